@@ -1,0 +1,56 @@
+/**
+ * Every failure the engine reports. `code` is stable and meant for programs; the message is a sentence for
+ * people that says what is wrong, where, and what to do; `canRetry` says whether the same call may succeed
+ * later without anyone mending anything.
+ */
+export type LsmErrorCode =
+  /** A checksum or a structural check failed: `file` and `offset` name the place. */
+  | 'CORRUPTION'
+  /** The directory is open in another process or engine. */
+  | 'LOCKED'
+  /** The directory holds something that is not an engine's. */
+  | 'FOREIGN_DIRECTORY'
+  /** A file was written by a format this version does not read. */
+  | 'UNSUPPORTED_FORMAT'
+  /** No room on the disk; writes are refused until there is. */
+  | 'NO_SPACE'
+  /** A sync failed: what is on disk is unknown, nothing is acknowledged until a restart. */
+  | 'POISONED'
+  /** Queues or memtables are full. */
+  | 'OVERLOADED'
+  | 'IO_ERROR'
+  | 'CLOSED'
+  | 'INVALID_ARGUMENT'
+  /** A snapshot was given up because the memory it pinned was needed. */
+  | 'SNAPSHOT_EXPIRED'
+  /** A pool thread died; the call may have been carried out or not. */
+  | 'WORKER_DIED';
+
+const RETRYABLE: ReadonlySet<LsmErrorCode> = new Set(['NO_SPACE', 'OVERLOADED', 'SNAPSHOT_EXPIRED', 'WORKER_DIED']);
+
+export interface LsmErrorDetails {
+  readonly file?: string;
+  /** Byte offset in `file` at which the fault was found. */
+  readonly offset?: number;
+  readonly cause?: unknown;
+}
+
+export class LsmError extends Error {
+  override readonly name = 'LsmError';
+  readonly code: LsmErrorCode;
+  readonly canRetry: boolean;
+  readonly file: string | undefined;
+  readonly offset: number | undefined;
+
+  constructor(code: LsmErrorCode, message: string, details: LsmErrorDetails = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.code = code;
+    this.canRetry = RETRYABLE.has(code);
+    this.file = details.file;
+    this.offset = details.offset;
+  }
+}
+
+export function corruption(file: string, offset: number, what: string): LsmError {
+  return new LsmError('CORRUPTION', `${file} is damaged at byte ${offset}: ${what}`, { file, offset });
+}

@@ -1,0 +1,125 @@
+/**
+ * The record: what the engine stores for a key, the same bytes in log, memtable and table, and between the
+ * nodes of a cluster. All integers little-endian; FORMAT.md draws it.
+ *
+ *   0  u8   format            1
+ *   1  u8   flags             bit 0 tombstone, bit 1 has an expiry; any other bit is refused
+ *   2  u16  from              how many replicas the write asked for (0: none said)
+ *   4  u32  timestamp, low    \ hybrid logical timestamp, 53 bits:
+ *   8  u32  timestamp, high   / ms since 2024-01-01 in 41 bits, a counter in 12
+ *  12  u32  writer            breaks ties between equal timestamps
+ * [16  u32 u32 expiry         ms since the Unix epoch, low and high, when flag bit 1 is set]
+ *  16 or 24   the value's bytes
+ *
+ * A version is (timestamp, writer); the newest wins wherever two meet.
+ */
+export const RECORD_FORMAT = 1;
+export const RecordFlag = { tombstone: 1, hasExpiry: 2 } as const;
+const KNOWN_FLAGS = RecordFlag.tombstone | RecordFlag.hasExpiry;
+export const RECORD_HEADER_BYTES = 16;
+export const RECORD_EXPIRY_BYTES = 8;
+export const MAX_TIMESTAMP = Number.MAX_SAFE_INTEGER;
+const TWO_32 = 0x1_0000_0000;
+
+export interface RecordFields {
+  /** A whole number from 0 to MAX_TIMESTAMP. */
+  readonly timestamp: number;
+  readonly writer: number;
+  readonly tombstone: boolean;
+  readonly from: number;
+  /** Ms since the Unix epoch, or 0 for never. */
+  readonly expiryMs: number;
+}
+
+export function readUint32(bytes: Uint8Array, at: number): number {
+  return (bytes[at] | (bytes[at + 1] << 8) | (bytes[at + 2] << 16) | (bytes[at + 3] << 24)) >>> 0;
+}
+
+export function writeUint32(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = value;
+  bytes[at + 1] = value >>> 8;
+  bytes[at + 2] = value >>> 16;
+  bytes[at + 3] = value >>> 24;
+}
+
+export function recordSizeBytes(valueBytes: number, hasExpiry: boolean): number {
+  return RECORD_HEADER_BYTES + (hasExpiry ? RECORD_EXPIRY_BYTES : 0) + valueBytes;
+}
+
+/** Writes header and value at `at`; returns the offset behind them. */
+export function writeRecord(target: Uint8Array, at: number, fields: RecordFields, value: Uint8Array): number {
+  const hasExpiry = fields.expiryMs > 0;
+  target[at] = RECORD_FORMAT;
+  target[at + 1] = (fields.tombstone ? RecordFlag.tombstone : 0) | (hasExpiry ? RecordFlag.hasExpiry : 0);
+  target[at + 2] = fields.from;
+  target[at + 3] = fields.from >>> 8;
+  writeUint32(target, at + 4, fields.timestamp >>> 0);
+  writeUint32(target, at + 8, Math.floor(fields.timestamp / TWO_32));
+  writeUint32(target, at + 12, fields.writer);
+  let next = at + RECORD_HEADER_BYTES;
+  if (hasExpiry) {
+    writeUint32(target, next, fields.expiryMs >>> 0);
+    writeUint32(target, next + 4, Math.floor(fields.expiryMs / TWO_32));
+    next += RECORD_EXPIRY_BYTES;
+  }
+  target.set(value, next);
+  return next + value.length;
+}
+
+/** A record of its own memory. */
+export function encodeRecord(fields: RecordFields, value: Uint8Array): Uint8Array {
+  const record = Buffer.allocUnsafe(recordSizeBytes(value.length, fields.expiryMs > 0));
+  writeRecord(record, 0, fields, value);
+  return record;
+}
+
+export function recordTimestamp(bytes: Uint8Array, at: number): number {
+  return readUint32(bytes, at + 8) * TWO_32 + readUint32(bytes, at + 4);
+}
+
+export function recordWriter(bytes: Uint8Array, at: number): number {
+  return readUint32(bytes, at + 12);
+}
+
+export function recordFrom(bytes: Uint8Array, at: number): number {
+  return bytes[at + 2] | (bytes[at + 3] << 8);
+}
+
+export function isTombstone(bytes: Uint8Array, at: number): boolean {
+  return (bytes[at + 1] & RecordFlag.tombstone) !== 0;
+}
+
+/** Ms since the Unix epoch, 0 for never. */
+export function recordExpiryMs(bytes: Uint8Array, at: number): number {
+  if ((bytes[at + 1] & RecordFlag.hasExpiry) === 0) return 0;
+  return readUint32(bytes, at + RECORD_HEADER_BYTES + 4) * TWO_32 + readUint32(bytes, at + RECORD_HEADER_BYTES);
+}
+
+/** Where the value starts, counted from the start of `bytes`. */
+export function recordValueStart(bytes: Uint8Array, at: number): number {
+  return at + RECORD_HEADER_BYTES + ((bytes[at + 1] & RecordFlag.hasExpiry) !== 0 ? RECORD_EXPIRY_BYTES : 0);
+}
+
+/** What is wrong with the header of the record in `bytes[start, end)`, or undefined when nothing is. */
+export function recordFault(bytes: Uint8Array, start: number, end: number): string | undefined {
+  if (end - start < RECORD_HEADER_BYTES) return `a record of ${end - start} bytes is shorter than its header`;
+  if (bytes[start] !== RECORD_FORMAT) return `record format ${bytes[start]} is unknown`;
+  if ((bytes[start + 1] & ~KNOWN_FLAGS) !== 0) return `record flags ${bytes[start + 1]} are unknown`;
+  if (bytes[start + 11] !== 0 || bytes[start + 10] > 0x1f) return 'the timestamp is above 53 bits';
+  if (recordValueStart(bytes, start) > end) return 'the record ends inside its header';
+  return undefined;
+}
+
+/** Compares versions: negative when a is older than b, 0 when they are one and the same, positive when newer. */
+export function compareVersions(
+  aTimestamp: number,
+  aWriter: number,
+  bTimestamp: number,
+  bWriter: number,
+): number {
+  return aTimestamp !== bTimestamp ? aTimestamp - bTimestamp : aWriter - bWriter;
+}
+
+export function compareRecordVersions(a: Uint8Array, aAt: number, b: Uint8Array, bAt: number): number {
+  return compareVersions(recordTimestamp(a, aAt), recordWriter(a, aAt), recordTimestamp(b, bAt), recordWriter(b, bAt));
+}

@@ -1,0 +1,61 @@
+/**
+ * The engine's only way to the disk, small enough that a test can stand in for it and lose unsynced bytes,
+ * tear writes, fill the disk or fail any call (idea: LevelDB's `Env` and its fault-injection test).
+ *
+ * The synchronous half is for pool threads, and for the main thread while it opens and closes; the
+ * asynchronous half is what the main thread uses while it serves. Buffers may be views of shared memory.
+ * Every failure is an error with Node's `code` (`ENOENT`, `ENOSPC`, `EIO`, …).
+ *
+ * Durability, as POSIX has it: bytes are durable after a data sync of their file, a name (created, renamed,
+ * removed) after a sync of its directory.
+ */
+export interface FileSystem {
+  /** Opens an existing file for reading. */
+  openReadSync(path: string): number;
+  /** Creates a file for reading and writing; fails with `EEXIST` if there is one. */
+  createSync(path: string): number;
+  /** Opens an existing file for reading and writing. */
+  openWriteSync(path: string): number;
+  /** Reads up to `length` bytes; returns how many, 0 at the end of the file. */
+  readSync(fd: number, target: Uint8Array, targetOffset: number, length: number, position: number): number;
+  /** Writes all of `parts`, one after another, from `position` on, in as few calls as the system allows. */
+  writeSync(fd: number, parts: readonly Uint8Array[], position: number): void;
+  fdatasyncSync(fd: number): void;
+  truncateSync(fd: number, lengthBytes: number): void;
+  closeSync(fd: number): void;
+  sizeSync(path: string): number;
+  existsSync(path: string): boolean;
+  /** Names in a directory, in no order. */
+  listSync(directory: string): string[];
+  makeDirectorySync(path: string): void;
+  renameSync(from: string, to: string): void;
+  removeSync(path: string): void;
+  syncDirectorySync(path: string): void;
+  /**
+   * Takes the one lock of a directory, kept in `path`; a kill frees it.
+   * @throws LsmError LOCKED when another process or engine holds it
+   */
+  lockSync(path: string): Disposable;
+
+  write(fd: number, bytes: Uint8Array, position: number): Promise<void>;
+  fdatasync(fd: number): Promise<void>;
+  remove(path: string): Promise<void>;
+}
+
+/** Reads exactly `length` bytes or returns false: a short read is for the caller to name. */
+export function readFullySync(
+  fs: FileSystem,
+  fd: number,
+  target: Uint8Array,
+  targetOffset: number,
+  length: number,
+  position: number,
+): boolean {
+  let done = 0;
+  while (done < length) {
+    const count = fs.readSync(fd, target, targetOffset + done, length - done, position + done);
+    if (count === 0) return false;
+    done += count;
+  }
+  return true;
+}

@@ -1,0 +1,22 @@
+/**
+ * A cursor over (key, record) pairs in ascending order of key bytes, as memtables, tables and merges give it
+ * (after LevelDB's `Iterator`). It is a cursor with public fields and not a JavaScript iterator: no object is
+ * made per entry.
+ *
+ * While `valid`, the current key is `keyBytes[keyStart, keyEnd)` and the current record (header and value,
+ * see format/record.ts) is `recordBytes[recordStart, recordEnd)`. Both may change at the next move.
+ * A new iterator stands nowhere: call `seekToFirst` or `seek` first. One thread, no sharing.
+ */
+export interface RecordIterator {
+  readonly valid: boolean;
+  readonly keyBytes: Uint8Array;
+  readonly keyStart: number;
+  readonly keyEnd: number;
+  readonly recordBytes: Uint8Array;
+  readonly recordStart: number;
+  readonly recordEnd: number;
+  seekToFirst(): void;
+  /** Moves to the first entry whose key is at or above `key[start, end)`. */
+  seek(key: Uint8Array, start: number, end: number): void;
+  next(): void;
+}

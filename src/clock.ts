@@ -1,0 +1,53 @@
+/**
+ * The only raw time and randomness of the node: everything else is handed a Clock, so that a test or a
+ * simulation decides what time it is.
+ */
+export interface TimerHandle {
+  cancel(): void;
+}
+
+export interface Clock {
+  /** Wall clock, ms since the Unix epoch; may jump. */
+  nowMs(): number;
+  /** Never goes back; the origin means nothing. */
+  monotonicMs(): number;
+  /** Calls back once, not before `delayMs`. An unreferenced timer keeps no process alive. */
+  after(delayMs: number, callback: () => void): TimerHandle;
+  every(periodMs: number, callback: () => void): TimerHandle;
+  /** Calls back when this turn of the event loop has handed out its I/O: where a turn's messages are sent. */
+  endOfTurn(callback: () => void): void;
+}
+
+/** Uniform in [0, 1). */
+export type Random = () => number;
+
+export const systemClock: Clock = {
+  nowMs: () => Date.now(),
+  monotonicMs: () => performance.now(),
+  after(delayMs, callback) {
+    const timer = setTimeout(callback, delayMs);
+    timer.unref();
+    return { cancel: () => clearTimeout(timer) };
+  },
+  every(periodMs, callback) {
+    const timer = setInterval(callback, periodMs);
+    timer.unref();
+    return { cancel: () => clearInterval(timer) };
+  },
+  endOfTurn(callback) {
+    setImmediate(callback);
+  },
+};
+
+export const systemRandom: Random = () => Math.random();
+
+/** A small seeded generator (mulberry32, public domain) for whatever must be repeatable. */
+export function seededRandom(seed: number): Random {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 0x1_0000_0000;
+  };
+}

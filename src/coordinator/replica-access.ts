@@ -1,0 +1,25 @@
+/**
+ * How a coordinator reaches the replicas, declared by its consumer: node.ts wires the local replica and an RPC
+ * client per peer to it. A call carries the operation as sink and the replica's index in the preference list
+ * as `position`; the sink is called exactly once per call, possibly before the call returns.
+ */
+import type { ReplicaReply } from './reply.ts';
+
+export interface ReplySink {
+  onReply(position: number, reply: ReplicaReply): void;
+}
+
+/** One write, encoded once for every replica that gets it. */
+export interface EncodedWrite {
+  readonly key: Uint8Array;
+  /** Header and value: native-free-lsm/format/record.ts. */
+  readonly record: Uint8Array;
+  readonly timeoutMs: number;
+}
+
+export interface ReplicaSet {
+  /** Asks replica `node` (an index in the topology) to read. */
+  read(node: number, key: Uint8Array, timeoutMs: number, sink: ReplySink, position: number): void;
+  /** Sends one write to every replica in `nodes`; `nodes[i]` answers as position i. */
+  write(nodes: ArrayLike<number>, count: number, write: EncodedWrite, sink: ReplySink): void;
+}

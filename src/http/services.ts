@@ -1,0 +1,59 @@
+/**
+ * What the HTTP layer needs of the node, declared by its consumer. node.ts hands in the coordinator and the
+ * replica; tests hand in fakes.
+ */
+export const Outcome = {
+  /** GET: `value` is set. PUT and DELETE: `ack` replicas have it. */
+  ok: 0,
+  /** GET: the freshest of `ack` answers is a tombstone, or none has the key. */
+  notFound: 1,
+  /** `ack` is out of reach, or the deadline passed. */
+  notEnoughReplicas: 2,
+  /** A bound was reached or the node drains: try again later. */
+  overloaded: 3,
+  /** The request can never succeed as it stands. */
+  badRequest: 4,
+  failed: 5,
+} as const;
+export type Outcome = (typeof Outcome)[keyof typeof Outcome];
+
+export interface EntityReply {
+  /**
+   * Called exactly once per request, possibly before the call that started it returns.
+   * @param value the value's bytes for a GET that is ok, else null
+   * @param reason a sentence for the client when the outcome is neither ok nor notFound
+   */
+  onOutcome(outcome: Outcome, value: Uint8Array | null, reason: string): void;
+}
+
+/** `ack` and `from` are 0 where the request did not say: the service puts in the defaults and checks both. */
+export interface EntityService {
+  get(key: Uint8Array, ack: number, from: number, reply: EntityReply): void;
+  put(key: Uint8Array, value: Uint8Array, ack: number, from: number, reply: EntityReply): void;
+  delete(key: Uint8Array, ack: number, from: number, reply: EntityReply): void;
+}
+
+export interface EntryPage {
+  readonly keys: readonly Uint8Array[];
+  /** Parallel to `keys`: the values' bytes, without header. Tombstones and expired entries are left out. */
+  readonly values: readonly Uint8Array[];
+  readonly done: boolean;
+  /** Where the next page starts, exclusive; null when done. */
+  readonly resumeAfter: Uint8Array | null;
+}
+
+export interface RangeService {
+  /** One page of this node's own entries in key order, of about `maxBytes`. `end` null: to the last key. */
+  page(
+    start: Uint8Array,
+    startExclusive: boolean,
+    end: Uint8Array | null,
+    maxBytes: number,
+    signal: AbortSignal,
+  ): Promise<EntryPage>;
+}
+
+export interface StatusService {
+  /** JSON-able: node, state, version, engine figures, peers, event-loop delay. */
+  status(): Record<string, unknown>;
+}

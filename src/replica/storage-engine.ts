@@ -1,0 +1,78 @@
+/**
+ * The storage a replica needs, declared here by its consumer: the LSM engine implements it (wired in node.ts),
+ * as do a plain Map for benchmarks and tests' fakes. Records are header and value as the engine's
+ * format/record.ts draws them; every put is a put-if-newer by the version in its record.
+ *
+ * Calls on the hot path take a sink and a token instead of returning promises: one sink serves many requests,
+ * the token says which. A sink is called exactly once per call, possibly before the call returns.
+ */
+export const WriteStatus = {
+  /** The record is stored as durably as the engine's durability says. */
+  applied: 0,
+  /** Dropped: the same or a newer version is there already. Counts as success: the key is at least as new. */
+  stale: 1,
+  failed: 2,
+} as const;
+export type WriteStatus = (typeof WriteStatus)[keyof typeof WriteStatus];
+
+export interface WriteSink {
+  /**
+   * @param metTimestamp timestamp of the version the write met, 0 when it met none or did not have to look
+   * @param error set when `status` is failed
+   */
+  onWrite(token: number, status: WriteStatus, metTimestamp: number, metWriter: number, error: Error | null): void;
+}
+
+export interface ReadSink {
+  /** @param record header and value in memory of its own; null when the key was never written or `error` is set */
+  onRead(token: number, record: Uint8Array | null, error: Error | null): void;
+}
+
+export interface RangeRequest {
+  /** Inclusive; empty: from the first key. */
+  readonly start: Uint8Array;
+  /** Exclusive; null: to the last key. */
+  readonly end: Uint8Array | null;
+  /** `start` itself is left out: how a scan goes on from its last key. */
+  readonly startExclusive: boolean;
+  readonly maxBytes: number;
+  readonly maxEntries: number;
+  /** Deletions are entries too: repair needs them, clients do not. */
+  readonly includeTombstones: boolean;
+}
+
+export interface RangePage {
+  readonly keys: Uint8Array[];
+  /** Parallel to `keys`. */
+  readonly records: Uint8Array[];
+  /** The scan has reached `end`. When false, go on with the last key as `start`, exclusive. */
+  readonly done: boolean;
+  /** Where to go on when the page is empty and not done (everything in it was left out). */
+  readonly resumeAfter: Uint8Array | null;
+}
+
+export interface StorageEngine {
+  read(key: Uint8Array, sink: ReadSink, token: number): void;
+  write(key: Uint8Array, record: Uint8Array, sink: WriteSink, token: number): void;
+  rangePage(request: RangeRequest): Promise<RangePage>;
+  /** Plain data for `GET /v0/status`: see EngineStats in native-free-lsm. */
+  stats(): EngineStatus;
+  /** Ends when everything accepted is written and synced. */
+  close(): Promise<void>;
+}
+
+/** What the status page and the `status` command show of an engine. */
+export interface EngineStatus {
+  readonly estimatedKeys: number;
+  readonly liveBytes: number;
+  readonly diskBytes: number;
+  readonly tablesByLevel: readonly number[];
+  readonly bytesByLevel: readonly number[];
+  readonly memtables: number;
+  readonly memtableBytes: number;
+  readonly cacheHits: number;
+  readonly cacheMisses: number;
+  /** Table block reads since start, by thread: `main` stays 0 after start. */
+  readonly tableReadsByThread: Readonly<Record<string, number>>;
+  readonly [more: string]: unknown;
+}
