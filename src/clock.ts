@@ -18,6 +18,36 @@ export interface Clock {
   endOfTurn(callback: () => void): void;
 }
 
+/**
+ * Calls back at the end of every turn of the event loop with how long that turn ran: the time since the end of
+ * the turn before it, less what the loop slept waiting for something to do. The immediate it hangs on is
+ * unreferenced: libuv runs those when the loop turns anyway, but never turns the loop for them, so an idle node
+ * stays asleep. (`monitorEventLoopDelay({ samplePerIteration: true })` measures from check to prepare and so
+ * leaves out every socket callback.)
+ */
+export function everyTurn(callback: (nowMs: number, ranMs: number) => void): TimerHandle {
+  const { nodeTiming } = performance;
+  let endedMs = performance.now();
+  let idleMs = nodeTiming.idleTime;
+  let cancelled = false;
+  const turn = (): void => {
+    if (cancelled) return;
+    const nowMs = performance.now();
+    const nowIdleMs = nodeTiming.idleTime;
+    const ranMs = nowMs - endedMs - (nowIdleMs - idleMs);
+    endedMs = nowMs;
+    idleMs = nowIdleMs;
+    setImmediate(turn).unref();
+    callback(nowMs, Math.max(ranMs, 0));
+  };
+  setImmediate(turn).unref();
+  return {
+    cancel: () => {
+      cancelled = true;
+    },
+  };
+}
+
 /** Uniform in [0, 1). */
 export type Random = () => number;
 

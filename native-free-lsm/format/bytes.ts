@@ -49,3 +49,24 @@ export function hashBytes(bytes: Uint8Array, start: number, end: number, seed = 
   hash = Math.imul(hash, 0xc2b2ae35);
   return (hash ^ (hash >>> 16)) >>> 0;
 }
+
+const nativeCopy = Buffer.prototype.copy;
+
+/**
+ * Copies `source[start, end)` to `target` at `targetStart`; there must be room. Either may lie in shared memory.
+ * Nothing is allocated, as a view for `target.set` would be: `Buffer.prototype.copy` works on every Uint8Array,
+ * and below the size from which its call pays a loop is faster.
+ */
+export function copyBytes(
+  source: Uint8Array,
+  start: number,
+  end: number,
+  target: Uint8Array,
+  targetStart: number,
+): void {
+  if (end - start > 40) {
+    nativeCopy.call(source, target, targetStart, start, end);
+    return;
+  }
+  for (let from = start, to = targetStart; from < end; from++, to++) target[to] = source[from];
+}

@@ -92,7 +92,9 @@ export function isTombstone(bytes: Uint8Array, at: number): boolean {
 /** Ms since the Unix epoch, 0 for never. */
 export function recordExpiryMs(bytes: Uint8Array, at: number): number {
   if ((bytes[at + 1] & RecordFlag.hasExpiry) === 0) return 0;
-  return readUint32(bytes, at + RECORD_HEADER_BYTES + 4) * TWO_32 + readUint32(bytes, at + RECORD_HEADER_BYTES);
+  return (
+    readUint32(bytes, at + RECORD_HEADER_BYTES + 4) * TWO_32 + readUint32(bytes, at + RECORD_HEADER_BYTES)
+  );
 }
 
 /** Where the value starts, counted from the start of `bytes`. */
@@ -121,5 +123,10 @@ export function compareVersions(
 }
 
 export function compareRecordVersions(a: Uint8Array, aAt: number, b: Uint8Array, bAt: number): number {
-  return compareVersions(recordTimestamp(a, aAt), recordWriter(a, aAt), recordTimestamp(b, bAt), recordWriter(b, bAt));
+  return compareVersions(
+    recordTimestamp(a, aAt),
+    recordWriter(a, aAt),
+    recordTimestamp(b, bAt),
+    recordWriter(b, bAt),
+  );
 }

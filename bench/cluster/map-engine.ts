@@ -1,0 +1,136 @@
+/**
+ * A StorageEngine that is a plain Map: no disk, no threads, no copies that a Map does not need. What a cluster
+ * over it reaches is what everything but the engine costs; tests take it where the engine is not the point.
+ *
+ * Keys are kept as latin1 strings, one character a byte: they order as the bytes do.
+ */
+import {
+  compareRecordVersions,
+  isTombstone,
+  recordTimestamp,
+  recordWriter,
+} from '../../native-free-lsm/format/record.ts';
+import {
+  type EngineStatus,
+  type RangePage,
+  type RangeRequest,
+  type ReadSink,
+  type StorageEngine,
+  type WriteSink,
+  WriteStatus,
+} from '../../src/replica/storage-engine.ts';
+
+export type MapRecords = Map<string, Uint8Array>;
+
+class ClosedError extends Error {
+  readonly code = 'CLOSED';
+}
+
+export class MapEngine implements StorageEngine {
+  readonly #records: MapRecords;
+  /** The keys in order, made by the first scan after a new key. */
+  #sortedKeys: string[] | null = null;
+  #bytes = 0;
+  #closed = false;
+
+  /** @param records shared by whoever stands for a second opening of the same store */
+  constructor(records: MapRecords = new Map()) {
+    this.#records = records;
+    for (const [key, record] of records) this.#bytes += key.length + record.length;
+  }
+
+  read(key: Uint8Array, sink: ReadSink, token: number): void {
+    if (this.#closed) sink.onRead(token, null, closed());
+    else sink.onRead(token, this.#records.get(latin1(key)) ?? null, null);
+  }
+
+  write(key: Uint8Array, record: Uint8Array, sink: WriteSink, token: number): void {
+    if (this.#closed) {
+      sink.onWrite(token, WriteStatus.failed, 0, 0, closed());
+      return;
+    }
+    const name = latin1(key);
+    const met = this.#records.get(name);
+    if (met === undefined) {
+      this.#sortedKeys = null;
+      this.#bytes += name.length;
+    }
+    const metTimestamp = met === undefined ? 0 : recordTimestamp(met, 0);
+    const metWriter = met === undefined ? 0 : recordWriter(met, 0);
+    if (met !== undefined && compareRecordVersions(record, 0, met, 0) <= 0) {
+      sink.onWrite(token, WriteStatus.stale, metTimestamp, metWriter, null);
+      return;
+    }
+    // The record may be a view of a network buffer that is many times larger.
+    this.#records.set(name, Uint8Array.from(record));
+    this.#bytes += record.length - (met === undefined ? 0 : met.length);
+    sink.onWrite(token, WriteStatus.applied, metTimestamp, metWriter, null);
+  }
+
+  async rangePage(request: RangeRequest): Promise<RangePage> {
+    if (this.#closed) throw closed();
+    const keys: Uint8Array[] = [];
+    const records: Uint8Array[] = [];
+    let bytes = 0;
+    const sorted = this.#sorted();
+    const start = latin1(request.start);
+    const end = request.end === null ? null : latin1(request.end);
+    let at = lowerBound(sorted, start);
+    if (request.startExclusive && sorted[at] === start) at++;
+    for (; at < sorted.length && (end === null || sorted[at] < end); at++) {
+      if (keys.length === request.maxEntries || bytes >= request.maxBytes) {
+        return { keys, records, done: false, resumeAfter: null };
+      }
+      const record = this.#records.get(sorted[at])!;
+      if (!request.includeTombstones && isTombstone(record, 0)) continue;
+      keys.push(Buffer.from(sorted[at], 'latin1'));
+      records.push(record);
+      bytes += sorted[at].length + record.length;
+    }
+    return { keys, records, done: true, resumeAfter: null };
+  }
+
+  stats(): EngineStatus {
+    return {
+      estimatedKeys: this.#records.size,
+      liveBytes: this.#bytes,
+      diskBytes: 0,
+      tablesByLevel: [],
+      bytesByLevel: [],
+      memtables: 1,
+      memtableBytes: this.#bytes,
+      cacheHits: 0,
+      cacheMisses: 0,
+      tableReadsByThread: { main: 0 },
+    };
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+  }
+
+  #sorted(): string[] {
+    this.#sortedKeys ??= [...this.#records.keys()].sort();
+    return this.#sortedKeys;
+  }
+}
+
+function closed(): ClosedError {
+  return new ClosedError('The engine is closed');
+}
+
+function latin1(key: Uint8Array): string {
+  return Buffer.prototype.latin1Slice.call(key, 0, key.length);
+}
+
+/** Index of the first key at or above `key`. */
+function lowerBound(sorted: readonly string[], key: string): number {
+  let low = 0;
+  let high = sorted.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (sorted[middle] < key) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

@@ -1,0 +1,197 @@
+import type { TableMetadata } from '../version/table-metadata.ts';
+import { compareKeys, LEVELS, overlaps, type Version } from '../version/version.ts';
+
+/**
+ * What to compact next: a pure function of a version, after LevelDB's leveled compaction.
+ *
+ * The invariant that reads rely on: of two tables that hold a key, the one in the upper level, or in level 0
+ * the one with the larger id, has the newer version. So nothing may go down past an older table that it
+ * overlaps: from level 0 a table takes every older one it meets along, and in the levels below tables are
+ * disjoint.
+ *
+ * Several tasks may run at once. One out of level 0 excludes any other out of level 0; below, tasks exclude
+ * each other where they share a table. That is enough for their outputs never to overlap: an output holds keys
+ * of its task's own tables only, and a task has all tables of the output level that meet its range.
+ */
+export interface CompactionTask {
+  readonly inputLevel: number;
+  readonly outputLevel: number;
+  /** Of the input level, newest first (level 0) or the one. */
+  readonly inputs: readonly TableMetadata[];
+  /** All tables of the output level that meet the range of the inputs, in order of keys. */
+  readonly overlapping: readonly TableMetadata[];
+  /** One input that meets nothing below: it need not be rewritten, a version edit is enough. */
+  readonly trivialMove: boolean;
+  /** No table below the output level meets the task's range: nothing older is left of its keys. */
+  readonly bottommost: boolean;
+}
+
+export interface PickerOptions {
+  /** Tables in level 0 from which on they are compacted. */
+  readonly l0Trigger: number;
+  /** Size of level 1 from which on its tables go down. */
+  readonly baseLevelBytes: number;
+  /** How much larger each level below is. */
+  readonly levelMultiplier: number;
+  /**
+   * Bytes one task may read. Exceeded only if even the smallest possible task is larger. For level 0 it bounds
+   * the inputs alone: what they meet in level 1 is rewritten once whatever their number, so that more of them
+   * make the work per byte less.
+   */
+  readonly maxTaskBytes: number;
+}
+
+/** How full a level is; from 1 on it is to be compacted. The last level has no limit. */
+export function levelScore(version: Version, level: number, options: PickerOptions): number {
+  if (level === 0) return version.levels[0].length / options.l0Trigger;
+  if (level === LEVELS - 1) return 0;
+  return version.levelBytes(level) / levelLimitBytes(level, options);
+}
+
+/** The task of the fullest level that has one whose tables are all idle; null when no level is too full. */
+export function pickCompaction(
+  version: Version,
+  busyTableIds: ReadonlySet<number>,
+  options: PickerOptions,
+): CompactionTask | null {
+  const scores = version.levels.map((_, level) => ({ level, score: levelScore(version, level, options) }));
+  scores.sort((a, b) => b.score - a.score);
+  for (const { level, score } of scores) {
+    if (score < 1) return null;
+    const task =
+      level === 0
+        ? pickFromLevel0(version, busyTableIds, options)
+        : pickFromLevel(version, level, busyTableIds, options);
+    if (task !== null) return task;
+  }
+  return null;
+}
+
+/** About how many bytes have to go down a level until no level is too full. */
+export function compactionDebtBytes(version: Version, options: PickerOptions): number {
+  let moving = levelScore(version, 0, options) >= 1 ? version.levelBytes(0) : 0;
+  let debt = moving;
+  for (let level = 1; level < LEVELS - 1; level++) {
+    moving = Math.max(0, version.levelBytes(level) + moving - levelLimitBytes(level, options));
+    debt += moving;
+  }
+  return debt;
+}
+
+function levelLimitBytes(level: number, options: PickerOptions): number {
+  return options.baseLevelBytes * options.levelMultiplier ** (level - 1);
+}
+
+/** From the oldest table on, the first whose group finds everything idle in level 1. */
+function pickFromLevel0(
+  version: Version,
+  busy: ReadonlySet<number>,
+  options: PickerOptions,
+): CompactionTask | null {
+  const newestFirst = version.levels[0];
+  if (newestFirst.some(({ id }) => busy.has(id))) return null;
+  const oldestFirst = newestFirst.toReversed();
+  for (let first = 0; first < oldestFirst.length; first++) {
+    const group = groupFrom(oldestFirst, first, options.maxTaskBytes);
+    const task = makeTask(version, 0, group.toReversed());
+    if (!task.overlapping.some(({ id }) => busy.has(id))) return task;
+  }
+  return null;
+}
+
+/**
+ * A table of level 0 with what it must take along (older tables it meets) and what it may: newer tables that
+ * meet the group, oldest first, while the group stays within its size. Once one does not fit none is asked any
+ * more: the newer ones that meet the group would each bring that one along. In and out: oldest first.
+ */
+function groupFrom(oldestFirst: readonly TableMetadata[], first: number, maxBytes: number): TableMetadata[] {
+  let group = withOlder(oldestFirst, new Set(), first);
+  for (let i = first + 1; i < oldestFirst.length; i++) {
+    const { smallest, largest } = rangeOf([...group]);
+    if (!overlaps(oldestFirst[i], smallest, largest)) continue;
+    const larger = withOlder(oldestFirst, group, i);
+    if (bytesOf([...larger]) > maxBytes) break;
+    group = larger;
+  }
+  return oldestFirst.filter((table) => group.has(table));
+}
+
+/**
+ * The group with one more table and every older one that meets their range. Newest to oldest: when a table is
+ * looked at, all newer ones that it may have to follow are in.
+ */
+function withOlder(
+  oldestFirst: readonly TableMetadata[],
+  group: ReadonlySet<TableMetadata>,
+  newest: number,
+): Set<TableMetadata> {
+  const larger = new Set([...group, oldestFirst[newest]]);
+  for (let i = newest - 1; i >= 0; i--) {
+    const { smallest, largest } = rangeOf([...larger]);
+    if (overlaps(oldestFirst[i], smallest, largest)) larger.add(oldestFirst[i]);
+  }
+  return larger;
+}
+
+/**
+ * The table that drags the fewest bytes of the next level along for each of its own (RocksDB's
+ * `kMinOverlappingRatio`): the least rewriting for the room it makes. A cursor that walks the keys round-robin
+ * would rewrite more and be state to keep.
+ */
+function pickFromLevel(
+  version: Version,
+  level: number,
+  busy: ReadonlySet<number>,
+  options: PickerOptions,
+): CompactionTask | null {
+  let best: CompactionTask | null = null;
+  let bestCost = Number.POSITIVE_INFINITY;
+  let smallest: CompactionTask | null = null;
+  let smallestBytes = Number.POSITIVE_INFINITY;
+  for (const table of version.levels[level]) {
+    if (busy.has(table.id)) continue;
+    const task = makeTask(version, level, [table]);
+    if (task.overlapping.some(({ id }) => busy.has(id))) continue;
+    const bytes = table.fileSizeBytes + bytesOf(task.overlapping);
+    const cost = bytes / table.fileSizeBytes;
+    if (bytes <= options.maxTaskBytes && cost < bestCost) {
+      best = task;
+      bestCost = cost;
+    }
+    if (bytes < smallestBytes) {
+      smallest = task;
+      smallestBytes = bytes;
+    }
+  }
+  return best ?? smallest;
+}
+
+function makeTask(version: Version, inputLevel: number, inputs: readonly TableMetadata[]): CompactionTask {
+  const outputLevel = inputLevel + 1;
+  const own = rangeOf(inputs);
+  const overlapping = version.overlapping(outputLevel, own.smallest, own.largest);
+  const { smallest, largest } = rangeOf([...inputs, ...overlapping]);
+  let bottommost = true;
+  for (let level = outputLevel + 1; level < LEVELS && bottommost; level++) {
+    bottommost = version.overlapping(level, smallest, largest).length === 0;
+  }
+  // LevelDB rewrites a table that meets much of the level after next, to split it there. Outputs are split by
+  // size alone here, so that a rewrite would bring back the same table: moving it is always better.
+  const trivialMove = inputs.length === 1 && overlapping.length === 0;
+  return { inputLevel, outputLevel, inputs, overlapping, trivialMove, bottommost };
+}
+
+function rangeOf(tables: readonly TableMetadata[]): { smallest: Uint8Array; largest: Uint8Array } {
+  let { smallestKey: smallest, largestKey: largest } = tables[0];
+  for (const { smallestKey, largestKey } of tables) {
+    if (compareKeys(smallestKey, smallest) < 0) smallest = smallestKey;
+    if (compareKeys(largestKey, largest) > 0) largest = largestKey;
+  }
+  return { smallest, largest };
+}
+
+function bytesOf(tables: readonly TableMetadata[]): number {
+  let bytes = 0;
+  for (const { fileSizeBytes } of tables) bytes += fileSizeBytes;
+  return bytes;
+}

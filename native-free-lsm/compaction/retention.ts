@@ -1,0 +1,61 @@
+import {
+  isTombstone,
+  RECORD_HEADER_BYTES,
+  recordExpiryMs,
+  recordFrom,
+  recordTimestamp,
+  recordWriter,
+  writeRecord,
+} from '../format/record.ts';
+
+/** What becomes of a record when it is written to a new table. */
+export const Fate = {
+  keep: 0,
+  /** Its value has expired: a tombstone of the same version takes its place. */
+  bury: 1,
+  drop: 2,
+} as const;
+export type Fate = (typeof Fate)[keyof typeof Fate];
+
+const NO_VALUE = new Uint8Array(0);
+
+/**
+ * Which records a compaction leaves out. A deletion, or a value that has expired and so is one, may be dropped
+ * only where nothing older of its key is left below (`bottommost`) and nothing older can come from elsewhere
+ * (`dropTombstonesBelow`, a timestamp; 0 for never). Until then an expired value still has to hide what is
+ * older, which a tombstone does in fewer bytes.
+ */
+export class RetentionRule {
+  /** After `judge` said `bury`: the record to write instead. */
+  readonly tombstone = new Uint8Array(RECORD_HEADER_BYTES);
+  readonly #dropBelow: number;
+  readonly #nowMs: number;
+
+  constructor(options: { bottommost: boolean; dropTombstonesBelow: number; nowMs: number }) {
+    this.#dropBelow = options.bottommost ? options.dropTombstonesBelow : 0;
+    this.#nowMs = options.nowMs;
+  }
+
+  judge(record: Uint8Array, at: number): Fate {
+    const deleted = isTombstone(record, at);
+    if (!deleted) {
+      const expiryMs = recordExpiryMs(record, at);
+      if (expiryMs === 0 || expiryMs > this.#nowMs) return Fate.keep;
+    }
+    if (recordTimestamp(record, at) < this.#dropBelow) return Fate.drop;
+    if (deleted) return Fate.keep;
+    writeRecord(
+      this.tombstone,
+      0,
+      {
+        timestamp: recordTimestamp(record, at),
+        writer: recordWriter(record, at),
+        tombstone: true,
+        from: recordFrom(record, at),
+        expiryMs: 0,
+      },
+      NO_VALUE,
+    );
+    return Fate.bury;
+  }
+}

@@ -1,0 +1,29 @@
+import { LsmError } from '../errors.ts';
+
+/**
+ * The engine's error for a failed call to the file system: a full disk or quota is NO_SPACE, the rest
+ * IO_ERROR. An error that is the engine's already stays as it is. `action` completes "cannot …".
+ */
+export function ioFailure(action: string, path: string, cause: unknown): LsmError {
+  if (cause instanceof LsmError) return cause;
+  const code = (cause as { code?: string }).code;
+  const details = { file: path, cause };
+  if (code === 'ENOSPC' || code === 'EDQUOT') {
+    return new LsmError(
+      'NO_SPACE',
+      `cannot ${action} ${path}: the disk or quota is full; make room on it`,
+      details,
+    );
+  }
+  return new LsmError('IO_ERROR', `cannot ${action} ${path}: ${(cause as Error).message}`, details);
+}
+
+/** The engine's error for a failed sync, and for every later use of what could not be synced. */
+export function syncFailure(path: string, cause: unknown): LsmError {
+  return new LsmError(
+    'POISONED',
+    `${path} could not be synced: what of it is on the disk is unknown, so nothing more is acknowledged; ` +
+      `see to the disk, then restart (${(cause as Error).message})`,
+    { file: path, cause },
+  );
+}

@@ -1,0 +1,398 @@
+import { basename, dirname, resolve } from 'node:path';
+import { lockedError } from './directory-lock.ts';
+import type { FileSystem } from './file-system.ts';
+import { MemoryDirectory } from './memory-directory.ts';
+import { MemoryFile, type Survival } from './memory-file.ts';
+
+export type FileSystemOperation =
+  | 'openRead'
+  | 'create'
+  | 'openWrite'
+  | 'read'
+  | 'write'
+  | 'fdatasync'
+  | 'truncate'
+  | 'size'
+  | 'exists'
+  | 'list'
+  | 'makeDirectory'
+  | 'rename'
+  | 'remove'
+  | 'syncDirectory'
+  | 'lock';
+
+export interface FileSystemCall {
+  /** Counts calls from 0 over the life of the file system. */
+  readonly index: number;
+  readonly operation: FileSystemOperation;
+  /** The path given, or that of the descriptor; of a rename the old one. */
+  readonly path: string;
+}
+
+/**
+ * Asked before every call but a close. It may throw, which fails the call (see `fileSystemError`; a
+ * `SimulatedCrash` fails every later call as well), or answer `skip`, which makes a call without a result do
+ * nothing and report success.
+ */
+export type CallHook = (call: FileSystemCall) => 'skip' | undefined;
+
+export interface MemoryFileSystemOptions {
+  readonly onCall?: CallHook;
+  /** Bytes all files together may have; a write beyond takes what fits and fails with `ENOSPC`. */
+  readonly capacityBytes?: number;
+}
+
+export interface PowerLossOptions {
+  /** What becomes of bytes written and not synced. */
+  readonly bytes: Survival;
+  /** What becomes of names changed in directories not synced since. */
+  readonly names: Survival;
+  /** Seeds the choices of `torn`; the same seed leaves the same disk. */
+  readonly seed?: number;
+  readonly onCall?: CallHook;
+  readonly capacityBytes?: number;
+}
+
+/** Thrown by a hook: the machine stopped here, and every later call on this file system throws it again. */
+export class SimulatedCrash extends Error {
+  readonly code = 'CRASHED';
+  constructor() {
+    super('CRASHED: the simulated machine has stopped');
+  }
+}
+
+const ERROR_TEXTS: Readonly<Record<string, string>> = {
+  EACCES: 'permission denied',
+  EBADF: 'bad file descriptor',
+  EEXIST: 'file already exists',
+  EINVAL: 'invalid argument',
+  EIO: 'i/o error',
+  EISDIR: 'illegal operation on a directory',
+  ENOENT: 'no such file or directory',
+  ENOSPC: 'no space left on device',
+  ENOTDIR: 'not a directory',
+};
+
+/** An error as `node:fs` gives it. */
+export function fileSystemError(code: string, operation: string, path: string): Error & { code: string } {
+  const text = ERROR_TEXTS[code] ?? 'failed';
+  return Object.assign(new Error(`${code}: ${text}, ${operation} '${path}'`), { code });
+}
+
+interface OpenFile {
+  readonly path: string;
+  readonly file: MemoryFile;
+  readonly writable: boolean;
+}
+
+/**
+ * A file system in the memory of one thread, deterministic, for tests and for an engine that keeps nothing:
+ * it knows what a power loss would leave (`crash`), can run full, and lets a hook fail or skip any call.
+ * Asynchronous calls are carried out at once and answered by a settled promise. Directories are durable once
+ * made; names in them and bytes in files are not until synced.
+ */
+export class MemoryFileSystem implements FileSystem {
+  /** May be changed at any time, for example to make room again. */
+  capacityBytes: number;
+  #onCall: CallHook | undefined;
+  readonly #directories = new Map<string, MemoryDirectory>([[resolve('/'), new MemoryDirectory()]]);
+  readonly #open = new Map<number, OpenFile>();
+  readonly #locks = new Set<string>();
+  #nextDescriptor = 3;
+  #usedBytes = 0;
+  #callCount = 0;
+  #crashed: unknown;
+
+  constructor(options: MemoryFileSystemOptions = {}) {
+    this.#onCall = options.onCall;
+    this.capacityBytes = options.capacityBytes ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** Calls the hook was or would have been asked about. */
+  get callCount(): number {
+    return this.#callCount;
+  }
+
+  get usedBytes(): number {
+    return this.#usedBytes;
+  }
+
+  get openDescriptors(): number {
+    return this.#open.size;
+  }
+
+  set onCall(hook: CallHook | undefined) {
+    this.#onCall = hook;
+  }
+
+  /**
+   * A new file system as the machine finds it after the power came back; no lock is held, nothing is open.
+   * This one is left as it is, so that one moment can be crashed in many ways. With `kept` for both it is
+   * what a killed process leaves.
+   */
+  crash(options: PowerLossOptions): MemoryFileSystem {
+    const random = seededRandom(options.seed ?? 0);
+    const next = new MemoryFileSystem(options);
+    const survivors = new Map<MemoryFile, MemoryFile>();
+    for (const [path, directory] of this.#directories) {
+      const names = new MemoryDirectory();
+      for (const [name, file] of directory.afterPowerLoss(options.names, random)) {
+        let survivor = survivors.get(file);
+        if (survivor === undefined) {
+          survivor = file.afterPowerLoss(options.bytes, random);
+          survivors.set(file, survivor);
+          next.#usedBytes += survivor.lengthBytes;
+        }
+        survivor.references++;
+        names.change([[name, survivor]]);
+      }
+      names.sync();
+      next.#directories.set(path, names);
+    }
+    return next;
+  }
+
+  /** A copy of a file's bytes, for tests; asks no hook. */
+  contents(path: string): Uint8Array {
+    return this.#lookup(path, 'contents').bytes.slice();
+  }
+
+  /** Puts a durable file into place, making directories as needed, for tests; asks no hook. */
+  place(path: string, bytes: Uint8Array): void {
+    this.#makeDirectories(dirname(resolve(path)));
+    const directory = this.#directory(path, 'place');
+    this.#unlink(directory.names.get(basename(path)));
+    const file = MemoryFile.ofDurable(bytes);
+    file.references = 1;
+    this.#usedBytes += bytes.length;
+    directory.change([[basename(path), file]]);
+    directory.sync();
+  }
+
+  openReadSync(path: string): number {
+    this.#enter('openRead', path);
+    return this.#openFile(path, this.#lookup(path, 'open'), false);
+  }
+
+  createSync(path: string): number {
+    this.#enter('create', path);
+    const directory = this.#directory(path, 'open');
+    if (directory.names.has(basename(path)) || this.#directories.has(resolve(path))) {
+      throw fileSystemError('EEXIST', 'open', path);
+    }
+    const file = new MemoryFile();
+    file.references = 1;
+    directory.change([[basename(path), file]]);
+    return this.#openFile(path, file, true);
+  }
+
+  openWriteSync(path: string): number {
+    this.#enter('openWrite', path);
+    return this.#openFile(path, this.#lookup(path, 'open'), true);
+  }
+
+  readSync(fd: number, target: Uint8Array, targetOffset: number, length: number, position: number): number {
+    const open = this.#descriptor(fd, 'read');
+    this.#enter('read', open.path);
+    if (targetOffset + length > target.length) throw new RangeError('the read leaves its buffer');
+    return open.file.read(target, targetOffset, length, position);
+  }
+
+  writeSync(fd: number, parts: readonly Uint8Array[], position: number): void {
+    const open = this.#writable(fd, 'write');
+    if (this.#enter('write', open.path) === 'skip') return;
+    let at = position;
+    for (const part of parts) {
+      const room = this.capacityBytes - this.#usedBytes + Math.max(0, open.file.lengthBytes - at);
+      const fits = room < part.length ? part.subarray(0, Math.max(0, room)) : part;
+      const lengthBefore = open.file.lengthBytes;
+      if (fits.length > 0) open.file.write(fits, at);
+      this.#usedBytes += open.file.lengthBytes - lengthBefore;
+      if (fits.length < part.length) throw fileSystemError('ENOSPC', 'write', open.path);
+      at += part.length;
+    }
+  }
+
+  fdatasyncSync(fd: number): void {
+    const { path, file } = this.#descriptor(fd, 'fdatasync');
+    try {
+      if (this.#enter('fdatasync', path) === 'skip') return;
+    } catch (error) {
+      if (this.#crashed === undefined) file.failSync();
+      throw error;
+    }
+    file.sync();
+  }
+
+  truncateSync(fd: number, lengthBytes: number): void {
+    const { path, file } = this.#writable(fd, 'ftruncate');
+    if (this.#enter('truncate', path) === 'skip') return;
+    this.#usedBytes += lengthBytes - file.lengthBytes;
+    file.truncate(lengthBytes);
+  }
+
+  closeSync(fd: number): void {
+    if (this.#crashed !== undefined) throw this.#crashed;
+    const open = this.#descriptor(fd, 'close');
+    this.#open.delete(fd);
+    this.#unlink(open.file);
+  }
+
+  sizeSync(path: string): number {
+    this.#enter('size', path);
+    return this.#lookup(path, 'stat').lengthBytes;
+  }
+
+  existsSync(path: string): boolean {
+    this.#enter('exists', path);
+    if (this.#directories.has(resolve(path))) return true;
+    return this.#directories.get(dirname(resolve(path)))?.names.has(basename(path)) ?? false;
+  }
+
+  listSync(directory: string): string[] {
+    this.#enter('list', directory);
+    const found = this.#directories.get(resolve(directory));
+    if (found === undefined) throw fileSystemError('ENOENT', 'scandir', directory);
+    const own = resolve(directory);
+    const below = [...this.#directories.keys()].filter((path) => path !== own && dirname(path) === own);
+    return [...found.names.keys(), ...below.map((path) => basename(path))];
+  }
+
+  makeDirectorySync(path: string): void {
+    if (this.#enter('makeDirectory', path) === 'skip') return;
+    this.#makeDirectories(resolve(path));
+  }
+
+  renameSync(from: string, to: string): void {
+    if (this.#enter('rename', from) === 'skip') return;
+    const file = this.#lookup(from, 'rename');
+    const source = this.#directory(from, 'rename');
+    const target = this.#directory(to, 'rename');
+    if (resolve(from) === resolve(to)) return;
+    const replaced = target.names.get(basename(to));
+    if (source === target) {
+      source.change([
+        [basename(from), undefined],
+        [basename(to), file],
+      ]);
+    } else {
+      source.change([[basename(from), undefined]]);
+      target.change([[basename(to), file]]);
+    }
+    this.#unlink(replaced);
+  }
+
+  removeSync(path: string): void {
+    if (this.#enter('remove', path) === 'skip') return;
+    const file = this.#lookup(path, 'unlink');
+    this.#directory(path, 'unlink').change([[basename(path), undefined]]);
+    this.#unlink(file);
+  }
+
+  syncDirectorySync(path: string): void {
+    if (this.#enter('syncDirectory', path) === 'skip') return;
+    const directory = this.#directories.get(resolve(path));
+    if (directory === undefined) throw fileSystemError('ENOENT', 'fsync', path);
+    directory.sync();
+  }
+
+  lockSync(path: string): Disposable {
+    this.#enter('lock', path);
+    const directory = this.#directory(path, 'lock');
+    const key = resolve(path);
+    if (this.#locks.has(key)) throw lockedError(path);
+    this.#locks.add(key);
+    if (!directory.names.has(basename(path))) {
+      const file = new MemoryFile();
+      file.references = 1;
+      directory.change([[basename(path), file]]);
+    }
+    let held = true;
+    return {
+      [Symbol.dispose]: () => {
+        if (held) this.#locks.delete(key);
+        held = false;
+      },
+    };
+  }
+
+  async write(fd: number, bytes: Uint8Array, position: number): Promise<void> {
+    this.writeSync(fd, [bytes], position);
+  }
+
+  async fdatasync(fd: number): Promise<void> {
+    this.fdatasyncSync(fd);
+  }
+
+  async remove(path: string): Promise<void> {
+    this.removeSync(path);
+  }
+
+  #enter(operation: FileSystemOperation, path: string): 'skip' | undefined {
+    if (this.#crashed !== undefined) throw this.#crashed;
+    const index = this.#callCount++;
+    if (this.#onCall === undefined) return undefined;
+    try {
+      return this.#onCall({ index, operation, path });
+    } catch (error) {
+      if (error instanceof SimulatedCrash) this.#crashed = error;
+      throw error;
+    }
+  }
+
+  #openFile(path: string, file: MemoryFile, writable: boolean): number {
+    const fd = this.#nextDescriptor++;
+    file.references++;
+    this.#open.set(fd, { path, file, writable });
+    return fd;
+  }
+
+  #descriptor(fd: number, operation: string): OpenFile {
+    const open = this.#open.get(fd);
+    if (open === undefined) throw fileSystemError('EBADF', operation, `descriptor ${fd}`);
+    return open;
+  }
+
+  #writable(fd: number, operation: string): OpenFile {
+    const open = this.#descriptor(fd, operation);
+    if (!open.writable) throw fileSystemError('EBADF', operation, open.path);
+    return open;
+  }
+
+  #directory(path: string, operation: string): MemoryDirectory {
+    const directory = this.#directories.get(dirname(resolve(path)));
+    if (directory === undefined) throw fileSystemError('ENOENT', operation, path);
+    return directory;
+  }
+
+  #lookup(path: string, operation: string): MemoryFile {
+    const file = this.#directory(path, operation).names.get(basename(path));
+    if (file !== undefined) return file;
+    throw fileSystemError(this.#directories.has(resolve(path)) ? 'EISDIR' : 'ENOENT', operation, path);
+  }
+
+  #makeDirectories(path: string): void {
+    if (this.#directories.has(path)) return;
+    this.#makeDirectories(dirname(path));
+    if (this.#directory(path, 'mkdir').names.has(basename(path)))
+      throw fileSystemError('EEXIST', 'mkdir', path);
+    this.#directories.set(path, new MemoryDirectory());
+  }
+
+  #unlink(file: MemoryFile | undefined): void {
+    if (file === undefined) return;
+    file.references--;
+    if (file.references === 0) this.#usedBytes -= file.lengthBytes;
+  }
+}
+
+/** Numbers in [0, 1), the same for the same seed (mulberry32, Tommy Ettinger, public domain). */
+export function seededRandom(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 0x1_0000_0000;
+  };
+}

@@ -1,0 +1,148 @@
+import {
+  closeSync,
+  fdatasync,
+  fdatasyncSync,
+  fsyncSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readSync,
+  renameSync,
+  statSync,
+  unlink,
+  unlinkSync,
+  write,
+  writeSync,
+  writevSync,
+} from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { lockDirectory } from './directory-lock.ts';
+import type { FileSystem } from './file-system.ts';
+
+/** Windows has no sync of a directory: names are durable there once the file system's own journal is. */
+const CAN_SYNC_DIRECTORIES = process.platform !== 'win32';
+
+/**
+ * The real file system. Holds no state, so every thread makes its own; descriptors are the process's, but
+ * Node closes those a worker thread opened when that thread exits.
+ */
+export class NodeFileSystem implements FileSystem {
+  openReadSync(path: string): number {
+    return openSync(path, 'r');
+  }
+
+  createSync(path: string): number {
+    return openSync(path, 'wx+');
+  }
+
+  openWriteSync(path: string): number {
+    return openSync(path, 'r+');
+  }
+
+  readSync(fd: number, target: Uint8Array, targetOffset: number, length: number, position: number): number {
+    return readSync(fd, target, targetOffset, length, position);
+  }
+
+  writeSync(fd: number, parts: readonly Uint8Array[], position: number): void {
+    if (parts.length === 1) {
+      writeAll(fd, parts[0], 0, position);
+      return;
+    }
+    let written = writevSync(fd, parts, position);
+    // A short write (a full disk, a signal) goes on part by part, so that the next call names the reason.
+    let at = position;
+    for (const part of parts) {
+      if (written < part.length) writeAll(fd, part, written, at + written);
+      written = Math.max(0, written - part.length);
+      at += part.length;
+    }
+  }
+
+  fdatasyncSync(fd: number): void {
+    fdatasyncSync(fd);
+  }
+
+  truncateSync(fd: number, lengthBytes: number): void {
+    ftruncateSync(fd, lengthBytes);
+  }
+
+  closeSync(fd: number): void {
+    closeSync(fd);
+  }
+
+  sizeSync(path: string): number {
+    return statSync(path).size;
+  }
+
+  /** Unlike `fs.existsSync`, a place that may not be looked at is an error and not an absence. */
+  existsSync(path: string): boolean {
+    return statSync(path, { throwIfNoEntry: false }) !== undefined;
+  }
+
+  listSync(directory: string): string[] {
+    return readdirSync(directory);
+  }
+
+  /** Makes missing parents too; what was made is durable on return. One that is there already is no error. */
+  makeDirectorySync(path: string): void {
+    const first = mkdirSync(path, { recursive: true });
+    if (first === undefined) return;
+    const topmost = dirname(resolve(first));
+    for (let made = resolve(path); made !== topmost; made = dirname(made))
+      this.syncDirectorySync(dirname(made));
+  }
+
+  renameSync(from: string, to: string): void {
+    renameSync(from, to);
+  }
+
+  removeSync(path: string): void {
+    unlinkSync(path);
+  }
+
+  syncDirectorySync(path: string): void {
+    if (!CAN_SYNC_DIRECTORIES) return;
+    const fd = openSync(path, 'r');
+    try {
+      fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  lockSync(path: string): Disposable {
+    return lockDirectory(path);
+  }
+
+  write(fd: number, bytes: Uint8Array, position: number): Promise<void> {
+    return new Promise((done, fail) => {
+      let written = 0;
+      const step = (error: Error | null, count: number): void => {
+        written += count;
+        if (error !== null) fail(error);
+        else if (written >= bytes.length) done();
+        else write(fd, bytes, written, bytes.length - written, position + written, step);
+      };
+      step(null, 0);
+    });
+  }
+
+  fdatasync(fd: number): Promise<void> {
+    return new Promise((done, fail) => {
+      fdatasync(fd, (error) => (error === null || error === undefined ? done() : fail(error)));
+    });
+  }
+
+  remove(path: string): Promise<void> {
+    return new Promise((done, fail) => {
+      unlink(path, (error) => (error === null || error === undefined ? done() : fail(error)));
+    });
+  }
+}
+
+function writeAll(fd: number, bytes: Uint8Array, from: number, position: number): void {
+  for (let at = from, count = 0; at < bytes.length; at += count) {
+    count = writeSync(fd, bytes, at, bytes.length - at, position + at - from);
+  }
+}

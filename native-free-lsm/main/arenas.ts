@@ -1,0 +1,113 @@
+import { Memtable } from '../memtable/memtable.ts';
+import { arenaOfGeneration, ControlWord, GENERATION_SLOTS } from '../shared/control.ts';
+
+interface Arena {
+  readonly memory: SharedArrayBuffer;
+  readonly memtable: Memtable;
+  /** -1 while it is free. */
+  generation: number;
+}
+
+/**
+ * The arenas memtables live in. Main owns which is free; the writer takes the one offered in the mailbox word
+ * and makes it the next generation's. An arena is free again once its generation is flushed and no view reads it.
+ */
+export class Arenas {
+  readonly #words: Int32Array;
+  readonly #arenaBytes: number;
+  readonly #maxArenas: number;
+  readonly #arenas: Arena[] = [];
+  #offered = -1;
+
+  constructor(control: SharedArrayBuffer, arenaBytes: number, maxArenas: number) {
+    this.#words = new Int32Array(control);
+    this.#arenaBytes = arenaBytes;
+    this.#maxArenas = Math.min(maxArenas, GENERATION_SLOTS - 1);
+  }
+
+  get memories(): SharedArrayBuffer[] {
+    return this.#arenas.map((arena) => arena.memory);
+  }
+
+  get activeGeneration(): number {
+    // Loaded before the arena it names: see the invariant in control.ts.
+    return Atomics.load(this.#words, ControlWord.activeGeneration);
+  }
+
+  memtable(generation: number): Memtable {
+    return this.#arenas[arenaOfGeneration(this.#words, generation)].memtable;
+  }
+
+  memory(generation: number): SharedArrayBuffer {
+    return this.#arenas[arenaOfGeneration(this.#words, generation)].memory;
+  }
+
+  /** Takes over the memtable of a replayed log. Only before the writer runs. */
+  adopt(generation: number, memory: SharedArrayBuffer): void {
+    const index = this.#add(memory);
+    this.#arenas[index].generation = generation;
+    this.#place(generation, index);
+  }
+
+  /** Prepares the generation the writer starts with; main is the memtable's writer until it does. */
+  begin(generation: number): number {
+    const index = this.#add(new SharedArrayBuffer(this.#arenaBytes));
+    this.#arenas[index].generation = generation;
+    this.#arenas[index].memtable.reset(generation);
+    this.#place(generation, index);
+    Atomics.store(this.#words, ControlWord.activeGeneration, generation);
+    return index;
+  }
+
+  /**
+   * Offers the writer a free arena for its next rotation, if none is on offer.
+   * @returns the index and memory of an arena that is new to the pool threads, or undefined
+   */
+  offer(announce: (index: number, memory: SharedArrayBuffer) => void): boolean {
+    if (this.#offered >= 0) return true;
+    let index = this.#arenas.findIndex(
+      (arena) => arena.generation === -1 && arena.memory.byteLength === this.#arenaBytes,
+    );
+    if (index === -1) {
+      if (this.#inUse >= this.#maxArenas) return false;
+      index = this.#add(new SharedArrayBuffer(this.#arenaBytes));
+      announce(index, this.#arenas[index].memory);
+    }
+    this.#offered = index;
+    // The mailbox is empty (it was taken, or never filled), and only main fills it.
+    Atomics.store(this.#words, ControlWord.spareArena, index + 1);
+    return true;
+  }
+
+  /** The writer has taken the arena on offer. */
+  taken(generation: number): void {
+    if (this.#offered >= 0) this.#arenas[this.#offered].generation = generation;
+    this.#offered = -1;
+  }
+
+  /** Nobody reads generations below this one any more. */
+  release(below: number): void {
+    for (const arena of this.#arenas) {
+      if (arena.generation >= 0 && arena.generation < below) arena.generation = -1;
+    }
+  }
+
+  get #inUse(): number {
+    return this.#arenas.reduce((count, arena) => count + (arena.generation >= 0 ? 1 : 0), 0);
+  }
+
+  #place(generation: number, index: number): void {
+    Atomics.store(this.#words, ControlWord.generationArena + (generation & (GENERATION_SLOTS - 1)), index);
+  }
+
+  #add(memory: SharedArrayBuffer): number {
+    // A recovered arena of another size is never used again: its place is.
+    const replaced = this.#arenas.findIndex(
+      (arena) => arena.generation === -1 && arena.memory.byteLength !== this.#arenaBytes,
+    );
+    const arena: Arena = { memory, memtable: new Memtable(memory), generation: -1 };
+    if (replaced === -1) return this.#arenas.push(arena) - 1;
+    this.#arenas[replaced] = arena;
+    return replaced;
+  }
+}

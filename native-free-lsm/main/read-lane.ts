@@ -1,0 +1,112 @@
+import { copyBytes } from '../format/bytes.ts';
+import { writeUint32 } from '../format/record.ts';
+import type { RoleHandle } from '../executor.ts';
+import type { TableLookup } from '../lookup/table-view.ts';
+import {
+  GET_HEADER_BYTES,
+  NO_CACHE,
+  PAGE_HEADER_BYTES,
+  PageFlag,
+  ReaderOp,
+} from '../roles/protocol.ts';
+import { RingConsumer, RingProducer } from '../shared/ring.ts';
+
+export const READER_REQUEST_RING_BYTES = 1024 * 1024;
+
+/** Where a read stands in time: the tables of a view, and the memtables down from `generation`. */
+export interface ReadPoint {
+  readonly viewId: number;
+  readonly generation: number;
+  /** Entries of `generation` at this offset and above are later than the point. */
+  readonly limit: number;
+}
+
+/** Main's end of one reader thread: its two rings and its handle. */
+export class ReadLane {
+  readonly requests: RingProducer;
+  readonly responses: RingConsumer;
+  readonly requestRing: SharedArrayBuffer;
+  readonly responseRing: SharedArrayBuffer;
+  readonly thread: number;
+  /** Index in the epoch domain. */
+  epoch = -1;
+  handle: RoleHandle | undefined;
+
+  constructor(requestRing: SharedArrayBuffer, responseRing: SharedArrayBuffer, thread: number) {
+    this.requestRing = requestRing;
+    this.responseRing = responseRing;
+    this.requests = new RingProducer(requestRing);
+    this.responses = new RingConsumer(responseRing);
+    this.thread = thread;
+  }
+
+  get queued(): number {
+    return (this.requests.framesPushed - this.requests.framesCompleted) >>> 0;
+  }
+
+  /** Asks for a key from the block `lookup` stands at on; false when the ring is full. */
+  pushGet(tag: number, viewId: number, key: Uint8Array, hash: number, lookup: TableLookup, cacheStart: number): boolean {
+    const at = this.requests.reserve(GET_HEADER_BYTES + key.length);
+    if (at === -1) return false;
+    const { bytes } = this.requests;
+    bytes[at] = ReaderOp.get;
+    bytes[at + 1] = 0;
+    bytes[at + 2] = key.length;
+    bytes[at + 3] = key.length >>> 8;
+    writeUint32(bytes, at + 4, viewId);
+    writeUint32(bytes, at + 8, hash);
+    writeUint32(bytes, at + 12, lookup.level);
+    writeUint32(bytes, at + 16, lookup.index);
+    writeUint32(bytes, at + 20, lookup.ordinal);
+    writeUint32(bytes, at + 24, cacheStart < 0 ? NO_CACHE : cacheStart);
+    copyBytes(key, 0, key.length, bytes, at + GET_HEADER_BYTES);
+    this.requests.push(tag);
+    return true;
+  }
+
+  pushPage(tag: number, point: ReadPoint, page: PageRequest): boolean {
+    const { start, end } = page;
+    const at = this.requests.reserve(PAGE_HEADER_BYTES + start.length + (end?.length ?? 0));
+    if (at === -1) return false;
+    const { bytes } = this.requests;
+    bytes[at] = ReaderOp.page;
+    bytes[at + 1] =
+      (page.startExclusive ? PageFlag.startExclusive : 0) |
+      (end === null ? 0 : PageFlag.hasEnd) |
+      (page.includeTombstones ? PageFlag.includeTombstones : 0);
+    bytes[at + 2] = start.length;
+    bytes[at + 3] = start.length >>> 8;
+    writeUint32(bytes, at + 4, point.viewId);
+    writeUint32(bytes, at + 8, point.generation);
+    writeUint32(bytes, at + 12, point.limit);
+    writeUint32(bytes, at + 16, page.maxBytes);
+    writeUint32(bytes, at + 20, page.maxEntries);
+    writeUint32(bytes, at + 24, end?.length ?? 0);
+    bytes.set(start, at + PAGE_HEADER_BYTES);
+    if (end !== null) bytes.set(end, at + PAGE_HEADER_BYTES + start.length);
+    this.requests.push(tag);
+    return true;
+  }
+}
+
+export interface PageRequest {
+  /** Inclusive; empty: from the first key. */
+  readonly start: Uint8Array;
+  /** Exclusive; null: to the last key. */
+  readonly end: Uint8Array | null;
+  /** `start` itself is left out: how a scan goes on from its last key. */
+  readonly startExclusive: boolean;
+  readonly maxBytes: number;
+  readonly maxEntries: number;
+  readonly includeTombstones: boolean;
+}
+
+export interface Page {
+  readonly keys: Uint8Array[];
+  /** Header and value; parallel to `keys`. */
+  readonly records: Uint8Array[];
+  /** The scan has reached its end. */
+  readonly done: boolean;
+  /** The last key looked at when not done: where to go on, exclusive. */
+  readonly resumeAfter: Uint8Array | null;
+}

@@ -1,0 +1,292 @@
+import { LsmError } from '../errors.ts';
+import type { BlockCache } from '../cache/block-cache.ts';
+import { copyBytes, hashBytes } from '../format/bytes.ts';
+import { readUint32 } from '../format/record.ts';
+import { TableLookup } from '../lookup/table-view.ts';
+import { decodeError, PAGE_RESPONSE_HEADER_BYTES, ReadStatus, RESPONSE_HEADER_BYTES } from '../roles/protocol.ts';
+import { FRAME_HEADER_BYTES, frameLength, frameTag, nextFrame } from '../shared/ring.ts';
+import { type BlockHit, searchBlock } from '../sstable/block.ts';
+import type { Arenas } from './arenas.ts';
+import { FreeList } from './free-list.ts';
+import type { Page, PageRequest, ReadLane, ReadPoint } from './read-lane.ts';
+import type { ReadSink } from './sinks.ts';
+import type { PinnedView, Views } from './views.ts';
+
+const MAX_READS_IN_FLIGHT = 16_384;
+const MAX_RUN_BYTES = 0x7fffffff;
+
+/** A consistent picture to read from; held until `expired` or released. */
+export interface SnapshotPoint extends ReadPoint {
+  readonly view: PinnedView;
+}
+
+interface PageCall {
+  readonly request: PageRequest;
+  readonly point: ReadPoint;
+  readonly resolve: (page: Page) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/**
+ * Main's end of the read path. What memory can answer (memtables, filters, cached blocks) is answered in the
+ * call; what needs a block from disk goes to a reader thread with the place to go on from.
+ */
+export class ReadPath {
+  readonly #arenas: Arenas;
+  readonly #views: Views;
+  readonly #cache: BlockCache;
+  readonly #lanes: readonly ReadLane[];
+  readonly #onQueued: () => void;
+  readonly #lookup = new TableLookup();
+  readonly #hit: BlockHit = { recordStart: 0, recordEnd: 0 };
+  readonly #places = new FreeList(MAX_READS_IN_FLIGHT);
+  readonly #sinks: (ReadSink | null)[] = new Array(MAX_READS_IN_FLIGHT).fill(null);
+  readonly #keys: (Uint8Array | null)[] = new Array(MAX_READS_IN_FLIGHT).fill(null);
+  readonly #tokens = new Float64Array(MAX_READS_IN_FLIGHT);
+  /** Cache slot reserved for the read's block, -1: none. */
+  readonly #slots = new Int32Array(MAX_READS_IN_FLIGHT);
+  readonly #laneOf = new Uint8Array(MAX_READS_IN_FLIGHT);
+  readonly #points: (ReadPoint | null)[] = new Array(MAX_READS_IN_FLIGHT).fill(null);
+  readonly #pages = new Map<number, PageCall>();
+  #closed: LsmError | undefined;
+
+  constructor(
+    arenas: Arenas,
+    views: Views,
+    cache: BlockCache,
+    lanes: readonly ReadLane[],
+    onQueued: () => void,
+  ) {
+    this.#arenas = arenas;
+    this.#views = views;
+    this.#cache = cache;
+    this.#lanes = lanes;
+    this.#onQueued = onQueued;
+  }
+
+  get inFlight(): number {
+    return this.#places.used;
+  }
+
+  /** @param snapshot null: the newest state */
+  read(key: Uint8Array, snapshot: SnapshotPoint | null, sink: ReadSink, token: number): void {
+    if (this.#closed !== undefined) {
+      sink.onRead(token, null, this.#closed);
+      return;
+    }
+    const view = snapshot === null ? this.#views.current : snapshot.view.table;
+    const newest = snapshot === null ? this.#arenas.activeGeneration : snapshot.generation;
+    for (let generation = newest; generation >= view.oldestGeneration; generation--) {
+      const memtable = this.#arenas.memtable(generation);
+      const limit =
+        snapshot !== null && generation === newest ? snapshot.limit : memtable.publishedOffset;
+      const entry = memtable.find(key, 0, key.length, limit);
+      if (entry !== 0) {
+        sink.onRead(token, copyOut(memtable.bytes, memtable.recordStart(entry), memtable.recordEnd(entry)), null);
+        return;
+      }
+    }
+    const hash = hashBytes(key, 0, key.length);
+    const lookup = this.#lookup;
+    const hit = this.#hit;
+    const cache = this.#cache;
+    lookup.begin(view, key, 0, key.length, hash);
+    while (lookup.next()) {
+      const slot = cache.find(lookup.reader.metadata.id, lookup.ordinal);
+      if (slot === -1) {
+        this.#ask(key, hash, snapshot, view.id, sink, token);
+        return;
+      }
+      if (searchBlock(cache.bytes, cache.dataStart(slot), cache.dataEnd(slot), key, 0, key.length, hit)) {
+        sink.onRead(token, copyOut(cache.bytes, hit.recordStart, hit.recordEnd), null);
+        return;
+      }
+    }
+    sink.onRead(token, null, null);
+  }
+
+  /** One page of a scan, from the newest state or a snapshot. */
+  page(request: PageRequest, snapshot: SnapshotPoint | null): Promise<Page> {
+    if (this.#closed !== undefined) return Promise.reject(this.#closed);
+    const point = snapshot ?? this.currentPoint();
+    return new Promise((resolve, reject) => {
+      this.#askPage({ request, point, resolve, reject });
+    });
+  }
+
+  currentPoint(): ReadPoint {
+    const generation = this.#arenas.activeGeneration;
+    const limit = this.#arenas.memtable(generation).publishedOffset;
+    return { viewId: this.#views.current.id, generation, limit };
+  }
+
+  publish(): boolean {
+    let published = false;
+    for (const lane of this.#lanes) published = lane.requests.publish() || published;
+    return published;
+  }
+
+  drain(): void {
+    for (const lane of this.#lanes) {
+      const responses = lane.responses;
+      while (responses.nextRun(MAX_RUN_BYTES)) {
+        const { bytes, runStart, runEnd } = responses;
+        for (let at = runStart; at < runEnd; at = nextFrame(bytes, at)) this.#onFrame(bytes, at);
+        responses.release();
+      }
+    }
+  }
+
+  /** A reader thread has died: what it had not answered is asked again of another or of its successor. */
+  retry(laneIndex: number): void {
+    for (let place = 0; place < MAX_READS_IN_FLIGHT; place++) {
+      if (this.#laneOf[place] !== laneIndex) continue;
+      const call = this.#pages.get(place);
+      if (call !== undefined) {
+        this.#free(place);
+        this.#askPage(call);
+        continue;
+      }
+      const sink = this.#sinks[place];
+      if (sink === null) continue;
+      const key = this.#keys[place] as Uint8Array;
+      const token = this.#tokens[place];
+      const snapshot = this.#points[place] as SnapshotPoint | null;
+      if (this.#slots[place] >= 0) this.#cache.cancel(this.#slots[place]);
+      this.#free(place);
+      this.read(key, snapshot, sink, token);
+    }
+  }
+
+  close(error: LsmError): void {
+    this.#closed = error;
+    for (const call of this.#pages.values()) call.reject(error);
+    this.#pages.clear();
+    for (let place = 0; place < MAX_READS_IN_FLIGHT; place++) {
+      const sink = this.#sinks[place];
+      if (sink === null) continue;
+      this.#sinks[place] = null;
+      sink.onRead(this.#tokens[place], null, error);
+    }
+  }
+
+  /** `#lookup` stands at the block to begin with. */
+  #ask(
+    key: Uint8Array,
+    hash: number,
+    snapshot: SnapshotPoint | null,
+    viewId: number,
+    sink: ReadSink,
+    token: number,
+  ): void {
+    const lookup = this.#lookup;
+    const place = this.#places.take();
+    if (place === -1) {
+      sink.onRead(token, null, TOO_MANY_READS);
+      return;
+    }
+    const { reader, ordinal } = lookup;
+    const slot = this.#cache.reserve(reader.metadata.id, ordinal, reader.blockMemoryBytes(ordinal));
+    const lane = this.#pickLane();
+    const cacheStart = slot === -1 ? -1 : this.#cache.dataStart(slot);
+    if (!this.#lanes[lane].pushGet(place, viewId, key, hash, lookup, cacheStart)) {
+      if (slot !== -1) this.#cache.cancel(slot);
+      this.#places.give(place);
+      sink.onRead(token, null, TOO_MANY_READS);
+      return;
+    }
+    this.#sinks[place] = sink;
+    this.#keys[place] = key;
+    this.#tokens[place] = token;
+    this.#slots[place] = slot;
+    this.#laneOf[place] = lane;
+    this.#points[place] = snapshot;
+    this.#onQueued();
+  }
+
+  #askPage(call: PageCall): void {
+    const place = this.#places.take();
+    const lane = this.#pickLane();
+    if (place === -1 || !this.#lanes[lane].pushPage(place, call.point, call.request)) {
+      if (place !== -1) this.#places.give(place);
+      call.reject(TOO_MANY_READS);
+      return;
+    }
+    this.#laneOf[place] = lane;
+    this.#pages.set(place, call);
+    this.#onQueued();
+  }
+
+  #pickLane(): number {
+    let best = 0;
+    for (let lane = 1; lane < this.#lanes.length; lane++) {
+      if (this.#lanes[lane].queued < this.#lanes[best].queued) best = lane;
+    }
+    return best;
+  }
+
+  #onFrame(bytes: Uint8Array, frame: number): void {
+    const place = frameTag(bytes, frame);
+    const at = frame + FRAME_HEADER_BYTES;
+    const end = at + frameLength(bytes, frame);
+    const call = this.#pages.get(place);
+    if (call === undefined) this.#onGet(place, bytes, at, end);
+    else {
+      this.#free(place);
+      if (bytes[at] === ReadStatus.failed) call.reject(decodeError(bytes.slice(at + RESPONSE_HEADER_BYTES, end)));
+      else call.resolve(decodePage(bytes, at));
+    }
+  }
+
+  #onGet(place: number, bytes: Uint8Array, at: number, end: number): void {
+    const sink = this.#sinks[place];
+    if (sink === null) return;
+    const slot = this.#slots[place];
+    if (slot >= 0) {
+      if (bytes[at + 1] === 1) this.#cache.publish(slot);
+      else this.#cache.cancel(slot);
+    }
+    const token = this.#tokens[place];
+    this.#free(place);
+    const status = bytes[at];
+    if (status === ReadStatus.found) sink.onRead(token, copyOut(bytes, at + RESPONSE_HEADER_BYTES, end), null);
+    else if (status === ReadStatus.absent) sink.onRead(token, null, null);
+    else sink.onRead(token, null, decodeError(bytes.slice(at + RESPONSE_HEADER_BYTES, end)));
+  }
+
+  #free(place: number): void {
+    this.#sinks[place] = null;
+    this.#keys[place] = null;
+    this.#points[place] = null;
+    this.#slots[place] = -1;
+    this.#pages.delete(place);
+    this.#places.give(place);
+  }
+}
+
+const TOO_MANY_READS = new LsmError('OVERLOADED', 'too many reads are waiting for the disk: try again later');
+
+function copyOut(bytes: Uint8Array, start: number, end: number): Uint8Array {
+  const copy = Buffer.allocUnsafe(end - start);
+  copyBytes(bytes, start, end, copy, 0);
+  return copy;
+}
+
+function decodePage(bytes: Uint8Array, at: number): Page {
+  const done = bytes[at + 1] === 1;
+  const resumeBytes = bytes[at + 2] | (bytes[at + 3] << 8);
+  const count = readUint32(bytes, at + 4);
+  let next = at + PAGE_RESPONSE_HEADER_BYTES;
+  const resumeAfter = done ? null : copyOut(bytes, next, next + resumeBytes);
+  next += resumeBytes;
+  const keys: Uint8Array[] = new Array(count);
+  const records: Uint8Array[] = new Array(count);
+  for (let i = 0; i < count; i++) {
+    const keyEnd = next + 8 + readUint32(bytes, next);
+    const recordEnd = keyEnd + readUint32(bytes, next + 4);
+    keys[i] = copyOut(bytes, next + 8, keyEnd);
+    records[i] = copyOut(bytes, keyEnd, recordEnd);
+    next = recordEnd;
+  }
+  return { keys, records, done, resumeAfter };
+}

@@ -1,0 +1,132 @@
+import { TableView } from '../lookup/table-view.ts';
+import type { WorkerMessage } from '../roles/messages.ts';
+import { ControlWord } from '../shared/control.ts';
+import type { EpochDomain } from '../shared/epochs.ts';
+import type { TableHandle } from '../sstable/table-handle.ts';
+import { TableReader } from '../sstable/table-reader.ts';
+import type { Version } from '../version/version.ts';
+
+/** A view with the number of those who still need it: itself while current, commands in rings, snapshots. */
+export interface PinnedView {
+  readonly table: TableView;
+  readonly version: Version;
+  pins: number;
+}
+
+export interface ViewEvents {
+  /** No view needs the table any more: its file may go. */
+  onTableUnused(handle: TableHandle): void;
+  /** No view needs memtables below this generation. */
+  onGenerationsUnused(below: number): void;
+}
+
+/**
+ * The views of one engine, on the main thread: makes the current one from a version, tells the pool threads,
+ * and lets go of a view once nothing names it any more.
+ */
+export class Views {
+  readonly #words: Int32Array;
+  readonly #epochs: EpochDomain;
+  readonly #events: ViewEvents;
+  readonly #links: { post(message: WorkerMessage): void }[] = [];
+  readonly #readers = new Map<number, TableReader>();
+  readonly #live = new Set<PinnedView>();
+  #current: PinnedView;
+  #nextId = 1;
+
+  constructor(control: SharedArrayBuffer, epochs: EpochDomain, version: Version, events: ViewEvents) {
+    this.#words = new Int32Array(control);
+    this.#epochs = epochs;
+    this.#events = events;
+    this.#current = { table: new TableView(0, 0, []), version, pins: 1 };
+    this.#live.add(this.#current);
+  }
+
+  get current(): TableView {
+    return this.#current.table;
+  }
+
+  get version(): Version {
+    return this.#current.version;
+  }
+
+  handle(tableId: number): TableHandle {
+    return (this.#readers.get(tableId) as TableReader).handle;
+  }
+
+  /** Replaces the current view. Commands already in a ring keep the old one until they are answered. */
+  install(version: Version, oldestGeneration: number, added: readonly TableHandle[]): void {
+    for (const handle of added) this.#readers.set(handle.metadata.id, new TableReader(handle));
+    const levels = version.levels.map((tables) =>
+      tables.map((table) => this.#readers.get(table.id) as TableReader),
+    );
+    const previous = this.#current;
+    this.#current = { table: new TableView(this.#nextId++, oldestGeneration, levels), version, pins: 1 };
+    this.#live.add(this.#current);
+    this.#post(message(this.#current, added));
+    this.#epochs.retire(() => this.unpin(previous));
+  }
+
+  /** Tells a thread that has just started all that it may be asked about. */
+  link(link: { post(message: WorkerMessage): void }): void {
+    this.#links.push(link);
+    let added = [...this.#readers.values()].map((reader) => reader.handle);
+    for (const view of this.#live) {
+      link.post(message(view, added));
+      added = [];
+    }
+    this.#announce();
+  }
+
+  unlink(link: { post(message: WorkerMessage): void }): void {
+    const index = this.#links.indexOf(link);
+    if (index >= 0) this.#links.splice(index, 1);
+  }
+
+  announceArena(index: number, arena: SharedArrayBuffer): void {
+    this.#post({ type: 'arena', index, arena });
+  }
+
+  pin(): PinnedView {
+    this.#current.pins++;
+    return this.#current;
+  }
+
+  unpin(view: PinnedView): void {
+    if (--view.pins > 0) return;
+    this.#live.delete(view);
+    this.#post({ type: 'forget', id: view.table.id });
+    let oldest = Number.MAX_SAFE_INTEGER;
+    const used = new Set<number>();
+    for (const { table } of this.#live) {
+      oldest = Math.min(oldest, table.oldestGeneration);
+      for (const level of table.levels) for (const reader of level) used.add(reader.metadata.id);
+    }
+    for (const [id, reader] of this.#readers) {
+      if (used.has(id)) continue;
+      this.#readers.delete(id);
+      this.#events.onTableUnused(reader.handle);
+    }
+    this.#events.onGenerationsUnused(oldest);
+  }
+
+  #post(posted: WorkerMessage): void {
+    for (const link of this.#links) link.post(posted);
+    this.#announce();
+  }
+
+  #announce(): void {
+    // After the messages are posted, before any command that needs them: see ViewTracker.
+    Atomics.add(this.#words, ControlWord.viewEpoch, 1);
+  }
+}
+
+function message(view: PinnedView, added: readonly TableHandle[]): WorkerMessage {
+  return {
+    type: 'view',
+    id: view.table.id,
+    oldestGeneration: view.table.oldestGeneration,
+    levels: view.version.levels.map((tables) => tables.map((table) => table.id)),
+    added,
+  };
+}

@@ -1,0 +1,199 @@
+import { LsmError } from '../errors.ts';
+import { readUint32 } from '../format/record.ts';
+import { decodeError, completionTimestamp, COMPLETION_BYTES, errorOfWriteCode, WriteCode, WriterTag } from '../roles/protocol.ts';
+import { FRAME_HEADER_BYTES, frameLength, frameTag, nextFrame, RingConsumer, RingProducer } from '../shared/ring.ts';
+import { batchOperationBytes, encodeBatch, encodePut, putOperationBytes } from '../wal/write-operation.ts';
+import { FreeList } from './free-list.ts';
+import { type KeyedRecord, type WriteSink, WriteStatus } from './sinks.ts';
+
+/** Writes in the writer's ring at once. Its response ring has room for the completions of all of them. */
+const MAX_WRITES_IN_RING = 8192;
+export const WRITER_RESPONSE_RING_BYTES = 512 * 1024;
+
+interface QueuedWrite {
+  readonly puts: readonly KeyedRecord[];
+  readonly isBatch: boolean;
+  readonly payloadBytes: number;
+  readonly sink: WriteSink;
+  readonly token: number;
+}
+
+export interface WriterEvents {
+  /** The writer has gone over to this generation. */
+  onRotated(generation: number): void;
+  /** Nothing is acknowledged any more. */
+  onFault(error: LsmError): void;
+  /** Something was put into the ring: have it published by the end of the turn. */
+  onQueued(): void;
+}
+
+/**
+ * Main's end of the write path: encodes writes straight into the writer's ring and hands completions to their
+ * sinks. What the ring has no room for waits here, in order, up to a bound; beyond it writes fail at once.
+ */
+export class WriteQueue {
+  readonly #requests: RingProducer;
+  readonly #responses: RingConsumer;
+  readonly #events: WriterEvents;
+  readonly #maxWaitingBytes: number;
+  readonly #places = new FreeList(MAX_WRITES_IN_RING);
+  readonly #sinks: (WriteSink | null)[] = new Array(MAX_WRITES_IN_RING).fill(null);
+  readonly #tokens = new Float64Array(MAX_WRITES_IN_RING);
+  #waiting: QueuedWrite[] = [];
+  #waitingBytes = 0;
+  #failure: LsmError | undefined;
+  #onIdle: (() => void) | undefined;
+
+  constructor(requests: RingProducer, responses: RingConsumer, maxWaitingBytes: number, events: WriterEvents) {
+    this.#requests = requests;
+    this.#responses = responses;
+    this.#maxWaitingBytes = maxWaitingBytes;
+    this.#events = events;
+  }
+
+  get inFlight(): number {
+    return this.#places.used + this.#waiting.length;
+  }
+
+  put(key: Uint8Array, record: Uint8Array, sink: WriteSink, token: number): void {
+    const payloadBytes = putOperationBytes(key.length, record.length);
+    if (this.#failure !== undefined) fail(sink, token, this.#failure);
+    else if (this.#waiting.length > 0 || !this.#pushPut(key, record, payloadBytes, sink, token)) {
+      this.#wait({ puts: [{ key, record }], isBatch: false, payloadBytes, sink, token });
+    }
+  }
+
+  /** All puts of a batch become durable and visible together. */
+  batch(puts: readonly KeyedRecord[], sink: WriteSink, token: number): void {
+    const write = { puts, isBatch: true, payloadBytes: batchOperationBytes(puts), sink, token };
+    if (this.#failure !== undefined) fail(sink, token, this.#failure);
+    else if (this.#waiting.length > 0 || !this.#push(write)) this.#wait(write);
+  }
+
+  /** Makes what was queued visible to the writer. */
+  publish(): boolean {
+    return this.#requests.publish();
+  }
+
+  /** Hands out what the writer has answered. */
+  drain(): void {
+    const responses = this.#responses;
+    while (responses.nextRun(WRITER_RESPONSE_RING_BYTES)) {
+      const { bytes, runStart, runEnd } = responses;
+      for (let at = runStart; at < runEnd; at = nextFrame(bytes, at)) this.#onFrame(bytes, at);
+      responses.release();
+    }
+    if (this.#waiting.length > 0) this.#pushWaiting();
+    if (this.inFlight === 0) {
+      this.#onIdle?.();
+      this.#onIdle = undefined;
+    }
+  }
+
+  /** Fails everything under way and everything to come. */
+  close(error: LsmError): void {
+    this.#failure ??= error;
+    for (let place = 0; place < this.#sinks.length; place++) {
+      const sink = this.#sinks[place];
+      if (sink === null) continue;
+      this.#sinks[place] = null;
+      this.#places.give(place);
+      fail(sink, this.#tokens[place], error);
+    }
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    this.#waitingBytes = 0;
+    for (const { sink, token } of waiting) fail(sink, token, error);
+    this.#onIdle?.();
+    this.#onIdle = undefined;
+  }
+
+  /** Resolves when nothing is under way. */
+  idle(): Promise<void> {
+    if (this.inFlight === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#onIdle = resolve;
+    });
+  }
+
+  #wait(write: QueuedWrite): void {
+    if (this.#waitingBytes + write.payloadBytes > this.#maxWaitingBytes) {
+      fail(write.sink, write.token, errorOfWriteCode(WriteCode.overloaded));
+      return;
+    }
+    this.#waitingBytes += write.payloadBytes;
+    this.#waiting.push(write);
+  }
+
+  #pushWaiting(): void {
+    let pushed = 0;
+    while (pushed < this.#waiting.length && this.#push(this.#waiting[pushed])) {
+      this.#waitingBytes -= this.#waiting[pushed].payloadBytes;
+      pushed++;
+    }
+    if (pushed > 0) this.#waiting = this.#waiting.slice(pushed);
+  }
+
+  #pushPut(key: Uint8Array, record: Uint8Array, payloadBytes: number, sink: WriteSink, token: number): boolean {
+    const at = this.#reserve(payloadBytes);
+    if (at === -1) return false;
+    encodePut(this.#requests.bytes, at, key, record);
+    this.#pushed(sink, token);
+    return true;
+  }
+
+  #push(write: QueuedWrite): boolean {
+    const { puts } = write;
+    if (!write.isBatch) return this.#pushPut(puts[0].key, puts[0].record, write.payloadBytes, write.sink, write.token);
+    const at = this.#reserve(write.payloadBytes);
+    if (at === -1) return false;
+    encodeBatch(this.#requests.bytes, at, puts);
+    this.#pushed(write.sink, write.token);
+    return true;
+  }
+
+  #reserve(payloadBytes: number): number {
+    return this.#places.used === MAX_WRITES_IN_RING ? -1 : this.#requests.reserve(payloadBytes);
+  }
+
+  #pushed(sink: WriteSink, token: number): void {
+    const place = this.#places.take();
+    this.#sinks[place] = sink;
+    this.#tokens[place] = token;
+    this.#requests.push(place);
+    this.#events.onQueued();
+  }
+
+  #onFrame(bytes: Uint8Array, frame: number): void {
+    const start = frame + FRAME_HEADER_BYTES;
+    const end = start + frameLength(bytes, frame);
+    const kind = frameTag(bytes, frame);
+    if (kind === WriterTag.completions) {
+      for (let at = start; at < end; at += COMPLETION_BYTES) this.#complete(bytes, at);
+    } else if (kind === WriterTag.rotated) {
+      this.#events.onRotated(readUint32(bytes, start));
+    } else {
+      this.#failure = decodeError(bytes.slice(start, end));
+      this.#events.onFault(this.#failure);
+    }
+  }
+
+  #complete(bytes: Uint8Array, at: number): void {
+    const place = readUint32(bytes, at);
+    const code = readUint32(bytes, at + 4);
+    const sink = this.#sinks[place];
+    if (sink === null) return;
+    this.#sinks[place] = null;
+    this.#places.give(place);
+    const token = this.#tokens[place];
+    if (code > WriteCode.stale) fail(sink, token, errorOfWriteCode(code));
+    else {
+      const status = code === WriteCode.applied ? WriteStatus.applied : WriteStatus.stale;
+      sink.onWrite(token, status, completionTimestamp(bytes, at), readUint32(bytes, at + 16), null);
+    }
+  }
+}
+
+function fail(sink: WriteSink, token: number, error: LsmError): void {
+  sink.onWrite(token, WriteStatus.failed, 0, 0, error);
+}

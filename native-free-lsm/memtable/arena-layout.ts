@@ -1,0 +1,95 @@
+/**
+ * Where everything lies in a memtable's arena. Offsets are bytes from its start, multiples of 4, held as u32;
+ * 0 stands for none. Integers are words of the machine: an arena never leaves the process. One thread, the
+ * writer, writes all of it.
+ *
+ *   0     header: the words below
+ *   256   links of the head node, its highest level first
+ *   304   head node (only its links are used)
+ *   308   hash index: one word a slot, a power of two of them, at least one per 32 bytes of arena
+ *   …     allocations, one behind another, up to `used`
+ *
+ * Key node, one per distinct key, allocated together with the first entry, which lies behind it:
+ *
+ *   n - 4 * (level + 1)   next key node at that level, in key order, for each level of the node
+ *   n                     newest entry of the key
+ *   n + 4                 key length in bytes
+ *   n + 8                 key, zero to three bytes of padding
+ *
+ * Entry, one per version of a key that was newest when it came:
+ *
+ *   e                     the next older entry of the same key
+ *   e + 4                 record length in bytes
+ *   e + 8                 record, zero to three bytes of padding
+ *
+ * Hash slot: 0 when free, else the key node's offset / 4 in the low 26 bits and the key's highest 6 hash bits
+ * above, so that most foreign keys on the probe path are passed over without a look at their node.
+ */
+export const MAX_ARENA_BYTES = 256 << 20;
+export const MIN_ARENA_BYTES = 1024;
+
+/** Header words by index. */
+export const Word = {
+  /** Number of the memtable that the arena holds now. */
+  generation: 0,
+  /** Entries below this offset are visible. */
+  published: 1,
+  /** End of the last allocation; the next starts here. 0: never reset. */
+  used: 2,
+  /** Levels that have a node. */
+  height: 3,
+  /** State of the xorshift generator that draws heights. */
+  random: 4,
+  /** Running totals, published or not. */
+  entries: 5,
+  rawBytes: 6,
+  /** Counts publications; its lowest bit says which of the two copies of the totals is current. */
+  totalsVersion: 7,
+  /** Two copies, `totalsWords` each, of the totals as published: see `Total`. */
+  totals: 8,
+} as const;
+
+/** Words of one copy of the published totals. */
+export const Total = {
+  entries: 0,
+  rawBytes: 1,
+  smallestLow: 2,
+  smallestHigh: 3,
+  largestLow: 4,
+  largestHigh: 5,
+} as const;
+export const TOTALS_WORDS = 6;
+
+/** Running bounds of timestamps, as indexes of 8-byte floats. */
+export const SMALLEST_TIMESTAMP_DOUBLE = 14;
+export const LARGEST_TIMESTAMP_DOUBLE = 15;
+
+/** With a branching of 4, 12 levels are enough for 16 million keys. */
+export const MAX_HEIGHT = 12;
+export const HEAD_NODE = 256 + 4 * MAX_HEIGHT;
+export const INDEX_START = HEAD_NODE + 4;
+
+export const NODE_HEADER_BYTES = 8;
+export const ENTRY_HEADER_BYTES = 8;
+
+export const SLOT_OFFSET_MASK = 0x03ff_ffff;
+export const SLOT_TAG_SHIFT = 26;
+/** The smallest key with the smallest record takes 40 bytes: at most four slots in five are ever taken. */
+const ARENA_BYTES_PER_SLOT = 32;
+
+export function slotCount(arenaBytes: number): number {
+  return 1 << (32 - Math.clz32(Math.ceil(arenaBytes / ARENA_BYTES_PER_SLOT) - 1));
+}
+
+export function allocationsStart(arenaBytes: number): number {
+  return INDEX_START + 4 * slotCount(arenaBytes);
+}
+
+/** Index of the word that links `node` to its successor at `level`. */
+export function linkIndex(node: number, level: number): number {
+  return (node >>> 2) - 1 - level;
+}
+
+export function aligned(bytes: number): number {
+  return (bytes + 3) & ~3;
+}

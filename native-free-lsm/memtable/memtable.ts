@@ -1,0 +1,321 @@
+/**
+ * A memtable in an arena of shared memory: one writer thread, readers in any number of threads without locks.
+ * A `Memtable` is one thread's view of the arena; arena-layout.ts draws the memory.
+ *
+ * Shape: a skip list of distinct keys (after Pugh, and LevelDB's `db/skiplist.h`), each with a chain of its
+ * versions, newest first, and a hash index over the keys for point reads. An entry's offset is its sequence
+ * number: offsets only grow, and a reader with limit L sees, of each key, the newest entry below L.
+ *
+ * Invariants
+ *  - Nothing in the arena changes once written, except links (each from one whole word to another), free hash
+ *    slots (once), and the header.
+ *  - A key's chain is in order of versions as of offsets: `insert` refuses what is not newer than the newest.
+ *  - A link to a node or entry is stored only after all of it was written.
+ *  - Limits are boundaries between allocations; a key node lies directly before its first entry, so a node
+ *    below a limit has an entry below it.
+ *
+ * Thread safety. Readers use plain loads, and still never see a half-written node:
+ *  - What lies below the limit is complete for whoever has the limit. The writer stored it before its
+ *    `Atomics.store` of `published`; the reader's limit comes from an `Atomics.load` of that word, by itself
+ *    or by a thread it got the limit from by way of a ring or a message.
+ *  - What lies at or above the limit may be half-seen through a plain load. A reader that meets such an offset
+ *    loads the same link again with `Atomics.load`, which orders it behind the writer's store of the link.
+ *  - A hash slot is written once. A slot that points at or above the limit was free when the limit was
+ *    published, so a key that had been inserted by then sits before it on the probe path: the search ends.
+ *  (An `Atomics.load` at every step costs 8 ns each where a plain load costs 1, some 200 ns a seek.)
+ *
+ * `reset` wants an arena that nobody reads any more (see epochs.ts). The writer's whole state is in the arena:
+ * another thread may take the role over once it is ordered behind the last call of the old one.
+ */
+import { LsmError } from '../errors.ts';
+import { compareBytes, hashBytes } from '../format/bytes.ts';
+import type { RecordIterator } from '../iterator/record-iterator.ts';
+import { compareVersions, MAX_TIMESTAMP, recordTimestamp, recordValueStart, recordWriter } from '../format/record.ts';
+import {
+  aligned,
+  allocationsStart,
+  ENTRY_HEADER_BYTES,
+  HEAD_NODE,
+  INDEX_START,
+  LARGEST_TIMESTAMP_DOUBLE,
+  linkIndex,
+  MAX_ARENA_BYTES,
+  MAX_HEIGHT,
+  MIN_ARENA_BYTES,
+  NODE_HEADER_BYTES,
+  SLOT_OFFSET_MASK,
+  SLOT_TAG_SHIFT,
+  SMALLEST_TIMESTAMP_DOUBLE,
+  slotCount,
+  Total,
+  TOTALS_WORDS,
+  Word,
+} from './arena-layout.ts';
+import { MemtableIterator, newestBelow } from './memtable-iterator.ts';
+
+export const InsertStatus = { applied: 0, stale: 1, full: 2 } as const;
+export type InsertStatus = (typeof InsertStatus)[keyof typeof InsertStatus];
+
+const INDEX_WORD = INDEX_START / 4;
+const TWO_32 = 0x1_0000_0000;
+/** Up to here a loop beats the call and the view that a bulk copy takes. */
+const LOOP_COPY_BYTES = 40;
+
+export class Memtable {
+  /** The whole arena; entries' offsets count from its start. */
+  readonly bytes: Uint8Array;
+  /** Version of the key that the last `insert` met, applied or not; 0, 0 when the key was not there. */
+  metTimestamp = 0;
+  metWriter = 0;
+  readonly #words: Int32Array;
+  readonly #doubles: Float64Array;
+  readonly #slotMask: number;
+  /** The last node before the key in hand, by level: scratch of the writer. */
+  readonly #before = new Int32Array(MAX_HEIGHT);
+
+  /** @param arena 1 KiB to 256 MiB, a multiple of 8 bytes; to be `reset` before its first use */
+  constructor(arena: SharedArrayBuffer) {
+    const size = arena.byteLength;
+    if (size < MIN_ARENA_BYTES || size > MAX_ARENA_BYTES || size % 8 !== 0) {
+      const range = `${MIN_ARENA_BYTES} to ${MAX_ARENA_BYTES}, and a multiple of 8`;
+      throw new LsmError('INVALID_ARGUMENT', `an arena of ${size} bytes: it must be ${range}`);
+    }
+    this.bytes = new Uint8Array(arena);
+    this.#words = new Int32Array(arena);
+    this.#doubles = new Float64Array(arena, 0, INDEX_START >>> 3);
+    this.#slotMask = slotCount(size) - 1;
+  }
+
+  /** Bytes an entry takes in the worst case: a new key with the tallest node. */
+  static entryBytes(keyBytes: number, recordBytes: number): number {
+    const node = 4 * MAX_HEIGHT + NODE_HEADER_BYTES + aligned(keyBytes);
+    return node + ENTRY_HEADER_BYTES + aligned(recordBytes);
+  }
+
+  /** Writer. Empties the arena for a new memtable. Costs time for an eighth of the arena, its hash index. */
+  reset(generation: number): void {
+    const words = this.#words;
+    const start = allocationsStart(this.bytes.length);
+    // A fresh arena is zero already; touching its index would only make it resident.
+    if (words[Word.used] !== 0) words.fill(0, INDEX_WORD, start >>> 2);
+    for (let level = 0; level < MAX_HEIGHT; level++) words[linkIndex(HEAD_NODE, level)] = 0;
+    words[Word.used] = start;
+    words[Word.height] = 1;
+    words[Word.random] = Math.imul(generation, 0x9e3779b9) | 1;
+    words[Word.entries] = 0;
+    words[Word.rawBytes] = 0;
+    this.#doubles[SMALLEST_TIMESTAMP_DOUBLE] = MAX_TIMESTAMP;
+    this.#doubles[LARGEST_TIMESTAMP_DOUBLE] = 0;
+    // Before publish: whoever has a limit of this memtable finds its number.
+    Atomics.store(words, Word.generation, generation);
+    this.publish();
+  }
+
+  get generation(): number {
+    // Acquire: the arena behind it is that memtable's.
+    return Atomics.load(this.#words, Word.generation) >>> 0;
+  }
+
+  /** Writer. Whether an insert of that size cannot fail for want of room. */
+  fits(keyBytes: number, recordBytes: number): boolean {
+    return this.#words[Word.used] + Memtable.entryBytes(keyBytes, recordBytes) <= this.bytes.length;
+  }
+
+  /**
+   * Writer. Puts a record if its version is newer than every version of the key in this memtable, published
+   * or not (the same version is stale). Sets `metTimestamp` and `metWriter`. Readers see it after `publish`.
+   */
+  insert(
+    keyBytes: Uint8Array,
+    keyStart: number,
+    keyEnd: number,
+    recordBytes: Uint8Array,
+    recordStart: number,
+    recordEnd: number,
+  ): InsertStatus {
+    const hash = hashBytes(keyBytes, keyStart, keyEnd);
+    const slotAt = this.#probe(keyBytes, keyStart, keyEnd, hash);
+    const slot = this.#words[slotAt];
+    const timestamp = recordTimestamp(recordBytes, recordStart);
+    if (slot === 0) {
+      this.metTimestamp = 0;
+      this.metWriter = 0;
+      const node = this.#allocateNode(keyBytes, keyStart, keyEnd, recordEnd - recordStart);
+      if (node === 0) return InsertStatus.full;
+      const entry = node + NODE_HEADER_BYTES + aligned(keyEnd - keyStart);
+      this.#words[node >>> 2] = entry;
+      this.#writeEntry(entry, 0, recordBytes, recordStart, recordEnd);
+      this.#link(node);
+      // Release: last of all, as readers that find the slot follow it without another look.
+      Atomics.store(this.#words, slotAt, (node >>> 2) | (hash & ~SLOT_OFFSET_MASK));
+    } else {
+      const node = (slot & SLOT_OFFSET_MASK) << 2;
+      const newest = this.#words[node >>> 2];
+      this.metTimestamp = recordTimestamp(this.bytes, newest + ENTRY_HEADER_BYTES);
+      this.metWriter = recordWriter(this.bytes, newest + ENTRY_HEADER_BYTES);
+      const writer = recordWriter(recordBytes, recordStart);
+      if (compareVersions(timestamp, writer, this.metTimestamp, this.metWriter) <= 0) return InsertStatus.stale;
+      const entry = this.#allocate(ENTRY_HEADER_BYTES + aligned(recordEnd - recordStart));
+      if (entry === 0) return InsertStatus.full;
+      this.#writeEntry(entry, newest, recordBytes, recordStart, recordEnd);
+      // Release: the entry is whole before a reader can follow the link to it.
+      Atomics.store(this.#words, node >>> 2, entry);
+    }
+    const valueBytes = recordEnd - recordValueStart(recordBytes, recordStart);
+    this.#count(keyEnd - keyStart + valueBytes, timestamp);
+    return InsertStatus.applied;
+  }
+
+  /** Writer. Makes everything inserted so far visible at once. */
+  publish(): void {
+    const words = this.#words;
+    const version = (words[Word.totalsVersion] + 1) | 0;
+    const at = Word.totals + (version & 1) * TOTALS_WORDS;
+    const smallest = this.#doubles[SMALLEST_TIMESTAMP_DOUBLE];
+    const largest = this.#doubles[LARGEST_TIMESTAMP_DOUBLE];
+    // Atomic so that none of these can be seen by a reader who still finds the version before last.
+    Atomics.store(words, at + Total.entries, words[Word.entries]);
+    Atomics.store(words, at + Total.rawBytes, words[Word.rawBytes]);
+    Atomics.store(words, at + Total.smallestLow, smallest | 0);
+    Atomics.store(words, at + Total.smallestHigh, Math.floor(smallest / TWO_32));
+    Atomics.store(words, at + Total.largestLow, largest | 0);
+    Atomics.store(words, at + Total.largestHigh, Math.floor(largest / TWO_32));
+    // Behind the copy it names; the other copy stays as it was, for readers that are in it.
+    Atomics.store(words, Word.totalsVersion, version);
+    // Release, after all entries below it: the one store that makes them visible.
+    Atomics.store(words, Word.published, words[Word.used]);
+  }
+
+  /** Any thread. The limit to read with: entries below it are visible. */
+  get publishedOffset(): number {
+    // Acquire: all below it was written before it was stored.
+    return Atomics.load(this.#words, Word.published);
+  }
+
+  /**
+   * Any thread. The newest entry of a key below `limit`, a value of `publishedOffset`; 0 when there is none.
+   * @param hash hashBytes(key), for callers that have it
+   */
+  find(
+    key: Uint8Array,
+    start: number,
+    end: number,
+    limit: number,
+    hash: number = hashBytes(key, start, end),
+  ): number {
+    const words = this.#words;
+    const mask = this.#slotMask;
+    for (let index = hash & mask; ; index = (index + 1) & mask) {
+      const slot = words[INDEX_WORD + index];
+      if (slot === 0) return 0;
+      const node = (slot & SLOT_OFFSET_MASK) << 2;
+      if (node >= limit) return 0;
+      if ((slot ^ hash) >>> SLOT_TAG_SHIFT === 0 && this.#hasKey(node, key, start, end)) {
+        return newestBelow(words, node, limit);
+      }
+    }
+  }
+
+  /** Where the record (header and value) of an entry starts in `bytes`. */
+  recordStart(entry: number): number {
+    return entry + ENTRY_HEADER_BYTES;
+  }
+
+  recordEnd(entry: number): number {
+    return entry + ENTRY_HEADER_BYTES + this.#words[(entry >>> 2) + 1];
+  }
+
+  /** Any thread. The newest entry below `limit` of each key, in key order. */
+  iterator(limit: number): RecordIterator {
+    return new MemtableIterator(this.#words, this.bytes, limit);
+  }
+
+  /** Entries published, all versions of a key counted. */
+  get entries(): number {
+    return this.#publishedTotal(Total.entries, Total.entries);
+  }
+
+  /** Bytes of keys and values published, all versions counted, without headers. */
+  get rawBytes(): number {
+    return this.#publishedTotal(Total.rawBytes, Total.rawBytes);
+  }
+
+  /** Bytes of the arena taken by what is published, fixed parts included. */
+  get usedBytes(): number {
+    return this.publishedOffset;
+  }
+
+  /** Of what is published; MAX_TIMESTAMP when that is nothing. */
+  get smallestTimestamp(): number {
+    return this.#publishedTotal(Total.smallestLow, Total.smallestHigh);
+  }
+
+  /** Of what is published; 0 when that is nothing. */
+  get largestTimestamp(): number {
+    return this.#publishedTotal(Total.largestLow, Total.largestHigh);
+  }
+
+  /** A published total of one word (`high` the same as `low`) or two, both of the same publication. */
+  #publishedTotal(low: number, high: number): number {
+    const words = this.#words;
+    for (;;) {
+      // All three loads are atomic, so in order: an unchanged version means nobody wrote to this copy
+      // in between, as the writer turns to it again only after it has stored the next version.
+      const version = Atomics.load(words, Word.totalsVersion);
+      const at = Word.totals + (version & 1) * TOTALS_WORDS;
+      const lowWord = Atomics.load(words, at + low) >>> 0;
+      const highWord = high === low ? 0 : Atomics.load(words, at + high);
+      if (Atomics.load(words, Word.totalsVersion) === version) return highWord * TWO_32 + lowWord;
+    }
+  }
+
+  /** Word index of the key's slot, or of the free slot where it belongs. */
+  #probe(key: Uint8Array, start: number, end: number, hash: number): number {
+    const words = this.#words;
+    const mask = this.#slotMask;
+    for (let index = hash & mask; ; index = (index + 1) & mask) {
+      const slot = words[INDEX_WORD + index];
+      if (slot === 0) return INDEX_WORD + index;
+      if ((slot ^ hash) >>> SLOT_TAG_SHIFT !== 0) continue;
+      if (this.#hasKey((slot & SLOT_OFFSET_MASK) << 2, key, start, end)) return INDEX_WORD + index;
+    }
+  }
+
+  #hasKey(node: number, key: Uint8Array, start: number, end: number): boolean {
+    const length = end - start;
+    if (this.#words[(node >>> 2) + 1] !== length) return false;
+    const bytes = this.bytes;
+    const from = node + NODE_HEADER_BYTES;
+    // Backwards: keys that share a length mostly share their beginning too.
+    for (let i = length - 1; i >= 0; i--) if (bytes[from + i] !== key[start + i]) return false;
+    return true;
+  }
+
+  /** Start of a new allocation, or 0 when the arena is full. */
+  #allocate(size: number): number {
+    const start = this.#words[Word.used];
+    if (start + size > this.bytes.length) return 0;
+    this.#words[Word.used] = start + size;
+    return start;
+  }
+
+  /** A key node, linked to its successors, with its key, and room behind it for the first entry; 0 when full. */
+  #allocateNode(keyBytes: Uint8Array, keyStart: number, keyEnd: number, recordLength: number): number {
+    const words = this.#words;
+    const height = this.#drawHeight();
+    const keyLength = keyEnd - keyStart;
+    const nodeSize = 4 * height + NODE_HEADER_BYTES + aligned(keyLength);
+    const start = this.#allocate(nodeSize + ENTRY_HEADER_BYTES + aligned(recordLength));
+    if (start === 0) return 0;
+    // A reader that sees the old height starts lower and only takes more steps.
+    if (height > words[Word.height]) words[Word.height] = height;
+    const node = start + 4 * height;
+    words[(node >>> 2) + 1] = keyLength;
+    copyBytes(this.bytes, node + NODE_HEADER_BYTES, keyBytes, keyStart, keyEnd);
+    this.#findBefore(keyBytes, keyStart, keyEnd);
+    for (let level = 0; level < MAX_HEIGHT; level++) {
+      if (level < height) words[linkIndex(node, level)] = words[linkIndex(this.#before[level], level)];
+    }
+    return node;
+  }
+}

@@ -1,0 +1,72 @@
+/**
+ * What main and pool threads say to each other outside the rings: set-up data, new views, background jobs.
+ * Everything is structured-cloneable; shared buffers go by reference.
+ */
+import type { MergeSpec } from '../compaction/merge.ts';
+import type { EngineOptions } from '../options.ts';
+import type { TableHandle } from '../sstable/table-handle.ts';
+import type { TableWriterOptions } from '../sstable/table-writer.ts';
+
+/** An immutable picture of the tables, and of which memtables are not in them yet. */
+export interface ViewMessage {
+  readonly type: 'view';
+  readonly id: number;
+  /** Memtables of this generation and later are not in the tables. */
+  readonly oldestGeneration: number;
+  /** Table ids by level, in the order of Version.levels. */
+  readonly levels: readonly (readonly number[])[];
+  /** Handles that earlier messages have not brought. */
+  readonly added: readonly TableHandle[];
+}
+
+export type WorkerMessage =
+  | ViewMessage
+  /** No command names this view any more. */
+  | { readonly type: 'forget'; readonly id: number }
+  | { readonly type: 'arena'; readonly index: number; readonly arena: SharedArrayBuffer };
+
+export interface RoleInit {
+  readonly directory: string;
+  readonly options: EngineOptions;
+  readonly control: SharedArrayBuffer;
+  readonly requests: SharedArrayBuffer;
+  readonly responses: SharedArrayBuffer;
+  /** By index; missing ones follow as messages. */
+  readonly arenas: readonly SharedArrayBuffer[];
+  /** Which counters of the control block are this thread's. */
+  readonly thread: number;
+}
+
+export interface WriterInit extends RoleInit {
+  /** The generation to write, and the arena for it. */
+  readonly generation: number;
+  readonly arena: number;
+}
+
+export interface ReaderInit extends RoleInit {
+  readonly cache: SharedArrayBuffer;
+}
+
+export interface FlushJob {
+  readonly type: 'flush';
+  readonly directory: string;
+  readonly arena: SharedArrayBuffer;
+  readonly generation: number;
+  readonly fileIds: readonly number[];
+  readonly targetFileBytes: number;
+  readonly table: TableWriterOptions;
+  readonly nowMs: number;
+}
+
+export interface MergeJob {
+  readonly type: 'merge';
+  readonly spec: MergeSpec;
+}
+
+export interface BackgroundJob {
+  readonly job: FlushJob | MergeJob;
+  readonly control: SharedArrayBuffer;
+}
+
+/** The tables a job has written, with index and filter loaded. */
+export type BackgroundResult = readonly TableHandle[];

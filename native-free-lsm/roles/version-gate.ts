@@ -1,0 +1,78 @@
+import { hashBytes } from '../format/bytes.ts';
+import { compareVersions, recordTimestamp, recordWriter } from '../format/record.ts';
+import type { BlockLoader } from '../lookup/block-loader.ts';
+import { TableLookup } from '../lookup/table-view.ts';
+import { arenaOfGeneration } from '../shared/control.ts';
+import { type BlockHit, searchBlock } from '../sstable/block.ts';
+import type { ViewTracker } from './view-tracker.ts';
+
+/**
+ * Keeps arrival order and version order one and the same for every key, so that a read may stop at its first
+ * hit: a put that could be older than what a sealed memtable or a table holds is looked up there first. A put
+ * above every version ever sealed needs no look; that is nearly every put, as clocks go forward.
+ */
+export class VersionGate {
+  metTimestamp = 0;
+  metWriter = 0;
+  readonly #tracker: ViewTracker;
+  readonly #words: Int32Array;
+  readonly #loader: BlockLoader;
+  readonly #lookup = new TableLookup();
+  readonly #hit: BlockHit = { recordStart: 0, recordEnd: 0 };
+  /** At least the largest timestamp of any memtable sealed so far. */
+  #largestSealed = 0;
+
+  constructor(tracker: ViewTracker, words: Int32Array, loader: BlockLoader) {
+    this.#tracker = tracker;
+    this.#words = words;
+    this.#loader = loader;
+  }
+
+  sealed(largestTimestamp: number): void {
+    this.#largestSealed = Math.max(this.#largestSealed, largestTimestamp);
+  }
+
+  mustLook(timestamp: number): boolean {
+    return timestamp <= this.#largestSealed || timestamp <= this.#tracker.latest.largestTimestamp;
+  }
+
+  /**
+   * Whether the sealed memtables or the tables hold this version of the key or a newer one; `metTimestamp` and
+   * `metWriter` are what was found.
+   * @throws LsmError CORRUPTION, IO_ERROR from the tables
+   */
+  holdsNewer(
+    generation: number,
+    keyBytes: Uint8Array,
+    keyStart: number,
+    keyEnd: number,
+    timestamp: number,
+    writer: number,
+  ): boolean {
+    this.metTimestamp = 0;
+    this.metWriter = 0;
+    const view = this.#tracker.latest;
+    for (let older = generation - 1; older >= view.oldestGeneration; older--) {
+      const memtable = this.#tracker.memtable(arenaOfGeneration(this.#words, older));
+      const entry = memtable.find(keyBytes, keyStart, keyEnd, memtable.publishedOffset);
+      if (entry !== 0) return this.#met(memtable.bytes, memtable.recordStart(entry), timestamp, writer);
+    }
+    const hash = hashBytes(keyBytes, keyStart, keyEnd);
+    const lookup = this.#lookup;
+    lookup.begin(view, keyBytes, keyStart, keyEnd, hash, timestamp);
+    while (lookup.next()) {
+      const end = this.#loader.load(lookup.reader, lookup.ordinal);
+      const block = this.#loader.scratch;
+      if (searchBlock(block, 0, end, keyBytes, keyStart, keyEnd, this.#hit)) {
+        return this.#met(block, this.#hit.recordStart, timestamp, writer);
+      }
+    }
+    return false;
+  }
+
+  #met(bytes: Uint8Array, recordStart: number, timestamp: number, writer: number): boolean {
+    this.metTimestamp = recordTimestamp(bytes, recordStart);
+    this.metWriter = recordWriter(bytes, recordStart);
+    return compareVersions(this.metTimestamp, this.metWriter, timestamp, writer) >= 0;
+  }
+}

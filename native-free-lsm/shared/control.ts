@@ -1,0 +1,51 @@
+/**
+ * The engine's control block: a few words that every thread of one engine shares. Each has ONE writer.
+ *
+ *   word                       writer           readers
+ *   doorbell                   all pool threads main (waits on it)     counts responses published
+ *   activeGeneration           writer thread    main, readers          number of the memtable being written
+ *   spareArena                 see below                               arena the writer takes at its next rotation
+ *   viewEpoch                  main             pool threads           counts control messages posted
+ *   stop                       main             pool threads           1: finish what is queued and return
+ *   slowdownMicros             main             writer thread          pause after each batch
+ *   sealUpTo                   main             writer thread          seal the active memtable if its generation is at most this
+ *   cancelBackground           main             background threads     1: give up the running job
+ *   generationArena[g mod 16]  writer thread    all                    arena of generation g
+ *   tableReads[thread]         that thread      main                   data blocks read from disk
+ *   tableReadBytes[thread]     that thread      main                   their bytes in KiB, so that 32 bits last
+ *
+ * `spareArena` is a one-place mailbox: main stores arena + 1 only while it is 0, the writer alone turns it back
+ * into 0; a store and an exchange, so neither can undo the other.
+ *
+ * Invariant: a thread that loads activeGeneration g sees generationArena of every generation up to g that is
+ * still in a view, because the writer stores the arena before the generation.
+ */
+export const ControlWord = {
+  doorbell: 0,
+  activeGeneration: 1,
+  spareArena: 2,
+  viewEpoch: 3,
+  stop: 4,
+  slowdownMicros: 5,
+  cancelBackground: 6,
+  /** Never changes: what a thread waits on when it only wants to pause. */
+  pause: 7,
+  sealUpTo: 8,
+  generationArena: 16,
+  tableReads: 32,
+  tableReadKib: 64,
+} as const;
+
+export const GENERATION_SLOTS = 16;
+export const MAX_COUNTED_THREADS = 32;
+const CONTROL_WORDS = 96;
+
+export function createControl(): SharedArrayBuffer {
+  return new SharedArrayBuffer(CONTROL_WORDS * Int32Array.BYTES_PER_ELEMENT);
+}
+
+/** Arena index of a generation that is still in a view. */
+export function arenaOfGeneration(words: Int32Array, generation: number): number {
+  // Ordered after the load of activeGeneration, so that the arena stored before it is seen.
+  return Atomics.load(words, ControlWord.generationArena + (generation & (GENERATION_SLOTS - 1)));
+}

@@ -1,0 +1,95 @@
+import { copyBytes } from '../format/bytes.ts';
+import { withRoom } from '../format/copy.ts';
+import { writeUint32 } from '../format/record.ts';
+import { varintBytes, writeVarint } from '../format/varint.ts';
+import { RESTART_BYTES } from './block.ts';
+
+/** Puts one block after another together in memory that it keeps; block.ts tells what a block is. */
+export class BlockBuilder {
+  /** The block so far; after `finish` the whole of it is `bytes[0, sizeBytes)`. Moves when it grows. */
+  bytes: Uint8Array;
+  entries = 0;
+  readonly #restartInterval: number;
+  #restarts = new Uint32Array(64);
+  #restartCount = 0;
+  #entriesBytes = 0;
+
+  constructor(restartInterval: number, blockSizeBytes: number) {
+    this.#restartInterval = restartInterval;
+    this.bytes = new Uint8Array(blockSizeBytes * 2);
+  }
+
+  /** Bytes of the block if it were finished now. */
+  get sizeBytes(): number {
+    return this.#entriesBytes + (this.#restartCount + 1) * RESTART_BYTES;
+  }
+
+  /** Bytes of the block if this entry were added and it finished then. */
+  sizeWithBytes(shared: number, keyLength: number, recordLength: number): number {
+    const restarts = this.entries % this.#restartInterval === 0;
+    const kept = restarts ? 0 : shared;
+    const unshared = keyLength - kept;
+    const lengths = varintBytes(kept) + varintBytes(unshared) + varintBytes(recordLength);
+    return this.sizeBytes + lengths + unshared + recordLength + (restarts ? RESTART_BYTES : 0);
+  }
+
+  /** @param shared leading bytes the key has in common with the one added before it, whichever block that went to */
+  add(
+    shared: number,
+    keyBytes: Uint8Array,
+    keyStart: number,
+    keyEnd: number,
+    recordBytes: Uint8Array,
+    recordStart: number,
+    recordEnd: number,
+  ): void {
+    const recordLength = recordEnd - recordStart;
+    this.bytes = withRoom(
+      this.bytes,
+      this.#entriesBytes,
+      this.sizeWithBytes(shared, keyEnd - keyStart, recordLength),
+    );
+    let kept = shared;
+    if (this.entries % this.#restartInterval === 0) {
+      kept = 0;
+      this.#addRestart();
+    }
+    const suffixStart = keyStart + kept;
+    const suffixLength = keyEnd - suffixStart;
+    let at = writeVarint(this.bytes, this.#entriesBytes, kept);
+    at = writeVarint(this.bytes, at, suffixLength);
+    at = writeVarint(this.bytes, at, recordLength);
+    copyBytes(keyBytes, suffixStart, keyEnd, this.bytes, at);
+    at += suffixLength;
+    copyBytes(recordBytes, recordStart, recordEnd, this.bytes, at);
+    this.#entriesBytes = at + recordLength;
+    this.entries++;
+  }
+
+  /** Writes the restart points behind the entries; returns the bytes of the block. */
+  finish(): number {
+    let at = this.#entriesBytes;
+    for (let i = 0; i < this.#restartCount; i++) {
+      writeUint32(this.bytes, at, this.#restarts[i]);
+      at += RESTART_BYTES;
+    }
+    writeUint32(this.bytes, at, this.#restartCount);
+    return at + RESTART_BYTES;
+  }
+
+  /** Starts the next block. */
+  reset(): void {
+    this.entries = 0;
+    this.#restartCount = 0;
+    this.#entriesBytes = 0;
+  }
+
+  #addRestart(): void {
+    if (this.#restartCount === this.#restarts.length) {
+      const larger = new Uint32Array(this.#restarts.length * 2);
+      larger.set(this.#restarts);
+      this.#restarts = larger;
+    }
+    this.#restarts[this.#restartCount++] = this.#entriesBytes;
+  }
+}

@@ -1,0 +1,206 @@
+import { compareBytes, copyBytes } from '../format/bytes.ts';
+import { withRoom } from '../format/copy.ts';
+import { readUint32 } from '../format/record.ts';
+import { readVarint, varintBytes } from '../format/varint.ts';
+
+/**
+ * A data block in memory: entries in ascending order of keys, then where keys stand whole. After LevelDB's
+ * block; FORMAT.md draws it.
+ *
+ *   entry    varint shared     leading bytes the key has in common with the key before it
+ *            varint unshared   bytes of the key that follow
+ *            varint record     bytes of the record (format/record.ts) that follow the key's
+ *            unshared key bytes, record bytes
+ *   …
+ *   u32 × n  restart points: offsets of entries with shared = 0, counted from the block's start; the first is 0
+ *   u32      n, at least 1
+ */
+export const RESTART_BYTES = 4;
+
+/** Where a search found its record; one object is used again and again. */
+export interface BlockHit {
+  recordStart: number;
+  recordEnd: number;
+}
+
+/** What is wrong with the frame of the block in `bytes[start, end)`, or undefined when nothing is. */
+export function blockFault(bytes: Uint8Array, start: number, end: number): string | undefined {
+  const lengthBytes = end - start;
+  if (lengthBytes < 2 * RESTART_BYTES) return `a block of ${lengthBytes} bytes has no restart points`;
+  const restarts = readUint32(bytes, end - RESTART_BYTES);
+  if (restarts === 0) return 'a block without restart points';
+  if ((restarts + 1) * RESTART_BYTES > lengthBytes)
+    return `${restarts} restart points do not fit in the block`;
+  return undefined;
+}
+
+/**
+ * Looks `key[keyStart, keyEnd)` up in the block `bytes[start, end)`, which may lie in shared memory and whose
+ * checksum has been verified. On success the record is `bytes[hit.recordStart, hit.recordEnd)`.
+ *
+ * No key is put together and nothing is allocated: the scan carries only how many leading bytes the wanted key
+ * has in common with the entry before, all of which are smaller than it.
+ */
+export function searchBlock(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  key: Uint8Array,
+  keyStart: number,
+  keyEnd: number,
+  hit: BlockHit,
+): boolean {
+  const restarts = readUint32(bytes, end - RESTART_BYTES);
+  const entriesEnd = end - RESTART_BYTES - restarts * RESTART_BYTES;
+  const restart = findRestart(bytes, start, entriesEnd, restarts, key, keyStart, keyEnd);
+  const limit =
+    restart + 1 < restarts
+      ? start + readUint32(bytes, entriesEnd + (restart + 1) * RESTART_BYTES)
+      : entriesEnd;
+  let at = start + readUint32(bytes, entriesEnd + restart * RESTART_BYTES);
+  const keyLength = keyEnd - keyStart;
+  let matched = 0;
+  while (at < limit) {
+    let shared = bytes[at];
+    let unshared = bytes[at + 1];
+    let recordLength = bytes[at + 2];
+    let next = at + 3;
+    if ((shared | unshared | recordLength) >= 0x80) {
+      shared = readVarint(bytes, at);
+      next = at + varintBytes(shared);
+      unshared = readVarint(bytes, next);
+      next += varintBytes(unshared);
+      recordLength = readVarint(bytes, next);
+      next += varintBytes(recordLength);
+    }
+    const recordStart = next + unshared;
+    // Fewer bytes shared with the entry before than that entry shares with the wanted key: this one is above.
+    if (shared < matched) return false;
+    if (shared === matched) {
+      const length = shared + unshared;
+      const comparable = Math.min(length, keyLength);
+      const suffix = next - shared;
+      while (matched < comparable && bytes[suffix + matched] === key[keyStart + matched]) matched++;
+      if (matched === comparable) {
+        if (length === keyLength) {
+          hit.recordStart = recordStart;
+          hit.recordEnd = recordStart + recordLength;
+          return true;
+        }
+        if (length > keyLength) return false;
+      } else if (bytes[suffix + matched] > key[keyStart + matched]) {
+        return false;
+      }
+    }
+    // More bytes shared than that: it differs from the wanted key where the entry before did, and is below too.
+    at = recordStart + recordLength;
+  }
+  return false;
+}
+
+/** The last restart point whose key is at or below the wanted one, or the first when none is. */
+function findRestart(
+  bytes: Uint8Array,
+  start: number,
+  restartsStart: number,
+  restarts: number,
+  key: Uint8Array,
+  keyStart: number,
+  keyEnd: number,
+): number {
+  let low = 0;
+  let high = restarts - 1;
+  while (low < high) {
+    const middle = (low + high + 1) >>> 1;
+    // The entry's first byte is its shared length, 0.
+    const lengths = start + readUint32(bytes, restartsStart + middle * RESTART_BYTES) + 1;
+    const unshared = readVarint(bytes, lengths);
+    const recordAt = lengths + varintBytes(unshared);
+    const suffix = recordAt + varintBytes(readVarint(bytes, recordAt));
+    if (compareBytes(bytes, suffix, suffix + unshared, key, keyStart, keyEnd) <= 0) low = middle;
+    else high = middle - 1;
+  }
+  return low;
+}
+
+/**
+ * Steps through the entries of one block, putting keys together in a buffer of its own. Unlike `searchBlock` it
+ * trusts no length: `fault` says why it stopped where it should not have.
+ */
+export class BlockCursor {
+  valid = false;
+  /** The current key is `keyBytes[0, keyEnd)`. */
+  keyBytes: Uint8Array = new Uint8Array(256);
+  keyEnd = 0;
+  bytes: Uint8Array = new Uint8Array(0);
+  recordStart = 0;
+  recordEnd = 0;
+  fault: string | undefined = undefined;
+  #start = 0;
+  #entriesEnd = 0;
+  #restarts = 0;
+
+  /** Takes up the block `bytes[start, end)`, which `blockFault` found whole; stands nowhere. */
+  reset(bytes: Uint8Array, start: number, end: number): void {
+    this.bytes = bytes;
+    this.#start = start;
+    this.#restarts = readUint32(bytes, end - RESTART_BYTES);
+    this.#entriesEnd = end - RESTART_BYTES - this.#restarts * RESTART_BYTES;
+    this.valid = false;
+    this.fault = undefined;
+  }
+
+  /** Lets go of the block, so that its memory may be used for another. */
+  clear(): void {
+    this.valid = false;
+    this.fault = undefined;
+  }
+
+  seekToFirst(): void {
+    this.keyEnd = 0;
+    this.#decode(this.#start);
+  }
+
+  /** Moves to the first entry at or above `key[start, end)`; not valid when there is none in this block. */
+  seek(key: Uint8Array, start: number, end: number): void {
+    const restart = findRestart(this.bytes, this.#start, this.#entriesEnd, this.#restarts, key, start, end);
+    this.keyEnd = 0;
+    this.#decode(this.#start + readUint32(this.bytes, this.#entriesEnd + restart * RESTART_BYTES));
+    while (this.valid && compareBytes(this.keyBytes, 0, this.keyEnd, key, start, end) < 0) this.next();
+  }
+
+  next(): void {
+    this.#decode(this.recordEnd);
+  }
+
+  #decode(at: number): void {
+    this.valid = false;
+    if (at === this.#entriesEnd) return;
+    const bytes = this.bytes;
+    const shared = readVarint(bytes, at);
+    const unsharedAt = at + varintBytes(shared);
+    const unshared = readVarint(bytes, unsharedAt);
+    const recordAt = unsharedAt + varintBytes(unshared);
+    const recordLength = readVarint(bytes, recordAt);
+    const suffix = recordAt + varintBytes(recordLength);
+    const recordStart = suffix + unshared;
+    const recordEnd = recordStart + recordLength;
+    if (
+      shared < 0 ||
+      unshared < 0 ||
+      recordLength < 0 ||
+      shared > this.keyEnd ||
+      recordEnd > this.#entriesEnd
+    ) {
+      this.fault = `the entry ${at - this.#start} bytes into the block does not fit in it`;
+      return;
+    }
+    const keyEnd = shared + unshared;
+    this.keyBytes = withRoom(this.keyBytes, shared, keyEnd);
+    copyBytes(bytes, suffix, recordStart, this.keyBytes, shared);
+    this.keyEnd = keyEnd;
+    this.recordStart = recordStart;
+    this.recordEnd = recordEnd;
+    this.valid = true;
+  }
+}

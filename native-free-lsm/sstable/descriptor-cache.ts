@@ -1,0 +1,65 @@
+import type { FileSystem } from '../fs/file-system.ts';
+import { ioFailure } from '../fs/io-failure.ts';
+import type { TableHandle } from './table-handle.ts';
+
+interface OpenTable {
+  readonly id: number;
+  readonly fd: number;
+  lastUse: number;
+}
+
+/**
+ * One thread's open table files. Between two calls of `trim` it may hold more than its capacity, so that no
+ * descriptor that is in use is closed: call `trim` when no iterator and no read is under way.
+ */
+export class DescriptorCache {
+  readonly #fs: FileSystem;
+  readonly #capacity: number;
+  readonly #open = new Map<number, OpenTable>();
+  #uses = 0;
+
+  constructor(fs: FileSystem, capacity: number) {
+    this.#fs = fs;
+    this.#capacity = capacity;
+  }
+
+  /** @throws LsmError IO_ERROR when the file cannot be opened */
+  get(handle: TableHandle): number {
+    const id = handle.metadata.id;
+    let table = this.#open.get(id);
+    if (table === undefined) {
+      table = { id, fd: this.#openFile(handle.path), lastUse: 0 };
+      this.#open.set(id, table);
+    }
+    table.lastUse = ++this.#uses;
+    return table.fd;
+  }
+
+  /** Closes the file of a table that is no more. */
+  forget(tableId: number): void {
+    const table = this.#open.get(tableId);
+    if (table === undefined) return;
+    this.#open.delete(tableId);
+    this.#fs.closeSync(table.fd);
+  }
+
+  /** Closes those used longest ago above the capacity. */
+  trim(): void {
+    const excess = this.#open.size - this.#capacity;
+    if (excess <= 0) return;
+    const byUse = [...this.#open.values()].sort((a, b) => a.lastUse - b.lastUse);
+    for (const table of byUse.slice(0, excess)) this.forget(table.id);
+  }
+
+  closeAll(): void {
+    for (const id of [...this.#open.keys()]) this.forget(id);
+  }
+
+  #openFile(path: string): number {
+    try {
+      return this.#fs.openReadSync(path);
+    } catch (error) {
+      throw ioFailure('open', path, error);
+    }
+  }
+}

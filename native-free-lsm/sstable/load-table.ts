@@ -1,0 +1,104 @@
+import { join } from 'node:path';
+import { corruption, LsmError } from '../errors.ts';
+import type { FileSystem } from '../fs/file-system.ts';
+import { ioFailure } from '../fs/io-failure.ts';
+import { type TableMetadata, tableFileName } from '../version/table-metadata.ts';
+import { BLOCK_TRAILER_BYTES } from './block-codec.ts';
+import { bloomFilterFault } from './bloom-filter.ts';
+import { decodeProperties, differingProperty, type TableProperties } from './properties.ts';
+import {
+  type MetaBlock,
+  MetaBlockType,
+  readMetaBlock,
+  readTableLayout,
+  requireMetaBlock,
+  type TableLayout,
+} from './table-format.ts';
+import type { TableHandle } from './table-handle.ts';
+import { indexFault } from './table-index.ts';
+
+/**
+ * Loads and verifies everything of a table but its data blocks, parts that are skipped included.
+ * @throws LsmError CORRUPTION when a byte is not what was written, the file is missing or is not the one that
+ *   `metadata` describes; UNSUPPORTED_FORMAT when a newer version wrote it
+ */
+export function loadTable(fs: FileSystem, directory: string, metadata: TableMetadata): TableHandle {
+  const path = join(directory, tableFileName(metadata.id));
+  using table = openTable(fs, path);
+  const layout = readTableLayout(fs, table.fd, path);
+  if (layout.fileSizeBytes !== metadata.fileSizeBytes) {
+    const place = Math.min(layout.fileSizeBytes, metadata.fileSizeBytes);
+    throw corruption(path, place, `${layout.fileSizeBytes} bytes instead of ${metadata.fileSizeBytes}`);
+  }
+  const properties = readProperties(fs, table.fd, path, layout);
+  const differing = differingProperty(properties, metadata);
+  if (differing !== undefined) {
+    const { offset } = requireMetaBlock(layout, MetaBlockType.properties, path);
+    throw corruption(
+      path,
+      offset,
+      `it is another table than the manifest lists: they differ in ${differing}`,
+    );
+  }
+  const indexBlock = requireMetaBlock(layout, MetaBlockType.index, path);
+  const index = readShared(fs, table.fd, path, indexBlock);
+  refuse(path, indexBlock, indexFault(index, layout.dataBytes, BLOCK_TRAILER_BYTES));
+  let filter = new SharedArrayBuffer(0);
+  for (const block of layout.metaBlocks) {
+    if (block.type === MetaBlockType.index || block.type === MetaBlockType.properties) continue;
+    const memory = readShared(fs, table.fd, path, block);
+    if (block.type !== MetaBlockType.bloomFilter) continue;
+    refuse(path, block, bloomFilterFault(memory));
+    filter = memory;
+  }
+  return { metadata, path, index, filter };
+}
+
+/**
+ * What a table file tells of itself, its data blocks, index and filter unread.
+ * @throws LsmError as `loadTable` does
+ */
+export function readTableMetadata(
+  fs: FileSystem,
+  directory: string,
+  id: number,
+  level: number,
+): TableMetadata {
+  const path = join(directory, tableFileName(id));
+  using table = openTable(fs, path);
+  const layout = readTableLayout(fs, table.fd, path);
+  const properties = readProperties(fs, table.fd, path, layout);
+  return { id, level, fileSizeBytes: layout.fileSizeBytes, ...properties };
+}
+
+function readProperties(fs: FileSystem, fd: number, path: string, layout: TableLayout): TableProperties {
+  const block = requireMetaBlock(layout, MetaBlockType.properties, path);
+  const bytes = new Uint8Array(block.lengthBytes);
+  readMetaBlock(fs, fd, path, block, bytes);
+  return decodeProperties(bytes, path, block.offset);
+}
+
+function readShared(fs: FileSystem, fd: number, path: string, block: MetaBlock): SharedArrayBuffer {
+  const memory = new SharedArrayBuffer(block.lengthBytes);
+  readMetaBlock(fs, fd, path, block, new Uint8Array(memory));
+  return memory;
+}
+
+function refuse(path: string, block: MetaBlock, fault: string | undefined): void {
+  if (fault !== undefined) throw corruption(path, block.offset, fault);
+}
+
+interface OpenTable extends Disposable {
+  readonly fd: number;
+}
+
+function openTable(fs: FileSystem, path: string): OpenTable {
+  let fd: number;
+  try {
+    fd = fs.openReadSync(path);
+  } catch (error) {
+    if ((error as { code?: string }).code !== 'ENOENT') throw ioFailure('open', path, error);
+    throw new LsmError('CORRUPTION', `${path} is missing`, { file: path, offset: 0, cause: error });
+  }
+  return { fd, [Symbol.dispose]: () => fs.closeSync(fd) };
+}

@@ -1,0 +1,52 @@
+import { copyBytes } from '../format/bytes.ts';
+import type { FileSystem } from '../fs/file-system.ts';
+import { ioFailure } from '../fs/io-failure.ts';
+
+const CAPACITY_BYTES = 512 * 1024;
+
+/** Gathers what is appended to a file into few large writes. */
+export class OutputBuffer {
+  readonly #fs: FileSystem;
+  readonly #fd: number;
+  readonly #file: string;
+  readonly #buffer = new Uint8Array(CAPACITY_BYTES);
+  #buffered = 0;
+  #writtenBytes = 0;
+
+  constructor(fs: FileSystem, fd: number, file: string) {
+    this.#fs = fs;
+    this.#fd = fd;
+    this.#file = file;
+  }
+
+  /** Where the next byte will stand in the file. */
+  get offset(): number {
+    return this.#writtenBytes + this.#buffered;
+  }
+
+  append(bytes: Uint8Array, start: number, end: number): void {
+    const length = end - start;
+    if (this.#buffered + length > CAPACITY_BYTES) this.flush();
+    if (length > CAPACITY_BYTES) {
+      this.#write(bytes.subarray(start, end));
+    } else {
+      copyBytes(bytes, start, end, this.#buffer, this.#buffered);
+      this.#buffered += length;
+    }
+  }
+
+  flush(): void {
+    if (this.#buffered === 0) return;
+    this.#write(this.#buffer.subarray(0, this.#buffered));
+    this.#buffered = 0;
+  }
+
+  #write(bytes: Uint8Array): void {
+    try {
+      this.#fs.writeSync(this.#fd, [bytes], this.#writtenBytes);
+    } catch (error) {
+      throw ioFailure('write', this.#file, error);
+    }
+    this.#writtenBytes += bytes.length;
+  }
+}

@@ -1,0 +1,80 @@
+import { Packr } from 'msgpackr/pack';
+import { corruption } from '../errors.ts';
+import { ownBytes } from '../format/copy.ts';
+import type { TableMetadata } from '../version/table-metadata.ts';
+
+/** Which program wrote a table; for people, and for working round a faulty one. */
+export const CREATOR = 'native-free-lsm 0.1.0';
+
+/** What a table tells of itself: the metadata that the manifest has too, but for its number, place and size. */
+export type TableProperties = Omit<TableMetadata, 'id' | 'level' | 'fileSizeBytes'>;
+
+/** Plain maps of plain types, so that any MessagePack reader understands them. */
+const packr = new Packr({ useRecords: false, mapsAsObjects: true });
+
+const NUMBERS = [
+  'entries',
+  'tombstones',
+  'rawSizeBytes',
+  'smallestTimestamp',
+  'largestTimestamp',
+  'smallestExpiryMs',
+] as const;
+
+const KEYS = ['smallestKey', 'largestKey'] as const;
+
+/** A MessagePack map; a reader skips names it does not know. */
+export function encodeProperties(properties: TableProperties): Uint8Array {
+  const map: Record<string, unknown> = { creator: CREATOR };
+  for (const name of NUMBERS) map[name] = properties[name];
+  for (const name of KEYS) map[name] = Buffer.from(properties[name]);
+  return packr.pack(map);
+}
+
+/** @throws LsmError CORRUPTION when a property is missing or cannot be */
+export function decodeProperties(bytes: Uint8Array, file: string, fileOffset: number): TableProperties {
+  let map: Record<string, unknown>;
+  try {
+    map = packr.unpack(bytes);
+  } catch (error) {
+    throw corruption(file, fileOffset, `its properties cannot be read (${(error as Error).message})`);
+  }
+  const fault = propertiesFault(map);
+  if (fault !== undefined) throw corruption(file, fileOffset, fault);
+  const found = map as unknown as TableProperties;
+  return {
+    entries: found.entries,
+    tombstones: found.tombstones,
+    rawSizeBytes: found.rawSizeBytes,
+    smallestKey: ownBytes(found.smallestKey, 0, found.smallestKey.length),
+    largestKey: ownBytes(found.largestKey, 0, found.largestKey.length),
+    smallestTimestamp: found.smallestTimestamp,
+    largestTimestamp: found.largestTimestamp,
+    smallestExpiryMs: found.smallestExpiryMs,
+  };
+}
+
+function propertiesFault(map: unknown): string | undefined {
+  if (typeof map !== 'object' || map === null) return 'its properties are not a map';
+  const found = map as Record<string, unknown>;
+  for (const name of NUMBERS) {
+    const value = found[name];
+    if (!Number.isSafeInteger(value) || (value as number) < 0) {
+      return `its property ${name} is not a whole number`;
+    }
+  }
+  for (const name of KEYS) {
+    if (!(found[name] instanceof Uint8Array)) return `its property ${name} is not a key`;
+  }
+  return undefined;
+}
+
+/** The first property in which `properties` and `metadata` differ, or undefined. */
+export function differingProperty(
+  properties: TableProperties,
+  metadata: TableProperties,
+): string | undefined {
+  for (const name of NUMBERS) if (properties[name] !== metadata[name]) return name;
+  for (const name of KEYS) if (Buffer.compare(properties[name], metadata[name]) !== 0) return name;
+  return undefined;
+}

@@ -1,0 +1,153 @@
+import { corruption } from '../errors.ts';
+import type { FileSystem } from '../fs/file-system.ts';
+import type { RecordIterator } from '../iterator/record-iterator.ts';
+import { BlockCursor } from './block.ts';
+import {
+  BLOCK_TRAILER_BYTES,
+  Compression,
+  decompressBlock,
+  requireFrame,
+  verifyBlock,
+} from './block-codec.ts';
+import { readExactly } from './read-exactly.ts';
+import type { TableIndex } from './table-index.ts';
+
+/**
+ * A cursor over one table. Blocks are read several at a time into a window that only this cursor uses, and each
+ * is verified when it is entered; an uncompressed one is then read in place. After an error the cursor stands nowhere and may be sought again.
+ */
+export class TableIterator implements RecordIterator {
+  readonly #fs: FileSystem;
+  readonly #fd: number;
+  readonly #path: string;
+  readonly #index: TableIndex;
+  readonly #readaheadBytes: number;
+  readonly #cursor = new BlockCursor();
+  /** Blocks `#windowFirst` up to, not including, `#windowEnd`, as they are in the file. */
+  #window = new Uint8Array(0);
+  #windowFirst = 0;
+  #windowEnd = 0;
+  #ordinal = 0;
+  /** What the next read may take: little after a seek, more with every read that goes on from it. */
+  #nextReadBytes = 0;
+
+  constructor(fs: FileSystem, fd: number, path: string, index: TableIndex, readaheadBytes: number) {
+    this.#fs = fs;
+    this.#fd = fd;
+    this.#path = path;
+    this.#index = index;
+    this.#readaheadBytes = readaheadBytes;
+  }
+
+  get valid(): boolean {
+    return this.#cursor.valid;
+  }
+
+  get keyBytes(): Uint8Array {
+    return this.#cursor.keyBytes;
+  }
+
+  get keyStart(): number {
+    return 0;
+  }
+
+  get keyEnd(): number {
+    return this.#cursor.keyEnd;
+  }
+
+  get recordBytes(): Uint8Array {
+    return this.#cursor.bytes;
+  }
+
+  get recordStart(): number {
+    return this.#cursor.recordStart;
+  }
+
+  get recordEnd(): number {
+    return this.#cursor.recordEnd;
+  }
+
+  seekToFirst(): void {
+    this.#nextReadBytes = this.#readaheadBytes;
+    this.#enter(0);
+    this.#cursor.seekToFirst();
+    this.#settle();
+  }
+
+  seek(key: Uint8Array, start: number, end: number): void {
+    this.#cursor.clear();
+    const ordinal = this.#index.find(key, start, end);
+    if (ordinal < 0) return;
+    this.#nextReadBytes = 0;
+    this.#enter(ordinal);
+    this.#cursor.seek(key, start, end);
+    this.#settle();
+  }
+
+  next(): void {
+    this.#cursor.next();
+    if (!this.#cursor.valid) this.#settle();
+  }
+
+  /** Goes on to the next block when the cursor has run off the end of its own. */
+  #settle(): void {
+    const cursor = this.#cursor;
+    while (!cursor.valid) {
+      if (cursor.fault !== undefined) throw this.#damaged(cursor.fault);
+      if (this.#ordinal + 1 === this.#index.blockCount) return;
+      this.#enter(this.#ordinal + 1);
+      cursor.seekToFirst();
+    }
+  }
+
+  #damaged(fault: string): Error {
+    this.#cursor.clear();
+    return corruption(this.#path, this.#index.blockOffset(this.#ordinal), fault);
+  }
+
+  /** Gives the block to the cursor, reading it if it is not in the window. */
+  #enter(ordinal: number): void {
+    this.#cursor.clear();
+    if (ordinal < this.#windowFirst || ordinal >= this.#windowEnd) this.#read(ordinal);
+    this.#ordinal = ordinal;
+    const index = this.#index;
+    const path = this.#path;
+    const offset = index.blockOffset(ordinal);
+    const diskBytes = index.diskBytes(ordinal);
+    const memoryBytes = index.memoryBytes(ordinal);
+    let block: Uint8Array = this.#window;
+    let at = offset - index.blockOffset(this.#windowFirst);
+    if (verifyBlock(block, at, diskBytes, memoryBytes, path, offset) === Compression.zstd) {
+      block = decompressBlock(block, at, diskBytes, memoryBytes, path, offset);
+      at = 0;
+    }
+    requireFrame(block, at, at + memoryBytes, path, offset);
+    this.#cursor.reset(block, at, at + memoryBytes);
+  }
+
+  /** Reads a block, and as many behind it as the window may hold, with one call. */
+  #read(first: number): void {
+    const index = this.#index;
+    const start = index.blockOffset(first);
+    const limit = start + this.#nextReadBytes;
+    let end = this.#blockEnd(first);
+    let last = first;
+    while (last + 1 < index.blockCount && this.#blockEnd(last + 1) <= limit) {
+      last++;
+      end = this.#blockEnd(last);
+    }
+    const length = end - start;
+    // Empty until the read has succeeded.
+    this.#windowEnd = 0;
+    this.#windowFirst = 0;
+    if (this.#window.length < length) this.#window = new Uint8Array(Math.max(length, this.#nextReadBytes));
+    readExactly(this.#fs, this.#fd, this.#path, this.#window, length, start);
+    this.#windowFirst = first;
+    this.#windowEnd = last + 1;
+    this.#nextReadBytes = Math.min(this.#readaheadBytes, Math.max(this.#nextReadBytes, length) * 2);
+  }
+
+  #blockEnd(ordinal: number): number {
+    return this.#index.blockOffset(ordinal) + this.#index.diskBytes(ordinal) + BLOCK_TRAILER_BYTES;
+  }
+}

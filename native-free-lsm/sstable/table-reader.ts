@@ -1,0 +1,79 @@
+import type { FileSystem } from '../fs/file-system.ts';
+import type { RecordIterator } from '../iterator/record-iterator.ts';
+import type { TableMetadata } from '../version/table-metadata.ts';
+import { BLOCK_TRAILER_BYTES, unpackBlock } from './block-codec.ts';
+import { BloomFilter } from './bloom-filter.ts';
+import { readExactly } from './read-exactly.ts';
+import type { TableHandle } from './table-handle.ts';
+import { TableIndex } from './table-index.ts';
+import { TableIterator } from './table-iterator.ts';
+
+/** A thread reads one block at a time, so all of its readers share one buffer for stored blocks. */
+let stored = new Uint8Array(64 * 1024);
+/** Larger blocks are rare and have a buffer of their own, so that one of 16 MiB does not stay for good. */
+const MAX_KEPT_BYTES = 1024 * 1024;
+
+/** One thread's view of a table: its filter and index, and reading its blocks. Holds no file open. */
+export class TableReader {
+  readonly handle: TableHandle;
+  readonly metadata: TableMetadata;
+  readonly blockCount: number;
+  readonly #filter: BloomFilter;
+  readonly #index: TableIndex;
+
+  constructor(handle: TableHandle) {
+    this.handle = handle;
+    this.metadata = handle.metadata;
+    this.#filter = new BloomFilter(handle.filter);
+    this.#index = new TableIndex(handle.index);
+    this.blockCount = this.#index.blockCount;
+  }
+
+  /** False: no key with this `hashBytes` is in the table. */
+  mayContain(hash: number): boolean {
+    return this.#filter.mayContain(hash);
+  }
+
+  /** The ordinal of the only block that can hold `key[start, end)`, -1 when it is above the last key. */
+  findBlock(key: Uint8Array, start: number, end: number): number {
+    return this.#index.find(key, start, end);
+  }
+
+  /** How many bytes `readBlock` writes. */
+  blockMemoryBytes(ordinal: number): number {
+    return this.#index.memoryBytes(ordinal);
+  }
+
+  /**
+   * Reads a block with one call to the file system, verifies it and writes it, ready for `searchBlock`, to
+   * `target` from `targetStart` on: bytes not verified are never seen there, so that it may be shared memory.
+   * @returns bytes written
+   * @throws LsmError CORRUPTION with file and offset, UNSUPPORTED_FORMAT, IO_ERROR
+   */
+  readBlock(fs: FileSystem, fd: number, ordinal: number, target: Uint8Array, targetStart: number): number {
+    const path = this.handle.path;
+    const offset = this.#index.blockOffset(ordinal);
+    const diskBytes = this.#index.diskBytes(ordinal);
+    const memoryBytes = this.#index.memoryBytes(ordinal);
+    const bytes = storedBuffer(diskBytes + BLOCK_TRAILER_BYTES);
+    readExactly(fs, fd, path, bytes, diskBytes + BLOCK_TRAILER_BYTES, offset);
+    unpackBlock(bytes, 0, diskBytes, memoryBytes, target, targetStart, path, offset);
+    return memoryBytes;
+  }
+
+  /**
+   * A cursor over the whole table that reads through `fd`, which must stay open as long, into memory of its own.
+   * @param readaheadBytes how much of the file one read may take at most, if one block is not more; a seek reads
+   *   one block, reads that follow it twice as much each time
+   */
+  iterator(fs: FileSystem, fd: number, readaheadBytes: number): RecordIterator {
+    return new TableIterator(fs, fd, this.handle.path, this.#index, readaheadBytes);
+  }
+}
+
+function storedBuffer(lengthBytes: number): Uint8Array {
+  if (lengthBytes <= stored.length) return stored;
+  if (lengthBytes > MAX_KEPT_BYTES) return new Uint8Array(lengthBytes);
+  stored = new Uint8Array(Math.min(MAX_KEPT_BYTES, lengthBytes * 2));
+  return stored;
+}

@@ -1,0 +1,300 @@
+import { join } from 'node:path';
+import { LsmError } from '../errors.ts';
+import { copyBytes, hashBytes } from '../format/bytes.ts';
+import { checksum } from '../format/checksum.ts';
+import { ownBytes } from '../format/copy.ts';
+import {
+  isTombstone,
+  recordExpiryMs,
+  recordFault,
+  recordTimestamp,
+  recordValueStart,
+} from '../format/record.ts';
+import type { FileSystem } from '../fs/file-system.ts';
+import { ioFailure } from '../fs/io-failure.ts';
+import { type TableMetadata, tableFileName, temporaryTableFileName } from '../version/table-metadata.ts';
+import { BlockBuilder } from './block-builder.ts';
+import {
+  BLOCK_TRAILER_BYTES,
+  type BlockCompressor,
+  blockCompressor,
+  writeBlockTrailer,
+} from './block-codec.ts';
+import { bloomFilterBytes, buildBloomFilter } from './bloom-filter.ts';
+import { OutputBuffer } from './output-buffer.ts';
+import { encodeProperties, type TableProperties } from './properties.ts';
+import { commonPrefixBytes, writeSeparator } from './separator.ts';
+import {
+  encodeDirectory,
+  encodeFooter,
+  FOOTER_BYTES,
+  MAX_TABLE_BYTES,
+  META_ENTRY_BYTES,
+  type MetaBlock,
+  MetaBlockType,
+} from './table-format.ts';
+import { TableIndexBuilder } from './table-index.ts';
+
+export const MAX_TABLE_KEY_BYTES = 0xffff;
+/** Room for properties other than keys, directory and footer, when a size is estimated. */
+const FIXED_BYTES = 256 + 3 * META_ENTRY_BYTES + FOOTER_BYTES;
+
+export interface TableWriterOptions {
+  /** A block grows up to this many bytes uncompressed; a larger record has a block of its own. */
+  readonly blockSizeBytes: number;
+  /** Every so many entries of a block a key stands whole. */
+  readonly restartInterval: number;
+  readonly compression: 'none' | 'zstd';
+  readonly zstdLevel: number;
+  /** 0: no filter. */
+  readonly bloomBitsPerKey: number;
+}
+
+/**
+ * Writes one table, entry by entry in ascending order of keys, to a temporary file that `finish` syncs and
+ * renames. After any error only `abandon` is of use. Disposing abandons what was not finished.
+ */
+export class TableWriter implements Disposable {
+  readonly #fs: FileSystem;
+  readonly #directory: string;
+  readonly #id: number;
+  readonly #options: TableWriterOptions;
+  readonly #temporaryPath: string;
+  #fd: number;
+  #finished = false;
+  readonly #output: OutputBuffer;
+  readonly #block: BlockBuilder;
+  readonly #compress: BlockCompressor;
+  readonly #index = new TableIndexBuilder();
+  readonly #trailer = new Uint8Array(BLOCK_TRAILER_BYTES);
+  readonly #previousKey = new Uint8Array(MAX_TABLE_KEY_BYTES);
+  #previousKeyLength = 0;
+  #hashes = new Uint32Array(4096);
+  #smallestKey: Uint8Array = new Uint8Array(0);
+  #entries = 0;
+  #tombstones = 0;
+  #rawSizeBytes = 0;
+  #smallestTimestamp = Number.MAX_SAFE_INTEGER;
+  #largestTimestamp = 0;
+  #smallestExpiryMs = 0;
+
+  constructor(fs: FileSystem, directory: string, id: number, options: TableWriterOptions) {
+    this.#fs = fs;
+    this.#directory = directory;
+    this.#id = id;
+    this.#options = options;
+    this.#temporaryPath = join(directory, temporaryTableFileName(id));
+    this.#block = new BlockBuilder(options.restartInterval, options.blockSizeBytes);
+    this.#compress = blockCompressor(options.compression, options.zstdLevel, options.blockSizeBytes);
+    try {
+      this.#fd = fs.createSync(this.#temporaryPath);
+    } catch (error) {
+      throw ioFailure('create', this.#temporaryPath, error);
+    }
+    this.#output = new OutputBuffer(fs, this.#fd, this.#temporaryPath);
+  }
+
+  get entries(): number {
+    return this.#entries;
+  }
+
+  /** About how large the file would be if it were finished now. */
+  get estimatedSizeBytes(): number {
+    const bits = this.#options.bloomBitsPerKey;
+    const filterBytes = bits === 0 ? 0 : bloomFilterBytes(this.#entries, bits);
+    return this.#output.offset + this.#block.sizeBytes + this.#index.sizeBytes + filterBytes + FIXED_BYTES;
+  }
+
+  /**
+   * Adds the entry of key `keyBytes[keyStart, keyEnd)` and record `recordBytes[recordStart, recordEnd)`, which
+   * are copied.
+   * @throws LsmError INVALID_ARGUMENT when the key is not above the one before it or too long, the record is not
+   *   one, or the table would outgrow 4 GiB; NO_SPACE, IO_ERROR
+   */
+  add(
+    keyBytes: Uint8Array,
+    keyStart: number,
+    keyEnd: number,
+    recordBytes: Uint8Array,
+    recordStart: number,
+    recordEnd: number,
+  ): void {
+    const keyLength = keyEnd - keyStart;
+    const recordLength = recordEnd - recordStart;
+    const previous = this.#previousKey;
+    const previousLength = this.#previousKeyLength;
+    const shared = commonPrefixBytes(previous, 0, previousLength, keyBytes, keyStart, keyEnd);
+    if (this.#entries > 0) {
+      const ascends =
+        shared < keyLength && (shared === previousLength || previous[shared] < keyBytes[keyStart + shared]);
+      if (!ascends) throw invalid('keys of a table must be added in ascending order, each once');
+    }
+    if (keyLength > MAX_TABLE_KEY_BYTES) {
+      throw invalid(`a key of ${keyLength} bytes; at most ${MAX_TABLE_KEY_BYTES} are possible`);
+    }
+    const fault = recordFault(recordBytes, recordStart, recordEnd);
+    if (fault !== undefined) throw invalid(fault);
+    const block = this.#block;
+    if (
+      block.entries > 0 &&
+      block.sizeWithBytes(shared, keyLength, recordLength) > this.#options.blockSizeBytes
+    ) {
+      this.#endBlock();
+      const index = this.#index;
+      const separators = index.reserveKey(previousLength);
+      index.endKey(
+        writeSeparator(
+          previous,
+          previousLength,
+          keyBytes,
+          keyStart,
+          keyEnd,
+          shared,
+          separators,
+          index.keyStart,
+        ),
+      );
+    }
+    block.add(shared, keyBytes, keyStart, keyEnd, recordBytes, recordStart, recordEnd);
+    copyBytes(keyBytes, keyStart + shared, keyEnd, previous, shared);
+    this.#previousKeyLength = keyLength;
+    if (this.#entries === 0) this.#smallestKey = ownBytes(keyBytes, keyStart, keyEnd);
+    this.#count(recordBytes, recordStart, keyLength, recordEnd);
+    if (this.#options.bloomBitsPerKey > 0) this.#addHash(hashBytes(keyBytes, keyStart, keyEnd));
+    this.#entries++;
+  }
+
+  /**
+   * Writes what is left, syncs and gives the file its name; the caller syncs the directory.
+   * @param level for the metadata only
+   * @throws LsmError INVALID_ARGUMENT when nothing was added, NO_SPACE, IO_ERROR
+   */
+  finish(level: number): TableMetadata {
+    if (this.#entries === 0) throw invalid('a table without entries');
+    this.#endBlock();
+    const previousLength = this.#previousKeyLength;
+    const lastKey = this.#index.reserveKey(previousLength);
+    copyBytes(this.#previousKey, 0, previousLength, lastKey, this.#index.keyStart);
+    this.#index.endKey(this.#index.keyStart + previousLength);
+    const properties = this.#properties();
+    this.#writeMeta(properties);
+    const fileSizeBytes = this.#output.offset;
+    this.#publish();
+    return { id: this.#id, level, fileSizeBytes, ...properties };
+  }
+
+  /** Closes and removes the temporary file; does nothing after `finish`. Never throws: it follows an error. */
+  abandon(): void {
+    if (this.#finished) return;
+    this.#finished = true;
+    try {
+      this.#close();
+    } catch {
+      // The descriptor is gone either way.
+    }
+    try {
+      this.#fs.removeSync(this.#temporaryPath);
+    } catch {
+      // The next start removes every temporary file.
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.abandon();
+  }
+
+  #count(record: Uint8Array, recordStart: number, keyLength: number, recordEnd: number): void {
+    this.#rawSizeBytes += keyLength + recordEnd - recordValueStart(record, recordStart);
+    if (isTombstone(record, recordStart)) this.#tombstones++;
+    const timestamp = recordTimestamp(record, recordStart);
+    if (timestamp < this.#smallestTimestamp) this.#smallestTimestamp = timestamp;
+    if (timestamp > this.#largestTimestamp) this.#largestTimestamp = timestamp;
+    const expiryMs = recordExpiryMs(record, recordStart);
+    if (expiryMs > 0 && (this.#smallestExpiryMs === 0 || expiryMs < this.#smallestExpiryMs)) {
+      this.#smallestExpiryMs = expiryMs;
+    }
+  }
+
+  #addHash(hash: number): void {
+    if (this.#entries === this.#hashes.length) {
+      const larger = new Uint32Array(this.#hashes.length * 2);
+      larger.set(this.#hashes);
+      this.#hashes = larger;
+    }
+    this.#hashes[this.#entries] = hash;
+  }
+
+  /** Writes the block and its place into the index; the block's key is for the caller to add. */
+  #endBlock(): void {
+    const memoryBytes = this.#block.finish();
+    const block = this.#block.bytes.subarray(0, memoryBytes);
+    const stored = this.#compress(block);
+    writeBlockTrailer(this.#trailer, stored, stored !== block);
+    this.#index.addBlock(this.#output.offset, stored.length, memoryBytes);
+    this.#append(stored);
+    this.#append(this.#trailer);
+    this.#block.reset();
+  }
+
+  #writeMeta(properties: TableProperties): void {
+    const dataBytes = this.#output.offset;
+    const metaBlocks: MetaBlock[] = [];
+    const addMeta = (type: number, required: boolean, bytes: Uint8Array) => {
+      const offset = this.#output.offset;
+      const crc = checksum(bytes, 0, bytes.length);
+      metaBlocks.push({ type, required, offset, lengthBytes: bytes.length, checksum: crc });
+      this.#append(bytes);
+    };
+    addMeta(MetaBlockType.index, true, this.#index.finish());
+    const bits = this.#options.bloomBitsPerKey;
+    if (bits > 0) {
+      addMeta(MetaBlockType.bloomFilter, false, buildBloomFilter(this.#hashes, this.#entries, bits));
+    }
+    addMeta(MetaBlockType.properties, true, encodeProperties(properties));
+    const directoryOffset = this.#output.offset;
+    const directory = encodeDirectory(metaBlocks);
+    this.#append(directory);
+    this.#append(encodeFooter(dataBytes, directoryOffset, directory));
+  }
+
+  #properties(): TableProperties {
+    return {
+      entries: this.#entries,
+      tombstones: this.#tombstones,
+      rawSizeBytes: this.#rawSizeBytes,
+      smallestKey: this.#smallestKey,
+      largestKey: ownBytes(this.#previousKey, 0, this.#previousKeyLength),
+      smallestTimestamp: this.#smallestTimestamp,
+      largestTimestamp: this.#largestTimestamp,
+      smallestExpiryMs: this.#smallestExpiryMs,
+    };
+  }
+
+  #append(bytes: Uint8Array): void {
+    if (this.#output.offset + bytes.length > MAX_TABLE_BYTES) throw invalid('a table above 4 GiB');
+    this.#output.append(bytes, 0, bytes.length);
+  }
+
+  #publish(): void {
+    this.#output.flush();
+    try {
+      this.#fs.fdatasyncSync(this.#fd);
+      this.#close();
+      this.#fs.renameSync(this.#temporaryPath, join(this.#directory, tableFileName(this.#id)));
+    } catch (error) {
+      throw ioFailure('sync and rename', this.#temporaryPath, error);
+    }
+    this.#finished = true;
+  }
+
+  #close(): void {
+    const fd = this.#fd;
+    if (fd < 0) return;
+    this.#fd = -1;
+    this.#fs.closeSync(fd);
+  }
+}
+
+function invalid(what: string): LsmError {
+  return new LsmError('INVALID_ARGUMENT', `the table cannot be written: ${what}`);
+}

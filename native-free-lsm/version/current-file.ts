@@ -1,0 +1,50 @@
+import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
+import { corruption } from '../errors.ts';
+import { type FileSystem, readFullySync } from '../fs/file-system.ts';
+import { CURRENT_FILE_NAME, manifestFileName, TEMPORARY_CURRENT_FILE_NAME } from './file-names.ts';
+
+/**
+ * CURRENT: one line of text, the name of the manifest in force and the crc32 of that name in eight hexadecimal
+ * digits, `MANIFEST-000001 8d2f3a10`. It is replaced by rename and so is never half written.
+ */
+function currentLine(number: number): Buffer {
+  const name = manifestFileName(number);
+  return Buffer.from(`${name} ${crc32(name).toString(16).padStart(8, '0')}\n`);
+}
+
+/** The number of the manifest in force, or undefined when there is no CURRENT. */
+export function readCurrent(fs: FileSystem, directory: string): number | undefined {
+  const path = join(directory, CURRENT_FILE_NAME);
+  if (!fs.existsSync(path)) return undefined;
+  const fd = fs.openReadSync(path);
+  try {
+    const line = Buffer.alloc(Math.min(fs.sizeSync(path), 64));
+    if (readFullySync(fs, fd, line, 0, line.length, 0)) {
+      const number = Number(/^MANIFEST-(\d{6,15}) /.exec(line.toString('latin1'))?.[1]);
+      if (currentLine(number).equals(line)) return number;
+    }
+    throw corruption(path, 0, 'it does not name a manifest, or its checksum is wrong');
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
+/** Writes the new CURRENT, durable but under its temporary name. */
+export function prepareCurrent(fs: FileSystem, directory: string, number: number): void {
+  const path = join(directory, TEMPORARY_CURRENT_FILE_NAME);
+  if (fs.existsSync(path)) fs.removeSync(path);
+  const fd = fs.createSync(path);
+  try {
+    fs.writeSync(fd, [currentLine(number)], 0);
+    fs.fdatasyncSync(fd);
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
+/** Puts the prepared CURRENT in force, durably. */
+export function switchCurrent(fs: FileSystem, directory: string): void {
+  fs.renameSync(join(directory, TEMPORARY_CURRENT_FILE_NAME), join(directory, CURRENT_FILE_NAME));
+  fs.syncDirectorySync(directory);
+}

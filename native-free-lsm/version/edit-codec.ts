@@ -1,0 +1,104 @@
+import { Packr } from 'msgpackr/pack';
+import { readUint32, writeUint32 } from '../format/record.ts';
+import { ALIGNMENT_BYTES, FRAME_HEADER_BYTES } from '../wal/log-format.ts';
+import type { TableMetadata } from './table-metadata.ts';
+import type { VersionEdit } from './version.ts';
+
+/**
+ * Version edits as bytes: MessagePack of arrays, by position (FORMAT.md names the fields). `msgpackr/pack`
+ * and not `msgpackr`, which would look for its native part.
+ */
+const packr = new Packr({ useRecords: false });
+
+/** Tags of a manifest's frames: the first is a snapshot, all others are edits. */
+export const ManifestTag = { snapshot: 1, edit: 2 } as const;
+export type ManifestTag = (typeof ManifestTag)[keyof typeof ManifestTag];
+
+const TABLE_FIELDS = 11;
+const EDIT_FIELDS = 4;
+
+/** The body of a manifest's batch: one frame. */
+export function encodeFrame(edit: VersionEdit, tag: ManifestTag): Uint8Array {
+  const payload = packr.pack([
+    edit.added.map(tableToArray),
+    edit.removed,
+    edit.oldestGeneration ?? null,
+    edit.nextFileId ?? null,
+  ]);
+  const bytes = FRAME_HEADER_BYTES + payload.length;
+  const body = new Uint8Array((bytes + ALIGNMENT_BYTES - 1) & -ALIGNMENT_BYTES);
+  writeUint32(body, 0, payload.length);
+  writeUint32(body, 4, tag);
+  body.set(payload, FRAME_HEADER_BYTES);
+  return body;
+}
+
+/** @throws Error saying what is wrong with the frame in `bytes[start, end)`, for the caller to name the place */
+export function decodeFrame(bytes: Uint8Array, start: number, end: number, tag: ManifestTag): VersionEdit {
+  if (end - start < FRAME_HEADER_BYTES) throw new Error('the batch has no frame');
+  const payloadStart = start + FRAME_HEADER_BYTES;
+  const payloadEnd = payloadStart + readUint32(bytes, start);
+  if (payloadEnd > end) throw new Error('the frame leaves its batch');
+  const found = readUint32(bytes, start + 4);
+  if (found !== tag) throw new Error(`tag ${found} where ${tag} was expected`);
+  return decodeEdit(bytes.subarray(payloadStart, payloadEnd));
+}
+
+function decodeEdit(payload: Uint8Array): VersionEdit {
+  const fields = arrayOf(packr.unpack(payload), EDIT_FIELDS);
+  return {
+    added: arrayOf(fields[0]).map(tableFromArray),
+    removed: arrayOf(fields[1]).map(wholeNumber),
+    ...(fields[2] === null ? {} : { oldestGeneration: wholeNumber(fields[2]) }),
+    ...(fields[3] === null ? {} : { nextFileId: wholeNumber(fields[3]) }),
+  };
+}
+
+function tableToArray(table: TableMetadata): unknown[] {
+  return [
+    table.id,
+    table.level,
+    table.fileSizeBytes,
+    table.entries,
+    table.tombstones,
+    table.rawSizeBytes,
+    table.smallestKey,
+    table.largestKey,
+    table.smallestTimestamp,
+    table.largestTimestamp,
+    table.smallestExpiryMs,
+  ];
+}
+
+function tableFromArray(value: unknown): TableMetadata {
+  const fields = arrayOf(value, TABLE_FIELDS);
+  return {
+    id: wholeNumber(fields[0]),
+    level: wholeNumber(fields[1]),
+    fileSizeBytes: wholeNumber(fields[2]),
+    entries: wholeNumber(fields[3]),
+    tombstones: wholeNumber(fields[4]),
+    rawSizeBytes: wholeNumber(fields[5]),
+    smallestKey: ownBytes(fields[6]),
+    largestKey: ownBytes(fields[7]),
+    smallestTimestamp: wholeNumber(fields[8]),
+    largestTimestamp: wholeNumber(fields[9]),
+    smallestExpiryMs: wholeNumber(fields[10]),
+  };
+}
+
+function arrayOf(value: unknown, length?: number): unknown[] {
+  if (Array.isArray(value) && (length === undefined || value.length === length)) return value;
+  throw new Error(`expected an array${length === undefined ? '' : ` of ${length}`}`);
+}
+
+function wholeNumber(value: unknown): number {
+  if (Number.isSafeInteger(value) && (value as number) >= 0) return value as number;
+  throw new Error('expected a whole number');
+}
+
+/** A copy in memory of its own size: what was unpacked is a view of the file's bytes. */
+function ownBytes(value: unknown): Uint8Array {
+  if (value instanceof Uint8Array) return new Uint8Array(value);
+  throw new Error('expected bytes');
+}

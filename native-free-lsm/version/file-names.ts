@@ -1,0 +1,43 @@
+import { logFileName } from '../wal/log-format.ts';
+import { tableFileName, temporaryTableFileName } from './table-metadata.ts';
+
+/** The lock of the directory; see fs/directory-lock.ts. */
+export const LOCK_FILE_NAME = 'LOCK';
+/** Names the manifest in force. */
+export const CURRENT_FILE_NAME = 'CURRENT';
+export const TEMPORARY_CURRENT_FILE_NAME = 'CURRENT.tmp';
+
+export function manifestFileName(number: number): string {
+  return `MANIFEST-${String(number).padStart(6, '0')}`;
+}
+
+/** What a file of an engine's directory is. A `temporary` one is never read and removed at the next start. */
+export type FileKind = 'lock' | 'current' | 'manifest' | 'log' | 'table' | 'temporary';
+
+export interface FileName {
+  readonly kind: FileKind;
+  /** Of a manifest, log or table (finished or temporary); else 0. */
+  readonly number: number;
+}
+
+const FIXED: ReadonlyMap<string, FileName> = new Map([
+  [LOCK_FILE_NAME, { kind: 'lock', number: 0 }],
+  [CURRENT_FILE_NAME, { kind: 'current', number: 0 }],
+  [TEMPORARY_CURRENT_FILE_NAME, { kind: 'temporary', number: 0 }],
+]);
+
+const NUMBERED: readonly (readonly [FileKind, (number: number) => string])[] = [
+  ['table', tableFileName],
+  ['log', logFileName],
+  ['manifest', manifestFileName],
+  ['temporary', temporaryTableFileName],
+];
+
+/** Undefined for a name that no engine gives: `7.log` is none, `000007.log` is. */
+export function parseFileName(name: string): FileName | undefined {
+  const fixed = FIXED.get(name);
+  if (fixed !== undefined) return fixed;
+  const number = Number(/\d{6,}/.exec(name)?.[0]);
+  for (const [kind, nameOf] of NUMBERED) if (nameOf(number) === name) return { kind, number };
+  return undefined;
+}

@@ -1,0 +1,83 @@
+import { join } from 'node:path';
+import { corruption } from '../errors.ts';
+import type { FileSystem } from '../fs/file-system.ts';
+import { ioFailure } from '../fs/io-failure.ts';
+import { BatchReader } from '../wal/batch-reader.ts';
+import { FileMagic } from '../wal/log-format.ts';
+import { LogWindow } from '../wal/log-window.ts';
+import { readCurrent } from './current-file.ts';
+import { decodeFrame, ManifestTag } from './edit-codec.ts';
+import { CURRENT_FILE_NAME, manifestFileName, parseFileName } from './file-names.ts';
+import { Version } from './version.ts';
+
+/** All that has to be known of a directory to open it. */
+export interface ManifestState {
+  readonly version: Version;
+  /** Logs of this generation and later are not in tables yet. */
+  readonly oldestGeneration: number;
+  /** Above every table id ever given. */
+  readonly nextFileId: number;
+}
+
+export interface RecoveredManifest extends ManifestState {
+  /** Of an edit whose append a crash had interrupted; it was never acknowledged. */
+  readonly tornBytes: number;
+}
+
+/**
+ * Reads what the manifest in force says; changes nothing. Undefined when the directory has none.
+ * @throws LsmError CORRUPTION with file and offset, UNSUPPORTED_FORMAT, IO_ERROR
+ */
+export function recoverManifest(fs: FileSystem, directory: string): RecoveredManifest | undefined {
+  const currentPath = join(directory, CURRENT_FILE_NAME);
+  try {
+    const number = readCurrent(fs, directory);
+    if (number === undefined) return refuseOrphans(fs, directory, currentPath);
+    const path = join(directory, manifestFileName(number));
+    if (!fs.existsSync(path)) throw corruption(currentPath, 0, `it names ${path}, which is not there`);
+    return readManifest(fs, path, number);
+  } catch (cause) {
+    throw ioFailure('read the manifest of', directory, cause);
+  }
+}
+
+/** CURRENT is durable before the first log or table is made, so either of them without it means a loss. */
+function refuseOrphans(fs: FileSystem, directory: string, currentPath: string): undefined {
+  for (const name of fs.listSync(directory)) {
+    const kind = parseFileName(name)?.kind;
+    if (kind === 'log' || kind === 'table') {
+      throw corruption(currentPath, 0, `the file is missing, though the directory holds ${name}`);
+    }
+  }
+}
+
+function readManifest(fs: FileSystem, path: string, number: number): RecoveredManifest {
+  const fd = fs.openReadSync(path);
+  try {
+    const window = new LogWindow(fs, fd, fs.sizeSync(path));
+    const reader = new BatchReader(window, path, number);
+    // Header and snapshot are synced before CURRENT names the file: here their absence is no torn tail.
+    if (!reader.readHeader(FileMagic.manifest)) throw corruption(path, 0, 'the file has no header');
+    if (!reader.next()) throw corruption(path, reader.offset, 'the snapshot is missing');
+    let state = applied(EMPTY, reader, path, ManifestTag.snapshot);
+    while (reader.next()) state = applied(state, reader, path, ManifestTag.edit);
+    return { ...state, tornBytes: window.sizeBytes - reader.offset };
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
+const EMPTY: ManifestState = { version: Version.empty(), oldestGeneration: 0, nextFileId: 1 };
+
+function applied(state: ManifestState, reader: BatchReader, path: string, tag: ManifestTag): ManifestState {
+  try {
+    const edit = decodeFrame(reader.window.bytes, reader.bodyStart, reader.bodyEnd, tag);
+    return {
+      version: state.version.apply(edit),
+      oldestGeneration: edit.oldestGeneration ?? state.oldestGeneration,
+      nextFileId: Math.max(edit.nextFileId ?? state.nextFileId, ...edit.added.map(({ id }) => id + 1)),
+    };
+  } catch (cause) {
+    throw corruption(path, reader.offset, (cause as Error).message);
+  }
+}

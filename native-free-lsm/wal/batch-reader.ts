@@ -1,0 +1,123 @@
+import { corruption, LsmError } from '../errors.ts';
+import {
+  ALIGNMENT_BYTES,
+  BATCH_HEADER_BYTES,
+  BatchKind,
+  batchBodyBytes,
+  batchKind,
+  batchSyncedBytes,
+  decodeFileHeader,
+  FILE_HEADER_BYTES,
+  type FileMagic,
+  isBatchHeader,
+  isBatchIntact,
+  LOG_FORMAT,
+} from './log-format.ts';
+import type { LogWindow } from './log-window.ts';
+
+/**
+ * Walks the batches of one file, and tells at their end what the rest of the file is. Where the batches end
+ * before the file does, the rest is a torn tail if no later batch tells that it had been synced, and damage if
+ * one does: a batch carries the offset up to which the file was synced when it was written. A later batch
+ * alone proves nothing: without a sync between them, a power loss may keep the second of two and lose the
+ * first.
+ */
+export class BatchReader {
+  /** The current body, in `window.bytes`; valid until the next move. */
+  bodyStart = 0;
+  bodyEnd = 0;
+  /** Where the current batch starts in the file; behind the last, where it ended. */
+  offset = FILE_HEADER_BYTES;
+  /** Behind the last batch: the writer had finished the file. */
+  clean = false;
+  readonly window: LogWindow;
+  readonly #path: string;
+  readonly #number: number;
+  #next = FILE_HEADER_BYTES;
+
+  constructor(window: LogWindow, path: string, number: number) {
+    this.window = window;
+    this.#path = path;
+    this.#number = number;
+  }
+
+  /**
+   * Whether the file has its header; without one it is a file whose creation a crash interrupted, as a
+   * header is synced before any batch is written.
+   * @throws LsmError CORRUPTION when it has something else, UNSUPPORTED_FORMAT
+   */
+  readHeader(magic: FileMagic): boolean {
+    const at = this.window.load(0, FILE_HEADER_BYTES);
+    const header = at < 0 ? undefined : decodeFileHeader(magic, this.window.bytes, at);
+    if (header === undefined) {
+      if (this.window.sizeBytes <= FILE_HEADER_BYTES) return false;
+      throw corruption(this.#path, 0, 'the file does not start with its header');
+    }
+    if (header.format !== LOG_FORMAT) {
+      throw new LsmError(
+        'UNSUPPORTED_FORMAT',
+        `${this.#path} has format ${header.format}; this version reads format ${LOG_FORMAT}`,
+        { file: this.#path, offset: 4 },
+      );
+    }
+    if (header.number !== this.#number) {
+      throw corruption(this.#path, 8, `by its header it is number ${header.number}`);
+    }
+    return true;
+  }
+
+  /**
+   * Moves to the next batch of data; false behind the last.
+   * @throws LsmError CORRUPTION when something synced is missing
+   */
+  next(): boolean {
+    const offset = this.#next;
+    this.offset = offset;
+    const at = this.#load(offset);
+    if (at < 0) {
+      this.#checkTail(offset);
+      return false;
+    }
+    const { bytes, sizeBytes } = this.window;
+    const kind = batchKind(bytes, at);
+    this.bodyStart = at + BATCH_HEADER_BYTES;
+    this.bodyEnd = this.bodyStart + batchBodyBytes(bytes, at);
+    this.#next = offset + this.bodyEnd - at;
+    if (kind === BatchKind.data) return true;
+    if (kind !== BatchKind.cleanClose) throw corruption(this.#path, offset, `batch kind ${kind} is unknown`);
+    if (this.#next !== sizeBytes) {
+      throw corruption(this.#path, this.#next, 'bytes follow the mark of a clean close');
+    }
+    this.offset = this.#next;
+    this.clean = true;
+    return false;
+  }
+
+  /** Where in the file a byte of the current body stands. */
+  offsetOf(at: number): number {
+    return this.offset + BATCH_HEADER_BYTES + at - this.bodyStart;
+  }
+
+  /** Where the intact batch at `offset` starts in the window, or -1 when there is none. */
+  #load(offset: number): number {
+    const head = this.window.load(offset, BATCH_HEADER_BYTES);
+    if (head < 0 || !isBatchHeader(this.window.bytes, head, this.#number, offset)) return -1;
+    const at = this.window.load(offset, BATCH_HEADER_BYTES + batchBodyBytes(this.window.bytes, head));
+    return at >= 0 && isBatchIntact(this.window.bytes, at) ? at : -1;
+  }
+
+  #checkTail(tail: number): void {
+    let offset = tail + ALIGNMENT_BYTES;
+    while (offset + BATCH_HEADER_BYTES <= this.window.sizeBytes) {
+      const at = this.#load(offset);
+      if (at >= 0 && batchSyncedBytes(this.window.bytes, at) > tail) {
+        throw corruption(
+          this.#path,
+          tail,
+          `no whole batch, though the one at byte ${offset} says it was synced`,
+        );
+      }
+      offset += at >= 0 ? BATCH_HEADER_BYTES + batchBodyBytes(this.window.bytes, at) : ALIGNMENT_BYTES;
+    }
+  }
+}

@@ -1,0 +1,48 @@
+import { type FileSystem, readFullySync } from '../fs/file-system.ts';
+
+const CHUNK_BYTES = 2 * 1024 * 1024;
+
+/**
+ * A window that slides forward over a file, read in large chunks: a log is never in memory as a whole, and a
+ * batch never in two pieces.
+ */
+export class LogWindow {
+  /** Current memory of the window; changes with `load`. */
+  bytes: Uint8Array = Buffer.allocUnsafeSlow(CHUNK_BYTES);
+  readonly sizeBytes: number;
+  readonly #fs: FileSystem;
+  readonly #fd: number;
+  #offset = 0;
+  #length = 0;
+
+  constructor(fs: FileSystem, fd: number, sizeBytes: number) {
+    this.#fs = fs;
+    this.#fd = fd;
+    this.sizeBytes = sizeBytes;
+  }
+
+  /**
+   * Makes `length` bytes of the file from `offset` on contiguous; returns where they start in `bytes`, or -1
+   * when the file ends before. Offsets may only go forward, but for a window still covered.
+   */
+  load(offset: number, length: number): number {
+    if (offset + length > this.sizeBytes) return -1;
+    if (offset < this.#offset || offset + length > this.#offset + this.#length) this.#read(offset, length);
+    return offset - this.#offset;
+  }
+
+  #read(offset: number, length: number): void {
+    const end = this.#offset + this.#length;
+    const covered = offset >= this.#offset && offset < end;
+    const kept = covered ? end - offset : 0;
+    const target = length > this.bytes.length ? Buffer.allocUnsafeSlow(length) : this.bytes;
+    if (covered) target.set(this.bytes.subarray(offset - this.#offset, offset - this.#offset + kept), 0);
+    const wanted = Math.min(target.length, this.sizeBytes - offset);
+    if (!readFullySync(this.#fs, this.#fd, target, kept, wanted - kept, offset + kept)) {
+      throw new Error(`the file ended below its size of ${this.sizeBytes} bytes while it was read`);
+    }
+    this.bytes = target;
+    this.#offset = offset;
+    this.#length = wanted;
+  }
+}

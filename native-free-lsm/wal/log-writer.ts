@@ -1,0 +1,148 @@
+import { join } from 'node:path';
+import { LsmError } from '../errors.ts';
+import type { FileSystem } from '../fs/file-system.ts';
+import { ioFailure, syncFailure } from '../fs/io-failure.ts';
+import {
+  ALIGNMENT_BYTES,
+  BATCH_HEADER_BYTES,
+  BatchKind,
+  encodeBatchHeader,
+  encodeFileHeader,
+  FILE_HEADER_BYTES,
+  FileMagic,
+  logFileName,
+} from './log-format.ts';
+
+const NO_BODY = new Uint8Array(0);
+
+/**
+ * The one writer of one log. A batch that failed to be written leaves nothing behind: the file is cut back to
+ * the last whole batch before anything else is appended, so that garbage never stands between batches. After
+ * a failed sync nothing is taken any more, as nobody can know what the disk holds.
+ */
+export class LogWriter {
+  readonly path: string;
+  readonly generation: number;
+  readonly #fs: FileSystem;
+  readonly #fd: number;
+  readonly #header = new Uint8Array(BATCH_HEADER_BYTES);
+  readonly #parts: Uint8Array[] = [this.#header, NO_BODY];
+  #lengthBytes = FILE_HEADER_BYTES;
+  #syncedBytes = FILE_HEADER_BYTES;
+  /** A failed write may have left bytes behind the last whole batch. */
+  #ragged = false;
+  #poison: LsmError | undefined;
+  #open = true;
+
+  private constructor(fs: FileSystem, path: string, generation: number, fd: number) {
+    this.#fs = fs;
+    this.#fd = fd;
+    this.path = path;
+    this.generation = generation;
+  }
+
+  /** A new, empty log, durable on return with its name; on failure nothing of it is left. */
+  static create(fs: FileSystem, directory: string, generation: number): LogWriter {
+    const path = join(directory, logFileName(generation));
+    let fd = -1;
+    try {
+      fd = fs.createSync(path);
+      fs.writeSync(fd, [encodeFileHeader(FileMagic.log, generation)], 0);
+      fs.fdatasyncSync(fd);
+      fs.syncDirectorySync(directory);
+      return new LogWriter(fs, path, generation, fd);
+    } catch (cause) {
+      if (fd >= 0) discard(fs, path, fd);
+      throw ioFailure('create the log', path, cause);
+    }
+  }
+
+  /** End of the last whole batch. */
+  get lengthBytes(): number {
+    return this.#lengthBytes;
+  }
+
+  /** Everything before this offset is known to be on the disk. */
+  get syncedBytes(): number {
+    return this.#syncedBytes;
+  }
+
+  /**
+   * Writes `bytes[start, end)`, whole frames of a ring, as one batch with one system call.
+   * @throws LsmError NO_SPACE or IO_ERROR, with nothing appended; POISONED after a failed sync
+   */
+  append(bytes: Uint8Array, start: number, end: number): void {
+    if ((end - start) % ALIGNMENT_BYTES !== 0) {
+      throw new LsmError('INVALID_ARGUMENT', `a batch of ${end - start} bytes is not made of whole frames`);
+    }
+    if (end > start) this.#write(bytes.subarray(start, end), BatchKind.data);
+  }
+
+  /** @throws LsmError POISONED, now and from every later call */
+  sync(): void {
+    this.#check();
+    if (this.#syncedBytes === this.#lengthBytes) return;
+    try {
+      this.#fs.fdatasyncSync(this.#fd);
+    } catch (cause) {
+      this.#poison = syncFailure(this.path, cause);
+      throw this.#poison;
+    }
+    this.#syncedBytes = this.#lengthBytes;
+  }
+
+  /** Cuts off what a failed append may have left; the next append does so itself if this was not called. */
+  cutBack(): void {
+    this.#check();
+    if (!this.#ragged) return;
+    try {
+      this.#fs.truncateSync(this.#fd, this.#lengthBytes);
+    } catch (cause) {
+      throw ioFailure('cut back the log', this.path, cause);
+    }
+    this.#ragged = false;
+  }
+
+  /** Syncs, marks the log as complete, syncs the mark and closes the file. */
+  finish(): void {
+    this.sync();
+    this.#write(NO_BODY, BatchKind.cleanClose);
+    this.sync();
+    this.close();
+  }
+
+  /** Closes the file as it is. */
+  close(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    this.#fs.closeSync(this.#fd);
+  }
+
+  #write(body: Uint8Array, kind: BatchKind): void {
+    this.cutBack();
+    encodeBatchHeader(this.#header, body, this.generation, kind, this.#lengthBytes, this.#syncedBytes);
+    this.#parts[1] = body;
+    try {
+      this.#fs.writeSync(this.#fd, this.#parts, this.#lengthBytes);
+    } catch (cause) {
+      this.#ragged = true;
+      throw ioFailure('append to the log', this.path, cause);
+    } finally {
+      this.#parts[1] = NO_BODY;
+    }
+    this.#lengthBytes += BATCH_HEADER_BYTES + body.length;
+  }
+
+  #check(): void {
+    if (this.#poison !== undefined) throw this.#poison;
+    if (!this.#open) throw new LsmError('CLOSED', `the log ${this.path} is closed`, { file: this.path });
+  }
+}
+
+/** Best effort: the failure that led here is the one to report. */
+function discard(fs: FileSystem, path: string, fd: number): void {
+  try {
+    fs.closeSync(fd);
+    fs.removeSync(path);
+  } catch {}
+}

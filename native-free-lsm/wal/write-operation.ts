@@ -1,0 +1,137 @@
+import { LsmError } from '../errors.ts';
+import { readUint32, recordFault, writeUint32 } from '../format/record.ts';
+
+/**
+ * A write operation: the payload of one frame of the writer's ring and, the same bytes, of one frame of the
+ * log. Integers are little-endian, keys and records follow one another without padding.
+ *
+ *   put    u8 1, u8 0, u16 key length, u32 record length, key, record
+ *   batch  u8 2, u8 0, u16 0, u32 count, then count × (u16 key length, u16 0, u32 record length, key, record)
+ *
+ * Operation 0 stays unused, so that zeroed bytes are never an operation; the others are reserved and refused.
+ */
+export const WriteOperation = { put: 1, batch: 2 } as const;
+
+/** Fixed bytes of an operation, and of each put of a batch. */
+const HEAD_BYTES = 8;
+export const MAX_KEY_BYTES = 0xffff;
+
+export interface Put {
+  readonly key: Uint8Array;
+  readonly record: Uint8Array;
+}
+
+export function putOperationBytes(keyBytes: number, recordBytes: number): number {
+  return HEAD_BYTES + keyBytes + recordBytes;
+}
+
+/** Writes one put at `at`; the key has at most `MAX_KEY_BYTES`. */
+export function encodePut(target: Uint8Array, at: number, key: Uint8Array, record: Uint8Array): void {
+  target[at] = WriteOperation.put;
+  target[at + 1] = 0;
+  writeKeyAndRecord(target, at, at + 2, key, record);
+}
+
+export function batchOperationBytes(puts: readonly Put[]): number {
+  let bytes = HEAD_BYTES;
+  for (const { key, record } of puts) bytes += putOperationBytes(key.length, record.length);
+  return bytes;
+}
+
+/** Writes puts that are to be applied together; a crash keeps all of them or none. */
+export function encodeBatch(target: Uint8Array, at: number, puts: readonly Put[]): void {
+  target[at] = WriteOperation.batch;
+  target[at + 1] = 0;
+  target[at + 2] = 0;
+  target[at + 3] = 0;
+  writeUint32(target, at + 4, puts.length);
+  let next = at + HEAD_BYTES;
+  for (const { key, record } of puts) {
+    target[next + 2] = 0;
+    target[next + 3] = 0;
+    next = writeKeyAndRecord(target, next, next, key, record);
+  }
+}
+
+function writeKeyAndRecord(
+  target: Uint8Array,
+  at: number,
+  keyLengthAt: number,
+  key: Uint8Array,
+  record: Uint8Array,
+): number {
+  target[keyLengthAt] = key.length;
+  target[keyLengthAt + 1] = key.length >>> 8;
+  writeUint32(target, at + 4, record.length);
+  target.set(key, at + HEAD_BYTES);
+  target.set(record, at + HEAD_BYTES + key.length);
+  return at + HEAD_BYTES + key.length + record.length;
+}
+
+/** Walks the puts of one operation without making an object for any. One cursor serves many operations. */
+export class OperationCursor {
+  keyStart = 0;
+  keyEnd = 0;
+  recordStart = 0;
+  recordEnd = 0;
+  #bytes: Uint8Array = new Uint8Array(0);
+  #at = 0;
+  #end = 0;
+  #left = 0;
+  /** Where a put has its key's length: behind the operation's number if it stands alone, else in front. */
+  #keyLengthOffset = 0;
+
+  /**
+   * Sets out on the operation in `bytes[start, end)`; `next` then leads to its first put.
+   * @throws LsmError INVALID_ARGUMENT when it is no operation
+   */
+  reset(bytes: Uint8Array, start: number, end: number): void {
+    if (end - start < HEAD_BYTES) throw malformed(`an operation of ${end - start} bytes`);
+    this.#bytes = bytes;
+    this.#end = end;
+    const operation = bytes[start];
+    if (bytes[start + 1] !== 0) throw malformed(`byte 1 of the operation is ${bytes[start + 1]}`);
+    if (operation === WriteOperation.put) {
+      this.#left = 1;
+      this.#at = start;
+      this.#keyLengthOffset = 2;
+    } else if (operation === WriteOperation.batch) {
+      this.#left = readUint32(bytes, start + 4);
+      this.#at = start + HEAD_BYTES;
+      this.#keyLengthOffset = 0;
+      if ((bytes[start + 2] | bytes[start + 3]) !== 0)
+        throw malformed('bytes 2 and 3 of the batch are not zero');
+      if (this.#left === 0 && this.#at !== end) throw malformed('bytes behind an empty batch');
+    } else {
+      throw malformed(`operation ${operation}`);
+    }
+  }
+
+  /**
+   * Moves to the next put; false behind the last.
+   * @throws LsmError INVALID_ARGUMENT when it leaves the operation or its record is none
+   */
+  next(): boolean {
+    if (this.#left === 0) return false;
+    const bytes = this.#bytes;
+    const at = this.#at;
+    if (at + HEAD_BYTES > this.#end) throw malformed('the operation ends inside a put');
+    const keyLengthAt = at + this.#keyLengthOffset;
+    const keyLength = bytes[keyLengthAt] | (bytes[keyLengthAt + 1] << 8);
+    this.keyStart = at + HEAD_BYTES;
+    this.keyEnd = this.keyStart + keyLength;
+    this.recordStart = this.keyEnd;
+    this.recordEnd = this.recordStart + readUint32(bytes, at + 4);
+    if (this.recordEnd > this.#end) throw malformed('a put leaves its operation');
+    const fault = recordFault(bytes, this.recordStart, this.recordEnd);
+    if (fault !== undefined) throw malformed(fault);
+    this.#at = this.recordEnd;
+    this.#left--;
+    if (this.#left === 0 && this.#at !== this.#end) throw malformed('bytes behind the last put');
+    return true;
+  }
+}
+
+function malformed(what: string): LsmError {
+  return new LsmError('INVALID_ARGUMENT', `malformed write: ${what}`);
+}

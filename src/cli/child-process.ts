@@ -1,0 +1,61 @@
+/** Starts node processes. */
+import { spawn } from 'node:child_process';
+import { extname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { NodeMessage, SupervisorMessage } from './node-protocol.ts';
+
+export interface NodeChild {
+  /** 0 when the process could not be started. */
+  readonly pid: number;
+  /** Lost without a word when the process is gone: its end is reported anyway. */
+  send(message: SupervisorMessage): void;
+  kill(): void;
+}
+
+export interface ChildListener {
+  onMessage(message: NodeMessage): void;
+  /** Called once, last. @param how `exit code 1`, `SIGKILL`, or why it could not be started */
+  onEnd(how: string): void;
+}
+
+export type SpawnNode = (nodeId: string, listener: ChildListener) => NodeChild;
+
+/** Beside this file, and of its kind: .ts here, .js where it was compiled. */
+const ENTRY = fileURLToPath(new URL(`./node-process${extname(import.meta.url)}`, import.meta.url));
+
+/** @param entry what a node process runs */
+export function nodeSpawner(entry = ENTRY): SpawnNode {
+  return (nodeId, listener) => {
+    const child = spawn(process.execPath, [entry, nodeId], {
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+      // In a session of its own it does not hear the terminal's Ctrl-C: it is the supervisor that counts it.
+      detached: true,
+    });
+    let ended = false;
+    const end = (how: string): void => {
+      if (!ended) {
+        ended = true;
+        listener.onEnd(how);
+      }
+    };
+    child.on('message', (message) => listener.onMessage(message as NodeMessage));
+    child.on('error', (error) => {
+      if (child.pid === undefined) {
+        end(`the process does not start: ${error.message}`);
+      }
+    });
+    // Not 'exit': what the node said last may still be in the channel then.
+    child.on('close', (code, signal) => end(signal ?? `exit code ${code}`));
+    return {
+      pid: child.pid ?? 0,
+      send(message) {
+        if (child.connected) {
+          child.send(message, () => undefined);
+        }
+      },
+      kill() {
+        child.kill('SIGKILL');
+      },
+    };
+  };
+}

@@ -1,0 +1,25 @@
+import { Command } from 'commander';
+import { ExitCode, exitCodesManual } from './exit-codes.ts';
+
+const MANUAL = `
+A node that finds its folder emptied takes writes but counts for no read quorum:
+it would answer "not found" for keys it once had. It says so in \`status\`. When
+you know that nothing it held is missing (its folder was restored, or the cluster
+never held anything of value), stop it, declare it whole and start it again.
+
+Examples:
+  node cli.ts declare-whole ./data/node-2
+
+${exitCodesManual([ExitCode.ok, ExitCode.error])}`;
+
+export function declareWholeCommand(): Command {
+  return new Command('declare-whole')
+    .description('Declares that an emptied node has all its data again and counts for reads.')
+    .argument('<directory>', "the node's own data folder; the node must be stopped")
+    .addHelpText('after', MANUAL)
+    .action(async (directory: string) => {
+      const { declareWhole } = await import('../replica/identity.ts');
+      const { nodeId, changed } = await declareWhole(directory);
+      console.log(changed ? `${nodeId} counts for reads again.` : `${nodeId} was whole already.`);
+    });
+}

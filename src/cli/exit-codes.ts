@@ -1,0 +1,49 @@
+/** How commands end: for scripts, and part of their manual. */
+export const ExitCode = {
+  ok: 0,
+  /** Wrong usage, and whatever has no number of its own. */
+  error: 1,
+  notFound: 2,
+  notEnoughReplicas: 3,
+  overloaded: 4,
+  unreachable: 5,
+} as const;
+export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
+
+const MEANINGS: Readonly<Record<ExitCode, string>> = {
+  [ExitCode.ok]: 'done',
+  [ExitCode.error]: 'wrong usage, or a request that can never succeed as it stands',
+  [ExitCode.notFound]: 'the key does not exist',
+  [ExitCode.notEnoughReplicas]: 'fewer replicas answered in time than `ack` asks for',
+  [ExitCode.overloaded]: 'the node is overloaded or about to stop: try again',
+  [ExitCode.unreachable]: 'no answer, or one that broke off: a put or delete may be done or not',
+};
+
+/** A paragraph of a command's manual. */
+export function exitCodesManual(codes: readonly ExitCode[]): string {
+  return ['Exit codes:', ...codes.map((code) => `  ${code}  ${MEANINGS[code]}`)].join('\n');
+}
+
+/** An error that says how the process is to end. */
+export class CommandError extends Error {
+  override readonly name = 'CommandError';
+  readonly exitCode: ExitCode;
+
+  constructor(exitCode: ExitCode, message: string) {
+    super(message);
+    this.exitCode = exitCode;
+  }
+}
+
+export function exitCodeOfStatus(status: number): ExitCode {
+  switch (status) {
+    case 404:
+      return ExitCode.notFound;
+    case 503:
+      return ExitCode.overloaded;
+    case 504:
+      return ExitCode.notEnoughReplicas;
+    default:
+      return status >= 200 && status < 300 ? ExitCode.ok : ExitCode.error;
+  }
+}

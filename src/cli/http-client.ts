@@ -1,0 +1,63 @@
+/**
+ * One HTTP request for a command: node:http without keep-alive, bytes in and bytes out. `fetch` is not used: it
+ * loads three times as much code and hides where a body broke off.
+ */
+import http from 'node:http';
+import { text } from 'node:stream/consumers';
+import { CommandError, ExitCode, exitCodeOfStatus } from './exit-codes.ts';
+
+/** Above every deadline a node may have by default: it fires when nothing is heard of the node at all. */
+const SILENCE_TIMEOUT_MS = 30_000;
+
+export interface HttpRequest {
+  readonly method: 'GET' | 'PUT' | 'DELETE';
+  readonly url: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: Uint8Array;
+  readonly silenceTimeoutMs?: number;
+}
+
+/** The answer once its headers are there, whatever its status. Throws CommandError `unreachable`. */
+export function send(request: HttpRequest): Promise<http.IncomingMessage> {
+  const { method, url, body, headers, silenceTimeoutMs = SILENCE_TIMEOUT_MS } = request;
+  const { promise, resolve, reject } = Promise.withResolvers<http.IncomingMessage>();
+  const outgoing = http.request(url, {
+    method,
+    agent: false,
+    timeout: silenceTimeoutMs,
+    headers: { ...headers },
+  });
+  outgoing.on('response', resolve);
+  outgoing.on('timeout', () => outgoing.destroy(new Error(`silent for ${silenceTimeoutMs / 1000} s`)));
+  outgoing.on('error', (error) => reject(unreachable(url, error)));
+  outgoing.end(body);
+  return promise;
+}
+
+/** As `send`; an answer other than 2xx is thrown as a CommandError that carries the node's own sentence. */
+export async function sendOrThrow(request: HttpRequest): Promise<http.IncomingMessage> {
+  const response = await send(request);
+  const status = response.statusCode ?? 0;
+  if (status >= 200 && status < 300) {
+    return response;
+  }
+  let sentence = '';
+  try {
+    sentence = (await text(response)).trim();
+  } catch {
+    // The status says enough.
+  }
+  const reason = `${status} ${response.statusMessage ?? ''}`.trim();
+  throw new CommandError(exitCodeOfStatus(status), sentence === '' ? reason : `${reason}: ${sentence}`);
+}
+
+export function unreachable(url: string, error: unknown): CommandError {
+  const { origin } = new URL(url);
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  if (code === 'ECONNREFUSED') {
+    const advice = 'start a cluster with `node cli.ts serve` or name another node with --url';
+    return new CommandError(ExitCode.unreachable, `nothing listens at ${origin}: ${advice}`);
+  }
+  const detail = error instanceof Error && error.message !== '' ? error.message : code;
+  return new CommandError(ExitCode.unreachable, `no whole answer from ${origin}: ${detail}`);
+}

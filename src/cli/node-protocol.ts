@@ -1,0 +1,35 @@
+/**
+ * What the supervisor and its node processes say to each other over the IPC channel. The channel's end is a
+ * message too: the other side is gone.
+ */
+import type { Topology } from '../cluster/topology.ts';
+import type { NodeSettings } from '../config.ts';
+
+export interface NodeConfig {
+  readonly nodeId: string;
+  readonly clusterId: string;
+  readonly topology: Topology;
+  readonly dataDirectory: string;
+  readonly settings: NodeSettings;
+}
+
+/** To a node. It does nothing until it is told to start, so that its code can load meanwhile. */
+export type SupervisorMessage =
+  | { readonly type: 'start'; readonly config: NodeConfig }
+  /** Take no more requests, end those in flight, sync, end. */
+  | { readonly type: 'drain' };
+
+export interface ServingNode {
+  readonly httpUrl: string;
+  readonly rpcAddress: string;
+  readonly dataDirectory: string;
+}
+
+/** From a node. */
+export type NodeMessage =
+  | ({ readonly type: 'ready' } & ServingNode)
+  /** It cannot start; `message` is a sentence for people. It ends after it. */
+  | { readonly type: 'failed'; readonly message: string }
+  | { readonly type: 'draining' }
+  /** Everything is synced and closed; it ends after it. */
+  | { readonly type: 'stopped' };

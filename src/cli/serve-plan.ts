@@ -1,0 +1,62 @@
+/** What `serve` is to start. Making a plan checks the flags; configuring it checks the machine and makes folders. */
+import os from 'node:os';
+import path from 'node:path';
+import { type ClusterSettings, checkNodeSettings, type NodeSettings, readersFor } from '../config.ts';
+import { QuorateError } from '../errors.ts';
+import {
+  checkMemberDirectory,
+  inspectDataDirectory,
+  nodeDirectory,
+  openDataDirectory,
+} from './data-layout.ts';
+import type { NodeConfig } from './node-protocol.ts';
+import { checkPorts, chooseFreePorts } from './ports.ts';
+
+const HIGHEST_PORT = 65_535;
+
+export interface ServePlan {
+  /** Known before anything else is, so that processes can load their code meanwhile. */
+  readonly nodeIds: readonly string[];
+  /** In the order of the ids. Touches nothing if it throws. */
+  configure(): Promise<NodeConfig[]>;
+}
+
+/** All nodes of a cluster on this machine. */
+export function planLocalCluster(cluster: ClusterSettings, settings: NodeSettings): ServePlan {
+  const { nodes, host, port } = cluster;
+  checkNodeSettings(settings);
+  const lastPort = port + nodes - 1;
+  if (lastPort > HIGHEST_PORT) {
+    throw new QuorateError(
+      'INVALID_CONFIG',
+      `--port ${port} leaves no room for ${nodes} nodes: the last would be on ${lastPort}, above ${HIGHEST_PORT}`,
+    );
+  }
+  const nodeIds = Array.from({ length: nodes }, (_, index) => `node-${index + 1}`);
+  return {
+    nodeIds,
+    async configure() {
+      const dataDirectory = path.resolve(cluster.dataDirectory);
+      inspectDataDirectory(dataDirectory, nodes);
+      await checkPorts(
+        host,
+        nodeIds.map((_, index) => port + index),
+      );
+      const rpcPorts = await chooseFreePorts(host, nodes);
+      const { localTopology } = await import('../cluster/topology.ts');
+      const topology = localTopology({ nodes, host, port, rpcPorts });
+      const { clusterId } = openDataDirectory(dataDirectory, nodes);
+      return nodeIds.map((nodeId) => ({
+        nodeId,
+        clusterId,
+        topology,
+        dataDirectory: nodeDirectory(dataDirectory, nodeId),
+        settings: resolveReaders(settings, nodes),
+      }));
+    },
+  };
+}
+
+function resolveReaders(settings: NodeSettings, nodesOnMachine: number): NodeSettings {
+  return { ...settings, readers: readersFor(settings, os.availableParallelism(), nodesOnMachine) };
+}

@@ -1,0 +1,159 @@
+/**
+ * The one schema of settings: name, flag, unit, bounds, default and a line of help for each. Command line flags,
+ * QUORATE_ variables and the manual are all made from these tables (src/cli/options.ts).
+ */
+import {
+  choice,
+  duration,
+  integer,
+  integerOrAuto,
+  type SettingsTable,
+  size,
+  text,
+  toggle,
+  url,
+} from './config/setting.ts';
+import { formatSize } from './config/units.ts';
+import { QuorateError } from './errors.ts';
+
+export { environmentName, type Setting, type SettingsTable } from './config/setting.ts';
+
+export const DURABILITIES = ['sync', 'interval', 'none'] as const;
+export type Durability = (typeof DURABILITIES)[number];
+
+export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** What a node is told besides its place in the topology: where limits, time and memory are bounded. */
+export interface NodeSettings {
+  readonly maxValueBytes: number;
+  /** From the first byte of a client's request to its answer. */
+  readonly requestTimeoutMs: number;
+  /** How long a scan may take, or a client may leave it unread. */
+  readonly rangeTimeoutMs: number;
+  readonly maxClockDriftMs: number;
+  readonly maxRequestsInFlight: number;
+  /** Bodies of requests and answers together. */
+  readonly maxBytesInFlight: number;
+  readonly headersTimeoutMs: number;
+  readonly bodyTimeoutMs: number;
+  readonly keepAliveTimeoutMs: number;
+  readonly durability: Durability;
+  /** Of durability `interval` alone. */
+  readonly syncIntervalMs: number;
+  readonly memtableBytes: number;
+  readonly blockCacheBytes: number;
+  /** Threads that search tables; 0 lets the cores decide: see `readersFor`. */
+  readonly readers: number;
+  readonly logLevel: LogLevel;
+}
+
+/** What `serve` and `fill` need to know of a cluster on one machine. */
+export interface ClusterSettings {
+  readonly nodes: number;
+  /** HTTP port of the first node; node i has the i-th after it. */
+  readonly port: number;
+  readonly host: string;
+  readonly dataDirectory: string;
+  readonly restart: boolean;
+}
+
+/** Which node of a real cluster to be: undefined for a cluster on one machine. */
+export interface MemberSettings {
+  readonly topologyFile: string | undefined;
+  readonly nodeId: string | undefined;
+}
+
+/** What the commands that are HTTP clients need. */
+export interface ClientSettings {
+  readonly url: string;
+}
+
+/** Undefined: the node puts in its defaults. */
+export interface QuorumSettings {
+  readonly ack: number | undefined;
+  readonly from: number | undefined;
+}
+
+/** On one machine. */
+const MAX_NODES = 64;
+/** The node asked knows how many there are: this keeps out what cannot be meant. */
+const MAX_REPLICAS = 1_000;
+const KIB = 2 ** 10;
+const MIB = 2 ** 20;
+const GIB = 2 ** 30;
+const SECOND = 1_000;
+const HOUR = 3_600 * SECOND;
+
+export const nodeSettings: SettingsTable<NodeSettings> = {
+  maxValueBytes: size('max-value-size', MIB, 1, 16 * MIB, 'largest value that is stored'),
+  requestTimeoutMs: duration('request-timeout', SECOND, 10, HOUR, 'how long a request may take'),
+  rangeTimeoutMs: duration('range-timeout', 10 * SECOND, 10, HOUR, 'how long a scan may wait for its client'),
+  maxClockDriftMs: duration('max-clock-drift', 500, 0, HOUR, "how far ahead another node's clock may be"),
+  maxRequestsInFlight: integer('max-requests-in-flight', 1024, 1, 1_000_000, 'requests served at a time'),
+  maxBytesInFlight: size('max-bytes-in-flight', 64 * MIB, 64 * KIB, 16 * GIB, 'their bytes at a time'),
+  headersTimeoutMs: duration('headers-timeout', 10 * SECOND, 10, HOUR, 'how long sending headers may take'),
+  bodyTimeoutMs: duration('body-timeout', 30 * SECOND, 10, HOUR, 'how long sending a request may take'),
+  keepAliveTimeoutMs: duration(
+    'keep-alive-timeout',
+    60 * SECOND,
+    10,
+    HOUR,
+    'when an idle connection is closed',
+  ),
+  durability: choice('durability', 'sync', DURABILITIES, 'when writes are synced'),
+  syncIntervalMs: duration('sync-interval', 100, 1, HOUR, 'how often durability `interval` syncs'),
+  memtableBytes: size('memtable-size', 32 * MIB, MIB, GIB, 'memory for writes, per memtable'),
+  blockCacheBytes: size('block-cache-size', 64 * MIB, MIB, 64 * GIB, 'memory for blocks of tables'),
+  readers: integerOrAuto('readers', 1, 64, 'threads of a node that search tables'),
+  logLevel: choice('log-level', 'warn', LOG_LEVELS, 'least serious message that is logged, to stderr'),
+};
+
+export const clusterSettings: SettingsTable<ClusterSettings> = {
+  nodes: integer('nodes', 3, 1, MAX_NODES, 'how many nodes, each a process of its own'),
+  port: integer('port', 19234, 1, 65_535, 'HTTP port of the first node; the others have the next ones'),
+  host: text('host', '<address>', '127.0.0.1', 'address to listen on'),
+  dataDirectory: text('data', '<folder>', './data', 'where each node has a folder'),
+  restart: toggle('restart', 'bring back a node that died, at growing intervals'),
+};
+
+export const memberSettings: SettingsTable<MemberSettings> = {
+  topologyFile: text('topology', '<file>', undefined, 'JSON file that lists the nodes of a real cluster'),
+  nodeId: text('node', '<id>', undefined, 'which of its nodes to be'),
+};
+
+export const clientSettings: SettingsTable<ClientSettings> = {
+  url: url('url', 'http://127.0.0.1:19234', 'any node of the cluster'),
+};
+
+export const quorumSettings: SettingsTable<QuorumSettings> = {
+  ack: integer('ack', undefined, 1, MAX_REPLICAS, 'replicas that must answer; else more than half of `from`'),
+  from: integer('from', undefined, 1, MAX_REPLICAS, 'replicas the key has; else every node'),
+};
+
+export function defaultNodeSettings(): NodeSettings {
+  const entries = Object.entries(nodeSettings).map(([name, setting]) => [name, setting.defaultValue]);
+  return Object.fromEntries(entries) as NodeSettings;
+}
+
+/** Faults that no setting has alone. */
+export function checkNodeSettings(settings: NodeSettings): void {
+  const largest = formatSize(settings.maxValueBytes);
+  if (settings.maxBytesInFlight < settings.maxValueBytes) {
+    throw new QuorateError(
+      'INVALID_CONFIG',
+      `--max-bytes-in-flight must be at least --max-value-size (${largest}), or no value that large ever gets in`,
+    );
+  }
+  if (settings.memtableBytes < 2 * settings.maxValueBytes) {
+    throw new QuorateError(
+      'INVALID_CONFIG',
+      `--memtable-size must be at least twice --max-value-size (${largest}), or such a value does not fit in`,
+    );
+  }
+}
+
+/** Cores this machine can spare a node, less the one its writer keeps busy; at least one reader. */
+export function readersFor(settings: NodeSettings, cores: number, nodesOnMachine: number): number {
+  return settings.readers > 0 ? settings.readers : Math.max(1, Math.floor(cores / nodesOnMachine) - 1);
+}

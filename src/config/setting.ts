@@ -1,0 +1,158 @@
+/**
+ * What one setting is, and the kinds there are. Plain functions rather than a schema library: every command reads
+ * its settings, and loading a library would be most of a short command's run time.
+ */
+import { QuorateError } from '../errors.ts';
+import { formatDuration, formatSize, parseDuration, parseSize } from './units.ts';
+
+export interface Setting<T> {
+  /** Without its dashes: `max-value-size`. The environment variable is named after it. */
+  readonly flag: string;
+  /** How help names the argument, `<size>`; empty for a switch, which takes none. */
+  readonly placeholder: string;
+  /** One line, without a full stop. */
+  readonly help: string;
+  /** Undefined: there is none. */
+  readonly defaultValue: T | undefined;
+  /** Throws INVALID_CONFIG with what was expected. */
+  parse(text: string): T;
+  /** The inverse of `parse`. */
+  format(value: T): string;
+}
+
+export type SettingsTable<T> = { readonly [Name in keyof T]-?: Setting<T[Name]> };
+
+export function environmentName(setting: { readonly flag: string }): string {
+  return `QUORATE_${setting.flag.toUpperCase().replaceAll('-', '_')}`;
+}
+
+export function size(
+  flag: string,
+  defaultValue: number,
+  min: number,
+  max: number,
+  help: string,
+): Setting<number> {
+  const parse = bounded(parseSize, formatSize, min, max);
+  return { flag, placeholder: '<size>', help, defaultValue, parse, format: formatSize };
+}
+
+export function duration(
+  flag: string,
+  defaultValue: number,
+  min: number,
+  max: number,
+  help: string,
+): Setting<number> {
+  const parse = bounded(parseDuration, formatDuration, min, max);
+  return { flag, placeholder: '<duration>', help, defaultValue, parse, format: formatDuration };
+}
+
+export function integer(
+  flag: string,
+  defaultValue: number | undefined,
+  min: number,
+  max: number,
+  help: string,
+): Setting<number> {
+  const parse = bounded(parseInteger, String, min, max);
+  return { flag, placeholder: '<number>', help, defaultValue, parse, format: String };
+}
+
+/** `auto` is 0. */
+export function integerOrAuto(flag: string, min: number, max: number, help: string): Setting<number> {
+  const parseNumber = bounded(parseInteger, String, min, max);
+  return {
+    flag,
+    placeholder: '<number|auto>',
+    help,
+    defaultValue: 0,
+    parse: (input) => (input.trim() === 'auto' ? 0 : parseNumber(input)),
+    format: (value) => (value === 0 ? 'auto' : String(value)),
+  };
+}
+
+export function choice<T extends string>(
+  flag: string,
+  defaultValue: T,
+  choices: readonly T[],
+  help: string,
+): Setting<T> {
+  const parse = (input: string): T => {
+    const found = choices.find((candidate) => candidate === input.trim());
+    if (found === undefined) {
+      throw new QuorateError('INVALID_CONFIG', `expected one of ${choices.join(', ')}`);
+    }
+    return found;
+  };
+  return { flag, placeholder: `<${choices.join('|')}>`, help, defaultValue, parse, format: String };
+}
+
+export function text(
+  flag: string,
+  placeholder: string,
+  defaultValue: string | undefined,
+  help: string,
+): Setting<string> {
+  const parse = (input: string): string => {
+    if (input.trim() === '') {
+      throw new QuorateError('INVALID_CONFIG', 'expected something that is not empty');
+    }
+    return input;
+  };
+  return { flag, placeholder, help, defaultValue, parse, format: String };
+}
+
+export function url(flag: string, defaultValue: string, help: string): Setting<string> {
+  const parse = (input: string): string => {
+    const parsed = URL.parse(input.trim());
+    if (parsed?.protocol !== 'http:' || parsed.pathname !== '/' || parsed.search !== '') {
+      throw new QuorateError('INVALID_CONFIG', 'expected a URL such as http://127.0.0.1:19234');
+    }
+    return parsed.origin;
+  };
+  return { flag, placeholder: '<url>', help, defaultValue, parse, format: String };
+}
+
+export function toggle(flag: string, help: string): Setting<boolean> {
+  const parse = (input: string): boolean => {
+    switch (input.trim().toLowerCase()) {
+      case '1':
+      case 'true':
+      case 'yes':
+        return true;
+      case '':
+      case '0':
+      case 'false':
+      case 'no':
+        return false;
+      default:
+        throw new QuorateError('INVALID_CONFIG', 'expected true or false');
+    }
+  };
+  return { flag, placeholder: '', help, defaultValue: false, parse, format: String };
+}
+
+function bounded(
+  parse: (input: string) => number,
+  format: (value: number) => string,
+  min: number,
+  max: number,
+): (input: string) => number {
+  return (input) => {
+    const value = parse(input);
+    if (value < min || value > max) {
+      throw new QuorateError('INVALID_CONFIG', `expected at least ${format(min)} and at most ${format(max)}`);
+    }
+    return value;
+  };
+}
+
+export function parseInteger(input: string): number {
+  const trimmed = input.trim();
+  const value = Number(trimmed);
+  if (!/^-?\d+$/.test(trimmed) || !Number.isSafeInteger(value)) {
+    throw new QuorateError('INVALID_CONFIG', 'expected a whole number');
+  }
+  return value;
+}

@@ -1,0 +1,98 @@
+/**
+ * The few file operations a node's identity needs, asynchronous because they happen while the node serves; a
+ * test stands in for them to lose what was not synced or to fail any call.
+ */
+import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { errorMessage, QuorateError } from '../errors.ts';
+
+export interface FolderFiles {
+  /** Makes the folder and its parents where they are missing; their names are durable. */
+  makeFolder(path: string): Promise<void>;
+  /** Names in a folder, in no order; null when there is no such folder. */
+  list(path: string): Promise<string[] | null>;
+  /** null when there is no such file. */
+  read(path: string): Promise<Uint8Array | null>;
+  /** Makes or empties the file, writes it and syncs its data. */
+  write(path: string, bytes: Uint8Array): Promise<void>;
+  rename(from: string, to: string): Promise<void>;
+  /** No error when there is no such file. */
+  remove(path: string): Promise<void>;
+  /** Makes the names in a folder durable. */
+  syncFolder(path: string): Promise<void>;
+}
+
+export const nodeFolderFiles: FolderFiles = {
+  async makeFolder(path) {
+    const first = await mkdir(path, { recursive: true });
+    if (first === undefined) return;
+    const above = dirname(first);
+    for (let folder = dirname(path); folder !== above; folder = dirname(folder)) await syncFolder(folder);
+    await syncFolder(above);
+  },
+  list: (path) => unlessMissing(readdir(path)),
+  read: (path) => unlessMissing(readFile(path)),
+  async write(path, bytes) {
+    await using file = await open(path, 'w');
+    await file.writeFile(bytes);
+    await file.datasync();
+  },
+  rename,
+  remove: (path) => rm(path, { force: true }),
+  syncFolder,
+};
+
+async function syncFolder(path: string): Promise<void> {
+  // Windows cannot open a folder to sync it, and makes names durable by itself.
+  if (process.platform === 'win32') return;
+  await using folder = await open(path, 'r');
+  await folder.sync();
+}
+
+async function unlessMissing<T>(reading: Promise<T>): Promise<T | null> {
+  try {
+    return await reading;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw error;
+  }
+}
+
+/**
+ * Replaces a file so that after a crash at any point it is either the old or the new one, whole: the new bytes
+ * are on disk before the name points to them, and the name is on disk before the call ends.
+ */
+export async function replaceFile(
+  files: FolderFiles,
+  folder: string,
+  name: string,
+  bytes: Uint8Array,
+): Promise<void> {
+  const path = `${folder}/${name}`;
+  await files.write(`${path}.tmp`, bytes);
+  await files.rename(`${path}.tmp`, path);
+  await files.syncFolder(folder);
+}
+
+const ADVICE: Readonly<Record<string, string>> = {
+  EACCES: 'let this user write to it, or choose another folder',
+  EPERM: 'let this user write to it, or choose another folder',
+  EROFS: 'its file system is mounted read-only; choose another folder',
+  ENOSPC: 'its disk is full; make room',
+  EDQUOT: 'the disk quota is used up; make room',
+  ENOTDIR: 'a part of its path is a file; choose another folder',
+  EEXIST: 'there is a file of that name; choose another folder',
+  EMFILE: 'too many files are open; raise the limit (ulimit -n)',
+};
+
+/** The sentence for a failed file operation on a data folder. */
+export function folderFault(folder: string, error: unknown): QuorateError {
+  if (error instanceof QuorateError) return error;
+  const code = (error as NodeJS.ErrnoException | null)?.code ?? '';
+  const advice = ADVICE[code] ?? 'look after its disk';
+  return new QuorateError(
+    'STORAGE',
+    `The data folder ${folder} cannot be used (${errorMessage(error)}): ${advice}`,
+    error,
+  );
+}

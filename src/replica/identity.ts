@@ -1,0 +1,151 @@
+/**
+ * A node's data folder before it serves: whose it is, whether it may be used, and making one.
+ *
+ *   IDENTITY     who the folder belongs to (identity-file.ts)
+ *   engine/      the storage engine's own folder, with the lock that keeps a second node out
+ *   FILLING      there while a bulk load runs: its tables are not all there yet
+ */
+import type { Random } from '../clock.ts';
+import { QuorateError } from '../errors.ts';
+import { type FolderFiles, folderFault, nodeFolderFiles, replaceFile } from './folder-files.ts';
+import {
+  decodeIdentity,
+  encodeIdentity,
+  IDENTITY_FILE,
+  type Identity,
+  randomIncarnation,
+  type WholeState,
+} from './identity-file.ts';
+
+export const ENGINE_FOLDER = 'engine';
+export const FILLING_FILE = 'FILLING';
+/** A crash while the first identity was written leaves its temporary file; a new volume has its lost+found. */
+const COUNTS_AS_EMPTY: ReadonlySet<string> = new Set([`${IDENTITY_FILE}.tmp`, 'lost+found']);
+
+export interface FolderOwner {
+  readonly clusterId: string;
+  readonly nodeId: string;
+}
+
+/**
+ * Reads whose folder it is, and touches nothing.
+ *
+ * @returns null when there is no folder or nothing in it: it may be taken
+ * @throws QuorateError FOREIGN_DIRECTORY when the folder is another node's, another cluster's or no node's;
+ *   UNFINISHED_FILL when a bulk load was interrupted in it; STORAGE when it is damaged or cannot be read
+ */
+export async function inspectFolder(
+  folder: string,
+  owner: FolderOwner,
+  files: FolderFiles = nodeFolderFiles,
+): Promise<Identity | null> {
+  const identity = await readIdentity(folder, files);
+  if (identity === null) return null;
+  if (identity.clusterId !== owner.clusterId) {
+    throw new QuorateError(
+      'FOREIGN_DIRECTORY',
+      `The data folder ${folder} belongs to cluster ${identity.clusterId} and this is cluster ${owner.clusterId}: choose another data folder, or the topology it was made for`,
+    );
+  }
+  if (identity.nodeId !== owner.nodeId) {
+    throw new QuorateError(
+      'FOREIGN_DIRECTORY',
+      `The data folder ${folder} belongs to node ${identity.nodeId} and this is node ${owner.nodeId}: give each node the folder it started with`,
+    );
+  }
+  return identity;
+}
+
+export interface NewIdentity extends FolderOwner {
+  /** Ms since the Unix epoch. */
+  readonly nowMs: number;
+  readonly random: Random;
+  /** `whole` only from one who put everything into the folder that belongs there: a bulk load. */
+  readonly whole: WholeState;
+  /** Above every timestamp written into the folder; 0 when there is none. */
+  readonly clockCeiling: number;
+}
+
+/**
+ * Makes the folder, where it is missing, and its first identity. On return both are durable.
+ *
+ * @throws QuorateError STORAGE when the folder cannot be made or written
+ */
+export async function createIdentity(
+  folder: string,
+  fields: NewIdentity,
+  files: FolderFiles = nodeFolderFiles,
+): Promise<Identity> {
+  const identity: Identity = {
+    clusterId: fields.clusterId,
+    nodeId: fields.nodeId,
+    incarnation: randomIncarnation(fields.random),
+    createdMs: fields.nowMs,
+    whole: fields.whole,
+    declared: fields.whole === 'whole',
+    clockCeiling: fields.clockCeiling,
+    remembered: {},
+  };
+  try {
+    await files.makeFolder(folder);
+    await replaceFile(files, folder, IDENTITY_FILE, encodeIdentity(identity));
+  } catch (error) {
+    throw folderFault(folder, error);
+  }
+  return identity;
+}
+
+/**
+ * Declares a stopped node's folder whole: an operator's word that nothing is missing from it. The peers then take
+ * its incarnation in place of the one they remember.
+ *
+ * @param lock keeps the node from starting meanwhile; fails when it runs
+ */
+export async function declareWhole(
+  folder: string,
+  lock: () => Promise<AsyncDisposable>,
+  files: FolderFiles = nodeFolderFiles,
+): Promise<{ nodeId: string; changed: boolean }> {
+  if ((await readIdentity(folder, files)) === null) throw notANodesFolder(folder, 'nothing is in it');
+  await using _held = await lock();
+  // What was read before the lock was held may have changed since.
+  const identity = await readIdentity(folder, files);
+  if (identity === null) throw notANodesFolder(folder, 'nothing is in it');
+  const changed = identity.whole !== 'whole' || !identity.declared;
+  if (changed) {
+    try {
+      const declared: Identity = { ...identity, whole: 'whole', declared: true };
+      await replaceFile(files, folder, IDENTITY_FILE, encodeIdentity(declared));
+    } catch (error) {
+      throw folderFault(folder, error);
+    }
+  }
+  return { nodeId: identity.nodeId, changed };
+}
+
+/** @returns null when the folder is missing or as good as empty */
+async function readIdentity(folder: string, files: FolderFiles): Promise<Identity | null> {
+  let bytes: Uint8Array | null;
+  try {
+    const names = await files.list(folder);
+    if (names === null || names.every((name) => COUNTS_AS_EMPTY.has(name))) return null;
+    if (names.includes(FILLING_FILE)) {
+      throw new QuorateError(
+        'UNFINISHED_FILL',
+        `A fill of the data folder ${folder} did not finish: run fill again, or delete the folder`,
+      );
+    }
+    bytes = await files.read(`${folder}/${IDENTITY_FILE}`);
+  } catch (error) {
+    throw folderFault(folder, error);
+  }
+  if (bytes === null) throw notANodesFolder(folder, `it has files but no ${IDENTITY_FILE}`);
+  return decodeIdentity(bytes, `${folder}/${IDENTITY_FILE}`);
+}
+
+function notANodesFolder(folder: string, why: string): QuorateError {
+  return new QuorateError(
+    'FOREIGN_DIRECTORY',
+    `The folder ${folder} is not a node's data folder (${why}): choose another, or an empty one`,
+  );
+}

@@ -1,0 +1,255 @@
+/**
+ * This node's own copy of its records, as the coordinators of the cluster read and write it. It answers in their
+ * terms (kinds and short reasons) and keeps out what does no good: malformed records, and versions of a clock
+ * that runs too far ahead.
+ */
+import {
+  recordExpiryMs,
+  recordFault,
+  recordTimestamp,
+  recordValueStart,
+} from '../../native-free-lsm/index.ts';
+import type { Clock } from '../clock.ts';
+import { PendingReads, PendingWrites } from './pending.ts';
+import { RateLimit } from './rate-limit.ts';
+import {
+  ABSENT,
+  found,
+  incomplete,
+  type ReplicaReply,
+  type ReplicaReplySink,
+  refused,
+  STORED,
+} from './reply.ts';
+import { type RangePage, type StorageEngine, WriteStatus } from './storage-engine.ts';
+import { isExpected, isPoison, storageError, storageReason } from './storage-fault.ts';
+
+const LOG_PERIOD_MS = 5_000;
+const MAX_PAGE_ENTRIES = 4_096;
+
+/** The node's hybrid clock as a replica needs it. */
+export interface TimestampJudge {
+  /** False for a timestamp further ahead than the clock drift allowed. */
+  acceptable(timestamp: number): boolean;
+  observe(timestamp: number): void;
+}
+
+export interface ReplicaLog {
+  warn(message: string): void;
+  error(message: string): void;
+}
+
+export interface ReplicaOptions {
+  readonly engine: StorageEngine;
+  /** Whether the node's data is whole: asked at every answer. */
+  readonly standing: { readonly isWhole: boolean };
+  readonly timestamps: TimestampJudge;
+  readonly clock: Clock;
+  readonly maxKeyBytes: number;
+  readonly maxRecordBytes: number;
+  readonly log: ReplicaLog;
+}
+
+export interface ReplicaFigures {
+  readonly readsInFlight: number;
+  readonly writesInFlight: number;
+  readonly readsFailed: number;
+  readonly writesFailed: number;
+  /** Writes of peers refused because their timestamp was too far ahead. */
+  readonly refusedForClock: number;
+  readonly refusedMalformed: number;
+}
+
+export interface EntryPage {
+  readonly keys: readonly Uint8Array[];
+  /** Parallel to `keys`: values without header; no tombstones, nothing expired. */
+  readonly values: readonly Uint8Array[];
+  readonly done: boolean;
+  readonly resumeAfter: Uint8Array | null;
+}
+
+export class Replica {
+  readonly #engine: StorageEngine;
+  readonly #standing: { readonly isWhole: boolean };
+  readonly #timestamps: TimestampJudge;
+  readonly #clock: Clock;
+  readonly #maxKeyBytes: number;
+  readonly #maxRecordBytes: number;
+  readonly #log: ReplicaLog;
+  readonly #clockLog: RateLimit;
+  readonly #malformedLog: RateLimit;
+  readonly #faultLog: RateLimit;
+  readonly #reads: PendingReads;
+  readonly #versionReads: PendingReads;
+  readonly #writes: PendingWrites;
+  #readsFailed = 0;
+  #writesFailed = 0;
+  #refusedForClock = 0;
+  #refusedMalformed = 0;
+  #isPoisoned = false;
+
+  constructor(options: ReplicaOptions) {
+    this.#engine = options.engine;
+    this.#standing = options.standing;
+    this.#timestamps = options.timestamps;
+    this.#clock = options.clock;
+    this.#maxKeyBytes = options.maxKeyBytes;
+    this.#maxRecordBytes = options.maxRecordBytes;
+    this.#log = options.log;
+    this.#clockLog = new RateLimit(options.clock, LOG_PERIOD_MS);
+    this.#malformedLog = new RateLimit(options.clock, LOG_PERIOD_MS);
+    this.#faultLog = new RateLimit(options.clock, LOG_PERIOD_MS);
+    this.#reads = new PendingReads((record, error) => this.#readReply(record, error, false));
+    this.#versionReads = new PendingReads((record, error) => this.#readReply(record, error, true));
+    this.#writes = new PendingWrites((status, error) => this.#writeReply(status, error));
+  }
+
+  read(key: Uint8Array, sink: ReplicaReplySink, position: number): void {
+    this.#engine.read(key, this.#reads, this.#reads.take(sink, position));
+  }
+
+  /** As `read`, and the record in the answer is its header alone. */
+  readVersion(key: Uint8Array, sink: ReplicaReplySink, position: number): void {
+    this.#engine.read(key, this.#versionReads, this.#versionReads.take(sink, position));
+  }
+
+  /** Stores a record this node's own coordinator made, unless a newer one is there. */
+  write(key: Uint8Array, record: Uint8Array, sink: ReplicaReplySink, position: number): void {
+    this.#engine.write(key, record, this.#writes, this.#writes.take(sink, position));
+  }
+
+  /** Stores a record that came from another node, after a look at it. */
+  writeFromPeer(key: Uint8Array, record: Uint8Array, sink: ReplicaReplySink, position: number): void {
+    const fault = this.#faultOf(key, record);
+    if (fault !== undefined) {
+      sink.onReply(position, this.#refuseMalformed(fault));
+      return;
+    }
+    const timestamp = recordTimestamp(record, 0);
+    if (!this.#timestamps.acceptable(timestamp)) {
+      sink.onReply(position, this.#refuseForClock());
+      return;
+    }
+    this.#timestamps.observe(timestamp);
+    this.write(key, record, sink, position);
+  }
+
+  /**
+   * One page of this node's own entries in key order, of about `maxBytes`, for clients.
+   *
+   * @param end exclusive; null: to the last key
+   * @throws QuorateError OVERLOADED, DRAINING or STORAGE; the signal's reason once it is aborted
+   */
+  async page(
+    start: Uint8Array,
+    startExclusive: boolean,
+    end: Uint8Array | null,
+    maxBytes: number,
+    signal: AbortSignal,
+  ): Promise<EntryPage> {
+    signal.throwIfAborted();
+    let page: RangePage;
+    try {
+      const limits = { maxBytes, maxEntries: MAX_PAGE_ENTRIES, includeTombstones: false };
+      page = await this.#engine.rangePage({ start, end, startExclusive, ...limits });
+    } catch (error) {
+      throw storageError(error);
+    }
+    signal.throwIfAborted();
+    return this.#entriesOf(page);
+  }
+
+  /** A sync failed: writes fail until the node is started again, reads go on. */
+  get isPoisoned(): boolean {
+    return this.#isPoisoned;
+  }
+
+  figures(): ReplicaFigures {
+    return {
+      readsInFlight: this.#reads.count + this.#versionReads.count,
+      writesInFlight: this.#writes.count,
+      readsFailed: this.#readsFailed,
+      writesFailed: this.#writesFailed,
+      refusedForClock: this.#refusedForClock,
+      refusedMalformed: this.#refusedMalformed,
+    };
+  }
+
+  #entriesOf(page: RangePage): EntryPage {
+    const nowMs = this.#clock.nowMs();
+    const keys: Uint8Array[] = [];
+    const values: Uint8Array[] = [];
+    for (const [i, record] of page.records.entries()) {
+      const expiryMs = recordExpiryMs(record, 0);
+      if (expiryMs !== 0 && expiryMs <= nowMs) continue;
+      keys.push(page.keys[i]);
+      values.push(record.subarray(recordValueStart(record, 0)));
+    }
+    const resumeAfter = page.done ? null : (page.keys.at(-1) ?? page.resumeAfter);
+    return { keys, values, done: page.done, resumeAfter };
+  }
+
+  #readReply(record: Uint8Array | null, error: Error | null, headerOnly: boolean): ReplicaReply {
+    if (error !== null) {
+      this.#readsFailed++;
+      this.#noteFault('read', error);
+      return refused(storageReason(error));
+    }
+    const part = record !== null && headerOnly ? record.subarray(0, recordValueStart(record, 0)) : record;
+    if (!this.#standing.isWhole) return incomplete(part);
+    return part === null ? ABSENT : found(part);
+  }
+
+  #writeReply(status: WriteStatus, error: Error | null): ReplicaReply {
+    if (status !== WriteStatus.failed) return STORED;
+    this.#writesFailed++;
+    if (error === null) return refused('storage error');
+    this.#noteFault('write', error);
+    return refused(storageReason(error));
+  }
+
+  #faultOf(key: Uint8Array, record: Uint8Array): string | undefined {
+    if (key.length === 0) return 'the key is empty';
+    if (key.length > this.#maxKeyBytes) return `a key of ${key.length} bytes is above ${this.#maxKeyBytes}`;
+    if (record.length > this.#maxRecordBytes) {
+      return `a record of ${record.length} bytes is above ${this.#maxRecordBytes}`;
+    }
+    return recordFault(record, 0, record.length);
+  }
+
+  #refuseMalformed(fault: string): ReplicaReply {
+    this.#refusedMalformed++;
+    const keptBack = this.#malformedLog.admit();
+    if (keptBack >= 0) {
+      this.#log.warn(`Refused a peer's write: ${fault}${andMore(keptBack)}`);
+    }
+    return refused(fault);
+  }
+
+  #refuseForClock(): ReplicaReply {
+    this.#refusedForClock++;
+    const keptBack = this.#clockLog.admit();
+    if (keptBack >= 0) {
+      const advice = 'set the clocks of the cluster right (NTP)';
+      this.#log.warn(
+        `Refused a peer's write: its timestamp is too far ahead of this clock; ${advice}${andMore(keptBack)}`,
+      );
+    }
+    return refused('timestamp too far ahead of the clock');
+  }
+
+  #noteFault(what: string, error: Error): void {
+    if (isPoison(error)) {
+      if (this.#isPoisoned) return;
+      this.#isPoisoned = true;
+      this.#log.error(`The node takes no more writes until it is started again: ${error.message}`);
+    } else if (!isExpected(error)) {
+      const keptBack = this.#faultLog.admit();
+      if (keptBack >= 0) this.#log.error(`A ${what} failed: ${error.message}${andMore(keptBack)}`);
+    }
+  }
+}
+
+function andMore(keptBack: number): string {
+  return keptBack === 0 ? '' : ` (and ${keptBack} more since the last such message)`;
+}

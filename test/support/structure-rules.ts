@@ -1,0 +1,242 @@
+/**
+ * The rules of the project's layout, each a function from its sources to what breaks it, as `path:line: sentence`.
+ * DESIGN's layout in one line: cli.ts → src/cli → src/node.ts → src/http → src/coordinator →
+ * {src/cluster, src/rpc, src/replica}, and everything → the leaves directly in src/. Pure.
+ */
+import { lineAt, type ScannedSource, type SourceImport } from './source-scan.ts';
+
+export type Sources = ReadonlyMap<string, ScannedSource>;
+export type Rule = (sources: Sources) => string[];
+
+export const MAX_LINES = 800;
+export const AIM_LINES = 400;
+
+const ENGINE = 'native-free-lsm/';
+const ENGINE_DOOR = 'native-free-lsm/index.ts';
+const CLOCKS: ReadonlySet<string> = new Set(['src/clock.ts', 'native-free-lsm/clock.ts']);
+const LAYERS: readonly (readonly string[])[] = [
+  ['src/leaves'],
+  ['src/cluster', 'src/rpc', 'src/replica'],
+  ['src/coordinator'],
+  ['src/http'],
+  ['src/node'],
+  ['src/cli'],
+  ['cli.ts'],
+];
+/** Modules that do nothing but compute. */
+const COMPUTING_MODULES: ReadonlySet<string> = new Set(['node:buffer', 'node:util', 'node:zlib']);
+const PURE_NAMES = /(?:^|\/)(?:quorum|[\w-]*accumulator|placement|rendezvous|slots|[\w-]*codec|picker)\.ts$/;
+const PURE_HEADER = /\bPure[.:;,]/;
+
+function isTestOrBench(path: string): boolean {
+  return path.startsWith('test/') || path.startsWith('bench/');
+}
+
+function ofProduct(sources: Sources): ScannedSource[] {
+  return [...sources.values()].filter((source) => !isTestOrBench(source.path));
+}
+
+/** The group a file belongs to, as LAYERS names them; undefined outside src. */
+function groupOf(path: string): string | undefined {
+  if (path === 'cli.ts') return path;
+  const match = /^src\/(?:([\w-]+)\/|(node)(?:-[\w-]+)?\.ts$)/.exec(path);
+  if (match === null) return path.startsWith('src/') ? 'src/leaves' : undefined;
+  const group = `src/${match[1] ?? match[2]}`;
+  return LAYERS.some((layer) => layer.includes(group)) ? group : 'src/leaves';
+}
+
+function layerOf(group: string): number {
+  return LAYERS.findIndex((layer) => layer.includes(group));
+}
+
+/** Path from the project's root of a relative import; undefined for a package. */
+function resolveImport(from: string, specifier: string): string | undefined {
+  return specifier.startsWith('.') ? new URL(specifier, `file:///${from}`).pathname.slice(1) : undefined;
+}
+
+function complain(source: ScannedSource, found: SourceImport, sentence: string): string {
+  return `${source.path}:${found.line}: ${sentence}`;
+}
+
+export const importsRunDownward: Rule = (sources) => {
+  const broken: string[] = [];
+  for (const source of ofProduct(sources)) {
+    const from = groupOf(source.path);
+    for (const found of source.imports) {
+      const target = resolveImport(source.path, found.specifier);
+      if (target === undefined) continue;
+      const to = groupOf(target);
+      if (isTestOrBench(target))
+        broken.push(complain(source, found, `imports ${target} of the tests or benchmarks`));
+      else if (from !== undefined && to !== undefined) {
+        if (layerOf(to) > layerOf(from))
+          broken.push(complain(source, found, `imports ${target}, which lies above it`));
+        else if (layerOf(to) === layerOf(from) && to !== from) {
+          broken.push(complain(source, found, `imports ${target}: ${from} and ${to} do not know each other`));
+        }
+      } else if (from === undefined && !target.startsWith(ENGINE)) {
+        broken.push(
+          complain(source, found, `imports ${target}: the engine knows nothing outside its package`),
+        );
+      } else if (from !== undefined && target.startsWith(ENGINE) && target !== ENGINE_DOOR) {
+        broken.push(complain(source, found, `imports ${target}: the engine's only door is ${ENGINE_DOOR}`));
+      }
+    }
+  }
+  return broken;
+};
+
+export const importsHaveNoCycles: Rule = (sources) => {
+  const broken: string[] = [];
+  const state = new Map<string, 'open' | 'done'>();
+  const trail: string[] = [];
+  const visit = (path: string): void => {
+    const source = sources.get(path);
+    if (source === undefined || state.get(path) === 'done') return;
+    if (state.get(path) === 'open') {
+      broken.push(`${path}:1: imports itself by way of ${trail.slice(trail.indexOf(path) + 1).join(', ')}`);
+      return;
+    }
+    state.set(path, 'open');
+    trail.push(path);
+    for (const { specifier } of source.imports) visit(resolveImport(path, specifier) ?? '');
+    trail.pop();
+    state.set(path, 'done');
+  };
+  for (const path of sources.keys()) visit(path);
+  return broken;
+};
+
+export const importsNameTheirFile: Rule = (sources) => {
+  const broken: string[] = [];
+  for (const source of sources.values()) {
+    for (const found of source.imports) {
+      const target = resolveImport(source.path, found.specifier);
+      if (target === undefined) continue;
+      if (!/\.(?:ts|json)$/.test(found.specifier)) {
+        broken.push(complain(source, found, `imports ${found.specifier} without .ts`));
+      } else if (found.specifier.endsWith('.ts') && !sources.has(target)) {
+        broken.push(complain(source, found, `imports ${found.specifier}, which is not there`));
+      }
+    }
+  }
+  return broken;
+};
+
+/** The other entry points of msgpackr load its native part, or more of the package than is used. */
+export const msgpackrWithoutItsNativePart: Rule = (sources) => {
+  const broken: string[] = [];
+  for (const source of sources.values()) {
+    for (const found of source.imports) {
+      if (/^msgpackr(?!\/(?:pack|unpack)$)/.test(found.specifier)) {
+        broken.push(
+          complain(source, found, `imports ${found.specifier}: only msgpackr/pack and msgpackr/unpack`),
+        );
+      }
+    }
+  }
+  return broken;
+};
+
+export const filesStayShort: Rule = (sources) =>
+  ofProduct(sources)
+    .filter((source) => source.lines > MAX_LINES)
+    .map((source) => `${source.path}:${MAX_LINES}: has ${source.lines} lines`);
+
+export function filesAboveTheAim(sources: Sources): string[] {
+  return ofProduct(sources)
+    .filter((source) => source.lines > AIM_LINES)
+    .map((source) => `${source.path} has ${source.lines} lines; ${AIM_LINES} is the aim`);
+}
+
+export const timeAndChanceComeFromTheClock: Rule = (sources) => {
+  const raw =
+    /(?<![.\w$])(?:new\s+Date\s*\(\s*\)|(?:Date\s*\.\s*now|Math\s*\.\s*random|performance\s*\.\s*now|process\s*\.\s*hrtime|(?:globalThis\s*\.\s*)?set(?:Timeout|Interval|Immediate))\b)/g;
+  const broken: string[] = [];
+  for (const source of ofProduct(sources)) {
+    if (CLOCKS.has(source.path)) continue;
+    broken.push(...matches(source, raw, (match) => `${match[0]} is for ${[...CLOCKS].join(' and ')} alone`));
+    for (const found of source.imports) {
+      if (/^(?:node:)?timers(?:\/promises)?$/.test(found.specifier)) {
+        broken.push(complain(source, found, `imports ${found.specifier}, which is for the clocks alone`));
+      }
+    }
+  }
+  return broken;
+};
+
+export const nothingIsAny: Rule = (sources) => {
+  const any = /(?:[:<|&,=]|\bas|\bextends|\bsatisfies|\bkeyof)\s*any\b(?!\s*[:(.])/g;
+  return ofProduct(sources).flatMap((source) => matches(source, any, () => 'uses the type any'));
+};
+
+/**
+ * A file is pure by its name or because its header says so; then so is everything it imports. The engine's door is
+ * as far as this looks: pure files take the record's helpers from there.
+ */
+export const pureFilesOnlyCompute: Rule = (sources) => {
+  const broken: string[] = [];
+  for (const source of ofProduct(sources)) {
+    if (!isPure(source)) continue;
+    const seen = new Set<string>([source.path]);
+    const reach = [source];
+    for (let next = reach.pop(); next !== undefined; next = reach.pop()) {
+      for (const found of next.imports) {
+        if (found.typeOnly) continue;
+        const target = resolveImport(next.path, found.specifier);
+        const how = next === source ? '' : ` by way of ${next.path}`;
+        if (found.specifier.startsWith('node:') && !COMPUTING_MODULES.has(found.specifier)) {
+          broken.push(complain(source, found, `is pure and imports ${found.specifier}${how}`));
+        } else if (target !== undefined && CLOCKS.has(target)) {
+          broken.push(complain(source, found, `is pure and imports ${target}${how}`));
+        } else if (
+          target !== undefined &&
+          target !== ENGINE_DOOR &&
+          !seen.has(target) &&
+          sources.has(target)
+        ) {
+          seen.add(target);
+          reach.push(sources.get(target)!);
+        }
+      }
+    }
+  }
+  return broken;
+};
+
+export function isPure(source: ScannedSource): boolean {
+  return PURE_NAMES.test(source.path) || PURE_HEADER.test(source.header);
+}
+
+export const everyTestRuns: Rule = (sources) => {
+  const held =
+    /(?<![\w$])(?:test|it|describe|suite|t|context)\s*\.\s*(?:skip|only|todo)\b|\b(?:skip|only|todo)\s*:\s*(?:true\b|")/g;
+  return [...sources.values()]
+    .filter((source) => source.path.startsWith('test/'))
+    .flatMap((source) => matches(source, held, (match) => `holds a test back: ${match[0]}`));
+};
+
+export const fewOpenTheEngine: Rule = (sources) => {
+  const allowed = /^src\/(?:node\.ts|cli\/(?:fill|lsm)[\w-]*\.ts)$/;
+  return ofProduct(sources)
+    .filter((source) => !source.path.startsWith(ENGINE) && !allowed.test(source.path))
+    .flatMap((source) =>
+      matches(
+        source,
+        /(?<![.\w$])openEngine\b/g,
+        () => 'opens the engine, which is for node.ts and the offline commands',
+      ),
+    );
+};
+
+function matches(
+  source: ScannedSource,
+  pattern: RegExp,
+  sentence: (match: RegExpExecArray) => string,
+): string[] {
+  const found: string[] = [];
+  for (const match of source.code.matchAll(pattern)) {
+    found.push(`${source.path}:${lineAt(source.code, match.index)}: ${sentence(match)}`);
+  }
+  return found;
+}

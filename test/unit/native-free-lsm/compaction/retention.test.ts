@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Fate, RetentionRule } from '../../../../native-free-lsm/compaction/retention.ts';
+import { encodeRecord, type RecordFields } from '../../../../native-free-lsm/format/record.ts';
+
+const NOW = 1_700_000_000_000;
+
+function record(fields: Partial<RecordFields>): Uint8Array {
+  const all = { timestamp: 2 ** 50 + 1, writer: 7, tombstone: false, from: 3, expiryMs: 0, ...fields };
+  return encodeRecord(all, Buffer.from(all.tombstone ? '' : 'value'));
+}
+
+function judge(fields: Partial<RecordFields>, bottommost: boolean, dropTombstonesBelow: number): Fate {
+  const bytes = Buffer.concat([Buffer.alloc(3), record(fields)]);
+  return new RetentionRule({ bottommost, dropTombstonesBelow, nowMs: NOW }).judge(bytes, 3);
+}
+
+test('values that live are kept', () => {
+  for (const expiryMs of [0, NOW + 1]) {
+    assert.equal(judge({ expiryMs }, true, Number.MAX_SAFE_INTEGER), Fate.keep);
+  }
+});
+
+test('a tombstone goes only at the bottom and below the mark', () => {
+  const tombstone = { tombstone: true, timestamp: 100 };
+  assert.equal(judge(tombstone, true, 101), Fate.drop);
+  assert.equal(judge(tombstone, true, 100), Fate.keep);
+  assert.equal(judge(tombstone, true, 0), Fate.keep);
+  assert.equal(judge(tombstone, false, 101), Fate.keep);
+  assert.equal(judge({ ...tombstone, expiryMs: 1 }, false, 101), Fate.keep);
+});
+
+test('an expired value becomes a tombstone of its version, or goes where a tombstone would', () => {
+  const expired = { expiryMs: NOW, timestamp: 2 ** 50 + 1 };
+  assert.equal(judge(expired, true, 2 ** 50 + 2), Fate.drop);
+  assert.equal(judge(expired, true, 2 ** 50 + 1), Fate.bury);
+  assert.equal(judge(expired, false, Number.MAX_SAFE_INTEGER), Fate.bury);
+  const rule = new RetentionRule({ bottommost: false, dropTombstonesBelow: 0, nowMs: NOW });
+  for (const timestamp of [5, 2 ** 53 - 1]) {
+    assert.equal(rule.judge(record({ ...expired, timestamp }), 0), Fate.bury);
+    const tombstone = encodeRecord(
+      { timestamp, writer: 7, tombstone: true, from: 3, expiryMs: 0 },
+      Buffer.alloc(0),
+    );
+    assert.deepEqual(Buffer.from(rule.tombstone), tombstone);
+  }
+});

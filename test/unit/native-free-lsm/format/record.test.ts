@@ -1,0 +1,86 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import {
+  compareRecordVersions,
+  encodeRecord,
+  isTombstone,
+  MAX_TIMESTAMP,
+  RECORD_HEADER_BYTES,
+  recordExpiryMs,
+  recordFault,
+  recordFrom,
+  recordSizeBytes,
+  recordTimestamp,
+  recordValueStart,
+  recordWriter,
+  writeRecord,
+} from '../../../../native-free-lsm/format/record.ts';
+
+const FIELDS = { timestamp: 1, writer: 2, tombstone: false, from: 3, expiryMs: 0 };
+const arbitraryFields = fc.record({
+  timestamp: fc.maxSafeNat(),
+  writer: fc.nat(0xffff_ffff),
+  tombstone: fc.boolean(),
+  from: fc.nat(0xffff),
+  expiryMs: fc.maxSafeNat(),
+});
+
+test('a record is drawn as its format says', () => {
+  const record = encodeRecord(
+    {
+      timestamp: 0x1f_0203_0405_0607,
+      writer: 0x08090a0b,
+      tombstone: true,
+      from: 0x0c0d,
+      expiryMs: 0x0e_0f10_1112,
+    },
+    Uint8Array.from([0xaa, 0xbb]),
+  );
+  const drawn = '01 03 0d0c 07060504 03021f00 0b0a0908 1211100f 0e000000 aabb'.replaceAll(' ', '');
+  assert.equal(Buffer.from(record).toString('hex'), drawn);
+});
+
+test('every field and the value come back', () => {
+  fc.assert(
+    fc.property(arbitraryFields, fc.uint8Array(), fc.nat(10), (fields, value, at) => {
+      const target = new Uint8Array(at + recordSizeBytes(value.length, fields.expiryMs > 0));
+      assert.equal(writeRecord(target, at, fields, value), target.length);
+      assert.equal(recordFault(target, at, target.length), undefined);
+      assert.equal(recordTimestamp(target, at), fields.timestamp);
+      assert.equal(recordWriter(target, at), fields.writer);
+      assert.equal(recordFrom(target, at), fields.from);
+      assert.equal(isTombstone(target, at), fields.tombstone);
+      assert.equal(recordExpiryMs(target, at), fields.expiryMs);
+      assert.deepEqual(target.subarray(recordValueStart(target, at)), value);
+    }),
+  );
+});
+
+test('versions compare by timestamp, then by writer', () => {
+  fc.assert(
+    fc.property(arbitraryFields, arbitraryFields, fc.boolean(), (a, b, sameTime) => {
+      const other = sameTime ? { ...b, timestamp: a.timestamp } : b;
+      const left = encodeRecord(a, new Uint8Array(0));
+      const right = encodeRecord(other, new Uint8Array(3));
+      const expected = Math.sign(a.timestamp - other.timestamp) || Math.sign(a.writer - other.writer);
+      assert.equal(Math.sign(compareRecordVersions(left, 0, right, 0)), expected);
+    }),
+  );
+});
+
+test('a header that is not one is named', () => {
+  const whole = encodeRecord({ ...FIELDS, timestamp: MAX_TIMESTAMP, expiryMs: 5 }, new Uint8Array(0));
+  assert.equal(recordFault(whole, 0, whole.length), undefined);
+  const changed = (at: number, byte: number) => {
+    const copy = Uint8Array.from(whole);
+    copy[at] = byte;
+    return recordFault(copy, 0, copy.length);
+  };
+  assert.match(recordFault(whole, 0, RECORD_HEADER_BYTES - 1) ?? '', /shorter than its header/);
+  assert.match(recordFault(whole, 0, whole.length - 1) ?? '', /ends inside its header/);
+  assert.match(changed(0, 2) ?? '', /format 2 is unknown/);
+  assert.match(changed(1, 6) ?? '', /flags 6 are unknown/);
+  assert.match(changed(10, 0x20) ?? '', /above 53 bits/);
+  assert.match(changed(11, 1) ?? '', /above 53 bits/);
+});

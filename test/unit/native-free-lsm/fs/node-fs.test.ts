@@ -1,0 +1,53 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { NodeFileSystem } from '../../../../native-free-lsm/fs/node-fs.ts';
+import { fileSystemContract } from './file-system-contract.ts';
+
+function temporary() {
+  const directory = mkdtempSync(join(tmpdir(), 'quorate-fs-'));
+  return {
+    fs: new NodeFileSystem(),
+    directory,
+    [Symbol.dispose]: () => rmSync(directory, { recursive: true, force: true }),
+  };
+}
+
+fileSystemContract(temporary);
+
+test('a kill frees the lock of another process', async () => {
+  using place = temporary();
+  const path = join(place.directory, 'LOCK');
+  const module = import.meta.resolve('../../../../native-free-lsm/fs/node-fs.ts');
+  const script = `
+    const { NodeFileSystem } = await import(${JSON.stringify(module)});
+    new NodeFileSystem().lockSync(${JSON.stringify(path)});
+    process.stdout.write('locked');
+    process.stdin.resume();
+  `;
+  const holder = spawn(process.execPath, ['--input-type=module', '-e', script], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  try {
+    await once(holder.stdout, 'data');
+    assert.throws(() => place.fs.lockSync(path), { code: 'LOCKED', canRetry: false });
+  } finally {
+    const gone = once(holder, 'exit');
+    holder.kill('SIGKILL');
+    await gone;
+  }
+  using _held = place.fs.lockSync(path);
+});
+
+test('a lock file that is something else is refused and left as it is', () => {
+  using place = temporary();
+  const path = join(place.directory, 'LOCK');
+  writeFileSync(path, 'someone else wrote this here, and it is no database at all'.repeat(20));
+  assert.throws(() => place.fs.lockSync(path), { code: 'IO_ERROR', file: path });
+  assert.throws(() => place.fs.lockSync(join(place.directory, 'none', 'LOCK')), { code: 'IO_ERROR' });
+  assert.equal(place.fs.sizeSync(path), 58 * 20);
+});

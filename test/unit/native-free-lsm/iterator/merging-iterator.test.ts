@@ -1,0 +1,164 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { MergingIterator } from '../../../../native-free-lsm/iterator/merging-iterator.ts';
+import type { RecordIterator } from '../../../../native-free-lsm/iterator/record-iterator.ts';
+import {
+  arbitraryKey,
+  drain,
+  type Entry,
+  entryOf,
+  printable,
+  recordOf,
+  sortedUnique,
+  tableOf,
+} from '../sstable/table-support.ts';
+
+/** Gives every entry from buffers it overwrites at each move, as memory that is used again is. */
+class ListIterator implements RecordIterator {
+  valid = false;
+  readonly keyBytes = new Uint8Array(400);
+  readonly keyStart = 3;
+  keyEnd = 0;
+  readonly recordBytes = new Uint8Array(400);
+  readonly recordStart = 5;
+  recordEnd = 0;
+  readonly #entries: readonly Entry[];
+  #at = 0;
+
+  constructor(entries: readonly Entry[]) {
+    this.#entries = entries;
+  }
+
+  seekToFirst(): void {
+    this.#stand(0);
+  }
+
+  seek(key: Uint8Array, start: number, end: number): void {
+    const wanted = key.subarray(start, end);
+    const at = this.#entries.findIndex((entry) => Buffer.compare(entry.key, wanted) >= 0);
+    this.#stand(at < 0 ? this.#entries.length : at);
+  }
+
+  next(): void {
+    assert.ok(this.valid, 'moved on from nowhere');
+    this.#stand(this.#at + 1);
+  }
+
+  #stand(at: number): void {
+    this.#at = at;
+    this.keyBytes.fill(0xee);
+    this.recordBytes.fill(0xee);
+    this.valid = at < this.#entries.length;
+    if (!this.valid) return;
+    const { key, record } = this.#entries[at];
+    this.keyBytes.set(key, this.keyStart);
+    this.keyEnd = this.keyStart + key.length;
+    this.recordBytes.set(record, this.recordStart);
+    this.recordEnd = this.recordStart + record.length;
+  }
+}
+
+interface Version {
+  readonly key: Uint8Array;
+  readonly timestamp: number;
+  readonly writer: number;
+}
+
+const arbitrarySources = fc.array(
+  fc
+    .array(fc.record({ key: arbitraryKey, timestamp: fc.nat(3), writer: fc.nat(2) }), { maxLength: 30 })
+    .map((versions) => {
+      const keys = sortedUnique(versions.map((version) => version.key));
+      return keys.map((key) => versions.find((version) => Buffer.compare(version.key, key) === 0) as Version);
+    }),
+  { maxLength: 20 },
+);
+
+/** Records say which source they are of. */
+function listsOf(sources: readonly (readonly Version[])[]): Entry[][] {
+  return sources.map((versions, source) =>
+    versions.map(({ key, timestamp, writer }) => ({ key, record: recordOf(`${source}`, timestamp, writer) })),
+  );
+}
+
+/** The merge as one would write it without thinking of speed. */
+function expectedMerge(sources: readonly (readonly Version[])[]): Entry[] {
+  const lists = listsOf(sources);
+  const all = sources.flatMap((versions, source) =>
+    versions.map((version, i) => ({ ...version, source, entry: lists[source][i] })),
+  );
+  all.sort(
+    (a, b) =>
+      Buffer.compare(a.key, b.key) || b.timestamp - a.timestamp || b.writer - a.writer || a.source - b.source,
+  );
+  return all
+    .filter((version, i) => i === 0 || Buffer.compare(version.key, all[i - 1].key) !== 0)
+    .map((version) => version.entry);
+}
+
+test('each key comes once, in order, in its newest version, of equal ones the earliest source', () => {
+  fc.assert(
+    fc.property(arbitrarySources, arbitraryKey, (sources, from) => {
+      const merged = new MergingIterator(listsOf(sources).map((list) => new ListIterator(list)));
+      assert.equal(merged.valid, false);
+      merged.seekToFirst();
+      const expected = expectedMerge(sources);
+      assert.deepEqual(printable(drain(merged)), printable(expected));
+      const padded = Buffer.concat([Buffer.from('..'), from]);
+      merged.seek(padded, 2, padded.length);
+      const rest = expected.filter((entry) => Buffer.compare(entry.key, from) >= 0);
+      assert.deepEqual(printable(drain(merged)), printable(rest));
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test('a seek in the middle of a walk starts over', () => {
+  const merged = new MergingIterator([
+    new ListIterator(['a', 'c', 'e'].map((key) => entryOf(key, 'new', 2))),
+    new ListIterator(['a', 'b', 'e'].map((key) => entryOf(key, 'old', 1))),
+  ]);
+  merged.seekToFirst();
+  merged.next();
+  merged.seek(Buffer.from('c'), 0, 1);
+  const expected = [entryOf('c', 'new', 2), entryOf('e', 'new', 2)];
+  assert.deepEqual(printable(drain(merged)), printable(expected));
+});
+
+test('a merge of nothing, and of empty sources, is empty', () => {
+  for (const sources of [[], [new ListIterator([])], [new ListIterator([]), new ListIterator([])]]) {
+    const merged = new MergingIterator(sources);
+    merged.seekToFirst();
+    assert.equal(merged.valid, false);
+    merged.seek(Buffer.from('a'), 0, 1);
+    assert.equal(merged.valid, false);
+  }
+});
+
+test('tables merge, and merges merge', () => {
+  const table = (names: string, timestamp: number) => {
+    const { reader, fs, fd } = tableOf([...names].map((key) => entryOf(key, `${timestamp}`, timestamp)));
+    return reader.iterator(fs, fd, 1000);
+  };
+  const merged = new MergingIterator([
+    new MergingIterator([table('ace', 5), table('abcz', 4)]),
+    table('defz', 9),
+  ]);
+  merged.seekToFirst();
+  const expected = [...'a5 b4 c5 d9 e9 f9 z9'.split(' ')].map(([key, time]) =>
+    entryOf(key, time, Number(time)),
+  );
+  assert.deepEqual(printable(drain(merged)), printable(expected));
+});
+
+test('an error of a source comes through, and the merge stands nowhere then', () => {
+  const failing = new ListIterator([entryOf('a'), entryOf('b')]);
+  failing.next = () => {
+    throw new Error('the disk is gone');
+  };
+  const merged = new MergingIterator([failing, new ListIterator([entryOf('a')])]);
+  merged.seekToFirst();
+  assert.throws(() => merged.next(), /the disk is gone/);
+  assert.equal(merged.valid, false);
+});

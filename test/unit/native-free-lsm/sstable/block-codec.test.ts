@@ -1,0 +1,96 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { LsmError } from '../../../../native-free-lsm/errors.ts';
+import { checksum } from '../../../../native-free-lsm/format/checksum.ts';
+import { seededRandom } from '../../../../native-free-lsm/fs/memory-fs.ts';
+import {
+  BLOCK_TRAILER_BYTES,
+  blockCompressor,
+  Compression,
+  unpackBlock,
+  writeBlockTrailer,
+} from '../../../../native-free-lsm/sstable/block-codec.ts';
+import { assertDamage } from './table-support.ts';
+
+const FILE = '/db/000001.sst';
+
+/** Bytes with a frame of one restart point, `random` of them not to be compressed. */
+function blockOf(lengthBytes: number, random: number): Buffer {
+  const block = Buffer.alloc(lengthBytes, 'a');
+  const next = seededRandom(1);
+  for (let i = 0; i < random; i++) block[i] = next() * 256;
+  block.writeUInt32LE(1, lengthBytes - 4);
+  return block;
+}
+
+function stored(bytes: Uint8Array, compressed: boolean): Buffer {
+  const trailer = new Uint8Array(BLOCK_TRAILER_BYTES);
+  writeBlockTrailer(trailer, bytes, compressed);
+  return Buffer.concat([bytes, trailer]);
+}
+
+function unpack(bytes: Uint8Array, memoryBytes: number): Uint8Array {
+  const target = new Uint8Array(memoryBytes);
+  unpackBlock(bytes, 0, bytes.length - BLOCK_TRAILER_BYTES, memoryBytes, target, 0, FILE, 40);
+  return target;
+}
+
+test('a block that zstd shrinks by 12 % or more is compressed, others stay as they are', () => {
+  const compress = blockCompressor('zstd', 1, 4096);
+  const shrinking = blockOf(4096, 3400);
+  assert.ok(compress(shrinking).length <= 4096 * 0.88);
+  assert.deepEqual(zstdDecompressSync(compress(shrinking)), shrinking);
+  const hardly = blockOf(4096, 3800);
+  assert.ok(zstdCompressSync(hardly).length < 4096);
+  assert.equal(compress(hardly), hardly);
+  assert.equal(blockCompressor('none', 1, 4096)(shrinking), shrinking);
+});
+
+test('a block much larger than the usual one is compressed too', () => {
+  const large = blockOf(300_000, 5);
+  assert.deepEqual(zstdDecompressSync(blockCompressor('zstd', 3, 4096)(large)), large);
+});
+
+test('stored blocks come back', () => {
+  const block = blockOf(1000, 100);
+  assert.deepEqual(Buffer.from(unpack(stored(block, false), 1000)), block);
+  assert.deepEqual(Buffer.from(unpack(stored(zstdCompressSync(block), true), 1000)), block);
+});
+
+test('any changed byte of a block or its trailer is found', () => {
+  const block = blockOf(300, 50);
+  for (const whole of [stored(block, false), stored(zstdCompressSync(block), true)]) {
+    for (let at = 0; at < whole.length; at++) {
+      const damaged = Buffer.from(whole);
+      damaged[at] ^= 0x10;
+      const error = assertDamage(() => unpack(damaged, 300), FILE, 1000);
+      assert.equal(error.offset, 40);
+    }
+  }
+});
+
+test('a length other than the one in the index is found even where the checksum is right', () => {
+  const block = blockOf(300, 50);
+  for (const memoryBytes of [299, 301, 5000]) {
+    assertDamage(() => unpack(stored(block, false), memoryBytes), FILE, 1000);
+    assertDamage(() => unpack(stored(zstdCompressSync(block), true), memoryBytes), FILE, 1000);
+  }
+});
+
+test('bytes that are no zstd, or no block, are found even where the checksum is right', () => {
+  assertDamage(() => unpack(stored(blockOf(300, 0), true), 300), FILE, 1000);
+  assertDamage(() => unpack(stored(Buffer.alloc(300), false), 300), FILE, 1000);
+});
+
+test('an unknown compression is told from damage', () => {
+  const bytes = stored(blockOf(100, 0), false);
+  bytes[100] = 2;
+  bytes.writeUInt32LE(checksum(bytes, 0, 101), 101);
+  assert.notEqual(bytes[100], Compression.zstd);
+  assert.throws(
+    () => unpack(bytes, 100),
+    (error: LsmError) =>
+      error instanceof LsmError && error.code === 'UNSUPPORTED_FORMAT' && error.offset === 40,
+  );
+});

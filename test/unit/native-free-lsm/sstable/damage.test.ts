@@ -1,0 +1,99 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import type { MemoryFileSystem } from '../../../../native-free-lsm/fs/memory-fs.ts';
+import { loadTable, readTableMetadata } from '../../../../native-free-lsm/sstable/load-table.ts';
+import { TableReader } from '../../../../native-free-lsm/sstable/table-reader.ts';
+import type { TableMetadata } from '../../../../native-free-lsm/version/table-metadata.ts';
+import {
+  assertDamage,
+  DIRECTORY,
+  drain,
+  emptyFileSystem,
+  numberedEntries,
+  writeTable,
+} from './table-support.ts';
+
+const FILE = '/db/000001.sst';
+const FOUND = ['CORRUPTION', 'UNSUPPORTED_FORMAT'] as const;
+const ENTRIES = numberedEntries(40, Buffer.from('half of this value is compressible '.repeat(2)));
+
+/** Loads the table and reads every block of it. */
+function readAll(fs: MemoryFileSystem, metadata: TableMetadata): void {
+  const reader = new TableReader(loadTable(fs, DIRECTORY, metadata));
+  const fd = fs.openReadSync(FILE);
+  for (let ordinal = 0; ordinal < reader.blockCount; ordinal++) {
+    reader.readBlock(fs, fd, ordinal, new Uint8Array(reader.blockMemoryBytes(ordinal)), 0);
+  }
+}
+
+/** Loads the table and walks over it. */
+function walkAll(fs: MemoryFileSystem, metadata: TableMetadata): void {
+  const reader = new TableReader(loadTable(fs, DIRECTORY, metadata));
+  const iterator = reader.iterator(fs, fs.openReadSync(FILE), 1000);
+  iterator.seekToFirst();
+  drain(iterator);
+}
+
+for (const compression of ['none', 'zstd'] as const) {
+  test(`any changed byte of a table is found, compression ${compression}`, () => {
+    const fs = emptyFileSystem();
+    const metadata = writeTable(fs, ENTRIES, { compression });
+    readAll(fs, metadata);
+    walkAll(fs, metadata);
+    const whole = fs.contents(FILE);
+    for (let at = 0; at < whole.length; at++) {
+      for (const mask of [0x01, 0x80, 0xff]) {
+        const damaged = Uint8Array.from(whole);
+        damaged[at] ^= mask;
+        fs.place(FILE, damaged);
+        assertDamage(() => readAll(fs, metadata), FILE, whole.length, FOUND);
+        if (mask === 0xff) assertDamage(() => walkAll(fs, metadata), FILE, whole.length, FOUND);
+      }
+    }
+  });
+
+  test(`a table cut short anywhere, or with something behind it, is found, compression ${compression}`, () => {
+    const fs = emptyFileSystem();
+    const metadata = writeTable(fs, ENTRIES, { compression });
+    const whole = fs.contents(FILE);
+    for (let length = 0; length < whole.length; length++) {
+      fs.place(FILE, whole.subarray(0, length));
+      assertDamage(() => readTableMetadata(fs, DIRECTORY, 1, 1), FILE, length);
+      assertDamage(() => loadTable(fs, DIRECTORY, metadata), FILE, whole.length);
+    }
+    fs.place(FILE, Buffer.concat([whole, Buffer.from('x')]));
+    assertDamage(() => readTableMetadata(fs, DIRECTORY, 1, 1), FILE, whole.length + 1);
+  });
+}
+
+test('whatever a file holds, reading its metadata ends in an error of the engine', () => {
+  const fs = emptyFileSystem();
+  writeTable(fs, ENTRIES);
+  const whole = fs.contents(FILE);
+  const tail = fc.uint8Array({ maxLength: 200 });
+  fc.assert(
+    fc.property(tail, fc.nat(whole.length), fc.boolean(), (bytes, kept, keepTail) => {
+      const end = keepTail ? whole.subarray(kept) : whole.subarray(0, kept);
+      const file = keepTail ? Buffer.concat([bytes, end]) : Buffer.concat([end, bytes]);
+      if (Buffer.compare(file, whole) === 0) return;
+      fs.place(FILE, file);
+      assertDamage(() => readTableMetadata(fs, DIRECTORY, 1, 1), FILE, file.length, FOUND);
+    }),
+  );
+});
+
+test('a table cut short under an open reader is found', () => {
+  const fs = emptyFileSystem();
+  const metadata = writeTable(fs, ENTRIES);
+  const reader = new TableReader(loadTable(fs, DIRECTORY, metadata));
+  const fd = fs.openWriteSync(FILE);
+  fs.truncateSync(fd, 300);
+  const target = new Uint8Array(1000);
+  assert.ok(reader.readBlock(fs, fd, 0, target, 0) > 0);
+  assertDamage(
+    () => reader.readBlock(fs, fd, reader.blockCount - 1, target, 0),
+    FILE,
+    metadata.fileSizeBytes,
+  );
+});

@@ -1,0 +1,40 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { LsmError } from '../../../../native-free-lsm/errors.ts';
+import { OutputBuffer } from '../../../../native-free-lsm/sstable/output-buffer.ts';
+import { emptyFileSystem } from './table-support.ts';
+
+const FILE = '/db/file';
+
+test('appended bytes stand in the file one after another, small and large, in few writes', () => {
+  const fs = emptyFileSystem();
+  let writes = 0;
+  fs.onCall = ({ operation }) => {
+    if (operation === 'write') writes++;
+    return undefined;
+  };
+  const output = new OutputBuffer(fs, fs.createSync(FILE), FILE);
+  const parts = [10, 300_000, 300_000, 0, 2_000_000, 7].map((length, i) => Buffer.alloc(length, i + 1));
+  let offset = 0;
+  for (const part of parts) {
+    assert.equal(output.offset, offset);
+    output.append(Buffer.concat([Buffer.from('>'), part, Buffer.from('<')]), 1, 1 + part.length);
+    offset += part.length;
+  }
+  output.flush();
+  output.flush();
+  assert.equal(output.offset, offset);
+  assert.deepEqual(Buffer.from(fs.contents(FILE)), Buffer.concat(parts));
+  assert.equal(writes, 4);
+});
+
+test('a full disk is told as such', () => {
+  const fs = emptyFileSystem();
+  fs.capacityBytes = 5;
+  const output = new OutputBuffer(fs, fs.createSync(FILE), FILE);
+  output.append(Buffer.alloc(6), 0, 6);
+  assert.throws(
+    () => output.flush(),
+    (error: LsmError) => error instanceof LsmError && error.code === 'NO_SPACE' && error.canRetry,
+  );
+});

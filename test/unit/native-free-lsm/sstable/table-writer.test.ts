@@ -1,0 +1,216 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { LsmError, type LsmErrorCode } from '../../../../native-free-lsm/errors.ts';
+import { encodeRecord } from '../../../../native-free-lsm/format/record.ts';
+import { type FileSystemOperation, fileSystemError } from '../../../../native-free-lsm/fs/memory-fs.ts';
+import { loadTable } from '../../../../native-free-lsm/sstable/load-table.ts';
+import { TableReader } from '../../../../native-free-lsm/sstable/table-reader.ts';
+import { TableWriter } from '../../../../native-free-lsm/sstable/table-writer.ts';
+import {
+  DIRECTORY,
+  drain,
+  type Entry,
+  emptyFileSystem,
+  entryOf,
+  lookUp,
+  numberedEntries,
+  OPTIONS,
+  openTable,
+  printable,
+  recordOf,
+  tableOf,
+  writeTable,
+} from './table-support.ts';
+
+function add(writer: TableWriter, { key, record }: Entry): void {
+  writer.add(key, 0, key.length, record, 0, record.length);
+}
+
+function rejects(act: () => unknown, code: LsmErrorCode, message: RegExp): void {
+  assert.throws(
+    act,
+    (error: LsmError) => error instanceof LsmError && error.code === code && message.test(error.message),
+  );
+}
+
+test('a table has its name once it is finished, durable but for the directory', () => {
+  const fs = emptyFileSystem();
+  const writer = new TableWriter(fs, DIRECTORY, 7, OPTIONS);
+  assert.deepEqual(fs.listSync(DIRECTORY), ['000007.sst.tmp']);
+  add(writer, entryOf('a'));
+  const metadata = writer.finish(2);
+  assert.deepEqual(fs.listSync(DIRECTORY), ['000007.sst']);
+  assert.equal(fs.openDescriptors, 0);
+  assert.equal(metadata.fileSizeBytes, fs.sizeSync('/db/000007.sst'));
+  const disk = fs.crash({ bytes: 'lost', names: 'kept' });
+  loadTable(disk, DIRECTORY, metadata);
+});
+
+test('the metadata sums up what was added', () => {
+  const entry = (key: string, timestamp: number, tombstone: boolean, expiryMs: number, value: string) => ({
+    key: Buffer.from(key),
+    record: encodeRecord({ timestamp, writer: 1, tombstone, from: 3, expiryMs }, Buffer.from(value)),
+  });
+  const { metadata } = tableOf([
+    entry('aa', 50, false, 0, 'xyz'),
+    entry('b', 20, true, 0, ''),
+    entry('c', 30, false, 900, '12345'),
+    entry('dddd', 90, false, 700, ''),
+  ]);
+  assert.deepEqual(metadata, {
+    id: 1,
+    level: 1,
+    fileSizeBytes: metadata.fileSizeBytes,
+    entries: 4,
+    tombstones: 1,
+    rawSizeBytes: 2 + 3 + 1 + 1 + 5 + 4,
+    smallestKey: Uint8Array.from(Buffer.from('aa')),
+    largestKey: Uint8Array.from(Buffer.from('dddd')),
+    smallestTimestamp: 20,
+    largestTimestamp: 90,
+    smallestExpiryMs: 700,
+  });
+});
+
+test('keys that do not ascend are refused', () => {
+  for (const keys of [
+    ['b', 'a'],
+    ['b', 'b'],
+    ['ab', 'a'],
+    ['a', ''],
+    ['', ''],
+  ]) {
+    const writer = new TableWriter(emptyFileSystem(), DIRECTORY, 1, OPTIONS);
+    add(writer, entryOf(keys[0]));
+    rejects(() => add(writer, entryOf(keys[1])), 'INVALID_ARGUMENT', /ascending/);
+  }
+});
+
+test('a key too long, a record that is none and a table of nothing are refused', () => {
+  const writer = new TableWriter(emptyFileSystem(), DIRECTORY, 1, OPTIONS);
+  rejects(() => writer.finish(0), 'INVALID_ARGUMENT', /without entries/);
+  rejects(() => add(writer, entryOf('k'.repeat(65_536))), 'INVALID_ARGUMENT', /65536 bytes/);
+  const record = Buffer.from('no record');
+  rejects(
+    () => add(writer, { key: Buffer.from('a'), record }),
+    'INVALID_ARGUMENT',
+    /shorter than its header/,
+  );
+});
+
+test('keys and records at their limits come back', () => {
+  const longest = (last: string) => `${'k'.repeat(65_534)}${last}`;
+  const entries = [
+    entryOf('', ''),
+    entryOf('large', new Uint8Array(16 * 1024 * 1024).fill(7)),
+    entryOf(longest('a'), 'a'),
+    entryOf(longest('b'), new Uint8Array(70_000)),
+  ];
+  for (const compression of ['none', 'zstd'] as const) {
+    const table = tableOf(entries, { compression });
+    for (const { key, record } of entries) {
+      assert.equal(Buffer.compare(lookUp(table, key) ?? new Uint8Array(0), record), 0);
+    }
+  }
+});
+
+test('no block is larger than its size unless it holds one entry', () => {
+  const entries = numberedEntries(300).map((entry, i) =>
+    i % 20 === 3 ? { ...entry, record: recordOf(new Uint8Array(1000)) } : entry,
+  );
+  const table = tableOf(entries);
+  let small = 0;
+  for (let ordinal = 0; ordinal < table.reader.blockCount; ordinal++) {
+    if (table.reader.blockMemoryBytes(ordinal) <= OPTIONS.blockSizeBytes) small++;
+  }
+  assert.equal(table.reader.blockCount - small, 15);
+});
+
+test('the size is known well enough beforehand', () => {
+  const fs = emptyFileSystem();
+  const writer = new TableWriter(fs, DIRECTORY, 1, OPTIONS);
+  for (const entry of numberedEntries(2000)) add(writer, entry);
+  assert.equal(writer.entries, 2000);
+  const estimate = writer.estimatedSizeBytes;
+  const { fileSizeBytes } = writer.finish(1);
+  assert.ok(Math.abs(estimate - fileSizeBytes) < 400, `${estimate} for ${fileSizeBytes}`);
+});
+
+test('zstd makes a table smaller and changes nothing else', () => {
+  const entries = numberedEntries(500, new Uint8Array(100).fill(1));
+  const plain = tableOf(entries);
+  const packed = tableOf(entries, { compression: 'zstd', blockSizeBytes: 4096 });
+  assert.ok(packed.metadata.fileSizeBytes < plain.metadata.fileSizeBytes / 3);
+  const iterator = packed.reader.iterator(packed.fs, packed.fd, 4096);
+  iterator.seekToFirst();
+  assert.deepEqual(printable(drain(iterator)), printable(entries));
+});
+
+test('a table without a filter lets every key pass', () => {
+  const table = tableOf([entryOf('a')], { bloomBitsPerKey: 0 });
+  assert.equal(table.reader.handle.filter.byteLength, 0);
+  assert.ok(table.reader.mayContain(1));
+  assert.equal(lookUp(table, Buffer.from('b')), undefined);
+  assert.notEqual(lookUp(table, Buffer.from('a')), undefined);
+});
+
+test('abandoning leaves nothing, also after an error, and does no harm after finish', () => {
+  const fs = emptyFileSystem();
+  const writer = new TableWriter(fs, DIRECTORY, 1, OPTIONS);
+  add(writer, entryOf('b'));
+  assert.throws(() => add(writer, entryOf('a')));
+  writer.abandon();
+  writer.abandon();
+  assert.deepEqual([fs.listSync(DIRECTORY), fs.openDescriptors], [[], 0]);
+  const metadata = writeTable(fs, [entryOf('a')]);
+  openTable(fs, metadata);
+  assert.deepEqual(fs.listSync(DIRECTORY), ['000001.sst']);
+});
+
+test('the same entries and options make the same file', () => {
+  const entries = numberedEntries(100);
+  const [one, two] = [tableOf(entries), tableOf(entries)];
+  assert.deepEqual(one.fs.contents('/db/000001.sst'), two.fs.contents('/db/000001.sst'));
+});
+
+test('whichever call to the file system fails, the error says so and nothing is left', () => {
+  const failing: [FileSystemOperation, string, LsmErrorCode][] = [
+    ['create', 'EACCES', 'IO_ERROR'],
+    ['write', 'ENOSPC', 'NO_SPACE'],
+    ['fdatasync', 'EIO', 'IO_ERROR'],
+    ['rename', 'EIO', 'IO_ERROR'],
+  ];
+  for (const [operation, code, expected] of failing) {
+    const fs = emptyFileSystem();
+    fs.onCall = (call) => {
+      if (call.operation === operation) throw fileSystemError(code, operation, call.path);
+      return undefined;
+    };
+    rejects(() => writeTable(fs, numberedEntries(10)), expected, /000001\.sst\.tmp/);
+    assert.deepEqual([fs.listSync(DIRECTORY), fs.openDescriptors], [[], 0], operation);
+  }
+});
+
+test('a table is synced before it is renamed, and written before it is synced', () => {
+  const fs = emptyFileSystem();
+  const calls: string[] = [];
+  fs.onCall = ({ operation }) => {
+    if (calls.at(-1) !== operation) calls.push(operation);
+    return undefined;
+  };
+  writeTable(fs, numberedEntries(10));
+  assert.deepEqual(calls, ['create', 'write', 'fdatasync', 'rename']);
+});
+
+test('a name that is taken is not written over', () => {
+  const fs = emptyFileSystem();
+  fs.place('/db/000001.sst.tmp', Buffer.from('mine'));
+  rejects(() => new TableWriter(fs, DIRECTORY, 1, OPTIONS), 'IO_ERROR', /exists/);
+  assert.equal(Buffer.from(fs.contents('/db/000001.sst.tmp')).toString(), 'mine');
+});
+
+test('a reader is made of nothing but plain data', () => {
+  const table = tableOf([entryOf('a')]);
+  const reader = new TableReader(structuredClone(table.reader.handle));
+  assert.notEqual(lookUp({ ...table, reader }, Buffer.from('a')), undefined);
+});

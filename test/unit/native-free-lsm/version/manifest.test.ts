@@ -1,0 +1,229 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { crc32 } from 'node:zlib';
+import { fileSystemError, MemoryFileSystem } from '../../../../native-free-lsm/fs/memory-fs.ts';
+import { Manifest } from '../../../../native-free-lsm/version/manifest.ts';
+import type { ManifestState } from '../../../../native-free-lsm/version/manifest-reader.ts';
+import { Version, type VersionEdit } from '../../../../native-free-lsm/version/version.ts';
+import { table } from './version-support.ts';
+
+const DIRECTORY = '/db';
+const FIRST = '/db/MANIFEST-000001';
+const EMPTY: ManifestState = { version: Version.empty(), oldestGeneration: 1, nextFileId: 1 };
+
+const EDITS: readonly VersionEdit[] = [
+  { added: [table(1, 0, 'a', 'm'), table(2, 0, 'n', 'z')], removed: [], oldestGeneration: 2, nextFileId: 8 },
+  { added: [table(3, 1, '', 'k'.repeat(200), { largestTimestamp: 2 ** 53 - 1 })], removed: [1] },
+  { added: [], removed: [2] },
+];
+
+function directory(): MemoryFileSystem {
+  const fs = new MemoryFileSystem();
+  fs.makeDirectorySync(DIRECTORY);
+  return fs;
+}
+
+function recovered(fs: MemoryFileSystem) {
+  const state = Manifest.recover(fs, DIRECTORY);
+  assert.ok(state !== undefined);
+  const { version, ...rest } = state;
+  return { levels: version.levels, ...rest };
+}
+
+async function written(): Promise<MemoryFileSystem> {
+  const fs = directory();
+  const manifest = Manifest.create(fs, DIRECTORY, EMPTY);
+  for (const edit of EDITS) await manifest.append(edit);
+  await manifest.close();
+  return fs;
+}
+
+test('edits come back, also into the snapshot of the next manifest', async () => {
+  const fs = directory();
+  assert.equal(Manifest.recover(fs, DIRECTORY), undefined);
+  const manifest = Manifest.create(fs, DIRECTORY, EMPTY);
+  await Promise.all(EDITS.map((edit) => manifest.append(edit)));
+  assert.equal(manifest.sizeBytes, fs.sizeSync(FIRST));
+  const expected = {
+    levels: EDITS.reduce((version, edit) => version.apply(edit), Version.empty()).levels,
+    oldestGeneration: 2,
+    nextFileId: 8,
+    tornBytes: 0,
+  };
+  assert.equal(expected.levels[1][0].largestTimestamp, 2 ** 53 - 1);
+  assert.deepEqual(recovered(fs), expected);
+  await manifest.close();
+  await manifest.close();
+  await assert.rejects(manifest.append(EDITS[2]), { code: 'CLOSED' });
+  assert.deepEqual(recovered(fs), expected);
+  const state = Manifest.recover(fs, DIRECTORY) as ManifestState;
+  const next = Manifest.create(fs, DIRECTORY, state);
+  assert.deepEqual(fs.listSync(DIRECTORY).sort(), ['CURRENT', 'MANIFEST-000002']);
+  assert.deepEqual(recovered(fs), expected);
+  await next.close();
+  assert.equal(fs.openDescriptors, 0);
+});
+
+test('keys are memory of their own size, not views of the file', async () => {
+  const fs = await written();
+  const [found] = recovered(fs).levels[1];
+  assert.equal(found.largestKey.buffer.byteLength, 200);
+});
+
+test('a table id given is never given again', async () => {
+  const fs = directory();
+  const manifest = Manifest.create(fs, DIRECTORY, EMPTY);
+  await manifest.append({ added: [table(41, 0, 'a', 'b')], removed: [] });
+  await manifest.append({ added: [], removed: [41] });
+  await manifest.close();
+  assert.equal(recovered(fs).nextFileId, 42);
+});
+
+test('every flipped byte of a closed manifest is found, with the place', async () => {
+  const fs = await written();
+  const whole = fs.contents(FIRST);
+  const state = recovered(fs);
+  const markAt = whole.length - 32;
+  for (let at = 0; at < whole.length; at++) {
+    const flipped = whole.slice();
+    flipped[at] ^= 1 << (at % 8);
+    fs.place(FIRST, flipped);
+    if (at < markAt) {
+      assert.throws(
+        () => Manifest.recover(fs, DIRECTORY),
+        (error: { code?: string; file?: string; offset?: number }) =>
+          error.code === 'CORRUPTION' && error.file === FIRST && (error.offset as number) <= at,
+        `byte ${at}`,
+      );
+    } else {
+      assert.deepEqual(recovered(fs), { ...state, tornBytes: 32 });
+    }
+  }
+});
+
+test('every flipped or missing byte of CURRENT is found', async () => {
+  const fs = await written();
+  const whole = fs.contents('/db/CURRENT');
+  for (let at = 0; at < whole.length; at++) {
+    const flipped = whole.slice();
+    flipped[at] ^= 1 << (at % 8);
+    for (const bytes of [flipped, whole.subarray(0, at), Buffer.concat([whole, flipped])]) {
+      fs.place('/db/CURRENT', bytes);
+      assert.throws(() => Manifest.recover(fs, DIRECTORY), { code: 'CORRUPTION', file: '/db/CURRENT' });
+    }
+  }
+});
+
+test('a manifest cut anywhere gives the edits that are whole; without its snapshot it is damaged', async () => {
+  const fs = directory();
+  const manifest = Manifest.create(fs, DIRECTORY, EMPTY);
+  const ends = [manifest.sizeBytes];
+  for (const edit of EDITS) {
+    await manifest.append(edit);
+    ends.push(manifest.sizeBytes);
+  }
+  const whole = fs.contents(FIRST);
+  for (let length = 0; length < whole.length; length++) {
+    fs.place(FIRST, whole.subarray(0, length));
+    const edits = ends.findLastIndex((end) => end <= length);
+    if (edits < 0) {
+      assert.throws(() => Manifest.recover(fs, DIRECTORY), { code: 'CORRUPTION', file: FIRST });
+    } else {
+      const version = EDITS.slice(0, edits).reduce((version, edit) => version.apply(edit), Version.empty());
+      assert.deepEqual(recovered(fs).levels, version.levels);
+      assert.equal(recovered(fs).tornBytes, length - ends[edits]);
+    }
+  }
+});
+
+test('a missing file among others is damage and not an empty directory', async () => {
+  const fs = await written();
+  fs.removeSync(FIRST);
+  assert.throws(() => Manifest.recover(fs, DIRECTORY), { code: 'CORRUPTION', file: '/db/CURRENT' });
+  fs.removeSync('/db/CURRENT');
+  assert.equal(Manifest.recover(fs, DIRECTORY), undefined);
+  for (const name of ['000001.log', '000004.sst']) {
+    fs.place(`/db/${name}`, Buffer.from('x'));
+    assert.throws(() => Manifest.recover(fs, DIRECTORY), { code: 'CORRUPTION', file: '/db/CURRENT' });
+    fs.removeSync(`/db/${name}`);
+  }
+});
+
+test('an edit that does not fit, and another format', async () => {
+  const fs = directory();
+  const manifest = Manifest.create(fs, DIRECTORY, EMPTY);
+  const offset = manifest.sizeBytes;
+  await manifest.append({ added: [], removed: [5] });
+  await manifest.close();
+  assert.throws(() => Manifest.recover(fs, DIRECTORY), { code: 'CORRUPTION', file: FIRST, offset });
+  const newer = Buffer.from(fs.contents(FIRST));
+  newer.writeUInt32LE(2, 4);
+  newer.writeUInt32LE(crc32(newer.subarray(0, 12)), 12);
+  fs.place(FIRST, newer);
+  assert.throws(() => Manifest.recover(fs, DIRECTORY), { code: 'UNSUPPORTED_FORMAT', file: FIRST });
+});
+
+test('a full disk refuses an edit and those behind it, durably, and takes later ones', async () => {
+  for (const room of [0, 20, 60]) {
+    const fs = directory();
+    const manifest = Manifest.create(fs, DIRECTORY, EMPTY);
+    await manifest.append(EDITS[0]);
+    fs.capacityBytes = fs.usedBytes + room;
+    const refused = [manifest.append(EDITS[1]), manifest.append(EDITS[2])];
+    for (const one of refused) await assert.rejects(one, { code: 'NO_SPACE', canRetry: true });
+    assert.equal(fs.sizeSync(FIRST), manifest.sizeBytes);
+    assert.equal(recovered(fs.crash({ bytes: 'lost', names: 'lost' })).levels[0].length, 2);
+    fs.capacityBytes = Number.POSITIVE_INFINITY;
+    await manifest.append(EDITS[2]);
+    await manifest.close();
+    assert.equal(recovered(fs).levels[0].length, 1);
+    assert.equal(recovered(fs).tornBytes, 0);
+  }
+});
+
+test('a failed sync poisons every later append; closing still closes', async () => {
+  for (const operation of ['fdatasync', 'truncate']) {
+    const fs = directory();
+    const manifest = Manifest.create(fs, DIRECTORY, EMPTY);
+    fs.onCall = (call) => {
+      if (call.operation === operation) throw fileSystemError('EIO', call.operation, call.path);
+      if (operation === 'truncate' && call.operation === 'write')
+        throw fileSystemError('EIO', 'write', call.path);
+    };
+    await assert.rejects(manifest.append(EDITS[0]), { code: 'POISONED' });
+    fs.onCall = undefined;
+    await assert.rejects(manifest.append(EDITS[0]), { code: 'POISONED' });
+    await manifest.close();
+    assert.equal(fs.openDescriptors, 0);
+  }
+});
+
+test('a manifest that cannot be created leaves the one before in force', async () => {
+  const fs = await written();
+  const before = recovered(fs);
+  const first = fs.callCount;
+  for (let failAt = 0; ; failAt++) {
+    const attempt = fs.crash({ bytes: 'kept', names: 'kept' });
+    let failed = false;
+    attempt.onCall = ({ index, operation, path }) => {
+      if (index !== failAt) return;
+      failed = true;
+      throw fileSystemError('ENOSPC', operation, path);
+    };
+    let manifest: Manifest | undefined;
+    try {
+      manifest = Manifest.create(attempt, DIRECTORY, EMPTY);
+    } catch (error) {
+      const { code } = error as { code: string };
+      attempt.onCall = undefined;
+      if (code === 'NO_SPACE') assert.deepEqual(recovered(attempt), before);
+      else assert.equal(code, 'POISONED');
+    }
+    attempt.onCall = undefined;
+    assert.equal(attempt.openDescriptors, manifest === undefined ? 0 : 1);
+    await manifest?.close();
+    if (!failed) break;
+    assert.ok(failAt < 30);
+  }
+  assert.equal(fs.callCount, first);
+});

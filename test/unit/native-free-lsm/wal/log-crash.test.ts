@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import type { Survival } from '../../../../native-free-lsm/fs/memory-file.ts';
+import { type CallHook, MemoryFileSystem, SimulatedCrash } from '../../../../native-free-lsm/fs/memory-fs.ts';
+import { LogWriter } from '../../../../native-free-lsm/wal/log-writer.ts';
+import { DIRECTORY, frames, GENERATION, put, replay, shown } from './log-support.ts';
+
+/** Bytes of the value of a batch to append, or a sync. */
+type Step = number | 'sync';
+const SURVIVALS: readonly Survival[] = ['lost', 'kept', 'torn', 'torn', 'torn'];
+
+interface Run {
+  readonly fs: MemoryFileSystem;
+  /** Every put handed to the log, in order. */
+  readonly written: string[];
+  /** How many of them a successful sync covers; -1: not even the log itself. */
+  readonly synced: number;
+}
+
+function run(steps: readonly Step[], crashAt: number, hook: CallHook): Run {
+  const fs = new MemoryFileSystem();
+  fs.makeDirectorySync(DIRECTORY);
+  const first = fs.callCount;
+  fs.onCall = (call) => {
+    if (call.index - first === crashAt) throw new SimulatedCrash();
+    return hook(call);
+  };
+  const written: string[] = [];
+  let synced = -1;
+  try {
+    const log = LogWriter.create(fs, DIRECTORY, GENERATION);
+    synced = 0;
+    steps.forEach((step, i) => {
+      if (step === 'sync') {
+        log.sync();
+        synced = written.length;
+      } else {
+        const one = put(`key${i}`, String.fromCharCode(97 + i).repeat(step));
+        const run = frames([one]);
+        written.push(shown(one));
+        log.append(run, 0, run.length);
+      }
+    });
+    log.finish();
+    synced = written.length;
+  } catch (error) {
+    const cause = (error as Error).cause ?? error;
+    if (!(cause instanceof SimulatedCrash)) throw error;
+  }
+  return { fs, written, synced };
+}
+
+/** Crashes at every call and looks at what is left. */
+function checkEveryCrash(steps: readonly Step[], seed: number, hook: CallHook = () => undefined): void {
+  const whole = run(steps, -1, hook);
+  assert.equal(whole.synced, whole.written.length);
+  for (let crashAt = 0; crashAt <= whole.fs.callCount; crashAt++) {
+    const { fs, written, synced } = run(steps, crashAt, hook);
+    SURVIVALS.forEach((bytes, i) => {
+      const left = fs.crash({ bytes, names: bytes, seed: seed + i });
+      if (!left.listSync(DIRECTORY).includes('000007.log')) {
+        assert.equal(synced, -1, 'a log that had been created is gone');
+        return;
+      }
+      const first = replay(left);
+      assert.deepEqual(first.puts, written.slice(0, first.puts.length), 'what is back was written, in order');
+      assert.ok(first.puts.length >= synced, `${synced} were synced, ${first.puts.length} are back`);
+      const again = replay(left.crash({ bytes: 'lost', names: 'lost' }));
+      assert.deepEqual(again, { ...first, tornBytes: 0 });
+    });
+  }
+}
+
+const arbitrarySteps = fc.array(fc.oneof(fc.nat(1200), fc.constant('sync' as const)), { maxLength: 12 });
+
+test('a crash at any call leaves every synced batch and nothing that was not written', () => {
+  fc.assert(
+    fc.property(arbitrarySteps, fc.nat(), (steps, seed) => checkEveryCrash(steps, seed)),
+    { numRuns: 60 },
+  );
+});
+
+test('planted faults are noticed: a sync of the file or of the directory that does nothing', () => {
+  const steps: Step[] = [100, 'sync', 700, 300, 'sync', 10];
+  checkEveryCrash(steps, 1);
+  for (const skipped of ['fdatasync', 'syncDirectory']) {
+    const hook: CallHook = ({ operation }) => (operation === skipped ? 'skip' : undefined);
+    assert.throws(() => checkEveryCrash(steps, 1, hook), /had been created is gone|were synced|damaged/);
+  }
+});

@@ -1,0 +1,103 @@
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import {
+  checkMemberDirectory,
+  inspectDataDirectory,
+  openDataDirectory,
+} from '../../../../src/cli/data-layout.ts';
+
+let parent = '';
+let directory = '';
+
+beforeEach(() => {
+  parent = fs.mkdtempSync(path.join(os.tmpdir(), 'quorate-layout-'));
+  directory = path.join(parent, 'deep', 'data');
+});
+
+afterEach(() => {
+  fs.rmSync(parent, { recursive: true });
+});
+
+describe('the data folder of a cluster', () => {
+  it('is made once and keeps its cluster id', () => {
+    const made = openDataDirectory(directory, 3);
+    assert.match(made.clusterId, /^[0-9a-f-]{36}$/);
+    assert.equal(made.nodes, 3);
+    assert.deepEqual(openDataDirectory(directory, 3), made);
+    assert.deepEqual(fs.readdirSync(directory), ['cluster.json']);
+  });
+
+  it('is not touched by looking', () => {
+    assert.equal(inspectDataDirectory(directory, 3), undefined);
+    assert.deepEqual(fs.readdirSync(parent), []);
+  });
+
+  it('is made again after a crash that left it half made', () => {
+    fs.mkdirSync(directory, { recursive: true });
+    fs.writeFileSync(path.join(directory, 'cluster.json.tmp'), '{"for');
+    assert.equal(inspectDataDirectory(directory, 3), undefined);
+    assert.equal(openDataDirectory(directory, 3).nodes, 3);
+  });
+
+  it('is refused to a cluster of another size, with what to do', () => {
+    openDataDirectory(directory, 3);
+    assert.throws(() => openDataDirectory(directory, 5), {
+      code: 'FOREIGN_DIRECTORY',
+      message: /belongs to a cluster of 3 nodes: use --nodes 3 or another folder with --data/,
+    });
+  });
+
+  it('is refused when it holds something else', () => {
+    fs.mkdirSync(path.join(directory, 'node-1'), { recursive: true });
+    assert.throws(() => openDataDirectory(directory, 3), {
+      code: 'FOREIGN_DIRECTORY',
+      message: /no cluster.json/,
+    });
+    assert.deepEqual(fs.readdirSync(directory), ['node-1']);
+  });
+
+  it('is refused when its description is damaged or of another version', () => {
+    fs.mkdirSync(directory, { recursive: true });
+    const file = path.join(directory, 'cluster.json');
+    fs.writeFileSync(file, '{"format": 1, "clus');
+    assert.throws(() => inspectDataDirectory(directory, 3), {
+      code: 'STORAGE',
+      message: /cluster.json cannot be read/,
+    });
+    for (const content of ['{"format": 2, "clusterId": "x", "nodes": 3}', 'null', '{"format": 1}']) {
+      fs.writeFileSync(file, content);
+      assert.throws(() => inspectDataDirectory(directory, 3), { code: 'FOREIGN_DIRECTORY' }, content);
+    }
+  });
+
+  it('is refused when it is or lies below a file', () => {
+    fs.writeFileSync(path.join(parent, 'file'), '');
+    for (const place of ['file', 'file/data']) {
+      const wrong = path.join(parent, place);
+      assert.throws(
+        () => openDataDirectory(wrong, 3),
+        { code: 'STORAGE', message: /cannot be used .* --data/ },
+        place,
+      );
+      assert.throws(() => checkMemberDirectory(wrong), { code: 'STORAGE' }, place);
+    }
+  });
+
+  it('is refused when it may not be written', {
+    skip: process.getuid?.() === 0 && 'root may write anything',
+  }, () => {
+    fs.chmodSync(parent, 0o500);
+    try {
+      assert.throws(() => inspectDataDirectory(directory, 3), {
+        code: 'STORAGE',
+        message: /permission denied/,
+      });
+      assert.throws(() => checkMemberDirectory(directory), { code: 'STORAGE', message: /permission denied/ });
+    } finally {
+      fs.chmodSync(parent, 0o700);
+    }
+  });
+});

@@ -1,0 +1,37 @@
+import assert from 'node:assert/strict';
+import { createServer } from 'node:net';
+import { describe, it } from 'node:test';
+import { checkPorts, chooseFreePorts } from '../../../../src/cli/ports.ts';
+
+describe('ports', () => {
+  it('are chosen free and all different', async () => {
+    const ports = await chooseFreePorts('127.0.0.1', 8);
+    assert.equal(new Set(ports).size, 8);
+    await checkPorts('127.0.0.1', ports);
+    // Checking has not kept them.
+    await checkPorts('127.0.0.1', ports);
+  });
+
+  it('in use are named, with what to do', async () => {
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const address = server.address();
+    const port = typeof address === 'object' && address !== null ? address.port : 0;
+    try {
+      await assert.rejects(checkPorts('127.0.0.1', [port]), {
+        code: 'ADDRESS_IN_USE',
+        message: `port ${port} of 127.0.0.1 is in use: stop what listens there or choose other ports with --port`,
+      });
+    } finally {
+      server.close();
+    }
+  });
+
+  it('of another machine are refused', async () => {
+    // TEST-NET-1: an address that no machine has.
+    await assert.rejects(chooseFreePorts('192.0.2.1', 1), {
+      code: 'INVALID_CONFIG',
+      message: '192.0.2.1 is no address of this machine: choose one of its own with --host',
+    });
+  });
+});

@@ -1,0 +1,104 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import {
+  checkNodeSettings,
+  clientSettings,
+  clusterSettings,
+  defaultNodeSettings,
+  environmentName,
+  memberSettings,
+  nodeSettings,
+  quorumSettings,
+  readersFor,
+  type Setting,
+} from '../../../src/config.ts';
+
+const tables = [nodeSettings, clusterSettings, memberSettings, clientSettings, quorumSettings];
+const allSettings = tables.flatMap((table) => Object.values(table) as Setting<unknown>[]);
+
+describe('the schema of settings', () => {
+  it('has a flag and a variable of its own for each', () => {
+    const flags = allSettings.map(({ flag }) => flag);
+    assert.equal(new Set(flags).size, flags.length);
+    for (const setting of allSettings) {
+      assert.match(setting.flag, /^[a-z]+(-[a-z]+)*$/);
+      assert.match(environmentName(setting), /^QUORATE_[A-Z]+(_[A-Z]+)*$/);
+    }
+  });
+
+  it('reads its own defaults back', () => {
+    for (const { flag, defaultValue, parse, format } of allSettings) {
+      if (defaultValue !== undefined) {
+        assert.deepEqual(parse(format(defaultValue)), defaultValue, flag);
+      }
+    }
+  });
+
+  it('explains each in one line that fits a terminal', () => {
+    for (const { flag, help } of allSettings) {
+      assert.match(help, /^[A-Za-z][^\n]{0,70}[^.\n]$/, flag);
+    }
+  });
+
+  it('refuses what is out of bounds with the bounds', () => {
+    assert.equal(nodeSettings.maxValueBytes.parse('16MiB'), 16 * 2 ** 20);
+    assert.throws(() => nodeSettings.maxValueBytes.parse('17MiB'), {
+      code: 'INVALID_CONFIG',
+      message: 'expected at least 1B and at most 16MiB',
+    });
+    assert.throws(() => nodeSettings.requestTimeoutMs.parse('9ms'), {
+      message: /at least 10ms and at most 1h/,
+    });
+    assert.throws(() => clusterSettings.port.parse('70000'), { message: /at most 65535/ });
+    assert.throws(() => clusterSettings.nodes.parse('2.5'), { message: 'expected a whole number' });
+  });
+
+  it('takes only the choices there are', () => {
+    assert.equal(nodeSettings.durability.parse('interval'), 'interval');
+    assert.throws(() => nodeSettings.durability.parse('Sync'), {
+      message: 'expected one of sync, interval, none',
+    });
+  });
+
+  it('lets the cores decide about readers unless told', () => {
+    assert.equal(nodeSettings.readers.parse('auto'), 0);
+    assert.equal(nodeSettings.readers.parse('3'), 3);
+    assert.throws(() => nodeSettings.readers.parse('0'), { code: 'INVALID_CONFIG' });
+    const auto = defaultNodeSettings();
+    assert.equal(readersFor(auto, 2, 3), 1);
+    assert.equal(readersFor(auto, 16, 1), 15);
+    assert.equal(readersFor(auto, 16, 3), 4);
+    assert.equal(readersFor({ ...auto, readers: 7 }, 16, 3), 7);
+  });
+
+  it('reads switches as people write them', () => {
+    for (const [text, value] of [
+      ['1', true],
+      ['TRUE', true],
+      ['no', false],
+      ['0', false],
+    ] as const) {
+      assert.equal(clusterSettings.restart.parse(text), value);
+    }
+    assert.throws(() => clusterSettings.restart.parse('maybe'), { message: 'expected true or false' });
+  });
+
+  it('wants the URL of a node, not of a page', () => {
+    assert.equal(clientSettings.url.parse('http://127.0.0.1:19234/'), 'http://127.0.0.1:19234');
+    for (const text of ['127.0.0.1:19234', 'https://127.0.0.1', 'http://x/v0/status', 'http://x/?a=1', '']) {
+      assert.throws(() => clientSettings.url.parse(text), { message: /such as http:\/\/127/ }, text);
+    }
+  });
+
+  it('finds faults between settings', () => {
+    const settings = defaultNodeSettings();
+    checkNodeSettings(settings);
+    assert.throws(() => checkNodeSettings({ ...settings, maxBytesInFlight: 2 ** 19 }), {
+      code: 'INVALID_CONFIG',
+      message: /--max-bytes-in-flight must be at least --max-value-size \(1MiB\)/,
+    });
+    assert.throws(() => checkNodeSettings({ ...settings, memtableBytes: 2 ** 20 }), {
+      message: /--memtable-size must be at least twice/,
+    });
+  });
+});

@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { seededRandom } from '../../../../src/clock.ts';
+import { createIdentity, inspectFolder } from '../../../../src/replica/identity.ts';
+import type { Identity } from '../../../../src/replica/identity-file.ts';
+import { IdentityStore } from '../../../../src/replica/identity-store.ts';
+import { MemoryFolderFiles } from '../../../support/memory-folder-files.ts';
+
+const OWNER = { clusterId: 'demo', nodeId: 'node-1' };
+const FOLDER = '/data/node-1';
+
+async function setUp() {
+  const files = new MemoryFolderFiles();
+  const identity = await createIdentity(
+    FOLDER,
+    { ...OWNER, nowMs: 0, random: seededRandom(1), whole: 'unproven', clockCeiling: 0 },
+    files,
+  );
+  const faults: Error[] = [];
+  files.calls.length = 0;
+  return { files, store: new IdentityStore(FOLDER, identity, (fault) => faults.push(fault), files), faults };
+}
+
+async function onDisk(files: MemoryFolderFiles): Promise<Identity> {
+  const identity = await inspectFolder(FOLDER, OWNER, files);
+  assert.ok(identity !== null);
+  return identity;
+}
+
+test('an update is durable when it ends', async () => {
+  const { files, store } = await setUp();
+  await store.update({ whole: 'whole', clockCeiling: 9 });
+  assert.deepEqual(files.calls, ['write', 'rename', 'syncFolder']);
+  assert.deepEqual(await onDisk(files.afterPowerCut(false, false)), store.current);
+  assert.equal(store.current.whole, 'whole');
+});
+
+test('a clock ceiling never goes back', async () => {
+  const { store } = await setUp();
+  await store.update({ clockCeiling: 9 });
+  await store.update({ clockCeiling: 4 });
+  await store.update({ whole: 'whole' });
+  assert.equal(store.current.clockCeiling, 9);
+});
+
+test('a hurry of updates costs two writes, and each ends only when it is durable', async () => {
+  const { files, store } = await setUp();
+  await Promise.all(
+    Array.from({ length: 50 }, async (_, i) => {
+      await store.update({ clockCeiling: i + 1 });
+      assert.ok((await onDisk(files.afterPowerCut(false, false))).clockCeiling >= i + 1);
+    }),
+  );
+  assert.equal(files.calls.length, 6);
+});
+
+test('settled waits for every update', async () => {
+  const { files, store } = await setUp();
+  void store.update({ clockCeiling: 1 });
+  void store.update({ clockCeiling: 2 });
+  await store.settled();
+  assert.equal((await onDisk(files.afterPowerCut(false, false))).clockCeiling, 2);
+  await store.settled();
+});
+
+test('after a failed write the fault is told once and every later update is refused', async () => {
+  const { files, store, faults } = await setUp();
+  files.failAt = 2;
+  const results = await Promise.allSettled([
+    store.update({ clockCeiling: 1 }),
+    store.update({ clockCeiling: 2 }),
+  ]);
+  assert.deepEqual(
+    results.map((result) => result.status),
+    ['rejected', 'rejected'],
+  );
+  await assert.rejects(store.update({ clockCeiling: 3 }), /cannot be used/);
+  await assert.rejects(store.settled(), /cannot be used/);
+  assert.equal(faults.length, 1);
+  assert.match(faults[0].message, /^The data folder \/data\/node-1 cannot be used \(EIO: planted\): /);
+});
+
+test('a power cut at any call keeps the last acknowledged identity or a newer one', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.nat({ max: 12 }),
+      fc.boolean(),
+      fc.boolean(),
+      fc.array(fc.nat({ max: 1 }), { minLength: 1, maxLength: 6 }),
+      async (failAt, keepNames, keepBytes, pauses) => {
+        const { files, store } = await setUp();
+        files.failAt = failAt;
+        let acknowledged = 0;
+        const updates: Promise<void>[] = [];
+        for (const [i, pause] of pauses.entries()) {
+          const update = store.update({ clockCeiling: i + 1 }).then(
+            () => {
+              acknowledged = Math.max(acknowledged, i + 1);
+            },
+            () => {},
+          );
+          updates.push(update);
+          if (pause === 1) await update;
+        }
+        await Promise.all(updates);
+        const { clockCeiling } = await onDisk(files.afterPowerCut(keepNames, keepBytes));
+        assert.ok(
+          clockCeiling >= acknowledged,
+          `${clockCeiling} is on disk, ${acknowledged} was acknowledged`,
+        );
+      },
+    ),
+    { numRuns: 300 },
+  );
+});

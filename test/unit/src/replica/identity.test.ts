@@ -1,0 +1,156 @@
+import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { seededRandom } from '../../../../src/clock.ts';
+import { QuorateError, type QuorateErrorCode } from '../../../../src/errors.ts';
+import { nodeFolderFiles } from '../../../../src/replica/folder-files.ts';
+import { createIdentity, declareWhole, inspectFolder } from '../../../../src/replica/identity.ts';
+import { encodeIdentity, type WholeState } from '../../../../src/replica/identity-file.ts';
+import { MemoryFolderFiles } from '../../../support/memory-folder-files.ts';
+
+const OWNER = { clusterId: 'demo', nodeId: 'node-1' };
+const FOLDER = '/data/node-1';
+
+function fields(whole: WholeState = 'unproven') {
+  return { ...OWNER, nowMs: 1000, random: seededRandom(1), whole, clockCeiling: 5 };
+}
+
+async function refusal(promise: Promise<unknown>, code: QuorateErrorCode, sentence: RegExp): Promise<void> {
+  await assert.rejects(promise, (error) => {
+    assert.ok(error instanceof QuorateError);
+    assert.equal(error.code, code);
+    assert.match(error.message, sentence);
+    return true;
+  });
+}
+
+test('no folder, an empty one, and the leavings of a first start cut short may be taken', async () => {
+  const files = new MemoryFolderFiles();
+  assert.equal(await inspectFolder(FOLDER, OWNER, files), null);
+  await files.makeFolder(FOLDER);
+  assert.equal(await inspectFolder(FOLDER, OWNER, files), null);
+  files.put(`${FOLDER}/IDENTITY.tmp`, new Uint8Array(3));
+  files.put(`${FOLDER}/lost+found`, new Uint8Array(0));
+  assert.equal(await inspectFolder(FOLDER, OWNER, files), null);
+});
+
+test('a folder made for the node is its own', async () => {
+  const files = new MemoryFolderFiles();
+  const made = await createIdentity(FOLDER, fields(), files);
+  assert.equal(made.declared, false);
+  assert.deepEqual(await inspectFolder(FOLDER, OWNER, files), made);
+});
+
+test('a bulk-loaded folder is whole and vouched for', async () => {
+  const made = await createIdentity(FOLDER, fields('whole'), new MemoryFolderFiles());
+  assert.equal(made.whole, 'whole');
+  assert.equal(made.declared, true);
+  assert.equal(made.clockCeiling, 5);
+});
+
+test('foreign folders are refused with what to do', async () => {
+  const files = new MemoryFolderFiles();
+  await createIdentity(FOLDER, fields(), files);
+  await refusal(
+    inspectFolder(FOLDER, { ...OWNER, clusterId: 'other' }, files),
+    'FOREIGN_DIRECTORY',
+    /belongs to cluster demo and this is cluster other: choose another data folder/,
+  );
+  await refusal(
+    inspectFolder(FOLDER, { ...OWNER, nodeId: 'node-2' }, files),
+    'FOREIGN_DIRECTORY',
+    /belongs to node node-1 and this is node node-2: give each node/,
+  );
+  files.put('/home/letter.txt', new Uint8Array(1));
+  await refusal(
+    inspectFolder('/home', OWNER, files),
+    'FOREIGN_DIRECTORY',
+    /not a node's data folder .*choose another/,
+  );
+});
+
+test('an unfinished bulk load is named before anything else', async () => {
+  const files = new MemoryFolderFiles();
+  files.put(`${FOLDER}/FILLING`, new Uint8Array(0));
+  await refusal(
+    inspectFolder(FOLDER, OWNER, files),
+    'UNFINISHED_FILL',
+    /run fill again, or delete the folder$/,
+  );
+  await createIdentity(FOLDER, fields(), files);
+  await refusal(inspectFolder(FOLDER, OWNER, files), 'UNFINISHED_FILL', /did not finish/);
+});
+
+test('a power cut at any call of the first start leaves a folder that may be taken, or a whole identity', async () => {
+  for (let failAt = 0; failAt <= 4; failAt++) {
+    for (const keepNames of [false, true]) {
+      for (const keepBytes of [false, true]) {
+        const files = new MemoryFolderFiles();
+        files.failAt = failAt;
+        const made = await createIdentity(FOLDER, fields(), files).catch(() => null);
+        const found = await inspectFolder(FOLDER, OWNER, files.afterPowerCut(keepNames, keepBytes));
+        if (made !== null) assert.deepEqual(found, made);
+        else if (found !== null) assert.equal(found.nodeId, OWNER.nodeId);
+      }
+    }
+  }
+});
+
+test('declaring a folder whole keeps everything else, holds the lock and happens once', async () => {
+  const files = new MemoryFolderFiles();
+  const made = await createIdentity(FOLDER, fields('incomplete'), files);
+  let held = 0;
+  let released = 0;
+  const lock = async () => {
+    held++;
+    return { [Symbol.asyncDispose]: async () => void released++ };
+  };
+  assert.deepEqual(await declareWhole(FOLDER, lock, files), { nodeId: 'node-1', changed: true });
+  assert.deepEqual(await inspectFolder(FOLDER, OWNER, files), { ...made, whole: 'whole', declared: true });
+  const writes = files.calls.length;
+  assert.deepEqual(await declareWhole(FOLDER, lock, files), { nodeId: 'node-1', changed: false });
+  assert.equal(files.calls.length, writes);
+  assert.deepEqual([held, released], [2, 2]);
+});
+
+test("a folder whose node runs, or that is no node's, is not declared whole", async () => {
+  const files = new MemoryFolderFiles();
+  const busy = async (): Promise<AsyncDisposable> => {
+    throw new QuorateError('STORAGE', 'in use');
+  };
+  await refusal(declareWhole(FOLDER, busy, files), 'FOREIGN_DIRECTORY', /nothing is in it/);
+  const made = await createIdentity(FOLDER, fields('incomplete'), files);
+  await refusal(declareWhole(FOLDER, busy, files), 'STORAGE', /in use/);
+  assert.deepEqual(await inspectFolder(FOLDER, OWNER, files), made);
+});
+
+test('on a real disk: made with its parents, read back, replaced, and nothing of a foreign one touched', async () => {
+  const root = await mkdtemp(join(tmpdir(), 'quorate-folder-'));
+  try {
+    const folder = join(root, 'data', 'node-1');
+    assert.equal(await inspectFolder(folder, OWNER), null);
+    const made = await createIdentity(folder, fields());
+    assert.deepEqual(await inspectFolder(folder, OWNER), made);
+    assert.deepEqual(await readdir(folder), ['IDENTITY']);
+    assert.deepEqual(await readFile(join(folder, 'IDENTITY')), Buffer.from(encodeIdentity(made)));
+
+    const foreign = join(root, 'mine');
+    await mkdir(foreign);
+    await writeFile(join(foreign, 'letter.txt'), 'dear');
+    await refusal(inspectFolder(foreign, OWNER), 'FOREIGN_DIRECTORY', /not a node's data folder/);
+    assert.deepEqual(await readdir(foreign), ['letter.txt']);
+
+    await refusal(
+      createIdentity(join(foreign, 'letter.txt', 'below'), fields()),
+      'STORAGE',
+      /a part of its path is a file/,
+    );
+    await nodeFolderFiles.remove(join(folder, 'IDENTITY'));
+    await nodeFolderFiles.remove(join(folder, 'IDENTITY'));
+    assert.equal(await nodeFolderFiles.read(join(folder, 'IDENTITY')), null);
+  } finally {
+    await rm(root, { recursive: true, force: true });
+  }
+});

@@ -1,0 +1,367 @@
+import assert from 'node:assert/strict';
+import { beforeEach, describe, test } from 'node:test';
+import { MapEngine } from '../../../../bench/cluster/map-engine.ts';
+import { encodeRecord, LsmError, type LsmErrorCode } from '../../../../native-free-lsm/index.ts';
+import { Replica } from '../../../../src/replica/replica.ts';
+import { type ReplicaReply, ReplicaReplyKind } from '../../../../src/replica/reply.ts';
+import {
+  type EngineStatus,
+  type RangePage,
+  type RangeRequest,
+  type ReadSink,
+  type StorageEngine,
+  type WriteSink,
+  WriteStatus,
+} from '../../../../src/replica/storage-engine.ts';
+import { record } from '../../../support/engine-calls.ts';
+import { FakeClock } from '../../../support/fake-clock.ts';
+
+const KEY = Buffer.from('key');
+
+class Answers {
+  readonly all: { position: number; reply: ReplicaReply }[] = [];
+  onReply(position: number, reply: ReplicaReply): void {
+    this.all.push({ position, reply });
+  }
+}
+
+/** Answers when and how the test says. */
+class ScriptedEngine implements StorageEngine {
+  readonly reads: { key: Uint8Array; sink: ReadSink; token: number }[] = [];
+  readonly writes: { record: Uint8Array; sink: WriteSink; token: number }[] = [];
+  readonly ranges: RangeRequest[] = [];
+  page: () => Promise<RangePage> = async () => ({ keys: [], records: [], done: true, resumeAfter: null });
+
+  read(key: Uint8Array, sink: ReadSink, token: number): void {
+    this.reads.push({ key, sink, token });
+  }
+
+  write(_key: Uint8Array, written: Uint8Array, sink: WriteSink, token: number): void {
+    this.writes.push({ record: written, sink, token });
+  }
+
+  rangePage(request: RangeRequest): Promise<RangePage> {
+    this.ranges.push(request);
+    return this.page();
+  }
+
+  stats(): EngineStatus {
+    return new MapEngine().stats();
+  }
+
+  async close(): Promise<void> {}
+
+  failRead(index: number, code: LsmErrorCode): void {
+    const { sink, token } = this.reads[index];
+    sink.onRead(token, null, new LsmError(code, `${code} happened`));
+  }
+
+  failWrite(index: number, code: LsmErrorCode): void {
+    const { sink, token } = this.writes[index];
+    sink.onWrite(token, WriteStatus.failed, 0, 0, new LsmError(code, `${code} happened`));
+  }
+}
+
+function setUp(engine: StorageEngine) {
+  const clock = new FakeClock();
+  const standing = { isWhole: true };
+  const observed: number[] = [];
+  const logged: string[] = [];
+  const replica = new Replica({
+    engine,
+    standing,
+    timestamps: {
+      acceptable: (timestamp) => timestamp <= 1000,
+      observe: (timestamp) => void observed.push(timestamp),
+    },
+    clock,
+    maxKeyBytes: 16,
+    maxRecordBytes: 64,
+    log: {
+      warn: (message) => void logged.push(`warn: ${message}`),
+      error: (message) => void logged.push(`error: ${message}`),
+    },
+  });
+  return { replica, clock, standing, observed, logged, answers: new Answers() };
+}
+
+describe('over a plain store', () => {
+  let engine: MapEngine;
+  let made: ReturnType<typeof setUp>;
+  beforeEach(() => {
+    engine = new MapEngine();
+    made = setUp(engine);
+  });
+
+  function last(): ReplicaReply {
+    return made.answers.all.at(-1)!.reply;
+  }
+
+  test('writes are stored, older ones count as stored, reads find the newest', () => {
+    const { replica, answers } = made;
+    replica.read(KEY, answers, 0);
+    replica.write(KEY, record(5, 'new'), answers, 1);
+    replica.writeFromPeer(KEY, record(4, 'old'), answers, 2);
+    replica.read(KEY, answers, 3);
+    assert.deepEqual(
+      answers.all.map(({ position, reply }) => [position, reply.kind, reply.record === null, reply.reason]),
+      [
+        [0, ReplicaReplyKind.absent, true, ''],
+        [1, ReplicaReplyKind.ok, true, ''],
+        [2, ReplicaReplyKind.ok, true, ''],
+        [3, ReplicaReplyKind.ok, false, ''],
+      ],
+    );
+    assert.deepEqual(Buffer.from(last().record!), Buffer.from(record(5, 'new')));
+  });
+
+  test('a tombstone is found, not absent', () => {
+    const { replica, answers } = made;
+    replica.write(KEY, record(5, null), answers, 0);
+    replica.read(KEY, answers, 1);
+    assert.equal(last().kind, ReplicaReplyKind.ok);
+    assert.deepEqual(Buffer.from(last().record!), Buffer.from(record(5, null)));
+  });
+
+  test('a read of the version answers with the header alone, expiry included', () => {
+    const { replica, answers } = made;
+    replica.readVersion(KEY, answers, 0);
+    assert.equal(last().kind, ReplicaReplyKind.absent);
+    replica.write(KEY, record(5, 'value'), answers, 0);
+    replica.readVersion(KEY, answers, 0);
+    assert.deepEqual(Buffer.from(last().record!), Buffer.from(record(5, '')));
+    const fields = { timestamp: 6, writer: 1, tombstone: false, from: 3, expiryMs: 77 };
+    replica.write(KEY, encodeRecord(fields, Buffer.from('value')), answers, 0);
+    replica.readVersion(KEY, answers, 0);
+    assert.equal(last().record!.length, 24);
+  });
+
+  test('a node that is not whole takes writes and answers reads as incomplete, with what it has', () => {
+    const { replica, answers, standing } = made;
+    standing.isWhole = false;
+    replica.read(KEY, answers, 0);
+    assert.deepEqual([last().kind, last().record], [ReplicaReplyKind.incomplete, null]);
+    replica.write(KEY, record(5, 'value'), answers, 0);
+    assert.equal(last().kind, ReplicaReplyKind.ok);
+    replica.read(KEY, answers, 0);
+    assert.equal(last().kind, ReplicaReplyKind.incomplete);
+    assert.deepEqual(Buffer.from(last().record!), Buffer.from(record(5, 'value')));
+    standing.isWhole = true;
+    replica.read(KEY, answers, 0);
+    assert.equal(last().kind, ReplicaReplyKind.ok);
+  });
+
+  test("a peer's write moves the clock; one too far ahead is refused and moves nothing", () => {
+    const { replica, answers, observed, logged } = made;
+    replica.writeFromPeer(KEY, record(1000, 'at the limit'), answers, 0);
+    assert.equal(last().kind, ReplicaReplyKind.ok);
+    replica.writeFromPeer(KEY, record(1001, 'beyond'), answers, 0);
+    assert.deepEqual(
+      [last().kind, last().reason],
+      [ReplicaReplyKind.failed, 'timestamp too far ahead of the clock'],
+    );
+    assert.deepEqual(observed, [1000]);
+    assert.equal(replica.figures().refusedForClock, 1);
+    assert.match(logged[0], /^warn: .*too far ahead of this clock/);
+    replica.read(KEY, answers, 0);
+    assert.deepEqual(Buffer.from(last().record!), Buffer.from(record(1000, 'at the limit')));
+  });
+
+  test("the node's own write is never held against its clock", () => {
+    const { replica, answers } = made;
+    replica.write(KEY, record(5000, 'own'), answers, 0);
+    assert.equal(last().kind, ReplicaReplyKind.ok);
+  });
+
+  test('malformed writes of a peer are refused one by one', () => {
+    const { replica, answers, observed } = made;
+    const unknownFlag = record(5, 'value');
+    unknownFlag[1] = 0x80;
+    const unknownFormat = record(5, 'value');
+    unknownFormat[0] = 2;
+    const cases: [Uint8Array, Uint8Array, RegExp][] = [
+      [new Uint8Array(0), record(5, 'value'), /key is empty/],
+      [new Uint8Array(17), record(5, 'value'), /key of 17 bytes is above 16/],
+      [KEY, new Uint8Array(15), /shorter than its header/],
+      [KEY, record(5, new Uint8Array(49)), /record of 65 bytes is above 64/],
+      [KEY, unknownFlag, /flags 128 are unknown/],
+      [KEY, unknownFormat, /format 2 is unknown/],
+    ];
+    for (const [key, written, reason] of cases) {
+      replica.writeFromPeer(key, written, answers, 0);
+      assert.equal(last().kind, ReplicaReplyKind.failed);
+      assert.match(last().reason, reason);
+    }
+    assert.equal(replica.figures().refusedMalformed, cases.length);
+    assert.deepEqual(observed, []);
+    assert.equal(engine.stats().estimatedKeys, 0);
+  });
+
+  test('of a flood of refusals a few are logged, and the rest are counted in the next message', () => {
+    const { replica, answers, logged, clock } = made;
+    for (let i = 0; i < 100; i++) replica.writeFromPeer(KEY, record(2000, 'x'), answers, 0);
+    assert.equal(logged.length, 1);
+    clock.advance(5_000);
+    replica.writeFromPeer(KEY, record(2000, 'x'), answers, 0);
+    assert.equal(logged.length, 2);
+    assert.match(logged[1], /and 99 more since/);
+    assert.equal(replica.figures().refusedForClock, 101);
+  });
+
+  test('pages hold values without header, neither tombstones nor what has expired', async () => {
+    const { replica, answers, clock } = made;
+    const expiring = (timestamp: number, expiryMs: number) =>
+      encodeRecord({ timestamp, writer: 1, tombstone: false, from: 1, expiryMs }, Buffer.from('short'));
+    const entries: [string, Uint8Array][] = [
+      ['a', record(1, 'one')],
+      ['b', record(2, null)],
+      ['c', expiring(3, clock.nowMs())],
+      ['d', expiring(4, clock.nowMs() + 1)],
+      ['e', record(5, '')],
+    ];
+    for (const [key, written] of entries) replica.write(Buffer.from(key), written, answers, 0);
+    const { signal } = new AbortController();
+    const page = await replica.page(new Uint8Array(0), false, null, 1 << 20, signal);
+    assert.deepEqual(
+      page.keys.map((key, i) => [Buffer.from(key).toString(), Buffer.from(page.values[i]).toString()]),
+      [
+        ['a', 'one'],
+        ['d', 'short'],
+        ['e', ''],
+      ],
+    );
+    assert.deepEqual([page.done, page.resumeAfter], [true, null]);
+    const part = await replica.page(Buffer.from('a'), true, Buffer.from('e'), 1, signal);
+    assert.deepEqual(
+      [part.keys.length, part.done, Buffer.from(part.resumeAfter!).toString()],
+      [0, false, 'c'],
+    );
+  });
+});
+
+describe('over an engine that takes its time', () => {
+  let engine: ScriptedEngine;
+  let made: ReturnType<typeof setUp>;
+  beforeEach(() => {
+    engine = new ScriptedEngine();
+    made = setUp(engine);
+  });
+
+  test('answers go to who asked, in whatever order they come, and slots are used again', () => {
+    const { replica } = made;
+    for (let round = 0; round < 3; round++) {
+      const sinks = Array.from({ length: 5 }, () => new Answers());
+      for (const [i, sink] of sinks.entries()) replica.read(Buffer.from([i]), sink, 10 + i);
+      assert.equal(replica.figures().readsInFlight, 5);
+      for (const i of [3, 0, 4, 2, 1]) {
+        const { sink, token } = engine.reads[round * 5 + i];
+        sink.onRead(token, record(i + 1, 'v'), null);
+      }
+      for (const [i, sink] of sinks.entries()) {
+        assert.equal(sink.all.length, 1);
+        assert.equal(sink.all[0].position, 10 + i);
+        assert.deepEqual(Buffer.from(sink.all[0].reply.record!), Buffer.from(record(i + 1, 'v')));
+      }
+    }
+    assert.deepEqual(new Set(engine.reads.map(({ token }) => token)).size, 5);
+    assert.equal(replica.figures().readsInFlight, 0);
+  });
+
+  test('a sink may ask again from within its answer', () => {
+    const { replica } = made;
+    const answers = new Answers();
+    const asking = {
+      onReply: (position: number, reply: ReplicaReply) => {
+        answers.onReply(position, reply);
+        if (position < 3) replica.write(KEY, record(position + 2, 'v'), asking, position + 1);
+      },
+    };
+    replica.write(KEY, record(1, 'v'), asking, 0);
+    for (let i = 0; i < 4; i++) {
+      const { sink, token } = engine.writes[i];
+      sink.onWrite(token, WriteStatus.applied, 0, 0, null);
+    }
+    assert.deepEqual(
+      answers.all.map(({ position }) => position),
+      [0, 1, 2, 3],
+    );
+  });
+
+  test('an engine that answers twice is caught', () => {
+    const { replica, answers } = made;
+    replica.read(KEY, answers, 0);
+    const { sink, token } = engine.reads[0];
+    sink.onRead(token, null, null);
+    assert.throws(() => sink.onRead(token, null, null), /answered twice/);
+    assert.equal(answers.all.length, 1);
+  });
+
+  test('errors of the engine become short reasons, and what is not expected is logged', () => {
+    const { replica, answers, logged } = made;
+    const reasons: [LsmErrorCode, string][] = [
+      ['NO_SPACE', 'disk full'],
+      ['OVERLOADED', 'overloaded'],
+      ['CLOSED', 'stopping'],
+      ['CORRUPTION', 'damaged data'],
+      ['IO_ERROR', 'storage error'],
+      ['WORKER_DIED', 'a storage thread died'],
+    ];
+    for (const [i, [code, reason]] of reasons.entries()) {
+      replica.write(KEY, record(1, 'v'), answers, i);
+      engine.failWrite(i, code);
+      replica.read(KEY, answers, i);
+      engine.failRead(i, code);
+      for (const { reply } of answers.all.slice(-2)) {
+        assert.deepEqual([reply.kind, reply.record, reply.reason], [ReplicaReplyKind.failed, null, reason]);
+      }
+    }
+    assert.equal(replica.figures().readsFailed, reasons.length);
+    assert.equal(replica.figures().writesFailed, reasons.length);
+    assert.deepEqual(logged, ['error: A write failed: NO_SPACE happened']);
+    assert.equal(replica.isPoisoned, false);
+  });
+
+  test('a poisoned engine is noticed once, and reads go on', () => {
+    const { replica, answers, logged } = made;
+    for (let i = 0; i < 3; i++) {
+      replica.write(KEY, record(1, 'v'), answers, 0);
+      engine.failWrite(i, 'POISONED');
+    }
+    assert.equal(replica.isPoisoned, true);
+    assert.equal(logged.length, 1);
+    assert.match(logged[0], /^error: The node takes no more writes/);
+    replica.read(KEY, answers, 7);
+    engine.reads[0].sink.onRead(engine.reads[0].token, record(1, 'v'), null);
+    assert.equal(answers.all.at(-1)!.reply.kind, ReplicaReplyKind.ok);
+  });
+
+  test('a page whose signal is aborted is refused before it is asked for, and after', async () => {
+    const { replica } = made;
+    await assert.rejects(replica.page(KEY, false, null, 1, AbortSignal.abort(new Error('gone'))), /gone/);
+    assert.equal(engine.ranges.length, 0);
+    const controller = new AbortController();
+    const pending = replica.page(KEY, false, null, 1, controller.signal);
+    controller.abort(new Error('gone'));
+    await assert.rejects(pending, /gone/);
+  });
+
+  test('a page that fails says how', async () => {
+    const { replica } = made;
+    const { signal } = new AbortController();
+    for (const [code, expected] of [
+      ['OVERLOADED', 'OVERLOADED'],
+      ['CLOSED', 'DRAINING'],
+      ['CORRUPTION', 'STORAGE'],
+    ] as const) {
+      engine.page = () => Promise.reject(new LsmError(code, 'no'));
+      await assert.rejects(replica.page(KEY, false, null, 1, signal), { code: expected });
+    }
+  });
+
+  test('an empty page that is not the last goes on where the engine says', async () => {
+    const { replica } = made;
+    engine.page = async () => ({ keys: [], records: [], done: false, resumeAfter: Buffer.from('m') });
+    const page = await replica.page(KEY, false, null, 1, new AbortController().signal);
+    assert.deepEqual([page.done, Buffer.from(page.resumeAfter!).toString()], [false, 'm']);
+  });
+});
