@@ -2,16 +2,12 @@ import { LsmError } from './errors.ts';
 import type { FileSystem } from './fs/file-system.ts';
 import { InsertStatus, Memtable } from './memtable/memtable.ts';
 import type { EngineOptions } from './options.ts';
-import { loadTable, type TableHandle } from './sstable/table-handle.ts';
+import { loadTable } from './sstable/load-table.ts';
+import type { TableHandle } from './sstable/table-handle.ts';
+import { CURRENT_FILE_NAME, type FileKind, LOCK_FILE_NAME, parseFileName } from './version/file-names.ts';
 import { Manifest } from './version/manifest.ts';
-import { tableFileName } from './version/table-metadata.ts';
 import { Version } from './version/version.ts';
 import { replayLog } from './wal/log-reader.ts';
-
-const LOCK_FILE = 'LOCK';
-const LOG_NAME = /^(\d{6,})\.log$/;
-const TABLE_NAME = /^(\d{6,})\.sst$/;
-const OWN_NAME = /^(\d{6,}\.(log|sst|sst\.tmp)|MANIFEST-\d+|CURRENT|CURRENT\.tmp|LOCK(-journal|-wal|-shm)?)$/;
 
 export interface RecoveredMemtable {
   readonly generation: number;
@@ -43,15 +39,15 @@ export function recover(
   report: (message: string) => void,
 ): RecoveredState {
   const names = fs.existsSync(directory) ? fs.listSync(directory) : [];
-  const foreign = names.find((name) => !OWN_NAME.test(name));
-  if (foreign !== undefined && !names.includes('CURRENT')) {
+  const foreign = names.find((name) => parseFileName(name) === undefined && !name.startsWith(LOCK_FILE_NAME));
+  if (foreign !== undefined && !names.includes(CURRENT_FILE_NAME)) {
     throw new LsmError(
       'FOREIGN_DIRECTORY',
       `${directory} is not an engine's folder (it holds ${foreign}): name an empty or new one`,
     );
   }
   if (!fs.existsSync(directory)) fs.makeDirectorySync(directory);
-  const lock = fs.lockSync(`${directory}/${LOCK_FILE}`);
+  const lock = fs.lockSync(`${directory}/${LOCK_FILE_NAME}`);
   try {
     return { lock, ...recoverLocked(fs, directory, options, report) };
   } catch (error) {
@@ -74,15 +70,15 @@ function recoverLocked(
   const { version, oldestGeneration } = found;
   const tables = version.levels.flat();
   const handles = tables.map((metadata) => loadTable(fs, directory, metadata));
-  const logs = generationsOnDisk(fs, directory);
+  const logs = numbersOnDisk(fs, directory, 'log').sort((a, b) => a - b);
   const live = logs.filter((generation) => generation >= oldestGeneration);
   const memtables = live.map((generation) => replay(fs, directory, generation, options, report));
   const nextGeneration = Math.max(oldestGeneration, ...live.map((generation) => generation + 1));
   // A crash may have left tables whose edit never reached the manifest: their numbers are not used again.
-  const tableIds = numbersOnDisk(fs, directory, TABLE_NAME);
+  const tableIds = numbersOnDisk(fs, directory, 'table');
   const nextFileId = Math.max(found.nextFileId, ...tableIds.map((id) => id + 1));
   const manifest = Manifest.create(fs, directory, { version, oldestGeneration, nextFileId });
-  removeLeftovers(fs, directory, new Set(tables.map(({ id }) => tableFileName(id))), oldestGeneration);
+  removeLeftovers(fs, directory, new Set(tables.map(({ id }) => id)), oldestGeneration);
   return { manifest, version, handles, oldestGeneration, memtables, nextGeneration, nextFileId };
 }
 
@@ -112,14 +108,10 @@ function replay(
   }
 }
 
-function generationsOnDisk(fs: FileSystem, directory: string): number[] {
-  return numbersOnDisk(fs, directory, LOG_NAME).sort((a, b) => a - b);
-}
-
-function numbersOnDisk(fs: FileSystem, directory: string, pattern: RegExp): number[] {
+function numbersOnDisk(fs: FileSystem, directory: string, kind: FileKind): number[] {
   return fs.listSync(directory).flatMap((name) => {
-    const match = pattern.exec(name);
-    return match === null ? [] : [Number(match[1])];
+    const file = parseFileName(name);
+    return file?.kind === kind ? [file.number] : [];
   });
 }
 
@@ -127,15 +119,15 @@ function numbersOnDisk(fs: FileSystem, directory: string, pattern: RegExp): numb
 function removeLeftovers(
   fs: FileSystem,
   directory: string,
-  liveTables: ReadonlySet<string>,
+  liveTables: ReadonlySet<number>,
   oldestGeneration: number,
 ): void {
   for (const name of fs.listSync(directory)) {
-    const log = LOG_NAME.exec(name);
-    const obsolete =
-      name.endsWith('.tmp') ||
-      (TABLE_NAME.test(name) && !liveTables.has(name)) ||
-      (log !== null && Number(log[1]) < oldestGeneration);
-    if (obsolete) fs.removeSync(`${directory}/${name}`);
+    const file = parseFileName(name);
+    const leftover =
+      file?.kind === 'temporary' ||
+      (file?.kind === 'table' && !liveTables.has(file.number)) ||
+      (file?.kind === 'log' && file.number < oldestGeneration);
+    if (leftover) fs.removeSync(`${directory}/${name}`);
   }
 }

@@ -15,14 +15,15 @@ import {
 } from './config/setting.ts';
 import { formatSize } from './config/units.ts';
 import { QuorateError } from './errors.ts';
+import type { LogLevel } from './log.ts';
 
 export { environmentName, type Setting, type SettingsTable } from './config/setting.ts';
 
 export const DURABILITIES = ['sync', 'interval', 'none'] as const;
 export type Durability = (typeof DURABILITIES)[number];
 
-export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
-export type LogLevel = (typeof LOG_LEVELS)[number];
+/** Those of src/log.ts, which is not loaded for them: only nodes have a log. */
+const LOG_LEVELS: readonly LogLevel[] = ['info', 'warn', 'error', 'silent'];
 
 /** What a node is told besides its place in the topology: where limits, time and memory are bounded. */
 export interface NodeSettings {

@@ -75,7 +75,7 @@ export class HybridClock {
     this.#reserve = options.reserve;
     this.#maxDriftMs = options.maxDriftMs;
     this.#ceiling = options.ceiling;
-    this.#last = options.ceiling - 1;
+    this.#last = Math.max(options.ceiling - 1, 0);
     this.#ownMs = options.ceiling === 0 ? options.clock.nowMs() : timestampMs(options.ceiling);
     this.#ownTakenAtMs = options.clock.monotonicMs();
   }

@@ -9,7 +9,7 @@ import { toLsmError } from '../roles/protocol.ts';
 import { ControlWord } from '../shared/control.ts';
 import type { Manifest } from '../version/manifest.ts';
 import type { VersionEdit } from '../version/version.ts';
-import { logPath } from '../wal/log-format.ts';
+import { logFileName } from '../wal/log-format.ts';
 import type { Arenas } from './arenas.ts';
 import type { Views } from './views.ts';
 
@@ -40,7 +40,6 @@ export class Maintenance {
   readonly #parts: MaintenanceParts;
   readonly #words: Int32Array;
   readonly #busyTables = new Set<number>();
-  readonly #cursors: (Uint8Array | null)[];
   readonly #idleWaiters: (() => void)[] = [];
   #nextFileId: number;
   #flushing = false;
@@ -59,7 +58,6 @@ export class Maintenance {
     this.#parts = parts;
     this.#words = new Int32Array(parts.control);
     this.#nextFileId = parts.nextFileId;
-    this.#cursors = parts.views.version.levels.map(() => null);
   }
 
   /** Memtables that wait for their flush. */
@@ -130,7 +128,7 @@ export class Maintenance {
       await this.#commit({ added, removed: [], oldestGeneration: generation + 1 }, generation + 1, handles);
       this.flushes++;
       for (const { fileSizeBytes } of added) this.bytesFlushed += fileSizeBytes;
-      await this.#parts.fs.remove(logPath(directory, generation));
+      await this.#parts.fs.remove(`${directory}/${logFileName(generation)}`);
     }).finally(() => {
       this.#flushing = false;
       this.#ended();
@@ -140,7 +138,7 @@ export class Maintenance {
   #compactNext(): void {
     const { options, views } = this.#parts;
     while (this.#compactions < Math.max(1, options.maxBackgroundJobs - 1)) {
-      const task = pickCompaction(views.version, this.#busyTables, this.#cursors, {
+      const task = pickCompaction(views.version, this.#busyTables, {
         l0Trigger: this.#compacting ? 1 : options.l0CompactionTables,
         baseLevelBytes: this.#compacting ? 1 : options.baseLevelBytes,
         levelMultiplier: this.#compacting ? 1 : options.levelMultiplier,
@@ -155,8 +153,6 @@ export class Maintenance {
     const tables = [...task.inputs, ...task.overlapping];
     for (const { id } of tables) this.#busyTables.add(id);
     this.#compactions++;
-    const lastInput = task.inputs[task.inputs.length - 1];
-    this.#cursors[task.inputLevel] = lastInput.largestKey;
     const done = task.trivialMove ? this.#move(task) : this.#merge(task);
     done.finally(() => {
       for (const { id } of tables) this.#busyTables.delete(id);
@@ -222,9 +218,19 @@ export class Maintenance {
     handles: BackgroundResult,
   ): Promise<void> {
     const { manifest, views } = this.#parts;
-    await manifest.append({ ...edit, nextFileId: this.#nextFileId });
+    try {
+      await manifest.append({ ...edit, nextFileId: this.#nextFileId });
+    } catch (error) {
+      // A poisoned manifest may hold the edit all the same: then its tables must stay.
+      if (toLsmError(error, 'manifest').code !== 'POISONED') await this.#removeTables(handles);
+      throw error;
+    }
     // Edits are applied in the order they were appended: each waits for its own append, and those are in turn.
     views.install(views.version.apply(edit), oldestGeneration ?? views.current.oldestGeneration, handles);
+  }
+
+  async #removeTables(handles: BackgroundResult): Promise<void> {
+    for (const { path } of handles) await this.#parts.fs.remove(path).catch(() => undefined);
   }
 
   #ended(): void {

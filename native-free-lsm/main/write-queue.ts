@@ -8,6 +8,8 @@ import { type KeyedRecord, type WriteSink, WriteStatus } from './sinks.ts';
 
 /** Writes in the writer's ring at once. Its response ring has room for the completions of all of them. */
 const MAX_WRITES_IN_RING = 8192;
+/** Tag of a request whose answer nobody waits for. */
+const NOBODY = 0xffffffff;
 export const WRITER_RESPONSE_RING_BYTES = 512 * 1024;
 
 interface QueuedWrite {
@@ -68,6 +70,14 @@ export class WriteQueue {
     const write = { puts, isBatch: true, payloadBytes: batchOperationBytes(puts), sink, token };
     if (this.#failure !== undefined) fail(sink, token, this.#failure);
     else if (this.#waiting.length > 0 || !this.#push(write)) this.#wait(write);
+  }
+
+  /** An empty request, so that the writer looks at its control words; it is answered to nobody. */
+  wake(): void {
+    const at = this.#requests.reserve(batchOperationBytes([]));
+    if (at === -1) return;
+    encodeBatch(this.#requests.bytes, at, []);
+    this.#requests.push(NOBODY);
   }
 
   /** Makes what was queued visible to the writer. */
@@ -181,7 +191,7 @@ export class WriteQueue {
   #complete(bytes: Uint8Array, at: number): void {
     const place = readUint32(bytes, at);
     const code = readUint32(bytes, at + 4);
-    const sink = this.#sinks[place];
+    const sink = place === NOBODY ? null : this.#sinks[place];
     if (sink === null) return;
     this.#sinks[place] = null;
     this.#places.give(place);

@@ -29,8 +29,14 @@
  */
 import { LsmError } from '../errors.ts';
 import { compareBytes, hashBytes } from '../format/bytes.ts';
+import {
+  compareVersions,
+  MAX_TIMESTAMP,
+  recordTimestamp,
+  recordValueStart,
+  recordWriter,
+} from '../format/record.ts';
 import type { RecordIterator } from '../iterator/record-iterator.ts';
-import { compareVersions, MAX_TIMESTAMP, recordTimestamp, recordValueStart, recordWriter } from '../format/record.ts';
 import {
   aligned,
   allocationsStart,
@@ -47,8 +53,8 @@ import {
   SLOT_TAG_SHIFT,
   SMALLEST_TIMESTAMP_DOUBLE,
   slotCount,
-  Total,
   TOTALS_WORDS,
+  Total,
   Word,
 } from './arena-layout.ts';
 import { MemtableIterator, newestBelow } from './memtable-iterator.ts';
@@ -140,13 +146,9 @@ export class Memtable {
     if (slot === 0) {
       this.metTimestamp = 0;
       this.metWriter = 0;
-      const node = this.#allocateNode(keyBytes, keyStart, keyEnd, recordEnd - recordStart);
+      const node = this.#insertKey(keyBytes, keyStart, keyEnd, recordBytes, recordStart, recordEnd);
       if (node === 0) return InsertStatus.full;
-      const entry = node + NODE_HEADER_BYTES + aligned(keyEnd - keyStart);
-      this.#words[node >>> 2] = entry;
-      this.#writeEntry(entry, 0, recordBytes, recordStart, recordEnd);
-      this.#link(node);
-      // Release: last of all, as readers that find the slot follow it without another look.
+      // Release: the node is whole before a reader can find it through the slot.
       Atomics.store(this.#words, slotAt, (node >>> 2) | (hash & ~SLOT_OFFSET_MASK));
     } else {
       const node = (slot & SLOT_OFFSET_MASK) << 2;
@@ -154,7 +156,8 @@ export class Memtable {
       this.metTimestamp = recordTimestamp(this.bytes, newest + ENTRY_HEADER_BYTES);
       this.metWriter = recordWriter(this.bytes, newest + ENTRY_HEADER_BYTES);
       const writer = recordWriter(recordBytes, recordStart);
-      if (compareVersions(timestamp, writer, this.metTimestamp, this.metWriter) <= 0) return InsertStatus.stale;
+      if (compareVersions(timestamp, writer, this.metTimestamp, this.metWriter) <= 0)
+        return InsertStatus.stale;
       const entry = this.#allocate(ENTRY_HEADER_BYTES + aligned(recordEnd - recordStart));
       if (entry === 0) return InsertStatus.full;
       this.#writeEntry(entry, newest, recordBytes, recordStart, recordEnd);
@@ -299,23 +302,89 @@ export class Memtable {
     return start;
   }
 
-  /** A key node, linked to its successors, with its key, and room behind it for the first entry; 0 when full. */
-  #allocateNode(keyBytes: Uint8Array, keyStart: number, keyEnd: number, recordLength: number): number {
+  /** Allocates, writes and links the node of a new key with its first entry; 0 when the arena is full. */
+  #insertKey(
+    keyBytes: Uint8Array,
+    keyStart: number,
+    keyEnd: number,
+    recordBytes: Uint8Array,
+    recordStart: number,
+    recordEnd: number,
+  ): number {
     const words = this.#words;
     const height = this.#drawHeight();
     const keyLength = keyEnd - keyStart;
-    const nodeSize = 4 * height + NODE_HEADER_BYTES + aligned(keyLength);
-    const start = this.#allocate(nodeSize + ENTRY_HEADER_BYTES + aligned(recordLength));
+    const nodeBytes = 4 * height + NODE_HEADER_BYTES + aligned(keyLength);
+    const start = this.#allocate(nodeBytes + ENTRY_HEADER_BYTES + aligned(recordEnd - recordStart));
     if (start === 0) return 0;
-    // A reader that sees the old height starts lower and only takes more steps.
-    if (height > words[Word.height]) words[Word.height] = height;
     const node = start + 4 * height;
+    const entry = start + nodeBytes;
+    words[node >>> 2] = entry;
     words[(node >>> 2) + 1] = keyLength;
     copyBytes(this.bytes, node + NODE_HEADER_BYTES, keyBytes, keyStart, keyEnd);
+    this.#writeEntry(entry, 0, recordBytes, recordStart, recordEnd);
+    // A reader that sees the old height starts lower and only takes more steps.
+    if (height > words[Word.height]) words[Word.height] = height;
     this.#findBefore(keyBytes, keyStart, keyEnd);
-    for (let level = 0; level < MAX_HEIGHT; level++) {
-      if (level < height) words[linkIndex(node, level)] = words[linkIndex(this.#before[level], level)];
+    for (let level = 0; level < height; level++) {
+      words[linkIndex(node, level)] = words[linkIndex(this.#before[level], level)];
+    }
+    for (let level = 0; level < height; level++) {
+      // Release: the node, its links and its entry are whole before a reader can follow a link to it.
+      Atomics.store(words, linkIndex(this.#before[level], level), node);
     }
     return node;
   }
+
+  #writeEntry(entry: number, older: number, recordBytes: Uint8Array, start: number, end: number): void {
+    this.#words[entry >>> 2] = older;
+    this.#words[(entry >>> 2) + 1] = end - start;
+    copyBytes(this.bytes, entry + ENTRY_HEADER_BYTES, recordBytes, start, end);
+  }
+
+  /** Finds the last node below a key that is not in the list, at each level in use. */
+  #findBefore(key: Uint8Array, start: number, end: number): void {
+    const words = this.#words;
+    const bytes = this.bytes;
+    let node = HEAD_NODE;
+    let above = 0;
+    for (let level = words[Word.height] - 1; level >= 0; level--) {
+      let next = words[linkIndex(node, level)];
+      // `above` was compared a level higher.
+      while (next !== 0 && next !== above) {
+        const from = next + NODE_HEADER_BYTES;
+        if (compareBytes(bytes, from, from + words[(next >>> 2) + 1], key, start, end) > 0) break;
+        node = next;
+        next = words[linkIndex(node, level)];
+      }
+      above = next;
+      this.#before[level] = node;
+    }
+  }
+
+  /** 1 with probability 3/4, each further level with 1/4 of the one below; no key can steer it. */
+  #drawHeight(): number {
+    let state = this.#words[Word.random];
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    this.#words[Word.random] = state;
+    // Half the zeros at the end of a random word are distributed just so.
+    const height = 1 + ((31 - Math.clz32(state & -state)) >> 1);
+    return Math.min(height, MAX_HEIGHT);
+  }
+
+  #count(bytes: number, timestamp: number): void {
+    this.#words[Word.entries]++;
+    this.#words[Word.rawBytes] += bytes;
+    if (timestamp < this.#doubles[SMALLEST_TIMESTAMP_DOUBLE])
+      this.#doubles[SMALLEST_TIMESTAMP_DOUBLE] = timestamp;
+    if (timestamp > this.#doubles[LARGEST_TIMESTAMP_DOUBLE])
+      this.#doubles[LARGEST_TIMESTAMP_DOUBLE] = timestamp;
+  }
+}
+
+function copyBytes(target: Uint8Array, at: number, source: Uint8Array, start: number, end: number): void {
+  if (end - start > LOOP_COPY_BYTES) target.set(source.subarray(start, end), at);
+  else for (let i = start; i < end; i++) target[at + i - start] = source[i];
 }

@@ -163,7 +163,7 @@ export class WriterRole {
   /** Undefined: the run fits. WAIT: not yet. An error: it has waited too long. */
   #makeRoom(): LsmError | typeof WAIT | undefined {
     const needed = this.#runEntryBytes();
-    if (needed <= this.#memtable.roomBytes && !this.#sealAsked()) return undefined;
+    if (needed <= this.#memtable.bytes.length - this.#memtable.usedBytes && !this.#sealAsked()) return undefined;
     const spare = Atomics.load(this.#words, ControlWord.spareArena);
     if (spare === 0) return this.#stall();
     try {

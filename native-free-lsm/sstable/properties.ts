@@ -10,7 +10,7 @@ export const CREATOR = 'native-free-lsm 0.1.0';
 export type TableProperties = Omit<TableMetadata, 'id' | 'level' | 'fileSizeBytes'>;
 
 /** Plain maps of plain types, so that any MessagePack reader understands them. */
-const packr = new Packr({ useRecords: false, mapsAsObjects: true });
+const packr = new Packr({ useRecords: false, mapsAsObjects: true, variableMapSize: true });
 
 const NUMBERS = [
   'entries',

@@ -6,7 +6,7 @@ import { CURRENT_FILE_NAME, manifestFileName, TEMPORARY_CURRENT_FILE_NAME } from
 
 /**
  * CURRENT: one line of text, the name of the manifest in force and the crc32 of that name in eight hexadecimal
- * digits, `MANIFEST-000001 8d2f3a10`. It is replaced by rename and so is never half written.
+ * digits, `MANIFEST-000001 5a055f23`. It is replaced by rename and so is never half written.
  */
 function currentLine(number: number): Buffer {
   const name = manifestFileName(number);

@@ -1,4 +1,5 @@
 import { Packr } from 'msgpackr/pack';
+import { ownBytes } from '../format/copy.ts';
 import { readUint32, writeUint32 } from '../format/record.ts';
 import { ALIGNMENT_BYTES, FRAME_HEADER_BYTES } from '../wal/log-format.ts';
 import type { TableMetadata } from './table-metadata.ts';
@@ -79,8 +80,8 @@ function tableFromArray(value: unknown): TableMetadata {
     entries: wholeNumber(fields[3]),
     tombstones: wholeNumber(fields[4]),
     rawSizeBytes: wholeNumber(fields[5]),
-    smallestKey: ownBytes(fields[6]),
-    largestKey: ownBytes(fields[7]),
+    smallestKey: bytesOf(fields[6]),
+    largestKey: bytesOf(fields[7]),
     smallestTimestamp: wholeNumber(fields[8]),
     largestTimestamp: wholeNumber(fields[9]),
     smallestExpiryMs: wholeNumber(fields[10]),
@@ -97,8 +98,8 @@ function wholeNumber(value: unknown): number {
   throw new Error('expected a whole number');
 }
 
-/** A copy in memory of its own size: what was unpacked is a view of the file's bytes. */
-function ownBytes(value: unknown): Uint8Array {
-  if (value instanceof Uint8Array) return new Uint8Array(value);
+/** A copy: what was unpacked is a view of the file's bytes, which go. */
+function bytesOf(value: unknown): Uint8Array {
+  if (value instanceof Uint8Array) return ownBytes(value, 0, value.length);
   throw new Error('expected bytes');
 }

@@ -5,13 +5,18 @@ import { readUint32, recordFault, writeUint32 } from '../format/record.ts';
  * A write operation: the payload of one frame of the writer's ring and, the same bytes, of one frame of the
  * log. Integers are little-endian, keys and records follow one another without padding.
  *
- *   put    u8 1, u8 0, u16 key length, u32 record length, key, record
- *   batch  u8 2, u8 0, u16 0, u32 count, then count × (u16 key length, u16 0, u32 record length, key, record)
+ *   put    u8 1, u8 flags, u16 key length, u32 record length, key, record
+ *   batch  u8 2, u8 0, u16 0, u32 count,
+ *          then count × (u16 key length, u8 flags, u8 0, u32 record length, key, record)
+ *
+ * Flag bit 0: dropped. The writer had found a newer version of the key in an older memtable or a table; the
+ * put is passed over here and at every replay, where it would hide that one. Other flags are refused.
  *
  * Operation 0 stays unused, so that zeroed bytes are never an operation; the others are reserved and refused.
  */
 export const WriteOperation = { put: 1, batch: 2 } as const;
 
+const DROPPED = 1;
 /** Fixed bytes of an operation, and of each put of a batch. */
 const HEAD_BYTES = 8;
 export const MAX_KEY_BYTES = 0xffff;
@@ -68,7 +73,10 @@ function writeKeyAndRecord(
   return at + HEAD_BYTES + key.length + record.length;
 }
 
-/** Walks the puts of one operation without making an object for any. One cursor serves many operations. */
+/**
+ * Walks the puts of one operation, those that were dropped left out, without making an object for any. One
+ * cursor serves many operations.
+ */
 export class OperationCursor {
   keyStart = 0;
   keyEnd = 0;
@@ -78,8 +86,12 @@ export class OperationCursor {
   #at = 0;
   #end = 0;
   #left = 0;
-  /** Where a put has its key's length: behind the operation's number if it stands alone, else in front. */
+  /**
+   * Where a put has its key's length and its flags: behind the operation's number if it stands alone, else in
+   * front.
+   */
   #keyLengthOffset = 0;
+  #flagsOffset = 0;
 
   /**
    * Sets out on the operation in `bytes[start, end)`; `next` then leads to its first put.
@@ -90,17 +102,19 @@ export class OperationCursor {
     this.#bytes = bytes;
     this.#end = end;
     const operation = bytes[start];
-    if (bytes[start + 1] !== 0) throw malformed(`byte 1 of the operation is ${bytes[start + 1]}`);
     if (operation === WriteOperation.put) {
       this.#left = 1;
       this.#at = start;
       this.#keyLengthOffset = 2;
+      this.#flagsOffset = 1;
     } else if (operation === WriteOperation.batch) {
+      if ((bytes[start + 1] | bytes[start + 2] | bytes[start + 3]) !== 0) {
+        throw malformed('bytes 1 to 3 of the batch are not zero');
+      }
       this.#left = readUint32(bytes, start + 4);
       this.#at = start + HEAD_BYTES;
       this.#keyLengthOffset = 0;
-      if ((bytes[start + 2] | bytes[start + 3]) !== 0)
-        throw malformed('bytes 2 and 3 of the batch are not zero');
+      this.#flagsOffset = 2;
       if (this.#left === 0 && this.#at !== end) throw malformed('bytes behind an empty batch');
     } else {
       throw malformed(`operation ${operation}`);
@@ -108,14 +122,29 @@ export class OperationCursor {
   }
 
   /**
-   * Moves to the next put; false behind the last.
+   * Moves to the next put that was not dropped; false behind the last.
    * @throws LsmError INVALID_ARGUMENT when it leaves the operation or its record is none
    */
   next(): boolean {
-    if (this.#left === 0) return false;
+    while (this.#left > 0) {
+      if (this.#step() !== DROPPED) return true;
+    }
+    return false;
+  }
+
+  /** Marks the current put as dropped, in the operation's own bytes. */
+  drop(): void {
+    this.#bytes[this.keyStart - HEAD_BYTES + this.#flagsOffset] = DROPPED;
+  }
+
+  /** Moves to the next put and returns its flags. */
+  #step(): number {
     const bytes = this.#bytes;
     const at = this.#at;
     if (at + HEAD_BYTES > this.#end) throw malformed('the operation ends inside a put');
+    const flags = bytes[at + this.#flagsOffset];
+    if (flags > DROPPED) throw malformed(`flags ${flags} of a put are unknown`);
+    if (this.#flagsOffset === 2 && bytes[at + 3] !== 0) throw malformed('byte 3 of a put is not zero');
     const keyLengthAt = at + this.#keyLengthOffset;
     const keyLength = bytes[keyLengthAt] | (bytes[keyLengthAt + 1] << 8);
     this.keyStart = at + HEAD_BYTES;
@@ -128,7 +157,7 @@ export class OperationCursor {
     this.#at = this.recordEnd;
     this.#left--;
     if (this.#left === 0 && this.#at !== this.#end) throw malformed('bytes behind the last put');
-    return true;
+    return flags;
   }
 }
 

@@ -61,12 +61,11 @@ export function openDataDirectory(directory: string, nodes: number): LocalCluste
   }
   const cluster: LocalCluster = { clusterId: randomUUID(), nodes };
   try {
-    fs.mkdirSync(directory, { recursive: true });
+    makeDirectory(path.resolve(directory));
     const file = path.join(directory, CLUSTER_FILE);
     fs.writeFileSync(`${file}.tmp`, `${JSON.stringify({ format: FORMAT, ...cluster })}\n`, { flush: true });
     fs.renameSync(`${file}.tmp`, file);
     syncDirectory(directory);
-    syncDirectory(path.dirname(path.resolve(directory)));
   } catch (error) {
     throw unusable(directory, error);
   }
@@ -117,6 +116,17 @@ function nearestExisting(directory: string): string {
     candidate = path.dirname(candidate);
   }
   return candidate;
+}
+
+/** With the folders above it, durably. (`mkdir -p` in Node never ends where folders cannot be made, as in /proc.) */
+function makeDirectory(directory: string): void {
+  if (fs.existsSync(directory)) {
+    return;
+  }
+  const parent = path.dirname(directory);
+  makeDirectory(parent);
+  fs.mkdirSync(directory);
+  syncDirectory(parent);
 }
 
 function checkWritable(directory: string): void {

@@ -1,5 +1,9 @@
+import path from 'node:path';
 import { Command } from 'commander';
 import { ExitCode, exitCodesManual } from './exit-codes.ts';
+
+/** The engine's: whoever holds its lock has the folder to himself. */
+const LOCK_FILE = 'LOCK';
 
 const MANUAL = `
 A node that finds its folder emptied takes writes but counts for no read quorum:
@@ -17,9 +21,15 @@ export function declareWholeCommand(): Command {
     .description('Declares that an emptied node has all its data again and counts for reads.')
     .argument('<directory>', "the node's own data folder; the node must be stopped")
     .addHelpText('after', MANUAL)
-    .action(async (directory: string) => {
-      const { declareWhole } = await import('../replica/identity.ts');
-      const { nodeId, changed } = await declareWhole(directory);
-      console.log(changed ? `${nodeId} counts for reads again.` : `${nodeId} was whole already.`);
-    });
+    .action(declareWholeAction);
+}
+
+async function declareWholeAction(directory: string): Promise<void> {
+  const { declareWhole, ENGINE_FOLDER } = await import('../replica/identity.ts');
+  const { nodeId, changed } = await declareWhole(directory, async () => {
+    const { NodeFileSystem } = await import('../../native-free-lsm/index.ts');
+    const lock = new NodeFileSystem().lockSync(path.join(directory, ENGINE_FOLDER, LOCK_FILE));
+    return { [Symbol.asyncDispose]: async () => lock[Symbol.dispose]() };
+  });
+  console.log(changed ? `${nodeId} counts for reads again.` : `${nodeId} was declared whole before.`);
 }

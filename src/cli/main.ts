@@ -85,7 +85,10 @@ function reportFailure(error: unknown, argv: readonly string[]): ExitCode {
       return error.exitCode === 0 ? ExitCode.ok : ExitCode.error;
     }
     const command = Object.hasOwn(COMMANDS, argv[0] ?? '') ? `${PROGRAM_NAME} ${argv[0]}` : PROGRAM_NAME;
-    const fault = error.message.replace(/^error: /, '').replaceAll('\n', ' ').replace(/\.$/, '');
+    const fault = error.message
+      .replace(/^error: /, '')
+      .replaceAll('\n', ' ')
+      .replace(/\.$/, '');
     console.error(`quorate: ${fault}: see \`${command} --help\``);
     return ExitCode.error;
   }

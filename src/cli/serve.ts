@@ -115,7 +115,10 @@ async function serve(plan: ServePlan, restart: boolean): Promise<void> {
   }
   const killed = await drained;
   if (killed.length > 0) {
-    throw new CommandError(ExitCode.error, `killed because they did not end by themselves: ${killed.join(', ')}`);
+    throw new CommandError(
+      ExitCode.error,
+      `killed because they did not end by themselves: ${killed.join(', ')}`,
+    );
   }
   console.log('All is synced and closed.');
 }

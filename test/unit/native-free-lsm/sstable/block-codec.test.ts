@@ -72,10 +72,18 @@ test('any changed byte of a block or its trailer is found', () => {
 
 test('a length other than the one in the index is found even where the checksum is right', () => {
   const block = blockOf(300, 50);
+  const plain = stored(block, false);
+  const packed = stored(zstdCompressSync(block), true);
   for (const memoryBytes of [299, 301, 5000]) {
-    assertDamage(() => unpack(stored(block, false), memoryBytes), FILE, 1000);
-    assertDamage(() => unpack(stored(zstdCompressSync(block), true), memoryBytes), FILE, 1000);
+    const error = assertDamage(() => unpack(plain, memoryBytes), FILE, 1000);
+    assert.match(error.message, new RegExp(`of 300 bytes, ${memoryBytes} by the index`));
   }
+  // What is too long is not decompressed beyond the length it should have.
+  assert.match(
+    assertDamage(() => unpack(packed, 299), FILE, 1000).message,
+    /does not decompress to 299 bytes/,
+  );
+  assert.match(assertDamage(() => unpack(packed, 301), FILE, 1000).message, /of 300 bytes, 301 by the index/);
 });
 
 test('bytes that are no zstd, or no block, are found even where the checksum is right', () => {

@@ -80,6 +80,15 @@ test('neighbours of every key, just below, just above, longer and shorter, are n
   }
 });
 
+test('the scan ends where keys have left the wanted one behind', () => {
+  // "bbc" has as many bytes in common with "bba" as "abc" has with "ab".
+  const block = blockOf(
+    ['ab', 'bba', 'bbc'].map((key) => entryOf(key)),
+    16,
+  );
+  assert.equal(search(block, Buffer.from('abc')), undefined);
+});
+
 test('a search looks at its range of the bytes only', () => {
   const block = blockOf([entryOf('a', '1'), entryOf('b', '2')]);
   const cache = new Uint8Array(new SharedArrayBuffer(block.length + 50)).fill(0xff);

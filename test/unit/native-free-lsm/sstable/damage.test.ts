@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import type { MemoryFileSystem } from '../../../../native-free-lsm/fs/memory-fs.ts';
 import { loadTable, readTableMetadata } from '../../../../native-free-lsm/sstable/load-table.ts';
+import { readTableLayout } from '../../../../native-free-lsm/sstable/table-format.ts';
 import { TableReader } from '../../../../native-free-lsm/sstable/table-reader.ts';
 import type { TableMetadata } from '../../../../native-free-lsm/version/table-metadata.ts';
 import {
@@ -16,7 +17,7 @@ import {
 
 const FILE = '/db/000001.sst';
 const FOUND = ['CORRUPTION', 'UNSUPPORTED_FORMAT'] as const;
-const ENTRIES = numberedEntries(40, Buffer.from('half of this value is compressible '.repeat(2)));
+const ENTRIES = numberedEntries(30, Buffer.from('half of this value is compressible '.repeat(2)));
 
 /** Loads the table and reads every block of it. */
 function readAll(fs: MemoryFileSystem, metadata: TableMetadata): void {
@@ -43,13 +44,11 @@ for (const compression of ['none', 'zstd'] as const) {
     walkAll(fs, metadata);
     const whole = fs.contents(FILE);
     for (let at = 0; at < whole.length; at++) {
-      for (const mask of [0x01, 0x80, 0xff]) {
-        const damaged = Uint8Array.from(whole);
-        damaged[at] ^= mask;
-        fs.place(FILE, damaged);
-        assertDamage(() => readAll(fs, metadata), FILE, whole.length, FOUND);
-        if (mask === 0xff) assertDamage(() => walkAll(fs, metadata), FILE, whole.length, FOUND);
-      }
+      const damaged = Uint8Array.from(whole);
+      damaged[at] ^= 1 << (at & 7);
+      fs.place(FILE, damaged);
+      assertDamage(() => readAll(fs, metadata), FILE, whole.length, FOUND);
+      assertDamage(() => walkAll(fs, metadata), FILE, whole.length, FOUND);
     }
   });
 
@@ -67,19 +66,23 @@ for (const compression of ['none', 'zstd'] as const) {
   });
 }
 
-test('whatever a file holds, reading its metadata ends in an error of the engine', () => {
+test('a table whose end is anything at all is loaded as it was written or refused', () => {
   const fs = emptyFileSystem();
-  writeTable(fs, ENTRIES);
+  const metadata = writeTable(fs, ENTRIES);
   const whole = fs.contents(FILE);
-  const tail = fc.uint8Array({ maxLength: 200 });
+  const { dataBytes } = readTableLayout(fs, fs.openReadSync(FILE), FILE);
+  const place = fc.integer({ min: dataBytes - 300, max: whole.length });
   fc.assert(
-    fc.property(tail, fc.nat(whole.length), fc.boolean(), (bytes, kept, keepTail) => {
-      const end = keepTail ? whole.subarray(kept) : whole.subarray(0, kept);
-      const file = keepTail ? Buffer.concat([bytes, end]) : Buffer.concat([end, bytes]);
-      if (Buffer.compare(file, whole) === 0) return;
+    fc.property(place, fc.uint8Array({ maxLength: 300 }), fc.boolean(), (at, bytes, isEnd) => {
+      const rest = isEnd ? Buffer.alloc(0) : whole.subarray(Math.min(whole.length, at + bytes.length));
+      const file = Buffer.concat([whole.subarray(0, at), bytes, rest]);
       fs.place(FILE, file);
-      assertDamage(() => readTableMetadata(fs, DIRECTORY, 1, 1), FILE, file.length, FOUND);
+      const load = () => loadTable(fs, DIRECTORY, metadata);
+      // Data blocks may be anything here: they are not read.
+      if (Buffer.compare(file.subarray(dataBytes), whole.subarray(dataBytes)) === 0) load();
+      else assertDamage(load, FILE, Math.max(file.length, whole.length), FOUND);
     }),
+    { numRuns: 500 },
   );
 });
 

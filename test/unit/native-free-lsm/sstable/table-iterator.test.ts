@@ -159,3 +159,21 @@ test('after a read that failed the iterator can be sought again', () => {
   iterator.seekToFirst();
   assert.deepEqual(printable(drain(iterator)), printable(ENTRIES));
 });
+
+test('what a read left behind that failed half-way is not used', () => {
+  const table = tableOf(ENTRIES);
+  let broken = false;
+  const fs: MemoryFileSystem = Object.create(table.fs);
+  fs.readSync = (fd, target, targetOffset, length, position) => {
+    if (!broken) return table.fs.readSync(fd, target, targetOffset, length, position);
+    target.fill(0xee, targetOffset, targetOffset + length);
+    throw fileSystemError('EIO', 'read', FILE);
+  };
+  const iterator = table.reader.iterator(fs, table.fd, 600);
+  iterator.seekToFirst();
+  broken = true;
+  assert.throws(() => drain(iterator), /EIO/);
+  broken = false;
+  iterator.seekToFirst();
+  assert.equal(drain(iterator).length, 400);
+});

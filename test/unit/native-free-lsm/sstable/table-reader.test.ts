@@ -40,7 +40,7 @@ test('whatever the options, every key is found, no other is, and a walk gives al
         }
       },
     ),
-    { numRuns: 150 },
+    { numRuns: 300 },
   );
 });
 

@@ -102,7 +102,7 @@ test('keys and records at their limits come back', () => {
   const longest = (last: string) => `${'k'.repeat(65_534)}${last}`;
   const entries = [
     entryOf('', ''),
-    entryOf('large', new Uint8Array(16 * 1024 * 1024).fill(7)),
+    entryOf('a large one', new Uint8Array(16 * 1024 * 1024).fill(7)),
     entryOf(longest('a'), 'a'),
     entryOf(longest('b'), new Uint8Array(70_000)),
   ];

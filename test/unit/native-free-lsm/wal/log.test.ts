@@ -237,3 +237,19 @@ test('a failed write is an I/O error, and the next append takes its place', () =
   log.close();
   assert.deepEqual(replay(fs).puts, [shown(B)]);
 });
+
+test('the bytes of the example in FORMAT.md', () => {
+  const { fs, log } = create();
+  append(log, put('key1', 'v', 4096));
+  log.finish();
+  const example = `
+    51 4c 4f 47 01 00 00 00 07 00 00 00 e0 51 66 84
+    51 42 41 54 4d 70 20 80 28 00 00 00 07 00 00 00
+    01 00 00 00 02 00 00 00 10 00 00 00 00 00 00 00
+    1d 00 00 00 4d 00 00 00 01 00 04 00 11 00 00 00
+    6b 65 79 31 01 00 03 00 00 10 00 00 00 00 00 00
+    02 00 00 00 76 00 00 00 51 42 41 54 ad 05 74 32
+    00 00 00 00 07 00 00 00 02 00 00 00 0b 00 00 00
+    58 00 00 00 00 00 00 00`;
+  assert.equal(Buffer.from(fs.contents(LOG_PATH)).toString('hex'), example.replace(/\s/g, ''));
+});

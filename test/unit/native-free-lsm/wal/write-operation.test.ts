@@ -85,8 +85,29 @@ test('unknown operations and records are refused', () => {
   encodePut(bytes, 0, one.key, one.record);
   bytes[9] = 99;
   assert.throws(() => read(bytes, 0, bytes.length), /record format 99 is unknown/);
-  bytes[1] = 1;
-  assert.throws(() => read(bytes, 0, bytes.length), /byte 1/);
+  encodePut(bytes, 0, one.key, one.record);
+  bytes[1] = 2;
+  assert.throws(() => read(bytes, 0, bytes.length), /flags 2/);
+});
+
+test('a dropped put is passed over from then on', () => {
+  const puts = [put('a', '1'), put('bb', '22'), put('c', '3')];
+  const batch = new Uint8Array(batchOperationBytes(puts));
+  const single = new Uint8Array(putOperationBytes(1, puts[0].record.length));
+  for (const dropped of [[0], [1], [2], [0, 1], [0, 1, 2]]) {
+    encodeBatch(batch, 0, puts);
+    const cursor = new OperationCursor();
+    cursor.reset(batch, 0, batch.length);
+    for (let i = 0; cursor.next(); i++) if (dropped.includes(i)) cursor.drop();
+    const left = puts.filter((_, i) => !dropped.includes(i));
+    assert.deepEqual(read(batch, 0, batch.length), left.map(shown));
+  }
+  encodePut(single, 0, puts[0].key, puts[0].record);
+  const cursor = new OperationCursor();
+  cursor.reset(single, 0, single.length);
+  assert.ok(cursor.next());
+  cursor.drop();
+  assert.deepEqual(read(single, 0, single.length), []);
 });
 
 test('random bytes give an error of the engine or puts inside the range, and nothing else', () => {

@@ -1,0 +1,97 @@
+import type { EngineClock } from './clock.ts';
+import type { Executor, ExecutorContext, RoleHandle } from './executor.ts';
+import type { FileSystem } from './fs/file-system.ts';
+import { runBackgroundJob } from './roles/jobs.ts';
+import type { BackgroundJob, BackgroundResult, ReaderInit, WorkerMessage, WriterInit } from './roles/messages.ts';
+import { ReaderRole } from './roles/reader.ts';
+import { WriterRole } from './roles/writer.ts';
+
+interface InlineRole {
+  step(): boolean;
+  readonly finished: boolean;
+}
+
+/**
+ * The whole engine on the calling thread, in turns of the given clock: the same roles, rings and jobs as with
+ * threads, but deterministic, so that a test can stop, fail and repeat them at any step.
+ */
+export class InlineExecutor implements Executor {
+  readonly #fs: FileSystem;
+  readonly #clock: EngineClock;
+  readonly #onResponses: () => void;
+  readonly #roles = new Map<InlineRole, (error: Error | undefined) => void>();
+  #kicked = false;
+  #closed = false;
+
+  constructor({ fs, clock, onResponses }: ExecutorContext) {
+    this.#fs = fs;
+    this.#clock = clock;
+    this.#onResponses = onResponses;
+  }
+
+  startWriter(init: WriterInit): RoleHandle {
+    const { handle, inbox, onExit } = inlineHandle();
+    this.#roles.set(new WriterRole(init, this.#fs, inbox, this.#clock), onExit);
+    return handle;
+  }
+
+  startReader(init: ReaderInit): RoleHandle {
+    const { handle, inbox, onExit } = inlineHandle();
+    this.#roles.set(new ReaderRole(init, this.#fs, inbox), onExit);
+    return handle;
+  }
+
+  runBackground(job: BackgroundJob): Promise<BackgroundResult> {
+    return new Promise((resolve, reject) => {
+      this.#clock.endOfTurn(() => {
+        try {
+          resolve(runBackgroundJob(this.#fs, job));
+        } catch (error) {
+          reject(error);
+        }
+      });
+    });
+  }
+
+  kick(): void {
+    if (this.#kicked || this.#closed) return;
+    this.#kicked = true;
+    this.#clock.endOfTurn(() => this.#turn());
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+  }
+
+  #turn(): void {
+    this.#kicked = false;
+    let worked = false;
+    for (const [role, onExit] of this.#roles) {
+      try {
+        while (role.step()) worked = true;
+        if (!role.finished) continue;
+        this.#roles.delete(role);
+        onExit(undefined);
+      } catch (error) {
+        this.#roles.delete(role);
+        onExit(error instanceof Error ? error : new Error(String(error)));
+      }
+    }
+    if (!this.#closed) this.#onResponses();
+    // A role that waits for room, or one that has only taken its stop, needs another turn.
+    if (worked) this.kick();
+  }
+}
+
+function inlineHandle(): {
+  handle: RoleHandle;
+  inbox: () => WorkerMessage | undefined;
+  onExit: (error: Error | undefined) => void;
+} {
+  const messages: WorkerMessage[] = [];
+  let onExit: (error: Error | undefined) => void = () => undefined;
+  const exited = new Promise<Error | undefined>((resolve) => {
+    onExit = resolve;
+  });
+  return { handle: { post: (message) => messages.push(message), exited }, inbox: () => messages.shift(), onExit };
+}

@@ -1,0 +1,97 @@
+import type { BlockCache } from '../cache/block-cache.ts';
+import { compactionDebtBytes } from '../compaction/picker.ts';
+import type { LsmError } from '../errors.ts';
+import type { EngineOptions } from '../options.ts';
+import { ControlWord } from '../shared/control.ts';
+import type { Arenas } from './arenas.ts';
+import type { Maintenance } from './maintenance.ts';
+import type { ReadPath } from './read-path.ts';
+import type { Views } from './views.ts';
+import type { WriteQueue } from './write-queue.ts';
+
+/** Figures of one engine; plain data. Sizes in bytes. */
+export interface EngineStats {
+  readonly state: 'open' | 'poisoned';
+  readonly lastError: string | null;
+  /** Entries that are not deletions, counting a key once for each place that holds it: an upper bound. */
+  readonly estimatedKeys: number;
+  /** Keys and values as given, uncompressed, counted likewise. */
+  readonly liveBytes: number;
+  readonly diskBytes: number;
+  readonly tablesByLevel: readonly number[];
+  readonly bytesByLevel: readonly number[];
+  readonly memtables: number;
+  readonly memtableBytes: number;
+  readonly cacheHits: number;
+  readonly cacheMisses: number;
+  readonly cacheBytes: number;
+  /** Data blocks read from disk for gets, by thread; the main thread never reads one. */
+  readonly tableReadsByThread: Readonly<Record<string, number>>;
+  readonly writesInFlight: number;
+  readonly readsInFlight: number;
+  readonly flushes: number;
+  readonly compactions: number;
+  readonly bytesFlushed: number;
+  readonly bytesCompacted: number;
+  readonly compactionDebtBytes: number;
+  readonly [more: string]: unknown;
+}
+
+export interface StatsSources {
+  readonly options: EngineOptions;
+  readonly words: Int32Array;
+  readonly views: Views;
+  readonly arenas: Arenas;
+  readonly cache: BlockCache;
+  readonly writes: WriteQueue;
+  readonly reads: ReadPath;
+  readonly maintenance: Maintenance;
+  readonly fault: LsmError | undefined;
+}
+
+export function collectStats(sources: StatsSources): EngineStats {
+  const { arenas, cache, maintenance, options, reads, views, words, writes } = sources;
+  const { version } = views;
+  let memtableEntries = 0;
+  let memtableRawBytes = 0;
+  let memtableBytes = 0;
+  for (let g = arenas.activeGeneration; g >= views.current.oldestGeneration; g--) {
+    const memtable = arenas.memtable(g);
+    memtableEntries += memtable.entries;
+    memtableRawBytes += memtable.rawBytes;
+    memtableBytes += memtable.usedBytes;
+  }
+  const tableReadsByThread: Record<string, number> = { main: 0 };
+  for (let thread = 1; thread < 2 + options.readers; thread++) {
+    // A counter; any recent value does.
+    const reads = Atomics.load(words, ControlWord.tableReads + thread);
+    tableReadsByThread[thread === 1 ? 'writer' : `reader-${thread - 1}`] = reads;
+  }
+  return {
+    state: sources.fault === undefined ? 'open' : 'poisoned',
+    lastError: (sources.fault ?? maintenance.lastError)?.message ?? null,
+    estimatedKeys: Math.max(0, version.entries - version.tombstones * 2 + memtableEntries),
+    liveBytes: version.rawSizeBytes + memtableRawBytes,
+    diskBytes: version.fileSizeBytes,
+    tablesByLevel: version.levels.map((tables) => tables.length),
+    bytesByLevel: version.levels.map((tables) => tables.reduce((sum, table) => sum + table.fileSizeBytes, 0)),
+    memtables: maintenance.sealedMemtables + 1,
+    memtableBytes,
+    cacheHits: cache.hits,
+    cacheMisses: cache.misses,
+    cacheBytes: cache.usedBytes,
+    tableReadsByThread,
+    writesInFlight: writes.inFlight,
+    readsInFlight: reads.inFlight,
+    flushes: maintenance.flushes,
+    compactions: maintenance.compactions,
+    bytesFlushed: maintenance.bytesFlushed,
+    bytesCompacted: maintenance.bytesCompacted,
+    compactionDebtBytes: compactionDebtBytes(version, {
+      l0Trigger: options.l0CompactionTables,
+      baseLevelBytes: options.baseLevelBytes,
+      levelMultiplier: options.levelMultiplier,
+      maxTaskBytes: options.maxCompactionBytes,
+    }),
+  };
+}

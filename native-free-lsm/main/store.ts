@@ -1,0 +1,442 @@
+import { BlockCache, createBlockCacheMemory } from '../cache/block-cache.ts';
+import { type EngineClock, systemEngineClock } from '../clock.ts';
+import { LsmError } from '../errors.ts';
+import type { Executor, ExecutorFactory, RoleHandle } from '../executor.ts';
+import { recordFault } from '../format/record.ts';
+import type { FileSystem } from '../fs/file-system.ts';
+import { NodeFileSystem } from '../fs/node-fs.ts';
+import { completeOptions, type EngineOptions } from '../options.ts';
+import { PoolExecutor } from '../pool.ts';
+import { recover, type RecoveredState } from '../recovery.ts';
+import { ReaderOp } from '../roles/protocol.ts';
+import { ControlWord, createControl } from '../shared/control.ts';
+import { EpochDomain } from '../shared/epochs.ts';
+import { createRing, RingConsumer, RingProducer } from '../shared/ring.ts';
+import { batchOperationBytes, MAX_KEY_BYTES, putOperationBytes } from '../wal/write-operation.ts';
+import { Arenas } from './arenas.ts';
+import { Maintenance } from './maintenance.ts';
+import { type Page, type PageRequest, READER_REQUEST_RING_BYTES, ReadLane } from './read-lane.ts';
+import { ReadPath, type SnapshotPoint } from './read-path.ts';
+import { type KeyedRecord, type ReadSink, type WriteSink, WriteStatus } from './sinks.ts';
+import { collectStats, type EngineStats } from './stats.ts';
+import { Views } from './views.ts';
+import { WRITER_RESPONSE_RING_BYTES, WriteQueue } from './write-queue.ts';
+
+const WRITER_THREAD = 1;
+const FIRST_READER_THREAD = 2;
+const MIN_REQUEST_RING_BYTES = 4 * 1024 * 1024;
+const MAX_PAGE_BYTES = 1024 * 1024;
+
+/** What the engine takes from its surroundings; tests and simulations hand in their own. */
+export interface Environment {
+  readonly fs: FileSystem;
+  readonly clock: EngineClock;
+  readonly executor: ExecutorFactory;
+  /** Sentences about what an operator may want to know: a torn tail cut, background work that failed. */
+  readonly report: (message: string) => void;
+}
+
+const REAL_ENVIRONMENT: Environment = {
+  fs: new NodeFileSystem(),
+  clock: systemEngineClock,
+  executor: (context) => new PoolExecutor(context),
+  report: () => undefined,
+};
+
+/**
+ * A store of records by key on the main thread: wires the write queue, the read path and the maintenance to
+ * one directory, and opens and closes them. Nothing here blocks or touches the disk once `open` has returned.
+ */
+export class RecordStore {
+  readonly options: EngineOptions;
+  readonly #environment: Environment;
+  readonly #lock: Disposable;
+  readonly #control: SharedArrayBuffer;
+  readonly #words: Int32Array;
+  readonly #epochs = new EpochDomain();
+  readonly #executor: Executor;
+  readonly #views: Views;
+  readonly #arenas: Arenas;
+  readonly #cache: BlockCache;
+  readonly #cacheMemory: SharedArrayBuffer;
+  readonly #writes: WriteQueue;
+  readonly #reads: ReadPath;
+  readonly #lanes: ReadLane[] = [];
+  readonly #maintenance: Maintenance;
+  readonly #directory: string;
+  readonly #manifest: RecoveredState['manifest'];
+  readonly #snapshots = new Set<StoreSnapshot>();
+  readonly #roles: Promise<unknown>[] = [];
+  #publishDue = false;
+  #fault: LsmError | undefined;
+  #closing: Promise<void> | undefined;
+
+  private constructor(directory: string, options: EngineOptions, environment: Environment, state: RecoveredState) {
+    this.options = options;
+    this.#directory = directory;
+    this.#environment = environment;
+    this.#lock = state.lock;
+    this.#manifest = state.manifest;
+    this.#control = createControl();
+    this.#words = new Int32Array(this.#control);
+    this.#cacheMemory = createBlockCacheMemory(options.blockCacheBytes);
+    this.#cache = new BlockCache(this.#cacheMemory, this.#epochs);
+    this.#arenas = new Arenas(this.#control, options.memtableBytes, options.maxSealedMemtables + 3);
+    for (const { generation, memory } of state.memtables) this.#arenas.adopt(generation, memory);
+    this.#views = new Views(this.#control, this.#epochs, state.version, {
+      onTableUnused: ({ metadata, path }) => {
+        this.#cache.removeTable(metadata.id);
+        environment.fs.remove(path).catch((error: Error) => environment.report(error.message));
+      },
+      onGenerationsUnused: (below) => this.#arenas.release(below),
+    });
+    this.#views.install(state.version, state.oldestGeneration, state.handles);
+    const arena = this.#arenas.begin(state.nextGeneration);
+    this.#executor = environment.executor({
+      control: this.#control,
+      fs: environment.fs,
+      clock: environment.clock,
+      threads: 1 + options.readers,
+      backgroundThreads: options.maxBackgroundJobs,
+      onResponses: () => this.#drain(),
+    });
+    this.#writes = this.#startWriter(state.nextGeneration, arena);
+    this.#reads = new ReadPath(this.#arenas, this.#views, this.#cache, this.#lanes, () => this.#publishSoon());
+    for (let reader = 0; reader < options.readers; reader++) this.#startReader(reader);
+    this.#maintenance = new Maintenance({
+      directory,
+      fs: environment.fs,
+      clock: environment.clock,
+      options,
+      control: this.#control,
+      executor: this.#executor,
+      views: this.#views,
+      arenas: this.#arenas,
+      manifest: state.manifest,
+      nextFileId: state.nextFileId,
+      report: environment.report,
+    });
+    this.#maintenance.wake();
+  }
+
+  /**
+   * Opens `directory`, making it if need be, and recovers what it holds.
+   * @throws LsmError LOCKED, FOREIGN_DIRECTORY, CORRUPTION, UNSUPPORTED_FORMAT, NO_SPACE, IO_ERROR, INVALID_ARGUMENT
+   */
+  static open(
+    directory: string,
+    options: Partial<EngineOptions> = {},
+    environment: Partial<Environment> = {},
+  ): RecordStore {
+    const complete = completeOptions(options);
+    const surroundings = { ...REAL_ENVIRONMENT, ...environment };
+    const state = recover(surroundings.fs, directory, complete, surroundings.report);
+    return new RecordStore(directory, complete, surroundings, state);
+  }
+
+  /** The largest timestamp of any record in the store. */
+  get newestTimestamp(): number {
+    let newest = this.#views.current.largestTimestamp;
+    for (let g = this.#arenas.activeGeneration; g >= this.#views.current.oldestGeneration; g--) {
+      newest = Math.max(newest, this.#arenas.memtable(g).largestTimestamp);
+    }
+    return newest;
+  }
+
+  /** Puts a record unless the same or a newer version of the key is there. */
+  write(key: Uint8Array, record: Uint8Array, sink: WriteSink, token: number): void {
+    const fault = this.#writeFault(key, record, putOperationBytes(key.length, record.length));
+    if (fault !== undefined) sink.onWrite(token, WriteStatus.failed, 0, 0, fault);
+    else this.#writes.put(key, record, sink, token);
+  }
+
+  /** Puts several records that become durable and visible together. */
+  writeBatch(puts: readonly KeyedRecord[], sink: WriteSink, token: number): void {
+    const bytes = batchOperationBytes(puts);
+    let fault: LsmError | undefined;
+    for (const { key, record } of puts) fault ??= this.#writeFault(key, record, bytes);
+    if (fault !== undefined) sink.onWrite(token, WriteStatus.failed, 0, 0, fault);
+    else this.#writes.batch(puts, sink, token);
+  }
+
+  /** The newest record of a key, tombstones included. Answers in the call when memory holds the answer. */
+  read(key: Uint8Array, sink: ReadSink, token: number): void {
+    this.#reads.read(key, null, sink, token);
+  }
+
+  readAt(snapshot: StoreSnapshot, key: Uint8Array, sink: ReadSink, token: number): void {
+    const { point } = snapshot;
+    if (point === undefined) sink.onRead(token, null, SNAPSHOT_EXPIRED);
+    else this.#reads.read(key, point, sink, token);
+  }
+
+  /** One page of a scan in key order, of the newest state when the page is read, or of a snapshot. */
+  rangePage(request: PageRequest, snapshot?: StoreSnapshot): Promise<Page> {
+    const bounded = { ...request, maxBytes: Math.min(request.maxBytes, MAX_PAGE_BYTES) };
+    if (snapshot === undefined) return this.#reads.page(bounded, null);
+    if (snapshot.point === undefined) return Promise.reject(SNAPSHOT_EXPIRED);
+    return this.#reads.page(bounded, snapshot.point);
+  }
+
+  /**
+   * A picture of this moment. It pins memtables: when their memory is needed for writing, the oldest snapshot
+   * is given up and its reads fail with SNAPSHOT_EXPIRED.
+   */
+  snapshot(): StoreSnapshot {
+    if (this.#closing !== undefined) throw CLOSED;
+    const view = this.#views.pin();
+    const snapshot = new StoreSnapshot({ ...this.#reads.currentPoint(), view }, (ended, point) => {
+      this.#snapshots.delete(ended);
+      // Reads that name it may still be in a ring.
+      this.#epochs.retire(() => this.#views.unpin(point.view));
+      this.#epochs.collect();
+    });
+    this.#snapshots.add(snapshot);
+    return snapshot;
+  }
+
+  /** Resolves when everything written before is in tables. */
+  async flush(): Promise<void> {
+    await this.#writes.idle();
+    this.#check();
+    const generation = this.#arenas.activeGeneration;
+    // Before the request that makes the writer look.
+    Atomics.store(this.#words, ControlWord.sealUpTo, generation);
+    await new Promise<void>((resolve, reject) => {
+      this.#writes.batch([], { onWrite: (_t, _s, _m, _w, error) => (error ? reject(error) : resolve()) }, 0);
+    });
+    await this.#maintenance.idle();
+    this.#check();
+  }
+
+  /** Flushes, then moves everything to the last level. */
+  async compact(): Promise<void> {
+    await this.flush();
+    await this.#maintenance.compactAll();
+    this.#check();
+  }
+
+  /** Resolves when no flush and no compaction is due. */
+  maintenanceIdle(): Promise<void> {
+    return this.#maintenance.idle();
+  }
+
+  stats(): EngineStats {
+    return collectStats({
+      options: this.options,
+      words: this.#words,
+      views: this.#views,
+      arenas: this.#arenas,
+      cache: this.#cache,
+      writes: this.#writes,
+      reads: this.#reads,
+      maintenance: this.#maintenance,
+      fault: this.#fault,
+    });
+  }
+
+  /** Ends when everything accepted is written and synced, and all threads are gone. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #close(): Promise<void> {
+    await this.#writes.idle();
+    this.#writes.close(CLOSED);
+    this.#reads.close(CLOSED);
+    for (const snapshot of [...this.#snapshots]) snapshot.release();
+    await this.#maintenance.close();
+    // The wake-up requests are published after the word they are to be seen with.
+    Atomics.store(this.#words, ControlWord.stop, 1);
+    this.#wakeRoles();
+    await Promise.all(this.#roles);
+    await this.#executor.close();
+    await this.#manifest.close();
+    this.#lock[Symbol.dispose]();
+    if (this.#fault !== undefined) this.#environment.report(`${this.#directory} was closed after: ${this.#fault.message}`);
+  }
+
+  #wakeRoles(): void {
+    this.#writes.wake();
+    for (const lane of this.#lanes) {
+      const at = lane.requests.reserve(8);
+      if (at === -1) continue;
+      lane.requests.bytes[at] = ReaderOp.wake;
+      lane.requests.push(0);
+    }
+    this.#publish();
+  }
+
+  #startWriter(generation: number, arena: number): WriteQueue {
+    const { options } = this;
+    const requestRing = createRing(ringBytesFor(options.maxRecordBytes));
+    const responseRing = createRing(WRITER_RESPONSE_RING_BYTES);
+    const requests = new RingProducer(requestRing);
+    this.#epochs.register(requests);
+    const handle = this.#executor.startWriter({
+      ...this.#roleInit(requestRing, responseRing, WRITER_THREAD),
+      generation,
+      arena,
+    });
+    this.#views.link(handle);
+    this.#roles.push(handle.exited.then((error) => this.#writerEnded(error)));
+    return new WriteQueue(requests, new RingConsumer(responseRing), options.maxQueuedWriteBytes, {
+      onRotated: (next) => {
+        this.#arenas.taken(next);
+        this.#maintenance.wake();
+        this.#expireSnapshots();
+      },
+      onFault: (error) => {
+        this.#fault ??= error;
+        this.#environment.report(error.message);
+      },
+      onQueued: () => this.#publishSoon(),
+    });
+  }
+
+  #roleInit(requests: SharedArrayBuffer, responses: SharedArrayBuffer, thread: number) {
+    return {
+      directory: this.#directory,
+      options: this.options,
+      control: this.#control,
+      requests,
+      responses,
+      arenas: this.#arenas.memories,
+      thread,
+    };
+  }
+
+  #startReader(index: number): void {
+    const lane = new ReadLane(
+      createRing(READER_REQUEST_RING_BYTES),
+      createRing(ringBytesFor(this.options.maxRecordBytes + MAX_PAGE_BYTES)),
+      FIRST_READER_THREAD + index,
+    );
+    const previous = this.#lanes[index];
+    this.#lanes[index] = lane;
+    if (previous === undefined) lane.epoch = this.#epochs.register(lane.requests);
+    else {
+      lane.epoch = previous.epoch;
+      this.#epochs.replace(lane.epoch, lane.requests);
+      if (previous.handle !== undefined) this.#views.unlink(previous.handle);
+    }
+    const init = { ...this.#roleInit(lane.requestRing, lane.responseRing, lane.thread), cache: this.#cacheMemory };
+    const handle: RoleHandle = this.#executor.startReader(init);
+    lane.handle = handle;
+    this.#views.link(handle);
+    this.#roles.push(handle.exited.then((error) => this.#readerEnded(index, error)));
+  }
+
+  /** Nothing can take the writer's place: what it had in hand may or may not be in the log. */
+  #writerEnded(error: Error | undefined): void {
+    if (error === undefined) return;
+    const fault = new LsmError('POISONED', `the writer thread died (${error.message}): restart the engine`, {
+      cause: error,
+    });
+    this.#fault ??= fault;
+    this.#environment.report(fault.message);
+    this.#writes.close(fault);
+  }
+
+  #readerEnded(index: number, error: Error | undefined): void {
+    if (error === undefined || this.#closing !== undefined) return;
+    this.#environment.report(`a reader thread died (${error.message}); another takes its place`);
+    this.#startReader(index);
+    this.#reads.retry(index);
+  }
+
+  #publishSoon(): void {
+    if (this.#publishDue) return;
+    this.#publishDue = true;
+    this.#environment.clock.endOfTurn(this.#publish);
+  }
+
+  readonly #publish = (): void => {
+    this.#publishDue = false;
+    const wrote = this.#writes.publish();
+    const read = this.#reads.publish();
+    if (wrote || read) this.#executor.kick();
+  };
+
+  #drain(): void {
+    this.#writes?.drain();
+    this.#reads?.drain();
+    this.#epochs.collect();
+    if (this.#reads !== undefined) this.#maintenanceAfterRelease();
+  }
+
+  /** An arena may have become free: the writer may be waiting for one. */
+  #maintenanceAfterRelease(): void {
+    if (this.#maintenance?.sealedMemtables > 0 && this.#closing === undefined) this.#maintenance.wake();
+  }
+
+  /** Snapshots must not keep writers waiting for arenas: the oldest goes first. */
+  #expireSnapshots(): void {
+    const active = this.#arenas.activeGeneration;
+    for (const snapshot of this.#snapshots) {
+      const pinned = snapshot.point?.view.table.oldestGeneration ?? active;
+      if (active - pinned > this.options.maxSealedMemtables) snapshot.release();
+    }
+  }
+
+  #writeFault(key: Uint8Array, record: Uint8Array, operationBytes: number): LsmError | undefined {
+    if (this.#closing !== undefined) return CLOSED;
+    if (this.#fault !== undefined) return this.#fault;
+    if (key.length === 0) return new LsmError('INVALID_ARGUMENT', 'a key has at least one byte');
+    if (key.length > MAX_KEY_BYTES) {
+      return new LsmError('INVALID_ARGUMENT', `a key has at most ${MAX_KEY_BYTES} bytes, not ${key.length}`);
+    }
+    if (operationBytes > this.options.maxRecordBytes + 64) {
+      const limit = `maxRecordBytes is ${this.options.maxRecordBytes}`;
+      return new LsmError('INVALID_ARGUMENT', `a write of ${operationBytes} bytes is too large: ${limit}`);
+    }
+    const fault = recordFault(record, 0, record.length);
+    return fault === undefined ? undefined : new LsmError('INVALID_ARGUMENT', fault);
+  }
+
+  #check(): void {
+    if (this.#fault !== undefined) throw this.#fault;
+    if (this.#closing !== undefined) throw CLOSED;
+  }
+}
+
+/** A picture of one moment; release it when done. */
+export class StoreSnapshot {
+  /** Undefined once it is released or given up. */
+  point: SnapshotPoint | undefined;
+  readonly #onEnd: (snapshot: StoreSnapshot, point: SnapshotPoint) => void;
+
+  constructor(point: SnapshotPoint, onEnd: (snapshot: StoreSnapshot, point: SnapshotPoint) => void) {
+    this.point = point;
+    this.#onEnd = onEnd;
+  }
+
+  release(): void {
+    const { point } = this;
+    if (point === undefined) return;
+    this.point = undefined;
+    this.#onEnd(this, point);
+  }
+
+  [Symbol.dispose](): void {
+    this.release();
+  }
+}
+
+const CLOSED = new LsmError('CLOSED', 'the engine is closed');
+const SNAPSHOT_EXPIRED = new LsmError(
+  'SNAPSHOT_EXPIRED',
+  'the snapshot was released, or given up because its memory was needed: take a new one',
+);
+
+/** A frame may take half of a ring. */
+function ringBytesFor(maxRecordBytes: number): number {
+  let bytes = MIN_REQUEST_RING_BYTES;
+  while (bytes / 2 < maxRecordBytes + 4096) bytes *= 2;
+  return bytes;
+}

@@ -1,0 +1,69 @@
+/**
+ * What a pool thread runs: one task per role or job. A role's task is long-lived and blocks its thread in
+ * Atomics.wait; that is why the background has a pool of its own.
+ */
+import { setPriority } from 'node:os';
+import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
+import { systemEngineClock } from './clock.ts';
+import { NodeFileSystem } from './fs/node-fs.ts';
+import { runBackgroundJob } from './roles/jobs.ts';
+import type { BackgroundJob, BackgroundResult, ReaderInit, WorkerMessage, WriterInit } from './roles/messages.ts';
+import { ReaderRole } from './roles/reader.ts';
+import type { Inbox } from './roles/view-tracker.ts';
+import { WriterRole } from './roles/writer.ts';
+import { ControlWord } from './shared/control.ts';
+
+export type PoolTask =
+  | { readonly role: 'writer'; readonly init: WriterInit; readonly port: MessagePort }
+  | { readonly role: 'reader'; readonly init: ReaderInit; readonly port: MessagePort }
+  | { readonly role: 'background'; readonly job: BackgroundJob };
+
+/** Lowers the thread below the ones that serve; on Linux this is per thread, elsewhere it may do nothing. */
+const BACKGROUND_PRIORITY = 5;
+
+const fs = new NodeFileSystem();
+let lowered = false;
+
+export function run(task: PoolTask): BackgroundResult | undefined {
+  if (task.role === 'background') {
+    lowerPriority();
+    return runBackgroundJob(fs, task.job);
+  }
+  if (task.role === 'writer') runWriter(task.init, inboxOf(task.port));
+  else runReader(task.init, inboxOf(task.port));
+  task.port.close();
+  return undefined;
+}
+
+function runWriter(init: WriterInit, inbox: Inbox): void {
+  const words = new Int32Array(init.control);
+  const role = new WriterRole(init, fs, inbox, systemEngineClock);
+  while (!role.finished) {
+    if (!role.step()) {
+      if (!role.finished) role.waitForRequests();
+      continue;
+    }
+    const pauseMicros = Atomics.load(words, ControlWord.slowdownMicros);
+    if (pauseMicros > 0) Atomics.wait(words, ControlWord.pause, 0, pauseMicros / 1000);
+  }
+}
+
+function runReader(init: ReaderInit, inbox: Inbox): void {
+  const role = new ReaderRole(init, fs, inbox);
+  while (!role.finished) if (!role.step() && !role.finished) role.waitForRequests();
+  role.close();
+}
+
+function inboxOf(port: MessagePort): Inbox {
+  return () => receiveMessageOnPort(port)?.message as WorkerMessage | undefined;
+}
+
+function lowerPriority(): void {
+  if (lowered) return;
+  lowered = true;
+  try {
+    setPriority(0, BACKGROUND_PRIORITY);
+  } catch {
+    // Not allowed here: background work then competes as an equal.
+  }
+}

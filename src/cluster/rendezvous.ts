@@ -1,0 +1,49 @@
+/**
+ * Weighted rendezvous hashing (Thaler and Ravishankar, "Using Name-Based Mappings to Increase Hit Rates", 1998;
+ * the weights after Schindelhauer and Schomaker, "Weighted Distributed Hash Tables", 2005): every candidate draws
+ * a number u in (0, 1) for the slot and scores -weight / ln u; the best score comes first. What a candidate draws
+ * depends on nothing but its name, so one that comes or goes leaves the order of all others as it was, and it is
+ * first in proportion to its weight.
+ */
+import { draw, hashName, type NameHash } from './hash.ts';
+
+export class Candidate {
+  readonly #hash: NameHash;
+  readonly #weight: number;
+  readonly #weighted: boolean;
+
+  /** @param weighted whether weights differ among the candidates: where they do not, the draw is score enough */
+  constructor(name: string, weight: number, weighted: boolean) {
+    this.#hash = hashName(name);
+    this.#weight = weight;
+    this.#weighted = weighted;
+  }
+
+  /** To be compared with the scores of others in the same slot only. */
+  score(slot: number): number {
+    const drawn = draw(this.#hash, slot);
+    return this.#weighted ? -this.#weight / logOfFraction(drawn) : drawn;
+  }
+}
+
+/** 2^0 to 2^33: exact, as `**` need not be. */
+const POWERS = Float64Array.from({ length: 34 });
+for (let power = 0, value = 1; power < POWERS.length; power++, value *= 2) POWERS[power] = value;
+
+/**
+ * ln((drawn + ½) / 2^32) of a 32-bit integer, by additions, multiplications and divisions alone: those give the
+ * same bits on every machine, while Math.log may differ in the last bit from one Node to the next, and two nodes
+ * could then disagree on who holds a slot. Strictly increasing in `drawn`, which is all the order needs.
+ */
+export function logOfFraction(drawn: number): number {
+  const odd = 2 * drawn + 1;
+  /** Which of the 33 bits of `odd` is its highest: over that power of two it is in [1, 2). */
+  const highest = drawn === 0 ? 0 : 32 - Math.clz32(drawn);
+  const fraction = odd / POWERS[highest];
+  // ln f = 2 artanh((f - 1) / (f + 1)), and the argument is below 1/3: each term is a ninth of the one before.
+  const argument = (fraction - 1) / (fraction + 1);
+  const square = argument * argument;
+  let sum = 0;
+  for (let power = 31; power >= 1; power -= 2) sum = sum * square + 1 / power;
+  return 2 * argument * sum + (highest - 33) * Math.LN2;
+}

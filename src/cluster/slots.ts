@@ -1,0 +1,12 @@
+/**
+ * Keys map to slots, slots to nodes. There are enough slots that ten nodes' shares differ little, and few enough
+ * that the table of every slot's nodes fits a processor's cache. Their number is part of every cluster's data.
+ */
+import { hashKey } from './hash.ts';
+
+const SLOT_BITS = 16;
+export const SLOT_COUNT = 2 ** SLOT_BITS;
+
+export function slotOf(key: Uint8Array): number {
+  return hashKey(key) >>> (32 - SLOT_BITS);
+}

@@ -1,0 +1,47 @@
+/** The body of one request, put together from the pieces in which it arrives. Pure. */
+const SMALLEST_BLOCK_BYTES = 4096;
+const EMPTY = Buffer.alloc(0);
+
+export class BodyCollector {
+  readonly #limitBytes: number;
+  readonly #isLengthKnown: boolean;
+  #block: Buffer = EMPTY;
+  #length = 0;
+
+  /** @param declaredBytes the Content-Length, or -1 for a chunked body @param limitBytes longest body allowed */
+  constructor(declaredBytes: number, limitBytes: number) {
+    this.#isLengthKnown = declaredBytes >= 0;
+    this.#limitBytes = this.#isLengthKnown ? declaredBytes : limitBytes;
+  }
+
+  /** Memory held: what has to be reserved for it. */
+  get heldBytes(): number {
+    return this.#block.length;
+  }
+
+  /** @param piece kept as it is where it is the whole body @returns false when it goes beyond the limit */
+  add(piece: Buffer): boolean {
+    const length = this.#length + piece.length;
+    if (length > this.#limitBytes) return false;
+    if (this.#length === 0 && (!this.#isLengthKnown || length === this.#limitBytes)) {
+      this.#block = piece;
+    } else {
+      if (length > this.#block.length) this.#grow(length);
+      this.#block.set(piece, this.#length);
+    }
+    this.#length = length;
+    return true;
+  }
+
+  bytes(): Buffer {
+    return this.#length === this.#block.length ? this.#block : this.#block.subarray(0, this.#length);
+  }
+
+  /** One block that doubles, not a list: a body of one-byte chunks would cost a hundred times its length. */
+  #grow(length: number): void {
+    const size = this.#isLengthKnown ? this.#limitBytes : Math.max(length, 2 * this.#block.length, SMALLEST_BLOCK_BYTES);
+    const block = Buffer.allocUnsafeSlow(Math.min(size, this.#limitBytes));
+    this.#block.copy(block, 0, 0, this.#length);
+    this.#block = block;
+  }
+}

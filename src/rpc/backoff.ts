@@ -1,0 +1,29 @@
+import type { Random } from '../clock.ts';
+
+/**
+ * How long to wait before the next attempt: twice as long each time up to a bound, and each wait drawn from its
+ * upper half, so that the peers of a node that comes back do not all knock at once. Pure but for its Random.
+ */
+export class Backoff {
+  readonly #minMs: number;
+  readonly #maxMs: number;
+  readonly #random: Random;
+  #nextMs: number;
+
+  constructor(minMs: number, maxMs: number, random: Random) {
+    this.#minMs = minMs;
+    this.#maxMs = maxMs;
+    this.#random = random;
+    this.#nextMs = minMs;
+  }
+
+  nextMs(): number {
+    const boundMs = this.#nextMs;
+    this.#nextMs = Math.min(boundMs * 2, this.#maxMs);
+    return (boundMs * (1 + this.#random())) / 2;
+  }
+
+  reset(): void {
+    this.#nextMs = this.#minMs;
+  }
+}

@@ -1,0 +1,211 @@
+/**
+ * Frames between nodes as FORMAT.md draws them: each is a length and a msgpack array. Requests, responses and
+ * fragments are written in place into the buffer that goes to the socket, and read in place (message.ts); only
+ * the handshake's messages go through msgpackr (hello.ts). Pure.
+ */
+import {
+  binHeadBytes,
+  copyBytes,
+  textBytes,
+  UINT_32_BYTES,
+  writeArrayHead,
+  writeBin,
+  writeBinHead,
+  writeNil,
+  writeText,
+  writeUint32,
+} from './msgpack.ts';
+import { MessageKind, Operation } from './operations.ts';
+import { RpcReplyKind } from './reply.ts';
+
+/** u32, big-endian: how many bytes of message follow. */
+export const FRAME_HEADER_BYTES = 4;
+/** A message up to this size travels in one frame, a larger one in fragments that carry this much each. */
+export const FRAGMENT_BYTES = 65_536;
+/** Longer frames are refused. */
+export const MAX_FRAME_BYTES = FRAGMENT_BYTES + 64;
+/** What a message holds besides a value: heads, the key and the record's header. */
+const MESSAGE_OVERHEAD_BYTES = 8_192;
+const MAX_REASON_BYTES = 1_024;
+
+/** Array head, kind and id. */
+const HEAD_BYTES = 2 + UINT_32_BYTES;
+const REQUEST_HEAD_BYTES = HEAD_BYTES + 1 + UINT_32_BYTES;
+const RESPONSE_HEAD_BYTES = HEAD_BYTES + 1;
+export const CANCEL_FRAME_BYTES = FRAME_HEADER_BYTES + HEAD_BYTES;
+const FRAGMENT_HEAD_BYTES = HEAD_BYTES + 2 * UINT_32_BYTES;
+
+/** The largest message a node takes that stores values of up to `maxValueBytes`. */
+export function maxMessageBytes(maxValueBytes: number): number {
+  return maxValueBytes + MESSAGE_OVERHEAD_BYTES;
+}
+
+export function writeFrameLength(target: Uint8Array, at: number, length: number): number {
+  target[at] = length >>> 24;
+  target[at + 1] = length >>> 16;
+  target[at + 2] = length >>> 8;
+  target[at + 3] = length;
+  return at + FRAME_HEADER_BYTES;
+}
+
+export function readFrameLength(bytes: Uint8Array, at: number): number {
+  return ((bytes[at] << 24) | (bytes[at + 1] << 16) | (bytes[at + 2] << 8) | bytes[at + 3]) >>> 0;
+}
+
+/** Bytes of a request message that names a key: read and readVersion. */
+export function keyRequestBytes(keyBytes: number): number {
+  return REQUEST_HEAD_BYTES + binHeadBytes(keyBytes) + keyBytes;
+}
+
+/** Writes one frame; returns the offset behind it. As do all `encode…` functions. */
+export function encodeKeyRequest(
+  target: Uint8Array,
+  at: number,
+  id: number,
+  operation: Operation,
+  timeoutMs: number,
+  key: Uint8Array,
+): number {
+  let next = writeFrameLength(target, at, keyRequestBytes(key.length));
+  next = writeRequestHead(target, next, 5, id, operation, timeoutMs);
+  return writeBin(target, next, key);
+}
+
+/** Bytes of a write's message. */
+export function writeRequestBytes(keyBytes: number, recordBytes: number): number {
+  return keyRequestBytes(keyBytes) + binHeadBytes(recordBytes) + recordBytes;
+}
+
+export function encodeWriteRequest(
+  target: Uint8Array,
+  at: number,
+  id: number,
+  timeoutMs: number,
+  key: Uint8Array,
+  record: Uint8Array,
+): number {
+  const next = writeFrameLength(target, at, writeRequestBytes(key.length, record.length));
+  return copyBytes(target, encodeWriteHead(target, next, id, timeoutMs, key, record.length), record);
+}
+
+/** A write's message up to where the record's bytes start. */
+export function encodeWriteHead(
+  target: Uint8Array,
+  at: number,
+  id: number,
+  timeoutMs: number,
+  key: Uint8Array,
+  recordBytes: number,
+): number {
+  const next = writeRequestHead(target, at, 6, id, Operation.write, timeoutMs);
+  return writeBinHead(target, writeBin(target, next, key), recordBytes);
+}
+
+/** @param record null: none */
+export function responseBytes(record: Uint8Array | null): number {
+  return RESPONSE_HEAD_BYTES + (record === null ? 1 : binHeadBytes(record.length) + record.length);
+}
+
+/** A response that is not a failure. */
+export function encodeResponse(
+  target: Uint8Array,
+  at: number,
+  id: number,
+  kind: RpcReplyKind,
+  record: Uint8Array | null,
+): number {
+  let next = writeFrameLength(target, at, responseBytes(record));
+  next = writeResponseHead(target, next, id, kind);
+  return record === null ? writeNil(target, next) : writeBin(target, next, record);
+}
+
+/** A response's message up to where the record's bytes start. */
+export function encodeResponseHead(
+  target: Uint8Array,
+  at: number,
+  id: number,
+  kind: RpcReplyKind,
+  recordBytes: number,
+): number {
+  return writeBinHead(target, writeResponseHead(target, at, id, kind), recordBytes);
+}
+
+/** UTF-8 of a reason, cut to what a frame takes; a sequence that the cut splits reads as U+FFFD. */
+export function encodeReason(reason: string): Buffer {
+  const utf8 = Buffer.from(reason);
+  return utf8.length > MAX_REASON_BYTES ? utf8.subarray(0, MAX_REASON_BYTES) : utf8;
+}
+
+export function failedResponseFrameBytes(reason: Buffer): number {
+  return FRAME_HEADER_BYTES + RESPONSE_HEAD_BYTES + textBytes(reason);
+}
+
+export function encodeFailedResponse(target: Uint8Array, at: number, id: number, reason: Buffer): number {
+  const next = writeFrameLength(target, at, failedResponseFrameBytes(reason) - FRAME_HEADER_BYTES);
+  return writeText(target, writeResponseHead(target, next, id, RpcReplyKind.failed), reason);
+}
+
+export function encodeCancel(target: Uint8Array, at: number, id: number): number {
+  return writeHead(target, writeFrameLength(target, at, HEAD_BYTES), 2, MessageKind.cancel, id);
+}
+
+/** A frame of its own memory that says why the speaker will not talk to the listener. */
+export function encodeRefusal(reason: string): Buffer {
+  const utf8 = encodeReason(reason);
+  const frame = Buffer.allocUnsafe(FRAME_HEADER_BYTES + 2 + textBytes(utf8));
+  const next = writeArrayHead(frame, writeFrameLength(frame, 0, frame.length - FRAME_HEADER_BYTES), 2);
+  frame[next] = MessageKind.refuse;
+  writeText(frame, next + 1, utf8);
+  return frame;
+}
+
+export const PING_FRAME: Uint8Array = Uint8Array.of(0, 0, 0, 2, 0x91, MessageKind.ping);
+export const PONG_FRAME: Uint8Array = Uint8Array.of(0, 0, 0, 2, 0x91, MessageKind.pong);
+
+export function fragmentFrameBytes(payloadBytes: number): number {
+  return FRAME_HEADER_BYTES + FRAGMENT_HEAD_BYTES + binHeadBytes(payloadBytes) + payloadBytes;
+}
+
+/**
+ * A fragment's frame up to where its payload starts.
+ * @param total bytes of the whole message
+ * @param offset where in it the payload belongs
+ */
+export function encodeFragmentHead(
+  target: Uint8Array,
+  at: number,
+  id: number,
+  total: number,
+  offset: number,
+  payloadBytes: number,
+): number {
+  let next = writeFrameLength(target, at, fragmentFrameBytes(payloadBytes) - FRAME_HEADER_BYTES);
+  next = writeHead(target, next, 5, MessageKind.fragment, id);
+  next = writeUint32(target, writeUint32(target, next, total), offset);
+  return writeBinHead(target, next, payloadBytes);
+}
+
+function writeHead(target: Uint8Array, at: number, elements: number, kind: MessageKind, id: number): number {
+  const next = writeArrayHead(target, at, elements);
+  target[next] = kind;
+  return writeUint32(target, next + 1, id);
+}
+
+function writeRequestHead(
+  target: Uint8Array,
+  at: number,
+  elements: number,
+  id: number,
+  operation: Operation,
+  timeoutMs: number,
+): number {
+  const next = writeHead(target, at, elements, MessageKind.request, id);
+  target[next] = operation;
+  return writeUint32(target, next + 1, timeoutMs);
+}
+
+function writeResponseHead(target: Uint8Array, at: number, id: number, kind: RpcReplyKind): number {
+  const next = writeHead(target, at, 4, MessageKind.response, id);
+  target[next] = kind;
+  return next + 1;
+}

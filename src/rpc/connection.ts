@@ -1,0 +1,140 @@
+import type { Clock } from '../clock.ts';
+import { QuorateError } from '../errors.ts';
+import { Assemblies } from './assembly.ts';
+import { MAX_FRAME_BYTES, PING_FRAME, PONG_FRAME } from './codec.ts';
+import { FrameSplitter } from './frame-splitter.ts';
+import { MAX_HELLO_BYTES } from './hello.ts';
+import { Message, MessageDecoder } from './message.ts';
+import { MessageKind } from './operations.ts';
+import { Outbox } from './outbox.ts';
+import { Silence } from './silence.ts';
+import type { ByteStream, StreamHandler } from './transport.ts';
+
+const MAX_QUEUED_BEFORE_PONG = 1024 * 1024;
+
+/** Which end of a conversation uses the connection. */
+export interface ConnectionOwner {
+  onOpen(): void;
+  /**
+   * A message other than fragments and pings, which the connection deals with. It is filled anew for the next.
+   * May throw PROTOCOL: the connection is then closed.
+   */
+  onMessage(message: Message): void;
+  /** Everything gathered so far is with the socket. */
+  onDrained(): void;
+  /** Exactly once. @param isFault the other end sent what no node sends */
+  onClosed(reason: string, isFault: boolean): void;
+}
+
+/**
+ * One stream to or from a peer: cuts it into messages, puts fragments together, answers pings and gathers what
+ * is to be sent. Both ends use it; what the messages mean is their owners' business.
+ */
+export class Connection implements StreamHandler {
+  readonly outbox: Outbox;
+  readonly stream: ByteStream;
+  readonly assemblies: Assemblies;
+  readonly silence = new Silence();
+  isClosed = false;
+  readonly #owner: ConnectionOwner;
+  readonly #splitter: FrameSplitter;
+  readonly #decoder = new MessageDecoder();
+  readonly #message = new Message();
+  #isEstablished = false;
+  #faulty = false;
+
+  /** @param maxMessageBytes the largest message taken */
+  constructor(stream: ByteStream, clock: Clock, owner: ConnectionOwner, maxMessageBytes: number) {
+    this.stream = stream;
+    this.#owner = owner;
+    this.outbox = new Outbox(stream, clock);
+    this.assemblies = new Assemblies(maxMessageBytes);
+    this.#splitter = new FrameSplitter(this, MAX_HELLO_BYTES);
+    stream.start(this);
+  }
+
+  /** The handshake is over: any message may come. */
+  establish(): void {
+    this.#isEstablished = true;
+    this.#splitter.setMaxFrameBytes(MAX_FRAME_BYTES);
+  }
+
+  ping(): void {
+    this.outbox.append(this.outbox.foreground, PING_FRAME);
+  }
+
+  /** Closes at once; `onClosed` follows. */
+  destroy(reason: string): void {
+    if (this.isClosed) return;
+    this.isClosed = true;
+    this.outbox.close();
+    this.stream.destroy(reason);
+  }
+
+  onOpen(): void {
+    this.#owner.onOpen();
+  }
+
+  onData(chunk: Buffer): void {
+    if (this.isClosed) return;
+    this.silence.hear();
+    try {
+      this.#splitter.push(chunk);
+    } catch (error) {
+      if (!(error instanceof QuorateError) || error.code !== 'PROTOCOL') throw error;
+      this.#faulty = true;
+      this.destroy(error.message);
+    } finally {
+      this.#decoder.clear(this.#message);
+    }
+  }
+
+  onFrame(bytes: Buffer, start: number, end: number): void {
+    const message = this.#message;
+    this.#decoder.decode(bytes, start, end, message);
+    switch (message.kind) {
+      case MessageKind.fragment: {
+        this.#checkEstablished();
+        const whole = this.assemblies.add(message.id, message.total, message.offset, message.body());
+        if (whole !== null) this.#onWhole(whole);
+        break;
+      }
+      case MessageKind.ping:
+        this.#checkEstablished();
+        // One who pings without reading must not fill the memory with answers.
+        if (this.outbox.queuedBytes < MAX_QUEUED_BEFORE_PONG) {
+          this.outbox.append(this.outbox.foreground, PONG_FRAME);
+        }
+        break;
+      case MessageKind.pong:
+        this.#checkEstablished();
+        break;
+      default:
+        this.#owner.onMessage(message);
+    }
+  }
+
+  onDrain(): void {
+    this.outbox.drained();
+    this.#owner.onDrained();
+  }
+
+  onClose(reason: string): void {
+    this.isClosed = true;
+    this.outbox.close();
+    this.#owner.onClosed(reason, this.#faulty);
+  }
+
+  #onWhole(whole: Buffer): void {
+    const message = this.#message;
+    this.#decoder.decode(whole, 0, whole.length, message);
+    if (message.kind !== MessageKind.request && message.kind !== MessageKind.response) {
+      throw new QuorateError('PROTOCOL', `a message of kind ${message.kind} in fragments`);
+    }
+    this.#owner.onMessage(message);
+  }
+
+  #checkEstablished(): void {
+    if (!this.#isEstablished) throw new QuorateError('PROTOCOL', 'a frame before the handshake');
+  }
+}

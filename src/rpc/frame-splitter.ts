@@ -1,0 +1,88 @@
+import { FRAME_HEADER_BYTES, readFrameLength } from './codec.ts';
+import { protocolError } from './msgpack.ts';
+
+export interface FrameSink {
+  /** Set once no more frames are wanted. */
+  readonly isClosed: boolean;
+  /** The message of one frame: `bytes[start, end)`, which the splitter does not touch again. */
+  onFrame(bytes: Buffer, start: number, end: number): void;
+}
+
+/**
+ * Cuts a stream of bytes into frames. Frames that lie whole in a chunk are handed out in place; one that spans
+ * chunks is put together in memory of its own, of its exact size, so that no chunk is kept for its sake. Pure.
+ */
+export class FrameSplitter {
+  readonly #sink: FrameSink;
+  #maxFrameBytes: number;
+  /** Length bytes of a frame of which not even these are all there. */
+  readonly #header = Buffer.alloc(FRAME_HEADER_BYTES);
+  #headerUsed = 0;
+  /** The message of a frame of which the rest is still to come. */
+  #message: Buffer | null = null;
+  #messageUsed = 0;
+
+  constructor(sink: FrameSink, maxFrameBytes: number) {
+    this.#sink = sink;
+    this.#maxFrameBytes = maxFrameBytes;
+  }
+
+  /** Counts from the next frame on. */
+  setMaxFrameBytes(maxFrameBytes: number): void {
+    this.#maxFrameBytes = maxFrameBytes;
+  }
+
+  /** @throws QuorateError PROTOCOL for a length that no frame has, and whatever the sink throws */
+  push(chunk: Buffer): void {
+    const sink = this.#sink;
+    const end = chunk.length;
+    let at = this.#headerUsed > 0 || this.#message !== null ? this.#completeSpanning(chunk) : 0;
+    while (!sink.isClosed && end - at >= FRAME_HEADER_BYTES) {
+      const length = this.#checked(readFrameLength(chunk, at));
+      const start = at + FRAME_HEADER_BYTES;
+      if (length > end - start) {
+        this.#startMessage(length);
+        this.#addToMessage(chunk, start);
+        return;
+      }
+      at = start + length;
+      sink.onFrame(chunk, start, at);
+    }
+    if (at < end && !sink.isClosed) this.#headerUsed = chunk.copy(this.#header, 0, at);
+  }
+
+  /** Goes on with the frame that an earlier chunk began; returns where the next one starts. */
+  #completeSpanning(chunk: Buffer): number {
+    let at = 0;
+    if (this.#message === null) {
+      at = chunk.copy(this.#header, this.#headerUsed, 0);
+      this.#headerUsed += at;
+      if (this.#headerUsed < FRAME_HEADER_BYTES) return at;
+      this.#startMessage(this.#checked(readFrameLength(this.#header, 0)));
+    }
+    at += this.#addToMessage(chunk, at);
+    const message = this.#message;
+    if (message === null || this.#messageUsed < message.length) return at;
+    this.#message = null;
+    this.#sink.onFrame(message, 0, message.length);
+    return at;
+  }
+
+  #startMessage(length: number): void {
+    this.#headerUsed = 0;
+    this.#message = Buffer.allocUnsafeSlow(length);
+    this.#messageUsed = 0;
+  }
+
+  #addToMessage(chunk: Buffer, start: number): number {
+    if (this.#message === null) return 0;
+    const copied = chunk.copy(this.#message, this.#messageUsed, start);
+    this.#messageUsed += copied;
+    return copied;
+  }
+
+  #checked(length: number): number {
+    if (length > 0 && length <= this.#maxFrameBytes) return length;
+    throw protocolError(`a frame of ${length} bytes where 1 to ${this.#maxFrameBytes} are allowed`);
+  }
+}

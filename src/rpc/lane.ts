@@ -1,0 +1,118 @@
+import { encodeFragmentHead, FRAGMENT_BYTES, fragmentFrameBytes } from './codec.ts';
+
+const INITIAL_BYTES = 16 * 1024;
+/** A buffer that a burst has grown above this is let go once it is sent. */
+const KEPT_BYTES = 256 * 1024;
+const EMPTY = Buffer.alloc(0);
+
+/** A message too large for one frame: `head` and `body` one behind the other are its bytes. */
+export interface LargeMessage {
+  readonly id: number;
+  readonly head: Uint8Array;
+  /** Not copied until its turn comes: must stay as it is. */
+  readonly body: Uint8Array;
+}
+
+/** What became of a large message that is no longer wanted. */
+export const Dropped = { notFound: 0, unsent: 1, partlySent: 2 } as const;
+export type Dropped = (typeof Dropped)[keyof typeof Dropped];
+
+/**
+ * What waits to be sent with one priority: small frames, gathered in one buffer, and large messages, of which one
+ * fragment at a time goes in behind them. Large messages go one after the other, so that the other side never
+ * has to put together more than one of a lane.
+ */
+export class Lane {
+  bytes: Buffer = Buffer.allocUnsafeSlow(INITIAL_BYTES);
+  #used = 0;
+  /** At the socket, between `take` and `release`. */
+  #taken: Buffer = EMPTY;
+  #spare: Buffer = EMPTY;
+  readonly #large: LargeMessage[] = [];
+  /** Bytes of the first large message that were sent. */
+  #largeSent = 0;
+  #largeBytes = 0;
+
+  /** Room for `count` bytes in `bytes`, which may be another buffer after the call; returns where it starts. */
+  reserve(count: number): number {
+    const at = this.#used;
+    this.#used = at + count;
+    if (this.#used > this.bytes.length) this.#grow();
+    return at;
+  }
+
+  append(frame: Uint8Array): void {
+    const at = this.reserve(frame.length);
+    this.bytes.set(frame, at);
+  }
+
+  appendLarge(message: LargeMessage): void {
+    this.#large.push(message);
+    this.#largeBytes += message.head.length + message.body.length;
+  }
+
+  get queuedBytes(): number {
+    return this.#used + this.#largeBytes;
+  }
+
+  get isEmpty(): boolean {
+    return this.#used === 0 && this.#large.length === 0;
+  }
+
+  dropLarge(id: number): Dropped {
+    const index = this.#large.findIndex((message) => message.id === id);
+    if (index < 0) return Dropped.notFound;
+    const [message] = this.#large.splice(index, 1);
+    this.#largeBytes -= message.head.length + message.body.length;
+    if (index > 0 || this.#largeSent === 0) return Dropped.unsent;
+    this.#largeBytes += this.#largeSent;
+    this.#largeSent = 0;
+    return Dropped.partlySent;
+  }
+
+  /**
+   * What goes to the socket next: the small frames gathered so far and, behind them, a fragment. The caller gives
+   * the memory back with `release`; until then frames gather elsewhere.
+   */
+  take(): Buffer {
+    if (this.#large.length > 0 && this.#used < FRAGMENT_BYTES) this.#gatherFragment();
+    const taken = this.bytes;
+    const used = this.#used;
+    this.bytes = this.#spare.length > 0 ? this.#spare : Buffer.allocUnsafeSlow(INITIAL_BYTES);
+    this.#spare = EMPTY;
+    this.#taken = taken;
+    this.#used = 0;
+    return taken.subarray(0, used);
+  }
+
+  release(): void {
+    if (this.#taken.length <= KEPT_BYTES) this.#spare = this.#taken;
+    this.#taken = EMPTY;
+  }
+
+  #gatherFragment(): void {
+    const { id, head, body } = this.#large[0];
+    const total = head.length + body.length;
+    const offset = this.#largeSent;
+    const payloadBytes = Math.min(total - offset, FRAGMENT_BYTES);
+    const at = this.reserve(fragmentFrameBytes(payloadBytes));
+    const next = encodeFragmentHead(this.bytes, at, id, total, offset, payloadBytes);
+    // The head is shorter than a fragment: it lies in the first one alone.
+    const headBytes = offset === 0 ? head.length : 0;
+    if (headBytes > 0) this.bytes.set(head, next);
+    const bodyStart = offset + headBytes - head.length;
+    this.bytes.set(body.subarray(bodyStart, bodyStart + payloadBytes - headBytes), next + headBytes);
+    this.#largeBytes -= payloadBytes;
+    this.#largeSent += payloadBytes;
+    if (this.#largeSent === total) {
+      this.#large.shift();
+      this.#largeSent = 0;
+    }
+  }
+
+  #grow(): void {
+    const grown = Buffer.allocUnsafeSlow(Math.max(this.#used, 2 * this.bytes.length));
+    grown.set(this.bytes);
+    this.bytes = grown;
+  }
+}

@@ -1,0 +1,42 @@
+/** How much and how long: the same settings for both ends of a connection. */
+export interface RpcLimits {
+  /** Requests to one peer whose answer is still out; more fail at once. */
+  readonly maxInFlight: number;
+  /** Bytes waiting to be sent on one connection; more fail at once. At least one largest value. */
+  readonly maxQueuedBytes: number;
+  /** Requests of one connection being served; beyond it, its socket is not read. */
+  readonly maxUnderWay: number;
+  /** Accepted connections; more are closed at once. */
+  readonly maxConnections: number;
+  /** How often deadlines and silence are looked at: both are late by at most this. */
+  readonly tickMs: number;
+  /** Silence after which a peer is asked whether it lives. */
+  readonly pingAfterMs: number;
+  /** Further silence after which it counts as down. */
+  readonly pongTimeoutMs: number;
+  /** An accepted connection on which nothing comes, not even a ping, is closed after this. */
+  readonly idleTimeoutMs: number;
+  /** From dialling, or accepting, to the end of the handshake. */
+  readonly handshakeTimeoutMs: number;
+  readonly reconnectMinMs: number;
+  readonly reconnectMaxMs: number;
+  /** The same for peers that refuse this node, or that it refuses. */
+  readonly refusedMinMs: number;
+  readonly refusedMaxMs: number;
+}
+
+export const DEFAULT_RPC_LIMITS: RpcLimits = {
+  maxInFlight: 8_192,
+  maxQueuedBytes: 64 * 1024 * 1024,
+  maxUnderWay: 4_096,
+  maxConnections: 256,
+  tickMs: 20,
+  pingAfterMs: 1_000,
+  pongTimeoutMs: 2_000,
+  idleTimeoutMs: 10_000,
+  handshakeTimeoutMs: 2_000,
+  reconnectMinMs: 20,
+  reconnectMaxMs: 1_000,
+  refusedMinMs: 1_000,
+  refusedMaxMs: 15_000,
+};

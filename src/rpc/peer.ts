@@ -1,0 +1,377 @@
+import type { Clock, Random, TimerHandle } from '../clock.ts';
+import type { Log } from '../log.ts';
+import { Backoff } from './backoff.ts';
+import {
+  CANCEL_FRAME_BYTES,
+  encodeCancel,
+  encodeKeyRequest,
+  encodeRefusal,
+  FRAGMENT_BYTES,
+  FRAME_HEADER_BYTES,
+  keyRequestBytes,
+  maxMessageBytes,
+} from './codec.ts';
+import { Connection, type ConnectionOwner } from './connection.ts';
+import { type HandshakePolicy, type Hello, judgeAddress } from './handshake.ts';
+import { decodeHello, encodeHello } from './hello.ts';
+import { InFlightTable } from './in-flight.ts';
+import { Dropped, type LargeMessage } from './lane.ts';
+import type { RpcLimits } from './limits.ts';
+import type { Message } from './message.ts';
+import { protocolError } from './msgpack.ts';
+import { Feature, MessageKind, Operation } from './operations.ts';
+import { ABSENT, DONE, failure, type RpcReply, RpcReplyKind, type RpcReplySink } from './reply.ts';
+import type { Transport } from './transport.ts';
+
+export type PeerState = 'connecting' | 'up' | 'down' | 'refused';
+
+export interface PeerAddress {
+  readonly nodeId: string;
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface PeerStatus {
+  readonly id: string;
+  readonly state: PeerState;
+  /** Wall clock of the last change of state, ms since the Unix epoch. */
+  readonly since: number;
+  readonly inFlight: number;
+  readonly queuedBytes: number;
+  /** Why it is, or last was, not up. */
+  readonly lastError: string | null;
+  /** Of its data folder, as it said in the last handshake. */
+  readonly incarnation: string | null;
+}
+
+/** What all peers of a node share. */
+export interface PeerContext {
+  readonly policy: HandshakePolicy;
+  readonly transport: Transport;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly limits: RpcLimits;
+}
+
+const TIMED_OUT = failure('no answer in time');
+const IN_FLIGHT_FULL = failure('too many requests in flight to the peer');
+const QUEUE_FULL = failure('the queue to the peer is full');
+const KEY_TOO_LONG = failure('the key is too long');
+const VALUE_TOO_LARGE = failure('the value is larger than the peer takes');
+const NOT_SERVED = failure('the peer does not serve this operation');
+const UNUSABLE = failure('the peer sent an answer without a record');
+
+/**
+ * The way to one peer: keeps a connection, dials again when it is lost, and carries this node's requests.
+ *
+ * connecting → up                 the handshake went well
+ * connecting, up → down           could not connect, lost the connection, no sign of life
+ * connecting, up, down → refused  one of the two judged the other's hello unfit
+ * down, refused → up              a later attempt went well; until then requests fail at once
+ */
+export class Peer implements ConnectionOwner {
+  readonly nodeId: string;
+  readonly #address: PeerAddress;
+  readonly #at: string;
+  readonly #context: PeerContext;
+  readonly #inFlight = new InFlightTable();
+  readonly #reconnect: Backoff;
+  readonly #refused: Backoff;
+  readonly #pingAfterTicks: number;
+  readonly #deadAfterTicks: number;
+  #connection: Connection | null = null;
+  #redial: TimerHandle | null = null;
+  #handshakeDeadlineMs = 0;
+  #isClosing = false;
+  #state: PeerState = 'connecting';
+  #sinceMs: number;
+  #lastError: string | null = null;
+  #incarnation: string | null = null;
+  #features = 0;
+  #maxMessageBytes = 0;
+  /** What requests get while the peer is not up. */
+  #unavailable: RpcReply = failure('not yet connected to the peer');
+
+  constructor(address: PeerAddress, context: PeerContext) {
+    const { limits, random } = context;
+    this.nodeId = address.nodeId;
+    this.#address = address;
+    this.#at = `${address.host}:${address.port}`;
+    this.#context = context;
+    this.#reconnect = new Backoff(limits.reconnectMinMs, limits.reconnectMaxMs, random);
+    this.#refused = new Backoff(limits.refusedMinMs, limits.refusedMaxMs, random);
+    this.#pingAfterTicks = Math.ceil(limits.pingAfterMs / limits.tickMs);
+    this.#deadAfterTicks = this.#pingAfterTicks + Math.ceil(limits.pongTimeoutMs / limits.tickMs);
+    this.#sinceMs = context.clock.nowMs();
+  }
+
+  get isUp(): boolean {
+    return this.#state === 'up';
+  }
+
+  get inFlight(): number {
+    return this.#inFlight.count;
+  }
+
+  status(): PeerStatus {
+    return {
+      id: this.nodeId,
+      state: this.#state,
+      since: this.#sinceMs,
+      inFlight: this.#inFlight.count,
+      queuedBytes: this.#connection?.outbox.queuedBytes ?? 0,
+      lastError: this.#lastError,
+      incarnation: this.#incarnation,
+    };
+  }
+
+  dial(): void {
+    if (this.#isClosing || this.#connection !== null) return;
+    this.#redial?.cancel();
+    this.#redial = null;
+    const { transport, clock, policy, limits } = this.#context;
+    const { host, port } = this.#address;
+    this.#handshakeDeadlineMs = clock.monotonicMs() + limits.handshakeTimeoutMs;
+    const { maxValueBytes } = policy.localHello(this.nodeId);
+    this.#connection = new Connection(transport.dial(host, port), clock, this, maxMessageBytes(maxValueBytes));
+  }
+
+  /** The peer was seen alive: no more waiting for the next attempt. */
+  dialSoon(): void {
+    if (this.#redial !== null) this.dial();
+  }
+
+  /** Asks for the record of a key, or for its header alone. */
+  requestKey(
+    operation: typeof Operation.read | typeof Operation.readVersion,
+    id: number,
+    key: Uint8Array,
+    timeoutMs: number,
+    sink: RpcReplySink,
+    position: number,
+  ): void {
+    const messageBytes = keyRequestBytes(key.length);
+    const isBackground = operation === Operation.readVersion;
+    let refusal = this.#refusalOf(messageBytes);
+    if (refusal === null && messageBytes > FRAGMENT_BYTES) refusal = KEY_TOO_LONG;
+    if (refusal === null && isBackground && (this.#features & Feature.readVersion) === 0) refusal = NOT_SERVED;
+    if (refusal !== null || this.#connection === null) {
+      sink.onReply(position, refusal ?? this.#unavailable);
+      return;
+    }
+    const { outbox } = this.#connection;
+    const lane = isBackground ? outbox.background : outbox.foreground;
+    const at = outbox.reserve(lane, FRAME_HEADER_BYTES + messageBytes);
+    encodeKeyRequest(lane.bytes, at, id, operation, timeoutMs, key);
+    this.#inFlight.add(id, sink, position, this.#context.clock.monotonicMs() + timeoutMs, false);
+  }
+
+  /** Sends a request that was encoded before: the same bytes for every peer. */
+  sendFrame(id: number, frame: Uint8Array, timeoutMs: number, sink: RpcReplySink, position: number): void {
+    const refusal = this.#refusalOf(frame.length);
+    if (refusal !== null || this.#connection === null) {
+      sink.onReply(position, refusal ?? this.#unavailable);
+      return;
+    }
+    const { outbox } = this.#connection;
+    outbox.append(outbox.foreground, frame);
+    this.#inFlight.add(id, sink, position, this.#context.clock.monotonicMs() + timeoutMs, false);
+  }
+
+  /** The same for a request that travels in fragments. */
+  sendLarge(message: LargeMessage, timeoutMs: number, sink: RpcReplySink, position: number): void {
+    const messageBytes = message.head.length + message.body.length;
+    let refusal = this.#refusalOf(messageBytes);
+    if (refusal === null && messageBytes > this.#maxMessageBytes) refusal = VALUE_TOO_LARGE;
+    if (refusal !== null || this.#connection === null) {
+      sink.onReply(position, refusal ?? this.#unavailable);
+      return;
+    }
+    const { outbox } = this.#connection;
+    outbox.appendLarge(outbox.foreground, message);
+    this.#inFlight.add(message.id, sink, position, this.#context.clock.monotonicMs() + timeoutMs, true);
+  }
+
+  /** Looks at deadlines and silence. */
+  tick(nowMs: number): void {
+    const expired = this.#inFlight.takeExpired(nowMs);
+    if (expired !== null) {
+      for (const entry of expired) {
+        this.#forget(entry.id, entry.isLarge);
+        entry.sink.onReply(entry.position, TIMED_OUT);
+        this.#inFlight.free(entry);
+      }
+    }
+    const connection = this.#connection;
+    if (connection === null) return;
+    if (this.#state === 'up') this.#watch(connection);
+    else if (nowMs >= this.#handshakeDeadlineMs) {
+      connection.destroy(`no handshake within ${this.#context.limits.handshakeTimeoutMs} ms`);
+    }
+  }
+
+  /** No more requests are taken, and the peer is not dialled again. */
+  drain(): void {
+    this.#isClosing = true;
+    this.#unavailable = failure('the node is stopping');
+    this.#redial?.cancel();
+    this.#redial = null;
+  }
+
+  /** Closes the connection; what is in flight fails. */
+  abort(): void {
+    this.drain();
+    this.#connection?.destroy('the node is stopping');
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosing && this.#connection === null;
+  }
+
+  onOpen(): void {
+    const connection = this.#connection;
+    if (connection === null) return;
+    const hello = this.#context.policy.localHello(this.nodeId);
+    connection.outbox.append(connection.outbox.foreground, encodeHello(MessageKind.hello, hello));
+  }
+
+  onMessage(message: Message): void {
+    switch (message.kind) {
+      case MessageKind.response:
+        if (this.#state !== 'up') throw protocolError('an answer before the handshake');
+        this.#onResponse(message);
+        break;
+      case MessageKind.welcome:
+        if (this.#state === 'up') throw protocolError('a second handshake');
+        this.#onWelcome(decodeHello(message.body()));
+        break;
+      case MessageKind.refuse:
+        this.#onRefused(`Refused by node ${this.nodeId} at ${this.#at}: ${message.reason}`, message.reason);
+        this.#connection?.destroy(message.reason);
+        break;
+      default:
+        throw protocolError(`a message of kind ${message.kind} from the side that answers`);
+    }
+  }
+
+  onDrained(): void {}
+
+  onClosed(reason: string, isFault: boolean): void {
+    this.#connection = null;
+    const { log, clock } = this.#context;
+    if (isFault) log.warn(`Closed the connection to node ${this.nodeId} at ${this.#at}: it sent ${reason}`);
+    // What is in flight fails after the state has changed: a sink that asks again gets its answer at once.
+    if (this.#state !== 'refused') this.#becomeDown(reason);
+    for (const entry of this.#inFlight.takeAll()) {
+      entry.sink.onReply(entry.position, this.#unavailable);
+      this.#inFlight.free(entry);
+    }
+    if (this.#isClosing) return;
+    const backoff = this.#state === 'refused' ? this.#refused : this.#reconnect;
+    this.#redial = clock.after(backoff.nextMs(), () => this.dial());
+  }
+
+  /** Why a request of so many bytes cannot be sent now, or null when it can. */
+  #refusalOf(bytes: number): RpcReply | null {
+    if (this.#state !== 'up' || this.#isClosing || this.#connection === null) return this.#unavailable;
+    const { limits } = this.#context;
+    if (this.#inFlight.count >= limits.maxInFlight) return IN_FLIGHT_FULL;
+    if (this.#connection.outbox.queuedBytes + bytes > limits.maxQueuedBytes) return QUEUE_FULL;
+    return null;
+  }
+
+  /** Stops what goes on for a request that has timed out, where that is worth a message: for large values. */
+  #forget(id: number, isLarge: boolean): void {
+    const connection = this.#connection;
+    if (connection === null) return;
+    const isComing = connection.assemblies.has(id);
+    if (isComing) connection.assemblies.drop(id);
+    const dropped = isLarge ? connection.outbox.dropLarge(id) : Dropped.notFound;
+    if (!isComing && dropped !== Dropped.partlySent) return;
+    const { foreground } = connection.outbox;
+    const at = connection.outbox.reserve(foreground, CANCEL_FRAME_BYTES);
+    encodeCancel(foreground.bytes, at, id);
+  }
+
+  #watch(connection: Connection): void {
+    const silentTicks = connection.silence.tick();
+    if (silentTicks === this.#pingAfterTicks) connection.ping();
+    if (silentTicks < this.#deadAfterTicks) return;
+    const { pingAfterMs, pongTimeoutMs } = this.#context.limits;
+    connection.destroy(`no sign of life for ${pingAfterMs + pongTimeoutMs} ms`);
+  }
+
+  #onResponse(message: Message): void {
+    const entry = this.#inFlight.take(message.id);
+    // Its asker has had an answer already: it timed out.
+    if (entry === undefined) return;
+    const { sink, position } = entry;
+    this.#inFlight.free(entry);
+    sink.onReply(position, replyOf(message));
+  }
+
+  #onWelcome(hello: Hello): void {
+    const connection = this.#connection;
+    if (connection === null) return;
+    const { policy, log } = this.#context;
+    const local = policy.localHello(this.nodeId);
+    const fault = judgeAddress(local, hello, this.nodeId, this.#at) ?? policy.judge(hello);
+    if (fault !== null) {
+      this.#onRefused(`Refused node ${hello.nodeId} at ${this.#at}: ${fault}`, fault);
+      connection.outbox.append(connection.outbox.foreground, encodeRefusal(fault));
+      connection.outbox.endWhenSent();
+      return;
+    }
+    connection.establish();
+    this.#incarnation = hello.incarnation;
+    this.#features = hello.features;
+    this.#maxMessageBytes = maxMessageBytes(hello.maxValueBytes);
+    this.#reconnect.reset();
+    this.#refused.reset();
+    this.#become('up');
+    log.info(`Connected to node ${this.nodeId} at ${this.#at}`);
+    policy.accepted(hello);
+  }
+
+  #onRefused(sentence: string, reason: string): void {
+    // Said once, and not at every attempt.
+    if (this.#state !== 'refused' || this.#lastError !== reason) this.#context.log.warn(sentence);
+    this.#become('refused');
+    this.#fail(reason);
+  }
+
+  #becomeDown(reason: string): void {
+    const { log } = this.#context;
+    if (this.#isClosing) log.info(`Closed the connection to node ${this.nodeId} at ${this.#at}`);
+    else if (this.#state === 'up') log.warn(`Lost node ${this.nodeId} at ${this.#at}: ${reason}`);
+    else if (this.#state !== 'down') log.info(`Node ${this.nodeId} at ${this.#at} cannot be reached yet: ${reason}`);
+    this.#become('down');
+    this.#fail(reason);
+  }
+
+  #fail(reason: string): void {
+    this.#lastError = reason;
+    if (!this.#isClosing) this.#unavailable = failure(`node ${this.nodeId} is ${this.#state}: ${reason}`);
+  }
+
+  #become(state: PeerState): void {
+    if (this.#state === state) return;
+    this.#state = state;
+    this.#sinceMs = this.#context.clock.nowMs();
+  }
+}
+
+function replyOf(message: Message): RpcReply {
+  const hasRecord = message.bodyStart >= 0;
+  switch (message.status) {
+    case RpcReplyKind.ok:
+      return hasRecord ? { kind: RpcReplyKind.ok, record: message.body(), reason: '' } : DONE;
+    case RpcReplyKind.absent:
+      return ABSENT;
+    case RpcReplyKind.incomplete:
+      return { kind: RpcReplyKind.incomplete, record: hasRecord ? message.body() : null, reason: '' };
+    default:
+      return failure(message.reason);
+  }
+}

@@ -1,0 +1,19 @@
+/**
+ * How long a connection has been silent, in ticks. Ticks rather than a clock, because a process that was itself
+ * stopped for a while must not conclude that its peers were: it misses its own ticks as well. Pure.
+ */
+export class Silence {
+  #heard = false;
+  #silentTicks = 0;
+
+  hear(): void {
+    this.#heard = true;
+  }
+
+  /** @returns ticks in a row in which nothing came, this one included */
+  tick(): number {
+    this.#silentTicks = this.#heard ? 0 : this.#silentTicks + 1;
+    this.#heard = false;
+    return this.#silentTicks;
+  }
+}

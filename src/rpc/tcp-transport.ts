@@ -1,0 +1,113 @@
+import net from 'node:net';
+import { errorMessage, QuorateError } from '../errors.ts';
+import type { ByteStream, Listener, StreamHandler, Transport } from './transport.ts';
+
+class TcpStream implements ByteStream {
+  readonly remoteAddress: string;
+  readonly #socket: net.Socket;
+  #waitsForDrain = false;
+  #closeReason = 'the other end closed the connection';
+  #handler: StreamHandler | null = null;
+
+  constructor(socket: net.Socket, remoteAddress: string) {
+    this.#socket = socket;
+    this.remoteAddress = remoteAddress;
+  }
+
+  start(handler: StreamHandler): void {
+    this.#handler = handler;
+    const socket = this.#socket;
+    socket.setNoDelay(true);
+    socket.on('connect', () => handler.onOpen());
+    socket.on('data', (chunk: Buffer) => handler.onData(chunk));
+    socket.on('error', (error) => {
+      this.#closeReason = errorMessage(error);
+    });
+    socket.on('close', () => handler.onClose(this.#closeReason));
+  }
+
+  write(bytes: Uint8Array): boolean {
+    const socket = this.#socket;
+    if (socket.destroyed) return true;
+    socket.write(bytes, this.#onWritten);
+    // What the kernel took within the call counts as written already.
+    this.#waitsForDrain = socket.writableLength > 0;
+    return !this.#waitsForDrain;
+  }
+
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
+  end(): void {
+    this.#socket.end();
+  }
+
+  destroy(reason: string): void {
+    this.#closeReason = reason;
+    // A reset: the peer's kernel drops what it has not read, so that a frozen peer finds no stale requests.
+    if (this.#socket.connecting) this.#socket.destroy();
+    else this.#socket.resetAndDestroy();
+  }
+
+  /** Also called, a little later, for writes that the kernel took at once: only an empty queue is news. */
+  readonly #onWritten = (): void => {
+    if (!this.#waitsForDrain || this.#socket.writableLength > 0 || this.#socket.destroyed) return;
+    this.#waitsForDrain = false;
+    this.#handler?.onDrain();
+  };
+}
+
+class TcpListener implements Listener {
+  readonly port: number;
+  readonly #server: net.Server;
+
+  constructor(server: net.Server, port: number) {
+    this.#server = server;
+    this.port = port;
+  }
+
+  async close(): Promise<void> {
+    // Its callback would wait for accepted sockets too; they are their owners' business.
+    this.#server.close();
+  }
+}
+
+export class TcpTransport implements Transport {
+  dial(host: string, port: number): ByteStream {
+    const socket = net.connect({ host, port });
+    return new TcpStream(socket, `${host}:${port}`);
+  }
+
+  async listen(host: string, port: number, onStream: (stream: ByteStream) => void): Promise<Listener> {
+    const server = net.createServer((socket) => {
+      onStream(new TcpStream(socket, `${socket.remoteAddress}:${socket.remotePort}`));
+    });
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    server.once('error', reject);
+    server.listen({ host, port }, resolve);
+    try {
+      await promise;
+    } catch (error) {
+      throw listenFault(host, port, error);
+    }
+    server.off('error', reject);
+    // Without file descriptors left, accepting fails now and then: peers dial again.
+    server.on('error', () => {});
+    const address = server.address();
+    return new TcpListener(server, typeof address === 'object' && address !== null ? address.port : port);
+  }
+}
+
+function listenFault(host: string, port: number, error: unknown): QuorateError {
+  const inUse = error instanceof Error && 'code' in error && error.code === 'EADDRINUSE';
+  if (inUse) {
+    const message = `Port ${port} of ${host} is taken by another program: stop it, or choose another port for RPC`;
+    return new QuorateError('ADDRESS_IN_USE', message, error);
+  }
+  return new QuorateError('INVALID_CONFIG', `Cannot listen on ${host}:${port} for RPC: ${errorMessage(error)}`, error);
+}

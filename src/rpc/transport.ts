@@ -1,0 +1,46 @@
+/**
+ * Streams of bytes between nodes: TCP in a node (tcp-transport.ts), memory and a fake clock in tests and
+ * simulations.
+ */
+export interface StreamHandler {
+  /** A dialled stream is connected; accepted streams are from the start. */
+  onOpen(): void;
+  /** @param chunk the handler's from now on */
+  onData(chunk: Buffer): void;
+  /** Everything written has been taken: the last `write` may be followed by another. */
+  onDrain(): void;
+  /** Exactly once, and nothing after it. */
+  onClose(reason: string): void;
+}
+
+export interface ByteStream {
+  /** The other end, for messages. */
+  readonly remoteAddress: string;
+  /** Names who gets what the stream has to say; once, and in the turn in which the stream was made. */
+  start(handler: StreamHandler): void;
+  /**
+   * @returns true: taken, and the memory may be used again; false: the memory belongs to the stream until
+   *   `onDrain`, and nothing may be written before
+   */
+  write(bytes: Uint8Array): boolean;
+  /** No more data until `resume`; what was read already may still come. */
+  pause(): void;
+  resume(): void;
+  /** Closes once everything written is sent. */
+  end(): void;
+  /** Closes now; what the other end has not read is lost to it. */
+  destroy(reason: string): void;
+}
+
+export interface Listener {
+  /** The port listened on, for those who asked for port 0. */
+  readonly port: number;
+  /** No more streams; those accepted live on. */
+  close(): Promise<void>;
+}
+
+export interface Transport {
+  dial(host: string, port: number): ByteStream;
+  /** @throws QuorateError ADDRESS_IN_USE */
+  listen(host: string, port: number, onStream: (stream: ByteStream) => void): Promise<Listener>;
+}

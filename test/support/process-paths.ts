@@ -1,0 +1,8 @@
+/** Programs that tests run as processes of their own. */
+import { fileURLToPath } from 'node:url';
+
+const pathOf = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url));
+
+export const cli = pathOf('../../cli.ts');
+export const fakeNodeProcess = pathOf('./fake-node-process.ts');
+export const supervisorProcess = pathOf('./supervisor-process.ts');

@@ -1,0 +1,47 @@
+/** Runs the command line to its end and hands back what it wrote. */
+import { spawn } from 'node:child_process';
+import { buffer, text } from 'node:stream/consumers';
+import { cli } from './process-paths.ts';
+
+export interface CliRun {
+  readonly exitCode: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: Buffer;
+  readonly stderr: string;
+}
+
+export interface CliOptions {
+  /** Left out: stdin ends at once. */
+  readonly input?: Uint8Array | string;
+  /** Added to this process's; QUORATE_ variables of the one who runs the tests are left out. */
+  readonly environment?: Readonly<Record<string, string>>;
+  /** Which Node runs it; this one when left out. */
+  readonly node?: string;
+  /** Which copy of cli.ts. */
+  readonly program?: string;
+}
+
+export async function runCli(args: readonly string[], options: CliOptions = {}): Promise<CliRun> {
+  const { input = '', environment, node = process.execPath, program = cli } = options;
+  const child = spawn(node, [program, ...args], { env: { ...quietEnvironment(), ...environment } });
+  // A command that does not read its input may close it first.
+  child.stdin.on('error', () => undefined);
+  child.stdin.end(input);
+  const { promise, resolve, reject } = Promise.withResolvers<[number | null, NodeJS.Signals | null]>();
+  child.on('close', (exitCode, signal) => resolve([exitCode, signal]));
+  child.on('error', reject);
+  const [stdout, stderr, [exitCode, signal]] = await Promise.all([
+    buffer(child.stdout),
+    text(child.stderr),
+    promise,
+  ]);
+  return { exitCode, signal, stdout, stderr };
+}
+
+/** This process's environment without what would change a command's settings or a test runner's child. */
+export function quietEnvironment(): NodeJS.ProcessEnv {
+  const entries = Object.entries(process.env).filter(
+    ([name]) => !name.startsWith('QUORATE_') && name !== 'NODE_TEST_CONTEXT' && name !== 'NODE_OPTIONS',
+  );
+  return Object.fromEntries(entries);
+}

@@ -1,0 +1,220 @@
+import assert from 'node:assert/strict';
+import http from 'node:http';
+import { after, before, describe, it } from 'node:test';
+import { Packr } from 'msgpackr/pack';
+import { type CliRun, runCli } from '../../../support/run-cli.ts';
+
+const everyByte = Buffer.from(Array.from({ length: 1000 }, (_, index) => index & 0xff));
+
+/** A node that answers as the id says, and remembers what it was asked. */
+const requests: { line: string; body: Buffer }[] = [];
+const server = http.createServer(async (request, response) => {
+  const chunks: Buffer[] = [];
+  for await (const chunk of request) {
+    chunks.push(chunk);
+  }
+  requests.push({ line: `${request.method} ${request.url}`, body: Buffer.concat(chunks) });
+  const url = new URL(request.url ?? '', 'http://node');
+  if (url.pathname === '/v0/entities') {
+    const packr = new Packr();
+    assert.equal(request.headers.accept, 'application/x-msgpack');
+    response.write(packr.pack([Buffer.from('a'), Buffer.from('1')]));
+    response.end(packr.pack([Buffer.from('b\n'), everyByte.subarray(0, 2)]));
+    return;
+  }
+  if (url.pathname === '/v0/status') {
+    const nodes = [
+      { id: 'node-1', http: `http://127.0.0.1:${port}` },
+      { id: 'node-2', http: 'http://127.0.0.1:1' },
+    ];
+    response.end(JSON.stringify({ node: 'node-1', state: 'serving', nodes }));
+    return;
+  }
+  switch (url.searchParams.get('id')) {
+    case 'bytes':
+      response.end(everyByte);
+      break;
+    case 'empty':
+      response.end();
+      break;
+    case 'cut':
+      response.writeHead(200, { 'content-length': 100 });
+      response.write('half', () => response.destroy());
+      break;
+    case 'few':
+      response.writeHead(504, 'Not Enough Replicas').end('1 of 2 replicas answered\n');
+      break;
+    case 'busy':
+      response.writeHead(503, { 'retry-after': '1' }).end('too many requests in flight\n');
+      break;
+    case 'wrong':
+      response.writeHead(400).end('ack is above from\n');
+      break;
+    case 'stored':
+      response.writeHead(201).end();
+      break;
+    case 'deleted':
+      response.writeHead(202).end();
+      break;
+    default:
+      response.writeHead(404).end();
+  }
+});
+let port = 0;
+
+before(async () => {
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  port = typeof address === 'object' && address !== null ? address.port : 0;
+});
+
+after(() => {
+  server.close();
+});
+
+function run(args: readonly string[], input?: Uint8Array | string): Promise<CliRun> {
+  return runCli(args, {
+    environment: { QUORATE_URL: `http://127.0.0.1:${port}` },
+    ...(input === undefined ? {} : { input }),
+  });
+}
+
+function lastBody(line: string): Buffer | undefined {
+  return requests.findLast((request) => request.line === line)?.body;
+}
+
+describe('get', { concurrency: 2 }, () => {
+  it('writes the bytes unchanged and nothing else', async () => {
+    const { exitCode, stdout, stderr } = await run(['get', 'bytes']);
+    assert.deepEqual([exitCode, stderr], [0, '']);
+    assert.deepEqual(stdout, everyByte);
+    const empty = await run(['get', 'empty']);
+    assert.deepEqual([empty.exitCode, empty.stdout.length], [0, 0]);
+  });
+
+  it('ends as its manual says', async () => {
+    const cases: [string, number, RegExp][] = [
+      ['none', 2, /^quorate: 404 Not Found\n$/],
+      ['few', 3, /^quorate: 504 Not Enough Replicas: 1 of 2 replicas answered\n$/],
+      ['busy', 4, /^quorate: 503 Service Unavailable: too many requests in flight\n$/],
+      ['wrong', 1, /^quorate: 400 Bad Request: ack is above from\n$/],
+      ['cut', 5, /^quorate: no whole answer from http:\/\/127/],
+    ];
+    for (const [id, exitCode, stderr] of cases) {
+      const ended = await run(['get', id]);
+      assert.equal(ended.exitCode, exitCode, id);
+      assert.match(ended.stderr, stderr);
+    }
+  });
+
+  it('says what to do when nothing listens', async () => {
+    const { exitCode, stderr } = await run(['get', 'bytes', '--url', 'http://127.0.0.1:1']);
+    assert.equal(exitCode, 5);
+    assert.match(stderr, /^quorate: nothing listens at http:\/\/127.0.0.1:1: start a cluster with .*\n$/);
+  });
+});
+
+describe('put and delete', { concurrency: 2 }, () => {
+  it('sends stdin byte for byte', async () => {
+    const { exitCode, stdout, stderr } = await run(['put', 'stored', '--ack', '2', '--from', '3'], everyByte);
+    assert.deepEqual([exitCode, stdout.length, stderr], [0, 0, '']);
+    assert.deepEqual(lastBody('PUT /v0/entity?id=stored&ack=2&from=3'), everyByte);
+  });
+
+  it('takes an empty value from stdin for a value', async () => {
+    assert.equal((await run(['put', 'stored', '--ack', '1'], '')).exitCode, 0);
+    assert.equal(lastBody('PUT /v0/entity?id=stored&ack=1')?.length, 0);
+  });
+
+  it('sends an argument, under a key of any characters', async () => {
+    const { exitCode } = await run(['put', '--value', 'wörld', '--', '-a&b=c d+ü']);
+    assert.equal(exitCode, 2, 'this node does not know the key');
+    assert.equal(String(lastBody('PUT /v0/entity?id=-a%26b%3Dc+d%2B%C3%BC')), 'wörld');
+  });
+
+  it('refuses two values, no file and a value no node takes, and sends nothing', async () => {
+    const sent = requests.length;
+    const both = await run(['put', 'stored', '--value', 'a', '--file', 'b']);
+    assert.deepEqual(
+      [both.exitCode, both.stderr],
+      [1, 'quorate: either --value or --file says what to store, not both\n'],
+    );
+    const none = await run(['put', 'stored', '--file', '/no/such/file']);
+    assert.deepEqual([none.exitCode, /cannot be read from \/no\/such\/file/.test(none.stderr)], [1, true]);
+    const large = await run(['put', 'stored'], Buffer.alloc(16 * 2 ** 20 + 1));
+    assert.deepEqual([large.exitCode, /longer than 16MiB/.test(large.stderr)], [1, true]);
+    assert.equal(requests.slice(sent).filter(({ line }) => line.endsWith('=stored')).length, 0);
+  });
+
+  it('deletes', async () => {
+    const { exitCode, stdout } = await run(['delete', 'deleted']);
+    assert.deepEqual([exitCode, stdout.length], [0, 0]);
+    assert.equal(lastBody('DELETE /v0/entity?id=deleted')?.length, 0);
+  });
+});
+
+describe('range', { concurrency: 2 }, () => {
+  it('writes a line for each entry', async () => {
+    const { exitCode, stdout } = await run(['range', '--start', 'a', '--end', 'c d']);
+    assert.deepEqual([exitCode, String(stdout)], [0, 'a\t1\nb\\n\t\\x00\\x01\n']);
+    assert.ok(requests.some(({ line }) => line === 'GET /v0/entities?start=a&end=c+d'));
+  });
+
+  it('hands MessagePack through', async () => {
+    const { stdout } = await run(['range', '--start', 'a', '--msgpack']);
+    assert.deepEqual([...stdout.subarray(0, 7)], [0x92, 0xc4, 1, 0x61, 0xc4, 1, 0x31]);
+  });
+});
+
+describe('status', { concurrency: 2 }, () => {
+  it('has a row for every node, whether or not it answers', async () => {
+    const { exitCode, stdout } = await run(['status']);
+    const lines = String(stdout).trimEnd().split('\n');
+    assert.equal(exitCode, 0);
+    assert.equal(lines.length, 3);
+    assert.match(lines[1], /^node-1 +http:\/\/\S+ +serving /);
+    assert.match(lines[2], /^node-2 +http:\/\/127.0.0.1:1 +unreachable: nothing listens/);
+  });
+
+  it('writes everything as JSON', async () => {
+    const { stdout } = await run(['status', '--json']);
+    const [first, second] = JSON.parse(String(stdout));
+    assert.equal(first.status.state, 'serving');
+    assert.match(second.error, /nothing listens/);
+  });
+});
+
+describe('wrong usage', { concurrency: 2 }, () => {
+  const cases: [string[], RegExp][] = [
+    [['get'], /^quorate: missing required argument 'id': see `node cli.ts get --help`\n$/],
+    [
+      ['get', 'a', '--akc', '1'],
+      /^quorate: unknown option '--akc' \(Did you mean --ack\?\): see `node cli.ts get --help`\n$/,
+    ],
+    [['get', ''], /^quorate: the key is empty: .*\n$/],
+    [['get', 'a', '--ack', 'two'], /^quorate: --ack 'two' is wrong: expected a whole number\n$/],
+    [['range'], /^quorate: required option '--start <key>' not specified: see .*\n$/],
+    [['frobnicate'], /^quorate: unknown command 'frobnicate': see `node cli.ts --help`\n$/],
+  ];
+  for (const [args, stderr] of cases) {
+    it(`is one sentence: ${args.join(' ')}`, async () => {
+      const sent = requests.length;
+      const ended = await run(args);
+      assert.equal(ended.exitCode, 1);
+      assert.match(ended.stderr, stderr);
+      assert.equal(requests.length, sent);
+    });
+  }
+
+  it('shows help, and every command has its own', async () => {
+    const { exitCode, stdout, stderr } = await run(['--help']);
+    assert.deepEqual([exitCode, stderr], [0, '']);
+    const commands = [...String(stdout).matchAll(/^ {2}([a-z-]+) {2,}[a-z]/gm)].map(([, name]) => name);
+    assert.ok(commands.includes('serve') && commands.includes('declare-whole'));
+    for (const command of ['get', 'put', 'delete', 'range', 'status', 'declare-whole']) {
+      const help = String((await run([command, '--help'])).stdout);
+      assert.match(help, /\nExamples:\n {2}node cli.ts /, command);
+      assert.match(help, /\nExit codes:\n/, command);
+    }
+  });
+});
