@@ -36,7 +36,8 @@ export function createLog(options: LogOptions): Log {
     base: options.node === undefined ? null : { node: options.node },
     formatters: { level: (label: string) => ({ level: label }) },
   };
-  const sink = typeof destination === 'number' ? pino.destination({ dest: destination, sync: true }) : destination;
+  const sink =
+    typeof destination === 'number' ? pino.destination({ dest: destination, sync: true }) : destination;
   const logger = pino(settings, sink);
   return {
     info: (message, fields) => logger.info(fields ?? {}, message),

@@ -1,13 +1,239 @@
+/**
+ * The cache of decompressed data blocks in shared memory, under one budget for all threads. This class is the
+ * main thread's: it alone allocates, publishes and evicts. Pool threads fill what was reserved for them and
+ * search through `BlockCacheView`.
+ *
+ * Blocks of any size lie one behind another in a ring, so that nothing fragments (cache-layout.ts draws it):
+ *
+ *    reclaimed        hand                                      head       reclaimed + capacity
+ *        |   limbo     |   live, oldest first                     |   free         |
+ *
+ * New blocks go to the head. The hand evicts at the other end, a little ahead of need: a block used since it
+ * was written is copied to the head once (FIFO with a second chance, as CLOCK does), any other leaves the index.
+ * Regions the hand has passed are in limbo until no thread can be reading them any more; the epoch domain says
+ * when, a batch of them at a time. So a region is never written to while somebody may read it.
+ *
+ * Copies at most `MAX_COPIES` blocks and `MAX_COPY_BYTES` bytes for one reservation: a copy within shared memory
+ * costs 1 µs for 4 KiB, and this is the main thread. Where that is not enough, used blocks go too.
+ *
+ * A region being filled is never passed: `reserve` answers -1 until it is published or cancelled.
+ */
+import { LsmError } from '../errors.ts';
 import type { EpochDomain } from '../shared/epochs.ts';
-export function createBlockCacheMemory(_budgetBytes: number): SharedArrayBuffer { return new SharedArrayBuffer(8); }
+import { BlockIndex } from './block-index.ts';
+import {
+  type BlockCacheMemory,
+  lengthWord,
+  ordinalWord,
+  REGION_HEADER_BYTES,
+  RegionState,
+  regionBytes,
+  slotStart,
+  stateByte,
+  tableWord,
+  usedByte,
+} from './cache-layout.ts';
+
+const MAX_COPIES = 8;
+const MAX_COPY_BYTES = 64 << 10;
+/** Of the capacity: what limbo and free space take together, once the cache is full. */
+const GAP_SHARE = 1 / 16;
+/** Of the capacity: evicted bytes that are retired together. */
+const BATCH_SHARE = 1 / 64;
+/** Of the capacity: larger blocks are not cached. */
+const LARGEST_BLOCK_SHARE = 1 / 16;
+
 export class BlockCache {
-  readonly bytes: Uint8Array; hits = 0; misses = 0; usedBytes = 0;
-  constructor(memory: SharedArrayBuffer, _epochs: EpochDomain) { this.bytes = new Uint8Array(memory); }
-  find(_t: number, _o: number): number { this.misses++; return -1; }
-  dataStart(_s: number): number { return 0; }
-  dataEnd(_s: number): number { return 0; }
-  reserve(_t: number, _o: number, _l: number): number { return -1; }
-  publish(_s: number): void {}
-  cancel(_s: number): void {}
-  removeTable(_t: number): void {}
+  readonly bytes: Uint8Array;
+  /** Results of `find` so far. */
+  hits = 0;
+  misses = 0;
+  readonly #words: Int32Array;
+  readonly #index: BlockIndex;
+  readonly #epochs: EpochDomain;
+  readonly #capacity: number;
+  /** Positions: bytes ever passed, see above. */
+  #reclaimed = 0;
+  #retired = 0;
+  #hand = 0;
+  #head = 0;
+  #usedBytes = 0;
+  /** Copies the reservation in hand may still make. */
+  #copiesLeft = 0;
+  #copyBytesLeft = 0;
+  /** Tables that are gone, and the position up to which their blocks can lie. */
+  readonly #removed = new Map<number, number>();
+
+  constructor(memory: BlockCacheMemory, epochs: EpochDomain) {
+    this.bytes = new Uint8Array(memory.data);
+    this.#words = new Int32Array(memory.data);
+    this.#index = new BlockIndex(memory.index, memory.data);
+    this.#capacity = memory.data.byteLength;
+    this.#epochs = epochs;
+  }
+
+  /** The slot of a published block, or -1. Good until the next `reserve`, so use it up in the same turn. */
+  find(tableId: number, ordinal: number): number {
+    const slot = this.#index.find(tableId, ordinal);
+    if (slot === 0 || this.bytes[stateByte(slot)] !== RegionState.published) {
+      this.misses++;
+      return -1;
+    }
+    this.hits++;
+    // Only if it is not set: other threads have this cache line too.
+    if (this.bytes[usedByte(slot)] === 0) this.bytes[usedByte(slot)] = 1;
+    return slot;
+  }
+
+  dataStart(slot: number): number {
+    return slotStart(slot);
+  }
+
+  dataEnd(slot: number): number {
+    return slotStart(slot) + this.#words[lengthWord(slot)];
+  }
+
+  /**
+   * A region for a block that a thread is about to read: to be filled whole, then `publish`ed or `cancel`led.
+   * -1 when the block is there or being filled already, when it is too large, or when there is no room now.
+   */
+  reserve(tableId: number, ordinal: number, lengthBytes: number): number {
+    const size = regionBytes(lengthBytes);
+    if (size > this.#capacity * LARGEST_BLOCK_SHARE || this.#index.find(tableId, ordinal) !== 0) return -1;
+    this.#copiesLeft = MAX_COPIES;
+    this.#copyBytesLeft = MAX_COPY_BYTES;
+    this.#evictFor(size);
+    if (this.#index.full || !this.#hasRoom(size)) {
+      this.#retirePassed();
+      this.#epochs.collect();
+      if (this.#index.full || !this.#hasRoom(size)) return -1;
+    }
+    const slot = this.#allocate(tableId, ordinal, lengthBytes, RegionState.filling);
+    this.#index.set(tableId, ordinal, slot);
+    this.#usedBytes += size;
+    return slot;
+  }
+
+  /** The reserved region holds its block now. Call it after the filler's completion has been received. */
+  publish(slot: number): void {
+    this.#checkFilling(slot);
+    // Release: the block, filled by a thread whose completion we received, before its state.
+    Atomics.store(this.bytes, stateByte(slot), RegionState.published);
+  }
+
+  /** Gives a reservation up. Call it when its filler has stopped or is dead. */
+  cancel(slot: number): void {
+    this.#checkFilling(slot);
+    this.#drop(slot);
+    // Atomic only as all stores of states are; no view can find the region any more.
+    Atomics.store(this.bytes, stateByte(slot), RegionState.dead);
+  }
+
+  /**
+   * The table is gone and its id never comes back. Its blocks get no second chance; they stay until the hand
+   * passes them, as room in the middle of the ring is of no use, and old snapshots may still hit them.
+   */
+  removeTable(tableId: number): void {
+    this.#removed.set(tableId, this.#head);
+  }
+
+  /** Bytes of live regions: blocks published or being filled, their headers and padding. */
+  get usedBytes(): number {
+    return this.#usedBytes;
+  }
+
+  /** Bytes from the head to the end of a region of that size: more when it starts a new lap. */
+  #stretch(size: number): number {
+    const lapRest = this.#capacity - (this.#head % this.#capacity);
+    return size <= lapRest ? size : lapRest + size;
+  }
+
+  #hasRoom(size: number): boolean {
+    return this.#head + this.#stretch(size) <= this.#reclaimed + this.#capacity;
+  }
+
+  /** Moves the hand until a region of that size and the gap fit behind it, or it meets a region being filled. */
+  #evictFor(size: number): void {
+    const gap = this.#capacity * GAP_SHARE;
+    while (this.#hand < this.#head) {
+      const ahead = this.#hand + this.#capacity - this.#head;
+      if (ahead >= this.#stretch(size) + gap && !this.#index.full) break;
+      if (!this.#passRegion()) break;
+    }
+    if (this.#hand - this.#retired >= this.#capacity * BATCH_SHARE) this.#retirePassed();
+  }
+
+  /** Moves the hand over one region; false when that is being filled. */
+  #passRegion(): boolean {
+    const offset = this.#hand % this.#capacity;
+    const slot = offset / REGION_HEADER_BYTES + 1;
+    const state = this.bytes[stateByte(slot)];
+    if (state === RegionState.filling) return false;
+    if (state === RegionState.skipped) {
+      this.#hand += this.#capacity - offset;
+      return true;
+    }
+    const length = this.#words[lengthWord(slot)];
+    if (state === RegionState.published && !this.#copyToHead(slot, length)) this.#drop(slot);
+    this.#hand += regionBytes(length);
+    return true;
+  }
+
+  /** The second chance; false when the block has none or there is no room for it. */
+  #copyToHead(slot: number, length: number): boolean {
+    if (this.bytes[usedByte(slot)] === 0 || this.#copiesLeft === 0 || length > this.#copyBytesLeft)
+      return false;
+    const tableId = this.#words[tableWord(slot)] >>> 0;
+    if (this.#removed.has(tableId) || !this.#hasRoom(regionBytes(length))) return false;
+    this.#copiesLeft--;
+    this.#copyBytesLeft -= length;
+    const ordinal = this.#words[ordinalWord(slot)] >>> 0;
+    const from = slotStart(slot);
+    const copy = this.#allocate(tableId, ordinal, length, RegionState.published);
+    this.bytes.copyWithin(slotStart(copy), from, from + length);
+    // Only now: views find one or the other, both whole.
+    this.#index.set(tableId, ordinal, copy);
+    return true;
+  }
+
+  /** Takes a region at the head and writes its header; there must be room. */
+  #allocate(tableId: number, ordinal: number, length: number, state: number): number {
+    const size = regionBytes(length);
+    const lapRest = this.#capacity - (this.#head % this.#capacity);
+    if (size > lapRest) {
+      const skipped = (this.#capacity - lapRest) / REGION_HEADER_BYTES + 1;
+      this.bytes[stateByte(skipped)] = RegionState.skipped;
+      this.#head += lapRest;
+    }
+    const slot = (this.#head % this.#capacity) / REGION_HEADER_BYTES + 1;
+    this.#head += size;
+    this.#words[tableWord(slot)] = tableId;
+    this.#words[ordinalWord(slot)] = ordinal;
+    this.#words[lengthWord(slot)] = length;
+    this.bytes[stateByte(slot)] = state;
+    this.bytes[usedByte(slot)] = 0;
+    return slot;
+  }
+
+  /** Takes a block out of reach; its region is reused in its turn. */
+  #drop(slot: number): void {
+    this.#index.delete(this.#words[tableWord(slot)] >>> 0, this.#words[ordinalWord(slot)] >>> 0);
+    this.#usedBytes -= regionBytes(this.#words[lengthWord(slot)]);
+  }
+
+  /** Has what the hand has passed reclaimed once no thread can be reading it. */
+  #retirePassed(): void {
+    const end = this.#hand;
+    if (end === this.#retired) return;
+    this.#retired = end;
+    this.#epochs.retire(() => {
+      this.#reclaimed = end;
+    });
+    for (const [tableId, position] of this.#removed) if (position <= end) this.#removed.delete(tableId);
+  }
+
+  #checkFilling(slot: number): void {
+    if (this.bytes[stateByte(slot)] === RegionState.filling) return;
+    throw new LsmError('INVALID_ARGUMENT', `cache slot ${slot} is not being filled`);
+  }
 }

@@ -39,7 +39,9 @@ export class BodyCollector {
 
   /** One block that doubles, not a list: a body of one-byte chunks would cost a hundred times its length. */
   #grow(length: number): void {
-    const size = this.#isLengthKnown ? this.#limitBytes : Math.max(length, 2 * this.#block.length, SMALLEST_BLOCK_BYTES);
+    const size = this.#isLengthKnown
+      ? this.#limitBytes
+      : Math.max(length, 2 * this.#block.length, SMALLEST_BLOCK_BYTES);
     const block = Buffer.allocUnsafeSlow(Math.min(size, this.#limitBytes));
     this.#block.copy(block, 0, 0, this.#length);
     this.#block = block;

@@ -34,7 +34,8 @@ export class EntityQuery {
         if (hasKey) return repeated('id');
         const key = readKey(cursor, 'id', maxKeyBytes);
         if (!(key instanceof Uint8Array)) return key;
-        if (key.length === 0) return badRequest('The query parameter "id" is empty: a key has at least one byte.');
+        if (key.length === 0)
+          return badRequest('The query parameter "id" is empty: a key has at least one byte.');
         this.key = key;
         hasKey = true;
       } else if (cursor.isNamed('ack')) {
@@ -47,7 +48,9 @@ export class EntityQuery {
         if (this.from <= 0) return badCount('from', this.from);
       }
     }
-    return hasKey ? null : badRequest('The query parameter "id" is missing: it names the key, as in ?id=key1.');
+    return hasKey
+      ? null
+      : badRequest('The query parameter "id" is missing: it names the key, as in ?id=key1.');
   }
 }
 

@@ -59,7 +59,8 @@ export class Assemblies {
       throw protocolError(`a message of ${total} bytes where ${this.#maxMessageBytes} are allowed`);
     }
     if (payload.length === total) throw protocolError('a fragment that is a whole message');
-    if (this.#open.length === MAX_ASSEMBLIES) throw protocolError(`more than ${MAX_ASSEMBLIES} large messages at once`);
+    if (this.#open.length === MAX_ASSEMBLIES)
+      throw protocolError(`more than ${MAX_ASSEMBLIES} large messages at once`);
     const message = Buffer.allocUnsafeSlow(total);
     message.set(payload, 0);
     this.#open.push({ id, message, used: payload.length });

@@ -1,8 +1,6 @@
 /**
  * Whether two nodes may talk. Each tells the other who it is (a hello) and each judges the other's. Pure.
  */
-import { PROTOCOL_VERSION } from './operations.ts';
-
 export interface Hello {
   readonly protocolVersion: number;
   /** Bits of `Feature`, u32. */
@@ -31,6 +29,12 @@ export interface HandshakePolicy {
   accepted(hello: Hello): void;
 }
 
+/** Whether the rest of a hello can be understood at all: judged before anything else, by RPC itself. */
+export function judgeProtocol(local: Hello, remote: Hello): string | null {
+  if (remote.protocolVersion === local.protocolVersion) return null;
+  return differs(local, remote, 'RPC protocol version', local.protocolVersion, remote.protocolVersion);
+}
+
 /**
  * What keeps `local` and `remote` apart, as a sentence fit for the logs of both, or null for nothing.
  *
@@ -41,9 +45,6 @@ export function judgeHello(
   remote: Hello,
   isMember: (nodeId: string) => boolean,
 ): string | null {
-  if (remote.protocolVersion !== local.protocolVersion) {
-    return differs(local, remote, 'RPC protocol version', local.protocolVersion, remote.protocolVersion);
-  }
   if (remote.clusterId !== local.clusterId) {
     return differs(local, remote, 'cluster id', local.clusterId, remote.clusterId);
   }
@@ -51,7 +52,13 @@ export function judgeHello(
     return `Node ${local.nodeId} has met a node with its own id: each address in the topology must lead to the node it is given for, and each id may run once`;
   }
   if (remote.topologyDigest !== local.topologyDigest) {
-    return differs(local, remote, 'topology or placement (digest)', local.topologyDigest, remote.topologyDigest);
+    return differs(
+      local,
+      remote,
+      'topology or placement (digest)',
+      local.topologyDigest,
+      remote.topologyDigest,
+    );
   }
   if (!isMember(remote.nodeId)) {
     return `Node ${local.nodeId} knows no node ${remote.nodeId}: the topology of cluster ${local.clusterId} does not list it`;
@@ -60,9 +67,14 @@ export function judgeHello(
 }
 
 /** The dialler's own check: whether the node it meant to reach is the one that answered. */
-export function judgeAddress(local: Hello, remote: Hello, expectedNodeId: string, address: string): string | null {
-  // Another version or cluster explains more than the wrong name does.
-  if (remote.protocolVersion !== PROTOCOL_VERSION || remote.clusterId !== local.clusterId) return null;
+export function judgeAddress(
+  local: Hello,
+  remote: Hello,
+  expectedNodeId: string,
+  address: string,
+): string | null {
+  // That another cluster or this node itself answered explains more than the wrong name does.
+  if (remote.clusterId !== local.clusterId) return null;
   if (remote.nodeId === expectedNodeId || remote.nodeId === local.nodeId) return null;
   return `Node ${local.nodeId} looked for node ${expectedNodeId} at ${address} and met node ${remote.nodeId}: the topology gives it the wrong address`;
 }

@@ -7,7 +7,7 @@ import { Unpackr } from 'msgpackr/unpack';
 import { FRAME_HEADER_BYTES, writeFrameLength } from './codec.ts';
 import type { Hello } from './handshake.ts';
 import { protocolError } from './msgpack.ts';
-import { MessageKind, PROTOCOL_VERSION } from './operations.ts';
+import { type MessageKind, PROTOCOL_VERSION } from './operations.ts';
 
 /** Second element of every hello: says at once when something else than a node is speaking. */
 export const HELLO_MAGIC = 'quorate-rpc';
@@ -20,7 +20,10 @@ const packr = new Packr({ useRecords: false });
 const unpackr = new Unpackr({ useRecords: false, int64AsType: 'number' });
 
 /** A whole frame of its own memory. */
-export function encodeHello(kind: typeof MessageKind.hello | typeof MessageKind.welcome, hello: Hello): Buffer {
+export function encodeHello(
+  kind: typeof MessageKind.hello | typeof MessageKind.welcome,
+  hello: Hello,
+): Buffer {
   const message = packr.pack([
     kind,
     HELLO_MAGIC,
@@ -65,7 +68,14 @@ export function decodeHello(bytes: Uint8Array): Hello {
     nodeId: reader.text(5),
   };
   if (protocolVersion !== PROTOCOL_VERSION) {
-    return { ...base, incarnation: '', topologyDigest: '', maxValueBytes: 0, declared: false, remembered: null };
+    return {
+      ...base,
+      incarnation: '',
+      topologyDigest: '',
+      maxValueBytes: 0,
+      declared: false,
+      remembered: null,
+    };
   }
   if (fields.length !== ELEMENTS) throw protocolError(`a handshake of ${fields.length} elements`);
   return {
@@ -87,7 +97,8 @@ class FieldReader {
 
   whole(index: number): number {
     const field = this.#fields[index];
-    if (typeof field === 'number' && Number.isInteger(field) && field >= 0 && field <= 0xffff_ffff) return field;
+    if (typeof field === 'number' && Number.isInteger(field) && field >= 0 && field <= 0xffff_ffff)
+      return field;
     throw wrongField(index, 'a whole number of 32 bits');
   }
 

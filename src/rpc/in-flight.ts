@@ -8,6 +8,8 @@ export interface InFlight {
   deadlineMs: number;
   /** Sent in fragments. */
   isLarge: boolean;
+  /** Success is a record. */
+  wantsRecord: boolean;
 }
 
 const NOBODY: RpcReplySink = { onReply() {} };
@@ -22,10 +24,17 @@ export class InFlightTable {
     return this.#entries.size;
   }
 
-  add(id: number, sink: RpcReplySink, position: number, deadlineMs: number, isLarge: boolean): void {
+  add(
+    id: number,
+    sink: RpcReplySink,
+    position: number,
+    deadlineMs: number,
+    isLarge: boolean,
+    wantsRecord: boolean,
+  ): void {
     const spare = this.#spare.pop();
     if (spare === undefined) {
-      this.#entries.set(id, { id, sink, position, deadlineMs, isLarge });
+      this.#entries.set(id, { id, sink, position, deadlineMs, isLarge, wantsRecord });
       return;
     }
     spare.id = id;
@@ -33,6 +42,7 @@ export class InFlightTable {
     spare.position = position;
     spare.deadlineMs = deadlineMs;
     spare.isLarge = isLarge;
+    spare.wantsRecord = wantsRecord;
     this.#entries.set(id, spare);
   }
 

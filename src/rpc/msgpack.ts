@@ -161,7 +161,8 @@ export class MsgpackCursor {
 
   /** Throws when bytes are left. */
   finish(): void {
-    if (this.#at !== this.#end) throw protocolError(`${this.#end - this.#at} bytes behind the end of a message`);
+    if (this.#at !== this.#end)
+      throw protocolError(`${this.#end - this.#at} bytes behind the end of a message`);
   }
 
   #readBin(token: number): void {

@@ -12,7 +12,7 @@ import {
   maxMessageBytes,
 } from './codec.ts';
 import { Connection, type ConnectionOwner } from './connection.ts';
-import { type HandshakePolicy, type Hello, judgeAddress } from './handshake.ts';
+import { type HandshakePolicy, type Hello, judgeAddress, judgeProtocol } from './handshake.ts';
 import { decodeHello, encodeHello } from './hello.ts';
 import { InFlightTable } from './in-flight.ts';
 import { Dropped, type LargeMessage } from './lane.ts';
@@ -60,7 +60,7 @@ const QUEUE_FULL = failure('the queue to the peer is full');
 const KEY_TOO_LONG = failure('the key is too long');
 const VALUE_TOO_LARGE = failure('the value is larger than the peer takes');
 const NOT_SERVED = failure('the peer does not serve this operation');
-const UNUSABLE = failure('the peer sent an answer without a record');
+const NO_RECORD = failure('the peer sent no record');
 
 /**
  * The way to one peer: keeps a connection, dials again when it is lost, and carries this node's requests.
@@ -83,7 +83,10 @@ export class Peer implements ConnectionOwner {
   #connection: Connection | null = null;
   #redial: TimerHandle | null = null;
   #handshakeDeadlineMs = 0;
+  /** The last attempt ended in a refusal, whoever refused. */
+  #isRefused = false;
   #isClosing = false;
+  readonly #closed = Promise.withResolvers<void>();
   #state: PeerState = 'connecting';
   #sinceMs: number;
   #lastError: string | null = null;
@@ -132,9 +135,15 @@ export class Peer implements ConnectionOwner {
     this.#redial = null;
     const { transport, clock, policy, limits } = this.#context;
     const { host, port } = this.#address;
+    this.#isRefused = false;
     this.#handshakeDeadlineMs = clock.monotonicMs() + limits.handshakeTimeoutMs;
     const { maxValueBytes } = policy.localHello(this.nodeId);
-    this.#connection = new Connection(transport.dial(host, port), clock, this, maxMessageBytes(maxValueBytes));
+    this.#connection = new Connection(
+      transport.dial(host, port),
+      clock,
+      this,
+      maxMessageBytes(maxValueBytes),
+    );
   }
 
   /** The peer was seen alive: no more waiting for the next attempt. */
@@ -155,7 +164,8 @@ export class Peer implements ConnectionOwner {
     const isBackground = operation === Operation.readVersion;
     let refusal = this.#refusalOf(messageBytes);
     if (refusal === null && messageBytes > FRAGMENT_BYTES) refusal = KEY_TOO_LONG;
-    if (refusal === null && isBackground && (this.#features & Feature.readVersion) === 0) refusal = NOT_SERVED;
+    if (refusal === null && isBackground && (this.#features & Feature.readVersion) === 0)
+      refusal = NOT_SERVED;
     if (refusal !== null || this.#connection === null) {
       sink.onReply(position, refusal ?? this.#unavailable);
       return;
@@ -164,7 +174,7 @@ export class Peer implements ConnectionOwner {
     const lane = isBackground ? outbox.background : outbox.foreground;
     const at = outbox.reserve(lane, FRAME_HEADER_BYTES + messageBytes);
     encodeKeyRequest(lane.bytes, at, id, operation, timeoutMs, key);
-    this.#inFlight.add(id, sink, position, this.#context.clock.monotonicMs() + timeoutMs, false);
+    this.#inFlight.add(id, sink, position, this.#context.clock.monotonicMs() + timeoutMs, false, true);
   }
 
   /** Sends a request that was encoded before: the same bytes for every peer. */
@@ -176,7 +186,7 @@ export class Peer implements ConnectionOwner {
     }
     const { outbox } = this.#connection;
     outbox.append(outbox.foreground, frame);
-    this.#inFlight.add(id, sink, position, this.#context.clock.monotonicMs() + timeoutMs, false);
+    this.#inFlight.add(id, sink, position, this.#context.clock.monotonicMs() + timeoutMs, false, false);
   }
 
   /** The same for a request that travels in fragments. */
@@ -190,7 +200,14 @@ export class Peer implements ConnectionOwner {
     }
     const { outbox } = this.#connection;
     outbox.appendLarge(outbox.foreground, message);
-    this.#inFlight.add(message.id, sink, position, this.#context.clock.monotonicMs() + timeoutMs, true);
+    this.#inFlight.add(
+      message.id,
+      sink,
+      position,
+      this.#context.clock.monotonicMs() + timeoutMs,
+      true,
+      false,
+    );
   }
 
   /** Looks at deadlines and silence. */
@@ -202,6 +219,7 @@ export class Peer implements ConnectionOwner {
         entry.sink.onReply(entry.position, TIMED_OUT);
         this.#inFlight.free(entry);
       }
+      if (this.#isClosing) this.#closeWhenIdle();
     }
     const connection = this.#connection;
     if (connection === null) return;
@@ -211,22 +229,22 @@ export class Peer implements ConnectionOwner {
     }
   }
 
-  /** No more requests are taken, and the peer is not dialled again. */
-  drain(): void {
-    this.#isClosing = true;
-    this.#unavailable = failure('the node is stopping');
-    this.#redial?.cancel();
-    this.#redial = null;
+  /** Takes no more requests and closes the connection once those in flight are answered or timed out. */
+  close(): Promise<void> {
+    if (!this.#isClosing) {
+      this.#isClosing = true;
+      this.#unavailable = failure('the node is stopping');
+      this.#redial?.cancel();
+      this.#redial = null;
+    }
+    this.#closeWhenIdle();
+    return this.#closed.promise;
   }
 
-  /** Closes the connection; what is in flight fails. */
+  /** Closes at once; what is in flight fails. */
   abort(): void {
-    this.drain();
+    void this.close();
     this.#connection?.destroy('the node is stopping');
-  }
-
-  get isClosed(): boolean {
-    return this.#isClosing && this.#connection === null;
   }
 
   onOpen(): void {
@@ -262,14 +280,22 @@ export class Peer implements ConnectionOwner {
     const { log, clock } = this.#context;
     if (isFault) log.warn(`Closed the connection to node ${this.nodeId} at ${this.#at}: it sent ${reason}`);
     // What is in flight fails after the state has changed: a sink that asks again gets its answer at once.
-    if (this.#state !== 'refused') this.#becomeDown(reason);
+    if (!this.#isRefused) this.#becomeDown(reason);
     for (const entry of this.#inFlight.takeAll()) {
       entry.sink.onReply(entry.position, this.#unavailable);
       this.#inFlight.free(entry);
     }
-    if (this.#isClosing) return;
-    const backoff = this.#state === 'refused' ? this.#refused : this.#reconnect;
+    if (this.#isClosing) {
+      this.#closed.resolve();
+      return;
+    }
+    const backoff = this.#isRefused ? this.#refused : this.#reconnect;
     this.#redial = clock.after(backoff.nextMs(), () => this.dial());
+  }
+
+  #closeWhenIdle(): void {
+    if (this.#connection === null) this.#closed.resolve();
+    else if (this.#inFlight.count === 0) this.#connection.destroy('the node is stopping');
   }
 
   /** Why a request of so many bytes cannot be sent now, or null when it can. */
@@ -306,9 +332,10 @@ export class Peer implements ConnectionOwner {
     const entry = this.#inFlight.take(message.id);
     // Its asker has had an answer already: it timed out.
     if (entry === undefined) return;
-    const { sink, position } = entry;
+    const { sink, position, wantsRecord } = entry;
     this.#inFlight.free(entry);
-    sink.onReply(position, replyOf(message));
+    sink.onReply(position, replyOf(message, wantsRecord));
+    if (this.#isClosing) this.#closeWhenIdle();
   }
 
   #onWelcome(hello: Hello): void {
@@ -316,7 +343,8 @@ export class Peer implements ConnectionOwner {
     if (connection === null) return;
     const { policy, log } = this.#context;
     const local = policy.localHello(this.nodeId);
-    const fault = judgeAddress(local, hello, this.nodeId, this.#at) ?? policy.judge(hello);
+    const fault =
+      judgeProtocol(local, hello) ?? judgeAddress(local, hello, this.nodeId, this.#at) ?? policy.judge(hello);
     if (fault !== null) {
       this.#onRefused(`Refused node ${hello.nodeId} at ${this.#at}: ${fault}`, fault);
       connection.outbox.append(connection.outbox.foreground, encodeRefusal(fault));
@@ -337,6 +365,7 @@ export class Peer implements ConnectionOwner {
   #onRefused(sentence: string, reason: string): void {
     // Said once, and not at every attempt.
     if (this.#state !== 'refused' || this.#lastError !== reason) this.#context.log.warn(sentence);
+    this.#isRefused = true;
     this.#become('refused');
     this.#fail(reason);
   }
@@ -345,7 +374,8 @@ export class Peer implements ConnectionOwner {
     const { log } = this.#context;
     if (this.#isClosing) log.info(`Closed the connection to node ${this.nodeId} at ${this.#at}`);
     else if (this.#state === 'up') log.warn(`Lost node ${this.nodeId} at ${this.#at}: ${reason}`);
-    else if (this.#state !== 'down') log.info(`Node ${this.nodeId} at ${this.#at} cannot be reached yet: ${reason}`);
+    else if (this.#state !== 'down')
+      log.info(`Node ${this.nodeId} at ${this.#at} cannot be reached yet: ${reason}`);
     this.#become('down');
     this.#fail(reason);
   }
@@ -362,11 +392,12 @@ export class Peer implements ConnectionOwner {
   }
 }
 
-function replyOf(message: Message): RpcReply {
-  const hasRecord = message.bodyStart >= 0;
+function replyOf(message: Message, wantsRecord: boolean): RpcReply {
+  const hasRecord = wantsRecord && message.bodyStart >= 0;
   switch (message.status) {
     case RpcReplyKind.ok:
-      return hasRecord ? { kind: RpcReplyKind.ok, record: message.body(), reason: '' } : DONE;
+      if (!wantsRecord) return DONE;
+      return hasRecord ? { kind: RpcReplyKind.ok, record: message.body(), reason: '' } : NO_RECORD;
     case RpcReplyKind.absent:
       return ABSENT;
     case RpcReplyKind.incomplete:

@@ -109,5 +109,9 @@ function listenFault(host: string, port: number, error: unknown): QuorateError {
     const message = `Port ${port} of ${host} is taken by another program: stop it, or choose another port for RPC`;
     return new QuorateError('ADDRESS_IN_USE', message, error);
   }
-  return new QuorateError('INVALID_CONFIG', `Cannot listen on ${host}:${port} for RPC: ${errorMessage(error)}`, error);
+  return new QuorateError(
+    'INVALID_CONFIG',
+    `Cannot listen on ${host}:${port} for RPC: ${errorMessage(error)}`,
+    error,
+  );
 }

@@ -226,7 +226,21 @@ describe('each rule finds what breaks it', () => {
       { 'test/a.ts': "test('a', () => {});\ntest.skip('b', () => {});\ntest('c', { todo: true });" },
       ['test/a.ts:2', 'test/a.ts:3'],
     ],
-    ['openEngine', fewOpenTheEngine, { 'src/http/a.ts': 'await openEngine(a);' }, ['src/http/a.ts:1']],
+    [
+      'the store opened',
+      fewOpenTheEngine,
+      {
+        'src/http/a.ts':
+          "import { RecordStore } from '../../native-free-lsm/index.ts';\nRecordStore.open(a);",
+      },
+      ['src/http/a.ts:2'],
+    ],
+    [
+      'the engine opened',
+      fewOpenTheEngine,
+      { 'src/cli/get.ts': "import { open } from '../../native-free-lsm/index.ts';\nawait open(a);" },
+      ['src/cli/get.ts:1'],
+    ],
   ];
   for (const [name, rule, files, places] of cases) {
     test(name, () => {
@@ -242,7 +256,8 @@ describe('each rule finds what breaks it', () => {
     const sources = planted({
       'cli.ts': "import('./src/cli/main.ts');",
       'src/cli/main.ts': "import { startNode } from '../node.ts';\nimport { a } from '../http/a.ts';",
-      'src/cli/fill-tables.ts': "import { openEngine } from '../../native-free-lsm/index.ts';\nopenEngine();",
+      'src/cli/fill-tables.ts':
+        "import { open, RecordStore } from '../../native-free-lsm/index.ts';\nRecordStore.open(a);",
       'src/node.ts': "import { a } from './http/a.ts';\nimport type { Status } from './node-status.ts';",
       'src/node-status.ts': '',
       'src/http/a.ts': "import type { B } from '../coordinator/b.ts';\nimport { pack } from 'msgpackr/pack';",

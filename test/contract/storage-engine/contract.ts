@@ -57,7 +57,8 @@ async function expectStored(
   assert.equal(found === null ? null : hex(found), stored === null ? null : hex(stored));
 }
 
-export function storageEngineContract(name: string, open: OpenEngine): void {
+/** @param modelRuns how many random runs to compare with the model: fewer where opening is dear */
+export function storageEngineContract(name: string, open: OpenEngine, modelRuns = 40): void {
   describe(`${name}: storage engine contract`, () => {
     let root: string;
     let made = 0;
@@ -401,7 +402,7 @@ export function storageEngineContract(name: string, open: OpenEngine): void {
             await engine.close();
           }
         }),
-        { numRuns: 40 },
+        { numRuns: modelRuns },
       );
     });
   });

@@ -60,7 +60,7 @@ test('without threads, or with idle ones, the next collect reclaims, never retir
   const domain = new EpochDomain();
   const reclaimed: number[] = [];
   domain.retire(() => reclaimed.push(1));
-  assert.deepEqual(reclaimed, []);
+  assert.equal(reclaimed.length, 0);
   domain.collect();
   domain.register(new Thread().producer);
   domain.retire(() => reclaimed.push(2));
@@ -125,7 +125,7 @@ test('a domain keeps what any thread may hold, and nothing else', () => {
         while (retired.length > 0 && !held(retired[0])) {
           assert.equal(reclaimed.shift(), retired.shift());
         }
-        assert.deepEqual(reclaimed, []);
+        assert.equal(reclaimed.length, 0);
         assert.equal(domain.pending, retired.length);
       };
       for (const { kind, index } of steps) {

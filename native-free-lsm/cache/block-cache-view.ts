@@ -1,0 +1,54 @@
+import {
+  type BlockCacheMemory,
+  blockHash,
+  lengthWord,
+  ordinalWord,
+  RegionState,
+  slotStart,
+  stateByte,
+  tableWord,
+  usedByte,
+} from './cache-layout.ts';
+
+/**
+ * A pool thread's view of the block cache, without locks. For threads whose ring is registered with the epoch
+ * domain only: what `find` found stays as it is until the command in hand is completed, as the main thread
+ * reuses a region only once every such thread has completed what it had been sent when the region went out of
+ * the index. Also how a thread fills a region that was reserved for it: `bytes` at `slotStart(slot)`.
+ */
+export class BlockCacheView {
+  readonly bytes: Uint8Array;
+  /** The block last found. */
+  dataStart = 0;
+  dataEnd = 0;
+  readonly #pairs: Int32Array;
+  readonly #words: Int32Array;
+  readonly #mask: number;
+
+  constructor(memory: BlockCacheMemory) {
+    this.bytes = new Uint8Array(memory.data);
+    this.#words = new Int32Array(memory.data);
+    this.#pairs = new Int32Array(memory.index);
+    this.#mask = this.#pairs.length / 2 - 1;
+  }
+
+  /** Whether the block is there; it may be missed while the main thread moves it in the index. */
+  find(tableId: number, ordinal: number): boolean {
+    const hash = blockHash(tableId, ordinal);
+    for (let at = hash & this.#mask; ; at = (at + 1) & this.#mask) {
+      // Acquire: the header of the region was written before its slot was stored.
+      const slot = Atomics.load(this.#pairs, 2 * at + 1);
+      if (slot === 0) return false;
+      // May be of the pair's last or next occupant; then the block is missed, or the header tells.
+      if (this.#pairs[2 * at] !== hash) continue;
+      if (this.#words[tableWord(slot)] !== (tableId | 0)) continue;
+      if (this.#words[ordinalWord(slot)] !== (ordinal | 0)) continue;
+      // Acquire: the block was filled before it was published.
+      if (Atomics.load(this.bytes, stateByte(slot)) !== RegionState.published) return false;
+      if (this.bytes[usedByte(slot)] === 0) this.bytes[usedByte(slot)] = 1;
+      this.dataStart = slotStart(slot);
+      this.dataEnd = this.dataStart + this.#words[lengthWord(slot)];
+      return true;
+    }
+  }
+}

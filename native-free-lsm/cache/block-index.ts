@@ -1,0 +1,80 @@
+import { blockHash, ordinalWord, tableWord } from './cache-layout.ts';
+
+/**
+ * The main thread's hand on the cache's hash table, (table, ordinal) to slot: it alone changes it, views in
+ * other threads search it meanwhile (block-cache-view.ts).
+ *
+ * Open addressing with linear probing, at most half full. Removal shifts later entries back, so there are no
+ * tombstones; a view that probes across a shift may miss a block that is there, which costs it a read and
+ * nothing else. It cannot find a wrong block: it checks the region's own table id and ordinal.
+ */
+export class BlockIndex {
+  readonly #pairs: Int32Array;
+  readonly #words: Int32Array;
+  readonly #mask: number;
+  #size = 0;
+
+  constructor(index: SharedArrayBuffer, data: SharedArrayBuffer) {
+    this.#pairs = new Int32Array(index);
+    this.#words = new Int32Array(data);
+    this.#mask = this.#pairs.length / 2 - 1;
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  get full(): boolean {
+    return this.#size > this.#mask >>> 1;
+  }
+
+  /** The block's slot, or 0. */
+  find(tableId: number, ordinal: number): number {
+    return this.#pairs[2 * this.#probe(tableId, ordinal) + 1];
+  }
+
+  /** Adds a block or moves it to another slot, whose header must have been written. */
+  set(tableId: number, ordinal: number, slot: number): void {
+    const at = this.#probe(tableId, ordinal);
+    if (this.#pairs[2 * at + 1] === 0) this.#size++;
+    this.#store(at, blockHash(tableId, ordinal), slot);
+  }
+
+  delete(tableId: number, ordinal: number): void {
+    const pairs = this.#pairs;
+    let gap = this.#probe(tableId, ordinal);
+    if (pairs[2 * gap + 1] === 0) return;
+    this.#size--;
+    for (let at = (gap + 1) & this.#mask; pairs[2 * at + 1] !== 0; at = (at + 1) & this.#mask) {
+      // An entry may fill the gap unless its probe path starts behind it.
+      const fromHome = (at - pairs[2 * at]) & this.#mask;
+      if (fromHome < ((at - gap) & this.#mask)) continue;
+      this.#store(gap, pairs[2 * at], pairs[2 * at + 1]);
+      gap = at;
+    }
+    this.#store(gap, 0, 0);
+  }
+
+  #store(at: number, hash: number, slot: number): void {
+    this.#pairs[2 * at] = hash;
+    // Release: a view that loads this slot finds the header of its region written.
+    Atomics.store(this.#pairs, 2 * at + 1, slot);
+  }
+
+  /** The pair that holds the block, or the free one where it belongs. */
+  #probe(tableId: number, ordinal: number): number {
+    const pairs = this.#pairs;
+    const hash = blockHash(tableId, ordinal);
+    for (let at = hash & this.#mask; ; at = (at + 1) & this.#mask) {
+      const slot = pairs[2 * at + 1];
+      if (slot === 0) return at;
+      if (pairs[2 * at] !== hash) continue;
+      if (
+        this.#words[tableWord(slot)] === (tableId | 0) &&
+        this.#words[ordinalWord(slot)] === (ordinal | 0)
+      ) {
+        return at;
+      }
+    }
+  }
+}

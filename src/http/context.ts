@@ -1,0 +1,30 @@
+/** What every request of a server shares. */
+import type { Clock } from '../clock.ts';
+import type { Admission, AdmissionLimits } from './admission.ts';
+import type { EntityService, RangeService, StatusService } from './services.ts';
+
+export interface HttpServices {
+  readonly entities: EntityService;
+  readonly ranges: RangeService;
+  readonly status: StatusService;
+}
+
+export interface HttpLog {
+  debug(message: string): void;
+  error(message: string): void;
+}
+
+export interface HttpLimits extends AdmissionLimits {
+  readonly maxValueBytes: number;
+  readonly maxKeyBytes: number;
+  /** How long a client may leave an answer unread before its connection is cut. */
+  readonly rangeTimeoutMs: number;
+}
+
+export interface HttpContext {
+  readonly services: HttpServices;
+  readonly limits: HttpLimits;
+  readonly admission: Admission;
+  readonly clock: Clock;
+  readonly log: HttpLog;
+}

@@ -1,0 +1,81 @@
+/**
+ * Answers to requests whose body has not been read. A short body that is still to come is read and thrown away by
+ * node:http, and the connection lives on. With a longer one the connection is to end; but a socket that is closed
+ * with bytes unread resets, and the reset may overtake the answer. So the answer is written at once and the body
+ * thrown away, for a bounded time and up to a bounded length, before the response is ended and the socket closed.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { TimerHandle } from '../clock.ts';
+import { type BodyReader, Connection } from './connection.ts';
+import type { HttpContext } from './context.ts';
+import { declaredBodyBytes } from './request-body.ts';
+import { type Headers, headersOf, sentenceBody, writeSentenceHead } from './responses.ts';
+
+/** The longest body that is read only to keep its connection. */
+export const MAX_DISCARDED_BODY_BYTES = 64 * 1024;
+const LINGER_MS = 1000;
+const LINGER_BYTES = 64 * 1024 * 1024;
+
+/** @param headers beyond those that the status carries anyway */
+export function answerEarly(
+  context: HttpContext,
+  request: IncomingMessage,
+  response: ServerResponse,
+  status: number,
+  sentence: string,
+  headers: Headers = headersOf(status),
+): void {
+  const body = sentenceBody(sentence);
+  const declared = request.complete ? 0 : declaredBodyBytes(request);
+  const isLong = declared < 0 || declared > MAX_DISCARDED_BODY_BYTES;
+  const isClosing = isLong || context.admission.isDraining;
+  writeSentenceHead(response, status, body.length, headers, isClosing);
+  if (declared === 0 || !isClosing) {
+    response.end(body);
+  } else {
+    response.write(body);
+    new LingeringAnswer(context, request, response);
+  }
+}
+
+/** Throws away the rest of a body whose answer is written, then ends the response and with it the connection. */
+class LingeringAnswer implements BodyReader {
+  readonly #context: HttpContext;
+  readonly #request: IncomingMessage;
+  readonly #response: ServerResponse;
+  readonly #connection: Connection;
+  readonly #timer: TimerHandle;
+  #bytes = 0;
+  #isOver = false;
+
+  constructor(context: HttpContext, request: IncomingMessage, response: ServerResponse) {
+    this.#context = context;
+    this.#request = request;
+    this.#response = response;
+    this.#connection = Connection.of(request.socket);
+    this.#connection.bodyReader = this;
+    context.admission.beginLingering();
+    this.#timer = context.clock.after(LINGER_MS, () => this.#end());
+    request.on('data', (piece: Buffer) => {
+      this.#bytes += piece.length;
+      if (this.#bytes > LINGER_BYTES) this.#end();
+    });
+    request.on('end', () => this.#end());
+    request.on('error', () => this.#end());
+  }
+
+  /** The answer is given already. */
+  onBrokenBody(): void {
+    this.#end();
+  }
+
+  #end(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#timer.cancel();
+    if (this.#connection.bodyReader === this) this.#connection.bodyReader = null;
+    this.#request.pause();
+    this.#response.end();
+    this.#context.admission.endLingering();
+  }
+}

@@ -1,0 +1,169 @@
+/**
+ * One scan, streamed page by page. A page is asked for when the one before has left for the kernel, so a client
+ * that does not read stops the scan, and after a while is cut. The pages of a scan share one block of memory: a
+ * write's callback says when it may be filled again.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { errorMessage } from '../errors.ts';
+import { Connection, MAX_PIPELINED_REQUESTS } from './connection.ts';
+import type { HttpContext } from './context.ts';
+import { answerEarly } from './early-answer.ts';
+import type { EntryFraming } from './entry-framing.ts';
+import { OVERLOADED_SENTENCE, statusOfError } from './responses.ts';
+import type { EntryPage } from './services.ts';
+
+/** Keys and values asked for at a time. */
+const PAGE_BYTES = 128 * 1024;
+/** Written at a time: above a page with its framing, below what a slow client needs long for. */
+const WRITE_BYTES = 256 * 1024;
+
+export class RangeStream {
+  readonly #context: HttpContext;
+  readonly #request: IncomingMessage;
+  readonly #response: ServerResponse;
+  readonly #framing: EntryFraming;
+  readonly #abort = new AbortController();
+  readonly #closed = Promise.withResolvers<void>();
+  #block: Buffer = Buffer.alloc(0);
+  #isClosed = false;
+  #onWritten: (() => void) | null = null;
+  #isWaitingForPage = false;
+
+  constructor(
+    context: HttpContext,
+    request: IncomingMessage,
+    response: ServerResponse,
+    framing: EntryFraming,
+  ) {
+    this.#context = context;
+    this.#request = request;
+    this.#response = response;
+    this.#framing = framing;
+  }
+
+  /** @param end null: to the last key */
+  start(start: Buffer, end: Buffer | null): void {
+    const { admission } = this.#context;
+    const connection = Connection.of(this.#request.socket);
+    if (connection.unanswered >= MAX_PIPELINED_REQUESTS) {
+      admission.countRefused();
+      this.#refuse(503, OVERLOADED_SENTENCE);
+      return;
+    }
+    if (!admission.admitRange()) {
+      this.#refuse(503, 'The node streams as many scans as it does at a time: try again later.');
+      return;
+    }
+    connection.unanswered++;
+    this.#response.once('close', () => {
+      this.#isClosed = true;
+      this.#abort.abort();
+      this.#onWritten?.();
+      this.#closed.resolve();
+    });
+    this.#response.setTimeout(this.#context.limits.rangeTimeoutMs, () => this.#onUnread());
+    void this.#run(start, end).then(() => {
+      connection.unanswered--;
+      admission.releaseRange();
+    });
+  }
+
+  async #run(start: Buffer, end: Buffer | null): Promise<void> {
+    try {
+      await this.#stream(start, end);
+    } catch (error) {
+      this.#fail(error);
+    }
+    await this.#closed.promise;
+  }
+
+  async #stream(start: Buffer, end: Buffer | null): Promise<void> {
+    const { ranges } = this.#context.services;
+    let after: Uint8Array = start;
+    let isExclusive = false;
+    for (;;) {
+      this.#isWaitingForPage = true;
+      const page = await ranges.page(after, isExclusive, end, PAGE_BYTES, this.#abort.signal);
+      this.#isWaitingForPage = false;
+      if (this.#isClosed) return;
+      if (!this.#response.headersSent) this.#writeHead();
+      const isLast = page.done || page.resumeAfter === null;
+      await this.#write(this.#frame(page, isLast), isLast);
+      if (isLast || this.#isClosed) return;
+      after = page.resumeAfter;
+      isExclusive = true;
+    }
+  }
+
+  #writeHead(): void {
+    const response = this.#response;
+    const headers = ['Content-Type', this.#framing.contentType];
+    if (this.#framing.isChunked) headers.push('Transfer-Encoding', 'chunked');
+    if (this.#context.admission.isDraining) headers.push('Connection', 'close');
+    response.writeHead(200, headers);
+    // The chunks are framed here, many in a write: node:http passes the bytes through.
+    if (this.#framing.isChunked) response.chunkedEncoding = false;
+  }
+
+  #frame(page: EntryPage, isLast: boolean): Buffer {
+    const { keys, values } = page;
+    const framing = this.#framing;
+    let length = isLast ? framing.end.length : 0;
+    for (let i = 0; i < keys.length; i++) length += framing.entryBytes(keys[i].length, values[i].length);
+    if (length > this.#block.length) this.#block = Buffer.allocUnsafeSlow(Math.max(length, PAGE_BYTES));
+    let at = 0;
+    for (let i = 0; i < keys.length; i++) at = framing.writeEntry(this.#block, at, keys[i], values[i]);
+    if (isLast) this.#block.set(framing.end, at);
+    return this.#block.subarray(0, length);
+  }
+
+  /** Resolves when the kernel has all of it, or the connection is gone. */
+  async #write(bytes: Buffer, isLast: boolean): Promise<void> {
+    const response = this.#response;
+    let start = 0;
+    for (; bytes.length - start > WRITE_BYTES; start += WRITE_BYTES) {
+      await this.#written(bytes.subarray(start, start + WRITE_BYTES));
+      if (this.#isClosed) return;
+    }
+    const rest = bytes.subarray(start);
+    if (isLast) response.end(rest);
+    else if (rest.length > 0) await this.#written(rest);
+  }
+
+  #written(bytes: Buffer): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    // A response that is closed before its turn came never calls back.
+    this.#onWritten = resolve;
+    this.#response.write(bytes, () => resolve());
+    return promise;
+  }
+
+  #onUnread(): void {
+    // Slow may also be the page; the next write starts the time-out again.
+    if (this.#isWaitingForPage) return;
+    this.#context.log.debug('A client that left its scan unread was cut.');
+    this.#request.socket.resetAndDestroy();
+  }
+
+  #fail(error: unknown): void {
+    if (this.#isClosed) return;
+    this.#context.log.error(`A scan failed: ${errorMessage(error)}`);
+    const { socket } = this.#request;
+    if (!this.#response.headersSent) {
+      const status = statusOfError(error);
+      this.#refuse(
+        status,
+        status === 500 ? 'The node failed while it read its entries.' : errorMessage(error),
+      );
+    } else if (this.#request.httpVersionMinor === 0) {
+      // Without chunks the end of the connection is the end of the scan, unless it is a reset.
+      socket.resetAndDestroy();
+    } else {
+      socket.destroy();
+    }
+  }
+
+  #refuse(status: number, sentence: string): void {
+    answerEarly(this.#context, this.#request, this.#response, status, sentence);
+  }
+}

@@ -1,0 +1,62 @@
+/** The answers, as heads that are ready to be written, and sentences for people. */
+import type { ServerResponse } from 'node:http';
+import { QuorateError } from '../errors.ts';
+import { Outcome } from './services.ts';
+
+/** Names and values in turn, as node:http takes them; shared, and never changed. */
+export type Headers = string[];
+
+export const NO_HEADERS: Headers = [];
+/** Seconds; overload and drain pass quickly. */
+export const RETRY_AFTER: Headers = ['Retry-After', '1'];
+export const EMPTY_BODY: Headers = ['Content-Length', '0'];
+export const EMPTY_BODY_AND_CLOSE: Headers = ['Content-Length', '0', 'Connection', 'close'];
+
+export const OVERLOADED_SENTENCE = 'The node has more requests than it serves at a time: try again later.';
+export const DRAINING_SENTENCE = 'The node is stopping: ask another one.';
+
+const REASON_PHRASES: ReadonlyMap<number, string> = new Map([[504, 'Not Enough Replicas']]);
+
+/** The status of an outcome that is neither ok nor notFound. */
+export function statusOf(outcome: Outcome): number {
+  switch (outcome) {
+    case Outcome.notEnoughReplicas:
+      return 504;
+    case Outcome.overloaded:
+      return 503;
+    case Outcome.badRequest:
+      return 400;
+    default:
+      return 500;
+  }
+}
+
+/** The status of what a service's promise was rejected with. */
+export function statusOfError(error: unknown): number {
+  if (error instanceof QuorateError && error.code === 'BAD_REQUEST') return 400;
+  return error instanceof Error && 'canRetry' in error && error.canRetry === true ? 503 : 500;
+}
+
+/** Extra headers that a status always carries. */
+export function headersOf(status: number): Headers {
+  return status === 503 ? RETRY_AFTER : NO_HEADERS;
+}
+
+export function sentenceBody(sentence: string): Buffer {
+  return Buffer.from(`${sentence}\n`);
+}
+
+/** Writes the head of an answer whose body is a sentence. */
+export function writeSentenceHead(
+  response: ServerResponse,
+  status: number,
+  bodyBytes: number,
+  headers: Headers,
+  isClosing: boolean,
+): void {
+  const all = ['Content-Type', 'text/plain; charset=utf-8', 'Content-Length', `${bodyBytes}`, ...headers];
+  if (isClosing) all.push('Connection', 'close');
+  const phrase = REASON_PHRASES.get(status);
+  if (phrase === undefined) response.writeHead(status, all);
+  else response.writeHead(status, phrase, all);
+}

@@ -1,0 +1,171 @@
+/** From a request to what serves it: path, method and query are checked here, and the faults they have answered. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { errorMessage } from '../errors.ts';
+import { Connection } from './connection.ts';
+import type { HttpContext } from './context.ts';
+import { answerEarly, MAX_DISCARDED_BODY_BYTES } from './early-answer.ts';
+import { EntityExchange } from './entity-exchange.ts';
+import { chunkFraming, msgpackFraming } from './entry-framing.ts';
+import { EntityQuery, RangeQuery, type RequestFault } from './query.ts';
+import { RangeStream } from './range-stream.ts';
+import { declaredBodyBytes } from './request-body.ts';
+import { DRAINING_SENTENCE, RETRY_AFTER } from './responses.ts';
+
+const ENTITY = '/v0/entity';
+const ENTITIES = '/v0/entities';
+const STATUS = '/v0/status';
+const ENTITY_QUERY = `${ENTITY}?`;
+const NOT_FOUND = `There is nothing at this path: there are ${ENTITY}, ${ENTITIES} and ${STATUS}.`;
+const MSGPACK = /(?:^|,)\s*application\/x-msgpack\s*(?:;|,|$)/i;
+
+export class Router {
+  readonly #context: HttpContext;
+  readonly #entityQuery = new EntityQuery();
+  readonly #rangeQuery = new RangeQuery();
+
+  constructor(context: HttpContext) {
+    this.#context = context;
+  }
+
+  /** @param expectsContinue the client sends its body only when it is told to go on */
+  handle(request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): void {
+    Connection.of(request.socket).latestResponse = response;
+    if (request.headers.host === undefined && isHttp11(request)) {
+      this.#answer(request, response, 400, 'The request has no Host header, which HTTP/1.1 asks for.');
+      return;
+    }
+    const target = request.url ?? '';
+    if (target.startsWith(ENTITY_QUERY)) {
+      this.#entity(request, response, ENTITY_QUERY.length, expectsContinue);
+      return;
+    }
+    const pathStart = startOfPath(target);
+    const queryMark = target.indexOf('?', pathStart);
+    const pathEnd = queryMark < 0 ? target.length : queryMark;
+    const queryStart = Math.min(pathEnd + 1, target.length);
+    switch (target.slice(pathStart, pathEnd)) {
+      case ENTITY:
+        this.#entity(request, response, queryStart, expectsContinue);
+        break;
+      case ENTITIES:
+        this.#entities(request, response, queryStart);
+        break;
+      case STATUS:
+        this.#status(request, response);
+        break;
+      default:
+        this.#answer(request, response, 404, NOT_FOUND);
+    }
+  }
+
+  refuseExpectation(request: IncomingMessage, response: ServerResponse): void {
+    Connection.of(request.socket).latestResponse = response;
+    this.#answer(request, response, 417, 'The only expectation met here is 100-continue.');
+  }
+
+  #entity(request: IncomingMessage, response: ServerResponse, queryStart: number, expects: boolean): void {
+    const { method } = request;
+    if (method !== 'GET' && method !== 'PUT' && method !== 'DELETE') {
+      this.#refuseMethod(request, response, 'GET, PUT, DELETE');
+      return;
+    }
+    if (this.#isDraining(request, response)) return;
+    if (method !== 'PUT' && this.#hasUselessBody(request, response)) return;
+    const query = this.#entityQuery;
+    const fault = query.read(request.url ?? '', queryStart, this.#context.limits.maxKeyBytes);
+    if (fault !== null) {
+      this.#refuse(request, response, fault);
+      return;
+    }
+    const { key, ack, from } = query;
+    new EntityExchange(this.#context, request, response, method, key, ack, from).start(expects);
+  }
+
+  #entities(request: IncomingMessage, response: ServerResponse, queryStart: number): void {
+    if (request.method !== 'GET') {
+      this.#refuseMethod(request, response, 'GET');
+      return;
+    }
+    if (this.#isDraining(request, response) || this.#hasUselessBody(request, response)) return;
+    const query = this.#rangeQuery;
+    const fault = query.read(request.url ?? '', queryStart, this.#context.limits.maxKeyBytes);
+    if (fault !== null) {
+      this.#refuse(request, response, fault);
+      return;
+    }
+    const framing = MSGPACK.test(request.headers.accept ?? '') ? msgpackFraming : chunkFraming;
+    if (framing.isChunked && !isHttp11(request)) {
+      const sentence = 'Entries come as HTTP chunks: use HTTP/1.1, or Accept: application/x-msgpack.';
+      this.#answer(request, response, 400, sentence);
+      return;
+    }
+    if (query.isEmpty) {
+      response.writeHead(200, ['Content-Type', framing.contentType, 'Content-Length', '0']);
+      response.end();
+      return;
+    }
+    new RangeStream(this.#context, request, response, framing).start(query.start, query.end);
+  }
+
+  /** Not counted by admission: a node that is overloaded still serves. */
+  #status(request: IncomingMessage, response: ServerResponse): void {
+    if (request.method !== 'GET') {
+      this.#refuseMethod(request, response, 'GET');
+      return;
+    }
+    if (this.#hasUselessBody(request, response)) return;
+    const { admission, services, log } = this.#context;
+    let body: Buffer;
+    try {
+      body = Buffer.from(`${JSON.stringify({ ...services.status.status(), http: admission.figures })}\n`);
+    } catch (error) {
+      log.error(`The status could not be told: ${errorMessage(error)}`);
+      this.#answer(request, response, 500, 'The node failed to tell its status.');
+      return;
+    }
+    const headers = ['Content-Type', 'application/json', 'Content-Length', `${body.length}`];
+    if (admission.isDraining) headers.push(...RETRY_AFTER, 'Connection', 'close');
+    response.writeHead(admission.isDraining ? 503 : 200, headers);
+    response.end(body);
+  }
+
+  #isDraining(request: IncomingMessage, response: ServerResponse): boolean {
+    const { admission } = this.#context;
+    if (!admission.isDraining) return false;
+    admission.countRefused();
+    this.#answer(request, response, 503, DRAINING_SENTENCE);
+    return true;
+  }
+
+  /** A short body where none belongs is thrown away by node:http when the answer is sent; a long one is refused. */
+  #hasUselessBody(request: IncomingMessage, response: ServerResponse): boolean {
+    const declared = declaredBodyBytes(request);
+    if (declared >= 0 && declared <= MAX_DISCARDED_BODY_BYTES) return false;
+    const sentence = `The request has a body, which ${request.method} does not take here: send none.`;
+    this.#answer(request, response, 413, sentence);
+    return true;
+  }
+
+  #refuseMethod(request: IncomingMessage, response: ServerResponse, allowed: string): void {
+    const sentence = `The method ${request.method} is not for this path, which takes ${allowed}.`;
+    answerEarly(this.#context, request, response, 405, sentence, ['Allow', allowed]);
+  }
+
+  #refuse(request: IncomingMessage, response: ServerResponse, fault: RequestFault): void {
+    this.#answer(request, response, fault.status, fault.sentence);
+  }
+
+  #answer(request: IncomingMessage, response: ServerResponse, status: number, sentence: string): void {
+    answerEarly(this.#context, request, response, status, sentence);
+  }
+}
+
+function isHttp11(request: IncomingMessage): boolean {
+  return request.httpVersionMajor === 1 && request.httpVersionMinor === 1;
+}
+
+/** Where the path starts: 0, but for `http://host/path`, as proxies are asked and servers have to understand. */
+function startOfPath(target: string): number {
+  const scheme = /^https?:\/\/[^/?#]*/i.exec(target);
+  return scheme === null ? 0 : scheme[0].length;
+}

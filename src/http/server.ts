@@ -1,0 +1,150 @@
+/**
+ * The HTTP server of a node: listens, hands requests to the router, and drains.
+ */
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Clock } from '../clock.ts';
+import { errorMessage, QuorateError } from '../errors.ts';
+import { Admission, type AdmissionFigures } from './admission.ts';
+import { onClientError, onConnect } from './broken-connection.ts';
+import type { HttpContext, HttpLimits, HttpLog, HttpServices } from './context.ts';
+import { Router } from './router.ts';
+
+export interface HttpServerOptions extends HttpLimits {
+  readonly host: string;
+  /** 0: any free one. */
+  readonly port: number;
+  /** From the connection, or the end of the request before, to the end of the headers. */
+  readonly headersTimeoutMs: number;
+  /** To the end of the body. */
+  readonly requestTimeoutMs: number;
+  /** How long an idle connection stays. */
+  readonly keepAliveTimeoutMs: number;
+}
+
+/** Two keys of the greatest length, every byte percent-encoded, and room for other headers. */
+const MAX_HEADER_BYTES = 32 * 1024;
+/** While draining: how often connections that fell idle are closed, and how long the others may take. */
+const SWEEP_MS = 20;
+const GRACE_MS = 250;
+
+export class HttpServer {
+  readonly #options: HttpServerOptions;
+  readonly #clock: Clock;
+  readonly #admission: Admission;
+  readonly #server: Server;
+  #drained: PromiseWithResolvers<void> | null = null;
+  #isClosing = false;
+
+  constructor(services: HttpServices, options: HttpServerOptions, clock: Clock, log: HttpLog) {
+    this.#options = options;
+    this.#clock = clock;
+    this.#admission = new Admission(options);
+    const context: HttpContext = { services, limits: options, admission: this.#admission, clock, log };
+    const router = new Router(context);
+    const { headersTimeoutMs, requestTimeoutMs, keepAliveTimeoutMs } = options;
+    const shortestMs = Math.min(headersTimeoutMs, requestTimeoutMs);
+    const server = createServer({
+      maxHeaderSize: MAX_HEADER_BYTES,
+      headersTimeout: shortestMs,
+      requestTimeout: requestTimeoutMs,
+      keepAliveTimeout: keepAliveTimeoutMs,
+      connectionsCheckingInterval: Math.min(Math.max(shortestMs >> 2, 10), 1000),
+      // Both are answered by the router: with a sentence, and without the cost of a stream that has no bytes.
+      requireHostHeader: false,
+      optimizeEmptyRequests: true,
+    });
+    // A client may shut its half of the connection when it has sent its request, and still gets its answer.
+    Object.assign(server, { httpAllowHalfOpen: true });
+    server.on('request', (request, response) => router.handle(request, response, false));
+    server.on('checkContinue', (request, response) => router.handle(request, response, true));
+    server.on('checkExpectation', (request, response) => router.refuseExpectation(request, response));
+    server.on('clientError', (error, socket) => onClientError(context, error, socket));
+    server.on('connect', (_request, socket) => onConnect(context, socket));
+    this.#server = server;
+  }
+
+  /** Resolves when connections are accepted. */
+  listen(): Promise<void> {
+    const { host, port } = this.#options;
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const onError = (error: NodeJS.ErrnoException): void => reject(listenError(error, host, port));
+    this.#server.once('error', onError);
+    this.#server.listen(port, host, () => {
+      this.#server.off('error', onError);
+      resolve();
+    });
+    return promise;
+  }
+
+  /** Where it listens. */
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  get figures(): AdmissionFigures {
+    return this.#admission.figures;
+  }
+
+  /**
+   * Refuses new requests with 503 and lets those in flight end, then closes. Resolves when every connection is gone.
+   * @param signal its abort destroys what is left
+   */
+  drain(signal?: AbortSignal): Promise<void> {
+    if (this.#drained === null) {
+      this.#drained = Promise.withResolvers<void>();
+      this.#server.closeIdleConnections();
+      // Requests end before their answers are written: the turn's end is after both.
+      this.#admission.drain(() => this.#clock.endOfTurn(() => this.#close()));
+    }
+    if (signal?.aborted === true) this.#destroy();
+    else signal?.addEventListener('abort', () => this.#destroy(), { once: true });
+    return this.#drained.promise;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.drain(AbortSignal.abort());
+  }
+
+  #close(): void {
+    if (this.#isClosing) return;
+    this.#isClosing = true;
+    const sweep = this.#clock.every(SWEEP_MS, () => this.#server.closeIdleConnections());
+    const grace = this.#clock.after(GRACE_MS, () => this.#server.closeAllConnections());
+    this.#server.close(() => {
+      sweep.cancel();
+      grace.cancel();
+      this.#drained?.resolve();
+    });
+  }
+
+  #destroy(): void {
+    this.#close();
+    this.#server.closeAllConnections();
+  }
+}
+
+function listenError(error: NodeJS.ErrnoException, host: string, port: number): QuorateError {
+  const place = `${host}:${port}`;
+  switch (error.code) {
+    case 'EADDRINUSE': {
+      const advice = 'stop what listens there, or choose another port with --port';
+      return new QuorateError('ADDRESS_IN_USE', `${place} is in use already: ${advice}.`, error);
+    }
+    case 'EACCES': {
+      const advice = 'choose a port above 1023 with --port';
+      return new QuorateError('INVALID_CONFIG', `${place} may not be listened on: ${advice}.`, error);
+    }
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND': {
+      const advice = 'give an address of its own with --host';
+      return new QuorateError('INVALID_CONFIG', `${host} is no address of this machine: ${advice}.`, error);
+    }
+    default:
+      return new QuorateError(
+        'INVALID_CONFIG',
+        `${place} cannot be listened on: ${errorMessage(error)}.`,
+        error,
+      );
+  }
+}

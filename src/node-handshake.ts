@@ -1,0 +1,34 @@
+/** What this node says in handshakes and concludes from them: the RPC layer's policy over the replica's standing. */
+import type { Standing } from './replica/standing.ts';
+import { type HandshakePolicy, type Hello, judgeHello } from './rpc/handshake.ts';
+import { FEATURES, PROTOCOL_VERSION } from './rpc/operations.ts';
+
+export interface HandshakeIdentity {
+  readonly clusterId: string;
+  readonly topologyDigest: string;
+  readonly maxValueBytes: number;
+  /** Every node of the topology. */
+  readonly memberIds: ReadonlySet<string>;
+}
+
+export function createHandshakePolicy(identity: HandshakeIdentity, standing: Standing): HandshakePolicy {
+  const localHello = (peerNodeId: string | null): Hello => {
+    const greeting = standing.greetingFor(peerNodeId);
+    return {
+      protocolVersion: PROTOCOL_VERSION,
+      features: FEATURES,
+      clusterId: identity.clusterId,
+      nodeId: greeting.nodeId,
+      incarnation: greeting.incarnation,
+      topologyDigest: identity.topologyDigest,
+      maxValueBytes: identity.maxValueBytes,
+      declared: greeting.declared,
+      remembered: greeting.remembered,
+    };
+  };
+  return {
+    localHello,
+    judge: (hello) => judgeHello(localHello(hello.nodeId), hello, (nodeId) => identity.memberIds.has(nodeId)),
+    accepted: (hello) => standing.hear(hello),
+  };
+}

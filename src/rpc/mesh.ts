@@ -1,0 +1,166 @@
+import type { Clock, Random, TimerHandle } from '../clock.ts';
+import type { Log } from '../log.ts';
+import {
+  encodeWriteHead,
+  encodeWriteRequest,
+  FRAGMENT_BYTES,
+  FRAME_HEADER_BYTES,
+  writeRequestBytes,
+} from './codec.ts';
+import type { HandshakePolicy } from './handshake.ts';
+import type { LargeMessage } from './lane.ts';
+import { DEFAULT_RPC_LIMITS, type RpcLimits } from './limits.ts';
+import { Operation } from './operations.ts';
+import { Peer, type PeerAddress, type PeerContext, type PeerStatus } from './peer.ts';
+import { failure, type RpcReplySink } from './reply.ts';
+import type { Transport } from './transport.ts';
+
+export interface RpcMeshOptions {
+  /** By index in the topology; null where this node itself stands. */
+  readonly peers: readonly (PeerAddress | null)[];
+  readonly policy: HandshakePolicy;
+  readonly transport: Transport;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** What differs from `DEFAULT_RPC_LIMITS`. */
+  readonly limits?: Partial<RpcLimits>;
+}
+
+/** Ids stay small integers; by the time they start over, none of the first is in flight any more. */
+const MAX_ID = 0x3fff_ffff;
+const MAX_TIMEOUT_MS = 0xffff_ffff;
+const NO_SUCH_PEER = failure('there is no such peer');
+const EMPTY = Buffer.alloc(0);
+
+/**
+ * The way to all other nodes, for the coordinator. Nodes are named by their index in the topology. Every request
+ * calls its sink exactly once: with the answer, or with a failed reply when the peer is down or refused, the
+ * connection is lost, a bound is reached (all of these at once) or the time is up.
+ */
+export class RpcMesh implements AsyncDisposable {
+  readonly #peers: readonly (Peer | null)[];
+  readonly #clock: Clock;
+  readonly #tick: TimerHandle;
+  /** One counter for all peers, so that the bytes of a write are the same for each. */
+  #lastId = 0;
+  readonly #frame = Buffer.allocUnsafeSlow(FRAME_HEADER_BYTES + FRAGMENT_BYTES);
+  #write: Buffer = EMPTY;
+  #largeWrite: LargeMessage | null = null;
+  #writeTimeoutMs = 0;
+
+  constructor(options: RpcMeshOptions) {
+    const { policy, transport, clock, random, log } = options;
+    const limits = { ...DEFAULT_RPC_LIMITS, ...options.limits };
+    const context: PeerContext = { policy, transport, clock, random, log, limits };
+    this.#peers = options.peers.map((address) => (address === null ? null : new Peer(address, context)));
+    this.#clock = clock;
+    this.#tick = clock.every(limits.tickMs, () => this.#onTick());
+  }
+
+  /** Dials every peer, and from now on keeps at it. */
+  start(): void {
+    for (const peer of this.#peers) peer?.dial();
+  }
+
+  read(node: number, key: Uint8Array, timeoutMs: number, sink: RpcReplySink, position: number): void {
+    this.#requestKey(Operation.read, node, key, timeoutMs, sink, position);
+  }
+
+  /** Asks for the header of a record; in the background: whatever else there is to send goes first. */
+  readVersion(node: number, key: Uint8Array, timeoutMs: number, sink: RpcReplySink, position: number): void {
+    this.#requestKey(Operation.readVersion, node, key, timeoutMs, sink, position);
+  }
+
+  /**
+   * Encodes one write for all who get it; `sendWrite` sends it, in the same turn and before the next `beginWrite`.
+   *
+   * @param record header and value; one that travels in fragments is not copied and must stay as it is until the
+   *   last of its replies
+   */
+  beginWrite(key: Uint8Array, record: Uint8Array, timeoutMs: number): void {
+    const id = this.#nextId();
+    this.#writeTimeoutMs = wholeTimeoutMs(timeoutMs);
+    const messageBytes = writeRequestBytes(key.length, record.length);
+    if (messageBytes <= FRAGMENT_BYTES) {
+      const end = encodeWriteRequest(this.#frame, 0, id, this.#writeTimeoutMs, key, record);
+      this.#write = this.#frame.subarray(0, end);
+      this.#largeWrite = null;
+      return;
+    }
+    const head = Buffer.allocUnsafe(messageBytes - record.length);
+    encodeWriteHead(head, 0, id, this.#writeTimeoutMs, key, record.length);
+    this.#largeWrite = { id, head, body: record };
+    this.#clock.endOfTurn(this.#forgetLargeWrite);
+  }
+
+  sendWrite(node: number, sink: RpcReplySink, position: number): void {
+    const peer = this.#peers[node] ?? null;
+    if (peer === null) sink.onReply(position, NO_SUCH_PEER);
+    else if (this.#largeWrite !== null)
+      peer.sendLarge(this.#largeWrite, this.#writeTimeoutMs, sink, position);
+    else peer.sendFrame(this.#lastId, this.#write, this.#writeTimeoutMs, sink, position);
+  }
+
+  /** Whether requests to the node would be sent. */
+  isUp(node: number): boolean {
+    return this.#peers[node]?.isUp ?? false;
+  }
+
+  /** All peers, in the order of the topology, without this node. */
+  peers(): PeerStatus[] {
+    return this.#peers.filter((peer) => peer !== null).map((peer) => peer.status());
+  }
+
+  /** A node has dialled this one: if it counts as down it is dialled now, and not when its next attempt is due. */
+  peerSeen(nodeId: string): void {
+    for (const peer of this.#peers) if (peer?.nodeId === nodeId) peer.dialSoon();
+  }
+
+  /** Takes no more requests, and closes the connections when those in flight are answered or timed out. */
+  async close(): Promise<void> {
+    await Promise.all(this.#peers.map((peer) => peer?.close()));
+    this.#tick.cancel();
+  }
+
+  /** Closes the connections now: what is in flight fails. Ends a `close` that waits. */
+  abort(): void {
+    for (const peer of this.#peers) peer?.abort();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  readonly #forgetLargeWrite = (): void => {
+    this.#largeWrite = null;
+  };
+
+  #requestKey(
+    operation: typeof Operation.read | typeof Operation.readVersion,
+    node: number,
+    key: Uint8Array,
+    timeoutMs: number,
+    sink: RpcReplySink,
+    position: number,
+  ): void {
+    const peer = this.#peers[node] ?? null;
+    if (peer === null) sink.onReply(position, NO_SUCH_PEER);
+    else peer.requestKey(operation, this.#nextId(), key, wholeTimeoutMs(timeoutMs), sink, position);
+  }
+
+  #onTick(): void {
+    const nowMs = this.#clock.monotonicMs();
+    for (const peer of this.#peers) peer?.tick(nowMs);
+  }
+
+  #nextId(): number {
+    this.#lastId = this.#lastId === MAX_ID ? 1 : this.#lastId + 1;
+    return this.#lastId;
+  }
+}
+
+/** As the wire has it: whole milliseconds, none for a deadline that has passed. */
+function wholeTimeoutMs(timeoutMs: number): number {
+  return timeoutMs > 0 ? Math.min(Math.ceil(timeoutMs), MAX_TIMEOUT_MS) : 0;
+}

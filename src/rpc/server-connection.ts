@@ -1,0 +1,244 @@
+import type { Clock } from '../clock.ts';
+import { errorMessage, QuorateError } from '../errors.ts';
+import type { Log } from '../log.ts';
+import {
+  encodeFailedResponse,
+  encodeReason,
+  encodeRefusal,
+  encodeResponse,
+  encodeResponseHead,
+  FRAGMENT_BYTES,
+  FRAME_HEADER_BYTES,
+  failedResponseFrameBytes,
+  maxMessageBytes,
+  responseBytes,
+} from './codec.ts';
+import { Connection, type ConnectionOwner } from './connection.ts';
+import { type HandshakePolicy, type Hello, judgeProtocol } from './handshake.ts';
+import { decodeHello, encodeHello } from './hello.ts';
+import type { Lane } from './lane.ts';
+import type { RpcLimits } from './limits.ts';
+import type { Message } from './message.ts';
+import { protocolError } from './msgpack.ts';
+import { MessageKind, Operation } from './operations.ts';
+import { type RpcReply, RpcReplyKind, type RpcReplySink } from './reply.ts';
+import type { ReplicaHandler } from './server.ts';
+import type { ByteStream } from './transport.ts';
+
+/** What all connections of a server share. */
+export interface ServerContext {
+  readonly handler: ReplicaHandler;
+  readonly policy: HandshakePolicy;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly limits: RpcLimits;
+  readonly onClosed: (connection: ServerConnection) => void;
+}
+
+/**
+ * One peer's connection to this node: judges its hello, hands its requests to the replica and sends the answers.
+ * The token of a request is its id. Reading stops while too much is under way or waits to be sent, and goes on at
+ * half of that.
+ */
+export class ServerConnection implements ConnectionOwner {
+  readonly #context: ServerContext;
+  readonly #connection: Connection;
+  readonly #handshakeDeadlineMs: number;
+  readonly #idleTicks: number;
+  readonly #foreground: RpcReplySink;
+  readonly #background: RpcReplySink;
+  #peerNodeId: string | null = null;
+  #underWay = 0;
+  #isPaused = false;
+  /** Nothing that still comes counts. */
+  #isEnding = false;
+  #isDraining = false;
+
+  constructor(stream: ByteStream, context: ServerContext) {
+    const { clock, policy, limits } = context;
+    this.#context = context;
+    this.#handshakeDeadlineMs = clock.monotonicMs() + limits.handshakeTimeoutMs;
+    this.#idleTicks = Math.ceil(limits.idleTimeoutMs / limits.tickMs);
+    this.#connection = new Connection(
+      stream,
+      clock,
+      this,
+      maxMessageBytes(policy.localHello(null).maxValueBytes),
+    );
+    const { outbox } = this.#connection;
+    this.#foreground = { onReply: (token, reply) => this.#answer(outbox.foreground, token, reply) };
+    this.#background = { onReply: (token, reply) => this.#answer(outbox.background, token, reply) };
+  }
+
+  /** Looks at the handshake's deadline and at silence. */
+  tick(nowMs: number): void {
+    if (this.#peerNodeId === null) {
+      if (nowMs >= this.#handshakeDeadlineMs) this.destroy('no handshake in time');
+      return;
+    }
+    const silentTicks = this.#connection.silence.tick();
+    if (silentTicks < this.#idleTicks || this.#isPaused) return;
+    this.#context.log.warn(`Closed the connection from ${this.#who()}: not even a ping came for a while`);
+    this.destroy('silence');
+  }
+
+  /** Answers what is under way, then closes; requests that still come are refused. */
+  drain(): void {
+    this.#isDraining = true;
+    this.#endWhenIdle();
+  }
+
+  destroy(reason: string): void {
+    this.#connection.destroy(reason);
+  }
+
+  onOpen(): void {}
+
+  onMessage(message: Message): void {
+    if (this.#isEnding) return;
+    switch (message.kind) {
+      case MessageKind.request:
+        if (this.#peerNodeId === null) throw protocolError('a request before the handshake');
+        this.#serve(message);
+        break;
+      case MessageKind.cancel:
+        if (this.#peerNodeId === null) throw protocolError('a cancel before the handshake');
+        this.#connection.assemblies.drop(message.id);
+        this.#connection.outbox.dropLarge(message.id);
+        break;
+      case MessageKind.hello:
+        if (this.#peerNodeId !== null) throw protocolError('a second handshake');
+        this.#judge(decodeHello(message.body()));
+        break;
+      case MessageKind.refuse:
+        this.#context.log.warn(`Refused by ${this.#who()}: ${message.reason}`);
+        this.#end();
+        break;
+      default:
+        throw protocolError(`a message of kind ${message.kind} from the side that asks`);
+    }
+  }
+
+  onDrained(): void {
+    this.#resumeWhenQuiet();
+  }
+
+  onClosed(reason: string, isFault: boolean): void {
+    const { log } = this.#context;
+    if (isFault) log.warn(`Closed the connection from ${this.#who()}: it sent ${reason}`);
+    else if (this.#peerNodeId !== null) log.info(`The connection from ${this.#who()} is closed: ${reason}`);
+    this.#isEnding = true;
+    this.#context.onClosed(this);
+  }
+
+  #judge(hello: Hello): void {
+    const { policy, log } = this.#context;
+    const { outbox } = this.#connection;
+    const local = policy.localHello(hello.nodeId);
+    const fault = judgeProtocol(local, hello) ?? policy.judge(hello);
+    if (fault !== null) {
+      log.warn(`Refused node ${hello.nodeId} at ${this.#connection.stream.remoteAddress}: ${fault}`);
+      outbox.append(outbox.foreground, encodeRefusal(fault));
+      this.#end();
+      return;
+    }
+    this.#peerNodeId = hello.nodeId;
+    this.#connection.establish();
+    outbox.append(outbox.foreground, encodeHello(MessageKind.welcome, local));
+    log.info(`Node ${hello.nodeId} connected from ${this.#connection.stream.remoteAddress}`);
+    policy.accepted(hello);
+  }
+
+  #serve(message: Message): void {
+    const { handler, limits, log } = this.#context;
+    const { id, operation } = message;
+    if (this.#isDraining) {
+      this.#fail(this.#connection.outbox.foreground, id, 'the node is stopping');
+      return;
+    }
+    this.#underWay++;
+    try {
+      switch (operation) {
+        case Operation.read:
+          handler.read(message.key(), message.timeoutMs, this.#foreground, id);
+          break;
+        case Operation.write:
+          handler.write(message.key(), message.body(), this.#foreground, id);
+          break;
+        case Operation.readVersion:
+          handler.readVersion(message.key(), message.timeoutMs, this.#background, id);
+          break;
+        default:
+          this.#underWay--;
+          this.#fail(this.#connection.outbox.foreground, id, `operation ${operation} is not served`);
+      }
+    } catch (error) {
+      if (error instanceof QuorateError && error.code === 'PROTOCOL') throw error;
+      // Whether it has answered is not known, so no answer can be given: the peer sees a lost connection.
+      log.error(`Operation ${operation} of ${this.#who()} failed: ${errorMessage(error)}`);
+      this.destroy('internal error');
+    }
+    if (this.#underWay >= limits.maxUnderWay) this.#pause();
+  }
+
+  #answer(lane: Lane, id: number, reply: RpcReply): void {
+    this.#underWay--;
+    if (this.#isEnding || this.#connection.isClosed) return;
+    const { outbox } = this.#connection;
+    const { maxQueuedBytes } = this.#context.limits;
+    const { kind } = reply;
+    const record = kind === RpcReplyKind.absent ? null : reply.record;
+    const messageBytes = responseBytes(record);
+    if (kind === RpcReplyKind.failed) this.#fail(lane, id, reply.reason);
+    else if (outbox.queuedBytes + messageBytes > maxQueuedBytes)
+      this.#fail(lane, id, 'too many answers to send');
+    else if (record === null || messageBytes <= FRAGMENT_BYTES) {
+      const at = outbox.reserve(lane, FRAME_HEADER_BYTES + messageBytes);
+      encodeResponse(lane.bytes, at, id, kind, record);
+    } else {
+      const head = Buffer.allocUnsafe(messageBytes - record.length);
+      encodeResponseHead(head, 0, id, kind, record.length);
+      outbox.appendLarge(lane, { id, head, body: record });
+    }
+    if (outbox.queuedBytes > maxQueuedBytes / 2) this.#pause();
+    else this.#resumeWhenQuiet();
+    if (this.#isDraining) this.#endWhenIdle();
+  }
+
+  #fail(lane: Lane, id: number, reason: string): void {
+    const utf8 = encodeReason(reason);
+    const at = this.#connection.outbox.reserve(lane, failedResponseFrameBytes(utf8));
+    encodeFailedResponse(lane.bytes, at, id, utf8);
+  }
+
+  #pause(): void {
+    if (this.#isPaused) return;
+    this.#isPaused = true;
+    this.#connection.stream.pause();
+  }
+
+  #resumeWhenQuiet(): void {
+    if (!this.#isPaused) return;
+    const { maxUnderWay, maxQueuedBytes } = this.#context.limits;
+    if (this.#underWay > maxUnderWay / 2 || this.#connection.outbox.queuedBytes > maxQueuedBytes / 2) return;
+    this.#isPaused = false;
+    this.#connection.stream.resume();
+  }
+
+  #endWhenIdle(): void {
+    if (this.#underWay === 0) this.#end();
+  }
+
+  /** Sends what is gathered and closes; the other end's part of it must still be read. */
+  #end(): void {
+    this.#isEnding = true;
+    if (this.#isPaused) this.#connection.stream.resume();
+    this.#isPaused = false;
+    this.#connection.outbox.endWhenSent();
+  }
+
+  #who(): string {
+    const { remoteAddress } = this.#connection.stream;
+    return this.#peerNodeId === null ? remoteAddress : `node ${this.#peerNodeId} at ${remoteAddress}`;
+  }
+}

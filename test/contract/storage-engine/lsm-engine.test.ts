@@ -1,0 +1,64 @@
+import { MemoryFileSystem } from '../../../native-free-lsm/fs/memory-fs.ts';
+import { InlineExecutor, RecordStore } from '../../../native-free-lsm/index.ts';
+import type {
+  RangePage,
+  RangeRequest,
+  ReadSink,
+  StorageEngine,
+} from '../../../src/replica/storage-engine.ts';
+import { storageEngineContract } from './contract.ts';
+
+const MEMTABLE_BYTES = 4 << 20;
+
+storageEngineContract(
+  'LSM in threads',
+  async (directory) => RecordStore.open(directory, { memtableBytes: MEMTABLE_BYTES }),
+  10,
+);
+
+const disks = new Map<string, MemoryFileSystem>();
+
+function openInline(directory: string): RecordStore {
+  const fs = disks.get(directory) ?? new MemoryFileSystem();
+  disks.set(directory, fs);
+  const executor = (context: ConstructorParameters<typeof InlineExecutor>[0]) => new InlineExecutor(context);
+  return RecordStore.open('/store', { memtableBytes: MEMTABLE_BYTES }, { fs, executor });
+}
+
+storageEngineContract('LSM on one thread', async (directory) => openInline(directory));
+
+/** Puts everything into tables before it looks: what the other two find in memtables, this finds on disk. */
+class ReadsFromTables implements StorageEngine {
+  readonly #store: RecordStore;
+  #isClosed = false;
+
+  constructor(store: RecordStore) {
+    this.#store = store;
+  }
+
+  read(key: Uint8Array, sink: ReadSink, token: number): void {
+    this.#flush().then(
+      () => this.#store.read(key, sink, token),
+      (error: Error) => sink.onRead(token, null, error),
+    );
+  }
+
+  async rangePage(request: RangeRequest): Promise<RangePage> {
+    await this.#flush();
+    return this.#store.rangePage(request);
+  }
+
+  write: StorageEngine['write'] = (key, record, sink, token) => this.#store.write(key, record, sink, token);
+  stats = () => this.#store.stats();
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await this.#store.close();
+  }
+
+  async #flush(): Promise<void> {
+    if (!this.#isClosed) await this.#store.flush();
+  }
+}
+
+storageEngineContract('LSM from tables', async (directory) => new ReadsFromTables(openInline(directory)));

@@ -1,0 +1,114 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { TestCluster } from '../support/cluster.ts';
+import { until } from '../support/until.ts';
+
+function elapsedSince(start: number): number {
+  return performance.now() - start;
+}
+
+test('a node that is down costs nothing, and comes back with its data', async () => {
+  await using cluster = await TestCluster.start({ nodes: 3 });
+  const { client, nodes, ports } = cluster;
+  assert.equal((await client.put(ports[0], 'before', 'v1', { ack: 3, from: 3 })).status, 201);
+  await nodes[2].kill();
+  await until(
+    async () => (await client.get(ports[0], 'before', { ack: 3, from: 3 })).status === 504,
+    3000,
+    () => 'ack = from does not fail while a replica is down',
+  );
+  const start = performance.now();
+  assert.equal((await client.put(ports[0], 'before', 'v2', { ack: 3, from: 3 })).status, 504);
+  assert.ok(elapsedSince(start) < 500, '504 must come at once when ack is out of reach');
+  assert.equal((await client.put(ports[1], 'during', 'v3')).status, 201);
+  assert.equal((await client.get(ports[0], 'during')).body.toString(), 'v3');
+  await nodes[2].start();
+  await cluster.connected();
+  // Its own copy is stale, but a quorum outvotes it.
+  assert.equal((await client.get(ports[2], 'before')).body.toString(), 'v2');
+  assert.equal((await client.get(ports[2], 'during')).body.toString(), 'v3');
+  assert.equal((await client.get(ports[2], 'before', { ack: 3, from: 3 })).status, 200);
+});
+
+test('a frozen node delays no quorum, ends ack = from at the deadline, and comes back', async () => {
+  await using cluster = await TestCluster.start({ nodes: 3 });
+  const { client, nodes, ports } = cluster;
+  assert.equal((await client.put(ports[0], 'key', 'v1', { ack: 3, from: 3 })).status, 201);
+  nodes[2].signal('SIGSTOP');
+  try {
+    const start = performance.now();
+    const late = await client.get(ports[0], 'key', { ack: 3, from: 3 });
+    assert.equal(late.status, 504);
+    assert.ok(elapsedSince(start) < 1600, `504 came after ${elapsedSince(start)} ms, deadline 1 s`);
+    const quick = performance.now();
+    for (let i = 0; i < 100; i++) {
+      assert.equal((await client.put(ports[i % 2], `key-${i}`, 'v')).status, 201);
+      assert.equal((await client.get(ports[(i + 1) % 2], `key-${i}`)).status, 200);
+    }
+    assert.ok(elapsedSince(quick) < 5000, `200 requests took ${elapsedSince(quick)} ms beside a frozen node`);
+  } finally {
+    nodes[2].signal('SIGCONT');
+  }
+  await cluster.connected();
+  await until(
+    async () => (await client.get(ports[0], 'key', { ack: 3, from: 3 })).status === 200,
+    5000,
+    () => 'the thawed node does not answer',
+  );
+});
+
+test('a node whose folder was emptied takes writes but counts for no read quorum', async () => {
+  await using cluster = await TestCluster.start({ nodes: 3 });
+  const { client, nodes, ports } = cluster;
+  assert.equal((await client.put(ports[0], 'kept', 'v1', { ack: 3, from: 3 })).status, 201);
+  await nodes[1].stop();
+  nodes[1].empty();
+  await nodes[1].start();
+  await until(
+    async () => {
+      const status = await client.status(ports[1]);
+      return (status as { node: { state: string } }).node.state === 'incomplete';
+    },
+    5000,
+    () => 'the emptied node does not notice',
+  );
+  assert.equal((await client.get(ports[0], 'kept')).body.toString(), 'v1');
+  assert.equal((await client.get(ports[1], 'kept')).body.toString(), 'v1');
+  assert.equal((await client.get(ports[0], 'kept', { ack: 3, from: 3 })).status, 504);
+  assert.equal((await client.put(ports[0], 'new', 'v2', { ack: 3, from: 3 })).status, 201);
+});
+
+test('the whole cluster stops and starts without losing anything, deletions included', async () => {
+  await using cluster = await TestCluster.start({ nodes: 3 });
+  const { client, nodes, ports } = cluster;
+  for (let i = 0; i < 200; i++) assert.equal((await client.put(ports[i % 3], `key-${i}`, `value-${i}`)).status, 201);
+  for (let i = 0; i < 200; i += 4) assert.equal((await client.delete(ports[i % 3], `key-${i}`)).status, 202);
+  await Promise.all(nodes.map((node) => node.stop()));
+  await cluster.startAll();
+  for (let i = 0; i < 200; i++) {
+    const { status, body } = await client.get(ports[(i + 1) % 3], `key-${i}`);
+    if (i % 4 === 0) assert.equal(status, 404, `key-${i}`);
+    else assert.equal(body.toString(), `value-${i}`);
+  }
+});
+
+test('no table is read on the main thread, and no native addon is mapped into a node', async () => {
+  await using cluster = await TestCluster.start({ nodes: 1, args: ['--memtable-size', '4MiB'] });
+  const { client, nodes, ports } = cluster;
+  const value = Buffer.alloc(64 * 1024, 7);
+  for (let i = 0; i < 200; i++) assert.equal((await client.put(ports[0], `key-${i}`, value)).status, 201);
+  for (let i = 0; i < 200; i++) {
+    const { body } = await client.get(ports[0], `key-${i}`);
+    assert.ok(body.equals(value), `key-${i}`);
+  }
+  const { engine } = (await client.status(ports[0])) as unknown as {
+    engine: { tableReadsByThread: Record<string, number> };
+  };
+  assert.equal(engine.tableReadsByThread.main, 0);
+  assert.ok(engine.tableReadsByThread['reader-1'] > 0, JSON.stringify(engine.tableReadsByThread));
+  const { mappedFiles } = await import('../support/cluster.ts');
+  assert.deepEqual(
+    mappedFiles(nodes[0].pid).filter((file) => file.endsWith('.node')),
+    [],
+  );
+});

@@ -1,0 +1,78 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { TestCluster } from '../support/cluster.ts';
+
+/** Every `ack/from` that makes sense, every node as coordinator. */
+async function checkAllQuorums(nodes: number): Promise<void> {
+  await using cluster = await TestCluster.start({ nodes });
+  const { client, ports } = cluster;
+  for (let from = 1; from <= nodes; from++) {
+    for (let ack = 1; ack <= from; ack++) {
+      // A read with this many answers overlaps every write with `ack`.
+      const readAck = from - ack + 1;
+      for (const [i, port] of ports.entries()) {
+        const id = `key ${from}/${ack}/${i}`;
+        const reader = ports[(i + 1) % nodes];
+        const write = await client.put(port, id, `value ${id}`, { ack, from });
+        assert.equal(write.status, 201, `PUT ${id}: ${write.body}`);
+        const read = await client.get(reader, id, { ack: readAck, from });
+        assert.equal(read.status, 200, `GET ${id}: ${read.body}`);
+        assert.equal(read.body.toString(), `value ${id}`);
+        const removal = await client.delete(reader, id, { ack, from });
+        assert.equal(removal.status, 202, `DELETE ${id}: ${removal.body}`);
+        assert.equal((await client.get(port, id, { ack: readAck, from })).status, 404);
+      }
+    }
+  }
+}
+
+describe('a cluster answers every quorum through every node', () => {
+  for (const nodes of [1, 2, 3, 5]) test(`${nodes} nodes`, () => checkAllQuorums(nodes));
+});
+
+test('what a request may not say is refused with a sentence', async () => {
+  await using cluster = await TestCluster.start({ nodes: 2 });
+  const { client, ports } = cluster;
+  const refusals: [string, string, number, RegExp][] = [
+    ['GET', '/v0/entity', 400, /id/],
+    ['GET', '/v0/entity?id=', 400, /id/],
+    ['GET', '/v0/entity?id=a&ack=0', 400, /ack/],
+    ['GET', '/v0/entity?id=a&ack=x', 400, /ack/],
+    ['GET', '/v0/entity?id=a&ack=2&from=1', 400, /ack/],
+    ['GET', '/v0/entity?id=a&ack=1&from=3', 400, /from/],
+    ['GET', '/v0/entity?id=%zz', 400, /id|percent/],
+    ['GET', '/v0/entity?id=%ff', 400, /UTF-8/],
+    ['GET', '/v0/nothing', 404, /./],
+    ['POST', '/v0/entity?id=a', 405, /./],
+  ];
+  for (const [method, path, status, says] of refusals) {
+    const answer = await client.send(ports[0], method, path);
+    assert.equal(answer.status, status, `${method} ${path}: ${answer.status} ${answer.body}`);
+    assert.match(answer.body.toString(), says, `${method} ${path}`);
+  }
+  assert.equal((await client.put(ports[0], 'big', Buffer.alloc(1024 * 1024 + 1))).status, 413);
+  assert.equal((await client.put(ports[0], 'big', Buffer.alloc(1024 * 1024))).status, 201);
+  assert.equal((await client.get(ports[1], 'big')).body.length, 1024 * 1024);
+  assert.equal((await client.put(ports[0], 'k'.repeat(4096), '')).status, 201);
+  const empty = await client.get(ports[1], 'k'.repeat(4096));
+  assert.equal(empty.status, 200);
+  assert.equal(empty.body.length, 0);
+});
+
+test('never more than `from` copies are written, on the first nodes of the preference list', async () => {
+  await using cluster = await TestCluster.start({ nodes: 5 });
+  const { client, ports } = cluster;
+  for (let i = 0; i < 50; i++) {
+    const id = `copies-${i}`;
+    assert.equal((await client.put(ports[i % 5], id, id, { ack: 3, from: 3 })).status, 201);
+  }
+  const holders = new Map<string, number>();
+  for (const port of ports) {
+    const { body } = await client.send(port, 'GET', '/v0/entities?start=copies-&end=copies.');
+    for (const line of body.toString().matchAll(/copies-\d+(?=\n)/g)) {
+      holders.set(line[0], (holders.get(line[0]) ?? 0) + 1);
+    }
+  }
+  assert.equal(holders.size, 50);
+  for (const [id, copies] of holders) assert.equal(copies, 3, id);
+});

@@ -1,0 +1,177 @@
+/**
+ * Real clusters for tests: every node a `serve --topology … --node …` of its own, so that each can be killed,
+ * frozen, emptied and started again by itself. Ports are chosen by the system.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { HttpClient } from './http.ts';
+import { until } from './until.ts';
+
+const CLI = fileURLToPath(new URL('../../cli.ts', import.meta.url));
+const START_TIMEOUT_MS = 20_000;
+
+export class TestNode {
+  readonly id: string;
+  readonly port: number;
+  readonly dataDirectory: string;
+  readonly #args: readonly string[];
+  #process: ChildProcess | undefined;
+  #exited: Promise<unknown> = Promise.resolve();
+  /** Of the node itself, not of its supervisor. */
+  pid = 0;
+  output = '';
+
+  constructor(id: string, port: number, dataDirectory: string, args: readonly string[]) {
+    this.id = id;
+    this.port = port;
+    this.dataDirectory = dataDirectory;
+    this.#args = args;
+  }
+
+  async start(): Promise<void> {
+    this.output = '';
+    const child = spawn(process.execPath, [CLI, ...this.#args], { stdio: ['ignore', 'pipe', 'pipe'] });
+    this.#process = child;
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding('utf8').on('data', (text: string) => {
+        this.output += text;
+      });
+    }
+    let gone = false;
+    this.#exited = new Promise((resolve) => {
+      child.once('exit', (code, signal) => {
+        gone = true;
+        resolve([code, signal]);
+      });
+    });
+    await until(
+      () => gone || this.output.includes('Ctrl-C stops.'),
+      START_TIMEOUT_MS,
+      () => `${this.id} did not start: ${this.output}`,
+    );
+    if (gone) throw new Error(`${this.id} ended instead of serving: ${this.output}`);
+    this.pid = Number(/ pid (\d+)/.exec(this.output)?.[1]);
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    process.kill(this.pid, signal);
+  }
+
+  /** As a power cut would for this process: no handler runs. */
+  async kill(): Promise<void> {
+    if (this.#process === undefined) return;
+    this.signal('SIGKILL');
+    await this.#exited;
+    this.#process = undefined;
+  }
+
+  /** As Ctrl-C does. */
+  async stop(): Promise<void> {
+    if (this.#process === undefined) return;
+    this.#process.kill('SIGTERM');
+    await this.#exited;
+    this.#process = undefined;
+  }
+
+  empty(): void {
+    rmSync(this.dataDirectory, { recursive: true, force: true });
+  }
+}
+
+export interface ClusterOptions {
+  readonly nodes: number;
+  readonly args?: readonly string[];
+}
+
+export class TestCluster implements AsyncDisposable {
+  readonly nodes: readonly TestNode[];
+  readonly client = new HttpClient();
+  readonly directory: string;
+
+  private constructor(directory: string, nodes: readonly TestNode[]) {
+    this.directory = directory;
+    this.nodes = nodes;
+  }
+
+  static async start({ nodes, args = [] }: ClusterOptions): Promise<TestCluster> {
+    const directory = mkdtempSync(join(tmpdir(), 'quorate-e2e-'));
+    const ports = await freePorts(nodes * 2);
+    const ids = Array.from({ length: nodes }, (_, i) => `node-${i + 1}`);
+    const topology = {
+      cluster: 'e2e',
+      placement: 'any',
+      nodes: ids.map((id, i) => ({
+        id,
+        http: `127.0.0.1:${ports[i]}`,
+        rpc: `127.0.0.1:${ports[nodes + i]}`,
+      })),
+    };
+    const file = join(directory, 'topology.json');
+    writeFileSync(file, JSON.stringify(topology));
+    const data = join(directory, 'data');
+    const cluster = new TestCluster(
+      directory,
+      ids.map((id, i) => {
+        const serve = ['serve', '--topology', file, '--node', id, '--data', data, ...args];
+        return new TestNode(id, ports[i], join(data, id), serve);
+      }),
+    );
+    await cluster.startAll();
+    return cluster;
+  }
+
+  get ports(): number[] {
+    return this.nodes.map(({ port }) => port);
+  }
+
+  async startAll(): Promise<void> {
+    await Promise.all(this.nodes.map((node) => node.start()));
+    await this.connected();
+  }
+
+  /** Resolves when every node that runs sees `peers` others (default: all) as up, and answers reads. */
+  async connected(peers = this.nodes.length - 1): Promise<void> {
+    for (const { port, id } of this.nodes) {
+      let seen = '';
+      await until(
+        async () => {
+          const status = JSON.parse(seen = (await this.client.send(port, 'GET', '/v0/status')).body.toString());
+          const up = status.peers.filter((peer: { state: string }) => peer.state === 'up').length;
+          return up >= peers && status.node.state === 'serving';
+        },
+        10_000,
+        () => `${id} does not see ${peers} peers: ${seen}`,
+      );
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.client[Symbol.dispose]();
+    await Promise.all(this.nodes.map((node) => node.kill().catch(() => undefined)));
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+}
+
+/** Free when this returns, all different. */
+export async function freePorts(count: number): Promise<number[]> {
+  const servers: Server[] = [];
+  const ports: number[] = [];
+  for (let i = 0; i < count; i++) {
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    servers.push(server);
+    ports.push((server.address() as { port: number }).port);
+  }
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
+}
+
+/** Files mapped into a process: Linux only. */
+export function mappedFiles(pid: number): string[] {
+  const lines = readFileSync(`/proc/${pid}/maps`, 'utf8').split('\n');
+  return [...new Set(lines.map((line) => line.slice(73).trim()).filter((name) => name.startsWith('/')))];
+}
