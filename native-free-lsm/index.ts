@@ -4,6 +4,7 @@
  */
 import { Engine } from './engine.ts';
 
+export { BulkLoad, BulkTable, type TableMetadata } from './bulk-loader.ts';
 export type { EngineClock } from './clock.ts';
 export { type BatchOperation, Engine, type Entry, type RangeOptions, type Snapshot } from './engine.ts';
 export { LsmError, type LsmErrorCode } from './errors.ts';

@@ -6,6 +6,9 @@ import { toLsmError } from './roles/protocol.ts';
 import { ControlWord } from './shared/control.ts';
 import type { PoolTask } from './worker.ts';
 
+/** The options piscina types as a browser's, whose transfer lists know no Node port. */
+type RunOptions = Parameters<Piscina['run']>[1];
+
 /** Real threads: one piscina pool for the long-lived roles, one for flush and compaction. */
 export class PoolExecutor implements Executor {
   readonly #words: Int32Array;
@@ -50,7 +53,7 @@ export class PoolExecutor implements Executor {
     const { port1, port2 } = new MessageChannel();
     port1.unref();
     const exited = this.#roles
-      .run({ ...task, port: port2 } as PoolTask, { transferList: [port2 as never] })
+      .run({ ...task, port: port2 } as PoolTask, { transferList: [port2] } as unknown as RunOptions)
       .then(
         () => undefined,
         (error: unknown) => toLsmError(error, `the ${task.role} thread died`),

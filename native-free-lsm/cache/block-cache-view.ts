@@ -1,6 +1,6 @@
 import {
-  type BlockCacheMemory,
   blockHash,
+  dataEnd,
   lengthWord,
   ordinalWord,
   RegionState,
@@ -25,10 +25,10 @@ export class BlockCacheView {
   readonly #words: Int32Array;
   readonly #mask: number;
 
-  constructor(memory: BlockCacheMemory) {
-    this.bytes = new Uint8Array(memory.data);
-    this.#words = new Int32Array(memory.data);
-    this.#pairs = new Int32Array(memory.index);
+  constructor(memory: SharedArrayBuffer) {
+    this.bytes = new Uint8Array(memory);
+    this.#words = new Int32Array(memory);
+    this.#pairs = new Int32Array(memory, dataEnd(memory));
     this.#mask = this.#pairs.length / 2 - 1;
   }
 

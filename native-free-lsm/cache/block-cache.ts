@@ -22,10 +22,10 @@ import { LsmError } from '../errors.ts';
 import type { EpochDomain } from '../shared/epochs.ts';
 import { BlockIndex } from './block-index.ts';
 import {
-  type BlockCacheMemory,
+  dataEnd,
   lengthWord,
   ordinalWord,
-  REGION_HEADER_BYTES,
+  REGION_UNIT_BYTES,
   RegionState,
   regionBytes,
   slotStart,
@@ -33,6 +33,8 @@ import {
   tableWord,
   usedByte,
 } from './cache-layout.ts';
+
+export { createBlockCacheMemory } from './cache-layout.ts';
 
 const MAX_COPIES = 8;
 const MAX_COPY_BYTES = 64 << 10;
@@ -64,11 +66,11 @@ export class BlockCache {
   /** Tables that are gone, and the position up to which their blocks can lie. */
   readonly #removed = new Map<number, number>();
 
-  constructor(memory: BlockCacheMemory, epochs: EpochDomain) {
-    this.bytes = new Uint8Array(memory.data);
-    this.#words = new Int32Array(memory.data);
-    this.#index = new BlockIndex(memory.index, memory.data);
-    this.#capacity = memory.data.byteLength;
+  constructor(memory: SharedArrayBuffer, epochs: EpochDomain) {
+    this.bytes = new Uint8Array(memory);
+    this.#words = new Int32Array(memory);
+    this.#index = new BlockIndex(memory);
+    this.#capacity = dataEnd(memory) - REGION_UNIT_BYTES;
     this.#epochs = epochs;
   }
 
@@ -166,7 +168,7 @@ export class BlockCache {
   /** Moves the hand over one region; false when that is being filled. */
   #passRegion(): boolean {
     const offset = this.#hand % this.#capacity;
-    const slot = offset / REGION_HEADER_BYTES + 1;
+    const slot = slotAt(offset);
     const state = this.bytes[stateByte(slot)];
     if (state === RegionState.filling) return false;
     if (state === RegionState.skipped) {
@@ -201,11 +203,10 @@ export class BlockCache {
     const size = regionBytes(length);
     const lapRest = this.#capacity - (this.#head % this.#capacity);
     if (size > lapRest) {
-      const skipped = (this.#capacity - lapRest) / REGION_HEADER_BYTES + 1;
-      this.bytes[stateByte(skipped)] = RegionState.skipped;
+      this.bytes[stateByte(slotAt(this.#capacity - lapRest))] = RegionState.skipped;
       this.#head += lapRest;
     }
-    const slot = (this.#head % this.#capacity) / REGION_HEADER_BYTES + 1;
+    const slot = slotAt(this.#head % this.#capacity);
     this.#head += size;
     this.#words[tableWord(slot)] = tableId;
     this.#words[ordinalWord(slot)] = ordinal;
@@ -236,4 +237,9 @@ export class BlockCache {
     if (this.bytes[stateByte(slot)] === RegionState.filling) return;
     throw new LsmError('INVALID_ARGUMENT', `cache slot ${slot} is not being filled`);
   }
+}
+
+/** Slot of the region at an offset of the ring, which starts behind the first unit; the block is a unit further. */
+function slotAt(offset: number): number {
+  return offset / REGION_UNIT_BYTES + 2;
 }

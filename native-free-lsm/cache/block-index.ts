@@ -1,4 +1,4 @@
-import { blockHash, ordinalWord, tableWord } from './cache-layout.ts';
+import { blockHash, dataEnd, ordinalWord, tableWord } from './cache-layout.ts';
 
 /**
  * The main thread's hand on the cache's hash table, (table, ordinal) to slot: it alone changes it, views in
@@ -14,9 +14,9 @@ export class BlockIndex {
   readonly #mask: number;
   #size = 0;
 
-  constructor(index: SharedArrayBuffer, data: SharedArrayBuffer) {
-    this.#pairs = new Int32Array(index);
-    this.#words = new Int32Array(data);
+  constructor(memory: SharedArrayBuffer) {
+    this.#words = new Int32Array(memory);
+    this.#pairs = new Int32Array(memory, dataEnd(memory));
     this.#mask = this.#pairs.length / 2 - 1;
   }
 

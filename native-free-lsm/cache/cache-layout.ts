@@ -1,29 +1,27 @@
 /**
- * Where everything lies in a block cache's two pieces of shared memory.
+ * Where everything lies in a block cache's shared memory.
  *
- * `data` is gone through as a ring of regions, one behind another, each a multiple of 16 bytes:
+ *   0    u32  how many units of 16 bytes the data takes, this one included; fixed at creation
+ *   16   data: gone through as a ring of regions, one behind another, each a multiple of 16 bytes
+ *   ...  index, behind the data: a hash table of pairs of words, (hash, slot), open addressing, slot 0 when free;
+ *        the main thread alone writes it
  *
- *   0   u32  table id      \
- *   4   u32  ordinal        | the main thread writes them before the region can be found
- *   8   u32  block length  /
- *  12   u8   state         main thread
- *  13   u8   1 when the block was used: a hint; any thread sets it, the main thread clears it
- *  16        the block: whoever fills the reservation, until it is published
+ * Region:
  *
- * A *slot* names a region: the offset of its block / 16, so never 0.
+ *   0    u32  table id      \
+ *   4    u32  ordinal        | the main thread writes them before the region can be found
+ *   8    u32  block length  /
+ *  12    u8   state         main thread
+ *  13    u8   1 when the block was used: a hint; any thread sets it, the main thread clears it
+ *  16         the block: whoever fills the reservation, until it is published
  *
- * `index` is a hash table of pairs of words, (hash, slot), open addressing, slot 0 when free. Main thread only.
+ * A *slot* names a region: the offset of its block / 16.
  */
 import { LsmError } from '../errors.ts';
 
-export interface BlockCacheMemory {
-  readonly data: SharedArrayBuffer;
-  readonly index: SharedArrayBuffer;
-}
-
-export const REGION_HEADER_BYTES = 16;
-const REGION_UNIT_SHIFT = 4;
+export const REGION_UNIT_BYTES = 16;
 const MIN_BUDGET_BYTES = 4096;
+/** Offsets travel as u32. */
 const MAX_BUDGET_BYTES = 4 * 2 ** 30;
 /** The index is made for blocks of this size on average; of smaller ones, fewer bytes fit. */
 const BYTES_PER_ENTRY = 1024;
@@ -41,42 +39,49 @@ export const RegionState = {
  * @param budgetBytes of block data, 4 KiB to 4 GiB; the index takes 1.6 to 3.2 % on top. Pages become resident
  *   when they are first used.
  */
-export function createBlockCacheMemory(budgetBytes: number): BlockCacheMemory {
+export function createBlockCacheMemory(budgetBytes: number): SharedArrayBuffer {
   if (!(budgetBytes >= MIN_BUDGET_BYTES && budgetBytes <= MAX_BUDGET_BYTES)) {
     const range = `${MIN_BUDGET_BYTES} bytes to ${MAX_BUDGET_BYTES} bytes`;
     throw new LsmError('INVALID_ARGUMENT', `a block cache of ${budgetBytes} bytes: give ${range}`);
   }
-  const dataBytes = Math.floor(budgetBytes / REGION_HEADER_BYTES) * REGION_HEADER_BYTES;
-  const pairs = 2 ** Math.ceil(Math.log2((2 * dataBytes) / BYTES_PER_ENTRY));
-  return { data: new SharedArrayBuffer(dataBytes), index: new SharedArrayBuffer(8 * pairs) };
+  const units = Math.floor(budgetBytes / REGION_UNIT_BYTES);
+  const pairs = 2 ** Math.ceil(Math.log2((2 * budgetBytes) / BYTES_PER_ENTRY));
+  const memory = new SharedArrayBuffer(units * REGION_UNIT_BYTES + 8 * pairs);
+  new Uint32Array(memory, 0, 1)[0] = units;
+  return memory;
+}
+
+/** Bytes from the start of the memory to the end of the data. */
+export function dataEnd(memory: SharedArrayBuffer): number {
+  return new Uint32Array(memory, 0, 1)[0] * REGION_UNIT_BYTES;
 }
 
 export function regionBytes(blockBytes: number): number {
-  return REGION_HEADER_BYTES + ((blockBytes + REGION_HEADER_BYTES - 1) & -REGION_HEADER_BYTES);
+  return REGION_UNIT_BYTES + ((blockBytes + REGION_UNIT_BYTES - 1) & -REGION_UNIT_BYTES);
 }
 
 /** Where the block of a slot starts in the data. */
 export function slotStart(slot: number): number {
-  return slot * REGION_HEADER_BYTES;
+  return slot * REGION_UNIT_BYTES;
 }
 
 /** Indexes of a region's words, by its slot. */
 export function tableWord(slot: number): number {
-  return (slot << (REGION_UNIT_SHIFT - 2)) - 4;
+  return 4 * slot - 4;
 }
 export function ordinalWord(slot: number): number {
-  return (slot << (REGION_UNIT_SHIFT - 2)) - 3;
+  return 4 * slot - 3;
 }
 export function lengthWord(slot: number): number {
-  return (slot << (REGION_UNIT_SHIFT - 2)) - 2;
+  return 4 * slot - 2;
 }
 
 /** Indexes of a region's flag bytes, by its slot. */
 export function stateByte(slot: number): number {
-  return slot * REGION_HEADER_BYTES - 4;
+  return slot * REGION_UNIT_BYTES - 4;
 }
 export function usedByte(slot: number): number {
-  return slot * REGION_HEADER_BYTES - 3;
+  return slot * REGION_UNIT_BYTES - 3;
 }
 
 /** Spreads (table, ordinal) over 32 bits, as MurmurHash3 ends. */

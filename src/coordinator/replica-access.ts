@@ -20,6 +20,6 @@ export interface EncodedWrite {
 export interface ReplicaSet {
   /** Asks replica `node` (an index in the topology) to read. */
   read(node: number, key: Uint8Array, timeoutMs: number, sink: ReplySink, position: number): void;
-  /** Sends one write to every replica in `nodes`; `nodes[i]` answers as position i. */
-  write(nodes: ArrayLike<number>, count: number, write: EncodedWrite, sink: ReplySink): void;
+  /** Sends one write to the `count` nodes in `lists` from `offset` on; the i-th answers as position i. */
+  write(lists: Uint16Array, offset: number, count: number, write: EncodedWrite, sink: ReplySink): void;
 }

@@ -65,10 +65,12 @@ export class Connection implements StreamHandler {
 
   /** Closes at once; `onClosed` follows. */
   destroy(reason: string): void {
-    if (this.isClosed) return;
-    this.isClosed = true;
-    this.outbox.close();
-    this.stream.destroy(reason);
+    if (this.#shut()) this.stream.destroy(reason);
+  }
+
+  /** The same, and what the other end has not read yet is lost to it. */
+  reset(reason: string): void {
+    if (this.#shut()) this.stream.reset(reason);
   }
 
   onOpen(): void {
@@ -123,6 +125,13 @@ export class Connection implements StreamHandler {
     this.isClosed = true;
     this.outbox.close();
     this.#owner.onClosed(reason, this.#faulty);
+  }
+
+  #shut(): boolean {
+    if (this.isClosed) return false;
+    this.isClosed = true;
+    this.outbox.close();
+    return true;
   }
 
   #onWhole(whole: Buffer): void {

@@ -20,10 +20,9 @@ import type { RpcLimits } from './limits.ts';
 import type { Message } from './message.ts';
 import { protocolError } from './msgpack.ts';
 import { Feature, MessageKind, Operation } from './operations.ts';
+import { PeerStanding, type PeerState } from './peer-standing.ts';
 import { ABSENT, DONE, failure, type RpcReply, RpcReplyKind, type RpcReplySink } from './reply.ts';
 import type { Transport } from './transport.ts';
-
-export type PeerState = 'connecting' | 'up' | 'down' | 'refused';
 
 export interface PeerAddress {
   readonly nodeId: string;
@@ -62,14 +61,7 @@ const VALUE_TOO_LARGE = failure('the value is larger than the peer takes');
 const NOT_SERVED = failure('the peer does not serve this operation');
 const NO_RECORD = failure('the peer sent no record');
 
-/**
- * The way to one peer: keeps a connection, dials again when it is lost, and carries this node's requests.
- *
- * connecting → up                 the handshake went well
- * connecting, up → down           could not connect, lost the connection, no sign of life
- * connecting, up, down → refused  one of the two judged the other's hello unfit
- * down, refused → up              a later attempt went well; until then requests fail at once
- */
+/** The way to one peer: keeps a connection, dials again when it is lost, and carries this node's requests. */
 export class Peer implements ConnectionOwner {
   readonly nodeId: string;
   readonly #address: PeerAddress;
@@ -87,14 +79,10 @@ export class Peer implements ConnectionOwner {
   #isRefused = false;
   #isClosing = false;
   readonly #closed = Promise.withResolvers<void>();
-  #state: PeerState = 'connecting';
-  #sinceMs: number;
-  #lastError: string | null = null;
+  readonly #standing: PeerStanding;
   #incarnation: string | null = null;
   #features = 0;
   #maxMessageBytes = 0;
-  /** What requests get while the peer is not up. */
-  #unavailable: RpcReply = failure('not yet connected to the peer');
 
   constructor(address: PeerAddress, context: PeerContext) {
     const { limits, random } = context;
@@ -106,25 +94,21 @@ export class Peer implements ConnectionOwner {
     this.#refused = new Backoff(limits.refusedMinMs, limits.refusedMaxMs, random);
     this.#pingAfterTicks = Math.ceil(limits.pingAfterMs / limits.tickMs);
     this.#deadAfterTicks = this.#pingAfterTicks + Math.ceil(limits.pongTimeoutMs / limits.tickMs);
-    this.#sinceMs = context.clock.nowMs();
+    this.#standing = new PeerStanding(address.nodeId, context.clock);
   }
 
   get isUp(): boolean {
-    return this.#state === 'up';
-  }
-
-  get inFlight(): number {
-    return this.#inFlight.count;
+    return this.#standing.state === 'up';
   }
 
   status(): PeerStatus {
     return {
       id: this.nodeId,
-      state: this.#state,
-      since: this.#sinceMs,
+      state: this.#standing.state,
+      since: this.#standing.sinceMs,
       inFlight: this.#inFlight.count,
       queuedBytes: this.#connection?.outbox.queuedBytes ?? 0,
-      lastError: this.#lastError,
+      lastError: this.#standing.lastError,
       incarnation: this.#incarnation,
     };
   }
@@ -167,7 +151,7 @@ export class Peer implements ConnectionOwner {
     if (refusal === null && isBackground && (this.#features & Feature.readVersion) === 0)
       refusal = NOT_SERVED;
     if (refusal !== null || this.#connection === null) {
-      sink.onReply(position, refusal ?? this.#unavailable);
+      sink.onReply(position, refusal ?? this.#standing.unavailable);
       return;
     }
     const { outbox } = this.#connection;
@@ -181,7 +165,7 @@ export class Peer implements ConnectionOwner {
   sendFrame(id: number, frame: Uint8Array, timeoutMs: number, sink: RpcReplySink, position: number): void {
     const refusal = this.#refusalOf(frame.length);
     if (refusal !== null || this.#connection === null) {
-      sink.onReply(position, refusal ?? this.#unavailable);
+      sink.onReply(position, refusal ?? this.#standing.unavailable);
       return;
     }
     const { outbox } = this.#connection;
@@ -195,7 +179,7 @@ export class Peer implements ConnectionOwner {
     let refusal = this.#refusalOf(messageBytes);
     if (refusal === null && messageBytes > this.#maxMessageBytes) refusal = VALUE_TOO_LARGE;
     if (refusal !== null || this.#connection === null) {
-      sink.onReply(position, refusal ?? this.#unavailable);
+      sink.onReply(position, refusal ?? this.#standing.unavailable);
       return;
     }
     const { outbox } = this.#connection;
@@ -223,7 +207,7 @@ export class Peer implements ConnectionOwner {
     }
     const connection = this.#connection;
     if (connection === null) return;
-    if (this.#state === 'up') this.#watch(connection);
+    if (this.#standing.state === 'up') this.#watch(connection);
     else if (nowMs >= this.#handshakeDeadlineMs) {
       connection.destroy(`no handshake within ${this.#context.limits.handshakeTimeoutMs} ms`);
     }
@@ -233,7 +217,7 @@ export class Peer implements ConnectionOwner {
   close(): Promise<void> {
     if (!this.#isClosing) {
       this.#isClosing = true;
-      this.#unavailable = failure('the node is stopping');
+      this.#standing.stop();
       this.#redial?.cancel();
       this.#redial = null;
     }
@@ -257,11 +241,11 @@ export class Peer implements ConnectionOwner {
   onMessage(message: Message): void {
     switch (message.kind) {
       case MessageKind.response:
-        if (this.#state !== 'up') throw protocolError('an answer before the handshake');
+        if (this.#standing.state !== 'up') throw protocolError('an answer before the handshake');
         this.#onResponse(message);
         break;
       case MessageKind.welcome:
-        if (this.#state === 'up') throw protocolError('a second handshake');
+        if (this.#standing.state === 'up') throw protocolError('a second handshake');
         this.#onWelcome(decodeHello(message.body()));
         break;
       case MessageKind.refuse:
@@ -282,7 +266,7 @@ export class Peer implements ConnectionOwner {
     // What is in flight fails after the state has changed: a sink that asks again gets its answer at once.
     if (!this.#isRefused) this.#becomeDown(reason);
     for (const entry of this.#inFlight.takeAll()) {
-      entry.sink.onReply(entry.position, this.#unavailable);
+      entry.sink.onReply(entry.position, this.#standing.unavailable);
       this.#inFlight.free(entry);
     }
     if (this.#isClosing) {
@@ -300,7 +284,8 @@ export class Peer implements ConnectionOwner {
 
   /** Why a request of so many bytes cannot be sent now, or null when it can. */
   #refusalOf(bytes: number): RpcReply | null {
-    if (this.#state !== 'up' || this.#isClosing || this.#connection === null) return this.#unavailable;
+    if (this.#standing.state !== 'up' || this.#isClosing || this.#connection === null)
+      return this.#standing.unavailable;
     const { limits } = this.#context;
     if (this.#inFlight.count >= limits.maxInFlight) return IN_FLIGHT_FULL;
     if (this.#connection.outbox.queuedBytes + bytes > limits.maxQueuedBytes) return QUEUE_FULL;
@@ -325,7 +310,7 @@ export class Peer implements ConnectionOwner {
     if (silentTicks === this.#pingAfterTicks) connection.ping();
     if (silentTicks < this.#deadAfterTicks) return;
     const { pingAfterMs, pongTimeoutMs } = this.#context.limits;
-    connection.destroy(`no sign of life for ${pingAfterMs + pongTimeoutMs} ms`);
+    connection.reset(`no sign of life for ${pingAfterMs + pongTimeoutMs} ms`);
   }
 
   #onResponse(message: Message): void {
@@ -357,38 +342,26 @@ export class Peer implements ConnectionOwner {
     this.#maxMessageBytes = maxMessageBytes(hello.maxValueBytes);
     this.#reconnect.reset();
     this.#refused.reset();
-    this.#become('up');
+    this.#standing.become('up');
     log.info(`Connected to node ${this.nodeId} at ${this.#at}`);
     policy.accepted(hello);
   }
 
   #onRefused(sentence: string, reason: string): void {
+    const { state, lastError } = this.#standing;
     // Said once, and not at every attempt.
-    if (this.#state !== 'refused' || this.#lastError !== reason) this.#context.log.warn(sentence);
+    if (state !== 'refused' || lastError !== reason) this.#context.log.warn(sentence);
     this.#isRefused = true;
-    this.#become('refused');
-    this.#fail(reason);
+    this.#standing.become('refused', reason);
   }
 
   #becomeDown(reason: string): void {
     const { log } = this.#context;
+    const { state } = this.#standing;
     if (this.#isClosing) log.info(`Closed the connection to node ${this.nodeId} at ${this.#at}`);
-    else if (this.#state === 'up') log.warn(`Lost node ${this.nodeId} at ${this.#at}: ${reason}`);
-    else if (this.#state !== 'down')
-      log.info(`Node ${this.nodeId} at ${this.#at} cannot be reached yet: ${reason}`);
-    this.#become('down');
-    this.#fail(reason);
-  }
-
-  #fail(reason: string): void {
-    this.#lastError = reason;
-    if (!this.#isClosing) this.#unavailable = failure(`node ${this.nodeId} is ${this.#state}: ${reason}`);
-  }
-
-  #become(state: PeerState): void {
-    if (this.#state === state) return;
-    this.#state = state;
-    this.#sinceMs = this.#context.clock.nowMs();
+    else if (state === 'up') log.warn(`Lost node ${this.nodeId} at ${this.#at}: ${reason}`);
+    else if (state !== 'down') log.info(`Cannot reach node ${this.nodeId} at ${this.#at}: ${reason}`);
+    this.#standing.become('down', reason);
   }
 }
 

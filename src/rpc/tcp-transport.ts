@@ -49,9 +49,12 @@ class TcpStream implements ByteStream {
 
   destroy(reason: string): void {
     this.#closeReason = reason;
-    // A reset: the peer's kernel drops what it has not read, so that a frozen peer finds no stale requests.
-    if (this.#socket.connecting) this.#socket.destroy();
-    else this.#socket.resetAndDestroy();
+    this.#socket.destroy();
+  }
+
+  reset(reason: string): void {
+    this.#closeReason = reason;
+    this.#socket.resetAndDestroy();
   }
 
   /** Also called, a little later, for writes that the kernel took at once: only an empty queue is news. */

@@ -16,7 +16,7 @@ export interface StreamHandler {
 export interface ByteStream {
   /** The other end, for messages. */
   readonly remoteAddress: string;
-  /** Names who gets what the stream has to say; once, and in the turn in which the stream was made. */
+  /** Names who gets what the stream has to say: once, in the turn in which it was made, before anything is said. */
   start(handler: StreamHandler): void;
   /**
    * @returns true: taken, and the memory may be used again; false: the memory belongs to the stream until
@@ -28,8 +28,10 @@ export interface ByteStream {
   resume(): void;
   /** Closes once everything written is sent. */
   end(): void;
-  /** Closes now; what the other end has not read is lost to it. */
+  /** Closes now; the other end still gets what was taken. `onClose` follows in a later turn. */
   destroy(reason: string): void;
+  /** Closes now, and what the other end has not read is lost to it. `onClose` follows in a later turn. */
+  reset(reason: string): void;
 }
 
 export interface Listener {

@@ -1,0 +1,116 @@
+/** One fill from its plan to its summary: folders, threads, progress, and what happens on Ctrl-C. */
+import fs from 'node:fs';
+import path from 'node:path';
+import { DEFAULT_OPTIONS, type TableMetadata } from '../../native-free-lsm/index.ts';
+import { systemClock } from '../clock.ts';
+import { describeSize } from '../config/units.ts';
+import { errorMessage, QuorateError } from '../errors.ts';
+import { CommandError, ExitCode } from './exit-codes.ts';
+import { engineDirectory, FillFolders, inspectFolders } from './fill-folders.ts';
+import { type FillPlan, planFill } from './fill-plan.ts';
+import { FillProgress } from './fill-progress.ts';
+import type { FillGroup } from './fill-tables.ts';
+import type { FillTarget } from './fill-target.ts';
+import { FILL_THREADS, FillThreads } from './fill-threads.ts';
+import { StopSignals } from './stop-signals.ts';
+
+export interface FillRequest {
+  readonly target: FillTarget;
+  /** Keys and values of a node. */
+  readonly sizeBytes: number;
+  readonly valueBytes: number;
+  readonly seed: number;
+  /** On how many nodes each key is. */
+  readonly from: number;
+}
+
+export interface FillSummary {
+  /** key1 to keyN. */
+  readonly keys: number;
+  /** Of keys and values, in all folders that were filled. */
+  readonly liveBytes: number;
+  readonly diskBytes: number;
+  readonly elapsedMs: number;
+}
+
+/** Left free: nodes that start need room for their logs. */
+const DISK_RESERVE_BYTES = 64 * 1024 * 1024;
+
+/**
+ * @throws QuorateError INVALID_CONFIG, FOREIGN_DIRECTORY, STORAGE with nothing touched; STORAGE also when writing
+ *   fails, and CommandError when it was interrupted, with the folders marked as unfinished
+ */
+export async function runFill(request: FillRequest): Promise<FillSummary> {
+  const { target, sizeBytes, valueBytes, from } = request;
+  const startedMs = systemClock.monotonicMs();
+  const amount = { sizeBytes, valueBytes, nodes: target.nodes.length, from };
+  const plan = planFill(amount, DEFAULT_OPTIONS.targetFileBytes, FILL_THREADS);
+  const folders = target.folders;
+  requireRoom(target.dataDirectory, plan.diskBytesPerNode * folders.length, inspectFolders(folders));
+  const clusterId = target.open();
+  using filled = await FillFolders.begin(folders);
+  const groups = groupsOf(target, from);
+  const tables = await writeTables(request, plan, groups);
+  const tablesOf = target.filled.map(
+    (node) => tables[groups.findIndex(({ members }) => members.includes(node))],
+  );
+  await filled.finish(clusterId, tablesOf);
+  return {
+    keys: plan.keys,
+    liveBytes: sum(tablesOf.flat(), ({ rawSizeBytes }) => rawSizeBytes),
+    diskBytes: sum(tablesOf.flat(), ({ fileSizeBytes }) => fileSizeBytes),
+    elapsedMs: systemClock.monotonicMs() - startedMs,
+  };
+}
+
+/** Where every node has every key, all get the same tables. */
+function groupsOf(target: FillTarget, from: number): FillGroup[] {
+  const directoryOf = new Map(target.filled.map((node, i) => [node, engineDirectory(target.folders[i])]));
+  const together = from === target.nodes.length ? [target.filled] : target.filled.map((node) => [node]);
+  return together.map((members) => ({ members, directories: members.map((node) => directoryOf.get(node)!) }));
+}
+
+/** @returns the tables of each group */
+async function writeTables(
+  { target, valueBytes, seed, from }: FillRequest,
+  plan: FillPlan,
+  groups: readonly FillGroup[],
+): Promise<TableMetadata[][]> {
+  const { nodes, policy } = target;
+  using threads = new FillThreads({ keys: plan.keys, valueBytes, seed, from, nodes, policy, groups });
+  let interrupted = false;
+  using _signals = new StopSignals(systemClock, () => {
+    interrupted = true;
+    threads.cancel();
+  });
+  const totalBytes = (plan.liveBytes * target.filled.length) / nodes.length;
+  const doneBytes = (): number => (threads.keysDone / plan.keys) * totalBytes;
+  using _progress = new FillProgress({ totalBytes, doneBytes }, systemClock, process.stderr);
+  try {
+    const written = await Promise.all(plan.ranges.map((range) => threads.write(range)));
+    return groups.map((_, group) => written.flatMap((tables) => tables[group] ?? []));
+  } catch (error) {
+    if (!interrupted && !(error instanceof QuorateError)) throw error;
+    const what = interrupted ? 'interrupted' : `the fill failed: ${errorMessage(error)}`;
+    throw new CommandError(
+      ExitCode.error,
+      `${what}; its folders are marked as unfinished: run fill again, or delete ${target.dataDirectory}`,
+    );
+  }
+}
+
+function requireRoom(directory: string, neededBytes: number, freedBytes: number): void {
+  let existing = path.resolve(directory);
+  while (!fs.existsSync(existing)) existing = path.dirname(existing);
+  const { bavail, bsize } = fs.statfsSync(existing);
+  const roomBytes = bavail * bsize + freedBytes;
+  if (neededBytes + DISK_RESERVE_BYTES <= roomBytes) return;
+  throw new QuorateError(
+    'STORAGE',
+    `the fill needs about ${describeSize(neededBytes)} and the disk of ${directory} has ${describeSize(roomBytes)} left: make room, or choose a smaller --size or another --data`,
+  );
+}
+
+function sum(tables: readonly TableMetadata[], of: (table: TableMetadata) => number): number {
+  return tables.reduce((total, table) => total + of(table), 0);
+}

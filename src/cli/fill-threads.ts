@@ -1,0 +1,61 @@
+/** The pool that writes a fill's tables: one task per range of keys. */
+import os from 'node:os';
+import { Piscina } from 'piscina';
+import type { TableMetadata } from '../../native-free-lsm/index.ts';
+import { QuorateError } from '../errors.ts';
+import type { FillRange } from './fill-plan.ts';
+import { FILL_WORDS, type FillJob, FillWord } from './fill-tables.ts';
+import type { FillTaskResult } from './fill-worker.ts';
+
+/** One more than there are cores: a thread that waits for its table to be synced leaves its core to another. */
+export const FILL_THREADS = os.availableParallelism() + 1;
+
+export class FillThreads implements Disposable {
+  readonly #words: Int32Array;
+  readonly #pool: Piscina<FillRange, FillTaskResult>;
+
+  constructor(job: Omit<FillJob, 'control'>) {
+    const control = new SharedArrayBuffer(FILL_WORDS * Int32Array.BYTES_PER_ELEMENT);
+    this.#words = new Int32Array(control);
+    this.#pool = new Piscina({
+      filename: new URL('./fill-worker.ts', import.meta.url).href,
+      name: 'run',
+      minThreads: FILL_THREADS,
+      maxThreads: FILL_THREADS,
+      workerData: { ...job, control } satisfies FillJob,
+      // A thread without a task is to leave its core to the others.
+      atomics: 'disabled',
+      recordTiming: false,
+    });
+  }
+
+  /** Of all ranges so far; a little behind. */
+  get keysDone(): number {
+    return Atomics.load(this.#words, FillWord.keysDone);
+  }
+
+  /** Tasks under way and to come end soon, with an error. */
+  cancel(): void {
+    Atomics.store(this.#words, FillWord.cancelled, 1);
+  }
+
+  /**
+   * @returns for each group its table, or null where it has no key of the range
+   * @throws QuorateError STORAGE, CANCELLED; the other tasks are cancelled then
+   */
+  async write(range: FillRange): Promise<readonly (TableMetadata | null)[]> {
+    try {
+      const result = await this.#pool.run(range);
+      if (result.type === 'done') return result.tables;
+      if (result.type === 'failed') throw new QuorateError('STORAGE', result.message);
+      throw new QuorateError('CANCELLED', 'the fill was cancelled');
+    } catch (error) {
+      this.cancel();
+      throw error;
+    }
+  }
+
+  [Symbol.dispose](): void {
+    void this.#pool.destroy();
+  }
+}

@@ -1,0 +1,72 @@
+/**
+ * The values that `fill` writes: each a function of the seed and its key's number alone, so that whoever reads one
+ * back can tell whether it is right. Pure. The first half says whose value it is and repeats one word, the second
+ * half is random bytes: zstd halves it. The random bytes are cut from a pool made once: drawing them anew for each
+ * value would cost as much as compressing it.
+ */
+/** Above what zstd looks back at its lowest levels, so that a long value's second half does not repeat for it. */
+const POOL_BYTES = 2 * 1024 * 1024;
+const WORD = new TextEncoder().encode('quorate ');
+const FILLER_BYTES = 64 * 1024;
+
+export class FillValues {
+  readonly #seed: number;
+  readonly #pool = new Uint8Array(POOL_BYTES);
+  readonly #filler = new Uint8Array(FILLER_BYTES);
+
+  constructor(seed: number) {
+    this.#seed = seed;
+    const words = new DataView(this.#pool.buffer);
+    const stream = mix(seed, POOL_BYTES);
+    for (let at = 0; at < POOL_BYTES; at += 4) words.setUint32(at, mix(stream, at), true);
+    for (let at = 0; at < FILLER_BYTES; at++) this.#filler[at] = WORD[at % WORD.length];
+  }
+
+  /** Writes the value of key `number` to `target[at, at + sizeBytes)`. */
+  write(number: number, sizeBytes: number, target: Uint8Array, at: number): void {
+    const end = at + sizeBytes;
+    const randomStart = at + Math.ceil(sizeBytes / 2);
+    const wordsStart = writeNumber(number, target, at, randomStart);
+    copyAround(this.#filler, 0, target, wordsStart, randomStart);
+    copyAround(this.#pool, mix(this.#seed, number) % POOL_BYTES, target, randomStart, end);
+  }
+}
+
+/** The value of `key<number>` after `fill --seed <seed> --value-size <sizeBytes>`. */
+export function fillValue(seed: number, number: number, sizeBytes: number): Uint8Array {
+  const value = new Uint8Array(sizeBytes);
+  valuesOf(seed).write(number, sizeBytes, value, 0);
+  return value;
+}
+
+let latest: { readonly seed: number; readonly values: FillValues } | undefined;
+
+function valuesOf(seed: number): FillValues {
+  if (latest?.seed !== seed) latest = { seed, values: new FillValues(seed) };
+  return latest.values;
+}
+
+/** Its digits and a space, as far as there is room; returns where they end. */
+function writeNumber(number: number, target: Uint8Array, start: number, end: number): number {
+  const text = `${number} `;
+  const length = Math.min(text.length, end - start);
+  for (let i = 0; i < length; i++) target[start + i] = text.charCodeAt(i);
+  return start + length;
+}
+
+/** Fills `target[start, end)` from `source`, beginning at `from` and going on at its start behind its end. */
+function copyAround(source: Uint8Array, from: number, target: Uint8Array, start: number, end: number): void {
+  for (let at = start, next = from; at < end; next = 0) {
+    const length = Math.min(source.length - next, end - at);
+    target.set(source.subarray(next, next + length), at);
+    at += length;
+  }
+}
+
+/** 32 bits that depend on every bit of both (the finalizer of MurmurHash3, Austin Appleby, public domain). */
+export function mix(a: number, b: number): number {
+  let hash = Math.imul(a, 0x9e3779b1) ^ b;
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+  return (hash ^ (hash >>> 16)) >>> 0;
+}

@@ -1,0 +1,24 @@
+/** Quorum arithmetic, and nothing else. */
+
+/** How many replicas must answer when the request does not say: more than half. */
+export function defaultAck(from: number): number {
+  return Math.floor(from / 2) + 1;
+}
+
+/** How many replicas hold a key when the request does not say: every node, as far as the lists go. */
+export function defaultFrom(nodes: number, maxFrom: number): number {
+  return Math.min(nodes, maxFrom);
+}
+
+/**
+ * What is wrong with a request's numbers, a sentence for the client; undefined when nothing is.
+ * @param maxFrom how many nodes a preference list names; all of them in clusters of up to that many
+ */
+export function quorumFault(ack: number, from: number, nodes: number, maxFrom: number): string | undefined {
+  if (!Number.isSafeInteger(from) || from < 1) return `from must be a whole number of at least 1, not ${from}`;
+  if (!Number.isSafeInteger(ack) || ack < 1) return `ack must be a whole number of at least 1, not ${ack}`;
+  if (from > nodes) return `from is ${from}, but the cluster has ${nodes} ${nodes === 1 ? 'node' : 'nodes'}`;
+  if (from > maxFrom) return `from is ${from}, but a key has at most ${maxFrom} replicas`;
+  if (ack > from) return `ack is ${ack}, more than the ${from} replicas that from asks for`;
+  return undefined;
+}

@@ -1,0 +1,48 @@
+import type { Clock } from '../clock.ts';
+import { failure, type RpcReply } from './reply.ts';
+
+export type PeerState = 'connecting' | 'up' | 'down' | 'refused';
+
+/**
+ * How this node stands with one peer, and what requests get while it is not up.
+ *
+ * connecting → up                 the handshake went well
+ * connecting, up → down           could not connect, lost the connection, no sign of life
+ * connecting, up, down → refused  one of the two judged the other's hello unfit
+ * refused → down                  it cannot be reached any more
+ * down, refused → up              a later attempt went well; until then requests fail at once
+ */
+export class PeerStanding {
+  readonly #nodeId: string;
+  readonly #clock: Clock;
+  #isStopping = false;
+  state: PeerState = 'connecting';
+  /** Wall clock of the last change of state, ms since the Unix epoch. */
+  sinceMs: number;
+  lastError: string | null = null;
+  unavailable: RpcReply = failure('not yet connected to the peer');
+
+  constructor(nodeId: string, clock: Clock) {
+    this.#nodeId = nodeId;
+    this.#clock = clock;
+    this.sinceMs = clock.nowMs();
+  }
+
+  become(state: 'up'): void;
+  become(state: 'down' | 'refused', reason: string): void;
+  become(state: PeerState, reason?: string): void {
+    if (this.state !== state) {
+      this.state = state;
+      this.sinceMs = this.#clock.nowMs();
+    }
+    if (reason === undefined) return;
+    this.lastError = reason;
+    if (!this.#isStopping) this.unavailable = failure(`node ${this.#nodeId} is ${state}: ${reason}`);
+  }
+
+  /** This node takes no more requests for the peer. */
+  stop(): void {
+    this.#isStopping = true;
+    this.unavailable = failure('the node is stopping');
+  }
+}

@@ -1,0 +1,231 @@
+/**
+ * A network in memory: streams between named hosts over an injected clock, cut into chunks of random size. As
+ * strict as the contract of `ByteStream` allows: memory that a `write` has not taken whole is read only when its
+ * turn comes, chunks are cut anywhere, and nothing is called back within a call.
+ */
+import type { Clock, Random } from '../../src/clock.ts';
+import { QuorateError } from '../../src/errors.ts';
+import type { ByteStream, Listener, StreamHandler, Transport } from '../../src/rpc/transport.ts';
+
+export class MemoryNetwork {
+  readonly clock: Clock;
+  readonly random: Random;
+  latencyMs = 1;
+  /** What one direction of a stream holds before its writer has to wait. */
+  bufferBytes = 64 * 1024;
+  readonly #accepting = new Map<string, (stream: ByteStream) => void>();
+  readonly #frozen = new Set<string>();
+  readonly #streams = new Set<MemoryStream>();
+  #nextPort = 1;
+
+  constructor(clock: Clock, random: Random) {
+    this.clock = clock;
+    this.random = random;
+  }
+
+  /** The network as one host sees it. */
+  transport(host: string): Transport {
+    return {
+      dial: (toHost, port) => this.#dial(host, toHost, port),
+      listen: async (_host, port, onStream) => this.#listen(host, port, onStream),
+    };
+  }
+
+  /** The host's process stands still: it reads and writes nothing, and its connections stay. */
+  freeze(host: string): void {
+    this.#frozen.add(host);
+  }
+
+  thaw(host: string): void {
+    this.#frozen.delete(host);
+    for (const stream of this.#streams) stream.wake();
+  }
+
+  isFrozen(host: string): boolean {
+    return this.#frozen.has(host);
+  }
+
+  /** Cuts every stream that `chosen` says; bytes on their way are lost. */
+  cut(chosen: (fromHost: string, toHost: string) => boolean = () => true): void {
+    for (const stream of [...this.#streams]) {
+      if (chosen(stream.host, stream.peer.host)) stream.reset('cut');
+    }
+  }
+
+  get openStreams(): number {
+    return this.#streams.size;
+  }
+
+  forget(stream: MemoryStream): void {
+    this.#streams.delete(stream);
+  }
+
+  #listen(host: string, port: number, onStream: (stream: ByteStream) => void): Listener {
+    const bound = port === 0 ? this.#nextPort++ : port;
+    const name = `${host}:${bound}`;
+    if (this.#accepting.has(name)) throw new QuorateError('ADDRESS_IN_USE', `${name} is taken`);
+    this.#accepting.set(name, onStream);
+    return {
+      port: bound,
+      close: async () => {
+        this.#accepting.delete(name);
+      },
+    };
+  }
+
+  #dial(fromHost: string, toHost: string, port: number): ByteStream {
+    const dialled = new MemoryStream(this, fromHost, `${toHost}:${port}`);
+    const accepted = new MemoryStream(this, toHost, `${fromHost}:dialled`);
+    dialled.peer = accepted;
+    accepted.peer = dialled;
+    this.clock.after(this.latencyMs, () => {
+      const accept = this.#accepting.get(`${toHost}:${port}`);
+      if (accept === undefined) {
+        dialled.refuse();
+        return;
+      }
+      this.#streams.add(dialled);
+      this.#streams.add(accepted);
+      // As a kernel does, the connection is there before the process has accepted it.
+      dialled.open();
+      accepted.acceptInto(accept);
+    });
+    return dialled;
+  }
+}
+
+interface Piece {
+  readonly bytes: Uint8Array;
+  at: number;
+}
+
+class MemoryStream implements ByteStream {
+  readonly remoteAddress: string;
+  readonly host: string;
+  peer: MemoryStream = this;
+  readonly #network: MemoryNetwork;
+  #handler: StreamHandler | null = null;
+  #accept: ((stream: ByteStream) => void) | null = null;
+  /** On their way to this end. */
+  readonly #incoming: Piece[] = [];
+  #incomingBytes = 0;
+  #isPaused = false;
+  #isClosed = false;
+  #isScheduled = false;
+  #writerWaits = false;
+  #peerHasEnded = false;
+  #closeReason = 'the other end closed the connection';
+
+  constructor(network: MemoryNetwork, host: string, remoteAddress: string) {
+    this.#network = network;
+    this.host = host;
+    this.remoteAddress = remoteAddress;
+  }
+
+  start(handler: StreamHandler): void {
+    this.#handler = handler;
+  }
+
+  write(bytes: Uint8Array): boolean {
+    return this.#isClosed || this.peer.#take(bytes);
+  }
+
+  pause(): void {
+    this.#isPaused = true;
+  }
+
+  resume(): void {
+    this.#isPaused = false;
+    this.wake();
+  }
+
+  end(): void {
+    this.peer.#peerHasEnded = true;
+    this.peer.wake();
+  }
+
+  destroy(reason: string): void {
+    if (this.#isClosed) return;
+    this.#close(reason);
+    this.end();
+  }
+
+  reset(reason: string): void {
+    if (this.#isClosed) return;
+    this.#close(reason);
+    this.peer.#incoming.length = 0;
+    this.peer.#close('the connection was reset');
+  }
+
+  /** Goes on with what this end has to do, if anything. */
+  wake(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    this.#network.clock.after(this.#network.latencyMs * this.#network.random(), () => {
+      this.#isScheduled = false;
+      if (!this.#network.isFrozen(this.host)) this.#work();
+    });
+  }
+
+  open(): void {
+    if (!this.#isClosed) this.#handler?.onOpen();
+  }
+
+  refuse(): void {
+    this.#close('connection refused');
+  }
+
+  acceptInto(accept: (stream: ByteStream) => void): void {
+    this.#accept = accept;
+    this.wake();
+  }
+
+  #take(bytes: Uint8Array): boolean {
+    this.#incomingBytes += bytes.length;
+    this.#writerWaits = this.#incomingBytes > this.#network.bufferBytes;
+    this.#incoming.push({ bytes: this.#writerWaits ? bytes : Uint8Array.from(bytes), at: 0 });
+    this.wake();
+    return !this.#writerWaits;
+  }
+
+  #work(): void {
+    if (this.#accept !== null) {
+      this.#accept(this);
+      this.#accept = null;
+    }
+    if (this.#isClosed || this.#isPaused) return;
+    const piece = this.#incoming[0];
+    if (piece !== undefined) this.#deliver(piece);
+    if (this.#incoming.length > 0) this.wake();
+    else if (this.#peerHasEnded) {
+      // Like a socket that is not half-open: what the other end began, this one ends.
+      this.#close(this.#closeReason);
+      this.end();
+    }
+  }
+
+  #deliver(piece: Piece): void {
+    const left = piece.bytes.length - piece.at;
+    const count = this.#network.random() < 0.3 ? 1 + Math.floor(this.#network.random() * left) : left;
+    const chunk = Buffer.from(piece.bytes.subarray(piece.at, piece.at + count));
+    piece.at += count;
+    this.#incomingBytes -= count;
+    if (piece.at === piece.bytes.length) this.#incoming.shift();
+    if (this.#incoming.length === 0 && this.#writerWaits) {
+      this.#writerWaits = false;
+      const { peer } = this;
+      this.#network.clock.after(0, () => {
+        if (!peer.#isClosed) peer.#handler?.onDrain();
+      });
+    }
+    this.#handler?.onData(chunk);
+  }
+
+  #close(reason: string): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#closeReason = reason;
+    this.#network.forget(this);
+    this.#network.clock.after(0, () => this.#handler?.onClose(reason));
+  }
+}

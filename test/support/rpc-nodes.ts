@@ -1,0 +1,139 @@
+/**
+ * What tests of RPC need around it: a policy, a log that keeps what was said, a replica on a Map, and a sink that
+ * counts its calls.
+ */
+import type { Log } from '../../src/log.ts';
+import { type HandshakePolicy, type Hello, judgeHello } from '../../src/rpc/handshake.ts';
+import { FEATURES, PROTOCOL_VERSION } from '../../src/rpc/operations.ts';
+import { ABSENT, DONE, failure, type RpcReply, RpcReplyKind, type RpcReplySink } from '../../src/rpc/reply.ts';
+import type { ReplicaHandler } from '../../src/rpc/server.ts';
+
+export const VERSION_BYTES = 16;
+
+export function helloOf(nodeId: string, changes: Partial<Hello> = {}): Hello {
+  return {
+    protocolVersion: PROTOCOL_VERSION,
+    features: FEATURES,
+    clusterId: 'cluster-1',
+    nodeId,
+    incarnation: `${nodeId}-folder`,
+    topologyDigest: 'digest-1',
+    maxValueBytes: 16 * 1024 * 1024,
+    declared: false,
+    remembered: null,
+    ...changes,
+  };
+}
+
+export class TestPolicy implements HandshakePolicy {
+  hello: Hello;
+  readonly met: Hello[] = [];
+  readonly #members: ReadonlySet<string>;
+
+  constructor(hello: Hello, members: readonly string[]) {
+    this.hello = hello;
+    this.#members = new Set(members);
+  }
+
+  localHello(): Hello {
+    return this.hello;
+  }
+
+  judge(hello: Hello): string | null {
+    return judgeHello(this.hello, hello, (nodeId) => this.#members.has(nodeId));
+  }
+
+  accepted(hello: Hello): void {
+    this.met.push(hello);
+  }
+}
+
+export class KeptLog implements Log {
+  readonly lines: string[] = [];
+
+  info(message: string): void {
+    this.lines.push(`info ${message}`);
+  }
+
+  warn(message: string): void {
+    this.lines.push(`warn ${message}`);
+  }
+
+  error(message: string): void {
+    this.lines.push(`error ${message}`);
+  }
+
+  matching(pattern: RegExp): string[] {
+    return this.lines.filter((line) => pattern.test(line));
+  }
+}
+
+/** Answers at once, or, while `holds` is set, when `release` is called. */
+export class MapReplica implements ReplicaHandler {
+  readonly records = new Map<string, Buffer>();
+  holds = false;
+  requests = 0;
+  mostHeld = 0;
+  #held: (() => void)[] = [];
+
+  read(key: Uint8Array, _timeoutMs: number, sink: RpcReplySink, token: number): void {
+    const record = this.records.get(Buffer.from(key).toString());
+    this.#answer(sink, token, record === undefined ? ABSENT : { kind: RpcReplyKind.ok, record, reason: '' });
+  }
+
+  write(key: Uint8Array, record: Uint8Array, sink: RpcReplySink, token: number): void {
+    const name = Buffer.from(key).toString();
+    if (name === 'refused') {
+      this.#answer(sink, token, failure('storage error'));
+      return;
+    }
+    this.records.set(name, Buffer.from(record));
+    this.#answer(sink, token, DONE);
+  }
+
+  readVersion(key: Uint8Array, _timeoutMs: number, sink: RpcReplySink, token: number): void {
+    const record = this.records.get(Buffer.from(key).toString())?.subarray(0, VERSION_BYTES);
+    this.#answer(sink, token, record === undefined ? ABSENT : { kind: RpcReplyKind.ok, record, reason: '' });
+  }
+
+  get held(): number {
+    return this.#held.length;
+  }
+
+  release(count = Number.POSITIVE_INFINITY): void {
+    const answers = this.#held.splice(0, count);
+    for (const answer of answers) answer();
+  }
+
+  #answer(sink: RpcReplySink, token: number, reply: RpcReply): void {
+    this.requests++;
+    if (!this.holds) {
+      sink.onReply(token, reply);
+      return;
+    }
+    this.#held.push(() => sink.onReply(token, reply));
+    this.mostHeld = Math.max(this.mostHeld, this.#held.length);
+  }
+}
+
+/** Notes every reply by position. */
+export class ReplyBook implements RpcReplySink {
+  readonly replies = new Map<number, RpcReply>();
+  /** Replies to a position that had one. */
+  repeated = 0;
+
+  onReply(position: number, reply: RpcReply): void {
+    if (this.replies.has(position)) this.repeated++;
+    this.replies.set(position, reply);
+  }
+
+  of(position: number): RpcReply {
+    const reply = this.replies.get(position);
+    if (reply === undefined) throw new Error(`position ${position} has no reply`);
+    return reply;
+  }
+
+  count(kind: RpcReplyKind): number {
+    return [...this.replies.values()].filter((reply) => reply.kind === kind).length;
+  }
+}
