@@ -77,7 +77,7 @@ async function writeTables(
   groups: readonly FillGroup[],
 ): Promise<TableMetadata[][]> {
   const { nodes, policy } = target;
-  using threads = new FillThreads({ keys: plan.keys, valueBytes, seed, from, nodes, policy, groups });
+  await using threads = new FillThreads({ keys: plan.keys, valueBytes, seed, from, nodes, policy, groups });
   let interrupted = false;
   using _signals = new StopSignals(systemClock, () => {
     interrupted = true;

@@ -1,6 +1,9 @@
 /** Which cluster a fill is for, and which of its nodes' folders it builds: what `serve` makes of the same flags. */
+import fs from 'node:fs';
 import path from 'node:path';
 import type { PlacementNode, PlacementPolicy } from '../cluster/placement.ts';
+import { localTopology, parseTopology, type Topology } from '../cluster/topology.ts';
+import { errorMessage, QuorateError } from '../errors.ts';
 import {
   checkMemberDirectory,
   inspectDataDirectory,
@@ -21,37 +24,64 @@ export interface FillTarget {
   open(): string;
 }
 
-/** All nodes of a cluster on this machine. Touches nothing. */
-export async function localTarget(nodes: number, directory: string): Promise<FillTarget> {
+/**
+ * All nodes of a cluster on this machine. Touches nothing.
+ * @throws QuorateError FOREIGN_DIRECTORY, STORAGE
+ */
+export function localTarget(nodes: number, directory: string): FillTarget {
   const dataDirectory = path.resolve(directory);
   inspectDataDirectory(dataDirectory, nodes);
-  const ids = Array.from({ length: nodes }, (_, index) => `node-${index + 1}`);
+  // Addresses have no say in who holds what.
+  const topology = localTopology({ nodes, host: '', port: 0, rpcPorts: [] });
+  return targetOf(
+    topology,
+    dataDirectory,
+    topology.nodes,
+    () => openDataDirectory(dataDirectory, nodes).clusterId,
+  );
+}
+
+/**
+ * One node of a real cluster, or all of them side by side. Touches nothing.
+ * @param nodeId undefined: all
+ * @throws QuorateError INVALID_TOPOLOGY, INVALID_CONFIG, STORAGE
+ */
+export function topologyTarget(file: string, nodeId: string | undefined, directory: string): FillTarget {
+  const topology = parseTopology(readTopologyFile(file), file);
+  const filled = topology.nodes.filter(({ id }) => nodeId === undefined || id === nodeId);
+  if (filled.length === 0) {
+    const ids = topology.nodes.map(({ id }) => id).join(', ');
+    throw new QuorateError('INVALID_CONFIG', `${file} lists no node '${nodeId}': choose one of ${ids}`);
+  }
+  const dataDirectory = path.resolve(directory);
+  checkMemberDirectory(dataDirectory);
+  return targetOf(topology, dataDirectory, filled, () => topology.cluster!);
+}
+
+function targetOf(
+  topology: Topology,
+  dataDirectory: string,
+  filled: readonly PlacementNode[],
+  open: () => string,
+): FillTarget {
   return {
     dataDirectory,
-    nodes: ids.map((id) => ({ id, zone: '', weight: 1 })),
-    policy: 'any',
-    ...foldersOf(dataDirectory, ids, undefined),
-    open: () => openDataDirectory(dataDirectory, nodes).clusterId,
+    nodes: topology.nodes.map(({ id, zone, weight }) => ({ id, zone, weight })),
+    policy: topology.placement,
+    filled: filled.map(({ id }) => topology.nodes.findIndex((node) => node.id === id)),
+    folders: filled.map(({ id }) => ({ nodeId: id, directory: nodeDirectory(dataDirectory, id) })),
+    open,
   };
 }
 
-function foldersOf(
-  dataDirectory: string,
-  ids: readonly string[],
-  only: string | undefined,
-): Pick<FillTarget, 'filled' | 'folders'> {
-  const filled = [...ids.keys()].filter((index) => only === undefined || ids[index] === only);
-  const folders = filled.map((index) => ({
-    nodeId: ids[index],
-    directory: nodeDirectory(dataDirectory, ids[index]),
-  }));
-  return { filled, folders };
-}
-export async function topologyTarget(
-  file: string,
-  nodeId: string | undefined,
-  directory: string,
-): Promise<FillTarget> {
-  checkMemberDirectory(directory);
-  throw new Error(file + nodeId);
+function readTopologyFile(file: string): string {
+  try {
+    return fs.readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new QuorateError(
+      'INVALID_CONFIG',
+      `the topology file ${file} cannot be read (${errorMessage(error)}): name a JSON file with --topology`,
+      error,
+    );
+  }
 }

@@ -10,7 +10,7 @@ import type { FillTaskResult } from './fill-worker.ts';
 /** One more than there are cores: a thread that waits for its table to be synced leaves its core to another. */
 export const FILL_THREADS = os.availableParallelism() + 1;
 
-export class FillThreads implements Disposable {
+export class FillThreads implements AsyncDisposable {
   readonly #words: Int32Array;
   readonly #pool: Piscina<FillRange, FillTaskResult>;
 
@@ -55,7 +55,8 @@ export class FillThreads implements Disposable {
     }
   }
 
-  [Symbol.dispose](): void {
-    void this.#pool.destroy();
+  /** Ends when no thread writes any more. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#pool.destroy();
   }
 }

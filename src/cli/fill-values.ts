@@ -6,20 +6,18 @@
  */
 /** Above what zstd looks back at its lowest levels, so that a long value's second half does not repeat for it. */
 const POOL_BYTES = 2 * 1024 * 1024;
-const WORD = new TextEncoder().encode('quorate ');
+const WORD = 'quorate ';
 const FILLER_BYTES = 64 * 1024;
 
 export class FillValues {
   readonly #seed: number;
-  readonly #pool = new Uint8Array(POOL_BYTES);
-  readonly #filler = new Uint8Array(FILLER_BYTES);
+  readonly #pool = Buffer.alloc(POOL_BYTES);
+  readonly #filler = Buffer.alloc(FILLER_BYTES, WORD);
 
   constructor(seed: number) {
     this.#seed = seed;
-    const words = new DataView(this.#pool.buffer);
     const stream = mix(seed, POOL_BYTES);
-    for (let at = 0; at < POOL_BYTES; at += 4) words.setUint32(at, mix(stream, at), true);
-    for (let at = 0; at < FILLER_BYTES; at++) this.#filler[at] = WORD[at % WORD.length];
+    for (let at = 0; at < POOL_BYTES; at += 4) this.#pool.writeUInt32LE(mix(stream, at), at);
   }
 
   /** Writes the value of key `number` to `target[at, at + sizeBytes)`. */
@@ -55,12 +53,9 @@ function writeNumber(number: number, target: Uint8Array, start: number, end: num
 }
 
 /** Fills `target[start, end)` from `source`, beginning at `from` and going on at its start behind its end. */
-function copyAround(source: Uint8Array, from: number, target: Uint8Array, start: number, end: number): void {
-  for (let at = start, next = from; at < end; next = 0) {
-    const length = Math.min(source.length - next, end - at);
-    target.set(source.subarray(next, next + length), at);
-    at += length;
-  }
+function copyAround(source: Buffer, from: number, target: Uint8Array, start: number, end: number): void {
+  let next = from;
+  for (let at = start; at < end; next = 0) at += source.copy(target, at, next, next + end - at);
 }
 
 /** 32 bits that depend on every bit of both (the finalizer of MurmurHash3, Austin Appleby, public domain). */

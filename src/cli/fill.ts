@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { MAX_REPLICAS } from '../cluster/placement.ts';
 import { integer, size } from '../config/setting.ts';
 import { describeSize } from '../config/units.ts';
 import { clusterSettings, memberSettings, quorumSettings, type SettingsTable } from '../config.ts';
@@ -73,39 +74,40 @@ export function fillCommand(): Command {
   ]);
   addSettings(command.optionsGroup('A real cluster:'), memberSettings);
   return command.addHelpText('after', MANUAL).action(async () => {
-    const request = await readRequest(command);
+    const request = readRequest(command);
     printSummary(await runFill(request), request);
   });
 }
 
-async function readRequest(command: Command): Promise<FillRequest> {
+function readRequest(command: Command): FillRequest {
   const data = readSettings(command, fillSettings, process.env);
   const { from } = readSettings(command, quorumSettings, process.env, ['from']);
-  const target = await readTarget(command);
+  const target = readTarget(command);
   const nodes = target.nodes.length;
-  if (from !== undefined && from > nodes) {
+  const largest = Math.min(nodes, MAX_REPLICAS);
+  if (from !== undefined && from > largest) {
     throw new CommandError(
       ExitCode.error,
-      `--from ${from} is more than the ${nodes} ${nodes === 1 ? 'node' : 'nodes'} of the cluster`,
+      `--from ${from} is too many: in a cluster of ${nodes} a key has at most ${largest} replicas`,
     );
   }
-  return { ...data, target, from: from ?? nodes };
+  return { ...data, target, from: from ?? largest };
 }
 
-async function readTarget(command: Command): Promise<FillTarget> {
+function readTarget(command: Command): FillTarget {
   const { nodes, dataDirectory } = readSettings(command, clusterSettings, process.env, [
     'nodes',
     'dataDirectory',
   ]);
   const { topologyFile, nodeId } = readSettings(command, memberSettings, process.env);
   if (topologyFile === undefined) {
-    if (nodeId === undefined) return await localTarget(nodes, dataDirectory);
+    if (nodeId === undefined) return localTarget(nodes, dataDirectory);
     throw new CommandError(ExitCode.error, '--node belongs to --topology, the file that lists the node');
   }
   if (isFlagGiven(command, clusterSettings.nodes)) {
     throw new CommandError(ExitCode.error, '--nodes has no meaning with --topology, whose file says it');
   }
-  return await topologyTarget(topologyFile, nodeId, dataDirectory);
+  return topologyTarget(topologyFile, nodeId, dataDirectory);
 }
 
 function printSummary(

@@ -46,7 +46,8 @@ class NodeHost {
     try {
       const { startNode } = await this.#loading;
       const log = createLog({ level: config.settings.logLevel, destination: STDERR, node: config.nodeId });
-      this.#running = await startNode({ ...config, log });
+      // A node that cannot go on has said so in its log; a new process may be luckier.
+      this.#running = await startNode({ ...config, log, onFault: () => process.exit(1) });
     } catch (error) {
       await tell({ type: 'failed', message: describe(error) });
       process.exit(1);

@@ -2,11 +2,19 @@
 import { createServer, type Server } from 'node:net';
 import { errorMessage, QuorateError } from '../errors.ts';
 
-/** Throws ADDRESS_IN_USE or INVALID_CONFIG for the first of `ports` that cannot be listened on. */
-export async function checkPorts(host: string, ports: readonly number[]): Promise<void> {
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+/**
+ * Throws ADDRESS_IN_USE or INVALID_CONFIG for the first that cannot be listened on.
+ * @param where the addresses were chosen, `with --port`: there others are to be chosen
+ */
+export async function checkAddresses(addresses: readonly Address[], where: string): Promise<void> {
   await using listeners = new Listeners();
-  for (const port of ports) {
-    await listeners.listen(host, port);
+  for (const address of addresses) {
+    await listeners.listen(address, where);
   }
 }
 
@@ -18,7 +26,7 @@ export async function chooseFreePorts(host: string, count: number): Promise<numb
   await using listeners = new Listeners();
   const ports: number[] = [];
   for (let chosen = 0; chosen < count; chosen++) {
-    ports.push(await listeners.listen(host, 0));
+    ports.push(await listeners.listen({ host, port: 0 }, 'with --host'));
   }
   return ports;
 }
@@ -26,7 +34,7 @@ export async function chooseFreePorts(host: string, count: number): Promise<numb
 class Listeners implements AsyncDisposable {
   readonly #servers: Server[] = [];
 
-  async listen(host: string, port: number): Promise<number> {
+  async listen({ host, port }: Address, where: string): Promise<number> {
     const server = createServer();
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     server.once('error', reject);
@@ -34,7 +42,7 @@ class Listeners implements AsyncDisposable {
     try {
       await promise;
     } catch (error) {
-      throw listenError(host, port, error);
+      throw listenError(host, port, where, error);
     }
     this.#servers.push(server);
     const address = server.address();
@@ -46,19 +54,19 @@ class Listeners implements AsyncDisposable {
   }
 }
 
-function listenError(host: string, port: number, error: unknown): QuorateError {
+function listenError(host: string, port: number, where: string, error: unknown): QuorateError {
   const code = error instanceof Error && 'code' in error ? error.code : '';
   switch (code) {
     case 'EADDRINUSE':
       return new QuorateError(
         'ADDRESS_IN_USE',
-        `port ${port} of ${host} is in use: stop what listens there or choose other ports with --port`,
+        `port ${port} of ${host} is in use: stop what listens there or choose another ${where}`,
         error,
       );
     case 'EACCES':
       return new QuorateError(
         'INVALID_CONFIG',
-        `listening on port ${port} of ${host} is not allowed: choose ports above 1023 with --port`,
+        `listening on port ${port} of ${host} is not allowed: choose one above 1023 ${where}`,
         error,
       );
     case 'EADDRNOTAVAIL':
@@ -66,13 +74,13 @@ function listenError(host: string, port: number, error: unknown): QuorateError {
     case 'EAI_AGAIN':
       return new QuorateError(
         'INVALID_CONFIG',
-        `${host} is no address of this machine: choose one of its own with --host`,
+        `${host} is no address of this machine: choose one of its own ${where}`,
         error,
       );
     default:
       return new QuorateError(
         'INVALID_CONFIG',
-        `port ${port} of ${host} cannot be listened on: ${errorMessage(error)}`,
+        `port ${port} of ${host} cannot be listened on (${errorMessage(error)}): choose another ${where}`,
         error,
       );
   }

@@ -1,8 +1,9 @@
 /** What `serve` is to start. Making a plan checks the flags; configuring it checks the machine and makes folders. */
+import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { type ClusterSettings, checkNodeSettings, type NodeSettings, readersFor } from '../config.ts';
-import { QuorateError } from '../errors.ts';
+import { errorMessage, QuorateError } from '../errors.ts';
 import {
   checkMemberDirectory,
   inspectDataDirectory,
@@ -10,7 +11,7 @@ import {
   openDataDirectory,
 } from './data-layout.ts';
 import type { NodeConfig } from './node-protocol.ts';
-import { checkPorts, chooseFreePorts } from './ports.ts';
+import { checkAddresses, chooseFreePorts } from './ports.ts';
 
 const HIGHEST_PORT = 65_535;
 
@@ -38,9 +39,9 @@ export function planLocalCluster(cluster: ClusterSettings, settings: NodeSetting
     async configure() {
       const dataDirectory = path.resolve(cluster.dataDirectory);
       inspectDataDirectory(dataDirectory, nodes);
-      await checkPorts(
-        host,
-        nodeIds.map((_, index) => port + index),
+      await checkAddresses(
+        nodeIds.map((_, index) => ({ host, port: port + index })),
+        'with --port or --host',
       );
       const rpcPorts = await chooseFreePorts(host, nodes);
       const { localTopology } = await import('../cluster/topology.ts');
@@ -55,6 +56,55 @@ export function planLocalCluster(cluster: ClusterSettings, settings: NodeSetting
       }));
     },
   };
+}
+
+/** One node of the cluster that a topology file describes. */
+export function planMember(
+  topologyFile: string,
+  nodeId: string,
+  dataDirectory: string,
+  settings: NodeSettings,
+): ServePlan {
+  checkNodeSettings(settings);
+  return {
+    nodeIds: [nodeId],
+    async configure() {
+      const { parseTopology } = await import('../cluster/topology.ts');
+      const topology = parseTopology(readTopologyFile(topologyFile), topologyFile);
+      const self = topology.nodes.find(({ id }) => id === nodeId);
+      if (self === undefined || topology.cluster === null) {
+        const ids = topology.nodes.map(({ id }) => id).join(', ');
+        throw new QuorateError(
+          'INVALID_TOPOLOGY',
+          `${topologyFile} lists no node ${nodeId}: name one of ${ids} with --node`,
+        );
+      }
+      const directory = nodeDirectory(path.resolve(dataDirectory), nodeId);
+      checkMemberDirectory(directory);
+      await checkAddresses([self.http, self.rpc], `in ${topologyFile}`);
+      return [
+        {
+          nodeId,
+          clusterId: topology.cluster,
+          topology,
+          dataDirectory: directory,
+          settings: resolveReaders(settings, 1),
+        },
+      ];
+    },
+  };
+}
+
+function readTopologyFile(file: string): string {
+  try {
+    return fs.readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new QuorateError(
+      'INVALID_TOPOLOGY',
+      `the topology file ${file} cannot be read (${errorMessage(error)}): name another with --topology`,
+      error,
+    );
+  }
 }
 
 function resolveReaders(settings: NodeSettings, nodesOnMachine: number): NodeSettings {

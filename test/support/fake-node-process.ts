@@ -26,6 +26,9 @@ hostNode(async () => ({
         }
         server.close();
       },
+      async [Symbol.asyncDispose]() {
+        server.close();
+      },
     };
   },
 }));

@@ -1,15 +1,16 @@
 import assert from 'node:assert/strict';
 import { createServer } from 'node:net';
 import { describe, it } from 'node:test';
-import { checkPorts, chooseFreePorts } from '../../../../src/cli/ports.ts';
+import { checkAddresses, chooseFreePorts } from '../../../../src/cli/ports.ts';
 
 describe('ports', () => {
   it('are chosen free and all different', async () => {
     const ports = await chooseFreePorts('127.0.0.1', 8);
     assert.equal(new Set(ports).size, 8);
-    await checkPorts('127.0.0.1', ports);
+    const addresses = ports.map((port) => ({ host: '127.0.0.1', port }));
+    await checkAddresses(addresses, 'with --port');
     // Checking has not kept them.
-    await checkPorts('127.0.0.1', ports);
+    await checkAddresses(addresses, 'with --port');
   });
 
   it('in use are named, with what to do', async () => {
@@ -18,9 +19,9 @@ describe('ports', () => {
     const address = server.address();
     const port = typeof address === 'object' && address !== null ? address.port : 0;
     try {
-      await assert.rejects(checkPorts('127.0.0.1', [port]), {
+      await assert.rejects(checkAddresses([{ host: '127.0.0.1', port }], 'with --port'), {
         code: 'ADDRESS_IN_USE',
-        message: `port ${port} of 127.0.0.1 is in use: stop what listens there or choose other ports with --port`,
+        message: `port ${port} of 127.0.0.1 is in use: stop what listens there or choose another with --port`,
       });
     } finally {
       server.close();

@@ -1,0 +1,138 @@
+/**
+ * The schema of a topology file, as plain functions. Each takes a value of the document and the path it was found
+ * at, notes what is wrong with it in `faults` and goes on, so that one reading finds every fault.
+ */
+import { isIPv6 } from 'node:net';
+import { PLACEMENT_POLICIES } from './placement.ts';
+import type { Address, Topology, TopologyNode } from './topology.ts';
+
+const MAX_NODES = 1000;
+const NAME = /^[A-Za-z0-9._-]{1,64}$/;
+const HOST_NAME = /^[A-Za-z0-9._-]{1,253}$/;
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** What it returns is only to be used when no fault was noted. */
+export function checkTopology(document: unknown, faults: string[]): Topology {
+  const fields = checkObject(document, '', ['cluster', 'placement', 'nodes'], faults);
+  return {
+    cluster: checkName(fields.cluster, 'cluster', faults),
+    placement: checkChoice(fields.placement ?? 'any', 'placement', PLACEMENT_POLICIES, faults),
+    nodes: checkNodes(fields.nodes, faults),
+  };
+}
+
+function checkNodes(value: unknown, faults: string[]): TopologyNode[] {
+  if (!Array.isArray(value) || value.length === 0 || value.length > MAX_NODES) {
+    faults.push(`nodes: expected a list of 1 to ${MAX_NODES} nodes, ${described(value)}`);
+    return [];
+  }
+  const nodes = value.map((node: unknown, i) => checkNode(node, `nodes[${i}]`, faults));
+  const ids = new Map<string, string>();
+  const addresses = new Map<string, string>();
+  nodes.forEach((node, i) => {
+    refuseSecond(ids, node.id, `nodes[${i}].id`, faults);
+    refuseSecond(addresses, addressKey(node.http), `nodes[${i}].http`, faults);
+    refuseSecond(addresses, addressKey(node.rpc), `nodes[${i}].rpc`, faults);
+  });
+  return nodes;
+}
+
+function checkNode(value: unknown, path: string, faults: string[]): TopologyNode {
+  const fields = checkObject(value, path, ['id', 'http', 'rpc', 'zone', 'weight'], faults);
+  return {
+    id: checkName(fields.id, `${path}.id`, faults),
+    http: checkAddress(fields.http, `${path}.http`, faults),
+    rpc: checkAddress(fields.rpc, `${path}.rpc`, faults),
+    zone: checkName(fields.zone ?? 'default', `${path}.zone`, faults),
+    weight: checkWeight(fields.weight ?? 1, `${path}.weight`, faults),
+  };
+}
+
+/** `{ "host": …, "port": … }`, or both in one string. */
+function checkAddress(value: unknown, path: string, faults: string[]): Address {
+  if (typeof value === 'string') {
+    const match = /^(?:\[([^\]]*)\]|([^:[\]]*)):(\d{1,5})$/.exec(value);
+    const host = match?.[1] ?? match?.[2];
+    const port = Number(match?.[3]);
+    const right = host !== undefined && (match?.[1] === undefined ? HOST_NAME.test(host) : isIPv6(host));
+    if (right && isPort(port)) return { host, port };
+    faults.push(`${path}: expected "host:port" or "[address]:port", ${described(value)}`);
+    return { host: '', port: 0 };
+  }
+  if (!isFields(value)) {
+    faults.push(`${path}: expected an object of host and port, or "host:port", ${described(value)}`);
+    return { host: '', port: 0 };
+  }
+  const { host, port } = checkObject(value, path, ['host', 'port'], faults);
+  const right = typeof host === 'string' && (HOST_NAME.test(host) || isIPv6(host));
+  if (!right) faults.push(`${path}.host: expected a host name or an IP address, ${described(host)}`);
+  if (!isPort(port)) faults.push(`${path}.port: expected a whole number from 1 to 65535, ${described(port)}`);
+  return right && isPort(port) ? { host, port } : { host: '', port: 0 };
+}
+
+function isPort(value: unknown): value is number {
+  return Number.isInteger(value) && (value as number) >= 1 && (value as number) <= 65_535;
+}
+
+/** Host names are the same in every case. Empty for an address that is a fault already. */
+function addressKey(address: Address): string {
+  if (address.port === 0) return '';
+  const host = address.host.toLowerCase();
+  return host.includes(':') ? `[${host}]:${address.port}` : `${host}:${address.port}`;
+}
+
+function checkName(value: unknown, path: string, faults: string[]): string {
+  if (typeof value === 'string' && NAME.test(value)) return value;
+  faults.push(`${path}: expected 1 to 64 letters, digits, dots, dashes or underscores, ${described(value)}`);
+  return '';
+}
+
+function checkWeight(value: unknown, path: string, faults: string[]): number {
+  if (typeof value === 'number' && Number.isFinite(value) && value > 0) return value;
+  faults.push(`${path}: expected a number above 0, ${described(value)}`);
+  return 0;
+}
+
+function checkChoice<T extends string>(
+  value: unknown,
+  path: string,
+  choices: readonly T[],
+  faults: string[],
+): T {
+  const found = choices.find((choice) => choice === value);
+  if (found !== undefined) return found;
+  faults.push(`${path}: expected one of ${choices.join(', ')}, ${described(value)}`);
+  return choices[0];
+}
+
+function checkObject(value: unknown, path: string, known: readonly string[], faults: string[]): Fields {
+  if (!isFields(value)) {
+    faults.push(`${path === '' ? 'the document' : path}: expected an object, ${described(value)}`);
+    return {};
+  }
+  for (const name of Object.keys(value)) {
+    if (known.includes(name)) continue;
+    faults.push(`${path === '' ? name : `${path}.${name}`}: unknown, expected one of ${known.join(', ')}`);
+  }
+  return value;
+}
+
+function isFields(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** @param seen where each value was first found; an empty value stands for one that is a fault already */
+function refuseSecond(seen: Map<string, string>, value: string, path: string, faults: string[]): void {
+  if (value === '') return;
+  const first = seen.get(value);
+  if (first === undefined) seen.set(value, path);
+  else faults.push(`${path}: ${value} is taken by ${first}`);
+}
+
+function described(value: unknown): string {
+  if (value === undefined) return 'found nothing';
+  if (Array.isArray(value)) return `found a list of ${value.length}`;
+  if (isFields(value)) return 'found an object';
+  return `found ${JSON.stringify(value)}`;
+}

@@ -1,0 +1,93 @@
+/**
+ * The whole engine on one thread, over a file system in memory and a clock that stands still until it is turned:
+ * the same calls in the same order give the same run, so that a test can stop or fail it at any step.
+ */
+import assert from 'node:assert/strict';
+import { MemoryFileSystem } from '../../native-free-lsm/fs/memory-fs.ts';
+import {
+  Engine,
+  type EngineOptions,
+  type ExecutorFactory,
+  InlineExecutor,
+  RecordStore,
+} from '../../native-free-lsm/index.ts';
+import { FakeClock } from './fake-clock.ts';
+
+/** Small enough that a few hundred writes go through flushes and several levels. */
+export const TINY_OPTIONS: Partial<EngineOptions> = {
+  maxRecordBytes: 16 * 1024,
+  memtableBytes: 64 * 1024,
+  blockCacheBytes: 64 * 1024,
+  blockSizeBytes: 256,
+  bottomBlockSizeBytes: 512,
+  restartInterval: 4,
+  targetFileBytes: 8 * 1024,
+  l0CompactionTables: 2,
+  baseLevelBytes: 16 * 1024,
+  levelMultiplier: 2,
+  maxCompactionBytes: 64 * 1024,
+  // As in a replicated node: a deletion stays, so that an older version that arrives late stays hidden.
+  dropTombstonesBelow: 0,
+};
+
+const DIRECTORY = '/db';
+/** An engine that has not answered after so many turns of 1 ms never will: the longest wait in it is 10 s. */
+const MAX_TURNS = 60_000;
+/** A chain of settled promises is never longer than this between two turns. */
+const MICROTASKS_PER_TURN = 24;
+
+export class EngineSimulation {
+  readonly clock = new FakeClock();
+  fs: MemoryFileSystem;
+  readonly options: Partial<EngineOptions>;
+  /** Sentences the engine had for its operator. */
+  readonly reports: string[] = [];
+  readonly #executor: ExecutorFactory;
+
+  constructor(
+    options: Partial<EngineOptions> = TINY_OPTIONS,
+    fs = new MemoryFileSystem(),
+    executor: ExecutorFactory = (context) => new InlineExecutor(context),
+  ) {
+    this.options = options;
+    this.fs = fs;
+    this.#executor = executor;
+  }
+
+  openStore(options: Partial<EngineOptions> = {}): RecordStore {
+    return RecordStore.open(DIRECTORY, { ...this.options, ...options }, this.#environment());
+  }
+
+  openEngine(options: Partial<EngineOptions> = {}): Promise<Engine> {
+    return Engine.open(DIRECTORY, { ...this.options, ...options }, this.#environment());
+  }
+
+  /** Turns the clock until the promise is settled. */
+  async settle<T>(promise: Promise<T>): Promise<T> {
+    let settled = false;
+    const end = (): void => {
+      settled = true;
+    };
+    promise.then(end, end);
+    for (let turn = 0; ; turn++) {
+      for (let i = 0; i < MICROTASKS_PER_TURN && !settled; i++) await undefined;
+      if (settled) return promise;
+      assert.ok(turn < MAX_TURNS, 'the engine does not answer');
+      this.clock.advance(1);
+    }
+  }
+
+  /** What the machine finds when it comes up again after a stop at this moment. */
+  restartWith(fs: MemoryFileSystem): EngineSimulation {
+    return new EngineSimulation(this.options, fs, this.#executor);
+  }
+
+  #environment() {
+    return {
+      fs: this.fs,
+      clock: this.clock,
+      executor: this.#executor,
+      report: (message: string) => void this.reports.push(message),
+    };
+  }
+}
