@@ -1,6 +1,6 @@
 /** What `GET /v0/status` says of a node: plain data, put together from its parts. */
+import { formatAddress } from './cluster/address.ts';
 import type { Topology } from './cluster/topology.ts';
-import { formatEndpoint } from './cluster/topology.ts';
 import type { LoopDelayMonitor } from './loop-delay.ts';
 import type { Replica } from './replica/replica.ts';
 import type { Standing } from './replica/standing.ts';
@@ -51,7 +51,7 @@ export function nodeStatus(sources: StatusSources, isDraining: boolean, nowMs: n
     engine: sources.engine.stats(),
     replica: sources.replica.figures(),
     peers: sources.mesh.peers(),
-    nodes: topology.nodes.map(({ id, http, zone }) => ({ id, http: formatEndpoint(http), zone })),
+    nodes: topology.nodes.map(({ id, http, zone }) => ({ id, http: formatAddress(http), zone })),
     eventLoopDelay: sources.loopDelay.summary(),
     residentBytes: process.memoryUsage.rss(),
   };

@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import { hashBytes, RecordStore } from '../native-free-lsm/index.ts';
 import { type Clock, type Random, systemClock, systemRandom } from './clock.ts';
 import { Placement } from './cluster/placement.ts';
-import { formatEndpoint, type Topology, type TopologyNode, topologyDigest } from './cluster/topology.ts';
+import { formatAddress } from './cluster/address.ts';
+import { type Topology, type TopologyNode, topologyDigest } from './cluster/topology.ts';
 import type { NodeSettings } from './config.ts';
 import { Coordinator } from './coordinator/coordinator.ts';
 import { NodeReplicaSet } from './coordinator/replica-set.ts';
@@ -186,8 +187,8 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   };
   const { http: httpAddress, rpc: rpcEndpoint } = topology.nodes[self];
   return {
-    httpUrl: `http://${formatEndpoint({ host: httpAddress.host, port: http.port })}`,
-    rpcAddress: formatEndpoint({ host: rpcEndpoint.host, port: rpc.port }),
+    httpUrl: `http://${formatAddress({ host: httpAddress.host, port: http.port })}`,
+    rpcAddress: formatAddress({ host: rpcEndpoint.host, port: rpc.port }),
     drain,
     [Symbol.asyncDispose]: () => drain(AbortSignal.abort()),
   };

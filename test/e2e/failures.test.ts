@@ -66,8 +66,8 @@ test('a node whose folder was emptied takes writes but counts for no read quorum
   await nodes[1].start();
   await until(
     async () => {
-      const status = await client.status(ports[1]);
-      return (status as { node: { state: string } }).node.state === 'incomplete';
+      const { node } = (await client.status(ports[1])) as unknown as { node: { state: string } };
+      return node.state === 'incomplete';
     },
     5000,
     () => 'the emptied node does not notice',

@@ -80,7 +80,7 @@ export class MemoryNetwork {
     accepted.peer = dialled;
     this.clock.after(this.latencyMs, () => {
       const accept = this.#accepting.get(`${toHost}:${port}`);
-      if (accept === undefined) {
+      if (accept === undefined || dialled.isClosed) {
         dialled.refuse();
         return;
       }
@@ -110,7 +110,7 @@ class MemoryStream implements ByteStream {
   readonly #incoming: Piece[] = [];
   #incomingBytes = 0;
   #isPaused = false;
-  #isClosed = false;
+  isClosed = false;
   #isScheduled = false;
   #writerWaits = false;
   #peerHasEnded = false;
@@ -127,7 +127,7 @@ class MemoryStream implements ByteStream {
   }
 
   write(bytes: Uint8Array): boolean {
-    return this.#isClosed || this.peer.#take(bytes);
+    return this.isClosed || this.peer.#take(bytes);
   }
 
   pause(): void {
@@ -145,13 +145,13 @@ class MemoryStream implements ByteStream {
   }
 
   destroy(reason: string): void {
-    if (this.#isClosed) return;
+    if (this.isClosed) return;
     this.#close(reason);
     this.end();
   }
 
   reset(reason: string): void {
-    if (this.#isClosed) return;
+    if (this.isClosed) return;
     this.#close(reason);
     this.peer.#incoming.length = 0;
     this.peer.#close('the connection was reset');
@@ -168,7 +168,7 @@ class MemoryStream implements ByteStream {
   }
 
   open(): void {
-    if (!this.#isClosed) this.#handler?.onOpen();
+    this.#handler?.onOpen();
   }
 
   refuse(): void {
@@ -193,7 +193,7 @@ class MemoryStream implements ByteStream {
       this.#accept(this);
       this.#accept = null;
     }
-    if (this.#isClosed || this.#isPaused) return;
+    if (this.isClosed || this.#isPaused) return;
     const piece = this.#incoming[0];
     if (piece !== undefined) this.#deliver(piece);
     if (this.#incoming.length > 0) this.wake();
@@ -215,15 +215,15 @@ class MemoryStream implements ByteStream {
       this.#writerWaits = false;
       const { peer } = this;
       this.#network.clock.after(0, () => {
-        if (!peer.#isClosed) peer.#handler?.onDrain();
+        if (!peer.isClosed) peer.#handler?.onDrain();
       });
     }
     this.#handler?.onData(chunk);
   }
 
   #close(reason: string): void {
-    if (this.#isClosed) return;
-    this.#isClosed = true;
+    if (this.isClosed) return;
+    this.isClosed = true;
     this.#closeReason = reason;
     this.#network.forget(this);
     this.#network.clock.after(0, () => this.#handler?.onClose(reason));

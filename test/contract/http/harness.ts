@@ -1,0 +1,161 @@
+/** A server on a port of its own over services that a test controls. */
+import { systemClock } from '../../../src/clock.ts';
+import { HttpServer, type HttpServerOptions } from '../../../src/http/server.ts';
+import {
+  type EntityReply,
+  type EntityService,
+  type EntryPage,
+  Outcome,
+  type RangeService,
+} from '../../../src/http/services.ts';
+import { RawClient } from './raw-client.ts';
+
+export interface EntityCall {
+  readonly method: 'GET' | 'PUT' | 'DELETE';
+  readonly key: string;
+  readonly value: Buffer;
+  readonly ack: number;
+  readonly from: number;
+  readonly reply: EntityReply;
+}
+
+/** A map that answers at once, unless it is told to hold its answers back or what to say. */
+export class FakeEntities implements EntityService {
+  readonly stored = new Map<string, Buffer>();
+  readonly calls: EntityCall[] = [];
+  /** Instead of the map's answer. */
+  behaviour: ((call: EntityCall) => void) | null = null;
+
+  get(key: Uint8Array, ack: number, from: number, reply: EntityReply): void {
+    this.#call('GET', key, Buffer.alloc(0), ack, from, reply);
+  }
+
+  put(key: Uint8Array, value: Uint8Array, ack: number, from: number, reply: EntityReply): void {
+    this.#call('PUT', key, Buffer.from(value), ack, from, reply);
+  }
+
+  delete(key: Uint8Array, ack: number, from: number, reply: EntityReply): void {
+    this.#call('DELETE', key, Buffer.alloc(0), ack, from, reply);
+  }
+
+  /** What the map says to a call. */
+  settle({ method, key, value, reply }: EntityCall): void {
+    const found = this.stored.get(key);
+    if (method === 'PUT') this.stored.set(key, value);
+    if (method === 'DELETE') this.stored.delete(key);
+    if (method === 'GET' && found === undefined) reply.onOutcome(Outcome.notFound, null, '');
+    else reply.onOutcome(Outcome.ok, method === 'GET' ? (found ?? null) : null, '');
+  }
+
+  #call(
+    method: EntityCall['method'],
+    key: Uint8Array,
+    value: Buffer,
+    ack: number,
+    from: number,
+    reply: EntityReply,
+  ): void {
+    const call = { method, key: Buffer.from(key).toString('latin1'), value, ack, from, reply };
+    this.calls.push(call);
+    if (this.behaviour === null) this.settle(call);
+    else this.behaviour(call);
+  }
+}
+
+export interface PageCall {
+  readonly start: string;
+  readonly startExclusive: boolean;
+  readonly end: string | null;
+  readonly signal: AbortSignal;
+}
+
+/** Pages of a sorted list of entries, `entriesPerPage` at a time. */
+export class FakeRanges implements RangeService {
+  entries: (readonly [string, string])[] = [];
+  entriesPerPage = 3;
+  readonly calls: PageCall[] = [];
+  /** Awaited before a page is given; may throw. */
+  beforePage: ((call: PageCall, index: number) => Promise<void> | void) | null = null;
+
+  async page(
+    start: Uint8Array,
+    startExclusive: boolean,
+    end: Uint8Array | null,
+    _maxBytes: number,
+    signal: AbortSignal,
+  ): Promise<EntryPage> {
+    const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString('latin1');
+    const call = { start: text(start), startExclusive, end: end === null ? null : text(end), signal };
+    this.calls.push(call);
+    await this.beforePage?.(call, this.calls.length - 1);
+    const inRange = this.entries.filter(
+      ([key]) =>
+        (startExclusive ? key > call.start : key >= call.start) && (call.end === null || key < call.end),
+    );
+    const page = inRange.slice(0, this.entriesPerPage);
+    const done = page.length === inRange.length;
+    return {
+      keys: page.map(([key]) => Buffer.from(key)),
+      values: page.map(([, value]) => Buffer.from(value)),
+      done,
+      resumeAfter: done ? null : Buffer.from(page[page.length - 1][0]),
+    };
+  }
+}
+
+const DEFAULTS: HttpServerOptions = {
+  host: '127.0.0.1',
+  port: 0,
+  maxValueBytes: 1024 * 1024,
+  maxKeyBytes: 4096,
+  maxRequestsInFlight: 256,
+  maxBytesInFlight: 64 * 1024 * 1024,
+  headersTimeoutMs: 10_000,
+  requestTimeoutMs: 30_000,
+  keepAliveTimeoutMs: 60_000,
+  rangeTimeoutMs: 10_000,
+};
+
+export class Harness implements AsyncDisposable {
+  readonly entities = new FakeEntities();
+  readonly ranges = new FakeRanges();
+  readonly status = { status: (): Record<string, unknown> => ({ node: 'n1', state: 'serving' }) };
+  readonly logged: string[] = [];
+  readonly server: HttpServer;
+
+  private constructor(options: Partial<HttpServerOptions>) {
+    const log = (message: string): void => void this.logged.push(message);
+    const { entities, ranges, status } = this;
+    const services = { entities, ranges, status };
+    this.server = new HttpServer(services, { ...DEFAULTS, ...options }, systemClock, { debug: log, error: log });
+  }
+
+  static async start(options: Partial<HttpServerOptions> = {}): Promise<Harness> {
+    const harness = new Harness(options);
+    await harness.server.listen();
+    return harness;
+  }
+
+  connect(): Promise<RawClient> {
+    return RawClient.connect(this.server.port);
+  }
+
+  get isIdle(): boolean {
+    const { requestsInFlight, bytesInFlight, rangesInFlight } = this.server.figures;
+    return requestsInFlight + bytesInFlight + rangesInFlight === 0;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.server[Symbol.asyncDispose]();
+  }
+}
+
+/** A request without a body; more headers may follow the target. */
+export function request(method: string, target: string, ...headers: string[]): string {
+  return `${[`${method} ${target} HTTP/1.1`, 'Host: test', ...headers].join('\r\n')}\r\n\r\n`;
+}
+
+/** Resolves in a later turn of the loop, when `condition` holds. */
+export async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setImmediate(resolve));
+}

@@ -1,0 +1,259 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import { Packr } from 'msgpackr/pack';
+import { Unpackr } from 'msgpackr/unpack';
+import { QuorateError } from '../../../../src/errors.ts';
+import {
+  CANCEL_FRAME_BYTES,
+  encodeCancel,
+  encodeFailedResponse,
+  encodeFragmentHead,
+  encodeKeyRequest,
+  encodeReason,
+  encodeRefusal,
+  encodeResponse,
+  encodeWriteRequest,
+  FRAME_HEADER_BYTES,
+  failedResponseFrameBytes,
+  fragmentFrameBytes,
+  keyRequestBytes,
+  PING_FRAME,
+  PONG_FRAME,
+  readFrameLength,
+  responseBytes,
+  writeRequestBytes,
+} from '../../../../src/rpc/codec.ts';
+import { Message, MessageDecoder } from '../../../../src/rpc/message.ts';
+import { MessageKind, Operation } from '../../../../src/rpc/operations.ts';
+import { RpcReplyKind } from '../../../../src/rpc/reply.ts';
+
+const unpackr = new Unpackr({ useRecords: false, int64AsType: 'number' });
+const packr = new Packr({ useRecords: false });
+
+const id = fc.integer({ min: 0, max: 0xffff_ffff });
+const key = fc.uint8Array({ maxLength: 300 });
+const record = fc.oneof(
+  fc.uint8Array({ maxLength: 300 }),
+  fc.constantFrom(0, 255, 256, 65_000, 70_000).map((length) => Buffer.alloc(length, 7)),
+);
+const timeoutMs = fc.integer({ min: 0, max: 0xffff_ffff });
+
+/** One frame by hand and the array it stands for. */
+interface Sample {
+  readonly frame: Buffer;
+  readonly array: unknown[];
+}
+
+function frameOf(bytes: number, encode: (target: Buffer, at: number) => number): Buffer {
+  // Written behind other bytes, as in a batch.
+  const target = Buffer.alloc(bytes + 7, 0xee);
+  assert.equal(encode(target, 5), bytes + 5);
+  assert.deepEqual([...target.subarray(bytes + 5)], [0xee, 0xee]);
+  return Buffer.from(target.subarray(5, bytes + 5));
+}
+
+const keyRequest: fc.Arbitrary<Sample> = fc
+  .tuple(id, fc.constantFrom(Operation.read, Operation.readVersion), timeoutMs, key)
+  .map(([i, operation, t, k]) => ({
+    frame: frameOf(FRAME_HEADER_BYTES + keyRequestBytes(k.length), (target, at) =>
+      encodeKeyRequest(target, at, i, operation, t, k),
+    ),
+    array: [MessageKind.request, i, operation, t, Buffer.from(k)],
+  }));
+
+const writeRequest: fc.Arbitrary<Sample> = fc.tuple(id, timeoutMs, key, record).map(([i, t, k, r]) => ({
+  frame: frameOf(FRAME_HEADER_BYTES + writeRequestBytes(k.length, r.length), (target, at) =>
+    encodeWriteRequest(target, at, i, t, k, r),
+  ),
+  array: [MessageKind.request, i, Operation.write, t, Buffer.from(k), Buffer.from(r)],
+}));
+
+const response: fc.Arbitrary<Sample> = fc
+  .tuple(
+    id,
+    fc.oneof(
+      fc.tuple(fc.constantFrom(RpcReplyKind.ok, RpcReplyKind.incomplete), fc.option(record)),
+      fc.tuple(fc.constant(RpcReplyKind.absent), fc.constant(null)),
+    ),
+  )
+  .map(([i, [kind, r]]) => ({
+    frame: frameOf(FRAME_HEADER_BYTES + responseBytes(r), (target, at) =>
+      encodeResponse(target, at, i, kind, r),
+    ),
+    array: [MessageKind.response, i, kind, r === null ? null : Buffer.from(r)],
+  }));
+
+const failedResponse: fc.Arbitrary<Sample> = fc.tuple(id, fc.string({ maxLength: 200 })).map(([i, text]) => {
+  const reason = encodeReason(text);
+  return {
+    frame: frameOf(failedResponseFrameBytes(reason), (target, at) =>
+      encodeFailedResponse(target, at, i, reason),
+    ),
+    array: [MessageKind.response, i, RpcReplyKind.failed, reason.toString()],
+  };
+});
+
+const cancel: fc.Arbitrary<Sample> = id.map((i) => ({
+  frame: frameOf(CANCEL_FRAME_BYTES, (target, at) => encodeCancel(target, at, i)),
+  array: [MessageKind.cancel, i],
+}));
+
+const fragment: fc.Arbitrary<Sample> = fc
+  .tuple(id, fc.uint8Array({ minLength: 1, maxLength: 400 }), fc.nat(10_000), fc.nat(10_000))
+  .map(([i, payload, offset, rest]) => {
+    const total = offset + payload.length + rest;
+    return {
+      frame: frameOf(fragmentFrameBytes(payload.length), (target, at) => {
+        const next = encodeFragmentHead(target, at, i, total, offset, payload.length);
+        target.set(payload, next);
+        return next + payload.length;
+      }),
+      array: [MessageKind.fragment, i, total, offset, Buffer.from(payload)],
+    };
+  });
+
+const fixed: fc.Arbitrary<Sample> = fc.constantFrom(
+  { frame: Buffer.from(PING_FRAME), array: [MessageKind.ping] },
+  { frame: Buffer.from(PONG_FRAME), array: [MessageKind.pong] },
+  { frame: encodeRefusal('differs'), array: [MessageKind.refuse, 'differs'] },
+);
+
+const sample = fc.oneof(keyRequest, writeRequest, response, failedResponse, cancel, fragment, fixed);
+
+function decode(bytes: Buffer): Message {
+  const message = new Message();
+  new MessageDecoder().decode(bytes, 0, bytes.length, message);
+  return message;
+}
+
+/** What a decoded message says, as the array it came from. */
+function arrayOf(message: Message): unknown[] {
+  switch (message.kind) {
+    case MessageKind.request: {
+      const head = [message.kind, message.id, message.operation, message.timeoutMs, message.key()];
+      return message.operation === Operation.write ? [...head, message.body()] : head;
+    }
+    case MessageKind.response: {
+      const record = message.bodyStart < 0 ? null : message.body();
+      const last = message.status === RpcReplyKind.failed ? message.reason : record;
+      return [message.kind, message.id, message.status, last];
+    }
+    case MessageKind.fragment:
+      return [message.kind, message.id, message.total, message.offset, message.body()];
+    case MessageKind.cancel:
+      return [message.kind, message.id];
+    case MessageKind.refuse:
+      return [message.kind, message.reason];
+    default:
+      return [message.kind];
+  }
+}
+
+function decodesOrFaults(bytes: Buffer): void {
+  try {
+    decode(bytes);
+  } catch (error) {
+    assert.ok(error instanceof QuorateError && error.code === 'PROTOCOL', String(error));
+  }
+}
+
+describe('codec', () => {
+  it('writes frames that msgpackr reads', () => {
+    fc.assert(
+      fc.property(sample, ({ frame, array }) => {
+        assert.equal(readFrameLength(frame, 0), frame.length - FRAME_HEADER_BYTES);
+        assert.deepEqual(unpackr.unpack(frame.subarray(FRAME_HEADER_BYTES)), array);
+      }),
+    );
+  });
+
+  it('reads back what it wrote', () => {
+    fc.assert(
+      fc.property(sample, ({ frame, array }) => {
+        assert.deepEqual(arrayOf(decode(frame.subarray(FRAME_HEADER_BYTES))), array);
+      }),
+    );
+  });
+
+  it('reads what msgpackr writes', () => {
+    fc.assert(
+      fc.property(sample, ({ array }) => {
+        assert.deepEqual(arrayOf(decode(packr.pack(array))), array);
+      }),
+    );
+  });
+
+  it('gives PROTOCOL for every message cut short', () => {
+    fc.assert(
+      fc.property(sample, fc.nat(), ({ frame }, seed) => {
+        const message = frame.subarray(FRAME_HEADER_BYTES);
+        const cut = message.subarray(0, seed % message.length);
+        assert.throws(() => decode(cut), { code: 'PROTOCOL' });
+      }),
+    );
+  });
+
+  it('gives PROTOCOL for bytes behind a message', () => {
+    fc.assert(
+      fc.property(sample, ({ frame }) => {
+        const longer = Buffer.concat([frame.subarray(FRAME_HEADER_BYTES), Buffer.of(0)]);
+        assert.throws(() => decode(longer), { code: 'PROTOCOL' });
+      }),
+    );
+  });
+
+  it('gives PROTOCOL and nothing else for random bytes', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 64 }), (bytes) => decodesOrFaults(Buffer.from(bytes))),
+      { numRuns: 5_000 },
+    );
+  });
+
+  it('gives PROTOCOL and nothing else for flipped bits', () => {
+    fc.assert(
+      fc.property(sample, fc.nat(), fc.nat(7), ({ frame }, where, bit) => {
+        const message = Buffer.from(frame.subarray(FRAME_HEADER_BYTES));
+        message[where % Math.min(message.length, 64)] ^= 1 << bit;
+        decodesOrFaults(message);
+      }),
+      { numRuns: 3_000 },
+    );
+  });
+
+  it('gives PROTOCOL and nothing else for well-formed arrays of other things', () => {
+    const odd = fc.array(fc.oneof(fc.nat(12), fc.string(), fc.uint8Array(), fc.constant(null), fc.boolean()));
+    fc.assert(
+      fc.property(odd, (array) => decodesOrFaults(packr.pack(array))),
+      { numRuns: 2_000 },
+    );
+  });
+
+  it('keeps a request of an unknown operation, whatever its arguments', () => {
+    const message = decode(packr.pack([MessageKind.request, 9, 77, 500, { any: ['thing'] }, 3.5]));
+    assert.equal(message.operation, 77);
+    assert.equal(message.id, 9);
+  });
+
+  it('refuses fragments that lie outside their message', () => {
+    const payload = Buffer.alloc(10);
+    assert.throws(() => decode(packr.pack([MessageKind.fragment, 1, 100, 91, payload])), {
+      code: 'PROTOCOL',
+    });
+    assert.throws(() => decode(packr.pack([MessageKind.fragment, 1, 100, 0, Buffer.alloc(0)])), {
+      code: 'PROTOCOL',
+    });
+  });
+
+  it('cuts a reason that is too long', () => {
+    assert.equal(encodeReason('x'.repeat(5_000)).length, 1_024);
+  });
+
+  it('lets go of the bytes it decoded', () => {
+    const decoder = new MessageDecoder();
+    const message = new Message();
+    decoder.decode(Buffer.from(PING_FRAME.subarray(FRAME_HEADER_BYTES)), 0, 2, message);
+    decoder.clear(message);
+    assert.equal(message.bytes.length, 0);
+  });
+});
