@@ -11,7 +11,12 @@ export interface HandshakeIdentity {
   readonly memberIds: ReadonlySet<string>;
 }
 
-export function createHandshakePolicy(identity: HandshakeIdentity, standing: Standing): HandshakePolicy {
+/** @param onMet called after each handshake in which this node found nothing wrong */
+export function createHandshakePolicy(
+  identity: HandshakeIdentity,
+  standing: Standing,
+  onMet: (nodeId: string) => void,
+): HandshakePolicy {
   const localHello = (peerNodeId: string | null): Hello => {
     const greeting = standing.greetingFor(peerNodeId);
     return {
@@ -29,6 +34,9 @@ export function createHandshakePolicy(identity: HandshakeIdentity, standing: Sta
   return {
     localHello,
     judge: (hello) => judgeHello(localHello(hello.nodeId), hello, (nodeId) => identity.memberIds.has(nodeId)),
-    accepted: (hello) => standing.hear(hello),
+    accepted(hello) {
+      standing.hear(hello);
+      onMet(hello.nodeId);
+    },
   };
 }

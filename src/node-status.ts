@@ -1,13 +1,13 @@
 /** What `GET /v0/status` says of a node: plain data, put together from its parts. */
+import manifest from '../package.json' with { type: 'json' };
 import { formatAddress } from './cluster/address.ts';
 import type { Topology } from './cluster/topology.ts';
 import type { LoopDelayMonitor } from './loop-delay.ts';
+import type { IdentityStore } from './replica/identity-store.ts';
 import type { Replica } from './replica/replica.ts';
 import type { Standing } from './replica/standing.ts';
 import type { StorageEngine } from './replica/storage-engine.ts';
 import type { RpcMesh } from './rpc/mesh.ts';
-
-export const QUORATE_VERSION = '0.1.0';
 
 export type NodeState =
   | 'serving'
@@ -20,15 +20,13 @@ export type NodeState =
   | 'draining';
 
 export interface StatusSources {
-  readonly nodeId: string;
-  readonly incarnation: string;
   readonly topology: Topology;
+  readonly store: IdentityStore;
+  readonly standing: Standing;
   readonly engine: StorageEngine;
   readonly replica: Replica;
-  readonly standing: Standing;
   readonly mesh: RpcMesh;
   readonly loopDelay: LoopDelayMonitor;
-  readonly startedMs: number;
 }
 
 export function nodeState(sources: StatusSources, isDraining: boolean): NodeState {
@@ -38,21 +36,31 @@ export function nodeState(sources: StatusSources, isDraining: boolean): NodeStat
   return sources.standing.whole === 'unproven' ? 'joining' : 'serving';
 }
 
-export function nodeStatus(sources: StatusSources, isDraining: boolean, nowMs: number): Record<string, unknown> {
-  const { topology } = sources;
+export function nodeStatus(
+  sources: StatusSources,
+  isDraining: boolean,
+  uptimeMs: number,
+): Record<string, unknown> {
+  const { clusterId, incarnation, nodeId } = sources.store.current;
   return {
     node: {
-      id: sources.nodeId,
+      id: nodeId,
       state: nodeState(sources, isDraining),
-      version: QUORATE_VERSION,
-      incarnation: sources.incarnation,
-      uptimeSeconds: Math.round((nowMs - sources.startedMs) / 1000),
+      version: manifest.version,
+      cluster: clusterId,
+      incarnation,
+      uptimeSeconds: Math.floor(uptimeMs / 1000),
     },
     engine: sources.engine.stats(),
     replica: sources.replica.figures(),
     peers: sources.mesh.peers(),
-    nodes: topology.nodes.map(({ id, http, zone }) => ({ id, http: formatAddress(http), zone })),
+    nodes: sources.topology.nodes.map(({ id, http, zone }) => ({ id, http: formatAddress(http), zone })),
     eventLoopDelay: sources.loopDelay.summary(),
-    residentBytes: process.memoryUsage.rss(),
+    memory: memory(),
   };
+}
+
+function memory(): Record<string, number> {
+  const { rss, heapUsed, external, arrayBuffers } = process.memoryUsage();
+  return { residentBytes: rss, heapUsedBytes: heapUsed, externalBytes: external, arrayBuffersBytes: arrayBuffers };
 }

@@ -1,26 +1,30 @@
 /**
  * The composition root: the one file that wires a node. Identity, then the engine; the clock and the standing in
- * the cluster over the identity; the replica over the engine; the RPC server and mesh; the coordinator over
- * both; HTTP on top.
+ * the cluster over the identity; the replica over the engine; the RPC server and mesh; the coordinator over both;
+ * HTTP on top. It stops in the opposite order: node-drain.ts.
  */
 import { join } from 'node:path';
-import { hashBytes, RecordStore } from '../native-free-lsm/index.ts';
+import { RecordStore, recordSizeBytes } from '../native-free-lsm/index.ts';
 import { type Clock, type Random, systemClock, systemRandom } from './clock.ts';
-import { Placement } from './cluster/placement.ts';
 import { formatAddress } from './cluster/address.ts';
+import { Placement } from './cluster/placement.ts';
 import { type Topology, type TopologyNode, topologyDigest } from './cluster/topology.ts';
 import type { NodeSettings } from './config.ts';
 import { Coordinator } from './coordinator/coordinator.ts';
 import { NodeReplicaSet } from './coordinator/replica-set.ts';
 import { QuorateError } from './errors.ts';
-import { HttpServer } from './http/server.ts';
+import { HttpServer, type HttpServerOptions } from './http/server.ts';
 import { HybridClock } from './hybrid-clock.ts';
 import type { Log } from './log.ts';
 import { LoopDelayMonitor } from './loop-delay.ts';
+import { type DrainParts, drainInOrder } from './node-drain.ts';
 import { createHandshakePolicy } from './node-handshake.ts';
+import { Readiness } from './node-readiness.ts';
 import { nodeState, nodeStatus, type StatusSources } from './node-status.ts';
+import { type FolderFiles, nodeFolderFiles } from './replica/folder-files.ts';
 import { createIdentity, ENGINE_FOLDER, inspectFolder } from './replica/identity.ts';
 import { IdentityStore } from './replica/identity-store.ts';
+import { PeerRequests } from './replica/peer-requests.ts';
 import { Replica } from './replica/replica.ts';
 import { Standing } from './replica/standing.ts';
 import type { StorageEngine } from './replica/storage-engine.ts';
@@ -28,25 +32,28 @@ import { storageError } from './replica/storage-fault.ts';
 import { RpcMesh } from './rpc/mesh.ts';
 import { RpcServer } from './rpc/server.ts';
 import { TcpTransport } from './rpc/tcp-transport.ts';
+import type { Transport } from './rpc/transport.ts';
 
 export const MAX_KEY_BYTES = 4096;
-/** Header of a record, and of the operation around it in the log. */
-const RECORD_OVERHEAD_BYTES = 64;
-/** How long a start waits to hear from the peers whether this node's folder is new or was emptied. */
-const SETTLE_MS = 500;
 
 export interface NodeOptions {
   readonly nodeId: string;
   readonly clusterId: string;
   readonly topology: Topology;
+  /** This node's own; made when it is missing. */
   readonly dataDirectory: string;
   readonly settings: NodeSettings;
   readonly log: Log;
-  /** The node cannot go on (its identity file cannot be written): it has stopped taking requests. */
+  /** The node could not go on (its identity file cannot be written) and has drained itself. */
   readonly onFault?: (error: Error) => void;
   readonly clock?: Clock;
   readonly random?: Random;
-  /** Another store than the LSM engine: benchmarks and simulations. */
+  readonly files?: FolderFiles;
+  readonly transport?: Transport;
+  /**
+   * Another store than the LSM engine: benchmarks and simulations.
+   * @param directory the engine's own, below the node's
+   */
   readonly openStorage?: (directory: string, settings: NodeSettings) => Promise<StorageEngine>;
 }
 
@@ -54,7 +61,7 @@ export interface RunningNode extends AsyncDisposable {
   readonly httpUrl: string;
   readonly rpcAddress: string;
   /**
-   * Takes no more requests, ends those in flight, syncs, closes.
+   * Takes no more requests, ends those in flight, syncs, closes. Once, however often it is called.
    * @param signal its abort ends what is in flight
    */
   drain(signal?: AbortSignal): Promise<void>;
@@ -62,193 +69,217 @@ export interface RunningNode extends AsyncDisposable {
 
 /**
  * Starts a node and resolves once it serves.
- * @throws QuorateError or LsmError with a sentence for people; what was started is closed again
+ * @throws QuorateError with a sentence for people; what was started is closed again
  */
 export async function startNode(options: NodeOptions): Promise<RunningNode> {
-  const { clusterId, dataDirectory, log, nodeId, settings, topology } = options;
+  const { settings, topology } = options;
   const clock = options.clock ?? systemClock;
-  const random = options.random ?? systemRandom;
-  const self = topology.nodes.findIndex(({ id }) => id === nodeId);
-  if (self === -1) throw new QuorateError('INVALID_CONFIG', `the topology has no node ${nodeId}`);
-  await using started = new AsyncDisposableStack();
-
-  const found = await inspectFolder(dataDirectory, { clusterId, nodeId });
-  const newIdentity = { clusterId, nodeId, nowMs: clock.nowMs(), random, whole: 'unproven', clockCeiling: 0 } as const;
-  const identity = found ?? (await createIdentity(dataDirectory, newIdentity));
-  const engine = await (options.openStorage ?? openEngine(log))(join(dataDirectory, ENGINE_FOLDER), settings);
-  started.defer(() => engine.close());
-  let failed = false;
-  const store = new IdentityStore(dataDirectory, identity, (error) => {
-    failed = true;
-    log.error(`The node stops: ${error.message}`);
-    options.onFault?.(error);
-  });
-  started.defer(() => (failed ? undefined : store.settled()));
-  const timestamps = await HybridClock.open({
-    clock,
-    ceiling: identity.clockCeiling,
-    reserve: (clockCeiling) => store.update({ clockCeiling }),
-    maxDriftMs: settings.maxClockDriftMs,
-  });
-  const standing = new Standing(store, topology.nodes.length, log);
-  const maxRecordBytes = settings.maxValueBytes + RECORD_OVERHEAD_BYTES;
-  const replica = new Replica({
-    engine,
-    standing,
-    timestamps,
-    clock,
-    maxKeyBytes: MAX_KEY_BYTES,
-    maxRecordBytes,
-    log,
-  });
-
-  const memberIds = new Set(topology.nodes.map(({ id }) => id));
-  const digest = topologyDigest(topology);
-  const { maxValueBytes } = settings;
-  const policy = createHandshakePolicy({ clusterId, topologyDigest: digest, maxValueBytes, memberIds }, standing);
-  const transport = new TcpTransport();
-  const mesh = new RpcMesh({
-    peers: topology.nodes.map((node, i) => (i === self ? null : { nodeId: node.id, ...node.rpc })),
-    policy,
-    transport,
-    clock,
-    random,
-    log,
-  });
-  started.defer(() => {
-    mesh.abort();
-    return mesh.close();
-  });
-  const rpc = new RpcServer({
-    handler: {
-      read: (key, _timeoutMs, sink, token) => replica.read(key, sink, token),
-      write: (key, record, sink, token) => replica.writeFromPeer(key, record, sink, token),
-      readVersion: (key, _timeoutMs, sink, token) => replica.readVersion(key, sink, token),
-    },
-    policy: {
-      ...policy,
-      accepted: (hello) => {
-        policy.accepted(hello);
-        mesh.peerSeen(hello.nodeId);
-      },
-    },
-    transport,
-    clock,
-    log,
-  });
-  started.defer(() => {
-    rpc.abort();
-    return rpc.close();
-  });
-
-  const coordinator = new Coordinator({
-    nodeIds: topology.nodes.map(({ id }) => id),
-    placement: new Placement(topology.nodes, topology.placement),
-    replicas: new NodeReplicaSet(self, replica, mesh),
-    timestamps,
-    writerId: writerIdOf(nodeId),
-    clock,
-    timeoutMs: settings.requestTimeoutMs,
-  });
-  const loopDelay = started.use(new LoopDelayMonitor());
-  let isDraining = false;
-  const sources: StatusSources = {
-    nodeId,
-    incarnation: identity.incarnation,
-    topology,
-    engine,
-    replica,
-    standing,
-    mesh,
-    loopDelay,
-    startedMs: clock.nowMs(),
-  };
-  const status = () => nodeStatus(sources, isDraining, clock.nowMs());
-  const http = createHttp(topology.nodes[self], settings, coordinator, replica, { status }, clock, log);
-  started.defer(() => http[Symbol.asyncDispose]());
-
-  await rpc.listen(topology.nodes[self].rpc.host, topology.nodes[self].rpc.port);
-  mesh.start();
-  await Promise.race([standing.settled, new Promise<void>((resolve) => clock.after(SETTLE_MS, resolve))]);
-  await http.listen();
-  if (nodeState(sources, false) === 'joining') log.warn('No majority of the cluster has been reached yet');
-
-  const parts = started.move();
-  const close = async (signal?: AbortSignal): Promise<void> => {
-    isDraining = true;
-    await http.drain(signal);
-    coordinator.close();
-    await parts.disposeAsync();
-  };
-  let closing: Promise<void> | undefined;
-  const drain = (signal?: AbortSignal): Promise<void> => {
-    closing ??= close(signal);
-    return closing;
-  };
-  const { http: httpAddress, rpc: rpcEndpoint } = topology.nodes[self];
-  return {
-    httpUrl: `http://${formatAddress({ host: httpAddress.host, port: http.port })}`,
-    rpcAddress: formatAddress({ host: rpcEndpoint.host, port: rpc.port }),
-    drain,
-    [Symbol.asyncDispose]: () => drain(AbortSignal.abort()),
-  };
+  if (topology.nodes.every(({ id }) => id !== options.nodeId)) {
+    throw new QuorateError('INVALID_CONFIG', `the topology has no node ${options.nodeId}`);
+  }
+  const { engine, store } = await openDataFolder(options, clock);
+  let node: Node;
+  try {
+    const openingClock = HybridClock.open({
+      clock,
+      ceiling: store.current.clockCeiling,
+      reserve: (clockCeiling) => store.update({ clockCeiling }),
+      maxDriftMs: settings.maxClockDriftMs,
+    });
+    const placement = new Placement(topology.nodes, topology.placement);
+    node = new Node(options, clock, engine, store, await openingClock, placement);
+  } catch (error) {
+    await engine.close();
+    throw error;
+  }
+  try {
+    await node.start();
+  } catch (error) {
+    await node.drain(AbortSignal.abort());
+    throw error;
+  }
+  return node;
 }
 
-function openEngine(log: Log): (directory: string, settings: NodeSettings) => Promise<StorageEngine> {
+interface DataFolder {
+  readonly engine: StorageEngine;
+  readonly store: IdentityStore;
+}
+
+async function openDataFolder(options: NodeOptions, clock: Clock): Promise<DataFolder> {
+  const { clusterId, dataDirectory, nodeId, settings } = options;
+  const { files = nodeFolderFiles, random = systemRandom } = options;
+  const owner = { clusterId, nodeId };
+  if ((await inspectFolder(dataDirectory, owner, files)) === null) {
+    const fresh = { ...owner, nowMs: clock.nowMs(), random, whole: 'unproven', clockCeiling: 0 } as const;
+    await createIdentity(dataDirectory, fresh, files);
+  }
+  const openStorage = options.openStorage ?? engineOpener(options.log);
+  const engine = await openStorage(join(dataDirectory, ENGINE_FOLDER), settings);
+  try {
+    // Again, now that the engine's lock is held: whoever held it may have raised the clock's ceiling meanwhile.
+    const identity = await inspectFolder(dataDirectory, owner, files);
+    if (identity === null) throw new QuorateError('STORAGE', `${dataDirectory} was emptied while the node started`);
+    return { engine, store: new IdentityStore(dataDirectory, identity, files) };
+  } catch (error) {
+    await engine.close();
+    throw error;
+  }
+}
+
+function engineOpener(log: Log): (directory: string, settings: NodeSettings) => Promise<StorageEngine> {
   return async (directory, settings) => {
-    const maxRecordBytes = settings.maxValueBytes + MAX_KEY_BYTES + RECORD_OVERHEAD_BYTES;
+    const maxRecordBytes = MAX_KEY_BYTES + recordSizeBytes(settings.maxValueBytes, true);
+    const engineOptions = {
+      durability: settings.durability,
+      syncIntervalMs: settings.syncIntervalMs,
+      maxRecordBytes,
+      // The settings allow for two largest values, the engine asks for two largest records.
+      memtableBytes: Math.max(settings.memtableBytes, Math.ceil((2 * maxRecordBytes) / 8) * 8),
+      blockCacheBytes: settings.blockCacheBytes,
+      readers: Math.max(1, settings.readers),
+      writeStallTimeoutMs: settings.requestTimeoutMs,
+      // What was deleted here may still be on another node, and would come back from there.
+      dropTombstonesBelow: 0,
+    };
     try {
-      return RecordStore.open(
-        directory,
-        {
-          durability: settings.durability,
-          syncIntervalMs: settings.syncIntervalMs,
-          maxRecordBytes,
-          memtableBytes: Math.max(settings.memtableBytes, Math.ceil((2 * maxRecordBytes) / 8) * 8),
-          blockCacheBytes: settings.blockCacheBytes,
-          readers: Math.max(1, settings.readers),
-          writeStallTimeoutMs: settings.requestTimeoutMs,
-          // Another replica may still hold what was deleted: see the brief word in ARCHITECTURE.md.
-          dropTombstonesBelow: 0,
-        },
-        { report: (message) => log.warn(message) },
-      );
+      return RecordStore.open(directory, engineOptions, { report: (message) => log.warn(message) });
     } catch (error) {
       throw storageError(error);
     }
   };
 }
 
-function createHttp(
-  node: TopologyNode,
-  settings: NodeSettings,
-  coordinator: Coordinator,
-  replica: Replica,
-  status: { status(): Record<string, unknown> },
-  clock: Clock,
-  log: Log,
-): HttpServer {
-  return new HttpServer(
-    { entities: coordinator, ranges: replica, status },
-    {
-      host: node.http.host,
-      port: node.http.port,
-      maxValueBytes: settings.maxValueBytes,
-      maxKeyBytes: MAX_KEY_BYTES,
-      maxRequestsInFlight: settings.maxRequestsInFlight,
-      maxBytesInFlight: settings.maxBytesInFlight,
-      headersTimeoutMs: settings.headersTimeoutMs,
-      requestTimeoutMs: settings.bodyTimeoutMs,
-      keepAliveTimeoutMs: settings.keepAliveTimeoutMs,
-      rangeTimeoutMs: settings.rangeTimeoutMs,
-    },
-    clock,
-    { debug: () => undefined, error: (message) => log.error(message) },
-  );
+class Node implements RunningNode {
+  readonly #options: NodeOptions;
+  readonly #clock: Clock;
+  readonly #startedMs: number;
+  readonly #here: TopologyNode;
+  readonly #loopDelay = new LoopDelayMonitor();
+  readonly #server: RpcServer;
+  readonly #mesh: RpcMesh;
+  readonly #http: HttpServer;
+  readonly #status: StatusSources;
+  readonly #parts: DrainParts;
+  #readiness: Readiness | null = null;
+  #draining: Promise<void> | null = null;
+
+  constructor(
+    options: NodeOptions,
+    clock: Clock,
+    engine: StorageEngine,
+    store: IdentityStore,
+    timestamps: HybridClock,
+    placement: Placement,
+  ) {
+    const { clusterId, log, settings, topology } = options;
+    const { random = systemRandom, transport = new TcpTransport() } = options;
+    const { maxValueBytes } = settings;
+    const self = topology.nodes.findIndex(({ id }) => id === options.nodeId);
+    this.#options = options;
+    this.#clock = clock;
+    this.#startedMs = clock.monotonicMs();
+    this.#here = topology.nodes[self];
+
+    const standing = new Standing(store, topology.nodes.length, log);
+    const maxRecordBytes = recordSizeBytes(maxValueBytes, true);
+    const limits = { maxKeyBytes: MAX_KEY_BYTES, maxRecordBytes };
+    const replica = new Replica({ engine, standing, timestamps, clock, log, ...limits });
+
+    const peerRequests = new PeerRequests(replica);
+    const memberIds = new Set(topology.nodes.map(({ id }) => id));
+    const cluster = { clusterId, topologyDigest: topologyDigest(topology), maxValueBytes, memberIds };
+    const policy = createHandshakePolicy(cluster, standing, (nodeId) => this.#onMet(nodeId));
+    const peers = topology.nodes.map(({ id, rpc }, i) => (i === self ? null : { nodeId: id, ...rpc }));
+    this.#server = new RpcServer({ handler: peerRequests, policy, transport, clock, log });
+    this.#mesh = new RpcMesh({ peers, policy, transport, clock, random, log });
+
+    const coordinator = new Coordinator({
+      nodeIds: topology.nodes.map(({ id }) => id),
+      placement,
+      replicas: new NodeReplicaSet(self, replica, this.#mesh),
+      timestamps,
+      writerId: writerIdOf(store.current.incarnation),
+      clock,
+      timeoutMs: settings.requestTimeoutMs,
+    });
+    const { mesh, server, loopDelay } = { mesh: this.#mesh, server: this.#server, loopDelay: this.#loopDelay };
+    this.#status = { topology, store, standing, engine, replica, mesh, loopDelay };
+    const services = { entities: coordinator, ranges: replica, status: this };
+    const httpLog = { debug: () => undefined, error: (message: string) => log.error(message) };
+    this.#http = new HttpServer(services, httpOptions(this.#here, settings), clock, httpLog);
+    this.#parts = { clock, http: this.#http, coordinator, mesh, server, peerRequests, store, engine };
+    store.failed.then((fault) => this.#stopFor(fault));
+  }
+
+  get httpUrl(): string {
+    return `http://${formatAddress({ host: this.#here.http.host, port: this.#http.port })}`;
+  }
+
+  get rpcAddress(): string {
+    return formatAddress({ host: this.#here.rpc.host, port: this.#server.port });
+  }
+
+  async start(): Promise<void> {
+    const { rpc } = this.#here;
+    const { standing, topology } = this.#status;
+    await this.#server.listen(rpc.host, rpc.port);
+    this.#mesh.start();
+    const sources = { standing, mesh: this.#mesh, clusterSize: topology.nodes.length };
+    this.#readiness = new Readiness(sources, this.#clock);
+    await this.#readiness.reached;
+    await this.#http.listen();
+    if (!standing.isSettled) this.#options.log.warn('No majority of the cluster has been reached yet');
+  }
+
+  status(): Record<string, unknown> {
+    return nodeStatus(this.#status, this.#draining !== null, this.#clock.monotonicMs() - this.#startedMs);
+  }
+
+  drain(signal?: AbortSignal): Promise<void> {
+    this.#draining ??= drainInOrder(this.#parts, signal).finally(() => this.#loopDelay[Symbol.dispose]());
+    return this.#draining;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.drain(AbortSignal.abort());
+  }
+
+  #onMet(nodeId: string): void {
+    this.#mesh.peerSeen(nodeId);
+    this.#readiness?.check();
+  }
+
+  async #stopFor(fault: Error): Promise<void> {
+    this.#options.log.error(`The node stops: ${fault.message}`);
+    try {
+      await this.drain();
+    } catch {
+      // That same fault, once more.
+    }
+    this.#options.onFault?.(fault);
+  }
 }
 
-/** 32 bits that tell this node's versions from those another issued at the same time. */
-function writerIdOf(nodeId: string): number {
-  const bytes = Buffer.from(nodeId);
-  return hashBytes(bytes, 0, bytes.length);
+function httpOptions({ http }: TopologyNode, settings: NodeSettings): HttpServerOptions {
+  return {
+    host: http.host,
+    port: http.port,
+    maxValueBytes: settings.maxValueBytes,
+    maxKeyBytes: MAX_KEY_BYTES,
+    maxRequestsInFlight: settings.maxRequestsInFlight,
+    maxBytesInFlight: settings.maxBytesInFlight,
+    headersTimeoutMs: settings.headersTimeoutMs,
+    requestTimeoutMs: settings.bodyTimeoutMs,
+    keepAliveTimeoutMs: settings.keepAliveTimeoutMs,
+    rangeTimeoutMs: settings.rangeTimeoutMs,
+  };
+}
+
+/**
+ * 32 bits that tell this node's versions from those another issued at the same time: of its folder's incarnation,
+ * so that a node that lost its folder, and with it what it had reserved of time, cannot issue a version twice.
+ */
+function writerIdOf(incarnation: string): number {
+  return Number.parseInt(incarnation.slice(0, 8), 16);
 }

@@ -170,7 +170,7 @@ export class BlockCache {
     const offset = this.#hand % this.#capacity;
     const slot = slotAt(offset);
     const state = this.bytes[stateByte(slot)];
-    
+    if (state === RegionState.filling) return false;
     if (state === RegionState.skipped) {
       this.#hand += this.#capacity - offset;
       return true;

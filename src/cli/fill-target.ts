@@ -1,9 +1,8 @@
 /** Which cluster a fill is for, and which of its nodes' folders it builds: what `serve` makes of the same flags. */
-import fs from 'node:fs';
 import path from 'node:path';
 import type { PlacementNode, PlacementPolicy } from '../cluster/placement.ts';
-import { localTopology, parseTopology, type Topology } from '../cluster/topology.ts';
-import { errorMessage, QuorateError } from '../errors.ts';
+import { localTopology, readTopology, type Topology } from '../cluster/topology.ts';
+import { QuorateError } from '../errors.ts';
 import {
   checkMemberDirectory,
   inspectDataDirectory,
@@ -31,8 +30,9 @@ export interface FillTarget {
 export function localTarget(nodes: number, directory: string): FillTarget {
   const dataDirectory = path.resolve(directory);
   inspectDataDirectory(dataDirectory, nodes);
-  // Addresses have no say in who holds what.
-  const topology = localTopology({ nodes, host: '', port: 0, rpcPorts: [] });
+  // Any addresses will do: they have no say in who holds what.
+  const rpcPorts = Array.from({ length: nodes }, (_, index) => 1 + nodes + index);
+  const topology = localTopology({ nodes, host: '127.0.0.1', port: 1, rpcPorts });
   return targetOf(
     topology,
     dataDirectory,
@@ -44,18 +44,21 @@ export function localTarget(nodes: number, directory: string): FillTarget {
 /**
  * One node of a real cluster, or all of them side by side. Touches nothing.
  * @param nodeId undefined: all
- * @throws QuorateError INVALID_TOPOLOGY, INVALID_CONFIG, STORAGE
+ * @throws QuorateError INVALID_TOPOLOGY, STORAGE
  */
 export function topologyTarget(file: string, nodeId: string | undefined, directory: string): FillTarget {
-  const topology = parseTopology(readTopologyFile(file), file);
+  const topology = readTopology(file);
   const filled = topology.nodes.filter(({ id }) => nodeId === undefined || id === nodeId);
   if (filled.length === 0) {
     const ids = topology.nodes.map(({ id }) => id).join(', ');
-    throw new QuorateError('INVALID_CONFIG', `${file} lists no node '${nodeId}': choose one of ${ids}`);
+    throw new QuorateError(
+      'INVALID_TOPOLOGY',
+      `${file} lists no node ${nodeId}: name one of ${ids} with --node`,
+    );
   }
   const dataDirectory = path.resolve(directory);
-  checkMemberDirectory(dataDirectory);
-  return targetOf(topology, dataDirectory, filled, () => topology.cluster!);
+  for (const { id } of filled) checkMemberDirectory(nodeDirectory(dataDirectory, id));
+  return targetOf(topology, dataDirectory, filled, () => topology.cluster);
 }
 
 function targetOf(
@@ -72,16 +75,4 @@ function targetOf(
     folders: filled.map(({ id }) => ({ nodeId: id, directory: nodeDirectory(dataDirectory, id) })),
     open,
   };
-}
-
-function readTopologyFile(file: string): string {
-  try {
-    return fs.readFileSync(file, 'utf8');
-  } catch (error) {
-    throw new QuorateError(
-      'INVALID_CONFIG',
-      `the topology file ${file} cannot be read (${errorMessage(error)}): name a JSON file with --topology`,
-      error,
-    );
-  }
 }

@@ -1,9 +1,8 @@
 /** What `serve` is to start. Making a plan checks the flags; configuring it checks the machine and makes folders. */
-import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { type ClusterSettings, checkNodeSettings, type NodeSettings, readersFor } from '../config.ts';
-import { errorMessage, QuorateError } from '../errors.ts';
+import { QuorateError } from '../errors.ts';
 import {
   checkMemberDirectory,
   inspectDataDirectory,
@@ -69,10 +68,10 @@ export function planMember(
   return {
     nodeIds: [nodeId],
     async configure() {
-      const { parseTopology } = await import('../cluster/topology.ts');
-      const topology = parseTopology(readTopologyFile(topologyFile), topologyFile);
+      const { readTopology } = await import('../cluster/topology.ts');
+      const topology = readTopology(topologyFile);
       const self = topology.nodes.find(({ id }) => id === nodeId);
-      if (self === undefined || topology.cluster === null) {
+      if (self === undefined) {
         const ids = topology.nodes.map(({ id }) => id).join(', ');
         throw new QuorateError(
           'INVALID_TOPOLOGY',
@@ -93,18 +92,6 @@ export function planMember(
       ];
     },
   };
-}
-
-function readTopologyFile(file: string): string {
-  try {
-    return fs.readFileSync(file, 'utf8');
-  } catch (error) {
-    throw new QuorateError(
-      'INVALID_TOPOLOGY',
-      `the topology file ${file} cannot be read (${errorMessage(error)}): name another with --topology`,
-      error,
-    );
-  }
 }
 
 function resolveReaders(settings: NodeSettings, nodesOnMachine: number): NodeSettings {

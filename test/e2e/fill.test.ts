@@ -14,6 +14,8 @@ import { until } from '../support/until.ts';
 
 let directory = '';
 let data = '';
+/** Killed at the end of a test that failed before it did so itself. */
+let left: ChildProcess | undefined;
 
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), 'quorate-fill-'));
@@ -21,6 +23,8 @@ beforeEach(() => {
 });
 
 afterEach(() => {
+  left?.kill('SIGKILL');
+  left = undefined;
   rmSync(directory, { recursive: true });
 });
 
@@ -95,6 +99,7 @@ async function startLongFill(): Promise<ChildProcess> {
     env: quietEnvironment(),
     stdio: ['ignore', 'ignore', 'pipe'],
   });
+  left = child;
   const engine = join(data, 'node-1', 'engine');
   await until(
     () => existsSync(engine) && readdirSync(engine).some((name) => name.endsWith('.tmp')),
@@ -184,7 +189,7 @@ describe('fill', { timeout: 120_000 }, () => {
     await refuses(['--value-size', '2MiB'], /--value-size '2MiB' is wrong/);
     await refuses(['--size', '60TiB', '--value-size', '1MiB'], /needs about .* has .* left/);
     await refuses(['--node', 'berlin'], /--node belongs to --topology/);
-    await refuses(['--topology', join(directory, 'none.json')], /cannot be read/);
+    await refuses(['--topology', join(directory, 'none.json')], /topology file cannot be read/);
     await refuses(['--topology', 'x.json', '--nodes', '4'], /--nodes has no meaning with --topology/);
     await refuses(['--sise', '1GiB'], /unknown option/);
   });

@@ -44,7 +44,10 @@ test('the empty value is a value, with and without a Content-Length, and chunked
     assert.equal(got.status, 200);
     assert.equal(got.headers.get('content-length'), '0');
   }
-  assert.deepEqual([...harness.entities.stored.values()], [Buffer.alloc(0), Buffer.alloc(0), Buffer.alloc(0)]);
+  assert.deepEqual(
+    [...harness.entities.stored.values()],
+    [Buffer.alloc(0), Buffer.alloc(0), Buffer.alloc(0)],
+  );
 });
 
 test('a key is the UTF-8 of its percent-decoded parameter, and a plus is a space', async () => {

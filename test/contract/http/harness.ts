@@ -127,7 +127,10 @@ export class Harness implements AsyncDisposable {
     const log = (message: string): void => void this.logged.push(message);
     const { entities, ranges, status } = this;
     const services = { entities, ranges, status };
-    this.server = new HttpServer(services, { ...DEFAULTS, ...options }, systemClock, { debug: log, error: log });
+    this.server = new HttpServer(services, { ...DEFAULTS, ...options }, systemClock, {
+      debug: log,
+      error: log,
+    });
   }
 
   static async start(options: Partial<HttpServerOptions> = {}): Promise<Harness> {
@@ -155,7 +158,11 @@ export function request(method: string, target: string, ...headers: string[]): s
   return `${[`${method} ${target} HTTP/1.1`, 'Host: test', ...headers].join('\r\n')}\r\n\r\n`;
 }
 
-/** Resolves in a later turn of the loop, when `condition` holds. */
+/** Resolves in the first turn of the loop in which `condition` holds; rejects when none comes. */
 export async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setImmediate(resolve));
+  const endMs = performance.now() + 10_000;
+  while (!condition()) {
+    if (performance.now() > endMs) throw new Error(`waited in vain for ${condition}`);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
 }

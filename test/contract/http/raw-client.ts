@@ -53,7 +53,9 @@ export class RawClient implements Disposable {
   }
 
   send(...parts: (string | Uint8Array)[]): this {
-    this.socket.write(Buffer.concat(parts.map((part) => (typeof part === 'string' ? Buffer.from(part) : part))));
+    this.socket.write(
+      Buffer.concat(parts.map((part) => (typeof part === 'string' ? Buffer.from(part) : part))),
+    );
     return this;
   }
 
@@ -111,7 +113,8 @@ export class RawClient implements Disposable {
   }
 
   async #more(): Promise<void> {
-    if (this.#hasEnded) throw new Error(`the connection ended before the answer did: ${this.#error?.code ?? 'FIN'}`);
+    if (this.#hasEnded)
+      throw new Error(`the connection ended before the answer did: ${this.#error?.code ?? 'FIN'}`);
     await this.#change();
   }
 

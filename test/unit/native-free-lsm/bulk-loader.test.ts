@@ -76,7 +76,7 @@ describe('a bulk load', () => {
     const tables = [write(fs, DIRECTORIES, 1, ['a', 'b'])];
     for (const directory of DIRECTORIES) await load(fs, directory, tables);
     assert.equal(fs.openDescriptors, 0);
-    const after = fs.crash({ data: 'lost', names: 'lost' });
+    const after = fs.crash({ bytes: 'lost', names: 'lost' });
     for (const directory of DIRECTORIES) assert.deepEqual(contents(after, directory).entries, ['a', 'b']);
   });
 

@@ -9,8 +9,8 @@ const MIB = 2 ** 20;
 describe('the plan of a fill', () => {
   it('gives each node the size asked for, and few bytes more', () => {
     const amounts = fc.record({
-      sizeBytes: fc.integer({ min: 1, max: 2 ** 34 }),
-      valueBytes: fc.integer({ min: 8, max: MIB }),
+      sizeBytes: fc.integer({ min: 1, max: 2 ** 32 }),
+      valueBytes: fc.integer({ min: 100, max: MIB }),
       nodes: fc.integer({ min: 1, max: 20 }),
       from: fc.integer({ min: 1, max: 20 }),
     });

@@ -22,8 +22,8 @@ afterEach(() => {
 function writeTopology(): void {
   const nodes = ['rome', 'bern', 'oslo'].map((id, i) => ({
     id,
-    http: `10.0.0.${i}:1`,
-    rpc: `10.0.0.${i}:2`,
+    http: `10.0.0.${i + 1}:1`,
+    rpc: `10.0.0.${i + 1}:2`,
     zone: `zone-${i}`,
     weight: i + 1,
   }));
@@ -39,10 +39,9 @@ describe('what is filled', () => {
     ]);
     assert.deepEqual([target.filled, target.policy, target.nodes.length], [[0, 1], 'any', 2]);
     assert.deepEqual(fs.readdirSync(parent), []);
-    const { clusterId } = JSON.parse(
-      (target.open(), fs.readFileSync(path.join(data, 'cluster.json'), 'utf8')),
-    );
-    assert.equal(target.open(), clusterId);
+    const made = target.open();
+    const { clusterId } = JSON.parse(fs.readFileSync(path.join(data, 'cluster.json'), 'utf8'));
+    assert.deepEqual([made, target.open()], [clusterId, clusterId]);
   });
 
   it('is not a cluster of another size', () => {
@@ -72,16 +71,13 @@ describe('what is filled', () => {
   it('is not a node that the topology does not list', () => {
     writeTopology();
     assert.throws(() => topologyTarget(file, 'paris', data), {
-      code: 'INVALID_CONFIG',
-      message: /lists no node 'paris': choose one of bern, oslo, rome$/,
+      code: 'INVALID_TOPOLOGY',
+      message: /lists no node paris: name one of bern, oslo, rome with --node$/,
     });
   });
 
   it('is nothing when the topology cannot be read', () => {
-    assert.throws(() => topologyTarget(file, undefined, data), {
-      code: 'INVALID_CONFIG',
-      message: /--topology$/,
-    });
+    assert.throws(() => topologyTarget(file, undefined, data), { code: 'INVALID_TOPOLOGY' });
     fs.writeFileSync(file, '{"nodes": []}');
     assert.throws(() => topologyTarget(file, undefined, data), { code: 'INVALID_TOPOLOGY' });
   });

@@ -1,0 +1,82 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { MAX_RANGES_IN_FLIGHT } from '../../../src/http/admission.ts';
+import { type EntityCall, Harness, request, until } from './harness.ts';
+
+test('beyond the bound of requests there is 503 at once, and room again when one ends', async () => {
+  await using harness = await Harness.start({ maxRequestsInFlight: 2 });
+  const held: EntityCall[] = [];
+  harness.entities.behaviour = (call) => void held.push(call);
+  using first = await harness.connect();
+  using second = await harness.connect();
+  first.send(request('GET', '/v0/entity?id=a').repeat(2));
+  await until(() => held.length === 2);
+
+  const refused = await second.send(request('GET', '/v0/entity?id=a')).answer();
+  assert.equal(refused.status, 503);
+  assert.equal(refused.headers.get('retry-after'), '1');
+  assert.match(refused.body.toString(), /try again later/);
+  // Before the body is there, and the connection lives on.
+  second.send(request('PUT', '/v0/entity?id=a', 'Content-Length: 5'));
+  assert.equal((await second.answer()).status, 503);
+  assert.equal((await second.send('value', request('GET', '/v0/status')).answer()).status, 200);
+
+  harness.entities.settle(held[0]);
+  await first.answer();
+  second.send(request('GET', '/v0/entity?id=a'));
+  await until(() => held.length === 3);
+  assert.deepEqual(harness.server.figures, {
+    requestsInFlight: 2,
+    bytesInFlight: 0,
+    rangesInFlight: 0,
+    admitted: 3,
+    refused: 2,
+  });
+});
+
+test('the bytes of bodies are bounded, declared or not', async () => {
+  await using harness = await Harness.start({ maxBytesInFlight: 100_000, maxValueBytes: 100_000 });
+  using holder = await harness.connect();
+  using client = await harness.connect();
+  holder.send(request('PUT', '/v0/entity?id=a', 'Content-Length: 60000'), 'begun');
+  await until(() => harness.server.figures.bytesInFlight === 60_000);
+
+  client.send(request('PUT', '/v0/entity?id=b', 'Content-Length: 40001'));
+  assert.equal((await client.answer()).status, 503);
+  client.send(
+    Buffer.alloc(40_001),
+    request('PUT', '/v0/entity?id=b', 'Content-Length: 40000'),
+    Buffer.alloc(40_000),
+  );
+  assert.equal((await client.answer()).status, 201);
+  client.send(request('PUT', '/v0/entity?id=c', 'Transfer-Encoding: chunked'));
+  for (let i = 0; i < 5; i++) client.send('2710\r\n', Buffer.alloc(10_000), '\r\n');
+  assert.equal((await client.answer()).status, 503);
+  await client.closed;
+
+  holder.send(Buffer.alloc(60_000 - 'begun'.length));
+  assert.equal((await holder.answer()).status, 201);
+  assert.deepEqual([...harness.entities.stored.keys()], ['b', 'a']);
+  assert.ok(harness.isIdle);
+});
+
+test('scans are bounded, and requests go on beside them', async () => {
+  await using harness = await Harness.start();
+  const gate = Promise.withResolvers<void>();
+  harness.ranges.beforePage = () => gate.promise;
+  const clients = await Promise.all(Array.from({ length: MAX_RANGES_IN_FLIGHT }, () => harness.connect()));
+  for (const client of clients) client.send(request('GET', '/v0/entities?start=a'));
+  await until(() => harness.server.figures.rangesInFlight === MAX_RANGES_IN_FLIGHT);
+
+  using other = await harness.connect();
+  const refused = await other.send(request('GET', '/v0/entities?start=a')).answer();
+  assert.equal(refused.status, 503);
+  assert.equal(refused.headers.get('retry-after'), '1');
+  assert.equal((await other.send(request('GET', '/v0/entity?id=a')).answer()).status, 404);
+
+  gate.resolve();
+  for (const client of clients) assert.equal((await client.answer()).status, 200);
+  await until(() => harness.isIdle);
+  assert.equal((await other.send(request('GET', '/v0/entities?start=a')).answer()).status, 200);
+  for (const client of clients) client.socket.destroy();
+});

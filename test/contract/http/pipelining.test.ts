@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { MAX_PIPELINED_REQUESTS } from '../../../src/http/connection.ts';
+import { type EntityCall, Harness, request, until } from './harness.ts';
+
+test('pipelined requests are answered in order, whichever is ready first', async () => {
+  await using harness = await Harness.start();
+  using client = await harness.connect();
+  const held: EntityCall[] = [];
+  harness.entities.behaviour = (call) => void held.push(call);
+  client.send(
+    request('PUT', '/v0/entity?id=a', 'Content-Length: 1'),
+    'A',
+    request('GET', '/v0/entity?id=a'),
+    request('GET', '/v0/entity'),
+    request('DELETE', '/v0/entity?id=a'),
+    request('GET', '/v0/status'),
+  );
+  await until(() => held.length === 3);
+  const [put, get, del] = ['PUT', 'GET', 'DELETE'].map(
+    (method) => held.find((call) => call.method === method)!,
+  );
+  harness.entities.stored.set('a', Buffer.from('A'));
+  harness.entities.settle(get);
+  harness.entities.settle(del);
+  harness.entities.settle(put);
+  const statuses: number[] = [];
+  for (let i = 0; i < 5; i++) statuses.push((await client.answer()).status);
+  assert.deepEqual(statuses, [201, 200, 400, 202, 200]);
+});
+
+test('a connection may owe so many answers, and no more', async () => {
+  await using harness = await Harness.start({ maxRequestsInFlight: 1000 });
+  using client = await harness.connect();
+  const held: EntityCall[] = [];
+  harness.entities.behaviour = (call) => void held.push(call);
+  const get = request('GET', '/v0/entity?id=a');
+  client.send(get.repeat(MAX_PIPELINED_REQUESTS + 10));
+  await until(() => harness.server.figures.refused === 10);
+  assert.equal(held.length, MAX_PIPELINED_REQUESTS);
+  using other = await harness.connect();
+  other.send(get);
+  await until(() => held.length === MAX_PIPELINED_REQUESTS + 1);
+
+  for (const call of held) harness.entities.settle(call);
+  for (let i = 0; i < MAX_PIPELINED_REQUESTS; i++) assert.equal((await client.answer()).status, 404);
+  for (let i = 0; i < 10; i++) assert.equal((await client.answer()).status, 503);
+  assert.equal((await other.answer()).status, 404);
+});
+
+test('a thousand requests at once are served as their answers leave', async () => {
+  await using harness = await Harness.start();
+  harness.entities.stored.set('a', Buffer.alloc(4000));
+  using client = await harness.connect();
+  client.send(request('GET', '/v0/entity?id=a').repeat(1000));
+  for (let i = 0; i < 1000; i++) assert.equal((await client.answer()).body.length, 4000);
+});
+
+test('what is no request is answered behind the answers that are owed', async () => {
+  await using harness = await Harness.start();
+  using client = await harness.connect();
+  const held: EntityCall[] = [];
+  harness.entities.behaviour = (call) => void held.push(call);
+  client.send(request('GET', '/v0/entity?id=a').repeat(2), 'nonsense\r\n\r\n');
+  await until(() => held.length === 2);
+  for (const call of held) harness.entities.settle(call);
+  assert.equal((await client.answer()).status, 404);
+  assert.equal((await client.answer()).status, 404);
+  const last = await client.answer();
+  assert.equal(last.status, 400);
+  assert.equal(last.headers.get('connection'), 'close');
+  assert.equal((await client.rest()).length, 0);
+});

@@ -1,0 +1,61 @@
+/** Nodes that talk RPC over a network in memory and a fake clock. */
+import { seededRandom } from '../../src/clock.ts';
+import type { Hello } from '../../src/rpc/handshake.ts';
+import type { RpcLimits } from '../../src/rpc/limits.ts';
+import { RpcMesh } from '../../src/rpc/mesh.ts';
+import { RpcServer } from '../../src/rpc/server.ts';
+import { FakeClock } from './fake-clock.ts';
+import { MemoryNetwork } from './memory-network.ts';
+import { helloOf, KeptLog, MapReplica, TestPolicy } from './rpc-nodes.ts';
+
+export const RPC_PORT = 7_000;
+
+export class RpcNode {
+  readonly nodeId: string;
+  readonly policy: TestPolicy;
+  readonly log = new KeptLog();
+  readonly replica = new MapReplica();
+  readonly server: RpcServer;
+  readonly mesh: RpcMesh;
+
+  constructor(nodeIds: readonly string[], nodeId: string, network: MemoryNetwork, options: RpcClusterOptions) {
+    this.nodeId = nodeId;
+    this.policy = new TestPolicy(helloOf(nodeId, options.hello?.(nodeId)), nodeIds);
+    const transport = network.transport(nodeId);
+    const limits = options.limits ?? {};
+    const shared = { policy: this.policy, transport, clock: network.clock, log: this.log, limits };
+    this.server = new RpcServer({ ...shared, handler: this.replica });
+    const peers = nodeIds.map((id) => (id === nodeId ? null : { nodeId: id, host: id, port: RPC_PORT }));
+    this.mesh = new RpcMesh({ ...shared, peers, random: network.random });
+  }
+
+  async start(): Promise<void> {
+    await this.server.listen(this.nodeId, RPC_PORT);
+    this.mesh.start();
+  }
+}
+
+export interface RpcClusterOptions {
+  readonly limits?: Partial<RpcLimits>;
+  readonly hello?: (nodeId: string) => Partial<Hello>;
+  readonly seed?: number;
+}
+
+export class RpcCluster {
+  readonly clock = new FakeClock();
+  readonly network: MemoryNetwork;
+  readonly nodes: readonly RpcNode[];
+
+  private constructor(nodeIds: readonly string[], options: RpcClusterOptions) {
+    this.network = new MemoryNetwork(this.clock, seededRandom(options.seed ?? 1));
+    this.nodes = nodeIds.map((nodeId) => new RpcNode(nodeIds, nodeId, this.network, options));
+  }
+
+  /** Started and, after 100 ms on its clock, connected. */
+  static async start(nodeIds: readonly string[], options: RpcClusterOptions = {}): Promise<RpcCluster> {
+    const cluster = new RpcCluster(nodeIds, options);
+    for (const node of cluster.nodes) await node.start();
+    cluster.clock.advance(100);
+    return cluster;
+  }
+}

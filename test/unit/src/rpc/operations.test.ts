@@ -1,0 +1,14 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import { FEATURES, Feature, MessageKind, Operation } from '../../../../src/rpc/operations.ts';
+
+describe('registered numbers', () => {
+  it('never change', () => {
+    assert.deepEqual(Operation, { read: 1, write: 2, readVersion: 3, rangePage: 4 });
+    assert.deepEqual(Feature, { readVersion: 2 });
+    assert.equal(FEATURES & 1, 0);
+    const kinds = { hello: 1, welcome: 2, refuse: 3, request: 4, response: 5, cancel: 6, fragment: 7, ping: 8, pong: 9 };
+    assert.deepEqual(MessageKind, kinds);
+  });
+});
