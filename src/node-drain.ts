@@ -11,7 +11,7 @@ export interface DrainParts {
   readonly mesh: { close(): Promise<void>; abort(): void };
   readonly server: { readonly connections: number; close(): Promise<void>; abort(): void };
   readonly peerRequests: { readonly received: number };
-  readonly identity: { settled(): Promise<void> };
+  readonly store: { settled(): Promise<void> };
   readonly engine: { close(): Promise<void> };
 }
 
@@ -27,7 +27,7 @@ const RPC_CLOSE_PATIENCE_MS = 1_000;
  * @param signal its abort gives up on requests under way, and goes on to sync and close
  * @throws the first fault of a part; the others are closed all the same
  */
-export async function drainInOrder(parts: DrainParts, signal?: AbortSignal): Promise<void> {
+export async function drainInOrder(parts: DrainParts, signal: AbortSignal): Promise<void> {
   const faults: unknown[] = [];
   const attempt = async (step: () => Promise<void> | void): Promise<void> => {
     try {
@@ -41,17 +41,17 @@ export async function drainInOrder(parts: DrainParts, signal?: AbortSignal): Pro
   await attempt(() => untilPeersAreQuiet(parts, signal));
   await attempt(() => closeRpc(parts, signal));
   // While the engine's lock is held nobody else writes the identity.
-  await attempt(() => parts.identity.settled());
+  await attempt(() => parts.store.settled());
   await attempt(() => parts.engine.close());
   if (faults.length > 0) throw faults[0];
 }
 
-async function untilPeersAreQuiet(parts: DrainParts, signal?: AbortSignal): Promise<void> {
+async function untilPeersAreQuiet(parts: DrainParts, signal: AbortSignal): Promise<void> {
   const { clock, peerRequests, server } = parts;
   const startedMs = clock.monotonicMs();
   let quietSinceMs = startedMs;
   let { received } = peerRequests;
-  while (server.connections > 0 && signal?.aborted !== true) {
+  while (server.connections > 0 && !signal.aborted) {
     const nowMs = clock.monotonicMs();
     if (peerRequests.received !== received) {
       received = peerRequests.received;
@@ -62,19 +62,19 @@ async function untilPeersAreQuiet(parts: DrainParts, signal?: AbortSignal): Prom
   }
 }
 
-async function closeRpc({ clock, mesh, server }: DrainParts, signal?: AbortSignal): Promise<void> {
+async function closeRpc({ clock, mesh, server }: DrainParts, signal: AbortSignal): Promise<void> {
   const abort = (): void => {
     mesh.abort();
     server.abort();
   };
   const patience = clock.after(RPC_CLOSE_PATIENCE_MS, abort);
-  signal?.addEventListener('abort', abort, { once: true });
+  signal.addEventListener('abort', abort, { once: true });
   const closing = Promise.all([mesh.close(), server.close()]);
-  if (signal?.aborted === true) abort();
+  if (signal.aborted) abort();
   try {
     await closing;
   } finally {
     patience.cancel();
-    signal?.removeEventListener('abort', abort);
+    signal.removeEventListener('abort', abort);
   }
 }

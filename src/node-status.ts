@@ -62,5 +62,10 @@ export function nodeStatus(
 
 function memory(): Record<string, number> {
   const { rss, heapUsed, external, arrayBuffers } = process.memoryUsage();
-  return { residentBytes: rss, heapUsedBytes: heapUsed, externalBytes: external, arrayBuffersBytes: arrayBuffers };
+  return {
+    residentBytes: rss,
+    heapUsedBytes: heapUsed,
+    externalBytes: external,
+    arrayBuffersBytes: arrayBuffers,
+  };
 }

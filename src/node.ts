@@ -4,7 +4,7 @@
  * HTTP on top. It stops in the opposite order: node-drain.ts.
  */
 import { join } from 'node:path';
-import { RecordStore, recordSizeBytes } from '../native-free-lsm/index.ts';
+import { LsmError, RecordStore, recordSizeBytes } from '../native-free-lsm/index.ts';
 import { type Clock, type Random, systemClock, systemRandom } from './clock.ts';
 import { formatAddress } from './cluster/address.ts';
 import { Placement } from './cluster/placement.ts';
@@ -20,7 +20,7 @@ import { LoopDelayMonitor } from './loop-delay.ts';
 import { type DrainParts, drainInOrder } from './node-drain.ts';
 import { createHandshakePolicy } from './node-handshake.ts';
 import { Readiness } from './node-readiness.ts';
-import { nodeState, nodeStatus, type StatusSources } from './node-status.ts';
+import { nodeStatus, type StatusSources } from './node-status.ts';
 import { type FolderFiles, nodeFolderFiles } from './replica/folder-files.ts';
 import { createIdentity, ENGINE_FOLDER, inspectFolder } from './replica/identity.ts';
 import { IdentityStore } from './replica/identity-store.ts';
@@ -28,7 +28,6 @@ import { PeerRequests } from './replica/peer-requests.ts';
 import { Replica } from './replica/replica.ts';
 import { Standing } from './replica/standing.ts';
 import type { StorageEngine } from './replica/storage-engine.ts';
-import { storageError } from './replica/storage-fault.ts';
 import { RpcMesh } from './rpc/mesh.ts';
 import { RpcServer } from './rpc/server.ts';
 import { TcpTransport } from './rpc/tcp-transport.ts';
@@ -119,7 +118,8 @@ async function openDataFolder(options: NodeOptions, clock: Clock): Promise<DataF
   try {
     // Again, now that the engine's lock is held: whoever held it may have raised the clock's ceiling meanwhile.
     const identity = await inspectFolder(dataDirectory, owner, files);
-    if (identity === null) throw new QuorateError('STORAGE', `${dataDirectory} was emptied while the node started`);
+    if (identity === null)
+      throw new QuorateError('STORAGE', `${dataDirectory} was emptied while the node started`);
     return { engine, store: new IdentityStore(dataDirectory, identity, files) };
   } catch (error) {
     await engine.close();
@@ -145,12 +145,16 @@ function engineOpener(log: Log): (directory: string, settings: NodeSettings) => 
     try {
       return RecordStore.open(directory, engineOptions, { report: (message) => log.warn(message) });
     } catch (error) {
-      throw storageError(error);
+      // The engine's sentences say what to do as well.
+      throw error instanceof LsmError ? new QuorateError('STORAGE', error.message, error) : error;
     }
   };
 }
 
 class Node implements RunningNode {
+  /** Known once it listens. */
+  httpUrl = '';
+  rpcAddress = '';
   readonly #options: NodeOptions;
   readonly #clock: Clock;
   readonly #startedMs: number;
@@ -161,6 +165,8 @@ class Node implements RunningNode {
   readonly #http: HttpServer;
   readonly #status: StatusSources;
   readonly #parts: DrainParts;
+  /** Of whoever waits for the drain, whichever of them asked first. */
+  readonly #impatience = new AbortController();
   #readiness: Readiness | null = null;
   #draining: Promise<void> | null = null;
 
@@ -203,32 +209,27 @@ class Node implements RunningNode {
       clock,
       timeoutMs: settings.requestTimeoutMs,
     });
-    const { mesh, server, loopDelay } = { mesh: this.#mesh, server: this.#server, loopDelay: this.#loopDelay };
-    this.#status = { topology, store, standing, engine, replica, mesh, loopDelay };
+    const loopDelay = this.#loopDelay;
+    this.#status = { topology, store, standing, engine, replica, mesh: this.#mesh, loopDelay };
     const services = { entities: coordinator, ranges: replica, status: this };
     const httpLog = { debug: () => undefined, error: (message: string) => log.error(message) };
     this.#http = new HttpServer(services, httpOptions(this.#here, settings), clock, httpLog);
-    this.#parts = { clock, http: this.#http, coordinator, mesh, server, peerRequests, store, engine };
+    const network = { http: this.#http, mesh: this.#mesh, server: this.#server };
+    this.#parts = { ...network, clock, coordinator, peerRequests, store, engine };
     store.failed.then((fault) => this.#stopFor(fault));
   }
 
-  get httpUrl(): string {
-    return `http://${formatAddress({ host: this.#here.http.host, port: this.#http.port })}`;
-  }
-
-  get rpcAddress(): string {
-    return formatAddress({ host: this.#here.rpc.host, port: this.#server.port });
-  }
-
   async start(): Promise<void> {
-    const { rpc } = this.#here;
+    const { http, rpc } = this.#here;
     const { standing, topology } = this.#status;
     await this.#server.listen(rpc.host, rpc.port);
+    this.rpcAddress = formatAddress({ host: rpc.host, port: this.#server.port });
     this.#mesh.start();
     const sources = { standing, mesh: this.#mesh, clusterSize: topology.nodes.length };
     this.#readiness = new Readiness(sources, this.#clock);
     await this.#readiness.reached;
     await this.#http.listen();
+    this.httpUrl = `http://${formatAddress({ host: http.host, port: this.#http.port })}`;
     if (!standing.isSettled) this.#options.log.warn('No majority of the cluster has been reached yet');
   }
 
@@ -237,7 +238,11 @@ class Node implements RunningNode {
   }
 
   drain(signal?: AbortSignal): Promise<void> {
-    this.#draining ??= drainInOrder(this.#parts, signal).finally(() => this.#loopDelay[Symbol.dispose]());
+    if (signal?.aborted === true) this.#impatience.abort();
+    else signal?.addEventListener('abort', () => this.#impatience.abort(), { once: true });
+    this.#draining ??= drainInOrder(this.#parts, this.#impatience.signal).finally(() => {
+      this.#loopDelay[Symbol.dispose]();
+    });
     return this.#draining;
   }
 

@@ -87,7 +87,7 @@ async function writeTables(
   const doneBytes = (): number => (threads.keysDone / plan.keys) * totalBytes;
   using _progress = new FillProgress({ totalBytes, doneBytes }, systemClock, process.stderr);
   try {
-    const written = await Promise.all(plan.ranges.map((range) => threads.write(range)));
+    const written = await threads.write(plan.ranges);
     return groups.map((_, group) => written.flatMap((tables) => tables[group] ?? []));
   } catch (error) {
     if (!interrupted && !(error instanceof QuorateError)) throw error;

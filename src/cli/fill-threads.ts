@@ -40,10 +40,18 @@ export class FillThreads implements AsyncDisposable {
   }
 
   /**
-   * @returns for each group its table, or null where it has no key of the range
-   * @throws QuorateError STORAGE, CANCELLED; the other tasks are cancelled then
+   * @returns for each range and group the table, or null where the group has no key of the range
+   * @throws QuorateError STORAGE, or CANCELLED, once every task has ended: the first failure cancels the others
    */
-  async write(range: FillRange): Promise<readonly (TableMetadata | null)[]> {
+  async write(ranges: readonly FillRange[]): Promise<(readonly (TableMetadata | null)[])[]> {
+    // A pool that is destroyed while tasks are ending fails on their results.
+    const outcomes = await Promise.allSettled(ranges.map((range) => this.#write(range)));
+    const reasons = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason] : []));
+    if (reasons.length > 0) throw reasons.find((reason) => !isCancelled(reason)) ?? reasons[0];
+    return outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
+  }
+
+  async #write(range: FillRange): Promise<readonly (TableMetadata | null)[]> {
     try {
       const result = await this.#pool.run(range);
       if (result.type === 'done') return result.tables;
@@ -59,4 +67,8 @@ export class FillThreads implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#pool.destroy();
   }
+}
+
+function isCancelled(error: unknown): boolean {
+  return error instanceof QuorateError && error.code === 'CANCELLED';
 }

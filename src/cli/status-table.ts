@@ -46,12 +46,13 @@ function rowOf({ id, http, status, error }: NodeReport): string[] {
   if (status === undefined) {
     return [id, http, `unreachable: ${error ?? 'no answer'}`];
   }
+  const { state } = recordOf(status.node);
   const engine = recordOf(status.engine);
   const loop = recordOf(status.eventLoopDelay);
   return [
     id,
     http,
-    typeof status.state === 'string' ? status.state : UNKNOWN,
+    typeof state === 'string' ? state : UNKNOWN,
     count(engine.estimatedKeys),
     size(engine.liveBytes),
     size(engine.diskBytes),

@@ -1,9 +1,9 @@
-import { json } from 'node:stream/consumers';
+import { text } from 'node:stream/consumers';
 import { Command } from 'commander';
 import { clientSettings } from '../config.ts';
 import { errorMessage } from '../errors.ts';
 import { CommandError, ExitCode, exitCodesManual } from './exit-codes.ts';
-import { send, sendOrThrow, unreachable } from './http-client.ts';
+import { send, unreachable } from './http-client.ts';
 import { addSettings, environmentManual, readSettings } from './options.ts';
 import { formatTable, type NodeReport, statusRows } from './status-table.ts';
 
@@ -23,7 +23,7 @@ unreachable.
 Examples:
   node cli.ts status
   node cli.ts status --url http://127.0.0.1:19235
-  node cli.ts status --json | jq '.[].status.state'
+  node cli.ts status --json | jq '.[].status.node.state'
 
 ${environmentManual(clientSettings)}
 
@@ -40,14 +40,15 @@ export function statusCommand(): Command {
 
 async function status(command: Command): Promise<void> {
   const { url } = readSettings(command, clientSettings, process.env);
-  const asked = await askStatus(url, true);
+  const asked = await askStatus(url);
   const reports = await Promise.all(
-    listedNodes(asked, url).map(async ({ id, http }): Promise<NodeReport> => {
-      if (id === asked.node) {
+    asked.nodes.map(async ({ id, http: address }): Promise<NodeReport> => {
+      const http = `http://${address}`;
+      if (id === asked.node.id) {
         return { id, http, status: asked };
       }
       try {
-        return { id, http, status: await askStatus(http, false) };
+        return { id, http, status: await askStatus(http) };
       } catch (error) {
         return { id, http, error: errorMessage(error) };
       }
@@ -60,28 +61,35 @@ async function status(command: Command): Promise<void> {
   );
 }
 
-/** @param mustServe whether an answer other than 200 is a failure; a draining node still has a status to show */
-async function askStatus(node: string, mustServe: boolean): Promise<Record<string, unknown>> {
+/** What a status must have for this command; the rest is shown as far as it is there. */
+interface NodeStatus extends Readonly<Record<string, unknown>> {
+  readonly node: { readonly id: string };
+  /** Every node of the cluster, this one among them. */
+  readonly nodes: readonly { readonly id: string; readonly http: string }[];
+}
+
+/** Whatever the answer's own status: a node that drains sends 503, and says in its body how it is. */
+async function askStatus(node: string): Promise<NodeStatus> {
   const url = `${node}/v0/status`;
-  const request = { method: 'GET', url, silenceTimeoutMs: PEER_TIMEOUT_MS } as const;
-  const response = await (mustServe ? sendOrThrow(request) : send(request));
-  let answer: unknown;
+  const response = await send({ method: 'GET', url, silenceTimeoutMs: PEER_TIMEOUT_MS });
+  let body: string;
   try {
-    answer = await json(response);
+    body = await text(response);
   } catch (error) {
     throw unreachable(url, error);
   }
-  if (typeof answer !== 'object' || answer === null) {
+  const status = parseStatus(body);
+  if (status === null) {
     throw new CommandError(ExitCode.error, `what answers at ${node} is not a Quorate node`);
   }
-  return answer as Record<string, unknown>;
+  return status;
 }
 
-/** Every node the asked one lists, itself among them. */
-function listedNodes(asked: Record<string, unknown>, url: string): { id: string; http: string }[] {
-  const nodes = Array.isArray(asked.nodes) ? (asked.nodes as { id: string; http: string }[]) : [];
-  if (nodes.length === 0) {
-    return [{ id: String(asked.node), http: url }];
+function parseStatus(body: string): NodeStatus | null {
+  try {
+    const status = JSON.parse(body) as Partial<NodeStatus> | null;
+    return status?.node?.id !== undefined && Array.isArray(status.nodes) ? (status as NodeStatus) : null;
+  } catch {
+    return null;
   }
-  return nodes.map(({ id, http }) => ({ id, http: http.includes('://') ? http : `http://${http}` }));
 }

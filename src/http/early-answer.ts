@@ -28,9 +28,9 @@ export function answerEarly(
   const body = sentenceBody(sentence);
   const declared = request.complete ? 0 : declaredBodyBytes(request);
   const isLong = declared < 0 || declared > MAX_DISCARDED_BODY_BYTES;
-  const isClosing = isLong || context.admission.isDraining;
+  const isClosing = isLong || context.admission.isDraining || Connection.of(request.socket).isBroken;
   writeSentenceHead(response, status, body.length, headers, isClosing);
-  if (declared === 0 || !isClosing) {
+  if (declared === 0 || !isClosing || request.socket.readableEnded) {
     response.end(body);
   } else {
     response.write(body);

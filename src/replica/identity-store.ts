@@ -10,7 +10,7 @@ export type IdentityChange = Partial<Pick<Identity, 'whole' | 'declared' | 'cloc
 export class IdentityStore {
   readonly #folder: string;
   readonly #files: FolderFiles;
-  readonly #onFault: (error: Error) => void;
+  readonly #failed = Promise.withResolvers<Error>();
   #current: Identity;
   /** The write under way. */
   #writing: Promise<void> | null = null;
@@ -18,25 +18,23 @@ export class IdentityStore {
   #next: Promise<void> | null = null;
   #fault: Error | null = null;
 
-  /**
-   * @param onFault called once, when a write failed: what is on disk is unknown from then on, and every later
-   *   change is refused
-   */
-  constructor(
-    folder: string,
-    identity: Identity,
-    onFault: (error: Error) => void,
-    files: FolderFiles = nodeFolderFiles,
-  ) {
+  constructor(folder: string, identity: Identity, files: FolderFiles = nodeFolderFiles) {
     this.#folder = folder;
     this.#current = identity;
-    this.#onFault = onFault;
     this.#files = files;
   }
 
   /** With every change made, durable or not yet. */
   get current(): Identity {
     return this.#current;
+  }
+
+  /**
+   * Ends when a write has failed, with what it failed of, and with a healthy disk never. What is on disk is unknown
+   * from then on, and every later change is refused.
+   */
+  get failed(): Promise<Error> {
+    return this.#failed.promise;
   }
 
   /** Ends when the change is durable. A clock ceiling only ever rises. */
@@ -67,7 +65,7 @@ export class IdentityStore {
       await replaceFile(this.#files, this.#folder, IDENTITY_FILE, encodeIdentity(this.#current));
     } catch (error) {
       this.#fault = folderFault(this.#folder, error);
-      this.#onFault(this.#fault);
+      this.#failed.resolve(this.#fault);
       throw this.#fault;
     } finally {
       if (this.#next === null) this.#writing = null;

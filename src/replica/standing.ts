@@ -24,7 +24,6 @@ export class Standing {
   readonly #log: StandingLog;
   #state: MembershipState;
   #isWhole: boolean;
-  #settled = Promise.withResolvers<void>();
 
   /** @param clusterSize nodes in the cluster, this one included */
   constructor(store: IdentityStore, clusterSize: number, log: StandingLog) {
@@ -33,7 +32,7 @@ export class Standing {
     const { nodeId, incarnation, whole, declared, remembered } = store.current;
     this.#state = beginMembership({ nodeId, incarnation, clusterSize, whole, declared, remembered });
     this.#isWhole = this.#state.whole === 'whole';
-    this.#settle(whole);
+    this.#keep(whole);
     if (whole === 'incomplete') this.#logIncomplete();
   }
 
@@ -46,9 +45,9 @@ export class Standing {
     return this.#state.whole;
   }
 
-  /** Ends as soon as it is known whether the node's data is whole. */
-  get settled(): Promise<void> {
-    return this.#settled.promise;
+  /** Whether it is known that the node's data is whole, or that it is not. */
+  get isSettled(): boolean {
+    return this.#state.whole !== 'unproven';
   }
 
   /** What this node says of its own folder, and of the peer's when it knows which one it talks to. */
@@ -68,18 +67,17 @@ export class Standing {
     }
     this.#state = hearGreeting(before, greeting);
     this.#isWhole = this.#state.whole === 'whole';
-    this.#settle(before.whole);
+    this.#keep(before.whole);
     if (this.#state.whole === 'incomplete' && before.whole !== 'incomplete') this.#logIncomplete();
   }
 
   /** Makes durable what differs from the identity file. */
-  #settle(before: WholeState): void {
+  #keep(before: WholeState): void {
     const { whole, remembered } = this.#state;
-    if (whole !== 'unproven') this.#settled.resolve();
     if (whole === 'whole' && before === 'unproven') this.#log.info('The data of this node is whole');
     const { current } = this.#store;
     if (whole === current.whole && remembered === current.remembered) return;
-    // A write that fails is told to the store's owner, who stops the node.
+    // A write that fails stops the node: whoever owns the store watches its `failed`.
     this.#store.update({ whole, remembered }).catch(() => {});
   }
 

@@ -75,7 +75,7 @@ test('other paths are 404', async () => {
     '/v1/entity?id=a',
     '//v0/entity',
   ];
-  for (const path of [...paths, '*', '/v0/%65ntity?id=a', '/v0/entitys', '/v0/status/', 'x/v0/entity?id=a']) {
+  for (const path of [...paths, '*', '/v0/%65ntity?id=a', '/v0/entitys', '/v0/status/']) {
     for (const method of path === '*' ? ['OPTIONS'] : ['GET', 'POST']) {
       const answer = await client.send(request(method, path)).answer();
       assert.equal(answer.status, 404, `${method} ${path}`);

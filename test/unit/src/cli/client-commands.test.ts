@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import http from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { Packr } from 'msgpackr/pack';
 import { type CliRun, runCli } from '../../../support/run-cli.ts';
@@ -24,10 +25,11 @@ const server = http.createServer(async (request, response) => {
   }
   if (url.pathname === '/v0/status') {
     const nodes = [
-      { id: 'node-1', http: `http://127.0.0.1:${port}` },
-      { id: 'node-2', http: 'http://127.0.0.1:1' },
+      { id: 'node-1', http: `127.0.0.1:${port}` },
+      { id: 'node-2', http: '127.0.0.1:1' },
     ];
-    response.end(JSON.stringify({ node: 'node-1', state: 'serving', nodes }));
+    // As a node answers that is about to stop.
+    response.writeHead(503).end(JSON.stringify({ node: { id: 'node-1', state: 'draining' }, nodes }));
     return;
   }
   switch (url.searchParams.get('id')) {
@@ -64,8 +66,7 @@ let port = 0;
 
 before(async () => {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  port = typeof address === 'object' && address !== null ? address.port : 0;
+  port = (server.address() as AddressInfo).port;
 });
 
 after(() => {
@@ -172,14 +173,26 @@ describe('status', { concurrency: 2 }, () => {
     const lines = String(stdout).trimEnd().split('\n');
     assert.equal(exitCode, 0);
     assert.equal(lines.length, 3);
-    assert.match(lines[1], /^node-1 +http:\/\/\S+ +serving /);
+    assert.match(lines[1], /^node-1 +http:\/\/\S+ +draining /);
     assert.match(lines[2], /^node-2 +http:\/\/127.0.0.1:1 +unreachable: nothing listens/);
+  });
+
+  it('tells a node from another server', async () => {
+    const other = http.createServer((_request, response) => response.writeHead(404).end('<html>'));
+    await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
+    try {
+      const url = `http://127.0.0.1:${(other.address() as AddressInfo).port}`;
+      const { exitCode, stderr } = await run(['status', '--url', url]);
+      assert.deepEqual([exitCode, stderr], [1, `quorate: what answers at ${url} is not a Quorate node\n`]);
+    } finally {
+      other.close();
+    }
   });
 
   it('writes everything as JSON', async () => {
     const { stdout } = await run(['status', '--json']);
     const [first, second] = JSON.parse(String(stdout));
-    assert.equal(first.status.state, 'serving');
+    assert.equal(first.status.node.state, 'draining');
     assert.match(second.error, /nothing listens/);
   });
 });

@@ -3,8 +3,7 @@ import { describe, it } from 'node:test';
 import { formatTable, statusRows } from '../../../../src/cli/status-table.ts';
 
 const status = {
-  node: 'node-1',
-  state: 'serving',
+  node: { id: 'node-1', state: 'serving', version: '1.0.0' },
   engine: {
     estimatedKeys: 1_048_576,
     liveBytes: 2 ** 30,

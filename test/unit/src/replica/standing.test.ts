@@ -14,7 +14,6 @@ const FOLDER = '/data/a';
 class Node {
   readonly files = new MemoryFolderFiles();
   readonly logged: string[] = [];
-  readonly faults: Error[] = [];
   store!: IdentityStore;
   standing!: Standing;
 
@@ -28,7 +27,7 @@ class Node {
     } as const;
     const identity =
       (await inspectFolder(FOLDER, OWNER, this.files)) ?? (await createIdentity(FOLDER, fields, this.files));
-    this.store = new IdentityStore(FOLDER, identity, (fault) => this.faults.push(fault), this.files);
+    this.store = new IdentityStore(FOLDER, identity, this.files);
     this.standing = new Standing(this.store, clusterSize, {
       info: (message) => void this.logged.push(`info: ${message}`),
       warn: (message) => void this.logged.push(`warn: ${message}`),
@@ -46,26 +45,22 @@ function greeting(nodeId: string, remembered: string | null, incarnation = `${no
   return { nodeId, incarnation, declared: false, remembered };
 }
 
-async function isSettled(standing: Standing): Promise<boolean> {
-  return Promise.race([standing.settled.then(() => true), Promise.resolve().then(() => false)]);
-}
-
 test('a cluster of one is whole from the start, and durably so', async () => {
   const node = new Node();
   await node.start(1);
   assert.equal(node.standing.isWhole, true);
   assert.equal((await node.durable()).whole, 'whole');
-  await node.standing.settled;
+  assert.equal(node.standing.isSettled, true);
 });
 
 test('whole after the first peer of three; the peer and the verdict outlive a restart', async () => {
   const node = new Node();
   await node.start(3);
   assert.deepEqual([node.standing.isWhole, node.standing.whole], [false, 'unproven']);
-  assert.equal(await isSettled(node.standing), false);
+  assert.equal(node.standing.isSettled, false);
   node.standing.hear(greeting('b', null));
   assert.equal(node.standing.isWhole, true);
-  assert.equal(await isSettled(node.standing), true);
+  assert.equal(node.standing.isSettled, true);
   const durable = await node.durable();
   assert.equal(durable.whole, 'whole');
   assert.deepEqual(durable.remembered, { b: 'b-1' });
@@ -88,7 +83,7 @@ test('a peer that remembers another folder makes the node incomplete: logged at 
   node.standing.hear(greeting('b', 'another'));
   assert.deepEqual([node.standing.isWhole, node.standing.whole], [false, 'incomplete']);
   node.standing.hear(greeting('c', 'another'));
-  await node.standing.settled;
+  assert.equal(node.standing.isSettled, true);
   assert.equal((await node.durable()).whole, 'incomplete');
   assert.equal(node.logged.filter((line) => /^error: .*not whole.*declare/.test(line)).length, 1);
   await node.start(3);
@@ -127,5 +122,5 @@ test("a folder that cannot be written is told to the store's owner and throws at
   node.files.failAt = node.files.calls.length;
   node.standing.hear(greeting('b', null));
   await assert.rejects(node.store.settled());
-  assert.equal(node.faults.length, 1);
+  assert.match((await node.store.failed).message, /EIO/);
 });

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import fc from 'fast-check';
 import { seededRandom } from '../../../../src/clock.ts';
 import { Backoff } from '../../../../src/rpc/backoff.ts';
 

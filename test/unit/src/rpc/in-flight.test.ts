@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import fc from 'fast-check';
 import { InFlightTable } from '../../../../src/rpc/in-flight.ts';
 import { ReplyBook } from '../../../support/rpc-nodes.ts';
 

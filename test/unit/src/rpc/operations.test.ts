@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import fc from 'fast-check';
 import { FEATURES, Feature, MessageKind, Operation } from '../../../../src/rpc/operations.ts';
 
 describe('registered numbers', () => {

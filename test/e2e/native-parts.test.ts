@@ -1,0 +1,51 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { freePorts } from '../support/cluster.ts';
+import { HttpClient } from '../support/http.ts';
+import { until } from '../support/until.ts';
+
+const PROJECT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+/** Native parts of dependencies, and what is large and not needed to serve. */
+const LEFT_OUT = /^(@msgpackr-extract|msgpackr-extract|@napi-rs|node-.*|typescript|@typescript|@biomejs|\.bin|\.cache)$/;
+
+test('a node serves with the native parts of its dependencies removed', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'quorate-pure-'));
+  for (const name of ['cli.ts', 'package.json', 'src', 'native-free-lsm']) {
+    cpSync(join(PROJECT, name), join(directory, name), { recursive: true });
+  }
+  for (const name of readdirSync(join(PROJECT, 'node_modules'))) {
+    if (LEFT_OUT.test(name)) continue;
+    cpSync(join(PROJECT, 'node_modules', name), join(directory, 'node_modules', name), { recursive: true });
+  }
+  assert.ok(!existsSync(join(directory, 'node_modules/@napi-rs')));
+  assert.ok(!existsSync(join(directory, 'node_modules/msgpackr-extract')));
+  const [port] = await freePorts(1);
+  const args = ['cli.ts', 'serve', '--nodes', '1', '--port', String(port), '--data', join(directory, 'data')];
+  const child = spawn(process.execPath, args, { cwd: directory, stdio: ['ignore', 'pipe', 'pipe'] });
+  const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      output += text;
+    });
+  }
+  using client = new HttpClient();
+  try {
+    await until(
+      () => output.includes('Ctrl-C stops.'),
+      20_000,
+      () => `serve said: ${output}`,
+    );
+    assert.equal((await client.put(port, 'key', 'value')).status, 201);
+    assert.equal((await client.get(port, 'key')).body.toString(), 'value');
+  } finally {
+    child.kill('SIGTERM');
+    await exited;
+    rmSync(directory, { recursive: true, force: true });
+  }
+});

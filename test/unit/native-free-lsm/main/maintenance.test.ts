@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { fileSystemError } from '../../../../native-free-lsm/fs/memory-fs.ts';
+import type { RecordStore } from '../../../../native-free-lsm/index.ts';
+import { readRecord, record, writeRecordTo } from '../../../support/engine-calls.ts';
+import { EngineSimulation } from '../../../support/engine-simulation.ts';
+
+function tables(simulation: EngineSimulation): string[] {
+  return simulation.fs.listSync('/db').filter((name) => /\.sst(?:\.tmp)?$/.test(name));
+}
+
+function tableCount(store: RecordStore): number {
+  return store.stats().tablesByLevel.reduce((sum, count) => sum + count, 0);
+}
+
+async function fill(simulation: EngineSimulation, store: RecordStore, from: number, to: number): Promise<void> {
+  const calls = [];
+  for (let i = from; i < to; i++) calls.push(writeRecordTo(store, Buffer.from(`key${i}`), record(i, 'x'.repeat(200))));
+  await simulation.settle(Promise.all(calls));
+}
+
+test('flushes asked for together all end, and so does closing meanwhile', async () => {
+  const simulation = new EngineSimulation();
+  const store = simulation.openStore();
+  const writing = fill(simulation, store, 1, 200);
+  await simulation.settle(Promise.all([store.flush(), store.flush(), store.compact(), store.flush()]));
+  await writing;
+  assert.equal(store.stats().memtables, 1);
+  void fill(simulation, store, 200, 260);
+  const flushed = store.flush().then(
+    () => 'flushed',
+    (error: { code: string }) => error.code,
+  );
+  await simulation.settle(store.close());
+  assert.match(await simulation.settle(flushed), /^(?:flushed|CLOSED)$/);
+});
+
+test('a flush ends although writes never pause', async () => {
+  const simulation = new EngineSimulation();
+  const store = simulation.openStore();
+  let stopped = false;
+  let next = 1;
+  const writer = async (): Promise<void> => {
+    while (!stopped) await writeRecordTo(store, Buffer.from(`key${next % 100}`), record(next++, 'x'.repeat(50)));
+  };
+  const writers = [writer(), writer(), writer()];
+  for (let round = 0; round < 3; round++) {
+    await simulation.settle(store.flush());
+    assert.ok(tableCount(store) > 0);
+  }
+  stopped = true;
+  await simulation.settle(Promise.all(writers));
+  await simulation.settle(store.close());
+});
+
+test('tables that nobody needs any more are removed without further traffic', async () => {
+  const simulation = new EngineSimulation();
+  const store = simulation.openStore();
+  for (let round = 0; round < 4; round++) {
+    await fill(simulation, store, 1 + round * 50, 50 + round * 50);
+    await simulation.settle(store.flush());
+  }
+  await simulation.settle(store.compact());
+  assert.equal(tables(simulation).length, tableCount(store));
+  await simulation.settle(store.close());
+});
+
+test('a flush or compaction that fails leaves no file, says why, and is tried again', async () => {
+  for (const failing of ['create', 'write', 'fdatasync', 'rename', 'syncDirectory', 'openRead', 'size', 'read']) {
+    const simulation = new EngineSimulation();
+    const store = simulation.openStore();
+    await fill(simulation, store, 1, 100);
+    let failures = 0;
+    let armed = false;
+    simulation.fs.onCall = ({ operation, path }) => {
+      if (path.includes('.sst')) armed = true;
+      const isOfTable = path.includes('.sst') || (operation === 'syncDirectory' && armed);
+      if (operation !== failing || !isOfTable || failures === 3) return undefined;
+      failures++;
+      throw fileSystemError('EIO', operation, path);
+    };
+    await assert.rejects(simulation.settle(store.flush()), { code: /IO_ERROR|POISONED/ }, failing);
+    assert.deepEqual(tables(simulation), [], failing);
+    assert.match(store.stats().lastError as string, /EIO/);
+    assert.equal(store.stats().state, 'open');
+    simulation.clock.advance(5000);
+    await simulation.settle(store.flush());
+    assert.equal(failures, 3);
+    assert.equal(store.stats().lastError, null);
+    assert.equal(tables(simulation).length, tableCount(store));
+    assert.ok(simulation.reports.some((report) => report.includes('tried again')));
+    await simulation.settle(store.close());
+  }
+});
+
+test('a manifest that could not be synced poisons the engine: it never says more than the disk can keep', async () => {
+  const simulation = new EngineSimulation();
+  const store = simulation.openStore();
+  await fill(simulation, store, 1, 100);
+  simulation.fs.onCall = ({ operation, path }) => {
+    if (operation === 'fdatasync' && path.includes('MANIFEST')) throw fileSystemError('EIO', operation, path);
+    return undefined;
+  };
+  await assert.rejects(simulation.settle(store.flush()), { code: 'POISONED' });
+  simulation.fs.onCall = undefined;
+  assert.equal(store.stats().state, 'poisoned');
+  const refused = await simulation.settle(writeRecordTo(store, Buffer.from('k'), record(1000, 'x')));
+  assert.equal((refused.error as { code?: string } | null)?.code, 'POISONED');
+  assert.ok((await simulation.settle(readRecord(store, Buffer.from('key5')))) !== null);
+  await simulation.settle(store.close());
+  const again = simulation.openStore();
+  for (let i = 1; i < 100; i++) {
+    assert.ok((await simulation.settle(readRecord(again, Buffer.from(`key${i}`)))) !== null);
+  }
+  await simulation.settle(again.close());
+});

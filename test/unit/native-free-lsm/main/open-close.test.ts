@@ -1,0 +1,131 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { fileSystemError, MemoryFileSystem } from '../../../../native-free-lsm/fs/memory-fs.ts';
+import { LsmError } from '../../../../native-free-lsm/index.ts';
+import { readRecord, record, writeRecordTo } from '../../../support/engine-calls.ts';
+import { EngineSimulation } from '../../../support/engine-simulation.ts';
+
+const KEY = Buffer.from('key');
+
+test('any number of starts that a crash follows keeps every write', async () => {
+  let simulation = new EngineSimulation();
+  const starts = 40;
+  for (let start = 0; start < starts; start++) {
+    // Nothing can be flushed: every start leaves one more log behind.
+    simulation.fs.onCall = ({ operation, path }) => {
+      if (operation === 'create' && path.endsWith('.tmp') && start < 20) throw fileSystemError('EIO', operation, path);
+      return undefined;
+    };
+    const store = simulation.openStore();
+    const name = Buffer.from(`key${start}`);
+    const { error } = await simulation.settle(writeRecordTo(store, name, record(start + 1, `value${start}`)));
+    assert.equal(error, null);
+    for (let i = 0; i <= start; i++) {
+      const found = await simulation.settle(readRecord(store, Buffer.from(`key${i}`)));
+      assert.deepEqual(found, record(i + 1, `value${i}`), `key${i} after ${start} starts`);
+    }
+    simulation = simulation.restartWith(simulation.fs.crash({ bytes: 'lost', names: 'lost' }));
+  }
+});
+
+test('options that make no sense are refused, and leave the directory free for another attempt', async () => {
+  const simulation = new EngineSimulation();
+  for (const options of [
+    { memtableBytes: 1 << 29 },
+    { memtableBytes: 65_537 },
+    { maxRecordBytes: 40 << 20, memtableBytes: 128 << 20 },
+    { maxRecordBytes: 33 << 10 },
+    { readers: 0 },
+    { readers: 40 },
+    { durability: 'never' as 'none' },
+    { bottomCompression: 'lz4' as 'none' },
+    { blockSizeBytes: 1.5 },
+  ]) {
+    assert.throws(() => simulation.openStore(options), { code: 'INVALID_ARGUMENT' }, JSON.stringify(options));
+  }
+  const store = simulation.openStore();
+  assert.throws(() => simulation.openStore(), { code: 'LOCKED' });
+  await simulation.settle(store.close());
+  await simulation.settle(simulation.openStore().close());
+});
+
+test('a directory that is somebody else’s is left alone', () => {
+  const simulation = new EngineSimulation();
+  simulation.fs.place('/db/holiday.jpg', Buffer.from('x'));
+  assert.throws(() => simulation.openStore(), { code: 'FOREIGN_DIRECTORY', message: /holiday\.jpg/ });
+  assert.deepEqual(simulation.fs.listSync('/db'), ['holiday.jpg']);
+});
+
+test('every call that fails while opening is an error of the engine’s', async () => {
+  const fs = new MemoryFileSystem();
+  const simulation = new EngineSimulation(undefined, fs);
+  const store = simulation.openStore();
+  await simulation.settle(writeRecordTo(store, KEY, record(1, 'x')));
+  await simulation.settle(store.flush());
+  await simulation.settle(store.close());
+  for (let failAt = 0; ; failAt++) {
+    const attempt = simulation.restartWith(fs.crash({ bytes: 'kept', names: 'kept' }));
+    let failed = false;
+    attempt.fs.onCall = ({ index, operation, path }) => {
+      if (index !== failAt) return undefined;
+      failed = true;
+      throw fileSystemError('EIO', operation, path);
+    };
+    try {
+      const opened = attempt.openStore();
+      attempt.fs.onCall = undefined;
+      assert.deepEqual(await attempt.settle(readRecord(opened, KEY)), record(1, 'x'));
+      await attempt.settle(opened.close());
+    } catch (error) {
+      assert.ok(error instanceof LsmError, (error as Error).stack);
+      attempt.fs.onCall = undefined;
+      const opened = attempt.openStore();
+      assert.deepEqual(await attempt.settle(readRecord(opened, KEY)), record(1, 'x'));
+      await attempt.settle(opened.close());
+    }
+    assert.equal(attempt.fs.openDescriptors, 0, `call ${failAt}`);
+    if (!failed) return;
+  }
+});
+
+test('closing says so when the last sync fails, and lets go of the directory', async () => {
+  const simulation = new EngineSimulation();
+  const store = simulation.openStore({ durability: 'none' });
+  const { error } = await simulation.settle(writeRecordTo(store, KEY, record(1, 'x')));
+  assert.equal(error, null);
+  simulation.fs.onCall = ({ operation, path }) => {
+    if (operation === 'fdatasync' && path.endsWith('.log')) throw fileSystemError('EIO', operation, path);
+    return undefined;
+  };
+  await assert.rejects(simulation.settle(store.close()), { code: 'POISONED' });
+  simulation.fs.onCall = undefined;
+  assert.equal(simulation.fs.openDescriptors, 0);
+  await simulation.settle(simulation.openStore().close());
+});
+
+test('a manifest that cannot be marked as closed does no harm', async () => {
+  const simulation = new EngineSimulation();
+  const store = simulation.openStore();
+  await simulation.settle(writeRecordTo(store, KEY, record(1, 'x')));
+  simulation.fs.onCall = ({ operation, path }) => {
+    if (operation === 'write' && path.includes('MANIFEST')) throw fileSystemError('ENOSPC', operation, path);
+    return undefined;
+  };
+  await simulation.settle(store.close());
+  simulation.fs.onCall = undefined;
+  const again = simulation.openStore();
+  assert.deepEqual(await simulation.settle(readRecord(again, KEY)), record(1, 'x'));
+  await simulation.settle(again.close());
+});
+
+test('writes to a log under interval durability are synced when due, without further traffic', async () => {
+  const simulation = new EngineSimulation();
+  const store = simulation.openStore({ durability: 'interval', syncIntervalMs: 50 });
+  await simulation.settle(writeRecordTo(store, KEY, record(1, 'x')));
+  simulation.clock.advance(60);
+  const left = simulation.restartWith(simulation.fs.crash({ bytes: 'lost', names: 'lost' }));
+  const recovered = left.openStore();
+  assert.deepEqual(await left.settle(readRecord(recovered, KEY)), record(1, 'x'));
+  await left.settle(recovered.close());
+  await simulation.settle(store.close());
+});
