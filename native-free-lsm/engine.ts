@@ -1,13 +1,14 @@
 import { LsmError } from './errors.ts';
 import { encodeRecord, isTombstone, recordExpiryMs, recordValueStart } from './format/record.ts';
-import { type Environment, RecordStore, type StoreSnapshot } from './main/store.ts';
 import { type ReadSink, type WriteSink, WriteStatus } from './main/sinks.ts';
 import type { EngineStats } from './main/stats.ts';
+import { type Environment, RecordStore, type StoreSnapshot } from './main/store.ts';
 import type { EngineOptions } from './options.ts';
 import { VersionSource } from './version-source.ts';
 
 const PAGE_BYTES = 128 * 1024;
 const PAGE_ENTRIES = 4096;
+const READS_AT_ONCE = 512;
 
 export interface Entry {
   readonly key: Uint8Array;
@@ -68,8 +69,14 @@ export class Engine {
   }
 
   /** Values in the order of `keys`; undefined for those that are not there. */
-  getMany(keys: readonly Uint8Array[], snapshot?: Snapshot): Promise<(Uint8Array | undefined)[]> {
-    return Promise.all(keys.map((key) => this.get(key, snapshot)));
+  async getMany(keys: readonly Uint8Array[], snapshot?: Snapshot): Promise<(Uint8Array | undefined)[]> {
+    const values: (Uint8Array | undefined)[] = [];
+    // All at once could be more than the queues of the disk take.
+    for (let next = 0; next < keys.length; next += READS_AT_ONCE) {
+      const some = keys.slice(next, next + READS_AT_ONCE);
+      values.push(...(await Promise.all(some.map((key) => this.get(key, snapshot)))));
+    }
+    return values;
   }
 
   /** Resolves once the value is as durable as the options say. */
@@ -190,8 +197,15 @@ class PendingCalls implements ReadSink, WriteSink {
     this.#settle(token, record, error);
   }
 
-  onWrite(token: number, status: WriteStatus, _timestamp: number, _writer: number, error: Error | null): void {
-    const failure = status === WriteStatus.failed ? (error ?? new LsmError('IO_ERROR', 'the write failed')) : null;
+  onWrite(
+    token: number,
+    status: WriteStatus,
+    _timestamp: number,
+    _writer: number,
+    error: Error | null,
+  ): void {
+    const failure =
+      status === WriteStatus.failed ? (error ?? new LsmError('IO_ERROR', 'the write failed')) : null;
     this.#settle(token, null, failure);
   }
 

@@ -26,7 +26,12 @@ export type LsmErrorCode =
   /** A pool thread died; the call may have been carried out or not. */
   | 'WORKER_DIED';
 
-const RETRYABLE: ReadonlySet<LsmErrorCode> = new Set(['NO_SPACE', 'OVERLOADED', 'SNAPSHOT_EXPIRED', 'WORKER_DIED']);
+const RETRYABLE: ReadonlySet<LsmErrorCode> = new Set([
+  'NO_SPACE',
+  'OVERLOADED',
+  'SNAPSHOT_EXPIRED',
+  'WORKER_DIED',
+]);
 
 export interface LsmErrorDetails {
   readonly file?: string;

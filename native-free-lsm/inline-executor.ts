@@ -2,12 +2,21 @@ import type { EngineClock } from './clock.ts';
 import type { Executor, ExecutorContext, RoleHandle } from './executor.ts';
 import type { FileSystem } from './fs/file-system.ts';
 import { runBackgroundJob } from './roles/jobs.ts';
-import type { BackgroundJob, BackgroundResult, ReaderInit, WorkerMessage, WriterInit } from './roles/messages.ts';
+import type {
+  BackgroundJob,
+  BackgroundResult,
+  ReaderInit,
+  WorkerMessage,
+  WriterInit,
+} from './roles/messages.ts';
 import { ReaderRole } from './roles/reader.ts';
 import { WriterRole } from './roles/writer.ts';
 
 interface InlineRole {
   step(): boolean;
+  close(): void;
+  /** When it has something to do though nothing arrives; infinite: never. */
+  readonly dueMs: number;
   readonly finished: boolean;
 }
 
@@ -21,6 +30,7 @@ export class InlineExecutor implements Executor {
   readonly #onResponses: () => void;
   readonly #roles = new Map<InlineRole, (error: Error | undefined) => void>();
   #kicked = false;
+  #timer: { cancel(): void } | undefined;
   #closed = false;
 
   constructor({ fs, clock, onResponses }: ExecutorContext) {
@@ -61,6 +71,7 @@ export class InlineExecutor implements Executor {
 
   async close(): Promise<void> {
     this.#closed = true;
+    this.#timer?.cancel();
   }
 
   #turn(): void {
@@ -69,17 +80,31 @@ export class InlineExecutor implements Executor {
     for (const [role, onExit] of this.#roles) {
       try {
         while (role.step()) worked = true;
-        if (!role.finished) continue;
-        this.#roles.delete(role);
-        onExit(undefined);
+        if (role.finished) this.#end(role, onExit, undefined);
       } catch (error) {
-        this.#roles.delete(role);
-        onExit(error instanceof Error ? error : new Error(String(error)));
+        this.#end(role, onExit, error instanceof Error ? error : new Error(String(error)));
       }
     }
     if (!this.#closed) this.#onResponses();
-    // A role that waits for room, or one that has only taken its stop, needs another turn.
+    // A role that had no room for an answer, or has only taken its stop, needs another turn.
     if (worked) this.kick();
+    else this.#kickWhenDue();
+  }
+
+  #end(role: InlineRole, onExit: (error: Error | undefined) => void, error: Error | undefined): void {
+    this.#roles.delete(role);
+    role.close();
+    onExit(error);
+  }
+
+  #kickWhenDue(): void {
+    let dueMs = Number.POSITIVE_INFINITY;
+    for (const role of this.#roles.keys()) dueMs = Math.min(dueMs, role.dueMs);
+    if (dueMs === Number.POSITIVE_INFINITY || this.#timer !== undefined || this.#closed) return;
+    this.#timer = this.#clock.after(dueMs, () => {
+      this.#timer = undefined;
+      this.kick();
+    });
   }
 }
 
@@ -93,5 +118,9 @@ function inlineHandle(): {
   const exited = new Promise<Error | undefined>((resolve) => {
     onExit = resolve;
   });
-  return { handle: { post: (message) => messages.push(message), exited }, inbox: () => messages.shift(), onExit };
+  return {
+    handle: { post: (message) => messages.push(message), exited },
+    inbox: () => messages.shift(),
+    onExit,
+  };
 }

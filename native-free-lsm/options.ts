@@ -1,5 +1,7 @@
 import { LsmError } from './errors.ts';
 import { MAX_TIMESTAMP } from './format/record.ts';
+import { MAX_ARENA_BYTES } from './memtable/arena-layout.ts';
+import { GENERATION_SLOTS, MAX_COUNTED_THREADS } from './shared/control.ts';
 import type { TableWriterOptions } from './sstable/table-writer.ts';
 
 const KIB = 1024;
@@ -87,34 +89,19 @@ export const DEFAULT_OPTIONS: EngineOptions = {
 /** @throws LsmError INVALID_ARGUMENT naming the first option that makes no sense */
 export function completeOptions(given: Partial<EngineOptions>): EngineOptions {
   const options = { ...DEFAULT_OPTIONS, ...given };
-  const atLeast = (name: keyof EngineOptions, least: number): void => {
-    const value = options[name];
-    if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < least) {
-      throw new LsmError('INVALID_ARGUMENT', `${name} must be a whole number of at least ${least}, not ${value}`);
-    }
-  };
-  atLeast('syncIntervalMs', 1);
-  atLeast('maxRecordBytes', 1);
-  atLeast('memtableBytes', 64 * KIB);
-  atLeast('maxSealedMemtables', 1);
-  atLeast('writeStallTimeoutMs', 0);
-  atLeast('maxQueuedWriteBytes', 0);
-  atLeast('blockCacheBytes', 0);
-  atLeast('readers', 1);
-  atLeast('maxOpenFilesPerThread', 16);
-  atLeast('blockSizeBytes', 64);
-  atLeast('bottomBlockSizeBytes', 64);
-  atLeast('restartInterval', 1);
-  atLeast('bloomBitsPerKey', 0);
-  atLeast('targetFileBytes', 4 * KIB);
-  atLeast('l0CompactionTables', 1);
-  atLeast('l0SlowdownTables', options.l0CompactionTables);
-  atLeast('l0StopTables', options.l0SlowdownTables);
-  atLeast('baseLevelBytes', 4 * KIB);
-  atLeast('levelMultiplier', 2);
-  atLeast('maxCompactionBytes', options.targetFileBytes);
-  atLeast('maxBackgroundJobs', 1);
-  atLeast('dropTombstonesBelow', 0);
+  for (const [name, [least, most]] of Object.entries(BOUNDS))
+    checkNumber(options, name as NumericOption, least, most);
+  checkNumber(options, 'l0SlowdownTables', options.l0CompactionTables);
+  checkNumber(options, 'l0StopTables', options.l0SlowdownTables);
+  checkNumber(options, 'maxCompactionBytes', options.targetFileBytes);
+  checkOneOf(options, 'durability', ['sync', 'interval', 'none']);
+  checkOneOf(options, 'bottomCompression', ['none', 'zstd']);
+  if (options.memtableBytes % 8 !== 0) {
+    throw new LsmError(
+      'INVALID_ARGUMENT',
+      `memtableBytes must be a multiple of 8, not ${options.memtableBytes}`,
+    );
+  }
   if (options.maxRecordBytes * 2 > options.memtableBytes) {
     throw new LsmError(
       'INVALID_ARGUMENT',
@@ -122,6 +109,59 @@ export function completeOptions(given: Partial<EngineOptions>): EngineOptions {
     );
   }
   return options;
+}
+
+type NumericOption = Exclude<keyof EngineOptions, 'durability' | 'bottomCompression'>;
+
+/** Least and most; where a bound depends on another option `completeOptions` checks it. */
+const BOUNDS: Readonly<Record<NumericOption, readonly [number, number]>> = {
+  syncIntervalMs: [1, 3_600_000],
+  // A frame takes at most half of a ring, a ring has at most 64 MiB, and a page's worth more goes back.
+  maxRecordBytes: [1, 30 * MIB],
+  memtableBytes: [64 * KIB, MAX_ARENA_BYTES],
+  // Those waiting, the active one, the next and one whose readers are not done yet each need a place.
+  maxSealedMemtables: [1, GENERATION_SLOTS - 4],
+  writeStallTimeoutMs: [0, 3_600_000],
+  maxQueuedWriteBytes: [0, Number.MAX_SAFE_INTEGER],
+  blockCacheBytes: [0, 4096 * MIB],
+  // Main and the writer are counted too.
+  readers: [1, MAX_COUNTED_THREADS - 2],
+  maxOpenFilesPerThread: [16, 1_000_000],
+  blockSizeBytes: [64, 16 * MIB],
+  bottomBlockSizeBytes: [64, 16 * MIB],
+  zstdLevel: [1, 19],
+  restartInterval: [1, 65_535],
+  bloomBitsPerKey: [0, 64],
+  targetFileBytes: [4 * KIB, 1024 * MIB],
+  l0CompactionTables: [1, 1_000_000],
+  l0SlowdownTables: [1, 1_000_000],
+  l0StopTables: [1, 1_000_000],
+  baseLevelBytes: [4 * KIB, Number.MAX_SAFE_INTEGER],
+  levelMultiplier: [2, 1000],
+  maxCompactionBytes: [4 * KIB, Number.MAX_SAFE_INTEGER],
+  maxBackgroundJobs: [1, 64],
+  dropTombstonesBelow: [0, MAX_TIMESTAMP],
+};
+
+function checkNumber(
+  options: EngineOptions,
+  name: NumericOption,
+  least: number,
+  most = Number.MAX_SAFE_INTEGER,
+): void {
+  const value = options[name];
+  if (Number.isSafeInteger(value) && value >= least && value <= most) return;
+  const range = most === Number.MAX_SAFE_INTEGER ? `of at least ${least}` : `from ${least} to ${most}`;
+  throw new LsmError('INVALID_ARGUMENT', `${name} must be a whole number ${range}, not ${value}`);
+}
+
+function checkOneOf(
+  options: EngineOptions,
+  name: 'durability' | 'bottomCompression',
+  known: readonly string[],
+): void {
+  if (known.includes(options[name])) return;
+  throw new LsmError('INVALID_ARGUMENT', `${name} must be one of ${known.join(', ')}, not ${options[name]}`);
 }
 
 /** How tables of a level are written: plain small blocks above, larger compressed ones at the bottom. */

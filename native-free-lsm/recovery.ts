@@ -1,7 +1,11 @@
 import { LsmError } from './errors.ts';
 import type { FileSystem } from './fs/file-system.ts';
+import { ioFailure } from './fs/io-failure.ts';
 import { InsertStatus, Memtable } from './memtable/memtable.ts';
-import type { EngineOptions } from './options.ts';
+import { type EngineOptions, tableOptions } from './options.ts';
+import { runBackgroundJob } from './roles/jobs.ts';
+import type { BackgroundResult } from './roles/messages.ts';
+import { createControl, GENERATION_SLOTS } from './shared/control.ts';
 import { loadTable } from './sstable/load-table.ts';
 import type { TableHandle } from './sstable/table-handle.ts';
 import { CURRENT_FILE_NAME, type FileKind, LOCK_FILE_NAME, parseFileName } from './version/file-names.ts';
@@ -38,22 +42,29 @@ export function recover(
   options: EngineOptions,
   report: (message: string) => void,
 ): RecoveredState {
+  try {
+    refuseForeign(fs, directory);
+    if (!fs.existsSync(directory)) fs.makeDirectorySync(directory);
+    const lock = fs.lockSync(`${directory}/${LOCK_FILE_NAME}`);
+    try {
+      return { lock, ...recoverLocked(fs, directory, options, report) };
+    } catch (error) {
+      lock[Symbol.dispose]();
+      throw error;
+    }
+  } catch (error) {
+    throw ioFailure('open', directory, error);
+  }
+}
+
+function refuseForeign(fs: FileSystem, directory: string): void {
   const names = fs.existsSync(directory) ? fs.listSync(directory) : [];
   const foreign = names.find((name) => parseFileName(name) === undefined && !name.startsWith(LOCK_FILE_NAME));
-  if (foreign !== undefined && !names.includes(CURRENT_FILE_NAME)) {
-    throw new LsmError(
-      'FOREIGN_DIRECTORY',
-      `${directory} is not an engine's folder (it holds ${foreign}): name an empty or new one`,
-    );
-  }
-  if (!fs.existsSync(directory)) fs.makeDirectorySync(directory);
-  const lock = fs.lockSync(`${directory}/${LOCK_FILE_NAME}`);
-  try {
-    return { lock, ...recoverLocked(fs, directory, options, report) };
-  } catch (error) {
-    lock[Symbol.dispose]();
-    throw error;
-  }
+  if (foreign === undefined || names.includes(CURRENT_FILE_NAME)) return;
+  throw new LsmError(
+    'FOREIGN_DIRECTORY',
+    `${directory} is not an engine's folder (it holds ${foreign}): name an empty or new one`,
+  );
 }
 
 function recoverLocked(
@@ -62,24 +73,56 @@ function recoverLocked(
   options: EngineOptions,
   report: (message: string) => void,
 ): Omit<RecoveredState, 'lock'> {
-  const found = Manifest.recover(fs, directory) ?? {
-    version: Version.empty(),
-    oldestGeneration: 1,
-    nextFileId: 1,
-  };
-  const { version, oldestGeneration } = found;
-  const tables = version.levels.flat();
-  const handles = tables.map((metadata) => loadTable(fs, directory, metadata));
+  const found = Manifest.recover(fs, directory) ?? EMPTY;
+  const handles = found.version.levels.flat().map((metadata) => loadTable(fs, directory, metadata));
   const logs = numbersOnDisk(fs, directory, 'log').sort((a, b) => a - b);
-  const live = logs.filter((generation) => generation >= oldestGeneration);
+  const live = logs.filter((generation) => generation >= found.oldestGeneration);
   const memtables = live.map((generation) => replay(fs, directory, generation, options, report));
-  const nextGeneration = Math.max(oldestGeneration, ...live.map((generation) => generation + 1));
+  const nextGeneration = Math.max(found.oldestGeneration, ...live.map((generation) => generation + 1));
   // A crash may have left tables whose edit never reached the manifest: their numbers are not used again.
   const tableIds = numbersOnDisk(fs, directory, 'table');
-  const nextFileId = Math.max(found.nextFileId, ...tableIds.map((id) => id + 1));
+  let { version, oldestGeneration } = found;
+  let nextFileId = Math.max(found.nextFileId, ...tableIds.map((id) => id + 1));
+  // Starts that a crash follows leave a log each. Those there is no place for go into tables here and now.
+  for (const { generation, memory } of memtables.splice(0, memtables.length - MAX_RECOVERED_MEMTABLES)) {
+    const tables = flush(fs, directory, generation, memory, nextFileId, options);
+    nextFileId += FILE_IDS_PER_FLUSH;
+    version = version.apply({ added: tables.map(({ metadata }) => metadata), removed: [] });
+    handles.push(...tables);
+    oldestGeneration = generation + 1;
+  }
   const manifest = Manifest.create(fs, directory, { version, oldestGeneration, nextFileId });
-  removeLeftovers(fs, directory, new Set(tables.map(({ id }) => id)), oldestGeneration);
+  const liveTables = new Set(handles.map(({ metadata }) => metadata.id));
+  removeLeftovers(fs, directory, liveTables, oldestGeneration, report);
   return { manifest, version, handles, oldestGeneration, memtables, nextGeneration, nextFileId };
+}
+
+/** With the active one, the next, and what is not let go of yet they stay within the places for generations. */
+const MAX_RECOVERED_MEMTABLES = GENERATION_SLOTS - 4;
+const EMPTY = { version: Version.empty(), oldestGeneration: 1, nextFileId: 1 };
+/** When they run out the last table takes the rest. */
+const FILE_IDS_PER_FLUSH = 64;
+
+function flush(
+  fs: FileSystem,
+  directory: string,
+  generation: number,
+  arena: SharedArrayBuffer,
+  firstFileId: number,
+  options: EngineOptions,
+): BackgroundResult {
+  const job = {
+    type: 'flush',
+    directory,
+    arena,
+    generation,
+    fileIds: Array.from({ length: FILE_IDS_PER_FLUSH }, (_, i) => firstFileId + i),
+    targetFileBytes: options.targetFileBytes,
+    table: tableOptions(options, false),
+    // Nothing counts as expired: a later compaction will see to it.
+    nowMs: 0,
+  } as const;
+  return runBackgroundJob(fs, { job, control: createControl() });
 }
 
 function replay(
@@ -95,9 +138,14 @@ function replay(
     const memtable = new Memtable(memory);
     memtable.reset(generation);
     let full = false;
-    const { tornBytes } = replayLog(fs, directory, generation, (log, keyStart, keyEnd, recordStart, recordEnd) => {
-      full ||= memtable.insert(log, keyStart, keyEnd, log, recordStart, recordEnd) === InsertStatus.full;
-    });
+    const { tornBytes } = replayLog(
+      fs,
+      directory,
+      generation,
+      (log, keyStart, keyEnd, recordStart, recordEnd) => {
+        full ||= memtable.insert(log, keyStart, keyEnd, log, recordStart, recordEnd) === InsertStatus.full;
+      },
+    );
     if (tornBytes > 0) report(`cut ${tornBytes} bytes that were never acknowledged from log ${generation}`);
     if (!full) {
       memtable.publish();
@@ -115,19 +163,27 @@ function numbersOnDisk(fs: FileSystem, directory: string, kind: FileKind): numbe
   });
 }
 
-/** Temporary and orphan tables, and logs whose memtables are in tables. */
+/**
+ * Removes temporary and orphan tables, and logs whose memtables are in tables. They do no harm but take room:
+ * what cannot be removed now the next start tries again.
+ */
 function removeLeftovers(
   fs: FileSystem,
   directory: string,
   liveTables: ReadonlySet<number>,
   oldestGeneration: number,
+  report: (message: string) => void,
 ): void {
-  for (const name of fs.listSync(directory)) {
-    const file = parseFileName(name);
-    const leftover =
-      file?.kind === 'temporary' ||
-      (file?.kind === 'table' && !liveTables.has(file.number)) ||
-      (file?.kind === 'log' && file.number < oldestGeneration);
-    if (leftover) fs.removeSync(`${directory}/${name}`);
+  try {
+    for (const name of fs.listSync(directory)) {
+      const file = parseFileName(name);
+      const leftover =
+        file?.kind === 'temporary' ||
+        (file?.kind === 'table' && !liveTables.has(file.number)) ||
+        (file?.kind === 'log' && file.number < oldestGeneration);
+      if (leftover) fs.removeSync(`${directory}/${name}`);
+    }
+  } catch (error) {
+    report(`what a crash has left over could not be removed: ${(error as Error).message}`);
   }
 }

@@ -7,7 +7,13 @@ import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import { systemEngineClock } from './clock.ts';
 import { NodeFileSystem } from './fs/node-fs.ts';
 import { runBackgroundJob } from './roles/jobs.ts';
-import type { BackgroundJob, BackgroundResult, ReaderInit, WorkerMessage, WriterInit } from './roles/messages.ts';
+import type {
+  BackgroundJob,
+  BackgroundResult,
+  ReaderInit,
+  WorkerMessage,
+  WriterInit,
+} from './roles/messages.ts';
 import { ReaderRole } from './roles/reader.ts';
 import type { Inbox } from './roles/view-tracker.ts';
 import { WriterRole } from './roles/writer.ts';

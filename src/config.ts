@@ -104,8 +104,8 @@ export const nodeSettings: SettingsTable<NodeSettings> = {
   ),
   durability: choice('durability', 'sync', DURABILITIES, 'when writes are synced'),
   syncIntervalMs: duration('sync-interval', 100, 1, HOUR, 'how often durability `interval` syncs'),
-  memtableBytes: size('memtable-size', 32 * MIB, MIB, GIB, 'memory for writes, per memtable'),
-  blockCacheBytes: size('block-cache-size', 64 * MIB, MIB, 64 * GIB, 'memory for blocks of tables'),
+  memtableBytes: size('memtable-size', 32 * MIB, MIB, 256 * MIB, 'memory for writes, per memtable'),
+  blockCacheBytes: size('block-cache-size', 64 * MIB, MIB, 4 * GIB, 'memory for blocks of tables'),
   readers: integerOrAuto('readers', 1, 64, 'threads of a node that search tables'),
   logLevel: choice('log-level', 'warn', LOG_LEVELS, 'least serious message that is logged, to stderr'),
 };

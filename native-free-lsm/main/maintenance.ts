@@ -1,6 +1,6 @@
 import type { EngineClock } from '../clock.ts';
 import { type CompactionTask, pickCompaction } from '../compaction/picker.ts';
-import { LsmError } from '../errors.ts';
+import type { LsmError } from '../errors.ts';
 import type { Executor } from '../executor.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import { type EngineOptions, tableOptions } from '../options.ts';
@@ -11,10 +11,10 @@ import type { Manifest } from '../version/manifest.ts';
 import type { VersionEdit } from '../version/version.ts';
 import { logFileName } from '../wal/log-format.ts';
 import type { Arenas } from './arenas.ts';
+import { Retry } from './retry.ts';
 import type { Views } from './views.ts';
+import { Waiters } from './waiters.ts';
 
-const FIRST_RETRY_MS = 100;
-const LAST_RETRY_MS = 10_000;
 const SLOWDOWN_STEP_MICROS = 1000;
 const MAX_SLOWDOWN_MICROS = 10_000;
 
@@ -30,6 +30,8 @@ export interface MaintenanceParts {
   readonly manifest: Manifest;
   readonly nextFileId: number;
   readonly report: (message: string) => void;
+  /** The manifest cannot be trusted any more: nothing may be acknowledged. */
+  readonly onPoisoned: (error: LsmError) => void;
 }
 
 /**
@@ -40,14 +42,18 @@ export class Maintenance {
   readonly #parts: MaintenanceParts;
   readonly #words: Int32Array;
   readonly #busyTables = new Set<number>();
-  readonly #idleWaiters: (() => void)[] = [];
+  readonly #flushWaiters = new Waiters();
+  readonly #idleWaiters = new Waiters();
+  readonly #flushRetry: Retry;
+  readonly #compactionRetry: Retry;
   #nextFileId: number;
   #flushing = false;
-  #compactions = 0;
-  #compacting = false;
-  #retryMs = FIRST_RETRY_MS;
-  #retryPending = false;
+  #compacting = 0;
+  /** Callers that want everything at the last level. */
+  #fullCompactions = 0;
+  #poison: LsmError | undefined;
   #closed = false;
+  #onJobEnd: (() => void) | undefined;
   lastError: LsmError | undefined;
   flushes = 0;
   compactions = 0;
@@ -58,6 +64,8 @@ export class Maintenance {
     this.#parts = parts;
     this.#words = new Int32Array(parts.control);
     this.#nextFileId = parts.nextFileId;
+    this.#flushRetry = new Retry(parts.clock, () => this.wake());
+    this.#compactionRetry = new Retry(parts.clock, () => this.wake());
   }
 
   /** Memtables that wait for their flush. */
@@ -65,51 +73,61 @@ export class Maintenance {
     return this.#parts.arenas.activeGeneration - this.#parts.views.current.oldestGeneration;
   }
 
-  get busy(): boolean {
-    return this.#flushing || this.#compactions > 0 || this.sealedMemtables > 0;
+  get #busy(): boolean {
+    const retrying = this.#flushRetry.pending || this.#compactionRetry.pending;
+    return this.#flushing || this.#compacting > 0 || this.sealedMemtables > 0 || retrying;
   }
 
   /** Looks for work: after a rotation, a flush, a compaction, an opening. */
   wake(): void {
     if (this.#closed) return;
     this.#steerWriter();
-    if (this.#retryPending) return;
+    if (this.#poison !== undefined) return;
     this.#flushNext();
     this.#compactNext();
-    if (!this.busy) for (const resolve of this.#idleWaiters.splice(0)) resolve();
+    this.#flushWaiters.look();
+    this.#idleWaiters.look();
   }
 
-  /** Resolves when no memtable waits and no compaction is due. */
+  /** Resolves when no memtable below `generation` waits; rejects when a flush fails, though it is tried again. */
+  flushed(generation: number): Promise<void> {
+    if (this.#poison !== undefined) return Promise.reject(this.#poison);
+    return this.#flushWaiters.until(() => this.#parts.views.current.oldestGeneration >= generation);
+  }
+
+  /** Resolves when no memtable waits and no compaction is due; rejects when one fails. */
   idle(): Promise<void> {
-    if (!this.busy) return Promise.resolve();
-    return new Promise((resolve) => this.#idleWaiters.push(resolve));
+    if (this.#poison !== undefined) return Promise.reject(this.#poison);
+    return this.#idleWaiters.until(() => !this.#busy);
   }
 
   /** Moves everything down to the last level, merging on the way. */
   async compactAll(): Promise<void> {
-    this.#compacting = true;
+    this.#fullCompactions++;
     try {
       this.wake();
       await this.idle();
     } finally {
-      this.#compacting = false;
+      this.#fullCompactions--;
     }
   }
 
   /** Starts nothing more; jobs under way give up. */
-  async close(): Promise<void> {
+  async close(error: LsmError): Promise<void> {
     this.#closed = true;
     // Read by the jobs now and then; nothing is ordered by it.
     Atomics.store(this.#words, ControlWord.cancelBackground, 1);
-    while (this.#flushing || this.#compactions > 0) {
-      await new Promise<void>((resolve) => this.#idleWaiters.push(resolve));
+    this.#fail(error);
+    while (this.#flushing || this.#compacting > 0) {
+      await new Promise<void>((resolve) => {
+        this.#onJobEnd = resolve;
+      });
     }
-    for (const resolve of this.#idleWaiters.splice(0)) resolve();
   }
 
   #flushNext(): void {
-    if (this.#flushing || this.sealedMemtables === 0) return;
-    const { arenas, directory, executor, options, views, clock } = this.#parts;
+    if (this.#flushing || this.sealedMemtables === 0 || this.#flushRetry.pending) return;
+    const { arenas, directory, options, views, clock } = this.#parts;
     const generation = views.current.oldestGeneration;
     this.#flushing = true;
     const table = tableOptions(options, false);
@@ -123,12 +141,14 @@ export class Maintenance {
       table,
       nowMs: clock.nowMs(),
     } as const;
-    this.#run({ job, control: this.#parts.control }, executor, async (handles) => {
+    this.#run(this.#flushRetry, job, async (handles) => {
       const added = handles.map((handle) => handle.metadata);
-      await this.#commit({ added, removed: [], oldestGeneration: generation + 1 }, generation + 1, handles);
+      await this.#commit({ added, removed: [], oldestGeneration: generation + 1 }, handles);
       this.flushes++;
       for (const { fileSizeBytes } of added) this.bytesFlushed += fileSizeBytes;
-      await this.#parts.fs.remove(`${directory}/${logFileName(generation)}`);
+      // Obsolete from now on: should it stay, the next start removes it.
+      const log = `${directory}/${logFileName(generation)}`;
+      await this.#parts.fs.remove(log).catch((error: Error) => this.#parts.report(error.message));
     }).finally(() => {
       this.#flushing = false;
       this.#ended();
@@ -137,11 +157,13 @@ export class Maintenance {
 
   #compactNext(): void {
     const { options, views } = this.#parts;
-    while (this.#compactions < Math.max(1, options.maxBackgroundJobs - 1)) {
+    if (this.#compactionRetry.pending) return;
+    const full = this.#fullCompactions > 0;
+    while (this.#compacting < Math.max(1, options.maxBackgroundJobs - 1)) {
       const task = pickCompaction(views.version, this.#busyTables, {
-        l0Trigger: this.#compacting ? 1 : options.l0CompactionTables,
-        baseLevelBytes: this.#compacting ? 1 : options.baseLevelBytes,
-        levelMultiplier: this.#compacting ? 1 : options.levelMultiplier,
+        l0Trigger: full ? 1 : options.l0CompactionTables,
+        baseLevelBytes: full ? 1 : options.baseLevelBytes,
+        levelMultiplier: full ? 1 : options.levelMultiplier,
         maxTaskBytes: options.maxCompactionBytes,
       });
       if (task === null) return;
@@ -152,26 +174,27 @@ export class Maintenance {
   #compact(task: CompactionTask): void {
     const tables = [...task.inputs, ...task.overlapping];
     for (const { id } of tables) this.#busyTables.add(id);
-    this.#compactions++;
+    this.#compacting++;
     const done = task.trivialMove ? this.#move(task) : this.#merge(task);
-    done.finally(() => {
-      for (const { id } of tables) this.#busyTables.delete(id);
-      this.#compactions--;
+    done.then((damaged) => {
+      for (const { id } of tables) if (id !== damaged) this.#busyTables.delete(id);
+      this.#compacting--;
       this.#ended();
     });
   }
 
-  async #move(task: CompactionTask): Promise<void> {
+  async #move(task: CompactionTask): Promise<undefined> {
     const added = task.inputs.map((table) => ({ ...table, level: task.outputLevel }));
     try {
-      await this.#commit({ added, removed: task.inputs.map(({ id }) => id) }, undefined, []);
+      await this.#commit({ added, removed: task.inputs.map(({ id }) => id) }, []);
     } catch (error) {
-      this.#failed(toLsmError(error, 'compaction'));
+      this.#failed(this.#compactionRetry, toLsmError(error, 'compaction'));
     }
   }
 
-  #merge(task: CompactionTask): Promise<void> {
-    const { clock, directory, executor, options, views } = this.#parts;
+  /** @returns the table that is damaged, if one is: it stays out of compactions until the next start */
+  async #merge(task: CompactionTask): Promise<number | undefined> {
+    const { clock, directory, options, views } = this.#parts;
     const inputs = [...task.inputs, ...task.overlapping];
     const rawBytes = inputs.reduce((sum, table) => sum + table.rawSizeBytes + 64 * table.entries, 0);
     const job = {
@@ -188,35 +211,38 @@ export class Maintenance {
         nowMs: clock.nowMs(),
       },
     } as const;
-    return this.#run({ job, control: this.#parts.control }, executor, async (handles) => {
+    const failure = await this.#run(this.#compactionRetry, job, async (handles) => {
       const added = handles.map((handle) => handle.metadata);
-      await this.#commit({ added, removed: inputs.map(({ id }) => id) }, undefined, handles);
+      await this.#commit({ added, removed: inputs.map(({ id }) => id) }, handles);
       this.compactions++;
       for (const { fileSizeBytes } of added) this.bytesCompacted += fileSizeBytes;
     });
+    if (failure?.code !== 'CORRUPTION') return undefined;
+    return inputs.find(({ id }) => views.handle(id).path === failure.file)?.id;
   }
 
   async #run(
-    job: BackgroundJob,
-    executor: Executor,
+    retry: Retry,
+    job: BackgroundJob['job'],
     commit: (handles: BackgroundResult) => Promise<void>,
-  ): Promise<void> {
+  ): Promise<LsmError | undefined> {
+    const { control, executor } = this.#parts;
     try {
-      const handles = await executor.runBackground(job);
-      if (this.#closed) return;
+      const handles = await executor.runBackground({ job, control });
+      if (this.#closed) return undefined;
       await commit(handles);
-      this.lastError = undefined;
-      this.#retryMs = FIRST_RETRY_MS;
+      // Damage stays, whatever else goes well.
+      if (this.lastError?.code !== 'CORRUPTION') this.lastError = undefined;
+      retry.succeeded();
+      return undefined;
     } catch (error) {
-      this.#failed(toLsmError(error, job.job.type === 'flush' ? 'flush' : 'compaction'));
+      const failure = toLsmError(error, job.type === 'flush' ? 'flush' : 'compaction');
+      this.#failed(retry, failure);
+      return failure;
     }
   }
 
-  async #commit(
-    edit: VersionEdit,
-    oldestGeneration: number | undefined,
-    handles: BackgroundResult,
-  ): Promise<void> {
+  async #commit(edit: VersionEdit, handles: BackgroundResult): Promise<void> {
     const { manifest, views } = this.#parts;
     try {
       await manifest.append({ ...edit, nextFileId: this.#nextFileId });
@@ -226,7 +252,11 @@ export class Maintenance {
       throw error;
     }
     // Edits are applied in the order they were appended: each waits for its own append, and those are in turn.
-    views.install(views.version.apply(edit), oldestGeneration ?? views.current.oldestGeneration, handles);
+    views.install(
+      views.version.apply(edit),
+      edit.oldestGeneration ?? views.current.oldestGeneration,
+      handles,
+    );
   }
 
   async #removeTables(handles: BackgroundResult): Promise<void> {
@@ -234,21 +264,30 @@ export class Maintenance {
   }
 
   #ended(): void {
-    if (this.#closed) for (const resolve of this.#idleWaiters.splice(0)) resolve();
+    if (this.#closed) this.#onJobEnd?.();
     else this.wake();
   }
 
+  #fail(error: LsmError): void {
+    this.#flushWaiters.fail(error);
+    this.#idleWaiters.fail(error);
+  }
+
   /** Tries again later: what could not be flushed stays in its memtable and log. */
-  #failed(error: LsmError): void {
+  #failed(retry: Retry, error: LsmError): void {
     if (this.#closed) return;
     this.lastError = error;
-    this.#parts.report(`background work failed and is tried again in ${this.#retryMs} ms: ${error.message}`);
-    this.#retryPending = true;
-    this.#parts.clock.after(this.#retryMs, () => {
-      this.#retryPending = false;
-      this.wake();
-    });
-    this.#retryMs = Math.min(this.#retryMs * 2, LAST_RETRY_MS);
+    if (error.code === 'POISONED') {
+      this.#poison = error;
+      this.#parts.onPoisoned(error);
+      this.#fail(error);
+      return;
+    }
+    const isFlush = retry === this.#flushRetry;
+    const again = `is tried again in ${retry.failed()} ms`;
+    this.#parts.report(`a ${isFlush ? 'flush' : 'compaction'} failed and ${again}: ${error.message}`);
+    if (isFlush) this.#flushWaiters.fail(error);
+    this.#idleWaiters.fail(error);
   }
 
   /** Slows the writer down before it must stop, and gives it a new memtable only while flushes keep up. */

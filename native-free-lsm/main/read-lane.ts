@@ -1,14 +1,8 @@
+import type { RoleHandle } from '../executor.ts';
 import { copyBytes } from '../format/bytes.ts';
 import { writeUint32 } from '../format/record.ts';
-import type { RoleHandle } from '../executor.ts';
 import type { TableLookup } from '../lookup/table-view.ts';
-import {
-  GET_HEADER_BYTES,
-  NO_CACHE,
-  PAGE_HEADER_BYTES,
-  PageFlag,
-  ReaderOp,
-} from '../roles/protocol.ts';
+import { GET_HEADER_BYTES, NO_CACHE, PAGE_HEADER_BYTES, PageFlag, ReaderOp } from '../roles/protocol.ts';
 import { RingConsumer, RingProducer } from '../shared/ring.ts';
 
 export const READER_REQUEST_RING_BYTES = 1024 * 1024;
@@ -45,7 +39,14 @@ export class ReadLane {
   }
 
   /** Asks for a key from the block `lookup` stands at on; false when the ring is full. */
-  pushGet(tag: number, viewId: number, key: Uint8Array, hash: number, lookup: TableLookup, cacheStart: number): boolean {
+  pushGet(
+    tag: number,
+    viewId: number,
+    key: Uint8Array,
+    hash: number,
+    lookup: TableLookup,
+    cacheStart: number,
+  ): boolean {
     const at = this.requests.reserve(GET_HEADER_BYTES + key.length);
     if (at === -1) return false;
     const { bytes } = this.requests;

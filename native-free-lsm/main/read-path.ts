@@ -1,11 +1,17 @@
-import { LsmError } from '../errors.ts';
 import type { BlockCache } from '../cache/block-cache.ts';
+import { LsmError } from '../errors.ts';
 import { copyBytes, hashBytes } from '../format/bytes.ts';
 import { readUint32 } from '../format/record.ts';
 import { TableLookup } from '../lookup/table-view.ts';
-import { decodeError, PAGE_RESPONSE_HEADER_BYTES, ReadStatus, RESPONSE_HEADER_BYTES } from '../roles/protocol.ts';
+import {
+  decodeError,
+  PAGE_RESPONSE_HEADER_BYTES,
+  RESPONSE_HEADER_BYTES,
+  ReadStatus,
+} from '../roles/protocol.ts';
 import { FRAME_HEADER_BYTES, frameLength, frameTag, nextFrame } from '../shared/ring.ts';
 import { type BlockHit, searchBlock } from '../sstable/block.ts';
+import { MAX_KEY_BYTES } from '../wal/write-operation.ts';
 import type { Arenas } from './arenas.ts';
 import { FreeList } from './free-list.ts';
 import type { Page, PageRequest, ReadLane, ReadPoint } from './read-lane.ts';
@@ -22,7 +28,7 @@ export interface SnapshotPoint extends ReadPoint {
 
 interface PageCall {
   readonly request: PageRequest;
-  readonly point: ReadPoint;
+  readonly snapshot: SnapshotPoint | null;
   readonly resolve: (page: Page) => void;
   readonly reject: (error: Error) => void;
 }
@@ -46,7 +52,7 @@ export class ReadPath {
   /** Cache slot reserved for the read's block, -1: none. */
   readonly #slots = new Int32Array(MAX_READS_IN_FLIGHT);
   readonly #laneOf = new Uint8Array(MAX_READS_IN_FLIGHT);
-  readonly #points: (ReadPoint | null)[] = new Array(MAX_READS_IN_FLIGHT).fill(null);
+  readonly #points: (SnapshotPoint | null)[] = new Array(MAX_READS_IN_FLIGHT).fill(null);
   readonly #pages = new Map<number, PageCall>();
   #closed: LsmError | undefined;
 
@@ -74,15 +80,22 @@ export class ReadPath {
       sink.onRead(token, null, this.#closed);
       return;
     }
+    if (key.length > MAX_KEY_BYTES) {
+      sink.onRead(token, null, null);
+      return;
+    }
     const view = snapshot === null ? this.#views.current : snapshot.view.table;
     const newest = snapshot === null ? this.#arenas.activeGeneration : snapshot.generation;
     for (let generation = newest; generation >= view.oldestGeneration; generation--) {
       const memtable = this.#arenas.memtable(generation);
-      const limit =
-        snapshot !== null && generation === newest ? snapshot.limit : memtable.publishedOffset;
+      const limit = snapshot !== null && generation === newest ? snapshot.limit : memtable.publishedOffset;
       const entry = memtable.find(key, 0, key.length, limit);
       if (entry !== 0) {
-        sink.onRead(token, copyOut(memtable.bytes, memtable.recordStart(entry), memtable.recordEnd(entry)), null);
+        sink.onRead(
+          token,
+          copyOut(memtable.bytes, memtable.recordStart(entry), memtable.recordEnd(entry)),
+          null,
+        );
         return;
       }
     }
@@ -108,9 +121,11 @@ export class ReadPath {
   /** One page of a scan, from the newest state or a snapshot. */
   page(request: PageRequest, snapshot: SnapshotPoint | null): Promise<Page> {
     if (this.#closed !== undefined) return Promise.reject(this.#closed);
-    const point = snapshot ?? this.currentPoint();
+    if (request.start.length > MAX_KEY_BYTES || (request.end?.length ?? 0) > MAX_KEY_BYTES) {
+      return Promise.reject(new LsmError('INVALID_ARGUMENT', `a key has at most ${MAX_KEY_BYTES} bytes`));
+    }
     return new Promise((resolve, reject) => {
-      this.#askPage({ request, point, resolve, reject });
+      this.#askPage({ request, snapshot, resolve, reject });
     });
   }
 
@@ -139,23 +154,28 @@ export class ReadPath {
 
   /** A reader thread has died: what it had not answered is asked again of another or of its successor. */
   retry(laneIndex: number): void {
+    const views = new Set<PinnedView>();
     for (let place = 0; place < MAX_READS_IN_FLIGHT; place++) {
       if (this.#laneOf[place] !== laneIndex) continue;
       const call = this.#pages.get(place);
       if (call !== undefined) {
         this.#free(place);
         this.#askPage(call);
+        if (call.snapshot !== null) views.add(call.snapshot.view);
         continue;
       }
       const sink = this.#sinks[place];
       if (sink === null) continue;
       const key = this.#keys[place] as Uint8Array;
       const token = this.#tokens[place];
-      const snapshot = this.#points[place] as SnapshotPoint | null;
+      const snapshot = this.#points[place];
+      if (snapshot !== null) views.add(snapshot.view);
       if (this.#slots[place] >= 0) this.#cache.cancel(this.#slots[place]);
       this.#free(place);
       this.read(key, snapshot, sink, token);
     }
+    // A snapshot released meanwhile was kept by the dead thread's ring, which counts no longer.
+    for (const view of views) this.#views.holdWhileAsked(view);
   }
 
   close(error: LsmError): void {
@@ -207,7 +227,8 @@ export class ReadPath {
   #askPage(call: PageCall): void {
     const place = this.#places.take();
     const lane = this.#pickLane();
-    if (place === -1 || !this.#lanes[lane].pushPage(place, call.point, call.request)) {
+    const point = call.snapshot ?? this.currentPoint();
+    if (place === -1 || !this.#lanes[lane].pushPage(place, point, call.request)) {
       if (place !== -1) this.#places.give(place);
       call.reject(TOO_MANY_READS);
       return;
@@ -233,7 +254,8 @@ export class ReadPath {
     if (call === undefined) this.#onGet(place, bytes, at, end);
     else {
       this.#free(place);
-      if (bytes[at] === ReadStatus.failed) call.reject(decodeError(bytes.slice(at + RESPONSE_HEADER_BYTES, end)));
+      if (bytes[at] === ReadStatus.failed)
+        call.reject(decodeError(bytes.slice(at + RESPONSE_HEADER_BYTES, end)));
       else call.resolve(decodePage(bytes, at));
     }
   }
@@ -249,7 +271,8 @@ export class ReadPath {
     const token = this.#tokens[place];
     this.#free(place);
     const status = bytes[at];
-    if (status === ReadStatus.found) sink.onRead(token, copyOut(bytes, at + RESPONSE_HEADER_BYTES, end), null);
+    if (status === ReadStatus.found)
+      sink.onRead(token, copyOut(bytes, at + RESPONSE_HEADER_BYTES, end), null);
     else if (status === ReadStatus.absent) sink.onRead(token, null, null);
     else sink.onRead(token, null, decodeError(bytes.slice(at + RESPONSE_HEADER_BYTES, end)));
   }

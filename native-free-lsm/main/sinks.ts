@@ -16,7 +16,13 @@ export interface WriteSink {
    * @param metTimestamp of the version the write met; 0 when it met none or did not have to look
    * @param error set when `status` is failed
    */
-  onWrite(token: number, status: WriteStatus, metTimestamp: number, metWriter: number, error: Error | null): void;
+  onWrite(
+    token: number,
+    status: WriteStatus,
+    metTimestamp: number,
+    metWriter: number,
+    error: Error | null,
+  ): void;
 }
 
 export interface ReadSink {

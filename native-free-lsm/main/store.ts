@@ -5,9 +5,11 @@ import type { Executor, ExecutorFactory, RoleHandle } from '../executor.ts';
 import { recordFault } from '../format/record.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import { NodeFileSystem } from '../fs/node-fs.ts';
+import { allocationsStart } from '../memtable/arena-layout.ts';
+import { Memtable } from '../memtable/memtable.ts';
 import { completeOptions, type EngineOptions } from '../options.ts';
 import { PoolExecutor } from '../pool.ts';
-import { recover, type RecoveredState } from '../recovery.ts';
+import { type RecoveredState, recover } from '../recovery.ts';
 import { ReaderOp } from '../roles/protocol.ts';
 import { ControlWord, createControl } from '../shared/control.ts';
 import { EpochDomain } from '../shared/epochs.ts';
@@ -26,6 +28,8 @@ const WRITER_THREAD = 1;
 const FIRST_READER_THREAD = 2;
 const MIN_REQUEST_RING_BYTES = 4 * 1024 * 1024;
 const MAX_PAGE_BYTES = 1024 * 1024;
+/** Too small for a block: a cache that holds nothing. */
+const LEAST_CACHE_BYTES = 4096;
 
 /** What the engine takes from its surroundings; tests and simulations hand in their own. */
 export interface Environment {
@@ -71,7 +75,12 @@ export class RecordStore {
   #fault: LsmError | undefined;
   #closing: Promise<void> | undefined;
 
-  private constructor(directory: string, options: EngineOptions, environment: Environment, state: RecoveredState) {
+  private constructor(
+    directory: string,
+    options: EngineOptions,
+    environment: Environment,
+    state: RecoveredState,
+  ) {
     this.options = options;
     this.#directory = directory;
     this.#environment = environment;
@@ -79,7 +88,7 @@ export class RecordStore {
     this.#manifest = state.manifest;
     this.#control = createControl();
     this.#words = new Int32Array(this.#control);
-    this.#cacheMemory = createBlockCacheMemory(options.blockCacheBytes);
+    this.#cacheMemory = createBlockCacheMemory(Math.max(options.blockCacheBytes, LEAST_CACHE_BYTES));
     this.#cache = new BlockCache(this.#cacheMemory, this.#epochs);
     this.#arenas = new Arenas(this.#control, options.memtableBytes, options.maxSealedMemtables + 3);
     for (const { generation, memory } of state.memtables) this.#arenas.adopt(generation, memory);
@@ -101,7 +110,9 @@ export class RecordStore {
       onResponses: () => this.#drain(),
     });
     this.#writes = this.#startWriter(state.nextGeneration, arena);
-    this.#reads = new ReadPath(this.#arenas, this.#views, this.#cache, this.#lanes, () => this.#publishSoon());
+    this.#reads = new ReadPath(this.#arenas, this.#views, this.#cache, this.#lanes, () =>
+      this.#publishSoon(),
+    );
     for (let reader = 0; reader < options.readers; reader++) this.#startReader(reader);
     this.#maintenance = new Maintenance({
       directory,
@@ -115,6 +126,7 @@ export class RecordStore {
       manifest: state.manifest,
       nextFileId: state.nextFileId,
       report: environment.report,
+      onPoisoned: (error) => this.#poison(error),
     });
     this.#maintenance.wake();
   }
@@ -131,7 +143,13 @@ export class RecordStore {
     const complete = completeOptions(options);
     const surroundings = { ...REAL_ENVIRONMENT, ...environment };
     const state = recover(surroundings.fs, directory, complete, surroundings.report);
-    return new RecordStore(directory, complete, surroundings, state);
+    try {
+      return new RecordStore(directory, complete, surroundings, state);
+    } catch (error) {
+      state.manifest.close().catch(() => undefined);
+      state.lock[Symbol.dispose]();
+      throw error;
+    }
   }
 
   /** The largest timestamp of any record in the store. */
@@ -153,8 +171,18 @@ export class RecordStore {
   /** Puts several records that become durable and visible together. */
   writeBatch(puts: readonly KeyedRecord[], sink: WriteSink, token: number): void {
     const bytes = batchOperationBytes(puts);
+    let entryBytes = 0;
     let fault: LsmError | undefined;
-    for (const { key, record } of puts) fault ??= this.#writeFault(key, record, bytes);
+    for (const { key, record } of puts) {
+      fault ??= this.#writeFault(key, record, bytes);
+      entryBytes += Memtable.entryBytes(key.length, record.length);
+    }
+    if (entryBytes > this.#memtableRoomBytes) {
+      fault ??= new LsmError(
+        'INVALID_ARGUMENT',
+        `a batch of ${puts.length} puts does not fit into one memtable`,
+      );
+    }
     if (fault !== undefined) sink.onWrite(token, WriteStatus.failed, 0, 0, fault);
     else this.#writes.batch(puts, sink, token);
   }
@@ -172,7 +200,9 @@ export class RecordStore {
 
   /** One page of a scan in key order, of the newest state when the page is read, or of a snapshot. */
   rangePage(request: PageRequest, snapshot?: StoreSnapshot): Promise<Page> {
-    const bounded = { ...request, maxBytes: Math.min(request.maxBytes, MAX_PAGE_BYTES) };
+    // At least one entry: a scan that goes on from an empty page must get ahead.
+    const maxBytes = Math.min(Math.max(request.maxBytes, 1), MAX_PAGE_BYTES);
+    const bounded = { ...request, maxBytes, maxEntries: Math.max(request.maxEntries, 1) };
     if (snapshot === undefined) return this.#reads.page(bounded, null);
     if (snapshot.point === undefined) return Promise.reject(SNAPSHOT_EXPIRED);
     return this.#reads.page(bounded, snapshot.point);
@@ -189,34 +219,30 @@ export class RecordStore {
       this.#snapshots.delete(ended);
       // Reads that name it may still be in a ring.
       this.#epochs.retire(() => this.#views.unpin(point.view));
-      this.#epochs.collect();
+      this.#views.collect();
     });
     this.#snapshots.add(snapshot);
     return snapshot;
   }
 
-  /** Resolves when everything written before is in tables. */
+  /** Resolves when everything written before is in tables; rejects when a flush fails, though it is tried again. */
   async flush(): Promise<void> {
-    await this.#writes.idle();
     this.#check();
-    const generation = this.#arenas.activeGeneration;
+    await this.#writes.barrier();
     // Before the request that makes the writer look.
-    Atomics.store(this.#words, ControlWord.sealUpTo, generation);
-    await new Promise<void>((resolve, reject) => {
-      this.#writes.batch([], { onWrite: (_t, _s, _m, _w, error) => (error ? reject(error) : resolve()) }, 0);
-    });
-    await this.#maintenance.idle();
-    this.#check();
+    Atomics.store(this.#words, ControlWord.sealUpTo, this.#arenas.activeGeneration);
+    await this.#writes.barrier();
+    // What was sealed lies below; an active memtable that was empty is still the active one.
+    await this.#maintenance.flushed(this.#arenas.activeGeneration);
   }
 
   /** Flushes, then moves everything to the last level. */
   async compact(): Promise<void> {
     await this.flush();
     await this.#maintenance.compactAll();
-    this.#check();
   }
 
-  /** Resolves when no flush and no compaction is due. */
+  /** Resolves when no flush and no compaction is due; rejects when one fails. */
   maintenanceIdle(): Promise<void> {
     return this.#maintenance.idle();
   }
@@ -235,7 +261,11 @@ export class RecordStore {
     });
   }
 
-  /** Ends when everything accepted is written and synced, and all threads are gone. */
+  /**
+   * Ends when everything accepted is written and synced, and all threads are gone.
+   * @throws LsmError POISONED when the last sync failed: with a durability below `sync` what was acknowledged may
+   *   be lost. The directory is free all the same
+   */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -250,15 +280,22 @@ export class RecordStore {
     this.#writes.close(CLOSED);
     this.#reads.close(CLOSED);
     for (const snapshot of [...this.#snapshots]) snapshot.release();
-    await this.#maintenance.close();
-    // The wake-up requests are published after the word they are to be seen with.
-    Atomics.store(this.#words, ControlWord.stop, 1);
-    this.#wakeRoles();
-    await Promise.all(this.#roles);
-    await this.#executor.close();
-    await this.#manifest.close();
-    this.#lock[Symbol.dispose]();
-    if (this.#fault !== undefined) this.#environment.report(`${this.#directory} was closed after: ${this.#fault.message}`);
+    const before = this.#fault;
+    try {
+      await this.#maintenance.close(CLOSED);
+      // The wake-up requests are published after the word they are to be seen with.
+      Atomics.store(this.#words, ControlWord.stop, 1);
+      this.#wakeRoles();
+      await Promise.all(this.#roles);
+      // The writer's last word may be that its last sync failed.
+      this.#drain();
+      await this.#executor.close();
+      // The mark that it was closed is all that can be missing.
+      await this.#manifest.close().catch((error: Error) => this.#environment.report(error.message));
+    } finally {
+      this.#lock[Symbol.dispose]();
+    }
+    if (this.#fault !== undefined && before === undefined) throw this.#fault;
   }
 
   #wakeRoles(): void {
@@ -277,7 +314,7 @@ export class RecordStore {
     const requestRing = createRing(ringBytesFor(options.maxRecordBytes));
     const responseRing = createRing(WRITER_RESPONSE_RING_BYTES);
     const requests = new RingProducer(requestRing);
-    this.#epochs.register(requests);
+    this.#views.attachWriter(requests);
     const handle = this.#executor.startWriter({
       ...this.#roleInit(requestRing, responseRing, WRITER_THREAD),
       generation,
@@ -291,10 +328,7 @@ export class RecordStore {
         this.#maintenance.wake();
         this.#expireSnapshots();
       },
-      onFault: (error) => {
-        this.#fault ??= error;
-        this.#environment.report(error.message);
-      },
+      onFault: (error) => this.#poison(error),
       onQueued: () => this.#publishSoon(),
     });
   }
@@ -314,7 +348,7 @@ export class RecordStore {
   #startReader(index: number): void {
     const lane = new ReadLane(
       createRing(READER_REQUEST_RING_BYTES),
-      createRing(ringBytesFor(this.options.maxRecordBytes + MAX_PAGE_BYTES)),
+      createRing(ringBytesFor(this.options.maxRecordBytes + MAX_PAGE_BYTES + MAX_KEY_BYTES)),
       FIRST_READER_THREAD + index,
     );
     const previous = this.#lanes[index];
@@ -325,7 +359,10 @@ export class RecordStore {
       this.#epochs.replace(lane.epoch, lane.requests);
       if (previous.handle !== undefined) this.#views.unlink(previous.handle);
     }
-    const init = { ...this.#roleInit(lane.requestRing, lane.responseRing, lane.thread), cache: this.#cacheMemory };
+    const init = {
+      ...this.#roleInit(lane.requestRing, lane.responseRing, lane.thread),
+      cache: this.#cacheMemory,
+    };
     const handle: RoleHandle = this.#executor.startReader(init);
     lane.handle = handle;
     this.#views.link(handle);
@@ -338,9 +375,13 @@ export class RecordStore {
     const fault = new LsmError('POISONED', `the writer thread died (${error.message}): restart the engine`, {
       cause: error,
     });
+    this.#poison(fault);
+    this.#writes.close(fault);
+  }
+
+  #poison(fault: LsmError): void {
     this.#fault ??= fault;
     this.#environment.report(fault.message);
-    this.#writes.close(fault);
   }
 
   #readerEnded(index: number, error: Error | undefined): void {
@@ -366,7 +407,7 @@ export class RecordStore {
   #drain(): void {
     this.#writes?.drain();
     this.#reads?.drain();
-    this.#epochs.collect();
+    this.#views.collect();
     if (this.#reads !== undefined) this.#maintenanceAfterRelease();
   }
 
@@ -397,6 +438,10 @@ export class RecordStore {
     }
     const fault = recordFault(record, 0, record.length);
     return fault === undefined ? undefined : new LsmError('INVALID_ARGUMENT', fault);
+  }
+
+  get #memtableRoomBytes(): number {
+    return this.options.memtableBytes - allocationsStart(this.options.memtableBytes);
   }
 
   #check(): void {

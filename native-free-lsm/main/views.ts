@@ -2,6 +2,7 @@ import { TableView } from '../lookup/table-view.ts';
 import type { WorkerMessage } from '../roles/messages.ts';
 import { ControlWord } from '../shared/control.ts';
 import type { EpochDomain } from '../shared/epochs.ts';
+import type { RingProducer } from '../shared/ring.ts';
 import type { TableHandle } from '../sstable/table-handle.ts';
 import { TableReader } from '../sstable/table-reader.ts';
 import type { Version } from '../version/version.ts';
@@ -20,9 +21,21 @@ export interface ViewEvents {
   onGenerationsUnused(below: number): void;
 }
 
+interface OutdatedView {
+  readonly view: PinnedView;
+  /** Once the writer thread has followed so far it uses a newer one. */
+  readonly viewEpoch: number;
+  /** Once it has released so many frames it uses none, and the next it uses is a newer one. */
+  readonly framesPushed: number;
+}
+
 /**
  * The views of one engine, on the main thread: makes the current one from a version, tells the pool threads,
  * and lets go of a view once nothing names it any more.
+ *
+ * Readers hold a view as long as commands that name it are in their rings (see EpochDomain). The writer only ever
+ * uses the latest it has heard of; were it to hold views by its ring too, it could wait for a memtable that is
+ * free only after what stands in its ring behind.
  */
 export class Views {
   readonly #words: Int32Array;
@@ -31,6 +44,8 @@ export class Views {
   readonly #links: { post(message: WorkerMessage): void }[] = [];
   readonly #readers = new Map<number, TableReader>();
   readonly #live = new Set<PinnedView>();
+  readonly #outdated: OutdatedView[] = [];
+  #writer: RingProducer | undefined;
   #current: PinnedView;
   #nextId = 1;
 
@@ -64,7 +79,36 @@ export class Views {
     this.#current = { table: new TableView(this.#nextId++, oldestGeneration, levels), version, pins: 1 };
     this.#live.add(this.#current);
     this.#post(message(this.#current, added));
-    this.#epochs.retire(() => this.unpin(previous));
+    const viewEpoch = Atomics.load(this.#words, ControlWord.viewEpoch);
+    const framesPushed = this.#writer?.framesPushed ?? 0;
+    this.#epochs.retire(() => this.#outdated.push({ view: previous, viewEpoch, framesPushed }));
+    this.collect();
+  }
+
+  /** The writer thread takes its requests from this ring. */
+  attachWriter(requests: RingProducer): void {
+    this.#writer = requests;
+  }
+
+  /** Lets go of what no thread can use any more: to be called when threads have answered. */
+  collect(): void {
+    this.#epochs.collect();
+    while (this.#outdated.length > 0 && this.#writerIsPast(this.#outdated[0])) {
+      this.unpin((this.#outdated.shift() as OutdatedView).view);
+    }
+  }
+
+  #writerIsPast({ viewEpoch, framesPushed }: OutdatedView): boolean {
+    if (this.#writer === undefined) return true;
+    // Both counters wrap; their differences do not. Each is loaded after what it tells of was done.
+    if (((this.#writer.framesCompleted - framesPushed) | 0) >= 0) return true;
+    return ((Atomics.load(this.#words, ControlWord.writerViewEpoch) - viewEpoch) | 0) >= 0;
+  }
+
+  /** Keeps the view of a snapshot at least until what is in the rings now is answered. */
+  holdWhileAsked(view: PinnedView): void {
+    view.pins++;
+    this.#epochs.retire(() => this.unpin(view));
   }
 
   /** Tells a thread that has just started all that it may be asked about. */

@@ -1,7 +1,21 @@
-import { LsmError } from '../errors.ts';
+import type { LsmError } from '../errors.ts';
 import { readUint32 } from '../format/record.ts';
-import { decodeError, completionTimestamp, COMPLETION_BYTES, errorOfWriteCode, WriteCode, WriterTag } from '../roles/protocol.ts';
-import { FRAME_HEADER_BYTES, frameLength, frameTag, nextFrame, RingConsumer, RingProducer } from '../shared/ring.ts';
+import {
+  COMPLETION_BYTES,
+  completionTimestamp,
+  decodeError,
+  errorOfWriteCode,
+  WriteCode,
+  WriterTag,
+} from '../roles/protocol.ts';
+import {
+  FRAME_HEADER_BYTES,
+  frameLength,
+  frameTag,
+  nextFrame,
+  type RingConsumer,
+  type RingProducer,
+} from '../shared/ring.ts';
 import { batchOperationBytes, encodeBatch, encodePut, putOperationBytes } from '../wal/write-operation.ts';
 import { FreeList } from './free-list.ts';
 import { type KeyedRecord, type WriteSink, WriteStatus } from './sinks.ts';
@@ -44,9 +58,14 @@ export class WriteQueue {
   #waiting: QueuedWrite[] = [];
   #waitingBytes = 0;
   #failure: LsmError | undefined;
-  #onIdle: (() => void) | undefined;
+  #idleWaiters: (() => void)[] = [];
 
-  constructor(requests: RingProducer, responses: RingConsumer, maxWaitingBytes: number, events: WriterEvents) {
+  constructor(
+    requests: RingProducer,
+    responses: RingConsumer,
+    maxWaitingBytes: number,
+    events: WriterEvents,
+  ) {
     this.#requests = requests;
     this.#responses = responses;
     this.#maxWaitingBytes = maxWaitingBytes;
@@ -94,10 +113,7 @@ export class WriteQueue {
       responses.release();
     }
     if (this.#waiting.length > 0) this.#pushWaiting();
-    if (this.inFlight === 0) {
-      this.#onIdle?.();
-      this.#onIdle = undefined;
-    }
+    this.#wakeIdleWaiters();
   }
 
   /** Fails everything under way and everything to come. */
@@ -114,16 +130,33 @@ export class WriteQueue {
     this.#waiting = [];
     this.#waitingBytes = 0;
     for (const { sink, token } of waiting) fail(sink, token, error);
-    this.#onIdle?.();
-    this.#onIdle = undefined;
+    this.#wakeIdleWaiters();
   }
 
   /** Resolves when nothing is under way. */
   idle(): Promise<void> {
     if (this.inFlight === 0) return Promise.resolve();
     return new Promise((resolve) => {
-      this.#onIdle = resolve;
+      this.#idleWaiters.push(resolve);
     });
+  }
+
+  /** Resolves when all that was written before has been answered: an empty batch, queued behind it. */
+  barrier(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.batch(
+        [],
+        { onWrite: (_token, _status, _time, _writer, error) => (error ? reject(error) : resolve()) },
+        0,
+      );
+    });
+  }
+
+  #wakeIdleWaiters(): void {
+    if (this.inFlight > 0) return;
+    const waiters = this.#idleWaiters;
+    this.#idleWaiters = [];
+    for (const resolve of waiters) resolve();
   }
 
   #wait(write: QueuedWrite): void {
@@ -144,7 +177,13 @@ export class WriteQueue {
     if (pushed > 0) this.#waiting = this.#waiting.slice(pushed);
   }
 
-  #pushPut(key: Uint8Array, record: Uint8Array, payloadBytes: number, sink: WriteSink, token: number): boolean {
+  #pushPut(
+    key: Uint8Array,
+    record: Uint8Array,
+    payloadBytes: number,
+    sink: WriteSink,
+    token: number,
+  ): boolean {
     const at = this.#reserve(payloadBytes);
     if (at === -1) return false;
     encodePut(this.#requests.bytes, at, key, record);
@@ -154,7 +193,8 @@ export class WriteQueue {
 
   #push(write: QueuedWrite): boolean {
     const { puts } = write;
-    if (!write.isBatch) return this.#pushPut(puts[0].key, puts[0].record, write.payloadBytes, write.sink, write.token);
+    if (!write.isBatch)
+      return this.#pushPut(puts[0].key, puts[0].record, write.payloadBytes, write.sink, write.token);
     const at = this.#reserve(write.payloadBytes);
     if (at === -1) return false;
     encodeBatch(this.#requests.bytes, at, puts);

@@ -4,6 +4,8 @@ import type { FileSystem } from '../fs/file-system.ts';
 import { Memtable } from '../memtable/memtable.ts';
 import { ControlWord } from '../shared/control.ts';
 import { loadTable } from '../sstable/load-table.ts';
+import type { TableHandle } from '../sstable/table-handle.ts';
+import { type TableMetadata, tableFileName } from '../version/table-metadata.ts';
 import type { BackgroundJob, BackgroundResult } from './messages.ts';
 
 /** Runs a flush or a merge to its end, or until main asks it to give up; leaves nothing behind when it fails. */
@@ -12,7 +14,7 @@ export function runBackgroundJob(fs: FileSystem, { job, control }: BackgroundJob
   // Looked at now and then: any recent value does.
   const cancelled = (): boolean => Atomics.load(words, ControlWord.cancelBackground) === 1;
   if (job.type === 'merge') {
-    return mergeTables(fs, job.spec, cancelled).map((table) => loadTable(fs, job.spec.directory, table));
+    return load(fs, job.spec.directory, mergeTables(fs, job.spec, cancelled));
   }
   // Sealed: nothing is added to it any more, and it stays until this flush is in a view.
   const memtable = new Memtable(job.arena);
@@ -31,5 +33,20 @@ export function runBackgroundJob(fs: FileSystem, { job, control }: BackgroundJob
     },
     cancelled,
   );
-  return tables.map((table) => loadTable(fs, job.directory, table));
+  return load(fs, job.directory, tables);
+}
+
+function load(fs: FileSystem, directory: string, tables: readonly TableMetadata[]): TableHandle[] {
+  try {
+    return tables.map((table) => loadTable(fs, directory, table));
+  } catch (error) {
+    for (const { id } of tables) {
+      try {
+        fs.removeSync(`${directory}/${tableFileName(id)}`);
+      } catch {
+        // The failure to report is the first; the next start removes what is left.
+      }
+    }
+    throw error;
+  }
 }

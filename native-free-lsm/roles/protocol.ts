@@ -59,7 +59,10 @@ const ERROR_OF_CODE: readonly LsmError[] = [
   new LsmError('IO_ERROR', 'not an error'),
   new LsmError('OVERLOADED', 'writes come faster than the disk takes them: try again later'),
   new LsmError('NO_SPACE', 'the disk is full: writes are refused until there is room'),
-  new LsmError('POISONED', 'a sync failed, so nothing is acknowledged any more: restart when the disk is sound'),
+  new LsmError(
+    'POISONED',
+    'a sync failed, so nothing is acknowledged any more: restart when the disk is sound',
+  ),
   new LsmError('IO_ERROR', 'the log could not be written'),
   new LsmError('CORRUPTION', 'a table that the write had to look into is damaged'),
 ];

@@ -1,6 +1,6 @@
-import { readUint32, isTombstone, writeUint32 } from '../format/record.ts';
-import type { FileSystem } from '../fs/file-system.ts';
 import { compareBytes } from '../format/bytes.ts';
+import { isTombstone, readUint32, writeUint32 } from '../format/record.ts';
+import type { FileSystem } from '../fs/file-system.ts';
 import { MergingIterator } from '../iterator/merging-iterator.ts';
 import type { RecordIterator } from '../iterator/record-iterator.ts';
 import { BlockLoader } from '../lookup/block-loader.ts';
@@ -18,9 +18,9 @@ import {
   PAGE_HEADER_BYTES,
   PAGE_RESPONSE_HEADER_BYTES,
   PageFlag,
+  RESPONSE_HEADER_BYTES,
   ReaderOp,
   ReadStatus,
-  RESPONSE_HEADER_BYTES,
   toLsmError,
 } from './protocol.ts';
 import { type Inbox, ViewTracker } from './view-tracker.ts';
@@ -60,6 +60,11 @@ export class ReaderRole {
   get finished(): boolean {
     // Requests still queued at the stop are answered by main itself.
     return Atomics.load(this.#words, ControlWord.stop) === 1;
+  }
+
+  /** Nothing is ever due without a request. */
+  get dueMs(): number {
+    return Number.POSITIVE_INFINITY;
   }
 
   close(): void {
@@ -141,7 +146,14 @@ export class ReaderRole {
     return view;
   }
 
-  #respond(tag: number, status: number, cached: number, body: Uint8Array, start = 0, end = body.length): boolean {
+  #respond(
+    tag: number,
+    status: number,
+    cached: number,
+    body: Uint8Array,
+    start = 0,
+    end = body.length,
+  ): boolean {
     const responses = this.#responses;
     const at = responses.reserve(RESPONSE_HEADER_BYTES + end - start);
     if (at === -1) return false;

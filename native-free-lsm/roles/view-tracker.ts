@@ -1,8 +1,8 @@
-import { ControlWord } from '../shared/control.ts';
-import { Memtable } from '../memtable/memtable.ts';
-import { TableReader } from '../sstable/table-reader.ts';
-import type { DescriptorCache } from '../sstable/descriptor-cache.ts';
 import { TableView } from '../lookup/table-view.ts';
+import { Memtable } from '../memtable/memtable.ts';
+import { ControlWord } from '../shared/control.ts';
+import type { DescriptorCache } from '../sstable/descriptor-cache.ts';
+import { TableReader } from '../sstable/table-reader.ts';
 import type { WorkerMessage } from './messages.ts';
 
 /** Where a pool thread takes its control messages from, without blocking. */
@@ -33,6 +33,11 @@ export class ViewTracker {
     this.#inbox = inbox;
     this.#descriptors = descriptors;
     for (const arena of arenas) this.#memtables.push(new Memtable(arena));
+  }
+
+  /** The count of control messages up to which everything has arrived. */
+  get seenEpoch(): number {
+    return this.#seenEpoch;
   }
 
   /** The newest view that has arrived. */

@@ -32,11 +32,14 @@ import { type Inbox, ViewTracker } from './view-tracker.ts';
 
 /** One append: large enough for group commit, small enough that the first in it does not wait for the last. */
 const MAX_RUN_BYTES = 1024 * 1024;
+/** The part of a memtable that one append may fill: tiny puts take four times the room they have in a ring. */
+const MAX_RUN_SHARE = 1 / 8;
+const IDLE_SLEEP_MS = 1000;
 const COMPLETIONS_PER_FRAME = 1024;
 const WAIT = Symbol('wait');
 
-/** What became of a write that never reached the memtable. */
-interface Dropped {
+/** What a look into older memtables and tables has found out about a write. */
+interface Found {
   readonly code: WriteCode;
   readonly metTimestamp: number;
   readonly metWriter: number;
@@ -60,8 +63,9 @@ export class WriterRole {
   readonly #gate: VersionGate;
   readonly #cursor = new OperationCursor();
   readonly #answers = new Answers();
-  /** Writes of this run that are outdone by older memtables or tables, by tag: rare, hence a Map. */
-  readonly #dropped = new Map<number, Dropped>();
+  /** Writes of this run for which older memtables or tables had an answer, by tag: rare, hence a Map. */
+  readonly #found = new Map<number, Found>();
+  readonly #maxRunBytes: number;
   #generation: number;
   #memtable: Memtable;
   #log: LogWriter | undefined;
@@ -80,18 +84,16 @@ export class WriterRole {
     this.#responses = new RingProducer(init.responses, { words: this.#words, index: ControlWord.doorbell });
     this.#descriptors = new DescriptorCache(fs, init.options.maxOpenFilesPerThread);
     this.#tracker = new ViewTracker(init.control, init.arenas, inbox, this.#descriptors);
-    this.#tracker.refresh();
+    this.#refresh();
     const loader = new BlockLoader(fs, this.#descriptors, this.#words, init.thread);
     this.#gate = new VersionGate(this.#tracker, this.#words, loader);
     this.#generation = init.generation;
     this.#memtable = this.#tracker.memtable(init.arena);
     this.#lastSyncMs = clock.monotonicMs();
+    this.#maxRunBytes = Math.min(MAX_RUN_BYTES, init.options.memtableBytes * MAX_RUN_SHARE);
     for (const arena of init.arenas) this.#gate.sealed(new Memtable(arena).largestTimestamp);
-    try {
-      this.#log = LogWriter.create(fs, init.directory, init.generation);
-    } catch (error) {
-      this.#fail(toLsmError(error, 'creating the log'));
-    }
+    // Without a log now there may be one by the first write: the disk may be full, and have room then.
+    this.#openLog();
   }
 
   get finished(): boolean {
@@ -100,9 +102,9 @@ export class WriterRole {
 
   /** Does one batch of work; false when there is nothing to do now. */
   step(): boolean {
-    if (!this.#requests.nextRun(MAX_RUN_BYTES)) return this.#idle();
-    this.#tracker.refresh();
-    const stopped = this.#fault ?? this.#makeRoom();
+    if (!this.#requests.nextRun(this.#maxRunBytes)) return this.#idle();
+    this.#refresh();
+    const stopped = this.#fault ?? this.#makeRoom() ?? this.#openLog();
     if (stopped === WAIT) return false;
     if (stopped === undefined) this.#writeRun();
     else this.#answerRun(writeCodeOf(stopped));
@@ -112,19 +114,44 @@ export class WriterRole {
     return true;
   }
 
-  /** How long the loop may sleep before `step` is due again though nothing arrives. */
-  get sleepMs(): number {
+  /** When `step` is due again though nothing arrives: it waits for a memtable, or has a log to sync. */
+  get dueMs(): number {
     if (this.#stalledSinceMs >= 0) return 1;
-    return this.#options.durability === 'interval' ? Math.min(this.#options.syncIntervalMs, 1000) : 1000;
+    const isUnsynced = this.#log !== undefined && this.#log.syncedBytes !== this.#log.lengthBytes;
+    const isDue = this.#options.durability === 'interval' && isUnsynced && this.#fault === undefined;
+    return isDue ? this.#options.syncIntervalMs : Number.POSITIVE_INFINITY;
   }
 
   waitForRequests(): void {
-    if (this.#stalledSinceMs >= 0) Atomics.wait(this.#words, ControlWord.pause, 0, this.sleepMs);
-    else this.#requests.wait(this.sleepMs);
+    const sleepMs = Math.min(this.dueMs, IDLE_SLEEP_MS);
+    if (this.#stalledSinceMs >= 0) Atomics.wait(this.#words, ControlWord.pause, 0, sleepMs);
+    else this.#requests.wait(sleepMs);
+  }
+
+  /** Lets go of what it has open, as the end of its thread would. */
+  close(): void {
+    this.#descriptors.closeAll();
+    this.#log?.close();
+  }
+
+  #refresh(): void {
+    this.#tracker.refresh();
+    // From here on only the latest view is used: main may reclaim what older ones alone refer to.
+    Atomics.store(this.#words, ControlWord.writerViewEpoch, this.#tracker.seenEpoch);
+  }
+
+  #openLog(): LsmError | undefined {
+    if (this.#log !== undefined) return undefined;
+    try {
+      this.#log = LogWriter.create(this.#fs, this.#directory, this.#generation);
+      return undefined;
+    } catch (error) {
+      return toLsmError(error, 'creating the log');
+    }
   }
 
   #idle(): boolean {
-    this.#tracker.refresh();
+    this.#refresh();
     this.#syncWhenDue();
     // Loaded after the ring was found empty: main publishes its last request before it stores the word.
     if (Atomics.load(this.#words, ControlWord.stop) === 1 && this.#requests.empty && !this.#finished) {
@@ -135,19 +162,20 @@ export class WriterRole {
   }
 
   #finish(): void {
-    this.#descriptors.closeAll();
-    if (this.#log === undefined) return;
     try {
-      if (this.#fault === undefined) this.#log.finish();
-      else this.#log.close();
+      if (this.#fault === undefined) this.#log?.finish();
     } catch (error) {
-      this.#fail(toLsmError(error, 'closing the log'));
+      const failure = toLsmError(error, 'closing the log');
+      // Otherwise all is synced, and only the mark that says so is missing.
+      if (failure.code === 'POISONED') this.#fail(failure);
     }
+    this.close();
     this.#responses.publish();
   }
 
   #syncWhenDue(): void {
-    if (this.#options.durability !== 'interval' || this.#log === undefined || this.#fault !== undefined) return;
+    if (this.#options.durability !== 'interval' || this.#log === undefined || this.#fault !== undefined)
+      return;
     const now = this.#clock.monotonicMs();
     if (now - this.#lastSyncMs < this.#options.syncIntervalMs) return;
     this.#lastSyncMs = now;
@@ -163,7 +191,10 @@ export class WriterRole {
   /** Undefined: the run fits. WAIT: not yet. An error: it has waited too long. */
   #makeRoom(): LsmError | typeof WAIT | undefined {
     const needed = this.#runEntryBytes();
-    if (needed <= this.#memtable.bytes.length - this.#memtable.usedBytes && !this.#sealAsked()) return undefined;
+    if (needed <= this.#memtable.bytes.length - this.#memtable.usedBytes && !this.#sealAsked()) {
+      this.#stalledSinceMs = -1;
+      return undefined;
+    }
     const spare = Atomics.load(this.#words, ControlWord.spareArena);
     if (spare === 0) return this.#stall();
     try {
@@ -186,10 +217,9 @@ export class WriterRole {
 
   #runEntryBytes(): number {
     const { bytes, runStart, runEnd } = this.#requests;
-    const cursor = this.#cursor;
     let needed = 0;
     for (let at = runStart; at < runEnd; at = nextFrame(bytes, at)) {
-      cursor.reset(bytes, at + FRAME_HEADER_BYTES, at + FRAME_HEADER_BYTES + frameLength(bytes, at));
+      const cursor = this.#enter(at);
       while (cursor.next()) {
         needed += Memtable.entryBytes(cursor.keyEnd - cursor.keyStart, cursor.recordEnd - cursor.recordStart);
       }
@@ -201,19 +231,18 @@ export class WriterRole {
     const now = this.#clock.monotonicMs();
     if (this.#stalledSinceMs < 0) this.#stalledSinceMs = now;
     if (now - this.#stalledSinceMs < this.#options.writeStallTimeoutMs) return WAIT;
-    return new LsmError('OVERLOADED', 'memtables are full and their flush has not caught up: try again later');
+    return new LsmError(
+      'OVERLOADED',
+      'memtables are full and their flush has not caught up: try again later',
+    );
   }
 
   #rotate(arena: number): void {
     const next = this.#generation + 1;
-    const log = LogWriter.create(this.#fs, this.#directory, next);
-    try {
-      this.#log?.finish();
-    } catch (error) {
-      log.close();
-      throw error;
-    }
-    this.#log = log;
+    // Either may fail and is tried again with the next run: the old log stays ours until it has its mark.
+    this.#log?.finish();
+    this.#log = undefined;
+    this.#log = LogWriter.create(this.#fs, this.#directory, next);
     this.#gate.sealed(this.#memtable.largestTimestamp);
     this.#memtable = this.#tracker.memtable(arena);
     this.#memtable.reset(next);
@@ -260,14 +289,38 @@ export class WriterRole {
   /** Marks the operations that older memtables or tables outdo, so that a replay leaves them out too. */
   #dropStale(): void {
     const { bytes, runStart, runEnd } = this.#requests;
-    const cursor = this.#cursor;
-    this.#dropped.clear();
+    this.#found.clear();
     for (let at = runStart; at < runEnd; at = nextFrame(bytes, at)) {
-      cursor.reset(bytes, at + FRAME_HEADER_BYTES, at + FRAME_HEADER_BYTES + frameLength(bytes, at));
-      while (cursor.next()) {
-        if (this.#gate.mustLook(recordTimestamp(bytes, cursor.recordStart))) this.#dropIfOutdone(frameTag(bytes, at));
+      try {
+        this.#dropStaleOf(at);
+      } catch (error) {
+        const code = writeCodeOf(toLsmError(error, 'looking for an older version'));
+        this.#dropAllOf(at);
+        this.#found.set(frameTag(bytes, at), { code, metTimestamp: 0, metWriter: 0 });
       }
     }
+  }
+
+  #dropStaleOf(frame: number): void {
+    const { bytes } = this.#requests;
+    const cursor = this.#enter(frame);
+    while (cursor.next()) {
+      if (this.#gate.mustLook(recordTimestamp(bytes, cursor.recordStart)))
+        this.#dropIfOutdone(frameTag(bytes, frame));
+    }
+  }
+
+  /** A batch is stored whole or not at all. */
+  #dropAllOf(frame: number): void {
+    const cursor = this.#enter(frame);
+    while (cursor.next()) cursor.drop();
+  }
+
+  #enter(frame: number): OperationCursor {
+    const { bytes } = this.#requests;
+    const start = frame + FRAME_HEADER_BYTES;
+    this.#cursor.reset(bytes, start, start + frameLength(bytes, frame));
+    return this.#cursor;
   }
 
   #dropIfOutdone(tag: number): void {
@@ -277,40 +330,38 @@ export class WriterRole {
     // What the active memtable holds is newer than anything below it, and insert compares with that itself.
     if (memtable.find(bytes, keyStart, keyEnd, memtable.publishedOffset) !== 0) return;
     const timestamp = recordTimestamp(bytes, recordStart);
+    const writer = recordWriter(bytes, recordStart);
     const gate = this.#gate;
-    let code: WriteCode = WriteCode.stale;
-    try {
-      if (!gate.holdsNewer(this.#generation, bytes, keyStart, keyEnd, timestamp, recordWriter(bytes, recordStart))) {
-        return;
-      }
-    } catch (error) {
-      code = writeCodeOf(toLsmError(error, 'looking for an older version'));
-    }
-    this.#cursor.drop();
-    this.#dropped.set(tag, { code, metTimestamp: gate.metTimestamp, metWriter: gate.metWriter });
+    const isOutdone = gate.holdsNewer(this.#generation, bytes, keyStart, keyEnd, timestamp, writer);
+    const { metTimestamp, metWriter } = gate;
+    if (isOutdone) this.#cursor.drop();
+    if (metTimestamp > 0) this.#found.set(tag, { code: WriteCode.stale, metTimestamp, metWriter });
   }
 
   #insertRun(): void {
     const { bytes, runStart, runEnd } = this.#requests;
-    const cursor = this.#cursor;
     const memtable = this.#memtable;
     const answer = this.#beginAnswers();
     for (let at = runStart; at < runEnd; at = nextFrame(bytes, at)) {
-      cursor.reset(bytes, at + FRAME_HEADER_BYTES, at + FRAME_HEADER_BYTES + frameLength(bytes, at));
+      const cursor = this.#enter(at);
       let code: WriteCode = WriteCode.stale;
       let metTimestamp = 0;
       let metWriter = 0;
       while (cursor.next()) {
         const { keyStart, keyEnd, recordStart, recordEnd } = cursor;
         const status = memtable.insert(bytes, keyStart, keyEnd, bytes, recordStart, recordEnd);
+        // There was room for the worst case: see #makeRoom. An answer now would be a lie.
+        if (status === InsertStatus.full) throw new Error('the memtable has less room than it said');
         if (status === InsertStatus.applied) code = WriteCode.applied;
         metTimestamp = memtable.metTimestamp;
         metWriter = memtable.metWriter;
       }
       const tag = frameTag(bytes, at);
-      const dropped = code === WriteCode.applied ? undefined : this.#dropped.get(tag);
-      if (dropped === undefined) answer.add(tag, code, metTimestamp, metWriter);
-      else answer.add(tag, dropped.code, dropped.metTimestamp, dropped.metWriter);
+      // Where the memtable met nothing, or was not asked as all was dropped, the older ones have the word.
+      const found = metTimestamp === 0 ? this.#found.get(tag) : undefined;
+      if (found === undefined) answer.add(tag, code, metTimestamp, metWriter);
+      else
+        answer.add(tag, code === WriteCode.applied ? code : found.code, found.metTimestamp, found.metWriter);
     }
     // Visible only now: the log has it, and a batch's operations appear together.
     memtable.publish();
@@ -320,7 +371,8 @@ export class WriterRole {
   #answerRun(code: WriteCode): void {
     const { bytes, runStart, runEnd } = this.#requests;
     const answer = this.#beginAnswers();
-    for (let at = runStart; at < runEnd; at = nextFrame(bytes, at)) answer.add(frameTag(bytes, at), code, 0, 0);
+    for (let at = runStart; at < runEnd; at = nextFrame(bytes, at))
+      answer.add(frameTag(bytes, at), code, 0, 0);
     answer.end();
   }
 
@@ -331,7 +383,8 @@ export class WriterRole {
   }
 
   #fail(error: LsmError): void {
-    this.#fault = error.code === 'POISONED' ? error : new LsmError('POISONED', error.message, { cause: error });
+    this.#fault =
+      error.code === 'POISONED' ? error : new LsmError('POISONED', error.message, { cause: error });
     const body = encodeError(this.#fault);
     const at = this.#responses.reserve(body.length);
     this.#responses.bytes.set(body, at);

@@ -10,6 +10,7 @@
  *   slowdownMicros             main             writer thread          pause after each batch
  *   sealUpTo                   main             writer thread          seal the active memtable if its generation is at most this
  *   cancelBackground           main             background threads     1: give up the running job
+ *   writerViewEpoch            writer thread    main                   viewEpoch up to which the writer has followed
  *   generationArena[g mod 16]  writer thread    all                    arena of generation g
  *   tableReads[thread]         that thread      main                   data blocks read from disk
  *   tableReadBytes[thread]     that thread      main                   their bytes in KiB, so that 32 bits last
@@ -31,6 +32,7 @@ export const ControlWord = {
   /** Never changes: what a thread waits on when it only wants to pause. */
   pause: 7,
   sealUpTo: 8,
+  writerViewEpoch: 9,
   generationArena: 16,
   tableReads: 32,
   tableReadKib: 64,

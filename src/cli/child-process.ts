@@ -18,6 +18,9 @@ export interface ChildListener {
   onEnd(how: string): void;
 }
 
+/** How a process ends that had nothing to complain of. */
+export const CLEAN_END = 'exit code 0';
+
 export type SpawnNode = (nodeId: string, listener: ChildListener) => NodeChild;
 
 /** Beside this file, and of its kind: .ts here, .js where it was compiled. */

@@ -31,5 +31,7 @@ async function declareWholeAction(directory: string): Promise<void> {
     const lock = new NodeFileSystem().lockSync(path.join(directory, ENGINE_FOLDER, LOCK_FILE));
     return { [Symbol.asyncDispose]: async () => lock[Symbol.dispose]() };
   });
-  console.log(changed ? `${nodeId} counts for reads again.` : `${nodeId} was declared whole before.`);
+  console.log(
+    changed ? `${nodeId} is declared whole and counts for reads.` : `${nodeId} was declared whole before.`,
+  );
 }

@@ -94,7 +94,7 @@ async function writeTables(
     const what = interrupted ? 'interrupted' : `the fill failed: ${errorMessage(error)}`;
     throw new CommandError(
       ExitCode.error,
-      `${what}; its folders are marked as unfinished: run fill again, or delete ${target.dataDirectory}`,
+      `${what}; its folders in ${target.dataDirectory} are marked as unfinished: run fill again, or delete them`,
     );
   }
 }

@@ -4,8 +4,8 @@
  */
 import { Command, CommanderError } from 'commander';
 import manifest from '../../package.json' with { type: 'json' };
-import { errorMessage, QuorateError } from '../errors.ts';
 import { CommandError, ExitCode } from './exit-codes.ts';
+import { describeFailure } from './failure.ts';
 
 interface CommandEntry {
   readonly summary: string;
@@ -92,11 +92,6 @@ function reportFailure(error: unknown, argv: readonly string[]): ExitCode {
     console.error(`quorate: ${fault}: see \`${command} --help\``);
     return ExitCode.error;
   }
-  if (error instanceof CommandError) {
-    console.error(`quorate: ${error.message}`);
-    return error.exitCode;
-  }
-  // Anything else is a fault of the program: its stack is what a report of it needs.
-  console.error(error instanceof QuorateError ? `quorate: ${errorMessage(error)}` : error);
-  return ExitCode.error;
+  console.error(`quorate: ${describeFailure(error)}`);
+  return error instanceof CommandError ? error.exitCode : ExitCode.error;
 }

@@ -4,9 +4,9 @@
  */
 import { flushCompileCache } from 'node:module';
 import { systemClock } from '../clock.ts';
-import { errorMessage } from '../errors.ts';
 import { createLog } from '../log.ts';
 import type { RunningNode, startNode } from '../node.ts';
+import { describeFailure } from './failure.ts';
 import type { NodeConfig, NodeMessage, SupervisorMessage } from './node-protocol.ts';
 
 /** For requests in flight; what is left then of the supervisor's patience is for syncing. */
@@ -49,7 +49,7 @@ class NodeHost {
       // A node that cannot go on has said so in its log; a new process may be luckier.
       this.#running = await startNode({ ...config, log, onFault: () => process.exit(1) });
     } catch (error) {
-      await tell({ type: 'failed', message: describe(error) });
+      await tell({ type: 'failed', message: describeFailure(error) });
       process.exit(1);
     }
     const { httpUrl, rpcAddress } = this.#running;
@@ -73,18 +73,12 @@ class NodeHost {
     try {
       await this.#running.drain(impatience.signal);
     } catch (error) {
-      console.error(`quorate: a node did not close cleanly: ${errorMessage(error)}`);
+      console.error(`quorate: a node did not close cleanly: ${describeFailure(error)}`);
       process.exit(1);
     }
     await tell({ type: 'stopped' });
     process.exit(0);
   }
-}
-
-/** A sentence for an error that says of itself what to do; the stack of any other, which is a fault of the program. */
-function describe(error: unknown): string {
-  const isMeant = error instanceof Error && 'code' in error && 'canRetry' in error;
-  return isMeant || !(error instanceof Error) ? errorMessage(error) : (error.stack ?? error.message);
 }
 
 /** Ends when the message is on its way, or cannot be sent any more. */

@@ -113,12 +113,9 @@ async function serve(plan: ServePlan, restart: boolean): Promise<void> {
   if (drained === undefined) {
     throw new CommandError(ExitCode.error, 'no node is left: see above why, or start with --restart');
   }
-  const killed = await drained;
-  if (killed.length > 0) {
-    throw new CommandError(
-      ExitCode.error,
-      `killed because they did not end by themselves: ${killed.join(', ')}`,
-    );
+  const unclean = await drained;
+  if (unclean.length > 0) {
+    throw new CommandError(ExitCode.error, `killed, or ended with an error: ${unclean.join(', ')}`);
   }
   console.log('All is synced and closed.');
 }

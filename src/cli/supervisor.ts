@@ -6,7 +6,7 @@
  */
 import type { Clock, Random, TimerHandle } from '../clock.ts';
 import { restartDelayMs, STEADY_AFTER_MS } from './backoff.ts';
-import type { NodeChild, SpawnNode } from './child-process.ts';
+import { CLEAN_END, type NodeChild, type SpawnNode } from './child-process.ts';
 import { CommandError, ExitCode } from './exit-codes.ts';
 import type { NodeConfig, NodeMessage, ServingNode } from './node-protocol.ts';
 
@@ -43,7 +43,7 @@ export class Supervisor {
   readonly #allServe = Promise.withResolvers<readonly SupervisedNode[]>();
   readonly #allGone = Promise.withResolvers<void>();
   #phase: 'start' | 'serve' | 'end' = 'start';
-  readonly #killed = new Set<string>();
+  readonly #unclean = new Set<string>();
 
   /** Starts the processes, which load their code while the caller makes up their configuration. */
   constructor(nodeIds: readonly string[], options: SupervisorOptions) {
@@ -83,17 +83,22 @@ export class Supervisor {
 
   /**
    * Lets every node end what it does, and kills what is left after `patienceMs`.
-   * @returns the ids of those that had to be killed
+   * @returns the ids of those that had to be killed or ended with an error
    */
   async drain(patienceMs: number): Promise<string[]> {
     this.#beginEnd();
-    for (const member of this.#members) {
-      member.child?.send({ type: 'drain' });
+    for (const { child, state } of this.#members) {
+      if (state === 'loading') {
+        // It has begun nothing that could be ended.
+        child?.kill();
+      } else {
+        child?.send({ type: 'drain' });
+      }
     }
     const deadline = this.#options.clock.after(patienceMs, () => this.kill());
     await this.allGone;
     deadline.cancel();
-    return [...this.#killed];
+    return [...this.#unclean];
   }
 
   /** At once. Nothing acknowledged is lost by it. */
@@ -101,7 +106,6 @@ export class Supervisor {
     this.#beginEnd();
     for (const member of this.#members) {
       if (member.child !== null) {
-        this.#killed.add(member.nodeId);
         member.child.kill();
       }
     }
@@ -171,6 +175,7 @@ export class Supervisor {
 
   #onEnd(member: Member, how: string): void {
     const { clock, random, report, restart } = this.#options;
+    const hadBegun = member.state !== 'loading';
     const servedMs = member.state === 'serving' ? clock.monotonicMs() - member.servingSinceMs : 0;
     member.state = 'gone';
     member.child = null;
@@ -187,6 +192,9 @@ export class Supervisor {
       } else {
         report(`${member.nodeId} died (${how}) and stays down: --restart would bring it back`);
       }
+    }
+    if (this.#phase === 'end' && hadBegun && how !== CLEAN_END) {
+      this.#unclean.add(member.nodeId);
     }
     this.#settleIfGone();
   }

@@ -3,22 +3,44 @@
  * at, notes what is wrong with it in `faults` and goes on, so that one reading finds every fault.
  */
 import { isIPv6 } from 'node:net';
-import { PLACEMENT_POLICIES } from './placement.ts';
-import type { Address, Topology, TopologyNode } from './topology.ts';
+import { PLACEMENT_POLICIES, type PlacementNode, type PlacementPolicy } from './placement.ts';
+
+export interface Address {
+  /** A name or an IP address, one of version 6 without brackets. */
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface TopologyNode extends PlacementNode {
+  readonly http: Address;
+  readonly rpc: Address;
+}
+
+export interface Topology {
+  /** The cluster's name: nodes and data folders of another are refused. */
+  readonly cluster: string;
+  readonly placement: PlacementPolicy;
+  readonly nodes: readonly TopologyNode[];
+}
 
 const MAX_NODES = 1000;
 const NAME = /^[A-Za-z0-9._-]{1,64}$/;
 const HOST_NAME = /^[A-Za-z0-9._-]{1,253}$/;
+
+/** In place of an address that is a fault. */
+const NOWHERE: Address = { host: '', port: 0 };
 
 type Fields = Readonly<Record<string, unknown>>;
 
 /** What it returns is only to be used when no fault was noted. */
 export function checkTopology(document: unknown, faults: string[]): Topology {
   const fields = checkObject(document, '', ['cluster', 'placement', 'nodes'], faults);
+  if (fields === null) return { cluster: '', placement: 'any', nodes: [] };
+  const { cluster, placement = 'any', nodes } = fields;
   return {
-    cluster: checkName(fields.cluster, 'cluster', faults),
-    placement: checkChoice(fields.placement ?? 'any', 'placement', PLACEMENT_POLICIES, faults),
-    nodes: checkNodes(fields.nodes, faults),
+    cluster: checkName(cluster, 'cluster', faults),
+    placement: checkChoice(placement, 'placement', PLACEMENT_POLICIES, faults),
+    nodes: checkNodes(nodes, faults),
   };
 }
 
@@ -40,44 +62,42 @@ function checkNodes(value: unknown, faults: string[]): TopologyNode[] {
 
 function checkNode(value: unknown, path: string, faults: string[]): TopologyNode {
   const fields = checkObject(value, path, ['id', 'http', 'rpc', 'zone', 'weight'], faults);
+  if (fields === null) return { id: '', http: NOWHERE, rpc: NOWHERE, zone: '', weight: 0 };
+  const { id, http, rpc, zone = 'default', weight = 1 } = fields;
   return {
-    id: checkName(fields.id, `${path}.id`, faults),
-    http: checkAddress(fields.http, `${path}.http`, faults),
-    rpc: checkAddress(fields.rpc, `${path}.rpc`, faults),
-    zone: checkName(fields.zone ?? 'default', `${path}.zone`, faults),
-    weight: checkWeight(fields.weight ?? 1, `${path}.weight`, faults),
+    id: checkName(id, `${path}.id`, faults),
+    http: checkAddress(http, `${path}.http`, faults),
+    rpc: checkAddress(rpc, `${path}.rpc`, faults),
+    zone: checkName(zone, `${path}.zone`, faults),
+    weight: checkWeight(weight, `${path}.weight`, faults),
   };
 }
 
 /** `{ "host": …, "port": … }`, or both in one string. */
 function checkAddress(value: unknown, path: string, faults: string[]): Address {
   if (typeof value === 'string') {
-    const match = /^(?:\[([^\]]*)\]|([^:[\]]*)):(\d{1,5})$/.exec(value);
-    const host = match?.[1] ?? match?.[2];
-    const port = Number(match?.[3]);
-    const right = host !== undefined && (match?.[1] === undefined ? HOST_NAME.test(host) : isIPv6(host));
-    if (right && isPort(port)) return { host, port };
+    const [, ipv6, name, digits] = /^(?:\[([^\]]*)\]|([^:[\]]*)):(\d{1,5})$/.exec(value) ?? [];
+    const right = ipv6 === undefined ? name !== undefined && HOST_NAME.test(name) : isIPv6(ipv6);
+    if (right && isPort(Number(digits))) return { host: ipv6 ?? name, port: Number(digits) };
     faults.push(`${path}: expected "host:port" or "[address]:port", ${described(value)}`);
-    return { host: '', port: 0 };
+    return NOWHERE;
   }
-  if (!isFields(value)) {
-    faults.push(`${path}: expected an object of host and port, or "host:port", ${described(value)}`);
-    return { host: '', port: 0 };
-  }
-  const { host, port } = checkObject(value, path, ['host', 'port'], faults);
-  const right = typeof host === 'string' && (HOST_NAME.test(host) || isIPv6(host));
-  if (!right) faults.push(`${path}.host: expected a host name or an IP address, ${described(host)}`);
+  const fields = checkObject(value, path, ['host', 'port'], faults);
+  if (fields === null) return NOWHERE;
+  const { host, port } = fields;
+  const isHost = typeof host === 'string' && (HOST_NAME.test(host) || isIPv6(host));
+  if (!isHost) faults.push(`${path}.host: expected a host name or an IP address, ${described(host)}`);
   if (!isPort(port)) faults.push(`${path}.port: expected a whole number from 1 to 65535, ${described(port)}`);
-  return right && isPort(port) ? { host, port } : { host: '', port: 0 };
+  return isHost && isPort(port) ? { host, port } : NOWHERE;
 }
 
 function isPort(value: unknown): value is number {
   return Number.isInteger(value) && (value as number) >= 1 && (value as number) <= 65_535;
 }
 
-/** Host names are the same in every case. Empty for an address that is a fault already. */
+/** Host names are the same in every case. */
 function addressKey(address: Address): string {
-  if (address.port === 0) return '';
+  if (address === NOWHERE) return '';
   const host = address.host.toLowerCase();
   return host.includes(':') ? `[${host}]:${address.port}` : `${host}:${address.port}`;
 }
@@ -106,10 +126,16 @@ function checkChoice<T extends string>(
   return choices[0];
 }
 
-function checkObject(value: unknown, path: string, known: readonly string[], faults: string[]): Fields {
+/** Null, so that its fields are not called missing one by one, when it is none. */
+function checkObject(
+  value: unknown,
+  path: string,
+  known: readonly string[],
+  faults: string[],
+): Fields | null {
   if (!isFields(value)) {
     faults.push(`${path === '' ? 'the document' : path}: expected an object, ${described(value)}`);
-    return {};
+    return null;
   }
   for (const name of Object.keys(value)) {
     if (known.includes(name)) continue;

@@ -5,26 +5,9 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { errorMessage, QuorateError } from '../errors.ts';
-import type { PlacementNode, PlacementPolicy } from './placement.ts';
-import { checkTopology } from './topology-schema.ts';
+import { checkTopology, type Topology } from './topology-schema.ts';
 
-export interface Address {
-  /** A name or an IP address, one of version 6 without brackets. */
-  readonly host: string;
-  readonly port: number;
-}
-
-export interface TopologyNode extends PlacementNode {
-  readonly http: Address;
-  readonly rpc: Address;
-}
-
-export interface Topology {
-  /** The cluster's name: nodes and data folders of another are refused. */
-  readonly cluster: string;
-  readonly placement: PlacementPolicy;
-  readonly nodes: readonly TopologyNode[];
-}
+export type { Address, Topology, TopologyNode } from './topology-schema.ts';
 
 /** Of rules that changed who holds what without any field having changed: part of the digest. */
 const PLACEMENT_VERSION = 1;
@@ -35,7 +18,11 @@ export function readTopology(path: string): Topology {
   try {
     text = readFileSync(path, 'utf8');
   } catch (error) {
-    throw new QuorateError('INVALID_TOPOLOGY', `the topology file cannot be read: ${errorMessage(error)}`, error);
+    throw new QuorateError(
+      'INVALID_TOPOLOGY',
+      `the topology file cannot be read: ${errorMessage(error)}`,
+      error,
+    );
   }
   return parseTopology(text, path);
 }

@@ -1,7 +1,11 @@
-import { isTombstone, recordExpiryMs, recordValueStart } from '../../native-free-lsm/index.ts';
-import type { ReplySink } from './replica-access.ts';
-import { type ReplicaReply, ReplyKind } from './reply.ts';
-import { Decision, RequestKind, ResponseAccumulator } from './response-accumulator.ts';
+import { recordFault } from '../../native-free-lsm/index.ts';
+import type { Clock } from '../clock.ts';
+import { errorMessage } from '../errors.ts';
+import type { Answerable, AnswerQueue } from './answer-queue.ts';
+import type { DeadlineQueue, Expiring } from './deadline-queue.ts';
+import type { ReplicaSet, ReplySink } from './replica-access.ts';
+import { failedReply, type ReplicaReply, ReplyKind } from './reply.ts';
+import { Decision, type RequestKind, ResponseAccumulator } from './response-accumulator.ts';
 
 /** What became of a request; the numbers are those of the HTTP layer's Outcome. */
 export const OperationOutcome = {
@@ -19,101 +23,145 @@ export interface OperationReply {
   onOutcome(outcome: OperationOutcome, value: Uint8Array | null, reason: string): void;
 }
 
+/** Gives every write its place in time: hybrid-clock.ts. */
+export interface TimestampSource {
+  /** A new timestamp; 0 when there is none yet. */
+  issue(): number;
+  /** Calls back once `issue` may be tried again, or with the error that makes that useless. */
+  whenReserved(callback: (error: Error | null) => void): void;
+}
+
+/** What the operations of one coordinator share. */
 export interface OperationContext {
   readonly nodeIds: readonly string[];
+  /** The preference lists of all slots: placement.ts. */
+  readonly lists: Uint16Array;
+  readonly replicas: ReplicaSet;
+  readonly timestamps: TimestampSource;
+  readonly writerId: number;
+  readonly clock: Clock;
   readonly timeoutMs: number;
-  nowMs(): number;
+  readonly deadlines: DeadlineQueue;
+  readonly answers: AnswerQueue;
 }
 
 /**
- * One request over its replicas, from the first question to its one answer: waiting, then answered. Answers that
- * come later, twice or never change nothing.
+ * One request over its replicas, from the first question to its one answer: waiting, then decided. What replicas
+ * say later, twice or never changes nothing. Once decided it lets go of its value: the network may hold on to the
+ * operation until the last replica has answered.
  */
-export class Operation implements ReplySink {
-  readonly #context: OperationContext;
-  readonly #kind: RequestKind;
+export abstract class Operation implements ReplySink, Expiring, Answerable {
+  deadlineMs = 0;
+  earlier: Expiring | null = null;
+  later: Expiring | null = null;
+  protected readonly context: OperationContext;
+  protected readonly accumulator: ResponseAccumulator;
+  protected readonly from: number;
+  /** Where in the preference lists the key's begins. */
+  protected readonly listOffset: number;
   readonly #ack: number;
-  readonly #from: number;
-  /** Whom it asks: the preference lists, and where the key's begins. */
-  readonly #lists: Uint16Array;
-  readonly #listOffset: number;
-  readonly #reply: OperationReply;
-  readonly #accumulator: ResponseAccumulator;
+  #reply: OperationReply | null;
   /** Why replicas failed, by position; made when the first does. */
-  #reasons: string[] | undefined;
+  #reasons: string[] | null = null;
+  #isDecided = false;
+  #outcome: OperationOutcome = OperationOutcome.failed;
+  #value: Uint8Array | null = null;
+  #sentence = '';
 
   constructor(
     context: OperationContext,
     kind: RequestKind,
     ack: number,
     from: number,
-    lists: Uint16Array,
     listOffset: number,
     reply: OperationReply,
   ) {
-    this.#context = context;
-    this.#kind = kind;
+    this.context = context;
+    this.accumulator = new ResponseAccumulator(kind, ack, from);
+    this.from = from;
+    this.listOffset = listOffset;
     this.#ack = ack;
-    this.#from = from;
-    this.#lists = lists;
-    this.#listOffset = listOffset;
     this.#reply = reply;
-    this.#accumulator = new ResponseAccumulator(kind, ack, from);
   }
 
+  /** Asks the replicas, or sees to it that they will be asked. */
+  protected abstract send(): void;
+  /** `ack` replicas have answered. */
+  protected abstract succeed(): void;
+
   get isDecided(): boolean {
-    return this.#accumulator.decision !== Decision.waiting;
+    return this.#isDecided;
+  }
+
+  /** Begins; also goes on after a wait. */
+  start(): void {
+    const { answers, deadlines } = this.context;
+    if (this.deadlineMs === 0) deadlines.add(this);
+    answers.hold();
+    try {
+      this.send();
+    } catch (error) {
+      this.decide(OperationOutcome.failed, null, `The request could not be sent: ${errorMessage(error)}`);
+    } finally {
+      answers.release();
+    }
   }
 
   onReply(position: number, reply: ReplicaReply): void {
-    const accumulator = this.#accumulator;
-    if (accumulator.decision !== Decision.waiting || accumulator.hasAnswered(position)) return;
-    const decision = accumulator.add(position, reply);
-    if (reply.kind !== ReplyKind.ok && reply.kind !== ReplyKind.absent) this.#noteReason(position, reply);
-    if (decision === Decision.succeeded) this.#succeed();
-    else if (decision === Decision.failed) this.#fail();
+    const { accumulator } = this;
+    if (this.#isDecided || accumulator.hasAnswered(position)) return;
+    const fault = reply.record === null ? undefined : recordFault(reply.record, 0, reply.record.length);
+    const sound = fault === undefined ? reply : failedReply(`sent a record that is none: ${fault}`);
+    if (sound.kind !== ReplyKind.ok && sound.kind !== ReplyKind.absent) this.#noteReason(position, sound);
+    const decision = accumulator.add(position, sound);
+    if (decision === Decision.succeeded) this.succeed();
+    else if (decision === Decision.failed) this.fallShort('no answer yet');
   }
 
-  /** The deadline has passed. */
   expire(): void {
-    if (this.isDecided) return;
-    this.#accumulator.expire();
-    this.#fail();
+    this.fallShort(`no answer in ${this.context.timeoutMs} ms`);
   }
 
-  #succeed(): void {
-    if (this.#kind === RequestKind.write) {
-      this.#reply.onOutcome(OperationOutcome.ok, null, '');
-      return;
-    }
-    const record = this.#accumulator.freshest;
-    if (record === null || isTombstone(record, 0) || this.#isExpired(record)) {
-      this.#reply.onOutcome(OperationOutcome.notFound, null, '');
-    } else {
-      this.#reply.onOutcome(OperationOutcome.ok, record.subarray(recordValueStart(record, 0)), '');
-    }
+  abandon(): void {
+    this.decide(OperationOutcome.overloaded, null, 'This node is stopping.');
   }
 
-  #isExpired(record: Uint8Array): boolean {
-    const expiryMs = recordExpiryMs(record, 0);
-    return expiryMs > 0 && expiryMs <= this.#context.nowMs();
+  answer(): void {
+    const reply = this.#reply;
+    const value = this.#value;
+    this.#reply = null;
+    this.#value = null;
+    reply?.onOutcome(this.#outcome, value, this.#sentence);
+  }
+
+  /** The one way to an answer: the first decision stands. */
+  protected decide(outcome: OperationOutcome, value: Uint8Array | null, sentence: string): void {
+    if (this.#isDecided) return;
+    this.#isDecided = true;
+    this.accumulator.freshest = null;
+    this.#outcome = outcome;
+    this.#value = value;
+    this.#sentence = sentence;
+    this.context.deadlines.remove(this);
+    this.context.answers.add(this);
+  }
+
+  /** @param silence what is said of replicas that have not answered */
+  protected fallShort(silence: string): void {
+    const { lists, nodeIds } = this.context;
+    const others: string[] = [];
+    for (let position = 0; position < this.from; position++) {
+      const reason = this.accumulator.hasAnswered(position) ? (this.#reasons?.[position] ?? '') : silence;
+      if (reason !== '') others.push(`${nodeIds[lists[this.listOffset + position]]}: ${reason}`);
+    }
+    const did = this.accumulator.successes;
+    const sentence = `${this.#ack} of ${this.from} replicas had to answer, ${did} did (${others.join('; ')}).`;
+    this.decide(OperationOutcome.notEnoughReplicas, null, sentence);
   }
 
   #noteReason(position: number, { kind, reason }: ReplicaReply): void {
-    this.#reasons ??= new Array(this.#from).fill('');
-    this.#reasons[position] = kind === ReplyKind.incomplete ? 'is not whole' : reason;
-  }
-
-  #fail(): void {
-    const parts: string[] = [];
-    for (let position = 0; position < this.#from; position++) {
-      const node = this.#context.nodeIds[this.#lists[this.#listOffset + position]];
-      const reason = this.#reasons?.[position] ?? '';
-      if (reason !== '') parts.push(`${node}: ${reason}`);
-      else if (!this.#accumulator.hasAnswered(position)) parts.push(`${node}: has not answered`);
-    }
-    const did = this.#accumulator.successes;
-    const sentence = `${this.#ack} of ${this.#from} replicas had to answer, ${did} did (${parts.join('; ')})`;
-    this.#reply.onOutcome(OperationOutcome.notEnoughReplicas, null, sentence);
+    this.#reasons ??= new Array<string>(this.from).fill('');
+    const why = kind === ReplyKind.incomplete ? 'its data is not whole' : reason;
+    this.#reasons[position] = why === '' ? 'failed' : why;
   }
 }

@@ -15,7 +15,8 @@ export function defaultFrom(nodes: number, maxFrom: number): number {
  * @param maxFrom how many nodes a preference list names; all of them in clusters of up to that many
  */
 export function quorumFault(ack: number, from: number, nodes: number, maxFrom: number): string | undefined {
-  if (!Number.isSafeInteger(from) || from < 1) return `from must be a whole number of at least 1, not ${from}`;
+  if (!Number.isSafeInteger(from) || from < 1)
+    return `from must be a whole number of at least 1, not ${from}`;
   if (!Number.isSafeInteger(ack) || ack < 1) return `ack must be a whole number of at least 1, not ${ack}`;
   if (from > nodes) return `from is ${from}, but the cluster has ${nodes} ${nodes === 1 ? 'node' : 'nodes'}`;
   if (from > maxFrom) return `from is ${from}, but a key has at most ${maxFrom} replicas`;

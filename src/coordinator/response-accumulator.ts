@@ -53,18 +53,13 @@ export class ResponseAccumulator {
     return this.decision;
   }
 
-  /** The deadline has passed: what has not answered does not count any more. */
-  expire(): Decision {
-    if (this.decision === Decision.waiting) this.decision = Decision.failed;
-    return this.decision;
-  }
-
   #counts(kind: ReplyKind): boolean {
     if (kind === ReplyKind.ok) return true;
     return this.#kind === RequestKind.read && kind === ReplyKind.absent;
   }
 
   #keepFreshest(record: Uint8Array): void {
-    if (this.freshest === null || compareRecordVersions(record, 0, this.freshest, 0) > 0) this.freshest = record;
+    if (this.freshest === null || compareRecordVersions(record, 0, this.freshest, 0) > 0)
+      this.freshest = record;
   }
 }

@@ -30,7 +30,7 @@ export function onClientError(context: HttpContext, error: NodeJS.ErrnoException
   connection.isBroken = true;
   context.log.debug(`A client was answered ${fault.status}: ${fault.sentence}`);
   const { bodyReader, latestResponse } = connection;
-  if (bodyReader !== null) {
+  if (bodyReader !== null && latestResponse?.req.complete === false) {
     bodyReader.onBrokenBody(fault.status, fault.sentence);
   } else if (latestResponse !== null && !latestResponse.closed) {
     // Nothing more is read meanwhile.

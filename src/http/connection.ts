@@ -7,7 +7,7 @@ export const MAX_PIPELINED_REQUESTS = 128;
 
 const CONNECTION = Symbol('connection');
 
-/** Whoever reads the body of the request that is arriving. */
+/** Whoever reads the body of a request. */
 export interface BodyReader {
   /** The rest of the body cannot come: it is not HTTP, or it took too long. */
   onBrokenBody(status: number, sentence: string): void;
@@ -18,7 +18,10 @@ export class Connection {
   unanswered = 0;
   /** Of the last request that came. */
   latestResponse: ServerResponse | null = null;
+  /** Of the last request, if it has a body that somebody reads. */
   bodyReader: BodyReader | null = null;
+  /** The client has been told that no further request is served: what comes behind must not be. */
+  isClosing = false;
   /** What comes cannot be read as requests any more. */
   isBroken = false;
 

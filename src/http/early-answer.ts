@@ -28,7 +28,9 @@ export function answerEarly(
   const body = sentenceBody(sentence);
   const declared = request.complete ? 0 : declaredBodyBytes(request);
   const isLong = declared < 0 || declared > MAX_DISCARDED_BODY_BYTES;
-  const isClosing = isLong || context.admission.isDraining || Connection.of(request.socket).isBroken;
+  const connection = Connection.of(request.socket);
+  const isClosing = isLong || context.admission.isDraining || connection.isBroken;
+  if (isClosing) connection.isClosing = true;
   writeSentenceHead(response, status, body.length, headers, isClosing);
   if (declared === 0 || !isClosing || request.socket.readableEnded) {
     response.end(body);
@@ -43,7 +45,6 @@ class LingeringAnswer implements BodyReader {
   readonly #context: HttpContext;
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
-  readonly #connection: Connection;
   readonly #timer: TimerHandle;
   #bytes = 0;
   #isOver = false;
@@ -52,8 +53,7 @@ class LingeringAnswer implements BodyReader {
     this.#context = context;
     this.#request = request;
     this.#response = response;
-    this.#connection = Connection.of(request.socket);
-    this.#connection.bodyReader = this;
+    Connection.of(request.socket).bodyReader = this;
     context.admission.beginLingering();
     this.#timer = context.clock.after(LINGER_MS, () => this.#end());
     request.on('data', (piece: Buffer) => {
@@ -62,6 +62,7 @@ class LingeringAnswer implements BodyReader {
     });
     request.on('end', () => this.#end());
     request.on('error', () => this.#end());
+    request.socket.on('end', () => this.#end());
   }
 
   /** The answer is given already. */
@@ -73,7 +74,6 @@ class LingeringAnswer implements BodyReader {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#timer.cancel();
-    if (this.#connection.bodyReader === this) this.#connection.bodyReader = null;
     this.#request.pause();
     this.#response.end();
     this.#context.admission.endLingering();

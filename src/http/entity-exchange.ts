@@ -145,7 +145,6 @@ export class EntityExchange implements EntityReply, BodyReader {
     const body = this.#body;
     if (this.#phase !== Phase.reading || body === null || !this.#request.complete) return;
     this.#body = null;
-    this.#connection.bodyReader = null;
     this.#dispatch(body.bytes());
   }
 
@@ -163,7 +162,6 @@ export class EntityExchange implements EntityReply, BodyReader {
   /** The request will not be handed on: its place is free, its answer is still to be given. */
   #stopReading(): void {
     this.#body = null;
-    this.#connection.bodyReader = null;
     this.#release();
   }
 

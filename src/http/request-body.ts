@@ -2,7 +2,7 @@
 import type { IncomingMessage } from 'node:http';
 
 /** A chunked body: its length shows at its end. */
-export const UNKNOWN_LENGTH = -1;
+const UNKNOWN_LENGTH = -1;
 /** A transfer coding other than chunked, whose bytes would not be the value's. */
 export const UNSUPPORTED_CODING = -2;
 

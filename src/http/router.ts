@@ -29,7 +29,10 @@ export class Router {
 
   /** @param expectsContinue the client sends its body only when it is told to go on */
   handle(request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): void {
-    Connection.of(request.socket).latestResponse = response;
+    const connection = Connection.of(request.socket);
+    if (connection.isClosing) return;
+    connection.latestResponse = response;
+    connection.bodyReader = null;
     if (request.headers.host === undefined && isHttp11(request)) {
       this.#answer(request, response, 400, 'The request has no Host header, which HTTP/1.1 asks for.');
       return;
@@ -59,7 +62,10 @@ export class Router {
   }
 
   refuseExpectation(request: IncomingMessage, response: ServerResponse): void {
-    Connection.of(request.socket).latestResponse = response;
+    const connection = Connection.of(request.socket);
+    if (connection.isClosing) return;
+    connection.latestResponse = response;
+    connection.bodyReader = null;
     this.#answer(request, response, 417, 'The only expectation met here is 100-continue.');
   }
 

@@ -54,6 +54,8 @@ export class HttpServer {
       requireHostHeader: false,
       optimizeEmptyRequests: true,
     });
+    // However many headers fit: the thousandth may be the Content-Length, and must not be overlooked.
+    server.maxHeadersCount = 0;
     // A client may shut its half of the connection when it has sent its request, and still gets its answer.
     Object.assign(server, { httpAllowHalfOpen: true });
     server.on('request', (request, response) => router.handle(request, response, false));
@@ -80,6 +82,13 @@ export class HttpServer {
   /** Where it listens. */
   get port(): number {
     return (this.#server.address() as AddressInfo).port;
+  }
+
+  /** Connections that are open now. */
+  connections(): Promise<number> {
+    const { promise, resolve, reject } = Promise.withResolvers<number>();
+    this.#server.getConnections((error, count) => (error === null ? resolve(count) : reject(error)));
+    return promise;
   }
 
   get figures(): AdmissionFigures {

@@ -77,9 +77,12 @@ export class ServerConnection implements ConnectionOwner {
       return;
     }
     const silentTicks = this.#connection.silence.tick();
-    if (silentTicks < this.#idleTicks || this.#isPaused) return;
-    this.#context.log.warn(`Closed the connection from ${this.#who()}: not even a ping came for a while`);
-    this.destroy('silence');
+    if (silentTicks < this.#idleTicks) return;
+    // Nothing can come while the replica is so busy that nothing is read.
+    if (this.#isPaused && this.#underWay > this.#context.limits.maxUnderWay / 2) return;
+    const { idleTimeoutMs } = this.#context.limits;
+    this.#context.log.warn(`Closed the connection from ${this.#who()}: no sign of life for ${idleTimeoutMs} ms`);
+    this.#connection.reset('no sign of life');
   }
 
   /** Answers what is under way, then closes; requests that still come are refused. */
@@ -120,6 +123,7 @@ export class ServerConnection implements ConnectionOwner {
   }
 
   onDrained(): void {
+    this.#connection.silence.hear();
     this.#resumeWhenQuiet();
   }
 

@@ -154,7 +154,7 @@ describe('fill', { timeout: 120_000 }, () => {
     assert.deepEqual(await once(child, 'close'), [1, null]);
     assert.match(
       stderr,
-      /quorate: interrupted; its folders are marked as unfinished: run fill again, or delete/,
+      /quorate: interrupted; its folders in .* are marked as unfinished: run fill again, or delete them\n$/,
     );
     const served = await runCli([
       'serve',

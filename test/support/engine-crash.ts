@@ -62,7 +62,11 @@ export async function checkCrashes(check: CrashCheck): Promise<number> {
   return moments.length;
 }
 
-async function checkMoment(simulation: EngineSimulation, history: EngineHistory, moment: Moment): Promise<void> {
+async function checkMoment(
+  simulation: EngineSimulation,
+  history: EngineHistory,
+  moment: Moment,
+): Promise<void> {
   try {
     const restarted = simulation.restartWith(moment.disk);
     const store = restarted.openStore();
@@ -78,6 +82,8 @@ async function checkMoment(simulation: EngineSimulation, history: EngineHistory,
     await restarted.settle(again.close());
   } catch (error) {
     const { message } = error as Error;
-    throw new Error(`power lost before call ${moment.index}, ${moment.survival}: ${message}`, { cause: error });
+    throw new Error(`power lost before call ${moment.index}, ${moment.survival}: ${message}`, {
+      cause: error,
+    });
   }
 }

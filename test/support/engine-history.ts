@@ -55,11 +55,17 @@ export class EngineHistory {
       const record = await readRecord(store, key);
       const least = acknowledged.get(name) ?? 0;
       const timestamp = record === null ? 0 : recordTimestamp(record, 0);
-      assert.ok(timestamp >= least, `${text(key)} was acknowledged at ${least}, and is lost: ${timestamp} is there`);
+      assert.ok(
+        timestamp >= least,
+        `${text(key)} was acknowledged at ${least}, and is lost: ${timestamp} is there`,
+      );
       if (record !== null) {
         const attempt = attempts.get(timestamp);
         assert.ok(attempt !== undefined, `${text(key)} has a version nobody wrote: ${timestamp}`);
-        assert.ok(Buffer.compare(attempt.record, record) === 0, `${text(key)} has other bytes at ${timestamp}`);
+        assert.ok(
+          Buffer.compare(attempt.record, record) === 0,
+          `${text(key)} has other bytes at ${timestamp}`,
+        );
       }
       found.set(name, timestamp);
     }
@@ -80,7 +86,9 @@ export class EngineHistory {
   /** Notes the answer in the call of the sink: the earliest moment at which a caller can rely on it. */
   #call(
     puts: readonly KeyedRecord[],
-    start: (sink: { onWrite(token: number, status: WriteStatus, t: number, w: number, e: Error | null): void }) => void,
+    start: (sink: {
+      onWrite(token: number, status: WriteStatus, t: number, w: number, e: Error | null): void;
+    }) => void,
   ): Promise<void> {
     return new Promise((resolve) => {
       start({
@@ -104,7 +112,10 @@ export class EngineHistory {
       if (!isThere) continue;
       for (const { key, record } of puts) {
         const timestamp = found.get(text(key)) as number;
-        assert.ok(timestamp >= recordTimestamp(record, 0), `half of a batch: ${text(key)} is at ${timestamp}`);
+        assert.ok(
+          timestamp >= recordTimestamp(record, 0),
+          `half of a batch: ${text(key)} is at ${timestamp}`,
+        );
       }
     }
   }

@@ -77,6 +77,11 @@ export class EngineSimulation {
     }
   }
 
+  /** Lets `ms` go by, with all that happens in them. */
+  async pass(ms: number): Promise<void> {
+    await this.settle(new Promise<void>((resolve) => this.clock.after(ms, resolve)));
+  }
+
   /** What the machine finds when it comes up again after a stop at this moment. */
   restartWith(fs: MemoryFileSystem): EngineSimulation {
     return new EngineSimulation(this.options, fs, this.#executor);

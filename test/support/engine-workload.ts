@@ -49,7 +49,7 @@ export async function runWorkload(
     if (chance === 0) store = await reopened(simulation, store, history);
     else if (chance < 3) await attempt(simulation.settle(store.flush()), history);
     else if (chance === 3) await attempt(simulation.settle(store.compact()), history);
-    else if (chance < 8) await simulation.settle(store.maintenanceIdle());
+    else if (chance < 8) await attempt(simulation.settle(store.maintenanceIdle()), history);
   }
   await attempt(simulation.settle(store.close()), history);
 }

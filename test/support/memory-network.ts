@@ -181,6 +181,10 @@ class MemoryStream implements ByteStream {
   }
 
   #take(bytes: Uint8Array): boolean {
+    if (this.isClosed) {
+      this.peer.#close('the connection was reset');
+      return true;
+    }
     this.#incomingBytes += bytes.length;
     this.#writerWaits = this.#incomingBytes > this.#network.bufferBytes;
     this.#incoming.push({ bytes: this.#writerWaits ? bytes : Uint8Array.from(bytes), at: 0 });
@@ -189,11 +193,12 @@ class MemoryStream implements ByteStream {
   }
 
   #work(): void {
+    if (this.isClosed) return;
     if (this.#accept !== null) {
       this.#accept(this);
       this.#accept = null;
     }
-    if (this.isClosed || this.#isPaused) return;
+    if (this.#isPaused) return;
     const piece = this.#incoming[0];
     if (piece !== undefined) this.#deliver(piece);
     if (this.#incoming.length > 0) this.wake();

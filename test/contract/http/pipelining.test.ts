@@ -71,3 +71,19 @@ test('what is no request is answered behind the answers that are owed', async ()
   assert.equal(last.headers.get('connection'), 'close');
   assert.equal((await client.rest()).length, 0);
 });
+
+test('a broken body spoils its own request, not those before it that came in the same packet', async () => {
+  await using harness = await Harness.start();
+  using client = await harness.connect();
+  const put = (id: string, ...headers: string[]): string => request('PUT', `/v0/entity?id=${id}`, ...headers);
+  client.send(
+    `${put('a', 'Content-Length: 1')}A`,
+    `${put('b', 'Transfer-Encoding: chunked')}1\r\nB\r\n0\r\n\r\n`,
+    `${put('c', 'Transfer-Encoding: chunked')}1\r\nC\r\nnonsense`,
+  );
+  client.socket.end();
+  for (const status of [201, 201, 400]) assert.equal((await client.answer()).status, status);
+  await client.closed;
+  assert.deepEqual([...harness.entities.stored.keys()], ['a', 'b']);
+  assert.ok(harness.isIdle);
+});

@@ -24,7 +24,7 @@ export class RawClient implements Disposable {
 
   private constructor(socket: Socket) {
     this.socket = socket;
-    socket.on('data', (bytes) => {
+    socket.on('data', (bytes: Buffer) => {
       this.#pieces.push(bytes);
       this.#length += bytes.length;
       this.#wake();

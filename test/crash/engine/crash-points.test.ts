@@ -11,7 +11,8 @@ const rounds = Number(process.env.CRASH_ROUNDS ?? 0);
 test('a crash at any call keeps what was acknowledged and invents nothing', async () => {
   let moments = 0;
   if (rounds === 0) {
-    for (const seed of [1, 2, 3]) moments += await checkCrashes({ seed, steps: 120, every: 11, offset: seed });
+    for (const seed of [1, 2, 3])
+      moments += await checkCrashes({ seed, steps: 120, every: 11, offset: seed });
   }
   for (let seed = 1; seed <= rounds; seed++) {
     // Passes over the same run, so that not all of its disks are in memory at once.

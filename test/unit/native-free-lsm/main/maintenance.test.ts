@@ -13,9 +13,15 @@ function tableCount(store: RecordStore): number {
   return store.stats().tablesByLevel.reduce((sum, count) => sum + count, 0);
 }
 
-async function fill(simulation: EngineSimulation, store: RecordStore, from: number, to: number): Promise<void> {
+async function fill(
+  simulation: EngineSimulation,
+  store: RecordStore,
+  from: number,
+  to: number,
+): Promise<void> {
   const calls = [];
-  for (let i = from; i < to; i++) calls.push(writeRecordTo(store, Buffer.from(`key${i}`), record(i, 'x'.repeat(200))));
+  for (let i = from; i < to; i++)
+    calls.push(writeRecordTo(store, Buffer.from(`key${i}`), record(i, 'x'.repeat(200))));
   await simulation.settle(Promise.all(calls));
 }
 
@@ -41,7 +47,8 @@ test('a flush ends although writes never pause', async () => {
   let stopped = false;
   let next = 1;
   const writer = async (): Promise<void> => {
-    while (!stopped) await writeRecordTo(store, Buffer.from(`key${next % 100}`), record(next++, 'x'.repeat(50)));
+    while (!stopped)
+      await writeRecordTo(store, Buffer.from(`key${next % 100}`), record(next++, 'x'.repeat(50)));
   };
   const writers = [writer(), writer(), writer()];
   for (let round = 0; round < 3; round++) {
@@ -66,7 +73,16 @@ test('tables that nobody needs any more are removed without further traffic', as
 });
 
 test('a flush or compaction that fails leaves no file, says why, and is tried again', async () => {
-  for (const failing of ['create', 'write', 'fdatasync', 'rename', 'syncDirectory', 'openRead', 'size', 'read']) {
+  for (const failing of [
+    'create',
+    'write',
+    'fdatasync',
+    'rename',
+    'syncDirectory',
+    'openRead',
+    'size',
+    'read',
+  ]) {
     const simulation = new EngineSimulation();
     const store = simulation.openStore();
     await fill(simulation, store, 1, 100);
@@ -83,7 +99,7 @@ test('a flush or compaction that fails leaves no file, says why, and is tried ag
     assert.deepEqual(tables(simulation), [], failing);
     assert.match(store.stats().lastError as string, /EIO/);
     assert.equal(store.stats().state, 'open');
-    simulation.clock.advance(5000);
+    await simulation.pass(5000);
     await simulation.settle(store.flush());
     assert.equal(failures, 3);
     assert.equal(store.stats().lastError, null);
@@ -104,6 +120,8 @@ test('a manifest that could not be synced poisons the engine: it never says more
   await assert.rejects(simulation.settle(store.flush()), { code: 'POISONED' });
   simulation.fs.onCall = undefined;
   assert.equal(store.stats().state, 'poisoned');
+  await assert.rejects(simulation.settle(store.compact()), { code: 'POISONED' });
+  await assert.rejects(simulation.settle(store.maintenanceIdle()), { code: 'POISONED' });
   const refused = await simulation.settle(writeRecordTo(store, Buffer.from('k'), record(1000, 'x')));
   assert.equal((refused.error as { code?: string } | null)?.code, 'POISONED');
   assert.ok((await simulation.settle(readRecord(store, Buffer.from('key5')))) !== null);

@@ -1,28 +1,31 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { fileSystemError, MemoryFileSystem } from '../../../../native-free-lsm/fs/memory-fs.ts';
-import { LsmError } from '../../../../native-free-lsm/index.ts';
+import { InlineExecutor, LsmError } from '../../../../native-free-lsm/index.ts';
+import type { BackgroundResult } from '../../../../native-free-lsm/roles/messages.ts';
 import { readRecord, record, writeRecordTo } from '../../../support/engine-calls.ts';
 import { EngineSimulation } from '../../../support/engine-simulation.ts';
 
 const KEY = Buffer.from('key');
 
+/** Flushes and compactions never come to their end. */
+class NoBackground extends InlineExecutor {
+  override runBackground(): Promise<BackgroundResult> {
+    return new Promise(() => undefined);
+  }
+}
+
 test('any number of starts that a crash follows keeps every write', async () => {
-  let simulation = new EngineSimulation();
-  const starts = 40;
-  for (let start = 0; start < starts; start++) {
-    // Nothing can be flushed: every start leaves one more log behind.
-    simulation.fs.onCall = ({ operation, path }) => {
-      if (operation === 'create' && path.endsWith('.tmp') && start < 20) throw fileSystemError('EIO', operation, path);
-      return undefined;
-    };
+  // Every start leaves one more log behind.
+  let simulation = new EngineSimulation(undefined, undefined, (context) => new NoBackground(context));
+  for (let start = 0; start < 40; start++) {
     const store = simulation.openStore();
-    const name = Buffer.from(`key${start}`);
+    const name = Buffer.from(`key${start % 30}`);
     const { error } = await simulation.settle(writeRecordTo(store, name, record(start + 1, `value${start}`)));
     assert.equal(error, null);
-    for (let i = 0; i <= start; i++) {
-      const found = await simulation.settle(readRecord(store, Buffer.from(`key${i}`)));
-      assert.deepEqual(found, record(i + 1, `value${i}`), `key${i} after ${start} starts`);
+    for (let i = Math.max(0, start - 29); i <= start; i++) {
+      const found = await simulation.settle(readRecord(store, Buffer.from(`key${i % 30}`)));
+      assert.deepEqual(found, record(i + 1, `value${i}`), `key${i % 30} after ${start} starts`);
     }
     simulation = simulation.restartWith(simulation.fs.crash({ bytes: 'lost', names: 'lost' }));
   }
@@ -77,7 +80,7 @@ test('every call that fails while opening is an error of the engine’s', async 
       assert.deepEqual(await attempt.settle(readRecord(opened, KEY)), record(1, 'x'));
       await attempt.settle(opened.close());
     } catch (error) {
-      assert.ok(error instanceof LsmError, (error as Error).stack);
+      assert.ok(error instanceof LsmError, (error as Error).message);
       attempt.fs.onCall = undefined;
       const opened = attempt.openStore();
       assert.deepEqual(await attempt.settle(readRecord(opened, KEY)), record(1, 'x'));

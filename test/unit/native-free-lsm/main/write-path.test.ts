@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { fileSystemError, MemoryFileSystem } from '../../../../native-free-lsm/fs/memory-fs.ts';
-import { type KeyedRecord, LsmError, type RecordStore, WriteStatus } from '../../../../native-free-lsm/index.ts';
+import {
+  type KeyedRecord,
+  type LsmError,
+  type RecordStore,
+  WriteStatus,
+} from '../../../../native-free-lsm/index.ts';
 import { readRecord, record, type WriteResult, writeRecordTo } from '../../../support/engine-calls.ts';
 import { EngineSimulation } from '../../../support/engine-simulation.ts';
 
@@ -12,8 +17,13 @@ function key(i: number): Buffer {
 function writeBatch(store: RecordStore, puts: readonly KeyedRecord[]): Promise<WriteResult> {
   return new Promise((resolve) => {
     const sink = {
-      onWrite: (_token: number, status: WriteStatus, metTimestamp: number, metWriter: number, error: Error | null) =>
-        resolve({ status, metTimestamp, metWriter, error }),
+      onWrite: (
+        _token: number,
+        status: WriteStatus,
+        metTimestamp: number,
+        metWriter: number,
+        error: Error | null,
+      ) => resolve({ status, metTimestamp, metWriter, error }),
     };
     store.writeBatch(puts, sink, 0);
   });
@@ -25,13 +35,15 @@ function codeOf(result: WriteResult): string {
 
 test('a burst of many times a memtable in one turn is all applied and all read', async () => {
   const simulation = new EngineSimulation();
-  const store = simulation.openStore({ maxQueuedWriteBytes: 1 << 30 });
+  const store = simulation.openStore({ maxQueuedWriteBytes: 1 << 30, targetFileBytes: 64 << 10 });
   for (const [count, size] of [
+    [1500, 4000],
     [6000, 1],
-    [2500, 4000],
   ]) {
     const values = Array.from({ length: count }, (_, i) => record(count + i, Buffer.alloc(size, i)));
-    const results = await simulation.settle(Promise.all(values.map((value, i) => writeRecordTo(store, key(i), value))));
+    const results = await simulation.settle(
+      Promise.all(values.map((value, i) => writeRecordTo(store, key(i), value))),
+    );
     assert.deepEqual(new Set(results.map(codeOf)), new Set(['0']));
     for (let i = 0; i < count; i += 7) {
       assert.deepEqual(await simulation.settle(readRecord(store, key(i))), values[i]);
@@ -42,17 +54,22 @@ test('a burst of many times a memtable in one turn is all applied and all read',
 
 test('a batch of tiny puts is applied whole, or refused when no memtable could hold it', async () => {
   const simulation = new EngineSimulation();
-  const store = simulation.openStore();
-  for (const count of [50, 200, 400]) {
-    const puts = Array.from({ length: count }, (_, i) => ({ key: Buffer.from([i >> 8, i]), record: record(count, '') }));
+  const store = simulation.openStore({ maxRecordBytes: 32 << 10 });
+  let refused = 0;
+  for (const count of [50, 400, 1200]) {
+    const puts = Array.from({ length: count }, (_, i) => ({
+      key: Buffer.from([i >> 8, i]),
+      record: record(count, ''),
+    }));
     const result = await simulation.settle(writeBatch(store, puts));
     if (result.error !== null) {
       assert.equal((result.error as LsmError).code, 'INVALID_ARGUMENT');
-      assert.ok(count > 200);
+      refused = count;
       continue;
     }
     for (const put of puts) assert.deepEqual(await simulation.settle(readRecord(store, put.key)), put.record);
   }
+  assert.equal(refused, 1200);
   await simulation.settle(store.close());
 });
 
@@ -81,8 +98,15 @@ test('a batch with a put that cannot be compared with a damaged table fails whol
 
 test('writes that wait for a memtable go on when a flush makes room', async () => {
   const simulation = new EngineSimulation();
-  const store = simulation.openStore({ maxSealedMemtables: 1, writeStallTimeoutMs: 60_000, l0StopTables: 2, l0SlowdownTables: 2 });
-  const written = Array.from({ length: 120 }, (_, i) => writeRecordTo(store, key(i), record(1, Buffer.alloc(3000, i))));
+  const store = simulation.openStore({
+    maxSealedMemtables: 1,
+    writeStallTimeoutMs: 60_000,
+    l0StopTables: 2,
+    l0SlowdownTables: 2,
+  });
+  const written = Array.from({ length: 120 }, (_, i) =>
+    writeRecordTo(store, key(i), record(1, Buffer.alloc(3000, i))),
+  );
   const results = await simulation.settle(Promise.all(written));
   assert.deepEqual(new Set(results.map(codeOf)), new Set(['0']));
   await simulation.settle(store.close());
@@ -92,7 +116,7 @@ test('writes wait no longer than their bound while flushes fail, then fail at on
   const simulation = new EngineSimulation();
   const store = simulation.openStore({ writeStallTimeoutMs: 500, maxSealedMemtables: 2 });
   simulation.fs.onCall = ({ operation, path }) => {
-    if (path.endsWith('.tmp')) throw fileSystemError('ENOSPC', operation, path);
+    if (path.endsWith('.sst.tmp')) throw fileSystemError('ENOSPC', operation, path);
     return undefined;
   };
   let stored = 0;
@@ -135,7 +159,11 @@ test('a log that cannot be begun or ended is tried again', async () => {
     };
     await assert.rejects(simulation.settle(store.flush()), { code: 'NO_SPACE' });
     simulation.fs.onCall = undefined;
-    assert.equal(codeOf(await simulation.settle(writeRecordTo(store, key(2), record(2, 'two')))), '0', failing);
+    assert.equal(
+      codeOf(await simulation.settle(writeRecordTo(store, key(2), record(2, 'two')))),
+      '0',
+      failing,
+    );
     await simulation.settle(store.flush());
     await simulation.settle(store.close());
     const again = simulation.openStore();

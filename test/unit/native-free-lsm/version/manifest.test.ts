@@ -5,6 +5,7 @@ import { fileSystemError, MemoryFileSystem } from '../../../../native-free-lsm/f
 import { Manifest } from '../../../../native-free-lsm/version/manifest.ts';
 import type { ManifestState } from '../../../../native-free-lsm/version/manifest-reader.ts';
 import { Version, type VersionEdit } from '../../../../native-free-lsm/version/version.ts';
+import { formatExample } from '../../../support/format-example.ts';
 import { table } from './version-support.ts';
 
 const DIRECTORY = '/db';
@@ -235,18 +236,9 @@ test('the bytes of the example in FORMAT.md', async () => {
   const added = [table(1, 0, 'a', 'b', timestamps)];
   await manifest.append({ added, removed: [], oldestGeneration: 2, nextFileId: 2 });
   await manifest.close();
-  const example = `
-    51 4d 41 4e 01 00 00 00 01 00 00 00 14 57 e9 d2
-    51 42 41 54 92 10 8e 47 10 00 00 00 01 00 00 00
-    01 00 00 00 02 00 00 00 00 00 00 00 00 00 00 00
-    05 00 00 00 01 00 00 00 94 90 90 01 01 00 00 00
-    51 42 41 54 97 30 a4 0a 30 00 00 00 01 00 00 00
-    01 00 00 00 08 00 00 00 40 00 00 00 00 00 00 00
-    25 00 00 00 02 00 00 00 94 91 9b 01 00 64 0a 01
-    5a c4 01 61 c4 01 62 cb 42 70 00 00 00 00 00 00
-    cb 42 70 00 00 00 00 00 00 00 90 02 02 00 00 00
-    51 42 41 54 97 13 a5 8e 00 00 00 00 01 00 00 00
-    02 00 00 00 12 00 00 00 90 00 00 00 00 00 00 00`;
-  assert.equal(Buffer.from(fs.contents(FIRST)).toString('hex'), example.replace(/\s/g, ''));
+  assert.equal(
+    Buffer.from(fs.contents(FIRST)).toString('hex'),
+    formatExample('manifest-example').toString('hex'),
+  );
   assert.equal(Buffer.from(fs.contents('/db/CURRENT')).toString(), 'MANIFEST-000001 5a055f23\n');
 });

@@ -4,6 +4,7 @@ import { crc32 } from 'node:zlib';
 import { fileSystemError, MemoryFileSystem } from '../../../../native-free-lsm/fs/memory-fs.ts';
 import { BATCH_HEADER_BYTES, FILE_HEADER_BYTES } from '../../../../native-free-lsm/wal/log-format.ts';
 import { LogWriter } from '../../../../native-free-lsm/wal/log-writer.ts';
+import { formatExample } from '../../../support/format-example.ts';
 import { DIRECTORY, frames, GENERATION, LOG_PATH, put, replay, shown } from './log-support.ts';
 
 function create(fs = new MemoryFileSystem()): { fs: MemoryFileSystem; log: LogWriter } {
@@ -242,14 +243,8 @@ test('the bytes of the example in FORMAT.md', () => {
   const { fs, log } = create();
   append(log, put('key1', 'v', 4096));
   log.finish();
-  const example = `
-    51 4c 4f 47 01 00 00 00 07 00 00 00 e0 51 66 84
-    51 42 41 54 4d 70 20 80 28 00 00 00 07 00 00 00
-    01 00 00 00 02 00 00 00 10 00 00 00 00 00 00 00
-    1d 00 00 00 4d 00 00 00 01 00 04 00 11 00 00 00
-    6b 65 79 31 01 00 03 00 00 10 00 00 00 00 00 00
-    02 00 00 00 76 00 00 00 51 42 41 54 ad 05 74 32
-    00 00 00 00 07 00 00 00 02 00 00 00 0b 00 00 00
-    58 00 00 00 00 00 00 00`;
-  assert.equal(Buffer.from(fs.contents(LOG_PATH)).toString('hex'), example.replace(/\s/g, ''));
+  assert.equal(
+    Buffer.from(fs.contents(LOG_PATH)).toString('hex'),
+    formatExample('log-example').toString('hex'),
+  );
 });

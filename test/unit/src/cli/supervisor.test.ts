@@ -256,6 +256,15 @@ describe('draining', () => {
     assert.deepEqual(await drained, ['node-2', 'node-3']);
   });
 
+  it('names the nodes that could not close what they had', async () => {
+    const fixture = new Fixture(2);
+    await fixture.serve();
+    const drained = fixture.supervisor.drain(4_500);
+    fixture.children[0].ends('exit code 0');
+    fixture.children[1].ends('exit code 1');
+    assert.deepEqual(await drained, ['node-2']);
+  });
+
   it('is cut short by killing', async () => {
     const fixture = new Fixture(1);
     await fixture.serve();
@@ -276,6 +285,16 @@ describe('draining', () => {
     assert.deepEqual(await drained, []);
     fixture.clock.advance(60_000);
     assert.equal(fixture.children.length, 2);
+  });
+
+  it('does not wait for processes that were told nothing yet', async () => {
+    const fixture = new Fixture(2);
+    const drained = fixture.supervisor.drain(4_500);
+    for (const child of fixture.children) {
+      assert.deepEqual([child.isKilled, child.received], [true, []]);
+      child.ends();
+    }
+    assert.deepEqual(await drained, []);
   });
 
   it('cuts a start short', async () => {

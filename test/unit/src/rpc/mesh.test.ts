@@ -322,7 +322,7 @@ describe('mesh', () => {
   it('dials a peer that was seen at once', async () => {
     const cluster = await RpcCluster.start(['a', 'b']);
     const { clock, nodes, network } = cluster;
-    await nodes[1].server.close();
+    nodes[1].server.abort();
     clock.advance(30_000);
     assert.equal(nodes[0].mesh.isUp(1), false);
     const accepted: string[] = [];

@@ -1,0 +1,17 @@
+/**
+ * What people are told of an error. The project's own errors (of node, engine and commands) are sentences that say
+ * what to do; of any other, which is a fault of the program, the stack is what a report needs.
+ */
+import { errorMessage } from '../errors.ts';
+import { CommandError } from './exit-codes.ts';
+
+export function describeFailure(error: unknown): string {
+  if (
+    error instanceof CommandError ||
+    !(error instanceof Error) ||
+    ('code' in error && 'canRetry' in error)
+  ) {
+    return errorMessage(error);
+  }
+  return error.stack ?? error.message;
+}

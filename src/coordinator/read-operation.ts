@@ -1,0 +1,41 @@
+import { isTombstone, recordExpiryMs, recordValueStart } from '../../native-free-lsm/index.ts';
+import { Operation, type OperationContext, OperationOutcome, type OperationReply } from './operation.ts';
+import { RequestKind } from './response-accumulator.ts';
+
+/** A GET: the freshest of the replicas' answers. */
+export class ReadOperation extends Operation {
+  readonly #key: Uint8Array;
+
+  constructor(
+    context: OperationContext,
+    key: Uint8Array,
+    ack: number,
+    from: number,
+    listOffset: number,
+    reply: OperationReply,
+  ) {
+    super(context, RequestKind.read, ack, from, listOffset, reply);
+    this.#key = key;
+  }
+
+  protected override send(): void {
+    const { lists, replicas, timeoutMs } = this.context;
+    for (let position = 0; position < this.from; position++) {
+      replicas.read(lists[this.listOffset + position], this.#key, timeoutMs, this, position);
+    }
+  }
+
+  protected override succeed(): void {
+    const record = this.accumulator.freshest;
+    if (record === null || isTombstone(record, 0) || this.#isExpired(record)) {
+      this.decide(OperationOutcome.notFound, null, '');
+    } else {
+      this.decide(OperationOutcome.ok, record.subarray(recordValueStart(record, 0)), '');
+    }
+  }
+
+  #isExpired(record: Uint8Array): boolean {
+    const expiryMs = recordExpiryMs(record, 0);
+    return expiryMs > 0 && expiryMs <= this.context.clock.nowMs();
+  }
+}

@@ -1,0 +1,63 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import { BlockCacheView } from '../../../native-free-lsm/cache/block-cache-view.ts';
+import { slotStart } from '../../../native-free-lsm/cache/cache-layout.ts';
+import { readUint32, writeUint32 } from '../../../native-free-lsm/format/record.ts';
+import {
+  frameTag,
+  nextFrame,
+  payloadStart,
+  RingConsumer,
+  RingProducer,
+} from '../../../native-free-lsm/shared/ring.ts';
+import {
+  CacheCommand,
+  type CacheThreadData,
+  checkBlock,
+  fillBlock,
+  ORDINALS,
+  TABLES,
+} from './cache-block.ts';
+import { randomFrom } from './thread.ts';
+
+const { memory, requests, responses, doorbell } = workerData as CacheThreadData;
+const view = new BlockCacheView(memory);
+const consumer = new RingConsumer(requests);
+const producer = new RingProducer(responses, { words: new Int32Array(doorbell), index: 0 });
+let found = 0;
+let missed = 0;
+
+function look(seed: number, oldestTable: number): void {
+  const random = randomFrom(seed);
+  const held: [number, number, number, number][] = [];
+  for (let i = 0; i < 30; i++) {
+    const tableId = oldestTable + random(TABLES);
+    const ordinal = random(ORDINALS);
+    if (view.find(tableId, ordinal)) {
+      checkBlock(view.bytes, view.dataStart, view.dataEnd, tableId, ordinal);
+      held.push([view.dataStart, view.dataEnd, tableId, ordinal]);
+      found++;
+    } else missed++;
+  }
+  // What was found first must still be there at the end.
+  for (const [start, end, tableId, ordinal] of held) checkBlock(view.bytes, start, end, tableId, ordinal);
+}
+
+for (let ended = false; !ended; ) {
+  consumer.wait(Number.POSITIVE_INFINITY);
+  if (!consumer.nextRun(64)) continue;
+  const { bytes } = consumer;
+  for (let at = consumer.runStart; at < consumer.runEnd; at = nextFrame(bytes, at)) {
+    const command = payloadStart(at);
+    const [first, second, third] = [0, 4, 8].map((offset) => readUint32(bytes, command + offset));
+    if (frameTag(bytes, at) === CacheCommand.end) ended = true;
+    else if (frameTag(bytes, at) === CacheCommand.look) look(first, second);
+    else {
+      fillBlock(view.bytes, slotStart(first), second, third);
+      writeUint32(producer.bytes, producer.reserve(4), first);
+      producer.push(CacheCommand.fill);
+    }
+  }
+  consumer.release();
+  producer.publish();
+}
+parentPort!.postMessage({ found, missed });

@@ -1,0 +1,36 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { createRing, RingConsumer, RingProducer } from '../../../native-free-lsm/shared/ring.ts';
+import { consumeRun } from './ring-frames.ts';
+import { runThread, STRESS } from './thread.ts';
+
+// Waits have no timeout here: a lost wake-up shows as a test that does not end.
+const LIMITS = { timeout: 30_000 * STRESS };
+
+for (const [seed, capacityBytes] of [1024, 16 << 10].entries()) {
+  test(`two threads over a ring of ${capacityBytes} bytes, both falling asleep`, LIMITS, async (t) => {
+    const run = { ring: createRing(capacityBytes), frames: 100_000 * STRESS, seed };
+    const [, sleeps] = await Promise.all([
+      runThread<string>(t, './ring-producer.ts', run),
+      runThread<number>(t, './ring-consumer.ts', run),
+    ]);
+    assert.ok(sleeps > 0);
+  });
+}
+
+test('a thread wakes the main thread by the doorbell, and is woken by it for room', LIMITS, async (t) => {
+  const doorbell = new SharedArrayBuffer(4);
+  const words = new Int32Array(doorbell);
+  const run = { ring: createRing(1024), frames: 20_000 * STRESS, seed: 7, doorbell };
+  const consumer = new RingConsumer(run.ring);
+  const { maxPayloadBytes } = new RingProducer(run.ring);
+  const done = runThread<string>(t, './ring-producer.ts', run);
+  for (let tag = 0; tag < run.frames; ) {
+    const seen = Atomics.load(words, 0);
+    const taken = consumeRun(consumer, tag, 300, maxPayloadBytes);
+    tag += taken;
+    if (taken === 0) await Atomics.waitAsync(words, 0, seen).value;
+  }
+  await done;
+  assert.ok(consumer.empty);
+});

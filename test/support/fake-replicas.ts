@@ -1,0 +1,37 @@
+/** Replicas that say what a test has them say, when it wants: every question waits in `asked`. */
+import type { EncodedWrite, ReplicaSet, ReplySink } from '../../src/coordinator/replica-access.ts';
+import type { ReplicaReply } from '../../src/coordinator/reply.ts';
+
+export interface Question {
+  readonly node: number;
+  readonly position: number;
+  readonly key: Uint8Array;
+  /** Null: a read. */
+  readonly record: Uint8Array | null;
+  reply(reply: ReplicaReply): void;
+}
+
+export class FakeReplicas implements ReplicaSet {
+  readonly asked: Question[] = [];
+  readonly #onQuestion: (question: Question) => void;
+
+  /** @param onQuestion may answer before the call that asks returns */
+  constructor(onQuestion: (question: Question) => void = () => undefined) {
+    this.#onQuestion = onQuestion;
+  }
+
+  read(node: number, key: Uint8Array, _timeoutMs: number, sink: ReplySink, position: number): void {
+    this.#ask(node, key, null, sink, position);
+  }
+
+  write(lists: Uint16Array, offset: number, count: number, write: EncodedWrite, sink: ReplySink): void {
+    for (let i = 0; i < count; i++) this.#ask(lists[offset + i], write.key, write.record, sink, i);
+  }
+
+  #ask(node: number, key: Uint8Array, record: Uint8Array | null, sink: ReplySink, position: number): void {
+    const reply = (said: ReplicaReply): void => sink.onReply(position, said);
+    const question = { node, position, key, record, reply };
+    this.asked.push(question);
+    this.#onQuestion(question);
+  }
+}

@@ -1,0 +1,22 @@
+/** The worked examples of the engine's FORMAT.md, so that the tests hold the document to what the code does. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+
+const FORMAT = readFileSync(new URL('../../native-free-lsm/FORMAT.md', import.meta.url), 'utf8');
+
+/** The bytes of a fenced example: lines of an offset, bytes in groups, and behind three spaces what they mean. */
+export function formatExample(name: string): Buffer {
+  const fence = new RegExp(`^\`\`\`${name}\\n(.*?)^\`\`\`$`, 'ms').exec(FORMAT);
+  assert.ok(fence, `FORMAT.md has no ${name}`);
+  const parts: Buffer[] = [];
+  let offset = 0;
+  for (const line of fence[1].trimEnd().split('\n')) {
+    const fields = /^([0-9a-f]{4})((?: {1,2}[0-9a-f]{2})+)(?: {3,}.*)?$/.exec(line);
+    assert.ok(fields, `not a line of an example: ${line}`);
+    assert.equal(Number.parseInt(fields[1], 16), offset, line);
+    const bytes = Buffer.from(fields[2].replaceAll(' ', ''), 'hex');
+    parts.push(bytes);
+    offset += bytes.length;
+  }
+  return Buffer.concat(parts);
+}

@@ -1,0 +1,98 @@
+/**
+ * A cluster of nodes in this process: real data folders and HTTP, a network in memory between the nodes, and a Map
+ * for each engine that outlives its node, as a disk would.
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { MapEngine, type MapRecords } from '../../bench/cluster/map-engine.ts';
+import { seededRandom, systemClock } from '../../src/clock.ts';
+import type { Topology } from '../../src/cluster/topology.ts';
+import { defaultNodeSettings } from '../../src/config.ts';
+import { type NodeOptions, type RunningNode, startNode } from '../../src/node.ts';
+import { MemoryNetwork } from './memory-network.ts';
+
+const RPC_PORT = 1;
+
+export class InProcessCluster implements AsyncDisposable {
+  readonly root: string;
+  readonly topology: Topology;
+  readonly network = new MemoryNetwork(systemClock, seededRandom(1));
+  /** What the nodes logged, `node level: message`. */
+  readonly logged: string[] = [];
+  readonly #stores: MapRecords[] = [];
+  readonly #nodes: (RunningNode | null)[];
+  /** The clock's timers keep no process alive, and at times nothing else would. */
+  readonly #alive = setInterval(() => {}, 60_000);
+
+  private constructor(root: string, size: number) {
+    this.root = root;
+    const nodes = Array.from({ length: size }, (_, i) => ({
+      id: `n${i}`,
+      http: { host: '127.0.0.1', port: 0 },
+      rpc: { host: `n${i}`, port: RPC_PORT },
+      zone: 'here',
+      weight: 1,
+    }));
+    this.topology = { cluster: 'test', placement: 'any', nodes };
+    this.#nodes = nodes.map(() => null);
+  }
+
+  static async create(size: number): Promise<InProcessCluster> {
+    return new InProcessCluster(await mkdtemp(join(tmpdir(), 'quorate-nodes-')), size);
+  }
+
+  folder(index: number): string {
+    return join(this.root, `n${index}`);
+  }
+
+  options(index: number): NodeOptions {
+    const log = (level: string) => (message: string) =>
+      void this.logged.push(`n${index} ${level}: ${message}`);
+    return {
+      nodeId: `n${index}`,
+      clusterId: 'test',
+      topology: this.topology,
+      dataDirectory: this.folder(index),
+      settings: defaultNodeSettings(),
+      log: { info: log('info'), warn: log('warn'), error: log('error') },
+      transport: this.network.transport(`n${index}`),
+      openStorage: async () => {
+        this.#stores[index] ??= new Map();
+        return new MapEngine(this.#stores[index]);
+      },
+    };
+  }
+
+  async start(index: number, more: Partial<NodeOptions> = {}): Promise<RunningNode> {
+    const node = await startNode({ ...this.options(index), ...more });
+    this.#nodes[index] = node;
+    return node;
+  }
+
+  async startAll(): Promise<void> {
+    await Promise.all(this.#nodes.map((_, index) => this.start(index)));
+  }
+
+  async stop(index: number): Promise<void> {
+    await this.#nodes[index]?.drain();
+    this.#nodes[index] = null;
+  }
+
+  /** As when its disk was replaced. */
+  async empty(index: number): Promise<void> {
+    await rm(this.folder(index), { recursive: true });
+    this.#stores[index] = new Map();
+  }
+
+  /** HTTP port of a running node. */
+  port(index: number): number {
+    return Number(new URL(this.#nodes[index]!.httpUrl).port);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#nodes.map((node) => node?.[Symbol.asyncDispose]()));
+    await rm(this.root, { recursive: true, force: true });
+    clearInterval(this.#alive);
+  }
+}

@@ -1,0 +1,300 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import {
+  encodeRecord,
+  isTombstone,
+  recordFrom,
+  recordTimestamp,
+  recordValueStart,
+  recordWriter,
+} from '../../../../native-free-lsm/index.ts';
+import { Placement } from '../../../../src/cluster/placement.ts';
+import { slotOf } from '../../../../src/cluster/slots.ts';
+import { Coordinator } from '../../../../src/coordinator/coordinator.ts';
+import { OperationOutcome } from '../../../../src/coordinator/operation.ts';
+import type { ReplicaSet } from '../../../../src/coordinator/replica-access.ts';
+import {
+  failedReply,
+  READ_ABSENT,
+  type ReplicaReply,
+  ReplyKind,
+  WRITE_OK,
+} from '../../../../src/coordinator/reply.ts';
+import { type EntityService, Outcome } from '../../../../src/http/services.ts';
+import { FakeClock } from '../../../support/fake-clock.ts';
+import { FakeReplicas, type Question } from '../../../support/fake-replicas.ts';
+
+const KEY = Buffer.from('key1');
+const VALUE = Buffer.from('value');
+const TIMEOUT_MS = 1000;
+const NAMES = new Map(Object.entries(OperationOutcome).map(([name, number]) => [number, name]));
+
+class FakeTimestamps {
+  last = 100;
+  isExhausted = false;
+  readonly waiting: ((error: Error | null) => void)[] = [];
+
+  issue(): number {
+    return this.isExhausted ? 0 : ++this.last;
+  }
+
+  whenReserved(callback: (error: Error | null) => void): void {
+    this.waiting.push(callback);
+  }
+
+  reserved(error: Error | null): void {
+    for (const callback of this.waiting.splice(0)) callback(error);
+  }
+}
+
+/** Takes the answers to requests, `outcome value reason`. */
+class Answers {
+  readonly all: string[] = [];
+  next: (() => void) | null = null;
+
+  onOutcome(outcome: OperationOutcome, value: Uint8Array | null, reason: string): void {
+    const text = value === null ? '' : Buffer.from(value).toString();
+    this.all.push([NAMES.get(outcome), text, reason].filter((part) => part !== '').join(' '));
+    this.next?.();
+  }
+}
+
+function setUp(replicas: ReplicaSet, count = 3) {
+  const nodes = Array.from({ length: count }, (_, i) => ({ id: `node-${i + 1}`, zone: 'z', weight: 1 }));
+  const placement = new Placement(nodes, 'any');
+  const nodeIds = nodes.map((node) => node.id);
+  const clock = new FakeClock();
+  const timestamps = new FakeTimestamps();
+  const more = { timestamps, writerId: 7, clock, timeoutMs: TIMEOUT_MS };
+  const coordinator: Coordinator & EntityService = new Coordinator({ nodeIds, placement, replicas, ...more });
+  const offset = placement.listOffset(slotOf(KEY));
+  const preferred = Array.from(placement.lists.subarray(offset, offset + count));
+  return { coordinator, clock, timestamps, preferred, ids: preferred.map((node) => nodeIds[node]) };
+}
+
+function setUpWaiting(count = 3) {
+  const replicas = new FakeReplicas();
+  const answers = new Answers();
+  return { ...setUp(replicas, count), asked: replicas.asked, answers };
+}
+
+function found(
+  timestamp: number,
+  value: string,
+  more: { tombstone?: boolean; expiryMs?: number } = {},
+): ReplicaReply {
+  const fields = { timestamp, writer: 1, from: 3, tombstone: false, expiryMs: 0, ...more };
+  return { kind: ReplyKind.ok, record: encodeRecord(fields, Buffer.from(value)), reason: '' };
+}
+
+const INCOMPLETE: ReplicaReply = { kind: ReplyKind.incomplete, record: null, reason: '' };
+
+test('outcomes are those of the HTTP layer', () => {
+  assert.deepEqual(OperationOutcome, Outcome);
+});
+
+test('a put sends one record to the first `from` nodes of the list and answers at the ack-th', () => {
+  const { coordinator, asked, answers, preferred } = setUpWaiting(5);
+  coordinator.put(KEY, VALUE, 2, 3, answers);
+  assert.deepEqual(
+    asked.map(({ node, position }) => [node, position]),
+    preferred.slice(0, 3).map((node, i) => [node, i]),
+  );
+  const record = asked[0].record!;
+  for (const question of asked) assert.equal(question.record, record, 'encoded once');
+  assert.deepEqual(Buffer.from(asked[0].key), KEY);
+  assert.equal(recordTimestamp(record, 0), 101);
+  assert.equal(recordWriter(record, 0), 7);
+  assert.equal(recordFrom(record, 0), 3);
+  assert.equal(isTombstone(record, 0), false);
+  assert.equal(Buffer.from(record.subarray(recordValueStart(record, 0))).toString(), 'value');
+  asked[2].reply(WRITE_OK);
+  assert.deepEqual(answers.all, []);
+  asked[0].reply(WRITE_OK);
+  assert.deepEqual(answers.all, ['ok']);
+  asked[1].reply(failedReply('late'));
+  assert.deepEqual(answers.all, ['ok']);
+});
+
+test('a delete puts a tombstone', () => {
+  const { coordinator, asked, answers } = setUpWaiting();
+  coordinator.delete(KEY, 0, 0, answers);
+  const record = asked[0].record!;
+  assert.equal(isTombstone(record, 0), true);
+  assert.equal(recordValueStart(record, 0), record.length);
+  for (const question of asked) question.reply(WRITE_OK);
+  assert.deepEqual(answers.all, ['ok']);
+});
+
+test('a get answers with the freshest of ack answers, whatever arrives later', () => {
+  const { coordinator, asked, answers } = setUpWaiting();
+  coordinator.get(KEY, 2, 3, answers);
+  assert.ok(asked.every((question) => question.record === null && question.key === KEY));
+  asked[0].reply(found(5, 'older'));
+  asked[1].reply(found(6, 'newer'));
+  asked[2].reply(found(7, 'newest, but late'));
+  assert.deepEqual(answers.all, ['ok newer']);
+});
+
+test('a get that finds no value is not found', () => {
+  const clock = new FakeClock();
+  const replies = {
+    'never written': READ_ABSENT,
+    deleted: found(9, '', { tombstone: true }),
+    expired: found(9, 'gone', { expiryMs: clock.nowMs() }),
+  };
+  for (const [what, reply] of Object.entries(replies)) {
+    const { coordinator, asked, answers } = setUpWaiting();
+    coordinator.get(KEY, 2, 3, answers);
+    asked[0].reply(READ_ABSENT);
+    asked[1].reply(reply);
+    assert.deepEqual(answers.all, ['notFound'], what);
+  }
+  const { coordinator, asked, answers } = setUpWaiting();
+  coordinator.get(KEY, 1, 3, answers);
+  asked[0].reply(found(9, 'still there', { expiryMs: clock.nowMs() + 1 }));
+  assert.deepEqual(answers.all, ['ok still there']);
+});
+
+test('an empty value is a value', () => {
+  const { coordinator, asked } = setUpWaiting();
+  const values: unknown[] = [];
+  coordinator.get(KEY, 1, 3, { onOutcome: (outcome, value) => void values.push(outcome, value?.length) });
+  asked[0].reply(found(9, ''));
+  assert.deepEqual(values, [Outcome.ok, 0]);
+});
+
+test('out of reach, it fails at once and says who did not answer and why', () => {
+  const { coordinator, asked, answers, ids } = setUpWaiting();
+  coordinator.put(KEY, VALUE, 2, 3, answers);
+  asked[0].reply(WRITE_OK);
+  asked[1].reply(failedReply('down'));
+  assert.deepEqual(answers.all, []);
+  asked[2].reply(failedReply('its disk is full'));
+  const why = `${ids[1]}: down; ${ids[2]}: its disk is full`;
+  assert.deepEqual(answers.all, [`notEnoughReplicas 2 of 3 replicas had to answer, 1 did (${why}).`]);
+});
+
+test('who has not answered yet is named too', () => {
+  const { coordinator, asked, answers, ids } = setUpWaiting();
+  coordinator.get(KEY, 3, 3, answers);
+  asked[1].reply(INCOMPLETE);
+  const why = `${ids[0]}: no answer yet; ${ids[1]}: its data is not whole; ${ids[2]}: no answer yet`;
+  assert.deepEqual(answers.all, [`notEnoughReplicas 3 of 3 replicas had to answer, 0 did (${why}).`]);
+});
+
+test('at the deadline it fails, once', () => {
+  const { coordinator, asked, answers, clock, ids } = setUpWaiting();
+  coordinator.put(KEY, VALUE, 3, 3, answers);
+  asked[0].reply(WRITE_OK);
+  asked[1].reply(WRITE_OK);
+  clock.advance(TIMEOUT_MS - 1);
+  assert.deepEqual(answers.all, []);
+  clock.advance(11);
+  const expected = `notEnoughReplicas 3 of 3 replicas had to answer, 2 did (${ids[2]}: no answer in 1000 ms).`;
+  assert.deepEqual(answers.all, [expected]);
+  asked[2].reply(WRITE_OK);
+  clock.advance(5 * TIMEOUT_MS);
+  assert.deepEqual(answers.all, [expected]);
+  assert.equal(clock.pendingTimers, 0);
+});
+
+test('a replica that sends no record for one has failed', () => {
+  const { coordinator, asked, answers } = setUpWaiting();
+  coordinator.get(KEY, 1, 1, answers);
+  const damaged = Buffer.from(found(9, 'value').record!);
+  damaged[0] = 99;
+  asked[0].reply({ kind: ReplyKind.ok, record: damaged, reason: '' });
+  assert.match(answers.all.join(), /^notEnoughReplicas .*record format 99 is unknown/);
+});
+
+test('what cannot be asked for is refused without asking anyone', () => {
+  const { coordinator, asked, answers } = setUpWaiting();
+  coordinator.get(KEY, 4, 3, answers);
+  coordinator.put(KEY, VALUE, 1, 4, answers);
+  coordinator.delete(KEY, -1, 0, answers);
+  assert.equal(answers.all.length, 3);
+  for (const answer of answers.all) assert.match(answer, /^badRequest (ack|from) /);
+  assert.equal(asked.length, 0);
+});
+
+test('nobody is answered in the middle of a sending', () => {
+  // Every replica answers inside the call that asks it, and whoever is answered asks again at once.
+  const trace: string[] = [];
+  const answers = new Answers();
+  let requests = 0;
+  const replicas = new FakeReplicas((question: Question) => {
+    trace.push(`request ${requests} position ${question.position}`);
+    question.reply(question.record === null ? READ_ABSENT : WRITE_OK);
+  });
+  const { coordinator } = setUp(replicas);
+  const ask = (): void => {
+    requests++;
+    if (requests % 2 === 0) coordinator.get(KEY, 1, 3, answers);
+    else coordinator.put(KEY, VALUE, 1, 3, answers);
+  };
+  answers.next = () => {
+    if (requests < 20_000) ask();
+  };
+  ask();
+  assert.equal(answers.all.length, 20_000);
+  assert.equal(trace.length, 60_000);
+  trace.forEach((line, i) => void assert.equal(line, `request ${Math.floor(i / 3) + 1} position ${i % 3}`));
+});
+
+test('a replica set that throws fails the request, once', () => {
+  const answers = new Answers();
+  const replicas = new FakeReplicas((question) => {
+    question.reply(READ_ABSENT);
+    if (question.position === 1) throw new Error('the engine is closed');
+  });
+  const { coordinator, clock } = setUp(replicas);
+  coordinator.get(KEY, 3, 3, answers);
+  clock.advance(2 * TIMEOUT_MS);
+  assert.deepEqual(answers.all, ['failed The request could not be sent: the engine is closed']);
+});
+
+test('a write waits for a timestamp, as often as it has to', () => {
+  const { coordinator, asked, answers, timestamps } = setUpWaiting();
+  timestamps.isExhausted = true;
+  coordinator.put(KEY, VALUE, 1, 3, answers);
+  timestamps.reserved(null);
+  assert.equal(timestamps.waiting.length, 1, 'waits again');
+  assert.equal(asked.length, 0);
+  timestamps.isExhausted = false;
+  timestamps.reserved(null);
+  assert.equal(asked.length, 3);
+  assert.equal(recordTimestamp(asked[0].record!, 0), 101);
+  asked[0].reply(WRITE_OK);
+  assert.deepEqual(answers.all, ['ok']);
+});
+
+test('a write that waits in vain for a timestamp is told that the node is overloaded', () => {
+  const failing = setUpWaiting();
+  failing.timestamps.isExhausted = true;
+  failing.coordinator.put(KEY, VALUE, 1, 3, failing.answers);
+  failing.timestamps.reserved(new Error('the disk is full'));
+  assert.match(failing.answers.all.join(), /^overloaded .*timestamp.*the disk is full/);
+
+  const hanging = setUpWaiting();
+  hanging.timestamps.isExhausted = true;
+  hanging.coordinator.delete(KEY, 1, 3, hanging.answers);
+  hanging.clock.advance(TIMEOUT_MS + 10);
+  assert.match(hanging.answers.all.join(), /^overloaded .*timestamp.*1000 ms/);
+  hanging.timestamps.isExhausted = false;
+  hanging.timestamps.reserved(null);
+  assert.equal(hanging.asked.length, 0, 'a request that was answered is not sent any more');
+  assert.equal(hanging.answers.all.length, 1);
+});
+
+test('closing answers what is under way, whether it is sent or not', () => {
+  const { coordinator, asked, answers, timestamps } = setUpWaiting();
+  coordinator.get(KEY, 1, 3, answers);
+  timestamps.isExhausted = true;
+  coordinator.put(KEY, VALUE, 1, 3, answers);
+  coordinator.close();
+  assert.deepEqual(answers.all, ['overloaded This node is stopping.', 'overloaded This node is stopping.']);
+  for (const question of asked) question.reply(READ_ABSENT);
+  timestamps.reserved(null);
+  assert.equal(answers.all.length, 2);
+});

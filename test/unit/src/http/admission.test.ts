@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { Admission, MAX_RANGES_IN_FLIGHT } from '../../../../src/http/admission.ts';
+
+test('its figures are those of a plain list, and no bound is ever passed', () => {
+  const limits = { maxRequestsInFlight: 4, maxBytesInFlight: 1000 };
+  const step = fc.oneof(
+    fc.record({ act: fc.constant('admit' as const), bytes: fc.nat(600) }),
+    fc.record({ act: fc.constantFrom('end' as const, 'grow' as const), bytes: fc.nat(300) }),
+  );
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+      const admission = new Admission(limits);
+      const held: number[] = [];
+      let refused = 0;
+      const total = (): number => held.reduce((sum, bytes) => sum + bytes, 0);
+      for (const { act, bytes } of steps) {
+        if (act === 'admit') {
+          const isRoom =
+            held.length < limits.maxRequestsInFlight && total() + bytes <= limits.maxBytesInFlight;
+          assert.equal(admission.admitRequest(bytes), isRoom);
+          if (isRoom) held.push(bytes);
+          else refused += 1;
+        } else if (act === 'grow' && held.length > 0) {
+          const isRoom = total() + bytes <= limits.maxBytesInFlight;
+          assert.equal(admission.reserveBytes(bytes), isRoom);
+          if (isRoom) held[0] += bytes;
+          else refused += 1;
+        } else if (act === 'end' && held.length > 0) {
+          admission.releaseRequest(held.shift()!);
+        }
+        const { requestsInFlight, bytesInFlight, refused: counted } = admission.figures;
+        assert.deepEqual([requestsInFlight, bytesInFlight, counted], [held.length, total(), refused]);
+      }
+    }),
+  );
+});
+
+test('scans have a bound of their own', () => {
+  const admission = new Admission({ maxRequestsInFlight: 1, maxBytesInFlight: 1 });
+  for (let i = 0; i < MAX_RANGES_IN_FLIGHT; i++) assert.ok(admission.admitRange());
+  assert.equal(admission.admitRange(), false);
+  assert.ok(admission.admitRequest(0));
+  admission.releaseRange();
+  assert.ok(admission.admitRange());
+});
+
+test('a drain is over once, when the last of all kinds has ended', () => {
+  const admission = new Admission({ maxRequestsInFlight: 10, maxBytesInFlight: 100 });
+  admission.admitRequest(10);
+  admission.admitRange();
+  admission.reserveBytes(20);
+  admission.beginLingering();
+  let idle = 0;
+  admission.drain(() => {
+    idle += 1;
+  });
+  assert.ok(admission.isDraining);
+  const ends = [
+    () => admission.releaseRequest(10),
+    () => admission.releaseRange(),
+    () => admission.releaseBytes(20),
+    () => admission.endLingering(),
+  ];
+  for (const end of ends) {
+    assert.equal(idle, 0);
+    end();
+  }
+  assert.equal(idle, 1);
+  admission.beginLingering();
+  admission.endLingering();
+  assert.equal(idle, 1);
+});

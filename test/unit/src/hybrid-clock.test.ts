@@ -1,0 +1,313 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import {
+  EPOCH_MS,
+  HybridClock,
+  RESERVE_AHEAD_MS,
+  TIMESTAMPS_PER_MS,
+  timestampAt,
+  timestampMs,
+} from '../../../src/hybrid-clock.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+
+const HOUR_MS = 3_600_000;
+const MAX_DRIFT_MS = 500;
+
+/** An identity file: what outlives a node. Reservations end when the test lets them. */
+class Disk {
+  ceiling: number;
+  reservations = 0;
+  isSlow = false;
+  isBroken = false;
+  readonly #finish: (() => void)[] = [];
+
+  constructor(ceiling = 0) {
+    this.ceiling = ceiling;
+  }
+
+  readonly reserve = async (ceiling: number): Promise<void> => {
+    this.reservations++;
+    if (this.isSlow) await new Promise<void>((resolve) => this.#finish.push(resolve));
+    if (this.isBroken) throw new Error('the disk is full');
+    assert.ok(ceiling > this.ceiling, 'a ceiling only rises');
+    this.ceiling = ceiling;
+  };
+
+  async finish(): Promise<void> {
+    for (const finish of this.#finish.splice(0)) finish();
+    await settle();
+  }
+}
+
+/** Lets every promise that can go on do so. */
+async function settle(): Promise<void> {
+  await new Promise<void>((resolve) => process.nextTick(resolve));
+  for (let i = 0; i < 10; i++) await null;
+}
+
+/** Opens a clock over the disk, letting the time go by that it waits for. */
+async function open(clock: FakeClock, disk: Disk, maxDriftMs = MAX_DRIFT_MS): Promise<HybridClock> {
+  const opening = HybridClock.open({ clock, ceiling: disk.ceiling, reserve: disk.reserve, maxDriftMs });
+  let hybrid: HybridClock | undefined;
+  opening.then((opened) => {
+    hybrid = opened;
+  });
+  await settle();
+  for (let waitedMs = 0; hybrid === undefined && waitedMs < 2 * RESERVE_AHEAD_MS; waitedMs++) {
+    clock.advance(1);
+    await settle();
+  }
+  return opening;
+}
+
+test('a timestamp is ms since 2024 and a counter', async () => {
+  const clock = new FakeClock(EPOCH_MS + 5000);
+  const hybrid = await open(clock, new Disk());
+  assert.equal(hybrid.issue(), 5000 * 4096);
+  assert.equal(hybrid.issue(), 5000 * 4096 + 1);
+  clock.advance(1);
+  assert.equal(hybrid.issue(), 5001 * 4096);
+  assert.equal(timestampAt(EPOCH_MS + 5000), 5000 * 4096);
+  assert.equal(timestampMs(5000 * 4096 + 4095), EPOCH_MS + 5000);
+});
+
+test('a counter that is full runs over into the milliseconds', async () => {
+  const hybrid = await open(new FakeClock(EPOCH_MS + 5000), new Disk());
+  let last = 0;
+  for (let i = 0; i <= TIMESTAMPS_PER_MS; i++) last = hybrid.issue();
+  assert.equal(last, 5001 * 4096);
+});
+
+test('before 2024 timestamps are small, and 0 is none', async () => {
+  const hybrid = await open(new FakeClock(EPOCH_MS - HOUR_MS), new Disk());
+  assert.equal(hybrid.issue(), 1);
+  assert.equal(hybrid.issue(), 2);
+});
+
+type Step =
+  | { readonly do: 'issue'; readonly count: number }
+  | { readonly do: 'advance' | 'jump'; readonly ms: number }
+  | { readonly do: 'observe'; readonly aheadMs: number }
+  | { readonly do: 'restart' | 'finish' | 'slow' | 'fast' | 'break' | 'mend' };
+
+const step: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 4, arbitrary: fc.record({ do: fc.constant('issue'), count: fc.integer({ min: 1, max: 40 }) }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant('advance'), ms: fc.integer({ min: 0, max: 1500 }) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant('jump'),
+      ms: fc.integer({ min: -5 * HOUR_MS, max: 5 * HOUR_MS }),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ do: fc.constant('observe'), aheadMs: fc.integer({ min: -900, max: 900 }) }),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.record({ do: fc.constantFrom('restart', 'finish', 'slow', 'fast', 'break', 'mend') }),
+  },
+);
+
+test('rises strictly and stays below what is durable, however the wall clock, the disk and restarts go', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { maxLength: 50 }), async (steps) => {
+      const clock = new FakeClock();
+      let disk = new Disk();
+      let hybrid = await open(clock, disk);
+      let last = 0;
+      const issue = (): void => {
+        const timestamp = hybrid.issue();
+        if (timestamp === 0) return;
+        assert.ok(timestamp > last, `${timestamp} after ${last}`);
+        assert.ok(timestamp < disk.ceiling, `${timestamp} is above ${disk.ceiling}`);
+        assert.ok(Number.isSafeInteger(timestamp));
+        last = timestamp;
+      };
+      for (const each of steps) {
+        if (each.do === 'issue') for (let i = 0; i < each.count; i++) issue();
+        else if (each.do === 'advance') clock.advance(each.ms);
+        else if (each.do === 'jump') clock.setWallMs(clock.nowMs() + each.ms);
+        else if (each.do === 'observe') {
+          const timestamp = timestampAt(clock.nowMs() + each.aheadMs);
+          if (hybrid.acceptable(timestamp)) {
+            hybrid.observe(timestamp);
+            const next = hybrid.issue();
+            assert.ok(next === 0 || next > timestamp, 'what is issued lies above what was observed');
+            if (next !== 0) last = next;
+          }
+        } else if (each.do === 'restart') {
+          // Killed: what was being written never arrives.
+          disk = new Disk(disk.ceiling);
+          hybrid = await open(clock, disk);
+        } else if (each.do === 'slow' || each.do === 'fast') disk.isSlow = each.do === 'slow';
+        else if (each.do === 'break' || each.do === 'mend') disk.isBroken = each.do === 'break';
+        else await disk.finish();
+        await settle();
+      }
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test('the ceiling is raised while half of what was reserved is left', async () => {
+  const clock = new FakeClock();
+  const disk = new Disk();
+  const hybrid = await open(clock, disk);
+  assert.equal(disk.ceiling, timestampAt(clock.nowMs() + RESERVE_AHEAD_MS));
+  clock.advance(RESERVE_AHEAD_MS / 2);
+  hybrid.issue();
+  await settle();
+  assert.equal(disk.reservations, 1);
+  clock.advance(1);
+  hybrid.issue();
+  hybrid.issue();
+  await settle();
+  assert.equal(disk.reservations, 2, 'once, however many ask');
+  assert.equal(disk.ceiling, timestampAt(clock.nowMs() + RESERVE_AHEAD_MS));
+});
+
+test('with nothing reserved there is no timestamp until the disk is done', async () => {
+  const clock = new FakeClock();
+  const disk = new Disk();
+  const hybrid = await open(clock, disk);
+  disk.isSlow = true;
+  clock.advance(HOUR_MS);
+  assert.equal(hybrid.issue(), 0);
+  const told: unknown[] = [];
+  hybrid.whenReserved((error) => told.push(error));
+  assert.equal(hybrid.issue(), 0);
+  assert.deepEqual(told, []);
+  await disk.finish();
+  assert.deepEqual(told, [null]);
+  assert.equal(hybrid.issue(), timestampAt(clock.nowMs()), 'no older than the wall clock');
+});
+
+test('a reservation that fails is told, and tried again by the next who asks', async () => {
+  const clock = new FakeClock();
+  const disk = new Disk();
+  const hybrid = await open(clock, disk);
+  disk.isBroken = true;
+  clock.advance(HOUR_MS);
+  assert.equal(hybrid.issue(), 0);
+  const told: string[] = [];
+  hybrid.whenReserved((error) => told.push(error === null ? 'reserved' : error.message));
+  await settle();
+  assert.deepEqual(told, ['the disk is full']);
+  disk.isBroken = false;
+  assert.equal(hybrid.issue(), 0);
+  hybrid.whenReserved((error) => told.push(error === null ? 'reserved' : error.message));
+  await settle();
+  assert.deepEqual(told, ['the disk is full', 'reserved']);
+  assert.ok(hybrid.issue() > 0);
+});
+
+test('a node that cannot reserve does not start', async () => {
+  const disk = new Disk();
+  disk.isBroken = true;
+  await assert.rejects(open(new FakeClock(), disk), /the disk is full/);
+});
+
+test('with the clock set back by hours it goes on from where it was, also after a restart', async () => {
+  const clock = new FakeClock();
+  const disk = new Disk();
+  const hybrid = await open(clock, disk);
+  const before = hybrid.issue();
+  clock.setWallMs(clock.nowMs() - 3 * HOUR_MS);
+  assert.equal(hybrid.issue(), before + 1);
+  const { ceiling } = disk;
+  const restarted = await open(clock, disk);
+  assert.equal(restarted.issue(), ceiling);
+});
+
+test('a node killed and started at once waits until peers with right clocks take its timestamps', async () => {
+  for (const downMs of [0, 100, 700, 5000]) {
+    const clock = new FakeClock();
+    const disk = new Disk();
+    const peer = await open(clock, new Disk());
+    const hybrid = await open(clock, disk);
+    hybrid.issue();
+    clock.advance(downMs);
+    const startedMs = clock.monotonicMs();
+    const restarted = await open(clock, disk);
+    const waitedMs = clock.monotonicMs() - startedMs;
+    const aheadMs = Math.max(RESERVE_AHEAD_MS + 1 - downMs, 0);
+    assert.equal(waitedMs, Math.max(aheadMs - MAX_DRIFT_MS / 2, 0));
+    const first = restarted.issue();
+    assert.ok(
+      peer.acceptable(first),
+      `down for ${downMs} ms, ahead by ${timestampMs(first) - clock.nowMs()} ms`,
+    );
+  }
+});
+
+test('a node whose clock was set back waits no longer than it had reserved', async () => {
+  const clock = new FakeClock();
+  const disk = new Disk();
+  await open(clock, disk);
+  clock.setWallMs(clock.nowMs() - 3 * HOUR_MS);
+  const startedMs = clock.monotonicMs();
+  await open(clock, disk);
+  assert.equal(clock.monotonicMs() - startedMs, RESERVE_AHEAD_MS - MAX_DRIFT_MS / 2);
+});
+
+test("a peer's timestamp is acceptable up to the drift allowed", async () => {
+  const clock = new FakeClock();
+  for (const maxDriftMs of [0, 500]) {
+    const hybrid = await open(clock, new Disk(), maxDriftMs);
+    assert.equal(hybrid.acceptable(timestampAt(clock.nowMs() + maxDriftMs) + 4095), true);
+    assert.equal(hybrid.acceptable(timestampAt(clock.nowMs() + maxDriftMs + 1)), false);
+    assert.equal(hybrid.acceptable(Number.MAX_SAFE_INTEGER), false);
+    assert.equal(hybrid.acceptable(1), true);
+  }
+});
+
+test('nodes whose clocks were all set back go on taking what the others write', async () => {
+  const clocks = [new FakeClock(), new FakeClock()];
+  const disks = [new Disk(), new Disk()];
+  const nodes = await Promise.all(clocks.map((clock, i) => open(clock, disks[i])));
+  for (const clock of clocks) clock.setWallMs(clock.nowMs() - 3 * HOUR_MS);
+  // Two million writes: the counter runs over into the milliseconds, past the drift allowed.
+  for (let second = 0; second < 20; second++) {
+    for (const clock of clocks) clock.advance(1000);
+    for (let i = 0; i < 100_000; i++) {
+      if (nodes[0].issue() === 0) await settle();
+    }
+    const timestamp = nodes[0].issue();
+    assert.ok(timestamp > 0 && nodes[1].acceptable(timestamp), `second ${second}`);
+    nodes[1].observe(timestamp);
+    await settle();
+  }
+  nodes[1] = await open(clocks[1], disks[1]);
+  assert.ok(nodes[1].acceptable(nodes[0].issue()), 'also the one that was started again');
+});
+
+test('a peer whose clock runs twice as fast is refused after a while, however often it speaks', async () => {
+  const clock = new FakeClock();
+  const hybrid = await open(clock, new Disk());
+  let theirMs = clock.nowMs();
+  let accepted = 0;
+  for (let i = 0; i < 200; i++) {
+    clock.advance(10);
+    theirMs += 20;
+    const timestamp = timestampAt(theirMs);
+    if (!hybrid.acceptable(timestamp)) continue;
+    accepted++;
+    hybrid.observe(timestamp);
+    await settle();
+  }
+  assert.equal(accepted, MAX_DRIFT_MS / 10);
+});
+
+test('after small steps back a node soon judges by its wall clock again', async () => {
+  const clock = new FakeClock();
+  const hybrid = await open(clock, new Disk());
+  for (let i = 0; i < 100; i++) {
+    clock.setWallMs(clock.nowMs() - 10);
+    clock.advance(1000);
+    hybrid.acceptable(timestampAt(clock.nowMs()));
+  }
+  assert.equal(hybrid.acceptable(timestampAt(clock.nowMs() + MAX_DRIFT_MS + 1)), false);
+});

@@ -1,0 +1,221 @@
+import assert from 'node:assert/strict';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { QuorateError, type QuorateErrorCode } from '../../../src/errors.ts';
+import { startNode } from '../../../src/node.ts';
+import { declareWhole, inspectFolder } from '../../../src/replica/identity.ts';
+import { HttpClient } from '../../support/http.ts';
+import { InProcessCluster } from '../../support/in-process-cluster.ts';
+import { MemoryFolderFiles } from '../../support/memory-folder-files.ts';
+
+interface NodeStatus {
+  readonly node: {
+    readonly id: string;
+    readonly state: string;
+    readonly version: string;
+    readonly incarnation: string;
+  };
+  readonly [more: string]: unknown;
+}
+
+async function statusOf(client: HttpClient, port: number): Promise<NodeStatus> {
+  return (await client.status(port)) as unknown as NodeStatus;
+}
+
+async function refusal(promise: Promise<unknown>, code: QuorateErrorCode, sentence: RegExp): Promise<void> {
+  await assert.rejects(promise, (error) => {
+    assert.ok(error instanceof QuorateError, String(error));
+    assert.deepEqual([error.code, sentence.test(error.message)], [code, true], error.message);
+    return true;
+  });
+}
+
+const noLock = async () => ({ [Symbol.asyncDispose]: async () => {} });
+
+test('new nodes find each other, are whole and serve; every one coordinates', async () => {
+  await using cluster = await InProcessCluster.create(3);
+  using client = new HttpClient();
+  await cluster.startAll();
+  for (const writer of [0, 1, 2]) {
+    const everywhere = { ack: 3, from: 3 };
+    assert.equal((await client.put(cluster.port(writer), 'key', `v${writer}`, everywhere)).status, 201);
+    for (const reader of [0, 1, 2]) {
+      const { status, body } = await client.get(cluster.port(reader), 'key', everywhere);
+      assert.deepEqual([status, body.toString()], [200, `v${writer}`]);
+    }
+  }
+  assert.equal((await client.delete(cluster.port(1), 'key')).status, 202);
+  assert.equal((await client.get(cluster.port(2), 'key')).status, 404);
+});
+
+test('the status tells who the node is, how it is and whom it knows', async () => {
+  await using cluster = await InProcessCluster.create(2);
+  using client = new HttpClient();
+  await cluster.startAll();
+  await client.put(cluster.port(0), 'key', 'value', { ack: 2, from: 2 });
+  const status = await statusOf(client, cluster.port(1));
+  const identity = await inspectFolder(cluster.folder(1), { clusterId: 'test', nodeId: 'n1' });
+  const { version } = JSON.parse(await readFile(new URL('../../../package.json', import.meta.url), 'utf8'));
+  assert.deepEqual(status.node, {
+    id: 'n1',
+    state: 'serving',
+    version,
+    cluster: 'test',
+    incarnation: identity!.incarnation,
+    uptimeSeconds: 0,
+  });
+  assert.equal((status.engine as { estimatedKeys: number }).estimatedKeys, 1);
+  assert.deepEqual(
+    (status.peers as { id: string; state: string }[]).map(({ id, state }) => [id, state]),
+    [['n0', 'up']],
+  );
+  assert.deepEqual(
+    (status.nodes as { id: string }[]).map(({ id }) => id),
+    ['n0', 'n1'],
+  );
+  const { turns, windowSeconds } = status.eventLoopDelay as { turns: number; windowSeconds: number };
+  assert.ok(turns > 0);
+  assert.equal(windowSeconds, 60);
+  assert.equal((status.replica as { refusedForClock: number }).refusedForClock, 0);
+});
+
+test('a node that is stopped and started keeps its incarnation, its data and its standing, with nobody else there', async () => {
+  await using cluster = await InProcessCluster.create(3);
+  using client = new HttpClient();
+  await cluster.startAll();
+  await client.put(cluster.port(0), 'key', 'value', { ack: 3, from: 3 });
+  const before = await statusOf(client, cluster.port(0));
+  for (const index of [0, 1, 2]) await cluster.stop(index);
+  await cluster.start(0);
+  const after = await statusOf(client, cluster.port(0));
+  assert.deepEqual([after.node.state, after.node.incarnation], ['serving', before.node.incarnation]);
+  assert.equal((await client.get(cluster.port(0), 'key')).status, 504);
+  // The first node of the key's list is this one for some key: ask with one replica for what it has.
+  const range = await client.send(cluster.port(0), 'GET', '/v0/entities?start=key');
+  assert.equal(range.body.toString(), 'key\nvalue');
+});
+
+test('an emptied folder is noticed: writes are taken, reads do not count, until it is declared whole', async () => {
+  await using cluster = await InProcessCluster.create(3);
+  using client = new HttpClient();
+  const all = { ack: 3, from: 3 };
+  await cluster.startAll();
+  await client.put(cluster.port(0), 'key', 'value', all);
+  await cluster.stop(1);
+  await cluster.empty(1);
+  await cluster.start(1);
+  assert.equal((await statusOf(client, cluster.port(1))).node.state, 'incomplete');
+  assert.ok(cluster.logged.some((line) => /^n1 error: The data of this node is not whole/.test(line)));
+  assert.ok(
+    cluster.logged.some((line) => /^n0 warn: Node n1 has come back with another data folder/.test(line)),
+  );
+  assert.equal((await client.get(cluster.port(0), 'key', all)).status, 504);
+  assert.equal((await client.get(cluster.port(1), 'key')).status, 200);
+  assert.equal((await client.put(cluster.port(0), 'key', 'newer', all)).status, 201);
+  assert.equal((await client.get(cluster.port(0), 'key', all)).status, 504);
+
+  await cluster.stop(1);
+  assert.deepEqual(await declareWhole(cluster.folder(1), noLock), { nodeId: 'n1', changed: true });
+  await cluster.start(1);
+  assert.equal((await statusOf(client, cluster.port(1))).node.state, 'serving');
+  const { status, body } = await client.get(cluster.port(0), 'key', all);
+  assert.deepEqual([status, body.toString()], [200, 'newer']);
+  assert.deepEqual(await declareWhole(cluster.folder(1), noLock), { nodeId: 'n1', changed: false });
+});
+
+test('a node alone of three is not whole before it has met another', async () => {
+  await using cluster = await InProcessCluster.create(3);
+  using client = new HttpClient();
+  await cluster.start(0);
+  assert.equal((await statusOf(client, cluster.port(0))).node.state, 'joining');
+  await cluster.start(1);
+  assert.equal((await statusOf(client, cluster.port(0))).node.state, 'serving');
+  assert.equal((await statusOf(client, cluster.port(1))).node.state, 'serving');
+});
+
+test("another node's, another cluster's and nobody's folder are refused, and nothing in them is touched", async () => {
+  await using cluster = await InProcessCluster.create(1);
+  await cluster.start(0);
+  await cluster.stop(0);
+  const content = await readFile(join(cluster.folder(0), 'IDENTITY'));
+  const options = cluster.options(0);
+  await refusal(
+    startNode({ ...options, clusterId: 'other' }),
+    'FOREIGN_DIRECTORY',
+    /belongs to cluster test/,
+  );
+  const renamed = { ...cluster.topology, nodes: [{ ...cluster.topology.nodes[0], id: 'n9' }] };
+  await refusal(
+    startNode({ ...options, nodeId: 'n9', topology: renamed }),
+    'FOREIGN_DIRECTORY',
+    /belongs to node n0/,
+  );
+  await refusal(startNode({ ...options, nodeId: 'n9' }), 'INVALID_CONFIG', /has no node n9/);
+  assert.deepEqual(await readFile(join(cluster.folder(0), 'IDENTITY')), content);
+
+  const letters = join(cluster.root, 'letters');
+  await mkdir(letters);
+  await writeFile(join(letters, 'letter.txt'), 'dear');
+  await refusal(
+    startNode({ ...options, dataDirectory: letters }),
+    'FOREIGN_DIRECTORY',
+    /not a node's data folder/,
+  );
+  assert.deepEqual(await readdir(letters), ['letter.txt']);
+});
+
+test('a folder in use is refused and its node goes on; over the real engine, which holds the lock', async () => {
+  await using cluster = await InProcessCluster.create(1);
+  using client = new HttpClient();
+  const { openStorage: _, ...realEngine } = cluster.options(0);
+  await using node = await startNode(realEngine);
+  const port = Number(new URL(node.httpUrl).port);
+  assert.equal((await client.put(port, 'key', 'value')).status, 201);
+  await refusal(startNode(realEngine), 'STORAGE', /is locked.*stop that one first/s);
+  assert.equal((await client.put(port, 'key', 'newer')).status, 201);
+  await node.drain();
+  await using again = await startNode(realEngine);
+  assert.equal((await client.get(Number(new URL(again.httpUrl).port), 'key')).body.toString(), 'newer');
+});
+
+test('a start that fails closes what it opened', async () => {
+  await using cluster = await InProcessCluster.create(1);
+  const { openStorage: _, ...realEngine } = cluster.options(0);
+  const taken = await cluster.network.transport('n0').listen('n0', 1, (stream) => stream.destroy('taken'));
+  await refusal(startNode(realEngine), 'ADDRESS_IN_USE', /is taken/);
+  await taken.close();
+  await using node = await startNode(realEngine);
+  assert.match(node.httpUrl, /^http:\/\/127\.0\.0\.1:\d+$/);
+  assert.equal(node.rpcAddress, 'n0:1');
+});
+
+test('a node whose identity cannot be written drains itself and says why', async () => {
+  await using cluster = await InProcessCluster.create(3);
+  using client = new HttpClient();
+  const files = new MemoryFolderFiles();
+  const stopped = Promise.withResolvers<Error>();
+  await cluster.start(0, { files, onFault: stopped.resolve });
+  files.failAt = files.calls.length;
+  files.failure = 'ENOSPC';
+  // The first peer to be remembered is the first thing to be written.
+  await cluster.start(1);
+  const fault = await stopped.promise;
+  assert.match(fault.message, /ENOSPC.*its disk is full; make room$/);
+  assert.ok(cluster.logged.includes(`n0 error: The node stops: ${fault.message}`));
+  await assert.rejects(client.status(cluster.port(0)), { code: 'ECONNREFUSED' });
+  await assert.rejects(cluster.stop(0), /ENOSPC/);
+});
+
+test('while it drains a node refuses clients with 503, ends what is under way, and stops once', async () => {
+  await using cluster = await InProcessCluster.create(2);
+  using client = new HttpClient();
+  await cluster.startAll();
+  const writes = Array.from({ length: 50 }, (_, i) =>
+    client.put(cluster.port(0), `key${i}`, 'value', { ack: 2, from: 2 }),
+  );
+  await Promise.race(writes);
+  const [answers] = await Promise.all([Promise.all(writes), cluster.stop(0), cluster.stop(0)]);
+  for (const { status } of answers) assert.ok(status === 201 || status === 503, String(status));
+  assert.equal((await statusOf(client, cluster.port(1))).node.state, 'serving');
+});
