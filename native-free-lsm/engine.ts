@@ -2,7 +2,8 @@ import { LsmError } from './errors.ts';
 import { encodeRecord, isTombstone, recordExpiryMs, recordValueStart } from './format/record.ts';
 import { type ReadSink, type WriteSink, WriteStatus } from './main/sinks.ts';
 import type { EngineStats } from './main/stats.ts';
-import { type Environment, RecordStore, type StoreSnapshot } from './main/store.ts';
+import { type Environment, RecordStore } from './main/store.ts';
+import type { StoreSnapshot } from './main/store-snapshot.ts';
 import type { EngineOptions } from './options.ts';
 import { VersionSource } from './version-source.ts';
 

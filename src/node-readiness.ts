@@ -1,6 +1,6 @@
 /**
- * When a node that starts takes clients: once it knows whether its data is whole and reaches its peers. The nodes
- * of a cluster that start together have not met for some moments, and a client must not be sent into those; a
+ * When a node that starts takes clients: once it knows whether its data is whole, and it and its peers have reached
+ * each other. The nodes of a cluster that start together have not met for some moments, and a client must not be sent into those; a
  * peer that stays away delays it by little.
  */
 import type { Clock, TimerHandle } from './clock.ts';
@@ -12,25 +12,31 @@ const PATIENCE_MS = 1_000;
 export interface ReadinessSources {
   /** Whether it is known that this node's data is whole, or that it is not. */
   readonly standing: { readonly isSettled: boolean };
-  /** In the order of the topology; never true for this node itself. */
-  readonly mesh: { isUp(node: number): boolean };
-  /** Nodes in the cluster, this one included. */
-  readonly clusterSize: number;
+  /** Ids of the other nodes. */
+  readonly peerIds: readonly string[];
+  /** Whether a peer can ask this node, and this node the peer. */
+  isLinked(peerId: string): boolean;
 }
 
 export class Readiness {
   readonly #sources: ReadinessSources;
-  readonly #clock: Clock;
-  readonly #sinceMs: number;
   readonly #reached = Promise.withResolvers<void>();
   readonly #timers: readonly TimerHandle[];
+  #waitsForStragglers = true;
+  #isOutOfPatience = false;
 
   constructor(sources: ReadinessSources, clock: Clock) {
     this.#sources = sources;
-    this.#clock = clock;
-    this.#sinceMs = clock.monotonicMs();
-    const check = (): void => this.check();
-    this.#timers = [clock.after(STRAGGLER_PATIENCE_MS, check), clock.after(PATIENCE_MS, check)];
+    this.#timers = [
+      clock.after(STRAGGLER_PATIENCE_MS, () => {
+        this.#waitsForStragglers = false;
+        this.check();
+      }),
+      clock.after(PATIENCE_MS, () => {
+        this.#isOutOfPatience = true;
+        this.check();
+      }),
+    ];
     this.check();
   }
 
@@ -46,13 +52,11 @@ export class Readiness {
   }
 
   #isReady(): boolean {
-    const { clusterSize, mesh, standing } = this.#sources;
-    const waitedMs = this.#clock.monotonicMs() - this.#sinceMs;
-    if (waitedMs >= PATIENCE_MS) return true;
+    if (this.#isOutOfPatience) return true;
+    const { peerIds, standing } = this.#sources;
     if (!standing.isSettled) return false;
-    let reachable = 1;
-    for (let node = 0; node < clusterSize; node++) if (mesh.isUp(node)) reachable++;
-    if (reachable === clusterSize) return true;
-    return waitedMs >= STRAGGLER_PATIENCE_MS && reachable > clusterSize / 2;
+    const linked = peerIds.filter((peerId) => this.#sources.isLinked(peerId)).length;
+    if (linked === peerIds.length) return true;
+    return !this.#waitsForStragglers && linked + 1 > (peerIds.length + 1) / 2;
   }
 }

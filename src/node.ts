@@ -167,6 +167,8 @@ class Node implements RunningNode {
   readonly #parts: DrainParts;
   /** Of whoever waits for the drain, whichever of them asked first. */
   readonly #impatience = new AbortController();
+  /** Peers that have connected since the start. */
+  readonly #dialledBy = new Set<string>();
   #readiness: Readiness | null = null;
   #draining: Promise<void> | null = null;
 
@@ -195,10 +197,11 @@ class Node implements RunningNode {
     const peerRequests = new PeerRequests(replica);
     const memberIds = new Set(topology.nodes.map(({ id }) => id));
     const cluster = { clusterId, topologyDigest: topologyDigest(topology), maxValueBytes, memberIds };
-    const policy = createHandshakePolicy(cluster, standing, (nodeId) => this.#onMet(nodeId));
+    const dialled = createHandshakePolicy(cluster, standing, () => this.#readiness?.check());
+    const accepted = createHandshakePolicy(cluster, standing, (nodeId) => this.#onDialledBy(nodeId));
     const peers = topology.nodes.map(({ id, rpc }, i) => (i === self ? null : { nodeId: id, ...rpc }));
-    this.#server = new RpcServer({ handler: peerRequests, policy, transport, clock, log });
-    this.#mesh = new RpcMesh({ peers, policy, transport, clock, random, log });
+    this.#server = new RpcServer({ handler: peerRequests, policy: accepted, transport, clock, log });
+    this.#mesh = new RpcMesh({ peers, policy: dialled, transport, clock, random, log });
 
     const coordinator = new Coordinator({
       nodeIds: topology.nodes.map(({ id }) => id),
@@ -225,8 +228,11 @@ class Node implements RunningNode {
     await this.#server.listen(rpc.host, rpc.port);
     this.rpcAddress = formatAddress({ host: rpc.host, port: this.#server.port });
     this.#mesh.start();
-    const sources = { standing, mesh: this.#mesh, clusterSize: topology.nodes.length };
-    this.#readiness = new Readiness(sources, this.#clock);
+    const indexes = new Map(topology.nodes.map(({ id }, index) => [id, index]));
+    const peerIds = [...indexes.keys()].filter((id) => id !== this.#here.id);
+    const isLinked = (id: string): boolean =>
+      this.#dialledBy.has(id) && this.#mesh.isUp(indexes.get(id) ?? -1);
+    this.#readiness = new Readiness({ standing, peerIds, isLinked }, this.#clock);
     await this.#readiness.reached;
     await this.#http.listen();
     this.httpUrl = `http://${formatAddress({ host: http.host, port: this.#http.port })}`;
@@ -250,7 +256,8 @@ class Node implements RunningNode {
     return this.drain(AbortSignal.abort());
   }
 
-  #onMet(nodeId: string): void {
+  #onDialledBy(nodeId: string): void {
+    this.#dialledBy.add(nodeId);
     this.#mesh.peerSeen(nodeId);
     this.#readiness?.check();
   }

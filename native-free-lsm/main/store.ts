@@ -2,11 +2,8 @@ import { BlockCache, createBlockCacheMemory } from '../cache/block-cache.ts';
 import { type EngineClock, systemEngineClock } from '../clock.ts';
 import { LsmError } from '../errors.ts';
 import type { Executor, ExecutorFactory, RoleHandle } from '../executor.ts';
-import { recordFault } from '../format/record.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import { NodeFileSystem } from '../fs/node-fs.ts';
-import { allocationsStart } from '../memtable/arena-layout.ts';
-import { Memtable } from '../memtable/memtable.ts';
 import { completeOptions, type EngineOptions } from '../options.ts';
 import { PoolExecutor } from '../pool.ts';
 import { type RecoveredState, recover } from '../recovery.ts';
@@ -14,14 +11,16 @@ import { ReaderOp } from '../roles/protocol.ts';
 import { ControlWord, createControl } from '../shared/control.ts';
 import { EpochDomain } from '../shared/epochs.ts';
 import { createRing, RingConsumer, RingProducer } from '../shared/ring.ts';
-import { batchOperationBytes, MAX_KEY_BYTES, putOperationBytes } from '../wal/write-operation.ts';
+import { MAX_KEY_BYTES } from '../wal/write-operation.ts';
 import { Arenas } from './arenas.ts';
 import { Maintenance } from './maintenance.ts';
 import { type Page, type PageRequest, READER_REQUEST_RING_BYTES, ReadLane } from './read-lane.ts';
-import { ReadPath, type SnapshotPoint } from './read-path.ts';
+import { ReadPath } from './read-path.ts';
 import { type KeyedRecord, type ReadSink, type WriteSink, WriteStatus } from './sinks.ts';
 import { collectStats, type EngineStats } from './stats.ts';
+import { SNAPSHOT_EXPIRED, StoreSnapshot } from './store-snapshot.ts';
 import { Views } from './views.ts';
+import { batchFault, putFault } from './write-checks.ts';
 import { WRITER_RESPONSE_RING_BYTES, WriteQueue } from './write-queue.ts';
 
 const WRITER_THREAD = 1;
@@ -163,26 +162,14 @@ export class RecordStore {
 
   /** Puts a record unless the same or a newer version of the key is there. */
   write(key: Uint8Array, record: Uint8Array, sink: WriteSink, token: number): void {
-    const fault = this.#writeFault(key, record, putOperationBytes(key.length, record.length));
+    const fault = this.#refusal ?? putFault(this.options, key, record);
     if (fault !== undefined) sink.onWrite(token, WriteStatus.failed, 0, 0, fault);
     else this.#writes.put(key, record, sink, token);
   }
 
   /** Puts several records that become durable and visible together. */
   writeBatch(puts: readonly KeyedRecord[], sink: WriteSink, token: number): void {
-    const bytes = batchOperationBytes(puts);
-    let entryBytes = 0;
-    let fault: LsmError | undefined;
-    for (const { key, record } of puts) {
-      fault ??= this.#writeFault(key, record, bytes);
-      entryBytes += Memtable.entryBytes(key.length, record.length);
-    }
-    if (entryBytes > this.#memtableRoomBytes) {
-      fault ??= new LsmError(
-        'INVALID_ARGUMENT',
-        `a batch of ${puts.length} puts does not fit into one memtable`,
-      );
-    }
+    const fault = this.#refusal ?? batchFault(this.options, puts);
     if (fault !== undefined) sink.onWrite(token, WriteStatus.failed, 0, 0, fault);
     else this.#writes.batch(puts, sink, token);
   }
@@ -425,59 +412,18 @@ export class RecordStore {
     }
   }
 
-  #writeFault(key: Uint8Array, record: Uint8Array, operationBytes: number): LsmError | undefined {
-    if (this.#closing !== undefined) return CLOSED;
-    if (this.#fault !== undefined) return this.#fault;
-    if (key.length === 0) return new LsmError('INVALID_ARGUMENT', 'a key has at least one byte');
-    if (key.length > MAX_KEY_BYTES) {
-      return new LsmError('INVALID_ARGUMENT', `a key has at most ${MAX_KEY_BYTES} bytes, not ${key.length}`);
-    }
-    if (operationBytes > this.options.maxRecordBytes + 64) {
-      const limit = `maxRecordBytes is ${this.options.maxRecordBytes}`;
-      return new LsmError('INVALID_ARGUMENT', `a write of ${operationBytes} bytes is too large: ${limit}`);
-    }
-    const fault = recordFault(record, 0, record.length);
-    return fault === undefined ? undefined : new LsmError('INVALID_ARGUMENT', fault);
-  }
-
-  get #memtableRoomBytes(): number {
-    return this.options.memtableBytes - allocationsStart(this.options.memtableBytes);
+  /** What forbids any write now. */
+  get #refusal(): LsmError | undefined {
+    return this.#closing === undefined ? this.#fault : CLOSED;
   }
 
   #check(): void {
-    if (this.#fault !== undefined) throw this.#fault;
-    if (this.#closing !== undefined) throw CLOSED;
-  }
-}
-
-/** A picture of one moment; release it when done. */
-export class StoreSnapshot {
-  /** Undefined once it is released or given up. */
-  point: SnapshotPoint | undefined;
-  readonly #onEnd: (snapshot: StoreSnapshot, point: SnapshotPoint) => void;
-
-  constructor(point: SnapshotPoint, onEnd: (snapshot: StoreSnapshot, point: SnapshotPoint) => void) {
-    this.point = point;
-    this.#onEnd = onEnd;
-  }
-
-  release(): void {
-    const { point } = this;
-    if (point === undefined) return;
-    this.point = undefined;
-    this.#onEnd(this, point);
-  }
-
-  [Symbol.dispose](): void {
-    this.release();
+    const refusal = this.#refusal;
+    if (refusal !== undefined) throw refusal;
   }
 }
 
 const CLOSED = new LsmError('CLOSED', 'the engine is closed');
-const SNAPSHOT_EXPIRED = new LsmError(
-  'SNAPSHOT_EXPIRED',
-  'the snapshot was released, or given up because its memory was needed: take a new one',
-);
 
 /** A frame may take half of a ring. */
 function ringBytesFor(maxRecordBytes: number): number {

@@ -17,16 +17,9 @@ import {
 import { DescriptorCache } from '../sstable/descriptor-cache.ts';
 import { LogWriter } from '../wal/log-writer.ts';
 import { OperationCursor } from '../wal/write-operation.ts';
+import { Answers } from './answers.ts';
 import type { WriterInit } from './messages.ts';
-import {
-  COMPLETION_BYTES,
-  encodeError,
-  toLsmError,
-  WriteCode,
-  WriterTag,
-  writeCodeOf,
-  writeCompletion,
-} from './protocol.ts';
+import { encodeError, toLsmError, WriteCode, WriterTag, writeCodeOf } from './protocol.ts';
 import { VersionGate } from './version-gate.ts';
 import { type Inbox, ViewTracker } from './view-tracker.ts';
 
@@ -35,7 +28,6 @@ const MAX_RUN_BYTES = 1024 * 1024;
 /** The part of a memtable that one append may fill: tiny puts take four times the room they have in a ring. */
 const MAX_RUN_SHARE = 1 / 8;
 const IDLE_SLEEP_MS = 1000;
-const COMPLETIONS_PER_FRAME = 1024;
 const WAIT = Symbol('wait');
 
 /** What a look into older memtables and tables has found out about a write. */
@@ -389,37 +381,5 @@ export class WriterRole {
     const at = this.#responses.reserve(body.length);
     this.#responses.bytes.set(body, at);
     this.#responses.push(WriterTag.fault);
-  }
-}
-
-/**
- * Packs a run's completions into as few frames as they need. Main has fewer writes under way than the response
- * ring has room for, so there is always room (see WriteQueue).
- */
-class Answers {
-  #responses!: RingProducer;
-  #left = 0;
-  #inFrame = 0;
-  #at = 0;
-
-  begin(responses: RingProducer, count: number): void {
-    this.#responses = responses;
-    this.#left = count;
-    this.#inFrame = 0;
-  }
-
-  add(tag: number, code: WriteCode, metTimestamp: number, metWriter: number): void {
-    if (this.#inFrame === 0) {
-      this.#inFrame = Math.min(this.#left, COMPLETIONS_PER_FRAME);
-      this.#at = this.#responses.reserve(this.#inFrame * COMPLETION_BYTES);
-    }
-    writeCompletion(this.#responses.bytes, this.#at, tag, code, metTimestamp, metWriter);
-    this.#at += COMPLETION_BYTES;
-    this.#left--;
-    if (--this.#inFrame === 0) this.#responses.push(WriterTag.completions);
-  }
-
-  end(): void {
-    this.#responses.publish();
   }
 }

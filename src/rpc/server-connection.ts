@@ -21,8 +21,8 @@ import type { RpcLimits } from './limits.ts';
 import type { Message } from './message.ts';
 import { protocolError } from './msgpack.ts';
 import { MessageKind, Operation } from './operations.ts';
+import type { ReplicaHandler } from './replica-handler.ts';
 import { type RpcReply, RpcReplyKind, type RpcReplySink } from './reply.ts';
-import type { ReplicaHandler } from './server.ts';
 import type { ByteStream } from './transport.ts';
 
 /** What all connections of a server share. */
@@ -81,7 +81,9 @@ export class ServerConnection implements ConnectionOwner {
     // Nothing can come while the replica is so busy that nothing is read.
     if (this.#isPaused && this.#underWay > this.#context.limits.maxUnderWay / 2) return;
     const { idleTimeoutMs } = this.#context.limits;
-    this.#context.log.warn(`Closed the connection from ${this.#who()}: no sign of life for ${idleTimeoutMs} ms`);
+    this.#context.log.warn(
+      `Closed the connection from ${this.#who()}: no sign of life for ${idleTimeoutMs} ms`,
+    );
     this.#connection.reset('no sign of life');
   }
 

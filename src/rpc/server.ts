@@ -2,20 +2,9 @@ import type { Clock, TimerHandle } from '../clock.ts';
 import type { Log } from '../log.ts';
 import type { HandshakePolicy } from './handshake.ts';
 import { DEFAULT_RPC_LIMITS, type RpcLimits } from './limits.ts';
-import type { RpcReplySink } from './reply.ts';
+import type { ReplicaHandler } from './replica-handler.ts';
 import { ServerConnection, type ServerContext } from './server-connection.ts';
 import type { ByteStream, Listener, Transport } from './transport.ts';
-
-/**
- * What peers ask of this node, declared by its consumer. Keys and records are views of what was received, good
- * until the sink is called; whoever keeps them longer copies them. `timeoutMs` is how long the asker waits from
- * now. The sink is called exactly once with the token, possibly before the call returns.
- */
-export interface ReplicaHandler {
-  read(key: Uint8Array, timeoutMs: number, sink: RpcReplySink, token: number): void;
-  write(key: Uint8Array, record: Uint8Array, sink: RpcReplySink, token: number): void;
-  readVersion(key: Uint8Array, timeoutMs: number, sink: RpcReplySink, token: number): void;
-}
 
 export interface RpcServerOptions {
   readonly handler: ReplicaHandler;

@@ -75,8 +75,9 @@ export class InProcessCluster implements AsyncDisposable {
   }
 
   async stop(index: number): Promise<void> {
-    await this.#nodes[index]?.drain();
+    const node = this.#nodes[index];
     this.#nodes[index] = null;
+    await node?.drain();
   }
 
   /** As when its disk was replaced. */
@@ -91,8 +92,11 @@ export class InProcessCluster implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all(this.#nodes.map((node) => node?.[Symbol.asyncDispose]()));
-    await rm(this.root, { recursive: true, force: true });
-    clearInterval(this.#alive);
+    try {
+      await Promise.all(this.#nodes.map((node) => node?.[Symbol.asyncDispose]()));
+    } finally {
+      clearInterval(this.#alive);
+      await rm(this.root, { recursive: true, force: true });
+    }
   }
 }

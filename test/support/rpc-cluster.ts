@@ -18,7 +18,12 @@ export class RpcNode {
   readonly server: RpcServer;
   readonly mesh: RpcMesh;
 
-  constructor(nodeIds: readonly string[], nodeId: string, network: MemoryNetwork, options: RpcClusterOptions) {
+  constructor(
+    nodeIds: readonly string[],
+    nodeId: string,
+    network: MemoryNetwork,
+    options: RpcClusterOptions,
+  ) {
     this.nodeId = nodeId;
     this.policy = new TestPolicy(helloOf(nodeId, options.hello?.(nodeId)), nodeIds);
     const transport = network.transport(nodeId);

@@ -5,8 +5,15 @@
 import type { Log } from '../../src/log.ts';
 import { type HandshakePolicy, type Hello, judgeHello } from '../../src/rpc/handshake.ts';
 import { FEATURES, PROTOCOL_VERSION } from '../../src/rpc/operations.ts';
-import { ABSENT, DONE, failure, type RpcReply, RpcReplyKind, type RpcReplySink } from '../../src/rpc/reply.ts';
-import type { ReplicaHandler } from '../../src/rpc/server.ts';
+import type { ReplicaHandler } from '../../src/rpc/replica-handler.ts';
+import {
+  ABSENT,
+  DONE,
+  failure,
+  type RpcReply,
+  RpcReplyKind,
+  type RpcReplySink,
+} from '../../src/rpc/reply.ts';
 
 export const VERSION_BYTES = 16;
 

@@ -5,9 +5,10 @@ import { FakeClock } from '../../support/fake-clock.ts';
 
 function setUp(clusterSize: number, isSettled: boolean) {
   const clock = new FakeClock();
-  const up = new Set<number>();
+  const up = new Set<string>();
   const standing = { isSettled };
-  const readiness = new Readiness({ standing, mesh: { isUp: (node) => up.has(node) }, clusterSize }, clock);
+  const peerIds = Array.from({ length: clusterSize - 1 }, (_, i) => `p${i + 1}`);
+  const readiness = new Readiness({ standing, peerIds, isLinked: (id) => up.has(id) }, clock);
   let isReached = false;
   readiness.reached.then(() => {
     isReached = true;
@@ -24,9 +25,9 @@ test('a cluster of one is ready at once', async () => {
   assert.equal(await setUp(1, true).reached(), true);
 });
 
-test('ready as soon as all peers are up and the standing is known', async () => {
+test('ready as soon as all peers are linked and the standing is known', async () => {
   const { clock, up, standing, readiness, reached } = setUp(3, false);
-  up.add(1).add(2);
+  up.add('p1').add('p2');
   readiness.check();
   assert.equal(await reached(), false);
   standing.isSettled = true;
@@ -37,7 +38,7 @@ test('ready as soon as all peers are up and the standing is known', async () => 
 
 test('with a majority, a peer that stays away is waited for a little', async () => {
   const { clock, up, readiness, reached } = setUp(3, true);
-  up.add(2);
+  up.add('p2');
   readiness.check();
   clock.advance(299);
   readiness.check();
@@ -48,9 +49,9 @@ test('with a majority, a peer that stays away is waited for a little', async () 
 
 test('without a majority, or without knowing its standing, a node is ready after a second', async () => {
   for (const [clusterSize, isSettled, peersUp] of [
-    [4, true, [1]],
+    [4, true, ['p1']],
     [3, true, []],
-    [3, false, [0, 1]],
+    [3, false, ['p1', 'p2']],
   ] as const) {
     const { clock, up, readiness, reached } = setUp(clusterSize, isSettled);
     for (const node of peersUp) up.add(node);

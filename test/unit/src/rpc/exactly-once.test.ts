@@ -72,7 +72,8 @@ class Storm {
       if (reply.kind === RpcReplyKind.ok) assert.ok(reply.record !== null && stored?.equals(reply.record));
       return;
     }
-    if (reply.kind === RpcReplyKind.ok) assert.ok(stored?.equals(asked.written), `${asked.key} is not stored`);
+    if (reply.kind === RpcReplyKind.ok)
+      assert.ok(stored?.equals(asked.written), `${asked.key} is not stored`);
     else assert.equal(reply.kind, RpcReplyKind.failed);
   }
 
@@ -121,6 +122,10 @@ describe('every request', () => {
     );
     // A storm in which little happens shows nothing.
     const kinds = [/^0/, /^1/, /in time/, /too many requests/, /queue .* full/, /cut/, /no sign of life/];
-    for (const kind of kinds) assert.ok([...seen].some((line) => kind.test(line)), `${kind} in ${[...seen]}`);
+    for (const kind of kinds)
+      assert.ok(
+        [...seen].some((line) => kind.test(line)),
+        `${kind} in ${[...seen]}`,
+      );
   });
 });

@@ -33,7 +33,10 @@ describe('handshake', () => {
   });
 
   it('lets the dialler notice that another node answers', () => {
-    assert.match(judgeAddress(local, helloOf('n2'), 'n3', 'host:1') ?? '', /n1 looked for node n3 at host:1 and met node n2/);
+    assert.match(
+      judgeAddress(local, helloOf('n2'), 'n3', 'host:1') ?? '',
+      /n1 looked for node n3 at host:1 and met node n2/,
+    );
     assert.equal(judgeAddress(local, helloOf('n1'), 'n3', 'host:1'), null);
     assert.equal(judgeAddress(local, helloOf('n2', { clusterId: 'else' }), 'n3', 'host:1'), null);
   });

@@ -19,9 +19,15 @@ describe('in-flight table', () => {
     const sink = new ReplyBook();
     for (let id = 1; id <= 4; id++) table.add(id, sink, id, id * 10, false, false);
     assert.equal(table.takeExpired(9), null);
-    assert.deepEqual(table.takeExpired(20)?.map((entry) => entry.id), [1, 2]);
+    assert.deepEqual(
+      table.takeExpired(20)?.map((entry) => entry.id),
+      [1, 2],
+    );
     assert.equal(table.count, 2);
-    assert.deepEqual(table.takeAll().map((entry) => entry.id), [3, 4]);
+    assert.deepEqual(
+      table.takeAll().map((entry) => entry.id),
+      [3, 4],
+    );
   });
 
   it('uses entries again', () => {
@@ -34,6 +40,9 @@ describe('in-flight table', () => {
     table.add(2, sink, 7, 20, false, false);
     const again = table.take(2);
     assert.equal(again, entry);
-    assert.deepEqual({ ...again }, { id: 2, sink, position: 7, deadlineMs: 20, isLarge: false, wantsRecord: false });
+    assert.deepEqual(
+      { ...again },
+      { id: 2, sink, position: 7, deadlineMs: 20, isLarge: false, wantsRecord: false },
+    );
   });
 });

@@ -165,7 +165,9 @@ describe('mesh', () => {
       assert.ok(nodes[0].mesh.peers()[0].queuedBytes <= 2 * MIB);
     }
     clock.advance(50);
-    const full = [...book.replies].filter(([at, reply]) => at % 2 === 0 && /queue .* is full/.test(reply.reason));
+    const full = [...book.replies].filter(
+      ([at, reply]) => at % 2 === 0 && /queue .* is full/.test(reply.reason),
+    );
     assert.ok(full.length > 50, `${full.length} refused`);
     assert.equal(book.count(RpcReplyKind.ok), 100);
   });
@@ -258,7 +260,7 @@ describe('mesh', () => {
     assert.deepEqual([...nodes[1].replica.records.keys()], ['next']);
   });
 
-  it('cancels a large answer that comes too late', async () => {
+  it('cancels large answers that come too late, as often as it takes', async () => {
     const { nodes, clock, network } = await RpcCluster.start(['a', 'b']);
     const { mesh } = nodes[0];
     const book = new ReplyBook();
@@ -266,12 +268,14 @@ describe('mesh', () => {
     nodes[1].replica.records.set('other', Buffer.alloc(100_000, 5));
     network.bufferBytes = 1_024;
     network.latencyMs = 20;
-    mesh.read(1, Buffer.from('large'), 300, book, 0);
-    clock.advance(340);
-    assert.match(book.of(0).reason, /in time/);
-    mesh.read(1, Buffer.from('other'), 2_000, book, 1);
+    for (let position = 0; position < 5; position++) {
+      mesh.read(1, Buffer.from('large'), 300, book, position);
+      clock.advance(340);
+      assert.match(book.of(position).reason, /in time/);
+    }
+    mesh.read(1, Buffer.from('other'), 2_000, book, 9);
     clock.advance(500);
-    assert.equal(book.of(1).record?.length, 100_000);
+    assert.equal(book.of(9).record?.length, 100_000);
     assert.equal(book.repeated, 0);
   });
 

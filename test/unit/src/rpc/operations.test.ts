@@ -7,7 +7,17 @@ describe('registered numbers', () => {
     assert.deepEqual(Operation, { read: 1, write: 2, readVersion: 3, rangePage: 4 });
     assert.deepEqual(Feature, { readVersion: 2 });
     assert.equal(FEATURES & 1, 0);
-    const kinds = { hello: 1, welcome: 2, refuse: 3, request: 4, response: 5, cancel: 6, fragment: 7, ping: 8, pong: 9 };
+    const kinds = {
+      hello: 1,
+      welcome: 2,
+      refuse: 3,
+      request: 4,
+      response: 5,
+      cancel: 6,
+      fragment: 7,
+      ping: 8,
+      pong: 9,
+    };
     assert.deepEqual(MessageKind, kinds);
   });
 });

@@ -140,7 +140,11 @@ describe('outbox', () => {
     };
     clock.flush();
     assert.ok(turns >= 6, `${turns} turns`);
-    assert.ok(read(stream).payloads.get(1)?.equals(Buffer.concat([message.head, message.body])));
+    assert.ok(
+      read(stream)
+        .payloads.get(1)
+        ?.equals(Buffer.concat([message.head, message.body])),
+    );
   });
 
   it('sends the large messages of a lane one after the other', () => {
@@ -172,7 +176,11 @@ describe('outbox', () => {
     const next = large(4, 100_000);
     outbox.appendLarge(outbox.foreground, next);
     clock.flush();
-    assert.ok(read(stream).payloads.get(4)?.equals(Buffer.concat([next.head, next.body])));
+    assert.ok(
+      read(stream)
+        .payloads.get(4)
+        ?.equals(Buffer.concat([next.head, next.body])),
+    );
     assert.equal(outbox.queuedBytes, 0);
   });
 

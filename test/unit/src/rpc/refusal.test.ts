@@ -69,8 +69,18 @@ describe('refusal', () => {
   it('is not needed between nodes that fit: both learn what the other says', async () => {
     const { nodes } = await pair({ incarnation: 'folder-7', remembered: 'a-before', declared: true });
     const [a, b] = nodes;
-    const heard = a.policy.met.map(({ incarnation, remembered, declared }) => [incarnation, remembered, declared]);
-    assert.deepEqual(heard, [['folder-7', 'a-before', true], ['folder-7', 'a-before', true]]);
-    assert.deepEqual(b.policy.met.map((hello) => hello.nodeId), ['a', 'a']);
+    const heard = a.policy.met.map(({ incarnation, remembered, declared }) => [
+      incarnation,
+      remembered,
+      declared,
+    ]);
+    assert.deepEqual(heard, [
+      ['folder-7', 'a-before', true],
+      ['folder-7', 'a-before', true],
+    ]);
+    assert.deepEqual(
+      b.policy.met.map((hello) => hello.nodeId),
+      ['a', 'a'],
+    );
   });
 });

@@ -147,7 +147,10 @@ describe('server', () => {
     ['wrong types', (peer) => peer.send(MessageKind.request, 1, Operation.read, 1_000, 'text')],
     ['an answer', (peer) => peer.send(MessageKind.response, 1, 1, null)],
     ['a second hello', (peer) => peer.stream.write(encodeHello(MessageKind.hello, helloOf('b')))],
-    ['a hello in fragments', (peer) => sendInFragments(peer, encodeHello(MessageKind.hello, helloOf('b')).subarray(4))],
+    [
+      'a hello in fragments',
+      (peer) => sendInFragments(peer, encodeHello(MessageKind.hello, helloOf('b')).subarray(4)),
+    ],
     ['a value that is too large', (peer) => peer.send(MessageKind.fragment, 1, 2 ** 31, 0, Buffer.alloc(9))],
   ];
   for (const [what, send] of garbage) {
@@ -257,7 +260,10 @@ describe('server', () => {
     clock.advance(500);
     const failed = peer.messages.filter((message) => message[2] === RpcReplyKind.failed);
     assert.equal(peer.messages.length, 20);
-    assert.deepEqual(failed.map((message) => message[3]), Array(13).fill('too many answers to send'));
+    assert.deepEqual(
+      failed.map((message) => message[3]),
+      Array(13).fill('too many answers to send'),
+    );
   });
 
   it('sends the answers to version reads behind all others', async () => {
@@ -270,7 +276,10 @@ describe('server', () => {
     clock.advance(20);
     replica.release();
     clock.advance(20);
-    assert.deepEqual(peer.messages.map((message) => message[1]), [2, 1]);
+    assert.deepEqual(
+      peer.messages.map((message) => message[1]),
+      [2, 1],
+    );
   });
 
   it('drops the begun write that is cancelled', async () => {
@@ -382,7 +391,10 @@ describe('server', () => {
 
 function sendInFragments(peer: RawPeer, message: Buffer): void {
   const half = message.length >> 1;
-  for (const [offset, part] of [[0, message.subarray(0, half)], [half, message.subarray(half)]] as const) {
+  for (const [offset, part] of [
+    [0, message.subarray(0, half)],
+    [half, message.subarray(half)],
+  ] as const) {
     const frame = Buffer.alloc(fragmentFrameBytes(part.length));
     const next = encodeFragmentHead(frame, 0, 1, message.length, offset, part.length);
     frame.set(part, next);

@@ -1,0 +1,30 @@
+import { LsmError } from '../errors.ts';
+import type { SnapshotPoint } from './read-path.ts';
+
+/** A picture of one moment; release it when done. */
+export class StoreSnapshot {
+  /** Undefined once it is released or given up. */
+  point: SnapshotPoint | undefined;
+  readonly #onEnd: (snapshot: StoreSnapshot, point: SnapshotPoint) => void;
+
+  constructor(point: SnapshotPoint, onEnd: (snapshot: StoreSnapshot, point: SnapshotPoint) => void) {
+    this.point = point;
+    this.#onEnd = onEnd;
+  }
+
+  release(): void {
+    const { point } = this;
+    if (point === undefined) return;
+    this.point = undefined;
+    this.#onEnd(this, point);
+  }
+
+  [Symbol.dispose](): void {
+    this.release();
+  }
+}
+
+export const SNAPSHOT_EXPIRED = new LsmError(
+  'SNAPSHOT_EXPIRED',
+  'the snapshot was released, or given up because its memory was needed: take a new one',
+);

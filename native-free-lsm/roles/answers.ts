@@ -1,0 +1,36 @@
+import type { RingProducer } from '../shared/ring.ts';
+import { COMPLETION_BYTES, type WriteCode, WriterTag, writeCompletion } from './protocol.ts';
+
+const COMPLETIONS_PER_FRAME = 1024;
+
+/**
+ * Packs a run's completions into as few frames as they need. Main has fewer writes under way than the response
+ * ring has room for, so there is always room (see WriteQueue).
+ */
+export class Answers {
+  #responses!: RingProducer;
+  #left = 0;
+  #inFrame = 0;
+  #at = 0;
+
+  begin(responses: RingProducer, count: number): void {
+    this.#responses = responses;
+    this.#left = count;
+    this.#inFrame = 0;
+  }
+
+  add(tag: number, code: WriteCode, metTimestamp: number, metWriter: number): void {
+    if (this.#inFrame === 0) {
+      this.#inFrame = Math.min(this.#left, COMPLETIONS_PER_FRAME);
+      this.#at = this.#responses.reserve(this.#inFrame * COMPLETION_BYTES);
+    }
+    writeCompletion(this.#responses.bytes, this.#at, tag, code, metTimestamp, metWriter);
+    this.#at += COMPLETION_BYTES;
+    this.#left--;
+    if (--this.#inFrame === 0) this.#responses.push(WriterTag.completions);
+  }
+
+  end(): void {
+    this.#responses.publish();
+  }
+}

@@ -1,0 +1,13 @@
+import type { RpcReplySink } from './reply.ts';
+
+/**
+ * What peers ask of this node, declared by its consumer. Keys and records are views of what was received: nothing
+ * changes them, but a small one keeps up to 64 KiB of its neighbours alive, so whoever keeps one beyond the
+ * request copies it. `timeoutMs` is how long the asker waits from now. The sink is called exactly once with the
+ * token, possibly before the call returns.
+ */
+export interface ReplicaHandler {
+  read(key: Uint8Array, timeoutMs: number, sink: RpcReplySink, token: number): void;
+  write(key: Uint8Array, record: Uint8Array, sink: RpcReplySink, token: number): void;
+  readVersion(key: Uint8Array, timeoutMs: number, sink: RpcReplySink, token: number): void;
+}

@@ -1,0 +1,126 @@
+/**
+ * Many requests at once over replicas that answer in any order, late, twice, never, or inside the call that asks
+ * them. Every request gets exactly one answer, in time, and the one its replicas' words call for. Failing, it
+ * prints the seed: run that alone with COORDINATOR_SEED=<seed>.
+ */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type Random, seededRandom, systemRandom } from '../../../src/clock.ts';
+import { Placement } from '../../../src/cluster/placement.ts';
+import { Coordinator } from '../../../src/coordinator/coordinator.ts';
+import { OperationOutcome } from '../../../src/coordinator/operation.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+import { FakeReplicas, type Question } from '../../support/fake-replicas.ts';
+import { isDeletion, SimulatedRequest } from './simulated-request.ts';
+
+const SEEDS = 1000;
+const REQUESTS = 12;
+const TIMEOUT_MS = 100;
+const SWEEP_MS = 10;
+const VALUE = Buffer.from('value');
+const NODE_IDS = ['a', 'b', 'c', 'd', 'e'];
+
+const placements = NODE_IDS.map((_, i) => {
+  const nodes = NODE_IDS.slice(0, i + 1).map((id) => ({ id, zone: 'z', weight: 1 }));
+  return new Placement(nodes, 'any');
+});
+
+function simulate(seed: number): void {
+  const random = seededRandom(seed);
+  const clock = new FakeClock();
+  const nodes = 1 + Math.floor(random() * NODE_IDS.length);
+  const requests = new Map<string, SimulatedRequest>();
+  const replicas = new FakeReplicas((question) => {
+    const request = requests.get(Buffer.from(question.key).toString())!;
+    answerSomehow(question, request, clock, random);
+  });
+  let lastTimestamp = 0;
+  const reserved: ((error: Error | null) => void)[] = [];
+  const timestamps = {
+    issue: () => (random() < 0.1 ? 0 : ++lastTimestamp),
+    whenReserved: (callback: (error: Error | null) => void) => {
+      reserved.push(callback);
+      if (random() < 0.8) clock.after(random() * 2 * TIMEOUT_MS, () => callback(null));
+    },
+  };
+  const coordinator = new Coordinator({
+    nodeIds: NODE_IDS.slice(0, nodes),
+    placement: placements[nodes - 1],
+    replicas,
+    timestamps,
+    writerId: 1,
+    clock,
+    timeoutMs: TIMEOUT_MS,
+  });
+  for (let i = 0; i < REQUESTS; i++) {
+    const request = new SimulatedRequest(random, nodes, () => clock.monotonicMs());
+    request.startedMs = clock.monotonicMs();
+    const key = Buffer.from(`key ${i}`);
+    requests.set(`key ${i}`, request);
+    if (request.isRead) coordinator.get(key, request.ack, request.from, request);
+    else if (random() < 0.5) coordinator.put(key, VALUE, request.ack, request.from, request);
+    else coordinator.delete(key, request.ack, request.from, request);
+    if (random() < 0.5) clock.advance(Math.floor(random() * 40));
+  }
+  clock.advance(5 * TIMEOUT_MS);
+  for (const callback of reserved) callback(null);
+  clock.advance(5 * TIMEOUT_MS);
+  for (const request of requests.values()) judge(request);
+  assert.equal(clock.pendingTimers, 0);
+}
+
+function answerSomehow(
+  question: Question,
+  request: SimulatedRequest,
+  clock: FakeClock,
+  random: Random,
+): void {
+  const answer = (): void => question.reply(request.say(question.position, random));
+  const how = random();
+  if (how < 0.2) answer();
+  else if (how < 0.85) clock.after(random() * 1.5 * TIMEOUT_MS, answer);
+  if (how > 0.6) clock.after(random() * 3 * TIMEOUT_MS, answer);
+}
+
+function judge(request: SimulatedRequest): void {
+  const { ack, from, isRead, outcomes } = request;
+  assert.equal(outcomes.length, 1, 'exactly one answer');
+  const [outcome] = outcomes;
+  const tookMs = request.answeredMs - request.startedMs;
+  assert.ok(tookMs <= TIMEOUT_MS + SWEEP_MS, `answered after ${tookMs} ms`);
+  // When it became certain: more may have been said inside the calls that asked, before anyone could be answered.
+  let decidedAt = 0;
+  let counted = 0;
+  const isDecided = (): boolean => counted >= ack || counted + (from - decidedAt) < ack;
+  while (decidedAt < request.heardAtAnswer && !isDecided()) if (request.said[decidedAt++].counts) counted++;
+  const heard = request.said.slice(0, decidedAt);
+  if (counted < ack) {
+    const wasInTime = isDecided();
+    assert.ok(wasInTime || tookMs >= TIMEOUT_MS, 'gave up early');
+    const isUnsent = !isRead && request.said.length === 0;
+    const allowed = [OperationOutcome.notEnoughReplicas, ...(isUnsent ? [OperationOutcome.overloaded] : [])];
+    assert.ok(
+      allowed.some((one) => one === outcome),
+      `outcome ${outcome} of too few answers`,
+    );
+    return;
+  }
+  const freshest = Math.max(0, ...heard.map(({ version }) => version));
+  const isFound = !isRead || (freshest > 0 && !isDeletion(freshest));
+  assert.equal(outcome, isFound ? OperationOutcome.ok : OperationOutcome.notFound);
+  assert.equal(request.value, isRead && isFound ? `value ${freshest}` : '');
+}
+
+test('every request gets exactly one answer, the right one, in time', (context) => {
+  const chosen = process.env.COORDINATOR_SEED;
+  const first = chosen === undefined ? Math.floor(systemRandom() * 2 ** 31) : Number(chosen);
+  const count = chosen === undefined ? SEEDS : 1;
+  context.diagnostic(`seeds ${first} to ${first + count - 1}`);
+  for (let seed = first; seed < first + count; seed++) {
+    try {
+      simulate(seed);
+    } catch (error) {
+      throw new Error(`COORDINATOR_SEED=${seed} fails`, { cause: error });
+    }
+  }
+});
