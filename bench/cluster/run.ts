@@ -59,7 +59,11 @@ async function startCluster(port: number): Promise<{ child: ChildProcess; pids: 
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     output += text;
   });
-  await until(() => output.includes('Ctrl-C stops.'), 30_000, () => `serve said: ${output}`);
+  await until(
+    () => output.includes('Ctrl-C stops.'),
+    30_000,
+    () => `serve said: ${output}`,
+  );
   return { child, pids: [...output.matchAll(/ pid (\d+)/g)].map((match) => Number(match[1])) };
 }
 

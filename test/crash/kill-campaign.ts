@@ -56,7 +56,8 @@ async function writeAndKill(
     for (let n = 0; !killed; n++) {
       const key = owner + CLIENTS * Math.floor(random() * Math.floor((KEYS - owner - 1) / CLIENTS + 1));
       const port = cluster.ports[Math.floor(random() * 3)];
-      const value = random() < 0.2 ? null : `${round}-${owner}-${n}-${'x'.repeat(Math.floor(random() * 3000))}`;
+      const value =
+        random() < 0.2 ? null : `${round}-${owner}-${n}-${'x'.repeat(Math.floor(random() * 3000))}`;
       const sequence = histories[key].send(value);
       try {
         const answer =

@@ -81,7 +81,8 @@ test('a node whose folder was emptied takes writes but counts for no read quorum
 test('the whole cluster stops and starts without losing anything, deletions included', async () => {
   await using cluster = await TestCluster.start({ nodes: 3 });
   const { client, nodes, ports } = cluster;
-  for (let i = 0; i < 200; i++) assert.equal((await client.put(ports[i % 3], `key-${i}`, `value-${i}`)).status, 201);
+  for (let i = 0; i < 200; i++)
+    assert.equal((await client.put(ports[i % 3], `key-${i}`, `value-${i}`)).status, 201);
   for (let i = 0; i < 200; i += 4) assert.equal((await client.delete(ports[i % 3], `key-${i}`)).status, 202);
   await Promise.all(nodes.map((node) => node.stop()));
   await cluster.startAll();

@@ -12,7 +12,12 @@ const RPC_FRAMES = 40_000;
 const CONNECTIONS = 64;
 
 /** Sends each over a connection of its own and waits until the server has let go of it. */
-async function send(port: number, count: number, random: Random, make: (random: Random) => Buffer): Promise<void> {
+async function send(
+  port: number,
+  count: number,
+  random: Random,
+  make: (random: Random) => Buffer,
+): Promise<void> {
   let sent = 0;
   const client = async (): Promise<void> => {
     while (sent++ < count) await exchange(port, make(random));

@@ -11,7 +11,8 @@ import { until } from '../support/until.ts';
 
 const PROJECT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 /** Native parts of dependencies, and what is large and not needed to serve. */
-const LEFT_OUT = /^(@msgpackr-extract|msgpackr-extract|@napi-rs|node-.*|typescript|@typescript|@biomejs|\.bin|\.cache)$/;
+const LEFT_OUT =
+  /^(@msgpackr-extract|msgpackr-extract|@napi-rs|node-.*|typescript|@typescript|@biomejs|\.bin|\.cache)$/;
 
 test('a node serves with the native parts of its dependencies removed', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'quorate-pure-'));

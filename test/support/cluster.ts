@@ -139,7 +139,8 @@ export class TestCluster implements AsyncDisposable {
       let seen = '';
       await until(
         async () => {
-          const status = JSON.parse(seen = (await this.client.send(port, 'GET', '/v0/status')).body.toString());
+          seen = (await this.client.send(port, 'GET', '/v0/status')).body.toString();
+          const status = JSON.parse(seen);
           const up = status.peers.filter((peer: { state: string }) => peer.state === 'up').length;
           return up >= peers && status.node.state === 'serving';
         },

@@ -4,7 +4,19 @@
  */
 import type { Random } from '../../src/clock.ts';
 
-const METHODS = ['GET', 'PUT', 'DELETE', 'POST', 'get', 'P\0T', '', 'PATCH', 'G'.repeat(5000), 'CONNECT', 'TRACE'];
+const METHODS = [
+  'GET',
+  'PUT',
+  'DELETE',
+  'POST',
+  'get',
+  'P\0T',
+  '',
+  'PATCH',
+  'G'.repeat(5000),
+  'CONNECT',
+  'TRACE',
+];
 const TARGETS = [
   '/v0/entity',
   '/v0/entity?id=',
@@ -40,7 +52,16 @@ const HEADERS = [
   'X-Nul: a\0b',
   'Upgrade: websocket\r\nConnection: upgrade',
 ];
-const BODIES = ['', 'hello', 'zz\r\nhello\r\n', '5\r\nhel', 'ffffffffffffffff\r\n', '\r\n\r\n', '\0\0\0\0', '5;x=y\r\nhello\r\n0\r\n'];
+const BODIES = [
+  '',
+  'hello',
+  'zz\r\nhello\r\n',
+  '5\r\nhel',
+  'ffffffffffffffff\r\n',
+  '\r\n\r\n',
+  '\0\0\0\0',
+  '5;x=y\r\nhello\r\n0\r\n',
+];
 
 function pick<T>(random: Random, list: readonly T[]): T {
   return list[Math.floor(random() * list.length)];
