@@ -2,6 +2,7 @@
  * What a pool thread runs: one task per role or job. A role's task is long-lived and blocks its thread in
  * Atomics.wait; that is why the background has a pool of its own.
  */
+import { flushCompileCache } from 'node:module';
 import { setPriority } from 'node:os';
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import { systemEngineClock } from './clock.ts';
@@ -35,6 +36,9 @@ export function run(task: PoolTask): BackgroundResult | undefined {
     lowerPriority();
     return runBackgroundJob(fs, task.job);
   }
+  // A role never returns to the event loop and its thread is ended, not left: now or never. Where there is no cache,
+  // and once everything is in it, this does nothing.
+  flushCompileCache();
   if (task.role === 'writer') runWriter(task.init, inboxOf(task.port));
   else runReader(task.init, inboxOf(task.port));
   task.port.close();

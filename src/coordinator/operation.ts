@@ -127,11 +127,11 @@ export abstract class Operation implements ReplySink, Expiring, Answerable {
   }
 
   answer(): void {
-    const reply = this.#reply;
+    const reply = this.#reply as OperationReply;
     const value = this.#value;
     this.#reply = null;
     this.#value = null;
-    reply?.onOutcome(this.#outcome, value, this.#sentence);
+    reply.onOutcome(this.#outcome, value, this.#sentence);
   }
 
   /** The one way to an answer: the first decision stands. */

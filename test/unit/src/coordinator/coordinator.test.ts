@@ -252,6 +252,9 @@ test('a replica set that throws fails the request, once', () => {
   coordinator.get(KEY, 3, 3, answers);
   clock.advance(2 * TIMEOUT_MS);
   assert.deepEqual(answers.all, ['failed The request could not be sent: the engine is closed']);
+  coordinator.get(KEY, 1, 3, answers);
+  assert.equal(answers.all.length, 2);
+  assert.equal(answers.all[1], 'notFound', 'it was decided before');
 });
 
 test('a write waits for a timestamp, as often as it has to', () => {
