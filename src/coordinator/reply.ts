@@ -15,9 +15,9 @@ export type ReplyKind = (typeof ReplyKind)[keyof typeof ReplyKind];
 
 export interface ReplicaReply {
   readonly kind: ReplyKind;
-  /** Header and value of a read that is ok; null otherwise. */
+  /** Header and value of a read that is ok, or incomplete and found some; null otherwise. */
   readonly record: Uint8Array | null;
-  /** Why, when failed: a few words. */
+  /** Why, when failed: a few words, for the client, behind the node's name and a colon. */
   readonly reason: string;
 }
 
