@@ -8,8 +8,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { freePorts } from '../../test/support/cluster.ts';
 import { HttpClient } from '../../test/support/http.ts';
+import { freePortRow } from '../../test/support/ports.ts';
 import { until } from '../../test/support/until.ts';
 import { cpuSeconds, residentMib } from './processes.ts';
 import { type LoadResult, wrk } from './wrk.ts';
@@ -67,21 +67,13 @@ async function startCluster(port: number): Promise<{ child: ChildProcess; pids: 
   return { child, pids: [...output.matchAll(/ pid (\d+)/g)].map((match) => Number(match[1])) };
 }
 
-async function freeRun(): Promise<number> {
-  // Three ports in a row: HTTP ports of a local cluster follow one another.
-  for (;;) {
-    const [port] = await freePorts(1);
-    if (port + NODES < 65_536) return port;
-  }
-}
-
 async function main(): Promise<void> {
   console.log(`filling ${NODES} nodes with ${flags.size} each`);
   const fill = ['fill', '--nodes', String(NODES), '--data', directory, '--size', flags.size];
   const filled = spawnSync(process.execPath, [CLI, ...fill], { stdio: ['ignore', 'inherit', 'inherit'] });
   if (filled.status !== 0) throw new Error('fill failed');
   const bare = await startBareServer();
-  const port = await freeRun();
+  const [port] = await freePortRow(NODES);
   const cluster = await startCluster(port);
   using client = new HttpClient();
   try {

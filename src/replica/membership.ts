@@ -3,14 +3,15 @@
  * each peer is known. Pure: a state and a greeting in, the next state out.
  *
  * A node that has lost its folder cannot know it: an empty folder looks the same on the first day. Its peers can,
- * because they remember the incarnation it had. So a new folder is unproven until a majority of the cluster, the
- * node itself among it, has greeted it and none of them knew it with another folder. Any acknowledged write whose
- * quorum the lost folder was part of has another member in that majority, or its peers are new as well.
+ * because they remember the incarnation it had. So a new folder is unproven until every other node has greeted it
+ * and none knew it with another folder. A majority is not enough: a peer that is new itself, or was emptied as
+ * well, agrees to anything, and the one that would know better may be away. The price is that a cluster's first
+ * day needs all of its nodes once.
  *
- * - unproven → whole        a majority agrees
+ * - unproven → whole        all agree
  * - unproven → incomplete   a peer remembers another incarnation
- * - whole → incomplete      the same, later: the peer was away when the majority agreed. Not when an operator or
- *                           a bulk load vouched for the folder
+ * - whole → incomplete      the same, later: the peer had been emptied and put back. Not when an operator or a bulk
+ *                           load vouched for the folder
  * - incomplete → whole      only offline, by an operator (identity.ts)
  */
 import type { WholeState } from './identity-file.ts';
@@ -71,7 +72,6 @@ function judgeOwnFolder(state: MembershipState, greeting: Greeting): MembershipS
 }
 
 function prove(state: MembershipState): MembershipState {
-  const majority = Math.floor(state.clusterSize / 2) + 1;
-  if (state.whole !== 'unproven' || state.agreeing.size + 1 < majority) return state;
+  if (state.whole !== 'unproven' || state.agreeing.size + 1 < state.clusterSize) return state;
   return { ...state, whole: 'whole' };
 }

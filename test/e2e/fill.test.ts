@@ -6,8 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { fillValue } from '../../src/cli/fill-values.ts';
-import { freePorts, TestNode } from '../support/cluster.ts';
+import { TestNode } from '../support/cluster.ts';
 import { HttpClient } from '../support/http.ts';
+import { freePortRow } from '../support/ports.ts';
 import { cli } from '../support/process-paths.ts';
 import { quietEnvironment, runCli } from '../support/run-cli.ts';
 import { until } from '../support/until.ts';
@@ -48,7 +49,7 @@ async function refuses(args: readonly string[], sentence: RegExp): Promise<void>
 
 /** Reads sampled keys back through every node of the cluster that `serve` starts with the same flags. */
 async function readBack(nodes: number, from: number, keys: number, valueBytes: number, seed: number) {
-  const ports = await freePortRun(nodes);
+  const ports = await freePortRow(nodes);
   const args = ['serve', '--nodes', String(nodes), '--data', data, '--port', String(ports[0])];
   const cluster = new TestNode('cluster', ports[0], data, args);
   using client = new HttpClient();
@@ -68,30 +69,6 @@ async function readBack(nodes: number, from: number, keys: number, valueBytes: n
 }
 
 /** Ports of a local cluster are one after another. */
-async function freePortRun(count: number): Promise<number[]> {
-  for (;;) {
-    const [first] = await freePorts(1);
-    const ports = Array.from({ length: count }, (_, i) => first + i);
-    if (first + count < 65_536 && (await areFree(ports))) return ports;
-  }
-}
-
-async function areFree(ports: readonly number[]): Promise<boolean> {
-  const { createServer } = await import('node:net');
-  for (const port of ports) {
-    const server = createServer();
-    server.listen(port, '127.0.0.1');
-    try {
-      await once(server, 'listening');
-    } catch {
-      return false;
-    }
-    server.close();
-    await once(server, 'close');
-  }
-  return true;
-}
-
 /** A fill that has begun to write and would take long. */
 async function startLongFill(): Promise<ChildProcess> {
   const args = ['fill', '--data', data, '--nodes', '1', '--size', '4GiB'];
@@ -163,7 +140,7 @@ describe('fill', { timeout: 120_000 }, () => {
       '--data',
       data,
       '--port',
-      String((await freePorts(1))[0]),
+      String((await freePortRow(1))[0]),
     ]);
     assert.equal(served.exitCode, 1);
     assert.match(served.stderr, /did not finish: run fill again, or delete the folder/);

@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { freePorts } from '../support/cluster.ts';
 import { HttpClient } from '../support/http.ts';
+import { freePortRow } from '../support/ports.ts';
 import { until } from '../support/until.ts';
 
 const PROJECT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
@@ -25,7 +25,7 @@ test('a node serves with the native parts of its dependencies removed', async ()
   }
   assert.ok(!existsSync(join(directory, 'node_modules/@napi-rs')));
   assert.ok(!existsSync(join(directory, 'node_modules/msgpackr-extract')));
-  const [port] = await freePorts(1);
+  const [port] = await freePortRow(1);
   const args = ['cli.ts', 'serve', '--nodes', '1', '--port', String(port), '--data', join(directory, 'data')];
   const child = spawn(process.execPath, args, { cwd: directory, stdio: ['ignore', 'pipe', 'pipe'] });
   const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));

@@ -4,11 +4,11 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { HttpClient } from './http.ts';
+import { freePortRow } from './ports.ts';
 import { until } from './until.ts';
 
 const CLI = fileURLToPath(new URL('../../cli.ts', import.meta.url));
@@ -99,7 +99,7 @@ export class TestCluster implements AsyncDisposable {
 
   static async start({ nodes, args = [] }: ClusterOptions): Promise<TestCluster> {
     const directory = mkdtempSync(join(tmpdir(), 'quorate-e2e-'));
-    const ports = await freePorts(nodes * 2);
+    const ports = await freePortRow(nodes * 2);
     const ids = Array.from({ length: nodes }, (_, i) => `node-${i + 1}`);
     const topology = {
       cluster: 'e2e',
@@ -155,20 +155,6 @@ export class TestCluster implements AsyncDisposable {
     await Promise.all(this.nodes.map((node) => node.kill().catch(() => undefined)));
     rmSync(this.directory, { recursive: true, force: true });
   }
-}
-
-/** Free when this returns, all different. */
-export async function freePorts(count: number): Promise<number[]> {
-  const servers: Server[] = [];
-  const ports: number[] = [];
-  for (let i = 0; i < count; i++) {
-    const server = createServer();
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    servers.push(server);
-    ports.push((server.address() as { port: number }).port);
-  }
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
 }
 
 /** Files mapped into a process: Linux only. */

@@ -67,13 +67,12 @@ test('a cluster of one is whole at once; a larger one is not', () => {
   for (const size of [2, 3, 5]) assert.equal(fresh('a', size).whole, 'unproven');
 });
 
-test('a new node is whole at the greeting that completes a majority, not before', () => {
+test('a new node is whole at the greeting that completes the cluster, not before', () => {
   for (const [size, needed] of [
     [2, 1],
-    [3, 1],
-    [4, 2],
-    [5, 2],
-    [7, 3],
+    [3, 2],
+    [4, 3],
+    [7, 6],
   ]) {
     let state = fresh('a', size);
     for (let heard = 1; heard <= needed; heard++) {
@@ -178,13 +177,23 @@ test('once declared whole it stays so, and the peers take its new incarnation', 
   assert.deepEqual(cluster.whole(), ['incomplete', 'whole', 'whole']);
 });
 
+test('a node that never ran is no witness for one that was emptied', () => {
+  const cluster = new Cluster(3);
+  cluster.meet(0, 1);
+  cluster.states[0] = fresh('n0', 3, 'second');
+  cluster.meet(0, 2);
+  assert.equal(cluster.states[0].whole, 'unproven');
+  cluster.meet(0, 1);
+  assert.equal(cluster.states[0].whole, 'incomplete');
+});
+
 test('a majority of emptied folders is found out when one comes back that remembers', () => {
   const cluster = new Cluster(3);
   cluster.meetAll();
   cluster.states[0] = fresh('n0', 3, 'second');
   cluster.states[1] = fresh('n1', 3, 'second');
   cluster.meet(0, 1);
-  assert.deepEqual(cluster.whole(), ['whole', 'whole', 'whole']);
+  assert.deepEqual(cluster.whole(), ['unproven', 'unproven', 'whole']);
   cluster.meet(1, 2);
   cluster.meet(0, 2);
   assert.deepEqual(cluster.whole(), ['incomplete', 'incomplete', 'whole']);
