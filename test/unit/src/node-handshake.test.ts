@@ -43,6 +43,8 @@ test('a hello tells whose folder this is, and under what incarnation the listene
   );
   a.policy.accepted(fromB);
   assert.deepEqual(a.met, ['b']);
+  assert.equal(a.standing.isWhole, false);
+  a.policy.accepted((await node('c')).policy.localHello('a'));
   assert.equal(a.standing.isWhole, true);
   assert.equal(a.policy.localHello('b').remembered, 'b-1');
   assert.equal(a.policy.localHello(null).remembered, null);

@@ -125,14 +125,17 @@ test('an emptied folder is noticed: writes are taken, reads do not count, until 
   assert.deepEqual(await declareWhole(cluster.folder(1), noLock), { nodeId: 'n1', changed: false });
 });
 
-test('a node alone of three is not whole before it has met another', async () => {
+test('a new node of three is not whole before it has met both others', async () => {
   await using cluster = await InProcessCluster.create(3);
   using client = new HttpClient();
   await cluster.start(0);
   assert.equal((await statusOf(client, cluster.port(0))).node.state, 'joining');
   await cluster.start(1);
-  assert.equal((await statusOf(client, cluster.port(0))).node.state, 'serving');
-  assert.equal((await statusOf(client, cluster.port(1))).node.state, 'serving');
+  assert.equal((await statusOf(client, cluster.port(0))).node.state, 'joining');
+  await cluster.start(2);
+  for (const node of [0, 1, 2]) {
+    assert.equal((await statusOf(client, cluster.port(node))).node.state, 'serving');
+  }
 });
 
 test("another node's, another cluster's and nobody's folder are refused, and nothing in them is touched", async () => {

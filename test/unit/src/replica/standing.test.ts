@@ -53,17 +53,19 @@ test('a cluster of one is whole from the start, and durably so', async () => {
   assert.equal(node.standing.isSettled, true);
 });
 
-test('whole after the first peer of three; the peer and the verdict outlive a restart', async () => {
+test('whole after both peers of three; the peers and the verdict outlive a restart', async () => {
   const node = new Node();
   await node.start(3);
   assert.deepEqual([node.standing.isWhole, node.standing.whole], [false, 'unproven']);
   assert.equal(node.standing.isSettled, false);
   node.standing.hear(greeting('b', null));
+  assert.equal(node.standing.isSettled, false);
+  node.standing.hear(greeting('c', null));
   assert.equal(node.standing.isWhole, true);
   assert.equal(node.standing.isSettled, true);
   const durable = await node.durable();
   assert.equal(durable.whole, 'whole');
-  assert.deepEqual(durable.remembered, { b: 'b-1' });
+  assert.deepEqual(durable.remembered, { b: 'b-1', c: 'c-1' });
 
   await node.start(3);
   assert.equal(node.standing.isWhole, true);
@@ -73,7 +75,7 @@ test('whole after the first peer of three; the peer and the verdict outlive a re
     declared: false,
     remembered: 'b-1',
   });
-  assert.equal(node.standing.greetingFor('c').remembered, null);
+  assert.equal(node.standing.greetingFor('d').remembered, null);
   assert.equal(node.standing.greetingFor(null).remembered, null);
 });
 
