@@ -236,7 +236,10 @@ class Node implements RunningNode {
     await this.#readiness.reached;
     await this.#http.listen();
     this.httpUrl = `http://${formatAddress({ host: http.host, port: this.#http.port })}`;
-    if (!standing.isSettled) this.#options.log.warn('Not every other node has been heard yet, so this new data folder counts for no read');
+    if (!standing.isSettled)
+      this.#options.log.warn(
+        'Not every other node has been heard yet, so this new data folder counts for no read',
+      );
   }
 
   status(): Record<string, unknown> {
