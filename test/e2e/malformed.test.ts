@@ -5,24 +5,24 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { type Random, seededRandom } from '../../src/clock.ts';
 import { TestCluster } from '../support/cluster.ts';
-import { malformedHttp, malformedRpc } from '../support/malformed.ts';
+import { malformedHttpRequests } from '../support/http-fuzz.ts';
+import { malformedRpc } from '../support/malformed-rpc.ts';
 
 const HTTP_REQUESTS = 60_000;
 const RPC_FRAMES = 40_000;
 const CONNECTIONS = 64;
 
-/** Sends each over a connection of its own and waits until the server has let go of it. */
-async function send(
-  port: number,
-  count: number,
-  random: Random,
-  make: (random: Random) => Buffer,
-): Promise<void> {
+/** Sends `count` of them, each over a connection of its own, and waits until the server has let go of it. */
+async function send(port: number, count: number, all: Iterator<Buffer>): Promise<void> {
   let sent = 0;
   const client = async (): Promise<void> => {
-    while (sent++ < count) await exchange(port, make(random));
+    while (sent++ < count) await exchange(port, all.next().value);
   };
   await Promise.all(Array.from({ length: CONNECTIONS }, client));
+}
+
+function* malformedFrames(random: Random): Generator<Buffer> {
+  for (;;) yield malformedRpc(random);
 }
 
 function exchange(port: number, bytes: Buffer): Promise<void> {
@@ -44,17 +44,18 @@ function openDescriptors(pid: number): number {
 test('100,000 malformed requests and frames: no crash, no leak, the cluster serves on', async (t) => {
   const seed = Number(process.env.SEED ?? 7);
   t.diagnostic(`seed ${seed}`);
-  const random = seededRandom(seed);
+  const requests = malformedHttpRequests(seed, HTTP_REQUESTS);
+  const frames = malformedFrames(seededRandom(seed));
   await using cluster = await TestCluster.start({ nodes: 2, args: ['--log-level', 'silent'] });
   const { client, nodes, ports } = cluster;
   const topology = JSON.parse(readFileSync(join(cluster.directory, 'topology.json'), 'utf8'));
   const rpcPort = Number(topology.nodes[0].rpc.split(':')[1]);
   assert.equal((await client.put(ports[0], 'kept', 'value', { ack: 2, from: 2 })).status, 201);
-  await send(ports[0], 2_000, random, malformedHttp);
-  await send(rpcPort, 2_000, random, malformedRpc);
+  await send(ports[0], 2_000, requests);
+  await send(rpcPort, 2_000, frames);
   const residentBefore = residentMib(nodes[0].pid);
-  await send(ports[0], HTTP_REQUESTS - 2_000, random, malformedHttp);
-  await send(rpcPort, RPC_FRAMES - 2_000, random, malformedRpc);
+  await send(ports[0], HTTP_REQUESTS - 2_000, requests);
+  await send(rpcPort, RPC_FRAMES - 2_000, frames);
   const grown = residentMib(nodes[0].pid) - residentBefore;
   assert.ok(grown < 150, `resident memory grew by ${grown.toFixed(0)} MiB`);
   assert.ok(openDescriptors(nodes[0].pid) < 1024, 'descriptors are left open');
