@@ -8,6 +8,7 @@ import type { BackgroundJob, BackgroundResult } from '../roles/messages.ts';
 import { toLsmError } from '../roles/protocol.ts';
 import { ControlWord } from '../shared/control.ts';
 import type { Manifest } from '../version/manifest.ts';
+import { tableFileName, temporaryTableFileName } from '../version/table-metadata.ts';
 import type { VersionEdit } from '../version/version.ts';
 import { logFileName } from '../wal/log-format.ts';
 import type { Arenas } from './arenas.ts';
@@ -226,9 +227,8 @@ export class Maintenance {
     job: BackgroundJob['job'],
     commit: (handles: BackgroundResult) => Promise<void>,
   ): Promise<LsmError | undefined> {
-    const { control, executor } = this.#parts;
     try {
-      const handles = await executor.runBackground({ job, control });
+      const handles = await this.#runJob({ job, control: this.#parts.control });
       if (this.#closed) return undefined;
       await commit(handles);
       // Damage stays, whatever else goes well.
@@ -239,6 +239,27 @@ export class Maintenance {
       const failure = toLsmError(error, job.type === 'flush' ? 'flush' : 'compaction');
       this.#failed(retry, failure);
       return failure;
+    }
+  }
+
+  async #runJob(job: BackgroundJob): Promise<BackgroundResult> {
+    try {
+      return await this.#parts.executor.runBackground(job);
+    } catch (error) {
+      // A job that fails takes away what it wrote; one whose thread died could not.
+      if (toLsmError(error, 'background').code === 'WORKER_DIED') await this.#removeRemains(job);
+      throw error;
+    }
+  }
+
+  /** Tables are begun in the order of their numbers: where there is neither file, there is none of a later one. */
+  async #removeRemains({ job }: BackgroundJob): Promise<void> {
+    const { directory, fileIds } = job.type === 'flush' ? job : job.spec;
+    for (const id of fileIds) {
+      const names = [temporaryTableFileName(id), tableFileName(id)];
+      const removals = names.map((name) => this.#parts.fs.remove(`${directory}/${name}`));
+      const results = await Promise.allSettled(removals);
+      if (results.every(({ status }) => status === 'rejected')) return;
     }
   }
 

@@ -359,6 +359,8 @@ export class RecordStore {
   /** Nothing can take the writer's place: what it had in hand may or may not be in the log. */
   #writerEnded(error: Error | undefined): void {
     if (error === undefined) return;
+    // What it had answered before is answered.
+    this.#drain();
     const fault = new LsmError('POISONED', `the writer thread died (${error.message}): restart the engine`, {
       cause: error,
     });
