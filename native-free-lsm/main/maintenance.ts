@@ -82,12 +82,28 @@ export class Maintenance {
   /** Looks for work: after a rotation, a flush, a compaction, an opening. */
   wake(): void {
     if (this.#closed) return;
-    this.#steerWriter();
+    this.steerWriter();
     if (this.#poison !== undefined) return;
     this.#flushNext();
     this.#compactNext();
     this.#flushWaiters.look();
     this.#idleWaiters.look();
+  }
+
+  /**
+   * Slows the writer down before it must stop, and gives it a new memtable only while flushes keep up: after all that
+   * changes one of the two, or lets go of a memtable.
+   */
+  steerWriter(): void {
+    if (this.#closed) return;
+    const { arenas, options, views } = this.#parts;
+    const l0Tables = views.version.levels[0].length;
+    const excess = l0Tables - options.l0SlowdownTables + 1;
+    const micros = excess > 0 ? Math.min(excess * SLOWDOWN_STEP_MICROS, MAX_SLOWDOWN_MICROS) : 0;
+    // A hint the writer reads after each batch; nothing is ordered by it.
+    Atomics.store(this.#words, ControlWord.slowdownMicros, micros);
+    if (l0Tables >= options.l0StopTables || this.sealedMemtables >= options.maxSealedMemtables) return;
+    arenas.offer((index, memory) => views.announceArena(index, memory));
   }
 
   /** Resolves when no memtable below `generation` waits; rejects when a flush fails, though it is tried again. */
@@ -309,18 +325,6 @@ export class Maintenance {
     this.#parts.report(`a ${isFlush ? 'flush' : 'compaction'} failed and ${again}: ${error.message}`);
     if (isFlush) this.#flushWaiters.fail(error);
     this.#idleWaiters.fail(error);
-  }
-
-  /** Slows the writer down before it must stop, and gives it a new memtable only while flushes keep up. */
-  #steerWriter(): void {
-    const { arenas, options, views } = this.#parts;
-    const l0Tables = views.version.levels[0].length;
-    const excess = l0Tables - options.l0SlowdownTables + 1;
-    const micros = excess > 0 ? Math.min(excess * SLOWDOWN_STEP_MICROS, MAX_SLOWDOWN_MICROS) : 0;
-    // A hint the writer reads after each batch; nothing is ordered by it.
-    Atomics.store(this.#words, ControlWord.slowdownMicros, micros);
-    if (l0Tables >= options.l0StopTables || this.sealedMemtables >= options.maxSealedMemtables) return;
-    arenas.offer((index, memory) => views.announceArena(index, memory));
   }
 
   #takeFileIds(count: number): number[] {

@@ -5,6 +5,7 @@ import type {
   BackgroundJob,
   BackgroundResult,
   ReaderInit,
+  WorkerMessage,
   WriterInit,
 } from '../../native-free-lsm/roles/messages.ts';
 import { ControlWord } from '../../native-free-lsm/shared/control.ts';
@@ -21,6 +22,9 @@ export class MortalExecutor implements Executor {
   writer: RoleHandle | undefined;
   backgroundGate: Promise<void> = Promise.resolve();
   rolesHeld = false;
+  /** Readers that are started meanwhile are only there once `letReadersStart` is called. */
+  readersHeld = false;
+  #heldReaders: (() => void)[] = [];
 
   constructor(context: ExecutorContext) {
     this.#inner = new InlineExecutor(context);
@@ -32,9 +36,14 @@ export class MortalExecutor implements Executor {
     return this.writer;
   }
   startReader(init: ReaderInit): RoleHandle {
-    const handle = this.#inner.startReader(init);
+    const handle = this.readersHeld ? this.#startLater(init) : this.#inner.startReader(init);
     this.readers.push(handle);
     return handle;
+  }
+  letReadersStart(): void {
+    this.readersHeld = false;
+    for (const start of this.#heldReaders.splice(0)) start();
+    this.kick();
   }
   async runBackground(job: BackgroundJob): Promise<BackgroundResult> {
     const result = await this.#inner.runBackground(job);
@@ -45,6 +54,22 @@ export class MortalExecutor implements Executor {
     if (!this.rolesHeld) this.#inner.kick();
   }
   close = (): Promise<void> => this.#inner.close();
+
+  #startLater(init: ReaderInit): RoleHandle {
+    const posted: WorkerMessage[] = [];
+    const exited = Promise.withResolvers<Error | undefined>();
+    let started: RoleHandle | undefined;
+    this.#heldReaders.push(() => {
+      started = this.#inner.startReader(init);
+      for (const message of posted) started.post(message);
+      started.exited.then(exited.resolve);
+    });
+    const post = (message: WorkerMessage): void => {
+      if (started === undefined) posted.push(message);
+      else started.post(message);
+    };
+    return { post, exited: exited.promise };
+  }
 
   kill(role: RoleHandle): void {
     role.post({ type: 'arena', index: 0, arena: new SharedArrayBuffer(8) });

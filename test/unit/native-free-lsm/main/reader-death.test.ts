@@ -3,7 +3,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { RoleHandle } from '../../../../native-free-lsm/executor.ts';
 import type { LsmError, RecordStore } from '../../../../native-free-lsm/index.ts';
-import { readRecord, readResult, record, writeRecordTo } from '../../../support/engine-calls.ts';
+import {
+  readRecord,
+  readResult,
+  record,
+  type WriteResult,
+  writeRecordTo,
+} from '../../../support/engine-calls.ts';
 import type { EngineSimulation } from '../../../support/engine-simulation.ts';
 import { mortal } from '../../../support/mortal-executor.ts';
 
@@ -85,5 +91,30 @@ test('reads that begin while those of a dead thread are asked again are answered
   assert.equal(answers.length, 1 + 30 + 30 + (KEYS - 40));
   for (const [i, found] of answers)
     assert.deepEqual(found, i === 1 ? record(5000, 'new') : record(i + 1, String(i).repeat(60)), `key ${i}`);
+  await simulation.settle(store.close());
+});
+
+test('writes go on once a reader that was long in starting has let go of the memtables it was asked about', async () => {
+  const { simulation, executor } = mortal();
+  const store = await filled(simulation);
+  executor().readersHeld = true;
+  executor().kill(executor().readers.at(-1) as RoleHandle);
+  await simulation.pass(1);
+  const value = 'x'.repeat(8000);
+  let timestamp = 10_000;
+  const put = (): Promise<WriteResult> => writeRecordTo(store, key(0), record(timestamp++, value));
+  // Each names the view of its moment, and with it the memtables that are not in tables yet.
+  const reads: Promise<Uint8Array | null>[] = [];
+  let refused: Error | null = null;
+  for (let i = 0; refused === null; i++) {
+    assert.ok(i < 200, 'memtables run out');
+    reads.push(readRecord(store, key(1 + (i % 50))));
+    refused = (await simulation.settle(put())).error;
+  }
+  assert.equal((refused as LsmError).code, 'OVERLOADED');
+  await simulation.settle(store.maintenanceIdle());
+  executor().letReadersStart();
+  await simulation.settle(Promise.all(reads));
+  assert.equal((await simulation.settle(put())).error, null);
   await simulation.settle(store.close());
 });
