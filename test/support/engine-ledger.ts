@@ -26,8 +26,22 @@ export class EngineLedger {
   /** By key, in the order in which they were sent, from the last acknowledged one on. */
   readonly #sent = new Map<number, Write[]>();
   #batches: Batch[] = [];
-  #counter = 0;
+  #counter: number;
   acknowledged = 0;
+
+  /** @param lastCounter of those who wrote before */
+  constructor(lastCounter = 0) {
+    this.#counter = lastCounter;
+  }
+
+  get lastCounter(): number {
+    return this.#counter;
+  }
+
+  /** Takes over a value that somebody else has written and checked. */
+  adopt(key: number, value: Uint8Array): void {
+    this.#sent.set(key, [{ counter: counterOf(key, value), deletes: false }]);
+  }
 
   /** The number of the next write or batch; they ascend. */
   next(): number {
@@ -35,6 +49,7 @@ export class EngineLedger {
   }
 
   send(key: number, counter: number, deletes: boolean): void {
+    this.#counter = Math.max(this.#counter, counter);
     this.#of(key).push({ counter, deletes });
   }
 

@@ -31,7 +31,8 @@ export class EngineTraffic {
   readonly #engine: Engine;
   readonly #ledger: EngineLedger;
   readonly #options: TrafficOptions;
-  readonly #done: Promise<unknown>;
+  /** Rejects with what a call showed to be wrong; else it is never settled before `stop`. */
+  readonly done: Promise<unknown>;
   #stopped = false;
   reads = 0;
   scans = 0;
@@ -44,8 +45,8 @@ export class EngineTraffic {
     this.#engine = engine;
     this.#ledger = ledger;
     this.#options = options;
-    this.#done = Promise.all(Array.from({ length: options.callers }, (_, caller) => this.#call(caller)));
-    this.#done.catch(() => {
+    this.done = Promise.all(Array.from({ length: options.callers }, (_, caller) => this.#call(caller)));
+    this.done.catch(() => {
       this.#stopped = true;
     });
   }
@@ -57,7 +58,7 @@ export class EngineTraffic {
   /** Resolves when the calls under way have ended. @throws what one of them showed to be wrong */
   async stop(): Promise<void> {
     this.#stopped = true;
-    await this.#done;
+    await this.done;
   }
 
   async #call(caller: number): Promise<void> {
