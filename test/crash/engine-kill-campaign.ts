@@ -13,9 +13,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { type Engine, type EngineOptions, open } from '../../native-free-lsm/index.ts';
+import { type EngineOptions, open } from '../../native-free-lsm/index.ts';
 import { type Random, seededRandom } from '../../src/clock.ts';
 import { openDescriptors } from '../support/descriptors.ts';
+import { filesAtRest } from '../support/engine-files.ts';
 import { EngineLedger } from '../support/engine-ledger.ts';
 import { settleLedger } from '../support/engine-traffic.ts';
 import { until } from '../support/until.ts';
@@ -138,32 +139,13 @@ class Campaign {
     );
     assert.equal(opened.filter((name) => name.startsWith('MANIFEST-')).length, 1, `one manifest: ${opened}`);
     const live = await settleLedger(engine, this.#ledger);
-    await this.#checkFiles(engine);
+    await filesAtRest(engine, this.#directory);
     await engine.close();
     // Descriptors of threads that have ended are closed with them.
     const descriptors = openDescriptors() ?? 0;
     this.#descriptors ??= descriptors + 4;
     assert.ok(descriptors <= this.#descriptors, `${descriptors} descriptors are open, more and more`);
     return { live, reports };
-  }
-
-  /** Once there is nothing to do, there are the tables of the tree, the log in use, and no other file. */
-  async #checkFiles(engine: Engine): Promise<void> {
-    let names: string[] = [];
-    let tables = 0;
-    await until(
-      async () => {
-        await engine.store.maintenanceIdle();
-        names = await readdir(this.#directory);
-        tables = engine.stats().tablesByLevel.reduce((sum, count) => sum + count, 0);
-        const kinds = [/^\d+\.sst$/, /^\d+\.log$/, /^MANIFEST-\d+$/, /^CURRENT$/, /^LOCK/];
-        const counts = kinds.map((kind) => names.filter((name) => kind.test(name)).length);
-        const expected = [tables, 1, 1, 1, counts[4]];
-        return String(counts) === String(expected) && names.length === counts.reduce((a, b) => a + b);
-      },
-      20_000,
-      () => `${tables} tables and a log, but files ${names}`,
-    );
   }
 }
 

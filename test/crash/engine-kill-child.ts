@@ -25,6 +25,7 @@ const traffic = new EngineTraffic(engine, ledger, {
   seed: orders.seed,
   callers: 12,
   keysPerCaller: 30,
+  deleteShare: 0.15,
   maxValueBytes: 1500,
   readShare: 0.1,
   mayFail: ['OVERLOADED'],

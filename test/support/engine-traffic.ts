@@ -13,6 +13,8 @@ export interface TrafficOptions {
   readonly callers: number;
   readonly keysPerCaller: number;
   readonly maxValueBytes: number;
+  /** Of all writes, those that delete. */
+  readonly deleteShare: number;
   /** Of all calls, those that read one key; half of the rest of them scan. */
   readonly readShare: number;
   /** Errors a call may end with, by code; any other fails the traffic. */
@@ -121,7 +123,7 @@ export class EngineTraffic {
   }
 
   #operation(key: number, counter: number, random: Random): BatchOperation {
-    if (random() < 0.15) return { type: 'delete', key: engineKey(key) };
+    if (random() < this.#options.deleteShare) return { type: 'delete', key: engineKey(key) };
     const bytes = Math.floor(random() * this.#options.maxValueBytes);
     return { type: 'put', key: engineKey(key), value: ownValue(key, counter, bytes) };
   }

@@ -7,6 +7,7 @@ import { after, before, describe, test } from 'node:test';
 import { type Engine, type EngineOptions, open } from '../../../native-free-lsm/index.ts';
 import { seededRandom } from '../../../src/clock.ts';
 import { openDescriptors } from '../../support/descriptors.ts';
+import { filesAtRest, tableCount } from '../../support/engine-files.ts';
 import { EngineLedger } from '../../support/engine-ledger.ts';
 import { EngineTraffic, engineKey, settleLedger, type TrafficOptions } from '../../support/engine-traffic.ts';
 import { collectGarbage } from '../../support/garbage.ts';
@@ -39,35 +40,11 @@ const TRAFFIC: TrafficOptions = {
   seed: SEED,
   callers: 16,
   keysPerCaller: 40,
+  deleteShare: 0.15,
   maxValueBytes: 3000,
   readShare: 0.6,
   mayFail: ['WORKER_DIED', 'OVERLOADED'],
 };
-
-function tableFiles(names: readonly string[]): string[] {
-  return names.filter((name) => /\.sst(?:\.tmp)?$/.test(name));
-}
-
-function tableCount(engine: Engine): number {
-  return engine.stats().tablesByLevel.reduce((sum, count) => sum + count, 0);
-}
-
-/** Resolves when jobs have ended, failed ones tried again, and obsolete files are gone. */
-async function atRest(engine: Engine, directory: string): Promise<void> {
-  let names: string[] = [];
-  await until(
-    async () => {
-      const ended = await engine.store.maintenanceIdle().then(
-        () => true,
-        () => false,
-      );
-      names = tableFiles(await readdir(directory));
-      return ended && names.length === tableCount(engine);
-    },
-    60_000,
-    () => `${tableCount(engine)} tables, but files ${names}`,
-  );
-}
 
 describe('threads that are killed', { timeout: 120_000 * STRESS }, () => {
   let root: string;
@@ -119,7 +96,7 @@ describe('threads that are killed', { timeout: 120_000 * STRESS }, () => {
       () => `reads stand at ${traffic.reads}`,
     );
     await traffic.stop();
-    await atRest(engine, path);
+    await filesAtRest(engine, path);
     assert.equal(engine.stats().readsInFlight, 0);
     // Some died before they had begun: those nobody missed.
     const missed = reports.filter((report) => report.includes('another takes its place')).length;
@@ -184,7 +161,7 @@ describe('threads that are killed', { timeout: 120_000 * STRESS }, () => {
     );
     await traffic.stop();
     await engine.flush().catch(() => undefined);
-    await atRest(engine, path);
+    await filesAtRest(engine, path);
     const { flushes, compactions, lastError } = engine.stats();
     assert.ok(flushes > 0 && compactions > 0);
     assert.equal(lastError, null);
