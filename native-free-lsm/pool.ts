@@ -104,14 +104,13 @@ export class PoolExecutor implements Executor {
     return pool;
   }
 
-  /**
-   * Waits for the doorbell, without blocking, for as long as the pool is open. The value is loaded before the
-   * responses are drained: one that is published in between changes it, and the wait returns at once.
-   */
+  /** Waits for the doorbell, without blocking, for as long as the pool is open. */
   readonly #listen = (): void => {
     while (!this.#closed) {
+      // Acquire, and before the responses are drained: one that is published in between changes the value...
       const seen = Atomics.load(this.#words, ControlWord.doorbell);
       this.#onResponses();
+      // ...so that this wait, which compares, returns at once: no ring of the bell is lost.
       const wait = Atomics.waitAsync(this.#words, ControlWord.doorbell, seen);
       if (wait.async) {
         wait.value.then(this.#listen);

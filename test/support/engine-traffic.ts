@@ -8,6 +8,9 @@ import { type Random, seededRandom } from '../../src/clock.ts';
 import type { EngineLedger } from './engine-ledger.ts';
 import { ownValue } from './own-value.ts';
 
+/** What one scan looks at. */
+const SCANNED_KEYS = 100;
+
 export interface TrafficOptions {
   readonly seed: number;
   readonly callers: number;
@@ -71,7 +74,7 @@ export class EngineTraffic {
       try {
         const kind = random();
         if (kind < readShare) await this.#read(key());
-        else if (kind < readShare + (1 - readShare) * 0.1) await this.#scan(caller);
+        else if (kind < readShare + (1 - readShare) * 0.1) await this.#scan(caller, random);
         else if (random() < 0.15) await this.#writeBatch(new Set([key(), key(), key()]), random);
         else await this.#write(key(), random);
       } catch (error) {
@@ -89,14 +92,16 @@ export class EngineTraffic {
     this.reads++;
   }
 
-  /** All of a caller's keys: nobody else writes them, so that what is missing must be missing. */
-  async #scan(caller: number): Promise<void> {
+  /** Some of a caller's keys: nobody else writes them, so that what is missing must be missing. */
+  async #scan(caller: number, random: Random): Promise<void> {
     const { keysPerCaller } = this.#options;
-    const first = caller * keysPerCaller;
+    const skipped = Math.floor(random() * Math.max(1, keysPerCaller - SCANNED_KEYS + 1));
+    const first = caller * keysPerCaller + skipped;
+    const end = Math.min(first + SCANNED_KEYS, (caller + 1) * keysPerCaller);
     const found = new Map<number, Uint8Array>();
-    const bounds = { start: engineKey(first), end: engineKey(first + keysPerCaller) };
+    const bounds = { start: engineKey(first), end: engineKey(end) };
     for await (const { key, value } of this.#engine.range(bounds)) found.set(keyNumberOf(key), value);
-    for (let key = first; key < first + keysPerCaller; key++) this.#ledger.check(key, found.get(key));
+    for (let key = first; key < end; key++) this.#ledger.check(key, found.get(key));
     this.scans++;
   }
 
