@@ -159,7 +159,7 @@ export class Replica {
     return this.#entriesOf(page);
   }
 
-  /** A sync failed: writes fail until the node is started again, reads go on. */
+  /** A sync failed or the writer thread died, and a write has met it: writes fail until the node is started again, reads go on. */
   get isPoisoned(): boolean {
     return this.#isPoisoned;
   }
