@@ -103,7 +103,10 @@ export class Engine {
     return this.#pending.write((sink, token) => this.store.writeBatch(puts, sink, token));
   }
 
-  /** Entries in key order, read a page at a time as the loop asks for them. */
+  /**
+   * Entries in key order, read a page at a time as the loop asks for them. Keys and values are views of a page's
+   * memory, 128 KiB: copy what is to be kept for long.
+   */
   async *range(options: RangeOptions = {}): AsyncGenerator<Entry, void, void> {
     let start = options.start ?? NO_VALUE;
     let startExclusive = false;
@@ -120,9 +123,11 @@ export class Engine {
         },
         options.snapshot,
       );
-      for (const [i, key] of page.keys.entries()) {
-        const value = this.#valueOf(page.records[i]);
-        if (value !== undefined) yield { key, value };
+      const { bytes } = page;
+      while (page.next()) {
+        if (!this.#isLive(bytes, page.recordStart)) continue;
+        const key = bytes.subarray(page.keyStart, page.keyEnd);
+        yield { key, value: bytes.subarray(recordValueStart(bytes, page.recordStart), page.recordEnd) };
       }
       if (page.done || page.resumeAfter === null) return;
       start = page.resumeAfter;
@@ -159,10 +164,13 @@ export class Engine {
   }
 
   #valueOf(record: Uint8Array): Uint8Array | undefined {
-    if (isTombstone(record, 0)) return undefined;
-    const expiryMs = recordExpiryMs(record, 0);
-    if (expiryMs > 0 && expiryMs <= this.#versions.nowMs()) return undefined;
-    return record.subarray(recordValueStart(record, 0));
+    return this.#isLive(record, 0) ? record.subarray(recordValueStart(record, 0)) : undefined;
+  }
+
+  #isLive(bytes: Uint8Array, recordStart: number): boolean {
+    if (isTombstone(bytes, recordStart)) return false;
+    const expiryMs = recordExpiryMs(bytes, recordStart);
+    return expiryMs === 0 || expiryMs > this.#versions.nowMs();
   }
 }
 

@@ -2,6 +2,7 @@ import type { BlockCache } from '../cache/block-cache.ts';
 import { LsmError } from '../errors.ts';
 import { copyBytes, hashBytes } from '../format/bytes.ts';
 import { readUint32 } from '../format/record.ts';
+import { Page } from '../iterator/page.ts';
 import { TableLookup } from '../lookup/table-view.ts';
 import {
   decodeError,
@@ -14,7 +15,7 @@ import { type BlockHit, searchBlock } from '../sstable/block.ts';
 import { MAX_KEY_BYTES } from '../wal/write-operation.ts';
 import type { Arenas } from './arenas.ts';
 import { FreeList } from './free-list.ts';
-import type { Page, PageRequest, ReadLane, ReadPoint } from './read-lane.ts';
+import type { PageRequest, ReadLane, ReadPoint } from './read-lane.ts';
 import type { ReadSink } from './sinks.ts';
 import type { PinnedView, Views } from './views.ts';
 
@@ -256,7 +257,7 @@ export class ReadPath {
       this.#free(place);
       if (bytes[at] === ReadStatus.failed)
         call.reject(decodeError(bytes.slice(at + RESPONSE_HEADER_BYTES, end)));
-      else call.resolve(decodePage(bytes, at));
+      else call.resolve(decodePage(bytes, at, end));
     }
   }
 
@@ -295,21 +296,10 @@ function copyOut(bytes: Uint8Array, start: number, end: number): Uint8Array {
   return copy;
 }
 
-function decodePage(bytes: Uint8Array, at: number): Page {
+function decodePage(bytes: Uint8Array, at: number, end: number): Page {
   const done = bytes[at + 1] === 1;
-  const resumeBytes = bytes[at + 2] | (bytes[at + 3] << 8);
-  const count = readUint32(bytes, at + 4);
-  let next = at + PAGE_RESPONSE_HEADER_BYTES;
-  const resumeAfter = done ? null : copyOut(bytes, next, next + resumeBytes);
-  next += resumeBytes;
-  const keys: Uint8Array[] = new Array(count);
-  const records: Uint8Array[] = new Array(count);
-  for (let i = 0; i < count; i++) {
-    const keyEnd = next + 8 + readUint32(bytes, next);
-    const recordEnd = keyEnd + readUint32(bytes, next + 4);
-    keys[i] = copyOut(bytes, next + 8, keyEnd);
-    records[i] = copyOut(bytes, keyEnd, recordEnd);
-    next = recordEnd;
-  }
-  return { keys, records, done, resumeAfter };
+  const resumeStart = at + PAGE_RESPONSE_HEADER_BYTES;
+  const resumeEnd = resumeStart + (bytes[at + 2] | (bytes[at + 3] << 8));
+  const resumeAfter = done ? null : copyOut(bytes, resumeStart, resumeEnd);
+  return new Page(copyOut(bytes, resumeEnd, end), readUint32(bytes, at + 4), done, resumeAfter);
 }

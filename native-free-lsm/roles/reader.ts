@@ -1,7 +1,8 @@
-import { compareBytes } from '../format/bytes.ts';
+import { compareBytes, copyBytes } from '../format/bytes.ts';
 import { isTombstone, readUint32, writeUint32 } from '../format/record.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import { MergingIterator } from '../iterator/merging-iterator.ts';
+import { PAGE_ENTRY_HEADER_BYTES } from '../iterator/page.ts';
 import type { RecordIterator } from '../iterator/record-iterator.ts';
 import { BlockLoader } from '../lookup/block-loader.ts';
 import { TableLookup, type TableView } from '../lookup/table-view.ts';
@@ -231,13 +232,13 @@ export class ReaderRole {
     bytes[at + 3] = resume >>> 8;
     writeUint32(bytes, at + 4, page.entries);
     bytes.set(page.lastKey.subarray(0, resume), at + PAGE_RESPONSE_HEADER_BYTES);
-    bytes.set(page.bytes.subarray(0, page.usedBytes), at + PAGE_RESPONSE_HEADER_BYTES + resume);
+    copyBytes(page.bytes, 0, page.usedBytes, bytes, at + PAGE_RESPONSE_HEADER_BYTES + resume);
     responses.push(tag);
     return true;
   }
 }
 
-/** Entries of one page as they go into the response: keyLength u32, recordLength u32, key, record. */
+/** Entries of one page as they go into the response; iterator/page.ts tells how. */
 class PageBuffer {
   bytes: Uint8Array = new Uint8Array(64 * 1024);
   usedBytes = 0;
@@ -270,13 +271,14 @@ class PageBuffer {
   add(entry: RecordIterator): void {
     const keyLength = entry.keyEnd - entry.keyStart;
     const recordLength = entry.recordEnd - entry.recordStart;
-    const needed = this.usedBytes + 8 + keyLength + recordLength;
+    const needed = this.usedBytes + PAGE_ENTRY_HEADER_BYTES + keyLength + recordLength;
     if (needed > this.bytes.length) this.#grow(needed);
     const at = this.usedBytes;
     writeUint32(this.bytes, at, keyLength);
     writeUint32(this.bytes, at + 4, recordLength);
-    this.bytes.set(entry.keyBytes.subarray(entry.keyStart, entry.keyEnd), at + 8);
-    this.bytes.set(entry.recordBytes.subarray(entry.recordStart, entry.recordEnd), at + 8 + keyLength);
+    copyBytes(entry.keyBytes, entry.keyStart, entry.keyEnd, this.bytes, at + PAGE_ENTRY_HEADER_BYTES);
+    const recordAt = at + PAGE_ENTRY_HEADER_BYTES + keyLength;
+    copyBytes(entry.recordBytes, entry.recordStart, entry.recordEnd, this.bytes, recordAt);
     this.usedBytes = needed;
     this.entries++;
   }
