@@ -15,6 +15,7 @@ import { type BlockHit, searchBlock } from '../sstable/block.ts';
 import { MAX_KEY_BYTES } from '../wal/write-operation.ts';
 import type { Arenas } from './arenas.ts';
 import { FreeList } from './free-list.ts';
+import { PageMemory } from './page-memory.ts';
 import type { PageRequest, ReadLane, ReadPoint } from './read-lane.ts';
 import type { ReadSink } from './sinks.ts';
 import type { PinnedView, Views } from './views.ts';
@@ -55,6 +56,7 @@ export class ReadPath {
   readonly #laneOf = new Uint8Array(MAX_READS_IN_FLIGHT);
   readonly #points: (SnapshotPoint | null)[] = new Array(MAX_READS_IN_FLIGHT).fill(null);
   readonly #pages = new Map<number, PageCall>();
+  readonly #pageMemory = new PageMemory();
   #closed: LsmError | undefined;
 
   constructor(
@@ -257,7 +259,7 @@ export class ReadPath {
       this.#free(place);
       if (bytes[at] === ReadStatus.failed)
         call.reject(decodeError(bytes.slice(at + RESPONSE_HEADER_BYTES, end)));
-      else call.resolve(decodePage(bytes, at, end));
+      else call.resolve(this.#decodePage(bytes, at, end));
     }
   }
 
@@ -278,6 +280,16 @@ export class ReadPath {
     else sink.onRead(token, null, decodeError(bytes.slice(at + RESPONSE_HEADER_BYTES, end)));
   }
 
+  #decodePage(bytes: Uint8Array, at: number, end: number): Page {
+    const done = bytes[at + 1] === 1;
+    const resumeStart = at + PAGE_RESPONSE_HEADER_BYTES;
+    const resumeEnd = resumeStart + (bytes[at + 2] | (bytes[at + 3] << 8));
+    const resumeAfter = done ? null : copyOut(bytes, resumeStart, resumeEnd);
+    const memory = this.#pageMemory;
+    const entries = memory.copy(bytes, resumeEnd, end);
+    return new Page(entries, end - resumeEnd, readUint32(bytes, at + 4), done, resumeAfter, memory);
+  }
+
   #free(place: number): void {
     this.#sinks[place] = null;
     this.#keys[place] = null;
@@ -294,12 +306,4 @@ function copyOut(bytes: Uint8Array, start: number, end: number): Uint8Array {
   const copy = Buffer.allocUnsafe(end - start);
   copyBytes(bytes, start, end, copy, 0);
   return copy;
-}
-
-function decodePage(bytes: Uint8Array, at: number, end: number): Page {
-  const done = bytes[at + 1] === 1;
-  const resumeStart = at + PAGE_RESPONSE_HEADER_BYTES;
-  const resumeEnd = resumeStart + (bytes[at + 2] | (bytes[at + 3] << 8));
-  const resumeAfter = done ? null : copyOut(bytes, resumeStart, resumeEnd);
-  return new Page(copyOut(bytes, resumeEnd, end), readUint32(bytes, at + 4), done, resumeAfter);
 }

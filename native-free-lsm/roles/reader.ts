@@ -27,7 +27,7 @@ import {
 import { type Inbox, ViewTracker } from './view-tracker.ts';
 
 /** A page looks at no more entries than this, so that a stretch of deletions cannot keep the thread busy. */
-const MAX_ENTRIES_LOOKED_AT = 20_000;
+const MAX_ENTRIES_LOOKED_AT = 50_000;
 const READAHEAD_BYTES = 64 * 1024;
 
 /**
@@ -195,8 +195,8 @@ export class ReaderRole {
         done = false;
         break;
       }
-      page.passed(keyBytes, keyStart, keyEnd);
       if (includeTombstones || !isTombstone(recordBytes, recordStart)) page.add(iterator);
+      else page.skip(keyBytes, keyStart, keyEnd);
       iterator.next();
     }
     return this.#respondPage(tag, page, done);
@@ -222,7 +222,7 @@ export class ReaderRole {
 
   #respondPage(tag: number, page: PageBuffer, done: boolean): boolean {
     const responses = this.#responses;
-    const resume = done ? 0 : page.lastKeyBytes;
+    const resume = done ? 0 : page.lastKeyEnd - page.lastKeyStart;
     const at = responses.reserve(PAGE_RESPONSE_HEADER_BYTES + resume + page.usedBytes);
     if (at === -1) return false;
     const { bytes } = responses;
@@ -231,7 +231,8 @@ export class ReaderRole {
     bytes[at + 2] = resume;
     bytes[at + 3] = resume >>> 8;
     writeUint32(bytes, at + 4, page.entries);
-    bytes.set(page.lastKey.subarray(0, resume), at + PAGE_RESPONSE_HEADER_BYTES);
+    const resumeAt = at + PAGE_RESPONSE_HEADER_BYTES;
+    copyBytes(page.lastKey, page.lastKeyStart, page.lastKeyStart + resume, bytes, resumeAt);
     copyBytes(page.bytes, 0, page.usedBytes, bytes, at + PAGE_RESPONSE_HEADER_BYTES + resume);
     responses.push(tag);
     return true;
@@ -243,15 +244,19 @@ class PageBuffer {
   bytes: Uint8Array = new Uint8Array(64 * 1024);
   usedBytes = 0;
   entries = 0;
-  lastKey: Uint8Array = new Uint8Array(256);
-  lastKeyBytes = 0;
+  /** The last key looked at, where the scan goes on after this page: `lastKey[lastKeyStart, lastKeyEnd)`. */
+  lastKey: Uint8Array = this.bytes;
+  lastKeyStart = 0;
+  lastKeyEnd = 0;
+  #skippedKey: Uint8Array = new Uint8Array(256);
   #maxBytes = 0;
   #maxEntries = 0;
 
   begin(maxBytes: number, maxEntries: number): void {
     this.usedBytes = 0;
     this.entries = 0;
-    this.lastKeyBytes = 0;
+    this.lastKeyStart = 0;
+    this.lastKeyEnd = 0;
     this.#maxBytes = maxBytes;
     this.#maxEntries = maxEntries;
   }
@@ -260,12 +265,14 @@ class PageBuffer {
     return this.usedBytes >= this.#maxBytes || this.entries >= this.#maxEntries;
   }
 
-  /** Where the scan goes on after this page. */
-  passed(keyBytes: Uint8Array, keyStart: number, keyEnd: number): void {
+  /** An entry that was looked at and is not part of the page. */
+  skip(keyBytes: Uint8Array, keyStart: number, keyEnd: number): void {
     const length = keyEnd - keyStart;
-    if (length > this.lastKey.length) this.lastKey = new Uint8Array(length);
-    for (let i = 0; i < length; i++) this.lastKey[i] = keyBytes[keyStart + i];
-    this.lastKeyBytes = length;
+    if (length > this.#skippedKey.length) this.#skippedKey = new Uint8Array(length);
+    copyBytes(keyBytes, keyStart, keyEnd, this.#skippedKey, 0);
+    this.lastKey = this.#skippedKey;
+    this.lastKeyStart = 0;
+    this.lastKeyEnd = length;
   }
 
   add(entry: RecordIterator): void {
@@ -279,6 +286,9 @@ class PageBuffer {
     copyBytes(entry.keyBytes, entry.keyStart, entry.keyEnd, this.bytes, at + PAGE_ENTRY_HEADER_BYTES);
     const recordAt = at + PAGE_ENTRY_HEADER_BYTES + keyLength;
     copyBytes(entry.recordBytes, entry.recordStart, entry.recordEnd, this.bytes, recordAt);
+    this.lastKey = this.bytes;
+    this.lastKeyStart = at + PAGE_ENTRY_HEADER_BYTES;
+    this.lastKeyEnd = recordAt;
     this.usedBytes = needed;
     this.entries++;
   }

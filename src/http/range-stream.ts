@@ -12,11 +12,10 @@ import type { EntryFraming } from './entry-framing.ts';
 import { OVERLOADED_SENTENCE, statusOfError } from './responses.ts';
 import type { EntryPage } from './services.ts';
 
-/** Keys and values asked for at a time. */
-const PAGE_BYTES = 128 * 1024;
-/** Room for a page of small entries with its framing. */
-const BLOCK_BYTES = 2 * PAGE_BYTES;
-/** Written at a time: above a page with its framing, below what a slow client needs long for. */
+/** Asked for at a time: little at first, as many scans are short, then twice as much each time. */
+const FIRST_PAGE_BYTES = 64 * 1024;
+const LAST_PAGE_BYTES = 512 * 1024;
+/** Written at a time: below what a slow client needs long for. */
 const WRITE_BYTES = 256 * 1024;
 
 export class RangeStream {
@@ -27,6 +26,7 @@ export class RangeStream {
   readonly #abort = new AbortController();
   readonly #closed = Promise.withResolvers<void>();
   #block: Buffer = Buffer.alloc(0);
+  #pageBytes = FIRST_PAGE_BYTES;
   #isClosed = false;
   #onWritten: (() => void) | null = null;
   #isWaitingForPage = false;
@@ -91,14 +91,17 @@ export class RangeStream {
       // Read while this one is framed and written, so that neither the disk nor the client waits for the other.
       if (!isLast) next = this.#askPage(resumeAfter, true, end);
       if (!this.#response.headersSent) this.#writeHead();
-      await this.#write(this.#frame(page, isLast), isLast);
+      const framed = this.#frame(page, isLast);
+      page[Symbol.dispose]();
+      await this.#write(framed, isLast);
       if (isLast || this.#isClosed) return;
     }
   }
 
   #askPage(start: Uint8Array, isExclusive: boolean, end: Buffer | null): Promise<EntryPage> {
     const { ranges } = this.#context.services;
-    const page = ranges.page(start, isExclusive, end, PAGE_BYTES, this.#abort.signal);
+    const page = ranges.page(start, isExclusive, end, this.#pageBytes, this.#abort.signal);
+    this.#pageBytes = Math.min(2 * this.#pageBytes, LAST_PAGE_BYTES);
     // Whoever awaits it is told. Nobody does when the client is gone before.
     page.catch(() => undefined);
     return page;
@@ -116,8 +119,8 @@ export class RangeStream {
 
   #frame(page: EntryPage, isLast: boolean): Buffer {
     const framing = this.#framing;
-    const most = page.bytes.length + page.entries * framing.overheadBytes + framing.end.length;
-    if (most > this.#block.length) this.#block = Buffer.allocUnsafeSlow(Math.max(most, BLOCK_BYTES));
+    const most = page.usedBytes + page.entries * framing.overheadBytes + framing.end.length;
+    if (most > this.#block.length) this.#block = Buffer.allocUnsafeSlow(most + (most >>> 2));
     let length = 0;
     while (page.next()) length = framing.writeEntry(this.#block, length, page);
     if (isLast) length += framing.end.copy(this.#block, length);

@@ -33,10 +33,11 @@ export interface EntityService {
   delete(key: Uint8Array, ack: number, from: number, reply: EntityReply): void;
 }
 
-/** Entries in key order without deletions, to be walked once with `next`. */
-export interface EntryPage {
-  /** What the entries lie in, with whatever is between them: never fewer bytes than keys and values together. */
+/** Entries in key order without deletions, to be walked once with `next` and disposed of then. */
+export interface EntryPage extends Disposable {
   readonly bytes: Uint8Array;
+  /** What the entries take of `bytes`, with whatever is between them: never less than keys and values together. */
+  readonly usedBytes: number;
   /** At most so many. */
   readonly entries: number;
   /** The current entry: key `bytes[keyStart, keyEnd)`, value `bytes[valueStart, valueEnd)`. */

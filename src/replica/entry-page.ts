@@ -1,9 +1,10 @@
 import { recordExpiryMs, recordValueStart } from '../../native-free-lsm/index.ts';
 import type { RangePage } from './storage-engine.ts';
 
-/** The entries of a page as clients see them: values without header, nothing expired. To be walked once. */
-export class EntryPage {
+/** The entries of a page as clients see them: values without header, nothing expired. To be walked once, and disposed of. */
+export class EntryPage implements Disposable {
   readonly bytes: Uint8Array;
+  readonly usedBytes: number;
   /** At most so many. */
   readonly entries: number;
   readonly done: boolean;
@@ -19,6 +20,7 @@ export class EntryPage {
   /** @param nowMs what expires then or before is left out */
   constructor(page: RangePage, nowMs: number) {
     this.bytes = page.bytes;
+    this.usedBytes = page.usedBytes;
     this.entries = page.entries;
     this.done = page.done;
     this.resumeAfter = page.resumeAfter;
@@ -40,5 +42,9 @@ export class EntryPage {
       return true;
     }
     return false;
+  }
+
+  [Symbol.dispose](): void {
+    this.#page[Symbol.dispose]();
   }
 }

@@ -21,7 +21,7 @@ import { type RangePage, type StorageEngine, WriteStatus } from './storage-engin
 import { isExpected, isPoison, storageError, storageReason } from './storage-fault.ts';
 
 const LOG_PERIOD_MS = 5_000;
-const MAX_PAGE_ENTRIES = 4_096;
+const MAX_PAGE_ENTRIES = 32_768;
 
 /** The node's hybrid clock as a replica needs it. */
 export interface TimestampJudge {

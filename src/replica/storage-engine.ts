@@ -47,9 +47,11 @@ export interface RangeRequest {
   readonly includeTombstones: boolean;
 }
 
-/** Entries in key order, to be walked once with `next`. */
-export interface RangePage {
+/** Entries in key order, to be walked once with `next` and disposed of then: its memory serves for others. */
+export interface RangePage extends Disposable {
   readonly bytes: Uint8Array;
+  /** Of `bytes`: where the entries end. */
+  readonly usedBytes: number;
   readonly entries: number;
   /** The current entry: key `bytes[keyStart, keyEnd)`, record `bytes[recordStart, recordEnd)`. */
   readonly keyStart: number;

@@ -3,6 +3,7 @@ import type { EntryPage } from '../../src/http/services.ts';
 /** A page of entries given as text. */
 export class FakePage implements EntryPage {
   readonly bytes: Uint8Array;
+  readonly usedBytes: number;
   readonly entries: number;
   readonly done: boolean;
   readonly resumeAfter: Uint8Array | null;
@@ -16,6 +17,7 @@ export class FakePage implements EntryPage {
   constructor(entries: readonly (readonly [string | Uint8Array, string | Uint8Array])[], done: boolean) {
     const parts = entries.map(([key, value]) => [Buffer.from(key), Buffer.from(value)] as const);
     this.bytes = Buffer.concat(parts.flat());
+    this.usedBytes = this.bytes.length;
     this.entries = parts.length;
     this.done = done;
     this.resumeAfter = done ? null : parts[parts.length - 1][0];
@@ -30,5 +32,10 @@ export class FakePage implements EntryPage {
     this.valueStart = this.keyEnd;
     this.valueEnd = this.valueStart + valueLength;
     return true;
+  }
+
+  [Symbol.dispose](): void {
+    // What is used after it shows.
+    this.bytes.fill(0xff);
   }
 }

@@ -1,7 +1,8 @@
 import type { RangePage } from '../../src/replica/storage-engine.ts';
 
-/** What is left of a page, as copies. */
-export function pageEntries(page: RangePage): [key: Buffer, record: Buffer][] {
+/** What is left of a page, as copies; disposes of it. */
+export function pageEntries(asked: RangePage): [key: Buffer, record: Buffer][] {
+  using page = asked;
   const entries: [Buffer, Buffer][] = [];
   while (page.next()) {
     const key = Buffer.from(page.bytes.subarray(page.keyStart, page.keyEnd));
