@@ -73,7 +73,7 @@ export const DEFAULT_OPTIONS: EngineOptions = {
   readers: 1,
   maxOpenFilesPerThread: 256,
   blockSizeBytes: 4 * KIB,
-  bottomBlockSizeBytes: 16 * KIB,
+  bottomBlockSizeBytes: 8 * KIB,
   bottomCompression: 'none',
   zstdLevel: 1,
   bottomBloomBitsPerKey: 10,

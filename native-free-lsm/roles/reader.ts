@@ -118,9 +118,9 @@ export class ReaderRole {
     const lookup = this.#lookup;
     const hit = this.#hit;
     lookup.begin(view, bytes, keyStart, keyEnd, readUint32(bytes, at + 8));
-    lookup.resume(readUint32(bytes, at + 12), readUint32(bytes, at + 16));
+    lookup.resume(readUint32(bytes, at + 12), readUint32(bytes, at + 16), readUint32(bytes, at + 20));
     let cached = 0;
-    while (lookup.next()) {
+    do {
       let block: Uint8Array;
       let start = 0;
       let end: number;
@@ -137,7 +137,7 @@ export class ReaderRole {
       if (searchBlock(block, start, end, bytes, keyStart, keyEnd, hit)) {
         return this.#respond(tag, ReadStatus.found, cached, block, hit.recordStart, hit.recordEnd);
       }
-    }
+    } while (lookup.next());
     return this.#respond(tag, ReadStatus.absent, cached, bytes, 0, 0);
   }
 
