@@ -229,6 +229,27 @@ test('a manifest that cannot be created leaves the one before in force', async (
   assert.equal(fs.callCount, first);
 });
 
+test('a frame of a tag that a later version gave out is called so', async () => {
+  for (const [tag, code] of [
+    [3, 'UNSUPPORTED_FORMAT'],
+    [1, 'CORRUPTION'],
+    [0, 'CORRUPTION'],
+  ] as const) {
+    const fs = directory();
+    const manifest = Manifest.create(fs, DIRECTORY, EMPTY);
+    const at = manifest.sizeBytes;
+    await manifest.append(EDITS[0]);
+    await manifest.close();
+    const bytes = Buffer.from(fs.contents(FIRST));
+    const end = at + 32 + bytes.readUInt32LE(at + 8);
+    // The tag is the second word of the body; the checksum goes over all behind it.
+    bytes.writeUInt32LE(tag, at + 36);
+    bytes.writeUInt32LE(crc32(bytes.subarray(at + 8, end)), at + 4);
+    fs.place(FIRST, bytes);
+    assert.throws(() => Manifest.recover(fs, DIRECTORY), { code, file: FIRST, offset: at }, `tag ${tag}`);
+  }
+});
+
 test('the bytes of the example in FORMAT.md', async () => {
   const fs = directory();
   const manifest = Manifest.create(fs, DIRECTORY, EMPTY);
