@@ -5,7 +5,6 @@ import { fileSystemError, MemoryFileSystem } from '../../../../native-free-lsm/f
 import { Manifest } from '../../../../native-free-lsm/version/manifest.ts';
 import type { ManifestState } from '../../../../native-free-lsm/version/manifest-reader.ts';
 import { Version, type VersionEdit } from '../../../../native-free-lsm/version/version.ts';
-import { formatExample } from '../../../support/format-example.ts';
 import { table } from './version-support.ts';
 
 const DIRECTORY = '/db';
@@ -248,18 +247,4 @@ test('a frame of a tag that a later version gave out is called so', async () => 
     fs.place(FIRST, bytes);
     assert.throws(() => Manifest.recover(fs, DIRECTORY), { code, file: FIRST, offset: at }, `tag ${tag}`);
   }
-});
-
-test('the bytes of the example in FORMAT.md', async () => {
-  const fs = directory();
-  const manifest = Manifest.create(fs, DIRECTORY, EMPTY);
-  const timestamps = { smallestTimestamp: 2 ** 40, largestTimestamp: 2 ** 40 };
-  const added = [table(1, 0, 'a', 'b', timestamps)];
-  await manifest.append({ added, removed: [], oldestGeneration: 2, nextFileId: 2 });
-  await manifest.close();
-  assert.equal(
-    Buffer.from(fs.contents(FIRST)).toString('hex'),
-    formatExample('manifest-example').toString('hex'),
-  );
-  assert.equal(Buffer.from(fs.contents('/db/CURRENT')).toString(), 'MANIFEST-000001 5a055f23\n');
 });

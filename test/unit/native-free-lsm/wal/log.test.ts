@@ -10,7 +10,6 @@ import {
   FILE_HEADER_BYTES,
 } from '../../../../native-free-lsm/wal/log-format.ts';
 import { LogWriter } from '../../../../native-free-lsm/wal/log-writer.ts';
-import { formatExample } from '../../../support/format-example.ts';
 import { DIRECTORY, frames, GENERATION, LOG_PATH, put, replay, shown } from './log-support.ts';
 
 function create(fs = new MemoryFileSystem()): { fs: MemoryFileSystem; log: LogWriter } {
@@ -278,14 +277,4 @@ test('what a later version wrote is called so, and what no version writes is dam
   assert.equal(refused(setting(17, 2)), 'UNSUPPORTED_FORMAT');
   assert.equal(refused(setting(8, 0)), 'CORRUPTION');
   assert.equal(refused(setting(17, 0)), 'CORRUPTION');
-});
-
-test('the bytes of the example in FORMAT.md', () => {
-  const { fs, log } = create();
-  append(log, put('key1', 'v', 4096));
-  log.finish();
-  assert.equal(
-    Buffer.from(fs.contents(LOG_PATH)).toString('hex'),
-    formatExample('log-example').toString('hex'),
-  );
 });
