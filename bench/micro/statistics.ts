@@ -1,7 +1,7 @@
 /**
  * What several rounds of one case come to, and whether two such figures differ. Pure.
  *
- * A round is one fresh thread, and the median of its samples is one figure. Samples within a round agree with one
+ * A round is one fresh thread, and its samples come to one figure. Samples within a round agree with one
  * another far better than rounds do, which differ in what the compiler made of the code and in what the machine was
  * doing meanwhile; so the margin is that of the rounds.
  */

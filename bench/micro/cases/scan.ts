@@ -5,7 +5,7 @@ import type { TableWriterOptions } from '../../../native-free-lsm/sstable/table-
 import { type Entry, evenEntries, openTable, recordOf, sumOf, TABLE_OPTIONS } from '../inputs.ts';
 import type { MicroCase, PreparedCase } from '../micro-case.ts';
 
-const KEYS = 8192;
+const KEYS = 4096;
 const READAHEAD_BYTES = 256 * 1024;
 const ZSTD: TableWriterOptions = { ...TABLE_OPTIONS, compression: 'zstd', blockSizeBytes: 16 * 1024 };
 

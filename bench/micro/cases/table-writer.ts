@@ -2,7 +2,7 @@ import { TableWriter, type TableWriterOptions } from '../../../native-free-lsm/s
 import { DIRECTORY, emptyFileSystem, evenEntries, sumOf, TABLE_OPTIONS } from '../inputs.ts';
 import type { MicroCase } from '../micro-case.ts';
 
-const KEYS = 8192;
+const KEYS = 4096;
 
 /** To a file system of memory: what is measured is putting the table together, not a disk. */
 function writing(name: string, options: TableWriterOptions): MicroCase {
