@@ -1,4 +1,6 @@
+import { encodeRecord, Page, packPage } from '../../../native-free-lsm/index.ts';
 import { chunkFraming, type EntryFraming, msgpackFraming } from '../../../src/http/entry-framing.ts';
+import { EntryPage } from '../../../src/replica/entry-page.ts';
 import { evenKey } from '../inputs.ts';
 import type { MicroCase } from '../micro-case.ts';
 
@@ -9,18 +11,17 @@ function framing(name: string, form: EntryFraming, valueBytes: number, entryByte
     name: `entry framing: ${name}, value of ${valueBytes} bytes`,
     operations: ENTRIES,
     prepare: () => {
-      const keys = Array.from({ length: ENTRIES }, (_, index) => evenKey(index));
-      const value = Buffer.alloc(valueBytes, 'v');
-      const target = Buffer.alloc(ENTRIES * (entryBytes + 16));
+      const fields = { timestamp: 1, writer: 1, tombstone: false, from: 3, expiryMs: 0 };
+      const value = encodeRecord(fields, Buffer.alloc(valueBytes, 'v'));
+      const entries = Array.from({ length: ENTRIES }, (_, index) => [evenKey(index), value] as const);
+      const { bytes, usedBytes } = packPage(entries, true, null);
+      const target = Buffer.alloc(usedBytes + ENTRIES * form.overheadBytes);
       return {
         run: () => {
+          const page = new EntryPage(new Page(bytes, usedBytes, ENTRIES, true, null), 0);
           let at = 0;
-          let asked = 0;
-          for (const key of keys) {
-            asked += form.entryBytes(key.length, value.length);
-            at = form.writeEntry(target, at, key, value);
-          }
-          return at === asked ? at : -1;
+          while (page.next()) at = form.writeEntry(target, at, page);
+          return at;
         },
         expected: ENTRIES * entryBytes,
       };
