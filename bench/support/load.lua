@@ -1,0 +1,19 @@
+-- Keys key1 … keyKEYS, drawn at random, with SUFFIX behind; values of 6 to 9 bytes: see
+-- bench/README.md. METHOD is PUT or GET.
+local method = os.getenv("METHOD") or "GET"
+local keys = tonumber(os.getenv("KEYS") or "100000")
+local suffix = os.getenv("SUFFIX") or ""
+local counter = 0
+function init(args) math.randomseed(tonumber(os.getenv("SEED") or "7")) end
+function request()
+  counter = counter + 1
+  local n = math.random(keys)
+  local body = nil
+  if method == "PUT" then body = "value" .. (counter % 10000) end
+  return wrk.format(method, "/v0/entity?id=key" .. n .. suffix, nil, body)
+end
+function done(summary, latency, requests)
+  io.write(string.format("RESULT %d %d %d %d %d %d %d\n", summary.requests, summary.duration,
+    latency:percentile(50), latency:percentile(99), latency:percentile(99.9), summary.errors.status,
+    summary.errors.connect + summary.errors.read + summary.errors.write + summary.errors.timeout))
+end
