@@ -65,7 +65,18 @@ export class BenchContext implements AsyncDisposable {
   /** The product over the prepared data; started again if need be. */
   async lsm(): Promise<BenchCluster> {
     await this.data();
+    if (this.#clusters.has('lsm-on-main')) await this.stopClusters();
     return await this.#cluster('lsm', { nodes: NODES, directory: this.filledDirectory, engine: ['lsm'] });
+  }
+
+  /**
+   * Another cluster over the prepared data, which no two can have at a time: those that run are stopped.
+   * @param engine arguments of node-entry.ts
+   */
+  async only(...engine: readonly string[]): Promise<BenchCluster> {
+    await this.data();
+    await this.stopClusters();
+    return await this.#cluster(engine.join(' '), { nodes: NODES, directory: this.filledDirectory, engine });
   }
 
   /** The same cluster over a Map that holds the same keys. */

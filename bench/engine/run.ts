@@ -10,9 +10,11 @@ import { parseSize } from '../../src/config/units.ts';
 import { BenchContext, type RunSettings } from './context.ts';
 import { describeFinding, type Figure, type Finding, isReached } from './figure.ts';
 import { getHot, getUniform, put } from './figures/against-map.ts';
+import { fillAgainstDd } from './figures/fill.ts';
+import { getAbsent, getCold, getOnMain } from './figures/reads.ts';
 
 /** In the order they run: those that write come after those that read. */
-const FIGURES: readonly Figure[] = [getUniform, getHot, put];
+const FIGURES: readonly Figure[] = [fillAgainstDd, getUniform, getHot, getAbsent, getOnMain, getCold, put];
 
 const HELP = `node bench/engine/run.ts [flags]
 

@@ -119,7 +119,12 @@ export class BenchCluster implements AsyncDisposable {
     const [port] = await freePortRow(count);
     const settings = { ...defaultNodeSettings(), logLevel: 'error' as const, ...options.settings };
     const local = { nodes: count, host: '127.0.0.1', port, dataDirectory: directory, restart: false };
-    const configs = await planLocalCluster(local, settings).configure();
+    const planned = await planLocalCluster(local, settings).configure();
+    // As a topology file would say it, so that `serve --topology` can start a node of it again.
+    const configs = planned.map((config) => ({
+      ...config,
+      topology: { ...config.topology, cluster: config.clusterId },
+    }));
     const command = [...execArgv, ENTRY, ...engine];
     const nodes = configs.map((config, i) => new BenchNode(config, port + i, command));
     const cluster = new BenchCluster(directory, nodes);

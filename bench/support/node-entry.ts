@@ -5,10 +5,13 @@
  *   lsm-on-main          the same, but its tables are searched on the main thread
  *   map KEYS VALUE_SIZE  a Map in memory that holds what `fill` would make
  */
+import { RecordStore, recordSizeBytes } from '../../native-free-lsm/index.ts';
 import { hostNode } from '../../src/cli/node-host.ts';
 import type { NodeOptions } from '../../src/node.ts';
 import { openFilledMap } from './filled-map.ts';
+import { SearchOnMainExecutor } from './search-on-main.ts';
 
+const MAX_KEY_BYTES = 4096;
 const [, , engine, ...sizes] = process.argv;
 
 hostNode(async () => {
@@ -22,9 +25,26 @@ function storageOpener(): NodeOptions['openStorage'] {
   switch (engine) {
     case 'lsm':
       return undefined;
+    case 'lsm-on-main':
+      return openOnMain;
     case 'map':
       return async () => openFilledMap(Number(sizes[0]), Number(sizes[1]));
     default:
       throw new Error(`there is no engine ${engine}`);
   }
 }
+
+/** With what src/node.ts gives the engine, as far as reads see it. */
+const openOnMain: NodeOptions['openStorage'] = async (directory, settings) =>
+  RecordStore.open(
+    directory,
+    {
+      durability: settings.durability,
+      maxRecordBytes: MAX_KEY_BYTES + recordSizeBytes(settings.maxValueBytes, true),
+      memtableBytes: settings.memtableBytes,
+      blockCacheBytes: settings.blockCacheBytes,
+      readers: 1,
+      dropTombstonesBelow: 0,
+    },
+    { executor: (context) => new SearchOnMainExecutor(context) },
+  );

@@ -14,6 +14,8 @@ export interface Load {
   readonly keys?: number;
   /** Behind every key: makes keys that are not there but sort between those that are. */
   readonly suffix?: string;
+  /** Bytes of each value put; 6 to 9 when left out. */
+  readonly valueBytes?: number;
   /** Of the order in which keys are drawn. */
   readonly seed?: number;
 }
@@ -32,10 +34,17 @@ export interface LoadResult {
 
 /** One closed-loop run. */
 export async function wrk(port: number, load: Load): Promise<LoadResult> {
-  const { method, seconds, keys = KEYS, suffix = '', seed = 7 } = load;
+  const { method, seconds, keys = KEYS, suffix = '', seed = 7, valueBytes = 0 } = load;
   const url = `http://127.0.0.1:${port}/v0/entity`;
   const child = spawn('wrk', ['-t1', `-c${CONNECTIONS}`, `-d${seconds}s`, '-s', SCRIPT, url], {
-    env: { ...process.env, METHOD: method, KEYS: String(keys), SUFFIX: suffix, SEED: String(seed) },
+    env: {
+      ...process.env,
+      METHOD: method,
+      KEYS: String(keys),
+      SUFFIX: suffix,
+      VALUE: String(valueBytes),
+      SEED: String(seed),
+    },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   let output = '';
