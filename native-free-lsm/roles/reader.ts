@@ -1,3 +1,4 @@
+import { BlockCacheView } from '../cache/block-cache-view.ts';
 import { compareBytes, copyBytes } from '../format/bytes.ts';
 import { isTombstone, readUint32, writeUint32 } from '../format/record.ts';
 import type { FileSystem } from '../fs/file-system.ts';
@@ -42,7 +43,7 @@ export class ReaderRole {
   readonly #descriptors: DescriptorCache;
   readonly #tracker: ViewTracker;
   readonly #loader: BlockLoader;
-  readonly #cache: Uint8Array;
+  readonly #cache: BlockCacheView;
   readonly #lookup = new TableLookup();
   readonly #hit: BlockHit = { recordStart: 0, recordEnd: 0 };
   readonly #page = new PageBuffer();
@@ -55,7 +56,7 @@ export class ReaderRole {
     this.#descriptors = new DescriptorCache(fs, init.options.maxOpenFilesPerThread);
     this.#tracker = new ViewTracker(init.control, init.arenas, inbox, this.#descriptors);
     this.#loader = new BlockLoader(fs, this.#descriptors, this.#words, init.thread);
-    this.#cache = new Uint8Array(init.cache);
+    this.#cache = new BlockCacheView(init.cache);
   }
 
   get finished(): boolean {
@@ -119,6 +120,7 @@ export class ReaderRole {
     const hit = this.#hit;
     lookup.begin(view, bytes, keyStart, keyEnd, readUint32(bytes, at + 8));
     lookup.resume(readUint32(bytes, at + 12), readUint32(bytes, at + 16), readUint32(bytes, at + 20));
+    const cache = this.#cache;
     let cached = 0;
     do {
       let block: Uint8Array;
@@ -127,9 +129,13 @@ export class ReaderRole {
       if (cacheStart !== NO_CACHE && cached === 0) {
         // The first block is the one main has reserved the place for.
         start = cacheStart;
-        end = this.#loader.loadInto(lookup.reader, lookup.ordinal, this.#cache, start);
-        block = this.#cache;
+        block = cache.bytes;
+        end = this.#loader.loadInto(lookup.reader, lookup.ordinal, block, start);
         cached = 1;
+      } else if (cache.find(lookup.reader.metadata.id, lookup.ordinal)) {
+        block = cache.bytes;
+        start = cache.dataStart;
+        end = cache.dataEnd;
       } else {
         end = this.#loader.load(lookup.reader, lookup.ordinal);
         block = this.#loader.scratch;

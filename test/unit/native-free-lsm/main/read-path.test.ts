@@ -236,3 +236,24 @@ test('a page has at least one entry whatever its limits, so that every scan ends
   assert.deepEqual(page.resumeAfter, key(0));
   await simulation.settle(store.close());
 });
+
+test('a lookup that goes past a block from disk finds the next one in the cache', async () => {
+  const simulation = new EngineSimulation();
+  // Without filters a table that spans the key has to be looked into.
+  const store = simulation.openStore({ bloomBitsPerKey: 0, l0CompactionTables: 4 });
+  const write = (name: string, timestamp: number) =>
+    simulation.settle(writeRecordTo(store, Buffer.from(name), record(timestamp, name)));
+  const blocksRead = () => store.stats().tableReadsByThread['reader-1'];
+  await write('b', 1);
+  await simulation.settle(store.compact());
+  await simulation.settle(readRecord(store, Buffer.from('b')));
+  assert.equal(blocksRead(), 1);
+  await write('a', 2);
+  await write('c', 3);
+  await simulation.settle(store.flush());
+  assert.deepEqual(await simulation.settle(readRecord(store, Buffer.from('b'))), record(1, 'b'));
+  assert.equal(blocksRead(), 2, "the upper table's block only");
+  assert.deepEqual(await simulation.settle(readRecord(store, Buffer.from('b'))), record(1, 'b'));
+  assert.equal(blocksRead(), 2);
+  await simulation.settle(store.close());
+});
