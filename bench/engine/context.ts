@@ -7,6 +7,7 @@ import { type FilledData, prepareData } from './data.ts';
 
 export const NODES = 3;
 export const VALUE_BYTES = 1024;
+export const HOT_KEYS = 100_000;
 
 export interface RunSettings {
   /** Small data and short runs: for trying the harness, not for figures. */
@@ -28,7 +29,10 @@ export class BenchContext implements AsyncDisposable {
   readonly settings: RunSettings;
   readonly directory: string;
   readonly #startedMs = performance.now();
-  readonly #clusters = new Map<string, BenchCluster>();
+  /** Also those that are still starting. */
+  readonly #clusters = new Map<string, Promise<BenchCluster>>();
+  /** Of figures that are under way. */
+  readonly #adopted = new Set<AsyncDisposable>();
   #data: FilledData | undefined;
 
   constructor(settings: RunSettings) {
@@ -62,6 +66,12 @@ export class BenchContext implements AsyncDisposable {
     return this.#data;
   }
 
+  /** N of key1 … keyN, over which most figures are taken: a tenth of a small fill. */
+  async hotKeys(): Promise<number> {
+    const { keys } = await this.data();
+    return Math.min(HOT_KEYS, Math.ceil(keys / 10));
+  }
+
   /** The product over the prepared data; started again if need be. */
   async lsm(): Promise<BenchCluster> {
     await this.data();
@@ -89,23 +99,37 @@ export class BenchContext implements AsyncDisposable {
     return await this.#cluster('map', { nodes: NODES, directory, engine });
   }
 
+  /** Has something disposed of should the run be interrupted. */
+  adopt<Resource extends AsyncDisposable>(resource: Resource): Resource {
+    this.#adopted.add(resource);
+    return resource;
+  }
+
   /** For figures that need the data or the machine for themselves. */
   async stopClusters(): Promise<void> {
-    for (const cluster of this.#clusters.values()) await cluster[Symbol.asyncDispose]();
+    for (const starting of this.#clusters.values()) {
+      // One that did not start has stopped what did.
+      const cluster = await starting.catch(() => undefined);
+      await cluster?.[Symbol.asyncDispose]();
+    }
     this.#clusters.clear();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stopClusters();
+    for (const resource of this.#adopted) await resource[Symbol.asyncDispose]();
     if (this.settings.dataDirectory === undefined) rmSync(this.directory, { recursive: true, force: true });
   }
 
   async #cluster(name: string, options: BenchClusterOptions): Promise<BenchCluster> {
-    const running = this.#clusters.get(name);
-    if (running !== undefined) return running;
-    this.progress(`starting ${options.nodes} nodes over ${name}`);
-    const cluster = await BenchCluster.start(options);
-    this.#clusters.set(name, cluster);
+    let starting = this.#clusters.get(name);
+    if (starting === undefined) {
+      this.progress(`starting ${options.nodes} nodes over ${name}`);
+      starting = BenchCluster.start(options);
+      this.#clusters.set(name, starting);
+      starting.catch(() => this.#clusters.delete(name));
+    }
+    const cluster = await starting;
     await cluster.settled();
     return cluster;
   }

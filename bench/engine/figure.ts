@@ -1,4 +1,5 @@
 /** What a benchmark prints: figures, each with the bound it is to keep. */
+import type { Need } from '../support/needs.ts';
 import type { BenchContext } from './context.ts';
 
 export type Bound = { readonly least: number } | { readonly most: number };
@@ -20,6 +21,7 @@ export interface Figure {
   readonly name: string;
   /** What is held against what. */
   readonly title: string;
+  readonly needs: readonly Need[];
   run(context: BenchContext): Promise<Finding[]>;
 }
 

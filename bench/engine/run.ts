@@ -7,14 +7,37 @@ import os from 'node:os';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { parseSize } from '../../src/config/units.ts';
+import { endAllBound } from '../support/bound-child.ts';
+import { checkNeeds } from '../support/needs.ts';
 import { BenchContext, type RunSettings } from './context.ts';
 import { describeFinding, type Figure, type Finding, isReached } from './figure.ts';
 import { getHot, getUniform, put } from './figures/against-map.ts';
+import { aloneGet, alonePut, aloneRange } from './figures/alone.ts';
 import { fillAgainstDd } from './figures/fill.ts';
+import { memory } from './figures/memory.ts';
+import { overwrites, overwritesSmall } from './figures/overwrites.ts';
+import { range } from './figures/range.ts';
 import { getAbsent, getCold, getOnMain } from './figures/reads.ts';
+import { restart } from './figures/restart.ts';
 
 /** In the order they run: those that write come after those that read. */
-const FIGURES: readonly Figure[] = [fillAgainstDd, getUniform, getHot, getAbsent, getOnMain, getCold, put];
+const FIGURES: readonly Figure[] = [
+  fillAgainstDd,
+  getUniform,
+  getHot,
+  getAbsent,
+  getOnMain,
+  getCold,
+  put,
+  restart,
+  overwrites,
+  overwritesSmall,
+  range,
+  alonePut,
+  aloneGet,
+  aloneRange,
+  memory,
+];
 
 const HELP = `node bench/engine/run.ts [flags]
 
@@ -99,16 +122,25 @@ async function measure(figure: Figure, context: BenchContext): Promise<Result> {
 async function main(): Promise<void> {
   const figures = chosenFigures();
   const settings = readSettings();
+  await checkNeeds(new Set(figures.flatMap(({ needs }) => needs)));
   const results: Result[] = [];
   await using context = new BenchContext(settings);
+  let isStopping = false;
   const stop = (): void => {
+    isStopping = true;
     process.off('SIGINT', stop);
     process.off('SIGTERM', stop);
-    void context[Symbol.asyncDispose]().finally(() => process.exit(130));
+    void endAllBound()
+      .then(() => context[Symbol.asyncDispose]())
+      .finally(() => process.exit(130));
   };
   process.on('SIGINT', stop);
   process.on('SIGTERM', stop);
-  for (const figure of figures) results.push(await measure(figure, context));
+  for (const figure of figures) {
+    results.push(await measure(figure, context));
+    // What is under way fails as its processes end; the handler does the rest.
+    if (isStopping) return await new Promise(() => undefined);
+  }
   if (flags.json !== undefined) {
     const machine = { node: process.version, cpu: os.cpus()[0]?.model, cores: os.availableParallelism() };
     const findings = results.map((result) => ({
@@ -123,6 +155,11 @@ async function main(): Promise<void> {
   if (failed) process.exitCode = 1;
 }
 
-if (flags.help) console.log(HELP);
-else if (flags.list) for (const { name, title } of FIGURES) console.log(`${name.padEnd(16)} ${title}`);
-else await main();
+try {
+  if (flags.help) console.log(HELP);
+  else if (flags.list) for (const { name, title } of FIGURES) console.log(`${name.padEnd(18)} ${title}`);
+  else await main();
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
+}

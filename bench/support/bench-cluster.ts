@@ -29,6 +29,7 @@ export interface Status {
   readonly node: { readonly state: string };
   readonly peers: readonly { readonly state: string }[];
   readonly engine: {
+    readonly estimatedKeys: number;
     readonly liveBytes: number;
     readonly diskBytes: number;
     readonly tablesByLevel: readonly number[];

@@ -2,12 +2,11 @@
  * Keeps files out of the page cache without root: `dd iflag=nocache count=0` advises the kernel to drop a file
  * (POSIX_FADV_DONTNEED, which Node has no call for), again and again, and `fincore` says what is left.
  */
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
+import { endBound, runBound, spawnBound } from './bound-child.ts';
 
-const run = promisify(execFile);
 const MIB = 2 ** 20;
 const PAUSE_SECONDS = 0.5;
 /** Tables come and go: each pass looks anew. Only files that are synced can be dropped, as tables are. */
@@ -22,17 +21,15 @@ done`;
 export class ColdPageCache implements AsyncDisposable {
   readonly #directory: string;
   readonly #loop: ChildProcess;
-  readonly #ended: Promise<unknown>;
 
   private constructor(directory: string, loop: ChildProcess) {
     this.#directory = directory;
     this.#loop = loop;
-    this.#ended = new Promise((resolve) => loop.once('close', resolve));
   }
 
   /** Resolves when the tables below `directory` have been dropped once. */
   static async start(directory: string): Promise<ColdPageCache> {
-    const loop = spawn('sh', ['-c', LOOP, directory], {
+    const loop = spawnBound('sh', ['-c', LOOP, directory], {
       stdio: ['ignore', 'pipe', 'inherit'],
       detached: true,
     });
@@ -55,8 +52,7 @@ export class ColdPageCache implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     // The whole group: the shell's dd and sleep too.
-    if (this.#loop.pid !== undefined) process.kill(-this.#loop.pid, 'SIGKILL');
-    await this.#ended;
+    await endBound(this.#loop);
   }
 
   async #column(name: 'RES' | 'SIZE'): Promise<number> {
@@ -64,9 +60,7 @@ export class ColdPageCache implements AsyncDisposable {
       .filter((file) => file.endsWith('.sst'))
       .map((file) => join(this.#directory, file));
     const args = ['--raw', '--bytes', '--noheadings', '--output', name, ...files];
-    const { stdout } = await run('fincore', args).catch((error: Error) => {
-      throw new Error(`fincore cannot be run (util-linux has it): ${error.message}`);
-    });
-    return stdout.split('\n').reduce((sum, line) => sum + Number(line), 0);
+    const { output } = await runBound('fincore', args);
+    return output.split('\n').reduce((sum, line) => sum + Number(line), 0);
   }
 }

@@ -1,6 +1,6 @@
 /** wrk as a load generator: closed loop, one thread, 64 connections. */
-import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { runBound } from './bound-child.ts';
 
 const SCRIPT = fileURLToPath(new URL('./load.lua', import.meta.url));
 const CONNECTIONS = 64;
@@ -36,25 +36,16 @@ export interface LoadResult {
 export async function wrk(port: number, load: Load): Promise<LoadResult> {
   const { method, seconds, keys = KEYS, suffix = '', seed = 7, valueBytes = 0 } = load;
   const url = `http://127.0.0.1:${port}/v0/entity`;
-  const child = spawn('wrk', ['-t1', `-c${CONNECTIONS}`, `-d${seconds}s`, '-s', SCRIPT, url], {
-    env: {
-      ...process.env,
-      METHOD: method,
-      KEYS: String(keys),
-      SUFFIX: suffix,
-      VALUE: String(valueBytes),
-      SEED: String(seed),
-    },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  let output = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    output += text;
-  });
-  await new Promise<void>((resolve, reject) => {
-    child.once('error', () => reject(new Error("wrk cannot be run: install it, Debian's package is wrk")));
-    child.once('close', () => resolve());
-  });
+  const args = ['-t1', `-c${CONNECTIONS}`, `-d${seconds}s`, '-s', SCRIPT, url];
+  const env = {
+    ...process.env,
+    METHOD: method,
+    KEYS: String(keys),
+    SUFFIX: suffix,
+    VALUE: String(valueBytes),
+    SEED: String(seed),
+  };
+  const { output } = await runBound('wrk', args, { env });
   const figures = /RESULT (\d+) (\d+) (\d+) (\d+) (\d+) (\d+) (\d+)/.exec(output);
   if (figures === null) throw new Error(`wrk said: ${output}`);
   const [requests, micros, p50, p99, p999, errors, failures] = figures.slice(1).map(Number);

@@ -1,10 +1,9 @@
 /** Throughput through the cluster against the same cluster over a Map in memory. */
 import { wrk } from '../../support/wrk.ts';
-import type { BenchContext } from '../context.ts';
+import { type BenchContext, HOT_KEYS } from '../context.ts';
 import { digits, type Figure, type Finding, median } from '../figure.ts';
 import { describeNodes, describeTurns, type Turns, takeTurns } from '../turns.ts';
 
-const HOT_KEYS = 100_000;
 const LEAST_POOL_SHARE = 0.8;
 
 async function measure(
@@ -24,13 +23,10 @@ async function measure(
   return { turns, nodes: await describeNodes(lsm) };
 }
 
-async function hotKeys(context: BenchContext): Promise<number> {
-  return Math.min(HOT_KEYS, (await context.data()).keys);
-}
-
 export const getUniform: Figure = {
   name: 'get-uniform',
   title: 'GET 2/3 over all keys against the Map engine',
+  needs: ['wrk'],
   async run(context): Promise<Finding[]> {
     const { keys } = await context.data();
     const { turns, nodes } = await measure(context, 'GET', keys);
@@ -61,8 +57,9 @@ export const getUniform: Figure = {
 export const getHot: Figure = {
   name: 'get-hot',
   title: `GET 2/3 over key1 … key${HOT_KEYS} against the Map engine`,
+  needs: ['wrk'],
   async run(context): Promise<Finding[]> {
-    const { turns, nodes } = await measure(context, 'GET', await hotKeys(context));
+    const { turns, nodes } = await measure(context, 'GET', await context.hotKeys());
     const detail = [describeTurns(turns), ...nodes].join('\n      ');
     return [{ what: 'throughput', figure: turns.ratio, unit: 'x', bound: { least: 0.8 }, detail }];
   },
@@ -71,8 +68,9 @@ export const getHot: Figure = {
 export const put: Figure = {
   name: 'put',
   title: `PUT 2/3 over key1 … key${HOT_KEYS} against the Map engine`,
+  needs: ['wrk'],
   async run(context): Promise<Finding[]> {
-    const { turns, nodes } = await measure(context, 'PUT', await hotKeys(context));
+    const { turns, nodes } = await measure(context, 'PUT', await context.hotKeys());
     const detail = [describeTurns(turns), ...nodes].join('\n      ');
     return [{ what: 'throughput', figure: turns.ratio, unit: 'x', bound: { least: 0.7 }, detail }];
   },

@@ -1,7 +1,7 @@
 /** `fill` against what the disk can do at best: `dd` writing as many bytes of zeros and syncing them. */
-import { spawn } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { runBound } from '../../support/bound-child.ts';
 import { NODES, VALUE_BYTES } from '../context.ts';
 import { fill } from '../data.ts';
 import { digits, type Figure, type Finding, median } from '../figure.ts';
@@ -11,6 +11,7 @@ const MIB = 2 ** 20;
 export const fillAgainstDd: Figure = {
   name: 'fill',
   title: 'fill of three nodes against dd of the same live bytes, synced',
+  needs: ['dd'],
   async run({ directory, progress, settings }): Promise<Finding[]> {
     const fillMs: number[] = [];
     const ddMs: number[] = [];
@@ -39,17 +40,10 @@ export const fillAgainstDd: Figure = {
 /** @returns ms that it took */
 async function writeZeros(file: string, bytes: number): Promise<number> {
   const startedMs = performance.now();
-  const child = spawn(
-    'dd',
-    ['if=/dev/zero', `of=${file}`, 'bs=1M', `count=${Math.ceil(bytes / MIB)}`, 'conv=fdatasync'],
-    { stdio: 'ignore' },
-  );
-  const code = await new Promise<number | null>((resolve, reject) => {
-    child.once('error', () => reject(new Error('dd cannot be run: install coreutils')));
-    child.once('close', resolve);
-  });
+  const args = ['if=/dev/zero', `of=${file}`, 'bs=1M', `count=${Math.ceil(bytes / MIB)}`, 'conv=fdatasync'];
+  const { code, output } = await runBound('dd', args);
   const tookMs = performance.now() - startedMs;
   rmSync(file, { force: true });
-  if (code !== 0) throw new Error(`dd ended with exit code ${code}`);
+  if (code !== 0) throw new Error(`dd failed: ${output}`);
   return tookMs;
 }

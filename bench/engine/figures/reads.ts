@@ -24,6 +24,7 @@ function readsPerGet(turn: Turn): number {
 export const getAbsent: Figure = {
   name: 'get-absent',
   title: 'GET of keys that are not there but sort between those that are',
+  needs: ['wrk'],
   async run(context): Promise<Finding[]> {
     const { keys } = await context.data();
     const lsm = await context.lsm();
@@ -75,6 +76,7 @@ async function measureDelays(context: BenchContext, engine: string, perSecond: n
 export const getOnMain: Figure = {
   name: 'get-on-main',
   title: 'uniform GET with the disk searched on the main thread: loop delay against the pool',
+  needs: ['wrk'],
   async run(context): Promise<Finding[]> {
     const rounds = context.settings.isQuick ? 1 : 2;
     const pool: Delays[] = [];
@@ -123,6 +125,7 @@ export const getOnMain: Figure = {
 export const getCold: Figure = {
   name: 'get-cold',
   title: 'uniform GET with data that is not in memory: tables are dropped from the page cache all the time',
+  needs: ['wrk', 'dd', 'fincore'],
   async run(context): Promise<Finding[]> {
     const { progress, settings } = context;
     const { keys } = await context.data();
