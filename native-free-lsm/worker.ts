@@ -15,6 +15,7 @@ import type {
   WorkerMessage,
   WriterInit,
 } from './roles/messages.ts';
+import { encodeError, toLsmError } from './roles/protocol.ts';
 import { ReaderRole } from './roles/reader.ts';
 import type { Inbox } from './roles/view-tracker.ts';
 import { WriterRole } from './roles/writer.ts';
@@ -23,7 +24,12 @@ import { ControlWord } from './shared/control.ts';
 export type PoolTask =
   | { readonly role: 'writer'; readonly init: WriterInit; readonly port: MessagePort }
   | { readonly role: 'reader'; readonly init: ReaderInit; readonly port: MessagePort }
-  | { readonly role: 'background'; readonly job: BackgroundJob };
+  | { readonly role: 'background'; readonly job: BackgroundJob }
+  /** Runs nowhere: see PoolExecutor. */
+  | { readonly role: 'nothing' };
+
+/** What a job has written, or the error it ended with, encoded: a thrown one would arrive without its code. */
+export type BackgroundAnswer = BackgroundResult | Uint8Array;
 
 /** Lowers the thread below the ones that serve; on Linux this is per thread, elsewhere it may do nothing. */
 const BACKGROUND_PRIORITY = 5;
@@ -31,10 +37,15 @@ const BACKGROUND_PRIORITY = 5;
 const fs = new NodeFileSystem();
 let lowered = false;
 
-export function run(task: PoolTask): BackgroundResult | undefined {
+export function run(task: PoolTask): BackgroundAnswer | undefined {
+  if (task.role === 'nothing') return undefined;
   if (task.role === 'background') {
     lowerPriority();
-    return runBackgroundJob(fs, task.job);
+    try {
+      return runBackgroundJob(fs, task.job);
+    } catch (error) {
+      return encodeError(toLsmError(error, task.job.job.type === 'flush' ? 'flush' : 'compaction'));
+    }
   }
   // A role never returns to the event loop and its thread is ended, not left: now or never. Where there is no cache,
   // and once everything is in it, this does nothing.
@@ -53,6 +64,7 @@ function runWriter(init: WriterInit, inbox: Inbox): void {
       if (!role.finished) role.waitForRequests();
       continue;
     }
+    // A hint, and a wait nobody ends before its time: nothing is ordered by either.
     const pauseMicros = Atomics.load(words, ControlWord.slowdownMicros);
     if (pauseMicros > 0) Atomics.wait(words, ControlWord.pause, 0, pauseMicros / 1000);
   }

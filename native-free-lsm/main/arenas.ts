@@ -55,6 +55,7 @@ export class Arenas {
     this.#arenas[index].generation = generation;
     this.#arenas[index].memtable.reset(generation);
     this.#place(generation, index);
+    // After the place of its arena, as the writer will do it: see the invariant in control.ts.
     Atomics.store(this.#words, ControlWord.activeGeneration, generation);
     return index;
   }
@@ -97,6 +98,7 @@ export class Arenas {
   }
 
   #place(generation: number, index: number): void {
+    // No thread runs yet, or none looks before the generation's number is stored behind it.
     Atomics.store(this.#words, ControlWord.generationArena + (generation & (GENERATION_SLOTS - 1)), index);
   }
 

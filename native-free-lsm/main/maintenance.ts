@@ -8,6 +8,7 @@ import type { BackgroundJob, BackgroundResult } from '../roles/messages.ts';
 import { toLsmError } from '../roles/protocol.ts';
 import { ControlWord } from '../shared/control.ts';
 import type { Manifest } from '../version/manifest.ts';
+import { tableFileName, temporaryTableFileName } from '../version/table-metadata.ts';
 import type { VersionEdit } from '../version/version.ts';
 import { logFileName } from '../wal/log-format.ts';
 import type { Arenas } from './arenas.ts';
@@ -81,12 +82,28 @@ export class Maintenance {
   /** Looks for work: after a rotation, a flush, a compaction, an opening. */
   wake(): void {
     if (this.#closed) return;
-    this.#steerWriter();
+    this.steerWriter();
     if (this.#poison !== undefined) return;
     this.#flushNext();
     this.#compactNext();
     this.#flushWaiters.look();
     this.#idleWaiters.look();
+  }
+
+  /**
+   * Slows the writer down before it must stop, and gives it a new memtable only while flushes keep up: after all that
+   * changes one of the two, or lets go of a memtable.
+   */
+  steerWriter(): void {
+    if (this.#closed) return;
+    const { arenas, options, views } = this.#parts;
+    const l0Tables = views.version.levels[0].length;
+    const excess = l0Tables - options.l0SlowdownTables + 1;
+    const micros = excess > 0 ? Math.min(excess * SLOWDOWN_STEP_MICROS, MAX_SLOWDOWN_MICROS) : 0;
+    // A hint the writer reads after each batch; nothing is ordered by it.
+    Atomics.store(this.#words, ControlWord.slowdownMicros, micros);
+    if (l0Tables >= options.l0StopTables || this.sealedMemtables >= options.maxSealedMemtables) return;
+    arenas.offer((index, memory) => views.announceArena(index, memory));
   }
 
   /** Resolves when no memtable below `generation` waits; rejects when a flush fails, though it is tried again. */
@@ -226,9 +243,8 @@ export class Maintenance {
     job: BackgroundJob['job'],
     commit: (handles: BackgroundResult) => Promise<void>,
   ): Promise<LsmError | undefined> {
-    const { control, executor } = this.#parts;
     try {
-      const handles = await executor.runBackground({ job, control });
+      const handles = await this.#runJob({ job, control: this.#parts.control });
       if (this.#closed) return undefined;
       await commit(handles);
       // Damage stays, whatever else goes well.
@@ -239,6 +255,27 @@ export class Maintenance {
       const failure = toLsmError(error, job.type === 'flush' ? 'flush' : 'compaction');
       this.#failed(retry, failure);
       return failure;
+    }
+  }
+
+  async #runJob(job: BackgroundJob): Promise<BackgroundResult> {
+    try {
+      return await this.#parts.executor.runBackground(job);
+    } catch (error) {
+      // A job that fails takes away what it wrote; one whose thread died could not.
+      if (toLsmError(error, 'background').code === 'WORKER_DIED') await this.#removeRemains(job);
+      throw error;
+    }
+  }
+
+  /** Tables are begun in the order of their numbers: where there is neither file, there is none of a later one. */
+  async #removeRemains({ job }: BackgroundJob): Promise<void> {
+    const { directory, fileIds } = job.type === 'flush' ? job : job.spec;
+    for (const id of fileIds) {
+      const names = [temporaryTableFileName(id), tableFileName(id)];
+      const removals = names.map((name) => this.#parts.fs.remove(`${directory}/${name}`));
+      const results = await Promise.allSettled(removals);
+      if (results.every(({ status }) => status === 'rejected')) return;
     }
   }
 
@@ -288,18 +325,6 @@ export class Maintenance {
     this.#parts.report(`a ${isFlush ? 'flush' : 'compaction'} failed and ${again}: ${error.message}`);
     if (isFlush) this.#flushWaiters.fail(error);
     this.#idleWaiters.fail(error);
-  }
-
-  /** Slows the writer down before it must stop, and gives it a new memtable only while flushes keep up. */
-  #steerWriter(): void {
-    const { arenas, options, views } = this.#parts;
-    const l0Tables = views.version.levels[0].length;
-    const excess = l0Tables - options.l0SlowdownTables + 1;
-    const micros = excess > 0 ? Math.min(excess * SLOWDOWN_STEP_MICROS, MAX_SLOWDOWN_MICROS) : 0;
-    // A hint the writer reads after each batch; nothing is ordered by it.
-    Atomics.store(this.#words, ControlWord.slowdownMicros, micros);
-    if (l0Tables >= options.l0StopTables || this.sealedMemtables >= options.maxSealedMemtables) return;
-    arenas.offer((index, memory) => views.announceArena(index, memory));
   }
 
   #takeFileIds(count: number): number[] {

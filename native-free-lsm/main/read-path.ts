@@ -22,6 +22,8 @@ import type { PinnedView, Views } from './views.ts';
 
 const MAX_READS_IN_FLIGHT = 16_384;
 const MAX_RUN_BYTES = 0x7fffffff;
+/** A read may be what its thread dies of: it is not asked again for ever. */
+const MAX_DEATHS = 3;
 
 /** A consistent picture to read from; held until `expired` or released. */
 export interface SnapshotPoint extends ReadPoint {
@@ -54,9 +56,13 @@ export class ReadPath {
   /** Cache slot reserved for the read's block, -1: none. */
   readonly #slots = new Int32Array(MAX_READS_IN_FLIGHT);
   readonly #laneOf = new Uint8Array(MAX_READS_IN_FLIGHT);
+  /** Threads that died with the read in their ring. */
+  readonly #deaths = new Uint8Array(MAX_READS_IN_FLIGHT);
   readonly #points: (SnapshotPoint | null)[] = new Array(MAX_READS_IN_FLIGHT).fill(null);
   readonly #pages = new Map<number, PageCall>();
   readonly #pageMemory = new PageMemory();
+  /** Of the read that is asked again just now. */
+  #deathsSoFar = 0;
   #closed: LsmError | undefined;
 
   constructor(
@@ -155,30 +161,47 @@ export class ReadPath {
     }
   }
 
-  /** A reader thread has died: what it had not answered is asked again of another or of its successor. */
+  /**
+   * A reader thread has died: what it had not answered is asked again of another or of its successor. What has
+   * seen so many die that it may be the reason is answered with WORKER_DIED.
+   */
   retry(laneIndex: number): void {
-    const views = new Set<PinnedView>();
+    // Found first: a sink that is called may read again, from a place this loop has not come to.
+    const lost: number[] = [];
     for (let place = 0; place < MAX_READS_IN_FLIGHT; place++) {
-      if (this.#laneOf[place] !== laneIndex) continue;
-      const call = this.#pages.get(place);
-      if (call !== undefined) {
-        this.#free(place);
-        this.#askPage(call);
-        if (call.snapshot !== null) views.add(call.snapshot.view);
-        continue;
-      }
-      const sink = this.#sinks[place];
-      if (sink === null) continue;
-      const key = this.#keys[place] as Uint8Array;
-      const token = this.#tokens[place];
-      const snapshot = this.#points[place];
-      if (snapshot !== null) views.add(snapshot.view);
-      if (this.#slots[place] >= 0) this.#cache.cancel(this.#slots[place]);
-      this.#free(place);
-      this.read(key, snapshot, sink, token);
+      const isUsed = this.#sinks[place] !== null || this.#pages.has(place);
+      if (isUsed && this.#laneOf[place] === laneIndex) lost.push(place);
+    }
+    const reads = lost.map((place) => this.#takeBack(place));
+    const views = new Set<PinnedView>();
+    for (const read of reads) {
+      if (read.snapshot !== null) views.add(read.snapshot.view);
+      read.again();
     }
     // A snapshot released meanwhile was kept by the dead thread's ring, which counts no longer.
     for (const view of views) this.#views.holdWhileAsked(view);
+  }
+
+  /** Frees the place of a read whose thread has died, and says how to ask for it again. */
+  #takeBack(place: number): { snapshot: SnapshotPoint | null; again: () => void } {
+    const deaths = this.#deaths[place] + 1;
+    const call = this.#pages.get(place);
+    const sink = this.#sinks[place];
+    const key = this.#keys[place];
+    const token = this.#tokens[place];
+    const snapshot = call === undefined ? this.#points[place] : call.snapshot;
+    if (call === undefined && this.#slots[place] >= 0) this.#cache.cancel(this.#slots[place]);
+    this.#free(place);
+    const again = (): void => {
+      this.#deathsSoFar = deaths;
+      if (call !== undefined) {
+        if (deaths < MAX_DEATHS) this.#askPage(call);
+        else call.reject(THREADS_DIED);
+      } else if (deaths < MAX_DEATHS) this.read(key as Uint8Array, snapshot, sink as ReadSink, token);
+      else (sink as ReadSink).onRead(token, null, THREADS_DIED);
+      this.#deathsSoFar = 0;
+    };
+    return { snapshot, again };
   }
 
   close(error: LsmError): void {
@@ -223,6 +246,7 @@ export class ReadPath {
     this.#tokens[place] = token;
     this.#slots[place] = slot;
     this.#laneOf[place] = lane;
+    this.#deaths[place] = this.#deathsSoFar;
     this.#points[place] = snapshot;
     this.#onQueued();
   }
@@ -237,6 +261,7 @@ export class ReadPath {
       return;
     }
     this.#laneOf[place] = lane;
+    this.#deaths[place] = this.#deathsSoFar;
     this.#pages.set(place, call);
     this.#onQueued();
   }
@@ -300,6 +325,10 @@ export class ReadPath {
   }
 }
 
+const THREADS_DIED = new LsmError(
+  'WORKER_DIED',
+  `${MAX_DEATHS} reader threads died one after another with this read in hand: try again later`,
+);
 const TOO_MANY_READS = new LsmError('OVERLOADED', 'too many reads are waiting for the disk: try again later');
 
 function copyOut(bytes: Uint8Array, start: number, end: number): Uint8Array {

@@ -97,7 +97,11 @@ export class RecordStore {
         this.#cache.removeTable(metadata.id);
         environment.fs.remove(path).catch((error: Error) => environment.report(error.message));
       },
-      onGenerationsUnused: (below) => this.#arenas.release(below),
+      onGenerationsUnused: (below) => {
+        this.#arenas.release(below);
+        // The writer may be waiting for an arena, and nothing else may happen until it has one.
+        this.#maintenance?.steerWriter();
+      },
     });
     this.#views.install(state.version, state.oldestGeneration, state.handles);
     const arena = this.#arenas.begin(state.nextGeneration);
@@ -360,6 +364,8 @@ export class RecordStore {
   /** Nothing can take the writer's place: what it had in hand may or may not be in the log. */
   #writerEnded(error: Error | undefined): void {
     if (error === undefined) return;
+    // What it had answered before is answered.
+    this.#drain();
     const fault = new LsmError('POISONED', `the writer thread died (${error.message}): restart the engine`, {
       cause: error,
     });
@@ -396,12 +402,6 @@ export class RecordStore {
     this.#writes?.drain();
     this.#reads?.drain();
     this.#views.collect();
-    if (this.#reads !== undefined) this.#maintenanceAfterRelease();
-  }
-
-  /** An arena may have become free: the writer may be waiting for one. */
-  #maintenanceAfterRelease(): void {
-    if (this.#maintenance?.sealedMemtables > 0 && this.#closing === undefined) this.#maintenance.wake();
   }
 
   /** Snapshots must not keep writers waiting for arenas: the oldest goes first. */

@@ -79,6 +79,7 @@ export class Views {
     this.#current = { table: new TableView(this.#nextId++, oldestGeneration, levels), version, pins: 1 };
     this.#live.add(this.#current);
     this.#post(message(this.#current, added));
+    // Main alone writes it: this is the count that came with the message above.
     const viewEpoch = Atomics.load(this.#words, ControlWord.viewEpoch);
     const framesPushed = this.#writer?.framesPushed ?? 0;
     this.#epochs.retire(() => this.#outdated.push({ view: previous, viewEpoch, framesPushed }));
@@ -100,8 +101,9 @@ export class Views {
 
   #writerIsPast({ viewEpoch, framesPushed }: OutdatedView): boolean {
     if (this.#writer === undefined) return true;
-    // Both counters wrap; their differences do not. Each is loaded after what it tells of was done.
+    // Both counters wrap; their differences do not.
     if (((this.#writer.framesCompleted - framesPushed) | 0) >= 0) return true;
+    // Acquire: what the writer read by way of an older view it had read before it stored the count.
     return ((Atomics.load(this.#words, ControlWord.writerViewEpoch) - viewEpoch) | 0) >= 0;
   }
 

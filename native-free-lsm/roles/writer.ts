@@ -117,6 +117,7 @@ export class WriterRole {
 
   waitForRequests(): void {
     const sleepMs = Math.min(this.dueMs, IDLE_SLEEP_MS);
+    // A word nobody notifies: a pause and nothing else. The spare arena it waits for is looked at after it.
     if (this.#stalledSinceMs >= 0) Atomics.wait(this.#words, ControlWord.pause, 0, sleepMs);
     else this.#requests.wait(sleepMs);
   }
@@ -188,8 +189,11 @@ export class WriterRole {
       this.#stalledSinceMs = -1;
       return undefined;
     }
+    // Acquire: main announced the arena before it put its number here.
     const spare = Atomics.load(this.#words, ControlWord.spareArena);
     if (spare === 0) return this.#stall();
+    // It may be one that main has made since the last look at the inbox.
+    this.#refresh();
     try {
       this.#rotate(spare - 1);
     } catch (error) {

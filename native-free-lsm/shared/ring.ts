@@ -193,6 +193,7 @@ export class RingProducer {
 
   /** Frames the consumer has released; u32, wrapping. Ordered: what it did for them it has done. */
   get framesCompleted(): number {
+    // Acquire: what the consumer did for the frames it did before it stored the count.
     return Atomics.load(this.#words, COMPLETED) >>> 0;
   }
 
@@ -236,6 +237,7 @@ export class RingConsumer {
     checkCapacity(this.#capacity);
     this.bytes = new Uint8Array(ring, CONTROL_BYTES, this.#capacity);
     this.#words = new Int32Array(ring, 0, CONTROL_BYTES / 4);
+    // Where a consumer before this one, if any, has stopped; there is only ever one.
     this.#head = Atomics.load(this.#words, HEAD);
     this.#completed = Atomics.load(this.#words, COMPLETED);
     this.#runEndPosition = this.#head;

@@ -129,6 +129,7 @@ export class FillTables {
   }
 
   #tick(keys: number): void {
+    // A figure to show, from many threads, and a wish to stop: nothing is ordered by either.
     Atomics.add(this.#control, FillWord.keysDone, keys);
     if (Atomics.load(this.#control, FillWord.cancelled) !== 0) throw new FillCancelled();
   }

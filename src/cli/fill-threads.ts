@@ -31,11 +31,13 @@ export class FillThreads implements AsyncDisposable {
 
   /** Of all ranges so far; a little behind. */
   get keysDone(): number {
+    // A figure to show: any recent value does.
     return Atomics.load(this.#words, FillWord.keysDone);
   }
 
   /** Tasks under way and to come end soon, with an error. */
   cancel(): void {
+    // Looked at now and then; nothing is ordered by it.
     Atomics.store(this.#words, FillWord.cancelled, 1);
   }
 

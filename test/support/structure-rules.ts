@@ -26,6 +26,8 @@ const LAYERS: readonly (readonly string[])[] = [
 /** Modules that do nothing but compute. */
 const COMPUTING_MODULES: ReadonlySet<string> = new Set(['node:buffer', 'node:util', 'node:zlib']);
 const PURE_NAMES = /(?:^|\/)(?:quorum|[\w-]*accumulator|placement|rendezvous|slots|[\w-]*codec|picker)\.ts$/;
+/** Calls of Atomics so far apart may share a comment. */
+const CLOSE_LINES = 2;
 const PURE_HEADER = /\bPure[.:;,]/;
 
 function isTestOrBench(path: string): boolean {
@@ -214,6 +216,33 @@ export const everyTestRuns: Rule = (sources) => {
   return [...sources.values()]
     .filter((source) => source.path.startsWith('test/'))
     .flatMap((source) => matches(source, held, (match) => `holds a test back: ${match[0]}`));
+};
+
+/**
+ * What another thread may see, and in which order, is the hardest thing to find out from code: at each call of Atomics
+ * a comment says why it stands there and as it is. One comment serves calls that follow closely on each other.
+ */
+export const atomicsSayWhy: Rule = (sources) => {
+  const call =
+    /(?<![.\w$])Atomics\s*\.\s*(?:load|store|add|sub|and|or|xor|exchange|compareExchange|wait|waitAsync|notify)\s*\(/;
+  const broken: string[] = [];
+  for (const source of ofProduct(sources)) {
+    const code = source.code.split('\n');
+    const text = source.text.split('\n');
+    const isComment = (line: number): boolean => text[line]?.trim() !== '' && code[line]?.trim() === '';
+    let explained = Number.NEGATIVE_INFINITY;
+    for (const [line, content] of code.entries()) {
+      if (!call.test(content)) continue;
+      let first = line;
+      // A statement may have begun further up.
+      while (first > 0 && /[=(,&|?:]$/.test(code[first - 1].trimEnd())) first--;
+      // Where a comment was, the code has a space.
+      const isBeside = /\s$/.test(content) && !/\s$/.test(text[line]);
+      if (isBeside || isComment(first - 1) || line - explained <= CLOSE_LINES) explained = line;
+      else broken.push(`${source.path}:${line + 1}: no comment says why this call of Atomics is needed`);
+    }
+  }
+  return broken;
 };
 
 export const fewOpenTheEngine: Rule = (sources) => {

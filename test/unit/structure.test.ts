@@ -6,6 +6,7 @@ import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { type ScannedSource, scanSource } from '../support/source-scan.ts';
 import {
+  atomicsSayWhy,
   everyTestRuns,
   fewOpenTheEngine,
   filesAboveTheAim,
@@ -52,6 +53,7 @@ const RULES: readonly (readonly [string, Rule])[] = [
   ['time and chance come from the clock files', timeAndChanceComeFromTheClock],
   ['nothing is any', nothingIsAny],
   ['pure files only compute', pureFilesOnlyCompute],
+  ['every call of Atomics has its reason beside it', atomicsSayWhy],
   ['every test runs', everyTestRuns],
   ['only node.ts and the offline commands open the engine', fewOpenTheEngine],
 ];
@@ -221,6 +223,21 @@ describe('each rule finds what breaks it', () => {
       ['src/a.ts:3'],
     ],
     [
+      'Atomics without a reason',
+      atomicsSayWhy,
+      {
+        'native-free-lsm/a.ts':
+          'a();\nAtomics.store(b, 0, 1);\n// Release: c.\nAtomics.load(b, 0);\nd();\nAtomics.load(b, 1);\ne();\nf();\nAtomics.wait(b, 0, 1);',
+      },
+      ['native-free-lsm/a.ts:2', 'native-free-lsm/a.ts:9'],
+    ],
+    [
+      'Atomics behind a string that looks like a reason',
+      atomicsSayWhy,
+      { 'src/a.ts': "const a = 'x'; // unrelated\n\nb('//');\nif (Atomics.load(c, d('//')) === 1) e();" },
+      ['src/a.ts:4'],
+    ],
+    [
       'skip',
       everyTestRuns,
       { 'test/a.ts': "test('a', () => {});\ntest.skip('b', () => {});\ntest('c', { todo: true });" },
@@ -274,6 +291,8 @@ describe('each rule finds what breaks it', () => {
       'native-free-lsm/index.ts': "import './engine.ts';",
       'native-free-lsm/engine.ts': "import 'node:fs';",
       'test/a.test.ts': "/* test.only */ test('skip: true', { skip: noProc }, () => { Date.now(); });",
+      'native-free-lsm/b.ts':
+        '/** Why: a. */\nexport const b =\n  Atomics.load(c, 0) +\n  Atomics.load(c, 1);\nAtomics.notify(c, 0); // Why: d.',
       'bench/b.ts': "import '../src/node.ts'; setTimeout(a, 1);",
     });
     for (const [, rule] of RULES) assert.deepEqual(rule(sources), []);

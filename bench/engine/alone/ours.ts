@@ -85,7 +85,8 @@ async function scanPages(engine: Engine): Promise<number> {
       maxEntries: PAGE_ENTRIES,
       includeTombstones: false,
     });
-    entries += page.keys.length;
+    entries += page.entries;
+    page[Symbol.dispose]();
     if (page.done || page.resumeAfter === null) return entries;
     start = page.resumeAfter;
     startExclusive = true;

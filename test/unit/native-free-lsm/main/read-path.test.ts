@@ -1,17 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Executor, ExecutorContext, RoleHandle } from '../../../../native-free-lsm/executor.ts';
-import { MemoryFileSystem } from '../../../../native-free-lsm/fs/memory-fs.ts';
-import { InlineExecutor, type LsmError, type RecordStore } from '../../../../native-free-lsm/index.ts';
-import type {
-  BackgroundJob,
-  BackgroundResult,
-  ReaderInit,
-  WriterInit,
-} from '../../../../native-free-lsm/roles/messages.ts';
-import { ControlWord } from '../../../../native-free-lsm/shared/control.ts';
+import type { RoleHandle } from '../../../../native-free-lsm/executor.ts';
+import type { LsmError, RecordStore } from '../../../../native-free-lsm/index.ts';
 import { readRecord, readResult, record, writeRecordTo } from '../../../support/engine-calls.ts';
 import { EngineSimulation } from '../../../support/engine-simulation.ts';
+import { mortal } from '../../../support/mortal-executor.ts';
 import { pageEntries } from '../../../support/page-entries.ts';
 
 const ALL = {
@@ -25,58 +18,6 @@ const ALL = {
 
 function key(i: number): Buffer {
   return Buffer.from(`key${String(i).padStart(4, '0')}`);
-}
-
-/**
- * Roles that can be held up, and made to die when they next look at their messages: one of them makes no sense.
- * What background jobs have done can be held up as well.
- */
-class Mortal implements Executor {
-  readonly #inner: InlineExecutor;
-  readonly #words: Int32Array;
-  readonly readers: RoleHandle[] = [];
-  writer: RoleHandle | undefined;
-  backgroundGate: Promise<void> = Promise.resolve();
-  rolesHeld = false;
-
-  constructor(context: ExecutorContext) {
-    this.#inner = new InlineExecutor(context);
-    this.#words = new Int32Array(context.control);
-  }
-
-  startWriter(init: WriterInit): RoleHandle {
-    this.writer = this.#inner.startWriter(init);
-    return this.writer;
-  }
-  startReader(init: ReaderInit): RoleHandle {
-    const handle = this.#inner.startReader(init);
-    this.readers.push(handle);
-    return handle;
-  }
-  async runBackground(job: BackgroundJob): Promise<BackgroundResult> {
-    const result = await this.#inner.runBackground(job);
-    await this.backgroundGate;
-    return result;
-  }
-  kick(): void {
-    if (!this.rolesHeld) this.#inner.kick();
-  }
-  close = (): Promise<void> => this.#inner.close();
-
-  kill(role: RoleHandle): void {
-    role.post({ type: 'arena', index: 0, arena: new SharedArrayBuffer(8) });
-    Atomics.add(this.#words, ControlWord.viewEpoch, 1);
-    this.kick();
-  }
-}
-
-function mortal(options?: ConstructorParameters<typeof EngineSimulation>[0]) {
-  let executor: Mortal | undefined;
-  const simulation = new EngineSimulation(options, new MemoryFileSystem(), (context) => {
-    executor = new Mortal(context);
-    return executor;
-  });
-  return { simulation, executor: () => executor as Mortal };
 }
 
 async function filled(simulation: EngineSimulation, options = {}): Promise<RecordStore> {

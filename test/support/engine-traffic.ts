@@ -1,0 +1,152 @@
+/**
+ * Callers of a real engine that write, delete, write batches, read and scan at once, each with keys of its own and
+ * every value checked, while a test kills threads or holds snapshots.
+ */
+import assert from 'node:assert/strict';
+import type { BatchOperation, Engine, LsmError } from '../../native-free-lsm/index.ts';
+import { type Random, seededRandom } from '../../src/clock.ts';
+import type { EngineLedger } from './engine-ledger.ts';
+import { ownValue } from './own-value.ts';
+
+/** What one scan looks at. */
+const SCANNED_KEYS = 100;
+
+export interface TrafficOptions {
+  readonly seed: number;
+  readonly callers: number;
+  readonly keysPerCaller: number;
+  readonly maxValueBytes: number;
+  /** Of all writes, those that delete. */
+  readonly deleteShare: number;
+  /** Of all calls, those that read one key; half of the rest of them scan. */
+  readonly readShare: number;
+  /** Errors a call may end with, by code; any other fails the traffic. */
+  readonly mayFail: readonly string[];
+}
+
+export function engineKey(key: number): Buffer {
+  return Buffer.from(`key${String(key).padStart(8, '0')}`);
+}
+
+export function keyNumberOf(key: Uint8Array): number {
+  return Number(Buffer.from(key).toString().slice(3));
+}
+
+export class EngineTraffic {
+  readonly #engine: Engine;
+  readonly #ledger: EngineLedger;
+  readonly #options: TrafficOptions;
+  /** Rejects with what a call showed to be wrong; else it is never settled before `stop`. */
+  readonly done: Promise<unknown>;
+  #stopped = false;
+  reads = 0;
+  scans = 0;
+  writes = 0;
+  /** How many calls failed, by code. */
+  readonly failures = new Map<string, number>();
+
+  /** Starts at once. */
+  constructor(engine: Engine, ledger: EngineLedger, options: TrafficOptions) {
+    this.#engine = engine;
+    this.#ledger = ledger;
+    this.#options = options;
+    this.done = Promise.all(Array.from({ length: options.callers }, (_, caller) => this.#call(caller)));
+    this.done.catch(() => {
+      this.#stopped = true;
+    });
+  }
+
+  get calls(): number {
+    return this.reads + this.scans + this.writes;
+  }
+
+  /** Resolves when the calls under way have ended. @throws what one of them showed to be wrong */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await this.done;
+  }
+
+  async #call(caller: number): Promise<void> {
+    const { keysPerCaller, readShare, seed } = this.#options;
+    const random = seededRandom(seed * 1000 + caller);
+    const key = (): number => caller * keysPerCaller + Math.floor(random() * keysPerCaller);
+    while (!this.#stopped) {
+      try {
+        const kind = random();
+        if (kind < readShare) await this.#read(key());
+        else if (kind < readShare + (1 - readShare) * 0.1) await this.#scan(caller, random);
+        else if (random() < 0.15) await this.#writeBatch(new Set([key(), key(), key()]), random);
+        else await this.#write(key(), random);
+      } catch (error) {
+        this.#note(error as LsmError);
+        // Refused at once, perhaps: the others, and what would mend it, have their turn.
+        await new Promise(setImmediate);
+      }
+    }
+  }
+
+  async #read(key: number): Promise<void> {
+    const floor = this.#ledger.floor(key);
+    const value = await this.#engine.get(engineKey(key));
+    this.#ledger.check(key, value, floor);
+    this.reads++;
+  }
+
+  /** Some of a caller's keys: nobody else writes them, so that what is missing must be missing. */
+  async #scan(caller: number, random: Random): Promise<void> {
+    const { keysPerCaller } = this.#options;
+    const skipped = Math.floor(random() * Math.max(1, keysPerCaller - SCANNED_KEYS + 1));
+    const first = caller * keysPerCaller + skipped;
+    const end = Math.min(first + SCANNED_KEYS, (caller + 1) * keysPerCaller);
+    const found = new Map<number, Uint8Array>();
+    const bounds = { start: engineKey(first), end: engineKey(end) };
+    for await (const { key, value } of this.#engine.range(bounds)) found.set(keyNumberOf(key), value);
+    for (let key = first; key < end; key++) this.#ledger.check(key, found.get(key));
+    this.scans++;
+  }
+
+  async #write(key: number, random: Random): Promise<void> {
+    const counter = this.#ledger.next();
+    const operation = this.#operation(key, counter, random);
+    this.#ledger.send(key, counter, operation.type === 'delete');
+    if (operation.type === 'put') await this.#engine.put(operation.key, operation.value);
+    else await this.#engine.delete(operation.key);
+    this.#ledger.acknowledge(key, counter);
+    this.writes++;
+  }
+
+  async #writeBatch(keys: ReadonlySet<number>, random: Random): Promise<void> {
+    const counter = this.#ledger.next();
+    const operations = [...keys].map((key) => this.#operation(key, counter, random));
+    this.#ledger.sendBatch(
+      counter,
+      operations.map(({ key, type }) => ({ key: keyNumberOf(key), deletes: type === 'delete' })),
+    );
+    await this.#engine.write(operations);
+    for (const key of keys) this.#ledger.acknowledge(key, counter);
+    this.writes++;
+  }
+
+  #operation(key: number, counter: number, random: Random): BatchOperation {
+    if (random() < this.#options.deleteShare) return { type: 'delete', key: engineKey(key) };
+    const bytes = Math.floor(random() * this.#options.maxValueBytes);
+    return { type: 'put', key: engineKey(key), value: ownValue(key, counter, bytes) };
+  }
+
+  #note(error: LsmError): void {
+    if (!this.#options.mayFail.includes(error.code)) throw error;
+    this.failures.set(error.code, (this.failures.get(error.code) ?? 0) + 1);
+  }
+}
+
+/** Every key, and every batch, from an engine at rest. */
+export async function settleLedger(engine: Engine, ledger: EngineLedger): Promise<number> {
+  const live = await ledger.settle((key) => engine.get(engineKey(key)));
+  let scanned = 0;
+  for await (const { key, value } of engine.range()) {
+    ledger.check(keyNumberOf(key), value);
+    scanned++;
+  }
+  assert.equal(scanned, live, 'a scan shows the keys that reads show');
+  return live;
+}

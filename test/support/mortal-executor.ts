@@ -1,0 +1,89 @@
+import type { Executor, ExecutorContext, RoleHandle } from '../../native-free-lsm/executor.ts';
+import { MemoryFileSystem } from '../../native-free-lsm/fs/memory-fs.ts';
+import { InlineExecutor } from '../../native-free-lsm/index.ts';
+import type {
+  BackgroundJob,
+  BackgroundResult,
+  ReaderInit,
+  WorkerMessage,
+  WriterInit,
+} from '../../native-free-lsm/roles/messages.ts';
+import { ControlWord } from '../../native-free-lsm/shared/control.ts';
+import { EngineSimulation } from './engine-simulation.ts';
+
+/**
+ * Roles that can be held up, and made to die when they next look at their messages: one of them makes no sense.
+ * What background jobs have done can be held up as well.
+ */
+export class MortalExecutor implements Executor {
+  readonly #inner: InlineExecutor;
+  readonly #words: Int32Array;
+  readonly readers: RoleHandle[] = [];
+  writer: RoleHandle | undefined;
+  backgroundGate: Promise<void> = Promise.resolve();
+  rolesHeld = false;
+  /** Readers that are started meanwhile are only there once `letReadersStart` is called. */
+  readersHeld = false;
+  #heldReaders: (() => void)[] = [];
+
+  constructor(context: ExecutorContext) {
+    this.#inner = new InlineExecutor(context);
+    this.#words = new Int32Array(context.control);
+  }
+
+  startWriter(init: WriterInit): RoleHandle {
+    this.writer = this.#inner.startWriter(init);
+    return this.writer;
+  }
+  startReader(init: ReaderInit): RoleHandle {
+    const handle = this.readersHeld ? this.#startLater(init) : this.#inner.startReader(init);
+    this.readers.push(handle);
+    return handle;
+  }
+  letReadersStart(): void {
+    this.readersHeld = false;
+    for (const start of this.#heldReaders.splice(0)) start();
+    this.kick();
+  }
+  async runBackground(job: BackgroundJob): Promise<BackgroundResult> {
+    const result = await this.#inner.runBackground(job);
+    await this.backgroundGate;
+    return result;
+  }
+  kick(): void {
+    if (!this.rolesHeld) this.#inner.kick();
+  }
+  close = (): Promise<void> => this.#inner.close();
+
+  #startLater(init: ReaderInit): RoleHandle {
+    const posted: WorkerMessage[] = [];
+    const exited = Promise.withResolvers<Error | undefined>();
+    let started: RoleHandle | undefined;
+    this.#heldReaders.push(() => {
+      started = this.#inner.startReader(init);
+      for (const message of posted) started.post(message);
+      started.exited.then(exited.resolve);
+    });
+    const post = (message: WorkerMessage): void => {
+      if (started === undefined) posted.push(message);
+      else started.post(message);
+    };
+    return { post, exited: exited.promise };
+  }
+
+  kill(role: RoleHandle): void {
+    role.post({ type: 'arena', index: 0, arena: new SharedArrayBuffer(8) });
+    Atomics.add(this.#words, ControlWord.viewEpoch, 1);
+    this.kick();
+  }
+}
+
+/** A simulated engine whose roles can be held up and killed. */
+export function mortal(options?: ConstructorParameters<typeof EngineSimulation>[0]) {
+  let executor: MortalExecutor | undefined;
+  const simulation = new EngineSimulation(options, new MemoryFileSystem(), (context) => {
+    executor = new MortalExecutor(context);
+    return executor;
+  });
+  return { simulation, executor: () => executor as MortalExecutor };
+}

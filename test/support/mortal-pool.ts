@@ -1,0 +1,48 @@
+/** Real threads of an engine that can be killed, each at any moment. */
+import type { Worker } from 'node:worker_threads';
+import type { ExecutorContext } from '../../native-free-lsm/executor.ts';
+import { PoolExecutor } from '../../native-free-lsm/pool.ts';
+import type { Random } from '../../src/clock.ts';
+
+export class MortalPool extends PoolExecutor {
+  readonly #writer: Worker;
+
+  constructor(context: ExecutorContext) {
+    super(context);
+    this.#writer = this.roleThreads[0];
+  }
+
+  /** Resolves when the thread is gone; false when there was none. */
+  async killReader(random: Random): Promise<boolean> {
+    return await killOne(
+      this.roleThreads.filter((thread) => thread !== this.#writer),
+      random,
+    );
+  }
+
+  async killBackground(random: Random): Promise<boolean> {
+    return await killOne(this.backgroundThreads, random);
+  }
+
+  async killWriter(): Promise<void> {
+    await this.#writer.terminate();
+  }
+}
+
+async function killOne(threads: readonly Worker[], random: Random): Promise<boolean> {
+  if (threads.length === 0) return false;
+  await threads[Math.floor(random() * threads.length)].terminate();
+  return true;
+}
+
+/** An executor for `Environment`, and the pool it has made. */
+export function mortalPool(): { executor: (context: ExecutorContext) => MortalPool; pool: () => MortalPool } {
+  let made: MortalPool | undefined;
+  return {
+    executor: (context) => {
+      made = new MortalPool(context);
+      return made;
+    },
+    pool: () => made as MortalPool,
+  };
+}

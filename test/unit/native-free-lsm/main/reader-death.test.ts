@@ -1,0 +1,120 @@
+/** What becomes of reads whose thread has died before it answered. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { RoleHandle } from '../../../../native-free-lsm/executor.ts';
+import type { LsmError, RecordStore } from '../../../../native-free-lsm/index.ts';
+import {
+  readRecord,
+  readResult,
+  record,
+  type WriteResult,
+  writeRecordTo,
+} from '../../../support/engine-calls.ts';
+import type { EngineSimulation } from '../../../support/engine-simulation.ts';
+import { mortal } from '../../../support/mortal-executor.ts';
+
+const KEYS = 60;
+
+function key(i: number): Buffer {
+  return Buffer.from(`key${String(i).padStart(4, '0')}`);
+}
+
+/** Blocks of a record each, so that every read of a key is a read of its own. */
+async function filled(simulation: EngineSimulation): Promise<RecordStore> {
+  const store = simulation.openStore({ blockSizeBytes: 64, bottomBlockSizeBytes: 64 });
+  for (let i = 0; i < KEYS; i++)
+    await simulation.settle(writeRecordTo(store, key(i), record(i + 1, String(i).repeat(60))));
+  await simulation.settle(store.flush());
+  return store;
+}
+
+test('a read that three threads have died of is answered, and does not kill a fourth', async () => {
+  const { simulation, executor } = mortal();
+  const store = await filled(simulation);
+  executor().rolesHeld = true;
+  const read = readResult(store, key(1));
+  const page = store.rangePage({
+    start: key(0),
+    startExclusive: false,
+    end: null,
+    maxBytes: 1000,
+    maxEntries: 10,
+    includeTombstones: true,
+  });
+  const pageEnd = page.catch((error: LsmError) => error.code);
+  await simulation.pass(1);
+  for (let death = 1; death <= 3; death++) {
+    executor().rolesHeld = false;
+    executor().kill(executor().readers.at(-1) as RoleHandle);
+    simulation.clock.flush();
+    executor().rolesHeld = true;
+    await simulation.pass(1);
+  }
+  assert.equal(((await simulation.settle(read)).error as LsmError).code, 'WORKER_DIED');
+  assert.equal(await simulation.settle(pageEnd), 'WORKER_DIED');
+  assert.equal(store.stats().readsInFlight, 0);
+  executor().rolesHeld = false;
+  executor().kick();
+  // It was not this read's fault: the next one is answered.
+  assert.deepEqual(await simulation.settle(readRecord(store, key(1))), record(2, '1'.repeat(60)));
+  await simulation.settle(store.close());
+});
+
+test('reads that begin while those of a dead thread are asked again are answered with their own records', async () => {
+  const { simulation, executor } = mortal();
+  const store = await filled(simulation);
+  executor().rolesHeld = true;
+  const answers: [number, Uint8Array | null][] = [];
+  let left = 0;
+  const ask = (i: number, then?: () => void): void => {
+    left++;
+    const onRead = (_token: number, found: Uint8Array | null, error: Error | null): void => {
+      assert.equal(error, null);
+      answers.push([i, found]);
+      left--;
+      then?.();
+    };
+    store.read(key(i), { onRead }, i);
+  };
+  // Answered from memory when it is asked again, and then its caller asks for others, and they for others.
+  ask(1, () => {
+    for (let i = 10; i < 40; i++) ask(i, () => ask(i - 8));
+  });
+  for (let i = 40; i < KEYS; i++) ask(i);
+  const written = writeRecordTo(store, key(1), record(5000, 'new'));
+  await simulation.pass(1);
+  executor().rolesHeld = false;
+  executor().kill(executor().readers.at(-1) as RoleHandle);
+  await simulation.settle(written);
+  for (let turn = 0; left > 0 && turn < 100; turn++) await simulation.pass(1);
+  assert.equal(left, 0);
+  assert.equal(answers.length, 1 + 30 + 30 + (KEYS - 40));
+  for (const [i, found] of answers)
+    assert.deepEqual(found, i === 1 ? record(5000, 'new') : record(i + 1, String(i).repeat(60)), `key ${i}`);
+  await simulation.settle(store.close());
+});
+
+test('writes go on once a reader that was long in starting has let go of the memtables it was asked about', async () => {
+  const { simulation, executor } = mortal();
+  const store = await filled(simulation);
+  executor().readersHeld = true;
+  executor().kill(executor().readers.at(-1) as RoleHandle);
+  await simulation.pass(1);
+  const value = 'x'.repeat(8000);
+  let timestamp = 10_000;
+  const put = (): Promise<WriteResult> => writeRecordTo(store, key(0), record(timestamp++, value));
+  // Each names the view of its moment, and with it the memtables that are not in tables yet.
+  const reads: Promise<Uint8Array | null>[] = [];
+  let refused: Error | null = null;
+  for (let i = 0; refused === null; i++) {
+    assert.ok(i < 200, 'memtables run out');
+    reads.push(readRecord(store, key(1 + (i % 50))));
+    refused = (await simulation.settle(put())).error;
+  }
+  assert.equal((refused as LsmError).code, 'OVERLOADED');
+  await simulation.settle(store.maintenanceIdle());
+  executor().letReadersStart();
+  await simulation.settle(Promise.all(reads));
+  assert.equal((await simulation.settle(put())).error, null);
+  await simulation.settle(store.close());
+});
