@@ -161,10 +161,11 @@ export class BulkLoad implements Disposable {
 
 function isEngineFile(name: string): boolean {
   const kind = parseFileName(name)?.kind;
-  return kind !== undefined && kind !== 'lock';
+  return kind !== undefined && kind !== 'lock' && kind !== 'lostFolder';
 }
 
-function arrangeTables(tables: readonly TableMetadata[], options: EngineOptions): Version {
+/** Disjoint tables, all in the uppermost level that can hold them without a compaction being due. */
+export function arrangeTables(tables: readonly TableMetadata[], options: EngineOptions): Version {
   const budgets = {
     l0Trigger: options.l0CompactionTables,
     baseLevelBytes: options.baseLevelBytes,

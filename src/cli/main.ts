@@ -41,6 +41,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'build test data straight into the folders of a stopped cluster',
     load: async () => (await import('./fill.ts')).fillCommand(),
   },
+  lsm: {
+    summary: 'look into, check, compact or repair the data folder of a stopped node',
+    load: async () => (await import('./lsm.ts')).lsmCommand(),
+  },
   'declare-whole': {
     summary: 'declare that an emptied node counts for reads again',
     load: async () => (await import('./declare-whole.ts')).declareWholeCommand(),
