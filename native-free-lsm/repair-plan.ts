@@ -22,7 +22,7 @@ import { isNewerOrphan } from './recovery.ts';
 import { manifestFileName } from './version/file-names.ts';
 import type { ManifestState } from './version/manifest-reader.ts';
 import { type TableMetadata, tableFileName } from './version/table-metadata.ts';
-import { BatchKind, FileMagic, logFileName, missingLogs } from './wal/log-format.ts';
+import { BatchKind, FILE_HEADER_BYTES, FileMagic, logFileName, missingLogs } from './wal/log-format.ts';
 
 /** Something that is not in the directory any more after the repair. */
 export interface Drop {
@@ -257,8 +257,9 @@ class Planner {
     for (const { offset, lengthBytes, isTorn } of survey.gaps) {
       const before = data.filter((batch) => batch.offset < offset).length;
       const what = `${lengthBytes} bytes at byte ${offset} of ${logFileName(generation)}, between ${before} batches before and ${data.length - before} behind, which are kept`;
-      // What was never known to be synced was never acknowledged with `sync`.
-      this.#drops.push({ file: path, what, lengthBytes, mayHoldRecords: !isTorn });
+      // What was never known to be synced may never have been acknowledged; without a header nothing is known.
+      const isKnown = survey.damages.every(({ offset: place }) => (place ?? 0) >= FILE_HEADER_BYTES);
+      this.#drops.push({ file: path, what, lengthBytes, mayHoldRecords: !isTorn || !isKnown });
     }
     return true;
   }

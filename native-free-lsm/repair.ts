@@ -3,7 +3,7 @@
  * (repair-plan.ts). Never done by itself.
  *
  * Nothing that is there is changed before all that replaces it is durable: new tables get new ids, one new manifest
- * puts them in force, and only then are the replaced files moved to lost/. A mark, REPAIRING, keeps engines out
+ * puts them in force, and only then do the replaced files go to lost/. A mark, REPAIRING, keeps engines out
  * meanwhile, because a start tidies up what the manifest does not name. A repair that is interrupted at any point
  * is done again from what is there then.
  */
@@ -294,12 +294,13 @@ class Repair {
     for (const generation of contents.logs) {
       if (generation < oldestGeneration) this.#keep(logFileName(generation));
     }
-    fs.syncDirectorySync(this.#lost);
     fs.syncDirectorySync(this.#directory);
   }
 
+  /** A copy and not a rename: of one between two folders a power loss may keep the half that removes. */
   #keep(name: string): void {
-    this.#fs.renameSync(join(this.#directory, name), this.#lostPath(name));
+    this.#keepCopy(name);
+    this.#fs.removeSync(join(this.#directory, name));
   }
 
   #keepCopy(name: string): void {

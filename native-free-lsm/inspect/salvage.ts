@@ -112,15 +112,16 @@ function isInRange(key: Uint8Array, end: number, { smallestKey, largestKey }: Ta
 
 /** The entries of a salvage's blocks, one after another; from the first on only. */
 export class SalvageIterator implements RecordIterator, Disposable {
-  readonly #file: Disposable;
+  readonly #file: Disposable | undefined;
   readonly #reader: BlockReader;
   readonly #blocks: readonly BlockPlace[];
   #next = 0;
 
   constructor(fs: FileSystem, { path, blocks }: TableSalvage) {
-    const file = openFile(fs, path);
+    // The file of one that has none may be missing.
+    const file = blocks.length === 0 ? undefined : openFile(fs, path);
     this.#file = file;
-    this.#reader = new BlockReader(fs, file.fd, path);
+    this.#reader = new BlockReader(fs, file?.fd ?? -1, path);
     this.#blocks = blocks;
   }
 
@@ -163,7 +164,7 @@ export class SalvageIterator implements RecordIterator, Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#file[Symbol.dispose]();
+    this.#file?.[Symbol.dispose]();
   }
 
   #enterNext(): void {

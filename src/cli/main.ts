@@ -79,6 +79,7 @@ async function programFor(argv: readonly string[]): Promise<Command> {
   for (const [name, entry] of Object.entries(COMMANDS)) {
     const command = name === wanted ? await entry.load() : new Command(name);
     program.addCommand(command.summary(entry.summary).copyInheritedSettings(program));
+    for (const nested of command.commands) nested.copyInheritedSettings(command);
   }
   return program;
 }

@@ -44,6 +44,8 @@ export interface SampleFolder {
   readonly contents: Contents;
   /** Contents without what only the log has, batch by batch: `[0]` has none of them. */
   readonly afterBatches: readonly Contents[];
+  /** Every record that was ever written, in hexadecimal. */
+  readonly written: ReadonlySet<string>;
 }
 
 /** After the wall clock of every test: nothing has expired yet. */
@@ -58,12 +60,14 @@ export async function sampleFolder(isClosed: boolean): Promise<SampleFolder> {
   const simulation = new EngineSimulation(SMALL);
   const store = simulation.openStore();
   const contents = new Map<string, string>();
+  const written = new Set<string>();
   let timestamp = 1000;
   const write = async (key: string, value: string | null, expiryMs = 0): Promise<void> => {
     const fields = { timestamp: timestamp++, writer: 7, tombstone: value === null, from: 3, expiryMs };
     const record = encodeRecord(fields, Buffer.from(value ?? ''));
     await simulation.settle(writeRecordTo(store, Buffer.from(key), record));
     contents.set(key, Buffer.from(record).toString('hex'));
+    written.add(Buffer.from(record).toString('hex'));
   };
   for (let i = 10; i < 32; i++) {
     await write(`key${i}`, i % 7 === 0 ? null : `value ${i} `.repeat(4), i % 5 === 0 ? EXPIRY_MS : 0);
@@ -86,7 +90,8 @@ export async function sampleFolder(isClosed: boolean): Promise<SampleFolder> {
     afterBatches.push(new Map(contents));
   }
   if (isClosed) await simulation.settle(store.close());
-  return { files: filesOf(simulation.fs.crash({ bytes: 'kept', names: 'kept' })), contents, afterBatches };
+  const files = filesOf(simulation.fs.crash({ bytes: 'kept', names: 'kept' }));
+  return { files, contents, afterBatches, written };
 }
 
 export function filesOf(fs: MemoryFileSystem): Files {
