@@ -159,7 +159,7 @@ export class BulkLoad implements Disposable {
 
 function isEngineFile(name: string): boolean {
   const kind = parseFileName(name)?.kind;
-  return kind !== undefined && kind !== 'lock';
+  return kind !== undefined && kind !== 'lock' && kind !== 'lostFolder';
 }
 
 /** A second file of the same bytes, written, synced and named as the first was. */

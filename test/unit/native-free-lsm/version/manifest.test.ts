@@ -26,7 +26,8 @@ function directory(): MemoryFileSystem {
 function recovered(fs: MemoryFileSystem) {
   const state = Manifest.recover(fs, DIRECTORY);
   assert.ok(state !== undefined);
-  const { version, ...rest } = state;
+  const { version, path, endOffset, ...rest } = state;
+  assert.equal(endOffset + rest.tornBytes, fs.sizeSync(path));
   return { levels: version.levels, ...rest };
 }
 
