@@ -3,6 +3,7 @@
  * bring versions of their own and answer thousands of requests a second.
  */
 import { Engine } from './engine.ts';
+import type { RepairOptions, RepairPlan } from './repair.ts';
 
 export { BulkLoad, BulkTable, type TableMetadata } from './bulk-loader.ts';
 export type { EngineClock } from './clock.ts';
@@ -14,10 +15,40 @@ export * from './format/record.ts';
 export type { FileSystem } from './fs/file-system.ts';
 export { NodeFileSystem } from './fs/node-fs.ts';
 export { InlineExecutor } from './inline-executor.ts';
-export type { Page, PageRequest } from './main/read-lane.ts';
+export { Page, packPage } from './iterator/page.ts';
+export type { PageRequest } from './main/read-lane.ts';
 export { type KeyedRecord, type ReadSink, type WriteSink, WriteStatus } from './main/sinks.ts';
 export type { EngineStats } from './main/stats.ts';
 export { type Environment, RecordStore } from './main/store.ts';
+export type {
+  Damage,
+  DumpedRecord,
+  DumpItem,
+  FolderStat,
+  KeyRange,
+  LevelStat,
+  LiveSums,
+  LogStat,
+  Progress,
+  TableSums,
+  VerifyReport,
+} from './offline.ts';
 export { DEFAULT_OPTIONS, type Durability, type EngineOptions } from './options.ts';
+export type { RepairOptions, RepairPlan } from './repair.ts';
 
 export const open = Engine.open;
+
+/** The tools for directories that no engine has open; loaded when asked for, so that a node does not pay for them. */
+export function loadOfflineTools(): Promise<typeof import('./offline.ts')> {
+  return import('./offline.ts');
+}
+
+/**
+ * Finds what is damaged in a directory that no engine has open, reading every byte, and tells what a repair would
+ * do and drop; does it with `apply`. Every file that is replaced is kept in `lost/`.
+ * @throws LsmError LOCKED; UNSUPPORTED_FORMAT, IO_ERROR: nothing was repaired; NO_SPACE, POISONED: try again
+ */
+export async function repair(directory: string, options: RepairOptions = {}): Promise<RepairPlan> {
+  const { repairFolder } = await import('./repair.ts');
+  return repairFolder(directory, options);
+}

@@ -1,4 +1,4 @@
-import { LsmError } from './errors.ts';
+import { corruption, LsmError } from './errors.ts';
 import type { FileSystem } from './fs/file-system.ts';
 import { ioFailure } from './fs/io-failure.ts';
 import { InsertStatus, Memtable } from './memtable/memtable.ts';
@@ -6,11 +6,20 @@ import { type EngineOptions, tableOptions } from './options.ts';
 import { runBackgroundJob } from './roles/jobs.ts';
 import type { BackgroundResult } from './roles/messages.ts';
 import { createControl, GENERATION_SLOTS } from './shared/control.ts';
-import { loadTable } from './sstable/load-table.ts';
+import { loadTable, readTableMetadata } from './sstable/load-table.ts';
 import type { TableHandle } from './sstable/table-handle.ts';
-import { CURRENT_FILE_NAME, type FileKind, LOCK_FILE_NAME, parseFileName } from './version/file-names.ts';
+import {
+  CURRENT_FILE_NAME,
+  type FileKind,
+  LOCK_FILE_NAME,
+  parseFileName,
+  REPAIR_MARK_NAME,
+} from './version/file-names.ts';
 import { Manifest } from './version/manifest.ts';
+import type { RecoveredManifest } from './version/manifest-reader.ts';
+import { tableFileName } from './version/table-metadata.ts';
 import { Version } from './version/version.ts';
+import { logFileName, missingLogs } from './wal/log-format.ts';
 import { replayLog } from './wal/log-reader.ts';
 
 export interface RecoveredMemtable {
@@ -47,6 +56,7 @@ export function recover(
     if (!fs.existsSync(directory)) fs.makeDirectorySync(directory);
     const lock = fs.lockSync(`${directory}/${LOCK_FILE_NAME}`);
     try {
+      refuseHalfRepaired(fs, directory);
       return { lock, ...recoverLocked(fs, directory, options, report) };
     } catch (error) {
       lock[Symbol.dispose]();
@@ -67,20 +77,31 @@ function refuseForeign(fs: FileSystem, directory: string): void {
   );
 }
 
+function refuseHalfRepaired(fs: FileSystem, directory: string): void {
+  const mark = `${directory}/${REPAIR_MARK_NAME}`;
+  if (fs.existsSync(mark)) throw corruption(mark, 0, 'a repair of the folder did not finish: run it again');
+}
+
 function recoverLocked(
   fs: FileSystem,
   directory: string,
   options: EngineOptions,
   report: (message: string) => void,
 ): Omit<RecoveredState, 'lock'> {
-  const found = Manifest.recover(fs, directory) ?? EMPTY;
+  const recovered = Manifest.recover(fs, directory);
+  const found = recovered ?? EMPTY;
   const handles = found.version.levels.flat().map((metadata) => loadTable(fs, directory, metadata));
   const logs = numbersOnDisk(fs, directory, 'log').sort((a, b) => a - b);
   const live = logs.filter((generation) => generation >= found.oldestGeneration);
-  const memtables = live.map((generation) => replay(fs, directory, generation, options, report));
-  const nextGeneration = Math.max(found.oldestGeneration, ...live.map((generation) => generation + 1));
   // A crash may have left tables whose edit never reached the manifest: their numbers are not used again.
   const tableIds = numbersOnDisk(fs, directory, 'table');
+  if (recovered !== undefined) {
+    const { path, tornBytes } = recovered;
+    refuseLostEdits(fs, directory, recovered, live, tableIds);
+    if (tornBytes > 0) report(`passed over ${tornBytes} bytes at the end of ${path} that never took effect`);
+  }
+  const memtables = live.map((generation) => replay(fs, directory, generation, options, report));
+  const nextGeneration = Math.max(found.oldestGeneration, ...live.map((generation) => generation + 1));
   let { version, oldestGeneration } = found;
   let nextFileId = Math.max(found.nextFileId, ...tableIds.map((id) => id + 1));
   // Starts that a crash follows leave a log each. Those there is no place for go into tables here and now.
@@ -95,6 +116,55 @@ function recoverLocked(
   const liveTables = new Set(handles.map(({ metadata }) => metadata.id));
   removeLeftovers(fs, directory, liveTables, oldestGeneration, report);
   return { manifest, version, handles, oldestGeneration, memtables, nextGeneration, nextFileId };
+}
+
+/**
+ * The end of a manifest that is lost, or cut between two edits, looks like that of one that crashed there. What
+ * betrays it is the rest of the folder. If the lost edit was a flush, its log is gone: the next log is made before
+ * a flush begins, so one is missing in the row, or, when a restart came between, there is none at all but a table
+ * of later writes than the manifest knows. No unfinished job leaves one: flushes start from logs, and compactions
+ * write nothing new. (A lost compaction names tables that are gone.)
+ * @throws LsmError CORRUPTION
+ */
+export function refuseLostEdits(
+  fs: FileSystem,
+  directory: string,
+  { endOffset, oldestGeneration, path, version }: RecoveredManifest,
+  live: readonly number[],
+  tableIds: readonly number[],
+): void {
+  const [missing] = missingLogs(oldestGeneration, live);
+  if (missing !== undefined) {
+    const [lost, later] = [missing, live[live.length - 1]].map(logFileName);
+    throw corruption(
+      path,
+      endOffset,
+      `there is no ${lost} though there is ${later}: either that file is lost, or what said here that it was flushed`,
+    );
+  }
+  if (live.length > 0) return;
+  const listed = new Set(version.levels.flat().map(({ id }) => id));
+  for (const id of tableIds) {
+    if (listed.has(id) || !isNewerOrphan(fs, directory, id, version.largestTimestamp)) continue;
+    const orphan = tableFileName(id);
+    throw corruption(
+      path,
+      endOffset,
+      `it does not list ${orphan}, which holds later writes than all it lists`,
+    );
+  }
+}
+
+/**
+ * Whether a table that the manifest does not name holds later writes than `timestamp`, the latest of those it
+ * names. One that cannot be read was never complete, or cannot be kept.
+ */
+export function isNewerOrphan(fs: FileSystem, directory: string, id: number, timestamp: number): boolean {
+  try {
+    return readTableMetadata(fs, directory, id, 0).largestTimestamp > timestamp;
+  } catch {
+    return false;
+  }
 }
 
 /** With the active one, the next, and what is not let go of yet they stay within the places for generations. */

@@ -11,8 +11,8 @@ import { parseArgs } from 'node:util';
 import { HttpClient } from '../../test/support/http.ts';
 import { freePortRow } from '../../test/support/ports.ts';
 import { until } from '../../test/support/until.ts';
-import { cpuSeconds, residentMib } from './processes.ts';
-import { type LoadResult, wrk } from './wrk.ts';
+import { cpuSeconds, residentMib } from '../support/processes.ts';
+import { type LoadResult, wrk } from '../support/wrk.ts';
 
 const CLI = fileURLToPath(new URL('../../cli.ts', import.meta.url));
 const NODES = 3;
@@ -35,7 +35,7 @@ interface Measured extends LoadResult {
 
 async function measure(pids: readonly number[], port: number, method: 'GET' | 'PUT'): Promise<Measured> {
   const before = pids.reduce((sum, pid) => sum + cpuSeconds(pid), 0);
-  const result = await wrk(port, method, seconds);
+  const result = await wrk(port, { method, seconds });
   const cpu = pids.reduce((sum, pid) => sum + cpuSeconds(pid), 0) - before;
   return { ...result, cpuMicrosPerRequest: (cpu / result.requests) * 1e6 };
 }
@@ -78,7 +78,7 @@ async function main(): Promise<void> {
   using client = new HttpClient();
   try {
     for (const method of ['PUT', 'GET'] as const) {
-      await wrk(port, method, Math.min(seconds, 3));
+      await wrk(port, { method, seconds: Math.min(seconds, 3) });
       const ours: Measured[] = [];
       const theirs: Measured[] = [];
       for (let round = 0; round < rounds; round++) {

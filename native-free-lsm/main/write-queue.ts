@@ -21,10 +21,11 @@ import { FreeList } from './free-list.ts';
 import { type KeyedRecord, type WriteSink, WriteStatus } from './sinks.ts';
 
 /** Writes in the writer's ring at once. Its response ring has room for the completions of all of them. */
-const MAX_WRITES_IN_RING = 8192;
+export const MAX_WRITES_IN_RING = 8192;
 /** Tag of a request whose answer nobody waits for. */
 const NOBODY = 0xffffffff;
-export const WRITER_RESPONSE_RING_BYTES = 512 * 1024;
+/** A ring that has started again has an eighth of itself as room, and a lone completion takes 32 bytes of it. */
+export const WRITER_RESPONSE_RING_BYTES = 4 * 1024 * 1024;
 
 interface QueuedWrite {
   readonly puts: readonly KeyedRecord[];

@@ -4,8 +4,9 @@ import { COMPLETION_BYTES, type WriteCode, WriterTag, writeCompletion } from './
 const COMPLETIONS_PER_FRAME = 1024;
 
 /**
- * Packs a run's completions into as few frames as they need. Main has fewer writes under way than the response
- * ring has room for, so there is always room (see WriteQueue).
+ * Packs a run's completions into as few frames as they need. They are to be published after the run has been
+ * released: main pushes what waits for the room when it sees answers, and may never be woken again. Main has
+ * fewer writes under way than the response ring has room for, so there is always room (see WriteQueue).
  */
 export class Answers {
   #responses!: RingProducer;
@@ -28,9 +29,5 @@ export class Answers {
     this.#at += COMPLETION_BYTES;
     this.#left--;
     if (--this.#inFrame === 0) this.#responses.push(WriterTag.completions);
-  }
-
-  end(): void {
-    this.#responses.publish();
   }
 }

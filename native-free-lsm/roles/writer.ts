@@ -100,6 +100,7 @@ export class WriterRole {
     if (stopped === WAIT) return false;
     if (stopped === undefined) this.#writeRun();
     else this.#answerRun(writeCodeOf(stopped));
+    // In this order: see Answers.
     this.#requests.release();
     this.#responses.publish();
     this.#descriptors.trim();
@@ -361,7 +362,6 @@ export class WriterRole {
     }
     // Visible only now: the log has it, and a batch's operations appear together.
     memtable.publish();
-    answer.end();
   }
 
   #answerRun(code: WriteCode): void {
@@ -369,7 +369,6 @@ export class WriterRole {
     const answer = this.#beginAnswers();
     for (let at = runStart; at < runEnd; at = nextFrame(bytes, at))
       answer.add(frameTag(bytes, at), code, 0, 0);
-    answer.end();
   }
 
   #beginAnswers(): Answers {

@@ -6,13 +6,25 @@ export const LOCK_FILE_NAME = 'LOCK';
 /** Names the manifest in force. */
 export const CURRENT_FILE_NAME = 'CURRENT';
 export const TEMPORARY_CURRENT_FILE_NAME = 'CURRENT.tmp';
+/** There while a repair changes the directory: what it has not yet put aside must not be tidied up. */
+export const REPAIR_MARK_NAME = 'REPAIRING';
+/** A folder of files that a repair replaced. Nothing reads it; people do. */
+export const LOST_FOLDER_NAME = 'lost';
 
 export function manifestFileName(number: number): string {
   return `MANIFEST-${String(number).padStart(6, '0')}`;
 }
 
 /** What a file of an engine's directory is. A `temporary` one is never read and removed at the next start. */
-export type FileKind = 'lock' | 'current' | 'manifest' | 'log' | 'table' | 'temporary';
+export type FileKind =
+  | 'lock'
+  | 'current'
+  | 'manifest'
+  | 'log'
+  | 'table'
+  | 'temporary'
+  | 'repairMark'
+  | 'lostFolder';
 
 export interface FileName {
   readonly kind: FileKind;
@@ -24,6 +36,8 @@ const FIXED: ReadonlyMap<string, FileName> = new Map([
   [LOCK_FILE_NAME, { kind: 'lock', number: 0 }],
   [CURRENT_FILE_NAME, { kind: 'current', number: 0 }],
   [TEMPORARY_CURRENT_FILE_NAME, { kind: 'temporary', number: 0 }],
+  [REPAIR_MARK_NAME, { kind: 'repairMark', number: 0 }],
+  [LOST_FOLDER_NAME, { kind: 'lostFolder', number: 0 }],
 ]);
 
 const NUMBERED: readonly (readonly [FileKind, (number: number) => string])[] = [

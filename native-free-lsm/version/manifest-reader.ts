@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { corruption } from '../errors.ts';
+import { corruption, refusal } from '../errors.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import { ioFailure } from '../fs/io-failure.ts';
 import { BatchReader } from '../wal/batch-reader.ts';
@@ -20,6 +20,9 @@ export interface ManifestState {
 }
 
 export interface RecoveredManifest extends ManifestState {
+  readonly path: string;
+  /** Where its last whole edit, or the mark of a clean close, ends. */
+  readonly endOffset: number;
   /** Of an edit whose append a crash had interrupted; it was never acknowledged. */
   readonly tornBytes: number;
 }
@@ -51,7 +54,8 @@ function refuseOrphans(fs: FileSystem, directory: string, currentPath: string): 
   }
 }
 
-function readManifest(fs: FileSystem, path: string, number: number): RecoveredManifest {
+/** What one manifest says, whichever is in force; throws as `recoverManifest` does. */
+export function readManifest(fs: FileSystem, path: string, number: number): RecoveredManifest {
   const fd = fs.openReadSync(path);
   try {
     const window = new LogWindow(fs, fd, fs.sizeSync(path));
@@ -61,7 +65,7 @@ function readManifest(fs: FileSystem, path: string, number: number): RecoveredMa
     if (!reader.next()) throw corruption(path, reader.offset, 'the snapshot is missing');
     let state = applied(EMPTY, reader, path, ManifestTag.snapshot);
     while (reader.next()) state = applied(state, reader, path, ManifestTag.edit);
-    return { ...state, tornBytes: window.sizeBytes - reader.offset };
+    return { ...state, path, endOffset: reader.offset, tornBytes: window.sizeBytes - reader.offset };
   } finally {
     fs.closeSync(fd);
   }
@@ -78,6 +82,6 @@ function applied(state: ManifestState, reader: BatchReader, path: string, tag: M
       nextFileId: Math.max(edit.nextFileId ?? state.nextFileId, ...edit.added.map(({ id }) => id + 1)),
     };
   } catch (cause) {
-    throw corruption(path, reader.offset, (cause as Error).message);
+    throw refusal(path, reader.offset, cause);
   }
 }

@@ -40,6 +40,17 @@ export function logFileName(generation: number): string {
   return `${String(generation).padStart(6, '0')}.log`;
 }
 
+/** Of the row of logs from `oldest` to the last of `generations`, which ascend, those that are not among them. */
+export function missingLogs(oldest: number, generations: readonly number[]): number[] {
+  const missing: number[] = [];
+  let expected = oldest;
+  for (const generation of generations) {
+    for (; expected < generation; expected++) missing.push(expected);
+    expected = generation + 1;
+  }
+  return missing;
+}
+
 export function encodeFileHeader(magic: FileMagic, number: number): Uint8Array {
   const header = Buffer.alloc(FILE_HEADER_BYTES);
   header.writeUInt32LE(magic, 0);

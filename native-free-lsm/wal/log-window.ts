@@ -8,7 +8,7 @@ const CHUNK_BYTES = 2 * 1024 * 1024;
  */
 export class LogWindow {
   /** Current memory of the window; changes with `load`. */
-  bytes: Uint8Array = Buffer.allocUnsafeSlow(CHUNK_BYTES);
+  bytes: Uint8Array;
   readonly sizeBytes: number;
   readonly #fs: FileSystem;
   readonly #fd: number;
@@ -19,6 +19,7 @@ export class LogWindow {
     this.#fs = fs;
     this.#fd = fd;
     this.sizeBytes = sizeBytes;
+    this.bytes = Buffer.allocUnsafeSlow(Math.min(CHUNK_BYTES, sizeBytes));
   }
 
   /**

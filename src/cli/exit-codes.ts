@@ -7,6 +7,7 @@ export const ExitCode = {
   notEnoughReplicas: 3,
   overloaded: 4,
   unreachable: 5,
+  damaged: 6,
 } as const;
 export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
 
@@ -16,6 +17,7 @@ const MEANINGS: Readonly<Record<ExitCode, string>> = {
   [ExitCode.notFound]: 'the key does not exist',
   [ExitCode.notEnoughReplicas]: 'fewer replicas answered in time than `ack` asks for',
   [ExitCode.overloaded]: 'the node is overloaded or about to stop: try again',
+  [ExitCode.damaged]: 'damage was found: the output names each place',
   [ExitCode.unreachable]: 'no answer, or one that broke off: a put or delete may be done or not',
 };
 

@@ -41,6 +41,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'build test data straight into the folders of a stopped cluster',
     load: async () => (await import('./fill.ts')).fillCommand(),
   },
+  lsm: {
+    summary: 'look into, check, compact or repair the data folder of a stopped node',
+    load: async () => (await import('./lsm.ts')).lsmCommand(),
+  },
   'declare-whole': {
     summary: 'declare that an emptied node counts for reads again',
     load: async () => (await import('./declare-whole.ts')).declareWholeCommand(),
@@ -75,6 +79,7 @@ async function programFor(argv: readonly string[]): Promise<Command> {
   for (const [name, entry] of Object.entries(COMMANDS)) {
     const command = name === wanted ? await entry.load() : new Command(name);
     program.addCommand(command.summary(entry.summary).copyInheritedSettings(program));
+    for (const nested of command.commands) nested.copyInheritedSettings(command);
   }
   return program;
 }

@@ -123,6 +123,26 @@ export async function declareWhole(
   return { nodeId: identity.nodeId, changed };
 }
 
+/**
+ * Marks a stopped node's folder, whose engine is locked by the caller, as one from which something is missing: the
+ * node takes writes and counts for no read, however its peers know it, until an operator declares it whole.
+ *
+ * @returns whether it says so now; false only for a folder that is no node's
+ * @throws QuorateError STORAGE, UNFINISHED_FILL, FOREIGN_DIRECTORY
+ */
+export async function markIncomplete(folder: string, files: FolderFiles = nodeFolderFiles): Promise<boolean> {
+  const identity = await readIdentity(folder, files);
+  if (identity === null) return false;
+  if (identity.whole === 'incomplete' && !identity.declared) return true;
+  try {
+    const marked: Identity = { ...identity, whole: 'incomplete', declared: false };
+    await replaceFile(files, folder, IDENTITY_FILE, encodeIdentity(marked));
+  } catch (error) {
+    throw folderFault(folder, error);
+  }
+  return true;
+}
+
 /** @returns null when the folder is missing or as good as empty */
 async function readIdentity(folder: string, files: FolderFiles): Promise<Identity | null> {
   let bytes: Uint8Array | null;

@@ -1,59 +1,81 @@
-/** What main does between two looks of the writer thread at the words they share. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { MemoryFileSystem } from '../../../../native-free-lsm/fs/memory-fs.ts';
+import {
+  MAX_WRITES_IN_RING,
+  WRITER_RESPONSE_RING_BYTES,
+} from '../../../../native-free-lsm/main/write-queue.ts';
 import { Memtable } from '../../../../native-free-lsm/memtable/memtable.ts';
 import { completeOptions } from '../../../../native-free-lsm/options.ts';
-import type { WorkerMessage } from '../../../../native-free-lsm/roles/messages.ts';
 import { WriterRole } from '../../../../native-free-lsm/roles/writer.ts';
-import { ControlWord, createControl } from '../../../../native-free-lsm/shared/control.ts';
-import { createRing, RingProducer } from '../../../../native-free-lsm/shared/ring.ts';
+import { createControl } from '../../../../native-free-lsm/shared/control.ts';
+import { createRing, RingConsumer, RingProducer } from '../../../../native-free-lsm/shared/ring.ts';
 import { encodePut, putOperationBytes } from '../../../../native-free-lsm/wal/write-operation.ts';
+import { systemClock } from '../../../../src/clock.ts';
 import { record } from '../../../support/engine-calls.ts';
-import { TINY_OPTIONS } from '../../../support/engine-simulation.ts';
-import { FakeClock } from '../../../support/fake-clock.ts';
 
-test('an arena that is announced and offered while the writer looks for one is there when it takes it', () => {
+const KEY = Buffer.from('key');
+
+/** A writer with the rings main would have, in this thread and over a disk in memory. */
+function startWriter(responseRingBytes: number, memtableBytes: number) {
   const fs = new MemoryFileSystem();
-  fs.makeDirectorySync('/db');
-  const options = completeOptions(TINY_OPTIONS);
-  const control = createControl();
-  const words = new Int32Array(control);
-  const requestRing = createRing(64 * 1024);
-  const requests = new RingProducer(requestRing);
-  const first = new SharedArrayBuffer(options.memtableBytes);
-  new Memtable(first).reset(1);
-  const posted: WorkerMessage[] = [];
-  let offersWhenEmptied = false;
-  const inbox = (): WorkerMessage | undefined => {
-    const message = posted.shift();
-    if (message !== undefined || !offersWhenEmptied) return message;
-    // The writer has just found its inbox empty, and has not looked at the mailbox yet.
-    offersWhenEmptied = false;
-    posted.push({ type: 'arena', index: 1, arena: new SharedArrayBuffer(options.memtableBytes) });
-    Atomics.add(words, ControlWord.viewEpoch, 1);
-    Atomics.store(words, ControlWord.spareArena, 2);
-    return undefined;
-  };
-  const rings = { requests: requestRing, responses: createRing(64 * 1024) };
-  const init = { directory: '/db', options, control, arenas: [first], thread: 1, generation: 1, arena: 0 };
-  const writer = new WriterRole({ ...init, ...rings }, fs, inbox, new FakeClock());
-  Atomics.store(words, ControlWord.activeGeneration, 1);
-  const put = (timestamp: number): void => {
-    const key = Buffer.from('key');
-    const value = record(timestamp, Buffer.alloc(6000));
-    encodePut(requests.bytes, requests.reserve(putOperationBytes(key.length, value.length)), key, value);
-    requests.push(timestamp);
+  fs.makeDirectorySync('db');
+  const options = completeOptions({ memtableBytes, maxRecordBytes: 1 << 10, durability: 'none' });
+  const arena = new SharedArrayBuffer(options.memtableBytes);
+  new Memtable(arena).reset(1);
+  const rings = { requests: createRing(4096), responses: createRing(responseRingBytes) };
+  const place = { directory: 'db', control: createControl(), arenas: [arena], arena: 0, generation: 1 };
+  const writer = new WriterRole({ ...rings, ...place, options, thread: 1 }, fs, () => undefined, systemClock);
+  const requests = new RingProducer(rings.requests);
+  let timestamp = 0;
+  const put = (): void => {
+    const value = record(++timestamp, '');
+    const at = requests.reserve(putOperationBytes(KEY.length, value.length));
+    encodePut(requests.bytes, at, KEY, value);
+    requests.push(0);
     requests.publish();
   };
-  let timestamp = 0;
-  for (put(++timestamp); writer.step(); put(++timestamp)) assert.ok(timestamp < 20, 'the memtable fills up');
-  // It waits for an arena now. Something makes it look at its inbox, and main is as quick as can be.
-  offersWhenEmptied = true;
-  Atomics.add(words, ControlWord.viewEpoch, 1);
-  assert.ok(writer.step());
-  assert.equal(words[ControlWord.activeGeneration], 2);
-  put(++timestamp);
-  assert.ok(writer.step());
+  return { writer, requests, responses: new RingConsumer(rings.responses), put };
+}
+
+// Main pushes what waits when answers arrive. Were the ring's room given back only after them, the push would find
+// the ring full, and with nothing more under way no answer would ever come to try again at.
+test('answers are seen only once the ring has the room of what they answer', (t) => {
+  const { writer, requests, responses, put } = startWriter(4096, 64 << 10);
+  put();
+  const usedWhenSeen: number[] = [];
+  const store = Atomics.store.bind(Atomics) as (words: Int32Array, index: number, value: number) => number;
+  t.mock.method(Atomics, 'store', (words: Int32Array, index: number, value: number) => {
+    const stored = store(words, index, value);
+    if (usedWhenSeen.length === 0 && !responses.empty) usedWhenSeen.push(requests.usedBytes);
+    return stored;
+  });
+  assert.equal(writer.step(), true);
+  assert.deepEqual(usedWhenSeen, [0]);
+  writer.close();
+});
+
+// Main may be busy for as long as it takes to write all of them, one by one, and the ring of answers may just have
+// started again at its beginning, where it has least room.
+test('all writes main has under way are answered though it takes no answer meanwhile', () => {
+  const { writer, responses, put } = startWriter(WRITER_RESPONSE_RING_BYTES, 16 << 20);
+  let answeredBytes = 0;
+  while (answeredBytes < WRITER_RESPONSE_RING_BYTES / 8) {
+    put();
+    writer.step();
+    assert.equal(responses.nextRun(WRITER_RESPONSE_RING_BYTES), true);
+    answeredBytes += responses.runEnd - responses.runStart;
+    responses.release();
+  }
+  for (let i = 0; i < MAX_WRITES_IN_RING; i++) {
+    put();
+    assert.equal(writer.step(), true);
+  }
+  let answers = 0;
+  while (responses.nextRun(WRITER_RESPONSE_RING_BYTES)) {
+    answers += responses.runFrames;
+    responses.release();
+  }
+  assert.equal(answers, MAX_WRITES_IN_RING);
   writer.close();
 });

@@ -6,7 +6,12 @@ import { test } from 'node:test';
 import { seededRandom } from '../../../../src/clock.ts';
 import { QuorateError, type QuorateErrorCode } from '../../../../src/errors.ts';
 import { nodeFolderFiles } from '../../../../src/replica/folder-files.ts';
-import { createIdentity, declareWhole, inspectFolder } from '../../../../src/replica/identity.ts';
+import {
+  createIdentity,
+  declareWhole,
+  inspectFolder,
+  markIncomplete,
+} from '../../../../src/replica/identity.ts';
 import { encodeIdentity, type WholeState } from '../../../../src/replica/identity-file.ts';
 import { MemoryFolderFiles } from '../../../support/memory-folder-files.ts';
 
@@ -113,6 +118,22 @@ test('declaring a folder whole keeps everything else, holds the lock and happens
   assert.deepEqual(await declareWhole(FOLDER, lock, files), { nodeId: 'node-1', changed: false });
   assert.equal(files.calls.length, writes);
   assert.deepEqual([held, released], [2, 2]);
+});
+
+test('a folder that lost something is marked, whoever vouched for it, until it is declared whole again', async () => {
+  const files = new MemoryFolderFiles();
+  assert.equal(await markIncomplete(FOLDER, files), false);
+  for (const whole of ['whole', 'unproven', 'incomplete'] as const) {
+    const made = await createIdentity(FOLDER, fields(whole), files);
+    assert.equal(await markIncomplete(FOLDER, files), true);
+    const marked = { ...made, whole: 'incomplete', declared: false };
+    assert.deepEqual(await inspectFolder(FOLDER, OWNER, files), marked);
+    const writes = files.calls.length;
+    assert.equal(await markIncomplete(FOLDER, files), true);
+    assert.equal(files.calls.length, writes, 'nothing to write the second time');
+  }
+  const lock = async (): Promise<AsyncDisposable> => ({ [Symbol.asyncDispose]: async () => undefined });
+  assert.equal((await declareWhole(FOLDER, lock, files)).changed, true);
 });
 
 test("a folder whose node runs, or that is no node's, is not declared whole", async () => {

@@ -1,0 +1,50 @@
+/**
+ * A node process over the engine that its arguments name: the product's own host, with another store handed in.
+ *
+ *   lsm                  the LSM engine, as `serve` runs it
+ *   lsm-on-main          the same, but its tables are searched on the main thread
+ *   map KEYS VALUE_SIZE  a Map in memory that holds what `fill` would make
+ */
+import { RecordStore, recordSizeBytes } from '../../native-free-lsm/index.ts';
+import { hostNode } from '../../src/cli/node-host.ts';
+import type { NodeOptions } from '../../src/node.ts';
+import { openFilledMap } from './filled-map.ts';
+import { SearchOnMainExecutor } from './search-on-main.ts';
+
+const MAX_KEY_BYTES = 4096;
+const [, , engine, ...sizes] = process.argv;
+
+hostNode(async () => {
+  const { startNode } = await import('../../src/node.ts');
+  const openStorage = storageOpener();
+  if (openStorage === undefined) return { startNode };
+  return { startNode: (options) => startNode({ ...options, openStorage }) };
+});
+
+function storageOpener(): NodeOptions['openStorage'] {
+  switch (engine) {
+    case 'lsm':
+      return undefined;
+    case 'lsm-on-main':
+      return openOnMain;
+    case 'map':
+      return async () => openFilledMap(Number(sizes[0]), Number(sizes[1]));
+    default:
+      throw new Error(`there is no engine ${engine}`);
+  }
+}
+
+/** With what src/node.ts gives the engine, as far as reads see it. */
+const openOnMain: NodeOptions['openStorage'] = async (directory, settings) =>
+  RecordStore.open(
+    directory,
+    {
+      durability: settings.durability,
+      maxRecordBytes: MAX_KEY_BYTES + recordSizeBytes(settings.maxValueBytes, true),
+      memtableBytes: settings.memtableBytes,
+      blockCacheBytes: settings.blockCacheBytes,
+      readers: 1,
+      dropTombstonesBelow: 0,
+    },
+    { executor: (context) => new SearchOnMainExecutor(context) },
+  );

@@ -1,0 +1,41 @@
+/** The engine with its table search on the main thread: what the pool is there to avoid, to be measured beside it. */
+import type { Executor, ExecutorContext, RoleHandle } from '../../native-free-lsm/executor.ts';
+import { InlineExecutor } from '../../native-free-lsm/inline-executor.ts';
+import { PoolExecutor } from '../../native-free-lsm/pool.ts';
+import type {
+  BackgroundJob,
+  BackgroundResult,
+  ReaderInit,
+  WriterInit,
+} from '../../native-free-lsm/roles/messages.ts';
+
+export class SearchOnMainExecutor implements Executor {
+  readonly #pool: PoolExecutor;
+  readonly #main: InlineExecutor;
+
+  constructor(context: ExecutorContext) {
+    // The writer's thread alone.
+    this.#pool = new PoolExecutor({ ...context, threads: 1 });
+    this.#main = new InlineExecutor(context);
+  }
+
+  startWriter(init: WriterInit): RoleHandle {
+    return this.#pool.startWriter(init);
+  }
+
+  startReader(init: ReaderInit): RoleHandle {
+    return this.#main.startReader(init);
+  }
+
+  runBackground(job: BackgroundJob): Promise<BackgroundResult> {
+    return this.#pool.runBackground(job);
+  }
+
+  kick(): void {
+    this.#main.kick();
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.#pool.close(), this.#main.close()]);
+  }
+}

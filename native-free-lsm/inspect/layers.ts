@@ -1,0 +1,110 @@
+import { corruption, LsmError } from '../errors.ts';
+import type { FileSystem } from '../fs/file-system.ts';
+import type { RecordIterator } from '../iterator/record-iterator.ts';
+import { MAX_ARENA_BYTES } from '../memtable/arena-layout.ts';
+import { InsertStatus, Memtable } from '../memtable/memtable.ts';
+import { LevelIterator } from '../roles/level-iterator.ts';
+import { DescriptorCache } from '../sstable/descriptor-cache.ts';
+import { loadTable } from '../sstable/load-table.ts';
+import { TableReader } from '../sstable/table-reader.ts';
+import type { TableMetadata } from '../version/table-metadata.ts';
+import type { Version } from '../version/version.ts';
+import { BatchKind, FileMagic } from '../wal/log-format.ts';
+import { type FolderContents, pathOf } from './folder.ts';
+import { openWindow, surveyLog, visitPuts } from './log-survey.ts';
+
+const READAHEAD_BYTES = 256 * 1024;
+const OPEN_FILES = 64;
+const LEAST_ARENA_BYTES = 64 * 1024;
+
+/** A place where a read looks for a key. */
+export interface Layer {
+  /** For people: `log 7`, `000012.sst`, `level 2`. */
+  readonly name: string;
+  readonly iterator: RecordIterator;
+}
+
+/**
+ * What a read of the whole folder goes through, newest first, as `Layer.iterator`s that open tables only as they
+ * come to them. Nothing in the folder is changed: where an opening would cut a torn tail, it is passed over.
+ * @throws LsmError CORRUPTION of whatever an opening would refuse, when it is made or when its iterators move
+ */
+export class Layers implements Disposable {
+  readonly layers: readonly Layer[];
+  readonly #descriptors: DescriptorCache;
+
+  /** @param without tables to leave out, by id: those known to be damaged */
+  constructor(
+    fs: FileSystem,
+    contents: FolderContents,
+    version: Version,
+    oldestGeneration: number,
+    without: ReadonlySet<number> = new Set(),
+  ) {
+    const { directory } = contents;
+    this.#descriptors = new DescriptorCache(fs, OPEN_FILES);
+    const layers: Layer[] = [];
+    for (const generation of contents.logs.toReversed()) {
+      if (generation < oldestGeneration) continue;
+      const memtable = memtableOf(fs, directory, generation);
+      layers.push({ name: `log ${generation}`, iterator: memtable.iterator(memtable.publishedOffset) });
+    }
+    const chain = (tables: readonly TableMetadata[]): RecordIterator => {
+      const readers = tables.map((table) => new TableReader(loadTable(fs, directory, table)));
+      return new LevelIterator(readers, fs, this.#descriptors, READAHEAD_BYTES);
+    };
+    for (const [level, all] of version.levels.entries()) {
+      const tables = all.filter(({ id }) => !without.has(id));
+      if (level === 0)
+        for (const table of tables) layers.push({ name: `table ${table.id}`, iterator: chain([table]) });
+      else if (tables.length > 0) layers.push({ name: `level ${level}`, iterator: chain(tables) });
+    }
+    this.layers = layers;
+  }
+
+  [Symbol.dispose](): void {
+    this.#descriptors.closeAll();
+  }
+}
+
+/**
+ * The memtable of a log: every put in an intact batch, those behind damage included, each key's newest version.
+ * @param onFault told of a batch that is intact and holds no operations; left out: thrown
+ * @throws LsmError CORRUPTION, IO_ERROR
+ */
+export function memtableOf(
+  fs: FileSystem,
+  directory: string,
+  generation: number,
+  onFault?: (error: unknown) => void,
+): Memtable {
+  const path = pathOf.log(directory, generation);
+  const survey = surveyLog(fs, path, FileMagic.log, generation);
+  let bytes = LEAST_ARENA_BYTES;
+  while (bytes < survey.sizeBytes && bytes < MAX_ARENA_BYTES) bytes *= 2;
+  for (;;) {
+    const memtable = new Memtable(new SharedArrayBuffer(bytes));
+    memtable.reset(generation);
+    let isFull = false;
+    using log = openWindow(fs, path);
+    for (const batch of survey.batches) {
+      if (batch.kind !== BatchKind.data) continue;
+      try {
+        visitPuts(log.window, path, batch, ({ bytes: put, keyStart, keyEnd, recordStart, recordEnd }) => {
+          const status = memtable.insert(put, keyStart, keyEnd, put, recordStart, recordEnd);
+          isFull ||= status === InsertStatus.full;
+        });
+      } catch (error) {
+        if (onFault === undefined || !(error instanceof LsmError)) throw error;
+        onFault(error);
+      }
+      if (isFull) break;
+    }
+    if (!isFull) {
+      memtable.publish();
+      return memtable;
+    }
+    if (bytes === MAX_ARENA_BYTES) throw corruption(path, 0, 'it holds more than any memtable can');
+    bytes *= 2;
+  }
+}

@@ -1,0 +1,99 @@
+import { corruption } from '../errors.ts';
+import type { FileSystem } from '../fs/file-system.ts';
+import { BLOCK_TRAILER_BYTES } from '../sstable/block-codec.ts';
+import { BloomFilter, bloomFilterFault } from '../sstable/bloom-filter.ts';
+import { decodeProperties, type TableProperties } from '../sstable/properties.ts';
+import {
+  type MetaBlock,
+  MetaBlockType,
+  readMetaBlock,
+  readTableLayout,
+  requireMetaBlock,
+  type TableLayout,
+} from '../sstable/table-format.ts';
+import { indexFault, TableIndex } from '../sstable/table-index.ts';
+import { type Damage, damageOf, openFile } from './folder.ts';
+
+/** Where a data block stands in its file. */
+export interface BlockPlace {
+  readonly offset: number;
+  /** Without its trailer. */
+  readonly diskBytes: number;
+  readonly memoryBytes: number;
+}
+
+/** The parts of a table that could be read, whatever happened to the others; its data blocks unread. */
+export interface TableSurvey {
+  readonly path: string;
+  readonly sizeBytes: number;
+  readonly layout: TableLayout | undefined;
+  readonly properties: TableProperties | undefined;
+  readonly index: TableIndex | undefined;
+  /** Undefined also when the table has none. */
+  readonly filter: BloomFilter | undefined;
+  readonly damages: readonly Damage[];
+}
+
+export function surveyTable(fs: FileSystem, path: string): TableSurvey {
+  const damages: Damage[] = [];
+  const attempt = <Part>(read: () => Part): Part | undefined => {
+    try {
+      return read();
+    } catch (error) {
+      damages.push(damageOf(error, path));
+      return undefined;
+    }
+  };
+  const file = attempt(() => openFile(fs, path));
+  if (file === undefined) {
+    const nothing = { layout: undefined, properties: undefined, index: undefined, filter: undefined };
+    return { path, sizeBytes: 0, ...nothing, damages };
+  }
+  using table = file;
+  const { fd } = table;
+  const sizeBytes = fs.sizeSync(path);
+  const layout = attempt(() => readTableLayout(fs, fd, path));
+  if (layout === undefined) {
+    const nothing = { properties: undefined, index: undefined, filter: undefined };
+    return { path, sizeBytes, layout, ...nothing, damages };
+  }
+  const properties = attempt(() => {
+    const block = requireMetaBlock(layout, MetaBlockType.properties, path);
+    return decodeProperties(new Uint8Array(read(fs, fd, path, block)), path, block.offset);
+  });
+  const index = attempt(() => {
+    const block = requireMetaBlock(layout, MetaBlockType.index, path);
+    const memory = read(fs, fd, path, block);
+    refuse(path, block, indexFault(memory, layout.dataBytes, BLOCK_TRAILER_BYTES));
+    return new TableIndex(memory);
+  });
+  let filter: BloomFilter | undefined;
+  for (const block of layout.metaBlocks) {
+    if (block.type === MetaBlockType.index || block.type === MetaBlockType.properties) continue;
+    const memory = attempt(() => read(fs, fd, path, block));
+    if (block.type !== MetaBlockType.bloomFilter || memory === undefined) continue;
+    filter = attempt(() => {
+      refuse(path, block, bloomFilterFault(memory));
+      return new BloomFilter(memory);
+    });
+  }
+  return { path, sizeBytes, layout, properties, index, filter, damages };
+}
+
+export function blocksOf(index: TableIndex): BlockPlace[] {
+  return Array.from({ length: index.blockCount }, (_, ordinal) => ({
+    offset: index.blockOffset(ordinal),
+    diskBytes: index.diskBytes(ordinal),
+    memoryBytes: index.memoryBytes(ordinal),
+  }));
+}
+
+function read(fs: FileSystem, fd: number, path: string, block: MetaBlock): SharedArrayBuffer {
+  const memory = new SharedArrayBuffer(block.lengthBytes);
+  readMetaBlock(fs, fd, path, block, new Uint8Array(memory));
+  return memory;
+}
+
+function refuse(path: string, block: MetaBlock, fault: string | undefined): void {
+  if (fault !== undefined) throw corruption(path, block.offset, fault);
+}

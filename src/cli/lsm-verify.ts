@@ -1,0 +1,78 @@
+import {
+  loadOfflineTools,
+  NodeFileSystem,
+  type Progress,
+  type VerifyReport,
+} from '../../native-free-lsm/index.ts';
+import { systemClock } from '../clock.ts';
+import { describeSize } from '../config/units.ts';
+import { QuorateError } from '../errors.ts';
+import { CommandError, ExitCode } from './exit-codes.ts';
+import { damageFailure } from './lsm-damage.ts';
+import { findFolder, holdFolder, type LsmFolder, readIdentity, turn } from './lsm-folder.ts';
+import { toJson } from './lsm-format.ts';
+import { LsmProgress } from './lsm-progress.ts';
+
+export async function runVerify(
+  directory: string,
+  options: Readonly<Record<string, unknown>>,
+): Promise<void> {
+  const folder = await findFolder(directory);
+  using _held = await holdFolder(folder);
+  let report: VerifyReport;
+  try {
+    report = await verify(folder.engine);
+  } catch (error) {
+    throw damageFailure(error, directory);
+  }
+  const damages = [...identityDamage(folder), ...report.damages];
+  const isWhole = damages.length === 0;
+  if (options.json === true) {
+    console.log(toJson({ directory: folder.engine, isWhole, ...report, damages }, 2));
+  } else {
+    for (const { message } of damages) console.log(message);
+    for (const note of report.notes) console.log(`note: ${note}`);
+    const { entries, logs, sizeBytes, tables } = report;
+    console.log(`${tables} tables and ${logs} logs, ${entries} entries, ${describeSize(sizeBytes)} read`);
+    if (isWhole) console.log('no damage');
+  }
+  if (isWhole) return;
+  const places = damages.length === 1 ? 'in one place' : `in ${damages.length} places`;
+  throw new CommandError(
+    ExitCode.damaged,
+    `${directory} is damaged ${places}: \`lsm repair ${directory}\` says what can be saved`,
+  );
+}
+
+async function verify(engine: string): Promise<VerifyReport> {
+  const { verifyFolder } = await loadOfflineTools();
+  using progress = new LsmProgress(systemClock, process.stderr);
+  const steps: Generator<Progress, VerifyReport, void> = verifyFolder(new NodeFileSystem(), engine);
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done === true) return value;
+    progress.show(value);
+    await turn();
+  }
+}
+
+/** The one file of a node's folder that is not the engine's. */
+function identityDamage(
+  folder: LsmFolder,
+): { code: string; file: string; offset: number | null; message: string }[] {
+  try {
+    readIdentity(folder);
+    return [];
+  } catch (error) {
+    if (!(error instanceof QuorateError)) throw error;
+    const offset = /at byte (\d+)/.exec(error.message)?.[1];
+    return [
+      {
+        code: 'CORRUPTION',
+        file: `${folder.node}/IDENTITY`,
+        offset: offset === undefined ? null : Number(offset),
+        message: error.message,
+      },
+    ];
+  }
+}

@@ -1,0 +1,237 @@
+/**
+ * Every byte of every kind of file changed, every file cut at every length, and things put behind its end: the
+ * engine gives the right values or an error that names file and offset, never a wrong value and never a fault of
+ * its own; and `verify` finds what the engine finds.
+ */
+import assert from 'node:assert/strict';
+import { before, describe, test } from 'node:test';
+import { dumpFile } from '../../../native-free-lsm/inspect/dump.ts';
+import { surveyLog } from '../../../native-free-lsm/inspect/log-survey.ts';
+import { parseFileName } from '../../../native-free-lsm/version/file-names.ts';
+import { FILE_HEADER_BYTES, FileMagic } from '../../../native-free-lsm/wal/log-format.ts';
+import {
+  type Contents,
+  DIRECTORY,
+  type Files,
+  type Outcome,
+  placeFiles,
+  type SampleFolder,
+  sampleFolder,
+  tombstonesOf,
+  useFolder,
+  verifyFiles,
+} from '../../support/damaged-folder.ts';
+
+const MASKS = [0x01, 0x80, 0xff];
+const DAMAGE_CODES = ['CORRUPTION', 'UNSUPPORTED_FORMAT'];
+const CUT =
+  /^(?:cut \d+ bytes that were never acknowledged from log \d+|passed over \d+ bytes at the end of \S+ that never took effect)$/;
+
+/** What the engine made of one damaged folder. */
+type Verdict =
+  /** An error named the place. */
+  | 'refused'
+  /** The end of a log or manifest was given up as torn, with a word to the operator. */
+  | 'cut'
+  /** All values are right and nobody was told: bytes that mean nothing, or an end that nothing was behind. */
+  | 'unnoticed';
+
+interface Trial {
+  readonly files: Files;
+  readonly file: string;
+  readonly place: string;
+  /** What is to be found by whoever is not told of damage. */
+  readonly contents: Contents;
+}
+
+async function judge({ files, file, place, contents }: Trial): Promise<Verdict> {
+  const outcome = await useFolder(placeFiles(files), [...contents.keys()]);
+  assertNamed(outcome, file, place);
+  assertRight(outcome, contents, place);
+  const { damages } = verifyFiles(placeFiles(files));
+  const isRefused = outcome.errors.length > 0;
+  assert.equal(damages.length > 0, isRefused, `${place}: verify says ${JSON.stringify(damages)}`);
+  if (isRefused) return 'refused';
+  return outcome.reports.some((report) => CUT.test(report)) ? 'cut' : 'unnoticed';
+}
+
+/**
+ * Every error names the damaged file and a place in it; or, where a manifest's end is lost, a table it names still
+ * and that is gone since.
+ */
+function assertNamed({ errors }: Outcome, file: string, place: string): void {
+  for (const { code, file: named, message, offset } of errors) {
+    assert.ok(DAMAGE_CODES.includes(code), `${place}: ${code} ${message}`);
+    const isGone = kindOf(file) === 'manifest' && message === `${named} is missing`;
+    assert.ok(isGone || named === `${DIRECTORY}/${file}`, `${place}: ${message}`);
+    assert.ok(offset !== undefined && offset >= 0, `${place}: ${message}`);
+    assert.match(message, /^\/db\/\S+ /, place);
+  }
+}
+
+function assertRight({ read }: Outcome, contents: Contents, place: string): void {
+  const wrong = read.find(({ key, record }) => (contents.get(key) ?? null) !== record);
+  assert.equal(wrong, undefined, `${place}: ${JSON.stringify(wrong)}`);
+}
+
+/** By kind of file and verdict the places, in their order. */
+class Verdicts {
+  readonly #places = new Map<string, Set<number>>();
+
+  add(file: string, verdict: Verdict, at: number): void {
+    const name = `${kindOf(file)} ${verdict}`;
+    this.#places.set(name, (this.#places.get(name) ?? new Set()).add(at));
+  }
+
+  /** Places with that verdict, each once. */
+  of(kind: string, verdict: Verdict): readonly number[] {
+    return [...(this.#places.get(`${kind} ${verdict}`) ?? [])].sort((a, b) => a - b);
+  }
+}
+
+function kindOf(name: string): string {
+  return parseFileName(name)?.kind ?? 'unknown';
+}
+
+for (const isClosed of [true, false]) {
+  describe(`a folder whose engine was ${isClosed ? 'closed' : 'killed'}`, { timeout: 280_000 }, () => {
+    let folder: SampleFolder;
+    /** Where the batches of the log end, its header and its mark of a clean close included. */
+    let batchEnds: readonly number[];
+    /** Of those that have a write. */
+    let putEnds: readonly number[];
+    let manifestEnds: readonly number[];
+
+    before(async () => {
+      folder = await sampleFolder(isClosed);
+      batchEnds = endsOf(folder, 'log');
+      putEnds = putEndsOf(folder);
+      manifestEnds = endsOf(folder, 'manifest');
+      assert.equal(putEnds.length, folder.afterBatches.length - 1);
+    });
+
+    /** @param wholeBytes of the log that are as they were, counted from its start */
+    function trial(file: string, bytes: Uint8Array, place: string, wholeBytes: number): Trial {
+      const whole = putEnds.filter((end) => end <= wholeBytes).length;
+      const { afterBatches, contents, files } = folder;
+      const isLog = kindOf(file) === 'log';
+      return {
+        files: new Map([...files, [file, bytes]]),
+        file,
+        place: `${file} ${place}`,
+        contents: isLog ? afterBatches[whole] : contents,
+      };
+    }
+
+    test('undamaged it is right, and holds what the trials are to meet', async () => {
+      const { files, contents } = folder;
+      const outcome = await useFolder(placeFiles(files), [...contents.keys()]);
+      assert.deepEqual([outcome.errors, outcome.reports], [[], []]);
+      assertRight(outcome, contents, 'undamaged');
+      assert.equal(outcome.read.length, contents.size * 4);
+      assert.deepEqual(verifyFiles(placeFiles(files)).damages, []);
+      assert.deepEqual(
+        new Set([...files.keys()].map(kindOf)),
+        new Set(['current', 'log', 'manifest', 'table']),
+      );
+      const packed = [...files.values()].filter((bytes) =>
+        Buffer.from(bytes).includes('(\xb5/\xfd', 0, 'latin1'),
+      );
+      assert.equal(packed.length, 1, 'one table is compressed');
+      assert.ok(tombstonesOf(contents) > 2);
+    });
+
+    test('every byte, changed in several ways', async () => {
+      const verdicts = new Verdicts();
+      for (const [file, whole] of folder.files) {
+        // These are the same, byte for byte, in both folders.
+        if (!isClosed && (kindOf(file) === 'table' || kindOf(file) === 'current')) continue;
+        for (let at = 0; at < whole.length; at++) {
+          for (const mask of MASKS) {
+            const bytes = Uint8Array.from(whole);
+            bytes[at] ^= mask;
+            verdicts.add(file, await judge(trial(file, bytes, `byte ${at} ^ ${mask}`, at)), at);
+          }
+        }
+      }
+      for (const kind of ['current', 'log', 'manifest', 'table']) {
+        assert.deepEqual(verdicts.of(kind, 'unnoticed'), [], `no byte of a ${kind} means nothing`);
+      }
+      for (const kind of ['current', 'table']) assert.deepEqual(verdicts.of(kind, 'cut'), []);
+      // Of a log that was not closed the last batch may be an append that was interrupted, and no other.
+      assert.deepEqual(verdicts.of('log', 'cut'), bytesFrom(batchEnds));
+      // As long as the rest of the folder agrees, so may the last edit of a manifest; here it was a flush.
+      assert.deepEqual(verdicts.of('manifest', 'cut'), isClosed ? bytesFrom(manifestEnds) : []);
+    });
+
+    test('cut at every length', async () => {
+      const verdicts = new Verdicts();
+      for (const [file, whole] of folder.files) {
+        for (let length = 0; length < whole.length; length++) {
+          const verdict = await judge(trial(file, whole.subarray(0, length), `cut to ${length}`, length));
+          verdicts.add(file, verdict, length);
+        }
+      }
+      for (const kind of ['current', 'table']) {
+        assert.deepEqual([verdicts.of(kind, 'unnoticed'), verdicts.of(kind, 'cut')], [[], []]);
+      }
+      // Nothing in a log says that there was more behind a batch. These places, and an empty file, are all.
+      assert.deepEqual(verdicts.of('log', 'unnoticed'), [0, ...batchEnds.slice(0, -1)]);
+      assert.deepEqual(verdicts.of('log', 'refused'), []);
+      // A manifest without its last edit does not go together with what else is in the folder.
+      assert.deepEqual(verdicts.of('manifest', 'unnoticed'), isClosed ? [manifestEnds.at(-2)] : []);
+    });
+
+    test('with something behind its end', async () => {
+      const verdicts = new Verdicts();
+      for (const [file, whole] of folder.files) {
+        const tails = [
+          [0],
+          [0xff],
+          Array(8).fill(0),
+          Array(100).fill(0xa5),
+          [...whole.subarray(-64)],
+          [...whole],
+        ];
+        for (const [i, tail] of tails.entries()) {
+          const bytes = Uint8Array.from([...whole, ...tail]);
+          verdicts.add(file, await judge(trial(file, bytes, `tail ${i}`, whole.length)), i);
+        }
+      }
+      const expected = { current: 'refused', table: 'refused', log: 'cut', manifest: 'cut' } as const;
+      for (const [kind, verdict] of Object.entries(expected)) {
+        // Behind the mark of a clean close there is nothing that could be torn.
+        const isMarked = isClosed && verdict === 'cut';
+        assert.deepEqual(verdicts.of(kind, isMarked ? 'refused' : verdict), [0, 1, 2, 3, 4, 5], kind);
+      }
+    });
+  });
+}
+
+/** Where the header and each batch of a file end. */
+function endsOf({ files }: SampleFolder, kind: 'log' | 'manifest'): number[] {
+  for (const name of files.keys()) {
+    const file = parseFileName(name);
+    if (file?.kind !== kind) continue;
+    const { batches } = surveyLog(placeFiles(files), `${DIRECTORY}/${name}`, FileMagic[kind], file.number);
+    return [FILE_HEADER_BYTES, ...batches.map(({ offset, lengthBytes }) => offset + lengthBytes)];
+  }
+  throw new Error(`no ${kind}`);
+}
+
+function putEndsOf({ files }: SampleFolder): number[] {
+  const ends = new Set<number>();
+  const name = [...files.keys()].find((file) => kindOf(file) === 'log')!;
+  let end = 0;
+  for (const item of dumpFile(placeFiles(files), DIRECTORY, name, {})) {
+    if (item.type === 'batch') end = item.offset + item.lengthBytes;
+    if (item.type === 'entry') ends.add(end);
+  }
+  return [...ends];
+}
+
+/** The places of the last batch. */
+function bytesFrom(ends: readonly number[]): number[] {
+  const [start, end] = ends.slice(-2);
+  return Array.from({ length: end - start }, (_, i) => start + i);
+}

@@ -1,0 +1,192 @@
+/**
+ * A small folder of every kind of file an engine makes, and what an engine does with it once a byte of it is
+ * another: open, read every key, scan, compact, read again, verify. Deterministic: one thread, a clock that is
+ * turned by hand.
+ */
+import assert from 'node:assert/strict';
+import { MemoryFileSystem } from '../../native-free-lsm/fs/memory-fs.ts';
+import {
+  type EngineOptions,
+  encodeRecord,
+  isTombstone,
+  LsmError,
+  type Page,
+  type RecordStore,
+} from '../../native-free-lsm/index.ts';
+import { listFolder } from '../../native-free-lsm/inspect/folder.ts';
+import { type VerifyReport, verifyFolder } from '../../native-free-lsm/inspect/verify.ts';
+import { readResult, writeRecordTo } from './engine-calls.ts';
+import { EngineSimulation } from './engine-simulation.ts';
+import { pageEntries } from './page-entries.ts';
+
+export const DIRECTORY = '/db';
+
+/** Blocks of a few entries, so that little data makes many of them. */
+export const SMALL: Partial<EngineOptions> = {
+  maxRecordBytes: 4096,
+  memtableBytes: 64 * 1024,
+  blockCacheBytes: 4096,
+  blockSizeBytes: 128,
+  bottomBlockSizeBytes: 300,
+  bottomCompression: 'zstd',
+  restartInterval: 2,
+  targetFileBytes: 64 * 1024,
+  baseLevelBytes: 1024 * 1024,
+  l0CompactionTables: 8,
+  maxCompactionBytes: 256 * 1024,
+  dropTombstonesBelow: 0,
+};
+
+export type Files = ReadonlyMap<string, Uint8Array>;
+/** By key, the record in hexadecimal. */
+export type Contents = ReadonlyMap<string, string>;
+
+export interface SampleFolder {
+  readonly files: Files;
+  readonly contents: Contents;
+  /** Contents without what only the log has, batch by batch: `[0]` has none of them. */
+  readonly afterBatches: readonly Contents[];
+  /** Every record that was ever written, in hexadecimal. */
+  readonly written: ReadonlySet<string>;
+}
+
+/** After the wall clock of every test: nothing has expired yet. */
+const EXPIRY_MS = 4_000_000_000_000;
+
+/**
+ * A zstd table in the last level, a table in level 0 above it that overwrites and deletes some of it, a log of
+ * several batches that does the same, and the manifest of all that.
+ * @param isClosed otherwise its engine was killed, and its log and manifest have no mark of a clean close
+ */
+export async function sampleFolder(isClosed: boolean): Promise<SampleFolder> {
+  const simulation = new EngineSimulation(SMALL);
+  const store = simulation.openStore();
+  const contents = new Map<string, string>();
+  const written = new Set<string>();
+  let timestamp = 1000;
+  const write = async (key: string, value: string | null, expiryMs = 0): Promise<void> => {
+    const fields = { timestamp: timestamp++, writer: 7, tombstone: value === null, from: 3, expiryMs };
+    const record = encodeRecord(fields, Buffer.from(value ?? ''));
+    await simulation.settle(writeRecordTo(store, Buffer.from(key), record));
+    contents.set(key, Buffer.from(record).toString('hex'));
+    written.add(Buffer.from(record).toString('hex'));
+  };
+  for (let i = 10; i < 32; i++) {
+    await write(`key${i}`, i % 7 === 0 ? null : `value ${i} `.repeat(4), i % 5 === 0 ? EXPIRY_MS : 0);
+  }
+  await simulation.settle(store.flush());
+  // Two tables that overlap: one alone would move down as it is, uncompressed.
+  for (let i = 10; i < 32; i += 4) await write(`key${i}`, `second ${i} `.repeat(4));
+  await simulation.settle(store.compact());
+  for (let i = 12; i < 32; i += 3) await write(`key${i}`, i % 2 === 0 ? null : `newer ${i}`);
+  await write('above', 'everything');
+  await simulation.settle(store.flush());
+  const afterBatches: Contents[] = [new Map(contents)];
+  for (const [key, value] of [
+    ['key10', 'newest'],
+    ['key11', null],
+    ['late', 'comer'],
+    ['key31', 'the last'],
+  ] as const) {
+    await write(key, value);
+    afterBatches.push(new Map(contents));
+  }
+  if (isClosed) await simulation.settle(store.close());
+  const files = filesOf(simulation.fs.crash({ bytes: 'kept', names: 'kept' }));
+  return { files, contents, afterBatches, written };
+}
+
+export function filesOf(fs: MemoryFileSystem): Files {
+  const files = new Map<string, Uint8Array>();
+  for (const name of fs.listSync(DIRECTORY).sort()) {
+    if (name !== 'LOCK' && name !== 'lost') files.set(name, fs.contents(`${DIRECTORY}/${name}`));
+  }
+  return files;
+}
+
+export function placeFiles(files: Files): MemoryFileSystem {
+  const fs = new MemoryFileSystem();
+  fs.makeDirectorySync(DIRECTORY);
+  for (const [name, bytes] of files) fs.place(`${DIRECTORY}/${name}`, bytes);
+  return fs;
+}
+
+export interface Outcome {
+  /** What was found wrong, by any of the steps. */
+  readonly errors: readonly LsmError[];
+  /** Every key that was read without an error, by any of the steps; null: it was not there. */
+  readonly read: readonly { readonly key: string; readonly record: string | null }[];
+  /** What the engine said to its operator. */
+  readonly reports: readonly string[];
+}
+
+/** Opens the folder, reads each of `keys`, scans, compacts and does it once more; whatever is thrown is kept. */
+export async function useFolder(fs: MemoryFileSystem, keys: readonly string[]): Promise<Outcome> {
+  const simulation = new EngineSimulation(SMALL, fs);
+  const errors: LsmError[] = [];
+  const read: { key: string; record: string | null }[] = [];
+  const note = (error: unknown): void => {
+    if (!(error instanceof LsmError)) throw error;
+    errors.push(error);
+  };
+  let store: RecordStore;
+  try {
+    store = simulation.openStore();
+  } catch (error) {
+    note(error);
+    return { errors, read, reports: simulation.reports };
+  }
+  for (const isCompacted of [false, true]) {
+    if (isCompacted) await simulation.settle(store.compact()).catch(note);
+    for (const key of keys) {
+      const { error, record } = await simulation.settle(readResult(store, Buffer.from(key)));
+      if (error !== null) note(error);
+      else read.push({ key, record: record === null ? null : Buffer.from(record).toString('hex') });
+    }
+    const found = await simulation.settle(scan(store)).catch(note);
+    if (found === undefined) continue;
+    for (const key of keys) read.push({ key, record: found.get(key) ?? null });
+  }
+  await simulation.settle(store.close()).catch(note);
+  return { errors, read, reports: simulation.reports };
+}
+
+async function scan(store: RecordStore): Promise<Contents> {
+  const found = new Map<string, string>();
+  let page: Page | undefined;
+  do {
+    page = await store.rangePage({
+      start: page?.resumeAfter ?? new Uint8Array(0),
+      startExclusive: page !== undefined,
+      end: null,
+      maxBytes: 1024,
+      maxEntries: 7,
+      includeTombstones: true,
+    });
+    for (const [key, record] of pageEntries(page)) found.set(key.toString(), record.toString('hex'));
+  } while (!page.done);
+  return found;
+}
+
+/** What `verify` says of a folder; it may change nothing. */
+export function verifyFiles(fs: MemoryFileSystem): VerifyReport {
+  const before = filesOf(fs);
+  const report = runToEnd(verifyFolder(fs, DIRECTORY));
+  assert.deepEqual(filesOf(fs), before);
+  return report;
+}
+
+export function runToEnd<Result>(steps: Generator<unknown, Result, void>): Result {
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done === true) return value;
+  }
+}
+
+export function tombstonesOf(contents: Contents): number {
+  return [...contents.values()].filter((record) => isTombstone(Buffer.from(record, 'hex'), 0)).length;
+}
+
+export function tableNames(fs: MemoryFileSystem): string[] {
+  return listFolder(fs, DIRECTORY).tables.map((id) => `${String(id).padStart(6, '0')}.sst`);
+}
