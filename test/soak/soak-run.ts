@@ -90,7 +90,7 @@ class Soak {
     const { memtableBytes } = options;
     this.#engineOptions = {
       durability: 'none',
-      maxRecordBytes: 16 * 1024,
+      maxRecordBytes: 32 * 1024,
       memtableBytes,
       blockCacheBytes: 2 * memtableBytes,
       targetFileBytes: memtableBytes / 2,
