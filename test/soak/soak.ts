@@ -11,6 +11,7 @@ const { cycles, reads, scans, writes, held } = await soak({
   keys: 8000,
   maxValueBytes: 8000,
   memtableBytes: 4 << 20,
+  residentSlackBytes: 48 << 20,
   lineMs: 5000,
   log: console.log,
 });
