@@ -4,7 +4,7 @@ import type { EngineClock } from './clock.ts';
 import { LsmError } from './errors.ts';
 import type { Executor, ExecutorContext, RoleHandle } from './executor.ts';
 import type { BackgroundJob, BackgroundResult, ReaderInit, WriterInit } from './roles/messages.ts';
-import { decodeError, toLsmError } from './roles/protocol.ts';
+import { decodeError } from './roles/protocol.ts';
 import { ControlWord } from './shared/control.ts';
 import type { BackgroundAnswer, PoolTask } from './worker.ts';
 
@@ -81,7 +81,7 @@ export class PoolExecutor implements Executor {
       .run({ ...task, port: port2 } as PoolTask, { transferList: [port2] } as unknown as RunOptions)
       .then(
         () => undefined,
-        (error: unknown) => toLsmError(error, `the ${task.role} thread died`),
+        (error: unknown) => (error instanceof Error ? error : new Error(String(error))),
       )
       .finally(() => port1.close());
     return { post: (message) => port1.postMessage(message), exited };

@@ -15,7 +15,7 @@ export type NodeState =
   | 'joining'
   /** Its folder was emptied: it takes writes and counts for no read. */
   | 'incomplete'
-  /** A sync failed: it takes no writes until it is started again. */
+  /** A sync failed or its writer thread died: it takes no writes until it is started again. */
   | 'failed'
   | 'draining';
 
@@ -31,7 +31,7 @@ export interface StatusSources {
 
 export function nodeState(sources: StatusSources, isDraining: boolean): NodeState {
   if (isDraining) return 'draining';
-  if (sources.replica.isPoisoned) return 'failed';
+  if (sources.replica.isPoisoned || sources.engine.stats().state === 'poisoned') return 'failed';
   if (sources.standing.whole === 'incomplete') return 'incomplete';
   return sources.standing.whole === 'unproven' ? 'joining' : 'serving';
 }

@@ -82,10 +82,34 @@ export function levelScore(version: Version, level: number, options: PickerOptio
 }
 
 function scoreOf(version: Version, level: number, targets: Float64Array, options: PickerOptions): number {
-  if (level === 0) return version.levels[0].length / options.l0Trigger;
+  const deletedBytes = bytesToFree(version, level);
+  if (level === 0) {
+    const target = targets[levelZeroOutput(version, targets)];
+    const measure = Number.isFinite(target) && target > 0 ? target : version.levelBytes(LAST_LEVEL) / 2;
+    return Math.max(
+      version.levels[0].length / options.l0Trigger,
+      deletedBytes === 0 ? 0 : deletedBytes / measure,
+    );
+  }
   const bytes = version.levelBytes(level);
   if (bytes === 0) return 0;
-  return targets[level] === 0 ? Number.MAX_VALUE : bytes / targets[level];
+  return targets[level] === 0 ? Number.MAX_VALUE : (bytes + deletedBytes) / targets[level];
+}
+
+/**
+ * About what the deletions in a level will free in the last one once they have come down to it; after RocksDB's
+ * compensated file sizes. They are small themselves: counted by their own bytes, the deletions of all the data would
+ * not fill a level, and its room would never be given back.
+ */
+function bytesToFree(version: Version, level: number): number {
+  if (level === LAST_LEVEL) return 0;
+  let tombstones = 0;
+  for (const table of version.levels[level]) tombstones += table.tombstones;
+  if (tombstones === 0) return 0;
+  let values = 0;
+  for (const table of version.levels[LAST_LEVEL]) values += table.entries - table.tombstones;
+  // No more can be freed than is there.
+  return values === 0 ? 0 : version.levelBytes(LAST_LEVEL) * Math.min(1, tombstones / values);
 }
 
 /** The task of the fullest level that has one whose tables are all idle; null when no level is too full. */

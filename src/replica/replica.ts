@@ -147,7 +147,7 @@ export class Replica {
     return new EntryPage(page, this.#clock.nowMs());
   }
 
-  /** A sync failed: writes fail until the node is started again, reads go on. */
+  /** A sync failed or the writer thread died, and a write has met it: writes fail until the node is started again, reads go on. */
   get isPoisoned(): boolean {
     return this.#isPoisoned;
   }

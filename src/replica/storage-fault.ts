@@ -7,7 +7,7 @@ import { errorMessage, QuorateError } from '../errors.ts';
 const REASONS: Readonly<Record<string, string>> = {
   NO_SPACE: 'disk full',
   OVERLOADED: 'overloaded',
-  POISONED: 'poisoned by a failed sync, restart needed',
+  POISONED: 'takes no writes until it is restarted',
   CORRUPTION: 'damaged data',
   CLOSED: 'stopping',
   WORKER_DIED: 'a storage thread died',
@@ -25,7 +25,7 @@ export function storageReason(error: Error): string {
   return REASONS[codeOf(error)] ?? 'storage error';
 }
 
-/** A sync failed: the engine acknowledges nothing more until it is opened again. */
+/** A sync failed or the writer thread died: the engine acknowledges nothing more until it is opened again. */
 export function isPoison(error: Error): boolean {
   return codeOf(error) === 'POISONED';
 }

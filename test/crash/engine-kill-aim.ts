@@ -44,7 +44,7 @@ export function takeAim(round: number, random: Random): Aim {
     case 'any moment':
       return { kind, delayMs: below(600) };
     case 'recovery':
-      return { kind, n: below(60), before };
+      return { kind, n: below(30), before };
     case 'manifest append':
       return { kind, n: below(24), before };
     case 'manifest switch':

@@ -182,7 +182,11 @@ class Child {
   }
 
   async #meet(aim: Aim, directory: string): Promise<boolean> {
-    if ('before' in aim) return await this.#waitFor(() => this.#isGone);
+    if (aim.kind === 'recovery' || aim.kind === 'manifest switch') {
+      await this.#waitFor(() => this.#isGone || this.hasOpened);
+      return this.#isGone;
+    }
+    if (aim.kind === 'manifest append') return await this.#waitFor(() => this.#isGone);
     await until(
       () => this.hasOpened || this.#isGone,
       START_TIMEOUT_MS,

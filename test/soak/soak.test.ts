@@ -12,6 +12,7 @@ test('an engine whose data grows and shrinks for a while stays within its bounds
     keys: 1600,
     maxValueBytes: 2000,
     memtableBytes: 256 * 1024,
+    residentSlackBytes: 200 << 20,
     lineMs: 1000,
     log: (line) => t.diagnostic(line),
   });

@@ -8,9 +8,10 @@ const { values } = parseArgs({
 const { cycles, reads, scans, writes, held } = await soak({
   durationMs: Number(values.minutes) * 60_000,
   seed: values.seed === undefined ? Math.floor(performance.timeOrigin) : Number(values.seed),
-  keys: 16_000,
-  maxValueBytes: 4000,
+  keys: 8000,
+  maxValueBytes: 8000,
   memtableBytes: 4 << 20,
+  residentSlackBytes: 48 << 20,
   lineMs: 5000,
   log: console.log,
 });

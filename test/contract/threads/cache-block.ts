@@ -12,6 +12,8 @@ export const CacheCommand = {
   /** seed: look blocks up and read them, again and again, until the command is completed. */
   look: 2,
   end: 3,
+  /** slot, table, ordinal: fill half of the region, say so, and do nothing more. */
+  fillHalf: 4,
 } as const;
 
 export const TABLES = 6;
@@ -23,8 +25,13 @@ export function blockBytes(tableId: number, ordinal: number): number {
 }
 
 /** Every 8 bytes of a block say which block it is and where in it they are. */
-export function fillBlock(bytes: Uint8Array, start: number, tableId: number, ordinal: number): void {
-  const length = blockBytes(tableId, ordinal);
+export function fillBlock(
+  bytes: Uint8Array,
+  start: number,
+  tableId: number,
+  ordinal: number,
+  length = blockBytes(tableId, ordinal),
+): void {
   for (let i = 0; i < length; i++) bytes[start + i] = (tableId * 37 + ordinal * 11 + (i >>> 3)) & 0xff;
 }
 

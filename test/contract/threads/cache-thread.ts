@@ -10,6 +10,7 @@ import {
   RingProducer,
 } from '../../../native-free-lsm/shared/ring.ts';
 import {
+  blockBytes,
   CacheCommand,
   type CacheThreadData,
   checkBlock,
@@ -42,6 +43,14 @@ function look(seed: number, oldestTable: number): void {
   for (const [start, end, tableId, ordinal] of held) checkBlock(view.bytes, start, end, tableId, ordinal);
 }
 
+/** As a thread that is killed in the middle of a read from disk. */
+function dieHere(): void {
+  parentPort!.postMessage('half filled');
+  const never = new Int32Array(new SharedArrayBuffer(4));
+  // A word that nobody else has.
+  Atomics.wait(never, 0, 0);
+}
+
 for (let ended = false; !ended; ) {
   consumer.wait(Number.POSITIVE_INFINITY);
   if (!consumer.nextRun(64)) continue;
@@ -52,7 +61,10 @@ for (let ended = false; !ended; ) {
     if (frameTag(bytes, at) === CacheCommand.end) ended = true;
     else if (frameTag(bytes, at) === CacheCommand.look) look(first, second);
     else {
-      fillBlock(view.bytes, slotStart(first), second, third);
+      const isHalf = frameTag(bytes, at) === CacheCommand.fillHalf;
+      const whole = blockBytes(second, third);
+      fillBlock(view.bytes, slotStart(first), second, third, isHalf ? whole >>> 1 : whole);
+      if (isHalf) dieHere();
       writeUint32(producer.bytes, producer.reserve(4), first);
       producer.push(CacheCommand.fill);
     }

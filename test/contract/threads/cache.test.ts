@@ -1,55 +1,13 @@
 import assert from 'node:assert/strict';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { BlockCache, createBlockCacheMemory } from '../../../native-free-lsm/cache/block-cache.ts';
-import { readUint32, writeUint32 } from '../../../native-free-lsm/format/record.ts';
+import { readUint32 } from '../../../native-free-lsm/format/record.ts';
 import { EpochDomain } from '../../../native-free-lsm/shared/epochs.ts';
-import {
-  createRing,
-  nextFrame,
-  payloadStart,
-  RingConsumer,
-  RingProducer,
-} from '../../../native-free-lsm/shared/ring.ts';
-import {
-  blockBytes,
-  CacheCommand,
-  type CacheThreadData,
-  checkBlock,
-  ORDINALS,
-  TABLES,
-} from './cache-block.ts';
-import { randomFrom, runThread, STRESS } from './thread.ts';
-
-const RING_BYTES = 16 << 10;
-
-/** The main thread's end of one pool thread. */
-class Lane {
-  readonly producer: RingProducer;
-  readonly responses: RingConsumer;
-  readonly result: Promise<{ found: number; missed: number }>;
-
-  constructor(t: TestContext, memory: SharedArrayBuffer, doorbell: SharedArrayBuffer) {
-    const data = { memory, requests: createRing(RING_BYTES), responses: createRing(RING_BYTES), doorbell };
-    this.producer = new RingProducer(data.requests);
-    this.responses = new RingConsumer(data.responses);
-    this.result = runThread(t, './cache-thread.ts', data satisfies CacheThreadData);
-  }
-
-  /** Bytes of a command in the ring. */
-  static readonly commandBytes = 24;
-
-  get hasRoom(): boolean {
-    return this.producer.usedBytes + 2 * Lane.commandBytes < RING_BYTES / 2;
-  }
-
-  send(command: number, first = 0, second = 0, third = 0): void {
-    const at = this.producer.reserve(12);
-    writeUint32(this.producer.bytes, at, first);
-    writeUint32(this.producer.bytes, at + 4, second);
-    writeUint32(this.producer.bytes, at + 8, third);
-    this.producer.push(command);
-  }
-}
+import { nextFrame, payloadStart } from '../../../native-free-lsm/shared/ring.ts';
+import { until } from '../../support/until.ts';
+import { blockBytes, CacheCommand, checkBlock, fillBlock, ORDINALS, TABLES } from './cache-block.ts';
+import { CacheLane, LANE_RING_BYTES } from './cache-lane.ts';
+import { randomFrom, STRESS } from './thread.ts';
 
 test('threads fill and read a block cache while it is full and moving', {
   timeout: 60_000 * STRESS,
@@ -59,7 +17,7 @@ test('threads fill and read a block cache while it is full and moving', {
   const cache = new BlockCache(memory, epochs);
   const doorbell = new SharedArrayBuffer(4);
   const bell = new Int32Array(doorbell);
-  const [filler, reader] = [new Lane(t, memory, doorbell), new Lane(t, memory, doorbell)];
+  const [filler, reader] = [new CacheLane(t, memory, doorbell), new CacheLane(t, memory, doorbell)];
   for (const { producer } of [filler, reader]) epochs.register(producer);
 
   const random = randomFrom(11);
@@ -68,7 +26,7 @@ test('threads fill and read a block cache while it is full and moving', {
   let looks = 0;
   let oldestTable = 1;
   const finishFills = () => {
-    while (filler.responses.nextRun(RING_BYTES)) {
+    while (filler.responses.nextRun(LANE_RING_BYTES)) {
       const { bytes, runStart, runEnd } = filler.responses;
       for (let at = runStart; at < runEnd; at = nextFrame(bytes, at)) {
         const slot = readUint32(bytes, payloadStart(at));
@@ -119,4 +77,78 @@ test('threads fill and read a block cache while it is full and moving', {
   assert.ok(cache.hits > 0 && cache.misses > fills);
   assert.ok(found > 0 && missed > 0);
   t.diagnostic(`${fills} fills, ${cache.hits} hits; the reading thread found ${found}, missed ${missed}`);
+});
+
+test('a thread that dies while it fills a block: nobody sees the half of it, and the next fills it whole', {
+  timeout: 60_000 * STRESS,
+}, async (t) => {
+  const memory = createBlockCacheMemory(256 << 10);
+  const epochs = new EpochDomain();
+  const cache = new BlockCache(memory, epochs);
+  const doorbell = new SharedArrayBuffer(4);
+  const reader = new CacheLane(t, memory, doorbell);
+  epochs.register(reader.producer);
+  let filler = new CacheLane(t, memory, doorbell);
+  const place = epochs.register(filler.producer);
+  const random = randomFrom(5);
+  let looks = 0;
+  const look = (): void => {
+    while (reader.hasRoom) reader.send(CacheCommand.look, ++looks, 1);
+    reader.producer.publish();
+  };
+  /** There is room once the reading thread has gone on. */
+  const reserved = async (tableId: number, ordinal: number): Promise<number> => {
+    let slot = -1;
+    await until(
+      () => {
+        slot = cache.reserve(tableId, ordinal, blockBytes(tableId, ordinal));
+        return slot >= 0;
+      },
+      10_000,
+      () => `no room for block ${tableId}:${ordinal}`,
+    );
+    return slot;
+  };
+  for (let death = 0; death < 5 * STRESS; death++) {
+    // Blocks that are whole, so that the dead thread's region lies among others, and is reused by and by.
+    for (let i = 0; i < 200; i++) {
+      const [tableId, ordinal] = [1 + random(TABLES), random(ORDINALS)];
+      const slot = cache.reserve(tableId, ordinal, blockBytes(tableId, ordinal));
+      if (slot < 0) continue;
+      fillBlock(cache.bytes, cache.dataStart(slot), tableId, ordinal);
+      cache.publish(slot);
+      if (i % 20 === 0) look();
+    }
+    const [tableId, ordinal] = [TABLES + 1, death];
+    const slot = await reserved(tableId, ordinal);
+    const half = filler.firstMessage;
+    filler.send(CacheCommand.fillHalf, slot, tableId, ordinal);
+    filler.producer.publish();
+    assert.equal(await half, 'half filled');
+    look();
+    assert.equal(cache.find(tableId, ordinal), -1);
+    assert.equal(cache.reserve(tableId, ordinal, 100), -1, 'it is being filled');
+    await filler.kill();
+    filler = new CacheLane(t, memory, doorbell);
+    epochs.replace(place, filler.producer);
+    cache.cancel(slot);
+    assert.equal(cache.find(tableId, ordinal), -1);
+    const again = await reserved(tableId, ordinal);
+    assert.notEqual(again, slot, 'another region, as the old one may still be read');
+    fillBlock(cache.bytes, cache.dataStart(again), tableId, ordinal);
+    cache.publish(again);
+    checkBlock(cache.bytes, cache.dataStart(again), cache.dataEnd(again), tableId, ordinal);
+    look();
+  }
+  for (const lane of [filler, reader]) {
+    while (!lane.hasRoom) await lane.drained();
+    lane.send(CacheCommand.end);
+    lane.producer.publish();
+  }
+  const { found } = await reader.result;
+  await filler.result;
+  epochs.collect();
+  assert.equal(epochs.pending, 0);
+  assert.ok(found > 0);
+  t.diagnostic(`the reading thread found ${found} blocks`);
 });

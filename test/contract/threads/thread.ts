@@ -9,9 +9,22 @@ export const STRESS = Number(process.env.QUORATE_STRESS ?? 1);
  * Runs `file` of this folder in a thread until it ends; gives the one message it sends before. A failed
  * assertion in it fails the test, and the end of the test ends the thread, whatever state it is in.
  */
-export async function runThread<Result>(t: TestContext, file: string, workerData: unknown): Promise<Result> {
+export function runThread<Result>(t: TestContext, file: string, workerData: unknown): Promise<Result> {
+  return startThread<Result>(t, file, workerData).result;
+}
+
+/** As `runThread`, for a thread that is to be killed. */
+export function startThread<Result>(
+  t: TestContext,
+  file: string,
+  workerData: unknown,
+): { worker: Worker; result: Promise<Result> } {
   const worker = new Worker(new URL(file, import.meta.url), { workerData });
   t.after(() => worker.terminate());
+  return { worker, result: resultOf<Result>(worker, file) };
+}
+
+async function resultOf<Result>(worker: Worker, file: string): Promise<Result> {
   const [result] = await Promise.race([
     once(worker, 'message'),
     once(worker, 'exit').then(([code]) => {

@@ -9,7 +9,7 @@ import {
 } from '../../../../native-free-lsm/compaction/picker.ts';
 import type { TableMetadata } from '../../../../native-free-lsm/version/table-metadata.ts';
 import { Version } from '../../../../native-free-lsm/version/version.ts';
-import { ids, table } from '../version/version-support.ts';
+import { ids, table as tableOfSupport } from '../version/version-support.ts';
 
 const OPTIONS: PickerOptions = {
   l0Trigger: 4,
@@ -18,6 +18,17 @@ const OPTIONS: PickerOptions = {
   maxTaskBytes: 2000,
 };
 const IDLE: ReadonlySet<number> = new Set();
+
+/** Without deletions, unless it is said. */
+function table(
+  id: number,
+  level: number,
+  smallest: string,
+  largest: string,
+  more: Partial<TableMetadata> = {},
+): TableMetadata {
+  return tableOfSupport(id, level, smallest, largest, { tombstones: 0, ...more });
+}
 
 function version(...tables: TableMetadata[]): Version {
   return Version.empty().apply({ added: tables, removed: [] });
@@ -58,6 +69,27 @@ test('levels are sized from the last one upward, down to one that takes level 0'
   assert.deepEqual(targets(table(1, 2, 'a', 'z', bytes(9_000))), [0, 0, 0, 0, 0, 900, none]);
   const everything = { ...OPTIONS, baseLevelBytes: none };
   assert.deepEqual([...levelTargets(version(LAST), everything)], [0, 0, 0, 0, 0, 0, none]);
+});
+
+test('a level is as full as what its deletions will free in the last one makes it', () => {
+  // Of 100 bytes each.
+  const last = table(99, 6, 'a', 'z', { fileSizeBytes: 9_000, entries: 90 });
+  const deletions = (id: number, level: number, tombstones: number): TableMetadata =>
+    table(id, level, 'a', 'z', { fileSizeBytes: 20, entries: tombstones, tombstones });
+  assert.equal(picked(version(deletions(1, 5, 8), last)), null);
+  assert.equal(levelScore(version(deletions(1, 5, 8), last), 5, OPTIONS), 820 / 900);
+  assert.equal(picked(version(deletions(1, 5, 9), last)), '5→6: 1+99 b');
+  assert.equal(picked(version(deletions(1, 0, 8), last)), null);
+  assert.equal(picked(version(deletions(1, 0, 9), last)), '0→5: 1+ m');
+  // Where there is no level between, half of the last one is worth rewriting it.
+  const small = table(99, 6, 'a', 'z', { fileSizeBytes: 900, entries: 10 });
+  assert.equal(picked(version(deletions(1, 0, 4), small)), null);
+  assert.equal(picked(version(deletions(1, 0, 5), small)), '0→6: 1+99 b');
+  // Deletions that are kept there are nothing that can be deleted once more.
+  assert.equal(picked(version(deletions(1, 0, 10), { ...small, tombstones: 10 })), null);
+  // In the last level they free nothing more, and without one there is nothing to free.
+  assert.equal(picked(version({ ...last, tombstones: 90 })), null);
+  assert.equal(picked(version(deletions(1, 0, 1000))), null);
 });
 
 test('level 0 goes to the base level, past the empty ones, but never past a table', () => {
