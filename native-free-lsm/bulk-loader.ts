@@ -5,7 +5,6 @@
  * that they are orphans: a directory whose load was cut off has no manifest, and its tables are never read.
  */
 import { join } from 'node:path';
-import { levelScore } from './compaction/picker.ts';
 import { LsmError } from './errors.ts';
 import type { FileSystem } from './fs/file-system.ts';
 import { ioFailure } from './fs/io-failure.ts';
@@ -61,8 +60,7 @@ export class BulkTable implements Disposable {
    * @throws LsmError INVALID_ARGUMENT when nothing was added; NO_SPACE, IO_ERROR
    */
   finish(): TableMetadata {
-    // Which level it belongs to is known once all tables are.
-    const metadata = this.#writer.finish(0);
+    const metadata = this.#writer.finish(LEVELS - 1);
     const [first, ...others] = this.#directories;
     for (const directory of others) copyTable(this.#fs, first, directory, this.#id, metadata.fileSizeBytes);
     return metadata;
@@ -117,13 +115,13 @@ export class BulkLoad implements Disposable {
   }
 
   /**
-   * Puts the tables in force, all in the uppermost level that can hold them without a compaction being due:
-   * there they would be had they been written the usual way. Durable on return.
+   * Puts the tables in force, all in the last level: there they would be had they been written the usual way.
+   * Durable on return.
    * @param tables disjoint, as `BulkTable.finish` returned them for this directory, in any order
    * @throws LsmError INVALID_ARGUMENT when the directory holds a database; CORRUPTION when tables overlap or one
    *   is not there; NO_SPACE, IO_ERROR, POISONED
    */
-  async commit(tables: readonly TableMetadata[], options: EngineOptions): Promise<void> {
+  async commit(tables: readonly TableMetadata[]): Promise<void> {
     if (this.#fs.existsSync(join(this.directory, CURRENT_FILE_NAME))) {
       throw new LsmError(
         'INVALID_ARGUMENT',
@@ -137,7 +135,7 @@ export class BulkLoad implements Disposable {
       throw ioFailure('sync the tables in', this.directory, cause);
     }
     const manifest = Manifest.create(this.#fs, this.directory, {
-      version: arrangeTables(tables, options),
+      version: Version.empty().apply({ added: tables, removed: [] }),
       oldestGeneration: 1,
       nextFileId: tables.reduce((next, { id }) => Math.max(next, id + 1), 1),
     });
@@ -162,21 +160,6 @@ export class BulkLoad implements Disposable {
 function isEngineFile(name: string): boolean {
   const kind = parseFileName(name)?.kind;
   return kind !== undefined && kind !== 'lock';
-}
-
-function arrangeTables(tables: readonly TableMetadata[], options: EngineOptions): Version {
-  const budgets = {
-    l0Trigger: options.l0CompactionTables,
-    baseLevelBytes: options.baseLevelBytes,
-    levelMultiplier: options.levelMultiplier,
-    maxTaskBytes: options.maxCompactionBytes,
-  };
-  let version = Version.empty();
-  for (let level = 1; level < LEVELS; level++) {
-    version = Version.empty().apply({ added: tables.map((table) => ({ ...table, level })), removed: [] });
-    if (levelScore(version, level, budgets) < 1) break;
-  }
-  return version;
 }
 
 /** A second file of the same bytes, written, synced and named as the first was. */

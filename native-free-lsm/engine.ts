@@ -1,15 +1,13 @@
-import { LsmError } from './errors.ts';
 import { encodeRecord, isTombstone, recordExpiryMs, recordValueStart } from './format/record.ts';
-import { type ReadSink, type WriteSink, WriteStatus } from './main/sinks.ts';
 import type { EngineStats } from './main/stats.ts';
 import { type Environment, RecordStore } from './main/store.ts';
 import type { StoreSnapshot } from './main/store-snapshot.ts';
 import type { EngineOptions } from './options.ts';
+import { ManyReads, PendingCalls, type ValueOf } from './pending-calls.ts';
 import { VersionSource } from './version-source.ts';
 
 const PAGE_BYTES = 128 * 1024;
 const PAGE_ENTRIES = 4096;
-const READS_AT_ONCE = 512;
 
 export interface Entry {
   readonly key: Uint8Array;
@@ -44,7 +42,10 @@ export class Engine {
   /** The store beneath, for callers with versions of their own and no time for promises. */
   readonly store: RecordStore;
   readonly #versions: VersionSource;
-  readonly #pending = new PendingCalls();
+  /** What clients see of a record; undefined for a deletion, or what has expired. */
+  readonly #valueOf: ValueOf = (record) =>
+    record !== null && this.#isLive(record, 0) ? record.subarray(recordValueStart(record, 0)) : undefined;
+  readonly #pending = new PendingCalls(this.#valueOf);
 
   private constructor(store: RecordStore, versions: VersionSource) {
     this.store = store;
@@ -61,34 +62,28 @@ export class Engine {
     return new Engine(store, new VersionSource(store.newestTimestamp, environment.clock));
   }
 
-  async get(key: Uint8Array, snapshot?: Snapshot): Promise<Uint8Array | undefined> {
-    const record = await this.#pending.read((sink, token) => {
-      if (snapshot === undefined) this.store.read(key, sink, token);
-      else this.store.readAt(snapshot, key, sink, token);
-    });
-    return record === null ? undefined : this.#valueOf(record);
+  get(key: Uint8Array, snapshot?: Snapshot): Promise<Uint8Array | undefined> {
+    const token = this.#pending.begin();
+    if (snapshot === undefined) this.store.read(key, this.#pending, token);
+    else this.store.readAt(snapshot, key, this.#pending, token);
+    return this.#pending.result(token);
   }
 
   /** Values in the order of `keys`; undefined for those that are not there. */
-  async getMany(keys: readonly Uint8Array[], snapshot?: Snapshot): Promise<(Uint8Array | undefined)[]> {
-    const values: (Uint8Array | undefined)[] = [];
-    // All at once could be more than the queues of the disk take.
-    for (let next = 0; next < keys.length; next += READS_AT_ONCE) {
-      const some = keys.slice(next, next + READS_AT_ONCE);
-      values.push(...(await Promise.all(some.map((key) => this.get(key, snapshot)))));
-    }
-    return values;
+  getMany(keys: readonly Uint8Array[], snapshot?: Snapshot): Promise<(Uint8Array | undefined)[]> {
+    return new ManyReads(keys.length, this.#valueOf, (sink, index) => {
+      if (snapshot === undefined) this.store.read(keys[index], sink, index);
+      else this.store.readAt(snapshot, keys[index], sink, index);
+    }).run();
   }
 
   /** Resolves once the value is as durable as the options say. */
   put(key: Uint8Array, value: Uint8Array): Promise<void> {
-    const record = encodeRecord(this.#fields(false), value);
-    return this.#pending.write((sink, token) => this.store.write(key, record, sink, token));
+    return this.#write(key, encodeRecord(this.#fields(false), value));
   }
 
   delete(key: Uint8Array): Promise<void> {
-    const record = encodeRecord(this.#fields(true), NO_VALUE);
-    return this.#pending.write((sink, token) => this.store.write(key, record, sink, token));
+    return this.#write(key, encodeRecord(this.#fields(true), NO_VALUE));
   }
 
   /** All or nothing, seen together or not at all; later operations on a key win over earlier ones. */
@@ -100,10 +95,15 @@ export class Engine {
         operation.type === 'put' ? operation.value : NO_VALUE,
       ),
     }));
-    return this.#pending.write((sink, token) => this.store.writeBatch(puts, sink, token));
+    const token = this.#pending.begin();
+    this.store.writeBatch(puts, this.#pending, token);
+    return this.#pending.result(token) as Promise<void>;
   }
 
-  /** Entries in key order, read a page at a time as the loop asks for them. */
+  /**
+   * Entries in key order, read a page at a time as the loop asks for them. Keys and values are views of a page's
+   * memory, 128 KiB: copy what is to be kept for long.
+   */
   async *range(options: RangeOptions = {}): AsyncGenerator<Entry, void, void> {
     let start = options.start ?? NO_VALUE;
     let startExclusive = false;
@@ -120,9 +120,11 @@ export class Engine {
         },
         options.snapshot,
       );
-      for (const [i, key] of page.keys.entries()) {
-        const value = this.#valueOf(page.records[i]);
-        if (value !== undefined) yield { key, value };
+      const { bytes } = page;
+      while (page.next()) {
+        if (!this.#isLive(bytes, page.recordStart)) continue;
+        const key = bytes.subarray(page.keyStart, page.keyEnd);
+        yield { key, value: bytes.subarray(recordValueStart(bytes, page.recordStart), page.recordEnd) };
       }
       if (page.done || page.resumeAfter === null) return;
       start = page.resumeAfter;
@@ -158,62 +160,18 @@ export class Engine {
     return { timestamp: this.#versions.next(), writer: 0, tombstone, from: 0, expiryMs: 0 };
   }
 
-  #valueOf(record: Uint8Array): Uint8Array | undefined {
-    if (isTombstone(record, 0)) return undefined;
-    const expiryMs = recordExpiryMs(record, 0);
-    if (expiryMs > 0 && expiryMs <= this.#versions.nowMs()) return undefined;
-    return record.subarray(recordValueStart(record, 0));
+  #write(key: Uint8Array, record: Uint8Array): Promise<void> {
+    const token = this.#pending.begin();
+    this.store.write(key, record, this.#pending, token);
+    // No record is read by a write: its result is undefined.
+    return this.#pending.result(token) as Promise<void>;
+  }
+
+  #isLive(bytes: Uint8Array, recordStart: number): boolean {
+    if (isTombstone(bytes, recordStart)) return false;
+    const expiryMs = recordExpiryMs(bytes, recordStart);
+    return expiryMs === 0 || expiryMs > this.#versions.nowMs();
   }
 }
 
 const NO_VALUE = new Uint8Array(0);
-
-interface PendingCall {
-  readonly resolve: (record: Uint8Array | null) => void;
-  readonly reject: (error: Error) => void;
-}
-
-/** The promises behind the sinks. */
-class PendingCalls implements ReadSink, WriteSink {
-  readonly #calls = new Map<number, PendingCall>();
-  #nextToken = 0;
-
-  read(start: (sink: ReadSink, token: number) => void): Promise<Uint8Array | null> {
-    return new Promise((resolve, reject) => {
-      const token = this.#nextToken++;
-      this.#calls.set(token, { resolve, reject });
-      start(this, token);
-    });
-  }
-
-  async write(start: (sink: WriteSink, token: number) => void): Promise<void> {
-    await new Promise<Uint8Array | null>((resolve, reject) => {
-      const token = this.#nextToken++;
-      this.#calls.set(token, { resolve, reject });
-      start(this, token);
-    });
-  }
-
-  onRead(token: number, record: Uint8Array | null, error: Error | null): void {
-    this.#settle(token, record, error);
-  }
-
-  onWrite(
-    token: number,
-    status: WriteStatus,
-    _timestamp: number,
-    _writer: number,
-    error: Error | null,
-  ): void {
-    const failure =
-      status === WriteStatus.failed ? (error ?? new LsmError('IO_ERROR', 'the write failed')) : null;
-    this.#settle(token, null, failure);
-  }
-
-  #settle(token: number, record: Uint8Array | null, error: Error | null): void {
-    const call = this.#calls.get(token) as PendingCall;
-    this.#calls.delete(token);
-    if (error === null) call.resolve(record);
-    else call.reject(error);
-  }
-}

@@ -59,3 +59,14 @@ export class LsmError extends Error {
 export function corruption(file: string, offset: number, what: string): LsmError {
   return new LsmError('CORRUPTION', `${file} is damaged at byte ${offset}: ${what}`, { file, offset });
 }
+
+/**
+ * Names the place of a fault found in bytes whose checksum is right: what is unknown in them (`cause` is an LsmError
+ * UNSUPPORTED_FORMAT) a later version wrote, anything else is damage.
+ */
+export function refusal(file: string, offset: number, cause: unknown): LsmError {
+  const { message } = cause as Error;
+  if (!(cause instanceof LsmError) || cause.code !== 'UNSUPPORTED_FORMAT')
+    return corruption(file, offset, message);
+  return new LsmError('UNSUPPORTED_FORMAT', `${file} has, at byte ${offset}, ${message}`, { file, offset });
+}

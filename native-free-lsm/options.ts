@@ -35,17 +35,20 @@ export interface EngineOptions {
   /** Files each thread keeps open. */
   readonly maxOpenFilesPerThread: number;
   readonly blockSizeBytes: number;
-  /** Block size and compression of the deepest level that holds data, where most of it lies. */
+  /** Block size, compression and filters of the deepest level that holds data, where most of it lies. */
   readonly bottomBlockSizeBytes: number;
   readonly bottomCompression: 'none' | 'zstd';
   readonly zstdLevel: number;
+  readonly bottomBloomBitsPerKey: number;
   readonly restartInterval: number;
+  /** Of filters above the deepest level: there are several such tables to a key, and little in them. */
   readonly bloomBitsPerKey: number;
   readonly targetFileBytes: number;
   /** Level-0 tables that start a compaction, slow writes down, and stop them. */
   readonly l0CompactionTables: number;
   readonly l0SlowdownTables: number;
   readonly l0StopTables: number;
+  /** Largest size of the level that level 0 is merged into; see compaction/picker.ts for the others. */
   readonly baseLevelBytes: number;
   readonly levelMultiplier: number;
   /** Input of one compaction, so that none runs long. */
@@ -62,7 +65,7 @@ export const DEFAULT_OPTIONS: EngineOptions = {
   durability: 'sync',
   syncIntervalMs: 100,
   maxRecordBytes: MIB + 8 * KIB,
-  memtableBytes: 32 * MIB,
+  memtableBytes: 16 * MIB,
   maxSealedMemtables: 3,
   writeStallTimeoutMs: 1000,
   maxQueuedWriteBytes: 64 * MIB,
@@ -70,15 +73,16 @@ export const DEFAULT_OPTIONS: EngineOptions = {
   readers: 1,
   maxOpenFilesPerThread: 256,
   blockSizeBytes: 4 * KIB,
-  bottomBlockSizeBytes: 16 * KIB,
-  bottomCompression: 'zstd',
+  bottomBlockSizeBytes: 8 * KIB,
+  bottomCompression: 'none',
   zstdLevel: 1,
+  bottomBloomBitsPerKey: 10,
   restartInterval: 16,
-  bloomBitsPerKey: 10,
+  bloomBitsPerKey: 16,
   targetFileBytes: 32 * MIB,
-  l0CompactionTables: 4,
-  l0SlowdownTables: 12,
-  l0StopTables: 24,
+  l0CompactionTables: 6,
+  l0SlowdownTables: 16,
+  l0StopTables: 32,
   baseLevelBytes: 128 * MIB,
   levelMultiplier: 10,
   maxCompactionBytes: 256 * MIB,
@@ -131,6 +135,7 @@ const BOUNDS: Readonly<Record<NumericOption, readonly [number, number]>> = {
   bottomBlockSizeBytes: [64, 16 * MIB],
   zstdLevel: [1, 19],
   restartInterval: [1, 65_535],
+  bottomBloomBitsPerKey: [0, 64],
   bloomBitsPerKey: [0, 64],
   targetFileBytes: [4 * KIB, 1024 * MIB],
   l0CompactionTables: [1, 1_000_000],
@@ -164,13 +169,13 @@ function checkOneOf(
   throw new LsmError('INVALID_ARGUMENT', `${name} must be one of ${known.join(', ')}, not ${options[name]}`);
 }
 
-/** How tables of a level are written: plain small blocks above, larger compressed ones at the bottom. */
+/** How tables of a level are written: small blocks and large filters above, the other way round at the bottom. */
 export function tableOptions(options: EngineOptions, bottommost: boolean): TableWriterOptions {
   return {
     blockSizeBytes: bottommost ? options.bottomBlockSizeBytes : options.blockSizeBytes,
     restartInterval: options.restartInterval,
     compression: bottommost ? options.bottomCompression : 'none',
     zstdLevel: options.zstdLevel,
-    bloomBitsPerKey: options.bloomBitsPerKey,
+    bloomBitsPerKey: bottommost ? options.bottomBloomBitsPerKey : options.bloomBitsPerKey,
   };
 }

@@ -22,6 +22,9 @@ export { environmentName, type Setting, type SettingsTable } from './config/sett
 export const DURABILITIES = ['sync', 'interval', 'none'] as const;
 export type Durability = (typeof DURABILITIES)[number];
 
+export const COMPRESSIONS = ['none', 'zstd'] as const;
+export type Compression = (typeof COMPRESSIONS)[number];
+
 /** Those of src/log.ts, which is not loaded for them: only nodes have a log. */
 const LOG_LEVELS: readonly LogLevel[] = ['info', 'warn', 'error', 'silent'];
 
@@ -44,6 +47,7 @@ export interface NodeSettings {
   readonly syncIntervalMs: number;
   readonly memtableBytes: number;
   readonly blockCacheBytes: number;
+  readonly compression: Compression;
   /** Threads that search tables; 0 lets the cores decide: see `readersFor`. */
   readonly readers: number;
   readonly logLevel: LogLevel;
@@ -104,8 +108,14 @@ export const nodeSettings: SettingsTable<NodeSettings> = {
   ),
   durability: choice('durability', 'sync', DURABILITIES, 'when writes are synced'),
   syncIntervalMs: duration('sync-interval', 100, 1, HOUR, 'how often durability `interval` syncs'),
-  memtableBytes: size('memtable-size', 32 * MIB, MIB, 256 * MIB, 'memory for writes, per memtable'),
+  memtableBytes: size('memtable-size', 16 * MIB, MIB, 256 * MIB, 'memory for writes, per memtable'),
   blockCacheBytes: size('block-cache-size', 64 * MIB, MIB, 4 * GIB, 'memory for blocks of tables'),
+  compression: choice(
+    'compression',
+    'none',
+    COMPRESSIONS,
+    'of old data: zstd takes less room, more time to read',
+  ),
   readers: integerOrAuto('readers', 1, 64, 'threads of a node that search tables'),
   logLevel: choice('log-level', 'warn', LOG_LEVELS, 'least serious message that is logged, to stderr'),
 };

@@ -137,6 +137,7 @@ function engineOpener(log: Log): (directory: string, settings: NodeSettings) => 
       // The settings allow for two largest values, the engine asks for two largest records.
       memtableBytes: Math.max(settings.memtableBytes, Math.ceil((2 * maxRecordBytes) / 8) * 8),
       blockCacheBytes: settings.blockCacheBytes,
+      bottomCompression: settings.compression,
       readers: Math.max(1, settings.readers),
       writeStallTimeoutMs: settings.requestTimeoutMs,
       // What was deleted here may still be on another node, and would come back from there.

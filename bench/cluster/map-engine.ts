@@ -10,6 +10,7 @@ import {
   recordTimestamp,
   recordWriter,
 } from '../../native-free-lsm/format/record.ts';
+import { packPage } from '../../native-free-lsm/iterator/page.ts';
 import {
   type EngineStatus,
   type RangePage,
@@ -69,8 +70,7 @@ export class MapEngine implements StorageEngine {
 
   async rangePage(request: RangeRequest): Promise<RangePage> {
     if (this.#closed) throw closed();
-    const keys: Uint8Array[] = [];
-    const records: Uint8Array[] = [];
+    const entries: [Uint8Array, Uint8Array][] = [];
     let bytes = 0;
     const sorted = this.#sorted();
     const start = latin1(request.start);
@@ -78,16 +78,15 @@ export class MapEngine implements StorageEngine {
     let at = lowerBound(sorted, start);
     if (request.startExclusive && sorted[at] === start) at++;
     for (; at < sorted.length && (end === null || sorted[at] < end); at++) {
-      if (keys.length === request.maxEntries || bytes >= request.maxBytes) {
-        return { keys, records, done: false, resumeAfter: null };
+      if (entries.length === request.maxEntries || bytes >= request.maxBytes) {
+        return packPage(entries, false, entries[entries.length - 1][0]);
       }
       const record = this.#records.get(sorted[at])!;
       if (!request.includeTombstones && isTombstone(record, 0)) continue;
-      keys.push(Buffer.from(sorted[at], 'latin1'));
-      records.push(record);
+      entries.push([Buffer.from(sorted[at], 'latin1'), record]);
       bytes += sorted[at].length + record.length;
     }
-    return { keys, records, done: true, resumeAfter: null };
+    return packPage(entries, true, null);
   }
 
   stats(): EngineStatus {

@@ -37,6 +37,8 @@ import {
 export { createBlockCacheMemory } from './cache-layout.ts';
 
 const MAX_COPIES = 8;
+/** Removed tables that are kept in mind. A block of one that is forgotten may get its second chance after all. */
+const MAX_REMOVED = 4096;
 const MAX_COPY_BYTES = 64 << 10;
 /** Of the capacity: what limbo and free space take together, once the cache is full. */
 const GAP_SHARE = 1 / 16;
@@ -136,7 +138,14 @@ export class BlockCache {
    * passes them, as room in the middle of the ring is of no use, and old snapshots may still hit them.
    */
   removeTable(tableId: number): void {
+    if (this.#hand === this.#head) return;
     this.#removed.set(tableId, this.#head);
+    if (this.#removed.size <= MAX_REMOVED) return;
+    // The longest gone: where everything fits the hand never comes round, and tables go all the time.
+    for (const oldest of this.#removed.keys()) {
+      this.#removed.delete(oldest);
+      break;
+    }
   }
 
   /** Bytes of live regions: blocks published or being filled, their headers and padding. */

@@ -2,12 +2,14 @@ import type { TableMetadata } from '../version/table-metadata.ts';
 import { compareKeys, LEVELS, overlaps, type Version } from '../version/version.ts';
 
 /**
- * What to compact next: a pure function of a version, after LevelDB's leveled compaction.
+ * What to compact next: a pure function of a version, after LevelDB's leveled compaction, with the sizes of
+ * levels taken from the bottom up (Dong et al., "Optimizing Space Amplification in RocksDB", CIDR 2017): see
+ * `levelTargets`.
  *
  * The invariant that reads rely on: of two tables that hold a key, the one in the upper level, or in level 0
  * the one with the larger id, has the newer version. So nothing may go down past an older table that it
- * overlaps: from level 0 a table takes every older one it meets along, and in the levels below tables are
- * disjoint.
+ * overlaps: from level 0 a table takes every older one it meets along and stops at the first level that is not
+ * empty, and in the levels below tables are disjoint.
  *
  * Several tasks may run at once. One out of level 0 excludes any other out of level 0; below, tasks exclude
  * each other where they share a table. That is enough for their outputs never to overlap: an output holds keys
@@ -29,23 +31,61 @@ export interface CompactionTask {
 export interface PickerOptions {
   /** Tables in level 0 from which on they are compacted. */
   readonly l0Trigger: number;
-  /** Size of level 1 from which on its tables go down. */
+  /** Largest size of the base level, the one that level 0 goes to. Infinity: everything goes to the last level. */
   readonly baseLevelBytes: number;
   /** How much larger each level below is. */
   readonly levelMultiplier: number;
   /**
    * Bytes one task may read. Exceeded only if even the smallest possible task is larger. For level 0 it bounds
-   * the inputs alone: what they meet in level 1 is rewritten once whatever their number, so that more of them
-   * make the work per byte less.
+   * the inputs alone: what they meet in the base level is rewritten once whatever their number, so that more of
+   * them make the work per byte less.
    */
   readonly maxTaskBytes: number;
 }
 
+const LAST_LEVEL = LEVELS - 1;
+
+/**
+ * The size each level is to have. The last one has no limit and holds nearly everything; from its size the others
+ * follow upward, each a multiplier smaller, down to the base level, the first that is small enough to take level
+ * 0. So whatever the size of the data, what lies above the last level is about a ninth of it (with a multiplier
+ * of 10), and at most that much room goes to versions that are outdated. With sizes given from the top down the
+ * last two levels may be of one size, and half of the room wasted.
+ *
+ * Levels between 0 and the base are to be empty: their target is 0. They are not when the data has shrunk.
+ */
+export function levelTargets(version: Version, options: PickerOptions): Float64Array {
+  const { baseLevelBytes, levelMultiplier } = options;
+  const targets = new Float64Array(LEVELS);
+  let bytes = 0;
+  for (let level = 1; level < LEVELS; level++) bytes = Math.max(bytes, version.levelBytes(level));
+  targets[LAST_LEVEL] = Number.POSITIVE_INFINITY;
+  for (let level = LAST_LEVEL - 1; level > 0 && bytes > baseLevelBytes; level--) {
+    bytes /= levelMultiplier;
+    // A base level far smaller than what level 0 brings at a time would be a step on the way for nothing.
+    targets[level] = Math.max(bytes, baseLevelBytes / levelMultiplier);
+  }
+  return targets;
+}
+
+/** Where level 0 goes: to the base level, or to one above it that is not empty yet. */
+export function levelZeroOutput(version: Version, targets: Float64Array): number {
+  for (let level = 1; level < LAST_LEVEL; level++) {
+    if (targets[level] > 0 || version.levels[level].length > 0) return level;
+  }
+  return LAST_LEVEL;
+}
+
 /** How full a level is; from 1 on it is to be compacted. The last level has no limit. */
 export function levelScore(version: Version, level: number, options: PickerOptions): number {
+  return scoreOf(version, level, levelTargets(version, options), options);
+}
+
+function scoreOf(version: Version, level: number, targets: Float64Array, options: PickerOptions): number {
   if (level === 0) return version.levels[0].length / options.l0Trigger;
-  if (level === LEVELS - 1) return 0;
-  return version.levelBytes(level) / levelLimitBytes(level, options);
+  const bytes = version.levelBytes(level);
+  if (bytes === 0) return 0;
+  return targets[level] === 0 ? Number.MAX_VALUE : bytes / targets[level];
 }
 
 /** The task of the fullest level that has one whose tables are all idle; null when no level is too full. */
@@ -54,13 +94,17 @@ export function pickCompaction(
   busyTableIds: ReadonlySet<number>,
   options: PickerOptions,
 ): CompactionTask | null {
-  const scores = version.levels.map((_, level) => ({ level, score: levelScore(version, level, options) }));
+  const targets = levelTargets(version, options);
+  const scores = version.levels.map((_, level) => ({
+    level,
+    score: scoreOf(version, level, targets, options),
+  }));
   scores.sort((a, b) => b.score - a.score);
   for (const { level, score } of scores) {
     if (score < 1) return null;
     const task =
       level === 0
-        ? pickFromLevel0(version, busyTableIds, options)
+        ? pickFromLevel0(version, levelZeroOutput(version, targets), busyTableIds, options)
         : pickFromLevel(version, level, busyTableIds, options);
     if (task !== null) return task;
   }
@@ -69,22 +113,20 @@ export function pickCompaction(
 
 /** About how many bytes have to go down a level until no level is too full. */
 export function compactionDebtBytes(version: Version, options: PickerOptions): number {
-  let moving = levelScore(version, 0, options) >= 1 ? version.levelBytes(0) : 0;
+  const targets = levelTargets(version, options);
+  let moving = scoreOf(version, 0, targets, options) >= 1 ? version.levelBytes(0) : 0;
   let debt = moving;
-  for (let level = 1; level < LEVELS - 1; level++) {
-    moving = Math.max(0, version.levelBytes(level) + moving - levelLimitBytes(level, options));
+  for (let level = levelZeroOutput(version, targets); level < LAST_LEVEL; level++) {
+    moving = Math.max(0, version.levelBytes(level) + moving - targets[level]);
     debt += moving;
   }
   return debt;
 }
 
-function levelLimitBytes(level: number, options: PickerOptions): number {
-  return options.baseLevelBytes * options.levelMultiplier ** (level - 1);
-}
-
-/** From the oldest table on, the first whose group finds everything idle in level 1. */
+/** From the oldest table on, the first whose group finds everything idle in the output level. */
 function pickFromLevel0(
   version: Version,
+  outputLevel: number,
   busy: ReadonlySet<number>,
   options: PickerOptions,
 ): CompactionTask | null {
@@ -93,7 +135,7 @@ function pickFromLevel0(
   const oldestFirst = newestFirst.toReversed();
   for (let first = 0; first < oldestFirst.length; first++) {
     const group = groupFrom(oldestFirst, first, options.maxTaskBytes);
-    const task = makeTask(version, 0, group.toReversed());
+    const task = makeTask(version, 0, outputLevel, group.toReversed());
     if (!task.overlapping.some(({ id }) => busy.has(id))) return task;
   }
   return null;
@@ -150,7 +192,7 @@ function pickFromLevel(
   let smallestBytes = Number.POSITIVE_INFINITY;
   for (const table of version.levels[level]) {
     if (busy.has(table.id)) continue;
-    const task = makeTask(version, level, [table]);
+    const task = makeTask(version, level, level + 1, [table]);
     if (task.overlapping.some(({ id }) => busy.has(id))) continue;
     const bytes = table.fileSizeBytes + bytesOf(task.overlapping);
     const cost = bytes / table.fileSizeBytes;
@@ -166,8 +208,12 @@ function pickFromLevel(
   return best ?? smallest;
 }
 
-function makeTask(version: Version, inputLevel: number, inputs: readonly TableMetadata[]): CompactionTask {
-  const outputLevel = inputLevel + 1;
+function makeTask(
+  version: Version,
+  inputLevel: number,
+  outputLevel: number,
+  inputs: readonly TableMetadata[],
+): CompactionTask {
   const own = rangeOf(inputs);
   const overlapping = version.overlapping(outputLevel, own.smallest, own.largest);
   const { smallest, largest } = rangeOf([...inputs, ...overlapping]);

@@ -7,6 +7,9 @@ import { TableWriter, type TableWriterOptions } from '../sstable/table-writer.ts
 import { type TableMetadata, tableFileName } from '../version/table-metadata.ts';
 import { Fate, RetentionRule } from './retention.ts';
 
+/** About what a disk writes in the time that a client's write may wait. */
+const SYNC_EVERY_BYTES = 4 * 1024 * 1024;
+
 /** Where tables go and what of their source may be left out. Plain data: it is posted to a pool thread. */
 export interface TableOutputSpec {
   readonly directory: string;
@@ -113,7 +116,7 @@ class TableOutput {
 
   #open(): TableWriter {
     const { directory, fileIds, table } = this.#spec;
-    return new TableWriter(this.#fs, directory, fileIds[this.#finished.length], table);
+    return new TableWriter(this.#fs, directory, fileIds[this.#finished.length], table, SYNC_EVERY_BYTES);
   }
 
   #endTable(writer: TableWriter): void {

@@ -18,6 +18,7 @@ export const RecordFlag = { tombstone: 1, hasExpiry: 2 } as const;
 const KNOWN_FLAGS = RecordFlag.tombstone | RecordFlag.hasExpiry;
 export const RECORD_HEADER_BYTES = 16;
 export const RECORD_EXPIRY_BYTES = 8;
+const EXPIRY_END_AT = RECORD_HEADER_BYTES + RECORD_EXPIRY_BYTES;
 export const MAX_TIMESTAMP = Number.MAX_SAFE_INTEGER;
 const TWO_32 = 0x1_0000_0000;
 
@@ -27,7 +28,7 @@ export interface RecordFields {
   readonly writer: number;
   readonly tombstone: boolean;
   readonly from: number;
-  /** Ms since the Unix epoch, or 0 for never. */
+  /** Ms since the Unix epoch, up to 2^53 - 1, or 0 for never. */
   readonly expiryMs: number;
 }
 
@@ -109,7 +110,19 @@ export function recordFault(bytes: Uint8Array, start: number, end: number): stri
   if ((bytes[start + 1] & ~KNOWN_FLAGS) !== 0) return `record flags ${bytes[start + 1]} are unknown`;
   if (bytes[start + 11] !== 0 || bytes[start + 10] > 0x1f) return 'the timestamp is above 53 bits';
   if (recordValueStart(bytes, start) > end) return 'the record ends inside its header';
+  if (
+    (bytes[start + 1] & RecordFlag.hasExpiry) !== 0 &&
+    (bytes[start + EXPIRY_END_AT - 1] !== 0 || bytes[start + EXPIRY_END_AT - 2] > 0x1f)
+  ) {
+    return 'the expiry is above 53 bits';
+  }
   return undefined;
+}
+
+/** Whether the record in `bytes[start, end)` may be one that a later version wrote: a format or flags unknown here. */
+export function isOfLaterFormat(bytes: Uint8Array, start: number, end: number): boolean {
+  if (end - start < RECORD_HEADER_BYTES) return false;
+  return bytes[start] > RECORD_FORMAT || (bytes[start + 1] & ~KNOWN_FLAGS) !== 0;
 }
 
 /** Compares versions: negative when a is older than b, 0 when they are one and the same, positive when newer. */

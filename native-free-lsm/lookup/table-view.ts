@@ -52,10 +52,17 @@ export class TableLookup {
     this.#nextIndex = 0;
   }
 
-  /** The next `next()` looks at the table at this place first. */
-  resume(level: number, index: number): void {
-    this.#nextLevel = level;
-    this.#nextIndex = index;
+  /**
+   * After `begin`: stands where another lookup of the same key in the same view stood, without looking at range,
+   * filter and index again. `next()` goes on from there.
+   */
+  resume(level: number, index: number, ordinal: number): void {
+    this.level = level;
+    this.index = index;
+    this.ordinal = ordinal;
+    this.reader = this.#view.levels[level][index];
+    this.#nextLevel = level === 0 ? 0 : level + 1;
+    this.#nextIndex = index + 1;
   }
 
   next(): boolean {

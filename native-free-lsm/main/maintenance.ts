@@ -162,8 +162,8 @@ export class Maintenance {
     while (this.#compacting < Math.max(1, options.maxBackgroundJobs - 1)) {
       const task = pickCompaction(views.version, this.#busyTables, {
         l0Trigger: full ? 1 : options.l0CompactionTables,
-        baseLevelBytes: full ? 1 : options.baseLevelBytes,
-        levelMultiplier: full ? 1 : options.levelMultiplier,
+        baseLevelBytes: full ? Number.POSITIVE_INFINITY : options.baseLevelBytes,
+        levelMultiplier: options.levelMultiplier,
         maxTaskBytes: options.maxCompactionBytes,
       });
       if (task === null) return;

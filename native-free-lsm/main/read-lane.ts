@@ -101,13 +101,3 @@ export interface PageRequest {
   readonly maxEntries: number;
   readonly includeTombstones: boolean;
 }
-
-export interface Page {
-  readonly keys: Uint8Array[];
-  /** Header and value; parallel to `keys`. */
-  readonly records: Uint8Array[];
-  /** The scan has reached its end. */
-  readonly done: boolean;
-  /** The last key looked at when not done: where to go on, exclusive. */
-  readonly resumeAfter: Uint8Array | null;
-}

@@ -40,9 +40,8 @@ export const Word = {
   height: 3,
   /** State of the xorshift generator that draws heights. */
   random: 4,
-  /** Running totals, published or not. */
+  /** Running total, published or not; that of raw bytes is a float, see below. */
   entries: 5,
-  rawBytes: 6,
   /** Counts publications; its lowest bit says which of the two copies of the totals is current. */
   totalsVersion: 7,
   /** Two copies, `totalsWords` each, of the totals as published: see `Total`. */
@@ -52,17 +51,20 @@ export const Word = {
 /** Words of one copy of the published totals. */
 export const Total = {
   entries: 0,
-  rawBytes: 1,
-  smallestLow: 2,
-  smallestHigh: 3,
-  largestLow: 4,
-  largestHigh: 5,
+  rawBytesLow: 1,
+  rawBytesHigh: 2,
+  smallestLow: 3,
+  smallestHigh: 4,
+  largestLow: 5,
+  largestHigh: 6,
 } as const;
-export const TOTALS_WORDS = 6;
+export const TOTALS_WORDS = 7;
 
 /** Running bounds of timestamps, as indexes of 8-byte floats. */
 export const SMALLEST_TIMESTAMP_DOUBLE = 14;
 export const LARGEST_TIMESTAMP_DOUBLE = 15;
+/** The same for the running total of raw bytes: versions share their key, so it outgrows the arena, and 32 bits. */
+export const RAW_BYTES_DOUBLE = 16;
 
 /** With a branching of 4, 12 levels are enough for 16 million keys. */
 export const MAX_HEIGHT = 12;

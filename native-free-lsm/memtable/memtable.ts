@@ -49,6 +49,7 @@ import {
   MAX_HEIGHT,
   MIN_ARENA_BYTES,
   NODE_HEADER_BYTES,
+  RAW_BYTES_DOUBLE,
   SLOT_OFFSET_MASK,
   SLOT_TAG_SHIFT,
   SMALLEST_TIMESTAMP_DOUBLE,
@@ -109,7 +110,7 @@ export class Memtable {
     words[Word.height] = 1;
     words[Word.random] = Math.imul(generation, 0x9e3779b9) | 1;
     words[Word.entries] = 0;
-    words[Word.rawBytes] = 0;
+    this.#doubles[RAW_BYTES_DOUBLE] = 0;
     this.#doubles[SMALLEST_TIMESTAMP_DOUBLE] = MAX_TIMESTAMP;
     this.#doubles[LARGEST_TIMESTAMP_DOUBLE] = 0;
     // Before publish: whoever has a limit of this memtable finds its number.
@@ -176,9 +177,11 @@ export class Memtable {
     const at = Word.totals + (version & 1) * TOTALS_WORDS;
     const smallest = this.#doubles[SMALLEST_TIMESTAMP_DOUBLE];
     const largest = this.#doubles[LARGEST_TIMESTAMP_DOUBLE];
+    const rawBytes = this.#doubles[RAW_BYTES_DOUBLE];
     // Atomic so that none of these can be seen by a reader who still finds the version before last.
     Atomics.store(words, at + Total.entries, words[Word.entries]);
-    Atomics.store(words, at + Total.rawBytes, words[Word.rawBytes]);
+    Atomics.store(words, at + Total.rawBytesLow, rawBytes | 0);
+    Atomics.store(words, at + Total.rawBytesHigh, Math.floor(rawBytes / TWO_32));
     Atomics.store(words, at + Total.smallestLow, smallest | 0);
     Atomics.store(words, at + Total.smallestHigh, Math.floor(smallest / TWO_32));
     Atomics.store(words, at + Total.largestLow, largest | 0);
@@ -240,7 +243,7 @@ export class Memtable {
 
   /** Bytes of keys and values published, all versions counted, without headers. */
   get rawBytes(): number {
-    return this.#publishedTotal(Total.rawBytes, Total.rawBytes);
+    return this.#publishedTotal(Total.rawBytesLow, Total.rawBytesHigh);
   }
 
   /** Bytes of the arena taken by what is published, fixed parts included. */
@@ -376,7 +379,7 @@ export class Memtable {
 
   #count(bytes: number, timestamp: number): void {
     this.#words[Word.entries]++;
-    this.#words[Word.rawBytes] += bytes;
+    this.#doubles[RAW_BYTES_DOUBLE] += bytes;
     if (timestamp < this.#doubles[SMALLEST_TIMESTAMP_DOUBLE])
       this.#doubles[SMALLEST_TIMESTAMP_DOUBLE] = timestamp;
     if (timestamp > this.#doubles[LARGEST_TIMESTAMP_DOUBLE])

@@ -8,7 +8,7 @@
  *   wake  u8 op=3: wakes the thread, no response
  * Reader responses, tag as in the request:
  *   get   u8 status, u8 cached (the block is in its cache slot), u16 0, then the record or the error
- *   page  u8 status, u8 done, u16 resumeLength, count, resume key, count × (keyLength, recordLength, key, record);
+ *   page  u8 status, u8 done, u16 resumeLength, count, resume key, entries as in iterator/page.ts;
  *         or the error behind the first four bytes
  * Writer responses, tag saying which:
  *   completions  count × (tag, status, met timestamp low, high, met writer)

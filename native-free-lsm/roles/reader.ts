@@ -1,7 +1,9 @@
-import { compareBytes } from '../format/bytes.ts';
+import { BlockCacheView } from '../cache/block-cache-view.ts';
+import { compareBytes, copyBytes } from '../format/bytes.ts';
 import { isTombstone, readUint32, writeUint32 } from '../format/record.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import { MergingIterator } from '../iterator/merging-iterator.ts';
+import { PAGE_ENTRY_HEADER_BYTES } from '../iterator/page.ts';
 import type { RecordIterator } from '../iterator/record-iterator.ts';
 import { BlockLoader } from '../lookup/block-loader.ts';
 import { TableLookup, type TableView } from '../lookup/table-view.ts';
@@ -26,7 +28,7 @@ import {
 import { type Inbox, ViewTracker } from './view-tracker.ts';
 
 /** A page looks at no more entries than this, so that a stretch of deletions cannot keep the thread busy. */
-const MAX_ENTRIES_LOOKED_AT = 20_000;
+const MAX_ENTRIES_LOOKED_AT = 50_000;
 const READAHEAD_BYTES = 64 * 1024;
 
 /**
@@ -41,7 +43,7 @@ export class ReaderRole {
   readonly #descriptors: DescriptorCache;
   readonly #tracker: ViewTracker;
   readonly #loader: BlockLoader;
-  readonly #cache: Uint8Array;
+  readonly #cache: BlockCacheView;
   readonly #lookup = new TableLookup();
   readonly #hit: BlockHit = { recordStart: 0, recordEnd: 0 };
   readonly #page = new PageBuffer();
@@ -54,7 +56,7 @@ export class ReaderRole {
     this.#descriptors = new DescriptorCache(fs, init.options.maxOpenFilesPerThread);
     this.#tracker = new ViewTracker(init.control, init.arenas, inbox, this.#descriptors);
     this.#loader = new BlockLoader(fs, this.#descriptors, this.#words, init.thread);
-    this.#cache = new Uint8Array(init.cache);
+    this.#cache = new BlockCacheView(init.cache);
   }
 
   get finished(): boolean {
@@ -117,18 +119,23 @@ export class ReaderRole {
     const lookup = this.#lookup;
     const hit = this.#hit;
     lookup.begin(view, bytes, keyStart, keyEnd, readUint32(bytes, at + 8));
-    lookup.resume(readUint32(bytes, at + 12), readUint32(bytes, at + 16));
+    lookup.resume(readUint32(bytes, at + 12), readUint32(bytes, at + 16), readUint32(bytes, at + 20));
+    const cache = this.#cache;
     let cached = 0;
-    while (lookup.next()) {
+    do {
       let block: Uint8Array;
       let start = 0;
       let end: number;
       if (cacheStart !== NO_CACHE && cached === 0) {
         // The first block is the one main has reserved the place for.
         start = cacheStart;
-        end = this.#loader.loadInto(lookup.reader, lookup.ordinal, this.#cache, start);
-        block = this.#cache;
+        block = cache.bytes;
+        end = this.#loader.loadInto(lookup.reader, lookup.ordinal, block, start);
         cached = 1;
+      } else if (cache.find(lookup.reader.metadata.id, lookup.ordinal)) {
+        block = cache.bytes;
+        start = cache.dataStart;
+        end = cache.dataEnd;
       } else {
         end = this.#loader.load(lookup.reader, lookup.ordinal);
         block = this.#loader.scratch;
@@ -136,7 +143,7 @@ export class ReaderRole {
       if (searchBlock(block, start, end, bytes, keyStart, keyEnd, hit)) {
         return this.#respond(tag, ReadStatus.found, cached, block, hit.recordStart, hit.recordEnd);
       }
-    }
+    } while (lookup.next());
     return this.#respond(tag, ReadStatus.absent, cached, bytes, 0, 0);
   }
 
@@ -194,8 +201,8 @@ export class ReaderRole {
         done = false;
         break;
       }
-      page.passed(keyBytes, keyStart, keyEnd);
       if (includeTombstones || !isTombstone(recordBytes, recordStart)) page.add(iterator);
+      else page.skip(keyBytes, keyStart, keyEnd);
       iterator.next();
     }
     return this.#respondPage(tag, page, done);
@@ -221,7 +228,7 @@ export class ReaderRole {
 
   #respondPage(tag: number, page: PageBuffer, done: boolean): boolean {
     const responses = this.#responses;
-    const resume = done ? 0 : page.lastKeyBytes;
+    const resume = done ? 0 : page.lastKeyEnd - page.lastKeyStart;
     const at = responses.reserve(PAGE_RESPONSE_HEADER_BYTES + resume + page.usedBytes);
     if (at === -1) return false;
     const { bytes } = responses;
@@ -230,27 +237,32 @@ export class ReaderRole {
     bytes[at + 2] = resume;
     bytes[at + 3] = resume >>> 8;
     writeUint32(bytes, at + 4, page.entries);
-    bytes.set(page.lastKey.subarray(0, resume), at + PAGE_RESPONSE_HEADER_BYTES);
-    bytes.set(page.bytes.subarray(0, page.usedBytes), at + PAGE_RESPONSE_HEADER_BYTES + resume);
+    const resumeAt = at + PAGE_RESPONSE_HEADER_BYTES;
+    copyBytes(page.lastKey, page.lastKeyStart, page.lastKeyStart + resume, bytes, resumeAt);
+    copyBytes(page.bytes, 0, page.usedBytes, bytes, at + PAGE_RESPONSE_HEADER_BYTES + resume);
     responses.push(tag);
     return true;
   }
 }
 
-/** Entries of one page as they go into the response: keyLength u32, recordLength u32, key, record. */
+/** Entries of one page as they go into the response; iterator/page.ts tells how. */
 class PageBuffer {
   bytes: Uint8Array = new Uint8Array(64 * 1024);
   usedBytes = 0;
   entries = 0;
-  lastKey: Uint8Array = new Uint8Array(256);
-  lastKeyBytes = 0;
+  /** The last key looked at, where the scan goes on after this page: `lastKey[lastKeyStart, lastKeyEnd)`. */
+  lastKey: Uint8Array = this.bytes;
+  lastKeyStart = 0;
+  lastKeyEnd = 0;
+  #skippedKey: Uint8Array = new Uint8Array(256);
   #maxBytes = 0;
   #maxEntries = 0;
 
   begin(maxBytes: number, maxEntries: number): void {
     this.usedBytes = 0;
     this.entries = 0;
-    this.lastKeyBytes = 0;
+    this.lastKeyStart = 0;
+    this.lastKeyEnd = 0;
     this.#maxBytes = maxBytes;
     this.#maxEntries = maxEntries;
   }
@@ -259,24 +271,30 @@ class PageBuffer {
     return this.usedBytes >= this.#maxBytes || this.entries >= this.#maxEntries;
   }
 
-  /** Where the scan goes on after this page. */
-  passed(keyBytes: Uint8Array, keyStart: number, keyEnd: number): void {
+  /** An entry that was looked at and is not part of the page. */
+  skip(keyBytes: Uint8Array, keyStart: number, keyEnd: number): void {
     const length = keyEnd - keyStart;
-    if (length > this.lastKey.length) this.lastKey = new Uint8Array(length);
-    for (let i = 0; i < length; i++) this.lastKey[i] = keyBytes[keyStart + i];
-    this.lastKeyBytes = length;
+    if (length > this.#skippedKey.length) this.#skippedKey = new Uint8Array(length);
+    copyBytes(keyBytes, keyStart, keyEnd, this.#skippedKey, 0);
+    this.lastKey = this.#skippedKey;
+    this.lastKeyStart = 0;
+    this.lastKeyEnd = length;
   }
 
   add(entry: RecordIterator): void {
     const keyLength = entry.keyEnd - entry.keyStart;
     const recordLength = entry.recordEnd - entry.recordStart;
-    const needed = this.usedBytes + 8 + keyLength + recordLength;
+    const needed = this.usedBytes + PAGE_ENTRY_HEADER_BYTES + keyLength + recordLength;
     if (needed > this.bytes.length) this.#grow(needed);
     const at = this.usedBytes;
     writeUint32(this.bytes, at, keyLength);
     writeUint32(this.bytes, at + 4, recordLength);
-    this.bytes.set(entry.keyBytes.subarray(entry.keyStart, entry.keyEnd), at + 8);
-    this.bytes.set(entry.recordBytes.subarray(entry.recordStart, entry.recordEnd), at + 8 + keyLength);
+    copyBytes(entry.keyBytes, entry.keyStart, entry.keyEnd, this.bytes, at + PAGE_ENTRY_HEADER_BYTES);
+    const recordAt = at + PAGE_ENTRY_HEADER_BYTES + keyLength;
+    copyBytes(entry.recordBytes, entry.recordStart, entry.recordEnd, this.bytes, recordAt);
+    this.lastKey = this.bytes;
+    this.lastKeyStart = at + PAGE_ENTRY_HEADER_BYTES;
+    this.lastKeyEnd = recordAt;
     this.usedBytes = needed;
     this.entries++;
   }

@@ -4,19 +4,26 @@ import { ioFailure } from '../fs/io-failure.ts';
 
 const CAPACITY_BYTES = 512 * 1024;
 
-/** Gathers what is appended to a file into few large writes. */
+/** Gathers what is appended to a file into few large writes, and syncs it in steps. */
 export class OutputBuffer {
   readonly #fs: FileSystem;
   readonly #fd: number;
   readonly #file: string;
+  readonly #syncEveryBytes: number;
   readonly #buffer = new Uint8Array(CAPACITY_BYTES);
   #buffered = 0;
   #writtenBytes = 0;
+  #syncedBytes = 0;
 
-  constructor(fs: FileSystem, fd: number, file: string) {
+  /**
+   * @param syncEveryBytes a sync of tens of megabytes at once holds up every other sync of the disk meanwhile, the
+   *   log's among them, as a journalling file system orders them
+   */
+  constructor(fs: FileSystem, fd: number, file: string, syncEveryBytes = Number.POSITIVE_INFINITY) {
     this.#fs = fs;
     this.#fd = fd;
     this.#file = file;
+    this.#syncEveryBytes = syncEveryBytes;
   }
 
   /** Where the next byte will stand in the file. */
@@ -44,9 +51,12 @@ export class OutputBuffer {
   #write(bytes: Uint8Array): void {
     try {
       this.#fs.writeSync(this.#fd, [bytes], this.#writtenBytes);
+      this.#writtenBytes += bytes.length;
+      if (this.#writtenBytes - this.#syncedBytes < this.#syncEveryBytes) return;
+      this.#fs.fdatasyncSync(this.#fd);
+      this.#syncedBytes = this.#writtenBytes;
     } catch (error) {
       throw ioFailure('write', this.#file, error);
     }
-    this.#writtenBytes += bytes.length;
   }
 }

@@ -78,7 +78,14 @@ export class TableWriter implements Disposable {
   #largestTimestamp = 0;
   #smallestExpiryMs = 0;
 
-  constructor(fs: FileSystem, directory: string, id: number, options: TableWriterOptions) {
+  /** @param syncEveryBytes the file is synced in steps of about this size while it is written */
+  constructor(
+    fs: FileSystem,
+    directory: string,
+    id: number,
+    options: TableWriterOptions,
+    syncEveryBytes = Number.POSITIVE_INFINITY,
+  ) {
     this.#fs = fs;
     this.#directory = directory;
     this.#id = id;
@@ -91,7 +98,7 @@ export class TableWriter implements Disposable {
     } catch (error) {
       throw ioFailure('create', this.#temporaryPath, error);
     }
-    this.#output = new OutputBuffer(fs, this.#fd, this.#temporaryPath);
+    this.#output = new OutputBuffer(fs, this.#fd, this.#temporaryPath, syncEveryBytes);
   }
 
   get entries(): number {

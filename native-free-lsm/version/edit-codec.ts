@@ -1,4 +1,5 @@
 import { Packr } from 'msgpackr/pack';
+import { LsmError } from '../errors.ts';
 import { ownBytes } from '../format/copy.ts';
 import { readUint32, writeUint32 } from '../format/record.ts';
 import { ALIGNMENT_BYTES, FRAME_HEADER_BYTES } from '../wal/log-format.ts';
@@ -34,13 +35,19 @@ export function encodeFrame(edit: VersionEdit, tag: ManifestTag): Uint8Array {
   return body;
 }
 
-/** @throws Error saying what is wrong with the frame in `bytes[start, end)`, for the caller to name the place */
+/**
+ * @throws Error saying what is wrong with the frame in `bytes[start, end)`, for the caller to name the place;
+ *   LsmError UNSUPPORTED_FORMAT when its tag is of a later version
+ */
 export function decodeFrame(bytes: Uint8Array, start: number, end: number, tag: ManifestTag): VersionEdit {
   if (end - start < FRAME_HEADER_BYTES) throw new Error('the batch has no frame');
   const payloadStart = start + FRAME_HEADER_BYTES;
   const payloadEnd = payloadStart + readUint32(bytes, start);
   if (payloadEnd > end) throw new Error('the frame leaves its batch');
   const found = readUint32(bytes, start + 4);
+  if (found > ManifestTag.edit) {
+    throw new LsmError('UNSUPPORTED_FORMAT', `a frame of tag ${found}, which this version does not know`);
+  }
   if (found !== tag) throw new Error(`tag ${found} where ${tag} was expected`);
   return decodeEdit(bytes.subarray(payloadStart, payloadEnd));
 }

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { corruption } from '../errors.ts';
+import { corruption, refusal } from '../errors.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import { ioFailure } from '../fs/io-failure.ts';
 import { BatchReader } from '../wal/batch-reader.ts';
@@ -78,6 +78,6 @@ function applied(state: ManifestState, reader: BatchReader, path: string, tag: M
       nextFileId: Math.max(edit.nextFileId ?? state.nextFileId, ...edit.added.map(({ id }) => id + 1)),
     };
   } catch (cause) {
-    throw corruption(path, reader.offset, (cause as Error).message);
+    throw refusal(path, reader.offset, cause);
   }
 }

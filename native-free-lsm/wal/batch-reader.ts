@@ -68,7 +68,8 @@ export class BatchReader {
 
   /**
    * Moves to the next batch of data; false behind the last.
-   * @throws LsmError CORRUPTION when something synced is missing
+   * @throws LsmError CORRUPTION when something synced is missing, UNSUPPORTED_FORMAT for a kind of batch that is
+   *   unknown here
    */
   next(): boolean {
     const offset = this.#next;
@@ -84,7 +85,7 @@ export class BatchReader {
     this.bodyEnd = this.bodyStart + batchBodyBytes(bytes, at);
     this.#next = offset + this.bodyEnd - at;
     if (kind === BatchKind.data) return true;
-    if (kind !== BatchKind.cleanClose) throw corruption(this.#path, offset, `batch kind ${kind} is unknown`);
+    if (kind !== BatchKind.cleanClose) throw this.#unknownKind(kind, offset);
     if (this.#next !== sizeBytes) {
       throw corruption(this.#path, this.#next, 'bytes follow the mark of a clean close');
     }
@@ -104,6 +105,16 @@ export class BatchReader {
     if (head < 0 || !isBatchHeader(this.window.bytes, head, this.#number, offset)) return -1;
     const at = this.window.load(offset, BATCH_HEADER_BYTES + batchBodyBytes(this.window.bytes, head));
     return at >= 0 && isBatchIntact(this.window.bytes, at) ? at : -1;
+  }
+
+  /** Its checksum is right, so a later version wrote it. */
+  #unknownKind(kind: number, offset: number): LsmError {
+    if (kind === 0) return corruption(this.#path, offset, 'a batch of kind 0');
+    return new LsmError(
+      'UNSUPPORTED_FORMAT',
+      `${this.#path} has, at byte ${offset}, a batch of kind ${kind}, which this version does not know`,
+      { file: this.#path, offset },
+    );
   }
 
   #checkTail(tail: number): void {

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { corruption } from '../errors.ts';
+import { corruption, refusal } from '../errors.ts';
 import { readUint32 } from '../format/record.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import { ioFailure } from '../fs/io-failure.ts';
@@ -92,7 +92,7 @@ function enter(
   try {
     cursor.reset(bytes, start, end);
   } catch (cause) {
-    throw corruption(path, offset, (cause as Error).message);
+    throw refusal(path, offset, cause);
   }
 }
 
@@ -100,7 +100,7 @@ function advance(cursor: OperationCursor, path: string, offset: number): boolean
   try {
     return cursor.next();
   } catch (cause) {
-    throw corruption(path, offset, (cause as Error).message);
+    throw refusal(path, offset, cause);
   }
 }
 

@@ -1,5 +1,5 @@
 import { LsmError } from '../errors.ts';
-import { readUint32, recordFault, writeUint32 } from '../format/record.ts';
+import { isOfLaterFormat, readUint32, recordFault, writeUint32 } from '../format/record.ts';
 
 /**
  * A write operation: the payload of one frame of the writer's ring and, the same bytes, of one frame of the
@@ -95,7 +95,7 @@ export class OperationCursor {
 
   /**
    * Sets out on the operation in `bytes[start, end)`; `next` then leads to its first put.
-   * @throws LsmError INVALID_ARGUMENT when it is no operation
+   * @throws LsmError INVALID_ARGUMENT when it is no operation, UNSUPPORTED_FORMAT when it is none known here
    */
   reset(bytes: Uint8Array, start: number, end: number): void {
     if (end - start < HEAD_BYTES) throw malformed(`an operation of ${end - start} bytes`);
@@ -116,6 +116,8 @@ export class OperationCursor {
       this.#keyLengthOffset = 0;
       this.#flagsOffset = 2;
       if (this.#left === 0 && this.#at !== end) throw malformed('bytes behind an empty batch');
+    } else if (operation > WriteOperation.batch) {
+      throw unsupported(`operation ${operation} is unknown`);
     } else {
       throw malformed(`operation ${operation}`);
     }
@@ -123,7 +125,8 @@ export class OperationCursor {
 
   /**
    * Moves to the next put that was not dropped; false behind the last.
-   * @throws LsmError INVALID_ARGUMENT when it leaves the operation or its record is none
+   * @throws LsmError INVALID_ARGUMENT when it leaves the operation or its record is none, UNSUPPORTED_FORMAT when
+   *   flags or the record are of a later version
    */
   next(): boolean {
     while (this.#left > 0) {
@@ -143,7 +146,7 @@ export class OperationCursor {
     const at = this.#at;
     if (at + HEAD_BYTES > this.#end) throw malformed('the operation ends inside a put');
     const flags = bytes[at + this.#flagsOffset];
-    if (flags > DROPPED) throw malformed(`flags ${flags} of a put are unknown`);
+    if (flags > DROPPED) throw unsupported(`flags ${flags} of a put are unknown`);
     if (this.#flagsOffset === 2 && bytes[at + 3] !== 0) throw malformed('byte 3 of a put is not zero');
     const keyLengthAt = at + this.#keyLengthOffset;
     const keyLength = bytes[keyLengthAt] | (bytes[keyLengthAt + 1] << 8);
@@ -153,7 +156,10 @@ export class OperationCursor {
     this.recordEnd = this.recordStart + readUint32(bytes, at + 4);
     if (this.recordEnd > this.#end) throw malformed('a put leaves its operation');
     const fault = recordFault(bytes, this.recordStart, this.recordEnd);
-    if (fault !== undefined) throw malformed(fault);
+    if (fault !== undefined) {
+      const isLater = isOfLaterFormat(bytes, this.recordStart, this.recordEnd);
+      throw isLater ? unsupported(fault) : malformed(fault);
+    }
     this.#at = this.recordEnd;
     this.#left--;
     if (this.#left === 0 && this.#at !== this.#end) throw malformed('bytes behind the last put');
@@ -163,4 +169,8 @@ export class OperationCursor {
 
 function malformed(what: string): LsmError {
   return new LsmError('INVALID_ARGUMENT', `malformed write: ${what}`);
+}
+
+function unsupported(what: string): LsmError {
+  return new LsmError('UNSUPPORTED_FORMAT', `a write that this version does not know: ${what}`);
 }

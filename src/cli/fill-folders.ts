@@ -4,13 +4,7 @@
  */
 import fs from 'node:fs';
 import path from 'node:path';
-import {
-  BulkLoad,
-  DEFAULT_OPTIONS,
-  LsmError,
-  NodeFileSystem,
-  type TableMetadata,
-} from '../../native-free-lsm/index.ts';
+import { BulkLoad, LsmError, NodeFileSystem, type TableMetadata } from '../../native-free-lsm/index.ts';
 import { systemClock, systemRandom } from '../clock.ts';
 import { QuorateError } from '../errors.ts';
 import { folderFault, nodeFolderFiles } from '../replica/folder-files.ts';
@@ -92,7 +86,7 @@ export class FillFolders implements Disposable {
    */
   async finish(clusterId: string, tablesOf: readonly (readonly TableMetadata[])[]): Promise<void> {
     try {
-      for (const [i, load] of this.#loads.entries()) await load.commit(tablesOf[i], DEFAULT_OPTIONS);
+      for (const [i, load] of this.#loads.entries()) await load.commit(tablesOf[i]);
       for (const { directory, nodeId } of this.#folders) {
         await createIdentity(directory, {
           clusterId,

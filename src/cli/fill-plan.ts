@@ -34,10 +34,8 @@ export interface FillPlan {
 
 /** What counts the keys written is 32 bits wide. */
 const MAX_KEYS = 2 ** 31 - 1;
-/** Record header, lengths, checksums, and the key's share of index and filter, when little of it compresses. */
-const ENTRY_OVERHEAD_BYTES = 32;
-/** What zstd makes of half-compressible values, with something to spare. */
-const COMPRESSED_SHARE = 0.55;
+/** Key, record header, lengths, checksums, and the key's share of index and filter, with something to spare. */
+const ENTRY_OVERHEAD_BYTES = 48;
 
 /** @param workers ranges are a multiple of it, so that none idles while another ends */
 export function planFill(amount: FillAmount, targetFileBytes: number, workers: number): FillPlan {
@@ -49,7 +47,7 @@ export function planFill(amount: FillAmount, targetFileBytes: number, workers: n
       `that would be ${keys} keys and at most ${MAX_KEYS} are possible: choose a smaller --size or a larger --value-size`,
     );
   }
-  const diskBytesPerKey = valueBytes * COMPRESSED_SHARE + ENTRY_OVERHEAD_BYTES;
+  const diskBytesPerKey = valueBytes + ENTRY_OVERHEAD_BYTES;
   const diskBytesPerNode = Math.ceil((diskBytesPerKey * keys * from) / nodes);
   const tables = Math.ceil(diskBytesPerNode / targetFileBytes);
   return {

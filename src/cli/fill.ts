@@ -21,7 +21,7 @@ const TIB = 2 ** 40;
 const MAX_SEED = 2 ** 32 - 1;
 
 const fillSettings: SettingsTable<FillSettings> = {
-  sizeBytes: size('size', GIB, 1, 64 * TIB, 'keys and values that each node is to hold, uncompressed'),
+  sizeBytes: size('size', GIB, 1, 64 * TIB, 'keys and values that each node is to hold'),
   // Larger ones would need a flag of `serve` as well before they could be read.
   valueBytes: size('value-size', 1024, 1, MIB, 'size of each value'),
   seed: integer('seed', 1, 0, MAX_SEED, 'other seeds make other values'),
@@ -36,8 +36,8 @@ The keys are key1 to keyN, with as many as it takes for each node to hold --size
 bytes of keys and values. A key is on the first --from nodes of its preference
 list, where a request with the same \`from\` looks for it; left out, on all nodes.
 With a smaller --from there are more keys, because each is on fewer nodes. Half
-of each value is random bytes and half repeats a word, so that on disk it takes
-little more than half the room. The same flags always make the same data.
+of each value is random bytes and half repeats a word. The same flags always make
+the same data.
 
 Without --topology it is the cluster on this machine that \`serve --nodes N --data
 DIR\` starts. With --topology it is the cluster of that file: with --node the one

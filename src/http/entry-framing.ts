@@ -6,15 +6,19 @@
  *   msgpack   each entry is an array of two binaries: 0x92  bin(key)  bin(value)
  *             where bin is 0xc4 u8, 0xc5 u16 or 0xc6 u32 (big-endian length) before the bytes
  */
+import { copyBytes } from '../../native-free-lsm/index.ts';
+import type { EntryPage } from './services.ts';
+
 export interface EntryFraming {
   readonly contentType: string;
   /** The bytes are those of a chunked transfer coding already. */
   readonly isChunked: boolean;
   /** What follows the last entry. */
   readonly end: Buffer;
-  entryBytes(keyLength: number, valueLength: number): number;
-  /** @returns index behind the entry */
-  writeEntry(target: Buffer, at: number, key: Uint8Array, value: Uint8Array): number;
+  /** What an entry takes besides key and value, at most. */
+  readonly overheadBytes: number;
+  /** Writes the page's current entry; returns the index behind it. */
+  writeEntry(target: Buffer, at: number, page: EntryPage): number;
 }
 
 const CR = 0x0d;
@@ -24,21 +28,18 @@ const BIN_8 = 0xc4;
 const BIN_16 = 0xc5;
 const BIN_32 = 0xc6;
 const HEX_DIGITS = Buffer.from('0123456789abcdef');
-/** Up to here a loop is quicker than a call that copies. */
-const SHORT_BYTES = 24;
 
 export const chunkFraming: EntryFraming = {
   contentType: 'application/octet-stream',
   isChunked: true,
   end: Buffer.from('0\r\n\r\n'),
 
-  entryBytes(keyLength, valueLength) {
-    const length = keyLength + 1 + valueLength;
-    return hexLength(length) + length + 4;
-  },
+  // Eight digits, two line ends, and the newline behind the key.
+  overheadBytes: 13,
 
-  writeEntry(target, start, key, value) {
-    const length = key.length + 1 + value.length;
+  writeEntry(target, start, page) {
+    const { bytes, keyStart, keyEnd, valueStart, valueEnd } = page;
+    const length = keyEnd - keyStart + 1 + valueEnd - valueStart;
     const digits = hexLength(length);
     let rest = length;
     for (let at = start + digits - 1; at >= start; at--) {
@@ -46,14 +47,17 @@ export const chunkFraming: EntryFraming = {
       rest >>>= 4;
     }
     let at = start + digits;
-    target[at++] = CR;
+    target[at] = CR;
+    target[at + 1] = LF;
+    at += 2;
+    copyBytes(bytes, keyStart, keyEnd, target, at);
+    at += keyEnd - keyStart;
     target[at++] = LF;
-    at = copy(target, at, key);
-    target[at++] = LF;
-    at = copy(target, at, value);
-    target[at++] = CR;
-    target[at++] = LF;
-    return at;
+    copyBytes(bytes, valueStart, valueEnd, target, at);
+    at += valueEnd - valueStart;
+    target[at] = CR;
+    target[at + 1] = LF;
+    return at + 2;
   },
 };
 
@@ -62,13 +66,12 @@ export const msgpackFraming: EntryFraming = {
   isChunked: false,
   end: Buffer.alloc(0),
 
-  entryBytes(keyLength, valueLength) {
-    return 1 + binaryBytes(keyLength) + binaryBytes(valueLength);
-  },
+  overheadBytes: 11,
 
-  writeEntry(target, start, key, value) {
+  writeEntry(target, start, page) {
     target[start] = ARRAY_OF_2;
-    return writeBinary(target, writeBinary(target, start + 1, key), value);
+    const at = writeBinary(target, start + 1, page.bytes, page.keyStart, page.keyEnd);
+    return writeBinary(target, at, page.bytes, page.valueStart, page.valueEnd);
   },
 };
 
@@ -77,12 +80,14 @@ function hexLength(length: number): number {
   return (35 - Math.clz32(length)) >>> 2;
 }
 
-function binaryBytes(length: number): number {
-  return length + (length <= 0xff ? 2 : length <= 0xffff ? 3 : 5);
-}
-
-function writeBinary(target: Buffer, start: number, bytes: Uint8Array): number {
-  const { length } = bytes;
+function writeBinary(
+  target: Buffer,
+  start: number,
+  bytes: Uint8Array,
+  bytesStart: number,
+  bytesEnd: number,
+): number {
+  const length = bytesEnd - bytesStart;
   let at = start;
   if (length <= 0xff) {
     target[at++] = BIN_8;
@@ -96,12 +101,6 @@ function writeBinary(target: Buffer, start: number, bytes: Uint8Array): number {
     target[at++] = length >>> 8;
   }
   target[at++] = length;
-  return copy(target, at, bytes);
-}
-
-function copy(target: Buffer, at: number, bytes: Uint8Array): number {
-  const { length } = bytes;
-  if (length > SHORT_BYTES) target.set(bytes, at);
-  else for (let i = 0; i < length; i++) target[at + i] = bytes[i];
+  copyBytes(bytes, bytesStart, bytesEnd, target, at);
   return at + length;
 }

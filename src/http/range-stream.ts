@@ -1,7 +1,7 @@
 /**
- * One scan, streamed page by page. A page is asked for when the one before has left for the kernel, so a client
- * that does not read stops the scan, and after a while is cut. The pages of a scan share one block of memory: a
- * write's callback says when it may be filled again.
+ * One scan, streamed page by page. A page is written when the one before has left for the kernel, and the one after
+ * it is asked for, so a client that does not read stops the scan, and after a while is cut. The pages of a scan
+ * share one block of memory: a write's callback says when it may be filled again.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { errorMessage } from '../errors.ts';
@@ -12,9 +12,10 @@ import type { EntryFraming } from './entry-framing.ts';
 import { OVERLOADED_SENTENCE, statusOfError } from './responses.ts';
 import type { EntryPage } from './services.ts';
 
-/** Keys and values asked for at a time. */
-const PAGE_BYTES = 128 * 1024;
-/** Written at a time: above a page with its framing, below what a slow client needs long for. */
+/** Asked for at a time: little at first, as many scans are short, then twice as much each time. */
+const FIRST_PAGE_BYTES = 64 * 1024;
+const LAST_PAGE_BYTES = 512 * 1024;
+/** Written at a time: below what a slow client needs long for. */
 const WRITE_BYTES = 256 * 1024;
 
 export class RangeStream {
@@ -25,6 +26,7 @@ export class RangeStream {
   readonly #abort = new AbortController();
   readonly #closed = Promise.withResolvers<void>();
   #block: Buffer = Buffer.alloc(0);
+  #pageBytes = FIRST_PAGE_BYTES;
   #isClosed = false;
   #onWritten: (() => void) | null = null;
   #isWaitingForPage = false;
@@ -78,21 +80,31 @@ export class RangeStream {
   }
 
   async #stream(start: Buffer, end: Buffer | null): Promise<void> {
-    const { ranges } = this.#context.services;
-    let after: Uint8Array = start;
-    let isExclusive = false;
+    let next = this.#askPage(start, false, end);
     for (;;) {
       this.#isWaitingForPage = true;
-      const page = await ranges.page(after, isExclusive, end, PAGE_BYTES, this.#abort.signal);
+      const page = await next;
       this.#isWaitingForPage = false;
       if (this.#isClosed) return;
+      const { resumeAfter } = page;
+      const isLast = page.done || resumeAfter === null;
+      // Read while this one is framed and written, so that neither the disk nor the client waits for the other.
+      if (!isLast) next = this.#askPage(resumeAfter, true, end);
       if (!this.#response.headersSent) this.#writeHead();
-      const isLast = page.done || page.resumeAfter === null;
-      await this.#write(this.#frame(page, isLast), isLast);
+      const framed = this.#frame(page, isLast);
+      page[Symbol.dispose]();
+      await this.#write(framed, isLast);
       if (isLast || this.#isClosed) return;
-      after = page.resumeAfter;
-      isExclusive = true;
     }
+  }
+
+  #askPage(start: Uint8Array, isExclusive: boolean, end: Buffer | null): Promise<EntryPage> {
+    const { ranges } = this.#context.services;
+    const page = ranges.page(start, isExclusive, end, this.#pageBytes, this.#abort.signal);
+    this.#pageBytes = Math.min(2 * this.#pageBytes, LAST_PAGE_BYTES);
+    // Whoever awaits it is told. Nobody does when the client is gone before.
+    page.catch(() => undefined);
+    return page;
   }
 
   #writeHead(): void {
@@ -106,14 +118,12 @@ export class RangeStream {
   }
 
   #frame(page: EntryPage, isLast: boolean): Buffer {
-    const { keys, values } = page;
     const framing = this.#framing;
-    let length = isLast ? framing.end.length : 0;
-    for (let i = 0; i < keys.length; i++) length += framing.entryBytes(keys[i].length, values[i].length);
-    if (length > this.#block.length) this.#block = Buffer.allocUnsafeSlow(Math.max(length, PAGE_BYTES));
-    let at = 0;
-    for (let i = 0; i < keys.length; i++) at = framing.writeEntry(this.#block, at, keys[i], values[i]);
-    if (isLast) this.#block.set(framing.end, at);
+    const most = page.usedBytes + page.entries * framing.overheadBytes + framing.end.length;
+    if (most > this.#block.length) this.#block = Buffer.allocUnsafeSlow(most + (most >>> 2));
+    let length = 0;
+    while (page.next()) length = framing.writeEntry(this.#block, length, page);
+    if (isLast) length += framing.end.copy(this.#block, length);
     return this.#block.subarray(0, length);
   }
 

@@ -33,10 +33,20 @@ export interface EntityService {
   delete(key: Uint8Array, ack: number, from: number, reply: EntityReply): void;
 }
 
-export interface EntryPage {
-  readonly keys: readonly Uint8Array[];
-  /** Parallel to `keys`: the values' bytes, without header. Tombstones and expired entries are left out. */
-  readonly values: readonly Uint8Array[];
+/** Entries in key order without deletions, to be walked once with `next` and disposed of then. */
+export interface EntryPage extends Disposable {
+  readonly bytes: Uint8Array;
+  /** What the entries take of `bytes`, with whatever is between them: never less than keys and values together. */
+  readonly usedBytes: number;
+  /** At most so many. */
+  readonly entries: number;
+  /** The current entry: key `bytes[keyStart, keyEnd)`, value `bytes[valueStart, valueEnd)`. */
+  readonly keyStart: number;
+  readonly keyEnd: number;
+  readonly valueStart: number;
+  readonly valueEnd: number;
+  /** Moves to the next entry; false behind the last. */
+  next(): boolean;
   readonly done: boolean;
   /** Where the next page starts, exclusive; null when done. */
   readonly resumeAfter: Uint8Array | null;

@@ -4,8 +4,9 @@
  *   quorate-identity 1 8f3a01bc      magic, format version, CRC-32 in lower-case hexadecimal
  *   { "clusterId": "…", … }          the fields as JSON
  *
- * The checksum covers magic, version and JSON, so every flipped byte is found: in the first line because it no
- * longer reads as it must, behind it because the checksum no longer agrees.
+ * FORMAT.md draws it with an example. The checksum covers magic, version and JSON, so every
+ * flipped byte is found: in the first line because it no longer reads as it must, behind it because the checksum no
+ * longer agrees.
  */
 import { crc32 } from 'node:zlib';
 import type { Random } from '../clock.ts';
@@ -20,7 +21,7 @@ const HEADER_BYTES = CHECKSUM_AT + 9;
 
 /**
  * Whether the folder holds everything the node ever acknowledged.
- * - `unproven`: it was empty, and too few of the cluster have been heard to say that nothing is missing.
+ * - `unproven`: it was empty, and not every other node has been heard: something may be missing.
  * - `whole`: nothing is missing.
  * - `incomplete`: a peer knew this node with another folder. It takes writes and counts for no read quorum.
  */

@@ -3,13 +3,9 @@
  * terms (kinds and short reasons) and keeps out what does no good: malformed records, and versions of a clock
  * that runs too far ahead.
  */
-import {
-  recordExpiryMs,
-  recordFault,
-  recordTimestamp,
-  recordValueStart,
-} from '../../native-free-lsm/index.ts';
+import { recordFault, recordTimestamp, recordValueStart } from '../../native-free-lsm/index.ts';
 import type { Clock } from '../clock.ts';
+import { EntryPage } from './entry-page.ts';
 import { PendingReads, PendingWrites } from './pending.ts';
 import { RateLimit } from './rate-limit.ts';
 import {
@@ -25,7 +21,7 @@ import { type RangePage, type StorageEngine, WriteStatus } from './storage-engin
 import { isExpected, isPoison, storageError, storageReason } from './storage-fault.ts';
 
 const LOG_PERIOD_MS = 5_000;
-const MAX_PAGE_ENTRIES = 4_096;
+const MAX_PAGE_ENTRIES = 32_768;
 
 /** The node's hybrid clock as a replica needs it. */
 export interface TimestampJudge {
@@ -58,14 +54,6 @@ export interface ReplicaFigures {
   /** Writes of peers refused because their timestamp was too far ahead. */
   readonly refusedForClock: number;
   readonly refusedMalformed: number;
-}
-
-export interface EntryPage {
-  readonly keys: readonly Uint8Array[];
-  /** Parallel to `keys`: values without header; no tombstones, nothing expired. */
-  readonly values: readonly Uint8Array[];
-  readonly done: boolean;
-  readonly resumeAfter: Uint8Array | null;
 }
 
 export class Replica {
@@ -156,7 +144,7 @@ export class Replica {
       throw storageError(error);
     }
     signal.throwIfAborted();
-    return this.#entriesOf(page);
+    return new EntryPage(page, this.#clock.nowMs());
   }
 
   /** A sync failed: writes fail until the node is started again, reads go on. */
@@ -173,20 +161,6 @@ export class Replica {
       refusedForClock: this.#refusedForClock,
       refusedMalformed: this.#refusedMalformed,
     };
-  }
-
-  #entriesOf(page: RangePage): EntryPage {
-    const nowMs = this.#clock.nowMs();
-    const keys: Uint8Array[] = [];
-    const values: Uint8Array[] = [];
-    for (const [i, record] of page.records.entries()) {
-      const expiryMs = recordExpiryMs(record, 0);
-      if (expiryMs !== 0 && expiryMs <= nowMs) continue;
-      keys.push(page.keys[i]);
-      values.push(record.subarray(recordValueStart(record, 0)));
-    }
-    const resumeAfter = page.done ? null : (page.keys.at(-1) ?? page.resumeAfter);
-    return { keys, values, done: page.done, resumeAfter };
   }
 
   #readReply(record: Uint8Array | null, error: Error | null, headerOnly: boolean): ReplicaReply {

@@ -47,13 +47,22 @@ export interface RangeRequest {
   readonly includeTombstones: boolean;
 }
 
-export interface RangePage {
-  readonly keys: Uint8Array[];
-  /** Parallel to `keys`. */
-  readonly records: Uint8Array[];
-  /** The scan has reached `end`. When false, go on with the last key as `start`, exclusive. */
+/** Entries in key order, to be walked once with `next` and disposed of then: its memory serves for others. */
+export interface RangePage extends Disposable {
+  readonly bytes: Uint8Array;
+  /** Of `bytes`: where the entries end. */
+  readonly usedBytes: number;
+  readonly entries: number;
+  /** The current entry: key `bytes[keyStart, keyEnd)`, record `bytes[recordStart, recordEnd)`. */
+  readonly keyStart: number;
+  readonly keyEnd: number;
+  readonly recordStart: number;
+  readonly recordEnd: number;
+  /** Moves to the next entry; false behind the last. */
+  next(): boolean;
+  /** The scan has reached `end`. */
   readonly done: boolean;
-  /** Where to go on when the page is empty and not done (everything in it was left out). */
+  /** Where to go on, exclusive: the last key looked at. Null when done. */
   readonly resumeAfter: Uint8Array | null;
 }
 

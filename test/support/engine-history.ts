@@ -10,6 +10,7 @@ import {
   WriteStatus,
 } from '../../native-free-lsm/index.ts';
 import { readRecord } from './engine-calls.ts';
+import { pageEntries } from './page-entries.ts';
 
 interface Attempt {
   readonly record: Uint8Array;
@@ -126,9 +127,7 @@ export class EngineHistory {
     for (let startExclusive = false; ; startExclusive = true) {
       const limits = { end: null, maxBytes: 4096, maxEntries: 1000, includeTombstones: true };
       const page = await store.rangePage({ start, startExclusive, ...limits });
-      page.keys.forEach((key, i) => {
-        scanned.push([text(key), recordTimestamp(page.records[i], 0)]);
-      });
+      for (const [key, stored] of pageEntries(page)) scanned.push([text(key), recordTimestamp(stored, 0)]);
       if (page.done || page.resumeAfter === null) break;
       start = page.resumeAfter;
     }

@@ -1,13 +1,17 @@
-/** The worked examples of the engine's FORMAT.md, so that the tests hold the document to what the code does. */
+/** The worked examples of the documents of formats, so that the tests hold them to what the code does. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 
-const FORMAT = readFileSync(new URL('../../native-free-lsm/FORMAT.md', import.meta.url), 'utf8');
+const ENGINE = new URL('../../native-free-lsm/FORMAT.md', import.meta.url);
 
-/** The bytes of a fenced example: lines of an offset, bytes in groups, and behind three spaces what they mean. */
-export function formatExample(name: string): Buffer {
-  const fence = new RegExp(`^\`\`\`${name}\\n(.*?)^\`\`\`$`, 'ms').exec(FORMAT);
-  assert.ok(fence, `FORMAT.md has no ${name}`);
+/**
+ * The bytes of a fenced example: lines of an offset, bytes in groups, and behind three spaces what they mean.
+ *
+ * @param document by default the engine's FORMAT.md
+ */
+export function formatExample(name: string, document: URL = ENGINE): Buffer {
+  const fence = new RegExp(`^\`\`\`${name}\\n(.*?)^\`\`\`$`, 'ms').exec(readFileSync(document, 'utf8'));
+  assert.ok(fence, `${document.pathname} has no ${name}`);
   const parts: Buffer[] = [];
   let offset = 0;
   for (const line of fence[1].trimEnd().split('\n')) {
@@ -19,4 +23,9 @@ export function formatExample(name: string): Buffer {
     offset += bytes.length;
   }
   return Buffer.concat(parts);
+}
+
+/** The names of all fenced examples, in their order. */
+export function exampleNames(document: URL = ENGINE): string[] {
+  return Array.from(readFileSync(document, 'utf8').matchAll(/^```([\w-]+-example)$/gm), ([, name]) => name);
 }

@@ -8,6 +8,7 @@ import {
   Outcome,
   type RangeService,
 } from '../../../src/http/services.ts';
+import { FakePage } from '../../support/fake-page.ts';
 import { RawClient } from './raw-client.ts';
 
 export interface EntityCall {
@@ -94,12 +95,7 @@ export class FakeRanges implements RangeService {
     );
     const page = inRange.slice(0, this.entriesPerPage);
     const done = page.length === inRange.length;
-    return {
-      keys: page.map(([key]) => Buffer.from(key)),
-      values: page.map(([, value]) => Buffer.from(value)),
-      done,
-      resumeAfter: done ? null : Buffer.from(page[page.length - 1][0]),
-    };
+    return new FakePage(page, done);
   }
 }
 

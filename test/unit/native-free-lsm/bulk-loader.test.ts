@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import { BulkLoad, BulkTable } from '../../../native-free-lsm/bulk-loader.ts';
 import { LsmError } from '../../../native-free-lsm/errors.ts';
 import { MemoryFileSystem } from '../../../native-free-lsm/fs/memory-fs.ts';
-import { completeOptions, type EngineOptions } from '../../../native-free-lsm/options.ts';
+import { completeOptions } from '../../../native-free-lsm/options.ts';
 import { recover } from '../../../native-free-lsm/recovery.ts';
 import { DescriptorCache } from '../../../native-free-lsm/sstable/descriptor-cache.ts';
 import { TableReader } from '../../../native-free-lsm/sstable/table-reader.ts';
@@ -31,10 +31,9 @@ async function load(
   fs: MemoryFileSystem,
   directory: string,
   tables: readonly TableMetadata[],
-  options: EngineOptions = OPTIONS,
 ): Promise<void> {
   using loaded = BulkLoad.begin(fs, directory);
-  await loaded.commit(tables, options);
+  await loaded.commit(tables);
 }
 
 /** Keys and values of a directory, read as an engine that opens it would. */
@@ -64,7 +63,7 @@ describe('a bulk load', () => {
     for (const directory of DIRECTORIES) {
       await load(fs, directory, tables);
       assert.deepEqual(contents(fs, directory), {
-        levels: [0, 2, 0, 0, 0, 0, 0],
+        levels: [0, 0, 0, 0, 0, 0, 2],
         entries: ['a', 'b', 'c', 'd'],
       });
       assert.deepEqual(fs.contents(`${directory}/000001.sst`), fs.contents('/one/engine/000001.sst'));
@@ -86,16 +85,10 @@ describe('a bulk load', () => {
     assert.deepEqual(contents(fs, '/one/engine').entries, []);
   });
 
-  test('chooses the uppermost level with room, so that no compaction is due', async () => {
+  test('puts its tables into the last level, so that no compaction is due', async () => {
     const fs = fileSystem();
-    const table = write(fs, DIRECTORIES, 1, ['a']);
-    const levelFor = async (directory: string, baseLevelBytes: number): Promise<number> => {
-      await load(fs, directory, [table], { ...OPTIONS, baseLevelBytes });
-      return contents(fs, directory).levels.indexOf(1);
-    };
-    assert.equal(await levelFor('/one/engine', table.fileSizeBytes + 1), 1);
-    assert.equal(await levelFor('/two/engine', table.fileSizeBytes), 2);
-    assert.equal(await levelFor('/three/engine', 1e-6), 6);
+    await load(fs, '/one/engine', [write(fs, DIRECTORIES, 1, ['a'])]);
+    assert.deepEqual(contents(fs, '/one/engine').levels, [0, 0, 0, 0, 0, 0, 1]);
   });
 
   test('numbers what is written later above its tables', async () => {

@@ -111,6 +111,21 @@ test('blocks of a removed table get no second chance', () => {
   assert.ok(left[1] > 0);
 });
 
+test('of removed tables only so many are kept in mind, those that went last', () => {
+  const { cache } = newCache(64 << 10);
+  for (let i = 0; i < 40; i++) put(cache, 1 + (i & 1), i, 1000);
+  for (let i = 0; i < 40; i++) checkBlock(cache, 1 + (i & 1), i, 1000);
+  cache.removeTable(1);
+  for (let id = 10_000; id < 14_095; id++) cache.removeTable(id);
+  cache.removeTable(2);
+  for (let i = 0; i < 60; i++) put(cache, 3, i, 1000);
+  const left = [0, 0];
+  for (let i = 0; i < 40; i++) if (cache.find(1 + (i & 1), i) >= 0) left[i & 1]++;
+  // The first to go was forgotten, which costs room and nothing else.
+  assert.ok(left[0] > 0);
+  assert.equal(left[1], 0);
+});
+
 test('blocks above a sixteenth of the budget are not cached, those below fit in any mixture', () => {
   const { cache } = newCache(64 << 10);
   assert.equal(cache.reserve(1, 0, 4096), -1);

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import {
   compareRecordVersions,
   encodeRecord,
+  isOfLaterFormat,
   isTombstone,
   MAX_TIMESTAMP,
   RECORD_HEADER_BYTES,
@@ -82,5 +83,28 @@ test('a header that is not one is named', () => {
   assert.match(changed(0, 2) ?? '', /format 2 is unknown/);
   assert.match(changed(1, 6) ?? '', /flags 6 are unknown/);
   assert.match(changed(10, 0x20) ?? '', /above 53 bits/);
-  assert.match(changed(11, 1) ?? '', /above 53 bits/);
+  assert.match(changed(11, 1) ?? '', /timestamp is above 53 bits/);
+  assert.match(changed(22, 0x20) ?? '', /expiry is above 53 bits/);
+  assert.match(changed(23, 1) ?? '', /expiry is above 53 bits/);
+});
+
+test('of a record without an expiry the same bytes are its value', () => {
+  const record = encodeRecord({ ...FIELDS, expiryMs: 0 }, new Uint8Array(8).fill(0xff));
+  assert.equal(recordFault(record, 0, record.length), undefined);
+});
+
+test('a record of a later format is told from one that is damaged', () => {
+  const whole = encodeRecord(FIELDS, new Uint8Array(0));
+  const changed = (at: number, byte: number) => {
+    const copy = Uint8Array.from(whole);
+    copy[at] = byte;
+    return isOfLaterFormat(copy, 0, copy.length);
+  };
+  assert.equal(isOfLaterFormat(whole, 0, whole.length), false);
+  assert.equal(changed(0, 2), true);
+  assert.equal(changed(1, 4), true);
+  // 0 is no format, and never will be.
+  assert.equal(changed(0, 0), false);
+  assert.equal(changed(11, 1), false);
+  assert.equal(isOfLaterFormat(Uint8Array.from([2]), 0, 1), false);
 });

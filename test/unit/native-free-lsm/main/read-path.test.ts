@@ -12,6 +12,7 @@ import type {
 import { ControlWord } from '../../../../native-free-lsm/shared/control.ts';
 import { readRecord, readResult, record, writeRecordTo } from '../../../support/engine-calls.ts';
 import { EngineSimulation } from '../../../support/engine-simulation.ts';
+import { pageEntries } from '../../../support/page-entries.ts';
 
 const ALL = {
   start: new Uint8Array(0),
@@ -121,7 +122,7 @@ test('reads in flight when their thread dies are answered by its successor, what
         assert.deepEqual(value, record(i + 1, 'v'.repeat(100)));
       });
       const [all, seven, held] = await simulation.settle(Promise.all(calls));
-      assert.deepEqual([all.keys.length, seven.keys.length, held.keys.length], [100 + round, 7, 100 + round]);
+      assert.deepEqual([all.entries, seven.entries, held.entries], [100 + round, 7, 100 + round]);
       await simulation.settle(flushed);
     }
     assert.equal(executor().readers.length, readers + 3);
@@ -202,8 +203,8 @@ test('a snapshot shows one moment through writes, flushes and compactions, until
   assert.deepEqual((await read(0)).record, record(1, 'v'.repeat(100)));
   assert.equal((await read(300)).record, null);
   const page = await simulation.settle(store.rangePage(ALL, snapshot));
-  assert.equal(page.keys.length, 100);
-  assert.deepEqual(page.records[0], record(1, 'v'.repeat(100)));
+  assert.equal(page.entries, 100);
+  assert.deepEqual(pageEntries(page)[0][1], record(1, 'v'.repeat(100)));
   for (let i = 0; snapshot.point !== undefined; i++) {
     assert.ok(i < 200, 'it is given up');
     await simulation.settle(writeRecordTo(store, key(i % 100), record(6000 + i, Buffer.alloc(4000))));
@@ -231,7 +232,28 @@ test('a page has at least one entry whatever its limits, so that every scan ends
   const simulation = new EngineSimulation();
   const store = await filled(simulation);
   const page = await simulation.settle(store.rangePage({ ...ALL, maxBytes: 0, maxEntries: 0 }));
-  assert.equal(page.keys.length, 1);
+  assert.equal(page.entries, 1);
   assert.deepEqual(page.resumeAfter, key(0));
+  await simulation.settle(store.close());
+});
+
+test('a lookup that goes past a block from disk finds the next one in the cache', async () => {
+  const simulation = new EngineSimulation();
+  // Without filters a table that spans the key has to be looked into.
+  const store = simulation.openStore({ bloomBitsPerKey: 0, l0CompactionTables: 4 });
+  const write = (name: string, timestamp: number) =>
+    simulation.settle(writeRecordTo(store, Buffer.from(name), record(timestamp, name)));
+  const blocksRead = () => store.stats().tableReadsByThread['reader-1'];
+  await write('b', 1);
+  await simulation.settle(store.compact());
+  await simulation.settle(readRecord(store, Buffer.from('b')));
+  assert.equal(blocksRead(), 1);
+  await write('a', 2);
+  await write('c', 3);
+  await simulation.settle(store.flush());
+  assert.deepEqual(await simulation.settle(readRecord(store, Buffer.from('b'))), record(1, 'b'));
+  assert.equal(blocksRead(), 2, "the upper table's block only");
+  assert.deepEqual(await simulation.settle(readRecord(store, Buffer.from('b'))), record(1, 'b'));
+  assert.equal(blocksRead(), 2);
   await simulation.settle(store.close());
 });

@@ -7,6 +7,7 @@ import {
   recordTimestamp,
   recordValueStart,
 } from '../../../../native-free-lsm/format/record.ts';
+import { RAW_BYTES_DOUBLE } from '../../../../native-free-lsm/memtable/arena-layout.ts';
 import { InsertStatus, Memtable } from '../../../../native-free-lsm/memtable/memtable.ts';
 
 function newMemtable(arenaBytes = 64 << 10, generation = 1): Memtable {
@@ -219,6 +220,20 @@ test('totals are those of the last publication, all versions counted', () => {
   memtable.publish();
   assert.deepEqual(totals(), [3, 3 + 5 + 3 + 1 + 1, 2 ** 40 + 7, 2 ** 52 + 2 ** 33]);
   assert.ok(memtable.usedBytes > used);
+});
+
+test('versions of one long key add up to more bytes than 32 bits count', () => {
+  // Its key lies in the arena once, so 24 bytes a version are enough for it to count as 64 KiB each.
+  const arena = new SharedArrayBuffer(64 << 10);
+  const memtable = new Memtable(arena);
+  memtable.reset(1);
+  const versions = 2 ** 32 - 5;
+  new Float64Array(arena)[RAW_BYTES_DOUBLE] = versions;
+  insert(memtable, 'key', record(1, 'value'));
+  memtable.publish();
+  assert.equal(memtable.rawBytes, versions + 8);
+  memtable.reset(2);
+  assert.equal(memtable.rawBytes, 0);
 });
 
 test('another view of the arena reads the same, and can take the writer over', () => {

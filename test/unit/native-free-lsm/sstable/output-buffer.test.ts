@@ -28,6 +28,19 @@ test('appended bytes stand in the file one after another, small and large, in fe
   assert.equal(writes, 4);
 });
 
+test('is synced in steps when it is to be', () => {
+  const fs = emptyFileSystem();
+  const calls: string[] = [];
+  fs.onCall = ({ operation }) => {
+    calls.push(operation);
+    return undefined;
+  };
+  const output = new OutputBuffer(fs, fs.createSync(FILE), FILE, 1_000_000);
+  for (let i = 0; i < 4; i++) output.append(Buffer.alloc(600_000), 0, 600_000);
+  output.flush();
+  assert.deepEqual(calls, ['create', 'write', 'write', 'fdatasync', 'write', 'write', 'fdatasync']);
+});
+
 test('a full disk is told as such', () => {
   const fs = emptyFileSystem();
   fs.capacityBytes = 5;

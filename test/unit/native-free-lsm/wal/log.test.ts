@@ -1,10 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { crc32 } from 'node:zlib';
+import { LsmError } from '../../../../native-free-lsm/errors.ts';
 import { fileSystemError, MemoryFileSystem } from '../../../../native-free-lsm/fs/memory-fs.ts';
-import { BATCH_HEADER_BYTES, FILE_HEADER_BYTES } from '../../../../native-free-lsm/wal/log-format.ts';
+import {
+  BATCH_HEADER_BYTES,
+  type BatchKind,
+  encodeBatchHeader,
+  FILE_HEADER_BYTES,
+} from '../../../../native-free-lsm/wal/log-format.ts';
 import { LogWriter } from '../../../../native-free-lsm/wal/log-writer.ts';
-import { formatExample } from '../../../support/format-example.ts';
 import { DIRECTORY, frames, GENERATION, LOG_PATH, put, replay, shown } from './log-support.ts';
 
 function create(fs = new MemoryFileSystem()): { fs: MemoryFileSystem; log: LogWriter } {
@@ -239,12 +244,37 @@ test('a failed write is an I/O error, and the next append takes its place', () =
   assert.deepEqual(replay(fs).puts, [shown(B)]);
 });
 
-test('the bytes of the example in FORMAT.md', () => {
-  const { fs, log } = create();
-  append(log, put('key1', 'v', 4096));
-  log.finish();
-  assert.equal(
-    Buffer.from(fs.contents(LOG_PATH)).toString('hex'),
-    formatExample('log-example').toString('hex'),
-  );
+test('what a later version wrote is called so, and what no version writes is damage', () => {
+  const refused = (change: (run: Uint8Array) => void, kind = 1): unknown => {
+    const { fs, log } = create();
+    append(log, A);
+    log.close();
+    const run = frames([B]);
+    change(run);
+    const header = new Uint8Array(BATCH_HEADER_BYTES);
+    const at = log.lengthBytes;
+    encodeBatchHeader(header, run, GENERATION, kind as BatchKind, at, at);
+    fs.place(LOG_PATH, Buffer.concat([fs.contents(LOG_PATH), header, run]));
+    try {
+      replay(fs);
+    } catch (error) {
+      assert.ok(error instanceof LsmError);
+      assert.equal(error.file, LOG_PATH);
+      assert.equal(error.offset, kind === 1 ? at + BATCH_HEADER_BYTES : at);
+      return error.code;
+    }
+    assert.fail('it was read');
+  };
+  const unchanged = () => {};
+  assert.equal(refused(unchanged, 3), 'UNSUPPORTED_FORMAT');
+  assert.equal(refused(unchanged, 0), 'CORRUPTION');
+  const setting = (offset: number, byte: number) => (run: Uint8Array) => {
+    run[offset] = byte;
+  };
+  // Behind the frame's 8 bytes: the operation and its flags; behind 8 more and the key: the record.
+  assert.equal(refused(setting(8, 3)), 'UNSUPPORTED_FORMAT');
+  assert.equal(refused(setting(9, 2)), 'UNSUPPORTED_FORMAT');
+  assert.equal(refused(setting(17, 2)), 'UNSUPPORTED_FORMAT');
+  assert.equal(refused(setting(8, 0)), 'CORRUPTION');
+  assert.equal(refused(setting(17, 0)), 'CORRUPTION');
 });

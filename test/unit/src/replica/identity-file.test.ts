@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { crc32 } from 'node:zlib';
 import fc from 'fast-check';
@@ -10,6 +11,9 @@ import {
   type Identity,
   randomIncarnation,
 } from '../../../../src/replica/identity-file.ts';
+import { exampleNames, formatExample } from '../../../support/format-example.ts';
+
+const FORMAT = new URL('../../../../src/replica/FORMAT.md', import.meta.url);
 
 const IDENTITY: Identity = {
   clusterId: 'demo',
@@ -89,4 +93,40 @@ test('an incarnation is 128 bits in hexadecimal, and no two are alike', () => {
     randomIncarnation(() => 0),
     '0'.repeat(32),
   );
+});
+
+test('the identity drawn in FORMAT.md is read and written as it is drawn', () => {
+  const drawn: Identity = {
+    clusterId: 'demo',
+    nodeId: 'n1',
+    incarnation: '0123456789abcdef0123456789abcdef',
+    createdMs: 1_800_000_000_000,
+    whole: 'whole',
+    declared: false,
+    clockCeiling: 4096,
+    remembered: { n2: 'fedcba9876543210fedcba9876543210' },
+  };
+  const bytes = formatExample('identity-example', FORMAT);
+  const read = decodeIdentity(bytes, 'IDENTITY');
+  assert.deepEqual(read, drawn);
+  assert.equal(Buffer.from(encodeIdentity(read)).toString(), bytes.toString());
+  assert.deepEqual(exampleNames(FORMAT), ['identity-example']);
+});
+
+test('FORMAT.md lists every field, in the order in which they are written', () => {
+  const listed = Array.from(
+    readFileSync(FORMAT, 'utf8').matchAll(/^\| `(\w+)` +\| (?:string|number|boolean|object) /gm),
+  );
+  const { remembered, ...fields } = decodeIdentity(formatExample('identity-example', FORMAT), 'IDENTITY');
+  assert.deepEqual(
+    listed.map(([, name]) => name),
+    [...Object.keys(fields), 'remembered'],
+  );
+  assert.ok(remembered.n2 !== undefined);
+});
+
+test('a field of a later release is kept', () => {
+  const later = { ...IDENTITY, zone: 'a' };
+  const read = decodeIdentity(encodeIdentity(later), 'IDENTITY');
+  assert.deepEqual({ ...read, clockCeiling: 5 }, { ...later, clockCeiling: 5 });
 });

@@ -1,0 +1,47 @@
+import { hashBytes } from '../../../native-free-lsm/format/bytes.ts';
+import { hashKey } from '../../../src/cluster/hash.ts';
+import { evenKey, randomBytes } from '../inputs.ts';
+import type { MicroCase } from '../micro-case.ts';
+
+const KEYS = 1024;
+
+function hashing(
+  name: string,
+  keys: () => Uint8Array[],
+  hash: (key: Uint8Array) => number,
+  expected: number,
+): MicroCase {
+  return {
+    name,
+    operations: KEYS,
+    prepare: () => {
+      const hashed = keys();
+      return {
+        run: () => {
+          let sum = 0;
+          for (const key of hashed) sum = (sum + hash(key)) >>> 0;
+          return sum;
+        },
+        expected,
+      };
+    },
+  };
+}
+
+function shortKeys(): Uint8Array[] {
+  return Array.from({ length: KEYS }, (_, index) => evenKey(index));
+}
+
+function longKeys(): Uint8Array[] {
+  const bytes = randomBytes(KEYS + 255);
+  return Array.from({ length: KEYS }, (_, index) => bytes.subarray(index, index + 255));
+}
+
+const ofEngine = (key: Uint8Array): number => hashBytes(key, 0, key.length);
+
+/** The sums, modulo 2^32, were taken from another implementation of MurmurHash3, with seeds 0 and 51075eed. */
+export const cases: readonly MicroCase[] = [
+  hashing("hash: the engine's, key of 9 bytes", shortKeys, ofEngine, 2_203_409_379),
+  hashing("hash: the engine's, key of 255 bytes", longKeys, ofEngine, 3_689_939_957),
+  hashing("hash: the cluster's, key of 9 bytes", shortKeys, hashKey, 260_989_191),
+];

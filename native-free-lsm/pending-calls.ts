@@ -1,0 +1,129 @@
+import { LsmError } from './errors.ts';
+import { type ReadSink, type WriteSink, WriteStatus } from './main/sinks.ts';
+
+export type ReadResult = Uint8Array | undefined;
+
+interface PendingCall {
+  readonly resolve: (value: ReadResult) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** What becomes of a record that was read. */
+export type ValueOf = (record: Uint8Array | null) => ReadResult;
+
+/**
+ * The promises behind the sinks. Many calls are answered before they return: those need no place in the table, and
+ * their promise is made settled.
+ */
+export class PendingCalls implements ReadSink, WriteSink {
+  readonly #valueOf: ValueOf;
+  readonly #calls = new Map<number, PendingCall>();
+  #nextToken = 0;
+  /** Token of the call that is being made; -1 once it is answered. */
+  #starting = -1;
+  #record: Uint8Array | null = null;
+  #error: Error | null = null;
+
+  constructor(toValue: ValueOf) {
+    this.#valueOf = toValue;
+  }
+
+  /** A token for the call to make next, before anything else; `result` then gives its promise. */
+  begin(): number {
+    this.#starting = this.#nextToken++;
+    return this.#starting;
+  }
+
+  result(token: number): Promise<ReadResult> {
+    if (this.#starting === token) {
+      this.#starting = -1;
+      return new Promise((resolve, reject) => {
+        this.#calls.set(token, { resolve, reject });
+      });
+    }
+    const error = this.#error;
+    this.#error = null;
+    if (error !== null) return Promise.reject(error);
+    const value = this.#valueOf(this.#record);
+    this.#record = null;
+    return Promise.resolve(value);
+  }
+
+  onRead(token: number, record: Uint8Array | null, error: Error | null): void {
+    this.#settle(token, record, error);
+  }
+
+  onWrite(
+    token: number,
+    status: WriteStatus,
+    _timestamp: number,
+    _writer: number,
+    error: Error | null,
+  ): void {
+    const failed = status === WriteStatus.failed;
+    this.#settle(token, null, failed ? (error ?? new LsmError('IO_ERROR', 'the write failed')) : null);
+  }
+
+  #settle(token: number, record: Uint8Array | null, error: Error | null): void {
+    if (token === this.#starting) {
+      this.#starting = -1;
+      this.#record = record;
+      this.#error = error;
+      return;
+    }
+    const call = this.#calls.get(token) as PendingCall;
+    this.#calls.delete(token);
+    if (error === null) call.resolve(this.#valueOf(record));
+    else call.reject(error);
+  }
+}
+
+/** All at once could be more than the queues of the disk take. */
+const READS_AT_ONCE = 512;
+
+/** Many keys read as one call: one promise, and no more reads under way than the disk's queues take. */
+export class ManyReads implements ReadSink {
+  readonly #valueOf: ValueOf;
+  readonly #start: (index: number) => void;
+  readonly #values: ReadResult[];
+  readonly #settled = Promise.withResolvers<ReadResult[]>();
+  #next = 0;
+  #underWay = 0;
+  #isStarting = false;
+  #failed = false;
+
+  /** @param start begins the read of the key at an index, which is its token */
+  constructor(count: number, toValue: ValueOf, start: (sink: ReadSink, index: number) => void) {
+    this.#valueOf = toValue;
+    this.#values = new Array(count);
+    this.#start = (index) => start(this, index);
+  }
+
+  /** @throws the first failure; the other reads are let go of */
+  run(): Promise<ReadResult[]> {
+    this.#startMore();
+    return this.#settled.promise;
+  }
+
+  onRead(token: number, record: Uint8Array | null, error: Error | null): void {
+    this.#underWay--;
+    if (error !== null) {
+      this.#failed = true;
+      this.#settled.reject(error);
+      return;
+    }
+    this.#values[token] = this.#valueOf(record);
+    if (!this.#isStarting) this.#startMore();
+  }
+
+  /** Answers that come within a call are seen by the loop, not by another one inside it. */
+  #startMore(): void {
+    this.#isStarting = true;
+    while (this.#next < this.#values.length && this.#underWay < READS_AT_ONCE && !this.#failed) {
+      this.#underWay++;
+      this.#start(this.#next++);
+    }
+    this.#isStarting = false;
+    if (this.#underWay === 0 && !this.#failed) this.#settled.resolve(this.#values);
+  }
+}
