@@ -77,7 +77,8 @@ function refuseForeign(fs: FileSystem, directory: string): void {
   );
 }
 
-function refuseHalfRepaired(fs: FileSystem, directory: string): void {
+/** @throws LsmError CORRUPTION: a repair that did not finish may have put aside a part of what it must */
+export function refuseHalfRepaired(fs: FileSystem, directory: string): void {
   const mark = `${directory}/${REPAIR_MARK_NAME}`;
   if (fs.existsSync(mark)) throw corruption(mark, 0, 'a repair of the folder did not finish: run it again');
 }

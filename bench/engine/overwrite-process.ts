@@ -22,48 +22,77 @@ const IN_FLIGHT = 4096;
 const VALUES = 4096;
 const PROGRESS_EVERY = 200_000;
 const RETRY_MS = 10;
+/** Of the keys: less than a memtable. */
+const LAST_SHARE = 0.01;
 
 export interface OverwriteTask {
   readonly engine: string;
-  /** key1 … keyN; as many overwrites. */
+  /** key1 … keyN; as many overwrites, and a few more. */
   readonly keys: number;
   readonly valueBytes: number;
   /** All versions are older than this moment, in ms since the Unix epoch. */
   readonly newestMs: number;
 }
 
-async function overwrite({ engine, keys, newestMs, valueBytes }: OverwriteTask): Promise<void> {
-  await using store = RecordStore.open(engine, { durability: 'none', dropTombstonesBelow: 0 });
-  const values = Array.from({ length: VALUES }, (_, i) => fillValue(SEED, i, valueBytes));
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const oldest = timestampAt(newestMs) - keys;
-  let started = 0;
-  let finished = 0;
-  const write = (i: number): void => {
-    const fields = { timestamp: oldest + i, writer: WRITER, tombstone: false, from: 3, expiryMs: 0 };
+class Overwrites {
+  readonly #store: RecordStore;
+  readonly #task: OverwriteTask;
+  readonly #values: readonly Uint8Array[];
+  readonly #oldest: number;
+  #started = 0;
+
+  constructor(store: RecordStore, task: OverwriteTask, total: number) {
+    this.#store = store;
+    this.#task = task;
+    this.#values = Array.from({ length: VALUES }, (_, i) => fillValue(SEED, i, task.valueBytes));
+    this.#oldest = timestampAt(task.newestMs) - total;
+  }
+
+  /** The next `count`. */
+  async run(count: number): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const end = this.#started + count;
+    let left = count;
+    const sink: WriteSink = {
+      onWrite: (token, status, _timestamp, _writer, error) => {
+        // Compactions are behind: the same write again, a little later.
+        if (error instanceof LsmError && error.code === 'OVERLOADED') {
+          void delay(RETRY_MS).then(() => this.#write(token, sink));
+          return;
+        }
+        if (status === WriteStatus.failed) {
+          reject(error ?? new Error(`overwrite ${token} failed`));
+          return;
+        }
+        left--;
+        if (left % PROGRESS_EVERY === 0) console.log(`${left} overwrites left`);
+        if (this.#started < end) this.#write(this.#started++, sink);
+        else if (left === 0) resolve();
+      },
+    };
+    while (this.#started < end && this.#started < end - count + IN_FLIGHT) this.#write(this.#started++, sink);
+    await promise;
+  }
+
+  #write(i: number, sink: WriteSink): void {
+    const { keys } = this.#task;
+    const fields = { timestamp: this.#oldest + i, writer: WRITER, tombstone: false, from: 3, expiryMs: 0 };
     const key = Buffer.from(`key${1 + (mix(SEED, i) % keys)}`);
-    store.write(key, encodeRecord(fields, values[i % VALUES]), sink, i);
-  };
-  const sink: WriteSink = {
-    onWrite(token, status, _timestamp, _writer, error) {
-      // Compactions are behind: the same write again, a little later.
-      if (error instanceof LsmError && error.code === 'OVERLOADED') {
-        void delay(RETRY_MS).then(() => write(token));
-        return;
-      }
-      if (status === WriteStatus.failed) {
-        reject(error ?? new Error(`overwrite ${token} failed`));
-        return;
-      }
-      if (++finished % PROGRESS_EVERY === 0) console.log(`${finished} of ${keys} overwrites`);
-      if (started < keys) write(started++);
-      else if (finished === keys) resolve();
-    },
-  };
-  while (started < Math.min(IN_FLIGHT, keys)) write(started++);
-  await promise;
+    this.#store.write(key, encodeRecord(fields, this.#values[i % VALUES]), sink, i);
+  }
+}
+
+async function overwrite(task: OverwriteTask): Promise<void> {
+  const { engine, keys } = task;
+  await using store = RecordStore.open(engine, { durability: 'none', dropTombstonesBelow: 0 });
+  const last = Math.ceil(keys * LAST_SHARE);
+  const overwrites = new Overwrites(store, task, keys + last);
+  await overwrites.run(keys);
   await store.flush();
   await store.maintenanceIdle();
+  // Level 0 may be empty now; these stay in it.
+  await overwrites.run(last);
+  await store.flush();
   console.log(`tables by level ${store.stats().tablesByLevel.join('/')}`);
 }
 

@@ -30,6 +30,7 @@ export interface ConstantRateResult {
   /** Other than 2xx. */
   readonly errors: number;
   readonly p50Ms: number;
+  readonly p90Ms: number;
   readonly p99Ms: number;
   readonly p999Ms: number;
   readonly maxMs: number;
@@ -89,6 +90,7 @@ class Generator {
       answeredBySecond: Array.from({ length: seconds }, (_, second) => this.#bySecond[second] ?? 0),
       errors: this.#errors,
       p50Ms: percentileMs(50),
+      p90Ms: percentileMs(90),
       p99Ms: percentileMs(99),
       p999Ms: percentileMs(99.9),
       maxMs: this.#latency.max / 1000,

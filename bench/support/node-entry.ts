@@ -43,6 +43,7 @@ const openOnMain: NodeOptions['openStorage'] = async (directory, settings) =>
       maxRecordBytes: MAX_KEY_BYTES + recordSizeBytes(settings.maxValueBytes, true),
       memtableBytes: settings.memtableBytes,
       blockCacheBytes: settings.blockCacheBytes,
+      bottomCompression: settings.compression,
       readers: 1,
       dropTombstonesBelow: 0,
     },

@@ -11,7 +11,7 @@ import type { TableMetadata } from '../version/table-metadata.ts';
 import type { Version } from '../version/version.ts';
 import { BatchKind, FileMagic } from '../wal/log-format.ts';
 import { type FolderContents, pathOf } from './folder.ts';
-import { openWindow, surveyLog, visitPuts } from './log-survey.ts';
+import { openWindow, replayed, surveyLog, visitPuts } from './log-survey.ts';
 
 const READAHEAD_BYTES = 256 * 1024;
 const OPEN_FILES = 64;
@@ -68,9 +68,10 @@ export class Layers implements Disposable {
 }
 
 /**
- * The memtable of a log: every put in an intact batch, those behind damage included, each key's newest version.
- * @param onFault told of a batch that is intact and holds no operations; left out: thrown
- * @throws LsmError CORRUPTION, IO_ERROR
+ * The memtable of a log, of each key the newest version: of what an opening would replay or, with `onFault`, of
+ * every intact batch, those behind damage included.
+ * @param onFault told of a batch that is intact and yet holds something that is no operation
+ * @throws LsmError CORRUPTION, UNSUPPORTED_FORMAT, IO_ERROR
  */
 export function memtableOf(
   fs: FileSystem,
@@ -80,6 +81,7 @@ export function memtableOf(
 ): Memtable {
   const path = pathOf.log(directory, generation);
   const survey = surveyLog(fs, path, FileMagic.log, generation);
+  const batches = onFault === undefined ? replayed(survey) : survey.batches;
   let bytes = LEAST_ARENA_BYTES;
   while (bytes < survey.sizeBytes && bytes < MAX_ARENA_BYTES) bytes *= 2;
   for (;;) {
@@ -87,7 +89,7 @@ export function memtableOf(
     memtable.reset(generation);
     let isFull = false;
     using log = openWindow(fs, path);
-    for (const batch of survey.batches) {
+    for (const batch of batches) {
       if (batch.kind !== BatchKind.data) continue;
       try {
         visitPuts(log.window, path, batch, ({ bytes: put, keyStart, keyEnd, recordStart, recordEnd }) => {

@@ -148,6 +148,20 @@ function checkKinds(
   }
 }
 
+/**
+ * The batches that an opening replays: those before a torn tail.
+ * @throws LsmError CORRUPTION or UNSUPPORTED_FORMAT when it would refuse the log
+ */
+export function replayed({ batches, damages, gaps }: LogSurvey): readonly BatchPlace[] {
+  const [damage] = damages;
+  if (damage !== undefined) {
+    const { code, file, message, offset } = damage;
+    throw new LsmError(code, message, offset === null ? { file } : { file, offset });
+  }
+  const torn = gaps.find(({ isTorn }) => isTorn);
+  return torn === undefined ? batches : batches.filter(({ offset }) => offset < torn.offset);
+}
+
 /** One put of a log; the ranges are of `bytes`, which holds them during the call only. */
 export interface PutPlace {
   readonly bytes: Uint8Array;

@@ -1,19 +1,18 @@
-import { corruption } from '../errors.ts';
+import { basename } from 'node:path';
 import { isTombstone, recordExpiryMs, recordValueStart } from '../format/record.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import { MergingIterator } from '../iterator/merging-iterator.ts';
 import type { RecordIterator } from '../iterator/record-iterator.ts';
-import { readCurrent } from '../version/current-file.ts';
-import { manifestFileName } from '../version/file-names.ts';
-import { recoverManifest } from '../version/manifest-reader.ts';
+import { parseFileName } from '../version/file-names.ts';
 import type { TableMetadata } from '../version/table-metadata.ts';
 import { tableFileName } from '../version/table-metadata.ts';
-import { compareKeys, Version } from '../version/version.ts';
+import { compareKeys } from '../version/version.ts';
 import { BatchKind, FileMagic, logFileName } from '../wal/log-format.ts';
-import { type FolderContents, listFolder, pathOf } from './folder.ts';
+import { pathOf } from './folder.ts';
 import { Layers } from './layers.ts';
-import { openWindow, surveyLog, visitPuts } from './log-survey.ts';
+import { openWindow, replayed, surveyLog, visitPuts } from './log-survey.ts';
 import { manifestEdits } from './manifest-survey.ts';
+import { readStoppedFolder } from './stopped-folder.ts';
 import { orphanTables } from './verify.ts';
 
 /** Sums over tables; keys and timestamps undefined when there is none. */
@@ -68,12 +67,9 @@ export interface FolderStat {
  * @throws LsmError CORRUPTION, UNSUPPORTED_FORMAT, IO_ERROR as an opening would
  */
 export function statFolder(fs: FileSystem, directory: string): FolderStat {
-  const contents = listFolder(fs, directory);
-  const state = recoverManifest(fs, directory);
-  const number = readCurrent(fs, directory);
-  if (state === undefined || number === undefined)
-    throw corruption(pathOf.current(directory), 0, 'the file is missing');
-  const { survey, edits } = manifestEdits(fs, pathOf.manifest(directory, number), number);
+  const { contents, state } = readStoppedFolder(fs, directory);
+  const file = basename(state.path);
+  const { survey, edits } = manifestEdits(fs, state.path, parseFileName(file)?.number ?? 0);
   const logs = contents.logs.map((generation) => statLog(fs, directory, generation, state.oldestGeneration));
   const levels = state.version.levels.flatMap((list, level) =>
     list.length === 0 ? [] : [{ level, list, ...sumTables(list) }],
@@ -81,7 +77,7 @@ export function statFolder(fs: FileSystem, directory: string): FolderStat {
   const total = sumTables(state.version.levels.flat());
   const orphans = [...orphanTables(contents.tables, state.version).map(tableFileName), ...contents.temporary];
   return {
-    manifest: { file: manifestFileName(number), sizeBytes: survey.sizeBytes, edits: edits.length },
+    manifest: { file, sizeBytes: survey.sizeBytes, edits: edits.length },
     oldestGeneration: state.oldestGeneration,
     nextFileId: state.nextFileId,
     levels,
@@ -96,7 +92,7 @@ export function statFolder(fs: FileSystem, directory: string): FolderStat {
 function statLog(fs: FileSystem, directory: string, generation: number, oldest: number): LogStat {
   const path = pathOf.log(directory, generation);
   const survey = surveyLog(fs, path, FileMagic.log, generation);
-  const data = survey.batches.filter(({ kind }) => kind === BatchKind.data);
+  const data = replayed(survey).filter(({ kind }) => kind === BatchKind.data);
   let puts = 0;
   using log = openWindow(fs, path);
   for (const batch of data) puts += visitPuts(log.window, path, batch, () => undefined);
@@ -178,10 +174,8 @@ export function openLive(
   fs: FileSystem,
   directory: string,
 ): Disposable & { readonly iterator: RecordIterator } {
-  const contents: FolderContents = listFolder(fs, directory);
-  const state = recoverManifest(fs, directory);
-  const version = state?.version ?? Version.empty();
-  const layers = new Layers(fs, contents, version, state?.oldestGeneration ?? 0);
+  const { contents, state } = readStoppedFolder(fs, directory);
+  const layers = new Layers(fs, contents, state.version, state.oldestGeneration);
   const iterator = new MergingIterator(layers.layers.map((layer) => layer.iterator));
   return { iterator, [Symbol.dispose]: () => layers[Symbol.dispose]() };
 }

@@ -13,7 +13,7 @@ Each has a manual of its own, with what --json prints: lsm verify --help
 Examples:
   node cli.ts lsm stat ./data/node-1
   node cli.ts lsm verify ./data/node-1
-  node cli.ts lsm dump ./data/node-1 --keys user:..user\\; --limit 20
+  node cli.ts lsm dump ./data/node-1 --keys 'user:..user;' --limit 20
   node cli.ts lsm repair ./data/node-1`;
 
 interface Subcommand {
@@ -63,7 +63,11 @@ it, until they are compacted.
   diskBytes             of tables, logs and the manifest
   bytesPerStoredByte    diskBytes by total.rawSizeBytes; null without tables
   live                  with --live: entries, sizeBytes, bytesPerLiveByte; else null
-Keys are {"text": …} where they are UTF-8 and {"base64": …} where they are not.`,
+Keys are {"text": …} where they are UTF-8 and {"base64": …} where they are not.
+
+Examples:
+  node cli.ts lsm stat ./data/node-1
+  node cli.ts lsm stat ./data/node-1 --live --json | jq .live.bytesPerLiveByte`,
     codes: WHOLE_OR_DAMAGED,
     run: async (directory, options) => (await import('./lsm-stat.ts')).runStat(directory, options),
   },
@@ -90,7 +94,12 @@ with their version (time and writer) and whether they delete.
 --json prints one object a line, with the field \`type\`: entry (key, value,
 timestamp, writer, from, isTombstone, expiryMs), and with --file also current,
 edit, batch, torn, properties, block, damage and identity. Keys and values are
-{"text": …} where they are UTF-8 and {"base64": …} where they are not.`,
+{"text": …} where they are UTF-8 and {"base64": …} where they are not.
+
+Examples:
+  node cli.ts lsm dump ./data/node-1 | head
+  node cli.ts lsm dump ./data/node-1 --keys 'user:..user;' --json
+  node cli.ts lsm dump ./data/node-1 --file 000007.log`,
     codes: WHOLE_OR_DAMAGED,
     run: async (directory, options) => (await import('./lsm-dump.ts')).runDump(directory, options),
   },
@@ -111,7 +120,11 @@ Progress goes to stderr: a bar on a terminal, otherwise a line every few seconds
 
 --json prints one object: directory, isWhole, damages (each code, file, offset or
 null, message), notes, and files, tables, logs, entries, sizeBytes that were read,
-isOrderChecked (false where damage left nothing to compare).`,
+isOrderChecked (false where damage left nothing to compare).
+
+Examples:
+  node cli.ts lsm verify ./data/node-1
+  node cli.ts lsm verify /backup/node-1 --json | jq -r '.damages[].message'`,
     codes: WHOLE_OR_DAMAGED,
     run: async (directory, options) => (await import('./lsm-verify.ts')).runVerify(directory, options),
   },
@@ -126,7 +139,10 @@ Interrupted at any moment, the folder is whole: what is finished is in force.
 Needs free room for about what is there.
 
 Progress goes to stderr. --json prints one object: directory, before and after,
-each with tables, fileSizeBytes, entries, tombstones, and elapsedMs.`,
+each with tables, fileSizeBytes, entries, tombstones, and elapsedMs.
+
+Examples:
+  node cli.ts lsm compact ./data/node-1`,
     codes: WHOLE_OR_DAMAGED,
     run: async (directory, options) => (await import('./lsm-compact.ts')).runCompact(directory, options),
   },
@@ -158,7 +174,11 @@ that is better than a repair.
 
 --json prints one object: directory, damages (as verify does), steps, drops (each
 file, what, lengthBytes, mayHoldRecords), mayLackRecords, isApplied,
-isMarkedIncomplete.`,
+isMarkedIncomplete.
+
+Examples:
+  node cli.ts lsm repair ./data/node-1            # says what it would do
+  node cli.ts lsm repair ./data/node-1 --apply`,
     codes: WHOLE_OR_DAMAGED,
     run: async (directory, options) => (await import('./lsm-repair.ts')).runRepair(directory, options),
   },

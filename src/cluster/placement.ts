@@ -1,6 +1,6 @@
 /**
- * Which nodes hold a slot: for each of the 65,536 slots a preference list, made once at start from the topology
- * alone, so every node comes to the same. A key's replicas are the first `from` of its slot's list: a smaller
+ * Which nodes hold a slot: for each of the 65,536 slots a preference list, made from the topology alone, so every
+ * node comes to the same. A key's replicas are the first `from` of its slot's list: a smaller
  * `from` is a prefix of a larger, whatever the policy.
  *
  * Each policy orders the same scores in its own way:
@@ -9,7 +9,8 @@
  * - `near`: the zones are drawn for, in proportion to their nodes' weights; the list goes through the first
  *   zone's nodes by score, then the second's. A slot stays in one zone as long as that has `from` nodes.
  *
- * A list names at most 32 nodes, which bounds the table (4 MiB for the largest cluster) and `from` with it.
+ * A list names at most 32 nodes, which bounds the table (4 MiB for the largest cluster) and `from` with it. Lists
+ * are made when their slot is first asked for: all at once they would be a tenth of a node's start.
  */
 import { Candidate } from './rendezvous.ts';
 import { SLOT_COUNT } from './slots.ts';
@@ -27,21 +28,31 @@ export interface PlacementNode {
 }
 
 export class Placement {
-  /** Every slot's list, one behind the other; a node is its index in what the table was made from. */
+  /**
+   * Every slot's list, one behind the other; a node is its index in what the table was made from. A list is there
+   * once `listOffset` has been asked for it.
+   */
   readonly lists: Uint16Array;
   /** How many nodes a list names: the largest `from`. */
   readonly maxFrom: number;
+  readonly #order: SlotOrder;
+  /** 1 for each slot whose list is there. */
+  readonly #made = new Uint8Array(SLOT_COUNT);
 
   constructor(nodes: readonly PlacementNode[], policy: PlacementPolicy) {
     this.maxFrom = Math.min(nodes.length, MAX_REPLICAS);
     this.lists = new Uint16Array(SLOT_COUNT * this.maxFrom);
-    const order = new SlotOrder(nodes, policy, this.maxFrom);
-    for (let slot = 0; slot < SLOT_COUNT; slot++) order.write(slot, this.lists, this.listOffset(slot));
+    this.#order = new SlotOrder(nodes, policy, this.maxFrom);
   }
 
   /** Where in `lists` the slot's list begins. */
   listOffset(slot: number): number {
-    return slot * this.maxFrom;
+    const offset = slot * this.maxFrom;
+    if (this.#made[slot] === 0) {
+      this.#order.write(slot, this.lists, offset);
+      this.#made[slot] = 1;
+    }
+    return offset;
   }
 }
 

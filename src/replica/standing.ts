@@ -83,7 +83,7 @@ export class Standing {
 
   #logIncomplete(): void {
     this.#log.error(
-      `The data of this node is not whole: its peers knew it with another data folder. It takes writes and counts for no read. When nothing is missing, stop it and declare it whole: quorate declare-whole <its data folder>`,
+      `The data of this node is not whole: its peers knew it with another data folder, or a repair dropped a part of it. It takes writes and counts for no read. When nothing is missing, stop it and declare it whole: quorate declare-whole <its data folder>`,
     );
   }
 }

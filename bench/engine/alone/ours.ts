@@ -1,4 +1,4 @@
-import { Engine, type ReadSink } from '../../../native-free-lsm/index.ts';
+import { Engine, type ReadSink, recordValueStart } from '../../../native-free-lsm/index.ts';
 import {
   type AloneStore,
   CACHE_BYTES,
@@ -77,7 +77,7 @@ async function scanPages(engine: Engine): Promise<number> {
   let start: Uint8Array = NO_BYTES;
   let startExclusive = false;
   for (;;) {
-    const page = await engine.store.rangePage({
+    using page = await engine.store.rangePage({
       start,
       startExclusive,
       end: null,
@@ -85,8 +85,13 @@ async function scanPages(engine: Engine): Promise<number> {
       maxEntries: PAGE_ENTRIES,
       includeTombstones: false,
     });
-    entries += page.entries;
-    page[Symbol.dispose]();
+    const { bytes } = page;
+    while (page.next()) {
+      // As the other engine hands them out.
+      const key = bytes.subarray(page.keyStart, page.keyEnd);
+      const value = bytes.subarray(recordValueStart(bytes, page.recordStart), page.recordEnd);
+      if (key.length > 0 && value.length > 0) entries++;
+    }
     if (page.done || page.resumeAfter === null) return entries;
     start = page.resumeAfter;
     startExclusive = true;

@@ -5,6 +5,7 @@ import { digits, type Figure, type Finding, median } from '../figure.ts';
 import { describeNodes, describeTurns, type Turns, takeTurns } from '../turns.ts';
 
 const LEAST_POOL_SHARE = 0.8;
+const LEAST_LEVELS = 3;
 
 async function measure(
   context: BenchContext,
@@ -30,6 +31,9 @@ export const getUniform: Figure = {
   async run(context): Promise<Finding[]> {
     const { keys } = await context.data();
     const { turns, nodes } = await measure(context, 'GET', keys);
+    const levels = (await (await context.lsm()).statuses()).map(
+      ({ engine }) => engine.tablesByLevel.filter((tables) => tables > 0).length,
+    );
     // Of the first node, which coordinates and so sees every GET.
     const share = median(turns.ours.map((turn) => turn.poolReads[0] / turn.requests));
     return [
@@ -49,6 +53,13 @@ export const getUniform: Figure = {
           .at(-1)
           ?.poolReads.map((reads) => digits(reads))
           .join(', ')} in the last run of ${turns.ours.at(-1)?.requests} GETs`,
+      },
+      {
+        what: 'levels with tables, node with fewest',
+        figure: Math.min(...levels),
+        unit: '',
+        // So little data has no use for three.
+        ...(context.settings.isQuick ? {} : { bound: { least: LEAST_LEVELS } }),
       },
     ];
   },

@@ -14,22 +14,28 @@ import { TestNode } from '../../../test/support/cluster.ts';
 import { HttpClient } from '../../../test/support/http.ts';
 import { freePortRow } from '../../../test/support/ports.ts';
 import { wrk } from '../../support/wrk.ts';
-import { type BenchContext, NODES } from '../context.ts';
+import { type BenchContext, NODES, type RunSettings } from '../context.ts';
 import { digits, type Figure, type Finding, median } from '../figure.ts';
 
 const POLL_MS = 2;
 const ALONE = { ack: 1, from: 1 } as const;
 const PATIENCE_MS = 60_000;
+/** Of the load that goes on through the restart. */
+const LOADED_SECONDS = 10;
+/** The kill comes this long before the load would have ended. */
+const BEFORE_END_MS = 500;
 
 /** The filled cluster, each node a `serve` of its own. */
 class ServedCluster implements AsyncDisposable {
   readonly nodes: readonly TestNode[];
   readonly client = new HttpClient();
+  readonly settings: RunSettings;
   /** Whose only replica is the last node. */
   readonly key: string;
 
-  private constructor(nodes: readonly TestNode[], key: string) {
+  private constructor(nodes: readonly TestNode[], key: string, settings: RunSettings) {
     this.nodes = nodes;
+    this.settings = settings;
     this.key = key;
   }
 
@@ -51,7 +57,7 @@ class ServedCluster implements AsyncDisposable {
       const args = ['serve', '--topology', file, '--node', id, '--data', directory, '--log-level', 'error'];
       return new TestNode(id, ports[i], join(directory, id), args);
     });
-    const cluster = context.adopt(new ServedCluster(nodes, keyOf(text, NODES - 1)));
+    const cluster = context.adopt(new ServedCluster(nodes, keyOf(text, NODES - 1), context.settings));
     await Promise.all(nodes.map((node) => node.start()));
     return cluster;
   }
@@ -99,6 +105,51 @@ function keyOf(topologyText: string, node: number): string {
   }
 }
 
+/** In ms, a time for each round. */
+interface Times {
+  readonly clean: number[];
+  readonly killed: number[];
+  readonly loaded: number[];
+}
+
+async function measureRound(
+  cluster: ServedCluster,
+  keys: number,
+  round: number,
+  times: Times,
+): Promise<void> {
+  const [{ port }] = cluster.nodes;
+  const load = { method: 'PUT', keys, seed: round } as const;
+  const { seconds } = cluster.settings;
+  await wrk(port, { ...load, seconds });
+  await cluster.put(`clean ${round}`);
+  await cluster.last.stop();
+  times.clean.push(await cluster.timeStart(`clean ${round}`));
+
+  for (const name of ['killed', 'loaded'] as const) {
+    const goesOn = name === 'loaded';
+    // Long enough to last through the restart, if it is to.
+    const running = wrk(port, { ...load, seconds: seconds + (goesOn ? LOADED_SECONDS : 0) });
+    running.catch(() => undefined);
+    await delay(seconds * 1000 - BEFORE_END_MS);
+    await cluster.put(`${name} ${round}`);
+    await cluster.last.kill();
+    if (!goesOn) await running;
+    times[name].push(await cluster.timeStart(`${name} ${round}`));
+    await running;
+  }
+}
+
+function findingOf(what: string, times: readonly number[], mostSeconds?: number): Finding {
+  return {
+    what,
+    figure: median(times) / 1000,
+    unit: 's',
+    ...(mostSeconds === undefined ? {} : { bound: { most: mostSeconds } }),
+    detail: `${times.map(digits).join(', ')} ms`,
+  };
+}
+
 export const restart: Figure = {
   name: 'restart',
   title: 'restart of a node until a key acknowledged just before is read from it alone',
@@ -108,46 +159,22 @@ export const restart: Figure = {
     const { keys } = await context.data();
     await context.stopClusters();
     await using cluster = await ServedCluster.start(context.filledDirectory, context);
-    const clean: number[] = [];
-    const killed: number[] = [];
-    const loaded: number[] = [];
-    for (let round = 1; round <= settings.rounds; round++) {
-      const load = { method: 'PUT', keys, seconds: settings.seconds, seed: round } as const;
-      await wrk(cluster.nodes[0].port, load);
-      await cluster.put(`clean ${round}`);
-      await cluster.last.stop();
-      clean.push(await cluster.timeStart(`clean ${round}`));
-
-      for (const [times, name, goesOn] of [
-        [killed, 'killed', false],
-        [loaded, 'killed, load goes on', true],
-      ] as const) {
-        // Long enough to last through the restart, if it is to.
-        const seconds = settings.seconds + (goesOn ? 10 : 0);
-        const running = wrk(cluster.nodes[0].port, { ...load, seconds });
-        running.catch(() => undefined);
-        await delay(settings.seconds * 1000 - 500);
-        await cluster.put(`${name} ${round}`);
-        await cluster.last.kill();
-        if (!goesOn) await running;
-        times.push(await cluster.timeStart(`${name} ${round}`));
-        await running;
+    const times: Times = { clean: [], killed: [], loaded: [] };
+    try {
+      for (let round = 1; round <= settings.rounds; round++) {
+        await measureRound(cluster, keys, round, times);
+        const took = Object.entries(times).map(([name, each]) => `${name} ${digits(each[round - 1])} ms`);
+        progress(`round ${round}: ${took.join(', ')}`);
       }
-      progress(
-        `round ${round}: clean ${digits(clean.at(-1)!)} ms, killed ${digits(killed.at(-1)!)} ms, under load ${digits(loaded.at(-1)!)} ms`,
-      );
+    } catch (error) {
+      // What the nodes said is the cause, if one of them has ended.
+      const said = cluster.nodes.map(({ id, output }) => `${id}: ${output.trim()}`).join('\n');
+      throw new Error(`${error instanceof Error ? error.message : error}\n${said}`, { cause: error });
     }
-    const finding = (what: string, times: readonly number[], mostSeconds?: number): Finding => ({
-      what,
-      figure: median(times) / 1000,
-      unit: 's',
-      ...(mostSeconds === undefined ? {} : { bound: { most: mostSeconds } }),
-      detail: `${times.map((ms) => digits(ms)).join(', ')} ms`,
-    });
     return [
-      finding('after a clean stop', clean, 1),
-      finding('after kill -9 under load', killed, 3),
-      finding('the same, the load on the others going on', loaded),
+      findingOf('after a clean stop', times.clean, 1),
+      findingOf('after kill -9 under load', times.killed, 3),
+      findingOf('the same, the load on the others going on', times.loaded),
     ];
   },
 };

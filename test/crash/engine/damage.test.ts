@@ -9,6 +9,9 @@ import { dumpFile } from '../../../native-free-lsm/inspect/dump.ts';
 import { surveyLog } from '../../../native-free-lsm/inspect/log-survey.ts';
 import { parseFileName } from '../../../native-free-lsm/version/file-names.ts';
 import { FILE_HEADER_BYTES, FileMagic } from '../../../native-free-lsm/wal/log-format.ts';
+import { QuorateError } from '../../../src/errors.ts';
+import { inspectFolder } from '../../../src/replica/identity.ts';
+import { encodeIdentity, type Identity } from '../../../src/replica/identity-file.ts';
 import {
   type Contents,
   DIRECTORY,
@@ -21,6 +24,7 @@ import {
   useFolder,
   verifyFiles,
 } from '../../support/damaged-folder.ts';
+import { MemoryFolderFiles } from '../../support/memory-folder-files.ts';
 
 const MASKS = [0x01, 0x80, 0xff];
 const DAMAGE_CODES = ['CORRUPTION', 'UNSUPPORTED_FORMAT'];
@@ -207,6 +211,46 @@ for (const isClosed of [true, false]) {
     });
   });
 }
+
+describe('the file that says whose folder it is', () => {
+  const owner = { clusterId: 'demo', nodeId: 'node-1' };
+  const path = '/data/IDENTITY';
+  const identity: Identity = {
+    ...owner,
+    incarnation: '0123456789abcdef0123456789abcdef',
+    createdMs: 1_700_000_000_000,
+    whole: 'whole',
+    declared: false,
+    clockCeiling: 2 ** 45,
+    remembered: { 'node-2': 'fedcba9876543210fedcba9876543210' },
+  };
+
+  async function read(bytes: Uint8Array): Promise<unknown> {
+    const files = new MemoryFolderFiles();
+    await files.makeFolder('/data');
+    files.put(path, bytes);
+    return inspectFolder('/data', owner, files);
+  }
+
+  test('every byte changed, cut at every length, and with something behind its end', async () => {
+    const whole = encodeIdentity(identity);
+    assert.deepEqual(await read(whole), identity);
+    const damaged: Uint8Array[] = [];
+    for (let at = 0; at < whole.length; at++) {
+      damaged.push(whole.slice(0, at));
+      for (const mask of MASKS) damaged.push(whole.map((byte, i) => (i === at ? byte ^ mask : byte)));
+    }
+    for (const tail of [[0], [0x20], [0x0a], [...whole]]) damaged.push(Uint8Array.from([...whole, ...tail]));
+    for (const bytes of damaged) {
+      await assert.rejects(read(bytes), (error) => {
+        assert.ok(error instanceof QuorateError, `${error}`);
+        const offset = Number(/^\/data\/IDENTITY is damaged at byte (\d+): /.exec(error.message)?.[1]);
+        assert.ok(offset <= bytes.length, error.message);
+        return error.code === 'STORAGE';
+      });
+    }
+  });
+});
 
 /** Where the header and each batch of a file end. */
 function endsOf({ files }: SampleFolder, kind: 'log' | 'manifest'): number[] {

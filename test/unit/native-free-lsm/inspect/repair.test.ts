@@ -11,6 +11,7 @@ import { LsmError } from '../../../../native-free-lsm/index.ts';
 import type { RepairPlan } from '../../../../native-free-lsm/repair.ts';
 import { repairFolder } from '../../../../native-free-lsm/repair.ts';
 import { parseFileName } from '../../../../native-free-lsm/version/file-names.ts';
+import { LogWriter } from '../../../../native-free-lsm/wal/log-writer.ts';
 import {
   type Contents,
   DIRECTORY,
@@ -23,6 +24,7 @@ import {
   useFolder,
   verifyFiles,
 } from '../../../support/damaged-folder.ts';
+import { frames, put } from '../wal/log-support.ts';
 
 let folder: SampleFolder;
 before(async () => {
@@ -219,11 +221,23 @@ describe('repair', () => {
     assert.ok(fs.listSync(`${DIRECTORY}/lost`).includes('000099.sst'));
   });
 
-  test('accepts the loss of a log only when told to', async () => {
-    const files = new Map(folder.files);
-    files.set('000006.log', Buffer.from(files.get(named('log'))!));
-    const { errors } = await useFolder(placeFiles(files), []);
-    assert.match(errors[0].message, /there is no 000005\.log though there is 000006\.log/);
+  test('goes on without a log that is missing, which an engine does not', async () => {
+    const fs = placeFiles(folder.files);
+    // The log of generation 5 is not there, the one behind it is.
+    const log = LogWriter.create(fs, DIRECTORY, 6);
+    const batch = frames([put('late', 'later', 5000)]);
+    log.append(batch, 0, batch.length);
+    log.finish();
+    const { errors } = await useFolder(placeFiles(filesOf(fs)), []);
+    assert.match(
+      errors[0].message,
+      /there is no 000005\.log though there is 000006\.log: either that file is lost, or/,
+    );
+    const { plan, read } = await repaired(fs);
+    assert.match(plan.drops[0].what, /^000005\.log is missing, with all its writes$/);
+    assert.ok(plan.mayLackRecords);
+    assert.deepEqual(differing(read, folder.contents), ['late']);
+    assert.equal(read.get('late'), Buffer.from(put('late', 'later', 5000).record).toString('hex'));
   });
 
   test('leaves a folder alone that a newer version wrote, or whose disk fails', async () => {

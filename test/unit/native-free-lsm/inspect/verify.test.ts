@@ -190,6 +190,29 @@ describe('stat and dump', () => {
     assert.equal(fs.openDescriptors, 0);
   });
 
+  test('of a damaged folder entries are shown only as far as a read would give them', () => {
+    for (const [name, whole] of folder.files) {
+      for (let at = 0; at < whole.length; at += 5) {
+        const fs = placeFiles(
+          new Map([...folder.files, [name, whole.map((byte, i) => (i === at ? byte ^ 4 : byte))]]),
+        );
+        const isDamaged = verifyFiles(fs).damages.length > 0;
+        const read = (): void => {
+          for (const { key, value } of dumpEntries(fs, DIRECTORY, {}, 0)) {
+            const record = Buffer.from(folder.contents.get(Buffer.from(key).toString())!, 'hex');
+            assert.ok(
+              record.subarray(-value.length || record.length).equals(value),
+              `${name}, byte ${at}: ${key}`,
+            );
+          }
+        };
+        if (isDamaged) assert.throws(read, { name: 'LsmError' }, `${name}, byte ${at}`);
+        else read();
+        assert.equal(fs.openDescriptors, 0);
+      }
+    }
+  });
+
   test('every file can be dumped however it is damaged, and no descriptor is left open', () => {
     for (const [name, whole] of folder.files) {
       const isWhole = [...dumpFile(placeFiles(folder.files), DIRECTORY, name, {})].every(
