@@ -234,6 +234,10 @@ describe('the engine in threads', { timeout: 60_000 }, () => {
     assert.deepEqual(await engine.get(key(199)), Buffer.alloc(200, 199));
     await engine.put(key(0), Buffer.from('again'));
     assert.deepEqual(await engine.get(key(0)), Buffer.from('again'));
+    // A background thread says so by code and place as well, so that the table is left out from then on.
+    await assert.rejects(engine.compact(), { code: 'CORRUPTION', file: join(path, name) });
+    await engine.store.maintenanceIdle();
+    assert.match(engine.stats().lastError as string, /is damaged at byte/);
     await engine.close();
   });
 
