@@ -28,6 +28,8 @@ export class BatchReader {
   bodyEnd = 0;
   /** Where the current batch starts in the file; behind the last, where it ended. */
   offset = FILE_HEADER_BYTES;
+  /** What the batches so far say of how far the file was synced when they were written. */
+  syncedBytes = FILE_HEADER_BYTES;
   /** Behind the last batch: the writer had finished the file. */
   clean = false;
   readonly window: LogWindow;
@@ -83,6 +85,7 @@ export class BatchReader {
     this.bodyStart = at + BATCH_HEADER_BYTES;
     this.bodyEnd = this.bodyStart + batchBodyBytes(bytes, at);
     this.#next = offset + this.bodyEnd - at;
+    this.syncedBytes = Math.max(this.syncedBytes, batchSyncedBytes(bytes, at));
     if (kind === BatchKind.data) return true;
     if (kind !== BatchKind.cleanClose) throw corruption(this.#path, offset, `batch kind ${kind} is unknown`);
     if (this.#next !== sizeBytes) {

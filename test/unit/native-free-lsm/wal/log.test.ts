@@ -119,6 +119,28 @@ test('a log cut anywhere gives back its whole batches, and is cut behind them fo
   }
 });
 
+test('what a replay hands out is durable, whatever the process that wrote it had synced', () => {
+  for (const failing of [false, true]) {
+    const { fs, log } = create();
+    append(log, A);
+    log.sync();
+    append(log, B);
+    append(log, C);
+    if (failing) {
+      fs.onCall = ({ operation, path }) => {
+        if (operation === 'fdatasync') throw fileSystemError('EIO', operation, path);
+        return undefined;
+      };
+      assert.throws(() => log.sync(), { code: 'POISONED' });
+    }
+    const killed = fs.kill();
+    assert.deepEqual(replay(killed.crash({ bytes: 'lost', names: 'lost' })).puts, [shown(A)]);
+    assert.deepEqual(replay(killed).puts, [A, B, C].map(shown));
+    assert.equal(killed.openDescriptors, 0);
+    assert.deepEqual(replay(killed.crash({ bytes: 'lost', names: 'lost' })).puts, [A, B, C].map(shown));
+  }
+});
+
 test('a lost batch is a torn tail if nothing says that it had been synced, and damage if something does', () => {
   for (const synced of [false, true]) {
     const { fs, log } = create();
