@@ -79,8 +79,9 @@ function recoverLocked(
   const live = logs.filter((generation) => generation >= found.oldestGeneration);
   const memtables = live.map((generation) => replay(fs, directory, generation, options, report));
   const nextGeneration = Math.max(found.oldestGeneration, ...live.map((generation) => generation + 1));
-  // A crash may have left tables whose edit never reached the manifest: their numbers are not used again.
-  const tableIds = numbersOnDisk(fs, directory, 'table');
+  // A crash may have left tables whose edit never reached the manifest, finished or not: their numbers are not used
+  // again, so that nothing written from here on meets them.
+  const tableIds = [...numbersOnDisk(fs, directory, 'table'), ...numbersOnDisk(fs, directory, 'temporary')];
   let { version, oldestGeneration } = found;
   let nextFileId = Math.max(found.nextFileId, ...tableIds.map((id) => id + 1));
   // Starts that a crash follows leave a log each. Those there is no place for go into tables here and now.

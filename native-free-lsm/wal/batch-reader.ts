@@ -45,7 +45,8 @@ export class BatchReader {
 
   /**
    * Whether the file has its header; without one it is a file whose creation a crash interrupted, as a
-   * header is synced before any batch is written.
+   * header is synced before any batch is written. Such a file may hold the header of one removed before, whose
+   * place on the disk it got.
    * @throws LsmError CORRUPTION when it has something else, UNSUPPORTED_FORMAT
    */
   readHeader(magic: FileMagic): boolean {
@@ -55,6 +56,7 @@ export class BatchReader {
       if (this.window.sizeBytes <= FILE_HEADER_BYTES) return false;
       throw corruption(this.#path, 0, 'the file does not start with its header');
     }
+    if (header.number !== this.#number && this.window.sizeBytes <= FILE_HEADER_BYTES) return false;
     if (header.format !== LOG_FORMAT) {
       throw new LsmError(
         'UNSUPPORTED_FORMAT',

@@ -19,7 +19,7 @@ import { runWorkload, type WorkloadOptions, workOn } from './engine-workload.ts'
 /** How a machine or a process may stop. */
 export type Stop = 'kill' | { readonly bytes: Survival; readonly names: Survival };
 
-const STOPS: readonly Stop[] = [
+export const STOPS: readonly Stop[] = [
   'kill',
   { bytes: 'torn', names: 'torn' },
   { bytes: 'lost', names: 'lost' },
@@ -83,7 +83,7 @@ export async function checkCrashes(check: CrashCheck): Promise<CrashReport> {
   };
   await runWorkload(simulation, history, check);
   assert.deepEqual(history.failures, [], 'no call fails');
-  for (const moment of moments) await checkMoment(history, moment, options, check.seed);
+  for (const moment of moments) await checkMoment(history, moment, options, check);
   return { calls: fs.callCount, moments: moments.length };
 }
 
@@ -97,7 +97,7 @@ export function stopName(stop: Stop): string {
 }
 
 /** How many of the writes must be there after a stop at this moment. */
-function promised(
+export function promised(
   history: EngineHistory,
   stop: Stop,
   options: Partial<EngineOptions>,
@@ -123,20 +123,22 @@ async function checkMoment(
   history: EngineHistory,
   moment: Moment,
   options: Partial<EngineOptions>,
-  seed: number,
+  check: CrashCheck,
 ): Promise<void> {
-  const random = seed * 31 + moment.index;
+  const random = check.seed * 31 + moment.index;
   const stop = STOPS[random % STOPS.length];
   try {
     const first = new EngineSimulation(options, moment.disk);
+    const fault = check.fault?.(moment.disk);
+    moment.disk.onCall = fault;
     const store = first.openStore();
     // It goes on as any other, until it is stopped once more: at once, while it flushes what it found, or later.
     const stopAt = moment.disk.callCount + (random % CALLS_TO_SECOND_STOP);
     let second: EngineHistory | undefined;
     let image: Image | undefined;
-    moment.disk.onCall = ({ index }) => {
-      if (index === stopAt) image = takeImage();
-      return undefined;
+    moment.disk.onCall = (call) => {
+      if (call.index === stopAt) image = takeImage();
+      return fault?.(call);
     };
     const takeImage = (): Image => ({
       disk: stopped(moment.disk, stop, random),

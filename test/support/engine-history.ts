@@ -10,7 +10,7 @@ import {
   recordTimestamp,
   WriteStatus,
 } from '../../native-free-lsm/index.ts';
-import { readRecord } from './engine-calls.ts';
+import { readRecord, readResult } from './engine-calls.ts';
 
 interface Write {
   readonly puts: readonly KeyedRecord[];
@@ -20,10 +20,12 @@ interface Write {
 }
 
 /** The newest version of each key, 0: none. */
-type Versions = Map<string, number>;
+export type Versions = Map<string, number>;
 
 export class EngineHistory {
   readonly failures: Error[] = [];
+  /** Reads that got an error: a disk that fails a write is to be read from all the same. */
+  readonly readFailures: Error[] = [];
   /** So many writes are on the disk for certain, whatever the durability: noted by who had them flushed. */
   durable = 0;
   readonly #nowMs: () => number;
@@ -41,6 +43,14 @@ export class EngineHistory {
 
   writeBatch(store: RecordStore, puts: readonly KeyedRecord[]): Promise<void> {
     return this.#call(puts, (sink) => store.writeBatch(puts, sink, 0));
+  }
+
+  /** Reads a key and checks that it shows what is acknowledged, or something newer that was written. */
+  async read(store: RecordStore, key: Uint8Array): Promise<void> {
+    const least = this.acknowledgedVersions().get(text(key)) ?? 0;
+    const { record, error } = await readResult(store, key);
+    if (error !== null) this.readFailures.push(error);
+    else this.#checkRecord(text(key), record, least);
   }
 
   /** Writes handed over so far. */
@@ -71,11 +81,17 @@ export class EngineHistory {
     return fork;
   }
 
-  /** @throws AssertionError saying which key shows what it cannot show */
-  async check(store: RecordStore): Promise<void> {
-    const found = await this.#found(store);
-    const acknowledged = this.#versions(this.#writes.filter((write) => write.acknowledged));
-    this.#checkKeys(found, acknowledged);
+  /** The newest acknowledged version of each key, at this moment. */
+  acknowledgedVersions(): Versions {
+    return this.#versions(this.#writes.filter((write) => write.acknowledged));
+  }
+
+  /**
+   * @param least of each key the version it must have
+   * @throws AssertionError saying which key shows what it cannot show
+   */
+  async check(store: RecordStore, least: Versions = this.acknowledgedVersions()): Promise<void> {
+    this.#checkKeys(await this.#found(store), least);
   }
 
   /**
@@ -110,16 +126,20 @@ export class EngineHistory {
     const found: Versions = new Map();
     for (const [name, key] of this.#keys) {
       const record = await readRecord(store, key);
-      const timestamp = record === null ? 0 : recordTimestamp(record, 0);
-      if (record !== null) {
-        const written = this.#record(name, timestamp);
-        assert.ok(written !== undefined, `${name} has a version nobody wrote: ${timestamp}`);
-        assert.ok(Buffer.compare(written, record) === 0, `${name} has other bytes at ${timestamp}`);
-      }
-      found.set(name, timestamp);
+      this.#checkRecord(name, record, 0);
+      found.set(name, record === null ? 0 : recordTimestamp(record, 0));
     }
     await checkScan(store, found);
     return found;
+  }
+
+  #checkRecord(name: string, record: Uint8Array | null, least: number): void {
+    const timestamp = record === null ? 0 : recordTimestamp(record, 0);
+    assert.ok(timestamp >= least, `${name} was acknowledged at ${least}, and is lost: ${timestamp} is there`);
+    if (record === null) return;
+    const written = this.#record(name, timestamp);
+    assert.ok(written !== undefined, `${name} has a version nobody wrote: ${timestamp}`);
+    assert.ok(Buffer.compare(written, record) === 0, `${name} has other bytes at ${timestamp}`);
   }
 
   #record(name: string, timestamp: number): Uint8Array | undefined {

@@ -61,6 +61,7 @@ export async function workOn(
       }
     }
     await simulation.settle(Promise.all(calls));
+    if (step % 4 === 0) await simulation.settle(history.read(store, Buffer.from(`key${below(KEYS)}`)));
     const chance = below(44);
     if (chance === 0) {
       await lasting(() => store.close(), simulation, history);
@@ -86,7 +87,7 @@ async function lasting(
 }
 
 /** A failure the engine names is an answer like any other; everything else fails the test. */
-async function attempt(call: Promise<void>, history: EngineHistory): Promise<void> {
+export async function attempt(call: Promise<void>, history: EngineHistory): Promise<void> {
   try {
     await call;
   } catch (error) {
