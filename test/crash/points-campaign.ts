@@ -4,9 +4,9 @@
  * and fails every call of openings. A round that finds something says with which `--seed` it is repeated.
  */
 import { parseArgs } from 'node:util';
-import { SingleBar } from 'cli-progress';
 import type { Durability, EngineOptions } from '../../native-free-lsm/index.ts';
 import { seededRandom } from '../../src/clock.ts';
+import { CampaignProgress } from '../support/campaign-progress.ts';
 import { checkCrashes } from '../support/engine-crash.ts';
 import { checkFailure } from '../support/engine-failures.ts';
 import { checkRecovery } from '../support/engine-recovery.ts';
@@ -64,20 +64,10 @@ async function round(seed: number): Promise<void> {
         run: () => failures(seed, failure, offset, shape),
       });
   }
-  const bar = new SingleBar({
-    format: `seed ${seed} {bar} {value}/{total} {part}, {moments} looked at, {eta_formatted} left`,
-    noTTYOutput: true,
-    notTTYSchedule: 10_000,
-  });
-  bar.start(parts.length, 0, { part: '', moments });
-  try {
-    for (const { name, run } of parts) {
-      bar.update({ part: name, moments });
-      moments += await run();
-      bar.increment({ part: name, moments });
-    }
-  } finally {
-    bar.stop();
+  using progress = new CampaignProgress(parts.length);
+  for (const { name, run } of parts) {
+    moments += await run();
+    progress.step(`seed ${seed}, ${name}; ${moments} stops and failures so far`);
   }
 }
 

@@ -29,6 +29,8 @@ export interface FailureCheck {
   readonly options?: Partial<EngineOptions>;
   /** So many calls after the failure, while the engine clears up, its process is killed too, or the power is lost. */
   readonly stopAfter?: number;
+  /** A write that fails has got to its end all the same, and the stop is a kill. Else both are left to chance. */
+  readonly wholeWrites?: boolean;
   /** A planted fault, on top. */
   readonly fault?: CallHook;
 }
@@ -50,14 +52,16 @@ export async function checkFailure(check: FailureCheck): Promise<string[]> {
     const { index, operation, path, lengthBytes } = call;
     calls.push(`${operation} ${path}`);
     if (index === stopAt) {
-      const disk = random() < 0.5 ? fs.kill() : fs.crash({ bytes: 'torn', names: 'torn', seed });
+      const isKill = check.wholeWrites ?? random() < 0.5;
+      const disk = isKill ? fs.kill() : fs.crash({ bytes: 'torn', names: 'torn', seed });
       image = { disk, least: history.acknowledgedVersions() };
     }
     if (failAt < 0 || index < failAt || index >= failAt + burst) return check.fault?.(call);
     failed.push(`${operation} ${path}`);
     const error = fileSystemError(code, operation, path);
     if (operation !== 'write') throw error;
-    return { doneBytes: random() < 0.5 ? lengthBytes : Math.floor(random() * lengthBytes), error };
+    const isWhole = check.wholeWrites ?? random() < 0.5;
+    return { doneBytes: isWhole ? lengthBytes : Math.floor(random() * lengthBytes), error };
   };
   const simulation = new EngineSimulation({ ...TINY_OPTIONS, ...check.options }, fs);
   const history = new EngineHistory(() => simulation.clock.monotonicMs());

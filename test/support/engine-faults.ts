@@ -54,12 +54,23 @@ export const CRASH_FAULTS: Readonly<Record<string, Plant>> = {
   },
 };
 
+interface FailureFault {
+  readonly fault: CallHook;
+  /** Which calls have to fail for it to do harm. */
+  readonly calls: RegExp;
+}
+
 /** What the check of failing calls must find. */
-export const FAILURE_FAULTS: Readonly<Record<string, CallHook>> = {
-  'no cut of the log after a failed write': ({ operation, path }) =>
-    operation === 'truncate' && path.endsWith('.log') ? 'skip' : undefined,
-  'no cut of the manifest after a failed write': ({ operation, path }) =>
-    operation === 'truncate' && path.includes('/MANIFEST-') ? 'skip' : undefined,
+export const FAILURE_FAULTS: Readonly<Record<string, FailureFault>> = {
+  'no cut of the log after a failed write': {
+    fault: ({ operation, path }) => (operation === 'truncate' && path.endsWith('.log') ? 'skip' : undefined),
+    calls: /^write .*\.log$/,
+  },
+  'no cut of the manifest after a failed write': {
+    fault: ({ operation, path }) =>
+      operation === 'truncate' && path.includes('/MANIFEST-') ? 'skip' : undefined,
+    calls: /^write .*\/MANIFEST-/,
+  },
 };
 
 /** Calls that the hook itself makes are not its business. */

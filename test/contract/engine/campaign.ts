@@ -1,6 +1,6 @@
 /** `npm run model -- --runs 2000 [--seed N] [--path P]` */
 import { parseArgs } from 'node:util';
-import { SingleBar } from 'cli-progress';
+import { CampaignProgress } from '../../support/campaign-progress.ts';
 import { checkModel } from '../../support/engine-model-check.ts';
 
 const { values } = parseArgs({
@@ -13,15 +13,8 @@ const { values } = parseArgs({
 const runs = Number(values.runs);
 const seed = Number(values.seed ?? Math.floor(performance.timeOrigin) & 0x7fff_ffff);
 console.log(`seed ${seed}, ${runs} runs`);
-const bar = new SingleBar({
-  noTTYOutput: true,
-  notTTYSchedule: 10_000,
-  format: '{bar} {value}/{total}, {eta} s left',
-});
-bar.start(runs, 0);
-try {
-  await checkModel({ runs, seed, path: values.path, onRun: () => bar.increment() });
-} finally {
-  bar.stop();
+{
+  using progress = new CampaignProgress(runs);
+  await checkModel({ runs, seed, path: values.path, onRun: () => progress.step() });
 }
 console.log(`${runs} runs, nothing found`);

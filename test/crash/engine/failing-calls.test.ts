@@ -22,7 +22,7 @@ for (const [code, burst, first] of [
   test(`${code}, calls in a row: ${burst}: reported or overcome, and nothing acknowledged is lost`, async () => {
     const { length } = await checkFailure({ ...RUN, code, burst, failAt: -1 });
     assert.ok(length > 150);
-    for (let failAt = first; failAt < length; failAt += 5)
+    for (let failAt = first; failAt < length; failAt += 11)
       await checkFailure({ ...RUN, code, burst, failAt });
   });
 }

@@ -12,8 +12,8 @@ const RUN = { seed: 3, steps: 24, every: 1, offset: 0 };
 const FAILING = { seed: 3, steps: 16, code: 'EIO' } as const;
 
 test('without a fault the checks pass', async () => {
-  assert.ok((await checkCrashes({ ...RUN, every: 5 })).moments > 50);
-  for (const failAt of await failuresOf(FAILING, /^write /)) await checkFailure({ ...FAILING, failAt });
+  assert.ok((await checkCrashes({ ...RUN, every: 4, stopsAtOnce: 1 })).moments > 50);
+  await failInTurn(FAILING, FAILURE_FAULTS['no cut of the manifest after a failed write'].calls);
 });
 
 for (const [name, fault] of Object.entries(CRASH_FAULTS)) {
@@ -24,19 +24,19 @@ for (const [name, fault] of Object.entries(CRASH_FAULTS)) {
   });
 }
 
-for (const [name, fault] of Object.entries(FAILURE_FAULTS)) {
+for (const [name, { fault, calls }] of Object.entries(FAILURE_FAULTS)) {
   test(`${name}: noticed`, async () => {
-    const check = { ...FAILING, fault };
-    const run = async (): Promise<void> => {
-      for (const failAt of await failuresOf(check, /^write .*(?:MANIFEST-|\.log$)/)) {
-        for (let stopAfter = 1; stopAfter < 8; stopAfter++)
-          await checkFailure({ ...check, failAt, stopAfter });
-      }
-    };
-    await assert.rejects(run(), {
+    await assert.rejects(failInTurn({ ...FAILING, fault }, calls), {
       message: /at call \d+ \(write .*(bytes follow the mark|is missing|is damaged)/,
     });
   });
+}
+
+/** Each of these calls fails, and soon after it the engine is stopped too, at different moments. */
+async function failInTurn(check: Omit<FailureCheck, 'failAt'>, calls: RegExp): Promise<void> {
+  for (const failAt of await failuresOf(check, calls)) {
+    for (const stopAfter of [3, 5]) await checkFailure({ ...check, failAt, stopAfter, wholeWrites: true });
+  }
 }
 
 /** Which calls of the run can fail for the check to look at. */
