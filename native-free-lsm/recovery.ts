@@ -94,7 +94,6 @@ function recoverLocked(
   const handles = found.version.levels.flat().map((metadata) => loadTable(fs, directory, metadata));
   const logs = numbersOnDisk(fs, directory, 'log').sort((a, b) => a - b);
   const live = logs.filter((generation) => generation >= found.oldestGeneration);
-  // A crash may have left tables whose edit never reached the manifest: their numbers are not used again.
   const tableIds = numbersOnDisk(fs, directory, 'table');
   if (recovered !== undefined) {
     const { path, tornBytes } = recovered;
@@ -103,8 +102,11 @@ function recoverLocked(
   }
   const memtables = live.map((generation) => replay(fs, directory, generation, options, report));
   const nextGeneration = Math.max(found.oldestGeneration, ...live.map((generation) => generation + 1));
+  // A crash may have left tables whose edit never reached the manifest, finished or not: their numbers are not used
+  // again, so that nothing written from here on meets them.
+  const idsOnDisk = [...tableIds, ...numbersOnDisk(fs, directory, 'temporary')];
   let { version, oldestGeneration } = found;
-  let nextFileId = Math.max(found.nextFileId, ...tableIds.map((id) => id + 1));
+  let nextFileId = Math.max(found.nextFileId, ...idsOnDisk.map((id) => id + 1));
   // Starts that a crash follows leave a log each. Those there is no place for go into tables here and now.
   for (const { generation, memory } of memtables.splice(0, memtables.length - MAX_RECOVERED_MEMTABLES)) {
     const tables = flush(fs, directory, generation, memory, nextFileId, options);

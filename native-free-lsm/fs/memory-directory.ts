@@ -20,17 +20,32 @@ export class MemoryDirectory {
     this.#pending = [];
   }
 
+  /** The directory after its process was killed, with the files that `survivor` gives for its own. */
+  afterKill(survivor: (file: MemoryFile) => MemoryFile): MemoryDirectory {
+    const directory = new MemoryDirectory();
+    for (const [name, file] of this.names) directory.names.set(name, survivor(file));
+    for (const [name, file] of this.#durable) directory.#durable.set(name, survivor(file));
+    directory.#pending = this.#pending.map((changes) =>
+      changes.map(([name, file]): NameChange => [name, file === undefined ? undefined : survivor(file)]),
+    );
+    return directory;
+  }
+
   /**
-   * The names as a power loss leaves them. `torn` either keeps the first few changes, as a journal does, or
-   * lets every name stand at any of its states since the last sync, which is all that POSIX promises.
+   * The names as a power loss leaves them. `torn` keeps the first few changes, as one journal does; or any of
+   * them, as several journals do; or lets every name stand at any of its states since the last sync, which is
+   * all that POSIX promises: then even a rename may be half done.
    */
   afterPowerLoss(survival: Survival, random: () => number): Map<string, MemoryFile> {
     if (survival === 'kept') return new Map(this.names);
     const left = new Map(this.#durable);
     if (survival === 'lost') return left;
-    if (random() < 0.5) {
+    const kind = random();
+    if (kind < 0.6) {
       const kept = Math.floor(random() * (this.#pending.length + 1));
-      for (const [name, file] of this.#pending.slice(0, kept).flat()) put(left, name, file);
+      const isKept = (index: number): boolean => (kind < 0.3 ? index < kept : random() < 0.5);
+      for (const [name, file] of this.#pending.filter((_, index) => isKept(index)).flat())
+        put(left, name, file);
       return left;
     }
     const histories = new Map<string, (MemoryFile | undefined)[]>();

@@ -4,25 +4,42 @@ export const SECTOR_BYTES = 512;
 /** Which of the unsynced bytes (or names) a power loss leaves; `torn` chooses by a seeded random function. */
 export type Survival = 'lost' | 'kept' | 'torn';
 
+/** One write or truncation: the sectors it touched, as the page cache had them just after it. */
+interface Change {
+  /** At a sector's start. */
+  readonly start: number;
+  readonly bytes: Uint8Array;
+  /** Of the file, just after it. */
+  readonly lengthBytes: number;
+}
+
 /**
  * The bytes of one file of a `MemoryFileSystem`, twice over: as the page cache has them, which is what reads
- * see, and as the disk has them, which is what a power loss leaves.
+ * see, and as the disk has them, which is what a power loss leaves. Between the two lie the changes since the
+ * last sync, of which the disk may have any part.
  */
 export class MemoryFile {
   /** Names and open descriptors that lead here: at none the room is free again. */
   references = 0;
-  #cached: Uint8Array = new Uint8Array(0);
+  #cached: Uint8Array = NO_BYTES;
   #cachedLength = 0;
-  #durable: Uint8Array = new Uint8Array(0);
+  #durable: Uint8Array = NO_BYTES;
   #durableLength = 0;
-  /** The range of cached bytes that may differ from the disk's and that a sync would write. */
-  #dirtyStart = Number.POSITIVE_INFINITY;
-  #dirtyEnd = 0;
+  /** Others hold the same array: it is copied before it is written to. */
+  #cachedShared = true;
+  #durableShared = true;
+  /** In order. */
+  #unsynced: Change[] = [];
+  /** How many of them a failed sync has given up. */
+  #givenUp = 0;
 
+  /** A file that is durable as it is; `bytes`, no Buffer, may not change any more. */
   static ofDurable(bytes: Uint8Array): MemoryFile {
     const file = new MemoryFile();
-    file.write(bytes, 0);
-    file.sync();
+    file.#cached = bytes;
+    file.#cachedLength = bytes.length;
+    file.#durable = bytes;
+    file.#durableLength = bytes.length;
     return file;
   }
 
@@ -44,28 +61,36 @@ export class MemoryFile {
 
   write(bytes: Uint8Array, position: number): void {
     const end = position + bytes.length;
-    this.#cached = withCapacity(this.#cached, end);
+    this.#ownCached(end);
     this.#cached.set(bytes, position);
-    this.#markDirty(Math.min(position, this.#cachedLength), end);
+    const start = Math.min(position, this.#cachedLength);
     this.#cachedLength = Math.max(this.#cachedLength, end);
+    this.#changed(start, end);
   }
 
   truncate(lengthBytes: number): void {
-    if (lengthBytes < this.#cachedLength) this.#cached.fill(0, lengthBytes, this.#cachedLength);
-    else this.#cached = withCapacity(this.#cached, lengthBytes);
-    this.#markDirty(Math.min(lengthBytes, this.#cachedLength), Math.max(lengthBytes, this.#cachedLength));
+    const before = this.#cachedLength;
+    this.#ownCached(lengthBytes);
+    if (lengthBytes < before) this.#cached.fill(0, lengthBytes, before);
     this.#cachedLength = lengthBytes;
+    this.#changed(Math.min(lengthBytes, before), Math.max(lengthBytes, before));
   }
 
   sync(): void {
-    const end = Math.min(this.#dirtyEnd, this.#cachedLength);
-    this.#durable = withCapacity(this.#durable, this.#cachedLength);
-    if (this.#durableLength > this.#cachedLength)
-      this.#durable.fill(0, this.#cachedLength, this.#durableLength);
-    if (end > this.#dirtyStart)
-      this.#durable.set(this.#cached.subarray(this.#dirtyStart, end), this.#dirtyStart);
+    const changes = this.#unsynced.slice(this.#givenUp);
+    this.#unsynced = [];
+    this.#givenUp = 0;
+    if (changes.length === 0) return;
+    const longer = Math.max(this.#cachedLength, this.#durableLength);
+    if (this.#durableShared) this.#durable = this.#durable.slice();
+    this.#durableShared = false;
+    this.#durable = withCapacity(this.#durable, longer);
+    for (const { start, bytes } of changes) {
+      const end = Math.min(start + bytes.length, this.#cachedLength);
+      if (end > start) this.#durable.set(this.#cached.subarray(start, end), start);
+    }
+    this.#durable.fill(0, this.#cachedLength);
     this.#durableLength = this.#cachedLength;
-    this.#forgetDirty();
   }
 
   /**
@@ -73,47 +98,103 @@ export class MemoryFile {
    * that a later sync succeeds and still leaves a hole. Whoever goes on after a failed sync loses data here.
    */
   failSync(): void {
-    this.#forgetDirty();
+    this.#givenUp = this.#unsynced.length;
   }
 
-  /** The file as a power loss leaves it. */
-  afterPowerLoss(survival: Survival, random: () => number): MemoryFile {
-    if (survival === 'kept') return MemoryFile.ofDurable(this.bytes);
-    if (survival === 'lost') return MemoryFile.ofDurable(this.#durable.subarray(0, this.#durableLength));
-    return MemoryFile.ofDurable(this.#tear(random));
+  /** The file after its process was killed: the system still has, and still owes the disk, what it had. */
+  afterKill(): MemoryFile {
+    const file = new MemoryFile();
+    this.#cachedShared = true;
+    this.#durableShared = true;
+    file.#cached = this.#cached;
+    file.#cachedLength = this.#cachedLength;
+    file.#durable = this.#durable;
+    file.#durableLength = this.#durableLength;
+    file.#unsynced = [...this.#unsynced];
+    file.#givenUp = this.#givenUp;
+    return file;
   }
 
-  /** Each sector as written or as before, in no order; a length anywhere between the old and the new one. */
-  #tear(random: () => number): Uint8Array {
-    const shorter = Math.min(this.#cachedLength, this.#durableLength);
-    const longer = Math.max(this.#cachedLength, this.#durableLength);
-    const spread = random();
-    let length = shorter + Math.floor(random() * (longer - shorter + 1));
-    if (spread < 0.25) length = this.#durableLength;
-    else if (spread < 0.5) length = this.#cachedLength;
+  /**
+   * The file as a power loss leaves it.
+   * @param residue bytes of files removed before, which may stand where the file grew and nothing was written
+   */
+  afterPowerLoss(survival: Survival, random: () => number, residue: Uint8Array = NO_BYTES): MemoryFile {
+    if (survival === 'kept') {
+      this.#cachedShared = true;
+      return MemoryFile.ofDurable(this.bytes);
+    }
+    if (survival === 'torn' && this.#unsynced.length > 0) {
+      return MemoryFile.ofDurable(this.#tear(random, residue));
+    }
+    this.#durableShared = true;
+    return MemoryFile.ofDurable(this.#durable.subarray(0, this.#durableLength));
+  }
+
+  /**
+   * Of the unsynced changes any part, by sectors: each sector as it was at any moment since the last sync. The
+   * length is that after any of the changes, or between two, as it is no part of the data; what lies within it
+   * and was never written is zeros, noise, or what a removed file has left there.
+   */
+  #tear(random: () => number, residue: Uint8Array): Uint8Array {
+    const changes = this.#unsynced;
+    const ordered = random() < 0.25;
+    const reached = Math.floor(random() * (changes.length + 1));
+    const length = this.#tornLength(ordered ? reached : Math.floor(random() * (changes.length + 1)), random);
     const torn = new Uint8Array(length);
-    for (let at = 0; at < length; at += SECTOR_BYTES) {
-      const source = sector(this.#cached, this.#cachedLength, at, length);
-      const before = sector(this.#durable, this.#durableLength, at, length);
-      if (Buffer.compare(source, before) === 0) torn.set(source, at);
-      else torn.set(random() < 0.5 ? source : before, at);
+    torn.set(this.#durable.subarray(0, Math.min(length, this.#durableLength)));
+    fillGap(torn, this.#durableLength, random, residue);
+    for (const [i, { start, bytes }] of changes.entries()) {
+      // In order, as a disk without a queue: whole, but for the last. Else each change in whole, in part or not.
+      const share = ordered
+        ? i < reached
+          ? 1
+          : i === reached
+            ? random()
+            : 0
+        : SHARES[Math.floor(random() * 3)];
+      for (let at = start; at < start + bytes.length && at < length; at += SECTOR_BYTES) {
+        if (random() >= share) continue;
+        torn.set(bytes.subarray(at - start, Math.min(at - start + SECTOR_BYTES, length - start)), at);
+      }
     }
     return torn;
   }
 
-  #markDirty(start: number, end: number): void {
-    this.#dirtyStart = Math.min(this.#dirtyStart, start);
-    this.#dirtyEnd = Math.max(this.#dirtyEnd, end);
+  #tornLength(reached: number, random: () => number): number {
+    const at = (count: number): number =>
+      count === 0 ? this.#durableLength : this.#unsynced[count - 1].lengthBytes;
+    if (reached === 0 || random() < 0.75) return at(reached);
+    const [shorter, longer] = [at(reached - 1), at(reached)].sort((a, b) => a - b);
+    return shorter + Math.floor(random() * (longer - shorter + 1));
   }
 
-  #forgetDirty(): void {
-    this.#dirtyStart = Number.POSITIVE_INFINITY;
-    this.#dirtyEnd = 0;
+  #changed(from: number, to: number): void {
+    const start = from - (from % SECTOR_BYTES);
+    const end = Math.ceil(to / SECTOR_BYTES) * SECTOR_BYTES;
+    const bytes = new Uint8Array(end - start);
+    bytes.set(this.#cached.subarray(start, Math.min(end, this.#cachedLength)));
+    this.#unsynced.push({ start, bytes, lengthBytes: this.#cachedLength });
+  }
+
+  #ownCached(capacity: number): void {
+    if (this.#cachedShared) this.#cached = this.#cached.slice();
+    this.#cachedShared = false;
+    this.#cached = withCapacity(this.#cached, capacity);
   }
 }
 
-function sector(bytes: Uint8Array, length: number, at: number, limit: number): Uint8Array {
-  return bytes.subarray(Math.min(at, length), Math.min(at + SECTOR_BYTES, length, limit));
+const NO_BYTES = new Uint8Array(0);
+/** Of a change's sectors, how many reach the disk. */
+const SHARES = [0, 0.5, 1] as const;
+
+/** What the sectors behind `from` hold before they are written for the first time. */
+function fillGap(torn: Uint8Array, from: number, random: () => number, residue: Uint8Array): void {
+  const kind = random();
+  if (kind < 0.5) return;
+  for (let at = Math.ceil(from / SECTOR_BYTES) * SECTOR_BYTES; at < torn.length; at++) {
+    torn[at] = kind < 0.75 || at >= residue.length ? random() * 256 : residue[at];
+  }
 }
 
 /** Bytes behind the length are zero at all times: a gap left by a write beyond the end reads as zeros. */

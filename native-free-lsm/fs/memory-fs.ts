@@ -1,40 +1,23 @@
 import { basename, dirname, resolve } from 'node:path';
 import { lockedError } from './directory-lock.ts';
 import type { FileSystem } from './file-system.ts';
+import {
+  type CallHook,
+  type FileSystemOperation,
+  fileSystemError,
+  type PartialCall,
+  SimulatedCrash,
+} from './memory-calls.ts';
 import { MemoryDirectory } from './memory-directory.ts';
 import { MemoryFile, type Survival } from './memory-file.ts';
 
-export type FileSystemOperation =
-  | 'openRead'
-  | 'create'
-  | 'openWrite'
-  | 'read'
-  | 'write'
-  | 'fdatasync'
-  | 'truncate'
-  | 'size'
-  | 'exists'
-  | 'list'
-  | 'makeDirectory'
-  | 'rename'
-  | 'remove'
-  | 'syncDirectory'
-  | 'lock';
-
-export interface FileSystemCall {
-  /** Counts calls from 0 over the life of the file system. */
-  readonly index: number;
-  readonly operation: FileSystemOperation;
-  /** The path given, or that of the descriptor; of a rename the old one. */
-  readonly path: string;
-}
-
-/**
- * Asked before every call but a close. It may throw, which fails the call (see `fileSystemError`; a
- * `SimulatedCrash` fails every later call as well), or answer `skip`, which makes a call without a result do
- * nothing and report success.
- */
-export type CallHook = (call: FileSystemCall) => 'skip' | undefined;
+export {
+  type CallHook,
+  type FileSystemCall,
+  type FileSystemOperation,
+  fileSystemError,
+  SimulatedCrash,
+} from './memory-calls.ts';
 
 export interface MemoryFileSystemOptions {
   readonly onCall?: CallHook;
@@ -51,32 +34,6 @@ export interface PowerLossOptions {
   readonly seed?: number;
   readonly onCall?: CallHook;
   readonly capacityBytes?: number;
-}
-
-/** Thrown by a hook: the machine stopped here, and every later call on this file system throws it again. */
-export class SimulatedCrash extends Error {
-  readonly code = 'CRASHED';
-  constructor() {
-    super('CRASHED: the simulated machine has stopped');
-  }
-}
-
-const ERROR_TEXTS: Readonly<Record<string, string>> = {
-  EACCES: 'permission denied',
-  EBADF: 'bad file descriptor',
-  EEXIST: 'file already exists',
-  EINVAL: 'invalid argument',
-  EIO: 'i/o error',
-  EISDIR: 'illegal operation on a directory',
-  ENOENT: 'no such file or directory',
-  ENOSPC: 'no space left on device',
-  ENOTDIR: 'not a directory',
-};
-
-/** An error as `node:fs` gives it. */
-export function fileSystemError(code: string, operation: string, path: string): Error & { code: string } {
-  const text = ERROR_TEXTS[code] ?? 'failed';
-  return Object.assign(new Error(`${code}: ${text}, ${operation} '${path}'`), { code });
 }
 
 interface OpenFile {
@@ -102,6 +59,8 @@ export class MemoryFileSystem implements FileSystem {
   #usedBytes = 0;
   #callCount = 0;
   #crashed: unknown;
+  /** Of the file removed last: a power loss may leave it where another one has grown. */
+  #residue: Uint8Array = new Uint8Array(0);
 
   constructor(options: MemoryFileSystemOptions = {}) {
     this.#onCall = options.onCall;
@@ -127,28 +86,31 @@ export class MemoryFileSystem implements FileSystem {
 
   /**
    * A new file system as the machine finds it after the power came back; no lock is held, nothing is open.
-   * This one is left as it is, so that one moment can be crashed in many ways. With `kept` for both it is
-   * what a killed process leaves.
+   * This one is left as it is, so that one moment can be crashed in many ways.
    */
   crash(options: PowerLossOptions): MemoryFileSystem {
     const random = seededRandom(options.seed ?? 0);
     const next = new MemoryFileSystem(options);
-    const survivors = new Map<MemoryFile, MemoryFile>();
+    const survivor = memoized((file) => file.afterPowerLoss(options.bytes, random, this.#residue));
     for (const [path, directory] of this.#directories) {
       const names = new MemoryDirectory();
-      for (const [name, file] of directory.afterPowerLoss(options.names, random)) {
-        let survivor = survivors.get(file);
-        if (survivor === undefined) {
-          survivor = file.afterPowerLoss(options.bytes, random);
-          survivors.set(file, survivor);
-          next.#usedBytes += survivor.lengthBytes;
-        }
-        survivor.references++;
-        names.change([[name, survivor]]);
-      }
+      for (const [name, file] of directory.afterPowerLoss(options.names, random))
+        names.change([[name, survivor(file)]]);
       names.sync();
-      next.#directories.set(path, names);
+      next.#adopt(path, names);
     }
+    return next;
+  }
+
+  /**
+   * A new file system as another process finds it after this one was killed: everything is there, and what was
+   * not synced still is not, so that a power loss to come may take it. This one is left as it is.
+   */
+  kill(options: MemoryFileSystemOptions = {}): MemoryFileSystem {
+    const next = new MemoryFileSystem(options);
+    const survivor = memoized((file) => file.afterKill());
+    for (const [path, directory] of this.#directories) next.#adopt(path, directory.afterKill(survivor));
+    next.#residue = this.#residue;
     return next;
   }
 
@@ -162,7 +124,7 @@ export class MemoryFileSystem implements FileSystem {
     this.#makeDirectories(dirname(resolve(path)));
     const directory = this.#directory(path, 'place');
     this.#unlink(directory.names.get(basename(path)));
-    const file = MemoryFile.ofDurable(bytes);
+    const file = MemoryFile.ofDurable(new Uint8Array(bytes));
     file.references = 1;
     this.#usedBytes += bytes.length;
     directory.change([[basename(path), file]]);
@@ -193,24 +155,27 @@ export class MemoryFileSystem implements FileSystem {
 
   readSync(fd: number, target: Uint8Array, targetOffset: number, length: number, position: number): number {
     const open = this.#descriptor(fd, 'read');
-    this.#enter('read', open.path);
+    const answer = this.#enter('read', open.path, length);
     if (targetOffset + length > target.length) throw new RangeError('the read leaves its buffer');
-    return open.file.read(target, targetOffset, length, position);
+    // At least a byte: none would be the end of the file.
+    const most = isPartial(answer) ? Math.min(length, Math.max(answer.doneBytes, 1)) : length;
+    return open.file.read(target, targetOffset, most, position);
   }
 
   writeSync(fd: number, parts: readonly Uint8Array[], position: number): void {
     const open = this.#writable(fd, 'write');
-    if (this.#enter('write', open.path) === 'skip') return;
-    let at = position;
-    for (const part of parts) {
-      const room = this.capacityBytes - this.#usedBytes + Math.max(0, open.file.lengthBytes - at);
-      const fits = room < part.length ? part.subarray(0, Math.max(0, room)) : part;
-      const lengthBefore = open.file.lengthBytes;
-      if (fits.length > 0) open.file.write(fits, at);
-      this.#usedBytes += open.file.lengthBytes - lengthBefore;
-      if (fits.length < part.length) throw fileSystemError('ENOSPC', 'write', open.path);
-      at += part.length;
-    }
+    const bytes = parts.length === 1 ? parts[0] : Buffer.concat(parts);
+    const answer = this.#enter('write', open.path, bytes.length);
+    if (answer === 'skip') return;
+    const { file } = open;
+    const room = this.capacityBytes - this.#usedBytes + Math.max(0, file.lengthBytes - position);
+    const most = isPartial(answer) ? Math.min(room, answer.doneBytes) : room;
+    const fits = most < bytes.length ? bytes.subarray(0, Math.max(0, most)) : bytes;
+    const lengthBefore = file.lengthBytes;
+    if (fits.length > 0) file.write(fits, position);
+    this.#usedBytes += file.lengthBytes - lengthBefore;
+    if (isPartial(answer)) throw answer.error ?? fileSystemError('EIO', 'write', open.path);
+    if (fits.length < bytes.length) throw fileSystemError('ENOSPC', 'write', open.path);
   }
 
   fdatasyncSync(fd: number): void {
@@ -328,12 +293,12 @@ export class MemoryFileSystem implements FileSystem {
     this.removeSync(path);
   }
 
-  #enter(operation: FileSystemOperation, path: string): 'skip' | undefined {
+  #enter(operation: FileSystemOperation, path: string, lengthBytes = 0): 'skip' | PartialCall | undefined {
     if (this.#crashed !== undefined) throw this.#crashed;
     const index = this.#callCount++;
     if (this.#onCall === undefined) return undefined;
     try {
-      return this.#onCall({ index, operation, path });
+      return this.#onCall({ index, operation, path, lengthBytes });
     } catch (error) {
       if (error instanceof SimulatedCrash) this.#crashed = error;
       throw error;
@@ -379,11 +344,39 @@ export class MemoryFileSystem implements FileSystem {
     this.#directories.set(path, new MemoryDirectory());
   }
 
+  /** Takes over a directory of another file system, with its files. */
+  #adopt(path: string, directory: MemoryDirectory): void {
+    for (const file of directory.names.values()) {
+      if (file.references === 0) this.#usedBytes += file.lengthBytes;
+      file.references++;
+    }
+    this.#directories.set(path, directory);
+  }
+
   #unlink(file: MemoryFile | undefined): void {
     if (file === undefined) return;
     file.references--;
-    if (file.references === 0) this.#usedBytes -= file.lengthBytes;
+    if (file.references > 0) return;
+    this.#usedBytes -= file.lengthBytes;
+    // No one writes to it any more.
+    this.#residue = file.bytes;
   }
+}
+
+function isPartial(answer: 'skip' | PartialCall | undefined): answer is PartialCall {
+  return typeof answer === 'object';
+}
+
+function memoized(make: (file: MemoryFile) => MemoryFile): (file: MemoryFile) => MemoryFile {
+  const made = new Map<MemoryFile, MemoryFile>();
+  return (file) => {
+    let copy = made.get(file);
+    if (copy === undefined) {
+      copy = make(file);
+      made.set(file, copy);
+    }
+    return copy;
+  };
 }
 
 /** Numbers in [0, 1), the same for the same seed (mulberry32, Tommy Ettinger, public domain). */

@@ -222,7 +222,7 @@ export class RecordStore {
     this.#check();
     await this.#writes.barrier();
     // Before the request that makes the writer look.
-    Atomics.store(this.#words, ControlWord.sealUpTo, this.#arenas.activeGeneration);
+    Atomics.add(this.#words, ControlWord.sealRequests, 1);
     await this.#writes.barrier();
     // What was sealed lies below; an active memtable that was empty is still the active one.
     await this.#maintenance.flushed(this.#arenas.activeGeneration);

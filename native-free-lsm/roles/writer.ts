@@ -63,6 +63,8 @@ export class WriterRole {
   #log: LogWriter | undefined;
   #fault: LsmError | undefined;
   #stalledSinceMs = -1;
+  /** Requests to seal a memtable that have been met. */
+  #sealsDone = 0;
   #lastSyncMs: number;
   #finished = false;
 
@@ -194,8 +196,11 @@ export class WriterRole {
     if (spare === 0) return this.#stall();
     // It may be one that main has made since the last look at the inbox.
     this.#refresh();
+    // As in sealAsked: whoever has asked so far has its writes in this memtable or an older one.
+    const seals = Atomics.load(this.#words, ControlWord.sealRequests);
     try {
       this.#rotate(spare - 1);
+      this.#sealsDone = seals;
     } catch (error) {
       const failure = toLsmError(error, 'starting a new log');
       if (failure.code === 'POISONED') this.#fail(failure);
@@ -207,9 +212,12 @@ export class WriterRole {
 
   /** Main wants this memtable in a table (flush); an empty one has nothing to bring there. */
   #sealAsked(): boolean {
-    // Stored by main before the request that woke us was published.
-    const upTo = Atomics.load(this.#words, ControlWord.sealUpTo);
-    return upTo >= this.#generation && this.#memtable.entries > 0;
+    // Added to by main before the request that woke us was published.
+    const requests = Atomics.load(this.#words, ControlWord.sealRequests);
+    if (requests === this.#sealsDone) return false;
+    if (this.#memtable.entries > 0) return true;
+    this.#sealsDone = requests;
+    return false;
   }
 
   #runEntryBytes(): number {

@@ -8,7 +8,7 @@
  *   viewEpoch                  main             pool threads           counts control messages posted
  *   stop                       main             pool threads           1: finish what is queued and return
  *   slowdownMicros             main             writer thread          pause after each batch
- *   sealUpTo                   main             writer thread          seal the active memtable if its generation is at most this
+ *   sealRequests               main             writer thread          counts requests to seal the active memtable if it holds anything
  *   cancelBackground           main             background threads     1: give up the running job
  *   writerViewEpoch            writer thread    main                   viewEpoch up to which the writer has followed
  *   generationArena[g mod 16]  writer thread    all                    arena of generation g
@@ -31,7 +31,7 @@ export const ControlWord = {
   cancelBackground: 6,
   /** Never changes: what a thread waits on when it only wants to pause. */
   pause: 7,
-  sealUpTo: 8,
+  sealRequests: 8,
   writerViewEpoch: 9,
   generationArena: 16,
   tableReads: 32,

@@ -28,6 +28,8 @@ export class BatchReader {
   bodyEnd = 0;
   /** Where the current batch starts in the file; behind the last, where it ended. */
   offset = FILE_HEADER_BYTES;
+  /** What the batches so far say of how far the file was synced when they were written. */
+  syncedBytes = FILE_HEADER_BYTES;
   /** Behind the last batch: the writer had finished the file. */
   clean = false;
   readonly window: LogWindow;
@@ -43,7 +45,8 @@ export class BatchReader {
 
   /**
    * Whether the file has its header; without one it is a file whose creation a crash interrupted, as a
-   * header is synced before any batch is written.
+   * header is synced before any batch is written. Such a file may hold the header of one removed before, whose
+   * place on the disk it got.
    * @throws LsmError CORRUPTION when it has something else, UNSUPPORTED_FORMAT
    */
   readHeader(magic: FileMagic): boolean {
@@ -53,6 +56,7 @@ export class BatchReader {
       if (this.window.sizeBytes <= FILE_HEADER_BYTES) return false;
       throw corruption(this.#path, 0, 'the file does not start with its header');
     }
+    if (header.number !== this.#number && this.window.sizeBytes <= FILE_HEADER_BYTES) return false;
     if (header.format !== LOG_FORMAT) {
       throw new LsmError(
         'UNSUPPORTED_FORMAT',
@@ -84,6 +88,7 @@ export class BatchReader {
     this.bodyStart = at + BATCH_HEADER_BYTES;
     this.bodyEnd = this.bodyStart + batchBodyBytes(bytes, at);
     this.#next = offset + this.bodyEnd - at;
+    this.syncedBytes = Math.max(this.syncedBytes, batchSyncedBytes(bytes, at));
     if (kind === BatchKind.data) return true;
     if (kind !== BatchKind.cleanClose) throw this.#unknownKind(kind, offset);
     if (this.#next !== sizeBytes) {

@@ -8,6 +8,8 @@ import { ALIGNMENT_BYTES, FileMagic, FRAME_HEADER_BYTES, logFileName } from './l
 import { LogWindow } from './log-window.ts';
 import { OperationCursor } from './write-operation.ts';
 
+const CHUNK_BYTES = 1024 * 1024;
+
 export interface LogReplay {
   /** Data batches replayed. */
   batches: number;
@@ -30,7 +32,8 @@ export type PutVisitor = (
 
 /**
  * Reads a log from its start and hands every put to `visit`, in the order of writing; a torn tail (see
- * `BatchReader`) is cut off durably.
+ * `BatchReader`) is cut off. What was handed out is durable on return: a killed process may have left it in the
+ * page cache alone, and what readers see and later versions are compared with no power loss may take.
  * @throws LsmError CORRUPTION with file and offset, UNSUPPORTED_FORMAT, IO_ERROR
  */
 export function replayLog(
@@ -41,27 +44,37 @@ export function replayLog(
 ): LogReplay {
   const path = join(directory, logFileName(generation));
   try {
-    const replay = readLog(fs, path, generation, visit);
-    if (replay.tornBytes > 0) cut(fs, path, replay.lengthBytes);
+    const { replay, syncedBytes } = readLog(fs, path, generation, visit);
+    if (!replay.clean) makeDurable(fs, path, replay, syncedBytes);
     return replay;
   } catch (cause) {
     throw ioFailure('read the log', path, cause);
   }
 }
 
-function readLog(fs: FileSystem, path: string, generation: number, visit: PutVisitor): LogReplay {
+function readLog(
+  fs: FileSystem,
+  path: string,
+  generation: number,
+  visit: PutVisitor,
+): { readonly replay: LogReplay; readonly syncedBytes: number } {
   const fd = fs.openReadSync(path);
   try {
     const window = new LogWindow(fs, fd, fs.sizeSync(path));
     const reader = new BatchReader(window, path, generation);
     if (!reader.readHeader(FileMagic.log)) {
-      return { batches: 0, lengthBytes: 0, tornBytes: window.sizeBytes, clean: false };
+      const replay = { batches: 0, lengthBytes: 0, tornBytes: window.sizeBytes, clean: false };
+      return { replay, syncedBytes: 0 };
     }
     const cursor = new OperationCursor();
     let batches = 0;
     for (; reader.next(); batches++) visitBatch(reader, path, cursor, visit);
     const lengthBytes = reader.offset;
-    return { batches, lengthBytes, tornBytes: window.sizeBytes - lengthBytes, clean: reader.clean };
+    const tornBytes = window.sizeBytes - lengthBytes;
+    return {
+      replay: { batches, lengthBytes, tornBytes, clean: reader.clean },
+      syncedBytes: reader.syncedBytes,
+    };
   } finally {
     fs.closeSync(fd);
   }
@@ -104,10 +117,20 @@ function advance(cursor: OperationCursor, path: string, offset: number): boolean
   }
 }
 
-function cut(fs: FileSystem, path: string, lengthBytes: number): void {
+/**
+ * Cuts off the torn tail and syncs. What is not known to be on the disk is written once more before: after a sync
+ * that failed the system takes such pages for clean, and a sync alone would do nothing.
+ */
+function makeDurable(fs: FileSystem, path: string, replay: LogReplay, syncedBytes: number): void {
   const fd = fs.openWriteSync(path);
   try {
-    fs.truncateSync(fd, lengthBytes);
+    if (replay.tornBytes > 0) fs.truncateSync(fd, replay.lengthBytes);
+    const chunk = new Uint8Array(Math.min(CHUNK_BYTES, Math.max(0, replay.lengthBytes - syncedBytes)));
+    for (let at = syncedBytes, count = 0; at < replay.lengthBytes; at += count) {
+      count = fs.readSync(fd, chunk, 0, Math.min(chunk.length, replay.lengthBytes - at), at);
+      if (count === 0) throw new Error(`the file ended below ${replay.lengthBytes} bytes while it was read`);
+      fs.writeSync(fd, [chunk.subarray(0, count)], at);
+    }
     fs.fdatasyncSync(fd);
   } finally {
     fs.closeSync(fd);

@@ -46,7 +46,7 @@ export class LogWriter {
     const path = join(directory, logFileName(generation));
     let fd = -1;
     try {
-      fd = fs.createSync(path);
+      fd = createAnew(fs, path);
       fs.writeSync(fd, [encodeFileHeader(FileMagic.log, generation)], 0);
       fs.fdatasyncSync(fd);
       fs.syncDirectorySync(directory);
@@ -136,6 +136,21 @@ export class LogWriter {
   #check(): void {
     if (this.#poison !== undefined) throw this.#poison;
     if (!this.#open) throw new LsmError('CLOSED', `the log ${this.path} is closed`, { file: this.path });
+  }
+}
+
+/**
+ * Creates the file of a log whose number no other log has. One that is there is what an attempt before has left
+ * that failed and could not remove it: it holds no batch.
+ */
+function createAnew(fs: FileSystem, path: string): number {
+  try {
+    return fs.createSync(path);
+  } catch (cause) {
+    const isThere = (cause as { code?: string }).code === 'EEXIST';
+    if (!isThere || fs.sizeSync(path) > FILE_HEADER_BYTES) throw cause;
+    fs.removeSync(path);
+    return fs.createSync(path);
   }
 }
 

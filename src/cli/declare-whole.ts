@@ -7,9 +7,11 @@ const LOCK_FILE = 'LOCK';
 
 const MANUAL = `
 A node that finds its folder emptied takes writes but counts for no read quorum:
-it would answer "not found" for keys it once had. It says so in \`status\`. When
-you know that nothing it held is missing (its folder was restored, or the cluster
-never held anything of value), stop it, declare it whole and start it again.
+it would answer "not found" for keys it once had. So does one whose folder was
+repaired (\`lsm repair\`) and may lack records. It says so in \`status\`. When you
+know that nothing it held is missing (its folder was restored, its keys have been
+written again, or the cluster never held anything of value), stop it, declare it
+whole and start it again.
 
 Examples:
   node cli.ts declare-whole ./data/node-2

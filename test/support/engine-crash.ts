@@ -1,89 +1,163 @@
 /**
- * Stops the machine at many moments of one run of the workload and looks, for each, at what an engine that is
- * opened on the remains shows. A moment is between two calls to the file system; what a call in the middle
- * leaves is what `torn` leaves a call later.
+ * Stops the machine, or kills the process, at many moments of one run of the workload and looks, for each, at what
+ * an engine that is opened on the remains shows. A moment is between two calls to the file system; what a call in
+ * the middle leaves is what `torn` leaves a call later.
+ *
+ * What is promised: of a kill, everything acknowledged; of a power loss with `sync` the same, with `interval` all
+ * but what the last two intervals acknowledged (a sync may be under way as the second begins), with `none` what
+ * was flushed. Whatever is lost, it is the end: never a write before one that is there. And what an engine has
+ * shown after its opening, no later power loss may take.
  */
 import assert from 'node:assert/strict';
 import type { Survival } from '../../native-free-lsm/fs/memory-file.ts';
 import { type CallHook, MemoryFileSystem } from '../../native-free-lsm/fs/memory-fs.ts';
-import { WriteStatus } from '../../native-free-lsm/index.ts';
-import { readRecord, record, writeRecordTo } from './engine-calls.ts';
-import { type Acknowledged, EngineHistory } from './engine-history.ts';
-import { EngineSimulation } from './engine-simulation.ts';
-import { runWorkload, type WorkloadOptions } from './engine-workload.ts';
+import { DEFAULT_OPTIONS, type Durability, type EngineOptions } from '../../native-free-lsm/index.ts';
+import { EngineHistory } from './engine-history.ts';
+import { EngineSimulation, TINY_OPTIONS } from './engine-simulation.ts';
+import { runWorkload, type WorkloadOptions, workOn } from './engine-workload.ts';
 
-const SURVIVALS: readonly { readonly bytes: Survival; readonly names: Survival }[] = [
-  { bytes: 'lost', names: 'lost' },
-  { bytes: 'kept', names: 'kept' },
+/** How a machine or a process may stop. */
+export type Stop = 'kill' | { readonly bytes: Survival; readonly names: Survival };
+
+export const STOPS: readonly Stop[] = [
+  'kill',
   { bytes: 'torn', names: 'torn' },
+  { bytes: 'lost', names: 'lost' },
+  { bytes: 'torn', names: 'kept' },
   { bytes: 'lost', names: 'kept' },
   { bytes: 'torn', names: 'lost' },
+  { bytes: 'kept', names: 'torn' },
 ];
 
 export interface CrashCheck extends WorkloadOptions {
-  /** Of the calls to the file system, one in so many is a moment of a crash. */
+  /** Of the calls to the file system, one in so many is a moment of a stop. */
   readonly every: number;
   /** Which of them. */
   readonly offset: number;
-  /** A planted fault. */
-  readonly fault?: CallHook;
+  /** Stops in turns, so many at a moment. */
+  readonly stopsAtOnce?: number;
+  readonly options?: Partial<EngineOptions>;
+  /** A planted fault; told the file system it is planted in. */
+  readonly fault?: (fs: MemoryFileSystem) => CallHook;
+}
+
+export interface CrashReport {
+  /** Calls to the file system in the whole run. */
+  readonly calls: number;
+  readonly moments: number;
 }
 
 interface Moment {
   readonly index: number;
-  readonly acknowledged: Acknowledged;
+  readonly call: string;
+  readonly stop: Stop;
   readonly disk: MemoryFileSystem;
-  readonly survival: string;
+  /** Writes that must be there, and that may be. */
+  readonly least: number;
+  readonly issued: number;
 }
 
-/**
- * @returns how many moments were looked at
- * @throws what was lost or invented, and at which call
- */
-export async function checkCrashes(check: CrashCheck): Promise<number> {
-  const history = new EngineHistory();
+/** @throws what was lost or invented, and at which call */
+export async function checkCrashes(check: CrashCheck): Promise<CrashReport> {
   const fs = new MemoryFileSystem();
+  const options = { ...TINY_OPTIONS, ...check.options };
+  const simulation = new EngineSimulation(options, fs);
+  const history = new EngineHistory(() => simulation.clock.monotonicMs());
+  const fault = check.fault?.(fs);
   const moments: Moment[] = [];
   fs.onCall = (call) => {
     if (call.index % check.every === check.offset % check.every) {
-      // Two ways to lose power a moment, in turns: all five at each would be much the same.
-      for (const turn of [0, 1]) {
-        const way = SURVIVALS[(Math.floor(call.index / check.every) * 2 + turn) % SURVIVALS.length];
-        const disk = fs.crash({ ...way, seed: check.seed + call.index });
-        const survival = `bytes ${way.bytes}, names ${way.names}`;
-        moments.push({ index: call.index, acknowledged: history.acknowledged(), disk, survival });
+      for (let turn = 0; turn < (check.stopsAtOnce ?? 2); turn++) {
+        const stop = STOPS[(Math.floor(call.index / check.every) * 3 + turn) % STOPS.length];
+        moments.push({
+          index: call.index,
+          call: `${call.operation} ${call.path}`,
+          stop,
+          disk: stopped(fs, stop, check.seed + call.index),
+          least: promised(history, stop, options, simulation.clock.monotonicMs()),
+          issued: history.issued,
+        });
       }
     }
-    return check.fault?.(call);
+    return fault?.(call);
   };
-  const simulation = new EngineSimulation(undefined, fs);
   await runWorkload(simulation, history, check);
-  for (const moment of moments) await checkMoment(simulation, history, moment);
-  return moments.length;
+  assert.deepEqual(history.failures, [], 'no call fails');
+  for (const moment of moments) await checkMoment(history, moment, options, check);
+  return { calls: fs.callCount, moments: moments.length };
+}
+
+/** What is found after the machine or the process has stopped. */
+export function stopped(fs: MemoryFileSystem, stop: Stop, seed: number): MemoryFileSystem {
+  return stop === 'kill' ? fs.kill() : fs.crash({ ...stop, seed });
+}
+
+export function stopName(stop: Stop): string {
+  return stop === 'kill' ? 'killed' : `power lost, bytes ${stop.bytes}, names ${stop.names}`;
+}
+
+/** How many of the writes must be there after a stop at this moment. */
+export function promised(
+  history: EngineHistory,
+  stop: Stop,
+  options: Partial<EngineOptions>,
+  nowMs: number,
+): number {
+  const durability: Durability = options.durability ?? DEFAULT_OPTIONS.durability;
+  if (stop === 'kill' || durability === 'sync') return history.acknowledged;
+  if (durability === 'none') return history.durable;
+  const intervalMs = options.syncIntervalMs ?? DEFAULT_OPTIONS.syncIntervalMs;
+  return Math.max(history.durable, history.acknowledgedBy(nowMs - 2 * intervalMs));
+}
+
+/** The second stop is before one of so many calls after the opening. */
+const CALLS_TO_SECOND_STOP = 40;
+
+interface Image {
+  readonly disk: MemoryFileSystem;
+  readonly least: number;
+  readonly issued: number;
 }
 
 async function checkMoment(
-  simulation: EngineSimulation,
   history: EngineHistory,
   moment: Moment,
+  options: Partial<EngineOptions>,
+  check: CrashCheck,
 ): Promise<void> {
+  const random = check.seed * 31 + moment.index;
+  const stop = STOPS[random % STOPS.length];
   try {
-    const restarted = simulation.restartWith(moment.disk);
-    const store = restarted.openStore();
-    await restarted.settle(history.check(store, moment.acknowledged));
-    // It goes on as any other: takes a write, and has it after the next start.
-    const key = Buffer.from('later');
-    const written = record(1, 'later');
-    const { status } = await restarted.settle(writeRecordTo(store, key, written));
-    assert.equal(status, WriteStatus.applied);
-    await restarted.settle(store.close());
-    const again = restarted.openStore();
-    assert.deepEqual(await restarted.settle(readRecord(again, key)), written);
-    await restarted.settle(again.close());
+    const first = new EngineSimulation(options, moment.disk);
+    const fault = check.fault?.(moment.disk);
+    moment.disk.onCall = fault;
+    const store = first.openStore();
+    // It goes on as any other, until it is stopped once more: at once, while it flushes what it found, or later.
+    const stopAt = moment.disk.callCount + (random % CALLS_TO_SECOND_STOP);
+    let second: EngineHistory | undefined;
+    let image: Image | undefined;
+    moment.disk.onCall = (call) => {
+      if (call.index === stopAt) image = takeImage();
+      return fault?.(call);
+    };
+    const takeImage = (): Image => ({
+      disk: stopped(moment.disk, stop, random),
+      least: second === undefined ? -1 : promised(second, stop, options, first.clock.monotonicMs()),
+      issued: second?.issued ?? -1,
+    });
+    const there = await first.settle(history.checkPrefix(store, moment.least, moment.issued));
+    second = history.fork(there, () => first.clock.monotonicMs());
+    await workOn(first, store, second, { seed: random, steps: 1 + (random % 3), life: 1 });
+    assert.deepEqual(second.failures, [], 'no call fails after the stop');
+    const { disk, least, issued } = image ?? takeImage();
+    const left = new EngineSimulation(options, disk);
+    const again = left.openStore();
+    await left.settle(second.checkPrefix(again, Math.max(least, there), Math.max(issued, there)));
+    await left.settle(again.close());
+    assert.equal(left.fs.openDescriptors, 0, 'closed with everything it had opened');
   } catch (error) {
     const { message } = error as Error;
-    throw new Error(`power lost before call ${moment.index}, ${moment.survival}: ${message}`, {
-      cause: error,
-    });
+    const first = `${stopName(moment.stop)} before call ${moment.index}, ${moment.call}`;
+    throw new Error(`${first} (then ${stopName(stop)}): ${message}`, { cause: error });
   }
 }

@@ -1,6 +1,7 @@
 /**
- * What was asked of a store and what it has acknowledged, and whether what it holds now is possible: of every
- * key an acknowledged version or a newer one, nothing that was never written, batches whole.
+ * What was asked of a store, in order, and what it has acknowledged, and whether what it holds now is possible:
+ * of every key an acknowledged version or a newer one, nothing that was never written, batches whole; and, where
+ * no write has failed, exactly the writes up to some moment and none after it.
  */
 import assert from 'node:assert/strict';
 import {
@@ -9,106 +10,157 @@ import {
   recordTimestamp,
   WriteStatus,
 } from '../../native-free-lsm/index.ts';
-import { readRecord } from './engine-calls.ts';
+import { readRecord, readResult } from './engine-calls.ts';
 import { pageEntries } from './page-entries.ts';
 
-interface Attempt {
-  readonly record: Uint8Array;
-  /** -1: no batch. */
-  readonly batch: number;
+interface Write {
+  readonly puts: readonly KeyedRecord[];
+  acknowledged: boolean;
+  /** By the clock of the history. */
+  acknowledgedMs: number;
 }
 
-interface KeyHistory {
-  readonly key: Uint8Array;
-  /** By timestamp, which no two writes of a key share. */
-  readonly attempts: Map<number, Attempt>;
-  /** The newest version the key must have; 0: none. */
-  acknowledged: number;
-}
-
-/** The newest acknowledged timestamp of each key, at one moment. */
-export type Acknowledged = ReadonlyMap<string, number>;
+/** The newest version of each key, 0: none. */
+export type Versions = Map<string, number>;
 
 export class EngineHistory {
-  readonly #keys = new Map<string, KeyHistory>();
-  readonly #batches: (readonly KeyedRecord[])[] = [];
   readonly failures: Error[] = [];
+  /** Reads that got an error: a disk that fails a write is to be read from all the same. */
+  readonly readFailures: Error[] = [];
+  /** So many writes are on the disk for certain, whatever the durability: noted by who had them flushed. */
+  durable = 0;
+  readonly #nowMs: () => number;
+  readonly #writes: Write[] = [];
+  readonly #keys = new Map<string, Uint8Array>();
+  #acknowledged = 0;
+
+  constructor(nowMs: () => number = () => 0) {
+    this.#nowMs = nowMs;
+  }
 
   write(store: RecordStore, key: Uint8Array, record: Uint8Array): Promise<void> {
-    this.#attempt(key, record, -1);
     return this.#call([{ key, record }], (sink) => store.write(key, record, sink, 0));
   }
 
   writeBatch(store: RecordStore, puts: readonly KeyedRecord[]): Promise<void> {
-    const batch = this.#batches.push(puts) - 1;
-    for (const { key, record } of puts) this.#attempt(key, record, batch);
     return this.#call(puts, (sink) => store.writeBatch(puts, sink, 0));
   }
 
-  acknowledged(): Acknowledged {
-    return new Map([...this.#keys].map(([name, { acknowledged }]) => [name, acknowledged]));
+  /** Reads a key and checks that it shows what is acknowledged, or something newer that was written. */
+  async read(store: RecordStore, key: Uint8Array): Promise<void> {
+    const least = this.acknowledgedVersions().get(text(key)) ?? 0;
+    const { record, error } = await readResult(store, key);
+    if (error !== null) this.readFailures.push(error);
+    else this.#checkRecord(text(key), record, least);
   }
 
-  /** @throws AssertionError saying which key shows what it cannot show */
-  async check(store: RecordStore, acknowledged: Acknowledged = this.acknowledged()): Promise<void> {
-    const found = new Map<string, number>();
-    for (const [name, { key, attempts }] of this.#keys) {
-      const record = await readRecord(store, key);
-      const least = acknowledged.get(name) ?? 0;
-      const timestamp = record === null ? 0 : recordTimestamp(record, 0);
-      assert.ok(
-        timestamp >= least,
-        `${text(key)} was acknowledged at ${least}, and is lost: ${timestamp} is there`,
-      );
-      if (record !== null) {
-        const attempt = attempts.get(timestamp);
-        assert.ok(attempt !== undefined, `${text(key)} has a version nobody wrote: ${timestamp}`);
-        assert.ok(
-          Buffer.compare(attempt.record, record) === 0,
-          `${text(key)} has other bytes at ${timestamp}`,
-        );
+  /** Writes handed over so far. */
+  get issued(): number {
+    return this.#writes.length;
+  }
+
+  /** Writes before the first that is not acknowledged. */
+  get acknowledged(): number {
+    while (this.#writes[this.#acknowledged]?.acknowledged) this.#acknowledged++;
+    return this.#acknowledged;
+  }
+
+  /** Writes before the first that was acknowledged after `ms` or not at all. */
+  acknowledgedBy(ms: number): number {
+    let count = this.acknowledged;
+    while (count > 0 && this.#writes[count - 1].acknowledgedMs > ms) count--;
+    return count;
+  }
+
+  /** A history of its own that begins with the first `count` writes: what another life of the store builds on. */
+  fork(count: number, nowMs: () => number = () => 0): EngineHistory {
+    const fork = new EngineHistory(nowMs);
+    for (const { puts } of this.#writes.slice(0, count)) {
+      fork.#remember({ puts, acknowledged: true, acknowledgedMs: Number.NEGATIVE_INFINITY });
+    }
+    fork.durable = count;
+    return fork;
+  }
+
+  /** The newest acknowledged version of each key, at this moment. */
+  acknowledgedVersions(): Versions {
+    return this.#versions(this.#writes.filter((write) => write.acknowledged));
+  }
+
+  /**
+   * @param least of each key the version it must have
+   * @throws AssertionError saying which key shows what it cannot show
+   */
+  async check(store: RecordStore, least: Versions = this.acknowledgedVersions()): Promise<void> {
+    this.#checkKeys(await this.#found(store), least);
+  }
+
+  /**
+   * For a history without failures, whose writes are on the disk in the order of the calls.
+   * @param least so many writes must be there at least
+   * @param issued so many can be there at most
+   * @returns how many are there; what differs in nothing that can be read counts as there
+   * @throws AssertionError saying which key shows what it cannot show
+   */
+  async checkPrefix(store: RecordStore, least: number, issued: number): Promise<number> {
+    const found = await this.#found(store);
+    this.#checkKeys(found, this.#versions(this.#writes.slice(0, least)));
+    const versions = this.#versions(this.#writes.slice(0, least));
+    const differing = new Set([...found.keys()].filter((key) => found.get(key) !== (versions.get(key) ?? 0)));
+    let there = differing.size === 0 ? least : -1;
+    for (let count = least; count < issued; count++) {
+      for (const { key, record } of this.#writes[count].puts) {
+        const name = text(key);
+        const newest = Math.max(versions.get(name) ?? 0, recordTimestamp(record, 0));
+        versions.set(name, newest);
+        if (found.get(name) === newest) differing.delete(name);
+        else differing.add(name);
       }
-      found.set(name, timestamp);
+      if (differing.size === 0) there = count + 1;
     }
-    this.#checkBatches(found);
-    await this.#checkRange(store, found);
+    assert.ok(there >= 0, `a middle is lost: the writes there are not the first of those handed over`);
+    return there;
   }
 
-  #attempt(key: Uint8Array, record: Uint8Array, batch: number): void {
-    const name = text(key);
-    let history = this.#keys.get(name);
-    if (history === undefined) {
-      history = { key, attempts: new Map(), acknowledged: 0 };
-      this.#keys.set(name, history);
+  /** Reads every key, alone and in a scan. */
+  async #found(store: RecordStore): Promise<Versions> {
+    const found: Versions = new Map();
+    for (const [name, key] of this.#keys) {
+      const record = await readRecord(store, key);
+      this.#checkRecord(name, record, 0);
+      found.set(name, record === null ? 0 : recordTimestamp(record, 0));
     }
-    history.attempts.set(recordTimestamp(record, 0), { record, batch });
+    await checkScan(store, found);
+    return found;
   }
 
-  /** Notes the answer in the call of the sink: the earliest moment at which a caller can rely on it. */
-  #call(
-    puts: readonly KeyedRecord[],
-    start: (sink: {
-      onWrite(token: number, status: WriteStatus, t: number, w: number, e: Error | null): void;
-    }) => void,
-  ): Promise<void> {
-    return new Promise((resolve) => {
-      start({
-        onWrite: (_token, status, _timestamp, _writer, error) => {
-          if (status === WriteStatus.failed) this.failures.push(error as Error);
-          else for (const { key, record } of puts) this.#acknowledge(key, record);
-          resolve();
-        },
-      });
-    });
+  #checkRecord(name: string, record: Uint8Array | null, least: number): void {
+    const timestamp = record === null ? 0 : recordTimestamp(record, 0);
+    assert.ok(timestamp >= least, `${name} was acknowledged at ${least}, and is lost: ${timestamp} is there`);
+    if (record === null) return;
+    const written = this.#record(name, timestamp);
+    assert.ok(written !== undefined, `${name} has a version nobody wrote: ${timestamp}`);
+    assert.ok(Buffer.compare(written, record) === 0, `${name} has other bytes at ${timestamp}`);
   }
 
-  #acknowledge(key: Uint8Array, record: Uint8Array): void {
-    const history = this.#keys.get(text(key)) as KeyHistory;
-    history.acknowledged = Math.max(history.acknowledged, recordTimestamp(record, 0));
+  #record(name: string, timestamp: number): Uint8Array | undefined {
+    for (const { puts } of this.#writes) {
+      for (const { key, record } of puts) {
+        if (recordTimestamp(record, 0) === timestamp && text(key) === name) return record;
+      }
+    }
+    return undefined;
   }
 
-  #checkBatches(found: ReadonlyMap<string, number>): void {
-    for (const puts of this.#batches) {
+  #checkKeys(found: Versions, least: Versions): void {
+    for (const [name, timestamp] of found) {
+      const version = least.get(name) ?? 0;
+      assert.ok(
+        timestamp >= version,
+        `${name} was acknowledged at ${version}, and is lost: ${timestamp} is there`,
+      );
+    }
+    for (const { puts } of this.#writes) {
       const isThere = puts.some(({ key, record }) => found.get(text(key)) === recordTimestamp(record, 0));
       if (!isThere) continue;
       for (const { key, record } of puts) {
@@ -121,20 +173,59 @@ export class EngineHistory {
     }
   }
 
-  async #checkRange(store: RecordStore, found: ReadonlyMap<string, number>): Promise<void> {
-    const scanned: [string, number][] = [];
-    let start: Uint8Array = new Uint8Array(0);
-    for (let startExclusive = false; ; startExclusive = true) {
-      const limits = { end: null, maxBytes: 4096, maxEntries: 1000, includeTombstones: true };
-      const page = await store.rangePage({ start, startExclusive, ...limits });
-      for (const [key, stored] of pageEntries(page)) scanned.push([text(key), recordTimestamp(stored, 0)]);
-      if (page.done || page.resumeAfter === null) break;
-      start = page.resumeAfter;
+  #versions(writes: readonly Write[]): Versions {
+    const versions: Versions = new Map();
+    for (const { puts } of writes) {
+      for (const { key, record } of puts) {
+        const name = text(key);
+        versions.set(name, Math.max(versions.get(name) ?? 0, recordTimestamp(record, 0)));
+      }
     }
-    const expected = [...found].filter(([, timestamp]) => timestamp > 0);
-    expected.sort(([a], [b]) => (a < b ? -1 : 1));
-    assert.deepEqual(scanned, expected, 'a scan shows what reads show');
+    return versions;
   }
+
+  /** Notes the answer in the call of the sink: the earliest moment at which a caller can rely on it. */
+  #call(
+    puts: readonly KeyedRecord[],
+    start: (sink: {
+      onWrite(token: number, status: WriteStatus, t: number, w: number, e: Error | null): void;
+    }) => void,
+  ): Promise<void> {
+    const write = { puts, acknowledged: false, acknowledgedMs: Number.POSITIVE_INFINITY };
+    this.#remember(write);
+    return new Promise((resolve) => {
+      start({
+        onWrite: (_token, status, _timestamp, _writer, error) => {
+          if (status === WriteStatus.failed) this.failures.push(error as Error);
+          else {
+            write.acknowledged = true;
+            write.acknowledgedMs = this.#nowMs();
+          }
+          resolve();
+        },
+      });
+    });
+  }
+
+  #remember(write: Write): void {
+    this.#writes.push(write);
+    for (const { key } of write.puts) this.#keys.set(text(key), key);
+  }
+}
+
+async function checkScan(store: RecordStore, found: Versions): Promise<void> {
+  const scanned: [string, number][] = [];
+  let start: Uint8Array = new Uint8Array(0);
+  for (let startExclusive = false; ; startExclusive = true) {
+    const limits = { end: null, maxBytes: 4096, maxEntries: 1000, includeTombstones: true };
+    const page = await store.rangePage({ start, startExclusive, ...limits });
+    for (const [key, stored] of pageEntries(page)) scanned.push([text(key), recordTimestamp(stored, 0)]);
+    if (page.done || page.resumeAfter === null) break;
+    start = page.resumeAfter;
+  }
+  const expected = [...found].filter(([, timestamp]) => timestamp > 0);
+  expected.sort(([a], [b]) => (a < b ? -1 : 1));
+  assert.deepEqual(scanned, expected, 'a scan shows what reads show');
 }
 
 function text(key: Uint8Array): string {

@@ -1,6 +1,6 @@
 /**
  * A seeded run of everything an engine does to its disk: writes of all kinds by several callers at once, older
- * versions that arrive late, flushes, compactions, clean restarts.
+ * versions that arrive late, flushes, compactions, pauses, clean restarts.
  */
 import { LsmError, type RecordStore } from '../../native-free-lsm/index.ts';
 import { seededRandom } from '../../src/clock.ts';
@@ -9,22 +9,38 @@ import type { EngineHistory } from './engine-history.ts';
 import type { EngineSimulation } from './engine-simulation.ts';
 
 const KEYS = 24;
+/** No workload writes so many; a life of a store is told from the next by this many timestamps. */
+const TIMESTAMPS_PER_LIFE = 100_000;
 
 export interface WorkloadOptions {
   readonly seed: number;
   readonly steps: number;
+  /** Which life of the store it is, from 0 on: every version is above all of the lives before, but for late ones. */
+  readonly life?: number;
 }
 
 /** Runs to its end and leaves the store closed. Calls that fail are the history's; opening may throw. */
 export async function runWorkload(
   simulation: EngineSimulation,
   history: EngineHistory,
-  { seed, steps }: WorkloadOptions,
+  options: WorkloadOptions,
 ): Promise<void> {
+  const store = await workOn(simulation, simulation.openStore(), history, options);
+  await attempt(simulation.settle(store.close()), history);
+  history.durable = history.acknowledged;
+}
+
+/** The same on a store that is open. @returns the store, open, which may be another by now */
+export async function workOn(
+  simulation: EngineSimulation,
+  opened: RecordStore,
+  history: EngineHistory,
+  { seed, steps, life = 0 }: WorkloadOptions,
+): Promise<RecordStore> {
   const random = seededRandom(seed);
   const below = (limit: number): number => Math.floor(random() * limit);
-  let timestamp = 100;
-  let store = simulation.openStore();
+  let timestamp = 100 + life * TIMESTAMPS_PER_LIFE;
+  let store = opened;
   const put = () => {
     const size = below(8) === 0 ? below(6000) : below(300);
     const value = below(6) === 0 ? null : Buffer.alloc(size, `${timestamp}.`);
@@ -45,26 +61,33 @@ export async function runWorkload(
       }
     }
     await simulation.settle(Promise.all(calls));
-    const chance = below(40);
-    if (chance === 0) store = await reopened(simulation, store, history);
-    else if (chance < 3) await attempt(simulation.settle(store.flush()), history);
-    else if (chance === 3) await attempt(simulation.settle(store.compact()), history);
+    if (step % 4 === 0) await simulation.settle(history.read(store, Buffer.from(`key${below(KEYS)}`)));
+    const chance = below(44);
+    if (chance === 0) {
+      await lasting(() => store.close(), simulation, history);
+      store = simulation.openStore();
+    } else if (chance < 3) await lasting(() => store.flush(), simulation, history);
+    else if (chance === 3) await lasting(() => store.compact(), simulation, history);
     else if (chance < 8) await attempt(simulation.settle(store.maintenanceIdle()), history);
+    // Long enough for what a durability does by the clock.
+    else if (chance < 12) await simulation.pass(below(300));
   }
-  await attempt(simulation.settle(store.close()), history);
+  return store;
 }
 
-async function reopened(
+/** A call after which everything written before is on the disk. */
+async function lasting(
+  call: () => Promise<void>,
   simulation: EngineSimulation,
-  store: RecordStore,
   history: EngineHistory,
-): Promise<RecordStore> {
-  await attempt(simulation.settle(store.close()), history);
-  return simulation.openStore();
+): Promise<void> {
+  const failuresBefore = history.failures.length;
+  await attempt(simulation.settle(call()), history);
+  if (history.failures.length === failuresBefore) history.durable = history.acknowledged;
 }
 
 /** A failure the engine names is an answer like any other; everything else fails the test. */
-async function attempt(call: Promise<void>, history: EngineHistory): Promise<void> {
+export async function attempt(call: Promise<void>, history: EngineHistory): Promise<void> {
   try {
     await call;
   } catch (error) {

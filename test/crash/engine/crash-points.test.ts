@@ -1,24 +1,34 @@
 /**
- * Power is lost at any call to the file system: everything acknowledged is there after the next start, nothing
- * invented. CRASH_ROUNDS=50 looks at fifty seeds and at every call of each.
+ * The process is killed or the power lost at any call to the file system: everything promised is there after the
+ * next start, nothing invented. `npm run crash:points` looks at every call of many longer runs.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Durability } from '../../../native-free-lsm/index.ts';
 import { checkCrashes } from '../../support/engine-crash.ts';
+import { checkRecovery } from '../../support/engine-recovery.ts';
 
-const rounds = Number(process.env.CRASH_ROUNDS ?? 0);
+for (const durability of ['sync', 'interval', 'none'] satisfies Durability[]) {
+  test(`durability ${durability}: a stop at every call of a short run`, async () => {
+    const check = { seed: 11, steps: 24, every: 1, offset: 0, stopsAtOnce: 1, options: { durability } };
+    const { moments } = await checkCrashes(check);
+    assert.ok(moments > 150, `${moments} moments`);
+  });
 
-test('a crash at any call keeps what was acknowledged and invents nothing', async () => {
-  let moments = 0;
-  if (rounds === 0) {
-    for (const seed of [1, 2, 3])
-      moments += await checkCrashes({ seed, steps: 120, every: 11, offset: seed });
-  }
-  for (let seed = 1; seed <= rounds; seed++) {
-    // Passes over the same run, so that not all of its disks are in memory at once.
-    for (let offset = 0; offset < 11; offset++) {
-      moments += await checkCrashes({ seed: 100 + seed, steps: 120, every: 11, offset });
-    }
-  }
-  assert.ok(moments > 300, `${moments} moments`);
+  test(`durability ${durability}: a stop at some calls of a long run`, async () => {
+    const check = { seed: 102, steps: 100, every: 29, offset: 3, options: { durability } };
+    const { moments } = await checkCrashes(check);
+    assert.ok(moments > 50, `${moments} moments`);
+  });
+}
+
+test('an opening that is stopped or fails at any call, twice in a row', async () => {
+  const { calls, moments } = await checkRecovery({
+    seed: 2,
+    steps: 16,
+    remains: 2,
+    every: 97,
+    firstEvery: 3,
+  });
+  assert.ok(calls > 1000 && moments > 200, `${calls} calls, ${moments} moments`);
 });

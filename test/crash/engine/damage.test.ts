@@ -1,7 +1,7 @@
 /**
  * Every byte of every kind of file changed, every file cut at every length, and things put behind its end: the
  * engine gives the right values or an error that names file and offset, never a wrong value and never a fault of
- * its own; and `verify` finds what the engine finds.
+ * its own; and `verify` finds what the engine finds. DAMAGE=all changes each byte in three ways instead of one.
  */
 import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
@@ -27,6 +27,7 @@ import {
 import { MemoryFolderFiles } from '../../support/memory-folder-files.ts';
 
 const MASKS = [0x01, 0x80, 0xff];
+const ALL_MASKS = process.env.DAMAGE === 'all';
 const DAMAGE_CODES = ['CORRUPTION', 'UNSUPPORTED_FORMAT'];
 const CUT =
   /^(?:cut \d+ bytes that were never acknowledged from log \d+|passed over \d+ bytes at the end of \S+ that never took effect)$/;
@@ -145,13 +146,13 @@ for (const isClosed of [true, false]) {
       assert.ok(tombstonesOf(contents) > 2);
     });
 
-    test('every byte, changed in several ways', async () => {
+    test('every byte, changed', async () => {
       const verdicts = new Verdicts();
       for (const [file, whole] of folder.files) {
         // These are the same, byte for byte, in both folders.
         if (!isClosed && (kindOf(file) === 'table' || kindOf(file) === 'current')) continue;
         for (let at = 0; at < whole.length; at++) {
-          for (const mask of MASKS) {
+          for (const mask of ALL_MASKS ? MASKS : [MASKS[at % MASKS.length]]) {
             const bytes = Uint8Array.from(whole);
             bytes[at] ^= mask;
             verdicts.add(file, await judge(trial(file, bytes, `byte ${at} ^ ${mask}`, at)), at);

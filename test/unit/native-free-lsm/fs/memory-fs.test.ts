@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { readFullySync } from '../../../../native-free-lsm/fs/file-system.ts';
+import { SECTOR_BYTES } from '../../../../native-free-lsm/fs/memory-file.ts';
 import {
   fileSystemError,
   MemoryFileSystem,
@@ -17,7 +19,7 @@ function withFile(bytes: string): { fs: MemoryFileSystem; fd: number } {
   return { fs, fd: fs.openWriteSync('/db/a') };
 }
 
-const text = (fs: MemoryFileSystem, path = '/db/a') => Buffer.from(fs.contents(path)).toString();
+const text = (fs: MemoryFileSystem, path = '/db/a') => Buffer.from(fs.contents(path)).toString('latin1');
 
 fileSystemContract(() => {
   const fs = new MemoryFileSystem();
@@ -68,6 +70,67 @@ test('a torn crash mixes old and new by sectors, the same for the same seed', ()
     seen.add(torn);
   }
   assert.ok(seen.size > 16);
+});
+
+/** What a torn crash may leave, over many seeds. */
+function outcomes(fs: MemoryFileSystem, show: (bytes: string) => string): string[] {
+  const seen = new Set<string>();
+  for (let seed = 0; seed < 400; seed++)
+    seen.add(show(text(fs.crash({ bytes: 'torn', names: 'torn', seed }))));
+  return [...seen].sort();
+}
+
+test('of several writes any part may have reached the disk, the later without the earlier too', () => {
+  const { fs, fd } = withFile('.'.repeat(1024));
+  fs.writeSync(fd, [Buffer.alloc(512, 'a')], 0);
+  fs.writeSync(fd, [Buffer.alloc(512, 'b')], 512);
+  fs.writeSync(fd, [Buffer.alloc(512, 'c')], 0);
+  const firsts = outcomes(fs, (bytes) => bytes[0] + bytes[512]);
+  assert.deepEqual(firsts, ['..', '.b', 'a.', 'ab', 'c.', 'cb']);
+});
+
+test('a file may have grown without its bytes: zeros, noise or what a removed file held are there', () => {
+  const { fs, fd } = withFile('');
+  fs.place('/db/old', Buffer.alloc(2048, 'o'));
+  fs.removeSync('/db/old');
+  fs.writeSync(fd, [Buffer.alloc(1024, 'n')], 0);
+  const kinds = outcomes(fs, (bytes) => {
+    if (bytes.length < 1024) return bytes.length === 0 ? 'none' : 'short';
+    const second = bytes.slice(512);
+    if (/^\0+$/.test(second)) return 'zeros';
+    return /^n+$/.test(second) ? 'written' : /^o+$/.test(second) ? 'residue' : 'noise';
+  });
+  assert.deepEqual(kinds, ['noise', 'none', 'residue', 'short', 'written', 'zeros']);
+});
+
+test('a cut that was not synced may be undone, with what was written after it in place', () => {
+  const { fs, fd } = withFile('o'.repeat(1536));
+  fs.truncateSync(fd, 512);
+  fs.writeSync(fd, [Buffer.alloc(512, 'n')], 512);
+  const left = outcomes(fs, (bytes) => `${bytes.length}${bytes[512] ?? ''}${bytes[1024] ?? ''}`);
+  for (const whole of ['512', '1024n', '1536oo', '1536no'])
+    assert.ok(left.includes(whole), `${whole}: ${left}`);
+});
+
+test('after a kill all is there, and what was not synced may still be lost', () => {
+  const { fs, fd } = withFile('old');
+  fs.writeSync(fd, [Buffer.from('new')], 0);
+  fs.closeSync(fs.createSync('/db/b'));
+  const killed = fs.kill();
+  assert.equal(killed.usedBytes, 3);
+  assert.equal(text(killed), 'new');
+  assert.deepEqual(killed.listSync('/db').sort(), ['a', 'b']);
+  assert.equal(text(killed.crash(LOST)), 'old');
+  assert.deepEqual(killed.crash(LOST).listSync('/db'), ['a']);
+  // A sync of the new process takes the old one's writes along.
+  const own = killed.openWriteSync('/db/a');
+  killed.fdatasyncSync(own);
+  killed.syncDirectorySync('/db');
+  assert.equal(text(killed.crash(LOST)), 'new');
+  assert.deepEqual(killed.crash(LOST).listSync('/db').sort(), ['a', 'b']);
+  killed.writeSync(own, [Buffer.from('x')], 0);
+  assert.equal(text(fs), 'new', 'the one that was killed is as it was');
+  assert.equal(text(fs.crash(LOST)), 'old');
 });
 
 test('after a torn crash a renamed file is at its old name, its new name, or replaced, but never half', () => {
@@ -160,6 +223,8 @@ test('random writes, truncations and syncs against plain buffers', () => {
       const { fs, fd } = withFile('');
       let cached = Buffer.alloc(0);
       let durable = cached;
+      /** The file after each step since the last sync. */
+      let states = [cached];
       const resized = (length: number) => Buffer.concat([cached, Buffer.alloc(length)]).subarray(0, length);
       for (const step of steps) {
         if (step.kind === 'write') {
@@ -172,15 +237,44 @@ test('random writes, truncations and syncs against plain buffers', () => {
         } else {
           fs.fdatasyncSync(fd);
           durable = Buffer.from(cached);
+          states = [];
         }
+        states.push(Buffer.from(cached));
         assert.equal(Buffer.compare(fs.contents('/db/a'), cached), 0);
         assert.equal(fs.usedBytes, cached.length);
         assert.equal(Buffer.compare(fs.crash(LOST).contents('/db/a'), durable), 0);
       }
       const torn = fs.crash({ bytes: 'torn', names: 'kept', seed }).contents('/db/a');
-      for (let i = 0; i < torn.length; i++) {
-        assert.ok(torn[i] === (cached[i] ?? 0) || torn[i] === (durable[i] ?? 0));
+      for (let at = 0; at < torn.length; at += SECTOR_BYTES) {
+        // Behind what was durable anything may stand where nothing was written yet.
+        if (at >= durable.length) continue;
+        const sector = Buffer.from(torn.subarray(at, at + SECTOR_BYTES));
+        const sectorOf = (state: Buffer): Buffer =>
+          Buffer.concat([state.subarray(at, at + sector.length), Buffer.alloc(SECTOR_BYTES)]);
+        assert.ok(
+          states.some((state) => sector.equals(sectorOf(state).subarray(0, sector.length))),
+          `the sector at ${at} was never so`,
+        );
       }
     }),
   );
+});
+
+test('a hook may have a call done in part', () => {
+  const { fs, fd } = withFile('old');
+  const full = fileSystemError('ENOSPC', 'write', '/db/a');
+  fs.onCall = ({ operation, lengthBytes }) => {
+    if (operation === 'write') return { doneBytes: lengthBytes - 4, error: full };
+    return operation === 'read' ? { doneBytes: 2 } : undefined;
+  };
+  assert.throws(
+    () => fs.writeSync(fd, [Buffer.from('12'), Buffer.from('34567')], 1),
+    (error: unknown) => error === full,
+  );
+  assert.equal(text(fs), 'o123');
+  assert.equal(fs.usedBytes, 4);
+  assert.equal(fs.readSync(fd, new Uint8Array(4), 0, 4, 0), 2);
+  const whole = new Uint8Array(4);
+  assert.ok(readFullySync(fs, fd, whole, 0, 4, 0));
+  assert.equal(Buffer.from(whole).toString(), 'o123');
 });

@@ -132,3 +132,19 @@ test('a manifest that could not be synced poisons the engine: it never says more
   }
   await simulation.settle(again.close());
 });
+
+test('a flush that found nothing does not seal what is written later', async () => {
+  const simulation = new EngineSimulation();
+  const store = simulation.openStore();
+  await simulation.settle(store.flush());
+  for (let i = 1; i <= 3; i++) {
+    await simulation.settle(writeRecordTo(store, Buffer.from(`key${i}`), record(i, 'v')));
+  }
+  await simulation.settle(store.maintenanceIdle());
+  assert.deepEqual([store.stats().flushes, store.stats().memtables], [0, 1]);
+  await simulation.settle(store.flush());
+  assert.equal(store.stats().flushes, 1);
+  await simulation.settle(store.flush());
+  assert.equal(store.stats().flushes, 1);
+  await simulation.settle(store.close());
+});

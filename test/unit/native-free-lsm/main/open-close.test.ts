@@ -1,19 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { fileSystemError, MemoryFileSystem } from '../../../../native-free-lsm/fs/memory-fs.ts';
-import { InlineExecutor, LsmError } from '../../../../native-free-lsm/index.ts';
-import type { BackgroundResult } from '../../../../native-free-lsm/roles/messages.ts';
+import {
+  fileSystemError,
+  MemoryFileSystem,
+  SimulatedCrash,
+} from '../../../../native-free-lsm/fs/memory-fs.ts';
+import { LsmError } from '../../../../native-free-lsm/index.ts';
 import { readRecord, record, writeRecordTo } from '../../../support/engine-calls.ts';
-import { EngineSimulation } from '../../../support/engine-simulation.ts';
+import { EngineSimulation, NoBackground } from '../../../support/engine-simulation.ts';
 
 const KEY = Buffer.from('key');
-
-/** Flushes and compactions never come to their end. */
-class NoBackground extends InlineExecutor {
-  override runBackground(): Promise<BackgroundResult> {
-    return new Promise(() => undefined);
-  }
-}
 
 test('any number of starts that a crash follows keeps every write', async () => {
   // Every start leaves one more log behind.
@@ -29,6 +25,25 @@ test('any number of starts that a crash follows keeps every write', async () => 
     }
     simulation = simulation.restartWith(simulation.fs.crash({ bytes: 'lost', names: 'lost' }));
   }
+});
+
+test('an opening that had to flush and was stopped in the middle is no hindrance to the next', async () => {
+  let simulation = new EngineSimulation(undefined, undefined, (context) => new NoBackground(context));
+  for (let start = 1; start <= 14; start++) {
+    const store = simulation.openStore();
+    await simulation.settle(writeRecordTo(store, KEY, record(start, `value${start}`)));
+    simulation = simulation.restartWith(simulation.fs.kill());
+  }
+  simulation.fs.onCall = ({ operation, path }) => {
+    if (operation === 'rename' && path.endsWith('.sst.tmp')) throw new SimulatedCrash();
+    return undefined;
+  };
+  assert.throws(() => simulation.openStore(), { code: 'IO_ERROR' });
+  const left = new EngineSimulation(undefined, simulation.fs.kill());
+  assert.ok(left.fs.listSync('/db').some((name) => name.endsWith('.sst.tmp')));
+  const store = left.openStore();
+  assert.deepEqual(await left.settle(readRecord(store, KEY)), record(14, 'value14'));
+  await left.settle(store.close());
 });
 
 test('options that make no sense are refused, and leave the directory free for another attempt', async () => {

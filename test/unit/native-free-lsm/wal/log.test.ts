@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { crc32 } from 'node:zlib';
 import { LsmError } from '../../../../native-free-lsm/errors.ts';
@@ -8,6 +9,7 @@ import {
   type BatchKind,
   encodeBatchHeader,
   FILE_HEADER_BYTES,
+  logFileName,
 } from '../../../../native-free-lsm/wal/log-format.ts';
 import { LogWriter } from '../../../../native-free-lsm/wal/log-writer.ts';
 import { DIRECTORY, frames, GENERATION, LOG_PATH, put, replay, shown } from './log-support.ts';
@@ -124,6 +126,58 @@ test('a log cut anywhere gives back its whole batches, and is cut behind them fo
   }
 });
 
+test('a log that could neither be created nor removed is created by the next attempt', () => {
+  const fs = new MemoryFileSystem();
+  fs.makeDirectorySync(DIRECTORY);
+  fs.onCall = ({ operation, path, lengthBytes }) => {
+    const error = fileSystemError('EIO', operation, path);
+    if (operation === 'write') return { doneBytes: lengthBytes, error };
+    if (operation === 'remove') throw error;
+    return undefined;
+  };
+  assert.throws(() => LogWriter.create(fs, DIRECTORY, GENERATION), { code: 'IO_ERROR' });
+  assert.ok(fs.existsSync(LOG_PATH));
+  fs.onCall = undefined;
+  const log = LogWriter.create(fs, DIRECTORY, GENERATION);
+  append(log, A);
+  log.close();
+  assert.deepEqual(replay(fs).puts, [shown(A)]);
+});
+
+test('a header of another log is what a removed file has left, if nothing follows it, and damage if something does', () => {
+  const { fs, log } = create();
+  append(log, A);
+  log.close();
+  const other = join(DIRECTORY, logFileName(GENERATION + 1));
+  fs.place(other, fs.contents(LOG_PATH).subarray(0, FILE_HEADER_BYTES));
+  const expected = { batches: 0, lengthBytes: 0, tornBytes: FILE_HEADER_BYTES, clean: false, puts: [] };
+  assert.deepEqual(replay(fs, GENERATION + 1), expected);
+  fs.place(other, fs.contents(LOG_PATH));
+  assert.throws(() => replay(fs, GENERATION + 1), { code: 'CORRUPTION', file: other, offset: 8 });
+});
+
+test('what a replay hands out is durable, whatever the process that wrote it had synced', () => {
+  for (const failing of [false, true]) {
+    const { fs, log } = create();
+    append(log, A);
+    log.sync();
+    append(log, B);
+    append(log, C);
+    if (failing) {
+      fs.onCall = ({ operation, path }) => {
+        if (operation === 'fdatasync') throw fileSystemError('EIO', operation, path);
+        return undefined;
+      };
+      assert.throws(() => log.sync(), { code: 'POISONED' });
+    }
+    const killed = fs.kill();
+    assert.deepEqual(replay(killed.crash({ bytes: 'lost', names: 'lost' })).puts, [shown(A)]);
+    assert.deepEqual(replay(killed).puts, [A, B, C].map(shown));
+    assert.equal(killed.openDescriptors, 0);
+    assert.deepEqual(replay(killed.crash({ bytes: 'lost', names: 'lost' })).puts, [A, B, C].map(shown));
+  }
+});
+
 test('a lost batch is a torn tail if nothing says that it had been synced, and damage if something does', () => {
   for (const synced of [false, true]) {
     const { fs, log } = create();
@@ -207,10 +261,11 @@ test('a log that cannot be created leaves no file', () => {
     assert.deepEqual(fs.listSync(DIRECTORY), []);
     assert.equal(fs.openDescriptors, 0);
   }
-  const { fs } = create();
+  const { fs, log } = create();
+  append(log, A);
   const before = fs.contents(LOG_PATH);
   assert.throws(() => LogWriter.create(fs, DIRECTORY, GENERATION), { code: 'IO_ERROR' });
-  assert.deepEqual(fs.contents(LOG_PATH), before, 'a log that is there is never touched');
+  assert.deepEqual(fs.contents(LOG_PATH), before, 'a log that holds something is never touched');
 });
 
 test('a failed sync poisons, whatever comes after', () => {

@@ -1,0 +1,67 @@
+/** What a `MemoryFileSystem` tells of each call, and how a test may answer. */
+export type FileSystemOperation =
+  | 'openRead'
+  | 'create'
+  | 'openWrite'
+  | 'read'
+  | 'write'
+  | 'fdatasync'
+  | 'truncate'
+  | 'size'
+  | 'exists'
+  | 'list'
+  | 'makeDirectory'
+  | 'rename'
+  | 'remove'
+  | 'syncDirectory'
+  | 'lock';
+
+export interface FileSystemCall {
+  /** Counts calls from 0 over the life of the file system. */
+  readonly index: number;
+  readonly operation: FileSystemOperation;
+  /** The path given, or that of the descriptor; of a rename the old one. */
+  readonly path: string;
+  /** Bytes to read or write; 0 of any other call. */
+  readonly lengthBytes: number;
+}
+
+/** A read that gives fewer bytes than were asked for; a write of which so many get there before it fails. */
+export interface PartialCall {
+  readonly doneBytes: number;
+  /** Why a write failed; a short read is none. */
+  readonly error?: Error;
+}
+
+/**
+ * Asked before every call but a close. It may throw, which fails the call (see `fileSystemError`; a
+ * `SimulatedCrash` fails every later call as well), answer `skip`, which makes a call without a result do
+ * nothing and report success, or have a read or write done in part.
+ */
+export type CallHook = (call: FileSystemCall) => 'skip' | PartialCall | undefined;
+
+/** Thrown by a hook: the machine stopped here, and every later call on this file system throws it again. */
+export class SimulatedCrash extends Error {
+  readonly code = 'CRASHED';
+  constructor() {
+    super('CRASHED: the simulated machine has stopped');
+  }
+}
+
+const ERROR_TEXTS: Readonly<Record<string, string>> = {
+  EACCES: 'permission denied',
+  EBADF: 'bad file descriptor',
+  EEXIST: 'file already exists',
+  EINVAL: 'invalid argument',
+  EIO: 'i/o error',
+  EISDIR: 'illegal operation on a directory',
+  ENOENT: 'no such file or directory',
+  ENOSPC: 'no space left on device',
+  ENOTDIR: 'not a directory',
+};
+
+/** An error as `node:fs` gives it. */
+export function fileSystemError(code: string, operation: string, path: string): Error & { code: string } {
+  const text = ERROR_TEXTS[code] ?? 'failed';
+  return Object.assign(new Error(`${code}: ${text}, ${operation} '${path}'`), { code });
+}

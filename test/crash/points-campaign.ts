@@ -1,0 +1,104 @@
+/**
+ * `npm run crash:points -- --rounds 20 [--seed N]`: a round is one seed. It stops the engine at every call to the
+ * file system of a run for each durability, fails every call with each error, alone and several in a row, and stops
+ * and fails every call of openings. A round that finds something says with which `--seed` it is repeated.
+ */
+import { parseArgs } from 'node:util';
+import type { Durability, EngineOptions } from '../../native-free-lsm/index.ts';
+import { seededRandom } from '../../src/clock.ts';
+import { CampaignProgress } from '../support/campaign-progress.ts';
+import { checkCrashes } from '../support/engine-crash.ts';
+import { checkFailure } from '../support/engine-failures.ts';
+import { checkRecovery } from '../support/engine-recovery.ts';
+
+const STEPS = 60;
+/** Passes over the same run, so that not all of its disks are in memory at once. */
+const PASSES = 7;
+const DURABILITIES = ['sync', 'interval', 'none'] satisfies Durability[];
+const FAILURES = [
+  { code: 'EIO', burst: 1 },
+  { code: 'ENOSPC', burst: 1 },
+  { code: 'EIO', burst: 2 },
+  { code: 'EIO', burst: 5 },
+  { code: 'ENOSPC', burst: 4 },
+] as const;
+
+const { values } = parseArgs({
+  options: { rounds: { type: 'string', default: '20' }, seed: { type: 'string' } },
+});
+const rounds = Number(values.rounds);
+const firstSeed = Number(values.seed ?? Math.floor(performance.timeOrigin) % 1_000_000);
+console.log(`seed ${firstSeed}, ${rounds} rounds`);
+let moments = 0;
+for (let seed = firstSeed; seed < firstSeed + rounds; seed++) {
+  try {
+    await round(seed);
+  } catch (error) {
+    console.error(`\nfound with --rounds 1 --seed ${seed}`);
+    throw error;
+  }
+}
+console.log(`${rounds} rounds, ${moments} stops and failures, nothing found`);
+
+async function round(seed: number): Promise<void> {
+  const parts: { readonly name: string; readonly run: () => Promise<number> }[] = [];
+  const shape = optionsOf(seed);
+  for (const durability of DURABILITIES) {
+    const options = { ...shape, durability };
+    for (let offset = 0; offset < PASSES; offset++) {
+      const check = { seed, steps: STEPS, every: PASSES, offset, stopsAtOnce: 3, options };
+      parts.push({
+        name: `stops, ${durability}`,
+        run: async () => (await checkCrashes(check)).moments,
+      });
+    }
+    parts.push({
+      name: `openings, ${durability}`,
+      run: async () => (await checkRecovery({ seed, steps: STEPS, remains: 3, every: 11, options })).moments,
+    });
+  }
+  for (const failure of FAILURES) {
+    for (let offset = 0; offset < PASSES; offset++)
+      parts.push({
+        name: `${failure.code}, in a row: ${failure.burst}`,
+        run: () => failures(seed, failure, offset, shape),
+      });
+  }
+  using progress = new CampaignProgress(parts.length);
+  for (const { name, run } of parts) {
+    moments += await run();
+    progress.step(`seed ${seed}, ${name}; ${moments} stops and failures so far`);
+  }
+}
+
+async function failures(
+  seed: number,
+  failure: (typeof FAILURES)[number],
+  offset: number,
+  options: Partial<EngineOptions>,
+): Promise<number> {
+  const check = { seed, steps: STEPS / 2, options, ...failure };
+  const { length } = await checkFailure({ ...check, failAt: -1 });
+  let looked = 0;
+  for (let failAt = offset; failAt < length; failAt += PASSES, looked++)
+    await checkFailure({ ...check, failAt });
+  return looked;
+}
+
+/** Every round another shape of tree. */
+function optionsOf(seed: number): Partial<EngineOptions> {
+  const random = seededRandom(seed);
+  const oneOf = <T>(...all: readonly T[]): T => all[Math.floor(random() * all.length)];
+  return {
+    memtableBytes: oneOf(64 << 10, 80 << 10, 160 << 10),
+    maxSealedMemtables: oneOf(1, 2, 3),
+    targetFileBytes: oneOf(4 << 10, 8 << 10, 32 << 10),
+    l0CompactionTables: oneOf(1, 2, 4),
+    baseLevelBytes: oneOf(4 << 10, 16 << 10),
+    levelMultiplier: oneOf(2, 4),
+    maxBackgroundJobs: oneOf(1, 2, 3),
+    bottomCompression: oneOf('none', 'zstd'),
+    syncIntervalMs: oneOf(5, 50, 100),
+    blockCacheBytes: oneOf(0, 64 << 10),
+  };
+}

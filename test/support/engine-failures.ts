@@ -1,0 +1,146 @@
+/**
+ * A call to the file system fails, or a few in a row do, in the middle of a run; of a write any part has got there
+ * before. Whoever asked gets an error with a name or success, reads go on, writes go on afterwards unless a sync has
+ * failed, and nothing acknowledged is lost, now, after a restart or after a power loss.
+ */
+import assert from 'node:assert/strict';
+import { type CallHook, fileSystemError, MemoryFileSystem } from '../../native-free-lsm/fs/memory-fs.ts';
+import { type EngineOptions, LsmError, type RecordStore, WriteStatus } from '../../native-free-lsm/index.ts';
+import { seededRandom } from '../../src/clock.ts';
+import { record, writeRecordTo } from './engine-calls.ts';
+import { EngineHistory, type Versions } from './engine-history.ts';
+import { EngineSimulation, TINY_OPTIONS } from './engine-simulation.ts';
+import { attempt, workOn } from './engine-workload.ts';
+
+/** Unless the check says when. */
+const CALLS_TO_STOP = 8;
+const TABLE_OR_LOG = /\.(?:sst|log)$/;
+/** Longer than any work that failed waits for its next attempt. */
+const RETRY_MS = 20_000;
+
+export interface FailureCheck {
+  readonly seed: number;
+  readonly steps: number;
+  /** -1: none fails. */
+  readonly failAt: number;
+  readonly code: 'EIO' | 'ENOSPC';
+  /** So many calls in a row fail. */
+  readonly burst?: number;
+  readonly options?: Partial<EngineOptions>;
+  /** So many calls after the failure, while the engine clears up, its process is killed too, or the power is lost. */
+  readonly stopAfter?: number;
+  /** A write that fails has got to its end all the same, and the stop is a kill. Else both are left to chance. */
+  readonly wholeWrites?: boolean;
+  /** A planted fault, on top. */
+  readonly fault?: CallHook;
+}
+
+/**
+ * @returns the calls of the run, as `operation path`
+ * @throws what went wrong, and which call had failed
+ */
+export async function checkFailure(check: FailureCheck): Promise<string[]> {
+  const { seed, steps, failAt, code, burst = 1 } = check;
+  const random = seededRandom(seed * 1000 + failAt * 10 + (check.stopAfter ?? 0));
+  const fs = new MemoryFileSystem();
+  const calls: string[] = [];
+  const failed: string[] = [];
+  const { stopAfter = failAt % CALLS_TO_STOP } = check;
+  const stopAt = failAt < 0 ? -1 : failAt + burst + stopAfter;
+  let image: { readonly disk: MemoryFileSystem; readonly least: Versions } | undefined;
+  fs.onCall = (call) => {
+    const { index, operation, path, lengthBytes } = call;
+    calls.push(`${operation} ${path}`);
+    if (index === stopAt) {
+      const isKill = check.wholeWrites ?? random() < 0.5;
+      const disk = isKill ? fs.kill() : fs.crash({ bytes: 'torn', names: 'torn', seed });
+      image = { disk, least: history.acknowledgedVersions() };
+    }
+    if (failAt < 0 || index < failAt || index >= failAt + burst) return check.fault?.(call);
+    failed.push(`${operation} ${path}`);
+    const error = fileSystemError(code, operation, path);
+    if (operation !== 'write') throw error;
+    const isWhole = check.wholeWrites ?? random() < 0.5;
+    return { doneBytes: isWhole ? lengthBytes : Math.floor(random() * lengthBytes), error };
+  };
+  const simulation = new EngineSimulation({ ...TINY_OPTIONS, ...check.options }, fs);
+  const history = new EngineHistory(() => simulation.clock.monotonicMs());
+  try {
+    const store = await opened(async () =>
+      workOn(simulation, simulation.openStore(), history, { seed, steps }),
+    );
+    if (store === undefined)
+      assert.equal(fs.openDescriptors, 0, 'an opening that failed leaves nothing open');
+    else {
+      checkFailures(history, code, failed);
+      if (fs.callCount > failAt + burst) await goOn(simulation, store, history);
+      await attempt(simulation.settle(store.close()), history);
+    }
+    fs.onCall = check.fault;
+    checkFailures(history, code, failed);
+    assert.ok(history.readFailures.length <= failed.length, 'a read failed though its calls did not');
+    const lost = new EngineSimulation(simulation.options, fs.crash({ bytes: 'lost', names: 'lost' }));
+    await lost.settle(history.check(lost.openStore()));
+    if (image !== undefined) {
+      const stopped = new EngineSimulation(simulation.options, image.disk);
+      await stopped.settle(history.check(stopped.openStore(), image.least));
+    }
+    await checkRestart(simulation, history);
+    return calls;
+  } catch (error) {
+    const { message } = error as Error;
+    throw new Error(`seed ${seed}, ${code} at call ${failAt} (${failed.join(', ')}): ${message}`, {
+      cause: error,
+    });
+  }
+}
+
+/** Only an opening may throw, and says what is wrong; another attempt finds the disk as it was. */
+async function opened(run: () => Promise<RecordStore>): Promise<RecordStore | undefined> {
+  try {
+    return await run();
+  } catch (error) {
+    assert.ok(error instanceof LsmError, `not an error of the engine: ${(error as Error).message}`);
+    assert.match(error.code, /^(?:NO_SPACE|IO_ERROR|POISONED)$/, error.message);
+    return undefined;
+  }
+}
+
+function checkFailures(history: EngineHistory, code: string, failed: readonly string[]): void {
+  for (const error of [...history.failures, ...history.readFailures]) {
+    assert.match((error as LsmError).code, /^(?:NO_SPACE|IO_ERROR|POISONED)$/, error.message);
+  }
+  const mayPoison = failed.some((call) => /^(?:fdatasync|truncate) /.test(call));
+  if (code === 'ENOSPC' && !mayPoison) assert.ok(!isPoisoned(history), 'a full disk is no poison');
+}
+
+function isPoisoned(history: EngineHistory): boolean {
+  return history.failures.some((error) => (error as LsmError).code === 'POISONED');
+}
+
+/** The disk is well again: the same store takes writes and brings them to tables, or was poisoned and can be read. */
+async function goOn(simulation: EngineSimulation, store: RecordStore, history: EngineHistory): Promise<void> {
+  await simulation.pass(RETRY_MS);
+  await simulation.settle(history.check(store));
+  if (isPoisoned(history)) return;
+  const before = history.failures.length;
+  const key = Buffer.from('after');
+  await simulation.settle(history.write(store, key, record(1, 'the failure')));
+  // A sync nobody waited for may have failed meanwhile.
+  if (isPoisoned(history)) return;
+  assert.equal(history.failures.length, before, `writes go on: ${history.failures.at(-1)?.message}`);
+  await simulation.settle(store.flush());
+}
+
+async function checkRestart(simulation: EngineSimulation, history: EngineHistory): Promise<void> {
+  const store = simulation.openStore();
+  await simulation.settle(history.check(store));
+  const { status } = await simulation.settle(writeRecordTo(store, Buffer.from('later'), record(1, 'later')));
+  assert.equal(status, WriteStatus.applied);
+  await simulation.settle(store.compact());
+  await simulation.settle(store.close());
+  assert.equal(simulation.fs.openDescriptors, 0, 'closed with everything it had opened');
+  const tables = store.stats().tablesByLevel.reduce((sum, count) => sum + count, 0);
+  const files = simulation.fs.listSync('/db').filter((name) => TABLE_OR_LOG.test(name));
+  assert.equal(files.length, tables + 1, `every table of the version and one log, no orphans: ${files}`);
+}

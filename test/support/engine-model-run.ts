@@ -1,0 +1,339 @@
+/** Carries out the operations of a model test on an engine and on the model, and compares what the two answer. */
+import assert from 'node:assert/strict';
+import { type Engine, type EngineOptions, encodeRecord, type Snapshot } from '../../native-free-lsm/index.ts';
+import { VersionSource } from '../../native-free-lsm/version-source.ts';
+import { readRecord } from './engine-calls.ts';
+import { stopped } from './engine-crash.ts';
+import { EngineModel, type Entries, type Version, visibleRange, visibleValue } from './engine-model.ts';
+import { type Bound, KEYS, type Operation } from './engine-model-operations.ts';
+import { EngineSimulation } from './engine-simulation.ts';
+import { pageEntries } from './page-entries.ts';
+
+const DAY_MS = 86_400_000;
+const AGE_TICKS = 137;
+/** Of the versions that a run gives itself; the engine's own are of writer 0. */
+const WRITER = 9;
+const MAX_SNAPSHOTS = 3;
+
+interface Taken {
+  readonly snapshot: Snapshot;
+  readonly entries: Entries;
+}
+
+export class ModelRun {
+  readonly #options: Partial<EngineOptions>;
+  readonly #model: EngineModel;
+  #simulation: EngineSimulation;
+  #engine!: Engine;
+  /** Gives what the engine gives: both are asked in the same order at the same times. */
+  #versions!: VersionSource;
+  #snapshots: Taken[] = [];
+
+  private constructor(options: Partial<EngineOptions>) {
+    this.#options = options;
+    this.#simulation = new EngineSimulation(options);
+    this.#model = new EngineModel(options.dropTombstonesBelow ?? 0);
+  }
+
+  /** @throws AssertionError where engine and model differ */
+  static async check(options: Partial<EngineOptions>, operations: readonly Operation[]): Promise<void> {
+    const run = new ModelRun(options);
+    await run.#open();
+    for (const operation of operations) await run.#do(operation);
+    await run.#checkAll();
+    await run.#settle(run.#engine.close());
+    assert.equal(run.#simulation.fs.openDescriptors, 0);
+    await run.#open();
+    await run.#checkAll();
+    await run.#settle(run.#engine.close());
+  }
+
+  async #do(operation: Operation): Promise<void> {
+    const engine = this.#engine;
+    switch (operation.type) {
+      case 'put':
+        return this.#put(operation.key, bytesOf(operation));
+      case 'delete':
+        this.#model.write([[name(operation.key), this.#next(null)]]);
+        return this.#settle(engine.delete(keyOf(operation.key)));
+      case 'batch':
+        return this.#batch(operation.items);
+      case 'burst':
+        return this.#burst(operation);
+      case 'versions':
+        return this.#writeVersions(operation.items);
+      case 'get':
+        return this.#checkKey(operation.key);
+      case 'getMany': {
+        const found = await this.#settle(engine.getMany(operation.keys.map(keyOf)));
+        const expected = operation.keys.map((key) => this.#visible(key));
+        return assert.deepEqual(found.map(text), expected);
+      }
+      case 'range':
+        return this.#checkRange(operation, this.#model.entries);
+      case 'pages':
+        return this.#checkPages(operation);
+      case 'snapshot':
+        this.#snapshots.push({ snapshot: engine.snapshot(), entries: new Map(this.#model.entries) });
+        if (this.#snapshots.length > MAX_SNAPSHOTS) this.#snapshots.shift()?.snapshot.release();
+        return;
+      case 'readSnapshot':
+        return this.#readSnapshot(operation);
+      case 'releaseSnapshot':
+        return this.#snapshots.splice(operation.which, 1)[0]?.snapshot.release();
+      case 'flush':
+      case 'compact':
+        await this.#settle(operation.type === 'flush' ? engine.flush() : engine.compact());
+        return this.#model.noteDurable();
+      case 'idle':
+        return this.#settle(engine.store.maintenanceIdle());
+      case 'pass':
+        return this.#simulation.pass(operation.days * DAY_MS);
+      case 'reopen':
+        await this.#settle(engine.close());
+        this.#model.noteDurable();
+        return this.#open();
+      case 'crash':
+        return this.#crash(operation);
+    }
+  }
+
+  async #open(): Promise<void> {
+    this.#snapshots = [];
+    this.#engine = await this.#simulation.openEngine();
+    this.#versions = new VersionSource(this.#engine.store.newestTimestamp, this.#simulation.clock);
+  }
+
+  #put(key: number, value: Uint8Array): Promise<void> {
+    this.#model.write([[name(key), this.#next(text(value) as string)]]);
+    return this.#settle(this.#engine.put(keyOf(key), value));
+  }
+
+  async #batch(items: readonly { key: number; size: number; fill: number }[]): Promise<void> {
+    const operations = items.map((item) =>
+      item.size < 0
+        ? { type: 'delete' as const, key: keyOf(item.key) }
+        : { type: 'put' as const, key: keyOf(item.key), value: bytesOf(item) },
+    );
+    this.#model.write(
+      items.map((item) => [name(item.key), this.#next(item.size < 0 ? null : latin1(bytesOf(item)))]),
+    );
+    await this.#settle(this.#engine.write(operations));
+  }
+
+  /** Many at once, so that memtables fill up and levels grow. */
+  async #burst({ count, first, size }: { count: number; first: number; size: number }): Promise<void> {
+    const calls: Promise<void>[] = [];
+    for (let i = 0; i < count; i++) {
+      const key = (first + i * 7) % KEYS;
+      const bytes = Buffer.alloc(size, `${first}.${i}.`);
+      this.#model.write([[name(key), this.#next(latin1(bytes))]]);
+      calls.push(this.#engine.put(keyOf(key), bytes));
+    }
+    await this.#settle(Promise.all(calls));
+  }
+
+  /** Late versions of what may have been forgotten are left out: nothing older may come, as the option says. */
+  async #writeVersions(
+    items: readonly { key: number; size: number; fill: number; age: number; days: number }[],
+  ): Promise<void> {
+    const newest = this.#model.newestTimestamp + 1000;
+    const nowMs = this.#simulation.clock.nowMs();
+    const puts: { key: Buffer; record: Uint8Array }[] = [];
+    const versions: [string, Version][] = [];
+    for (const [i, item] of items.entries()) {
+      if (items.slice(0, i).some(({ key }) => key === item.key)) continue;
+      const timestamp = Math.max(1, newest - item.age * AGE_TICKS - i);
+      if (
+        timestamp <= newest - 1000 &&
+        (this.#model.mayForget(name(item.key), nowMs) || item.days > 0 || this.#expires(item.key))
+      )
+        continue;
+      const tombstone = item.size < 0;
+      // In the middle of a day: no operation takes so long that it matters when in it this is asked.
+      const expiryMs = item.days === 0 || tombstone ? 0 : startOfDay(nowMs) + (item.days + 0.5) * DAY_MS;
+      const value = tombstone ? new Uint8Array(0) : bytesOf(item);
+      const fields = { timestamp, writer: WRITER, tombstone, from: 0, expiryMs };
+      puts.push({ key: keyOf(item.key), record: encodeRecord(fields, value) });
+      versions.push([
+        name(item.key),
+        { timestamp, writer: WRITER, value: tombstone ? null : latin1(value), expiryMs },
+      ]);
+    }
+    if (puts.length === 0) return;
+    const applied = this.#model.write(versions) > 0;
+    const status = await this.#settle(
+      new Promise<number>((resolve, reject) => {
+        const onWrite = (
+          _token: number,
+          code: number,
+          _time: number,
+          _writer: number,
+          error: Error | null,
+        ) => (error === null ? resolve(code) : reject(error));
+        this.#engine.store.writeBatch(puts, { onWrite }, 0);
+      }),
+    );
+    assert.equal(status, applied ? 0 : 1, 'applied or stale');
+  }
+
+  async #checkKey(key: number): Promise<void> {
+    const found = await this.#settle(this.#engine.get(keyOf(key)));
+    assert.equal(text(found), this.#visible(key), `the value of ${name(key)}`);
+    const record = await this.#settle(readRecord(this.#engine.store, keyOf(key)));
+    this.#model.checkRecord(name(key), record, this.#simulation.clock.nowMs());
+  }
+
+  async #checkAll(): Promise<void> {
+    for (let key = 0; key < KEYS; key++) await this.#checkKey(key);
+    await this.#checkRange({ start: { key: 0, place: 'first' }, end: null, most: 1000 }, this.#model.entries);
+  }
+
+  async #checkRange(
+    { start, end, most }: { start: Bound; end: Bound | null; most: number },
+    entries: Entries,
+    snapshot?: Snapshot,
+  ): Promise<void> {
+    const from = boundOf(start);
+    const to = end === null ? null : boundOf(end);
+    const found: [string, string][] = [];
+    const read = async (): Promise<void> => {
+      const options = {
+        start: from,
+        ...(to !== null && { end: to }),
+        ...(snapshot !== undefined && { snapshot }),
+      };
+      for await (const { key, value } of this.#engine.range(options)) {
+        found.push([latin1(key), latin1(value)]);
+        if (found.length === most) break;
+      }
+    };
+    await this.#settle(read());
+    const nowMs = this.#simulation.clock.nowMs();
+    const expected = visibleRange(entries, latin1(from), to === null ? null : latin1(to), nowMs);
+    assert.deepEqual(found, expected.slice(0, most), 'a range');
+  }
+
+  async #checkPages(request: Operation & { type: 'pages' }): Promise<void> {
+    const { maxBytes, maxEntries, includeTombstones } = request;
+    const from = boundOf(request.start);
+    const end = request.end === null ? null : boundOf(request.end);
+    const found: string[] = [];
+    let { startExclusive } = request;
+    for (let start: Uint8Array = from; ; startExclusive = true) {
+      const limits = { maxBytes, maxEntries, includeTombstones };
+      const page = await this.#settle(
+        this.#engine.store.rangePage({ start, startExclusive, end, ...limits }),
+      );
+      const entries = pageEntries(page);
+      assert.equal(entries.length, page.entries);
+      assert.ok(entries.length <= maxEntries, 'no more entries than were asked for');
+      for (const [key, record] of entries) {
+        found.push(latin1(key));
+        this.#model.checkRecord(latin1(key), record, this.#simulation.clock.nowMs());
+      }
+      if (page.done || page.resumeAfter === null) break;
+      start = page.resumeAfter;
+    }
+    const nowMs = this.#simulation.clock.nowMs();
+    const first = latin1(from);
+    const asked = [...this.#model.entries.keys()]
+      .filter((key) => key >= first && (!request.startExclusive || key !== first))
+      .filter((key) => end === null || key < latin1(end))
+      .sort();
+    const mustBe = asked.filter((key) =>
+      includeTombstones ? !this.#model.mayForget(key, nowMs) : this.#visibleName(key) !== undefined,
+    );
+    assert.deepEqual(
+      found,
+      asked.filter((key) => found.includes(key)),
+      'pages in order, each key once',
+    );
+    assert.deepEqual(
+      mustBe.filter((key) => !found.includes(key)),
+      [],
+      'no key is left out',
+    );
+  }
+
+  async #readSnapshot({ which, key, whole }: { which: number; key: number; whole: boolean }): Promise<void> {
+    const taken = this.#snapshots[which];
+    if (taken === undefined) return;
+    try {
+      const found = await this.#settle(this.#engine.get(keyOf(key), taken.snapshot));
+      const nowMs = this.#simulation.clock.nowMs();
+      assert.equal(text(found), visibleValue(taken.entries, name(key), nowMs), 'in a snapshot');
+      if (!whole) return;
+      const start = { key, place: 'at' } as const;
+      await this.#checkRange({ start, end: null, most: 1000 }, taken.entries, taken.snapshot);
+    } catch (error) {
+      // Its memory was needed for writing.
+      if ((error as { code?: string }).code !== 'SNAPSHOT_EXPIRED') throw error;
+      this.#snapshots.splice(which, 1);
+    }
+  }
+
+  async #crash({ stop, seed }: Operation & { type: 'crash' }): Promise<void> {
+    const next = new EngineSimulation(this.#options, stopped(this.#simulation.fs, stop, seed));
+    next.clock.setWallMs(this.#simulation.clock.nowMs());
+    this.#simulation = next;
+    await this.#open();
+    const found = new Map<string, Uint8Array | null>();
+    for (let key = 0; key < KEYS; key++)
+      found.set(name(key), await this.#settle(readRecord(this.#engine.store, keyOf(key))));
+    const all = stop === 'kill' || this.#options.durability === 'sync';
+    this.#model.afterStop(found, all, this.#simulation.clock.nowMs());
+  }
+
+  #next(value: string | null): Version {
+    return { timestamp: this.#versions.next(), writer: 0, value, expiryMs: 0 };
+  }
+
+  #expires(key: number): boolean {
+    return (this.#model.entries.get(name(key))?.expiryMs ?? 0) > 0;
+  }
+
+  #visible(key: number): string | undefined {
+    return this.#visibleName(name(key));
+  }
+
+  #visibleName(key: string): string | undefined {
+    return visibleValue(this.#model.entries, key, this.#simulation.clock.nowMs());
+  }
+
+  #settle<T>(promise: Promise<T>): Promise<T> {
+    return this.#simulation.settle(promise);
+  }
+}
+
+/** Of many lengths, some a beginning of others. */
+function keyOf(index: number): Buffer {
+  return Buffer.from(`${'k'.repeat(1 + (index % 3))}${index}`);
+}
+
+function name(index: number): string {
+  return keyOf(index).toString('latin1');
+}
+
+function boundOf({ key, place }: Bound): Buffer {
+  const at = keyOf(key);
+  if (place === 'first') return Buffer.alloc(0);
+  if (place === 'piece') return at.subarray(0, 1 + (key % at.length));
+  return place === 'behind' ? Buffer.concat([at, Buffer.of(0)]) : at;
+}
+
+function bytesOf({ size, fill }: { size: number; fill: number }): Buffer {
+  return Buffer.alloc(size, fill);
+}
+
+function startOfDay(ms: number): number {
+  return ms - (ms % DAY_MS);
+}
+
+function text(bytes: Uint8Array | undefined): string | undefined {
+  return bytes === undefined ? undefined : latin1(bytes);
+}
+
+function latin1(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('latin1');
+}

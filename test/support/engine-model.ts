@@ -1,0 +1,147 @@
+/**
+ * What a run of the model test knows: of each key the newest version, as a sorted map would keep it, and the order
+ * in which writes were made, of which a power loss may take an end.
+ */
+import assert from 'node:assert/strict';
+import {
+  isTombstone,
+  recordExpiryMs,
+  recordTimestamp,
+  recordValueStart,
+  recordWriter,
+} from '../../native-free-lsm/index.ts';
+
+export interface Version {
+  readonly timestamp: number;
+  readonly writer: number;
+  /** As latin1; null: a deletion. */
+  readonly value: string | null;
+  /** 0: never. */
+  readonly expiryMs: number;
+}
+
+/** By key as latin1. */
+export type Entries = ReadonlyMap<string, Version>;
+
+/** What one write has changed; several keys of a batch at once. */
+type Undo = readonly (readonly [key: string, before: Version | undefined])[];
+
+export class EngineModel {
+  /** Deletions older than this may be forgotten. */
+  readonly #forgetBelow: number;
+  readonly #entries = new Map<string, Version>();
+  readonly #undo: Undo[] = [];
+  #durable = 0;
+  newestTimestamp = 0;
+
+  constructor(forgetBelow: number) {
+    this.#forgetBelow = forgetBelow;
+  }
+
+  get entries(): Entries {
+    return this.#entries;
+  }
+
+  /** @returns how many of the versions are newer than what their keys had */
+  write(versions: readonly (readonly [key: string, version: Version])[]): number {
+    const undo: [string, Version | undefined][] = [];
+    for (const [key, version] of versions) {
+      this.newestTimestamp = Math.max(this.newestTimestamp, version.timestamp);
+      const before = this.#entries.get(key);
+      if (before !== undefined && compare(before, version) >= 0) continue;
+      undo.push([key, before]);
+      this.#entries.set(key, version);
+    }
+    this.#undo.push(undo);
+    return undo.length;
+  }
+
+  /** All that was written so far no power loss may take. */
+  noteDurable(): void {
+    this.#durable = this.#undo.length;
+  }
+
+  /** Whether nothing of the key need be left though it was written: a late older version would come back. */
+  mayForget(key: string, nowMs: number): boolean {
+    const version = this.#entries.get(key);
+    return version !== undefined && version.timestamp < this.#forgetBelow && !isVisible(version, nowMs);
+  }
+
+  /** @throws AssertionError when the record is not what the key must have */
+  checkRecord(key: string, record: Uint8Array | null, nowMs: number): void {
+    const fault = this.#fault(key, record, nowMs);
+    if (fault !== undefined) assert.fail(fault);
+  }
+
+  /**
+   * Takes back the last writes until what is left is what was found.
+   * @param found the record of every key there may be
+   * @param all whether nothing may be missing
+   * @throws AssertionError when that is not a beginning of the writes
+   */
+  afterStop(found: ReadonlyMap<string, Uint8Array | null>, all: boolean, nowMs: number): void {
+    const least = all ? this.#undo.length : this.#durable;
+    const faultOf = (): string | undefined => {
+      for (const [key, record] of found) {
+        const fault = this.#fault(key, record, nowMs);
+        if (fault !== undefined) return fault;
+      }
+      return undefined;
+    };
+    const first = faultOf();
+    for (let fault = first; fault !== undefined; fault = faultOf()) {
+      assert.ok(
+        this.#undo.length > least,
+        `after the stop the end may be missing, but nothing else: ${first}`,
+      );
+      for (const [key, before] of (this.#undo.pop() as Undo).toReversed()) {
+        if (before === undefined) this.#entries.delete(key);
+        else this.#entries.set(key, before);
+      }
+    }
+    this.noteDurable();
+  }
+
+  #fault(key: string, record: Uint8Array | null, nowMs: number): string | undefined {
+    const version = this.#entries.get(key);
+    if (record === null) {
+      return version === undefined || this.mayForget(key, nowMs) ? undefined : `${key} is missing`;
+    }
+    if (version === undefined) return `${key} is there though it was never written`;
+    const found = [recordTimestamp(record, 0), recordWriter(record, 0)];
+    if (found[0] !== version.timestamp || found[1] !== version.writer)
+      return `${key} is at version ${found}, not at ${[version.timestamp, version.writer]}`;
+    // A compaction makes a deletion of what has expired.
+    if (isTombstone(record, 0)) return isVisible(version, nowMs) ? `${key} is deleted` : undefined;
+    const value = Buffer.from(record.subarray(recordValueStart(record, 0))).toString('latin1');
+    return value === version.value && recordExpiryMs(record, 0) === version.expiryMs
+      ? undefined
+      : `${key} has another value or expiry`;
+  }
+}
+
+export function visibleValue(entries: Entries, key: string, nowMs: number): string | undefined {
+  const version = entries.get(key);
+  return version !== undefined && isVisible(version, nowMs) ? (version.value as string) : undefined;
+}
+
+/** Key and value of what is visible from `start` on and before `end`, in order. */
+export function visibleRange(
+  entries: Entries,
+  start: string,
+  end: string | null,
+  nowMs: number,
+): [string, string][] {
+  return [...entries]
+    .filter(([key, version]) => key >= start && (end === null || key < end) && isVisible(version, nowMs))
+    .map(([key, version]): [string, string] => [key, version.value as string])
+    .sort(([a], [b]) => (a < b ? -1 : 1));
+}
+
+function isVisible({ value, expiryMs }: Version, nowMs: number): boolean {
+  return value !== null && (expiryMs === 0 || expiryMs > nowMs);
+}
+
+function compare(a: Version, b: Version): number {
+  return a.timestamp - b.timestamp || a.writer - b.writer;
+}
