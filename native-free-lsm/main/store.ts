@@ -125,6 +125,7 @@ export class RecordStore {
       manifest: state.manifest,
       nextFileId: state.nextFileId,
       report: environment.report,
+      onArenasShort: () => this.#giveUpSnapshot(),
       onPoisoned: (error) => this.#poison(error),
     });
     this.#maintenance.wake();
@@ -205,7 +206,11 @@ export class RecordStore {
     const snapshot = new StoreSnapshot({ ...this.#reads.currentPoint(), view }, (ended, point) => {
       this.#snapshots.delete(ended);
       // Reads that name it may still be in a ring.
-      this.#epochs.retire(() => this.#views.unpin(point.view));
+      this.#epochs.retire(() => {
+        this.#views.unpin(point.view);
+        // It may have held the arena that the writer waits for.
+        if (this.#closing === undefined) this.#maintenance.wake();
+      });
       this.#views.collect();
     });
     this.#snapshots.add(snapshot);
@@ -409,6 +414,16 @@ export class RecordStore {
     for (const snapshot of this.#snapshots) {
       const pinned = snapshot.point?.view.table.oldestGeneration ?? active;
       if (active - pinned > this.options.maxSealedMemtables) snapshot.release();
+    }
+  }
+
+  /** The oldest that pins memtables which are in tables by now: an opening may have found more than are kept. */
+  #giveUpSnapshot(): void {
+    const { oldestGeneration } = this.#views.current;
+    for (const snapshot of this.#snapshots) {
+      if ((snapshot.point?.view.table.oldestGeneration ?? oldestGeneration) >= oldestGeneration) continue;
+      snapshot.release();
+      return;
     }
   }
 
