@@ -31,6 +31,8 @@ export interface MaintenanceParts {
   readonly manifest: Manifest;
   readonly nextFileId: number;
   readonly report: (message: string) => void;
+  /** No arena is left for the writer's next memtable: what pins one has to give it up. */
+  readonly onArenasShort: () => void;
   /** The manifest cannot be trusted any more: nothing may be acknowledged. */
   readonly onPoisoned: (error: LsmError) => void;
 }
@@ -103,7 +105,10 @@ export class Maintenance {
     // A hint the writer reads after each batch; nothing is ordered by it.
     Atomics.store(this.#words, ControlWord.slowdownMicros, micros);
     if (l0Tables >= options.l0StopTables || this.sealedMemtables >= options.maxSealedMemtables) return;
-    arenas.offer((index, memory) => views.announceArena(index, memory));
+    const announce = (index: number, memory: SharedArrayBuffer): void => views.announceArena(index, memory);
+    if (arenas.offer(announce)) return;
+    this.#parts.onArenasShort();
+    arenas.offer(announce);
   }
 
   /** Resolves when no memtable below `generation` waits; rejects when a flush fails, though it is tried again. */

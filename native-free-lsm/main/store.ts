@@ -130,6 +130,7 @@ export class RecordStore {
       manifest: state.manifest,
       nextFileId: state.nextFileId,
       report: environment.report,
+      onArenasShort: () => this.#giveUpSnapshot(),
       onPoisoned: (error) => this.#poison(error),
     });
     this.#maintenance.wake();
@@ -410,6 +411,16 @@ export class RecordStore {
     for (const snapshot of this.#snapshots) {
       const pinned = snapshot.point?.view.table.oldestGeneration ?? active;
       if (active - pinned > this.options.maxSealedMemtables) snapshot.release();
+    }
+  }
+
+  /** The oldest that pins memtables which are in tables by now: an opening may have found more than are kept. */
+  #giveUpSnapshot(): void {
+    const { oldestGeneration } = this.#views.current;
+    for (const snapshot of this.#snapshots) {
+      if ((snapshot.point?.view.table.oldestGeneration ?? oldestGeneration) >= oldestGeneration) continue;
+      snapshot.release();
+      return;
     }
   }
 

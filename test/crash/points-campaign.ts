@@ -8,7 +8,7 @@ import type { Durability, EngineOptions } from '../../native-free-lsm/index.ts';
 import { seededRandom } from '../../src/clock.ts';
 import { CampaignProgress } from '../support/campaign-progress.ts';
 import { checkCrashes } from '../support/engine-crash.ts';
-import { checkFailure } from '../support/engine-failures.ts';
+import { checkFailure, type FailureCheck } from '../support/engine-failures.ts';
 import { checkRecovery } from '../support/engine-recovery.ts';
 
 const STEPS = 60;
@@ -43,10 +43,11 @@ console.log(`${rounds} rounds, ${moments} stops and failures, nothing found`);
 async function round(seed: number): Promise<void> {
   const parts: { readonly name: string; readonly run: () => Promise<number> }[] = [];
   const shape = optionsOf(seed);
+  const backgroundDelayMs = [0, 4, 30][seed % 3];
   for (const durability of DURABILITIES) {
     const options = { ...shape, durability };
     for (let offset = 0; offset < PASSES; offset++) {
-      const check = { seed, steps: STEPS, every: PASSES, offset, stopsAtOnce: 3, options };
+      const check = { seed, steps: STEPS, every: PASSES, offset, stopsAtOnce: 3, options, backgroundDelayMs };
       parts.push({
         name: `stops, ${durability}`,
         run: async () => (await checkCrashes(check)).moments,
@@ -61,7 +62,7 @@ async function round(seed: number): Promise<void> {
     for (let offset = 0; offset < PASSES; offset++)
       parts.push({
         name: `${failure.code}, in a row: ${failure.burst}`,
-        run: () => failures(seed, failure, offset, shape),
+        run: () => failures({ seed, ...failure, options: shape, backgroundDelayMs }, offset),
       });
   }
   using progress = new CampaignProgress(parts.length);
@@ -71,13 +72,8 @@ async function round(seed: number): Promise<void> {
   }
 }
 
-async function failures(
-  seed: number,
-  failure: (typeof FAILURES)[number],
-  offset: number,
-  options: Partial<EngineOptions>,
-): Promise<number> {
-  const check = { seed, steps: STEPS / 2, options, ...failure };
+async function failures(shape: Omit<FailureCheck, 'failAt' | 'steps'>, offset: number): Promise<number> {
+  const check = { ...shape, steps: STEPS / 2 };
   const { length } = await checkFailure({ ...check, failAt: -1 });
   let looked = 0;
   for (let failAt = offset; failAt < length; failAt += PASSES, looked++)

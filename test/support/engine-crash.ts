@@ -13,7 +13,7 @@ import type { Survival } from '../../native-free-lsm/fs/memory-file.ts';
 import { type CallHook, MemoryFileSystem } from '../../native-free-lsm/fs/memory-fs.ts';
 import { DEFAULT_OPTIONS, type Durability, type EngineOptions } from '../../native-free-lsm/index.ts';
 import { EngineHistory } from './engine-history.ts';
-import { EngineSimulation, TINY_OPTIONS } from './engine-simulation.ts';
+import { backgroundAfter, EngineSimulation, TINY_OPTIONS } from './engine-simulation.ts';
 import { runWorkload, type WorkloadOptions, workOn } from './engine-workload.ts';
 
 /** How a machine or a process may stop. */
@@ -37,6 +37,8 @@ export interface CrashCheck extends WorkloadOptions {
   /** Stops in turns, so many at a moment. */
   readonly stopsAtOnce?: number;
   readonly options?: Partial<EngineOptions>;
+  /** See `backgroundAfter`. */
+  readonly backgroundDelayMs?: number;
   /** A planted fault; told the file system it is planted in. */
   readonly fault?: (fs: MemoryFileSystem) => CallHook;
 }
@@ -61,7 +63,7 @@ interface Moment {
 export async function checkCrashes(check: CrashCheck): Promise<CrashReport> {
   const fs = new MemoryFileSystem();
   const options = { ...TINY_OPTIONS, ...check.options };
-  const simulation = new EngineSimulation(options, fs);
+  const simulation = new EngineSimulation(options, fs, backgroundAfter(check.backgroundDelayMs ?? 0));
   const history = new EngineHistory(() => simulation.clock.monotonicMs());
   const fault = check.fault?.(fs);
   const moments: Moment[] = [];
@@ -83,7 +85,7 @@ export async function checkCrashes(check: CrashCheck): Promise<CrashReport> {
   };
   await runWorkload(simulation, history, check);
   assert.deepEqual(history.failures, [], 'no call fails');
-  for (const moment of moments) await checkMoment(history, moment, options, check);
+  for (const moment of moments) await checkMoment(simulation, history, moment, check);
   return { calls: fs.callCount, moments: moments.length };
 }
 
@@ -120,15 +122,16 @@ interface Image {
 }
 
 async function checkMoment(
+  simulation: EngineSimulation,
   history: EngineHistory,
   moment: Moment,
-  options: Partial<EngineOptions>,
   check: CrashCheck,
 ): Promise<void> {
+  const { options } = simulation;
   const random = check.seed * 31 + moment.index;
   const stop = STOPS[random % STOPS.length];
   try {
-    const first = new EngineSimulation(options, moment.disk);
+    const first = simulation.restartWith(moment.disk);
     const fault = check.fault?.(moment.disk);
     moment.disk.onCall = fault;
     const store = first.openStore();
@@ -150,7 +153,7 @@ async function checkMoment(
     await workOn(first, store, second, { seed: random, steps: 1 + (random % 3), life: 1 });
     assert.deepEqual(second.failures, [], 'no call fails after the stop');
     const { disk, least, issued } = image ?? takeImage();
-    const left = new EngineSimulation(options, disk);
+    const left = simulation.restartWith(disk);
     const again = left.openStore();
     await left.settle(second.checkPrefix(again, Math.max(least, there), Math.max(issued, there)));
     await left.settle(again.close());

@@ -9,7 +9,7 @@ import { type EngineOptions, LsmError, type RecordStore, WriteStatus } from '../
 import { seededRandom } from '../../src/clock.ts';
 import { record, writeRecordTo } from './engine-calls.ts';
 import { EngineHistory, type Versions } from './engine-history.ts';
-import { EngineSimulation, TINY_OPTIONS } from './engine-simulation.ts';
+import { backgroundAfter, EngineSimulation, TINY_OPTIONS } from './engine-simulation.ts';
 import { attempt, workOn } from './engine-workload.ts';
 
 /** Unless the check says when. */
@@ -27,6 +27,8 @@ export interface FailureCheck {
   /** So many calls in a row fail. */
   readonly burst?: number;
   readonly options?: Partial<EngineOptions>;
+  /** See `backgroundAfter`. */
+  readonly backgroundDelayMs?: number;
   /** So many calls after the failure, while the engine clears up, its process is killed too, or the power is lost. */
   readonly stopAfter?: number;
   /** A write that fails has got to its end all the same, and the stop is a kill. Else both are left to chance. */
@@ -63,7 +65,11 @@ export async function checkFailure(check: FailureCheck): Promise<string[]> {
     const isWhole = check.wholeWrites ?? random() < 0.5;
     return { doneBytes: isWhole ? lengthBytes : Math.floor(random() * lengthBytes), error };
   };
-  const simulation = new EngineSimulation({ ...TINY_OPTIONS, ...check.options }, fs);
+  const simulation = new EngineSimulation(
+    { ...TINY_OPTIONS, ...check.options },
+    fs,
+    backgroundAfter(check.backgroundDelayMs ?? 0),
+  );
   const history = new EngineHistory(() => simulation.clock.monotonicMs());
   try {
     const store = await opened(async () =>
@@ -79,10 +85,10 @@ export async function checkFailure(check: FailureCheck): Promise<string[]> {
     fs.onCall = check.fault;
     checkFailures(history, code, failed);
     assert.ok(history.readFailures.length <= failed.length, 'a read failed though its calls did not');
-    const lost = new EngineSimulation(simulation.options, fs.crash({ bytes: 'lost', names: 'lost' }));
+    const lost = simulation.restartWith(fs.crash({ bytes: 'lost', names: 'lost' }));
     await lost.settle(history.check(lost.openStore()));
     if (image !== undefined) {
-      const stopped = new EngineSimulation(simulation.options, image.disk);
+      const stopped = simulation.restartWith(image.disk);
       await stopped.settle(history.check(stopped.openStore(), image.least));
     }
     await checkRestart(simulation, history);

@@ -1,6 +1,6 @@
 /** The model test as a property, for the test and for the campaign. */
 import fc from 'fast-check';
-import { configuration, operations } from './engine-model-operations.ts';
+import { backgroundDelayMs, configuration, operations } from './engine-model-operations.ts';
 import { ModelRun } from './engine-model-run.ts';
 
 export interface ModelCheck {
@@ -14,9 +14,14 @@ export interface ModelCheck {
 
 /** @throws with seed, path and the smallest case that was found */
 export async function checkModel({ runs, seed, path, onRun }: ModelCheck): Promise<void> {
-  const property = fc.asyncProperty(configuration, operations, async (options, all) => {
-    await ModelRun.check(options, all);
-    onRun?.();
-  });
+  const property = fc.asyncProperty(
+    configuration,
+    backgroundDelayMs,
+    operations,
+    async (options, delayMs, all) => {
+      await ModelRun.check(options, delayMs, all);
+      onRun?.();
+    },
+  );
   await fc.assert(property, { numRuns: runs, seed, ...(path !== undefined && { path, endOnFailure: true }) });
 }

@@ -113,6 +113,9 @@ export const operations: fc.Arbitrary<Operation[]> = fc.array(
   { minLength: 1, maxLength: 60, size: 'max' },
 );
 
+/** See `backgroundAfter`: 20 ms are some twenty operations. */
+export const backgroundDelayMs = fc.constantFrom(0, 3, 20);
+
 /** Of the simulation's clock, which starts with 2025: deletions of the first two days may be forgotten. */
 const TWO_DAYS_IN = (Date.UTC(2025, 0, 3) - Date.UTC(2024, 0, 1)) * 4096;
 

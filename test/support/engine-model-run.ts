@@ -6,7 +6,7 @@ import { readRecord } from './engine-calls.ts';
 import { stopped } from './engine-crash.ts';
 import { EngineModel, type Entries, type Version, visibleRange, visibleValue } from './engine-model.ts';
 import { type Bound, KEYS, type Operation } from './engine-model-operations.ts';
-import { EngineSimulation } from './engine-simulation.ts';
+import { backgroundAfter, EngineSimulation } from './engine-simulation.ts';
 import { pageEntries } from './page-entries.ts';
 
 const DAY_MS = 86_400_000;
@@ -29,15 +29,19 @@ export class ModelRun {
   #versions!: VersionSource;
   #snapshots: Taken[] = [];
 
-  private constructor(options: Partial<EngineOptions>) {
+  private constructor(options: Partial<EngineOptions>, backgroundDelayMs: number) {
     this.#options = options;
-    this.#simulation = new EngineSimulation(options);
+    this.#simulation = new EngineSimulation(options, undefined, backgroundAfter(backgroundDelayMs));
     this.#model = new EngineModel(options.dropTombstonesBelow ?? 0);
   }
 
   /** @throws AssertionError where engine and model differ */
-  static async check(options: Partial<EngineOptions>, operations: readonly Operation[]): Promise<void> {
-    const run = new ModelRun(options);
+  static async check(
+    options: Partial<EngineOptions>,
+    backgroundDelayMs: number,
+    operations: readonly Operation[],
+  ): Promise<void> {
+    const run = new ModelRun(options, backgroundDelayMs);
     await run.#open();
     for (const operation of operations) await run.#do(operation);
     await run.#checkAll();
@@ -274,7 +278,7 @@ export class ModelRun {
   }
 
   async #crash({ stop, seed }: Operation & { type: 'crash' }): Promise<void> {
-    const next = new EngineSimulation(this.#options, stopped(this.#simulation.fs, stop, seed));
+    const next = this.#simulation.restartWith(stopped(this.#simulation.fs, stop, seed));
     next.clock.setWallMs(this.#simulation.clock.nowMs());
     this.#simulation = next;
     await this.#open();

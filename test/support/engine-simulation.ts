@@ -6,12 +6,14 @@ import assert from 'node:assert/strict';
 import { MemoryFileSystem } from '../../native-free-lsm/fs/memory-fs.ts';
 import {
   Engine,
+  type EngineClock,
   type EngineOptions,
+  type ExecutorContext,
   type ExecutorFactory,
   InlineExecutor,
   RecordStore,
 } from '../../native-free-lsm/index.ts';
-import type { BackgroundResult } from '../../native-free-lsm/roles/messages.ts';
+import type { BackgroundJob, BackgroundResult } from '../../native-free-lsm/roles/messages.ts';
 import { FakeClock } from './fake-clock.ts';
 
 /** Small enough that a few hundred writes go through flushes and several levels. */
@@ -30,6 +32,31 @@ export const TINY_OPTIONS: Partial<EngineOptions> = {
   // As in a replicated node: a deletion stays, so that an older version that arrives late stays hidden.
   dropTombstonesBelow: 0,
 };
+
+/**
+ * Flushes and compactions take so long to begin: several memtables wait, writes and reads go on meanwhile. At 0
+ * each is done in the turn that asks for it.
+ */
+export function backgroundAfter(delayMs: number): ExecutorFactory {
+  if (delayMs === 0) return (context) => new InlineExecutor(context);
+  return (context) => new LateBackground(context, delayMs);
+}
+
+class LateBackground extends InlineExecutor {
+  readonly #clock: EngineClock;
+  readonly #delayMs: number;
+
+  constructor(context: ExecutorContext, delayMs: number) {
+    super(context);
+    this.#clock = context.clock;
+    this.#delayMs = delayMs;
+  }
+
+  override async runBackground(job: BackgroundJob): Promise<BackgroundResult> {
+    await new Promise<void>((resolve) => void this.#clock.after(this.#delayMs, resolve));
+    return super.runBackground(job);
+  }
+}
 
 /** Flushes and compactions never come to their end: every start leaves one more log behind. */
 export class NoBackground extends InlineExecutor {
@@ -56,7 +83,7 @@ export class EngineSimulation {
   constructor(
     options: Partial<EngineOptions> = TINY_OPTIONS,
     fs = new MemoryFileSystem(),
-    executor: ExecutorFactory = (context) => new InlineExecutor(context),
+    executor = backgroundAfter(0),
   ) {
     this.options = options;
     this.fs = fs;

@@ -16,7 +16,14 @@ for (const durability of ['sync', 'interval', 'none'] satisfies Durability[]) {
   });
 
   test(`durability ${durability}: a stop at some calls of a long run`, async () => {
-    const check = { seed: 102, steps: 100, every: 29, offset: 3, options: { durability } };
+    const check = {
+      seed: 102,
+      steps: 100,
+      every: 29,
+      offset: 3,
+      options: { durability },
+      backgroundDelayMs: 4,
+    };
     const { moments } = await checkCrashes(check);
     assert.ok(moments > 50, `${moments} moments`);
   });

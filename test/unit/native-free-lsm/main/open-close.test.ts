@@ -7,7 +7,12 @@ import {
 } from '../../../../native-free-lsm/fs/memory-fs.ts';
 import { LsmError } from '../../../../native-free-lsm/index.ts';
 import { readRecord, record, writeRecordTo } from '../../../support/engine-calls.ts';
-import { EngineSimulation, NoBackground } from '../../../support/engine-simulation.ts';
+import {
+  backgroundAfter,
+  EngineSimulation,
+  NoBackground,
+  TINY_OPTIONS,
+} from '../../../support/engine-simulation.ts';
 
 const KEY = Buffer.from('key');
 
@@ -145,5 +150,19 @@ test('writes to a log under interval durability are synced when due, without fur
   const recovered = left.openStore();
   assert.deepEqual(await left.settle(readRecord(recovered, KEY)), record(1, 'x'));
   await left.settle(recovered.close());
+  await simulation.settle(store.close());
+});
+
+test('a snapshot of an opening that found many logs does not keep writers waiting', async () => {
+  const options = { ...TINY_OPTIONS, maxSealedMemtables: 1 };
+  const simulation = new EngineSimulation(options, undefined, backgroundAfter(20));
+  for (let start = 0; start < 3; start++) await simulation.settle(simulation.openStore().close());
+  const store = simulation.openStore();
+  using snapshot = store.snapshot();
+  for (let i = 1; i <= 200; i++) {
+    const { error } = await simulation.settle(writeRecordTo(store, KEY, record(i, 'x'.repeat(2000))));
+    assert.equal(error, null, `write ${i}`);
+  }
+  assert.equal(snapshot.point, undefined, 'given up, as its memory was needed');
   await simulation.settle(store.close());
 });
