@@ -18,8 +18,9 @@ import { Maintenance } from './maintenance.ts';
 import { type PageRequest, READER_REQUEST_RING_BYTES, ReadLane } from './read-lane.ts';
 import { ReadPath } from './read-path.ts';
 import { type KeyedRecord, type ReadSink, type WriteSink, WriteStatus } from './sinks.ts';
+import { Snapshots } from './snapshots.ts';
 import { collectStats, type EngineStats } from './stats.ts';
-import { SNAPSHOT_EXPIRED, StoreSnapshot } from './store-snapshot.ts';
+import { SNAPSHOT_EXPIRED, type StoreSnapshot } from './store-snapshot.ts';
 import { Views } from './views.ts';
 import { batchFault, putFault } from './write-checks.ts';
 import { WRITER_RESPONSE_RING_BYTES, WriteQueue } from './write-queue.ts';
@@ -69,7 +70,7 @@ export class RecordStore {
   readonly #maintenance: Maintenance;
   readonly #directory: string;
   readonly #manifest: RecoveredState['manifest'];
-  readonly #snapshots = new Set<StoreSnapshot>();
+  readonly #snapshots: Snapshots;
   readonly #roles: Promise<unknown>[] = [];
   #publishDue = false;
   #fault: LsmError | undefined;
@@ -104,6 +105,7 @@ export class RecordStore {
       },
     });
     this.#views.install(state.version, state.oldestGeneration, state.handles);
+    this.#snapshots = new Snapshots(this.#views, this.#epochs);
     const arena = this.#arenas.begin(state.nextGeneration);
     this.#executor = environment.executor({
       control: this.#control,
@@ -130,7 +132,7 @@ export class RecordStore {
       manifest: state.manifest,
       nextFileId: state.nextFileId,
       report: environment.report,
-      onArenasShort: () => this.#giveUpSnapshot(),
+      onArenasShort: () => this.#snapshots.giveUpOne(),
       onPoisoned: (error) => this.#poison(error),
     });
     this.#maintenance.wake();
@@ -207,15 +209,7 @@ export class RecordStore {
    */
   snapshot(): StoreSnapshot {
     if (this.#closing !== undefined) throw CLOSED;
-    const view = this.#views.pin();
-    const snapshot = new StoreSnapshot({ ...this.#reads.currentPoint(), view }, (ended, point) => {
-      this.#snapshots.delete(ended);
-      // Reads that name it may still be in a ring.
-      this.#epochs.retire(() => this.#views.unpin(point.view));
-      this.#views.collect();
-    });
-    this.#snapshots.add(snapshot);
-    return snapshot;
+    return this.#snapshots.take(this.#reads.currentPoint());
   }
 
   /** Resolves when everything written before is in tables; rejects when a flush fails, though it is tried again. */
@@ -272,7 +266,7 @@ export class RecordStore {
     await this.#writes.idle();
     this.#writes.close(CLOSED);
     this.#reads.close(CLOSED);
-    for (const snapshot of [...this.#snapshots]) snapshot.release();
+    this.#snapshots.releaseAll();
     const before = this.#fault;
     try {
       await this.#maintenance.close(CLOSED);
@@ -319,7 +313,7 @@ export class RecordStore {
       onRotated: (next) => {
         this.#arenas.taken(next);
         this.#maintenance.wake();
-        this.#expireSnapshots();
+        this.#snapshots.expire(next, options.maxSealedMemtables);
       },
       onFault: (error) => this.#poison(error),
       onQueued: () => this.#publishSoon(),
@@ -403,25 +397,6 @@ export class RecordStore {
     this.#writes?.drain();
     this.#reads?.drain();
     this.#views.collect();
-  }
-
-  /** Snapshots must not keep writers waiting for arenas: the oldest goes first. */
-  #expireSnapshots(): void {
-    const active = this.#arenas.activeGeneration;
-    for (const snapshot of this.#snapshots) {
-      const pinned = snapshot.point?.view.table.oldestGeneration ?? active;
-      if (active - pinned > this.options.maxSealedMemtables) snapshot.release();
-    }
-  }
-
-  /** The oldest that pins memtables which are in tables by now: an opening may have found more than are kept. */
-  #giveUpSnapshot(): void {
-    const { oldestGeneration } = this.#views.current;
-    for (const snapshot of this.#snapshots) {
-      if ((snapshot.point?.view.table.oldestGeneration ?? oldestGeneration) >= oldestGeneration) continue;
-      snapshot.release();
-      return;
-    }
   }
 
   /** What forbids any write now. */
