@@ -200,8 +200,12 @@ export class WriterRole {
     return undefined;
   }
 
-  /** Main wants this memtable in a table (flush); an empty one has nothing to bring there. */
+  /**
+   * Main wants this memtable in a table (flush); an empty one has nothing to bring there. Once main closes it gives
+   * out no memtables any more, and none must be waited for: what this one holds is in its log.
+   */
   #sealAsked(): boolean {
+    if (Atomics.load(this.#words, ControlWord.stop) === 1) return false;
     // Stored by main before the request that woke us was published.
     const upTo = Atomics.load(this.#words, ControlWord.sealUpTo);
     return upTo >= this.#generation && this.#memtable.entries > 0;
