@@ -210,8 +210,13 @@ export class WriterRole {
     return undefined;
   }
 
-  /** Main wants this memtable in a table (flush); an empty one has nothing to bring there. */
+  /**
+   * Main wants this memtable in a table (flush); an empty one has nothing to bring there. Once main closes it gives
+   * out no memtables any more, and none must be waited for: what this one holds is in its log.
+   */
   #sealAsked(): boolean {
+    // Stored by main before the request that is to be the last one was published.
+    if (Atomics.load(this.#words, ControlWord.stop) === 1) return false;
     // Added to by main before the request that woke us was published.
     const requests = Atomics.load(this.#words, ControlWord.sealRequests);
     if (requests === this.#sealsDone) return false;

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import fs, { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { readFullySync } from '../../../../native-free-lsm/fs/file-system.ts';
 import { NodeFileSystem } from '../../../../native-free-lsm/fs/node-fs.ts';
 import { fileSystemContract } from './file-system-contract.ts';
 
@@ -51,4 +53,37 @@ test('a lock file that is something else is refused and left as it is', () => {
   assert.throws(() => place.fs.lockSync(path), { code: 'IO_ERROR', file: path });
   assert.throws(() => place.fs.lockSync(join(place.directory, 'none', 'LOCK')), { code: 'IO_ERROR' });
   assert.equal(place.fs.sizeSync(path), 58 * 20);
+});
+
+test('a system that writes or reads less than was asked is asked again for the rest', async (t) => {
+  const { writeSync, writevSync, write } = fs;
+  t.mock.method(fs, 'writeSync', ((
+    fd: number,
+    bytes: Uint8Array,
+    at: number,
+    length: number,
+    position: number,
+  ) => writeSync(fd, bytes, at, Math.min(length, 3), position)) as typeof fs.writeSync);
+  t.mock.method(fs, 'writevSync', ((fd: number, parts: Uint8Array[], position: number) =>
+    writevSync(fd, [parts[0].subarray(0, 2)], position)) as typeof fs.writevSync);
+  type Done = (error: Error | null, count: number) => void;
+  t.mock.method(fs, 'write', ((
+    fd: number,
+    bytes: Uint8Array,
+    at: number,
+    length: number,
+    position: number,
+    done: Done,
+  ) => write(fd, bytes, at, Math.min(length, 3), position, done)) as typeof fs.write);
+  t.after(syncBuiltinESMExports);
+  syncBuiltinESMExports();
+  using place = temporary();
+  const fd = place.fs.createSync(join(place.directory, 'a'));
+  place.fs.writeSync(fd, [Buffer.from('abcdefgh')], 0);
+  place.fs.writeSync(fd, [Buffer.from('ijkl'), Buffer.alloc(0), Buffer.from('mnopqrst')], 8);
+  await place.fs.write(fd, Buffer.from('uvwxyz01'), 20);
+  const bytes = Buffer.alloc(28);
+  assert.ok(readFullySync(place.fs, fd, bytes, 0, 28, 0));
+  assert.equal(bytes.toString(), 'abcdefghijklmnopqrstuvwxyz01');
+  place.fs.closeSync(fd);
 });
