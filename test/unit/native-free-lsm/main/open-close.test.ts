@@ -168,7 +168,8 @@ test('a snapshot of an opening that found many logs does not keep writers waitin
 });
 
 test('a close waits for no memtable that a flush before it has asked for', async () => {
-  const options = { ...TINY_OPTIONS, l0CompactionTables: 1, l0SlowdownTables: 1, l0StopTables: 1 };
+  const full = { maxSealedMemtables: 1, l0CompactionTables: 1, l0SlowdownTables: 1, l0StopTables: 1 };
+  const options = { ...TINY_OPTIONS, ...full };
   const simulation = new EngineSimulation(options, undefined, backgroundAfter(20));
   const store = simulation.openStore();
   await simulation.settle(writeRecordTo(store, KEY, record(1, 'x')));
