@@ -17,6 +17,7 @@ import { Waiters } from './waiters.ts';
 
 const SLOWDOWN_STEP_MICROS = 1000;
 const MAX_SLOWDOWN_MICROS = 10_000;
+const ARENA_LOOK_MS = 5;
 
 export interface MaintenanceParts {
   readonly directory: string;
@@ -50,6 +51,7 @@ export class Maintenance {
   readonly #compactionRetry: Retry;
   #nextFileId: number;
   #flushing = false;
+  #lookingForArena = false;
   #compacting = 0;
   /** Callers that want everything at the last level. */
   #fullCompactions = 0;
@@ -304,7 +306,14 @@ export class Maintenance {
     const announce = (index: number, memory: SharedArrayBuffer): void => views.announceArena(index, memory);
     if (arenas.offer(announce)) return;
     this.#parts.onArenasShort();
-    arenas.offer(announce);
+    if (arenas.offer(announce) || this.#lookingForArena) return;
+    // Those that are in tables come free as the threads go over to the newest view; one that waits does not say so.
+    this.#lookingForArena = true;
+    this.#parts.clock.after(ARENA_LOOK_MS, () => {
+      this.#lookingForArena = false;
+      views.collect();
+      this.wake();
+    });
   }
 
   #takeFileIds(count: number): number[] {
