@@ -166,14 +166,3 @@ test('a snapshot of an opening that found many logs does not keep writers waitin
   assert.equal(snapshot.point, undefined, 'given up, as its memory was needed');
   await simulation.settle(store.close());
 });
-
-test('a flush after an opening that found many logs gets its memtable as soon as theirs are in tables', async () => {
-  const options = { ...TINY_OPTIONS, maxSealedMemtables: 1 };
-  const simulation = new EngineSimulation(options, undefined, backgroundAfter(3));
-  for (let start = 0; start < 3; start++) await simulation.settle(simulation.openStore().close());
-  const store = simulation.openStore();
-  await simulation.settle(writeRecordTo(store, KEY, record(1, 'x')));
-  await simulation.settle(store.flush());
-  assert.ok(simulation.clock.monotonicMs() < 200, `${simulation.clock.monotonicMs()} ms`);
-  await simulation.settle(store.close());
-});
