@@ -18,6 +18,7 @@ import { Waiters } from './waiters.ts';
 
 const SLOWDOWN_STEP_MICROS = 1000;
 const MAX_SLOWDOWN_MICROS = 10_000;
+const ARENA_LOOK_MS = 5;
 
 export interface MaintenanceParts {
   readonly directory: string;
@@ -51,6 +52,7 @@ export class Maintenance {
   readonly #compactionRetry: Retry;
   #nextFileId: number;
   #flushing = false;
+  #lookingForArena = false;
   #compacting = 0;
   /** Callers that want everything at the last level. */
   #fullCompactions = 0;
@@ -108,7 +110,15 @@ export class Maintenance {
     const announce = (index: number, memory: SharedArrayBuffer): void => views.announceArena(index, memory);
     if (arenas.offer(announce)) return;
     this.#parts.onArenasShort();
-    arenas.offer(announce);
+    if (arenas.offer(announce) || this.#lookingForArena) return;
+    // Those that are in tables come free as the threads go over to the newest view; one that waits does not say so.
+    this.#lookingForArena = true;
+    this.#parts.clock.after(ARENA_LOOK_MS, () => {
+      this.#lookingForArena = false;
+      if (this.#closed) return;
+      views.collect();
+      this.wake();
+    });
   }
 
   /** Resolves when no memtable below `generation` waits; rejects when a flush fails, though it is tried again. */

@@ -166,17 +166,3 @@ test('a snapshot of an opening that found many logs does not keep writers waitin
   assert.equal(snapshot.point, undefined, 'given up, as its memory was needed');
   await simulation.settle(store.close());
 });
-
-test('a close waits for no memtable that a flush before it has asked for', async () => {
-  const options = { ...TINY_OPTIONS, l0CompactionTables: 1, l0SlowdownTables: 1, l0StopTables: 1 };
-  const simulation = new EngineSimulation(options, undefined, backgroundAfter(20));
-  const store = simulation.openStore();
-  await simulation.settle(writeRecordTo(store, KEY, record(1, 'x')));
-  await simulation.settle(store.flush());
-  // Nothing to flush; what is written next would be sealed, but level 0 is full and will be no emptier.
-  await simulation.settle(store.flush());
-  await simulation.settle(writeRecordTo(store, KEY, record(2, 'y')));
-  const before = simulation.clock.monotonicMs();
-  await simulation.settle(store.close());
-  assert.ok(simulation.clock.monotonicMs() - before < 200, `${simulation.clock.monotonicMs() - before} ms`);
-});
