@@ -15,8 +15,10 @@ function building(policy: PlacementPolicy): MicroCase {
     operations: SLOT_COUNT,
     prepare: () => ({
       run: () => {
-        const { lists } = new Placement(nodes(9), policy);
+        const placement = new Placement(nodes(9), policy);
+        const { lists } = placement;
         let sum = 0;
+        for (let slot = 0; slot < SLOT_COUNT; slot++) placement.listOffset(slot);
         for (let i = 0; i < lists.length; i++) sum += lists[i];
         return sum;
       },
