@@ -131,4 +131,6 @@ const POOL = {
   // Roles block their threads anyway, and idle background threads must not.
   atomics: 'disabled',
   recordTiming: false,
+  // What the threads work with lies in shared memory: their own heaps see little that lives, and little garbage.
+  resourceLimits: { maxYoungGenerationSizeMb: 6 },
 } as const;

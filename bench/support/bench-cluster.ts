@@ -1,6 +1,7 @@
 /** A cluster of processes on this machine whose nodes can be started, stopped and killed one by one. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { NODE_ENVIRONMENT, NODE_FLAGS } from '../../src/cli/child-process.ts';
 import type { NodeConfig, NodeMessage, SupervisorMessage } from '../../src/cli/node-protocol.ts';
 import { planLocalCluster } from '../../src/cli/serve-plan.ts';
 import { defaultNodeSettings, type NodeSettings } from '../../src/config.ts';
@@ -9,6 +10,8 @@ import { freePortRow } from '../../test/support/ports.ts';
 import { until } from '../../test/support/until.ts';
 import { cpuSeconds } from './processes.ts';
 
+/** As the launcher keeps it: without it each thread of a node compiles, and holds the compiler's memory for good. */
+const COMPILE_CACHE = fileURLToPath(new URL('../../node_modules/.cache/quorate', import.meta.url));
 const ENTRY = fileURLToPath(new URL('./node-entry.ts', import.meta.url));
 /** A Map of 1 GiB is made at the start. */
 const START_TIMEOUT_MS = 120_000;
@@ -74,6 +77,7 @@ export class BenchNode {
   async start(): Promise<void> {
     const child = spawn(process.execPath, this.#command, {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+      env: { NODE_COMPILE_CACHE: COMPILE_CACHE, ...NODE_ENVIRONMENT, ...process.env },
       // Ctrl-C is for the benchmark, which then ends its nodes.
       detached: true,
     });
@@ -126,7 +130,7 @@ export class BenchCluster implements AsyncDisposable {
       ...config,
       topology: { ...config.topology, cluster: config.clusterId },
     }));
-    const command = [...execArgv, ENTRY, ...engine];
+    const command = [...NODE_FLAGS, ...execArgv, ENTRY, ...engine];
     const nodes = configs.map((config, i) => new BenchNode(config, port + i, command));
     const cluster = new BenchCluster(directory, nodes);
     try {

@@ -30,13 +30,17 @@ const ENTRY = fileURLToPath(new URL(`./node-process${extname(import.meta.url)}`,
  * V8 would let the young generation grow to three times 32 MiB, of which a node, whose garbage dies at once, has
  * nothing but resident memory.
  */
-const NODE_FLAGS = ['--max-semi-space-size=8'];
+export const NODE_FLAGS = ['--max-semi-space-size=4'];
+
+/** glibc would keep a heap for each of a dozen threads, and what one frees is of no use to another. */
+export const NODE_ENVIRONMENT = { MALLOC_ARENA_MAX: '2' };
 
 /** @param entry what a node process runs */
 export function nodeSpawner(entry = ENTRY): SpawnNode {
   return (nodeId, listener) => {
     const child = spawn(process.execPath, [...NODE_FLAGS, entry, nodeId], {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+      env: { ...NODE_ENVIRONMENT, ...process.env },
       // In a session of its own it does not hear the terminal's Ctrl-C: it is the supervisor that counts it.
       detached: true,
     });
