@@ -79,6 +79,13 @@ export class BenchContext implements AsyncDisposable {
     return await this.#cluster('lsm', { nodes: NODES, directory: this.filledDirectory, engine: ['lsm'] });
   }
 
+  /** The product's nodes stop and come back; whatever else runs goes on. */
+  async restartLsm(): Promise<void> {
+    await (await this.#clusters.get('lsm'))?.[Symbol.asyncDispose]();
+    this.#clusters.delete('lsm');
+    await this.lsm();
+  }
+
   /**
    * Another cluster over the prepared data, which no two can have at a time: those that run are stopped.
    * @param engine arguments of node-entry.ts

@@ -11,7 +11,7 @@ import { endAllBound } from '../support/bound-child.ts';
 import { checkNeeds } from '../support/needs.ts';
 import { BenchContext, type RunSettings } from './context.ts';
 import { describeFinding, type Figure, type Finding, isReached } from './figure.ts';
-import { getHot, getUniform, put } from './figures/against-map.ts';
+import { getHot, getHotLarge, getUniform, put } from './figures/against-map.ts';
 import { aloneGet, alonePut, aloneRange } from './figures/alone.ts';
 import { fillAgainstDd } from './figures/fill.ts';
 import { memory } from './figures/memory.ts';
@@ -24,6 +24,7 @@ import { restart } from './figures/restart.ts';
 const FIGURES: readonly Figure[] = [
   fillAgainstDd,
   getUniform,
+  getHotLarge,
   getHot,
   getAbsent,
   getOnMain,

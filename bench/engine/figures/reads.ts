@@ -73,10 +73,24 @@ async function measureDelays(context: BenchContext, engine: string, perSecond: n
   return { turn, closedMs, constant, constantMs };
 }
 
+/** The first node's loop delay p99.9 in ms while every block comes from the disk. */
+async function measureColdDelay(context: BenchContext, engine: string): Promise<number> {
+  const { progress, settings } = context;
+  const { keys } = await context.data();
+  const cluster = await context.only(engine);
+  await wrk(cluster.port, { method: 'GET', keys, seconds: Math.min(10, settings.warmUpSeconds) });
+  await using _cold = await ColdPageCache.start(context.filledDirectory);
+  const seconds = settings.isQuick ? settings.seconds : LOOP_DELAY_SECONDS;
+  const turn = await takeTurn(cluster, { method: 'GET', keys, seconds });
+  const delayMs = (await cluster.statuses())[0].eventLoopDelay.p999Ms;
+  progress(`${engine}, cold: loop delay p99.9 ${delayMs} ms at ${describeTurn(turn)}`);
+  return delayMs;
+}
+
 export const getOnMain: Figure = {
   name: 'get-on-main',
   title: 'uniform GET with the disk searched on the main thread: loop delay against the pool',
-  needs: ['wrk'],
+  needs: ['wrk', 'dd', 'fincore'],
   async run(context): Promise<Finding[]> {
     const rounds = context.settings.isQuick ? 1 : 2;
     const pool: Delays[] = [];
@@ -87,6 +101,8 @@ export const getOnMain: Figure = {
       perSecond = (main[0].turn.requestsPerSecond * RATE_SHARE) | 0;
       pool.push(await measureDelays(context, 'lsm', perSecond));
     }
+    const coldMain = await measureColdDelay(context, 'lsm-on-main');
+    const coldPool = await measureColdDelay(context, 'lsm');
     await context.stopClusters();
     const pairs = (of: (delays: Delays) => number): Pick<Finding, 'figure' | 'detail'> => ({
       figure: median(main.map((delays, i) => of(delays) / of(pool[i]))),
@@ -95,6 +111,13 @@ export const getOnMain: Figure = {
     const rate = (turns: readonly Delays[]): string =>
       digits(median(turns.map(({ turn }) => turn.requestsPerSecond)));
     return [
+      {
+        what: 'loop delay p99.9 of the first node, main over pool, tables not in the page cache, wrk',
+        figure: coldMain / coldPool,
+        unit: 'x',
+        bound: { least: 1 },
+        detail: `on main ${digits(coldMain)} ms, in the pool ${digits(coldPool)} ms`,
+      },
       {
         what: 'loop delay p99.9 of the first node, main over pool, wrk',
         ...pairs(({ closedMs }) => closedMs),
