@@ -10,9 +10,15 @@ import { seededRandom, systemClock } from '../../src/clock.ts';
 import type { Topology } from '../../src/cluster/topology.ts';
 import { defaultNodeSettings } from '../../src/config.ts';
 import { type NodeOptions, type RunningNode, startNode } from '../../src/node.ts';
+import { HttpClient } from './http.ts';
 import { MemoryNetwork } from './memory-network.ts';
+import { until } from './until.ts';
 
 const RPC_PORT = 1;
+
+interface StatusPeers {
+  readonly peers: readonly { readonly id: string; readonly state: string }[];
+}
 
 export class InProcessCluster implements AsyncDisposable {
   readonly root: string;
@@ -72,6 +78,23 @@ export class InProcessCluster implements AsyncDisposable {
 
   async startAll(): Promise<void> {
     await Promise.all(this.#nodes.map((_, index) => this.start(index)));
+    await this.meet();
+  }
+
+  /** Waits until every running node is connected to every other: a node that starts is found a moment later. */
+  async meet(): Promise<void> {
+    using client = new HttpClient();
+    const running = this.#nodes.flatMap((node, index) => (node === null ? [] : [index]));
+    for (const index of running) {
+      const others = running.filter((other) => other !== index).map((other) => `n${other}`);
+      let missing = others;
+      const met = async () => {
+        const { peers } = (await client.status(this.port(index))) as unknown as StatusPeers;
+        missing = others.filter((other) => !peers.some(({ id, state }) => id === other && state === 'up'));
+        return missing.length === 0;
+      };
+      await until(met, 10_000, () => `n${index} is not connected to ${missing.join(', ')}`);
+    }
   }
 
   async stop(index: number): Promise<void> {

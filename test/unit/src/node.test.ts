@@ -106,6 +106,7 @@ test('an emptied folder is noticed: writes are taken, reads do not count, until 
   await cluster.stop(1);
   await cluster.empty(1);
   await cluster.start(1);
+  await cluster.meet();
   assert.equal((await statusOf(client, cluster.port(1))).node.state, 'incomplete');
   assert.ok(cluster.logged.some((line) => /^n1 error: The data of this node is not whole/.test(line)));
   assert.ok(
@@ -119,6 +120,7 @@ test('an emptied folder is noticed: writes are taken, reads do not count, until 
   await cluster.stop(1);
   assert.deepEqual(await declareWhole(cluster.folder(1), noLock), { nodeId: 'n1', changed: true });
   await cluster.start(1);
+  await cluster.meet();
   assert.equal((await statusOf(client, cluster.port(1))).node.state, 'serving');
   const { status, body } = await client.get(cluster.port(0), 'key', all);
   assert.deepEqual([status, body.toString()], [200, 'newer']);
