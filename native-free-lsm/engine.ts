@@ -106,17 +106,17 @@ export class Engine {
    */
   async *range(options: RangeOptions = {}): AsyncGenerator<Entry, void, void> {
     let start = options.start ?? NO_VALUE;
-    let startExclusive = false;
     for (;;) {
       options.signal?.throwIfAborted();
       const page = await this.store.rangePage(
         {
           start,
-          startExclusive,
           end: options.end ?? null,
           maxBytes: PAGE_BYTES,
           maxEntries: PAGE_ENTRIES,
           includeTombstones: false,
+          framing: 0,
+          nowMs: 0,
         },
         options.snapshot,
       );
@@ -126,9 +126,8 @@ export class Engine {
         const key = bytes.subarray(page.keyStart, page.keyEnd);
         yield { key, value: bytes.subarray(recordValueStart(bytes, page.recordStart), page.recordEnd) };
       }
-      if (page.done || page.resumeAfter === null) return;
-      start = page.resumeAfter;
-      startExclusive = true;
+      if (page.resumeAt === null) return;
+      start = page.resumeAt;
     }
   }
 

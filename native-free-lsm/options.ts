@@ -32,6 +32,8 @@ export interface EngineOptions {
   readonly blockCacheBytes: number;
   /** Long-lived threads that search the disk. */
   readonly readers: number;
+  /** Modules that tell how pages of a scan may be framed: `file:` URLs, see iterator/framing.ts. */
+  readonly scanFramings: readonly string[];
   /** Files each thread keeps open. */
   readonly maxOpenFilesPerThread: number;
   readonly blockSizeBytes: number;
@@ -71,6 +73,7 @@ export const DEFAULT_OPTIONS: EngineOptions = {
   maxQueuedWriteBytes: 64 * MIB,
   blockCacheBytes: 64 * MIB,
   readers: 1,
+  scanFramings: [],
   maxOpenFilesPerThread: 256,
   blockSizeBytes: 4 * KIB,
   bottomBlockSizeBytes: 8 * KIB,
@@ -100,6 +103,11 @@ export function completeOptions(given: Partial<EngineOptions>): EngineOptions {
   checkNumber(options, 'maxCompactionBytes', options.targetFileBytes);
   checkOneOf(options, 'durability', ['sync', 'interval', 'none']);
   checkOneOf(options, 'bottomCompression', ['none', 'zstd']);
+  for (const address of options.scanFramings) {
+    if (!URL.canParse(address) || new URL(address).protocol !== 'file:') {
+      throw new LsmError('INVALID_ARGUMENT', `scanFramings must be file: URLs of modules, not ${address}`);
+    }
+  }
   if (options.memtableBytes % 8 !== 0) {
     throw new LsmError(
       'INVALID_ARGUMENT',
@@ -115,7 +123,7 @@ export function completeOptions(given: Partial<EngineOptions>): EngineOptions {
   return options;
 }
 
-type NumericOption = Exclude<keyof EngineOptions, 'durability' | 'bottomCompression'>;
+type NumericOption = Exclude<keyof EngineOptions, 'durability' | 'bottomCompression' | 'scanFramings'>;
 
 /** Least and most; where a bound depends on another option `completeOptions` checks it. */
 const BOUNDS: Readonly<Record<NumericOption, readonly [number, number]>> = {

@@ -13,6 +13,7 @@ import type { NodeSettings } from './config.ts';
 import { Coordinator } from './coordinator/coordinator.ts';
 import { NodeReplicaSet } from './coordinator/replica-set.ts';
 import { QuorateError } from './errors.ts';
+import { FRAMING_MODULES } from './http/entry-framing.ts';
 import { HttpServer, type HttpServerOptions } from './http/server.ts';
 import { HybridClock } from './hybrid-clock.ts';
 import type { Log } from './log.ts';
@@ -139,6 +140,7 @@ function engineOpener(log: Log): (directory: string, settings: NodeSettings) => 
       blockCacheBytes: settings.blockCacheBytes,
       bottomCompression: settings.compression,
       readers: Math.max(1, settings.readers),
+      scanFramings: FRAMING_MODULES,
       writeStallTimeoutMs: settings.requestTimeoutMs,
       // What was deleted here may still be on another node, and would come back from there.
       dropTombstonesBelow: 0,

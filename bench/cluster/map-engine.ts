@@ -4,13 +4,11 @@
  *
  * Keys are kept as latin1 strings, one character a byte: they order as the bytes do.
  */
-import {
-  compareRecordVersions,
-  isTombstone,
-  recordTimestamp,
-  recordWriter,
-} from '../../native-free-lsm/format/record.ts';
-import { packPage } from '../../native-free-lsm/iterator/page.ts';
+import { compareRecordVersions, recordTimestamp, recordWriter } from '../../native-free-lsm/format/record.ts';
+import { Page } from '../../native-free-lsm/iterator/page.ts';
+import { PageBuilder, pageEntryBytes } from '../../native-free-lsm/iterator/page-builder.ts';
+import { framing as chunks } from '../../src/http/framings/chunks.ts';
+import { framing as msgpack } from '../../src/http/framings/msgpack.ts';
 import {
   type EngineStatus,
   type RangePage,
@@ -20,6 +18,9 @@ import {
   type WriteSink,
   WriteStatus,
 } from '../../src/replica/storage-engine.ts';
+
+/** In the order of FRAMING_MODULES. */
+const FRAMINGS = [chunks, msgpack];
 
 export type MapRecords = Map<string, Uint8Array>;
 
@@ -70,23 +71,23 @@ export class MapEngine implements StorageEngine {
 
   async rangePage(request: RangeRequest): Promise<RangePage> {
     if (this.#closed) throw closed();
-    const entries: [Uint8Array, Uint8Array][] = [];
-    let bytes = 0;
     const sorted = this.#sorted();
-    const start = latin1(request.start);
     const end = request.end === null ? null : latin1(request.end);
-    let at = lowerBound(sorted, start);
-    if (request.startExclusive && sorted[at] === start) at++;
-    for (; at < sorted.length && (end === null || sorted[at] < end); at++) {
-      if (entries.length === request.maxEntries || bytes >= request.maxBytes) {
-        return packPage(entries, false, entries[entries.length - 1][0]);
-      }
+    const first = lowerBound(sorted, latin1(request.start));
+    const framing = request.framing === 0 ? null : FRAMINGS[request.framing - 1];
+    const firstRecord = this.#records.get(sorted[first]);
+    // At least one entry: a scan must get ahead.
+    const firstBytes =
+      firstRecord === undefined ? 0 : pageEntryBytes(sorted[first].length, firstRecord.length, framing);
+    const limit = Math.max(request.maxBytes, firstBytes);
+    const page = new PageBuilder();
+    page.begin(Buffer.allocUnsafe(limit), 0, limit, { ...request, framing });
+    for (let at = first; at < sorted.length && (end === null || sorted[at] < end); at++) {
+      const key = Buffer.from(sorted[at], 'latin1');
       const record = this.#records.get(sorted[at])!;
-      if (!request.includeTombstones && isTombstone(record, 0)) continue;
-      entries.push([Buffer.from(sorted[at], 'latin1'), record]);
-      bytes += sorted[at].length + record.length;
+      if (!page.add(key, 0, key.length, record, 0, record.length)) return new Page(page.bytes, page.at, key);
     }
-    return packPage(entries, true, null);
+    return new Page(page.bytes, page.at, null);
   }
 
   stats(): EngineStatus {

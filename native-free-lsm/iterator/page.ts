@@ -1,9 +1,9 @@
-import { copyBytes } from '../format/bytes.ts';
-import { readUint32, writeUint32 } from '../format/record.ts';
+import { readUint32 } from '../format/record.ts';
 
 /**
  * A piece of a scan: entries in key order, packed one behind another as they cross threads, so that a page is one
- * piece of memory and no object is made for an entry. Walk it with `next`; once.
+ * piece of memory and no object is made for an entry. Walk it with `next`; once. A page that was asked for with a
+ * framing holds what iterator/framing.ts tells instead, to be passed on as it is.
  *
  *   u32 key length, u32 record length, key, record      little-endian, no padding
  */
@@ -22,11 +22,8 @@ export class Page implements Disposable {
   readonly bytes: Uint8Array;
   /** Of `bytes`: where its entries end. */
   readonly usedBytes: number;
-  readonly entries: number;
-  /** The scan has reached its end. */
-  readonly done: boolean;
-  /** The last key looked at when not done: where to go on, exclusive. Memory of its own. */
-  readonly resumeAfter: Uint8Array | null;
+  /** The key to go on from, inclusive; null: the scan has reached its end. Memory of its own. */
+  readonly resumeAt: Uint8Array | null;
   /** The current entry: key `bytes[keyStart, keyEnd)`, record `bytes[recordStart, recordEnd)`. */
   keyStart = 0;
   keyEnd = 0;
@@ -37,16 +34,12 @@ export class Page implements Disposable {
   constructor(
     bytes: Uint8Array,
     usedBytes: number,
-    entries: number,
-    done: boolean,
-    resumeAfter: Uint8Array | null,
+    resumeAt: Uint8Array | null,
     owner: PageMemoryOwner | null = null,
   ) {
     this.bytes = bytes;
     this.usedBytes = usedBytes;
-    this.entries = entries;
-    this.done = done;
-    this.resumeAfter = resumeAfter;
+    this.resumeAt = resumeAt;
     this.#owner = owner;
   }
 
@@ -66,26 +59,4 @@ export class Page implements Disposable {
     this.#owner?.give(this.bytes);
     this.#owner = null;
   }
-}
-
-/** A page of entries that lie about: for stores that keep them as objects. */
-export function packPage(
-  entries: readonly (readonly [key: Uint8Array, record: Uint8Array])[],
-  done: boolean,
-  resumeAfter: Uint8Array | null,
-): Page {
-  let length = 0;
-  for (const [key, record] of entries) length += PAGE_ENTRY_HEADER_BYTES + key.length + record.length;
-  const bytes = new Uint8Array(length);
-  let at = 0;
-  for (const [key, record] of entries) {
-    writeUint32(bytes, at, key.length);
-    writeUint32(bytes, at + 4, record.length);
-    at += PAGE_ENTRY_HEADER_BYTES;
-    copyBytes(key, 0, key.length, bytes, at);
-    at += key.length;
-    copyBytes(record, 0, record.length, bytes, at);
-    at += record.length;
-  }
-  return new Page(bytes, length, entries.length, done, resumeAfter);
 }

@@ -1,3 +1,6 @@
+import type { KeyBound } from './key-bound.ts';
+import type { PageBuilder } from './page-builder.ts';
+
 /**
  * A cursor over (key, record) pairs in ascending order of key bytes, as memtables, tables and merges give it
  * (after LevelDB's `Iterator`). It is a cursor with public fields and not a JavaScript iterator: no object is
@@ -19,4 +22,10 @@ export interface RecordIterator {
   /** Moves to the first entry whose key is at or above `key[start, end)`. */
   seek(key: Uint8Array, start: number, end: number): void;
   next(): void;
+  /**
+   * For those that can pass on many entries at less cost than one by one: adds the current entry to a page, and those
+   * behind it that are quickly known to lie below `bound`, as the current one does. False when the page ends before
+   * an entry: there the cursor stands then.
+   */
+  addRun?(page: PageBuilder, bound: KeyBound): boolean;
 }

@@ -5,6 +5,7 @@ import type { TableLookup } from '../lookup/table-view.ts';
 import { GET_HEADER_BYTES, NO_CACHE, PAGE_HEADER_BYTES, PageFlag, ReaderOp } from '../roles/protocol.ts';
 import { RingConsumer, RingProducer } from '../shared/ring.ts';
 
+const TWO_32 = 0x1_0000_0000;
 export const READER_REQUEST_RING_BYTES = 1024 * 1024;
 
 /** Where a read stands in time: the tables of a view, and the memtables down from `generation`. */
@@ -72,9 +73,7 @@ export class ReadLane {
     const { bytes } = this.requests;
     bytes[at] = ReaderOp.page;
     bytes[at + 1] =
-      (page.startExclusive ? PageFlag.startExclusive : 0) |
-      (end === null ? 0 : PageFlag.hasEnd) |
-      (page.includeTombstones ? PageFlag.includeTombstones : 0);
+      (end === null ? 0 : PageFlag.hasEnd) | (page.includeTombstones ? PageFlag.includeTombstones : 0);
     bytes[at + 2] = start.length;
     bytes[at + 3] = start.length >>> 8;
     writeUint32(bytes, at + 4, point.viewId);
@@ -82,7 +81,13 @@ export class ReadLane {
     writeUint32(bytes, at + 12, point.limit);
     writeUint32(bytes, at + 16, page.maxBytes);
     writeUint32(bytes, at + 20, page.maxEntries);
-    writeUint32(bytes, at + 24, end?.length ?? 0);
+    const endLength = end?.length ?? 0;
+    bytes[at + 24] = endLength;
+    bytes[at + 25] = endLength >>> 8;
+    bytes[at + 26] = page.framing;
+    bytes[at + 27] = page.framing >>> 8;
+    writeUint32(bytes, at + 28, page.nowMs >>> 0);
+    writeUint32(bytes, at + 32, Math.floor(page.nowMs / TWO_32));
     bytes.set(start, at + PAGE_HEADER_BYTES);
     if (end !== null) bytes.set(end, at + PAGE_HEADER_BYTES + start.length);
     this.requests.push(tag);
@@ -95,9 +100,14 @@ export interface PageRequest {
   readonly start: Uint8Array;
   /** Exclusive; null: to the last key. */
   readonly end: Uint8Array | null;
-  /** `start` itself is left out: how a scan goes on from its last key. */
-  readonly startExclusive: boolean;
+  /** At least one entry is looked at, however large it is. */
   readonly maxBytes: number;
+  /** Entries looked at, those that are passed over included. */
   readonly maxEntries: number;
+  /** Without a framing only: what is framed is for readers. */
   readonly includeTombstones: boolean;
+  /** Of the option `scanFramings`, counted from 1: how the entries are framed; 0: packed, see iterator/page.ts. */
+  readonly framing: number;
+  /** With a framing: what expires then or before, in ms since the Unix epoch, is left out. */
+  readonly nowMs: number;
 }

@@ -1,15 +1,9 @@
 import type { BlockCache } from '../cache/block-cache.ts';
 import { LsmError } from '../errors.ts';
 import { copyBytes, hashBytes } from '../format/bytes.ts';
-import { readUint32 } from '../format/record.ts';
 import { Page } from '../iterator/page.ts';
 import { TableLookup } from '../lookup/table-view.ts';
-import {
-  decodeError,
-  PAGE_RESPONSE_HEADER_BYTES,
-  RESPONSE_HEADER_BYTES,
-  ReadStatus,
-} from '../roles/protocol.ts';
+import { decodeError, RESPONSE_HEADER_BYTES, ReadStatus } from '../roles/protocol.ts';
 import { FRAME_HEADER_BYTES, frameLength, frameTag, nextFrame } from '../shared/ring.ts';
 import { type BlockHit, searchBlock } from '../sstable/block.ts';
 import { MAX_KEY_BYTES } from '../wal/write-operation.ts';
@@ -306,13 +300,12 @@ export class ReadPath {
   }
 
   #decodePage(bytes: Uint8Array, at: number, end: number): Page {
-    const done = bytes[at + 1] === 1;
-    const resumeStart = at + PAGE_RESPONSE_HEADER_BYTES;
-    const resumeEnd = resumeStart + (bytes[at + 2] | (bytes[at + 3] << 8));
-    const resumeAfter = done ? null : copyOut(bytes, resumeStart, resumeEnd);
+    const entriesStart = at + RESPONSE_HEADER_BYTES;
+    const entriesEnd = end - (bytes[at + 2] | (bytes[at + 3] << 8));
+    const resumeAt = bytes[at + 1] === 1 ? null : copyOut(bytes, entriesEnd, end);
     const memory = this.#pageMemory;
-    const entries = memory.copy(bytes, resumeEnd, end);
-    return new Page(entries, end - resumeEnd, readUint32(bytes, at + 4), done, resumeAfter, memory);
+    const entries = memory.copy(bytes, entriesStart, entriesEnd);
+    return new Page(entries, entriesEnd - entriesStart, resumeAt, memory);
   }
 
   #free(place: number): void {

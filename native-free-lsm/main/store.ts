@@ -195,8 +195,8 @@ export class RecordStore {
 
   /** One page of a scan in key order, of the newest state when the page is read, or of a snapshot. */
   rangePage(request: PageRequest, snapshot?: StoreSnapshot): Promise<Page> {
-    // At least one entry: a scan that goes on from an empty page must get ahead.
-    const maxBytes = Math.min(Math.max(request.maxBytes, 1), MAX_PAGE_BYTES);
+    if (request.framing > this.options.scanFramings.length) return Promise.reject(NO_SUCH_FRAMING);
+    const maxBytes = Math.min(request.maxBytes, MAX_PAGE_BYTES);
     const bounded = { ...request, maxBytes, maxEntries: Math.max(request.maxEntries, 1) };
     if (snapshot === undefined) return this.#reads.page(bounded, null);
     if (snapshot.point === undefined) return Promise.reject(SNAPSHOT_EXPIRED);
@@ -410,6 +410,10 @@ export class RecordStore {
   }
 }
 
+const NO_SUCH_FRAMING = new LsmError(
+  'INVALID_ARGUMENT',
+  'a framing is a number of the option scanFramings, counted from 1, or 0',
+);
 const CLOSED = new LsmError('CLOSED', 'the engine is closed');
 
 /** A frame may take half of a ring. */

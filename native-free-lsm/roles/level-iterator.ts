@@ -1,7 +1,10 @@
 import type { FileSystem } from '../fs/file-system.ts';
+import type { KeyBound } from '../iterator/key-bound.ts';
+import type { PageBuilder } from '../iterator/page-builder.ts';
 import type { RecordIterator } from '../iterator/record-iterator.ts';
 import { firstTableEndingAtOrAbove } from '../lookup/table-view.ts';
 import type { DescriptorCache } from '../sstable/descriptor-cache.ts';
+import type { TableIterator } from '../sstable/table-iterator.ts';
 import type { TableReader } from '../sstable/table-reader.ts';
 
 const NOTHING = new Uint8Array(0);
@@ -13,7 +16,7 @@ export class LevelIterator implements RecordIterator {
   readonly #descriptors: DescriptorCache;
   readonly #readaheadBytes: number;
   #index = 0;
-  #current: RecordIterator | undefined;
+  #current: TableIterator | undefined;
 
   constructor(
     tables: readonly TableReader[],
@@ -64,6 +67,12 @@ export class LevelIterator implements RecordIterator {
   next(): void {
     this.#current?.next();
     this.#skipEmpty();
+  }
+
+  addRun(page: PageBuilder, bound: KeyBound): boolean {
+    const goesOn = this.#current?.addRun(page, bound) ?? true;
+    this.#skipEmpty();
+    return goesOn;
   }
 
   #skipEmpty(): void {

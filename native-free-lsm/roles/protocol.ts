@@ -4,11 +4,12 @@
  *
  * Reader requests, the frame's tag naming the request:
  *   get   u8 op=1, u8 0, u16 keyLength, viewId, hash, level, index, ordinal, cacheStart (NO_CACHE: none), key
- *   page  u8 op=2, u8 flags, u16 startLength, viewId, generation, limit, maxBytes, maxEntries, endLength, start, end
+ *   page  u8 op=2, u8 flags, u16 startLength, viewId, generation, limit, maxBytes, maxEntries,
+ *         u16 endLength, u16 framing, now in ms low, high, start, end
  *   wake  u8 op=3: wakes the thread, no response
  * Reader responses, tag as in the request:
  *   get   u8 status, u8 cached (the block is in its cache slot), u16 0, then the record or the error
- *   page  u8 status, u8 done, u16 resumeLength, count, resume key, entries as in iterator/page.ts;
+ *   page  u8 status, u8 done, u16 resumeLength, entries as in iterator/page.ts or framed, resume key;
  *         or the error behind the first four bytes
  * Writer responses, tag saying which:
  *   completions  count × (tag, status, met timestamp low, high, met writer)
@@ -21,13 +22,12 @@ import { readUint32, writeUint32 } from '../format/record.ts';
 
 export const ReaderOp = { get: 1, page: 2, wake: 3 } as const;
 export const GET_HEADER_BYTES = 28;
-export const PAGE_HEADER_BYTES = 28;
+export const PAGE_HEADER_BYTES = 36;
 export const NO_CACHE = 0xffffffff;
-export const PageFlag = { startExclusive: 1, hasEnd: 2, includeTombstones: 4 } as const;
+export const PageFlag = { hasEnd: 1, includeTombstones: 2 } as const;
 
 export const ReadStatus = { absent: 0, found: 1, failed: 2 } as const;
 export const RESPONSE_HEADER_BYTES = 4;
-export const PAGE_RESPONSE_HEADER_BYTES = 8;
 
 export const WriterTag = { completions: 0, rotated: 1, fault: 2 } as const;
 export const COMPLETION_BYTES = 20;

@@ -1,9 +1,10 @@
 import { BlockCacheView } from '../cache/block-cache-view.ts';
-import { compareBytes, copyBytes } from '../format/bytes.ts';
-import { isTombstone, readUint32, writeUint32 } from '../format/record.ts';
+import { copyBytes } from '../format/bytes.ts';
+import { readUint32 } from '../format/record.ts';
 import type { FileSystem } from '../fs/file-system.ts';
+import { KeyBound } from '../iterator/key-bound.ts';
 import { MergingIterator } from '../iterator/merging-iterator.ts';
-import { PAGE_ENTRY_HEADER_BYTES } from '../iterator/page.ts';
+import { PageBuilder, pageEntryBytes } from '../iterator/page-builder.ts';
 import type { RecordIterator } from '../iterator/record-iterator.ts';
 import { BlockLoader } from '../lookup/block-loader.ts';
 import { TableLookup, type TableView } from '../lookup/table-view.ts';
@@ -11,6 +12,8 @@ import { arenaOfGeneration, ControlWord } from '../shared/control.ts';
 import { FRAME_HEADER_BYTES, frameTag, RingConsumer, RingProducer } from '../shared/ring.ts';
 import { type BlockHit, searchBlock } from '../sstable/block.ts';
 import { DescriptorCache } from '../sstable/descriptor-cache.ts';
+import { MAX_KEY_BYTES } from '../wal/write-operation.ts';
+import { Framings } from './framings.ts';
 import { LevelIterator } from './level-iterator.ts';
 import type { ReaderInit } from './messages.ts';
 import {
@@ -18,7 +21,6 @@ import {
   GET_HEADER_BYTES,
   NO_CACHE,
   PAGE_HEADER_BYTES,
-  PAGE_RESPONSE_HEADER_BYTES,
   PageFlag,
   RESPONSE_HEADER_BYTES,
   ReaderOp,
@@ -30,6 +32,7 @@ import { type Inbox, ViewTracker } from './view-tracker.ts';
 /** A page looks at no more entries than this, so that a stretch of deletions cannot keep the thread busy. */
 const MAX_ENTRIES_LOOKED_AT = 50_000;
 const READAHEAD_BYTES = 64 * 1024;
+const TWO_32 = 0x1_0000_0000;
 
 /**
  * A thread that searches the disk: blocks of point reads that memory could not answer, and pages of range
@@ -46,7 +49,9 @@ export class ReaderRole {
   readonly #cache: BlockCacheView;
   readonly #lookup = new TableLookup();
   readonly #hit: BlockHit = { recordStart: 0, recordEnd: 0 };
-  readonly #page = new PageBuffer();
+  readonly #page = new PageBuilder();
+  readonly #end = new KeyBound();
+  readonly #framings: Framings;
 
   constructor(init: ReaderInit, fs: FileSystem, inbox: Inbox) {
     this.#fs = fs;
@@ -57,6 +62,7 @@ export class ReaderRole {
     this.#tracker = new ViewTracker(init.control, init.arenas, inbox, this.#descriptors);
     this.#loader = new BlockLoader(fs, this.#descriptors, this.#words, init.thread);
     this.#cache = new BlockCacheView(init.cache);
+    this.#framings = new Framings(init.options.scanFramings);
   }
 
   get finished(): boolean {
@@ -181,34 +187,51 @@ export class ReaderRole {
     const flags = bytes[at + 1];
     const startStart = at + PAGE_HEADER_BYTES;
     const startEnd = startStart + (bytes[at + 2] | (bytes[at + 3] << 8));
-    const endEnd = startEnd + readUint32(bytes, at + 24);
+    const endEnd = startEnd + (bytes[at + 24] | (bytes[at + 25] << 8));
+    const framing = this.#framings.get(bytes[at + 26] | (bytes[at + 27] << 8));
     const view = this.#view(readUint32(bytes, at + 4));
     const iterator = this.#iterator(view, readUint32(bytes, at + 8), readUint32(bytes, at + 12));
     iterator.seek(bytes, startStart, startEnd);
-    if ((flags & PageFlag.startExclusive) !== 0 && iterator.valid) {
-      const { keyBytes, keyStart, keyEnd } = iterator;
-      if (compareBytes(keyBytes, keyStart, keyEnd, bytes, startStart, startEnd) === 0) iterator.next();
-    }
+    const end = this.#end;
+    if ((flags & PageFlag.hasEnd) === 0) end.clear();
+    else end.set(bytes, startEnd, endEnd);
+
+    const first = iterator.valid
+      ? pageEntryBytes(
+          iterator.keyEnd - iterator.keyStart,
+          iterator.recordEnd - iterator.recordStart,
+          framing,
+        )
+      : 0;
+    // At least one entry: a scan must get ahead.
+    const roomBytes = Math.max(readUint32(bytes, at + 16), first);
+    const responses = this.#responses;
+    const responseAt = responses.reserve(RESPONSE_HEADER_BYTES + roomBytes + MAX_KEY_BYTES);
+    if (responseAt === -1) return false;
+    const entriesAt = responseAt + RESPONSE_HEADER_BYTES;
     const page = this.#page;
-    page.begin(readUint32(bytes, at + 16), readUint32(bytes, at + 20));
-    const hasEnd = (flags & PageFlag.hasEnd) !== 0;
-    const includeTombstones = (flags & PageFlag.includeTombstones) !== 0;
+    page.begin(responses.bytes, entriesAt, entriesAt + roomBytes, {
+      maxEntries: Math.min(readUint32(bytes, at + 20), MAX_ENTRIES_LOOKED_AT),
+      includeTombstones: (flags & PageFlag.includeTombstones) !== 0,
+      framing,
+      nowMs: readUint32(bytes, at + 32) * TWO_32 + readUint32(bytes, at + 28),
+    });
     let done = true;
-    for (let looked = 0; iterator.valid; looked++) {
-      const { keyBytes, keyStart, keyEnd, recordBytes, recordStart } = iterator;
-      if (hasEnd && compareBytes(keyBytes, keyStart, keyEnd, bytes, startEnd, endEnd) >= 0) break;
-      if (page.full || looked === MAX_ENTRIES_LOOKED_AT) {
-        done = false;
-        break;
-      }
-      if (includeTombstones || !isTombstone(recordBytes, recordStart)) page.add(iterator);
-      else page.skip(keyBytes, keyStart, keyEnd);
-      iterator.next();
+    while (iterator.valid && end.admits(iterator.keyBytes, iterator.keyStart, iterator.keyEnd)) {
+      done = iterator.addRun(page, end);
+      if (!done) break;
     }
-    return this.#respondPage(tag, page, done);
+    const resumeBytes = done ? 0 : iterator.keyEnd - iterator.keyStart;
+    responses.bytes[responseAt] = ReadStatus.found;
+    responses.bytes[responseAt + 1] = done ? 1 : 0;
+    responses.bytes[responseAt + 2] = resumeBytes;
+    responses.bytes[responseAt + 3] = resumeBytes >>> 8;
+    if (!done) copyBytes(iterator.keyBytes, iterator.keyStart, iterator.keyEnd, responses.bytes, page.at);
+    responses.push(tag, page.at + resumeBytes - responseAt);
+    return true;
   }
 
-  #iterator(view: TableView, generation: number, limit: number): RecordIterator {
+  #iterator(view: TableView, generation: number, limit: number): MergingIterator {
     const sources: RecordIterator[] = [];
     for (let g = generation; g >= view.oldestGeneration; g--) {
       const memtable = this.#tracker.memtable(arenaOfGeneration(this.#words, g));
@@ -224,84 +247,5 @@ export class ReaderRole {
       }
     }
     return new MergingIterator(sources);
-  }
-
-  #respondPage(tag: number, page: PageBuffer, done: boolean): boolean {
-    const responses = this.#responses;
-    const resume = done ? 0 : page.lastKeyEnd - page.lastKeyStart;
-    const at = responses.reserve(PAGE_RESPONSE_HEADER_BYTES + resume + page.usedBytes);
-    if (at === -1) return false;
-    const { bytes } = responses;
-    bytes[at] = ReadStatus.found;
-    bytes[at + 1] = done ? 1 : 0;
-    bytes[at + 2] = resume;
-    bytes[at + 3] = resume >>> 8;
-    writeUint32(bytes, at + 4, page.entries);
-    const resumeAt = at + PAGE_RESPONSE_HEADER_BYTES;
-    copyBytes(page.lastKey, page.lastKeyStart, page.lastKeyStart + resume, bytes, resumeAt);
-    copyBytes(page.bytes, 0, page.usedBytes, bytes, at + PAGE_RESPONSE_HEADER_BYTES + resume);
-    responses.push(tag);
-    return true;
-  }
-}
-
-/** Entries of one page as they go into the response; iterator/page.ts tells how. */
-class PageBuffer {
-  bytes: Uint8Array = new Uint8Array(64 * 1024);
-  usedBytes = 0;
-  entries = 0;
-  /** The last key looked at, where the scan goes on after this page: `lastKey[lastKeyStart, lastKeyEnd)`. */
-  lastKey: Uint8Array = this.bytes;
-  lastKeyStart = 0;
-  lastKeyEnd = 0;
-  #skippedKey: Uint8Array = new Uint8Array(256);
-  #maxBytes = 0;
-  #maxEntries = 0;
-
-  begin(maxBytes: number, maxEntries: number): void {
-    this.usedBytes = 0;
-    this.entries = 0;
-    this.lastKeyStart = 0;
-    this.lastKeyEnd = 0;
-    this.#maxBytes = maxBytes;
-    this.#maxEntries = maxEntries;
-  }
-
-  get full(): boolean {
-    return this.usedBytes >= this.#maxBytes || this.entries >= this.#maxEntries;
-  }
-
-  /** An entry that was looked at and is not part of the page. */
-  skip(keyBytes: Uint8Array, keyStart: number, keyEnd: number): void {
-    const length = keyEnd - keyStart;
-    if (length > this.#skippedKey.length) this.#skippedKey = new Uint8Array(length);
-    copyBytes(keyBytes, keyStart, keyEnd, this.#skippedKey, 0);
-    this.lastKey = this.#skippedKey;
-    this.lastKeyStart = 0;
-    this.lastKeyEnd = length;
-  }
-
-  add(entry: RecordIterator): void {
-    const keyLength = entry.keyEnd - entry.keyStart;
-    const recordLength = entry.recordEnd - entry.recordStart;
-    const needed = this.usedBytes + PAGE_ENTRY_HEADER_BYTES + keyLength + recordLength;
-    if (needed > this.bytes.length) this.#grow(needed);
-    const at = this.usedBytes;
-    writeUint32(this.bytes, at, keyLength);
-    writeUint32(this.bytes, at + 4, recordLength);
-    copyBytes(entry.keyBytes, entry.keyStart, entry.keyEnd, this.bytes, at + PAGE_ENTRY_HEADER_BYTES);
-    const recordAt = at + PAGE_ENTRY_HEADER_BYTES + keyLength;
-    copyBytes(entry.recordBytes, entry.recordStart, entry.recordEnd, this.bytes, recordAt);
-    this.lastKey = this.bytes;
-    this.lastKeyStart = at + PAGE_ENTRY_HEADER_BYTES;
-    this.lastKeyEnd = recordAt;
-    this.usedBytes = needed;
-    this.entries++;
-  }
-
-  #grow(needed: number): void {
-    const bytes = new Uint8Array(Math.max(needed, this.bytes.length * 2));
-    bytes.set(this.bytes.subarray(0, this.usedBytes));
-    this.bytes = bytes;
   }
 }

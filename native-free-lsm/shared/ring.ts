@@ -146,10 +146,7 @@ export class RingProducer {
     if (skip) writeUint32(this.bytes, offset, SKIP_MARK);
     this.#reservedStart = start;
     this.#reservedPayloadBytes = payloadBytes;
-    const payload = (start & (this.#capacity - 1)) + FRAME_HEADER_BYTES;
-    const end = payload - FRAME_HEADER_BYTES + size;
-    for (let at = payload + payloadBytes; at < end; at++) this.bytes[at] = 0;
-    return payload;
+    return (start & (this.#capacity - 1)) + FRAME_HEADER_BYTES;
   }
 
   #canRestart(offset: number, size: number): boolean {
@@ -159,13 +156,21 @@ export class RingProducer {
     return this.#head === this.#pushed;
   }
 
-  /** Completes the reserved frame. It becomes visible with the next `publish`. */
-  push(tag: number): void {
+  /**
+   * Completes the reserved frame. It becomes visible with the next `publish`.
+   * @param payloadBytes what was needed of the reservation
+   */
+  push(tag: number, payloadBytes = this.#reservedPayloadBytes): void {
     if (this.#reservedPayloadBytes < 0) throw new LsmError('INVALID_ARGUMENT', 'push without a reservation');
+    if (payloadBytes > this.#reservedPayloadBytes) {
+      throw new LsmError('INVALID_ARGUMENT', `push of ${payloadBytes} bytes, more than were reserved`);
+    }
     const at = this.#reservedStart & (this.#capacity - 1);
-    writeUint32(this.bytes, at, this.#reservedPayloadBytes);
+    const size = frameBytes(payloadBytes);
+    writeUint32(this.bytes, at, payloadBytes);
     writeUint32(this.bytes, at + 4, tag);
-    this.#pushed = (this.#reservedStart + frameBytes(this.#reservedPayloadBytes)) | 0;
+    for (let to = at + FRAME_HEADER_BYTES + payloadBytes; to < at + size; to++) this.bytes[to] = 0;
+    this.#pushed = (this.#reservedStart + size) | 0;
     this.#framesPushed = (this.#framesPushed + 1) | 0;
     this.#reservedPayloadBytes = -1;
   }

@@ -177,12 +177,18 @@ export class BlockCursor {
     this.valid = false;
     if (at === this.#entriesEnd) return;
     const bytes = this.bytes;
-    const shared = readVarint(bytes, at);
-    const unsharedAt = at + varintBytes(shared);
-    const unshared = readVarint(bytes, unsharedAt);
-    const recordAt = unsharedAt + varintBytes(unshared);
-    const recordLength = readVarint(bytes, recordAt);
-    const suffix = recordAt + varintBytes(recordLength);
+    let shared = bytes[at];
+    let unshared = bytes[at + 1];
+    let recordLength = bytes[at + 2];
+    let suffix = at + 3;
+    if ((shared | unshared | recordLength) >= 0x80) {
+      shared = readVarint(bytes, at);
+      suffix = at + varintBytes(shared);
+      unshared = readVarint(bytes, suffix);
+      suffix += varintBytes(unshared);
+      recordLength = readVarint(bytes, suffix);
+      suffix += varintBytes(recordLength);
+    }
     const recordStart = suffix + unshared;
     const recordEnd = recordStart + recordLength;
     if (

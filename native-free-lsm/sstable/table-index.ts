@@ -1,4 +1,4 @@
-import { copyBytes } from '../format/bytes.ts';
+import { compareBytes, copyBytes } from '../format/bytes.ts';
 import { withRoom } from '../format/copy.ts';
 
 /**
@@ -46,6 +46,13 @@ export class TableIndex {
 
   memoryBytes(ordinal: number): number {
     return this.#words[ordinal * ENTRY_WORDS + MEMORY];
+  }
+
+  /** Whether all keys of a block lie below `key[start, end)`; may say no when they do. */
+  isBelow(ordinal: number, key: Uint8Array, start: number, end: number): boolean {
+    const keyStart = this.#words[ordinal * ENTRY_WORDS + KEY];
+    const keyEnd = this.#words[ordinal * ENTRY_WORDS + ENTRY_WORDS + KEY];
+    return compareBytes(this.#bytes, keyStart, keyEnd, key, start, end) < 0;
   }
 
   /** The first block whose key is at or above `key[start, end)`, -1 when there is none. */

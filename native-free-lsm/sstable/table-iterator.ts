@@ -1,5 +1,7 @@
 import { corruption } from '../errors.ts';
 import type { FileSystem } from '../fs/file-system.ts';
+import type { KeyBound } from '../iterator/key-bound.ts';
+import type { PageBuilder } from '../iterator/page-builder.ts';
 import type { RecordIterator } from '../iterator/record-iterator.ts';
 import { BlockCursor } from './block.ts';
 import {
@@ -87,6 +89,20 @@ export class TableIterator implements RecordIterator {
   next(): void {
     this.#cursor.next();
     if (!this.#cursor.valid) this.#settle();
+  }
+
+  /** The rest of the block when all of it lies below the bound. */
+  addRun(page: PageBuilder, bound: KeyBound): boolean {
+    const cursor = this.#cursor;
+    const takesBlock =
+      !bound.isSet || this.#index.isBelow(this.#ordinal, bound.bytes, bound.start, bound.end);
+    do {
+      const { bytes, keyBytes, keyEnd, recordStart, recordEnd } = cursor;
+      if (!page.add(keyBytes, 0, keyEnd, bytes, recordStart, recordEnd)) return false;
+      cursor.next();
+    } while (takesBlock && cursor.valid);
+    if (!cursor.valid) this.#settle();
+    return true;
   }
 
   /** Goes on to the next block when the cursor has run off the end of its own. */

@@ -1,5 +1,4 @@
 import type { FileSystem } from '../fs/file-system.ts';
-import type { RecordIterator } from '../iterator/record-iterator.ts';
 import type { TableMetadata } from '../version/table-metadata.ts';
 import { BLOCK_TRAILER_BYTES, unpackBlock } from './block-codec.ts';
 import { BloomFilter } from './bloom-filter.ts';
@@ -66,7 +65,7 @@ export class TableReader {
    * @param readaheadBytes how much of the file one read may take at most, if one block is not more; a seek reads
    *   one block, reads that follow it twice as much each time
    */
-  iterator(fs: FileSystem, fd: number, readaheadBytes: number): RecordIterator {
+  iterator(fs: FileSystem, fd: number, readaheadBytes: number): TableIterator {
     return new TableIterator(fs, fd, this.handle.path, this.#index, readaheadBytes);
   }
 }

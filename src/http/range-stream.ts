@@ -1,7 +1,7 @@
 /**
- * One scan, streamed page by page. A page is written when the one before has left for the kernel, and the one after
- * it is asked for, so a client that does not read stops the scan, and after a while is cut. The pages of a scan
- * share one block of memory: a write's callback says when it may be filled again.
+ * One scan, streamed page by page as the storage engine has framed them. A page is written when the one before has
+ * left for the kernel, and the one after it is asked for, so a client that does not read stops the scan, and after
+ * a while is cut.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { errorMessage } from '../errors.ts';
@@ -10,7 +10,7 @@ import type { HttpContext } from './context.ts';
 import { answerEarly } from './early-answer.ts';
 import type { EntryFraming } from './entry-framing.ts';
 import { OVERLOADED_SENTENCE, statusOfError } from './responses.ts';
-import type { EntryPage } from './services.ts';
+import type { FramedPage } from './services.ts';
 
 /** Asked for at a time: little at first, as many scans are short, then twice as much each time. */
 const FIRST_PAGE_BYTES = 64 * 1024;
@@ -25,7 +25,6 @@ export class RangeStream {
   readonly #framing: EntryFraming;
   readonly #abort = new AbortController();
   readonly #closed = Promise.withResolvers<void>();
-  #block: Buffer = Buffer.alloc(0);
   #pageBytes = FIRST_PAGE_BYTES;
   #isClosed = false;
   #onWritten: (() => void) | null = null;
@@ -80,27 +79,29 @@ export class RangeStream {
   }
 
   async #stream(start: Buffer, end: Buffer | null): Promise<void> {
-    let next = this.#askPage(start, false, end);
+    let next = this.#askPage(start, end);
     for (;;) {
       this.#isWaitingForPage = true;
       const page = await next;
       this.#isWaitingForPage = false;
       if (this.#isClosed) return;
-      const { resumeAfter } = page;
-      const isLast = page.done || resumeAfter === null;
-      // Read while this one is framed and written, so that neither the disk nor the client waits for the other.
-      if (!isLast) next = this.#askPage(resumeAfter, true, end);
+      const { bytes, resumeAt, usedBytes } = page;
+      // Read while this one is written, so that neither the disk nor the client waits for the other.
+      if (resumeAt !== null) next = this.#askPage(resumeAt, end);
       if (!this.#response.headersSent) this.#writeHead();
-      const framed = this.#frame(page, isLast);
+      await this.#write(bytes, usedBytes);
+      if (this.#isClosed) return;
       page[Symbol.dispose]();
-      await this.#write(framed, isLast);
-      if (isLast || this.#isClosed) return;
+      if (resumeAt === null) {
+        this.#response.end(this.#framing.end);
+        return;
+      }
     }
   }
 
-  #askPage(start: Uint8Array, isExclusive: boolean, end: Buffer | null): Promise<EntryPage> {
+  #askPage(start: Uint8Array, end: Buffer | null): Promise<FramedPage> {
     const { ranges } = this.#context.services;
-    const page = ranges.page(start, isExclusive, end, this.#pageBytes, this.#abort.signal);
+    const page = ranges.page(start, end, this.#pageBytes, this.#framing.number, this.#abort.signal);
     this.#pageBytes = Math.min(2 * this.#pageBytes, LAST_PAGE_BYTES);
     // Whoever awaits it is told. Nobody does when the client is gone before.
     page.catch(() => undefined);
@@ -117,30 +118,14 @@ export class RangeStream {
     if (this.#framing.isChunked) response.chunkedEncoding = false;
   }
 
-  #frame(page: EntryPage, isLast: boolean): Buffer {
-    const framing = this.#framing;
-    const most = page.usedBytes + page.entries * framing.overheadBytes + framing.end.length;
-    if (most > this.#block.length) this.#block = Buffer.allocUnsafeSlow(most + (most >>> 2));
-    let length = 0;
-    while (page.next()) length = framing.writeEntry(this.#block, length, page);
-    if (isLast) length += framing.end.copy(this.#block, length);
-    return this.#block.subarray(0, length);
-  }
-
   /** Resolves when the kernel has all of it, or the connection is gone. */
-  async #write(bytes: Buffer, isLast: boolean): Promise<void> {
-    const response = this.#response;
-    let start = 0;
-    for (; bytes.length - start > WRITE_BYTES; start += WRITE_BYTES) {
-      await this.#written(bytes.subarray(start, start + WRITE_BYTES));
-      if (this.#isClosed) return;
+  async #write(bytes: Uint8Array, usedBytes: number): Promise<void> {
+    for (let start = 0; start < usedBytes && !this.#isClosed; start += WRITE_BYTES) {
+      await this.#written(bytes.subarray(start, Math.min(start + WRITE_BYTES, usedBytes)));
     }
-    const rest = bytes.subarray(start);
-    if (isLast) response.end(rest);
-    else if (rest.length > 0) await this.#written(rest);
   }
 
-  #written(bytes: Buffer): Promise<void> {
+  #written(bytes: Uint8Array): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     // A response that is closed before its turn came never calls back.
     this.#onWritten = resolve;

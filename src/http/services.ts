@@ -33,34 +33,28 @@ export interface EntityService {
   delete(key: Uint8Array, ack: number, from: number, reply: EntityReply): void;
 }
 
-/** Entries in key order without deletions, to be walked once with `next` and disposed of then. */
-export interface EntryPage extends Disposable {
+/** Framed entries in key order, nothing deleted or expired among them. Disposed of once they are written. */
+export interface FramedPage extends Disposable {
   readonly bytes: Uint8Array;
-  /** What the entries take of `bytes`, with whatever is between them: never less than keys and values together. */
+  /** Of `bytes`: where the entries end. There may be none. */
   readonly usedBytes: number;
-  /** At most so many. */
-  readonly entries: number;
-  /** The current entry: key `bytes[keyStart, keyEnd)`, value `bytes[valueStart, valueEnd)`. */
-  readonly keyStart: number;
-  readonly keyEnd: number;
-  readonly valueStart: number;
-  readonly valueEnd: number;
-  /** Moves to the next entry; false behind the last. */
-  next(): boolean;
-  readonly done: boolean;
-  /** Where the next page starts, exclusive; null when done. */
-  readonly resumeAfter: Uint8Array | null;
+  /** Where the next page starts, inclusive; null behind the last entry. */
+  readonly resumeAt: Uint8Array | null;
 }
 
 export interface RangeService {
-  /** One page of this node's own entries in key order, of about `maxBytes`. `end` null: to the last key. */
+  /**
+   * One page of this node's own entries in key order, of `maxBytes` at most unless its first is larger.
+   * @param end exclusive; null: to the last key
+   * @param framing number of an EntryFraming
+   */
   page(
     start: Uint8Array,
-    startExclusive: boolean,
     end: Uint8Array | null,
     maxBytes: number,
+    framing: number,
     signal: AbortSignal,
-  ): Promise<EntryPage>;
+  ): Promise<FramedPage>;
 }
 
 export interface StatusService {

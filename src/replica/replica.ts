@@ -5,7 +5,6 @@
  */
 import { recordFault, recordTimestamp, recordValueStart } from '../../native-free-lsm/index.ts';
 import type { Clock } from '../clock.ts';
-import { EntryPage } from './entry-page.ts';
 import { PendingReads, PendingWrites } from './pending.ts';
 import { RateLimit } from './rate-limit.ts';
 import {
@@ -123,28 +122,30 @@ export class Replica {
   }
 
   /**
-   * One page of this node's own entries in key order, of about `maxBytes`, for clients.
+   * One page of this node's own entries in key order, of `maxBytes` at most unless its first is larger, for clients.
    *
    * @param end exclusive; null: to the last key
+   * @param framing how its entries are framed, a number that the engine knows
    * @throws QuorateError OVERLOADED, DRAINING or STORAGE; the signal's reason once it is aborted
    */
   async page(
     start: Uint8Array,
-    startExclusive: boolean,
     end: Uint8Array | null,
     maxBytes: number,
+    framing: number,
     signal: AbortSignal,
-  ): Promise<EntryPage> {
+  ): Promise<RangePage> {
     signal.throwIfAborted();
     let page: RangePage;
     try {
-      const limits = { maxBytes, maxEntries: MAX_PAGE_ENTRIES, includeTombstones: false };
-      page = await this.#engine.rangePage({ start, end, startExclusive, ...limits });
+      const limits = { maxBytes, maxEntries: MAX_PAGE_ENTRIES };
+      const form = { includeTombstones: false, framing, nowMs: this.#clock.nowMs() };
+      page = await this.#engine.rangePage({ start, end, ...limits, ...form });
     } catch (error) {
       throw storageError(error);
     }
     signal.throwIfAborted();
-    return new EntryPage(page, this.#clock.nowMs());
+    return page;
   }
 
   /** A sync failed or the writer thread died, and a write has met it: writes fail until the node is started again, reads go on. */

@@ -39,20 +39,25 @@ export interface RangeRequest {
   readonly start: Uint8Array;
   /** Exclusive; null: to the last key. */
   readonly end: Uint8Array | null;
-  /** `start` itself is left out: how a scan goes on from its last key. */
-  readonly startExclusive: boolean;
+  /** Of the page; a single entry may be larger. */
   readonly maxBytes: number;
+  /** Entries looked at, those that are passed over included. */
   readonly maxEntries: number;
-  /** Deletions are entries too: repair needs them, clients do not. */
+  /** Deletions are entries too: repair needs them, clients do not. Without a framing only. */
   readonly includeTombstones: boolean;
+  /** Number of the framing that the page is to have, for clients: only what is live is framed. 0: none. */
+  readonly framing: number;
+  /** With a framing: what expires then or before, in ms since the Unix epoch, is left out. */
+  readonly nowMs: number;
 }
 
-/** Entries in key order, to be walked once with `next` and disposed of then: its memory serves for others. */
+/**
+ * Entries in key order, to be walked once with `next`, or framed. Disposed of then: its memory serves for others.
+ */
 export interface RangePage extends Disposable {
   readonly bytes: Uint8Array;
   /** Of `bytes`: where the entries end. */
   readonly usedBytes: number;
-  readonly entries: number;
   /** The current entry: key `bytes[keyStart, keyEnd)`, record `bytes[recordStart, recordEnd)`. */
   readonly keyStart: number;
   readonly keyEnd: number;
@@ -60,10 +65,8 @@ export interface RangePage extends Disposable {
   readonly recordEnd: number;
   /** Moves to the next entry; false behind the last. */
   next(): boolean;
-  /** The scan has reached `end`. */
-  readonly done: boolean;
-  /** Where to go on, exclusive: the last key looked at. Null when done. */
-  readonly resumeAfter: Uint8Array | null;
+  /** Where to go on, inclusive; null when the scan has reached `end`. */
+  readonly resumeAt: Uint8Array | null;
 }
 
 export interface StorageEngine {

@@ -156,15 +156,16 @@ async function scan(store: RecordStore): Promise<Contents> {
   let page: Page | undefined;
   do {
     page = await store.rangePage({
-      start: page?.resumeAfter ?? new Uint8Array(0),
-      startExclusive: page !== undefined,
+      start: page?.resumeAt ?? new Uint8Array(0),
       end: null,
       maxBytes: 1024,
       maxEntries: 7,
       includeTombstones: true,
+      framing: 0,
+      nowMs: 0,
     });
     for (const [key, record] of pageEntries(page)) found.set(key.toString(), record.toString('hex'));
-  } while (!page.done);
+  } while (page.resumeAt !== null);
   return found;
 }
 

@@ -216,12 +216,12 @@ export class EngineHistory {
 async function checkScan(store: RecordStore, found: Versions): Promise<void> {
   const scanned: [string, number][] = [];
   let start: Uint8Array = new Uint8Array(0);
-  for (let startExclusive = false; ; startExclusive = true) {
-    const limits = { end: null, maxBytes: 4096, maxEntries: 1000, includeTombstones: true };
-    const page = await store.rangePage({ start, startExclusive, ...limits });
+  const limits = { end: null, maxBytes: 4096, maxEntries: 1000 };
+  for (;;) {
+    const page = await store.rangePage({ start, ...limits, includeTombstones: true, framing: 0, nowMs: 0 });
     for (const [key, stored] of pageEntries(page)) scanned.push([text(key), recordTimestamp(stored, 0)]);
-    if (page.done || page.resumeAfter === null) break;
-    start = page.resumeAfter;
+    if (page.resumeAt === null) break;
+    start = page.resumeAt;
   }
   const expected = [...found].filter(([, timestamp]) => timestamp > 0);
   expected.sort(([a], [b]) => (a < b ? -1 : 1));

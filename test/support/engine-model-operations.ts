@@ -35,7 +35,6 @@ export type Operation =
       readonly type: 'pages';
       readonly start: Bound;
       readonly end: Bound | null;
-      readonly startExclusive: boolean;
       readonly maxBytes: number;
       readonly maxEntries: number;
       readonly includeTombstones: boolean;
@@ -94,7 +93,6 @@ export const operations: fc.Arbitrary<Operation[]> = fc.array(
       arbitrary: operation('pages', {
         start: bound,
         end: maybeBound,
-        startExclusive: fc.boolean(),
         maxBytes: fc.constantFrom(1, 100, 5000, 1 << 20),
         maxEntries: fc.constantFrom(1, 2, 7, 1000),
         includeTombstones: fc.boolean(),

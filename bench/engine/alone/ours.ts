@@ -75,15 +75,15 @@ function readAll(engine: Engine, keys: readonly Uint8Array[]): Promise<void> {
 async function scanPages(engine: Engine): Promise<number> {
   let entries = 0;
   let start: Uint8Array = NO_BYTES;
-  let startExclusive = false;
   for (;;) {
     using page = await engine.store.rangePage({
       start,
-      startExclusive,
       end: null,
       maxBytes: PAGE_BYTES,
       maxEntries: PAGE_ENTRIES,
       includeTombstones: false,
+      framing: 0,
+      nowMs: 0,
     });
     const { bytes } = page;
     while (page.next()) {
@@ -92,8 +92,7 @@ async function scanPages(engine: Engine): Promise<number> {
       const value = bytes.subarray(recordValueStart(bytes, page.recordStart), page.recordEnd);
       if (key.length > 0 && value.length > 0) entries++;
     }
-    if (page.done || page.resumeAfter === null) return entries;
-    start = page.resumeAfter;
-    startExclusive = true;
+    if (page.resumeAt === null) return entries;
+    start = page.resumeAt;
   }
 }

@@ -1,27 +1,27 @@
-import { encodeRecord, Page, packPage } from '../../../native-free-lsm/index.ts';
-import { chunkFraming, type EntryFraming, msgpackFraming } from '../../../src/http/entry-framing.ts';
-import { EntryPage } from '../../../src/replica/entry-page.ts';
+import { encodeRecord, type Framing, PageBuilder, pageEntryBytes } from '../../../native-free-lsm/index.ts';
+import { framing as chunks } from '../../../src/http/framings/chunks.ts';
+import { framing as msgpack } from '../../../src/http/framings/msgpack.ts';
 import { evenKey } from '../inputs.ts';
 import type { MicroCase } from '../micro-case.ts';
 
 const ENTRIES = 512;
 
-function framing(name: string, form: EntryFraming, valueBytes: number, entryBytes: number): MicroCase {
+function framed(name: string, framing: Framing | null, valueBytes: number, entryBytes: number): MicroCase {
   return {
-    name: `entry framing: ${name}, value of ${valueBytes} bytes`,
+    name: `a page's entries: ${name}, value of ${valueBytes} bytes`,
     operations: ENTRIES,
     prepare: () => {
       const fields = { timestamp: 1, writer: 1, tombstone: false, from: 3, expiryMs: 0 };
-      const value = encodeRecord(fields, Buffer.alloc(valueBytes, 'v'));
-      const entries = Array.from({ length: ENTRIES }, (_, index) => [evenKey(index), value] as const);
-      const { bytes, usedBytes } = packPage(entries, true, null);
-      const target = Buffer.alloc(usedBytes + ENTRIES * form.overheadBytes);
+      const record = encodeRecord(fields, Buffer.alloc(valueBytes, 'v'));
+      const keys = Array.from({ length: ENTRIES }, (_, index) => evenKey(index));
+      const target = Buffer.alloc(ENTRIES * pageEntryBytes(keys[0].length, record.length, framing));
+      const contents = { maxEntries: ENTRIES, includeTombstones: false, framing, nowMs: 0 };
+      const page = new PageBuilder();
       return {
         run: () => {
-          const page = new EntryPage(new Page(bytes, usedBytes, ENTRIES, true, null), 0);
-          let at = 0;
-          while (page.next()) at = form.writeEntry(target, at, page);
-          return at;
+          page.begin(target, 0, target.length, contents);
+          for (const key of keys) page.add(key, 0, key.length, record, 0, record.length);
+          return page.at;
         },
         expected: ENTRIES * entryBytes,
       };
@@ -29,10 +29,14 @@ function framing(name: string, form: EntryFraming, valueBytes: number, entryByte
   };
 }
 
-/** Keys have 9 bytes. A chunk: digits, CR LF, key, LF, value, CR LF; MessagePack: 1, 2 + key, head + value. */
+/**
+ * Keys have 9 bytes. A chunk: digits, CR LF, key, LF, value, CR LF; MessagePack: 1, 2 + key, head + value; packed:
+ * 8, key, the record's header of 16, value.
+ */
 export const cases: readonly MicroCase[] = [
-  framing('chunk', chunkFraming, 14, 2 + 2 + 9 + 1 + 14 + 2),
-  framing('chunk', chunkFraming, 1000, 3 + 2 + 9 + 1 + 1000 + 2),
-  framing('MessagePack', msgpackFraming, 14, 1 + 2 + 9 + 2 + 14),
-  framing('MessagePack', msgpackFraming, 1000, 1 + 2 + 9 + 3 + 1000),
+  framed('packed', null, 14, 8 + 9 + 16 + 14),
+  framed('chunk', chunks, 14, 2 + 2 + 9 + 1 + 14 + 2),
+  framed('chunk', chunks, 1000, 3 + 2 + 9 + 1 + 1000 + 2),
+  framed('MessagePack', msgpack, 14, 1 + 2 + 9 + 2 + 14),
+  framed('MessagePack', msgpack, 1000, 1 + 2 + 9 + 3 + 1000),
 ];

@@ -4,11 +4,11 @@ import { HttpServer, type HttpServerOptions } from '../../../src/http/server.ts'
 import {
   type EntityReply,
   type EntityService,
-  type EntryPage,
+  type FramedPage,
   Outcome,
   type RangeService,
 } from '../../../src/http/services.ts';
-import { FakePage } from '../../support/fake-page.ts';
+import { FRAMINGS, framedPage } from '../../support/framed-page.ts';
 import { RawClient } from './raw-client.ts';
 
 export interface EntityCall {
@@ -65,7 +65,6 @@ export class FakeEntities implements EntityService {
 
 export interface PageCall {
   readonly start: string;
-  readonly startExclusive: boolean;
   readonly end: string | null;
   readonly signal: AbortSignal;
 }
@@ -80,22 +79,21 @@ export class FakeRanges implements RangeService {
 
   async page(
     start: Uint8Array,
-    startExclusive: boolean,
     end: Uint8Array | null,
     _maxBytes: number,
+    framing: number,
     signal: AbortSignal,
-  ): Promise<EntryPage> {
+  ): Promise<FramedPage> {
     const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString('latin1');
-    const call = { start: text(start), startExclusive, end: end === null ? null : text(end), signal };
+    const call = { start: text(start), end: end === null ? null : text(end), signal };
     this.calls.push(call);
     await this.beforePage?.(call, this.calls.length - 1);
     const inRange = this.entries.filter(
-      ([key]) =>
-        (startExclusive ? key > call.start : key >= call.start) && (call.end === null || key < call.end),
+      ([key]) => key >= call.start && (call.end === null || key < call.end),
     );
-    const page = inRange.slice(0, this.entriesPerPage);
-    const done = page.length === inRange.length;
-    return new FakePage(page, done);
+    const next = inRange.at(this.entriesPerPage);
+    const resumeAt = next === undefined ? null : Buffer.from(next[0], 'latin1');
+    return framedPage(inRange.slice(0, this.entriesPerPage), FRAMINGS[framing - 1], resumeAt);
   }
 }
 

@@ -1,5 +1,6 @@
 import { MemoryFileSystem } from '../../../native-free-lsm/fs/memory-fs.ts';
 import { InlineExecutor, RecordStore } from '../../../native-free-lsm/index.ts';
+import { FRAMING_MODULES } from '../../../src/http/entry-framing.ts';
 import type {
   RangePage,
   RangeRequest,
@@ -9,7 +10,7 @@ import type {
 import { storageEngineContract } from './contract.ts';
 
 /** As a replicated node has them: deletions stay. */
-const OPTIONS = { memtableBytes: 4 << 20, dropTombstonesBelow: 0 };
+const OPTIONS = { memtableBytes: 4 << 20, dropTombstonesBelow: 0, scanFramings: FRAMING_MODULES };
 
 storageEngineContract('LSM in threads', async (directory) => RecordStore.open(directory, OPTIONS), 10);
 

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { KeyBound } from '../../../../native-free-lsm/iterator/key-bound.ts';
 import { MergingIterator } from '../../../../native-free-lsm/iterator/merging-iterator.ts';
+import { Page } from '../../../../native-free-lsm/iterator/page.ts';
+import { PageBuilder } from '../../../../native-free-lsm/iterator/page-builder.ts';
 import type { RecordIterator } from '../../../../native-free-lsm/iterator/record-iterator.ts';
 import {
   arbitraryKey,
@@ -59,6 +62,43 @@ class ListIterator implements RecordIterator {
   }
 }
 
+/** One that can be let run, and runs as far as it may. */
+class RunningIterator extends ListIterator {
+  addRun(page: PageBuilder, bound: KeyBound): boolean {
+    do {
+      const { keyBytes, keyStart, keyEnd, recordBytes, recordStart, recordEnd } = this;
+      if (!page.add(keyBytes, keyStart, keyEnd, recordBytes, recordStart, recordEnd)) return false;
+      this.next();
+    } while (this.valid && bound.admits(this.keyBytes, this.keyStart, this.keyEnd));
+    return true;
+  }
+}
+
+/** What is below the bound, page by page, each with its own walk from where the one before ended. */
+function paged(merged: MergingIterator, pageBytes: number, end: Uint8Array | null): Entry[] {
+  const bound = new KeyBound();
+  if (end !== null) bound.set(end, 0, end.length);
+  const found: Entry[] = [];
+  const builder = new PageBuilder();
+  const contents = { maxEntries: 1000, includeTombstones: true, framing: null, nowMs: 0 };
+  merged.seekToFirst();
+  for (;;) {
+    builder.begin(new Uint8Array(pageBytes), 0, pageBytes, contents);
+    let goesOn = true;
+    while (goesOn && merged.valid && bound.admits(merged.keyBytes, merged.keyStart, merged.keyEnd)) {
+      goesOn = merged.addRun(builder, bound);
+    }
+    const page = new Page(builder.bytes, builder.at, null);
+    while (page.next()) {
+      const key = Buffer.from(page.bytes.subarray(page.keyStart, page.keyEnd));
+      found.push({ key, record: Buffer.from(page.bytes.subarray(page.recordStart, page.recordEnd)) });
+    }
+    if (goesOn) return found;
+    const resumeAt = Buffer.from(merged.keyBytes.subarray(merged.keyStart, merged.keyEnd));
+    merged.seek(resumeAt, 0, resumeAt.length);
+  }
+}
+
 interface Version {
   readonly key: Uint8Array;
   readonly timestamp: number;
@@ -110,6 +150,47 @@ test('each key comes once, in order, in its newest version, of equal ones the ea
       const rest = expected.filter((entry) => Buffer.compare(entry.key, from) >= 0);
       assert.deepEqual(printable(drain(merged)), printable(rest));
     }),
+    { numRuns: 300 },
+  );
+});
+
+test('pages of runs hold the same, wherever pages end and whichever sources can be let run', () => {
+  const clustered = arbitrarySources.map((sources) =>
+    // Keys of a source side by side, so that there are runs.
+    sources.map((versions, source) =>
+      versions.map((version, i) =>
+        i % 3 === 0 ? version : { ...version, key: Buffer.concat([Buffer.of(source), version.key]) },
+      ),
+    ),
+  );
+  const sorted = clustered.map((sources) =>
+    sources.map((versions) =>
+      sortedUnique(versions.map(({ key }) => key)).map(
+        (key) => versions.find((version) => Buffer.compare(version.key, key) === 0) as Version,
+      ),
+    ),
+  );
+  const end = fc.option(arbitraryKey, { freq: 3 });
+  fc.assert(
+    fc.property(
+      sorted,
+      fc.constantFrom(400, 1000, 1 << 20),
+      end,
+      fc.nat(),
+      (sources, pageBytes, to, kinds) => {
+        const lists = listsOf(sources);
+        const merged = new MergingIterator(
+          lists.map((list, i) => new ((kinds >> (i % 8)) & 1 ? RunningIterator : ListIterator)(list)),
+        );
+        const below = expectedMerge(sources).filter(({ key }) => to === null || Buffer.compare(key, to) < 0);
+        assert.deepEqual(printable(paged(merged, pageBytes, to)), printable(below));
+        const tables = lists
+          .filter((list) => list.length > 0)
+          .map((list) => tableOf(list, { blockSizeBytes: 100 }))
+          .map(({ reader, fs, fd }) => reader.iterator(fs, fd, 1000));
+        assert.deepEqual(printable(paged(new MergingIterator(tables), pageBytes, to)), printable(below));
+      },
+    ),
     { numRuns: 300 },
   );
 });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { RoleHandle } from '../../../../native-free-lsm/executor.ts';
-import type { LsmError, RecordStore } from '../../../../native-free-lsm/index.ts';
+import type { LsmError, Page, RecordStore } from '../../../../native-free-lsm/index.ts';
 import { readRecord, readResult, record, writeRecordTo } from '../../../support/engine-calls.ts';
 import { EngineSimulation } from '../../../support/engine-simulation.ts';
 import { mortal } from '../../../support/mortal-executor.ts';
@@ -9,11 +9,12 @@ import { pageEntries } from '../../../support/page-entries.ts';
 
 const ALL = {
   start: new Uint8Array(0),
-  startExclusive: false,
   end: null,
   maxBytes: 1 << 20,
   maxEntries: 10_000,
   includeTombstones: true,
+  framing: 0,
+  nowMs: 0,
 };
 
 function key(i: number): Buffer {
@@ -63,7 +64,8 @@ test('reads in flight when their thread dies are answered by its successor, what
         assert.deepEqual(value, record(i + 1, 'v'.repeat(100)));
       });
       const [all, seven, held] = await simulation.settle(Promise.all(calls));
-      assert.deepEqual([all.entries, seven.entries, held.entries], [100 + round, 7, 100 + round]);
+      const lengths = [all, seven, held].map((page) => pageEntries(page).length);
+      assert.deepEqual(lengths, [100 + round, 7, 100 + round]);
       await simulation.settle(flushed);
     }
     assert.equal(executor().readers.length, readers + 3);
@@ -144,8 +146,9 @@ test('a snapshot shows one moment through writes, flushes and compactions, until
   assert.deepEqual((await read(0)).record, record(1, 'v'.repeat(100)));
   assert.equal((await read(300)).record, null);
   const page = await simulation.settle(store.rangePage(ALL, snapshot));
-  assert.equal(page.entries, 100);
-  assert.deepEqual(pageEntries(page)[0][1], record(1, 'v'.repeat(100)));
+  const entries = pageEntries(page);
+  assert.equal(entries.length, 100);
+  assert.deepEqual(entries[0][1], record(1, 'v'.repeat(100)));
   for (let i = 0; snapshot.point !== undefined; i++) {
     assert.ok(i < 200, 'it is given up');
     await simulation.settle(writeRecordTo(store, key(i % 100), record(6000 + i, Buffer.alloc(4000))));
@@ -173,8 +176,38 @@ test('a page has at least one entry whatever its limits, so that every scan ends
   const simulation = new EngineSimulation();
   const store = await filled(simulation);
   const page = await simulation.settle(store.rangePage({ ...ALL, maxBytes: 0, maxEntries: 0 }));
-  assert.equal(page.entries, 1);
-  assert.deepEqual(page.resumeAfter, key(0));
+  assert.deepEqual(pageEntries(page).length, 1);
+  assert.deepEqual(page.resumeAt, key(1));
+  await simulation.settle(store.close());
+});
+
+test('a page has no more bytes than were asked for, unless its first entry alone has', async () => {
+  const simulation = new EngineSimulation();
+  const store = await filled(simulation);
+  await simulation.settle(writeRecordTo(store, key(3), record(1000, 'x'.repeat(2000))));
+  const asked = { ...ALL, maxBytes: 500 };
+  const lengths: number[] = [];
+  for (let start: Uint8Array | null = asked.start; start !== null && lengths.length < 4; ) {
+    const page: Page = await simulation.settle(store.rangePage({ ...asked, start }));
+    lengths.push(page.usedBytes);
+    start = page.resumeAt;
+  }
+  const entryBytes = 8 + 7 + 16;
+  assert.deepEqual(lengths, [
+    3 * (entryBytes + 100),
+    entryBytes + 2000,
+    ...new Array(2).fill(3 * (entryBytes + 100)),
+  ]);
+  await simulation.settle(store.close());
+});
+
+test('a framing that was not given, or is none, is refused; one that cannot be loaded fails the page', async () => {
+  const simulation = new EngineSimulation();
+  assert.throws(() => simulation.openStore({ scanFramings: ['./chunks.ts'] }), { code: 'INVALID_ARGUMENT' });
+  const store = await filled(simulation, { scanFramings: ['file:///nowhere/framing.ts'] });
+  await assert.rejects(store.rangePage({ ...ALL, framing: 2 }), { code: 'INVALID_ARGUMENT' });
+  await assert.rejects(simulation.settle(store.rangePage({ ...ALL, framing: 1 })), /nowhere/);
+  assert.equal(pageEntries(await simulation.settle(store.rangePage(ALL))).length, 100);
   await simulation.settle(store.close());
 });
 

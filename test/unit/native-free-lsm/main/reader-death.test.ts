@@ -35,11 +35,12 @@ test('a read that three threads have died of is answered, and does not kill a fo
   const read = readResult(store, key(1));
   const page = store.rangePage({
     start: key(0),
-    startExclusive: false,
     end: null,
     maxBytes: 1000,
     maxEntries: 10,
     includeTombstones: true,
+    framing: 0,
+    nowMs: 0,
   });
   const pageEnd = page.catch((error: LsmError) => error.code);
   await simulation.pass(1);

@@ -20,12 +20,12 @@ function pair(capacityBytes: number, doorbell?: Doorbell) {
   return { ring, producer: new RingProducer(ring, doorbell), consumer: new RingConsumer(ring) };
 }
 
-/** Pushes one frame whose bytes follow from its tag; false when there is no room. */
-function send(producer: RingProducer, payloadBytes: number, tag: number): boolean {
-  const at = producer.reserve(payloadBytes);
+/** Pushes one frame whose bytes follow from its tag, of a larger reservation; false when there is no room for that. */
+function send(producer: RingProducer, payloadBytes: number, tag: number, spareBytes = 0): boolean {
+  const at = producer.reserve(payloadBytes + spareBytes);
   if (at < 0) return false;
-  for (let i = 0; i < payloadBytes; i++) producer.bytes[at + i] = tag + i;
-  producer.push(tag);
+  for (let i = 0; i < payloadBytes + spareBytes; i++) producer.bytes[at + i] = tag + i;
+  producer.push(tag, payloadBytes);
   return true;
 }
 
@@ -145,6 +145,8 @@ test('a reservation that is not pushed leaves no trace', () => {
   assert.equal(producer.publish(), false);
   assert.ok(send(producer, 8, 3));
   assert.throws(() => producer.push(4));
+  producer.reserve(8);
+  assert.throws(() => producer.push(4, 9), { code: 'INVALID_ARGUMENT' });
   producer.publish();
   assert.ok(consumer.nextRun(256));
   assert.deepEqual(readRun(consumer), [
@@ -207,7 +209,10 @@ test('producers and consumers made anew on a drained ring go on where the old on
 
 test('a ring is a bounded queue', () => {
   const step = fc.oneof(
-    { weight: 4, arbitrary: fc.record({ kind: fc.constant('send' as const), bytes: fc.nat(120) }) },
+    {
+      weight: 4,
+      arbitrary: fc.record({ kind: fc.constant('send' as const), bytes: fc.nat(60), spare: fc.nat(60) }),
+    },
     { weight: 2, arbitrary: fc.constant({ kind: 'publish' as const }) },
     { weight: 2, arbitrary: fc.record({ kind: fc.constant('read' as const), bytes: fc.nat(300) }) },
   );
@@ -236,7 +241,7 @@ test('a ring is a bounded queue', () => {
       };
       for (const each of steps) {
         if (each.kind === 'send') {
-          if (send(producer, each.bytes, ++tag)) {
+          if (send(producer, each.bytes, ++tag, each.spare)) {
             pushed.push([tag, each.bytes]);
             framesPushed = (framesPushed + 1) >>> 0;
           } else assert.ok(pushed.length + visible.length > 0, 'an empty ring takes any frame');

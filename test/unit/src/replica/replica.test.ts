@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, test } from 'node:test';
 import { MapEngine } from '../../../../bench/cluster/map-engine.ts';
-import { encodeRecord, LsmError, type LsmErrorCode, packPage } from '../../../../native-free-lsm/index.ts';
-import type { EntryPage } from '../../../../src/replica/entry-page.ts';
+import { encodeRecord, LsmError, type LsmErrorCode, Page } from '../../../../native-free-lsm/index.ts';
+import { chunkFraming } from '../../../../src/http/entry-framing.ts';
 import { Replica } from '../../../../src/replica/replica.ts';
 import { type ReplicaReply, ReplicaReplyKind } from '../../../../src/replica/reply.ts';
 import {
@@ -19,14 +19,8 @@ import { FakeClock } from '../../../support/fake-clock.ts';
 
 const KEY = Buffer.from('key');
 
-/** Keys and values, as text. */
-function entriesOf(page: EntryPage): [string, string][] {
-  const entries: [string, string][] = [];
-  const text = (start: number, end: number): string =>
-    Buffer.from(page.bytes.subarray(start, end)).toString();
-  while (page.next()) entries.push([text(page.keyStart, page.keyEnd), text(page.valueStart, page.valueEnd)]);
-  return entries;
-}
+const EMPTY_PAGE = new Page(new Uint8Array(0), 0, null);
+const CHUNKS = chunkFraming.number;
 
 class Answers {
   readonly all: { position: number; reply: ReplicaReply }[] = [];
@@ -40,7 +34,7 @@ class ScriptedEngine implements StorageEngine {
   readonly reads: { key: Uint8Array; sink: ReadSink; token: number }[] = [];
   readonly writes: { record: Uint8Array; sink: WriteSink; token: number }[] = [];
   readonly ranges: RangeRequest[] = [];
-  page: () => Promise<RangePage> = async () => packPage([], true, null);
+  page: () => Promise<RangePage> = async () => EMPTY_PAGE;
 
   read(key: Uint8Array, sink: ReadSink, token: number): void {
     this.reads.push({ key, sink, token });
@@ -218,7 +212,7 @@ describe('over a plain store', () => {
     assert.equal(replica.figures().refusedForClock, 101);
   });
 
-  test('pages hold values without header, neither tombstones nor what has expired', async () => {
+  test('pages are framed, and hold neither tombstones nor what has expired by the clock', async () => {
     const { replica, answers, clock } = made;
     const expiring = (timestamp: number, expiryMs: number) =>
       encodeRecord({ timestamp, writer: 1, tombstone: false, from: 1, expiryMs }, Buffer.from('short'));
@@ -231,18 +225,12 @@ describe('over a plain store', () => {
     ];
     for (const [key, written] of entries) replica.write(Buffer.from(key), written, answers, 0);
     const { signal } = new AbortController();
-    const page = await replica.page(new Uint8Array(0), false, null, 1 << 20, signal);
-    assert.deepEqual(entriesOf(page), [
-      ['a', 'one'],
-      ['d', 'short'],
-      ['e', ''],
-    ]);
-    assert.deepEqual([page.done, page.resumeAfter], [true, null]);
-    const part = await replica.page(Buffer.from('a'), true, Buffer.from('e'), 1, signal);
-    assert.deepEqual(
-      [entriesOf(part).length, part.done, Buffer.from(part.resumeAfter!).toString()],
-      [0, false, 'c'],
-    );
+    const page = await replica.page(new Uint8Array(0), null, 1 << 20, CHUNKS, signal);
+    const text = Buffer.from(page.bytes.subarray(0, page.usedBytes)).toString();
+    assert.equal(text, '5\r\na\none\r\n7\r\nd\nshort\r\n2\r\ne\n\r\n');
+    assert.equal(page.resumeAt, null);
+    const part = await replica.page(Buffer.from('b'), Buffer.from('d'), 1, CHUNKS, signal);
+    assert.deepEqual([part.usedBytes, part.resumeAt], [0, null]);
   });
 });
 
@@ -344,10 +332,10 @@ describe('over an engine that takes its time', () => {
 
   test('a page whose signal is aborted is refused before it is asked for, and after', async () => {
     const { replica } = made;
-    await assert.rejects(replica.page(KEY, false, null, 1, AbortSignal.abort(new Error('gone'))), /gone/);
+    await assert.rejects(replica.page(KEY, null, 1, CHUNKS, AbortSignal.abort(new Error('gone'))), /gone/);
     assert.equal(engine.ranges.length, 0);
     const controller = new AbortController();
-    const pending = replica.page(KEY, false, null, 1, controller.signal);
+    const pending = replica.page(KEY, null, 1, CHUNKS, controller.signal);
     controller.abort(new Error('gone'));
     await assert.rejects(pending, /gone/);
   });
@@ -361,14 +349,14 @@ describe('over an engine that takes its time', () => {
       ['CORRUPTION', 'STORAGE'],
     ] as const) {
       engine.page = () => Promise.reject(new LsmError(code, 'no'));
-      await assert.rejects(replica.page(KEY, false, null, 1, signal), { code: expected });
+      await assert.rejects(replica.page(KEY, null, 1, CHUNKS, signal), { code: expected });
     }
   });
 
   test('an empty page that is not the last goes on where the engine says', async () => {
     const { replica } = made;
-    engine.page = async () => packPage([], false, Buffer.from('m'));
-    const page = await replica.page(KEY, false, null, 1, new AbortController().signal);
-    assert.deepEqual([page.done, Buffer.from(page.resumeAfter!).toString()], [false, 'm']);
+    engine.page = async () => new Page(new Uint8Array(0), 0, Buffer.from('m'));
+    const page = await replica.page(KEY, null, 1, CHUNKS, new AbortController().signal);
+    assert.deepEqual([page.usedBytes, Buffer.from(page.resumeAt!).toString()], [0, 'm']);
   });
 });

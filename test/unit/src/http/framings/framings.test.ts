@@ -2,28 +2,15 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { unpackMultiple } from 'msgpackr/unpack';
-import { chunkFraming, type EntryFraming, msgpackFraming } from '../../../../src/http/entry-framing.ts';
-import { FakePage } from '../../../support/fake-page.ts';
+import { framing as chunks } from '../../../../../src/http/framings/chunks.ts';
+import { framing as msgpack } from '../../../../../src/http/framings/msgpack.ts';
+import { framedPage } from '../../../../support/framed-page.ts';
 
 const bytes = fc.oneof(
   fc.uint8Array({ maxLength: 40 }),
   fc.constantFrom(255, 256, 65_535, 65_536, 70_000).map((length) => new Uint8Array(length).fill(length)),
 );
 const entries = fc.array(fc.tuple(bytes, bytes), { minLength: 1, maxLength: 20 });
-
-/** All entries behind one another; none may take more room than it said. */
-function frame(framing: EntryFraming, list: readonly [Uint8Array, Uint8Array][]): Buffer {
-  const page = new FakePage(list, true);
-  const target = Buffer.alloc(page.bytes.length + page.entries * framing.overheadBytes);
-  let at = 0;
-  while (page.next()) {
-    const most = page.keyEnd - page.keyStart + page.valueEnd - page.valueStart + framing.overheadBytes;
-    const end = framing.writeEntry(target, at, page);
-    assert.ok(end - at <= most);
-    at = end;
-  }
-  return Buffer.concat([target.subarray(0, at), framing.end]);
-}
 
 test('each entry is one HTTP chunk', () => {
   fc.assert(
@@ -32,7 +19,8 @@ test('each entry is one HTTP chunk', () => {
         const chunk = Buffer.concat([key, Buffer.from('\n'), value]);
         return Buffer.concat([Buffer.from(`${chunk.length.toString(16)}\r\n`), chunk, Buffer.from('\r\n')]);
       });
-      assert.ok(frame(chunkFraming, list).equals(Buffer.concat([...expected, Buffer.from('0\r\n\r\n')])));
+      const page = framedPage(list, chunks, null);
+      assert.ok(Buffer.concat(expected).equals(page.bytes.subarray(0, page.usedBytes)));
     }),
     { numRuns: 50 },
   );
@@ -41,7 +29,8 @@ test('each entry is one HTTP chunk', () => {
 test('each entry is a msgpack array of two binaries', () => {
   fc.assert(
     fc.property(entries, (list) => {
-      const decoded = unpackMultiple(frame(msgpackFraming, list)) as [Buffer, Buffer][];
+      const page = framedPage(list, msgpack, null);
+      const decoded = unpackMultiple(page.bytes.subarray(0, page.usedBytes)) as [Buffer, Buffer][];
       assert.equal(decoded.length, list.length);
       decoded.forEach(([key, value], i) => {
         assert.ok(Buffer.isBuffer(key) && key.equals(list[i][0]));
@@ -50,4 +39,17 @@ test('each entry is a msgpack array of two binaries', () => {
     }),
     { numRuns: 50 },
   );
+});
+
+test('an entry takes no more than its framing says, at every length at which it grows', () => {
+  for (const framing of [chunks, msgpack]) {
+    const target = new Uint8Array(100);
+    for (const keyBytes of [0, 1, 255, 256, 65_535, 65_536]) {
+      for (const valueBytes of [0, 14, 15, 255, 256, 65_535, 65_536, 0xfff_ffff, 0x7fff_0000]) {
+        const head = framing.writeHead(target, 0, keyBytes, valueBytes);
+        const end = framing.writeTail(target, framing.writeMiddle(target, head, valueBytes));
+        assert.ok(end <= framing.overheadBytes, `${keyBytes} and ${valueBytes} bytes: ${end}`);
+      }
+    }
+  }
 });

@@ -1,0 +1,110 @@
+import { copyBytes } from '../format/bytes.ts';
+import { isTombstone, recordExpiryMs, recordValueStart, writeUint32 } from '../format/record.ts';
+import type { Framing } from './framing.ts';
+import { PAGE_ENTRY_HEADER_BYTES } from './page.ts';
+
+/** What a page is to hold. */
+export interface PageContents {
+  /** Entries it may look at, those that it passes over included: a stretch of deletions must not take for ever. */
+  readonly maxEntries: number;
+  readonly includeTombstones: boolean;
+  /** Null: keys and records packed as page.ts draws them. */
+  readonly framing: Framing | null;
+  /** With a framing: what expires then or before is left out. */
+  readonly nowMs: number;
+}
+
+/** Puts the entries of a page where they are to lie, for example in the ring that brings them to another thread. */
+export class PageBuilder {
+  bytes: Uint8Array = new Uint8Array(0);
+  /** Of `bytes`: behind the last entry. */
+  at = 0;
+  #limit = 0;
+  #entriesLeft = 0;
+  #includesTombstones = false;
+  #framing: Framing | null = null;
+  #nowMs = 0;
+
+  /** Entries go to `bytes[start, limit)`. */
+  begin(bytes: Uint8Array, start: number, limit: number, contents: PageContents): void {
+    this.bytes = bytes;
+    this.at = start;
+    this.#limit = limit;
+    this.#entriesLeft = contents.maxEntries;
+    this.#includesTombstones = contents.includeTombstones;
+    this.#framing = contents.framing;
+    this.#nowMs = contents.nowMs;
+  }
+
+  /** Takes an entry, or passes it over; false when the page ends before it. */
+  add(
+    keyBytes: Uint8Array,
+    keyStart: number,
+    keyEnd: number,
+    recordBytes: Uint8Array,
+    recordStart: number,
+    recordEnd: number,
+  ): boolean {
+    if (this.#entriesLeft === 0) return false;
+    if (this.#includesTombstones || !isTombstone(recordBytes, recordStart)) {
+      const fits =
+        this.#framing === null
+          ? this.#pack(keyBytes, keyStart, keyEnd, recordBytes, recordStart, recordEnd)
+          : this.#frame(this.#framing, keyBytes, keyStart, keyEnd, recordBytes, recordStart, recordEnd);
+      if (!fits) return false;
+    }
+    this.#entriesLeft--;
+    return true;
+  }
+
+  #pack(
+    keyBytes: Uint8Array,
+    keyStart: number,
+    keyEnd: number,
+    recordBytes: Uint8Array,
+    recordStart: number,
+    recordEnd: number,
+  ): boolean {
+    const { bytes, at } = this;
+    const keyLength = keyEnd - keyStart;
+    const recordLength = recordEnd - recordStart;
+    const keyAt = at + PAGE_ENTRY_HEADER_BYTES;
+    const recordAt = keyAt + keyLength;
+    if (recordAt + recordLength > this.#limit) return false;
+    writeUint32(bytes, at, keyLength);
+    writeUint32(bytes, at + 4, recordLength);
+    copyBytes(keyBytes, keyStart, keyEnd, bytes, keyAt);
+    copyBytes(recordBytes, recordStart, recordEnd, bytes, recordAt);
+    this.at = recordAt + recordLength;
+    return true;
+  }
+
+  #frame(
+    framing: Framing,
+    keyBytes: Uint8Array,
+    keyStart: number,
+    keyEnd: number,
+    recordBytes: Uint8Array,
+    recordStart: number,
+    recordEnd: number,
+  ): boolean {
+    const expiryMs = recordExpiryMs(recordBytes, recordStart);
+    if (expiryMs !== 0 && expiryMs <= this.#nowMs) return true;
+    const { bytes } = this;
+    const keyLength = keyEnd - keyStart;
+    const valueStart = recordValueStart(recordBytes, recordStart);
+    const valueLength = recordEnd - valueStart;
+    if (this.at + keyLength + valueLength + framing.overheadBytes > this.#limit) return false;
+    let at = framing.writeHead(bytes, this.at, keyLength, valueLength);
+    copyBytes(keyBytes, keyStart, keyEnd, bytes, at);
+    at = framing.writeMiddle(bytes, at + keyLength, valueLength);
+    copyBytes(recordBytes, valueStart, recordEnd, bytes, at);
+    this.at = framing.writeTail(bytes, at + valueLength);
+    return true;
+  }
+}
+
+/** Room in which an entry surely fits, however it is laid out. */
+export function pageEntryBytes(keyBytes: number, recordBytes: number, framing: Framing | null): number {
+  return keyBytes + recordBytes + Math.max(PAGE_ENTRY_HEADER_BYTES, framing?.overheadBytes ?? 0);
+}

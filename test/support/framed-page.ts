@@ -1,0 +1,32 @@
+import { encodeRecord, type Framing, PageBuilder, pageEntryBytes } from '../../native-free-lsm/index.ts';
+import { framing as chunks } from '../../src/http/framings/chunks.ts';
+import { framing as msgpack } from '../../src/http/framings/msgpack.ts';
+import type { FramedPage } from '../../src/http/services.ts';
+
+/** By their numbers, less 1. */
+export const FRAMINGS: readonly Framing[] = [chunks, msgpack];
+
+type Bytes = string | Uint8Array;
+
+/** A page of live entries as a storage engine frames them; its memory is spoilt once it is disposed of. */
+export function framedPage(
+  entries: readonly (readonly [key: Bytes, value: Bytes])[],
+  framing: Framing,
+  resumeAt: Uint8Array | null,
+): FramedPage {
+  const fields = { timestamp: 1, writer: 1, tombstone: false, from: 3, expiryMs: 0 };
+  const stored = entries.map(
+    ([key, value]) => [Buffer.from(key), encodeRecord(fields, Buffer.from(value))] as const,
+  );
+  let room = 0;
+  for (const [key, record] of stored) room += pageEntryBytes(key.length, record.length, framing);
+  const page = new PageBuilder();
+  const limits = { maxEntries: entries.length, includeTombstones: false };
+  page.begin(Buffer.alloc(room), 0, room, { ...limits, framing, nowMs: 0 });
+  for (const [key, record] of stored) {
+    if (!page.add(key, 0, key.length, record, 0, record.length)) throw new Error('a page without room');
+  }
+  const { bytes, at: usedBytes } = page;
+  // What is used after it shows.
+  return { bytes, usedBytes, resumeAt, [Symbol.dispose]: () => void bytes.fill(0xff) };
+}
