@@ -41,6 +41,7 @@ export class ReadPath {
   readonly #cache: BlockCache;
   readonly #lanes: readonly ReadLane[];
   readonly #onQueued: () => void;
+  readonly #onPage: () => void;
   readonly #lookup = new TableLookup();
   readonly #hit: BlockHit = { recordStart: 0, recordEnd: 0 };
   readonly #places = new FreeList(MAX_READS_IN_FLIGHT);
@@ -65,12 +66,14 @@ export class ReadPath {
     cache: BlockCache,
     lanes: readonly ReadLane[],
     onQueued: () => void,
+    onPage: () => void,
   ) {
     this.#arenas = arenas;
     this.#views = views;
     this.#cache = cache;
     this.#lanes = lanes;
     this.#onQueued = onQueued;
+    this.#onPage = onPage;
   }
 
   get inFlight(): number {
@@ -257,7 +260,7 @@ export class ReadPath {
     this.#laneOf[place] = lane;
     this.#deaths[place] = this.#deathsSoFar;
     this.#pages.set(place, call);
-    this.#onQueued();
+    this.#onPage();
   }
 
   #pickLane(): number {

@@ -116,8 +116,14 @@ export class RecordStore {
       onResponses: () => this.#drain(),
     });
     this.#writes = this.#startWriter(state.nextGeneration, arena);
-    this.#reads = new ReadPath(this.#arenas, this.#views, this.#cache, this.#lanes, () =>
-      this.#publishSoon(),
+    this.#reads = new ReadPath(
+      this.#arenas,
+      this.#views,
+      this.#cache,
+      this.#lanes,
+      () => this.#publishSoon(),
+      // At once: a reader is to be at work on a page while main writes the one before to a socket.
+      this.#publish,
     );
     for (let reader = 0; reader < options.readers; reader++) this.#startReader(reader);
     this.#maintenance = new Maintenance({

@@ -14,7 +14,7 @@ import type { FramedPage } from './services.ts';
 
 /** Asked for at a time: little at first, as many scans are short, then twice as much each time. */
 const FIRST_PAGE_BYTES = 64 * 1024;
-const LAST_PAGE_BYTES = 512 * 1024;
+const LAST_PAGE_BYTES = 1024 * 1024;
 /** Written at a time: below what a slow client needs long for. */
 const WRITE_BYTES = 256 * 1024;
 
@@ -79,23 +79,27 @@ export class RangeStream {
   }
 
   async #stream(start: Buffer, end: Buffer | null): Promise<void> {
-    let next = this.#askPage(start, end);
+    const pageAfter = (page: FramedPage | null): Promise<FramedPage | null> | null =>
+      page === null || page.resumeAt === null || this.#isClosed ? null : this.#askPage(page.resumeAt, end);
+    // One page is written, one waits and one is read, so that neither the disk nor the client waits for the other.
+    let next: Promise<FramedPage | null> = this.#askPage(start, end);
     for (;;) {
+      const following = next.then(pageAfter);
+      // Whoever awaits it is told. Nobody does when the client is gone before.
+      following.catch(() => undefined);
       this.#isWaitingForPage = true;
       const page = await next;
       this.#isWaitingForPage = false;
       if (this.#isClosed) return;
-      const { bytes, resumeAt, usedBytes } = page;
-      // Read while this one is written, so that neither the disk nor the client waits for the other.
-      if (resumeAt !== null) next = this.#askPage(resumeAt, end);
       if (!this.#response.headersSent) this.#writeHead();
-      await this.#write(bytes, usedBytes);
-      if (this.#isClosed) return;
-      page[Symbol.dispose]();
-      if (resumeAt === null) {
+      if (page === null) {
         this.#response.end(this.#framing.end);
         return;
       }
+      await this.#write(page.bytes, page.usedBytes);
+      if (this.#isClosed) return;
+      page[Symbol.dispose]();
+      next = following;
     }
   }
 
@@ -103,8 +107,6 @@ export class RangeStream {
     const { ranges } = this.#context.services;
     const page = ranges.page(start, end, this.#pageBytes, this.#framing.number, this.#abort.signal);
     this.#pageBytes = Math.min(2 * this.#pageBytes, LAST_PAGE_BYTES);
-    // Whoever awaits it is told. Nobody does when the client is gone before.
-    page.catch(() => undefined);
     return page;
   }
 
@@ -129,7 +131,9 @@ export class RangeStream {
     const { promise, resolve } = Promise.withResolvers<void>();
     // A response that is closed before its turn came never calls back.
     this.#onWritten = resolve;
-    this.#response.write(bytes, () => resolve());
+    // What the kernel takes at once calls back in this turn of the event loop, and pages that wait would hold it for
+    // long: all else is given a turn in between.
+    this.#response.write(bytes, () => this.#context.clock.endOfTurn(resolve));
     return promise;
   }
 

@@ -1,4 +1,7 @@
+import { KeyBound } from '../../../native-free-lsm/iterator/key-bound.ts';
 import { MergingIterator } from '../../../native-free-lsm/iterator/merging-iterator.ts';
+import { PAGE_ENTRY_HEADER_BYTES } from '../../../native-free-lsm/iterator/page.ts';
+import { PageBuilder } from '../../../native-free-lsm/iterator/page-builder.ts';
 import type { RecordIterator } from '../../../native-free-lsm/iterator/record-iterator.ts';
 import { Memtable } from '../../../native-free-lsm/memtable/memtable.ts';
 import type { TableWriterOptions } from '../../../native-free-lsm/sstable/table-writer.ts';
@@ -21,6 +24,23 @@ function scanning(iterator: RecordIterator, expected: number): PreparedCase {
         bytes += iterator.keyEnd - iterator.keyStart + iterator.recordEnd - iterator.recordStart;
       }
       return bytes;
+    },
+    expected,
+  };
+}
+
+/** As a reader fills a page. */
+function paging(merge: MergingIterator, expected: number): PreparedCase {
+  const page = new PageBuilder();
+  const everything = new KeyBound();
+  const bytes = new Uint8Array(1 << 20);
+  const contents = { maxEntries: KEYS, includeTombstones: true, framing: null, nowMs: 0 };
+  return {
+    run: () => {
+      page.begin(bytes, 0, bytes.length, contents);
+      merge.seekToFirst();
+      while (merge.valid) merge.addRun(page, everything);
+      return page.at;
     },
     expected,
   };
@@ -59,6 +79,24 @@ export const cases: readonly MicroCase[] = [
     prepare: () => {
       const entries = evenEntries(KEYS);
       return scanning(tableIterator(entries, ZSTD), entryBytes(entries));
+    },
+  },
+  {
+    name: 'scan: a table let run into a page, an entry',
+    operations: KEYS,
+    prepare: () => {
+      const entries = evenEntries(KEYS);
+      const merge = new MergingIterator([tableIterator(entries, TABLE_OPTIONS)]);
+      return paging(merge, entryBytes(entries) + KEYS * PAGE_ENTRY_HEADER_BYTES);
+    },
+  },
+  {
+    name: 'merge: 4 tables taking turns into a page, an entry',
+    operations: KEYS,
+    prepare: () => {
+      const entries = evenEntries(KEYS);
+      const sources = dealt(entries).map((part) => tableIterator(part, TABLE_OPTIONS));
+      return paging(new MergingIterator(sources), entryBytes(entries) + KEYS * PAGE_ENTRY_HEADER_BYTES);
     },
   },
   {

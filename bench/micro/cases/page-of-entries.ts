@@ -8,7 +8,7 @@ const ENTRIES = 512;
 
 function framed(name: string, framing: Framing | null, valueBytes: number, entryBytes: number): MicroCase {
   return {
-    name: `a page's entries: ${name}, value of ${valueBytes} bytes`,
+    name: `page of entries: ${name}, value of ${valueBytes} bytes`,
     operations: ENTRIES,
     prepare: () => {
       const fields = { timestamp: 1, writer: 1, tombstone: false, from: 3, expiryMs: 0 };
