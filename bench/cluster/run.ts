@@ -7,9 +7,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 import { HttpClient } from '../../test/support/http.ts';
 import { freePortRow } from '../../test/support/ports.ts';
+import { count, script, sizeText } from '../../test/support/script-flags.ts';
 import { until } from '../../test/support/until.ts';
 import { cpuSeconds, residentMib } from '../support/processes.ts';
 import { type LoadResult, wrk } from '../support/wrk.ts';
@@ -17,16 +17,17 @@ import { type LoadResult, wrk } from '../support/wrk.ts';
 const CLI = fileURLToPath(new URL('../../cli.ts', import.meta.url));
 const NODES = 3;
 
-const { values: flags } = parseArgs({
-  options: {
-    size: { type: 'string', default: '1GiB' },
-    seconds: { type: 'string', default: '10' },
-    rounds: { type: 'string', default: '3' },
-    data: { type: 'string' },
-  },
-});
-const seconds = Number(flags.seconds);
-const rounds = Number(flags.rounds);
+const flags = script(
+  'bench:cluster',
+  'PUT and GET through a cluster of three nodes against a bare node:http server, in turns. Needs wrk.',
+)
+  .option('--size <size>', 'keys and values of a node before anything is measured', sizeText, '1GiB')
+  .option('--seconds <n>', 'of each run of a load', count, 10)
+  .option('--rounds <n>', 'pairs of runs', count, 3)
+  .option('--data <dir>', 'keeps the data there for the next run')
+  .parse()
+  .opts<{ size: string; seconds: number; rounds: number; data?: string }>();
+const { seconds, rounds } = flags;
 const directory = flags.data ?? mkdtempSync(join(tmpdir(), 'quorate-bench-'));
 
 interface Measured extends LoadResult {

@@ -5,8 +5,8 @@
 import { writeFileSync } from 'node:fs';
 import os from 'node:os';
 import { resolve } from 'node:path';
-import { parseArgs } from 'node:util';
-import { parseSize } from '../../src/config/units.ts';
+import { InvalidArgumentError } from 'commander';
+import { count, positive, script, sizeBytes } from '../../test/support/script-flags.ts';
 import { endAllBound } from '../support/bound-child.ts';
 import { checkNeeds } from '../support/needs.ts';
 import { BenchContext, type RunSettings } from './context.ts';
@@ -19,6 +19,8 @@ import { overwrites, overwritesSmall } from './figures/overwrites.ts';
 import { range } from './figures/range.ts';
 import { getAbsent, getCold, getOnMain } from './figures/reads.ts';
 import { restart } from './figures/restart.ts';
+
+const MIB = 2 ** 20;
 
 /** In the order they run: those that write come after those that read. */
 const FIGURES: readonly Figure[] = [
@@ -40,62 +42,59 @@ const FIGURES: readonly Figure[] = [
   memory,
 ];
 
-const HELP = `node bench/engine/run.ts [flags]
+const flags = script(
+  'bench:engine',
+  'The figures of the engine and of a cluster over it, each beside its bound. Needs wrk and GNU dd for some of them.',
+)
+  .option('--list', 'names what can be measured')
+  .option('--only <names>', 'just these, separated by commas', figuresOf)
+  .option('--quick', 'small data and short runs, to try the harness', false)
+  .option('--seconds <n>', 'of each run of a load (10; quick: 2)', positive)
+  .option('--rounds <n>', 'pairs of runs (3; quick: 1)', count)
+  .option('--warm-up <n>', 'seconds before reads are timed (60; quick: 2)', positive)
+  .option('--minutes <n>', 'of the long overwrites (10; quick: 0.1)', positive)
+  .option('--size <size>', 'keys and values of a node (1GiB; quick: 64MiB)', sizeBytes)
+  .option('--data <dir>', 'keeps the data there for the next run')
+  .option('--json <file>', 'writes the results there as well')
+  .parse()
+  .opts<Flags>();
 
-  --list           names what can be measured
-  --only A,B       just these
-  --quick          small data and short runs, to try the harness
-  --seconds 10     of each run of a load
-  --rounds 3       pairs of runs
-  --warm-up 60     seconds before reads are timed
-  --minutes 10     of the long overwrites
-  --size 1GiB      keys and values of a node
-  --data DIR       keeps the data there for the next run
-  --json FILE      writes the results there as well`;
-
-const { values: flags } = parseArgs({
-  options: {
-    help: { type: 'boolean', default: false },
-    list: { type: 'boolean', default: false },
-    quick: { type: 'boolean', default: false },
-    only: { type: 'string' },
-    seconds: { type: 'string' },
-    rounds: { type: 'string' },
-    'warm-up': { type: 'string' },
-    minutes: { type: 'string' },
-    size: { type: 'string' },
-    data: { type: 'string' },
-    json: { type: 'string' },
-  },
-});
-
-function readSettings(): RunSettings {
-  const isQuick = flags.quick;
-  const number = (given: string | undefined, quick: number, full: number): number => {
-    const value = given === undefined ? (isQuick ? quick : full) : Number(given);
-    if (!(value > 0)) throw new Error(`${given} is not a number above 0`);
-    return value;
-  };
-  return {
-    isQuick,
-    seconds: number(flags.seconds, 2, 10),
-    rounds: number(flags.rounds, 1, 3),
-    warmUpSeconds: number(flags['warm-up'], 2, 60),
-    minutes: number(flags.minutes, 0.1, 10),
-    sizeBytes: parseSize(flags.size ?? (isQuick ? '64MiB' : '1GiB')),
-    dataDirectory: flags.data === undefined ? undefined : resolve(flags.data),
-  };
+interface Flags {
+  readonly list?: true;
+  readonly only?: readonly Figure[];
+  readonly quick: boolean;
+  readonly seconds?: number;
+  readonly rounds?: number;
+  readonly warmUp?: number;
+  readonly minutes?: number;
+  readonly size?: number;
+  readonly data?: string;
+  readonly json?: string;
 }
 
-function chosenFigures(): readonly Figure[] {
-  if (flags.only === undefined) return FIGURES;
-  return flags.only.split(',').map((name) => {
+function figuresOf(names: string): readonly Figure[] {
+  return names.split(',').map((name) => {
     const figure = FIGURES.find((known) => known.name === name.trim());
     if (figure === undefined) {
-      throw new Error(`there is no figure ${name}: ${FIGURES.map((known) => known.name).join(', ')}`);
+      throw new InvalidArgumentError(
+        `There is no ${name}: ${FIGURES.map((known) => known.name).join(', ')}.`,
+      );
     }
     return figure;
   });
+}
+
+function runSettings(): RunSettings {
+  const { quick: isQuick } = flags;
+  return {
+    isQuick,
+    seconds: flags.seconds ?? (isQuick ? 2 : 10),
+    rounds: flags.rounds ?? (isQuick ? 1 : 3),
+    warmUpSeconds: flags.warmUp ?? (isQuick ? 2 : 60),
+    minutes: flags.minutes ?? (isQuick ? 0.1 : 10),
+    sizeBytes: flags.size ?? (isQuick ? 64 : 1024) * MIB,
+    dataDirectory: flags.data === undefined ? undefined : resolve(flags.data),
+  };
 }
 
 interface Result {
@@ -121,8 +120,8 @@ async function measure(figure: Figure, context: BenchContext): Promise<Result> {
 }
 
 async function main(): Promise<void> {
-  const figures = chosenFigures();
-  const settings = readSettings();
+  const figures = flags.only ?? FIGURES;
+  const settings = runSettings();
   await checkNeeds(new Set(figures.flatMap(({ needs }) => needs)));
   const results: Result[] = [];
   await using context = new BenchContext(settings);
@@ -157,8 +156,7 @@ async function main(): Promise<void> {
 }
 
 try {
-  if (flags.help) console.log(HELP);
-  else if (flags.list) for (const { name, title } of FIGURES) console.log(`${name.padEnd(18)} ${title}`);
+  if (flags.list) for (const { name, title } of FIGURES) console.log(`${name.padEnd(18)} ${title}`);
   else await main();
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);

@@ -1,13 +1,12 @@
 /**
  * `npm run bench:micro`: what the parts of a request cost, one by one. The method is in bench/README.md.
- *
- *   node bench/micro/run.ts [--only PATTERN] [--time-ms 500] [--rounds 5] [--json FILE] [--compare FILE] [--list]
  */
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import { Presets, SingleBar } from 'cli-progress';
+import { InvalidArgumentError } from 'commander';
+import { count, script } from '../../test/support/script-flags.ts';
 import { type FoundCase, loadCases } from './load-cases.ts';
 import type { Measured } from './measure.ts';
 import type { MeasureRequest } from './measure-thread.ts';
@@ -19,40 +18,39 @@ const THREAD = new URL('./measure-thread.ts', import.meta.url);
 const KEPT_FILE = fileURLToPath(new URL('../results/micro.json', import.meta.url));
 
 interface Flags {
-  readonly only: string | undefined;
-  readonly list: boolean;
+  readonly only?: RegExp;
+  readonly list?: true;
   /** Of one case, all rounds together. */
   readonly timeMs: number;
   readonly rounds: number;
-  readonly json: string | undefined;
-  readonly compare: string | undefined;
+  readonly json?: string;
+  readonly compare?: string;
 }
 
-function readFlags(args: readonly string[]): Flags {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      only: { type: 'string' },
-      list: { type: 'boolean', default: false },
-      'time-ms': { type: 'string', default: '500' },
-      rounds: { type: 'string', default: '5' },
-      json: { type: 'string' },
-      compare: { type: 'string' },
-    },
-  });
-  return {
-    only: values.only,
-    list: values.list,
-    timeMs: wholeNumber('time-ms', values['time-ms']),
-    rounds: wholeNumber('rounds', values.rounds),
-    json: values.json,
-    compare: values.compare,
-  };
-}
+const flags: Flags = script('bench:micro', 'What the parts of a request cost, one by one.')
+  .option('--list', 'names the cases')
+  .option('--only <pattern>', 'a regular expression: just the cases whose names match it', pattern)
+  .option('--time-ms <n>', 'of one case, all rounds together', count, 500)
+  .option(
+    '--rounds <n>',
+    'over all cases, so that a busy minute of the machine falls on all of them',
+    count,
+    5,
+  )
+  .option(
+    '--json <file>',
+    'where the results are kept; left out, bench/results/micro.json when all are measured',
+  )
+  .option('--compare <file>', 'results of an earlier run, to be compared with this one')
+  .parse()
+  .opts();
 
-function wholeNumber(flag: string, text: string): number {
-  if (/^[1-9]\d{0,6}$/.test(text)) return Number(text);
-  throw new Error(`--${flag} ${text}: give a whole number from 1 on`);
+function pattern(text: string): RegExp {
+  try {
+    return new RegExp(text, 'i');
+  } catch (error) {
+    throw new InvalidArgumentError(error instanceof Error ? error.message : String(error));
+  }
 }
 
 /** One round of one case, in a thread of its own. */
@@ -64,7 +62,7 @@ async function measureInThread(request: MeasureRequest): Promise<Measured> {
 }
 
 /** Round by round over all cases, so that a busy minute of the machine falls on all of them. */
-async function measureAll(found: readonly FoundCase[], flags: Flags): Promise<Figure[]> {
+async function measureAll(found: readonly FoundCase[]): Promise<Figure[]> {
   const rounds = found.map((): Measured[] => []);
   const bar = new SingleBar(
     {
@@ -97,10 +95,8 @@ async function measureAll(found: readonly FoundCase[], flags: Flags): Promise<Fi
   );
 }
 
-async function main(args: readonly string[]): Promise<void> {
-  const flags = readFlags(args);
-  const pattern = new RegExp(flags.only ?? '', 'i');
-  const found = (await loadCases()).filter(({ microCase }) => pattern.test(microCase.name));
+async function main(): Promise<void> {
+  const found = (await loadCases()).filter(({ microCase }) => flags.only?.test(microCase.name) ?? true);
   if (found.length === 0) throw new Error(`no case matches ${flags.only}: --list names them all`);
   if (flags.list) {
     for (const { microCase } of found) console.log(microCase.name);
@@ -108,7 +104,7 @@ async function main(args: readonly string[]): Promise<void> {
   }
   // Before anything is measured or written: the file may be the one this run replaces.
   const earlier = flags.compare === undefined ? undefined : readResults(flags.compare);
-  const results = resultsOf(await measureAll(found, flags), flags.timeMs);
+  const results = resultsOf(await measureAll(found), flags.timeMs);
   console.log(`Node ${results.node}, ${results.processor}; ${flags.rounds} rounds\n`);
   console.log(figuresTable(results.figures));
   if (earlier !== undefined) {
@@ -124,7 +120,7 @@ async function main(args: readonly string[]): Promise<void> {
 }
 
 try {
-  await main(process.argv.slice(2));
+  await main();
 } catch (error) {
   console.error(`bench:micro: ${error instanceof Error ? error.message : String(error)}`);
   process.exitCode = 1;

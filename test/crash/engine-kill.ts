@@ -1,9 +1,13 @@
 /** `npm run crash:engine -- --rounds 100 [--seed N]` */
-import { parseArgs } from 'node:util';
+import { count, newSeed, script, seedOption } from '../support/script-flags.ts';
 import { engineKillCampaign } from './engine-kill-campaign.ts';
 
-const { values } = parseArgs({
-  options: { rounds: { type: 'string', default: '100' }, seed: { type: 'string' } },
-});
-const seed = values.seed === undefined ? Math.floor(performance.timeOrigin) : Number(values.seed);
-await engineKillCampaign(Number(values.rounds), seed, console.log);
+const flags = script(
+  'crash:engine',
+  'Kills a process that writes to an engine, at any moment and inside flush, compaction, manifest switch and recovery: what was acknowledged must be there, and nothing that was never written.',
+)
+  .option('--rounds <n>', 'kills', count, 100)
+  .addOption(seedOption())
+  .parse()
+  .opts<{ rounds: number; seed?: number }>();
+await engineKillCampaign(flags.rounds, flags.seed ?? newSeed(), console.log);

@@ -3,13 +3,13 @@
  * file system of a run for each durability, fails every call with each error, alone and several in a row, and stops
  * and fails every call of openings. A round that finds something says with which `--seed` it is repeated.
  */
-import { parseArgs } from 'node:util';
 import type { Durability, EngineOptions } from '../../native-free-lsm/index.ts';
 import { seededRandom } from '../../src/clock.ts';
 import { CampaignProgress } from '../support/campaign-progress.ts';
 import { checkCrashes } from '../support/engine-crash.ts';
 import { checkFailure, type FailureCheck } from '../support/engine-failures.ts';
 import { checkRecovery } from '../support/engine-recovery.ts';
+import { count, newSeed, script, seedOption } from '../support/script-flags.ts';
 
 const STEPS = 60;
 /** Passes over the same run, so that not all of its disks are in memory at once. */
@@ -23,11 +23,16 @@ const FAILURES = [
   { code: 'ENOSPC', burst: 4 },
 ] as const;
 
-const { values } = parseArgs({
-  options: { rounds: { type: 'string', default: '20' }, seed: { type: 'string' } },
-});
-const rounds = Number(values.rounds);
-const firstSeed = Number(values.seed ?? Math.floor(performance.timeOrigin) % 1_000_000);
+const MAX_SEED = 999_999;
+const flags = script(
+  'crash:points',
+  'Stops the engine at every call to the file system, loses or tears what was not synced, and fails every call with each error. A round is one seed and takes about two minutes.',
+)
+  .option('--rounds <n>', 'seeds, one after another', count, 20)
+  .addOption(seedOption(MAX_SEED))
+  .parse()
+  .opts<{ rounds: number; seed?: number }>();
+const { rounds, seed: firstSeed = newSeed(MAX_SEED) } = flags;
 console.log(`seed ${firstSeed}, ${rounds} rounds`);
 let moments = 0;
 for (let seed = firstSeed; seed < firstSeed + rounds; seed++) {

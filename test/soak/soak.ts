@@ -1,13 +1,18 @@
 /** `npm run soak -- --minutes 30 [--seed N]`: exits with 1 when something was wrong or did not stay bounded. */
-import { parseArgs } from 'node:util';
+import { newSeed, positive, script, seedOption } from '../support/script-flags.ts';
 import { soak } from './soak-run.ts';
 
-const { values } = parseArgs({
-  options: { minutes: { type: 'string', default: '30' }, seed: { type: 'string' } },
-});
+const flags = script(
+  'soak',
+  'Grows, overwrites and shrinks an engine for long, with snapshots and scans held open: checks every value, and that memory, files, descriptors and disk space stay bounded.',
+)
+  .option('--minutes <n>', 'how long', positive, 30)
+  .addOption(seedOption())
+  .parse()
+  .opts<{ minutes: number; seed?: number }>();
 const { cycles, reads, scans, writes, held } = await soak({
-  durationMs: Number(values.minutes) * 60_000,
-  seed: values.seed === undefined ? Math.floor(performance.timeOrigin) : Number(values.seed),
+  durationMs: flags.minutes * 60_000,
+  seed: flags.seed ?? newSeed(),
   keys: 8000,
   maxValueBytes: 8000,
   memtableBytes: 4 << 20,
