@@ -71,7 +71,7 @@ export const DEFAULT_OPTIONS: EngineOptions = {
   maxSealedMemtables: 2,
   writeStallTimeoutMs: 1000,
   maxQueuedWriteBytes: 64 * MIB,
-  blockCacheBytes: 64 * MIB,
+  blockCacheBytes: 48 * MIB,
   readers: 1,
   scanFramings: [],
   maxOpenFilesPerThread: 256,

@@ -109,7 +109,7 @@ export const nodeSettings: SettingsTable<NodeSettings> = {
   durability: choice('durability', 'sync', DURABILITIES, 'when writes are synced'),
   syncIntervalMs: duration('sync-interval', 100, 1, HOUR, 'how often durability `interval` syncs'),
   memtableBytes: size('memtable-size', 12 * MIB, MIB, 256 * MIB, 'memory for writes, per memtable'),
-  blockCacheBytes: size('block-cache-size', 64 * MIB, MIB, 4 * GIB, 'memory for blocks of tables'),
+  blockCacheBytes: size('block-cache-size', 48 * MIB, MIB, 4 * GIB, 'memory for blocks of tables'),
   compression: choice(
     'compression',
     'none',

@@ -4,13 +4,19 @@ import { ioFailure } from '../fs/io-failure.ts';
 
 const CAPACITY_BYTES = 512 * 1024;
 
+/**
+ * Of this thread, which writes one table after another: garbage of this size is collected late, as a thread that
+ * makes little other garbage seldom looks for any.
+ */
+let spare: Uint8Array | undefined;
+
 /** Gathers what is appended to a file into few large writes, and syncs it in steps. */
 export class OutputBuffer {
   readonly #fs: FileSystem;
   readonly #fd: number;
   readonly #file: string;
   readonly #syncEveryBytes: number;
-  readonly #buffer = new Uint8Array(CAPACITY_BYTES);
+  readonly #buffer: Uint8Array;
   #buffered = 0;
   #writtenBytes = 0;
   #syncedBytes = 0;
@@ -24,6 +30,8 @@ export class OutputBuffer {
     this.#fd = fd;
     this.#file = file;
     this.#syncEveryBytes = syncEveryBytes;
+    this.#buffer = spare ?? new Uint8Array(CAPACITY_BYTES);
+    spare = undefined;
   }
 
   /** Where the next byte will stand in the file. */
@@ -46,6 +54,11 @@ export class OutputBuffer {
     if (this.#buffered === 0) return;
     this.#write(this.#buffer.subarray(0, this.#buffered));
     this.#buffered = 0;
+  }
+
+  /** Once nothing more is appended: its memory serves for the next file. */
+  release(): void {
+    spare = this.#buffer;
   }
 
   #write(bytes: Uint8Array): void {

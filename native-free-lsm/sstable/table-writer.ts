@@ -298,6 +298,7 @@ export class TableWriter implements Disposable {
     const fd = this.#fd;
     if (fd < 0) return;
     this.#fd = -1;
+    this.#output.release();
     this.#fs.closeSync(fd);
   }
 }

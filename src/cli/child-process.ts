@@ -32,8 +32,15 @@ const ENTRY = fileURLToPath(new URL(`./node-process${extname(import.meta.url)}`,
  */
 export const NODE_FLAGS = ['--max-semi-space-size=4'];
 
-/** glibc would keep a heap for each of a dozen threads, and what one frees is of no use to another. */
-export const NODE_ENVIRONMENT = { MALLOC_ARENA_MAX: '2' };
+/**
+ * For glibc, which would keep a heap for each of a dozen threads, though what one frees is of no use to another, and
+ * would raise the size from which memory goes back to the system to that of the largest piece it ever gave back.
+ */
+export const NODE_ENVIRONMENT = {
+  MALLOC_ARENA_MAX: '2',
+  MALLOC_MMAP_THRESHOLD_: '131072',
+  MALLOC_TRIM_THRESHOLD_: '131072',
+};
 
 /** @param entry what a node process runs */
 export function nodeSpawner(entry = ENTRY): SpawnNode {
