@@ -1,22 +1,22 @@
 import { BlockCache, createBlockCacheMemory } from '../cache/block-cache.ts';
 import { type EngineClock, systemEngineClock } from '../clock.ts';
 import { LsmError } from '../errors.ts';
-import type { Executor, ExecutorFactory, RoleHandle } from '../executor.ts';
+import type { Executor, ExecutorFactory } from '../executor.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import { NodeFileSystem } from '../fs/node-fs.ts';
 import type { Page } from '../iterator/page.ts';
 import { completeOptions, type EngineOptions } from '../options.ts';
 import { PoolExecutor } from '../pool.ts';
 import { type RecoveredState, recover } from '../recovery.ts';
-import { ReaderOp } from '../roles/protocol.ts';
+import type { RoleInit } from '../roles/messages.ts';
 import { ControlWord, createControl } from '../shared/control.ts';
 import { EpochDomain } from '../shared/epochs.ts';
-import { createRing, RingConsumer, RingProducer } from '../shared/ring.ts';
-import { MAX_KEY_BYTES } from '../wal/write-operation.ts';
+import { createRing, RingConsumer, RingProducer, ringBytesFor } from '../shared/ring.ts';
 import { Arenas } from './arenas.ts';
 import { Maintenance } from './maintenance.ts';
-import { type PageRequest, READER_REQUEST_RING_BYTES, ReadLane } from './read-lane.ts';
+import type { PageRequest } from './read-lane.ts';
 import { ReadPath } from './read-path.ts';
+import { MAX_PAGE_BYTES, ReaderLanes } from './reader-lanes.ts';
 import { type KeyedRecord, type ReadSink, type WriteSink, WriteStatus } from './sinks.ts';
 import { Snapshots } from './snapshots.ts';
 import { collectStats, type EngineStats } from './stats.ts';
@@ -26,9 +26,6 @@ import { batchFault, putFault } from './write-checks.ts';
 import { WRITER_RESPONSE_RING_BYTES, WriteQueue } from './write-queue.ts';
 
 const WRITER_THREAD = 1;
-const FIRST_READER_THREAD = 2;
-const MIN_REQUEST_RING_BYTES = 4 * 1024 * 1024;
-const MAX_PAGE_BYTES = 1024 * 1024;
 /** Too small for a block: a cache that holds nothing. */
 const LEAST_CACHE_BYTES = 4096;
 
@@ -63,15 +60,14 @@ export class RecordStore {
   readonly #views: Views;
   readonly #arenas: Arenas;
   readonly #cache: BlockCache;
-  readonly #cacheMemory: SharedArrayBuffer;
   readonly #writes: WriteQueue;
   readonly #reads: ReadPath;
-  readonly #lanes: ReadLane[] = [];
+  readonly #readers: ReaderLanes;
   readonly #maintenance: Maintenance;
   readonly #directory: string;
   readonly #manifest: RecoveredState['manifest'];
   readonly #snapshots: Snapshots;
-  readonly #roles: Promise<unknown>[] = [];
+  readonly #writerEnd: Promise<void>;
   #publishDue = false;
   #fault: LsmError | undefined;
   #closing: Promise<void> | undefined;
@@ -89,8 +85,8 @@ export class RecordStore {
     this.#manifest = state.manifest;
     this.#control = createControl();
     this.#words = new Int32Array(this.#control);
-    this.#cacheMemory = createBlockCacheMemory(Math.max(options.blockCacheBytes, LEAST_CACHE_BYTES));
-    this.#cache = new BlockCache(this.#cacheMemory, this.#epochs);
+    const cacheMemory = createBlockCacheMemory(Math.max(options.blockCacheBytes, LEAST_CACHE_BYTES));
+    this.#cache = new BlockCache(cacheMemory, this.#epochs);
     this.#arenas = new Arenas(this.#control, options.memtableBytes, options.maxSealedMemtables + 3);
     for (const { generation, memory } of state.memtables) this.#arenas.adopt(generation, memory);
     this.#views = new Views(this.#control, this.#epochs, state.version, {
@@ -115,17 +111,26 @@ export class RecordStore {
       backgroundThreads: options.maxBackgroundJobs,
       onResponses: () => this.#drain(),
     });
-    this.#writes = this.#startWriter(state.nextGeneration, arena);
+    [this.#writes, this.#writerEnd] = this.#startWriter(state.nextGeneration, arena);
+    this.#readers = new ReaderLanes({
+      executor: this.#executor,
+      views: this.#views,
+      epochs: this.#epochs,
+      cache: cacheMemory,
+      maxRecordBytes: options.maxRecordBytes,
+      initOf: (requests, responses, thread) => this.#roleInit(requests, responses, thread),
+      onEnded: (lane, error) => this.#readerEnded(lane, error),
+    });
     this.#reads = new ReadPath(
       this.#arenas,
       this.#views,
       this.#cache,
-      this.#lanes,
+      this.#readers.lanes,
       () => this.#publishSoon(),
       // At once: a reader is to be at work on a page while main writes the one before to a socket.
       this.#publish,
     );
-    for (let reader = 0; reader < options.readers; reader++) this.#startReader(reader);
+    for (let reader = 0; reader < options.readers; reader++) this.#readers.start(reader);
     this.#maintenance = new Maintenance({
       directory,
       fs: environment.fs,
@@ -279,7 +284,7 @@ export class RecordStore {
       // The wake-up requests are published after the word they are to be seen with.
       Atomics.store(this.#words, ControlWord.stop, 1);
       this.#wakeRoles();
-      await Promise.all(this.#roles);
+      await Promise.all([this.#writerEnd, ...this.#readers.ended]);
       // The writer's last word may be that its last sync failed.
       this.#drain();
       await this.#executor.close();
@@ -293,16 +298,11 @@ export class RecordStore {
 
   #wakeRoles(): void {
     this.#writes.wake();
-    for (const lane of this.#lanes) {
-      const at = lane.requests.reserve(8);
-      if (at === -1) continue;
-      lane.requests.bytes[at] = ReaderOp.wake;
-      lane.requests.push(0);
-    }
+    this.#readers.wake();
     this.#publish();
   }
 
-  #startWriter(generation: number, arena: number): WriteQueue {
+  #startWriter(generation: number, arena: number): [queue: WriteQueue, end: Promise<void>] {
     const { options } = this;
     const requestRing = createRing(ringBytesFor(options.maxRecordBytes));
     const responseRing = createRing(WRITER_RESPONSE_RING_BYTES);
@@ -314,8 +314,8 @@ export class RecordStore {
       arena,
     });
     this.#views.link(handle);
-    this.#roles.push(handle.exited.then((error) => this.#writerEnded(error)));
-    return new WriteQueue(requests, new RingConsumer(responseRing), options.maxQueuedWriteBytes, {
+    const end = handle.exited.then((error) => this.#writerEnded(error));
+    const queue = new WriteQueue(requests, new RingConsumer(responseRing), options.maxQueuedWriteBytes, {
       onRotated: (next) => {
         this.#arenas.taken(next);
         this.#maintenance.wake();
@@ -324,9 +324,10 @@ export class RecordStore {
       onFault: (error) => this.#poison(error),
       onQueued: () => this.#publishSoon(),
     });
+    return [queue, end];
   }
 
-  #roleInit(requests: SharedArrayBuffer, responses: SharedArrayBuffer, thread: number) {
+  #roleInit(requests: SharedArrayBuffer, responses: SharedArrayBuffer, thread: number): RoleInit {
     return {
       directory: this.#directory,
       options: this.options,
@@ -336,30 +337,6 @@ export class RecordStore {
       arenas: this.#arenas.memories,
       thread,
     };
-  }
-
-  #startReader(index: number): void {
-    const lane = new ReadLane(
-      createRing(READER_REQUEST_RING_BYTES),
-      createRing(ringBytesFor(this.options.maxRecordBytes + MAX_PAGE_BYTES + MAX_KEY_BYTES)),
-      FIRST_READER_THREAD + index,
-    );
-    const previous = this.#lanes[index];
-    this.#lanes[index] = lane;
-    if (previous === undefined) lane.epoch = this.#epochs.register(lane.requests);
-    else {
-      lane.epoch = previous.epoch;
-      this.#epochs.replace(lane.epoch, lane.requests);
-      if (previous.handle !== undefined) this.#views.unlink(previous.handle);
-    }
-    const init = {
-      ...this.#roleInit(lane.requestRing, lane.responseRing, lane.thread),
-      cache: this.#cacheMemory,
-    };
-    const handle: RoleHandle = this.#executor.startReader(init);
-    lane.handle = handle;
-    this.#views.link(handle);
-    this.#roles.push(handle.exited.then((error) => this.#readerEnded(index, error)));
   }
 
   /** Nothing can take the writer's place: what it had in hand may or may not be in the log. */
@@ -382,7 +359,7 @@ export class RecordStore {
   #readerEnded(index: number, error: Error | undefined): void {
     if (error === undefined || this.#closing !== undefined) return;
     this.#environment.report(`a reader thread died (${error.message}); another takes its place`);
-    this.#startReader(index);
+    this.#readers.start(index);
     this.#reads.retry(index);
   }
 
@@ -421,10 +398,3 @@ const NO_SUCH_FRAMING = new LsmError(
   'a framing is a number of the option scanFramings, counted from 1, or 0',
 );
 const CLOSED = new LsmError('CLOSED', 'the engine is closed');
-
-/** A frame may take half of a ring. */
-function ringBytesFor(maxRecordBytes: number): number {
-  let bytes = MIN_REQUEST_RING_BYTES;
-  while (bytes / 2 < maxRecordBytes + 4096) bytes *= 2;
-  return bytes;
-}

@@ -385,8 +385,7 @@ export class WriterRole {
   }
 
   #beginAnswers(): Answers {
-    const frames = this.#requests.runFrames;
-    this.#answers.begin(this.#responses, frames);
+    this.#answers.begin(this.#responses, this.#requests.runFrames);
     return this.#answers;
   }
 

@@ -60,6 +60,13 @@ export function createRing(capacityBytes: number): SharedArrayBuffer {
   return new SharedArrayBuffer(CONTROL_BYTES + capacityBytes);
 }
 
+/** Room for a frame of this payload, which may take half of a ring, and for many small ones. */
+export function ringBytesFor(payloadBytes: number): number {
+  let bytes = 4 * 1024 * 1024;
+  while (bytes / 2 < payloadBytes + 4096) bytes *= 2;
+  return bytes;
+}
+
 function checkCapacity(capacityBytes: number): void {
   const fits = capacityBytes >= MIN_CAPACITY_BYTES && capacityBytes <= MAX_CAPACITY_BYTES;
   if (fits && (capacityBytes & (capacityBytes - 1)) === 0) return;
