@@ -128,7 +128,7 @@ type NumericOption = Exclude<keyof EngineOptions, 'durability' | 'bottomCompress
 /** Least and most; where a bound depends on another option `completeOptions` checks it. */
 const BOUNDS: Readonly<Record<NumericOption, readonly [number, number]>> = {
   syncIntervalMs: [1, 3_600_000],
-  // A frame takes at most half of a ring, a ring has at most 64 MiB, and a page's worth more goes back.
+  // A frame takes at most half of a ring, a ring has at most 64 MiB, and with a record goes a key.
   maxRecordBytes: [1, 30 * MIB],
   memtableBytes: [64 * KIB, MAX_ARENA_BYTES],
   // Those waiting, the active one, the next and one whose readers are not done yet each need a place.

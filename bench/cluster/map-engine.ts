@@ -7,8 +7,7 @@
 import { compareRecordVersions, recordTimestamp, recordWriter } from '../../native-free-lsm/format/record.ts';
 import { Page } from '../../native-free-lsm/iterator/page.ts';
 import { PageBuilder, pageEntryBytes } from '../../native-free-lsm/iterator/page-builder.ts';
-import { framing as chunks } from '../../src/http/framings/chunks.ts';
-import { framing as msgpack } from '../../src/http/framings/msgpack.ts';
+import { ENTRY_FRAMINGS } from '../../src/http/entry-framing.ts';
 import {
   type EngineStatus,
   type RangePage,
@@ -18,9 +17,6 @@ import {
   type WriteSink,
   WriteStatus,
 } from '../../src/replica/storage-engine.ts';
-
-/** In the order of FRAMING_MODULES. */
-const FRAMINGS = [chunks, msgpack];
 
 export type MapRecords = Map<string, Uint8Array>;
 
@@ -74,14 +70,18 @@ export class MapEngine implements StorageEngine {
     const sorted = this.#sorted();
     const end = request.end === null ? null : latin1(request.end);
     const first = lowerBound(sorted, latin1(request.start));
-    const framing = request.framing === 0 ? null : FRAMINGS[request.framing - 1];
+    const framing = request.framing === 0 ? null : ENTRY_FRAMINGS[request.framing - 1].framing;
     const firstRecord = this.#records.get(sorted[first]);
     // At least one entry: a scan must get ahead.
     const firstBytes =
       firstRecord === undefined ? 0 : pageEntryBytes(sorted[first].length, firstRecord.length, framing);
     const limit = Math.max(request.maxBytes, firstBytes);
     const page = new PageBuilder();
-    page.begin(Buffer.allocUnsafe(limit), 0, limit, { ...request, framing });
+    page.begin(Buffer.allocUnsafe(limit), 0, limit, {
+      ...request,
+      maxEntries: Math.max(request.maxEntries, 1),
+      framing,
+    });
     for (let at = first; at < sorted.length && (end === null || sorted[at] < end); at++) {
       const key = Buffer.from(sorted[at], 'latin1');
       const record = this.#records.get(sorted[at])!;

@@ -7,6 +7,7 @@ import { PAGE_ENTRY_HEADER_BYTES } from './page.ts';
 export interface PageContents {
   /** Entries it may look at, those that it passes over included: a stretch of deletions must not take for ever. */
   readonly maxEntries: number;
+  /** Without a framing only. */
   readonly includeTombstones: boolean;
   /** Null: keys and records packed as page.ts draws them. */
   readonly framing: Framing | null;
@@ -31,7 +32,7 @@ export class PageBuilder {
     this.at = start;
     this.#limit = limit;
     this.#entriesLeft = contents.maxEntries;
-    this.#includesTombstones = contents.includeTombstones;
+    this.#includesTombstones = contents.includeTombstones && contents.framing === null;
     this.#framing = contents.framing;
     this.#nowMs = contents.nowMs;
   }

@@ -11,6 +11,7 @@ import type { Arenas } from './arenas.ts';
 import { FreeList } from './free-list.ts';
 import { PageMemory } from './page-memory.ts';
 import type { PageRequest, ReadLane, ReadPoint } from './read-lane.ts';
+import { MAX_PAGE_BYTES, MAX_PAGE_ENTRIES } from './reader-lanes.ts';
 import type { ReadSink } from './sinks.ts';
 import type { PinnedView, Views } from './views.ts';
 
@@ -130,8 +131,10 @@ export class ReadPath {
     if (request.start.length > MAX_KEY_BYTES || (request.end?.length ?? 0) > MAX_KEY_BYTES) {
       return Promise.reject(new LsmError('INVALID_ARGUMENT', `a key has at most ${MAX_KEY_BYTES} bytes`));
     }
+    const maxBytes = Math.min(Math.max(request.maxBytes, 1), MAX_PAGE_BYTES);
+    const maxEntries = Math.min(Math.max(request.maxEntries, 1), MAX_PAGE_ENTRIES);
     return new Promise((resolve, reject) => {
-      this.#askPage({ request, snapshot, resolve, reject });
+      this.#askPage({ request: { ...request, maxBytes, maxEntries }, snapshot, resolve, reject });
     });
   }
 

@@ -9,6 +9,8 @@ import type { Views } from './views.ts';
 
 const FIRST_THREAD = 2;
 export const MAX_PAGE_BYTES = 1024 * 1024;
+/** A page looks at no more, so that a stretch of deletions cannot keep the thread busy. */
+export const MAX_PAGE_ENTRIES = 50_000;
 
 export interface ReaderLanesParts {
   readonly executor: Executor;
@@ -36,7 +38,8 @@ export class ReaderLanes {
   start(index: number): void {
     const { cache, epochs, executor, initOf, maxRecordBytes, onEnded, views } = this.#parts;
     const thread = FIRST_THREAD + index;
-    const responseBytes = ringBytesFor(maxRecordBytes + MAX_PAGE_BYTES + MAX_KEY_BYTES);
+    // The largest page, or the largest record as a page of its own; and the key to go on from.
+    const responseBytes = ringBytesFor(Math.max(maxRecordBytes, MAX_PAGE_BYTES) + MAX_KEY_BYTES);
     const lane = new ReadLane(createRing(READER_REQUEST_RING_BYTES), createRing(responseBytes), thread);
     const previous = this.lanes[index];
     this.lanes[index] = lane;

@@ -16,7 +16,7 @@ import { Arenas } from './arenas.ts';
 import { Maintenance } from './maintenance.ts';
 import type { PageRequest } from './read-lane.ts';
 import { ReadPath } from './read-path.ts';
-import { MAX_PAGE_BYTES, ReaderLanes } from './reader-lanes.ts';
+import { ReaderLanes } from './reader-lanes.ts';
 import { type KeyedRecord, type ReadSink, type WriteSink, WriteStatus } from './sinks.ts';
 import { Snapshots } from './snapshots.ts';
 import { collectStats, type EngineStats } from './stats.ts';
@@ -128,7 +128,9 @@ export class RecordStore {
       this.#readers.lanes,
       () => this.#publishSoon(),
       // At once: a reader is to be at work on a page while main writes the one before to a socket.
-      this.#publish,
+      () => {
+        if (this.#reads.publish()) this.#executor.kick();
+      },
     );
     for (let reader = 0; reader < options.readers; reader++) this.#readers.start(reader);
     this.#maintenance = new Maintenance({
@@ -207,11 +209,9 @@ export class RecordStore {
   /** One page of a scan in key order, of the newest state when the page is read, or of a snapshot. */
   rangePage(request: PageRequest, snapshot?: StoreSnapshot): Promise<Page> {
     if (request.framing > this.options.scanFramings.length) return Promise.reject(NO_SUCH_FRAMING);
-    const maxBytes = Math.min(request.maxBytes, MAX_PAGE_BYTES);
-    const bounded = { ...request, maxBytes, maxEntries: Math.max(request.maxEntries, 1) };
-    if (snapshot === undefined) return this.#reads.page(bounded, null);
+    if (snapshot === undefined) return this.#reads.page(request, null);
     if (snapshot.point === undefined) return Promise.reject(SNAPSHOT_EXPIRED);
-    return this.#reads.page(bounded, snapshot.point);
+    return this.#reads.page(request, snapshot.point);
   }
 
   /**

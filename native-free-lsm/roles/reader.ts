@@ -29,8 +29,6 @@ import {
 } from './protocol.ts';
 import { type Inbox, ViewTracker } from './view-tracker.ts';
 
-/** A page looks at no more entries than this, so that a stretch of deletions cannot keep the thread busy. */
-const MAX_ENTRIES_LOOKED_AT = 50_000;
 const READAHEAD_BYTES = 64 * 1024;
 const TWO_32 = 0x1_0000_0000;
 
@@ -189,6 +187,12 @@ export class ReaderRole {
     const startEnd = startStart + (bytes[at + 2] | (bytes[at + 3] << 8));
     const endEnd = startEnd + (bytes[at + 24] | (bytes[at + 25] << 8));
     const framing = this.#framings.get(bytes[at + 26] | (bytes[at + 27] << 8));
+    const maxBytes = readUint32(bytes, at + 16);
+    const responses = this.#responses;
+    // What was answered before waits for nothing that takes as long as a page. Nor is anything read for one that has
+    // no room.
+    responses.publish();
+    if (responses.reserve(RESPONSE_HEADER_BYTES + maxBytes + MAX_KEY_BYTES) === -1) return false;
     const view = this.#view(readUint32(bytes, at + 4));
     const iterator = this.#iterator(view, readUint32(bytes, at + 8), readUint32(bytes, at + 12));
     iterator.seek(bytes, startStart, startEnd);
@@ -204,14 +208,13 @@ export class ReaderRole {
         )
       : 0;
     // At least one entry: a scan must get ahead.
-    const roomBytes = Math.max(readUint32(bytes, at + 16), first);
-    const responses = this.#responses;
+    const roomBytes = Math.max(maxBytes, first);
     const responseAt = responses.reserve(RESPONSE_HEADER_BYTES + roomBytes + MAX_KEY_BYTES);
     if (responseAt === -1) return false;
     const entriesAt = responseAt + RESPONSE_HEADER_BYTES;
     const page = this.#page;
     page.begin(responses.bytes, entriesAt, entriesAt + roomBytes, {
-      maxEntries: Math.min(readUint32(bytes, at + 20), MAX_ENTRIES_LOOKED_AT),
+      maxEntries: readUint32(bytes, at + 20),
       includeTombstones: (flags & PageFlag.includeTombstones) !== 0,
       framing,
       nowMs: readUint32(bytes, at + 32) * TWO_32 + readUint32(bytes, at + 28),
@@ -228,6 +231,7 @@ export class ReaderRole {
     responses.bytes[responseAt + 3] = resumeBytes >>> 8;
     if (!done) copyBytes(iterator.keyBytes, iterator.keyStart, iterator.keyEnd, responses.bytes, page.at);
     responses.push(tag, page.at + resumeBytes - responseAt);
+    responses.publish();
     return true;
   }
 

@@ -99,6 +99,8 @@ export class WriterRole {
     if (!this.#requests.nextRun(this.#maxRunBytes)) return this.#idle();
     this.#refresh();
     const stopped = this.#fault ?? this.#makeRoom() ?? this.#openLog();
+    // What was written before has its time, whatever keeps this run from it.
+    if (stopped !== undefined) this.#syncWhenDue();
     if (stopped === WAIT) return false;
     if (stopped === undefined) this.#writeRun();
     else this.#answerRun(writeCodeOf(stopped));

@@ -18,7 +18,7 @@ export interface AdmissionFigures {
   readonly refused: number;
 }
 
-/** A scan holds a page and an open iterator: a few at a time fill the disk's or the network's width. */
+/** A scan holds a few pages and keeps a reader busy: a few at a time fill the disk's or the network's width. */
 export const MAX_RANGES_IN_FLIGHT = 16;
 
 export class Admission {

@@ -83,14 +83,18 @@ export class RangeStream {
       page === null || page.resumeAt === null || this.#isClosed ? null : this.#askPage(page.resumeAt, end);
     // One page is written, one waits and one is read, so that neither the disk nor the client waits for the other.
     let next: Promise<FramedPage | null> = this.#askPage(start, end);
+    let following = next.then(pageAfter);
     for (;;) {
-      const following = next.then(pageAfter);
-      // Whoever awaits it is told. Nobody does when the client is gone before.
-      following.catch(() => undefined);
+      const last = following.then(pageAfter);
+      // Whoever awaits it is told. Nobody does when the client is gone before, or a page before it failed.
+      last.catch(() => undefined);
       this.#isWaitingForPage = true;
       const page = await next;
       this.#isWaitingForPage = false;
-      if (this.#isClosed) return;
+      if (this.#isClosed) {
+        page?.[Symbol.dispose]();
+        return;
+      }
       if (!this.#response.headersSent) this.#writeHead();
       if (page === null) {
         this.#response.end(this.#framing.end);
@@ -100,6 +104,7 @@ export class RangeStream {
       if (this.#isClosed) return;
       page[Symbol.dispose]();
       next = following;
+      following = last;
     }
   }
 

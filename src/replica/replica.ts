@@ -144,7 +144,10 @@ export class Replica {
     } catch (error) {
       throw storageError(error);
     }
-    signal.throwIfAborted();
+    if (signal.aborted) {
+      page[Symbol.dispose]();
+      throw signal.reason;
+    }
     return page;
   }
 

@@ -1,10 +1,5 @@
 import { encodeRecord, type Framing, PageBuilder, pageEntryBytes } from '../../native-free-lsm/index.ts';
-import { framing as chunks } from '../../src/http/framings/chunks.ts';
-import { framing as msgpack } from '../../src/http/framings/msgpack.ts';
 import type { FramedPage } from '../../src/http/services.ts';
-
-/** By their numbers, less 1. */
-export const FRAMINGS: readonly Framing[] = [chunks, msgpack];
 
 type Bytes = string | Uint8Array;
 

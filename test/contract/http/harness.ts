@@ -1,5 +1,6 @@
 /** A server on a port of its own over services that a test controls. */
 import { systemClock } from '../../../src/clock.ts';
+import { ENTRY_FRAMINGS } from '../../../src/http/entry-framing.ts';
 import { HttpServer, type HttpServerOptions } from '../../../src/http/server.ts';
 import {
   type EntityReply,
@@ -8,7 +9,7 @@ import {
   Outcome,
   type RangeService,
 } from '../../../src/http/services.ts';
-import { FRAMINGS, framedPage } from '../../support/framed-page.ts';
+import { framedPage } from '../../support/framed-page.ts';
 import { RawClient } from './raw-client.ts';
 
 export interface EntityCall {
@@ -93,7 +94,7 @@ export class FakeRanges implements RangeService {
     );
     const next = inRange.at(this.entriesPerPage);
     const resumeAt = next === undefined ? null : Buffer.from(next[0], 'latin1');
-    return framedPage(inRange.slice(0, this.entriesPerPage), FRAMINGS[framing - 1], resumeAt);
+    return framedPage(inRange.slice(0, this.entriesPerPage), ENTRY_FRAMINGS[framing - 1].framing, resumeAt);
   }
 }
 

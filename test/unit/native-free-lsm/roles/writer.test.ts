@@ -6,26 +6,27 @@ import {
   WRITER_RESPONSE_RING_BYTES,
 } from '../../../../native-free-lsm/main/write-queue.ts';
 import { Memtable } from '../../../../native-free-lsm/memtable/memtable.ts';
-import { completeOptions } from '../../../../native-free-lsm/options.ts';
+import { completeOptions, type EngineOptions } from '../../../../native-free-lsm/options.ts';
 import { WriterRole } from '../../../../native-free-lsm/roles/writer.ts';
 import { createControl } from '../../../../native-free-lsm/shared/control.ts';
 import { createRing, RingConsumer, RingProducer } from '../../../../native-free-lsm/shared/ring.ts';
 import { encodePut, putOperationBytes } from '../../../../native-free-lsm/wal/write-operation.ts';
-import { systemClock } from '../../../../src/clock.ts';
 import { record } from '../../../support/engine-calls.ts';
+import { FakeClock } from '../../../support/fake-clock.ts';
 
 const KEY = Buffer.from('key');
 
 /** A writer with the rings main would have, in this thread and over a disk in memory. */
-function startWriter(responseRingBytes: number, memtableBytes: number) {
+function startWriter(responseRingBytes: number, memtableBytes: number, more: Partial<EngineOptions> = {}) {
   const fs = new MemoryFileSystem();
   fs.makeDirectorySync('db');
-  const options = completeOptions({ memtableBytes, maxRecordBytes: 1 << 10, durability: 'none' });
+  const options = completeOptions({ memtableBytes, maxRecordBytes: 1 << 10, durability: 'none', ...more });
+  const clock = new FakeClock();
   const arena = new SharedArrayBuffer(options.memtableBytes);
   new Memtable(arena).reset(1);
   const rings = { requests: createRing(4096), responses: createRing(responseRingBytes) };
   const place = { directory: 'db', control: createControl(), arenas: [arena], arena: 0, generation: 1 };
-  const writer = new WriterRole({ ...rings, ...place, options, thread: 1 }, fs, () => undefined, systemClock);
+  const writer = new WriterRole({ ...rings, ...place, options, thread: 1 }, fs, () => undefined, clock);
   const requests = new RingProducer(rings.requests);
   let timestamp = 0;
   const put = (): void => {
@@ -35,7 +36,7 @@ function startWriter(responseRingBytes: number, memtableBytes: number) {
     requests.push(0);
     requests.publish();
   };
-  return { writer, requests, responses: new RingConsumer(rings.responses), put };
+  return { fs, clock, writer, requests, responses: new RingConsumer(rings.responses), put };
 }
 
 // Main pushes what waits when answers arrive. Were the ring's room given back only after them, the push would find
@@ -79,3 +80,32 @@ test('all writes main has under way are answered though it takes no answer meanw
   assert.equal(answers, MAX_WRITES_IN_RING);
   writer.close();
 });
+
+for (const [what, writeStallTimeoutMs] of [
+  ['waits', 60_000],
+  ['is refused', 0],
+] as const) {
+  test(`what was written before is synced in time while a write ${what} for want of a memtable`, () => {
+    const { clock, fs, put, writer } = startWriter(WRITER_RESPONSE_RING_BYTES, 64 << 10, {
+      durability: 'interval',
+      syncIntervalMs: 10,
+      writeStallTimeoutMs,
+    });
+    const calls: string[] = [];
+    fs.onCall = ({ operation, path }) => {
+      calls.push(`${operation} ${path}`);
+    };
+    const writes = (): number => calls.filter((call) => call.startsWith('write ')).length;
+    for (let before = -1; before < writes(); ) {
+      before = writes();
+      put();
+      writer.step();
+    }
+    calls.length = 0;
+    clock.advance(10);
+    put();
+    writer.step();
+    assert.deepEqual(calls, ['fdatasync db/000001.log']);
+    writer.close();
+  });
+}
