@@ -56,6 +56,8 @@ export interface EngineOptions {
   /** Input of one compaction, so that none runs long. */
   readonly maxCompactionBytes: number;
   readonly maxBackgroundJobs: number;
+  /** A manifest that has grown to this, and to four times its snapshot, is followed by a fresh one. */
+  readonly maxManifestBytes: number;
   /**
    * Deletions older than this timestamp may be forgotten once nothing older can come back. A replicated node
    * says 0, never: another replica may still hold what was deleted.
@@ -90,6 +92,7 @@ export const DEFAULT_OPTIONS: EngineOptions = {
   levelMultiplier: 10,
   maxCompactionBytes: 256 * MIB,
   maxBackgroundJobs: 2,
+  maxManifestBytes: MIB,
   dropTombstonesBelow: MAX_TIMESTAMP,
 };
 
@@ -153,6 +156,7 @@ const BOUNDS: Readonly<Record<NumericOption, readonly [number, number]>> = {
   levelMultiplier: [2, 1000],
   maxCompactionBytes: [4 * KIB, Number.MAX_SAFE_INTEGER],
   maxBackgroundJobs: [1, 64],
+  maxManifestBytes: [1, 1024 * MIB],
   dropTombstonesBelow: [0, MAX_TIMESTAMP],
 };
 

@@ -115,7 +115,12 @@ function recoverLocked(
     handles.push(...tables);
     oldestGeneration = generation + 1;
   }
-  const manifest = Manifest.create(fs, directory, { version, oldestGeneration, nextFileId });
+  const manifest = Manifest.create(
+    fs,
+    directory,
+    { version, oldestGeneration, nextFileId },
+    options.maxManifestBytes,
+  );
   const liveTables = new Set(handles.map(({ metadata }) => metadata.id));
   removeLeftovers(fs, directory, liveTables, oldestGeneration, report);
   return { manifest, version, handles, oldestGeneration, memtables, nextGeneration, nextFileId };

@@ -37,9 +37,12 @@ export interface FileSystem {
    */
   lockSync(path: string): Disposable;
 
+  create(path: string): Promise<number>;
   write(fd: number, bytes: Uint8Array, position: number): Promise<void>;
   fdatasync(fd: number): Promise<void>;
+  rename(from: string, to: string): Promise<void>;
   remove(path: string): Promise<void>;
+  syncDirectory(path: string): Promise<void>;
 }
 
 /** Reads exactly `length` bytes or returns false: a short read is for the caller to name. */

@@ -281,6 +281,10 @@ export class MemoryFileSystem implements FileSystem {
     };
   }
 
+  async create(path: string): Promise<number> {
+    return this.createSync(path);
+  }
+
   async write(fd: number, bytes: Uint8Array, position: number): Promise<void> {
     this.writeSync(fd, [bytes], position);
   }
@@ -289,8 +293,16 @@ export class MemoryFileSystem implements FileSystem {
     this.fdatasyncSync(fd);
   }
 
+  async rename(from: string, to: string): Promise<void> {
+    this.renameSync(from, to);
+  }
+
   async remove(path: string): Promise<void> {
     this.removeSync(path);
+  }
+
+  async syncDirectory(path: string): Promise<void> {
+    this.syncDirectorySync(path);
   }
 
   #enter(operation: FileSystemOperation, path: string, lengthBytes = 0): 'skip' | PartialCall | undefined {

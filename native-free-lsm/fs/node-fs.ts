@@ -2,12 +2,15 @@ import {
   closeSync,
   fdatasync,
   fdatasyncSync,
+  fsync,
   fsyncSync,
   ftruncateSync,
   mkdirSync,
+  open,
   openSync,
   readdirSync,
   readSync,
+  rename,
   renameSync,
   statSync,
   unlink,
@@ -17,11 +20,16 @@ import {
   writevSync,
 } from 'node:fs';
 import { dirname, resolve } from 'node:path';
+import { promisify } from 'node:util';
 import { lockDirectory } from './directory-lock.ts';
 import type { FileSystem } from './file-system.ts';
 
 /** Windows has no sync of a directory: names are durable there once the file system's own journal is. */
 const CAN_SYNC_DIRECTORIES = process.platform !== 'win32';
+
+const openFile = promisify(open);
+const renameFile = promisify(rename);
+const syncFile = promisify(fsync);
 
 /**
  * The real file system. Holds no state, so every thread makes its own; descriptors are the process's, but
@@ -115,6 +123,10 @@ export class NodeFileSystem implements FileSystem {
     return lockDirectory(path);
   }
 
+  create(path: string): Promise<number> {
+    return openFile(path, 'wx+');
+  }
+
   write(fd: number, bytes: Uint8Array, position: number): Promise<void> {
     return new Promise((done, fail) => {
       let written = 0;
@@ -132,6 +144,20 @@ export class NodeFileSystem implements FileSystem {
     return new Promise((done, fail) => {
       fdatasync(fd, (error) => (error === null || error === undefined ? done() : fail(error)));
     });
+  }
+
+  rename(from: string, to: string): Promise<void> {
+    return renameFile(from, to);
+  }
+
+  async syncDirectory(path: string): Promise<void> {
+    if (!CAN_SYNC_DIRECTORIES) return;
+    const fd = await openFile(path, 'r');
+    try {
+      await syncFile(fd);
+    } finally {
+      closeSync(fd);
+    }
   }
 
   remove(path: string): Promise<void> {

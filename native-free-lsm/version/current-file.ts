@@ -43,6 +43,26 @@ export function prepareCurrent(fs: FileSystem, directory: string, number: number
   }
 }
 
+/** As `prepareCurrent`, without blocking. */
+export async function prepareCurrentSoon(fs: FileSystem, directory: string, number: number): Promise<void> {
+  const path = join(directory, TEMPORARY_CURRENT_FILE_NAME);
+  // There is one only if an earlier attempt failed.
+  await fs.remove(path).catch(() => undefined);
+  const fd = await fs.create(path);
+  try {
+    await fs.write(fd, currentLine(number), 0);
+    await fs.fdatasync(fd);
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
+/** As `switchCurrent`, without blocking. */
+export async function switchCurrentSoon(fs: FileSystem, directory: string): Promise<void> {
+  await fs.rename(join(directory, TEMPORARY_CURRENT_FILE_NAME), join(directory, CURRENT_FILE_NAME));
+  await fs.syncDirectory(directory);
+}
+
 /** Puts the prepared CURRENT in force, durably. */
 export function switchCurrent(fs: FileSystem, directory: string): void {
   fs.renameSync(join(directory, TEMPORARY_CURRENT_FILE_NAME), join(directory, CURRENT_FILE_NAME));

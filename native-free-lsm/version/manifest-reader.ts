@@ -8,7 +8,7 @@ import { LogWindow } from '../wal/log-window.ts';
 import { readCurrent } from './current-file.ts';
 import { decodeFrame, ManifestTag } from './edit-codec.ts';
 import { CURRENT_FILE_NAME, manifestFileName, parseFileName } from './file-names.ts';
-import { Version } from './version.ts';
+import { Version, type VersionEdit } from './version.ts';
 
 /** All that has to be known of a directory to open it. */
 export interface ManifestState {
@@ -71,16 +71,21 @@ export function readManifest(fs: FileSystem, path: string, number: number): Reco
   }
 }
 
+/** @throws LsmError CORRUPTION when the edit does not fit the state */
+export function withEdit(state: ManifestState, edit: VersionEdit): ManifestState {
+  return {
+    version: state.version.apply(edit),
+    oldestGeneration: edit.oldestGeneration ?? state.oldestGeneration,
+    nextFileId: Math.max(edit.nextFileId ?? state.nextFileId, ...edit.added.map(({ id }) => id + 1)),
+  };
+}
+
 const EMPTY: ManifestState = { version: Version.empty(), oldestGeneration: 0, nextFileId: 1 };
 
 function applied(state: ManifestState, reader: BatchReader, path: string, tag: ManifestTag): ManifestState {
   try {
     const edit = decodeFrame(reader.window.bytes, reader.bodyStart, reader.bodyEnd, tag);
-    return {
-      version: state.version.apply(edit),
-      oldestGeneration: edit.oldestGeneration ?? state.oldestGeneration,
-      nextFileId: Math.max(edit.nextFileId ?? state.nextFileId, ...edit.added.map(({ id }) => id + 1)),
-    };
+    return withEdit(state, edit);
   } catch (cause) {
     throw refusal(path, reader.offset, cause);
   }

@@ -7,28 +7,37 @@ import {
   BatchKind,
   encodeBatchHeader,
   encodeFileHeader,
-  FILE_HEADER_BYTES,
   FileMagic,
 } from '../wal/log-format.ts';
-import { prepareCurrent, switchCurrent } from './current-file.ts';
+import { prepareCurrent, prepareCurrentSoon, switchCurrent, switchCurrentSoon } from './current-file.ts';
 import { encodeFrame, ManifestTag } from './edit-codec.ts';
 import { manifestFileName, parseFileName } from './file-names.ts';
-import { type ManifestState, type RecoveredManifest, recoverManifest } from './manifest-reader.ts';
+import { type ManifestState, type RecoveredManifest, recoverManifest, withEdit } from './manifest-reader.ts';
 import type { VersionEdit } from './version.ts';
 
 const NO_BYTES = new Uint8Array(0);
+/** How many times its snapshot a manifest may grow to, so that of many tables no snapshot is written often. */
+const SNAPSHOTS = 4;
 
 /**
  * The log of version edits, `MANIFEST-<number>`, with CURRENT to say which one is in force; batches as in the
- * log of writes. Each opening starts a new one with a snapshot, so that none grows without end and a torn
- * tail is never appended to.
+ * log of writes. Each opening starts a new one with a snapshot, so that a torn tail is never appended to; and so
+ * does one that has grown large, so that none grows without end.
  */
 export class Manifest {
-  readonly path: string;
   readonly #fs: FileSystem;
-  readonly #fd: number;
-  readonly #number: number;
+  readonly #directory: string;
+  readonly #maxBytes: number;
+  #path: string;
+  #fd: number;
+  #number: number;
   #sizeBytes: number;
+  /** What all edits appended so far come to. */
+  #state: ManifestState;
+  /** From this size on the next manifest is begun. */
+  #switchAtBytes: number;
+  /** Of the last manifest begun, in force or not. */
+  #lastNumber: number;
   /** Settles when everything asked for so far is done; never rejects. */
   #tail: Promise<void> = Promise.resolve();
   #failures = 0;
@@ -36,12 +45,25 @@ export class Manifest {
   #poison: LsmError | undefined;
   #closed: Promise<void> | undefined;
 
-  private constructor(fs: FileSystem, path: string, number: number, fd: number, sizeBytes: number) {
+  private constructor(
+    fs: FileSystem,
+    directory: string,
+    number: number,
+    fd: number,
+    sizeBytes: number,
+    state: ManifestState,
+    maxBytes: number,
+  ) {
     this.#fs = fs;
-    this.path = path;
+    this.#directory = directory;
+    this.#path = join(directory, manifestFileName(number));
     this.#number = number;
+    this.#lastNumber = number;
     this.#fd = fd;
     this.#sizeBytes = sizeBytes;
+    this.#state = state;
+    this.#maxBytes = maxBytes;
+    this.#switchAtBytes = Math.max(maxBytes, SNAPSHOTS * sizeBytes);
   }
 
   /** What the manifest in force says; undefined when the directory has none. Changes nothing. */
@@ -52,21 +74,24 @@ export class Manifest {
   /**
    * Starts a new manifest with a snapshot of `state`, puts it in force, and removes the others. Synchronous:
    * for the time of opening.
+   * @param maxBytes what it may grow to, unless its snapshot alone comes near that
    * @throws LsmError NO_SPACE or IO_ERROR with the manifest so far still in force; POISONED when it is
    *   unknown which one is
    */
-  static create(fs: FileSystem, directory: string, state: ManifestState): Manifest {
+  static create(
+    fs: FileSystem,
+    directory: string,
+    state: ManifestState,
+    maxBytes = Number.POSITIVE_INFINITY,
+  ): Manifest {
     const others = manifestsIn(fs, directory);
     const number = Math.max(0, ...others.map((other) => other.number)) + 1;
     const path = join(directory, manifestFileName(number));
-    const { version, oldestGeneration, nextFileId } = state;
-    const snapshot = encodeFrame({ ...version.toEdit(), oldestGeneration, nextFileId }, ManifestTag.snapshot);
-    const head = encodeFileHeader(FileMagic.manifest, number);
-    const batch = encodeBatch(number, FILE_HEADER_BYTES, 0, snapshot, BatchKind.data);
+    const content = encodeFresh(number, state);
     let fd = -1;
     try {
       fd = fs.createSync(path);
-      fs.writeSync(fd, [head, batch], 0);
+      fs.writeSync(fd, [content], 0);
       fs.fdatasyncSync(fd);
       prepareCurrent(fs, directory, number);
       // The manifest's own name must be durable before CURRENT can name it.
@@ -83,7 +108,11 @@ export class Manifest {
       throw syncFailure(path, cause);
     }
     for (const { name } of others) quietly(() => fs.removeSync(join(directory, name)));
-    return new Manifest(fs, path, number, fd, head.length + batch.length);
+    return new Manifest(fs, directory, number, fd, content.length, state, maxBytes);
+  }
+
+  get path(): string {
+    return this.#path;
   }
 
   get sizeBytes(): number {
@@ -93,17 +122,20 @@ export class Manifest {
   /**
    * Appends an edit; it is durable when the promise is fulfilled. Edits are written in the order they are
    * given; when one fails, those waiting behind it fail with it, as they may build on it.
-   * @throws LsmError NO_SPACE or IO_ERROR: nothing was appended, a later edit may succeed. POISONED: it is
+   * @throws LsmError CORRUPTION: the edit does not fit what is there, and nothing was appended. NO_SPACE or IO_ERROR: nothing was appended, a later edit may succeed. POISONED: it is
    *   unknown whether the edit is on the disk; so does every later one
    */
   append(edit: VersionEdit): Promise<void> {
     if (this.#closed !== undefined) {
-      return Promise.reject(new LsmError('CLOSED', `${this.path} is closed`, { file: this.path }));
+      return Promise.reject(new LsmError('CLOSED', `${this.#path} is closed`, { file: this.#path }));
     }
     const failuresSeen = this.#failures;
-    const appended = this.#tail.then(() => {
+    const appended = this.#tail.then(async () => {
       if (failuresSeen !== this.#failures) throw this.#lastFailure;
-      return this.#append(encodeFrame(edit, ManifestTag.edit), BatchKind.data);
+      if (this.#sizeBytes >= this.#switchAtBytes) await this.#switch();
+      const state = withEdit(this.#state, edit);
+      await this.#append(encodeFrame(edit, ManifestTag.edit), BatchKind.data);
+      this.#state = state;
     });
     this.#tail = appended.catch(() => {});
     return appended;
@@ -129,10 +161,52 @@ export class Manifest {
       await this.#fs.write(this.#fd, batch, this.#sizeBytes);
     } catch (cause) {
       await this.#cutBack();
-      throw this.#failed(ioFailure('append to the manifest', this.path, cause));
+      throw this.#failed(ioFailure('append to the manifest', this.#path, cause));
     }
     await this.#sync();
     this.#sizeBytes += batch.length;
+  }
+
+  /**
+   * Goes on in a new manifest. One that cannot be written costs nothing: this one stays in force, and it is tried
+   * again once as much has been added to it.
+   * @throws LsmError POISONED when it is unknown which one is in force
+   */
+  async #switch(): Promise<void> {
+    if (this.#poison !== undefined) throw this.#poison;
+    const fs = this.#fs;
+    const number = ++this.#lastNumber;
+    const path = join(this.#directory, manifestFileName(number));
+    const content = encodeFresh(number, this.#state);
+    let fd = -1;
+    try {
+      fd = await fs.create(path);
+      await fs.write(fd, content, 0);
+      await fs.fdatasync(fd);
+      await prepareCurrentSoon(fs, this.#directory, number);
+      // The manifest's own name must be durable before CURRENT can name it.
+      await fs.syncDirectory(this.#directory);
+    } catch {
+      if (fd >= 0) fs.closeSync(fd);
+      await fs.remove(path).catch(() => undefined);
+      this.#switchAtBytes = this.#sizeBytes + Math.max(this.#maxBytes, content.length);
+      return;
+    }
+    try {
+      await switchCurrentSoon(fs, this.#directory);
+    } catch (cause) {
+      fs.closeSync(fd);
+      throw this.#poisoned(cause);
+    }
+    const oldPath = this.#path;
+    fs.closeSync(this.#fd);
+    this.#path = path;
+    this.#fd = fd;
+    this.#number = number;
+    this.#sizeBytes = content.length;
+    this.#switchAtBytes = Math.max(this.#maxBytes, SNAPSHOTS * content.length);
+    // If it stays, the next opening removes it.
+    await fs.remove(oldPath).catch(() => undefined);
   }
 
   /**
@@ -157,7 +231,7 @@ export class Manifest {
   }
 
   #poisoned(cause: unknown): LsmError {
-    this.#poison = syncFailure(this.path, cause);
+    this.#poison = syncFailure(this.#path, cause);
     return this.#failed(this.#poison);
   }
 
@@ -177,6 +251,13 @@ function manifestsIn(fs: FileSystem, directory: string): { name: string; number:
   } catch (cause) {
     throw ioFailure('list', directory, cause);
   }
+}
+
+/** All of a new manifest. */
+function encodeFresh(number: number, { version, oldestGeneration, nextFileId }: ManifestState): Uint8Array {
+  const snapshot = encodeFrame({ ...version.toEdit(), oldestGeneration, nextFileId }, ManifestTag.snapshot);
+  const head = encodeFileHeader(FileMagic.manifest, number);
+  return Buffer.concat([head, encodeBatch(number, head.length, 0, snapshot, BatchKind.data)]);
 }
 
 function encodeBatch(

@@ -29,6 +29,7 @@ export const TINY_OPTIONS: Partial<EngineOptions> = {
   baseLevelBytes: 16 * 1024,
   levelMultiplier: 2,
   maxCompactionBytes: 64 * 1024,
+  maxManifestBytes: 1024,
   // As in a replicated node: a deletion stays, so that an older version that arrives late stays hidden.
   dropTombstonesBelow: 0,
 };

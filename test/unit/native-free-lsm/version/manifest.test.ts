@@ -152,7 +152,15 @@ test('a missing file among others is damage and not an empty directory', async (
 
 test('an edit that does not fit, and another format', async () => {
   const fs = directory();
-  const manifest = Manifest.create(fs, DIRECTORY, EMPTY);
+  const strict = Manifest.create(fs, DIRECTORY, EMPTY);
+  await assert.rejects(strict.append({ added: [], removed: [5] }), { code: 'CORRUPTION' });
+  await strict.append(EDITS[0]);
+  await strict.close();
+  assert.equal(recovered(fs).levels[0].length, 2);
+  fs.removeSync('/db/CURRENT');
+  fs.removeSync(FIRST);
+  const lenient: Version = Object.create(Version.empty(), { apply: { value: () => lenient } });
+  const manifest = Manifest.create(fs, DIRECTORY, { ...EMPTY, version: lenient });
   const offset = manifest.sizeBytes;
   await manifest.append({ added: [], removed: [5] });
   await manifest.close();
@@ -227,6 +235,114 @@ test('a manifest that cannot be created leaves the one before in force', async (
     assert.ok(failAt < 30);
   }
   assert.equal(fs.callCount, first);
+});
+
+/** Adds and removes tables, so that edits come and nothing stays but what the last few added. */
+function editsOfALongLife(count: number): VersionEdit[] {
+  return Array.from({ length: count }, (_, i) => ({
+    added: [table(i + 1, 6, `k${String(i).padStart(3, '0')}`, `k${String(i).padStart(3, '0')}x`)],
+    removed: i < 3 ? [] : [i - 2],
+    oldestGeneration: i + 1,
+    nextFileId: i + 2,
+  }));
+}
+
+/** Of the tables in the last level. */
+function idsOf({ levels }: Pick<Version, 'levels'>): string {
+  return levels[6].map(({ id }) => id).join();
+}
+
+function stateAfter(edits: readonly VersionEdit[]) {
+  const { levels } = edits.reduce((version, edit) => version.apply(edit), Version.empty());
+  return { levels, oldestGeneration: edits.length, nextFileId: edits.length + 1, tornBytes: 0 };
+}
+
+test('a manifest that has grown large goes on in a fresh one, and only that is left', async () => {
+  const fs = directory();
+  const manifest = Manifest.create(fs, DIRECTORY, EMPTY, 2000);
+  const edits = editsOfALongLife(60);
+  let largest = 0;
+  const appended = edits.map(async (edit) => {
+    await manifest.append(edit);
+    largest = Math.max(largest, manifest.sizeBytes);
+  });
+  await Promise.all(appended);
+  assert.ok(largest >= 2000 && largest < 2600, `${largest} bytes`);
+  assert.notEqual(manifest.path, FIRST);
+  assert.equal(manifest.sizeBytes, fs.sizeSync(manifest.path));
+  assert.deepEqual(recovered(fs), stateAfter(edits));
+  await manifest.close();
+  assert.deepEqual(recovered(fs), stateAfter(edits));
+  assert.deepEqual(
+    fs
+      .listSync(DIRECTORY)
+      .map((name) => `/db/${name}`)
+      .sort(),
+    ['/db/CURRENT', manifest.path],
+  );
+  assert.equal(fs.openDescriptors, 0);
+});
+
+test('a manifest of many tables is not written anew with every edit', async () => {
+  const fs = directory();
+  const many = Array.from({ length: 100 }, (_, i) =>
+    table(i + 1, 6, `a${String(i).padStart(3, '0')}`, `a${String(i).padStart(3, '0')}x`),
+  );
+  const version = Version.empty().apply({ added: many, removed: [] });
+  const manifest = Manifest.create(fs, DIRECTORY, { version, oldestGeneration: 1, nextFileId: 101 }, 1);
+  const snapshotBytes = manifest.sizeBytes;
+  for (let id = 101; manifest.path === FIRST; id++) {
+    assert.ok(manifest.sizeBytes < 4 * snapshotBytes + 300);
+    await manifest.append({ added: [table(id, 0, 'b', 'c')], removed: id > 101 ? [id - 1] : [] });
+  }
+  assert.ok(manifest.sizeBytes < 1.1 * snapshotBytes);
+  await manifest.close();
+});
+
+test('whatever fails or stops while a manifest goes on in a fresh one, every edit that was taken is there', async () => {
+  const edits = editsOfALongLife(12);
+  let poisoned = 0;
+  let refused = 0;
+  for (let failAt = 0; ; failAt++) {
+    const fs = directory();
+    const manifest = Manifest.create(fs, DIRECTORY, EMPTY, 700);
+    const first = fs.callCount;
+    let failed = false;
+    let taken = 0;
+    /** All that was taken, and perhaps what is under way. */
+    const isPossible = (version: Version): boolean =>
+      [taken, taken + 1].some((count) => idsOf(stateAfter(edits.slice(0, count))) === idsOf(version));
+    fs.onCall = ({ index, operation, path }) => {
+      // At every call: what a power loss would leave.
+      const [bytes, names] = [index, failAt + index].map((i) => (['lost', 'torn', 'kept'] as const)[i % 3]);
+      const left = Manifest.recover(fs.crash({ bytes, names, seed: index }), DIRECTORY) as ManifestState;
+      assert.ok(isPossible(left.version), `before call ${index}, ${operation} ${path}, ${taken} edits`);
+      if (index !== first + failAt) return;
+      failed = true;
+      throw fileSystemError('ENOSPC', operation, path);
+    };
+    for (const edit of edits) {
+      const error = await manifest.append(edit).then(
+        () => undefined,
+        ({ code }: { code: string }) => code,
+      );
+      if (error === undefined) taken++;
+      else {
+        if (error === 'POISONED') poisoned++;
+        else refused++;
+        break;
+      }
+    }
+    fs.onCall = undefined;
+    await manifest.close();
+    assert.equal(fs.openDescriptors, 0);
+    assert.ok(isPossible((Manifest.recover(fs, DIRECTORY) as ManifestState).version));
+    if (!failed) {
+      assert.ok(failAt > 30, `${failAt} calls`);
+      break;
+    }
+  }
+  assert.ok(poisoned > 0 && refused > 0, `${poisoned} poisoned, ${refused} refused`);
 });
 
 test('a frame of a tag that a later version gave out is called so', async () => {
