@@ -97,7 +97,7 @@ async function measureAll(found: readonly FoundCase[]): Promise<Figure[]> {
 
 async function main(): Promise<void> {
   const found = (await loadCases()).filter(({ microCase }) => flags.only?.test(microCase.name) ?? true);
-  if (found.length === 0) throw new Error(`no case matches ${flags.only}: --list names them all`);
+  if (found.length === 0) throw new Error(`no case matches ${flags.only?.source}: --list names them all`);
   if (flags.list) {
     for (const { microCase } of found) console.log(microCase.name);
     return;

@@ -58,12 +58,11 @@ test('what cannot run says why and is a failure', () => {
   writeFileSync(other, '{"format":1,"figures":[{"name":"a"}]}');
   const faults: readonly (readonly [readonly string[], RegExp])[] = [
     [['--only', 'no such case'], /^bench:micro: no case matches no such case: --list names them all\n$/],
-    [['--only', '('], /^bench:micro: .*Unterminated group\n$/],
-    [['--time-ms', '0'], /^bench:micro: --time-ms 0: give a whole number from 1 on\n$/],
-    [['--rounds', 'x'], /^bench:micro: --rounds x: give a whole number from 1 on\n$/],
+    [['--only', '('], /^error: option '--only <pattern>' .*Unterminated group\n/],
+    [['--time-ms', '0'], /^error: option '--time-ms <n>' .*Give a whole number from 1 on\.\n/],
     [['--compare', join(folder, 'none.json')], /^bench:micro: ENOENT.*none\.json/],
     [['--compare', other], /^bench:micro: .*other\.json holds no figures of this benchmark\n$/],
-    [['--fast'], /^bench:micro: Unknown option '--fast'/],
+    [['--fast'], /^error: unknown option '--fast'/],
   ];
   for (const [args, message] of faults) {
     const { status, out, error } = run(...args);
