@@ -121,7 +121,7 @@ async function openDataFolder(options: NodeOptions, clock: Clock): Promise<DataF
     const identity = await inspectFolder(dataDirectory, owner, files);
     if (identity === null)
       throw new QuorateError('STORAGE', `${dataDirectory} was emptied while the node started`);
-    return { engine, store: new IdentityStore(dataDirectory, identity, files) };
+    return { engine, store: new IdentityStore(dataDirectory, identity, files, clock) };
   } catch (error) {
     await engine.close();
     throw error;
@@ -223,6 +223,10 @@ class Node implements RunningNode {
     const network = { http: this.#http, mesh: this.#mesh, server: this.#server };
     this.#parts = { ...network, clock, coordinator, peerRequests, store, engine };
     store.failed.then((fault) => this.#stopFor(fault));
+    store.onRefused = (fault) => {
+      if (fault === null) log.info('The identity can be written again: the node takes writes');
+      else log.error(`The node takes no writes for the time being, reads go on: ${fault.message}`);
+    };
   }
 
   async start(): Promise<void> {

@@ -2,10 +2,16 @@
  * The identity of the folder a node has open. One write at a time; what changed while one was under way goes
  * into the next, so that a hurry of changes costs two writes.
  */
+import { type Clock, systemClock } from '../clock.ts';
 import { type FolderFiles, folderFault, nodeFolderFiles, replaceFile } from './folder-files.ts';
 import { encodeIdentity, IDENTITY_FILE, type Identity } from './identity-file.ts';
 
 export type IdentityChange = Partial<Pick<Identity, 'whole' | 'declared' | 'clockCeiling' | 'remembered'>>;
+
+/** Nothing was replaced, and it may go better soon: the disk or a quota is full, or too many files are open. */
+const PASSING: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EMFILE', 'ENFILE']);
+/** How long a write is held that failed so, for whoever tries again at once. */
+const PAUSE_MS = 100;
 
 export class IdentityStore {
   readonly #folder: string;
@@ -17,11 +23,22 @@ export class IdentityStore {
   /** The write that begins behind it and takes everything changed until then. */
   #next: Promise<void> | null = null;
   #fault: Error | null = null;
+  /** Something that was changed is not on disk: the last write was refused for the time being. */
+  #isRefused = false;
+  readonly #clock: Clock;
+  /** Told when writes begin to be refused for want of room or files, and with null when they succeed again. */
+  onRefused: (fault: Error | null) => void = () => undefined;
 
-  constructor(folder: string, identity: Identity, files: FolderFiles = nodeFolderFiles) {
+  constructor(
+    folder: string,
+    identity: Identity,
+    files: FolderFiles = nodeFolderFiles,
+    clock: Clock = systemClock,
+  ) {
     this.#folder = folder;
     this.#current = identity;
     this.#files = files;
+    this.#clock = clock;
   }
 
   /** With every change made, durable or not yet. */
@@ -30,14 +47,17 @@ export class IdentityStore {
   }
 
   /**
-   * Ends when a write has failed, with what it failed of, and with a healthy disk never. What is on disk is unknown
-   * from then on, and every later change is refused.
+   * Ends when a write has failed and it is unknown what is on disk, with what it failed of; with a healthy disk never.
+   * Every later change is refused.
    */
   get failed(): Promise<Error> {
     return this.#failed.promise;
   }
 
-  /** Ends when the change is durable. A clock ceiling only ever rises. */
+  /**
+   * Ends when the change is durable. A clock ceiling only ever rises. Rejects as well while the disk is full or too
+   * many files are open: then the change goes into the next write, and that may be tried at any time.
+   */
   update(change: IdentityChange): Promise<void> {
     if (this.#fault !== null) return Promise.reject(this.#fault);
     const clockCeiling = Math.max(this.#current.clockCeiling, change.clockCeiling ?? 0);
@@ -46,29 +66,48 @@ export class IdentityStore {
       this.#writing = this.#write();
       return this.#writing;
     }
-    this.#next ??= this.#writing.then(() => {
+    const again = (): Promise<void> => {
       this.#next = null;
       this.#writing = this.#write();
       return this.#writing;
-    });
+    };
+    // One that was refused does not keep the next from trying; after a fault that fails too.
+    this.#next ??= this.#writing.then(again, (fault) =>
+      this.#fault === null ? again() : Promise.reject(fault),
+    );
     return this.#next;
   }
 
   /** Ends when every change made so far is durable. */
   async settled(): Promise<void> {
     if (this.#fault !== null) throw this.#fault;
-    await (this.#next ?? this.#writing);
+    await (this.#next ?? this.#writing ?? (this.#isRefused ? this.update({}) : undefined));
   }
 
   async #write(): Promise<void> {
     try {
       await replaceFile(this.#files, this.#folder, IDENTITY_FILE, encodeIdentity(this.#current));
+      if (this.#isRefused) this.onRefused(null);
+      this.#isRefused = false;
     } catch (error) {
-      this.#fault = folderFault(this.#folder, error);
-      this.#failed.resolve(this.#fault);
-      throw this.#fault;
+      const fault = folderFault(this.#folder, error);
+      if (isPassing(error)) {
+        if (!this.#isRefused) this.onRefused(fault);
+        this.#isRefused = true;
+        await new Promise<void>((resolve) => this.#clock.after(PAUSE_MS, resolve));
+      } else {
+        this.#fault = fault;
+        this.#failed.resolve(fault);
+      }
+      throw fault;
     } finally {
       if (this.#next === null) this.#writing = null;
     }
   }
+}
+
+/** A sync that fails is another matter: what it was to bring to the disk may be lost, and the system says so once. */
+function isPassing(error: unknown): boolean {
+  const { code, syscall } = error as NodeJS.ErrnoException;
+  return PASSING.has(code ?? '') && !(syscall ?? '').includes('sync');
 }

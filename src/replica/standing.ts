@@ -77,7 +77,8 @@ export class Standing {
     if (whole === 'whole' && before === 'unproven') this.#log.info('The data of this node is whole');
     const { current } = this.#store;
     if (whole === current.whole && remembered === current.remembered) return;
-    // A write that fails stops the node: whoever owns the store watches its `failed`.
+    // A write that fails for good stops the node: whoever owns the store watches its `failed`. One that is refused for
+    // the time being goes with the next.
     this.#store.update({ whole, remembered }).catch(() => {});
   }
 

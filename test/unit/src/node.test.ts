@@ -203,15 +203,49 @@ test('a node whose identity cannot be written drains itself and says why', async
   const stopped = Promise.withResolvers<Error>();
   const node = await cluster.start(0, { files, onFault: stopped.resolve });
   files.failAt = files.calls.length;
-  files.failure = 'ENOSPC';
+  files.failure = 'EIO';
   // The first peer to be remembered is the first thing to be written.
   await cluster.start(1);
   const fault = await stopped.promise;
-  assert.match(fault.message, /ENOSPC.*its disk is full; make room$/);
+  assert.match(fault.message, /EIO.*look after its disk$/);
   assert.ok(cluster.logged.includes(`n0 error: The node stops: ${fault.message}`));
   await assert.rejects(client.status(Number(new URL(node.httpUrl).port)), { code: 'ECONNREFUSED' });
-  await assert.rejects(cluster.stop(0), /ENOSPC/);
+  await assert.rejects(cluster.stop(0), /EIO/);
 });
+
+for (const failure of ['ENOSPC', 'EMFILE']) {
+  test(`a node whose identity cannot be written for ${failure} reads on, refuses writes, and takes them when it can`, async () => {
+    await using cluster = await InProcessCluster.create(1);
+    using client = new HttpClient();
+    const files = new MemoryFolderFiles();
+    await cluster.start(0, { files, onFault: (fault) => assert.fail(fault) });
+    const one = { ack: 1, from: 1 };
+    assert.equal((await client.put(cluster.port(0), 'key', 'value', one)).status, 201);
+    files.failAt = files.calls.length;
+    files.failure = failure;
+    let refused = await client.put(cluster.port(0), 'key', 'newer', one);
+    // What was reserved of time before is good for a moment.
+    await until(
+      async () => {
+        refused = await client.put(cluster.port(0), 'key', 'newer', one);
+        return refused.status !== 201;
+      },
+      10_000,
+      () => 'writes are taken without a reservation',
+    );
+    assert.equal(refused.status, 503);
+    assert.match(refused.body.toString(), new RegExp(`no timestamp to give: .*${failure}`));
+    assert.equal((await client.get(cluster.port(0), 'key', one)).body.toString(), 'newer');
+    files.failAt = Number.POSITIVE_INFINITY;
+    await until(
+      async () => (await client.put(cluster.port(0), 'key', 'last', one)).status === 201,
+      10_000,
+      () => 'writes stay refused',
+    );
+    const lines = cluster.logged.filter((line) => /takes (no )?writes/.test(line));
+    assert.equal(lines.length, 2, lines.join('\n'));
+  });
+}
 
 test('a drain waits for what is under way, at the node and at its peers', async () => {
   await using cluster = await InProcessCluster.create(2);
