@@ -8,8 +8,8 @@ import {
 import { systemClock } from '../clock.ts';
 import { describeSize } from '../config/units.ts';
 import { CommandError, ExitCode } from './exit-codes.ts';
-import { damageFailure } from './lsm-damage.ts';
-import { findFolder, holdFolder, type LsmFolder, readIdentity } from './lsm-folder.ts';
+import { damageFailure, requireIdentity } from './lsm-damage.ts';
+import { findFolder, holdFolder, type LsmFolder } from './lsm-folder.ts';
 import { columns, toJson } from './lsm-format.ts';
 import { LsmProgress } from './lsm-progress.ts';
 import { StopSignals } from './stop-signals.ts';
@@ -36,7 +36,7 @@ export async function runCompact(
 ): Promise<void> {
   const folder = await findFolder(directory);
   // A folder that a node would refuse is refused before anything is changed.
-  readIdentity(folder);
+  requireIdentity(folder);
   const startedMs = systemClock.monotonicMs();
   let before: Sums;
   let after: Sums;

@@ -8,8 +8,8 @@ import {
 import { systemClock } from '../clock.ts';
 import { IDENTITY_FILE } from '../replica/identity-file.ts';
 import { CommandError, ExitCode } from './exit-codes.ts';
-import { damageFailure } from './lsm-damage.ts';
-import { findFolder, holdFolder, type LsmFolder, readIdentity } from './lsm-folder.ts';
+import { damageFailure, requireIdentity } from './lsm-damage.ts';
+import { findFolder, holdFolder, type LsmFolder } from './lsm-folder.ts';
 import {
   describeTimestamp,
   type KeyRange,
@@ -29,7 +29,7 @@ export async function runDump(directory: string, options: Readonly<Record<string
   const folder = await findFolder(directory);
   using _held = await holdFolder(folder);
   if (file === IDENTITY_FILE) {
-    const identity = readIdentity(folder);
+    const identity = requireIdentity(folder);
     if (identity === null)
       throw new CommandError(ExitCode.error, `${directory} is no node's folder: it has no ${IDENTITY_FILE}`);
     console.log(toJson({ type: 'identity', ...identity }, options.json === true ? undefined : 2));

@@ -4,7 +4,7 @@ import { errorMessage, QuorateError } from '../errors.ts';
 import { markIncomplete } from '../replica/identity.ts';
 import { IDENTITY_FILE } from '../replica/identity-file.ts';
 import { CommandError, ExitCode } from './exit-codes.ts';
-import { damageFailure } from './lsm-damage.ts';
+import { damageFailure, IDENTITY_ADVICE, identityDamages } from './lsm-damage.ts';
 import { findFolder, type LsmFolder, readIdentity, turn } from './lsm-folder.ts';
 import { toJson } from './lsm-format.ts';
 import { LsmProgress } from './lsm-progress.ts';
@@ -25,11 +25,20 @@ export async function runRepair(
   } catch (error) {
     throw damageFailure(error, directory);
   }
+  const beside = identityDamages(folder);
   if (options.json === true) {
     const { damages, drops, mayLackRecords, steps } = plan;
-    const shown = { damages, steps, drops, mayLackRecords, isApplied, isMarkedIncomplete };
+    const shown = {
+      damages: [...beside, ...damages],
+      steps,
+      drops,
+      mayLackRecords,
+      isApplied,
+      isMarkedIncomplete,
+    };
     console.log(toJson({ directory: folder.engine, ...shown }, 2));
   } else {
+    for (const { message } of beside) console.log(`cannot be repaired: ${message}`);
     print(plan, folder, isApplied, isMarkedIncomplete);
   }
   if (!isApplied && plan.steps.length > 0) {
@@ -37,6 +46,9 @@ export async function runRepair(
       ExitCode.damaged,
       `nothing was changed: \`lsm repair ${directory} --apply\` does what is listed`,
     );
+  }
+  if (beside.length > 0) {
+    throw new CommandError(ExitCode.damaged, `${directory} stays damaged: ${IDENTITY_ADVICE}`);
   }
 }
 

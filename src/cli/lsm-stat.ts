@@ -8,8 +8,8 @@ import { systemClock } from '../clock.ts';
 import { describeSize } from '../config/units.ts';
 import type { Identity } from '../replica/identity-file.ts';
 import { FillProgress } from './fill-progress.ts';
-import { damageFailure } from './lsm-damage.ts';
-import { findFolder, holdFolder, readIdentity, turn } from './lsm-folder.ts';
+import { damageFailure, requireIdentity } from './lsm-damage.ts';
+import { findFolder, holdFolder, turn } from './lsm-folder.ts';
 import { columns, describeTimestamp, shortKey, toJson } from './lsm-format.ts';
 
 interface LiveStat {
@@ -21,7 +21,7 @@ interface LiveStat {
 export async function runStat(directory: string, options: Readonly<Record<string, unknown>>): Promise<void> {
   const folder = await findFolder(directory);
   using _held = await holdFolder(folder);
-  const identity = readIdentity(folder);
+  const identity = requireIdentity(folder);
   const { statFolder } = await loadOfflineTools();
   let stat: FolderStat;
   let live: LiveStat | null = null;

@@ -6,10 +6,9 @@ import {
 } from '../../native-free-lsm/index.ts';
 import { systemClock } from '../clock.ts';
 import { describeSize } from '../config/units.ts';
-import { QuorateError } from '../errors.ts';
 import { CommandError, ExitCode } from './exit-codes.ts';
-import { damageFailure } from './lsm-damage.ts';
-import { findFolder, holdFolder, type LsmFolder, readIdentity, turn } from './lsm-folder.ts';
+import { damageFailure, IDENTITY_ADVICE, identityDamages } from './lsm-damage.ts';
+import { findFolder, holdFolder, turn } from './lsm-folder.ts';
 import { toJson } from './lsm-format.ts';
 import { LsmProgress } from './lsm-progress.ts';
 
@@ -25,7 +24,7 @@ export async function runVerify(
   } catch (error) {
     throw damageFailure(error, directory);
   }
-  const damages = [...identityDamage(folder), ...report.damages];
+  const damages = [...identityDamages(folder), ...report.damages];
   const isWhole = damages.length === 0;
   if (options.json === true) {
     console.log(toJson({ directory: folder.engine, isWhole, ...report, damages }, 2));
@@ -40,7 +39,9 @@ export async function runVerify(
   const places = damages.length === 1 ? 'in one place' : `in ${damages.length} places`;
   throw new CommandError(
     ExitCode.damaged,
-    `${directory} is damaged ${places}: \`lsm repair ${directory}\` says what can be saved`,
+    report.damages.length === 0
+      ? `${directory} is damaged: ${IDENTITY_ADVICE}`
+      : `${directory} is damaged ${places}: \`lsm repair ${directory}\` says what can be saved`,
   );
 }
 
@@ -53,26 +54,5 @@ async function verify(engine: string): Promise<VerifyReport> {
     if (done === true) return value;
     progress.show(value);
     await turn();
-  }
-}
-
-/** The one file of a node's folder that is not the engine's. */
-function identityDamage(
-  folder: LsmFolder,
-): { code: string; file: string; offset: number | null; message: string }[] {
-  try {
-    readIdentity(folder);
-    return [];
-  } catch (error) {
-    if (!(error instanceof QuorateError)) throw error;
-    const offset = /at byte (\d+)/.exec(error.message)?.[1];
-    return [
-      {
-        code: 'CORRUPTION',
-        file: `${folder.node}/IDENTITY`,
-        offset: offset === undefined ? null : Number(offset),
-        message: error.message,
-      },
-    ];
   }
 }

@@ -289,6 +289,24 @@ describe('lsm', { timeout: 240_000 }, () => {
     assert.deepEqual(state(node), untouched);
   });
 
+  it('says the same of a damaged and of a missing identity, whichever command meets it', async () => {
+    for (const isMissing of [false, true]) {
+      const { node } = copy();
+      if (isMissing) rmSync(join(node, 'IDENTITY'));
+      else flip(join(node, 'IDENTITY'), -3);
+      const untouched = state(node);
+      for (const command of [['verify'], ['repair'], ['repair', '--apply'], ['stat'], ['compact']]) {
+        const { exitCode, stderr } = await lsm(command[0], node, ...command.slice(1));
+        assert.equal(exitCode, 6, `${command}: ${stderr}`);
+        assert.match(stderr, /put IDENTITY back from a copy/, String(command));
+      }
+      const { stdout } = await lsm('repair', node, '--json');
+      const { damages, steps } = JSON.parse(stdout);
+      assert.deepEqual([damages.length, damages[0].file, steps], [1, join(node, 'IDENTITY'), []]);
+      assert.deepEqual(state(node), untouched);
+    }
+  });
+
   it('refuses what is no stopped node, and wrong usage, in one sentence', async () => {
     const empty = join(root, 'empty');
     mkdirSync(empty);
