@@ -1,7 +1,7 @@
 import { copyBytes } from '../format/bytes.ts';
 import type { PageMemoryOwner } from '../iterator/page.ts';
 
-/** Pages are of a few sizes, and there are two or three for each scan under way. */
+/** Pages are of a few sizes, and there are about two for each scan under way. */
 const MAX_KEPT = 8;
 const SMALLEST_BYTES = 64 * 1024;
 /** One with a huge record must not hold its memory for good. */

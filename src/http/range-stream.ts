@@ -81,13 +81,12 @@ export class RangeStream {
   async #stream(start: Buffer, end: Buffer | null): Promise<void> {
     const pageAfter = (page: FramedPage | null): Promise<FramedPage | null> | null =>
       page === null || page.resumeAt === null || this.#isClosed ? null : this.#askPage(page.resumeAt, end);
-    // One page is written, one waits and one is read, so that neither the disk nor the client waits for the other.
+    // One page is read while the one before is written, so that neither the disk nor the client waits for the other.
     let next: Promise<FramedPage | null> = this.#askPage(start, end);
-    let following = next.then(pageAfter);
     for (;;) {
-      const last = following.then(pageAfter);
-      // Whoever awaits it is told. Nobody does when the client is gone before, or a page before it failed.
-      last.catch(() => undefined);
+      const following = next.then(pageAfter);
+      // Whoever awaits it is told. Nobody does when the client is gone before.
+      following.catch(() => undefined);
       this.#isWaitingForPage = true;
       const page = await next;
       this.#isWaitingForPage = false;
@@ -104,7 +103,6 @@ export class RangeStream {
       if (this.#isClosed) return;
       page[Symbol.dispose]();
       next = following;
-      following = last;
     }
   }
 
