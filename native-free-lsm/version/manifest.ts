@@ -28,7 +28,6 @@ export class Manifest {
   readonly #fs: FileSystem;
   readonly #directory: string;
   readonly #maxBytes: number;
-  #path: string;
   #fd: number;
   #number: number;
   #sizeBytes: number;
@@ -56,7 +55,6 @@ export class Manifest {
   ) {
     this.#fs = fs;
     this.#directory = directory;
-    this.#path = join(directory, manifestFileName(number));
     this.#number = number;
     this.#lastNumber = number;
     this.#fd = fd;
@@ -112,7 +110,7 @@ export class Manifest {
   }
 
   get path(): string {
-    return this.#path;
+    return join(this.#directory, manifestFileName(this.#number));
   }
 
   get sizeBytes(): number {
@@ -127,7 +125,7 @@ export class Manifest {
    */
   append(edit: VersionEdit): Promise<void> {
     if (this.#closed !== undefined) {
-      return Promise.reject(new LsmError('CLOSED', `${this.#path} is closed`, { file: this.#path }));
+      return Promise.reject(new LsmError('CLOSED', `${this.path} is closed`, { file: this.path }));
     }
     const failuresSeen = this.#failures;
     const appended = this.#tail.then(async () => {
@@ -161,7 +159,7 @@ export class Manifest {
       await this.#fs.write(this.#fd, batch, this.#sizeBytes);
     } catch (cause) {
       await this.#cutBack();
-      throw this.#failed(ioFailure('append to the manifest', this.#path, cause));
+      throw this.#failed(ioFailure('append to the manifest', this.path, cause));
     }
     await this.#sync();
     this.#sizeBytes += batch.length;
@@ -198,9 +196,8 @@ export class Manifest {
       fs.closeSync(fd);
       throw this.#poisoned(cause);
     }
-    const oldPath = this.#path;
+    const { path: oldPath } = this;
     fs.closeSync(this.#fd);
-    this.#path = path;
     this.#fd = fd;
     this.#number = number;
     this.#sizeBytes = content.length;
@@ -231,7 +228,7 @@ export class Manifest {
   }
 
   #poisoned(cause: unknown): LsmError {
-    this.#poison = syncFailure(this.#path, cause);
+    this.#poison = syncFailure(this.path, cause);
     return this.#failed(this.#poison);
   }
 
