@@ -2,6 +2,7 @@
 import manifest from '../package.json' with { type: 'json' };
 import { formatAddress } from './cluster/address.ts';
 import type { Topology } from './cluster/topology.ts';
+import type { Condition, Conditions } from './conditions.ts';
 import type { LoopDelayMonitor } from './loop-delay.ts';
 import type { IdentityStore } from './replica/identity-store.ts';
 import type { Replica } from './replica/replica.ts';
@@ -11,6 +12,8 @@ import type { RpcMesh } from './rpc/mesh.ts';
 
 export type NodeState =
   | 'serving'
+  /** It serves, but something is wrong: `conditions` says what, and since when. */
+  | 'degraded'
   /** New, and not heard from enough peers yet to know that its folder was not emptied. */
   | 'joining'
   /** Its folder was emptied: it takes writes and counts for no read. */
@@ -27,13 +30,20 @@ export interface StatusSources {
   readonly replica: Replica;
   readonly mesh: RpcMesh;
   readonly loopDelay: LoopDelayMonitor;
+  readonly conditions: Conditions;
 }
 
 export function nodeState(sources: StatusSources, isDraining: boolean): NodeState {
   if (isDraining) return 'draining';
   if (sources.replica.isPoisoned || sources.engine.stats().state === 'poisoned') return 'failed';
   if (sources.standing.whole === 'incomplete') return 'incomplete';
-  return sources.standing.whole === 'unproven' ? 'joining' : 'serving';
+  if (sources.standing.whole === 'unproven') return 'joining';
+  return conditionsOf(sources).length > 0 ? 'degraded' : 'serving';
+}
+
+/** The node's own and those of its engine. */
+function conditionsOf({ conditions, engine }: StatusSources): readonly Condition[] {
+  return [...conditions.list(), ...(engine.stats().conditions ?? [])];
 }
 
 export function nodeStatus(
@@ -50,6 +60,7 @@ export function nodeStatus(
       cluster: clusterId,
       incarnation,
       uptimeSeconds: Math.floor(uptimeMs / 1000),
+      conditions: conditionsOf(sources),
     },
     engine: sources.engine.stats(),
     replica: sources.replica.figures(),

@@ -9,6 +9,7 @@ import { type Clock, type Random, systemClock, systemRandom } from './clock.ts';
 import { formatAddress } from './cluster/address.ts';
 import { Placement } from './cluster/placement.ts';
 import { type Topology, type TopologyNode, topologyDigest } from './cluster/topology.ts';
+import { Conditions } from './conditions.ts';
 import type { NodeSettings } from './config.ts';
 import { Coordinator } from './coordinator/coordinator.ts';
 import { NodeReplicaSet } from './coordinator/replica-set.ts';
@@ -216,7 +217,8 @@ class Node implements RunningNode {
       timeoutMs: settings.requestTimeoutMs,
     });
     const loopDelay = this.#loopDelay;
-    this.#status = { topology, store, standing, engine, replica, mesh: this.#mesh, loopDelay };
+    const conditions = new Conditions({ clock, log });
+    this.#status = { topology, store, standing, engine, replica, mesh: this.#mesh, loopDelay, conditions };
     const services = { entities: coordinator, ranges: replica, status: this };
     const httpLog = { debug: () => undefined, error: (message: string) => log.error(message) };
     this.#http = new HttpServer(services, httpOptions(this.#here, settings), clock, httpLog);
@@ -224,8 +226,14 @@ class Node implements RunningNode {
     this.#parts = { ...network, clock, coordinator, peerRequests, store, engine };
     store.failed.then((fault) => this.#stopFor(fault));
     store.onRefused = (fault) => {
-      if (fault === null) log.info('The identity can be written again: the node takes writes');
-      else log.error(`The node takes no writes for the time being, reads go on: ${fault.message}`);
+      if (fault === null)
+        conditions.clear('IDENTITY_NOT_WRITTEN', 'The identity can be written again: the node takes writes');
+      else
+        conditions.raise(
+          'IDENTITY_NOT_WRITTEN',
+          `The node takes no writes for the time being, reads go on: ${fault.message}`,
+          true,
+        );
     };
   }
 

@@ -1,3 +1,5 @@
+import type { Condition } from '../conditions.ts';
+
 /**
  * The storage a replica needs, declared here by its consumer: the LSM engine implements it (wired in node.ts),
  * as do a plain Map for benchmarks and tests' fakes. Records are header and value as the engine's
@@ -92,5 +94,7 @@ export interface EngineStatus {
   readonly cacheMisses: number;
   /** Table block reads since start, by thread: `main` stays 0 after start. */
   readonly tableReadsByThread: Readonly<Record<string, number>>;
+  /** What keeps the engine from doing all it should; none, or missing, when nothing does. */
+  readonly conditions?: readonly Condition[];
   readonly [more: string]: unknown;
 }

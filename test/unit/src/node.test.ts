@@ -65,6 +65,7 @@ test('the status tells who the node is, how it is and whom it knows', async () =
     cluster: 'test',
     incarnation: identity!.incarnation,
     uptimeSeconds: 0,
+    conditions: [],
   });
   assert.equal((status.engine as { estimatedKeys: number }).estimatedKeys, 1);
   assert.deepEqual(
