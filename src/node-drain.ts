@@ -11,6 +11,7 @@ export interface DrainParts {
   readonly mesh: { close(): Promise<void>; abort(): void };
   readonly server: { readonly connections: number; close(): Promise<void>; abort(): void };
   readonly peerRequests: { readonly received: number };
+  readonly progress: { close(): void };
   readonly store: { settled(): Promise<void> };
   readonly engine: { close(): Promise<void> };
 }
@@ -40,6 +41,7 @@ export async function drainInOrder(parts: DrainParts, signal: AbortSignal): Prom
   await attempt(() => parts.coordinator.close());
   await attempt(() => untilPeersAreQuiet(parts, signal));
   await attempt(() => closeRpc(parts, signal));
+  await attempt(() => parts.progress.close());
   // While the engine's lock is held nobody else writes the identity.
   await attempt(() => parts.store.settled());
   await attempt(() => parts.engine.close());

@@ -27,7 +27,8 @@ export function createHandshakePolicy(
       incarnation: greeting.incarnation,
       topologyDigest: identity.topologyDigest,
       maxValueBytes: identity.maxValueBytes,
-      declared: greeting.declared,
+      declaredMs: greeting.declaredMs,
+      history: greeting.history,
       remembered: greeting.remembered,
     };
   };
@@ -38,5 +39,7 @@ export function createHandshakePolicy(
       standing.hear(hello);
       onMet(hello.nodeId);
     },
+    localHistory: () => standing.history,
+    heardHistory: (nodeId, history) => standing.hearHistory(nodeId, history),
   };
 }

@@ -24,7 +24,9 @@ import { createHandshakePolicy } from './node-handshake.ts';
 import { Readiness } from './node-readiness.ts';
 import { nodeStatus, type StatusSources } from './node-status.ts';
 import { type FolderFiles, nodeFolderFiles } from './replica/folder-files.ts';
+import { FolderProgress } from './replica/folder-progress.ts';
 import { createIdentity, ENGINE_FOLDER, inspectFolder } from './replica/identity.ts';
+import { randomStartId } from './replica/identity-file.ts';
 import { IdentityStore } from './replica/identity-store.ts';
 import { PeerRequests } from './replica/peer-requests.ts';
 import { Replica } from './replica/replica.ts';
@@ -122,7 +124,11 @@ async function openDataFolder(options: NodeOptions, clock: Clock): Promise<DataF
     const identity = await inspectFolder(dataDirectory, owner, files);
     if (identity === null)
       throw new QuorateError('STORAGE', `${dataDirectory} was emptied while the node started`);
-    return { engine, store: new IdentityStore(dataDirectory, identity, files, clock) };
+    const store = new IdentityStore(dataDirectory, identity, files, clock);
+    // A record was on the disk, as the identity knows: this is another engine's folder, or an older copy of it.
+    if (engine.newestTimestamp < identity.newestTimestamp) await store.update({ whole: 'incomplete' });
+    await store.begin(randomStartId(random));
+    return { engine, store };
   } catch (error) {
     await engine.close();
     throw error;
@@ -193,7 +199,8 @@ class Node implements RunningNode {
     this.#startedMs = clock.monotonicMs();
     this.#here = topology.nodes[self];
 
-    const standing = new Standing(store, topology.nodes.length, log);
+    const conditions = new Conditions({ clock, log });
+    const standing = new Standing(store, topology.nodes.length, log, conditions);
     const maxRecordBytes = recordSizeBytes(maxValueBytes, true);
     const limits = { maxKeyBytes: MAX_KEY_BYTES, maxRecordBytes };
     const replica = new Replica({ engine, standing, timestamps, clock, log, ...limits });
@@ -217,13 +224,14 @@ class Node implements RunningNode {
       timeoutMs: settings.requestTimeoutMs,
     });
     const loopDelay = this.#loopDelay;
-    const conditions = new Conditions({ clock, log });
     this.#status = { topology, store, standing, engine, replica, mesh: this.#mesh, loopDelay, conditions };
     const services = { entities: coordinator, ranges: replica, status: this };
     const httpLog = { debug: () => undefined, error: (message: string) => log.error(message) };
     this.#http = new HttpServer(services, httpOptions(this.#here, settings), clock, httpLog);
     const network = { http: this.#http, mesh: this.#mesh, server: this.#server };
-    this.#parts = { ...network, clock, coordinator, peerRequests, store, engine };
+    const isSynced = settings.durability === 'sync';
+    const progress = new FolderProgress({ engine, store, clock, isSynced });
+    this.#parts = { ...network, clock, coordinator, peerRequests, progress, store, engine };
     store.failed.then((fault) => this.#stopFor(fault));
     store.onRefused = (fault) => {
       if (fault === null)

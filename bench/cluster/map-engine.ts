@@ -30,11 +30,15 @@ export class MapEngine implements StorageEngine {
   #sortedKeys: string[] | null = null;
   #bytes = 0;
   #closed = false;
+  #newestTimestamp = 0;
 
   /** @param records shared by whoever stands for a second opening of the same store */
   constructor(records: MapRecords = new Map()) {
     this.#records = records;
-    for (const [key, record] of records) this.#bytes += key.length + record.length;
+    for (const [key, record] of records) {
+      this.#bytes += key.length + record.length;
+      this.#newestTimestamp = Math.max(this.#newestTimestamp, recordTimestamp(record, 0));
+    }
   }
 
   read(key: Uint8Array, sink: ReadSink, token: number): void {
@@ -62,7 +66,12 @@ export class MapEngine implements StorageEngine {
     // The record may be a view of a network buffer that is many times larger.
     this.#records.set(name, Uint8Array.from(record));
     this.#bytes += record.length - (met === undefined ? 0 : met.length);
+    this.#newestTimestamp = Math.max(this.#newestTimestamp, recordTimestamp(record, 0));
     sink.onWrite(token, WriteStatus.applied, metTimestamp, metWriter, null);
+  }
+
+  get newestTimestamp(): number {
+    return this.#newestTimestamp;
   }
 
   async rangePage(request: RangeRequest): Promise<RangePage> {

@@ -1,5 +1,6 @@
 import path from 'node:path';
 import { Command } from 'commander';
+import { systemClock } from '../clock.ts';
 import { ExitCode, exitCodesManual } from './exit-codes.ts';
 
 /** The engine's: whoever holds its lock has the folder to himself. */
@@ -8,7 +9,8 @@ const LOCK_FILE = 'LOCK';
 const MANUAL = `
 A node that finds its folder emptied takes writes but counts for no read quorum:
 it would answer "not found" for keys it once had. So does one whose folder was
-repaired (\`lsm repair\`) and may lack records. It says so in \`status\`. When you
+put back to an older copy, and one whose folder was repaired (\`lsm repair\`) and
+may lack records. It says so in \`status\`. When you
 know that nothing it held is missing (its folder was restored, its keys have been
 written again, or the cluster never held anything of value), stop it, declare it
 whole and start it again.
@@ -20,7 +22,9 @@ ${exitCodesManual([ExitCode.ok, ExitCode.error])}`;
 
 export function declareWholeCommand(): Command {
   return new Command('declare-whole')
-    .description('Declares that an emptied node has all its data again and counts for reads.')
+    .description(
+      'Declares that a node whose folder was emptied or put back has all its data again and counts for reads.',
+    )
     .argument('<directory>', "the node's own data folder; the node must be stopped")
     .addHelpText('after', MANUAL)
     .action(declareWholeAction);
@@ -28,12 +32,10 @@ export function declareWholeCommand(): Command {
 
 async function declareWholeAction(directory: string): Promise<void> {
   const { declareWhole, ENGINE_FOLDER } = await import('../replica/identity.ts');
-  const { nodeId, changed } = await declareWhole(directory, async () => {
+  const { nodeId } = await declareWhole(directory, systemClock.nowMs(), async () => {
     const { NodeFileSystem } = await import('../../native-free-lsm/index.ts');
     const lock = new NodeFileSystem().lockSync(path.join(directory, ENGINE_FOLDER, LOCK_FILE));
     return { [Symbol.asyncDispose]: async () => lock[Symbol.dispose]() };
   });
-  console.log(
-    changed ? `${nodeId} is declared whole and counts for reads.` : `${nodeId} was declared whole before.`,
-  );
+  console.log(`${nodeId} is declared whole and counts for reads.`);
 }

@@ -1,7 +1,7 @@
 /**
  * Who a data folder belongs to, and its file, `IDENTITY`. Pure: bytes in, bytes out.
  *
- *   quorate-identity 1 8f3a01bc      magic, format version, CRC-32 in lower-case hexadecimal
+ *   quorate-identity 2 8f3a01bc      magic, format version, CRC-32 in lower-case hexadecimal
  *   { "clusterId": "…", … }          the fields as JSON
  *
  * FORMAT.md draws it with an example. The checksum covers magic, version and JSON, so every
@@ -11,10 +11,11 @@
 import { crc32 } from 'node:zlib';
 import type { Random } from '../clock.ts';
 import { QuorateError } from '../errors.ts';
+import type { FolderHistory, FolderMemory } from '../folder-history.ts';
 
 export const IDENTITY_FILE = 'IDENTITY';
 const MAGIC = 'quorate-identity ';
-const FORMAT_VERSION = 1;
+const FORMAT_VERSION = 2;
 /** Of the first line: magic, one digit, a space, eight digits, a line feed. */
 const CHECKSUM_AT = MAGIC.length + 2;
 const HEADER_BYTES = CHECKSUM_AT + 9;
@@ -23,7 +24,8 @@ const HEADER_BYTES = CHECKSUM_AT + 9;
  * Whether the folder holds everything the node ever acknowledged.
  * - `unproven`: it was empty, and not every other node has been heard: something may be missing.
  * - `whole`: nothing is missing.
- * - `incomplete`: a peer knew this node with another folder. It takes writes and counts for no read quorum.
+ * - `incomplete`: something is: a peer knew this node with another folder or with a later state of this one, or a
+ *   repair dropped a part. It takes writes and counts for no read quorum.
  */
 export type WholeState = 'unproven' | 'whole' | 'incomplete';
 
@@ -35,12 +37,24 @@ export interface Identity {
   /** Ms since the Unix epoch. */
   readonly createdMs: number;
   readonly whole: WholeState;
-  /** An operator or a bulk load vouches for the folder: peers take this incarnation in place of an older one. */
-  readonly declared: boolean;
+  /**
+   * When an operator or a bulk load last vouched for the folder, ms since the Unix epoch; 0: nobody did. Peers that
+   * know of no later word take the folder as it is.
+   */
+  readonly declaredMs: number;
+  /** While it is incomplete: what a peer remembers of this node and the folder does not hold. */
+  readonly missing: FolderMemory | null;
   /** Every timestamp this node ever issued lies below. */
   readonly clockCeiling: number;
-  /** The incarnation under which each peer is known, by node id. */
-  readonly remembered: Readonly<Record<string, string>>;
+  /**
+   * The engine held a record with this timestamp, or with a later one: what it holds when it is opened is no older.
+   * 0: nothing is known.
+   */
+  readonly newestTimestamp: number;
+  /** How far the folder has come. */
+  readonly history: FolderHistory;
+  /** What is known of each peer's folder, by node id. */
+  readonly remembered: Readonly<Record<string, FolderMemory>>;
 }
 
 /** 128 random bits as 32 hexadecimal digits. */
@@ -52,6 +66,11 @@ export function randomIncarnation(random: Random): string {
       .padStart(8, '0');
   }
   return digits;
+}
+
+/** 32 random bits, not all of them 0. */
+export function randomStartId(random: Random): number {
+  return 1 + Math.floor(random() * 0xffff_ffff);
 }
 
 export function encodeIdentity(identity: Identity): Uint8Array {

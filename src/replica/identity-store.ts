@@ -2,22 +2,26 @@
  * The identity of the folder a node has open. One write at a time; what changed while one was under way goes
  * into the next, so that a hurry of changes costs two writes.
  */
-import { type Clock, systemClock } from '../clock.ts';
+import { type Clock, systemClock, type TimerHandle } from '../clock.ts';
+import { advanced, withStart } from '../folder-history.ts';
 import { type FolderFiles, folderFault, nodeFolderFiles, replaceFile } from './folder-files.ts';
 import { encodeIdentity, IDENTITY_FILE, type Identity } from './identity-file.ts';
 
-export type IdentityChange = Partial<Pick<Identity, 'whole' | 'declared' | 'clockCeiling' | 'remembered'>>;
+export type IdentityChange = Partial<Pick<Identity, 'whole' | 'missing' | 'clockCeiling' | 'remembered'>>;
 
 /** Nothing was replaced, and it may go better soon: the disk or a quota is full, or too many files are open. */
 const PASSING: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EMFILE', 'ENFILE']);
 /** How long a write is held that failed so, for whoever tries again at once. */
 const PAUSE_MS = 100;
+/** How long a change may wait for another to be written with. */
+const SOON_MS = 1_000;
 
 export class IdentityStore {
   readonly #folder: string;
   readonly #files: FolderFiles;
   readonly #failed = Promise.withResolvers<Error>();
   #current: Identity;
+  #durable: Identity;
   /** The write under way. */
   #writing: Promise<void> | null = null;
   /** The write that begins behind it and takes everything changed until then. */
@@ -25,6 +29,8 @@ export class IdentityStore {
   #fault: Error | null = null;
   /** Something that was changed is not on disk: the last write was refused for the time being. */
   #isRefused = false;
+  /** Set while something waits to be written with a later change. */
+  #soon: TimerHandle | null = null;
   readonly #clock: Clock;
   /** Told when writes begin to be refused for want of room or files, and with null when they succeed again. */
   onRefused: (fault: Error | null) => void = () => undefined;
@@ -37,6 +43,7 @@ export class IdentityStore {
   ) {
     this.#folder = folder;
     this.#current = identity;
+    this.#durable = identity;
     this.#files = files;
     this.#clock = clock;
   }
@@ -44,6 +51,11 @@ export class IdentityStore {
   /** With every change made, durable or not yet. */
   get current(): Identity {
     return this.#current;
+  }
+
+  /** As it is on disk. */
+  get durable(): Identity {
+    return this.#durable;
   }
 
   /**
@@ -54,14 +66,48 @@ export class IdentityStore {
     return this.#failed.promise;
   }
 
+  /** Notes that the node has been started: what peers are told from now on. Ends when that is durable. */
+  begin(startId: number): Promise<void> {
+    return this.#put({ history: withStart(this.#current.history, startId) });
+  }
+
   /**
-   * Ends when the change is durable. A clock ceiling only ever rises. Rejects as well while the disk is full or too
-   * many files are open: then the change goes into the next write, and that may be tried at any time.
+   * Notes that the folder holds more than it did. Ends when that is durable.
+   * @param newestTimestamp of a record that is on the disk
+   */
+  advance(newestTimestamp: number): Promise<void> {
+    const { history, newestTimestamp: before } = this.#current;
+    return this.#put({
+      history: advanced(history),
+      newestTimestamp: Math.max(before, newestTimestamp),
+    });
+  }
+
+  /**
+   * Ends when the change is durable. A clock ceiling only ever rises, and the folder's progress with it. Rejects as
+   * well while the disk is full or too many files are open: then the change goes into the next write, and that may be
+   * tried at any time.
    */
   update(change: IdentityChange): Promise<void> {
+    const { clockCeiling, history } = this.#current;
+    if ((change.clockCeiling ?? 0) <= clockCeiling) return this.#put({ ...change, clockCeiling });
+    return this.#put({ ...change, history: advanced(history) });
+  }
+
+  /** The change is durable before long: it goes with the next write, whatever that is for. */
+  updateSoon(change: IdentityChange): void {
+    if (this.#fault !== null) return;
+    this.#current = { ...this.#current, ...change };
+    // What a write under way no longer takes the timer looks after.
+    this.#soon ??= this.#clock.after(SOON_MS, () => {
+      this.#soon = null;
+      if (this.#durable !== this.#current) this.#put({}).catch(() => {});
+    });
+  }
+
+  #put(change: Partial<Identity>): Promise<void> {
     if (this.#fault !== null) return Promise.reject(this.#fault);
-    const clockCeiling = Math.max(this.#current.clockCeiling, change.clockCeiling ?? 0);
-    this.#current = { ...this.#current, ...change, clockCeiling };
+    this.#current = { ...this.#current, ...change };
     if (this.#writing === null) {
       this.#writing = this.#write();
       return this.#writing;
@@ -81,12 +127,15 @@ export class IdentityStore {
   /** Ends when every change made so far is durable. */
   async settled(): Promise<void> {
     if (this.#fault !== null) throw this.#fault;
-    await (this.#next ?? this.#writing ?? (this.#isRefused ? this.update({}) : undefined));
+    await (this.#next ?? this.#writing);
+    if (this.#durable !== this.#current) await this.#put({});
   }
 
   async #write(): Promise<void> {
+    const written = this.#current;
     try {
-      await replaceFile(this.#files, this.#folder, IDENTITY_FILE, encodeIdentity(this.#current));
+      await replaceFile(this.#files, this.#folder, IDENTITY_FILE, encodeIdentity(written));
+      this.#durable = written;
       if (this.#isRefused) this.onRefused(null);
       this.#isRefused = false;
     } catch (error) {

@@ -82,8 +82,11 @@ export async function createIdentity(
     incarnation: randomIncarnation(fields.random),
     createdMs: fields.nowMs,
     whole: fields.whole,
-    declared: fields.whole === 'whole',
+    declaredMs: fields.whole === 'whole' ? fields.nowMs : 0,
+    missing: null,
     clockCeiling: fields.clockCeiling,
+    newestTimestamp: 0,
+    history: { progress: 0, starts: [] },
     remembered: {},
   };
   try {
@@ -97,30 +100,31 @@ export async function createIdentity(
 
 /**
  * Declares a stopped node's folder whole: an operator's word that nothing is missing from it. The peers then take
- * its incarnation in place of the one they remember.
+ * it as it is, in place of what they remember.
  *
  * @param lock keeps the node from starting meanwhile; fails when it runs
  */
 export async function declareWhole(
   folder: string,
+  nowMs: number,
   lock: () => Promise<AsyncDisposable>,
   files: FolderFiles = nodeFolderFiles,
-): Promise<{ nodeId: string; changed: boolean }> {
+): Promise<Identity> {
   if ((await readIdentity(folder, files)) === null) throw notANodesFolder(folder, 'nothing is in it');
   await using _held = await lock();
   // What was read before the lock was held may have changed since.
   const identity = await readIdentity(folder, files);
   if (identity === null) throw notANodesFolder(folder, 'nothing is in it');
-  const changed = identity.whole !== 'whole' || !identity.declared;
-  if (changed) {
-    try {
-      const declared: Identity = { ...identity, whole: 'whole', declared: true };
-      await replaceFile(files, folder, IDENTITY_FILE, encodeIdentity(declared));
-    } catch (error) {
-      throw folderFault(folder, error);
-    }
+  // Later than every word of before, of this folder or of the one it replaces, whatever the clock says.
+  const knownMs = Math.max(identity.declaredMs, identity.missing?.declaredMs ?? 0);
+  const declaredMs = Math.max(nowMs, knownMs + 1);
+  const declared: Identity = { ...identity, whole: 'whole', declaredMs, missing: null, newestTimestamp: 0 };
+  try {
+    await replaceFile(files, folder, IDENTITY_FILE, encodeIdentity(declared));
+  } catch (error) {
+    throw folderFault(folder, error);
   }
-  return { nodeId: identity.nodeId, changed };
+  return declared;
 }
 
 /**
@@ -133,9 +137,9 @@ export async function declareWhole(
 export async function markIncomplete(folder: string, files: FolderFiles = nodeFolderFiles): Promise<boolean> {
   const identity = await readIdentity(folder, files);
   if (identity === null) return false;
-  if (identity.whole === 'incomplete' && !identity.declared) return true;
+  if (identity.whole === 'incomplete') return true;
   try {
-    const marked: Identity = { ...identity, whole: 'incomplete', declared: false };
+    const marked: Identity = { ...identity, whole: 'incomplete' };
     await replaceFile(files, folder, IDENTITY_FILE, encodeIdentity(marked));
   } catch (error) {
     throw folderFault(folder, error);

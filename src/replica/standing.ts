@@ -1,39 +1,57 @@
 /**
  * Where this node stands in its cluster, kept across restarts: the rules of membership.ts over the identity file,
- * with a log line for whatever an operator has to know.
+ * with a log line or a condition for whatever an operator has to know.
  */
+import type { Conditions } from '../conditions.ts';
+import { type FolderHistory, lastStartId } from '../folder-history.ts';
 import type { WholeState } from './identity-file.ts';
 import type { IdentityStore } from './identity-store.ts';
 import {
   beginMembership,
-  cameBackEmpty,
   type Greeting,
   hearGreeting,
+  hearHistory,
+  judgePeer,
   type MembershipState,
+  type PeerVerdict,
   rememberedOf,
 } from './membership.ts';
+
+const LOST_BY_PEER: Readonly<Record<Exclude<PeerVerdict, 'known'>, string>> = {
+  emptied: 'has come back with another data folder',
+  older: 'has come back with an older copy of its data folder',
+};
 
 export interface StandingLog {
   info(message: string): void;
   warn(message: string): void;
-  error(message: string): void;
 }
 
 export class Standing {
   readonly #store: IdentityStore;
   readonly #log: StandingLog;
+  readonly #conditions: Pick<Conditions, 'raise'>;
   #state: MembershipState;
   #isWhole: boolean;
+  /** Peers whose folder does not hold what is remembered of it, each with the start that was told in the log. */
+  readonly #reported = new Map<string, string>();
 
   /** @param clusterSize nodes in the cluster, this one included */
-  constructor(store: IdentityStore, clusterSize: number, log: StandingLog) {
+  constructor(
+    store: IdentityStore,
+    clusterSize: number,
+    log: StandingLog,
+    conditions: Pick<Conditions, 'raise'>,
+  ) {
     this.#store = store;
     this.#log = log;
-    const { nodeId, incarnation, whole, declared, remembered } = store.current;
-    this.#state = beginMembership({ nodeId, incarnation, clusterSize, whole, declared, remembered });
+    this.#conditions = conditions;
+    const { nodeId, incarnation, whole, declaredMs, missing, remembered } = store.current;
+    const folder = { nodeId, incarnation, declaredMs, history: store.durable.history };
+    this.#state = beginMembership({ ...folder, clusterSize, whole, missing, remembered });
     this.#isWhole = this.#state.whole === 'whole';
     this.#keep(whole);
-    if (whole === 'incomplete') this.#logIncomplete();
+    if (whole === 'incomplete') this.#raiseIncomplete();
   }
 
   /** Whether reads of this node count. */
@@ -52,39 +70,65 @@ export class Standing {
 
   /** What this node says of its own folder, and of the peer's when it knows which one it talks to. */
   greetingFor(peerNodeId: string | null): Greeting {
-    const { nodeId, incarnation, declared } = this.#state;
+    const { nodeId, incarnation, declaredMs } = this.#state;
     const remembered = peerNodeId === null ? null : rememberedOf(this.#state, peerNodeId);
-    return { nodeId, incarnation, declared, remembered };
+    return { nodeId, incarnation, history: this.history, declaredMs, remembered };
+  }
+
+  /** Of this node's own folder: what peers may be told is what a crash does not take back. */
+  get history(): FolderHistory {
+    return this.#store.durable.history;
   }
 
   /** Takes note of what a peer of this cluster said in its handshake. */
   hear(greeting: Greeting): void {
-    const before = this.#state;
-    if (cameBackEmpty(before, greeting)) {
-      this.#log.warn(
-        `Node ${greeting.nodeId} has come back with another data folder: it counts for no read until it is declared whole`,
-      );
-    }
+    const before = { ...this.#state, history: this.history };
+    this.#reportPeer(greeting, judgePeer(before, greeting));
     this.#state = hearGreeting(before, greeting);
     this.#isWhole = this.#state.whole === 'whole';
     this.#keep(before.whole);
-    if (this.#state.whole === 'incomplete' && before.whole !== 'incomplete') this.#logIncomplete();
+    if (this.#state.whole === 'incomplete' && before.whole !== 'incomplete') this.#raiseIncomplete();
+  }
+
+  /** Takes note of how far a peer that has greeted has gone on. */
+  hearHistory(peerNodeId: string, history: FolderHistory): void {
+    this.#state = hearHistory(this.#state, peerNodeId, history);
+    const { remembered } = this.#state;
+    if (remembered !== this.#store.current.remembered) this.#store.updateSoon({ remembered });
+  }
+
+  /** Said once a start of the peer, and not at every handshake. */
+  #reportPeer({ nodeId, incarnation, history }: Greeting, verdict: PeerVerdict): void {
+    const start = `${incarnation} ${lastStartId(history)}`;
+    if (verdict === 'known' || this.#reported.get(nodeId) === start) return;
+    this.#reported.set(nodeId, start);
+    this.#log.warn(
+      `Node ${nodeId} ${LOST_BY_PEER[verdict]}: it counts for no read until it is declared whole`,
+    );
   }
 
   /** Makes durable what differs from the identity file. */
   #keep(before: WholeState): void {
-    const { whole, remembered } = this.#state;
+    const { whole, missing, remembered } = this.#state;
     if (whole === 'whole' && before === 'unproven') this.#log.info('The data of this node is whole');
     const { current } = this.#store;
-    if (whole === current.whole && remembered === current.remembered) return;
+    if (whole === current.whole && remembered === current.remembered && missing === current.missing) return;
     // A write that fails for good stops the node: whoever owns the store watches its `failed`. One that is refused for
     // the time being goes with the next.
-    this.#store.update({ whole, remembered }).catch(() => {});
+    this.#store.update({ whole, missing, remembered }).catch(() => {});
   }
 
-  #logIncomplete(): void {
-    this.#log.error(
-      `The data of this node is not whole: its peers knew it with another data folder, or a repair dropped a part of it. It takes writes and counts for no read. When nothing is missing, stop it and declare it whole: quorate declare-whole <its data folder>`,
+  /** It stays until the node is started again: declaring a folder whole is for one that is stopped. */
+  #raiseIncomplete(): void {
+    const { missing, incarnation } = this.#state;
+    let why = 'a repair dropped a part of it, or its engine folder holds less than it did';
+    if (missing !== null && missing.incarnation === incarnation)
+      why = 'its data folder was put back to an older copy, its peers remember a later state of it';
+    else if (missing !== null) why = 'its data folder was emptied, its peers knew it with another one';
+    this.#conditions.raise(
+      'INCOMPLETE',
+      `The data of this node is not whole: ${why}. It takes writes and counts for no read. When nothing is missing, stop it and declare it whole: quorate declare-whole <its data folder>`,
+      false,
     );
   }
 }

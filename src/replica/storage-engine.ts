@@ -75,6 +75,8 @@ export interface StorageEngine {
   read(key: Uint8Array, sink: ReadSink, token: number): void;
   write(key: Uint8Array, record: Uint8Array, sink: WriteSink, token: number): void;
   rangePage(request: RangeRequest): Promise<RangePage>;
+  /** The largest timestamp of any record in the store; 0 when there is none. */
+  readonly newestTimestamp: number;
   /** Plain data for `GET /v0/status`: see EngineStats in native-free-lsm. */
   stats(): EngineStatus;
   /** Ends when everything accepted is written and synced. */

@@ -1,6 +1,8 @@
 /**
  * Whether two nodes may talk. Each tells the other who it is (a hello) and each judges the other's. Pure.
  */
+import type { FolderHistory, FolderMemory } from '../folder-history.ts';
+
 export interface Hello {
   readonly protocolVersion: number;
   /** Bits of `Feature`, u32. */
@@ -13,10 +15,12 @@ export interface Hello {
   readonly topologyDigest: string;
   /** The largest value the speaker takes. */
   readonly maxValueBytes: number;
-  /** Someone vouches for the speaker's folder (an operator, a bulk load). */
-  readonly declared: boolean;
-  /** The incarnation under which the speaker knows the listener; null: it does not, or does not know who listens. */
-  readonly remembered: string | null;
+  /** When someone last vouched for the speaker's folder (an operator, a bulk load); 0: nobody did. */
+  readonly declaredMs: number;
+  /** Of the speaker's folder. */
+  readonly history: FolderHistory;
+  /** What the speaker remembers of the listener; null: nothing, or it does not know who listens. */
+  readonly remembered: FolderMemory | null;
 }
 
 /** The node's side of handshakes, injected: what it says, whom it takes, what it concludes. */
@@ -27,6 +31,10 @@ export interface HandshakePolicy {
   judge(hello: Hello): string | null;
   /** Called for each handshake in which this node found nothing wrong, whichever side dialled. */
   accepted(hello: Hello): void;
+  /** How far this node's folder has come: told to peers when it has gone on. */
+  localHistory(): FolderHistory;
+  /** A peer whose hello was accepted tells how far its folder has come. */
+  heardHistory(nodeId: string, history: FolderHistory): void;
 }
 
 /** Whether the rest of a hello can be understood at all: judged before anything else, by RPC itself. */

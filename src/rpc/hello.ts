@@ -1,20 +1,22 @@
 /**
- * The handshake's messages in bytes, by msgpackr. Its `pack` and `unpack` entries are plain JavaScript; the
+ * The messages in which nodes tell who they are and how far they have come, in bytes, by msgpackr. Its `pack` and `unpack` entries are plain JavaScript; the
  * package's main entry looks for a native part and is never imported. Pure.
  */
 import { Packr } from 'msgpackr/pack';
 import { Unpackr } from 'msgpackr/unpack';
+import { type FolderHistory, type FolderMemory, type FolderStart, MAX_STARTS } from '../folder-history.ts';
 import { FRAME_HEADER_BYTES, writeFrameLength } from './codec.ts';
 import type { Hello } from './handshake.ts';
 import { protocolError } from './msgpack.ts';
-import { type MessageKind, PROTOCOL_VERSION } from './operations.ts';
+import { MessageKind, PROTOCOL_VERSION } from './operations.ts';
 
 /** Second element of every hello: says at once when something else than a node is speaking. */
 export const HELLO_MAGIC = 'quorate-rpc';
 /** Before both sides have agreed, no frame may be longer. */
 export const MAX_HELLO_BYTES = 4_096;
 const MAX_TEXT_LENGTH = 512;
-const ELEMENTS = 11;
+const ELEMENTS = 13;
+const MEMORY_ELEMENTS = 4;
 
 const packr = new Packr({ useRecords: false });
 const unpackr = new Unpackr({ useRecords: false, int64AsType: 'number' });
@@ -34,12 +36,31 @@ export function encodeHello(
     hello.incarnation,
     hello.topologyDigest,
     hello.maxValueBytes,
-    hello.declared,
-    hello.remembered,
+    hello.declaredMs,
+    ...historyFields(hello.history),
+    memoryFields(hello.remembered),
   ]);
+  return frameOf(message);
+}
+
+/** A whole frame of its own memory. */
+export function encodeHistory(history: FolderHistory): Buffer {
+  return frameOf(packr.pack([MessageKind.history, ...historyFields(history)]));
+}
+
+function frameOf(message: Uint8Array): Buffer {
   const frame = Buffer.allocUnsafe(FRAME_HEADER_BYTES + message.length);
   frame.set(message, writeFrameLength(frame, 0, message.length));
   return frame;
+}
+
+function historyFields({ progress, starts }: FolderHistory): unknown[] {
+  return [progress, starts.flatMap(({ id, from }) => [id, from])];
+}
+
+function memoryFields(memory: FolderMemory | null): unknown {
+  if (memory === null) return null;
+  return [memory.incarnation, memory.startId, memory.progress, memory.declaredMs];
 }
 
 /**
@@ -50,13 +71,8 @@ export function encodeHello(
  * @throws QuorateError PROTOCOL, and nothing else
  */
 export function decodeHello(bytes: Uint8Array): Hello {
-  let fields: unknown;
-  try {
-    fields = unpackr.unpack(bytes);
-  } catch (error) {
-    throw protocolError(`a handshake that is not msgpack: ${String(error)}`);
-  }
-  if (!Array.isArray(fields) || fields.length < 6 || fields[1] !== HELLO_MAGIC) {
+  const fields = unpackArray(bytes);
+  if (fields.length < 6 || fields[1] !== HELLO_MAGIC) {
     throw protocolError('a handshake that is not a node of this kind');
   }
   const reader = new FieldReader(fields);
@@ -73,7 +89,8 @@ export function decodeHello(bytes: Uint8Array): Hello {
       incarnation: '',
       topologyDigest: '',
       maxValueBytes: 0,
-      declared: false,
+      declaredMs: 0,
+      history: { progress: 0, starts: [] },
       remembered: null,
     };
   }
@@ -83,9 +100,31 @@ export function decodeHello(bytes: Uint8Array): Hello {
     incarnation: reader.text(6),
     topologyDigest: reader.text(7),
     maxValueBytes: reader.whole(8),
-    declared: reader.flag(9),
-    remembered: reader.textOrNull(10),
+    declaredMs: reader.safe(9),
+    history: reader.history(10),
+    remembered: reader.memory(12),
   };
+}
+
+/**
+ * @param bytes the message alone
+ * @throws QuorateError PROTOCOL, and nothing else
+ */
+export function decodeHistory(bytes: Uint8Array): FolderHistory {
+  const fields = unpackArray(bytes);
+  if (fields.length !== 3) throw protocolError(`a history of ${fields.length} elements`);
+  return new FieldReader(fields).history(1);
+}
+
+function unpackArray(bytes: Uint8Array): readonly unknown[] {
+  let fields: unknown;
+  try {
+    fields = unpackr.unpack(bytes);
+  } catch (error) {
+    throw protocolError(`a handshake that is not msgpack: ${String(error)}`);
+  }
+  if (Array.isArray(fields)) return fields;
+  throw protocolError('a handshake that is not an array');
 }
 
 class FieldReader {
@@ -108,14 +147,38 @@ class FieldReader {
     throw wrongField(index, `a text of up to ${MAX_TEXT_LENGTH} characters`);
   }
 
-  textOrNull(index: number): string | null {
-    return this.#fields[index] === null ? null : this.text(index);
+  /** A time or a count. */
+  safe(index: number): number {
+    const field = this.#fields[index];
+    if (Number.isSafeInteger(field) && (field as number) >= 0) return field as number;
+    throw wrongField(index, 'a whole number of 53 bits');
   }
 
-  flag(index: number): boolean {
+  /** Of two elements: the progress, and ids and beginnings of the starts in turn. */
+  history(index: number): FolderHistory {
+    const list = this.#fields[index + 1];
+    if (!Array.isArray(list) || list.length % 2 !== 0 || list.length > 2 * MAX_STARTS) {
+      throw wrongField(index + 1, `a list of up to ${MAX_STARTS} starts`);
+    }
+    const numbers = new FieldReader(list);
+    const starts: FolderStart[] = [];
+    for (let i = 0; i < list.length; i += 2) starts.push({ id: numbers.whole(i), from: numbers.safe(i + 1) });
+    return { progress: this.safe(index), starts };
+  }
+
+  memory(index: number): FolderMemory | null {
     const field = this.#fields[index];
-    if (typeof field === 'boolean') return field;
-    throw wrongField(index, 'true or false');
+    if (field === null) return null;
+    if (!Array.isArray(field) || field.length !== MEMORY_ELEMENTS) {
+      throw wrongField(index, `nil or a list of ${MEMORY_ELEMENTS}`);
+    }
+    const reader = new FieldReader(field);
+    return {
+      incarnation: reader.text(0),
+      startId: reader.whole(1),
+      progress: reader.safe(2),
+      declaredMs: reader.safe(3),
+    };
   }
 }
 

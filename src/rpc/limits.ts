@@ -12,6 +12,8 @@ export interface RpcLimits {
   readonly tickMs: number;
   /** Silence after which a peer is asked whether it lives. */
   readonly pingAfterMs: number;
+  /** How often peers are told how far this node's folder has come, when it has gone on. */
+  readonly historyEveryMs: number;
   /** Further silence after which it counts as down. */
   readonly pongTimeoutMs: number;
   /** An accepted connection on which nothing comes, not even a ping, is closed after this. */
@@ -32,6 +34,7 @@ export const DEFAULT_RPC_LIMITS: RpcLimits = {
   maxConnections: 256,
   tickMs: 20,
   pingAfterMs: 1_000,
+  historyEveryMs: 500,
   pongTimeoutMs: 2_000,
   idleTimeoutMs: 10_000,
   handshakeTimeoutMs: 2_000,

@@ -28,7 +28,7 @@ export class Message {
   /** request of an operation that is known */
   keyStart = 0;
   keyEnd = 0;
-  /** The record of a write or a response (start -1: none), a fragment's payload, a hello from its array on. */
+  /** The record of a write or a response (start -1: none), a fragment's payload; a hello or a history from its array on. */
   bodyStart = -1;
   bodyEnd = -1;
   /** response that failed, refuse */
@@ -81,6 +81,7 @@ export class MessageDecoder {
         break;
       case MessageKind.hello:
       case MessageKind.welcome:
+      case MessageKind.history:
         into.bodyStart = start;
         into.bodyEnd = end;
         break;

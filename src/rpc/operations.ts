@@ -24,7 +24,7 @@ export const Feature = {
 export const FEATURES = Feature.readVersion;
 
 /** Raised when old and new nodes cannot understand each other; features are told by bits instead. */
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
 
 /** First number of every frame. Append only, zero reserved. */
 export const MessageKind = {
@@ -37,5 +37,6 @@ export const MessageKind = {
   fragment: 7,
   ping: 8,
   pong: 9,
+  history: 10,
 } as const;
 export type MessageKind = (typeof MessageKind)[keyof typeof MessageKind];

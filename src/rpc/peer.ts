@@ -13,7 +13,7 @@ import {
 } from './codec.ts';
 import { Connection, type ConnectionOwner } from './connection.ts';
 import { type HandshakePolicy, type Hello, judgeAddress, judgeProtocol } from './handshake.ts';
-import { decodeHello, encodeHello } from './hello.ts';
+import { decodeHello, encodeHello, encodeHistory } from './hello.ts';
 import { InFlightTable } from './in-flight.ts';
 import { Dropped, type LargeMessage } from './lane.ts';
 import type { RpcLimits } from './limits.ts';
@@ -72,6 +72,10 @@ export class Peer implements ConnectionOwner {
   readonly #refused: Backoff;
   readonly #pingAfterTicks: number;
   readonly #deadAfterTicks: number;
+  readonly #historyEveryTicks: number;
+  #ticksToHistory = 0;
+  /** The progress of this node's folder that the peer was told. */
+  #toldProgress = 0;
   #connection: Connection | null = null;
   #redial: TimerHandle | null = null;
   #handshakeDeadlineMs = 0;
@@ -94,6 +98,7 @@ export class Peer implements ConnectionOwner {
     this.#refused = new Backoff(limits.refusedMinMs, limits.refusedMaxMs, random);
     this.#pingAfterTicks = Math.ceil(limits.pingAfterMs / limits.tickMs);
     this.#deadAfterTicks = this.#pingAfterTicks + Math.ceil(limits.pongTimeoutMs / limits.tickMs);
+    this.#historyEveryTicks = Math.ceil(limits.historyEveryMs / limits.tickMs);
     this.#standing = new PeerStanding(address.nodeId, context.clock);
   }
 
@@ -207,8 +212,10 @@ export class Peer implements ConnectionOwner {
     }
     const connection = this.#connection;
     if (connection === null) return;
-    if (this.#standing.state === 'up') this.#watch(connection);
-    else if (nowMs >= this.#handshakeDeadlineMs) {
+    if (this.#standing.state === 'up') {
+      this.#tellHistory(connection);
+      this.#watch(connection);
+    } else if (nowMs >= this.#handshakeDeadlineMs) {
       connection.destroy(`no handshake within ${this.#context.limits.handshakeTimeoutMs} ms`);
     }
   }
@@ -235,6 +242,7 @@ export class Peer implements ConnectionOwner {
     const connection = this.#connection;
     if (connection === null) return;
     const hello = this.#context.policy.localHello(this.nodeId);
+    this.#toldProgress = hello.history.progress;
     connection.outbox.append(connection.outbox.foreground, encodeHello(MessageKind.hello, hello));
   }
 
@@ -303,6 +311,16 @@ export class Peer implements ConnectionOwner {
     const { foreground } = connection.outbox;
     const at = connection.outbox.reserve(foreground, CANCEL_FRAME_BYTES);
     encodeCancel(foreground.bytes, at, id);
+  }
+
+  /** The peer is to remember how far this node's folder has come. */
+  #tellHistory(connection: Connection): void {
+    if (--this.#ticksToHistory > 0) return;
+    this.#ticksToHistory = this.#historyEveryTicks;
+    const history = this.#context.policy.localHistory();
+    if (history.progress === this.#toldProgress) return;
+    this.#toldProgress = history.progress;
+    connection.outbox.append(connection.outbox.foreground, encodeHistory(history));
   }
 
   #watch(connection: Connection): void {

@@ -15,7 +15,7 @@ import {
 } from './codec.ts';
 import { Connection, type ConnectionOwner } from './connection.ts';
 import { type HandshakePolicy, type Hello, judgeProtocol } from './handshake.ts';
-import { decodeHello, encodeHello } from './hello.ts';
+import { decodeHello, decodeHistory, encodeHello } from './hello.ts';
 import type { Lane } from './lane.ts';
 import type { RpcLimits } from './limits.ts';
 import type { Message } from './message.ts';
@@ -114,6 +114,10 @@ export class ServerConnection implements ConnectionOwner {
       case MessageKind.hello:
         if (this.#peerNodeId !== null) throw protocolError('a second handshake');
         this.#judge(decodeHello(message.body()));
+        break;
+      case MessageKind.history:
+        if (this.#peerNodeId === null) throw protocolError('a history before the handshake');
+        this.#context.policy.heardHistory(this.#peerNodeId, decodeHistory(message.body()));
         break;
       case MessageKind.refuse:
         this.#context.log.warn(`Refused by ${this.#who()}: ${message.reason}`);

@@ -2,7 +2,7 @@
  * A cluster of nodes in this process: real data folders and HTTP, a network in memory between the nodes, and a Map
  * for each engine that outlives its node, as a disk would.
  */
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { MapEngine, type MapRecords } from '../../bench/cluster/map-engine.ts';
@@ -10,6 +10,7 @@ import { seededRandom, systemClock } from '../../src/clock.ts';
 import type { Topology } from '../../src/cluster/topology.ts';
 import { defaultNodeSettings } from '../../src/config.ts';
 import { type NodeOptions, type RunningNode, startNode } from '../../src/node.ts';
+import { IDENTITY_FILE } from '../../src/replica/identity-file.ts';
 import { HttpClient } from './http.ts';
 import { MemoryNetwork } from './memory-network.ts';
 import { until } from './until.ts';
@@ -18,6 +19,11 @@ const RPC_PORT = 1;
 
 interface StatusPeers {
   readonly peers: readonly { readonly id: string; readonly state: string }[];
+}
+
+export interface FolderCopy {
+  readonly identity: Uint8Array;
+  readonly records: MapRecords;
 }
 
 export class InProcessCluster implements AsyncDisposable {
@@ -107,6 +113,23 @@ export class InProcessCluster implements AsyncDisposable {
   async empty(index: number): Promise<void> {
     await rm(this.folder(index), { recursive: true });
     this.#stores[index] = new Map();
+  }
+
+  /** A copy of a node's folder, to be put back. The node may run: what it writes meanwhile is not in the copy. */
+  async copy(index: number): Promise<FolderCopy> {
+    const identity = await readFile(join(this.folder(index), IDENTITY_FILE));
+    return { identity, records: new Map(this.#stores[index]) };
+  }
+
+  /** In place of what the stopped node's folder holds. */
+  async putBack(index: number, copy: FolderCopy): Promise<void> {
+    await writeFile(join(this.folder(index), IDENTITY_FILE), copy.identity);
+    this.putBackEngine(index, copy);
+  }
+
+  /** The engine's part alone, as when it lies on a volume of its own. */
+  putBackEngine(index: number, copy: FolderCopy): void {
+    this.#stores[index] = new Map(copy.records);
   }
 
   /** HTTP port of a running node. */

@@ -2,6 +2,7 @@
  * What tests of RPC need around it: a policy, a log that keeps what was said, a replica on a Map, and a sink that
  * counts its calls.
  */
+import type { FolderHistory } from '../../src/folder-history.ts';
 import type { Log } from '../../src/log.ts';
 import { type HandshakePolicy, type Hello, judgeHello } from '../../src/rpc/handshake.ts';
 import { FEATURES, PROTOCOL_VERSION } from '../../src/rpc/operations.ts';
@@ -26,7 +27,8 @@ export function helloOf(nodeId: string, changes: Partial<Hello> = {}): Hello {
     incarnation: `${nodeId}-folder`,
     topologyDigest: 'digest-1',
     maxValueBytes: 16 * 1024 * 1024,
-    declared: false,
+    declaredMs: 0,
+    history: { progress: 1, starts: [{ id: 7, from: 1 }] },
     remembered: null,
     ...changes,
   };
@@ -35,6 +37,8 @@ export function helloOf(nodeId: string, changes: Partial<Hello> = {}): Hello {
 export class TestPolicy implements HandshakePolicy {
   hello: Hello;
   readonly met: Hello[] = [];
+  /** What peers told of their folders behind the handshake, `node progress`. */
+  readonly histories: string[] = [];
   readonly #members: ReadonlySet<string>;
 
   constructor(hello: Hello, members: readonly string[]) {
@@ -52,6 +56,14 @@ export class TestPolicy implements HandshakePolicy {
 
   accepted(hello: Hello): void {
     this.met.push(hello);
+  }
+
+  localHistory(): FolderHistory {
+    return this.hello.history;
+  }
+
+  heardHistory(nodeId: string, history: FolderHistory): void {
+    this.histories.push(`${nodeId} ${history.progress}`);
   }
 }
 

@@ -80,7 +80,8 @@ const HELLO = {
   incarnation: '0123456789abcdef0123456789abcdef',
   topologyDigest: 'd'.repeat(64),
   maxValueBytes: 1_048_576,
-  declared: false,
+  declaredMs: 0,
+  history: { progress: 9, starts: [{ id: 77, from: 1 }] },
   remembered: null,
 };
 const HELLOS = 64;

@@ -100,6 +100,13 @@ export function storageEngineContract(name: string, open: OpenEngine, modelRuns 
       assert.deepEqual(await scan(engine), []);
     });
 
+    engineTest('the newest timestamp is that of any key', async (engine) => {
+      assert.equal(engine.newestTimestamp, 0);
+      for (const timestamp of [5, 9, 7])
+        await writeRecordTo(engine, bytes(`k${timestamp}`), record(timestamp, ''));
+      assert.equal(engine.newestTimestamp, 9);
+    });
+
     engineTest('a write is read as the same bytes', async (engine) => {
       const written = record(5, 'value');
       const result = await writeRecordTo(engine, bytes('k'), written);

@@ -49,6 +49,10 @@ class ReadsFromTables implements StorageEngine {
   write: StorageEngine['write'] = (key, record, sink, token) => this.#store.write(key, record, sink, token);
   stats = () => this.#store.stats();
 
+  get newestTimestamp(): number {
+    return this.#store.newestTimestamp;
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true;
     await this.#store.close();

@@ -221,9 +221,14 @@ describe('the file that says whose folder it is', () => {
     incarnation: '0123456789abcdef0123456789abcdef',
     createdMs: 1_700_000_000_000,
     whole: 'whole',
-    declared: false,
+    declaredMs: 0,
+    missing: null,
     clockCeiling: 2 ** 45,
-    remembered: { 'node-2': 'fedcba9876543210fedcba9876543210' },
+    newestTimestamp: 5,
+    history: { progress: 7, starts: [{ id: 9, from: 3 }] },
+    remembered: {
+      'node-2': { incarnation: 'fedcba9876543210fedcba9876543210', startId: 5, progress: 2, declaredMs: 0 },
+    },
   };
 
   async function read(bytes: Uint8Array): Promise<unknown> {

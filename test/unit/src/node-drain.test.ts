@@ -41,6 +41,7 @@ class Parts {
           return parts.received;
         },
       },
+      progress: { close: () => void steps.push('progress') },
       store: { settled: () => step('identity') },
       engine: { close: () => step('engine') },
     };
@@ -62,7 +63,7 @@ test('from the top down: clients, peers, identity, engine', async () => {
   const drained = drainInOrder(parts.all, new AbortController().signal);
   await parts.advance(200);
   await drained;
-  assert.deepEqual(parts.steps, ['http', 'coordinator', 'mesh', 'server', 'identity', 'engine']);
+  assert.deepEqual(parts.steps, ['http', 'coordinator', 'mesh', 'server', 'progress', 'identity', 'engine']);
   assert.equal(parts.clock.pendingTimers, 0);
 });
 
@@ -95,7 +96,7 @@ test('peers that do not let go are cut off after a second', async () => {
   assert.deepEqual(parts.steps, ['http', 'coordinator', 'mesh', 'server']);
   await parts.advance(300);
   await drained;
-  assert.deepEqual(parts.steps.slice(4), ['abort', 'identity', 'engine']);
+  assert.deepEqual(parts.steps.slice(4), ['abort', 'progress', 'identity', 'engine']);
 });
 
 test('the signal ends all waiting', async () => {
@@ -105,7 +106,7 @@ test('the signal ends all waiting', async () => {
   await parts.advance(200);
   impatience.abort();
   await drained;
-  assert.deepEqual(parts.steps.slice(4), ['abort', 'identity', 'engine']);
+  assert.deepEqual(parts.steps.slice(4), ['abort', 'progress', 'identity', 'engine']);
 
   const already = new Parts();
   const drainedAtOnce = drainInOrder(already.all, AbortSignal.abort());
@@ -123,5 +124,5 @@ test('a part that fails keeps none of the others open, and its fault is told', a
     store: { settled: () => Promise.reject(new Error('identity')) },
   };
   await assert.rejects(drainInOrder(failing, new AbortController().signal), /http/);
-  assert.deepEqual(parts.steps, ['coordinator', 'mesh', 'server', 'engine']);
+  assert.deepEqual(parts.steps, ['coordinator', 'mesh', 'server', 'progress', 'engine']);
 });

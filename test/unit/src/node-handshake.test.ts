@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { systemClock } from '../../../src/clock.ts';
+import { Conditions } from '../../../src/conditions.ts';
 import { silentLog } from '../../../src/log.ts';
 import { createHandshakePolicy } from '../../../src/node-handshake.ts';
 import type { Identity } from '../../../src/replica/identity-file.ts';
@@ -14,13 +16,21 @@ async function node(nodeId: string, topologyDigest = 'digest', clusterId = 'test
     incarnation: `${nodeId}-1`,
     createdMs: 0,
     whole: 'unproven',
-    declared: nodeId === 'b',
+    declaredMs: nodeId === 'b' ? 5 : 0,
+    missing: null,
     clockCeiling: 0,
+    newestTimestamp: 0,
+    history: { progress: 4, starts: [{ id: 9, from: 4 }] },
     remembered: {},
   };
   const files = new MemoryFolderFiles();
   await files.makeFolder(`/data/${nodeId}`);
-  const standing = new Standing(new IdentityStore(`/data/${nodeId}`, identity, files), 3, silentLog);
+  const standing = new Standing(
+    new IdentityStore(`/data/${nodeId}`, identity, files),
+    3,
+    silentLog,
+    new Conditions({ clock: systemClock, log: silentLog }),
+  );
   const met: string[] = [];
   const cluster = { clusterId, topologyDigest, maxValueBytes: 7, memberIds: new Set(['a', 'b', 'c']) };
   return { standing, met, policy: createHandshakePolicy(cluster, standing, (peerId) => met.push(peerId)) };
@@ -37,16 +47,20 @@ test('a hello tells whose folder this is, and under what incarnation the listene
       fromB.clusterId,
       fromB.topologyDigest,
       fromB.maxValueBytes,
-      fromB.declared,
+      fromB.declaredMs,
     ],
-    ['b', 'b-1', 'test', 'digest', 7, true],
+    ['b', 'b-1', 'test', 'digest', 7, 5],
   );
   a.policy.accepted(fromB);
   assert.deepEqual(a.met, ['b']);
   assert.equal(a.standing.isWhole, false);
   a.policy.accepted((await node('c')).policy.localHello('a'));
   assert.equal(a.standing.isWhole, true);
-  assert.equal(a.policy.localHello('b').remembered, 'b-1');
+  const memory = { incarnation: 'b-1', startId: 9, progress: 4, declaredMs: 5 };
+  assert.deepEqual(a.policy.localHello('b').remembered, memory);
+  a.policy.heardHistory('b', { progress: 6, starts: fromB.history.starts });
+  assert.deepEqual(a.policy.localHello('b').remembered, { ...memory, progress: 6 });
+  assert.deepEqual(a.policy.localHistory(), fromB.history);
   assert.equal(a.policy.localHello(null).remembered, null);
 });
 

@@ -2,9 +2,11 @@ import assert from 'node:assert/strict';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import type { Condition } from '../../../src/conditions.ts';
 import { QuorateError, type QuorateErrorCode } from '../../../src/errors.ts';
 import { startNode } from '../../../src/node.ts';
 import { declareWhole, inspectFolder } from '../../../src/replica/identity.ts';
+import type { Identity } from '../../../src/replica/identity-file.ts';
 import { HttpClient } from '../../support/http.ts';
 import { InProcessCluster } from '../../support/in-process-cluster.ts';
 import { MemoryFolderFiles } from '../../support/memory-folder-files.ts';
@@ -16,6 +18,7 @@ interface NodeStatus {
     readonly state: string;
     readonly version: string;
     readonly incarnation: string;
+    readonly conditions: readonly Condition[];
   };
   readonly [more: string]: unknown;
 }
@@ -30,6 +33,12 @@ async function refusal(promise: Promise<unknown>, code: QuorateErrorCode, senten
     assert.deepEqual([error.code, sentence.test(error.message)], [code, true], error.message);
     return true;
   });
+}
+
+async function identityOf(cluster: InProcessCluster, index: number): Promise<Identity> {
+  const identity = await inspectFolder(cluster.folder(index), { clusterId: 'test', nodeId: `n${index}` });
+  assert.ok(identity !== null);
+  return identity;
 }
 
 const noLock = async () => ({ [Symbol.asyncDispose]: async () => {} });
@@ -119,13 +128,84 @@ test('an emptied folder is noticed: writes are taken, reads do not count, until 
   assert.equal((await client.get(cluster.port(0), 'key', all)).status, 504);
 
   await cluster.stop(1);
-  assert.deepEqual(await declareWhole(cluster.folder(1), noLock), { nodeId: 'n1', changed: true });
+  assert.equal((await declareWhole(cluster.folder(1), Date.now(), noLock)).nodeId, 'n1');
   await cluster.start(1);
   await cluster.meet();
   assert.equal((await statusOf(client, cluster.port(1))).node.state, 'serving');
   const { status, body } = await client.get(cluster.port(0), 'key', all);
   assert.deepEqual([status, body.toString()], [200, 'newer']);
-  assert.deepEqual(await declareWhole(cluster.folder(1), noLock), { nodeId: 'n1', changed: false });
+});
+
+test('a folder put back to an older copy is noticed, also one of the present start, until it is declared whole', async () => {
+  await using cluster = await InProcessCluster.create(3);
+  using client = new HttpClient();
+  const all = { ack: 3, from: 3 };
+  const node1 = async () => (await statusOf(client, cluster.port(1))).node;
+  await cluster.startAll();
+  await client.put(cluster.port(0), 'key', 'old', all);
+  const copy = await cluster.copy(1);
+  assert.equal((await client.put(cluster.port(0), 'key', 'new', all)).status, 201);
+  const { history } = await identityOf(cluster, 1);
+  const told = async () => (await identityOf(cluster, 0)).remembered.n1.progress > history.progress;
+  await until(told, 10_000, () => 'n0 was not told that n1 has gone on');
+  await cluster.stop(1);
+  await cluster.putBack(1, copy);
+  await cluster.start(1);
+  await cluster.meet();
+  assert.equal((await node1()).state, 'incomplete');
+  assert.match((await node1()).conditions[0].message, /put back to an older copy.*declare-whole/);
+  assert.ok(
+    cluster.logged.some((line) => /^n0 warn: Node n1 has come back with an older copy/.test(line)),
+    cluster.logged.join('\n'),
+  );
+  assert.equal((await client.get(cluster.port(0), 'key', all)).status, 504);
+  const quorum = await client.get(cluster.port(1), 'key');
+  assert.deepEqual([quorum.status, quorum.body.toString()], [200, 'new']);
+
+  await cluster.stop(1);
+  await declareWhole(cluster.folder(1), Date.now(), noLock);
+  await cluster.start(1);
+  await cluster.meet();
+  assert.equal((await node1()).state, 'serving');
+  assert.equal((await client.get(cluster.port(0), 'key', all)).status, 200);
+});
+
+test('a whole cluster put back to copies of one moment serves what it held then', async () => {
+  await using cluster = await InProcessCluster.create(3);
+  using client = new HttpClient();
+  const nodes = [0, 1, 2];
+  await cluster.startAll();
+  await client.put(cluster.port(0), 'key', 'old', { ack: 3, from: 3 });
+  for (const node of nodes) await cluster.stop(node);
+  const copies = await Promise.all(nodes.map((node) => cluster.copy(node)));
+  await cluster.startAll();
+  await client.put(cluster.port(0), 'key', 'new', { ack: 3, from: 3 });
+  for (const node of nodes) await cluster.stop(node);
+  for (const node of nodes) await cluster.putBack(node, copies[node]);
+  await cluster.startAll();
+  for (const node of nodes) {
+    assert.equal((await statusOf(client, cluster.port(node))).node.state, 'serving');
+    assert.equal((await client.get(cluster.port(node), 'key')).body.toString(), 'old');
+  }
+});
+
+test('an engine that holds less than the identity knows of is noticed without any peer', async () => {
+  await using cluster = await InProcessCluster.create(1);
+  using client = new HttpClient();
+  await cluster.start(0);
+  await client.put(cluster.port(0), 'key', 'value');
+  const copy = await cluster.copy(0);
+  await client.put(cluster.port(0), 'key', 'newer');
+  await cluster.stop(0);
+  await cluster.start(0);
+  assert.equal((await statusOf(client, cluster.port(0))).node.state, 'serving');
+  await cluster.stop(0);
+  cluster.putBackEngine(0, copy);
+  await cluster.start(0);
+  const { node } = await statusOf(client, cluster.port(0));
+  assert.equal(node.state, 'incomplete');
+  assert.match(node.conditions[0].message, /its engine folder holds less than it did/);
+  assert.equal((await client.get(cluster.port(0), 'key')).status, 504);
 });
 
 test('a new node of three is not whole before it has met both others', async () => {

@@ -44,14 +44,14 @@ test('no folder, an empty one, and the leavings of a first start cut short may b
 test('a folder made for the node is its own', async () => {
   const files = new MemoryFolderFiles();
   const made = await createIdentity(FOLDER, fields(), files);
-  assert.equal(made.declared, false);
+  assert.equal(made.declaredMs, 0);
   assert.deepEqual(await inspectFolder(FOLDER, OWNER, files), made);
 });
 
 test('a bulk-loaded folder is whole and vouched for', async () => {
   const made = await createIdentity(FOLDER, fields('whole'), new MemoryFolderFiles());
   assert.equal(made.whole, 'whole');
-  assert.equal(made.declared, true);
+  assert.equal(made.declaredMs, 1000);
   assert.equal(made.clockCeiling, 5);
 });
 
@@ -103,7 +103,7 @@ test('a power cut at any call of the first start leaves a folder that may be tak
   }
 });
 
-test('declaring a folder whole keeps everything else, holds the lock and happens once', async () => {
+test('declaring a folder whole keeps everything else and holds the lock; each word is later than the last', async () => {
   const files = new MemoryFolderFiles();
   const made = await createIdentity(FOLDER, fields('incomplete'), files);
   let held = 0;
@@ -112,12 +112,17 @@ test('declaring a folder whole keeps everything else, holds the lock and happens
     held++;
     return { [Symbol.asyncDispose]: async () => void released++ };
   };
-  assert.deepEqual(await declareWhole(FOLDER, lock, files), { nodeId: 'node-1', changed: true });
-  assert.deepEqual(await inspectFolder(FOLDER, OWNER, files), { ...made, whole: 'whole', declared: true });
-  const writes = files.calls.length;
-  assert.deepEqual(await declareWhole(FOLDER, lock, files), { nodeId: 'node-1', changed: false });
-  assert.equal(files.calls.length, writes);
+  const declared = { ...made, whole: 'whole', declaredMs: 2000 };
+  assert.deepEqual(await declareWhole(FOLDER, 2000, lock, files), declared);
+  assert.deepEqual(await inspectFolder(FOLDER, OWNER, files), declared);
+  // The clock was set back.
+  assert.equal((await declareWhole(FOLDER, 1, lock, files)).declaredMs, 2001);
   assert.deepEqual([held, released], [2, 2]);
+  // What the folder's peers remember was declared by a clock that was ahead.
+  const missing = { incarnation: 'x', startId: 1, progress: 1, declaredMs: 9000 };
+  files.put(`${FOLDER}/IDENTITY`, encodeIdentity({ ...made, whole: 'incomplete', missing }));
+  const again = await declareWhole(FOLDER, 2000, lock, files);
+  assert.deepEqual([again.whole, again.declaredMs, again.missing], ['whole', 9001, null]);
 });
 
 test('a folder that lost something is marked, whoever vouched for it, until it is declared whole again', async () => {
@@ -126,14 +131,14 @@ test('a folder that lost something is marked, whoever vouched for it, until it i
   for (const whole of ['whole', 'unproven', 'incomplete'] as const) {
     const made = await createIdentity(FOLDER, fields(whole), files);
     assert.equal(await markIncomplete(FOLDER, files), true);
-    const marked = { ...made, whole: 'incomplete', declared: false };
+    const marked = { ...made, whole: 'incomplete' };
     assert.deepEqual(await inspectFolder(FOLDER, OWNER, files), marked);
     const writes = files.calls.length;
     assert.equal(await markIncomplete(FOLDER, files), true);
     assert.equal(files.calls.length, writes, 'nothing to write the second time');
   }
   const lock = async (): Promise<AsyncDisposable> => ({ [Symbol.asyncDispose]: async () => undefined });
-  assert.equal((await declareWhole(FOLDER, lock, files)).changed, true);
+  assert.equal((await declareWhole(FOLDER, 2000, lock, files)).whole, 'whole');
 });
 
 test("a folder whose node runs, or that is no node's, is not declared whole", async () => {
@@ -141,9 +146,9 @@ test("a folder whose node runs, or that is no node's, is not declared whole", as
   const busy = async (): Promise<AsyncDisposable> => {
     throw new QuorateError('STORAGE', 'in use');
   };
-  await refusal(declareWhole(FOLDER, busy, files), 'FOREIGN_DIRECTORY', /nothing is in it/);
+  await refusal(declareWhole(FOLDER, 2000, busy, files), 'FOREIGN_DIRECTORY', /nothing is in it/);
   const made = await createIdentity(FOLDER, fields('incomplete'), files);
-  await refusal(declareWhole(FOLDER, busy, files), 'STORAGE', /in use/);
+  await refusal(declareWhole(FOLDER, 2000, busy, files), 'STORAGE', /in use/);
   assert.deepEqual(await inspectFolder(FOLDER, OWNER, files), made);
 });
 

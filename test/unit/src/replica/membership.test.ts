@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { MAX_STARTS, withStart } from '../../../../src/folder-history.ts';
 import {
   beginMembership,
-  cameBackEmpty,
   type Greeting,
   hearGreeting,
+  hearHistory,
+  judgePeer,
   type MembershipState,
   rememberedOf,
 } from '../../../../src/replica/membership.ts';
@@ -16,9 +18,23 @@ function fresh(nodeId: string, clusterSize: number, incarnation = `${nodeId}-1`)
     incarnation,
     clusterSize,
     whole: 'unproven',
-    declared: false,
+    declaredMs: 0,
+    missing: null,
+    history: withStart({ progress: 0, starts: [] }, nextStartId()),
     remembered: {},
   });
+}
+
+let lastStart = 0;
+
+function nextStartId(): number {
+  return ++lastStart;
+}
+
+/** A peer that says nothing of us. */
+function hello(nodeId: string, changes: Partial<Greeting> = {}): Greeting {
+  const history = { progress: 1, starts: [{ id: 1, from: 1 }] };
+  return { nodeId, incarnation: `${nodeId}-1`, history, declaredMs: 0, remembered: null, ...changes };
 }
 
 /** What `from` says to `to`. */
@@ -26,18 +42,25 @@ function greeting(from: MembershipState, to: MembershipState): Greeting {
   return {
     nodeId: from.nodeId,
     incarnation: from.incarnation,
-    declared: from.declared,
+    history: from.history,
+    declaredMs: from.declaredMs,
     remembered: rememberedOf(from, to.nodeId),
   };
 }
 
 /** A restart keeps what is in the identity and nothing else. */
 function restarted({ agreeing: _, ...kept }: MembershipState): MembershipState {
-  return beginMembership(kept);
+  return beginMembership({ ...kept, history: withStart(kept.history, nextStartId()) });
+}
+
+/** Takes writes for a while. */
+function advanced(state: MembershipState): MembershipState {
+  const { progress, starts } = state.history;
+  return { ...state, history: { progress: progress + 1, starts } };
 }
 
 class Cluster {
-  readonly states: MembershipState[];
+  states: MembershipState[];
   readonly links: [number, number][] = [];
 
   constructor(size: number) {
@@ -77,8 +100,8 @@ test('a new node is whole at the greeting that completes the cluster, not before
     let state = fresh('a', size);
     for (let heard = 1; heard <= needed; heard++) {
       assert.equal(state.whole, 'unproven');
-      const hello: Greeting = { nodeId: `p${heard}`, incarnation: 'x', declared: false, remembered: null };
-      state = hearGreeting(hearGreeting(state, hello), hello);
+      const greeted = hello(`p${heard}`);
+      state = hearGreeting(hearGreeting(state, greeted), greeted);
     }
     assert.equal(state.whole, 'whole');
   }
@@ -87,7 +110,7 @@ test('a new node is whole at the greeting that completes the cluster, not before
 test('a peer that greets a hundred times is one peer', () => {
   let state = fresh('a', 5);
   for (let i = 0; i < 100; i++) {
-    state = hearGreeting(state, { nodeId: 'p', incarnation: 'x', declared: false, remembered: null });
+    state = hearGreeting(state, hello('p'));
   }
   assert.equal(state.whole, 'unproven');
 });
@@ -113,12 +136,13 @@ test('restarts never make a whole node doubt itself', () => {
   fc.assert(
     fc.property(
       fc.integer({ min: 2, max: 5 }),
-      fc.array(fc.tuple(fc.nat({ max: 4 }), fc.nat({ max: 4 }), fc.boolean()), { maxLength: 40 }),
+      fc.array(fc.tuple(fc.nat({ max: 4 }), fc.nat({ max: 4 }), fc.nat({ max: 2 })), { maxLength: 40 }),
       (size, steps) => {
         const cluster = new Cluster(size);
         cluster.meetAll();
-        for (const [a, b, restart] of steps) {
-          if (restart) cluster.states[a % size] = restarted(cluster.states[a % size]);
+        for (const [a, b, step] of steps) {
+          if (step === 0) cluster.states[a % size] = restarted(cluster.states[a % size]);
+          else if (step === 1) cluster.states[a % size] = advanced(cluster.states[a % size]);
           else if (a % size !== b % size) cluster.meet(a % size, b % size);
         }
         assert.ok(cluster.whole().every((whole) => whole === 'whole'));
@@ -154,7 +178,7 @@ test('an emptied folder is found out by every peer, whoever greets first, and ne
           cluster.states.map((_, i) => (i === lost ? 'incomplete' : 'whole')),
         );
         for (const [i, state] of cluster.states.entries()) {
-          if (i !== lost) assert.equal(rememberedOf(state, `n${lost}`), `n${lost}-1`);
+          if (i !== lost) assert.equal(rememberedOf(state, `n${lost}`)?.incarnation, `n${lost}-1`);
         }
       },
     ),
@@ -167,10 +191,10 @@ test('once declared whole it stays so, and the peers take its new incarnation', 
   cluster.states[0] = fresh('n0', 3, 'second');
   cluster.meetAll();
   assert.deepEqual(cluster.whole(), ['incomplete', 'whole', 'whole']);
-  cluster.states[0] = restarted({ ...cluster.states[0], whole: 'whole', declared: true });
+  cluster.states[0] = restarted({ ...cluster.states[0], whole: 'whole', declaredMs: 5, missing: null });
   cluster.meetAll();
   assert.deepEqual(cluster.whole(), ['whole', 'whole', 'whole']);
-  for (const peer of [1, 2]) assert.equal(rememberedOf(cluster.states[peer], 'n0'), 'second');
+  for (const peer of [1, 2]) assert.equal(rememberedOf(cluster.states[peer], 'n0')?.incarnation, 'second');
   // Emptied once more, it is found out once more.
   cluster.states[0] = fresh('n0', 3, 'third');
   cluster.meetAll();
@@ -199,18 +223,161 @@ test('a majority of emptied folders is found out when one comes back that rememb
   assert.deepEqual(cluster.whole(), ['incomplete', 'incomplete', 'whole']);
 });
 
-test('cameBackEmpty names a known peer with an unknown folder that nobody vouches for', () => {
-  const state = hearGreeting(fresh('a', 3), {
-    nodeId: 'b',
-    incarnation: 'b-1',
-    declared: false,
-    remembered: null,
-  });
-  const again: Greeting = { nodeId: 'b', incarnation: 'b-2', declared: false, remembered: null };
-  assert.equal(cameBackEmpty(state, again), true);
-  assert.equal(cameBackEmpty(state, { ...again, incarnation: 'b-1' }), false);
-  assert.equal(cameBackEmpty(state, { ...again, declared: true }), false);
-  assert.equal(cameBackEmpty(state, { ...again, nodeId: 'c' }), false);
+test('a peer with a folder that does not hold what is remembered is named, unless someone has vouched for it since', () => {
+  const state = hearGreeting(fresh('a', 3), hello('b'));
+  assert.equal(judgePeer(state, hello('b')), 'known');
+  assert.equal(judgePeer(state, hello('c')), 'known');
+  const [emptied, older] = [
+    hello('b', { incarnation: 'b-2' }),
+    hello('b', { history: { progress: 1, starts: [{ id: 2, from: 1 }] } }),
+  ];
+  assert.equal(judgePeer(state, emptied), 'emptied');
+  assert.equal(judgePeer(state, older), 'older');
+  for (const greeted of [emptied, older]) {
+    assert.equal(hearGreeting(state, greeted), state, 'what is remembered stays');
+    assert.equal(judgePeer(state, { ...greeted, declaredMs: 9 }), 'known');
+    const declared = hearGreeting(state, { ...greeted, declaredMs: 9 });
+    // The same word does not count twice: an older copy has it too.
+    assert.equal(judgePeer(declared, { ...hello('b', { incarnation: 'b-0' }), declaredMs: 9 }), 'emptied');
+  }
   // Names every object inherits are no node's.
   assert.equal(rememberedOf(state, 'constructor'), null);
+});
+
+test('what a peer remembers rises while it is told of progress, and never falls', () => {
+  let state = hearGreeting(fresh('a', 3), hello('b'));
+  const starts = [{ id: 1, from: 1 }];
+  state = hearHistory(state, 'b', { progress: 8, starts });
+  assert.equal(rememberedOf(state, 'b')?.progress, 8);
+  assert.equal(hearHistory(state, 'b', { progress: 8, starts }), state);
+  assert.equal(hearHistory(state, 'b', { progress: 7, starts }), state);
+  assert.equal(hearHistory(state, 'c', { progress: 7, starts }), state, 'it has not greeted');
+});
+
+/** Everything a folder ever told of itself, as `start:progress`: whoever holds a copy holds this. */
+class Folder {
+  state: MembershipState;
+  units: ReadonlySet<string>;
+
+  constructor(state: MembershipState, units: ReadonlySet<string> = new Set()) {
+    this.state = state;
+    this.units = units;
+    this.note();
+  }
+
+  note(): void {
+    const { progress, starts } = this.state.history;
+    this.units = new Set(this.units).add(`${starts.at(-1)?.id}:${progress}`);
+  }
+}
+
+test('a folder put back is found out by exactly those peers that remember what it does not hold', () => {
+  const step = fc.tuple(
+    fc.constantFrom('start', 'advance', 'copy', 'put back', 'meet'),
+    fc.nat({ max: 2 }),
+    fc.nat({ max: 2 }),
+  );
+  let found = 0;
+  fc.assert(
+    fc.property(fc.array(step, { minLength: 20, maxLength: 60 }), (steps) => {
+      const size = 3;
+      const cluster = new Cluster(size);
+      cluster.meetAll();
+      const folders = cluster.states.map((state) => new Folder(state));
+      const copies = folders.map(({ state, units }) => new Folder(state, units));
+      for (const [kind, a, b] of steps) {
+        const folder = folders[a];
+        if (kind === 'start') folder.state = restarted(folder.state);
+        else if (kind === 'advance') folder.state = advanced(folder.state);
+        else if (kind === 'copy') copies[a] = new Folder(folder.state, folder.units);
+        else if (kind === 'put back') {
+          folders[a] = new Folder(restarted(copies[a].state), copies[a].units);
+        } else if (a !== b) {
+          const verdicts = [a, b].map((own, i) => {
+            const known = rememberedOf(folders[[b, a][i]].state, `n${own}`);
+            assert.ok(known !== null);
+            return !folders[own].units.has(`${known.startId}:${known.progress}`);
+          });
+          const before = [a, b].map((own) => folders[own].state.whole === 'incomplete');
+          cluster.states[a] = folders[a].state;
+          cluster.states[b] = folders[b].state;
+          cluster.meet(a, b);
+          for (const [i, own] of [a, b].entries()) {
+            folders[own].state = cluster.states[own];
+            assert.equal(cluster.states[own].whole === 'incomplete', before[i] || verdicts[i]);
+            if (verdicts[i]) found++;
+          }
+        }
+        if (kind !== 'meet') folders[a].note();
+      }
+    }),
+    { numRuns: 500 },
+  );
+  assert.ok(found > 100, `${found} were found out`);
+});
+
+test('put back while its peers are down, started and written to again and again: found out when one returns', () => {
+  const cluster = new Cluster(3);
+  cluster.meetAll();
+  const copy = cluster.states[0];
+  cluster.states[0] = advanced(copy);
+  cluster.meetAll();
+  cluster.states[0] = restarted(copy);
+  for (let i = 0; i < 20; i++) cluster.states[0] = restarted(advanced(advanced(cluster.states[0])));
+  assert.equal(cluster.states[0].whole, 'whole');
+  cluster.meet(0, 1);
+  assert.deepEqual(cluster.whole(), ['incomplete', 'whole', 'whole']);
+  assert.equal(cluster.states[0].missing?.incarnation, 'n0-1');
+});
+
+test('all folders put back together, copied while stopped or at one moment, are whole', () => {
+  const cluster = new Cluster(3);
+  cluster.meetAll();
+  const copies = [...cluster.states];
+  for (let node = 0; node < 3; node++) cluster.states[node] = restarted(advanced(cluster.states[node]));
+  cluster.meetAll();
+  for (let node = 0; node < 3; node++) cluster.states[node] = restarted(copies[node]);
+  cluster.meetAll();
+  cluster.meetAll();
+  assert.deepEqual(cluster.whole(), ['whole', 'whole', 'whole']);
+});
+
+test('a peer that was put back itself accuses nobody', () => {
+  const cluster = new Cluster(3);
+  cluster.meetAll();
+  const copy = cluster.states[1];
+  for (let i = 0; i < 3; i++) {
+    cluster.states = cluster.states.map((state) => restarted(advanced(state)));
+    cluster.meetAll();
+  }
+  cluster.states[1] = restarted(copy);
+  cluster.meetAll();
+  assert.deepEqual(cluster.whole(), ['whole', 'incomplete', 'whole']);
+});
+
+test('declared whole, a folder that was put back is known again as it is; put back once more, found out once more', () => {
+  const cluster = new Cluster(3);
+  cluster.meetAll();
+  const copy = cluster.states[0];
+  cluster.states[0] = advanced(copy);
+  cluster.meetAll();
+  cluster.states[0] = restarted(copy);
+  cluster.meetAll();
+  assert.deepEqual(cluster.whole(), ['incomplete', 'whole', 'whole']);
+  const declared = { ...cluster.states[0], whole: 'whole', declaredMs: 5, missing: null } as const;
+  cluster.states[0] = restarted(declared);
+  cluster.meetAll();
+  assert.deepEqual(cluster.whole(), ['whole', 'whole', 'whole']);
+  cluster.states[0] = restarted(declared);
+  cluster.meetAll();
+  assert.deepEqual(cluster.whole(), ['incomplete', 'whole', 'whole']);
+});
+
+test('a peer that was away for more starts than the list holds is no reason to doubt', () => {
+  const cluster = new Cluster(2);
+  cluster.meetAll();
+  for (let i = 0; i < 3 * MAX_STARTS; i++) cluster.states[0] = restarted(cluster.states[0]);
+  assert.equal(cluster.states[0].history.starts.length, MAX_STARTS);
+  cluster.meetAll();
+  assert.deepEqual(cluster.whole(), ['whole', 'whole']);
 });

@@ -34,6 +34,7 @@ class ScriptedEngine implements StorageEngine {
   readonly reads: { key: Uint8Array; sink: ReadSink; token: number }[] = [];
   readonly writes: { record: Uint8Array; sink: WriteSink; token: number }[] = [];
   readonly ranges: RangeRequest[] = [];
+  readonly newestTimestamp = 0;
   page: () => Promise<RangePage> = async () => EMPTY_PAGE;
 
   read(key: Uint8Array, sink: ReadSink, token: number): void {

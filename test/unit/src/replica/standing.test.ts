@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { seededRandom } from '../../../../src/clock.ts';
+import { Conditions } from '../../../../src/conditions.ts';
+import type { FolderMemory } from '../../../../src/folder-history.ts';
 import { createIdentity, inspectFolder } from '../../../../src/replica/identity.ts';
 import type { Identity } from '../../../../src/replica/identity-file.ts';
 import { IdentityStore } from '../../../../src/replica/identity-store.ts';
 import type { Greeting } from '../../../../src/replica/membership.ts';
 import { Standing } from '../../../../src/replica/standing.ts';
+import { FakeClock } from '../../../support/fake-clock.ts';
 import { MemoryFolderFiles } from '../../../support/memory-folder-files.ts';
 
 const OWNER = { clusterId: 'demo', nodeId: 'a' };
@@ -16,6 +19,9 @@ class Node {
   readonly logged: string[] = [];
   store!: IdentityStore;
   standing!: Standing;
+  conditions!: Conditions;
+  starts = 0;
+  readonly clock = new FakeClock();
 
   async start(clusterSize: number): Promise<void> {
     const fields = {
@@ -27,12 +33,12 @@ class Node {
     } as const;
     const identity =
       (await inspectFolder(FOLDER, OWNER, this.files)) ?? (await createIdentity(FOLDER, fields, this.files));
-    this.store = new IdentityStore(FOLDER, identity, this.files);
-    this.standing = new Standing(this.store, clusterSize, {
-      info: (message) => void this.logged.push(`info: ${message}`),
-      warn: (message) => void this.logged.push(`warn: ${message}`),
-      error: (message) => void this.logged.push(`error: ${message}`),
-    });
+    this.store = new IdentityStore(FOLDER, identity, this.files, this.clock);
+    await this.store.begin(++this.starts);
+    const say = (level: string) => (message: string) => void this.logged.push(`${level}: ${message}`);
+    const log = { info: say('info'), warn: say('warn'), error: say('error') };
+    this.conditions = new Conditions({ clock: this.clock, log });
+    this.standing = new Standing(this.store, clusterSize, log, this.conditions);
   }
 
   async durable(): Promise<Identity> {
@@ -41,8 +47,14 @@ class Node {
   }
 }
 
-function greeting(nodeId: string, remembered: string | null, incarnation = `${nodeId}-1`): Greeting {
-  return { nodeId, incarnation, declared: false, remembered };
+const HISTORY = { progress: 1, starts: [{ id: 1, from: 1 }] };
+
+function memory(incarnation: string, changes: Partial<FolderMemory> = {}): FolderMemory {
+  return { incarnation, startId: 1, progress: 1, declaredMs: 0, ...changes };
+}
+
+function greeting(nodeId: string, remembered: FolderMemory | null, incarnation = `${nodeId}-1`): Greeting {
+  return { nodeId, incarnation, history: HISTORY, declaredMs: 0, remembered };
 }
 
 test('a cluster of one is whole from the start, and durably so', async () => {
@@ -65,15 +77,16 @@ test('whole after both peers of three; the peers and the verdict outlive a resta
   assert.equal(node.standing.isSettled, true);
   const durable = await node.durable();
   assert.equal(durable.whole, 'whole');
-  assert.deepEqual(durable.remembered, { b: 'b-1', c: 'c-1' });
+  assert.deepEqual(durable.remembered, { b: memory('b-1'), c: memory('c-1') });
 
   await node.start(3);
   assert.equal(node.standing.isWhole, true);
   assert.deepEqual(node.standing.greetingFor('b'), {
     nodeId: 'a',
     incarnation: durable.incarnation,
-    declared: false,
-    remembered: 'b-1',
+    history: node.store.durable.history,
+    declaredMs: 0,
+    remembered: memory('b-1'),
   });
   assert.equal(node.standing.greetingFor('d').remembered, null);
   assert.equal(node.standing.greetingFor(null).remembered, null);
@@ -82,12 +95,16 @@ test('whole after both peers of three; the peers and the verdict outlive a resta
 test('a peer that remembers another folder makes the node incomplete: logged at once and at every start', async () => {
   const node = new Node();
   await node.start(3);
-  node.standing.hear(greeting('b', 'another'));
+  node.standing.hear(greeting('b', memory('another')));
   assert.deepEqual([node.standing.isWhole, node.standing.whole], [false, 'incomplete']);
-  node.standing.hear(greeting('c', 'another'));
+  node.standing.hear(greeting('c', memory('another')));
   assert.equal(node.standing.isSettled, true);
   assert.equal((await node.durable()).whole, 'incomplete');
-  assert.equal(node.logged.filter((line) => /^error: .*not whole.*declare/.test(line)).length, 1);
+  assert.equal(
+    node.logged.filter((line) => /^error: .*not whole: its data folder was emptied.*declare/.test(line))
+      .length,
+    1,
+  );
   await node.start(3);
   assert.equal(node.logged.filter((line) => line.startsWith('error: ')).length, 2);
 });
@@ -98,9 +115,9 @@ test('a peer with another folder is named, and the one remembered stays', async 
   node.standing.hear(greeting('b', null));
   node.standing.hear(greeting('b', null, 'b-2'));
   assert.match(node.logged.at(-1)!, /^warn: Node b has come back with another data folder/);
-  assert.deepEqual((await node.durable()).remembered, { b: 'b-1' });
-  node.standing.hear({ ...greeting('b', null, 'b-2'), declared: true });
-  assert.deepEqual((await node.durable()).remembered, { b: 'b-2' });
+  assert.deepEqual((await node.durable()).remembered, { b: memory('b-1') });
+  node.standing.hear({ ...greeting('b', null, 'b-2'), declaredMs: 9 });
+  assert.deepEqual((await node.durable()).remembered, { b: memory('b-2', { declaredMs: 9 }) });
 });
 
 test('nothing new is not written', async () => {
@@ -111,8 +128,8 @@ test('nothing new is not written', async () => {
   await node.store.settled();
   const writes = node.files.calls.length;
   for (let i = 0; i < 10; i++) {
-    node.standing.hear(greeting('b', node.store.current.incarnation));
-    node.standing.hear(greeting('c', node.store.current.incarnation));
+    node.standing.hear(greeting('b', memory(node.store.current.incarnation)));
+    node.standing.hear(greeting('c', memory(node.store.current.incarnation)));
   }
   await node.store.settled();
   assert.equal(node.files.calls.length, writes);
@@ -125,4 +142,56 @@ test("a folder that cannot be written is told to the store's owner and throws at
   node.standing.hear(greeting('b', null));
   await assert.rejects(node.store.settled());
   assert.match((await node.store.failed).message, /EIO/);
+});
+
+test('a peer that remembers a later state of the folder makes the node incomplete, in words of its own', async () => {
+  const node = new Node();
+  await node.start(3);
+  const { incarnation } = node.store.current;
+  node.standing.hear(greeting('b', null));
+  node.standing.hear(greeting('c', null));
+  node.standing.hear(greeting('b', memory(incarnation)));
+  assert.equal(node.standing.isWhole, true);
+  node.standing.hear(greeting('c', memory(incarnation, { progress: 2 })));
+  assert.equal(node.standing.whole, 'incomplete');
+  const [condition] = node.conditions.list();
+  assert.match(condition.message, /not whole: its data folder was put back to an older copy.*declare-whole/);
+  assert.deepEqual([condition.code, condition.stopsWrites], ['INCOMPLETE', false]);
+  assert.deepEqual((await node.durable()).missing, memory(incarnation, { progress: 2 }));
+  await node.start(3);
+  assert.match(node.conditions.list()[0].message, /put back to an older copy/);
+});
+
+test('a peer that comes back with an older copy is named once a start, and what is remembered of it stays', async () => {
+  const node = new Node();
+  await node.start(3);
+  node.standing.hear(greeting('b', null));
+  node.standing.hearHistory('b', { progress: 5, starts: HISTORY.starts });
+  const older = { progress: 3, starts: [...HISTORY.starts, { id: 2, from: 3 }] };
+  for (let i = 0; i < 3; i++) node.standing.hear({ ...greeting('b', null), history: older });
+  node.standing.hearHistory('b', { ...older, progress: 9 });
+  const warned = () =>
+    node.logged.filter((line) => /^warn: Node b has come back with an older copy/.test(line));
+  assert.equal(warned().length, 1);
+  assert.equal(node.standing.greetingFor('b').remembered?.progress, 5);
+  const again = { progress: 4, starts: [...older.starts, { id: 3, from: 4 }] };
+  node.standing.hear({ ...greeting('b', null), history: again });
+  assert.equal(warned().length, 2);
+});
+
+test('how far a peer has come is durable within a second, and costs no write a word', async () => {
+  const node = new Node();
+  await node.start(3);
+  node.standing.hear(greeting('b', null));
+  await node.store.settled();
+  const writes = node.files.calls.length;
+  const { progress } = node.store.current.history;
+  for (let i = 2; i < 50; i++) node.standing.hearHistory('b', { progress: i, starts: HISTORY.starts });
+  assert.equal(node.files.calls.length, writes);
+  node.clock.advance(1_000);
+  await node.store.settled();
+  assert.equal(node.files.calls.length, writes + 3, 'a file written, renamed, its folder synced');
+  assert.deepEqual((await node.durable()).remembered, { b: memory('b-1', { progress: 49 }) });
+  // Else two nodes would have something new to tell each other for ever.
+  assert.equal(node.store.durable.history.progress, progress, "a peer's progress is none of this node's own");
 });

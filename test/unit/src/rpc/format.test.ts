@@ -19,7 +19,13 @@ import {
   PONG_FRAME,
   readFrameLength,
 } from '../../../../src/rpc/codec.ts';
-import { decodeHello, encodeHello, MAX_HELLO_BYTES } from '../../../../src/rpc/hello.ts';
+import {
+  decodeHello,
+  decodeHistory,
+  encodeHello,
+  encodeHistory,
+  MAX_HELLO_BYTES,
+} from '../../../../src/rpc/hello.ts';
 import { DEFAULT_RPC_LIMITS } from '../../../../src/rpc/limits.ts';
 import { Message, MessageDecoder } from '../../../../src/rpc/message.ts';
 import {
@@ -70,11 +76,25 @@ const hello = {
   incarnation: '5f0c',
   topologyDigest: 'd1',
   maxValueBytes: 1_048_576,
-  declared: false,
+  declaredMs: 0,
+  history: { progress: 9, starts: [{ id: 77, from: 1 }] },
   remembered: null,
 };
 
-const welcome = { ...hello, nodeId: 'n2', incarnation: 'a1b2', declared: true, remembered: '5f0c' };
+const welcome = {
+  ...hello,
+  nodeId: 'n2',
+  incarnation: 'a1b2',
+  declaredMs: 1_800_000_000_000,
+  history: {
+    progress: 300,
+    starts: [
+      { id: 1, from: 1 },
+      { id: 2_863_311_530, from: 200 },
+    ],
+  },
+  remembered: { incarnation: '5f0c', startId: 77, progress: 8, declaredMs: 0 },
+};
 
 /** What a connection does with a frame, and from that the frame again: nothing of it was lost or made up. */
 function rewritten(frame: Buffer): Uint8Array {
@@ -86,6 +106,8 @@ function rewritten(frame: Buffer): Uint8Array {
     case MessageKind.hello:
     case MessageKind.welcome:
       return encodeHello(kind, decodeHello(message.body()));
+    case MessageKind.history:
+      return encodeHistory(decodeHistory(message.body()));
     case MessageKind.refuse:
       return encodeRefusal(message.reason);
     case MessageKind.request:
@@ -147,6 +169,7 @@ const byCodec: ReadonlyMap<string, Uint8Array> = new Map<string, Uint8Array>([
   ],
   ['ping', PING_FRAME],
   ['pong', PONG_FRAME],
+  ['history', encodeHistory(hello.history)],
 ]);
 
 describe('FORMAT.md', () => {

@@ -14,7 +14,8 @@ function judge(changes: Partial<Hello>): string {
 
 describe('handshake', () => {
   it('takes a node of the same cluster, topology and version', () => {
-    const remote = helloOf('n2', { incarnation: 'other', features: 0, maxValueBytes: 1, remembered: 'x' });
+    const remembered = { incarnation: 'x', startId: 1, progress: 1, declaredMs: 0 };
+    const remote = helloOf('n2', { incarnation: 'other', features: 0, maxValueBytes: 1, remembered });
     assert.equal(judgeProtocol(local, remote), null);
     assert.equal(judgeHello(local, remote, isMember), null);
     assert.equal(judgeAddress(local, remote, 'n2', 'host:1'), null);
@@ -23,8 +24,8 @@ describe('handshake', () => {
   it('names both nodes and what differs', () => {
     assert.match(judge({ clusterId: 'cluster-2' }), /n1 and n2 .*cluster id.*cluster-1.*cluster-2/);
     assert.match(judge({ topologyDigest: 'digest-2' }), /n1 and n2 .*topology.*digest-1.*digest-2/);
-    const version = judgeProtocol(local, helloOf('n2', { protocolVersion: 2 }));
-    assert.match(version ?? '', /n1 and n2 .*protocol version.*n1 has 1, n2 has 2/);
+    const version = judgeProtocol(local, helloOf('n2', { protocolVersion: 1 }));
+    assert.match(version ?? '', /n1 and n2 .*protocol version.*n1 has 2, n2 has 1/);
   });
 
   it('refuses strangers and a node of its own name', () => {

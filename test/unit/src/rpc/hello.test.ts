@@ -4,7 +4,15 @@ import fc from 'fast-check';
 import { Packr } from 'msgpackr/pack';
 import * as unpackModule from 'msgpackr/unpack';
 import { QuorateError } from '../../../../src/errors.ts';
-import { decodeHello, encodeHello, HELLO_MAGIC } from '../../../../src/rpc/hello.ts';
+import { MAX_STARTS } from '../../../../src/folder-history.ts';
+import {
+  decodeHello,
+  decodeHistory,
+  encodeHello,
+  encodeHistory,
+  HELLO_MAGIC,
+  MAX_HELLO_BYTES,
+} from '../../../../src/rpc/hello.ts';
 import { MessageKind } from '../../../../src/rpc/operations.ts';
 import { helloOf } from '../../../support/rpc-nodes.ts';
 
@@ -18,8 +26,27 @@ function faultsOrDecodes(bytes: Uint8Array): void {
   }
 }
 
+/** Plain objects, as the decoder makes them. */
+function record<T>(fields: { [Name in keyof T]: fc.Arbitrary<T[Name]> }): fc.Arbitrary<T> {
+  return fc.record<T>(fields, { noNullPrototype: true });
+}
+
 function fieldsOf(changes: Record<number, unknown> = {}): unknown[] {
-  const fields: unknown[] = [1, HELLO_MAGIC, 1, 2, 'cluster', 'n1', 'folder', 'digest', 1024, false, null];
+  const fields: unknown[] = [
+    1,
+    HELLO_MAGIC,
+    2,
+    2,
+    'cluster',
+    'n1',
+    'folder',
+    'digest',
+    1024,
+    0,
+    9,
+    [7, 1],
+    null,
+  ];
   for (const [index, value] of Object.entries(changes)) fields[Number(index)] = value;
   return fields;
 }
@@ -31,15 +58,27 @@ describe('hello', () => {
 
   it('comes back as it was', () => {
     const text = fc.string({ maxLength: 100 });
+    const word = fc.integer({ min: 0, max: 0xffff_ffff });
     const hello = fc.record({
-      features: fc.integer({ min: 0, max: 0xffff_ffff }),
+      features: word,
       clusterId: text,
       nodeId: text,
       incarnation: text,
       topologyDigest: text,
       maxValueBytes: fc.integer({ min: 0, max: 0xffff_ffff }),
-      declared: fc.boolean(),
-      remembered: fc.option(text),
+      declaredMs: fc.maxSafeNat(),
+      history: record({
+        progress: fc.maxSafeNat(),
+        starts: fc.array(record({ id: word, from: fc.maxSafeNat() }), { maxLength: MAX_STARTS }),
+      }),
+      remembered: fc.option(
+        record({
+          incarnation: text,
+          startId: word,
+          progress: fc.maxSafeNat(),
+          declaredMs: fc.maxSafeNat(),
+        }),
+      ),
     });
     fc.assert(
       fc.property(hello, (changes) => {
@@ -49,9 +88,42 @@ describe('hello', () => {
     );
   });
 
+  it('of the largest fits the frame that is taken before the handshake is over', () => {
+    const long = 'x'.repeat(512);
+    const largest = helloOf(long, {
+      clusterId: long,
+      incarnation: long,
+      topologyDigest: long,
+      declaredMs: Number.MAX_SAFE_INTEGER,
+      history: {
+        progress: Number.MAX_SAFE_INTEGER,
+        starts: Array.from({ length: MAX_STARTS }, () => ({
+          id: 0xffff_ffff,
+          from: Number.MAX_SAFE_INTEGER,
+        })),
+      },
+      remembered: {
+        incarnation: long,
+        startId: 0xffff_ffff,
+        progress: Number.MAX_SAFE_INTEGER,
+        declaredMs: Number.MAX_SAFE_INTEGER,
+      },
+    });
+    const frame = encodeHello(MessageKind.hello, largest);
+    assert.ok(frame.length - 4 <= MAX_HELLO_BYTES, `${frame.length}`);
+    assert.deepEqual(decodeHello(frame.subarray(4)), largest);
+  });
+
+  it('is followed by histories, which come back as they were', () => {
+    const history = { progress: 2 ** 50, starts: [{ id: 0xffff_ffff, from: 2 ** 49 }] };
+    assert.deepEqual(decodeHistory(encodeHistory(history).subarray(4)), history);
+    for (const wrong of [[10, 1], [10, 1, [1]], [10, -1, []], [10, 1, [], 1], 'x'])
+      assert.throws(() => decodeHistory(packr.pack(wrong)), { code: 'PROTOCOL' });
+  });
+
   it('still says who speaks when the version is another', () => {
-    const hello = decodeHello(packr.pack([1, HELLO_MAGIC, 2, 0, 'cluster', 'n9', { what: 'follows' }]));
-    assert.equal(hello.protocolVersion, 2);
+    const hello = decodeHello(packr.pack([1, HELLO_MAGIC, 3, 0, 'cluster', 'n9', { what: 'follows' }]));
+    assert.equal(hello.protocolVersion, 3);
     assert.equal(hello.clusterId, 'cluster');
     assert.equal(hello.nodeId, 'n9');
   });
@@ -64,9 +136,15 @@ describe('hello', () => {
       fieldsOf({ 4: 7 }),
       fieldsOf({ 5: 'x'.repeat(513) }),
       fieldsOf({ 8: 1.5 }),
-      fieldsOf({ 9: 0 }),
-      fieldsOf({ 10: false }),
-      fieldsOf().slice(0, 10),
+      fieldsOf({ 9: false }),
+      fieldsOf({ 10: -1 }),
+      fieldsOf({ 11: [7] }),
+      fieldsOf({ 11: [7, 'x'] }),
+      fieldsOf({ 11: Array.from({ length: 2 * MAX_STARTS + 2 }, () => 1) }),
+      fieldsOf({ 12: false }),
+      fieldsOf({ 12: ['x', 1, 1] }),
+      fieldsOf({ 12: ['x', 2 ** 40, 1, 1] }),
+      fieldsOf().slice(0, 12),
       [...fieldsOf(), 1],
       [],
     ];

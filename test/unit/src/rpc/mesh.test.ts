@@ -33,6 +33,22 @@ describe('mesh', () => {
     assert.equal(book.repeated, 0);
   });
 
+  it('tells peers how far the folder has come when it has gone on, and seldom', async () => {
+    const { nodes, clock } = await RpcCluster.start(['a', 'b']);
+    const [a, b] = nodes;
+    clock.advance(10_000);
+    assert.deepEqual(b.policy.histories, [], 'the handshake has told that');
+    const { starts } = a.policy.hello.history;
+    for (let progress = 2; progress <= 101; progress++) {
+      a.policy.hello = { ...a.policy.hello, history: { progress, starts } };
+      clock.advance(20);
+    }
+    clock.advance(1_000);
+    assert.ok(b.policy.histories.length >= 4 && b.policy.histories.length <= 6, b.policy.histories.join());
+    assert.equal(b.policy.histories.at(-1), 'a 101');
+    assert.deepEqual(a.policy.histories, []);
+  });
+
   it('passes on that a replica is not whole, with a record and without', async () => {
     const { nodes, clock } = await RpcCluster.start(['a', 'b']);
     const book = new ReplyBook();

@@ -17,6 +17,7 @@ describe('registered numbers', () => {
       fragment: 7,
       ping: 8,
       pong: 9,
+      history: 10,
     };
     assert.deepEqual(MessageKind, kinds);
   });

@@ -10,7 +10,7 @@ async function pair(changes: Partial<Hello>): Promise<RpcCluster> {
 }
 
 const cases: [string, Partial<Hello>, RegExp][] = [
-  ['another protocol version', { protocolVersion: 2 }, /Nodes [ab] and [ab] .*protocol version/],
+  ['another protocol version', { protocolVersion: 1 }, /Nodes [ab] and [ab] .*protocol version/],
   ['another cluster', { clusterId: 'cluster-2' }, /Nodes [ab] and [ab] .*cluster id/],
   ['another topology', { topologyDigest: 'digest-2' }, /Nodes [ab] and [ab] .*topology/],
   ['a stranger', { nodeId: 'z' }, /knows no node z|looked for node b .* met node z/],
@@ -67,16 +67,17 @@ describe('refusal', () => {
   });
 
   it('is not needed between nodes that fit: both learn what the other says', async () => {
-    const { nodes } = await pair({ incarnation: 'folder-7', remembered: 'a-before', declared: true });
+    const memory = { incarnation: 'a-before', startId: 7, progress: 3, declaredMs: 0 };
+    const { nodes } = await pair({ incarnation: 'folder-7', remembered: memory, declaredMs: 5 });
     const [a, b] = nodes;
-    const heard = a.policy.met.map(({ incarnation, remembered, declared }) => [
+    const heard = a.policy.met.map(({ incarnation, remembered, declaredMs }) => [
       incarnation,
       remembered,
-      declared,
+      declaredMs,
     ]);
     assert.deepEqual(heard, [
-      ['folder-7', 'a-before', true],
-      ['folder-7', 'a-before', true],
+      ['folder-7', memory, 5],
+      ['folder-7', memory, 5],
     ]);
     assert.deepEqual(
       b.policy.met.map((hello) => hello.nodeId),

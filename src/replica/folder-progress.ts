@@ -1,0 +1,45 @@
+/**
+ * Raises the progress of a node's folder while the node takes writes, so that its peers notice when the folder is put
+ * back to a copy of before.
+ */
+import type { Clock, TimerHandle } from '../clock.ts';
+import type { IdentityStore } from './identity-store.ts';
+
+/** What is written between a copy and the next rise is not missed when the folder is put back to the copy. */
+const PERIOD_MS = 1_000;
+
+export interface FolderProgressOptions {
+  readonly engine: { readonly newestTimestamp: number };
+  readonly store: Pick<IdentityStore, 'advance'>;
+  readonly clock: Clock;
+  /** Whether what the engine shows is on the disk: what a power cut may take is not to be missed afterwards. */
+  readonly isSynced: boolean;
+}
+
+export class FolderProgress {
+  readonly #options: FolderProgressOptions;
+  readonly #timer: TimerHandle;
+  #noted: number;
+
+  constructor(options: FolderProgressOptions) {
+    this.#options = options;
+    this.#noted = options.engine.newestTimestamp;
+    this.#timer = options.clock.every(PERIOD_MS, () => this.#note());
+  }
+
+  /** Notes what was written last. */
+  close(): void {
+    this.#timer.cancel();
+    this.#note();
+  }
+
+  #note(): void {
+    const { engine, store, isSynced } = this.#options;
+    const { newestTimestamp } = engine;
+    if (newestTimestamp === this.#noted) return;
+    this.#noted = newestTimestamp;
+    // A write that fails for good stops the node: whoever owns the store watches its `failed`. One that is refused for
+    // the time being goes with the next.
+    store.advance(isSynced ? newestTimestamp : 0).catch(() => {});
+  }
+}
