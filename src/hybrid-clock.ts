@@ -117,6 +117,14 @@ export class HybridClock {
     this.#keepAhead();
   }
 
+  /** Takes note of a timestamp that was met, if it is acceptable. */
+  follow(timestamp: number): boolean {
+    if (timestamp <= this.#last) return true;
+    if (!this.acceptable(timestamp)) return false;
+    this.observe(timestamp);
+    return true;
+  }
+
   /** False for a peer's timestamp that is further ahead of this node's own time than the drift allowed. */
   acceptable(timestamp: number): boolean {
     const takenAtMs = this.#clock.monotonicMs();

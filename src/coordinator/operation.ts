@@ -29,6 +29,11 @@ export interface TimestampSource {
   issue(): number;
   /** Calls back once `issue` may be tried again, or with the error that makes that useless. */
   whenReserved(callback: (error: Error | null) => void): void;
+  /**
+   * Takes note of a timestamp that was met: what is issued from now on is later. False, and nothing is noted, for
+   * one so far ahead of this node's time that the replicas would refuse what is later still.
+   */
+  follow(timestamp: number): boolean;
 }
 
 /** What the operations of one coordinator share. */
@@ -55,10 +60,11 @@ export abstract class Operation implements ReplySink, Expiring, Answerable {
   earlier: Expiring | null = null;
   later: Expiring | null = null;
   protected readonly context: OperationContext;
-  protected readonly accumulator: ResponseAccumulator;
+  protected accumulator: ResponseAccumulator;
   protected readonly from: number;
   /** Where in the preference lists the key's begins. */
   protected readonly listOffset: number;
+  readonly #kind: RequestKind;
   readonly #ack: number;
   #reply: OperationReply | null;
   /** Why replicas failed, by position; made when the first does. */
@@ -80,6 +86,7 @@ export abstract class Operation implements ReplySink, Expiring, Answerable {
     this.accumulator = new ResponseAccumulator(kind, ack, from);
     this.from = from;
     this.listOffset = listOffset;
+    this.#kind = kind;
     this.#ack = ack;
     this.#reply = reply;
   }
@@ -115,7 +122,19 @@ export abstract class Operation implements ReplySink, Expiring, Answerable {
     if (sound.kind !== ReplyKind.ok && sound.kind !== ReplyKind.absent) this.#noteReason(position, sound);
     const decision = accumulator.add(position, sound);
     if (decision === Decision.succeeded) this.succeed();
+    else if (decision === Decision.overtaken) this.overtaken();
     else if (decision === Decision.failed) this.fallShort('no answer yet');
+  }
+
+  /** Too many replicas hold a newer version: reads never hear of it. */
+  protected overtaken(): void {
+    this.fallShort('no answer yet');
+  }
+
+  /** Counts from the start: what was said until now does not count any more. */
+  protected countAnew(): void {
+    this.accumulator = new ResponseAccumulator(this.#kind, this.#ack, this.from);
+    this.#reasons = null;
   }
 
   expire(): void {
@@ -161,7 +180,12 @@ export abstract class Operation implements ReplySink, Expiring, Answerable {
 
   #noteReason(position: number, { kind, reason }: ReplicaReply): void {
     this.#reasons ??= new Array<string>(this.from).fill('');
-    const why = kind === ReplyKind.incomplete ? 'its data is not whole' : reason;
-    this.#reasons[position] = why === '' ? 'failed' : why;
+    this.#reasons[position] = reasonOf(kind, reason);
   }
+}
+
+function reasonOf(kind: ReplyKind, reason: string): string {
+  if (kind === ReplyKind.incomplete) return 'its data is not whole';
+  if (kind === ReplyKind.stale) return 'it holds a newer version';
+  return reason === '' ? 'failed' : reason;
 }

@@ -1,4 +1,9 @@
-import { isTombstone, recordExpiryMs, recordValueStart } from '../../native-free-lsm/index.ts';
+import {
+  isTombstone,
+  recordExpiryMs,
+  recordTimestamp,
+  recordValueStart,
+} from '../../native-free-lsm/index.ts';
 import { Operation, type OperationContext, OperationOutcome, type OperationReply } from './operation.ts';
 import { RequestKind } from './response-accumulator.ts';
 
@@ -27,6 +32,8 @@ export class ReadOperation extends Operation {
 
   protected override succeed(): void {
     const record = this.accumulator.freshest;
+    // Whoever has read a version and writes then must win over it. One that cannot be followed is met by that write.
+    if (record !== null) this.context.timestamps.follow(recordTimestamp(record, 0));
     if (record === null || isTombstone(record, 0) || this.#isExpired(record)) {
       this.decide(OperationOutcome.notFound, null, '');
     } else {

@@ -6,7 +6,13 @@
 import { compareRecordVersions } from '../../native-free-lsm/index.ts';
 import { type ReplicaReply, ReplyKind } from './reply.ts';
 
-export const Decision = { waiting: 0, succeeded: 1, failed: 2 } as const;
+export const Decision = {
+  waiting: 0,
+  succeeded: 1,
+  failed: 2,
+  /** Of a write: `ack` is out of reach because too many replicas hold a newer version, and not without those. */
+  overtaken: 3,
+} as const;
 export type Decision = (typeof Decision)[keyof typeof Decision];
 
 export const RequestKind = { read: 0, write: 1 } as const;
@@ -26,6 +32,8 @@ export class ResponseAccumulator {
   readonly #from: number;
   #answered = 0;
   #failures = 0;
+  /** Writes that met a newer version: neither success nor failure, because a later timestamp can still win there. */
+  #stale = 0;
 
   /** 1 ≤ ack ≤ from ≤ MAX_POSITIONS */
   constructor(kind: RequestKind, ack: number, from: number) {
@@ -47,10 +55,18 @@ export class ResponseAccumulator {
     if (reply.record !== null) this.#keepFreshest(reply.record);
     if (this.#counts(reply.kind)) {
       if (++this.successes === this.#ack) this.decision = Decision.succeeded;
-    } else if (++this.#failures > this.#from - this.#ack) {
-      this.decision = Decision.failed;
+    } else {
+      if (reply.kind === ReplyKind.stale) this.#stale++;
+      else this.#failures++;
+      this.#seeWhatIsOutOfReach();
     }
     return this.decision;
+  }
+
+  #seeWhatIsOutOfReach(): void {
+    const spare = this.#from - this.#ack;
+    if (this.#failures > spare) this.decision = Decision.failed;
+    else if (this.#failures + this.#stale > spare) this.decision = Decision.overtaken;
   }
 
   #counts(kind: ReplyKind): boolean {

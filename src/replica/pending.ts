@@ -31,7 +31,12 @@ class Slots {
 }
 
 export type ReadReply = (record: Uint8Array | null, error: Error | null) => ReplicaReply;
-export type WriteReply = (status: WriteStatus, error: Error | null) => ReplicaReply;
+export type WriteReply = (
+  status: WriteStatus,
+  metTimestamp: number,
+  metWriter: number,
+  error: Error | null,
+) => ReplicaReply;
 
 export class PendingReads implements ReadSink {
   readonly #slots = new Slots();
@@ -69,11 +74,11 @@ export class PendingWrites implements WriteSink {
   onWrite(
     token: number,
     status: WriteStatus,
-    _metTimestamp: number,
-    _metWriter: number,
+    metTimestamp: number,
+    metWriter: number,
     error: Error | null,
   ): void {
-    this.#slots.answer(token, this.#reply(status, error));
+    this.#slots.answer(token, this.#reply(status, metTimestamp, metWriter, error));
   }
 
   get count(): number {

@@ -1,7 +1,8 @@
 /**
  * This node's own copy of its records, as the coordinators of the cluster read and write it. It answers in their
  * terms (kinds and short reasons) and keeps out what does no good: malformed records, and versions of a clock
- * that runs too far ahead.
+ * that runs too far ahead. Whether a timestamp may be stored is asked for every write, this node's own included: what
+ * its peers would refuse must not be found here later, newer than what was acknowledged meanwhile.
  */
 import { recordFault, recordTimestamp, recordValueStart } from '../../native-free-lsm/index.ts';
 import type { Clock } from '../clock.ts';
@@ -15,6 +16,7 @@ import {
   type ReplicaReplySink,
   refused,
   STORED,
+  stale,
 } from './reply.ts';
 import { type RangePage, type StorageEngine, WriteStatus } from './storage-engine.ts';
 import { isExpected, isPoison, storageError, storageReason } from './storage-fault.ts';
@@ -24,9 +26,8 @@ const MAX_PAGE_ENTRIES = 32_768;
 
 /** The node's hybrid clock as a replica needs it. */
 export interface TimestampJudge {
-  /** False for a timestamp further ahead than the clock drift allowed. */
-  acceptable(timestamp: number): boolean;
-  observe(timestamp: number): void;
+  /** Takes note of a timestamp; false, and nothing is noted, for one further ahead than the clock drift allowed. */
+  follow(timestamp: number): boolean;
 }
 
 export interface ReplicaLog {
@@ -50,7 +51,7 @@ export interface ReplicaFigures {
   readonly writesInFlight: number;
   readonly readsFailed: number;
   readonly writesFailed: number;
-  /** Writes of peers refused because their timestamp was too far ahead. */
+  /** Writes refused because their timestamp was too far ahead. */
   readonly refusedForClock: number;
   readonly refusedMalformed: number;
 }
@@ -88,7 +89,9 @@ export class Replica {
     this.#faultLog = new RateLimit(options.clock, LOG_PERIOD_MS);
     this.#reads = new PendingReads((record, error) => this.#readReply(record, error, false));
     this.#versionReads = new PendingReads((record, error) => this.#readReply(record, error, true));
-    this.#writes = new PendingWrites((status, error) => this.#writeReply(status, error));
+    this.#writes = new PendingWrites((status, metTimestamp, metWriter, error) =>
+      this.#writeReply(status, metTimestamp, metWriter, error),
+    );
   }
 
   read(key: Uint8Array, sink: ReplicaReplySink, position: number): void {
@@ -102,7 +105,9 @@ export class Replica {
 
   /** Stores a record this node's own coordinator made, unless a newer one is there. */
   write(key: Uint8Array, record: Uint8Array, sink: ReplicaReplySink, position: number): void {
-    this.#engine.write(key, record, this.#writes, this.#writes.take(sink, position));
+    if (this.#timestamps.follow(recordTimestamp(record, 0)))
+      this.#engine.write(key, record, this.#writes, this.#writes.take(sink, position));
+    else sink.onReply(position, this.#refuseForClock('this node'));
   }
 
   /** Stores a record that came from another node, after a look at it. */
@@ -112,13 +117,9 @@ export class Replica {
       sink.onReply(position, this.#refuseMalformed(fault));
       return;
     }
-    const timestamp = recordTimestamp(record, 0);
-    if (!this.#timestamps.acceptable(timestamp)) {
-      sink.onReply(position, this.#refuseForClock());
-      return;
-    }
-    this.#timestamps.observe(timestamp);
-    this.write(key, record, sink, position);
+    if (this.#timestamps.follow(recordTimestamp(record, 0)))
+      this.#engine.write(key, record, this.#writes, this.#writes.take(sink, position));
+    else sink.onReply(position, this.#refuseForClock('a peer'));
   }
 
   /**
@@ -178,8 +179,14 @@ export class Replica {
     return part === null ? ABSENT : found(part);
   }
 
-  #writeReply(status: WriteStatus, error: Error | null): ReplicaReply {
-    if (status !== WriteStatus.failed) return STORED;
+  #writeReply(
+    status: WriteStatus,
+    metTimestamp: number,
+    metWriter: number,
+    error: Error | null,
+  ): ReplicaReply {
+    if (status === WriteStatus.applied) return STORED;
+    if (status === WriteStatus.stale) return stale(metTimestamp, metWriter);
     this.#writesFailed++;
     if (error === null) return refused('storage error');
     this.#noteFault('write', error);
@@ -204,13 +211,13 @@ export class Replica {
     return refused(fault);
   }
 
-  #refuseForClock(): ReplicaReply {
+  #refuseForClock(whose: string): ReplicaReply {
     this.#refusedForClock++;
     const keptBack = this.#clockLog.admit();
     if (keptBack >= 0) {
       const advice = 'set the clocks of the cluster right (NTP)';
       this.#log.warn(
-        `Refused a peer's write: its timestamp is too far ahead of this clock; ${advice}${andMore(keptBack)}`,
+        `Refused a write of ${whose}: its timestamp is too far ahead of this clock; ${advice}${andMore(keptBack)}`,
       );
     }
     return refused('timestamp too far ahead of the clock');

@@ -11,7 +11,7 @@ import type { Condition } from '../conditions.ts';
 export const WriteStatus = {
   /** The record is stored as durably as the engine's durability says. */
   applied: 0,
-  /** Dropped: the same or a newer version is there already. Counts as success: the key is at least as new. */
+  /** Dropped: the same or a newer version is there already; the sink is told which. */
   stale: 1,
   failed: 2,
 } as const;

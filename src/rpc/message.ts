@@ -145,6 +145,11 @@ export class MessageDecoder {
         into.bodyStart = cursor.binStart;
         into.bodyEnd = cursor.binEnd;
         break;
+      case RpcReplyKind.stale:
+        cursor.bin();
+        into.bodyStart = cursor.binStart;
+        into.bodyEnd = cursor.binEnd;
+        break;
       case RpcReplyKind.absent:
         cursor.nil();
         break;

@@ -391,6 +391,8 @@ function replyOf(message: Message, wantsRecord: boolean): RpcReply {
       return hasRecord ? { kind: RpcReplyKind.ok, record: message.body(), reason: '' } : NO_RECORD;
     case RpcReplyKind.absent:
       return ABSENT;
+    case RpcReplyKind.stale:
+      return { kind: RpcReplyKind.stale, record: message.body(), reason: '' };
     case RpcReplyKind.incomplete:
       return { kind: RpcReplyKind.incomplete, record: hasRecord ? message.body() : null, reason: '' };
     default:

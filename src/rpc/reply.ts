@@ -8,6 +8,8 @@ export const RpcReplyKind = {
   failed: 2,
   /** The replica answers, but its data is not whole. */
   incomplete: 3,
+  /** A write met the same version of its key or a newer one, and was not stored: `record` is that one's header. */
+  stale: 4,
 } as const;
 export type RpcReplyKind = (typeof RpcReplyKind)[keyof typeof RpcReplyKind];
 

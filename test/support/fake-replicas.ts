@@ -8,6 +8,7 @@ export interface Question {
   readonly key: Uint8Array;
   /** Null: a read. */
   readonly record: Uint8Array | null;
+  readonly timeoutMs: number;
   reply(reply: ReplicaReply): void;
 }
 
@@ -20,17 +21,25 @@ export class FakeReplicas implements ReplicaSet {
     this.#onQuestion = onQuestion;
   }
 
-  read(node: number, key: Uint8Array, _timeoutMs: number, sink: ReplySink, position: number): void {
-    this.#ask(node, key, null, sink, position);
+  read(node: number, key: Uint8Array, timeoutMs: number, sink: ReplySink, position: number): void {
+    this.#ask(node, key, null, timeoutMs, sink, position);
   }
 
   write(lists: Uint16Array, offset: number, count: number, write: EncodedWrite, sink: ReplySink): void {
-    for (let i = 0; i < count; i++) this.#ask(lists[offset + i], write.key, write.record, sink, i);
+    const { key, record, timeoutMs } = write;
+    for (let i = 0; i < count; i++) this.#ask(lists[offset + i], key, record, timeoutMs, sink, i);
   }
 
-  #ask(node: number, key: Uint8Array, record: Uint8Array | null, sink: ReplySink, position: number): void {
+  #ask(
+    node: number,
+    key: Uint8Array,
+    record: Uint8Array | null,
+    timeoutMs: number,
+    sink: ReplySink,
+    position: number,
+  ): void {
     const reply = (said: ReplicaReply): void => sink.onReply(position, said);
-    const question = { node, position, key, record, reply };
+    const question = { node, position, key, record, timeoutMs, reply };
     this.asked.push(question);
     this.#onQuestion(question);
   }

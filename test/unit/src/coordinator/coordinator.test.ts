@@ -31,6 +31,7 @@ const NAMES = new Map(Object.entries(OperationOutcome).map(([name, number]) => [
 
 class FakeTimestamps {
   last = 100;
+  limit = 1_000_000;
   isExhausted = false;
   readonly waiting: ((error: Error | null) => void)[] = [];
 
@@ -40,6 +41,12 @@ class FakeTimestamps {
 
   whenReserved(callback: (error: Error | null) => void): void {
     this.waiting.push(callback);
+  }
+
+  follow(timestamp: number): boolean {
+    if (timestamp > this.limit) return false;
+    this.last = Math.max(this.last, timestamp);
+    return true;
   }
 
   reserved(error: Error | null): void {
@@ -240,6 +247,156 @@ test('nobody is answered in the middle of a sending', () => {
   assert.equal(answers.all.length, 20_000);
   assert.equal(trace.length, 60_000);
   trace.forEach((line, i) => void assert.equal(line, `request ${Math.floor(i / 3) + 1} position ${i % 3}`));
+});
+
+function stale(timestamp: number, writer = 1): ReplicaReply {
+  const fields = { timestamp, writer, from: 0, tombstone: false, expiryMs: 0 };
+  return { kind: ReplyKind.stale, record: encodeRecord(fields, Buffer.alloc(0)), reason: '' };
+}
+
+function timestampsOf(questions: readonly Question[]): number[] {
+  return questions.map(({ record }) => recordTimestamp(record!, 0));
+}
+
+test('a write that meets a newer version is sent again to all, later than that, and only then acknowledged', () => {
+  for (const isDeletion of [false, true]) {
+    const { coordinator, asked, answers } = setUpWaiting();
+    if (isDeletion) coordinator.delete(KEY, 2, 3, answers);
+    else coordinator.put(KEY, VALUE, 2, 3, answers);
+    asked[0].reply(WRITE_OK);
+    asked[1].reply(stale(5000));
+    assert.deepEqual(answers.all, []);
+    assert.deepEqual(timestampsOf(asked), [101, 101, 101, 5001, 5001, 5001]);
+    const again = asked[3].record!;
+    assert.equal(isTombstone(again, 0), isDeletion);
+    assert.equal(
+      Buffer.from(again.subarray(recordValueStart(again, 0))).toString(),
+      isDeletion ? '' : 'value',
+    );
+    assert.deepEqual(Buffer.from(asked[4].key), KEY);
+    asked[2].reply(WRITE_OK);
+    assert.deepEqual(answers.all, [], 'what was said to the first try does not count');
+    asked[3].reply(WRITE_OK);
+    asked[3].reply(WRITE_OK);
+    assert.deepEqual(answers.all, []);
+    asked[5].reply(WRITE_OK);
+    assert.deepEqual(answers.all, ['ok']);
+    asked[4].reply(stale(9000));
+    assert.deepEqual(answers.all, ['ok']);
+    coordinator.put(KEY, VALUE, 1, 3, answers);
+    assert.equal(recordTimestamp(asked[6].record!, 0), 9001, 'late words are heeded too');
+  }
+});
+
+test('a version of the very same write is no newer one: a frame may come twice', () => {
+  const { coordinator, asked, answers } = setUpWaiting();
+  coordinator.put(KEY, VALUE, 2, 3, answers);
+  asked[0].reply(stale(101, 7));
+  asked[1].reply(WRITE_OK);
+  assert.deepEqual(answers.all, ['ok']);
+  assert.equal(asked.length, 3);
+});
+
+test('the same timestamp of another writer is another version', () => {
+  const { coordinator, asked, answers } = setUpWaiting();
+  coordinator.put(KEY, VALUE, 1, 1, answers);
+  asked[0].reply(stale(101, 8));
+  assert.deepEqual(timestampsOf(asked), [101, 102]);
+  asked[1].reply(WRITE_OK);
+  assert.deepEqual(answers.all, ['ok']);
+});
+
+test('from the second try on a write is sent again only when ack is out of reach without', () => {
+  const { coordinator, asked, answers } = setUpWaiting();
+  coordinator.put(KEY, VALUE, 2, 3, answers);
+  asked[0].reply(stale(200));
+  asked[3].reply(stale(300));
+  assert.equal(asked.length, 6);
+  asked[4].reply(WRITE_OK);
+  asked[5].reply(stale(400));
+  assert.deepEqual(timestampsOf(asked.slice(6)), [401, 401, 401]);
+  asked[6].reply(stale(500));
+  asked[7].reply(WRITE_OK);
+  asked[8].reply(WRITE_OK);
+  assert.deepEqual(answers.all, ['ok']);
+  assert.equal(asked.length, 9);
+});
+
+test('a race that does not end is ended, and who holds newer versions is said', () => {
+  const { coordinator, asked, answers, ids } = setUpWaiting(1);
+  coordinator.put(KEY, VALUE, 1, 1, answers);
+  for (let i = 0; answers.all.length === 0; i++) asked[i].reply(stale(1000 * (i + 1)));
+  const why = `${ids[0]}: it holds a newer version`;
+  assert.deepEqual(answers.all, [`notEnoughReplicas 1 of 1 replicas had to answer, 0 did (${why}).`]);
+  assert.equal(asked.length, 8);
+});
+
+test('replicas that answer inside the call are sent the next try after the last one is sent to all', () => {
+  const answers = new Answers();
+  const trace: string[] = [];
+  const replicas = new FakeReplicas(({ position, record, reply }) => {
+    const timestamp = recordTimestamp(record!, 0);
+    trace.push(`${timestamp} to ${position}`);
+    reply(timestamp < 300 ? stale(timestamp + 99) : WRITE_OK);
+  });
+  const { coordinator } = setUp(replicas);
+  coordinator.put(KEY, VALUE, 3, 3, answers);
+  assert.deepEqual(answers.all, ['ok']);
+  assert.deepEqual(
+    trace,
+    [101, 201, 301].flatMap((timestamp) => [0, 1, 2].map((position) => `${timestamp} to ${position}`)),
+  );
+});
+
+test('a version too far ahead to be followed is a failure of its replica', () => {
+  const { coordinator, asked, answers, ids, timestamps } = setUpWaiting();
+  timestamps.limit = 4000;
+  coordinator.put(KEY, VALUE, 2, 3, answers);
+  asked[0].reply(stale(5000));
+  assert.equal(asked.length, 3);
+  asked[1].reply(stale(5000));
+  const ahead = "it holds a version too far ahead of this node's clock";
+  const why = `${ids[0]}: ${ahead}; ${ids[1]}: ${ahead}; ${ids[2]}: no answer yet`;
+  assert.deepEqual(answers.all, [`notEnoughReplicas 2 of 3 replicas had to answer, 0 did (${why}).`]);
+});
+
+test('a try after the first waits for a timestamp, has only the time that is left, and keeps to the deadline', () => {
+  const { coordinator, asked, answers, timestamps, clock } = setUpWaiting();
+  coordinator.put(KEY, VALUE, 2, 3, answers);
+  clock.advance(400);
+  timestamps.isExhausted = true;
+  asked[0].reply(stale(5000));
+  asked[1].reply(stale(5000));
+  assert.equal(timestamps.waiting.length, 1, 'once');
+  timestamps.isExhausted = false;
+  timestamps.reserved(null);
+  assert.deepEqual(timestampsOf(asked), [101, 101, 101, 5001, 5001, 5001]);
+  assert.deepEqual(
+    asked.map(({ timeoutMs }) => timeoutMs),
+    [1000, 1000, 1000, 600, 600, 600],
+  );
+  clock.advance(600);
+  clock.advance(10);
+  assert.match(answers.all.join(), /^notEnoughReplicas 2 of 3 .*no answer in 1000 ms/);
+  assert.equal(clock.pendingTimers, 0);
+});
+
+test('what may be stored already is not called overloaded when there is no timestamp for the next try', () => {
+  const { coordinator, asked, answers, timestamps } = setUpWaiting();
+  coordinator.put(KEY, VALUE, 2, 3, answers);
+  timestamps.isExhausted = true;
+  asked[0].reply(stale(5000));
+  timestamps.reserved(new Error('the disk is full'));
+  assert.match(answers.all.join(), /^notEnoughReplicas .*timestamp.*the disk is full/);
+});
+
+test('whoever has read a version writes later than that', () => {
+  const { coordinator, asked, answers } = setUpWaiting();
+  coordinator.get(KEY, 2, 3, answers);
+  asked[0].reply(found(7000, 'old'));
+  asked[1].reply(found(8000, 'new'));
+  coordinator.put(KEY, VALUE, 1, 3, answers);
+  assert.equal(recordTimestamp(asked[3].record!, 0), 8001);
 });
 
 test('a replica set that throws fails the request, once', () => {

@@ -35,8 +35,11 @@ function model(kind: RequestKind, ack: number, from: number, replies: readonly S
   for (let length = 1; length <= replies.length && decision === Decision.waiting; length++) {
     heard = replies.slice(0, length);
     const successes = heard.filter(counts).length;
+    const stale = heard.filter((said) => said.kind === 'stale').length;
+    const within = successes + (from - length);
     if (successes >= ack) decision = Decision.succeeded;
-    else if (successes + (from - length) < ack) decision = Decision.failed;
+    else if (within + stale < ack) decision = Decision.failed;
+    else if (within < ack) decision = Decision.overtaken;
   }
   const freshest = heard
     .filter((said) => said.timestamp !== 0)
@@ -69,7 +72,7 @@ function check(kind: RequestKind, ack: number, from: number, said: readonly [num
   });
 }
 
-const kinds = ['ok', 'absent', 'failed', 'incomplete'] as const;
+const kinds = ['ok', 'absent', 'failed', 'incomplete', 'stale'] as const;
 const requests = fc.constantFrom<RequestKind>(RequestKind.read, RequestKind.write);
 
 /** Every order of up to four positions; of five, each that goes round: the kinds below take every order by themselves. */

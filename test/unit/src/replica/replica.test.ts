@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, test } from 'node:test';
 import { MapEngine } from '../../../../bench/cluster/map-engine.ts';
-import { encodeRecord, LsmError, type LsmErrorCode, Page } from '../../../../native-free-lsm/index.ts';
+import {
+  encodeRecord,
+  LsmError,
+  type LsmErrorCode,
+  Page,
+  recordTimestamp,
+  recordWriter,
+} from '../../../../native-free-lsm/index.ts';
 import { chunkFraming } from '../../../../src/http/entry-framing.ts';
 import { Replica } from '../../../../src/replica/replica.ts';
 import { type ReplicaReply, ReplicaReplyKind } from '../../../../src/replica/reply.ts';
@@ -76,8 +83,11 @@ function setUp(engine: StorageEngine) {
     engine,
     standing,
     timestamps: {
-      acceptable: (timestamp) => timestamp <= 1000,
-      observe: (timestamp) => void observed.push(timestamp),
+      follow: (timestamp) => {
+        if (timestamp > 1000) return false;
+        observed.push(timestamp);
+        return true;
+      },
     },
     clock,
     maxKeyBytes: 16,
@@ -102,7 +112,7 @@ describe('over a plain store', () => {
     return made.answers.all.at(-1)!.reply;
   }
 
-  test('writes are stored, older ones count as stored, reads find the newest', () => {
+  test('writes are stored, older ones are told what they met, reads find the newest', () => {
     const { replica, answers } = made;
     replica.read(KEY, answers, 0);
     replica.write(KEY, record(5, 'new'), answers, 1);
@@ -113,11 +123,16 @@ describe('over a plain store', () => {
       [
         [0, ReplicaReplyKind.absent, true, ''],
         [1, ReplicaReplyKind.ok, true, ''],
-        [2, ReplicaReplyKind.ok, true, ''],
+        [2, ReplicaReplyKind.stale, false, ''],
         [3, ReplicaReplyKind.ok, false, ''],
       ],
     );
     assert.deepEqual(Buffer.from(last().record!), Buffer.from(record(5, 'new')));
+    const met = answers.all[2].reply.record!;
+    const { timestamp, writer } = { timestamp: recordTimestamp(met, 0), writer: recordWriter(met, 0) };
+    assert.deepEqual([timestamp, writer, met.length], [5, recordWriter(record(5, 'new'), 0), 16]);
+    replica.write(KEY, record(5, 'new'), answers, 4);
+    assert.equal(last().kind, ReplicaReplyKind.stale, 'the same version, again');
   });
 
   test('a tombstone is found, not absent', () => {
@@ -172,10 +187,16 @@ describe('over a plain store', () => {
     assert.deepEqual(Buffer.from(last().record!), Buffer.from(record(1000, 'at the limit')));
   });
 
-  test("the node's own write is never held against its clock", () => {
-    const { replica, answers } = made;
-    replica.write(KEY, record(5000, 'own'), answers, 0);
-    assert.equal(last().kind, ReplicaReplyKind.ok);
+  test("the node's own write is judged as a peer's is", () => {
+    const { replica, answers, logged } = made;
+    replica.write(KEY, record(1001, 'own'), answers, 0);
+    assert.deepEqual(
+      [last().kind, last().reason],
+      [ReplicaReplyKind.failed, 'timestamp too far ahead of the clock'],
+    );
+    assert.match(logged[0], /^warn: Refused a write of this node: .*too far ahead of this clock/);
+    replica.read(KEY, answers, 1);
+    assert.equal(last().kind, ReplicaReplyKind.absent);
   });
 
   test('malformed writes of a peer are refused one by one', () => {

@@ -74,6 +74,7 @@ const response: fc.Arbitrary<Sample> = fc
     id,
     fc.oneof(
       fc.tuple(fc.constantFrom(RpcReplyKind.ok, RpcReplyKind.incomplete), fc.option(record)),
+      fc.tuple(fc.constant(RpcReplyKind.stale), record),
       fc.tuple(fc.constant(RpcReplyKind.absent), fc.constant(null)),
     ),
   )

@@ -41,6 +41,8 @@ const text = readFileSync(new URL('../../../../src/rpc/FORMAT.md', import.meta.u
 const unpackr = new Unpackr({ useRecords: false });
 const key = Buffer.from('k1');
 const record = Buffer.from('0100030040e2010000000000070000006869', 'hex');
+/** Of a record that says nothing but its version. */
+const version = Buffer.from('0100000040e201000000000007000000', 'hex');
 
 interface Example {
   readonly notation: string;
@@ -149,6 +151,10 @@ const byCodec: ReadonlyMap<string, Uint8Array> = new Map<string, Uint8Array>([
   ['response with a header', written((target) => encodeResponse(target, 0, 5, 0, record.subarray(0, 16)))],
   ['response to a write', written((target) => encodeResponse(target, 0, 2, 0, null))],
   ['response that the key is absent', written((target) => encodeResponse(target, 0, 1, 1, null))],
+  [
+    'response to a write that met a newer version',
+    written((target) => encodeResponse(target, 0, 2, 4, version)),
+  ],
   ['response of a node that is not whole', written((target) => encodeResponse(target, 0, 1, 3, record))],
   [
     'response of a node that is not whole and has no record',
