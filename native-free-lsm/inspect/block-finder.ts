@@ -106,13 +106,13 @@ function unpackedBytes(frame: Uint8Array): number {
 
 /** Bytes of the uncompressed block at `start`, its restart points included, MORE or NONE. */
 function entriesBytes(bytes: Uint8Array, start: number, end: number): number {
-  const wholeKeys = new Set<number>();
+  const entryStarts = new Set<number>();
   let keyLength = 0;
   let at = start;
   for (;;) {
     if (at + RESTART_BYTES > end) return MORE;
     // The first restart point is 0, which no entry starts with: it would have no record.
-    if (at > start && readUint32(bytes, at) === 0) return restartsEnd(bytes, start, at, end, wholeKeys);
+    if (at > start && readUint32(bytes, at) === 0) return restartsEnd(bytes, start, at, end, entryStarts);
     const shared = readVarint(bytes, at);
     const unsharedAt = at + varintBytes(shared);
     const unshared = readVarint(bytes, unsharedAt);
@@ -124,7 +124,7 @@ function entriesBytes(bytes: Uint8Array, start: number, end: number): number {
     if (recordEnd - start > MAX_BLOCK_BYTES) return NONE;
     if (recordEnd > end) return record + 2 <= end && bytes[record] !== 1 ? NONE : MORE;
     if (recordFault(bytes, record, recordEnd) !== undefined) return NONE;
-    if (shared === 0) wholeKeys.add(at - start);
+    entryStarts.add(at - start);
     keyLength = shared + unshared;
     at = recordEnd;
   }
@@ -136,7 +136,7 @@ function restartsEnd(
   start: number,
   at: number,
   end: number,
-  wholeKeys: ReadonlySet<number>,
+  entryStarts: ReadonlySet<number>,
 ): number {
   let previous = 0;
   for (let count = 1; ; count++) {
@@ -145,7 +145,7 @@ function restartsEnd(
     const word = readUint32(bytes, next);
     const diskBytes = next + RESTART_BYTES - start;
     if (word === count && hasTrailer(bytes, start, diskBytes, Compression.none)) return diskBytes;
-    if (word <= previous || !wholeKeys.has(word)) return NONE;
+    if (word <= previous || !entryStarts.has(word)) return NONE;
     previous = word;
   }
 }

@@ -65,7 +65,7 @@ export function surveyTable(fs: FileSystem, path: string): TableSurvey {
     const block = requireMetaBlock(layout, MetaBlockType.index, path);
     const memory = read(fs, fd, path, block);
     refuse(path, block, indexFault(memory, layout.dataBytes, BLOCK_TRAILER_BYTES));
-    return new TableIndex(memory);
+    return new TableIndex(memory, BLOCK_TRAILER_BYTES);
   });
   let filter: BloomFilter | undefined;
   for (const block of layout.metaBlocks) {

@@ -88,6 +88,9 @@ class EntryCheck {
   readonly #report: (damage: Damage) => void;
   #previous: Uint8Array = new Uint8Array(256);
   #previousEnd = -1;
+  /** The first key of the block in hand. */
+  #blockKey: Uint8Array = new Uint8Array(256);
+  #blockKeyEnd = 0;
   #smallestKey: Uint8Array | undefined;
   #isWhole = true;
   #entries = 0;
@@ -142,20 +145,33 @@ class EntryCheck {
     const place = `entry ${this.#entries}`;
     const fault = recordFault(bytes, recordStart, recordEnd);
     if (fault !== undefined) return `${place}: ${fault}`;
-    if (this.#previousEnd >= 0) {
-      if (compareBytes(this.#previous, 0, this.#previousEnd, keyBytes, 0, keyEnd) >= 0)
-        return `${place}: its key is not above the one before it`;
-      const common = commonPrefixBytes(this.#previous, 0, this.#previousEnd, keyBytes, 0, keyEnd);
-      if (!isRestart && !isFirst && shared !== common)
-        return `${place}: it shares ${shared} bytes of its key where ${common} are the same`;
+    if (
+      this.#previousEnd >= 0 &&
+      compareBytes(this.#previous, 0, this.#previousEnd, keyBytes, 0, keyEnd) >= 0
+    ) {
+      return `${place}: its key is not above the one before it`;
     }
-    if (isRestart && shared !== 0) return `${place}: a restart point with a key that does not stand whole`;
+    if (isFirst) {
+      this.#blockKey = withRoom(this.#blockKey, 0, keyEnd);
+      this.#blockKey.set(keyBytes.subarray(0, keyEnd));
+      this.#blockKeyEnd = keyEnd;
+    }
+    const common = isFirst ? 0 : this.#commonBytes(isRestart, keyBytes, keyEnd);
+    if (shared !== common)
+      return `${place}: it shares ${shared} bytes of its key where ${common} are the same`;
     if (index?.find(keyBytes, 0, keyEnd) !== ordinal)
       return `${place}: its key is not where the index has it`;
     if (filter?.mayContain(hashBytes(keyBytes, 0, keyEnd)) === false)
       return `${place}: its key is not in the filter`;
     this.#count(cursor);
     return undefined;
+  }
+
+  /** What a key has in common with the one whose beginning it leaves out. */
+  #commonBytes(isRestart: boolean, keyBytes: Uint8Array, keyEnd: number): number {
+    return isRestart
+      ? commonPrefixBytes(this.#blockKey, 0, this.#blockKeyEnd, keyBytes, 0, keyEnd)
+      : commonPrefixBytes(this.#previous, 0, this.#previousEnd, keyBytes, 0, keyEnd);
   }
 
   #count({ keyBytes, keyEnd, bytes, recordStart, recordEnd }: BlockReader['cursor']): void {

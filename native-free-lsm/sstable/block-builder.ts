@@ -4,6 +4,8 @@ import { writeUint32 } from '../format/record.ts';
 import { varintBytes, writeVarint } from '../format/varint.ts';
 import { RESTART_BYTES } from './block.ts';
 
+const NO_KEYS_SHARE = 0x7fffffff;
+
 /** Puts one block after another together in memory that it keeps; block.ts tells what a block is. */
 export class BlockBuilder {
   /** The block so far; after `finish` the whole of it is `bytes[0, sizeBytes)`. Moves when it grows. */
@@ -13,6 +15,9 @@ export class BlockBuilder {
   #restarts = new Uint32Array(64);
   #restartCount = 0;
   #entriesBytes = 0;
+  /** Leading bytes that all keys of the block have in common, once it has two. */
+  #sharedByAll = NO_KEYS_SHARE;
+  #firstKeyBytes = 0;
 
   constructor(restartInterval: number, blockSizeBytes: number) {
     this.#restartInterval = restartInterval;
@@ -24,10 +29,15 @@ export class BlockBuilder {
     return this.#entriesBytes + (this.#restartCount + 1) * RESTART_BYTES;
   }
 
+  /** Bytes of the block's first key, the one that stands whole. */
+  get firstKeyBytes(): number {
+    return this.#firstKeyBytes;
+  }
+
   /** Bytes of the block if this entry were added and it finished then. */
   sizeWithBytes(shared: number, keyLength: number, recordLength: number): number {
     const restarts = this.entries % this.#restartInterval === 0;
-    const kept = restarts ? 0 : shared;
+    const kept = this.#keptBytes(shared, restarts);
     const unshared = keyLength - kept;
     const lengths = varintBytes(kept) + varintBytes(unshared) + varintBytes(recordLength);
     return this.sizeBytes + lengths + unshared + recordLength + (restarts ? RESTART_BYTES : 0);
@@ -49,11 +59,11 @@ export class BlockBuilder {
       this.#entriesBytes,
       this.sizeWithBytes(shared, keyEnd - keyStart, recordLength),
     );
-    let kept = shared;
-    if (this.entries % this.#restartInterval === 0) {
-      kept = 0;
-      this.#addRestart();
-    }
+    const restarts = this.entries % this.#restartInterval === 0;
+    const kept = this.#keptBytes(shared, restarts);
+    if (this.entries === 0) this.#firstKeyBytes = keyEnd - keyStart;
+    else if (shared < this.#sharedByAll) this.#sharedByAll = shared;
+    if (restarts) this.#addRestart();
     const suffixStart = keyStart + kept;
     const suffixLength = keyEnd - suffixStart;
     let at = writeVarint(this.bytes, this.#entriesBytes, kept);
@@ -82,6 +92,17 @@ export class BlockBuilder {
     this.entries = 0;
     this.#restartCount = 0;
     this.#entriesBytes = 0;
+    this.#sharedByAll = NO_KEYS_SHARE;
+    this.#firstKeyBytes = 0;
+  }
+
+  /**
+   * How many leading bytes the next entry leaves out. Keys ascend, so what a key has in common with the first one is
+   * the least of what all neighbours between them have in common.
+   */
+  #keptBytes(shared: number, restarts: boolean): number {
+    if (this.entries === 0) return 0;
+    return restarts && this.#sharedByAll < shared ? this.#sharedByAll : shared;
   }
 
   #addRestart(): void {

@@ -4,16 +4,21 @@ import { readUint32 } from '../format/record.ts';
 import { readVarint, varintBytes } from '../format/varint.ts';
 
 /**
- * A data block in memory: entries in ascending order of keys, then where keys stand whole. After LevelDB's
+ * A data block in memory: entries in ascending order of keys, then where a search may begin. After LevelDB's
  * block; FORMAT.md draws it.
  *
- *   entry    varint shared     leading bytes the key has in common with the key before it
+ *   entry    varint shared     leading bytes the key has in common with the key before it, or, at a restart point,
+ *                              with the first key of the block; 0 in the first entry
  *            varint unshared   bytes of the key that follow
  *            varint record     bytes of the record (format/record.ts) that follow the key's
  *            unshared key bytes, record bytes
  *   …
- *   u32 × n  restart points: offsets of entries with shared = 0, counted from the block's start; the first is 0
+ *   u32 × n  restart points: offsets of entries, counted from the block's start; the first is 0
  *   u32      n, at least 1
+ *
+ * One key stands whole in a block, however long the keys are. (LevelDB has a whole one at each restart point.) As
+ * keys ascend, the bytes that a key shares with the first one, all keys between the two have as well: whoever goes
+ * from entry to entry need not know which of them are restart points.
  */
 export const RESTART_BYTES = 4;
 
@@ -38,8 +43,8 @@ export function blockFault(bytes: Uint8Array, start: number, end: number): strin
  * Looks `key[keyStart, keyEnd)` up in the block `bytes[start, end)`, which may lie in shared memory and whose
  * checksum has been verified. On success the record is `bytes[hit.recordStart, hit.recordEnd)`.
  *
- * No key is put together and nothing is allocated: the scan carries only how many leading bytes the wanted key
- * has in common with the entry before, all of which are smaller than it.
+ * No key is put together and nothing is allocated: the search carries only how many leading bytes the wanted key
+ * has in common with a smaller one, first that of the block, then the one before.
  */
 export function searchBlock(
   bytes: Uint8Array,
@@ -52,19 +57,43 @@ export function searchBlock(
 ): boolean {
   const restarts = readUint32(bytes, end - RESTART_BYTES);
   const entriesEnd = end - RESTART_BYTES - restarts * RESTART_BYTES;
-  const restart = findRestart(bytes, start, entriesEnd, restarts, key, keyStart, keyEnd);
+  const keyLength = keyEnd - keyStart;
+  // The first entry: its first byte is its shared length, 0.
+  let unshared = bytes[start + 1];
+  let recordLength = bytes[start + 2];
+  let next = start + 3;
+  if ((unshared | recordLength) >= 0x80) {
+    unshared = readVarint(bytes, start + 1);
+    next = start + 1 + varintBytes(unshared);
+    recordLength = readVarint(bytes, next);
+    next += varintBytes(recordLength);
+  }
+  let comparable = Math.min(unshared, keyLength);
+  let matched = 0;
+  while (matched < comparable && bytes[next + matched] === key[keyStart + matched]) matched++;
+  if (matched === comparable) {
+    if (unshared >= keyLength) {
+      hit.recordStart = next + unshared;
+      hit.recordEnd = hit.recordStart + recordLength;
+      return unshared === keyLength;
+    }
+  } else if (bytes[next + matched] > key[keyStart + matched]) {
+    return false;
+  }
+  const restart = findRestart(bytes, start, entriesEnd, restarts, key, keyStart, keyEnd, matched);
+  let at =
+    restart === 0
+      ? next + unshared + recordLength
+      : start + readUint32(bytes, entriesEnd + restart * RESTART_BYTES);
   const limit =
     restart + 1 < restarts
       ? start + readUint32(bytes, entriesEnd + (restart + 1) * RESTART_BYTES)
       : entriesEnd;
-  let at = start + readUint32(bytes, entriesEnd + restart * RESTART_BYTES);
-  const keyLength = keyEnd - keyStart;
-  let matched = 0;
   while (at < limit) {
     let shared = bytes[at];
-    let unshared = bytes[at + 1];
-    let recordLength = bytes[at + 2];
-    let next = at + 3;
+    unshared = bytes[at + 1];
+    recordLength = bytes[at + 2];
+    next = at + 3;
     if ((shared | unshared | recordLength) >= 0x80) {
       shared = readVarint(bytes, at);
       next = at + varintBytes(shared);
@@ -78,7 +107,7 @@ export function searchBlock(
     if (shared < matched) return false;
     if (shared === matched) {
       const length = shared + unshared;
-      const comparable = Math.min(length, keyLength);
+      comparable = Math.min(length, keyLength);
       const suffix = next - shared;
       while (matched < comparable && bytes[suffix + matched] === key[keyStart + matched]) matched++;
       if (matched === comparable) {
@@ -98,7 +127,10 @@ export function searchBlock(
   return false;
 }
 
-/** The last restart point whose key is at or below the wanted one, or the first when none is. */
+/**
+ * The last restart point whose key is at or below the wanted one, which is above the block's first key.
+ * @param matched leading bytes that the wanted key has in common with the first one
+ */
 function findRestart(
   bytes: Uint8Array,
   start: number,
@@ -107,17 +139,29 @@ function findRestart(
   key: Uint8Array,
   keyStart: number,
   keyEnd: number,
+  matched: number,
 ): number {
   let low = 0;
   let high = restarts - 1;
   while (low < high) {
     const middle = (low + high + 1) >>> 1;
-    // The entry's first byte is its shared length, 0.
-    const lengths = start + readUint32(bytes, restartsStart + middle * RESTART_BYTES) + 1;
-    const unshared = readVarint(bytes, lengths);
-    const recordAt = lengths + varintBytes(unshared);
+    const at = start + readUint32(bytes, restartsStart + middle * RESTART_BYTES);
+    let shared = bytes[at];
+    let unsharedAt = at + 1;
+    if (shared >= 0x80) {
+      shared = readVarint(bytes, at);
+      unsharedAt = at + varintBytes(shared);
+    }
+    // Where it differs from the first key, the wanted key does not yet (it is above), or does already (below).
+    if (shared !== matched) {
+      if (shared < matched) high = middle - 1;
+      else low = middle;
+      continue;
+    }
+    const unshared = readVarint(bytes, unsharedAt);
+    const recordAt = unsharedAt + varintBytes(unshared);
     const suffix = recordAt + varintBytes(readVarint(bytes, recordAt));
-    if (compareBytes(bytes, suffix, suffix + unshared, key, keyStart, keyEnd) <= 0) low = middle;
+    if (compareBytes(bytes, suffix, suffix + unshared, key, keyStart + matched, keyEnd) <= 0) low = middle;
     else high = middle - 1;
   }
   return low;
@@ -139,6 +183,8 @@ export class BlockCursor {
   #start = 0;
   #entriesEnd = 0;
   #restarts = 0;
+  /** Leading bytes that the current key was left without, see above. */
+  #shared = 0;
 
   /** Takes up the block `bytes[start, end)`, which `blockFault` found whole; stands nowhere. */
   reset(bytes: Uint8Array, start: number, end: number): void {
@@ -163,10 +209,45 @@ export class BlockCursor {
 
   /** Moves to the first entry at or above `key[start, end)`; not valid when there is none in this block. */
   seek(key: Uint8Array, start: number, end: number): void {
-    const restart = findRestart(this.bytes, this.#start, this.#entriesEnd, this.#restarts, key, start, end);
-    this.keyEnd = 0;
-    this.#decode(this.#start + readUint32(this.bytes, this.#entriesEnd + restart * RESTART_BYTES));
-    while (this.valid && compareBytes(this.keyBytes, 0, this.keyEnd, key, start, end) < 0) this.next();
+    this.seekToFirst();
+    let matched = this.#matchFrom(0, key, start, end);
+    if (matched < 0) return;
+    const restartsStart = this.#entriesEnd;
+    const restart = findRestart(
+      this.bytes,
+      this.#start,
+      restartsStart,
+      this.#restarts,
+      key,
+      start,
+      end,
+      matched,
+    );
+    // The bytes that the entry there shares stand in `keyBytes`: the first key does.
+    if (restart === 0) this.next();
+    else this.#decode(this.#start + readUint32(this.bytes, restartsStart + restart * RESTART_BYTES));
+    // As in searchBlock.
+    for (; this.valid; this.next()) {
+      if (this.#shared > matched) continue;
+      if (this.#shared < matched) return;
+      matched = this.#matchFrom(matched, key, start, end);
+      if (matched < 0) return;
+    }
+  }
+
+  /**
+   * How many leading bytes the current key has in common with a wanted one that is above it, given that it has
+   * `from`; -1 when the current key is at or above the wanted one.
+   */
+  #matchFrom(from: number, key: Uint8Array, start: number, end: number): number {
+    if (!this.valid) return -1;
+    const { keyBytes, keyEnd } = this;
+    const wanted = end - start;
+    const comparable = Math.min(keyEnd, wanted);
+    let matched = from;
+    while (matched < comparable && keyBytes[matched] === key[start + matched]) matched++;
+    const isBelow = matched === comparable ? keyEnd < wanted : keyBytes[matched] < key[start + matched];
+    return isBelow ? matched : -1;
   }
 
   next(): void {
@@ -204,6 +285,7 @@ export class BlockCursor {
     const keyEnd = shared + unshared;
     this.keyBytes = withRoom(this.keyBytes, shared, keyEnd);
     copyBytes(bytes, suffix, recordStart, this.keyBytes, shared);
+    this.#shared = shared;
     this.keyEnd = keyEnd;
     this.recordStart = recordStart;
     this.recordEnd = recordEnd;

@@ -19,7 +19,7 @@ import { readExactly } from './read-exactly.ts';
  *
  * There is no padding: every byte lies under one of the checksums or in the magic.
  */
-export const TABLE_FORMAT_VERSION = 1;
+export const TABLE_FORMAT_VERSION = 2;
 export const FOOTER_BYTES = 32;
 export const META_ENTRY_BYTES = 16;
 /** Offsets have 32 bits. */

@@ -1,89 +1,196 @@
-import { compareBytes, copyBytes } from '../format/bytes.ts';
+import { copyBytes } from '../format/bytes.ts';
 import { withRoom } from '../format/copy.ts';
+import { commonPrefixBytes } from './separator.ts';
 
 /**
  * The index of a table: for each data block a key at or above all of its keys and under all of the next one's
  * (the last block has its last key), and where the block lies. The bytes of the file are the form in memory:
  *
  *   u32       n, data blocks, at least 1
- *   16 × n    u32 key       where its key starts, counted from the index's start; it ends where the next starts
- *             u32 offset    where the block starts in the file
- *             u32 disk      bytes of the block in the file, its trailer not counted
+ *   u32       g, groups of blocks, at least 1
+ *   16 × n    u32 key       where its key's own bytes start, counted from the index's start; they end where those of
+ *                           the next one start
+ *             u32 offset    where the block starts in the file; it and its trailer end where the next one starts
+ *             u32 shared    leading bytes that the key has in common with its base and that are left out
  *             u32 memory    bytes of the block in memory, uncompressed
  *   u32       where the last key ends: the end of the index
- *   keys      one after another
+ *   u32       where the last block's trailer ends
+ *   4 × g     the first block of each group, in ascending order; the first is 0
+ *   keys      the keys' own bytes, one after another
+ *
+ * The key that begins a group is the base of the others in it; the first key of all is the base of those that begin
+ * groups, and stands whole. So a search needs no key put together, and long keys cost little where they begin alike:
+ * a group goes on for as long as its keys do.
  *
  * Numbers are read through a Uint32Array: little-endian, as in the file, on every processor Node runs on but
  * s390x, which is not supported.
  */
+const ENTRIES = 2;
 const ENTRY_WORDS = 4;
-const KEY = 1;
-const OFFSET = 2;
-const DISK = 3;
-const MEMORY = 4;
-const ENTRIES_AT_START = 1024;
+/** Words of an entry, which those behind the last one begin as. */
+const KEY = 0;
+const OFFSET = 1;
+const SHARED = 2;
+const MEMORY = 3;
+const END_WORDS = 2;
+const BLOCKS_AT_START = 1024;
+/** Own bytes that a key may have in a group whatever it shares. */
+const FREE_OWN_BYTES = 64;
 
-/** A view of a stored index, free of any state of its own: each thread makes one. */
+/** Index of the words of an entry. */
+function entryAt(ordinal: number): number {
+  return ENTRIES + ordinal * ENTRY_WORDS;
+}
+
+/** A view of a stored index: each thread makes one. */
 export class TableIndex {
   readonly blockCount: number;
   readonly #words: Uint32Array;
   readonly #bytes: Uint8Array;
+  readonly #trailerBytes: number;
+  /** Index of the word that names the first group. */
+  readonly #groupsAt: number;
+  readonly #groups: number;
+  /** Of the last `#countBelow`: what the last key below the wanted one has in common with it. */
+  #matched = 0;
 
-  /** @param memory an index in which `indexFault` found nothing */
-  constructor(memory: SharedArrayBuffer) {
+  /**
+   * @param memory an index in which `indexFault` found nothing
+   * @param trailerBytes what follows each block in the file
+   */
+  constructor(memory: SharedArrayBuffer, trailerBytes: number) {
     this.#bytes = new Uint8Array(memory);
     this.#words = new Uint32Array(memory, 0, memory.byteLength >>> 2);
+    this.#trailerBytes = trailerBytes;
     this.blockCount = this.#words[0];
+    this.#groups = this.#words[1];
+    this.#groupsAt = entryAt(this.blockCount) + END_WORDS;
   }
 
   blockOffset(ordinal: number): number {
-    return this.#words[ordinal * ENTRY_WORDS + OFFSET];
+    return this.#words[entryAt(ordinal) + OFFSET];
   }
 
+  /** Without its trailer. */
   diskBytes(ordinal: number): number {
-    return this.#words[ordinal * ENTRY_WORDS + DISK];
+    return this.blockOffset(ordinal + 1) - this.blockOffset(ordinal) - this.#trailerBytes;
   }
 
   memoryBytes(ordinal: number): number {
-    return this.#words[ordinal * ENTRY_WORDS + MEMORY];
+    return this.#words[entryAt(ordinal) + MEMORY];
   }
 
   /** Whether all keys of a block lie below `key[start, end)`; may say no when they do. */
   isBelow(ordinal: number, key: Uint8Array, start: number, end: number): boolean {
-    const keyStart = this.#words[ordinal * ENTRY_WORDS + KEY];
-    const keyEnd = this.#words[ordinal * ENTRY_WORDS + ENTRY_WORDS + KEY];
-    return compareBytes(this.#bytes, keyStart, keyEnd, key, start, end) < 0;
+    const keyLength = entryKeyBytes(this.#words, ordinal);
+    const order = this.#compareLeading(ordinal, keyLength, key, start, end);
+    return order === 0 ? keyLength < end - start : order < 0;
   }
 
   /** The first block whose key is at or above `key[start, end)`, -1 when there is none. */
   find(key: Uint8Array, start: number, end: number): number {
+    const { blockCount } = this;
+    if (this.#countBelow(-1, 0, 1, 0, key, start, end) === 0) return 0;
+    // Of the keys that begin groups, then of those behind the last one below.
+    const groupsAt = this.#groupsAt;
+    const group = this.#countBelow(groupsAt + 1, 0, this.#groups - 1, this.#matched, key, start, end);
+    const first = this.#words[groupsAt + group] + 1;
+    const next = group + 1 < this.#groups ? this.#words[groupsAt + group + 1] : blockCount;
+    const found = first + this.#countBelow(-1, first, next - first, this.#matched, key, start, end);
+    return found < blockCount ? found : -1;
+  }
+
+  /**
+   * How many of some entries have keys below the wanted one. They share a base, which is below it and has `matched`
+   * leading bytes in common with it.
+   * @param list index of the words that name the entries; -1: it is `first` and those behind it
+   */
+  #countBelow(
+    list: number,
+    first: number,
+    count: number,
+    matched: number,
+    key: Uint8Array,
+    start: number,
+    end: number,
+  ): number {
     const words = this.#words;
     const bytes = this.#bytes;
     const keyLength = end - start;
     let low = 0;
-    let high = this.blockCount;
+    let high = count;
     // Every key between two others has at least as much in common with the wanted one as the lesser of them.
-    let lowShared = 0;
-    let highShared = 0;
+    let lowMatched = matched;
+    let highMatched = matched;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      const entryStart = words[middle * ENTRY_WORDS + KEY];
-      const entryLength = words[middle * ENTRY_WORDS + ENTRY_WORDS + KEY] - entryStart;
-      const comparable = Math.min(entryLength, keyLength);
-      let shared = Math.min(lowShared, highShared);
-      while (shared < comparable && bytes[entryStart + shared] === key[start + shared]) shared++;
-      const below =
-        shared === comparable ? entryLength < keyLength : bytes[entryStart + shared] < key[start + shared];
+      const entry = entryAt(list === -1 ? first + middle : words[list + middle]);
+      const shared = words[entry + SHARED];
+      // Where it differs from the base, the wanted key does not yet (it is above), or does already (below).
+      if (shared !== matched) {
+        if (shared < matched) high = middle;
+        else {
+          low = middle + 1;
+          lowMatched = matched;
+        }
+        continue;
+      }
+      const own = words[entry + KEY] - shared;
+      const length = words[entry + ENTRY_WORDS + KEY] - own;
+      const comparable = Math.min(length, keyLength);
+      let same = Math.min(lowMatched, highMatched);
+      while (same < comparable && bytes[own + same] === key[start + same]) same++;
+      const below = same === comparable ? length < keyLength : bytes[own + same] < key[start + same];
       if (below) {
         low = middle + 1;
-        lowShared = shared;
+        lowMatched = same;
       } else {
         high = middle;
-        highShared = shared;
+        highMatched = same;
       }
     }
-    return low < this.blockCount ? low : -1;
+    this.#matched = lowMatched;
+    return low;
   }
+
+  /** The order of the first `length` bytes of an entry's key and the wanted one; 0: that begins with them. */
+  #compareLeading(ordinal: number, length: number, key: Uint8Array, start: number, end: number): number {
+    const words = this.#words;
+    const entry = entryAt(ordinal);
+    const shared = words[entry + SHARED];
+    const fromBase = Math.min(shared, length);
+    if (fromBase > 0) {
+      const base = baseOf(words, this.#groupsAt, this.#groups, ordinal);
+      const order = this.#compareLeading(base, fromBase, key, start, end);
+      if (order !== 0) return order;
+    }
+    const bytes = this.#bytes;
+    const own = words[entry + KEY] - shared;
+    const comparable = Math.min(length, end - start);
+    for (let at = fromBase; at < comparable; at++) {
+      const difference = bytes[own + at] - key[start + at];
+      if (difference !== 0) return difference;
+    }
+    return length - comparable;
+  }
+}
+
+function entryKeyBytes(words: Uint32Array, ordinal: number): number {
+  const entry = entryAt(ordinal);
+  return words[entry + SHARED] + words[entry + ENTRY_WORDS + KEY] - words[entry + KEY];
+}
+
+/** The entry whose key's beginning an entry's key leaves out; the first has no other. */
+function baseOf(words: Uint32Array, groupsAt: number, groups: number, ordinal: number): number {
+  let low = 0;
+  let high = groups;
+  while (high - low > 1) {
+    const middle = (low + high) >>> 1;
+    if (words[groupsAt + middle] <= ordinal) low = middle;
+    else high = middle;
+  }
+  const head = words[groupsAt + low];
+  return head === ordinal ? 0 : head;
 }
 
 /**
@@ -97,83 +204,134 @@ export function indexFault(
   trailerBytes: number,
 ): string | undefined {
   const words = new Uint32Array(memory, 0, memory.byteLength >>> 2);
-  const blocks = words.length < 1 ? 0 : words[0];
+  const [blocks, groups] = words.length < ENTRIES ? [0, 0] : words;
   if (blocks === 0) return 'an index without blocks';
-  const keysStart = (blocks * ENTRY_WORDS + 2) * 4;
+  const groupsAt = entryAt(blocks) + END_WORDS;
+  const keysStart = (groupsAt + groups) * 4;
   if (keysStart > memory.byteLength)
-    return `${blocks} blocks do not fit in an index of ${memory.byteLength} bytes`;
-  let fileOffset = 0;
-  let keyOffset = keysStart;
-  for (let entry = 0; entry < blocks * ENTRY_WORDS; entry += ENTRY_WORDS) {
-    const ordinal = entry / ENTRY_WORDS;
-    if (words[entry + OFFSET] !== fileOffset)
-      return `block ${ordinal} does not start where the one before it ends`;
-    if (words[entry + DISK] > words[entry + MEMORY])
-      return `block ${ordinal} is larger in the file than in memory`;
-    if (words[entry + KEY] < keyOffset) return `the key of block ${ordinal} is not where it should be`;
-    fileOffset += words[entry + DISK] + trailerBytes;
-    keyOffset = words[entry + KEY];
-  }
-  if (words[KEY] !== keysStart || words[blocks * ENTRY_WORDS + KEY] !== memory.byteLength) {
+    return `${blocks} blocks in ${groups} groups do not fit in an index of ${memory.byteLength} bytes`;
+  const end = entryAt(blocks);
+  if (words[entryAt(0) + KEY] !== keysStart || words[end + KEY] !== memory.byteLength)
     return 'the keys of the index do not fill it';
+  if (words[entryAt(0) + OFFSET] !== 0) return 'block 0 does not start where the file does';
+  if (words[end + OFFSET] !== dataBytes)
+    return `blocks of ${words[end + OFFSET]} bytes in a file with ${dataBytes} bytes of them`;
+  if (groups === 0 || words[groupsAt] !== 0) return 'the first group does not begin with block 0';
+  for (let group = 1; group < groups; group++) {
+    const first = words[groupsAt + group];
+    if (first <= words[groupsAt + group - 1] || first >= blocks)
+      return `group ${group} does not begin behind the one before it`;
   }
-  if (keyOffset > memory.byteLength) return 'the last key of the index does not fit in it';
-  if (fileOffset !== dataBytes)
-    return `blocks of ${fileOffset} bytes in a file with ${dataBytes} bytes of them`;
+  for (let ordinal = 0; ordinal < blocks; ordinal++) {
+    const entry = entryAt(ordinal);
+    const next = entry + ENTRY_WORDS;
+    if (words[next + KEY] < words[entry + KEY])
+      return `the key of block ${ordinal} does not end behind its start`;
+    const shareable = ordinal === 0 ? 0 : entryKeyBytes(words, baseOf(words, groupsAt, groups, ordinal));
+    if (words[entry + SHARED] > shareable)
+      return `the key of block ${ordinal} shares more than the one it shares with has`;
+    const diskBytes = words[next + OFFSET] - words[entry + OFFSET] - trailerBytes;
+    if (diskBytes < 0) return `block ${ordinal} does not end before the next one starts`;
+    if (diskBytes > words[entry + MEMORY]) return `block ${ordinal} is larger in the file than in memory`;
+  }
   return undefined;
 }
 
 /** Puts an index together while its table is written. */
 export class TableIndexBuilder {
   #blocks = 0;
-  #words = new Uint32Array(ENTRIES_AT_START * ENTRY_WORDS);
-  #keys: Uint8Array = new Uint8Array(ENTRIES_AT_START * 16);
+  #words = new Uint32Array(BLOCKS_AT_START * ENTRY_WORDS);
+  #keys: Uint8Array = new Uint8Array(BLOCKS_AT_START * 16);
   #keysEnd = 0;
+  #dataEnd = 0;
+  /** The first block of each group. */
+  readonly #groups: number[] = [];
+  /** The first key, and the one that begins the group in hand. */
+  readonly #first = new WholeKey();
+  readonly #head = new WholeKey();
+  /** How the key last looked at would stand: leaving out so much, or beginning a group. */
+  #shared = 0;
+  #beginsGroup = true;
 
   get sizeBytes(): number {
-    return (this.#blocks * ENTRY_WORDS + 2) * 4 + this.#keysEnd;
+    return (entryAt(this.#blocks) + END_WORDS + this.#groups.length) * 4 + this.#keysEnd;
   }
 
-  addBlock(offset: number, diskBytes: number, memoryBytes: number): void {
+  /** What the index would grow by with a block of this key. */
+  entryBytes(key: Uint8Array, length: number): number {
+    this.#fit(key, length);
+    return (ENTRY_WORDS + (this.#beginsGroup ? 1 : 0)) * 4 + length - this.#shared;
+  }
+
+  /**
+   * @param end where the block's trailer ends in the file
+   * @param key at or above all keys of the block, under all of the next one's
+   */
+  addBlock(offset: number, end: number, memoryBytes: number, key: Uint8Array, length: number): void {
     const entry = this.#blocks * ENTRY_WORDS;
     if (entry === this.#words.length) {
       const larger = new Uint32Array(this.#words.length * 2);
       larger.set(this.#words);
       this.#words = larger;
     }
+    this.#fit(key, length);
+    const shared = this.#shared;
     // Where keys start is known once all blocks are.
-    this.#words[entry] = this.#keysEnd;
-    this.#words[entry + 1] = offset;
-    this.#words[entry + 2] = diskBytes;
-    this.#words[entry + 3] = memoryBytes;
+    this.#words[entry + KEY] = this.#keysEnd;
+    this.#words[entry + OFFSET] = offset;
+    this.#words[entry + SHARED] = shared;
+    this.#words[entry + MEMORY] = memoryBytes;
+    this.#keys = withRoom(this.#keys, this.#keysEnd, this.#keysEnd + length - shared);
+    copyBytes(key, shared, length, this.#keys, this.#keysEnd);
+    this.#keysEnd += length - shared;
+    this.#dataEnd = end;
+    if (this.#blocks === 0) this.#first.set(key, length);
+    if (this.#beginsGroup) {
+      this.#head.set(key, length);
+      this.#groups.push(this.#blocks);
+    }
     this.#blocks++;
-  }
-
-  /** Makes room for the key of the block added last: write it to `bytes` at `keyStart`, then call `endKey`. */
-  reserveKey(lengthBytes: number): Uint8Array {
-    this.#keys = withRoom(this.#keys, this.#keysEnd, this.#keysEnd + lengthBytes);
-    return this.#keys;
-  }
-
-  get keyStart(): number {
-    return this.#keysEnd;
-  }
-
-  endKey(keyEnd: number): void {
-    this.#keysEnd = keyEnd;
   }
 
   /** The index as it is stored. */
   finish(): Uint8Array {
-    const words = new Uint32Array(this.#blocks * ENTRY_WORDS + 2);
+    const end = entryAt(this.#blocks);
+    const words = new Uint32Array(end + END_WORDS + this.#groups.length);
     const keysStart = words.byteLength;
     const bytes = new Uint8Array(keysStart + this.#keysEnd);
     words[0] = this.#blocks;
-    words.set(this.#words.subarray(0, this.#blocks * ENTRY_WORDS), 1);
-    for (let block = 0; block < this.#blocks; block++) words[block * ENTRY_WORDS + KEY] += keysStart;
-    words[this.#blocks * ENTRY_WORDS + KEY] = bytes.length;
+    words[1] = this.#groups.length;
+    words.set(this.#words.subarray(0, this.#blocks * ENTRY_WORDS), ENTRIES);
+    for (let block = 0; block < this.#blocks; block++) words[entryAt(block) + KEY] += keysStart;
+    words[end + KEY] = bytes.length;
+    words[end + OFFSET] = this.#dataEnd;
+    words.set(this.#groups, end + END_WORDS);
     bytes.set(new Uint8Array(words.buffer), 0);
     copyBytes(this.#keys, 0, this.#keysEnd, bytes, keysStart);
     return bytes;
+  }
+
+  /** A key that has more bytes of its own than it shares with the one that begins its group begins the next. */
+  #fit(key: Uint8Array, length: number): void {
+    this.#shared = this.#head.commonBytes(key, length);
+    const own = length - this.#shared;
+    this.#beginsGroup = this.#blocks === 0 || (own > FREE_OWN_BYTES && own > this.#shared);
+    if (this.#beginsGroup) this.#shared = this.#first.commonBytes(key, length);
+  }
+}
+
+/** A key in memory of its own, one after another; none at first. */
+class WholeKey {
+  #bytes: Uint8Array = new Uint8Array(64);
+  #length = 0;
+
+  set(key: Uint8Array, length: number): void {
+    this.#bytes = withRoom(this.#bytes, 0, length);
+    copyBytes(key, 0, length, this.#bytes, 0);
+    this.#length = length;
+  }
+
+  commonBytes(key: Uint8Array, length: number): number {
+    return commonPrefixBytes(this.#bytes, 0, this.#length, key, 0, length);
   }
 }

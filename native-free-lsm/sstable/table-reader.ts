@@ -24,7 +24,7 @@ export class TableReader {
     this.handle = handle;
     this.metadata = handle.metadata;
     this.#filter = new BloomFilter(handle.filter);
-    this.#index = new TableIndex(handle.index);
+    this.#index = new TableIndex(handle.index, BLOCK_TRAILER_BYTES);
     this.blockCount = this.#index.blockCount;
   }
 

@@ -36,13 +36,23 @@ import {
 import { TableIndexBuilder } from './table-index.ts';
 
 export const MAX_TABLE_KEY_BYTES = 0xffff;
+/**
+ * The index stays in memory, so it may take a 32nd of the data, and this much besides: the keys of a block that
+ * would make it larger go on in the same block. Only long keys that have little in common come near that; with keys
+ * of 10 bytes an index takes a 300th.
+ */
+const INDEX_SHARE = 32;
+const FREE_INDEX_BYTES = 16 * 1024;
 /** Room for properties other than keys, directory and footer, when a size is estimated. */
 const FIXED_BYTES = 256 + 3 * META_ENTRY_BYTES + FOOTER_BYTES;
 
 export interface TableWriterOptions {
-  /** A block grows up to this many bytes uncompressed; a larger record has a block of its own. */
+  /**
+   * A block grows up to this many bytes uncompressed, its first key not counted, as otherwise a long key would fill
+   * it alone; a larger record has a block of its own.
+   */
   readonly blockSizeBytes: number;
-  /** Every so many entries of a block a key stands whole. */
+  /** Every so many entries of a block a search may begin. */
   readonly restartInterval: number;
   readonly compression: 'none' | 'zstd';
   readonly zstdLevel: number;
@@ -69,6 +79,9 @@ export class TableWriter implements Disposable {
   readonly #trailer = new Uint8Array(BLOCK_TRAILER_BYTES);
   readonly #previousKey = new Uint8Array(MAX_TABLE_KEY_BYTES);
   #previousKeyLength = 0;
+  readonly #separator = new Uint8Array(MAX_TABLE_KEY_BYTES);
+  /** Of the blocks written so far. */
+  #blocksBytes = 0;
   #hashes = new Uint32Array(4096);
   #smallestKey: Uint8Array = new Uint8Array(0);
   #entries = 0;
@@ -144,23 +157,10 @@ export class TableWriter implements Disposable {
     const block = this.#block;
     if (
       block.entries > 0 &&
-      block.sizeWithBytes(shared, keyLength, recordLength) > this.#options.blockSizeBytes
+      block.sizeWithBytes(shared, keyLength, recordLength) >
+        this.#options.blockSizeBytes + block.firstKeyBytes
     ) {
-      this.#endBlock();
-      const index = this.#index;
-      const separators = index.reserveKey(previousLength);
-      index.endKey(
-        writeSeparator(
-          previous,
-          previousLength,
-          keyBytes,
-          keyStart,
-          keyEnd,
-          shared,
-          separators,
-          index.keyStart,
-        ),
-      );
+      this.#endBlockBefore(keyBytes, keyStart, keyEnd, shared);
     }
     block.add(shared, keyBytes, keyStart, keyEnd, recordBytes, recordStart, recordEnd);
     copyBytes(keyBytes, keyStart + shared, keyEnd, previous, shared);
@@ -178,11 +178,7 @@ export class TableWriter implements Disposable {
    */
   finish(level: number): TableMetadata {
     if (this.#entries === 0) throw invalid('a table without entries');
-    this.#endBlock();
-    const previousLength = this.#previousKeyLength;
-    const lastKey = this.#index.reserveKey(previousLength);
-    copyBytes(this.#previousKey, 0, previousLength, lastKey, this.#index.keyStart);
-    this.#index.endKey(this.#index.keyStart + previousLength);
+    this.#endBlock(this.#previousKey, this.#previousKeyLength);
     const properties = this.#properties();
     this.#writeMeta(properties);
     const fileSizeBytes = this.#output.offset;
@@ -231,15 +227,35 @@ export class TableWriter implements Disposable {
     this.#hashes[this.#entries] = hash;
   }
 
-  /** Writes the block and its place into the index; the block's key is for the caller to add. */
-  #endBlock(): void {
+  /** Ends the block if the index may have another entry. */
+  #endBlockBefore(keyBytes: Uint8Array, keyStart: number, keyEnd: number, shared: number): void {
+    const separator = this.#separator;
+    const length = writeSeparator(
+      this.#previousKey,
+      this.#previousKeyLength,
+      keyBytes,
+      keyStart,
+      keyEnd,
+      shared,
+      separator,
+      0,
+    );
+    const indexBytes = this.#index.sizeBytes + this.#index.entryBytes(separator, length);
+    const dataBytes = this.#blocksBytes + this.#block.sizeBytes;
+    if (indexBytes <= FREE_INDEX_BYTES + dataBytes / INDEX_SHARE) this.#endBlock(separator, length);
+  }
+
+  /** Writes the block, and its place under this key into the index. */
+  #endBlock(key: Uint8Array, keyLength: number): void {
     const memoryBytes = this.#block.finish();
     const block = this.#block.bytes.subarray(0, memoryBytes);
     const stored = this.#compress(block);
     writeBlockTrailer(this.#trailer, stored, stored !== block);
-    this.#index.addBlock(this.#output.offset, stored.length, memoryBytes);
+    const offset = this.#output.offset;
     this.#append(stored);
     this.#append(this.#trailer);
+    this.#index.addBlock(offset, this.#output.offset, memoryBytes, key, keyLength);
+    this.#blocksBytes += memoryBytes;
     this.#block.reset();
   }
 

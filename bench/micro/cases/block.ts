@@ -111,13 +111,14 @@ export const cases: readonly MicroCase[] = [
   },
 ];
 
-/** By FORMAT.md: lengths of one byte each, whole keys at restart points, else what is not shared. */
+/** By FORMAT.md: lengths of one byte each, and of each key what it does not share. */
 function blockBytes(entries: readonly Entry[]): number {
   const interval = TABLE_OPTIONS.restartInterval;
   let bytes = 4 * (Math.ceil(entries.length / interval) + 1);
   entries.forEach(({ key, record }, index) => {
+    const base = entries[index % interval === 0 ? 0 : index - 1].key;
     let shared = 0;
-    if (index % interval !== 0) while (key[shared] === entries[index - 1].key[shared]) shared++;
+    if (index > 0) while (key[shared] === base[shared]) shared++;
     bytes += 3 + key.length - shared + record.length;
   });
   return bytes;

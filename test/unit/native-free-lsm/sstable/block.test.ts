@@ -47,6 +47,34 @@ test('a block is laid out as its format says', () => {
   assert.equal(Buffer.from(block).toString('hex'), drawn.replace(/\s/g, ''));
 });
 
+test('at a restart point a key leaves out what it has in common with the first one', () => {
+  const entry = (key: string) => ({ key: Buffer.from(key), record: Buffer.from('R') });
+  const block = blockOf([entry('abcd'), entry('abce'), entry('abd'), entry('abde')], 2);
+  const drawn = `00 04 01 ${hex('abcdR')}  03 01 01 ${hex('eR')}  02 01 01 ${hex('dR')}  03 01 01 ${hex('eR')}
+    00000000 0d000000 02000000`;
+  assert.equal(Buffer.from(block).toString('hex'), drawn.replace(/\s/g, ''));
+});
+
+test('however long keys are that begin alike, one of them stands whole', () => {
+  const prefix = 'p'.repeat(4080);
+  const entries = Array.from({ length: 200 }, (_, i) => entryOf(`${prefix}${1000 + i}`, 'v'));
+  const block = blockOf(entries, 16);
+  const entryBytes = 3 + 2 + 4 + 17;
+  assert.ok(block.length <= prefix.length + 200 * entryBytes + 14 * 4, `${block.length} bytes`);
+  for (const { key, record } of entries) assert.deepEqual(search(block, key), Uint8Array.from(record));
+  const beside = [
+    `${prefix}`,
+    `${prefix}1`,
+    `${prefix}1000x`,
+    `${prefix}9`,
+    'p',
+    'o',
+    'q',
+    `${prefix.slice(1)}1000`,
+  ];
+  for (const key of beside) assert.equal(search(block, Buffer.from(key)), undefined);
+});
+
 function hex(text: string): string {
   return Buffer.from(text).toString('hex');
 }

@@ -10,6 +10,7 @@ import {
   MetaBlockType,
   readTableLayout,
   requireMetaBlock,
+  TABLE_FORMAT_VERSION,
   type TableLayout,
 } from '../../../../native-free-lsm/sstable/table-format.ts';
 import { assertDamage, emptyFileSystem } from './table-support.ts';
@@ -77,7 +78,7 @@ test('flags to come are refused', () => {
 test('another format version is refused as such, not as damage', () => {
   const bytes = fileOf({ type: MetaBlockType.index, required: true });
   const version = bytes.length - FOOTER_BYTES + 16;
-  bytes.writeUInt32LE(2, version);
+  bytes.writeUInt32LE(TABLE_FORMAT_VERSION + 1, version);
   assert.throws(() => layoutOf(resealed(bytes)), unsupportedAt(version));
 });
 

@@ -18,6 +18,7 @@ import {
   openTable,
   printable,
   recordOf,
+  sortedUnique,
   tableOf,
   writeTable,
 } from './table-support.ts';
@@ -121,10 +122,81 @@ test('no block is larger than its size unless it holds one entry', () => {
   const table = tableOf(entries);
   let small = 0;
   for (let ordinal = 0; ordinal < table.reader.blockCount; ordinal++) {
-    if (table.reader.blockMemoryBytes(ordinal) <= OPTIONS.blockSizeBytes) small++;
+    const withoutFirstKey = table.reader.blockMemoryBytes(ordinal) - entries[0].key.length;
+    if (withoutFirstKey <= OPTIONS.blockSizeBytes) small++;
   }
   assert.equal(table.reader.blockCount - small, 15);
 });
+
+/** Sizes as an engine has them. */
+const ENGINE_SIZES = { blockSizeBytes: 4096, restartInterval: 16, bloomBitsPerKey: 10 };
+
+function keyBytesOf(entries: readonly Entry[]): number {
+  return entries.reduce((bytes, { key }) => bytes + key.length, 0);
+}
+
+test('long keys that begin alike take little room, on disk and in memory', () => {
+  const prefix = 'p'.repeat(4080);
+  const entries = Array.from({ length: 20_000 }, (_, i) => entryOf(`${prefix}${100_000 + i}`, 'v'));
+  const table = tableOf(entries, ENGINE_SIZES);
+  const { filter, index } = table.reader.handle;
+  // 79 MiB of keys. An entry has 17 bytes of record, 4 of lengths and 3 of key, or 4 and a restart point.
+  assert.ok(table.metadata.fileSizeBytes < 20_000 * 60, `${table.metadata.fileSizeBytes} bytes in the file`);
+  assert.ok(index.byteLength < 4100 + table.reader.blockCount * 24, `${index.byteLength} bytes of index`);
+  assert.ok(filter.byteLength < 20_000 * 1.3);
+  // Reading one key reads the first key of its block and as much besides as of any other keys.
+  for (let ordinal = 0; ordinal < table.reader.blockCount; ordinal++) {
+    assert.ok(table.reader.blockMemoryBytes(ordinal) <= 4096 + 4086);
+  }
+  for (let i = 0; i < entries.length; i += 37) {
+    assert.deepEqual(lookUp(table, entries[i].key), Uint8Array.from(entries[i].record));
+  }
+});
+
+test('long keys without anything in common take hardly more room than they have bytes', () => {
+  const entries = sortedEntries(Array.from({ length: 2000 }, (_, i) => randomKey(4090, i)));
+  const table = tableOf(entries, ENGINE_SIZES);
+  assert.ok(table.metadata.fileSizeBytes < keyBytesOf(entries) * 1.02);
+  assert.ok(table.reader.handle.index.byteLength < 2000 * 24);
+  for (const { key, record } of entries) assert.deepEqual(lookUp(table, key), Uint8Array.from(record));
+});
+
+test('an index stays small against its data whatever keys are like', () => {
+  // In each pair the keys differ in their last byte, and a block cannot hold both and another: the separators that
+  // would do for blocks of the usual size are whole keys, with nothing in common.
+  const pairs = Array.from({ length: 600 }, (_, i) => randomKey(4095, i)).flatMap((key) =>
+    ['a', 'b'].map((last) => Buffer.concat([key, Buffer.from(last)])),
+  );
+  const threes = Array.from({ length: 400 }, (_, i) => randomKey(2000, i)).flatMap((key) =>
+    [0, 1, 2].map((other) => Buffer.concat([key, randomKey(1500, other)])),
+  );
+  for (const keys of [pairs, threes]) {
+    for (const valueBytes of [0, 100, 2100]) {
+      const entries = sortedEntries(keys, new Uint8Array(valueBytes));
+      const table = tableOf(entries, ENGINE_SIZES);
+      const { index } = table.reader.handle;
+      const bound = 16 * 1024 + table.metadata.fileSizeBytes / 32 + 4096;
+      assert.ok(index.byteLength <= bound, `${index.byteLength} bytes of index, ${bound} may be`);
+      const values = entries.length * valueBytes;
+      assert.ok(table.metadata.fileSizeBytes < keyBytesOf(entries) * 1.3 + values);
+      for (const { key, record } of entries) assert.deepEqual(lookUp(table, key), Uint8Array.from(record));
+    }
+  }
+});
+
+function randomKey(length: number, seed: number): Buffer {
+  const key = Buffer.alloc(length);
+  let state = Math.imul(seed + 1, 0x9e3779b1);
+  for (let i = 0; i < length; i++) {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    key[i] = state >>> 24;
+  }
+  return key;
+}
+
+function sortedEntries(keys: readonly Uint8Array[], value: string | Uint8Array = 'v'): Entry[] {
+  return sortedUnique(keys).map((key) => ({ key, record: recordOf(value) }));
+}
 
 test('the size is known well enough beforehand', () => {
   const fs = emptyFileSystem();
