@@ -15,7 +15,8 @@ import {
   RingProducer,
 } from '../shared/ring.ts';
 import { DescriptorCache } from '../sstable/descriptor-cache.ts';
-import { LogWriter } from '../wal/log-writer.ts';
+import { LogSuccession } from '../wal/log-succession.ts';
+import type { LogWriter } from '../wal/log-writer.ts';
 import { OperationCursor } from '../wal/write-operation.ts';
 import { Answers } from './answers.ts';
 import type { WriterInit } from './messages.ts';
@@ -43,9 +44,7 @@ interface Found {
  * promised. `step` never blocks; the loop around it waits (worker.ts), or a simulation calls it in turn.
  */
 export class WriterRole {
-  readonly #fs: FileSystem;
   readonly #clock: EngineClock;
-  readonly #directory: string;
   readonly #options: EngineOptions;
   readonly #words: Int32Array;
   readonly #requests: RingConsumer;
@@ -60,7 +59,7 @@ export class WriterRole {
   readonly #maxRunBytes: number;
   #generation: number;
   #memtable: Memtable;
-  #log: LogWriter | undefined;
+  readonly #logs: LogSuccession;
   #fault: LsmError | undefined;
   #stalledSinceMs = -1;
   /** Requests to seal a memtable that have been met. */
@@ -69,9 +68,8 @@ export class WriterRole {
   #finished = false;
 
   constructor(init: WriterInit, fs: FileSystem, inbox: Inbox, clock: EngineClock) {
-    this.#fs = fs;
     this.#clock = clock;
-    this.#directory = init.directory;
+    this.#logs = new LogSuccession(fs, init.directory);
     this.#options = init.options;
     this.#words = new Int32Array(init.control);
     this.#requests = new RingConsumer(init.requests);
@@ -114,7 +112,8 @@ export class WriterRole {
   /** When `step` is due again though nothing arrives: it waits for a memtable, or has a log to sync. */
   get dueMs(): number {
     if (this.#stalledSinceMs >= 0) return 1;
-    const isUnsynced = this.#log !== undefined && this.#log.syncedBytes !== this.#log.lengthBytes;
+    const log = this.#logs.current;
+    const isUnsynced = log !== undefined && log.syncedBytes !== log.lengthBytes;
     const isDue = this.#options.durability === 'interval' && isUnsynced && this.#fault === undefined;
     return isDue ? this.#options.syncIntervalMs : Number.POSITIVE_INFINITY;
   }
@@ -129,7 +128,7 @@ export class WriterRole {
   /** Lets go of what it has open, as the end of its thread would. */
   close(): void {
     this.#descriptors.closeAll();
-    this.#log?.close();
+    this.#logs.close();
   }
 
   #refresh(): void {
@@ -139,9 +138,9 @@ export class WriterRole {
   }
 
   #openLog(): LsmError | undefined {
-    if (this.#log !== undefined) return undefined;
+    if (this.#logs.current !== undefined) return undefined;
     try {
-      this.#log = LogWriter.create(this.#fs, this.#directory, this.#generation);
+      this.#logs.open(this.#generation);
       return undefined;
     } catch (error) {
       return toLsmError(error, 'creating the log');
@@ -161,7 +160,7 @@ export class WriterRole {
 
   #finish(): void {
     try {
-      if (this.#fault === undefined) this.#log?.finish();
+      if (this.#fault === undefined) this.#logs.finish();
     } catch (error) {
       const failure = toLsmError(error, 'closing the log');
       // Otherwise all is synced, and only the mark that says so is missing.
@@ -172,14 +171,14 @@ export class WriterRole {
   }
 
   #syncWhenDue(): void {
-    if (this.#options.durability !== 'interval' || this.#log === undefined || this.#fault !== undefined)
-      return;
+    const log = this.#logs.current;
+    if (this.#options.durability !== 'interval' || log === undefined || this.#fault !== undefined) return;
     const now = this.#clock.monotonicMs();
     if (now - this.#lastSyncMs < this.#options.syncIntervalMs) return;
     this.#lastSyncMs = now;
-    if (this.#log.syncedBytes === this.#log.lengthBytes) return;
+    if (log.syncedBytes === log.lengthBytes) return;
     try {
-      this.#log.sync();
+      log.sync();
     } catch (error) {
       this.#fail(toLsmError(error, 'syncing the log'));
       this.#responses.publish();
@@ -251,10 +250,8 @@ export class WriterRole {
 
   #rotate(arena: number): void {
     const next = this.#generation + 1;
-    // Either may fail and is tried again with the next run: the old log stays ours until it has its mark.
-    this.#log?.finish();
-    this.#log = undefined;
-    this.#log = LogWriter.create(this.#fs, this.#directory, next);
+    // What fails is tried again with the next run; one that fits into this memtable still goes there.
+    this.#logs.succeed(next);
     this.#gate.sealed(this.#memtable.largestTimestamp);
     this.#memtable = this.#tracker.memtable(arena);
     this.#memtable.reset(next);
@@ -272,7 +269,7 @@ export class WriterRole {
 
   #writeRun(): void {
     const { bytes, runStart, runEnd } = this.#requests;
-    const log = this.#log as LogWriter;
+    const log = this.#logs.current as LogWriter;
     this.#dropStale();
     try {
       log.append(bytes, runStart, runEnd);
@@ -288,13 +285,12 @@ export class WriterRole {
     this.#syncWhenDue();
   }
 
-  /** What was half written must not stay in front of what comes later. */
+  /** What was half written is not to stay; where it cannot be cut off now, the next append does so first. */
   #cutBack(log: LogWriter): void {
     try {
       log.cutBack();
-    } catch (error) {
-      const failure = toLsmError(error, 'cutting the log back');
-      this.#fail(new LsmError('POISONED', failure.message, { cause: error }));
+    } catch {
+      // The failed write is what is reported. Until the cut succeeds nothing is appended behind it.
     }
   }
 

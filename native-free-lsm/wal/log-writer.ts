@@ -103,12 +103,32 @@ export class LogWriter {
     this.#ragged = false;
   }
 
-  /** Syncs, marks the log as complete, syncs the mark and closes the file. */
+  /**
+   * Syncs, marks the log as complete, syncs the mark and closes the file.
+   * @throws LsmError NO_SPACE or IO_ERROR: all that was appended is synced, only the mark is missing, and the log goes
+   *   on as before; POISONED when what was appended could not be synced
+   */
   finish(): void {
     this.sync();
+    const endOfBatches = this.#lengthBytes;
     this.#write(NO_BODY, BatchKind.cleanClose);
-    this.sync();
+    try {
+      this.#fs.fdatasyncSync(this.#fd);
+    } catch (cause) {
+      // Nothing rests on the mark: it is cut off, and written anew by the next attempt.
+      this.#lengthBytes = endOfBatches;
+      this.#ragged = true;
+      throw ioFailure('mark the end of the log', this.path, cause);
+    }
+    this.#syncedBytes = this.#lengthBytes;
     this.close();
+  }
+
+  /** Closes and removes a log that no batch was written to; never throws, as one that stays does no harm. */
+  discard(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    discard(this.#fs, this.path, this.#fd);
   }
 
   /** Closes the file as it is. */

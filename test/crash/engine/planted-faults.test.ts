@@ -35,7 +35,7 @@ for (const [name, { fault, calls }] of Object.entries(FAILURE_FAULTS)) {
 /** Each of these calls fails, and soon after it the engine is stopped too, at different moments. */
 async function failInTurn(check: Omit<FailureCheck, 'failAt'>, calls: RegExp): Promise<void> {
   for (const failAt of await failuresOf(check, calls)) {
-    for (const stopAfter of [3, 5]) await checkFailure({ ...check, failAt, stopAfter, wholeWrites: true });
+    for (const stopAfter of [3, 5, 9]) await checkFailure({ ...check, failAt, stopAfter, wholeWrites: true });
   }
 }
 

@@ -1,0 +1,54 @@
+import type { FileSystem } from '../fs/file-system.ts';
+import { LogWriter } from './log-writer.ts';
+
+/**
+ * The log of the memtable that is being written, and how the next one takes its place. Any step of that may fail and
+ * be tried again: the next log is there, durable with its name, before the old one is marked as complete, and until it
+ * is, the old one takes writes as before.
+ */
+export class LogSuccession {
+  readonly #fs: FileSystem;
+  readonly #directory: string;
+  #current: LogWriter | undefined;
+  /** Created by an attempt that got no further. */
+  #next: LogWriter | undefined;
+
+  constructor(fs: FileSystem, directory: string) {
+    this.#fs = fs;
+    this.#directory = directory;
+  }
+
+  /** Undefined until `open` has succeeded. */
+  get current(): LogWriter | undefined {
+    return this.#current;
+  }
+
+  /** @throws LsmError NO_SPACE or IO_ERROR: there is no log as before, and another attempt may succeed */
+  open(generation: number): void {
+    this.#current ??= LogWriter.create(this.#fs, this.#directory, generation);
+  }
+
+  /**
+   * Goes over to the log of the next generation.
+   * @throws LsmError NO_SPACE or IO_ERROR: the current log goes on, and another attempt may succeed; POISONED
+   */
+  succeed(next: number): void {
+    this.#next ??= LogWriter.create(this.#fs, this.#directory, next);
+    this.#current?.finish();
+    this.#current = this.#next;
+    this.#next = undefined;
+  }
+
+  /**
+   * Marks the current log as the last.
+   * @throws LsmError as LogWriter.finish
+   */
+  finish(): void {
+    this.#current?.finish();
+  }
+
+  close(): void {
+    this.#current?.close();
+    this.#next?.discard();
+  }
+}
