@@ -9,10 +9,10 @@ import { toLsmError } from '../roles/protocol.ts';
 import { ControlWord } from '../shared/control.ts';
 import type { Manifest } from '../version/manifest.ts';
 import { tableFileName, temporaryTableFileName } from '../version/table-metadata.ts';
-import type { VersionEdit } from '../version/version.ts';
 import { logFileName } from '../wal/log-format.ts';
 import type { Arenas } from './arenas.ts';
 import { Retry } from './retry.ts';
+import { VersionCommits } from './version-commits.ts';
 import type { Views } from './views.ts';
 import { Waiters } from './waiters.ts';
 
@@ -34,8 +34,6 @@ export interface MaintenanceParts {
   readonly report: (message: string) => void;
   /** No arena is left for the writer's next memtable: what pins one has to give it up. */
   readonly onArenasShort: () => void;
-  /** The manifest cannot be trusted any more: nothing may be acknowledged. */
-  readonly onPoisoned: (error: LsmError) => void;
 }
 
 /**
@@ -50,13 +48,12 @@ export class Maintenance {
   readonly #idleWaiters = new Waiters();
   readonly #flushRetry: Retry;
   readonly #compactionRetry: Retry;
-  #nextFileId: number;
+  readonly #commits: VersionCommits;
   #flushing = false;
   #lookingForArena = false;
   #compacting = 0;
   /** Callers that want everything at the last level. */
   #fullCompactions = 0;
-  #poison: LsmError | undefined;
   #closed = false;
   #onJobEnd: (() => void) | undefined;
   lastError: LsmError | undefined;
@@ -68,7 +65,7 @@ export class Maintenance {
   constructor(parts: MaintenanceParts) {
     this.#parts = parts;
     this.#words = new Int32Array(parts.control);
-    this.#nextFileId = parts.nextFileId;
+    this.#commits = new VersionCommits(parts.fs, parts.manifest, parts.views, parts.nextFileId);
     this.#flushRetry = new Retry(parts.clock, () => this.wake());
     this.#compactionRetry = new Retry(parts.clock, () => this.wake());
   }
@@ -87,7 +84,6 @@ export class Maintenance {
   wake(): void {
     if (this.#closed) return;
     this.steerWriter();
-    if (this.#poison !== undefined) return;
     this.#flushNext();
     this.#compactNext();
     this.#flushWaiters.look();
@@ -123,13 +119,11 @@ export class Maintenance {
 
   /** Resolves when no memtable below `generation` waits; rejects when a flush fails, though it is tried again. */
   flushed(generation: number): Promise<void> {
-    if (this.#poison !== undefined) return Promise.reject(this.#poison);
     return this.#flushWaiters.until(() => this.#parts.views.current.oldestGeneration >= generation);
   }
 
   /** Resolves when no memtable waits and no compaction is due; rejects when one fails. */
   idle(): Promise<void> {
-    if (this.#poison !== undefined) return Promise.reject(this.#poison);
     return this.#idleWaiters.until(() => !this.#busy);
   }
 
@@ -168,14 +162,14 @@ export class Maintenance {
       directory,
       arena: arenas.memory(generation),
       generation,
-      fileIds: this.#takeFileIds(2 + Math.ceil(options.memtableBytes / options.targetFileBytes) * 2),
+      fileIds: this.#commits.takeFileIds(2 + Math.ceil(options.memtableBytes / options.targetFileBytes) * 2),
       targetFileBytes: options.targetFileBytes,
       table,
       nowMs: clock.nowMs(),
     } as const;
     this.#run(this.#flushRetry, job, async (handles) => {
       const added = handles.map((handle) => handle.metadata);
-      await this.#commit({ added, removed: [], oldestGeneration: generation + 1 }, handles);
+      await this.#commits.commit({ added, removed: [], oldestGeneration: generation + 1 }, handles);
       this.flushes++;
       for (const { fileSizeBytes } of added) this.bytesFlushed += fileSizeBytes;
       // Obsolete from now on: should it stay, the next start removes it.
@@ -218,7 +212,7 @@ export class Maintenance {
   async #move(task: CompactionTask): Promise<undefined> {
     const added = task.inputs.map((table) => ({ ...table, level: task.outputLevel }));
     try {
-      await this.#commit({ added, removed: task.inputs.map(({ id }) => id) }, []);
+      await this.#commits.commit({ added, removed: task.inputs.map(({ id }) => id) }, []);
     } catch (error) {
       this.#failed(this.#compactionRetry, toLsmError(error, 'compaction'));
     }
@@ -235,7 +229,7 @@ export class Maintenance {
         directory,
         inputs: inputs.map(({ id }) => views.handle(id)),
         outputLevel: task.outputLevel,
-        fileIds: this.#takeFileIds(4 + Math.ceil(rawBytes / options.targetFileBytes) * 2),
+        fileIds: this.#commits.takeFileIds(4 + Math.ceil(rawBytes / options.targetFileBytes) * 2),
         targetFileBytes: options.targetFileBytes,
         table: tableOptions(options, task.bottommost),
         bottommost: task.bottommost,
@@ -245,7 +239,7 @@ export class Maintenance {
     } as const;
     const failure = await this.#run(this.#compactionRetry, job, async (handles) => {
       const added = handles.map((handle) => handle.metadata);
-      await this.#commit({ added, removed: inputs.map(({ id }) => id) }, handles);
+      await this.#commits.commit({ added, removed: inputs.map(({ id }) => id) }, handles);
       this.compactions++;
       for (const { fileSizeBytes } of added) this.bytesCompacted += fileSizeBytes;
     });
@@ -294,27 +288,6 @@ export class Maintenance {
     }
   }
 
-  async #commit(edit: VersionEdit, handles: BackgroundResult): Promise<void> {
-    const { manifest, views } = this.#parts;
-    try {
-      await manifest.append({ ...edit, nextFileId: this.#nextFileId });
-    } catch (error) {
-      // A poisoned manifest may hold the edit all the same: then its tables must stay.
-      if (toLsmError(error, 'manifest').code !== 'POISONED') await this.#removeTables(handles);
-      throw error;
-    }
-    // Edits are applied in the order they were appended: each waits for its own append, and those are in turn.
-    views.install(
-      views.version.apply(edit),
-      edit.oldestGeneration ?? views.current.oldestGeneration,
-      handles,
-    );
-  }
-
-  async #removeTables(handles: BackgroundResult): Promise<void> {
-    for (const { path } of handles) await this.#parts.fs.remove(path).catch(() => undefined);
-  }
-
   #ended(): void {
     if (this.#closed) this.#onJobEnd?.();
     else this.wake();
@@ -329,22 +302,10 @@ export class Maintenance {
   #failed(retry: Retry, error: LsmError): void {
     if (this.#closed) return;
     this.lastError = error;
-    if (error.code === 'POISONED') {
-      this.#poison = error;
-      this.#parts.onPoisoned(error);
-      this.#fail(error);
-      return;
-    }
     const isFlush = retry === this.#flushRetry;
     const again = `is tried again in ${retry.failed()} ms`;
     this.#parts.report(`a ${isFlush ? 'flush' : 'compaction'} failed and ${again}: ${error.message}`);
     if (isFlush) this.#flushWaiters.fail(error);
     this.#idleWaiters.fail(error);
-  }
-
-  #takeFileIds(count: number): number[] {
-    const ids: number[] = [];
-    for (let i = 0; i < count; i++) ids.push(this.#nextFileId++);
-    return ids;
   }
 }

@@ -146,7 +146,6 @@ export class RecordStore {
       nextFileId: state.nextFileId,
       report: environment.report,
       onArenasShort: () => this.#snapshots.giveUpOne(),
-      onPoisoned: (error) => this.#poison(error),
     });
     this.#maintenance.wake();
   }

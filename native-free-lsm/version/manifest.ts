@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { LsmError } from '../errors.ts';
 import type { FileSystem } from '../fs/file-system.ts';
-import { ioFailure, syncFailure } from '../fs/io-failure.ts';
+import { ioFailure } from '../fs/io-failure.ts';
 import {
   BATCH_HEADER_BYTES,
   BatchKind,
@@ -23,6 +23,10 @@ const SNAPSHOTS = 4;
  * The log of version edits, `MANIFEST-<number>`, with CURRENT to say which one is in force; batches as in the
  * log of writes. Each opening starts a new one with a snapshot, so that a torn tail is never appended to; and so
  * does one that has grown large, so that none grows without end.
+ *
+ * A call that fails never ends it. What a failed sync has left on the disk nobody can know, so nothing is appended
+ * behind it: the next edit goes into a fresh manifest, and until that one is in force the refused edit may be the
+ * truth after a restart, and its files must stay (`isInDoubt`).
  */
 export class Manifest {
   readonly #fs: FileSystem;
@@ -31,7 +35,7 @@ export class Manifest {
   #fd: number;
   #number: number;
   #sizeBytes: number;
-  /** What all edits appended so far come to. */
+  /** What all edits that were taken come to. */
   #state: ManifestState;
   /** From this size on the next manifest is begun. */
   #switchAtBytes: number;
@@ -41,7 +45,9 @@ export class Manifest {
   #tail: Promise<void> = Promise.resolve();
   #failures = 0;
   #lastFailure: LsmError | undefined;
-  #poison: LsmError | undefined;
+  #inDoubt = false;
+  /** Manifests beside this one that may be in force after a restart. */
+  #doubtful: string[] = [];
   #closed: Promise<void> | undefined;
 
   private constructor(
@@ -73,8 +79,7 @@ export class Manifest {
    * Starts a new manifest with a snapshot of `state`, puts it in force, and removes the others. Synchronous:
    * for the time of opening.
    * @param maxBytes what it may grow to, unless its snapshot alone comes near that
-   * @throws LsmError NO_SPACE or IO_ERROR with the manifest so far still in force; POISONED when it is
-   *   unknown which one is
+   * @throws LsmError NO_SPACE or IO_ERROR: the manifest so far is in force, or this one, which says the same
    */
   static create(
     fs: FileSystem,
@@ -103,7 +108,7 @@ export class Manifest {
       switchCurrent(fs, directory);
     } catch (cause) {
       quietly(() => fs.closeSync(fd));
-      throw syncFailure(path, cause);
+      throw ioFailure('put into force the manifest', path, cause);
     }
     for (const { name } of others) quietly(() => fs.removeSync(join(directory, name)));
     return new Manifest(fs, directory, number, fd, content.length, state, maxBytes);
@@ -118,10 +123,18 @@ export class Manifest {
   }
 
   /**
-   * Appends an edit; it is durable when the promise is fulfilled. Edits are written in the order they are
-   * given; when one fails, those waiting behind it fail with it, as they may build on it.
-   * @throws LsmError CORRUPTION: the edit does not fit what is there, and nothing was appended. NO_SPACE or IO_ERROR: nothing was appended, a later edit may succeed. POISONED: it is
-   *   unknown whether the edit is on the disk; so does every later one
+   * Whether an edit that was refused may be in force after a restart all the same: the files it names, and those it
+   * removes, must stay until a later edit has been taken.
+   */
+  get isInDoubt(): boolean {
+    return this.#inDoubt;
+  }
+
+  /**
+   * Adds an edit; it is durable when the promise is fulfilled. Edits are written in the order they are given; when
+   * one fails, those waiting behind it fail with it, as they may build on it.
+   * @throws LsmError CORRUPTION: the edit does not fit what is there, and nothing was added. NO_SPACE or IO_ERROR: it
+   *   was refused, though it may be on the disk (`isInDoubt`); a later edit may succeed
    */
   append(edit: VersionEdit): Promise<void> {
     if (this.#closed !== undefined) {
@@ -130,9 +143,14 @@ export class Manifest {
     const failuresSeen = this.#failures;
     const appended = this.#tail.then(async () => {
       if (failuresSeen !== this.#failures) throw this.#lastFailure;
-      if (this.#sizeBytes >= this.#switchAtBytes) await this.#switch();
       const state = withEdit(this.#state, edit);
-      await this.#append(encodeFrame(edit, ManifestTag.edit), BatchKind.data);
+      try {
+        await this.#add(edit, state);
+      } catch (cause) {
+        this.#failures++;
+        this.#lastFailure = ioFailure('add to the manifest', this.path, cause);
+        throw this.#lastFailure;
+      }
       this.#state = state;
     });
     this.#tail = appended.catch(() => {});
@@ -143,7 +161,9 @@ export class Manifest {
   close(): Promise<void> {
     this.#closed ??= this.#tail.then(async () => {
       try {
-        if (this.#poison === undefined) await this.#append(NO_BYTES, BatchKind.cleanClose);
+        if (!this.#inDoubt) await this.#append(NO_BYTES, BatchKind.cleanClose);
+      } catch (cause) {
+        throw ioFailure('mark the end of the manifest', this.path, cause);
       } finally {
         this.#fs.closeSync(this.#fd);
       }
@@ -151,31 +171,55 @@ export class Manifest {
     return this.#closed;
   }
 
+  async #add(edit: VersionEdit, state: ManifestState): Promise<void> {
+    if (this.#inDoubt) return this.#begin(state);
+    if (this.#sizeBytes >= this.#switchAtBytes && (await this.#goOnFresh(state))) return;
+    try {
+      await this.#append(encodeFrame(edit, ManifestTag.edit), BatchKind.data);
+    } catch (cause) {
+      // What is unknown of this file means nothing once another one is in force.
+      if (!this.#inDoubt) throw cause;
+      await this.#begin(state);
+    }
+  }
+
+  /**
+   * @returns false when no fresh manifest could be written, which costs nothing: this one goes on, and it is tried
+   *   again once as much has been added to it
+   */
+  async #goOnFresh(state: ManifestState): Promise<boolean> {
+    try {
+      await this.#begin(state);
+    } catch (cause) {
+      if (this.#inDoubt) throw cause;
+      this.#switchAtBytes = this.#sizeBytes + Math.max(this.#maxBytes, this.#sizeBytes / SNAPSHOTS);
+      return false;
+    }
+    return true;
+  }
+
   async #append(body: Uint8Array, kind: BatchKind): Promise<void> {
-    if (this.#poison !== undefined) throw this.#poison;
-    // Whatever was appended is synced, or this manifest is poisoned.
+    // Whatever was appended is synced, or nothing is appended to this manifest any more.
     const batch = encodeBatch(this.#number, this.#sizeBytes, this.#sizeBytes, body, kind);
     try {
       await this.#fs.write(this.#fd, batch, this.#sizeBytes);
     } catch (cause) {
       await this.#cutBack();
-      throw this.#failed(ioFailure('append to the manifest', this.path, cause));
+      throw cause;
     }
     await this.#sync();
     this.#sizeBytes += batch.length;
   }
 
   /**
-   * Goes on in a new manifest. One that cannot be written costs nothing: this one stays in force, and it is tried
-   * again once as much has been added to it.
-   * @throws LsmError POISONED when it is unknown which one is in force
+   * Puts a fresh manifest with all of `state` into force. Each attempt has a number of its own: what an earlier one
+   * has left is in no one's way.
    */
-  async #switch(): Promise<void> {
-    if (this.#poison !== undefined) throw this.#poison;
+  async #begin(state: ManifestState): Promise<void> {
     const fs = this.#fs;
     const number = ++this.#lastNumber;
     const path = join(this.#directory, manifestFileName(number));
-    const content = encodeFresh(number, this.#state);
+    const content = encodeFresh(number, state);
     let fd = -1;
     try {
       fd = await fs.create(path);
@@ -184,26 +228,29 @@ export class Manifest {
       await prepareCurrentSoon(fs, this.#directory, number);
       // The manifest's own name must be durable before CURRENT can name it.
       await fs.syncDirectory(this.#directory);
-    } catch {
+    } catch (cause) {
       if (fd >= 0) fs.closeSync(fd);
       await fs.remove(path).catch(() => undefined);
-      this.#switchAtBytes = this.#sizeBytes + Math.max(this.#maxBytes, content.length);
-      return;
+      throw cause;
     }
     try {
       await switchCurrentSoon(fs, this.#directory);
     } catch (cause) {
       fs.closeSync(fd);
-      throw this.#poisoned(cause);
+      this.#inDoubt = true;
+      this.#doubtful.push(path);
+      throw cause;
     }
-    const { path: oldPath } = this;
+    const obsolete = [this.path, ...this.#doubtful];
     fs.closeSync(this.#fd);
     this.#fd = fd;
     this.#number = number;
     this.#sizeBytes = content.length;
     this.#switchAtBytes = Math.max(this.#maxBytes, SNAPSHOTS * content.length);
-    // If it stays, the next opening removes it.
-    await fs.remove(oldPath).catch(() => undefined);
+    this.#inDoubt = false;
+    this.#doubtful = [];
+    // What stays the next opening removes.
+    for (const other of obsolete) await fs.remove(other).catch(() => undefined);
   }
 
   /**
@@ -214,7 +261,8 @@ export class Manifest {
     try {
       this.#fs.truncateSync(this.#fd, this.#sizeBytes);
     } catch (cause) {
-      throw this.#poisoned(cause);
+      this.#inDoubt = true;
+      throw cause;
     }
     await this.#sync();
   }
@@ -223,19 +271,9 @@ export class Manifest {
     try {
       await this.#fs.fdatasync(this.#fd);
     } catch (cause) {
-      throw this.#poisoned(cause);
+      this.#inDoubt = true;
+      throw cause;
     }
-  }
-
-  #poisoned(cause: unknown): LsmError {
-    this.#poison = syncFailure(this.path, cause);
-    return this.#failed(this.#poison);
-  }
-
-  #failed(failure: LsmError): LsmError {
-    this.#failures++;
-    this.#lastFailure = failure;
-    return failure;
   }
 }
 

@@ -1,0 +1,59 @@
+import type { FileSystem } from '../fs/file-system.ts';
+import type { BackgroundResult } from '../roles/messages.ts';
+import type { Manifest } from '../version/manifest.ts';
+import type { VersionEdit } from '../version/version.ts';
+import type { Views } from './views.ts';
+
+/**
+ * What background jobs have written becomes the new version: first in the manifest, then in the views. Gives out the
+ * numbers of files, which no two jobs and no two attempts share.
+ */
+export class VersionCommits {
+  readonly #fs: FileSystem;
+  readonly #manifest: Manifest;
+  readonly #views: Views;
+  #nextFileId: number;
+  /** Tables of edits that were refused and may be on the disk all the same: until a later edit says otherwise. */
+  #doubtful: string[] = [];
+
+  constructor(fs: FileSystem, manifest: Manifest, views: Views, nextFileId: number) {
+    this.#fs = fs;
+    this.#manifest = manifest;
+    this.#views = views;
+    this.#nextFileId = nextFileId;
+  }
+
+  takeFileIds(count: number): number[] {
+    const ids: number[] = [];
+    for (let i = 0; i < count; i++) ids.push(this.#nextFileId++);
+    return ids;
+  }
+
+  /**
+   * @param handles the tables that the edit adds and no view has yet; they are removed when it is refused
+   * @throws LsmError of the manifest: the version is as before, and the work may be done again
+   */
+  async commit(edit: VersionEdit, handles: BackgroundResult): Promise<void> {
+    const views = this.#views;
+    const paths = handles.map(({ path }) => path);
+    try {
+      await this.#manifest.append({ ...edit, nextFileId: this.#nextFileId });
+    } catch (error) {
+      if (this.#manifest.isInDoubt) this.#doubtful.push(...paths);
+      else await this.#remove(paths);
+      throw error;
+    }
+    // Edits are applied in the order they were appended: each waits for its own append, and those are in turn.
+    views.install(
+      views.version.apply(edit),
+      edit.oldestGeneration ?? views.current.oldestGeneration,
+      handles,
+    );
+    if (this.#doubtful.length > 0) await this.#remove(this.#doubtful.splice(0));
+  }
+
+  async #remove(paths: readonly string[]): Promise<void> {
+    // What stays the next start removes.
+    for (const path of paths) await this.#fs.remove(path).catch(() => undefined);
+  }
+}
