@@ -1,6 +1,7 @@
 import { encodeRecord, isTombstone, recordExpiryMs, recordValueStart } from './format/record.ts';
+import type { Environment } from './main/environment.ts';
 import type { EngineStats } from './main/stats.ts';
-import { type Environment, RecordStore } from './main/store.ts';
+import { RecordStore } from './main/store.ts';
 import type { StoreSnapshot } from './main/store-snapshot.ts';
 import type { EngineOptions } from './options.ts';
 import { ManyReads, PendingCalls, type ValueOf } from './pending-calls.ts';

@@ -14,6 +14,8 @@ export type LsmErrorCode =
   | 'UNSUPPORTED_FORMAT'
   /** No room on the disk; writes are refused until there is. */
   | 'NO_SPACE'
+  /** The file system takes no writes; they are refused until it does. */
+  | 'READ_ONLY'
   /** A sync failed: what is on disk is unknown, nothing is acknowledged until a restart. */
   | 'POISONED'
   /** Queues or memtables are full. */
@@ -28,6 +30,7 @@ export type LsmErrorCode =
 
 const RETRYABLE: ReadonlySet<LsmErrorCode> = new Set([
   'NO_SPACE',
+  'READ_ONLY',
   'OVERLOADED',
   'SNAPSHOT_EXPIRED',
   'WORKER_DIED',

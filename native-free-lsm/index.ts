@@ -18,10 +18,12 @@ export { InlineExecutor } from './inline-executor.ts';
 export type { Framing } from './iterator/framing.ts';
 export { Page } from './iterator/page.ts';
 export { PageBuilder, pageEntryBytes } from './iterator/page-builder.ts';
+export type { EngineCondition } from './main/conditions.ts';
+export type { Environment } from './main/environment.ts';
 export type { PageRequest } from './main/read-lane.ts';
 export { type KeyedRecord, type ReadSink, type WriteSink, WriteStatus } from './main/sinks.ts';
 export type { EngineStats } from './main/stats.ts';
-export { type Environment, RecordStore } from './main/store.ts';
+export { RecordStore } from './main/store.ts';
 export type {
   Damage,
   DumpedRecord,

@@ -1,8 +1,8 @@
 import { LsmError } from '../errors.ts';
 
 /**
- * The engine's error for a failed call to the file system: a full disk or quota is NO_SPACE, the rest
- * IO_ERROR. An error that is the engine's already stays as it is. `action` completes "cannot …".
+ * The engine's error for a failed call to the file system: a full disk or quota is NO_SPACE, one that takes no writes
+ * READ_ONLY, the rest IO_ERROR. An error that is the engine's already stays as it is. `action` completes "cannot …".
  */
 export function ioFailure(action: string, path: string, cause: unknown): LsmError {
   if (cause instanceof LsmError) return cause;
@@ -14,6 +14,14 @@ export function ioFailure(action: string, path: string, cause: unknown): LsmErro
       `cannot ${action} ${path}: the disk or quota is full; make room on it`,
       details,
     );
+  }
+  if (code === 'EROFS') {
+    const message = `cannot ${action} ${path}: the file system is read-only; mount it for writing`;
+    return new LsmError('READ_ONLY', message, details);
+  }
+  if (code === 'EMFILE' || code === 'ENFILE') {
+    const message = `cannot ${action} ${path}: too many files are open; raise the limit (ulimit -n)`;
+    return new LsmError('IO_ERROR', message, details);
   }
   return new LsmError('IO_ERROR', `cannot ${action} ${path}: ${(cause as Error).message}`, details);
 }

@@ -54,9 +54,11 @@ const ERROR_TEXTS: Readonly<Record<string, string>> = {
   EEXIST: 'file already exists',
   EINVAL: 'invalid argument',
   EIO: 'i/o error',
+  EMFILE: 'too many open files',
   EISDIR: 'illegal operation on a directory',
   ENOENT: 'no such file or directory',
   ENOSPC: 'no space left on device',
+  EROFS: 'read-only file system',
   ENOTDIR: 'not a directory',
 };
 

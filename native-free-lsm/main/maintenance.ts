@@ -11,6 +11,7 @@ import type { Manifest } from '../version/manifest.ts';
 import { tableFileName, temporaryTableFileName } from '../version/table-metadata.ts';
 import { logFileName } from '../wal/log-format.ts';
 import type { Arenas } from './arenas.ts';
+import type { EngineConditions, Worker } from './conditions.ts';
 import { Retry } from './retry.ts';
 import { VersionCommits } from './version-commits.ts';
 import type { Views } from './views.ts';
@@ -32,6 +33,7 @@ export interface MaintenanceParts {
   readonly manifest: Manifest;
   readonly nextFileId: number;
   readonly report: (message: string) => void;
+  readonly conditions: EngineConditions;
   /** No arena is left for the writer's next memtable: what pins one has to give it up. */
   readonly onArenasShort: () => void;
 }
@@ -75,6 +77,13 @@ export class Maintenance {
     return this.#parts.arenas.activeGeneration - this.#parts.views.current.oldestGeneration;
   }
 
+  /** Whether writes wait until that work has gone well. */
+  stopsWriter(worker: Worker): boolean {
+    const { options, views } = this.#parts;
+    if (worker === 'flush') return this.sealedMemtables >= options.maxSealedMemtables;
+    return worker === 'log' || views.version.levels[0].length >= options.l0StopTables;
+  }
+
   get #busy(): boolean {
     const retrying = this.#flushRetry.pending || this.#compactionRetry.pending;
     return this.#flushing || this.#compacting > 0 || this.sealedMemtables > 0 || retrying;
@@ -102,7 +111,7 @@ export class Maintenance {
     const micros = excess > 0 ? Math.min(excess * SLOWDOWN_STEP_MICROS, MAX_SLOWDOWN_MICROS) : 0;
     // A hint the writer reads after each batch; nothing is ordered by it.
     Atomics.store(this.#words, ControlWord.slowdownMicros, micros);
-    if (l0Tables >= options.l0StopTables || this.sealedMemtables >= options.maxSealedMemtables) return;
+    if (this.stopsWriter('flush') || this.stopsWriter('compaction')) return;
     const announce = (index: number, memory: SharedArrayBuffer): void => views.announceArena(index, memory);
     if (arenas.offer(announce)) return;
     this.#parts.onArenasShort();
@@ -192,7 +201,11 @@ export class Maintenance {
         levelMultiplier: options.levelMultiplier,
         maxTaskBytes: options.maxCompactionBytes,
       });
-      if (task === null) return;
+      if (task === null) {
+        // What failed before is not due any more.
+        if (this.#compacting === 0) this.#parts.conditions.works('compaction');
+        return;
+      }
       this.#compact(task);
     }
   }
@@ -259,6 +272,7 @@ export class Maintenance {
       // Damage stays, whatever else goes well.
       if (this.lastError?.code !== 'CORRUPTION') this.lastError = undefined;
       retry.succeeded();
+      this.#parts.conditions.works(job.type === 'flush' ? 'flush' : 'compaction');
       return undefined;
     } catch (error) {
       const failure = toLsmError(error, job.type === 'flush' ? 'flush' : 'compaction');
@@ -303,6 +317,7 @@ export class Maintenance {
     if (this.#closed) return;
     this.lastError = error;
     const isFlush = retry === this.#flushRetry;
+    this.#parts.conditions.failing(isFlush ? 'flush' : 'compaction', error);
     const again = `is tried again in ${retry.failed()} ms`;
     this.#parts.report(`a ${isFlush ? 'flush' : 'compaction'} failed and ${again}: ${error.message}`);
     if (isFlush) this.#flushWaiters.fail(error);

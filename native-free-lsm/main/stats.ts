@@ -4,6 +4,7 @@ import type { LsmError } from '../errors.ts';
 import type { EngineOptions } from '../options.ts';
 import { ControlWord } from '../shared/control.ts';
 import type { Arenas } from './arenas.ts';
+import type { EngineCondition, EngineConditions } from './conditions.ts';
 import type { Maintenance } from './maintenance.ts';
 import type { ReadPath } from './read-path.ts';
 import type { Views } from './views.ts';
@@ -13,6 +14,8 @@ import type { WriteQueue } from './write-queue.ts';
 export interface EngineStats {
   readonly state: 'open' | 'poisoned';
   readonly lastError: string | null;
+  /** What keeps the engine from doing all it should at this moment; none when nothing does. */
+  readonly conditions: readonly EngineCondition[];
   /** Entries that are not deletions, counting a key once for each place that holds it: an upper bound. */
   readonly estimatedKeys: number;
   /** Keys and values as given, uncompressed, counted likewise. */
@@ -46,6 +49,7 @@ export interface StatsSources {
   readonly writes: WriteQueue;
   readonly reads: ReadPath;
   readonly maintenance: Maintenance;
+  readonly conditions: EngineConditions;
   readonly fault: LsmError | undefined;
 }
 
@@ -70,6 +74,7 @@ export function collectStats(sources: StatsSources): EngineStats {
   return {
     state: sources.fault === undefined ? 'open' : 'poisoned',
     lastError: (sources.fault ?? maintenance.lastError)?.message ?? null,
+    conditions: sources.conditions.list((worker) => maintenance.stopsWriter(worker)),
     estimatedKeys: Math.max(0, version.entries - version.tombstones * 2 + memtableEntries),
     liveBytes: version.rawSizeBytes + memtableRawBytes,
     diskBytes: version.fileSizeBytes,

@@ -1,18 +1,16 @@
 import { BlockCache, createBlockCacheMemory } from '../cache/block-cache.ts';
-import { type EngineClock, systemEngineClock } from '../clock.ts';
 import { LsmError } from '../errors.ts';
-import type { Executor, ExecutorFactory } from '../executor.ts';
-import type { FileSystem } from '../fs/file-system.ts';
-import { NodeFileSystem } from '../fs/node-fs.ts';
+import type { Executor } from '../executor.ts';
 import type { Page } from '../iterator/page.ts';
 import { completeOptions, type EngineOptions } from '../options.ts';
-import { PoolExecutor } from '../pool.ts';
 import { type RecoveredState, recover } from '../recovery.ts';
 import type { RoleInit } from '../roles/messages.ts';
 import { ControlWord, createControl } from '../shared/control.ts';
 import { EpochDomain } from '../shared/epochs.ts';
 import { createRing, RingConsumer, RingProducer, ringBytesFor } from '../shared/ring.ts';
 import { Arenas } from './arenas.ts';
+import { EngineConditions } from './conditions.ts';
+import { type Environment, REAL_ENVIRONMENT } from './environment.ts';
 import { Maintenance } from './maintenance.ts';
 import type { PageRequest } from './read-lane.ts';
 import { ReadPath } from './read-path.ts';
@@ -24,26 +22,11 @@ import { SNAPSHOT_EXPIRED, type StoreSnapshot } from './store-snapshot.ts';
 import { Views } from './views.ts';
 import { batchFault, putFault } from './write-checks.ts';
 import { WRITER_RESPONSE_RING_BYTES, WriteQueue } from './write-queue.ts';
+import { WriteTrouble } from './write-trouble.ts';
 
 const WRITER_THREAD = 1;
 /** Too small for a block: a cache that holds nothing. */
 const LEAST_CACHE_BYTES = 4096;
-
-/** What the engine takes from its surroundings; tests and simulations hand in their own. */
-export interface Environment {
-  readonly fs: FileSystem;
-  readonly clock: EngineClock;
-  readonly executor: ExecutorFactory;
-  /** Sentences about what an operator may want to know: a torn tail cut, background work that failed. */
-  readonly report: (message: string) => void;
-}
-
-const REAL_ENVIRONMENT: Environment = {
-  fs: new NodeFileSystem(),
-  clock: systemEngineClock,
-  executor: (context) => new PoolExecutor(context),
-  report: () => undefined,
-};
 
 /**
  * A store of records by key on the main thread: wires the write queue, the read path and the maintenance to
@@ -68,6 +51,8 @@ export class RecordStore {
   readonly #manifest: RecoveredState['manifest'];
   readonly #snapshots: Snapshots;
   readonly #writerEnd: Promise<void>;
+  readonly #conditions: EngineConditions;
+  readonly #trouble: WriteTrouble;
   #publishDue = false;
   #fault: LsmError | undefined;
   #closing: Promise<void> | undefined;
@@ -83,6 +68,9 @@ export class RecordStore {
     this.#environment = environment;
     this.#lock = state.lock;
     this.#manifest = state.manifest;
+    this.#conditions = new EngineConditions(environment.clock);
+    const { clock, report } = environment;
+    this.#trouble = new WriteTrouble(clock, this.#conditions, report, () => this.#askWriter());
     this.#control = createControl();
     this.#words = new Int32Array(this.#control);
     const cacheMemory = createBlockCacheMemory(Math.max(options.blockCacheBytes, LEAST_CACHE_BYTES));
@@ -145,6 +133,7 @@ export class RecordStore {
       manifest: state.manifest,
       nextFileId: state.nextFileId,
       report: environment.report,
+      conditions: this.#conditions,
       onArenasShort: () => this.#snapshots.giveUpOne(),
     });
     this.#maintenance.wake();
@@ -254,6 +243,7 @@ export class RecordStore {
       writes: this.#writes,
       reads: this.#reads,
       maintenance: this.#maintenance,
+      conditions: this.#conditions,
       fault: this.#fault,
     });
   }
@@ -273,6 +263,7 @@ export class RecordStore {
   }
 
   async #close(): Promise<void> {
+    this.#trouble.stop();
     await this.#writes.idle();
     this.#writes.close(CLOSED);
     this.#reads.close(CLOSED);
@@ -321,6 +312,7 @@ export class RecordStore {
         this.#snapshots.expire(next, options.maxSealedMemtables);
       },
       onFault: (error) => this.#poison(error),
+      onFailing: (error) => this.#trouble.changed(error),
       onQueued: () => this.#publishSoon(),
     });
     return [queue, end];
@@ -350,8 +342,15 @@ export class RecordStore {
     this.#writes.close(fault);
   }
 
+  #askWriter(): void {
+    this.#writes.wake();
+    this.#publish();
+  }
+
   #poison(fault: LsmError): void {
     this.#fault ??= fault;
+    this.#conditions.poisoned(fault);
+    this.#trouble.stop();
     this.#environment.report(fault.message);
   }
 

@@ -40,6 +40,8 @@ export interface WriterEvents {
   onRotated(generation: number): void;
   /** Nothing is acknowledged any more. */
   onFault(error: LsmError): void;
+  /** Writes fail with this error from now on; undefined: they go well again. */
+  onFailing(error: LsmError | undefined): void;
   /** Something was put into the ring: have it published by the end of the turn. */
   onQueued(): void;
 }
@@ -223,6 +225,8 @@ export class WriteQueue {
       for (let at = start; at < end; at += COMPLETION_BYTES) this.#complete(bytes, at);
     } else if (kind === WriterTag.rotated) {
       this.#events.onRotated(readUint32(bytes, start));
+    } else if (kind === WriterTag.failing) {
+      this.#events.onFailing(end === start ? undefined : decodeError(bytes.slice(start, end)));
     } else {
       this.#failure = decodeError(bytes.slice(start, end));
       this.#events.onFault(this.#failure);

@@ -15,6 +15,7 @@
  *   completions  count × (tag, status, met timestamp low, high, met writer)
  *   rotated      generation now being written
  *   fault        the error
+ *   failing      the error that writes fail with from now on; empty: they go well again
  * An error is JSON: code, message, file, offset.
  */
 import { LsmError, type LsmErrorCode } from '../errors.ts';
@@ -29,7 +30,7 @@ export const PageFlag = { hasEnd: 1, includeTombstones: 2 } as const;
 export const ReadStatus = { absent: 0, found: 1, failed: 2 } as const;
 export const RESPONSE_HEADER_BYTES = 4;
 
-export const WriterTag = { completions: 0, rotated: 1, fault: 2 } as const;
+export const WriterTag = { completions: 0, rotated: 1, fault: 2, failing: 3 } as const;
 export const COMPLETION_BYTES = 20;
 /** Statuses of a write: 0 and 1 as in the public WriteStatus, then what made it fail. */
 export const WriteCode = {
@@ -40,6 +41,7 @@ export const WriteCode = {
   poisoned: 4,
   ioError: 5,
   corruption: 6,
+  readOnly: 7,
 } as const;
 export type WriteCode = (typeof WriteCode)[keyof typeof WriteCode];
 
@@ -48,6 +50,7 @@ const CODE_OF_ERROR: Partial<Record<LsmErrorCode, WriteCode>> = {
   NO_SPACE: WriteCode.noSpace,
   POISONED: WriteCode.poisoned,
   CORRUPTION: WriteCode.corruption,
+  READ_ONLY: WriteCode.readOnly,
 };
 
 export function writeCodeOf(error: LsmError): WriteCode {
@@ -65,6 +68,7 @@ const ERROR_OF_CODE: readonly LsmError[] = [
   ),
   new LsmError('IO_ERROR', 'the log could not be written'),
   new LsmError('CORRUPTION', 'a table that the write had to look into is damaged'),
+  new LsmError('READ_ONLY', 'the file system is read-only: writes are refused until it takes them again'),
 ];
 
 /** One error object a code: a failing disk fails many writes, and their stacks say nothing. */

@@ -30,6 +30,7 @@ const MAX_RUN_BYTES = 1024 * 1024;
 const MAX_RUN_SHARE = 1 / 8;
 const IDLE_SLEEP_MS = 1000;
 const WAIT = Symbol('wait');
+const NO_BYTES = new Uint8Array(0);
 
 /** What a look into older memtables and tables has found out about a write. */
 interface Found {
@@ -65,6 +66,10 @@ export class WriterRole {
   /** Requests to seal a memtable that have been met. */
   #sealsDone = 0;
   #lastSyncMs: number;
+  /** Going over to the next log has failed and has not succeeded since. */
+  #rotationFails = false;
+  /** Code of the error that main knows writes to fail with; empty: they go well. */
+  #told = '';
   #finished = false;
 
   constructor(init: WriterInit, fs: FileSystem, inbox: Inbox, clock: EngineClock) {
@@ -101,7 +106,7 @@ export class WriterRole {
     if (stopped !== undefined) this.#syncWhenDue();
     if (stopped === WAIT) return false;
     if (stopped === undefined) this.#writeRun();
-    else this.#answerRun(writeCodeOf(stopped));
+    else this.#refuseRun(stopped);
     // In this order: see Answers.
     this.#requests.release();
     this.#responses.publish();
@@ -190,7 +195,8 @@ export class WriterRole {
     const needed = this.#runEntryBytes();
     if (needed <= this.#memtable.bytes.length - this.#memtable.usedBytes && !this.#sealAsked()) {
       this.#stalledSinceMs = -1;
-      return undefined;
+      // An empty run is main's question whether writes would go well now: small ones do all the while.
+      return needed === 0 && this.#rotationFails ? this.#prepareRotation() : undefined;
     }
     // Acquire: main announced the arena before it put its number here.
     const spare = Atomics.load(this.#words, ControlWord.spareArena);
@@ -201,8 +207,10 @@ export class WriterRole {
     const seals = Atomics.load(this.#words, ControlWord.sealRequests);
     try {
       this.#rotate(spare - 1);
+      this.#rotationFails = false;
       this.#sealsDone = seals;
     } catch (error) {
+      this.#rotationFails = true;
       const failure = toLsmError(error, 'starting a new log');
       if (failure.code === 'POISONED') this.#fail(failure);
       return failure;
@@ -248,6 +256,16 @@ export class WriterRole {
     );
   }
 
+  #prepareRotation(): LsmError | undefined {
+    try {
+      this.#logs.prepare(this.#generation + 1);
+      this.#rotationFails = false;
+      return undefined;
+    } catch (error) {
+      return toLsmError(error, 'starting a new log');
+    }
+  }
+
   #rotate(arena: number): void {
     const next = this.#generation + 1;
     // What fails is tried again with the next run; one that fits into this memtable still goes there.
@@ -278,10 +296,11 @@ export class WriterRole {
       const failure = toLsmError(error, 'writing the log');
       if (failure.code === 'POISONED') this.#fail(failure);
       else this.#cutBack(log);
-      this.#answerRun(writeCodeOf(failure));
+      this.#refuseRun(failure);
       return;
     }
     this.#insertRun();
+    if (this.#told !== '' && !this.#rotationFails) this.#tell('', NO_BYTES);
     this.#syncWhenDue();
   }
 
@@ -373,6 +392,23 @@ export class WriterRole {
     }
     // Visible only now: the log has it, and a batch's operations appear together.
     memtable.publish();
+  }
+
+  #refuseRun(failure: LsmError): void {
+    const { code } = failure;
+    // Main knows of a fault already, and sees for itself when memory is short.
+    if (code !== this.#told && code !== 'POISONED' && code !== 'OVERLOADED')
+      this.#tell(code, encodeError(failure));
+    this.#answerRun(writeCodeOf(failure));
+  }
+
+  /** Where the ring has no room the next run tells. */
+  #tell(code: string, body: Uint8Array): void {
+    const at = this.#responses.reserve(body.length);
+    if (at === -1) return;
+    this.#responses.bytes.set(body, at);
+    this.#responses.push(WriterTag.failing);
+    this.#told = code;
   }
 
   #answerRun(code: WriteCode): void {

@@ -29,11 +29,19 @@ export class LogSuccession {
   }
 
   /**
+   * Does what of going over can be done ahead.
+   * @throws LsmError NO_SPACE or IO_ERROR
+   */
+  prepare(next: number): void {
+    this.#next ??= LogWriter.create(this.#fs, this.#directory, next);
+  }
+
+  /**
    * Goes over to the log of the next generation.
    * @throws LsmError NO_SPACE or IO_ERROR: the current log goes on, and another attempt may succeed; POISONED
    */
   succeed(next: number): void {
-    this.#next ??= LogWriter.create(this.#fs, this.#directory, next);
+    this.prepare(next);
     this.#current?.finish();
     this.#current = this.#next;
     this.#next = undefined;

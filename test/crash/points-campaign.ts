@@ -7,7 +7,7 @@ import type { Durability, EngineOptions } from '../../native-free-lsm/index.ts';
 import { seededRandom } from '../../src/clock.ts';
 import { CampaignProgress } from '../support/campaign-progress.ts';
 import { checkCrashes } from '../support/engine-crash.ts';
-import { checkFailure, type FailureCheck } from '../support/engine-failures.ts';
+import { checkFailure, FAILURE_CODES, type FailureCheck } from '../support/engine-failures.ts';
 import { checkRecovery } from '../support/engine-recovery.ts';
 import { count, newSeed, script, seedOption } from '../support/script-flags.ts';
 
@@ -16,11 +16,11 @@ const STEPS = 60;
 const PASSES = 7;
 const DURABILITIES = ['sync', 'interval', 'none'] satisfies Durability[];
 const FAILURES = [
-  { code: 'EIO', burst: 1 },
-  { code: 'ENOSPC', burst: 1 },
-  { code: 'EIO', burst: 2 },
-  { code: 'EIO', burst: 5 },
-  { code: 'ENOSPC', burst: 4 },
+  ...FAILURE_CODES.map((code) => ({ code, burst: 1, alike: 0 })),
+  ...FAILURE_CODES.map((code) => ({ code, burst: 1, alike: 3 })),
+  { code: 'EIO', burst: 2, alike: 0 },
+  { code: 'EIO', burst: 5, alike: 0 },
+  { code: 'ENOSPC', burst: 4, alike: 0 },
 ] as const;
 
 const MAX_SEED = 999_999;
@@ -66,7 +66,7 @@ async function round(seed: number): Promise<void> {
   for (const failure of FAILURES) {
     for (let offset = 0; offset < PASSES; offset++)
       parts.push({
-        name: `${failure.code}, in a row: ${failure.burst}`,
+        name: `${failure.code}, in a row: ${failure.burst}, alike: ${failure.alike}`,
         run: () => failures({ seed, ...failure, options: shape, backgroundDelayMs }, offset),
       });
   }

@@ -12,8 +12,13 @@ import { EngineHistory, type Versions } from './engine-history.ts';
 import { backgroundAfter, EngineSimulation, TINY_OPTIONS } from './engine-simulation.ts';
 import { attempt, workOn } from './engine-workload.ts';
 
+export const FAILURE_CODES = ['EIO', 'ENOSPC', 'EMFILE', 'EROFS'] as const;
+const NAMED = /^(?:NO_SPACE|READ_ONLY|IO_ERROR|POISONED)$/;
+/** The one call whose failure may poison: the sync of what is to be acknowledged, or was. */
+const POISONING = /^fdatasync .*\.log$/;
 /** Unless the check says when. */
 const CALLS_TO_STOP = 8;
+const LARGE_VALUE = Buffer.alloc(12_000, 'after the failure');
 const TABLE_OR_LOG = /\.(?:sst|log)$/;
 /** Longer than any work that failed waits for its next attempt. */
 const RETRY_MS = 20_000;
@@ -23,9 +28,11 @@ export interface FailureCheck {
   readonly steps: number;
   /** -1: none fails. */
   readonly failAt: number;
-  readonly code: 'EIO' | 'ENOSPC';
+  readonly code: (typeof FAILURE_CODES)[number];
   /** So many calls in a row fail. */
   readonly burst?: number;
+  /** So many calls like the one at `failAt` fail, the same operation on a file of the same kind; the others go well. */
+  readonly alike?: number;
   readonly options?: Partial<EngineOptions>;
   /** See `backgroundAfter`. */
   readonly backgroundDelayMs?: number;
@@ -42,11 +49,12 @@ export interface FailureCheck {
  * @throws what went wrong, and which call had failed
  */
 export async function checkFailure(check: FailureCheck): Promise<string[]> {
-  const { seed, steps, failAt, code, burst = 1 } = check;
+  const { seed, steps, failAt, code, burst = 1, alike = 0 } = check;
   const random = seededRandom(seed * 1000 + failAt * 10 + (check.stopAfter ?? 0));
   const fs = new MemoryFileSystem();
   const calls: string[] = [];
   const failed: string[] = [];
+  let failing = '';
   const { stopAfter = failAt % CALLS_TO_STOP } = check;
   const stopAt = failAt < 0 ? -1 : failAt + burst + stopAfter;
   let image: { readonly disk: MemoryFileSystem; readonly least: Versions } | undefined;
@@ -58,7 +66,10 @@ export async function checkFailure(check: FailureCheck): Promise<string[]> {
       const disk = isKill ? fs.kill() : fs.crash({ bytes: 'torn', names: 'torn', seed });
       image = { disk, least: history.acknowledgedVersions() };
     }
-    if (failAt < 0 || index < failAt || index >= failAt + burst) return check.fault?.(call);
+    const kind = `${operation} ${path.replace(/\d+/g, '#')}`;
+    if (index === failAt) failing = kind;
+    const isInRow = failAt >= 0 && index >= failAt && index < failAt + burst;
+    if (!isInRow && !(kind === failing && failed.length < alike)) return check.fault?.(call);
     failed.push(`${operation} ${path}`);
     const error = fileSystemError(code, operation, path);
     if (operation !== 'write') throw error;
@@ -78,12 +89,12 @@ export async function checkFailure(check: FailureCheck): Promise<string[]> {
     if (store === undefined)
       assert.equal(fs.openDescriptors, 0, 'an opening that failed leaves nothing open');
     else {
-      checkFailures(history, code, failed);
+      checkFailures(history, failed);
       if (fs.callCount > failAt + burst) await goOn(simulation, store, history);
       await attempt(simulation.settle(store.close()), history);
     }
     fs.onCall = check.fault;
-    checkFailures(history, code, failed);
+    checkFailures(history, failed);
     assert.ok(history.readFailures.length <= failed.length, 'a read failed though its calls did not');
     const lost = simulation.restartWith(fs.crash({ bytes: 'lost', names: 'lost' }));
     await lost.settle(history.check(lost.openStore()));
@@ -107,17 +118,17 @@ async function opened(run: () => Promise<RecordStore>): Promise<RecordStore | un
     return await run();
   } catch (error) {
     assert.ok(error instanceof LsmError, `not an error of the engine: ${(error as Error).message}`);
-    assert.match(error.code, /^(?:NO_SPACE|IO_ERROR|POISONED)$/, error.message);
+    assert.match(error.code, NAMED, error.message);
     return undefined;
   }
 }
 
-function checkFailures(history: EngineHistory, code: string, failed: readonly string[]): void {
+function checkFailures(history: EngineHistory, failed: readonly string[]): void {
   for (const error of [...history.failures, ...history.readFailures]) {
-    assert.match((error as LsmError).code, /^(?:NO_SPACE|IO_ERROR|POISONED)$/, error.message);
+    assert.match((error as LsmError).code, NAMED, error.message);
   }
-  const mayPoison = failed.some((call) => /^(?:fdatasync|truncate) /.test(call));
-  if (code === 'ENOSPC' && !mayPoison) assert.ok(!isPoisoned(history), 'a full disk is no poison');
+  const mayPoison = failed.some((call) => POISONING.test(call));
+  assert.ok(mayPoison || !isPoisoned(history), 'poisoned by what can be tried again');
 }
 
 function isPoisoned(history: EngineHistory): boolean {
@@ -128,14 +139,20 @@ function isPoisoned(history: EngineHistory): boolean {
 async function goOn(simulation: EngineSimulation, store: RecordStore, history: EngineHistory): Promise<void> {
   await simulation.pass(RETRY_MS);
   await simulation.settle(history.check(store));
-  if (isPoisoned(history)) return;
+  const { conditions } = store.stats();
+  if (isPoisoned(history) || store.stats().state === 'poisoned') {
+    assert.deepEqual(conditions.map(({ code, stopsWrites }) => [code, stopsWrites])[0], ['POISONED', true]);
+    return;
+  }
+  assert.deepEqual(conditions, [], 'the state says that all is well');
   const before = history.failures.length;
-  const key = Buffer.from('after');
-  await simulation.settle(history.write(store, key, record(1, 'the failure')));
-  // A sync nobody waited for may have failed meanwhile.
-  if (isPoisoned(history)) return;
+  // As many as need a new memtable.
+  for (let i = 1; i <= 8; i++)
+    await simulation.settle(history.write(store, Buffer.from(`after${i}`), record(i, LARGE_VALUE)));
   assert.equal(history.failures.length, before, `writes go on: ${history.failures.at(-1)?.message}`);
   await simulation.settle(store.flush());
+  await simulation.settle(store.compact());
+  await simulation.settle(history.check(store));
 }
 
 async function checkRestart(simulation: EngineSimulation, history: EngineHistory): Promise<void> {

@@ -8,6 +8,7 @@ import { type EngineOptions, LsmError } from '../../native-free-lsm/index.ts';
 import { seededRandom } from '../../src/clock.ts';
 import { record } from './engine-calls.ts';
 import { type CrashReport, promised, STOPS, stopName, stopped } from './engine-crash.ts';
+import { FAILURE_CODES } from './engine-failures.ts';
 import { EngineHistory } from './engine-history.ts';
 import { EngineSimulation, NoBackground, TINY_OPTIONS } from './engine-simulation.ts';
 import { runWorkload } from './engine-workload.ts';
@@ -89,7 +90,7 @@ class Recovery {
   }
 
   async failEverywhere(): Promise<void> {
-    for (const code of ['EIO', 'ENOSPC']) {
+    for (const code of FAILURE_CODES) {
       let failed = true;
       for (let failAt = 0; failed; failAt += this.#check.firstEvery ?? 1) {
         const disk = this.#remains.disk.kill();
@@ -141,7 +142,7 @@ class Recovery {
       simulation.openStore();
     } catch (error) {
       assert.ok(error instanceof LsmError, `not an error of the engine: ${(error as Error).message}`);
-      assert.match(error.code, /^(?:IO_ERROR|NO_SPACE|POISONED)$/, error.message);
+      assert.match(error.code, /^(?:IO_ERROR|NO_SPACE|READ_ONLY)$/, error.message);
       assert.equal(disk.openDescriptors, 0, 'an opening that failed leaves nothing open');
     }
     disk.onCall = undefined;

@@ -14,16 +14,20 @@ import { EngineSimulation } from '../../support/engine-simulation.ts';
 
 const RUN = { seed: 3, steps: 24 } as const;
 
-for (const [code, burst, first] of [
-  ['EIO', 1, 0],
-  ['ENOSPC', 1, 2],
-  ['EIO', 3, 4],
+for (const [code, burst, alike, first] of [
+  ['EIO', 1, 0, 0],
+  ['ENOSPC', 1, 0, 2],
+  ['EMFILE', 1, 0, 4],
+  ['EROFS', 1, 0, 6],
+  ['EIO', 3, 0, 8],
+  ['EIO', 1, 3, 10],
 ] as const) {
-  test(`${code}, calls in a row: ${burst}: reported or overcome, and nothing acknowledged is lost`, async () => {
-    const { length } = await checkFailure({ ...RUN, code, burst, failAt: -1 });
+  const times = alike > 0 ? `${alike} times the same call` : `calls in a row: ${burst}`;
+  test(`${code}, ${times}: reported or overcome, nothing acknowledged is lost, and the engine goes on`, async () => {
+    const { length } = await checkFailure({ ...RUN, code, burst, alike, failAt: -1 });
     assert.ok(length > 150);
-    for (let failAt = first; failAt < length; failAt += 11)
-      await checkFailure({ ...RUN, code, burst, failAt });
+    for (let failAt = first; failAt < length; failAt += 17)
+      await checkFailure({ ...RUN, code, burst, alike, failAt });
   });
 }
 test('a disk that fills up refuses writes, keeps what it acknowledged, and takes writes when there is room', async () => {
