@@ -80,7 +80,7 @@ export class HybridClock {
     this.#ownTakenAtMs = options.clock.monotonicMs();
   }
 
-  /** Ends when the first reservation is durable. Waits before if the ceiling was in use a moment ago: see above. */
+  /** Ends when the first reservation is durable, or cannot be for now. Waits before if the ceiling was in use a moment ago: see above. */
   static async open(options: HybridClockOptions): Promise<HybridClock> {
     const { clock, ceiling, maxDriftMs } = options;
     if (ceiling > 0) {
@@ -89,7 +89,8 @@ export class HybridClock {
       if (aheadMs > 0) await new Promise<void>((resolve) => clock.after(aheadMs, resolve));
     }
     const hybrid = new HybridClock(options);
-    await hybrid.#raiseCeiling();
+    // While none can be made durable there is no timestamp to issue, and each one asked for tries again.
+    await hybrid.#raiseCeiling().catch(() => undefined);
     return hybrid;
   }
 

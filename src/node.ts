@@ -21,6 +21,7 @@ import type { Log } from './log.ts';
 import { LoopDelayMonitor } from './loop-delay.ts';
 import { type DrainParts, drainInOrder } from './node-drain.ts';
 import { createHandshakePolicy } from './node-handshake.ts';
+import { passIfRefused, watchIdentity } from './node-identity.ts';
 import { Readiness } from './node-readiness.ts';
 import { nodeStatus, type StatusSources } from './node-status.ts';
 import { type FolderFiles, nodeFolderFiles } from './replica/folder-files.ts';
@@ -126,8 +127,11 @@ async function openDataFolder(options: NodeOptions, clock: Clock): Promise<DataF
       throw new QuorateError('STORAGE', `${dataDirectory} was emptied while the node started`);
     const store = new IdentityStore(dataDirectory, identity, files, clock);
     // A record was on the disk, as the identity knows: this is another engine's folder, or an older copy of it.
-    if (engine.newestTimestamp < identity.newestTimestamp) await store.update({ whole: 'incomplete' });
-    await store.begin(randomStartId(random));
+    if (engine.newestTimestamp < identity.newestTimestamp) {
+      await store.update({ whole: 'incomplete' }).catch(passIfRefused(store));
+    }
+    // On a disk that is full or mounted read-only the node serves what it has: see node-identity.ts.
+    await store.begin(randomStartId(random)).catch(passIfRefused(store));
     return { engine, store };
   } catch (error) {
     await engine.close();
@@ -233,16 +237,7 @@ class Node implements RunningNode {
     const progress = new FolderProgress({ engine, store, clock, isSynced });
     this.#parts = { ...network, clock, coordinator, peerRequests, progress, store, engine };
     store.failed.then((fault) => this.#stopFor(fault));
-    store.onRefused = (fault) => {
-      if (fault === null)
-        conditions.clear('IDENTITY_NOT_WRITTEN', 'The identity can be written again: the node takes writes');
-      else
-        conditions.raise(
-          'IDENTITY_NOT_WRITTEN',
-          `The node takes no writes for the time being, reads go on: ${fault.message}`,
-          true,
-        );
-    };
+    watchIdentity(store, replica, conditions);
   }
 
   async start(): Promise<void> {

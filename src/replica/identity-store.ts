@@ -9,10 +9,10 @@ import { encodeIdentity, IDENTITY_FILE, type Identity } from './identity-file.ts
 
 export type IdentityChange = Partial<Pick<Identity, 'whole' | 'missing' | 'clockCeiling' | 'remembered'>>;
 
-/** Nothing was replaced, and it may go better soon: the disk or a quota is full, or too many files are open. */
-const PASSING: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EMFILE', 'ENFILE']);
-/** How long a write is held that failed so, for whoever tries again at once. */
+/** How long a write is held that was refused, for whoever tries again at once. */
 const PAUSE_MS = 100;
+/** When it is tried again though nobody asks. */
+const RETRY_MS = 500;
 /** How long a change may wait for another to be written with. */
 const SOON_MS = 1_000;
 
@@ -27,13 +27,13 @@ export class IdentityStore {
   /** The write that begins behind it and takes everything changed until then. */
   #next: Promise<void> | null = null;
   #fault: Error | null = null;
-  /** Something that was changed is not on disk: the last write was refused for the time being. */
-  #isRefused = false;
+  #refusal: Error | null = null;
+  #retry: TimerHandle | null = null;
   /** Set while something waits to be written with a later change. */
   #soon: TimerHandle | null = null;
   readonly #clock: Clock;
-  /** Told when writes begin to be refused for want of room or files, and with null when they succeed again. */
-  onRefused: (fault: Error | null) => void = () => undefined;
+  /** Told when `refusal` changes. */
+  onRefused: (refusal: Error | null) => void = () => undefined;
 
   constructor(
     folder: string,
@@ -56,6 +56,19 @@ export class IdentityStore {
   /** As it is on disk. */
   get durable(): Identity {
     return this.#durable;
+  }
+
+  /** Whether it is on disk that the node has been started: see `begin`. */
+  get isBegun(): boolean {
+    return this.#durable.history.starts === this.#current.history.starts;
+  }
+
+  /**
+   * Why the file cannot be written for the time being: the disk is full or mounted read-only, too many files are open.
+   * The last one written stays as it is, and what has changed is tried again until it is written.
+   */
+  get refusal(): Error | null {
+    return this.#refusal;
   }
 
   /**
@@ -85,8 +98,7 @@ export class IdentityStore {
 
   /**
    * Ends when the change is durable. A clock ceiling only ever rises, and the folder's progress with it. Rejects as
-   * well while the disk is full or too many files are open: then the change goes into the next write, and that may be
-   * tried at any time.
+   * well while writes are refused: then the change goes into the next write, and that may be tried at any time.
    */
   update(change: IdentityChange): Promise<void> {
     const { clockCeiling, history } = this.#current;
@@ -124,25 +136,35 @@ export class IdentityStore {
     return this.#next;
   }
 
-  /** Ends when every change made so far is durable. */
+  /**
+   * Ends when every change made so far is durable, or has been tried once more: while writes are refused nothing has
+   * been acknowledged that waits for them.
+   */
   async settled(): Promise<void> {
     if (this.#fault !== null) throw this.#fault;
-    await (this.#next ?? this.#writing);
-    if (this.#durable !== this.#current) await this.#put({});
+    try {
+      await (this.#next ?? this.#writing);
+      if (this.#durable !== this.#current) await this.#put({});
+    } catch (error) {
+      if (this.#fault !== null) throw error;
+    }
+    this.#retry?.cancel();
+    this.#soon?.cancel();
   }
 
   async #write(): Promise<void> {
     const written = this.#current;
+    this.#retry?.cancel();
+    this.#retry = null;
     try {
       await replaceFile(this.#files, this.#folder, IDENTITY_FILE, encodeIdentity(written));
       this.#durable = written;
-      if (this.#isRefused) this.onRefused(null);
-      this.#isRefused = false;
+      this.#setRefusal(null);
     } catch (error) {
       const fault = folderFault(this.#folder, error);
-      if (isPassing(error)) {
-        if (!this.#isRefused) this.onRefused(fault);
-        this.#isRefused = true;
+      if (!isSyncFailure(error)) {
+        this.#setRefusal(fault);
+        this.#retry = this.#clock.after(RETRY_MS, () => void this.#put({}).catch(() => {}));
         await new Promise<void>((resolve) => this.#clock.after(PAUSE_MS, resolve));
       } else {
         this.#fault = fault;
@@ -153,10 +175,18 @@ export class IdentityStore {
       if (this.#next === null) this.#writing = null;
     }
   }
+
+  #setRefusal(refusal: Error | null): void {
+    const isNews = (refusal === null) !== (this.#refusal === null);
+    this.#refusal = refusal;
+    if (isNews) this.onRefused(refusal);
+  }
 }
 
-/** A sync that fails is another matter: what it was to bring to the disk may be lost, and the system says so once. */
-function isPassing(error: unknown): boolean {
-  const { code, syscall } = error as NodeJS.ErrnoException;
-  return PASSING.has(code ?? '') && !(syscall ?? '').includes('sync');
+/**
+ * Whatever fails before the rename, or in it, leaves the file as it was. A sync that fails is another matter: what it
+ * was to bring to the disk may be lost, and the system says so once.
+ */
+function isSyncFailure(error: unknown): boolean {
+  return ((error as NodeJS.ErrnoException).syscall ?? '').includes('sync');
 }

@@ -75,6 +75,7 @@ export class Replica {
   #refusedForClock = 0;
   #refusedMalformed = 0;
   #isPoisoned = false;
+  #writeRefusal: ReplicaReply | null = null;
 
   constructor(options: ReplicaOptions) {
     this.#engine = options.engine;
@@ -103,11 +104,14 @@ export class Replica {
     this.#engine.read(key, this.#versionReads, this.#versionReads.take(sink, position));
   }
 
+  /** @param reason why no write is taken, from nobody; null: they are taken again */
+  refuseWrites(reason: string | null): void {
+    this.#writeRefusal = reason === null ? null : refused(reason);
+  }
+
   /** Stores a record this node's own coordinator made, unless a newer one is there. */
   write(key: Uint8Array, record: Uint8Array, sink: ReplicaReplySink, position: number): void {
-    if (this.#timestamps.follow(recordTimestamp(record, 0)))
-      this.#engine.write(key, record, this.#writes, this.#writes.take(sink, position));
-    else sink.onReply(position, this.#refuseForClock('this node'));
+    this.#store(key, record, 'this node', sink, position);
   }
 
   /** Stores a record that came from another node, after a look at it. */
@@ -117,9 +121,7 @@ export class Replica {
       sink.onReply(position, this.#refuseMalformed(fault));
       return;
     }
-    if (this.#timestamps.follow(recordTimestamp(record, 0)))
-      this.#engine.write(key, record, this.#writes, this.#writes.take(sink, position));
-    else sink.onReply(position, this.#refuseForClock('a peer'));
+    this.#store(key, record, 'a peer', sink, position);
   }
 
   /**
@@ -166,6 +168,13 @@ export class Replica {
       refusedForClock: this.#refusedForClock,
       refusedMalformed: this.#refusedMalformed,
     };
+  }
+
+  #store(key: Uint8Array, record: Uint8Array, who: string, sink: ReplicaReplySink, position: number): void {
+    if (this.#writeRefusal !== null) sink.onReply(position, this.#writeRefusal);
+    else if (this.#timestamps.follow(recordTimestamp(record, 0)))
+      this.#engine.write(key, record, this.#writes, this.#writes.take(sink, position));
+    else sink.onReply(position, this.#refuseForClock(who));
   }
 
   #readReply(record: Uint8Array | null, error: Error | null, headerOnly: boolean): ReplicaReply {

@@ -16,8 +16,9 @@ interface StoredFolder {
 
 const NOTHING = new Uint8Array(0);
 
-function nodeError(code: string): Error {
-  return Object.assign(new Error(`${code}: planted`), { code });
+/** @param syscall what failed, in the system's words */
+function nodeError(code: string, syscall = ''): Error {
+  return Object.assign(new Error(`${code}: planted`), { code, syscall });
 }
 
 export class MemoryFolderFiles implements FolderFiles {
@@ -121,7 +122,7 @@ export class MemoryFolderFiles implements FolderFiles {
       return;
     }
     if (number === this.failAt) halfEffect();
-    throw nodeError(this.failure);
+    throw nodeError(this.failure, call === 'syncFolder' ? 'fsync' : call);
   }
 
   #place(path: string): { folder: StoredFolder; name: string } {

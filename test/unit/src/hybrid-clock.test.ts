@@ -209,10 +209,19 @@ test('a reservation that fails is told, and tried again by the next who asks', a
   assert.ok(hybrid.issue() > 0);
 });
 
-test('a node that cannot reserve does not start', async () => {
+test('a node that cannot reserve at its start issues nothing until it can', async () => {
   const disk = new Disk();
   disk.isBroken = true;
-  await assert.rejects(open(new FakeClock(), disk), /the disk is full/);
+  const hybrid = await open(new FakeClock(), disk);
+  const told: string[] = [];
+  for (const isBroken of [true, false]) {
+    disk.isBroken = isBroken;
+    assert.equal(hybrid.issue(), 0);
+    hybrid.whenReserved((error) => told.push(error === null ? 'reserved' : error.message));
+    await settle();
+  }
+  assert.deepEqual(told, ['the disk is full', 'reserved']);
+  assert.ok(hybrid.issue() > 0);
 });
 
 test('with the clock set back by hours it goes on from where it was, also after a restart', async () => {

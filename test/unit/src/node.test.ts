@@ -277,15 +277,15 @@ test('a start that fails closes what it opened', async () => {
   assert.equal(node.rpcAddress, 'n0:1');
 });
 
-test('a node whose identity cannot be written drains itself and says why', async () => {
+test('a node whose identity cannot be synced drains itself and says why', async () => {
   await using cluster = await InProcessCluster.create(3);
   using client = new HttpClient();
   const files = new MemoryFolderFiles();
   const stopped = Promise.withResolvers<Error>();
   const node = await cluster.start(0, { files, onFault: stopped.resolve });
-  files.failAt = files.calls.length;
+  // The first peer to be remembered is the first thing to be written, renamed and synced.
+  files.failAt = files.calls.length + 2;
   files.failure = 'EIO';
-  // The first peer to be remembered is the first thing to be written.
   await cluster.start(1);
   const fault = await stopped.promise;
   assert.match(fault.message, /EIO.*look after its disk$/);
@@ -294,7 +294,12 @@ test('a node whose identity cannot be written drains itself and says why', async
   await assert.rejects(cluster.stop(0), /EIO/);
 });
 
-for (const failure of ['ENOSPC', 'EMFILE']) {
+for (const [failure, code] of [
+  ['ENOSPC', 'NO_SPACE'],
+  ['EROFS', 'READ_ONLY'],
+  ['EMFILE', 'IDENTITY_NOT_WRITTEN'],
+  ['EIO', 'IDENTITY_NOT_WRITTEN'],
+]) {
   test(`a node whose identity cannot be written for ${failure} reads on, refuses writes, and takes them when it can`, async () => {
     await using cluster = await InProcessCluster.create(1);
     using client = new HttpClient();
@@ -317,12 +322,19 @@ for (const failure of ['ENOSPC', 'EMFILE']) {
     assert.equal(refused.status, 503);
     assert.match(refused.body.toString(), new RegExp(`no timestamp to give: .*${failure}`));
     assert.equal((await client.get(cluster.port(0), 'key', one)).body.toString(), 'newer');
+    const { node } = await statusOf(client, cluster.port(0));
+    assert.deepEqual(
+      [node.state, node.conditions[0].code, node.conditions[0].stopsWrites],
+      ['degraded', code, true],
+    );
     files.failAt = Number.POSITIVE_INFINITY;
+    // Nobody has to ask: it is tried again by itself.
     await until(
-      async () => (await client.put(cluster.port(0), 'key', 'last', one)).status === 201,
+      async () => (await statusOf(client, cluster.port(0))).node.state === 'serving',
       10_000,
       () => 'writes stay refused',
     );
+    assert.equal((await client.put(cluster.port(0), 'key', 'last', one)).status, 201);
     const lines = cluster.logged.filter((line) => /takes (no )?writes/.test(line));
     assert.equal(lines.length, 2, lines.join('\n'));
   });
@@ -349,3 +361,41 @@ test('a drain waits for what is under way, at the node and at its peers', async 
   for (const { status } of await Promise.all(writes)) assert.equal(status, 201);
   await drained;
 });
+
+for (const [failure, code] of [
+  ['ENOSPC', 'NO_SPACE'],
+  ['EROFS', 'READ_ONLY'],
+]) {
+  test(`a node started while its identity cannot be written for ${failure} serves reads, takes no write, not even a peer's, and comes back`, async () => {
+    await using cluster = await InProcessCluster.create(2);
+    using client = new HttpClient();
+    const files = new MemoryFolderFiles();
+    await cluster.start(0, { files });
+    await cluster.start(1);
+    await cluster.meet();
+    const all = { ack: 2, from: 2 };
+    assert.equal((await client.put(cluster.port(0), 'key', 'value', all)).status, 201);
+    await cluster.stop(0);
+    files.failAt = files.calls.length;
+    files.failure = failure;
+    await cluster.start(0, { files, onFault: (fault) => assert.fail(fault) });
+    await cluster.meet();
+    const { node } = await statusOf(client, cluster.port(0));
+    assert.deepEqual([node.state, node.conditions.map((condition) => condition.code)], ['degraded', [code]]);
+    assert.equal((await client.get(cluster.port(0), 'key', all)).body.toString(), 'value');
+    const own = await client.put(cluster.port(0), 'key', 'newer', all);
+    assert.equal(own.status, 503);
+    assert.match(own.body.toString(), new RegExp(`no timestamp to give: .*${failure}`));
+    const asked = await client.put(cluster.port(1), 'key', 'newer', all);
+    assert.equal(asked.status, 504);
+    assert.match(asked.body.toString(), /its identity cannot be written/);
+    files.failAt = Number.POSITIVE_INFINITY;
+    await until(
+      async () => (await statusOf(client, cluster.port(0))).node.state === 'serving',
+      10_000,
+      () => 'the node does not come back',
+    );
+    assert.equal((await client.put(cluster.port(1), 'key', 'last', all)).status, 201);
+    assert.equal((await client.put(cluster.port(0), 'key', 'last', all)).status, 201);
+  });
+}

@@ -5,6 +5,7 @@ import { seededRandom } from '../../../../src/clock.ts';
 import { createIdentity, inspectFolder } from '../../../../src/replica/identity.ts';
 import type { Identity } from '../../../../src/replica/identity-file.ts';
 import { IdentityStore } from '../../../../src/replica/identity-store.ts';
+import { FakeClock } from '../../../support/fake-clock.ts';
 import { MemoryFolderFiles } from '../../../support/memory-folder-files.ts';
 
 const OWNER = { clusterId: 'demo', nodeId: 'node-1' };
@@ -18,7 +19,21 @@ async function setUp() {
     files,
   );
   files.calls.length = 0;
-  return { files, store: new IdentityStore(FOLDER, identity, files) };
+  const clock = new FakeClock();
+  return { files, clock, store: new IdentityStore(FOLDER, identity, files, clock) };
+}
+
+/** Waits for it while time goes by. */
+async function ended(promise: Promise<unknown>, clock: FakeClock): Promise<void> {
+  let isEnded = false;
+  const noted = promise.finally(() => {
+    isEnded = true;
+  });
+  while (!isEnded) {
+    clock.advance(50);
+    await new Promise<void>((resolve) => setImmediate(resolve));
+  }
+  await noted;
 }
 
 async function onDisk(files: MemoryFolderFiles): Promise<Identity> {
@@ -65,6 +80,7 @@ test('settled waits for every update', async () => {
 
 test('after a failed write the fault is told and every later update is refused', async () => {
   const { files, store } = await setUp();
+  // The folder's sync.
   files.failAt = 2;
   const results = await Promise.allSettled([
     store.update({ clockCeiling: 1 }),
@@ -90,7 +106,7 @@ test('a power cut at any call keeps the last acknowledged identity or a newer on
       fc.boolean(),
       fc.array(fc.nat({ max: 1 }), { minLength: 1, maxLength: 6 }),
       async (failAt, keepNames, keepBytes, pauses) => {
-        const { files, store } = await setUp();
+        const { files, clock, store } = await setUp();
         files.failAt = failAt;
         let acknowledged = 0;
         const updates: Promise<void>[] = [];
@@ -102,9 +118,9 @@ test('a power cut at any call keeps the last acknowledged identity or a newer on
             () => {},
           );
           updates.push(update);
-          if (pause === 1) await update;
+          if (pause === 1) await ended(update, clock);
         }
-        await Promise.all(updates);
+        await ended(Promise.all(updates), clock);
         const { clockCeiling } = await onDisk(files.afterPowerCut(keepNames, keepBytes));
         assert.ok(
           clockCeiling >= acknowledged,
@@ -114,4 +130,39 @@ test('a power cut at any call keeps the last acknowledged identity or a newer on
     ),
     { numRuns: 300 },
   );
+});
+
+test('what is refused before the rename is tried again by itself until it is written', async () => {
+  for (const failure of ['ENOSPC', 'EROFS', 'EMFILE', 'EACCES', 'EIO']) {
+    for (const call of [0, 1]) {
+      const { files, clock, store } = await setUp();
+      const told: (string | undefined)[] = [];
+      store.onRefused = (refusal) => void told.push(refusal?.message);
+      files.failAt = call;
+      files.failure = failure;
+      await ended(assert.rejects(store.update({ clockCeiling: 5 }), new RegExp(failure)), clock);
+      assert.match(store.refusal?.message ?? '', new RegExp(failure));
+      assert.equal((await onDisk(files)).clockCeiling, 0, 'the disk is as it was');
+      files.failAt = Number.POSITIVE_INFINITY;
+      clock.advance(500);
+      await store.settled();
+      assert.equal((await onDisk(files.afterPowerCut(false, false))).clockCeiling, 5);
+      assert.deepEqual([store.refusal, told.length, told[1]], [null, 2, undefined]);
+      assert.equal(clock.pendingTimers, 0);
+    }
+  }
+});
+
+test('a start that could not be noted is noted with the first write that succeeds', async () => {
+  const { files, clock, store } = await setUp();
+  files.failAt = 0;
+  files.failure = 'EROFS';
+  await ended(assert.rejects(store.begin(7)), clock);
+  assert.deepEqual([store.isBegun, store.durable.history.starts], [false, []]);
+  await ended(store.settled(), clock);
+  assert.equal(clock.pendingTimers, 0, 'a store that was let go of tries no more');
+  files.failAt = Number.POSITIVE_INFINITY;
+  await store.advance(3);
+  assert.equal(store.isBegun, true);
+  assert.deepEqual((await onDisk(files)).history, { progress: 2, starts: [{ id: 7, from: 1 }] });
 });
