@@ -2,6 +2,8 @@
  * The only raw time and randomness of the node: everything else is handed a Clock, so that a test or a
  * simulation decides what time it is.
  */
+import { randomBytes } from 'node:crypto';
+
 export interface TimerHandle {
   cancel(): void;
 }
@@ -70,6 +72,9 @@ export const systemClock: Clock = {
 };
 
 export const systemRandom: Random = () => Math.random();
+
+/** Bytes that nobody can guess. */
+export const drawBytes = (count: number): Buffer => randomBytes(count);
 
 /** A small seeded generator (mulberry32, public domain) for whatever must be repeatable. */
 export function seededRandom(seed: number): Random {

@@ -5,8 +5,8 @@
  */
 import { join } from 'node:path';
 import { LsmError, RecordStore, recordSizeBytes } from '../native-free-lsm/index.ts';
-import { type Clock, type Random, systemClock, systemRandom } from './clock.ts';
-import { formatAddress } from './cluster/address.ts';
+import { type Clock, drawBytes, type Random, systemClock, systemRandom } from './clock.ts';
+import { formatAddress, isLoopback } from './cluster/address.ts';
 import { Placement } from './cluster/placement.ts';
 import { type Topology, type TopologyNode, topologyDigest } from './cluster/topology.ts';
 import { Conditions } from './conditions.ts';
@@ -33,6 +33,7 @@ import { PeerRequests } from './replica/peer-requests.ts';
 import { Replica } from './replica/replica.ts';
 import { Standing } from './replica/standing.ts';
 import type { StorageEngine } from './replica/storage-engine.ts';
+import { ClusterSecret } from './rpc/cluster-secret.ts';
 import { RpcMesh } from './rpc/mesh.ts';
 import { RpcServer } from './rpc/server.ts';
 import { TcpTransport } from './rpc/tcp-transport.ts';
@@ -44,6 +45,8 @@ export interface NodeOptions {
   readonly nodeId: string;
   readonly clusterId: string;
   readonly topology: Topology;
+  /** What its nodes prove to each other that they know. Without one the node listens for RPC on loopback alone. */
+  readonly clusterSecret?: string;
   /** This node's own; made when it is missing. */
   readonly dataDirectory: string;
   readonly settings: NodeSettings;
@@ -81,6 +84,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   if (topology.nodes.every(({ id }) => id !== options.nodeId)) {
     throw new QuorateError('INVALID_CONFIG', `the topology has no node ${options.nodeId}`);
   }
+  const secret = clusterSecretOf(options);
   const { engine, store } = await openDataFolder(options, clock);
   let node: Node;
   try {
@@ -91,7 +95,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
       maxDriftMs: settings.maxClockDriftMs,
     });
     const placement = new Placement(topology.nodes, topology.placement);
-    node = new Node(options, clock, engine, store, await openingClock, placement);
+    node = new Node(options, clock, engine, store, await openingClock, placement, secret);
   } catch (error) {
     await engine.close();
     throw error;
@@ -193,6 +197,7 @@ class Node implements RunningNode {
     store: IdentityStore,
     timestamps: HybridClock,
     placement: Placement,
+    secret: ClusterSecret,
   ) {
     const { clusterId, log, settings, topology } = options;
     const { random = systemRandom, transport = new TcpTransport() } = options;
@@ -215,8 +220,9 @@ class Node implements RunningNode {
     const dialled = createHandshakePolicy(cluster, standing, () => this.#readiness?.check());
     const accepted = createHandshakePolicy(cluster, standing, (nodeId) => this.#onDialledBy(nodeId));
     const peers = topology.nodes.map(({ id, rpc }, i) => (i === self ? null : { nodeId: id, ...rpc }));
-    this.#server = new RpcServer({ handler: peerRequests, policy: accepted, transport, clock, log });
-    this.#mesh = new RpcMesh({ peers, policy: dialled, transport, clock, random, log });
+    const rpc = { credentials: { secret, drawBytes }, transport, clock, log };
+    this.#server = new RpcServer({ ...rpc, handler: peerRequests, policy: accepted });
+    this.#mesh = new RpcMesh({ ...rpc, peers, policy: dialled, random });
 
     const coordinator = new Coordinator({
       nodeIds: topology.nodes.map(({ id }) => id),
@@ -292,6 +298,20 @@ class Node implements RunningNode {
     }
     this.#options.onFault?.(fault);
   }
+}
+
+/** @throws QuorateError INVALID_CONFIG where a stranger could reach the RPC port, and there is no secret to tell him by */
+function clusterSecretOf({ clusterSecret, log, nodeId, topology }: NodeOptions): ClusterSecret {
+  if (clusterSecret !== undefined) return ClusterSecret.of(clusterSecret);
+  const rpc = topology.nodes.find(({ id }) => id === nodeId)?.rpc;
+  if (rpc !== undefined && !isLoopback(rpc.host)) {
+    throw new QuorateError(
+      'INVALID_CONFIG',
+      `node ${nodeId} is to listen for RPC on ${formatAddress(rpc)}, where anybody could read and write its data, as the cluster has no secret: make one with \`openssl rand -hex 32 > cluster.secret && chmod 600 cluster.secret\`, give the same to every node, and name the file as "secretFile" in the topology or with --cluster-secret-file`,
+    );
+  }
+  log.info('The cluster has no secret: any program on this machine can speak to the RPC port');
+  return ClusterSecret.none;
 }
 
 function httpOptions({ http }: TopologyNode, settings: NodeSettings): HttpServerOptions {

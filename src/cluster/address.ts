@@ -1,6 +1,20 @@
+import { BlockList, isIPv4, isIPv6 } from 'node:net';
 import type { Address } from './topology.ts';
+
+/** Those of version 4 in the form of version 6 are among them. */
+const LOOPBACK_IPV6 = new BlockList();
+LOOPBACK_IPV6.addAddress('::1', 'ipv6');
+LOOPBACK_IPV6.addSubnet('127.0.0.0', 8, 'ipv4');
 
 /** As it stands in a URL: an address of version 6 in brackets. */
 export function formatAddress({ host, port }: Address): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+/** Whether only programs on this machine can reach it. A name that is not `localhost` may mean anything. */
+export function isLoopback(host: string): boolean {
+  const name = host.toLowerCase();
+  if (isIPv4(name)) return name.startsWith('127.');
+  if (isIPv6(name)) return LOOPBACK_IPV6.check(name, 'ipv6');
+  return name === 'localhost';
 }

@@ -6,8 +6,8 @@
  */
 import { recordFault, recordTimestamp, recordValueStart } from '../../native-free-lsm/index.ts';
 import type { Clock } from '../clock.ts';
+import { andMore, RateLimit } from '../rate-limit.ts';
 import { PendingReads, PendingWrites } from './pending.ts';
-import { RateLimit } from './rate-limit.ts';
 import {
   ABSENT,
   found,
@@ -242,8 +242,4 @@ export class Replica {
       if (keptBack >= 0) this.#log.error(`A ${what} failed: ${error.message}${andMore(keptBack)}`);
     }
   }
-}
-
-function andMore(keptBack: number): string {
-  return keptBack === 0 ? '' : ` (and ${keptBack} more since the last such message)`;
 }

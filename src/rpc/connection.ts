@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.ts';
 import { QuorateError } from '../errors.ts';
 import { Assemblies } from './assembly.ts';
+import { MAX_PROOF_FRAME_BYTES } from './authentication.ts';
 import { MAX_FRAME_BYTES, PING_FRAME, PONG_FRAME } from './codec.ts';
 import { FrameSplitter } from './frame-splitter.ts';
 import { MAX_HELLO_BYTES } from './hello.ts';
@@ -49,8 +50,13 @@ export class Connection implements StreamHandler {
     this.#owner = owner;
     this.outbox = new Outbox(stream, clock);
     this.assemblies = new Assemblies(maxMessageBytes);
-    this.#splitter = new FrameSplitter(this, MAX_HELLO_BYTES);
+    this.#splitter = new FrameSplitter(this, MAX_PROOF_FRAME_BYTES);
     stream.start(this);
+  }
+
+  /** The other end has proved itself: its hello may come. */
+  admitHello(): void {
+    this.#splitter.setMaxFrameBytes(MAX_HELLO_BYTES);
   }
 
   /** The handshake is over: any message may come. */

@@ -1,5 +1,6 @@
 import type { Clock, Random, TimerHandle } from '../clock.ts';
 import type { Log } from '../log.ts';
+import type { Credentials } from './authentication.ts';
 import {
   encodeWriteHead,
   encodeWriteRequest,
@@ -19,6 +20,7 @@ export interface RpcMeshOptions {
   /** By index in the topology; null where this node itself stands. */
   readonly peers: readonly (PeerAddress | null)[];
   readonly policy: HandshakePolicy;
+  readonly credentials: Credentials;
   readonly transport: Transport;
   readonly clock: Clock;
   readonly random: Random;
@@ -50,9 +52,9 @@ export class RpcMesh implements AsyncDisposable {
   #writeTimeoutMs = 0;
 
   constructor(options: RpcMeshOptions) {
-    const { policy, transport, clock, random, log } = options;
+    const { policy, credentials, transport, clock, random, log } = options;
     const limits = { ...DEFAULT_RPC_LIMITS, ...options.limits };
-    const context: PeerContext = { policy, transport, clock, random, log, limits };
+    const context: PeerContext = { policy, credentials, transport, clock, random, log, limits };
     this.#peers = options.peers.map((address) => (address === null ? null : new Peer(address, context)));
     this.#clock = clock;
     this.#tick = clock.every(limits.tickMs, () => this.#onTick());

@@ -28,7 +28,7 @@ export class Message {
   /** request of an operation that is known */
   keyStart = 0;
   keyEnd = 0;
-  /** The record of a write or a response (start -1: none), a fragment's payload; a hello or a history from its array on. */
+  /** The record of a write or a response (start -1: none), a fragment's payload; a message of the handshake or a history from its array on. */
   bodyStart = -1;
   bodyEnd = -1;
   /** response that failed, refuse */
@@ -82,6 +82,9 @@ export class MessageDecoder {
       case MessageKind.hello:
       case MessageKind.welcome:
       case MessageKind.history:
+      case MessageKind.challenge:
+      case MessageKind.proof:
+      case MessageKind.seal:
         into.bodyStart = start;
         into.bodyEnd = end;
         break;

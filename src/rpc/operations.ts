@@ -26,6 +26,9 @@ export const FEATURES = Feature.readVersion;
 /** Raised when old and new nodes cannot understand each other; features are told by bits instead. */
 export const PROTOCOL_VERSION = 2;
 
+/** Of what comes before the hello, in which nodes prove that they know the cluster's secret. */
+export const HANDSHAKE_VERSION = 1;
+
 /** First number of every frame. Append only, zero reserved. */
 export const MessageKind = {
   hello: 1,
@@ -38,5 +41,8 @@ export const MessageKind = {
   ping: 8,
   pong: 9,
   history: 10,
+  challenge: 11,
+  proof: 12,
+  seal: 13,
 } as const;
 export type MessageKind = (typeof MessageKind)[keyof typeof MessageKind];

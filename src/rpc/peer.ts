@@ -1,6 +1,8 @@
 import type { Clock, Random, TimerHandle } from '../clock.ts';
 import type { Log } from '../log.ts';
+import { Authentication, type Credentials } from './authentication.ts';
 import { Backoff } from './backoff.ts';
+import { SAME_SECRET } from './cluster-secret.ts';
 import {
   CANCEL_FRAME_BYTES,
   encodeCancel,
@@ -46,6 +48,7 @@ export interface PeerStatus {
 /** What all peers of a node share. */
 export interface PeerContext {
   readonly policy: HandshakePolicy;
+  readonly credentials: Credentials;
   readonly transport: Transport;
   readonly clock: Clock;
   readonly random: Random;
@@ -57,6 +60,7 @@ const TIMED_OUT = failure('no answer in time');
 const IN_FLIGHT_FULL = failure('too many requests in flight to the peer');
 const QUEUE_FULL = failure('the queue to the peer is full');
 const KEY_TOO_LONG = failure('the key is too long');
+const WRONG_SECRET = `it does not prove that it knows this node's cluster secret: ${SAME_SECRET}`;
 const VALUE_TOO_LARGE = failure('the value is larger than the peer takes');
 const NOT_SERVED = failure('the peer does not serve this operation');
 const NO_RECORD = failure('the peer sent no record');
@@ -77,6 +81,8 @@ export class Peer implements ConnectionOwner {
   /** The progress of this node's folder that the peer was told. */
   #toldProgress = 0;
   #connection: Connection | null = null;
+  /** Of the handshake on the connection. */
+  #authentication: Authentication | null = null;
   #redial: TimerHandle | null = null;
   #handshakeDeadlineMs = 0;
   /** The last attempt ended in a refusal, whoever refused. */
@@ -122,10 +128,11 @@ export class Peer implements ConnectionOwner {
     if (this.#isClosing || this.#connection !== null) return;
     this.#redial?.cancel();
     this.#redial = null;
-    const { transport, clock, policy, limits } = this.#context;
+    const { transport, clock, credentials, policy, limits } = this.#context;
     const { host, port } = this.#address;
     this.#isRefused = false;
-    this.#handshakeDeadlineMs = clock.monotonicMs() + limits.handshakeTimeoutMs;
+    this.#handshakeDeadlineMs = clock.monotonicMs() + limits.dialTimeoutMs;
+    this.#authentication = new Authentication('dialler', credentials);
     const { maxValueBytes } = policy.localHello(this.nodeId);
     this.#connection = new Connection(
       transport.dial(host, port),
@@ -216,7 +223,8 @@ export class Peer implements ConnectionOwner {
       this.#tellHistory(connection);
       this.#watch(connection);
     } else if (nowMs >= this.#handshakeDeadlineMs) {
-      connection.destroy(`no handshake within ${this.#context.limits.handshakeTimeoutMs} ms`);
+      this.#authentication = null;
+      connection.destroy(`no handshake within ${this.#context.limits.dialTimeoutMs} ms`);
     }
   }
 
@@ -238,13 +246,8 @@ export class Peer implements ConnectionOwner {
     this.#connection?.destroy('the node is stopping');
   }
 
-  onOpen(): void {
-    const connection = this.#connection;
-    if (connection === null) return;
-    const hello = this.#context.policy.localHello(this.nodeId);
-    this.#toldProgress = hello.history.progress;
-    connection.outbox.append(connection.outbox.foreground, encodeHello(MessageKind.hello, hello));
-  }
+  /** The listener speaks first. */
+  onOpen(): void {}
 
   onMessage(message: Message): void {
     switch (message.kind) {
@@ -252,27 +255,23 @@ export class Peer implements ConnectionOwner {
         if (this.#standing.state !== 'up') throw protocolError('an answer before the handshake');
         this.#onResponse(message);
         break;
-      case MessageKind.welcome:
-        if (this.#standing.state === 'up') throw protocolError('a second handshake');
-        this.#onWelcome(decodeHello(message.body()));
-        break;
-      case MessageKind.refuse:
-        this.#onRefused(`Refused by node ${this.nodeId} at ${this.#at}: ${message.reason}`, message.reason);
-        this.#connection?.destroy(message.reason);
-        break;
       default:
-        throw protocolError(`a message of kind ${message.kind} from the side that answers`);
+        this.#onHandshake(message);
     }
   }
 
   onDrained(): void {}
 
   onClosed(reason: string, isFault: boolean): void {
+    const isProofUnanswered = this.#authentication?.isAnswerDue === true && !isFault && !this.#isClosing;
     this.#connection = null;
+    this.#authentication = null;
     const { log, clock } = this.#context;
     if (isFault) log.warn(`Closed the connection to node ${this.nodeId} at ${this.#at}: it sent ${reason}`);
+    // It may have ended just then for another reason, so the next attempt is not put off as after a refusal.
+    if (isProofUnanswered) this.#onUnproved();
+    else if (!this.#isRefused) this.#becomeDown(reason);
     // What is in flight fails after the state has changed: a sink that asks again gets its answer at once.
-    if (!this.#isRefused) this.#becomeDown(reason);
     for (const entry of this.#inFlight.takeAll()) {
       entry.sink.onReply(entry.position, this.#standing.unavailable);
       this.#inFlight.free(entry);
@@ -281,7 +280,7 @@ export class Peer implements ConnectionOwner {
       this.#closed.resolve();
       return;
     }
-    const backoff = this.#isRefused ? this.#refused : this.#reconnect;
+    const backoff = this.#isRefused && !isProofUnanswered ? this.#refused : this.#reconnect;
     this.#redial = clock.after(backoff.nextMs(), () => this.dial());
   }
 
@@ -341,9 +340,55 @@ export class Peer implements ConnectionOwner {
     if (this.#isClosing) this.#closeWhenIdle();
   }
 
-  #onWelcome(hello: Hello): void {
+  #onHandshake(message: Message): void {
     const connection = this.#connection;
-    if (connection === null) return;
+    const authentication = this.#authentication;
+    if (connection === null || authentication === null) return;
+    const { outbox } = connection;
+    switch (message.kind) {
+      case MessageKind.challenge:
+        outbox.append(outbox.foreground, authentication.onChallenge(message.body()));
+        break;
+      case MessageKind.proof:
+        this.#onProof(connection, authentication, message.body());
+        break;
+      case MessageKind.seal:
+        authentication.onSeal(message.body());
+        break;
+      case MessageKind.welcome:
+        if (this.#standing.state === 'up') throw protocolError('a second handshake');
+        authentication.checkSealed(message.body());
+        this.#onWelcome(connection, decodeHello(message.body()));
+        break;
+      case MessageKind.refuse:
+        authentication.checkProved();
+        this.#onRefused(`Refused by node ${this.nodeId} at ${this.#at}: ${message.reason}`, message.reason);
+        connection.destroy(message.reason);
+        break;
+      default:
+        throw protocolError(`a message of kind ${message.kind} from the side that answers`);
+    }
+  }
+
+  #onProof(connection: Connection, authentication: Authentication, proof: Buffer): void {
+    if (!authentication.onProof(proof)) {
+      this.#onUnproved();
+      connection.destroy(WRONG_SECRET);
+      return;
+    }
+    connection.admitHello();
+    const hello = this.#context.policy.localHello(this.nodeId);
+    this.#toldProgress = hello.history.progress;
+    const { outbox } = connection;
+    outbox.append(outbox.foreground, authentication.sealed(encodeHello(MessageKind.hello, hello)));
+  }
+
+  /** The listener does not know this node's secret, as far as can be told. */
+  #onUnproved(): void {
+    this.#onRefused(`Refused node ${this.nodeId} at ${this.#at}: ${WRONG_SECRET}`, WRONG_SECRET);
+  }
+
+  #onWelcome(connection: Connection, hello: Hello): void {
     const { policy, log } = this.#context;
     const local = policy.localHello(this.nodeId);
     const fault =

@@ -1,6 +1,9 @@
 import type { Clock } from '../clock.ts';
 import { errorMessage, QuorateError } from '../errors.ts';
 import type { Log } from '../log.ts';
+import type { StrangerLog } from '../stranger-log.ts';
+import { Authentication, type Credentials } from './authentication.ts';
+import { SAME_SECRET } from './cluster-secret.ts';
 import {
   encodeFailedResponse,
   encodeReason,
@@ -25,13 +28,21 @@ import type { ReplicaHandler } from './replica-handler.ts';
 import { type RpcReply, RpcReplyKind, type RpcReplySink } from './reply.ts';
 import type { ByteStream } from './transport.ts';
 
+/** Kinds of lines that somebody can cause who is no member, or a member whose configuration is wrong. */
+export type StrangerLine = 'garbage' | 'proof' | 'refusal' | 'full';
+
 /** What all connections of a server share. */
 export interface ServerContext {
   readonly handler: ReplicaHandler;
   readonly policy: HandshakePolicy;
+  readonly credentials: Credentials;
   readonly clock: Clock;
   readonly log: Log;
+  /** For what somebody can make a node say who has not proved anything. */
+  readonly strangerLog: StrangerLog<StrangerLine>;
   readonly limits: RpcLimits;
+  /** The handshake is over: a node of this cluster has connected. */
+  readonly onMember: (connection: ServerConnection, nodeId: string) => void;
   readonly onClosed: (connection: ServerConnection) => void;
 }
 
@@ -43,6 +54,7 @@ export interface ServerContext {
 export class ServerConnection implements ConnectionOwner {
   readonly #context: ServerContext;
   readonly #connection: Connection;
+  readonly #authentication: Authentication;
   readonly #handshakeDeadlineMs: number;
   readonly #idleTicks: number;
   readonly #foreground: RpcReplySink;
@@ -65,9 +77,16 @@ export class ServerConnection implements ConnectionOwner {
       this,
       maxMessageBytes(policy.localHello(null).maxValueBytes),
     );
+    this.#authentication = new Authentication('listener', context.credentials);
     const { outbox } = this.#connection;
+    outbox.append(outbox.foreground, this.#authentication.challenge());
     this.#foreground = { onReply: (token, reply) => this.#answer(outbox.foreground, token, reply) };
     this.#background = { onReply: (token, reply) => this.#answer(outbox.background, token, reply) };
+  }
+
+  /** Null before the end of the handshake. */
+  get peerNodeId(): string | null {
+    return this.#peerNodeId;
   }
 
   /** Looks at the handshake's deadline and at silence. */
@@ -111,8 +130,15 @@ export class ServerConnection implements ConnectionOwner {
         this.#connection.assemblies.drop(message.id);
         this.#connection.outbox.dropLarge(message.id);
         break;
+      case MessageKind.proof:
+        this.#onProof(message.body());
+        break;
+      case MessageKind.seal:
+        this.#authentication.onSeal(message.body());
+        break;
       case MessageKind.hello:
         if (this.#peerNodeId !== null) throw protocolError('a second handshake');
+        this.#authentication.checkSealed(message.body());
         this.#judge(decodeHello(message.body()));
         break;
       case MessageKind.history:
@@ -120,7 +146,8 @@ export class ServerConnection implements ConnectionOwner {
         this.#context.policy.heardHistory(this.#peerNodeId, decodeHistory(message.body()));
         break;
       case MessageKind.refuse:
-        this.#context.log.warn(`Refused by ${this.#who()}: ${message.reason}`);
+        this.#authentication.checkProved();
+        this.#context.strangerLog.warn('refusal', `Refused by ${this.#who()}: ${message.reason}`);
         this.#end();
         break;
       default:
@@ -134,28 +161,47 @@ export class ServerConnection implements ConnectionOwner {
   }
 
   onClosed(reason: string, isFault: boolean): void {
-    const { log } = this.#context;
-    if (isFault) log.warn(`Closed the connection from ${this.#who()}: it sent ${reason}`);
+    const { log, strangerLog } = this.#context;
+    if (isFault) strangerLog.warn('garbage', `Closed the connection from ${this.#who()}: it sent ${reason}`);
     else if (this.#peerNodeId !== null) log.info(`The connection from ${this.#who()} is closed: ${reason}`);
     this.#isEnding = true;
     this.#context.onClosed(this);
   }
 
+  /** Whoever does not know the secret is told nothing: not that there is one, nor that this is why. */
+  #onProof(proof: Buffer): void {
+    const connection = this.#connection;
+    if (this.#authentication.onProof(proof)) {
+      connection.admitHello();
+      connection.outbox.append(connection.outbox.foreground, this.#authentication.answer());
+      return;
+    }
+    const from = connection.stream.remoteAddress;
+    this.#context.strangerLog.warn(
+      'proof',
+      `Closed the connection from ${from}: it does not know this node's cluster secret; ${SAME_SECRET}`,
+    );
+    this.#isEnding = true;
+    connection.destroy('it does not know the cluster secret');
+  }
+
   #judge(hello: Hello): void {
-    const { policy, log } = this.#context;
+    const { policy, log, strangerLog } = this.#context;
     const { outbox } = this.#connection;
     const local = policy.localHello(hello.nodeId);
     const fault = judgeProtocol(local, hello) ?? policy.judge(hello);
     if (fault !== null) {
-      log.warn(`Refused node ${hello.nodeId} at ${this.#connection.stream.remoteAddress}: ${fault}`);
+      const from = this.#connection.stream.remoteAddress;
+      strangerLog.warn('refusal', `Refused node ${hello.nodeId} at ${from}: ${fault}`);
       outbox.append(outbox.foreground, encodeRefusal(fault));
       this.#end();
       return;
     }
     this.#peerNodeId = hello.nodeId;
     this.#connection.establish();
-    outbox.append(outbox.foreground, encodeHello(MessageKind.welcome, local));
+    outbox.append(outbox.foreground, this.#authentication.sealed(encodeHello(MessageKind.welcome, local)));
     log.info(`Node ${hello.nodeId} connected from ${this.#connection.stream.remoteAddress}`);
+    this.#context.onMember(this, hello.nodeId);
     policy.accepted(hello);
   }
 

@@ -1,5 +1,7 @@
 import type { Clock, TimerHandle } from '../clock.ts';
 import type { Log } from '../log.ts';
+import { StrangerLog } from '../stranger-log.ts';
+import type { Credentials } from './authentication.ts';
 import type { HandshakePolicy } from './handshake.ts';
 import { DEFAULT_RPC_LIMITS, type RpcLimits } from './limits.ts';
 import type { ReplicaHandler } from './replica-handler.ts';
@@ -9,6 +11,7 @@ import type { ByteStream, Listener, Transport } from './transport.ts';
 export interface RpcServerOptions {
   readonly handler: ReplicaHandler;
   readonly policy: HandshakePolicy;
+  readonly credentials: Credentials;
   readonly transport: Transport;
   readonly clock: Clock;
   readonly log: Log;
@@ -20,21 +23,27 @@ export interface RpcServerOptions {
 export class RpcServer implements AsyncDisposable {
   readonly #context: ServerContext;
   readonly #transport: Transport;
-  readonly #connections = new Set<ServerConnection>();
+  /** Past the handshake, oldest first. */
+  readonly #members = new Set<ServerConnection>();
+  /** Those that have not proved yet that they belong here, oldest first. */
+  readonly #strangers = new Set<ServerConnection>();
   #listener: Listener | null = null;
   #tick: TimerHandle | null = null;
   #isClosing = false;
   readonly #allClosed = Promise.withResolvers<void>();
 
   constructor(options: RpcServerOptions) {
-    const { handler, policy, clock, log } = options;
+    const { handler, policy, credentials, clock, log } = options;
     this.#transport = options.transport;
     this.#context = {
       handler,
       policy,
+      credentials,
       clock,
       log,
+      strangerLog: new StrangerLog(log, clock),
       limits: { ...DEFAULT_RPC_LIMITS, ...options.limits },
+      onMember: (connection, nodeId) => this.#becomeMember(connection, nodeId),
       onClosed: (connection) => this.#forget(connection),
     };
   }
@@ -55,47 +64,63 @@ export class RpcServer implements AsyncDisposable {
   }
 
   get connections(): number {
-    return this.#connections.size;
+    return this.#members.size + this.#strangers.size;
   }
 
   /** Takes no more requests, answers those under way, then closes. A peer that does not read delays it: `abort`. */
   async close(): Promise<void> {
     this.#isClosing = true;
     await this.#listener?.close();
-    for (const connection of this.#connections) connection.drain();
-    if (this.#connections.size > 0) await this.#allClosed.promise;
+    for (const stranger of this.#strangers) stranger.destroy('the node is stopping');
+    for (const member of this.#members) member.drain();
+    if (this.connections > 0) await this.#allClosed.promise;
     this.#tick?.cancel();
   }
 
   /** Closes all connections now; answers to what is under way are lost. Ends a `close` that waits. */
   abort(): void {
     void this.close();
-    for (const connection of this.#connections) connection.destroy('the node is stopping');
+    for (const connection of [...this.#strangers, ...this.#members])
+      connection.destroy('the node is stopping');
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
 
+  /** Strangers have places of their own, and the latest comer always gets one: no flood of them keeps a member out. */
   #accept(stream: ByteStream): void {
     const connection = new ServerConnection(stream, this.#context);
-    this.#connections.add(connection);
+    this.#strangers.add(connection);
     if (this.#isClosing) connection.destroy('the node is stopping');
-    else if (this.#connections.size > this.#context.limits.maxConnections) {
-      this.#context.log.warn(
-        `Closed a connection from ${stream.remoteAddress}: ${this.#context.limits.maxConnections} are open already`,
+    else if (this.#strangers.size > this.#context.limits.maxHandshakes) {
+      const [oldest] = this.#strangers;
+      this.#context.strangerLog.warn(
+        'full',
+        `Closed a connection on which no handshake had come: ${this.#context.limits.maxHandshakes} others are open`,
       );
-      connection.destroy('too many connections');
+      oldest.destroy('too many connections without a handshake');
     }
   }
 
+  /** A node has one connection; more are what is left of those that it lost, or of its like that runs by mistake. */
+  #becomeMember(connection: ServerConnection, nodeId: string): void {
+    this.#strangers.delete(connection);
+    const ofNode = [...this.#members].filter((member) => member.peerNodeId === nodeId);
+    this.#members.add(connection);
+    if (ofNode.length >= this.#context.limits.maxConnectionsPerNode)
+      ofNode[0].destroy('the node has connected again and again');
+  }
+
   #forget(connection: ServerConnection): void {
-    this.#connections.delete(connection);
-    if (this.#isClosing && this.#connections.size === 0) this.#allClosed.resolve();
+    this.#strangers.delete(connection);
+    this.#members.delete(connection);
+    if (this.#isClosing && this.connections === 0) this.#allClosed.resolve();
   }
 
   #onTick(): void {
     const nowMs = this.#context.clock.monotonicMs();
-    for (const connection of this.#connections) connection.tick(nowMs);
+    for (const stranger of this.#strangers) stranger.tick(nowMs);
+    for (const member of this.#members) member.tick(nowMs);
   }
 }

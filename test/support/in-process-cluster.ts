@@ -13,6 +13,7 @@ import { type NodeOptions, type RunningNode, startNode } from '../../src/node.ts
 import { IDENTITY_FILE } from '../../src/replica/identity-file.ts';
 import { HttpClient } from './http.ts';
 import { MemoryNetwork } from './memory-network.ts';
+import { TEST_SECRET } from './rpc-handshake.ts';
 import { until } from './until.ts';
 
 const RPC_PORT = 1;
@@ -65,6 +66,7 @@ export class InProcessCluster implements AsyncDisposable {
       nodeId: `n${index}`,
       clusterId: 'test',
       topology: this.topology,
+      clusterSecret: TEST_SECRET,
       dataDirectory: this.folder(index),
       settings: defaultNodeSettings(),
       log: { info: log('info'), warn: log('warn'), error: log('error') },

@@ -6,6 +6,7 @@ import { RpcMesh } from '../../src/rpc/mesh.ts';
 import { RpcServer } from '../../src/rpc/server.ts';
 import { FakeClock } from './fake-clock.ts';
 import { MemoryNetwork } from './memory-network.ts';
+import { credentialsOf } from './rpc-handshake.ts';
 import { helloOf, KeptLog, MapReplica, TestPolicy } from './rpc-nodes.ts';
 
 export const RPC_PORT = 7_000;
@@ -28,7 +29,15 @@ export class RpcNode {
     this.policy = new TestPolicy(helloOf(nodeId, options.hello?.(nodeId)), nodeIds);
     const transport = network.transport(nodeId);
     const limits = options.limits ?? {};
-    const shared = { policy: this.policy, transport, clock: network.clock, log: this.log, limits };
+    const credentials = credentialsOf(options.secret?.(nodeId));
+    const shared = {
+      policy: this.policy,
+      credentials,
+      transport,
+      clock: network.clock,
+      log: this.log,
+      limits,
+    };
     this.server = new RpcServer({ ...shared, handler: this.replica });
     const peers = nodeIds.map((id) => (id === nodeId ? null : { nodeId: id, host: id, port: RPC_PORT }));
     this.mesh = new RpcMesh({ ...shared, peers, random: network.random });
@@ -42,6 +51,7 @@ export class RpcNode {
 
 export interface RpcClusterOptions {
   readonly limits?: Partial<RpcLimits>;
+  readonly secret?: (nodeId: string) => string;
   readonly hello?: (nodeId: string) => Partial<Hello>;
   readonly seed?: number;
 }

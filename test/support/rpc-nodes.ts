@@ -39,6 +39,8 @@ export class TestPolicy implements HandshakePolicy {
   readonly met: Hello[] = [];
   /** What peers told of their folders behind the handshake, `node progress`. */
   readonly histories: string[] = [];
+  /** How many hellos. */
+  judged = 0;
   readonly #members: ReadonlySet<string>;
 
   constructor(hello: Hello, members: readonly string[]) {
@@ -51,6 +53,7 @@ export class TestPolicy implements HandshakePolicy {
   }
 
   judge(hello: Hello): string | null {
+    this.judged++;
     return judgeHello(this.hello, hello, (nodeId) => this.#members.has(nodeId));
   }
 

@@ -6,14 +6,13 @@ import { after, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { systemClock, systemRandom } from '../../../src/clock.ts';
 import type { Log } from '../../../src/log.ts';
-import { encodeHello } from '../../../src/rpc/hello.ts';
 import type { RpcLimits } from '../../../src/rpc/limits.ts';
 import { RpcMesh } from '../../../src/rpc/mesh.ts';
-import { MessageKind } from '../../../src/rpc/operations.ts';
 import type { PeerAddress } from '../../../src/rpc/peer.ts';
 import { RpcReplyKind } from '../../../src/rpc/reply.ts';
 import { RpcServer } from '../../../src/rpc/server.ts';
 import { TcpTransport } from '../../../src/rpc/tcp-transport.ts';
+import { challengeFrame, credentialsOf, welcomeAnswer } from '../../support/rpc-handshake.ts';
 import { helloOf, KeptLog, MapReplica, ReplyBook, TestPolicy } from '../../support/rpc-nodes.ts';
 import { until } from '../../support/until.ts';
 
@@ -29,7 +28,14 @@ const FAST: Partial<RpcLimits> = {
 
 function serve(nodeId: string, replica = new MapReplica(), log: Log = new KeptLog()): RpcServer {
   const policy = new TestPolicy(helloOf(nodeId), MEMBERS);
-  return new RpcServer({ handler: replica, policy, transport: new TcpTransport(), clock: systemClock, log });
+  const shared = {
+    policy,
+    credentials: credentialsOf(),
+    transport: new TcpTransport(),
+    clock: systemClock,
+    log,
+  };
+  return new RpcServer({ ...shared, handler: replica });
 }
 
 function meshTo(
@@ -40,6 +46,7 @@ function meshTo(
   const policy = new TestPolicy(helloOf('a'), MEMBERS);
   const shared = {
     policy,
+    credentials: credentialsOf(),
     transport: new TcpTransport(),
     clock: systemClock,
     random: systemRandom,
@@ -129,11 +136,13 @@ describe('rpc over tcp', () => {
   });
 
   it('survives a connection cut in the middle of a frame', async () => {
-    const hello = encodeHello(MessageKind.welcome, helloOf('b'));
+    const welcome = welcomeAnswer(helloOf('b'));
     const cutting = net.createServer((socket) => {
       socket.on('error', () => {});
-      socket.once('data', () => {
-        socket.write(hello);
+      socket.write(challengeFrame());
+      socket.once('data', async () => {
+        socket.write(welcome);
+        await once(socket, 'data');
         // Half a response to the first request, and then nothing any more.
         socket.once('data', () => socket.end(Buffer.from([0, 0, 0, 28, 0x94, 5, 0xce, 0, 0])));
       });

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { Unpackr } from 'msgpackr/unpack';
+import { Authentication, MAX_PROOF_FRAME_BYTES } from '../../../../src/rpc/authentication.ts';
+import { ClusterSecret, MAX_SECRET_LENGTH, MIN_SECRET_LENGTH } from '../../../../src/rpc/cluster-secret.ts';
 import {
   encodeCancel,
   encodeFailedResponse,
@@ -105,6 +107,10 @@ function rewritten(frame: Buffer): Uint8Array {
   const { kind, id, operation, timeoutMs, status, total, offset } = message;
   const body = message.bodyStart < 0 ? null : message.body();
   switch (kind) {
+    case MessageKind.challenge:
+    case MessageKind.proof:
+    case MessageKind.seal:
+      return spoken().find((said) => said.equals(frame)) ?? Buffer.alloc(0);
     case MessageKind.hello:
     case MessageKind.welcome:
       return encodeHello(kind, decodeHello(message.body()));
@@ -140,8 +146,52 @@ function rewritten(frame: Buffer): Uint8Array {
   }
 }
 
+function authentication(role: 'dialler' | 'listener', nonce: number): Authentication {
+  const secret = ClusterSecret.of('00112233445566778899aabbccddeeff');
+  return new Authentication(role, { secret, drawBytes: (count) => Buffer.alloc(count, nonce) });
+}
+
+/** The frames of a handshake whose listener draws 11…, whose dialler 22…, and each of whom takes what the other says. */
+function spoken(): [
+  challenge: Buffer,
+  proof: Buffer,
+  answer: Buffer,
+  helloSeal: Buffer,
+  welcomeSeal: Buffer,
+] {
+  const listener = authentication('listener', 0x11);
+  const dialler = authentication('dialler', 0x22);
+  const challenge = listener.challenge();
+  const proof = dialler.onChallenge(messageOf(challenge));
+  assert.equal(listener.onProof(messageOf(proof)), true);
+  const answer = listener.answer();
+  assert.equal(dialler.onProof(messageOf(answer)), true);
+  const seals = [
+    [dialler, listener, encodeHello(MessageKind.hello, hello)] as const,
+    [listener, dialler, encodeHello(MessageKind.welcome, welcome)] as const,
+  ].map(([from, to, frame]) => {
+    const sealed = from.sealed(frame);
+    const seal = sealed.subarray(0, sealed.length - frame.length);
+    to.onSeal(messageOf(seal));
+    to.checkSealed(messageOf(frame));
+    return seal;
+  });
+  return [challenge, proof, answer, seals[0], seals[1]];
+}
+
+function messageOf(frame: Buffer): Buffer {
+  return frame.subarray(FRAME_HEADER_BYTES);
+}
+
+const [challenge, proof, answer, helloSeal, welcomeSeal] = spoken();
+
 const byCodec: ReadonlyMap<string, Uint8Array> = new Map<string, Uint8Array>([
+  ['challenge', challenge],
+  ['proof of the dialler', proof],
+  ['proof of the listener', answer],
+  ['seal of the hello below', helloSeal],
   ['hello', encodeHello(MessageKind.hello, hello)],
+  ['seal of the welcome below', welcomeSeal],
   ['welcome', encodeHello(MessageKind.welcome, welcome)],
   ['refuse', encodeRefusal('no')],
   ['read', written((target) => encodeKeyRequest(target, 0, 1, Operation.read, 1_000, key))],
@@ -210,11 +260,13 @@ describe('FORMAT.md', () => {
   it('says the limits that the code keeps', () => {
     const said = (bytes: number): string => bytes.toLocaleString('en');
     for (const sentence of [
-      `from 1 to ${said(MAX_FRAME_BYTES)} (before the handshake is over: to ${said(MAX_HELLO_BYTES)})`,
+      `from 1 to ${said(MAX_FRAME_BYTES)} (before the other end has proved itself: to ${MAX_PROOF_FRAME_BYTES}; before the handshake is over: to ${said(MAX_HELLO_BYTES)})`,
       `A message of more than ${said(FRAGMENT_BYTES)} bytes travels in fragments of ${said(FRAGMENT_BYTES)} bytes each`,
       `the reader's \`maxValueBytes\` and ${said(maxMessageBytes(0))} bytes`,
       `cut to ${said(encodeReason('x'.repeat(100_000)).length)} bytes`,
-      `longer than ${DEFAULT_RPC_LIMITS.handshakeTimeoutMs / 1000} s for the handshake to end`,
+      `A listener waits ${DEFAULT_RPC_LIMITS.handshakeTimeoutMs / 1000} s for the handshake to end`,
+      `a dialler ${DEFAULT_RPC_LIMITS.dialTimeoutMs / 1000} s from dialling on`,
+      `of ${MIN_SECRET_LENGTH} to ${said(MAX_SECRET_LENGTH)} characters`,
       `heard nothing for ${DEFAULT_RPC_LIMITS.pingAfterMs / 1000} s sends _ping_`,
       `After ${DEFAULT_RPC_LIMITS.pongTimeoutMs / 1000} s more without a byte it resets the connection`,
       `heard nothing for ${DEFAULT_RPC_LIMITS.idleTimeoutMs / 1000} s, not even a ping, closes`,

@@ -18,6 +18,9 @@ describe('registered numbers', () => {
       ping: 8,
       pong: 9,
       history: 10,
+      challenge: 11,
+      proof: 12,
+      seal: 13,
     };
     assert.deepEqual(MessageKind, kinds);
   });

@@ -17,11 +17,12 @@ import { RpcReplyKind } from '../../../../src/rpc/reply.ts';
 import type { ByteStream } from '../../../../src/rpc/transport.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';
 import { MemoryNetwork } from '../../../support/memory-network.ts';
+import { answer, challengeFrame, credentialsOf, welcomeAnswer } from '../../../support/rpc-handshake.ts';
 import { helloOf, KeptLog, ReplyBook, TestPolicy } from '../../../support/rpc-nodes.ts';
 
 const packr = new Packr({ useRecords: false });
 const key = Buffer.from('key');
-const welcome = encodeHello(MessageKind.welcome, helloOf('b'));
+const welcome = welcomeAnswer(helloOf('b'));
 
 function frame(...message: unknown[]): Buffer {
   const bytes = packr.pack(message);
@@ -58,10 +59,12 @@ async function setUp(greeting: Buffer | null): Promise<Setting> {
         entry.closed = true;
       },
     });
+    stream.write(challengeFrame());
   });
   const mesh = new RpcMesh({
     peers: [null, { nodeId: 'b', host: 'b', port: 7_000 }],
     policy: new TestPolicy(helloOf('a'), ['a', 'b']),
+    credentials: credentialsOf(),
     transport: network.transport('a'),
     clock,
     random: seededRandom(6),
@@ -122,7 +125,7 @@ describe('peer', () => {
   });
 
   it('answers with a refusal that comes instead of a welcome', async () => {
-    const { mesh } = await setUp(encodeRefusal('Nodes a and b are not alike'));
+    const { mesh } = await setUp(answer(() => encodeRefusal('Nodes a and b are not alike')));
     assert.equal(mesh.peers()[0].state, 'refused');
     assert.equal(mesh.peers()[0].lastError, 'Nodes a and b are not alike');
   });

@@ -21,6 +21,7 @@ import { RpcServer } from '../../../../src/rpc/server.ts';
 import type { ByteStream } from '../../../../src/rpc/transport.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';
 import { MemoryNetwork } from '../../../support/memory-network.ts';
+import { credentialsOf, greeting } from '../../../support/rpc-handshake.ts';
 import { helloOf, KeptLog, MapReplica, TestPolicy } from '../../../support/rpc-nodes.ts';
 
 const packr = new Packr({ useRecords: false });
@@ -76,7 +77,7 @@ interface Setting {
   readonly server: RpcServer;
   dial(): RawPeer;
   /** Dialled and past the handshake. */
-  connect(): RawPeer;
+  connect(nodeId?: string): RawPeer;
 }
 
 async function setUp(limits: Partial<RpcLimits> = {}): Promise<Setting> {
@@ -84,20 +85,31 @@ async function setUp(limits: Partial<RpcLimits> = {}): Promise<Setting> {
   const network = new MemoryNetwork(clock, seededRandom(7));
   const log = new KeptLog();
   const replica = new MapReplica();
-  const policy = new TestPolicy(helloOf('a', { maxValueBytes: 1024 * 1024 }), ['a', 'b']);
+  const policy = new TestPolicy(helloOf('a', { maxValueBytes: 1024 * 1024 }), ['a', 'b', 'c']);
   const transport = network.transport('a');
-  const server = new RpcServer({ handler: replica, policy, transport, clock, log, limits });
+  const server = new RpcServer({
+    handler: replica,
+    policy,
+    credentials: credentialsOf(),
+    transport,
+    clock,
+    log,
+    limits,
+  });
   await server.listen('a', 7_000);
   const dial = () => {
     const peer = new RawPeer(network.transport('b').dial('a', 7_000));
     clock.advance(3);
     return peer;
   };
-  const connect = () => {
+  const connect = (nodeId = 'b') => {
     const peer = dial();
-    peer.stream.write(encodeHello(MessageKind.hello, helloOf('b')));
+    peer.stream.write(greeting(helloOf(nodeId)));
     clock.advance(10);
-    assert.equal(peer.messages[0][0], MessageKind.welcome);
+    assert.deepEqual(
+      peer.messages.map(([kind]) => kind),
+      [MessageKind.challenge, MessageKind.proof, MessageKind.seal, MessageKind.welcome],
+    );
     peer.messages.length = 0;
     return peer;
   };
@@ -169,7 +181,7 @@ describe('server', () => {
     });
   }
 
-  it('takes nothing but a hello before the handshake', async () => {
+  it('takes nothing but a proof before the handshake', async () => {
     const { clock, dial, log, replica } = await setUp();
     const early = [
       (peer: RawPeer) => peer.read(1),
@@ -185,13 +197,17 @@ describe('server', () => {
       assert.notEqual(peer.closed, null, send.toString());
     }
     assert.equal(replica.requests, 0);
-    assert.equal(log.matching(/: it sent/).length, early.length);
+    assert.equal(log.matching(/: it sent/).length, 1, 'one line a minute');
+    clock.advance(60_000);
+    dial().read(1);
+    clock.advance(10);
+    assert.match(log.lines.at(-1) ?? '', /: it sent .*\(and 4 more since/);
   });
 
   it('gives up a handshake that does not come', async () => {
     const { clock, dial, server } = await setUp();
     const peer = dial();
-    clock.advance(1_900);
+    clock.advance(900);
     assert.equal(peer.closed, null);
     clock.advance(200);
     assert.notEqual(peer.closed, null);
@@ -210,12 +226,14 @@ describe('server', () => {
     assert.equal(pinging.closed, null);
   });
 
-  it('bounds its connections', async () => {
-    const { dial, connect, server } = await setUp({ maxConnections: 2 });
-    const peers = [connect(), connect(), dial()];
-    assert.notEqual(peers[2].closed, null);
-    assert.equal(peers[0].closed, null);
-    assert.equal(server.connections, 2);
+  it('bounds the connections of each node: the latest ones stay', async () => {
+    const { clock, connect, server } = await setUp({ maxConnectionsPerNode: 2 });
+    const other = connect('c');
+    const peers = [connect('b'), connect('b'), connect('b')];
+    clock.advance(10);
+    assert.notEqual(peers[0].closed, null);
+    assert.deepEqual([peers[1].closed, peers[2].closed, other.closed], [null, null, null]);
+    assert.equal(server.connections, 3);
   });
 
   it('stops reading while too much is under way', async () => {

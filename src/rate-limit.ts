@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.ts';
+import type { Clock } from './clock.ts';
 
 /** Lets one message through per period and counts those it kept back, so that no peer can fill the log. */
 export class RateLimit {
@@ -24,4 +24,9 @@ export class RateLimit {
     this.#keptBack = 0;
     return keptBack;
   }
+}
+
+/** What a message says of those that a `RateLimit` kept back before it. */
+export function andMore(keptBack: number): string {
+  return keptBack === 0 ? '' : ` (and ${keptBack} more since the last such message)`;
 }

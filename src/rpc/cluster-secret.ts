@@ -1,0 +1,84 @@
+/**
+ * What the nodes of a cluster know and nobody else does, and the proofs of knowing it: HMAC-SHA-256 over what both
+ * ends have drawn for this one connection.
+ */
+import { createHmac, timingSafeEqual } from 'node:crypto';
+import { QuorateError } from '../errors.ts';
+
+/** Of text, as in the file: 32 characters of hexadecimal are 16 random bytes, below which guessing is no folly. */
+export const MIN_SECRET_LENGTH = 32;
+export const MAX_SECRET_LENGTH = 1_024;
+export const NONCE_BYTES = 32;
+export const PROOF_BYTES = 32;
+
+/**
+ * What is proved. Each side and each step has a label of its own, so that no proof can be sent back to where it came
+ * from or used for another step; none is the beginning of another.
+ */
+export const ProofOf = {
+  dialler: 'dialler',
+  listener: 'listener',
+  hello: 'hello',
+  welcome: 'welcome',
+} as const;
+export type ProofOf = (typeof ProofOf)[keyof typeof ProofOf];
+
+/** What to do when a proof is wrong. */
+export const SAME_SECRET = 'every node of a cluster must be given the same one (--cluster-secret-file)';
+
+/** Before everything that is hashed: raised when the handshake changes, so that two kinds of it never meet. */
+const CONTEXT = 'quorate-rpc handshake 1';
+const NOTHING = Buffer.alloc(0);
+
+export class ClusterSecret {
+  /**
+   * For clusters that have no secret: the handshake is the same and proves nothing. A node without a secret and one
+   * with a secret refuse each other.
+   */
+  static readonly none: ClusterSecret = new ClusterSecret(NOTHING);
+  readonly #key: Buffer;
+
+  private constructor(key: Buffer) {
+    this.#key = key;
+  }
+
+  /**
+   * @param text what the secret's file holds; white space around it does not count
+   * @throws QuorateError INVALID_CONFIG, with what is wrong about it
+   */
+  static of(text: string): ClusterSecret {
+    const trimmed = text.trim();
+    if (trimmed.length >= MIN_SECRET_LENGTH && trimmed.length <= MAX_SECRET_LENGTH) {
+      return new ClusterSecret(Buffer.from(trimmed));
+    }
+    const found = trimmed === '' ? 'is empty' : `has ${trimmed.length} characters`;
+    throw new QuorateError(
+      'INVALID_CONFIG',
+      `the cluster secret ${found}: it must have ${MIN_SECRET_LENGTH} to ${MAX_SECRET_LENGTH}, such as what \`openssl rand -hex 32\` prints`,
+    );
+  }
+
+  /** The key of one connection. */
+  session(listenerNonce: Uint8Array, diallerNonce: Uint8Array): SessionKey {
+    const hmac = createHmac('sha256', this.#key).update(CONTEXT);
+    return new SessionKey(hmac.update(listenerNonce).update(diallerNonce).digest());
+  }
+}
+
+export class SessionKey {
+  readonly #key: Buffer;
+
+  constructor(key: Buffer) {
+    this.#key = key;
+  }
+
+  /** @param message what the proof vouches for, beyond that its sender knows the secret */
+  prove(what: ProofOf, message: Uint8Array = NOTHING): Buffer {
+    return createHmac('sha256', this.#key).update(what).update(message).digest();
+  }
+
+  /** Takes as long for a proof that is nearly right as for any other. */
+  isProved(what: ProofOf, proof: Uint8Array, message: Uint8Array = NOTHING): boolean {
+    return proof.length === PROOF_BYTES && timingSafeEqual(this.prove(what, message), proof);
+  }
+}
