@@ -6,6 +6,7 @@
  */
 import { join } from 'node:path';
 import { LsmError } from './errors.ts';
+import type { HashSeed } from './format/hash.ts';
 import type { FileSystem } from './fs/file-system.ts';
 import { ioFailure } from './fs/io-failure.ts';
 import { type EngineOptions, tableOptions } from './options.ts';
@@ -29,11 +30,18 @@ export class BulkTable implements Disposable {
   readonly #id: number;
   readonly #writer: TableWriter;
 
-  constructor(fs: FileSystem, directories: readonly string[], id: number, options: EngineOptions) {
+  /** @param hashSeed the same for all tables of a directory, or reading would have to hash anew for each */
+  constructor(
+    fs: FileSystem,
+    directories: readonly string[],
+    id: number,
+    options: EngineOptions,
+    hashSeed: HashSeed,
+  ) {
     this.#fs = fs;
     this.#directories = directories;
     this.#id = id;
-    this.#writer = new TableWriter(fs, directories[0], id, tableOptions(options, true));
+    this.#writer = new TableWriter(fs, directories[0], id, tableOptions(options, true, hashSeed));
   }
 
   /**

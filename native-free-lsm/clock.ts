@@ -1,5 +1,7 @@
+import type { HashSeed } from './format/hash.ts';
+
 /**
- * Time and turns as the engine needs them; the only raw ones in the package. A simulation hands in its own.
+ * Time, turns and chance as the engine needs them; the only raw ones in the package. A simulation hands in its own.
  */
 export interface EngineClock {
   /** Wall clock, ms since the Unix epoch. */
@@ -24,3 +26,9 @@ export const systemEngineClock: EngineClock = {
     setImmediate(callback);
   },
 };
+
+/** A secret for the hashes of a directory. */
+export function drawHashSeed(): HashSeed {
+  const [low, high] = crypto.getRandomValues(new Uint32Array(2));
+  return { low, high };
+}

@@ -6,11 +6,12 @@ import { Engine } from './engine.ts';
 import type { RepairOptions, RepairPlan } from './repair.ts';
 
 export { BulkLoad, BulkTable, type TableMetadata } from './bulk-loader.ts';
-export type { EngineClock } from './clock.ts';
+export { drawHashSeed, type EngineClock } from './clock.ts';
 export { type BatchOperation, Engine, type Entry, type RangeOptions, type Snapshot } from './engine.ts';
 export { LsmError, type LsmErrorCode } from './errors.ts';
 export type { Executor, ExecutorContext, ExecutorFactory, RoleHandle } from './executor.ts';
-export { compareBytes, copyBytes, hashBytes } from './format/bytes.ts';
+export { compareBytes, copyBytes } from './format/bytes.ts';
+export { type HashSeed, hashBytes } from './format/hash.ts';
 export * from './format/record.ts';
 export type { FileSystem } from './fs/file-system.ts';
 export { NodeFileSystem } from './fs/node-fs.ts';

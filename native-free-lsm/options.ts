@@ -1,4 +1,5 @@
 import { LsmError } from './errors.ts';
+import type { HashSeed } from './format/hash.ts';
 import { MAX_TIMESTAMP } from './format/record.ts';
 import { MAX_ARENA_BYTES } from './memtable/arena-layout.ts';
 import { GENERATION_SLOTS, MAX_COUNTED_THREADS } from './shared/control.ts';
@@ -182,12 +183,17 @@ function checkOneOf(
 }
 
 /** How tables of a level are written: small blocks and large filters above, the other way round at the bottom. */
-export function tableOptions(options: EngineOptions, bottommost: boolean): TableWriterOptions {
+export function tableOptions(
+  options: EngineOptions,
+  bottommost: boolean,
+  hashSeed: HashSeed,
+): TableWriterOptions {
   return {
     blockSizeBytes: bottommost ? options.bottomBlockSizeBytes : options.blockSizeBytes,
     restartInterval: options.restartInterval,
     compression: bottommost ? options.bottomCompression : 'none',
     zstdLevel: options.zstdLevel,
     bloomBitsPerKey: bottommost ? options.bottomBloomBitsPerKey : options.bloomBitsPerKey,
+    hashSeed,
   };
 }

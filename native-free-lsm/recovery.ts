@@ -1,12 +1,14 @@
 import { corruption, LsmError } from './errors.ts';
+import type { HashSeed } from './format/hash.ts';
 import type { FileSystem } from './fs/file-system.ts';
 import { ioFailure } from './fs/io-failure.ts';
+import { createArena } from './memtable/arena-layout.ts';
 import { InsertStatus, Memtable } from './memtable/memtable.ts';
 import { type EngineOptions, tableOptions } from './options.ts';
 import { runBackgroundJob } from './roles/jobs.ts';
 import type { BackgroundResult } from './roles/messages.ts';
 import { createControl, GENERATION_SLOTS } from './shared/control.ts';
-import { loadTable, readTableMetadata } from './sstable/load-table.ts';
+import { hashSeedOf, loadTable, readTableMetadata } from './sstable/load-table.ts';
 import type { TableHandle } from './sstable/table-handle.ts';
 import {
   CURRENT_FILE_NAME,
@@ -38,6 +40,8 @@ export interface RecoveredState {
   /** For the first log of this run. */
   readonly nextGeneration: number;
   readonly nextFileId: number;
+  /** Of all hashes of keys, in the tables there are, if there are any, and in those to come. */
+  readonly hashSeed: HashSeed;
 }
 
 /**
@@ -50,6 +54,7 @@ export function recover(
   directory: string,
   options: EngineOptions,
   report: (message: string) => void,
+  drawHashSeed: () => HashSeed,
 ): RecoveredState {
   try {
     refuseForeign(fs, directory);
@@ -57,7 +62,7 @@ export function recover(
     const lock = fs.lockSync(`${directory}/${LOCK_FILE_NAME}`);
     try {
       refuseHalfRepaired(fs, directory);
-      return { lock, ...recoverLocked(fs, directory, options, report) };
+      return { lock, ...recoverLocked(fs, directory, options, report, drawHashSeed) };
     } catch (error) {
       lock[Symbol.dispose]();
       throw error;
@@ -88,10 +93,12 @@ function recoverLocked(
   directory: string,
   options: EngineOptions,
   report: (message: string) => void,
+  drawHashSeed: () => HashSeed,
 ): Omit<RecoveredState, 'lock'> {
   const recovered = Manifest.recover(fs, directory);
   const found = recovered ?? EMPTY;
   const handles = found.version.levels.flat().map((metadata) => loadTable(fs, directory, metadata));
+  const hashSeed = hashSeedOf(handles) ?? drawHashSeed();
   const logs = numbersOnDisk(fs, directory, 'log').sort((a, b) => a - b);
   const live = logs.filter((generation) => generation >= found.oldestGeneration);
   const tableIds = numbersOnDisk(fs, directory, 'table');
@@ -100,7 +107,7 @@ function recoverLocked(
     refuseLostEdits(fs, directory, recovered, live, tableIds);
     if (tornBytes > 0) report(`passed over ${tornBytes} bytes at the end of ${path} that never took effect`);
   }
-  const memtables = live.map((generation) => replay(fs, directory, generation, options, report));
+  const memtables = live.map((generation) => replay(fs, directory, generation, options, hashSeed, report));
   const nextGeneration = Math.max(found.oldestGeneration, ...live.map((generation) => generation + 1));
   // A crash may have left tables whose edit never reached the manifest, finished or not: their numbers are not used
   // again, so that nothing written from here on meets them.
@@ -109,7 +116,7 @@ function recoverLocked(
   let nextFileId = Math.max(found.nextFileId, ...idsOnDisk.map((id) => id + 1));
   // Starts that a crash follows leave a log each. Those there is no place for go into tables here and now.
   for (const { generation, memory } of memtables.splice(0, memtables.length - MAX_RECOVERED_MEMTABLES)) {
-    const tables = flush(fs, directory, generation, memory, nextFileId, options);
+    const tables = flush(fs, directory, generation, memory, nextFileId, options, hashSeed);
     nextFileId += FILE_IDS_PER_FLUSH;
     version = version.apply({ added: tables.map(({ metadata }) => metadata), removed: [] });
     handles.push(...tables);
@@ -123,7 +130,7 @@ function recoverLocked(
   );
   const liveTables = new Set(handles.map(({ metadata }) => metadata.id));
   removeLeftovers(fs, directory, liveTables, oldestGeneration, report);
-  return { manifest, version, handles, oldestGeneration, memtables, nextGeneration, nextFileId };
+  return { manifest, version, handles, oldestGeneration, memtables, nextGeneration, nextFileId, hashSeed };
 }
 
 /**
@@ -188,6 +195,7 @@ function flush(
   arena: SharedArrayBuffer,
   firstFileId: number,
   options: EngineOptions,
+  hashSeed: HashSeed,
 ): BackgroundResult {
   const job = {
     type: 'flush',
@@ -196,7 +204,7 @@ function flush(
     generation,
     fileIds: Array.from({ length: FILE_IDS_PER_FLUSH }, (_, i) => firstFileId + i),
     targetFileBytes: options.targetFileBytes,
-    table: tableOptions(options, false),
+    table: tableOptions(options, false, hashSeed),
     // Nothing counts as expired: a later compaction will see to it.
     nowMs: 0,
   } as const;
@@ -208,11 +216,12 @@ function replay(
   directory: string,
   generation: number,
   options: EngineOptions,
+  hashSeed: HashSeed,
   report: (message: string) => void,
 ): RecoveredMemtable {
   let bytes = options.memtableBytes;
   for (;;) {
-    const memory = new SharedArrayBuffer(bytes);
+    const memory = createArena(bytes, hashSeed);
     const memtable = new Memtable(memory);
     memtable.reset(generation);
     let full = false;

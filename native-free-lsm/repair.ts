@@ -8,7 +8,9 @@
  * is done again from what is there then.
  */
 import { join } from 'node:path';
+import { drawHashSeed } from './clock.ts';
 import { writeTables } from './compaction/table-output.ts';
+import type { HashSeed } from './format/hash.ts';
 import { copyFileSync } from './fs/copy-file.ts';
 import type { FileSystem } from './fs/file-system.ts';
 import { ioFailure } from './fs/io-failure.ts';
@@ -24,7 +26,7 @@ import { completeOptions, type EngineOptions, tableOptions } from './options.ts'
 import { planRepair, type RepairPlan } from './repair-plan.ts';
 import { LevelIterator } from './roles/level-iterator.ts';
 import { DescriptorCache } from './sstable/descriptor-cache.ts';
-import { loadTable } from './sstable/load-table.ts';
+import { hashSeedOf, loadTable } from './sstable/load-table.ts';
 import { TableReader } from './sstable/table-reader.ts';
 import {
   CURRENT_FILE_NAME,
@@ -109,6 +111,7 @@ class Repair {
   readonly #lost: string;
   /** Made on the way and merged into others since. */
   readonly #stepTables: number[] = [];
+  readonly #hashSeed: HashSeed;
   #nextId: number;
   #doneBytes = 0;
 
@@ -125,6 +128,7 @@ class Repair {
     this.#directory = plan.directory;
     this.#lost = join(plan.directory, LOST_FOLDER_NAME);
     const used = [...plan.contents.tables, ...plan.damagedTables.map(({ id }) => id)];
+    this.#hashSeed = hashSeedOfFolder(fs, plan);
     this.#nextId = Math.max(plan.state?.nextFileId ?? 1, ...used.map((id) => id + 1));
   }
 
@@ -266,7 +270,7 @@ class Repair {
       outputLevel,
       fileIds,
       targetFileBytes,
-      table: tableOptions(this.#options, isBottom),
+      table: tableOptions(this.#options, isBottom, this.#hashSeed),
       // Nothing is dropped and nothing counts as expired: a repair decides about no record.
       bottommost: false,
       dropTombstonesBelow: 0,
@@ -315,6 +319,16 @@ class Repair {
       if (!this.#fs.existsSync(path)) return path;
     }
   }
+}
+
+/** The one its tables have, so that those which a repair writes have it as well. */
+function hashSeedOfFolder(fs: FileSystem, { directory, wholeTables }: RepairPlan): HashSeed {
+  const newestFirst = [...wholeTables.values()].sort((a, b) => b.id - a.id);
+  for (const table of newestFirst) {
+    const seed = hashSeedOf([loadTable(fs, directory, table)]);
+    if (seed !== undefined) return seed;
+  }
+  return drawHashSeed();
 }
 
 interface Source {

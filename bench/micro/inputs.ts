@@ -8,6 +8,7 @@ import { TableWriter, type TableWriterOptions } from '../../native-free-lsm/ssta
 import { seededRandom } from '../../src/clock.ts';
 
 export const SEED = 0x0b5e_55ed;
+export const HASH_SEED = { low: SEED, high: ~SEED >>> 0 };
 export const DIRECTORY = '/db';
 
 /** The engine's defaults for upper levels. */
@@ -17,6 +18,7 @@ export const TABLE_OPTIONS: TableWriterOptions = {
   compression: 'none',
   zstdLevel: 1,
   bloomBitsPerKey: 10,
+  hashSeed: HASH_SEED,
 };
 
 export interface Entry {

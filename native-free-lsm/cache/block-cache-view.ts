@@ -1,5 +1,6 @@
 import {
   blockHash,
+  blockHashSeed,
   dataEnd,
   lengthWord,
   ordinalWord,
@@ -24,17 +25,19 @@ export class BlockCacheView {
   readonly #pairs: Int32Array;
   readonly #words: Int32Array;
   readonly #mask: number;
+  readonly #seed: number;
 
   constructor(memory: SharedArrayBuffer) {
     this.bytes = new Uint8Array(memory);
     this.#words = new Int32Array(memory);
     this.#pairs = new Int32Array(memory, dataEnd(memory));
     this.#mask = this.#pairs.length / 2 - 1;
+    this.#seed = blockHashSeed(memory);
   }
 
   /** Whether the block is there; it may be missed while the main thread moves it in the index. */
   find(tableId: number, ordinal: number): boolean {
-    const hash = blockHash(tableId, ordinal);
+    const hash = blockHash(tableId, ordinal, this.#seed);
     for (let at = hash & this.#mask; ; at = (at + 1) & this.#mask) {
       // Acquire: the header of the region was written before its slot was stored.
       const slot = Atomics.load(this.#pairs, 2 * at + 1);

@@ -1,4 +1,4 @@
-import { blockHash, dataEnd, ordinalWord, tableWord } from './cache-layout.ts';
+import { blockHash, blockHashSeed, dataEnd, ordinalWord, tableWord } from './cache-layout.ts';
 
 /**
  * The main thread's hand on the cache's hash table, (table, ordinal) to slot: it alone changes it, views in
@@ -12,12 +12,14 @@ export class BlockIndex {
   readonly #pairs: Int32Array;
   readonly #words: Int32Array;
   readonly #mask: number;
+  readonly #seed: number;
   #size = 0;
 
   constructor(memory: SharedArrayBuffer) {
     this.#words = new Int32Array(memory);
     this.#pairs = new Int32Array(memory, dataEnd(memory));
     this.#mask = this.#pairs.length / 2 - 1;
+    this.#seed = blockHashSeed(memory);
   }
 
   get size(): number {
@@ -37,7 +39,7 @@ export class BlockIndex {
   set(tableId: number, ordinal: number, slot: number): void {
     const at = this.#probe(tableId, ordinal);
     if (this.#pairs[2 * at + 1] === 0) this.#size++;
-    this.#store(at, blockHash(tableId, ordinal), slot);
+    this.#store(at, blockHash(tableId, ordinal, this.#seed), slot);
   }
 
   delete(tableId: number, ordinal: number): void {
@@ -64,7 +66,7 @@ export class BlockIndex {
   /** The pair that holds the block, or the free one where it belongs. */
   #probe(tableId: number, ordinal: number): number {
     const pairs = this.#pairs;
-    const hash = blockHash(tableId, ordinal);
+    const hash = blockHash(tableId, ordinal, this.#seed);
     for (let at = hash & this.#mask; ; at = (at + 1) & this.#mask) {
       const slot = pairs[2 * at + 1];
       if (slot === 0) return at;

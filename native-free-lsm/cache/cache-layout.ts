@@ -2,6 +2,7 @@
  * Where everything lies in a block cache's shared memory.
  *
  *   0    u32  how many units of 16 bytes the data takes, this one included; fixed at creation
+ *   4    u32  seed of the index's hash; fixed at creation
  *   16   data: gone through as a ring of regions, one behind another, each a multiple of 16 bytes
  *   ...  index, behind the data: a hash table of pairs of words, (hash, slot), open addressing, slot 0 when free;
  *        the main thread alone writes it
@@ -18,6 +19,7 @@
  * A *slot* names a region: the offset of its block / 16.
  */
 import { LsmError } from '../errors.ts';
+import type { HashSeed } from '../format/hash.ts';
 
 export const REGION_UNIT_BYTES = 16;
 const MIN_BUDGET_BYTES = 4096;
@@ -39,7 +41,7 @@ export const RegionState = {
  * @param budgetBytes of block data, 4 KiB to 4 GiB; the index takes 1.6 to 3.2 % on top. Pages become resident
  *   when they are first used.
  */
-export function createBlockCacheMemory(budgetBytes: number): SharedArrayBuffer {
+export function createBlockCacheMemory(budgetBytes: number, seed: HashSeed): SharedArrayBuffer {
   if (!(budgetBytes >= MIN_BUDGET_BYTES && budgetBytes <= MAX_BUDGET_BYTES)) {
     const range = `${MIN_BUDGET_BYTES} bytes to ${MAX_BUDGET_BYTES} bytes`;
     throw new LsmError('INVALID_ARGUMENT', `a block cache of ${budgetBytes} bytes: give ${range}`);
@@ -47,7 +49,7 @@ export function createBlockCacheMemory(budgetBytes: number): SharedArrayBuffer {
   const units = Math.floor(budgetBytes / REGION_UNIT_BYTES);
   const pairs = 2 ** Math.ceil(Math.log2((2 * budgetBytes) / BYTES_PER_ENTRY));
   const memory = new SharedArrayBuffer(units * REGION_UNIT_BYTES + 8 * pairs);
-  new Uint32Array(memory, 0, 1)[0] = units;
+  new Uint32Array(memory, 0, 2).set([units, seed.low]);
   return memory;
 }
 
@@ -84,9 +86,17 @@ export function usedByte(slot: number): number {
   return slot * REGION_UNIT_BYTES - 3;
 }
 
-/** Spreads (table, ordinal) over 32 bits, as MurmurHash3 ends. */
-export function blockHash(tableId: number, ordinal: number): number {
-  let hash = Math.imul(tableId, 0xcc9e2d51) ^ Math.imul(ordinal, 0x9e3779b1);
+/** What the hashes of the index begin with. */
+export function blockHashSeed(memory: SharedArrayBuffer): number {
+  return new Int32Array(memory, 4, 1)[0];
+}
+
+/**
+ * Spreads (table, ordinal) over 32 bits, as MurmurHash3 ends. Who reads chosen keys chooses blocks; without the seed
+ * he does not know which of them meet.
+ */
+export function blockHash(tableId: number, ordinal: number, seed: number): number {
+  let hash = Math.imul(tableId ^ seed, 0xcc9e2d51) ^ Math.imul(ordinal, 0x9e3779b1);
   hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
   hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
   return hash ^ (hash >>> 16);

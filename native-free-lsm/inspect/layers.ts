@@ -1,7 +1,8 @@
+import { drawHashSeed } from '../clock.ts';
 import { corruption, LsmError } from '../errors.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import type { RecordIterator } from '../iterator/record-iterator.ts';
-import { MAX_ARENA_BYTES } from '../memtable/arena-layout.ts';
+import { createArena, MAX_ARENA_BYTES } from '../memtable/arena-layout.ts';
 import { InsertStatus, Memtable } from '../memtable/memtable.ts';
 import { LevelIterator } from '../roles/level-iterator.ts';
 import { DescriptorCache } from '../sstable/descriptor-cache.ts';
@@ -85,7 +86,7 @@ export function memtableOf(
   let bytes = LEAST_ARENA_BYTES;
   while (bytes < survey.sizeBytes && bytes < MAX_ARENA_BYTES) bytes *= 2;
   for (;;) {
-    const memtable = new Memtable(new SharedArrayBuffer(bytes));
+    const memtable = new Memtable(createArena(bytes, drawHashSeed()));
     memtable.reset(generation);
     let isFull = false;
     using log = openWindow(fs, path);

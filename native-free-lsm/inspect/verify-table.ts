@@ -1,6 +1,7 @@
 import { corruption } from '../errors.ts';
-import { compareBytes, hashBytes } from '../format/bytes.ts';
+import { compareBytes } from '../format/bytes.ts';
 import { ownBytes, withRoom } from '../format/copy.ts';
+import { hashBytes } from '../format/hash.ts';
 import {
   isTombstone,
   readUint32,
@@ -161,7 +162,7 @@ class EntryCheck {
       return `${place}: it shares ${shared} bytes of its key where ${common} are the same`;
     if (index?.find(keyBytes, 0, keyEnd) !== ordinal)
       return `${place}: its key is not where the index has it`;
-    if (filter?.mayContain(hashBytes(keyBytes, 0, keyEnd)) === false)
+    if (filter?.mayContain(hashBytes(keyBytes, 0, keyEnd, filter.seed)) === false)
       return `${place}: its key is not in the filter`;
     this.#count(cursor);
     return undefined;

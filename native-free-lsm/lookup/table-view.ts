@@ -1,4 +1,5 @@
 import { compareBytes } from '../format/bytes.ts';
+import { type HashSeed, hashBytes } from '../format/hash.ts';
 import type { TableReader } from '../sstable/table-reader.ts';
 
 /** One thread's picture of the tables of a view: readers by level, as Version.levels orders them. */
@@ -31,6 +32,7 @@ export class TableLookup {
   ordinal = 0;
   level = 0;
   index = 0;
+  readonly #seed: HashSeed;
   #view!: TableView;
   #key: Uint8Array = new Uint8Array(0);
   #start = 0;
@@ -40,6 +42,11 @@ export class TableLookup {
   #nextIndex = 0;
   /** Tables whose newest record is older than this are passed over. */
   #minTimestamp = 0;
+
+  /** @param seed of the hashes that `begin` is given */
+  constructor(seed: HashSeed) {
+    this.#seed = seed;
+  }
 
   begin(view: TableView, key: Uint8Array, start: number, end: number, hash: number, minTimestamp = 0): void {
     this.#view = view;
@@ -100,12 +107,19 @@ export class TableLookup {
     if (metadata.largestTimestamp < this.#minTimestamp) return false;
     if (compareBytes(this.#key, this.#start, this.#end, smallest, 0, smallest.length) < 0) return false;
     if (compareBytes(this.#key, this.#start, this.#end, largest, 0, largest.length) > 0) return false;
-    if (!reader.mayContain(this.#hash)) return false;
+    if (!reader.mayContain(this.#hashFor(reader))) return false;
     const ordinal = reader.findBlock(this.#key, this.#start, this.#end);
     if (ordinal < 0) return false;
     this.reader = reader;
     this.ordinal = ordinal;
     return true;
+  }
+
+  /** All tables of a directory have its seed, unless some came from elsewhere. */
+  #hashFor(reader: TableReader): number {
+    const { low, high } = reader.hashSeed;
+    if (low === this.#seed.low && high === this.#seed.high) return this.#hash;
+    return hashBytes(this.#key, this.#start, this.#end, reader.hashSeed);
   }
 }
 

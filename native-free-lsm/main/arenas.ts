@@ -1,3 +1,5 @@
+import type { HashSeed } from '../format/hash.ts';
+import { createArena } from '../memtable/arena-layout.ts';
 import { Memtable } from '../memtable/memtable.ts';
 import { arenaOfGeneration, ControlWord, GENERATION_SLOTS } from '../shared/control.ts';
 
@@ -16,12 +18,14 @@ export class Arenas {
   readonly #words: Int32Array;
   readonly #arenaBytes: number;
   readonly #maxArenas: number;
+  readonly #hashSeed: HashSeed;
   readonly #arenas: Arena[] = [];
   #offered = -1;
 
-  constructor(control: SharedArrayBuffer, arenaBytes: number, maxArenas: number) {
+  constructor(control: SharedArrayBuffer, arenaBytes: number, maxArenas: number, hashSeed: HashSeed) {
     this.#words = new Int32Array(control);
     this.#arenaBytes = arenaBytes;
+    this.#hashSeed = hashSeed;
     this.#maxArenas = Math.min(maxArenas, GENERATION_SLOTS - 1);
   }
 
@@ -51,7 +55,7 @@ export class Arenas {
 
   /** Prepares the generation the writer starts with; main is the memtable's writer until it does. */
   begin(generation: number): number {
-    const index = this.#add(new SharedArrayBuffer(this.#arenaBytes));
+    const index = this.#add(createArena(this.#arenaBytes, this.#hashSeed));
     this.#arenas[index].generation = generation;
     this.#arenas[index].memtable.reset(generation);
     this.#place(generation, index);
@@ -71,7 +75,7 @@ export class Arenas {
     );
     if (index === -1) {
       if (this.#inUse >= this.#maxArenas) return false;
-      index = this.#add(new SharedArrayBuffer(this.#arenaBytes));
+      index = this.#add(createArena(this.#arenaBytes, this.#hashSeed));
       announce(index, this.#arenas[index].memory);
     }
     this.#offered = index;

@@ -2,6 +2,7 @@ import type { EngineClock } from '../clock.ts';
 import { type CompactionTask, pickCompaction } from '../compaction/picker.ts';
 import type { LsmError } from '../errors.ts';
 import type { Executor } from '../executor.ts';
+import type { HashSeed } from '../format/hash.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import { type EngineOptions, tableOptions } from '../options.ts';
 import type { BackgroundJob, BackgroundResult } from '../roles/messages.ts';
@@ -32,6 +33,7 @@ export interface MaintenanceParts {
   readonly arenas: Arenas;
   readonly manifest: Manifest;
   readonly nextFileId: number;
+  readonly hashSeed: HashSeed;
   readonly report: (message: string) => void;
   readonly conditions: EngineConditions;
   /** No arena is left for the writer's next memtable: what pins one has to give it up. */
@@ -162,10 +164,10 @@ export class Maintenance {
 
   #flushNext(): void {
     if (this.#flushing || this.sealedMemtables === 0 || this.#flushRetry.pending) return;
-    const { arenas, directory, options, views, clock } = this.#parts;
+    const { arenas, directory, options, views, clock, hashSeed } = this.#parts;
     const generation = views.current.oldestGeneration;
     this.#flushing = true;
-    const table = tableOptions(options, false);
+    const table = tableOptions(options, false, hashSeed);
     const job = {
       type: 'flush',
       directory,
@@ -244,7 +246,7 @@ export class Maintenance {
         outputLevel: task.outputLevel,
         fileIds: this.#commits.takeFileIds(4 + Math.ceil(rawBytes / options.targetFileBytes) * 2),
         targetFileBytes: options.targetFileBytes,
-        table: tableOptions(options, task.bottommost),
+        table: tableOptions(options, task.bottommost, this.#parts.hashSeed),
         bottommost: task.bottommost,
         dropTombstonesBelow: options.dropTombstonesBelow,
         nowMs: clock.nowMs(),

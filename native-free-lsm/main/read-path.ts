@@ -1,6 +1,7 @@
 import type { BlockCache } from '../cache/block-cache.ts';
 import { LsmError } from '../errors.ts';
-import { copyBytes, hashBytes } from '../format/bytes.ts';
+import { copyBytes } from '../format/bytes.ts';
+import { type HashSeed, hashBytes } from '../format/hash.ts';
 import { Page } from '../iterator/page.ts';
 import { TableLookup } from '../lookup/table-view.ts';
 import { decodeError, RESPONSE_HEADER_BYTES, ReadStatus } from '../roles/protocol.ts';
@@ -43,7 +44,8 @@ export class ReadPath {
   readonly #lanes: readonly ReadLane[];
   readonly #onQueued: () => void;
   readonly #onPage: () => void;
-  readonly #lookup = new TableLookup();
+  readonly #hashSeed: HashSeed;
+  readonly #lookup: TableLookup;
   readonly #hit: BlockHit = { recordStart: 0, recordEnd: 0 };
   readonly #places = new FreeList(MAX_READS_IN_FLIGHT);
   readonly #sinks: (ReadSink | null)[] = new Array(MAX_READS_IN_FLIGHT).fill(null);
@@ -66,6 +68,7 @@ export class ReadPath {
     views: Views,
     cache: BlockCache,
     lanes: readonly ReadLane[],
+    hashSeed: HashSeed,
     onQueued: () => void,
     onPage: () => void,
   ) {
@@ -73,6 +76,8 @@ export class ReadPath {
     this.#views = views;
     this.#cache = cache;
     this.#lanes = lanes;
+    this.#hashSeed = hashSeed;
+    this.#lookup = new TableLookup(hashSeed);
     this.#onQueued = onQueued;
     this.#onPage = onPage;
   }
@@ -92,11 +97,12 @@ export class ReadPath {
       return;
     }
     const view = snapshot === null ? this.#views.current : snapshot.view.table;
+    const hash = hashBytes(key, 0, key.length, this.#hashSeed);
     const newest = snapshot === null ? this.#arenas.activeGeneration : snapshot.generation;
     for (let generation = newest; generation >= view.oldestGeneration; generation--) {
       const memtable = this.#arenas.memtable(generation);
       const limit = snapshot !== null && generation === newest ? snapshot.limit : memtable.publishedOffset;
-      const entry = memtable.find(key, 0, key.length, limit);
+      const entry = memtable.find(key, 0, key.length, limit, hash);
       if (entry !== 0) {
         sink.onRead(
           token,
@@ -106,7 +112,6 @@ export class ReadPath {
         return;
       }
     }
-    const hash = hashBytes(key, 0, key.length);
     const lookup = this.#lookup;
     const hit = this.#hit;
     const cache = this.#cache;

@@ -1,6 +1,7 @@
 import { BlockCache, createBlockCacheMemory } from '../cache/block-cache.ts';
 import { LsmError } from '../errors.ts';
 import type { Executor } from '../executor.ts';
+import type { HashSeed } from '../format/hash.ts';
 import type { Page } from '../iterator/page.ts';
 import { completeOptions, type EngineOptions } from '../options.ts';
 import { type RecoveredState, recover } from '../recovery.ts';
@@ -49,6 +50,7 @@ export class RecordStore {
   readonly #maintenance: Maintenance;
   readonly #directory: string;
   readonly #manifest: RecoveredState['manifest'];
+  readonly #hashSeed: HashSeed;
   readonly #snapshots: Snapshots;
   readonly #writerEnd: Promise<void>;
   readonly #conditions: EngineConditions;
@@ -71,11 +73,20 @@ export class RecordStore {
     this.#conditions = new EngineConditions(environment.clock);
     const { clock, report } = environment;
     this.#trouble = new WriteTrouble(clock, this.#conditions, report, () => this.#askWriter());
+    this.#hashSeed = state.hashSeed;
     this.#control = createControl();
     this.#words = new Int32Array(this.#control);
-    const cacheMemory = createBlockCacheMemory(Math.max(options.blockCacheBytes, LEAST_CACHE_BYTES));
+    const cacheMemory = createBlockCacheMemory(
+      Math.max(options.blockCacheBytes, LEAST_CACHE_BYTES),
+      state.hashSeed,
+    );
     this.#cache = new BlockCache(cacheMemory, this.#epochs);
-    this.#arenas = new Arenas(this.#control, options.memtableBytes, options.maxSealedMemtables + 3);
+    this.#arenas = new Arenas(
+      this.#control,
+      options.memtableBytes,
+      options.maxSealedMemtables + 3,
+      state.hashSeed,
+    );
     for (const { generation, memory } of state.memtables) this.#arenas.adopt(generation, memory);
     this.#views = new Views(this.#control, this.#epochs, state.version, {
       onTableUnused: ({ metadata, path }) => {
@@ -114,6 +125,7 @@ export class RecordStore {
       this.#views,
       this.#cache,
       this.#readers.lanes,
+      state.hashSeed,
       () => this.#publishSoon(),
       // At once: a reader is to be at work on a page while main writes the one before to a socket.
       () => {
@@ -132,6 +144,7 @@ export class RecordStore {
       arenas: this.#arenas,
       manifest: state.manifest,
       nextFileId: state.nextFileId,
+      hashSeed: state.hashSeed,
       report: environment.report,
       conditions: this.#conditions,
       onArenasShort: () => this.#snapshots.giveUpOne(),
@@ -150,7 +163,13 @@ export class RecordStore {
   ): RecordStore {
     const complete = completeOptions(options);
     const surroundings = { ...REAL_ENVIRONMENT, ...environment };
-    const state = recover(surroundings.fs, directory, complete, surroundings.report);
+    const state = recover(
+      surroundings.fs,
+      directory,
+      complete,
+      surroundings.report,
+      surroundings.drawHashSeed,
+    );
     try {
       return new RecordStore(directory, complete, surroundings, state);
     } catch (error) {
@@ -327,6 +346,7 @@ export class RecordStore {
       responses,
       arenas: this.#arenas.memories,
       thread,
+      hashSeed: this.#hashSeed,
     };
   }
 

@@ -1,3 +1,5 @@
+import type { HashSeed } from '../format/hash.ts';
+
 /**
  * Where everything lies in a memtable's arena. Offsets are bytes from its start, multiples of 4, held as u32;
  * 0 stands for none. Integers are words of the machine: an arena never leaves the process. One thread, the
@@ -46,6 +48,9 @@ export const Word = {
   totalsVersion: 7,
   /** Two copies, `totalsWords` each, of the totals as published: see `Total`. */
   totals: 8,
+  /** Of the hash index: written when the arena is made, by the thread that makes it, and never again. */
+  seedLow: 34,
+  seedHigh: 35,
 } as const;
 
 /** Words of one copy of the published totals. */
@@ -78,6 +83,15 @@ export const SLOT_OFFSET_MASK = 0x03ff_ffff;
 export const SLOT_TAG_SHIFT = 26;
 /** The smallest key with the smallest record takes 40 bytes: at most four slots in five are ever taken. */
 const ARENA_BYTES_PER_SLOT = 32;
+
+/** Memory for memtables whose keys are hashed with this seed; to be `reset` before its first use. */
+export function createArena(bytes: number, { low, high }: HashSeed): SharedArrayBuffer {
+  const arena = new SharedArrayBuffer(bytes);
+  const words = new Int32Array(arena);
+  words[Word.seedLow] = low;
+  words[Word.seedHigh] = high;
+  return arena;
+}
 
 export function slotCount(arenaBytes: number): number {
   return 1 << (32 - Math.clz32(Math.ceil(arenaBytes / ARENA_BYTES_PER_SLOT) - 1));

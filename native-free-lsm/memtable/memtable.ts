@@ -28,7 +28,8 @@
  * another thread may take the role over once it is ordered behind the last call of the old one.
  */
 import { LsmError } from '../errors.ts';
-import { compareBytes, hashBytes } from '../format/bytes.ts';
+import { compareBytes } from '../format/bytes.ts';
+import { type HashSeed, hashBytes } from '../format/hash.ts';
 import {
   compareVersions,
   MAX_TIMESTAMP,
@@ -77,10 +78,11 @@ export class Memtable {
   readonly #words: Int32Array;
   readonly #doubles: Float64Array;
   readonly #slotMask: number;
+  readonly #seed: HashSeed;
   /** The last node before the key in hand, by level: scratch of the writer. */
   readonly #before = new Int32Array(MAX_HEIGHT);
 
-  /** @param arena 1 KiB to 256 MiB, a multiple of 8 bytes; to be `reset` before its first use */
+  /** @param arena of `createArena`: 1 KiB to 256 MiB, a multiple of 8 bytes; to be `reset` before its first use */
   constructor(arena: SharedArrayBuffer) {
     const size = arena.byteLength;
     if (size < MIN_ARENA_BYTES || size > MAX_ARENA_BYTES || size % 8 !== 0) {
@@ -91,6 +93,7 @@ export class Memtable {
     this.#words = new Int32Array(arena);
     this.#doubles = new Float64Array(arena, 0, INDEX_START >>> 3);
     this.#slotMask = slotCount(size) - 1;
+    this.#seed = { low: this.#words[Word.seedLow] >>> 0, high: this.#words[Word.seedHigh] >>> 0 };
   }
 
   /** Bytes an entry takes in the worst case: a new key with the tallest node. */
@@ -108,7 +111,7 @@ export class Memtable {
     for (let level = 0; level < MAX_HEIGHT; level++) words[linkIndex(HEAD_NODE, level)] = 0;
     words[Word.used] = start;
     words[Word.height] = 1;
-    words[Word.random] = Math.imul(generation, 0x9e3779b9) | 1;
+    words[Word.random] = (Math.imul(generation, 0x9e3779b9) ^ this.#seed.low) | 1;
     words[Word.entries] = 0;
     this.#doubles[RAW_BYTES_DOUBLE] = 0;
     this.#doubles[SMALLEST_TIMESTAMP_DOUBLE] = MAX_TIMESTAMP;
@@ -140,7 +143,7 @@ export class Memtable {
     recordStart: number,
     recordEnd: number,
   ): InsertStatus {
-    const hash = hashBytes(keyBytes, keyStart, keyEnd);
+    const hash = hashBytes(keyBytes, keyStart, keyEnd, this.#seed);
     const slotAt = this.#probe(keyBytes, keyStart, keyEnd, hash);
     const slot = this.#words[slotAt];
     const timestamp = recordTimestamp(recordBytes, recordStart);
@@ -200,14 +203,14 @@ export class Memtable {
 
   /**
    * Any thread. The newest entry of a key below `limit`, a value of `publishedOffset`; 0 when there is none.
-   * @param hash hashBytes(key), for callers that have it
+   * @param hash hashBytes of the key with the arena's seed, for callers that have it
    */
   find(
     key: Uint8Array,
     start: number,
     end: number,
     limit: number,
-    hash: number = hashBytes(key, start, end),
+    hash: number = hashBytes(key, start, end, this.#seed),
   ): number {
     const words = this.#words;
     const mask = this.#slotMask;
@@ -365,7 +368,7 @@ export class Memtable {
     }
   }
 
-  /** 1 with probability 3/4, each further level with 1/4 of the one below; no key can steer it. */
+  /** 1 with probability 3/4, each further level with 1/4 of the one below; no key can steer it, and nobody foresee it. */
   #drawHeight(): number {
     let state = this.#words[Word.random];
     state ^= state << 13;

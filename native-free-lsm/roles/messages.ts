@@ -3,6 +3,7 @@
  * Everything is structured-cloneable; shared buffers go by reference.
  */
 import type { MergeSpec } from '../compaction/merge.ts';
+import type { HashSeed } from '../format/hash.ts';
 import type { EngineOptions } from '../options.ts';
 import type { TableHandle } from '../sstable/table-handle.ts';
 import type { TableWriterOptions } from '../sstable/table-writer.ts';
@@ -35,6 +36,7 @@ export interface RoleInit {
   readonly arenas: readonly SharedArrayBuffer[];
   /** Which counters of the control block are this thread's. */
   readonly thread: number;
+  readonly hashSeed: HashSeed;
 }
 
 export interface WriterInit extends RoleInit {

@@ -45,7 +45,7 @@ export class ReaderRole {
   readonly #tracker: ViewTracker;
   readonly #loader: BlockLoader;
   readonly #cache: BlockCacheView;
-  readonly #lookup = new TableLookup();
+  readonly #lookup: TableLookup;
   readonly #hit: BlockHit = { recordStart: 0, recordEnd: 0 };
   readonly #page = new PageBuilder();
   readonly #end = new KeyBound();
@@ -59,6 +59,7 @@ export class ReaderRole {
     this.#descriptors = new DescriptorCache(fs, init.options.maxOpenFilesPerThread);
     this.#tracker = new ViewTracker(init.control, init.arenas, inbox, this.#descriptors);
     this.#loader = new BlockLoader(fs, this.#descriptors, this.#words, init.thread);
+    this.#lookup = new TableLookup(init.hashSeed);
     this.#cache = new BlockCacheView(init.cache);
     this.#framings = new Framings(init.options.scanFramings);
   }

@@ -1,4 +1,4 @@
-import { hashBytes } from '../format/bytes.ts';
+import { type HashSeed, hashBytes } from '../format/hash.ts';
 import { compareVersions, recordTimestamp, recordWriter } from '../format/record.ts';
 import type { BlockLoader } from '../lookup/block-loader.ts';
 import { TableLookup } from '../lookup/table-view.ts';
@@ -17,15 +17,18 @@ export class VersionGate {
   readonly #tracker: ViewTracker;
   readonly #words: Int32Array;
   readonly #loader: BlockLoader;
-  readonly #lookup = new TableLookup();
+  readonly #seed: HashSeed;
+  readonly #lookup: TableLookup;
   readonly #hit: BlockHit = { recordStart: 0, recordEnd: 0 };
   /** At least the largest timestamp of any memtable sealed so far. */
   #largestSealed = 0;
 
-  constructor(tracker: ViewTracker, words: Int32Array, loader: BlockLoader) {
+  constructor(tracker: ViewTracker, words: Int32Array, loader: BlockLoader, seed: HashSeed) {
     this.#tracker = tracker;
     this.#words = words;
     this.#loader = loader;
+    this.#seed = seed;
+    this.#lookup = new TableLookup(seed);
   }
 
   sealed(largestTimestamp: number): void {
@@ -52,12 +55,12 @@ export class VersionGate {
     this.metTimestamp = 0;
     this.metWriter = 0;
     const view = this.#tracker.latest;
+    const hash = hashBytes(keyBytes, keyStart, keyEnd, this.#seed);
     for (let older = generation - 1; older >= view.oldestGeneration; older--) {
       const memtable = this.#tracker.memtable(arenaOfGeneration(this.#words, older));
-      const entry = memtable.find(keyBytes, keyStart, keyEnd, memtable.publishedOffset);
+      const entry = memtable.find(keyBytes, keyStart, keyEnd, memtable.publishedOffset, hash);
       if (entry !== 0) return this.#met(memtable.bytes, memtable.recordStart(entry), timestamp, writer);
     }
-    const hash = hashBytes(keyBytes, keyStart, keyEnd);
     const lookup = this.#lookup;
     lookup.begin(view, keyBytes, keyStart, keyEnd, hash, timestamp);
     while (lookup.next()) {

@@ -83,7 +83,7 @@ export class WriterRole {
     this.#tracker = new ViewTracker(init.control, init.arenas, inbox, this.#descriptors);
     this.#refresh();
     const loader = new BlockLoader(fs, this.#descriptors, this.#words, init.thread);
-    this.#gate = new VersionGate(this.#tracker, this.#words, loader);
+    this.#gate = new VersionGate(this.#tracker, this.#words, loader, init.hashSeed);
     this.#generation = init.generation;
     this.#memtable = this.#tracker.memtable(init.arena);
     this.#lastSyncMs = clock.monotonicMs();

@@ -1,3 +1,4 @@
+import type { HashSeed } from '../format/hash.ts';
 import { readUint32, writeUint32 } from '../format/record.ts';
 
 /**
@@ -7,6 +8,8 @@ import { readUint32, writeUint32 } from '../format/record.ts';
  *
  *   64-byte lines × n, each 16 words of 32 bits
  *   u32  probes a key
+ *   u32  \ seed of the keys' hashes, low and high word
+ *   u32  /
  *
  * The hash, seen as a fraction of 2^32, picks the line; probes are the top 9 bits (word, then bit in it) of the
  * hash times successive powers of the golden ratio. With 10 bits a key 1.0 % of absent keys pass, at 1,000 keys
@@ -17,7 +20,8 @@ const LINE_WORDS = 16;
 const LINE_BITS = 512;
 const GOLDEN_RATIO = 0x9e3779b9;
 const TWO_32 = 0x1_0000_0000;
-const PROBES_BYTES = 4;
+/** Behind the lines: probes and seed. */
+const TAIL_BYTES = 12;
 const MAX_PROBES = 30;
 /** Up to here hash × lines is exact in a double. */
 const MAX_LINES = 0x20_0000;
@@ -32,14 +36,19 @@ function lineCount(keys: number, bitsPerKey: number): number {
 }
 
 export function bloomFilterBytes(keys: number, bitsPerKey: number): number {
-  return lineCount(keys, bitsPerKey) * LINE_BYTES + PROBES_BYTES;
+  return lineCount(keys, bitsPerKey) * LINE_BYTES + TAIL_BYTES;
 }
 
-/** The filter of the keys whose `hashBytes` are `hashes[0, count)`, as it is stored. */
-export function buildBloomFilter(hashes: Uint32Array, count: number, bitsPerKey: number): Uint8Array {
+/** The filter of the keys whose `hashBytes` with this seed are `hashes[0, count)`, as it is stored. */
+export function buildBloomFilter(
+  hashes: Uint32Array,
+  count: number,
+  bitsPerKey: number,
+  seed: HashSeed,
+): Uint8Array {
   const lines = lineCount(count, bitsPerKey);
   const probes = probesFor(bitsPerKey);
-  const bytes = new Uint8Array(lines * LINE_BYTES + PROBES_BYTES);
+  const bytes = new Uint8Array(lines * LINE_BYTES + TAIL_BYTES);
   const words = new Uint32Array(bytes.buffer, 0, lines * LINE_WORDS);
   for (let i = 0; i < count; i++) {
     const line = ((hashes[i] * lines) / TWO_32) >>> 0;
@@ -50,15 +59,17 @@ export function buildBloomFilter(hashes: Uint32Array, count: number, bitsPerKey:
     }
   }
   writeUint32(bytes, lines * LINE_BYTES, probes);
+  writeUint32(bytes, lines * LINE_BYTES + 4, seed.low);
+  writeUint32(bytes, lines * LINE_BYTES + 8, seed.high);
   return bytes;
 }
 
 /** What is wrong with a stored filter, or undefined when nothing is. */
 export function bloomFilterFault(memory: SharedArrayBuffer): string | undefined {
-  if (memory.byteLength % LINE_BYTES !== PROBES_BYTES || memory.byteLength < LINE_BYTES) {
+  if (memory.byteLength % LINE_BYTES !== TAIL_BYTES || memory.byteLength < LINE_BYTES) {
     return `a filter of ${memory.byteLength} bytes is not made of whole lines`;
   }
-  const probes = readUint32(new Uint8Array(memory), memory.byteLength - PROBES_BYTES);
+  const probes = readUint32(new Uint8Array(memory), memory.byteLength - TAIL_BYTES);
   return probes < 1 || probes > MAX_PROBES ? `a filter of ${probes} probes a key` : undefined;
 }
 
@@ -68,12 +79,20 @@ export class BloomFilter {
   readonly #lines: number;
   readonly #probes: number;
 
+  /** Of the hashes it knows keys by. */
+  readonly seed: HashSeed;
+
   /** @param memory a stored filter, or nothing at all: a filter that lets every key pass */
   constructor(memory: SharedArrayBuffer) {
     this.#lines = Math.floor(memory.byteLength / LINE_BYTES);
     this.#words = new Uint32Array(memory, 0, this.#lines * LINE_WORDS);
-    this.#probes =
-      this.#lines === 0 ? 0 : readUint32(new Uint8Array(memory), memory.byteLength - PROBES_BYTES);
+    const bytes = new Uint8Array(memory);
+    const tail = this.#lines * LINE_BYTES;
+    this.#probes = this.#lines === 0 ? 0 : readUint32(bytes, tail);
+    this.seed =
+      this.#lines === 0
+        ? { low: 0, high: 0 }
+        : { low: readUint32(bytes, tail + 4), high: readUint32(bytes, tail + 8) };
   }
 
   /** False: no key of this hash was added. */

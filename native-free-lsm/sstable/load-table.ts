@@ -1,10 +1,11 @@
 import { join } from 'node:path';
 import { corruption, LsmError } from '../errors.ts';
+import type { HashSeed } from '../format/hash.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import { ioFailure } from '../fs/io-failure.ts';
 import { type TableMetadata, tableFileName } from '../version/table-metadata.ts';
 import { BLOCK_TRAILER_BYTES } from './block-codec.ts';
-import { bloomFilterFault } from './bloom-filter.ts';
+import { BloomFilter, bloomFilterFault } from './bloom-filter.ts';
 import { decodeProperties, differingProperty, type TableProperties } from './properties.ts';
 import {
   type MetaBlock,
@@ -52,6 +53,19 @@ export function loadTable(fs: FileSystem, directory: string, metadata: TableMeta
     filter = memory;
   }
   return { metadata, path, index, filter };
+}
+
+/**
+ * The seed of a directory's hashes, which lies in the filters of its tables: that of the newest that has one,
+ * undefined when none has.
+ */
+export function hashSeedOf(handles: readonly TableHandle[]): HashSeed | undefined {
+  let newest: TableHandle | undefined;
+  for (const handle of handles) {
+    const isNewer = newest === undefined || handle.metadata.id > newest.metadata.id;
+    if (isNewer && handle.filter.byteLength > 0) newest = handle;
+  }
+  return newest === undefined ? undefined : new BloomFilter(newest.filter).seed;
 }
 
 /**

@@ -1,3 +1,4 @@
+import type { HashSeed } from '../format/hash.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import type { TableMetadata } from '../version/table-metadata.ts';
 import { BLOCK_TRAILER_BYTES, unpackBlock } from './block-codec.ts';
@@ -28,7 +29,12 @@ export class TableReader {
     this.blockCount = this.#index.blockCount;
   }
 
-  /** False: no key with this `hashBytes` is in the table. */
+  /** Of the hashes that `mayContain` is to be asked with. */
+  get hashSeed(): HashSeed {
+    return this.#filter.seed;
+  }
+
+  /** False: no key with this hash is in the table. */
   mayContain(hash: number): boolean {
     return this.#filter.mayContain(hash);
   }

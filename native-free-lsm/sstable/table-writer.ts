@@ -1,8 +1,9 @@
 import { join } from 'node:path';
 import { LsmError } from '../errors.ts';
-import { copyBytes, hashBytes } from '../format/bytes.ts';
+import { copyBytes } from '../format/bytes.ts';
 import { checksum } from '../format/checksum.ts';
 import { ownBytes } from '../format/copy.ts';
+import { type HashSeed, hashBytes } from '../format/hash.ts';
 import {
   isTombstone,
   recordExpiryMs,
@@ -58,6 +59,8 @@ export interface TableWriterOptions {
   readonly zstdLevel: number;
   /** 0: no filter. */
   readonly bloomBitsPerKey: number;
+  /** Of the hashes that the filter knows keys by. */
+  readonly hashSeed: HashSeed;
 }
 
 /**
@@ -167,7 +170,8 @@ export class TableWriter implements Disposable {
     this.#previousKeyLength = keyLength;
     if (this.#entries === 0) this.#smallestKey = ownBytes(keyBytes, keyStart, keyEnd);
     this.#count(recordBytes, recordStart, keyLength, recordEnd);
-    if (this.#options.bloomBitsPerKey > 0) this.#addHash(hashBytes(keyBytes, keyStart, keyEnd));
+    const { bloomBitsPerKey, hashSeed } = this.#options;
+    if (bloomBitsPerKey > 0) this.#addHash(hashBytes(keyBytes, keyStart, keyEnd, hashSeed));
     this.#entries++;
   }
 
@@ -269,9 +273,10 @@ export class TableWriter implements Disposable {
       this.#append(bytes);
     };
     addMeta(MetaBlockType.index, true, this.#index.finish());
-    const bits = this.#options.bloomBitsPerKey;
+    const { bloomBitsPerKey: bits, hashSeed } = this.#options;
     if (bits > 0) {
-      addMeta(MetaBlockType.bloomFilter, false, buildBloomFilter(this.#hashes, this.#entries, bits));
+      const filter = buildBloomFilter(this.#hashes, this.#entries, bits, hashSeed);
+      addMeta(MetaBlockType.bloomFilter, false, filter);
     }
     addMeta(MetaBlockType.properties, true, encodeProperties(properties));
     const directoryOffset = this.#output.offset;

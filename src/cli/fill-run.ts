@@ -1,7 +1,7 @@
 /** One fill from its plan to its summary: folders, threads, progress, and what happens on Ctrl-C. */
 import fs from 'node:fs';
 import path from 'node:path';
-import { DEFAULT_OPTIONS, type TableMetadata } from '../../native-free-lsm/index.ts';
+import { DEFAULT_OPTIONS, drawHashSeed, type TableMetadata } from '../../native-free-lsm/index.ts';
 import { systemClock } from '../clock.ts';
 import { describeSize } from '../config/units.ts';
 import { errorMessage, QuorateError } from '../errors.ts';
@@ -77,7 +77,8 @@ async function writeTables(
   groups: readonly FillGroup[],
 ): Promise<TableMetadata[][]> {
   const { nodes, policy } = target;
-  await using threads = new FillThreads({ keys: plan.keys, valueBytes, seed, from, nodes, policy, groups });
+  const amount = { keys: plan.keys, valueBytes, seed, from };
+  await using threads = new FillThreads({ ...amount, nodes, policy, groups, hashSeed: drawHashSeed() });
   let interrupted = false;
   using _signals = new StopSignals(systemClock, () => {
     interrupted = true;

@@ -3,6 +3,7 @@ import {
   BulkTable,
   DEFAULT_OPTIONS,
   type FileSystem,
+  type HashSeed,
   RECORD_HEADER_BYTES,
   type TableMetadata,
   writeRecord,
@@ -32,6 +33,8 @@ export interface FillJob {
   readonly nodes: readonly PlacementNode[];
   readonly policy: PlacementPolicy;
   readonly groups: readonly FillGroup[];
+  /** Of the engines' hashes; a secret, so none that follows from `seed`. */
+  readonly hashSeed: HashSeed;
   /** Int32 words, see `FillWord`. */
   readonly control: SharedArrayBuffer;
 }
@@ -122,7 +125,8 @@ export class FillTables {
   #addTo(group: number, walk: KeyWalk, tableId: number): void {
     let table = this.#tables[group];
     if (table === null) {
-      table = new BulkTable(this.#fs, this.#job.groups[group].directories, tableId, DEFAULT_OPTIONS);
+      const { groups, hashSeed } = this.#job;
+      table = new BulkTable(this.#fs, groups[group].directories, tableId, DEFAULT_OPTIONS, hashSeed);
       this.#tables[group] = table;
     }
     table.add(walk.bytes, 0, walk.end, this.#record, 0, this.#record.length);

@@ -10,11 +10,13 @@ import {
   type EngineOptions,
   type ExecutorContext,
   type ExecutorFactory,
+  type HashSeed,
   InlineExecutor,
   RecordStore,
 } from '../../native-free-lsm/index.ts';
 import type { BackgroundJob, BackgroundResult } from '../../native-free-lsm/roles/messages.ts';
 import { FakeClock } from './fake-clock.ts';
+import { HASH_SEED } from './hash-flood.ts';
 
 /** Small enough that a few hundred writes go through flushes and several levels. */
 export const TINY_OPTIONS: Partial<EngineOptions> = {
@@ -77,6 +79,7 @@ export class EngineSimulation {
   readonly clock = new FakeClock();
   fs: MemoryFileSystem;
   readonly options: Partial<EngineOptions>;
+  drawHashSeed: () => HashSeed = () => HASH_SEED;
   /** Sentences the engine had for its operator. */
   readonly reports: string[] = [];
   readonly #executor: ExecutorFactory;
@@ -135,6 +138,7 @@ export class EngineSimulation {
       clock: this.clock,
       executor: this.#executor,
       report: (message: string) => void this.reports.push(message),
+      drawHashSeed: this.drawHashSeed,
     };
   }
 }

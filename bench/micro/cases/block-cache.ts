@@ -1,7 +1,7 @@
 import { BlockCache, createBlockCacheMemory } from '../../../native-free-lsm/cache/block-cache.ts';
 import { BlockCacheView } from '../../../native-free-lsm/cache/block-cache-view.ts';
 import { EpochDomain } from '../../../native-free-lsm/shared/epochs.ts';
-import { shuffledIndexes } from '../inputs.ts';
+import { HASH_SEED, shuffledIndexes } from '../inputs.ts';
 import type { MicroCase, PreparedCase } from '../micro-case.ts';
 
 const BLOCKS = 512;
@@ -9,7 +9,7 @@ const BLOCK_BYTES = 4000;
 const BUDGET_BYTES = 4 << 20;
 
 function filledCache(): { memory: SharedArrayBuffer; cache: BlockCache } {
-  const memory = createBlockCacheMemory(BUDGET_BYTES);
+  const memory = createBlockCacheMemory(BUDGET_BYTES, HASH_SEED);
   const cache = new BlockCache(memory, new EpochDomain());
   for (let ordinal = 0; ordinal < BLOCKS; ordinal++) fill(cache, 1, ordinal);
   return { memory, cache };

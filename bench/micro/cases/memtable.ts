@@ -1,6 +1,7 @@
-import { hashBytes } from '../../../native-free-lsm/format/bytes.ts';
+import { hashBytes } from '../../../native-free-lsm/format/hash.ts';
+import { createArena } from '../../../native-free-lsm/memtable/arena-layout.ts';
 import { InsertStatus, Memtable } from '../../../native-free-lsm/memtable/memtable.ts';
-import { type Entry, evenEntries, oddKey, shuffled, sumOf } from '../inputs.ts';
+import { type Entry, evenEntries, HASH_SEED, oddKey, shuffled, sumOf } from '../inputs.ts';
 import type { MicroCase, PreparedCase } from '../micro-case.ts';
 
 const KEYS = 8192;
@@ -20,7 +21,7 @@ function insertAll(memtable: Memtable, entries: readonly Entry[]): number {
 }
 
 function filled(entries: readonly Entry[]): Memtable {
-  const memtable = new Memtable(new SharedArrayBuffer(ARENA_BYTES));
+  const memtable = new Memtable(createArena(ARENA_BYTES, HASH_SEED));
   memtable.reset(1);
   insertAll(memtable, shuffled(entries));
   return memtable;
@@ -29,7 +30,7 @@ function filled(entries: readonly Entry[]): Memtable {
 /** An emptied arena each time: 32 KiB of index to clear for 2,048 keys, under a hundredth of the time. */
 function inserting(order: (entries: Entry[]) => Entry[]): PreparedCase {
   const entries = order(evenEntries(INSERTS));
-  const memtable = new Memtable(new SharedArrayBuffer(ARENA_BYTES / 8));
+  const memtable = new Memtable(createArena(ARENA_BYTES / 8, HASH_SEED));
   let generation = 0;
   return {
     run: () => {
@@ -64,7 +65,7 @@ function finding(keys: readonly Uint8Array[], memtable: Memtable, recordBytes: n
     run: () => {
       let bytes = 0;
       for (const key of pieces.next()) {
-        const entry = memtable.find(key, 0, key.length, limit, hashBytes(key, 0, key.length));
+        const entry = memtable.find(key, 0, key.length, limit, hashBytes(key, 0, key.length, HASH_SEED));
         if (entry !== 0) bytes += memtable.recordEnd(entry) - memtable.recordStart(entry);
       }
       return bytes;

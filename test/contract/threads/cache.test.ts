@@ -4,6 +4,7 @@ import { BlockCache, createBlockCacheMemory } from '../../../native-free-lsm/cac
 import { readUint32 } from '../../../native-free-lsm/format/record.ts';
 import { EpochDomain } from '../../../native-free-lsm/shared/epochs.ts';
 import { nextFrame, payloadStart } from '../../../native-free-lsm/shared/ring.ts';
+import { HASH_SEED } from '../../support/hash-flood.ts';
 import { until } from '../../support/until.ts';
 import { blockBytes, CacheCommand, checkBlock, fillBlock, ORDINALS, TABLES } from './cache-block.ts';
 import { CacheLane, LANE_RING_BYTES } from './cache-lane.ts';
@@ -12,7 +13,7 @@ import { randomFrom, STRESS } from './thread.ts';
 test('threads fill and read a block cache while it is full and moving', {
   timeout: 60_000 * STRESS,
 }, async (t) => {
-  const memory = createBlockCacheMemory(512 << 10);
+  const memory = createBlockCacheMemory(512 << 10, HASH_SEED);
   const epochs = new EpochDomain();
   const cache = new BlockCache(memory, epochs);
   const doorbell = new SharedArrayBuffer(4);
@@ -82,7 +83,7 @@ test('threads fill and read a block cache while it is full and moving', {
 test('a thread that dies while it fills a block: nobody sees the half of it, and the next fills it whole', {
   timeout: 60_000 * STRESS,
 }, async (t) => {
-  const memory = createBlockCacheMemory(256 << 10);
+  const memory = createBlockCacheMemory(256 << 10, HASH_SEED);
   const epochs = new EpochDomain();
   const cache = new BlockCache(memory, epochs);
   const doorbell = new SharedArrayBuffer(4);

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { parentPort, workerData } from 'node:worker_threads';
-import { compareBytes, hashBytes } from '../../../native-free-lsm/format/bytes.ts';
+import { compareBytes } from '../../../native-free-lsm/format/bytes.ts';
+import { hashBytes } from '../../../native-free-lsm/format/hash.ts';
 import { Memtable } from '../../../native-free-lsm/memtable/memtable.ts';
+import { HASH_SEED } from '../../support/hash-flood.ts';
 import { checkOwnRecord, keyNumber, type MemtableRun, RunWord, writeKey } from './memtable-run.ts';
 import { randomFrom } from './thread.ts';
 
@@ -19,7 +21,7 @@ function checkFind(sequence: number, limit: number): void {
   const length = writeKey(key, number);
   const entry = memtable.find(key, 0, length, limit);
   assert.ok(entry > 0 && entry < limit, `number ${sequence} is not visible`);
-  const hash = hashBytes(key, 0, length);
+  const hash = hashBytes(key, 0, length, HASH_SEED);
   const found = checkOwnRecord(memtable.bytes, memtable.recordStart(entry), memtable.recordEnd(entry), hash);
   assert.ok(
     found >= sequence && found >= newestSeen[number],
@@ -45,7 +47,7 @@ function scan(limit: number, fromNumber: number): { entries: number; sum: number
     for (let i = keyStart; i < keyEnd; i++) previous[i - keyStart] = keyBytes[i];
     previousLength = keyEnd - keyStart;
     assert.ok(iterator.recordEnd <= limit);
-    const hash = hashBytes(keyBytes, keyStart, keyEnd);
+    const hash = hashBytes(keyBytes, keyStart, keyEnd, HASH_SEED);
     sum = (sum + checkOwnRecord(iterator.recordBytes, iterator.recordStart, iterator.recordEnd, hash)) | 0;
     entries++;
   }

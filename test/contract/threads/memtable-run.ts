@@ -1,4 +1,4 @@
-import { hashBytes } from '../../../native-free-lsm/format/bytes.ts';
+import { hashBytes } from '../../../native-free-lsm/format/hash.ts';
 import {
   RECORD_HEADER_BYTES,
   readUint32,
@@ -6,6 +6,7 @@ import {
   writeRecord,
   writeUint32,
 } from '../../../native-free-lsm/format/record.ts';
+import { HASH_SEED } from '../../support/hash-flood.ts';
 
 export interface MemtableRun {
   readonly arena: SharedArrayBuffer;
@@ -48,7 +49,7 @@ export function writeOwnRecord(
 ): number {
   const length = 12 + (sequence % 97 === 0 ? 300 : sequence % 50);
   value.fill(sequence, 12, length);
-  writeUint32(value, 0, hashBytes(key, 0, keyLength));
+  writeUint32(value, 0, hashBytes(key, 0, keyLength, HASH_SEED));
   writeUint32(value, 4, sequence);
   writeUint32(value, 8, length);
   const fields = { timestamp: sequence + 1, writer: 1, tombstone: false, from: 3, expiryMs: 0 };

@@ -8,6 +8,7 @@ import { recover } from '../../../native-free-lsm/recovery.ts';
 import { DescriptorCache } from '../../../native-free-lsm/sstable/descriptor-cache.ts';
 import { TableReader } from '../../../native-free-lsm/sstable/table-reader.ts';
 import type { TableMetadata } from '../../../native-free-lsm/version/table-metadata.ts';
+import { HASH_SEED } from '../../support/hash-flood.ts';
 import { entryOf } from './sstable/table-support.ts';
 
 const OPTIONS = completeOptions({});
@@ -20,7 +21,7 @@ function fileSystem(): MemoryFileSystem {
 }
 
 function write(fs: MemoryFileSystem, directories: readonly string[], id: number, keys: readonly string[]) {
-  using table = new BulkTable(fs, directories, id, OPTIONS);
+  using table = new BulkTable(fs, directories, id, OPTIONS, HASH_SEED);
   for (const { key, record } of keys.map((each) => entryOf(each))) {
     table.add(key, 0, key.length, record, 0, record.length);
   }
@@ -38,7 +39,7 @@ async function load(
 
 /** Keys and values of a directory, read as an engine that opens it would. */
 function contents(fs: MemoryFileSystem, directory: string): { levels: number[]; entries: string[] } {
-  const { lock, version, handles } = recover(fs, directory, OPTIONS, assert.fail);
+  const { lock, version, handles } = recover(fs, directory, OPTIONS, assert.fail, () => HASH_SEED);
   using _lock = lock;
   const descriptors = new DescriptorCache(fs, 4);
   const entries = handles.flatMap((handle) => {
@@ -94,7 +95,7 @@ describe('a bulk load', () => {
   test('numbers what is written later above its tables', async () => {
     const fs = fileSystem();
     await load(fs, '/one/engine', [write(fs, ['/one/engine'], 7, ['a'])]);
-    const { lock, nextFileId } = recover(fs, '/one/engine', OPTIONS, assert.fail);
+    const { lock, nextFileId } = recover(fs, '/one/engine', OPTIONS, assert.fail, () => HASH_SEED);
     lock[Symbol.dispose]();
     assert.equal(nextFileId, 8);
   });
@@ -102,7 +103,10 @@ describe('a bulk load', () => {
   test('that was cut off is nothing an engine would serve, and can be cleared away', () => {
     const fs = fileSystem();
     write(fs, DIRECTORIES, 1, ['a']);
-    assert.throws(() => recover(fs, '/two/engine', OPTIONS, assert.fail), code('CORRUPTION'));
+    assert.throws(
+      () => recover(fs, '/two/engine', OPTIONS, assert.fail, () => HASH_SEED),
+      code('CORRUPTION'),
+    );
     using cleared = BulkLoad.begin(fs, '/two/engine');
     cleared.clear();
     assert.deepEqual(
@@ -116,7 +120,7 @@ describe('a bulk load', () => {
     {
       using _owner = BulkLoad.begin(fs, '/one/engine');
       assert.throws(() => BulkLoad.begin(fs, '/one/engine'), code('LOCKED'));
-      assert.throws(() => recover(fs, '/one/engine', OPTIONS, assert.fail), code('LOCKED'));
+      assert.throws(() => recover(fs, '/one/engine', OPTIONS, assert.fail, () => HASH_SEED), code('LOCKED'));
     }
     BulkLoad.begin(fs, '/one/engine')[Symbol.dispose]();
   });
@@ -142,7 +146,7 @@ describe('a bulk table', () => {
   test('that is disposed of unfinished leaves no file', () => {
     const fs = fileSystem();
     {
-      using table = new BulkTable(fs, DIRECTORIES, 1, OPTIONS);
+      using table = new BulkTable(fs, DIRECTORIES, 1, OPTIONS, HASH_SEED);
       const { key, record } = entryOf('a');
       table.add(key, 0, key.length, record, 0, record.length);
       assert.equal(table.entries, 1);

@@ -5,6 +5,7 @@ import { BlockCache, createBlockCacheMemory } from '../../../../native-free-lsm/
 import { BlockCacheView } from '../../../../native-free-lsm/cache/block-cache-view.ts';
 import { EpochDomain } from '../../../../native-free-lsm/shared/epochs.ts';
 import { createRing, RingConsumer, RingProducer } from '../../../../native-free-lsm/shared/ring.ts';
+import { HASH_SEED } from '../../../support/hash-flood.ts';
 
 /** A pool thread that looks blocks up when a command is sent and keeps reading them until it completes it. */
 class Reader {
@@ -80,7 +81,7 @@ const step = fc.oneof(
 test('a block cache is a map that may forget, and what a thread has found stays until it has passed', () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 600, size: 'max' }), (steps) => {
-      const memory = createBlockCacheMemory(4096);
+      const memory = createBlockCacheMemory(4096, HASH_SEED);
       const epochs = new EpochDomain();
       const cache = new BlockCache(memory, epochs);
       const readers = [new Reader(memory), new Reader(memory)];

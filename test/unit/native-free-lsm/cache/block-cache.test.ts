@@ -5,9 +5,10 @@ import { BlockCacheView } from '../../../../native-free-lsm/cache/block-cache-vi
 import { slotStart } from '../../../../native-free-lsm/cache/cache-layout.ts';
 import { EpochDomain } from '../../../../native-free-lsm/shared/epochs.ts';
 import { createRing, RingConsumer, RingProducer } from '../../../../native-free-lsm/shared/ring.ts';
+import { HASH_SEED } from '../../../support/hash-flood.ts';
 
 function newCache(budgetBytes: number) {
-  const memory = createBlockCacheMemory(budgetBytes);
+  const memory = createBlockCacheMemory(budgetBytes, HASH_SEED);
   const epochs = new EpochDomain();
   return { cache: new BlockCache(memory, epochs), view: new BlockCacheView(memory), epochs };
 }
@@ -184,6 +185,6 @@ test('a region is not reused while a thread may be reading it', () => {
 
 test('budgets that offsets cannot do are refused', () => {
   for (const budget of [0, 100, 5 * 2 ** 30, Number.NaN]) {
-    assert.throws(() => createBlockCacheMemory(budget), { code: 'INVALID_ARGUMENT' });
+    assert.throws(() => createBlockCacheMemory(budget, HASH_SEED), { code: 'INVALID_ARGUMENT' });
   }
 });

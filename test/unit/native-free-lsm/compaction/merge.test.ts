@@ -15,6 +15,7 @@ import { loadTable } from '../../../../native-free-lsm/sstable/load-table.ts';
 import { TableReader } from '../../../../native-free-lsm/sstable/table-reader.ts';
 import { TableWriter, type TableWriterOptions } from '../../../../native-free-lsm/sstable/table-writer.ts';
 import type { TableMetadata } from '../../../../native-free-lsm/version/table-metadata.ts';
+import { HASH_SEED } from '../../../support/hash-flood.ts';
 import { ids } from '../version/version-support.ts';
 
 const DIRECTORY = '/db';
@@ -24,6 +25,7 @@ const TABLE: TableWriterOptions = {
   compression: 'none',
   zstdLevel: 1,
   bloomBitsPerKey: 10,
+  hashSeed: HASH_SEED,
 };
 const NOW = 1_000_000;
 const NEVER = () => false;

@@ -1,12 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { compareBytes, copyBytes, hashBytes } from '../../../../native-free-lsm/format/bytes.ts';
-
-function hashText(text: string, seed?: number): number {
-  const bytes = Buffer.from(text);
-  return hashBytes(bytes, 0, bytes.length, seed);
-}
+import { compareBytes, copyBytes } from '../../../../native-free-lsm/format/bytes.ts';
 
 test('ranges compare as Buffer.compare does', () => {
   fc.assert(
@@ -25,30 +20,6 @@ test('bytes compare unsigned and a prefix comes first', () => {
   assert.ok(compareBytes(bytes, 1, 2, bytes, 2, 4) < 0);
   assert.equal(compareBytes(bytes, 1, 2, bytes, 2, 3), 0);
   assert.equal(compareBytes(bytes, 0, 0, bytes, 4, 4), 0);
-});
-
-test('the hash is MurmurHash3 x86 32', () => {
-  assert.equal(hashText(''), 0);
-  assert.equal(hashText('', 1), 0x514e28b7);
-  assert.equal(hashText('a', 0x9747b28c), 0x7fa09ea6);
-  assert.equal(hashText('aa', 0x9747b28c), 0x5d211726);
-  assert.equal(hashText('aaa', 0x9747b28c), 0x283e0130);
-  assert.equal(hashText('aaaa', 0x9747b28c), 0x5a97808a);
-  assert.equal(hashText('The quick brown fox jumps over the lazy dog'), 0x2e4ff723);
-});
-
-test('the hash is of the range alone', () => {
-  fc.assert(
-    fc.property(fc.uint8Array(), fc.uint8Array(), (before, bytes) => {
-      const shared = new Uint8Array(new SharedArrayBuffer(before.length + bytes.length + 3)).fill(9);
-      shared.set(before);
-      shared.set(bytes, before.length);
-      assert.equal(
-        hashBytes(shared, before.length, before.length + bytes.length),
-        hashBytes(bytes, 0, bytes.length),
-      );
-    }),
-  );
 });
 
 test('a range is copied to its place and nothing else changes, from and to shared memory', () => {

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { MemoryFileSystem } from '../../../../native-free-lsm/fs/memory-fs.ts';
+import { createArena } from '../../../../native-free-lsm/memtable/arena-layout.ts';
 import { Memtable } from '../../../../native-free-lsm/memtable/memtable.ts';
 import { completeOptions } from '../../../../native-free-lsm/options.ts';
 import type { WorkerMessage } from '../../../../native-free-lsm/roles/messages.ts';
@@ -12,6 +13,7 @@ import { encodePut, putOperationBytes } from '../../../../native-free-lsm/wal/wr
 import { record } from '../../../support/engine-calls.ts';
 import { TINY_OPTIONS } from '../../../support/engine-simulation.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';
+import { HASH_SEED } from '../../../support/hash-flood.ts';
 
 test('an arena that is announced and offered while the writer looks for one is there when it takes it', () => {
   const fs = new MemoryFileSystem();
@@ -21,7 +23,7 @@ test('an arena that is announced and offered while the writer looks for one is t
   const words = new Int32Array(control);
   const requestRing = createRing(64 * 1024);
   const requests = new RingProducer(requestRing);
-  const first = new SharedArrayBuffer(options.memtableBytes);
+  const first = createArena(options.memtableBytes, HASH_SEED);
   new Memtable(first).reset(1);
   const posted: WorkerMessage[] = [];
   let offersWhenEmptied = false;
@@ -30,14 +32,14 @@ test('an arena that is announced and offered while the writer looks for one is t
     if (message !== undefined || !offersWhenEmptied) return message;
     // The writer has just found its inbox empty, and has not looked at the mailbox yet.
     offersWhenEmptied = false;
-    posted.push({ type: 'arena', index: 1, arena: new SharedArrayBuffer(options.memtableBytes) });
+    posted.push({ type: 'arena', index: 1, arena: createArena(options.memtableBytes, HASH_SEED) });
     Atomics.add(words, ControlWord.viewEpoch, 1);
     Atomics.store(words, ControlWord.spareArena, 2);
     return undefined;
   };
   const rings = { requests: requestRing, responses: createRing(64 * 1024) };
   const init = { directory: '/db', options, control, arenas: [first], thread: 1, generation: 1, arena: 0 };
-  const writer = new WriterRole({ ...init, ...rings }, fs, inbox, new FakeClock());
+  const writer = new WriterRole({ ...init, ...rings, hashSeed: HASH_SEED }, fs, inbox, new FakeClock());
   Atomics.store(words, ControlWord.activeGeneration, 1);
   const put = (timestamp: number): void => {
     const key = Buffer.from('key');

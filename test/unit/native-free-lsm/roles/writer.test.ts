@@ -5,6 +5,7 @@ import {
   MAX_WRITES_IN_RING,
   WRITER_RESPONSE_RING_BYTES,
 } from '../../../../native-free-lsm/main/write-queue.ts';
+import { createArena } from '../../../../native-free-lsm/memtable/arena-layout.ts';
 import { Memtable } from '../../../../native-free-lsm/memtable/memtable.ts';
 import { completeOptions, type EngineOptions } from '../../../../native-free-lsm/options.ts';
 import { WriterRole } from '../../../../native-free-lsm/roles/writer.ts';
@@ -13,6 +14,7 @@ import { createRing, RingConsumer, RingProducer } from '../../../../native-free-
 import { encodePut, putOperationBytes } from '../../../../native-free-lsm/wal/write-operation.ts';
 import { record } from '../../../support/engine-calls.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';
+import { HASH_SEED } from '../../../support/hash-flood.ts';
 
 const KEY = Buffer.from('key');
 
@@ -22,11 +24,17 @@ function startWriter(responseRingBytes: number, memtableBytes: number, more: Par
   fs.makeDirectorySync('db');
   const options = completeOptions({ memtableBytes, maxRecordBytes: 1 << 10, durability: 'none', ...more });
   const clock = new FakeClock();
-  const arena = new SharedArrayBuffer(options.memtableBytes);
+  const arena = createArena(options.memtableBytes, HASH_SEED);
   new Memtable(arena).reset(1);
   const rings = { requests: createRing(4096), responses: createRing(responseRingBytes) };
+  const hashSeed = HASH_SEED;
   const place = { directory: 'db', control: createControl(), arenas: [arena], arena: 0, generation: 1 };
-  const writer = new WriterRole({ ...rings, ...place, options, thread: 1 }, fs, () => undefined, clock);
+  const writer = new WriterRole(
+    { ...rings, ...place, options, hashSeed, thread: 1 },
+    fs,
+    () => undefined,
+    clock,
+  );
   const requests = new RingProducer(rings.requests);
   let timestamp = 0;
   const put = (): void => {

@@ -1,17 +1,18 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { hashBytes } from '../../../../native-free-lsm/format/bytes.ts';
+import { hashBytes } from '../../../../native-free-lsm/format/hash.ts';
 import {
   BloomFilter,
   bloomFilterBytes,
   bloomFilterFault,
   buildBloomFilter,
 } from '../../../../native-free-lsm/sstable/bloom-filter.ts';
+import { HASH_SEED } from '../../../support/hash-flood.ts';
 
 function hashOf(text: string): number {
   const bytes = Buffer.from(text);
-  return hashBytes(bytes, 0, bytes.length);
+  return hashBytes(bytes, 0, bytes.length, HASH_SEED);
 }
 
 function shared(bytes: Uint8Array): SharedArrayBuffer {
@@ -22,7 +23,7 @@ function shared(bytes: Uint8Array): SharedArrayBuffer {
 
 function falsePositiveRate(keys: number, bitsPerKey: number, probes: number): number {
   const hashes = Uint32Array.from({ length: keys }, (_, i) => hashOf(`key${i}`));
-  const filter = new BloomFilter(shared(buildBloomFilter(hashes, keys, bitsPerKey)));
+  const filter = new BloomFilter(shared(buildBloomFilter(hashes, keys, bitsPerKey, HASH_SEED)));
   let passed = 0;
   for (let i = 0; i < probes; i++) if (filter.mayContain(hashOf(`absent${i}`))) passed++;
   return passed / probes;
@@ -34,7 +35,7 @@ test('every key that was added passes', () => {
       fc.array(fc.nat(0xffff_ffff), { maxLength: 500 }),
       fc.integer({ min: 1, max: 60 }),
       (hashes, bitsPerKey) => {
-        const bytes = buildBloomFilter(Uint32Array.from(hashes), hashes.length, bitsPerKey);
+        const bytes = buildBloomFilter(Uint32Array.from(hashes), hashes.length, bitsPerKey, HASH_SEED);
         assert.equal(bytes.length, bloomFilterBytes(hashes.length, bitsPerKey));
         const memory = shared(bytes);
         assert.equal(bloomFilterFault(memory), undefined);
@@ -62,12 +63,12 @@ test('a filter without bytes lets everything pass', () => {
 });
 
 test('a filter of no keys lets nothing pass', () => {
-  const filter = new BloomFilter(shared(buildBloomFilter(new Uint32Array(0), 0, 10)));
+  const filter = new BloomFilter(shared(buildBloomFilter(new Uint32Array(0), 0, 10, HASH_SEED)));
   assert.ok(!filter.mayContain(0) && !filter.mayContain(0xffff_ffff));
 });
 
 test('a filter that cannot be right is named', () => {
-  const bytes = buildBloomFilter(Uint32Array.of(1), 1, 10);
+  const bytes = buildBloomFilter(Uint32Array.of(1), 1, 10, HASH_SEED);
   assert.match(bloomFilterFault(shared(bytes.subarray(1))) ?? '', /whole lines/);
   assert.match(bloomFilterFault(new SharedArrayBuffer(4)) ?? '', /whole lines/);
   bytes[64] = 0;

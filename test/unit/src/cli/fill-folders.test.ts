@@ -18,6 +18,7 @@ import {
 } from '../../../../src/cli/fill-folders.ts';
 import { FILL_TIMESTAMP } from '../../../../src/cli/fill-tables.ts';
 import { inspectFolder } from '../../../../src/replica/identity.ts';
+import { HASH_SEED } from '../../../support/hash-flood.ts';
 
 const CLUSTER = 'shop';
 let parent = '';
@@ -40,7 +41,13 @@ function everything(): Record<string, string> {
 }
 
 function writeTable(id: number, name: string) {
-  using table = new BulkTable(new NodeFileSystem(), folders.map(engineDirectory), id, DEFAULT_OPTIONS);
+  using table = new BulkTable(
+    new NodeFileSystem(),
+    folders.map(engineDirectory),
+    id,
+    DEFAULT_OPTIONS,
+    HASH_SEED,
+  );
   const fields = { timestamp: FILL_TIMESTAMP, writer: 0, tombstone: false, from: 2, expiryMs: 0 };
   const record = encodeRecord(fields, Buffer.from('value'));
   const key = Buffer.from(name);

@@ -15,6 +15,7 @@ import {
 import { fillValue } from '../../../../src/cli/fill-values.ts';
 import { Placement } from '../../../../src/cluster/placement.ts';
 import { slotOf } from '../../../../src/cluster/slots.ts';
+import { HASH_SEED } from '../../../support/hash-flood.ts';
 
 const KEYS = 3_000;
 const NODES = ['a', 'b', 'c', 'd'].map((id, index) => ({ id, zone: `zone-${index % 2}`, weight: 1 }));
@@ -29,6 +30,7 @@ function jobFor(from: number, groups: readonly (readonly number[])[]): FillJob {
     nodes: NODES,
     policy: 'spread',
     groups: groups.map((members) => ({ members, directories: members.map(directoryOf) })),
+    hashSeed: HASH_SEED,
     control: new SharedArrayBuffer(FILL_WORDS * 4),
   };
 }
