@@ -1,48 +1,49 @@
 /**
- * Hybrid logical timestamps (Kulkarni et al., "Logical Physical Clocks", 2014): the wall clock where it goes
- * forward, a counter where it does not. A timestamp is a safe integer: ms since 2024-01-01 in its upper 41 bits,
- * a counter in the lower 12 that runs over into the milliseconds when it is full.
+ * Hybrid logical timestamps (Kulkarni et al., "Logical Physical Clocks", 2014): this node's own time (own-time.ts)
+ * where it goes forward, a counter where it does not. A timestamp is a safe integer: ms since 2024-01-01 in its upper
+ * 41 bits, a counter in the lower 12 that runs over into the milliseconds when it is full.
  *
  * No timestamp is issued twice, also across kills, restarts and wall clocks set back: every one lies below a
  * ceiling that was made durable before. The ceiling is raised while timestamps are issued or observed and more
  * than half of what was reserved is used up; a clock that starts begins at the ceiling it finds.
  *
+ * One rule holds for what is issued, what is reserved, and what is taken from anyone, this node's own coordinator
+ * included: nothing lies further ahead of own time than the drift allowed (and a reservation no more than
+ * `RESERVE_AHEAD_MS` above that). Own time does not follow a wall clock that jumps, so nothing that a jump brought
+ * forth is stored, on this node or on its disk, and there is nothing to wait for when the clock is right again.
+ *
  * Three things follow from reserving ahead:
  *
- * - A node killed and started again at once would begin ahead of the wall clock, by up to what it had reserved,
- *   and its peers would refuse what it writes. `open` therefore waits until the wall clock has come close enough
- *   to the ceiling, and never longer than was reserved: by then a clock that goes right has passed the ceiling.
- * - A clock that was set back by hours has its ceiling far ahead for hours. It goes on from there: waiting would
- *   take too long, and going back would let older values win.
- * - After a pause the first timestamp has to wait for a reservation. The wall clock may be far past the ceiling
- *   then, but a timestamp from below it would be so old that a write with it might lose to one acknowledged
- *   before: `issue` says that there is none yet.
+ * - A node killed and started again at once begins ahead of the time, by up to what it had reserved, and its peers
+ *   would refuse what it writes. So it issues nothing until its own time has come close enough to the ceiling.
+ * - The ceiling says what own time was at least, when a node starts whose wall clock was set back meanwhile.
+ * - After a pause the first timestamp has to wait for a reservation. Own time may be far past the ceiling then, but a
+ *   timestamp from below it would be so old that a write with it might meet newer ones everywhere: `issue` says that
+ *   there is none yet.
  *
- * Which timestamps of peers are refused is measured against this node's own time, that is its wall clock, held up
- * where it was set back. Without that, a cluster whose clocks were all set back would refuse its own writes for as
- * long. Timestamps observed from peers do not move it: else a peer whose clock runs too fast would drag it along,
- * a little with each message, and never be refused.
+ * Timestamps observed from peers do not move own time: else a peer whose clock runs too fast would drag it along, a
+ * little with each message, and never be refused.
  */
-import type { Clock } from './clock.ts';
+import type { Clock, TimerHandle } from './clock.ts';
+import { OwnTime } from './own-time.ts';
 
 export const COUNTER_BITS = 12;
 export const TIMESTAMPS_PER_MS = 2 ** COUNTER_BITS;
 export const EPOCH_MS = Date.UTC(2024, 0, 1);
 /** How far ahead the ceiling is raised. Half of it is what a raise may take before writes have to wait. */
 export const RESERVE_AHEAD_MS = 1_000;
-/**
- * How fast a node's own time goes on after its wall clock was set back: a little slower than real time, so that
- * the two meet again, and far faster than a counter of a peer in the same position can run.
- */
-const CATCH_UP_RATE = 15 / 16;
+/** The last millisecond that fits into 41 bits lies in 2093: a clock within a day of it is a wrong one. */
+const LATEST_MS = EPOCH_MS + 2 ** 41 - 86_400_000;
 
 export interface HybridClockOptions {
   readonly clock: Clock;
-  /** The last ceiling made durable: every timestamp ever issued lies below. 0: none ever was. */
+  /** Nodes in the cluster, this one included. */
+  readonly clusterSize: number;
+  /** The last ceiling made durable: every timestamp ever issued lies below. Less than a millisecond: none ever was. */
   readonly ceiling: number;
   /** Makes a higher ceiling durable. */
   readonly reserve: (ceiling: number) => Promise<void>;
-  /** How far ahead of its own time a node takes a peer's timestamp. */
+  /** How far ahead of its own time a node takes a timestamp. */
   readonly maxDriftMs: number;
 }
 
@@ -57,91 +58,129 @@ export function timestampMs(timestamp: number): number {
 }
 
 export class HybridClock {
+  readonly time: OwnTime;
   readonly #clock: Clock;
   readonly #reserve: (ceiling: number) => Promise<void>;
   readonly #maxDriftMs: number;
+  /** What an earlier process may have issued lies below. */
+  readonly #firstMs: number;
+  /** Own time has come close enough to `#firstMs`. */
+  #isSettled = false;
+  #settling: TimerHandle | null = null;
   /** The last timestamp issued or observed. */
   #last: number;
   /** Durable: what is issued stays below. */
   #ceiling: number;
+  /** Whatever lies up to here is acceptable, now and for good: own time never goes back. */
+  #acceptable = 0;
   #reservation: Promise<void> | null = null;
   #waiting: ((error: Error | null) => void)[] = [];
-  /** This node's own time, ms since the Unix epoch, and when it was taken. */
-  #ownMs: number;
-  #ownTakenAtMs: number;
 
-  private constructor(options: HybridClockOptions) {
-    this.#clock = options.clock;
+  constructor(options: HybridClockOptions) {
+    const { clock, ceiling, clusterSize, maxDriftMs } = options;
+    this.#clock = clock;
     this.#reserve = options.reserve;
-    this.#maxDriftMs = options.maxDriftMs;
-    this.#ceiling = options.ceiling;
-    this.#last = Math.max(options.ceiling - 1, 0);
-    this.#ownMs = options.ceiling === 0 ? options.clock.nowMs() : timestampMs(options.ceiling);
-    this.#ownTakenAtMs = options.clock.monotonicMs();
+    this.#maxDriftMs = maxDriftMs;
+    this.#ceiling = ceiling;
+    this.#last = Math.max(ceiling - 1, 0);
+    this.#firstMs = timestampMs(ceiling);
+    // A bulk load begins at the epoch's first millisecond: that is no time of any clock.
+    const wasIssued = ceiling >= TIMESTAMPS_PER_MS;
+    const reachedMs = wasIssued ? Math.max(this.#firstMs - RESERVE_AHEAD_MS - maxDriftMs, EPOCH_MS) : 0;
+    const range = { earliestMs: EPOCH_MS, latestMs: LATEST_MS };
+    this.time = new OwnTime({
+      clock,
+      clusterSize,
+      maxDriftMs,
+      reachedMs,
+      reservedMs: this.#firstMs,
+      ...range,
+    });
+    this.time.onChange = () => this.#wake(null);
   }
 
-  /** Ends when the first reservation is durable, or cannot be for now. Waits before if the ceiling was in use a moment ago: see above. */
-  static async open(options: HybridClockOptions): Promise<HybridClock> {
-    const { clock, ceiling, maxDriftMs } = options;
-    if (ceiling > 0) {
-      // Half the drift is left to the differences between the nodes' clocks.
-      const aheadMs = Math.min(timestampMs(ceiling) + 1 - clock.nowMs(), RESERVE_AHEAD_MS) - maxDriftMs / 2;
-      if (aheadMs > 0) await new Promise<void>((resolve) => clock.after(aheadMs, resolve));
-    }
-    const hybrid = new HybridClock(options);
-    // While none can be made durable there is no timestamp to issue, and each one asked for tries again.
-    await hybrid.#raiseCeiling().catch(() => undefined);
-    return hybrid;
-  }
-
-  /** A timestamp above every one issued or observed before; 0 when none is reserved now: see `whenReserved`. */
+  /** A timestamp above every one issued or observed before; 0 when there is none now: see `refusal`, `whenReady`. */
   issue(): number {
-    const next = Math.max(this.#last + 1, timestampAt(this.#clock.nowMs()));
+    const { time } = this;
+    const ownMs = time.read();
+    if (!time.mayIssue || !(this.#isSettled || this.#settle(ownMs))) return 0;
+    const next = Math.max(this.#last + 1, timestampAt(ownMs));
     if (next >= this.#ceiling) {
-      this.#startReservation();
+      this.#startReservation(ownMs);
       return 0;
     }
     this.#last = next;
-    this.#keepAhead();
+    if (this.#ceiling - next < (RESERVE_AHEAD_MS / 2) * TIMESTAMPS_PER_MS) this.#startReservation(ownMs);
     return next;
   }
 
-  /** Calls back once, when the reservation under way has ended. Only to be called when `issue` has returned 0. */
-  whenReserved(callback: (error: Error | null) => void): void {
+  /** Why `issue` gives none and will not soon, a sentence. */
+  get refusal(): string | undefined {
+    return this.time.refusal;
+  }
+
+  /** Whether `issue` would give a timestamp at once; sees to it that it soon will. */
+  get isReady(): boolean {
+    const ownMs = this.time.read();
+    if (!this.time.mayIssue || !(this.#isSettled || this.#settle(ownMs))) return false;
+    if (Math.max(this.#last + 1, timestampAt(ownMs)) < this.#ceiling) return true;
+    this.#startReservation(ownMs);
+    return false;
+  }
+
+  /** Calls back once, when `issue` may be tried again. Only to be called when it has returned 0. */
+  whenReady(callback: (error: Error | null) => void): void {
     this.#waiting.push(callback);
   }
 
-  /** Takes note of a peer's timestamp that is acceptable: what is issued from now on lies above. */
-  observe(timestamp: number): void {
-    if (timestamp <= this.#last) return;
-    this.#last = timestamp;
-    this.#keepAhead();
-  }
-
-  /** Takes note of a timestamp that was met, if it is acceptable. */
+  /**
+   * Takes note of a timestamp: what is issued from now on lies above. False, and nothing is noted, for one that is
+   * further ahead of own time than the drift allowed. The one judge of what is stored here, whoever issued it.
+   */
   follow(timestamp: number): boolean {
     if (timestamp <= this.#last) return true;
-    if (!this.acceptable(timestamp)) return false;
-    this.observe(timestamp);
+    if (timestamp > this.#acceptable && !this.#accept(timestamp)) return false;
+    this.#last = timestamp;
+    // Not before this node issues itself: a node killed again and again would reserve more each time, and use nothing.
+    if (this.#isSettled && this.#ceiling - timestamp < (RESERVE_AHEAD_MS / 2) * TIMESTAMPS_PER_MS)
+      this.#startReservation(this.time.read());
     return true;
   }
 
-  /** False for a peer's timestamp that is further ahead of this node's own time than the drift allowed. */
-  acceptable(timestamp: number): boolean {
-    const takenAtMs = this.#clock.monotonicMs();
-    const heldUpMs = this.#ownMs + (takenAtMs - this.#ownTakenAtMs) * CATCH_UP_RATE;
-    this.#ownMs = Math.max(this.#clock.nowMs(), heldUpMs);
-    this.#ownTakenAtMs = takenAtMs;
-    return timestampMs(timestamp) <= this.#ownMs + this.#maxDriftMs;
+  #accept(timestamp: number): boolean {
+    const { time } = this;
+    const latest = lastOf(time.read() + this.#maxDriftMs);
+    if (time.isKnown) this.#acceptable = latest;
+    if (timestamp <= latest) return true;
+    if (timestamp <= lastOf(time.stepMs + this.#maxDriftMs)) {
+      time.takeStep();
+      return true;
+    }
+    // Either that node's time is wrong or this one's is: it is seen at once.
+    time.onDoubt(false);
+    return false;
   }
 
-  #keepAhead(): void {
-    if (this.#ceiling - this.#last < (RESERVE_AHEAD_MS / 2) * TIMESTAMPS_PER_MS) this.#startReservation();
+  /** Whether own time has come so close to the first timestamp that peers will take it. */
+  #settle(ownMs: number): boolean {
+    // Half the drift is left to the differences between the nodes' clocks.
+    const earlyMs = this.#firstMs - this.#maxDriftMs / 2 - ownMs;
+    if (earlyMs <= 0) {
+      this.#isSettled = true;
+      return true;
+    }
+    this.#settling ??= this.#clock.after(earlyMs, () => {
+      this.#settling = null;
+      this.#wake(null);
+    });
+    return false;
   }
 
-  #startReservation(): void {
+  #startReservation(ownMs: number): void {
     if (this.#reservation !== null) return;
-    this.#reservation = this.#raiseCeiling().then(
+    // An observed timestamp may lie a little ahead, never further than is accepted.
+    const from = Math.max(this.#last, timestampAt(ownMs));
+    this.#reservation = this.#raiseCeiling(from + RESERVE_AHEAD_MS * TIMESTAMPS_PER_MS).then(
       () => this.#endReservation(null),
       (error: unknown) => this.#endReservation(error instanceof Error ? error : new Error(String(error))),
     );
@@ -149,15 +188,22 @@ export class HybridClock {
 
   #endReservation(error: Error | null): void {
     this.#reservation = null;
+    this.#wake(error);
+  }
+
+  async #raiseCeiling(ceiling: number): Promise<void> {
+    await this.#reserve(ceiling);
+    this.#ceiling = ceiling;
+  }
+
+  #wake(error: Error | null): void {
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const callback of waiting) callback(error);
   }
+}
 
-  async #raiseCeiling(): Promise<void> {
-    const now = Math.max(this.#last, timestampAt(this.#clock.nowMs()));
-    const ceiling = Math.min(now + RESERVE_AHEAD_MS * TIMESTAMPS_PER_MS, Number.MAX_SAFE_INTEGER);
-    await this.#reserve(ceiling);
-    this.#ceiling = ceiling;
-  }
+/** The last timestamp of a moment. */
+function lastOf(ms: number): number {
+  return timestampAt(ms) + TIMESTAMPS_PER_MS - 1;
 }

@@ -11,6 +11,7 @@ export interface DrainParts {
   readonly mesh: { close(): Promise<void>; abort(): void };
   readonly server: { readonly connections: number; close(): Promise<void>; abort(): void };
   readonly peerRequests: { readonly received: number };
+  readonly clockWatch: { close(): void };
   readonly progress: { close(): void };
   readonly store: { settled(): Promise<void> };
   readonly engine: { close(): Promise<void> };
@@ -39,6 +40,7 @@ export async function drainInOrder(parts: DrainParts, signal: AbortSignal): Prom
   };
   await attempt(() => parts.http.drain(signal));
   await attempt(() => parts.coordinator.close());
+  await attempt(() => parts.clockWatch.close());
   await attempt(() => untilPeersAreQuiet(parts, signal));
   await attempt(() => closeRpc(parts, signal));
   await attempt(() => parts.progress.close());

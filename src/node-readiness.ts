@@ -1,6 +1,6 @@
 /**
- * When a node that starts takes clients: once it knows whether its data is whole, and it and its peers have reached
- * each other. The nodes of a cluster that start together have not met for some moments, and a client must not be sent into those; a
+ * When a node that starts takes clients: once it knows whether its data is whole and what time it is, and it and its
+ * peers have reached each other. The nodes of a cluster that start together have not met for some moments, and a client must not be sent into those; a
  * peer that stays away delays it by little.
  */
 import type { Clock, TimerHandle } from './clock.ts';
@@ -12,6 +12,12 @@ const PATIENCE_MS = 1_000;
 export interface ReadinessSources {
   /** Whether it is known that this node's data is whole, or that it is not. */
   readonly standing: { readonly isSettled: boolean };
+  /** Whether writes would get a timestamp at once. */
+  readonly timestamps: {
+    readonly isReady: boolean;
+    readonly refusal: string | undefined;
+    whenReady(callback: () => void): void;
+  };
   /** Ids of the other nodes. */
   readonly peerIds: readonly string[];
   /** Whether a peer can ask this node, and this node the peer. */
@@ -24,6 +30,7 @@ export class Readiness {
   readonly #timers: readonly TimerHandle[];
   #waitsForStragglers = true;
   #isOutOfPatience = false;
+  #waitsForTimestamps = false;
 
   constructor(sources: ReadinessSources, clock: Clock) {
     this.#sources = sources;
@@ -54,9 +61,23 @@ export class Readiness {
   #isReady(): boolean {
     if (this.#isOutOfPatience) return true;
     const { peerIds, standing } = this.#sources;
-    if (!standing.isSettled) return false;
+    if (!standing.isSettled || !this.#hasTimestamps()) return false;
     const linked = peerIds.filter((peerId) => this.#sources.isLinked(peerId)).length;
     if (linked === peerIds.length) return true;
     return !this.#waitsForStragglers && linked + 1 > (peerIds.length + 1) / 2;
+  }
+
+  /** A node that refuses writes, for its clock, has nothing to wait for. */
+  #hasTimestamps(): boolean {
+    const { timestamps } = this.#sources;
+    if (timestamps.isReady || timestamps.refusal !== undefined) return true;
+    if (!this.#waitsForTimestamps) {
+      this.#waitsForTimestamps = true;
+      timestamps.whenReady(() => {
+        this.#waitsForTimestamps = false;
+        this.check();
+      });
+    }
+    return false;
   }
 }

@@ -4,6 +4,7 @@ import { formatAddress } from './cluster/address.ts';
 import type { Topology } from './cluster/topology.ts';
 import type { Condition, Conditions } from './conditions.ts';
 import type { LoopDelayMonitor } from './loop-delay.ts';
+import type { OwnTime } from './own-time.ts';
 import type { IdentityStore } from './replica/identity-store.ts';
 import type { Replica } from './replica/replica.ts';
 import type { Standing } from './replica/standing.ts';
@@ -28,6 +29,7 @@ export interface StatusSources {
   readonly standing: Standing;
   readonly engine: StorageEngine;
   readonly replica: Replica;
+  readonly ownTime: OwnTime;
   readonly mesh: RpcMesh;
   readonly loopDelay: LoopDelayMonitor;
   readonly conditions: Conditions;
@@ -64,6 +66,7 @@ export function nodeStatus(
     },
     engine: sources.engine.stats(),
     replica: sources.replica.figures(),
+    clock: sources.ownTime.figures(),
     peers: sources.mesh.peers(),
     nodes: sources.topology.nodes.map(({ id, http, zone }) => ({ id, http: formatAddress(http), zone })),
     eventLoopDelay: sources.loopDelay.summary(),

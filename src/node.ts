@@ -19,6 +19,7 @@ import { HttpServer, type HttpServerOptions } from './http/server.ts';
 import { HybridClock } from './hybrid-clock.ts';
 import type { Log } from './log.ts';
 import { LoopDelayMonitor } from './loop-delay.ts';
+import { ClockWatch } from './node-clock-watch.ts';
 import { type DrainParts, drainInOrder } from './node-drain.ts';
 import { createHandshakePolicy } from './node-handshake.ts';
 import { passIfRefused, watchIdentity } from './node-identity.ts';
@@ -33,6 +34,7 @@ import { PeerRequests } from './replica/peer-requests.ts';
 import { Replica } from './replica/replica.ts';
 import { Standing } from './replica/standing.ts';
 import type { StorageEngine } from './replica/storage-engine.ts';
+import { encodeClock } from './rpc/clock-message.ts';
 import { ClusterSecret } from './rpc/cluster-secret.ts';
 import { RpcMesh } from './rpc/mesh.ts';
 import { RpcServer } from './rpc/server.ts';
@@ -88,14 +90,15 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   const { engine, store } = await openDataFolder(options, clock);
   let node: Node;
   try {
-    const openingClock = HybridClock.open({
+    const timestamps = new HybridClock({
       clock,
+      clusterSize: topology.nodes.length,
       ceiling: store.current.clockCeiling,
       reserve: (clockCeiling) => store.update({ clockCeiling }),
       maxDriftMs: settings.maxClockDriftMs,
     });
     const placement = new Placement(topology.nodes, topology.placement);
-    node = new Node(options, clock, engine, store, await openingClock, placement, secret);
+    node = new Node(options, clock, engine, store, timestamps, placement, secret);
   } catch (error) {
     await engine.close();
     throw error;
@@ -181,6 +184,8 @@ class Node implements RunningNode {
   readonly #server: RpcServer;
   readonly #mesh: RpcMesh;
   readonly #http: HttpServer;
+  readonly #timestamps: HybridClock;
+  readonly #clockWatch: ClockWatch;
   readonly #status: StatusSources;
   readonly #parts: DrainParts;
   /** Of whoever waits for the drain, whichever of them asked first. */
@@ -214,15 +219,27 @@ class Node implements RunningNode {
     const limits = { maxKeyBytes: MAX_KEY_BYTES, maxRecordBytes };
     const replica = new Replica({ engine, standing, timestamps, clock, log, ...limits });
 
-    const peerRequests = new PeerRequests(replica);
+    const peerRequests = new PeerRequests(replica, () => encodeClock(timestamps.time.reading()));
     const memberIds = new Set(topology.nodes.map(({ id }) => id));
     const cluster = { clusterId, topologyDigest: topologyDigest(topology), maxValueBytes, memberIds };
-    const dialled = createHandshakePolicy(cluster, standing, () => this.#readiness?.check());
+    const dialled = createHandshakePolicy(cluster, standing, () => this.#onDialled());
     const accepted = createHandshakePolicy(cluster, standing, (nodeId) => this.#onDialledBy(nodeId));
     const peers = topology.nodes.map(({ id, rpc }, i) => (i === self ? null : { nodeId: id, ...rpc }));
     const rpc = { credentials: { secret, drawBytes }, transport, clock, log };
     this.#server = new RpcServer({ ...rpc, handler: peerRequests, policy: accepted });
     this.#mesh = new RpcMesh({ ...rpc, peers, policy: dialled, random });
+
+    const others = topology.nodes.flatMap((_, i) => (i === self ? [] : [i]));
+    const { time: ownTime } = timestamps;
+    this.#clockWatch = new ClockWatch({
+      clock,
+      time: ownTime,
+      mesh: this.#mesh,
+      peers: others,
+      conditions,
+      log,
+    });
+    this.#timestamps = timestamps;
 
     const coordinator = new Coordinator({
       nodeIds: topology.nodes.map(({ id }) => id),
@@ -234,14 +251,25 @@ class Node implements RunningNode {
       timeoutMs: settings.requestTimeoutMs,
     });
     const loopDelay = this.#loopDelay;
-    this.#status = { topology, store, standing, engine, replica, mesh: this.#mesh, loopDelay, conditions };
+    this.#status = {
+      topology,
+      store,
+      standing,
+      engine,
+      replica,
+      ownTime,
+      mesh: this.#mesh,
+      loopDelay,
+      conditions,
+    };
     const services = { entities: coordinator, ranges: replica, status: this };
     const httpLog = { debug: () => undefined, error: (message: string) => log.error(message) };
     this.#http = new HttpServer(services, httpOptions(this.#here, settings), clock, httpLog);
     const network = { http: this.#http, mesh: this.#mesh, server: this.#server };
     const isSynced = settings.durability === 'sync';
     const progress = new FolderProgress({ engine, store, clock, isSynced });
-    this.#parts = { ...network, clock, coordinator, peerRequests, progress, store, engine };
+    const clockWatch = this.#clockWatch;
+    this.#parts = { ...network, clock, coordinator, clockWatch, peerRequests, progress, store, engine };
     store.failed.then((fault) => this.#stopFor(fault));
     watchIdentity(store, replica, conditions);
   }
@@ -252,11 +280,15 @@ class Node implements RunningNode {
     await this.#server.listen(rpc.host, rpc.port);
     this.rpcAddress = formatAddress({ host: rpc.host, port: this.#server.port });
     this.#mesh.start();
+    this.#clockWatch.measureSoon();
     const indexes = new Map(topology.nodes.map(({ id }, index) => [id, index]));
     const peerIds = [...indexes.keys()].filter((id) => id !== this.#here.id);
     const isLinked = (id: string): boolean =>
       this.#dialledBy.has(id) && this.#mesh.isUp(indexes.get(id) ?? -1);
-    this.#readiness = new Readiness({ standing, peerIds, isLinked }, this.#clock);
+    this.#readiness = new Readiness(
+      { standing, timestamps: this.#timestamps, peerIds, isLinked },
+      this.#clock,
+    );
     await this.#readiness.reached;
     await this.#http.listen();
     this.httpUrl = `http://${formatAddress({ host: http.host, port: this.#http.port })}`;
@@ -281,6 +313,11 @@ class Node implements RunningNode {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.drain(AbortSignal.abort());
+  }
+
+  #onDialled(): void {
+    this.#clockWatch.measureSoon();
+    this.#readiness?.check();
   }
 
   #onDialledBy(nodeId: string): void {

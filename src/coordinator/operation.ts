@@ -25,10 +25,12 @@ export interface OperationReply {
 
 /** Gives every write its place in time: hybrid-clock.ts. */
 export interface TimestampSource {
-  /** A new timestamp; 0 when there is none yet. */
+  /** A new timestamp; 0 when there is none now. */
   issue(): number;
+  /** Why there is none, and will be none soon, a sentence: this node must not write. */
+  readonly refusal: string | undefined;
   /** Calls back once `issue` may be tried again, or with the error that makes that useless. */
-  whenReserved(callback: (error: Error | null) => void): void;
+  whenReady(callback: (error: Error | null) => void): void;
   /**
    * Takes note of a timestamp that was met: what is issued from now on is later. False, and nothing is noted, for
    * one so far ahead of this node's time that the replicas would refuse what is later still.

@@ -55,7 +55,7 @@ export class WriteOperation extends Operation {
     do {
       const timestamp = this.context.timestamps.issue();
       if (timestamp === 0) {
-        this.context.timestamps.whenReserved((error) => this.#onReserved(error));
+        this.#waitForOne();
         return;
       }
       this.#try(timestamp);
@@ -102,6 +102,13 @@ export class WriteOperation extends Operation {
     else this.#giveUp(`none came in ${this.context.timeoutMs} ms`);
   }
 
+  /** After a pause, or while its clock is being measured, a node has no timestamps for a moment. */
+  #waitForOne(): void {
+    const { timestamps } = this.context;
+    if (timestamps.refusal === undefined) timestamps.whenReady((error) => this.#onReady(error));
+    else this.#giveUp('');
+  }
+
   #try(timestamp: number): void {
     const { lists, replicas, timeoutMs, writerId } = this.context;
     const { from } = this;
@@ -136,15 +143,15 @@ export class WriteOperation extends Operation {
     return failedReply("it holds a version too far ahead of this node's clock");
   }
 
-  /** After a pause the first writes wait for the clock: until a reservation is on disk it has no timestamps. */
-  #onReserved(error: Error | null): void {
+  #onReady(error: Error | null): void {
     if (this.isDecided) return;
     if (error === null) this.start();
     else this.#giveUp(error.message);
   }
 
   #giveUp(why: string): void {
-    const sentence = `This node has no timestamp to give: ${why}. Try again.`;
+    const { refusal } = this.context.timestamps;
+    const sentence = `${refusal ?? `This node has no timestamp to give: ${why}`}. Try again.`;
     // What was sent before may be stored.
     const isSent = this.#tries > 0;
     this.decide(isSent ? OperationOutcome.notEnoughReplicas : OperationOutcome.overloaded, null, sentence);

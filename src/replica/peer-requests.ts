@@ -1,16 +1,19 @@
 import type { Replica } from './replica.ts';
-import type { ReplicaReplySink } from './reply.ts';
+import { found, type ReplicaReplySink } from './reply.ts';
 
 /** What the other nodes ask of this node's replica: the RPC server's handler. */
 export class PeerRequests {
   readonly #replica: Replica;
+  readonly #readClock: () => Uint8Array;
   #received = 0;
 
-  constructor(replica: Replica) {
+  /** @param readClock the record that answers what time it is for this node */
+  constructor(replica: Replica, readClock: () => Uint8Array) {
     this.#replica = replica;
+    this.#readClock = readClock;
   }
 
-  /** Requests since the start. */
+  /** Requests for records since the start. */
   get received(): number {
     return this.#received;
   }
@@ -28,5 +31,9 @@ export class PeerRequests {
   readVersion(key: Uint8Array, _timeoutMs: number, sink: ReplicaReplySink, token: number): void {
     this.#received++;
     this.#replica.readVersion(key, sink, token);
+  }
+
+  clock(sink: ReplicaReplySink, token: number): void {
+    sink.onReply(token, found(this.#readClock()));
   }
 }

@@ -35,6 +35,7 @@ const MAX_REASON_BYTES = 1_024;
 /** Array head, kind and id. */
 const HEAD_BYTES = 2 + UINT_32_BYTES;
 const REQUEST_HEAD_BYTES = HEAD_BYTES + 1 + UINT_32_BYTES;
+export const PLAIN_REQUEST_FRAME_BYTES = FRAME_HEADER_BYTES + REQUEST_HEAD_BYTES;
 const RESPONSE_HEAD_BYTES = HEAD_BYTES + 1;
 export const CANCEL_FRAME_BYTES = FRAME_HEADER_BYTES + HEAD_BYTES;
 const FRAGMENT_HEAD_BYTES = HEAD_BYTES + 2 * UINT_32_BYTES;
@@ -73,6 +74,18 @@ export function encodeKeyRequest(
   let next = writeFrameLength(target, at, keyRequestBytes(key.length));
   next = writeRequestHead(target, next, 5, id, operation, timeoutMs);
   return writeBin(target, next, key);
+}
+
+/** A question without arguments: clock. */
+export function encodePlainRequest(
+  target: Uint8Array,
+  at: number,
+  id: number,
+  operation: Operation,
+  timeoutMs: number,
+): number {
+  const next = writeFrameLength(target, at, REQUEST_HEAD_BYTES);
+  return writeRequestHead(target, next, 4, id, operation, timeoutMs);
 }
 
 /** Bytes of a write's message. */

@@ -74,6 +74,13 @@ export class RpcMesh implements AsyncDisposable {
     this.#requestKey(Operation.readVersion, node, key, timeoutMs, sink, position);
   }
 
+  /** Asks what time it is for the node: clock-message.ts. */
+  clock(node: number, timeoutMs: number, sink: RpcReplySink, position: number): void {
+    const peer = this.#peers[node] ?? null;
+    if (peer === null) sink.onReply(position, NO_SUCH_PEER);
+    else peer.requestClock(this.#nextId(), wholeTimeoutMs(timeoutMs), sink, position);
+  }
+
   /**
    * Encodes one write for all who get it; `sendWrite` sends it, in the same turn and before the next `beginWrite`.
    *

@@ -114,6 +114,11 @@ export class MessageDecoder {
         this.#decodeKey(into);
         cursor.finish();
         break;
+      case Operation.clock:
+        expectLength(length, 4);
+        into.keyStart = into.keyEnd = end;
+        cursor.finish();
+        break;
       case Operation.write:
         expectLength(length, 6);
         this.#decodeKey(into);

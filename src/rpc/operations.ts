@@ -9,6 +9,8 @@ export const Operation = {
   readVersion: 3,
   /** Reserved: the entries of a set of slots from a cursor on, for repair. Not served yet. */
   rangePage: 4,
+  /** Answers what time it is for the node asked. */
+  clock: 5,
 } as const;
 export type Operation = (typeof Operation)[keyof typeof Operation];
 
@@ -18,10 +20,11 @@ export type Operation = (typeof Operation)[keyof typeof Operation];
  */
 export const Feature = {
   readVersion: 1 << 1,
+  clock: 1 << 2,
 } as const;
 
 /** Everything this build can do. */
-export const FEATURES = Feature.readVersion;
+export const FEATURES = Feature.readVersion | Feature.clock;
 
 /** Raised when old and new nodes cannot understand each other; features are told by bits instead. */
 export const PROTOCOL_VERSION = 2;

@@ -7,11 +7,13 @@ import {
   CANCEL_FRAME_BYTES,
   encodeCancel,
   encodeKeyRequest,
+  encodePlainRequest,
   encodeRefusal,
   FRAGMENT_BYTES,
   FRAME_HEADER_BYTES,
   keyRequestBytes,
   maxMessageBytes,
+  PLAIN_REQUEST_FRAME_BYTES,
 } from './codec.ts';
 import { Connection, type ConnectionOwner } from './connection.ts';
 import { type HandshakePolicy, type Hello, judgeAddress, judgeProtocol } from './handshake.ts';
@@ -170,6 +172,20 @@ export class Peer implements ConnectionOwner {
     const lane = isBackground ? outbox.background : outbox.foreground;
     const at = outbox.reserve(lane, FRAME_HEADER_BYTES + messageBytes);
     encodeKeyRequest(lane.bytes, at, id, operation, timeoutMs, key);
+    this.#inFlight.add(id, sink, position, this.#context.clock.monotonicMs() + timeoutMs, false, true);
+  }
+
+  /** Asks what time it is there. */
+  requestClock(id: number, timeoutMs: number, sink: RpcReplySink, position: number): void {
+    let refusal = this.#refusalOf(PLAIN_REQUEST_FRAME_BYTES);
+    if (refusal === null && (this.#features & Feature.clock) === 0) refusal = NOT_SERVED;
+    if (refusal !== null || this.#connection === null) {
+      sink.onReply(position, refusal ?? this.#standing.unavailable);
+      return;
+    }
+    const { outbox } = this.#connection;
+    const at = outbox.reserve(outbox.foreground, PLAIN_REQUEST_FRAME_BYTES);
+    encodePlainRequest(outbox.foreground.bytes, at, id, Operation.clock, timeoutMs);
     this.#inFlight.add(id, sink, position, this.#context.clock.monotonicMs() + timeoutMs, false, true);
   }
 

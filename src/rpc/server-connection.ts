@@ -224,6 +224,9 @@ export class ServerConnection implements ConnectionOwner {
         case Operation.readVersion:
           handler.readVersion(message.key(), message.timeoutMs, this.#background, id);
           break;
+        case Operation.clock:
+          handler.clock(this.#foreground, id);
+          break;
         default:
           this.#underWay--;
           this.#fail(this.#connection.outbox.foreground, id, `operation ${operation} is not served`);

@@ -4,6 +4,7 @@
  */
 import type { FolderHistory } from '../../src/folder-history.ts';
 import type { Log } from '../../src/log.ts';
+import { type ClockTimes, encodeClock } from '../../src/rpc/clock-message.ts';
 import { type HandshakePolicy, type Hello, judgeHello } from '../../src/rpc/handshake.ts';
 import { FEATURES, PROTOCOL_VERSION } from '../../src/rpc/operations.ts';
 import type { ReplicaHandler } from '../../src/rpc/replica-handler.ts';
@@ -93,6 +94,7 @@ export class KeptLog implements Log {
 /** Answers at once, or, while `holds` is set, when `release` is called. */
 export class MapReplica implements ReplicaHandler {
   readonly records = new Map<string, Buffer>();
+  times: ClockTimes = { wallMs: 1, ownMs: 2, acceptMs: 3.5 };
   holds = false;
   requests = 0;
   mostHeld = 0;
@@ -116,6 +118,10 @@ export class MapReplica implements ReplicaHandler {
   readVersion(key: Uint8Array, _timeoutMs: number, sink: RpcReplySink, token: number): void {
     const record = this.records.get(Buffer.from(key).toString())?.subarray(0, VERSION_BYTES);
     this.#answer(sink, token, record === undefined ? ABSENT : { kind: RpcReplyKind.ok, record, reason: '' });
+  }
+
+  clock(sink: RpcReplySink, token: number): void {
+    this.#answer(sink, token, { kind: RpcReplyKind.ok, record: encodeClock(this.times), reason: '' });
   }
 
   get held(): number {

@@ -38,11 +38,12 @@ function simulate(seed: number): void {
   const reserved: ((error: Error | null) => void)[] = [];
   const timestamps = {
     issue: () => (random() < 0.1 ? 0 : ++lastTimestamp),
+    refusal: undefined,
     follow: (timestamp: number) => {
       lastTimestamp = Math.max(lastTimestamp, timestamp);
       return true;
     },
-    whenReserved: (callback: (error: Error | null) => void) => {
+    whenReady: (callback: (error: Error | null) => void) => {
       reserved.push(callback);
       if (random() < 0.8) clock.after(random() * 2 * TIMEOUT_MS, () => callback(null));
     },

@@ -41,6 +41,7 @@ class Parts {
           return parts.received;
         },
       },
+      clockWatch: { close: () => void steps.push('clock') },
       progress: { close: () => void steps.push('progress') },
       store: { settled: () => step('identity') },
       engine: { close: () => step('engine') },
@@ -63,7 +64,16 @@ test('from the top down: clients, peers, identity, engine', async () => {
   const drained = drainInOrder(parts.all, new AbortController().signal);
   await parts.advance(200);
   await drained;
-  assert.deepEqual(parts.steps, ['http', 'coordinator', 'mesh', 'server', 'progress', 'identity', 'engine']);
+  assert.deepEqual(parts.steps, [
+    'http',
+    'coordinator',
+    'clock',
+    'mesh',
+    'server',
+    'progress',
+    'identity',
+    'engine',
+  ]);
   assert.equal(parts.clock.pendingTimers, 0);
 });
 
@@ -83,7 +93,7 @@ test('peers are served until they are quiet, but not for ever', async () => {
     parts.received++;
   };
   await parts.advance(400, ask);
-  assert.deepEqual(parts.steps, ['http', 'coordinator']);
+  assert.deepEqual(parts.steps, ['http', 'coordinator', 'clock']);
   await parts.advance(200, ask);
   await drained;
   assert.equal(parts.steps.at(-1), 'engine');
@@ -93,10 +103,10 @@ test('peers that do not let go are cut off after a second', async () => {
   const parts = new Parts();
   const drained = drainInOrder(parts.all, new AbortController().signal);
   await parts.advance(1_000);
-  assert.deepEqual(parts.steps, ['http', 'coordinator', 'mesh', 'server']);
+  assert.deepEqual(parts.steps, ['http', 'coordinator', 'clock', 'mesh', 'server']);
   await parts.advance(300);
   await drained;
-  assert.deepEqual(parts.steps.slice(4), ['abort', 'progress', 'identity', 'engine']);
+  assert.deepEqual(parts.steps.slice(5), ['abort', 'progress', 'identity', 'engine']);
 });
 
 test('the signal ends all waiting', async () => {
@@ -106,7 +116,7 @@ test('the signal ends all waiting', async () => {
   await parts.advance(200);
   impatience.abort();
   await drained;
-  assert.deepEqual(parts.steps.slice(4), ['abort', 'progress', 'identity', 'engine']);
+  assert.deepEqual(parts.steps.slice(5), ['abort', 'progress', 'identity', 'engine']);
 
   const already = new Parts();
   const drainedAtOnce = drainInOrder(already.all, AbortSignal.abort());
@@ -124,5 +134,5 @@ test('a part that fails keeps none of the others open, and its fault is told', a
     store: { settled: () => Promise.reject(new Error('identity')) },
   };
   await assert.rejects(drainInOrder(failing, new AbortController().signal), /http/);
-  assert.deepEqual(parts.steps, ['coordinator', 'mesh', 'server', 'progress', 'engine']);
+  assert.deepEqual(parts.steps, ['coordinator', 'clock', 'mesh', 'server', 'progress', 'engine']);
 });

@@ -8,7 +8,14 @@ function setUp(clusterSize: number, isSettled: boolean) {
   const up = new Set<string>();
   const standing = { isSettled };
   const peerIds = Array.from({ length: clusterSize - 1 }, (_, i) => `p${i + 1}`);
-  const readiness = new Readiness({ standing, peerIds, isLinked: (id) => up.has(id) }, clock);
+  const waiting: (() => void)[] = [];
+  const timestamps = {
+    isReady: true,
+    refusal: undefined as string | undefined,
+    whenReady: (callback: () => void) => void waiting.push(callback),
+  };
+  const sources = { standing, timestamps, peerIds, isLinked: (id: string) => up.has(id) };
+  const readiness = new Readiness(sources, clock);
   let isReached = false;
   readiness.reached.then(() => {
     isReached = true;
@@ -18,8 +25,25 @@ function setUp(clusterSize: number, isSettled: boolean) {
     await new Promise<void>((resolve) => process.nextTick(resolve));
     return isReached;
   };
-  return { clock, up, standing, readiness, reached };
+  return { clock, up, standing, timestamps, waiting, readiness, reached };
 }
+
+test('a node that has no timestamps yet is ready when it has, or when it must not write', async () => {
+  for (const change of [{ isReady: true }, { refusal: 'The clock is wrong' }]) {
+    const { up, timestamps, waiting, readiness, reached } = setUp(2, true);
+    up.add('p1');
+    timestamps.isReady = false;
+    readiness.check();
+    readiness.check();
+    assert.equal(await reached(), false);
+    assert.equal(waiting.length, 1, 'asked once');
+    for (const callback of waiting.splice(0)) callback();
+    assert.equal(await reached(), false);
+    Object.assign(timestamps, change);
+    for (const callback of waiting.splice(0)) callback();
+    assert.equal(await reached(), true);
+  }
+});
 
 test('a cluster of one is ready at once', async () => {
   assert.equal(await setUp(1, true).reached(), true);

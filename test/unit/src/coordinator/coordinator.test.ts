@@ -33,13 +33,14 @@ class FakeTimestamps {
   last = 100;
   limit = 1_000_000;
   isExhausted = false;
+  refusal: string | undefined;
   readonly waiting: ((error: Error | null) => void)[] = [];
 
   issue(): number {
     return this.isExhausted ? 0 : ++this.last;
   }
 
-  whenReserved(callback: (error: Error | null) => void): void {
+  whenReady(callback: (error: Error | null) => void): void {
     this.waiting.push(callback);
   }
 

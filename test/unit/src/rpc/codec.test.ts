@@ -10,6 +10,7 @@ import {
   encodeFailedResponse,
   encodeFragmentHead,
   encodeKeyRequest,
+  encodePlainRequest,
   encodeReason,
   encodeRefusal,
   encodeResponse,
@@ -19,6 +20,7 @@ import {
   fragmentFrameBytes,
   keyRequestBytes,
   PING_FRAME,
+  PLAIN_REQUEST_FRAME_BYTES,
   PONG_FRAME,
   readFrameLength,
   responseBytes,
@@ -61,6 +63,13 @@ const keyRequest: fc.Arbitrary<Sample> = fc
     ),
     array: [MessageKind.request, i, operation, t, Buffer.from(k)],
   }));
+
+const plainRequest: fc.Arbitrary<Sample> = fc.tuple(id, timeoutMs).map(([i, t]) => ({
+  frame: frameOf(PLAIN_REQUEST_FRAME_BYTES, (target, at) =>
+    encodePlainRequest(target, at, i, Operation.clock, t),
+  ),
+  array: [MessageKind.request, i, Operation.clock, t],
+}));
 
 const writeRequest: fc.Arbitrary<Sample> = fc.tuple(id, timeoutMs, key, record).map(([i, t, k, r]) => ({
   frame: frameOf(FRAME_HEADER_BYTES + writeRequestBytes(k.length, r.length), (target, at) =>
@@ -120,7 +129,16 @@ const fixed: fc.Arbitrary<Sample> = fc.constantFrom(
   { frame: encodeRefusal('differs'), array: [MessageKind.refuse, 'differs'] },
 );
 
-const sample = fc.oneof(keyRequest, writeRequest, response, failedResponse, cancel, fragment, fixed);
+const sample = fc.oneof(
+  keyRequest,
+  plainRequest,
+  writeRequest,
+  response,
+  failedResponse,
+  cancel,
+  fragment,
+  fixed,
+);
 
 function decode(bytes: Buffer): Message {
   const message = new Message();
@@ -132,7 +150,9 @@ function decode(bytes: Buffer): Message {
 function arrayOf(message: Message): unknown[] {
   switch (message.kind) {
     case MessageKind.request: {
-      const head = [message.kind, message.id, message.operation, message.timeoutMs, message.key()];
+      const head: unknown[] = [message.kind, message.id, message.operation, message.timeoutMs];
+      if (message.operation === Operation.clock) return head;
+      head.push(message.key());
       return message.operation === Operation.write ? [...head, message.body()] : head;
     }
     case MessageKind.response: {

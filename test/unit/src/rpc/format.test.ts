@@ -3,12 +3,14 @@ import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { Unpackr } from 'msgpackr/unpack';
 import { Authentication, MAX_PROOF_FRAME_BYTES } from '../../../../src/rpc/authentication.ts';
+import { encodeClock } from '../../../../src/rpc/clock-message.ts';
 import { ClusterSecret, MAX_SECRET_LENGTH, MIN_SECRET_LENGTH } from '../../../../src/rpc/cluster-secret.ts';
 import {
   encodeCancel,
   encodeFailedResponse,
   encodeFragmentHead,
   encodeKeyRequest,
+  encodePlainRequest,
   encodeReason,
   encodeRefusal,
   encodeResponse,
@@ -72,6 +74,8 @@ function written(encode: (target: Buffer) => number): Buffer {
   return target.subarray(0, encode(target));
 }
 
+const clocks = { wallMs: 1_800_000_000_000, ownMs: 1_800_000_000_000.5, acceptMs: 1_800_003_600_000 };
+
 const hello = {
   protocolVersion: PROTOCOL_VERSION,
   features: FEATURES,
@@ -123,6 +127,8 @@ function rewritten(frame: Buffer): Uint8Array {
         assert.ok(body !== null);
         return written((target) => encodeWriteRequest(target, 0, id, timeoutMs, message.key(), body));
       }
+      if (operation === Operation.clock)
+        return written((target) => encodePlainRequest(target, 0, id, operation, timeoutMs));
       assert.ok(operation === Operation.read || operation === Operation.readVersion);
       return written((target) => encodeKeyRequest(target, 0, id, operation, timeoutMs, message.key()));
     case MessageKind.response:
@@ -196,9 +202,11 @@ const byCodec: ReadonlyMap<string, Uint8Array> = new Map<string, Uint8Array>([
   ['refuse', encodeRefusal('no')],
   ['read', written((target) => encodeKeyRequest(target, 0, 1, Operation.read, 1_000, key))],
   ['readVersion', written((target) => encodeKeyRequest(target, 0, 5, Operation.readVersion, 1_000, key))],
+  ['clock', written((target) => encodePlainRequest(target, 0, 6, Operation.clock, 400))],
   ['write', written((target) => encodeWriteRequest(target, 0, 2, 1_000, key, record))],
   ['response with a record', written((target) => encodeResponse(target, 0, 1, 0, record))],
   ['response with a header', written((target) => encodeResponse(target, 0, 5, 0, record.subarray(0, 16)))],
+  ['response with clocks', written((target) => encodeResponse(target, 0, 6, 0, encodeClock(clocks)))],
   ['response to a write', written((target) => encodeResponse(target, 0, 2, 0, null))],
   ['response that the key is absent', written((target) => encodeResponse(target, 0, 1, 1, null))],
   [

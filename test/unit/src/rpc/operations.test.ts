@@ -4,8 +4,8 @@ import { FEATURES, Feature, MessageKind, Operation } from '../../../../src/rpc/o
 
 describe('registered numbers', () => {
   it('never change', () => {
-    assert.deepEqual(Operation, { read: 1, write: 2, readVersion: 3, rangePage: 4 });
-    assert.deepEqual(Feature, { readVersion: 2 });
+    assert.deepEqual(Operation, { read: 1, write: 2, readVersion: 3, rangePage: 4, clock: 5 });
+    assert.deepEqual(Feature, { readVersion: 2, clock: 4 });
     assert.equal(FEATURES & 1, 0);
     const kinds = {
       hello: 1,

@@ -1,0 +1,343 @@
+/**
+ * What time it is for this node: the time at which it issues timestamps, and from which it measures how far ahead a
+ * timestamp may be. A wall clock alone will not do: it is set, steps, and is an hour wrong for two seconds. So a
+ * node's *own time* hangs on the monotonic clock, and follows the wall clock only as far as that can be believed.
+ *
+ * Peers' clocks are measured twice a second. A node's wall clock is
+ * - right: more of the clocks that it can see agree with it, its own included, than differ. (A tie is not enough: of
+ *   two nodes that differ nobody can tell which is wrong, and what either wrote could win for hours over what the
+ *   other acknowledges later. Then both refuse.)
+ * - unmeasured: it has just jumped, or a measurement found it wrong and has yet to be repeated. Writes wait.
+ * - off: two measurements in a row found it wrong. No writes; the node goes on as a replica, by its own time.
+ *
+ * A jump is seen at the next timestamp, and does not move own time. What moves it:
+ * - small differences, while the clock is right: forward at once, and where the wall clock is behind, own time goes a
+ *   little slower until they meet. It never goes back.
+ * - most of the other nodes have a later own time: it takes theirs. (A new folder in a cluster whose clocks were all
+ *   set back.)
+ * - the wall clock is ahead and right, and a peer's own time is there already: it takes the wall clock's. (A node that
+ *   was stopped or suspended comes back.)
+ * - the wall clocks of most nodes have been ahead of own time for some seconds: the time was set, or the whole cluster
+ *   was suspended. The step is taken in two: first each node accepts timestamps from then, and tells so; once most of
+ *   the nodes accept them, they are issued. So no node issues what most others would refuse; and whoever has said that
+ *   it accepts keeps to that for longer than anyone counts on it.
+ *
+ * So all clocks may be an hour ahead for two seconds, and nothing happens; and where they were for longer, all nodes
+ * go on from there together, and need not wait for real time to catch up.
+ */
+import type { Clock } from './clock.ts';
+import { type Agreement, compareClocks, type PeerClock, reachedBy, slackMs } from './clock-agreement.ts';
+
+export const ClockState = { right: 0, unmeasured: 1, off: 2 } as const;
+export type ClockState = (typeof ClockState)[keyof typeof ClockState];
+
+/** What a node answers a peer that measures its clock; ms since the Unix epoch. */
+export interface ClockReading {
+  readonly wallMs: number;
+  /** 0: it knows none yet. */
+  readonly ownMs: number;
+  /** Up to when it takes timestamps, without the drift allowed. */
+  readonly acceptMs: number;
+}
+
+export interface OwnTimeOptions {
+  readonly clock: Clock;
+  /** Nodes in the cluster, this one included. */
+  readonly clusterSize: number;
+  readonly maxDriftMs: number;
+  /** Own time was at least this when it was last known, in ms since the Unix epoch; 0: it never was. */
+  readonly reachedMs: number;
+  /** It may have been this by now; at least `reachedMs`. */
+  readonly reservedMs: number;
+  /** Wall clocks outside of these are nonsense. */
+  readonly earliestMs: number;
+  readonly latestMs: number;
+}
+
+/** A measurement older than this says nothing any more. */
+const READING_LIFE_MS = 2_000;
+/** For so long most wall clocks must agree on a step forward. */
+const STEP_HOLD_MS = 4_000;
+/** For so long a node goes on accepting a step that it said it would: longer than a peer may count on its word. */
+const STEP_LINGER_MS = 10_000;
+/** Of the time that goes by while the wall clock is behind: own time loses this much, until they meet. */
+const SLOWING = 1 / 16;
+/** The wall clock is read in whole milliseconds. */
+const WALL_GRAIN_MS = 1;
+/** Measurements after which a node that knows no time yet says so. */
+const PATIENT_ROUNDS = 4;
+const NONE = Number.NEGATIVE_INFINITY;
+
+export class OwnTime {
+  /** Whether timestamps may be issued now. */
+  mayIssue = false;
+  /** A measurement is wanted: the clock has jumped, or own time is behind what a peer writes. */
+  onDoubt: (hasJumped: boolean) => void = () => undefined;
+  /** There are timestamps again, or it is known now that there are none. */
+  onChange: () => void = () => undefined;
+  readonly #clock: Clock;
+  readonly #clusterSize: number;
+  readonly #maxDriftMs: number;
+  readonly #earliestMs: number;
+  readonly #latestMs: number;
+  #state: ClockState = ClockState.unmeasured;
+  #isKnown: boolean;
+  /** Own time less the monotonic time. */
+  #offsetMs: number;
+  #takenAtMs: number;
+  /** Up to where a step is accepted that is not taken yet. */
+  #acceptOffsetMs = NONE;
+  #acceptUntilMs = 0;
+  /** Since when the wall clocks of most nodes have been ahead, and where; -1: they are not. */
+  #stepSinceMs = -1;
+  #stepOffsetMs = 0;
+  /** Outside of these the wall clock's offset is another than was measured. */
+  #lowOffsetMs = NONE;
+  #highOffsetMs = Number.POSITIVE_INFINITY;
+  /** Up to where small differences are followed; -Infinity: not now. */
+  #followOffsetMs = NONE;
+  readonly #peers = new Map<number, PeerClock>();
+  #agreement: Agreement | null = null;
+  #isNonsense = false;
+  #rounds = 0;
+  /** Measurements in a row that found the clock wrong since it last jumped. */
+  #doubts = 0;
+
+  constructor(options: OwnTimeOptions) {
+    const { clock, clusterSize, maxDriftMs, reachedMs, reservedMs } = options;
+    this.#clock = clock;
+    this.#clusterSize = clusterSize;
+    this.#maxDriftMs = maxDriftMs;
+    this.#earliestMs = options.earliestMs;
+    this.#latestMs = options.latestMs;
+    this.#isKnown = reachedMs > 0;
+    const atMs = clock.monotonicMs();
+    const wallMs = clock.nowMs();
+    // Of a wall clock that nobody has confirmed yet only as much is taken as was reserved anyway.
+    const startMs = this.#isKnown ? Math.max(Math.min(wallMs, reservedMs), reachedMs) : wallMs;
+    this.#offsetMs = startMs - atMs;
+    this.#takenAtMs = atMs;
+    this.#center(wallMs - atMs);
+    // One that has no peers has nobody to ask.
+    if (clusterSize === 1) this.#judge(atMs, wallMs - atMs, true);
+  }
+
+  get state(): ClockState {
+    return this.#state;
+  }
+
+  /** Whether own time is more than a guess: it never goes back any more. */
+  get isKnown(): boolean {
+    return this.#isKnown;
+  }
+
+  /** Own time, in ms since the Unix epoch. */
+  read(): number {
+    const atMs = this.#clock.monotonicMs();
+    const wallOffsetMs = this.#clock.nowMs() - atMs;
+    if (wallOffsetMs < this.#lowOffsetMs || wallOffsetMs > this.#highOffsetMs)
+      this.#jumped(atMs, wallOffsetMs);
+    this.#follow(atMs, wallOffsetMs);
+    return atMs + this.#offsetMs;
+  }
+
+  /** Up to where a step is accepted that is not taken yet, in ms since the Unix epoch; -Infinity: none is. */
+  get stepMs(): number {
+    return this.#takenAtMs + this.#acceptOffsetMs;
+  }
+
+  /** A peer has issued a timestamp from behind the step. */
+  takeStep(): void {
+    this.#moveTo(this.#acceptOffsetMs);
+  }
+
+  /** What a peer is answered that measures this node's clock. */
+  reading(): ClockReading {
+    const ownMs = this.read();
+    const wallMs = this.#clock.nowMs();
+    if (!this.#isKnown) return { wallMs, ownMs: 0, acceptMs: 0 };
+    return { wallMs, ownMs, acceptMs: Math.max(ownMs, this.stepMs) };
+  }
+
+  /** A peer's clock was measured. */
+  heard(peer: number, clock: PeerClock): void {
+    this.#peers.set(peer, clock);
+  }
+
+  /**
+   * Judges the clock by what was measured.
+   * @param isComplete no answer is out any more
+   * @returns whether the judgement must be repeated soon
+   */
+  judge(isComplete: boolean): boolean {
+    const atMs = this.#clock.monotonicMs();
+    const wallOffsetMs = this.#clock.nowMs() - atMs;
+    if (wallOffsetMs < this.#lowOffsetMs || wallOffsetMs > this.#highOffsetMs) {
+      this.#jumped(atMs, wallOffsetMs);
+      return true;
+    }
+    this.#follow(atMs, wallOffsetMs);
+    this.#judge(atMs, wallOffsetMs, isComplete);
+    return this.#state !== ClockState.right;
+  }
+
+  /** Why there are no timestamps, a sentence; undefined while there are, or will be in a moment. */
+  get refusal(): string | undefined {
+    if (this.#state === ClockState.off) return this.#isNonsense ? this.#nonsense() : this.#difference();
+    if (this.#isKnown || this.#rounds < PATIENT_ROUNDS) return undefined;
+    return `This node has a new data folder and does not know the time yet: it takes writes once it has seen the clocks of more than half of the ${this.#clusterSize} nodes of the cluster`;
+  }
+
+  /** For the status page. */
+  figures(): Record<string, unknown> {
+    const ownMs = this.read();
+    const atMs = this.#takenAtMs;
+    const wallMs = this.#clock.nowMs();
+    const states = ['right', 'unmeasured', 'off'];
+    const peersAheadMs = this.#fresh(atMs).map(({ wallOffsetMs }) =>
+      Math.round(wallOffsetMs + atMs - wallMs),
+    );
+    return { state: states[this.#state], ownTimeAheadMs: Math.round(ownMs - wallMs), peersAheadMs };
+  }
+
+  #follow(atMs: number, wallOffsetMs: number): void {
+    if (!this.#isKnown) {
+      // Nothing was issued by it: it may still be anything.
+      this.#offsetMs = wallOffsetMs;
+    } else if (wallOffsetMs > this.#offsetMs) {
+      const offsetMs = wallOffsetMs < this.#followOffsetMs ? wallOffsetMs : this.#followOffsetMs;
+      const aheadMs = offsetMs - this.#offsetMs;
+      if (aheadMs > 0 && aheadMs <= slackMs(this.#maxDriftMs)) this.#offsetMs = offsetMs;
+    } else if (this.#state === ClockState.right) {
+      // All nodes do so alike: the others' clocks agree with this one.
+      const behindMs = this.#offsetMs - wallOffsetMs;
+      if (behindMs > WALL_GRAIN_MS) this.#offsetMs -= Math.min(behindMs, (atMs - this.#takenAtMs) * SLOWING);
+    }
+    this.#takenAtMs = atMs;
+  }
+
+  #jumped(atMs: number, wallOffsetMs: number): void {
+    this.#center(wallOffsetMs);
+    this.#followOffsetMs = NONE;
+    this.#doubts = 0;
+    const wasAlone = this.#state === ClockState.right && this.#fresh(atMs).length === 0;
+    // Where all clocks have jumped together, what was measured before is not true any more.
+    this.#peers.clear();
+    if (wasAlone || this.#clusterSize === 1) {
+      this.#judge(atMs, wallOffsetMs, true);
+      return;
+    }
+    if (this.#state === ClockState.right) this.#become(ClockState.unmeasured);
+    this.onDoubt(true);
+  }
+
+  #center(wallOffsetMs: number): void {
+    this.#lowOffsetMs = wallOffsetMs - slackMs(this.#maxDriftMs);
+    this.#highOffsetMs = wallOffsetMs + slackMs(this.#maxDriftMs);
+  }
+
+  #fresh(atMs: number): PeerClock[] {
+    return [...this.#peers.values()].filter(({ takenAtMs }) => atMs - takenAtMs <= READING_LIFE_MS);
+  }
+
+  #judge(atMs: number, wallOffsetMs: number, isComplete: boolean): void {
+    if (isComplete) this.#rounds++;
+    const peers = this.#fresh(atMs);
+    const agreement = compareClocks(wallOffsetMs, peers, this.#maxDriftMs);
+    const wallMs = atMs + wallOffsetMs;
+    this.#isNonsense = wallMs < this.#earliestMs || wallMs > this.#latestMs;
+    const isMajority = this.#isMost(1 + agreement.agreeing);
+    if (!isMajority && !isComplete) return;
+    this.#agreement = agreement;
+    if (!this.#isNonsense && (isMajority || 1 + agreement.agreeing > agreement.differing)) {
+      this.#lowOffsetMs = agreement.lowOffsetMs;
+      this.#highOffsetMs = agreement.highOffsetMs;
+      // Not to the edge: peers, whose clocks differ too, are to take what is issued.
+      this.#followOffsetMs = agreement.highOffsetMs - this.#maxDriftMs / 4;
+      this.#doubts = 0;
+      this.#findTime(atMs, wallOffsetMs, peers, isMajority);
+      this.#become(ClockState.right);
+      return;
+    }
+    this.#center(wallOffsetMs);
+    this.#followOffsetMs = NONE;
+    this.#stepSinceMs = -1;
+    this.#findTime(atMs, wallOffsetMs, peers, false);
+    // Clocks that jump together do not jump in the same moment: it takes a second look.
+    const isSure = ++this.#doubts > 1 || this.#isNonsense || this.#state === ClockState.off;
+    this.#become(isSure ? ClockState.off : ClockState.unmeasured);
+  }
+
+  #become(state: ClockState): void {
+    const mayIssue = state === ClockState.right && this.#isKnown;
+    const hasChanged = state !== this.#state || mayIssue !== this.mayIssue;
+    this.#state = state;
+    this.mayIssue = mayIssue;
+    if (hasChanged && state !== ClockState.unmeasured) this.onChange();
+  }
+
+  /** Whether own time has to be another. */
+  #findTime(atMs: number, wallOffsetMs: number, peers: readonly PeerClock[], isMajority: boolean): void {
+    const owns = peers.map(({ ownOffsetMs }) => ownOffsetMs).filter((offsetMs) => offsetMs !== NONE);
+    const others = this.#clusterSize - 1;
+    const commonMs = reachedBy(owns, Math.floor(others / 2) + 1);
+    if (!this.#isKnown) {
+      if (commonMs !== NONE) this.#offsetMs = commonMs;
+      else if (isMajority) this.#offsetMs = Math.max(wallOffsetMs, ...owns);
+      else return;
+      this.#isKnown = true;
+    }
+    if (commonMs - this.#offsetMs > this.#maxDriftMs) this.#moveTo(commonMs);
+    const isAhead = wallOffsetMs - this.#offsetMs > slackMs(this.#maxDriftMs);
+    const isThere = (offsetMs: number): boolean => offsetMs >= wallOffsetMs - this.#maxDriftMs;
+    const isRight = this.#followOffsetMs !== NONE;
+    if (isAhead && isRight && owns.some(isThere)) this.#moveTo(wallOffsetMs);
+    else if (isAhead && isMajority) this.#prepareStep(atMs, wallOffsetMs, peers);
+    else this.#stepSinceMs = -1;
+    this.#finishStep(atMs, owns);
+  }
+
+  #prepareStep(atMs: number, wallOffsetMs: number, peers: readonly PeerClock[]): void {
+    if (this.#stepSinceMs < 0 || Math.abs(wallOffsetMs - this.#stepOffsetMs) > slackMs(this.#maxDriftMs)) {
+      this.#stepSinceMs = atMs;
+      this.#stepOffsetMs = wallOffsetMs;
+    }
+    const accepts = peers.filter(
+      ({ acceptOffsetMs }) => acceptOffsetMs >= wallOffsetMs - this.#maxDriftMs,
+    ).length;
+    const areWaiting = accepts > 0 && this.#isMost(1 + accepts);
+    if (atMs - this.#stepSinceMs < STEP_HOLD_MS && !areWaiting) return;
+    this.#acceptOffsetMs = wallOffsetMs;
+    this.#acceptUntilMs = atMs + STEP_LINGER_MS;
+    if (this.#isMost(1 + accepts)) this.#moveTo(wallOffsetMs);
+  }
+
+  /** A step that is accepted is taken when a peer has taken it, and given up when nobody does. */
+  #finishStep(atMs: number, owns: readonly number[]): void {
+    const stepMs = this.#acceptOffsetMs;
+    if (stepMs === NONE) return;
+    if (owns.some((offsetMs) => offsetMs >= stepMs - this.#maxDriftMs)) this.#moveTo(stepMs);
+    else if (atMs > this.#acceptUntilMs) this.#acceptOffsetMs = NONE;
+  }
+
+  #moveTo(offsetMs: number): void {
+    this.#offsetMs = Math.max(this.#offsetMs, offsetMs);
+    this.#acceptOffsetMs = NONE;
+    this.#stepSinceMs = -1;
+  }
+
+  #isMost(nodes: number): boolean {
+    return nodes > this.#clusterSize / 2;
+  }
+
+  #difference(): string {
+    const { aheadMs, agreeing, differing } = this.#agreement as Agreement;
+    const many = `${differing} of the ${agreeing + differing} other clocks that it sees`;
+    const by = `${Math.abs(Math.round(aheadMs))} ms or more ${aheadMs > 0 ? 'ahead of' : 'behind'}`;
+    return `The clock of this node is ${by} ${many}, and at most ${this.#maxDriftMs} ms are allowed: it takes no writes until the clocks agree. Set them right (NTP)`;
+  }
+
+  #nonsense(): string {
+    return `The clock of this node shows ${new Date(this.#clock.nowMs()).toISOString()}, which cannot be: it takes no writes until the clock is right. Set it right (NTP)`;
+  }
+}

@@ -1,0 +1,158 @@
+/**
+ * The clocks of a cluster without the rest of it: hybrid clocks that measure each other over a network that a test
+ * cuts, on wall clocks that it sets, all on one fake time.
+ */
+import type { Clock, TimerHandle } from '../../src/clock.ts';
+import { Conditions } from '../../src/conditions.ts';
+import { HybridClock, timestampMs } from '../../src/hybrid-clock.ts';
+import { ClockWatch } from '../../src/node-clock-watch.ts';
+import { encodeClock } from '../../src/rpc/clock-message.ts';
+import { failure, RpcReplyKind, type RpcReplySink } from '../../src/rpc/reply.ts';
+import type { FakeClock } from './fake-clock.ts';
+
+export const MAX_DRIFT_MS = 500;
+const DOWN = failure('down');
+
+/** A wall clock of its own over a time that all share. */
+export class SkewedClock implements Clock {
+  readonly #base: FakeClock;
+  /** How far its wall clock is ahead, and how much more each second. */
+  offsetMs = 0;
+  driftMsPerS = 0;
+  #driftFromMs = 0;
+
+  constructor(base: FakeClock) {
+    this.#base = base;
+  }
+
+  /** The wall clock is set, and goes right from now on unless told. */
+  set(offsetMs: number, driftMsPerS = 0): void {
+    this.offsetMs = offsetMs;
+    this.driftMsPerS = driftMsPerS;
+    this.#driftFromMs = this.#base.monotonicMs();
+  }
+
+  nowMs(): number {
+    const driftedMs = ((this.#base.monotonicMs() - this.#driftFromMs) / 1000) * this.driftMsPerS;
+    return Math.floor(this.#base.nowMs() + this.offsetMs + driftedMs);
+  }
+
+  monotonicMs(): number {
+    return this.#base.monotonicMs();
+  }
+
+  after(delayMs: number, callback: () => void): TimerHandle {
+    return this.#base.after(delayMs, callback);
+  }
+
+  every(periodMs: number, callback: () => void): TimerHandle {
+    return this.#base.every(periodMs, callback);
+  }
+
+  endOfTurn(callback: () => void): void {
+    this.#base.endOfTurn(callback);
+  }
+}
+
+/** One node's clock. A restart makes another over the same `clock` and `ceiling`. */
+export class ClockNode {
+  readonly clock: SkewedClock;
+  /** What its identity file says. */
+  ceiling = 0;
+  isUp = false;
+  hybrid!: HybridClock;
+  conditions!: Conditions;
+  readonly logged: string[] = [];
+  #watch: ClockWatch | null = null;
+  readonly #index: number;
+  readonly #nodes: readonly ClockNode[];
+  readonly #network: { latencyMs: () => number; readonly base: FakeClock };
+
+  constructor(
+    index: number,
+    nodes: readonly ClockNode[],
+    network: { latencyMs: () => number; readonly base: FakeClock },
+  ) {
+    this.#index = index;
+    this.#nodes = nodes;
+    this.#network = network;
+    this.clock = new SkewedClock(network.base);
+  }
+
+  start(): void {
+    const { clock } = this;
+    const noteIt = (message: string): void => void this.logged.push(message);
+    this.conditions = new Conditions({ clock, log: { info: noteIt, error: noteIt } });
+    this.isUp = true;
+    this.hybrid = new HybridClock({
+      clock,
+      clusterSize: this.#nodes.length,
+      ceiling: this.ceiling,
+      reserve: async (ceiling) => {
+        this.ceiling = ceiling;
+      },
+      maxDriftMs: MAX_DRIFT_MS,
+    });
+    const peers = this.#nodes.flatMap((_, i) => (i === this.#index ? [] : [i]));
+    const { conditions, hybrid } = this;
+    this.#watch = new ClockWatch({
+      clock,
+      time: hybrid.time,
+      mesh: { clock: (node, timeoutMs, sink, position) => this.#ask(node, timeoutMs, sink, position) },
+      peers,
+      conditions,
+      log: { error: noteIt },
+    });
+    this.#watch.measureSoon();
+  }
+
+  stop(): void {
+    this.isUp = false;
+    this.#watch?.close();
+  }
+
+  /** How far the next timestamp would be ahead of the right time; undefined: there is none. */
+  issuedAheadMs(): number | undefined {
+    const timestamp = this.hybrid.issue();
+    return timestamp === 0 ? undefined : timestampMs(timestamp) - this.#network.base.nowMs();
+  }
+
+  #ask(node: number, timeoutMs: number, sink: RpcReplySink, position: number): void {
+    const { base, latencyMs } = this.#network;
+    const peer = this.#nodes[node];
+    if (!peer.isUp) {
+      sink.onReply(position, DOWN);
+      return;
+    }
+    let isAnswered = false;
+    const answer: RpcReplySink['onReply'] = (_, reply) => {
+      if (!isAnswered) sink.onReply(position, reply);
+      isAnswered = true;
+    };
+    const { hybrid } = peer;
+    base.after(latencyMs(), () => {
+      if (!peer.isUp || peer.hybrid !== hybrid) return;
+      const record = encodeClock(hybrid.time.reading());
+      base.after(latencyMs(), () => answer(position, { kind: RpcReplyKind.ok, record, reason: '' }));
+    });
+    base.after(timeoutMs, () => answer(position, DOWN));
+  }
+}
+
+export function clockNodes(count: number, base: FakeClock, latencyMs = () => 1): readonly ClockNode[] {
+  const nodes: ClockNode[] = [];
+  for (let i = 0; i < count; i++) nodes.push(new ClockNode(i, nodes, { latencyMs, base }));
+  return nodes;
+}
+
+/** Lets time go by in small steps, each followed by whatever promises it has set off. */
+export async function pass(base: FakeClock, ms: number, stepMs = 5): Promise<void> {
+  for (let passedMs = 0; passedMs < ms; passedMs += stepMs) {
+    base.advance(Math.min(stepMs, ms - passedMs));
+    await settle();
+  }
+}
+
+export async function settle(): Promise<void> {
+  for (let i = 0; i < 6; i++) await null;
+}

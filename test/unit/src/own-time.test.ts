@@ -1,0 +1,391 @@
+/** Own time in a cluster whose wall clocks jump: what is issued, what is taken, and what is said of it. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { RESERVE_AHEAD_MS, timestampAt, timestampMs } from '../../../src/hybrid-clock.ts';
+import { CLOCK_OFF } from '../../../src/node-clock-watch.ts';
+import { type ClockNode, clockNodes, MAX_DRIFT_MS, pass, settle } from '../../support/clock-nodes.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+
+async function running(count: number) {
+  const base = new FakeClock();
+  const nodes = clockNodes(count, base);
+  for (const node of nodes) node.start();
+  await pass(base, 100);
+  for (const node of nodes) {
+    node.hybrid.issue();
+    await settle();
+    assert.notEqual(node.issuedAheadMs(), undefined, 'it has been right from the start');
+  }
+  return { base, nodes };
+}
+
+function setAll(nodes: readonly ClockNode[], offsetMs: number): void {
+  for (const { clock } of nodes) clock.set(offsetMs);
+}
+
+/** Every node issues at once, but for a reservation, and what it issues every node takes. */
+async function assertTaken(nodes: readonly ClockNode[], base: FakeClock): Promise<void> {
+  for (const { hybrid } of nodes) if (!hybrid.isReady) await settle();
+  for (const from of nodes) {
+    const timestamp = from.hybrid.issue();
+    assert.ok(timestamp > 0, `n${nodes.indexOf(from)} issues`);
+    for (const to of nodes)
+      assert.ok(to.hybrid.follow(timestamp), `${timestampMs(timestamp) - base.nowMs()} ms ahead`);
+  }
+}
+
+/** As when a client writes all the while: reservations are made as they are needed. */
+async function write(nodes: readonly ClockNode[], base: FakeClock, ms: number): Promise<void> {
+  for (let passedMs = 0; passedMs < ms; passedMs += 50) {
+    for (const from of nodes) {
+      const timestamp = from.hybrid.issue();
+      if (timestamp > 0) for (const to of nodes) to.hybrid.follow(timestamp);
+    }
+    await pass(base, 50);
+  }
+}
+
+for (const jumpMs of [2 * MAX_DRIFT_MS, HOUR_MS, 30 * DAY_MS, -HOUR_MS]) {
+  test(`one clock that jumps by ${jumpMs} ms issues nothing from the jump, says so, and is back at once`, async () => {
+    const { base, nodes } = await running(3);
+    const [wrong, ...right] = nodes;
+    await write(nodes, base, 1000);
+    const { ceiling } = wrong;
+    wrong.clock.set(jumpMs);
+    assert.equal(wrong.hybrid.issue(), 0, 'seen at the next timestamp');
+    await pass(base, 300);
+    assert.equal(wrong.hybrid.issue(), 0);
+    const direction = jumpMs > 0 ? 'ahead of' : 'behind';
+    const [condition] = wrong.conditions.list();
+    assert.deepEqual([condition.code, condition.stopsWrites], [CLOCK_OFF, true]);
+    assert.match(
+      condition.message,
+      new RegExp(`clock of this node is \\d+ ms or more ${direction} 2 of the 2 `),
+    );
+    assert.match(wrong.hybrid.refusal ?? '', /takes no writes until the clocks agree/);
+    await write(right, base, 5000);
+    await assertTaken(right, base);
+    const theirs = right[0].hybrid.issue();
+    assert.ok(wrong.hybrid.follow(theirs), 'as a replica it goes on, by its own time');
+    assert.equal(wrong.hybrid.follow(timestampAt(base.nowMs() + jumpMs)), jumpMs < 0, 'and keeps its rule');
+    assert.ok(
+      wrong.ceiling <= timestampAt(base.nowMs() + RESERVE_AHEAD_MS + MAX_DRIFT_MS),
+      'nothing is reserved',
+    );
+    assert.ok(wrong.ceiling >= ceiling);
+    wrong.clock.set(0);
+    await pass(base, 600);
+    assert.deepEqual(wrong.conditions.list(), []);
+    assert.match(wrong.logged.at(-1) ?? '', /right again/);
+    await assertTaken(nodes, base);
+    for (const node of right) assert.deepEqual(node.logged, []);
+  });
+}
+
+test('a clock that jumps again while it is measured waits for the last measurement', async () => {
+  const { base, nodes } = await running(3);
+  nodes[0].clock.set(HOUR_MS);
+  assert.equal(nodes[0].hybrid.issue(), 0);
+  nodes[0].clock.set(2 * HOUR_MS);
+  assert.equal(nodes[0].hybrid.issue(), 0);
+  nodes[0].clock.set(0);
+  assert.equal(nodes[0].hybrid.issue(), 0);
+  let isTold = false;
+  nodes[0].hybrid.whenReady(() => {
+    isTold = true;
+  });
+  await pass(base, 30);
+  assert.ok(isTold, 'in the time that an answer takes');
+  await assertTaken(nodes, base);
+  assert.deepEqual(nodes[0].logged, []);
+});
+
+test('all clocks an hour ahead for two seconds: nobody issues from there, and nothing is refused afterwards', async () => {
+  const { base, nodes } = await running(3);
+  setAll(nodes, HOUR_MS);
+  await write(nodes, base, 2000);
+  await assertTaken(nodes, base);
+  for (const node of nodes) assert.ok((node.issuedAheadMs() ?? HOUR_MS) < MAX_DRIFT_MS);
+  setAll(nodes, 0);
+  await write(nodes, base, 200);
+  await assertTaken(nodes, base);
+  for (const node of nodes) assert.ok((node.issuedAheadMs() ?? HOUR_MS) < MAX_DRIFT_MS);
+});
+
+test('a jump of all clocks that comes to one after the other is still one of all', async () => {
+  const { base, nodes } = await running(3);
+  for (const { clock } of nodes) {
+    clock.set(HOUR_MS);
+    await write(nodes, base, 50);
+  }
+  await write(nodes, base, 500);
+  for (const node of nodes) assert.deepEqual(node.logged, []);
+  await assertTaken(nodes, base);
+});
+
+for (const [what, count] of [
+  ['a cluster', 3],
+  ['two nodes', 2],
+  ['a single node', 1],
+] as const) {
+  test(`${what} whose clocks are set forward for good take the step in seconds, and write all the while`, async () => {
+    const { base, nodes } = await running(count);
+    setAll(nodes, DAY_MS);
+    const refused: string[] = [];
+    let tookMs = 0;
+    for (; tookMs < 20_000; tookMs += 50) {
+      await pass(base, 50);
+      for (const from of nodes) {
+        const timestamp = from.hybrid.issue();
+        if (timestamp === 0) continue;
+        const takers = nodes.filter((to) => to.hybrid.follow(timestamp)).length;
+        if (takers <= count / 2) refused.push(`at ${tookMs} ms only ${takers} took it`);
+      }
+      if (nodes.every((node) => Math.abs((node.issuedAheadMs() ?? 0) - DAY_MS) < MAX_DRIFT_MS)) break;
+    }
+    assert.ok(tookMs > 3000 && tookMs < 8000, `${tookMs} ms`);
+    assert.deepEqual(refused, []);
+    await assertTaken(nodes, base);
+  });
+
+  test(`${what} whose clocks are set back for good go on at once, also when all are started again`, async () => {
+    const { base, nodes } = await running(count);
+    await write(nodes, base, 1000);
+    setAll(nodes, -HOUR_MS);
+    await write(nodes, base, 200);
+    await assertTaken(nodes, base);
+    await write(nodes, base, 60_000);
+    await assertTaken(nodes, base);
+    for (const node of nodes) node.stop();
+    for (const node of nodes) node.start();
+    await write(nodes, base, 2500);
+    await assertTaken(nodes, base);
+  });
+}
+
+test('a step that ends before most have taken it leaves no node behind, wherever it ends', async () => {
+  for (let lastedMs = 3_500; lastedMs < 6_500; lastedMs += 100) {
+    const { base, nodes } = await running(3);
+    for (const [i, { clock }] of nodes.entries()) {
+      clock.set(HOUR_MS);
+      await pass(base, 70 * i);
+    }
+    await write(nodes, base, lastedMs);
+    for (const { clock } of nodes) {
+      clock.set(0);
+      await pass(base, 30);
+    }
+    await write(nodes, base, 1500);
+    const aheadMs = nodes.map((node) => node.issuedAheadMs() ?? Number.NaN);
+    await assertTaken(nodes, base);
+    for (const each of aheadMs)
+      assert.ok(Math.abs(each - aheadMs[0]) < MAX_DRIFT_MS, `after ${lastedMs} ms: ${aheadMs}`);
+    for (const node of nodes) {
+      node.stop();
+      node.start();
+      await write(
+        nodes.filter((each) => each !== node),
+        base,
+        1500,
+      );
+      await assertTaken(nodes, base);
+    }
+  }
+});
+
+test('one node started again while all clocks are an hour ahead begins where the others are', async () => {
+  const { base, nodes } = await running(3);
+  await write(nodes, base, 1000);
+  setAll(nodes, HOUR_MS);
+  await write(nodes, base, 300);
+  nodes[0].stop();
+  await write(nodes.slice(1), base, 300);
+  nodes[0].start();
+  await write(nodes, base, 1300);
+  setAll(nodes, 0);
+  await write(nodes, base, 1000);
+  await assertTaken(nodes, base);
+  for (const node of nodes) assert.ok((node.issuedAheadMs() ?? HOUR_MS) < MAX_DRIFT_MS);
+});
+
+test('all nodes started again while their clocks are an hour ahead begin where they were', async () => {
+  const { base, nodes } = await running(3);
+  await write(nodes, base, 1000);
+  setAll(nodes, HOUR_MS);
+  for (const node of nodes) node.stop();
+  await pass(base, 300);
+  for (const node of nodes) node.start();
+  await write(nodes, base, 1700);
+  setAll(nodes, 0);
+  await write(nodes, base, 1000);
+  await assertTaken(nodes, base);
+  for (const node of nodes) assert.ok((node.issuedAheadMs() ?? HOUR_MS) < RESERVE_AHEAD_MS);
+});
+
+test('a node that was away for a day takes the time from the others at once', async () => {
+  const { base, nodes } = await running(3);
+  await write(nodes, base, 500);
+  nodes[0].stop();
+  base.advance(DAY_MS);
+  await write(nodes.slice(1), base, 1000);
+  nodes[0].start();
+  await pass(base, 200);
+  nodes[0].hybrid.issue();
+  await settle();
+  assert.ok(Math.abs(nodes[0].issuedAheadMs() ?? DAY_MS) <= 1);
+  await assertTaken(nodes, base);
+});
+
+test('a node that starts with a wrong clock does not write, and takes what the others write', async () => {
+  for (const isNew of [true, false]) {
+    for (const wrongMs of [HOUR_MS, -HOUR_MS]) {
+      const { base, nodes } = await running(3);
+      await write(nodes, base, 1000);
+      nodes[0].stop();
+      if (isNew) nodes[0].ceiling = 0;
+      nodes[0].clock.set(wrongMs);
+      nodes[0].start();
+      await write(nodes, base, 1000);
+      assert.equal(nodes[0].hybrid.issue(), 0);
+      assert.equal(nodes[0].conditions.list()[0]?.code, CLOCK_OFF);
+      const theirs = nodes[1].hybrid.issue();
+      assert.ok(nodes[0].hybrid.follow(theirs));
+      assert.equal(nodes[0].hybrid.follow(timestampAt(base.nowMs() + HOUR_MS)), false);
+      nodes[0].clock.set(0);
+      await write(nodes, base, 2000);
+      await assertTaken(nodes, base);
+    }
+  }
+});
+
+test('an emptied node joins a cluster that is held up, at the time where that is', async () => {
+  for (const count of [2, 3]) {
+    const { base, nodes } = await running(count);
+    setAll(nodes, -HOUR_MS);
+    await write(nodes, base, 1000);
+    nodes[0].stop();
+    nodes[0].ceiling = 0;
+    nodes[0].start();
+    await write(nodes, base, 1000);
+    await assertTaken(nodes, base);
+  }
+});
+
+test('two nodes whose clocks differ: nobody can tell which is wrong, and neither writes', async () => {
+  const { base, nodes } = await running(2);
+  nodes[0].clock.set(HOUR_MS);
+  await pass(base, 1000);
+  for (const node of nodes) {
+    assert.equal(node.hybrid.issue(), 0);
+    assert.match(node.hybrid.refusal ?? '', /1 of the 1 other/);
+  }
+  nodes[0].clock.set(0);
+  await pass(base, 1000);
+  await assertTaken(nodes, base);
+});
+
+test('of two of three nodes that are left and differ neither writes either', async () => {
+  const { base, nodes } = await running(3);
+  nodes[2].stop();
+  nodes[0].clock.set(HOUR_MS);
+  await pass(base, 3000);
+  for (const node of nodes.slice(0, 2)) assert.equal(node.hybrid.issue(), 0);
+  nodes[2].start();
+  await write(nodes, base, 3000);
+  assert.equal(nodes[0].hybrid.issue(), 0);
+  await assertTaken(nodes.slice(1), base);
+});
+
+test('a node that is alone goes on at its own time whatever its clock does', async () => {
+  const { base, nodes } = await running(3);
+  await write(nodes, base, 500);
+  nodes[1].stop();
+  nodes[2].stop();
+  await pass(base, 3000);
+  nodes[0].clock.set(HOUR_MS);
+  await write(nodes.slice(0, 1), base, 20_000);
+  assert.ok(Math.abs(nodes[0].issuedAheadMs() ?? HOUR_MS) < MAX_DRIFT_MS);
+  nodes[0].clock.set(0);
+  nodes[1].start();
+  nodes[2].start();
+  await write(nodes, base, 2000);
+  await assertTaken(nodes, base);
+});
+
+test('a new node of several does not write before it has seen most of the clocks', async () => {
+  const base = new FakeClock();
+  const nodes = clockNodes(3, base);
+  nodes[0].start();
+  await pass(base, 3000);
+  assert.equal(nodes[0].hybrid.issue(), 0);
+  assert.match(nodes[0].hybrid.refusal ?? '', /does not know the time yet.*more than half of the 3 nodes/);
+  nodes[1].start();
+  await write(nodes.slice(0, 2), base, 1000);
+  await assertTaken(nodes.slice(0, 2), base);
+  assert.deepEqual(nodes[0].conditions.list(), []);
+});
+
+test('a clock that runs fast is followed as long as it agrees, and not further', async () => {
+  const { base, nodes } = await running(3);
+  nodes[0].clock.set(0, 20);
+  await write(nodes, base, 15_000);
+  await assertTaken(nodes, base);
+  assert.ok((nodes[0].issuedAheadMs() ?? 0) > 100);
+  await write(nodes, base, 15_000);
+  assert.equal(nodes[0].hybrid.issue(), 0);
+  assert.ok(nodes[0].hybrid.follow(nodes[1].hybrid.issue()));
+  nodes[0].clock.set(0);
+  await write(nodes, base, 700);
+  await assertTaken(nodes, base);
+});
+
+test('small steps add up to a large one', async () => {
+  const { nodes } = await running(3);
+  for (let offsetMs = 0; offsetMs <= 900; offsetMs += 300) {
+    nodes[0].clock.set(offsetMs);
+    const issued = nodes[0].hybrid.issue();
+    if (issued > 0) for (const node of nodes) assert.ok(node.hybrid.follow(issued), `at ${offsetMs} ms`);
+  }
+  assert.equal(nodes[0].hybrid.issue(), 0);
+});
+
+test('a process that stood still for ten seconds, and one whose machine was suspended, come back right', async () => {
+  const { base, nodes } = await running(3);
+  await write(nodes, base, 500);
+  // The others saw nothing of this one, and this one nothing of them; both its clocks went on.
+  nodes[0].isUp = false;
+  await write(nodes.slice(1), base, 10_000);
+  nodes[0].isUp = true;
+  await write(nodes, base, 200);
+  await assertTaken(nodes, base);
+  for (const node of nodes) assert.deepEqual(node.logged, []);
+});
+
+test('clocks that show what cannot be are said to, and nothing is issued by them', async () => {
+  for (const count of [1, 3]) {
+    for (const [wrong, year] of [
+      [0, 1970],
+      [Date.UTC(2093, 8, 8), 2093],
+      [Date.UTC(2200, 0, 1), 2200],
+    ]) {
+      const base = new FakeClock(wrong);
+      const nodes = clockNodes(count, base);
+      for (const node of nodes) node.start();
+      await pass(base, 1000);
+      for (const node of nodes) {
+        assert.equal(node.hybrid.issue(), 0);
+        assert.match(node.conditions.list()[0].message, new RegExp(`shows ${year}-.*cannot be`));
+        assert.equal(node.ceiling, 0);
+      }
+      base.setWallMs(Date.UTC(2026, 0, 1));
+      await pass(base, 1500);
+      for (const node of nodes) node.hybrid.issue();
+      await settle();
+      await assertTaken(nodes, base);
+      for (const node of nodes) assert.ok(Math.abs(node.issuedAheadMs() ?? DAY_MS) < MAX_DRIFT_MS);
+    }
+  }
+});
