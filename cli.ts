@@ -31,13 +31,18 @@ async function goOnHere() {
   // A launcher that was killed takes its Node 26 with it: the channel between them closes.
   process.once('disconnect', () => process.exit(1));
   process.channel?.unref();
+  if (process.pid === 1) await heedSignalsAsFirstProcess();
   await enableCompileCache();
   const { main } = await import('./src/cli/main.ts');
   process.exitCode = await main(process.argv.slice(2));
 }
 
 async function goOnInNode26() {
-  const [{ spawn }, path] = await Promise.all([import('node:child_process'), import('node:path')]);
+  const [{ spawn }, os, path] = await Promise.all([
+    import('node:child_process'),
+    import('node:os'),
+    import('node:path'),
+  ]);
   const windows = process.platform === 'win32';
   const platform = `${windows ? 'win' : process.platform}-${process.arch}`;
   // The package that carries Node for Macs with an Apple chip has a name of another shape.
@@ -71,9 +76,23 @@ async function goOnInNode26() {
       process.exitCode = code ?? 1;
       return;
     }
+    // The first process of a container is not ended by its own signals: then the code says which it was.
+    process.exitCode = 128 + os.constants.signals[signal];
     process.removeAllListeners(signal);
     process.kill(process.pid, signal);
   });
+}
+
+/** The kernel ends the first process of a container by no signal that it does not listen to, Ctrl-C included. */
+async function heedSignalsAsFirstProcess() {
+  const os = await import('node:os');
+  for (const [name, number] of Object.entries(os.constants.signals)) {
+    if (!['SIGINT', 'SIGTERM', 'SIGHUP'].includes(name)) continue;
+    process.on(name, () => {
+      // A command that listens itself puts its things in order first.
+      if (process.listenerCount(name) === 1) process.exit(128 + number);
+    });
+  }
 }
 
 const isNewEnough = Number.parseInt(process.versions.node, 10) >= NEEDED_MAJOR && process.features.typescript;

@@ -1,8 +1,10 @@
 /**
- * The node's log: one JSON line a message, written before the call returns, so that the last words of a process
- * that dies are not lost. No worker thread is involved.
+ * The node's log: one JSON line a message. A call never waits for whoever reads the log, and never fails: see
+ * line-writer.ts.
  */
 import { pino } from 'pino';
+import type { Clock } from './clock.ts';
+import { LineWriter } from './line-writer.ts';
 
 export type LogFields = Readonly<Record<string, unknown>>;
 
@@ -23,8 +25,7 @@ export interface LogDestination {
 
 export interface LogOptions {
   readonly level: LogLevel;
-  /** A file descriptor, or whatever takes lines. */
-  readonly destination: number | LogDestination;
+  readonly destination: LogDestination;
   /** Stands in each line, so that the nodes of one machine can be told apart. */
   readonly node?: string;
 }
@@ -36,14 +37,23 @@ export function createLog(options: LogOptions): Log {
     base: options.node === undefined ? null : { node: options.node },
     formatters: { level: (label: string) => ({ level: label }) },
   };
-  const sink =
-    typeof destination === 'number' ? pino.destination({ dest: destination, sync: true }) : destination;
-  const logger = pino(settings, sink);
+  const logger = pino(settings, destination);
   return {
     info: (message, fields) => logger.info(fields ?? {}, message),
     warn: (message, fields) => logger.warn(fields ?? {}, message),
     error: (message, fields) => logger.error(fields ?? {}, message),
   };
+}
+
+/** Where a process has its log: lines that could not be written are counted, and said in one that can. */
+export function openLogWriter(fd: number, clock: Clock, node: string): LineWriter {
+  return new LineWriter(fd, {
+    clock,
+    describeLost: (lines) => {
+      const msg = `${lines} log ${lines === 1 ? 'line was' : 'lines were'} lost before this one: whatever takes the log did not take them in time`;
+      return `${JSON.stringify({ level: 'warn', time: clock.nowMs(), node, lost: lines, msg })}\n`;
+    },
+  });
 }
 
 function ignore(): void {}

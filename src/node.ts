@@ -70,6 +70,12 @@ export interface RunningNode extends AsyncDisposable {
   readonly httpUrl: string;
   readonly rpcAddress: string;
   /**
+   * Takes no more requests of clients and ends those in flight, while peers are answered as before: the first step
+   * of stopping a whole cluster, in which every node's last requests need the others.
+   * @param signal its abort ends what is in flight
+   */
+  quiesce(signal: AbortSignal): Promise<void>;
+  /**
    * Takes no more requests, ends those in flight, syncs, closes. Once, however often it is called.
    * @param signal its abort ends what is in flight
    */
@@ -193,6 +199,7 @@ class Node implements RunningNode {
   /** Peers that have connected since the start. */
   readonly #dialledBy = new Set<string>();
   #readiness: Readiness | null = null;
+  #isQuiescing = false;
   #draining: Promise<void> | null = null;
 
   constructor(
@@ -299,7 +306,14 @@ class Node implements RunningNode {
   }
 
   status(): Record<string, unknown> {
-    return nodeStatus(this.#status, this.#draining !== null, this.#clock.monotonicMs() - this.#startedMs);
+    const isDraining = this.#isQuiescing || this.#draining !== null;
+    return nodeStatus(this.#status, isDraining, this.#clock.monotonicMs() - this.#startedMs);
+  }
+
+  quiesce(signal: AbortSignal): Promise<void> {
+    this.#isQuiescing = true;
+    this.#mesh.expectDepartures();
+    return this.#http.drain(signal);
   }
 
   drain(signal?: AbortSignal): Promise<void> {

@@ -28,9 +28,9 @@ const ENTRY = fileURLToPath(new URL(`./node-process${extname(import.meta.url)}`,
 
 /**
  * V8 would let the young generation grow to three times 32 MiB, of which a node, whose garbage dies at once, has
- * nothing but resident memory.
+ * nothing but resident memory. Warnings go through the node's log: node-host.ts.
  */
-export const NODE_FLAGS = ['--max-semi-space-size=4'];
+export const NODE_FLAGS = ['--max-semi-space-size=4', '--no-warnings'];
 
 /**
  * For glibc, which would keep a heap for each of a dozen threads, though what one frees is of no use to another, and

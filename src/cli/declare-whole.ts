@@ -2,6 +2,7 @@ import path from 'node:path';
 import { Command } from 'commander';
 import { systemClock } from '../clock.ts';
 import { ExitCode, exitCodesManual } from './exit-codes.ts';
+import { print } from './output.ts';
 
 /** The engine's: whoever holds its lock has the folder to himself. */
 const LOCK_FILE = 'LOCK';
@@ -18,7 +19,7 @@ whole and start it again.
 Examples:
   node cli.ts declare-whole ./data/node-2
 
-${exitCodesManual([ExitCode.ok, ExitCode.error])}`;
+${exitCodesManual([ExitCode.ok, ExitCode.error, ExitCode.output])}`;
 
 export function declareWholeCommand(): Command {
   return new Command('declare-whole')
@@ -37,5 +38,5 @@ async function declareWholeAction(directory: string): Promise<void> {
     const lock = new NodeFileSystem().lockSync(path.join(directory, ENGINE_FOLDER, LOCK_FILE));
     return { [Symbol.asyncDispose]: async () => lock[Symbol.dispose]() };
   });
-  console.log(`${nodeId} is declared whole and counts for reads.`);
+  await print(`${nodeId} is declared whole and counts for reads.`);
 }

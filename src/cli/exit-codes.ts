@@ -8,6 +8,7 @@ export const ExitCode = {
   overloaded: 4,
   unreachable: 5,
   damaged: 6,
+  output: 7,
 } as const;
 export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
 
@@ -18,12 +19,14 @@ const MEANINGS: Readonly<Record<ExitCode, string>> = {
   [ExitCode.notEnoughReplicas]: 'fewer replicas answered in time than `ack` asks for',
   [ExitCode.overloaded]: 'the node is overloaded or about to stop: try again',
   [ExitCode.damaged]: 'damage was found: the output names each place',
+  [ExitCode.output]: 'stdout could not be written: a full disk, for example',
   [ExitCode.unreachable]: 'no answer, or one that broke off: a put or delete may be done or not',
 };
 
 /** A paragraph of a command's manual. */
 export function exitCodesManual(codes: readonly ExitCode[]): string {
-  return ['Exit codes:', ...codes.map((code) => `  ${code}  ${MEANINGS[code]}`)].join('\n');
+  const meanings = codes.map((code) => `  ${code}  ${MEANINGS[code]}`);
+  return ['Exit codes:', ...meanings, '  130, 143 and the like: ended by Ctrl-C, SIGTERM, …'].join('\n');
 }
 
 /** An error that says how the process is to end. */

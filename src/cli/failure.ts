@@ -4,10 +4,12 @@
  */
 import { errorMessage } from '../errors.ts';
 import { CommandError } from './exit-codes.ts';
+import { Interrupted } from './interrupted.ts';
 
 export function describeFailure(error: unknown): string {
   if (
     error instanceof CommandError ||
+    error instanceof Interrupted ||
     !(error instanceof Error) ||
     ('code' in error && 'canRetry' in error)
   ) {

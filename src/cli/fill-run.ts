@@ -12,6 +12,7 @@ import { FillProgress } from './fill-progress.ts';
 import type { FillGroup } from './fill-tables.ts';
 import type { FillTarget } from './fill-target.ts';
 import { FILL_THREADS, FillThreads } from './fill-threads.ts';
+import { Interrupted } from './interrupted.ts';
 import { StopSignals } from './stop-signals.ts';
 
 export interface FillRequest {
@@ -38,7 +39,7 @@ const DISK_RESERVE_BYTES = 64 * 1024 * 1024;
 
 /**
  * @throws QuorateError INVALID_CONFIG, FOREIGN_DIRECTORY, STORAGE with nothing touched; STORAGE also when writing
- *   fails, and CommandError when it was interrupted, with the folders marked as unfinished
+ *   fails, and Interrupted, with the folders marked as unfinished
  */
 export async function runFill(request: FillRequest): Promise<FillSummary> {
   const { target, sizeBytes, valueBytes, from } = request;
@@ -79,9 +80,9 @@ async function writeTables(
   const { nodes, policy } = target;
   const amount = { keys: plan.keys, valueBytes, seed, from };
   await using threads = new FillThreads({ ...amount, nodes, policy, groups, hashSeed: drawHashSeed() });
-  let interrupted = false;
-  using _signals = new StopSignals(systemClock, () => {
-    interrupted = true;
+  let interruptedBy: NodeJS.Signals | undefined;
+  using _signals = new StopSignals(systemClock, (_count, signal) => {
+    interruptedBy = signal;
     threads.cancel();
   });
   const totalBytes = (plan.liveBytes * target.filled.length) / nodes.length;
@@ -91,12 +92,10 @@ async function writeTables(
     const written = await threads.write(plan.ranges);
     return groups.map((_, group) => written.flatMap((tables) => tables[group] ?? []));
   } catch (error) {
-    if (!interrupted && !(error instanceof QuorateError)) throw error;
-    const what = interrupted ? 'interrupted' : `the fill failed: ${errorMessage(error)}`;
-    throw new CommandError(
-      ExitCode.error,
-      `${what}; its folders in ${target.dataDirectory} are marked as unfinished: run fill again, or delete them`,
-    );
+    const advice = `its folders in ${target.dataDirectory} are marked as unfinished: run fill again, or delete them`;
+    if (interruptedBy !== undefined) throw new Interrupted(interruptedBy, `interrupted; ${advice}`);
+    if (!(error instanceof QuorateError)) throw error;
+    throw new CommandError(ExitCode.error, `the fill failed: ${errorMessage(error)}; ${advice}`);
   }
 }
 

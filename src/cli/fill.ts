@@ -8,6 +8,7 @@ import { describeRate } from './fill-progress.ts';
 import { type FillRequest, type FillSummary, runFill } from './fill-run.ts';
 import { type FillTarget, localTarget, topologyTarget } from './fill-target.ts';
 import { addSettings, isFlagGiven, readSettings } from './options.ts';
+import { print } from './output.ts';
 
 interface FillSettings {
   readonly sizeBytes: number;
@@ -60,7 +61,7 @@ Examples:
   node cli.ts fill --value-size 100 --seed 7
   node cli.ts fill --topology cluster.json --node berlin-1 --from 3
 
-${exitCodesManual([ExitCode.ok, ExitCode.error])}`;
+${exitCodesManual([ExitCode.ok, ExitCode.error, ExitCode.output])}`;
 
 export function fillCommand(): Command {
   const command = new Command('fill').description(
@@ -75,7 +76,7 @@ export function fillCommand(): Command {
   addSettings(command.optionsGroup('A real cluster:'), memberSettings);
   return command.addHelpText('after', MANUAL).action(async () => {
     const request = readRequest(command);
-    printSummary(await runFill(request), request);
+    await print(summaryOf(await runFill(request), request));
   });
 }
 
@@ -110,16 +111,16 @@ function readTarget(command: Command): FillTarget {
   return topologyTarget(topologyFile, nodeId, dataDirectory);
 }
 
-function printSummary(
+function summaryOf(
   { keys, liveBytes, diskBytes, elapsedMs }: FillSummary,
   { target, from }: FillRequest,
-): void {
+): string {
   const folders = target.folders.length;
   const seconds = elapsedMs / 1_000;
   const perNode = folders === 1 ? '' : `, ${describeSize(liveBytes / folders)} a node`;
-  console.log(`keys     ${keys}, key1 to key${keys}, each on ${from} of ${target.nodes.length} nodes
+  return `keys     ${keys}, key1 to key${keys}, each on ${from} of ${target.nodes.length} nodes
 live     ${liveBytes} bytes (${describeSize(liveBytes)}${perNode})
 on disk  ${diskBytes} bytes (${describeSize(diskBytes)}, ${Math.round((diskBytes / liveBytes) * 100)} %)
 time     ${seconds.toFixed(2)} s
-rate     ${describeRate(liveBytes / seconds)}`);
+rate     ${describeRate(liveBytes / seconds)}`;
 }

@@ -7,11 +7,12 @@ import {
 } from '../../native-free-lsm/index.ts';
 import { systemClock } from '../clock.ts';
 import { describeSize } from '../config/units.ts';
-import { CommandError, ExitCode } from './exit-codes.ts';
+import { Interrupted } from './interrupted.ts';
 import { damageFailure, requireIdentity } from './lsm-damage.ts';
 import { findFolder, holdFolder, type LsmFolder } from './lsm-folder.ts';
 import { columns, toJson } from './lsm-format.ts';
 import { LsmProgress } from './lsm-progress.ts';
+import { print } from './output.ts';
 import { StopSignals } from './stop-signals.ts';
 
 const MIB = 2 ** 20;
@@ -49,7 +50,7 @@ export async function runCompact(
   }
   const elapsedMs = systemClock.monotonicMs() - startedMs;
   if (options.json === true) {
-    console.log(toJson({ directory: folder.engine, before, after, elapsedMs }, 2));
+    await print(toJson({ directory: folder.engine, before, after, elapsedMs }, 2));
     return;
   }
   const row = (name: string, { entries, fileSizeBytes, tables, tombstones }: Sums): string[] => [
@@ -60,8 +61,8 @@ export async function runCompact(
     `${tombstones}`,
   ];
   const head = ['', 'tables', 'bytes', 'entries', 'deleted'];
-  console.log(columns([head, row('before', before), row('after', after)]));
-  console.log(`time ${(elapsedMs / 1_000).toFixed(2)} s`);
+  const table = columns([head, row('before', before), row('after', after)]);
+  await print(`${table}\ntime ${(elapsedMs / 1_000).toFixed(2)} s`);
 }
 
 async function sums(folder: LsmFolder, moment: 'before' | 'after'): Promise<Sums> {
@@ -90,9 +91,9 @@ async function compact(engine: string, { fileSizeBytes }: Sums): Promise<void> {
   show();
   const timer = systemClock.every(SHOW_MS, show);
   const interrupted = Promise.withResolvers<never>();
-  using _signals = new StopSignals(systemClock, () => {
+  using _signals = new StopSignals(systemClock, (_count, signal) => {
     const sentence = `interrupted; ${engine} is whole, and what was finished is in force`;
-    interrupted.reject(new CommandError(ExitCode.error, sentence));
+    interrupted.reject(new Interrupted(signal, sentence));
   });
   const compacted = store.compact();
   // When it is interrupted, it ends with an error nobody waits for.

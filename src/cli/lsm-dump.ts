@@ -1,4 +1,3 @@
-import { pipeline } from 'node:stream/promises';
 import {
   type DumpedRecord,
   type DumpItem,
@@ -18,6 +17,7 @@ import {
   shortKey,
   toJson,
 } from './lsm-format.ts';
+import { print, writeOutput } from './output.ts';
 import { escapeBytes } from './range-format.ts';
 
 const WRITE_CHARACTERS = 64 * 1024;
@@ -32,13 +32,13 @@ export async function runDump(directory: string, options: Readonly<Record<string
     const identity = requireIdentity(folder);
     if (identity === null)
       throw new CommandError(ExitCode.error, `${directory} is no node's folder: it has no ${IDENTITY_FILE}`);
-    console.log(toJson({ type: 'identity', ...identity }, options.json === true ? undefined : 2));
+    await print(toJson({ type: 'identity', ...identity }, options.json === true ? undefined : 2));
     return;
   }
   const describe = file === undefined ? describeEntry : describeItem;
   const format = options.json === true ? (item: DumpItem) => toJson(item) : describe;
   try {
-    const damaged = await print(await itemsOf(folder, file, range), limit, format);
+    const damaged = await dump(await itemsOf(folder, file, range), limit, format);
     if (damaged > 0)
       throw new CommandError(
         ExitCode.damaged,
@@ -64,11 +64,10 @@ async function itemsOf(
 }
 
 /**
- * Writes as fast as stdout takes it, and stops early when its reader has seen enough, which is no fault. What could
- * be read before an error is written before it is thrown.
+ * Writes as fast as stdout takes it. What could be read before an error is written before it is thrown.
  * @returns in how many places damage was met
  */
-async function print(
+async function dump(
   items: Iterable<DumpItem>,
   limit: number,
   format: (item: DumpItem) => string,
@@ -92,11 +91,7 @@ async function print(
     }
     if (text !== '') yield text;
   }
-  try {
-    await pipeline(texts, process.stdout, { end: false });
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'EPIPE')) throw error;
-  }
+  for (const text of texts()) await writeOutput(text);
   if (failure !== undefined) throw failure;
   return damaged;
 }

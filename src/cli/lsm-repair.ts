@@ -8,6 +8,7 @@ import { damageFailure, IDENTITY_ADVICE, identityDamages } from './lsm-damage.ts
 import { findFolder, type LsmFolder, readIdentity, turn } from './lsm-folder.ts';
 import { toJson } from './lsm-format.ts';
 import { LsmProgress } from './lsm-progress.ts';
+import { print } from './output.ts';
 
 export async function runRepair(
   directory: string,
@@ -36,10 +37,10 @@ export async function runRepair(
       isApplied,
       isMarkedIncomplete,
     };
-    console.log(toJson({ directory: folder.engine, ...shown }, 2));
+    await print(toJson({ directory: folder.engine, ...shown }, 2));
   } else {
-    for (const { message } of beside) console.log(`cannot be repaired: ${message}`);
-    print(plan, folder, isApplied, isMarkedIncomplete);
+    const unrepaired = beside.map(({ message }) => `cannot be repaired: ${message}`);
+    await print([...unrepaired, ...describe(plan, folder, isApplied, isMarkedIncomplete)].join('\n'));
   }
   if (!isApplied && plan.steps.length > 0) {
     throw new CommandError(
@@ -81,33 +82,37 @@ async function mark(folder: LsmFolder): Promise<boolean> {
   return await markIncomplete(folder.node);
 }
 
-function print(plan: RepairPlan, folder: LsmFolder, isApplied: boolean, isMarkedIncomplete: boolean): void {
+function describe(
+  plan: RepairPlan,
+  folder: LsmFolder,
+  isApplied: boolean,
+  isMarkedIncomplete: boolean,
+): string[] {
   const { damages, drops, mayLackRecords, steps } = plan;
-  if (steps.length === 0) {
-    console.log('nothing to repair');
-    return;
-  }
-  const list = (title: string, lines: readonly string[]): void => {
-    if (lines.length > 0) console.log([`${title}:`, ...lines.map((line) => `  ${line}`)].join('\n'));
-  };
-  list(
-    'damage',
-    damages.map(({ message }) => message),
-  );
-  list(isApplied ? 'done' : 'would be done', steps);
-  list(
-    isApplied ? 'dropped' : 'would be dropped',
-    drops.map(({ what }) => what),
-  );
+  if (steps.length === 0) return ['nothing to repair'];
+  const list = (title: string, lines: readonly string[]): string[] =>
+    lines.length === 0 ? [] : [`${title}:`, ...lines.map((line) => `  ${line}`)];
+  const told = [
+    ...list(
+      'damage',
+      damages.map(({ message }) => message),
+    ),
+    ...list(isApplied ? 'done' : 'would be done', steps),
+    ...list(
+      isApplied ? 'dropped' : 'would be dropped',
+      drops.map(({ what }) => what),
+    ),
+  ];
   if (!mayLackRecords) {
-    console.log('no record is lost');
+    told.push('no record is lost');
   } else if (folder.node !== undefined && !isApplied) {
-    console.log(
+    told.push(
       'the node would be marked as incomplete: its answers count for no read until it is declared whole',
     );
   } else if (isMarkedIncomplete) {
-    console.log(
+    told.push(
       `the node is marked as incomplete: its answers count for no read until it is declared whole (declare-whole ${folder.node})`,
     );
   }
+  return told;
 }

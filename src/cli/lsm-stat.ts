@@ -11,6 +11,7 @@ import { FillProgress } from './fill-progress.ts';
 import { damageFailure, requireIdentity } from './lsm-damage.ts';
 import { findFolder, holdFolder, turn } from './lsm-folder.ts';
 import { columns, describeTimestamp, shortKey, toJson } from './lsm-format.ts';
+import { print } from './output.ts';
 
 interface LiveStat {
   readonly entries: number;
@@ -35,7 +36,7 @@ export async function runStat(directory: string, options: Readonly<Record<string
   const bytesPerStoredByte = rawSizeBytes === 0 ? null : stat.diskBytes / rawSizeBytes;
   if (options.json === true) {
     const shown = identity === null ? null : identityOf(identity);
-    console.log(toJson({ directory: folder.engine, identity: shown, ...stat, bytesPerStoredByte, live }, 2));
+    await print(toJson({ directory: folder.engine, identity: shown, ...stat, bytesPerStoredByte, live }, 2));
     return;
   }
   const lines = identity === null ? [] : [describeIdentity(identity)];
@@ -72,7 +73,7 @@ export async function runStat(directory: string, options: Readonly<Record<string
   }
   if (stat.orphans.length > 0) lines.push(`left over ${stat.orphans.join(', ')}: removed at the next start`);
   if (stat.foreign.length > 0) lines.push(`not ours  ${stat.foreign.join(', ')}`);
-  console.log(lines.join('\n'));
+  await print(lines.join('\n'));
 }
 
 async function count(engine: string, { diskBytes, total, logs }: FolderStat): Promise<LiveStat> {

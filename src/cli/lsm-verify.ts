@@ -11,6 +11,7 @@ import { damageFailure, IDENTITY_ADVICE, identityDamages } from './lsm-damage.ts
 import { findFolder, holdFolder, turn } from './lsm-folder.ts';
 import { toJson } from './lsm-format.ts';
 import { LsmProgress } from './lsm-progress.ts';
+import { print } from './output.ts';
 
 export async function runVerify(
   directory: string,
@@ -27,13 +28,16 @@ export async function runVerify(
   const damages = [...identityDamages(folder), ...report.damages];
   const isWhole = damages.length === 0;
   if (options.json === true) {
-    console.log(toJson({ directory: folder.engine, isWhole, ...report, damages }, 2));
+    await print(toJson({ directory: folder.engine, isWhole, ...report, damages }, 2));
   } else {
-    for (const { message } of damages) console.log(message);
-    for (const note of report.notes) console.log(`note: ${note}`);
-    const { entries, logs, sizeBytes, tables } = report;
-    console.log(`${tables} tables and ${logs} logs, ${entries} entries, ${describeSize(sizeBytes)} read`);
-    if (isWhole) console.log('no damage');
+    const { entries, logs, notes, sizeBytes, tables } = report;
+    const lines = [
+      ...damages.map(({ message }) => message),
+      ...notes.map((note) => `note: ${note}`),
+      `${tables} tables and ${logs} logs, ${entries} entries, ${describeSize(sizeBytes)} read`,
+      ...(isWhole ? ['no damage'] : []),
+    ];
+    await print(lines.join('\n'));
   }
   if (isWhole) return;
   const places = damages.length === 1 ? 'in one place' : `in ${damages.length} places`;

@@ -26,7 +26,7 @@ interface Subcommand {
 }
 
 const JSON_FLAG = ['--json', 'print JSON for programs'] as const;
-const WHOLE_OR_DAMAGED = [ExitCode.ok, ExitCode.error, ExitCode.damaged];
+const WHOLE_OR_DAMAGED = [ExitCode.ok, ExitCode.error, ExitCode.damaged, ExitCode.output];
 
 const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
   stat: {

@@ -4,8 +4,13 @@
  */
 import { Command, CommanderError } from 'commander';
 import manifest from '../../package.json' with { type: 'json' };
+import { systemClock } from '../clock.ts';
 import { CommandError, ExitCode } from './exit-codes.ts';
 import { describeFailure } from './failure.ts';
+import { holdProcess } from './hold-process.ts';
+import { exitCodeOfSignal, Interrupted } from './interrupted.ts';
+import { openMessageWriter, STDERR } from './messages.ts';
+import { OutputClosed, writeOutput } from './output.ts';
 
 interface CommandEntry {
   readonly summary: string;
@@ -52,21 +57,42 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
 };
 
 const PROGRAM_NAME = 'node cli.ts';
+/** For a reader of stderr that stalls. */
+const PATIENCE_MS = 1_000;
 
 /** Ends when the command has ended; says what went wrong on stderr. */
-export async function main(argv: readonly string[]): Promise<ExitCode> {
-  // A reader that has seen enough (`| head`) is no fault; who must know is told by the write itself.
-  process.stdout.on('error', () => undefined);
+export async function main(argv: readonly string[]): Promise<number> {
+  // Progress and warnings are lost where they cannot be written; results are not: output.ts.
+  process.stderr.on('error', () => undefined);
+  const help = { stdout: '', stderr: '' };
   try {
-    const program = await programFor(argv);
-    await program.parseAsync(argv, { from: 'user' });
+    const failure = await run(argv, help);
+    if (help.stdout !== '') await writeOutput(help.stdout);
+    if (help.stderr !== '') await say(help.stderr);
+    if (failure !== undefined) throw failure;
     return ExitCode.ok;
   } catch (error) {
-    return reportFailure(error, argv);
+    return await reportFailure(error, argv);
   }
 }
 
-async function programFor(argv: readonly string[]): Promise<Command> {
+interface Help {
+  stdout: string;
+  stderr: string;
+}
+
+/** @returns what the command ended with, if it did not end well */
+async function run(argv: readonly string[], help: Help): Promise<unknown> {
+  try {
+    const program = await programFor(argv, help);
+    await program.parseAsync(argv, { from: 'user' });
+    return undefined;
+  } catch (error) {
+    return error;
+  }
+}
+
+async function programFor(argv: readonly string[], help: Help): Promise<Command> {
   const program = new Command(PROGRAM_NAME)
     .description('Quorate, a replicated key-value store in which every request chooses its own quorum.')
     .version(manifest.version, '--version', 'print the version')
@@ -74,7 +100,15 @@ async function programFor(argv: readonly string[]): Promise<Command> {
     .helpCommand('help [command]', 'show the help of a command')
     .exitOverride()
     // The sentence is printed where all failures are.
-    .configureOutput({ outputError: () => undefined });
+    .configureOutput({
+      outputError: () => undefined,
+      writeOut: (text) => {
+        help.stdout += text;
+      },
+      writeErr: (text) => {
+        help.stderr += text;
+      },
+    });
   const wanted = argv[0] === 'help' ? argv[1] : argv[0];
   for (const [name, entry] of Object.entries(COMMANDS)) {
     const command = name === wanted ? await entry.load() : new Command(name);
@@ -84,7 +118,8 @@ async function programFor(argv: readonly string[]): Promise<Command> {
   return program;
 }
 
-function reportFailure(error: unknown, argv: readonly string[]): ExitCode {
+async function reportFailure(error: unknown, argv: readonly string[]): Promise<number> {
+  if (error instanceof OutputClosed) return ExitCode.ok;
   if (error instanceof CommanderError) {
     if (error.exitCode === 0 || error.code === 'commander.help') {
       return error.exitCode === 0 ? ExitCode.ok : ExitCode.error;
@@ -94,9 +129,25 @@ function reportFailure(error: unknown, argv: readonly string[]): ExitCode {
       .replace(/^error: /, '')
       .replaceAll('\n', ' ')
       .replace(/\.$/, '');
-    console.error(`quorate: ${fault}: see \`${command} --help\``);
+    await say(`quorate: ${fault}: see \`${command} --help\`\n`);
     return ExitCode.error;
   }
-  console.error(`quorate: ${describeFailure(error)}`);
+  const exitCode = exitCodeOf(error);
+  // In force even if this process ends while it waits for a reader.
+  process.exitCode = exitCode;
+  await say(`quorate: ${describeFailure(error)}\n`);
+  return exitCode;
+}
+
+function exitCodeOf(error: unknown): number {
+  if (error instanceof Interrupted) return exitCodeOfSignal(error.signal);
   return error instanceof CommandError ? error.exitCode : ExitCode.error;
+}
+
+/** To stderr, as far as that takes it within a moment. */
+async function say(text: string): Promise<void> {
+  using _alive = holdProcess();
+  using writer = openMessageWriter(STDERR, systemClock);
+  writer.write(text);
+  await writer.flush(PATIENCE_MS);
 }

@@ -4,7 +4,7 @@
  */
 import { flushCompileCache } from 'node:module';
 import { systemClock } from '../clock.ts';
-import { createLog } from '../log.ts';
+import { createLog, type Log, openLogWriter } from '../log.ts';
 import type { RunningNode, startNode } from '../node.ts';
 import { describeFailure } from './failure.ts';
 import type { NodeConfig, NodeMessage, SupervisorMessage } from './node-protocol.ts';
@@ -28,15 +28,21 @@ export function hostNode(load: () => Promise<NodeModule>): void {
 class NodeHost {
   readonly #loading: Promise<NodeModule>;
   #running: RunningNode | null = null;
+  #log: Log | null = null;
   #isDraining = false;
+  /** Of requests in flight, from the first word of an end on. */
+  #patience: AbortController | null = null;
 
   constructor(loading: Promise<NodeModule>) {
     this.#loading = loading;
     // Whoever starts the node hears of it.
     loading.catch(() => undefined);
     process.on('disconnect', () => process.exit(1));
+    this.#hearRuntime();
     process.on('message', (message: SupervisorMessage) => {
-      void (message.type === 'start' ? this.#start(message.config) : this.#drain());
+      if (message.type === 'start') void this.#start(message.config);
+      else if (message.type === 'quiesce') void this.#quiesce();
+      else void this.#drain();
     });
     process.on('SIGTERM', () => void this.#drain());
     process.on('SIGINT', () => void this.#drain());
@@ -45,7 +51,7 @@ class NodeHost {
   async #start(config: NodeConfig): Promise<void> {
     try {
       const { startNode } = await this.#loading;
-      const log = createLog({ level: config.settings.logLevel, destination: STDERR, node: config.nodeId });
+      const log = this.#openLog(config);
       // A node that cannot go on has said so in its log; a new process may be luckier.
       this.#running = await startNode({ ...config, log, onFault: () => process.exit(1) });
     } catch (error) {
@@ -58,6 +64,40 @@ class NodeHost {
     flushCompileCache();
   }
 
+  #requestPatience(): AbortSignal {
+    if (this.#patience === null) {
+      const patience = new AbortController();
+      systemClock.after(DRAIN_REQUESTS_MS, () => patience.abort());
+      this.#patience = patience;
+    }
+    return this.#patience.signal;
+  }
+
+  #openLog({ nodeId, settings }: NodeConfig): Log {
+    const writer = openLogWriter(STDERR, systemClock, nodeId);
+    process.on('exit', () => writer.flushSync());
+    this.#log = createLog({ level: settings.logLevel, destination: writer, node: nodeId });
+    return this.#log;
+  }
+
+  /** What Node itself would write to stderr goes through the log as well: it would wait for a reader that stalls. */
+  #hearRuntime(): void {
+    process.on('warning', (warning) => this.#log?.warn(`${warning.name}: ${warning.message}`));
+    process.on('uncaughtException', (error) => {
+      this.#log?.error(`The node ends, by a fault of the program: ${describeFailure(error)}`);
+      process.exit(1);
+    });
+  }
+
+  async #quiesce(): Promise<void> {
+    if (this.#running === null) {
+      // Nothing was acknowledged, and recovery knows a start that was cut off.
+      process.exit(0);
+    }
+    await this.#running.quiesce(this.#requestPatience());
+    await tell({ type: 'quiet' });
+  }
+
   async #drain(): Promise<void> {
     if (this.#isDraining) {
       return;
@@ -68,12 +108,10 @@ class NodeHost {
       process.exit(0);
     }
     await tell({ type: 'draining' });
-    const impatience = new AbortController();
-    systemClock.after(DRAIN_REQUESTS_MS, () => impatience.abort());
     try {
-      await this.#running.drain(impatience.signal);
+      await this.#running.drain(this.#requestPatience());
     } catch (error) {
-      console.error(`quorate: a node did not close cleanly: ${describeFailure(error)}`);
+      this.#log?.error(`The node did not close cleanly: ${describeFailure(error)}`);
       process.exit(1);
     }
     await tell({ type: 'stopped' });

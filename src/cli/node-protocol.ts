@@ -16,7 +16,9 @@ export interface NodeConfig {
 /** To a node. It does nothing until it is told to start, so that its code can load meanwhile. */
 export type SupervisorMessage =
   | { readonly type: 'start'; readonly config: NodeConfig }
-  /** Take no more requests, end those in flight, sync, end. */
+  /** Take no more requests from clients and end those in flight; peers are answered on. */
+  | { readonly type: 'quiesce' }
+  /** The same if that was not asked for before, then sync and end. */
   | { readonly type: 'drain' };
 
 export interface ServingNode {
@@ -31,5 +33,7 @@ export type NodeMessage =
   /** It cannot start; `message` is a sentence for people. It ends after it. */
   | { readonly type: 'failed'; readonly message: string }
   | { readonly type: 'draining' }
+  /** No request of a client is left, and none will be taken. */
+  | { readonly type: 'quiet' }
   /** Everything is synced and closed; it ends after it. */
   | { readonly type: 'stopped' };

@@ -1,24 +1,79 @@
-/** Writing bytes to stdout, which may be a pipe whose reader stops early (`| head`). */
+/**
+ * Results on stdout: the one way in which commands write them, so that what could not be written is never taken for
+ * done. A file on a full disk takes a part of what it is given and says nothing, and a stream over it that is not
+ * listened to hides the rest.
+ */
+import { write } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
-import { pipeline } from 'node:stream/promises';
+import { systemClock } from '../clock.ts';
+import { errorMessage } from '../errors.ts';
+import { CommandError, ExitCode } from './exit-codes.ts';
+import { holdProcess } from './hold-process.ts';
 import { unreachable } from './http-client.ts';
 
+const STDOUT = 1;
+/** A pipe that another process made non-blocking is full: tried again after... */
+const FULL_PIPE_PAUSE_MS = 10;
+
+/** The reader of stdout has seen enough (`| head`): what is left of the work need not be done, and that is no fault. */
+export class OutputClosed extends Error {
+  override readonly name = 'OutputClosed';
+}
+
+/** One line, or several. */
+export function print(text: string): Promise<void> {
+  return writeOutput(`${text}\n`);
+}
+
 /**
- * Ends when all of it is written, or when the reader of stdout wants no more, which is no fault. A body that
- * breaks off is thrown as `unreachable`.
+ * Ends when all of it is with the system.
+ * @throws OutputClosed; CommandError with an exit code of its own
+ */
+export async function writeOutput(output: string | Uint8Array, fd = STDOUT): Promise<void> {
+  const bytes = typeof output === 'string' ? Buffer.from(output) : output;
+  for (let at = 0; at < bytes.length; ) {
+    try {
+      at += await writeSome(fd, bytes, at);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'EPIPE') throw new OutputClosed();
+      if (code !== 'EAGAIN') throw unwritten(error);
+      using _alive = holdProcess();
+      await new Promise<void>((resolve) => systemClock.after(FULL_PIPE_PAUSE_MS, resolve));
+    }
+  }
+}
+
+/**
+ * Writes the body of an answer.
  * @param transform what to make of the body's chunks; left out: they go through unchanged
+ * @throws as `writeOutput`; CommandError `unreachable` for a body that breaks off
  */
 export async function writeBody(
   url: string,
   body: IncomingMessage,
-  transform: (chunks: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array | string> = (chunks) => chunks,
+  transform: (chunk: Uint8Array) => Uint8Array | string = (chunk) => chunk,
 ): Promise<void> {
+  const chunks = body as AsyncIterable<Uint8Array>;
   try {
-    await pipeline(body, transform, process.stdout, { end: false });
+    for await (const chunk of chunks) await writeOutput(transform(chunk));
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'EPIPE') {
-      return;
-    }
+    if (error instanceof OutputClosed || error instanceof CommandError) throw error;
     throw unreachable(url, error);
   }
+}
+
+function writeSome(fd: number, bytes: Uint8Array, at: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    write(fd, bytes, at, bytes.length - at, null, (error, writtenBytes) =>
+      error === null ? resolve(writtenBytes) : reject(error),
+    );
+  });
+}
+
+function unwritten(error: unknown): CommandError {
+  return new CommandError(
+    ExitCode.output,
+    `the output could not be written (${errorMessage(error)}): make room, or send it somewhere else`,
+  );
 }

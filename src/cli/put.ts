@@ -23,7 +23,11 @@ Examples:
 
 ${ENTITY_ENVIRONMENT}
 
-${exitCodesManual(Object.values(ExitCode).filter((code) => code !== ExitCode.notFound))}`;
+${exitCodesManual(
+  Object.values(ExitCode).filter(
+    (code) => code !== ExitCode.notFound && code !== ExitCode.damaged && code !== ExitCode.output,
+  ),
+)}`;
 
 export function putCommand(): Command {
   return entityCommand('put')

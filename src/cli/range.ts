@@ -21,7 +21,13 @@ Examples:
 
 ${environmentManual(clientSettings)}
 
-${exitCodesManual([ExitCode.ok, ExitCode.error, ExitCode.overloaded, ExitCode.unreachable])}`;
+${exitCodesManual([
+  ExitCode.ok,
+  ExitCode.error,
+  ExitCode.overloaded,
+  ExitCode.unreachable,
+  ExitCode.output,
+])}`;
 
 export function rangeCommand(): Command {
   const command = new Command('range')
@@ -49,9 +55,5 @@ async function range(command: Command): Promise<void> {
   }
   const { EntryLines } = await import('./range-format.ts');
   const lines = new EntryLines();
-  await writeBody(url, body, async function* (chunks) {
-    for await (const chunk of chunks) {
-      yield lines.push(chunk);
-    }
-  });
+  await writeBody(url, body, (chunk) => lines.push(chunk));
 }

@@ -5,6 +5,8 @@ import { systemClock, systemRandom } from '../clock.ts';
 import { type ClusterSettings, clusterSettings, memberSettings, nodeSettings } from '../config.ts';
 import { nodeSpawner } from './child-process.ts';
 import { CommandError, ExitCode, exitCodesManual } from './exit-codes.ts';
+import { holdProcess } from './hold-process.ts';
+import { Messages } from './messages.ts';
 import { addSettings, isFlagGiven, readSettings } from './options.ts';
 import { planLocalCluster, planMember, type ServePlan } from './serve-plan.ts';
 import { StopSignals } from './stop-signals.ts';
@@ -82,25 +84,27 @@ function planOf(command: Command, cluster: ClusterSettings): ServePlan {
 
 /** Ends after a drain, or when no node is left. */
 async function serve(plan: ServePlan, restart: boolean): Promise<void> {
+  // Between two lives of a node nothing else would keep this process.
+  using _alive = holdProcess();
+  await using messages = new Messages(systemClock);
   const supervisor = new Supervisor(plan.nodeIds, {
     spawn: nodeSpawner(),
     restart,
     clock: systemClock,
     random: systemRandom,
-    report: (line) => console.error(`quorate: ${line}`),
+    report: (line) => messages.report(line),
   });
-  using _alive = holdProcess();
   let drained: Promise<string[]> | undefined;
   using _signals = new StopSignals(systemClock, (count) => {
     if (count > 1) {
       supervisor.kill();
       return;
     }
-    console.log('Draining: requests in flight end and logs are synced. Ctrl-C again ends at once.');
+    messages.print('Draining: requests in flight end and logs are synced. Ctrl-C again ends at once.');
     drained = supervisor.drain(DRAIN_PATIENCE_MS);
   });
   try {
-    printCluster(await supervisor.start(await plan.configure()));
+    messages.print(describeCluster(await supervisor.start(await plan.configure())));
     // A later start finds the code compiled, even if this process is killed.
     flushCompileCache();
   } catch (error) {
@@ -117,34 +121,26 @@ async function serve(plan: ServePlan, restart: boolean): Promise<void> {
   if (unclean.length > 0) {
     throw new CommandError(ExitCode.error, `killed, or ended with an error: ${unclean.join(', ')}`);
   }
-  console.log('All is synced and closed.');
+  messages.print('All is synced and closed.');
 }
 
-function printCluster(nodes: readonly SupervisedNode[]): void {
+function describeCluster(nodes: readonly SupervisedNode[]): string {
   const widest = Math.max(...nodes.map(({ nodeId, httpUrl }) => nodeId.length + httpUrl.length));
-  for (const { nodeId, httpUrl, rpcAddress, dataDirectory, pid } of nodes) {
+  const lines = nodes.map(({ nodeId, httpUrl, rpcAddress, dataDirectory, pid }) => {
     const gap = ' '.repeat(widest - nodeId.length - httpUrl.length);
-    console.log(
-      `${nodeId}  ${httpUrl}${gap}  rpc ${rpcAddress}  data ${displayPath(dataDirectory)}  pid ${pid}`,
-    );
-  }
+    return `${nodeId}  ${httpUrl}${gap}  rpc ${rpcAddress}  data ${displayPath(dataDirectory)}  pid ${pid}`;
+  });
   const entity = (index: number): string => `'${nodes[index % nodes.length].httpUrl}/v0/entity?id=greeting'`;
-  console.log(`
+  return `${lines.join('\n')}
+
 ${nodes.length === 1 ? 'The node serves' : `All ${nodes.length} nodes serve`}. Try:
   curl -i -X PUT -d 'hello' ${entity(0)}
   curl -i ${entity(1)}
   curl -i -X DELETE ${entity(2)}
-Ctrl-C stops.`);
+Ctrl-C stops.`;
 }
 
 function displayPath(directory: string): string {
   const relative = path.relative('.', directory);
   return relative.startsWith('..') ? directory : `.${path.sep}${relative}`;
-}
-
-/** Timers keep no process alive, and between two lives of a node nothing else would. */
-function holdProcess(): Disposable {
-  const channel = new MessageChannel();
-  channel.port1.ref();
-  return { [Symbol.dispose]: () => channel.port1.close() };
 }

@@ -5,6 +5,7 @@ import { errorMessage } from '../errors.ts';
 import { CommandError, ExitCode, exitCodesManual } from './exit-codes.ts';
 import { send, unreachable } from './http-client.ts';
 import { addSettings, environmentManual, readSettings } from './options.ts';
+import { print } from './output.ts';
 import { formatTable, type NodeReport, statusRows } from './status-table.ts';
 
 /** A node that is alive answers in milliseconds; the table waits no longer for a frozen one. */
@@ -27,7 +28,7 @@ Examples:
 
 ${environmentManual(clientSettings)}
 
-${exitCodesManual([ExitCode.ok, ExitCode.error, ExitCode.unreachable])}`;
+${exitCodesManual([ExitCode.ok, ExitCode.error, ExitCode.unreachable, ExitCode.output])}`;
 
 export function statusCommand(): Command {
   const command = new Command('status')
@@ -54,7 +55,7 @@ async function status(command: Command): Promise<void> {
       }
     }),
   );
-  console.log(
+  await print(
     command.getOptionValue('json') === true
       ? JSON.stringify(reports, null, 2)
       : formatTable(statusRows(reports)),

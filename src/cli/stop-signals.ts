@@ -1,4 +1,4 @@
-/** The signals that ask `serve` to end, counted as the person behind them meant them. */
+/** The signals that ask a command to end, counted as the person behind them meant them. */
 import type { Clock } from '../clock.ts';
 
 const STOP_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
@@ -11,13 +11,13 @@ const SAME_STROKE_MS = 50;
 
 export class StopSignals implements Disposable {
   readonly #clock: Clock;
-  readonly #onStop: (count: number) => void;
+  readonly #onStop: (count: number, signal: NodeJS.Signals) => void;
   #count = 0;
   #lastMs = Number.NEGATIVE_INFINITY;
-  readonly #listener = (): void => this.#onSignal();
+  readonly #listener = (signal: NodeJS.Signals): void => this.#onSignal(signal);
 
   /** @param onStop called with 1 for the first signal, 2 for the second and so on */
-  constructor(clock: Clock, onStop: (count: number) => void) {
+  constructor(clock: Clock, onStop: (count: number, signal: NodeJS.Signals) => void) {
     this.#clock = clock;
     this.#onStop = onStop;
     for (const signal of STOP_SIGNALS) {
@@ -31,13 +31,13 @@ export class StopSignals implements Disposable {
     }
   }
 
-  #onSignal(): void {
+  #onSignal(signal: NodeJS.Signals): void {
     const nowMs = this.#clock.monotonicMs();
     const isSameStroke = nowMs - this.#lastMs < SAME_STROKE_MS;
     this.#lastMs = nowMs;
     if (!isSameStroke) {
       this.#count++;
-      this.#onStop(this.#count);
+      this.#onStop(this.#count, signal);
     }
   }
 }

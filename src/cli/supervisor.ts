@@ -2,7 +2,8 @@
  * Looks after the node processes of one machine: starts them, says when all serve, reports the ones that die,
  * brings them back if asked to, and ends them all. It keeps no data and takes part in no request.
  *
- * A node's process goes through: loading (told nothing yet) → starting → serving → gone.
+ * A node's process goes through: loading (told nothing yet) → starting → serving → quiet → gone. When all are to end,
+ * none is closed before all are quiet, that is, have answered their last clients: for that they need each other.
  */
 import type { Clock, Random, TimerHandle } from '../clock.ts';
 import { restartDelayMs, STEADY_AFTER_MS } from './backoff.ts';
@@ -28,7 +29,7 @@ interface Member {
   readonly nodeId: string;
   child: NodeChild | null;
   config: NodeConfig | null;
-  state: 'loading' | 'starting' | 'serving' | 'gone';
+  state: 'loading' | 'starting' | 'serving' | 'quiet' | 'gone';
   /** When it began to serve. */
   servingSinceMs: number;
   failuresInRow: number;
@@ -92,9 +93,10 @@ export class Supervisor {
         // It has begun nothing that could be ended.
         child?.kill();
       } else {
-        child?.send({ type: 'drain' });
+        child?.send({ type: 'quiesce' });
       }
     }
+    this.#closeWhenQuiet();
     const deadline = this.#options.clock.after(patienceMs, () => this.kill());
     await this.allGone;
     deadline.cancel();
@@ -148,6 +150,10 @@ export class Supervisor {
           this.#options.report(`${member.nodeId} does not start: ${message.message}`);
         }
         break;
+      case 'quiet':
+        member.state = 'quiet';
+        this.#closeWhenQuiet();
+        break;
       case 'draining':
       case 'stopped':
         // Its end says the rest; that it began by itself is worth a line.
@@ -196,7 +202,14 @@ export class Supervisor {
     if (this.#phase === 'end' && hadBegun && how !== CLEAN_END) {
       this.#unclean.add(member.nodeId);
     }
+    this.#closeWhenQuiet();
     this.#settleIfGone();
+  }
+
+  #closeWhenQuiet(): void {
+    if (this.#phase !== 'end' || this.#members.some(({ state }) => state !== 'quiet' && state !== 'gone'))
+      return;
+    for (const { child } of this.#members) child?.send({ type: 'drain' });
   }
 
   #restart(member: Member): void {

@@ -126,6 +126,11 @@ export class RpcMesh implements AsyncDisposable {
     for (const peer of this.#peers) if (peer?.nodeId === nodeId) peer.dialSoon();
   }
 
+  /** The whole cluster is stopping: a peer that goes now is not lost. */
+  expectDepartures(): void {
+    for (const peer of this.#peers) peer?.expectDeparture();
+  }
+
   /** Takes no more requests, and closes the connections when those in flight are answered or timed out. */
   async close(): Promise<void> {
     await Promise.all(this.#peers.map((peer) => peer?.close()));

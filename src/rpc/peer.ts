@@ -90,6 +90,8 @@ export class Peer implements ConnectionOwner {
   /** The last attempt ended in a refusal, whoever refused. */
   #isRefused = false;
   #isClosing = false;
+  /** Its end is no fault: the whole cluster is stopping. */
+  #mayLeave = false;
   readonly #closed = Promise.withResolvers<void>();
   readonly #standing: PeerStanding;
   #incarnation: string | null = null;
@@ -254,6 +256,10 @@ export class Peer implements ConnectionOwner {
     }
     this.#closeWhenIdle();
     return this.#closed.promise;
+  }
+
+  expectDeparture(): void {
+    this.#mayLeave = true;
   }
 
   /** Closes at once; what is in flight fails. */
@@ -437,7 +443,8 @@ export class Peer implements ConnectionOwner {
   #becomeDown(reason: string): void {
     const { log } = this.#context;
     const { state } = this.#standing;
-    if (this.#isClosing) log.info(`Closed the connection to node ${this.nodeId} at ${this.#at}`);
+    if (this.#isClosing || (this.#mayLeave && state === 'up'))
+      log.info(`Closed the connection to node ${this.nodeId} at ${this.#at}`);
     else if (state === 'up') log.warn(`Lost node ${this.nodeId} at ${this.#at}: ${reason}`);
     else if (state !== 'down') log.info(`Cannot reach node ${this.nodeId} at ${this.#at}: ${reason}`);
     this.#standing.become('down', reason);

@@ -20,6 +20,7 @@ hostNode(async () => ({
     return {
       httpUrl: `http://${nodeId}`,
       rpcAddress: nodeId,
+      async quiesce() {},
       async drain() {
         if (nodeId === 'hangs') {
           await new Promise(() => undefined);

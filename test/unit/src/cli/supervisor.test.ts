@@ -218,12 +218,39 @@ describe('a node that dies', () => {
 });
 
 describe('draining', () => {
+  it('closes no node before all have answered their last clients', async () => {
+    const fixture = new Fixture(3);
+    await fixture.serve();
+    void fixture.supervisor.drain(4_500);
+    const [slow, ...others] = fixture.children;
+    for (const child of others) child.says({ type: 'quiet' });
+    assert.deepEqual(
+      fixture.children.map(({ received }) => received),
+      Array(3).fill(['start', 'quiesce']),
+    );
+    slow.says({ type: 'quiet' });
+    assert.deepEqual(
+      fixture.children.map(({ received }) => received),
+      Array(3).fill(['start', 'quiesce', 'drain']),
+    );
+  });
+
+  it('does not wait for a node that has died', async () => {
+    const fixture = new Fixture(2);
+    await fixture.serve();
+    void fixture.supervisor.drain(4_500);
+    fixture.children[0].says({ type: 'quiet' });
+    fixture.children[1].ends();
+    assert.deepEqual(fixture.children[0].received, ['start', 'quiesce', 'drain']);
+  });
+
   it('asks every node and ends when all have ended', async () => {
     const fixture = new Fixture(3);
     await fixture.serve();
     const drained = fixture.supervisor.drain(4_500);
+    for (const child of fixture.children) child.says({ type: 'quiet' });
     for (const child of fixture.children) {
-      assert.deepEqual(child.received, ['start', 'drain']);
+      assert.deepEqual(child.received, ['start', 'quiesce', 'drain']);
       child.says({ type: 'draining' });
       child.says({ type: 'stopped' });
     }

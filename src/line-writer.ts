@@ -1,0 +1,209 @@
+/**
+ * Lines to a file descriptor (a log, the messages of a process) that never hold up whoever writes them, and never
+ * throw: a disk that is full costs lines, and so does a reader that stalls, but neither costs the process.
+ *
+ * Lines wait in memory, up to a bound; what comes beyond it is lost, and a line says later how many were. One write
+ * is under way at a time: writes go through the thread pool that the disk needs too, and a write to a pipe that
+ * nobody reads can hold its thread until somebody does. Such threads would also keep the process from ending. So
+ * pipes and terminals are opened once more where the system can do that (Linux): a description of our own does not
+ * block, and leaves that of the processes which share the pipe as it is.
+ */
+import { closeSync, constants, fstatSync, openSync, write, writeSync } from 'node:fs';
+import type { Clock } from './clock.ts';
+
+export interface LineWriterOptions {
+  readonly clock: Clock;
+  /** The line, with its newline, that stands where others were lost. */
+  readonly describeLost: (lines: number) => string;
+  /** fs.write, and whatever stands in for it in tests. */
+  readonly write?: WriteCall;
+}
+
+export type WriteCall = (
+  fd: number,
+  bytes: Uint8Array,
+  offset: number,
+  length: number,
+  callback: (error: NodeJS.ErrnoException | null, writtenBytes: number) => void,
+) => void;
+
+/** Some thousand lines. */
+export const MAX_WAITING_BYTES = 1024 * 1024;
+const MAX_WRITE_BYTES = 64 * 1024;
+/** How soon a full pipe is tried again. */
+const FULL_PIPE_PAUSE_MS = 50;
+/** A full disk, and whatever else may pass. */
+const FAULT_PAUSE_MS = 500;
+/** Nobody will ever read it again. */
+const GONE: ReadonlySet<string> = new Set(['EPIPE', 'EBADF', 'ECONNRESET']);
+
+const systemWrite: WriteCall = (fd, bytes, offset, length, callback) =>
+  write(fd, bytes, offset, length, null, callback);
+
+export class LineWriter implements Disposable {
+  readonly #fd: number;
+  readonly #ownsFd: boolean;
+  readonly #clock: Clock;
+  readonly #describeLost: (lines: number) => string;
+  readonly #write: WriteCall;
+  #waiting: Buffer[] = [];
+  #waitingBytes = 0;
+  #lost = 0;
+  /** What is being written, and from where on. */
+  #chunk: Buffer | null = null;
+  #offset = 0;
+  #isWriting = false;
+  #isPausing = false;
+  #isGone = false;
+  #isDisposed = false;
+  #idle: PromiseWithResolvers<void> | null = null;
+
+  constructor(fd: number, options: LineWriterOptions) {
+    this.#fd = openAgain(fd);
+    this.#ownsFd = this.#fd !== fd;
+    this.#clock = options.clock;
+    this.#describeLost = options.describeLost;
+    this.#write = options.write ?? systemWrite;
+  }
+
+  /** @param line ends in a newline */
+  write(line: string): void {
+    if (this.#isGone) return;
+    const bytes = Buffer.from(line);
+    if (this.#waitingBytes + bytes.length > MAX_WAITING_BYTES) {
+      this.#lost++;
+      return;
+    }
+    this.#sayWhatWasLost();
+    this.#append(bytes);
+    this.#pump();
+  }
+
+  /** Ends when all is written, when nobody reads it any more, or after `timeoutMs`. */
+  async flush(timeoutMs: number): Promise<void> {
+    if (this.#isEmpty) return;
+    this.#idle ??= Promise.withResolvers<void>();
+    const patience = this.#clock.after(timeoutMs, () => this.#endFlush());
+    await this.#idle.promise;
+    patience.cancel();
+  }
+
+  /** For the last moment of a process: writes what can be written at once. */
+  flushSync(): void {
+    if (this.#isGone) return;
+    // What is being written in the pool is written there; a description that blocks might keep us here for good.
+    const chunk = this.#isWriting || this.#chunk === null ? [] : [this.#chunk.subarray(this.#offset)];
+    if (this.#isWriting && !this.#ownsFd) return;
+    const rest = Buffer.concat([...chunk, ...this.#waiting]);
+    this.#forgetAll();
+    try {
+      for (let at = 0; at < rest.length; ) at += writeSync(this.#fd, rest, at);
+    } catch {
+      // The end of the process is no time to wait for a reader, or for room.
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#isGone = true;
+    this.#isDisposed = true;
+    this.#forgetAll();
+    if (this.#ownsFd && !this.#isWriting) closeSync(this.#fd);
+  }
+
+  get #isEmpty(): boolean {
+    return this.#chunk === null && this.#waiting.length === 0;
+  }
+
+  #append(bytes: Buffer): void {
+    this.#waiting.push(bytes);
+    this.#waitingBytes += bytes.length;
+  }
+
+  #sayWhatWasLost(): void {
+    if (this.#lost === 0) return;
+    const line = Buffer.from(this.#describeLost(this.#lost));
+    if (this.#waitingBytes + line.length > MAX_WAITING_BYTES) return;
+    this.#lost = 0;
+    this.#append(line);
+  }
+
+  #pump(): void {
+    if (this.#isWriting || this.#isPausing || this.#isGone) return;
+    this.#chunk ??= this.#nextChunk();
+    if (this.#chunk === null) {
+      this.#endFlush();
+      return;
+    }
+    this.#isWriting = true;
+    const { length } = this.#chunk;
+    this.#write(this.#fd, this.#chunk, this.#offset, length - this.#offset, this.#onWritten);
+  }
+
+  #nextChunk(): Buffer | null {
+    this.#sayWhatWasLost();
+    if (this.#waiting.length === 0) return null;
+    let lines = 1;
+    let bytes = this.#waiting[0].length;
+    while (lines < this.#waiting.length && bytes + this.#waiting[lines].length <= MAX_WRITE_BYTES)
+      bytes += this.#waiting[lines++].length;
+    const chunk = lines === 1 ? this.#waiting[0] : Buffer.concat(this.#waiting.slice(0, lines), bytes);
+    this.#waiting = this.#waiting.slice(lines);
+    this.#waitingBytes -= bytes;
+    return chunk;
+  }
+
+  readonly #onWritten = (error: NodeJS.ErrnoException | null, writtenBytes: number): void => {
+    this.#isWriting = false;
+    if (this.#isDisposed && this.#ownsFd) closeSync(this.#fd);
+    if (this.#isGone) return;
+    if (error !== null && GONE.has(error.code ?? '')) {
+      this.#isGone = true;
+      this.#forgetAll();
+      this.#endFlush();
+    } else if (error !== null || writtenBytes === 0) {
+      this.#pause(error === null || error.code === 'EAGAIN' ? FULL_PIPE_PAUSE_MS : FAULT_PAUSE_MS);
+    } else {
+      this.#offset += writtenBytes;
+      if (this.#offset >= (this.#chunk?.length ?? 0)) {
+        this.#chunk = null;
+        this.#offset = 0;
+      }
+      this.#pump();
+    }
+  };
+
+  #pause(pauseMs: number): void {
+    this.#isPausing = true;
+    this.#clock.after(pauseMs, () => {
+      this.#isPausing = false;
+      this.#pump();
+    });
+  }
+
+  #forgetAll(): void {
+    this.#chunk = null;
+    this.#offset = 0;
+    this.#waiting = [];
+    this.#waitingBytes = 0;
+  }
+
+  #endFlush(): void {
+    this.#idle?.resolve();
+    this.#idle = null;
+  }
+}
+
+/** A description of our own that does not block; the descriptor itself where there can be none. */
+function openAgain(fd: number): number {
+  if (process.platform !== 'linux') return fd;
+  try {
+    const stat = fstatSync(fd);
+    // A file's own offset would be lost, and a file takes what it is given without delay.
+    if (!stat.isFIFO() && !stat.isCharacterDevice()) return fd;
+    const flags = constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOCTTY;
+    return openSync(`/proc/self/fd/${fd}`, flags);
+  } catch {
+    // Another user's terminal, a pipe without a reader, no /proc.
+    return fd;
+  }
+}
