@@ -69,6 +69,12 @@ export interface MemberSettings {
   readonly nodeId: string | undefined;
 }
 
+/** What the nodes of a cluster prove to each other that they know. */
+export interface SecretSettings {
+  /** Undefined: the one that the topology names, or that the data folder has. */
+  readonly secretFile: string | undefined;
+}
+
 /** What the commands that are HTTP clients need. */
 export interface ClientSettings {
   readonly url: string;
@@ -131,6 +137,15 @@ export const clusterSettings: SettingsTable<ClusterSettings> = {
 export const memberSettings: SettingsTable<MemberSettings> = {
   topologyFile: text('topology', '<file>', undefined, 'JSON file that lists the nodes of a real cluster'),
   nodeId: text('node', '<id>', undefined, 'which of its nodes to be'),
+};
+
+export const secretSettings: SettingsTable<SecretSettings> = {
+  secretFile: text(
+    'cluster-secret-file',
+    '<file>',
+    undefined,
+    "the cluster's secret, the same for every node",
+  ),
 };
 
 export const clientSettings: SettingsTable<ClientSettings> = {

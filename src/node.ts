@@ -48,7 +48,7 @@ export interface NodeOptions {
   readonly clusterId: string;
   readonly topology: Topology;
   /** What its nodes prove to each other that they know. Without one the node listens for RPC on loopback alone. */
-  readonly clusterSecret?: string;
+  readonly clusterSecret?: string | undefined;
   /** This node's own; made when it is missing. */
   readonly dataDirectory: string;
   readonly settings: NodeSettings;

@@ -8,6 +8,7 @@ import { createLog, type Log, openLogWriter } from '../log.ts';
 import type { RunningNode, startNode } from '../node.ts';
 import { describeFailure } from './failure.ts';
 import type { NodeConfig, NodeMessage, SupervisorMessage } from './node-protocol.ts';
+import { readSecretFile } from './secret-file.ts';
 
 /** For requests in flight; what is left then of the supervisor's patience is for syncing. */
 const DRAIN_REQUESTS_MS = 3_000;
@@ -53,7 +54,9 @@ class NodeHost {
       const { startNode } = await this.#loading;
       const log = this.#openLog(config);
       // A node that cannot go on has said so in its log; a new process may be luckier.
-      this.#running = await startNode({ ...config, log, onFault: () => process.exit(1) });
+      const { secretFile, ...options } = config;
+      const clusterSecret = secretFile === undefined ? undefined : readSecretFile(secretFile);
+      this.#running = await startNode({ ...options, clusterSecret, log, onFault: () => process.exit(1) });
     } catch (error) {
       await tell({ type: 'failed', message: describeFailure(error) });
       process.exit(1);

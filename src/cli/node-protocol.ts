@@ -9,6 +9,8 @@ export interface NodeConfig {
   readonly nodeId: string;
   readonly clusterId: string;
   readonly topology: Topology;
+  /** Undefined: the cluster has no secret. The file is read at every start of the process, and its text told to nobody. */
+  readonly secretFile: string | undefined;
   readonly dataDirectory: string;
   readonly settings: NodeSettings;
 }

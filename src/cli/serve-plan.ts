@@ -11,6 +11,7 @@ import {
 } from './data-layout.ts';
 import type { NodeConfig } from './node-protocol.ts';
 import { checkAddresses, chooseFreePorts } from './ports.ts';
+import { openSecretFile, readSecretFile } from './secret-file.ts';
 
 const HIGHEST_PORT = 65_535;
 
@@ -21,8 +22,15 @@ export interface ServePlan {
   configure(): Promise<NodeConfig[]>;
 }
 
-/** All nodes of a cluster on this machine. */
-export function planLocalCluster(cluster: ClusterSettings, settings: NodeSettings): ServePlan {
+/**
+ * All nodes of a cluster on this machine.
+ * @param givenSecretFile undefined: one in the data folder, made at the first start
+ */
+export function planLocalCluster(
+  cluster: ClusterSettings,
+  settings: NodeSettings,
+  givenSecretFile?: string,
+): ServePlan {
   const { nodes, host, port } = cluster;
   checkNodeSettings(settings);
   const lastPort = port + nodes - 1;
@@ -46,10 +54,13 @@ export function planLocalCluster(cluster: ClusterSettings, settings: NodeSetting
       const { localTopology } = await import('../cluster/topology.ts');
       const topology = localTopology({ nodes, host, port, rpcPorts });
       const { clusterId } = openDataDirectory(dataDirectory, nodes);
+      const secretFile = path.resolve(givenSecretFile ?? openSecretFile(dataDirectory));
+      readSecretFile(secretFile);
       return nodeIds.map((nodeId) => ({
         nodeId,
         clusterId,
         topology,
+        secretFile,
         dataDirectory: nodeDirectory(dataDirectory, nodeId),
         settings: resolveReaders(settings, nodes),
       }));
@@ -57,12 +68,16 @@ export function planLocalCluster(cluster: ClusterSettings, settings: NodeSetting
   };
 }
 
-/** One node of the cluster that a topology file describes. */
+/**
+ * One node of the cluster that a topology file describes.
+ * @param givenSecretFile undefined: the one that the topology names, if any
+ */
 export function planMember(
   topologyFile: string,
   nodeId: string,
   dataDirectory: string,
   settings: NodeSettings,
+  givenSecretFile?: string,
 ): ServePlan {
   checkNodeSettings(settings);
   return {
@@ -78,6 +93,9 @@ export function planMember(
           `${topologyFile} lists no node ${nodeId}: name one of ${ids} with --node`,
         );
       }
+      const named = givenSecretFile ?? topology.secretFile;
+      const secretFile = named === undefined ? undefined : path.resolve(named);
+      if (secretFile !== undefined) readSecretFile(secretFile);
       const directory = nodeDirectory(path.resolve(dataDirectory), nodeId);
       checkMemberDirectory(directory);
       await checkAddresses([self.http, self.rpc], `in ${topologyFile}`);
@@ -86,6 +104,7 @@ export function planMember(
           nodeId,
           clusterId: topology.cluster,
           topology,
+          secretFile,
           dataDirectory: directory,
           settings: resolveReaders(settings, 1),
         },

@@ -2,7 +2,13 @@ import { flushCompileCache } from 'node:module';
 import path from 'node:path';
 import { Command } from 'commander';
 import { systemClock, systemRandom } from '../clock.ts';
-import { type ClusterSettings, clusterSettings, memberSettings, nodeSettings } from '../config.ts';
+import {
+  type ClusterSettings,
+  clusterSettings,
+  memberSettings,
+  nodeSettings,
+  secretSettings,
+} from '../config.ts';
 import { nodeSpawner } from './child-process.ts';
 import { CommandError, ExitCode, exitCodesManual } from './exit-codes.ts';
 import { holdProcess } from './hold-process.ts';
@@ -25,6 +31,12 @@ With --topology and --node it is one node of a real cluster. The file lists the
 nodes with id, HTTP and RPC address, zone and weight, and names the placement;
 every node is given the same file. The node's data is in the folder of its id
 below --data.
+
+Nodes prove to each other that they know the cluster's secret, 32 characters or
+more in a file that nobody else can read. Without --topology it is made at the
+first start, as cluster.secret in the data folder; a topology names it as
+"secretFile", or --cluster-secret-file does. Without a secret a node's RPC
+listens on loopback addresses alone.
 
 A node that dies is reported and stays down; with --restart it comes back.
 
@@ -52,7 +64,8 @@ export function serveCommand(): Command {
   );
   addSettings(command.optionsGroup('A cluster on this machine:'), clusterSettings);
   addSettings(command.optionsGroup('One node of a real cluster:'), memberSettings);
-  addSettings(command.optionsGroup('Every node:'), nodeSettings);
+  addSettings(command.optionsGroup('Every node:'), secretSettings);
+  addSettings(command, nodeSettings);
   return command.addHelpText('after', MANUAL).action(() => {
     const cluster = readSettings(command, clusterSettings, process.env);
     return serve(planOf(command, cluster), cluster.restart);
@@ -62,6 +75,7 @@ export function serveCommand(): Command {
 function planOf(command: Command, cluster: ClusterSettings): ServePlan {
   const { topologyFile, nodeId } = readSettings(command, memberSettings, process.env);
   const settings = readSettings(command, nodeSettings, process.env);
+  const { secretFile } = readSettings(command, secretSettings, process.env);
   if ((topologyFile === undefined) !== (nodeId === undefined)) {
     throw new CommandError(
       ExitCode.error,
@@ -69,7 +83,7 @@ function planOf(command: Command, cluster: ClusterSettings): ServePlan {
     );
   }
   if (topologyFile === undefined || nodeId === undefined) {
-    return planLocalCluster(cluster, settings);
+    return planLocalCluster(cluster, settings, secretFile);
   }
   for (const setting of [clusterSettings.nodes, clusterSettings.port, clusterSettings.host]) {
     if (isFlagGiven(command, setting)) {
@@ -79,7 +93,7 @@ function planOf(command: Command, cluster: ClusterSettings): ServePlan {
       );
     }
   }
-  return planMember(topologyFile, nodeId, cluster.dataDirectory, settings);
+  return planMember(topologyFile, nodeId, cluster.dataDirectory, settings, secretFile);
 }
 
 /** Ends after a drain, or when no node is left. */

@@ -21,6 +21,8 @@ export interface Topology {
   readonly cluster: string;
   readonly placement: PlacementPolicy;
   readonly nodes: readonly TopologyNode[];
+  /** The file of the cluster's secret; undefined: it has none, or it is named elsewhere. */
+  readonly secretFile?: string;
 }
 
 const MAX_NODES = 1000;
@@ -34,13 +36,14 @@ type Fields = Readonly<Record<string, unknown>>;
 
 /** What it returns is only to be used when no fault was noted. */
 export function checkTopology(document: unknown, faults: string[]): Topology {
-  const fields = checkObject(document, '', ['cluster', 'placement', 'nodes'], faults);
+  const fields = checkObject(document, '', ['cluster', 'placement', 'secretFile', 'nodes'], faults);
   if (fields === null) return { cluster: '', placement: 'any', nodes: [] };
-  const { cluster, placement = 'any', nodes } = fields;
+  const { cluster, placement = 'any', secretFile, nodes } = fields;
   return {
     cluster: checkName(cluster, 'cluster', faults),
     placement: checkChoice(placement, 'placement', PLACEMENT_POLICIES, faults),
     nodes: checkNodes(nodes, faults),
+    ...(secretFile !== undefined && { secretFile: checkPath(secretFile, 'secretFile', faults) }),
   };
 }
 
@@ -105,6 +108,12 @@ function addressKey(address: Address): string {
 function checkName(value: unknown, path: string, faults: string[]): string {
   if (typeof value === 'string' && NAME.test(value)) return value;
   faults.push(`${path}: expected 1 to 64 letters, digits, dots, dashes or underscores, ${described(value)}`);
+  return '';
+}
+
+function checkPath(value: unknown, path: string, faults: string[]): string {
+  if (typeof value === 'string' && value.trim() !== '' && !value.includes('\0')) return value;
+  faults.push(`${path}: expected the path of a file, ${described(value)}`);
   return '';
 }
 

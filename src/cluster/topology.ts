@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { errorMessage, QuorateError } from '../errors.ts';
 import { checkTopology, type Topology } from './topology-schema.ts';
 
@@ -12,7 +13,10 @@ export type { Address, Topology, TopologyNode } from './topology-schema.ts';
 /** Of rules that changed who holds what without any field having changed: part of the digest. */
 const PLACEMENT_VERSION = 1;
 
-/** @throws QuorateError INVALID_TOPOLOGY, of one line for each fault in the file */
+/**
+ * Of the paths in it, those that are relative are so to the folder of the file itself.
+ * @throws QuorateError INVALID_TOPOLOGY, of one line for each fault in the file
+ */
 export function readTopology(path: string): Topology {
   let text: string;
   try {
@@ -24,7 +28,11 @@ export function readTopology(path: string): Topology {
       error,
     );
   }
-  return parseTopology(text, path);
+  const topology = parseTopology(text, path);
+  const { secretFile } = topology;
+  return secretFile === undefined
+    ? topology
+    : { ...topology, secretFile: resolve(dirname(path), secretFile) };
 }
 
 /** @param source what faults are reported under, such as the file's path */
@@ -71,10 +79,10 @@ export function topologyDigest(topology: Topology): string {
 
 function validTopology(document: unknown, source: string): Topology {
   const faults: string[] = [];
-  const { cluster, placement, nodes } = checkTopology(document, faults);
+  const { nodes, ...others } = checkTopology(document, faults);
   if (faults.length > 0) {
     const count = faults.length === 1 ? 'a fault' : `${faults.length} faults`;
     throw new QuorateError('INVALID_TOPOLOGY', `${source} has ${count}:\n  ${faults.join('\n  ')}`);
   }
-  return { cluster, placement, nodes: nodes.toSorted((a, b) => (a.id < b.id ? -1 : 1)) };
+  return { ...others, nodes: nodes.toSorted((a, b) => (a.id < b.id ? -1 : 1)) };
 }

@@ -23,7 +23,8 @@ export type Dropped = (typeof Dropped)[keyof typeof Dropped];
  * has to put together more than one of a lane.
  */
 export class Lane {
-  bytes: Buffer = Buffer.allocUnsafeSlow(INITIAL_BYTES);
+  /** Made when there is something to send: a connection that came to nothing costs nothing. */
+  bytes: Buffer = EMPTY;
   #used = 0;
   /** At the socket, between `take` and `release`. */
   #taken: Buffer = EMPTY;
@@ -78,7 +79,7 @@ export class Lane {
     if (this.#large.length > 0 && this.#used < FRAGMENT_BYTES) this.#gatherFragment();
     const taken = this.bytes;
     const used = this.#used;
-    this.bytes = this.#spare.length > 0 ? this.#spare : Buffer.allocUnsafeSlow(INITIAL_BYTES);
+    this.bytes = this.#spare;
     this.#spare = EMPTY;
     this.#taken = taken;
     this.#used = 0;
@@ -111,7 +112,7 @@ export class Lane {
   }
 
   #grow(): void {
-    const grown = Buffer.allocUnsafeSlow(Math.max(this.#used, 2 * this.bytes.length));
+    const grown = Buffer.allocUnsafeSlow(Math.max(this.#used, 2 * this.bytes.length, INITIAL_BYTES));
     grown.set(this.bytes);
     this.bytes = grown;
   }

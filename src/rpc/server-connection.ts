@@ -31,6 +31,8 @@ import type { ByteStream } from './transport.ts';
 /** Kinds of lines that somebody can cause who is no member, or a member whose configuration is wrong. */
 export type StrangerLine = 'garbage' | 'proof' | 'refusal' | 'full';
 
+const MAX_QUEUED_REFUSALS_BYTES = 1024 * 1024;
+
 /** What all connections of a server share. */
 export interface ServerContext {
   readonly handler: ReplicaHandler;
@@ -82,6 +84,12 @@ export class ServerConnection implements ConnectionOwner {
     outbox.append(outbox.foreground, this.#authentication.challenge());
     this.#foreground = { onReply: (token, reply) => this.#answer(outbox.foreground, token, reply) };
     this.#background = { onReply: (token, reply) => this.#answer(outbox.background, token, reply) };
+  }
+
+  /** Without its port. */
+  get remoteHost(): string {
+    const { remoteAddress } = this.#connection.stream;
+    return remoteAddress.slice(0, remoteAddress.lastIndexOf(':'));
   }
 
   /** Null before the end of the handshake. */
@@ -209,7 +217,7 @@ export class ServerConnection implements ConnectionOwner {
     const { handler, limits, log } = this.#context;
     const { id, operation } = message;
     if (this.#isDraining) {
-      this.#fail(this.#connection.outbox.foreground, id, 'the node is stopping');
+      this.#refuse(id, 'the node is stopping');
       return;
     }
     this.#underWay++;
@@ -229,7 +237,7 @@ export class ServerConnection implements ConnectionOwner {
           break;
         default:
           this.#underWay--;
-          this.#fail(this.#connection.outbox.foreground, id, `operation ${operation} is not served`);
+          this.#refuse(id, `operation ${operation} is not served`);
       }
     } catch (error) {
       if (error instanceof QuorateError && error.code === 'PROTOCOL') throw error;
@@ -262,6 +270,13 @@ export class ServerConnection implements ConnectionOwner {
     if (outbox.queuedBytes > maxQueuedBytes / 2) this.#pause();
     else this.#resumeWhenQuiet();
     if (this.#isDraining) this.#endWhenIdle();
+  }
+
+  /** Fails a request that costs its sender next to nothing: one who sends many and reads no answer is not read either. */
+  #refuse(id: number, reason: string): void {
+    const { outbox } = this.#connection;
+    this.#fail(outbox.foreground, id, reason);
+    if (outbox.queuedBytes > MAX_QUEUED_REFUSALS_BYTES) this.#pause();
   }
 
   #fail(lane: Lane, id: number, reason: string): void {

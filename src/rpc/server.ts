@@ -7,6 +7,7 @@ import { DEFAULT_RPC_LIMITS, type RpcLimits } from './limits.ts';
 import type { ReplicaHandler } from './replica-handler.ts';
 import { ServerConnection, type ServerContext } from './server-connection.ts';
 import type { ByteStream, Listener, Transport } from './transport.ts';
+import { WaitingRoom } from './waiting-room.ts';
 
 export interface RpcServerOptions {
   readonly handler: ReplicaHandler;
@@ -25,8 +26,8 @@ export class RpcServer implements AsyncDisposable {
   readonly #transport: Transport;
   /** Past the handshake, oldest first. */
   readonly #members = new Set<ServerConnection>();
-  /** Those that have not proved yet that they belong here, oldest first. */
-  readonly #strangers = new Set<ServerConnection>();
+  /** They have places of their own, so that nobody who is none takes a member's. */
+  readonly #strangers: WaitingRoom<ServerConnection>;
   #listener: Listener | null = null;
   #tick: TimerHandle | null = null;
   #isClosing = false;
@@ -35,6 +36,8 @@ export class RpcServer implements AsyncDisposable {
   constructor(options: RpcServerOptions) {
     const { handler, policy, credentials, clock, log } = options;
     this.#transport = options.transport;
+    const limits = { ...DEFAULT_RPC_LIMITS, ...options.limits };
+    this.#strangers = new WaitingRoom(limits.maxHandshakes);
     this.#context = {
       handler,
       policy,
@@ -42,7 +45,7 @@ export class RpcServer implements AsyncDisposable {
       clock,
       log,
       strangerLog: new StrangerLog(log, clock),
-      limits: { ...DEFAULT_RPC_LIMITS, ...options.limits },
+      limits,
       onMember: (connection, nodeId) => this.#becomeMember(connection, nodeId),
       onClosed: (connection) => this.#forget(connection),
     };
@@ -88,24 +91,24 @@ export class RpcServer implements AsyncDisposable {
     return this.close();
   }
 
-  /** Strangers have places of their own, and the latest comer always gets one: no flood of them keeps a member out. */
   #accept(stream: ByteStream): void {
     const connection = new ServerConnection(stream, this.#context);
-    this.#strangers.add(connection);
+    const away = this.#strangers.add(connection.remoteHost, connection);
     if (this.#isClosing) connection.destroy('the node is stopping');
-    else if (this.#strangers.size > this.#context.limits.maxHandshakes) {
-      const [oldest] = this.#strangers;
+    else if (away !== null) {
+      const { maxHandshakes } = this.#context.limits;
       this.#context.strangerLog.warn(
         'full',
-        `Closed a connection on which no handshake had come: ${this.#context.limits.maxHandshakes} others are open`,
+        `Closed a connection from ${away.remoteHost} whose handshake was not over: ${maxHandshakes} newer ones are open`,
       );
-      oldest.destroy('too many connections without a handshake');
+      away.destroy('too many connections without a handshake');
+      this.#forget(away);
     }
   }
 
   /** A node has one connection; more are what is left of those that it lost, or of its like that runs by mistake. */
   #becomeMember(connection: ServerConnection, nodeId: string): void {
-    this.#strangers.delete(connection);
+    this.#strangers.remove(connection.remoteHost, connection);
     const ofNode = [...this.#members].filter((member) => member.peerNodeId === nodeId);
     this.#members.add(connection);
     if (ofNode.length >= this.#context.limits.maxConnectionsPerNode)
@@ -113,7 +116,7 @@ export class RpcServer implements AsyncDisposable {
   }
 
   #forget(connection: ServerConnection): void {
-    this.#strangers.delete(connection);
+    this.#strangers.remove(connection.remoteHost, connection);
     this.#members.delete(connection);
     if (this.#isClosing && this.connections === 0) this.#allClosed.resolve();
   }

@@ -52,6 +52,13 @@ export class MemoryNetwork {
     }
   }
 
+  /** Bytes on their way to a host that it has not read. */
+  undelivered(host: string): number {
+    let bytes = 0;
+    for (const stream of this.#streams) if (stream.host === host) bytes += stream.incomingBytes;
+    return bytes;
+  }
+
   get openStreams(): number {
     return this.#streams.size;
   }
@@ -165,6 +172,10 @@ class MemoryStream implements ByteStream {
       this.#isScheduled = false;
       if (!this.#network.isFrozen(this.host)) this.#work();
     });
+  }
+
+  get incomingBytes(): number {
+    return this.#incomingBytes;
   }
 
   open(): void {

@@ -37,9 +37,18 @@ describe('a plan for a cluster on one machine', () => {
     assert.notEqual(config.topology.nodes[0].rpc.port, port);
     assert.ok(config.settings.readers >= 1);
     // The nodes make their own folders.
-    assert.deepEqual(fs.readdirSync(path.join(folder, 'data')), ['cluster.json']);
+    assert.deepEqual(fs.readdirSync(path.join(folder, 'data')), ['cluster.json', 'cluster.secret']);
+    assert.equal(config.secretFile, path.join(folder, 'data', 'cluster.secret'));
     const [again] = await planLocalCluster(cluster(), settings).configure();
     assert.equal(again.clusterId, config.clusterId);
+  });
+
+  it('takes the secret that it is given, and makes none', async () => {
+    const file = path.join(folder, 'given.secret');
+    fs.writeFileSync(file, 'x'.repeat(32), { mode: 0o600 });
+    const [config] = await planLocalCluster(cluster(), settings, file).configure();
+    assert.equal(config.secretFile, file);
+    assert.deepEqual(fs.readdirSync(path.join(folder, 'data')), ['cluster.json']);
   });
 
   it('keeps the order of its ids, above nine nodes too', () => {
@@ -81,13 +90,13 @@ describe('a plan for a cluster on one machine', () => {
 });
 
 describe('a plan for one node of a real cluster', () => {
-  function writeTopology(): string {
+  function writeTopology(more: object = {}): string {
     const file = path.join(folder, 'cluster.json');
     const nodes = [
       { id: 'berlin-1', http: `${HOST}:${port}`, rpc: `${HOST}:${rpcPort}`, zone: 'berlin', weight: 2 },
       { id: 'paris-1', http: '192.0.2.1:19234', rpc: '192.0.2.1:19334' },
     ];
-    fs.writeFileSync(file, JSON.stringify({ cluster: 'shop', placement: 'spread', nodes }));
+    fs.writeFileSync(file, JSON.stringify({ cluster: 'shop', placement: 'spread', nodes, ...more }));
     return file;
   }
 
@@ -98,6 +107,27 @@ describe('a plan for one node of a real cluster', () => {
     assert.equal(config.clusterId, 'shop');
     assert.equal(config.dataDirectory, path.join(folder, 'data', 'berlin-1'));
     assert.equal(config.topology.nodes.length, 2);
+    assert.deepEqual(fs.readdirSync(folder), ['cluster.json']);
+  });
+
+  it('finds the secret beside the file that names it, unless another one is given', async () => {
+    const named = path.join(folder, 'named.secret');
+    const given = path.join(folder, 'given.secret');
+    for (const file of [named, given]) fs.writeFileSync(file, 'x'.repeat(32), { mode: 0o600 });
+    const topology = writeTopology({ secretFile: 'named.secret' });
+    const [config] = await planMember(topology, 'berlin-1', folder, settings).configure();
+    assert.equal(config.secretFile, named);
+    const [other] = await planMember(topology, 'berlin-1', folder, settings, given).configure();
+    assert.equal(other.secretFile, given);
+  });
+
+  it('refuses a secret that cannot be used before anything is made', async () => {
+    const topology = writeTopology({ secretFile: 'missing.secret' });
+    const plan = planMember(topology, 'berlin-1', path.join(folder, 'data'), settings);
+    await assert.rejects(plan.configure(), {
+      code: 'INVALID_CONFIG',
+      message: /missing\.secret cannot be used/,
+    });
     assert.deepEqual(fs.readdirSync(folder), ['cluster.json']);
   });
 

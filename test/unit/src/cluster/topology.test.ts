@@ -78,7 +78,7 @@ test('every fault of a file is named with its path', () => {
     ],
   };
   assert.deepEqual(faultsOf(document), [
-    'replicas: unknown, expected one of cluster, placement, nodes',
+    'replicas: unknown, expected one of cluster, placement, secretFile, nodes',
     'cluster: expected 1 to 64 letters, digits, dots, dashes or underscores, found nothing',
     'placement: expected one of any, spread, near, found "everywhere"',
     'nodes[0].id: expected 1 to 64 letters, digits, dots, dashes or underscores, found "a b"',

@@ -1,8 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { Packr } from 'msgpackr/pack';
-import { Unpackr } from 'msgpackr/unpack';
 import { seededRandom } from '../../../../src/clock.ts';
 import {
   encodeFragmentHead,
@@ -10,115 +8,16 @@ import {
   fragmentFrameBytes,
   keyRequestBytes,
   PING_FRAME,
-  readFrameLength,
-  writeFrameLength,
 } from '../../../../src/rpc/codec.ts';
 import { encodeHello } from '../../../../src/rpc/hello.ts';
-import type { RpcLimits } from '../../../../src/rpc/limits.ts';
 import { MessageKind, Operation } from '../../../../src/rpc/operations.ts';
 import { RpcReplyKind } from '../../../../src/rpc/reply.ts';
-import { RpcServer } from '../../../../src/rpc/server.ts';
-import type { ByteStream } from '../../../../src/rpc/transport.ts';
-import { FakeClock } from '../../../support/fake-clock.ts';
-import { MemoryNetwork } from '../../../support/memory-network.ts';
-import { credentialsOf, greeting } from '../../../support/rpc-handshake.ts';
-import { helloOf, KeptLog, MapReplica, TestPolicy } from '../../../support/rpc-nodes.ts';
-
-const packr = new Packr({ useRecords: false });
-const unpackr = new Unpackr({ useRecords: false });
-
-/** A peer by hand: sends bytes, keeps the messages that come. */
-class RawPeer {
-  readonly stream: ByteStream;
-  readonly messages: unknown[][] = [];
-  closed: string | null = null;
-  #bytes = Buffer.alloc(0);
-
-  constructor(stream: ByteStream) {
-    this.stream = stream;
-    stream.start({
-      onOpen() {},
-      onDrain() {},
-      onData: (chunk) => this.#keep(chunk),
-      onClose: (reason) => {
-        this.closed = reason;
-      },
-    });
-  }
-
-  send(...message: unknown[]): void {
-    const bytes = packr.pack(message);
-    const length = Buffer.alloc(4);
-    writeFrameLength(length, 0, bytes.length);
-    this.stream.write(Buffer.concat([length, bytes]));
-  }
-
-  read(id: number, key = 'key'): void {
-    const bytes = Buffer.alloc(4 + keyRequestBytes(key.length));
-    encodeKeyRequest(bytes, 0, id, Operation.read, 1_000, Buffer.from(key));
-    this.stream.write(bytes);
-  }
-
-  #keep(chunk: Buffer): void {
-    this.#bytes = Buffer.concat([this.#bytes, chunk]);
-    while (this.#bytes.length >= 4 && this.#bytes.length >= 4 + readFrameLength(this.#bytes, 0)) {
-      const end = 4 + readFrameLength(this.#bytes, 0);
-      this.messages.push(unpackr.unpack(this.#bytes.subarray(4, end)));
-      this.#bytes = this.#bytes.subarray(end);
-    }
-  }
-}
-
-interface Setting {
-  readonly clock: FakeClock;
-  readonly network: MemoryNetwork;
-  readonly log: KeptLog;
-  readonly replica: MapReplica;
-  readonly server: RpcServer;
-  dial(): RawPeer;
-  /** Dialled and past the handshake. */
-  connect(nodeId?: string): RawPeer;
-}
-
-async function setUp(limits: Partial<RpcLimits> = {}): Promise<Setting> {
-  const clock = new FakeClock();
-  const network = new MemoryNetwork(clock, seededRandom(7));
-  const log = new KeptLog();
-  const replica = new MapReplica();
-  const policy = new TestPolicy(helloOf('a', { maxValueBytes: 1024 * 1024 }), ['a', 'b', 'c']);
-  const transport = network.transport('a');
-  const server = new RpcServer({
-    handler: replica,
-    policy,
-    credentials: credentialsOf(),
-    transport,
-    clock,
-    log,
-    limits,
-  });
-  await server.listen('a', 7_000);
-  const dial = () => {
-    const peer = new RawPeer(network.transport('b').dial('a', 7_000));
-    clock.advance(3);
-    return peer;
-  };
-  const connect = (nodeId = 'b') => {
-    const peer = dial();
-    peer.stream.write(greeting(helloOf(nodeId)));
-    clock.advance(10);
-    assert.deepEqual(
-      peer.messages.map(([kind]) => kind),
-      [MessageKind.challenge, MessageKind.proof, MessageKind.seal, MessageKind.welcome],
-    );
-    peer.messages.length = 0;
-    return peer;
-  };
-  return { clock, network, log, replica, server, dial, connect };
-}
+import { helloOf } from '../../../support/rpc-nodes.ts';
+import { frameOf, type RawPeer, readFrame, serveByHand } from '../../../support/rpc-server-by-hand.ts';
 
 describe('server', () => {
   it('answers in the order in which the replica does', async () => {
-    const { clock, connect, replica } = await setUp();
+    const { clock, connect, replica } = await serveByHand();
     const peer = connect();
     replica.records.set('key', Buffer.from('record'));
     peer.read(1);
@@ -131,7 +30,7 @@ describe('server', () => {
   });
 
   it('answers pings', async () => {
-    const { clock, connect } = await setUp();
+    const { clock, connect } = await serveByHand();
     const peer = connect();
     peer.stream.write(PING_FRAME);
     clock.advance(10);
@@ -139,7 +38,7 @@ describe('server', () => {
   });
 
   it('answers operations that it does not serve with a failure', async () => {
-    const { clock, connect } = await setUp();
+    const { clock, connect } = await serveByHand();
     const peer = connect();
     peer.send(MessageKind.request, 5, Operation.rangePage, 1_000, 'whatever', { it: 'takes' });
     peer.send(MessageKind.request, 6, 0, 1_000);
@@ -167,7 +66,7 @@ describe('server', () => {
   ];
   for (const [what, send] of garbage) {
     it(`closes a connection that sends ${what}, with one line in the log`, async () => {
-      const { clock, connect, log, server } = await setUp();
+      const { clock, connect, log, server } = await serveByHand();
       const peer = connect();
       const other = connect();
       send(peer);
@@ -182,7 +81,7 @@ describe('server', () => {
   }
 
   it('takes nothing but a proof before the handshake', async () => {
-    const { clock, dial, log, replica } = await setUp();
+    const { clock, dial, log, replica } = await serveByHand();
     const early = [
       (peer: RawPeer) => peer.read(1),
       (peer: RawPeer) => void peer.stream.write(PING_FRAME),
@@ -205,7 +104,7 @@ describe('server', () => {
   });
 
   it('gives up a handshake that does not come', async () => {
-    const { clock, dial, server } = await setUp();
+    const { clock, dial, server } = await serveByHand();
     const peer = dial();
     clock.advance(900);
     assert.equal(peer.closed, null);
@@ -215,7 +114,7 @@ describe('server', () => {
   });
 
   it('closes a connection on which not even pings come', async () => {
-    const { clock, connect } = await setUp();
+    const { clock, connect } = await serveByHand();
     const silent = connect();
     const pinging = connect();
     for (let second = 0; second < 12; second++) {
@@ -227,7 +126,7 @@ describe('server', () => {
   });
 
   it('bounds the connections of each node: the latest ones stay', async () => {
-    const { clock, connect, server } = await setUp({ maxConnectionsPerNode: 2 });
+    const { clock, connect, server } = await serveByHand({ maxConnectionsPerNode: 2 });
     const other = connect('c');
     const peers = [connect('b'), connect('b'), connect('b')];
     clock.advance(10);
@@ -237,7 +136,7 @@ describe('server', () => {
   });
 
   it('stops reading while too much is under way', async () => {
-    const { clock, connect, network, replica } = await setUp({ maxUnderWay: 10 });
+    const { clock, connect, network, replica } = await serveByHand({ maxUnderWay: 10 });
     network.bufferBytes = Number.POSITIVE_INFINITY;
     const peer = connect();
     replica.holds = true;
@@ -253,7 +152,7 @@ describe('server', () => {
   });
 
   it('stops reading while its answers are not read', async () => {
-    const { clock, connect, replica } = await setUp({ maxQueuedBytes: 400_000 });
+    const { clock, connect, replica } = await serveByHand({ maxQueuedBytes: 400_000 });
     const peer = connect();
     replica.records.set('key', Buffer.alloc(50_000));
     peer.stream.pause();
@@ -267,8 +166,32 @@ describe('server', () => {
     assert.equal(replica.requests, 200);
   });
 
+  const refusals: [string, (id: number) => Buffer][] = [
+    ['an operation that is not served', (id) => frameOf(MessageKind.request, id, 99, 1_000)],
+    ['a node that is stopping', (id) => readFrame(id)],
+  ];
+  for (const [what, ask] of refusals) {
+    it(`stops reading while its refusals of requests for ${what} are not read`, async () => {
+      const { clock, connect, network, replica, server } = await serveByHand();
+      const peer = connect();
+      replica.holds = true;
+      peer.read(1);
+      clock.advance(10);
+      if (what === 'a node that is stopping') void server.close();
+      await Promise.resolve();
+      peer.stream.pause();
+      peer.sendAll(Array.from({ length: 100_000 }, (_, i) => ask(i + 2)));
+      clock.advance(5_000);
+      const unread = network.undelivered('a');
+      assert.ok(unread > 500_000, `all but ${unread} bytes were read`);
+      peer.stream.resume();
+      clock.advance(5_000);
+      assert.equal(peer.messages.length, 100_000);
+    });
+  }
+
   it('fails the answers for which the queue has no room', async () => {
-    const { clock, connect, replica } = await setUp({ maxQueuedBytes: 400_000 });
+    const { clock, connect, replica } = await serveByHand({ maxQueuedBytes: 400_000 });
     const peer = connect();
     replica.records.set('key', Buffer.alloc(50_000));
     replica.holds = true;
@@ -285,7 +208,7 @@ describe('server', () => {
   });
 
   it('sends the answers to version reads behind all others', async () => {
-    const { clock, connect, replica } = await setUp();
+    const { clock, connect, replica } = await serveByHand();
     const peer = connect();
     replica.records.set('key', Buffer.from('a record that is long enough'));
     replica.holds = true;
@@ -301,7 +224,7 @@ describe('server', () => {
   });
 
   it('drops the begun write that is cancelled', async () => {
-    const { clock, connect, replica } = await setUp();
+    const { clock, connect, replica } = await serveByHand();
     const peer = connect();
     for (let id = 1; id <= 5; id++) {
       peer.send(MessageKind.fragment, id, 100_000, 0, Buffer.alloc(40_000));
@@ -313,7 +236,7 @@ describe('server', () => {
   });
 
   it('closes the connection whose request makes the replica throw, and lives on', async () => {
-    const { clock, connect, replica, log } = await setUp();
+    const { clock, connect, replica, log } = await serveByHand();
     const peer = connect();
     const other = connect();
     replica.read = () => {
@@ -329,7 +252,7 @@ describe('server', () => {
   });
 
   it('answers what is under way before it closes, and refuses what comes after', async () => {
-    const { clock, connect, replica, server } = await setUp();
+    const { clock, connect, replica, server } = await serveByHand();
     const peer = connect();
     replica.holds = true;
     peer.read(1);
@@ -352,7 +275,7 @@ describe('server', () => {
   });
 
   it('aborts a close that waits for the replica', async () => {
-    const { clock, connect, replica, server } = await setUp();
+    const { clock, connect, replica, server } = await serveByHand();
     const peer = connect();
     replica.holds = true;
     peer.read(1);
@@ -368,7 +291,7 @@ describe('server', () => {
   });
 
   it('survives 2,000 connections of seeded garbage without a trace', async () => {
-    const { clock, dial, connect, server, replica } = await setUp();
+    const { clock, dial, connect, server, replica } = await serveByHand();
     const random = seededRandom(42);
     const bytes = (length: number) => Buffer.from(Array.from({ length }, () => Math.floor(random() * 256)));
     for (let i = 0; i < 2_000; i++) {
@@ -389,7 +312,7 @@ describe('server', () => {
   });
 
   it('never throws for frames that are nearly right', async () => {
-    const { clock, connect } = await setUp();
+    const { clock, connect } = await serveByHand();
     const frame = Buffer.alloc(4 + keyRequestBytes(3));
     encodeKeyRequest(frame, 0, 1, Operation.read, 1_000, Buffer.from('key'));
     fc.assert(
