@@ -18,6 +18,8 @@ export type Durability =
 
 /** Everything that can be set when an engine is opened. Sizes in bytes, times in ms. */
 export interface EngineOptions {
+  /** Whether a directory that is missing or empty becomes a new engine; else it is refused with NOT_FOUND. */
+  readonly createIfMissing: boolean;
   readonly durability: Durability;
   readonly syncIntervalMs: number;
   /** Largest key and value together, with room to spare: rings are sized by it. */
@@ -67,6 +69,7 @@ export interface EngineOptions {
 }
 
 export const DEFAULT_OPTIONS: EngineOptions = {
+  createIfMissing: true,
   durability: 'sync',
   syncIntervalMs: 100,
   maxRecordBytes: MIB + 8 * KIB,
@@ -127,7 +130,10 @@ export function completeOptions(given: Partial<EngineOptions>): EngineOptions {
   return options;
 }
 
-type NumericOption = Exclude<keyof EngineOptions, 'durability' | 'bottomCompression' | 'scanFramings'>;
+type NumericOption = Exclude<
+  keyof EngineOptions,
+  'createIfMissing' | 'durability' | 'bottomCompression' | 'scanFramings'
+>;
 
 /** Least and most; where a bound depends on another option `completeOptions` checks it. */
 const BOUNDS: Readonly<Record<NumericOption, readonly [number, number]>> = {

@@ -1,6 +1,6 @@
 import { corruption, LsmError } from './errors.ts';
 import type { HashSeed } from './format/hash.ts';
-import type { FileSystem } from './fs/file-system.ts';
+import type { DirectoryLock, FileSystem } from './fs/file-system.ts';
 import { ioFailure } from './fs/io-failure.ts';
 import { createArena } from './memtable/arena-layout.ts';
 import { InsertStatus, Memtable } from './memtable/memtable.ts';
@@ -18,20 +18,26 @@ import {
   REPAIR_MARK_NAME,
 } from './version/file-names.ts';
 import { Manifest } from './version/manifest.ts';
-import type { RecoveredManifest } from './version/manifest-reader.ts';
+import type { ManifestState, RecoveredManifest } from './version/manifest-reader.ts';
 import { tableFileName } from './version/table-metadata.ts';
 import { Version } from './version/version.ts';
 import { logFileName, missingLogs } from './wal/log-format.ts';
-import { replayLog } from './wal/log-reader.ts';
+import { type LogReplay, makeDurable, type PutVisitor, replayLog } from './wal/log-reader.ts';
 
 export interface RecoveredMemtable {
   readonly generation: number;
   readonly memory: SharedArrayBuffer;
 }
 
+export interface OpeningHold {
+  readonly reason: LsmError;
+  /** Does what the opening could not. @throws LsmError while it still cannot */
+  release(): void;
+}
+
 /** What is on disk, ready to serve: the engine's state as of its last acknowledged write. */
 export interface RecoveredState {
-  readonly lock: Disposable;
+  readonly lock: DirectoryLock;
   readonly manifest: Manifest;
   readonly version: Version;
   readonly handles: readonly TableHandle[];
@@ -40,6 +46,8 @@ export interface RecoveredState {
   /** For the first log of this run. */
   readonly nextGeneration: number;
   readonly nextFileId: number;
+  /** Set while the disk takes nothing: what was found is served, and nothing may be written before `release`. */
+  readonly hold?: OpeningHold;
   /** Of all hashes of keys, in the tables there are, if there are any, and in those to come. */
   readonly hashSeed: HashSeed;
 }
@@ -47,7 +55,7 @@ export interface RecoveredState {
 /**
  * Opens a directory: takes its lock, reads the manifest, loads the tables' indexes and filters, replays the
  * logs, removes what a crash has left over. Runs on the main thread before anything is served.
- * @throws LsmError LOCKED, FOREIGN_DIRECTORY, CORRUPTION, UNSUPPORTED_FORMAT, IO_ERROR; nothing is changed then
+ * @throws LsmError LOCKED, FOREIGN_DIRECTORY, NOT_FOUND, CORRUPTION, UNSUPPORTED_FORMAT, IO_ERROR; nothing is changed then
  */
 export function recover(
   fs: FileSystem,
@@ -58,11 +66,12 @@ export function recover(
 ): RecoveredState {
   try {
     refuseForeign(fs, directory);
+    if (!options.createIfMissing) refuseMissing(fs, directory);
     if (!fs.existsSync(directory)) fs.makeDirectorySync(directory);
     const lock = fs.lockSync(`${directory}/${LOCK_FILE_NAME}`);
     try {
       refuseHalfRepaired(fs, directory);
-      return { lock, ...recoverLocked(fs, directory, options, report, drawHashSeed) };
+      return { lock, ...recoverLocked(fs, directory, lock, options, report, drawHashSeed) };
     } catch (error) {
       lock[Symbol.dispose]();
       throw error;
@@ -82,6 +91,17 @@ function refuseForeign(fs: FileSystem, directory: string): void {
   );
 }
 
+function refuseMissing(fs: FileSystem, directory: string): void {
+  const names = fs.existsSync(directory) ? fs.listSync(directory) : [];
+  const kinds = names.map((name) => parseFileName(name)?.kind);
+  // Without CURRENT, but with logs or tables, it is a damaged one, and that is said elsewhere.
+  if (['current', 'log', 'table', 'repairMark'].some((kind) => kinds.includes(kind as FileKind))) return;
+  throw new LsmError(
+    'NOT_FOUND',
+    `${directory} is missing or empty, though it held data before: mount its volume, or put it back`,
+  );
+}
+
 /** @throws LsmError CORRUPTION: a repair that did not finish may have put aside a part of what it must */
 export function refuseHalfRepaired(fs: FileSystem, directory: string): void {
   const mark = `${directory}/${REPAIR_MARK_NAME}`;
@@ -91,6 +111,7 @@ export function refuseHalfRepaired(fs: FileSystem, directory: string): void {
 function recoverLocked(
   fs: FileSystem,
   directory: string,
+  lock: DirectoryLock,
   options: EngineOptions,
   report: (message: string) => void,
   drawHashSeed: () => HashSeed,
@@ -107,30 +128,123 @@ function recoverLocked(
     refuseLostEdits(fs, directory, recovered, live, tableIds);
     if (tornBytes > 0) report(`passed over ${tornBytes} bytes at the end of ${path} that never took effect`);
   }
-  const memtables = live.map((generation) => replay(fs, directory, generation, options, hashSeed, report));
   const nextGeneration = Math.max(found.oldestGeneration, ...live.map((generation) => generation + 1));
   // A crash may have left tables whose edit never reached the manifest, finished or not: their numbers are not used
   // again, so that nothing written from here on meets them.
   const idsOnDisk = [...tableIds, ...numbersOnDisk(fs, directory, 'temporary')];
-  let { version, oldestGeneration } = found;
-  let nextFileId = Math.max(found.nextFileId, ...idsOnDisk.map((id) => id + 1));
-  // Starts that a crash follows leave a log each. Those there is no place for go into tables here and now.
-  for (const { generation, memory } of memtables.splice(0, memtables.length - MAX_RECOVERED_MEMTABLES)) {
-    const tables = flush(fs, directory, generation, memory, nextFileId, options, hashSeed);
-    nextFileId += FILE_IDS_PER_FLUSH;
-    version = version.apply({ added: tables.map(({ metadata }) => metadata), removed: [] });
+  const firstFileId = Math.max(found.nextFileId, ...idsOnDisk.map((id) => id + 1));
+  const replayed = live.map((generation) => replay(fs, directory, [generation], options, hashSeed));
+  for (const { logs } of replayed)
+    for (const { generation, replay: log } of logs)
+      if (log.tornBytes > 0)
+        report(`cut ${log.tornBytes} bytes that were never acknowledged from log ${generation}`);
+  const hold = holdOf(fs, directory, lock, replayed);
+  const known = new Set(handles.map(({ metadata }) => metadata.id));
+  // Before anything is written: it may be in want of the room.
+  if (hold === undefined) removeLeftovers(fs, directory, known, found.oldestGeneration, report);
+  const base = { handles, nextGeneration, hashSeed };
+  try {
+    if (hold !== undefined) throw hold.reason;
+    const flushed = flushEarliest(
+      fs,
+      directory,
+      replayed,
+      { ...found, nextFileId: firstFileId },
+      options,
+      hashSeed,
+    );
+    const { version, oldestGeneration, nextFileId, tables } = flushed;
+    const state = { version, oldestGeneration, nextFileId };
+    const manifest = Manifest.create(fs, directory, state, options.maxManifestBytes);
     handles.push(...tables);
+    for (const { metadata } of tables) known.add(metadata.id);
+    if (tables.length > 0) removeLeftovers(fs, directory, known, oldestGeneration, report);
+    return { ...base, ...state, manifest, memtables: replayed.slice(-MAX_RECOVERED_MEMTABLES) };
+  } catch (cause) {
+    // What is there is served all the same. Tables that were flushed are left over, their logs are still there.
+    if (recovered === undefined || !(cause instanceof LsmError) || !isRefusal(cause)) throw cause;
+    if (hold === undefined) removeLeftovers(fs, directory, known, found.oldestGeneration, report);
+    report(`${cause.message}. Until then nothing is written and all that is there is served`);
+    const memtables = folded(fs, directory, replayed, options, hashSeed);
+    const { version } = found;
+    const nextFileId = firstFileId + replayed.length * FILE_IDS_PER_FLUSH;
+    const state = { version, oldestGeneration: found.oldestGeneration, nextFileId };
+    const manifest = Manifest.onHold(fs, directory, recovered, state, options.maxManifestBytes);
+    const oldestGeneration = memtables[0]?.generation ?? found.oldestGeneration;
+    return { ...base, version, oldestGeneration, nextFileId, manifest, memtables, ...(hold && { hold }) };
+  }
+}
+
+/** Nothing is wrong with what is there: the disk is full, or mounted read-only. */
+function isRefusal({ code }: LsmError): boolean {
+  return code === 'NO_SPACE' || code === 'READ_ONLY';
+}
+
+/**
+ * Makes durable what is served from logs. Where that cannot be, and where others may read the directory too, nothing
+ * may be written either.
+ */
+function holdOf(
+  fs: FileSystem,
+  directory: string,
+  lock: DirectoryLock,
+  replayed: readonly Replayed[],
+): OpeningHold | undefined {
+  const logs = replayed.flatMap(({ logs }) => logs);
+  const release = (): void => {
+    lock.makeExclusive();
+    for (const { generation, replay } of logs) makeDurable(fs, directory, generation, replay);
+  };
+  if (!lock.isExclusive) {
+    const message = `the file system of ${directory} is read-only: mount it for writing`;
+    return { reason: new LsmError('READ_ONLY', message, { file: directory }), release };
+  }
+  try {
+    release();
+    return undefined;
+  } catch (cause) {
+    if (!(cause instanceof LsmError) || !isRefusal(cause)) throw cause;
+    return { reason: cause, release };
+  }
+}
+
+interface Flushed extends ManifestState {
+  readonly tables: readonly TableHandle[];
+}
+
+/** Starts that a crash follows leave a log each. Those there is no place for go into tables here and now. */
+function flushEarliest(
+  fs: FileSystem,
+  directory: string,
+  replayed: readonly Replayed[],
+  found: ManifestState,
+  options: EngineOptions,
+  hashSeed: HashSeed,
+): Flushed {
+  let { version, oldestGeneration, nextFileId } = found;
+  const tables: TableHandle[] = [];
+  for (const { generation, memory } of replayed.slice(0, -MAX_RECOVERED_MEMTABLES)) {
+    const added = flush(fs, directory, generation, memory, nextFileId, options, hashSeed);
+    nextFileId += FILE_IDS_PER_FLUSH;
+    version = version.apply({ added: added.map(({ metadata }) => metadata), removed: [] });
+    tables.push(...added);
     oldestGeneration = generation + 1;
   }
-  const manifest = Manifest.create(
-    fs,
-    directory,
-    { version, oldestGeneration, nextFileId },
-    options.maxManifestBytes,
-  );
-  const liveTables = new Set(handles.map(({ metadata }) => metadata.id));
-  removeLeftovers(fs, directory, liveTables, oldestGeneration, report);
-  return { manifest, version, handles, oldestGeneration, memtables, nextGeneration, nextFileId, hashSeed };
+  return { version, oldestGeneration, nextFileId, tables };
+}
+
+/** Where no table can be written, the earliest logs share a memtable, which goes by the number of the last of them. */
+function folded(
+  fs: FileSystem,
+  directory: string,
+  replayed: readonly Replayed[],
+  options: EngineOptions,
+  hashSeed: HashSeed,
+): Replayed[] {
+  const excess = replayed.length - MAX_RECOVERED_MEMTABLES;
+  if (excess <= 0) return [...replayed];
+  const shared = replayed.slice(0, excess + 1).map(({ generation }) => generation);
+  return [replay(fs, directory, shared, options, hashSeed), ...replayed.slice(excess + 1)];
 }
 
 /**
@@ -211,34 +325,37 @@ function flush(
   return runBackgroundJob(fs, { job, control: createControl() });
 }
 
+interface Replayed extends RecoveredMemtable {
+  readonly logs: readonly { readonly generation: number; readonly replay: LogReplay }[];
+}
+
+/** @param generations of logs that follow each other */
 function replay(
   fs: FileSystem,
   directory: string,
-  generation: number,
+  generations: readonly number[],
   options: EngineOptions,
   hashSeed: HashSeed,
-  report: (message: string) => void,
-): RecoveredMemtable {
+): Replayed {
+  const generation = generations[generations.length - 1];
   let bytes = options.memtableBytes;
   for (;;) {
     const memory = createArena(bytes, hashSeed);
     const memtable = new Memtable(memory);
     memtable.reset(generation);
     let full = false;
-    const { tornBytes } = replayLog(
-      fs,
-      directory,
-      generation,
-      (log, keyStart, keyEnd, recordStart, recordEnd) => {
-        full ||= memtable.insert(log, keyStart, keyEnd, log, recordStart, recordEnd) === InsertStatus.full;
-      },
-    );
-    if (tornBytes > 0) report(`cut ${tornBytes} bytes that were never acknowledged from log ${generation}`);
+    const insert: PutVisitor = (log, keyStart, keyEnd, recordStart, recordEnd) => {
+      full ||= memtable.insert(log, keyStart, keyEnd, log, recordStart, recordEnd) === InsertStatus.full;
+    };
+    const logs = generations.map((log) => ({
+      generation: log,
+      replay: replayLog(fs, directory, log, insert),
+    }));
     if (!full) {
       memtable.publish();
-      return { generation, memory };
+      return { generation, memory, logs };
     }
-    // Written with a larger memtable than today's options allow.
+    // Written with a larger memtable than today's options allow, or several logs in one.
     bytes *= 2;
   }
 }

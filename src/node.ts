@@ -27,7 +27,7 @@ import { Readiness } from './node-readiness.ts';
 import { nodeStatus, type StatusSources } from './node-status.ts';
 import { type FolderFiles, nodeFolderFiles } from './replica/folder-files.ts';
 import { FolderProgress } from './replica/folder-progress.ts';
-import { createIdentity, ENGINE_FOLDER, inspectFolder } from './replica/identity.ts';
+import { createIdentity, ENGINE_FOLDER, hasHeldData, inspectFolder } from './replica/identity.ts';
 import { randomStartId } from './replica/identity-file.ts';
 import { IdentityStore } from './replica/identity-store.ts';
 import { PeerRequests } from './replica/peer-requests.ts';
@@ -42,6 +42,12 @@ import { TcpTransport } from './rpc/tcp-transport.ts';
 import type { Transport } from './rpc/transport.ts';
 
 export const MAX_KEY_BYTES = 4096;
+
+type OpenStorage = (
+  directory: string,
+  settings: NodeSettings,
+  createIfMissing: boolean,
+) => Promise<StorageEngine>;
 
 export interface NodeOptions {
   readonly nodeId: string;
@@ -62,8 +68,9 @@ export interface NodeOptions {
   /**
    * Another store than the LSM engine: benchmarks and simulations.
    * @param directory the engine's own, below the node's
+   * @param createIfMissing false: the folder has held data before, and one that is missing is lost
    */
-  readonly openStorage?: (directory: string, settings: NodeSettings) => Promise<StorageEngine>;
+  readonly openStorage?: OpenStorage;
 }
 
 export interface RunningNode extends AsyncDisposable {
@@ -127,12 +134,17 @@ async function openDataFolder(options: NodeOptions, clock: Clock): Promise<DataF
   const { clusterId, dataDirectory, nodeId, settings } = options;
   const { files = nodeFolderFiles, random = systemRandom } = options;
   const owner = { clusterId, nodeId };
-  if ((await inspectFolder(dataDirectory, owner, files)) === null) {
+  const before = await inspectFolder(dataDirectory, owner, files);
+  if (before === null) {
     const fresh = { ...owner, nowMs: clock.nowMs(), random, whole: 'unproven', clockCeiling: 0 } as const;
     await createIdentity(dataDirectory, fresh, files);
   }
   const openStorage = options.openStorage ?? engineOpener(options.log);
-  const engine = await openStorage(join(dataDirectory, ENGINE_FOLDER), settings);
+  const engine = await openStorage(
+    join(dataDirectory, ENGINE_FOLDER),
+    settings,
+    before === null || !hasHeldData(before),
+  );
   try {
     // Again, now that the engine's lock is held: whoever held it may have raised the clock's ceiling meanwhile.
     const identity = await inspectFolder(dataDirectory, owner, files);
@@ -152,10 +164,11 @@ async function openDataFolder(options: NodeOptions, clock: Clock): Promise<DataF
   }
 }
 
-function engineOpener(log: Log): (directory: string, settings: NodeSettings) => Promise<StorageEngine> {
-  return async (directory, settings) => {
+function engineOpener(log: Log): OpenStorage {
+  return async (directory, settings, createIfMissing) => {
     const maxRecordBytes = MAX_KEY_BYTES + recordSizeBytes(settings.maxValueBytes, true);
     const engineOptions = {
+      createIfMissing,
       durability: settings.durability,
       syncIntervalMs: settings.syncIntervalMs,
       maxRecordBytes,
@@ -173,7 +186,12 @@ function engineOpener(log: Log): (directory: string, settings: NodeSettings) => 
       return RecordStore.open(directory, engineOptions, { report: (message) => log.warn(message) });
     } catch (error) {
       // The engine's sentences say what to do as well.
-      throw error instanceof LsmError ? new QuorateError('STORAGE', error.message, error) : error;
+      if (!(error instanceof LsmError)) throw error;
+      const lost =
+        error.code === 'NOT_FOUND'
+          ? '. If it is lost, empty the whole data folder: the node then starts as a new one, and its peers know that it was not'
+          : '';
+      throw new QuorateError('STORAGE', `${error.message}${lost}`, error);
     }
   };
 }

@@ -1,4 +1,6 @@
+import { accessSync, constants } from 'node:fs';
 import { LsmError } from '../errors.ts';
+import type { DirectoryLock } from './file-system.ts';
 
 const SQLITE_BUSY = 5;
 const SQLITE_LOCKED = 6;
@@ -11,15 +13,62 @@ const SQLITE_LOCKED = 6;
  * POSIX drops a process's locks on a file when that process closes *any* descriptor of it, so nothing else in
  * the process may open this file while the lock is held.
  *
+ * On a file system that is mounted read-only it is a shared lock, which keeps nobody out but those who could write:
+ * it is made exclusive once the file can be written.
+ *
  * @throws LsmError LOCKED when it is held, IO_ERROR when the file cannot be made or is not a lock file
  */
-export function lockDirectory(path: string): Disposable {
+export function lockDirectory(path: string): DirectoryLock {
+  return new SqliteLock(path);
+}
+
+class SqliteLock implements DirectoryLock {
+  readonly #path: string;
+  #held: Disposable;
+  #isExclusive: boolean;
+
+  constructor(path: string) {
+    this.#path = path;
+    this.#held = lock(path);
+    this.#isExclusive = isWritable(path);
+  }
+
+  get isExclusive(): boolean {
+    return this.#isExclusive;
+  }
+
+  makeExclusive(): void {
+    if (this.#isExclusive) return;
+    if (!isWritable(this.#path))
+      throw new LsmError('READ_ONLY', `the lock file ${this.#path} cannot be written`, { file: this.#path });
+    this.#held[Symbol.dispose]();
+    this.#held = lock(this.#path);
+    this.#isExclusive = true;
+  }
+
+  [Symbol.dispose](): void {
+    this.#held[Symbol.dispose]();
+  }
+}
+
+/** One whose file cannot be written SQLite opens for reading, and then takes a shared lock whatever it is asked for. */
+function isWritable(path: string): boolean {
+  try {
+    accessSync(path, constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function lock(path: string): Disposable {
   // Loaded at the first lock: pool threads take none and should not pay for the module.
   const { DatabaseSync } = process.getBuiltinModule('node:sqlite');
   let database: InstanceType<typeof DatabaseSync> | undefined;
   try {
     database = new DatabaseSync(path, { timeout: 0 });
-    database.exec('BEGIN EXCLUSIVE');
+    // A journal in a file would be made at once, for which a full disk has no room.
+    database.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
   } catch (cause) {
     database?.close();
     throw lockFailure(path, cause);

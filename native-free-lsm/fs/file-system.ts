@@ -1,3 +1,11 @@
+/** Freed by disposing of it. */
+export interface DirectoryLock extends Disposable {
+  /** False on a file system that is read-only: then others may read the directory too, and none can write. */
+  readonly isExclusive: boolean;
+  /** @throws LsmError READ_ONLY while it still is; LOCKED when somebody else was faster: then this one is lost */
+  makeExclusive(): void;
+}
+
 /**
  * The engine's only way to the disk, small enough that a test can stand in for it and lose unsynced bytes,
  * tear writes, fill the disk or fail any call (idea: LevelDB's `Env` and its fault-injection test).
@@ -35,7 +43,7 @@ export interface FileSystem {
    * Takes the one lock of a directory, kept in `path`; a kill frees it.
    * @throws LsmError LOCKED when another process or engine holds it
    */
-  lockSync(path: string): Disposable;
+  lockSync(path: string): DirectoryLock;
 
   create(path: string): Promise<number>;
   write(fd: number, bytes: Uint8Array, position: number): Promise<void>;

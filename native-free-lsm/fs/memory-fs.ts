@@ -1,6 +1,6 @@
 import { basename, dirname, resolve } from 'node:path';
 import { lockedError } from './directory-lock.ts';
-import type { FileSystem } from './file-system.ts';
+import type { DirectoryLock, FileSystem } from './file-system.ts';
 import {
   type CallHook,
   type FileSystemOperation,
@@ -51,6 +51,8 @@ interface OpenFile {
 export class MemoryFileSystem implements FileSystem {
   /** May be changed at any time, for example to make room again. */
   capacityBytes: number;
+  /** Mounted read-only: whatever would change something fails with `EROFS`. May be changed at any time. */
+  isReadOnly = false;
   #onCall: CallHook | undefined;
   readonly #directories = new Map<string, MemoryDirectory>([[resolve('/'), new MemoryDirectory()]]);
   readonly #open = new Map<number, OpenFile>();
@@ -261,11 +263,12 @@ export class MemoryFileSystem implements FileSystem {
     directory.sync();
   }
 
-  lockSync(path: string): Disposable {
+  lockSync(path: string): DirectoryLock {
     this.#enter('lock', path);
     const directory = this.#directory(path, 'lock');
     const key = resolve(path);
     if (this.#locks.has(key)) throw lockedError(path);
+    if (this.isReadOnly && !directory.names.has(basename(path))) throw fileSystemError('EROFS', 'open', path);
     this.#locks.add(key);
     if (!directory.names.has(basename(path))) {
       const file = new MemoryFile();
@@ -273,7 +276,17 @@ export class MemoryFileSystem implements FileSystem {
       directory.change([[basename(path), file]]);
     }
     let held = true;
+    let isExclusive = !this.isReadOnly;
+    const makeExclusive = (): void => {
+      this.#enter('lock', path);
+      if (this.isReadOnly) throw fileSystemError('EROFS', 'open', path);
+      isExclusive = true;
+    };
     return {
+      get isExclusive() {
+        return isExclusive;
+      },
+      makeExclusive,
       [Symbol.dispose]: () => {
         if (held) this.#locks.delete(key);
         held = false;
@@ -308,6 +321,7 @@ export class MemoryFileSystem implements FileSystem {
   #enter(operation: FileSystemOperation, path: string, lengthBytes = 0): 'skip' | PartialCall | undefined {
     if (this.#crashed !== undefined) throw this.#crashed;
     const index = this.#callCount++;
+    if (this.isReadOnly && CHANGES.has(operation)) throw fileSystemError('EROFS', operation, path);
     if (this.#onCall === undefined) return undefined;
     try {
       return this.#onCall({ index, operation, path, lengthBytes });
@@ -374,6 +388,17 @@ export class MemoryFileSystem implements FileSystem {
     this.#residue = file.bytes;
   }
 }
+
+/** Of what a read-only file system refuses; of open files none can be written then. */
+const CHANGES: ReadonlySet<FileSystemOperation> = new Set([
+  'create',
+  'openWrite',
+  'write',
+  'truncate',
+  'makeDirectory',
+  'rename',
+  'remove',
+]);
 
 function isPartial(answer: 'skip' | PartialCall | undefined): answer is PartialCall {
   return typeof answer === 'object';

@@ -22,7 +22,7 @@ import {
 import { dirname, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { lockDirectory } from './directory-lock.ts';
-import type { FileSystem } from './file-system.ts';
+import type { DirectoryLock, FileSystem } from './file-system.ts';
 
 /** Windows has no sync of a directory: names are durable there once the file system's own journal is. */
 const CAN_SYNC_DIRECTORIES = process.platform !== 'win32';
@@ -119,7 +119,7 @@ export class NodeFileSystem implements FileSystem {
     }
   }
 
-  lockSync(path: string): Disposable {
+  lockSync(path: string): DirectoryLock {
     return lockDirectory(path);
   }
 

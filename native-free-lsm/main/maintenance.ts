@@ -36,6 +36,8 @@ export interface MaintenanceParts {
   readonly hashSeed: HashSeed;
   readonly report: (message: string) => void;
   readonly conditions: EngineConditions;
+  /** Whether nothing may be written for now; whoever says so wakes the maintenance when that is over. */
+  readonly isHeld: () => boolean;
   /** No arena is left for the writer's next memtable: what pins one has to give it up. */
   readonly onArenasShort: () => void;
 }
@@ -83,7 +85,7 @@ export class Maintenance {
   stopsWriter(worker: Worker): boolean {
     const { options, views } = this.#parts;
     if (worker === 'flush') return this.sealedMemtables >= options.maxSealedMemtables;
-    return worker === 'log' || views.version.levels[0].length >= options.l0StopTables;
+    return worker === 'log' || worker === 'opening' || views.version.levels[0].length >= options.l0StopTables;
   }
 
   get #busy(): boolean {
@@ -93,7 +95,7 @@ export class Maintenance {
 
   /** Looks for work: after a rotation, a flush, a compaction, an opening. */
   wake(): void {
-    if (this.#closed) return;
+    if (this.#closed || this.#parts.isHeld()) return;
     this.steerWriter();
     this.#flushNext();
     this.#compactNext();

@@ -13,6 +13,7 @@ import { Arenas } from './arenas.ts';
 import { EngineConditions } from './conditions.ts';
 import { type Environment, REAL_ENVIRONMENT } from './environment.ts';
 import { Maintenance } from './maintenance.ts';
+import { OpeningHeld } from './opening-held.ts';
 import type { PageRequest } from './read-lane.ts';
 import { ReadPath } from './read-path.ts';
 import { ReaderLanes } from './reader-lanes.ts';
@@ -55,6 +56,7 @@ export class RecordStore {
   readonly #writerEnd: Promise<void>;
   readonly #conditions: EngineConditions;
   readonly #trouble: WriteTrouble;
+  readonly #held: OpeningHeld;
   #publishDue = false;
   #fault: LsmError | undefined;
   #closing: Promise<void> | undefined;
@@ -73,6 +75,11 @@ export class RecordStore {
     this.#conditions = new EngineConditions(environment.clock);
     const { clock, report } = environment;
     this.#trouble = new WriteTrouble(clock, this.#conditions, report, () => this.#askWriter());
+    this.#held = new OpeningHeld(clock, this.#conditions, state.hold, () => {
+      report('what was opened can be written again');
+      this.#maintenance.wake();
+      this.#askWriter();
+    });
     this.#hashSeed = state.hashSeed;
     this.#control = createControl();
     this.#words = new Int32Array(this.#control);
@@ -147,14 +154,17 @@ export class RecordStore {
       hashSeed: state.hashSeed,
       report: environment.report,
       conditions: this.#conditions,
+      isHeld: () => this.#held.reason !== undefined,
       onArenasShort: () => this.#snapshots.giveUpOne(),
     });
     this.#maintenance.wake();
+    // The writer may have said that it has no log.
+    this.#drain();
   }
 
   /**
    * Opens `directory`, making it if need be, and recovers what it holds.
-   * @throws LsmError LOCKED, FOREIGN_DIRECTORY, CORRUPTION, UNSUPPORTED_FORMAT, NO_SPACE, IO_ERROR, INVALID_ARGUMENT
+   * @throws LsmError LOCKED, FOREIGN_DIRECTORY, NOT_FOUND, CORRUPTION, UNSUPPORTED_FORMAT, NO_SPACE, IO_ERROR, INVALID_ARGUMENT
    */
   static open(
     directory: string,
@@ -283,6 +293,7 @@ export class RecordStore {
 
   async #close(): Promise<void> {
     this.#trouble.stop();
+    this.#held.stop();
     await this.#writes.idle();
     this.#writes.close(CLOSED);
     this.#reads.close(CLOSED);
@@ -363,6 +374,7 @@ export class RecordStore {
   }
 
   #askWriter(): void {
+    if (this.#held.reason !== undefined) return;
     this.#writes.wake();
     this.#publish();
   }
@@ -402,7 +414,7 @@ export class RecordStore {
 
   /** What forbids any write now. */
   get #refusal(): LsmError | undefined {
-    return this.#closing === undefined ? this.#fault : CLOSED;
+    return this.#closing === undefined ? (this.#fault ?? this.#held.reason) : CLOSED;
   }
 
   #check(): void {

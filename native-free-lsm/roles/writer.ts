@@ -90,7 +90,10 @@ export class WriterRole {
     this.#maxRunBytes = Math.min(MAX_RUN_BYTES, init.options.memtableBytes * MAX_RUN_SHARE);
     for (const arena of init.arenas) this.#gate.sealed(new Memtable(arena).largestTimestamp);
     // Without a log now there may be one by the first write: the disk may be full, and have room then.
-    this.#openLog();
+    const failure = this.#openLog();
+    if (failure === undefined) return;
+    this.#tell(failure.code, encodeError(failure));
+    this.#responses.publish();
   }
 
   get finished(): boolean {

@@ -18,6 +18,8 @@ import type { VersionEdit } from './version.ts';
 const NO_BYTES = new Uint8Array(0);
 /** How many times its snapshot a manifest may grow to, so that of many tables no snapshot is written often. */
 const SNAPSHOTS = 4;
+/** Of the manifest that an opening found, which nothing is appended to. */
+const NOT_OPEN = -1;
 
 /**
  * The log of version edits, `MANIFEST-<number>`, with CURRENT to say which one is in force; batches as in the
@@ -114,6 +116,23 @@ export class Manifest {
     return new Manifest(fs, directory, number, fd, content.length, state, maxBytes);
   }
 
+  /**
+   * Goes on from the manifest in force without a new one, which the disk does not take now: the first edit begins it.
+   * @param state as it stands in memory; after a restart what `recovered` says is the truth still
+   */
+  static onHold(
+    fs: FileSystem,
+    directory: string,
+    recovered: RecoveredManifest,
+    state: ManifestState,
+    maxBytes: number,
+  ): Manifest {
+    const number = Number(/\d+$/.exec(recovered.path)?.[0]);
+    const manifest = new Manifest(fs, directory, number, NOT_OPEN, recovered.endOffset, state, maxBytes);
+    manifest.#lastNumber = Math.max(number, ...manifestsIn(fs, directory).map((other) => other.number));
+    return manifest;
+  }
+
   get path(): string {
     return join(this.#directory, manifestFileName(this.#number));
   }
@@ -160,6 +179,7 @@ export class Manifest {
   /** Waits for appends under way, marks the file as complete and closes it. */
   close(): Promise<void> {
     this.#closed ??= this.#tail.then(async () => {
+      if (this.#fd === NOT_OPEN) return;
       try {
         if (!this.#inDoubt) await this.#append(NO_BYTES, BatchKind.cleanClose);
       } catch (cause) {
@@ -172,7 +192,7 @@ export class Manifest {
   }
 
   async #add(edit: VersionEdit, state: ManifestState): Promise<void> {
-    if (this.#inDoubt) return this.#begin(state);
+    if (this.#inDoubt || this.#fd === NOT_OPEN) return this.#begin(state);
     if (this.#sizeBytes >= this.#switchAtBytes && (await this.#goOnFresh(state))) return;
     try {
       await this.#append(encodeFrame(edit, ManifestTag.edit), BatchKind.data);
@@ -242,7 +262,7 @@ export class Manifest {
       throw cause;
     }
     const obsolete = [this.path, ...this.#doubtful];
-    fs.closeSync(this.#fd);
+    if (this.#fd !== NOT_OPEN) fs.closeSync(this.#fd);
     this.#fd = fd;
     this.#number = number;
     this.#sizeBytes = content.length;

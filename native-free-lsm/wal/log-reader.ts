@@ -13,12 +13,14 @@ const CHUNK_BYTES = 1024 * 1024;
 export interface LogReplay {
   /** Data batches replayed. */
   batches: number;
-  /** The log's length, after the cut if there was one. */
+  /** Without the torn tail. */
   lengthBytes: number;
-  /** Cut from the tail: an append that a crash had interrupted. */
+  /** The torn tail: an append that a crash had interrupted. */
   tornBytes: number;
   /** It ends with the mark of a writer that had finished. */
   clean: boolean;
+  /** Up to here it is known to be on the disk. */
+  syncedBytes: number;
 }
 
 /** The ranges are of `bytes`, which holds them during the call only. */
@@ -31,9 +33,8 @@ export type PutVisitor = (
 ) => void;
 
 /**
- * Reads a log from its start and hands every put to `visit`, in the order of writing; a torn tail (see
- * `BatchReader`) is cut off. What was handed out is durable on return: a killed process may have left it in the
- * page cache alone, and what readers see and later versions are compared with no power loss may take.
+ * Reads a log from its start and hands every put to `visit`, in the order of writing, up to a torn tail (see
+ * `BatchReader`). Changes nothing: see `makeDurable`.
  * @throws LsmError CORRUPTION with file and offset, UNSUPPORTED_FORMAT, IO_ERROR
  */
 export function replayLog(
@@ -44,37 +45,25 @@ export function replayLog(
 ): LogReplay {
   const path = join(directory, logFileName(generation));
   try {
-    const { replay, syncedBytes } = readLog(fs, path, generation, visit);
-    if (!replay.clean) makeDurable(fs, path, replay, syncedBytes);
-    return replay;
+    return readLog(fs, path, generation, visit);
   } catch (cause) {
     throw ioFailure('read the log', path, cause);
   }
 }
 
-function readLog(
-  fs: FileSystem,
-  path: string,
-  generation: number,
-  visit: PutVisitor,
-): { readonly replay: LogReplay; readonly syncedBytes: number } {
+function readLog(fs: FileSystem, path: string, generation: number, visit: PutVisitor): LogReplay {
   const fd = fs.openReadSync(path);
   try {
     const window = new LogWindow(fs, fd, fs.sizeSync(path));
     const reader = new BatchReader(window, path, generation);
     if (!reader.readHeader(FileMagic.log)) {
-      const replay = { batches: 0, lengthBytes: 0, tornBytes: window.sizeBytes, clean: false };
-      return { replay, syncedBytes: 0 };
+      return { batches: 0, lengthBytes: 0, tornBytes: window.sizeBytes, clean: false, syncedBytes: 0 };
     }
     const cursor = new OperationCursor();
     let batches = 0;
     for (; reader.next(); batches++) visitBatch(reader, path, cursor, visit);
-    const lengthBytes = reader.offset;
-    const tornBytes = window.sizeBytes - lengthBytes;
-    return {
-      replay: { batches, lengthBytes, tornBytes, clean: reader.clean },
-      syncedBytes: reader.syncedBytes,
-    };
+    const { clean, offset: lengthBytes, syncedBytes } = reader;
+    return { batches, lengthBytes, tornBytes: window.sizeBytes - lengthBytes, clean, syncedBytes };
   } finally {
     fs.closeSync(fd);
   }
@@ -118,21 +107,31 @@ function advance(cursor: OperationCursor, path: string, offset: number): boolean
 }
 
 /**
- * Cuts off the torn tail and syncs. What is not known to be on the disk is written once more before: after a sync
- * that failed the system takes such pages for clean, and a sync alone would do nothing.
+ * Cuts off a log's torn tail and makes durable what was read of it: a killed process may have left it in the page
+ * cache alone, and what readers see and later versions are compared with no power loss may take. What is not known
+ * to be on the disk is written once more before: after a sync that failed the system takes such pages for clean, and
+ * a sync alone would do nothing.
+ * @throws LsmError NO_SPACE, READ_ONLY, IO_ERROR: it may be tried again
  */
-function makeDurable(fs: FileSystem, path: string, replay: LogReplay, syncedBytes: number): void {
-  const fd = fs.openWriteSync(path);
+export function makeDurable(fs: FileSystem, directory: string, generation: number, replay: LogReplay): void {
+  if (replay.clean) return;
+  const path = join(directory, logFileName(generation));
+  const { lengthBytes, syncedBytes, tornBytes } = replay;
   try {
-    if (replay.tornBytes > 0) fs.truncateSync(fd, replay.lengthBytes);
-    const chunk = new Uint8Array(Math.min(CHUNK_BYTES, Math.max(0, replay.lengthBytes - syncedBytes)));
-    for (let at = syncedBytes, count = 0; at < replay.lengthBytes; at += count) {
-      count = fs.readSync(fd, chunk, 0, Math.min(chunk.length, replay.lengthBytes - at), at);
-      if (count === 0) throw new Error(`the file ended below ${replay.lengthBytes} bytes while it was read`);
-      fs.writeSync(fd, [chunk.subarray(0, count)], at);
+    const fd = fs.openWriteSync(path);
+    try {
+      if (tornBytes > 0) fs.truncateSync(fd, lengthBytes);
+      const chunk = new Uint8Array(Math.min(CHUNK_BYTES, Math.max(0, lengthBytes - syncedBytes)));
+      for (let at = syncedBytes, count = 0; at < lengthBytes; at += count) {
+        count = fs.readSync(fd, chunk, 0, Math.min(chunk.length, lengthBytes - at), at);
+        if (count === 0) throw new Error(`the file ended below ${lengthBytes} bytes while it was read`);
+        fs.writeSync(fd, [chunk.subarray(0, count)], at);
+      }
+      fs.fdatasyncSync(fd);
+    } finally {
+      fs.closeSync(fd);
     }
-    fs.fdatasyncSync(fd);
-  } finally {
-    fs.closeSync(fd);
+  } catch (cause) {
+    throw ioFailure('make durable the log', path, cause);
   }
 }

@@ -56,6 +56,11 @@ export async function inspectFolder(
   return identity;
 }
 
+/** Whether there is an engine's folder below that of the node: since its first start, or a bulk load. */
+export function hasHeldData({ history, whole }: Identity): boolean {
+  return history.starts.length > 0 || whole === 'whole';
+}
+
 export interface NewIdentity extends FolderOwner {
   /** Ms since the Unix epoch. */
   readonly nowMs: number;

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { Condition } from '../../../src/conditions.ts';
 import { QuorateError, type QuorateErrorCode } from '../../../src/errors.ts';
 import { startNode } from '../../../src/node.ts';
-import { declareWhole, inspectFolder } from '../../../src/replica/identity.ts';
+import { createIdentity, declareWhole, inspectFolder } from '../../../src/replica/identity.ts';
 import type { Identity } from '../../../src/replica/identity-file.ts';
 import { HttpClient } from '../../support/http.ts';
 import { InProcessCluster } from '../../support/in-process-cluster.ts';
@@ -264,6 +264,40 @@ test('a folder in use is refused and its node goes on; over the real engine, whi
   await node.drain();
   await using again = await startNode(realEngine);
   assert.equal((await client.get(Number(new URL(again.httpUrl).port), 'key')).body.toString(), 'newer');
+});
+
+test('a folder whose engine is missing, or is an empty mount point, is refused; emptied as a whole it is a new one', async () => {
+  await using cluster = await InProcessCluster.create(1);
+  using client = new HttpClient();
+  const { openStorage: _, ...realEngine } = cluster.options(0);
+  const first = await startNode(realEngine);
+  assert.equal((await client.put(Number(new URL(first.httpUrl).port), 'key', 'value')).status, 201);
+  await first.drain();
+  const engine = join(cluster.folder(0), 'engine');
+  const aside = join(cluster.root, 'aside');
+  await rename(engine, aside);
+  const sentence =
+    /engine is missing or empty, though it held data before: mount its volume.*empty the whole data folder/;
+  await refusal(startNode(realEngine), 'STORAGE', sentence);
+  assert.deepEqual(await readdir(cluster.folder(0)), ['IDENTITY'], 'nothing is made in its place');
+  await mkdir(engine);
+  await refusal(startNode(realEngine), 'STORAGE', sentence);
+  assert.deepEqual(await readdir(engine), []);
+  await rmdir(engine);
+  await rename(aside, engine);
+  const again = await startNode(realEngine);
+  assert.equal((await client.get(Number(new URL(again.httpUrl).port), 'key')).body.toString(), 'value');
+  await again.drain();
+  await cluster.empty(0);
+  await using _new = await startNode(realEngine);
+});
+
+test('a first start that was cut short before its engine was there is begun again', async () => {
+  await using cluster = await InProcessCluster.create(1);
+  const { openStorage: _, ...realEngine } = cluster.options(0);
+  const fields = { clusterId: 'test', nodeId: 'n0', nowMs: 0, random: () => 0.5 };
+  await createIdentity(cluster.folder(0), { ...fields, whole: 'unproven', clockCeiling: 0 });
+  await using _node = await startNode(realEngine);
 });
 
 test('a start that fails closes what it opened', async () => {

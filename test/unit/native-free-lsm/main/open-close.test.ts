@@ -166,3 +166,19 @@ test('a snapshot of an opening that found many logs does not keep writers waitin
   assert.equal(snapshot.point, undefined, 'given up, as its memory was needed');
   await simulation.settle(store.close());
 });
+
+test('a directory that has to be there is not made', async () => {
+  const simulation = new EngineSimulation();
+  const { fs } = simulation;
+  assert.throws(() => simulation.openStore({ createIfMissing: false }), { code: 'NOT_FOUND' });
+  assert.equal(fs.existsSync('/db'), false);
+  // An empty mount point, and one that was mounted once.
+  fs.makeDirectorySync('/db');
+  for (const name of ['LOCK', 'CURRENT.tmp']) {
+    assert.throws(() => simulation.openStore({ createIfMissing: false }), { code: 'NOT_FOUND' });
+    fs.place(`/db/${name}`, new Uint8Array(0));
+  }
+  assert.throws(() => simulation.openStore({ createIfMissing: false }), { code: 'NOT_FOUND' });
+  await simulation.settle(simulation.openStore().close());
+  await simulation.settle(simulation.openStore({ createIfMissing: false }).close());
+});

@@ -1,6 +1,6 @@
 import { encodeRecord } from '../../../../native-free-lsm/format/record.ts';
 import type { MemoryFileSystem } from '../../../../native-free-lsm/fs/memory-fs.ts';
-import { type LogReplay, replayLog } from '../../../../native-free-lsm/wal/log-reader.ts';
+import { type LogReplay, makeDurable, replayLog } from '../../../../native-free-lsm/wal/log-reader.ts';
 import {
   batchOperationBytes,
   encodeBatch,
@@ -37,11 +37,12 @@ export function frames(operations: readonly (Put | readonly Put[])[]): Uint8Arra
   return Buffer.concat(parts);
 }
 
-export interface Replayed extends LogReplay {
+export interface Replayed extends Omit<LogReplay, 'syncedBytes'> {
   /** `key=record in hex` of every put. */
   readonly puts: string[];
 }
 
+/** As an opening does it. */
 export function replay(fs: MemoryFileSystem, generation = GENERATION): Replayed {
   const puts: string[] = [];
   const result = replayLog(fs, DIRECTORY, generation, (bytes, keyStart, keyEnd, recordStart, recordEnd) => {
@@ -49,7 +50,9 @@ export function replay(fs: MemoryFileSystem, generation = GENERATION): Replayed 
       shown({ key: bytes.subarray(keyStart, keyEnd), record: bytes.subarray(recordStart, recordEnd) }),
     );
   });
-  return { ...result, puts };
+  makeDurable(fs, DIRECTORY, generation, result);
+  const { syncedBytes: _, ...rest } = result;
+  return { ...rest, puts };
 }
 
 export function shown({ key, record }: Put): string {
