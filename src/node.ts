@@ -395,6 +395,7 @@ function httpOptions({ http }: TopologyNode, settings: NodeSettings): HttpServer
     requestTimeoutMs: settings.bodyTimeoutMs,
     keepAliveTimeoutMs: settings.keepAliveTimeoutMs,
     rangeTimeoutMs: settings.rangeTimeoutMs,
+    answerTimeoutMs: settings.requestTimeoutMs,
   };
 }
 

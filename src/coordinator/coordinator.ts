@@ -41,20 +41,30 @@ export class Coordinator {
     this.#context = { nodeIds, lists, replicas, timestamps, writerId, clock, timeoutMs, deadlines, answers };
   }
 
-  /** @param ack 0 and `from` 0: the defaults */
-  get(key: Uint8Array, ack: number, from: number, reply: OperationReply): void {
+  /**
+   * @param ack 0 and `from` 0: the defaults
+   * @param waitedMs what of the request's time has passed already
+   */
+  get(key: Uint8Array, ack: number, from: number, reply: OperationReply, waitedMs = 0): void {
     const copies = this.#copies(from);
     const needed = ack === 0 ? defaultAck(copies) : ack;
     if (this.#refuses(needed, copies, reply)) return;
-    new ReadOperation(this.#context, key, needed, copies, this.#listOffset(key), reply).start();
+    new ReadOperation(this.#context, key, needed, copies, this.#listOffset(key), reply, waitedMs).start();
   }
 
-  put(key: Uint8Array, value: Uint8Array, ack: number, from: number, reply: OperationReply): void {
-    this.#write(key, value, ack, from, reply);
+  put(
+    key: Uint8Array,
+    value: Uint8Array,
+    ack: number,
+    from: number,
+    reply: OperationReply,
+    waitedMs = 0,
+  ): void {
+    this.#write(key, value, ack, from, reply, waitedMs);
   }
 
-  delete(key: Uint8Array, ack: number, from: number, reply: OperationReply): void {
-    this.#write(key, null, ack, from, reply);
+  delete(key: Uint8Array, ack: number, from: number, reply: OperationReply, waitedMs = 0): void {
+    this.#write(key, null, ack, from, reply, waitedMs);
   }
 
   /** Answers what is under way: no replica's answer counts any more. */
@@ -62,11 +72,27 @@ export class Coordinator {
     this.#context.deadlines.close();
   }
 
-  #write(key: Uint8Array, value: Uint8Array | null, ack: number, from: number, reply: OperationReply): void {
+  #write(
+    key: Uint8Array,
+    value: Uint8Array | null,
+    ack: number,
+    from: number,
+    reply: OperationReply,
+    waitedMs: number,
+  ): void {
     const copies = this.#copies(from);
     const needed = ack === 0 ? defaultAck(copies) : ack;
     if (this.#refuses(needed, copies, reply)) return;
-    new WriteOperation(this.#context, key, value, needed, copies, this.#listOffset(key), reply).start();
+    new WriteOperation(
+      this.#context,
+      key,
+      value,
+      needed,
+      copies,
+      this.#listOffset(key),
+      reply,
+      waitedMs,
+    ).start();
   }
 
   #copies(from: number): number {

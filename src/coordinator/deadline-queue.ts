@@ -16,8 +16,9 @@ export interface Expiring {
 const SWEEP_MS = 10;
 
 /**
- * The deadlines of all requests under way. All have the same time to live, so they pass in the order they came,
- * and one timer for the earliest serves them all. The queue is a list through the requests themselves: one that
+ * The deadlines of all requests under way, in the order in which they pass, with one timer for the earliest. All have
+ * the same time to live, less what they have waited before they came here, and that is much the same for neighbours:
+ * a new one has its place at the end or close to it. The queue is a list through the requests themselves: one that
  * is answered leaves it at once, and does not keep its value in memory until its deadline.
  */
 export class DeadlineQueue {
@@ -26,19 +27,29 @@ export class DeadlineQueue {
   #earliest: Expiring | null = null;
   #latest: Expiring | null = null;
   #timer: TimerHandle | null = null;
+  /** When it goes off, at the earliest. */
+  #timerDueMs = 0;
 
   constructor(clock: Clock, timeoutMs: number) {
     this.#clock = clock;
     this.#timeoutMs = timeoutMs;
   }
 
-  add(entry: Expiring): void {
-    entry.deadlineMs = this.#clock.monotonicMs() + this.#timeoutMs;
-    entry.earlier = this.#latest;
-    if (this.#latest === null) this.#earliest = entry;
-    else this.#latest.later = entry;
-    this.#latest = entry;
-    this.#timer ??= this.#clock.after(this.#timeoutMs, this.#sweep);
+  /** @param waitedMs what of its time has passed already */
+  add(entry: Expiring, waitedMs: number): void {
+    const deadlineMs = this.#clock.monotonicMs() + this.#timeoutMs - waitedMs;
+    entry.deadlineMs = deadlineMs;
+    let earlier = this.#latest;
+    while (earlier !== null && earlier.deadlineMs > deadlineMs) earlier = earlier.earlier;
+    const later = earlier === null ? this.#earliest : earlier.later;
+    entry.earlier = earlier;
+    entry.later = later;
+    if (earlier === null) this.#earliest = entry;
+    else earlier.later = entry;
+    if (later === null) this.#latest = entry;
+    else later.earlier = entry;
+    if (this.#timer === null || deadlineMs < this.#timerDueMs)
+      this.#arm(deadlineMs, this.#timeoutMs - waitedMs);
   }
 
   /** Nothing happens to one that is not in the queue any more. */
@@ -71,7 +82,14 @@ export class DeadlineQueue {
       this.remove(entry);
       entry.expire();
     }
-    if (this.#earliest === null) return;
-    this.#timer ??= this.#clock.after(Math.max(this.#earliest.deadlineMs - nowMs, SWEEP_MS), this.#sweep);
+    if (this.#earliest === null || this.#timer !== null) return;
+    const delayMs = Math.max(this.#earliest.deadlineMs - nowMs, SWEEP_MS);
+    this.#arm(nowMs + delayMs, delayMs);
   };
+
+  #arm(dueMs: number, delayMs: number): void {
+    this.#timer?.cancel();
+    this.#timerDueMs = dueMs;
+    this.#timer = this.#clock.after(Math.max(delayMs, 0), this.#sweep);
+  }
 }

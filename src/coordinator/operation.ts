@@ -66,6 +66,7 @@ export abstract class Operation implements ReplySink, Expiring, Answerable {
   protected readonly from: number;
   /** Where in the preference lists the key's begins. */
   protected readonly listOffset: number;
+  readonly #waitedMs: number;
   readonly #kind: RequestKind;
   readonly #ack: number;
   #reply: OperationReply | null;
@@ -76,6 +77,7 @@ export abstract class Operation implements ReplySink, Expiring, Answerable {
   #value: Uint8Array | null = null;
   #sentence = '';
 
+  /** @param waitedMs what of the request's time has passed already */
   constructor(
     context: OperationContext,
     kind: RequestKind,
@@ -83,6 +85,7 @@ export abstract class Operation implements ReplySink, Expiring, Answerable {
     from: number,
     listOffset: number,
     reply: OperationReply,
+    waitedMs: number,
   ) {
     this.context = context;
     this.accumulator = new ResponseAccumulator(kind, ack, from);
@@ -91,12 +94,18 @@ export abstract class Operation implements ReplySink, Expiring, Answerable {
     this.#kind = kind;
     this.#ack = ack;
     this.#reply = reply;
+    this.#waitedMs = waitedMs;
   }
 
   /** Asks the replicas, or sees to it that they will be asked. */
   protected abstract send(): void;
   /** `ack` replicas have answered. */
   protected abstract succeed(): void;
+
+  /** What of the request's time was left when it came here. */
+  protected get timeoutMs(): number {
+    return this.context.timeoutMs - this.#waitedMs;
+  }
 
   get isDecided(): boolean {
     return this.#isDecided;
@@ -105,7 +114,7 @@ export abstract class Operation implements ReplySink, Expiring, Answerable {
   /** Begins; also goes on after a wait. */
   start(): void {
     const { answers, deadlines } = this.context;
-    if (this.deadlineMs === 0) deadlines.add(this);
+    if (this.deadlineMs === 0) deadlines.add(this, this.#waitedMs);
     answers.hold();
     try {
       this.send();

@@ -18,13 +18,15 @@ export class ReadOperation extends Operation {
     from: number,
     listOffset: number,
     reply: OperationReply,
+    waitedMs: number,
   ) {
-    super(context, RequestKind.read, ack, from, listOffset, reply);
+    super(context, RequestKind.read, ack, from, listOffset, reply, waitedMs);
     this.#key = key;
   }
 
   protected override send(): void {
-    const { lists, replicas, timeoutMs } = this.context;
+    const { lists, replicas } = this.context;
+    const { timeoutMs } = this;
     for (let position = 0; position < this.from; position++) {
       replicas.read(lists[this.listOffset + position], this.#key, timeoutMs, this, position);
     }

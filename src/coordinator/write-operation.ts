@@ -44,8 +44,9 @@ export class WriteOperation extends Operation {
     from: number,
     listOffset: number,
     reply: OperationReply,
+    waitedMs: number,
   ) {
-    super(context, RequestKind.write, ack, from, listOffset, reply);
+    super(context, RequestKind.write, ack, from, listOffset, reply, waitedMs);
     this.#key = key;
     this.#value = value ?? NOTHING;
     this.#tombstone = value === null;
@@ -110,8 +111,8 @@ export class WriteOperation extends Operation {
   }
 
   #try(timestamp: number): void {
-    const { lists, replicas, timeoutMs, writerId } = this.context;
-    const { from } = this;
+    const { lists, replicas, writerId } = this.context;
+    const { from, timeoutMs } = this;
     const fields = { timestamp, writer: writerId, tombstone: this.#tombstone, from, expiryMs: 0 };
     const sent = this.#record;
     const value = sent === NOTHING ? this.#value : sent.subarray(recordValueStart(sent, 0));

@@ -1,6 +1,7 @@
 /** What every request of a server shares. */
 import type { Clock } from '../clock.ts';
 import type { Admission, AdmissionLimits } from './admission.ts';
+import type { Lines } from './lines.ts';
 import type { EntityService, RangeService, StatusService } from './services.ts';
 
 export interface HttpServices {
@@ -19,12 +20,15 @@ export interface HttpLimits extends AdmissionLimits {
   readonly maxKeyBytes: number;
   /** How long a client may leave an answer unread before its connection is cut. */
   readonly rangeTimeoutMs: number;
+  /** From the arrival of a request for an entity to its answer, less what the client takes to send a large body. */
+  readonly answerTimeoutMs: number;
 }
 
 export interface HttpContext {
   readonly services: HttpServices;
   readonly limits: HttpLimits;
   readonly admission: Admission;
+  readonly lines: Lines;
   readonly clock: Clock;
   readonly log: HttpLog;
 }

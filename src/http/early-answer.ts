@@ -13,6 +13,11 @@ import { type Headers, headersOf, sentenceBody, writeSentenceHead } from './resp
 
 /** The longest body that is read only to keep its connection. */
 export const MAX_DISCARDED_BODY_BYTES = 64 * 1024;
+/**
+ * Until then nothing of it is read: most clients stop sending when they see the answer, and what they have not sent
+ * costs nobody anything.
+ */
+const UNREAD_MS = 50;
 const LINGER_MS = 1000;
 const LINGER_BYTES = 64 * 1024 * 1024;
 
@@ -45,7 +50,7 @@ class LingeringAnswer implements BodyReader {
   readonly #context: HttpContext;
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
-  readonly #timer: TimerHandle;
+  #timer: TimerHandle;
   #bytes = 0;
   #isOver = false;
 
@@ -55,14 +60,19 @@ class LingeringAnswer implements BodyReader {
     this.#response = response;
     Connection.of(request.socket).bodyReader = this;
     context.admission.beginLingering();
-    this.#timer = context.clock.after(LINGER_MS, () => this.#end());
+    this.#timer = context.clock.after(UNREAD_MS, () => this.#discard());
+    request.on('error', () => this.#end());
+    request.socket.on('end', () => this.#end());
+  }
+
+  #discard(): void {
+    this.#timer = this.#context.clock.after(LINGER_MS, () => this.#end());
+    const request = this.#request;
     request.on('data', (piece: Buffer) => {
       this.#bytes += piece.length;
       if (this.#bytes > LINGER_BYTES) this.#end();
     });
     request.on('end', () => this.#end());
-    request.on('error', () => this.#end());
-    request.socket.on('end', () => this.#end());
   }
 
   /** The answer is given already. */

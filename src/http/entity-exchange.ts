@@ -2,20 +2,26 @@
  * One request for an entity and its one answer. Every request makes one of these and little else: the handlers of
  * its body are shared and find the exchange on the request.
  *
- *   start ─ GET, DELETE ───────────────▶ waiting ─ outcome ─▶ answered
- *     └──── PUT ─▶ reading ─ body ends ─▶┘                       ▲
- *                    └─ too long, broken, cut, no room ──────────┘
+ *   start ─ GET, DELETE ─▶ in line ─────────────────────▶ serving ─ outcome ─▶ answered
+ *     ├──── PUT, small ──▶ reading ─ body ends ─▶ in line ─▶┤                     ▲
+ *     └──── PUT, large ──▶ in line ─▶ reading ─ body ends ─▶┘                     │
+ *             └─ too long, broken, cut, no room, too late ────────────────────────┘
  *
- * A body that does not end is never handed on: what was cut stores nothing.
+ * A large body stays with its client until it is its turn. A body that does not end is never handed on: what was cut
+ * stores nothing.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { TimerHandle } from '../clock.ts';
 import { errorMessage } from '../errors.ts';
 import { BodyCollector } from './body-collector.ts';
 import { type BodyReader, Connection, MAX_PIPELINED_REQUESTS } from './connection.ts';
 import type { HttpContext } from './context.ts';
 import { answerEarly } from './early-answer.ts';
+import { SMALL_BODY_BYTES } from './lines.ts';
+import type { Refusable } from './paced-refusals.ts';
 import { declaredBodyBytes, UNSUPPORTED_CODING } from './request-body.ts';
 import {
+  BEHIND_SENTENCE,
   EMPTY_BODY,
   EMPTY_BODY_AND_CLOSE,
   type Headers,
@@ -26,8 +32,9 @@ import {
   writeSentenceHead,
 } from './responses.ts';
 import { type EntityReply, Outcome } from './services.ts';
+import { Entry, type Waiting, type WaitingLine } from './waiting-line.ts';
 
-const Phase = { reading: 0, waiting: 1, answered: 2 } as const;
+const Phase = { inLine: 0, reading: 1, serving: 2, answered: 3 } as const;
 type Phase = (typeof Phase)[keyof typeof Phase];
 
 const EXCHANGE = Symbol('entity exchange');
@@ -36,10 +43,15 @@ type ExchangeRequest = IncomingMessage & { [EXCHANGE]?: EntityExchange };
 const EMPTY_VALUE = Buffer.alloc(0);
 /** Values from here on count among the bytes in flight until they are sent. */
 const HELD_VALUE_BYTES = 16 * 1024;
+/** A large body of which less than this arrives in a while does not keep its place from others. */
+const LEAST_ARRIVED_BYTES = 64 * 1024;
+const ARRIVAL_MS = 100;
+/** Of a chunked body, until it is known. */
+const EXPECTED_CHUNKED_BYTES = 64 * 1024;
 
 export type EntityMethod = 'GET' | 'PUT' | 'DELETE';
 
-export class EntityExchange implements EntityReply, BodyReader {
+export class EntityExchange implements EntityReply, BodyReader, Refusable, Waiting {
   readonly #context: HttpContext;
   readonly #request: ExchangeRequest;
   readonly #response: ServerResponse;
@@ -48,9 +60,26 @@ export class EntityExchange implements EntityReply, BodyReader {
   readonly #key: Buffer;
   readonly #ack: number;
   readonly #from: number;
-  #phase: Phase = Phase.waiting;
+  lineCost = 0;
+  sinceMs = 0;
+  behind: EntityExchange | null = null;
+  #phase: Phase = Phase.inLine;
   #body: BodyCollector | null = null;
+  /** Of a PUT, once it has come whole. */
+  #value: Buffer | null = EMPTY_VALUE;
   #reservedBytes = 0;
+  #line: WaitingLine;
+  /** What it counts as in its line. */
+  #lineBytes: number;
+  /** It is being served, and others of its line wait for that to end. */
+  #hasPlace = false;
+  #waitedMs = 0;
+  /** -1: chunked. */
+  #declaredBytes = 0;
+  #arrivedBytes = 0;
+  #arrivalTimer: TimerHandle | null = null;
+  /** The client waits to be told that its body is wanted. */
+  #expectsContinue = false;
 
   constructor(
     context: HttpContext,
@@ -69,30 +98,40 @@ export class EntityExchange implements EntityReply, BodyReader {
     this.#key = key;
     this.#ack = ack;
     this.#from = from;
+    const { lines } = context;
+    this.#line = method === 'GET' ? lines.reads : lines.smallWrites;
+    this.#lineBytes = method === 'GET' ? lines.expectedReadBytes : 0;
   }
 
   /** @param expectsContinue the client waits to be told that its body is wanted */
   start(expectsContinue: boolean): void {
-    if (this.#method === 'PUT') {
-      this.#startPut(expectsContinue);
-    } else if (this.#admit(0)) {
-      this.#dispatch(EMPTY_VALUE);
-    }
+    if (this.#method === 'PUT') this.#startPut(expectsContinue);
+    else if (this.#admit()) this.#enterLine();
   }
 
   #startPut(expectsContinue: boolean): void {
+    const { lines, limits } = this.#context;
     const declared = declaredBodyBytes(this.#request);
     if (declared === UNSUPPORTED_CODING) {
       this.#refuse(501, 'The body has a Transfer-Encoding other than chunked: send the value as it is.');
-    } else if (declared > this.#context.limits.maxValueBytes) {
+    } else if (declared > limits.maxValueBytes) {
       this.#refuseTooLong();
-    } else if (this.#admit(Math.max(declared, 0))) {
-      if (declared === 0) this.#dispatch(EMPTY_VALUE);
-      else this.#read(declared, expectsContinue);
+    } else if (this.#admit()) {
+      this.#expectsContinue = expectsContinue;
+      this.#declaredBytes = declared;
+      this.#lineBytes = declared < 0 ? EXPECTED_CHUNKED_BYTES : declared;
+      if (declared !== 0) this.#value = null;
+      if (this.#lineBytes > SMALL_BODY_BYTES) {
+        this.#line = lines.largeWrites;
+        // What breaks a body before it is read is told to whoever will read it.
+        this.#connection.bodyReader = this;
+        this.#enterLine();
+      } else if (declared === 0) this.#enterLine();
+      else this.#read();
     }
   }
 
-  #admit(bodyBytes: number): boolean {
+  #admit(): boolean {
     const { admission } = this.#context;
     if (this.#connection.unanswered >= MAX_PIPELINED_REQUESTS) {
       admission.countRefused();
@@ -102,30 +141,92 @@ export class EntityExchange implements EntityReply, BodyReader {
       );
       return false;
     }
-    if (!admission.admitRequest(bodyBytes)) {
+    if (!admission.admitRequest(0)) {
       this.#refuse(503, OVERLOADED_SENTENCE);
       return false;
     }
-    this.#reservedBytes = bodyBytes;
     this.#connection.unanswered++;
     return true;
   }
 
-  #read(declared: number, expectsContinue: boolean): void {
+  #enterLine(): void {
+    this.#phase = Phase.inLine;
+    switch (this.#line.enter(this, this.#lineBytes)) {
+      case Entry.now:
+        this.#hasPlace = true;
+        this.#goOn();
+        break;
+      case Entry.waiting:
+        break;
+      default:
+        this.#refuseInTime();
+    }
+  }
+
+  onTurn(waitedMs: number): void {
+    this.#hasPlace = true;
+    this.#waitedMs += waitedMs;
+    if (this.#phase !== Phase.inLine) this.#leaveLine();
+    else if (this.#request.socket.destroyed) this.#release();
+    else this.#goOn();
+  }
+
+  onTurnMissed(): void {
+    if (this.#phase === Phase.inLine) this.#context.admission.countRefused();
+    this.onRefused();
+  }
+
+  #refuseInTime(): void {
+    this.#context.admission.countRefused();
+    const { bodyRefusals, refusals } = this.#context.lines;
+    if (this.#value === null) bodyRefusals.refuse(this);
+    else refusals.refuse(this);
+  }
+
+  onRefused(): void {
+    if (this.#phase !== Phase.inLine) return;
+    this.#release();
+    if (!this.#request.socket.destroyed) this.#refuse(503, BEHIND_SENTENCE);
+  }
+
+  #goOn(): void {
+    const value = this.#value;
+    this.#value = null;
+    if (value === null) this.#read();
+    else this.#dispatch(value);
+  }
+
+  #read(): void {
     const request = this.#request;
+    const { admission, clock, limits } = this.#context;
+    const declared = this.#declaredBytes;
+    if (!admission.reserveBytes(Math.max(declared, 0))) {
+      this.#release();
+      this.#refuse(503, OVERLOADED_SENTENCE);
+      return;
+    }
+    this.#reservedBytes = Math.max(declared, 0);
     this.#phase = Phase.reading;
-    this.#body = new BodyCollector(declared, this.#context.limits.maxValueBytes);
+    this.#body = new BodyCollector(declared, limits.maxValueBytes);
     this.#connection.bodyReader = this;
-    if (expectsContinue) this.#response.writeContinue();
+    if (this.#expectsContinue) this.#response.writeContinue();
+    if (this.#hasPlace) this.#arrivalTimer = clock.every(ARRIVAL_MS, () => this.#checkArrival());
     request[EXCHANGE] = this;
     request.on('data', onData);
     request.on('end', onEnd);
     request.on('error', onCut);
   }
 
+  /** A client that sends slowly may take its time, but not that of others. */
+  #checkArrival(): void {
+    if (this.#arrivedBytes < LEAST_ARRIVED_BYTES) this.#leaveLine();
+    this.#arrivedBytes = 0;
+  }
+
   onBodyPiece(piece: Buffer): void {
     const body = this.#body;
     if (this.#phase !== Phase.reading || body === null) return;
+    this.#arrivedBytes += piece.length;
     if (!body.add(piece)) {
       this.#stopReading();
       this.#refuseTooLong();
@@ -145,11 +246,17 @@ export class EntityExchange implements EntityReply, BodyReader {
     const body = this.#body;
     if (this.#phase !== Phase.reading || body === null || !this.#request.complete) return;
     this.#body = null;
-    this.#dispatch(body.bytes());
+    this.#arrivalTimer?.cancel();
+    const value = body.bytes();
+    if (this.#hasPlace) this.#dispatch(value);
+    else {
+      this.#value = value;
+      this.#enterLine();
+    }
   }
 
   onBrokenBody(status: number, sentence: string): void {
-    if (this.#phase !== Phase.reading) return;
+    if (this.#phase !== Phase.reading && (this.#phase !== Phase.inLine || this.#value !== null)) return;
     this.#stopReading();
     this.#refuse(status, sentence);
   }
@@ -166,12 +273,13 @@ export class EntityExchange implements EntityReply, BodyReader {
   }
 
   #dispatch(value: Buffer): void {
-    this.#phase = Phase.waiting;
+    this.#phase = Phase.serving;
     const { entities } = this.#context.services;
+    const waitedMs = this.#waitedMs;
     try {
-      if (this.#method === 'GET') entities.get(this.#key, this.#ack, this.#from, this);
-      else if (this.#method === 'PUT') entities.put(this.#key, value, this.#ack, this.#from, this);
-      else entities.delete(this.#key, this.#ack, this.#from, this);
+      if (this.#method === 'GET') entities.get(this.#key, this.#ack, this.#from, this, waitedMs);
+      else if (this.#method === 'PUT') entities.put(this.#key, value, this.#ack, this.#from, this, waitedMs);
+      else entities.delete(this.#key, this.#ack, this.#from, this, waitedMs);
     } catch (error) {
       this.#context.log.error(`${this.#method} of an entity failed: ${errorMessage(error)}`);
       this.onOutcome(Outcome.failed, null, 'The node failed while it served the request.');
@@ -179,10 +287,12 @@ export class EntityExchange implements EntityReply, BodyReader {
   }
 
   onOutcome(outcome: Outcome, value: Uint8Array | null, reason: string): void {
-    if (this.#phase !== Phase.waiting) return;
-    this.#release();
+    if (this.#phase !== Phase.serving) return;
     const response = this.#response;
-    if (response.destroyed) return;
+    if (response.destroyed) {
+      this.#release();
+      return;
+    }
     const isClosing = this.#context.admission.isDraining;
     if (outcome === Outcome.ok && this.#method === 'GET') {
       this.#answerValue(value ?? EMPTY_VALUE, isClosing);
@@ -195,6 +305,10 @@ export class EntityExchange implements EntityReply, BodyReader {
     } else {
       this.#answerSentence(statusOf(outcome), reason, isClosing);
     }
+    if (this.#method === 'GET' && outcome <= Outcome.notFound)
+      this.#context.lines.noteRead(value?.length ?? 0);
+    // Last, as it lets another in.
+    this.#release();
   }
 
   #answerValue(value: Uint8Array, isClosing: boolean): void {
@@ -237,10 +351,21 @@ export class EntityExchange implements EntityReply, BodyReader {
     answerEarly(this.#context, this.#request, this.#response, status, sentence);
   }
 
+  /** The request is over, or will be with the answer that is given now. */
   #release(): void {
     this.#phase = Phase.answered;
+    this.#value = null;
+    this.#arrivalTimer?.cancel();
     this.#connection.unanswered--;
     this.#context.admission.releaseRequest(this.#reservedBytes);
+    this.#leaveLine();
+  }
+
+  #leaveLine(): void {
+    if (!this.#hasPlace) return;
+    this.#hasPlace = false;
+    this.#arrivalTimer?.cancel();
+    this.#line.leave(this.#lineBytes);
   }
 }
 

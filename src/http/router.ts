@@ -120,10 +120,12 @@ export class Router {
       return;
     }
     if (this.#hasUselessBody(request, response)) return;
-    const { admission, services, log } = this.#context;
+    const { admission, lines, services, log } = this.#context;
     let body: Buffer;
     try {
-      body = Buffer.from(`${JSON.stringify({ ...services.status.status(), http: admission.figures })}\n`);
+      body = Buffer.from(
+        `${JSON.stringify({ ...services.status.status(), http: { ...admission.figures, lines: lines.figures } })}\n`,
+      );
     } catch (error) {
       log.error(`The status could not be told: ${errorMessage(error)}`);
       this.#answer(request, response, 500, 'The node failed to tell its status.');

@@ -2,12 +2,13 @@
  * The HTTP server of a node: listens, hands requests to the router, and drains.
  */
 import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import type { Clock } from '../clock.ts';
 import { errorMessage, QuorateError } from '../errors.ts';
 import { Admission, type AdmissionFigures } from './admission.ts';
 import { onClientError, onConnect } from './broken-connection.ts';
 import type { HttpContext, HttpLimits, HttpLog, HttpServices } from './context.ts';
+import { Lines } from './lines.ts';
+import { Listeners } from './listeners.ts';
 import { Router } from './router.ts';
 
 export interface HttpServerOptions extends HttpLimits {
@@ -32,7 +33,9 @@ export class HttpServer {
   readonly #options: HttpServerOptions;
   readonly #clock: Clock;
   readonly #admission: Admission;
+  readonly #lines: Lines;
   readonly #server: Server;
+  readonly #listeners: Listeners;
   #drained: PromiseWithResolvers<void> | null = null;
   #isClosing = false;
 
@@ -40,7 +43,9 @@ export class HttpServer {
     this.#options = options;
     this.#clock = clock;
     this.#admission = new Admission(options);
-    const context: HttpContext = { services, limits: options, admission: this.#admission, clock, log };
+    this.#lines = new Lines(options.answerTimeoutMs, clock);
+    const shared = { admission: this.#admission, lines: this.#lines, clock, log };
+    const context: HttpContext = { services, limits: options, ...shared };
     const router = new Router(context);
     const { headersTimeoutMs, requestTimeoutMs, keepAliveTimeoutMs } = options;
     const shortestMs = Math.min(headersTimeoutMs, requestTimeoutMs);
@@ -64,31 +69,27 @@ export class HttpServer {
     server.on('clientError', (error, socket) => onClientError(context, error, socket));
     server.on('connect', (_request, socket) => onConnect(context, socket));
     this.#server = server;
+    this.#listeners = new Listeners(server);
   }
 
   /** Resolves when connections are accepted. */
-  listen(): Promise<void> {
+  async listen(): Promise<void> {
     const { host, port } = this.#options;
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const onError = (error: NodeJS.ErrnoException): void => reject(listenError(error, host, port));
-    this.#server.once('error', onError);
-    this.#server.listen(port, host, () => {
-      this.#server.off('error', onError);
-      resolve();
-    });
-    return promise;
+    try {
+      await this.#listeners.listen(host, port);
+    } catch (error) {
+      throw listenError(error as NodeJS.ErrnoException, host, port);
+    }
   }
 
   /** Where it listens. */
   get port(): number {
-    return (this.#server.address() as AddressInfo).port;
+    return this.#listeners.port;
   }
 
   /** Connections that are open now. */
   connections(): Promise<number> {
-    const { promise, resolve, reject } = Promise.withResolvers<number>();
-    this.#server.getConnections((error, count) => (error === null ? resolve(count) : reject(error)));
-    return promise;
+    return this.#listeners.connections();
   }
 
   get figures(): AdmissionFigures {
@@ -103,6 +104,8 @@ export class HttpServer {
     if (this.#drained === null) {
       this.#drained = Promise.withResolvers<void>();
       this.#server.closeIdleConnections();
+      this.#lines.refusals.flush();
+      this.#lines.bodyRefusals.flush();
       // Requests end before their answers are written: the turn's end is after both.
       this.#admission.drain(() => this.#clock.endOfTurn(() => this.#close()));
     }
@@ -120,7 +123,7 @@ export class HttpServer {
     this.#isClosing = true;
     const sweep = this.#clock.every(SWEEP_MS, () => this.#server.closeIdleConnections());
     const grace = this.#clock.after(GRACE_MS, () => this.#server.closeAllConnections());
-    this.#server.close(() => {
+    void this.#listeners.close().then(() => {
       sweep.cancel();
       grace.cancel();
       this.#drained?.resolve();

@@ -26,11 +26,21 @@ export interface EntityReply {
   onOutcome(outcome: Outcome, value: Uint8Array | null, reason: string): void;
 }
 
-/** `ack` and `from` are 0 where the request did not say: the service puts in the defaults and checks both. */
+/**
+ * `ack` and `from` are 0 where the request did not say: the service puts in the defaults and checks both. `waitedMs`
+ * is what of the request's time has passed before it is handed over.
+ */
 export interface EntityService {
-  get(key: Uint8Array, ack: number, from: number, reply: EntityReply): void;
-  put(key: Uint8Array, value: Uint8Array, ack: number, from: number, reply: EntityReply): void;
-  delete(key: Uint8Array, ack: number, from: number, reply: EntityReply): void;
+  get(key: Uint8Array, ack: number, from: number, reply: EntityReply, waitedMs: number): void;
+  put(
+    key: Uint8Array,
+    value: Uint8Array,
+    ack: number,
+    from: number,
+    reply: EntityReply,
+    waitedMs: number,
+  ): void;
+  delete(key: Uint8Array, ack: number, from: number, reply: EntityReply, waitedMs: number): void;
 }
 
 /** Framed entries in key order, nothing deleted or expired among them. Disposed of once they are written. */

@@ -109,6 +109,7 @@ const DEFAULTS: HttpServerOptions = {
   requestTimeoutMs: 30_000,
   keepAliveTimeoutMs: 60_000,
   rangeTimeoutMs: 10_000,
+  answerTimeoutMs: 1000,
 };
 
 export class Harness implements AsyncDisposable {

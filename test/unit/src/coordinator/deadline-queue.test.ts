@@ -27,6 +27,7 @@ test('each entry that stays expires once, in its turn, at most 10 ms late', () =
   const step = fc.record({
     waitMs: fc.integer({ min: 0, max: 60 }),
     add: fc.boolean(),
+    waitedShare: fc.constantFrom(0, 0, 0.3, 0.9),
     remove: fc.option(fc.nat(50), { nil: -1 }),
   });
   fc.assert(
@@ -37,7 +38,7 @@ test('each entry that stays expires once, in its turn, at most 10 ms late', () =
       const dueMs: number[] = [];
       const endedAtMs: number[] = [];
       const order: number[] = [];
-      for (const { waitMs, add, remove } of steps) {
+      for (const { waitMs, add, remove, waitedShare } of steps) {
         clock.advance(waitMs);
         if (add) {
           const index = entries.length;
@@ -47,9 +48,10 @@ test('each entry that stays expires once, in its turn, at most 10 ms late', () =
             order.push(index);
           });
           endedAtMs.push(-1);
-          dueMs.push(clock.monotonicMs() + timeoutMs);
+          const waitedMs = Math.floor(waitedShare * timeoutMs);
+          dueMs.push(clock.monotonicMs() + timeoutMs - waitedMs);
           entries.push(entry);
-          queue.add(entry);
+          queue.add(entry, waitedMs);
         }
         if (remove >= 0 && remove < entries.length && endedAtMs[remove] === -1) {
           queue.remove(entries[remove]);
@@ -67,7 +69,7 @@ test('each entry that stays expires once, in its turn, at most 10 ms late', () =
       });
       assert.deepEqual(
         order,
-        order.toSorted((a, b) => a - b),
+        order.toSorted((a, b) => dueMs[a] - dueMs[b] || a - b),
       );
       clock.advance(timeoutMs + 10);
       assert.equal(clock.pendingTimers, 0, 'an empty queue keeps no timer');
@@ -80,7 +82,7 @@ test('one timer serves all entries', () => {
   const clock = new FakeClock();
   const queue = new DeadlineQueue(clock, 1000);
   for (let i = 0; i < 50; i++) {
-    queue.add(new Entry());
+    queue.add(new Entry(), 0);
     clock.advance(1);
   }
   assert.equal(clock.pendingTimers, 1);
@@ -94,8 +96,9 @@ test('an entry that expires may add the next', () => {
   queue.add(
     new Entry(() => {
       ends.push(clock.monotonicMs());
-      queue.add(second);
+      queue.add(second, 0);
     }),
+    0,
   );
   clock.advance(300);
   assert.deepEqual(ends, [100, 200]);
@@ -108,7 +111,7 @@ test('closing abandons what is left, in its turn, and stops the timer', () => {
   const entries = ['first', 'second', 'third'].map(
     (name) => new Entry((how) => void ends.push(`${name} ${how}`)),
   );
-  for (const entry of entries) queue.add(entry);
+  for (const entry of entries) queue.add(entry, 0);
   queue.remove(entries[1]);
   queue.close();
   assert.deepEqual(ends, ['first abandoned', 'third abandoned']);

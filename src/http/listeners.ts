@@ -1,0 +1,93 @@
+/**
+ * Several listening sockets on one port, all for one server. A listening socket hands over one connection in a turn of
+ * the event loop, however many wait, and under load a turn is long: with one socket a few dozen clients a second got
+ * in, and those behind them waited for seconds. The kernel spreads connections over the sockets. Where it cannot
+ * share a port (macOS, Windows), there is one.
+ */
+import type { Server as HttpServer } from 'node:http';
+import { type AddressInfo, createServer, type ListenOptions, type Server } from 'node:net';
+
+/** Connections taken in one turn: each costs about as much as a request. */
+const LISTENERS = 8;
+/** Connections that wait for that, each socket: beyond it clients knock again after a second, and then after more. */
+const BACKLOG = 1024;
+
+export class Listeners {
+  readonly #server: HttpServer;
+  #others: Server[] = [];
+
+  constructor(server: HttpServer) {
+    this.#server = server;
+  }
+
+  /** @throws the error of the system that says why the port cannot be listened on */
+  async listen(host: string, port: number): Promise<void> {
+    // A port that is shared with oneself is shared with any other process of this user: one that has it is to be met.
+    if (port !== 0) await probe(host, port);
+    const shared = { host, backlog: BACKLOG, reusePort: true };
+    try {
+      await listen(this.#server, { ...shared, port });
+    } catch (error) {
+      if (!isUnsupported(error)) throw error;
+      await listen(this.#server, { host, port, backlog: BACKLOG });
+      return;
+    }
+    for (let i = 1; i < LISTENERS; i++) {
+      // As an HTTP server makes its own.
+      const other = createServer({ allowHalfOpen: true, noDelay: true }, (socket) =>
+        this.#server.emit('connection', socket),
+      );
+      this.#others.push(other);
+      await listen(other, { ...shared, port: this.port });
+    }
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  /** Connections that are open now. */
+  async connections(): Promise<number> {
+    const counts = await Promise.all([this.#server, ...this.#others].map(connectionsOf));
+    return counts.reduce((sum, count) => sum + count, 0);
+  }
+
+  /** Takes no more connections, and resolves when those that are open have ended. */
+  async close(): Promise<void> {
+    await Promise.all([this.#server, ...this.#others].map(close));
+  }
+}
+
+async function probe(host: string, port: number): Promise<void> {
+  const server = createServer((socket) => socket.destroy());
+  await listen(server, { host, port });
+  await close(server);
+}
+
+function listen(server: Server, options: ListenOptions): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  server.once('error', reject);
+  server.listen(options, () => {
+    server.off('error', reject);
+    resolve();
+  });
+  return promise;
+}
+
+/** Also one that does not listen, or not any more. */
+function close(server: Server): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  server.close(() => resolve());
+  return promise;
+}
+
+function connectionsOf(server: Server): Promise<number> {
+  const { promise, resolve, reject } = Promise.withResolvers<number>();
+  server.getConnections((error, count) => (error === null ? resolve(count) : reject(error)));
+  return promise;
+}
+
+function isUnsupported(error: unknown): boolean {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  return code === 'ENOTSUP' || code === 'EINVAL' || code === 'ENOPROTOOPT';
+}

@@ -1,0 +1,100 @@
+/**
+ * Refuses requests that could not be served in time. Clients that come back at once, whatever Retry-After says, could
+ * keep a node busy with nothing but refusing. So it is done at once as long as there are few, and else at a pace that
+ * leaves the node its work, first come first refused; nobody is kept longer than a request may take. What waits costs
+ * nothing but its place.
+ */
+import type { Clock, TimerHandle } from '../clock.ts';
+
+export interface Refusable {
+  sinceMs: number;
+  behind: Refusable | null;
+  /** To be answered now. */
+  onRefused(): void;
+}
+
+/** At once, after a while without any: so much of a second's. */
+const BURST_SECONDS = 0.25;
+const TICK_MS = 20;
+/** Each that waits holds what the kernel had of its body. */
+const MAX_WAITING = 1024;
+
+export class PacedRefusals {
+  readonly #clock: Clock;
+  readonly #timeoutMs: number;
+  readonly #perSecond: number;
+  #credit: number;
+  #creditMs = 0;
+  #first: Refusable | null = null;
+  #last: Refusable | null = null;
+  #waiting = 0;
+  #tick: TimerHandle | null = null;
+
+  /** @param timeoutMs nobody is kept for longer */
+  constructor(perSecond: number, timeoutMs: number, clock: Clock) {
+    this.#perSecond = perSecond;
+    this.#credit = BURST_SECONDS * perSecond;
+    this.#timeoutMs = timeoutMs;
+    this.#clock = clock;
+  }
+
+  get waiting(): number {
+    return this.#waiting;
+  }
+
+  /** @param sinceMs when it came */
+  refuse(request: Refusable): void {
+    const nowMs = this.#clock.monotonicMs();
+    if (this.#first === null) {
+      const perSecond = this.#perSecond;
+      const earned = ((nowMs - this.#creditMs) * perSecond) / 1000;
+      this.#credit = Math.min(BURST_SECONDS * perSecond, this.#credit + earned);
+      this.#creditMs = nowMs;
+      if (this.#credit >= 1) {
+        this.#credit--;
+        request.onRefused();
+        return;
+      }
+    } else if (this.#waiting >= MAX_WAITING) {
+      request.onRefused();
+      return;
+    }
+    request.sinceMs = nowMs;
+    request.behind = null;
+    if (this.#last === null) this.#first = request;
+    else this.#last.behind = request;
+    this.#last = request;
+    this.#waiting++;
+    this.#tick ??= this.#clock.every(TICK_MS, () => this.#onTick());
+  }
+
+  /** Keeps nobody any longer. */
+  flush(): void {
+    while (this.#first !== null) this.#refuseFirst(this.#first);
+    this.#stop();
+  }
+
+  #onTick(): void {
+    const nowMs = this.#clock.monotonicMs();
+    for (let left = (this.#perSecond * TICK_MS) / 1000; this.#first !== null; left--) {
+      if (left <= 0 && nowMs - this.#first.sinceMs < this.#timeoutMs) return;
+      this.#refuseFirst(this.#first);
+    }
+    this.#stop();
+  }
+
+  #refuseFirst(first: Refusable): void {
+    this.#first = first.behind;
+    if (this.#first === null) this.#last = null;
+    first.behind = null;
+    this.#waiting--;
+    first.onRefused();
+  }
+
+  #stop(): void {
+    this.#tick?.cancel();
+    this.#tick = null;
+    this.#credit = 0;
+    this.#creditMs = this.#clock.monotonicMs();
+  }
+}

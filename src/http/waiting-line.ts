@@ -1,0 +1,225 @@
+/**
+ * Requests of one kind, of which so many are served at a time that what serves them is busy and no more: what is
+ * beyond that waits here in the order it came, untouched, the bodies of large values in their clients' hands. What
+ * would wait too long is refused at once: how long is reckoned from the bytes before it and from how fast bytes were
+ * served lately. So under any overload those who are let in are answered in time, and work is done for nobody else.
+ * (Little's law; compare CoDel, which bounds the wait in the same way but notices only afterwards.)
+ *
+ * A request counts as its bytes and a fixed part for what it costs without any. The line knows no more of a request
+ * than that, so one line is for requests that are served at about the same rate.
+ */
+import type { Clock, TimerHandle } from '../clock.ts';
+
+export interface LineLimits {
+  /** Served at a time. */
+  readonly maxRequests: number;
+  /** Of requests served at a time. */
+  readonly maxBytes: number;
+  /** From a request's arrival to its answer. */
+  readonly timeoutMs: number;
+}
+
+/** A request in the line. All but its two calls is the line's. */
+export interface Waiting {
+  lineCost: number;
+  sinceMs: number;
+  behind: Waiting | null;
+  /** It is served from now on and must `leave` when it is answered. */
+  onTurn(waitedMs: number): void;
+  /** It could not be answered in time any more, and is out of the line. */
+  onTurnMissed(): void;
+}
+
+export const Entry = { now: 0, waiting: 1, refused: 2 } as const;
+export type Entry = (typeof Entry)[keyof typeof Entry];
+
+export interface LineFigures {
+  readonly served: number;
+  readonly waiting: number;
+  /** Since the start: refused when they came, and given up while they waited. */
+  readonly refused: number;
+  readonly missed: number;
+  /** How fast bytes, the fixed part of each request included, were served when there was much to do. */
+  readonly bytesPerSecond: number;
+}
+
+/** What a request costs beside its bytes, as bytes that would cost as much: measured, between 2 KiB and 8 KiB. */
+const FIXED_BYTES = 4 * 1024;
+/** Until it is measured. */
+const FIRST_BYTES_PER_MS = 32 * 1024;
+/** Served at a time before any has been, then one more for each that has: how large they are shows only then. */
+const FIRST_REQUESTS = 64;
+/**
+ * Bytes are let in for this share of a request's time: more of them at once are served no faster and hold up those
+ * behind them, in the disk's queue, where nobody can tell any more who is in time.
+ */
+const SERVED_SHARE = 0.2;
+/** The part of its time that a request may be expected to need when it is let in: rates change while it waits. */
+const EXPECTED_SHARE = 0.7;
+/** Less than this at a time would measure nothing but the way of a single request. */
+const LEAST_COST = 1024 * 1024;
+/** How often the rate is measured, and over how long its average goes. */
+const SAMPLE_MS = 50;
+const AVERAGE_MS = 500;
+
+export class WaitingLine {
+  readonly #limits: LineLimits;
+  readonly #clock: Clock;
+  #served = 0;
+  #servedCost = 0;
+  #waiting = 0;
+  #waitingCost = 0;
+  #first: Waiting | null = null;
+  #last: Waiting | null = null;
+  #timer: TimerHandle | null = null;
+  #isServing = false;
+  #refused = 0;
+  #missed = 0;
+  #maxServed: number;
+  #costPerMs = FIRST_BYTES_PER_MS;
+  /** What may be served at a time. */
+  #maxCost: number;
+  /** Half of it is being served: what is done now shows how much can be done. */
+  #isBusy = false;
+  #sampleStartMs = 0;
+  #sampleCost = 0;
+
+  constructor(limits: LineLimits, clock: Clock) {
+    this.#limits = limits;
+    this.#clock = clock;
+    this.#maxCost = limits.maxBytes;
+    this.#maxServed = Math.min(FIRST_REQUESTS, limits.maxRequests);
+  }
+
+  get figures(): LineFigures {
+    return {
+      served: this.#served,
+      waiting: this.#waiting,
+      refused: this.#refused,
+      missed: this.#missed,
+      bytesPerSecond: Math.round(this.#costPerMs * 1000),
+    };
+  }
+
+  /** `now`: it is served and must `leave`. `waiting`: one of its calls follows. */
+  enter(request: Waiting, bytes: number): Entry {
+    const cost = FIXED_BYTES + bytes;
+    if (this.#first === null && this.#hasRoom(cost)) {
+      this.#take(cost);
+      return Entry.now;
+    }
+    const nowMs = this.#clock.monotonicMs();
+    this.#sample(nowMs);
+    if (this.#expectedMs(this.#waitingCost + cost) > EXPECTED_SHARE * this.#limits.timeoutMs) {
+      this.#refused++;
+      return Entry.refused;
+    }
+    request.lineCost = cost;
+    request.sinceMs = nowMs;
+    request.behind = null;
+    if (this.#last === null) this.#first = request;
+    else this.#last.behind = request;
+    this.#last = request;
+    this.#waiting++;
+    this.#waitingCost += cost;
+    this.#timer ??= this.#clock.after(this.#limits.timeoutMs, this.#onOverdue);
+    return Entry.waiting;
+  }
+
+  /** @param bytes with which it entered */
+  leave(bytes: number): void {
+    const cost = FIXED_BYTES + bytes;
+    this.#served--;
+    this.#servedCost -= cost;
+    this.#sampleCost += cost;
+    if (this.#maxServed < this.#limits.maxRequests) this.#maxServed++;
+    if (this.#isBusy && !this.#isHalfFull) {
+      this.#sample(this.#clock.monotonicMs());
+      this.#isBusy = false;
+    }
+    if (this.#first !== null) this.#serve();
+  }
+
+  #hasRoom(cost: number): boolean {
+    if (this.#served === 0) return true;
+    if (this.#served >= this.#maxServed) return false;
+    if (this.#servedCost + cost <= this.#maxCost) return true;
+    // One is read or sent while the other is on the disk, however large they are, if both are in time that way.
+    return this.#served === 1 && this.#expectedMs(cost) <= EXPECTED_SHARE * this.#limits.timeoutMs;
+  }
+
+  get #isHalfFull(): boolean {
+    return this.#served >= this.#maxServed / 2 || this.#servedCost >= this.#maxCost / 2;
+  }
+
+  #take(cost: number): void {
+    this.#served++;
+    this.#servedCost += cost;
+    if (this.#isBusy || !this.#isHalfFull) return;
+    this.#isBusy = true;
+    this.#sampleStartMs = this.#clock.monotonicMs();
+    this.#sampleCost = 0;
+  }
+
+  /** An answer may come within a turn, and let the next in: never one call within the other. */
+  #serve(): void {
+    if (this.#isServing) return;
+    this.#isServing = true;
+    try {
+      for (let next = this.#first; next !== null && this.#hasRoom(next.lineCost); next = this.#first) {
+        const nowMs = this.#clock.monotonicMs();
+        this.#remove(next);
+        const waitedMs = nowMs - next.sinceMs;
+        if (waitedMs + this.#expectedMs(next.lineCost) > this.#limits.timeoutMs) {
+          this.#missed++;
+          next.onTurnMissed();
+        } else {
+          this.#take(next.lineCost);
+          next.onTurn(waitedMs);
+        }
+      }
+    } finally {
+      this.#isServing = false;
+    }
+  }
+
+  /** Takes out the first. */
+  #remove(first: Waiting): void {
+    this.#first = first.behind;
+    if (this.#first === null) this.#last = null;
+    first.behind = null;
+    this.#waiting--;
+    this.#waitingCost -= first.lineCost;
+  }
+
+  /** Until so many bytes more than those under way are served. */
+  #expectedMs(cost: number): number {
+    return (this.#servedCost + cost) / Math.max(this.#costPerMs, 1);
+  }
+
+  /** When all that serves stands still, nobody leaves, and nobody would have a turn. */
+  readonly #onOverdue = (): void => {
+    this.#timer = null;
+    const nowMs = this.#clock.monotonicMs();
+    const { timeoutMs } = this.#limits;
+    for (let first = this.#first; first !== null && nowMs - first.sinceMs >= timeoutMs; first = this.#first) {
+      this.#remove(first);
+      this.#missed++;
+      first.onTurnMissed();
+    }
+    if (this.#first === null) return;
+    this.#timer ??= this.#clock.after(this.#first.sinceMs + timeoutMs - nowMs, this.#onOverdue);
+  };
+
+  /** Only while enough is being served: the rate of a line with nothing to do says nothing. */
+  #sample(nowMs: number): void {
+    const elapsedMs = nowMs - this.#sampleStartMs;
+    if (!this.#isBusy || elapsedMs < SAMPLE_MS) return;
+    const weight = 1 - Math.exp(-elapsedMs / AVERAGE_MS);
+    this.#costPerMs += weight * (this.#sampleCost / elapsedMs - this.#costPerMs);
+    this.#sampleStartMs = nowMs;
+    this.#sampleCost = 0;
+    const { maxBytes, timeoutMs } = this.#limits;
+    this.#maxCost = Math.min(maxBytes, Math.max(LEAST_COST, SERVED_SHARE * timeoutMs * this.#costPerMs));
+  }
+}

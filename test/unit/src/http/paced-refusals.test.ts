@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { PacedRefusals, type Refusable } from '../../../../src/http/paced-refusals.ts';
+import { FakeClock } from '../../../support/fake-clock.ts';
+
+class Refused implements Refusable {
+  sinceMs = 0;
+  behind: Refusable | null = null;
+  atMs = -1;
+  readonly #clock: FakeClock;
+
+  constructor(clock: FakeClock) {
+    this.#clock = clock;
+  }
+
+  onRefused(): void {
+    assert.equal(this.atMs, -1, 'refused twice');
+    this.atMs = this.#clock.monotonicMs();
+  }
+}
+
+function burst(refusals: PacedRefusals, clock: FakeClock, count: number): Refused[] {
+  const all = Array.from({ length: count }, () => new Refused(clock));
+  for (const request of all) refusals.refuse(request);
+  return all;
+}
+
+test('few are refused at once, many at a pace and in their order, nobody later than the time-out', () => {
+  const clock = new FakeClock();
+  const refusals = new PacedRefusals(100, 1000, clock);
+  const few = burst(refusals, clock, 25);
+  assert.ok(few.every(({ atMs }) => atMs === 0));
+  const many = burst(refusals, clock, 400);
+  clock.advance(500);
+  const soon = many.filter(({ atMs }) => atMs >= 0).length;
+  assert.ok(soon >= 45 && soon <= 55, `${soon} in half a second`);
+  clock.advance(520);
+  const times = many.map(({ atMs }) => atMs);
+  assert.ok(times.every((atMs) => atMs >= 0 && atMs <= 1020));
+  assert.deepEqual(
+    times,
+    times.toSorted((a, b) => a - b),
+  );
+  assert.equal(clock.pendingTimers, 0);
+  assert.equal(refusals.waiting, 0);
+});
+
+test('those that are refused and come back at once are refused no more often than the pace', () => {
+  const clock = new FakeClock();
+  const refusals = new PacedRefusals(100, 1000, clock);
+  let refused = 0;
+  for (let i = 0; i < 10; i++) {
+    const again: Refusable = {
+      sinceMs: 0,
+      behind: null,
+      onRefused() {
+        refused++;
+        clock.after(1, () => refusals.refuse(again));
+      },
+    };
+    refusals.refuse(again);
+  }
+  clock.advance(10_000);
+  assert.ok(refused <= 1000 + 25, `${refused}`);
+  assert.ok(refused >= 900, `${refused}`);
+});
+
+test('a flush, and a queue that is full, keep nobody', () => {
+  const clock = new FakeClock();
+  const refusals = new PacedRefusals(100, 1000, clock);
+  const many = burst(refusals, clock, 2000);
+  assert.ok(many.filter(({ atMs }) => atMs === 0).length >= 2000 - 1024);
+  refusals.flush();
+  assert.ok(many.every(({ atMs }) => atMs === 0));
+  assert.equal(clock.pendingTimers, 0);
+});
