@@ -10,7 +10,7 @@ import { describeFailure } from './failure.ts';
 import type { NodeConfig, NodeMessage, SupervisorMessage } from './node-protocol.ts';
 import { readSecretFile } from './secret-file.ts';
 
-/** For requests in flight; what is left then of the supervisor's patience is for syncing. */
+/** For requests in flight, below the supervisor's patience with them; what is left of it in all is for syncing. */
 const DRAIN_REQUESTS_MS = 3_000;
 const STDERR = 2;
 

@@ -41,8 +41,12 @@ listens on loopback addresses alone.
 A node that dies is reported and stays down; with --restart it comes back.
 
 Ctrl-C (SIGINT, SIGTERM, SIGHUP) drains: new requests get 503, those in flight
-end, logs are synced, and all is gone within 5 s. A second one ends at once;
-nothing acknowledged is lost by that either.
+end, and when that is done on every node logs are synced, and all is gone within
+5 s. A second one ends at once; nothing acknowledged is lost by that either.
+
+Each node's log goes to stderr, a JSON line a message. Lines that cannot be
+written, or are not read, are counted and said in a later one: no node waits for
+its log.
 
 Sizes are written as 64KiB, 1MiB, 1.5GiB or a number of bytes, durations as
 500ms, 1s, 2m.

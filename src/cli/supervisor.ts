@@ -11,6 +11,9 @@ import { CLEAN_END, type NodeChild, type SpawnNode } from './child-process.ts';
 import { CommandError, ExitCode } from './exit-codes.ts';
 import type { NodeConfig, NodeMessage, ServingNode } from './node-protocol.ts';
 
+/** Above what a node gives its requests, below what all may take: one that hangs keeps no other from closing. */
+export const QUIET_PATIENCE_MS = 3_200;
+
 export interface SupervisorOptions {
   readonly spawn: SpawnNode;
   readonly restart: boolean;
@@ -97,8 +100,10 @@ export class Supervisor {
       }
     }
     this.#closeWhenQuiet();
+    const quiet = this.#options.clock.after(QUIET_PATIENCE_MS, () => this.#close());
     const deadline = this.#options.clock.after(patienceMs, () => this.kill());
     await this.allGone;
+    quiet.cancel();
     deadline.cancel();
     return [...this.#unclean];
   }
@@ -207,8 +212,11 @@ export class Supervisor {
   }
 
   #closeWhenQuiet(): void {
-    if (this.#phase !== 'end' || this.#members.some(({ state }) => state !== 'quiet' && state !== 'gone'))
-      return;
+    const isQuiet = this.#members.every(({ state }) => state === 'quiet' || state === 'gone');
+    if (this.#phase === 'end' && isQuiet) this.#close();
+  }
+
+  #close(): void {
     for (const { child } of this.#members) child?.send({ type: 'drain' });
   }
 

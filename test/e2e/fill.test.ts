@@ -128,7 +128,7 @@ describe('fill', { timeout: 120_000 }, () => {
       stderr += text;
     });
     child.kill('SIGINT');
-    assert.deepEqual(await once(child, 'close'), [1, null]);
+    assert.deepEqual(await once(child, 'close'), [130, null]);
     assert.match(
       stderr,
       /quorate: interrupted; its folders in .* are marked as unfinished: run fill again, or delete them\n$/,

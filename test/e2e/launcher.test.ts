@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
@@ -57,6 +57,26 @@ async function endOf({ launcher, request }: Endless): Promise<unknown[]> {
   return end;
 }
 
+const UNSHARE = ['-Urpf', '--kill-child', '--mount-proc'];
+const canBeFirst = spawnSync('unshare', [...UNSHARE, 'true']).status === 0;
+
+function childrenOf(pid: number): number[] {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim();
+  return children === '' ? [] : children.split(' ').map(Number);
+}
+
+/** The same command in a process namespace of its own, where the launcher is process 1. */
+async function startFirst(node: string): Promise<{ pid: number; request: Socket; unshare: ChildProcess }> {
+  const unshare = spawn('unshare', [...UNSHARE, node, cli, 'get', 'key', '--url', silentUrl], {
+    env: quietEnvironment(),
+    stdio: 'ignore',
+  });
+  const [request] = (await once(silent, 'connection')) as [Socket];
+  request.on('error', () => undefined);
+  request.resume();
+  return { pid: childrenOf(unshare.pid as number)[0], request, unshare };
+}
+
 for (const [name, node] of nodes) {
   describe(`the launcher, run by ${name}`, { timeout: 30_000 }, () => {
     it('goes on without a word of its own', async () => {
@@ -103,6 +123,40 @@ for (const [name, node] of nodes) {
       const endless = await startEndless(node);
       process.kill(-(endless.launcher.pid as number), 'SIGINT');
       assert.deepEqual(await endOf(endless), [null, 'SIGINT']);
+    });
+
+    it('starts under what NODE_OPTIONS loads first', async () => {
+      const folder = mkdtempSync(path.join(os.tmpdir(), 'quorate-preload-'));
+      try {
+        const preload = path.join(folder, 'preload.cjs');
+        writeFileSync(preload, 'process.title = "preloaded";');
+        const environment = { NODE_OPTIONS: `--require=${preload}` };
+        const { exitCode, stdout, stderr } = await runCli(['--version'], { node, environment });
+        assert.deepEqual([exitCode, String(stdout), stderr], [0, `${version}\n`, '']);
+      } finally {
+        rmSync(folder, { recursive: true });
+      }
+    });
+
+    describe('as the first process of a container', { skip: !canBeFirst }, () => {
+      for (const [signal, code] of [
+        ['SIGTERM', 143],
+        ['SIGINT', 130],
+      ] as const) {
+        it(`ends at ${signal}, which the kernel would keep from it`, async () => {
+          const { pid, request, unshare } = await startFirst(node);
+          process.kill(pid, signal);
+          assert.deepEqual(await endOf({ launcher: unshare, request }), [code, null]);
+        });
+      }
+
+      if (node === olderNode) {
+        it('says by its exit code that what it stands for was killed', async () => {
+          const { pid, request, unshare } = await startFirst(node);
+          process.kill(childrenOf(pid)[0], 'SIGKILL');
+          assert.deepEqual(await endOf({ launcher: unshare, request }), [137, null]);
+        });
+      }
     });
 
     it('leaves nothing behind when it is killed', async () => {

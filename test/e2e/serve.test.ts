@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { connect } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -34,6 +36,18 @@ function isAlive(pid: number): boolean {
     return process.kill(pid, 0);
   } catch {
     return false;
+  }
+}
+
+async function isRefused(port: number): Promise<boolean> {
+  const socket = connect(port, HOST);
+  try {
+    await once(socket, 'connect');
+    return false;
+  } catch {
+    return true;
+  } finally {
+    socket.destroy();
   }
 }
 
@@ -157,6 +171,35 @@ describe('serve', { timeout: 60_000 }, () => {
     assert.equal(String(get.stdout), 'kept', get.stderr);
     serve.pressCtrlC();
     assert.deepEqual(await serve.end, [0, null], serve.stderr);
+  });
+
+  it('answers an upload that was under way on every node, whichever was idle, and loses no node meanwhile', async () => {
+    const serve = await Serve.start();
+    const socket = connect(serve.port, HOST);
+    await once(socket, 'connect');
+    let answer = '';
+    socket.setEncoding('utf8').on('data', (text: string) => {
+      answer += text;
+    });
+    const head =
+      'PUT /v0/entity?id=slow&ack=2&from=2 HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 10\r\n\r\n';
+    socket.write(`${head}first`);
+    // Its answer says that the node has read what was sent before.
+    const status = await runCli(['status', '--url', `http://${HOST}:${serve.port}`]);
+    assert.equal(status.exitCode, 0, status.stderr);
+    serve.pressCtrlC();
+    await serve.says('Draining');
+    // The other node has nothing to do and would be gone in no time: its own clients it takes no more.
+    await until(
+      () => isRefused(serve.port + 1),
+      START_TIMEOUT_MS,
+      () => serve.stderr,
+    );
+    socket.write('after');
+    await once(socket, 'close');
+    assert.match(answer, /^HTTP\/1\.1 201 /);
+    assert.deepEqual(await serve.end, [0, null], serve.stderr);
+    assert.doesNotMatch(serve.stderr, /Lost node/);
   });
 
   it('ends at once at a second Ctrl-C, and kills what hangs', async () => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { ChildListener, NodeChild } from '../../../../src/cli/child-process.ts';
 import type { NodeConfig, NodeMessage, SupervisorMessage } from '../../../../src/cli/node-protocol.ts';
-import { Supervisor } from '../../../../src/cli/supervisor.ts';
+import { QUIET_PATIENCE_MS, Supervisor } from '../../../../src/cli/supervisor.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';
 
 /** A node process that does what the test says. */
@@ -233,6 +233,17 @@ describe('draining', () => {
       fixture.children.map(({ received }) => received),
       Array(3).fill(['start', 'quiesce', 'drain']),
     );
+  });
+
+  it('lets the others close when one hangs', async () => {
+    const fixture = new Fixture(2);
+    await fixture.serve();
+    void fixture.supervisor.drain(4_500);
+    fixture.children[0].says({ type: 'quiet' });
+    fixture.clock.advance(QUIET_PATIENCE_MS - 1);
+    assert.deepEqual(fixture.children[0].received, ['start', 'quiesce']);
+    fixture.clock.advance(1);
+    assert.deepEqual(fixture.children[0].received, ['start', 'quiesce', 'drain']);
   });
 
   it('does not wait for a node that has died', async () => {
