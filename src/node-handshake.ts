@@ -30,6 +30,7 @@ export function createHandshakePolicy(
       declaredMs: greeting.declaredMs,
       history: greeting.history,
       remembered: greeting.remembered,
+      addressee: peerNodeId ?? '',
     };
   };
   return {

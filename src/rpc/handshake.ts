@@ -21,6 +21,8 @@ export interface Hello {
   readonly history: FolderHistory;
   /** What the speaker remembers of the listener; null: nothing, or it does not know who listens. */
   readonly remembered: FolderMemory | null;
+  /** Whom the speaker means: the node that it dialled, or that dialled it. Empty: it does not know yet. */
+  readonly addressee: string;
 }
 
 /** The node's side of handshakes, injected: what it says, whom it takes, what it concludes. */
@@ -85,6 +87,15 @@ export function judgeAddress(
   if (remote.clusterId !== local.clusterId) return null;
   if (remote.nodeId === expectedNodeId || remote.nodeId === local.nodeId) return null;
   return `Node ${local.nodeId} looked for node ${expectedNodeId} at ${address} and met node ${remote.nodeId}: the topology gives it the wrong address`;
+}
+
+/**
+ * Whether a hello was meant for this node. One that was passed on by somebody between the two, with all of its
+ * handshake, was not.
+ */
+export function judgeAddressee(local: Hello, remote: Hello): string | null {
+  if (remote.addressee === local.nodeId) return null;
+  return `Node ${remote.nodeId} looked for node ${remote.addressee} and met node ${local.nodeId}: the topology gives it the wrong address`;
 }
 
 function differs(

@@ -15,7 +15,7 @@ export const HELLO_MAGIC = 'quorate-rpc';
 /** Before both sides have agreed, no frame may be longer. */
 export const MAX_HELLO_BYTES = 4_096;
 const MAX_TEXT_LENGTH = 512;
-const ELEMENTS = 13;
+const ELEMENTS = 14;
 const MEMORY_ELEMENTS = 4;
 
 const packr = new Packr({ useRecords: false });
@@ -39,6 +39,7 @@ export function encodeHello(
     hello.declaredMs,
     ...historyFields(hello.history),
     memoryFields(hello.remembered),
+    hello.addressee,
   ]);
   return frameOf(message);
 }
@@ -92,6 +93,7 @@ export function decodeHello(bytes: Uint8Array): Hello {
       declaredMs: 0,
       history: { progress: 0, starts: [] },
       remembered: null,
+      addressee: '',
     };
   }
   if (fields.length !== ELEMENTS) throw protocolError(`a handshake of ${fields.length} elements`);
@@ -103,6 +105,7 @@ export function decodeHello(bytes: Uint8Array): Hello {
     declaredMs: reader.safe(9),
     history: reader.history(10),
     remembered: reader.memory(12),
+    addressee: reader.text(13),
   };
 }
 

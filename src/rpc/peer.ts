@@ -16,7 +16,13 @@ import {
   PLAIN_REQUEST_FRAME_BYTES,
 } from './codec.ts';
 import { Connection, type ConnectionOwner } from './connection.ts';
-import { type HandshakePolicy, type Hello, judgeAddress, judgeProtocol } from './handshake.ts';
+import {
+  type HandshakePolicy,
+  type Hello,
+  judgeAddress,
+  judgeAddressee,
+  judgeProtocol,
+} from './handshake.ts';
 import { decodeHello, encodeHello, encodeHistory } from './hello.ts';
 import { InFlightTable } from './in-flight.ts';
 import { Dropped, type LargeMessage } from './lane.ts';
@@ -414,7 +420,10 @@ export class Peer implements ConnectionOwner {
     const { policy, log } = this.#context;
     const local = policy.localHello(this.nodeId);
     const fault =
-      judgeProtocol(local, hello) ?? judgeAddress(local, hello, this.nodeId, this.#at) ?? policy.judge(hello);
+      judgeProtocol(local, hello) ??
+      judgeAddress(local, hello, this.nodeId, this.#at) ??
+      policy.judge(hello) ??
+      judgeAddressee(local, hello);
     if (fault !== null) {
       this.#onRefused(`Refused node ${hello.nodeId} at ${this.#at}: ${fault}`, fault);
       connection.outbox.append(connection.outbox.foreground, encodeRefusal(fault));

@@ -17,7 +17,7 @@ import {
   responseBytes,
 } from './codec.ts';
 import { Connection, type ConnectionOwner } from './connection.ts';
-import { type HandshakePolicy, type Hello, judgeProtocol } from './handshake.ts';
+import { type HandshakePolicy, type Hello, judgeAddressee, judgeProtocol } from './handshake.ts';
 import { decodeHello, decodeHistory, encodeHello } from './hello.ts';
 import type { Lane } from './lane.ts';
 import type { RpcLimits } from './limits.ts';
@@ -197,7 +197,7 @@ export class ServerConnection implements ConnectionOwner {
     const { policy, log, strangerLog } = this.#context;
     const { outbox } = this.#connection;
     const local = policy.localHello(hello.nodeId);
-    const fault = judgeProtocol(local, hello) ?? policy.judge(hello);
+    const fault = judgeProtocol(local, hello) ?? policy.judge(hello) ?? judgeAddressee(local, hello);
     if (fault !== null) {
       const from = this.#connection.stream.remoteAddress;
       strangerLog.warn('refusal', `Refused node ${hello.nodeId} at ${from}: ${fault}`);

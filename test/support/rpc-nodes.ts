@@ -31,6 +31,7 @@ export function helloOf(nodeId: string, changes: Partial<Hello> = {}): Hello {
     declaredMs: 0,
     history: { progress: 1, starts: [{ id: 7, from: 1 }] },
     remembered: null,
+    addressee: nodeId === 'a' ? 'b' : 'a',
     ...changes,
   };
 }
@@ -49,8 +50,8 @@ export class TestPolicy implements HandshakePolicy {
     this.#members = new Set(members);
   }
 
-  localHello(): Hello {
-    return this.hello;
+  localHello(peerNodeId: string | null): Hello {
+    return { ...this.hello, addressee: peerNodeId ?? '' };
   }
 
   judge(hello: Hello): string | null {

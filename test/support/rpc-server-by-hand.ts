@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { Packr } from 'msgpackr/pack';
 import { Unpackr } from 'msgpackr/unpack';
 import { seededRandom } from '../../src/clock.ts';
+import type { Credentials } from '../../src/rpc/authentication.ts';
 import { encodeKeyRequest, keyRequestBytes, readFrameLength, writeFrameLength } from '../../src/rpc/codec.ts';
 import type { RpcLimits } from '../../src/rpc/limits.ts';
 import { MessageKind, Operation } from '../../src/rpc/operations.ts';
@@ -81,13 +82,17 @@ export interface ServerByHand {
   readonly log: KeptLog;
   readonly replica: MapReplica;
   readonly server: RpcServer;
+  readonly policy: TestPolicy;
   /** Connected: the challenge is on its way. */
   dial(): RawPeer;
   /** Dialled and past the handshake. */
   connect(nodeId?: string): RawPeer;
 }
 
-export async function serveByHand(limits: Partial<RpcLimits> = {}): Promise<ServerByHand> {
+export async function serveByHand(
+  limits: Partial<RpcLimits> = {},
+  credentials: Credentials = credentialsOf(),
+): Promise<ServerByHand> {
   const clock = new FakeClock();
   const network = new MemoryNetwork(clock, seededRandom(7));
   const log = new KeptLog();
@@ -97,7 +102,7 @@ export async function serveByHand(limits: Partial<RpcLimits> = {}): Promise<Serv
   const server = new RpcServer({
     handler: replica,
     policy,
-    credentials: credentialsOf(),
+    credentials,
     transport,
     clock,
     log,
@@ -120,5 +125,5 @@ export async function serveByHand(limits: Partial<RpcLimits> = {}): Promise<Serv
     peer.messages.length = 0;
     return peer;
   };
-  return { clock, network, log, replica, server, dial, connect };
+  return { clock, network, log, replica, server, policy, dial, connect };
 }

@@ -83,6 +83,7 @@ const HELLO = {
   declaredMs: 0,
   history: { progress: 9, starts: [{ id: 77, from: 1 }] },
   remembered: null,
+  addressee: 'b',
 };
 const HELLOS = 64;
 

@@ -87,6 +87,7 @@ const hello = {
   declaredMs: 0,
   history: { progress: 9, starts: [{ id: 77, from: 1 }] },
   remembered: null,
+  addressee: 'n2',
 };
 
 const welcome = {
@@ -102,6 +103,7 @@ const welcome = {
     ],
   },
   remembered: { incarnation: '5f0c', startId: 77, progress: 8, declaredMs: 0 },
+  addressee: 'n1',
 };
 
 /** What a connection does with a frame, and from that the frame again: nothing of it was lost or made up. */

@@ -46,6 +46,7 @@ function fieldsOf(changes: Record<number, unknown> = {}): unknown[] {
     9,
     [7, 1],
     null,
+    'n2',
   ];
   for (const [index, value] of Object.entries(changes)) fields[Number(index)] = value;
   return fields;
@@ -79,6 +80,7 @@ describe('hello', () => {
           declaredMs: fc.maxSafeNat(),
         }),
       ),
+      addressee: text,
     });
     fc.assert(
       fc.property(hello, (changes) => {
@@ -108,6 +110,7 @@ describe('hello', () => {
         progress: Number.MAX_SAFE_INTEGER,
         declaredMs: Number.MAX_SAFE_INTEGER,
       },
+      addressee: long,
     });
     const frame = encodeHello(MessageKind.hello, largest);
     assert.ok(frame.length - 4 <= MAX_HELLO_BYTES, `${frame.length}`);
@@ -144,7 +147,9 @@ describe('hello', () => {
       fieldsOf({ 12: false }),
       fieldsOf({ 12: ['x', 1, 1] }),
       fieldsOf({ 12: ['x', 2 ** 40, 1, 1] }),
-      fieldsOf().slice(0, 12),
+      fieldsOf({ 13: null }),
+      fieldsOf({ 13: 'x'.repeat(513) }),
+      fieldsOf().slice(0, 13),
       [...fieldsOf(), 1],
       [],
     ];
