@@ -152,10 +152,7 @@ export class HybridClock {
     const latest = lastOf(time.read() + this.#maxDriftMs);
     if (time.isKnown) this.#acceptable = latest;
     if (timestamp <= latest) return true;
-    if (timestamp <= lastOf(time.stepMs + this.#maxDriftMs)) {
-      time.takeStep();
-      return true;
-    }
+    if (time.takeStepTo(timestampMs(timestamp))) return true;
     // Either that node's time is wrong or this one's is: it is seen at once.
     time.onDoubt(false);
     return false;

@@ -15,6 +15,8 @@
  *   little slower until they meet. It never goes back.
  * - most of the other nodes have a later own time: it takes theirs. (A new folder in a cluster whose clocks were all
  *   set back.)
+ * - one whose wall clock agrees has an own time that is later by little: it takes that. (Nodes that were all started
+ *   again each know only what own time was at least: the latest of them is right.)
  * - the wall clock is ahead and right, and a peer's own time is there already: it takes the wall clock's. (A node that
  *   was stopped or suspended comes back.)
  * - the wall clocks of most nodes have been ahead of own time for some seconds: the time was set, or the whole cluster
@@ -66,6 +68,10 @@ const SLOWING = 1 / 16;
 const WALL_GRAIN_MS = 1;
 /** Measurements after which a node that knows no time yet says so. */
 const PATIENT_ROUNDS = 4;
+/** How much less of own time a node may know when it starts than it knew when it was killed: what it reserves ahead. */
+const LOST_BY_START_MS = 2_000;
+/** Smaller differences between own times are left. */
+const NOISE_MS = 10;
 const NONE = Number.NEGATIVE_INFINITY;
 
 export class OwnTime {
@@ -141,22 +147,20 @@ export class OwnTime {
     return atMs + this.#offsetMs;
   }
 
-  /** Up to where a step is accepted that is not taken yet, in ms since the Unix epoch; -Infinity: none is. */
-  get stepMs(): number {
-    return this.#takenAtMs + this.#acceptOffsetMs;
-  }
-
-  /** A peer has issued a timestamp from behind the step. */
-  takeStep(): void {
-    this.#moveTo(this.#acceptOffsetMs);
+  /** Takes the step that is accepted, if a peer that has issued this, in ms since the Unix epoch, has taken it. */
+  takeStepTo(issuedMs: number): boolean {
+    const isBehind = Math.abs(issuedMs - this.#takenAtMs - this.#acceptOffsetMs) <= slackMs(this.#maxDriftMs);
+    if (isBehind) this.#moveTo(this.#acceptOffsetMs);
+    return isBehind;
   }
 
   /** What a peer is answered that measures this node's clock. */
   reading(): ClockReading {
     const ownMs = this.read();
     const wallMs = this.#clock.nowMs();
-    if (!this.#isKnown) return { wallMs, ownMs: 0, acceptMs: 0 };
-    return { wallMs, ownMs, acceptMs: Math.max(ownMs, this.stepMs) };
+    // One whose clock is off is nobody to go by.
+    if (!this.#isKnown || this.#state === ClockState.off) return { wallMs, ownMs: 0, acceptMs: 0 };
+    return { wallMs, ownMs, acceptMs: Math.max(ownMs, this.#takenAtMs + this.#acceptOffsetMs) };
   }
 
   /** A peer's clock was measured. */
@@ -288,6 +292,7 @@ export class OwnTime {
       this.#isKnown = true;
     }
     if (commonMs - this.#offsetMs > this.#maxDriftMs) this.#moveTo(commonMs);
+    for (const peer of peers) if (this.#isRightBefore(wallOffsetMs, peer)) this.#moveTo(peer.ownOffsetMs);
     const isAhead = wallOffsetMs - this.#offsetMs > slackMs(this.#maxDriftMs);
     const isThere = (offsetMs: number): boolean => offsetMs >= wallOffsetMs - this.#maxDriftMs;
     const isRight = this.#followOffsetMs !== NONE;
@@ -297,13 +302,29 @@ export class OwnTime {
     this.#finishStep(atMs, owns);
   }
 
+  /** Whether the peer's own time is the better one, a little later. */
+  #isRightBefore(
+    wallOffsetMs: number,
+    { ownOffsetMs, wallOffsetMs: theirs, uncertaintyMs }: PeerClock,
+  ): boolean {
+    const aheadMs = ownOffsetMs - this.#offsetMs;
+    if (aheadMs > LOST_BY_START_MS + 2 * this.#maxDriftMs) return false;
+    if (Math.abs(theirs - wallOffsetMs) > this.#maxDriftMs + uncertaintyMs) return false;
+    // Where own time hangs on the wall clock it differs from others' as that does. Where it does not, nothing else
+    // brings them together; what may be the error of the measurement must not drive all of them forward.
+    const hangsOnWall = Math.abs(wallOffsetMs - this.#offsetMs) <= slackMs(this.#maxDriftMs);
+    return aheadMs > (hangsOnWall ? this.#maxDriftMs : NOISE_MS + 2 * uncertaintyMs);
+  }
+
   #prepareStep(atMs: number, wallOffsetMs: number, peers: readonly PeerClock[]): void {
     if (this.#stepSinceMs < 0 || Math.abs(wallOffsetMs - this.#stepOffsetMs) > slackMs(this.#maxDriftMs)) {
       this.#stepSinceMs = atMs;
       this.#stepOffsetMs = wallOffsetMs;
     }
     const accepts = peers.filter(
-      ({ acceptOffsetMs }) => acceptOffsetMs >= wallOffsetMs - this.#maxDriftMs,
+      ({ acceptOffsetMs, ownOffsetMs }) =>
+        ownOffsetMs >= wallOffsetMs - this.#maxDriftMs ||
+        Math.abs(acceptOffsetMs - wallOffsetMs) <= this.#maxDriftMs,
     ).length;
     const areWaiting = accepts > 0 && this.#isMost(1 + accepts);
     if (atMs - this.#stepSinceMs < STEP_HOLD_MS && !areWaiting) return;
@@ -316,7 +337,8 @@ export class OwnTime {
   #finishStep(atMs: number, owns: readonly number[]): void {
     const stepMs = this.#acceptOffsetMs;
     if (stepMs === NONE) return;
-    if (owns.some((offsetMs) => offsetMs >= stepMs - this.#maxDriftMs)) this.#moveTo(stepMs);
+    if (owns.some((offsetMs) => Math.abs(offsetMs - stepMs) <= slackMs(this.#maxDriftMs)))
+      this.#moveTo(stepMs);
     else if (atMs > this.#acceptUntilMs) this.#acceptOffsetMs = NONE;
   }
 

@@ -24,7 +24,12 @@ export class CampaignProgress implements Disposable {
 
   /** One more of the total is done. */
   step(text = ''): void {
-    this.#done++;
+    this.reach(this.#done + 1, text);
+  }
+
+  /** So much of the total is done. */
+  reach(done: number, text = ''): void {
+    this.#done = done;
     if (this.#bar !== undefined) {
       this.#bar.update(Math.min(this.#done, this.#total), { text });
       return;
@@ -33,7 +38,7 @@ export class CampaignProgress implements Disposable {
     if (nowMs - this.#shownMs < LINE_PERIOD_MS) return;
     this.#shownMs = nowMs;
     const leftS = ((nowMs - this.#startedMs) / this.#done / 1000) * Math.max(0, this.#total - this.#done);
-    console.log(`${this.#done}/${this.#total}  ${text}  about ${Math.ceil(leftS)} s left`);
+    console.log(`${Math.floor(this.#done)}/${this.#total}  ${text}  about ${Math.ceil(leftS)} s left`);
   }
 
   [Symbol.dispose](): void {

@@ -19,22 +19,33 @@ export class TestNode {
   readonly port: number;
   readonly dataDirectory: string;
   readonly #args: readonly string[];
+  readonly #environment: NodeJS.ProcessEnv;
   #process: ChildProcess | undefined;
   #exited: Promise<unknown> = Promise.resolve();
   /** Of the node itself, not of its supervisor. */
   pid = 0;
   output = '';
 
-  constructor(id: string, port: number, dataDirectory: string, args: readonly string[]) {
+  constructor(
+    id: string,
+    port: number,
+    dataDirectory: string,
+    args: readonly string[],
+    environment: NodeJS.ProcessEnv = {},
+  ) {
     this.id = id;
     this.port = port;
     this.dataDirectory = dataDirectory;
     this.#args = args;
+    this.#environment = { ...process.env, ...environment };
   }
 
   async start(): Promise<void> {
     this.output = '';
-    const child = spawn(process.execPath, [CLI, ...this.#args], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, [CLI, ...this.#args], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: this.#environment,
+    });
     this.#process = child;
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding('utf8').on('data', (text: string) => {
@@ -85,6 +96,8 @@ export class TestNode {
 export interface ClusterOptions {
   readonly nodes: number;
   readonly args?: readonly string[];
+  /** What a node's process finds in its environment besides the test's own. */
+  readonly environment?: (nodeId: string) => NodeJS.ProcessEnv;
 }
 
 export class TestCluster implements AsyncDisposable {
@@ -97,7 +110,7 @@ export class TestCluster implements AsyncDisposable {
     this.nodes = nodes;
   }
 
-  static async start({ nodes, args = [] }: ClusterOptions): Promise<TestCluster> {
+  static async start({ nodes, args = [], environment = () => ({}) }: ClusterOptions): Promise<TestCluster> {
     const directory = mkdtempSync(join(tmpdir(), 'quorate-e2e-'));
     const ports = await freePortRow(nodes * 2);
     const ids = Array.from({ length: nodes }, (_, i) => `node-${i + 1}`);
@@ -117,7 +130,7 @@ export class TestCluster implements AsyncDisposable {
       directory,
       ids.map((id, i) => {
         const serve = ['serve', '--topology', file, '--node', id, '--data', data, ...args];
-        return new TestNode(id, ports[i], join(data, id), serve);
+        return new TestNode(id, ports[i], join(data, id), serve, environment(id));
       }),
     );
     await cluster.startAll();

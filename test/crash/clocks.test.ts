@@ -1,0 +1,17 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { clocksCampaign } from './clocks-campaign.ts';
+
+const EPISODES = 4;
+
+test('clocks that jump under processes that are killed: no acknowledged write loses to an earlier one', async (context) => {
+  const seed = Number(process.env.SEED ?? 172627);
+  context.diagnostic(`seed ${seed}`);
+  const figures = await clocksCampaign({
+    seed,
+    goesOn: (episodes) => episodes < EPISODES,
+    onEpisode: (line) => context.diagnostic(line),
+  });
+  context.diagnostic(JSON.stringify(figures));
+  assert.ok(figures.acknowledged > 100 && figures.reads > 100);
+});

@@ -1,0 +1,205 @@
+/**
+ * A cluster in this process over one fake time: the real clocks, replicas and coordinators, a Map for each engine that
+ * outlives its node, and a network that takes a while. What is under test is which write wins, so everything else is
+ * as simple as it can be.
+ */
+import { MapEngine, type MapRecords } from '../../bench/cluster/map-engine.ts';
+import type { Random } from '../../src/clock.ts';
+import { Placement } from '../../src/cluster/placement.ts';
+import { Coordinator } from '../../src/coordinator/coordinator.ts';
+import type { OperationOutcome, TimestampSource } from '../../src/coordinator/operation.ts';
+import type { ReplySink } from '../../src/coordinator/replica-access.ts';
+import { type LocalReplica, NodeReplicaSet, type RemoteReplicas } from '../../src/coordinator/replica-set.ts';
+import { failedReply, type ReplicaReply, ReplyKind, WRITE_OK } from '../../src/coordinator/reply.ts';
+import { timestampAt } from '../../src/hybrid-clock.ts';
+import { Replica, type TimestampJudge } from '../../src/replica/replica.ts';
+import { type ClockNode, clockNodes, MAX_DRIFT_MS } from './clock-nodes.ts';
+import type { FakeClock } from './fake-clock.ts';
+
+const TIMEOUT_MS = 1_000;
+const MAX_LATENCY_MS = 4;
+const SILENT = { warn: () => undefined, error: () => undefined };
+const DOWN = failedReply('down');
+
+/** Faults of old, to see that they are found. */
+export const PlantedFault = {
+  none: 'none',
+  /** A replica that holds a newer version says that it has stored the write. */
+  staleIsStored: 'staleIsStored',
+  /** Timestamps are those of the wall clock, and a node stores its own whatever they are. */
+  wallClockIsTime: 'wallClockIsTime',
+} as const;
+export type PlantedFault = (typeof PlantedFault)[keyof typeof PlantedFault];
+
+export class ClusterNode {
+  readonly clocks: ClockNode;
+  readonly #records: MapRecords = new Map();
+  readonly #cluster: ClockCluster;
+  readonly #index: number;
+  replica!: Replica;
+  coordinator!: Coordinator;
+  /** The last timestamp, where the wall clock is the time. */
+  #last = 0;
+  /** Of its process: what was sent to an earlier one does not arrive. */
+  life = 0;
+
+  constructor(cluster: ClockCluster, index: number, clocks: ClockNode) {
+    this.#cluster = cluster;
+    this.#index = index;
+    this.clocks = clocks;
+  }
+
+  get isUp(): boolean {
+    return this.clocks.isUp;
+  }
+
+  start(): void {
+    const { clocks } = this;
+    const { placement, nodeIds, fault } = this.#cluster;
+    clocks.start();
+    this.life++;
+    const timestamps: TimestampSource & TimestampJudge =
+      fault === PlantedFault.wallClockIsTime ? this.#wallTimestamps() : clocks.hybrid;
+    this.replica = new Replica({
+      engine: new MapEngine(this.#records),
+      standing: { isWhole: true },
+      timestamps,
+      clock: clocks.clock,
+      maxKeyBytes: 64,
+      maxRecordBytes: 1024,
+      log: SILENT,
+    });
+    this.coordinator = new Coordinator({
+      nodeIds,
+      placement,
+      replicas: new NodeReplicaSet(this.#index, this.#local(), this.#remote()),
+      timestamps,
+      writerId: this.#index + 1,
+      clock: clocks.clock,
+      timeoutMs: TIMEOUT_MS,
+    });
+  }
+
+  kill(): void {
+    this.clocks.stop();
+    this.life++;
+  }
+
+  #local(): LocalReplica {
+    const { replica } = this;
+    return {
+      read: (key, sink, position) => replica.read(key, sink, position),
+      write: (key, record, sink, position) => replica.write(key, record, this.#heard(sink), position),
+    };
+  }
+
+  #remote(): RemoteReplicas {
+    let key: Uint8Array;
+    let record: Uint8Array;
+    return {
+      read: (node, asked, _timeoutMs, sink, position) => {
+        this.#send(node, sink, position, (peer, answer) => peer.replica.read(asked, answer, position));
+      },
+      beginWrite: (written, bytes) => {
+        key = written;
+        record = bytes;
+      },
+      sendWrite: (node, sink, position) => {
+        const [k, r] = [key, record];
+        this.#send(node, this.#heard(sink), position, (peer, answer) =>
+          peer.replica.writeFromPeer(k, r, answer, position),
+        );
+      },
+    };
+  }
+
+  #send(
+    node: number,
+    sink: ReplySink,
+    position: number,
+    ask: (peer: ClusterNode, answer: ReplySink) => void,
+  ): void {
+    const { base, nodes, latencyMs } = this.#cluster;
+    const peer = nodes[node];
+    if (!peer.isUp) {
+      sink.onReply(position, DOWN);
+      return;
+    }
+    const [here, there] = [this.life, peer.life];
+    base.after(latencyMs(), () => {
+      // Who was killed meanwhile hears nothing and says nothing.
+      if (peer.life !== there) return;
+      const answer: ReplySink['onReply'] = (_, reply) => {
+        base.after(latencyMs(), () => {
+          if (this.life === here && peer.life === there) sink.onReply(position, reply);
+        });
+      };
+      ask(peer, { onReply: answer });
+    });
+  }
+
+  /** What the coordinator is told of a write. */
+  #heard(sink: ReplySink): ReplySink {
+    if (this.#cluster.fault !== PlantedFault.staleIsStored) return sink;
+    const told = (reply: ReplicaReply): ReplicaReply => (reply.kind === ReplyKind.stale ? WRITE_OK : reply);
+    return { onReply: (position, reply) => sink.onReply(position, told(reply)) };
+  }
+
+  /** The rules of before: time is what the wall clock shows, and what is issued is stored. */
+  #wallTimestamps(): TimestampSource & TimestampJudge {
+    const { clock } = this.clocks;
+    return {
+      refusal: undefined,
+      issue: () => {
+        this.#last = Math.max(this.#last + 1, timestampAt(clock.nowMs()));
+        return this.#last;
+      },
+      whenReady: () => undefined,
+      follow: (timestamp) => {
+        if (timestamp <= this.#last) return true;
+        if (timestamp > timestampAt(clock.nowMs() + MAX_DRIFT_MS)) return false;
+        this.#last = timestamp;
+        return true;
+      },
+    };
+  }
+}
+
+export class ClockCluster {
+  readonly nodes: readonly ClusterNode[];
+  readonly nodeIds: readonly string[];
+  readonly placement: Placement;
+  readonly base: FakeClock;
+  readonly fault: PlantedFault;
+  readonly latencyMs: () => number;
+
+  constructor(count: number, base: FakeClock, random: Random, fault: PlantedFault) {
+    this.base = base;
+    this.fault = fault;
+    this.latencyMs = () => random() * MAX_LATENCY_MS;
+    const clocks = clockNodes(count, base, this.latencyMs);
+    const topology = clocks.map((_, i) => ({ id: `n${i}`, zone: 'z', weight: 1 }));
+    this.nodeIds = topology.map(({ id }) => id);
+    this.placement = new Placement(topology, 'any');
+    this.nodes = clocks.map((clock, i) => new ClusterNode(this, i, clock));
+    for (const node of this.nodes) node.start();
+  }
+
+  /** As a client: never answered when the node is killed meanwhile. */
+  ask(
+    node: number,
+    request: (
+      coordinator: Coordinator,
+      reply: { onOutcome(outcome: OperationOutcome, value: Uint8Array | null, reason: string): void },
+    ) => void,
+    answered: (outcome: OperationOutcome, value: string, reason: string) => void,
+  ): void {
+    const { coordinator, life } = this.nodes[node];
+    request(coordinator, {
+      onOutcome: (outcome, value, reason) => {
+        if (this.nodes[node].life !== life) return;
+        answered(outcome, value === null ? '' : Buffer.from(value).toString(), reason);
+      },
+    });
+  }
+}
