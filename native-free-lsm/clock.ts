@@ -6,7 +6,7 @@ import type { HashSeed } from './format/hash.ts';
 export interface EngineClock {
   /** Wall clock, ms since the Unix epoch. */
   nowMs(): number;
-  /** Never goes back. */
+  /** Never goes back; the same in all threads. */
   monotonicMs(): number;
   /** Calls back once, not before `delayMs`; keeps no process alive. */
   after(delayMs: number, callback: () => void): { cancel(): void };
@@ -14,9 +14,13 @@ export interface EngineClock {
   endOfTurn(callback: () => void): void;
 }
 
+/** `performance.now` counts from the start of its thread. */
+const [seconds, nanoseconds] = process.hrtime();
+const THREAD_ORIGIN_MS = seconds * 1000 + nanoseconds / 1e6 - performance.now();
+
 export const systemEngineClock: EngineClock = {
   nowMs: () => Date.now(),
-  monotonicMs: () => performance.now(),
+  monotonicMs: () => THREAD_ORIGIN_MS + performance.now(),
   after(delayMs, callback) {
     const timer = setTimeout(callback, delayMs);
     timer.unref();

@@ -9,6 +9,7 @@ import type { RoleInit } from '../roles/messages.ts';
 import { ControlWord, createControl } from '../shared/control.ts';
 import { EpochDomain } from '../shared/epochs.ts';
 import { createRing, RingConsumer, RingProducer, ringBytesFor } from '../shared/ring.ts';
+import { WriteDeadlines } from '../shared/write-deadlines.ts';
 import { Arenas } from './arenas.ts';
 import { EngineConditions } from './conditions.ts';
 import { type Environment, REAL_ENVIRONMENT } from './environment.ts';
@@ -23,7 +24,7 @@ import { collectStats, type EngineStats } from './stats.ts';
 import { SNAPSHOT_EXPIRED, type StoreSnapshot } from './store-snapshot.ts';
 import { Views } from './views.ts';
 import { batchFault, putFault } from './write-checks.ts';
-import { WRITER_RESPONSE_RING_BYTES, WriteQueue } from './write-queue.ts';
+import { MAX_WRITES_IN_RING, WRITER_RESPONSE_RING_BYTES, WriteQueue } from './write-queue.ts';
 import { WriteTrouble } from './write-trouble.ts';
 
 const WRITER_THREAD = 1;
@@ -198,11 +199,15 @@ export class RecordStore {
     return newest;
   }
 
-  /** Puts a record unless the same or a newer version of the key is there. */
-  write(key: Uint8Array, record: Uint8Array, sink: WriteSink, token: number): void {
+  /**
+   * Puts a record unless the same or a newer version of the key is there.
+   * @param timeoutMs after which the write is not begun any more but fails with OVERLOADED; infinite for none
+   */
+  write(key: Uint8Array, record: Uint8Array, sink: WriteSink, token: number, timeoutMs = NEVER): void {
     const fault = this.#refusal ?? putFault(this.options, key, record);
     if (fault !== undefined) sink.onWrite(token, WriteStatus.failed, 0, 0, fault);
-    else this.#writes.put(key, record, sink, token);
+    else if (timeoutMs === NEVER) this.#writes.put(key, record, sink, token);
+    else this.#writes.put(key, record, sink, token, this.#environment.clock.monotonicMs() + timeoutMs);
   }
 
   /** Puts several records that become durable and visible together. */
@@ -327,15 +332,20 @@ export class RecordStore {
     const requestRing = createRing(ringBytesFor(options.maxRecordBytes));
     const responseRing = createRing(WRITER_RESPONSE_RING_BYTES);
     const requests = new RingProducer(requestRing);
+    const deadlines = WriteDeadlines.allocate(MAX_WRITES_IN_RING);
     this.#views.attachWriter(requests);
     const handle = this.#executor.startWriter({
       ...this.#roleInit(requestRing, responseRing, WRITER_THREAD),
       generation,
       arena,
+      deadlines,
     });
     this.#views.link(handle);
     const end = handle.exited.then((error) => this.#writerEnded(error));
-    const queue = new WriteQueue(requests, new RingConsumer(responseRing), options.maxQueuedWriteBytes, {
+    const responses = new RingConsumer(responseRing);
+    const times = new WriteDeadlines(deadlines);
+    const { clock } = this.#environment;
+    const queue = new WriteQueue(requests, responses, times, options.maxQueuedWriteBytes, clock, {
       onRotated: (next) => {
         this.#arenas.taken(next);
         this.#maintenance.wake();
@@ -427,4 +437,5 @@ const NO_SUCH_FRAMING = new LsmError(
   'INVALID_ARGUMENT',
   'a framing is a number of the option scanFramings, counted from 1, or 0',
 );
+const NEVER = Number.POSITIVE_INFINITY;
 const CLOSED = new LsmError('CLOSED', 'the engine is closed');

@@ -1,3 +1,4 @@
+import type { EngineClock } from '../clock.ts';
 import type { LsmError } from '../errors.ts';
 import { readUint32 } from '../format/record.ts';
 import {
@@ -16,6 +17,7 @@ import {
   type RingConsumer,
   type RingProducer,
 } from '../shared/ring.ts';
+import type { WriteDeadlines } from '../shared/write-deadlines.ts';
 import { batchOperationBytes, encodeBatch, encodePut, putOperationBytes } from '../wal/write-operation.ts';
 import { FreeList } from './free-list.ts';
 import { type KeyedRecord, type WriteSink, WriteStatus } from './sinks.ts';
@@ -33,7 +35,11 @@ interface QueuedWrite {
   readonly payloadBytes: number;
   readonly sink: WriteSink;
   readonly token: number;
+  readonly deadlineMs: number;
 }
+
+/** Of writes that may take as long as they take. */
+const NEVER = Number.POSITIVE_INFINITY;
 
 export interface WriterEvents {
   /** The writer has gone over to this generation. */
@@ -55,6 +61,8 @@ export class WriteQueue {
   readonly #responses: RingConsumer;
   readonly #events: WriterEvents;
   readonly #maxWaitingBytes: number;
+  readonly #deadlines: WriteDeadlines;
+  readonly #clock: EngineClock;
   readonly #places = new FreeList(MAX_WRITES_IN_RING);
   readonly #sinks: (WriteSink | null)[] = new Array(MAX_WRITES_IN_RING).fill(null);
   readonly #tokens = new Float64Array(MAX_WRITES_IN_RING);
@@ -66,12 +74,16 @@ export class WriteQueue {
   constructor(
     requests: RingProducer,
     responses: RingConsumer,
+    deadlines: WriteDeadlines,
     maxWaitingBytes: number,
+    clock: EngineClock,
     events: WriterEvents,
   ) {
     this.#requests = requests;
     this.#responses = responses;
+    this.#deadlines = deadlines;
     this.#maxWaitingBytes = maxWaitingBytes;
+    this.#clock = clock;
     this.#events = events;
   }
 
@@ -79,17 +91,19 @@ export class WriteQueue {
     return this.#places.used + this.#waiting.length;
   }
 
-  put(key: Uint8Array, record: Uint8Array, sink: WriteSink, token: number): void {
+  /** @param deadlineMs of the engine clock's monotonic time: from then on the write is not begun any more */
+  put(key: Uint8Array, record: Uint8Array, sink: WriteSink, token: number, deadlineMs = NEVER): void {
     const payloadBytes = putOperationBytes(key.length, record.length);
     if (this.#failure !== undefined) fail(sink, token, this.#failure);
-    else if (this.#waiting.length > 0 || !this.#pushPut(key, record, payloadBytes, sink, token)) {
-      this.#wait({ puts: [{ key, record }], isBatch: false, payloadBytes, sink, token });
+    else if (this.#waiting.length > 0 || !this.#pushPut(key, record, payloadBytes, sink, token, deadlineMs)) {
+      this.#wait({ puts: [{ key, record }], isBatch: false, payloadBytes, sink, token, deadlineMs });
     }
   }
 
   /** All puts of a batch become durable and visible together. */
   batch(puts: readonly KeyedRecord[], sink: WriteSink, token: number): void {
-    const write = { puts, isBatch: true, payloadBytes: batchOperationBytes(puts), sink, token };
+    const payloadBytes = batchOperationBytes(puts);
+    const write = { puts, isBatch: true, payloadBytes, sink, token, deadlineMs: NEVER };
     if (this.#failure !== undefined) fail(sink, token, this.#failure);
     else if (this.#waiting.length > 0 || !this.#push(write)) this.#wait(write);
   }
@@ -172,12 +186,17 @@ export class WriteQueue {
   }
 
   #pushWaiting(): void {
-    let pushed = 0;
-    while (pushed < this.#waiting.length && this.#push(this.#waiting[pushed])) {
-      this.#waitingBytes -= this.#waiting[pushed].payloadBytes;
-      pushed++;
+    const nowMs = this.#clock.monotonicMs();
+    const expired: QueuedWrite[] = [];
+    let done = 0;
+    for (; done < this.#waiting.length; done++) {
+      const write = this.#waiting[done];
+      if (write.deadlineMs <= nowMs) expired.push(write);
+      else if (!this.#push(write)) break;
+      this.#waitingBytes -= write.payloadBytes;
     }
-    if (pushed > 0) this.#waiting = this.#waiting.slice(pushed);
+    if (done > 0) this.#waiting = this.#waiting.slice(done);
+    for (const { sink, token } of expired) fail(sink, token, errorOfWriteCode(WriteCode.expired));
   }
 
   #pushPut(
@@ -186,22 +205,30 @@ export class WriteQueue {
     payloadBytes: number,
     sink: WriteSink,
     token: number,
+    deadlineMs: number,
   ): boolean {
     const at = this.#reserve(payloadBytes);
     if (at === -1) return false;
     encodePut(this.#requests.bytes, at, key, record);
-    this.#pushed(sink, token);
+    this.#pushed(sink, token, deadlineMs);
     return true;
   }
 
   #push(write: QueuedWrite): boolean {
     const { puts } = write;
     if (!write.isBatch)
-      return this.#pushPut(puts[0].key, puts[0].record, write.payloadBytes, write.sink, write.token);
+      return this.#pushPut(
+        puts[0].key,
+        puts[0].record,
+        write.payloadBytes,
+        write.sink,
+        write.token,
+        write.deadlineMs,
+      );
     const at = this.#reserve(write.payloadBytes);
     if (at === -1) return false;
     encodeBatch(this.#requests.bytes, at, puts);
-    this.#pushed(write.sink, write.token);
+    this.#pushed(write.sink, write.token, write.deadlineMs);
     return true;
   }
 
@@ -209,8 +236,9 @@ export class WriteQueue {
     return this.#places.used === MAX_WRITES_IN_RING ? -1 : this.#requests.reserve(payloadBytes);
   }
 
-  #pushed(sink: WriteSink, token: number): void {
+  #pushed(sink: WriteSink, token: number, deadlineMs: number): void {
     const place = this.#places.take();
+    this.#deadlines.set(place, deadlineMs);
     this.#sinks[place] = sink;
     this.#tokens[place] = token;
     this.#requests.push(place);

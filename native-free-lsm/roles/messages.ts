@@ -43,6 +43,8 @@ export interface WriterInit extends RoleInit {
   /** The generation to write, and the arena for it. */
   readonly generation: number;
   readonly arena: number;
+  /** When the time of each write in the ring is over, see WriteDeadlines. */
+  readonly deadlines: SharedArrayBuffer;
 }
 
 export interface ReaderInit extends RoleInit {

@@ -42,6 +42,7 @@ export const WriteCode = {
   ioError: 5,
   corruption: 6,
   readOnly: 7,
+  expired: 8,
 } as const;
 export type WriteCode = (typeof WriteCode)[keyof typeof WriteCode];
 
@@ -69,6 +70,7 @@ const ERROR_OF_CODE: readonly LsmError[] = [
   new LsmError('IO_ERROR', 'the log could not be written'),
   new LsmError('CORRUPTION', 'a table that the write had to look into is damaged'),
   new LsmError('READ_ONLY', 'the file system is read-only: writes are refused until it takes them again'),
+  new LsmError('OVERLOADED', 'the time of the write was over before it was its turn: it was not written'),
 ];
 
 /** One error object a code: a failing disk fails many writes, and their stacks say nothing. */

@@ -14,6 +14,7 @@ import {
   RingConsumer,
   RingProducer,
 } from '../shared/ring.ts';
+import { WriteDeadlines } from '../shared/write-deadlines.ts';
 import { DescriptorCache } from '../sstable/descriptor-cache.ts';
 import { LogSuccession } from '../wal/log-succession.ts';
 import type { LogWriter } from '../wal/log-writer.ts';
@@ -50,6 +51,7 @@ export class WriterRole {
   readonly #words: Int32Array;
   readonly #requests: RingConsumer;
   readonly #responses: RingProducer;
+  readonly #deadlines: WriteDeadlines;
   readonly #descriptors: DescriptorCache;
   readonly #tracker: ViewTracker;
   readonly #gate: VersionGate;
@@ -79,6 +81,7 @@ export class WriterRole {
     this.#words = new Int32Array(init.control);
     this.#requests = new RingConsumer(init.requests);
     this.#responses = new RingProducer(init.responses, { words: this.#words, index: ControlWord.doorbell });
+    this.#deadlines = new WriteDeadlines(init.deadlines);
     this.#descriptors = new DescriptorCache(fs, init.options.maxOpenFilesPerThread);
     this.#tracker = new ViewTracker(init.control, init.arenas, inbox, this.#descriptors);
     this.#refresh();
@@ -104,6 +107,14 @@ export class WriterRole {
   step(): boolean {
     if (!this.#requests.nextRun(this.#maxRunBytes)) return this.#idle();
     this.#refresh();
+    if (this.#cutRunToOneFate()) {
+      this.#answerRun(WriteCode.expired);
+      // Whoever comes next waits for room by its own time.
+      this.#stalledSinceMs = -1;
+      this.#requests.release();
+      this.#responses.publish();
+      return true;
+    }
     const stopped = this.#fault ?? this.#makeRoom() ?? this.#openLog();
     // What was written before has its time, whatever keeps this run from it.
     if (stopped !== undefined) this.#syncWhenDue();
@@ -115,6 +126,26 @@ export class WriterRole {
     this.#responses.publish();
     this.#descriptors.trim();
     return true;
+  }
+
+  /**
+   * What nobody waits for any more must not keep the disk from what somebody does: ends the run where writes whose
+   * time is over begin, or end. True when it is they that the run has.
+   */
+  #cutRunToOneFate(): boolean {
+    const requests = this.#requests;
+    const { bytes, runStart, runEnd } = requests;
+    const nowMs = this.#clock.monotonicMs();
+    const isOver = this.#deadlines.isOver(frameTag(bytes, runStart), nowMs);
+    let frames = 1;
+    for (let at = nextFrame(bytes, runStart); at < runEnd; at = nextFrame(bytes, at)) {
+      if (this.#deadlines.isOver(frameTag(bytes, at), nowMs) !== isOver) {
+        requests.cutRun(at, frames);
+        break;
+      }
+      frames++;
+    }
+    return isOver;
   }
 
   /** When `step` is due again though nothing arrives: it waits for a memtable, or has a log to sync. */

@@ -291,6 +291,13 @@ export class RingConsumer {
     return true;
   }
 
+  /** Ends the current run before its frame at `end`, which is the `frames`-th, counted from 0. */
+  cutRun(end: number, frames: number): void {
+    this.#runEndPosition = (this.#runEndPosition - (this.runEnd - end)) | 0;
+    this.runEnd = end;
+    this.runFrames = frames;
+  }
+
   /** Gives the current run back: its bytes may be overwritten, its frames count as completed. */
   release(): void {
     if (this.runFrames === 0) return;

@@ -3,7 +3,7 @@ import type { EncodedWrite, ReplicaSet, ReplySink } from './replica-access.ts';
 /** The replica on this node. Sinks are called exactly once, possibly before the call returns. */
 export interface LocalReplica {
   read(key: Uint8Array, sink: ReplySink, position: number): void;
-  write(key: Uint8Array, record: Uint8Array, sink: ReplySink, position: number): void;
+  write(key: Uint8Array, record: Uint8Array, sink: ReplySink, position: number, timeoutMs: number): void;
 }
 
 /** The way to the other nodes. */
@@ -48,6 +48,6 @@ export class NodeReplicaSet implements ReplicaSet {
       this.#remote.sendWrite(node, sink, position);
     }
     // Last: the network is under way while the disk here works.
-    if (localPosition >= 0) this.#local.write(write.key, write.record, sink, localPosition);
+    if (localPosition >= 0) this.#local.write(write.key, write.record, sink, localPosition, write.timeoutMs);
   }
 }

@@ -23,9 +23,9 @@ export class PeerRequests {
     this.#replica.read(key, sink, token);
   }
 
-  write(key: Uint8Array, record: Uint8Array, sink: ReplicaReplySink, token: number): void {
+  write(key: Uint8Array, record: Uint8Array, sink: ReplicaReplySink, token: number, timeoutMs: number): void {
     this.#received++;
-    this.#replica.writeFromPeer(key, record, sink, token);
+    this.#replica.writeFromPeer(key, record, sink, token, timeoutMs);
   }
 
   readVersion(key: Uint8Array, _timeoutMs: number, sink: ReplicaReplySink, token: number): void {

@@ -109,19 +109,34 @@ export class Replica {
     this.#writeRefusal = reason === null ? null : refused(reason);
   }
 
-  /** Stores a record this node's own coordinator made, unless a newer one is there. */
-  write(key: Uint8Array, record: Uint8Array, sink: ReplicaReplySink, position: number): void {
-    this.#store(key, record, 'this node', sink, position);
+  /**
+   * Stores a record this node's own coordinator made, unless a newer one is there.
+   * @param timeoutMs for how long anybody waits for it
+   */
+  write(
+    key: Uint8Array,
+    record: Uint8Array,
+    sink: ReplicaReplySink,
+    position: number,
+    timeoutMs = Number.POSITIVE_INFINITY,
+  ): void {
+    this.#store(key, record, 'this node', sink, position, timeoutMs);
   }
 
   /** Stores a record that came from another node, after a look at it. */
-  writeFromPeer(key: Uint8Array, record: Uint8Array, sink: ReplicaReplySink, position: number): void {
+  writeFromPeer(
+    key: Uint8Array,
+    record: Uint8Array,
+    sink: ReplicaReplySink,
+    position: number,
+    timeoutMs = Number.POSITIVE_INFINITY,
+  ): void {
     const fault = this.#faultOf(key, record);
     if (fault !== undefined) {
       sink.onReply(position, this.#refuseMalformed(fault));
       return;
     }
-    this.#store(key, record, 'a peer', sink, position);
+    this.#store(key, record, 'a peer', sink, position, timeoutMs);
   }
 
   /**
@@ -170,10 +185,17 @@ export class Replica {
     };
   }
 
-  #store(key: Uint8Array, record: Uint8Array, who: string, sink: ReplicaReplySink, position: number): void {
+  #store(
+    key: Uint8Array,
+    record: Uint8Array,
+    who: string,
+    sink: ReplicaReplySink,
+    position: number,
+    timeoutMs: number,
+  ): void {
     if (this.#writeRefusal !== null) sink.onReply(position, this.#writeRefusal);
     else if (this.#timestamps.follow(recordTimestamp(record, 0)))
-      this.#engine.write(key, record, this.#writes, this.#writes.take(sink, position));
+      this.#engine.write(key, record, this.#writes, this.#writes.take(sink, position), timeoutMs);
     else sink.onReply(position, this.#refuseForClock(who));
   }
 

@@ -73,7 +73,8 @@ export interface RangePage extends Disposable {
 
 export interface StorageEngine {
   read(key: Uint8Array, sink: ReadSink, token: number): void;
-  write(key: Uint8Array, record: Uint8Array, sink: WriteSink, token: number): void;
+  /** @param timeoutMs after which the write is not begun any more but fails: nobody waits for it */
+  write(key: Uint8Array, record: Uint8Array, sink: WriteSink, token: number, timeoutMs: number): void;
   rangePage(request: RangeRequest): Promise<RangePage>;
   /** The largest timestamp of any record in the store; 0 when there is none. */
   readonly newestTimestamp: number;

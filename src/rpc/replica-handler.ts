@@ -8,7 +8,7 @@ import type { RpcReplySink } from './reply.ts';
  */
 export interface ReplicaHandler {
   read(key: Uint8Array, timeoutMs: number, sink: RpcReplySink, token: number): void;
-  write(key: Uint8Array, record: Uint8Array, sink: RpcReplySink, token: number): void;
+  write(key: Uint8Array, record: Uint8Array, sink: RpcReplySink, token: number, timeoutMs: number): void;
   readVersion(key: Uint8Array, timeoutMs: number, sink: RpcReplySink, token: number): void;
   /** The record of the answer is what `clock-message.ts` draws. */
   clock(sink: RpcReplySink, token: number): void;

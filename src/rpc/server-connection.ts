@@ -227,7 +227,7 @@ export class ServerConnection implements ConnectionOwner {
           handler.read(message.key(), message.timeoutMs, this.#foreground, id);
           break;
         case Operation.write:
-          handler.write(message.key(), message.body(), this.#foreground, id);
+          handler.write(message.key(), message.body(), this.#foreground, id, message.timeoutMs);
           break;
         case Operation.readVersion:
           handler.readVersion(message.key(), message.timeoutMs, this.#background, id);

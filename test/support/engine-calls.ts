@@ -28,11 +28,11 @@ class Calls implements ReadSink, WriteSink {
     return promise;
   }
 
-  write(engine: StorageEngine, key: Uint8Array, record: Uint8Array): Promise<WriteResult> {
+  write(engine: StorageEngine, key: Uint8Array, record: Uint8Array, timeoutMs: number): Promise<WriteResult> {
     const { promise, resolve } = Promise.withResolvers<WriteResult>();
     const token = this.#nextToken++;
     this.#writes.set(token, resolve);
-    engine.write(key, record, this, token);
+    engine.write(key, record, this, token, timeoutMs);
     return promise;
   }
 
@@ -74,8 +74,9 @@ export function writeRecordTo(
   engine: StorageEngine,
   key: Uint8Array,
   record: Uint8Array,
+  timeoutMs = Number.POSITIVE_INFINITY,
 ): Promise<WriteResult> {
-  return calls.write(engine, key, record);
+  return calls.write(engine, key, record, timeoutMs);
 }
 
 /** A record without expiry; a null value is a tombstone. */

@@ -148,6 +148,33 @@ test('writes wait no longer than their bound while flushes fail, then fail at on
   await simulation.settle(store.close());
 });
 
+test('what waits for the disk until its time is over is not written, however much waits', async () => {
+  const simulation = new EngineSimulation();
+  const store = simulation.openStore({ writeStallTimeoutMs: 60_000, maxQueuedWriteBytes: 1 << 30 });
+  simulation.fs.onCall = ({ operation, path }) => {
+    if (path.endsWith('.sst.tmp')) throw fileSystemError('ENOSPC', operation, path);
+    return undefined;
+  };
+  // Ten times what there are memtables for: the rest waits in the ring and before it.
+  const results = await simulation.settle(
+    Promise.all(
+      Array.from({ length: 600 }, (_, i) =>
+        writeRecordTo(store, key(i), record(1, Buffer.alloc(3000)), i % 2 === 0 ? 300 : 400),
+      ),
+    ),
+  );
+  const late = results.flatMap((result, i) => (codeOf(result) === 'OVERLOADED' ? [i] : []));
+  assert.ok(late.length > 300, `${late.length}`);
+  assert.equal(results.filter((result) => codeOf(result) === '0').length, 600 - late.length);
+  assert.match((results[late[0]].error as LsmError).message, /its turn: it was not written/);
+  for (const i of late) assert.equal(await simulation.settle(readRecord(store, key(i))), null);
+  simulation.fs.onCall = undefined;
+  simulation.clock.advance(20_000);
+  assert.equal(codeOf(await simulation.settle(writeRecordTo(store, key(0), record(2, 'x'), 300))), '0');
+  for (const i of late) assert.equal(await simulation.settle(readRecord(store, key(i))), null);
+  await simulation.settle(store.close());
+});
+
 test('a log that cannot be begun or ended is tried again', async () => {
   for (const failing of ['create', 'write']) {
     const simulation = new EngineSimulation();

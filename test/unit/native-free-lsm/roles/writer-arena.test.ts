@@ -9,6 +9,7 @@ import type { WorkerMessage } from '../../../../native-free-lsm/roles/messages.t
 import { WriterRole } from '../../../../native-free-lsm/roles/writer.ts';
 import { ControlWord, createControl } from '../../../../native-free-lsm/shared/control.ts';
 import { createRing, RingProducer } from '../../../../native-free-lsm/shared/ring.ts';
+import { WriteDeadlines } from '../../../../native-free-lsm/shared/write-deadlines.ts';
 import { encodePut, putOperationBytes } from '../../../../native-free-lsm/wal/write-operation.ts';
 import { record } from '../../../support/engine-calls.ts';
 import { TINY_OPTIONS } from '../../../support/engine-simulation.ts';
@@ -39,7 +40,12 @@ test('an arena that is announced and offered while the writer looks for one is t
   };
   const rings = { requests: requestRing, responses: createRing(64 * 1024) };
   const init = { directory: '/db', options, control, arenas: [first], thread: 1, generation: 1, arena: 0 };
-  const writer = new WriterRole({ ...init, ...rings, hashSeed: HASH_SEED }, fs, inbox, new FakeClock());
+  const writer = new WriterRole(
+    { ...init, ...rings, hashSeed: HASH_SEED, deadlines: WriteDeadlines.allocate(1) },
+    fs,
+    inbox,
+    new FakeClock(),
+  );
   Atomics.store(words, ControlWord.activeGeneration, 1);
   const put = (timestamp: number): void => {
     const key = Buffer.from('key');

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { readUint32 } from '../../../../native-free-lsm/format/record.ts';
 import { MemoryFileSystem } from '../../../../native-free-lsm/fs/memory-fs.ts';
 import {
   MAX_WRITES_IN_RING,
@@ -8,9 +9,18 @@ import {
 import { createArena } from '../../../../native-free-lsm/memtable/arena-layout.ts';
 import { Memtable } from '../../../../native-free-lsm/memtable/memtable.ts';
 import { completeOptions, type EngineOptions } from '../../../../native-free-lsm/options.ts';
+import { COMPLETION_BYTES, WriteCode } from '../../../../native-free-lsm/roles/protocol.ts';
 import { WriterRole } from '../../../../native-free-lsm/roles/writer.ts';
 import { createControl } from '../../../../native-free-lsm/shared/control.ts';
-import { createRing, RingConsumer, RingProducer } from '../../../../native-free-lsm/shared/ring.ts';
+import {
+  createRing,
+  FRAME_HEADER_BYTES,
+  frameLength,
+  nextFrame,
+  RingConsumer,
+  RingProducer,
+} from '../../../../native-free-lsm/shared/ring.ts';
+import { WriteDeadlines } from '../../../../native-free-lsm/shared/write-deadlines.ts';
 import { encodePut, putOperationBytes } from '../../../../native-free-lsm/wal/write-operation.ts';
 import { record } from '../../../support/engine-calls.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';
@@ -28,20 +38,23 @@ function startWriter(responseRingBytes: number, memtableBytes: number, more: Par
   new Memtable(arena).reset(1);
   const rings = { requests: createRing(4096), responses: createRing(responseRingBytes) };
   const hashSeed = HASH_SEED;
+  const deadlines = WriteDeadlines.allocate(16);
   const place = { directory: 'db', control: createControl(), arenas: [arena], arena: 0, generation: 1 };
   const writer = new WriterRole(
-    { ...rings, ...place, options, hashSeed, thread: 1 },
+    { ...rings, ...place, options, hashSeed, thread: 1, deadlines },
     fs,
     () => undefined,
     clock,
   );
+  const times = new WriteDeadlines(deadlines);
   const requests = new RingProducer(rings.requests);
   let timestamp = 0;
-  const put = (): void => {
+  const put = (tag = 0, deadlineMs = Number.POSITIVE_INFINITY): void => {
+    times.set(tag, deadlineMs);
     const value = record(++timestamp, '');
     const at = requests.reserve(putOperationBytes(KEY.length, value.length));
     encodePut(requests.bytes, at, KEY, value);
-    requests.push(0);
+    requests.push(tag);
     requests.publish();
   };
   return { fs, clock, writer, requests, responses: new RingConsumer(rings.responses), put };
@@ -117,3 +130,50 @@ for (const [what, writeStallTimeoutMs] of [
     writer.close();
   });
 }
+
+test('a write whose time is over is not written: neither before the others of its run, nor among, nor behind them', () => {
+  const { clock, fs, put, responses, writer } = startWriter(WRITER_RESPONSE_RING_BYTES, 64 << 10);
+  clock.advance(100);
+  // By tag: 1, 2, 5 and 8 are late.
+  const late = [1, 2, 5, 8];
+  for (let tag = 1; tag <= 8; tag++) put(tag, late.includes(tag) ? 100 : 101);
+  let appends = 0;
+  fs.onCall = ({ operation }) => {
+    if (operation === 'write') appends++;
+  };
+  let steps = 0;
+  while (writer.step()) steps++;
+  const codes = new Map<number, number>();
+  while (responses.nextRun(WRITER_RESPONSE_RING_BYTES)) {
+    const { bytes, runStart, runEnd } = responses;
+    for (let at = runStart; at < runEnd; at = nextFrame(bytes, at)) {
+      const end = at + FRAME_HEADER_BYTES + frameLength(bytes, at);
+      for (let one = at + FRAME_HEADER_BYTES; one < end; one += COMPLETION_BYTES)
+        codes.set(readUint32(bytes, one), readUint32(bytes, one + 4));
+    }
+    responses.release();
+  }
+  for (let tag = 1; tag <= 8; tag++) {
+    assert.equal(codes.get(tag), late.includes(tag) ? WriteCode.expired : WriteCode.applied, `write ${tag}`);
+  }
+  assert.equal(steps, 5);
+  assert.equal(appends, 2, '3 with 4, 6 with 7');
+  writer.close();
+});
+
+test('a write that waits for a memtable until its time is over is answered then', () => {
+  const { clock, put, responses, writer } = startWriter(WRITER_RESPONSE_RING_BYTES, 64 << 10, {
+    writeStallTimeoutMs: 60_000,
+  });
+  do {
+    put(0, 500);
+    while (responses.nextRun(WRITER_RESPONSE_RING_BYTES)) responses.release();
+  } while (writer.step());
+  clock.advance(499);
+  assert.equal(writer.step(), false);
+  clock.advance(1);
+  assert.equal(writer.step(), true);
+  assert.equal(responses.nextRun(WRITER_RESPONSE_RING_BYTES), true);
+  assert.equal(writer.dueMs, Number.POSITIVE_INFINITY, 'nothing is waited for any more');
+  writer.close();
+});
