@@ -66,7 +66,8 @@ export class HybridClock {
   readonly #firstMs: number;
   /** Own time has come close enough to `#firstMs`. */
   #isSettled = false;
-  #settling: TimerHandle | null = null;
+  /** Own time will have come far enough then. */
+  #timer: TimerHandle | null = null;
   /** The last timestamp issued or observed. */
   #last: number;
   /** Durable: what is issued stays below. */
@@ -109,6 +110,7 @@ export class HybridClock {
       this.#startReservation(ownMs);
       return 0;
     }
+    if (next > this.#acceptable && !this.#reach(next, ownMs)) return 0;
     this.#last = next;
     if (this.#ceiling - next < (RESERVE_AHEAD_MS / 2) * TIMESTAMPS_PER_MS) this.#startReservation(ownMs);
     return next;
@@ -166,11 +168,23 @@ export class HybridClock {
       this.#isSettled = true;
       return true;
     }
-    this.#settling ??= this.#clock.after(earlyMs, () => {
-      this.#settling = null;
+    this.#wakeIn(earlyMs);
+    return false;
+  }
+
+  /** Whether this node would take the timestamp from another: one a peer issued may have been the last that it takes. */
+  #reach(timestamp: number, ownMs: number): boolean {
+    this.#acceptable = lastOf(ownMs + this.#maxDriftMs);
+    if (timestamp <= this.#acceptable) return true;
+    this.#wakeIn(timestampMs(timestamp) - this.#maxDriftMs - ownMs);
+    return false;
+  }
+
+  #wakeIn(ms: number): void {
+    this.#timer ??= this.#clock.after(ms, () => {
+      this.#timer = null;
       this.#wake(null);
     });
-    return false;
   }
 
   #startReservation(ownMs: number): void {

@@ -320,8 +320,15 @@ test('a timestamp is taken up to the drift allowed', async () => {
     assert.equal(hybrid.follow(Number.MAX_SAFE_INTEGER), false);
     const latest = timestampAt(clock.nowMs() + maxDriftMs) + 4095;
     assert.equal(hybrid.follow(latest), true);
-    assert.equal(hybrid.issue(), latest + 1);
     assert.equal(hybrid.follow(1), true);
+    assert.equal(hybrid.issue(), 0, 'it would not take the next one from a peer');
+    let isTold = false;
+    hybrid.whenReady(() => {
+      isTold = true;
+    });
+    clock.advance(1);
+    assert.ok(isTold);
+    assert.equal(hybrid.issue(), latest + 1);
   }
 });
 
