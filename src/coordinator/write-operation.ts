@@ -11,17 +11,21 @@ import { failedReply, type ReplicaReply, ReplyKind, WRITE_OK } from './reply.ts'
 import { RequestKind } from './response-accumulator.ts';
 
 const NOTHING = new Uint8Array(0);
-/** Two coordinators may overtake each other; with every try it is less likely, and after these the client is told. */
-const MAX_TRIES = 8;
-
 /**
  * A PUT, or a DELETE, which puts a tombstone.
  *
  * A replica that holds a newer version does not take the write, and that is no success: the newer one may have been
- * acknowledged before this began, by a node whose clock runs ahead, and this must win over it. So the operation takes
- * a timestamp that is later than the version met and sends the write again, to all its replicas, so that all copies
- * end up as one. Only answers to the last try count. (Counted together, a write would be acknowledged that has too
- * few replicas under either timestamp: one in between could win on some and lose on others.)
+ * acknowledged before this began, by a node whose clock runs ahead, and this must win over it. So where such answers
+ * put `ack` out of reach, the operation takes a timestamp that is later than all that it has met, and sends the write
+ * again, to all its replicas, so that all copies end up as one. Only answers to the last try count. (Counted together,
+ * a write would be acknowledged that has too few replicas under either timestamp: one in between could win on some and
+ * lose on others.)
+ *
+ * Nodes that write one key at a time would overtake each other without end. But a replica that has answered before and
+ * holds a newer version now got that after this write had begun, as this is later than what it held then. The two are
+ * at one time, either may win, and the answer is a success: whoever reads there reads this write or one that came
+ * after what this had to win over. So each replica can put a write off once, and most need two tries at most. (It is
+ * how the register of Lynch and Shvartsman has its writes ordered, but for a first try that needs no question before.)
  */
 export class WriteOperation extends Operation {
   #key: Uint8Array;
@@ -31,6 +35,9 @@ export class WriteOperation extends Operation {
   #record: Uint8Array = NOTHING;
   readonly #tombstone: boolean;
   #tries = 0;
+  /** Replicas that have said what they hold, one bit each; and which of them had when the last try was sent. */
+  #known = 0;
+  #knownBefore = 0;
   #isSending = false;
   /** The next try is due: as soon as this one is sent to all, and there is a timestamp for it. */
   #isOvertaken = false;
@@ -68,21 +75,15 @@ export class WriteOperation extends Operation {
   }
 
   onReplyToTry(tried: number, position: number, reply: ReplicaReply): void {
-    // Also a late word of a newer version says what this node's next writes have to win over.
-    const heard = reply.kind === ReplyKind.stale ? this.#look(tried, reply) : reply;
-    if (tried !== this.#tries || this.isDecided || this.accumulator.hasAnswered(position)) return;
-    super.onReply(position, heard);
-    // The first time it is tried again at once: nobody needs to wait for the others. Where that was not enough there
-    // is a race for the key, and as long as `ack` is within reach another round would only prolong it.
-    if (heard.kind === ReplyKind.stale && this.#tries === 1) this.overtaken();
+    // Also a late word of a newer version says what this write, or this node's next ones, have to win over.
+    const heard = reply.kind === ReplyKind.stale ? this.#look(tried, position, reply) : reply;
+    if (heard.kind !== ReplyKind.failed) this.#known |= 1 << position;
+    if (tried === this.#tries) super.onReply(position, heard);
   }
 
   protected override overtaken(): void {
-    if (this.isDecided || this.#isOvertaken) return;
-    if (this.#tries === MAX_TRIES) {
-      this.fallShort('no answer yet');
-      return;
-    }
+    // Said again by whoever answers while the next try waits for a timestamp.
+    if (this.#isOvertaken) return;
     this.#isOvertaken = true;
     if (!this.#isSending) this.start();
   }
@@ -120,6 +121,7 @@ export class WriteOperation extends Operation {
     this.#record = encodeRecord(fields, value);
     this.#value = NOTHING;
     this.#isOvertaken = false;
+    this.#knownBefore = this.#known;
     const tried = ++this.#tries;
     const write = { key: this.#key, record: this.#record, timeoutMs };
     this.#isSending = true;
@@ -133,14 +135,17 @@ export class WriteOperation extends Operation {
   }
 
   /** What a replica's word that it holds another version comes to. */
-  #look(tried: number, reply: ReplicaReply): ReplicaReply {
+  #look(tried: number, position: number, reply: ReplicaReply): ReplicaReply {
     const met = reply.record;
     const fault = met === null ? 'none' : recordFault(met, 0, met.length);
     if (met === null || fault !== undefined) return failedReply(`sent a version that is none: ${fault}`);
-    const isOfLastTry = tried === this.#tries && !this.isDecided;
-    // A frame that came twice: it is stored.
-    if (isOfLastTry && compareRecordVersions(met, 0, this.#record, 0) === 0) return WRITE_OK;
-    if (this.context.timestamps.follow(recordTimestamp(met, 0))) return reply;
+    const canFollow = this.context.timestamps.follow(recordTimestamp(met, 0));
+    if (tried === this.#tries && !this.isDecided) {
+      // A frame that came twice: it is stored.
+      if (compareRecordVersions(met, 0, this.#record, 0) === 0) return WRITE_OK;
+      if ((this.#knownBefore & (1 << position)) !== 0) return WRITE_OK;
+    }
+    if (canFollow) return reply;
     return failedReply("it holds a version too far ahead of this node's clock");
   }
 
