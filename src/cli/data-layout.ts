@@ -1,7 +1,9 @@
 /**
  * The data folder of a cluster on one machine:
  *
- *   DIR/cluster.json   {"format": 1, "clusterId": "…", "nodes": 3}, written once, before any node's folder
+ *   DIR/cluster.json   {"format": 1, "clusterId": "…", "nodes": 3}, written once, before any node's folder; if it is
+ *                      lost it is made again of the nodes' identities
+ *   DIR/cluster.lock   held by the `serve` that runs
  *   DIR/node-1 …       a folder a node, which the node itself makes and owns
  *
  * A node of a real cluster has DIR/<its id> and no cluster.json: its topology file says what cluster it is of.
@@ -10,6 +12,8 @@ import { randomUUID } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { errorMessage, QuorateError } from '../errors.ts';
+import { clusterOfIdentities } from './cluster-of-identities.ts';
+import { createExclusively } from './exclusive-file.ts';
 
 export interface LocalCluster {
   readonly clusterId: string;
@@ -17,9 +21,10 @@ export interface LocalCluster {
 }
 
 const CLUSTER_FILE = 'cluster.json';
+const LOCK_FILE = 'cluster.lock';
 const FORMAT = 1;
-/** A crash while the folder was made leaves the temporary file; a new volume has its lost+found. */
-const COUNTS_AS_EMPTY: ReadonlySet<string> = new Set([`${CLUSTER_FILE}.tmp`, 'lost+found']);
+/** What a first start leaves that was cut short, or another one makes at this moment; a new volume's lost+found. */
+const COUNTS_AS_EMPTY = /^(?:cluster\.lock.*|cluster\.secret|cluster\.[\w.-]+\.tmp|lost\+found)$/;
 
 export function nodeDirectory(directory: string, nodeId: string): string {
   return path.join(directory, nodeId);
@@ -32,18 +37,20 @@ export function nodeDirectory(directory: string, nodeId: string): string {
  */
 export function inspectDataDirectory(directory: string, nodes: number): LocalCluster | undefined {
   const names = listDirectory(directory);
-  if (names === undefined || names.every((name) => COUNTS_AS_EMPTY.has(name))) {
+  if (names === undefined || names.every((name) => COUNTS_AS_EMPTY.test(name))) {
     checkWritable(nearestExisting(directory));
     return undefined;
   }
-  if (!names.includes(CLUSTER_FILE)) {
+  const cluster = names.includes(CLUSTER_FILE)
+    ? readCluster(path.join(directory, CLUSTER_FILE))
+    : clusterOfIdentities(directory, names);
+  if (cluster === undefined) {
     throw new QuorateError(
       'FOREIGN_DIRECTORY',
       `the folder ${directory} holds something else (it has no ${CLUSTER_FILE}): choose a new or empty one with --data`,
     );
   }
-  checkWritable(directory);
-  const cluster = readCluster(path.join(directory, CLUSTER_FILE));
+  checkUsable(directory);
   if (cluster.nodes !== nodes) {
     throw new QuorateError(
       'FOREIGN_DIRECTORY',
@@ -53,29 +60,59 @@ export function inspectDataDirectory(directory: string, nodes: number): LocalClu
   return cluster;
 }
 
-/** As `inspectDataDirectory`, and makes the folder when there is none: durable on return. */
-export function openDataDirectory(directory: string, nodes: number): LocalCluster {
+/**
+ * As `inspectDataDirectory`, and makes the folder when there is none: durable on return. Of several processes that
+ * come at once one makes it.
+ */
+export function openDataDirectory(
+  directory: string,
+  nodes: number,
+  report: (line: string) => void = () => undefined,
+): LocalCluster {
   const existing = inspectDataDirectory(directory, nodes);
-  if (existing !== undefined) {
-    return existing;
-  }
-  const cluster: LocalCluster = { clusterId: randomUUID(), nodes };
+  const file = path.join(directory, CLUSTER_FILE);
+  if (existing !== undefined && fs.existsSync(file)) return existing;
+  const cluster = existing ?? { clusterId: randomUUID(), nodes };
   try {
     makeDirectory(path.resolve(directory));
-    const file = path.join(directory, CLUSTER_FILE);
-    fs.writeFileSync(`${file}.tmp`, `${JSON.stringify({ format: FORMAT, ...cluster })}\n`, { flush: true });
-    fs.renameSync(`${file}.tmp`, file);
-    syncDirectory(directory);
+    createExclusively(file, `${JSON.stringify({ format: FORMAT, ...cluster })}\n`);
   } catch (error) {
+    // Where nothing can be written the identities say it the next time as well.
+    if (existing !== undefined && isReadOnly(error)) return existing;
     throw unusable(directory, error);
   }
-  return cluster;
+  if (existing !== undefined) report(`${file} was missing and is made again of what the nodes' folders say`);
+  // Whoever made it.
+  return inspectDataDirectory(directory, nodes) ?? cluster;
+}
+
+/**
+ * Keeps another `serve` out until it is disposed of, or the process ends.
+ * @throws QuorateError STORAGE: one runs already
+ */
+export async function lockDataDirectory(directory: string): Promise<Disposable> {
+  const { LsmError, NodeFileSystem } = await import('../../native-free-lsm/index.ts');
+  const file = path.join(directory, LOCK_FILE);
+  try {
+    return new NodeFileSystem().lockSync(file);
+  } catch (error) {
+    if (error instanceof LsmError && error.code === 'LOCKED') {
+      throw new QuorateError(
+        'STORAGE',
+        `the folder ${directory} is in use by another serve: stop that one first, or choose another with --data`,
+        error,
+      );
+    }
+    // Where no lock can be made nobody can write: each node's own folder is locked as well.
+    if (!isWritable(directory)) return { [Symbol.dispose]: () => undefined };
+    throw unusable(directory, error);
+  }
 }
 
 /** Whether the folder of a real cluster's node can be made or written. Touches nothing. */
 export function checkMemberDirectory(directory: string): void {
-  listDirectory(directory);
-  checkWritable(nearestExisting(directory));
+  if (listDirectory(directory) === undefined) checkWritable(nearestExisting(directory));
+  else checkUsable(directory);
 }
 
 /** @returns undefined when there is no such folder */
@@ -125,7 +162,13 @@ function makeDirectory(directory: string): void {
   }
   const parent = path.dirname(directory);
   makeDirectory(parent);
-  fs.mkdirSync(directory);
+  try {
+    // For this user alone: what is in it is nobody else's business.
+    fs.mkdirSync(directory, { mode: 0o700 });
+  } catch (error) {
+    // Another process was faster.
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
   syncDirectory(parent);
 }
 
@@ -137,6 +180,28 @@ function checkWritable(directory: string): void {
     }
   } catch (error) {
     throw unusable(directory, error);
+  }
+}
+
+/** As `checkWritable`, of a folder with data in it: on a disk that is mounted read-only its nodes serve what is there. */
+function checkUsable(directory: string): void {
+  try {
+    checkWritable(directory);
+  } catch (error) {
+    if (!isReadOnly((error as QuorateError).cause)) throw error;
+  }
+}
+
+function isReadOnly(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException | undefined)?.code === 'EROFS';
+}
+
+function isWritable(directory: string): boolean {
+  try {
+    checkWritable(directory);
+    return true;
+  } catch {
+    return false;
   }
 }
 

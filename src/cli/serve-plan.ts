@@ -6,6 +6,7 @@ import { QuorateError } from '../errors.ts';
 import {
   checkMemberDirectory,
   inspectDataDirectory,
+  lockDataDirectory,
   nodeDirectory,
   openDataDirectory,
 } from './data-layout.ts';
@@ -15,11 +16,15 @@ import { openSecretFile, readSecretFile } from './secret-file.ts';
 
 const HIGHEST_PORT = 65_535;
 
-export interface ServePlan {
+/** Disposing of it lets others use the data folder. */
+export interface ServePlan extends Disposable {
   /** Known before anything else is, so that processes can load their code meanwhile. */
   readonly nodeIds: readonly string[];
-  /** In the order of the ids. Touches nothing if it throws. */
-  configure(): Promise<NodeConfig[]>;
+  /**
+   * In the order of the ids.
+   * @param report what an operator should know of
+   */
+  configure(report?: (line: string) => void): Promise<NodeConfig[]>;
 }
 
 /**
@@ -41,9 +46,11 @@ export function planLocalCluster(
     );
   }
   const nodeIds = Array.from({ length: nodes }, (_, index) => `node-${index + 1}`);
+  let lock: Disposable | undefined;
   return {
     nodeIds,
-    async configure() {
+    [Symbol.dispose]: () => lock?.[Symbol.dispose](),
+    async configure(report) {
       const dataDirectory = path.resolve(cluster.dataDirectory);
       inspectDataDirectory(dataDirectory, nodes);
       await checkAddresses(
@@ -53,7 +60,8 @@ export function planLocalCluster(
       const rpcPorts = await chooseFreePorts(host, nodes);
       const { localTopology } = await import('../cluster/topology.ts');
       const topology = localTopology({ nodes, host, port, rpcPorts });
-      const { clusterId } = openDataDirectory(dataDirectory, nodes);
+      const { clusterId } = openDataDirectory(dataDirectory, nodes, report);
+      lock = await lockDataDirectory(dataDirectory);
       const secretFile = path.resolve(givenSecretFile ?? openSecretFile(dataDirectory));
       readSecretFile(secretFile);
       return nodeIds.map((nodeId) => ({
@@ -82,6 +90,7 @@ export function planMember(
   checkNodeSettings(settings);
   return {
     nodeIds: [nodeId],
+    [Symbol.dispose]: () => undefined,
     async configure() {
       const { readTopology } = await import('../cluster/topology.ts');
       const topology = readTopology(topologyFile);

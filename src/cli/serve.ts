@@ -104,6 +104,7 @@ function planOf(command: Command, cluster: ClusterSettings): ServePlan {
 async function serve(plan: ServePlan, restart: boolean): Promise<void> {
   // Between two lives of a node nothing else would keep this process.
   using _alive = holdProcess();
+  using _plan = plan;
   await using messages = new Messages(systemClock);
   const supervisor = new Supervisor(plan.nodeIds, {
     spawn: nodeSpawner(),
@@ -122,7 +123,9 @@ async function serve(plan: ServePlan, restart: boolean): Promise<void> {
     drained = supervisor.drain(DRAIN_PATIENCE_MS);
   });
   try {
-    messages.print(describeCluster(await supervisor.start(await plan.configure())));
+    messages.print(
+      describeCluster(await supervisor.start(await plan.configure((line) => messages.report(line)))),
+    );
     // A later start finds the code compiled, even if this process is killed.
     flushCompileCache();
   } catch (error) {

@@ -8,6 +8,7 @@ import {
   inspectDataDirectory,
   openDataDirectory,
 } from '../../../../src/cli/data-layout.ts';
+import { createIdentity } from '../../../../src/replica/identity.ts';
 
 let parent = '';
 let directory = '';
@@ -37,9 +38,59 @@ describe('the data folder of a cluster', () => {
 
   it('is made again after a crash that left it half made', () => {
     fs.mkdirSync(directory, { recursive: true });
-    fs.writeFileSync(path.join(directory, 'cluster.json.tmp'), '{"for');
+    fs.writeFileSync(path.join(directory, 'cluster.json.0a1b.tmp'), '{"for');
+    fs.writeFileSync(path.join(directory, 'cluster.lock'), '');
     assert.equal(inspectDataDirectory(directory, 3), undefined);
     assert.equal(openDataDirectory(directory, 3).nodes, 3);
+  });
+
+  it('is for this user alone', { skip: process.platform === 'win32' && 'Windows has no such bits' }, () => {
+    openDataDirectory(directory, 3);
+    assert.equal(fs.statSync(directory).mode & 0o777, 0o700);
+    assert.equal(fs.statSync(path.join(directory, 'cluster.json')).mode & 0o777, 0o600);
+  });
+
+  it('is made by one of two that come at once, and the other takes what is there', (t) => {
+    // The other one comes between the look and the making.
+    const mkdirSync = fs.mkdirSync;
+    let other: unknown;
+    t.mock.method(fs, 'mkdirSync', ((...args: Parameters<typeof mkdirSync>) => {
+      t.mock.restoreAll();
+      other = openDataDirectory(directory, 3);
+      return mkdirSync(...args);
+    }) as typeof mkdirSync);
+    const own = openDataDirectory(directory, 3);
+    assert.deepEqual(own, other);
+    assert.deepEqual(inspectDataDirectory(directory, 3), own);
+    assert.deepEqual(fs.readdirSync(directory), ['cluster.json']);
+  });
+
+  it('whose description is lost is described anew by the identities of its nodes', async () => {
+    const { clusterId } = openDataDirectory(directory, 3);
+    const file = path.join(directory, 'cluster.json');
+    const fields = { nowMs: 0, random: () => 0.5, whole: 'unproven', clockCeiling: 0 } as const;
+    for (const nodeId of ['node-1', 'node-3'])
+      await createIdentity(path.join(directory, nodeId), { clusterId, nodeId, ...fields });
+    const content = fs.readFileSync(file, 'utf8');
+    fs.rmSync(file);
+    assert.throws(() => openDataDirectory(directory, 2), {
+      code: 'FOREIGN_DIRECTORY',
+      message: /belongs to a cluster of 3 nodes: use --nodes 3/,
+    });
+    assert.equal(fs.existsSync(file), false);
+    const reports: string[] = [];
+    const cluster = openDataDirectory(directory, 3, (line) => void reports.push(line));
+    assert.deepEqual(cluster, { clusterId, nodes: 3 });
+    assert.match(reports.join(), /cluster\.json was missing and is made again/);
+    assert.equal(fs.readFileSync(file, 'utf8'), content);
+
+    fs.rmSync(file);
+    await createIdentity(path.join(directory, 'node-2'), { clusterId: 'other', nodeId: 'node-2', ...fields });
+    assert.throws(() => openDataDirectory(directory, 3), {
+      code: 'FOREIGN_DIRECTORY',
+      message: /belongs to node node-2 of cluster other/,
+    });
+    assert.equal(fs.existsSync(file), false);
   });
 
   it('is refused to a cluster of another size, with what to do', () => {

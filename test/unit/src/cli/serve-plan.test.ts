@@ -29,6 +29,7 @@ function cluster(changes: Partial<ClusterSettings> = {}): ClusterSettings {
 describe('a plan for a cluster on one machine', () => {
   it('gives each node its folder, its addresses and the cluster they share', async () => {
     const plan = planLocalCluster(cluster(), settings);
+    using _held = plan;
     assert.deepEqual(plan.nodeIds, ['node-1']);
     const [config] = await plan.configure();
     assert.equal(config.nodeId, 'node-1');
@@ -37,18 +38,26 @@ describe('a plan for a cluster on one machine', () => {
     assert.notEqual(config.topology.nodes[0].rpc.port, port);
     assert.ok(config.settings.readers >= 1);
     // The nodes make their own folders.
-    assert.deepEqual(fs.readdirSync(path.join(folder, 'data')), ['cluster.json', 'cluster.secret']);
+    assert.deepEqual(fs.readdirSync(path.join(folder, 'data')), [
+      'cluster.json',
+      'cluster.lock',
+      'cluster.secret',
+    ]);
     assert.equal(config.secretFile, path.join(folder, 'data', 'cluster.secret'));
-    const [again] = await planLocalCluster(cluster(), settings).configure();
+    using second = planLocalCluster(cluster(), settings);
+    await assert.rejects(second.configure(), { code: 'STORAGE', message: /in use by another serve/ });
+    plan[Symbol.dispose]();
+    const [again] = await second.configure();
     assert.equal(again.clusterId, config.clusterId);
   });
 
   it('takes the secret that it is given, and makes none', async () => {
     const file = path.join(folder, 'given.secret');
     fs.writeFileSync(file, 'x'.repeat(32), { mode: 0o600 });
-    const [config] = await planLocalCluster(cluster(), settings, file).configure();
+    using plan = planLocalCluster(cluster(), settings, file);
+    const [config] = await plan.configure();
     assert.equal(config.secretFile, file);
-    assert.deepEqual(fs.readdirSync(path.join(folder, 'data')), ['cluster.json']);
+    assert.deepEqual(fs.readdirSync(path.join(folder, 'data')), ['cluster.json', 'cluster.lock']);
   });
 
   it('keeps the order of its ids, above nine nodes too', () => {
@@ -79,7 +88,8 @@ describe('a plan for a cluster on one machine', () => {
   });
 
   it('touches nothing when the folder is for another number of nodes', async () => {
-    await planLocalCluster(cluster(), settings).configure();
+    using plan = planLocalCluster(cluster(), settings);
+    await plan.configure();
     const file = path.join(folder, 'data', 'cluster.json');
     const before = fs.readFileSync(file, 'utf8');
     await assert.rejects(planLocalCluster(cluster({ nodes: 2, port: 20_000 }), settings).configure(), {
