@@ -8,23 +8,39 @@
 const NEEDED_MAJOR = 26;
 const NOTHING_INSTALLED = `quorate: its packages are not installed: run \`npm ci\` in ${__dirname} first`;
 
-/** Node caches compiled code beside the packages it belongs to, or in its own temporary folder. */
+/**
+ * Compiled code is cached beside the packages it belongs to, or in the user's own folder for such things; where others
+ * can write to both, it is not cached: whoever can change the cache can have his code run.
+ */
 async function enableCompileCache() {
-  const [fs, module, path] = await Promise.all([
+  const [fs, module, os, path] = await Promise.all([
     import('node:fs'),
     import('node:module'),
+    import('node:os'),
     import('node:path'),
   ]);
-  let directory = path.join(__dirname, 'node_modules', '.cache', 'quorate');
-  try {
-    fs.mkdirSync(directory, { recursive: true });
-    fs.accessSync(directory, fs.constants.W_OK);
-  } catch {
-    directory = module.enableCompileCache().directory ?? '';
-  }
+  const ofUser = process.env.XDG_CACHE_HOME || path.join(os.homedir(), '.cache');
+  const candidates = [
+    path.join(__dirname, 'node_modules', '.cache', 'quorate'),
+    path.join(ofUser, 'quorate'),
+  ];
+  const own = candidates.find((candidate) => {
+    try {
+      fs.mkdirSync(candidate, { recursive: true, mode: 0o700 });
+      fs.accessSync(candidate, fs.constants.W_OK);
+      const { mode, uid } = fs.statSync(candidate);
+      // Windows has neither such a user nor such bits.
+      return process.platform === 'win32' || (uid === process.geteuid?.() && (mode & 0o022) === 0);
+    } catch {
+      return false;
+    }
+  });
+  // Who names a folder in the environment has chosen it.
+  const directory = process.env.NODE_COMPILE_CACHE ?? own;
+  if (directory === undefined) return;
   module.enableCompileCache(directory);
   // Nodes are processes of their own, with threads of their own, and threads heed the environment alone.
-  process.env.NODE_COMPILE_CACHE ??= directory;
+  process.env.NODE_COMPILE_CACHE = directory;
 }
 
 async function goOnHere() {

@@ -27,7 +27,7 @@ import { Readiness } from './node-readiness.ts';
 import { nodeStatus, type StatusSources } from './node-status.ts';
 import { type FolderFiles, nodeFolderFiles } from './replica/folder-files.ts';
 import { FolderProgress } from './replica/folder-progress.ts';
-import { createIdentity, ENGINE_FOLDER, hasHeldData, inspectFolder } from './replica/identity.ts';
+import { claimFolder, ENGINE_FOLDER, hasHeldData, inspectFolder } from './replica/identity.ts';
 import { randomStartId } from './replica/identity-file.ts';
 import { IdentityStore } from './replica/identity-store.ts';
 import { PeerRequests } from './replica/peer-requests.ts';
@@ -137,8 +137,10 @@ async function openDataFolder(options: NodeOptions, clock: Clock): Promise<DataF
   const before = await inspectFolder(dataDirectory, owner, files);
   if (before === null) {
     const fresh = { ...owner, nowMs: clock.nowMs(), random, whole: 'unproven', clockCeiling: 0 } as const;
-    await createIdentity(dataDirectory, fresh, files);
+    await claimFolder(dataDirectory, fresh, files);
   }
+  const notice = await files.makePrivate(dataDirectory);
+  if (notice !== null) options.log.warn(notice);
   const openStorage = options.openStorage ?? engineOpener(options.log);
   const engine = await openStorage(
     join(dataDirectory, ENGINE_FOLDER),

@@ -1,4 +1,4 @@
-import { accessSync, constants } from 'node:fs';
+import { accessSync, closeSync, constants, openSync } from 'node:fs';
 import { LsmError } from '../errors.ts';
 import type { DirectoryLock } from './file-system.ts';
 
@@ -65,6 +65,7 @@ function lock(path: string): Disposable {
   // Loaded at the first lock: pool threads take none and should not pay for the module.
   const { DatabaseSync } = process.getBuiltinModule('node:sqlite');
   let database: InstanceType<typeof DatabaseSync> | undefined;
+  makePrivate(path);
   try {
     database = new DatabaseSync(path, { timeout: 0 });
     // A journal in a file would be made at once, for which a full disk has no room.
@@ -79,6 +80,15 @@ function lock(path: string): Disposable {
       if (held.isOpen) held.close();
     },
   };
+}
+
+/** SQLite would let others read it. It is not opened when it is there: see above. */
+function makePrivate(path: string): void {
+  try {
+    closeSync(openSync(path, 'wx', 0o600));
+  } catch {
+    // It is there, or cannot be made: then the lock says so.
+  }
 }
 
 /** What a directory that is already open is refused with, by every file system alike. */

@@ -27,6 +27,10 @@ import type { DirectoryLock, FileSystem } from './file-system.ts';
 /** Windows has no sync of a directory: names are durable there once the file system's own journal is. */
 const CAN_SYNC_DIRECTORIES = process.platform !== 'win32';
 
+/** What is stored is for the user alone who stores it. */
+const FILE_MODE = 0o600;
+const DIRECTORY_MODE = 0o700;
+
 const openFile = promisify(open);
 const renameFile = promisify(rename);
 const syncFile = promisify(fsync);
@@ -41,7 +45,7 @@ export class NodeFileSystem implements FileSystem {
   }
 
   createSync(path: string): number {
-    return openSync(path, 'wx+');
+    return openSync(path, 'wx+', FILE_MODE);
   }
 
   openWriteSync(path: string): number {
@@ -94,7 +98,7 @@ export class NodeFileSystem implements FileSystem {
 
   /** Makes missing parents too; what was made is durable on return. One that is there already is no error. */
   makeDirectorySync(path: string): void {
-    const first = mkdirSync(path, { recursive: true });
+    const first = mkdirSync(path, { recursive: true, mode: DIRECTORY_MODE });
     if (first === undefined) return;
     const topmost = dirname(resolve(first));
     for (let made = resolve(path); made !== topmost; made = dirname(made))
@@ -124,7 +128,7 @@ export class NodeFileSystem implements FileSystem {
   }
 
   create(path: string): Promise<number> {
-    return openFile(path, 'wx+');
+    return openFile(path, 'wx+', FILE_MODE);
   }
 
   write(fd: number, bytes: Uint8Array, position: number): Promise<void> {

@@ -8,12 +8,8 @@ import { BulkLoad, LsmError, NodeFileSystem, type TableMetadata } from '../../na
 import { systemClock, systemRandom } from '../clock.ts';
 import { QuorateError } from '../errors.ts';
 import { folderFault, nodeFolderFiles } from '../replica/folder-files.ts';
-import { createIdentity, ENGINE_FOLDER, FILLING_FILE } from '../replica/identity.ts';
-import { IDENTITY_FILE } from '../replica/identity-file.ts';
+import { countsAsEmpty, createIdentity, ENGINE_FOLDER, FILLING_FILE } from '../replica/identity.ts';
 import { FILL_TIMESTAMP } from './fill-tables.ts';
-
-/** A crash while the folder was first used leaves the temporary file; a new volume has its lost+found. */
-const COUNTS_AS_EMPTY: ReadonlySet<string> = new Set([`${IDENTITY_FILE}.tmp`, 'lost+found']);
 
 export interface NodeFolder {
   readonly nodeId: string;
@@ -35,7 +31,7 @@ export function inspectFolders(folders: readonly NodeFolder[]): number {
     const names = listFolder(folder.directory);
     if (names.includes(FILLING_FILE)) {
       leftoverBytes += folderBytes(engineDirectory(folder));
-    } else if (names.some((name) => !COUNTS_AS_EMPTY.has(name))) {
+    } else if (!names.every(countsAsEmpty)) {
       throw new QuorateError(
         'FOREIGN_DIRECTORY',
         `the folder ${folder.directory} holds data already and fill builds new ones only: delete it, or choose another --data`,

@@ -2,9 +2,11 @@
  * The few file operations a node's identity needs, asynchronous because they happen while the node serves; a
  * test stands in for them to lose what was not synced or to fail any call.
  */
-import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { link, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { errorMessage, QuorateError } from '../errors.ts';
+import { makePrivate, PRIVATE_FILE_MODE, PRIVATE_FOLDER_MODE } from './folder-privacy.ts';
 
 export interface FolderFiles {
   /** Makes the folder and its parents where they are missing; their names are durable. */
@@ -13,18 +15,25 @@ export interface FolderFiles {
   list(path: string): Promise<string[] | null>;
   /** null when there is no such file. */
   read(path: string): Promise<Uint8Array | null>;
+  /**
+   * Makes a file that is there whole, its name not yet durable, or not at all.
+   * @returns false when there is one of that name already, which stays as it is
+   */
+  create(path: string, bytes: Uint8Array): Promise<boolean>;
   /** Makes or empties the file, writes it and syncs its data. */
   write(path: string, bytes: Uint8Array): Promise<void>;
   rename(from: string, to: string): Promise<void>;
   /** No error when there is no such file. */
   remove(path: string): Promise<void>;
+  /** For the user of this process alone: see folder-privacy.ts. */
+  makePrivate(folder: string): Promise<string | null>;
   /** Makes the names in a folder durable. */
   syncFolder(path: string): Promise<void>;
 }
 
 export const nodeFolderFiles: FolderFiles = {
   async makeFolder(path) {
-    const first = await mkdir(path, { recursive: true });
+    const first = await mkdir(path, { recursive: true, mode: PRIVATE_FOLDER_MODE });
     if (first === undefined) return;
     const above = dirname(first);
     for (let folder = dirname(path); folder !== above; folder = dirname(folder)) await syncFolder(folder);
@@ -33,10 +42,25 @@ export const nodeFolderFiles: FolderFiles = {
   list: (path) => unlessMissing(readdir(path)),
   read: (path) => unlessMissing(readFile(path)),
   async write(path, bytes) {
-    await using file = await open(path, 'w');
+    await using file = await open(path, 'w', PRIVATE_FILE_MODE);
     await file.writeFile(bytes);
     await file.datasync();
   },
+  async create(path, bytes) {
+    const temporary = `${path}.${randomUUID()}.tmp`;
+    try {
+      await nodeFolderFiles.write(temporary, bytes);
+      // Unlike a rename, it fails when the name is taken.
+      await link(temporary, path);
+      return true;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+      throw error;
+    } finally {
+      await rm(temporary, { force: true });
+    }
+  },
+  makePrivate,
   rename,
   remove: (path) => rm(path, { force: true }),
   syncFolder,

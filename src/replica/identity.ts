@@ -20,7 +20,12 @@ import {
 export const ENGINE_FOLDER = 'engine';
 export const FILLING_FILE = 'FILLING';
 /** A crash while the first identity was written leaves its temporary file; a new volume has its lost+found. */
-const COUNTS_AS_EMPTY: ReadonlySet<string> = new Set([`${IDENTITY_FILE}.tmp`, 'lost+found']);
+const COUNTS_AS_EMPTY = /^(?:IDENTITY\.(?:[\w-]+\.)?tmp|lost\+found)$/;
+
+/** Whether a folder with nothing but such names may be taken. */
+export function countsAsEmpty(name: string): boolean {
+  return COUNTS_AS_EMPTY.test(name);
+}
 
 export interface FolderOwner {
   readonly clusterId: string;
@@ -72,7 +77,27 @@ export interface NewIdentity extends FolderOwner {
 }
 
 /**
- * Makes the folder, where it is missing, and its first identity. On return both are durable.
+ * Makes the folder, where it is missing, and its first identity. On return both are durable. Of several nodes that
+ * come at once one makes it, and the others find what is there.
+ *
+ * @throws QuorateError STORAGE when the folder cannot be made or written
+ */
+export async function claimFolder(
+  folder: string,
+  fields: NewIdentity,
+  files: FolderFiles = nodeFolderFiles,
+): Promise<void> {
+  try {
+    await files.makeFolder(folder);
+    await files.create(`${folder}/${IDENTITY_FILE}`, encodeIdentity(newIdentity(fields)));
+    await files.syncFolder(folder);
+  } catch (error) {
+    throw folderFault(folder, error);
+  }
+}
+
+/**
+ * The same for one who has the folder to himself: an identity that is there already is replaced.
  *
  * @throws QuorateError STORAGE when the folder cannot be made or written
  */
@@ -81,7 +106,18 @@ export async function createIdentity(
   fields: NewIdentity,
   files: FolderFiles = nodeFolderFiles,
 ): Promise<Identity> {
-  const identity: Identity = {
+  const identity = newIdentity(fields);
+  try {
+    await files.makeFolder(folder);
+    await replaceFile(files, folder, IDENTITY_FILE, encodeIdentity(identity));
+  } catch (error) {
+    throw folderFault(folder, error);
+  }
+  return identity;
+}
+
+function newIdentity(fields: NewIdentity): Identity {
+  return {
     clusterId: fields.clusterId,
     nodeId: fields.nodeId,
     incarnation: randomIncarnation(fields.random),
@@ -94,13 +130,6 @@ export async function createIdentity(
     history: { progress: 0, starts: [] },
     remembered: {},
   };
-  try {
-    await files.makeFolder(folder);
-    await replaceFile(files, folder, IDENTITY_FILE, encodeIdentity(identity));
-  } catch (error) {
-    throw folderFault(folder, error);
-  }
-  return identity;
 }
 
 /**
@@ -157,7 +186,7 @@ async function readIdentity(folder: string, files: FolderFiles): Promise<Identit
   let bytes: Uint8Array | null;
   try {
     const names = await files.list(folder);
-    if (names === null || names.every((name) => COUNTS_AS_EMPTY.has(name))) return null;
+    if (names === null || names.every(countsAsEmpty)) return null;
     if (names.includes(FILLING_FILE)) {
       throw new QuorateError(
         'UNFINISHED_FILL',

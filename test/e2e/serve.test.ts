@@ -129,7 +129,13 @@ for (const [name, node] of launchers) {
       );
       const curls = serve.stdout.match(/^ {2}curl .*$/gm) ?? [];
       assert.equal(curls.length, 3);
-      assert.deepEqual(readdirSync(serve.data).sort(), ['cluster.json', 'node-1', 'node-2']);
+      assert.deepEqual(readdirSync(serve.data).sort(), [
+        'cluster.json',
+        'cluster.lock',
+        'cluster.secret',
+        'node-1',
+        'node-2',
+      ]);
       const put = await runCli(['put', 'key', '--value', 'value', '--url', url]);
       assert.equal(put.exitCode, 0, put.stderr);
       serve.pressCtrlC();

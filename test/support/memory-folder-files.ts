@@ -63,6 +63,22 @@ export class MemoryFolderFiles implements FolderFiles {
     );
   }
 
+  async create(path: string, bytes: Uint8Array): Promise<boolean> {
+    const { folder, name } = this.#place(path);
+    const temporary = { bytes, durableBytes: bytes };
+    let isMade = false;
+    await this.#step('create', () => {
+      if (folder.names.has(name)) return;
+      folder.names.set(name, temporary);
+      isMade = true;
+    });
+    return isMade;
+  }
+
+  async makePrivate(): Promise<null> {
+    return null;
+  }
+
   rename(from: string, to: string): Promise<void> {
     return this.#step('rename', () => {
       const source = this.#place(from);

@@ -87,3 +87,20 @@ test('a system that writes or reads less than was asked is asked again for the r
   assert.equal(bytes.toString(), 'abcdefghijklmnopqrstuvwxyz01');
   place.fs.closeSync(fd);
 });
+
+test('what is made is for this user alone', {
+  skip: process.platform === 'win32' && 'Windows has no such bits',
+}, async () => {
+  using place = temporary();
+  const directory = join(place.directory, 'a', 'b');
+  place.fs.makeDirectorySync(directory);
+  place.fs.closeSync(place.fs.createSync(join(directory, 'one')));
+  place.fs.closeSync(await place.fs.create(join(directory, 'two')));
+  using _lock = place.fs.lockSync(join(directory, 'LOCK'));
+  const modeOf = (path: string) => (fs.statSync(path).mode & 0o777).toString(8);
+  assert.deepEqual(
+    ['one', 'two', 'LOCK'].map((name) => modeOf(join(directory, name))),
+    ['600', '600', '600'],
+  );
+  assert.deepEqual([modeOf(directory), modeOf(join(place.directory, 'a'))], ['700', '700']);
+});

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -7,6 +7,7 @@ import { seededRandom } from '../../../../src/clock.ts';
 import { QuorateError, type QuorateErrorCode } from '../../../../src/errors.ts';
 import { nodeFolderFiles } from '../../../../src/replica/folder-files.ts';
 import {
+  claimFolder,
   createIdentity,
   declareWhole,
   inspectFolder,
@@ -46,6 +47,45 @@ test('a folder made for the node is its own', async () => {
   const made = await createIdentity(FOLDER, fields(), files);
   assert.equal(made.declaredMs, 0);
   assert.deepEqual(await inspectFolder(FOLDER, OWNER, files), made);
+});
+
+test('of two nodes that come at once on an empty folder one makes the identity, and the other finds it', async () => {
+  const root = await mkdtemp(join(tmpdir(), 'quorate-claim-'));
+  try {
+    for (const files of [nodeFolderFiles, new MemoryFolderFiles()]) {
+      const folder = join(root, 'data', 'node-1');
+      const random = seededRandom(7);
+      const claims = [1, 2, 3].map(() => claimFolder(folder, { ...fields(), random }, files));
+      await Promise.all(claims);
+      const made = await inspectFolder(folder, OWNER, files);
+      await claimFolder(folder, { ...fields(), random }, files);
+      assert.deepEqual(await inspectFolder(folder, OWNER, files), made);
+      assert.deepEqual(await files.list(folder), ['IDENTITY']);
+    }
+  } finally {
+    await rm(root, { recursive: true, force: true });
+  }
+});
+
+test('a power cut at any call of a claim leaves a folder that may be taken, or a whole identity', async () => {
+  for (let failAt = 0; failAt <= 3; failAt++) {
+    for (const keepNames of [false, true]) {
+      const files = new MemoryFolderFiles();
+      files.failAt = failAt;
+      const isMade = await claimFolder(FOLDER, fields(), files).then(
+        () => true,
+        () => false,
+      );
+      const found = await inspectFolder(FOLDER, OWNER, files.afterPowerCut(keepNames, false));
+      if (isMade) assert.equal(found?.nodeId, OWNER.nodeId);
+    }
+  }
+});
+
+test('what a start that was cut short leaves of a claim counts as empty', async () => {
+  const files = new MemoryFolderFiles();
+  files.put(`${FOLDER}/IDENTITY.4f6b1c9e-0000-4000-8000-000000000000.tmp`, new Uint8Array(3));
+  assert.equal(await inspectFolder(FOLDER, OWNER, files), null);
 });
 
 test('a bulk-loaded folder is whole and vouched for', async () => {
@@ -161,6 +201,10 @@ test('on a real disk: made with its parents, read back, replaced, and nothing of
     assert.deepEqual(await inspectFolder(folder, OWNER), made);
     assert.deepEqual(await readdir(folder), ['IDENTITY']);
     assert.deepEqual(await readFile(join(folder, 'IDENTITY')), Buffer.from(encodeIdentity(made)));
+    if (process.platform !== 'win32') {
+      assert.equal((await stat(folder)).mode & 0o777, 0o700);
+      assert.equal((await stat(join(folder, 'IDENTITY'))).mode & 0o777, 0o600);
+    }
 
     const foreign = join(root, 'mine');
     await mkdir(foreign);
