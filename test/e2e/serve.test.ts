@@ -237,7 +237,7 @@ describe('serve', { timeout: 60_000 }, () => {
     );
     const elsewhere = await runCli([...args, '--port', String(await freePorts(2))]);
     assert.equal(elsewhere.exitCode, 1);
-    assert.match(elsewhere.stderr, /^quorate: [^\n]*locked[^\n]*\n$/);
+    assert.match(elsewhere.stderr, /^quorate: [^\n]*in use by another serve[^\n]*\n$/);
     const fewer = await runCli([...args, '--nodes', '1', '--port', String(await freePorts(1))]);
     assert.match(fewer.stderr, /^quorate: [^\n]* cluster of 2 nodes: use --nodes 2 [^\n]*\n$/);
     serve.pressCtrlC();
