@@ -5,6 +5,14 @@
  * that they are orphans: a directory whose load was cut off has no manifest, and its tables are never read.
  */
 import { join } from 'node:path';
+import {
+  arrayFault,
+  bytesFault,
+  folderFault,
+  invalidArgument,
+  refuse,
+  wholeNumberFault,
+} from './arguments.ts';
 import { LsmError } from './errors.ts';
 import type { HashSeed } from './format/hash.ts';
 import type { FileSystem } from './fs/file-system.ts';
@@ -38,6 +46,7 @@ export class BulkTable implements Disposable {
     options: EngineOptions,
     hashSeed: HashSeed,
   ) {
+    refuse(tableFault(fs, directories, id, hashSeed));
     this.#fs = fs;
     this.#directories = directories;
     this.#id = id;
@@ -46,7 +55,7 @@ export class BulkTable implements Disposable {
 
   /**
    * Adds an entry, which is copied.
-   * @throws LsmError INVALID_ARGUMENT when the key is not above the one before it; NO_SPACE, IO_ERROR
+   * @throws LsmError INVALID_ARGUMENT when the key is not above the one before it, or a range is none; NO_SPACE, IO_ERROR
    */
   add(
     keyBytes: Uint8Array,
@@ -56,6 +65,10 @@ export class BulkTable implements Disposable {
     recordStart: number,
     recordEnd: number,
   ): void {
+    refuse(
+      sliceFault('key', keyBytes, keyStart, keyEnd) ??
+        sliceFault('record', recordBytes, recordStart, recordEnd),
+    );
     this.#writer.add(keyBytes, keyStart, keyEnd, recordBytes, recordStart, recordEnd);
   }
 
@@ -99,6 +112,7 @@ export class BulkLoad implements Disposable {
    * @throws LsmError LOCKED when the directory is open; nothing is changed then. IO_ERROR
    */
   static begin(fs: FileSystem, directory: string): BulkLoad {
+    refuse(folderFault(fs, directory));
     try {
       fs.makeDirectorySync(directory);
     } catch (cause) {
@@ -130,6 +144,7 @@ export class BulkLoad implements Disposable {
    *   is not there; NO_SPACE, IO_ERROR, POISONED
    */
   async commit(tables: readonly TableMetadata[]): Promise<void> {
+    refuse(arrayFault('tables', tables));
     if (this.#fs.existsSync(join(this.directory, CURRENT_FILE_NAME))) {
       throw new LsmError(
         'INVALID_ARGUMENT',
@@ -163,6 +178,37 @@ export class BulkLoad implements Disposable {
       offset: Math.min(sizeBytes, fileSizeBytes),
     });
   }
+}
+
+function tableFault(
+  fs: FileSystem,
+  directories: readonly string[],
+  id: number,
+  { low, high }: HashSeed,
+): LsmError | undefined {
+  const fault = arrayFault('directories', directories);
+  if (fault !== undefined) return fault;
+  // Without one the path is missing that is named.
+  for (const directory of directories.length === 0 ? [''] : directories) {
+    const fault = folderFault(fs, directory);
+    if (fault !== undefined) return fault;
+  }
+  return (
+    wholeNumberFault('id', id, 1) ??
+    wholeNumberFault('hashSeed.low', low, 0) ??
+    wholeNumberFault('hashSeed.high', high, 0)
+  );
+}
+
+/** A part of some bytes, given by where it starts and ends. */
+function sliceFault(name: string, bytes: Uint8Array, start: number, end: number): LsmError | undefined {
+  const fault = bytesFault(`${name}Bytes`, bytes);
+  if (fault !== undefined) return fault;
+  if (Number.isInteger(start) && Number.isInteger(end) && 0 <= start && start <= end && end <= bytes.length)
+    return undefined;
+  return invalidArgument(
+    `${name}Start and ${name}End must lie in ${bytes.length} bytes, not ${start} and ${end}`,
+  );
 }
 
 function isEngineFile(name: string): boolean {

@@ -1,3 +1,16 @@
+import {
+  arrayFault,
+  bytesFault,
+  describe,
+  fieldsFault,
+  invalidArgument,
+  keyFault,
+  optionalFault,
+  rangeFault,
+  refuse,
+  signalFault,
+} from './arguments.ts';
+import type { LsmError } from './errors.ts';
 import { encodeRecord, isTombstone, recordExpiryMs, recordValueStart } from './format/record.ts';
 import type { Environment } from './main/environment.ts';
 import type { EngineStats } from './main/stats.ts';
@@ -64,6 +77,7 @@ export class Engine {
   }
 
   get(key: Uint8Array, snapshot?: Snapshot): Promise<Uint8Array | undefined> {
+    // The store checks the arguments, here and in `getMany`.
     const token = this.#pending.begin();
     if (snapshot === undefined) this.store.read(key, this.#pending, token);
     else this.store.readAt(snapshot, key, this.#pending, token);
@@ -72,6 +86,8 @@ export class Engine {
 
   /** Values in the order of `keys`; undefined for those that are not there. */
   getMany(keys: readonly Uint8Array[], snapshot?: Snapshot): Promise<(Uint8Array | undefined)[]> {
+    const fault = arrayFault('keys', keys) ?? elementsFault('keys', keys, bytesFault);
+    if (fault !== undefined) return Promise.reject(fault);
     return new ManyReads(keys.length, this.#valueOf, (sink, index) => {
       if (snapshot === undefined) this.store.read(keys[index], sink, index);
       else this.store.readAt(snapshot, keys[index], sink, index);
@@ -80,6 +96,8 @@ export class Engine {
 
   /** Resolves once the value is as durable as the options say. */
   put(key: Uint8Array, value: Uint8Array): Promise<void> {
+    const fault = keyFault('key', key) ?? bytesFault('value', value);
+    if (fault !== undefined) return Promise.reject(fault);
     return this.#write(key, encodeRecord(this.#fields(false), value));
   }
 
@@ -89,6 +107,9 @@ export class Engine {
 
   /** All or nothing, seen together or not at all; later operations on a key win over earlier ones. */
   write(operations: readonly BatchOperation[]): Promise<void> {
+    const fault =
+      arrayFault('operations', operations) ?? elementsFault('operations', operations, operationFault);
+    if (fault !== undefined) return Promise.reject(fault);
     const puts = operations.map((operation) => ({
       key: operation.key,
       record: encodeRecord(
@@ -103,9 +124,10 @@ export class Engine {
 
   /**
    * Entries in key order, read a page at a time as the loop asks for them. Keys and values are views of a page's
-   * memory, 128 KiB: copy what is to be kept for long.
+   * memory, 128 KiB: copy what is to be kept for long. An aborted signal ends it at once, also while a page is read.
    */
   async *range(options: RangeOptions = {}): AsyncGenerator<Entry, void, void> {
+    refuse(rangeOptionsFault(options));
     let start = options.start ?? NO_VALUE;
     for (;;) {
       options.signal?.throwIfAborted();
@@ -120,6 +142,7 @@ export class Engine {
           nowMs: 0,
         },
         options.snapshot,
+        options.signal,
       );
       const { bytes } = page;
       while (page.next()) {
@@ -175,3 +198,30 @@ export class Engine {
 }
 
 const NO_VALUE = new Uint8Array(0);
+
+/** The first fault among the elements of an array, named by its place; names are made only for what is wrong. */
+function elementsFault(
+  name: string,
+  elements: readonly unknown[],
+  faultOf: (name: string, element: unknown) => LsmError | undefined,
+): LsmError | undefined {
+  for (let i = 0; i < elements.length; i++) {
+    if (faultOf(name, elements[i]) !== undefined) return faultOf(`${name}[${i}]`, elements[i]);
+  }
+  return undefined;
+}
+
+function operationFault(name: string, operation: unknown): LsmError | undefined {
+  if (typeof operation !== 'object' || operation === null)
+    return invalidArgument(`${name} must be an object with a type and a key, not ${describe(operation)}`);
+  const { type, key, value } = operation as Partial<Record<'type' | 'key' | 'value', unknown>>;
+  if (type !== 'put' && type !== 'delete')
+    return invalidArgument(`${name}.type must be 'put' or 'delete', not ${describe(type)}`);
+  return keyFault(`${name}.key`, key) ?? (type === 'put' ? bytesFault(`${name}.value`, value) : undefined);
+}
+
+function rangeOptionsFault(options: RangeOptions): LsmError | undefined {
+  const fault = fieldsFault('options', options, ['start', 'end', 'snapshot', 'signal']);
+  if (fault !== undefined) return fault;
+  return rangeFault('options', options) ?? optionalFault(signalFault, 'options.signal', options.signal);
+}

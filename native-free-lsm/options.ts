@@ -1,3 +1,4 @@
+import { arrayFault, booleanFault, describe, fieldsFault, invalidArgument, refuse } from './arguments.ts';
 import { LsmError } from './errors.ts';
 import type { HashSeed } from './format/hash.ts';
 import { MAX_TIMESTAMP } from './format/record.ts';
@@ -24,6 +25,8 @@ export interface EngineOptions {
   readonly syncIntervalMs: number;
   /** Largest key and value together, with room to spare: rings are sized by it. */
   readonly maxRecordBytes: number;
+  /** Largest batch, 8 bytes for each of its writes included. Rings are sized by it as well. */
+  readonly maxBatchBytes: number;
   /** Arena of one memtable. A flush makes about one table of this size. */
   readonly memtableBytes: number;
   /** Memtables that may wait for their flush; beyond it writes wait. */
@@ -32,6 +35,8 @@ export interface EngineOptions {
   readonly writeStallTimeoutMs: number;
   /** Writes that wait in the main thread's memory because the writer's ring is full. */
   readonly maxQueuedWriteBytes: number;
+  /** Reads that wait in the main thread's memory because the readers' rings are full. */
+  readonly maxQueuedReadBytes: number;
   readonly blockCacheBytes: number;
   /** Long-lived threads that search the disk. */
   readonly readers: number;
@@ -73,10 +78,12 @@ export const DEFAULT_OPTIONS: EngineOptions = {
   durability: 'sync',
   syncIntervalMs: 100,
   maxRecordBytes: MIB + 8 * KIB,
+  maxBatchBytes: 3 * MIB,
   memtableBytes: 12 * MIB,
   maxSealedMemtables: 2,
   writeStallTimeoutMs: 1000,
   maxQueuedWriteBytes: 64 * MIB,
+  maxQueuedReadBytes: 64 * MIB,
   blockCacheBytes: 48 * MIB,
   readers: 1,
   scanFramings: [],
@@ -102,7 +109,10 @@ export const DEFAULT_OPTIONS: EngineOptions = {
 
 /** @throws LsmError INVALID_ARGUMENT naming the first option that makes no sense */
 export function completeOptions(given: Partial<EngineOptions>): EngineOptions {
-  const options = { ...DEFAULT_OPTIONS, ...given };
+  refuse(fieldsFault('options', given, Object.keys(DEFAULT_OPTIONS)));
+  // An option that is there and undefined is left out.
+  const chosen = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+  const options: EngineOptions = { ...DEFAULT_OPTIONS, ...batchDefault(chosen), ...chosen };
   for (const [name, [least, most]] of Object.entries(BOUNDS))
     checkNumber(options, name as NumericOption, least, most);
   checkNumber(options, 'l0SlowdownTables', options.l0CompactionTables);
@@ -110,9 +120,14 @@ export function completeOptions(given: Partial<EngineOptions>): EngineOptions {
   checkNumber(options, 'maxCompactionBytes', options.targetFileBytes);
   checkOneOf(options, 'durability', ['sync', 'interval', 'none']);
   checkOneOf(options, 'bottomCompression', ['none', 'zstd']);
+  refuse(booleanFault('createIfMissing', options.createIfMissing));
+  refuse(arrayFault('scanFramings', options.scanFramings));
   for (const address of options.scanFramings) {
     if (!URL.canParse(address) || new URL(address).protocol !== 'file:') {
-      throw new LsmError('INVALID_ARGUMENT', `scanFramings must be file: URLs of modules, not ${address}`);
+      throw new LsmError(
+        'INVALID_ARGUMENT',
+        `scanFramings must be file: URLs of modules, not ${describe(address)}`,
+      );
     }
   }
   if (options.memtableBytes % 8 !== 0) {
@@ -127,7 +142,20 @@ export function completeOptions(given: Partial<EngineOptions>): EngineOptions {
       `memtableBytes (${options.memtableBytes}) must be at least twice maxRecordBytes (${options.maxRecordBytes})`,
     );
   }
+  checkNumber(options, 'maxBatchBytes', options.maxRecordBytes);
+  if (options.maxBatchBytes * 2 > options.memtableBytes) {
+    throw invalidArgument(
+      `memtableBytes (${options.memtableBytes}) must be at least twice maxBatchBytes (${options.maxBatchBytes})`,
+    );
+  }
   return options;
+}
+
+/** A batch may be as large as the memtable it has to fit into allows, if nobody says otherwise, up to a bound. */
+function batchDefault({ maxRecordBytes, memtableBytes }: Partial<EngineOptions>): Partial<EngineOptions> {
+  const half = Math.floor((memtableBytes ?? DEFAULT_OPTIONS.memtableBytes) / 2);
+  const most = Math.min(DEFAULT_OPTIONS.maxBatchBytes, half);
+  return { maxBatchBytes: Math.max(most, maxRecordBytes ?? DEFAULT_OPTIONS.maxRecordBytes) };
 }
 
 type NumericOption = Exclude<
@@ -141,10 +169,12 @@ const BOUNDS: Readonly<Record<NumericOption, readonly [number, number]>> = {
   // A frame takes at most half of a ring, a ring has at most 64 MiB, and with a record goes a key.
   maxRecordBytes: [1, 30 * MIB],
   memtableBytes: [64 * KIB, MAX_ARENA_BYTES],
+  maxBatchBytes: [1, 30 * MIB],
   // Those waiting, the active one, the next and one whose readers are not done yet each need a place.
   maxSealedMemtables: [1, GENERATION_SLOTS - 4],
   writeStallTimeoutMs: [0, 3_600_000],
   maxQueuedWriteBytes: [0, Number.MAX_SAFE_INTEGER],
+  maxQueuedReadBytes: [0, Number.MAX_SAFE_INTEGER],
   blockCacheBytes: [0, 4096 * MIB],
   // Main and the writer are counted too.
   readers: [1, MAX_COUNTED_THREADS - 2],
@@ -176,7 +206,7 @@ function checkNumber(
   const value = options[name];
   if (Number.isSafeInteger(value) && value >= least && value <= most) return;
   const range = most === Number.MAX_SAFE_INTEGER ? `of at least ${least}` : `from ${least} to ${most}`;
-  throw new LsmError('INVALID_ARGUMENT', `${name} must be a whole number ${range}, not ${value}`);
+  throw new LsmError('INVALID_ARGUMENT', `${name} must be a whole number ${range}, not ${describe(value)}`);
 }
 
 function checkOneOf(
@@ -185,7 +215,10 @@ function checkOneOf(
   known: readonly string[],
 ): void {
   if (known.includes(options[name])) return;
-  throw new LsmError('INVALID_ARGUMENT', `${name} must be one of ${known.join(', ')}, not ${options[name]}`);
+  throw new LsmError(
+    'INVALID_ARGUMENT',
+    `${name} must be one of ${known.join(', ')}, not ${describe(options[name])}`,
+  );
 }
 
 /** How tables of a level are written: small blocks and large filters above, the other way round at the bottom. */

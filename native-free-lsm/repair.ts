@@ -8,8 +8,10 @@
  * is done again from what is there then.
  */
 import { join } from 'node:path';
+import { booleanFault, fieldsFault, folderFault, functionFault, optionalFault, refuse } from './arguments.ts';
 import { drawHashSeed } from './clock.ts';
 import { writeTables } from './compaction/table-output.ts';
+import type { LsmError } from './errors.ts';
 import type { HashSeed } from './format/hash.ts';
 import { copyFileSync } from './fs/copy-file.ts';
 import type { FileSystem } from './fs/file-system.ts';
@@ -60,6 +62,7 @@ export type { Drop, RepairPlan } from './repair-plan.ts';
 
 /** See `repair` in index.ts. */
 export async function repairFolder(directory: string, given: RepairOptions): Promise<RepairPlan> {
+  refuse(optionsFault(directory, given));
   const {
     apply = false,
     beforeApply,
@@ -82,6 +85,21 @@ export async function repairFolder(directory: string, given: RepairOptions): Pro
     onProgress(value);
     await pause?.();
   }
+}
+
+const OPTIONS = ['apply', 'beforeApply', 'onProgress', 'pause', 'fs', 'engine'];
+
+function optionsFault(directory: string, options: RepairOptions): LsmError | undefined {
+  const fault = fieldsFault('options', options, OPTIONS);
+  if (fault !== undefined) return fault;
+  const { apply, beforeApply, fs = new NodeFileSystem(), onProgress, pause } = options;
+  return (
+    folderFault(fs, directory) ??
+    optionalFault(booleanFault, 'options.apply', apply) ??
+    optionalFault(functionFault, 'options.beforeApply', beforeApply) ??
+    optionalFault(functionFault, 'options.onProgress', onProgress) ??
+    optionalFault(functionFault, 'options.pause', pause)
+  );
 }
 
 /**

@@ -174,6 +174,8 @@ function engineOpener(log: Log): OpenStorage {
       durability: settings.durability,
       syncIntervalMs: settings.syncIntervalMs,
       maxRecordBytes,
+      // A node writes no batches: no memory for them.
+      maxBatchBytes: maxRecordBytes,
       // The settings allow for two largest values, the engine asks for two largest records.
       memtableBytes: Math.max(settings.memtableBytes, Math.ceil((2 * maxRecordBytes) / 8) * 8),
       blockCacheBytes: settings.blockCacheBytes,

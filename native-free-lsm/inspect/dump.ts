@@ -1,3 +1,4 @@
+import { fieldsFault, folderFault, rangeFault, refuse, stringFault, wholeNumberFault } from '../arguments.ts';
 import { corruption, LsmError } from '../errors.ts';
 import { compareBytes } from '../format/bytes.ts';
 import { ownBytes } from '../format/copy.ts';
@@ -70,6 +71,10 @@ export interface KeyRange {
   readonly end?: Uint8Array | undefined;
 }
 
+function keyRangeFault(range: KeyRange): LsmError | undefined {
+  return fieldsFault('range', range, ['start', 'end']) ?? rangeFault('range', range);
+}
+
 /**
  * The entries a read would find, in order of keys.
  * @throws LsmError CORRUPTION, UNSUPPORTED_FORMAT, IO_ERROR as soon as a read would
@@ -77,9 +82,11 @@ export interface KeyRange {
 export function* dumpEntries(
   fs: FileSystem,
   directory: string,
-  { start = NOTHING, end }: KeyRange,
+  range: KeyRange,
   nowMs: number,
 ): Generator<DumpedRecord, void, void> {
+  refuse(keyRangeFault(range) ?? wholeNumberFault('nowMs', nowMs, 0));
+  const { start = NOTHING, end } = range;
   using live = openLive(fs, directory);
   const { iterator } = live;
   for (iterator.seek(start, 0, start.length); iterator.valid; iterator.next()) {
@@ -109,6 +116,7 @@ export function* dumpFile(
   name: string,
   range: KeyRange,
 ): Generator<DumpItem, void, void> {
+  refuse(folderFault(fs, directory) ?? stringFault('name', name) ?? keyRangeFault(range));
   const file = parseFileName(name);
   const path = `${directory}/${name}`;
   if (file !== undefined && !fs.existsSync(path)) throw corruption(path, 0, 'the file is missing');

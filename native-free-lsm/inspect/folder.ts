@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { folderFault, refuse } from '../arguments.ts';
 import { LsmError, type LsmErrorCode } from '../errors.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import { ioFailure } from '../fs/io-failure.ts';
@@ -43,6 +44,7 @@ export interface FolderContents {
 
 /** @throws LsmError IO_ERROR */
 export function listFolder(fs: FileSystem, directory: string): FolderContents {
+  refuse(folderFault(fs, directory));
   let names: string[];
   try {
     names = fs.listSync(directory).sort();
@@ -94,6 +96,7 @@ export function isEngineFolder({
  * @throws LsmError LOCKED, IO_ERROR
  */
 export function lockForReading(fs: FileSystem, directory: string): Disposable {
+  refuse(folderFault(fs, directory));
   const path = join(directory, LOCK_FILE_NAME);
   return fs.existsSync(path) ? fs.lockSync(path) : { [Symbol.dispose]: () => undefined };
 }

@@ -1,4 +1,5 @@
 import { basename } from 'node:path';
+import { refuse, wholeNumberFault } from '../arguments.ts';
 import { isTombstone, recordExpiryMs, recordValueStart } from '../format/record.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import { MergingIterator } from '../iterator/merging-iterator.ts';
@@ -154,6 +155,7 @@ export function* countLive(
   directory: string,
   nowMs: number,
 ): Generator<number, LiveSums, void> {
+  refuse(wholeNumberFault('nowMs', nowMs, 0));
   using scan = openLive(fs, directory);
   const { iterator } = scan;
   let entries = 0;

@@ -1,4 +1,6 @@
+import { describe, fieldsFault, invalidArgument } from '../arguments.ts';
 import { drawHashSeed, type EngineClock, systemEngineClock } from '../clock.ts';
+import type { LsmError } from '../errors.ts';
 import type { ExecutorFactory } from '../executor.ts';
 import type { HashSeed } from '../format/hash.ts';
 import type { FileSystem } from '../fs/file-system.ts';
@@ -14,6 +16,18 @@ export interface Environment {
   readonly report: (message: string) => void;
   /** Draws the secret that a new directory hashes keys with. */
   readonly drawHashSeed: () => HashSeed;
+}
+
+/** Checked only as far as a mistake in the place of an argument would show. */
+export function environmentFault(environment: unknown): LsmError | undefined {
+  const fault = fieldsFault('environment', environment, Object.keys(REAL_ENVIRONMENT));
+  if (fault !== undefined) return fault;
+  for (const [name, given] of Object.entries(environment as Partial<Environment>)) {
+    const real = REAL_ENVIRONMENT[name as keyof Environment];
+    if (typeof given !== typeof real || given === null)
+      return invalidArgument(`environment.${name} must be of type ${typeof real}, not ${describe(given)}`);
+  }
+  return undefined;
 }
 
 export const REAL_ENVIRONMENT: Environment = {

@@ -4,6 +4,7 @@ import { writeUint32 } from '../format/record.ts';
 import type { TableLookup } from '../lookup/table-view.ts';
 import { GET_HEADER_BYTES, NO_CACHE, PAGE_HEADER_BYTES, PageFlag, ReaderOp } from '../roles/protocol.ts';
 import { RingConsumer, RingProducer } from '../shared/ring.ts';
+import type { PinnedView } from './views.ts';
 
 const TWO_32 = 0x1_0000_0000;
 export const READER_REQUEST_RING_BYTES = 1024 * 1024;
@@ -14,6 +15,11 @@ export interface ReadPoint {
   readonly generation: number;
   /** Entries of `generation` at this offset and above are later than the point. */
   readonly limit: number;
+}
+
+/** A consistent picture to read from; held until `expired` or released. */
+export interface SnapshotPoint extends ReadPoint {
+  readonly view: PinnedView;
 }
 
 /** Main's end of one reader thread: its two rings and its handle. */

@@ -10,32 +10,23 @@ import { type BlockHit, searchBlock } from '../sstable/block.ts';
 import { MAX_KEY_BYTES } from '../wal/write-operation.ts';
 import type { Arenas } from './arenas.ts';
 import { FreeList } from './free-list.ts';
+import { PageCall } from './page-call.ts';
 import { PageMemory } from './page-memory.ts';
-import type { PageRequest, ReadLane, ReadPoint } from './read-lane.ts';
+import type { PageRequest, ReadLane, ReadPoint, SnapshotPoint } from './read-lane.ts';
 import { MAX_PAGE_BYTES, MAX_PAGE_ENTRIES } from './reader-lanes.ts';
 import type { ReadSink } from './sinks.ts';
 import type { PinnedView, Views } from './views.ts';
+import { type WaitingRead, WaitingReads } from './waiting-reads.ts';
 
 const MAX_READS_IN_FLIGHT = 16_384;
 const MAX_RUN_BYTES = 0x7fffffff;
 /** A read may be what its thread dies of: it is not asked again for ever. */
 const MAX_DEATHS = 3;
 
-/** A consistent picture to read from; held until `expired` or released. */
-export interface SnapshotPoint extends ReadPoint {
-  readonly view: PinnedView;
-}
-
-interface PageCall {
-  readonly request: PageRequest;
-  readonly snapshot: SnapshotPoint | null;
-  readonly resolve: (page: Page) => void;
-  readonly reject: (error: Error) => void;
-}
-
 /**
  * Main's end of the read path. What memory can answer (memtables, filters, cached blocks) is answered in the
- * call; what needs a block from disk goes to a reader thread with the place to go on from.
+ * call; what needs a block from disk goes to a reader thread with the place to go on from. What the threads' rings
+ * have no room for waits here, in order, up to a bound; beyond it reads fail at once.
  */
 export class ReadPath {
   readonly #arenas: Arenas;
@@ -59,8 +50,7 @@ export class ReadPath {
   readonly #points: (SnapshotPoint | null)[] = new Array(MAX_READS_IN_FLIGHT).fill(null);
   readonly #pages = new Map<number, PageCall>();
   readonly #pageMemory = new PageMemory();
-  /** Of the read that is asked again just now. */
-  #deathsSoFar = 0;
+  readonly #waiting: WaitingReads;
   #closed: LsmError | undefined;
 
   constructor(
@@ -69,6 +59,7 @@ export class ReadPath {
     cache: BlockCache,
     lanes: readonly ReadLane[],
     hashSeed: HashSeed,
+    maxWaitingBytes: number,
     onQueued: () => void,
     onPage: () => void,
   ) {
@@ -78,24 +69,49 @@ export class ReadPath {
     this.#lanes = lanes;
     this.#hashSeed = hashSeed;
     this.#lookup = new TableLookup(hashSeed);
+    this.#waiting = new WaitingReads(maxWaitingBytes);
     this.#onQueued = onQueued;
     this.#onPage = onPage;
   }
 
   get inFlight(): number {
-    return this.#places.used;
+    return this.#places.used + this.#waiting.count;
   }
 
   /** @param snapshot null: the newest state */
   read(key: Uint8Array, snapshot: SnapshotPoint | null, sink: ReadSink, token: number): void {
-    if (this.#closed !== undefined) {
-      sink.onRead(token, null, this.#closed);
-      return;
-    }
-    if (key.length > MAX_KEY_BYTES) {
-      sink.onRead(token, null, null);
-      return;
-    }
+    if (this.#closed !== undefined) sink.onRead(token, null, this.#closed);
+    // Such a key cannot be written, nor asked for.
+    else if (key.length > MAX_KEY_BYTES) sink.onRead(token, null, null);
+    else this.#readOrWait(key, snapshot, sink, token, 0, this.#waiting.count === 0);
+  }
+
+  #readOrWait(
+    key: Uint8Array,
+    snapshot: SnapshotPoint | null,
+    sink: ReadSink,
+    token: number,
+    deaths: number,
+    mayAsk: boolean,
+  ): void {
+    if (this.#search(key, snapshot, sink, token, deaths, mayAsk)) return;
+    if (!this.#wait({ key, snapshot, sink, token, page: null, deaths }))
+      sink.onRead(token, null, TOO_MANY_READS);
+  }
+
+  /**
+   * Answers a read from memory or asks a reader for it.
+   * @param mayAsk whether it is its turn; memory is looked into in any case
+   * @returns false: it has to wait
+   */
+  #search(
+    key: Uint8Array,
+    snapshot: SnapshotPoint | null,
+    sink: ReadSink,
+    token: number,
+    deaths: number,
+    mayAsk: boolean,
+  ): boolean {
     const view = snapshot === null ? this.#views.current : snapshot.view.table;
     const hash = hashBytes(key, 0, key.length, this.#hashSeed);
     const newest = snapshot === null ? this.#arenas.activeGeneration : snapshot.generation;
@@ -103,14 +119,10 @@ export class ReadPath {
       const memtable = this.#arenas.memtable(generation);
       const limit = snapshot !== null && generation === newest ? snapshot.limit : memtable.publishedOffset;
       const entry = memtable.find(key, 0, key.length, limit, hash);
-      if (entry !== 0) {
-        sink.onRead(
-          token,
-          copyOut(memtable.bytes, memtable.recordStart(entry), memtable.recordEnd(entry)),
-          null,
-        );
-        return;
-      }
+      if (entry === 0) continue;
+      const record = copyOut(memtable.bytes, memtable.recordStart(entry), memtable.recordEnd(entry));
+      sink.onRead(token, record, null);
+      return true;
     }
     const lookup = this.#lookup;
     const hit = this.#hit;
@@ -119,28 +131,28 @@ export class ReadPath {
     while (lookup.next()) {
       const slot = cache.find(lookup.reader.metadata.id, lookup.ordinal);
       if (slot === -1) {
-        this.#ask(key, hash, snapshot, view.id, sink, token);
-        return;
+        return mayAsk && this.#ask(key, hash, snapshot, view.id, sink, token, deaths);
       }
       if (searchBlock(cache.bytes, cache.dataStart(slot), cache.dataEnd(slot), key, 0, key.length, hit)) {
         sink.onRead(token, copyOut(cache.bytes, hit.recordStart, hit.recordEnd), null);
-        return;
+        return true;
       }
     }
     sink.onRead(token, null, null);
+    return true;
   }
 
-  /** One page of a scan, from the newest state or a snapshot. */
-  page(request: PageRequest, snapshot: SnapshotPoint | null): Promise<Page> {
+  /**
+   * One page of a scan, from the newest state or a snapshot. Once the signal is aborted the promise rejects at once;
+   * what a reader has of the page goes as soon as it comes.
+   */
+  page(request: PageRequest, snapshot: SnapshotPoint | null, signal?: AbortSignal): Promise<Page> {
     if (this.#closed !== undefined) return Promise.reject(this.#closed);
-    if (request.start.length > MAX_KEY_BYTES || (request.end?.length ?? 0) > MAX_KEY_BYTES) {
-      return Promise.reject(new LsmError('INVALID_ARGUMENT', `a key has at most ${MAX_KEY_BYTES} bytes`));
-    }
     const maxBytes = Math.min(Math.max(request.maxBytes, 1), MAX_PAGE_BYTES);
     const maxEntries = Math.min(Math.max(request.maxEntries, 1), MAX_PAGE_ENTRIES);
-    return new Promise((resolve, reject) => {
-      this.#askPage({ request: { ...request, maxBytes, maxEntries }, snapshot, resolve, reject });
-    });
+    const call = new PageCall({ ...request, maxBytes, maxEntries }, snapshot, signal);
+    if (!call.isGivenUp) this.#askPageOrWait(call, 0, this.#waiting.count === 0);
+    return call.promise;
   }
 
   currentPoint(): ReadPoint {
@@ -164,6 +176,28 @@ export class ReadPath {
         responses.release();
       }
     }
+    if (this.#waiting.count > 0) this.#askWaiting();
+  }
+
+  #wait(read: WaitingRead): boolean {
+    if (!this.#waiting.add(read)) return false;
+    // It is in no ring yet, which else keeps what a snapshot names though it is released.
+    if (read.snapshot !== null) this.#views.hold(read.snapshot.view);
+    return true;
+  }
+
+  /** Those whose turn has come. A sink that is called may read again: that read waits behind them. */
+  #askWaiting(): void {
+    for (let read = this.#waiting.first; read !== undefined; read = this.#waiting.first) {
+      const { key, snapshot, sink, token, page, deaths } = read;
+      const isDone =
+        page === null
+          ? this.#search(key, snapshot, sink, token, deaths, true)
+          : page.isGivenUp || this.#askPage(page, deaths);
+      if (!isDone) return;
+      this.#waiting.removeFirst();
+      if (snapshot !== null) this.#views.letGoOnceAsked(snapshot.view);
+    }
   }
 
   /**
@@ -185,6 +219,8 @@ export class ReadPath {
     }
     // A snapshot released meanwhile was kept by the dead thread's ring, which counts no longer.
     for (const view of views) this.#views.holdWhileAsked(view);
+    // No answer may come any more that would bring their turn.
+    this.#askWaiting();
   }
 
   /** Frees the place of a read whose thread has died, and says how to ask for it again. */
@@ -198,13 +234,13 @@ export class ReadPath {
     if (call === undefined && this.#slots[place] >= 0) this.#cache.cancel(this.#slots[place]);
     this.#free(place);
     const again = (): void => {
-      this.#deathsSoFar = deaths;
       if (call !== undefined) {
-        if (deaths < MAX_DEATHS) this.#askPage(call);
+        if (call.isGivenUp) return;
+        if (deaths < MAX_DEATHS) this.#askPageOrWait(call, deaths, true);
         else call.reject(THREADS_DIED);
-      } else if (deaths < MAX_DEATHS) this.read(key as Uint8Array, snapshot, sink as ReadSink, token);
+      } else if (deaths < MAX_DEATHS)
+        this.#readOrWait(key as Uint8Array, snapshot, sink as ReadSink, token, deaths, true);
       else (sink as ReadSink).onRead(token, null, THREADS_DIED);
-      this.#deathsSoFar = 0;
     };
     return { snapshot, again };
   }
@@ -213,6 +249,10 @@ export class ReadPath {
     this.#closed = error;
     for (const call of this.#pages.values()) call.reject(error);
     this.#pages.clear();
+    for (const { page, sink, token } of this.#waiting.takeAll()) {
+      if (page === null) sink.onRead(token, null, error);
+      else page.reject(error);
+    }
     for (let place = 0; place < MAX_READS_IN_FLIGHT; place++) {
       const sink = this.#sinks[place];
       if (sink === null) continue;
@@ -221,7 +261,7 @@ export class ReadPath {
     }
   }
 
-  /** `#lookup` stands at the block to begin with. */
+  /** `#lookup` stands at the block to begin with. False: there is no place for it. */
   #ask(
     key: Uint8Array,
     hash: number,
@@ -229,13 +269,11 @@ export class ReadPath {
     viewId: number,
     sink: ReadSink,
     token: number,
-  ): void {
+    deaths: number,
+  ): boolean {
     const lookup = this.#lookup;
     const place = this.#places.take();
-    if (place === -1) {
-      sink.onRead(token, null, TOO_MANY_READS);
-      return;
-    }
+    if (place === -1) return false;
     const { reader, ordinal } = lookup;
     const slot = this.#cache.reserve(reader.metadata.id, ordinal, reader.blockMemoryBytes(ordinal));
     const lane = this.#pickLane();
@@ -243,32 +281,40 @@ export class ReadPath {
     if (!this.#lanes[lane].pushGet(place, viewId, key, hash, lookup, cacheStart)) {
       if (slot !== -1) this.#cache.cancel(slot);
       this.#places.give(place);
-      sink.onRead(token, null, TOO_MANY_READS);
-      return;
+      return false;
     }
     this.#sinks[place] = sink;
     this.#keys[place] = key;
     this.#tokens[place] = token;
     this.#slots[place] = slot;
     this.#laneOf[place] = lane;
-    this.#deaths[place] = this.#deathsSoFar;
+    this.#deaths[place] = deaths;
     this.#points[place] = snapshot;
     this.#onQueued();
+    return true;
   }
 
-  #askPage(call: PageCall): void {
+  #askPageOrWait(call: PageCall, deaths: number, mayAsk: boolean): void {
+    if (mayAsk && this.#askPage(call, deaths)) return;
+    const read = { key: NO_KEY, snapshot: call.snapshot, sink: NO_SINK, token: 0, page: call, deaths };
+    if (!this.#wait(read)) call.reject(TOO_MANY_READS);
+  }
+
+  /** False: there is no place for it. */
+  #askPage(call: PageCall, deaths: number): boolean {
     const place = this.#places.take();
+    if (place === -1) return false;
     const lane = this.#pickLane();
     const point = call.snapshot ?? this.currentPoint();
-    if (place === -1 || !this.#lanes[lane].pushPage(place, point, call.request)) {
-      if (place !== -1) this.#places.give(place);
-      call.reject(TOO_MANY_READS);
-      return;
+    if (!this.#lanes[lane].pushPage(place, point, call.request)) {
+      this.#places.give(place);
+      return false;
     }
     this.#laneOf[place] = lane;
-    this.#deaths[place] = this.#deathsSoFar;
+    this.#deaths[place] = deaths;
     this.#pages.set(place, call);
     this.#onPage();
+    return true;
   }
 
   #pickLane(): number {
@@ -287,6 +333,7 @@ export class ReadPath {
     if (call === undefined) this.#onGet(place, bytes, at, end);
     else {
       this.#free(place);
+      if (call.isGivenUp) return;
       if (bytes[at] === ReadStatus.failed)
         call.reject(decodeError(bytes.slice(at + RESPONSE_HEADER_BYTES, end)));
       else call.resolve(this.#decodePage(bytes, at, end));
@@ -333,7 +380,13 @@ const THREADS_DIED = new LsmError(
   'WORKER_DIED',
   `${MAX_DEATHS} reader threads died one after another with this read in hand: try again later`,
 );
-const TOO_MANY_READS = new LsmError('OVERLOADED', 'too many reads are waiting for the disk: try again later');
+const TOO_MANY_READS = new LsmError(
+  'OVERLOADED',
+  'too many reads are waiting for the disk: try again later, or raise maxQueuedReadBytes',
+);
+const NO_KEY = new Uint8Array(0);
+/** Of a page, which has a promise. */
+const NO_SINK: ReadSink = { onRead: () => undefined };
 
 function copyOut(bytes: Uint8Array, start: number, end: number): Uint8Array {
   const copy = Buffer.allocUnsafe(end - start);

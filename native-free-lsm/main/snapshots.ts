@@ -1,6 +1,8 @@
+import { describe, invalidArgument } from '../arguments.ts';
+import type { LsmError } from '../errors.ts';
 import type { EpochDomain } from '../shared/epochs.ts';
 import type { ReadPoint } from './read-lane.ts';
-import { StoreSnapshot } from './store-snapshot.ts';
+import { SNAPSHOT_EXPIRED, StoreSnapshot } from './store-snapshot.ts';
 import type { Views } from './views.ts';
 
 /**
@@ -27,6 +29,17 @@ export class Snapshots {
     });
     this.#held.add(snapshot);
     return snapshot;
+  }
+
+  /** Why nothing can be read from it, or undefined. */
+  fault(snapshot: unknown): LsmError | undefined {
+    if (!(snapshot instanceof StoreSnapshot))
+      return invalidArgument(`snapshot must be one that snapshot() gave, not ${describe(snapshot)}`);
+    if (snapshot.point === undefined) return SNAPSHOT_EXPIRED;
+    // What it names are views and memtables of its own engine.
+    return this.#held.has(snapshot)
+      ? undefined
+      : invalidArgument('snapshot must be of this engine, not of another');
   }
 
   /** Gives up those that pin more than `maxSealed` memtables below the active one. */

@@ -1,3 +1,12 @@
+import {
+  bytesFault,
+  describe,
+  directoryFault,
+  invalidArgument,
+  refuse,
+  requireSink,
+  signalFault,
+} from '../arguments.ts';
 import { BlockCache, createBlockCacheMemory } from '../cache/block-cache.ts';
 import { LsmError } from '../errors.ts';
 import type { Executor } from '../executor.ts';
@@ -12,16 +21,17 @@ import { createRing, RingConsumer, RingProducer, ringBytesFor } from '../shared/
 import { WriteDeadlines } from '../shared/write-deadlines.ts';
 import { Arenas } from './arenas.ts';
 import { EngineConditions } from './conditions.ts';
-import { type Environment, REAL_ENVIRONMENT } from './environment.ts';
+import { type Environment, environmentFault, REAL_ENVIRONMENT } from './environment.ts';
 import { Maintenance } from './maintenance.ts';
 import { OpeningHeld } from './opening-held.ts';
-import type { PageRequest } from './read-lane.ts';
+import { pageFault } from './page-checks.ts';
+import type { PageRequest, SnapshotPoint } from './read-lane.ts';
 import { ReadPath } from './read-path.ts';
 import { ReaderLanes } from './reader-lanes.ts';
 import { type KeyedRecord, type ReadSink, type WriteSink, WriteStatus } from './sinks.ts';
 import { Snapshots } from './snapshots.ts';
 import { collectStats, type EngineStats } from './stats.ts';
-import { SNAPSHOT_EXPIRED, type StoreSnapshot } from './store-snapshot.ts';
+import type { StoreSnapshot } from './store-snapshot.ts';
 import { Views } from './views.ts';
 import { batchFault, putFault } from './write-checks.ts';
 import { MAX_WRITES_IN_RING, WRITER_RESPONSE_RING_BYTES, WriteQueue } from './write-queue.ts';
@@ -134,6 +144,7 @@ export class RecordStore {
       this.#cache,
       this.#readers.lanes,
       state.hashSeed,
+      options.maxQueuedReadBytes,
       () => this.#publishSoon(),
       // At once: a reader is to be at work on a page while main writes the one before to a socket.
       () => {
@@ -172,7 +183,9 @@ export class RecordStore {
     options: Partial<EngineOptions> = {},
     environment: Partial<Environment> = {},
   ): RecordStore {
+    refuse(directoryFault('directory', directory));
     const complete = completeOptions(options);
+    refuse(environmentFault(environment));
     const surroundings = { ...REAL_ENVIRONMENT, ...environment };
     const state = recover(
       surroundings.fs,
@@ -204,7 +217,8 @@ export class RecordStore {
    * @param timeoutMs after which the write is not begun any more but fails with OVERLOADED; infinite for none
    */
   write(key: Uint8Array, record: Uint8Array, sink: WriteSink, token: number, timeoutMs = NEVER): void {
-    const fault = this.#refusal ?? putFault(this.options, key, record);
+    requireSink(sink, 'onWrite', token);
+    const fault = this.#refusal ?? putFault(this.options, key, record) ?? timeoutFault(timeoutMs);
     if (fault !== undefined) sink.onWrite(token, WriteStatus.failed, 0, 0, fault);
     else if (timeoutMs === NEVER) this.#writes.put(key, record, sink, token);
     else this.#writes.put(key, record, sink, token, this.#environment.clock.monotonicMs() + timeoutMs);
@@ -212,6 +226,7 @@ export class RecordStore {
 
   /** Puts several records that become durable and visible together. */
   writeBatch(puts: readonly KeyedRecord[], sink: WriteSink, token: number): void {
+    requireSink(sink, 'onWrite', token);
     const fault = this.#refusal ?? batchFault(this.options, puts);
     if (fault !== undefined) sink.onWrite(token, WriteStatus.failed, 0, 0, fault);
     else this.#writes.batch(puts, sink, token);
@@ -219,21 +234,30 @@ export class RecordStore {
 
   /** The newest record of a key, tombstones included. Answers in the call when memory holds the answer. */
   read(key: Uint8Array, sink: ReadSink, token: number): void {
-    this.#reads.read(key, null, sink, token);
+    requireSink(sink, 'onRead', token);
+    const fault = bytesFault('key', key);
+    if (fault !== undefined) sink.onRead(token, null, fault);
+    else this.#reads.read(key, null, sink, token);
   }
 
   readAt(snapshot: StoreSnapshot, key: Uint8Array, sink: ReadSink, token: number): void {
-    const { point } = snapshot;
-    if (point === undefined) sink.onRead(token, null, SNAPSHOT_EXPIRED);
-    else this.#reads.read(key, point, sink, token);
+    requireSink(sink, 'onRead', token);
+    const fault = this.#snapshots.fault(snapshot) ?? bytesFault('key', key);
+    if (fault !== undefined) sink.onRead(token, null, fault);
+    else this.#reads.read(key, snapshot.point as SnapshotPoint, sink, token);
   }
 
-  /** One page of a scan in key order, of the newest state when the page is read, or of a snapshot. */
-  rangePage(request: PageRequest, snapshot?: StoreSnapshot): Promise<Page> {
-    if (request.framing > this.options.scanFramings.length) return Promise.reject(NO_SUCH_FRAMING);
-    if (snapshot === undefined) return this.#reads.page(request, null);
-    if (snapshot.point === undefined) return Promise.reject(SNAPSHOT_EXPIRED);
-    return this.#reads.page(request, snapshot.point);
+  /**
+   * One page of a scan in key order, of the newest state when the page is read, or of a snapshot. Rejects with the
+   * signal's reason as soon as that is aborted.
+   */
+  rangePage(request: PageRequest, snapshot?: StoreSnapshot, signal?: AbortSignal): Promise<Page> {
+    const fault =
+      pageFault(request, this.options.scanFramings.length) ??
+      (snapshot === undefined ? undefined : this.#snapshots.fault(snapshot)) ??
+      (signal === undefined ? undefined : signalFault('signal', signal));
+    if (fault !== undefined) return Promise.reject(fault);
+    return this.#reads.page(request, snapshot?.point ?? null, signal);
   }
 
   /**
@@ -329,7 +353,7 @@ export class RecordStore {
 
   #startWriter(generation: number, arena: number): [queue: WriteQueue, end: Promise<void>] {
     const { options } = this;
-    const requestRing = createRing(ringBytesFor(options.maxRecordBytes));
+    const requestRing = createRing(ringBytesFor(options.maxBatchBytes));
     const responseRing = createRing(WRITER_RESPONSE_RING_BYTES);
     const requests = new RingProducer(requestRing);
     const deadlines = WriteDeadlines.allocate(MAX_WRITES_IN_RING);
@@ -433,9 +457,11 @@ export class RecordStore {
   }
 }
 
-const NO_SUCH_FRAMING = new LsmError(
-  'INVALID_ARGUMENT',
-  'a framing is a number of the option scanFramings, counted from 1, or 0',
-);
 const NEVER = Number.POSITIVE_INFINITY;
+
+function timeoutFault(timeoutMs: number): LsmError | undefined {
+  if (timeoutMs === NEVER || Number.isFinite(timeoutMs)) return undefined;
+  return invalidArgument(`timeoutMs must be a number, not ${describe(timeoutMs)}`);
+}
+
 const CLOSED = new LsmError('CLOSED', 'the engine is closed');

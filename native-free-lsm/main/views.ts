@@ -107,10 +107,20 @@ export class Views {
     return ((Atomics.load(this.#words, ControlWord.writerViewEpoch) - viewEpoch) | 0) >= 0;
   }
 
+  /** Keeps the view of a snapshot for a request that is in no ring yet. */
+  hold(view: PinnedView): void {
+    view.pins++;
+  }
+
+  /** Ends a `hold` once what is in the rings now is answered. */
+  letGoOnceAsked(view: PinnedView): void {
+    this.#epochs.retire(() => this.unpin(view));
+  }
+
   /** Keeps the view of a snapshot at least until what is in the rings now is answered. */
   holdWhileAsked(view: PinnedView): void {
-    view.pins++;
-    this.#epochs.retire(() => this.unpin(view));
+    this.hold(view);
+    this.letGoOnceAsked(view);
   }
 
   /** Tells a thread that has just started all that it may be asked about. */

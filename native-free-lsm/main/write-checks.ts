@@ -1,9 +1,10 @@
-import { LsmError } from '../errors.ts';
+import { arrayFault, bytesFault, describe, invalidArgument, keyFault } from '../arguments.ts';
+import type { LsmError } from '../errors.ts';
 import { recordFault } from '../format/record.ts';
 import { allocationsStart } from '../memtable/arena-layout.ts';
 import { Memtable } from '../memtable/memtable.ts';
 import type { EngineOptions } from '../options.ts';
-import { batchOperationBytes, MAX_KEY_BYTES, putOperationBytes } from '../wal/write-operation.ts';
+import { batchOperationBytes, putOperationBytes } from '../wal/write-operation.ts';
 import type { KeyedRecord } from './sinks.ts';
 
 /** `maxRecordBytes` counts key and record; what frames them comes on top. */
@@ -11,38 +12,55 @@ const FRAMING_BYTES = 64;
 
 /** What is wrong with a put, or undefined when nothing is. */
 export function putFault(options: EngineOptions, key: Uint8Array, record: Uint8Array): LsmError | undefined {
-  return contentFault(key, record) ?? sizeFault(options, putOperationBytes(key.length, record.length));
+  return keyFault('key', key) ?? contentFault('record', record) ?? sizeFault(options, key, record);
 }
 
 /** What is wrong with a batch: any of its puts, or its size, as it must fit into one memtable. */
 export function batchFault(options: EngineOptions, puts: readonly KeyedRecord[]): LsmError | undefined {
+  const fault = arrayFault('puts', puts);
+  if (fault !== undefined) return fault;
   let entryBytes = 0;
-  for (const { key, record } of puts) {
-    const fault = contentFault(key, record);
+  for (const [i, put] of puts.entries()) {
+    const fault = elementFault(options, i, put);
     if (fault !== undefined) return fault;
-    entryBytes += Memtable.entryBytes(key.length, record.length);
+    entryBytes += Memtable.entryBytes(put.key.length, put.record.length);
   }
   if (entryBytes > options.memtableBytes - allocationsStart(options.memtableBytes)) {
-    return invalid(
+    return invalidArgument(
       `a batch of ${puts.length} puts does not fit into one memtable: memtableBytes is ${options.memtableBytes}`,
     );
   }
-  return sizeFault(options, batchOperationBytes(puts));
+  const bytes = batchOperationBytes(puts);
+  if (bytes <= options.maxBatchBytes + FRAMING_BYTES) return undefined;
+  return invalidArgument(`a batch of ${bytes} bytes is too large: maxBatchBytes is ${options.maxBatchBytes}`);
 }
 
-function contentFault(key: Uint8Array, record: Uint8Array): LsmError | undefined {
-  if (key.length === 0) return invalid('a key has at least one byte');
-  if (key.length > MAX_KEY_BYTES)
-    return invalid(`a key has at most ${MAX_KEY_BYTES} bytes, not ${key.length}`);
+function elementFault(options: EngineOptions, i: number, put: KeyedRecord): LsmError | undefined {
+  if (typeof put !== 'object' || put === null)
+    return invalidArgument(`puts[${i}] must be an object with key and record, not ${describe(put)}`);
+  const { key, record } = put;
+  // Names are made only for what is wrong.
+  if (putFault(options, key, record) === undefined) return undefined;
+  return (
+    keyFault(`puts[${i}].key`, key) ??
+    contentFault(`puts[${i}].record`, record) ??
+    sizeFault(options, key, record)
+  );
+}
+
+function contentFault(name: string, record: Uint8Array): LsmError | undefined {
+  const notBytes = bytesFault(name, record);
+  if (notBytes !== undefined) return notBytes;
   const fault = recordFault(record, 0, record.length);
-  return fault === undefined ? undefined : invalid(fault);
+  return fault === undefined ? undefined : invalidArgument(`${name}: ${fault}`);
 }
 
-function sizeFault({ maxRecordBytes }: EngineOptions, operationBytes: number): LsmError | undefined {
-  if (operationBytes <= maxRecordBytes + FRAMING_BYTES) return undefined;
-  return invalid(`a write of ${operationBytes} bytes is too large: maxRecordBytes is ${maxRecordBytes}`);
-}
-
-function invalid(message: string): LsmError {
-  return new LsmError('INVALID_ARGUMENT', message);
+function sizeFault(
+  { maxRecordBytes }: EngineOptions,
+  key: Uint8Array,
+  record: Uint8Array,
+): LsmError | undefined {
+  const bytes = putOperationBytes(key.length, record.length);
+  if (bytes <= maxRecordBytes + FRAMING_BYTES) return undefined;
+  return invalidArgument(`a write of ${bytes} bytes is too large: maxRecordBytes is ${maxRecordBytes}`);
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Engine, encodeRecord, recordTimestamp } from '../../../../native-free-lsm/index.ts';
 import { readRecord, writeRecordTo } from '../../../support/engine-calls.ts';
-import { EngineSimulation } from '../../../support/engine-simulation.ts';
+import { EngineSimulation, TINY_OPTIONS } from '../../../support/engine-simulation.ts';
 
 const KEY = Buffer.from('key');
 
@@ -101,5 +101,56 @@ test('a scan goes page by page, ends where it is told, and stops when it is canc
     for await (const _ of range);
   })();
   await assert.rejects(simulation.settle(rest), { name: 'AbortError' });
+  await simulation.settle(engine.close());
+});
+
+test('a batch may be larger than any record, up to a bound of its own, and is there whole or not at all', async () => {
+  const options = { memtableBytes: 1 << 20, durability: 'none' } as const;
+  const simulation = new EngineSimulation({ ...TINY_OPTIONS, ...options });
+  const engine = await simulation.openEngine();
+  assert.equal(engine.store.options.maxBatchBytes, 512 * 1024);
+  const puts = (count: number, value: string) =>
+    Array.from({ length: count }, (_, i) => {
+      const key = Buffer.from(`key${String(i).padStart(3, '0')}`);
+      return { type: 'put', key, value: Buffer.alloc(15_000, value) } as const;
+    });
+  await simulation.settle(engine.write(puts(34, 'a')));
+  await assert.rejects(simulation.settle(engine.write(puts(36, 'b'))), {
+    code: 'INVALID_ARGUMENT',
+    message: /a batch of \d+ bytes is too large: maxBatchBytes is 524288/,
+  });
+  const large = { type: 'put', key: KEY, value: Buffer.alloc(17 << 10) } as const;
+  await assert.rejects(simulation.settle(engine.write([large])), {
+    code: 'INVALID_ARGUMENT',
+    message: /maxRecordBytes is 16384/,
+  });
+  await simulation.settle(engine.flush());
+  await simulation.settle(engine.write(puts(34, 'c')));
+  const outcomes = new Set<string>();
+  for (let seed = 0; seed < 40; seed++) {
+    const again = simulation.restartWith(simulation.fs.crash({ bytes: 'torn', names: 'kept', seed }));
+    const reopened = await again.openEngine();
+    const values = await again.settle(reopened.getMany(puts(34, '').map(({ key }) => key)));
+    const letters = new Set(values.map((value) => String.fromCharCode((value as Uint8Array)[0])));
+    assert.equal(letters.size, 1);
+    outcomes.add([...letters].join());
+    await again.settle(reopened.close());
+  }
+  assert.deepEqual([...outcomes].sort(), ['a', 'c']);
+  await simulation.settle(engine.close());
+});
+
+test('a scan ends as soon as it is cancelled, though a page is being read', async () => {
+  const { simulation, engine } = await opened();
+  await simulation.settle(engine.put(KEY, Buffer.from('value')));
+  const controller = new AbortController();
+  const reason = new Error('enough');
+  const entry = engine.range({ signal: controller.signal }).next();
+  controller.abort(reason);
+  // The clock stands still: no reader has had a turn.
+  await assert.rejects(entry, reason);
+  assert.equal(engine.stats().readsInFlight, 1);
+  await simulation.pass(1);
+  assert.equal(engine.stats().readsInFlight, 0);
   await simulation.settle(engine.close());
 });

@@ -1,0 +1,144 @@
+/**
+ * What callers of the public calls may have got wrong. JavaScript checks no types, and what is nearly bytes would be
+ * stored as something else: a string as a key of zeros, 16-bit numbers cut to 8. Faults are given back and not thrown,
+ * as most calls answer by a promise or a sink.
+ */
+import { isUint8Array } from 'node:util/types';
+import { LsmError } from './errors.ts';
+import { MAX_KEY_BYTES } from './wal/write-operation.ts';
+
+export function invalidArgument(message: string): LsmError {
+  return new LsmError('INVALID_ARGUMENT', message);
+}
+
+/** Any Uint8Array, Buffers and views of shared memory included. */
+export function bytesFault(name: string, given: unknown): LsmError | undefined {
+  if (isUint8Array(given)) {
+    // Memory that was transferred away leaves a view of nothing.
+    if (given.length > 0 || !isDetached(given)) return undefined;
+    return invalidArgument(`${name} must be bytes, not a view whose memory was transferred away`);
+  }
+  const hint = typeof given === 'string' ? ' (encode it first, as Buffer.from does)' : '';
+  return invalidArgument(`${name} must be a Uint8Array or Buffer, not ${describe(given)}${hint}`);
+}
+
+function isDetached({ buffer }: Uint8Array): boolean {
+  return buffer instanceof ArrayBuffer && buffer.detached;
+}
+
+/** A key that can be stored. */
+export function keyFault(name: string, given: unknown): LsmError | undefined {
+  const fault = boundFault(name, given);
+  if (fault !== undefined || (given as Uint8Array).length > 0) return fault;
+  return invalidArgument(`${name} must have at least one byte`);
+}
+
+/** A key, or where a range begins or ends, which may be the empty one. */
+export function boundFault(name: string, given: unknown): LsmError | undefined {
+  const fault = bytesFault(name, given);
+  if (fault !== undefined) return fault;
+  const { length } = given as Uint8Array;
+  if (length <= MAX_KEY_BYTES) return undefined;
+  return invalidArgument(`${name} must have at most ${MAX_KEY_BYTES} bytes, not ${length}`);
+}
+
+export function arrayFault(name: string, given: unknown): LsmError | undefined {
+  return Array.isArray(given)
+    ? undefined
+    : invalidArgument(`${name} must be an array, not ${describe(given)}`);
+}
+
+export function wholeNumberFault(name: string, given: unknown, least: number): LsmError | undefined {
+  if (Number.isSafeInteger(given) && (given as number) >= least) return undefined;
+  return invalidArgument(`${name} must be a whole number of at least ${least}, not ${describe(given)}`);
+}
+
+/** An object that has no other fields than these: a misspelt one would do nothing, and nobody would know. */
+export function fieldsFault(name: string, given: unknown, known: readonly string[]): LsmError | undefined {
+  if (typeof given !== 'object' || given === null || Array.isArray(given))
+    return invalidArgument(`${name} must be an object, not ${describe(given)}`);
+  const unknown = Object.keys(given).find((field) => !known.includes(field));
+  if (unknown === undefined) return undefined;
+  return invalidArgument(`${name} has no ${unknown}: there are ${known.join(', ')}`);
+}
+
+export function functionFault(name: string, given: unknown): LsmError | undefined {
+  if (typeof given === 'function') return undefined;
+  return invalidArgument(`${name} must be a function, not ${describe(given)}`);
+}
+
+export function signalFault(name: string, given: unknown): LsmError | undefined {
+  if (given instanceof AbortSignal) return undefined;
+  return invalidArgument(`${name} must be an AbortSignal, not ${describe(given)}`);
+}
+
+export function directoryFault(name: string, given: unknown): LsmError | undefined {
+  if (typeof given !== 'string')
+    return invalidArgument(`${name} must be a path in a string, not ${describe(given)}`);
+  if (given.length > 0 && !given.includes('\0')) return undefined;
+  return invalidArgument(`${name} must be a path, not ${describe(given)}`);
+}
+
+export function booleanFault(name: string, given: unknown): LsmError | undefined {
+  if (typeof given === 'boolean') return undefined;
+  return invalidArgument(`${name} must be true or false, not ${describe(given)}`);
+}
+
+export function stringFault(name: string, given: unknown): LsmError | undefined {
+  if (typeof given === 'string') return undefined;
+  return invalidArgument(`${name} must be a string, not ${describe(given)}`);
+}
+
+/** An argument that may be left out. */
+export function optionalFault(
+  faultOf: (name: string, given: unknown) => LsmError | undefined,
+  name: string,
+  given: unknown,
+): LsmError | undefined {
+  return given === undefined ? undefined : faultOf(name, given);
+}
+
+/** Where a range begins and ends; either may be left out. */
+export function rangeFault(
+  name: string,
+  { start, end }: { start?: unknown; end?: unknown },
+): LsmError | undefined {
+  return optionalFault(boundFault, `${name}.start`, start) ?? optionalFault(boundFault, `${name}.end`, end);
+}
+
+/** What nearly all calls for a stopped directory begin with. */
+export function folderFault(fs: unknown, directory: unknown): LsmError | undefined {
+  if (typeof (fs as { listSync?: unknown } | null | undefined)?.listSync !== 'function')
+    return invalidArgument(`fs must be a FileSystem, not ${describe(fs)}`);
+  return directoryFault('directory', directory);
+}
+
+/** @throws LsmError INVALID_ARGUMENT when there is a fault */
+export function refuse(fault: LsmError | undefined): void {
+  if (fault !== undefined) throw fault;
+}
+
+/** @throws LsmError INVALID_ARGUMENT when there would be nobody to answer to */
+export function requireSink(sink: unknown, method: string, token: unknown): void {
+  const onAnswer = (sink as Record<string, unknown> | null | undefined)?.[method];
+  if (typeof onAnswer === 'function' && typeof token === 'number') return;
+  throw (
+    functionFault(`sink.${method}`, onAnswer) ??
+    invalidArgument(`token must be a number, not ${describe(token)}`)
+  );
+}
+
+const SHOWN_CHARACTERS = 40;
+
+/** A value as it is named in a sentence. */
+export function describe(given: unknown): string {
+  if (typeof given === 'string') {
+    const shown = given.length > SHOWN_CHARACTERS ? `${given.slice(0, SHOWN_CHARACTERS)}…` : given;
+    return `the string ${JSON.stringify(shown)}`;
+  }
+  if (typeof given === 'function') return 'a function';
+  if (typeof given !== 'object' || given === null) return String(given);
+  if (Array.isArray(given)) return 'an array';
+  const className = Object.getPrototypeOf(given)?.constructor?.name;
+  return className === undefined || className === 'Object' ? 'an object' : `an object of class ${className}`;
+}

@@ -1,0 +1,26 @@
+import { booleanFault, boundFault, fieldsFault, invalidArgument, wholeNumberFault } from '../arguments.ts';
+import type { LsmError } from '../errors.ts';
+import type { PageRequest } from './read-lane.ts';
+
+const FIELDS = ['start', 'end', 'maxBytes', 'maxEntries', 'includeTombstones', 'framing', 'nowMs'];
+
+/** What is wrong with what is asked for, or undefined when nothing is. */
+export function pageFault(request: PageRequest, framings: number): LsmError | undefined {
+  const fault = fieldsFault('request', request, FIELDS);
+  if (fault !== undefined) return fault;
+  const { start, end, maxBytes, maxEntries, includeTombstones, framing, nowMs } = request;
+  return (
+    boundFault('request.start', start) ??
+    (end === null ? undefined : boundFault('request.end', end)) ??
+    wholeNumberFault('request.maxBytes', maxBytes, 0) ??
+    wholeNumberFault('request.maxEntries', maxEntries, 0) ??
+    wholeNumberFault('request.nowMs', nowMs, 0) ??
+    wholeNumberFault('request.framing', framing, 0) ??
+    (framing > framings
+      ? invalidArgument(
+          `request.framing must be a number of the option scanFramings, which has ${framings}, counted from 1, or 0, not ${framing}`,
+        )
+      : undefined) ??
+    booleanFault('request.includeTombstones', includeTombstones)
+  );
+}

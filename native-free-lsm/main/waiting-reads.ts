@@ -1,0 +1,69 @@
+import type { PageCall } from './page-call.ts';
+import type { SnapshotPoint } from './read-lane.ts';
+import type { ReadSink } from './sinks.ts';
+
+/** What a read that waits takes besides its keys, about: the object, its place here, a promise behind its sink. */
+const READ_BYTES = 256;
+
+/** A read or a page for which there is no place in the readers' rings. */
+export interface WaitingRead {
+  readonly key: Uint8Array;
+  readonly snapshot: SnapshotPoint | null;
+  readonly sink: ReadSink;
+  readonly token: number;
+  /** Set: it is a page that waits, and none of the above but the snapshot means anything. */
+  readonly page: PageCall | null;
+  /** Threads that died with it in hand. */
+  readonly deaths: number;
+}
+
+/** Reads that wait for their turn, in the order in which they came, up to a bound in bytes. */
+export class WaitingReads {
+  readonly #maxBytes: number;
+  #reads: WaitingRead[] = [];
+  /** Of `#reads`: those before it have gone. */
+  #next = 0;
+  #bytes = 0;
+
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
+  }
+
+  get count(): number {
+    return this.#reads.length - this.#next;
+  }
+
+  /** False: there is no room for it. */
+  add(read: WaitingRead): boolean {
+    const bytes = bytesOf(read);
+    if (this.#bytes + bytes > this.#maxBytes) return false;
+    this.#bytes += bytes;
+    this.#reads.push(read);
+    return true;
+  }
+
+  get first(): WaitingRead | undefined {
+    return this.#reads[this.#next];
+  }
+
+  removeFirst(): void {
+    this.#bytes -= bytesOf(this.#reads[this.#next++]);
+    // Moved up now and then, so that each is moved once on average.
+    if (this.#next * 2 < this.#reads.length) return;
+    this.#reads = this.#reads.slice(this.#next);
+    this.#next = 0;
+  }
+
+  takeAll(): WaitingRead[] {
+    const all = this.#reads.slice(this.#next);
+    this.#reads = [];
+    this.#next = 0;
+    this.#bytes = 0;
+    return all;
+  }
+}
+
+function bytesOf({ key, page }: WaitingRead): number {
+  if (page === null) return READ_BYTES + key.length;
+  return READ_BYTES + page.request.start.length + (page.request.end?.length ?? 0);
+}
