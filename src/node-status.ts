@@ -45,7 +45,10 @@ export function nodeState(sources: StatusSources, isDraining: boolean): NodeStat
 
 /** The node's own and those of its engine. */
 function conditionsOf({ conditions, engine }: StatusSources): readonly Condition[] {
-  return [...conditions.list(), ...(engine.stats().conditions ?? [])];
+  const own = conditions.list();
+  const codes = new Set(own.map(({ code }) => code));
+  // The same disk is full for both: it is said once.
+  return [...own, ...(engine.stats().conditions ?? []).filter(({ code }) => !codes.has(code))];
 }
 
 export function nodeStatus(

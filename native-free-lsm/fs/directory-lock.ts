@@ -40,7 +40,11 @@ class SqliteLock implements DirectoryLock {
   makeExclusive(): void {
     if (this.#isExclusive) return;
     if (!isWritable(this.#path))
-      throw new LsmError('READ_ONLY', `the lock file ${this.#path} cannot be written`, { file: this.#path });
+      throw new LsmError(
+        'READ_ONLY',
+        `the lock file ${this.#path} cannot be written: the file system is read-only; mount it for writing`,
+        { file: this.#path },
+      );
     this.#held[Symbol.dispose]();
     this.#held = lock(this.#path);
     this.#isExclusive = true;

@@ -27,6 +27,8 @@ export interface Topology {
 
 const MAX_NODES = 1000;
 const NAME = /^[A-Za-z0-9._-]{1,64}$/;
+/** On Windows, with any ending. */
+const RESERVED_NAME = /^(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)/i;
 const HOST_NAME = /^[A-Za-z0-9._-]{1,253}$/;
 
 /** In place of an address that is a fault. */
@@ -56,7 +58,8 @@ function checkNodes(value: unknown, faults: string[]): TopologyNode[] {
   const ids = new Map<string, string>();
   const addresses = new Map<string, string>();
   nodes.forEach((node, i) => {
-    refuseSecond(ids, node.id, `nodes[${i}].id`, faults);
+    // Folders on some systems do not tell letters by their case.
+    refuseSecond(ids, node.id.toLowerCase(), `nodes[${i}].id`, faults);
     refuseSecond(addresses, addressKey(node.http), `nodes[${i}].http`, faults);
     refuseSecond(addresses, addressKey(node.rpc), `nodes[${i}].rpc`, faults);
   });
@@ -68,7 +71,7 @@ function checkNode(value: unknown, path: string, faults: string[]): TopologyNode
   if (fields === null) return { id: '', http: NOWHERE, rpc: NOWHERE, zone: '', weight: 0 };
   const { id, http, rpc, zone = 'default', weight = 1 } = fields;
   return {
-    id: checkName(id, `${path}.id`, faults),
+    id: checkFolderName(id, `${path}.id`, faults),
     http: checkAddress(http, `${path}.http`, faults),
     rpc: checkAddress(rpc, `${path}.rpc`, faults),
     zone: checkName(zone, `${path}.zone`, faults),
@@ -85,9 +88,11 @@ function checkAddress(value: unknown, path: string, faults: string[]): Address {
     faults.push(`${path}: expected "host:port" or "[address]:port", ${described(value)}`);
     return NOWHERE;
   }
-  const fields = checkObject(value, path, ['host', 'port'], faults);
-  if (fields === null) return NOWHERE;
-  const { host, port } = fields;
+  if (!isFields(value)) {
+    faults.push(`${path}: expected "host:port" or { "host": …, "port": … }, ${described(value)}`);
+    return NOWHERE;
+  }
+  const { host, port } = checkObject(value, path, ['host', 'port'], faults) ?? value;
   const isHost = typeof host === 'string' && (HOST_NAME.test(host) || isIPv6(host));
   if (!isHost) faults.push(`${path}.host: expected a host name or an IP address, ${described(host)}`);
   if (!isPort(port)) faults.push(`${path}.port: expected a whole number from 1 to 65535, ${described(port)}`);
@@ -108,6 +113,16 @@ function addressKey(address: Address): string {
 function checkName(value: unknown, path: string, faults: string[]): string {
   if (typeof value === 'string' && NAME.test(value)) return value;
   faults.push(`${path}: expected 1 to 64 letters, digits, dots, dashes or underscores, ${described(value)}`);
+  return '';
+}
+
+/** A node's id is the name of its folder too, on every system. */
+function checkFolderName(value: unknown, path: string, faults: string[]): string {
+  const name = checkName(value, path, faults);
+  if (!/^\.|\.$/.test(name) && !RESERVED_NAME.test(name)) return name;
+  faults.push(
+    `${path}: ${name} cannot be the name of the node's folder: no dot at either end, no name of a device`,
+  );
   return '';
 }
 

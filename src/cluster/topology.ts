@@ -39,7 +39,8 @@ export function readTopology(path: string): Topology {
 export function parseTopology(text: string, source: string): Topology {
   let document: unknown;
   try {
-    document = JSON.parse(text);
+    // Editors of Windows begin a file with a byte order mark, which JSON knows nothing of.
+    document = JSON.parse(text.replace(/^\ufeff/, ''));
   } catch (error) {
     throw new QuorateError('INVALID_TOPOLOGY', `${source} is not JSON: ${errorMessage(error)}`, error);
   }

@@ -1,6 +1,7 @@
 /** From a request to what serves it: path, method and query are checked here, and the faults they have answered. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { errorMessage } from '../errors.ts';
+import { accepts } from './accept.ts';
 import { Connection } from './connection.ts';
 import type { HttpContext } from './context.ts';
 import { answerEarly, MAX_DISCARDED_BODY_BYTES } from './early-answer.ts';
@@ -16,7 +17,7 @@ const ENTITIES = '/v0/entities';
 const STATUS = '/v0/status';
 const ENTITY_QUERY = `${ENTITY}?`;
 const NOT_FOUND = `There is nothing at this path: there are ${ENTITY}, ${ENTITIES} and ${STATUS}.`;
-const MSGPACK = /(?:^|,)\s*application\/x-msgpack\s*(?:;|,|$)/i;
+const MSGPACK = 'application/x-msgpack';
 
 export class Router {
   readonly #context: HttpContext;
@@ -99,7 +100,7 @@ export class Router {
       this.#refuse(request, response, fault);
       return;
     }
-    const framing = MSGPACK.test(request.headers.accept ?? '') ? msgpackFraming : chunkFraming;
+    const framing = accepts(request.headers.accept ?? '', MSGPACK) ? msgpackFraming : chunkFraming;
     if (framing.isChunked && !isHttp11(request)) {
       const sentence = 'Entries come as HTTP chunks: use HTTP/1.1, or Accept: application/x-msgpack.';
       this.#answer(request, response, 400, sentence);

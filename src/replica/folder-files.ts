@@ -101,7 +101,7 @@ export async function replaceFile(
 const ADVICE: Readonly<Record<string, string>> = {
   EACCES: 'let this user write to it, or choose another folder',
   EPERM: 'let this user write to it, or choose another folder',
-  EROFS: 'its file system is mounted read-only; choose another folder',
+  EROFS: 'its file system is mounted read-only; mount it for writing, or choose another folder',
   ENOSPC: 'its disk is full; make room',
   EDQUOT: 'the disk quota is used up; make room',
   ENOTDIR: 'a part of its path is a file; choose another folder',

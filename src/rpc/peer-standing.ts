@@ -19,6 +19,7 @@ export class PeerStanding {
   state: PeerState = 'connecting';
   /** Wall clock of the last change of state, ms since the Unix epoch. */
   sinceMs: number;
+  /** Why it is not up; null while it is. */
   lastError: string | null = null;
   unavailable: RpcReply = failure('not yet connected to the peer');
 
@@ -35,8 +36,8 @@ export class PeerStanding {
       this.state = state;
       this.sinceMs = this.#clock.nowMs();
     }
+    this.lastError = reason ?? null;
     if (reason === undefined) return;
-    this.lastError = reason;
     if (!this.#isStopping) this.unavailable = failure(`node ${this.#nodeId} is ${state}: ${reason}`);
   }
 

@@ -47,7 +47,7 @@ export interface PeerStatus {
   readonly since: number;
   readonly inFlight: number;
   readonly queuedBytes: number;
-  /** Why it is, or last was, not up. */
+  /** Why it is not up; null while it is. */
   readonly lastError: string | null;
   /** Of its data folder, as it said in the last handshake. */
   readonly incarnation: string | null;

@@ -24,6 +24,7 @@ import type { RpcLimits } from './limits.ts';
 import type { Message } from './message.ts';
 import { protocolError } from './msgpack.ts';
 import { MessageKind, Operation } from './operations.ts';
+import type { RefusalMemo } from './refusal-memo.ts';
 import type { ReplicaHandler } from './replica-handler.ts';
 import { type RpcReply, RpcReplyKind, type RpcReplySink } from './reply.ts';
 import type { ByteStream } from './transport.ts';
@@ -42,6 +43,7 @@ export interface ServerContext {
   readonly log: Log;
   /** For what somebody can make a node say who has not proved anything. */
   readonly strangerLog: StrangerLog<StrangerLine>;
+  readonly refusals: RefusalMemo;
   readonly limits: RpcLimits;
   /** The handshake is over: a node of this cluster has connected. */
   readonly onMember: (connection: ServerConnection, nodeId: string) => void;
@@ -155,7 +157,7 @@ export class ServerConnection implements ConnectionOwner {
         break;
       case MessageKind.refuse:
         this.#authentication.checkProved();
-        this.#context.strangerLog.warn('refusal', `Refused by ${this.#who()}: ${message.reason}`);
+        this.#onRefused(message.reason);
         this.#end();
         break;
       default:
@@ -193,18 +195,27 @@ export class ServerConnection implements ConnectionOwner {
     connection.destroy('it does not know the cluster secret');
   }
 
+  #onRefused(reason: string): void {
+    const { refusals, strangerLog } = this.#context;
+    const sentence = `Refused by ${this.#who()}: ${reason}`;
+    if (this.#peerNodeId === null || refusals.isNews(this.#peerNodeId, sentence))
+      strangerLog.warn('refusal', sentence);
+  }
+
   #judge(hello: Hello): void {
-    const { policy, log, strangerLog } = this.#context;
+    const { policy, log, refusals, strangerLog } = this.#context;
     const { outbox } = this.#connection;
     const local = policy.localHello(hello.nodeId);
     const fault = judgeProtocol(local, hello) ?? policy.judge(hello) ?? judgeAddressee(local, hello);
     if (fault !== null) {
       const from = this.#connection.stream.remoteAddress;
-      strangerLog.warn('refusal', `Refused node ${hello.nodeId} at ${from}: ${fault}`);
+      if (refusals.isNews(hello.nodeId, fault))
+        strangerLog.warn('refusal', `Refused node ${hello.nodeId} at ${from}: ${fault}`);
       outbox.append(outbox.foreground, encodeRefusal(fault));
       this.#end();
       return;
     }
+    refusals.forget(hello.nodeId);
     this.#peerNodeId = hello.nodeId;
     this.#connection.establish();
     outbox.append(outbox.foreground, this.#authentication.sealed(encodeHello(MessageKind.welcome, local)));

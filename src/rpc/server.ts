@@ -4,6 +4,7 @@ import { StrangerLog } from '../stranger-log.ts';
 import type { Credentials } from './authentication.ts';
 import type { HandshakePolicy } from './handshake.ts';
 import { DEFAULT_RPC_LIMITS, type RpcLimits } from './limits.ts';
+import { RefusalMemo } from './refusal-memo.ts';
 import type { ReplicaHandler } from './replica-handler.ts';
 import { ServerConnection, type ServerContext } from './server-connection.ts';
 import type { ByteStream, Listener, Transport } from './transport.ts';
@@ -45,6 +46,7 @@ export class RpcServer implements AsyncDisposable {
       clock,
       log,
       strangerLog: new StrangerLog(log, clock),
+      refusals: new RefusalMemo(),
       limits,
       onMember: (connection, nodeId) => this.#becomeMember(connection, nodeId),
       onClosed: (connection) => this.#forget(connection),

@@ -69,6 +69,9 @@ test('with Accept: application/x-msgpack it is a sequence of pairs, for HTTP/1.0
     assert.equal(answer.headers.get('content-type'), 'application/x-msgpack');
     assert.deepEqual(pairs(answer.body), expected);
   }
+  const refused = request('GET', '/v0/entities?start=', 'Accept: application/x-msgpack;q=0');
+  const chunks = await client.send(refused).answer();
+  assert.notEqual(chunks.headers.get('content-type'), 'application/x-msgpack');
   using old = await harness.connect();
   old.send('GET /v0/entities?start= HTTP/1.0\r\nAccept: application/x-msgpack\r\n\r\n');
   assert.equal((await old.answer()).headers.has('transfer-encoding'), false);

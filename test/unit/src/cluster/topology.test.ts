@@ -104,6 +104,27 @@ test('two nodes cannot share an id or an address', () => {
   ]);
 });
 
+test('an id is a safe name of a folder, on every system', () => {
+  for (const id of ['.', '..', '.hidden', 'a.', 'con', 'NUL', 'com1.txt']) {
+    oneNodeFault(
+      { id },
+      `nodes[0].id: ${id} cannot be the name of the node's folder: no dot at either end, no name of a device`,
+    );
+  }
+  for (const id of ['a.b', 'console', 'com10', '-', '_'])
+    assert.deepEqual(faultsOf({ cluster: 'c', nodes: [node('x', { id })] }), []);
+  oneFault(
+    { cluster: 'c', nodes: [node('Berlin'), node('berlin', { http: 'c:1', rpc: 'c:2' })] },
+    'nodes[1].id: berlin is taken by nodes[0].id',
+  );
+});
+
+test('a byte order mark in front is passed over', () => {
+  const text = JSON.stringify({ cluster: 'c', nodes: [node('a')] });
+  assert.deepEqual(parseTopology(`\ufeff${text}`, 'cluster.json'), parseTopology(text, 'cluster.json'));
+  assert.throws(() => parseTopology(`\ufeff\ufeff${text}`, 'cluster.json'), /is not JSON/);
+});
+
 test('what is no topology at all is one fault', () => {
   oneFault(null, 'the document: expected an object, found null');
   oneFault([], 'the document: expected an object, found a list of 0');
@@ -120,7 +141,10 @@ test('fields are what they are said to be', () => {
     { zone: null },
     'nodes[0].zone: expected 1 to 64 letters, digits, dots, dashes or underscores, found null',
   );
-  oneNodeFault({ http: 80 }, 'nodes[0].http: expected an object, found 80');
+  const address = 'expected "host:port" or { "host": …, "port": … }, found';
+  oneNodeFault({ http: 80 }, `nodes[0].http: ${address} 80`);
+  oneNodeFault({ rpc: undefined }, `nodes[0].rpc: ${address} nothing`);
+  oneNodeFault({ rpc: null }, `nodes[0].rpc: ${address} null`);
   const port = 'nodes[0].http.port: expected a whole number from 1 to 65535, found';
   oneNodeFault({ http: { host: 'h' } }, `${port} nothing`);
   oneNodeFault({ http: { host: 'h', port: 0 } }, `${port} 0`);
