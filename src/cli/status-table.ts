@@ -29,6 +29,15 @@ export function statusRows(reports: readonly NodeReport[]): string[][] {
   return [HEADINGS, ...reports.map(rowOf)];
 }
 
+/** A line for whatever keeps a node from doing all it should, in its own words. */
+export function statusConditions(reports: readonly NodeReport[]): string[] {
+  return reports.flatMap(({ id, status }) => {
+    const { conditions } = recordOf(status?.node);
+    if (!Array.isArray(conditions)) return [];
+    return conditions.map(recordOf).map(({ code, message }) => `${id}  ${code}  ${message}`);
+  });
+}
+
 /** Columns as wide as their widest cell; the last cell of a row runs on, and so widens no column. */
 export function formatTable(rows: readonly (readonly string[])[]): string {
   const widths: number[] = [];

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { formatTable, statusRows } from '../../../../src/cli/status-table.ts';
+import { formatTable, statusConditions, statusRows } from '../../../../src/cli/status-table.ts';
 
 const status = {
   node: { id: 'node-1', state: 'serving', version: '1.0.0' },
@@ -33,6 +33,19 @@ describe('the table of nodes', () => {
       '90.0 %',
       'main 0, writer 3, reader-1 1,234',
       '7.3 ms',
+    ]);
+  });
+
+  it('is followed by what keeps nodes from doing all they should', () => {
+    const full = { code: 'NO_SPACE', message: 'the disk is full', sinceMs: 1, stopsWrites: true };
+    const reports = [
+      { id: 'a', http: 'h', status },
+      { id: 'b', http: 'h', status: { node: { conditions: [full, { ...full, code: 'CLOCK_OFF' }] } } },
+      { id: 'c', http: 'h', error: 'away' },
+    ];
+    assert.deepEqual(statusConditions(reports), [
+      'b  NO_SPACE  the disk is full',
+      'b  CLOCK_OFF  the disk is full',
     ]);
   });
 
