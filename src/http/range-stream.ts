@@ -9,6 +9,7 @@ import { Connection, MAX_PIPELINED_REQUESTS } from './connection.ts';
 import type { HttpContext } from './context.ts';
 import { answerEarly } from './early-answer.ts';
 import type { EntryFraming } from './entry-framing.ts';
+import type { Refusable } from './paced-refusals.ts';
 import { OVERLOADED_SENTENCE, statusOfError } from './responses.ts';
 import type { FramedPage } from './services.ts';
 
@@ -18,7 +19,9 @@ const LAST_PAGE_BYTES = 1024 * 1024;
 /** Written at a time: below what a slow client needs long for. */
 const WRITE_BYTES = 256 * 1024;
 
-export class RangeStream {
+export class RangeStream implements Refusable {
+  sinceMs = 0;
+  behind: Refusable | null = null;
   readonly #context: HttpContext;
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
@@ -52,7 +55,7 @@ export class RangeStream {
       return;
     }
     if (!admission.admitRange()) {
-      this.#refuse(503, 'The node streams as many scans as it does at a time: try again later.');
+      this.#context.lines.refusals.refuse(this);
       return;
     }
     connection.unanswered++;
@@ -67,6 +70,11 @@ export class RangeStream {
       connection.unanswered--;
       admission.releaseRange();
     });
+  }
+
+  onRefused(): void {
+    if (this.#request.socket.destroyed) return;
+    this.#refuse(503, 'The node streams as many scans as it does at a time: try again later.');
   }
 
   async #run(start: Buffer, end: Buffer | null): Promise<void> {
