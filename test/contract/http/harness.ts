@@ -19,6 +19,7 @@ export interface EntityCall {
   readonly ack: number;
   readonly from: number;
   readonly reply: EntityReply;
+  readonly waitedMs: number;
 }
 
 /** A map that answers at once, unless it is told to hold its answers back or what to say. */
@@ -28,16 +29,23 @@ export class FakeEntities implements EntityService {
   /** Instead of the map's answer. */
   behaviour: ((call: EntityCall) => void) | null = null;
 
-  get(key: Uint8Array, ack: number, from: number, reply: EntityReply): void {
-    this.#call('GET', key, Buffer.alloc(0), ack, from, reply);
+  get(key: Uint8Array, ack: number, from: number, reply: EntityReply, waitedMs: number): void {
+    this.#call('GET', key, Buffer.alloc(0), ack, from, reply, waitedMs);
   }
 
-  put(key: Uint8Array, value: Uint8Array, ack: number, from: number, reply: EntityReply): void {
-    this.#call('PUT', key, Buffer.from(value), ack, from, reply);
+  put(
+    key: Uint8Array,
+    value: Uint8Array,
+    ack: number,
+    from: number,
+    reply: EntityReply,
+    waitedMs: number,
+  ): void {
+    this.#call('PUT', key, Buffer.from(value), ack, from, reply, waitedMs);
   }
 
-  delete(key: Uint8Array, ack: number, from: number, reply: EntityReply): void {
-    this.#call('DELETE', key, Buffer.alloc(0), ack, from, reply);
+  delete(key: Uint8Array, ack: number, from: number, reply: EntityReply, waitedMs: number): void {
+    this.#call('DELETE', key, Buffer.alloc(0), ack, from, reply, waitedMs);
   }
 
   /** What the map says to a call. */
@@ -56,8 +64,9 @@ export class FakeEntities implements EntityService {
     ack: number,
     from: number,
     reply: EntityReply,
+    waitedMs: number,
   ): void {
-    const call = { method, key: Buffer.from(key).toString('latin1'), value, ack, from, reply };
+    const call = { method, key: Buffer.from(key).toString('latin1'), value, ack, from, reply, waitedMs };
     this.calls.push(call);
     if (this.behaviour === null) this.settle(call);
     else this.behaviour(call);
