@@ -14,6 +14,28 @@ test('ranges compare as Buffer.compare does', () => {
   );
 });
 
+test('long ranges that begin alike compare as short ones do, in shared memory too', () => {
+  fc.assert(
+    fc.property(
+      fc.nat(700),
+      fc.uint8Array({ maxLength: 3 }),
+      fc.uint8Array({ maxLength: 3 }),
+      fc.boolean(),
+      (alike, a, b, isShared) => {
+        const bytesOf = (end: Uint8Array): Uint8Array => {
+          const size = 5 + alike + end.length;
+          const bytes = isShared ? new Uint8Array(new SharedArrayBuffer(size)) : new Uint8Array(size);
+          bytes.fill(0x80).set(end, 5 + alike);
+          return bytes;
+        };
+        const [left, right] = [bytesOf(a), bytesOf(b)];
+        const order = compareBytes(left, 5, left.length, right, 5, right.length);
+        assert.equal(Math.sign(order), Buffer.compare(a, b));
+      },
+    ),
+  );
+});
+
 test('bytes compare unsigned and a prefix comes first', () => {
   const bytes = Uint8Array.from([0x7f, 0x80, 0x80, 0xff]);
   assert.ok(compareBytes(bytes, 0, 1, bytes, 1, 2) < 0);
