@@ -46,6 +46,8 @@ const HELD_VALUE_BYTES = 16 * 1024;
 /** A large body of which less than this arrives in a while does not keep its place from others. */
 const LEAST_ARRIVED_BYTES = 64 * 1024;
 const ARRIVAL_MS = 100;
+/** A large answer that its client takes longer for does not either. */
+const SENDING_MS = 100;
 /** Of a chunked body, until it is known. */
 const EXPECTED_CHUNKED_BYTES = 64 * 1024;
 
@@ -73,6 +75,8 @@ export class EntityExchange implements EntityReply, BodyReader, Refusable, Waiti
   #lineBytes: number;
   /** It is being served, and others of its line wait for that to end. */
   #hasPlace = false;
+  /** Its place is free when its answer is with the client, or soon after it was due to be. */
+  #isSending = false;
   #waitedMs = 0;
   /** -1: chunked. */
   #declaredBytes = 0;
@@ -325,13 +329,22 @@ export class EntityExchange implements EntityReply, BodyReader, Refusable, Waiti
     response.end(value);
   }
 
-  /** Lets a value that a client may be slow to read, or leave unread, count until it is gone. */
+  /**
+   * Lets a value that a client may be slow to read, or leave unread, count until it is gone; and keep its place until
+   * then, but not for long: others are not to be read while this one is sent, nor to wait for a client.
+   */
   #hold(bytes: number): boolean {
-    const { admission, limits } = this.#context;
+    const { admission, clock, limits } = this.#context;
     if (!admission.reserveBytes(bytes)) return false;
     // The default for a time-out that nobody listens to: the socket is destroyed.
     this.#response.setTimeout(limits.rangeTimeoutMs);
-    this.#response.once('close', () => admission.releaseBytes(bytes));
+    this.#isSending = bytes >= HELD_VALUE_BYTES;
+    const patience = this.#isSending ? clock.after(SENDING_MS, () => this.#leaveLine()) : null;
+    this.#response.once('close', () => {
+      patience?.cancel();
+      admission.releaseBytes(bytes);
+      this.#leaveLine();
+    });
     return true;
   }
 
@@ -358,7 +371,7 @@ export class EntityExchange implements EntityReply, BodyReader, Refusable, Waiti
     this.#arrivalTimer?.cancel();
     this.#connection.unanswered--;
     this.#context.admission.releaseRequest(this.#reservedBytes);
-    this.#leaveLine();
+    if (!this.#isSending) this.#leaveLine();
   }
 
   #leaveLine(): void {
