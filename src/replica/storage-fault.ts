@@ -6,6 +6,7 @@ import { errorMessage, QuorateError } from '../errors.ts';
 
 const REASONS: Readonly<Record<string, string>> = {
   NO_SPACE: 'disk full',
+  READ_ONLY: 'disk read-only',
   OVERLOADED: 'overloaded',
   POISONED: 'takes no writes until it is restarted',
   CORRUPTION: 'damaged data',

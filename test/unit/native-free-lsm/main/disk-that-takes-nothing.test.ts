@@ -1,7 +1,11 @@
 /** An engine opened on a disk that is full or mounted read-only serves what is there, and writes once it can. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { fileSystemError, type MemoryFileSystem } from '../../../../native-free-lsm/fs/memory-fs.ts';
+import {
+  fileSystemError,
+  type MemoryFileSystem,
+  SimulatedCrash,
+} from '../../../../native-free-lsm/fs/memory-fs.ts';
 import type { RecordStore } from '../../../../native-free-lsm/index.ts';
 import { readRecord, record, writeRecordTo } from '../../../support/engine-calls.ts';
 import { EngineSimulation, NoBackground, TINY_OPTIONS } from '../../../support/engine-simulation.ts';
@@ -152,3 +156,46 @@ test('a log that cannot be made durable on a full disk keeps the engine from wri
   await expectKeys(cut, cut.openStore(), 20);
   await next.settle(store.close());
 });
+
+for (const refusal of [FULL, READ_ONLY]) {
+  test(`stopped or failing at any call once the disk that said ${refusal.code} takes writes again, nothing is lost`, async () => {
+    const before = new EngineSimulation();
+    await filled(before);
+    for (const failure of ['crash', 'EIO'] as const) {
+      for (let failAt = 0; ; failAt++) {
+        const fs = before.fs.kill();
+        refusal.begin(fs);
+        const simulation = before.restartWith(fs);
+        const store = simulation.openStore();
+        await expectKeys(simulation, store, 20);
+        refusal.end(fs);
+        const first = fs.callCount;
+        let isReached = false;
+        fs.onCall = ({ index, operation, path }) => {
+          if (index !== first + failAt) return undefined;
+          isReached = true;
+          if (failure === 'crash') throw new SimulatedCrash();
+          throw fileSystemError(failure, operation, path);
+        };
+        await simulation.pass(3_000);
+        const written = () => simulation.settle(writeRecordTo(store, nameOf(20), recordOf(20)));
+        let { error } = await written();
+        // The call that failed may have been the write's own.
+        if (error !== null) error = (await written()).error;
+        const isWritten = error === null;
+        // A sync of the log that has failed is for good; whatever else fails once is done again.
+        if (failure === 'EIO')
+          assert.ok(
+            isWritten || (error as { code?: string } | null)?.code === 'POISONED',
+            `call ${failAt}: ${error}`,
+          );
+        fs.onCall = undefined;
+        const after = simulation.restartWith(fs.crash({ bytes: 'lost', names: 'lost' }));
+        const recovered = after.openStore();
+        await expectKeys(after, recovered, isWritten ? 21 : 20);
+        await after.settle(recovered.close());
+        if (!isReached) break;
+      }
+    }
+  });
+}

@@ -137,6 +137,21 @@ describe('the data folder of a cluster', () => {
     }
   });
 
+  it('with data in it may lie on a disk that is mounted read-only; one still to be made may not', (t) => {
+    const made = openDataDirectory(directory, 3);
+    const error = Object.assign(new Error('EROFS: read-only file system'), { code: 'EROFS' });
+    t.mock.method(fs, 'accessSync', () => {
+      throw error;
+    });
+    assert.deepEqual(openDataDirectory(directory, 3), made);
+    checkMemberDirectory(directory);
+    const fresh = path.join(parent, 'fresh');
+    assert.throws(() => inspectDataDirectory(fresh, 3), { code: 'STORAGE', message: /read-only/ });
+    assert.throws(() => checkMemberDirectory(fresh), { code: 'STORAGE', message: /read-only/ });
+    error.code = 'EACCES';
+    assert.throws(() => inspectDataDirectory(directory, 3), { code: 'STORAGE' });
+  });
+
   it('is refused when it may not be written', {
     skip: process.getuid?.() === 0 && 'root may write anything',
   }, () => {

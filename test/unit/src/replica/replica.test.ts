@@ -317,6 +317,7 @@ describe('over an engine that takes its time', () => {
     const { replica, answers, logged } = made;
     const reasons: [LsmErrorCode, string][] = [
       ['NO_SPACE', 'disk full'],
+      ['READ_ONLY', 'disk read-only'],
       ['OVERLOADED', 'overloaded'],
       ['CLOSED', 'stopping'],
       ['CORRUPTION', 'damaged data'],
