@@ -10,7 +10,7 @@ const PERIOD_MS = 1_000;
 
 export interface FolderProgressOptions {
   readonly engine: { readonly newestTimestamp: number };
-  readonly store: Pick<IdentityStore, 'advance'>;
+  readonly store: Pick<IdentityStore, 'advanceSoon'>;
   readonly clock: Clock;
   /** Whether what the engine shows is on the disk: what a power cut may take is not to be missed afterwards. */
   readonly isSynced: boolean;
@@ -38,8 +38,6 @@ export class FolderProgress {
     const { newestTimestamp } = engine;
     if (newestTimestamp === this.#noted) return;
     this.#noted = newestTimestamp;
-    // A write that fails for good stops the node: whoever owns the store watches its `failed`. One that is refused for
-    // the time being goes with the next.
-    store.advance(isSynced ? newestTimestamp : 0).catch(() => {});
+    store.advanceSoon(isSynced ? newestTimestamp : 0);
   }
 }

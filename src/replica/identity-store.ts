@@ -85,12 +85,13 @@ export class IdentityStore {
   }
 
   /**
-   * Notes that the folder holds more than it did. Ends when that is durable.
+   * Notes that the folder holds more than it did; durable before long, as by `updateSoon`: while a node takes writes
+   * its ceiling rises anyway.
    * @param newestTimestamp of a record that is on the disk
    */
-  advance(newestTimestamp: number): Promise<void> {
+  advanceSoon(newestTimestamp: number): void {
     const { history, newestTimestamp: before } = this.#current;
-    return this.#put({
+    this.#putSoon({
       history: advanced(history),
       newestTimestamp: Math.max(before, newestTimestamp),
     });
@@ -108,6 +109,10 @@ export class IdentityStore {
 
   /** The change is durable before long: it goes with the next write, whatever that is for. */
   updateSoon(change: IdentityChange): void {
+    this.#putSoon(change);
+  }
+
+  #putSoon(change: Partial<Identity>): void {
     if (this.#fault !== null) return;
     this.#current = { ...this.#current, ...change };
     // What a write under way no longer takes the timer looks after.
@@ -149,7 +154,9 @@ export class IdentityStore {
       if (this.#fault !== null) throw error;
     }
     this.#retry?.cancel();
+    this.#retry = null;
     this.#soon?.cancel();
+    this.#soon = null;
   }
 
   async #write(): Promise<void> {

@@ -7,8 +7,8 @@ function setUp(isSynced: boolean) {
   const engine = { newestTimestamp: 5 };
   const clock = new FakeClock();
   const advanced: number[] = [];
-  const advance = async (newestTimestamp: number) => void advanced.push(newestTimestamp);
-  const progress = new FolderProgress({ engine, store: { advance }, clock, isSynced });
+  const advanceSoon = (newestTimestamp: number) => void advanced.push(newestTimestamp);
+  const progress = new FolderProgress({ engine, store: { advanceSoon }, clock, isSynced });
   return { engine, clock, advanced, progress };
 }
 

@@ -162,7 +162,29 @@ test('a start that could not be noted is noted with the first write that succeed
   await ended(store.settled(), clock);
   assert.equal(clock.pendingTimers, 0, 'a store that was let go of tries no more');
   files.failAt = Number.POSITIVE_INFINITY;
-  await store.advance(3);
+  store.advanceSoon(3);
+  await store.settled();
   assert.equal(store.isBegun, true);
   assert.deepEqual((await onDisk(files)).history, { progress: 2, starts: [{ id: 7, from: 1 }] });
+});
+
+test('what may wait goes with the next write, or is written within a second', async () => {
+  const { files, clock, store } = await setUp();
+  store.advanceSoon(7);
+  await store.update({ clockCeiling: 5 });
+  assert.equal(files.calls.length, 3);
+  assert.deepEqual(await onDisk(files), store.current);
+  assert.deepEqual([store.current.newestTimestamp, store.current.history.progress], [7, 2]);
+  clock.advance(1_000);
+  await store.settled();
+  assert.equal(files.calls.length, 3, 'nothing was left to write');
+  store.advanceSoon(8);
+  await store.settled();
+  assert.equal(files.calls.length, 6, 'at the end nothing waits');
+  for (let i = 9; i < 20; i++) store.advanceSoon(i);
+  store.advanceSoon(3);
+  clock.advance(1_000);
+  await store.update({});
+  assert.equal(files.calls.length, 12, 'one write by the clock, one asked for');
+  assert.equal((await onDisk(files.afterPowerCut(false, false))).newestTimestamp, 19);
 });
