@@ -160,6 +160,7 @@ export class BulkLoad implements Disposable {
     const manifest = Manifest.create(this.#fs, this.directory, {
       version: Version.empty().apply({ added: tables, removed: [] }),
       oldestGeneration: 1,
+      begunGeneration: 0,
       nextFileId: tables.reduce((next, { id }) => Math.max(next, id + 1), 1),
     });
     await manifest.close();

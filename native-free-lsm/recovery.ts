@@ -6,7 +6,6 @@ import { createArena } from './memtable/arena-layout.ts';
 import { InsertStatus, Memtable } from './memtable/memtable.ts';
 import { type EngineOptions, tableOptions } from './options.ts';
 import { runBackgroundJob } from './roles/jobs.ts';
-import type { BackgroundResult } from './roles/messages.ts';
 import { createControl, GENERATION_SLOTS } from './shared/control.ts';
 import { hashSeedOf, loadTable, readTableMetadata } from './sstable/load-table.ts';
 import type { TableHandle } from './sstable/table-handle.ts';
@@ -21,7 +20,7 @@ import { Manifest } from './version/manifest.ts';
 import type { ManifestState, RecoveredManifest } from './version/manifest-reader.ts';
 import { tableFileName } from './version/table-metadata.ts';
 import { Version } from './version/version.ts';
-import { logFileName, missingLogs } from './wal/log-format.ts';
+import { logFileName, lostLogs, missingLogs } from './wal/log-format.ts';
 import { type LogReplay, makeDurable, type PutVisitor, replayLog } from './wal/log-reader.ts';
 
 export interface RecoveredMemtable {
@@ -118,7 +117,7 @@ function recoverLocked(
 ): Omit<RecoveredState, 'lock'> {
   const recovered = Manifest.recover(fs, directory);
   const found = recovered ?? EMPTY;
-  const handles = found.version.levels.flat().map((metadata) => loadTable(fs, directory, metadata));
+  const handles = found.version.tables.map((metadata) => loadTable(fs, directory, metadata));
   const hashSeed = hashSeedOf(handles) ?? drawHashSeed();
   const logs = numbersOnDisk(fs, directory, 'log').sort((a, b) => a - b);
   const live = logs.filter((generation) => generation >= found.oldestGeneration);
@@ -126,6 +125,7 @@ function recoverLocked(
   if (recovered !== undefined) {
     const { path, tornBytes } = recovered;
     refuseLostEdits(fs, directory, recovered, live, tableIds);
+    refuseLostLogs(directory, recovered.oldestGeneration, live, recovered.begunGeneration);
     if (tornBytes > 0) report(`passed over ${tornBytes} bytes at the end of ${path} that never took effect`);
   }
   const nextGeneration = Math.max(found.oldestGeneration, ...live.map((generation) => generation + 1));
@@ -138,6 +138,11 @@ function recoverLocked(
     for (const { generation, replay: log } of logs)
       if (log.tornBytes > 0)
         report(`cut ${log.tornBytes} bytes that were never acknowledged from log ${generation}`);
+  const continued = replayed.flatMap(({ generation, logs }) =>
+    logs.some(({ replay: log }) => log.continued) ? [generation + 1] : [],
+  );
+  refuseLostLogs(directory, found.oldestGeneration, live, Math.max(0, ...continued));
+  const begunGeneration = Math.max(found.begunGeneration, ...live);
   const hold = holdOf(fs, directory, lock, replayed);
   const known = new Set(handles.map(({ metadata }) => metadata.id));
   // Before anything is written: it may be in want of the room.
@@ -154,7 +159,7 @@ function recoverLocked(
       hashSeed,
     );
     const { version, oldestGeneration, nextFileId, tables } = flushed;
-    const state = { version, oldestGeneration, nextFileId };
+    const state = { version, oldestGeneration, nextFileId, begunGeneration };
     const manifest = Manifest.create(fs, directory, state, options.maxManifestBytes);
     handles.push(...tables);
     for (const { metadata } of tables) known.add(metadata.id);
@@ -168,7 +173,7 @@ function recoverLocked(
     const memtables = folded(fs, directory, replayed, options, hashSeed);
     const { version } = found;
     const nextFileId = firstFileId + replayed.length * FILE_IDS_PER_FLUSH;
-    const state = { version, oldestGeneration: found.oldestGeneration, nextFileId };
+    const state = { ...found, nextFileId, begunGeneration };
     const manifest = Manifest.onHold(fs, directory, recovered, state, options.maxManifestBytes);
     const oldestGeneration = memtables[0]?.generation ?? found.oldestGeneration;
     return { ...base, version, oldestGeneration, nextFileId, manifest, memtables, ...(hold && { hold }) };
@@ -208,7 +213,7 @@ function holdOf(
   }
 }
 
-interface Flushed extends ManifestState {
+interface Flushed extends Omit<ManifestState, 'begunGeneration'> {
   readonly tables: readonly TableHandle[];
 }
 
@@ -272,7 +277,7 @@ export function refuseLostEdits(
     );
   }
   if (live.length > 0) return;
-  const listed = new Set(version.levels.flat().map(({ id }) => id));
+  const listed = new Set(version.tables.map(({ id }) => id));
   for (const id of tableIds) {
     if (listed.has(id) || !isNewerOrphan(fs, directory, id, version.largestTimestamp)) continue;
     const orphan = tableFileName(id);
@@ -282,6 +287,27 @@ export function refuseLostEdits(
       `it does not list ${orphan}, which holds later writes than all it lists`,
     );
   }
+}
+
+/**
+ * A log that was begun is there until its memtable is in tables: whoever finds it gone has lost what it held.
+ * @param begun the last log that the manifest, or the mark at the end of another log, says was begun
+ * @throws LsmError CORRUPTION
+ */
+export function refuseLostLogs(
+  directory: string,
+  oldestGeneration: number,
+  live: readonly number[],
+  begun: number,
+): void {
+  const [lost] = lostLogs(oldestGeneration, live, begun);
+  if (lost === undefined) return;
+  const path = `${directory}/${logFileName(lost)}`;
+  throw new LsmError(
+    'CORRUPTION',
+    `${path} is missing: it was begun, and writes may be lost with it; put the file back, or repair the folder, which goes on without them`,
+    { file: path, offset: 0 },
+  );
 }
 
 /**
@@ -298,7 +324,7 @@ export function isNewerOrphan(fs: FileSystem, directory: string, id: number, tim
 
 /** With the active one, the next, and what is not let go of yet they stay within the places for generations. */
 const MAX_RECOVERED_MEMTABLES = GENERATION_SLOTS - 4;
-const EMPTY = { version: Version.empty(), oldestGeneration: 1, nextFileId: 1 };
+const EMPTY = { version: Version.empty(), oldestGeneration: 1, nextFileId: 1, begunGeneration: 0 };
 /** When they run out the last table takes the rest. */
 const FILE_IDS_PER_FLUSH = 64;
 
@@ -310,7 +336,7 @@ function flush(
   firstFileId: number,
   options: EngineOptions,
   hashSeed: HashSeed,
-): BackgroundResult {
+): readonly TableHandle[] {
   const job = {
     type: 'flush',
     directory,
@@ -322,7 +348,7 @@ function flush(
     // Nothing counts as expired: a later compaction will see to it.
     nowMs: 0,
   } as const;
-  return runBackgroundJob(fs, { job, control: createControl() });
+  return runBackgroundJob(fs, { job, control: createControl() }).tables;
 }
 
 interface Replayed extends RecoveredMemtable {

@@ -14,15 +14,24 @@ import type { FileSystem } from './fs/file-system.ts';
 import { type Damage, damageOf, type FolderContents, listFolder, pathOf } from './inspect/folder.ts';
 import { openWindow, surveyLog, visitPuts } from './inspect/log-survey.ts';
 import { manifestState, surveyManifest } from './inspect/manifest-survey.ts';
+import { misplacedTables } from './inspect/misplaced-tables.ts';
 import { planSalvage, type TableSalvage } from './inspect/salvage.ts';
 import type { TableSurvey } from './inspect/table-survey.ts';
 import { orphanTables, type Progress } from './inspect/verify.ts';
 import { verifyTable } from './inspect/verify-table.ts';
 import { isNewerOrphan } from './recovery.ts';
+import { differingProperty } from './sstable/properties.ts';
 import { manifestFileName } from './version/file-names.ts';
 import type { ManifestState } from './version/manifest-reader.ts';
 import { type TableMetadata, tableFileName } from './version/table-metadata.ts';
-import { BatchKind, FILE_HEADER_BYTES, FileMagic, logFileName, missingLogs } from './wal/log-format.ts';
+import {
+  BatchKind,
+  FILE_HEADER_BYTES,
+  FileMagic,
+  logFileName,
+  lostLogs,
+  missingLogs,
+} from './wal/log-format.ts';
 
 /** Something that is not in the directory any more after the repair. */
 export interface Drop {
@@ -55,6 +64,8 @@ export interface RepairPlan {
   /** What is known of the directory; empty when the manifest is rebuilt. */
   readonly state: ManifestState | undefined;
   readonly damagedTables: readonly DamagedTable[];
+  /** Tables whose files stand under other names: the number of the file by the id of the table. */
+  readonly misplaced: ReadonlyMap<number, number>;
   /** Of tables that verify, by id: of those in force or, when the manifest is rebuilt, of all. */
   readonly wholeTables: ReadonlyMap<number, TableMetadata>;
   /** Logs to be put into tables, ascending. */
@@ -87,6 +98,9 @@ class Planner {
   readonly #steps: string[] = [];
   readonly #damagedTables: DamagedTable[] = [];
   readonly #wholeTables = new Map<number, TableMetadata>();
+  #misplaced: ReadonlyMap<number, number> = new Map();
+  /** The last log of which another one says that it was begun. */
+  #continuedTo = 0;
   #totalBytes = 0;
   #doneBytes = 0;
   #shownBytes = 0;
@@ -102,7 +116,9 @@ class Planner {
     const found = this.#manifest();
     const { manifest } = found;
     const state = found.state;
-    const listed = new Map(state?.version.levels.flat().map((table) => [table.id, table]));
+    const listed = new Map(state?.version.tables.map((table) => [table.id, table]));
+    if (manifest !== 'rebuilt')
+      this.#misplaced = misplacedTables(this.#fs, directory, listed.values(), tables);
     for (const id of manifest === 'rebuilt' ? tables : listed.keys()) yield* this.#table(id, listed.get(id));
     const damagedLogs = logs.filter((g) => g >= (state?.oldestGeneration ?? 0) && this.#log(g));
     const isRebuilt = manifest === 'rebuilt';
@@ -111,18 +127,28 @@ class Planner {
     const oldest = state?.oldestGeneration ?? 0;
     const replaced = logs.filter((g) => isRebuilt || (g >= oldest && g <= lastBad));
     const newest = Math.max(0, ...logs);
+    const quarantine = isRebuilt ? [] : (state?.version.quarantine ?? []);
     if (isRebuilt) {
       this.#steps.push(
         `merge ${tables.length} tables and ${logs.length} logs by the versions of their records, where they overlap, and write a new manifest`,
       );
     } else if (manifest === 'found') {
       this.#steps.push('write CURRENT and a new manifest from the one that is whole');
-    } else if (this.#damagedTables.length + lastBad > 0) this.#steps.push('write a new manifest');
+    } else if (this.#damagedTables.length + quarantine.length + this.#misplaced.size + lastBad > 0) {
+      this.#steps.push('write a new manifest');
+    }
     if (!isRebuilt && replaced.length > 0) {
       this.#steps.push(`put ${replaced.map(logFileName).join(', ')} into tables of level 0`);
     }
     for (const { id } of this.#damagedTables) {
       this.#steps.push(`put what can be read of ${tableFileName(id)} into a new table`);
+    }
+    for (const [id, file] of this.#misplaced) {
+      this.#steps.push(`put ${tableFileName(id)} back in its place: it is the file ${tableFileName(file)}`);
+    }
+    for (const { id } of quarantine) {
+      const what = `what can be read of ${tableFileName(id)}, which was set aside as damaged,`;
+      this.#steps.push(`merge ${what} into the others by the versions of its records`);
     }
     if (hasRepairMark) this.#steps.push('finish the repair that was interrupted');
     if (this.#steps.length > 0) this.#steps.push('keep every file that is replaced or not in force in lost/');
@@ -135,6 +161,7 @@ class Planner {
       manifest,
       state,
       damagedTables: this.#damagedTables,
+      misplaced: this.#misplaced,
       wholeTables: this.#wholeTables,
       logs: replaced,
       oldestGeneration: isRebuilt ? newest + 1 : Math.max(oldest, lastBad + 1),
@@ -176,18 +203,16 @@ class Planner {
     const orphans = orphanTables(tables, version);
     if (orphans.length === 0) return true;
     const present = new Set(tables);
-    if (version.levels.flat().some(({ id }) => !present.has(id))) return false;
+    if (version.tables.some(({ id }) => !present.has(id))) return false;
     const live = logs.filter((generation) => generation >= oldestGeneration);
     if (live.length > 0) return missingLogs(oldestGeneration, live).length === 0;
     return !orphans.some((id) => isNewerOrphan(this.#fs, directory, id, version.largestTimestamp));
   }
 
-  #missingLogs({ oldestGeneration }: ManifestState): number[] {
+  #missingLogs({ begunGeneration, oldestGeneration }: ManifestState): number[] {
     const { directory, logs } = this.#contents;
-    const missing = missingLogs(
-      oldestGeneration,
-      logs.filter((generation) => generation >= oldestGeneration),
-    );
+    const live = logs.filter((generation) => generation >= oldestGeneration);
+    const missing = lostLogs(oldestGeneration, live, Math.max(begunGeneration, this.#continuedTo));
     for (const generation of missing) {
       const file = pathOf.log(directory, generation);
       this.#damages.push({ code: 'CORRUPTION', file, offset: 0, message: `${file} is missing` });
@@ -198,7 +223,14 @@ class Planner {
   }
 
   *#table(id: number, listed: TableMetadata | undefined): Generator<Progress, void, void> {
-    const path = pathOf.table(this.#contents.directory, id);
+    const { directory } = this.#contents;
+    const file = this.#misplaced.get(id);
+    if (file !== undefined) {
+      const named = pathOf.table(directory, id);
+      const message = `${named} is another table than the manifest lists: that one is ${tableFileName(file)}`;
+      this.#add({ code: 'CORRUPTION', file: named, offset: null, message });
+    }
+    const path = pathOf.table(directory, file ?? id);
     let isDamaged = false;
     const steps = verifyTable(this.#fs, path, listed, (damage) => {
       isDamaged = true;
@@ -220,7 +252,10 @@ class Planner {
       this.#wholeTables.set(id, listed ?? { id, level: 0, fileSizeBytes: survey.sizeBytes, ...properties });
       return;
     }
-    const salvage = planSalvage(this.#fs, survey, listed);
+    // Blocks of another table that got this name are not this one's, even where their keys would fit.
+    const isAnother =
+      listed !== undefined && properties !== undefined && differingProperty(properties, listed) !== undefined;
+    const salvage = planSalvage(this.#fs, isAnother ? { ...survey, sizeBytes: 0 } : survey, listed);
     this.#damagedTables.push({ listed, id, salvage });
     const known = listed?.entries ?? properties?.entries;
     const isComplete = known === salvage.entries;
@@ -241,6 +276,7 @@ class Planner {
     const survey = surveyLog(this.#fs, path, FileMagic.log, generation);
     let isDamaged = survey.damages.length > 0;
     for (const damage of survey.damages) this.#add(damage);
+    if (survey.isContinued) this.#continuedTo = Math.max(this.#continuedTo, generation + 1);
     const data = survey.batches.filter(({ kind }) => kind === BatchKind.data);
     using log = openWindow(this.#fs, path);
     for (const batch of data) {

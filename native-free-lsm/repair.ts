@@ -20,7 +20,7 @@ import { NodeFileSystem } from './fs/node-fs.ts';
 import { disjointRows, overlapGroups } from './inspect/disjoint-runs.ts';
 import { lockForReading, pathOf } from './inspect/folder.ts';
 import { memtableOf } from './inspect/layers.ts';
-import { SalvageIterator } from './inspect/salvage.ts';
+import { SalvageIterator, type TableSalvage } from './inspect/salvage.ts';
 import { orphanTables, type Progress } from './inspect/verify.ts';
 import { MergingIterator } from './iterator/merging-iterator.ts';
 import type { RecordIterator } from './iterator/record-iterator.ts';
@@ -127,8 +127,10 @@ class Repair {
   readonly #onProgress: (progress: Progress) => void;
   readonly #directory: string;
   readonly #lost: string;
-  /** Made on the way and merged into others since. */
-  readonly #stepTables: number[] = [];
+  /** Tables this repair has written; those that are not in force at its end were steps on the way. */
+  readonly #written: number[] = [];
+  /** Numbers under which there are copies, byte for byte, of tables that keep everything but their number. */
+  readonly #copies = new Map<number, number>();
   readonly #hashSeed: HashSeed;
   #nextId: number;
   #doneBytes = 0;
@@ -151,9 +153,11 @@ class Repair {
   }
 
   async run(): Promise<void> {
-    const { contents, damagedTables, logs, manifest } = this.#plan;
+    const { contents, damagedTables, logs, manifest, misplaced, state: found } = this.#plan;
+    const quarantine = found?.version.quarantine ?? [];
     this.#begin();
-    const changesManifest = manifest !== 'kept' || damagedTables.length > 0 || logs.length > 0;
+    const changesTables = damagedTables.length + misplaced.size + quarantine.length > 0;
+    const changesManifest = manifest !== 'kept' || changesTables || logs.length > 0;
     const isMoved = this.#plan.oldestGeneration !== (this.#plan.state?.oldestGeneration ?? 1);
     if (changesManifest || isMoved) {
       const version = manifest === 'rebuilt' ? this.#rebuilt() : this.#mended();
@@ -161,7 +165,9 @@ class Repair {
       if (contents.hasCurrent) this.#keepCopy(CURRENT_FILE_NAME);
       const { oldestGeneration } = this.#plan;
       this.#fs.syncDirectorySync(this.#directory);
-      const state = { version, oldestGeneration, nextFileId: this.#nextId };
+      // Those that are left; the ones that are lost must not be missed for ever.
+      const begunGeneration = Math.max(oldestGeneration - 1, ...contents.logs);
+      const state = { version, oldestGeneration, nextFileId: this.#nextId, begunGeneration };
       await Manifest.create(this.#fs, this.#directory, state).close();
       this.#putAside(version);
     } else if (this.#plan.state !== undefined) {
@@ -182,42 +188,60 @@ class Repair {
 
   /** The version as it was, what is damaged replaced in its place. */
   #mended(): Version {
-    const { damagedTables, logs, state } = this.#plan;
+    const { damagedTables, logs, misplaced, state } = this.#plan;
     const version = state?.version ?? Version.empty();
-    const damaged = new Map(damagedTables.map((table) => [table.id, table]));
+    const damaged = new Map(damagedTables.map((table) => [table.id, table.salvage]));
     const deepest = version.levels.findLastIndex((tables) => tables.length > 0);
-    const added: TableMetadata[] = [];
-    const salvage = (id: number, level: number): void => {
-      const table = damaged.get(id);
-      if (table === undefined) return;
-      using source = new SalvageIterator(this.#fs, table.salvage);
-      // One table for one: in level 0 its place in the order is its id.
-      added.push(...this.#write(source, level, level > 0 && level === deepest, 1, Number.MAX_SAFE_INTEGER));
+    const mended = (table: TableMetadata, level: number): TableMetadata[] => {
+      const salvage = damaged.get(table.id);
+      if (salvage !== undefined) return this.#salvaged(salvage, level, level > 0 && level === deepest);
+      return [misplaced.has(table.id) ? this.#renumbered(table) : table];
     };
+    const added: TableMetadata[] = [];
     for (const [level, tables] of version.levels.entries()) {
-      if (level === 0) continue;
-      for (const table of tables) {
-        if (damaged.has(table.id)) salvage(table.id, level);
-        else added.push(table);
-      }
+      if (level > 0) for (const table of tables) added.push(...mended(table, level));
     }
     // In level 0 the larger id is the newer: what stands above a table that gets a new id gets one as well.
     const oldestFirst = version.levels[0].toReversed();
-    const first = oldestFirst.findIndex(({ id }) => damaged.has(id));
+    const first = oldestFirst.findIndex(({ id }) => damaged.has(id) || misplaced.has(id));
     for (const [i, table] of oldestFirst.entries()) {
-      if (first < 0 || i < first) added.push(table);
-      else if (damaged.has(table.id)) salvage(table.id, 0);
-      else added.push(this.#renumbered(table));
+      const isMoved = first >= 0 && i > first && !damaged.has(table.id);
+      if (isMoved) added.push(this.#renumbered(table));
+      else added.push(...mended(table, 0));
     }
-    for (const generation of logs) added.push(...this.#flush(generation));
-    return Version.empty().apply({ added, removed: [] });
+    const aside = version.quarantine.flatMap((table) => mended(table, 0));
+    const tables = this.#withAside(added, aside);
+    for (const generation of logs) tables.push(...this.#flush(generation));
+    return Version.empty().apply({ added: tables, removed: [] });
+  }
+
+  /**
+   * Tables that were in quarantine have no place among the levels. They are merged, by the versions of their records,
+   * with all that they meet.
+   */
+  #withAside(inLevels: readonly TableMetadata[], aside: readonly TableMetadata[]): TableMetadata[] {
+    if (aside.length === 0) return [...inLevels];
+    const ids = new Set(aside.map(({ id }) => id));
+    return overlapGroups([...inLevels, ...aside]).flatMap((group) => {
+      if (!group.some(({ id }) => ids.has(id))) return group;
+      return this.#merged(group).map((table) => ({ ...table, level: LEVELS - 1 }));
+    });
+  }
+
+  /** One table for one: in level 0 its place in the order is its id. */
+  #salvaged(salvage: TableSalvage, level: number, isBottom: boolean): TableMetadata[] {
+    using source = new SalvageIterator(this.#fs, salvage);
+    return this.#write(source, level, isBottom, 1, Number.MAX_SAFE_INTEGER);
   }
 
   #renumbered(table: TableMetadata): TableMetadata {
     const id = this.#nextId++;
+    const file = this.#plan.misplaced.get(table.id) ?? table.id;
     const temporary = join(this.#directory, temporaryTableFileName(id));
-    copyFileSync(this.#fs, pathOf.table(this.#directory, table.id), temporary);
+    copyFileSync(this.#fs, pathOf.table(this.#directory, file), temporary);
     this.#fs.renameSync(temporary, pathOf.table(this.#directory, id));
+    this.#written.push(id);
+    this.#copies.set(file, id);
     return { ...table, id };
   }
 
@@ -235,25 +259,13 @@ class Repair {
   /** Every table and log in one level that overlaps nowhere, of each key the newest version. */
   #rebuilt(): Version {
     const { damagedTables, logs, wholeTables } = this.#plan;
-    const sources: Source[] = [];
-    for (const metadata of wholeTables.values()) sources.push({ metadata, isNew: false });
-    for (const { salvage } of damagedTables) {
-      using source = new SalvageIterator(this.#fs, salvage);
-      const written = this.#write(source, 0, false, 1, Number.MAX_SAFE_INTEGER);
-      sources.push(...written.map((metadata) => ({ metadata, isNew: true })));
-    }
-    for (const generation of logs) {
-      sources.push(...this.#flush(generation).map((metadata) => ({ metadata, isNew: true })));
-    }
+    const sources = [...wholeTables.values()];
+    for (const { salvage } of damagedTables) sources.push(...this.#salvaged(salvage, 0, false));
+    for (const generation of logs) sources.push(...this.#flush(generation));
     const tables: TableMetadata[] = [];
-    for (const group of overlapGroups(sources.map(({ metadata }) => metadata))) {
+    for (const group of overlapGroups(sources)) {
       if (group.length === 1) tables.push(group[0]);
       else tables.push(...this.#merged(group));
-    }
-    // What was only a step on the way, and is in other tables now, is no file that was replaced.
-    const inForce = new Set(tables.map(({ id }) => id));
-    for (const { metadata, isNew } of sources) {
-      if (isNew && !inForce.has(metadata.id)) this.#stepTables.push(metadata.id);
     }
     const added = tables.map((table) => ({ ...table, level: LEVELS - 1 }));
     return Version.empty().apply({ added, removed: [] });
@@ -295,22 +307,24 @@ class Repair {
       nowMs: 0,
     };
     const tables = writeTables(this.#fs, source, spec, () => false);
-    for (const { fileSizeBytes } of tables) this.#doneBytes += fileSizeBytes;
+    for (const { fileSizeBytes, id } of tables) {
+      this.#doneBytes += fileSizeBytes;
+      this.#written.push(id);
+    }
     this.#onProgress({ doneBytes: this.#doneBytes, totalBytes: this.#doneBytes });
     return tables;
   }
 
   /** Everything a start would tidy away goes to lost/, but for what this repair itself made on the way. */
   #putAside(version: Version): void {
-    const { contents, damagedTables, oldestGeneration, wholeTables } = this.#plan;
+    const { contents, oldestGeneration } = this.#plan;
     const fs = this.#fs;
-    for (const id of this.#stepTables) fs.removeSync(pathOf.table(this.#directory, id));
-    const damaged = new Set(damagedTables.map(({ id }) => id));
-    const inForce = new Set(this.#plan.state?.version.levels.flat().map(({ id }) => id));
+    const inForce = new Set(version.tables.map(({ id }) => id));
+    for (const id of this.#written) if (!inForce.has(id)) fs.removeSync(pathOf.table(this.#directory, id));
     for (const id of orphanTables(contents.tables, version)) {
-      const isCopied = this.#plan.manifest !== 'rebuilt' && inForce.has(id) && !damaged.has(id);
-      // Those of level 0 that only got another number are there under that one, byte for byte.
-      if (isCopied && wholeTables.has(id)) fs.removeSync(pathOf.table(this.#directory, id));
+      const copy = this.#copies.get(id);
+      // What only got another number is there under that one, byte for byte.
+      if (copy !== undefined && inForce.has(copy)) fs.removeSync(pathOf.table(this.#directory, id));
       else this.#keep(tableFileName(id));
     }
     for (const generation of contents.logs) {
@@ -340,16 +354,12 @@ class Repair {
 }
 
 /** The one its tables have, so that those which a repair writes have it as well. */
-function hashSeedOfFolder(fs: FileSystem, { directory, wholeTables }: RepairPlan): HashSeed {
+function hashSeedOfFolder(fs: FileSystem, { directory, misplaced, wholeTables }: RepairPlan): HashSeed {
   const newestFirst = [...wholeTables.values()].sort((a, b) => b.id - a.id);
   for (const table of newestFirst) {
-    const seed = hashSeedOf([loadTable(fs, directory, table)]);
+    const id = misplaced.get(table.id) ?? table.id;
+    const seed = hashSeedOf([loadTable(fs, directory, { ...table, id })]);
     if (seed !== undefined) return seed;
   }
   return drawHashSeed();
-}
-
-interface Source {
-  readonly metadata: TableMetadata;
-  readonly isNew: boolean;
 }

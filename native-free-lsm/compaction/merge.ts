@@ -1,15 +1,22 @@
 import type { FileSystem } from '../fs/file-system.ts';
 import { ioFailure } from '../fs/io-failure.ts';
 import { MergingIterator } from '../iterator/merging-iterator.ts';
-import type { RecordIterator } from '../iterator/record-iterator.ts';
 import type { TableHandle } from '../sstable/table-handle.ts';
 import { TableReader } from '../sstable/table-reader.ts';
 import type { TableMetadata } from '../version/table-metadata.ts';
+import { type DamagedInput, SoundIterator } from './sound-iterator.ts';
 import { type TableOutputSpec, writeTables } from './table-output.ts';
 
 export interface MergeSpec extends TableOutputSpec {
   /** Newest first: upper level before lower, in level 0 larger id before smaller. */
   readonly inputs: readonly TableHandle[];
+  /** Ids of inputs that are known to be damaged: what cannot be read of them is passed over. */
+  readonly damaged: readonly number[];
+}
+
+export interface Merged {
+  readonly tables: readonly TableMetadata[];
+  readonly damaged: readonly DamagedInput[];
 }
 
 /** Of each input; large enough that reading is sequential for the disk, small enough for a dozen inputs. */
@@ -18,18 +25,30 @@ const READAHEAD_BYTES = 256 * 1024;
 /**
  * Merges tables into new ones, of each key the newest version. Synchronous and long: for a pool thread; asks
  * `cancelled` now and then. Inputs are left as they are.
- * @throws LsmError CLOSED when cancelled, CORRUPTION of an input, NO_SPACE, IO_ERROR; no output is left then
+ * @throws LsmError CLOSED when cancelled, CORRUPTION of an input that was not known to be damaged, NO_SPACE,
+ *   IO_ERROR; no output is left then
  */
-export function mergeTables(fs: FileSystem, spec: MergeSpec, cancelled: () => boolean): TableMetadata[] {
+export function mergeTables(fs: FileSystem, spec: MergeSpec, cancelled: () => boolean): Merged {
   const descriptors: number[] = [];
+  const damaged: SoundIterator[] = [];
   try {
-    const sources: RecordIterator[] = [];
-    for (const handle of spec.inputs) {
-      const fd = openTable(fs, handle.path);
-      descriptors.push(fd);
-      sources.push(new TableReader(handle).iterator(fs, fd, READAHEAD_BYTES));
-    }
-    return writeTables(fs, new MergingIterator(sources), spec, cancelled);
+    const sources = spec.inputs.map((handle) => {
+      const reader = new TableReader(handle);
+      if (!spec.damaged.includes(handle.metadata.id)) {
+        const fd = openTable(fs, handle.path);
+        descriptors.push(fd);
+        return reader.iterator(fs, fd, READAHEAD_BYTES);
+      }
+      const iterator = new SoundIterator(fs, reader, () => {
+        const fd = openTable(fs, handle.path);
+        descriptors.push(fd);
+        return fd;
+      });
+      damaged.push(iterator);
+      return iterator;
+    });
+    const tables = writeTables(fs, new MergingIterator(sources), spec, cancelled);
+    return { tables, damaged: damaged.flatMap((iterator) => iterator.damage ?? []) };
   } finally {
     for (const fd of descriptors) fs.closeSync(fd);
   }

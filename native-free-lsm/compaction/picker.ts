@@ -24,7 +24,7 @@ export interface CompactionTask {
   readonly overlapping: readonly TableMetadata[];
   /** One input that meets nothing below: it need not be rewritten, a version edit is enough. */
   readonly trivialMove: boolean;
-  /** No table below the output level meets the task's range: nothing older is left of its keys. */
+  /** No table below the output level or in quarantine meets the task's range: nothing older is left of its keys. */
   readonly bottommost: boolean;
 }
 
@@ -241,7 +241,8 @@ function makeTask(
   const own = rangeOf(inputs);
   const overlapping = version.overlapping(outputLevel, own.smallest, own.largest);
   const { smallest, largest } = rangeOf([...inputs, ...overlapping]);
-  let bottommost = true;
+  // A deletion that was dropped could not hide any more what a table in quarantine may hold.
+  let bottommost = !version.quarantine.some((table) => overlaps(table, smallest, largest));
   for (let level = outputLevel + 1; level < LEVELS && bottommost; level++) {
     bottommost = version.overlapping(level, smallest, largest).length === 0;
   }

@@ -37,6 +37,8 @@ export interface DumpedRecord {
   readonly expiryMs: number;
 }
 
+export type BatchName = 'data' | 'cleanClose' | 'continued' | 'unknown';
+
 export type DumpItem =
   | DumpedRecord
   | { readonly type: 'current'; readonly manifest: number }
@@ -50,7 +52,7 @@ export type DumpItem =
       readonly type: 'batch';
       readonly offset: number;
       readonly lengthBytes: number;
-      readonly kind: 'data' | 'cleanClose' | 'unknown';
+      readonly kind: BatchName;
       readonly syncedBytes: number;
     }
   | { readonly type: 'torn'; readonly offset: number; readonly lengthBytes: number }
@@ -192,8 +194,9 @@ function* dumpLog(
   }
 }
 
-function kindName(kind: number): 'data' | 'cleanClose' | 'unknown' {
+function kindName(kind: number): BatchName {
   if (kind === BatchKind.data) return 'data';
+  if (kind === BatchKind.continued) return 'continued';
   return kind === BatchKind.cleanClose ? 'cleanClose' : 'unknown';
 }
 

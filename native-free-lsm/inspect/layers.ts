@@ -60,6 +60,10 @@ export class Layers implements Disposable {
         for (const table of tables) layers.push({ name: `table ${table.id}`, iterator: chain([table]) });
       else if (tables.length > 0) layers.push({ name: `level ${level}`, iterator: chain(tables) });
     }
+    // Merges go by versions, so that these may stand anywhere.
+    for (const table of version.quarantine)
+      if (!without.has(table.id))
+        layers.push({ name: `table ${table.id}, set aside`, iterator: chain([table]) });
     this.layers = layers;
   }
 

@@ -46,6 +46,8 @@ export interface LogSurvey {
   readonly gaps: readonly Gap[];
   /** It ends with the mark of a writer that had finished. */
   readonly isClean: boolean;
+  /** And that writer had begun the next log before. */
+  readonly isContinued: boolean;
   readonly damages: readonly Damage[];
 }
 
@@ -63,7 +65,7 @@ export function surveyLog(fs: FileSystem, path: string, magic: FileMagic, number
   if (!hasHeader(new BatchReader(window, path, number), magic, path, damages)) {
     const gaps = sizeBytes === 0 ? [] : [{ offset: 0, lengthBytes: sizeBytes, isTorn: damages.length === 0 }];
     if (damages.length === 0 || sizeBytes <= FILE_HEADER_BYTES || isOlderOrNewer()) {
-      return { path, sizeBytes, batches: [], gaps, isClean: false, damages };
+      return { path, sizeBytes, batches: [], gaps, isClean: false, isContinued: false, damages };
     }
   }
   const batches = findBatches(window, number);
@@ -75,8 +77,13 @@ export function surveyLog(fs: FileSystem, path: string, magic: FileMagic, number
   }
   checkKinds(batches, sizeBytes, path, damages);
   const last = batches.at(-1);
-  const isClean = last?.kind === BatchKind.cleanClose && last.offset + last.lengthBytes === sizeBytes;
-  return { path, sizeBytes, batches, gaps, isClean, damages };
+  const isClean = last !== undefined && isMark(last.kind) && last.offset + last.lengthBytes === sizeBytes;
+  const isContinued = isClean && last.kind === BatchKind.continued;
+  return { path, sizeBytes, batches, gaps, isClean, isContinued, damages };
+}
+
+function isMark(kind: number): boolean {
+  return kind === BatchKind.cleanClose || kind === BatchKind.continued;
 }
 
 function hasHeader(reader: BatchReader, magic: FileMagic, path: string, damages: Damage[]): boolean {
@@ -139,10 +146,10 @@ function checkKinds(
   damages: Damage[],
 ): void {
   for (const { offset, lengthBytes, kind } of batches) {
-    if (kind === BatchKind.cleanClose && offset + lengthBytes < sizeBytes) {
+    if (isMark(kind) && offset + lengthBytes < sizeBytes) {
       const what = 'bytes follow the mark of a clean close';
       damages.push(damageOf(corruption(path, offset + lengthBytes, what), path));
-    } else if (kind !== BatchKind.data && kind !== BatchKind.cleanClose) {
+    } else if (kind !== BatchKind.data && !isMark(kind)) {
       damages.push(damageOf(corruption(path, offset, `batch kind ${kind} is unknown`), path));
     }
   }

@@ -75,7 +75,7 @@ export function statFolder(fs: FileSystem, directory: string): FolderStat {
   const levels = state.version.levels.flatMap((list, level) =>
     list.length === 0 ? [] : [{ level, list, ...sumTables(list) }],
   );
-  const total = sumTables(state.version.levels.flat());
+  const total = sumTables(state.version.tables);
   const orphans = [...orphanTables(contents.tables, state.version).map(tableFileName), ...contents.temporary];
   return {
     manifest: { file, sizeBytes: survey.sizeBytes, edits: edits.length },

@@ -1,6 +1,6 @@
 import { corruption, LsmError } from '../errors.ts';
 import type { FileSystem } from '../fs/file-system.ts';
-import { refuseLostEdits } from '../recovery.ts';
+import { refuseLostEdits, refuseLostLogs } from '../recovery.ts';
 import type { RecoveredManifest } from '../version/manifest-reader.ts';
 import type { TableMetadata } from '../version/table-metadata.ts';
 import type { Version } from '../version/version.ts';
@@ -67,7 +67,7 @@ class FolderCheck {
     const { logs, tables } = this.#contents;
     const manifest = surveyManifest(this.#fs, this.#contents);
     manifest.damages.forEach((damage) => void this.#add(damage));
-    const listed = manifest.state?.version.levels.flat() ?? [];
+    const listed = manifest.state?.version.tables ?? [];
     const sizeBytes = this.#sizeOfAll();
     this.#totalBytes = sizeBytes;
     yield* this.#step(0);
@@ -94,22 +94,28 @@ class FolderCheck {
     const { directory, logs } = this.#contents;
     const oldest = state?.oldestGeneration ?? 0;
     let areWhole = true;
+    let begun = state?.begunGeneration ?? 0;
     for (const generation of logs) {
       const path = pathOf.log(directory, generation);
       // Below the oldest generation they are in tables, and never read again.
-      if (generation >= oldest) areWhole = this.#log(path, generation) && areWhole;
+      if (generation >= oldest) {
+        const { isWhole, isContinued } = this.#log(path, generation);
+        areWhole &&= isWhole;
+        if (isContinued) begun = Math.max(begun, generation + 1);
+      }
       yield* this.#step(this.#fs.sizeSync(path));
     }
     const live = logs.filter((generation) => generation >= oldest);
     if (state === undefined) return areWhole;
-    this.#lostEdits(state, live);
+    this.#lost(state, live, begun);
     return areWhole;
   }
 
-  #lostEdits(state: RecoveredManifest, live: readonly number[]): void {
+  #lost(state: RecoveredManifest, live: readonly number[], begun: number): void {
     const { directory, tables } = this.#contents;
     try {
       refuseLostEdits(this.#fs, directory, state, live, tables);
+      refuseLostLogs(directory, state.oldestGeneration, live, begun);
     } catch (error) {
       this.#add(damageOf(error, state.path));
     }
@@ -117,13 +123,13 @@ class FolderCheck {
       this.#notes.push(`${state.path} ends with ${state.tornBytes} bytes that never took effect`);
   }
 
-  #log(path: string, generation: number): boolean {
+  #log(path: string, generation: number): { isWhole: boolean; isContinued: boolean } {
     let survey: LogSurvey;
     try {
       survey = surveyLog(this.#fs, path, FileMagic.log, generation);
     } catch (error) {
       this.#add(damageOf(error, path));
-      return false;
+      return { isWhole: false, isContinued: false };
     }
     survey.damages.forEach((damage) => void this.#add(damage));
     let isWhole = survey.damages.length === 0;
@@ -142,7 +148,7 @@ class FolderCheck {
         this.#add(damageOf(error, path));
       }
     }
-    return isWhole;
+    return { isWhole, isContinued: survey.isContinued };
   }
 
   *#table(id: number, listed: TableMetadata | undefined): Generator<Progress, void, void> {
@@ -162,8 +168,10 @@ class FolderCheck {
   }
 
   *#order(version: Version, oldestGeneration: number): Generator<Progress, void, void> {
+    // Damaged ones cannot be compared, and those in quarantine have no place in the order.
+    const withoutPlace = new Set([...this.#damagedTables, ...version.quarantine.map(({ id }) => id)]);
     try {
-      using stack = new Layers(this.#fs, this.#contents, version, oldestGeneration, this.#damagedTables);
+      using stack = new Layers(this.#fs, this.#contents, version, oldestGeneration, withoutPlace);
       const { layers } = stack;
       // One layer has nothing above or below it.
       if (layers.length < 2) return;
@@ -191,6 +199,10 @@ class FolderCheck {
     if (temporary.length > 0)
       this.#notes.push(`unfinished files, removed at the next start: ${temporary.join(', ')}`);
     if (state === undefined) return;
+    for (const { id } of state.version.quarantine)
+      this.#notes.push(
+        `table ${id} was set aside as damaged: what could be read of it is in others; a repair puts it back or drops it`,
+      );
     const orphans = orphanTables(tables, state.version);
     if (orphans.length > 0)
       this.#notes.push(`tables the manifest does not name, removed at the next start: ${orphans.join(', ')}`);
@@ -227,6 +239,6 @@ class FolderCheck {
 
 /** Tables on the disk that a version does not name. */
 export function orphanTables(tables: readonly number[], version: Version): number[] {
-  const named = new Set(version.levels.flat().map(({ id }) => id));
+  const named = new Set(version.tables.map(({ id }) => id));
   return tables.filter((id) => !named.has(id));
 }

@@ -1,24 +1,39 @@
 import { compareBytes } from '../format/bytes.ts';
 import { type HashSeed, hashBytes } from '../format/hash.ts';
 import type { TableReader } from '../sstable/table-reader.ts';
+import { QUARANTINE } from '../version/version.ts';
 
 /** One thread's picture of the tables of a view: readers by level, as Version.levels orders them. */
 export class TableView {
   readonly id: number;
   readonly oldestGeneration: number;
   readonly levels: readonly (readonly TableReader[])[];
+  /** As Version.quarantine. */
+  readonly quarantine: readonly TableReader[];
   /** Largest timestamp in any table: a put above it cannot be older than anything on disk. */
   readonly largestTimestamp: number;
 
-  constructor(id: number, oldestGeneration: number, levels: readonly (readonly TableReader[])[]) {
+  constructor(
+    id: number,
+    oldestGeneration: number,
+    levels: readonly (readonly TableReader[])[],
+    quarantine: readonly TableReader[] = [],
+  ) {
     this.id = id;
     this.oldestGeneration = oldestGeneration;
     this.levels = levels;
+    this.quarantine = quarantine;
     let largest = 0;
-    for (const level of levels) {
-      for (const reader of level) largest = Math.max(largest, reader.metadata.largestTimestamp);
+    for (const readers of [...levels, quarantine]) {
+      for (const reader of readers) largest = Math.max(largest, reader.metadata.largestTimestamp);
     }
     this.largestTimestamp = largest;
+  }
+
+  /** Whether a table in quarantine may hold the key, so that the first hit in the levels is not the whole truth. */
+  isDoubtful(key: Uint8Array, start: number, end: number): boolean {
+    for (const reader of this.quarantine) if (reader.ordinalFor(key, start, end) >= 0) return true;
+    return false;
   }
 }
 
@@ -70,6 +85,13 @@ export class TableLookup {
     this.reader = this.#view.levels[level][index];
     this.#nextLevel = level === 0 ? 0 : level + 1;
     this.#nextIndex = index + 1;
+  }
+
+  /** After `begin`: the place that says that a table in quarantine may hold the key, so that versions decide. */
+  standAside(): void {
+    this.level = QUARANTINE;
+    this.index = 0;
+    this.ordinal = 0;
   }
 
   next(): boolean {

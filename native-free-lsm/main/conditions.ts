@@ -20,9 +20,10 @@ export const ConditionCode = {
   readOnly: 'READ_ONLY',
   /** A table cannot be read as a whole; only what lies in the damaged place is missing. */
   damagedTable: 'DAMAGED_TABLE',
-  /** The end of the opening, the log, a flush or a compaction fails for another reason. */
+  /** The end of the opening, the log, the manifest, a flush or a compaction fails for another reason. */
   openingHeld: 'OPENING_HELD',
   logFailing: 'LOG_FAILING',
+  manifestFailing: 'MANIFEST_FAILING',
   flushFailing: 'FLUSH_FAILING',
   compactionFailing: 'COMPACTION_FAILING',
   /** Nothing is acknowledged until the engine is opened again. */
@@ -31,11 +32,12 @@ export const ConditionCode = {
 export type ConditionCode = (typeof ConditionCode)[keyof typeof ConditionCode];
 
 /** Whose work fails. */
-export type Worker = 'opening' | 'log' | 'flush' | 'compaction';
+export type Worker = 'opening' | 'log' | 'manifest' | 'flush' | 'compaction';
 
 const OWN_CODE: Readonly<Record<Worker, ConditionCode>> = {
   opening: ConditionCode.openingHeld,
   log: ConditionCode.logFailing,
+  manifest: ConditionCode.manifestFailing,
   flush: ConditionCode.flushFailing,
   compaction: ConditionCode.compactionFailing,
 };

@@ -9,10 +9,12 @@ import type { BackgroundJob, BackgroundResult } from '../roles/messages.ts';
 import { toLsmError } from '../roles/protocol.ts';
 import { ControlWord } from '../shared/control.ts';
 import type { Manifest } from '../version/manifest.ts';
-import { tableFileName, temporaryTableFileName } from '../version/table-metadata.ts';
+import { type TableMetadata, tableFileName, temporaryTableFileName } from '../version/table-metadata.ts';
 import { logFileName } from '../wal/log-format.ts';
 import type { Arenas } from './arenas.ts';
 import type { EngineConditions, Worker } from './conditions.ts';
+import { DamagedTables } from './damaged-tables.ts';
+import { LogNote } from './log-note.ts';
 import { Retry } from './retry.ts';
 import { VersionCommits } from './version-commits.ts';
 import type { Views } from './views.ts';
@@ -55,6 +57,8 @@ export class Maintenance {
   readonly #flushRetry: Retry;
   readonly #compactionRetry: Retry;
   readonly #commits: VersionCommits;
+  readonly #damagedTables: DamagedTables;
+  readonly #logNote: LogNote;
   #flushing = false;
   #lookingForArena = false;
   #compacting = 0;
@@ -72,6 +76,8 @@ export class Maintenance {
     this.#parts = parts;
     this.#words = new Int32Array(parts.control);
     this.#commits = new VersionCommits(parts.fs, parts.manifest, parts.views, parts.nextFileId);
+    this.#logNote = new LogNote({ ...parts, words: this.#words, commits: this.#commits });
+    this.#damagedTables = new DamagedTables(parts.views, parts.conditions);
     this.#flushRetry = new Retry(parts.clock, () => this.wake());
     this.#compactionRetry = new Retry(parts.clock, () => this.wake());
   }
@@ -81,11 +87,23 @@ export class Maintenance {
     return this.#parts.arenas.activeGeneration - this.#parts.views.current.oldestGeneration;
   }
 
+  /** The writer has begun its first log. */
+  logBegun(generation: number): void {
+    this.#logNote.begun(generation);
+  }
+
+  /** The writer has gone over to the next memtable and log. */
+  rotated(generation: number): void {
+    this.#commits.rotated(generation);
+    this.wake();
+  }
+
   /** Whether writes wait until that work has gone well. */
   stopsWriter(worker: Worker): boolean {
     const { options, views } = this.#parts;
     if (worker === 'flush') return this.sealedMemtables >= options.maxSealedMemtables;
-    return worker === 'log' || worker === 'opening' || views.version.levels[0].length >= options.l0StopTables;
+    if (worker !== 'compaction') return true;
+    return views.version.levels[0].length >= options.l0StopTables;
   }
 
   get #busy(): boolean {
@@ -96,6 +114,7 @@ export class Maintenance {
   /** Looks for work: after a rotation, a flush, a compaction, an opening. */
   wake(): void {
     if (this.#closed || this.#parts.isHeld()) return;
+    this.#logNote.look();
     this.steerWriter();
     this.#flushNext();
     this.#compactNext();
@@ -154,6 +173,7 @@ export class Maintenance {
   /** Starts nothing more; jobs under way give up. */
   async close(error: LsmError): Promise<void> {
     this.#closed = true;
+    this.#logNote.close();
     // Read by the jobs now and then; nothing is ordered by it.
     Atomics.store(this.#words, ControlWord.cancelBackground, 1);
     this.#fail(error);
@@ -180,9 +200,9 @@ export class Maintenance {
       table,
       nowMs: clock.nowMs(),
     } as const;
-    this.#run(this.#flushRetry, job, async (handles) => {
-      const added = handles.map((handle) => handle.metadata);
-      await this.#commits.commit({ added, removed: [], oldestGeneration: generation + 1 }, handles);
+    this.#run(this.#flushRetry, job, [], async ({ tables }) => {
+      const added = tables.map(({ metadata }) => metadata);
+      await this.#commits.commit({ added, removed: [], oldestGeneration: generation + 1 }, tables);
       this.flushes++;
       for (const { fileSizeBytes } of added) this.bytesFlushed += fileSizeBytes;
       // Obsolete from now on: should it stay, the next start removes it.
@@ -219,14 +239,14 @@ export class Maintenance {
     for (const { id } of tables) this.#busyTables.add(id);
     this.#compacting++;
     const done = task.trivialMove ? this.#move(task) : this.#merge(task);
-    done.then((damaged) => {
-      for (const { id } of tables) if (id !== damaged) this.#busyTables.delete(id);
+    done.then(() => {
+      for (const { id } of tables) this.#busyTables.delete(id);
       this.#compacting--;
       this.#ended();
     });
   }
 
-  async #move(task: CompactionTask): Promise<undefined> {
+  async #move(task: CompactionTask): Promise<void> {
     const added = task.inputs.map((table) => ({ ...table, level: task.outputLevel }));
     try {
       await this.#commits.commit({ added, removed: task.inputs.map(({ id }) => id) }, []);
@@ -235,53 +255,53 @@ export class Maintenance {
     }
   }
 
-  /** @returns the table that is damaged, if one is: it stays out of compactions until the next start */
-  async #merge(task: CompactionTask): Promise<number | undefined> {
+  async #merge(task: CompactionTask): Promise<void> {
     const { clock, directory, options, views } = this.#parts;
     const inputs = [...task.inputs, ...task.overlapping];
     const rawBytes = inputs.reduce((sum, table) => sum + table.rawSizeBytes + 64 * table.entries, 0);
+    const damaged = this.#damagedTables.among(inputs);
     const job = {
       type: 'merge',
       spec: {
         directory,
         inputs: inputs.map(({ id }) => views.handle(id)),
+        damaged,
         outputLevel: task.outputLevel,
         fileIds: this.#commits.takeFileIds(4 + Math.ceil(rawBytes / options.targetFileBytes) * 2),
         targetFileBytes: options.targetFileBytes,
         table: tableOptions(options, task.bottommost, this.#parts.hashSeed),
-        bottommost: task.bottommost,
+        // What is dropped could not hide any more what a damaged table may hold.
+        bottommost: task.bottommost && damaged.length === 0,
         dropTombstonesBelow: options.dropTombstonesBelow,
         nowMs: clock.nowMs(),
       },
     } as const;
-    const failure = await this.#run(this.#compactionRetry, job, async (handles) => {
-      const added = handles.map((handle) => handle.metadata);
-      await this.#commits.commit({ added, removed: inputs.map(({ id }) => id) }, handles);
+    await this.#run(this.#compactionRetry, job, inputs, async (result) => {
+      const outputs = result.tables.map(({ metadata }) => metadata);
+      const added = [...outputs, ...this.#damagedTables.quarantined(inputs, result.damaged)];
+      await this.#commits.commit({ added, removed: inputs.map(({ id }) => id) }, result.tables);
+      this.#damagedTables.taken(inputs);
       this.compactions++;
-      for (const { fileSizeBytes } of added) this.bytesCompacted += fileSizeBytes;
+      for (const { fileSizeBytes } of outputs) this.bytesCompacted += fileSizeBytes;
     });
-    if (failure?.code !== 'CORRUPTION') return undefined;
-    return inputs.find(({ id }) => views.handle(id).path === failure.file)?.id;
   }
 
   async #run(
     retry: Retry,
     job: BackgroundJob['job'],
-    commit: (handles: BackgroundResult) => Promise<void>,
-  ): Promise<LsmError | undefined> {
+    inputs: readonly TableMetadata[],
+    commit: (result: BackgroundResult) => Promise<void>,
+  ): Promise<void> {
     try {
-      const handles = await this.#runJob({ job, control: this.#parts.control });
-      if (this.#closed) return undefined;
-      await commit(handles);
+      const result = await this.#runJob({ job, control: this.#parts.control });
+      if (this.#closed) return;
+      await commit(result);
       // Damage stays, whatever else goes well.
       if (this.lastError?.code !== 'CORRUPTION') this.lastError = undefined;
       retry.succeeded();
       this.#parts.conditions.works(job.type === 'flush' ? 'flush' : 'compaction');
-      return undefined;
     } catch (error) {
-      const failure = toLsmError(error, job.type === 'flush' ? 'flush' : 'compaction');
-      this.#failed(retry, failure);
-      return failure;
+      this.#failed(retry, toLsmError(error, job.type === 'flush' ? 'flush' : 'compaction'), inputs);
     }
   }
 
@@ -317,11 +337,12 @@ export class Maintenance {
   }
 
   /** Tries again later: what could not be flushed stays in its memtable and log. */
-  #failed(retry: Retry, error: LsmError): void {
+  #failed(retry: Retry, error: LsmError, inputs: readonly TableMetadata[] = []): void {
     if (this.#closed) return;
     this.lastError = error;
     const isFlush = retry === this.#flushRetry;
-    this.#parts.conditions.failing(isFlush ? 'flush' : 'compaction', error);
+    if (!this.#damagedTables.hasCaused(error, inputs))
+      this.#parts.conditions.failing(isFlush ? 'flush' : 'compaction', error);
     const again = `is tried again in ${retry.failed()} ms`;
     this.#parts.report(`a ${isFlush ? 'flush' : 'compaction'} failed and ${again}: ${error.message}`);
     if (isFlush) this.#flushWaiters.fail(error);

@@ -7,6 +7,7 @@ import { TableLookup } from '../lookup/table-view.ts';
 import { decodeError, RESPONSE_HEADER_BYTES, ReadStatus } from '../roles/protocol.ts';
 import { FRAME_HEADER_BYTES, frameLength, frameTag, nextFrame } from '../shared/ring.ts';
 import { type BlockHit, searchBlock } from '../sstable/block.ts';
+import { QUARANTINE } from '../version/version.ts';
 import { MAX_KEY_BYTES } from '../wal/write-operation.ts';
 import type { Arenas } from './arenas.ts';
 import { FreeList } from './free-list.ts';
@@ -35,6 +36,7 @@ export class ReadPath {
   readonly #lanes: readonly ReadLane[];
   readonly #onQueued: () => void;
   readonly #onPage: () => void;
+  readonly #onDamage: (error: LsmError) => void;
   readonly #hashSeed: HashSeed;
   readonly #lookup: TableLookup;
   readonly #hit: BlockHit = { recordStart: 0, recordEnd: 0 };
@@ -62,6 +64,7 @@ export class ReadPath {
     maxWaitingBytes: number,
     onQueued: () => void,
     onPage: () => void,
+    onDamage: (error: LsmError) => void,
   ) {
     this.#arenas = arenas;
     this.#views = views;
@@ -72,6 +75,7 @@ export class ReadPath {
     this.#waiting = new WaitingReads(maxWaitingBytes);
     this.#onQueued = onQueued;
     this.#onPage = onPage;
+    this.#onDamage = onDamage;
   }
 
   get inFlight(): number {
@@ -128,6 +132,10 @@ export class ReadPath {
     const hit = this.#hit;
     const cache = this.#cache;
     lookup.begin(view, key, 0, key.length, hash);
+    if (view.quarantine.length > 0 && view.isDoubtful(key, 0, key.length)) {
+      lookup.standAside();
+      return mayAsk && this.#ask(key, hash, snapshot, view.id, sink, token, deaths);
+    }
     while (lookup.next()) {
       const slot = cache.find(lookup.reader.metadata.id, lookup.ordinal);
       if (slot === -1) {
@@ -261,7 +269,7 @@ export class ReadPath {
     }
   }
 
-  /** `#lookup` stands at the block to begin with. False: there is no place for it. */
+  /** `#lookup` stands at the block to begin with, or aside: the reader looks everywhere. False: there is no place. */
   #ask(
     key: Uint8Array,
     hash: number,
@@ -275,7 +283,10 @@ export class ReadPath {
     const place = this.#places.take();
     if (place === -1) return false;
     const { reader, ordinal } = lookup;
-    const slot = this.#cache.reserve(reader.metadata.id, ordinal, reader.blockMemoryBytes(ordinal));
+    const slot =
+      lookup.level === QUARANTINE
+        ? -1
+        : this.#cache.reserve(reader.metadata.id, ordinal, reader.blockMemoryBytes(ordinal));
     const lane = this.#pickLane();
     const cacheStart = slot === -1 ? -1 : this.#cache.dataStart(slot);
     if (!this.#lanes[lane].pushGet(place, viewId, key, hash, lookup, cacheStart)) {
@@ -334,8 +345,7 @@ export class ReadPath {
     else {
       this.#free(place);
       if (call.isGivenUp) return;
-      if (bytes[at] === ReadStatus.failed)
-        call.reject(decodeError(bytes.slice(at + RESPONSE_HEADER_BYTES, end)));
+      if (bytes[at] === ReadStatus.failed) call.reject(this.#failure(bytes, at, end));
       else call.resolve(this.#decodePage(bytes, at, end));
     }
   }
@@ -354,7 +364,13 @@ export class ReadPath {
     if (status === ReadStatus.found)
       sink.onRead(token, copyOut(bytes, at + RESPONSE_HEADER_BYTES, end), null);
     else if (status === ReadStatus.absent) sink.onRead(token, null, null);
-    else sink.onRead(token, null, decodeError(bytes.slice(at + RESPONSE_HEADER_BYTES, end)));
+    else sink.onRead(token, null, this.#failure(bytes, at, end));
+  }
+
+  #failure(bytes: Uint8Array, at: number, end: number): LsmError {
+    const error = decodeError(bytes.slice(at + RESPONSE_HEADER_BYTES, end));
+    if (error.code === 'CORRUPTION') this.#onDamage(error);
+    return error;
   }
 
   #decodePage(bytes: Uint8Array, at: number, end: number): Page {

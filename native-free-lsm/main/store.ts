@@ -109,6 +109,7 @@ export class RecordStore {
     this.#views = new Views(this.#control, this.#epochs, state.version, {
       onTableUnused: ({ metadata, path }) => {
         this.#cache.removeTable(metadata.id);
+        this.#conditions.forgetTable(path);
         environment.fs.remove(path).catch((error: Error) => environment.report(error.message));
       },
       onGenerationsUnused: (below) => {
@@ -150,6 +151,7 @@ export class RecordStore {
       () => {
         if (this.#reads.publish()) this.#executor.kick();
       },
+      (error) => this.#conditions.damaged(error.file ?? '', error),
     );
     for (let reader = 0; reader < options.readers; reader++) this.#readers.start(reader);
     this.#maintenance = new Maintenance({
@@ -170,7 +172,7 @@ export class RecordStore {
       onArenasShort: () => this.#snapshots.giveUpOne(),
     });
     this.#maintenance.wake();
-    // The writer may have said that it has no log.
+    // The writer may have said already that it has begun its log, or that it has none.
     this.#drain();
   }
 
@@ -372,9 +374,10 @@ export class RecordStore {
     const queue = new WriteQueue(requests, responses, times, options.maxQueuedWriteBytes, clock, {
       onRotated: (next) => {
         this.#arenas.taken(next);
-        this.#maintenance.wake();
+        this.#maintenance.rotated(next);
         this.#snapshots.expire(next, options.maxSealedMemtables);
       },
+      onBegun: (first) => this.#maintenance.logBegun(first),
       onFault: (error) => this.#poison(error),
       onFailing: (error) => this.#trouble.changed(error),
       onQueued: () => this.#publishSoon(),

@@ -1,5 +1,5 @@
 import type { FileSystem } from '../fs/file-system.ts';
-import type { BackgroundResult } from '../roles/messages.ts';
+import type { TableHandle } from '../sstable/table-handle.ts';
 import type { Manifest } from '../version/manifest.ts';
 import type { VersionEdit } from '../version/version.ts';
 import type { Views } from './views.ts';
@@ -13,6 +13,8 @@ export class VersionCommits {
   readonly #manifest: Manifest;
   readonly #views: Views;
   #nextFileId: number;
+  /** The last log that is known to have been begun; 0: none in this run. */
+  #begunGeneration = 0;
   /** Tables of edits that were refused and may be on the disk all the same: until a later edit says otherwise. */
   #doubtful: string[] = [];
 
@@ -33,11 +35,11 @@ export class VersionCommits {
    * @param handles the tables that the edit adds and no view has yet; they are removed when it is refused
    * @throws LsmError of the manifest: the version is as before, and the work may be done again
    */
-  async commit(edit: VersionEdit, handles: BackgroundResult): Promise<void> {
+  async commit(edit: VersionEdit, handles: readonly TableHandle[]): Promise<void> {
     const views = this.#views;
     const paths = handles.map(({ path }) => path);
     try {
-      await this.#manifest.append({ ...edit, nextFileId: this.#nextFileId });
+      await this.#append(edit);
     } catch (error) {
       if (this.#manifest.isInDoubt) this.#doubtful.push(...paths);
       else await this.#remove(paths);
@@ -50,6 +52,26 @@ export class VersionCommits {
       handles,
     );
     if (this.#doubtful.length > 0) await this.#remove(this.#doubtful.splice(0));
+  }
+
+  /**
+   * Has the manifest name a log that was begun; the version stays as it is.
+   * @throws LsmError of the manifest
+   */
+  note({ begunGeneration }: { readonly begunGeneration: number }): Promise<void> {
+    this.#begunGeneration = begunGeneration;
+    return this.#append({ added: [], removed: [] });
+  }
+
+  /** The writer has gone over to this log: the next edit says so as well. */
+  rotated(generation: number): void {
+    this.#begunGeneration = generation;
+  }
+
+  #append(edit: VersionEdit): Promise<void> {
+    const begunGeneration = this.#begunGeneration;
+    const begun = begunGeneration === 0 ? {} : { begunGeneration };
+    return this.#manifest.append({ ...edit, ...begun, nextFileId: this.#nextFileId });
   }
 
   async #remove(paths: readonly string[]): Promise<void> {

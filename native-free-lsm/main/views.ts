@@ -5,6 +5,7 @@ import type { EpochDomain } from '../shared/epochs.ts';
 import type { RingProducer } from '../shared/ring.ts';
 import type { TableHandle } from '../sstable/table-handle.ts';
 import { TableReader } from '../sstable/table-reader.ts';
+import type { TableMetadata } from '../version/table-metadata.ts';
 import type { Version } from '../version/version.ts';
 
 /** A view with the number of those who still need it: itself while current, commands in rings, snapshots. */
@@ -72,11 +73,13 @@ export class Views {
   /** Replaces the current view. Commands already in a ring keep the old one until they are answered. */
   install(version: Version, oldestGeneration: number, added: readonly TableHandle[]): void {
     for (const handle of added) this.#readers.set(handle.metadata.id, new TableReader(handle));
-    const levels = version.levels.map((tables) =>
-      tables.map((table) => this.#readers.get(table.id) as TableReader),
-    );
+    const readersOf = (tables: readonly TableMetadata[]): TableReader[] =>
+      tables.map((table) => this.#readers.get(table.id) as TableReader);
+    const levels = version.levels.map(readersOf);
+    const quarantine = readersOf(version.quarantine);
     const previous = this.#current;
-    this.#current = { table: new TableView(this.#nextId++, oldestGeneration, levels), version, pins: 1 };
+    const table = new TableView(this.#nextId++, oldestGeneration, levels, quarantine);
+    this.#current = { table, version, pins: 1 };
     this.#live.add(this.#current);
     this.#post(message(this.#current, added));
     // Main alone writes it: this is the count that came with the message above.
@@ -156,7 +159,8 @@ export class Views {
     const used = new Set<number>();
     for (const { table } of this.#live) {
       oldest = Math.min(oldest, table.oldestGeneration);
-      for (const level of table.levels) for (const reader of level) used.add(reader.metadata.id);
+      for (const readers of [...table.levels, table.quarantine])
+        for (const reader of readers) used.add(reader.metadata.id);
     }
     for (const [id, reader] of this.#readers) {
       if (used.has(id)) continue;
@@ -183,6 +187,7 @@ function message(view: PinnedView, added: readonly TableHandle[]): WorkerMessage
     id: view.table.id,
     oldestGeneration: view.table.oldestGeneration,
     levels: view.version.levels.map((tables) => tables.map((table) => table.id)),
+    quarantine: view.version.quarantine.map((table) => table.id),
     added,
   };
 }

@@ -44,6 +44,8 @@ const NEVER = Number.POSITIVE_INFINITY;
 export interface WriterEvents {
   /** The writer has gone over to this generation. */
   onRotated(generation: number): void;
+  /** The writer has begun its first log. */
+  onBegun(generation: number): void;
   /** Nothing is acknowledged any more. */
   onFault(error: LsmError): void;
   /** Writes fail with this error from now on; undefined: they go well again. */
@@ -253,6 +255,8 @@ export class WriteQueue {
       for (let at = start; at < end; at += COMPLETION_BYTES) this.#complete(bytes, at);
     } else if (kind === WriterTag.rotated) {
       this.#events.onRotated(readUint32(bytes, start));
+    } else if (kind === WriterTag.begun) {
+      this.#events.onBegun(readUint32(bytes, start));
     } else if (kind === WriterTag.failing) {
       this.#events.onFailing(end === start ? undefined : decodeError(bytes.slice(start, end)));
     } else {

@@ -14,7 +14,8 @@ export function runBackgroundJob(fs: FileSystem, { job, control }: BackgroundJob
   // Looked at now and then: any recent value does.
   const cancelled = (): boolean => Atomics.load(words, ControlWord.cancelBackground) === 1;
   if (job.type === 'merge') {
-    return load(fs, job.spec.directory, mergeTables(fs, job.spec, cancelled));
+    const { tables, damaged } = mergeTables(fs, job.spec, cancelled);
+    return { tables: load(fs, job.spec.directory, tables), damaged };
   }
   // Sealed: nothing is added to it any more, and it stays until this flush is in a view.
   const memtable = new Memtable(job.arena);
@@ -33,7 +34,7 @@ export function runBackgroundJob(fs: FileSystem, { job, control }: BackgroundJob
     },
     cancelled,
   );
-  return load(fs, job.directory, tables);
+  return { tables: load(fs, job.directory, tables), damaged: [] };
 }
 
 function load(fs: FileSystem, directory: string, tables: readonly TableMetadata[]): TableHandle[] {

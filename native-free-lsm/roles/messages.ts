@@ -3,6 +3,7 @@
  * Everything is structured-cloneable; shared buffers go by reference.
  */
 import type { MergeSpec } from '../compaction/merge.ts';
+import type { DamagedInput } from '../compaction/sound-iterator.ts';
 import type { HashSeed } from '../format/hash.ts';
 import type { EngineOptions } from '../options.ts';
 import type { TableHandle } from '../sstable/table-handle.ts';
@@ -16,6 +17,8 @@ export interface ViewMessage {
   readonly oldestGeneration: number;
   /** Table ids by level, in the order of Version.levels. */
   readonly levels: readonly (readonly number[])[];
+  /** As Version.quarantine. */
+  readonly quarantine: readonly number[];
   /** Handles that earlier messages have not brought. */
   readonly added: readonly TableHandle[];
 }
@@ -72,5 +75,9 @@ export interface BackgroundJob {
   readonly control: SharedArrayBuffer;
 }
 
-/** The tables a job has written, with index and filter loaded. */
-export type BackgroundResult = readonly TableHandle[];
+export interface BackgroundResult {
+  /** The tables a job has written, with index and filter loaded. */
+  readonly tables: readonly TableHandle[];
+  /** Of inputs known to be damaged, those that could not be read as a whole this time either. */
+  readonly damaged: readonly DamagedInput[];
+}

@@ -15,6 +15,7 @@
  *   completions  count × (tag, status, met timestamp low, high, met writer)
  *   rotated      generation now being written
  *   fault        the error
+ *   begun        generation of the first log, which is durable with its name
  *   failing      the error that writes fail with from now on; empty: they go well again
  * An error is JSON: code, message, file, offset.
  */
@@ -30,7 +31,7 @@ export const PageFlag = { hasEnd: 1, includeTombstones: 2 } as const;
 export const ReadStatus = { absent: 0, found: 1, failed: 2 } as const;
 export const RESPONSE_HEADER_BYTES = 4;
 
-export const WriterTag = { completions: 0, rotated: 1, fault: 2, failing: 3 } as const;
+export const WriterTag = { completions: 0, rotated: 1, fault: 2, failing: 3, begun: 4 } as const;
 export const COMPLETION_BYTES = 20;
 /** Statuses of a write: 0 and 1 as in the public WriteStatus, then what made it fail. */
 export const WriteCode = {

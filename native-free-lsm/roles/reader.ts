@@ -1,5 +1,6 @@
 import { BlockCacheView } from '../cache/block-cache-view.ts';
 import { copyBytes } from '../format/bytes.ts';
+import { ownBytes } from '../format/copy.ts';
 import { readUint32 } from '../format/record.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import { KeyBound } from '../iterator/key-bound.ts';
@@ -7,11 +8,13 @@ import { MergingIterator } from '../iterator/merging-iterator.ts';
 import { PageBuilder, pageEntryBytes } from '../iterator/page-builder.ts';
 import type { RecordIterator } from '../iterator/record-iterator.ts';
 import { BlockLoader } from '../lookup/block-loader.ts';
+import { QuarantineLookup } from '../lookup/quarantine-lookup.ts';
 import { TableLookup, type TableView } from '../lookup/table-view.ts';
 import { arenaOfGeneration, ControlWord } from '../shared/control.ts';
 import { FRAME_HEADER_BYTES, frameTag, RingConsumer, RingProducer } from '../shared/ring.ts';
 import { type BlockHit, searchBlock } from '../sstable/block.ts';
 import { DescriptorCache } from '../sstable/descriptor-cache.ts';
+import { QUARANTINE } from '../version/version.ts';
 import { MAX_KEY_BYTES } from '../wal/write-operation.ts';
 import { Framings } from './framings.ts';
 import { LevelIterator } from './level-iterator.ts';
@@ -47,6 +50,7 @@ export class ReaderRole {
   readonly #cache: BlockCacheView;
   readonly #lookup: TableLookup;
   readonly #hit: BlockHit = { recordStart: 0, recordEnd: 0 };
+  readonly #quarantine: QuarantineLookup;
   readonly #page = new PageBuilder();
   readonly #end = new KeyBound();
   readonly #framings: Framings;
@@ -60,6 +64,7 @@ export class ReaderRole {
     this.#tracker = new ViewTracker(init.control, init.arenas, inbox, this.#descriptors);
     this.#loader = new BlockLoader(fs, this.#descriptors, this.#words, init.thread);
     this.#lookup = new TableLookup(init.hashSeed);
+    this.#quarantine = new QuarantineLookup(this.#loader);
     this.#cache = new BlockCacheView(init.cache);
     this.#framings = new Framings(init.options.scanFramings);
   }
@@ -124,6 +129,7 @@ export class ReaderRole {
     const lookup = this.#lookup;
     const hit = this.#hit;
     lookup.begin(view, bytes, keyStart, keyEnd, readUint32(bytes, at + 8));
+    if (readUint32(bytes, at + 12) === QUARANTINE) return this.#getNewest(tag, view, bytes, keyStart, keyEnd);
     lookup.resume(readUint32(bytes, at + 12), readUint32(bytes, at + 16), readUint32(bytes, at + 20));
     const cache = this.#cache;
     let cached = 0;
@@ -150,6 +156,22 @@ export class ReaderRole {
       }
     } while (lookup.next());
     return this.#respond(tag, ReadStatus.absent, cached, bytes, 0, 0);
+  }
+
+  /** The first hit in the levels, or what a table in quarantine has that is newer. */
+  #getNewest(tag: number, view: TableView, key: Uint8Array, keyStart: number, keyEnd: number): boolean {
+    const lookup = this.#lookup;
+    const hit = this.#hit;
+    let found: Uint8Array | undefined;
+    while (found === undefined && lookup.next()) {
+      const end = this.#loader.load(lookup.reader, lookup.ordinal);
+      const block = this.#loader.scratch;
+      if (searchBlock(block, 0, end, key, keyStart, keyEnd, hit))
+        found = ownBytes(block, hit.recordStart, hit.recordEnd);
+    }
+    const newest = this.#quarantine.newest(view, key, keyStart, keyEnd, found);
+    if (newest === undefined) return this.#respond(tag, ReadStatus.absent, 0, key, 0, 0);
+    return this.#respond(tag, ReadStatus.found, 0, newest);
   }
 
   #view(id: number): TableView {
@@ -195,11 +217,11 @@ export class ReaderRole {
     responses.publish();
     if (responses.reserve(RESPONSE_HEADER_BYTES + maxBytes + MAX_KEY_BYTES) === -1) return false;
     const view = this.#view(readUint32(bytes, at + 4));
-    const iterator = this.#iterator(view, readUint32(bytes, at + 8), readUint32(bytes, at + 12));
-    iterator.seek(bytes, startStart, startEnd);
     const end = this.#end;
     if ((flags & PageFlag.hasEnd) === 0) end.clear();
     else end.set(bytes, startEnd, endEnd);
+    const iterator = this.#iterator(view, readUint32(bytes, at + 8), readUint32(bytes, at + 12), end);
+    iterator.seek(bytes, startStart, startEnd);
 
     const first = iterator.valid
       ? pageEntryBytes(
@@ -236,7 +258,7 @@ export class ReaderRole {
     return true;
   }
 
-  #iterator(view: TableView, generation: number, limit: number): MergingIterator {
+  #iterator(view: TableView, generation: number, limit: number, bound: KeyBound): MergingIterator {
     const sources: RecordIterator[] = [];
     for (let g = generation; g >= view.oldestGeneration; g--) {
       const memtable = this.#tracker.memtable(arenaOfGeneration(this.#words, g));
@@ -250,6 +272,12 @@ export class ReaderRole {
       } else if (readers.length > 0) {
         sources.push(new LevelIterator(readers, this.#fs, this.#descriptors, READAHEAD_BYTES));
       }
+    }
+    for (const reader of view.quarantine) {
+      // It has something to say only of what the scan may come to; the merge goes by versions.
+      const { smallestKey } = reader.metadata;
+      if (!bound.admits(smallestKey, 0, smallestKey.length)) continue;
+      sources.push(reader.iterator(this.#fs, this.#descriptors.get(reader.handle), READAHEAD_BYTES));
     }
     return new MergingIterator(sources);
   }

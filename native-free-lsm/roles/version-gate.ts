@@ -1,6 +1,8 @@
+import { ownBytes } from '../format/copy.ts';
 import { type HashSeed, hashBytes } from '../format/hash.ts';
 import { compareVersions, recordTimestamp, recordWriter } from '../format/record.ts';
 import type { BlockLoader } from '../lookup/block-loader.ts';
+import { QuarantineLookup } from '../lookup/quarantine-lookup.ts';
 import { TableLookup } from '../lookup/table-view.ts';
 import { arenaOfGeneration } from '../shared/control.ts';
 import { type BlockHit, searchBlock } from '../sstable/block.ts';
@@ -19,6 +21,7 @@ export class VersionGate {
   readonly #loader: BlockLoader;
   readonly #seed: HashSeed;
   readonly #lookup: TableLookup;
+  readonly #quarantine: QuarantineLookup;
   readonly #hit: BlockHit = { recordStart: 0, recordEnd: 0 };
   /** At least the largest timestamp of any memtable sealed so far. */
   #largestSealed = 0;
@@ -29,6 +32,7 @@ export class VersionGate {
     this.#loader = loader;
     this.#seed = seed;
     this.#lookup = new TableLookup(seed);
+    this.#quarantine = new QuarantineLookup(loader);
   }
 
   sealed(largestTimestamp: number): void {
@@ -63,14 +67,17 @@ export class VersionGate {
     }
     const lookup = this.#lookup;
     lookup.begin(view, keyBytes, keyStart, keyEnd, hash, timestamp);
-    while (lookup.next()) {
+    let found: Uint8Array | undefined;
+    while (found === undefined && lookup.next()) {
       const end = this.#loader.load(lookup.reader, lookup.ordinal);
       const block = this.#loader.scratch;
-      if (searchBlock(block, 0, end, keyBytes, keyStart, keyEnd, this.#hit)) {
-        return this.#met(block, this.#hit.recordStart, timestamp, writer);
-      }
+      if (!searchBlock(block, 0, end, keyBytes, keyStart, keyEnd, this.#hit)) continue;
+      if (view.quarantine.length === 0) return this.#met(block, this.#hit.recordStart, timestamp, writer);
+      found = ownBytes(block, this.#hit.recordStart, this.#hit.recordEnd);
     }
-    return false;
+    if (view.quarantine.length === 0) return false;
+    found = this.#quarantine.newest(view, keyBytes, keyStart, keyEnd, found, timestamp);
+    return found !== undefined && this.#met(found, 0, timestamp, writer);
   }
 
   #met(bytes: Uint8Array, recordStart: number, timestamp: number, writer: number): boolean {

@@ -74,8 +74,10 @@ export class ViewTracker {
     for (const handle of message.added) {
       this.#tables.set(handle.metadata.id, new TableReader(handle));
     }
-    const levels = message.levels.map((ids) => ids.map((id) => this.#tables.get(id) as TableReader));
-    const view = new TableView(message.id, message.oldestGeneration, levels);
+    const readersOf = (ids: readonly number[]): TableReader[] =>
+      ids.map((id) => this.#tables.get(id) as TableReader);
+    const levels = message.levels.map(readersOf);
+    const view = new TableView(message.id, message.oldestGeneration, levels, readersOf(message.quarantine));
     this.#views.set(view.id, view);
     this.#latest = view;
   }
@@ -83,7 +85,8 @@ export class ViewTracker {
   #dropUnusedTables(): void {
     const used = new Set<number>();
     for (const view of this.#views.values()) {
-      for (const level of view.levels) for (const reader of level) used.add(reader.metadata.id);
+      for (const readers of [...view.levels, view.quarantine])
+        for (const reader of readers) used.add(reader.metadata.id);
     }
     for (const id of this.#tables.keys()) {
       if (used.has(id)) continue;

@@ -21,6 +21,7 @@ import type { LogWriter } from '../wal/log-writer.ts';
 import { OperationCursor } from '../wal/write-operation.ts';
 import { Answers } from './answers.ts';
 import type { WriterInit } from './messages.ts';
+import { Patience } from './patience.ts';
 import { encodeError, toLsmError, WriteCode, WriterTag, writeCodeOf } from './protocol.ts';
 import { VersionGate } from './version-gate.ts';
 import { type Inbox, ViewTracker } from './view-tracker.ts';
@@ -32,6 +33,11 @@ const MAX_RUN_SHARE = 1 / 8;
 const IDLE_SLEEP_MS = 1000;
 const WAIT = Symbol('wait');
 const NO_BYTES = new Uint8Array(0);
+const MEMORY_SHORT = new LsmError(
+  'OVERLOADED',
+  'memtables are full and their flush has not caught up: try again later',
+);
+const NOT_NOTED = new LsmError('OVERLOADED', 'the manifest cannot be written: try again later');
 
 /** What a look into older memtables and tables has found out about a write. */
 interface Found {
@@ -64,7 +70,11 @@ export class WriterRole {
   #memtable: Memtable;
   readonly #logs: LogSuccession;
   #fault: LsmError | undefined;
-  #stalledSinceMs = -1;
+  /** For a memtable, and for the manifest to name the first log. */
+  readonly #roomPatience: Patience;
+  readonly #notePatience: Patience;
+  /** A start would miss the log if it were lost: nothing is acknowledged before. */
+  #isNoted = false;
   /** Requests to seal a memtable that have been met. */
   #sealsDone = 0;
   #lastSyncMs: number;
@@ -90,11 +100,13 @@ export class WriterRole {
     this.#generation = init.generation;
     this.#memtable = this.#tracker.memtable(init.arena);
     this.#lastSyncMs = clock.monotonicMs();
+    this.#roomPatience = new Patience(clock, init.options.writeStallTimeoutMs);
+    this.#notePatience = new Patience(clock, init.options.writeStallTimeoutMs);
     this.#maxRunBytes = Math.min(MAX_RUN_BYTES, init.options.memtableBytes * MAX_RUN_SHARE);
     for (const arena of init.arenas) this.#gate.sealed(new Memtable(arena).largestTimestamp);
     // Without a log now there may be one by the first write: the disk may be full, and have room then.
     const failure = this.#openLog();
-    if (failure === undefined) return;
+    if (failure === undefined || failure === WAIT) return;
     this.#tell(failure.code, encodeError(failure));
     this.#responses.publish();
   }
@@ -110,7 +122,8 @@ export class WriterRole {
     if (this.#cutRunToOneFate()) {
       this.#answerRun(WriteCode.expired);
       // Whoever comes next waits for room by its own time.
-      this.#stalledSinceMs = -1;
+      this.#roomPatience.end();
+      this.#notePatience.end();
       this.#requests.release();
       this.#responses.publish();
       return true;
@@ -150,17 +163,21 @@ export class WriterRole {
 
   /** When `step` is due again though nothing arrives: it waits for a memtable, or has a log to sync. */
   get dueMs(): number {
-    if (this.#stalledSinceMs >= 0) return 1;
+    if (this.#isWaiting) return 1;
     const log = this.#logs.current;
     const isUnsynced = log !== undefined && log.syncedBytes !== log.lengthBytes;
     const isDue = this.#options.durability === 'interval' && isUnsynced && this.#fault === undefined;
     return isDue ? this.#options.syncIntervalMs : Number.POSITIVE_INFINITY;
   }
 
+  get #isWaiting(): boolean {
+    return this.#roomPatience.isWaiting || this.#notePatience.isWaiting;
+  }
+
   waitForRequests(): void {
     const sleepMs = Math.min(this.dueMs, IDLE_SLEEP_MS);
     // A word nobody notifies: a pause and nothing else. The spare arena it waits for is looked at after it.
-    if (this.#stalledSinceMs >= 0) Atomics.wait(this.#words, ControlWord.pause, 0, sleepMs);
+    if (this.#isWaiting) Atomics.wait(this.#words, ControlWord.pause, 0, sleepMs);
     else this.#requests.wait(sleepMs);
   }
 
@@ -176,14 +193,31 @@ export class WriterRole {
     Atomics.store(this.#words, ControlWord.writerViewEpoch, this.#tracker.seenEpoch);
   }
 
-  #openLog(): LsmError | undefined {
-    if (this.#logs.current !== undefined) return undefined;
-    try {
-      this.#logs.open(this.#generation);
-      return undefined;
-    } catch (error) {
-      return toLsmError(error, 'creating the log');
+  #openLog(): LsmError | typeof WAIT | undefined {
+    if (this.#logs.current === undefined) {
+      try {
+        this.#logs.open(this.#generation);
+      } catch (error) {
+        return toLsmError(error, 'creating the log');
+      }
+      this.#tellGeneration(WriterTag.begun);
     }
+    return this.#isNoted ? undefined : this.#awaitNote();
+  }
+
+  #awaitNote(): LsmError | typeof WAIT | undefined {
+    // Stored by main once the manifest edit is durable.
+    this.#isNoted = Atomics.load(this.#words, ControlWord.notedGeneration) === this.#generation;
+    if (!this.#isNoted) return this.#notePatience.waits() ? WAIT : NOT_NOTED;
+    this.#notePatience.end();
+    return undefined;
+  }
+
+  #tellGeneration(tag: typeof WriterTag.begun | typeof WriterTag.rotated): void {
+    const at = this.#responses.reserve(4);
+    writeUint32(this.#responses.bytes, at, this.#generation);
+    this.#responses.push(tag);
+    this.#responses.publish();
   }
 
   #idle(): boolean {
@@ -228,13 +262,13 @@ export class WriterRole {
   #makeRoom(): LsmError | typeof WAIT | undefined {
     const needed = this.#runEntryBytes();
     if (needed <= this.#memtable.bytes.length - this.#memtable.usedBytes && !this.#sealAsked()) {
-      this.#stalledSinceMs = -1;
+      this.#roomPatience.end();
       // An empty run is main's question whether writes would go well now: small ones do all the while.
       return needed === 0 && this.#rotationFails ? this.#prepareRotation() : undefined;
     }
     // Acquire: main announced the arena before it put its number here.
     const spare = Atomics.load(this.#words, ControlWord.spareArena);
-    if (spare === 0) return this.#stall();
+    if (spare === 0) return this.#roomPatience.waits() ? WAIT : MEMORY_SHORT;
     // It may be one that main has made since the last look at the inbox.
     this.#refresh();
     // As in sealAsked: whoever has asked so far has its writes in this memtable or an older one.
@@ -249,7 +283,7 @@ export class WriterRole {
       if (failure.code === 'POISONED') this.#fail(failure);
       return failure;
     }
-    this.#stalledSinceMs = -1;
+    this.#roomPatience.end();
     return undefined;
   }
 
@@ -280,16 +314,6 @@ export class WriterRole {
     return needed;
   }
 
-  #stall(): LsmError | typeof WAIT {
-    const now = this.#clock.monotonicMs();
-    if (this.#stalledSinceMs < 0) this.#stalledSinceMs = now;
-    if (now - this.#stalledSinceMs < this.#options.writeStallTimeoutMs) return WAIT;
-    return new LsmError(
-      'OVERLOADED',
-      'memtables are full and their flush has not caught up: try again later',
-    );
-  }
-
   #prepareRotation(): LsmError | undefined {
     try {
       this.#logs.prepare(this.#generation + 1);
@@ -313,10 +337,9 @@ export class WriterRole {
     Atomics.store(this.#words, ControlWord.activeGeneration, next);
     // Empties the mailbox last: main may refill it at once.
     Atomics.store(this.#words, ControlWord.spareArena, 0);
-    const at = this.#responses.reserve(4);
-    writeUint32(this.#responses.bytes, at, next);
-    this.#responses.push(WriterTag.rotated);
-    this.#responses.publish();
+    // The mark at the end of the log before says that this one was begun.
+    this.#isNoted = true;
+    this.#tellGeneration(WriterTag.rotated);
   }
 
   #writeRun(): void {

@@ -10,6 +10,7 @@
  *   slowdownMicros             main             writer thread          pause after each batch
  *   sealRequests               main             writer thread          counts requests to seal the active memtable if it holds anything
  *   cancelBackground           main             background threads     1: give up the running job
+ *   notedGeneration            main             writer thread          first log of this run, once the manifest names it
  *   writerViewEpoch            writer thread    main                   viewEpoch up to which the writer has followed
  *   generationArena[g mod 16]  writer thread    all                    arena of generation g
  *   tableReads[thread]         that thread      main                   data blocks read from disk
@@ -33,6 +34,7 @@ export const ControlWord = {
   pause: 7,
   sealRequests: 8,
   writerViewEpoch: 9,
+  notedGeneration: 10,
   generationArena: 16,
   tableReads: 32,
   tableReadKib: 64,

@@ -1,4 +1,5 @@
-import type { HashSeed } from '../format/hash.ts';
+import { compareBytes } from '../format/bytes.ts';
+import { type HashSeed, hashBytes } from '../format/hash.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import type { TableMetadata } from '../version/table-metadata.ts';
 import { BLOCK_TRAILER_BYTES, unpackBlock } from './block-codec.ts';
@@ -42,6 +43,19 @@ export class TableReader {
   /** The ordinal of the only block that can hold `key[start, end)`, -1 when it is above the last key. */
   findBlock(key: Uint8Array, start: number, end: number): number {
     return this.#index.find(key, start, end);
+  }
+
+  /** The block that may hold the key by range, filter and index; -1 when the table does not have the key. */
+  ordinalFor(key: Uint8Array, start: number, end: number): number {
+    const { smallestKey, largestKey } = this.metadata;
+    if (compareBytes(key, start, end, smallestKey, 0, smallestKey.length) < 0) return -1;
+    if (compareBytes(key, start, end, largestKey, 0, largestKey.length) > 0) return -1;
+    return this.mayContain(hashBytes(key, start, end, this.hashSeed)) ? this.findBlock(key, start, end) : -1;
+  }
+
+  /** Where a block starts in the file. */
+  blockOffset(ordinal: number): number {
+    return this.#index.blockOffset(ordinal);
   }
 
   /** How many bytes `readBlock` writes. */

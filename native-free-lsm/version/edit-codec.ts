@@ -16,8 +16,8 @@ const packr = new Packr({ useRecords: false });
 export const ManifestTag = { snapshot: 1, edit: 2 } as const;
 export type ManifestTag = (typeof ManifestTag)[keyof typeof ManifestTag];
 
-const TABLE_FIELDS = 11;
-const EDIT_FIELDS = 4;
+const TABLE_FIELDS = 12;
+const EDIT_FIELDS = 5;
 
 /** The body of a manifest's batch: one frame. */
 export function encodeFrame(edit: VersionEdit, tag: ManifestTag): Uint8Array {
@@ -26,6 +26,7 @@ export function encodeFrame(edit: VersionEdit, tag: ManifestTag): Uint8Array {
     edit.removed,
     edit.oldestGeneration ?? null,
     edit.nextFileId ?? null,
+    edit.begunGeneration ?? null,
   ]);
   const bytes = FRAME_HEADER_BYTES + payload.length;
   const body = new Uint8Array((bytes + ALIGNMENT_BYTES - 1) & -ALIGNMENT_BYTES);
@@ -59,6 +60,7 @@ function decodeEdit(payload: Uint8Array): VersionEdit {
     removed: arrayOf(fields[1]).map(wholeNumber),
     ...(fields[2] === null ? {} : { oldestGeneration: wholeNumber(fields[2]) }),
     ...(fields[3] === null ? {} : { nextFileId: wholeNumber(fields[3]) }),
+    ...(fields[4] === null ? {} : { begunGeneration: wholeNumber(fields[4]) }),
   };
 }
 
@@ -75,6 +77,7 @@ function tableToArray(table: TableMetadata): unknown[] {
     table.smallestTimestamp,
     table.largestTimestamp,
     table.smallestExpiryMs,
+    table.damagedAt ?? null,
   ];
 }
 
@@ -92,6 +95,7 @@ function tableFromArray(value: unknown): TableMetadata {
     smallestTimestamp: wholeNumber(fields[8]),
     largestTimestamp: wholeNumber(fields[9]),
     smallestExpiryMs: wholeNumber(fields[10]),
+    ...(fields[11] === null ? {} : { damagedAt: wholeNumber(fields[11]) }),
   };
 }
 

@@ -17,6 +17,8 @@ export interface ManifestState {
   readonly oldestGeneration: number;
   /** Above every table id ever given. */
   readonly nextFileId: number;
+  /** The last log that is known to have been begun: those from `oldestGeneration` to it must be there. */
+  readonly begunGeneration: number;
 }
 
 export interface RecoveredManifest extends ManifestState {
@@ -76,11 +78,17 @@ export function withEdit(state: ManifestState, edit: VersionEdit): ManifestState
   return {
     version: state.version.apply(edit),
     oldestGeneration: edit.oldestGeneration ?? state.oldestGeneration,
+    begunGeneration: Math.max(edit.begunGeneration ?? 0, state.begunGeneration),
     nextFileId: Math.max(edit.nextFileId ?? state.nextFileId, ...edit.added.map(({ id }) => id + 1)),
   };
 }
 
-const EMPTY: ManifestState = { version: Version.empty(), oldestGeneration: 0, nextFileId: 1 };
+const EMPTY: ManifestState = {
+  version: Version.empty(),
+  oldestGeneration: 0,
+  nextFileId: 1,
+  begunGeneration: 0,
+};
 
 function applied(state: ManifestState, reader: BatchReader, path: string, tag: ManifestTag): ManifestState {
   try {

@@ -309,8 +309,10 @@ function manifestsIn(fs: FileSystem, directory: string): { name: string; number:
 }
 
 /** All of a new manifest. */
-function encodeFresh(number: number, { version, oldestGeneration, nextFileId }: ManifestState): Uint8Array {
-  const snapshot = encodeFrame({ ...version.toEdit(), oldestGeneration, nextFileId }, ManifestTag.snapshot);
+function encodeFresh(number: number, { version, ...numbers }: ManifestState): Uint8Array {
+  const { begunGeneration, nextFileId, oldestGeneration } = numbers;
+  const edit = { ...version.toEdit(), oldestGeneration, nextFileId, begunGeneration };
+  const snapshot = encodeFrame(edit, ManifestTag.snapshot);
   const head = encodeFileHeader(FileMagic.manifest, number);
   return Buffer.concat([head, encodeBatch(number, head.length, 0, snapshot, BatchKind.data)]);
 }

@@ -5,7 +5,7 @@
 export interface TableMetadata {
   /** File number; the file is `<id, six digits or more>.sst`. Larger means created later. */
   readonly id: number;
-  /** 0: tables overlap, larger id is newer; from 1 on: sorted, disjoint. */
+  /** 0: tables overlap, larger id is newer; from 1 on: sorted, disjoint; QUARANTINE: set aside. */
   readonly level: number;
   readonly fileSizeBytes: number;
   readonly entries: number;
@@ -19,6 +19,8 @@ export interface TableMetadata {
   readonly largestTimestamp: number;
   /** Smallest expiry of its records in ms since the Unix epoch; 0 when none expires. */
   readonly smallestExpiryMs: number;
+  /** In quarantine: the offset in the file at which damage was first met. */
+  readonly damagedAt?: number;
 }
 
 export function tableFileName(id: number): string {

@@ -4,6 +4,8 @@ import type { TableMetadata } from './table-metadata.ts';
 
 /** Level 0 takes flushes, each level below is larger than the one above it. */
 export const LEVELS = 7;
+/** Stands for the quarantine where a table's level is given: see Version.quarantine. */
+export const QUARANTINE = LEVELS;
 
 /** A step from one version to the next, as the manifest keeps it. */
 export interface VersionEdit {
@@ -13,6 +15,8 @@ export interface VersionEdit {
   /** Logs of older generations are in tables now. */
   readonly oldestGeneration?: number;
   readonly nextFileId?: number;
+  /** The log of this generation was begun: it must be there as long as it is not in tables. */
+  readonly begunGeneration?: number;
 }
 
 type Level = readonly TableMetadata[];
@@ -23,27 +27,37 @@ type Level = readonly TableMetadata[];
  */
 export class Version {
   readonly levels: readonly Level[];
+  /**
+   * Damaged tables, in no order: what could be read of them is in the levels, and they are kept for what could not.
+   * A read that finds nothing newer than one of them asks that too, so that damage stays damage and never shows an
+   * older version. They have no place above or below others, as versions decide; compactions leave them alone.
+   */
+  readonly quarantine: Level;
   readonly #levelBytes: readonly number[];
 
-  private constructor(levels: readonly Level[]) {
+  private constructor(levels: readonly Level[], quarantine: Level) {
     this.levels = levels;
+    this.quarantine = quarantine;
     this.#levelBytes = levels.map((tables) => sum(tables, (table) => table.fileSizeBytes));
   }
 
   static empty(): Version {
-    return new Version(Array.from({ length: LEVELS }, () => []));
+    return new Version(
+      Array.from({ length: LEVELS }, () => []),
+      [],
+    );
   }
 
   /** @throws LsmError CORRUPTION when the edit does not fit this version */
   apply(edit: VersionEdit): Version {
     const ids = new Set<number>();
-    for (const tables of this.levels) for (const { id } of tables) ids.add(id);
+    for (const { id } of this.tables) ids.add(id);
     const removed = new Set<number>();
     for (const id of edit.removed) {
       if (!ids.delete(id)) throw unfit(`table ${id}, which is to be removed, is not there`);
       removed.add(id);
     }
-    const added: TableMetadata[][] = Array.from({ length: LEVELS }, () => []);
+    const added: TableMetadata[][] = Array.from({ length: LEVELS + 1 }, () => []);
     for (const table of edit.added) {
       const { id, level, smallestKey, largestKey } = table;
       if (added[level] === undefined) throw unfit(`table ${id} is for level ${level}`);
@@ -59,20 +73,27 @@ export class Version {
           : tables;
         return added[level].length === 0 ? left : arrange([...left, ...added[level]], level);
       }),
+      [...this.quarantine.filter(({ id }) => !removed.has(id)), ...added[QUARANTINE]],
     );
   }
 
   /** The edit that makes this version from an empty one. */
   toEdit(): VersionEdit {
-    return { added: this.levels.flat(), removed: [] };
+    return { added: this.tables, removed: [] };
+  }
+
+  /** All of them, those in quarantine included. */
+  get tables(): TableMetadata[] {
+    return [...this.levels.flat(), ...this.quarantine];
   }
 
   get tableCount(): number {
-    return sum(this.levels, (tables) => tables.length);
+    return sum(this.levels, (tables) => tables.length) + this.quarantine.length;
   }
 
   get fileSizeBytes(): number {
-    return sum(this.#levelBytes, (bytes) => bytes);
+    const quarantined = sum(this.quarantine, (table) => table.fileSizeBytes);
+    return sum(this.#levelBytes, (bytes) => bytes) + quarantined;
   }
 
   get entries(): number {
@@ -90,7 +111,7 @@ export class Version {
   /** Of any record in any table; 0 when there is none. */
   get largestTimestamp(): number {
     let largest = 0;
-    for (const { largestTimestamp } of this.levels.flat()) largest = Math.max(largest, largestTimestamp);
+    for (const { largestTimestamp } of this.tables) largest = Math.max(largest, largestTimestamp);
     return largest;
   }
 

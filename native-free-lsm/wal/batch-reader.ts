@@ -32,6 +32,8 @@ export class BatchReader {
   syncedBytes = FILE_HEADER_BYTES;
   /** Behind the last batch: the writer had finished the file. */
   clean = false;
+  /** Behind the last batch: and it had begun the next one. */
+  continued = false;
   readonly window: LogWindow;
   readonly #path: string;
   readonly #number: number;
@@ -90,12 +92,13 @@ export class BatchReader {
     this.#next = offset + this.bodyEnd - at;
     this.syncedBytes = Math.max(this.syncedBytes, batchSyncedBytes(bytes, at));
     if (kind === BatchKind.data) return true;
-    if (kind !== BatchKind.cleanClose) throw this.#unknownKind(kind, offset);
+    if (kind !== BatchKind.cleanClose && kind !== BatchKind.continued) throw this.#unknownKind(kind, offset);
     if (this.#next !== sizeBytes) {
       throw corruption(this.#path, this.#next, 'bytes follow the mark of a clean close');
     }
     this.offset = this.#next;
     this.clean = true;
+    this.continued = kind === BatchKind.continued;
     return false;
   }
 

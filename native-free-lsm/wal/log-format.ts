@@ -8,7 +8,7 @@ import { readUint32, writeUint32 } from '../format/record.ts';
  *   file header    0  u32 magic             8  u32 number, the same as in the file's name
  *                  4  u32 format version   12  u32 crc32 of bytes 0 to 11
  *
- *   batch header   0  u32 magic "QBAT"     16  u32 kind: 1 data, 2 clean close
+ *   batch header   0  u32 magic "QBAT"     16  u32 kind: 1 data, 2 clean close, 3 continued
  *                  4  u32 crc32 of the     20  u32 own offset / 8
  *                     rest and the body    24  u32 \ offset up to which the file was
  *                  8  u32 body length      28  u32 / known to be synced, low and high
@@ -20,14 +20,20 @@ import { readUint32, writeUint32 } from '../format/record.ts';
  * A batch names its file's number and its own offset, so that neither a block left over from an older file
  * nor a value that holds a piece of a log is ever taken for a batch.
  */
-export const LOG_FORMAT = 1;
+export const LOG_FORMAT = 2;
 export const FILE_HEADER_BYTES = 16;
 export const BATCH_HEADER_BYTES = 32;
 export const FRAME_HEADER_BYTES = 8;
 export const ALIGNMENT_BYTES = 8;
 export const FileMagic = { log: 0x474f_4c51, manifest: 0x4e41_4d51 } as const;
 export type FileMagic = (typeof FileMagic)[keyof typeof FileMagic];
-export const BatchKind = { data: 1, cleanClose: 2 } as const;
+export const BatchKind = {
+  data: 1,
+  /** The last batch of a log whose writer has finished it. */
+  cleanClose: 2,
+  /** The same, and the log of the next generation was begun before. */
+  continued: 3,
+} as const;
 export type BatchKind = (typeof BatchKind)[keyof typeof BatchKind];
 
 const BATCH_MAGIC = 0x5441_4251;
@@ -49,6 +55,17 @@ export function missingLogs(oldest: number, generations: readonly number[]): num
     expected = generation + 1;
   }
   return missing;
+}
+
+/**
+ * Of the logs from `oldest` on that must be there, those that are not among `generations`, which ascend.
+ * @param begun the last one that is known to have been begun
+ */
+export function lostLogs(oldest: number, generations: readonly number[], begun: number): number[] {
+  const lost = missingLogs(oldest, generations);
+  const newest = generations.at(-1) ?? oldest - 1;
+  for (let generation = newest + 1; generation <= begun; generation++) lost.push(generation);
+  return lost;
 }
 
 export function encodeFileHeader(magic: FileMagic, number: number): Uint8Array {

@@ -19,6 +19,8 @@ export interface LogReplay {
   tornBytes: number;
   /** It ends with the mark of a writer that had finished. */
   clean: boolean;
+  /** And it had begun the next log before. */
+  continued: boolean;
   /** Up to here it is known to be on the disk. */
   syncedBytes: number;
 }
@@ -57,13 +59,15 @@ function readLog(fs: FileSystem, path: string, generation: number, visit: PutVis
     const window = new LogWindow(fs, fd, fs.sizeSync(path));
     const reader = new BatchReader(window, path, generation);
     if (!reader.readHeader(FileMagic.log)) {
-      return { batches: 0, lengthBytes: 0, tornBytes: window.sizeBytes, clean: false, syncedBytes: 0 };
+      const tornBytes = window.sizeBytes;
+      return { batches: 0, lengthBytes: 0, tornBytes, clean: false, continued: false, syncedBytes: 0 };
     }
     const cursor = new OperationCursor();
     let batches = 0;
     for (; reader.next(); batches++) visitBatch(reader, path, cursor, visit);
-    const { clean, offset: lengthBytes, syncedBytes } = reader;
-    return { batches, lengthBytes, tornBytes: window.sizeBytes - lengthBytes, clean, syncedBytes };
+    const { clean, continued, offset: lengthBytes, syncedBytes } = reader;
+    const tornBytes = window.sizeBytes - lengthBytes;
+    return { batches, lengthBytes, tornBytes, clean, continued, syncedBytes };
   } finally {
     fs.closeSync(fd);
   }

@@ -1,4 +1,5 @@
 import type { FileSystem } from '../fs/file-system.ts';
+import { BatchKind } from './log-format.ts';
 import { LogWriter } from './log-writer.ts';
 
 /**
@@ -42,7 +43,8 @@ export class LogSuccession {
    */
   succeed(next: number): void {
     this.prepare(next);
-    this.#current?.finish();
+    // From this mark on a start knows that there must be a next log, before anything is acknowledged from there.
+    this.#current?.finish(BatchKind.continued);
     this.#current = this.#next;
     this.#next = undefined;
   }
@@ -52,7 +54,7 @@ export class LogSuccession {
    * @throws LsmError as LogWriter.finish
    */
   finish(): void {
-    this.#current?.finish();
+    this.#current?.finish(BatchKind.cleanClose);
   }
 
   close(): void {

@@ -105,13 +105,14 @@ export class LogWriter {
 
   /**
    * Syncs, marks the log as complete, syncs the mark and closes the file.
+   * @param mark `continued` once the next log is durable with its name
    * @throws LsmError NO_SPACE or IO_ERROR: all that was appended is synced, only the mark is missing, and the log goes
    *   on as before; POISONED when what was appended could not be synced
    */
-  finish(): void {
+  finish(mark: typeof BatchKind.cleanClose | typeof BatchKind.continued): void {
     this.sync();
     const endOfBatches = this.#lengthBytes;
-    this.#write(NO_BODY, BatchKind.cleanClose);
+    this.#write(NO_BODY, mark);
     try {
       this.#fs.fdatasyncSync(this.#fd);
     } catch (cause) {

@@ -146,6 +146,7 @@ function describeItem(item: DumpItem): string {
 const KINDS = {
   data: 'data',
   cleanClose: 'the mark of a clean close',
+  continued: 'the mark that the next log was begun',
   unknown: 'of a kind unknown here',
 } as const;
 

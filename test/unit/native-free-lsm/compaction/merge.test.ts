@@ -69,6 +69,7 @@ function spec(
   return {
     directory: DIRECTORY,
     inputs: inputs.map((metadata) => loadTable(fs, DIRECTORY, metadata)),
+    damaged: [],
     outputLevel: 1,
     fileIds: [101, 102, 103, 104],
     targetFileBytes: 1_000_000,
@@ -117,7 +118,7 @@ const OLD: Entry[] = [
 test('the newest of each key, durable with its name; inputs stay; every file is closed', () => {
   const fs = directory();
   const inputs = [writeTable(fs, 2, NEW), writeTable(fs, 1, OLD)];
-  const outputs = mergeTables(fs, spec(fs, inputs), NEVER);
+  const outputs = mergeTables(fs, spec(fs, inputs), NEVER).tables;
   assert.deepEqual(ids(outputs), [101]);
   assert.equal(outputs[0].level, 1);
   assert.equal(fs.openDescriptors, 0);
@@ -136,7 +137,11 @@ test('the newest of each key, durable with its name; inputs stay; every file is 
 test('tombstones and expired values go where nothing older is left', () => {
   const fs = directory();
   const inputs = [writeTable(fs, 2, NEW), writeTable(fs, 1, OLD)];
-  const outputs = mergeTables(fs, spec(fs, inputs, { bottommost: true, dropTombstonesBelow: 9 }), NEVER);
+  const outputs = mergeTables(
+    fs,
+    spec(fs, inputs, { bottommost: true, dropTombstonesBelow: 9 }),
+    NEVER,
+  ).tables;
   assert.deepEqual(
     read(fs, outputs).map(({ key }) => key),
     ['a', 'b', 'c', 'e'],
@@ -151,7 +156,7 @@ test('when nothing is left no table is written', () => {
   fs.onCall = ({ operation }) => {
     calls.push(operation);
   };
-  assert.deepEqual(mergeTables(fs, dropping, NEVER), []);
+  assert.deepEqual(mergeTables(fs, dropping, NEVER).tables, []);
   assert.ok(!calls.includes('create') && !calls.includes('syncDirectory'));
 });
 
@@ -171,7 +176,7 @@ test('outputs are split by size, one directory sync for all, the last takes what
   fs.onCall = ({ operation }) => {
     calls.push(operation);
   };
-  const outputs = mergeTables(fs, split, NEVER);
+  const outputs = mergeTables(fs, split, NEVER).tables;
   fs.onCall = undefined;
   assert.equal(calls.filter((operation) => operation === 'syncDirectory').length, 1);
   assert.ok(outputs.length > 4 && outputs.length < 8, `${outputs.length} tables`);
@@ -182,10 +187,10 @@ test('outputs are split by size, one directory sync for all, the last takes what
     if (i > 0) assert.ok(Buffer.compare(outputs[i - 1].largestKey, smallestKey) < 0);
   }
   assert.deepEqual(read(fs, outputs), entries);
-  const few = mergeTables(fs, { ...split, fileIds: [201, 202] }, NEVER);
+  const few = mergeTables(fs, { ...split, fileIds: [201, 202] }, NEVER).tables;
   assert.deepEqual(ids(few), [201, 202]);
   assert.deepEqual(read(fs, few), entries);
-  assert.throws(() => mergeTables(fs, { ...split, fileIds: [] }, NEVER), { code: 'INVALID_ARGUMENT' });
+  assert.throws(() => mergeTables(fs, { ...split, fileIds: [] }, NEVER).tables, { code: 'INVALID_ARGUMENT' });
 });
 
 test('cancelled, failed at any call or met by damage: no output is left, no file open', () => {
@@ -211,7 +216,7 @@ test('cancelled, failed at any call or met by damage: no output is left, no file
       if (index - first === failAt) throw fileSystemError('ENOSPC', operation, path);
     };
     try {
-      assert.ok(mergeTables(fs, input, NEVER).length > 2);
+      assert.ok(mergeTables(fs, input, NEVER).tables.length > 2);
       break;
     } catch (error) {
       assert.equal((error as { code?: string }).code, 'NO_SPACE');
@@ -224,7 +229,7 @@ test('cancelled, failed at any call or met by damage: no output is left, no file
   const damaged = fs.contents('/db/000001.sst');
   damaged[3000] ^= 1;
   fs.place('/db/000001.sst', damaged);
-  assert.throws(() => mergeTables(fs, input, NEVER), { code: 'CORRUPTION', file: '/db/000001.sst' });
+  assert.throws(() => mergeTables(fs, input, NEVER).tables, { code: 'CORRUPTION', file: '/db/000001.sst' });
   assert.deepEqual(fs.listSync(DIRECTORY), ['000001.sst']);
   assert.equal(fs.openDescriptors, 0);
 });
@@ -307,7 +312,7 @@ test('random tables against a map', () => {
           )
           .sort((a, b) => Buffer.compare(Buffer.from(a.key), Buffer.from(b.key)));
         const options = { bottommost, dropTombstonesBelow, targetFileBytes };
-        assert.deepEqual(read(fs, mergeTables(fs, spec(fs, inputs, options), NEVER)), expected);
+        assert.deepEqual(read(fs, mergeTables(fs, spec(fs, inputs, options), NEVER).tables), expected);
       },
     ),
     { numRuns: 200 },

@@ -30,6 +30,7 @@ import {
 } from '../../../../native-free-lsm/version/current-file.ts';
 import { decodeFrame, encodeFrame, ManifestTag } from '../../../../native-free-lsm/version/edit-codec.ts';
 import { Manifest } from '../../../../native-free-lsm/version/manifest.ts';
+import { BatchKind } from '../../../../native-free-lsm/wal/log-format.ts';
 import { LogWriter } from '../../../../native-free-lsm/wal/log-writer.ts';
 import {
   batchOperationBytes,
@@ -158,13 +159,13 @@ const EXAMPLES: Readonly<Record<string, (bytes: Buffer) => Promise<void> | void>
     const drawn = put('key1', 'v', 4096);
     const fs = emptyFileSystem();
     fs.place('/db/000007.log', bytes);
-    const whole = { batches: 1, lengthBytes: bytes.length, tornBytes: 0, clean: true };
+    const whole = { batches: 1, lengthBytes: bytes.length, tornBytes: 0, clean: true, continued: false };
     assert.deepEqual(replay(fs), { ...whole, puts: [shown(drawn)] });
     fs.removeSync('/db/000007.log');
     const log = LogWriter.create(fs, '/db', 7);
     const run = frames([drawn]);
     log.append(run, 0, run.length);
-    log.finish();
+    log.finish(BatchKind.cleanClose);
     assert.equal(hex(fs.contents('/db/000007.log')), hex(bytes));
   },
 
@@ -185,6 +186,7 @@ const EXAMPLES: Readonly<Record<string, (bytes: Buffer) => Promise<void> | void>
       version: state.version.apply({ added: [], removed: [1] }),
       oldestGeneration: 1,
       nextFileId: 1,
+      begunGeneration: 0,
     };
     const other = emptyFileSystem();
     const manifest = Manifest.create(other, '/db', empty);

@@ -11,6 +11,7 @@ import { LsmError } from '../../../../native-free-lsm/index.ts';
 import type { RepairPlan } from '../../../../native-free-lsm/repair.ts';
 import { repairFolder } from '../../../../native-free-lsm/repair.ts';
 import { parseFileName } from '../../../../native-free-lsm/version/file-names.ts';
+import { BatchKind } from '../../../../native-free-lsm/wal/log-format.ts';
 import { LogWriter } from '../../../../native-free-lsm/wal/log-writer.ts';
 import {
   type Contents,
@@ -227,7 +228,7 @@ describe('repair', () => {
     const log = LogWriter.create(fs, DIRECTORY, 6);
     const batch = frames([put('late', 'later', 5000)]);
     log.append(batch, 0, batch.length);
-    log.finish();
+    log.finish(BatchKind.cleanClose);
     const { errors } = await useFolder(placeFiles(filesOf(fs)), []);
     assert.match(
       errors[0].message,

@@ -48,6 +48,7 @@ async function folderOf(
     version: Version.empty().apply({ added, removed: [] }),
     oldestGeneration: 1,
     nextFileId: added.length + 1,
+    begunGeneration: 0,
   };
   await Manifest.create(fs, DIRECTORY, state).close();
   return fs;

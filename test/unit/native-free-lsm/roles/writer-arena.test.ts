@@ -47,6 +47,7 @@ test('an arena that is announced and offered while the writer looks for one is t
     new FakeClock(),
   );
   Atomics.store(words, ControlWord.activeGeneration, 1);
+  Atomics.store(words, ControlWord.notedGeneration, 1);
   const put = (timestamp: number): void => {
     const key = Buffer.from('key');
     const value = record(timestamp, Buffer.alloc(6000));

@@ -11,7 +11,7 @@ import { Memtable } from '../../../../native-free-lsm/memtable/memtable.ts';
 import { completeOptions, type EngineOptions } from '../../../../native-free-lsm/options.ts';
 import { COMPLETION_BYTES, WriteCode } from '../../../../native-free-lsm/roles/protocol.ts';
 import { WriterRole } from '../../../../native-free-lsm/roles/writer.ts';
-import { createControl } from '../../../../native-free-lsm/shared/control.ts';
+import { ControlWord, createControl } from '../../../../native-free-lsm/shared/control.ts';
 import {
   createRing,
   FRAME_HEADER_BYTES,
@@ -46,6 +46,11 @@ function startWriter(responseRingBytes: number, memtableBytes: number, more: Par
     () => undefined,
     clock,
   );
+  // As main does once it has heard that the log was begun.
+  const responses = new RingConsumer(rings.responses);
+  assert.equal(responses.nextRun(responseRingBytes), true);
+  responses.release();
+  Atomics.store(new Int32Array(place.control), ControlWord.notedGeneration, 1);
   const times = new WriteDeadlines(deadlines);
   const requests = new RingProducer(rings.requests);
   let timestamp = 0;
@@ -57,7 +62,7 @@ function startWriter(responseRingBytes: number, memtableBytes: number, more: Par
     requests.push(tag);
     requests.publish();
   };
-  return { fs, clock, writer, requests, responses: new RingConsumer(rings.responses), put };
+  return { fs, clock, writer, requests, responses, put };
 }
 
 // Main pushes what waits when answers arrive. Were the ring's room given back only after them, the push would find

@@ -8,7 +8,12 @@ import { Version, type VersionEdit } from '../../../../native-free-lsm/version/v
 import { table } from './version-support.ts';
 
 const DIRECTORY = '/db';
-const EMPTY: ManifestState = { version: Version.empty(), oldestGeneration: 1, nextFileId: 1 };
+const EMPTY: ManifestState = {
+  version: Version.empty(),
+  oldestGeneration: 1,
+  nextFileId: 1,
+  begunGeneration: 0,
+};
 const SURVIVALS = ['lost', 'kept', 'torn', 'torn', 'torn', 'torn'] as const;
 
 /** Enough keys that an edit is more than one sector. */

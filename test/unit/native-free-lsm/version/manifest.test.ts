@@ -10,10 +10,21 @@ import { table } from './version-support.ts';
 
 const DIRECTORY = '/db';
 const FIRST = '/db/MANIFEST-000001';
-const EMPTY: ManifestState = { version: Version.empty(), oldestGeneration: 1, nextFileId: 1 };
+const EMPTY: ManifestState = {
+  version: Version.empty(),
+  oldestGeneration: 1,
+  nextFileId: 1,
+  begunGeneration: 0,
+};
 
 const EDITS: readonly VersionEdit[] = [
-  { added: [table(1, 0, 'a', 'm'), table(2, 0, 'n', 'z')], removed: [], oldestGeneration: 2, nextFileId: 8 },
+  {
+    added: [table(1, 0, 'a', 'm'), table(2, 0, 'n', 'z')],
+    removed: [],
+    oldestGeneration: 2,
+    nextFileId: 8,
+    begunGeneration: 4,
+  },
   { added: [table(3, 1, '', 'k'.repeat(200), { largestTimestamp: 2 ** 53 - 1 })], removed: [1] },
   { added: [], removed: [2] },
 ];
@@ -54,6 +65,7 @@ test('edits come back, also into the snapshot of the next manifest', async () =>
     levels: EDITS.reduce((version, edit) => version.apply(edit), Version.empty()).levels,
     oldestGeneration: 2,
     nextFileId: 8,
+    begunGeneration: 4,
     tornBytes: 0,
   };
   assert.equal(expected.levels[1][0].largestTimestamp, 2 ** 53 - 1);
@@ -171,7 +183,7 @@ test('an edit that does not fit, and another format', async () => {
   await manifest.close();
   assert.throws(() => Manifest.recover(fs, DIRECTORY), { code: 'CORRUPTION', file: FIRST, offset });
   const newer = Buffer.from(fs.contents(FIRST));
-  newer.writeUInt32LE(2, 4);
+  newer.writeUInt32LE(3, 4);
   newer.writeUInt32LE(crc32(newer.subarray(0, 12)), 12);
   fs.place(FIRST, newer);
   assert.throws(() => Manifest.recover(fs, DIRECTORY), { code: 'UNSUPPORTED_FORMAT', file: FIRST });
@@ -293,7 +305,13 @@ function idsOf({ levels }: Pick<Version, 'levels'>): string {
 
 function stateAfter(edits: readonly VersionEdit[]) {
   const { levels } = edits.reduce((version, edit) => version.apply(edit), Version.empty());
-  return { levels, oldestGeneration: edits.length, nextFileId: edits.length + 1, tornBytes: 0 };
+  return {
+    levels,
+    oldestGeneration: edits.length,
+    nextFileId: edits.length + 1,
+    begunGeneration: 0,
+    tornBytes: 0,
+  };
 }
 
 test('a manifest that has grown large goes on in a fresh one, and only that is left', async () => {
@@ -328,7 +346,12 @@ test('a manifest of many tables is not written anew with every edit', async () =
     table(i + 1, 6, `a${String(i).padStart(3, '0')}`, `a${String(i).padStart(3, '0')}x`),
   );
   const version = Version.empty().apply({ added: many, removed: [] });
-  const manifest = Manifest.create(fs, DIRECTORY, { version, oldestGeneration: 1, nextFileId: 101 }, 1);
+  const manifest = Manifest.create(
+    fs,
+    DIRECTORY,
+    { version, oldestGeneration: 1, nextFileId: 101, begunGeneration: 0 },
+    1,
+  );
   const snapshotBytes = manifest.sizeBytes;
   for (let id = 101; manifest.path === FIRST; id++) {
     assert.ok(manifest.sizeBytes < 4 * snapshotBytes + 300);

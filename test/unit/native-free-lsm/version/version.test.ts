@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { TableMetadata } from '../../../../native-free-lsm/version/table-metadata.ts';
-import { LEVELS, Version, type VersionEdit } from '../../../../native-free-lsm/version/version.ts';
+import { QUARANTINE, Version, type VersionEdit } from '../../../../native-free-lsm/version/version.ts';
 import { ids, table } from './version-support.ts';
 
 const add = (...added: TableMetadata[]): VersionEdit => ({ added, removed: [] });
@@ -39,7 +39,7 @@ test('edits that do not fit are refused', () => {
     add(table(3, 1, 'a', 'z')),
     add(table(3, 2, 'a', 'b'), table(4, 2, 'b', 'c')),
     add(table(3, 1, 'y', 'x')),
-    add(table(3, LEVELS, 'x', 'y')),
+    add(table(3, QUARANTINE + 1, 'x', 'y')),
     add(table(3, -1, 'x', 'y')),
     add(table(3, 0.5, 'x', 'y')),
     { added: [], removed: [5] },

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import type { Survival } from '../../../../native-free-lsm/fs/memory-file.ts';
 import { type CallHook, MemoryFileSystem, SimulatedCrash } from '../../../../native-free-lsm/fs/memory-fs.ts';
+import { BatchKind } from '../../../../native-free-lsm/wal/log-format.ts';
 import { LogWriter } from '../../../../native-free-lsm/wal/log-writer.ts';
 import { DIRECTORY, frames, GENERATION, put, replay, shown } from './log-support.ts';
 
@@ -42,7 +43,7 @@ function run(steps: readonly Step[], crashAt: number, hook: CallHook): Run {
         log.append(run, 0, run.length);
       }
     });
-    log.finish();
+    log.finish(BatchKind.cleanClose);
     synced = written.length;
   } catch (error) {
     const cause = (error as Error).cause ?? error;

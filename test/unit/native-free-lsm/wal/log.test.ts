@@ -6,7 +6,7 @@ import { LsmError } from '../../../../native-free-lsm/errors.ts';
 import { fileSystemError, MemoryFileSystem } from '../../../../native-free-lsm/fs/memory-fs.ts';
 import {
   BATCH_HEADER_BYTES,
-  type BatchKind,
+  BatchKind,
   encodeBatchHeader,
   FILE_HEADER_BYTES,
   logFileName,
@@ -35,7 +35,7 @@ test('a closed log gives back its puts in order', () => {
   append(log, C);
   append(log);
   assert.equal(log.syncedBytes < log.lengthBytes, true);
-  log.finish();
+  log.finish(BatchKind.cleanClose);
   log.close();
   assert.equal(log.syncedBytes, log.lengthBytes);
   assert.equal(fs.openDescriptors, 0);
@@ -44,6 +44,7 @@ test('a closed log gives back its puts in order', () => {
     lengthBytes: fs.sizeSync(LOG_PATH),
     tornBytes: 0,
     clean: true,
+    continued: false,
     puts: [A, B, C, C].map(shown),
   });
   assert.deepEqual(replay(fs.crash({ bytes: 'lost', names: 'lost' })).puts.length, 4);
@@ -84,7 +85,7 @@ test('every flipped byte of a closed log is found, with the place', () => {
     log.sync();
   }
   const markAt = log.lengthBytes;
-  log.finish();
+  log.finish(BatchKind.cleanClose);
   const whole = fs.contents(LOG_PATH);
   const puts = replay(fs).puts;
   for (let at = 0; at < whole.length; at++) {
@@ -120,7 +121,7 @@ test('a log cut anywhere gives back its whole batches, and is cut behind them fo
     const batches = ends.findLastIndex((end) => end <= length);
     const lengthBytes = ends[batches] ?? 0;
     const puts = [A, B, C].slice(0, Math.max(0, batches)).map(shown);
-    const expected = { batches: puts.length, lengthBytes, clean: false, puts };
+    const expected = { batches: puts.length, lengthBytes, clean: false, continued: false, puts };
     assert.deepEqual(replay(fs), { ...expected, tornBytes: length - lengthBytes });
     assert.deepEqual(replay(fs.crash({ bytes: 'lost', names: 'lost' })), { ...expected, tornBytes: 0 });
   }
@@ -150,7 +151,8 @@ test('a header of another log is what a removed file has left, if nothing follow
   log.close();
   const other = join(DIRECTORY, logFileName(GENERATION + 1));
   fs.place(other, fs.contents(LOG_PATH).subarray(0, FILE_HEADER_BYTES));
-  const expected = { batches: 0, lengthBytes: 0, tornBytes: FILE_HEADER_BYTES, clean: false, puts: [] };
+  const nothing = { batches: 0, lengthBytes: 0, clean: false, continued: false, puts: [] };
+  const expected = { ...nothing, tornBytes: FILE_HEADER_BYTES };
   assert.deepEqual(replay(fs, GENERATION + 1), expected);
   fs.place(other, fs.contents(LOG_PATH));
   assert.throws(() => replay(fs, GENERATION + 1), { code: 'CORRUPTION', file: other, offset: 8 });
@@ -218,12 +220,12 @@ test('a value that holds a piece of a log is never taken for a batch', () => {
 test('another number, another format, another file', () => {
   const { fs, log } = create();
   append(log, A);
-  log.finish();
+  log.finish(BatchKind.cleanClose);
   const bytes = fs.contents(LOG_PATH);
   fs.place('/db/000008.log', bytes);
   assert.throws(() => replay(fs, 8), { code: 'CORRUPTION', file: '/db/000008.log', offset: 8 });
   const newer = Buffer.from(bytes);
-  newer.writeUInt32LE(2, 4);
+  newer.writeUInt32LE(3, 4);
   newer.writeUInt32LE(crc32(newer.subarray(0, 12)), 12);
   fs.place(LOG_PATH, newer);
   assert.throws(() => replay(fs), { code: 'UNSUPPORTED_FORMAT', file: LOG_PATH });
@@ -245,7 +247,7 @@ test('a full disk leaves no trace: the log is cut back and goes on once there is
     if (room > 1) log.cutBack();
     fs.capacityBytes = Number.POSITIVE_INFINITY;
     append(log, C);
-    log.finish();
+    log.finish(BatchKind.cleanClose);
     assert.deepEqual(replay(fs).puts, [A, C].map(shown));
   }
 });
@@ -276,7 +278,12 @@ test('a failed sync poisons, whatever comes after', () => {
   };
   assert.throws(() => log.sync(), { code: 'POISONED', canRetry: false });
   fs.onCall = undefined;
-  for (const call of [() => log.sync(), () => append(log, B), () => log.cutBack(), () => log.finish()]) {
+  for (const call of [
+    () => log.sync(),
+    () => append(log, B),
+    () => log.cutBack(),
+    () => log.finish(BatchKind.cleanClose),
+  ]) {
     assert.throws(call, { code: 'POISONED' });
   }
   assert.equal(log.syncedBytes, FILE_HEADER_BYTES);
@@ -321,7 +328,7 @@ test('what a later version wrote is called so, and what no version writes is dam
     assert.fail('it was read');
   };
   const unchanged = () => {};
-  assert.equal(refused(unchanged, 3), 'UNSUPPORTED_FORMAT');
+  assert.equal(refused(unchanged, 4), 'UNSUPPORTED_FORMAT');
   assert.equal(refused(unchanged, 0), 'CORRUPTION');
   const setting = (offset: number, byte: number) => (run: Uint8Array) => {
     run[offset] = byte;

@@ -1,0 +1,116 @@
+import { LsmError } from '../errors.ts';
+import { compareBytes } from '../format/bytes.ts';
+import type { FileSystem } from '../fs/file-system.ts';
+import type { RecordIterator } from '../iterator/record-iterator.ts';
+import { BlockCursor } from '../sstable/block.ts';
+import type { TableReader } from '../sstable/table-reader.ts';
+
+/** An input that could not be read as a whole. */
+export interface DamagedInput {
+  readonly tableId: number;
+  /** Where the first thing that could not be read begins, and what was wrong there. */
+  readonly offset: number;
+  readonly message: string;
+}
+
+/**
+ * The entries of a damaged table that can be read, from the first on: blocks that cannot be are passed over, and the
+ * first of them is remembered.
+ */
+export class SoundIterator implements RecordIterator {
+  /** What could not be read so far; undefined: all could. */
+  damage: DamagedInput | undefined;
+  readonly #fs: FileSystem;
+  readonly #reader: TableReader;
+  readonly #open: () => number;
+  readonly #cursor = new BlockCursor();
+  #fd = -1;
+  #block = new Uint8Array(0);
+  #ordinal = -1;
+
+  /** @param open opens the file, which its caller closes */
+  constructor(fs: FileSystem, reader: TableReader, open: () => number) {
+    this.#fs = fs;
+    this.#reader = reader;
+    this.#open = open;
+  }
+
+  get valid(): boolean {
+    return this.#cursor.valid;
+  }
+  get keyBytes(): Uint8Array {
+    return this.#cursor.keyBytes;
+  }
+  get keyStart(): number {
+    return 0;
+  }
+  get keyEnd(): number {
+    return this.#cursor.keyEnd;
+  }
+  get recordBytes(): Uint8Array {
+    return this.#cursor.bytes;
+  }
+  get recordStart(): number {
+    return this.#cursor.recordStart;
+  }
+  get recordEnd(): number {
+    return this.#cursor.recordEnd;
+  }
+
+  seekToFirst(): void {
+    this.#ordinal = -1;
+    this.#settle();
+  }
+
+  /** Walks from the first on: merges do not seek. */
+  seek(key: Uint8Array, start: number, end: number): void {
+    this.seekToFirst();
+    while (this.valid && compareBytes(this.keyBytes, 0, this.keyEnd, key, start, end) < 0) this.next();
+  }
+
+  next(): void {
+    this.#cursor.next();
+    if (!this.#cursor.valid) this.#settle();
+  }
+
+  /** Stands on the first entry of the next block that can be read; nowhere when there is none. */
+  #settle(): void {
+    const cursor = this.#cursor;
+    if (cursor.fault !== undefined) this.#note(this.#reader.blockOffset(this.#ordinal), cursor.fault);
+    cursor.clear();
+    while (!cursor.valid && ++this.#ordinal < this.#reader.blockCount) {
+      try {
+        this.#enter();
+      } catch (error) {
+        if (!isDamage(error)) throw error;
+        this.#note(error.offset ?? this.#reader.blockOffset(this.#ordinal), error.message);
+        cursor.clear();
+      }
+    }
+  }
+
+  #enter(): void {
+    if (this.#fd < 0) this.#fd = this.#open();
+    const reader = this.#reader;
+    const bytes = reader.blockMemoryBytes(this.#ordinal);
+    if (this.#block.length < bytes) this.#block = new Uint8Array(bytes);
+    reader.readBlock(this.#fs, this.#fd, this.#ordinal, this.#block, 0);
+    this.#cursor.reset(this.#block, 0, bytes);
+    this.#cursor.seekToFirst();
+    if (this.#cursor.fault !== undefined) this.#note(reader.blockOffset(this.#ordinal), this.#cursor.fault);
+  }
+
+  #note(offset: number, message: string): void {
+    this.damage ??= { tableId: this.#reader.metadata.id, offset, message };
+  }
+}
+
+/** A fault of the file, or of the disk at its place, and not of this process or this moment. */
+const OF_THE_FILE: ReadonlySet<string> = new Set(['EIO', 'ENOENT', 'ENXIO', 'ESTALE', 'EUCLEAN', 'EBADMSG']);
+
+function isDamage(error: unknown): error is LsmError {
+  if (!(error instanceof LsmError)) return false;
+  if (error.code === 'CORRUPTION') return true;
+  const code = (error.cause as { code?: string } | undefined)?.code ?? '';
+  return error.code === 'IO_ERROR' && OF_THE_FILE.has(code);
+}

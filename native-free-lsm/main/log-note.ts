@@ -1,0 +1,76 @@
+import type { EngineClock } from '../clock.ts';
+import type { LsmError } from '../errors.ts';
+import { toLsmError } from '../roles/protocol.ts';
+import { ControlWord } from '../shared/control.ts';
+import type { EngineConditions } from './conditions.ts';
+import { Retry } from './retry.ts';
+import type { VersionCommits } from './version-commits.ts';
+
+export interface LogNoteParts {
+  readonly clock: EngineClock;
+  readonly words: Int32Array;
+  readonly commits: VersionCommits;
+  readonly conditions: EngineConditions;
+  readonly report: (message: string) => void;
+  /** Whether nothing may be written for now: `look` is called when that is over. */
+  readonly isHeld: () => boolean;
+}
+
+/**
+ * Has the manifest say that the first log of this run was begun, before the writer acknowledges anything from it: a
+ * log that is missing at the next start is missed then. Of the later ones the mark at the end of the log before says
+ * so, which costs no sync more.
+ */
+export class LogNote {
+  readonly #parts: LogNoteParts;
+  readonly #retry: Retry;
+  #generation = 0;
+  #isDue = false;
+  #closed = false;
+
+  constructor(parts: LogNoteParts) {
+    this.#parts = parts;
+    this.#retry = new Retry(parts.clock, () => this.look());
+  }
+
+  /** The writer has begun its first log, durable with its name. */
+  begun(generation: number): void {
+    this.#generation = generation;
+    this.#isDue = true;
+    this.look();
+  }
+
+  /** Does what is due. */
+  look(): void {
+    if (!this.#isDue || this.#closed || this.#retry.pending || this.#parts.isHeld()) return;
+    this.#isDue = false;
+    this.#note();
+  }
+
+  close(): void {
+    this.#closed = true;
+  }
+
+  async #note(): Promise<void> {
+    const { commits, conditions, words } = this.#parts;
+    try {
+      await commits.note({ begunGeneration: this.#generation });
+    } catch (error) {
+      this.#failed(toLsmError(error, 'manifest'));
+      return;
+    }
+    conditions.works('manifest');
+    // Release: the writer that sees it may acknowledge, as the note is durable.
+    Atomics.store(words, ControlWord.notedGeneration, this.#generation);
+  }
+
+  #failed(error: LsmError): void {
+    if (this.#closed) return;
+    this.#isDue = true;
+    const { conditions, report } = this.#parts;
+    conditions.failing('manifest', error);
+    report(
+      `writes wait until the manifest can be written, tried again in ${this.#retry.failed()} ms: ${error.message}`,
+    );
+  }
+}

@@ -1,0 +1,50 @@
+/** Picks a data block of a table on a simulated disk, and says which keys lie there. */
+
+import type { MemoryFileSystem } from '../../native-free-lsm/fs/memory-fs.ts';
+import { BlockReader } from '../../native-free-lsm/inspect/block-reader.ts';
+import { openFile } from '../../native-free-lsm/inspect/folder.ts';
+import { blocksOf, surveyTable } from '../../native-free-lsm/inspect/table-survey.ts';
+
+export interface BlockOfTable {
+  readonly path: string;
+  readonly offset: number;
+  readonly diskBytes: number;
+  /** Its keys. */
+  readonly keys: readonly string[];
+  /** Whether a key may be looked for there: none of the blocks beside it has it in its range. */
+  covers(key: string): boolean;
+}
+
+export function blocksOfTable(fs: MemoryFileSystem, path: string): BlockOfTable[] {
+  const { index } = surveyTable(fs, path);
+  if (index === undefined) throw new Error(`${path} has no index`);
+  using file = openFile(fs, path);
+  const reader = new BlockReader(fs, file.fd, path);
+  const all = blocksOf(index).map((block) => {
+    reader.read(block);
+    const keys: string[] = [];
+    const { cursor } = reader;
+    for (cursor.seekToFirst(); cursor.valid; cursor.next())
+      keys.push(Buffer.from(cursor.keyBytes.subarray(0, cursor.keyEnd)).toString('latin1'));
+    return { ...block, keys };
+  });
+  return all.map(({ offset, diskBytes, keys }, i) => {
+    const above = all[i - 1]?.keys.at(-1);
+    const below = all[i + 1]?.keys[0];
+    const covers = (key: string): boolean =>
+      (above === undefined ? key >= keys[0] : key > above) &&
+      (below === undefined ? key <= (keys.at(-1) as string) : key < below);
+    return { path, offset, diskBytes, keys, covers };
+  });
+}
+
+/** Changes a bit of a file for good. */
+export function flipBit(fs: MemoryFileSystem, path: string, offset: number): void {
+  const fd = fs.openWriteSync(path);
+  const byte = new Uint8Array(1);
+  fs.readSync(fd, byte, 0, 1, offset);
+  byte[0] ^= 4;
+  fs.writeSync(fd, [byte], offset);
+  fs.fdatasyncSync(fd);
+  fs.closeSync(fd);
+}
