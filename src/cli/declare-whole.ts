@@ -16,6 +16,11 @@ know that nothing it held is missing (its folder was restored, its keys have bee
 written again, or the cluster never held anything of value), stop it, declare it
 whole and start it again.
 
+A backup of all folders comes up whole by itself when it was taken of a stopped
+cluster, or of all folders at one moment. Of copies taken one after the other the
+earlier ones are older than what the later remember: their nodes have to be
+declared whole.
+
 Examples:
   node cli.ts declare-whole ./data/node-2
 

@@ -9,12 +9,15 @@ import path from 'node:path';
  */
 export function createExclusively(file: string, text: string): boolean {
   const temporary = `${file}.${randomUUID()}.tmp`;
+  const options = { flag: 'wx', mode: 0o600, flush: true } as const;
   try {
-    fs.writeFileSync(temporary, text, { flag: 'wx', mode: 0o600, flush: true });
-    // Unlike a rename, it fails when the name is taken.
-    fs.linkSync(temporary, file);
+    fs.writeFileSync(temporary, text, options);
+    if (!linked(temporary, file)) {
+      // As exclusive as a link; but a crash in the middle leaves a part of the file.
+      fs.writeFileSync(file, text, options);
+    }
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false;
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
     throw error;
   } finally {
     fs.rmSync(temporary, { force: true });
@@ -22,6 +25,22 @@ export function createExclusively(file: string, text: string): boolean {
   syncFolder(path.dirname(file));
   return true;
 }
+
+/**
+ * Gives a file a second name. Unlike a rename, it fails when the name is taken.
+ * @returns false where files have one name only: on file systems of sticks, and some shared ones
+ */
+function linked(from: string, to: string): boolean {
+  try {
+    fs.linkSync(from, to);
+    return true;
+  } catch (error) {
+    if (NO_LINKS.has((error as NodeJS.ErrnoException).code ?? '')) return false;
+    throw error;
+  }
+}
+
+const NO_LINKS: ReadonlySet<string> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS']);
 
 /** Makes the names in a folder durable. */
 function syncFolder(folder: string): void {

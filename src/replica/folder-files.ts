@@ -3,7 +3,7 @@
  * test stands in for them to lose what was not synced or to fail any call.
  */
 import { randomUUID } from 'node:crypto';
-import { link, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { type FileHandle, link, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { errorMessage, QuorateError } from '../errors.ts';
 import { makePrivate, PRIVATE_FILE_MODE, PRIVATE_FOLDER_MODE } from './folder-privacy.ts';
@@ -54,7 +54,9 @@ export const nodeFolderFiles: FolderFiles = {
       await link(temporary, path);
       return true;
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+      const { code, syscall } = error as NodeJS.ErrnoException;
+      if (code === 'EEXIST') return false;
+      if (syscall === 'link' && NO_LINKS.has(code ?? '')) return createInPlace(path, bytes);
       throw error;
     } finally {
       await rm(temporary, { force: true });
@@ -65,6 +67,24 @@ export const nodeFolderFiles: FolderFiles = {
   remove: (path) => rm(path, { force: true }),
   syncFolder,
 };
+
+/** What file systems say that know no second name of a file: those of sticks, some shared ones. */
+const NO_LINKS: ReadonlySet<string> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS']);
+
+/** As exclusive as a link; but a crash in the middle leaves a part of the file, which is then called damaged. */
+async function createInPlace(path: string, bytes: Uint8Array): Promise<boolean> {
+  let file: FileHandle;
+  try {
+    file = await open(path, 'wx', PRIVATE_FILE_MODE);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw error;
+  }
+  await using made = file;
+  await made.writeFile(bytes);
+  await made.datasync();
+  return true;
+}
 
 async function syncFolder(path: string): Promise<void> {
   // Windows cannot open a folder to sync it, and makes names durable by itself.

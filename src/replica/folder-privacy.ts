@@ -48,5 +48,6 @@ async function tighten(path: string, depth: number, changed: { count: number }):
     changed.count++;
   }
   if (!isFolder || depth === 0) return;
-  for (const name of await readdir(path)) await tighten(join(path, name), depth - 1, changed);
+  const names = await readdir(path);
+  await Promise.all(names.map((name) => tighten(join(path, name), depth - 1, changed)));
 }

@@ -8,6 +8,7 @@ import {
   inspectDataDirectory,
   openDataDirectory,
 } from '../../../../src/cli/data-layout.ts';
+import { createExclusively } from '../../../../src/cli/exclusive-file.ts';
 import { createIdentity } from '../../../../src/replica/identity.ts';
 
 let parent = '';
@@ -165,5 +166,21 @@ describe('the data folder of a cluster', () => {
     } finally {
       fs.chmodSync(parent, 0o700);
     }
+  });
+});
+
+describe('a file that is made once', () => {
+  it('is made on file systems without links as well, and once there too', (t) => {
+    const file = path.join(parent, 'once');
+    t.mock.method(fs, 'linkSync', () => {
+      throw Object.assign(new Error('EPERM: operation not permitted, link'), {
+        code: 'EPERM',
+        syscall: 'link',
+      });
+    });
+    assert.equal(createExclusively(file, 'first'), true);
+    assert.equal(createExclusively(file, 'second'), false);
+    assert.equal(fs.readFileSync(file, 'utf8'), 'first');
+    assert.deepEqual(fs.readdirSync(parent), ['once']);
   });
 });

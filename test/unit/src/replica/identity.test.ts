@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import promises, { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -63,6 +64,29 @@ test('of two nodes that come at once on an empty folder one makes the identity, 
       assert.deepEqual(await files.list(folder), ['IDENTITY']);
     }
   } finally {
+    await rm(root, { recursive: true, force: true });
+  }
+});
+
+test('a folder is claimed once also where files have no second name', async (t) => {
+  const root = await mkdtemp(join(tmpdir(), 'quorate-claim-'));
+  t.mock.method(promises, 'link', async () => {
+    throw Object.assign(new Error('EPERM: operation not permitted, link'), {
+      code: 'EPERM',
+      syscall: 'link',
+    });
+  });
+  syncBuiltinESMExports();
+  try {
+    await claimFolder(root, fields());
+    const made = await inspectFolder(root, OWNER);
+    await claimFolder(root, { ...fields(), nowMs: 5 });
+    assert.deepEqual(await inspectFolder(root, OWNER), made);
+    assert.equal(made?.createdMs, 1000);
+    assert.deepEqual(await readdir(root), ['IDENTITY']);
+  } finally {
+    t.mock.restoreAll();
+    syncBuiltinESMExports();
     await rm(root, { recursive: true, force: true });
   }
 });
