@@ -40,6 +40,7 @@ test('the cases cover what a request goes through', () => {
     'response accumulator',
     'ring',
     'scan',
+    'table index',
     'table writer',
     'varint',
     'write operation',

@@ -119,11 +119,18 @@ export function sortedUnique(keys: readonly Uint8Array[]): Uint8Array[] {
   return [...byHex.values()].sort(Buffer.compare);
 }
 
-/** Keys of few different bytes, so that they share prefixes, and some long ones. */
+/** Keys of few different bytes, so that they share prefixes, some long ones, and long ones that begin alike. */
 export const arbitraryKey: fc.Arbitrary<Uint8Array> = fc
   .oneof(
     fc.array(fc.constantFrom(0, 1, 0x61, 0x62, 0xff), { maxLength: 6 }),
     fc.array(fc.nat(255), { maxLength: 300, size: 'medium' }),
+    fc
+      .tuple(
+        fc.constantFrom(5, 80, 300),
+        fc.constantFrom(0x61, 0x62),
+        fc.array(fc.constantFrom(1, 0x61, 0xff), { maxLength: 5 }),
+      )
+      .map(([length, byte, tail]) => [...new Array(length).fill(byte), ...tail]),
   )
   .map((bytes) => Uint8Array.from(bytes));
 
