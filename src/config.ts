@@ -7,6 +7,7 @@ import {
   duration,
   integer,
   integerOrAuto,
+  names,
   type SettingsTable,
   size,
   text,
@@ -50,6 +51,8 @@ export interface NodeSettings {
   readonly compression: Compression;
   /** Threads that search tables; 0 lets the cores decide: see `readersFor`. */
   readonly readers: number;
+  /** Names in Host beyond the node's own. */
+  readonly allowedHosts: readonly string[];
   readonly logLevel: LogLevel;
 }
 
@@ -123,6 +126,7 @@ export const nodeSettings: SettingsTable<NodeSettings> = {
     'of old data: zstd takes less room, more time to read',
   ),
   readers: integerOrAuto('readers', 1, 64, 'threads of a node that search tables'),
+  allowedHosts: names('allow-host', 'names that lead to the node, besides its own, with commas between'),
   logLevel: choice('log-level', 'warn', LOG_LEVELS, 'least serious message that is logged, to stderr'),
 };
 

@@ -391,6 +391,7 @@ function httpOptions({ http }: TopologyNode, settings: NodeSettings): HttpServer
   return {
     host: http.host,
     port: http.port,
+    allowedHosts: settings.allowedHosts,
     maxValueBytes: settings.maxValueBytes,
     maxKeyBytes: MAX_KEY_BYTES,
     maxRequestsInFlight: settings.maxRequestsInFlight,

@@ -60,7 +60,8 @@ function namesOf<T>(table: SettingsTable<T>): (keyof T)[] {
 function optionOf<T>(setting: Setting<T>): Option {
   const flags = `--${setting.flag} ${setting.placeholder}`.trimEnd();
   const hasDefault = setting.defaultValue !== undefined && setting.placeholder !== '';
-  const note = hasDefault ? ` (default: ${setting.format(setting.defaultValue as T)})` : '';
+  const shown = hasDefault ? setting.format(setting.defaultValue as T) : '';
+  const note = shown === '' ? '' : ` (default: ${shown})`;
   return new Option(flags, `${setting.help}${note}`);
 }
 

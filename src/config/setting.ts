@@ -103,6 +103,17 @@ export function text(
   return { flag, placeholder, help, defaultValue, parse, format: String };
 }
 
+/** Host names, with commas between. */
+export function names(flag: string, help: string): Setting<readonly string[]> {
+  const parse = (input: string): readonly string[] => {
+    if (input.trim() === '') return [];
+    const found = input.split(',').map((name) => name.trim());
+    if (found.every((name) => /^[A-Za-z0-9._-]{1,253}$/.test(name))) return found;
+    throw new QuorateError('INVALID_CONFIG', 'expected host names without ports, with commas between');
+  };
+  return { flag, placeholder: '<names>', help, defaultValue: [], parse, format: (value) => value.join(',') };
+}
+
 export function url(flag: string, defaultValue: string, help: string): Setting<string> {
   const parse = (input: string): string => {
     const parsed = URL.parse(input.trim());

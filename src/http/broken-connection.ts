@@ -6,6 +6,7 @@ import { STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { Connection } from './connection.ts';
 import type { HttpContext } from './context.ts';
+import { whenAnswered } from './upgrade.ts';
 
 const LINGER_MS = 1000;
 
@@ -44,8 +45,10 @@ export function onClientError(context: HttpContext, error: NodeJS.ErrnoException
 /** CONNECT asks for a tunnel, and gets the bare socket from node:http. */
 export function onConnect(context: HttpContext, socket: Duplex): void {
   const sentence = 'The method CONNECT is not for this server, which tunnels nothing.';
-  socket.on('error', () => socket.destroy());
-  endWith(context, socket, { status: 405, sentence }, 'Allow: GET, PUT, DELETE\r\n');
+  whenAnswered(socket, () => {
+    socket.on('error', () => socket.destroy());
+    endWith(context, socket, { status: 405, sentence }, 'Allow: GET, PUT, DELETE\r\n');
+  });
 }
 
 /** Closing at once would reset the connection if anything is unread, and the reset might overtake the answer. */

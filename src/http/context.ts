@@ -1,6 +1,7 @@
 /** What every request of a server shares. */
 import type { Clock } from '../clock.ts';
 import type { Admission, AdmissionLimits } from './admission.ts';
+import type { HostCheck } from './host-check.ts';
 import type { Lines } from './lines.ts';
 import type { EntityService, RangeService, StatusService } from './services.ts';
 
@@ -29,6 +30,7 @@ export interface HttpContext {
   readonly limits: HttpLimits;
   readonly admission: Admission;
   readonly lines: Lines;
+  readonly hosts: HostCheck;
   readonly clock: Clock;
   readonly log: HttpLog;
 }

@@ -19,7 +19,7 @@ import type { HttpContext } from './context.ts';
 import { answerEarly } from './early-answer.ts';
 import { SMALL_BODY_BYTES } from './lines.ts';
 import type { Refusable } from './paced-refusals.ts';
-import { declaredBodyBytes, UNSUPPORTED_CODING } from './request-body.ts';
+import { declaredBodyBytes, UNSUPPORTED_CODING, UNSUPPORTED_CODING_SENTENCE } from './request-body.ts';
 import {
   BEHIND_SENTENCE,
   EMPTY_BODY,
@@ -117,7 +117,7 @@ export class EntityExchange implements EntityReply, BodyReader, Refusable, Waiti
     const { lines, limits } = this.#context;
     const declared = declaredBodyBytes(this.#request);
     if (declared === UNSUPPORTED_CODING) {
-      this.#refuse(501, 'The body has a Transfer-Encoding other than chunked: send the value as it is.');
+      this.#refuse(501, UNSUPPORTED_CODING_SENTENCE);
     } else if (declared > limits.maxValueBytes) {
       this.#refuseTooLong();
     } else if (this.#admit()) {

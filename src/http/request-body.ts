@@ -5,6 +5,8 @@ import type { IncomingMessage } from 'node:http';
 const UNKNOWN_LENGTH = -1;
 /** A transfer coding other than chunked, whose bytes would not be the value's. */
 export const UNSUPPORTED_CODING = -2;
+export const UNSUPPORTED_CODING_SENTENCE =
+  'The body has a Transfer-Encoding other than chunked: send the value as it is.';
 
 /** @returns bytes (0 without a body), UNKNOWN_LENGTH or UNSUPPORTED_CODING */
 export function declaredBodyBytes(request: IncomingMessage): number {

@@ -4,13 +4,15 @@ import { errorMessage } from '../errors.ts';
 import { accepts } from './accept.ts';
 import { Connection } from './connection.ts';
 import type { HttpContext } from './context.ts';
+import { DiscardedBody } from './discarded-body.ts';
 import { answerEarly, MAX_DISCARDED_BODY_BYTES } from './early-answer.ts';
 import { EntityExchange } from './entity-exchange.ts';
 import { chunkFraming, msgpackFraming } from './entry-framing.ts';
 import { EntityQuery, RangeQuery, type RequestFault } from './query.ts';
 import { RangeStream } from './range-stream.ts';
-import { declaredBodyBytes } from './request-body.ts';
+import { declaredBodyBytes, UNSUPPORTED_CODING, UNSUPPORTED_CODING_SENTENCE } from './request-body.ts';
 import { DRAINING_SENTENCE, RETRY_AFTER } from './responses.ts';
+import { hasBody } from './upgrade.ts';
 
 const ENTITY = '/v0/entity';
 const ENTITIES = '/v0/entities';
@@ -34,10 +36,21 @@ export class Router {
     if (connection.isClosing) return;
     connection.latestResponse = response;
     connection.bodyReader = null;
-    if (request.headers.host === undefined && isHttp11(request)) {
-      this.#answer(request, response, 400, 'The request has no Host header, which HTTP/1.1 asks for.');
+    const fault = this.#context.hosts.faultOf(request);
+    if (fault !== null) {
+      this.#refuse(request, response, fault);
       return;
     }
+    const { headers } = request;
+    if (headers['transfer-encoding'] !== undefined && this.#waitsForBody(request, response)) return;
+    if (headers.upgrade !== undefined && hasBody(request)) {
+      connection.isClosing = true;
+      response.shouldKeepAlive = false;
+    }
+    this.#route(request, response, expectsContinue);
+  }
+
+  #route(request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): void {
     const target = request.url ?? '';
     if (target.startsWith(ENTITY_QUERY)) {
       this.#entity(request, response, ENTITY_QUERY.length, expectsContinue);
@@ -146,9 +159,30 @@ export class Router {
     return true;
   }
 
+  /** A request with a transfer coding: refused, or a GET or DELETE that is served when its body has been read. */
+  #waitsForBody(request: IncomingMessage, response: ServerResponse): boolean {
+    const { method } = request;
+    if (!isHttp11(request)) {
+      // What came before HTTP/1.1 has no chunks: another reader finds the end of this request elsewhere.
+      const sentence = 'The request has a Transfer-Encoding, which HTTP/1.0 does not know: use HTTP/1.1.';
+      this.#answer(request, response, 400, sentence);
+      return true;
+    }
+    if (method !== 'GET' && method !== 'DELETE') return false;
+    if (declaredBodyBytes(request) === UNSUPPORTED_CODING) {
+      this.#answer(request, response, 501, UNSUPPORTED_CODING_SENTENCE);
+      return true;
+    }
+    new DiscardedBody(request, {
+      onDiscarded: () => this.#route(request, response, false),
+      onRefused: (status, sentence) => this.#answer(request, response, status, sentence),
+    });
+    return true;
+  }
+
   /** A short body where none belongs is thrown away by node:http when the answer is sent; a long one is refused. */
   #hasUselessBody(request: IncomingMessage, response: ServerResponse): boolean {
-    const declared = declaredBodyBytes(request);
+    const declared = request.complete ? 0 : declaredBodyBytes(request);
     if (declared >= 0 && declared <= MAX_DISCARDED_BODY_BYTES) return false;
     const sentence = `The request has a body, which ${request.method} does not take here: send none.`;
     this.#answer(request, response, 413, sentence);

@@ -7,14 +7,18 @@ import { errorMessage, QuorateError } from '../errors.ts';
 import { Admission, type AdmissionFigures } from './admission.ts';
 import { onClientError, onConnect } from './broken-connection.ts';
 import type { HttpContext, HttpLimits, HttpLog, HttpServices } from './context.ts';
+import { HostCheck } from './host-check.ts';
 import { Lines } from './lines.ts';
 import { Listeners } from './listeners.ts';
 import { Router } from './router.ts';
+import { declineUpgrade, hasBody } from './upgrade.ts';
 
 export interface HttpServerOptions extends HttpLimits {
   readonly host: string;
   /** 0: any free one. */
   readonly port: number;
+  /** Names in Host beyond the node's own. */
+  readonly allowedHosts: readonly string[];
   /** From the connection, or the end of the request before, to the end of the headers. */
   readonly headersTimeoutMs: number;
   /** To the end of the body. */
@@ -44,7 +48,8 @@ export class HttpServer {
     this.#clock = clock;
     this.#admission = new Admission(options);
     this.#lines = new Lines(options.answerTimeoutMs, clock);
-    const shared = { admission: this.#admission, lines: this.#lines, clock, log };
+    const hosts = new HostCheck(options.host, options.allowedHosts);
+    const shared = { admission: this.#admission, lines: this.#lines, hosts, clock, log };
     const context: HttpContext = { services, limits: options, ...shared };
     const router = new Router(context);
     const { headersTimeoutMs, requestTimeoutMs, keepAliveTimeoutMs } = options;
@@ -58,6 +63,7 @@ export class HttpServer {
       // Both are answered by the router: with a sentence, and without the cost of a stream that has no bytes.
       requireHostHeader: false,
       optimizeEmptyRequests: true,
+      shouldUpgradeCallback: (request) => !hasBody(request),
     });
     // However many headers fit: the thousandth may be the Content-Length, and must not be overlooked.
     server.maxHeadersCount = 0;
@@ -68,6 +74,7 @@ export class HttpServer {
     server.on('checkExpectation', (request, response) => router.refuseExpectation(request, response));
     server.on('clientError', (error, socket) => onClientError(context, error, socket));
     server.on('connect', (_request, socket) => onConnect(context, socket));
+    server.on('upgrade', (request, socket, behind) => declineUpgrade(server, request, socket, behind));
     this.#server = server;
     this.#listeners = new Listeners(server);
   }

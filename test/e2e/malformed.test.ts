@@ -46,7 +46,10 @@ test('100,000 malformed requests and frames: no crash, no leak, the cluster serv
   t.diagnostic(`seed ${seed}`);
   const requests = malformedHttpRequests(seed, HTTP_REQUESTS);
   const frames = malformedFrames(seededRandom(seed));
-  await using cluster = await TestCluster.start({ nodes: 2, args: ['--log-level', 'silent'] });
+  await using cluster = await TestCluster.start({
+    nodes: 2,
+    args: ['--log-level', 'silent', '--allow-host', 'fuzz.test'],
+  });
   const { client, nodes, ports } = cluster;
   const topology = JSON.parse(readFileSync(join(cluster.directory, 'topology.json'), 'utf8'));
   const rpcPort = Number(topology.nodes[0].rpc.split(':')[1]);

@@ -283,6 +283,65 @@ const garbage: Kind = (random) => {
   return randomBytes(random, 1 + below(random, 300));
 };
 
+/** Whose page it is, and by what name it came: most of them are not this node's. */
+const strangers: Kind = (random) => {
+  const hosts = [
+    HOST,
+    'Host: evil.test',
+    'Host:',
+    'Host: [::1',
+    'Host: fuzz.test:x',
+    'Host: FUZZ.TEST.:1',
+    'hOST: fuzz.test',
+  ];
+  const origins = [
+    'http://fuzz.test',
+    'http://evil.test',
+    'null',
+    '',
+    'https://fuzz.test',
+    'http://fuzz.test/',
+  ];
+  const to = pick(random, [
+    '',
+    'http://fuzz.test',
+    'http://evil.test',
+    'http://fuzz.test@evil.test',
+    'https://',
+  ]);
+  const lines = [pick(random, hosts)];
+  if (random() < 0.2) lines.push(pick(random, hosts));
+  if (random() < 0.5) lines.push(`Origin: ${pick(random, origins)}`);
+  return message(
+    `${pick(random, ['GET', 'PUT', 'DELETE'])} ${to}${target(random)} HTTP/1.${below(random, 2)}`,
+    lines,
+  );
+};
+
+/** Bodies where none belongs, offers of other protocols, and what lies behind them. */
+const detours: Kind = (random) => {
+  const bodies = [
+    '0\r\n\r\n',
+    '5\r\nvalue\r\n0\r\n\r\n',
+    '0\r\nT: 1\r\n\r\n',
+    '0;e=1\r\n\r\n',
+    '5\r\nval',
+    '',
+  ];
+  const method = pick(random, ['GET', 'DELETE', 'PUT', 'HEAD', 'CONNECT', 'POST']);
+  const lines = [HOST];
+  if (random() < 0.5) lines.push('Connection: Upgrade', `Upgrade: ${pick(random, ['h2c', 'websocket', ''])}`);
+  const isChunked = random() < 0.5;
+  if (isChunked) lines.push('Transfer-Encoding: chunked');
+  if (random() < 0.2) lines.push('Expect: 100-continue');
+  const first = message(
+    `${method} ${target(random)} HTTP/1.${random() < 0.8 ? 1 : 0}`,
+    lines,
+    isChunked ? pick(random, bodies) : '',
+  );
+  return Buffer.concat([first, ...Array.from({ length: below(random, 4) }, () => sound(random))]);
+};
+
 const lineEndings: Kind = (random) => {
   const text = sound(random).toString('latin1');
   return Buffer.from(
@@ -303,4 +362,6 @@ const KINDS: readonly Kind[] = [
   pipelined,
   garbage,
   lineEndings,
+  strangers,
+  detours,
 ];

@@ -14,6 +14,7 @@ function noise(random: Random, maxBytes: number): Buffer {
 export function malformedRpc(random: Random): Buffer {
   const kind = random();
   if (kind < 0.2) return noise(random, 200);
+  if (kind < 0.3) return almostHandshake(random);
   const body = kind < 0.6 ? noise(random, 120) : almostMessage(random);
   const length = Buffer.alloc(4);
   const claimed = random();
@@ -21,6 +22,33 @@ export function malformedRpc(random: Random): Buffer {
   else if (claimed < 0.2) length.writeUInt32BE(0);
   else length.writeUInt32BE(body.length + (claimed < 0.3 ? 7 : 0));
   return Buffer.concat([length, body]);
+}
+
+/** What a dialler says, in the right form, who does not know the secret: a proof, a seal, a hello, in any order. */
+function almostHandshake(random: Random): Buffer {
+  const frame = (...parts: (number[] | Buffer)[]): Buffer => {
+    const body = Buffer.concat(parts.map((part) => Buffer.from(part)));
+    const length = Buffer.alloc(4);
+    length.writeUInt32BE(body.length);
+    return Buffer.concat([length, body]);
+  };
+  const bytes = (count: number): Buffer =>
+    Buffer.from(Array.from({ length: count }, () => Math.floor(random() * 256)));
+  const frames = [
+    () => frame([0x93, 12, 0xc4, 32], bytes(32), [0xc4, 32], bytes(32)),
+    () => frame([0x93, 12, 0xc4, 0, 0xc4, 32], bytes(32)),
+    () => frame([0x93, 12, 0xc4, 31], bytes(31), [0xc4, 32], bytes(32)),
+    () => frame([0x92, 13, 0xc4, 32], bytes(32)),
+    () => frame([0x94, 11, 0xab], Buffer.from('quorate-rpc'), [1, 0xc4, 32], bytes(32)),
+    () => frame([0x9e, 1, 0xab], Buffer.from('quorate-rpc'), bytes(40)),
+    () => frame([0x92, 3, 0xda, 0, 2], Buffer.from('no')),
+    () => frame([0x91, 8]),
+  ];
+  return Buffer.concat(
+    Array.from({ length: 1 + Math.floor(random() * 4) }, () =>
+      frames[Math.floor(random() * frames.length)](),
+    ),
+  );
 }
 
 /** A short msgpack array of small numbers, strings, nulls and binaries: right in form, wrong in meaning. */

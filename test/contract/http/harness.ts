@@ -110,6 +110,7 @@ export class FakeRanges implements RangeService {
 const DEFAULTS: HttpServerOptions = {
   host: '127.0.0.1',
   port: 0,
+  allowedHosts: ['test', 'fuzz.test'],
   maxValueBytes: 1024 * 1024,
   maxKeyBytes: 4096,
   maxRequestsInFlight: 256,

@@ -1,0 +1,52 @@
+/**
+ * Requests that offer to go over to another protocol, as Java and curl do with HTTP/2: the offer is not taken, and the
+ * request is served. The parser of node:http takes all that lies behind such a request for the other protocol and drops
+ * what of it came in the same packet. So a request without a body is put back in front of the parser without its offer,
+ * and what was behind it behind it. One with a body cannot be: the connection ends behind its answer.
+ */
+import type { IncomingMessage, Server } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { Connection } from './connection.ts';
+
+const OFFER = 'upgrade';
+
+export function hasBody({ headers }: IncomingMessage): boolean {
+  const length = headers['content-length'];
+  return headers['transfer-encoding'] !== undefined || (length !== undefined && Number(length) !== 0);
+}
+
+/** Listens to `upgrade`: the socket is nobody's now. */
+export function declineUpgrade(
+  server: Server,
+  request: IncomingMessage,
+  socket: Duplex,
+  behind: Buffer,
+): void {
+  whenAnswered(socket, () => {
+    socket.unshift(Buffer.concat([Buffer.from(withoutOffer(request), 'latin1'), behind]));
+    server.emit('connection', socket);
+  });
+}
+
+/** Goes on when every request before has its answer, unless the client has gone or was told that nothing more is served. */
+export function whenAnswered(socket: Duplex, goOn: () => void): void {
+  const connection = Connection.of(socket);
+  const { latestResponse } = connection;
+  const destroy = (): void => void socket.destroy();
+  const proceed = (): void => {
+    socket.off('error', destroy);
+    if (socket.writable && !connection.isClosing) goOn();
+    else if (!connection.isClosing) socket.destroy();
+  };
+  socket.on('error', destroy);
+  if (latestResponse === null || latestResponse.closed) proceed();
+  else latestResponse.once('close', proceed);
+}
+
+function withoutOffer({ method, url, httpVersion, rawHeaders }: IncomingMessage): string {
+  let text = `${method} ${url} HTTP/${httpVersion}\r\n`;
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    if (rawHeaders[i].toLowerCase() !== OFFER) text += `${rawHeaders[i]}: ${rawHeaders[i + 1]}\r\n`;
+  }
+  return `${text}\r\n`;
+}
