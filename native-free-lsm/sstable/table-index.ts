@@ -90,13 +90,29 @@ export class TableIndex {
   /** The first block whose key is at or above `key[start, end)`, -1 when there is none. */
   find(key: Uint8Array, start: number, end: number): number {
     const { blockCount } = this;
-    if (this.#countBelow(-1, 0, 1, 0, key, start, end) === 0) return 0;
-    // Of the keys that begin groups, then of those behind the last one below.
-    const groupsAt = this.#groupsAt;
-    const group = this.#countBelow(groupsAt + 1, 0, this.#groups - 1, this.#matched, key, start, end);
-    const first = this.#words[groupsAt + group] + 1;
-    const next = group + 1 < this.#groups ? this.#words[groupsAt + group + 1] : blockCount;
-    const found = first + this.#countBelow(-1, first, next - first, this.#matched, key, start, end);
+    const words = this.#words;
+    const bytes = this.#bytes;
+    const keyLength = end - start;
+    // The first key stands whole.
+    const firstAt = words[ENTRIES + KEY];
+    const firstLength = words[ENTRIES + ENTRY_WORDS + KEY] - firstAt;
+    const comparable = Math.min(firstLength, keyLength);
+    let matched = 0;
+    while (matched < comparable && bytes[firstAt + matched] === key[start + matched]) matched++;
+    const isBelow =
+      matched === comparable ? firstLength < keyLength : bytes[firstAt + matched] < key[start + matched];
+    if (!isBelow) return 0;
+    let first = 1;
+    let next = blockCount;
+    if (this.#groups > 1) {
+      // Of the keys that begin groups, then of those behind the last one below.
+      const groupsAt = this.#groupsAt;
+      const group = this.#countBelow(groupsAt + 1, 0, this.#groups - 1, matched, key, start, end);
+      matched = this.#matched;
+      first = words[groupsAt + group] + 1;
+      if (group + 1 < this.#groups) next = words[groupsAt + group + 1];
+    }
+    const found = first + this.#countBelow(-1, first, next - first, matched, key, start, end);
     return found < blockCount ? found : -1;
   }
 
