@@ -12,6 +12,7 @@ import { freePortRow } from './ports.ts';
 import { until } from './until.ts';
 
 const CLI = fileURLToPath(new URL('../../cli.ts', import.meta.url));
+const SECRET_FILE = 'cluster.secret';
 const START_TIMEOUT_MS = 20_000;
 
 export class TestNode {
@@ -117,6 +118,7 @@ export class TestCluster implements AsyncDisposable {
     const topology = {
       cluster: 'e2e',
       placement: 'any',
+      secretFile: SECRET_FILE,
       nodes: ids.map((id, i) => ({
         id,
         http: `127.0.0.1:${ports[i]}`,
@@ -125,6 +127,7 @@ export class TestCluster implements AsyncDisposable {
     };
     const file = join(directory, 'topology.json');
     writeFileSync(file, JSON.stringify(topology));
+    writeFileSync(join(directory, SECRET_FILE), 'what the nodes of this cluster know', { mode: 0o600 });
     const data = join(directory, 'data');
     const cluster = new TestCluster(
       directory,
@@ -135,6 +138,17 @@ export class TestCluster implements AsyncDisposable {
     );
     await cluster.startAll();
     return cluster;
+  }
+
+  /** Read by each node when it starts. */
+  get secretFile(): string {
+    return join(this.directory, SECRET_FILE);
+  }
+
+  /** Where the nodes speak to each other. */
+  get rpcPorts(): number[] {
+    const { nodes } = JSON.parse(readFileSync(join(this.directory, 'topology.json'), 'utf8'));
+    return nodes.map(({ rpc }: { rpc: string }) => Number(rpc.split(':')[1]));
   }
 
   get ports(): number[] {
