@@ -7,7 +7,7 @@ import type { RecordIterator } from '../iterator/record-iterator.ts';
 import { parseFileName } from '../version/file-names.ts';
 import type { TableMetadata } from '../version/table-metadata.ts';
 import { tableFileName } from '../version/table-metadata.ts';
-import { compareKeys } from '../version/version.ts';
+import { compareKeys, QUARANTINE } from '../version/version.ts';
 import { BatchKind, FileMagic, logFileName } from '../wal/log-format.ts';
 import { pathOf } from './folder.ts';
 import { Layers } from './layers.ts';
@@ -31,7 +31,8 @@ export interface TableSums {
 }
 
 export interface LevelStat extends TableSums {
-  readonly level: number;
+  /** A number, or the quarantine of damaged tables. */
+  readonly level: number | 'quarantine';
   readonly list: readonly TableMetadata[];
 }
 
@@ -72,9 +73,11 @@ export function statFolder(fs: FileSystem, directory: string): FolderStat {
   const file = basename(state.path);
   const { survey, edits } = manifestEdits(fs, state.path, parseFileName(file)?.number ?? 0);
   const logs = contents.logs.map((generation) => statLog(fs, directory, generation, state.oldestGeneration));
-  const levels = state.version.levels.flatMap((list, level) =>
-    list.length === 0 ? [] : [{ level, list, ...sumTables(list) }],
-  );
+  const { quarantine, levels: all } = state.version;
+  const levels: LevelStat[] = [...all, quarantine].flatMap((list, i) => {
+    const level = i === QUARANTINE ? 'quarantine' : i;
+    return list.length === 0 ? [] : [{ level, list, ...sumTables(list) }];
+  });
   const total = sumTables(state.version.tables);
   const orphans = [...orphanTables(contents.tables, state.version).map(tableFileName), ...contents.temporary];
   return {

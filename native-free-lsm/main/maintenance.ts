@@ -281,6 +281,10 @@ export class Maintenance {
       const added = [...outputs, ...this.#damagedTables.quarantined(inputs, result.damaged)];
       await this.#commits.commit({ added, removed: inputs.map(({ id }) => id) }, result.tables);
       this.#damagedTables.taken(inputs);
+      for (const { message } of result.damaged)
+        this.#parts.report(
+          `a damaged table was set aside, what could be read of it is in others: ${message}`,
+        );
       this.compactions++;
       for (const { fileSizeBytes } of outputs) this.bytesCompacted += fileSizeBytes;
     });

@@ -52,7 +52,8 @@ it, until they are compacted.
                         for a folder that is no node's
   manifest              file, sizeBytes, edits
   oldestGeneration      logs below it are in tables
-  levels                of each that has tables: level, tables, fileSizeBytes,
+  levels                of each that has tables: level (a number, or
+                        quarantine: damaged ones), tables, fileSizeBytes,
                         rawSizeBytes (keys and values), entries, tombstones,
                         smallestKey, largestKey, smallestTimestamp,
                         largestTimestamp, list (the tables, by id)

@@ -172,7 +172,8 @@ async function checkPlace(checked: Checked, block: BlockOfTable): Promise<void> 
 /** The damage is found, a repair drops it and nothing else, and then all is well. */
 async function checkRepair(checked: Checked, block: BlockOfTable): Promise<void> {
   const { fs } = checked;
-  const { verifyFolder } = await loadOfflineTools();
+  const { statFolder, verifyFolder } = await loadOfflineTools();
+  assert.equal(statFolder(fs, '/db').levels.at(-1)?.level, 'quarantine');
   const report = drained(verifyFolder(fs, '/db'));
   assert.ok(report.damages.some(({ file, offset }) => file === block.path && offset === block.offset));
   const plan = await repair('/db', { fs, apply: true, engine: OPTIONS });
