@@ -38,6 +38,15 @@ export function statusConditions(reports: readonly NodeReport[]): string[] {
   });
 }
 
+/** A line for each node that another one refuses, or is refused by, and why: it does not mend itself. */
+export function statusRefusals(reports: readonly NodeReport[]): string[] {
+  return reports.flatMap(({ id, status }) => {
+    if (!Array.isArray(status?.peers)) return [];
+    const refused = status.peers.map(recordOf).filter(({ state }) => state === 'refused');
+    return refused.map((peer) => `${id}  REFUSED  ${peer.id}: ${peer.lastError}`);
+  });
+}
+
 /** Columns as wide as their widest cell; the last cell of a row runs on, and so widens no column. */
 export function formatTable(rows: readonly (readonly string[])[]): string {
   const widths: number[] = [];

@@ -6,7 +6,13 @@ import { CommandError, ExitCode, exitCodesManual } from './exit-codes.ts';
 import { send, unreachable } from './http-client.ts';
 import { addSettings, environmentManual, readSettings } from './options.ts';
 import { print } from './output.ts';
-import { formatTable, type NodeReport, statusConditions, statusRows } from './status-table.ts';
+import {
+  formatTable,
+  type NodeReport,
+  statusConditions,
+  statusRefusals,
+  statusRows,
+} from './status-table.ts';
 
 /** A node that is alive answers in milliseconds; the table waits no longer for a frozen one. */
 const PEER_TIMEOUT_MS = 2_000;
@@ -58,7 +64,9 @@ async function status(command: Command): Promise<void> {
   await print(
     command.getOptionValue('json') === true
       ? JSON.stringify(reports, null, 2)
-      : [formatTable(statusRows(reports)), ...statusConditions(reports)].join('\n'),
+      : [formatTable(statusRows(reports)), ...statusConditions(reports), ...statusRefusals(reports)].join(
+          '\n',
+        ),
   );
 }
 

@@ -433,3 +433,17 @@ for (const [failure, code] of [
     assert.equal((await client.put(cluster.port(0), 'key', 'last', all)).status, 201);
   });
 }
+
+test('without a secret a node listens for RPC on loopback alone', async () => {
+  await using cluster = await InProcessCluster.create(1);
+  const { clusterSecret: _, ...options } = cluster.options(0);
+  const sentence =
+    /node n0 is to listen for RPC on n0:1, where anybody .* no secret: make one with `openssl rand -hex 32/;
+  await refusal(startNode(options), 'INVALID_CONFIG', sentence);
+  await refusal(startNode({ ...options, clusterSecret: 'too short' }), 'INVALID_CONFIG', /has 9 characters/);
+  await assert.rejects(readdir(cluster.folder(0)), { code: 'ENOENT' });
+  const nodes = cluster.topology.nodes.map((node) => ({ ...node, rpc: { host: '127.0.0.1', port: 1 } }));
+  await using node = await startNode({ ...options, topology: { ...cluster.topology, nodes } });
+  assert.match(node.httpUrl, /^http:/);
+  assert.ok(cluster.logged.some((line) => /n0 info: The cluster has no secret/.test(line)));
+});

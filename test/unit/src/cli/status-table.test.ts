@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { formatTable, statusConditions, statusRows } from '../../../../src/cli/status-table.ts';
+import {
+  formatTable,
+  statusConditions,
+  statusRefusals,
+  statusRows,
+} from '../../../../src/cli/status-table.ts';
 
 const status = {
   node: { id: 'node-1', state: 'serving', version: '1.0.0' },
@@ -47,6 +52,19 @@ describe('the table of nodes', () => {
       'b  NO_SPACE  the disk is full',
       'b  CLOCK_OFF  the disk is full',
     ]);
+  });
+
+  it('is followed by the nodes that refuse each other, and why', () => {
+    const peers = [
+      { id: 'b', state: 'up', lastError: null },
+      { id: 'c', state: 'refused', lastError: 'another secret' },
+      { id: 'd', state: 'down', lastError: 'gone' },
+    ];
+    const reports = [
+      { id: 'a', http: 'h', status: { peers } },
+      { id: 'c', http: 'h', status: {} },
+    ];
+    assert.deepEqual(statusRefusals(reports), ['a  REFUSED  c: another secret']);
   });
 
   it('shows what a node did not say as unknown', () => {
