@@ -133,7 +133,10 @@ function recoverLocked(
   // again, so that nothing written from here on meets them.
   const idsOnDisk = [...tableIds, ...numbersOnDisk(fs, directory, 'temporary')];
   const firstFileId = Math.max(found.nextFileId, ...idsOnDisk.map((id) => id + 1));
-  const replayed = live.map((generation) => replay(fs, directory, [generation], options, hashSeed));
+  const begunBefore = found.begunGeneration;
+  const replayed = live.map((generation) =>
+    replay(fs, directory, [generation], options, hashSeed, begunBefore),
+  );
   for (const { logs } of replayed)
     for (const { generation, replay: log } of logs)
       if (log.tornBytes > 0)
@@ -355,13 +358,17 @@ interface Replayed extends RecoveredMemtable {
   readonly logs: readonly { readonly generation: number; readonly replay: LogReplay }[];
 }
 
-/** @param generations of logs that follow each other */
+/**
+ * @param generations of logs that follow each other
+ * @param begun up to this one logs are known to have been begun
+ */
 function replay(
   fs: FileSystem,
   directory: string,
   generations: readonly number[],
   options: EngineOptions,
   hashSeed: HashSeed,
+  begun = 0,
 ): Replayed {
   const generation = generations[generations.length - 1];
   let bytes = options.memtableBytes;
@@ -375,7 +382,7 @@ function replay(
     };
     const logs = generations.map((log) => ({
       generation: log,
-      replay: replayLog(fs, directory, log, insert),
+      replay: replayLog(fs, directory, log, insert, log <= begun),
     }));
     if (!full) {
       memtable.publish();

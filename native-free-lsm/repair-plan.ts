@@ -120,7 +120,9 @@ class Planner {
     if (manifest !== 'rebuilt')
       this.#misplaced = misplacedTables(this.#fs, directory, listed.values(), tables);
     for (const id of manifest === 'rebuilt' ? tables : listed.keys()) yield* this.#table(id, listed.get(id));
-    const damagedLogs = logs.filter((g) => g >= (state?.oldestGeneration ?? 0) && this.#log(g));
+    const damagedLogs = logs.filter(
+      (g) => g >= (state?.oldestGeneration ?? 0) && this.#log(g, state?.begunGeneration ?? 0),
+    );
     const isRebuilt = manifest === 'rebuilt';
     const missing = state === undefined ? [] : this.#missingLogs(state);
     const lastBad = Math.max(0, ...damagedLogs, ...missing);
@@ -271,9 +273,10 @@ class Planner {
   }
 
   /** Whether the log is damaged: what an opening would refuse. A torn tail is none. */
-  #log(generation: number): boolean {
+  #log(generation: number, begunGeneration: number): boolean {
     const path = pathOf.log(this.#contents.directory, generation);
-    const survey = surveyLog(this.#fs, path, FileMagic.log, generation);
+    const isBegun = generation <= Math.max(begunGeneration, this.#continuedTo);
+    const survey = surveyLog(this.#fs, path, FileMagic.log, generation, isBegun);
     let isDamaged = survey.damages.length > 0;
     for (const damage of survey.damages) this.#add(damage);
     if (survey.isContinued) this.#continuedTo = Math.max(this.#continuedTo, generation + 1);

@@ -54,16 +54,26 @@ export interface LogSurvey {
 /**
  * Finds every intact batch of a file, also behind damage; by the file's name, as its header may be what is
  * damaged. Reads all of it, in bounded memory; changes nothing.
+ * @param isBegun it is known that the file was begun, so that it must have its header
  * @throws LsmError CORRUPTION when the file is missing, IO_ERROR
  */
-export function surveyLog(fs: FileSystem, path: string, magic: FileMagic, number: number): LogSurvey {
+export function surveyLog(
+  fs: FileSystem,
+  path: string,
+  magic: FileMagic,
+  number: number,
+  isBegun = false,
+): LogSurvey {
   using file = openFile(fs, path);
   const window = new LogWindow(fs, file.fd, fs.sizeSync(path));
   const { sizeBytes } = window;
   const damages: Damage[] = [];
   const isOlderOrNewer = (): boolean => damages.some(({ code }) => code === 'UNSUPPORTED_FORMAT');
-  if (!hasHeader(new BatchReader(window, path, number), magic, path, damages)) {
-    const gaps = sizeBytes === 0 ? [] : [{ offset: 0, lengthBytes: sizeBytes, isTorn: damages.length === 0 }];
+  if (!hasHeader(new BatchReader(window, path, number), magic, isBegun, path, damages)) {
+    const gaps =
+      sizeBytes === 0 && damages.length === 0
+        ? []
+        : [{ offset: 0, lengthBytes: sizeBytes, isTorn: damages.length === 0 }];
     if (damages.length === 0 || sizeBytes <= FILE_HEADER_BYTES || isOlderOrNewer()) {
       return { path, sizeBytes, batches: [], gaps, isClean: false, isContinued: false, damages };
     }
@@ -86,9 +96,15 @@ function isMark(kind: number): boolean {
   return kind === BatchKind.cleanClose || kind === BatchKind.continued;
 }
 
-function hasHeader(reader: BatchReader, magic: FileMagic, path: string, damages: Damage[]): boolean {
+function hasHeader(
+  reader: BatchReader,
+  magic: FileMagic,
+  isBegun: boolean,
+  path: string,
+  damages: Damage[],
+): boolean {
   try {
-    return reader.readHeader(magic);
+    return reader.readHeader(magic, isBegun);
   } catch (error) {
     damages.push(damageOf(error, path));
     return false;

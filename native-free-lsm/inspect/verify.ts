@@ -99,7 +99,7 @@ class FolderCheck {
       const path = pathOf.log(directory, generation);
       // Below the oldest generation they are in tables, and never read again.
       if (generation >= oldest) {
-        const { isWhole, isContinued } = this.#log(path, generation);
+        const { isWhole, isContinued } = this.#log(path, generation, generation <= begun);
         areWhole &&= isWhole;
         if (isContinued) begun = Math.max(begun, generation + 1);
       }
@@ -123,10 +123,10 @@ class FolderCheck {
       this.#notes.push(`${state.path} ends with ${state.tornBytes} bytes that never took effect`);
   }
 
-  #log(path: string, generation: number): { isWhole: boolean; isContinued: boolean } {
+  #log(path: string, generation: number, isBegun: boolean): { isWhole: boolean; isContinued: boolean } {
     let survey: LogSurvey;
     try {
-      survey = surveyLog(this.#fs, path, FileMagic.log, generation);
+      survey = surveyLog(this.#fs, path, FileMagic.log, generation, isBegun);
     } catch (error) {
       this.#add(damageOf(error, path));
       return { isWhole: false, isContinued: false };

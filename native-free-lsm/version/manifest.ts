@@ -81,7 +81,8 @@ export class Manifest {
    * Starts a new manifest with a snapshot of `state`, puts it in force, and removes the others. Synchronous:
    * for the time of opening.
    * @param maxBytes what it may grow to, unless its snapshot alone comes near that
-   * @throws LsmError NO_SPACE or IO_ERROR: the manifest so far is in force, or this one, which says the same
+   * @throws LsmError NO_SPACE, READ_ONLY or IO_ERROR: the manifest so far is in force; with IO_ERROR it may be this one
+   *   as well, so that the files of both must stay
    */
   static create(
     fs: FileSystem,
@@ -110,7 +111,9 @@ export class Manifest {
       switchCurrent(fs, directory);
     } catch (cause) {
       quietly(() => fs.closeSync(fd));
-      throw ioFailure('put into force the manifest', path, cause);
+      // Either may be in force, and both must keep what they name: whatever the cause, nobody may go on from here.
+      const message = `cannot put ${path} into force (${(cause as Error).message}): open the directory again`;
+      throw new LsmError('IO_ERROR', message, { file: path, cause });
     }
     for (const { name } of others) quietly(() => fs.removeSync(join(directory, name)));
     return new Manifest(fs, directory, number, fd, content.length, state, maxBytes);

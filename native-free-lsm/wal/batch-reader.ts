@@ -49,9 +49,21 @@ export class BatchReader {
    * Whether the file has its header; without one it is a file whose creation a crash interrupted, as a
    * header is synced before any batch is written. Such a file may hold the header of one removed before, whose
    * place on the disk it got.
+   * @param isBegun it is known that the file was begun: then a header that is missing is damage
    * @throws LsmError CORRUPTION when it has something else, UNSUPPORTED_FORMAT
    */
-  readHeader(magic: FileMagic): boolean {
+  readHeader(magic: FileMagic, isBegun = false): boolean {
+    const hasHeader = this.#readHeader(magic);
+    if (!hasHeader && isBegun)
+      throw corruption(
+        this.#path,
+        0,
+        'its header is gone, which was durable before anything was written behind it',
+      );
+    return hasHeader;
+  }
+
+  #readHeader(magic: FileMagic): boolean {
     const at = this.window.load(0, FILE_HEADER_BYTES);
     const header = at < 0 ? undefined : decodeFileHeader(magic, this.window.bytes, at);
     if (header === undefined) {

@@ -37,6 +37,7 @@ export type PutVisitor = (
 /**
  * Reads a log from its start and hands every put to `visit`, in the order of writing, up to a torn tail (see
  * `BatchReader`). Changes nothing: see `makeDurable`.
+ * @param isBegun it is known that the log was begun, so that it must have its header
  * @throws LsmError CORRUPTION with file and offset, UNSUPPORTED_FORMAT, IO_ERROR
  */
 export function replayLog(
@@ -44,21 +45,28 @@ export function replayLog(
   directory: string,
   generation: number,
   visit: PutVisitor,
+  isBegun = false,
 ): LogReplay {
   const path = join(directory, logFileName(generation));
   try {
-    return readLog(fs, path, generation, visit);
+    return readLog(fs, path, generation, visit, isBegun);
   } catch (cause) {
     throw ioFailure('read the log', path, cause);
   }
 }
 
-function readLog(fs: FileSystem, path: string, generation: number, visit: PutVisitor): LogReplay {
+function readLog(
+  fs: FileSystem,
+  path: string,
+  generation: number,
+  visit: PutVisitor,
+  isBegun: boolean,
+): LogReplay {
   const fd = fs.openReadSync(path);
   try {
     const window = new LogWindow(fs, fd, fs.sizeSync(path));
     const reader = new BatchReader(window, path, generation);
-    if (!reader.readHeader(FileMagic.log)) {
+    if (!reader.readHeader(FileMagic.log, isBegun)) {
       const tornBytes = window.sizeBytes;
       return { batches: 0, lengthBytes: 0, tornBytes, clean: false, continued: false, syncedBytes: 0 };
     }

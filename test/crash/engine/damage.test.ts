@@ -180,9 +180,11 @@ for (const isClosed of [true, false]) {
       for (const kind of ['current', 'table']) {
         assert.deepEqual([verdicts.of(kind, 'unnoticed'), verdicts.of(kind, 'cut')], [[], []]);
       }
-      // Nothing in a log says that there was more behind a batch. These places, and an empty file, are all.
-      assert.deepEqual(verdicts.of('log', 'unnoticed'), [0, ...batchEnds.slice(0, -1)]);
-      assert.deepEqual(verdicts.of('log', 'refused'), []);
+      // Nothing in a log says that there was more behind a batch. These places are all: the manifest says that it was
+      // begun, so that it must have its header.
+      assert.deepEqual(verdicts.of('log', 'unnoticed'), batchEnds.slice(0, -1));
+      const inHeader = Array.from({ length: FILE_HEADER_BYTES }, (_, length) => length);
+      assert.deepEqual(verdicts.of('log', 'refused'), inHeader);
       // A manifest without its last edit does not go together with what else is in the folder.
       assert.deepEqual(verdicts.of('manifest', 'unnoticed'), isClosed ? [manifestEnds.at(-2)] : []);
     });

@@ -51,6 +51,31 @@ test('an opening that had to flush and was stopped in the middle is no hindrance
   await left.settle(store.close());
 });
 
+test('an opening that flushed logs and could not put its manifest into force leaves the tables of both', async () => {
+  for (const code of ['ENOSPC', 'EROFS', 'EIO']) {
+    let simulation = new EngineSimulation(undefined, undefined, (context) => new NoBackground(context));
+    for (let start = 1; start <= 16; start++) {
+      const store = simulation.openStore();
+      await simulation.settle(writeRecordTo(store, Buffer.from(`key${start}`), record(start, 'value')));
+      simulation = simulation.restartWith(simulation.fs.kill());
+    }
+    let renamed = false;
+    simulation.fs.onCall = ({ operation, path }) => {
+      if (operation === 'rename' && path.endsWith('CURRENT.tmp')) renamed = true;
+      if (operation === 'syncDirectory' && renamed) throw fileSystemError(code, operation, path);
+      return undefined;
+    };
+    assert.throws(() => simulation.openStore(), { code: 'IO_ERROR' }, code);
+    simulation.fs.onCall = undefined;
+    const store = simulation.openStore();
+    for (let start = 1; start <= 16; start++)
+      assert.ok(
+        (await simulation.settle(readRecord(store, Buffer.from(`key${start}`)))) !== null,
+        `${start}`,
+      );
+  }
+});
+
 test('options that make no sense are refused, and leave the directory free for another attempt', async () => {
   const simulation = new EngineSimulation();
   for (const options of [
