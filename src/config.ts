@@ -104,7 +104,7 @@ export const nodeSettings: SettingsTable<NodeSettings> = {
   requestTimeoutMs: duration('request-timeout', SECOND, 10, HOUR, 'how long a request may take'),
   rangeTimeoutMs: duration('range-timeout', 10 * SECOND, 10, HOUR, 'how long a scan may wait for its client'),
   maxClockDriftMs: duration('max-clock-drift', 500, 0, HOUR, "how far the nodes' clocks may differ"),
-  maxRequestsInFlight: integer('max-requests-in-flight', 8192, 1, 1_000_000, 'requests served at a time'),
+  maxRequestsInFlight: integer('max-requests-in-flight', 8192, 1, 1_000_000, 'requests served or waiting'),
   maxBytesInFlight: size('max-bytes-in-flight', 64 * MIB, 64 * KIB, 16 * GIB, 'their bytes at a time'),
   headersTimeoutMs: duration('headers-timeout', 10 * SECOND, 10, HOUR, 'how long sending headers may take'),
   bodyTimeoutMs: duration('body-timeout', 30 * SECOND, 10, HOUR, 'how long sending a request may take'),

@@ -18,8 +18,6 @@ export interface Row {
   readonly residentMib: number;
   /** Of all nodes and threads, for each good answer; what was spent on the others is in it. */
   readonly cpuMicrosPerGood: number;
-  /** The first node's longest turn so far, as far as its status looks back. */
-  readonly longestTurnMs: number;
 }
 
 export async function measure(cluster: BenchCluster, load: Load, freshPerSecond: number): Promise<Row> {
@@ -39,7 +37,6 @@ export async function measure(cluster: BenchCluster, load: Load, freshPerSecond:
     const { result } = loaded;
     // The warm-up is in it too: its share is taken out by time.
     const cpuSeconds = ((cluster.cpuSeconds() - cpuBefore) * seconds) / (seconds + warmUpSeconds);
-    const [status] = await cluster.statuses();
     return {
       load,
       result,
@@ -48,7 +45,6 @@ export async function measure(cluster: BenchCluster, load: Load, freshPerSecond:
       goodMibPerSecond: result.goodBytes / seconds / 2 ** 20,
       residentMib: residentMost,
       cpuMicrosPerGood: (cpuSeconds / result.answers.good) * 1e6,
-      longestTurnMs: status.eventLoopDelay.maxMs,
     };
   } finally {
     clearInterval(sampling);
