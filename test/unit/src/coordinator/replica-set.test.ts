@@ -14,8 +14,8 @@ function recorded(self: number) {
       calls.push(`local read ${text(key)} at ${position}`);
       assert.equal(to, sink);
     },
-    write: (key: Uint8Array, record: Uint8Array, to: unknown, position: number) => {
-      calls.push(`local write ${text(key)} ${text(record)} at ${position}`);
+    write: (key: Uint8Array, record: Uint8Array, to: unknown, position: number, timeoutMs: number) => {
+      calls.push(`local write ${text(key)} ${text(record)} in ${timeoutMs} at ${position}`);
       assert.equal(to, sink);
     },
   };
@@ -44,14 +44,14 @@ test('a write is encoded once, sent to the peers first, and then to the replica 
     'begin k a record of its own in 700',
     'send to 4 at 0',
     'send to 0 at 2',
-    'local write k a record of its own at 1',
+    'local write k a record of its own in 700 at 1',
   ]);
 });
 
 test('a write for this node alone touches no network, one for others no disk', () => {
   const here = recorded(2);
   here.replicas.write(Uint16Array.of(2), 0, 1, write, sink);
-  assert.deepEqual(here.calls, ['local write k a record of its own at 0']);
+  assert.deepEqual(here.calls, ['local write k a record of its own in 700 at 0']);
   const elsewhere = recorded(5);
   elsewhere.replicas.write(Uint16Array.of(2, 1), 0, 2, write, sink);
   assert.deepEqual(elsewhere.calls, [
