@@ -1,9 +1,13 @@
 import { type EngineClock, systemEngineClock } from './clock.ts';
+import { MAX_TIMESTAMP } from './format/record.ts';
 
 const EPOCH_MS = Date.UTC(2024, 0, 1);
 const TICKS_PER_MS = 4096;
 
-/** Timestamps for an engine that is its only writer: the wall clock, but never the same or an older one twice. */
+/**
+ * Timestamps for an engine that is its only writer: the wall clock, but never the same or an older one twice. A clock
+ * that shows what no timestamp can hold (before 2024, after 2093) is passed over.
+ */
 export class VersionSource {
   readonly #clock: EngineClock;
   #last: number;
@@ -15,7 +19,8 @@ export class VersionSource {
   }
 
   next(): number {
-    this.#last = Math.max(this.#last + 1, (this.#clock.nowMs() - EPOCH_MS) * TICKS_PER_MS);
+    const timestamp = (this.#clock.nowMs() - EPOCH_MS) * TICKS_PER_MS;
+    this.#last = timestamp > this.#last && timestamp <= MAX_TIMESTAMP ? timestamp : this.#last + 1;
     return this.#last;
   }
 

@@ -17,12 +17,11 @@
  *   set back.)
  * - one whose wall clock agrees has an own time that is later by little: it takes that. (Nodes that were all started
  *   again each know only what own time was at least: the latest of them is right.)
- * - the wall clock is ahead and right, and a peer's own time is there already: it takes the wall clock's. (A node that
- *   was stopped or suspended comes back.)
  * - the wall clocks of most nodes have been ahead of own time for some seconds: the time was set, or the whole cluster
  *   was suspended. The step is taken in two: first each node accepts timestamps from then, and tells so; once most of
  *   the nodes accept them, they are issued. So no node issues what most others would refuse; and whoever has said that
- *   it accepts keeps to that for longer than anyone counts on it.
+ *   it accepts keeps to that for longer than anyone counts on it. (A node that was stopped, or suspended alone, comes
+ *   back at once: where the others' own time is there already, they accept it.)
  *
  * So all clocks may be an hour ahead for two seconds, and nothing happens; and where they were for longer, all nodes
  * go on from there together, and need not wait for real time to catch up.
@@ -158,8 +157,7 @@ export class OwnTime {
   reading(): ClockReading {
     const ownMs = this.read();
     const wallMs = this.#clock.nowMs();
-    // One whose clock is off is nobody to go by.
-    if (!this.#isKnown || this.#state === ClockState.off) return { wallMs, ownMs: 0, acceptMs: 0 };
+    if (!this.#isKnown) return { wallMs, ownMs: 0, acceptMs: 0 };
     return { wallMs, ownMs, acceptMs: Math.max(ownMs, this.#takenAtMs + this.#acceptOffsetMs) };
   }
 
@@ -223,7 +221,6 @@ export class OwnTime {
   #jumped(atMs: number, wallOffsetMs: number): void {
     this.#center(wallOffsetMs);
     this.#followOffsetMs = NONE;
-    this.#doubts = 0;
     const wasAlone = this.#state === ClockState.right && this.#fresh(atMs).length === 0;
     // Where all clocks have jumped together, what was measured before is not true any more.
     this.#peers.clear();
@@ -294,10 +291,7 @@ export class OwnTime {
     if (commonMs - this.#offsetMs > this.#maxDriftMs) this.#moveTo(commonMs);
     for (const peer of peers) if (this.#isRightBefore(wallOffsetMs, peer)) this.#moveTo(peer.ownOffsetMs);
     const isAhead = wallOffsetMs - this.#offsetMs > slackMs(this.#maxDriftMs);
-    const isThere = (offsetMs: number): boolean => offsetMs >= wallOffsetMs - this.#maxDriftMs;
-    const isRight = this.#followOffsetMs !== NONE;
-    if (isAhead && isRight && owns.some(isThere)) this.#moveTo(wallOffsetMs);
-    else if (isAhead && isMajority) this.#prepareStep(atMs, wallOffsetMs, peers);
+    if (isAhead && isMajority) this.#prepareStep(atMs, wallOffsetMs, peers);
     else this.#stepSinceMs = -1;
     this.#finishStep(atMs, owns);
   }

@@ -20,6 +20,11 @@ export class SkewedClock implements Clock {
   offsetMs = 0;
   driftMsPerS = 0;
   #driftFromMs = 0;
+  /** For so long its machine was suspended before, and since when it is now. */
+  #suspendedMs = 0;
+  #suspendedAtMs: number | null = null;
+  /** Timers that fell due meanwhile. */
+  readonly #held: (() => void)[] = [];
 
   constructor(base: FakeClock) {
     this.#base = base;
@@ -37,12 +42,27 @@ export class SkewedClock implements Clock {
     return Math.floor(this.#base.nowMs() + this.offsetMs + driftedMs);
   }
 
+  /** The machine sleeps: the monotonic clock stands still, and no timer runs. */
+  suspend(): void {
+    this.#suspendedAtMs = this.#base.monotonicMs();
+  }
+
+  resume(): void {
+    if (this.#suspendedAtMs === null) return;
+    this.#suspendedMs += this.#base.monotonicMs() - this.#suspendedAtMs;
+    this.#suspendedAtMs = null;
+    for (const callback of this.#held.splice(0)) callback();
+  }
+
   monotonicMs(): number {
-    return this.#base.monotonicMs();
+    return (this.#suspendedAtMs ?? this.#base.monotonicMs()) - this.#suspendedMs;
   }
 
   after(delayMs: number, callback: () => void): TimerHandle {
-    return this.#base.after(delayMs, callback);
+    return this.#base.after(delayMs, () => {
+      if (this.#suspendedAtMs === null) callback();
+      else this.#held.push(callback);
+    });
   }
 
   every(periodMs: number, callback: () => void): TimerHandle {

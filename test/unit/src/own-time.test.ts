@@ -12,8 +12,12 @@ const DAY_MS = 24 * HOUR_MS;
 async function running(count: number) {
   const base = new FakeClock();
   const nodes = clockNodes(count, base);
-  for (const node of nodes) node.start();
-  await pass(base, 100);
+  for (const node of nodes) {
+    node.start();
+    // Each measures at moments of its own.
+    await pass(base, 130);
+  }
+  await pass(base, 500);
   for (const node of nodes) {
     node.hybrid.issue();
     await settle();
@@ -66,7 +70,8 @@ for (const jumpMs of [2 * MAX_DRIFT_MS, HOUR_MS, 30 * DAY_MS, -HOUR_MS]) {
       new RegExp(`clock of this node is \\d+ ms or more ${direction} 2 of the 2 `),
     );
     assert.match(wrong.hybrid.refusal ?? '', /takes no writes until the clocks agree/);
-    await write(right, base, 5000);
+    // So long that own time would be far behind, did it slow down for a wall clock that is wrong.
+    await write(right, base, 20_000);
     await assertTaken(right, base);
     const theirs = right[0].hybrid.issue();
     assert.ok(wrong.hybrid.follow(theirs), 'as a replica it goes on, by its own time');
@@ -196,6 +201,72 @@ test('a step that ends before most have taken it leaves no node behind, wherever
   }
 });
 
+test('a step is not issued before most accept it, though the others have seen it later', async () => {
+  const { base, nodes } = await running(3);
+  setAll(nodes, HOUR_MS);
+  await write(nodes, base, 2500);
+  for (const node of nodes.slice(1)) {
+    node.stop();
+    node.start();
+  }
+  await write(nodes, base, 1300);
+  for (let passedMs = 3800; passedMs < 12_000; passedMs += 20) {
+    await pass(base, 20);
+    const timestamp = nodes[0].hybrid.issue();
+    if (timestamp === 0) continue;
+    const takers = nodes.filter(({ hybrid }) => hybrid.follow(timestamp)).length;
+    assert.ok(takers >= 2, `after ${passedMs} ms ${takers} took it`);
+  }
+  assert.ok((nodes[0].issuedAheadMs() ?? 0) > HOUR_MS / 2);
+  await assertTaken(nodes, base);
+});
+
+test('what one that has taken the step issues is taken at once by those that accept it, and they take it too', async () => {
+  const { base, nodes } = await running(3);
+  for (const node of nodes) {
+    node.clock.set(HOUR_MS);
+    await write(nodes, base, 100);
+  }
+  let first: ClockNode | undefined;
+  while (first === undefined) {
+    await pass(base, 5);
+    for (const { hybrid } of nodes) if (!hybrid.isReady) await settle();
+    first = nodes.find((node) => (node.issuedAheadMs() ?? 0) > HOUR_MS / 2);
+  }
+  const others = nodes.filter((node) => node !== first);
+  const behind = others.filter((node) => (node.issuedAheadMs() ?? 0) < HOUR_MS / 2);
+  assert.ok(behind.length > 0, 'they measure at moments of their own');
+  const timestamp = first.hybrid.issue();
+  for (const { hybrid } of behind)
+    assert.equal(
+      hybrid.follow(timestampAt(base.nowMs() + HOUR_MS / 2)),
+      false,
+      'between the two there is nothing',
+    );
+  const takers = behind.filter(({ hybrid }) => hybrid.follow(timestamp));
+  assert.ok(takers.length > 0, 'with the first they are most of the nodes');
+  for (const { hybrid } of takers) assert.ok(hybrid.time.read() - base.nowMs() > HOUR_MS / 2);
+  // One that had not come so far has its clock measured.
+  await pass(base, 60);
+  await assertTaken(nodes, base);
+});
+
+test('what was measured before a jump does not count any more', async () => {
+  const { base, nodes } = await running(4);
+  for (const node of nodes.slice(2)) node.stop();
+  setAll(nodes.slice(0, 2), HOUR_MS);
+  await write(nodes.slice(0, 2), base, 100);
+  await assertTaken(nodes.slice(0, 2), base);
+});
+
+test('a timestamp that is refused has the clocks measured: it may be this node that is wrong', async () => {
+  const { base, nodes } = await running(2);
+  const asked: boolean[] = [];
+  nodes[0].hybrid.time.onDoubt = (hasJumped) => void asked.push(hasJumped);
+  assert.equal(nodes[0].hybrid.follow(timestampAt(base.nowMs() + HOUR_MS)), false);
+  assert.deepEqual(asked, [false]);
+});
+
 test('one node started again while all clocks are an hour ahead begins where the others are', async () => {
   const { base, nodes } = await running(3);
   await write(nodes, base, 1000);
@@ -282,6 +353,12 @@ test('two nodes whose clocks differ: nobody can tell which is wrong, and neither
     assert.equal(node.hybrid.issue(), 0);
     assert.match(node.hybrid.refusal ?? '', /1 of the 1 other/);
   }
+  nodes[1].stop();
+  await pass(base, 3000);
+  await assertTaken(nodes.slice(0, 1), base);
+  nodes[1].start();
+  await pass(base, 1000);
+  for (const node of nodes) assert.equal(node.hybrid.issue(), 0);
   nodes[0].clock.set(0);
   await pass(base, 1000);
   await assertTaken(nodes, base);
@@ -332,9 +409,12 @@ test('a clock that runs fast is followed as long as it agrees, and not further',
   const { base, nodes } = await running(3);
   nodes[0].clock.set(0, 20);
   await write(nodes, base, 15_000);
-  await assertTaken(nodes, base);
   assert.ok((nodes[0].issuedAheadMs() ?? 0) > 100);
-  await write(nodes, base, 15_000);
+  for (let passedMs = 0; passedMs < 15_000; passedMs += 50) {
+    await pass(base, 50);
+    const timestamp = nodes[0].hybrid.issue();
+    for (const { hybrid } of nodes) assert.ok(hybrid.follow(timestamp), `${passedMs} ms later`);
+  }
   assert.equal(nodes[0].hybrid.issue(), 0);
   assert.ok(nodes[0].hybrid.follow(nodes[1].hybrid.issue()));
   nodes[0].clock.set(0);
@@ -352,7 +432,7 @@ test('small steps add up to a large one', async () => {
   assert.equal(nodes[0].hybrid.issue(), 0);
 });
 
-test('a process that stood still for ten seconds, and one whose machine was suspended, come back right', async () => {
+test('a process that stood still for ten seconds comes back right', async () => {
   const { base, nodes } = await running(3);
   await write(nodes, base, 500);
   // The others saw nothing of this one, and this one nothing of them; both its clocks went on.
@@ -363,6 +443,32 @@ test('a process that stood still for ten seconds, and one whose machine was susp
   await assertTaken(nodes, base);
   for (const node of nodes) assert.deepEqual(node.logged, []);
 });
+
+for (const suspended of [1, 3]) {
+  test(`${suspended} of 3 machines that were suspended, their monotonic clocks as well, come back right`, async () => {
+    const { base, nodes } = await running(3);
+    await write(nodes, base, 500);
+    const others = nodes.slice(suspended);
+    const sleepers = nodes.slice(0, suspended);
+    for (const node of sleepers) {
+      node.isUp = false;
+      node.clock.suspend();
+    }
+    if (others.length > 0) await write(others, base, 60_000);
+    else base.advance(60_000);
+    for (const node of sleepers) {
+      node.isUp = true;
+      node.clock.resume();
+    }
+    // Where all were, their wall clocks have made a step for good: it takes seconds until that is believed.
+    await write(nodes, base, others.length > 0 ? 300 : 8_000);
+    await assertTaken(nodes, base);
+    for (const node of nodes) {
+      const aheadMs = node.issuedAheadMs() ?? Number.NaN;
+      assert.ok(Math.abs(aheadMs) < MAX_DRIFT_MS, `${aheadMs} ms`);
+    }
+  });
+}
 
 test('clocks that show what cannot be are said to, and nothing is issued by them', async () => {
   for (const count of [1, 3]) {
