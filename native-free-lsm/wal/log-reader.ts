@@ -4,7 +4,13 @@ import { readUint32 } from '../format/record.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import { ioFailure } from '../fs/io-failure.ts';
 import { BatchReader } from './batch-reader.ts';
-import { ALIGNMENT_BYTES, FileMagic, FRAME_HEADER_BYTES, logFileName } from './log-format.ts';
+import {
+  ALIGNMENT_BYTES,
+  encodeFileHeader,
+  FileMagic,
+  FRAME_HEADER_BYTES,
+  logFileName,
+} from './log-format.ts';
 import { LogWindow } from './log-window.ts';
 import { OperationCursor } from './write-operation.ts';
 
@@ -133,6 +139,8 @@ export function makeDurable(fs: FileSystem, directory: string, generation: numbe
     const fd = fs.openWriteSync(path);
     try {
       if (tornBytes > 0) fs.truncateSync(fd, lengthBytes);
+      // One whose creation was interrupted is an empty log from now on: the manifest will say that it was begun.
+      if (lengthBytes === 0) fs.writeSync(fd, [encodeFileHeader(FileMagic.log, generation)], 0);
       const chunk = new Uint8Array(Math.min(CHUNK_BYTES, Math.max(0, lengthBytes - syncedBytes)));
       for (let at = syncedBytes, count = 0; at < lengthBytes; at += count) {
         count = fs.readSync(fd, chunk, 0, Math.min(chunk.length, lengthBytes - at), at);

@@ -76,6 +76,20 @@ test('an opening that flushed logs and could not put its manifest into force lea
   }
 });
 
+test('a log whose creation was interrupted is an empty one from the next start on', async () => {
+  const simulation = new EngineSimulation();
+  const store = simulation.openStore();
+  await simulation.settle(writeRecordTo(store, Buffer.from('key'), record(1, 'value')));
+  await simulation.settle(store.close());
+  simulation.fs.place('/db/000002.log', new Uint8Array(0));
+  let left = simulation;
+  for (let start = 0; start < 4; start++) {
+    left = left.restartWith(left.fs.crash({ bytes: 'lost', names: 'kept' }));
+    const again = left.openStore();
+    assert.ok((await left.settle(readRecord(again, Buffer.from('key')))) !== null);
+  }
+});
+
 test('options that make no sense are refused, and leave the directory free for another attempt', async () => {
   const simulation = new EngineSimulation();
   for (const options of [
