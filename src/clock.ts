@@ -50,6 +50,11 @@ export function everyTurn(callback: (nowMs: number, ranMs: number) => void): Tim
   };
 }
 
+/** For how long this thread's event loop has slept so far, waiting for something to do. */
+export function loopIdleMs(): number {
+  return performance.nodeTiming.idleTime;
+}
+
 /** Uniform in [0, 1). */
 export type Random = () => number;
 

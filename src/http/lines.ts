@@ -1,5 +1,5 @@
 /** The lines in which a node's requests wait: what is served at different rates does not wait for one another. */
-import type { Clock } from '../clock.ts';
+import { type Clock, loopIdleMs } from '../clock.ts';
 import { PacedRefusals } from './paced-refusals.ts';
 import { type LineFigures, WaitingLine } from './waiting-line.ts';
 
@@ -8,8 +8,10 @@ const MIB = 1024 * KIB;
 
 /** A body of up to this is read before it waits: it comes with the head of its request or right behind it. */
 export const SMALL_BODY_BYTES = 16 * KIB;
-/** Enough for group commit. More of them would only make turns of the event loop longer, in which all are answered. */
-const MAX_SERVED_REQUESTS = 256;
+/** Enough to keep two cores busy over a local disk. */
+const MIN_SERVED_REQUESTS = 128;
+/** Enough for ten thousand a second over a tenth of a second. */
+const MAX_SERVED_REQUESTS = 1024;
 const MAX_SERVED_BYTES = 8 * MIB;
 /** Each takes up to a few hundredths of a core. */
 const REFUSALS_PER_SECOND = 1000;
@@ -30,10 +32,15 @@ export class Lines {
 
   /** @param timeoutMs from a request's arrival to its answer */
   constructor(timeoutMs: number, clock: Clock) {
-    const limits = { maxRequests: MAX_SERVED_REQUESTS, maxBytes: MAX_SERVED_BYTES, timeoutMs };
-    this.reads = new WaitingLine(limits, clock);
-    this.smallWrites = new WaitingLine(limits, clock);
-    this.largeWrites = new WaitingLine(limits, clock);
+    const limits = {
+      minRequests: MIN_SERVED_REQUESTS,
+      maxRequests: MAX_SERVED_REQUESTS,
+      maxBytes: MAX_SERVED_BYTES,
+      timeoutMs,
+    };
+    this.reads = new WaitingLine(limits, clock, loopIdleMs);
+    this.smallWrites = new WaitingLine(limits, clock, loopIdleMs);
+    this.largeWrites = new WaitingLine(limits, clock, loopIdleMs);
     this.refusals = new PacedRefusals(REFUSALS_PER_SECOND, timeoutMs, clock);
     this.bodyRefusals = new PacedRefusals(BODY_REFUSALS_PER_SECOND, timeoutMs, clock);
   }

@@ -11,7 +11,12 @@
 import type { Clock, TimerHandle } from '../clock.ts';
 
 export interface LineLimits {
-  /** Served at a time. */
+  /**
+   * Served at a time, at least, and at most: with more of them at once all turns of the event loop are longer, as all
+   * are answered in few of them, so there are more only where the loop has time to spare and waits for the disk, or
+   * for nodes that are far away.
+   */
+  readonly minRequests: number;
   readonly maxRequests: number;
   /** Of requests served at a time. */
   readonly maxBytes: number;
@@ -47,8 +52,6 @@ export interface LineFigures {
 const FIXED_BYTES = 4 * 1024;
 /** Until it is measured. */
 const FIRST_BYTES_PER_MS = 32 * 1024;
-/** Served at a time before any has been, then one more for each that has: how large they are shows only then. */
-const FIRST_REQUESTS = 64;
 /**
  * Bytes are let in for this share of a request's time: more of them at once are served no faster and hold up those
  * behind them, in the disk's queue, where nobody can tell any more who is in time.
@@ -58,6 +61,9 @@ const SERVED_SHARE = 0.2;
 const EXPECTED_SHARE = 0.7;
 /** Less than this at a time would measure nothing but the way of a single request. */
 const LEAST_COST = 1024 * 1024;
+/** The loop has time to spare when it sleeps more than this share of it, and none when less. */
+const SPARE_SHARE = 0.3;
+const BUSY_SHARE = 0.1;
 /** How often the rate is measured, and over how long its average goes. */
 const SAMPLE_MS = 50;
 const AVERAGE_MS = 500;
@@ -65,6 +71,7 @@ const AVERAGE_MS = 500;
 export class WaitingLine {
   readonly #limits: LineLimits;
   readonly #clock: Clock;
+  readonly #idleMs: () => number;
   #served = 0;
   #servedCost = 0;
   #waiting = 0;
@@ -82,13 +89,16 @@ export class WaitingLine {
   /** Half of it is being served: what is done now shows how much can be done. */
   #isBusy = false;
   #sampleStartMs = 0;
+  #sampleStartIdleMs = 0;
   #sampleCost = 0;
 
-  constructor(limits: LineLimits, clock: Clock) {
+  /** @param idleMs for how long this thread's event loop has slept so far */
+  constructor(limits: LineLimits, clock: Clock, idleMs: () => number) {
     this.#limits = limits;
     this.#clock = clock;
+    this.#idleMs = idleMs;
     this.#maxCost = limits.maxBytes;
-    this.#maxServed = Math.min(FIRST_REQUESTS, limits.maxRequests);
+    this.#maxServed = limits.minRequests;
   }
 
   get figures(): LineFigures {
@@ -132,7 +142,6 @@ export class WaitingLine {
     this.#served--;
     this.#servedCost -= cost;
     this.#sampleCost += cost;
-    if (this.#maxServed < this.#limits.maxRequests) this.#maxServed++;
     if (this.#isBusy && !this.#isHalfFull) {
       this.#sample(this.#clock.monotonicMs());
       this.#isBusy = false;
@@ -149,7 +158,7 @@ export class WaitingLine {
   }
 
   get #isHalfFull(): boolean {
-    return this.#served >= this.#maxServed / 2 || this.#servedCost >= this.#maxCost / 2;
+    return this.#served > this.#maxServed / 2 || this.#servedCost >= this.#maxCost / 2;
   }
 
   #take(cost: number): void {
@@ -157,7 +166,12 @@ export class WaitingLine {
     this.#servedCost += cost;
     if (this.#isBusy || !this.#isHalfFull) return;
     this.#isBusy = true;
-    this.#sampleStartMs = this.#clock.monotonicMs();
+    this.#beginSample(this.#clock.monotonicMs());
+  }
+
+  #beginSample(nowMs: number): void {
+    this.#sampleStartMs = nowMs;
+    this.#sampleStartIdleMs = this.#idleMs();
     this.#sampleCost = 0;
   }
 
@@ -217,9 +231,12 @@ export class WaitingLine {
     if (!this.#isBusy || elapsedMs < SAMPLE_MS) return;
     const weight = 1 - Math.exp(-elapsedMs / AVERAGE_MS);
     this.#costPerMs += weight * (this.#sampleCost / elapsedMs - this.#costPerMs);
-    this.#sampleStartMs = nowMs;
-    this.#sampleCost = 0;
-    const { maxBytes, timeoutMs } = this.#limits;
+    const { maxBytes, maxRequests, minRequests, timeoutMs } = this.#limits;
+    const sparedShare = (this.#idleMs() - this.#sampleStartIdleMs) / elapsedMs;
+    if (sparedShare > SPARE_SHARE) this.#maxServed = Math.min(maxRequests, Math.ceil(1.25 * this.#maxServed));
+    else if (sparedShare < BUSY_SHARE)
+      this.#maxServed = Math.max(minRequests, Math.floor(0.8 * this.#maxServed));
+    this.#beginSample(nowMs);
     this.#maxCost = Math.min(maxBytes, Math.max(LEAST_COST, SERVED_SHARE * timeoutMs * this.#costPerMs));
   }
 }

@@ -5,6 +5,8 @@ import { FakeClock } from '../../../support/fake-clock.ts';
 
 const MIB = 2 ** 20;
 const TIMEOUT_MS = 1000;
+const ONE = { minRequests: 1, maxRequests: 1 };
+const TWO = { minRequests: 2, maxRequests: 2 };
 
 /** A client with one request at a time: it asks again as soon as it is answered, or a while after it was refused. */
 class Client implements Waiting {
@@ -49,6 +51,8 @@ class Disk {
   readonly line: WaitingLine;
   readonly valueBytes: number;
   bytesPerMs: number;
+  /** Of the event loop. */
+  idleShare = 0.2;
   good = 0;
   late = 0;
   missed = 0;
@@ -63,8 +67,8 @@ class Disk {
   constructor(mibPerSecond: number, valueBytes: number) {
     this.bytesPerMs = (mibPerSecond * MIB) / 1000;
     this.valueBytes = valueBytes;
-    const limits = { maxRequests: 256, maxBytes: 8 * MIB, timeoutMs: TIMEOUT_MS };
-    this.line = new WaitingLine(limits, this.clock);
+    const limits = { minRequests: 128, maxRequests: 256, maxBytes: 8 * MIB, timeoutMs: TIMEOUT_MS };
+    this.line = new WaitingLine(limits, this.clock, () => this.idleShare * this.clock.monotonicMs());
   }
 
   serve(client: Client): void {
@@ -168,7 +172,7 @@ test('when nothing is served any more, who waits is told at the deadline, and no
 
 test('an answer within a turn lets in the next without a call in a call', () => {
   const clock = new FakeClock();
-  const line = new WaitingLine({ maxRequests: 1, maxBytes: MIB, timeoutMs: TIMEOUT_MS }, clock);
+  const line = new WaitingLine({ ...ONE, maxBytes: MIB, timeoutMs: TIMEOUT_MS }, clock, () => 0);
   let depth = 0;
   let deepest = 0;
   let turns = 0;
@@ -196,7 +200,7 @@ test('a line that was empty serves at once, and keeps no timer', () => {
   const clock = new FakeClock();
   const disk = new Disk(32, MIB);
   disk.run(64, 1);
-  const line = new WaitingLine({ maxRequests: 2, maxBytes: MIB, timeoutMs: TIMEOUT_MS }, clock);
+  const line = new WaitingLine({ ...TWO, maxBytes: MIB, timeoutMs: TIMEOUT_MS }, clock, () => 0);
   const request = { lineCost: 0, sinceMs: 0, behind: null, onTurn: () => {}, onTurnMissed: () => {} };
   assert.equal(line.enter(request, 0), Entry.now);
   assert.equal(line.enter(request, 0), Entry.now);
@@ -205,4 +209,43 @@ test('a line that was empty serves at once, and keeps no timer', () => {
   line.leave(0);
   clock.advance(TIMEOUT_MS);
   assert.equal(clock.pendingTimers, 0);
+});
+
+test('more are served at a time while the event loop has time to spare, and fewer again when it has none', () => {
+  const clock = new FakeClock();
+  let idleMs = 0;
+  const limits = { minRequests: 10, maxRequests: 100, maxBytes: 64 * MIB, timeoutMs: TIMEOUT_MS };
+  const line = new WaitingLine(limits, clock, () => idleMs);
+  const DISTANCE_MS = 20;
+  const client = (): Waiting => ({
+    lineCost: 0,
+    sinceMs: 0,
+    behind: null,
+    // However many are under way, the answer takes as long: it comes from far away.
+    onTurn: () => void clock.after(DISTANCE_MS, again),
+    onTurnMissed: () => void clock.after(1, ask),
+  });
+  const ask = (): void => {
+    const request = client();
+    const entry = line.enter(request, 0);
+    if (entry === Entry.now) request.onTurn(0);
+    else if (entry === Entry.refused) request.onTurnMissed();
+  };
+  const again = (): void => {
+    line.leave(0);
+    ask();
+  };
+  for (let i = 0; i < 300; i++) ask();
+  const run = (ms: number, idleShare: number): number => {
+    for (let i = 0; i < ms; i++) {
+      idleMs += idleShare;
+      clock.advance(1);
+    }
+    return line.figures.served;
+  };
+  assert.equal(line.figures.served, 10);
+  assert.equal(run(2000, 0.2), 10, 'neither');
+  assert.equal(run(2000, 0.8), 100);
+  assert.equal(run(1000, 0.2), 100, 'neither');
+  assert.equal(run(2000, 0), 10);
 });
