@@ -34,8 +34,10 @@ export interface NodeSettings {
   readonly maxValueBytes: number;
   /** From the first byte of a client's request to its answer. */
   readonly requestTimeoutMs: number;
-  /** How long a scan may take, or a client may leave it unread. */
+  /** How long a client may leave unread what the node holds for it. */
   readonly rangeTimeoutMs: number;
+  /** Beneath it a client is cut, sooner or later. */
+  readonly minReadBytesPerSecond: number;
   readonly maxClockDriftMs: number;
   readonly maxRequestsInFlight: number;
   /** Bodies of requests and answers together. */
@@ -103,6 +105,13 @@ export const nodeSettings: SettingsTable<NodeSettings> = {
   maxValueBytes: size('max-value-size', MIB, 1, 16 * MIB, 'largest value that is stored'),
   requestTimeoutMs: duration('request-timeout', SECOND, 10, HOUR, 'how long a request may take'),
   rangeTimeoutMs: duration('range-timeout', 10 * SECOND, 10, HOUR, 'how long a scan may wait for its client'),
+  minReadBytesPerSecond: size(
+    'min-read-rate',
+    8 * KIB,
+    1,
+    GIB,
+    'bytes a second that a client must read of its scan',
+  ),
   maxClockDriftMs: duration('max-clock-drift', 500, 0, HOUR, "how far the nodes' clocks may differ"),
   maxRequestsInFlight: integer('max-requests-in-flight', 8192, 1, 1_000_000, 'requests served or waiting'),
   maxBytesInFlight: size('max-bytes-in-flight', 64 * MIB, 64 * KIB, 16 * GIB, 'their bytes at a time'),

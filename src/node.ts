@@ -400,6 +400,7 @@ function httpOptions({ http }: TopologyNode, settings: NodeSettings): HttpServer
     requestTimeoutMs: settings.bodyTimeoutMs,
     keepAliveTimeoutMs: settings.keepAliveTimeoutMs,
     rangeTimeoutMs: settings.rangeTimeoutMs,
+    minReadBytesPerSecond: settings.minReadBytesPerSecond,
     answerTimeoutMs: settings.requestTimeoutMs,
   };
 }

@@ -18,9 +18,6 @@ export interface AdmissionFigures {
   readonly refused: number;
 }
 
-/** A scan holds a few pages and keeps a reader busy: a few at a time fill the disk's or the network's width. */
-export const MAX_RANGES_IN_FLIGHT = 16;
-
 export class Admission {
   readonly #maxRequests: number;
   readonly #maxBytes: number;
@@ -87,17 +84,13 @@ export class Admission {
     this.#noticeIdle();
   }
 
-  admitRange(): boolean {
-    if (this.#ranges >= MAX_RANGES_IN_FLIGHT) {
-      this.#refused++;
-      return false;
-    }
+  /** How many there are at a time is for the slots of scans to say. */
+  beginRange(): void {
     this.#ranges++;
     this.#admitted++;
-    return true;
   }
 
-  releaseRange(): void {
+  endRange(): void {
     this.#ranges--;
     this.#noticeIdle();
   }

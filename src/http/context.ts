@@ -3,6 +3,8 @@ import type { Clock } from '../clock.ts';
 import type { Admission, AdmissionLimits } from './admission.ts';
 import type { HostCheck } from './host-check.ts';
 import type { Lines } from './lines.ts';
+import type { ReaderWatch } from './reader-watch.ts';
+import type { ScanSlots } from './scan-slots.ts';
 import type { EntityService, RangeService, StatusService } from './services.ts';
 
 export interface HttpServices {
@@ -21,6 +23,8 @@ export interface HttpLimits extends AdmissionLimits {
   readonly maxKeyBytes: number;
   /** How long a client may leave an answer unread before its connection is cut. */
   readonly rangeTimeoutMs: number;
+  /** What a client that is waited for must read at least. */
+  readonly minReadBytesPerSecond: number;
   /** From the arrival of a request for an entity to its answer, less what the client takes to send a large body. */
   readonly answerTimeoutMs: number;
 }
@@ -30,6 +34,9 @@ export interface HttpContext {
   readonly limits: HttpLimits;
   readonly admission: Admission;
   readonly lines: Lines;
+  readonly scans: ScanSlots;
+  /** Those that answers are held for. */
+  readonly readers: ReaderWatch;
   readonly hosts: HostCheck;
   readonly clock: Clock;
   readonly log: HttpLog;

@@ -1,31 +1,43 @@
 /**
  * One scan, streamed page by page as the storage engine has framed them. A page is written when the one before has
- * left for the kernel, and the one after it is asked for, so a client that does not read stops the scan, and after
- * a while is cut.
+ * left for the kernel, and the one after it is asked for, so a client that does not read stops the scan. One that
+ * reads too slowly is cut, and one whose slot another client needs more may be (`scan-slots.ts`).
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { errorMessage } from '../errors.ts';
 import { Connection, MAX_PIPELINED_REQUESTS } from './connection.ts';
 import type { HttpContext } from './context.ts';
 import { answerEarly } from './early-answer.ts';
 import type { EntryFraming } from './entry-framing.ts';
+import { clientOf } from './ip-address.ts';
 import type { Refusable } from './paced-refusals.ts';
+import type { Reader } from './reader-watch.ts';
 import { OVERLOADED_SENTENCE, statusOfError } from './responses.ts';
+import type { Scan } from './scan-slots.ts';
 import type { FramedPage } from './services.ts';
+import { Entry } from './waiting-line.ts';
 
 /** Asked for at a time: little at first, as many scans are short, then twice as much each time. */
 const FIRST_PAGE_BYTES = 64 * 1024;
 const LAST_PAGE_BYTES = 1024 * 1024;
-/** Written at a time: below what a slow client needs long for. */
+/** Written at a time: all else is given a turn of the event loop in between. */
 const WRITE_BYTES = 256 * 1024;
+const BUSY_SENTENCE = 'The node streams as many scans as it does at a time: try again later.';
 
-export class RangeStream implements Refusable {
+export class RangeStream implements Refusable, Scan, Reader {
   sinceMs = 0;
   behind: Refusable | null = null;
+  readonly client: string;
+  sentBytes = 0;
+  slotSinceMs = 0;
   readonly #context: HttpContext;
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
   readonly #framing: EntryFraming;
+  readonly #start: Buffer;
+  /** Null: to the last key. */
+  readonly #end: Buffer | null;
   readonly #abort = new AbortController();
   readonly #closed = Promise.withResolvers<void>();
   #pageBytes = FIRST_PAGE_BYTES;
@@ -38,59 +50,119 @@ export class RangeStream implements Refusable {
     request: IncomingMessage,
     response: ServerResponse,
     framing: EntryFraming,
+    start: Buffer,
+    end: Buffer | null,
   ) {
     this.#context = context;
     this.#request = request;
     this.#response = response;
     this.#framing = framing;
+    this.#start = start;
+    this.#end = end;
+    this.client = clientOf(request.socket.remoteAddress);
   }
 
-  /** @param end null: to the last key */
-  start(start: Buffer, end: Buffer | null): void {
-    const { admission } = this.#context;
-    const connection = Connection.of(this.#request.socket);
+  get socket(): Socket {
+    return this.#request.socket;
+  }
+
+  /** Not while it waits for a page itself, or for answers that are before this one. */
+  get isAwaited(): boolean {
+    return !this.#isWaitingForPage && this.#response.socket !== null;
+  }
+
+  start(): void {
+    const { admission, scans } = this.#context;
+    const connection = Connection.of(this.socket);
     if (connection.unanswered >= MAX_PIPELINED_REQUESTS) {
       admission.countRefused();
       this.#refuse(503, OVERLOADED_SENTENCE);
       return;
     }
-    if (!admission.admitRange()) {
-      this.#context.lines.refusals.refuse(this);
-      return;
+    switch (scans.enter(this)) {
+      case Entry.now:
+        this.#begin();
+        break;
+      case Entry.waiting:
+        connection.unanswered++;
+        this.#response.once('close', this.#onGoneWaiting);
+        break;
+      default:
+        admission.countRefused();
+        this.#context.lines.refusals.refuse(this);
     }
+  }
+
+  onSlot(): void {
+    this.#endWaiting();
+    this.#begin();
+  }
+
+  onNoSlot(): void {
+    this.#endWaiting();
+    this.#context.admission.countRefused();
+    this.#refuse(503, BUSY_SENTENCE);
+  }
+
+  onRefused(): void {
+    if (!this.socket.destroyed) this.#refuse(503, BUSY_SENTENCE);
+  }
+
+  onGiveWay(): void {
+    this.#context.log.debug('A scan was ended for one of another client, which had fewer.');
+    this.#breakOff();
+  }
+
+  onTooSlow(): void {
+    this.#context.scans.countTooSlow();
+    this.#context.log.debug('A client that read its scan too slowly was cut.');
+    this.socket.resetAndDestroy();
+  }
+
+  readonly #onGoneWaiting = (): void => {
+    this.#endWaiting();
+    this.#context.scans.leave(this);
+  };
+
+  #endWaiting(): void {
+    Connection.of(this.socket).unanswered--;
+    this.#response.off('close', this.#onGoneWaiting);
+  }
+
+  #begin(): void {
+    const { admission, readers, scans } = this.#context;
+    const connection = Connection.of(this.socket);
     connection.unanswered++;
+    admission.beginRange();
+    readers.add(this);
     this.#response.once('close', () => {
       this.#isClosed = true;
+      readers.delete(this);
       this.#abort.abort();
       this.#onWritten?.();
       this.#closed.resolve();
     });
-    this.#response.setTimeout(this.#context.limits.rangeTimeoutMs, () => this.#onUnread());
-    void this.#run(start, end).then(() => {
+    void this.#run().then(() => {
       connection.unanswered--;
-      admission.releaseRange();
+      scans.leave(this);
+      admission.endRange();
     });
   }
 
-  onRefused(): void {
-    if (this.#request.socket.destroyed) return;
-    this.#refuse(503, 'The node streams as many scans as it does at a time: try again later.');
-  }
-
-  async #run(start: Buffer, end: Buffer | null): Promise<void> {
+  async #run(): Promise<void> {
     try {
-      await this.#stream(start, end);
+      await this.#stream();
     } catch (error) {
       this.#fail(error);
     }
     await this.#closed.promise;
   }
 
-  async #stream(start: Buffer, end: Buffer | null): Promise<void> {
+  async #stream(): Promise<void> {
     const pageAfter = (page: FramedPage | null): Promise<FramedPage | null> | null =>
-      page === null || page.resumeAt === null || this.#isClosed ? null : this.#askPage(page.resumeAt, end);
+      page === null || page.resumeAt === null || this.#isClosed ? null : this.#askPage(page.resumeAt);
     // One page is read while the one before is written, so that neither the disk nor the client waits for the other.
-    let next: Promise<FramedPage | null> = this.#askPage(start, end);
+    let next: Promise<FramedPage | null> = this.#askPage(this.#start);
     for (;;) {
       const following = next.then(pageAfter);
       // Whoever awaits it is told. Nobody does when the client is gone before.
@@ -114,9 +186,9 @@ export class RangeStream implements Refusable {
     }
   }
 
-  #askPage(start: Uint8Array, end: Buffer | null): Promise<FramedPage> {
+  #askPage(start: Uint8Array): Promise<FramedPage> {
     const { ranges } = this.#context.services;
-    const page = ranges.page(start, end, this.#pageBytes, this.#framing.number, this.#abort.signal);
+    const page = ranges.page(start, this.#end, this.#pageBytes, this.#framing.number, this.#abort.signal);
     this.#pageBytes = Math.min(2 * this.#pageBytes, LAST_PAGE_BYTES);
     return page;
   }
@@ -134,7 +206,9 @@ export class RangeStream implements Refusable {
   /** Resolves when the kernel has all of it, or the connection is gone. */
   async #write(bytes: Uint8Array, usedBytes: number): Promise<void> {
     for (let start = 0; start < usedBytes && !this.#isClosed; start += WRITE_BYTES) {
-      await this.#written(bytes.subarray(start, Math.min(start + WRITE_BYTES, usedBytes)));
+      const piece = bytes.subarray(start, Math.min(start + WRITE_BYTES, usedBytes));
+      await this.#written(piece);
+      this.sentBytes += piece.length;
     }
   }
 
@@ -148,29 +222,25 @@ export class RangeStream implements Refusable {
     return promise;
   }
 
-  #onUnread(): void {
-    // Slow may also be the page; the next write starts the time-out again.
-    if (this.#isWaitingForPage) return;
-    this.#context.log.debug('A client that left its scan unread was cut.');
-    this.#request.socket.resetAndDestroy();
-  }
-
   #fail(error: unknown): void {
     if (this.#isClosed) return;
     this.#context.log.error(`A scan failed: ${errorMessage(error)}`);
-    const { socket } = this.#request;
     if (!this.#response.headersSent) {
       const status = statusOfError(error);
       this.#refuse(
         status,
         status === 500 ? 'The node failed while it read its entries.' : errorMessage(error),
       );
-    } else if (this.#request.httpVersionMinor === 0) {
-      // Without chunks the end of the connection is the end of the scan, unless it is a reset.
-      socket.resetAndDestroy();
     } else {
-      socket.destroy();
+      this.#breakOff();
     }
+  }
+
+  /** The client sees that the scan has not come to its end. */
+  #breakOff(): void {
+    // Without chunks the end of the connection is the end of the scan, unless it is a reset.
+    if (this.#request.httpVersionMinor === 0) this.socket.resetAndDestroy();
+    else this.socket.destroy();
   }
 
   #refuse(status: number, sentence: string): void {

@@ -124,7 +124,7 @@ export class Router {
       response.end();
       return;
     }
-    new RangeStream(this.#context, request, response, framing).start(query.start, query.end);
+    new RangeStream(this.#context, request, response, framing, query.start, query.end).start();
   }
 
   /** Not counted by admission: a node that is overloaded still serves. */
@@ -134,11 +134,11 @@ export class Router {
       return;
     }
     if (this.#hasUselessBody(request, response)) return;
-    const { admission, lines, services, log } = this.#context;
+    const { admission, lines, scans, services, log } = this.#context;
     let body: Buffer;
     try {
       body = Buffer.from(
-        `${JSON.stringify({ ...services.status.status(), http: { ...admission.figures, lines: lines.figures } })}\n`,
+        `${JSON.stringify({ ...services.status.status(), http: { ...admission.figures, lines: lines.figures, scans: scans.figures } })}\n`,
       );
     } catch (error) {
       log.error(`The status could not be told: ${errorMessage(error)}`);

@@ -10,7 +10,10 @@ import type { HttpContext, HttpLimits, HttpLog, HttpServices } from './context.t
 import { HostCheck } from './host-check.ts';
 import { Lines } from './lines.ts';
 import { Listeners } from './listeners.ts';
+import { ReaderWatch } from './reader-watch.ts';
 import { Router } from './router.ts';
+import { ScanSlots } from './scan-slots.ts';
+import { unacknowledgedBytes } from './unacknowledged.ts';
 import { declineUpgrade, hasBody } from './upgrade.ts';
 
 export interface HttpServerOptions extends HttpLimits {
@@ -38,6 +41,7 @@ export class HttpServer {
   readonly #clock: Clock;
   readonly #admission: Admission;
   readonly #lines: Lines;
+  readonly #scans: ScanSlots;
   readonly #server: Server;
   readonly #listeners: Listeners;
   #drained: PromiseWithResolvers<void> | null = null;
@@ -49,8 +53,11 @@ export class HttpServer {
     this.#admission = new Admission(options);
     this.#lines = new Lines(options.answerTimeoutMs, clock);
     const hosts = new HostCheck(options.host, options.allowedHosts);
+    this.#scans = new ScanSlots(options.answerTimeoutMs / 2, clock);
+    const { rangeTimeoutMs: timeoutMs, minReadBytesPerSecond: minBytesPerSecond } = options;
+    const readers = new ReaderWatch({ timeoutMs, minBytesPerSecond }, clock, unacknowledgedBytes);
     const shared = { admission: this.#admission, lines: this.#lines, hosts, clock, log };
-    const context: HttpContext = { services, limits: options, ...shared };
+    const context: HttpContext = { services, limits: options, scans: this.#scans, readers, ...shared };
     const router = new Router(context);
     const { headersTimeoutMs, requestTimeoutMs, keepAliveTimeoutMs } = options;
     const shortestMs = Math.min(headersTimeoutMs, requestTimeoutMs);
@@ -111,6 +118,7 @@ export class HttpServer {
     if (this.#drained === null) {
       this.#drained = Promise.withResolvers<void>();
       this.#server.closeIdleConnections();
+      this.#scans.flush();
       this.#lines.refusals.flush();
       this.#lines.bodyRefusals.flush();
       // Requests end before their answers are written: the turn's end is after both.

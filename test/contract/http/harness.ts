@@ -119,6 +119,7 @@ const DEFAULTS: HttpServerOptions = {
   requestTimeoutMs: 30_000,
   keepAliveTimeoutMs: 60_000,
   rangeTimeoutMs: 10_000,
+  minReadBytesPerSecond: 8192,
   answerTimeoutMs: 1000,
 };
 
@@ -145,8 +146,9 @@ export class Harness implements AsyncDisposable {
     return harness;
   }
 
-  connect(): Promise<RawClient> {
-    return RawClient.connect(this.server.port);
+  /** @param localAddress of this machine, to be another client */
+  connect(localAddress?: string): Promise<RawClient> {
+    return RawClient.connect(this.server.port, localAddress);
   }
 
   get isIdle(): boolean {

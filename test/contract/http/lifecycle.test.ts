@@ -14,9 +14,10 @@ test('status is the node’s own figures and those of the server', async () => {
   assert.equal(answer.headers.get('content-type'), 'application/json');
   const { http, ...node } = JSON.parse(answer.body.toString());
   assert.deepEqual(node, { node: 'n1', state: 'serving' });
-  const { lines, ...admission } = http;
+  const { lines, scans, ...admission } = http;
   const figures = { requestsInFlight: 0, bytesInFlight: 0, rangesInFlight: 0, admitted: 1, refused: 0 };
   assert.deepEqual(admission, figures);
+  assert.deepEqual(scans, { streaming: 0, waiting: 0, gaveWay: 0, tooSlow: 0 });
   assert.deepEqual(Object.keys(lines), ['reads', 'smallWrites', 'largeWrites']);
   assert.deepEqual([lines.reads.served, lines.reads.waiting, lines.reads.refused], [0, 0, 0]);
   harness.status.status = () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { MAX_RANGES_IN_FLIGHT } from '../../../src/http/admission.ts';
+import { MAX_SCANS } from '../../../src/http/scan-slots.ts';
 import { type EntityCall, Harness, request, until } from './harness.ts';
 
 test('beyond the bound of requests there is 503 at once, and room again when one ends', async () => {
@@ -63,9 +63,9 @@ test('scans are bounded, and requests go on beside them', async () => {
   await using harness = await Harness.start();
   const gate = Promise.withResolvers<void>();
   harness.ranges.beforePage = () => gate.promise;
-  const clients = await Promise.all(Array.from({ length: MAX_RANGES_IN_FLIGHT }, () => harness.connect()));
+  const clients = await Promise.all(Array.from({ length: MAX_SCANS }, () => harness.connect()));
   for (const client of clients) client.send(request('GET', '/v0/entities?start=a'));
-  await until(() => harness.server.figures.rangesInFlight === MAX_RANGES_IN_FLIGHT);
+  await until(() => harness.server.figures.rangesInFlight === MAX_SCANS);
 
   using other = await harness.connect();
   const refused = await other.send(request('GET', '/v0/entities?start=a')).answer();

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { Admission, MAX_RANGES_IN_FLIGHT } from '../../../../src/http/admission.ts';
+import { Admission } from '../../../../src/http/admission.ts';
 
 test('its figures are those of a plain list, and no bound is ever passed', () => {
   const limits = { maxRequestsInFlight: 4, maxBytesInFlight: 1000 };
@@ -37,19 +37,10 @@ test('its figures are those of a plain list, and no bound is ever passed', () =>
   );
 });
 
-test('scans have a bound of their own', () => {
-  const admission = new Admission({ maxRequestsInFlight: 1, maxBytesInFlight: 1 });
-  for (let i = 0; i < MAX_RANGES_IN_FLIGHT; i++) assert.ok(admission.admitRange());
-  assert.equal(admission.admitRange(), false);
-  assert.ok(admission.admitRequest(0));
-  admission.releaseRange();
-  assert.ok(admission.admitRange());
-});
-
 test('a drain is over once, when the last of all kinds has ended', () => {
   const admission = new Admission({ maxRequestsInFlight: 10, maxBytesInFlight: 100 });
   admission.admitRequest(10);
-  admission.admitRange();
+  admission.beginRange();
   admission.reserveBytes(20);
   admission.beginLingering();
   let idle = 0;
@@ -59,7 +50,7 @@ test('a drain is over once, when the last of all kinds has ended', () => {
   assert.ok(admission.isDraining);
   const ends = [
     () => admission.releaseRequest(10),
-    () => admission.releaseRange(),
+    () => admission.endRange(),
     () => admission.releaseBytes(20),
     () => admission.endLingering(),
   ];

@@ -1,0 +1,155 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect, createServer, type Socket } from 'node:net';
+import { test } from 'node:test';
+import { MAX_SCANS } from '../../../src/http/scan-slots.ts';
+import { takenBytes } from '../../../src/http/socket-bytes.ts';
+import { unacknowledgedBytes } from '../../../src/http/unacknowledged.ts';
+import { Harness, request, until } from './harness.ts';
+import type { RawClient } from './raw-client.ts';
+
+const ALL = request('GET', '/v0/entities?start=');
+/** All of 127.0.0.0/8 is this machine on Linux. */
+const OTHER_CLIENT = '127.0.0.2';
+const LARGE = Array.from({ length: 64 }, (_, i): [string, string] => [`k${i + 10}`, 'x'.repeat(1_000_000)]);
+
+/** A client that reads `bytes` every `periodMs`, and no more, and what it has read. */
+function readSlowly(
+  { socket }: RawClient,
+  bytes: number,
+  periodMs: number,
+): { readonly bytes: number } & Disposable {
+  const progress = { bytes: 0 };
+  socket.removeAllListeners('data');
+  socket.pause();
+  const timer = setInterval(() => {
+    const piece = socket.read(Math.min(bytes, socket.readableLength)) as Buffer | null;
+    progress.bytes += piece?.length ?? 0;
+  }, periodMs);
+  socket.on('readable', () => {});
+  return Object.assign(progress, { [Symbol.dispose]: () => clearInterval(timer) });
+}
+
+test('one that reads steadily is served, although the kernel takes nothing for longer than a client may', async () => {
+  await using harness = await Harness.start({ rangeTimeoutMs: 1000, minReadBytesPerSecond: 64 * 1024 });
+  harness.ranges.entries = LARGE;
+  harness.ranges.entriesPerPage = 1;
+  using client = await harness.connect();
+  client.send(ALL);
+  // 400 kB/s: what the kernel holds, megabytes, lasts for many seconds.
+  using read = readSlowly(client, 20_000, 50);
+  const startMs = performance.now();
+  await until(() => harness.server.figures.rangesInFlight === 1);
+  const calls = (): number => harness.ranges.calls.length;
+  let [lastCalls, sinceMs, longestMs] = [calls(), startMs, 0];
+  await until(() => {
+    const nowMs = performance.now();
+    if (calls() !== lastCalls) [lastCalls, sinceMs] = [calls(), nowMs];
+    longestMs = Math.max(longestMs, nowMs - sinceMs);
+    assert.equal(harness.server.figures.rangesInFlight, 1);
+    return read.bytes > 2_000_000;
+  });
+  if (process.platform === 'linux') assert.ok(longestMs > 1000, `${longestMs} ms without a page`);
+});
+
+test('one that takes nothing is cut when its time is over, at once', async () => {
+  const timeoutMs = 800;
+  await using harness = await Harness.start({ rangeTimeoutMs: timeoutMs });
+  harness.ranges.entries = LARGE;
+  harness.ranges.entriesPerPage = 1;
+  using client = await harness.connect();
+  client.socket.pause();
+  client.send(ALL);
+  await until(() => harness.server.figures.rangesInFlight === 1);
+  let [calls, sinceMs] = [0, 0];
+  await until(() => {
+    if (harness.ranges.calls.length !== calls) {
+      calls = harness.ranges.calls.length;
+      sinceMs = performance.now();
+    }
+    return harness.isIdle;
+  });
+  const cutMs = performance.now() - sinceMs;
+  // Up to two ticks of a fortieth late, and what a busy machine adds; half as much again was the fault.
+  assert.ok(cutMs >= timeoutMs - 50 && cutMs < 1.4 * timeoutMs, `cut after ${cutMs} ms`);
+  const status = await (await harness.connect()).send(request('GET', '/v0/status')).answer();
+  assert.equal(JSON.parse(status.body.toString()).http.scans.tooSlow, 1);
+});
+
+test('a client whose slow scans hold every slot gives one to another client, and keeps the others', async () => {
+  await using harness = await Harness.start();
+  harness.ranges.entries = LARGE;
+  harness.ranges.entriesPerPage = 1;
+  const slow = await Promise.all(Array.from({ length: MAX_SCANS }, () => harness.connect()));
+  for (const { socket } of slow) socket.pause();
+  for (const client of slow) client.send(ALL);
+  await until(() => harness.server.figures.rangesInFlight === MAX_SCANS);
+  // Its own are no reason to cut one of them.
+  using own = await harness.connect();
+  assert.equal((await own.send(ALL).answer()).status, 503);
+  assert.equal(harness.server.figures.rangesInFlight, MAX_SCANS);
+
+  using other = await harness.connect(OTHER_CLIENT);
+  const answer = await other.send(request('GET', '/v0/entities?start=k10&end=k12')).answer();
+  assert.equal(answer.status, 200);
+  assert.equal(answer.chunks.length, 2);
+  await until(() => harness.server.figures.rangesInFlight === MAX_SCANS - 1);
+  for (const client of slow) client.socket.destroy();
+  await until(() => harness.isIdle);
+});
+
+test('a scan waits for a moment, is served when a slot is free, and is forgotten when its client goes', async () => {
+  await using harness = await Harness.start({ answerTimeoutMs: 60_000 });
+  const gate = Promise.withResolvers<void>();
+  harness.ranges.beforePage = () => gate.promise;
+  const clients = await Promise.all(Array.from({ length: MAX_SCANS }, () => harness.connect()));
+  for (const client of clients) client.send(ALL);
+  await until(() => harness.server.figures.rangesInFlight === MAX_SCANS);
+  using observer = await harness.connect();
+  const isWaiting = async (count: number): Promise<void> => {
+    const endMs = performance.now() + 10_000;
+    for (;;) {
+      const status = await observer.send(request('GET', '/v0/status')).answer();
+      if (JSON.parse(status.body.toString()).http.scans.waiting === count) return;
+      assert.ok(performance.now() < endMs, `waited in vain for ${count} to wait`);
+    }
+  };
+  using gone = await harness.connect();
+  using patient = await harness.connect();
+  gone.send(ALL);
+  patient.send(ALL);
+  await isWaiting(2);
+  // With a reset: one that only shuts its half still wants its answer.
+  gone.socket.resetAndDestroy();
+  await isWaiting(1);
+  gate.resolve();
+  assert.equal((await patient.answer()).status, 200);
+  for (const client of clients) assert.equal((await client.answer()).status, 200);
+  await until(() => harness.isIdle);
+  for (const client of clients) client.socket.destroy();
+});
+
+test('what a client has not acknowledged is known on Linux, over IPv4 and IPv6', async () => {
+  for (const host of ['127.0.0.1', '::1']) {
+    await using server = createServer();
+    await once(server.listen(0, host), 'listening');
+    const address = server.address();
+    assert.ok(address !== null && typeof address === 'object');
+    const accepted = once(server, 'connection') as Promise<[Socket]>;
+    const client = connect({ port: address.port, host });
+    const [socket] = await accepted;
+    client.pause();
+    socket.write(Buffer.alloc(32 * 1024 * 1024));
+    await until(() => takenBytes(socket) > 0);
+    const unacknowledged = (await unacknowledgedBytes([socket])).get(socket);
+    if (process.platform === 'linux') {
+      assert.ok(unacknowledged !== undefined);
+      assert.ok(unacknowledged > 0 && unacknowledged <= takenBytes(socket), `${unacknowledged}`);
+    } else {
+      assert.equal(unacknowledged, undefined);
+    }
+    assert.ok(takenBytes(socket) < 32 * 1024 * 1024);
+    socket.destroy();
+    client.destroy();
+  }
+});
