@@ -129,6 +129,18 @@ test('a scan waits for a moment, is served when a slot is free, and is forgotten
   for (const client of clients) client.socket.destroy();
 });
 
+test('scans behind one another on a connection that dies are over, those that wait for a slot too', async () => {
+  await using harness = await Harness.start();
+  harness.ranges.entries = LARGE;
+  harness.ranges.entriesPerPage = 1;
+  using client = await harness.connect();
+  client.socket.pause();
+  client.send(ALL.repeat(MAX_SCANS + 3));
+  await until(() => harness.server.figures.rangesInFlight === MAX_SCANS);
+  client.socket.resetAndDestroy();
+  await until(() => harness.isIdle);
+});
+
 test('what a client has not acknowledged is known on Linux, over IPv4 and IPv6', async () => {
   for (const host of ['127.0.0.1', '::1']) {
     await using server = createServer();
