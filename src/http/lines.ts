@@ -14,7 +14,7 @@ const MIN_SERVED_REQUESTS = 128;
 const MAX_SERVED_REQUESTS = 1024;
 const MAX_SERVED_BYTES = 8 * MIB;
 /** Each takes up to a few hundredths of a core. */
-const REFUSALS_PER_SECOND = 1000;
+const REFUSALS_PER_SECOND = 500;
 const BODY_REFUSALS_PER_SECOND = 100;
 /** How much the last value read counts in what the next is expected to have. */
 const READ_WEIGHT = 1 / 16;

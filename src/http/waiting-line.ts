@@ -59,6 +59,8 @@ const FIRST_BYTES_PER_MS = 32 * 1024;
 const SERVED_SHARE = 0.2;
 /** The part of its time that a request may be expected to need when it is let in: rates change while it waits. */
 const EXPECTED_SHARE = 0.7;
+/** The same for two that are served at once though they are beyond what is let in else: each slows the other. */
+const PAIR_SHARE = 0.5;
 /** Less than this at a time would measure nothing but the way of a single request. */
 const LEAST_COST = 1024 * 1024;
 /** The loop has time to spare when it sleeps more than this share of it, and none when less. */
@@ -153,8 +155,8 @@ export class WaitingLine {
     if (this.#served === 0) return true;
     if (this.#served >= this.#maxServed) return false;
     if (this.#servedCost + cost <= this.#maxCost) return true;
-    // One is read or sent while the other is on the disk, however large they are, if both are in time that way.
-    return this.#served === 1 && this.#expectedMs(cost) <= EXPECTED_SHARE * this.#limits.timeoutMs;
+    // One is read or sent while the other is on the disk, however large they are, if both are well in time that way.
+    return this.#served === 1 && this.#expectedMs(cost) <= PAIR_SHARE * this.#limits.timeoutMs;
   }
 
   get #isHalfFull(): boolean {
