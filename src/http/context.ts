@@ -6,6 +6,7 @@ import type { Lines } from './lines.ts';
 import type { ReaderWatch } from './reader-watch.ts';
 import type { ScanSlots } from './scan-slots.ts';
 import type { EntityService, RangeService, StatusService } from './services.ts';
+import type { TokenBucket } from './token-bucket.ts';
 
 export interface HttpServices {
   readonly entities: EntityService;
@@ -34,6 +35,8 @@ export interface HttpContext {
   readonly limits: HttpLimits;
   readonly admission: Admission;
   readonly lines: Lines;
+  /** Unread bodies that may be read only to be thrown away: early-answer.ts. */
+  readonly discards: TokenBucket;
   readonly scans: ScanSlots;
   /** Those that answers are held for. */
   readonly readers: ReaderWatch;

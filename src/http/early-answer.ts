@@ -10,6 +10,7 @@ import { type BodyReader, Connection } from './connection.ts';
 import type { HttpContext } from './context.ts';
 import { declaredBodyBytes } from './request-body.ts';
 import { type Headers, headersOf, sentenceBody, writeSentenceHead } from './responses.ts';
+import { TokenBucket } from './token-bucket.ts';
 
 /** The longest body that is read only to keep its connection. */
 export const MAX_DISCARDED_BODY_BYTES = 64 * 1024;
@@ -18,8 +19,19 @@ export const MAX_DISCARDED_BODY_BYTES = 64 * 1024;
  * costs nobody anything.
  */
 const UNREAD_MS = 50;
+/**
+ * Reading what the kernels hold of a body costs ten times as much as all else of a refusal, and those who stopped
+ * sending cannot be told from those who go on. So it is done for so many: under a storm of refusals the others are
+ * left unread, and cut after a while in which they could see their answer.
+ */
+const DISCARDS_PER_SECOND = 20;
+const DISCARDS_AT_ONCE = 20;
 const LINGER_MS = 1000;
 const LINGER_BYTES = 64 * 1024 * 1024;
+
+export function createDiscards(): TokenBucket {
+  return new TokenBucket(DISCARDS_PER_SECOND, DISCARDS_AT_ONCE);
+}
 
 /** @param headers beyond those that the status carries anyway */
 export function answerEarly(
@@ -66,7 +78,9 @@ class LingeringAnswer implements BodyReader {
   }
 
   #discard(): void {
-    this.#timer = this.#context.clock.after(LINGER_MS, () => this.#end());
+    const { clock, discards } = this.#context;
+    this.#timer = clock.after(LINGER_MS, () => this.#end());
+    if (!discards.take(clock.monotonicMs())) return;
     const request = this.#request;
     request.on('data', (piece: Buffer) => {
       this.#bytes += piece.length;

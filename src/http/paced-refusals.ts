@@ -5,6 +5,7 @@
  * nothing but its place.
  */
 import type { Clock, TimerHandle } from '../clock.ts';
+import { TokenBucket } from './token-bucket.ts';
 
 export interface Refusable {
   sinceMs: number;
@@ -23,8 +24,7 @@ export class PacedRefusals {
   readonly #clock: Clock;
   readonly #timeoutMs: number;
   readonly #perSecond: number;
-  #credit: number;
-  #creditMs = 0;
+  readonly #atOnce: TokenBucket;
   #first: Refusable | null = null;
   #last: Refusable | null = null;
   #waiting = 0;
@@ -33,7 +33,7 @@ export class PacedRefusals {
   /** @param timeoutMs nobody is kept for longer */
   constructor(perSecond: number, timeoutMs: number, clock: Clock) {
     this.#perSecond = perSecond;
-    this.#credit = BURST_SECONDS * perSecond;
+    this.#atOnce = new TokenBucket(perSecond, BURST_SECONDS * perSecond);
     this.#timeoutMs = timeoutMs;
     this.#clock = clock;
   }
@@ -46,12 +46,7 @@ export class PacedRefusals {
   refuse(request: Refusable): void {
     const nowMs = this.#clock.monotonicMs();
     if (this.#first === null) {
-      const perSecond = this.#perSecond;
-      const earned = ((nowMs - this.#creditMs) * perSecond) / 1000;
-      this.#credit = Math.min(BURST_SECONDS * perSecond, this.#credit + earned);
-      this.#creditMs = nowMs;
-      if (this.#credit >= 1) {
-        this.#credit--;
+      if (this.#atOnce.take(nowMs)) {
         request.onRefused();
         return;
       }
@@ -94,7 +89,6 @@ export class PacedRefusals {
   #stop(): void {
     this.#tick?.cancel();
     this.#tick = null;
-    this.#credit = 0;
-    this.#creditMs = this.#clock.monotonicMs();
+    this.#atOnce.empty(this.#clock.monotonicMs());
   }
 }

@@ -7,6 +7,7 @@ import { errorMessage, QuorateError } from '../errors.ts';
 import { Admission, type AdmissionFigures } from './admission.ts';
 import { onClientError, onConnect } from './broken-connection.ts';
 import type { HttpContext, HttpLimits, HttpLog, HttpServices } from './context.ts';
+import { createDiscards } from './early-answer.ts';
 import { HostCheck } from './host-check.ts';
 import { Lines } from './lines.ts';
 import { Listeners } from './listeners.ts';
@@ -56,7 +57,14 @@ export class HttpServer {
     this.#scans = new ScanSlots(options.answerTimeoutMs / 2, clock);
     const { rangeTimeoutMs: timeoutMs, minReadBytesPerSecond: minBytesPerSecond } = options;
     const readers = new ReaderWatch({ timeoutMs, minBytesPerSecond }, clock, unacknowledgedBytes);
-    const shared = { admission: this.#admission, lines: this.#lines, hosts, clock, log };
+    const shared = {
+      admission: this.#admission,
+      lines: this.#lines,
+      discards: createDiscards(),
+      hosts,
+      clock,
+      log,
+    };
     const context: HttpContext = { services, limits: options, scans: this.#scans, readers, ...shared };
     const router = new Router(context);
     const { headersTimeoutMs, requestTimeoutMs, keepAliveTimeoutMs } = options;

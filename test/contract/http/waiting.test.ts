@@ -162,3 +162,16 @@ test('connections that wait come in several a turn of the loop', async () => {
   if (process.platform === 'linux') assert.ok(turns < 40, `${turns} turns`);
   for (const client of clients) client.socket.destroy();
 });
+
+test('whoever is refused before all of a large body is sent has the answer, also in a storm of refusals', async () => {
+  await using harness = await Harness.start();
+  const clients = await clientsOf(harness, 60);
+  for (const client of clients) put(client, 'key', LARGE);
+  for (const client of clients) {
+    const answer = await client.answer();
+    assert.equal(answer.status, 413);
+    assert.equal(answer.headers.get('connection'), 'close');
+  }
+  // Few are read to their end; the others are cut, when they have had time to see their answer.
+  await Promise.all(clients.map((client) => client.closed));
+});

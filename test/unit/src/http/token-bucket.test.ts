@@ -1,0 +1,21 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { TokenBucket } from '../../../../src/http/token-bucket.ts';
+
+function taken(bucket: TokenBucket, nowMs: number): number {
+  let count = 0;
+  while (bucket.take(nowMs)) count++;
+  return count;
+}
+
+test('a bucket gives so many at once, so many a second after that, and no more for having been left alone', () => {
+  const bucket = new TokenBucket(100, 5);
+  assert.equal(taken(bucket, 0), 5);
+  let later = 0;
+  for (let nowMs = 1; nowMs <= 1000; nowMs++) later += taken(bucket, nowMs);
+  assert.ok(later >= 99 && later <= 101, `${later}`);
+  assert.equal(taken(bucket, 100_000), 5);
+  bucket.empty(100_000);
+  assert.equal(taken(bucket, 100_009), 0);
+  assert.equal(taken(bucket, 100_011), 1);
+});
