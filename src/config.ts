@@ -44,6 +44,8 @@ export interface NodeSettings {
   readonly maxBytesInFlight: number;
   readonly headersTimeoutMs: number;
   readonly bodyTimeoutMs: number;
+  /** Over some seconds; a client that sends a body more slowly is refused. */
+  readonly minBodyBytesPerSecond: number;
   readonly keepAliveTimeoutMs: number;
   readonly durability: Durability;
   /** Of durability `interval` alone. */
@@ -116,7 +118,8 @@ export const nodeSettings: SettingsTable<NodeSettings> = {
   maxRequestsInFlight: integer('max-requests-in-flight', 8192, 1, 1_000_000, 'requests served or waiting'),
   maxBytesInFlight: size('max-bytes-in-flight', 64 * MIB, 64 * KIB, 16 * GIB, 'their bytes at a time'),
   headersTimeoutMs: duration('headers-timeout', 10 * SECOND, 10, HOUR, 'how long sending headers may take'),
-  bodyTimeoutMs: duration('body-timeout', 30 * SECOND, 10, HOUR, 'how long sending a request may take'),
+  bodyTimeoutMs: duration('body-timeout', 300 * SECOND, 10, HOUR, 'how long sending a request may take'),
+  minBodyBytesPerSecond: size('min-body-rate', 4 * KIB, 1, GIB, 'bytes a second that a body must come with'),
   keepAliveTimeoutMs: duration(
     'keep-alive-timeout',
     60 * SECOND,

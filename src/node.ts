@@ -398,6 +398,7 @@ function httpOptions({ http }: TopologyNode, settings: NodeSettings): HttpServer
     maxBytesInFlight: settings.maxBytesInFlight,
     headersTimeoutMs: settings.headersTimeoutMs,
     requestTimeoutMs: settings.bodyTimeoutMs,
+    minBodyBytesPerSecond: settings.minBodyBytesPerSecond,
     keepAliveTimeoutMs: settings.keepAliveTimeoutMs,
     rangeTimeoutMs: settings.rangeTimeoutMs,
     minReadBytesPerSecond: settings.minReadBytesPerSecond,

@@ -2,6 +2,7 @@ import type { Clock } from '../clock.ts';
 import type { Placement } from '../cluster/placement.ts';
 import { slotOf } from '../cluster/slots.ts';
 import { AnswerQueue } from './answer-queue.ts';
+import { ByteBudget } from './byte-budget.ts';
 import { DeadlineQueue } from './deadline-queue.ts';
 import {
   type OperationContext,
@@ -13,6 +14,9 @@ import { defaultAck, defaultFrom, quorumFault } from './quorum.ts';
 import { ReadOperation } from './read-operation.ts';
 import type { ReplicaSet } from './replica-access.ts';
 import { WriteOperation } from './write-operation.ts';
+
+/** Records of reads that wait for further answers: two of the largest. */
+const MAX_HELD_RECORD_BYTES = 32 * 1024 * 1024;
 
 export interface CoordinatorOptions {
   readonly nodeIds: readonly string[];
@@ -38,7 +42,8 @@ export class Coordinator {
     const deadlines = new DeadlineQueue(clock, timeoutMs);
     const answers = new AnswerQueue();
     const { lists } = placement;
-    this.#context = { nodeIds, lists, replicas, timestamps, writerId, clock, timeoutMs, deadlines, answers };
+    const shared = { deadlines, answers, records: new ByteBudget(MAX_HELD_RECORD_BYTES) };
+    this.#context = { nodeIds, lists, replicas, timestamps, writerId, clock, timeoutMs, ...shared };
   }
 
   /**

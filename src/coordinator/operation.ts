@@ -2,6 +2,7 @@ import { recordFault } from '../../native-free-lsm/index.ts';
 import type { Clock } from '../clock.ts';
 import { errorMessage } from '../errors.ts';
 import type { Answerable, AnswerQueue } from './answer-queue.ts';
+import type { ByteBudget } from './byte-budget.ts';
 import type { DeadlineQueue, Expiring } from './deadline-queue.ts';
 import type { ReplicaSet, ReplySink } from './replica-access.ts';
 import { failedReply, type ReplicaReply, ReplyKind } from './reply.ts';
@@ -50,6 +51,8 @@ export interface OperationContext {
   readonly timeoutMs: number;
   readonly deadlines: DeadlineQueue;
   readonly answers: AnswerQueue;
+  /** Records of reads that are not decided yet. */
+  readonly records: ByteBudget;
 }
 
 /**

@@ -5,11 +5,20 @@ import {
   recordValueStart,
 } from '../../native-free-lsm/index.ts';
 import { Operation, type OperationContext, OperationOutcome, type OperationReply } from './operation.ts';
+import type { ReplicaReply } from './reply.ts';
 import { RequestKind } from './response-accumulator.ts';
 
-/** A GET: the freshest of the replicas' answers. */
+/** Shorter ones are bounded by the number of requests. */
+const COUNTED_RECORD_BYTES = 16 * 1024;
+const FULL_SENTENCE = 'This node holds as many bytes of answers as it may: try again later.';
+
+/**
+ * A GET: the freshest of the replicas' answers. The first to come wait for those that are needed, and how long they are
+ * shows only then: their bytes are bounded together.
+ */
 export class ReadOperation extends Operation {
   readonly #key: Uint8Array;
+  #reservedBytes = 0;
 
   constructor(
     context: OperationContext,
@@ -30,6 +39,28 @@ export class ReadOperation extends Operation {
     for (let position = 0; position < this.from; position++) {
       replicas.read(lists[this.listOffset + position], this.#key, timeoutMs, this, position);
     }
+  }
+
+  override onReply(position: number, reply: ReplicaReply): void {
+    const bytes = reply.record?.length ?? 0;
+    if (bytes < COUNTED_RECORD_BYTES || this.isDecided || this.#reserve(bytes))
+      super.onReply(position, reply);
+    else this.decide(OperationOutcome.overloaded, null, FULL_SENTENCE);
+  }
+
+  protected override decide(outcome: OperationOutcome, value: Uint8Array | null, sentence: string): void {
+    super.decide(outcome, value, sentence);
+    this.context.records.release(this.#reservedBytes);
+    this.#reservedBytes = 0;
+  }
+
+  /** Of the answers one record is kept, the freshest: at most as long as the longest. */
+  #reserve(bytes: number): boolean {
+    const more = bytes - this.#reservedBytes;
+    if (more <= 0) return true;
+    if (!this.context.records.reserve(more)) return false;
+    this.#reservedBytes = bytes;
+    return true;
   }
 
   protected override succeed(): void {

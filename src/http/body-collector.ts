@@ -14,9 +14,12 @@ export class BodyCollector {
     this.#limitBytes = this.#isLengthKnown ? declaredBytes : limitBytes;
   }
 
-  /** Memory held: what has to be reserved for it. */
+  /**
+   * What has to be reserved for it. A block for a body of known length is memory only as far as it is filled: the
+   * system gives pages when they are written.
+   */
   get heldBytes(): number {
-    return this.#block.length;
+    return this.#isLengthKnown ? this.#length : this.#block.length;
   }
 
   /** @param piece kept as it is where it is the whole body @returns false when it goes beyond the limit */

@@ -1,7 +1,9 @@
 /** What every request of a server shares. */
 import type { Clock } from '../clock.ts';
 import type { Admission, AdmissionLimits } from './admission.ts';
+import type { BodyWatch } from './body-watch.ts';
 import type { HostCheck } from './host-check.ts';
+
 import type { Lines } from './lines.ts';
 import type { ReaderWatch } from './reader-watch.ts';
 import type { ScanSlots } from './scan-slots.ts';
@@ -22,6 +24,8 @@ export interface HttpLog {
 export interface HttpLimits extends AdmissionLimits {
   readonly maxValueBytes: number;
   readonly maxKeyBytes: number;
+  /** Bodies that are sent more slowly are given up. */
+  readonly minBodyBytesPerSecond: number;
   /** How long a client may leave an answer unread before its connection is cut. */
   readonly rangeTimeoutMs: number;
   /** What a client that is waited for must read at least. */
@@ -34,6 +38,7 @@ export interface HttpContext {
   readonly services: HttpServices;
   readonly limits: HttpLimits;
   readonly admission: Admission;
+  readonly bodyWatch: BodyWatch;
   readonly lines: Lines;
   /** Unread bodies that may be read only to be thrown away: early-answer.ts. */
   readonly discards: TokenBucket;

@@ -82,6 +82,7 @@ class LingeringAnswer implements BodyReader {
     this.#timer = clock.after(LINGER_MS, () => this.#end());
     if (!discards.take(clock.monotonicMs())) return;
     const request = this.#request;
+    request.resume();
     request.on('data', (piece: Buffer) => {
       this.#bytes += piece.length;
       if (this.#bytes > LINGER_BYTES) this.#end();

@@ -4,19 +4,22 @@
  *
  *   start ─ GET, DELETE ─▶ in line ─────────────────────▶ serving ─ outcome ─▶ answered
  *     ├──── PUT, small ──▶ reading ─ body ends ─▶ in line ─▶┤                     ▲
- *     └──── PUT, large ──▶ in line ─▶ reading ─ body ends ─▶┘                     │
+ *     └──── PUT, large ──▶ gathering ─▶ in line ─▶ reading ─ body ends ─▶┘        │
  *             └─ too long, broken, cut, no room, too late ────────────────────────┘
  *
- * A large body stays with its client until it is its turn. A body that does not end is never handed on: what was cut
+ * A large body stays with its client until it is its turn, but for its beginning: what is only announced waits for
+ * nothing and holds up nobody. A body that does not end is never handed on: what was cut
  * stores nothing.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { TimerHandle } from '../clock.ts';
 import { errorMessage } from '../errors.ts';
 import { BodyCollector } from './body-collector.ts';
-import { type BodyReader, Connection, MAX_PIPELINED_REQUESTS } from './connection.ts';
+import type { WatchedBody } from './body-watch.ts';
+import { type Beginner, type BodyReader, Connection, MAX_PIPELINED_REQUESTS } from './connection.ts';
 import type { HttpContext } from './context.ts';
 import { answerEarly } from './early-answer.ts';
+import { HeldAnswer, type PlaceHolder } from './held-answer.ts';
 import { SMALL_BODY_BYTES } from './lines.ts';
 import type { Refusable } from './paced-refusals.ts';
 import { declaredBodyBytes, UNSUPPORTED_CODING, UNSUPPORTED_CODING_SENTENCE } from './request-body.ts';
@@ -46,14 +49,14 @@ const HELD_VALUE_BYTES = 16 * 1024;
 /** A large body of which less than this arrives in a while does not keep its place from others. */
 const LEAST_ARRIVED_BYTES = 64 * 1024;
 const ARRIVAL_MS = 100;
-/** A large answer that its client takes longer for does not either. */
-const SENDING_MS = 100;
 /** Of a chunked body, until it is known. */
 const EXPECTED_CHUNKED_BYTES = 64 * 1024;
 
 export type EntityMethod = 'GET' | 'PUT' | 'DELETE';
 
-export class EntityExchange implements EntityReply, BodyReader, Refusable, Waiting {
+export class EntityExchange
+  implements EntityReply, BodyReader, Beginner, PlaceHolder, Refusable, Waiting, WatchedBody
+{
   readonly #context: HttpContext;
   readonly #request: ExchangeRequest;
   readonly #response: ServerResponse;
@@ -65,6 +68,8 @@ export class EntityExchange implements EntityReply, BodyReader, Refusable, Waiti
   lineCost = 0;
   sinceMs = 0;
   behind: EntityExchange | null = null;
+  watchedTicks = 0;
+  watchedBytes = 0;
   #phase: Phase = Phase.inLine;
   #body: BodyCollector | null = null;
   /** Of a PUT, once it has come whole. */
@@ -75,6 +80,11 @@ export class EntityExchange implements EntityReply, BodyReader, Refusable, Waiti
   #lineBytes: number;
   /** It is being served, and others of its line wait for that to end. */
   #hasPlace = false;
+  /** It is among those of its connection that are in work. */
+  #isInWork = false;
+  #isAdmitted = false;
+  #isGathering = false;
+  #answerBytes = 0;
   /** Its place is free when its answer is with the client, or soon after it was due to be. */
   #isSending = false;
   #waitedMs = 0;
@@ -110,7 +120,7 @@ export class EntityExchange implements EntityReply, BodyReader, Refusable, Waiti
   /** @param expectsContinue the client waits to be told that its body is wanted */
   start(expectsContinue: boolean): void {
     if (this.#method === 'PUT') this.#startPut(expectsContinue);
-    else if (this.#admit()) this.#enterLine();
+    else this.#queue();
   }
 
   #startPut(expectsContinue: boolean): void {
@@ -120,37 +130,56 @@ export class EntityExchange implements EntityReply, BodyReader, Refusable, Waiti
       this.#refuse(501, UNSUPPORTED_CODING_SENTENCE);
     } else if (declared > limits.maxValueBytes) {
       this.#refuseTooLong();
-    } else if (this.#admit()) {
+    } else {
       this.#expectsContinue = expectsContinue;
       this.#declaredBytes = declared;
       this.#lineBytes = declared < 0 ? EXPECTED_CHUNKED_BYTES : declared;
-      if (declared !== 0) this.#value = null;
-      if (this.#lineBytes > SMALL_BODY_BYTES) {
-        this.#line = lines.largeWrites;
+      if (declared !== 0) {
+        this.#value = null;
         // What breaks a body before it is read is told to whoever will read it.
         this.#connection.bodyReader = this;
-        this.#enterLine();
-      } else if (declared === 0) this.#enterLine();
-      else this.#read();
+      }
+      if (this.#lineBytes > SMALL_BODY_BYTES) this.#line = lines.largeWrites;
+      this.#queue();
     }
   }
 
-  #admit(): boolean {
-    const { admission } = this.#context;
-    if (this.#connection.unanswered >= MAX_PIPELINED_REQUESTS) {
-      admission.countRefused();
+  begin(): void {
+    this.#isInWork = true;
+    if (this.#phase === Phase.answered) {
+      // Its body broke while it waited.
+      this.#endOnConnection();
+    } else if (!this.#context.admission.admitRequest(0)) {
+      this.#release();
+      this.#refuse(503, OVERLOADED_SENTENCE);
+    } else this.#beginAdmitted();
+  }
+
+  #beginAdmitted(): void {
+    this.#isAdmitted = true;
+    // Of a body that the client sends only when it is told to nothing comes before.
+    const isAwaited = this.#expectsContinue && this.#lineBytes > SMALL_BODY_BYTES;
+    if (this.#declaredBytes === 0 || isAwaited) this.#enterLine();
+    else this.#read();
+  }
+
+  drop(): void {
+    if (this.#phase !== Phase.answered) this.#release();
+  }
+
+  /** A client may be far ahead of its answers; what it asks for is not counted before it is begun. */
+  #queue(): void {
+    const connection = this.#connection;
+    if (connection.unanswered >= MAX_PIPELINED_REQUESTS) {
+      this.#context.admission.countRefused();
       this.#refuse(
         503,
         `The connection has ${MAX_PIPELINED_REQUESTS} requests unanswered: send fewer at a time.`,
       );
-      return false;
+      return;
     }
-    if (!admission.admitRequest(0)) {
-      this.#refuse(503, OVERLOADED_SENTENCE);
-      return false;
-    }
-    this.#connection.unanswered++;
-    return true;
+    connection.unanswered++;
+    connection.begin(this);
   }
 
   #enterLine(): void {
@@ -170,7 +199,7 @@ export class EntityExchange implements EntityReply, BodyReader, Refusable, Waiti
   onTurn(waitedMs: number): void {
     this.#hasPlace = true;
     this.#waitedMs += waitedMs;
-    if (this.#phase !== Phase.inLine) this.#leaveLine();
+    if (this.#phase !== Phase.inLine) this.leaveLine();
     else if (this.#request.socket.destroyed) this.#release();
     else this.#goOn();
   }
@@ -196,34 +225,51 @@ export class EntityExchange implements EntityReply, BodyReader, Refusable, Waiti
   #goOn(): void {
     const value = this.#value;
     this.#value = null;
-    if (value === null) this.#read();
-    else this.#dispatch(value);
+    if (value !== null) this.#dispatch(value);
+    else if (this.#body === null) this.#read();
+    else this.#readOn();
   }
 
   #read(): void {
     const request = this.#request;
-    const { admission, clock, limits } = this.#context;
+    const { bodyWatch, limits } = this.#context;
     const declared = this.#declaredBytes;
-    if (!admission.reserveBytes(Math.max(declared, 0))) {
-      this.#release();
-      this.#refuse(503, OVERLOADED_SENTENCE);
-      return;
-    }
-    this.#reservedBytes = Math.max(declared, 0);
     this.#phase = Phase.reading;
     this.#body = new BodyCollector(declared, limits.maxValueBytes);
     this.#connection.bodyReader = this;
     if (this.#expectsContinue) this.#response.writeContinue();
-    if (this.#hasPlace) this.#arrivalTimer = clock.every(ARRIVAL_MS, () => this.#checkArrival());
+    this.#isGathering = !this.#hasPlace && this.#lineBytes > SMALL_BODY_BYTES;
+    if (this.#hasPlace) this.#watchArrival();
+    bodyWatch.add(this);
     request[EXCHANGE] = this;
     request.on('data', onData);
     request.on('end', onEnd);
     request.on('error', onCut);
   }
 
+  /** It has begun to come: the rest stays with its client until its turn. */
+  #stopGathering(): void {
+    this.#isGathering = false;
+    this.#context.bodyWatch.remove(this);
+    this.#request.pause();
+    this.#enterLine();
+  }
+
+  #readOn(): void {
+    this.#phase = Phase.reading;
+    this.#watchArrival();
+    this.#context.bodyWatch.add(this);
+    this.#request.resume();
+  }
+
+  #watchArrival(): void {
+    this.#arrivedBytes = 0;
+    this.#arrivalTimer = this.#context.clock.every(ARRIVAL_MS, () => this.#checkArrival());
+  }
+
   /** A client that sends slowly may take its time, but not that of others. */
   #checkArrival(): void {
-    if (this.#arrivedBytes < LEAST_ARRIVED_BYTES) this.#leaveLine();
+    if (this.#arrivedBytes < LEAST_ARRIVED_BYTES) this.leaveLine();
     this.#arrivedBytes = 0;
   }
 
@@ -231,25 +277,27 @@ export class EntityExchange implements EntityReply, BodyReader, Refusable, Waiti
     const body = this.#body;
     if (this.#phase !== Phase.reading || body === null) return;
     this.#arrivedBytes += piece.length;
+    this.watchedBytes += piece.length;
     if (!body.add(piece)) {
       this.#stopReading();
       this.#refuseTooLong();
       return;
     }
     const unreserved = body.heldBytes - this.#reservedBytes;
-    if (unreserved <= 0) return;
-    if (this.#context.admission.reserveBytes(unreserved)) {
-      this.#reservedBytes += unreserved;
-    } else {
+    if (unreserved > 0 && !this.#context.admission.reserveBytes(unreserved)) {
       this.#stopReading();
       this.#refuse(503, OVERLOADED_SENTENCE);
+      return;
     }
+    this.#reservedBytes += Math.max(unreserved, 0);
+    if (this.#isGathering && body.heldBytes >= SMALL_BODY_BYTES) this.#stopGathering();
   }
 
   onBodyEnd(): void {
     const body = this.#body;
     if (this.#phase !== Phase.reading || body === null || !this.#request.complete) return;
     this.#body = null;
+    this.#context.bodyWatch.remove(this);
     this.#arrivalTimer?.cancel();
     const value = body.bytes();
     if (this.#hasPlace) this.#dispatch(value);
@@ -265,6 +313,10 @@ export class EntityExchange implements EntityReply, BodyReader, Refusable, Waiti
     this.#refuse(status, sentence);
   }
 
+  onTooSlow(leastBytesPerSecond: number): void {
+    this.onBrokenBody(408, `The body came too slowly: send at least ${leastBytesPerSecond} bytes a second.`);
+  }
+
   /** Nobody is there to be answered. */
   onCut(): void {
     if (this.#phase === Phase.reading) this.#stopReading();
@@ -273,6 +325,7 @@ export class EntityExchange implements EntityReply, BodyReader, Refusable, Waiti
   /** The request will not be handed on: its place is free, its answer is still to be given. */
   #stopReading(): void {
     this.#body = null;
+    this.#context.bodyWatch.remove(this);
     this.#release();
   }
 
@@ -309,8 +362,10 @@ export class EntityExchange implements EntityReply, BodyReader, Refusable, Waiti
     } else {
       this.#answerSentence(statusOf(outcome), reason, isClosing);
     }
-    if (this.#method === 'GET' && outcome <= Outcome.notFound)
-      this.#context.lines.noteRead(value?.length ?? 0);
+    if (this.#method === 'GET' && outcome <= Outcome.notFound) {
+      this.#answerBytes = value?.length ?? 0;
+      this.#context.lines.noteRead(this.#answerBytes);
+    }
     // Last, as it lets another in.
     this.#release();
   }
@@ -329,22 +384,11 @@ export class EntityExchange implements EntityReply, BodyReader, Refusable, Waiti
     response.end(value);
   }
 
-  /**
-   * Lets a value that a client may be slow to read, or leave unread, count until it is gone; and keep its place until
-   * then, but not for long: others are not to be read while this one is sent, nor to wait for a client.
-   */
   #hold(bytes: number): boolean {
-    const { admission, clock, limits } = this.#context;
+    const { admission } = this.#context;
     if (!admission.reserveBytes(bytes)) return false;
-    // The default for a time-out that nobody listens to: the socket is destroyed.
-    this.#response.setTimeout(limits.rangeTimeoutMs);
     this.#isSending = bytes >= HELD_VALUE_BYTES;
-    const patience = this.#isSending ? clock.after(SENDING_MS, () => this.#leaveLine()) : null;
-    this.#response.once('close', () => {
-      patience?.cancel();
-      admission.releaseBytes(bytes);
-      this.#leaveLine();
-    });
+    new HeldAnswer(this.#context, this.#request.socket, this.#response, bytes, this);
     return true;
   }
 
@@ -370,11 +414,19 @@ export class EntityExchange implements EntityReply, BodyReader, Refusable, Waiti
     this.#value = null;
     this.#arrivalTimer?.cancel();
     this.#connection.unanswered--;
-    this.#context.admission.releaseRequest(this.#reservedBytes);
-    if (!this.#isSending) this.#leaveLine();
+    // Before its own place is free: a node that stops is done only when none is left.
+    if (this.#isInWork) this.#endOnConnection();
+    if (this.#isAdmitted) this.#context.admission.releaseRequest(this.#reservedBytes);
+    if (!this.#isSending) this.leaveLine();
   }
 
-  #leaveLine(): void {
+  #endOnConnection(): void {
+    this.#isInWork = false;
+    this.#connection.end(this.#answerBytes);
+  }
+
+  /** Lets another have its turn. */
+  leaveLine(): void {
     if (!this.#hasPlace) return;
     this.#hasPlace = false;
     this.#arrivalTimer?.cancel();

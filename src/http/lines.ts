@@ -16,8 +16,12 @@ const MAX_SERVED_BYTES = 8 * MIB;
 /** Each takes up to a few hundredths of a core. */
 const REFUSALS_PER_SECOND = 500;
 const BODY_REFUSALS_PER_SECOND = 100;
-/** How much the last value read counts in what the next is expected to have. */
-const READ_WEIGHT = 1 / 16;
+/**
+ * How much the last value read counts in what the next is expected to have: more when it was longer, because what is
+ * expected too short costs memory, and too long only time.
+ */
+const LONGER_WEIGHT = 1 / 2;
+const SHORTER_WEIGHT = 1 / 16;
 
 export class Lines {
   readonly reads: WaitingLine;
@@ -52,7 +56,8 @@ export class Lines {
 
   /** @param bytes of a value that was read; 0 when there was none */
   noteRead(bytes: number): void {
-    this.#expectedReadBytes += READ_WEIGHT * (bytes - this.#expectedReadBytes);
+    const weight = bytes > this.#expectedReadBytes ? LONGER_WEIGHT : SHORTER_WEIGHT;
+    this.#expectedReadBytes += weight * (bytes - this.#expectedReadBytes);
   }
 
   get figures(): Readonly<Record<string, LineFigures>> {

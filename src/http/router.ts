@@ -12,7 +12,7 @@ import { EntityQuery, RangeQuery, type RequestFault } from './query.ts';
 import { RangeStream } from './range-stream.ts';
 import { declaredBodyBytes, UNSUPPORTED_CODING, UNSUPPORTED_CODING_SENTENCE } from './request-body.ts';
 import { DRAINING_SENTENCE, RETRY_AFTER } from './responses.ts';
-import { hasBody } from './upgrade.ts';
+import { hasBody, watchOfferedBody } from './upgrade.ts';
 
 const ENTITY = '/v0/entity';
 const ENTITIES = '/v0/entities';
@@ -42,11 +42,12 @@ export class Router {
       return;
     }
     const { headers } = request;
-    if (headers['transfer-encoding'] !== undefined && this.#waitsForBody(request, response)) return;
     if (headers.upgrade !== undefined && hasBody(request)) {
       connection.isClosing = true;
       response.shouldKeepAlive = false;
+      watchOfferedBody(request);
     }
+    if (headers['transfer-encoding'] !== undefined && this.#waitsForBody(request, response)) return;
     this.#route(request, response, expectsContinue);
   }
 

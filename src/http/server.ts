@@ -5,6 +5,7 @@ import { createServer, type Server } from 'node:http';
 import type { Clock } from '../clock.ts';
 import { errorMessage, QuorateError } from '../errors.ts';
 import { Admission, type AdmissionFigures } from './admission.ts';
+import { BodyWatch } from './body-watch.ts';
 import { onClientError, onConnect } from './broken-connection.ts';
 import type { HttpContext, HttpLimits, HttpLog, HttpServices } from './context.ts';
 import { createDiscards } from './early-answer.ts';
@@ -54,18 +55,23 @@ export class HttpServer {
     this.#admission = new Admission(options);
     this.#lines = new Lines(options.answerTimeoutMs, clock);
     const hosts = new HostCheck(options.host, options.allowedHosts);
+    const bodyWatch = new BodyWatch(options.minBodyBytesPerSecond, clock);
     this.#scans = new ScanSlots(options.answerTimeoutMs / 2, clock);
     const { rangeTimeoutMs: timeoutMs, minReadBytesPerSecond: minBytesPerSecond } = options;
     const readers = new ReaderWatch({ timeoutMs, minBytesPerSecond }, clock, unacknowledgedBytes);
-    const shared = {
+    const context: HttpContext = {
+      services,
+      limits: options,
       admission: this.#admission,
       lines: this.#lines,
+      scans: this.#scans,
       discards: createDiscards(),
+      bodyWatch,
+      readers,
       hosts,
       clock,
       log,
     };
-    const context: HttpContext = { services, limits: options, scans: this.#scans, readers, ...shared };
     const router = new Router(context);
     const { headersTimeoutMs, requestTimeoutMs, keepAliveTimeoutMs } = options;
     const shortestMs = Math.min(headersTimeoutMs, requestTimeoutMs);

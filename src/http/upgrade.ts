@@ -15,6 +15,17 @@ export function hasBody({ headers }: IncomingMessage): boolean {
   return headers['transfer-encoding'] !== undefined || (length !== undefined && Number(length) !== 0);
 }
 
+/**
+ * Sees to it that such a request with a body that is cut, or is none, does not wait for its rest for good: its parser
+ * takes what it cannot read for the other protocol, and tells nobody.
+ */
+export function watchOfferedBody(request: IncomingMessage): void {
+  request.socket.once('end', () => {
+    if (request.complete) return;
+    Connection.of(request.socket).bodyReader?.onBrokenBody(400, 'The body ends before its time, or is none.');
+  });
+}
+
 /** Listens to `upgrade`: the socket is nobody's now. */
 export function declineUpgrade(
   server: Server,

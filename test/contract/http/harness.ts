@@ -120,6 +120,7 @@ const DEFAULTS: HttpServerOptions = {
   keepAliveTimeoutMs: 60_000,
   rangeTimeoutMs: 10_000,
   minReadBytesPerSecond: 8192,
+  minBodyBytesPerSecond: 1024,
   answerTimeoutMs: 1000,
 };
 

@@ -38,22 +38,24 @@ test('the bytes of bodies are bounded, declared or not', async () => {
   await using harness = await Harness.start({ maxBytesInFlight: 100_000, maxValueBytes: 100_000 });
   using holder = await harness.connect();
   using client = await harness.connect();
-  holder.send(request('PUT', '/v0/entity?id=a', 'Content-Length: 60000'), 'begun');
-  await until(() => harness.server.figures.bytesInFlight === 60_000);
+  const held = Buffer.alloc(60_000);
+  holder.send(request('PUT', '/v0/entity?id=a', 'Content-Length: 60001'), held);
+  await until(() => harness.server.figures.bytesInFlight === held.length);
 
-  client.send(request('PUT', '/v0/entity?id=b', 'Content-Length: 40001'));
-  assert.equal((await client.answer()).status, 503);
-  client.send(
-    Buffer.alloc(40_001),
-    request('PUT', '/v0/entity?id=b', 'Content-Length: 40000'),
-    Buffer.alloc(40_000),
-  );
+  // What is announced takes nothing from anybody: only what has come counts.
+  using announcer = await harness.connect();
+  announcer.send(request('PUT', '/v0/entity?id=n', 'Content-Length: 100000'), 'begun');
+  await until(() => harness.server.figures.bytesInFlight === held.length + 'begun'.length);
+  client.send(request('PUT', '/v0/entity?id=b', 'Content-Length: 39995'), Buffer.alloc(39_995));
   assert.equal((await client.answer()).status, 201);
+  client.send(request('PUT', '/v0/entity?id=b', 'Content-Length: 39996'), Buffer.alloc(39_996));
+  assert.equal((await client.answer()).status, 503);
   client.send(request('PUT', '/v0/entity?id=c', 'Transfer-Encoding: chunked'));
   for (let i = 0; i < 5; i++) client.send('2710\r\n', Buffer.alloc(10_000), '\r\n');
   assert.equal((await client.answer()).status, 503);
 
-  holder.send(Buffer.alloc(60_000 - 'begun'.length));
+  announcer.socket.destroy();
+  holder.send('!');
   assert.equal((await holder.answer()).status, 201);
   assert.deepEqual([...harness.entities.stored.keys()], ['b', 'a']);
   await until(() => harness.isIdle);

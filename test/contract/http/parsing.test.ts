@@ -219,6 +219,27 @@ describe('in the order of the requests', () => {
     });
   }
 
+  for (const [name, body] of [
+    ['a body that is cut', 'Transfer-Encoding: chunked\r\n\r\n5\r\nval'],
+    ['a body that is none', 'Transfer-Encoding: chunked\r\n\r\nGET /v0/status HTTP/1.1\r\n\r\n'],
+    ['no body where one is announced', 'Content-Length: 5\r\n\r\n'],
+  ]) {
+    it(`an offer to upgrade with ${name} is answered when nothing more can come`, async () => {
+      await using harness = await Harness.start();
+      for (const method of ['PUT', 'GET']) {
+        if (method === 'GET' && body.startsWith('Content-Length')) continue;
+        using client = await harness.connect();
+        const head = `${method} /v0/entity?id=k HTTP/1.1\r\nHost: test\r\nConnection: upgrade\r\nUpgrade: h2c\r\n`;
+        client.send(head, body);
+        client.socket.end();
+        assert.equal((await client.answer()).status, 400);
+        await client.closed;
+      }
+      assert.equal(harness.entities.calls.length, 0);
+      await until(() => harness.isIdle);
+    });
+  }
+
   it('a client that goes away while its offer to upgrade waits does no harm', async () => {
     await using harness = await Harness.start();
     using client = await harness.connect();

@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { MAX_PIPELINED_REQUESTS } from '../../../src/http/connection.ts';
+import {
+  FIRST_REQUESTS_IN_WORK,
+  MAX_PIPELINED_REQUESTS,
+  MAX_REQUESTS_IN_WORK,
+} from '../../../src/http/connection.ts';
 import { type EntityCall, Harness, request, until } from './harness.ts';
 
 test('pipelined requests are answered in order, whichever is ready first', async () => {
@@ -30,23 +34,45 @@ test('pipelined requests are answered in order, whichever is ready first', async
 });
 
 test('a connection may owe so many answers, and no more', async () => {
-  await using harness = await Harness.start({ maxRequestsInFlight: 1000 });
+  await using harness = await Harness.start();
   using client = await harness.connect();
   const held: EntityCall[] = [];
   harness.entities.behaviour = (call) => void held.push(call);
   const get = request('GET', '/v0/entity?id=a');
   client.send(get.repeat(MAX_PIPELINED_REQUESTS + 10));
   await until(() => harness.server.figures.refused === 10);
+  // Of what it may owe so many are in work, and each that is answered lets one more begin.
+  assert.equal(held.length, FIRST_REQUESTS_IN_WORK);
   using other = await harness.connect();
   other.send(get);
-
-  // Each that is answered lets in one that waits in line.
-  for (const call of held) harness.entities.settle(call);
-  await until(() => held.length === MAX_PIPELINED_REQUESTS + 1);
-  for (const call of held) harness.entities.settle(call);
+  await until(() => held.length === FIRST_REQUESTS_IN_WORK + 1);
+  for (let i = 0; i < MAX_PIPELINED_REQUESTS + 1; i++) {
+    await until(() => held.length > i);
+    assert.ok(held.length - i <= MAX_REQUESTS_IN_WORK + 1);
+    harness.entities.settle(held[i]);
+  }
   for (let i = 0; i < MAX_PIPELINED_REQUESTS; i++) assert.equal((await client.answer()).status, 404);
   for (let i = 0; i < 10; i++) assert.equal((await client.answer()).status, 503);
   assert.equal((await other.answer()).status, 404);
+});
+
+test('what a client leaves unread keeps its other requests from being begun, and goes when the client goes', async () => {
+  await using harness = await Harness.start();
+  harness.entities.stored.set('a', Buffer.alloc(1024 * 1024));
+  const client = await harness.connect();
+  client.socket.pause();
+  // The first that was ever read shows how long values are.
+  client.send(request('GET', '/v0/entity?id=a').repeat(100));
+  await until(() => harness.entities.calls.length > 0);
+  using other = await harness.connect();
+  for (let i = 0; i < 100; i++)
+    assert.equal((await other.send(request('GET', '/v0/entity?id=b')).answer()).status, 404);
+  const begun = harness.entities.calls.filter(({ key }) => key === 'a').length;
+  assert.ok(begun <= MAX_REQUESTS_IN_WORK, `${begun} were begun for a client that reads nothing`);
+
+  client.socket.destroy();
+  await until(() => harness.isIdle);
+  assert.equal(harness.entities.calls.filter(({ key }) => key === 'a').length, begun);
 });
 
 test('a thousand requests at once are served as their answers leave', async () => {

@@ -1,0 +1,62 @@
+/**
+ * A value that is being sent, or waits for answers before it: its client may be slow to read it, or leave it unread.
+ * Until it is gone its bytes count among those in flight, and whoever does not read it is cut. For a while it keeps its
+ * place in its line, but not for long: others are not to be read while this one is sent, nor to wait for a client.
+ */
+import type { ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import type { TimerHandle } from '../clock.ts';
+import { Connection, type UnreadAnswer } from './connection.ts';
+import type { HttpContext } from './context.ts';
+import type { Reader } from './reader-watch.ts';
+
+const SENDING_MS = 100;
+
+/** Whoever has a place in a line. */
+export interface PlaceHolder {
+  leaveLine(): void;
+}
+
+export class HeldAnswer implements Reader, UnreadAnswer {
+  readonly unreadBytes: number;
+  readonly socket: Socket;
+  readonly #context: HttpContext;
+  readonly #response: ServerResponse;
+  readonly #holder: PlaceHolder;
+  readonly #timer: TimerHandle;
+
+  /** @param bytes reserved already @param holder lets go of its place when the answer is gone, or takes long */
+  constructor(
+    context: HttpContext,
+    socket: Socket,
+    response: ServerResponse,
+    bytes: number,
+    holder: PlaceHolder,
+  ) {
+    this.#context = context;
+    this.socket = socket;
+    this.#response = response;
+    this.unreadBytes = bytes;
+    this.#holder = holder;
+    this.#timer = context.clock.after(SENDING_MS, () => holder.leaveLine());
+    context.readers.add(this);
+    Connection.of(socket).holdUnread(response, this);
+  }
+
+  /** Behind other answers of its connection it has no socket yet. */
+  get isAwaited(): boolean {
+    return this.#response.socket !== null;
+  }
+
+  onTooSlow(): void {
+    this.socket.resetAndDestroy();
+  }
+
+  onGone(): void {
+    const { admission, readers } = this.#context;
+    this.#timer.cancel();
+    readers.delete(this);
+    admission.releaseBytes(this.unreadBytes);
+    this.#holder.leaveLine();
+  }
+}
