@@ -15,8 +15,8 @@ import { ReadOperation } from './read-operation.ts';
 import type { ReplicaSet } from './replica-access.ts';
 import { WriteOperation } from './write-operation.ts';
 
-/** Records of reads that wait for further answers: two of the largest. */
-const MAX_HELD_RECORD_BYTES = 32 * 1024 * 1024;
+/** Records of reads that wait for further answers: three of the largest. */
+const MAX_HELD_RECORD_BYTES = 64 * 1024 * 1024;
 
 export interface CoordinatorOptions {
   readonly nodeIds: readonly string[];

@@ -19,8 +19,11 @@ export const OperationOutcome = {
 } as const;
 export type OperationOutcome = (typeof OperationOutcome)[keyof typeof OperationOutcome];
 
-/** Who asked. Called exactly once per request, possibly before the call that started it returns. */
+/** Who asked. */
 export interface OperationReply {
+  /** How long a large value is, once the first replica has given it: the answer itself may come later, or never. */
+  onLargeValue(bytes: number): void;
+  /** Called exactly once per request, possibly before the call that started it returns. */
   onOutcome(outcome: OperationOutcome, value: Uint8Array | null, reason: string): void;
 }
 
@@ -104,6 +107,10 @@ export abstract class Operation implements ReplySink, Expiring, Answerable {
   protected abstract send(): void;
   /** `ack` replicas have answered. */
   protected abstract succeed(): void;
+
+  protected tellLargeValue(bytes: number): void {
+    this.#reply?.onLargeValue(bytes);
+  }
 
   /** What of the request's time was left when it came here. */
   protected get timeoutMs(): number {

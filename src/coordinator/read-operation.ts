@@ -58,6 +58,7 @@ export class ReadOperation extends Operation {
   #reserve(bytes: number): boolean {
     const more = bytes - this.#reservedBytes;
     if (more <= 0) return true;
+    this.tellLargeValue(bytes);
     if (!this.context.records.reserve(more)) return false;
     this.#reservedBytes = bytes;
     return true;

@@ -77,7 +77,7 @@ export class EntityExchange
   #reservedBytes = 0;
   #line: WaitingLine;
   /** What it counts as in its line. */
-  #lineBytes: number;
+  #lineBytes = 0;
   /** It is being served, and others of its line wait for that to end. */
   #hasPlace = false;
   /** It is among those of its connection that are in work. */
@@ -114,7 +114,6 @@ export class EntityExchange
     this.#from = from;
     const { lines } = context;
     this.#line = method === 'GET' ? lines.reads : lines.smallWrites;
-    this.#lineBytes = method === 'GET' ? lines.expectedReadBytes : 0;
   }
 
   /** @param expectsContinue the client waits to be told that its body is wanted */
@@ -184,6 +183,8 @@ export class EntityExchange
 
   #enterLine(): void {
     this.#phase = Phase.inLine;
+    // Not before: those ahead of it on its connection have shown more.
+    if (this.#method === 'GET') this.#lineBytes = this.#context.lines.expectedReadBytes;
     switch (this.#line.enter(this, this.#lineBytes)) {
       case Entry.now:
         this.#hasPlace = true;
@@ -341,6 +342,11 @@ export class EntityExchange
       this.#context.log.error(`${this.#method} of an entity failed: ${errorMessage(error)}`);
       this.onOutcome(Outcome.failed, null, 'The node failed while it served the request.');
     }
+  }
+
+  /** Those that come behind it are reckoned with it at once: it may be answered late, or not at all. */
+  onLargeValue(bytes: number): void {
+    this.#context.lines.noteRead(bytes);
   }
 
   onOutcome(outcome: Outcome, value: Uint8Array | null, reason: string): void {

@@ -18,6 +18,8 @@ export const Outcome = {
 export type Outcome = (typeof Outcome)[keyof typeof Outcome];
 
 export interface EntityReply {
+  /** How long a large value is, once the first replica has given it: the answer itself may come later, or never. */
+  onLargeValue(bytes: number): void;
   /**
    * Called exactly once per request, possibly before the call that started it returns.
    * @param value the value's bytes for a GET that is ok, else null

@@ -7,7 +7,7 @@ import { MapEngine, type MapRecords } from '../../bench/cluster/map-engine.ts';
 import type { Random } from '../../src/clock.ts';
 import { Placement } from '../../src/cluster/placement.ts';
 import { Coordinator } from '../../src/coordinator/coordinator.ts';
-import type { OperationOutcome, TimestampSource } from '../../src/coordinator/operation.ts';
+import type { OperationOutcome, OperationReply, TimestampSource } from '../../src/coordinator/operation.ts';
 import type { ReplySink } from '../../src/coordinator/replica-access.ts';
 import { type LocalReplica, NodeReplicaSet, type RemoteReplicas } from '../../src/coordinator/replica-set.ts';
 import { failedReply, type ReplicaReply, ReplyKind, WRITE_OK } from '../../src/coordinator/reply.ts';
@@ -188,14 +188,12 @@ export class ClockCluster {
   /** As a client: never answered when the node is killed meanwhile. */
   ask(
     node: number,
-    request: (
-      coordinator: Coordinator,
-      reply: { onOutcome(outcome: OperationOutcome, value: Uint8Array | null, reason: string): void },
-    ) => void,
+    request: (coordinator: Coordinator, reply: OperationReply) => void,
     answered: (outcome: OperationOutcome, value: string, reason: string) => void,
   ): void {
     const { coordinator, life } = this.nodes[node];
     request(coordinator, {
+      onLargeValue: () => undefined,
       onOutcome: (outcome, value, reason) => {
         if (this.nodes[node].life !== life) return;
         answered(outcome, value === null ? '' : Buffer.from(value).toString(), reason);

@@ -44,6 +44,8 @@ export class SimulatedRequest {
     this.#nowMs = nowMs;
   }
 
+  onLargeValue(): void {}
+
   onOutcome(outcome: OperationOutcome, value: Uint8Array | null): void {
     this.outcomes.push(outcome);
     this.value = value === null ? '' : Buffer.from(value).toString();

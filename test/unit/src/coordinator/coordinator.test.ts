@@ -60,6 +60,12 @@ class Answers {
   readonly all: string[] = [];
   next: (() => void) | null = null;
 
+  readonly largeValues: number[] = [];
+
+  onLargeValue(bytes: number): void {
+    this.largeValues.push(bytes);
+  }
+
   onOutcome(outcome: OperationOutcome, value: Uint8Array | null, reason: string): void {
     const text = value === null ? '' : Buffer.from(value).toString();
     this.all.push([NAMES.get(outcome), text, reason].filter((part) => part !== '').join(' '));
@@ -167,7 +173,10 @@ test('a get that finds no value is not found', () => {
 test('an empty value is a value', () => {
   const { coordinator, asked } = setUpWaiting();
   const values: unknown[] = [];
-  coordinator.get(KEY, 1, 3, { onOutcome: (outcome, value) => void values.push(outcome, value?.length) });
+  coordinator.get(KEY, 1, 3, {
+    onLargeValue: () => undefined,
+    onOutcome: (outcome, value) => void values.push(outcome, value?.length),
+  });
   asked[0].reply(found(9, ''));
   assert.deepEqual(values, [Outcome.ok, 0]);
 });
@@ -483,5 +492,29 @@ test('closing answers what is under way, whether it is sent or not', () => {
   assert.deepEqual(answers.all, ['overloaded This node is stopping.', 'overloaded This node is stopping.']);
   for (const question of asked) question.reply(READ_ABSENT);
   timestamps.reserved(null);
+  assert.equal(answers.all.length, 2);
+});
+
+test('of large records that wait for further answers so many bytes are held and no more, and how long they are is told at once', () => {
+  const { answers, asked, coordinator } = setUpWaiting();
+  const large = 'v'.repeat(32 * 1024 * 1024 - 100);
+  for (let i = 0; i < 3; i++) coordinator.get(KEY, 2, 3, answers);
+  const questions = asked.splice(0);
+  const first = questions.filter(({ position }) => position === 0);
+  const second = questions[1];
+  assert.equal(first.length, 3);
+  first[0].reply(found(1, large));
+  first[1].reply(found(1, large));
+  assert.deepEqual(answers.all, []);
+  assert.equal(answers.largeValues.length, 2);
+  assert.ok(answers.largeValues.every((bytes) => bytes >= large.length));
+  first[2].reply(found(1, large));
+  assert.deepEqual(answers.all, [
+    'overloaded This node holds as many bytes of answers as it may: try again later.',
+  ]);
+  // What is answered makes room again.
+  second.reply(found(1, 'small'));
+  coordinator.get(KEY, 2, 3, answers);
+  asked[0].reply(found(1, large));
   assert.equal(answers.all.length, 2);
 });
