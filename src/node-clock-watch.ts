@@ -110,7 +110,7 @@ export class ClockWatch {
     const { refusal } = time;
     if (refusal !== undefined) conditions.raise(CLOCK_OFF, `${refusal}.`, true);
     else if (this.#refusal !== undefined)
-      conditions.clear(CLOCK_OFF, 'The clock of this node is right again: it takes writes');
+      conditions.clear(CLOCK_OFF, 'The clock of this node is right: it takes writes');
     this.#refusal = refusal;
   }
 }

@@ -17,7 +17,7 @@ export type NodeState =
   | 'degraded'
   /** New, and not heard from enough peers yet to know that its folder was not emptied. */
   | 'joining'
-  /** Its folder was emptied: it takes writes and counts for no read. */
+  /** Something is missing from its folder, and `conditions` says why: it takes writes and counts for no read. */
   | 'incomplete'
   /** A sync failed or its writer thread died: it takes no writes until it is started again. */
   | 'failed'

@@ -199,7 +199,8 @@ export class OwnTime {
     const peersAheadMs = this.#fresh(atMs).map(({ wallOffsetMs }) =>
       Math.round(wallOffsetMs + atMs - wallMs),
     );
-    return { state: states[this.#state], ownTimeAheadMs: Math.round(ownMs - wallMs), peersAheadMs };
+    const state = this.#isKnown ? states[this.#state] : 'unmeasured';
+    return { state, ownTimeAheadMs: Math.round(ownMs - wallMs), peersAheadMs };
   }
 
   #follow(atMs: number, wallOffsetMs: number): void {

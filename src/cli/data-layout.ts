@@ -4,6 +4,7 @@
  *   DIR/cluster.json   {"format": 1, "clusterId": "…", "nodes": 3}, written once, before any node's folder; if it is
  *                      lost it is made again of the nodes' identities
  *   DIR/cluster.lock   held by the `serve` that runs
+ *   DIR/cluster.secret what its nodes prove to each other that they know
  *   DIR/node-1 …       a folder a node, which the node itself makes and owns
  *
  * A node of a real cluster has DIR/<its id> and no cluster.json: its topology file says what cluster it is of.

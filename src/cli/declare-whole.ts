@@ -11,10 +11,10 @@ const MANUAL = `
 A node that finds its folder emptied takes writes but counts for no read quorum:
 it would answer "not found" for keys it once had. So does one whose folder was
 put back to an older copy, and one whose folder was repaired (\`lsm repair\`) and
-may lack records. It says so in \`status\`. When you
-know that nothing it held is missing (its folder was restored, its keys have been
-written again, or the cluster never held anything of value), stop it, declare it
-whole and start it again.
+may lack records, or whose engine/ holds less than the node knows it did. It says
+so in \`status\`. When you know that nothing it held is missing (its folder was
+restored, its keys have been written again, or the cluster never held anything of
+value), stop it, declare it whole and start it again.
 
 A backup of all folders comes up whole by itself when it was taken of a stopped
 cluster, or of all folders at one moment. Of copies taken one after the other the

@@ -13,7 +13,13 @@ Examples:
 
 ${ENTITY_ENVIRONMENT}
 
-${exitCodesManual(Object.values(ExitCode).filter((code) => code !== ExitCode.notFound))}`;
+${exitCodesManual([
+  ExitCode.ok,
+  ExitCode.error,
+  ExitCode.notEnoughReplicas,
+  ExitCode.overloaded,
+  ExitCode.unreachable,
+])}`;
 
 export function deleteCommand(): Command {
   return entityCommand('delete')

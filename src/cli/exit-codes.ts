@@ -17,7 +17,8 @@ const MEANINGS: Readonly<Record<ExitCode, string>> = {
   [ExitCode.error]: 'wrong usage, or a request that can never succeed as it stands',
   [ExitCode.notFound]: 'the key does not exist',
   [ExitCode.notEnoughReplicas]: 'fewer replicas answered in time than `ack` asks for',
-  [ExitCode.overloaded]: 'the node is overloaded or about to stop: try again',
+  [ExitCode.overloaded]:
+    'the node takes no such request at the moment (overload, a full disk, a stop): try again',
   [ExitCode.damaged]: 'damage was found: the output names each place',
   [ExitCode.output]: 'stdout could not be written: a full disk, for example',
   [ExitCode.unreachable]: 'no answer, or one that broke off: a put or delete may be done or not',

@@ -16,7 +16,7 @@ Examples:
 
 ${ENTITY_ENVIRONMENT}
 
-${exitCodesManual(Object.values(ExitCode))}`;
+${exitCodesManual(Object.values(ExitCode).filter((code) => code !== ExitCode.damaged))}`;
 
 export function getCommand(): Command {
   return entityCommand('get')

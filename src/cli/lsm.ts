@@ -113,7 +113,8 @@ Checked are: the checksum of every block, index, filter and directory of every
 table, of every batch of logs and manifest, of CURRENT and IDENTITY; keys in order
 within tables and tables in order within levels; every key in its table's filter
 and where its index says; the properties of each table against what is in it, and
-against the manifest; and across levels and logs that of each key the newer
+against the manifest; every table in force and every log that was begun being
+there, under its own name; and across levels and logs that of each key the newer
 version stands above the older. A torn tail, which a crash leaves at the end of a
 log, is no damage: it was never acknowledged.
 
@@ -157,6 +158,8 @@ Reads everything first. Then
 - of a log that is damaged in the middle, every batch before and after the damage
   is kept, in tables;
 - of a table that is damaged, every block that is whole is kept, in a new table;
+- tables under each other's names are put back in their places;
+- a log that is missing is dropped by name, and those before it become tables;
 - a CURRENT that is damaged or missing is written anew from the manifest;
 - without a manifest one is made from the tables found: those that overlap, and
   all logs, are merged by the versions of their records.

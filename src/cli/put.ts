@@ -23,11 +23,13 @@ Examples:
 
 ${ENTITY_ENVIRONMENT}
 
-${exitCodesManual(
-  Object.values(ExitCode).filter(
-    (code) => code !== ExitCode.notFound && code !== ExitCode.damaged && code !== ExitCode.output,
-  ),
-)}`;
+${exitCodesManual([
+  ExitCode.ok,
+  ExitCode.error,
+  ExitCode.notEnoughReplicas,
+  ExitCode.overloaded,
+  ExitCode.unreachable,
+])}`;
 
 export function putCommand(): Command {
   return entityCommand('put')

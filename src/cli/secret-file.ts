@@ -43,8 +43,10 @@ export function readSecretFile(file: string): string {
     }
     ClusterSecret.of(text);
   } catch (error) {
-    const reason =
-      error instanceof QuorateError ? error.message : `it cannot be read: ${errorMessage(error)}`;
+    const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT';
+    let reason = `it cannot be read: ${errorMessage(error)}`;
+    if (error instanceof QuorateError) reason = error.message;
+    else if (isMissing) reason = 'there is no such file: give this node the same one as every other';
     throw new QuorateError(
       'INVALID_CONFIG',
       `the cluster secret file ${file} cannot be used: ${reason}`,
@@ -68,6 +70,6 @@ function checkOwner(file: string, stat: fs.Stats): void {
   if ((stat.mode & refused) === 0) return;
   throw new QuorateError(
     'INVALID_CONFIG',
-    `other users can read it, so it may be known to them: run \`chmod 600 ${file}\`, and make a new secret if there are any`,
+    `other users can read it, so it may be known to them: run \`chmod 600 ${file}\`, and make a new secret if one of them may have`,
   );
 }

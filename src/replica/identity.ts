@@ -197,7 +197,11 @@ async function readIdentity(folder: string, files: FolderFiles): Promise<Identit
   } catch (error) {
     throw folderFault(folder, error);
   }
-  if (bytes === null) throw notANodesFolder(folder, `it has files but no ${IDENTITY_FILE}`);
+  if (bytes === null)
+    throw notANodesFolder(
+      folder,
+      `it has files but no ${IDENTITY_FILE}; if it had one, put that back from a copy`,
+    );
   return decodeIdentity(bytes, `${folder}/${IDENTITY_FILE}`);
 }
 

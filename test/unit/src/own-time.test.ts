@@ -84,7 +84,7 @@ for (const jumpMs of [2 * MAX_DRIFT_MS, HOUR_MS, 30 * DAY_MS, -HOUR_MS]) {
     wrong.clock.set(0);
     await pass(base, 600);
     assert.deepEqual(wrong.conditions.list(), []);
-    assert.match(wrong.logged.at(-1) ?? '', /right again/);
+    assert.match(wrong.logged.at(-1) ?? '', /The clock of this node is right:/);
     await assertTaken(nodes, base);
     for (const node of right) assert.deepEqual(node.logged, []);
   });
@@ -399,9 +399,11 @@ test('a new node of several does not write before it has seen most of the clocks
   await pass(base, 3000);
   assert.equal(nodes[0].hybrid.issue(), 0);
   assert.match(nodes[0].hybrid.refusal ?? '', /does not know the time yet.*more than half of the 3 nodes/);
+  assert.equal(nodes[0].hybrid.time.figures().state, 'unmeasured', 'the status does not call it right');
   nodes[1].start();
   await write(nodes.slice(0, 2), base, 1000);
   await assertTaken(nodes.slice(0, 2), base);
+  assert.equal(nodes[0].hybrid.time.figures().state, 'right');
   assert.deepEqual(nodes[0].conditions.list(), []);
 });
 

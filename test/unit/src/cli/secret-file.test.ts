@@ -84,7 +84,7 @@ describe('a secret file', () => {
     assert.match(refusal(written(`${'x'.repeat(31)}\n`)), /has 31 characters: it must have 32 to 1024/);
     assert.match(refusal(written('x'.repeat(1025))), /has 1025 characters/);
     assert.match(refusal(written('x'.repeat(5000))), /not a small file/);
-    assert.match(refusal(path.join(folder, 'missing')), /cannot be read: ENOENT/);
+    assert.match(refusal(path.join(folder, 'missing')), /there is no such file: give this node the same one/);
     assert.match(refusal(folder), /cannot be used: (it is not a small file|it cannot be read)/);
   });
 
