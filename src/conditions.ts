@@ -40,12 +40,6 @@ export class Conditions {
     if (this.#raised.delete(code)) this.#options.log.info(message);
   }
 
-  /** Why clients' writes are refused; undefined while they are taken. */
-  get writeRefusal(): string | undefined {
-    for (const { message, stopsWrites } of this.#raised.values()) if (stopsWrites) return message;
-    return undefined;
-  }
-
   list(): readonly Condition[] {
     return [...this.#raised.values()];
   }

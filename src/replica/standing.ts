@@ -127,7 +127,7 @@ export class Standing {
     else if (missing !== null) why = 'its data folder was emptied, its peers knew it with another one';
     this.#conditions.raise(
       'INCOMPLETE',
-      `The data of this node is not whole: ${why}. It takes writes and counts for no read. When nothing is missing, stop it and declare it whole: quorate declare-whole <its data folder>`,
+      `The data of this node is not whole: ${why}. It takes writes and counts for no read. When nothing is missing, stop it and declare it whole: node cli.ts declare-whole <its data folder>`,
       false,
     );
   }

@@ -33,14 +33,3 @@ test('raised again it takes the new words and keeps its time', () => {
     { code: 'NO_SPACE', message: 'The disk is still full', sinceMs, stopsWrites: true },
   ]);
 });
-
-test('writes are refused with the words of what stops them, and of nothing else', () => {
-  const { raised } = conditions();
-  assert.equal(raised.writeRefusal, undefined);
-  raised.raise('DAMAGED_TABLE', 'A table is damaged', false);
-  assert.equal(raised.writeRefusal, undefined);
-  raised.raise('NO_SPACE', 'The disk is full', true);
-  assert.equal(raised.writeRefusal, 'The disk is full');
-  raised.clear('NO_SPACE', 'There is room again');
-  assert.equal(raised.writeRefusal, undefined);
-});
