@@ -8,8 +8,10 @@ const TICK_MS = 1_000;
 /** Over how many ticks a rate is measured: also the grace for a body that has just begun. */
 export const WATCH_TICKS = 5;
 
-/** A request whose body is being read. The two fields are the watch's. */
+/** A request whose body is being read. All but the call is the watch's. */
 export interface WatchedBody {
+  watchedEarlier: WatchedBody | null;
+  watchedLater: WatchedBody | null;
   watchedTicks: number;
   watchedBytes: number;
   /** Fewer than `leastBytes` have come in the time. */
@@ -19,7 +21,9 @@ export interface WatchedBody {
 export class BodyWatch {
   readonly #leastBytesPerSecond: number;
   readonly #clock: Clock;
-  readonly #bodies = new Set<WatchedBody>();
+  /** A list through the bodies themselves: most are read whole within a turn, and should cost next to nothing. */
+  #first: WatchedBody | null = null;
+  #last: WatchedBody | null = null;
   #timer: TimerHandle | null = null;
 
   constructor(leastBytesPerSecond: number, clock: Clock) {
@@ -28,26 +32,40 @@ export class BodyWatch {
   }
 
   add(body: WatchedBody): void {
-    this.#bodies.add(body);
+    body.watchedEarlier = this.#last;
+    if (this.#last === null) this.#first = body;
+    else this.#last.watchedLater = body;
+    this.#last = body;
     this.#timer ??= this.#clock.after(TICK_MS, this.#tick);
   }
 
+  /** Nothing happens to one that is not watched. */
   remove(body: WatchedBody): void {
-    this.#bodies.delete(body);
+    const { watchedEarlier: earlier, watchedLater: later } = body;
+    if (earlier === null && this.#first !== body) return;
+    if (earlier === null) this.#first = later;
+    else earlier.watchedLater = later;
+    if (later === null) this.#last = earlier;
+    else later.watchedEarlier = earlier;
+    body.watchedEarlier = null;
+    body.watchedLater = null;
   }
 
   readonly #tick = (): void => {
     this.#timer = null;
     const leastBytes = (this.#leastBytesPerSecond * WATCH_TICKS * TICK_MS) / 1_000;
-    for (const body of this.#bodies) {
+    // Found first: one that is told may take out others.
+    const tooSlow: WatchedBody[] = [];
+    for (let body = this.#first; body !== null; body = body.watchedLater) {
       if (++body.watchedTicks < WATCH_TICKS) continue;
-      const bytes = body.watchedBytes;
+      if (body.watchedBytes < leastBytes) tooSlow.push(body);
       body.watchedTicks = 0;
       body.watchedBytes = 0;
-      if (bytes >= leastBytes) continue;
-      this.#bodies.delete(body);
+    }
+    for (const body of tooSlow) {
+      this.remove(body);
       body.onTooSlow(this.#leastBytesPerSecond);
     }
-    if (this.#bodies.size > 0) this.#timer ??= this.#clock.after(TICK_MS, this.#tick);
+    if (this.#first !== null) this.#timer ??= this.#clock.after(TICK_MS, this.#tick);
   };
 }

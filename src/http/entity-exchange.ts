@@ -68,6 +68,8 @@ export class EntityExchange
   lineCost = 0;
   sinceMs = 0;
   behind: EntityExchange | null = null;
+  watchedEarlier: WatchedBody | null = null;
+  watchedLater: WatchedBody | null = null;
   watchedTicks = 0;
   watchedBytes = 0;
   #phase: Phase = Phase.inLine;

@@ -6,6 +6,8 @@ import { FakeClock } from '../../../support/fake-clock.ts';
 const LEAST_BYTES_PER_SECOND = 1000;
 
 class Body implements WatchedBody {
+  watchedEarlier: WatchedBody | null = null;
+  watchedLater: WatchedBody | null = null;
   watchedTicks = 0;
   watchedBytes = 0;
   told: number | null = null;
@@ -45,6 +47,23 @@ test('one that comes at the least rate goes on for as long as it does', () => {
   assert.equal(body.told, null);
   clock.advance(WATCH_TICKS * 1000);
   assert.equal(body.told, LEAST_BYTES_PER_SECOND);
+});
+
+test('each of several is told once, and whichever is taken out leaves the others watched', () => {
+  const clock = new FakeClock();
+  const watch = new BodyWatch(LEAST_BYTES_PER_SECOND, clock);
+  const bodies = Array.from({ length: 4 }, () => new Body());
+  for (const body of bodies) watch.add(body);
+  for (const i of [1, 0, 1]) watch.remove(bodies[i]);
+  clock.advance(WATCH_TICKS * 1000);
+  assert.deepEqual(
+    bodies.map(({ told }) => told),
+    [null, null, LEAST_BYTES_PER_SECOND, LEAST_BYTES_PER_SECOND],
+  );
+  watch.add(bodies[0]);
+  clock.advance(WATCH_TICKS * 1000);
+  assert.equal(bodies[0].told, LEAST_BYTES_PER_SECOND);
+  assert.equal(clock.pendingTimers, 0);
 });
 
 test('one that has come is not watched any more', () => {
