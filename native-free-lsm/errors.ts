@@ -59,6 +59,11 @@ export class LsmError extends Error {
     this.file = details.file;
     this.offset = details.offset;
   }
+
+  /** Of the failed call to the system, such as EIO, where that was the reason. */
+  get systemCode(): string | undefined {
+    return (this.cause as { code?: string } | undefined)?.code;
+  }
 }
 
 export function corruption(file: string, offset: number, what: string): LsmError {

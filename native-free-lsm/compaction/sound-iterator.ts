@@ -108,9 +108,9 @@ export class SoundIterator implements RecordIterator {
 /** A fault of the file, or of the disk at its place, and not of this process or this moment. */
 const OF_THE_FILE: ReadonlySet<string> = new Set(['EIO', 'ENOENT', 'ENXIO', 'ESTALE', 'EUCLEAN', 'EBADMSG']);
 
-function isDamage(error: unknown): error is LsmError {
+/** Whether it is the table that is at fault: too many open files, for one, are not. */
+export function isDamage(error: unknown): error is LsmError {
   if (!(error instanceof LsmError)) return false;
   if (error.code === 'CORRUPTION') return true;
-  const code = (error.cause as { code?: string } | undefined)?.code ?? '';
-  return error.code === 'IO_ERROR' && OF_THE_FILE.has(code);
+  return error.code === 'IO_ERROR' && OF_THE_FILE.has(error.systemCode ?? '');
 }

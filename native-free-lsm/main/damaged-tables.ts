@@ -1,4 +1,4 @@
-import type { DamagedInput } from '../compaction/sound-iterator.ts';
+import { type DamagedInput, isDamage } from '../compaction/sound-iterator.ts';
 import { corruption, type LsmError } from '../errors.ts';
 import type { TableMetadata } from '../version/table-metadata.ts';
 import { QUARANTINE } from '../version/version.ts';
@@ -36,7 +36,7 @@ export class DamagedTables {
   /** @returns whether a compaction has failed for an input that is damaged, so that another attempt will do better */
   hasCaused(error: LsmError, inputs: readonly TableMetadata[]): boolean {
     const table = inputs.find(({ id }) => this.#views.handle(id).path === error.file);
-    if (table === undefined || (error.code !== 'CORRUPTION' && error.code !== 'IO_ERROR')) return false;
+    if (table === undefined || !isDamage(error)) return false;
     if (error.code === 'IO_ERROR') {
       const failures = (this.#readFailures.get(table.id) ?? 0) + 1;
       this.#readFailures.set(table.id, failures);

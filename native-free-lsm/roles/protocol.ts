@@ -86,13 +86,17 @@ export function toLsmError(error: unknown, doing: string): LsmError {
 }
 
 export function encodeError(error: LsmError): Buffer {
-  const { code, message, file, offset } = error;
-  return Buffer.from(JSON.stringify({ code, message, file, offset }));
+  const { code, message, file, offset, systemCode } = error;
+  return Buffer.from(JSON.stringify({ code, message, file, offset, systemCode }));
 }
 
 export function decodeError(bytes: Uint8Array): LsmError {
-  const { code, message, file, offset } = JSON.parse(Buffer.from(bytes).toString());
-  return new LsmError(code, message, { ...(file && { file }), ...(offset !== undefined && { offset }) });
+  const { code, message, file, offset, systemCode } = JSON.parse(Buffer.from(bytes).toString());
+  return new LsmError(code, message, {
+    ...(file && { file }),
+    ...(offset !== undefined && { offset }),
+    ...(systemCode && { cause: { code: systemCode } }),
+  });
 }
 
 export function writeCompletion(

@@ -234,6 +234,32 @@ for (const failing of ['read', 'openRead'] as const) {
   });
 }
 
+test('too many open files are no damage of a table, however often one cannot be opened for them', async () => {
+  const checked = new Checked(4);
+  await checked.write(1500);
+  await checked.simulation.settle(checked.store.compact());
+  const path = tableOf(checked, 6);
+  await checked.reopen();
+  let failures = 0;
+  checked.fs.onCall = ({ operation, path: called }) => {
+    if (operation !== 'openRead' || called !== path) return undefined;
+    failures++;
+    throw fileSystemError('EMFILE', operation, called);
+  };
+  await checked.write(300);
+  while (failures < 6) {
+    await checked.simulation.settle(checked.store.compact().catch(() => undefined));
+    await checked.simulation.pass(20_000);
+  }
+  assert.equal(checked.condition(), undefined);
+  checked.fs.onCall = undefined;
+  await checked.simulation.pass(60_000);
+  await checked.compact();
+  assert.deepEqual(await checked.failing(), []);
+  assert.deepEqual(checked.store.stats().conditions, []);
+  await checked.simulation.settle(checked.store.close());
+});
+
 test('a block that reads well the second time costs nothing', async () => {
   const checked = new Checked(5);
   await checked.write(1500);
