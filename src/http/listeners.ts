@@ -69,6 +69,8 @@ function listen(server: Server, options: ListenOptions): Promise<void> {
   server.once('error', reject);
   server.listen(options, () => {
     server.off('error', reject);
+    // Without file descriptors left, accepting fails now and then: clients knock again.
+    server.on('error', () => {});
     resolve();
   });
   return promise;
