@@ -124,6 +124,7 @@ export class WriterRole {
       // Whoever comes next waits for room by its own time.
       this.#roomPatience.end();
       this.#notePatience.end();
+      this.#syncWhenDue();
       this.#requests.release();
       this.#responses.publish();
       return true;

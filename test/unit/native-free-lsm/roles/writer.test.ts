@@ -107,6 +107,24 @@ test('all writes main has under way are answered though it takes no answer meanw
   writer.close();
 });
 
+test('what was written before is synced in time though nothing comes but writes whose time is over', () => {
+  const { clock, fs, put, writer } = startWriter(WRITER_RESPONSE_RING_BYTES, 64 << 10, {
+    durability: 'interval',
+    syncIntervalMs: 10,
+  });
+  put();
+  writer.step();
+  const calls: string[] = [];
+  fs.onCall = ({ operation, path }) => {
+    calls.push(`${operation} ${path}`);
+  };
+  clock.advance(10);
+  put(1, clock.monotonicMs() - 1);
+  writer.step();
+  assert.deepEqual(calls, ['fdatasync db/000001.log']);
+  writer.close();
+});
+
 for (const [what, writeStallTimeoutMs] of [
   ['waits', 60_000],
   ['is refused', 0],
