@@ -1,6 +1,5 @@
 import type { Command } from 'commander';
-import { ENTITY_ENVIRONMENT, entityCommand, entityUrl } from './entity-request.ts';
-import { ExitCode, exitCodesManual } from './exit-codes.ts';
+import { ENTITY_ENVIRONMENT, entityCommand, entityUrl, WRITE_EXIT_CODES } from './entity-request.ts';
 import { sendOrThrow } from './http-client.ts';
 
 const MANUAL = `
@@ -13,13 +12,7 @@ Examples:
 
 ${ENTITY_ENVIRONMENT}
 
-${exitCodesManual([
-  ExitCode.ok,
-  ExitCode.error,
-  ExitCode.notEnoughReplicas,
-  ExitCode.overloaded,
-  ExitCode.unreachable,
-])}`;
+${WRITE_EXIT_CODES}`;
 
 export function deleteCommand(): Command {
   return entityCommand('delete')

@@ -1,7 +1,7 @@
 /** What `get`, `put` and `delete` share: their options and the URL of an entity. */
 import { Command } from 'commander';
 import { type ClientSettings, clientSettings, type QuorumSettings, quorumSettings } from '../config.ts';
-import { CommandError, ExitCode } from './exit-codes.ts';
+import { CommandError, ExitCode, exitCodesManual } from './exit-codes.ts';
 import { addSettings, environmentManual, readSettings } from './options.ts';
 
 export function entityCommand(name: string): Command {
@@ -13,6 +13,15 @@ export function entityCommand(name: string): Command {
 }
 
 export const ENTITY_ENVIRONMENT = environmentManual({ ...clientSettings, ...quorumSettings });
+
+/** How `put` and `delete` may end. */
+export const WRITE_EXIT_CODES = exitCodesManual([
+  ExitCode.ok,
+  ExitCode.error,
+  ExitCode.notEnoughReplicas,
+  ExitCode.overloaded,
+  ExitCode.unreachable,
+]);
 
 /** @returns the URL of the entity, with the quorum the command was given */
 export function entityUrl(command: Command, id: string): string {

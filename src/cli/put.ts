@@ -2,8 +2,8 @@ import { createReadStream } from 'node:fs';
 import type { Readable } from 'node:stream';
 import type { Command } from 'commander';
 import { errorMessage } from '../errors.ts';
-import { ENTITY_ENVIRONMENT, entityCommand, entityUrl } from './entity-request.ts';
-import { CommandError, ExitCode, exitCodesManual } from './exit-codes.ts';
+import { ENTITY_ENVIRONMENT, entityCommand, entityUrl, WRITE_EXIT_CODES } from './entity-request.ts';
+import { CommandError, ExitCode } from './exit-codes.ts';
 import { sendOrThrow } from './http-client.ts';
 import { textOption } from './options.ts';
 
@@ -23,13 +23,7 @@ Examples:
 
 ${ENTITY_ENVIRONMENT}
 
-${exitCodesManual([
-  ExitCode.ok,
-  ExitCode.error,
-  ExitCode.notEnoughReplicas,
-  ExitCode.overloaded,
-  ExitCode.unreachable,
-])}`;
+${WRITE_EXIT_CODES}`;
 
 export function putCommand(): Command {
   return entityCommand('put')
