@@ -13,6 +13,8 @@ export class LogSuccession {
   #current: LogWriter | undefined;
   /** Created by an attempt that got no further. */
   #next: LogWriter | undefined;
+  /** The end of the current log may say that the next one was begun, though marking it failed. */
+  #mayBeMarked = false;
 
   constructor(fs: FileSystem, directory: string) {
     this.#fs = fs;
@@ -44,7 +46,9 @@ export class LogSuccession {
   succeed(next: number): void {
     this.prepare(next);
     // From this mark on a start knows that there must be a next log, before anything is acknowledged from there.
+    this.#mayBeMarked = true;
     this.#current?.finish(BatchKind.continued);
+    this.#mayBeMarked = false;
     this.#current = this.#next;
     this.#next = undefined;
   }
@@ -59,6 +63,9 @@ export class LogSuccession {
 
   close(): void {
     this.#current?.close();
-    this.#next?.discard();
+    // A start that finds the mark must find the log. What a failed sync has left, and whether a cut is on the disk,
+    // nobody knows; an empty log does no harm.
+    if (this.#mayBeMarked) this.#next?.close();
+    else this.#next?.discard();
   }
 }

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { fileSystemError } from '../../../../native-free-lsm/fs/memory-fs.ts';
 import { type LsmError, WriteStatus } from '../../../../native-free-lsm/index.ts';
 import { readRecord, record, writeRecordTo } from '../../../support/engine-calls.ts';
+import { STOPS, stopName, stopped } from '../../../support/engine-crash.ts';
 import { EngineSimulation, TINY_OPTIONS } from '../../../support/engine-simulation.ts';
 
 const LARGE = Buffer.alloc(9000, 'x');
@@ -73,5 +74,43 @@ for (const code of ['ENOSPC', 'EMFILE', 'EIO', 'EROFS']) {
     assert.equal(poisoned, 1, 'the sync of the put itself alone');
     for (const call of ['create /db/000002.log', 'write /db/000001.log', 'fdatasync /db/000001.log'])
       assert.ok(failed.has(call), `${call} was among ${[...failed]}`);
+  });
+}
+
+// The mark at the end of a log that goes on in the next one is there whole, though its sync failed, and an engine
+// that closes does not get it off the disk: then the next log must stay too.
+for (const [name, fails] of [
+  ['cannot be cut off', /^truncate$/],
+  ['is cut off, but not durably, as nothing can be written in its place', /^write$/],
+] as const) {
+  test(`a mark that could not be synced and ${name}: the next start finds the log that it speaks of`, async () => {
+    for (let seed = 0; seed < 5 * STOPS.length; seed++) {
+      const stop = STOPS[seed % STOPS.length];
+      const simulation = new EngineSimulation({ ...TINY_OPTIONS, writeStallTimeoutMs: 1000 });
+      const { fs } = simulation;
+      const store = simulation.openStore();
+      const write = async (i: number) =>
+        simulation.settle(writeRecordTo(store, Buffer.from(`large${i}`), record(i, LARGE)));
+      for (let i = 1; i <= LARGE_PUTS; i++) assert.equal((await write(i)).error, null);
+      let isMarked = false;
+      fs.onCall = ({ operation, path }) => {
+        if (path !== '/db/000001.log') return undefined;
+        const isSyncOfMark = operation === 'fdatasync' && !isMarked;
+        if (!isSyncOfMark && !(isMarked && fails.test(operation))) return undefined;
+        isMarked = true;
+        throw fileSystemError('EIO', operation, path);
+      };
+      const { error } = await write(100);
+      assert.equal((error as LsmError | null)?.code, 'IO_ERROR');
+      await simulation.settle(store.close());
+      assert.equal(fs.openDescriptors, 0, 'all closed');
+      const left = simulation.restartWith(stopped(fs, stop, seed));
+      const again = left.openStore();
+      for (let i = 1; i <= LARGE_PUTS; i++) {
+        const found = await left.settle(readRecord(again, Buffer.from(`large${i}`)));
+        assert.deepEqual(found, record(i, LARGE), `large${i} after ${stopName(stop)}`);
+      }
+      await left.settle(again.close());
+    }
   });
 }
