@@ -408,6 +408,7 @@ export class RecordStore {
     });
     this.#poison(fault);
     this.#writes.close(fault);
+    this.#views.detachWriter();
   }
 
   #askWriter(): void {
@@ -428,6 +429,8 @@ export class RecordStore {
     this.#environment.report(`a reader thread died (${error.message}); another takes its place`);
     this.#readers.start(index);
     this.#reads.retry(index);
+    // What only it might still have read: no answer may come any more that would let go of it.
+    this.#views.collect();
   }
 
   #publishSoon(): void {

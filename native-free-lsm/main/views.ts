@@ -94,7 +94,13 @@ export class Views {
     this.#writer = requests;
   }
 
-  /** Lets go of what no thread can use any more: to be called when threads have answered. */
+  /** The writer thread is dead: it uses nothing any more. */
+  detachWriter(): void {
+    this.#writer = undefined;
+    this.collect();
+  }
+
+  /** Lets go of what no thread can use any more: to be called when threads have answered, or died. */
   collect(): void {
     this.#epochs.collect();
     while (this.#outdated.length > 0 && this.#writerIsPast(this.#outdated[0])) {

@@ -83,14 +83,22 @@ export class ReaderRole {
     this.#descriptors.closeAll();
   }
 
-  /** Answers what is queued; false when there was nothing, or no room for answers. */
+  /**
+   * Answers what is queued; false when there was nothing, or no room for answers. An answer is to be published after
+   * its request has been released: main lets go of what the request held, and pushes what waits for the room, when it
+   * sees the answer, and may never be woken again.
+   */
   step(): boolean {
     let worked = false;
     // One frame a run: a request is released once it is answered, and only then.
     while (this.#requests.nextRun(1)) {
       this.#tracker.refresh();
-      if (!this.#answer(this.#requests.runStart)) break;
+      const { bytes, runStart } = this.#requests;
+      const isPage = bytes[runStart + FRAME_HEADER_BYTES] === ReaderOp.page;
+      if (!this.#answer(runStart)) break;
       this.#requests.release();
+      // Main is to be at work on it while others are read.
+      if (isPage) this.#responses.publish();
       worked = true;
     }
     this.#responses.publish();
@@ -254,7 +262,6 @@ export class ReaderRole {
     responses.bytes[responseAt + 3] = resumeBytes >>> 8;
     if (!done) copyBytes(iterator.keyBytes, iterator.keyStart, iterator.keyEnd, responses.bytes, page.at);
     responses.push(tag, page.at + resumeBytes - responseAt);
-    responses.publish();
     return true;
   }
 

@@ -1,4 +1,4 @@
-/** What becomes of reads whose thread has died before it answered. */
+/** What becomes of reads whose thread has died before it answered, and of what only that thread might still read. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { RoleHandle } from '../../../../native-free-lsm/executor.ts';
@@ -117,5 +117,62 @@ test('writes go on once a reader that was long in starting has let go of the mem
   executor().letReadersStart();
   await simulation.settle(Promise.all(reads));
   assert.equal((await simulation.settle(put())).error, null);
+  await simulation.settle(store.close());
+});
+
+/** Has tables replaced by a compaction while what `ask` asks the held threads for keeps the view before. */
+async function replacedMeanwhile(
+  ask: (store: RecordStore) => void,
+): Promise<ReturnType<typeof mortal> & { store: RecordStore; tableFiles: () => number }> {
+  const { simulation, executor } = mortal();
+  const gate = Promise.withResolvers<void>();
+  const store = await filled(simulation);
+  await simulation.settle(writeRecordTo(store, key(0), record(1000, 'another')));
+  await simulation.settle(store.flush());
+  executor().backgroundGate = gate.promise;
+  const compacted = store.compact();
+  await simulation.pass(5);
+  executor().rolesHeld = true;
+  ask(store);
+  await simulation.pass(1);
+  gate.resolve();
+  await simulation.settle(compacted);
+  const tableFiles = (): number =>
+    simulation.fs.listSync('/db').filter((name) => name.endsWith('.sst')).length;
+  const tables = store.stats().tablesByLevel.reduce((sum, count) => sum + count, 0);
+  assert.ok(tableFiles() > tables, 'what was replaced may still be read');
+  executor().rolesHeld = false;
+  return { simulation, executor, store, tableFiles };
+}
+
+test('tables that only a dead reader might still read go with it, though nothing is asked for any more', async () => {
+  const aborted = new AbortController();
+  const { simulation, executor, store, tableFiles } = await replacedMeanwhile((store) => {
+    const snapshot = store.snapshot();
+    const request = { start: key(0), end: null, maxBytes: 1000, maxEntries: 10, includeTombstones: true };
+    store.rangePage({ ...request, framing: 0, nowMs: 0 }, snapshot, aborted.signal).catch(() => undefined);
+    snapshot.release();
+  });
+  aborted.abort();
+  executor().kill(executor().readers.at(-1) as RoleHandle);
+  await simulation.pass(100);
+  assert.equal(
+    tableFiles(),
+    store.stats().tablesByLevel.reduce((sum, count) => sum + count, 0),
+  );
+  await simulation.settle(store.close());
+});
+
+test('tables that only a dead writer might still read go with it', async () => {
+  const { simulation, executor, store, tableFiles } = await replacedMeanwhile((store) => {
+    void writeRecordTo(store, key(1), record(2000, 'in hand'));
+  });
+  executor().kill(executor().writer as RoleHandle);
+  await simulation.pass(100);
+  assert.equal(store.stats().state, 'poisoned');
+  assert.equal(
+    tableFiles(),
+    store.stats().tablesByLevel.reduce((sum, count) => sum + count, 0),
+  );
   await simulation.settle(store.close());
 });
