@@ -40,6 +40,11 @@ export class Admission {
     return this.#isDraining;
   }
 
+  /** Half of the bytes are in flight: the rest is for those whose turn it is. */
+  get isHalfFull(): boolean {
+    return this.#bytes >= this.#maxBytes / 2;
+  }
+
   get figures(): AdmissionFigures {
     return {
       requestsInFlight: this.#requests,

@@ -1,6 +1,6 @@
 /**
- * One request for an entity and its one answer. Every request makes one of these and little else: the handlers of
- * its body are shared and find the exchange on the request.
+ * One request for an entity and its one answer. Every request makes one of these and little else; what a body needs
+ * is made for those that have one (`body-intake.ts`).
  *
  *   start ─ GET, DELETE ─▶ in line ─────────────────────▶ serving ─ outcome ─▶ answered
  *     ├──── PUT, small ──▶ reading ─ body ends ─▶ in line ─▶┤                     ▲
@@ -12,15 +12,12 @@
  * stores nothing.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { TimerHandle } from '../clock.ts';
 import { errorMessage } from '../errors.ts';
-import { BodyCollector } from './body-collector.ts';
-import type { WatchedBody } from './body-watch.ts';
-import { type Beginner, type BodyReader, Connection, MAX_PIPELINED_REQUESTS } from './connection.ts';
+import { BodyIntake, type BodyOwner, tooLong } from './body-intake.ts';
+import { type Beginner, Connection, MAX_PIPELINED_REQUESTS } from './connection.ts';
 import type { HttpContext } from './context.ts';
 import { answerEarly } from './early-answer.ts';
 import { HeldAnswer, type PlaceHolder } from './held-answer.ts';
-import { SMALL_BODY_BYTES } from './lines.ts';
 import type { Refusable } from './paced-refusals.ts';
 import { declaredBodyBytes, UNSUPPORTED_CODING, UNSUPPORTED_CODING_SENTENCE } from './request-body.ts';
 import {
@@ -40,25 +37,15 @@ import { Entry, type Waiting, type WaitingLine } from './waiting-line.ts';
 const Phase = { inLine: 0, reading: 1, serving: 2, answered: 3 } as const;
 type Phase = (typeof Phase)[keyof typeof Phase];
 
-const EXCHANGE = Symbol('entity exchange');
-type ExchangeRequest = IncomingMessage & { [EXCHANGE]?: EntityExchange };
-
 const EMPTY_VALUE = Buffer.alloc(0);
 /** Values from here on count among the bytes in flight until they are sent. */
 const HELD_VALUE_BYTES = 16 * 1024;
-/** A large body of which less than this arrives in a while does not keep its place from others. */
-const LEAST_ARRIVED_BYTES = 64 * 1024;
-const ARRIVAL_MS = 100;
-/** Of a chunked body, until it is known. */
-const EXPECTED_CHUNKED_BYTES = 64 * 1024;
 
 export type EntityMethod = 'GET' | 'PUT' | 'DELETE';
 
-export class EntityExchange
-  implements EntityReply, BodyReader, Beginner, PlaceHolder, Refusable, Waiting, WatchedBody
-{
+export class EntityExchange implements EntityReply, BodyOwner, Beginner, PlaceHolder, Refusable, Waiting {
   readonly #context: HttpContext;
-  readonly #request: ExchangeRequest;
+  readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
   readonly #connection: Connection;
   readonly #method: EntityMethod;
@@ -68,15 +55,11 @@ export class EntityExchange
   lineCost = 0;
   sinceMs = 0;
   behind: EntityExchange | null = null;
-  watchedEarlier: WatchedBody | null = null;
-  watchedLater: WatchedBody | null = null;
-  watchedTicks = 0;
-  watchedBytes = 0;
   #phase: Phase = Phase.inLine;
-  #body: BodyCollector | null = null;
+  /** Of a PUT that has a body. */
+  #intake: BodyIntake | null = null;
   /** Of a PUT, once it has come whole. */
   #value: Buffer | null = EMPTY_VALUE;
-  #reservedBytes = 0;
   #line: WaitingLine;
   /** What it counts as in its line. */
   #lineBytes = 0;
@@ -85,17 +68,10 @@ export class EntityExchange
   /** It is among those of its connection that are in work. */
   #isInWork = false;
   #isAdmitted = false;
-  #isGathering = false;
   #answerBytes = 0;
   /** Its place is free when its answer is with the client, or soon after it was due to be. */
   #isSending = false;
   #waitedMs = 0;
-  /** -1: chunked. */
-  #declaredBytes = 0;
-  #arrivedBytes = 0;
-  #arrivalTimer: TimerHandle | null = null;
-  /** The client waits to be told that its body is wanted. */
-  #expectsContinue = false;
 
   constructor(
     context: HttpContext,
@@ -130,17 +106,22 @@ export class EntityExchange
     if (declared === UNSUPPORTED_CODING) {
       this.#refuse(501, UNSUPPORTED_CODING_SENTENCE);
     } else if (declared > limits.maxValueBytes) {
-      this.#refuseTooLong();
+      this.#refuse(413, tooLong(this.#context));
     } else {
-      this.#expectsContinue = expectsContinue;
-      this.#declaredBytes = declared;
-      this.#lineBytes = declared < 0 ? EXPECTED_CHUNKED_BYTES : declared;
       if (declared !== 0) {
+        const intake = new BodyIntake(
+          this.#context,
+          this.#request,
+          this.#response,
+          declared,
+          expectsContinue,
+          this,
+        );
+        this.#intake = intake;
         this.#value = null;
-        // What breaks a body before it is read is told to whoever will read it.
-        this.#connection.bodyReader = this;
+        this.#lineBytes = intake.expectedBytes;
+        if (!intake.isSmall) this.#line = lines.largeWrites;
       }
-      if (this.#lineBytes > SMALL_BODY_BYTES) this.#line = lines.largeWrites;
       this.#queue();
     }
   }
@@ -158,10 +139,11 @@ export class EntityExchange
 
   #beginAdmitted(): void {
     this.#isAdmitted = true;
-    // Of a body that the client sends only when it is told to nothing comes before.
-    const isAwaited = this.#expectsContinue && this.#lineBytes > SMALL_BODY_BYTES;
-    if (this.#declaredBytes === 0 || isAwaited) this.#enterLine();
-    else this.#read();
+    const intake = this.#intake;
+    if (intake?.mayBegin) {
+      this.#phase = Phase.reading;
+      intake.begin();
+    } else this.#enterLine();
   }
 
   drop(): void {
@@ -214,9 +196,16 @@ export class EntityExchange
 
   #refuseInTime(): void {
     this.#context.admission.countRefused();
+    this.#waitForRefusal();
+  }
+
+  /** What waits to be refused holds nothing. */
+  #waitForRefusal(): void {
     const { bodyRefusals, refusals } = this.#context.lines;
-    if (this.#value === null) bodyRefusals.refuse(this);
-    else refusals.refuse(this);
+    const line = this.#value === null ? bodyRefusals : refusals;
+    this.#value = null;
+    this.#intake?.discard();
+    line.refuse(this);
   }
 
   onRefused(): void {
@@ -228,81 +217,15 @@ export class EntityExchange
   #goOn(): void {
     const value = this.#value;
     this.#value = null;
-    if (value !== null) this.#dispatch(value);
-    else if (this.#body === null) this.#read();
-    else this.#readOn();
-  }
-
-  #read(): void {
-    const request = this.#request;
-    const { bodyWatch, limits } = this.#context;
-    const declared = this.#declaredBytes;
-    this.#phase = Phase.reading;
-    this.#body = new BodyCollector(declared, limits.maxValueBytes);
-    this.#connection.bodyReader = this;
-    if (this.#expectsContinue) this.#response.writeContinue();
-    this.#isGathering = !this.#hasPlace && this.#lineBytes > SMALL_BODY_BYTES;
-    if (this.#hasPlace) this.#watchArrival();
-    bodyWatch.add(this);
-    request[EXCHANGE] = this;
-    request.on('data', onData);
-    request.on('end', onEnd);
-    request.on('error', onCut);
-  }
-
-  /** It has begun to come: the rest stays with its client until its turn. */
-  #stopGathering(): void {
-    this.#isGathering = false;
-    this.#context.bodyWatch.remove(this);
-    this.#request.pause();
-    this.#enterLine();
-  }
-
-  #readOn(): void {
-    this.#phase = Phase.reading;
-    this.#watchArrival();
-    this.#context.bodyWatch.add(this);
-    this.#request.resume();
-  }
-
-  #watchArrival(): void {
-    this.#arrivedBytes = 0;
-    this.#arrivalTimer = this.#context.clock.every(ARRIVAL_MS, () => this.#checkArrival());
-  }
-
-  /** A client that sends slowly may take its time, but not that of others. */
-  #checkArrival(): void {
-    if (this.#arrivedBytes < LEAST_ARRIVED_BYTES) this.leaveLine();
-    this.#arrivedBytes = 0;
-  }
-
-  onBodyPiece(piece: Buffer): void {
-    const body = this.#body;
-    if (this.#phase !== Phase.reading || body === null) return;
-    this.#arrivedBytes += piece.length;
-    this.watchedBytes += piece.length;
-    if (!body.add(piece)) {
-      this.#stopReading();
-      this.#refuseTooLong();
-      return;
+    if (value !== null) {
+      this.#dispatch(value);
+    } else {
+      this.#phase = Phase.reading;
+      this.#intake?.readOn();
     }
-    const unreserved = body.heldBytes - this.#reservedBytes;
-    if (unreserved > 0 && !this.#context.admission.reserveBytes(unreserved)) {
-      this.#stopReading();
-      this.#refuse(503, OVERLOADED_SENTENCE);
-      return;
-    }
-    this.#reservedBytes += Math.max(unreserved, 0);
-    if (this.#isGathering && body.heldBytes >= SMALL_BODY_BYTES) this.#stopGathering();
   }
 
-  onBodyEnd(): void {
-    const body = this.#body;
-    if (this.#phase !== Phase.reading || body === null || !this.#request.complete) return;
-    this.#body = null;
-    this.#context.bodyWatch.remove(this);
-    this.#arrivalTimer?.cancel();
-    const value = body.bytes();
+  onBody(value: Buffer): void {
     if (this.#hasPlace) this.#dispatch(value);
     else {
       this.#value = value;
@@ -310,25 +233,26 @@ export class EntityExchange
     }
   }
 
-  onBrokenBody(status: number, sentence: string): void {
-    if (this.#phase !== Phase.reading && (this.#phase !== Phase.inLine || this.#value !== null)) return;
-    this.#stopReading();
+  onBodyBegun(): void {
+    this.#enterLine();
+  }
+
+  onBodySlow(): void {
+    this.leaveLine();
+  }
+
+  onNoRoom(): void {
+    this.#phase = Phase.inLine;
+    this.leaveLine();
+    this.#waitForRefusal();
+  }
+
+  onBodyFailed(status: number, sentence: string): void {
+    this.#release();
     this.#refuse(status, sentence);
   }
 
-  onTooSlow(leastBytesPerSecond: number): void {
-    this.onBrokenBody(408, `The body came too slowly: send at least ${leastBytesPerSecond} bytes a second.`);
-  }
-
-  /** Nobody is there to be answered. */
-  onCut(): void {
-    if (this.#phase === Phase.reading) this.#stopReading();
-  }
-
-  /** The request will not be handed on: its place is free, its answer is still to be given. */
-  #stopReading(): void {
-    this.#body = null;
-    this.#context.bodyWatch.remove(this);
+  onBodyCut(): void {
     this.#release();
   }
 
@@ -406,13 +330,8 @@ export class EntityExchange
     this.#response.end(body);
   }
 
-  #refuseTooLong(): void {
-    this.#refuse(413, `The value is too long: it has at most ${this.#context.limits.maxValueBytes} bytes.`);
-  }
-
   #refuse(status: number, sentence: string): void {
     this.#phase = Phase.answered;
-    this.#request.off('data', onData);
     answerEarly(this.#context, this.#request, this.#response, status, sentence);
   }
 
@@ -420,11 +339,12 @@ export class EntityExchange
   #release(): void {
     this.#phase = Phase.answered;
     this.#value = null;
-    this.#arrivalTimer?.cancel();
+    const intake = this.#intake;
+    if (intake !== null && !intake.isOver) intake.stop();
     this.#connection.unanswered--;
     // Before its own place is free: a node that stops is done only when none is left.
     if (this.#isInWork) this.#endOnConnection();
-    if (this.#isAdmitted) this.#context.admission.releaseRequest(this.#reservedBytes);
+    if (this.#isAdmitted) this.#context.admission.releaseRequest(intake?.reservedBytes ?? 0);
     if (!this.#isSending) this.leaveLine();
   }
 
@@ -437,23 +357,10 @@ export class EntityExchange
   leaveLine(): void {
     if (!this.#hasPlace) return;
     this.#hasPlace = false;
-    this.#arrivalTimer?.cancel();
     this.#line.leave(this.#lineBytes);
   }
 }
 
 function emptyBody(isClosing: boolean): Headers {
   return isClosing ? EMPTY_BODY_AND_CLOSE : EMPTY_BODY;
-}
-
-function onData(this: ExchangeRequest, piece: Buffer): void {
-  this[EXCHANGE]?.onBodyPiece(piece);
-}
-
-function onEnd(this: ExchangeRequest): void {
-  this[EXCHANGE]?.onBodyEnd();
-}
-
-function onCut(this: ExchangeRequest): void {
-  this[EXCHANGE]?.onCut();
 }

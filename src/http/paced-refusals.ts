@@ -17,8 +17,6 @@ export interface Refusable {
 /** At once, after a while without any: so much of a second's. */
 const BURST_SECONDS = 0.25;
 const TICK_MS = 20;
-/** Each that waits holds what the kernel had of its body. */
-const MAX_WAITING = 1024;
 
 export class PacedRefusals {
   readonly #clock: Clock;
@@ -50,9 +48,6 @@ export class PacedRefusals {
         request.onRefused();
         return;
       }
-    } else if (this.#waiting >= MAX_WAITING) {
-      request.onRefused();
-      return;
     }
     request.sinceMs = nowMs;
     request.behind = null;

@@ -61,6 +61,34 @@ test('the bytes of bodies are bounded, declared or not', async () => {
   await until(() => harness.isIdle);
 });
 
+test('where there is little room bodies stay with their clients whole until it is their turn', async () => {
+  const MIB = 1024 * 1024;
+  await using harness = await Harness.start({ maxBytesInFlight: 7.5 * MIB, maxValueBytes: MIB });
+  const held: EntityCall[] = [];
+  harness.entities.behaviour = (call) => void held.push(call);
+  const value = Buffer.alloc(MIB);
+  const clients = await Promise.all(Array.from({ length: 21 }, () => harness.connect()));
+  for (const [i, client] of clients.entries()) {
+    client.send(request('PUT', `/v0/entity?id=${i}`, `Content-Length: ${MIB}`), value);
+    // As many as are served at a time; the beginnings of the others' would be more than there is room for.
+    await until(() => harness.server.figures.requestsInFlight === i + 1);
+    if (i < 7) await until(() => held.length === i + 1);
+  }
+  // Whatever has come is read by then.
+  using other = await harness.connect();
+  for (let i = 0; i < 5; i++) await other.send(request('GET', '/v0/status')).answer();
+  const answers = clients.map((client) => client.answer());
+  for (let i = 0; i < clients.length; i++) {
+    await until(() => held.length > i);
+    assert.ok(harness.server.figures.bytesInFlight <= 7.5 * MIB);
+    harness.entities.settle(held[i]);
+  }
+  assert.deepEqual(new Set((await Promise.all(answers)).map(({ status }) => status)), new Set([201]));
+  assert.equal(harness.server.figures.refused, 0);
+  await until(() => harness.isIdle);
+  for (const client of clients) client.socket.destroy();
+});
+
 test('scans are bounded, and requests go on beside them', async () => {
   await using harness = await Harness.start();
   const gate = Promise.withResolvers<void>();
