@@ -35,6 +35,12 @@ export const RESERVE_AHEAD_MS = 1_000;
 /** The last millisecond that fits into 41 bits lies in 2093: a clock within a day of it is a wrong one. */
 const LATEST_MS = EPOCH_MS + 2 ** 41 - 86_400_000;
 
+/** Whoever has to wait for a timestamp. */
+export interface TimestampWaiter {
+  /** `issue` may be tried again; or, with an error, that is of no use. */
+  onTimestamps(error: Error | null): void;
+}
+
 export interface HybridClockOptions {
   readonly clock: Clock;
   /** Nodes in the cluster, this one included. */
@@ -75,7 +81,8 @@ export class HybridClock {
   /** Whatever lies up to here is acceptable, now and for good: own time never goes back. */
   #acceptable = 0;
   #reservation: Promise<void> | null = null;
-  #waiting: ((error: Error | null) => void)[] = [];
+  /** In the order in which they came. */
+  readonly #waiters = new Set<TimestampWaiter>();
 
   constructor(options: HybridClockOptions) {
     const { clock, ceiling, clusterSize, maxDriftMs } = options;
@@ -100,7 +107,7 @@ export class HybridClock {
     this.time.onChange = () => this.#wake(null);
   }
 
-  /** A timestamp above every one issued or observed before; 0 when there is none now: see `refusal`, `whenReady`. */
+  /** A timestamp above every one issued or observed before; 0 when there is none now: see `refusal`, `wait`. */
   issue(): number {
     const { time } = this;
     const ownMs = time.read();
@@ -130,9 +137,17 @@ export class HybridClock {
     return false;
   }
 
-  /** Calls back once, when `issue` may be tried again. Only to be called when it has returned 0. */
-  whenReady(callback: (error: Error | null) => void): void {
-    this.#waiting.push(callback);
+  /**
+   * Tells the waiter once when `issue` may be tried again. Only to be called when it has returned 0. What one waits for
+   * may never come, as of a disk that hangs: who waits no longer calls `stopWaiting`.
+   */
+  wait(waiter: TimestampWaiter): void {
+    this.#waiters.add(waiter);
+  }
+
+  /** Nothing happens to one that does not wait. */
+  stopWaiting(waiter: TimestampWaiter): void {
+    this.#waiters.delete(waiter);
   }
 
   /**
@@ -208,9 +223,8 @@ export class HybridClock {
   }
 
   #wake(error: Error | null): void {
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const callback of waiting) callback(error);
+    // Not the set itself: whoever waits again is not told again now, and who was made to stop not at all.
+    for (const waiter of [...this.#waiters]) if (this.#waiters.delete(waiter)) waiter.onTimestamps(error);
   }
 }
 

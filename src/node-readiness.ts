@@ -4,6 +4,7 @@
  * peer that stays away delays it by little.
  */
 import type { Clock, TimerHandle } from './clock.ts';
+import type { TimestampWaiter } from './hybrid-clock.ts';
 
 /** With a majority at hand, the others are waited for no longer than this. */
 const STRAGGLER_PATIENCE_MS = 300;
@@ -16,7 +17,8 @@ export interface ReadinessSources {
   readonly timestamps: {
     readonly isReady: boolean;
     readonly refusal: string | undefined;
-    whenReady(callback: () => void): void;
+    wait(waiter: TimestampWaiter): void;
+    stopWaiting(waiter: TimestampWaiter): void;
   };
   /** Ids of the other nodes. */
   readonly peerIds: readonly string[];
@@ -24,13 +26,13 @@ export interface ReadinessSources {
   isLinked(peerId: string): boolean;
 }
 
-export class Readiness {
+export class Readiness implements TimestampWaiter {
   readonly #sources: ReadinessSources;
   readonly #reached = Promise.withResolvers<void>();
   readonly #timers: readonly TimerHandle[];
   #waitsForStragglers = true;
   #isOutOfPatience = false;
-  #waitsForTimestamps = false;
+  #isReached = false;
 
   constructor(sources: ReadinessSources, clock: Clock) {
     this.#sources = sources;
@@ -53,9 +55,15 @@ export class Readiness {
 
   /** To be called when something may have changed: after a handshake. */
   check(): void {
-    if (!this.#isReady()) return;
+    if (this.#isReached || !this.#isReady()) return;
+    this.#isReached = true;
     for (const timer of this.#timers) timer.cancel();
+    this.#sources.timestamps.stopWaiting(this);
     this.#reached.resolve();
+  }
+
+  onTimestamps(): void {
+    this.check();
   }
 
   #isReady(): boolean {
@@ -71,13 +79,7 @@ export class Readiness {
   #hasTimestamps(): boolean {
     const { timestamps } = this.#sources;
     if (timestamps.isReady || timestamps.refusal !== undefined) return true;
-    if (!this.#waitsForTimestamps) {
-      this.#waitsForTimestamps = true;
-      timestamps.whenReady(() => {
-        this.#waitsForTimestamps = false;
-        this.check();
-      });
-    }
+    timestamps.wait(this);
     return false;
   }
 }

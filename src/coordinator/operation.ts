@@ -1,6 +1,7 @@
 import { recordFault } from '../../native-free-lsm/index.ts';
 import type { Clock } from '../clock.ts';
 import { errorMessage } from '../errors.ts';
+import type { TimestampWaiter } from '../hybrid-clock.ts';
 import type { Answerable, AnswerQueue } from './answer-queue.ts';
 import type { ByteBudget } from './byte-budget.ts';
 import type { DeadlineQueue, Expiring } from './deadline-queue.ts';
@@ -33,8 +34,10 @@ export interface TimestampSource {
   issue(): number;
   /** Why there is none, and will be none soon, a sentence: this node must not write. */
   readonly refusal: string | undefined;
-  /** Calls back once `issue` may be tried again, or with the error that makes that useless. */
-  whenReady(callback: (error: Error | null) => void): void;
+  /** Tells the waiter once, when `issue` may be tried again. */
+  wait(waiter: TimestampWaiter): void;
+  /** Nothing happens to one that does not wait. */
+  stopWaiting(waiter: TimestampWaiter): void;
   /**
    * Takes note of a timestamp that was met: what is issued from now on is later. False, and nothing is noted, for
    * one so far ahead of this node's time that the replicas would refuse what is later still.

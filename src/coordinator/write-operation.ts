@@ -5,6 +5,7 @@ import {
   recordTimestamp,
   recordValueStart,
 } from '../../native-free-lsm/index.ts';
+import type { TimestampWaiter } from '../hybrid-clock.ts';
 import { Operation, type OperationContext, OperationOutcome, type OperationReply } from './operation.ts';
 import type { ReplySink } from './replica-access.ts';
 import { failedReply, type ReplicaReply, ReplyKind, WRITE_OK } from './reply.ts';
@@ -27,7 +28,7 @@ const NOTHING = new Uint8Array(0);
  * after what this had to win over. So each replica can put a write off once, and most need two tries at most. (It is
  * how the register of Lynch and Shvartsman has its writes ordered, but for a first try that needs no question before.)
  */
-export class WriteOperation extends Operation {
+export class WriteOperation extends Operation implements TimestampWaiter {
   #key: Uint8Array;
   /** Until it is part of a record. */
   #value: Uint8Array;
@@ -41,6 +42,7 @@ export class WriteOperation extends Operation {
   #isSending = false;
   /** The next try is due: as soon as this one is sent to all, and there is a timestamp for it. */
   #isOvertaken = false;
+  #isWaiting = false;
 
   /** @param value null: the key is deleted */
   constructor(
@@ -94,6 +96,7 @@ export class WriteOperation extends Operation {
 
   protected override decide(outcome: OperationOutcome, value: Uint8Array | null, sentence: string): void {
     super.decide(outcome, value, sentence);
+    if (this.#isWaiting) this.#stopWaiting();
     this.#key = NOTHING;
     this.#value = NOTHING;
     this.#record = NOTHING;
@@ -107,8 +110,16 @@ export class WriteOperation extends Operation {
   /** After a pause, or while its clock is being measured, a node has no timestamps for a moment. */
   #waitForOne(): void {
     const { timestamps } = this.context;
-    if (timestamps.refusal === undefined) timestamps.whenReady((error) => this.#onReady(error));
-    else this.#giveUp('');
+    if (timestamps.refusal === undefined) {
+      this.#isWaiting = true;
+      timestamps.wait(this);
+    } else this.#giveUp('');
+  }
+
+  /** The clock may be held up for longer than any request: one that is decided is not kept in memory by it. */
+  #stopWaiting(): void {
+    this.#isWaiting = false;
+    this.context.timestamps.stopWaiting(this);
   }
 
   #try(timestamp: number): void {
@@ -149,8 +160,8 @@ export class WriteOperation extends Operation {
     return failedReply("it holds a version too far ahead of this node's clock");
   }
 
-  #onReady(error: Error | null): void {
-    if (this.isDecided) return;
+  onTimestamps(error: Error | null): void {
+    this.#isWaiting = false;
     if (error === null) this.start();
     else this.#giveUp(error.message);
   }

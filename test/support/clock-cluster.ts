@@ -154,7 +154,8 @@ export class ClusterNode {
         this.#last = Math.max(this.#last + 1, timestampAt(clock.nowMs()));
         return this.#last;
       },
-      whenReady: () => undefined,
+      wait: () => undefined,
+      stopWaiting: () => undefined,
       follow: (timestamp) => {
         if (timestamp <= this.#last) return true;
         if (timestamp > timestampAt(clock.nowMs() + MAX_DRIFT_MS)) return false;

@@ -9,6 +9,7 @@ import { type Random, seededRandom, systemRandom } from '../../../src/clock.ts';
 import { Placement } from '../../../src/cluster/placement.ts';
 import { Coordinator } from '../../../src/coordinator/coordinator.ts';
 import { OperationOutcome } from '../../../src/coordinator/operation.ts';
+import type { TimestampWaiter } from '../../../src/hybrid-clock.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { FakeReplicas, type Question } from '../../support/fake-replicas.ts';
 import { isDeletion, SimulatedRequest } from './simulated-request.ts';
@@ -35,7 +36,10 @@ function simulate(seed: number): void {
     answerSomehow(question, request, clock, random);
   });
   let lastTimestamp = 0;
-  const reserved: ((error: Error | null) => void)[] = [];
+  const waiting = new Set<TimestampWaiter>();
+  const tell = (waiter: TimestampWaiter): void => {
+    if (waiting.delete(waiter)) waiter.onTimestamps(null);
+  };
   const timestamps = {
     issue: () => (random() < 0.1 ? 0 : ++lastTimestamp),
     refusal: undefined,
@@ -43,10 +47,11 @@ function simulate(seed: number): void {
       lastTimestamp = Math.max(lastTimestamp, timestamp);
       return true;
     },
-    whenReady: (callback: (error: Error | null) => void) => {
-      reserved.push(callback);
-      if (random() < 0.8) clock.after(random() * 2 * TIMEOUT_MS, () => callback(null));
+    wait: (waiter: TimestampWaiter) => {
+      waiting.add(waiter);
+      if (random() < 0.8) clock.after(random() * 2 * TIMEOUT_MS, () => tell(waiter));
     },
+    stopWaiting: (waiter: TimestampWaiter) => void waiting.delete(waiter),
   };
   const coordinator = new Coordinator({
     nodeIds: NODE_IDS.slice(0, nodes),
@@ -68,7 +73,7 @@ function simulate(seed: number): void {
     if (random() < 0.5) clock.advance(Math.floor(random() * 40));
   }
   clock.advance(5 * TIMEOUT_MS);
-  for (const callback of reserved) callback(null);
+  assert.equal(waiting.size, 0, 'none whose request is decided waits for a timestamp');
   clock.advance(5 * TIMEOUT_MS);
   for (const request of requests.values()) judge(request);
   assert.equal(clock.pendingTimers, 0);

@@ -6,6 +6,7 @@ import {
   HybridClock,
   RESERVE_AHEAD_MS,
   TIMESTAMPS_PER_MS,
+  type TimestampWaiter,
   timestampAt,
   timestampMs,
 } from '../../../src/hybrid-clock.ts';
@@ -44,6 +45,10 @@ class Disk {
 async function settle(): Promise<void> {
   await new Promise<void>((resolve) => process.nextTick(resolve));
   for (let i = 0; i < 10; i++) await null;
+}
+
+function telling(onTimestamps: (error: Error | null) => void): TimestampWaiter {
+  return { onTimestamps };
 }
 
 function make(clock: FakeClock, disk: Disk, maxDriftMs = MAX_DRIFT_MS): HybridClock {
@@ -178,7 +183,7 @@ test('with nothing reserved there is no timestamp until the disk is done', async
   clock.advance(HOUR_MS);
   assert.equal(hybrid.issue(), 0);
   const told: unknown[] = [];
-  hybrid.whenReady((error) => told.push(error));
+  hybrid.wait(telling((error) => told.push(error)));
   assert.equal(hybrid.issue(), 0);
   assert.deepEqual(told, []);
   await disk.finish();
@@ -186,6 +191,31 @@ test('with nothing reserved there is no timestamp until the disk is done', async
   assert.equal(hybrid.issue(), 0, 'what was asked for an hour ago is used up by now');
   await disk.finish();
   assert.equal(hybrid.issue(), timestampAt(clock.nowMs()), 'no older than the wall clock');
+});
+
+test('who waits no longer is not told, even by another who is told first; who waits again is told again', async () => {
+  const clock = new FakeClock();
+  const disk = new Disk();
+  const hybrid = await open(clock, disk);
+  disk.isSlow = true;
+  clock.advance(HOUR_MS);
+  assert.equal(hybrid.issue(), 0);
+  const told: string[] = [];
+  const away = telling(() => told.push('away'));
+  const late = telling(() => told.push('late'));
+  const again = telling(() => {
+    told.push('again');
+    hybrid.stopWaiting(late);
+    if (told.length === 1) hybrid.wait(again);
+  });
+  for (const waiter of [away, again, late]) hybrid.wait(waiter);
+  hybrid.stopWaiting(away);
+  await disk.finish();
+  assert.deepEqual(told, ['again']);
+  clock.advance(HOUR_MS);
+  assert.equal(hybrid.issue(), 0);
+  await disk.finish();
+  assert.deepEqual(told, ['again', 'again']);
 });
 
 test('a reservation that fails is told, and tried again by the next who asks', async () => {
@@ -196,12 +226,12 @@ test('a reservation that fails is told, and tried again by the next who asks', a
   clock.advance(HOUR_MS);
   assert.equal(hybrid.issue(), 0);
   const told: string[] = [];
-  hybrid.whenReady((error) => told.push(error === null ? 'reserved' : error.message));
+  hybrid.wait(telling((error) => told.push(error === null ? 'reserved' : error.message)));
   await settle();
   assert.deepEqual(told, ['the disk is full']);
   disk.isBroken = false;
   assert.equal(hybrid.issue(), 0);
-  hybrid.whenReady((error) => told.push(error === null ? 'reserved' : error.message));
+  hybrid.wait(telling((error) => told.push(error === null ? 'reserved' : error.message)));
   await settle();
   assert.deepEqual(told, ['the disk is full', 'reserved']);
   assert.ok(hybrid.issue() > 0);
@@ -215,7 +245,7 @@ test('a node that cannot reserve at its start issues nothing until it can', asyn
   for (const isBroken of [true, false]) {
     disk.isBroken = isBroken;
     assert.equal(hybrid.issue(), 0);
-    hybrid.whenReady((error) => told.push(error === null ? 'reserved' : error.message));
+    hybrid.wait(telling((error) => told.push(error === null ? 'reserved' : error.message)));
     await settle();
   }
   assert.deepEqual(told, ['the disk is full', 'reserved']);
@@ -230,9 +260,11 @@ test('nothing is reserved before it is needed, and then the node says when it is
   assert.equal(disk.reservations, 0);
   assert.equal(hybrid.isReady, false);
   let isTold = false;
-  hybrid.whenReady((error) => {
-    isTold = error === null;
-  });
+  hybrid.wait(
+    telling((error) => {
+      isTold = error === null;
+    }),
+  );
   await settle();
   assert.deepEqual([isTold, hybrid.isReady, disk.reservations], [true, true, 1]);
 });
@@ -324,9 +356,11 @@ test('a timestamp is taken up to the drift allowed', async () => {
     assert.equal(hybrid.follow(1), true);
     assert.equal(hybrid.issue(), 0, 'it would not take the next one from a peer');
     let isTold = false;
-    hybrid.whenReady(() => {
-      isTold = true;
-    });
+    hybrid.wait(
+      telling(() => {
+        isTold = true;
+      }),
+    );
     clock.advance(1);
     assert.ok(isTold);
     assert.equal(hybrid.issue(), latest + 1);

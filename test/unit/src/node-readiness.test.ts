@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { TimestampWaiter } from '../../../src/hybrid-clock.ts';
 import { Readiness } from '../../../src/node-readiness.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 
@@ -8,11 +9,12 @@ function setUp(clusterSize: number, isSettled: boolean) {
   const up = new Set<string>();
   const standing = { isSettled };
   const peerIds = Array.from({ length: clusterSize - 1 }, (_, i) => `p${i + 1}`);
-  const waiting: (() => void)[] = [];
+  const waiting = new Set<TimestampWaiter>();
   const timestamps = {
     isReady: true,
     refusal: undefined as string | undefined,
-    whenReady: (callback: () => void) => void waiting.push(callback),
+    wait: (waiter: TimestampWaiter) => void waiting.add(waiter),
+    stopWaiting: (waiter: TimestampWaiter) => void waiting.delete(waiter),
   };
   const sources = { standing, timestamps, peerIds, isLinked: (id: string) => up.has(id) };
   const readiness = new Readiness(sources, clock);
@@ -36,13 +38,25 @@ test('a node that has no timestamps yet is ready when it has, or when it must no
     readiness.check();
     readiness.check();
     assert.equal(await reached(), false);
-    assert.equal(waiting.length, 1, 'asked once');
-    for (const callback of waiting.splice(0)) callback();
+    assert.equal(waiting.size, 1);
+    for (const waiter of [...waiting]) if (waiting.delete(waiter)) waiter.onTimestamps(null);
     assert.equal(await reached(), false);
     Object.assign(timestamps, change);
-    for (const callback of waiting.splice(0)) callback();
+    for (const waiter of [...waiting]) if (waiting.delete(waiter)) waiter.onTimestamps(null);
     assert.equal(await reached(), true);
   }
+});
+
+test('a node that is ready without timestamps waits for them no longer, whoever connects later', async () => {
+  const { clock, up, timestamps, waiting, readiness, reached } = setUp(2, true);
+  up.add('p1');
+  timestamps.isReady = false;
+  readiness.check();
+  assert.equal(waiting.size, 1);
+  clock.advance(1_000);
+  assert.equal(await reached(), true);
+  readiness.check();
+  assert.equal(waiting.size, 0);
 });
 
 test('a cluster of one is ready at once', async () => {

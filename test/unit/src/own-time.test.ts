@@ -99,9 +99,10 @@ test('a clock that jumps again while it is measured waits for the last measureme
   nodes[0].clock.set(0);
   assert.equal(nodes[0].hybrid.issue(), 0);
   let isTold = false;
-  nodes[0].hybrid.whenReady(() => {
+  const onTimestamps = (): void => {
     isTold = true;
-  });
+  };
+  nodes[0].hybrid.wait({ onTimestamps });
   await pass(base, 30);
   assert.ok(isTold, 'in the time that an answer takes');
   await assertTaken(nodes, base);

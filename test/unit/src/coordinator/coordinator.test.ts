@@ -21,6 +21,7 @@ import {
   WRITE_OK,
 } from '../../../../src/coordinator/reply.ts';
 import { type EntityService, Outcome } from '../../../../src/http/services.ts';
+import type { TimestampWaiter } from '../../../../src/hybrid-clock.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';
 import { FakeReplicas, type Question } from '../../../support/fake-replicas.ts';
 
@@ -34,14 +35,18 @@ class FakeTimestamps {
   limit = 1_000_000;
   isExhausted = false;
   refusal: string | undefined;
-  readonly waiting: ((error: Error | null) => void)[] = [];
+  readonly waiting = new Set<TimestampWaiter>();
 
   issue(): number {
     return this.isExhausted ? 0 : ++this.last;
   }
 
-  whenReady(callback: (error: Error | null) => void): void {
-    this.waiting.push(callback);
+  wait(waiter: TimestampWaiter): void {
+    this.waiting.add(waiter);
+  }
+
+  stopWaiting(waiter: TimestampWaiter): void {
+    this.waiting.delete(waiter);
   }
 
   follow(timestamp: number): boolean {
@@ -51,7 +56,7 @@ class FakeTimestamps {
   }
 
   reserved(error: Error | null): void {
-    for (const callback of this.waiting.splice(0)) callback(error);
+    for (const waiter of [...this.waiting]) if (this.waiting.delete(waiter)) waiter.onTimestamps(error);
   }
 }
 
@@ -402,7 +407,7 @@ test('a try after the first waits for a timestamp, has only the time that is lef
   asked[0].reply(stale(5000));
   asked[1].reply(stale(5000));
   asked[2].reply(stale(5000));
-  assert.equal(timestamps.waiting.length, 1, 'once');
+  assert.equal(timestamps.waiting.size, 1, 'once');
   timestamps.isExhausted = false;
   timestamps.reserved(null);
   assert.deepEqual(timestampsOf(asked), [101, 101, 101, 5001, 5001, 5001]);
@@ -455,7 +460,7 @@ test('a write waits for a timestamp, as often as it has to', () => {
   timestamps.isExhausted = true;
   coordinator.put(KEY, VALUE, 1, 3, answers);
   timestamps.reserved(null);
-  assert.equal(timestamps.waiting.length, 1, 'waits again');
+  assert.equal(timestamps.waiting.size, 1, 'waits again');
   assert.equal(asked.length, 0);
   timestamps.isExhausted = false;
   timestamps.reserved(null);
@@ -481,6 +486,31 @@ test('a write that waits in vain for a timestamp is told that the node is overlo
   hanging.timestamps.reserved(null);
   assert.equal(hanging.asked.length, 0, 'a request that was answered is not sent any more');
   assert.equal(hanging.answers.all.length, 1);
+});
+
+test('nobody waits for a timestamp whose request is decided: at its deadline, by replicas, by the end of the node', () => {
+  const { coordinator, asked, answers, clock, timestamps } = setUpWaiting();
+  timestamps.isExhausted = true;
+  for (let i = 0; i < 100; i++) coordinator.put(KEY, VALUE, 1, 3, answers);
+  assert.equal(timestamps.waiting.size, 100);
+  clock.advance(TIMEOUT_MS + 10);
+  assert.equal(answers.all.length, 100);
+  assert.equal(timestamps.waiting.size, 0);
+
+  timestamps.isExhausted = false;
+  coordinator.put(KEY, VALUE, 3, 3, answers);
+  timestamps.isExhausted = true;
+  asked[0].reply(stale(500));
+  assert.equal(timestamps.waiting.size, 1, 'for its second try');
+  asked[1].reply(failedReply('down'));
+  clock.advance(TIMEOUT_MS + 10);
+  assert.equal(answers.all.length, 101);
+  assert.equal(timestamps.waiting.size, 0);
+
+  coordinator.delete(KEY, 1, 3, answers);
+  coordinator.close();
+  assert.equal(answers.all.length, 102);
+  assert.equal(timestamps.waiting.size, 0);
 });
 
 test('closing answers what is under way, whether it is sent or not', () => {
