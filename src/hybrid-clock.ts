@@ -74,6 +74,7 @@ export class HybridClock {
   #isSettled = false;
   /** Own time will have come far enough then. */
   #timer: TimerHandle | null = null;
+  #timerDueMs = 0;
   /** The last timestamp issued or observed. */
   #last: number;
   /** Durable: what is issued stays below. */
@@ -196,7 +197,11 @@ export class HybridClock {
   }
 
   #wakeIn(ms: number): void {
-    this.#timer ??= this.#clock.after(ms, () => {
+    const dueMs = this.#clock.monotonicMs() + ms;
+    if (this.#timer !== null && this.#timerDueMs <= dueMs) return;
+    this.#timer?.cancel();
+    this.#timerDueMs = dueMs;
+    this.#timer = this.#clock.after(ms, () => {
       this.#timer = null;
       this.#wake(null);
     });

@@ -78,7 +78,7 @@ export class OwnTime {
   mayIssue = false;
   /** A measurement is wanted: the clock has jumped, or own time is behind what a peer writes. */
   onDoubt: (hasJumped: boolean) => void = () => undefined;
-  /** There are timestamps again, or it is known now that there are none. */
+  /** Whoever waits would be answered otherwise now: there are timestamps, or later ones, or a refusal. */
   onChange: () => void = () => undefined;
   readonly #clock: Clock;
   readonly #clusterSize: number;
@@ -107,6 +107,8 @@ export class OwnTime {
   #rounds = 0;
   /** Measurements in a row that found the clock wrong since it last jumped. */
   #doubts = 0;
+  /** There was a refusal when those who wait were told last. */
+  #hasRefused = false;
 
   constructor(options: OwnTimeOptions) {
     const { clock, clusterSize, maxDriftMs, reachedMs, reservedMs } = options;
@@ -183,10 +185,14 @@ export class OwnTime {
     return this.#state !== ClockState.right;
   }
 
+  get #isRefusing(): boolean {
+    return this.#state === ClockState.off || (!this.#isKnown && this.#rounds >= PATIENT_ROUNDS);
+  }
+
   /** Why there are no timestamps, a sentence; undefined while there are, or will be in a moment. */
   get refusal(): string | undefined {
+    if (!this.#isRefusing) return undefined;
     if (this.#state === ClockState.off) return this.#isNonsense ? this.#nonsense() : this.#difference();
-    if (this.#isKnown || this.#rounds < PATIENT_ROUNDS) return undefined;
     return `This node has a new data folder and does not know the time yet: it takes writes once it has seen the clocks of more than half of the ${this.#clusterSize} nodes of the cluster`;
   }
 
@@ -229,7 +235,7 @@ export class OwnTime {
       this.#judge(atMs, wallOffsetMs, true);
       return;
     }
-    if (this.#state === ClockState.right) this.#become(ClockState.unmeasured);
+    if (this.#state === ClockState.right) this.#become(ClockState.unmeasured, false);
     this.onDoubt(true);
   }
 
@@ -251,6 +257,7 @@ export class OwnTime {
     const isMajority = this.#isMost(1 + agreement.agreeing);
     if (!isMajority && !isComplete) return;
     this.#agreement = agreement;
+    const beforeMs = this.#offsetMs;
     if (!this.#isNonsense && (isMajority || 1 + agreement.agreeing > agreement.differing)) {
       this.#lowOffsetMs = agreement.lowOffsetMs;
       this.#highOffsetMs = agreement.highOffsetMs;
@@ -258,7 +265,7 @@ export class OwnTime {
       this.#followOffsetMs = agreement.highOffsetMs - this.#maxDriftMs / 4;
       this.#doubts = 0;
       this.#findTime(atMs, wallOffsetMs, peers, isMajority);
-      this.#become(ClockState.right);
+      this.#become(ClockState.right, this.#offsetMs > beforeMs);
       return;
     }
     this.#center(wallOffsetMs);
@@ -267,15 +274,18 @@ export class OwnTime {
     this.#findTime(atMs, wallOffsetMs, peers, false);
     // Clocks that jump together do not jump in the same moment: it takes a second look.
     const isSure = ++this.#doubts > 1 || this.#isNonsense || this.#state === ClockState.off;
-    this.#become(isSure ? ClockState.off : ClockState.unmeasured);
+    this.#become(isSure ? ClockState.off : ClockState.unmeasured, this.#offsetMs > beforeMs);
   }
 
-  #become(state: ClockState): void {
-    const mayIssue = state === ClockState.right && this.#isKnown;
-    const hasChanged = state !== this.#state || mayIssue !== this.mayIssue;
+  /** The end of every judgement, also of one that finds what it found before: a refusal may come of patience alone. */
+  #become(state: ClockState, hasMoved: boolean): void {
     this.#state = state;
+    const mayIssue = state === ClockState.right && this.#isKnown;
+    const hasMore = mayIssue && (hasMoved || !this.mayIssue);
+    const hasRefusal = this.#isRefusing && !this.#hasRefused;
     this.mayIssue = mayIssue;
-    if (hasChanged && state !== ClockState.unmeasured) this.onChange();
+    this.#hasRefused = this.#isRefusing;
+    if (hasMore || hasRefusal) this.onChange();
   }
 
   /** Whether own time has to be another. */

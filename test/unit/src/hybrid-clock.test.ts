@@ -304,6 +304,38 @@ test('a node killed and started at once waits until peers with right clocks take
   }
 });
 
+test('while it waits for its own time, and finds from its peers that it is later, it waits for no longer than it has to', async () => {
+  const clock = new FakeClock();
+  const disk = new Disk(timestampAt(clock.nowMs() + RESERVE_AHEAD_MS));
+  const { ceiling, reserve } = disk;
+  const hybrid = new HybridClock({ clock, clusterSize: 3, ceiling, reserve, maxDriftMs: MAX_DRIFT_MS });
+  const wallOffsetMs = clock.nowMs();
+  hybrid.time.judge(true);
+  const told: number[] = [];
+  const waiter = telling(() => {
+    told.push(clock.monotonicMs());
+    if (!hybrid.isReady) hybrid.wait(waiter);
+  });
+  assert.equal(hybrid.issue(), 0);
+  hybrid.wait(waiter);
+  clock.advance(100);
+  assert.deepEqual(told, []);
+  const ownOffsetMs = wallOffsetMs + MAX_DRIFT_MS + 100;
+  for (const peer of [1, 2]) {
+    const times = { wallOffsetMs, ownOffsetMs, acceptOffsetMs: ownOffsetMs, uncertaintyMs: 1 };
+    hybrid.time.heard(peer, { ...times, takenAtMs: clock.monotonicMs() });
+  }
+  hybrid.time.judge(true);
+  assert.deepEqual(told, [100], 'it looks again');
+  await settle();
+  // Half the drift below the ceiling; slower than the wall clock, which is behind.
+  for (let waitedMs = 0; waitedMs < 60; waitedMs++) {
+    clock.advance(1);
+    await settle();
+  }
+  assert.ok(hybrid.isReady, `told at ${told} ms`);
+});
+
 test('killed and started again at once, again and again, it does not run ahead', async () => {
   const clock = new FakeClock();
   const disk = new Disk();

@@ -408,6 +408,32 @@ test('a new node of several does not write before it has seen most of the clocks
   assert.deepEqual(nodes[0].conditions.list(), []);
 });
 
+test('what waits for a timestamp is told as soon as it is known that none will come', async () => {
+  for (const [count, isUp] of [
+    [3, false],
+    [4, true],
+  ] as const) {
+    const base = new FakeClock();
+    const nodes = clockNodes(count, base);
+    nodes[0].start();
+    // With one peer of three it knows that its clock is right, and still not the time.
+    if (isUp) nodes[1].start();
+    const told: (string | undefined)[] = [];
+    const waiter = {
+      onTimestamps: (): void => {
+        const { refusal } = nodes[0].hybrid;
+        told.push(refusal);
+        if (refusal === undefined) nodes[0].hybrid.wait(waiter);
+      },
+    };
+    await pass(base, 10);
+    assert.equal(nodes[0].hybrid.issue(), 0);
+    nodes[0].hybrid.wait(waiter);
+    while (nodes[0].hybrid.refusal === undefined) await pass(base, 5);
+    assert.match(told.at(-1) ?? '', /does not know the time yet/);
+  }
+});
+
 test('a clock that runs fast is followed as long as it agrees, and not further', async () => {
   const { base, nodes } = await running(3);
   nodes[0].clock.set(0, 20);
