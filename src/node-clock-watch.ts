@@ -15,6 +15,8 @@ const PERIOD_MS = 500;
 const DOUBT_PERIOD_MS = 100;
 /** Between two measurements, whatever asks for them. */
 const MIN_PERIOD_MS = 20;
+/** Between two doubts that are looked into at once: a peer whose clock is wrong raises one with every write. */
+const DOUBT_PAUSE_MS = 1_000;
 const TIMEOUT_MS = 400;
 
 export interface ClockWatchOptions {
@@ -31,6 +33,7 @@ export class ClockWatch {
   readonly #options: ClockWatchOptions;
   #timer: TimerHandle | null = null;
   #dueMs = 0;
+  #nextDoubtMs = 0;
   #beganMs = Number.NEGATIVE_INFINITY;
   #round: MeasuringRound | null = null;
   #refusal: string | undefined;
@@ -38,16 +41,25 @@ export class ClockWatch {
 
   constructor(options: ClockWatchOptions) {
     this.#options = options;
-    options.time.onDoubt = (hasJumped) => {
-      // What was asked before a jump is not waited for: all clocks may have jumped with this one.
-      if (hasJumped || this.#round === null || this.#round.isOver) this.measureSoon();
-    };
+    options.time.onDoubt = (hasJumped) => this.#doubt(hasJumped);
   }
 
   /** Measures as soon as it may. */
   measureSoon(): void {
     const nowMs = this.#options.clock.monotonicMs();
     this.#measureIn(Math.max(this.#beganMs + MIN_PERIOD_MS - nowMs, 0));
+  }
+
+  /** All doubts come here, and whoever raises them: more than the rhythm they bring one measurement a second. */
+  #doubt(hasJumped: boolean): void {
+    // What was asked before a jump is not waited for: all clocks may have jumped with this one.
+    if (!hasJumped && this.#round !== null && !this.#round.isOver) return;
+    const nowMs = this.#options.clock.monotonicMs();
+    if (nowMs >= this.#nextDoubtMs) {
+      this.#nextDoubtMs = nowMs + DOUBT_PAUSE_MS;
+      this.measureSoon();
+      // Writes wait from the jump on: that is the rhythm of a clock that is not known to be right.
+    } else if (hasJumped) this.#measureIn(Math.max(this.#beganMs + DOUBT_PERIOD_MS - nowMs, 0));
   }
 
   close(): void {

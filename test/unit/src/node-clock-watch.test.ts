@@ -115,6 +115,36 @@ test('after a jump what was asked before does not count, and it is asked at once
   assert.equal(time.mayIssue, true, 'with this one they are most of three');
 });
 
+test('whatever a peer with a wrong clock writes, clocks are measured once a second more than without it', () => {
+  const { clock, asked, time } = setUp();
+  for (const question of asked.splice(0)) question.answer(0);
+  clock.advance(5);
+  let rounds = 0;
+  for (let passedMs = 0; passedMs < 10_000; passedMs++) {
+    time.onDoubt(false);
+    clock.advance(1);
+    rounds += asked.length / 2;
+    if (passedMs === 20) assert.equal(rounds, 1, 'the first at once');
+    for (const question of asked.splice(0)) question.answer(0);
+  }
+  assert.ok(rounds >= 20 && rounds <= 30, `${rounds} in ten seconds`);
+});
+
+test('a clock that jumps again and again is measured as often as one that is not known to be right', () => {
+  const { clock, asked, time } = setUp();
+  for (const question of asked.splice(0)) question.answer(0);
+  clock.advance(5);
+  let rounds = 0;
+  for (let passedMs = 0; passedMs < 10_000; passedMs++) {
+    clock.setWallMs(clock.nowMs() + (passedMs % 2 === 0 ? HOUR_MS : -HOUR_MS));
+    time.read();
+    clock.advance(1);
+    rounds += asked.length / 2;
+    for (const question of asked.splice(0)) question.answer(0);
+  }
+  assert.ok(rounds >= 90 && rounds <= 120, `${rounds} in ten seconds`);
+});
+
 test('what is no clock is no answer', () => {
   const { asked, time } = setUp([1]);
   asked[0].garble();
