@@ -21,16 +21,16 @@ export const MAX_DISCARDED_BODY_BYTES = 64 * 1024;
 const UNREAD_MS = 50;
 /**
  * Reading what the kernels hold of a body costs ten times as much as all else of a refusal, and those who stopped
- * sending cannot be told from those who go on. So it is done for so many: under a storm of refusals the others are
- * left unread, and cut after a while in which they could see their answer.
+ * sending cannot be told from those who go on. So it is done for so many bytes: under a storm of refusals the other
+ * bodies are left unread, and cut after a while in which their clients could see the answer.
  */
-const DISCARDS_PER_SECOND = 20;
-const DISCARDS_AT_ONCE = 20;
+const DISCARDED_BYTES_PER_SECOND = 16 * 1024 * 1024;
+const DISCARDED_BYTES_AT_ONCE = 16 * 1024 * 1024;
 const LINGER_MS = 1000;
 const LINGER_BYTES = 64 * 1024 * 1024;
 
 export function createDiscards(): TokenBucket {
-  return new TokenBucket(DISCARDS_PER_SECOND, DISCARDS_AT_ONCE);
+  return new TokenBucket(DISCARDED_BYTES_PER_SECOND, DISCARDED_BYTES_AT_ONCE);
 }
 
 /** @param headers beyond those that the status carries anyway */
@@ -53,7 +53,7 @@ export function answerEarly(
     response.end(body);
   } else {
     response.write(body);
-    new LingeringAnswer(context, request, response);
+    new LingeringAnswer(context, request, response, declared < 0 ? context.limits.maxValueBytes : declared);
   }
 }
 
@@ -62,12 +62,19 @@ class LingeringAnswer implements BodyReader {
   readonly #context: HttpContext;
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
+  readonly #expectedBytes: number;
   #timer: TimerHandle;
   #bytes = 0;
   #isOver = false;
 
-  constructor(context: HttpContext, request: IncomingMessage, response: ServerResponse) {
+  constructor(
+    context: HttpContext,
+    request: IncomingMessage,
+    response: ServerResponse,
+    expectedBytes: number,
+  ) {
     this.#context = context;
+    this.#expectedBytes = Math.min(expectedBytes, LINGER_BYTES);
     this.#request = request;
     this.#response = response;
     Connection.of(request.socket).bodyReader = this;
@@ -80,7 +87,7 @@ class LingeringAnswer implements BodyReader {
   #discard(): void {
     const { clock, discards } = this.#context;
     this.#timer = clock.after(LINGER_MS, () => this.#end());
-    if (!discards.take(clock.monotonicMs())) return;
+    if (!discards.take(clock.monotonicMs(), this.#expectedBytes)) return;
     const request = this.#request;
     request.resume();
     request.on('data', (piece: Buffer) => {

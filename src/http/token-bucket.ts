@@ -12,12 +12,12 @@ export class TokenBucket {
     this.#tokens = most;
   }
 
-  /** Takes one; false when there is none. */
-  take(nowMs: number): boolean {
+  /** Takes some, all of them if there is one: what was not there yet is owed. False when there is none. */
+  take(nowMs: number, tokens = 1): boolean {
     this.#tokens = Math.min(this.#most, this.#tokens + ((nowMs - this.#atMs) * this.#perSecond) / 1000);
     this.#atMs = nowMs;
     if (this.#tokens < 1) return false;
-    this.#tokens--;
+    this.#tokens -= tokens;
     return true;
   }
 

@@ -19,3 +19,10 @@ test('a bucket gives so many at once, so many a second after that, and no more f
   assert.equal(taken(bucket, 100_009), 0);
   assert.equal(taken(bucket, 100_011), 1);
 });
+
+test('what is taken beyond what is there is owed', () => {
+  const bucket = new TokenBucket(100, 5);
+  assert.equal(bucket.take(0, 55), true);
+  assert.equal(bucket.take(500, 1), false);
+  assert.equal(bucket.take(510, 1), true);
+});
