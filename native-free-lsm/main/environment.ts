@@ -1,4 +1,4 @@
-import { describe, fieldsFault, invalidArgument } from '../arguments.ts';
+import { describe, fieldsFault, invalidArgument, refuse } from '../arguments.ts';
 import { drawHashSeed, type EngineClock, systemEngineClock } from '../clock.ts';
 import type { LsmError } from '../errors.ts';
 import type { ExecutorFactory } from '../executor.ts';
@@ -18,8 +18,24 @@ export interface Environment {
   readonly drawHashSeed: () => HashSeed;
 }
 
+/** @throws LsmError INVALID_ARGUMENT */
+export function completeEnvironment(environment: Partial<Environment>): Environment {
+  refuse(environmentFault(environment));
+  const complete = { ...REAL_ENVIRONMENT, ...environment };
+  const { report } = complete;
+  return {
+    ...complete,
+    // A line that cannot be written is lost; what it tells of goes on.
+    report: (message) => {
+      try {
+        report(message);
+      } catch {}
+    },
+  };
+}
+
 /** Checked only as far as a mistake in the place of an argument would show. */
-export function environmentFault(environment: unknown): LsmError | undefined {
+function environmentFault(environment: unknown): LsmError | undefined {
   const fault = fieldsFault('environment', environment, Object.keys(REAL_ENVIRONMENT));
   if (fault !== undefined) return fault;
   for (const [name, given] of Object.entries(environment as Partial<Environment>)) {

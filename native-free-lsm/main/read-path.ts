@@ -15,7 +15,7 @@ import { PageCall } from './page-call.ts';
 import { PageMemory } from './page-memory.ts';
 import type { PageRequest, ReadLane, ReadPoint, SnapshotPoint } from './read-lane.ts';
 import { MAX_PAGE_BYTES, MAX_PAGE_ENTRIES } from './reader-lanes.ts';
-import type { ReadSink } from './sinks.ts';
+import { answerRead, type ReadSink } from './sinks.ts';
 import type { PinnedView, Views } from './views.ts';
 import { type WaitingRead, WaitingReads } from './waiting-reads.ts';
 
@@ -84,9 +84,9 @@ export class ReadPath {
 
   /** @param snapshot null: the newest state */
   read(key: Uint8Array, snapshot: SnapshotPoint | null, sink: ReadSink, token: number): void {
-    if (this.#closed !== undefined) sink.onRead(token, null, this.#closed);
+    if (this.#closed !== undefined) answerRead(sink, token, null, this.#closed);
     // Such a key cannot be written, nor asked for.
-    else if (key.length > MAX_KEY_BYTES) sink.onRead(token, null, null);
+    else if (key.length > MAX_KEY_BYTES) answerRead(sink, token, null, null);
     else this.#readOrWait(key, snapshot, sink, token, 0, this.#waiting.count === 0);
   }
 
@@ -100,7 +100,7 @@ export class ReadPath {
   ): void {
     if (this.#search(key, snapshot, sink, token, deaths, mayAsk)) return;
     if (!this.#wait({ key, snapshot, sink, token, page: null, deaths }))
-      sink.onRead(token, null, TOO_MANY_READS);
+      answerRead(sink, token, null, TOO_MANY_READS);
   }
 
   /**
@@ -125,7 +125,7 @@ export class ReadPath {
       const entry = memtable.find(key, 0, key.length, limit, hash);
       if (entry === 0) continue;
       const record = copyOut(memtable.bytes, memtable.recordStart(entry), memtable.recordEnd(entry));
-      sink.onRead(token, record, null);
+      answerRead(sink, token, record, null);
       return true;
     }
     const lookup = this.#lookup;
@@ -142,11 +142,11 @@ export class ReadPath {
         return mayAsk && this.#ask(key, hash, snapshot, view.id, sink, token, deaths);
       }
       if (searchBlock(cache.bytes, cache.dataStart(slot), cache.dataEnd(slot), key, 0, key.length, hit)) {
-        sink.onRead(token, copyOut(cache.bytes, hit.recordStart, hit.recordEnd), null);
+        answerRead(sink, token, copyOut(cache.bytes, hit.recordStart, hit.recordEnd), null);
         return true;
       }
     }
-    sink.onRead(token, null, null);
+    answerRead(sink, token, null, null);
     return true;
   }
 
@@ -194,16 +194,21 @@ export class ReadPath {
     return true;
   }
 
-  /** Those whose turn has come. A sink that is called may read again: that read waits behind them. */
+  /**
+   * Those whose turn has come. Each is taken out before it is answered: a sink that is called may read again (that read
+   * waits behind them) or close.
+   */
   #askWaiting(): void {
-    for (let read = this.#waiting.first; read !== undefined; read = this.#waiting.first) {
+    for (let read = this.#waiting.takeFirst(); read !== undefined; read = this.#waiting.takeFirst()) {
       const { key, snapshot, sink, token, page, deaths } = read;
       const isDone =
         page === null
           ? this.#search(key, snapshot, sink, token, deaths, true)
           : page.isGivenUp || this.#askPage(page, deaths);
-      if (!isDone) return;
-      this.#waiting.removeFirst();
+      if (!isDone) {
+        this.#waiting.putBack(read);
+        return;
+      }
       if (snapshot !== null) this.#views.letGoOnceAsked(snapshot.view);
     }
   }
@@ -242,30 +247,35 @@ export class ReadPath {
     if (call === undefined && this.#slots[place] >= 0) this.#cache.cancel(this.#slots[place]);
     this.#free(place);
     const again = (): void => {
+      // The sink of one before it may have closed everything.
+      const error = this.#closed ?? (deaths < MAX_DEATHS ? undefined : THREADS_DIED);
       if (call !== undefined) {
         if (call.isGivenUp) return;
-        if (deaths < MAX_DEATHS) this.#askPageOrWait(call, deaths, true);
-        else call.reject(THREADS_DIED);
-      } else if (deaths < MAX_DEATHS)
+        if (error === undefined) this.#askPageOrWait(call, deaths, true);
+        else call.reject(error);
+      } else if (error === undefined)
         this.#readOrWait(key as Uint8Array, snapshot, sink as ReadSink, token, deaths, true);
-      else (sink as ReadSink).onRead(token, null, THREADS_DIED);
+      else answerRead(sink as ReadSink, token, null, error);
     };
     return { snapshot, again };
   }
 
   close(error: LsmError): void {
     this.#closed = error;
-    for (const call of this.#pages.values()) call.reject(error);
-    this.#pages.clear();
+    for (const [place, call] of this.#pages) {
+      this.#free(place);
+      call.reject(error);
+    }
     for (const { page, sink, token } of this.#waiting.takeAll()) {
-      if (page === null) sink.onRead(token, null, error);
+      if (page === null) answerRead(sink, token, null, error);
       else page.reject(error);
     }
     for (let place = 0; place < MAX_READS_IN_FLIGHT; place++) {
       const sink = this.#sinks[place];
       if (sink === null) continue;
-      this.#sinks[place] = null;
-      sink.onRead(this.#tokens[place], null, error);
+      const token = this.#tokens[place];
+      this.#free(place);
+      answerRead(sink, token, null, error);
     }
   }
 
@@ -362,9 +372,9 @@ export class ReadPath {
     this.#free(place);
     const status = bytes[at];
     if (status === ReadStatus.found)
-      sink.onRead(token, copyOut(bytes, at + RESPONSE_HEADER_BYTES, end), null);
-    else if (status === ReadStatus.absent) sink.onRead(token, null, null);
-    else sink.onRead(token, null, this.#failure(bytes, at, end));
+      answerRead(sink, token, copyOut(bytes, at + RESPONSE_HEADER_BYTES, end), null);
+    else if (status === ReadStatus.absent) answerRead(sink, token, null, null);
+    else answerRead(sink, token, null, this.#failure(bytes, at, end));
   }
 
   #failure(bytes: Uint8Array, at: number, end: number): LsmError {

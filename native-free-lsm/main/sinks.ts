@@ -1,6 +1,7 @@
 /**
  * How a store answers its hot calls: one sink serves many requests, the token says which. A sink is called
- * exactly once per call, possibly before the call returns.
+ * exactly once per call, possibly before the call returns. It may call the store again. What it throws is thrown anew
+ * in a microtask of its own, as that of a listener is: whoever calls a sink has other requests in hand.
  */
 export const WriteStatus = {
   /** Stored as durably as the options say. */
@@ -34,4 +35,38 @@ export interface ReadSink {
 export interface KeyedRecord {
   readonly key: Uint8Array;
   readonly record: Uint8Array;
+}
+
+export function answerRead(
+  sink: ReadSink,
+  token: number,
+  record: Uint8Array | null,
+  error: Error | null,
+): void {
+  try {
+    sink.onRead(token, record, error);
+  } catch (thrown) {
+    throwAlone(thrown);
+  }
+}
+
+export function answerWrite(
+  sink: WriteSink,
+  token: number,
+  status: WriteStatus,
+  metTimestamp: number,
+  metWriter: number,
+  error: Error | null,
+): void {
+  try {
+    sink.onWrite(token, status, metTimestamp, metWriter, error);
+  } catch (thrown) {
+    throwAlone(thrown);
+  }
+}
+
+function throwAlone(thrown: unknown): void {
+  queueMicrotask(() => {
+    throw thrown;
+  });
 }

@@ -21,14 +21,21 @@ import { createRing, RingConsumer, RingProducer, ringBytesFor } from '../shared/
 import { WriteDeadlines } from '../shared/write-deadlines.ts';
 import { Arenas } from './arenas.ts';
 import { EngineConditions } from './conditions.ts';
-import { type Environment, environmentFault, REAL_ENVIRONMENT } from './environment.ts';
+import { completeEnvironment, type Environment } from './environment.ts';
 import { Maintenance } from './maintenance.ts';
 import { OpeningHeld } from './opening-held.ts';
 import { pageFault } from './page-checks.ts';
 import type { PageRequest, SnapshotPoint } from './read-lane.ts';
 import { ReadPath } from './read-path.ts';
 import { ReaderLanes } from './reader-lanes.ts';
-import { type KeyedRecord, type ReadSink, type WriteSink, WriteStatus } from './sinks.ts';
+import {
+  answerRead,
+  answerWrite,
+  type KeyedRecord,
+  type ReadSink,
+  type WriteSink,
+  WriteStatus,
+} from './sinks.ts';
 import { Snapshots } from './snapshots.ts';
 import { collectStats, type EngineStats } from './stats.ts';
 import type { StoreSnapshot } from './store-snapshot.ts';
@@ -187,8 +194,7 @@ export class RecordStore {
   ): RecordStore {
     refuse(directoryFault('directory', directory));
     const complete = completeOptions(options);
-    refuse(environmentFault(environment));
-    const surroundings = { ...REAL_ENVIRONMENT, ...environment };
+    const surroundings = completeEnvironment(environment);
     const state = recover(
       surroundings.fs,
       directory,
@@ -221,7 +227,7 @@ export class RecordStore {
   write(key: Uint8Array, record: Uint8Array, sink: WriteSink, token: number, timeoutMs = NEVER): void {
     requireSink(sink, 'onWrite', token);
     const fault = this.#refusal ?? putFault(this.options, key, record) ?? timeoutFault(timeoutMs);
-    if (fault !== undefined) sink.onWrite(token, WriteStatus.failed, 0, 0, fault);
+    if (fault !== undefined) answerWrite(sink, token, WriteStatus.failed, 0, 0, fault);
     else if (timeoutMs === NEVER) this.#writes.put(key, record, sink, token);
     else this.#writes.put(key, record, sink, token, this.#environment.clock.monotonicMs() + timeoutMs);
   }
@@ -230,7 +236,7 @@ export class RecordStore {
   writeBatch(puts: readonly KeyedRecord[], sink: WriteSink, token: number): void {
     requireSink(sink, 'onWrite', token);
     const fault = this.#refusal ?? batchFault(this.options, puts);
-    if (fault !== undefined) sink.onWrite(token, WriteStatus.failed, 0, 0, fault);
+    if (fault !== undefined) answerWrite(sink, token, WriteStatus.failed, 0, 0, fault);
     else this.#writes.batch(puts, sink, token);
   }
 
@@ -238,14 +244,14 @@ export class RecordStore {
   read(key: Uint8Array, sink: ReadSink, token: number): void {
     requireSink(sink, 'onRead', token);
     const fault = bytesFault('key', key);
-    if (fault !== undefined) sink.onRead(token, null, fault);
+    if (fault !== undefined) answerRead(sink, token, null, fault);
     else this.#reads.read(key, null, sink, token);
   }
 
   readAt(snapshot: StoreSnapshot, key: Uint8Array, sink: ReadSink, token: number): void {
     requireSink(sink, 'onRead', token);
     const fault = this.#snapshots.fault(snapshot) ?? bytesFault('key', key);
-    if (fault !== undefined) sink.onRead(token, null, fault);
+    if (fault !== undefined) answerRead(sink, token, null, fault);
     else this.#reads.read(key, snapshot.point as SnapshotPoint, sink, token);
   }
 

@@ -20,8 +20,8 @@ export interface WaitingRead {
 /** Reads that wait for their turn, in the order in which they came, up to a bound in bytes. */
 export class WaitingReads {
   readonly #maxBytes: number;
-  #reads: WaitingRead[] = [];
-  /** Of `#reads`: those before it have gone. */
+  #reads: (WaitingRead | undefined)[] = [];
+  /** Of `#reads`: those before it have gone, and their places are empty. */
   #next = 0;
   #bytes = 0;
 
@@ -42,20 +42,28 @@ export class WaitingReads {
     return true;
   }
 
-  get first(): WaitingRead | undefined {
-    return this.#reads[this.#next];
+  /** Undefined when there is none. */
+  takeFirst(): WaitingRead | undefined {
+    // Moved up now and then, so that each is moved once on average.
+    if (this.#next * 2 > this.#reads.length) {
+      this.#reads = this.#reads.slice(this.#next);
+      this.#next = 0;
+    }
+    const read = this.#reads[this.#next];
+    if (read === undefined) return undefined;
+    this.#reads[this.#next++] = undefined;
+    this.#bytes -= bytesOf(read);
+    return read;
   }
 
-  removeFirst(): void {
-    this.#bytes -= bytesOf(this.#reads[this.#next++]);
-    // Moved up now and then, so that each is moved once on average.
-    if (this.#next * 2 < this.#reads.length) return;
-    this.#reads = this.#reads.slice(this.#next);
-    this.#next = 0;
+  /** Gives the one taken last its place before all others again: only while nothing was added or taken since. */
+  putBack(read: WaitingRead): void {
+    this.#reads[--this.#next] = read;
+    this.#bytes += bytesOf(read);
   }
 
   takeAll(): WaitingRead[] {
-    const all = this.#reads.slice(this.#next);
+    const all = this.#reads.slice(this.#next) as WaitingRead[];
     this.#reads = [];
     this.#next = 0;
     this.#bytes = 0;

@@ -20,7 +20,7 @@ import {
 import type { WriteDeadlines } from '../shared/write-deadlines.ts';
 import { batchOperationBytes, encodeBatch, encodePut, putOperationBytes } from '../wal/write-operation.ts';
 import { FreeList } from './free-list.ts';
-import { type KeyedRecord, type WriteSink, WriteStatus } from './sinks.ts';
+import { answerWrite, type KeyedRecord, type WriteSink, WriteStatus } from './sinks.ts';
 
 /** Writes in the writer's ring at once. Its response ring has room for the completions of all of them. */
 export const MAX_WRITES_IN_RING = 8192;
@@ -276,11 +276,11 @@ export class WriteQueue {
     if (code > WriteCode.stale) fail(sink, token, errorOfWriteCode(code));
     else {
       const status = code === WriteCode.applied ? WriteStatus.applied : WriteStatus.stale;
-      sink.onWrite(token, status, completionTimestamp(bytes, at), readUint32(bytes, at + 16), null);
+      answerWrite(sink, token, status, completionTimestamp(bytes, at), readUint32(bytes, at + 16), null);
     }
   }
 }
 
 function fail(sink: WriteSink, token: number, error: LsmError): void {
-  sink.onWrite(token, WriteStatus.failed, 0, 0, error);
+  answerWrite(sink, token, WriteStatus.failed, 0, 0, error);
 }

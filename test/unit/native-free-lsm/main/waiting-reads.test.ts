@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { RoleHandle } from '../../../../native-free-lsm/executor.ts';
 import type { LsmError, RecordStore } from '../../../../native-free-lsm/index.ts';
-import { WaitingReads } from '../../../../native-free-lsm/main/waiting-reads.ts';
+import { type WaitingRead, WaitingReads } from '../../../../native-free-lsm/main/waiting-reads.ts';
 import { readResult, record, writeRecordTo } from '../../../support/engine-calls.ts';
 import type { EngineSimulation } from '../../../support/engine-simulation.ts';
 import { mortal } from '../../../support/mortal-executor.ts';
@@ -203,8 +203,15 @@ test('the queue gives back the bytes of what has gone, and keeps its order throu
     fill();
     assert.equal(queue.count, added - removed);
     for (let i = 0; i < 1 + (turn % 5); i++) {
-      assert.equal(queue.first?.token, removed++);
-      queue.removeFirst();
+      const first = queue.takeFirst();
+      assert.equal(first?.token, removed);
+      // As one for which there is no place yet.
+      if (turn % 3 === 0) {
+        queue.putBack(first as WaitingRead);
+        assert.equal(queue.count, added - removed);
+        assert.equal(queue.takeFirst(), first);
+      }
+      removed++;
     }
   }
   assert.ok(queue.count >= 6 && queue.count <= 11);
@@ -213,5 +220,5 @@ test('the queue gives back the bytes of what has gone, and keeps its order throu
     queue.takeAll().map(({ token }) => token),
     Array.from({ length: added - removed }, (_, i) => removed + i),
   );
-  assert.equal(queue.first, undefined);
+  assert.equal(queue.takeFirst(), undefined);
 });
