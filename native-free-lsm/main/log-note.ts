@@ -1,17 +1,12 @@
-import type { EngineClock } from '../clock.ts';
 import type { LsmError } from '../errors.ts';
 import { toLsmError } from '../roles/protocol.ts';
 import { ControlWord } from '../shared/control.ts';
-import type { EngineConditions } from './conditions.ts';
-import { Retry } from './retry.ts';
+import { Retry, type RetryParts } from './retry.ts';
 import type { VersionCommits } from './version-commits.ts';
 
-export interface LogNoteParts {
-  readonly clock: EngineClock;
+export interface LogNoteParts extends RetryParts {
   readonly words: Int32Array;
   readonly commits: VersionCommits;
-  readonly conditions: EngineConditions;
-  readonly report: (message: string) => void;
   /** Whether nothing may be written for now: `look` is called when that is over. */
   readonly isHeld: () => boolean;
 }
@@ -30,7 +25,7 @@ export class LogNote {
 
   constructor(parts: LogNoteParts) {
     this.#parts = parts;
-    this.#retry = new Retry(parts.clock, () => this.look());
+    this.#retry = new Retry('manifest', parts, () => this.look());
   }
 
   /** The writer has begun its first log, durable with its name. */
@@ -52,14 +47,14 @@ export class LogNote {
   }
 
   async #note(): Promise<void> {
-    const { commits, conditions, words } = this.#parts;
+    const { commits, words } = this.#parts;
     try {
       await commits.note({ begunGeneration: this.#generation });
     } catch (error) {
       this.#failed(toLsmError(error, 'manifest'));
       return;
     }
-    conditions.works('manifest');
+    this.#retry.works();
     // Release: the writer that sees it may acknowledge, as the note is durable.
     Atomics.store(words, ControlWord.notedGeneration, this.#generation);
   }
@@ -67,10 +62,6 @@ export class LogNote {
   #failed(error: LsmError): void {
     if (this.#closed) return;
     this.#isDue = true;
-    const { conditions, report } = this.#parts;
-    conditions.failing('manifest', error);
-    report(
-      `writes wait until the manifest can be written, tried again in ${this.#retry.failed()} ms: ${error.message}`,
-    );
+    this.#retry.failed(error);
   }
 }

@@ -52,6 +52,8 @@ export class Maintenance {
   readonly #parts: MaintenanceParts;
   readonly #words: Int32Array;
   readonly #busyTables = new Set<number>();
+  /** Tables that a compaction has failed with, until one has gone well with them. */
+  readonly #failedInputs = new Set<number>();
   readonly #flushWaiters = new Waiters();
   readonly #idleWaiters = new Waiters();
   readonly #flushRetry: Retry;
@@ -78,8 +80,8 @@ export class Maintenance {
     this.#commits = new VersionCommits(parts.fs, parts.manifest, parts.views, parts.nextFileId);
     this.#logNote = new LogNote({ ...parts, words: this.#words, commits: this.#commits });
     this.#damagedTables = new DamagedTables(parts.views, parts.conditions);
-    this.#flushRetry = new Retry(parts.clock, () => this.wake());
-    this.#compactionRetry = new Retry(parts.clock, () => this.wake());
+    this.#flushRetry = new Retry('flush', parts, () => this.wake());
+    this.#compactionRetry = new Retry('compaction', parts, () => this.wake());
   }
 
   /** Memtables that wait for their flush. */
@@ -250,8 +252,9 @@ export class Maintenance {
     const added = task.inputs.map((table) => ({ ...table, level: task.outputLevel }));
     try {
       await this.#commits.commit({ added, removed: task.inputs.map(({ id }) => id) }, []);
+      this.#worked(this.#compactionRetry, task.inputs);
     } catch (error) {
-      this.#failed(this.#compactionRetry, toLsmError(error, 'compaction'));
+      this.#failed(this.#compactionRetry, toLsmError(error, 'compaction'), task.inputs);
     }
   }
 
@@ -302,8 +305,7 @@ export class Maintenance {
       await commit(result);
       // Damage stays, whatever else goes well.
       if (this.lastError?.code !== 'CORRUPTION') this.lastError = undefined;
-      retry.succeeded();
-      this.#parts.conditions.works(job.type === 'flush' ? 'flush' : 'compaction');
+      this.#worked(retry, inputs);
     } catch (error) {
       this.#failed(retry, toLsmError(error, job.type === 'flush' ? 'flush' : 'compaction'), inputs);
     }
@@ -340,16 +342,19 @@ export class Maintenance {
     this.#idleWaiters.fail(error);
   }
 
+  /** Of compactions that run side by side one may fail again and again while others go well. */
+  #worked(retry: Retry, inputs: readonly TableMetadata[]): void {
+    for (const { id } of inputs) this.#failedInputs.delete(id);
+    if (retry === this.#flushRetry || this.#failedInputs.size === 0) retry.works();
+  }
+
   /** Tries again later: what could not be flushed stays in its memtable and log. */
   #failed(retry: Retry, error: LsmError, inputs: readonly TableMetadata[] = []): void {
     if (this.#closed) return;
     this.lastError = error;
-    const isFlush = retry === this.#flushRetry;
-    if (!this.#damagedTables.hasCaused(error, inputs))
-      this.#parts.conditions.failing(isFlush ? 'flush' : 'compaction', error);
-    const again = `is tried again in ${retry.failed()} ms`;
-    this.#parts.report(`a ${isFlush ? 'flush' : 'compaction'} failed and ${again}: ${error.message}`);
-    if (isFlush) this.#flushWaiters.fail(error);
+    for (const { id } of inputs) this.#failedInputs.add(id);
+    retry.failed(error, !this.#damagedTables.hasCaused(error, inputs));
+    if (retry === this.#flushRetry) this.#flushWaiters.fail(error);
     this.#idleWaiters.fail(error);
   }
 }

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { fileSystemError } from '../../../../native-free-lsm/fs/memory-fs.ts';
 import type { RecordStore } from '../../../../native-free-lsm/index.ts';
 import { readRecord, record, writeRecordTo } from '../../../support/engine-calls.ts';
-import { EngineSimulation } from '../../../support/engine-simulation.ts';
+import { EngineSimulation, TINY_OPTIONS } from '../../../support/engine-simulation.ts';
 
 function tables(simulation: EngineSimulation): string[] {
   return simulation.fs.listSync('/db').filter((name) => /\.sst(?:\.tmp)?$/.test(name));
@@ -153,5 +153,92 @@ test('a flush that found nothing does not seal what is written later', async () 
   assert.equal(store.stats().flushes, 1);
   await simulation.settle(store.flush());
   assert.equal(store.stats().flushes, 1);
+  await simulation.settle(store.close());
+});
+
+test('a flush that fails again and again is reported when it begins to, when the reason changes, and when it works', async () => {
+  const simulation = new EngineSimulation();
+  const store = simulation.openStore();
+  await fill(simulation, store, 1, 100);
+  let code = 'EIO';
+  let failures = 0;
+  simulation.fs.onCall = ({ operation, path }) => {
+    if (operation !== 'create' || !path.includes('.sst')) return undefined;
+    failures++;
+    throw fileSystemError(code, operation, path);
+  };
+  await assert.rejects(simulation.settle(store.flush()), { code: 'IO_ERROR' });
+  await simulation.pass(60_000);
+  assert.ok(failures > 5);
+  code = 'ENOSPC';
+  await simulation.pass(60_000);
+  const all = failures;
+  simulation.fs.onCall = undefined;
+  await simulation.pass(20_000);
+  const lines = simulation.reports;
+  assert.equal(lines.length, 3, lines.join('\n'));
+  assert.match(lines[0], /^flushes fail, tried again in 100 ms, .*EIO/);
+  assert.match(
+    lines[1],
+    /^flushes fail for another reason now, tried again in 10000 ms, .*the disk or quota is full/,
+  );
+  assert.equal(lines[2], `flushes go well again, after ${all} failures in a row`);
+  assert.deepEqual(store.stats().conditions, []);
+  await simulation.settle(store.close());
+});
+
+test('a compaction that fails again and again is not said to go well because others beside it do', async () => {
+  const simulation = new EngineSimulation({
+    ...TINY_OPTIONS,
+    maxBackgroundJobs: 4,
+    maxCompactionBytes: 8 * 1024,
+  });
+  const store = simulation.openStore();
+  let failing = '';
+  let done = 0;
+  let failures = 0;
+  simulation.fs.onCall = ({ operation, path }) => {
+    if (operation === 'create' && path.includes('.sst')) done++;
+    if (operation !== 'openRead' || path !== failing) return undefined;
+    failures++;
+    // Of the process, not of the table: no reason to set it aside.
+    throw fileSystemError('EMFILE', operation, path);
+  };
+  for (let round = 0; round < 14; round++) {
+    await fill(simulation, store, 1 + round * 100, 100 + round * 100);
+    await simulation.settle(store.flush());
+    // Time for what is tried again ever more rarely.
+    await simulation.pass(30_000);
+    if (round === 5) {
+      failing = `/db/${tables(simulation)[0]}`;
+      done = 0;
+    }
+  }
+  assert.ok(failures > 2, `${failures} failures`);
+  assert.ok(done > 2, `${done} other tables were written`);
+  const lines = simulation.reports;
+  assert.equal(lines.length, 1, lines.join('\n'));
+  assert.match(lines[0], /^compactions fail, tried again in .*too many files are open/);
+  failing = '';
+  await simulation.settle(store.compact());
+  assert.equal(lines.length, 2, lines.join('\n'));
+  assert.match(lines[1], /^compactions go well again, after \d+ failures in a row$/);
+  await simulation.settle(store.close());
+});
+
+test('a manifest that cannot take the note of the first log is reported once', async () => {
+  const simulation = new EngineSimulation();
+  const store = simulation.openStore();
+  simulation.fs.onCall = ({ operation, path }) => {
+    if (operation !== 'fdatasync' || !path.includes('MANIFEST')) return undefined;
+    throw fileSystemError('EIO', operation, path);
+  };
+  await simulation.pass(60_000);
+  simulation.fs.onCall = undefined;
+  await simulation.pass(20_000);
+  const lines = simulation.reports;
+  assert.equal(lines.length, 2, lines.join('\n'));
+  assert.match(lines[0], /^writes wait until the manifest can be written, which fails, tried again/);
+  assert.match(lines[1], /^the manifest can be written again, after \d+ failures in a row$/);
   await simulation.settle(store.close());
 });
