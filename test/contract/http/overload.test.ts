@@ -63,7 +63,11 @@ test('the bytes of bodies are bounded, declared or not', async () => {
 
 test('where there is little room bodies stay with their clients whole until it is their turn', async () => {
   const MIB = 1024 * 1024;
-  await using harness = await Harness.start({ maxBytesInFlight: 7.5 * MIB, maxValueBytes: MIB });
+  await using harness = await Harness.start({
+    maxBytesInFlight: 7.5 * MIB,
+    maxValueBytes: MIB,
+    answerTimeoutMs: 60_000,
+  });
   const held: EntityCall[] = [];
   harness.entities.behaviour = (call) => void held.push(call);
   const value = Buffer.alloc(MIB);
