@@ -10,6 +10,7 @@
  * that overlap nowhere. Whatever order they were in, reads are right then.
  */
 import { LsmError } from './errors.ts';
+import { isNewerOrphan } from './folder-checks.ts';
 import type { FileSystem } from './fs/file-system.ts';
 import { type Damage, damageOf, type FolderContents, listFolder, pathOf } from './inspect/folder.ts';
 import { openWindow, surveyLog, visitPuts } from './inspect/log-survey.ts';
@@ -19,7 +20,6 @@ import { planSalvage, type TableSalvage } from './inspect/salvage.ts';
 import type { TableSurvey } from './inspect/table-survey.ts';
 import { orphanTables, type Progress } from './inspect/verify.ts';
 import { verifyTable } from './inspect/verify-table.ts';
-import { isNewerOrphan } from './recovery.ts';
 import { differingProperty } from './sstable/properties.ts';
 import { manifestFileName } from './version/file-names.ts';
 import type { ManifestState } from './version/manifest-reader.ts';

@@ -1,6 +1,6 @@
 import { corruption } from '../errors.ts';
+import { refuseHalfRepaired, refuseLostEdits } from '../folder-checks.ts';
 import type { FileSystem } from '../fs/file-system.ts';
-import { refuseHalfRepaired, refuseLostEdits } from '../recovery.ts';
 import { type RecoveredManifest, recoverManifest } from '../version/manifest-reader.ts';
 import { type FolderContents, listFolder, pathOf } from './folder.ts';
 

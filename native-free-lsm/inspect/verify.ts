@@ -1,6 +1,6 @@
 import { corruption, LsmError } from '../errors.ts';
+import { refuseLostEdits, refuseLostLogs } from '../folder-checks.ts';
 import type { FileSystem } from '../fs/file-system.ts';
-import { refuseLostEdits, refuseLostLogs } from '../recovery.ts';
 import type { RecoveredManifest } from '../version/manifest-reader.ts';
 import type { TableMetadata } from '../version/table-metadata.ts';
 import type { Version } from '../version/version.ts';

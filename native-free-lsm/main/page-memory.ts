@@ -1,5 +1,6 @@
 import { copyBytes } from '../format/bytes.ts';
-import type { PageMemoryOwner } from '../iterator/page.ts';
+import { Page, type PageMemoryOwner } from '../iterator/page.ts';
+import { RESPONSE_HEADER_BYTES } from '../roles/protocol.ts';
 
 /** Pages are of a few sizes, and there are about two for each scan under way. */
 const MAX_KEPT = 8;
@@ -11,11 +12,14 @@ const MAX_KEPT_BYTES = 1024 * 1024;
 export class PageMemory implements PageMemoryOwner {
   readonly #free: Uint8Array[] = [];
 
-  /** A piece of memory that begins with a copy of `source[start, end)`. */
-  copy(source: Uint8Array, start: number, end: number): Uint8Array {
-    const bytes = this.#take(end - start);
-    copyBytes(source, start, end, bytes, 0);
-    return bytes;
+  /** The page in a reader's answer `bytes[at, end)`, copied out of its ring. */
+  page(bytes: Uint8Array, at: number, end: number): Page {
+    const entriesStart = at + RESPONSE_HEADER_BYTES;
+    const entriesEnd = end - (bytes[at + 2] | (bytes[at + 3] << 8));
+    const resumeAt = bytes[at + 1] === 1 ? null : Buffer.from(bytes.subarray(entriesEnd, end));
+    const entries = this.#take(entriesEnd - entriesStart);
+    copyBytes(bytes, entriesStart, entriesEnd, entries, 0);
+    return new Page(entries, entriesEnd - entriesStart, resumeAt, this);
   }
 
   give(bytes: Uint8Array): void {

@@ -2,7 +2,7 @@ import type { BlockCache } from '../cache/block-cache.ts';
 import { LsmError } from '../errors.ts';
 import { copyBytes } from '../format/bytes.ts';
 import { type HashSeed, hashBytes } from '../format/hash.ts';
-import { Page } from '../iterator/page.ts';
+import type { Page } from '../iterator/page.ts';
 import { TableLookup } from '../lookup/table-view.ts';
 import { decodeError, RESPONSE_HEADER_BYTES, ReadStatus } from '../roles/protocol.ts';
 import { FRAME_HEADER_BYTES, frameLength, frameTag, nextFrame } from '../shared/ring.ts';
@@ -10,7 +10,7 @@ import { type BlockHit, searchBlock } from '../sstable/block.ts';
 import { QUARANTINE } from '../version/version.ts';
 import { MAX_KEY_BYTES } from '../wal/write-operation.ts';
 import type { Arenas } from './arenas.ts';
-import { FreeList } from './free-list.ts';
+import { AskedReads, MAX_ASKED_READS } from './asked-reads.ts';
 import { PageCall } from './page-call.ts';
 import { PageMemory } from './page-memory.ts';
 import type { PageRequest, ReadLane, ReadPoint, SnapshotPoint } from './read-lane.ts';
@@ -19,7 +19,6 @@ import { answerRead, type ReadSink } from './sinks.ts';
 import type { PinnedView, Views } from './views.ts';
 import { type WaitingRead, WaitingReads } from './waiting-reads.ts';
 
-const MAX_READS_IN_FLIGHT = 16_384;
 const MAX_RUN_BYTES = 0x7fffffff;
 /** A read may be what its thread dies of: it is not asked again for ever. */
 const MAX_DEATHS = 3;
@@ -40,17 +39,7 @@ export class ReadPath {
   readonly #hashSeed: HashSeed;
   readonly #lookup: TableLookup;
   readonly #hit: BlockHit = { recordStart: 0, recordEnd: 0 };
-  readonly #places = new FreeList(MAX_READS_IN_FLIGHT);
-  readonly #sinks: (ReadSink | null)[] = new Array(MAX_READS_IN_FLIGHT).fill(null);
-  readonly #keys: (Uint8Array | null)[] = new Array(MAX_READS_IN_FLIGHT).fill(null);
-  readonly #tokens = new Float64Array(MAX_READS_IN_FLIGHT);
-  /** Cache slot reserved for the read's block, -1: none. */
-  readonly #slots = new Int32Array(MAX_READS_IN_FLIGHT);
-  readonly #laneOf = new Uint8Array(MAX_READS_IN_FLIGHT);
-  /** Threads that died with the read in their ring. */
-  readonly #deaths = new Uint8Array(MAX_READS_IN_FLIGHT);
-  readonly #points: (SnapshotPoint | null)[] = new Array(MAX_READS_IN_FLIGHT).fill(null);
-  readonly #pages = new Map<number, PageCall>();
+  readonly #asked = new AskedReads();
   readonly #pageMemory = new PageMemory();
   readonly #waiting: WaitingReads;
   #closed: LsmError | undefined;
@@ -79,7 +68,7 @@ export class ReadPath {
   }
 
   get inFlight(): number {
-    return this.#places.used + this.#waiting.count;
+    return this.#asked.count + this.#waiting.count;
   }
 
   /** @param snapshot null: the newest state */
@@ -218,13 +207,8 @@ export class ReadPath {
    * seen so many die that it may be the reason is answered with WORKER_DIED.
    */
   retry(laneIndex: number): void {
-    // Found first: a sink that is called may read again, from a place this loop has not come to.
-    const lost: number[] = [];
-    for (let place = 0; place < MAX_READS_IN_FLIGHT; place++) {
-      const isUsed = this.#sinks[place] !== null || this.#pages.has(place);
-      if (isUsed && this.#laneOf[place] === laneIndex) lost.push(place);
-    }
-    const reads = lost.map((place) => this.#takeBack(place));
+    // All at first: a sink that is called may read again, and would find a place that nobody has come to yet.
+    const reads = this.#asked.ofLane(laneIndex).map((place) => this.#takeBack(place));
     const views = new Set<PinnedView>();
     for (const read of reads) {
       if (read.snapshot !== null) views.add(read.snapshot.view);
@@ -238,14 +222,15 @@ export class ReadPath {
 
   /** Frees the place of a read whose thread has died, and says how to ask for it again. */
   #takeBack(place: number): { snapshot: SnapshotPoint | null; again: () => void } {
-    const deaths = this.#deaths[place] + 1;
-    const call = this.#pages.get(place);
-    const sink = this.#sinks[place];
-    const key = this.#keys[place];
-    const token = this.#tokens[place];
-    const snapshot = call === undefined ? this.#points[place] : call.snapshot;
-    if (call === undefined && this.#slots[place] >= 0) this.#cache.cancel(this.#slots[place]);
-    this.#free(place);
+    const asked = this.#asked;
+    const deaths = asked.deaths[place] + 1;
+    const call = asked.pages.get(place);
+    const sink = asked.sinks[place];
+    const key = asked.keys[place];
+    const token = asked.tokens[place];
+    const snapshot = call === undefined ? asked.snapshots[place] : call.snapshot;
+    if (call === undefined && asked.slots[place] >= 0) this.#cache.cancel(asked.slots[place]);
+    asked.free(place);
     const again = (): void => {
       // The sink of one before it may have closed everything.
       const error = this.#closed ?? (deaths < MAX_DEATHS ? undefined : THREADS_DIED);
@@ -262,19 +247,20 @@ export class ReadPath {
 
   close(error: LsmError): void {
     this.#closed = error;
-    for (const [place, call] of this.#pages) {
-      this.#free(place);
+    const asked = this.#asked;
+    for (const [place, call] of asked.pages) {
+      asked.free(place);
       call.reject(error);
     }
     for (const { page, sink, token } of this.#waiting.takeAll()) {
       if (page === null) answerRead(sink, token, null, error);
       else page.reject(error);
     }
-    for (let place = 0; place < MAX_READS_IN_FLIGHT; place++) {
-      const sink = this.#sinks[place];
+    for (let place = 0; place < MAX_ASKED_READS; place++) {
+      const sink = asked.sinks[place];
       if (sink === null) continue;
-      const token = this.#tokens[place];
-      this.#free(place);
+      const token = asked.tokens[place];
+      asked.free(place);
       answerRead(sink, token, null, error);
     }
   }
@@ -290,7 +276,8 @@ export class ReadPath {
     deaths: number,
   ): boolean {
     const lookup = this.#lookup;
-    const place = this.#places.take();
+    const asked = this.#asked;
+    const place = asked.take();
     if (place === -1) return false;
     const { reader, ordinal } = lookup;
     const slot =
@@ -301,16 +288,16 @@ export class ReadPath {
     const cacheStart = slot === -1 ? -1 : this.#cache.dataStart(slot);
     if (!this.#lanes[lane].pushGet(place, viewId, key, hash, lookup, cacheStart)) {
       if (slot !== -1) this.#cache.cancel(slot);
-      this.#places.give(place);
+      asked.giveBack(place);
       return false;
     }
-    this.#sinks[place] = sink;
-    this.#keys[place] = key;
-    this.#tokens[place] = token;
-    this.#slots[place] = slot;
-    this.#laneOf[place] = lane;
-    this.#deaths[place] = deaths;
-    this.#points[place] = snapshot;
+    asked.sinks[place] = sink;
+    asked.keys[place] = key;
+    asked.tokens[place] = token;
+    asked.slots[place] = slot;
+    asked.lanes[place] = lane;
+    asked.deaths[place] = deaths;
+    asked.snapshots[place] = snapshot;
     this.#onQueued();
     return true;
   }
@@ -323,17 +310,18 @@ export class ReadPath {
 
   /** False: there is no place for it. */
   #askPage(call: PageCall, deaths: number): boolean {
-    const place = this.#places.take();
+    const asked = this.#asked;
+    const place = asked.take();
     if (place === -1) return false;
     const lane = this.#pickLane();
     const point = call.snapshot ?? this.currentPoint();
     if (!this.#lanes[lane].pushPage(place, point, call.request)) {
-      this.#places.give(place);
+      asked.giveBack(place);
       return false;
     }
-    this.#laneOf[place] = lane;
-    this.#deaths[place] = deaths;
-    this.#pages.set(place, call);
+    asked.lanes[place] = lane;
+    asked.deaths[place] = deaths;
+    asked.pages.set(place, call);
     this.#onPage();
     return true;
   }
@@ -350,26 +338,27 @@ export class ReadPath {
     const place = frameTag(bytes, frame);
     const at = frame + FRAME_HEADER_BYTES;
     const end = at + frameLength(bytes, frame);
-    const call = this.#pages.get(place);
+    const call = this.#asked.pages.get(place);
     if (call === undefined) this.#onGet(place, bytes, at, end);
     else {
-      this.#free(place);
+      this.#asked.free(place);
       if (call.isGivenUp) return;
       if (bytes[at] === ReadStatus.failed) call.reject(this.#failure(bytes, at, end));
-      else call.resolve(this.#decodePage(bytes, at, end));
+      else call.resolve(this.#pageMemory.page(bytes, at, end));
     }
   }
 
   #onGet(place: number, bytes: Uint8Array, at: number, end: number): void {
-    const sink = this.#sinks[place];
+    const asked = this.#asked;
+    const sink = asked.sinks[place];
     if (sink === null) return;
-    const slot = this.#slots[place];
+    const slot = asked.slots[place];
     if (slot >= 0) {
       if (bytes[at + 1] === 1) this.#cache.publish(slot);
       else this.#cache.cancel(slot);
     }
-    const token = this.#tokens[place];
-    this.#free(place);
+    const token = asked.tokens[place];
+    asked.free(place);
     const status = bytes[at];
     if (status === ReadStatus.found)
       answerRead(sink, token, copyOut(bytes, at + RESPONSE_HEADER_BYTES, end), null);
@@ -381,24 +370,6 @@ export class ReadPath {
     const error = decodeError(bytes.slice(at + RESPONSE_HEADER_BYTES, end));
     if (error.code === 'CORRUPTION') this.#onDamage(error);
     return error;
-  }
-
-  #decodePage(bytes: Uint8Array, at: number, end: number): Page {
-    const entriesStart = at + RESPONSE_HEADER_BYTES;
-    const entriesEnd = end - (bytes[at + 2] | (bytes[at + 3] << 8));
-    const resumeAt = bytes[at + 1] === 1 ? null : copyOut(bytes, entriesEnd, end);
-    const memory = this.#pageMemory;
-    const entries = memory.copy(bytes, entriesStart, entriesEnd);
-    return new Page(entries, entriesEnd - entriesStart, resumeAt, memory);
-  }
-
-  #free(place: number): void {
-    this.#sinks[place] = null;
-    this.#keys[place] = null;
-    this.#points[place] = null;
-    this.#slots[place] = -1;
-    this.#pages.delete(place);
-    this.#places.give(place);
   }
 }
 

@@ -1,30 +1,25 @@
 import type { EngineClock } from '../clock.ts';
 import { LsmError } from '../errors.ts';
-import { recordTimestamp, recordWriter, writeUint32 } from '../format/record.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import { BlockLoader } from '../lookup/block-loader.ts';
 import { InsertStatus, Memtable } from '../memtable/memtable.ts';
 import type { EngineOptions } from '../options.ts';
 import { ControlWord, GENERATION_SLOTS } from '../shared/control.ts';
-import {
-  FRAME_HEADER_BYTES,
-  frameLength,
-  frameTag,
-  nextFrame,
-  RingConsumer,
-  RingProducer,
-} from '../shared/ring.ts';
+import { frameTag, nextFrame, RingConsumer, RingProducer } from '../shared/ring.ts';
 import { WriteDeadlines } from '../shared/write-deadlines.ts';
 import { DescriptorCache } from '../sstable/descriptor-cache.ts';
 import { LogSuccession } from '../wal/log-succession.ts';
 import type { LogWriter } from '../wal/log-writer.ts';
 import { OperationCursor } from '../wal/write-operation.ts';
 import { Answers } from './answers.ts';
+import { LateWrites } from './late-writes.ts';
 import type { WriterInit } from './messages.ts';
 import { Patience } from './patience.ts';
-import { encodeError, toLsmError, WriteCode, WriterTag, writeCodeOf } from './protocol.ts';
+import { toLsmError, WriteCode, writeCodeOf } from './protocol.ts';
 import { VersionGate } from './version-gate.ts';
 import { type Inbox, ViewTracker } from './view-tracker.ts';
+import { cutRunToOneFate, enterFrame, runEntryBytes } from './write-run.ts';
+import { WriterNews } from './writer-news.ts';
 
 /** One append: large enough for group commit, small enough that the first in it does not wait for the last. */
 const MAX_RUN_BYTES = 1024 * 1024;
@@ -32,19 +27,11 @@ const MAX_RUN_BYTES = 1024 * 1024;
 const MAX_RUN_SHARE = 1 / 8;
 const IDLE_SLEEP_MS = 1000;
 const WAIT = Symbol('wait');
-const NO_BYTES = new Uint8Array(0);
 const MEMORY_SHORT = new LsmError(
   'OVERLOADED',
   'memtables are full and their flush has not caught up: try again later',
 );
 const NOT_NOTED = new LsmError('OVERLOADED', 'the manifest cannot be written: try again later');
-
-/** What a look into older memtables and tables has found out about a write. */
-interface Found {
-  readonly code: WriteCode;
-  readonly metTimestamp: number;
-  readonly metWriter: number;
-}
 
 /**
  * The one thread that writes: takes what has gathered in its ring, appends it to the log as it lies there,
@@ -61,10 +48,10 @@ export class WriterRole {
   readonly #descriptors: DescriptorCache;
   readonly #tracker: ViewTracker;
   readonly #gate: VersionGate;
+  readonly #late: LateWrites;
   readonly #cursor = new OperationCursor();
   readonly #answers = new Answers();
-  /** Writes of this run for which older memtables or tables had an answer, by tag: rare, hence a Map. */
-  readonly #found = new Map<number, Found>();
+  readonly #news: WriterNews;
   readonly #maxRunBytes: number;
   #generation: number;
   #memtable: Memtable;
@@ -80,8 +67,6 @@ export class WriterRole {
   #lastSyncMs: number;
   /** Going over to the next log has failed and has not succeeded since. */
   #rotationFails = false;
-  /** Code of the error that main knows writes to fail with; empty: they go well. */
-  #told = '';
   #finished = false;
 
   constructor(init: WriterInit, fs: FileSystem, inbox: Inbox, clock: EngineClock) {
@@ -91,12 +76,14 @@ export class WriterRole {
     this.#words = new Int32Array(init.control);
     this.#requests = new RingConsumer(init.requests);
     this.#responses = new RingProducer(init.responses, { words: this.#words, index: ControlWord.doorbell });
+    this.#news = new WriterNews(this.#responses);
     this.#deadlines = new WriteDeadlines(init.deadlines);
     this.#descriptors = new DescriptorCache(fs, init.options.maxOpenFilesPerThread);
     this.#tracker = new ViewTracker(init.control, init.arenas, inbox, this.#descriptors);
     this.#refresh();
     const loader = new BlockLoader(fs, this.#descriptors, this.#words, init.thread);
     this.#gate = new VersionGate(this.#tracker, this.#words, loader, init.hashSeed);
+    this.#late = new LateWrites(this.#gate);
     this.#generation = init.generation;
     this.#memtable = this.#tracker.memtable(init.arena);
     this.#lastSyncMs = clock.monotonicMs();
@@ -107,7 +94,7 @@ export class WriterRole {
     // Without a log now there may be one by the first write: the disk may be full, and have room then.
     const failure = this.#openLog();
     if (failure === undefined || failure === WAIT) return;
-    this.#tell(failure.code, encodeError(failure));
+    this.#news.failing(failure);
     this.#responses.publish();
   }
 
@@ -119,7 +106,7 @@ export class WriterRole {
   step(): boolean {
     if (!this.#requests.nextRun(this.#maxRunBytes)) return this.#idle();
     this.#refresh();
-    if (this.#cutRunToOneFate()) {
+    if (cutRunToOneFate(this.#requests, this.#deadlines, this.#clock.monotonicMs())) {
       this.#answerRun(WriteCode.expired);
       // Whoever comes next waits for room by its own time.
       this.#roomPatience.end();
@@ -140,26 +127,6 @@ export class WriterRole {
     this.#responses.publish();
     this.#descriptors.trim();
     return true;
-  }
-
-  /**
-   * What nobody waits for any more must not keep the disk from what somebody does: ends the run where writes whose
-   * time is over begin, or end. True when it is they that the run has.
-   */
-  #cutRunToOneFate(): boolean {
-    const requests = this.#requests;
-    const { bytes, runStart, runEnd } = requests;
-    const nowMs = this.#clock.monotonicMs();
-    const isOver = this.#deadlines.isOver(frameTag(bytes, runStart), nowMs);
-    let frames = 1;
-    for (let at = nextFrame(bytes, runStart); at < runEnd; at = nextFrame(bytes, at)) {
-      if (this.#deadlines.isOver(frameTag(bytes, at), nowMs) !== isOver) {
-        requests.cutRun(at, frames);
-        break;
-      }
-      frames++;
-    }
-    return isOver;
   }
 
   /** When `step` is due again though nothing arrives: it waits for a memtable, or has a log to sync. */
@@ -201,7 +168,7 @@ export class WriterRole {
       } catch (error) {
         return toLsmError(error, 'creating the log');
       }
-      this.#tellGeneration(WriterTag.begun);
+      this.#news.begun(this.#generation);
     }
     return this.#isNoted ? undefined : this.#awaitNote();
   }
@@ -212,13 +179,6 @@ export class WriterRole {
     if (!this.#isNoted) return this.#notePatience.waits() ? WAIT : NOT_NOTED;
     this.#notePatience.end();
     return undefined;
-  }
-
-  #tellGeneration(tag: typeof WriterTag.begun | typeof WriterTag.rotated): void {
-    const at = this.#responses.reserve(4);
-    writeUint32(this.#responses.bytes, at, this.#generation);
-    this.#responses.push(tag);
-    this.#responses.publish();
   }
 
   #idle(): boolean {
@@ -261,7 +221,7 @@ export class WriterRole {
 
   /** Undefined: the run fits. WAIT: not yet. An error: it has waited too long. */
   #makeRoom(): LsmError | typeof WAIT | undefined {
-    const needed = this.#runEntryBytes();
+    const needed = runEntryBytes(this.#requests, this.#cursor);
     if (needed <= this.#memtable.bytes.length - this.#memtable.usedBytes && !this.#sealAsked()) {
       this.#roomPatience.end();
       // An empty run is main's question whether writes would go well now: small ones do all the while.
@@ -303,18 +263,6 @@ export class WriterRole {
     return false;
   }
 
-  #runEntryBytes(): number {
-    const { bytes, runStart, runEnd } = this.#requests;
-    let needed = 0;
-    for (let at = runStart; at < runEnd; at = nextFrame(bytes, at)) {
-      const cursor = this.#enter(at);
-      while (cursor.next()) {
-        needed += Memtable.entryBytes(cursor.keyEnd - cursor.keyStart, cursor.recordEnd - cursor.recordStart);
-      }
-    }
-    return needed;
-  }
-
   #prepareRotation(): LsmError | undefined {
     try {
       this.#logs.prepare(this.#generation + 1);
@@ -340,13 +288,13 @@ export class WriterRole {
     Atomics.store(this.#words, ControlWord.spareArena, 0);
     // The mark at the end of the log before says that this one was begun.
     this.#isNoted = true;
-    this.#tellGeneration(WriterTag.rotated);
+    this.#news.rotated(next);
   }
 
   #writeRun(): void {
     const { bytes, runStart, runEnd } = this.#requests;
     const log = this.#logs.current as LogWriter;
-    this.#dropStale();
+    this.#late.drop(this.#requests, this.#memtable, this.#generation);
     try {
       log.append(bytes, runStart, runEnd);
       if (this.#options.durability === 'sync') log.sync();
@@ -358,7 +306,7 @@ export class WriterRole {
       return;
     }
     this.#insertRun();
-    if (this.#told !== '' && !this.#rotationFails) this.#tell('', NO_BYTES);
+    if (!this.#rotationFails) this.#news.working();
     this.#syncWhenDue();
   }
 
@@ -371,64 +319,12 @@ export class WriterRole {
     }
   }
 
-  /** Marks the operations that older memtables or tables outdo, so that a replay leaves them out too. */
-  #dropStale(): void {
-    const { bytes, runStart, runEnd } = this.#requests;
-    this.#found.clear();
-    for (let at = runStart; at < runEnd; at = nextFrame(bytes, at)) {
-      try {
-        this.#dropStaleOf(at);
-      } catch (error) {
-        const code = writeCodeOf(toLsmError(error, 'looking for an older version'));
-        this.#dropAllOf(at);
-        this.#found.set(frameTag(bytes, at), { code, metTimestamp: 0, metWriter: 0 });
-      }
-    }
-  }
-
-  #dropStaleOf(frame: number): void {
-    const { bytes } = this.#requests;
-    const cursor = this.#enter(frame);
-    while (cursor.next()) {
-      if (this.#gate.mustLook(recordTimestamp(bytes, cursor.recordStart)))
-        this.#dropIfOutdone(frameTag(bytes, frame));
-    }
-  }
-
-  /** A batch is stored whole or not at all. */
-  #dropAllOf(frame: number): void {
-    const cursor = this.#enter(frame);
-    while (cursor.next()) cursor.drop();
-  }
-
-  #enter(frame: number): OperationCursor {
-    const { bytes } = this.#requests;
-    const start = frame + FRAME_HEADER_BYTES;
-    this.#cursor.reset(bytes, start, start + frameLength(bytes, frame));
-    return this.#cursor;
-  }
-
-  #dropIfOutdone(tag: number): void {
-    const { bytes } = this.#requests;
-    const { keyStart, keyEnd, recordStart } = this.#cursor;
-    const memtable = this.#memtable;
-    // What the active memtable holds is newer than anything below it, and insert compares with that itself.
-    if (memtable.find(bytes, keyStart, keyEnd, memtable.publishedOffset) !== 0) return;
-    const timestamp = recordTimestamp(bytes, recordStart);
-    const writer = recordWriter(bytes, recordStart);
-    const gate = this.#gate;
-    const isOutdone = gate.holdsNewer(this.#generation, bytes, keyStart, keyEnd, timestamp, writer);
-    const { metTimestamp, metWriter } = gate;
-    if (isOutdone) this.#cursor.drop();
-    if (metTimestamp > 0) this.#found.set(tag, { code: WriteCode.stale, metTimestamp, metWriter });
-  }
-
   #insertRun(): void {
     const { bytes, runStart, runEnd } = this.#requests;
     const memtable = this.#memtable;
     const answer = this.#beginAnswers();
     for (let at = runStart; at < runEnd; at = nextFrame(bytes, at)) {
-      const cursor = this.#enter(at);
+      const cursor = enterFrame(this.#cursor, bytes, at);
       let code: WriteCode = WriteCode.stale;
       let metTimestamp = 0;
       let metWriter = 0;
@@ -443,7 +339,7 @@ export class WriterRole {
       }
       const tag = frameTag(bytes, at);
       // Where the memtable met nothing, or was not asked as all was dropped, the older ones have the word.
-      const found = metTimestamp === 0 ? this.#found.get(tag) : undefined;
+      const found = metTimestamp === 0 ? this.#late.found(tag) : undefined;
       if (found === undefined) answer.add(tag, code, metTimestamp, metWriter);
       else
         answer.add(tag, code === WriteCode.applied ? code : found.code, found.metTimestamp, found.metWriter);
@@ -453,20 +349,8 @@ export class WriterRole {
   }
 
   #refuseRun(failure: LsmError): void {
-    const { code } = failure;
-    // Main knows of a fault already, and sees for itself when memory is short.
-    if (code !== this.#told && code !== 'POISONED' && code !== 'OVERLOADED')
-      this.#tell(code, encodeError(failure));
+    this.#news.failing(failure);
     this.#answerRun(writeCodeOf(failure));
-  }
-
-  /** Where the ring has no room the next run tells. */
-  #tell(code: string, body: Uint8Array): void {
-    const at = this.#responses.reserve(body.length);
-    if (at === -1) return;
-    this.#responses.bytes.set(body, at);
-    this.#responses.push(WriterTag.failing);
-    this.#told = code;
   }
 
   #answerRun(code: WriteCode): void {
@@ -484,9 +368,6 @@ export class WriterRole {
   #fail(error: LsmError): void {
     this.#fault =
       error.code === 'POISONED' ? error : new LsmError('POISONED', error.message, { cause: error });
-    const body = encodeError(this.#fault);
-    const at = this.#responses.reserve(body.length);
-    this.#responses.bytes.set(body, at);
-    this.#responses.push(WriterTag.fault);
+    this.#news.fault(this.#fault);
   }
 }
