@@ -1,4 +1,6 @@
-import { LsmError } from './errors.ts';
+import { join } from 'node:path';
+import { isDamage } from './compaction/sound-iterator.ts';
+import { corruption, LsmError } from './errors.ts';
 import {
   refuseForeign,
   refuseHalfRepaired,
@@ -14,11 +16,13 @@ import { InsertStatus, Memtable } from './memtable/memtable.ts';
 import { type EngineOptions, tableOptions } from './options.ts';
 import { runBackgroundJob } from './roles/jobs.ts';
 import { createControl, GENERATION_SLOTS } from './shared/control.ts';
-import { hashSeedOf, loadTable } from './sstable/load-table.ts';
+import { hashSeedOf, isAnotherTable, loadTable } from './sstable/load-table.ts';
 import type { TableHandle } from './sstable/table-handle.ts';
+import { unreadableTable } from './sstable/unreadable-table.ts';
 import { type FileKind, LOCK_FILE_NAME, parseFileName } from './version/file-names.ts';
 import { Manifest } from './version/manifest.ts';
 import type { ManifestState } from './version/manifest-reader.ts';
+import { type TableMetadata, tableFileName } from './version/table-metadata.ts';
 import { Version } from './version/version.ts';
 import { type LogReplay, makeDurable, type PutVisitor, replayLog } from './wal/log-reader.ts';
 
@@ -89,7 +93,7 @@ function recoverLocked(
 ): Omit<RecoveredState, 'lock'> {
   const recovered = Manifest.recover(fs, directory);
   const found = recovered ?? EMPTY;
-  const handles = found.version.tables.map((metadata) => loadTable(fs, directory, metadata));
+  const handles = found.version.tables.map((metadata) => loadOrSetAside(fs, directory, metadata, report));
   const hashSeed = hashSeedOf(handles) ?? drawHashSeed();
   const logs = numbersOnDisk(fs, directory, 'log').sort((a, b) => a - b);
   const live = logs.filter((generation) => generation >= found.oldestGeneration);
@@ -185,6 +189,36 @@ function holdOf(
   } catch (cause) {
     if (!(cause instanceof LsmError) || !isRefusal(cause)) throw cause;
     return { reason: cause, release };
+  }
+}
+
+/** So often the disk may fail to read a table before the table counts as one that cannot be read. */
+const MAX_LOADS = 3;
+
+/**
+ * Damage in one table costs what lies in it and nothing else, so the engine is opened without. A file that is missing,
+ * or has the name of another, is another matter: whoever has lost or mixed up files is to hear of it before anything
+ * is built on what is left.
+ */
+function loadOrSetAside(
+  fs: FileSystem,
+  directory: string,
+  metadata: TableMetadata,
+  report: (message: string) => void,
+): TableHandle {
+  for (let load = 1; ; load++) {
+    try {
+      return loadTable(fs, directory, metadata);
+    } catch (error) {
+      if (!isDamage(error) || error.systemCode === 'ENOENT') throw error;
+      if (error.code === 'IO_ERROR' && load < MAX_LOADS) continue;
+      if (isAnotherTable(fs, directory, metadata)) throw error;
+      const path = join(directory, tableFileName(metadata.id));
+      const cause =
+        error.code === 'CORRUPTION' ? error : corruption(path, 0, `it cannot be read (${error.message})`);
+      report(`${cause.message}. Nothing of this table can be read; all else is served`);
+      return unreadableTable(path, metadata, cause);
+    }
   }
 }
 

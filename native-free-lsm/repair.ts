@@ -22,6 +22,7 @@ import { lockForReading, pathOf } from './inspect/folder.ts';
 import { memtableOf } from './inspect/layers.ts';
 import { SalvageIterator, type TableSalvage } from './inspect/salvage.ts';
 import { orphanTables, type Progress } from './inspect/verify.ts';
+import { KeyBound } from './iterator/key-bound.ts';
 import { MergingIterator } from './iterator/merging-iterator.ts';
 import type { RecordIterator } from './iterator/record-iterator.ts';
 import { completeOptions, type EngineOptions, tableOptions } from './options.ts';
@@ -276,7 +277,7 @@ class Repair {
     try {
       const rows = disjointRows(tables).map((row) => {
         const readers = row.map((table) => new TableReader(loadTable(this.#fs, this.#directory, table)));
-        return new LevelIterator(readers, this.#fs, descriptors, READAHEAD_BYTES);
+        return new LevelIterator(readers, this.#fs, descriptors, READAHEAD_BYTES, new KeyBound());
       });
       const rawBytes = tables.reduce((sum, table) => sum + table.rawSizeBytes + 64 * table.entries, 0);
       const { targetFileBytes } = this.#options;

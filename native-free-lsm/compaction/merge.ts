@@ -3,6 +3,7 @@ import { ioFailure } from '../fs/io-failure.ts';
 import { MergingIterator } from '../iterator/merging-iterator.ts';
 import type { TableHandle } from '../sstable/table-handle.ts';
 import { TableReader } from '../sstable/table-reader.ts';
+import { refuseUnreadable } from '../sstable/unreadable-table.ts';
 import type { TableMetadata } from '../version/table-metadata.ts';
 import { type DamagedInput, SoundIterator } from './sound-iterator.ts';
 import { type TableOutputSpec, writeTables } from './table-output.ts';
@@ -35,12 +36,12 @@ export function mergeTables(fs: FileSystem, spec: MergeSpec, cancelled: () => bo
     const sources = spec.inputs.map((handle) => {
       const reader = new TableReader(handle);
       if (!spec.damaged.includes(handle.metadata.id)) {
-        const fd = openTable(fs, handle.path);
+        const fd = openTable(fs, handle);
         descriptors.push(fd);
         return reader.iterator(fs, fd, READAHEAD_BYTES);
       }
       const iterator = new SoundIterator(fs, reader, () => {
-        const fd = openTable(fs, handle.path);
+        const fd = openTable(fs, handle);
         descriptors.push(fd);
         return fd;
       });
@@ -54,10 +55,11 @@ export function mergeTables(fs: FileSystem, spec: MergeSpec, cancelled: () => bo
   }
 }
 
-function openTable(fs: FileSystem, path: string): number {
+function openTable(fs: FileSystem, handle: TableHandle): number {
+  refuseUnreadable(handle);
   try {
-    return fs.openReadSync(path);
+    return fs.openReadSync(handle.path);
   } catch (cause) {
-    throw ioFailure('open the table', path, cause);
+    throw ioFailure('open the table', handle.path, cause);
   }
 }

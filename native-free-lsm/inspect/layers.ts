@@ -1,6 +1,7 @@
 import { drawHashSeed } from '../clock.ts';
 import { corruption, LsmError } from '../errors.ts';
 import type { FileSystem } from '../fs/file-system.ts';
+import { KeyBound } from '../iterator/key-bound.ts';
 import type { RecordIterator } from '../iterator/record-iterator.ts';
 import { createArena, MAX_ARENA_BYTES } from '../memtable/arena-layout.ts';
 import { InsertStatus, Memtable } from '../memtable/memtable.ts';
@@ -52,7 +53,7 @@ export class Layers implements Disposable {
     }
     const chain = (tables: readonly TableMetadata[]): RecordIterator => {
       const readers = tables.map((table) => new TableReader(loadTable(fs, directory, table)));
-      return new LevelIterator(readers, fs, this.#descriptors, READAHEAD_BYTES);
+      return new LevelIterator(readers, fs, this.#descriptors, READAHEAD_BYTES, new KeyBound());
     };
     for (const [level, all] of version.levels.entries()) {
       const tables = all.filter(({ id }) => !without.has(id));

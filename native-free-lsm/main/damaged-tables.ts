@@ -1,5 +1,5 @@
 import { type DamagedInput, isDamage } from '../compaction/sound-iterator.ts';
-import { corruption, type LsmError } from '../errors.ts';
+import { corruption, LsmError } from '../errors.ts';
 import type { TableMetadata } from '../version/table-metadata.ts';
 import { QUARANTINE } from '../version/version.ts';
 import type { EngineConditions } from './conditions.ts';
@@ -21,10 +21,13 @@ export class DamagedTables {
   constructor(views: Views, conditions: EngineConditions) {
     this.#views = views;
     this.#conditions = conditions;
-    for (const { damagedAt = 0, id } of views.version.quarantine) {
-      const { path } = views.handle(id);
-      const error = corruption(path, damagedAt, 'what could be read of it is in other tables');
-      conditions.damaged(path, error);
+    for (const { damagedAt, id } of views.version.tables) {
+      const { fault, path } = views.handle(id);
+      if (fault !== null) {
+        this.#known.add(id);
+        conditions.damaged(path, new LsmError('CORRUPTION', fault.message));
+      } else if (damagedAt !== undefined)
+        conditions.damaged(path, corruption(path, damagedAt, 'what could be read of it is in other tables'));
     }
   }
 

@@ -6,6 +6,7 @@ import { firstTableEndingAtOrAbove } from '../lookup/table-view.ts';
 import type { DescriptorCache } from '../sstable/descriptor-cache.ts';
 import type { TableIterator } from '../sstable/table-iterator.ts';
 import type { TableReader } from '../sstable/table-reader.ts';
+import type { UnreadableIterator } from '../sstable/unreadable-table.ts';
 
 const NOTHING = new Uint8Array(0);
 
@@ -15,15 +16,19 @@ export class LevelIterator implements RecordIterator {
   readonly #fs: FileSystem;
   readonly #descriptors: DescriptorCache;
   readonly #readaheadBytes: number;
+  /** Of what is asked for. */
+  readonly #bound: KeyBound;
   #index = 0;
-  #current: TableIterator | undefined;
+  #current: TableIterator | UnreadableIterator | undefined;
 
   constructor(
     tables: readonly TableReader[],
     fs: FileSystem,
     descriptors: DescriptorCache,
     readaheadBytes: number,
+    bound: KeyBound,
   ) {
+    this.#bound = bound;
     this.#tables = tables;
     this.#fs = fs;
     this.#descriptors = descriptors;
@@ -88,6 +93,6 @@ export class LevelIterator implements RecordIterator {
     this.#current =
       table === undefined
         ? undefined
-        : table.iterator(this.#fs, this.#descriptors.get(table.handle), this.#readaheadBytes);
+        : table.cursor(this.#fs, this.#descriptors, this.#readaheadBytes, this.#bound);
   }
 }

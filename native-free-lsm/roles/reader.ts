@@ -274,17 +274,17 @@ export class ReaderRole {
     for (const [level, readers] of view.levels.entries()) {
       if (level === 0) {
         for (const reader of readers) {
-          sources.push(reader.iterator(this.#fs, this.#descriptors.get(reader.handle), READAHEAD_BYTES));
+          sources.push(reader.cursor(this.#fs, this.#descriptors, READAHEAD_BYTES, bound));
         }
       } else if (readers.length > 0) {
-        sources.push(new LevelIterator(readers, this.#fs, this.#descriptors, READAHEAD_BYTES));
+        sources.push(new LevelIterator(readers, this.#fs, this.#descriptors, READAHEAD_BYTES, bound));
       }
     }
     for (const reader of view.quarantine) {
       // It has something to say only of what the scan may come to; the merge goes by versions.
       const { smallestKey } = reader.metadata;
       if (!bound.admits(smallestKey, 0, smallestKey.length)) continue;
-      sources.push(reader.iterator(this.#fs, this.#descriptors.get(reader.handle), READAHEAD_BYTES));
+      sources.push(reader.cursor(this.#fs, this.#descriptors, READAHEAD_BYTES, bound));
     }
     return new MergingIterator(sources);
   }

@@ -1,6 +1,7 @@
 import type { FileSystem } from '../fs/file-system.ts';
 import { ioFailure } from '../fs/io-failure.ts';
 import type { TableHandle } from './table-handle.ts';
+import { refuseUnreadable } from './unreadable-table.ts';
 
 interface OpenTable {
   readonly id: number;
@@ -23,8 +24,9 @@ export class DescriptorCache {
     this.#capacity = capacity;
   }
 
-  /** @throws LsmError IO_ERROR when the file cannot be opened */
+  /** @throws LsmError IO_ERROR when the file cannot be opened, CORRUPTION when nothing of the table can be read */
   get(handle: TableHandle): number {
+    refuseUnreadable(handle);
     const id = handle.metadata.id;
     let table = this.#open.get(id);
     if (table === undefined) {

@@ -52,7 +52,7 @@ export function loadTable(fs: FileSystem, directory: string, metadata: TableMeta
     refuse(path, block, bloomFilterFault(memory));
     filter = memory;
   }
-  return { metadata, path, index, filter };
+  return { metadata, path, index, filter, fault: null };
 }
 
 /**
@@ -83,6 +83,16 @@ export function readTableMetadata(
   const layout = readTableLayout(fs, table.fd, path);
   const properties = readProperties(fs, table.fd, path, layout);
   return { id, level, fileSizeBytes: layout.fileSizeBytes, ...properties };
+}
+
+/** Whether the file has the footer and the properties of a whole table, but of another one than `metadata` describes. */
+export function isAnotherTable(fs: FileSystem, directory: string, metadata: TableMetadata): boolean {
+  try {
+    const found = readTableMetadata(fs, directory, metadata.id, metadata.level);
+    return differingProperty(found, metadata) !== undefined;
+  } catch {
+    return false;
+  }
 }
 
 function readProperties(fs: FileSystem, fd: number, path: string, layout: TableLayout): TableProperties {

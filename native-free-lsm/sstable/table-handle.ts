@@ -11,4 +11,12 @@ export interface TableHandle {
   readonly index: SharedArrayBuffer;
   /** A bloom-filter.ts filter, as it is in the file; empty when the table has none. */
   readonly filter: SharedArrayBuffer;
+  /** Why nothing of it can be read: see unreadable-table.ts. Null: its blocks can be. */
+  readonly fault: TableFault | null;
+}
+
+/** What was wrong with a table, and at which byte. */
+export interface TableFault {
+  readonly message: string;
+  readonly offset: number;
 }

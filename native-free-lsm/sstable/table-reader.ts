@@ -1,13 +1,16 @@
 import { compareBytes } from '../format/bytes.ts';
 import { type HashSeed, hashBytes } from '../format/hash.ts';
 import type { FileSystem } from '../fs/file-system.ts';
+import type { KeyBound } from '../iterator/key-bound.ts';
 import type { TableMetadata } from '../version/table-metadata.ts';
 import { BLOCK_TRAILER_BYTES, unpackBlock } from './block-codec.ts';
 import { BloomFilter } from './bloom-filter.ts';
+import type { DescriptorCache } from './descriptor-cache.ts';
 import { readExactly } from './read-exactly.ts';
 import type { TableHandle } from './table-handle.ts';
 import { TableIndex } from './table-index.ts';
 import { TableIterator } from './table-iterator.ts';
+import { UnreadableIterator } from './unreadable-table.ts';
 
 /** A thread reads one block at a time, so all of its readers share one buffer for stored blocks. */
 let stored = new Uint8Array(64 * 1024);
@@ -78,6 +81,17 @@ export class TableReader {
     readExactly(fs, fd, path, bytes, diskBytes + BLOCK_TRAILER_BYTES, offset);
     unpackBlock(bytes, 0, diskBytes, memoryBytes, target, targetStart, path, offset);
     return memoryBytes;
+  }
+
+  /** As `iterator`, through a file that the cache keeps open; of a table that cannot be read one that fails when its turn comes. */
+  cursor(
+    fs: FileSystem,
+    descriptors: DescriptorCache,
+    readaheadBytes: number,
+    bound: KeyBound,
+  ): TableIterator | UnreadableIterator {
+    if (this.handle.fault !== null) return new UnreadableIterator(this.handle, bound);
+    return this.iterator(fs, descriptors.get(this.handle), readaheadBytes);
   }
 
   /**

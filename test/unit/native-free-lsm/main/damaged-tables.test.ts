@@ -12,6 +12,11 @@ import {
   type RecordStore,
   repair,
 } from '../../../../native-free-lsm/index.ts';
+import {
+  MetaBlockType,
+  readTableLayout,
+  type TableLayout,
+} from '../../../../native-free-lsm/sstable/table-format.ts';
 import { seededRandom } from '../../../../src/clock.ts';
 import { type BlockOfTable, blocksOfTable, flipBit } from '../../../support/damaged-tables.ts';
 import { readResult, record, writeRecordTo } from '../../../support/engine-calls.ts';
@@ -299,4 +304,134 @@ test('a late write to a key in the damaged place fails; a newer one does not', a
   assert.deepEqual(found, record(1_000_001, 'newer'));
   assert.equal(await write(key, 1_000_000, 'late'), null, 'what is newer than the table decides');
   await checked.simulation.settle(checked.store.close());
+});
+
+/** Where a table can be damaged so that nothing of it can be read, or not be read at all. */
+const PLACES = {
+  footer: (layout: TableLayout) => layout.fileSizeBytes - 4,
+  index: (layout: TableLayout) => placeOf(layout, MetaBlockType.index),
+  filter: (layout: TableLayout) => placeOf(layout, MetaBlockType.bloomFilter),
+  properties: (layout: TableLayout) => placeOf(layout, MetaBlockType.properties),
+} as const;
+
+function placeOf(layout: TableLayout, type: number): number {
+  const block = layout.metaBlocks.find((found) => found.type === type);
+  return (block as { offset: number }).offset + 1;
+}
+
+for (const place of ['footer', 'index', 'filter', 'properties'] as const) {
+  test(`a table whose ${place} is damaged costs its own keys at an opening, and stops nothing`, async () => {
+    const checked = new Checked(7);
+    await checked.write(1500);
+    await checked.simulation.settle(checked.store.compact());
+    await checked.write(40);
+    const path = tableOf(checked, 6);
+    const keys = blocksOfTable(checked.fs, path).flatMap(({ keys: some }) => some);
+    const fd = checked.fs.openReadSync(path);
+    flipBit(checked.fs, path, PLACES[place](readTableLayout(checked.fs, fd, path)));
+    checked.fs.closeSync(fd);
+    await checked.reopen();
+    await checkTable(checked, path, keys);
+    assert.ok(checked.simulation.reports.some((line) => line.includes(path)));
+
+    // Compactions go round it, and so does the next opening.
+    await checked.write(MANY_WRITES);
+    await checked.rest();
+    assert.ok(checked.store.stats().tablesByLevel[0] < 8);
+    await checkTable(checked, path, keys, false);
+    await checked.compact();
+    await checkTable(checked, path, keys, false);
+    await checked.reopen();
+    await checkTable(checked, path, keys, false);
+    await checked.simulation.settle(checked.store.close());
+
+    const { verifyFolder } = await loadOfflineTools();
+    assert.ok(drained(verifyFolder(checked.fs, '/db')).damages.some(({ file }) => file === path));
+    const plan = await repair('/db', { fs: checked.fs, apply: true, engine: OPTIONS });
+    assert.ok(plan.steps.length > 0);
+    assert.deepEqual(drained(verifyFolder(checked.fs, '/db')).damages, []);
+    checked.store = checked.simulation.openStore();
+    assert.deepEqual(checked.store.stats().conditions, []);
+    await checked.simulation.settle(checked.store.close());
+  });
+}
+
+/** Only keys from the table's first to its last fail, by its name, in gets and scans; and the state says so. */
+async function checkTable(
+  checked: Checked,
+  path: string,
+  keys: readonly string[],
+  mustFail = true,
+): Promise<void> {
+  const [first, last] = [keys[0], keys.at(-1) as string];
+  const failing = await checked.failing();
+  if (mustFail) assert.ok(failing.length > 0);
+  for (const key of failing) assert.ok(key >= first && key <= last, `${key} lies in the table`);
+  const condition = checked.condition();
+  assert.ok(condition !== undefined && !condition.stopsWrites);
+  assert.match(condition.message, new RegExp(`${path} is damaged at byte \\d+`));
+  const before = [...checked.expected.keys()].filter((key) => key < first).sort();
+  assert.deepEqual(await checked.scan('', first), before);
+  if (failing.length === 0) return;
+  await assert.rejects(checked.scan(first, null), { code: 'CORRUPTION', file: path });
+  const [key] = failing;
+  const { error } = await checked.simulation.settle(readResult(checked.store, Buffer.from(key)));
+  assert.equal((error as LsmError).file, path);
+  assert.notEqual((error as LsmError).offset, undefined);
+}
+
+for (const failing of ['read', 'openRead'] as const) {
+  test(`a table that fails with EIO at ${failing} while opening costs its own keys, and is back at the next opening`, async () => {
+    const checked = new Checked(8);
+    await checked.write(1500);
+    await checked.simulation.settle(checked.store.compact());
+    const path = tableOf(checked, 6);
+    const keys = blocksOfTable(checked.fs, path).flatMap(({ keys: some }) => some);
+    for (const isCompacted of [false, true]) {
+      await checked.simulation.settle(checked.store.close());
+      checked.fs.onCall = ({ operation, path: called }) => {
+        if (operation === failing && called === path) throw fileSystemError('EIO', operation, called);
+        return undefined;
+      };
+      checked.store = checked.simulation.openStore();
+      await checkTable(checked, path, keys);
+      if (isCompacted) {
+        await checked.write(300);
+        await checked.compact();
+        await checkTable(checked, path, keys);
+      }
+      checked.fs.onCall = undefined;
+      await checked.reopen();
+      assert.deepEqual(await checked.failing(), [], 'nothing was lost');
+      if (!isCompacted) assert.deepEqual(checked.store.stats().conditions, []);
+    }
+    await checked.simulation.settle(checked.store.close());
+  });
+}
+
+test('a table that cannot be read for a moment while opening costs nothing, and one that is missing refuses it', async () => {
+  const checked = new Checked(9);
+  await checked.write(1500);
+  await checked.simulation.settle(checked.store.compact());
+  const path = tableOf(checked, 6);
+  await checked.simulation.settle(checked.store.close());
+  let failures = 0;
+  checked.fs.onCall = ({ operation, path: called }) => {
+    if (operation !== 'read' || called !== path || failures === 2) return undefined;
+    failures++;
+    throw fileSystemError('EIO', operation, called);
+  };
+  checked.store = checked.simulation.openStore();
+  assert.equal(failures, 2);
+  assert.deepEqual(await checked.failing(), []);
+  assert.deepEqual(checked.store.stats().conditions, []);
+  await checked.simulation.settle(checked.store.close());
+  checked.fs.onCall = ({ operation, path: called }) => {
+    if (operation === 'openRead' && called === path) throw fileSystemError('EMFILE', operation, called);
+    return undefined;
+  };
+  assert.throws(() => checked.simulation.openStore(), { code: 'IO_ERROR' }, 'says nothing of the table');
+  checked.fs.onCall = undefined;
+  checked.fs.removeSync(path);
+  assert.throws(() => checked.simulation.openStore(), { code: 'CORRUPTION', message: `${path} is missing` });
 });

@@ -1,0 +1,101 @@
+import { LsmError } from '../errors.ts';
+import { compareBytes } from '../format/bytes.ts';
+import type { KeyBound } from '../iterator/key-bound.ts';
+import type { RecordIterator } from '../iterator/record-iterator.ts';
+import type { TableMetadata } from '../version/table-metadata.ts';
+import { BLOCK_TRAILER_BYTES } from './block-codec.ts';
+import type { TableHandle } from './table-handle.ts';
+import { TableIndexBuilder } from './table-index.ts';
+
+/**
+ * Stands for a table whose file cannot be opened, or whose index, filter, properties or footer is damaged. What the
+ * manifest knows of it is enough to keep its place: a filter that lets every key pass, and one block from its smallest
+ * key to its largest, which nobody can read. So whoever comes to it in a search or a walk fails, by the name of the
+ * file and the place in it, and whoever does not need it never notices.
+ */
+export function unreadableTable(path: string, metadata: TableMetadata, error: LsmError): TableHandle {
+  const { largestKey } = metadata;
+  const builder = new TableIndexBuilder();
+  builder.addBlock(0, 1 + BLOCK_TRAILER_BYTES, 1, largestKey, largestKey.length);
+  const stored = builder.finish();
+  const index = new SharedArrayBuffer(stored.length);
+  new Uint8Array(index).set(stored);
+  const fault = { message: error.message, offset: error.offset ?? 0 };
+  return { metadata, path, index, filter: new SharedArrayBuffer(0), fault };
+}
+
+/** @throws LsmError CORRUPTION when nothing of the table can be read */
+export function refuseUnreadable({ fault, path }: TableHandle): void {
+  if (fault === null) return;
+  throw new LsmError('CORRUPTION', fault.message, { file: path, offset: fault.offset });
+}
+
+/**
+ * A cursor over a table that cannot be read: stands where its first entry may be at the earliest, and fails when that
+ * is asked for. So a scan that ends before it is not disturbed.
+ */
+export class UnreadableIterator implements RecordIterator {
+  readonly #handle: TableHandle;
+  readonly #bound: KeyBound;
+  #key: Uint8Array;
+  #isDone = true;
+
+  /** @param bound what lies beyond is not asked for */
+  constructor(handle: TableHandle, bound: KeyBound) {
+    this.#handle = handle;
+    this.#bound = bound;
+    this.#key = handle.metadata.smallestKey;
+  }
+
+  get valid(): boolean {
+    return !this.#isDone;
+  }
+  get keyBytes(): Uint8Array {
+    return this.#key;
+  }
+  get keyStart(): number {
+    return 0;
+  }
+  get keyEnd(): number {
+    return this.#key.length;
+  }
+  get recordBytes(): Uint8Array {
+    return this.#fail();
+  }
+  get recordStart(): number {
+    return this.#fail();
+  }
+  get recordEnd(): number {
+    return this.#fail();
+  }
+
+  seekToFirst(): void {
+    this.#standAt(this.#handle.metadata.smallestKey);
+  }
+
+  seek(key: Uint8Array, start: number, end: number): void {
+    const { smallestKey, largestKey } = this.#handle.metadata;
+    if (compareBytes(key, start, end, largestKey, 0, largestKey.length) > 0) this.#isDone = true;
+    else if (compareBytes(key, start, end, smallestKey, 0, smallestKey.length) <= 0)
+      this.#standAt(smallestKey);
+    else this.#standAt(key.slice(start, end));
+  }
+
+  next(): void {
+    this.#fail();
+  }
+
+  addRun(): boolean {
+    return this.#fail();
+  }
+
+  #standAt(key: Uint8Array): void {
+    this.#key = key;
+    this.#isDone = !this.#bound.admits(key, 0, key.length);
+  }
+
+  #fail(): never {
+    refuseUnreadable(this.#handle);
+    throw new Error(`${this.#handle.path} can be read`);
+  }
+}
