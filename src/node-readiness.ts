@@ -33,6 +33,8 @@ export class Readiness implements TimestampWaiter {
   #waitsForStragglers = true;
   #isOutOfPatience = false;
   #isReached = false;
+  /** There are no timestamps for now, as of a disk that is full. */
+  #hasNone = false;
 
   constructor(sources: ReadinessSources, clock: Clock) {
     this.#sources = sources;
@@ -62,7 +64,8 @@ export class Readiness implements TimestampWaiter {
     this.#reached.resolve();
   }
 
-  onTimestamps(): void {
+  onTimestamps(error: Error | null): void {
+    this.#hasNone = error !== null;
     this.check();
   }
 
@@ -75,10 +78,10 @@ export class Readiness implements TimestampWaiter {
     return !this.#waitsForStragglers && linked + 1 > (peerIds.length + 1) / 2;
   }
 
-  /** A node that refuses writes, for its clock, has nothing to wait for. */
+  /** A node that refuses writes, for its clock or its disk, has nothing to wait for. */
   #hasTimestamps(): boolean {
     const { timestamps } = this.#sources;
-    if (timestamps.isReady || timestamps.refusal !== undefined) return true;
+    if (this.#hasNone || timestamps.isReady || timestamps.refusal !== undefined) return true;
     timestamps.wait(this);
     return false;
   }

@@ -13,7 +13,7 @@ import { Conditions } from './conditions.ts';
 import type { NodeSettings } from './config.ts';
 import { Coordinator } from './coordinator/coordinator.ts';
 import { NodeReplicaSet } from './coordinator/replica-set.ts';
-import { QuorateError } from './errors.ts';
+import { errorMessage, QuorateError } from './errors.ts';
 import { FRAMING_MODULES } from './http/entry-framing.ts';
 import { HttpServer, type HttpServerOptions } from './http/server.ts';
 import { HybridClock } from './hybrid-clock.ts';
@@ -113,21 +113,40 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     const placement = new Placement(topology.nodes, topology.placement);
     node = new Node(options, clock, engine, store, timestamps, placement, secret);
   } catch (error) {
-    await engine.close();
-    throw error;
+    return failStart(error, options.log, () => closeDataFolder(engine, store));
   }
   try {
     await node.start();
+    if (node.fault !== null) throw node.fault;
   } catch (error) {
-    await node.drain(AbortSignal.abort());
-    throw error;
+    // One that has stopped by itself meanwhile fails of that, whatever step met it.
+    return failStart(node.fault ?? error, options.log, () => node.drain(AbortSignal.abort()));
   }
   return node;
+}
+
+/** Closes what was opened. Why the start failed is what counts: another fault while closing is said in the log. */
+async function failStart(cause: unknown, log: Log, close: () => Promise<void>): Promise<never> {
+  try {
+    await close();
+  } catch (error) {
+    if (error !== cause) log.error(`What the start had opened did not close: ${errorMessage(error)}`);
+  }
+  throw cause;
 }
 
 interface DataFolder {
   readonly engine: StorageEngine;
   readonly store: IdentityStore;
+}
+
+/** Nothing is written to the identity once the engine's lock is given back. */
+async function closeDataFolder(engine: StorageEngine, store: IdentityStore | undefined): Promise<void> {
+  try {
+    await store?.settled();
+  } finally {
+    await engine.close();
+  }
 }
 
 async function openDataFolder(options: NodeOptions, clock: Clock): Promise<DataFolder> {
@@ -147,12 +166,13 @@ async function openDataFolder(options: NodeOptions, clock: Clock): Promise<DataF
     settings,
     before === null || !hasHeldData(before),
   );
+  let store: IdentityStore | undefined;
   try {
     // Again, now that the engine's lock is held: whoever held it may have raised the clock's ceiling meanwhile.
     const identity = await inspectFolder(dataDirectory, owner, files);
     if (identity === null)
       throw new QuorateError('STORAGE', `${dataDirectory} was emptied while the node started`);
-    const store = new IdentityStore(dataDirectory, identity, files, clock);
+    store = new IdentityStore(dataDirectory, identity, files, clock);
     // A record was on the disk, as the identity knows: this is another engine's folder, or an older copy of it.
     if (engine.newestTimestamp < identity.newestTimestamp) {
       await store.update({ whole: 'incomplete' }).catch(passIfRefused(store));
@@ -161,8 +181,7 @@ async function openDataFolder(options: NodeOptions, clock: Clock): Promise<DataF
     await store.begin(randomStartId(random)).catch(passIfRefused(store));
     return { engine, store };
   } catch (error) {
-    await engine.close();
-    throw error;
+    return failStart(error, options.log, () => closeDataFolder(engine, store));
   }
 }
 
@@ -204,11 +223,13 @@ class Node implements RunningNode {
   /** Known once it listens. */
   httpUrl = '';
   rpcAddress = '';
+  /** Why it has stopped by itself. */
+  fault: Error | null = null;
   readonly #options: NodeOptions;
   readonly #clock: Clock;
   readonly #startedMs: number;
   readonly #here: TopologyNode;
-  readonly #loopDelay = new LoopDelayMonitor();
+  readonly #loopDelay: LoopDelayMonitor;
   readonly #server: RpcServer;
   readonly #mesh: RpcMesh;
   readonly #http: HttpServer;
@@ -279,7 +300,14 @@ class Node implements RunningNode {
       clock,
       timeoutMs: settings.requestTimeoutMs,
     });
-    const loopDelay = this.#loopDelay;
+    const services = { entities: coordinator, ranges: replica, status: this };
+    const httpLog = { debug: () => undefined, error: (message: string) => log.error(message) };
+    this.#http = new HttpServer(services, httpOptions(this.#here, settings), clock, httpLog);
+    const network = { http: this.#http, mesh: this.#mesh, server: this.#server };
+    const isSynced = settings.durability === 'sync';
+    // What goes on by itself is begun last: nothing after it can fail.
+    const loopDelay = new LoopDelayMonitor();
+    this.#loopDelay = loopDelay;
     this.#status = {
       topology,
       store,
@@ -291,11 +319,6 @@ class Node implements RunningNode {
       loopDelay,
       conditions,
     };
-    const services = { entities: coordinator, ranges: replica, status: this };
-    const httpLog = { debug: () => undefined, error: (message: string) => log.error(message) };
-    this.#http = new HttpServer(services, httpOptions(this.#here, settings), clock, httpLog);
-    const network = { http: this.#http, mesh: this.#mesh, server: this.#server };
-    const isSynced = settings.durability === 'sync';
     const progress = new FolderProgress({ engine, store, clock, isSynced });
     const clockWatch = this.#clockWatch;
     this.#parts = { ...network, clock, coordinator, clockWatch, peerRequests, progress, store, engine };
@@ -363,6 +386,7 @@ class Node implements RunningNode {
   }
 
   async #stopFor(fault: Error): Promise<void> {
+    this.fault = fault;
     this.#options.log.error(`The node stops: ${fault.message}`);
     try {
       await this.drain();

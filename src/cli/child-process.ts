@@ -1,5 +1,5 @@
 /** Starts node processes. */
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { NodeMessage, SupervisorMessage } from './node-protocol.ts';
@@ -42,15 +42,33 @@ export const NODE_ENVIRONMENT = {
   MALLOC_TRIM_THRESHOLD_: '131072',
 };
 
-/** @param entry what a node process runs */
-export function nodeSpawner(entry = ENTRY): SpawnNode {
-  return (nodeId, listener) => {
-    const child = spawn(process.execPath, [...NODE_FLAGS, entry, nodeId], {
+/** Some of what keeps a process from starting (too little memory, no descriptor for its channel) is thrown. */
+function startProcess(entry: string, nodeId: string): ChildProcess | Error {
+  try {
+    return spawn(process.execPath, [...NODE_FLAGS, entry, nodeId], {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
       env: { ...NODE_ENVIRONMENT, ...process.env },
       // In a session of its own it does not hear the terminal's Ctrl-C: it is the supervisor that counts it.
       detached: true,
     });
+  } catch (error) {
+    return error instanceof Error ? error : new Error(String(error));
+  }
+}
+
+function notStarted(error: Error): string {
+  return `the process does not start: ${error.message}`;
+}
+
+/** @param entry what a node process runs */
+export function nodeSpawner(entry = ENTRY): SpawnNode {
+  return (nodeId, listener) => {
+    const child = startProcess(entry, nodeId);
+    if (child instanceof Error) {
+      // As of a process that ends at once, so that whoever started others before it ends those too.
+      queueMicrotask(() => listener.onEnd(notStarted(child)));
+      return { pid: 0, send: () => undefined, kill: () => undefined };
+    }
     let ended = false;
     const end = (how: string): void => {
       if (!ended) {
@@ -61,7 +79,7 @@ export function nodeSpawner(entry = ENTRY): SpawnNode {
     child.on('message', (message) => listener.onMessage(message as NodeMessage));
     child.on('error', (error) => {
       if (child.pid === undefined) {
-        end(`the process does not start: ${error.message}`);
+        end(notStarted(error));
       }
     });
     // Not 'exit': what the node said last may still be in the channel then.

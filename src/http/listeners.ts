@@ -14,22 +14,35 @@ const BACKLOG = 1024;
 
 export class Listeners {
   readonly #server: HttpServer;
-  #others: Server[] = [];
+  readonly #others: Server[] = [];
+  #isClosed = false;
 
   constructor(server: HttpServer) {
     this.#server = server;
   }
 
-  /** @throws the error of the system that says why the port cannot be listened on */
+  /** @throws the error of the system that says why the port cannot be listened on; then nothing listens */
   async listen(host: string, port: number): Promise<void> {
+    try {
+      await this.#listenOnAll(host, port);
+    } catch (error) {
+      const closed = this.close();
+      // Clients that the first sockets let in meanwhile.
+      this.#server.closeAllConnections();
+      await closed;
+      throw error;
+    }
+  }
+
+  async #listenOnAll(host: string, port: number): Promise<void> {
     // A port that is shared with oneself is shared with any other process of this user: one that has it is to be met.
     if (port !== 0) await probe(host, port);
     const shared = { host, backlog: BACKLOG, reusePort: true };
     try {
-      await listen(this.#server, { ...shared, port });
+      await this.#listenOn(this.#server, { ...shared, port });
     } catch (error) {
       if (!isUnsupported(error)) throw error;
-      await listen(this.#server, { host, port, backlog: BACKLOG });
+      await this.#listenOn(this.#server, { host, port, backlog: BACKLOG });
       return;
     }
     for (let i = 1; i < LISTENERS; i++) {
@@ -38,8 +51,14 @@ export class Listeners {
         this.#server.emit('connection', socket),
       );
       this.#others.push(other);
-      await listen(other, { ...shared, port: this.port });
+      await this.#listenOn(other, { ...shared, port: this.port });
     }
+  }
+
+  async #listenOn(server: Server, options: ListenOptions): Promise<void> {
+    await listen(server, options);
+    // What `close` could not close: it did not listen then.
+    if (this.#isClosed) throw new Error('it was closed before it listened');
   }
 
   get port(): number {
@@ -54,6 +73,7 @@ export class Listeners {
 
   /** Takes no more connections, and resolves when those that are open have ended. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     await Promise.all([this.#server, ...this.#others].map(close));
   }
 }

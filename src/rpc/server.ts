@@ -1,4 +1,5 @@
 import type { Clock, TimerHandle } from '../clock.ts';
+import { QuorateError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { StrangerLog } from '../stranger-log.ts';
 import type { Credentials } from './authentication.ts';
@@ -55,10 +56,15 @@ export class RpcServer implements AsyncDisposable {
 
   /**
    * @param port 0: any free one
-   * @throws QuorateError ADDRESS_IN_USE
+   * @throws QuorateError ADDRESS_IN_USE; DRAINING: it was closed meanwhile
    */
   async listen(host: string, port: number): Promise<void> {
-    this.#listener = await this.#transport.listen(host, port, (stream) => this.#accept(stream));
+    const listener = await this.#transport.listen(host, port, (stream) => this.#accept(stream));
+    if (this.#isClosing) {
+      await listener.close();
+      throw new QuorateError('DRAINING', `The RPC server was closed before it listened on ${host}:${port}`);
+    }
+    this.#listener = listener;
     const { clock, limits } = this.#context;
     this.#tick = clock.every(limits.tickMs, () => this.#onTick());
   }

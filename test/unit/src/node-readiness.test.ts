@@ -47,6 +47,21 @@ test('a node that has no timestamps yet is ready when it has, or when it must no
   }
 });
 
+test('a node that cannot have timestamps, for its disk, asks for them no more and is ready', async () => {
+  const { up, timestamps, waiting, readiness, reached } = setUp(2, true);
+  timestamps.isReady = false;
+  up.add('p1');
+  readiness.check();
+  let told = 0;
+  for (const waiter of waiting) {
+    waiting.delete(waiter);
+    assert.equal(++told, 1);
+    waiter.onTimestamps(new Error('the disk is full'));
+  }
+  assert.equal(told, 1);
+  assert.equal(await reached(), true);
+});
+
 test('a node that is ready without timestamps waits for them no longer, whoever connects later', async () => {
   const { clock, up, timestamps, waiting, readiness, reached } = setUp(2, true);
   up.add('p1');

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { mkdir, readdir, readFile, rename, rmdir, writeFile } from 'node:fs/promises';
+import { Server } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { Condition } from '../../../src/conditions.ts';
@@ -309,6 +310,42 @@ test('a start that fails closes what it opened', async () => {
   await using node = await startNode(realEngine);
   assert.match(node.httpUrl, /^http:\/\/127\.0\.0\.1:\d+$/);
   assert.equal(node.rpcAddress, 'n0:1');
+});
+
+test('why a start failed is said, also where closing what it opened fails too', async () => {
+  await using cluster = await InProcessCluster.create(1);
+  const options = cluster.options(0);
+  const openStorage: typeof options.openStorage = async (...folder) => {
+    const engine = await options.openStorage!(...folder);
+    return Object.assign(engine, { close: () => Promise.reject(new Error('the disk is gone')) });
+  };
+  const taken = await cluster.network.transport('n0').listen('n0', 1, (stream) => stream.destroy('taken'));
+  await refusal(startNode({ ...options, openStorage }), 'ADDRESS_IN_USE', /is taken/);
+  await taken.close();
+  assert.ok(
+    cluster.logged.includes('n0 error: What the start had opened did not close: the disk is gone'),
+    cluster.logged.join('\n'),
+  );
+});
+
+test('a node whose identity cannot be synced while it starts does not serve, and nothing of it listens', async (t) => {
+  await using cluster = await InProcessCluster.create(1);
+  const options = cluster.options(0);
+  const files = new MemoryFolderFiles();
+  const openStorage: typeof options.openStorage = (...folder) => {
+    // The start is noted, then time is reserved: each is written, renamed and synced.
+    files.failAt = files.calls.length + 3 + 2;
+    return options.openStorage!(...folder);
+  };
+  const { calls } = t.mock.method(Server.prototype, 'listen').mock;
+  await refusal(startNode({ ...options, files, openStorage }), 'STORAGE', /EIO.*look after its disk$/);
+  assert.deepEqual(
+    calls.filter((call) => (call.this as Server).listening),
+    [],
+  );
+  // Nor its RPC.
+  const taken = await cluster.network.transport('n0').listen('n0', 1, () => {});
+  await taken.close();
 });
 
 test('a node whose identity cannot be synced drains itself and says why', async () => {

@@ -63,6 +63,15 @@ describe('a node process', { concurrency: true }, () => {
     assert.deepEqual(node.events, ['failed: the folder belongs to another node', 'exit code 1']);
   });
 
+  it('that the system does not even begin is heard of as one that has ended', async () => {
+    const node = new Watched('node-1', 'no such\0name');
+    assert.deepEqual(node.events, [], 'never before whoever starts it knows of it');
+    await node.ended;
+    assert.match(node.events.join(), /^the process does not start: .*null bytes/);
+    assert.equal(node.child.pid, 0);
+    node.child.kill();
+  });
+
   it('that ends by a signal is heard of as that', async () => {
     const node = new Watched('crashes');
     await node.ended;

@@ -12,6 +12,9 @@ import {
 import { encodeHello } from '../../../../src/rpc/hello.ts';
 import { MessageKind, Operation } from '../../../../src/rpc/operations.ts';
 import { RpcReplyKind } from '../../../../src/rpc/reply.ts';
+import { RpcServer } from '../../../../src/rpc/server.ts';
+import type { Listener, Transport } from '../../../../src/rpc/transport.ts';
+import { credentialsOf } from '../../../support/rpc-handshake.ts';
 import { helloOf } from '../../../support/rpc-nodes.ts';
 import { frameOf, type RawPeer, readFrame, serveByHand } from '../../../support/rpc-server-by-hand.ts';
 
@@ -27,6 +30,23 @@ describe('server', () => {
       [MessageKind.response, 1, RpcReplyKind.ok, Buffer.from('record')],
       [MessageKind.response, 2, RpcReplyKind.absent, null],
     ]);
+  });
+
+  it('that is closed while it begins to listen does not listen afterwards', async () => {
+    const { clock, log, policy, replica: handler } = await serveByHand();
+    const listening = Promise.withResolvers<Listener>();
+    const transport: Transport = { dial: () => assert.fail(), listen: () => listening.promise };
+    const server = new RpcServer({ handler, policy, credentials: credentialsOf(), transport, clock, log });
+    const begun = server.listen('a', 7_000);
+    const closed = server.close();
+    let isOpen = true;
+    const close = async (): Promise<void> => {
+      isOpen = false;
+    };
+    listening.resolve({ port: 7_000, close });
+    await assert.rejects(begun, { code: 'DRAINING' });
+    await closed;
+    assert.equal(isOpen, false);
   });
 
   it('answers pings', async () => {
