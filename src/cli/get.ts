@@ -24,6 +24,7 @@ export function getCommand(): Command {
     .addHelpText('after', MANUAL)
     .action(async (id: string, _options: unknown, command: Command) => {
       const url = entityUrl(command, id);
-      await writeBody(url, await sendOrThrow({ method: 'GET', url }));
+      const absent = `the key ${JSON.stringify(id)} does not exist`;
+      await writeBody(url, await sendOrThrow({ method: 'GET', url }, absent));
     });
 }

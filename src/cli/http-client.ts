@@ -34,8 +34,11 @@ export function send(request: HttpRequest): Promise<http.IncomingMessage> {
   return promise;
 }
 
-/** As `send`; an answer other than 2xx is thrown as a CommandError that carries the node's own sentence. */
-export async function sendOrThrow(request: HttpRequest): Promise<http.IncomingMessage> {
+/**
+ * As `send`; an answer other than 2xx is thrown as a CommandError that carries the node's own sentence.
+ * @param absent what a 404 means that comes without one
+ */
+export async function sendOrThrow(request: HttpRequest, absent?: string): Promise<http.IncomingMessage> {
   const response = await send(request);
   const status = response.statusCode ?? 0;
   if (status >= 200 && status < 300) {
@@ -46,6 +49,9 @@ export async function sendOrThrow(request: HttpRequest): Promise<http.IncomingMe
     sentence = (await text(response)).trim();
   } catch {
     // The status says enough.
+  }
+  if (status === 404 && sentence === '' && absent !== undefined) {
+    throw new CommandError(ExitCode.notFound, absent);
   }
   const reason = `${status} ${response.statusMessage ?? ''}`.trim();
   throw new CommandError(exitCodeOfStatus(status), sentence === '' ? reason : `${reason}: ${sentence}`);

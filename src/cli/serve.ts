@@ -2,6 +2,7 @@ import { flushCompileCache } from 'node:module';
 import path from 'node:path';
 import { Command } from 'commander';
 import { systemClock, systemRandom } from '../clock.ts';
+import { formatAddress, hostFromHere } from '../cluster/address.ts';
 import {
   type ClusterSettings,
   clusterSettings,
@@ -151,7 +152,8 @@ function describeCluster(nodes: readonly SupervisedNode[]): string {
     const gap = ' '.repeat(widest - nodeId.length - httpUrl.length);
     return `${nodeId}  ${httpUrl}${gap}  rpc ${rpcAddress}  data ${displayPath(dataDirectory)}  pid ${pid}`;
   });
-  const entity = (index: number): string => `'${nodes[index % nodes.length].httpUrl}/v0/entity?id=greeting'`;
+  const entity = (index: number): string =>
+    `'${urlFromHere(nodes[index % nodes.length].httpUrl)}/v0/entity?id=greeting'`;
   return `${lines.join('\n')}
 
 ${nodes.length === 1 ? 'The node serves' : `All ${nodes.length} nodes serve`}. Try:
@@ -159,6 +161,11 @@ ${nodes.length === 1 ? 'The node serves' : `All ${nodes.length} nodes serve`}. T
   curl -i ${entity(1)}
   curl -i -X DELETE ${entity(2)}
 Ctrl-C stops.`;
+}
+
+function urlFromHere(httpUrl: string): string {
+  const { hostname, port } = new URL(httpUrl);
+  return `http://${formatAddress({ host: hostFromHere(hostname.replace(/^\[|\]$/g, '')), port: Number(port || 80) })}`;
 }
 
 function displayPath(directory: string): string {

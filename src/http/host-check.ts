@@ -6,10 +6,9 @@
  */
 import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
-import { isLoopback } from '../cluster/address.ts';
+import { isAnyAddress, isLoopback } from '../cluster/address.ts';
 import type { RequestFault } from './query.ts';
 
-const ANY_ADDRESS: ReadonlySet<string> = new Set(['0.0.0.0', '::']);
 const NAME_AND_PORT = /^(\[[^\]]*\]|[^:[\]]*)(?::\d{0,5})?$/;
 
 const MISSING: RequestFault = {
@@ -36,7 +35,7 @@ export class HostCheck {
 
   /** @param listenHost what the node listens on @param allowed further names */
   constructor(listenHost: string, allowed: readonly string[]) {
-    this.#isAnyAddress = ANY_ADDRESS.has(listenHost);
+    this.#isAnyAddress = isAnyAddress(listenHost);
     this.#isLoopback = isLoopback(listenHost) || this.#isAnyAddress;
     this.#names = new Set([listenHost, ...allowed].map((name) => canonical(name)));
   }

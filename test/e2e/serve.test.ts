@@ -153,6 +153,26 @@ for (const [name, node] of launchers) {
 }
 
 describe('serve', { timeout: 60_000 }, () => {
+  const everywhere = [['0.0.0.0', '127.0.0.1']];
+  const own = Object.values(os.networkInterfaces()).flatMap((addresses) => addresses ?? []);
+  if (own.some(({ address }) => address === '::1')) everywhere.push(['::', '[::1]']);
+  for (const [host, fromHere] of everywhere) {
+    it(`on ${host} prints what can be tried from this machine`, async () => {
+      const serve = await Serve.start(process.execPath, '--host', host);
+      const urls = [...serve.stdout.matchAll(/^ {2}curl .*'(http:.*)'$/gm)].map(([, url]) => url);
+      assert.deepEqual(
+        urls.map((url) => new URL(url).host),
+        [0, 1, 0].map((node) => `${fromHere}:${serve.port + node}`),
+      );
+      const [put, get, remove] = urls;
+      assert.equal((await fetch(put, { method: 'PUT', body: 'hello' })).status, 201);
+      assert.equal(await (await fetch(get)).text(), 'hello');
+      assert.equal((await fetch(remove, { method: 'DELETE' })).status, 202);
+      serve.pressCtrlC();
+      assert.deepEqual(await serve.end, [0, null], serve.stderr);
+    });
+  }
+
   it('reports a node that died, goes on with the others, and ends when none is left', async () => {
     const serve = await Serve.start();
     process.kill(serve.pidOf('node-1'), 'SIGKILL');

@@ -49,6 +49,9 @@ const server = http.createServer(async (request, response) => {
     case 'busy':
       response.writeHead(503, { 'retry-after': '1' }).end('too many requests in flight\n');
       break;
+    case 'elsewhere':
+      response.writeHead(404).end('there is no such path\n');
+      break;
     case 'wrong':
       response.writeHead(400).end('ack is above from\n');
       break;
@@ -95,7 +98,9 @@ describe('get', { concurrency: 2 }, () => {
 
   it('ends as its manual says', async () => {
     const cases: [string, number, RegExp][] = [
-      ['none', 2, /^quorate: 404 Not Found\n$/],
+      ['none', 2, /^quorate: the key "none" does not exist\n$/],
+      ['no "ü"\n', 2, /^quorate: the key "no \\"ü\\"\\n" does not exist\n$/],
+      ['elsewhere', 2, /^quorate: 404 Not Found: there is no such path\n$/],
       ['few', 3, /^quorate: 504 Not Enough Replicas: 1 of 2 replicas answered\n$/],
       ['busy', 4, /^quorate: 503 Service Unavailable: too many requests in flight\n$/],
       ['wrong', 1, /^quorate: 400 Bad Request: ack is above from\n$/],

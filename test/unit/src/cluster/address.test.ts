@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { isLoopback } from '../../../../src/cluster/address.ts';
+import { hostFromHere, isAnyAddress, isLoopback } from '../../../../src/cluster/address.ts';
 
 test('loopback is what only this machine can reach', () => {
   const loopback = [
@@ -24,4 +24,13 @@ test('loopback is what only this machine can reach', () => {
     '',
   ];
   for (const host of others) assert.equal(isLoopback(host), false, host);
+});
+
+test('what listens on all addresses is reached from here by loopback, of the version it listens for', () => {
+  for (const host of ['0.0.0.0', '::ffff:0.0.0.0', '::ffff:0:0'])
+    assert.deepEqual([hostFromHere(host), isAnyAddress(host)], ['127.0.0.1', true], host);
+  for (const host of ['::', '0:0::0'])
+    assert.deepEqual([hostFromHere(host), isAnyAddress(host)], ['::1', true], host);
+  for (const host of ['127.0.0.1', '10.0.0.1', '::1', 'fe80::1', 'n1', '0.0.0.0.example', ''])
+    assert.deepEqual([hostFromHere(host), isAnyAddress(host)], [host, false], host);
 });
