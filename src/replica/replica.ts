@@ -6,7 +6,7 @@
  */
 import { recordFault, recordTimestamp, recordValueStart } from '../../native-free-lsm/index.ts';
 import type { Clock } from '../clock.ts';
-import { andMore, RateLimit } from '../rate-limit.ts';
+import { LimitedLog } from '../limited-log.ts';
 import { PendingReads, PendingWrites } from './pending.ts';
 import {
   ABSENT,
@@ -64,9 +64,7 @@ export class Replica {
   readonly #maxKeyBytes: number;
   readonly #maxRecordBytes: number;
   readonly #log: ReplicaLog;
-  readonly #clockLog: RateLimit;
-  readonly #malformedLog: RateLimit;
-  readonly #faultLog: RateLimit;
+  readonly #limitedLog: LimitedLog<'clock' | 'malformed' | 'fault'>;
   readonly #reads: PendingReads;
   readonly #versionReads: PendingReads;
   readonly #writes: PendingWrites;
@@ -85,9 +83,7 @@ export class Replica {
     this.#maxKeyBytes = options.maxKeyBytes;
     this.#maxRecordBytes = options.maxRecordBytes;
     this.#log = options.log;
-    this.#clockLog = new RateLimit(options.clock, LOG_PERIOD_MS);
-    this.#malformedLog = new RateLimit(options.clock, LOG_PERIOD_MS);
-    this.#faultLog = new RateLimit(options.clock, LOG_PERIOD_MS);
+    this.#limitedLog = new LimitedLog(options.log, options.clock, LOG_PERIOD_MS);
     this.#reads = new PendingReads((record, error) => this.#readReply(record, error, false));
     this.#versionReads = new PendingReads((record, error) => this.#readReply(record, error, true));
     this.#writes = new PendingWrites((status, metTimestamp, metWriter, error) =>
@@ -235,22 +231,16 @@ export class Replica {
 
   #refuseMalformed(fault: string): ReplicaReply {
     this.#refusedMalformed++;
-    const keptBack = this.#malformedLog.admit();
-    if (keptBack >= 0) {
-      this.#log.warn(`Refused a peer's write: ${fault}${andMore(keptBack)}`);
-    }
+    this.#limitedLog.warn('malformed', `Refused a peer's write: ${fault}`);
     return refused(fault);
   }
 
   #refuseForClock(whose: string): ReplicaReply {
     this.#refusedForClock++;
-    const keptBack = this.#clockLog.admit();
-    if (keptBack >= 0) {
-      const advice = 'set the clocks of the cluster right (NTP)';
-      this.#log.warn(
-        `Refused a write of ${whose}: its timestamp is too far ahead of this clock; ${advice}${andMore(keptBack)}`,
-      );
-    }
+    this.#limitedLog.warn(
+      'clock',
+      `Refused a write of ${whose}: its timestamp is too far ahead of this clock; set the clocks of the cluster right (NTP)`,
+    );
     return refused('timestamp too far ahead of the clock');
   }
 
@@ -260,8 +250,7 @@ export class Replica {
       this.#isPoisoned = true;
       this.#log.error(`The node takes no more writes until it is started again: ${error.message}`);
     } else if (!isExpected(error)) {
-      const keptBack = this.#faultLog.admit();
-      if (keptBack >= 0) this.#log.error(`A ${what} failed: ${error.message}${andMore(keptBack)}`);
+      this.#limitedLog.error('fault', `A ${what} failed: ${error.message}`);
     }
   }
 }

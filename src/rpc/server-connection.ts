@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts';
 import { errorMessage, QuorateError } from '../errors.ts';
+import type { LimitedLog } from '../limited-log.ts';
 import type { Log } from '../log.ts';
-import type { StrangerLog } from '../stranger-log.ts';
 import { Authentication, type Credentials } from './authentication.ts';
 import { SAME_SECRET } from './cluster-secret.ts';
 import {
@@ -24,7 +24,6 @@ import type { RpcLimits } from './limits.ts';
 import type { Message } from './message.ts';
 import { protocolError } from './msgpack.ts';
 import { MessageKind, Operation } from './operations.ts';
-import type { RefusalMemo } from './refusal-memo.ts';
 import type { ReplicaHandler } from './replica-handler.ts';
 import { type RpcReply, RpcReplyKind, type RpcReplySink } from './reply.ts';
 import type { ByteStream } from './transport.ts';
@@ -42,8 +41,7 @@ export interface ServerContext {
   readonly clock: Clock;
   readonly log: Log;
   /** For what somebody can make a node say who has not proved anything. */
-  readonly strangerLog: StrangerLog<StrangerLine>;
-  readonly refusals: RefusalMemo;
+  readonly strangerLog: LimitedLog<StrangerLine>;
   readonly limits: RpcLimits;
   /** The handshake is over: a node of this cluster has connected. */
   readonly onMember: (connection: ServerConnection, nodeId: string) => void;
@@ -196,26 +194,26 @@ export class ServerConnection implements ConnectionOwner {
   }
 
   #onRefused(reason: string): void {
-    const { refusals, strangerLog } = this.#context;
+    const { strangerLog } = this.#context;
     const sentence = `Refused by ${this.#who()}: ${reason}`;
-    if (this.#peerNodeId === null || refusals.isNews(this.#peerNodeId, sentence))
-      strangerLog.warn('refusal', sentence);
+    if (this.#peerNodeId === null) strangerLog.warn('refusal', sentence);
+    else strangerLog.warnOf(this.#peerNodeId, 'refusal', `by it: ${reason}`, sentence);
   }
 
   #judge(hello: Hello): void {
-    const { policy, log, refusals, strangerLog } = this.#context;
+    const { policy, log, strangerLog } = this.#context;
     const { outbox } = this.#connection;
     const local = policy.localHello(hello.nodeId);
     const fault = judgeProtocol(local, hello) ?? policy.judge(hello) ?? judgeAddressee(local, hello);
     if (fault !== null) {
       const from = this.#connection.stream.remoteAddress;
-      if (refusals.isNews(hello.nodeId, fault))
-        strangerLog.warn('refusal', `Refused node ${hello.nodeId} at ${from}: ${fault}`);
+      const sentence = `Refused node ${hello.nodeId} at ${from}: ${fault}`;
+      strangerLog.warnOf(hello.nodeId, 'refusal', fault, sentence);
       outbox.append(outbox.foreground, encodeRefusal(fault));
       this.#end();
       return;
     }
-    refusals.forget(hello.nodeId);
+    strangerLog.forget(hello.nodeId);
     this.#peerNodeId = hello.nodeId;
     this.#connection.establish();
     outbox.append(outbox.foreground, this.#authentication.sealed(encodeHello(MessageKind.welcome, local)));

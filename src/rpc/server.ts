@@ -1,15 +1,17 @@
 import type { Clock, TimerHandle } from '../clock.ts';
 import { QuorateError } from '../errors.ts';
+import { LimitedLog } from '../limited-log.ts';
 import type { Log } from '../log.ts';
-import { StrangerLog } from '../stranger-log.ts';
 import type { Credentials } from './authentication.ts';
 import type { HandshakePolicy } from './handshake.ts';
 import { DEFAULT_RPC_LIMITS, type RpcLimits } from './limits.ts';
-import { RefusalMemo } from './refusal-memo.ts';
 import type { ReplicaHandler } from './replica-handler.ts';
 import { ServerConnection, type ServerContext } from './server-connection.ts';
 import type { ByteStream, Listener, Transport } from './transport.ts';
 import { WaitingRoom } from './waiting-room.ts';
+
+/** For each kind of what somebody can make a node say who has not proved anything. */
+const STRANGER_LOG_PERIOD_MS = 60_000;
 
 export interface RpcServerOptions {
   readonly handler: ReplicaHandler;
@@ -46,8 +48,7 @@ export class RpcServer implements AsyncDisposable {
       credentials,
       clock,
       log,
-      strangerLog: new StrangerLog(log, clock),
-      refusals: new RefusalMemo(),
+      strangerLog: new LimitedLog(log, clock, STRANGER_LOG_PERIOD_MS),
       limits,
       onMember: (connection, nodeId) => this.#becomeMember(connection, nodeId),
       onClosed: (connection) => this.#forget(connection),
