@@ -11,10 +11,6 @@ export class Patience {
     this.#timeoutMs = timeoutMs;
   }
 
-  get isWaiting(): boolean {
-    return this.#sinceMs >= 0;
-  }
-
   /** Waits on; false once that has lasted too long. */
   waits(): boolean {
     const now = this.#clock.monotonicMs();

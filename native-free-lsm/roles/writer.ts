@@ -62,6 +62,8 @@ export class WriterRole {
   readonly #notePatience: Patience;
   /** A start would miss the log if it were lost: nothing is acknowledged before. */
   #isNoted = false;
+  /** The run in hand waits for one of the two. */
+  #isWaiting = false;
   /** Requests to seal a memtable that have been met. */
   #sealsDone = 0;
   #lastSyncMs: number;
@@ -92,8 +94,8 @@ export class WriterRole {
     this.#maxRunBytes = Math.min(MAX_RUN_BYTES, init.options.memtableBytes * MAX_RUN_SHARE);
     for (const arena of init.arenas) this.#gate.sealed(new Memtable(arena).largestTimestamp);
     // Without a log now there may be one by the first write: the disk may be full, and have room then.
-    const failure = this.#openLog();
-    if (failure === undefined || failure === WAIT) return;
+    const failure = this.#beginLog();
+    if (failure === undefined) return;
     this.#news.failing(failure);
     this.#responses.publish();
   }
@@ -104,6 +106,7 @@ export class WriterRole {
 
   /** Does one batch of work; false when there is nothing to do now. */
   step(): boolean {
+    this.#isWaiting = false;
     if (!this.#requests.nextRun(this.#maxRunBytes)) return this.#idle();
     this.#refresh();
     if (cutRunToOneFate(this.#requests, this.#deadlines, this.#clock.monotonicMs())) {
@@ -119,7 +122,10 @@ export class WriterRole {
     const stopped = this.#fault ?? this.#makeRoom() ?? this.#openLog();
     // What was written before has its time, whatever keeps this run from it.
     if (stopped !== undefined) this.#syncWhenDue();
-    if (stopped === WAIT) return false;
+    if (stopped === WAIT) {
+      this.#isWaiting = true;
+      return false;
+    }
     if (stopped === undefined) this.#writeRun();
     else this.#refuseRun(stopped);
     // In this order: see Answers.
@@ -136,10 +142,6 @@ export class WriterRole {
     const isUnsynced = log !== undefined && log.syncedBytes !== log.lengthBytes;
     const isDue = this.#options.durability === 'interval' && isUnsynced && this.#fault === undefined;
     return isDue ? this.#options.syncIntervalMs : Number.POSITIVE_INFINITY;
-  }
-
-  get #isWaiting(): boolean {
-    return this.#roomPatience.isWaiting || this.#notePatience.isWaiting;
   }
 
   waitForRequests(): void {
@@ -162,15 +164,18 @@ export class WriterRole {
   }
 
   #openLog(): LsmError | typeof WAIT | undefined {
-    if (this.#logs.current === undefined) {
-      try {
-        this.#logs.open(this.#generation);
-      } catch (error) {
-        return toLsmError(error, 'creating the log');
-      }
-      this.#news.begun(this.#generation);
+    const failure = this.#logs.current === undefined ? this.#beginLog() : undefined;
+    return failure !== undefined || this.#isNoted ? failure : this.#awaitNote();
+  }
+
+  #beginLog(): LsmError | undefined {
+    try {
+      this.#logs.open(this.#generation);
+    } catch (error) {
+      return toLsmError(error, 'creating the log');
     }
-    return this.#isNoted ? undefined : this.#awaitNote();
+    this.#news.begun(this.#generation);
+    return undefined;
   }
 
   #awaitNote(): LsmError | typeof WAIT | undefined {

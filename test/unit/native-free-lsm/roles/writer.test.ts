@@ -62,7 +62,7 @@ function startWriter(responseRingBytes: number, memtableBytes: number, more: Par
     requests.push(tag);
     requests.publish();
   };
-  return { fs, clock, writer, requests, responses, put };
+  return { fs, clock, control: place.control, writer, requests, responses, put };
 }
 
 // Main pushes what waits when answers arrive. Were the ring's room given back only after them, the push would find
@@ -153,6 +153,22 @@ for (const [what, writeStallTimeoutMs] of [
     writer.close();
   });
 }
+
+// A replica may be idle for hours, before its first write too: nothing wakes it a thousand times a second.
+test('a writer that nobody asks for anything has nothing to do, whatever main has not done yet', () => {
+  const { put, responses, writer, control } = startWriter(WRITER_RESPONSE_RING_BYTES, 64 << 10, {
+    writeStallTimeoutMs: 0,
+  });
+  Atomics.store(new Int32Array(control), ControlWord.notedGeneration, 0);
+  assert.equal(writer.step(), false);
+  assert.equal(writer.dueMs, Number.POSITIVE_INFINITY, 'before the first write');
+  put();
+  assert.equal(writer.step(), true, 'refused, as its log is not noted');
+  assert.equal(writer.step(), false);
+  assert.equal(writer.dueMs, Number.POSITIVE_INFINITY, 'after a write that was refused');
+  while (responses.nextRun(WRITER_RESPONSE_RING_BYTES)) responses.release();
+  writer.close();
+});
 
 test('a write whose time is over is not written: neither before the others of its run, nor among, nor behind them', () => {
   const { clock, fs, put, responses, writer } = startWriter(WRITER_RESPONSE_RING_BYTES, 64 << 10);
