@@ -14,6 +14,7 @@ import { ioFailure } from './fs/io-failure.ts';
 import { createArena } from './memtable/arena-layout.ts';
 import { InsertStatus, Memtable } from './memtable/memtable.ts';
 import { type EngineOptions, tableOptions } from './options.ts';
+import { FILE_IDS_PER_SOURCE, takeBackTables } from './returned-tables.ts';
 import { runBackgroundJob } from './roles/jobs.ts';
 import { createControl, GENERATION_SLOTS } from './shared/control.ts';
 import { hashSeedOf, isAnotherTable, loadTable } from './sstable/load-table.ts';
@@ -129,21 +130,21 @@ function recoverLocked(
   const base = { handles, nextGeneration, hashSeed };
   try {
     if (hold !== undefined) throw hold.reason;
-    const flushed = flushEarliest(
-      fs,
-      directory,
-      replayed,
-      { ...found, nextFileId: firstFileId },
-      options,
-      hashSeed,
-    );
-    const { version, oldestGeneration, nextFileId, tables } = flushed;
+    // Below what logs hold, which is newer.
+    const numbered = { ...found, nextFileId: firstFileId };
+    const returned = takeBackTables(fs, directory, options, hashSeed, numbered, handles, report);
+    const flushed = flushEarliest(fs, directory, replayed, { ...found, ...returned }, options, hashSeed);
+    const { version, oldestGeneration, nextFileId } = flushed;
     const state = { version, oldestGeneration, nextFileId, begunGeneration };
     const manifest = Manifest.create(fs, directory, state, options.maxManifestBytes);
-    handles.push(...tables);
-    for (const { metadata } of tables) known.add(metadata.id);
-    if (tables.length > 0) removeLeftovers(fs, directory, known, oldestGeneration, report);
-    return { ...base, ...state, manifest, memtables: replayed.slice(-MAX_RECOVERED_MEMTABLES) };
+    const memtables = replayed.slice(-MAX_RECOVERED_MEMTABLES);
+    if (version === found.version) return { ...base, ...state, manifest, memtables };
+    const inForce = new Set(version.tables.map(({ id }) => id));
+    removeLeftovers(fs, directory, inForce, oldestGeneration, report);
+    const kept = [...handles, ...returned.tables, ...flushed.tables].filter(({ metadata }) =>
+      inForce.has(metadata.id),
+    );
+    return { ...base, handles: kept, ...state, manifest, memtables };
   } catch (cause) {
     // What is there is served all the same. Tables that were flushed are left over, their logs are still there.
     if (recovered === undefined || !(cause instanceof LsmError) || !isRefusal(cause)) throw cause;
@@ -151,7 +152,8 @@ function recoverLocked(
     report(`${cause.message}. Until then nothing is written and all that is there is served`);
     const memtables = folded(fs, directory, replayed, options, hashSeed);
     const { version } = found;
-    const nextFileId = firstFileId + replayed.length * FILE_IDS_PER_FLUSH;
+    const sources = replayed.length + version.quarantine.length;
+    const nextFileId = firstFileId + sources * FILE_IDS_PER_SOURCE;
     const state = { ...found, nextFileId, begunGeneration };
     const manifest = Manifest.onHold(fs, directory, recovered, state, options.maxManifestBytes);
     const oldestGeneration = memtables[0]?.generation ?? found.oldestGeneration;
@@ -239,7 +241,7 @@ function flushEarliest(
   const tables: TableHandle[] = [];
   for (const { generation, memory } of replayed.slice(0, -MAX_RECOVERED_MEMTABLES)) {
     const added = flush(fs, directory, generation, memory, nextFileId, options, hashSeed);
-    nextFileId += FILE_IDS_PER_FLUSH;
+    nextFileId += FILE_IDS_PER_SOURCE;
     version = version.apply({ added: added.map(({ metadata }) => metadata), removed: [] });
     tables.push(...added);
     oldestGeneration = generation + 1;
@@ -264,8 +266,6 @@ function folded(
 /** With the active one, the next, and what is not let go of yet they stay within the places for generations. */
 const MAX_RECOVERED_MEMTABLES = GENERATION_SLOTS - 4;
 const EMPTY = { version: Version.empty(), oldestGeneration: 1, nextFileId: 1, begunGeneration: 0 };
-/** When they run out the last table takes the rest. */
-const FILE_IDS_PER_FLUSH = 64;
 
 function flush(
   fs: FileSystem,
@@ -281,7 +281,7 @@ function flush(
     directory,
     arena,
     generation,
-    fileIds: Array.from({ length: FILE_IDS_PER_FLUSH }, (_, i) => firstFileId + i),
+    fileIds: Array.from({ length: FILE_IDS_PER_SOURCE }, (_, i) => firstFileId + i),
     targetFileBytes: options.targetFileBytes,
     table: tableOptions(options, false, hashSeed),
     // Nothing counts as expired: a later compaction will see to it.
