@@ -31,6 +31,10 @@ export class LogWriter {
   #syncedBytes = FILE_HEADER_BYTES;
   /** A failed write may have left bytes behind the last whole batch. */
   #ragged = false;
+  /** They are cut off, but a power loss may bring them back. */
+  #isCutUnsynced = false;
+  /** A mark may stand behind the last batch, though writing or syncing it failed. */
+  #mayBeMarked = false;
   #poison: LsmError | undefined;
   #open = true;
 
@@ -75,7 +79,10 @@ export class LogWriter {
     if ((end - start) % ALIGNMENT_BYTES !== 0) {
       throw new LsmError('INVALID_ARGUMENT', `a batch of ${end - start} bytes is not made of whole frames`);
     }
-    if (end > start) this.#write(bytes.subarray(start, end), BatchKind.data);
+    if (end === start) return;
+    if (this.#mayBeMarked) this.#endDurably();
+    else this.cutBack();
+    this.#write(bytes.subarray(start, end), BatchKind.data);
   }
 
   /** @throws LsmError POISONED, now and from every later call */
@@ -89,6 +96,7 @@ export class LogWriter {
       throw this.#poison;
     }
     this.#syncedBytes = this.#lengthBytes;
+    this.#isCutUnsynced = false;
   }
 
   /** Cuts off what a failed append may have left; the next append does so itself if this was not called. */
@@ -101,6 +109,24 @@ export class LogWriter {
       throw ioFailure('cut back the log', this.path, cause);
     }
     this.#ragged = false;
+    this.#isCutUnsynced = true;
+  }
+
+  /**
+   * Nothing stands behind the last batch, and no power loss brings anything back there: before a mark, behind which
+   * bytes would be damage, and before what takes the place of one. All batches are synced by then.
+   */
+  #endDurably(): void {
+    this.cutBack();
+    if (this.#isCutUnsynced) {
+      try {
+        this.#fs.fdatasyncSync(this.#fd);
+      } catch (cause) {
+        throw ioFailure('cut back the log', this.path, cause);
+      }
+      this.#isCutUnsynced = false;
+    }
+    this.#mayBeMarked = false;
   }
 
   /**
@@ -111,7 +137,9 @@ export class LogWriter {
    */
   finish(mark: typeof BatchKind.cleanClose | typeof BatchKind.continued): void {
     this.sync();
+    this.#endDurably();
     const endOfBatches = this.#lengthBytes;
+    this.#mayBeMarked = true;
     this.#write(NO_BODY, mark);
     try {
       this.#fs.fdatasyncSync(this.#fd);
@@ -140,7 +168,6 @@ export class LogWriter {
   }
 
   #write(body: Uint8Array, kind: BatchKind): void {
-    this.cutBack();
     encodeBatchHeader(this.#header, body, this.generation, kind, this.#lengthBytes, this.#syncedBytes);
     this.#parts[1] = body;
     try {

@@ -2,7 +2,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { Survival } from '../../../../native-free-lsm/fs/memory-file.ts';
-import { type CallHook, MemoryFileSystem, SimulatedCrash } from '../../../../native-free-lsm/fs/memory-fs.ts';
+import {
+  type CallHook,
+  fileSystemError,
+  MemoryFileSystem,
+  SimulatedCrash,
+} from '../../../../native-free-lsm/fs/memory-fs.ts';
 import { BatchKind, FILE_HEADER_BYTES } from '../../../../native-free-lsm/wal/log-format.ts';
 import { LogWriter } from '../../../../native-free-lsm/wal/log-writer.ts';
 import { DIRECTORY, frames, GENERATION, put, replay, shown } from './log-support.ts';
@@ -91,4 +96,99 @@ test('planted faults are noticed: a sync of the file or of the directory that do
     const hook: CallHook = ({ operation }) => (operation === skipped ? 'skip' : undefined);
     assert.throws(() => checkEveryCrash(steps, 1, hook), /had been created is gone|were synced|damaged/);
   }
+});
+
+// Of what lies over one another in a file without a sync between, a power loss keeps any part of either: a mark, which
+// has to be the end, with what was cut off before it, or with what was appended in its place.
+const LONG = put('long', 'x'.repeat(3000));
+
+function failing(fs: MemoryFileSystem, failed: string, whole: boolean): void {
+  let due = true;
+  fs.onCall = ({ operation, path, lengthBytes }) => {
+    if (operation !== failed || !due) return undefined;
+    due = false;
+    const error = fileSystemError('EIO', operation, path);
+    if (operation !== 'write') throw error;
+    return { doneBytes: whole ? lengthBytes : 2000, error };
+  };
+}
+
+/** Stops the machine at every call of `then`, in many ways, and reads what is left. */
+function checkLeft(fs: MemoryFileSystem, acknowledged: readonly string[], then: () => void): void {
+  const images: MemoryFileSystem[] = [];
+  const take = (): void => {
+    for (let seed = 0; seed < 60; seed++) images.push(fs.crash({ bytes: 'torn', names: 'kept', seed }));
+  };
+  const { onCall } = fs;
+  fs.onCall = (call) => {
+    take();
+    return onCall?.(call);
+  };
+  then();
+  fs.onCall = undefined;
+  take();
+  for (const image of images) {
+    const { puts } = replay(image);
+    assert.deepEqual(puts.slice(0, acknowledged.length), acknowledged);
+  }
+}
+
+for (const kind of [BatchKind.cleanClose, BatchKind.continued]) {
+  for (const whole of [false, true]) {
+    test(`a mark of kind ${kind} in place of a write that failed, ${whole ? 'whole' : 'half'} there: a power loss leaves no damage`, () => {
+      const fs = new MemoryFileSystem();
+      fs.makeDirectorySync(DIRECTORY);
+      const log = LogWriter.create(fs, DIRECTORY, GENERATION);
+      const first = frames([put('a', '1')]);
+      log.append(first, 0, first.length);
+      log.sync();
+      failing(fs, 'write', whole);
+      const long = frames([LONG]);
+      assert.throws(() => log.append(long, 0, long.length), { code: 'IO_ERROR' });
+      checkLeft(fs, [shown(put('a', '1'))], () => log.finish(kind));
+    });
+  }
+}
+
+test('a batch in place of a mark that could not be synced: a power loss leaves no damage', () => {
+  const fs = new MemoryFileSystem();
+  fs.makeDirectorySync(DIRECTORY);
+  const log = LogWriter.create(fs, DIRECTORY, GENERATION);
+  const first = frames([put('a', '1')]);
+  log.append(first, 0, first.length);
+  log.sync();
+  failing(fs, 'fdatasync', true);
+  assert.throws(() => log.finish(BatchKind.continued), { code: 'IO_ERROR' });
+  const long = frames([LONG]);
+  checkLeft(fs, [shown(put('a', '1'))], () => {
+    log.append(long, 0, long.length);
+    log.sync();
+  });
+  assert.deepEqual(replay(fs).puts, [put('a', '1'), LONG].map(shown));
+  log.close();
+});
+
+test('a cut that cannot be made durable is tried again, and nothing is written over what it was to cut', () => {
+  const fs = new MemoryFileSystem();
+  fs.makeDirectorySync(DIRECTORY);
+  const log = LogWriter.create(fs, DIRECTORY, GENERATION);
+  const first = frames([put('a', '1')]);
+  log.append(first, 0, first.length);
+  log.sync();
+  fs.onCall = ({ operation, path }) => {
+    if (operation === 'fdatasync') throw fileSystemError('EIO', operation, path);
+  };
+  for (let attempt = 0; attempt < 3; attempt++)
+    assert.throws(() => log.finish(BatchKind.continued), { code: 'IO_ERROR' });
+  const calls: string[] = [];
+  fs.onCall = ({ operation, path }) => {
+    calls.push(operation);
+    if (operation === 'fdatasync') throw fileSystemError('EIO', operation, path);
+  };
+  assert.throws(() => log.append(first, 0, first.length), { code: 'IO_ERROR' });
+  assert.ok(!calls.includes('write'), `${calls}`);
+  fs.onCall = undefined;
+  log.append(first, 0, first.length);
+  log.finish(BatchKind.cleanClose);
+  assert.deepEqual(replay(fs).puts, [put('a', '1'), put('a', '1')].map(shown));
 });
