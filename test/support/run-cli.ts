@@ -38,10 +38,13 @@ export async function runCli(args: readonly string[], options: CliOptions = {}):
   return { exitCode, signal, stdout, stderr };
 }
 
+/** What of Node's own would change how a command runs; where it keeps compiled code is for the command to find. */
+const NODE_SETTINGS = ['NODE_TEST_CONTEXT', 'NODE_OPTIONS', 'NODE_COMPILE_CACHE'];
+
 /** This process's environment without what would change a command's settings or a test runner's child. */
 export function quietEnvironment(): NodeJS.ProcessEnv {
   const entries = Object.entries(process.env).filter(
-    ([name]) => !name.startsWith('QUORATE_') && name !== 'NODE_TEST_CONTEXT' && name !== 'NODE_OPTIONS',
+    ([name]) => !name.startsWith('QUORATE_') && !NODE_SETTINGS.includes(name),
   );
   return Object.fromEntries(entries);
 }

@@ -35,7 +35,8 @@ function startWriter(responseRingBytes: number, memtableBytes: number, more: Par
   const options = completeOptions({ memtableBytes, maxRecordBytes: 1 << 10, durability: 'none', ...more });
   const clock = new FakeClock();
   const arena = createArena(options.memtableBytes, HASH_SEED);
-  new Memtable(arena).reset(1);
+  const memtable = new Memtable(arena);
+  memtable.reset(1);
   const rings = { requests: createRing(4096), responses: createRing(responseRingBytes) };
   const hashSeed = HASH_SEED;
   const deadlines = WriteDeadlines.allocate(16);
@@ -62,7 +63,7 @@ function startWriter(responseRingBytes: number, memtableBytes: number, more: Par
     requests.push(tag);
     requests.publish();
   };
-  return { fs, clock, control: place.control, writer, requests, responses, put };
+  return { fs, clock, control: place.control, memtable, writer, requests, responses, put };
 }
 
 // Main pushes what waits when answers arrive. Were the ring's room given back only after them, the push would find
@@ -214,5 +215,25 @@ test('a write that waits for a memtable until its time is over is answered then'
   assert.equal(writer.step(), true);
   assert.equal(responses.nextRun(WRITER_RESPONSE_RING_BYTES), true);
   assert.equal(writer.dueMs, Number.POSITIVE_INFINITY, 'nothing is waited for any more');
+  writer.close();
+});
+
+test('a writer has nothing to do either once a log came that needs no note, while a write waited for one', () => {
+  const { control, memtable, put, writer } = startWriter(WRITER_RESPONSE_RING_BYTES, 64 << 10);
+  const words = new Int32Array(control);
+  // What a start has found, which a flush may ask for at once.
+  const found = record(1, '');
+  memtable.insert(KEY, 0, KEY.length, found, 0, found.length);
+  memtable.publish();
+  Atomics.store(words, ControlWord.notedGeneration, 0);
+  put();
+  assert.equal(writer.step(), false);
+  assert.equal(writer.dueMs, 1);
+  Atomics.add(words, ControlWord.sealRequests, 1);
+  Atomics.store(words, ControlWord.spareArena, 1);
+  assert.equal(writer.step(), true);
+  assert.equal(words[ControlWord.activeGeneration], 2);
+  assert.equal(writer.step(), false);
+  assert.equal(writer.dueMs, Number.POSITIVE_INFINITY);
   writer.close();
 });
