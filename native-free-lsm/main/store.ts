@@ -1,24 +1,13 @@
-import {
-  bytesFault,
-  describe,
-  directoryFault,
-  invalidArgument,
-  refuse,
-  requireSink,
-  signalFault,
-} from '../arguments.ts';
+import { bytesFault, directoryFault, refuse, requireSink, signalFault } from '../arguments.ts';
 import { BlockCache, createBlockCacheMemory } from '../cache/block-cache.ts';
 import { LsmError } from '../errors.ts';
 import type { Executor } from '../executor.ts';
-import type { HashSeed } from '../format/hash.ts';
 import type { Page } from '../iterator/page.ts';
 import { completeOptions, type EngineOptions } from '../options.ts';
 import { type RecoveredState, recover } from '../recovery.ts';
 import type { RoleInit } from '../roles/messages.ts';
 import { ControlWord, createControl } from '../shared/control.ts';
 import { EpochDomain } from '../shared/epochs.ts';
-import { createRing, RingConsumer, RingProducer, ringBytesFor } from '../shared/ring.ts';
-import { WriteDeadlines } from '../shared/write-deadlines.ts';
 import { Arenas } from './arenas.ts';
 import { EngineConditions } from './conditions.ts';
 import { completeEnvironment, type Environment } from './environment.ts';
@@ -40,11 +29,10 @@ import { Snapshots } from './snapshots.ts';
 import { collectStats, type EngineStats } from './stats.ts';
 import type { StoreSnapshot } from './store-snapshot.ts';
 import { Views } from './views.ts';
-import { batchFault, putFault } from './write-checks.ts';
-import { MAX_WRITES_IN_RING, WRITER_RESPONSE_RING_BYTES, WriteQueue } from './write-queue.ts';
-import { WriteTrouble } from './write-trouble.ts';
+import { batchFault, NEVER, putFault, timeoutFault } from './write-checks.ts';
+import type { WriteQueue } from './write-queue.ts';
+import { WriterLane } from './writer-lane.ts';
 
-const WRITER_THREAD = 1;
 /** Too small for a block: a cache that holds nothing. */
 const LEAST_CACHE_BYTES = 4096;
 
@@ -56,27 +44,23 @@ export class RecordStore {
   readonly options: EngineOptions;
   readonly #environment: Environment;
   readonly #lock: Disposable;
-  readonly #control: SharedArrayBuffer;
   readonly #words: Int32Array;
   readonly #epochs = new EpochDomain();
   readonly #executor: Executor;
   readonly #views: Views;
   readonly #arenas: Arenas;
   readonly #cache: BlockCache;
+  readonly #writer: WriterLane;
+  /** Of the writer's lane. */
   readonly #writes: WriteQueue;
   readonly #reads: ReadPath;
   readonly #readers: ReaderLanes;
   readonly #maintenance: Maintenance;
-  readonly #directory: string;
   readonly #manifest: RecoveredState['manifest'];
-  readonly #hashSeed: HashSeed;
   readonly #snapshots: Snapshots;
-  readonly #writerEnd: Promise<void>;
   readonly #conditions: EngineConditions;
-  readonly #trouble: WriteTrouble;
   readonly #held: OpeningHeld;
   #publishDue = false;
-  #fault: LsmError | undefined;
   #closing: Promise<void> | undefined;
 
   private constructor(
@@ -86,38 +70,31 @@ export class RecordStore {
     state: RecoveredState,
   ) {
     this.options = options;
-    this.#directory = directory;
     this.#environment = environment;
     this.#lock = state.lock;
     this.#manifest = state.manifest;
     this.#conditions = new EngineConditions(environment.clock);
-    const { clock, report } = environment;
-    this.#trouble = new WriteTrouble(clock, this.#conditions, report, () => this.#askWriter());
+    const { clock, fs, report } = environment;
+    const { hashSeed } = state;
     this.#held = new OpeningHeld(clock, this.#conditions, state.hold, () => {
       report('what was opened can be written again');
       this.#maintenance.wake();
-      this.#askWriter();
+      this.#writer.ask();
     });
-    this.#hashSeed = state.hashSeed;
-    this.#control = createControl();
-    this.#words = new Int32Array(this.#control);
+    const control = createControl();
+    this.#words = new Int32Array(control);
     const cacheMemory = createBlockCacheMemory(
       Math.max(options.blockCacheBytes, LEAST_CACHE_BYTES),
-      state.hashSeed,
+      hashSeed,
     );
     this.#cache = new BlockCache(cacheMemory, this.#epochs);
-    this.#arenas = new Arenas(
-      this.#control,
-      options.memtableBytes,
-      options.maxSealedMemtables + 3,
-      state.hashSeed,
-    );
+    this.#arenas = new Arenas(control, options.memtableBytes, options.maxSealedMemtables + 3, hashSeed);
     for (const { generation, memory } of state.memtables) this.#arenas.adopt(generation, memory);
-    this.#views = new Views(this.#control, this.#epochs, state.version, {
+    this.#views = new Views(control, this.#epochs, state.version, {
       onTableUnused: ({ metadata, path }) => {
         this.#cache.removeTable(metadata.id);
         this.#conditions.forgetTable(path);
-        environment.fs.remove(path).catch((error: Error) => environment.report(error.message));
+        fs.remove(path).catch((error: Error) => report(error.message));
       },
       onGenerationsUnused: (below) => {
         this.#arenas.release(below);
@@ -129,21 +106,50 @@ export class RecordStore {
     this.#snapshots = new Snapshots(this.#views, this.#epochs);
     const arena = this.#arenas.begin(state.nextGeneration);
     this.#executor = environment.executor({
-      control: this.#control,
-      fs: environment.fs,
-      clock: environment.clock,
+      control,
+      fs,
+      clock,
       threads: 1 + options.readers,
       backgroundThreads: options.maxBackgroundJobs,
       onResponses: () => this.#drain(),
     });
-    [this.#writes, this.#writerEnd] = this.#startWriter(state.nextGeneration, arena);
-    this.#readers = new ReaderLanes({
+    const initOf = (requests: SharedArrayBuffer, responses: SharedArrayBuffer, thread: number): RoleInit => {
+      const rings = { requests, responses };
+      return { directory, options, control, ...rings, arenas: this.#arenas.memories, thread, hashSeed };
+    };
+    const common = {
+      clock,
+      conditions: this.#conditions,
       executor: this.#executor,
+      isHeld: () => this.#held.reason !== undefined,
+      options,
+      report,
       views: this.#views,
+    };
+    this.#writer = new WriterLane({
+      ...common,
+      initOf,
+      generation: state.nextGeneration,
+      arena,
+      events: {
+        onRotated: (next) => {
+          this.#arenas.taken(next);
+          this.#maintenance.rotated(next);
+          this.#snapshots.expire(next, options.maxSealedMemtables);
+        },
+        onBegun: (first) => this.#maintenance.logBegun(first),
+        onQueued: () => this.#publishSoon(),
+      },
+      publish: this.#publish,
+      drain: () => this.#drain(),
+    });
+    this.#writes = this.#writer.queue;
+    this.#readers = new ReaderLanes({
+      ...common,
       epochs: this.#epochs,
       cache: cacheMemory,
       maxRecordBytes: options.maxRecordBytes,
-      initOf: (requests, responses, thread) => this.#roleInit(requests, responses, thread),
+      initOf,
       onEnded: (lane, error) => this.#readerEnded(lane, error),
     });
     this.#reads = new ReadPath(
@@ -151,7 +157,7 @@ export class RecordStore {
       this.#views,
       this.#cache,
       this.#readers.lanes,
-      state.hashSeed,
+      hashSeed,
       options.maxQueuedReadBytes,
       () => this.#publishSoon(),
       // At once: a reader is to be at work on a page while main writes the one before to a socket.
@@ -162,20 +168,14 @@ export class RecordStore {
     );
     for (let reader = 0; reader < options.readers; reader++) this.#readers.start(reader);
     this.#maintenance = new Maintenance({
+      ...common,
       directory,
-      fs: environment.fs,
-      clock: environment.clock,
-      options,
-      control: this.#control,
-      executor: this.#executor,
-      views: this.#views,
+      fs,
+      control,
       arenas: this.#arenas,
       manifest: state.manifest,
       nextFileId: state.nextFileId,
-      hashSeed: state.hashSeed,
-      report: environment.report,
-      conditions: this.#conditions,
-      isHeld: () => this.#held.reason !== undefined,
+      hashSeed,
       onArenasShort: () => this.#snapshots.giveUpOne(),
     });
     this.#maintenance.wake();
@@ -279,7 +279,8 @@ export class RecordStore {
 
   /** Resolves when everything written before is in tables; rejects when a flush fails, though it is tried again. */
   async flush(): Promise<void> {
-    this.#check();
+    const refusal = this.#refusal;
+    if (refusal !== undefined) throw refusal;
     await this.#writes.barrier();
     // Before the request that makes the writer look.
     Atomics.add(this.#words, ControlWord.sealRequests, 1);
@@ -310,7 +311,7 @@ export class RecordStore {
       reads: this.#reads,
       maintenance: this.#maintenance,
       conditions: this.#conditions,
-      fault: this.#fault,
+      fault: this.#writer.fault,
     });
   }
 
@@ -329,19 +330,19 @@ export class RecordStore {
   }
 
   async #close(): Promise<void> {
-    this.#trouble.stop();
+    this.#writer.stopAsking();
     this.#held.stop();
     await this.#writes.idle();
     this.#writes.close(CLOSED);
     this.#reads.close(CLOSED);
     this.#snapshots.releaseAll();
-    const before = this.#fault;
+    const before = this.#writer.fault;
     try {
       await this.#maintenance.close(CLOSED);
       // The wake-up requests are published after the word they are to be seen with.
       Atomics.store(this.#words, ControlWord.stop, 1);
       this.#wakeRoles();
-      await Promise.all([this.#writerEnd, ...this.#readers.ended]);
+      await Promise.all([this.#writer.ended, ...this.#readers.ended]);
       // The writer's last word may be that its last sync failed.
       this.#drain();
       await this.#executor.close();
@@ -350,84 +351,13 @@ export class RecordStore {
     } finally {
       this.#lock[Symbol.dispose]();
     }
-    if (this.#fault !== undefined && before === undefined) throw this.#fault;
+    if (this.#writer.fault !== undefined && before === undefined) throw this.#writer.fault;
   }
 
   #wakeRoles(): void {
     this.#writes.wake();
     this.#readers.wake();
     this.#publish();
-  }
-
-  #startWriter(generation: number, arena: number): [queue: WriteQueue, end: Promise<void>] {
-    const { options } = this;
-    const requestRing = createRing(ringBytesFor(options.maxBatchBytes));
-    const responseRing = createRing(WRITER_RESPONSE_RING_BYTES);
-    const requests = new RingProducer(requestRing);
-    const deadlines = WriteDeadlines.allocate(MAX_WRITES_IN_RING);
-    this.#views.attachWriter(requests);
-    const handle = this.#executor.startWriter({
-      ...this.#roleInit(requestRing, responseRing, WRITER_THREAD),
-      generation,
-      arena,
-      deadlines,
-    });
-    this.#views.link(handle);
-    const end = handle.exited.then((error) => this.#writerEnded(error));
-    const responses = new RingConsumer(responseRing);
-    const times = new WriteDeadlines(deadlines);
-    const { clock } = this.#environment;
-    const queue = new WriteQueue(requests, responses, times, options.maxQueuedWriteBytes, clock, {
-      onRotated: (next) => {
-        this.#arenas.taken(next);
-        this.#maintenance.rotated(next);
-        this.#snapshots.expire(next, options.maxSealedMemtables);
-      },
-      onBegun: (first) => this.#maintenance.logBegun(first),
-      onFault: (error) => this.#poison(error),
-      onFailing: (error) => this.#trouble.changed(error),
-      onQueued: () => this.#publishSoon(),
-    });
-    return [queue, end];
-  }
-
-  #roleInit(requests: SharedArrayBuffer, responses: SharedArrayBuffer, thread: number): RoleInit {
-    return {
-      directory: this.#directory,
-      options: this.options,
-      control: this.#control,
-      requests,
-      responses,
-      arenas: this.#arenas.memories,
-      thread,
-      hashSeed: this.#hashSeed,
-    };
-  }
-
-  /** Nothing can take the writer's place: what it had in hand may or may not be in the log. */
-  #writerEnded(error: Error | undefined): void {
-    if (error === undefined) return;
-    // What it had answered before is answered.
-    this.#drain();
-    const fault = new LsmError('POISONED', `the writer thread died (${error.message}): restart the engine`, {
-      cause: error,
-    });
-    this.#poison(fault);
-    this.#writes.close(fault);
-    this.#views.detachWriter();
-  }
-
-  #askWriter(): void {
-    if (this.#held.reason !== undefined) return;
-    this.#writes.wake();
-    this.#publish();
-  }
-
-  #poison(fault: LsmError): void {
-    this.#fault ??= fault;
-    this.#conditions.poisoned(fault);
-    this.#trouble.stop();
-    this.#environment.report(fault.message);
   }
 
   #readerEnded(index: number, error: Error | undefined): void {
@@ -460,20 +390,8 @@ export class RecordStore {
 
   /** What forbids any write now. */
   get #refusal(): LsmError | undefined {
-    return this.#closing === undefined ? (this.#fault ?? this.#held.reason) : CLOSED;
+    return this.#closing === undefined ? (this.#writer.fault ?? this.#held.reason) : CLOSED;
   }
-
-  #check(): void {
-    const refusal = this.#refusal;
-    if (refusal !== undefined) throw refusal;
-  }
-}
-
-const NEVER = Number.POSITIVE_INFINITY;
-
-function timeoutFault(timeoutMs: number): LsmError | undefined {
-  if (timeoutMs === NEVER || Number.isFinite(timeoutMs)) return undefined;
-  return invalidArgument(`timeoutMs must be a number, not ${describe(timeoutMs)}`);
 }
 
 const CLOSED = new LsmError('CLOSED', 'the engine is closed');

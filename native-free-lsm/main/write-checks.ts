@@ -10,6 +10,14 @@ import type { KeyedRecord } from './sinks.ts';
 /** `maxRecordBytes` counts key and record; what frames them comes on top. */
 const FRAMING_BYTES = 64;
 
+/** The time-out of writes that may take as long as they take. */
+export const NEVER = Number.POSITIVE_INFINITY;
+
+export function timeoutFault(timeoutMs: number): LsmError | undefined {
+  if (timeoutMs === NEVER || Number.isFinite(timeoutMs)) return undefined;
+  return invalidArgument(`timeoutMs must be a number, not ${describe(timeoutMs)}`);
+}
+
 /** What is wrong with a put, or undefined when nothing is. */
 export function putFault(options: EngineOptions, key: Uint8Array, record: Uint8Array): LsmError | undefined {
   return keyFault('key', key) ?? contentFault('record', record) ?? sizeFault(options, key, record);
