@@ -6,8 +6,8 @@ import type { Clock, TimerHandle } from './clock.ts';
 import type { Conditions } from './conditions.ts';
 import { errorMessage } from './errors.ts';
 import type { OwnTime } from './own-time.ts';
+import { type ReplicaReply, ReplyKind, type ReplySink } from './reply.ts';
 import { decodeClock } from './rpc/clock-message.ts';
-import { type RpcReply, RpcReplyKind, type RpcReplySink } from './rpc/reply.ts';
 
 export const CLOCK_OFF = 'CLOCK_OFF';
 const PERIOD_MS = 500;
@@ -22,7 +22,7 @@ const TIMEOUT_MS = 400;
 export interface ClockWatchOptions {
   readonly clock: Clock;
   readonly time: OwnTime;
-  readonly mesh: { clock(node: number, timeoutMs: number, sink: RpcReplySink, position: number): void };
+  readonly mesh: { clock(node: number, timeoutMs: number, sink: ReplySink, position: number): void };
   /** Indexes of the other nodes in the topology. */
   readonly peers: readonly number[];
   readonly conditions: Conditions;
@@ -91,10 +91,10 @@ export class ClockWatch {
     if (peers.length === 0) this.#judge(true);
   }
 
-  #hear(round: MeasuringRound, peer: number, { kind, record }: RpcReply): void {
+  #hear(round: MeasuringRound, peer: number, { kind, record }: ReplicaReply): void {
     if (round !== this.#round || this.#isClosed) return;
     const { clock, time } = this.#options;
-    const times = kind === RpcReplyKind.ok && record !== null ? decodeClock(record) : null;
+    const times = kind === ReplyKind.ok && record !== null ? decodeClock(record) : null;
     if (times !== null) {
       const takenAtMs = clock.monotonicMs();
       const halfMs = (takenAtMs - round.beganMs) / 2;
@@ -128,12 +128,12 @@ export class ClockWatch {
 }
 
 /** The answers to one round of questions. */
-class MeasuringRound implements RpcReplySink {
+class MeasuringRound implements ReplySink {
   readonly beganMs: number;
-  readonly #heard: (peer: number, reply: RpcReply) => void;
+  readonly #heard: (peer: number, reply: ReplicaReply) => void;
   #out: number;
 
-  constructor(beganMs: number, questions: number, heard: (peer: number, reply: RpcReply) => void) {
+  constructor(beganMs: number, questions: number, heard: (peer: number, reply: ReplicaReply) => void) {
     this.beganMs = beganMs;
     this.#out = questions;
     this.#heard = heard;
@@ -143,7 +143,7 @@ class MeasuringRound implements RpcReplySink {
     return this.#out === 0;
   }
 
-  onReply(peer: number, reply: RpcReply): void {
+  onReply(peer: number, reply: ReplicaReply): void {
     this.#out--;
     this.#heard(peer, reply);
   }

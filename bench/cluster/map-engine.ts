@@ -5,17 +5,15 @@
  * Keys are kept as latin1 strings, one character a byte: they order as the bytes do.
  */
 import { compareRecordVersions, recordTimestamp, recordWriter } from '../../native-free-lsm/format/record.ts';
+import { type ReadSink, type WriteSink, WriteStatus } from '../../native-free-lsm/index.ts';
 import { Page } from '../../native-free-lsm/iterator/page.ts';
 import { PageBuilder, pageEntryBytes } from '../../native-free-lsm/iterator/page-builder.ts';
 import { ENTRY_FRAMINGS } from '../../src/http/entry-framing.ts';
-import {
-  type EngineStatus,
-  type RangePage,
-  type RangeRequest,
-  type ReadSink,
-  type StorageEngine,
-  type WriteSink,
-  WriteStatus,
+import type {
+  EngineStatus,
+  RangePage,
+  RangeRequest,
+  StorageEngine,
 } from '../../src/replica/storage-engine.ts';
 
 export type MapRecords = Map<string, Uint8Array>;

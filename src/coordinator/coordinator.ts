@@ -1,15 +1,11 @@
 import type { Clock } from '../clock.ts';
 import type { Placement } from '../cluster/placement.ts';
 import { slotOf } from '../cluster/slots.ts';
+import { Outcome, type OutcomeSink } from '../outcome.ts';
 import { AnswerQueue } from './answer-queue.ts';
 import { ByteBudget } from './byte-budget.ts';
 import { DeadlineQueue } from './deadline-queue.ts';
-import {
-  type OperationContext,
-  OperationOutcome,
-  type OperationReply,
-  type TimestampSource,
-} from './operation.ts';
+import type { OperationContext, TimestampSource } from './operation.ts';
 import { defaultAck, defaultFrom, quorumFault } from './quorum.ts';
 import { ReadOperation } from './read-operation.ts';
 import type { ReplicaSet } from './replica-access.ts';
@@ -50,25 +46,18 @@ export class Coordinator {
    * @param ack 0 and `from` 0: the defaults
    * @param waitedMs what of the request's time has passed already
    */
-  get(key: Uint8Array, ack: number, from: number, reply: OperationReply, waitedMs = 0): void {
+  get(key: Uint8Array, ack: number, from: number, reply: OutcomeSink, waitedMs = 0): void {
     const copies = this.#copies(from);
     const needed = ack === 0 ? defaultAck(copies) : ack;
     if (this.#refuses(needed, copies, reply)) return;
     new ReadOperation(this.#context, key, needed, copies, this.#listOffset(key), reply, waitedMs).start();
   }
 
-  put(
-    key: Uint8Array,
-    value: Uint8Array,
-    ack: number,
-    from: number,
-    reply: OperationReply,
-    waitedMs = 0,
-  ): void {
+  put(key: Uint8Array, value: Uint8Array, ack: number, from: number, reply: OutcomeSink, waitedMs = 0): void {
     this.#write(key, value, ack, from, reply, waitedMs);
   }
 
-  delete(key: Uint8Array, ack: number, from: number, reply: OperationReply, waitedMs = 0): void {
+  delete(key: Uint8Array, ack: number, from: number, reply: OutcomeSink, waitedMs = 0): void {
     this.#write(key, null, ack, from, reply, waitedMs);
   }
 
@@ -82,7 +71,7 @@ export class Coordinator {
     value: Uint8Array | null,
     ack: number,
     from: number,
-    reply: OperationReply,
+    reply: OutcomeSink,
     waitedMs: number,
   ): void {
     const copies = this.#copies(from);
@@ -108,10 +97,10 @@ export class Coordinator {
     return this.#placement.listOffset(slotOf(key));
   }
 
-  #refuses(ack: number, from: number, reply: OperationReply): boolean {
+  #refuses(ack: number, from: number, reply: OutcomeSink): boolean {
     const fault = quorumFault(ack, from, this.#nodes, this.#placement.maxFrom);
     if (fault === undefined) return false;
-    reply.onOutcome(OperationOutcome.badRequest, null, fault);
+    reply.onOutcome(Outcome.badRequest, null, fault);
     return true;
   }
 }

@@ -2,31 +2,14 @@ import { recordFault } from '../../native-free-lsm/index.ts';
 import type { Clock } from '../clock.ts';
 import { errorMessage } from '../errors.ts';
 import type { TimestampWaiter } from '../hybrid-clock.ts';
+import { Outcome, type OutcomeSink } from '../outcome.ts';
+import type { ReplySink } from '../reply.ts';
+import { failed, type ReplicaReply, ReplyKind } from '../reply.ts';
 import type { Answerable, AnswerQueue } from './answer-queue.ts';
 import type { ByteBudget } from './byte-budget.ts';
 import type { DeadlineQueue, Expiring } from './deadline-queue.ts';
-import type { ReplicaSet, ReplySink } from './replica-access.ts';
-import { failedReply, type ReplicaReply, ReplyKind } from './reply.ts';
+import type { ReplicaSet } from './replica-access.ts';
 import { Decision, type RequestKind, ResponseAccumulator } from './response-accumulator.ts';
-
-/** What became of a request; the numbers are those of the HTTP layer's Outcome. */
-export const OperationOutcome = {
-  ok: 0,
-  notFound: 1,
-  notEnoughReplicas: 2,
-  overloaded: 3,
-  badRequest: 4,
-  failed: 5,
-} as const;
-export type OperationOutcome = (typeof OperationOutcome)[keyof typeof OperationOutcome];
-
-/** Who asked. */
-export interface OperationReply {
-  /** How long a large value is, once the first replica has given it: the answer itself may come later, or never. */
-  onLargeValue(bytes: number): void;
-  /** Called exactly once per request, possibly before the call that started it returns. */
-  onOutcome(outcome: OperationOutcome, value: Uint8Array | null, reason: string): void;
-}
 
 /** Gives every write its place in time: hybrid-clock.ts. */
 export interface TimestampSource {
@@ -78,11 +61,11 @@ export abstract class Operation implements ReplySink, Expiring, Answerable {
   readonly #waitedMs: number;
   readonly #kind: RequestKind;
   readonly #ack: number;
-  #reply: OperationReply | null;
+  #reply: OutcomeSink | null;
   /** Why replicas failed, by position; made when the first does. */
   #reasons: string[] | null = null;
   #isDecided = false;
-  #outcome: OperationOutcome = OperationOutcome.failed;
+  #outcome: Outcome = Outcome.failed;
   #value: Uint8Array | null = null;
   #sentence = '';
 
@@ -93,7 +76,7 @@ export abstract class Operation implements ReplySink, Expiring, Answerable {
     ack: number,
     from: number,
     listOffset: number,
-    reply: OperationReply,
+    reply: OutcomeSink,
     waitedMs: number,
   ) {
     this.context = context;
@@ -132,7 +115,7 @@ export abstract class Operation implements ReplySink, Expiring, Answerable {
     try {
       this.send();
     } catch (error) {
-      this.decide(OperationOutcome.failed, null, `The request could not be sent: ${errorMessage(error)}`);
+      this.decide(Outcome.failed, null, `The request could not be sent: ${errorMessage(error)}`);
     } finally {
       answers.release();
     }
@@ -142,7 +125,7 @@ export abstract class Operation implements ReplySink, Expiring, Answerable {
     const { accumulator } = this;
     if (this.#isDecided || accumulator.hasAnswered(position)) return;
     const fault = reply.record === null ? undefined : recordFault(reply.record, 0, reply.record.length);
-    const sound = fault === undefined ? reply : failedReply(`sent a record that is none: ${fault}`);
+    const sound = fault === undefined ? reply : failed(`sent a record that is none: ${fault}`);
     if (sound.kind !== ReplyKind.ok && sound.kind !== ReplyKind.absent) this.#noteReason(position, sound);
     const decision = accumulator.add(position, sound);
     if (decision === Decision.succeeded) this.succeed();
@@ -166,11 +149,11 @@ export abstract class Operation implements ReplySink, Expiring, Answerable {
   }
 
   abandon(): void {
-    this.decide(OperationOutcome.overloaded, null, 'This node is stopping.');
+    this.decide(Outcome.overloaded, null, 'This node is stopping.');
   }
 
   answer(): void {
-    const reply = this.#reply as OperationReply;
+    const reply = this.#reply as OutcomeSink;
     const value = this.#value;
     this.#reply = null;
     this.#value = null;
@@ -178,7 +161,7 @@ export abstract class Operation implements ReplySink, Expiring, Answerable {
   }
 
   /** The one way to an answer: the first decision stands. */
-  protected decide(outcome: OperationOutcome, value: Uint8Array | null, sentence: string): void {
+  protected decide(outcome: Outcome, value: Uint8Array | null, sentence: string): void {
     if (this.#isDecided) return;
     this.#isDecided = true;
     this.accumulator.freshest = null;
@@ -199,7 +182,7 @@ export abstract class Operation implements ReplySink, Expiring, Answerable {
     }
     const did = this.accumulator.successes;
     const sentence = `${this.#ack} of ${this.from} replicas had to answer, ${did} did (${others.join('; ')}).`;
-    this.decide(OperationOutcome.notEnoughReplicas, null, sentence);
+    this.decide(Outcome.notEnoughReplicas, null, sentence);
   }
 
   #noteReason(position: number, { kind, reason }: ReplicaReply): void {

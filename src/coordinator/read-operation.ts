@@ -4,8 +4,9 @@ import {
   recordTimestamp,
   recordValueStart,
 } from '../../native-free-lsm/index.ts';
-import { Operation, type OperationContext, OperationOutcome, type OperationReply } from './operation.ts';
-import type { ReplicaReply } from './reply.ts';
+import { Outcome, type OutcomeSink } from '../outcome.ts';
+import type { ReplicaReply } from '../reply.ts';
+import { Operation, type OperationContext } from './operation.ts';
 import { RequestKind } from './response-accumulator.ts';
 
 /** Shorter ones are bounded by the number of requests. */
@@ -26,7 +27,7 @@ export class ReadOperation extends Operation {
     ack: number,
     from: number,
     listOffset: number,
-    reply: OperationReply,
+    reply: OutcomeSink,
     waitedMs: number,
   ) {
     super(context, RequestKind.read, ack, from, listOffset, reply, waitedMs);
@@ -45,10 +46,10 @@ export class ReadOperation extends Operation {
     const bytes = reply.record?.length ?? 0;
     if (bytes < COUNTED_RECORD_BYTES || this.isDecided || this.#reserve(bytes))
       super.onReply(position, reply);
-    else this.decide(OperationOutcome.overloaded, null, FULL_SENTENCE);
+    else this.decide(Outcome.overloaded, null, FULL_SENTENCE);
   }
 
-  protected override decide(outcome: OperationOutcome, value: Uint8Array | null, sentence: string): void {
+  protected override decide(outcome: Outcome, value: Uint8Array | null, sentence: string): void {
     super.decide(outcome, value, sentence);
     this.context.records.release(this.#reservedBytes);
     this.#reservedBytes = 0;
@@ -69,9 +70,9 @@ export class ReadOperation extends Operation {
     // Whoever has read a version and writes then must win over it. One that cannot be followed is met by that write.
     if (record !== null) this.context.timestamps.follow(recordTimestamp(record, 0));
     if (record === null || isTombstone(record, 0) || this.#isExpired(record)) {
-      this.decide(OperationOutcome.notFound, null, '');
+      this.decide(Outcome.notFound, null, '');
     } else {
-      this.decide(OperationOutcome.ok, record.subarray(recordValueStart(record, 0)), '');
+      this.decide(Outcome.ok, record.subarray(recordValueStart(record, 0)), '');
     }
   }
 

@@ -3,11 +3,7 @@
  * client per peer to it. A call carries the operation as sink and the replica's index in the preference list
  * as `position`; the sink is called exactly once per call, possibly before the call returns.
  */
-import type { ReplicaReply } from './reply.ts';
-
-export interface ReplySink {
-  onReply(position: number, reply: ReplicaReply): void;
-}
+import type { ReplySink } from '../reply.ts';
 
 /** One write, encoded once for every replica that gets it. */
 export interface EncodedWrite {

@@ -1,4 +1,5 @@
-import type { EncodedWrite, ReplicaSet, ReplySink } from './replica-access.ts';
+import type { ReplySink } from '../reply.ts';
+import type { EncodedWrite, ReplicaSet } from './replica-access.ts';
 
 /** The replica on this node. Sinks are called exactly once, possibly before the call returns. */
 export interface LocalReplica {

@@ -4,7 +4,7 @@
  * many have failed that `ack` can no longer be reached (after riak_kv_get_core).
  */
 import { compareRecordVersions } from '../../native-free-lsm/index.ts';
-import { type ReplicaReply, ReplyKind } from './reply.ts';
+import { type ReplicaReply, ReplyKind } from '../reply.ts';
 
 export const Decision = {
   waiting: 0,

@@ -6,9 +6,10 @@ import {
   recordValueStart,
 } from '../../native-free-lsm/index.ts';
 import type { TimestampWaiter } from '../hybrid-clock.ts';
-import { Operation, type OperationContext, OperationOutcome, type OperationReply } from './operation.ts';
-import type { ReplySink } from './replica-access.ts';
-import { failedReply, type ReplicaReply, ReplyKind, WRITE_OK } from './reply.ts';
+import { Outcome, type OutcomeSink } from '../outcome.ts';
+import type { ReplySink } from '../reply.ts';
+import { failed, type ReplicaReply, ReplyKind, STORED } from '../reply.ts';
+import { Operation, type OperationContext } from './operation.ts';
 import { RequestKind } from './response-accumulator.ts';
 
 const NOTHING = new Uint8Array(0);
@@ -52,7 +53,7 @@ export class WriteOperation extends Operation implements TimestampWaiter {
     ack: number,
     from: number,
     listOffset: number,
-    reply: OperationReply,
+    reply: OutcomeSink,
     waitedMs: number,
   ) {
     super(context, RequestKind.write, ack, from, listOffset, reply, waitedMs);
@@ -91,10 +92,10 @@ export class WriteOperation extends Operation implements TimestampWaiter {
   }
 
   protected override succeed(): void {
-    this.decide(OperationOutcome.ok, null, '');
+    this.decide(Outcome.ok, null, '');
   }
 
-  protected override decide(outcome: OperationOutcome, value: Uint8Array | null, sentence: string): void {
+  protected override decide(outcome: Outcome, value: Uint8Array | null, sentence: string): void {
     super.decide(outcome, value, sentence);
     if (this.#isWaiting) this.#stopWaiting();
     this.#key = NOTHING;
@@ -149,15 +150,15 @@ export class WriteOperation extends Operation implements TimestampWaiter {
   #look(tried: number, position: number, reply: ReplicaReply): ReplicaReply {
     const met = reply.record;
     const fault = met === null ? 'none' : recordFault(met, 0, met.length);
-    if (met === null || fault !== undefined) return failedReply(`sent a version that is none: ${fault}`);
+    if (met === null || fault !== undefined) return failed(`sent a version that is none: ${fault}`);
     const canFollow = this.context.timestamps.follow(recordTimestamp(met, 0));
     if (tried === this.#tries && !this.isDecided) {
       // A frame that came twice: it is stored.
-      if (compareRecordVersions(met, 0, this.#record, 0) === 0) return WRITE_OK;
-      if ((this.#knownBefore & (1 << position)) !== 0) return WRITE_OK;
+      if (compareRecordVersions(met, 0, this.#record, 0) === 0) return STORED;
+      if ((this.#knownBefore & (1 << position)) !== 0) return STORED;
     }
     if (canFollow) return reply;
-    return failedReply("it holds a version too far ahead of this node's clock");
+    return failed("it holds a version too far ahead of this node's clock");
   }
 
   onTimestamps(error: Error | null): void {
@@ -171,7 +172,7 @@ export class WriteOperation extends Operation implements TimestampWaiter {
     const sentence = `${refusal ?? `This node has no timestamp to give: ${why}`}. Try again.`;
     // What was sent before may be stored.
     const isSent = this.#tries > 0;
-    this.decide(isSent ? OperationOutcome.notEnoughReplicas : OperationOutcome.overloaded, null, sentence);
+    this.decide(isSent ? Outcome.notEnoughReplicas : Outcome.overloaded, null, sentence);
   }
 }
 

@@ -13,6 +13,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { errorMessage } from '../errors.ts';
+import { Outcome, type OutcomeSink } from '../outcome.ts';
 import { BodyIntake, type BodyOwner, tooLong } from './body-intake.ts';
 import { type Beginner, Connection, MAX_PIPELINED_REQUESTS } from './connection.ts';
 import type { HttpContext } from './context.ts';
@@ -31,7 +32,6 @@ import {
   statusOf,
   writeSentenceHead,
 } from './responses.ts';
-import { type EntityReply, Outcome } from './services.ts';
 import { Entry, type Waiting, type WaitingLine } from './waiting-line.ts';
 
 const Phase = { inLine: 0, reading: 1, serving: 2, answered: 3 } as const;
@@ -43,7 +43,7 @@ const HELD_VALUE_BYTES = 16 * 1024;
 
 export type EntityMethod = 'GET' | 'PUT' | 'DELETE';
 
-export class EntityExchange implements EntityReply, BodyOwner, Beginner, PlaceHolder, Refusable, Waiting {
+export class EntityExchange implements OutcomeSink, BodyOwner, Beginner, PlaceHolder, Refusable, Waiting {
   readonly #context: HttpContext;
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;

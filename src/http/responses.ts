@@ -1,7 +1,7 @@
 /** The answers, as heads that are ready to be written, and sentences for people. */
 import type { ServerResponse } from 'node:http';
 import { QuorateError } from '../errors.ts';
-import { Outcome } from './services.ts';
+import { Outcome } from '../outcome.ts';
 
 /** Names and values in turn, as node:http takes them; shared, and never changed. */
 export type Headers = string[];

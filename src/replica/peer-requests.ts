@@ -1,5 +1,5 @@
+import { found, type ReplySink } from '../reply.ts';
 import type { Replica } from './replica.ts';
-import { found, type ReplicaReplySink } from './reply.ts';
 
 /** What the other nodes ask of this node's replica: the RPC server's handler. */
 export class PeerRequests {
@@ -18,22 +18,22 @@ export class PeerRequests {
     return this.#received;
   }
 
-  read(key: Uint8Array, _timeoutMs: number, sink: ReplicaReplySink, token: number): void {
+  read(key: Uint8Array, _timeoutMs: number, sink: ReplySink, token: number): void {
     this.#received++;
     this.#replica.read(key, sink, token);
   }
 
-  write(key: Uint8Array, record: Uint8Array, sink: ReplicaReplySink, token: number, timeoutMs: number): void {
+  write(key: Uint8Array, record: Uint8Array, sink: ReplySink, token: number, timeoutMs: number): void {
     this.#received++;
     this.#replica.writeFromPeer(key, record, sink, token, timeoutMs);
   }
 
-  readVersion(key: Uint8Array, _timeoutMs: number, sink: ReplicaReplySink, token: number): void {
+  readVersion(key: Uint8Array, _timeoutMs: number, sink: ReplySink, token: number): void {
     this.#received++;
     this.#replica.readVersion(key, sink, token);
   }
 
-  clock(sink: ReplicaReplySink, token: number): void {
+  clock(sink: ReplySink, token: number): void {
     sink.onReply(token, found(this.#readClock()));
   }
 }

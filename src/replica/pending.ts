@@ -2,15 +2,16 @@
  * Requests under way in the engine, without an object for each: a request is a slot in parallel arrays, its number
  * the engine's token. A slot is free again before its sink is called, because the sink may start the next request.
  */
-import type { ReplicaReply, ReplicaReplySink } from './reply.ts';
-import type { ReadSink, WriteSink, WriteStatus } from './storage-engine.ts';
+
+import type { ReadSink, WriteSink, WriteStatus } from '../../native-free-lsm/index.ts';
+import type { ReplicaReply, ReplySink } from '../reply.ts';
 
 class Slots {
-  readonly #sinks: (ReplicaReplySink | null)[] = [];
+  readonly #sinks: (ReplySink | null)[] = [];
   readonly #positions: number[] = [];
   readonly #free: number[] = [];
 
-  take(sink: ReplicaReplySink, position: number): number {
+  take(sink: ReplySink, position: number): number {
     const slot = this.#free.pop() ?? this.#sinks.length;
     this.#sinks[slot] = sink;
     this.#positions[slot] = position;
@@ -46,7 +47,7 @@ export class PendingReads implements ReadSink {
     this.#reply = reply;
   }
 
-  take(sink: ReplicaReplySink, position: number): number {
+  take(sink: ReplySink, position: number): number {
     return this.#slots.take(sink, position);
   }
 
@@ -67,7 +68,7 @@ export class PendingWrites implements WriteSink {
     this.#reply = reply;
   }
 
-  take(sink: ReplicaReplySink, position: number): number {
+  take(sink: ReplySink, position: number): number {
     return this.#slots.take(sink, position);
   }
 

@@ -4,21 +4,21 @@
  * that runs too far ahead. Whether a timestamp may be stored is asked for every write, this node's own included: what
  * its peers would refuse must not be found here later, newer than what was acknowledged meanwhile.
  */
-import { recordFault, recordTimestamp, recordValueStart } from '../../native-free-lsm/index.ts';
+import { recordFault, recordTimestamp, recordValueStart, WriteStatus } from '../../native-free-lsm/index.ts';
 import type { Clock } from '../clock.ts';
 import { LimitedLog } from '../limited-log.ts';
-import { PendingReads, PendingWrites } from './pending.ts';
 import {
   ABSENT,
+  failed,
   found,
   incomplete,
   type ReplicaReply,
-  type ReplicaReplySink,
-  refused,
+  type ReplySink,
   STORED,
   stale,
-} from './reply.ts';
-import { type RangePage, type StorageEngine, WriteStatus } from './storage-engine.ts';
+} from '../reply.ts';
+import { PendingReads, PendingWrites } from './pending.ts';
+import type { RangePage, StorageEngine } from './storage-engine.ts';
 import { isExpected, isPoison, storageError, storageReason } from './storage-fault.ts';
 
 const LOG_PERIOD_MS = 5_000;
@@ -51,7 +51,7 @@ export interface ReplicaFigures {
   readonly writesInFlight: number;
   readonly readsFailed: number;
   readonly writesFailed: number;
-  /** Writes refused because their timestamp was too far ahead. */
+  /** Writes failed because their timestamp was too far ahead. */
   readonly refusedForClock: number;
   readonly refusedMalformed: number;
 }
@@ -91,18 +91,18 @@ export class Replica {
     );
   }
 
-  read(key: Uint8Array, sink: ReplicaReplySink, position: number): void {
+  read(key: Uint8Array, sink: ReplySink, position: number): void {
     this.#engine.read(key, this.#reads, this.#reads.take(sink, position));
   }
 
   /** As `read`, and the record in the answer is its header alone. */
-  readVersion(key: Uint8Array, sink: ReplicaReplySink, position: number): void {
+  readVersion(key: Uint8Array, sink: ReplySink, position: number): void {
     this.#engine.read(key, this.#versionReads, this.#versionReads.take(sink, position));
   }
 
   /** @param reason why no write is taken, from nobody; null: they are taken again */
   refuseWrites(reason: string | null): void {
-    this.#writeRefusal = reason === null ? null : refused(reason);
+    this.#writeRefusal = reason === null ? null : failed(reason);
   }
 
   /**
@@ -112,7 +112,7 @@ export class Replica {
   write(
     key: Uint8Array,
     record: Uint8Array,
-    sink: ReplicaReplySink,
+    sink: ReplySink,
     position: number,
     timeoutMs = Number.POSITIVE_INFINITY,
   ): void {
@@ -123,7 +123,7 @@ export class Replica {
   writeFromPeer(
     key: Uint8Array,
     record: Uint8Array,
-    sink: ReplicaReplySink,
+    sink: ReplySink,
     position: number,
     timeoutMs = Number.POSITIVE_INFINITY,
   ): void {
@@ -185,7 +185,7 @@ export class Replica {
     key: Uint8Array,
     record: Uint8Array,
     who: string,
-    sink: ReplicaReplySink,
+    sink: ReplySink,
     position: number,
     timeoutMs: number,
   ): void {
@@ -199,7 +199,7 @@ export class Replica {
     if (error !== null) {
       this.#readsFailed++;
       this.#noteFault('read', error);
-      return refused(storageReason(error));
+      return failed(storageReason(error));
     }
     const part = record !== null && headerOnly ? record.subarray(0, recordValueStart(record, 0)) : record;
     if (!this.#standing.isWhole) return incomplete(part);
@@ -215,9 +215,9 @@ export class Replica {
     if (status === WriteStatus.applied) return STORED;
     if (status === WriteStatus.stale) return stale(metTimestamp, metWriter);
     this.#writesFailed++;
-    if (error === null) return refused('storage error');
+    if (error === null) return failed('storage error');
     this.#noteFault('write', error);
-    return refused(storageReason(error));
+    return failed(storageReason(error));
   }
 
   #faultOf(key: Uint8Array, record: Uint8Array): string | undefined {
@@ -232,7 +232,7 @@ export class Replica {
   #refuseMalformed(fault: string): ReplicaReply {
     this.#refusedMalformed++;
     this.#limitedLog.warn('malformed', `Refused a peer's write: ${fault}`);
-    return refused(fault);
+    return failed(fault);
   }
 
   #refuseForClock(whose: string): ReplicaReply {
@@ -241,7 +241,7 @@ export class Replica {
       'clock',
       `Refused a write of ${whose}: its timestamp is too far ahead of this clock; set the clocks of the cluster right (NTP)`,
     );
-    return refused('timestamp too far ahead of the clock');
+    return failed('timestamp too far ahead of the clock');
   }
 
   #noteFault(what: string, error: Error): void {

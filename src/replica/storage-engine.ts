@@ -1,5 +1,3 @@
-import type { Condition } from '../conditions.ts';
-
 /**
  * The storage a replica needs, declared here by its consumer: the LSM engine implements it (wired in node.ts),
  * as do a plain Map for benchmarks and tests' fakes. Records are header and value as the engine's
@@ -8,33 +6,8 @@ import type { Condition } from '../conditions.ts';
  * Calls on the hot path take a sink and a token instead of returning promises: one sink serves many requests,
  * the token says which. A sink is called exactly once per call, possibly before the call returns.
  */
-export const WriteStatus = {
-  /** The record is stored as durably as the engine's durability says. */
-  applied: 0,
-  /** Dropped: the same or a newer version is there already; the sink is told which. */
-  stale: 1,
-  failed: 2,
-} as const;
-export type WriteStatus = (typeof WriteStatus)[keyof typeof WriteStatus];
-
-export interface WriteSink {
-  /**
-   * @param metTimestamp timestamp of the version the write met, 0 when it met none or did not have to look
-   * @param error set when `status` is failed
-   */
-  onWrite(
-    token: number,
-    status: WriteStatus,
-    metTimestamp: number,
-    metWriter: number,
-    error: Error | null,
-  ): void;
-}
-
-export interface ReadSink {
-  /** @param record header and value in memory of its own; null when the key was never written or `error` is set */
-  onRead(token: number, record: Uint8Array | null, error: Error | null): void;
-}
+import type { ReadSink, WriteSink } from '../../native-free-lsm/index.ts';
+import type { Condition } from '../conditions.ts';
 
 export interface RangeRequest {
   /** Inclusive; empty: from the first key. */

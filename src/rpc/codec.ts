@@ -7,6 +7,8 @@
  * against 480 ns by msgpackr and a copy, 110 ns to decode with its two views against 155 ns; a response 60 ns
  * against 110 ns.
  */
+
+import { ReplyKind } from '../reply.ts';
 import {
   binHeadBytes,
   copyBytes,
@@ -20,7 +22,6 @@ import {
   writeUint32,
 } from './msgpack.ts';
 import { MessageKind, Operation } from './operations.ts';
-import { RpcReplyKind } from './reply.ts';
 
 /** u32, big-endian: how many bytes of message follow. */
 export const FRAME_HEADER_BYTES = 4;
@@ -123,12 +124,12 @@ export function responseBytes(record: Uint8Array | null): number {
   return RESPONSE_HEAD_BYTES + (record === null ? 1 : binHeadBytes(record.length) + record.length);
 }
 
-/** A response that is not a failure. */
+/** A response that is not a failed. */
 export function encodeResponse(
   target: Uint8Array,
   at: number,
   id: number,
-  kind: RpcReplyKind,
+  kind: ReplyKind,
   record: Uint8Array | null,
 ): number {
   let next = writeFrameLength(target, at, responseBytes(record));
@@ -141,7 +142,7 @@ export function encodeResponseHead(
   target: Uint8Array,
   at: number,
   id: number,
-  kind: RpcReplyKind,
+  kind: ReplyKind,
   recordBytes: number,
 ): number {
   return writeBinHead(target, writeResponseHead(target, at, id, kind), recordBytes);
@@ -159,7 +160,7 @@ export function failedResponseFrameBytes(reason: Buffer): number {
 
 export function encodeFailedResponse(target: Uint8Array, at: number, id: number, reason: Buffer): number {
   const next = writeFrameLength(target, at, failedResponseFrameBytes(reason) - FRAME_HEADER_BYTES);
-  return writeText(target, writeResponseHead(target, next, id, RpcReplyKind.failed), reason);
+  return writeText(target, writeResponseHead(target, next, id, ReplyKind.failed), reason);
 }
 
 export function encodeCancel(target: Uint8Array, at: number, id: number): number {
@@ -221,7 +222,7 @@ function writeRequestHead(
   return writeUint32(target, next + 1, timeoutMs);
 }
 
-function writeResponseHead(target: Uint8Array, at: number, id: number, kind: RpcReplyKind): number {
+function writeResponseHead(target: Uint8Array, at: number, id: number, kind: ReplyKind): number {
   const next = writeHead(target, at, 4, MessageKind.response, id);
   target[next] = kind;
   return next + 1;

@@ -1,9 +1,9 @@
-import type { RpcReplySink } from './reply.ts';
+import type { ReplySink } from '../reply.ts';
 
 /** A request whose answer is out. Entries are used again: whoever takes one out reads it before anything else. */
 export interface InFlight {
   id: number;
-  sink: RpcReplySink;
+  sink: ReplySink;
   position: number;
   deadlineMs: number;
   /** Sent in fragments. */
@@ -12,7 +12,7 @@ export interface InFlight {
   wantsRecord: boolean;
 }
 
-const NOBODY: RpcReplySink = { onReply() {} };
+const NOBODY: ReplySink = { onReply() {} };
 const MAX_SPARE = 1_024;
 
 /** The requests to one peer that wait for an answer, by id. */
@@ -26,7 +26,7 @@ export class InFlightTable {
 
   add(
     id: number,
-    sink: RpcReplySink,
+    sink: ReplySink,
     position: number,
     deadlineMs: number,
     isLarge: boolean,

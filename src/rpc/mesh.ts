@@ -1,5 +1,6 @@
 import type { Clock, Random, TimerHandle } from '../clock.ts';
 import type { Log } from '../log.ts';
+import { failed, type ReplySink } from '../reply.ts';
 import type { Credentials } from './authentication.ts';
 import {
   encodeWriteHead,
@@ -13,7 +14,6 @@ import type { LargeMessage } from './lane.ts';
 import { DEFAULT_RPC_LIMITS, type RpcLimits } from './limits.ts';
 import { Operation } from './operations.ts';
 import { Peer, type PeerAddress, type PeerContext, type PeerStatus } from './peer.ts';
-import { failure, type RpcReplySink } from './reply.ts';
 import type { Transport } from './transport.ts';
 
 export interface RpcMeshOptions {
@@ -32,7 +32,7 @@ export interface RpcMeshOptions {
 /** Ids stay small integers; by the time they start over, none of the first is in flight any more. */
 const MAX_ID = 0x3fff_ffff;
 const MAX_TIMEOUT_MS = 0xffff_ffff;
-const NO_SUCH_PEER = failure('there is no such peer');
+const NO_SUCH_PEER = failed('there is no such peer');
 const EMPTY = Buffer.alloc(0);
 
 /**
@@ -65,17 +65,17 @@ export class RpcMesh implements AsyncDisposable {
     for (const peer of this.#peers) peer?.dial();
   }
 
-  read(node: number, key: Uint8Array, timeoutMs: number, sink: RpcReplySink, position: number): void {
+  read(node: number, key: Uint8Array, timeoutMs: number, sink: ReplySink, position: number): void {
     this.#requestKey(Operation.read, node, key, timeoutMs, sink, position);
   }
 
   /** Asks for the header of a record; in the background: whatever else there is to send goes first. */
-  readVersion(node: number, key: Uint8Array, timeoutMs: number, sink: RpcReplySink, position: number): void {
+  readVersion(node: number, key: Uint8Array, timeoutMs: number, sink: ReplySink, position: number): void {
     this.#requestKey(Operation.readVersion, node, key, timeoutMs, sink, position);
   }
 
   /** Asks what time it is for the node: clock-message.ts. */
-  clock(node: number, timeoutMs: number, sink: RpcReplySink, position: number): void {
+  clock(node: number, timeoutMs: number, sink: ReplySink, position: number): void {
     const peer = this.#peers[node] ?? null;
     if (peer === null) sink.onReply(position, NO_SUCH_PEER);
     else peer.requestClock(this.#nextId(), wholeTimeoutMs(timeoutMs), sink, position);
@@ -103,7 +103,7 @@ export class RpcMesh implements AsyncDisposable {
     this.#clock.endOfTurn(this.#forgetLargeWrite);
   }
 
-  sendWrite(node: number, sink: RpcReplySink, position: number): void {
+  sendWrite(node: number, sink: ReplySink, position: number): void {
     const peer = this.#peers[node] ?? null;
     if (peer === null) sink.onReply(position, NO_SUCH_PEER);
     else if (this.#largeWrite !== null)
@@ -155,7 +155,7 @@ export class RpcMesh implements AsyncDisposable {
     node: number,
     key: Uint8Array,
     timeoutMs: number,
-    sink: RpcReplySink,
+    sink: ReplySink,
     position: number,
   ): void {
     const peer = this.#peers[node] ?? null;

@@ -1,9 +1,10 @@
 /**
  * One message as a connection reads it, in place. Pure.
  */
+
+import { ReplyKind } from '../reply.ts';
 import { MsgpackCursor, protocolError } from './msgpack.ts';
 import { MessageKind, Operation } from './operations.ts';
-import { RpcReplyKind } from './reply.ts';
 
 const EMPTY = Buffer.alloc(0);
 
@@ -21,7 +22,7 @@ export class Message {
   /** request: how long the asker waits */
   timeoutMs = 0;
   /** response */
-  status: RpcReplyKind = RpcReplyKind.ok;
+  status: ReplyKind = ReplyKind.ok;
   /** fragment: bytes of the whole message, and where this part belongs */
   total = 0;
   offset = 0;
@@ -147,21 +148,21 @@ export class MessageDecoder {
     into.bodyStart = -1;
     into.reason = '';
     switch (status) {
-      case RpcReplyKind.ok:
-      case RpcReplyKind.incomplete:
+      case ReplyKind.ok:
+      case ReplyKind.incomplete:
         cursor.binOrNil();
         into.bodyStart = cursor.binStart;
         into.bodyEnd = cursor.binEnd;
         break;
-      case RpcReplyKind.stale:
+      case ReplyKind.stale:
         cursor.bin();
         into.bodyStart = cursor.binStart;
         into.bodyEnd = cursor.binEnd;
         break;
-      case RpcReplyKind.absent:
+      case ReplyKind.absent:
         cursor.nil();
         break;
-      case RpcReplyKind.failed:
+      case ReplyKind.failed:
         into.reason = cursor.text();
         break;
       default:

@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts';
-import { failure, type RpcReply } from './reply.ts';
+import { failed, type ReplicaReply } from '../reply.ts';
 
 export type PeerState = 'connecting' | 'up' | 'down' | 'refused';
 
@@ -21,7 +21,7 @@ export class PeerStanding {
   sinceMs: number;
   /** Why it is not up; null while it is. */
   lastError: string | null = null;
-  unavailable: RpcReply = failure('not yet connected to the peer');
+  unavailable: ReplicaReply = failed('not yet connected to the peer');
 
   constructor(nodeId: string, clock: Clock) {
     this.#nodeId = nodeId;
@@ -38,12 +38,12 @@ export class PeerStanding {
     }
     this.lastError = reason ?? null;
     if (reason === undefined) return;
-    if (!this.#isStopping) this.unavailable = failure(`node ${this.#nodeId} is ${state}: ${reason}`);
+    if (!this.#isStopping) this.unavailable = failed(`node ${this.#nodeId} is ${state}: ${reason}`);
   }
 
   /** This node takes no more requests for the peer. */
   stop(): void {
     this.#isStopping = true;
-    this.unavailable = failure('the node is stopping');
+    this.unavailable = failed('the node is stopping');
   }
 }

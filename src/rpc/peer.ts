@@ -1,5 +1,6 @@
 import type { Clock, Random, TimerHandle } from '../clock.ts';
 import type { Log } from '../log.ts';
+import { ABSENT, failed, type ReplicaReply, ReplyKind, type ReplySink, STORED } from '../reply.ts';
 import { Authentication, type Credentials } from './authentication.ts';
 import { Backoff } from './backoff.ts';
 import { SAME_SECRET } from './cluster-secret.ts';
@@ -31,7 +32,6 @@ import type { Message } from './message.ts';
 import { protocolError } from './msgpack.ts';
 import { Feature, MessageKind, Operation } from './operations.ts';
 import { PeerStanding, type PeerState } from './peer-standing.ts';
-import { ABSENT, DONE, failure, type RpcReply, RpcReplyKind, type RpcReplySink } from './reply.ts';
 import type { Transport } from './transport.ts';
 
 export interface PeerAddress {
@@ -64,14 +64,14 @@ export interface PeerContext {
   readonly limits: RpcLimits;
 }
 
-const TIMED_OUT = failure('no answer in time');
-const IN_FLIGHT_FULL = failure('too many requests in flight to the peer');
-const QUEUE_FULL = failure('the queue to the peer is full');
-const KEY_TOO_LONG = failure('the key is too long');
+const TIMED_OUT = failed('no answer in time');
+const IN_FLIGHT_FULL = failed('too many requests in flight to the peer');
+const QUEUE_FULL = failed('the queue to the peer is full');
+const KEY_TOO_LONG = failed('the key is too long');
 const WRONG_SECRET = `it does not prove that it knows this node's cluster secret: ${SAME_SECRET}`;
-const VALUE_TOO_LARGE = failure('the value is larger than the peer takes');
-const NOT_SERVED = failure('the peer does not serve this operation');
-const NO_RECORD = failure('the peer sent no record');
+const VALUE_TOO_LARGE = failed('the value is larger than the peer takes');
+const NOT_SERVED = failed('the peer does not serve this operation');
+const NO_RECORD = failed('the peer sent no record');
 
 /** The way to one peer: keeps a connection, dials again when it is lost, and carries this node's requests. */
 export class Peer implements ConnectionOwner {
@@ -163,7 +163,7 @@ export class Peer implements ConnectionOwner {
     id: number,
     key: Uint8Array,
     timeoutMs: number,
-    sink: RpcReplySink,
+    sink: ReplySink,
     position: number,
   ): void {
     const messageBytes = keyRequestBytes(key.length);
@@ -184,7 +184,7 @@ export class Peer implements ConnectionOwner {
   }
 
   /** Asks what time it is there. */
-  requestClock(id: number, timeoutMs: number, sink: RpcReplySink, position: number): void {
+  requestClock(id: number, timeoutMs: number, sink: ReplySink, position: number): void {
     let refusal = this.#refusalOf(PLAIN_REQUEST_FRAME_BYTES);
     if (refusal === null && (this.#features & Feature.clock) === 0) refusal = NOT_SERVED;
     if (refusal !== null || this.#connection === null) {
@@ -198,7 +198,7 @@ export class Peer implements ConnectionOwner {
   }
 
   /** Sends a request that was encoded before: the same bytes for every peer. */
-  sendFrame(id: number, frame: Uint8Array, timeoutMs: number, sink: RpcReplySink, position: number): void {
+  sendFrame(id: number, frame: Uint8Array, timeoutMs: number, sink: ReplySink, position: number): void {
     const refusal = this.#refusalOf(frame.length);
     if (refusal !== null || this.#connection === null) {
       sink.onReply(position, refusal ?? this.#standing.unavailable);
@@ -210,7 +210,7 @@ export class Peer implements ConnectionOwner {
   }
 
   /** The same for a request that travels in fragments. */
-  sendLarge(message: LargeMessage, timeoutMs: number, sink: RpcReplySink, position: number): void {
+  sendLarge(message: LargeMessage, timeoutMs: number, sink: ReplySink, position: number): void {
     const messageBytes = message.head.length + message.body.length;
     let refusal = this.#refusalOf(messageBytes);
     if (refusal === null && messageBytes > this.#maxMessageBytes) refusal = VALUE_TOO_LARGE;
@@ -318,7 +318,7 @@ export class Peer implements ConnectionOwner {
   }
 
   /** Why a request of so many bytes cannot be sent now, or null when it can. */
-  #refusalOf(bytes: number): RpcReply | null {
+  #refusalOf(bytes: number): ReplicaReply | null {
     if (this.#standing.state !== 'up' || this.#isClosing || this.#connection === null)
       return this.#standing.unavailable;
     const { limits } = this.#context;
@@ -460,19 +460,19 @@ export class Peer implements ConnectionOwner {
   }
 }
 
-function replyOf(message: Message, wantsRecord: boolean): RpcReply {
+function replyOf(message: Message, wantsRecord: boolean): ReplicaReply {
   const hasRecord = wantsRecord && message.bodyStart >= 0;
   switch (message.status) {
-    case RpcReplyKind.ok:
-      if (!wantsRecord) return DONE;
-      return hasRecord ? { kind: RpcReplyKind.ok, record: message.body(), reason: '' } : NO_RECORD;
-    case RpcReplyKind.absent:
+    case ReplyKind.ok:
+      if (!wantsRecord) return STORED;
+      return hasRecord ? { kind: ReplyKind.ok, record: message.body(), reason: '' } : NO_RECORD;
+    case ReplyKind.absent:
       return ABSENT;
-    case RpcReplyKind.stale:
-      return { kind: RpcReplyKind.stale, record: message.body(), reason: '' };
-    case RpcReplyKind.incomplete:
-      return { kind: RpcReplyKind.incomplete, record: hasRecord ? message.body() : null, reason: '' };
+    case ReplyKind.stale:
+      return { kind: ReplyKind.stale, record: message.body(), reason: '' };
+    case ReplyKind.incomplete:
+      return { kind: ReplyKind.incomplete, record: hasRecord ? message.body() : null, reason: '' };
     default:
-      return failure(message.reason);
+      return failed(message.reason);
   }
 }

@@ -1,4 +1,4 @@
-import type { RpcReplySink } from './reply.ts';
+import type { ReplySink } from '../reply.ts';
 
 /**
  * What peers ask of this node, declared by its consumer. Keys and records are views of what was received: nothing
@@ -7,9 +7,9 @@ import type { RpcReplySink } from './reply.ts';
  * token, possibly before the call returns.
  */
 export interface ReplicaHandler {
-  read(key: Uint8Array, timeoutMs: number, sink: RpcReplySink, token: number): void;
-  write(key: Uint8Array, record: Uint8Array, sink: RpcReplySink, token: number, timeoutMs: number): void;
-  readVersion(key: Uint8Array, timeoutMs: number, sink: RpcReplySink, token: number): void;
+  read(key: Uint8Array, timeoutMs: number, sink: ReplySink, token: number): void;
+  write(key: Uint8Array, record: Uint8Array, sink: ReplySink, token: number, timeoutMs: number): void;
+  readVersion(key: Uint8Array, timeoutMs: number, sink: ReplySink, token: number): void;
   /** The record of the answer is what `clock-message.ts` draws. */
-  clock(sink: RpcReplySink, token: number): void;
+  clock(sink: ReplySink, token: number): void;
 }

@@ -2,6 +2,7 @@ import type { Clock } from '../clock.ts';
 import { errorMessage, QuorateError } from '../errors.ts';
 import type { LimitedLog } from '../limited-log.ts';
 import type { Log } from '../log.ts';
+import { type ReplicaReply, ReplyKind, type ReplySink } from '../reply.ts';
 import { Authentication, type Credentials } from './authentication.ts';
 import { SAME_SECRET } from './cluster-secret.ts';
 import {
@@ -25,7 +26,6 @@ import type { Message } from './message.ts';
 import { protocolError } from './msgpack.ts';
 import { MessageKind, Operation } from './operations.ts';
 import type { ReplicaHandler } from './replica-handler.ts';
-import { type RpcReply, RpcReplyKind, type RpcReplySink } from './reply.ts';
 import type { ByteStream } from './transport.ts';
 
 /** Kinds of lines that somebody can cause who is no member, or a member whose configuration is wrong. */
@@ -59,8 +59,8 @@ export class ServerConnection implements ConnectionOwner {
   readonly #authentication: Authentication;
   readonly #handshakeDeadlineMs: number;
   readonly #idleTicks: number;
-  readonly #foreground: RpcReplySink;
-  readonly #background: RpcReplySink;
+  readonly #foreground: ReplySink;
+  readonly #background: ReplySink;
   #peerNodeId: string | null = null;
   #underWay = 0;
   #isPaused = false;
@@ -257,15 +257,15 @@ export class ServerConnection implements ConnectionOwner {
     if (this.#underWay >= limits.maxUnderWay) this.#pause();
   }
 
-  #answer(lane: Lane, id: number, reply: RpcReply): void {
+  #answer(lane: Lane, id: number, reply: ReplicaReply): void {
     this.#underWay--;
     if (this.#isEnding || this.#connection.isClosed) return;
     const { outbox } = this.#connection;
     const { maxQueuedBytes } = this.#context.limits;
     const { kind } = reply;
-    const record = kind === RpcReplyKind.absent ? null : reply.record;
+    const record = kind === ReplyKind.absent ? null : reply.record;
     const messageBytes = responseBytes(record);
-    if (kind === RpcReplyKind.failed) this.#fail(lane, id, reply.reason);
+    if (kind === ReplyKind.failed) this.#fail(lane, id, reply.reason);
     else if (outbox.queuedBytes + messageBytes > maxQueuedBytes)
       this.#fail(lane, id, 'too many answers to send');
     else if (record === null || messageBytes <= FRAGMENT_BYTES) {

@@ -7,19 +7,20 @@ import { MapEngine, type MapRecords } from '../../bench/cluster/map-engine.ts';
 import type { Random } from '../../src/clock.ts';
 import { Placement } from '../../src/cluster/placement.ts';
 import { Coordinator } from '../../src/coordinator/coordinator.ts';
-import type { OperationOutcome, OperationReply, TimestampSource } from '../../src/coordinator/operation.ts';
-import type { ReplySink } from '../../src/coordinator/replica-access.ts';
+import type { TimestampSource } from '../../src/coordinator/operation.ts';
 import { type LocalReplica, NodeReplicaSet, type RemoteReplicas } from '../../src/coordinator/replica-set.ts';
-import { failedReply, type ReplicaReply, ReplyKind, WRITE_OK } from '../../src/coordinator/reply.ts';
 import { timestampAt } from '../../src/hybrid-clock.ts';
+import type { Outcome, OutcomeSink } from '../../src/outcome.ts';
 import { Replica, type TimestampJudge } from '../../src/replica/replica.ts';
+import type { ReplySink } from '../../src/reply.ts';
+import { failed, type ReplicaReply, ReplyKind, STORED } from '../../src/reply.ts';
 import { type ClockNode, clockNodes, MAX_DRIFT_MS } from './clock-nodes.ts';
 import type { FakeClock } from './fake-clock.ts';
 
 const TIMEOUT_MS = 1_000;
 const MAX_LATENCY_MS = 4;
 const SILENT = { warn: () => undefined, error: () => undefined };
-const DOWN = failedReply('down');
+const DOWN = failed('down');
 
 /** Faults of old, to see that they are found. */
 export const PlantedFault = {
@@ -141,7 +142,7 @@ export class ClusterNode {
   /** What the coordinator is told of a write. */
   #heard(sink: ReplySink): ReplySink {
     if (this.#cluster.fault !== PlantedFault.staleIsStored) return sink;
-    const told = (reply: ReplicaReply): ReplicaReply => (reply.kind === ReplyKind.stale ? WRITE_OK : reply);
+    const told = (reply: ReplicaReply): ReplicaReply => (reply.kind === ReplyKind.stale ? STORED : reply);
     return { onReply: (position, reply) => sink.onReply(position, told(reply)) };
   }
 
@@ -189,8 +190,8 @@ export class ClockCluster {
   /** As a client: never answered when the node is killed meanwhile. */
   ask(
     node: number,
-    request: (coordinator: Coordinator, reply: OperationReply) => void,
-    answered: (outcome: OperationOutcome, value: string, reason: string) => void,
+    request: (coordinator: Coordinator, reply: OutcomeSink) => void,
+    answered: (outcome: Outcome, value: string, reason: string) => void,
   ): void {
     const { coordinator, life } = this.nodes[node];
     request(coordinator, {

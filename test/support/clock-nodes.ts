@@ -6,12 +6,12 @@ import type { Clock, TimerHandle } from '../../src/clock.ts';
 import { Conditions } from '../../src/conditions.ts';
 import { HybridClock, timestampMs } from '../../src/hybrid-clock.ts';
 import { ClockWatch } from '../../src/node-clock-watch.ts';
+import { failed, ReplyKind, type ReplySink } from '../../src/reply.ts';
 import { encodeClock } from '../../src/rpc/clock-message.ts';
-import { failure, RpcReplyKind, type RpcReplySink } from '../../src/rpc/reply.ts';
 import type { FakeClock } from './fake-clock.ts';
 
 export const MAX_DRIFT_MS = 500;
-const DOWN = failure('down');
+const DOWN = failed('down');
 
 /** A wall clock of its own over a time that all share. */
 export class SkewedClock implements Clock {
@@ -137,7 +137,7 @@ export class ClockNode {
     return timestamp === 0 ? undefined : timestampMs(timestamp) - this.#network.base.nowMs();
   }
 
-  #ask(node: number, timeoutMs: number, sink: RpcReplySink, position: number): void {
+  #ask(node: number, timeoutMs: number, sink: ReplySink, position: number): void {
     const { base, latencyMs } = this.#network;
     const peer = this.#nodes[node];
     if (!peer.isUp) {
@@ -145,7 +145,7 @@ export class ClockNode {
       return;
     }
     let isAnswered = false;
-    const answer: RpcReplySink['onReply'] = (_, reply) => {
+    const answer: ReplySink['onReply'] = (_, reply) => {
       if (!isAnswered) sink.onReply(position, reply);
       isAnswered = true;
     };
@@ -153,7 +153,7 @@ export class ClockNode {
     base.after(latencyMs(), () => {
       if (!peer.isUp || peer.hybrid !== hybrid) return;
       const record = encodeClock(hybrid.time.reading());
-      base.after(latencyMs(), () => answer(position, { kind: RpcReplyKind.ok, record, reason: '' }));
+      base.after(latencyMs(), () => answer(position, { kind: ReplyKind.ok, record, reason: '' }));
     });
     base.after(timeoutMs, () => answer(position, DOWN));
   }

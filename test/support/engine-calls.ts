@@ -1,7 +1,8 @@
 /** The engine's calls as promises, and the assertion that each sink is called once, which every caller relies on. */
 import assert from 'node:assert/strict';
 import { encodeRecord } from '../../native-free-lsm/format/record.ts';
-import type { ReadSink, StorageEngine, WriteSink, WriteStatus } from '../../src/replica/storage-engine.ts';
+import type { ReadSink, WriteSink, WriteStatus } from '../../native-free-lsm/index.ts';
+import type { StorageEngine } from '../../src/replica/storage-engine.ts';
 
 export interface WriteResult {
   readonly status: WriteStatus;

@@ -1,6 +1,6 @@
 /** Replicas that say what a test has them say, when it wants: every question waits in `asked`. */
-import type { EncodedWrite, ReplicaSet, ReplySink } from '../../src/coordinator/replica-access.ts';
-import type { ReplicaReply } from '../../src/coordinator/reply.ts';
+import type { EncodedWrite, ReplicaSet } from '../../src/coordinator/replica-access.ts';
+import type { ReplicaReply, ReplySink } from '../../src/reply.ts';
 
 export interface Question {
   readonly node: number;

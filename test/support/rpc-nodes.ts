@@ -4,18 +4,11 @@
  */
 import type { FolderHistory } from '../../src/folder-history.ts';
 import type { Log } from '../../src/log.ts';
+import { ABSENT, failed, type ReplicaReply, ReplyKind, type ReplySink, STORED } from '../../src/reply.ts';
 import { type ClockTimes, encodeClock } from '../../src/rpc/clock-message.ts';
 import { type HandshakePolicy, type Hello, judgeHello } from '../../src/rpc/handshake.ts';
 import { FEATURES, PROTOCOL_VERSION } from '../../src/rpc/operations.ts';
 import type { ReplicaHandler } from '../../src/rpc/replica-handler.ts';
-import {
-  ABSENT,
-  DONE,
-  failure,
-  type RpcReply,
-  RpcReplyKind,
-  type RpcReplySink,
-} from '../../src/rpc/reply.ts';
 
 export const VERSION_BYTES = 16;
 
@@ -101,28 +94,28 @@ export class MapReplica implements ReplicaHandler {
   mostHeld = 0;
   #held: (() => void)[] = [];
 
-  read(key: Uint8Array, _timeoutMs: number, sink: RpcReplySink, token: number): void {
+  read(key: Uint8Array, _timeoutMs: number, sink: ReplySink, token: number): void {
     const record = this.records.get(Buffer.from(key).toString());
-    this.#answer(sink, token, record === undefined ? ABSENT : { kind: RpcReplyKind.ok, record, reason: '' });
+    this.#answer(sink, token, record === undefined ? ABSENT : { kind: ReplyKind.ok, record, reason: '' });
   }
 
-  write(key: Uint8Array, record: Uint8Array, sink: RpcReplySink, token: number): void {
+  write(key: Uint8Array, record: Uint8Array, sink: ReplySink, token: number): void {
     const name = Buffer.from(key).toString();
     if (name === 'refused') {
-      this.#answer(sink, token, failure('storage error'));
+      this.#answer(sink, token, failed('storage error'));
       return;
     }
     this.records.set(name, Buffer.from(record));
-    this.#answer(sink, token, DONE);
+    this.#answer(sink, token, STORED);
   }
 
-  readVersion(key: Uint8Array, _timeoutMs: number, sink: RpcReplySink, token: number): void {
+  readVersion(key: Uint8Array, _timeoutMs: number, sink: ReplySink, token: number): void {
     const record = this.records.get(Buffer.from(key).toString())?.subarray(0, VERSION_BYTES);
-    this.#answer(sink, token, record === undefined ? ABSENT : { kind: RpcReplyKind.ok, record, reason: '' });
+    this.#answer(sink, token, record === undefined ? ABSENT : { kind: ReplyKind.ok, record, reason: '' });
   }
 
-  clock(sink: RpcReplySink, token: number): void {
-    this.#answer(sink, token, { kind: RpcReplyKind.ok, record: encodeClock(this.times), reason: '' });
+  clock(sink: ReplySink, token: number): void {
+    this.#answer(sink, token, { kind: ReplyKind.ok, record: encodeClock(this.times), reason: '' });
   }
 
   get held(): number {
@@ -134,7 +127,7 @@ export class MapReplica implements ReplicaHandler {
     for (const answer of answers) answer();
   }
 
-  #answer(sink: RpcReplySink, token: number, reply: RpcReply): void {
+  #answer(sink: ReplySink, token: number, reply: ReplicaReply): void {
     this.requests++;
     if (!this.holds) {
       sink.onReply(token, reply);
@@ -146,23 +139,23 @@ export class MapReplica implements ReplicaHandler {
 }
 
 /** Notes every reply by position. */
-export class ReplyBook implements RpcReplySink {
-  readonly replies = new Map<number, RpcReply>();
+export class ReplyBook implements ReplySink {
+  readonly replies = new Map<number, ReplicaReply>();
   /** Replies to a position that had one. */
   repeated = 0;
 
-  onReply(position: number, reply: RpcReply): void {
+  onReply(position: number, reply: ReplicaReply): void {
     if (this.replies.has(position)) this.repeated++;
     this.replies.set(position, reply);
   }
 
-  of(position: number): RpcReply {
+  of(position: number): ReplicaReply {
     const reply = this.replies.get(position);
     if (reply === undefined) throw new Error(`position ${position} has no reply`);
     return reply;
   }
 
-  count(kind: RpcReplyKind): number {
+  count(kind: ReplyKind): number {
     return [...this.replies.values()].filter((reply) => reply.kind === kind).length;
   }
 }

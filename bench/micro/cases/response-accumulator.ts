@@ -1,5 +1,5 @@
-import { READ_ABSENT, type ReplicaReply, ReplyKind, WRITE_OK } from '../../../src/coordinator/reply.ts';
 import { Decision, RequestKind, ResponseAccumulator } from '../../../src/coordinator/response-accumulator.ts';
+import { ABSENT, type ReplicaReply, ReplyKind, STORED } from '../../../src/reply.ts';
 import { recordOf } from '../inputs.ts';
 import type { MicroCase } from '../micro-case.ts';
 
@@ -40,7 +40,7 @@ function found(timestamp: number, extra: string): ReplicaReply {
 }
 
 export const cases: readonly MicroCase[] = [
-  deciding('a write', RequestKind.write, () => [WRITE_OK, WRITE_OK], 1),
+  deciding('a write', RequestKind.write, () => [STORED, STORED], 1),
   deciding('a read of two versions', RequestKind.read, () => [found(1, ''), found(2, '!')], 31),
-  deciding('a read, one without the key', RequestKind.read, () => [READ_ABSENT, found(1, '')], 30),
+  deciding('a read, one without the key', RequestKind.read, () => [ABSENT, found(1, '')], 30),
 ];

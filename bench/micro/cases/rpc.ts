@@ -1,9 +1,9 @@
+import { ReplyKind } from '../../../src/reply.ts';
 import { encodeKeyRequest, encodeResponse, encodeWriteRequest } from '../../../src/rpc/codec.ts';
 import { FrameSplitter } from '../../../src/rpc/frame-splitter.ts';
 import { decodeHello, encodeHello } from '../../../src/rpc/hello.ts';
 import { Message, MessageDecoder } from '../../../src/rpc/message.ts';
 import { FEATURES, MessageKind, Operation, PROTOCOL_VERSION } from '../../../src/rpc/operations.ts';
-import { RpcReplyKind } from '../../../src/rpc/reply.ts';
 import { evenKey, recordOf } from '../inputs.ts';
 import type { MicroCase } from '../micro-case.ts';
 
@@ -21,7 +21,7 @@ const RESPONSE_BYTES = 44;
 
 const encodeRead: Encode = (target, at, id) => encodeKeyRequest(target, at, id, Operation.read, 1000, KEY);
 const encodeWrite: Encode = (target, at, id) => encodeWriteRequest(target, at, id, 1000, KEY, RECORD);
-const encodeFound: Encode = (target, at, id) => encodeResponse(target, at, id, RpcReplyKind.ok, RECORD);
+const encodeFound: Encode = (target, at, id) => encodeResponse(target, at, id, ReplyKind.ok, RECORD);
 
 function frames(encode: Encode, frameBytes: number): Buffer {
   const target = Buffer.alloc(MESSAGES * frameBytes);

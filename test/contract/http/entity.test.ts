@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Outcome } from '../../../src/http/services.ts';
+import { Outcome } from '../../../src/outcome.ts';
 import { Harness, request, until } from './harness.ts';
 
 const putOf = (target: string, value: string | Uint8Array): [string, string | Uint8Array] => [

@@ -2,13 +2,8 @@
 import { systemClock } from '../../../src/clock.ts';
 import { ENTRY_FRAMINGS } from '../../../src/http/entry-framing.ts';
 import { HttpServer, type HttpServerOptions } from '../../../src/http/server.ts';
-import {
-  type EntityReply,
-  type EntityService,
-  type FramedPage,
-  Outcome,
-  type RangeService,
-} from '../../../src/http/services.ts';
+import type { EntityService, FramedPage, RangeService } from '../../../src/http/services.ts';
+import { Outcome, type OutcomeSink } from '../../../src/outcome.ts';
 import { framedPage } from '../../support/framed-page.ts';
 import { RawClient } from './raw-client.ts';
 
@@ -18,7 +13,7 @@ export interface EntityCall {
   readonly value: Buffer;
   readonly ack: number;
   readonly from: number;
-  readonly reply: EntityReply;
+  readonly reply: OutcomeSink;
   readonly waitedMs: number;
 }
 
@@ -29,7 +24,7 @@ export class FakeEntities implements EntityService {
   /** Instead of the map's answer. */
   behaviour: ((call: EntityCall) => void) | null = null;
 
-  get(key: Uint8Array, ack: number, from: number, reply: EntityReply, waitedMs: number): void {
+  get(key: Uint8Array, ack: number, from: number, reply: OutcomeSink, waitedMs: number): void {
     this.#call('GET', key, Buffer.alloc(0), ack, from, reply, waitedMs);
   }
 
@@ -38,13 +33,13 @@ export class FakeEntities implements EntityService {
     value: Uint8Array,
     ack: number,
     from: number,
-    reply: EntityReply,
+    reply: OutcomeSink,
     waitedMs: number,
   ): void {
     this.#call('PUT', key, Buffer.from(value), ack, from, reply, waitedMs);
   }
 
-  delete(key: Uint8Array, ack: number, from: number, reply: EntityReply, waitedMs: number): void {
+  delete(key: Uint8Array, ack: number, from: number, reply: OutcomeSink, waitedMs: number): void {
     this.#call('DELETE', key, Buffer.alloc(0), ack, from, reply, waitedMs);
   }
 
@@ -63,7 +58,7 @@ export class FakeEntities implements EntityService {
     value: Buffer,
     ack: number,
     from: number,
-    reply: EntityReply,
+    reply: OutcomeSink,
     waitedMs: number,
   ): void {
     const call = { method, key: Buffer.from(key).toString('latin1'), value, ack, from, reply, waitedMs };

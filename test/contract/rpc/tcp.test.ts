@@ -6,10 +6,10 @@ import { after, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { systemClock, systemRandom } from '../../../src/clock.ts';
 import type { Log } from '../../../src/log.ts';
+import { ReplyKind } from '../../../src/reply.ts';
 import type { RpcLimits } from '../../../src/rpc/limits.ts';
 import { RpcMesh } from '../../../src/rpc/mesh.ts';
 import type { PeerAddress } from '../../../src/rpc/peer.ts';
-import { RpcReplyKind } from '../../../src/rpc/reply.ts';
 import { RpcServer } from '../../../src/rpc/server.ts';
 import { TcpTransport } from '../../../src/rpc/tcp-transport.ts';
 import { challengeFrame, credentialsOf, welcomeAnswer } from '../../support/rpc-handshake.ts';
@@ -101,7 +101,7 @@ describe('rpc over tcp', () => {
       mesh.read(1, Buffer.from(`key${i}`), 10_000, book, 2_500 + i);
     }
     await replies(book, 5_000);
-    assert.equal(book.count(RpcReplyKind.ok), 5_000);
+    assert.equal(book.count(ReplyKind.ok), 5_000);
     for (let i = 0; i < 2_500; i++) assert.equal(String(book.of(2_500 + i).record), `record ${i}`);
   });
 
@@ -157,7 +157,7 @@ describe('rpc over tcp', () => {
     const book = new ReplyBook();
     for (let position = 0; position < 10; position++) mesh.read(1, key, 60_000, book, position);
     await replies(book, 10);
-    assert.equal(book.count(RpcReplyKind.failed), 10);
+    assert.equal(book.count(ReplyKind.failed), 10);
     assert.deepEqual(log.matching(/it sent/), []);
     mesh.abort();
     await mesh.close();
@@ -189,7 +189,7 @@ describe('rpc over tcp', () => {
     mesh.read(1, key, 60_000, book, 0);
     mesh.read(2, key, 60_000, book, 1);
     await replies(book, 1);
-    assert.equal(book.of(1).kind, RpcReplyKind.absent);
+    assert.equal(book.of(1).kind, ReplyKind.absent);
     await until(
       () => !mesh.isUp(1),
       5_000,
@@ -202,7 +202,7 @@ describe('rpc over tcp', () => {
     await up(mesh, 1);
     mesh.read(1, key, 5_000, book, 3);
     await replies(book, 4);
-    assert.equal(book.of(3).kind, RpcReplyKind.absent);
+    assert.equal(book.of(3).kind, ReplyKind.absent);
     assert.equal(book.repeated, 0);
   });
 
@@ -223,7 +223,7 @@ describe('rpc over tcp', () => {
     await up(mesh, 1);
     mesh.read(1, key, 1_000, book, 1);
     await replies(book, 2);
-    assert.equal(book.of(1).kind, RpcReplyKind.absent);
+    assert.equal(book.of(1).kind, ReplyKind.absent);
   });
 
   it('closes while requests are under way: all of them get their answers', async () => {
@@ -243,6 +243,6 @@ describe('rpc over tcp', () => {
     const closing = Promise.all([server.close(), mesh.close()]);
     replica.release();
     await closing;
-    assert.equal(book.count(RpcReplyKind.absent), 100);
+    assert.equal(book.count(ReplyKind.absent), 100);
   });
 });

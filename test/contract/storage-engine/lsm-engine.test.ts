@@ -1,12 +1,8 @@
 import { MemoryFileSystem } from '../../../native-free-lsm/fs/memory-fs.ts';
+import type { ReadSink } from '../../../native-free-lsm/index.ts';
 import { InlineExecutor, RecordStore } from '../../../native-free-lsm/index.ts';
 import { FRAMING_MODULES } from '../../../src/http/entry-framing.ts';
-import type {
-  RangePage,
-  RangeRequest,
-  ReadSink,
-  StorageEngine,
-} from '../../../src/replica/storage-engine.ts';
+import type { RangePage, RangeRequest, StorageEngine } from '../../../src/replica/storage-engine.ts';
 import { storageEngineContract } from './contract.ts';
 
 /** As a replicated node has them: deletions stay. */

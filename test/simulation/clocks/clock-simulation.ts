@@ -3,7 +3,7 @@
  * Afterwards no acknowledged write may be older than one acknowledged before it began, and all nodes take writes again.
  */
 import { type Random, seededRandom } from '../../../src/clock.ts';
-import { OperationOutcome } from '../../../src/coordinator/operation.ts';
+import { Outcome } from '../../../src/outcome.ts';
 import { ClockCluster, type PlantedFault } from '../../support/clock-cluster.ts';
 import { drawEpisode, type Episode, type EpisodeStep } from '../../support/clock-episodes.ts';
 import { settle } from '../../support/clock-nodes.ts';
@@ -110,7 +110,7 @@ export class ClockSimulation {
     key: number,
     draw: number,
     histories: readonly WriteHistory[],
-    ended: (outcome?: OperationOutcome, reason?: string) => void,
+    ended: (outcome?: Outcome, reason?: string) => void,
   ): void {
     const history = histories[key];
     const name = Buffer.from(history.key);
@@ -132,8 +132,8 @@ export class ClockSimulation {
           if (isOver) return;
           isOver = true;
           this.figures.reads++;
-          if (outcome === OperationOutcome.ok) history.read(value, startMs);
-          else if (outcome === OperationOutcome.notFound) history.read(null, startMs);
+          if (outcome === Outcome.ok) history.read(value, startMs);
+          else if (outcome === Outcome.notFound) history.read(null, startMs);
           ended(outcome);
         },
       );
@@ -156,13 +156,13 @@ export class ClockSimulation {
     );
   }
 
-  #endOf(outcome: OperationOutcome): WriteEnd {
-    if (outcome === OperationOutcome.ok) {
+  #endOf(outcome: Outcome): WriteEnd {
+    if (outcome === Outcome.ok) {
       this.figures.acknowledged++;
       return WriteEnd.acknowledged;
     }
     // A node that has no timestamp to give has sent nothing.
-    if (outcome === OperationOutcome.overloaded) {
+    if (outcome === Outcome.overloaded) {
       this.figures.refused++;
       return WriteEnd.refused;
     }
@@ -177,7 +177,7 @@ export class ClockSimulation {
       for (let key = 0; key < KEYS; key++) {
         for (let isWritten = false; !isWritten; ) {
           const { outcome, reason } = await this.#answer(node, key, 0.5, histories);
-          isWritten = outcome === OperationOutcome.ok;
+          isWritten = outcome === Outcome.ok;
           if (!isWritten && this.#base.monotonicMs() - startMs > BACK_MS)
             throw new Error(`n${node} takes no write of key ${key} ${BACK_MS} ms afterwards: ${reason}`);
           if (!isWritten) await this.#pass(20);
@@ -191,7 +191,7 @@ export class ClockSimulation {
       for (let key = 0; key < KEYS; key++) {
         const { outcome } = await this.#answer(node, key, 0, histories);
         // A client's last deletion may have come behind.
-        if (outcome !== OperationOutcome.ok && outcome !== OperationOutcome.notFound)
+        if (outcome !== Outcome.ok && outcome !== Outcome.notFound)
           throw new Error(`n${node} reads key ${key} with ${outcome}`);
       }
     }
@@ -202,8 +202,8 @@ export class ClockSimulation {
     key: number,
     draw: number,
     histories: readonly WriteHistory[],
-  ): Promise<{ outcome: OperationOutcome | undefined; reason: string }> {
-    let answer: { outcome: OperationOutcome | undefined; reason: string } | undefined;
+  ): Promise<{ outcome: Outcome | undefined; reason: string }> {
+    let answer: { outcome: Outcome | undefined; reason: string } | undefined;
     this.#ask(node, key, draw, histories, (outcome, reason = '') => {
       answer = { outcome, reason };
     });

@@ -8,8 +8,8 @@ import { test } from 'node:test';
 import { type Random, seededRandom, systemRandom } from '../../../src/clock.ts';
 import { Placement } from '../../../src/cluster/placement.ts';
 import { Coordinator } from '../../../src/coordinator/coordinator.ts';
-import { OperationOutcome } from '../../../src/coordinator/operation.ts';
 import type { TimestampWaiter } from '../../../src/hybrid-clock.ts';
+import { Outcome } from '../../../src/outcome.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { FakeReplicas, type Question } from '../../support/fake-replicas.ts';
 import { isDeletion, SimulatedRequest } from './simulated-request.ts';
@@ -108,7 +108,7 @@ function judge(request: SimulatedRequest): void {
     const wasInTime = isDecided();
     assert.ok(wasInTime || tookMs >= TIMEOUT_MS, 'gave up early');
     const isUnsent = !isRead && request.said.length === 0;
-    const allowed = [OperationOutcome.notEnoughReplicas, ...(isUnsent ? [OperationOutcome.overloaded] : [])];
+    const allowed = [Outcome.notEnoughReplicas, ...(isUnsent ? [Outcome.overloaded] : [])];
     assert.ok(
       allowed.some((one) => one === outcome),
       `outcome ${outcome} of too few answers`,
@@ -117,7 +117,7 @@ function judge(request: SimulatedRequest): void {
   }
   const freshest = Math.max(0, ...heard.map(({ version }) => version));
   const isFound = !isRead || (freshest > 0 && !isDeletion(freshest));
-  assert.equal(outcome, isFound ? OperationOutcome.ok : OperationOutcome.notFound);
+  assert.equal(outcome, isFound ? Outcome.ok : Outcome.notFound);
   assert.equal(request.value, isRead && isFound ? `value ${freshest}` : '');
 }
 

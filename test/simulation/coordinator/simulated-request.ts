@@ -4,14 +4,8 @@
  */
 import { encodeRecord } from '../../../native-free-lsm/index.ts';
 import type { Random } from '../../../src/clock.ts';
-import type { OperationOutcome } from '../../../src/coordinator/operation.ts';
-import {
-  failedReply,
-  READ_ABSENT,
-  type ReplicaReply,
-  ReplyKind,
-  WRITE_OK,
-} from '../../../src/coordinator/reply.ts';
+import type { Outcome } from '../../../src/outcome.ts';
+import { ABSENT, failed, type ReplicaReply, ReplyKind, STORED } from '../../../src/reply.ts';
 
 export interface Said {
   readonly position: number;
@@ -28,7 +22,7 @@ export class SimulatedRequest {
   readonly from: number;
   /** What reached the coordinator, in order, a replica's second words left out. */
   readonly said: Said[] = [];
-  readonly outcomes: OperationOutcome[] = [];
+  readonly outcomes: Outcome[] = [];
   value = '';
   /** Words that had reached it when it answered. */
   heardAtAnswer = -1;
@@ -46,7 +40,7 @@ export class SimulatedRequest {
 
   onLargeValue(): void {}
 
-  onOutcome(outcome: OperationOutcome, value: Uint8Array | null): void {
+  onOutcome(outcome: Outcome, value: Uint8Array | null): void {
     this.outcomes.push(outcome);
     this.value = value === null ? '' : Buffer.from(value).toString();
     this.heardAtAnswer = this.said.length;
@@ -57,9 +51,9 @@ export class SimulatedRequest {
   say(position: number, random: Random): ReplicaReply {
     const kind = Math.floor(random() * 5);
     const version = 1 + Math.floor(random() * VERSIONS);
-    if (kind === 3) return this.#note(position, false, 0, failedReply('down'));
-    if (!this.isRead) return this.#note(position, true, 0, WRITE_OK);
-    if (kind === 2) return this.#note(position, true, 0, READ_ABSENT);
+    if (kind === 3) return this.#note(position, false, 0, failed('down'));
+    if (!this.isRead) return this.#note(position, true, 0, STORED);
+    if (kind === 2) return this.#note(position, true, 0, ABSENT);
     const isWhole = kind !== 4;
     return this.#note(position, isWhole, version, {
       kind: isWhole ? ReplyKind.ok : ReplyKind.incomplete,

@@ -3,8 +3,8 @@ import { test } from 'node:test';
 import { Conditions } from '../../../src/conditions.ts';
 import { CLOCK_OFF, ClockWatch } from '../../../src/node-clock-watch.ts';
 import { OwnTime } from '../../../src/own-time.ts';
+import { failed, ReplyKind, type ReplySink } from '../../../src/reply.ts';
 import { encodeClock } from '../../../src/rpc/clock-message.ts';
-import { failure, RpcReplyKind, type RpcReplySink } from '../../../src/rpc/reply.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 
 const HOUR_MS = 3_600_000;
@@ -37,16 +37,16 @@ function setUp(peers: readonly number[] = [1, 2]) {
     latestMs: rightMs + 1000 * HOUR_MS,
   });
   const mesh = {
-    clock(node: number, _timeoutMs: number, sink: RpcReplySink, position: number): void {
+    clock(node: number, _timeoutMs: number, sink: ReplySink, position: number): void {
       const reply = (record: Uint8Array): void =>
-        sink.onReply(position, { kind: RpcReplyKind.ok, record, reason: '' });
+        sink.onReply(position, { kind: ReplyKind.ok, record, reason: '' });
       asked.push({
         node,
         answer: (aheadMs) => {
           const wallMs = rightMs + clock.monotonicMs() + aheadMs;
           reply(encodeClock({ wallMs, ownMs: wallMs, acceptMs: wallMs }));
         },
-        fail: () => sink.onReply(position, failure('down')),
+        fail: () => sink.onReply(position, failed('down')),
         garble: () => reply(Buffer.alloc(7)),
       });
     },

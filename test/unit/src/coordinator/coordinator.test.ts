@@ -11,24 +11,18 @@ import {
 import { Placement } from '../../../../src/cluster/placement.ts';
 import { slotOf } from '../../../../src/cluster/slots.ts';
 import { Coordinator } from '../../../../src/coordinator/coordinator.ts';
-import { OperationOutcome } from '../../../../src/coordinator/operation.ts';
 import type { ReplicaSet } from '../../../../src/coordinator/replica-access.ts';
-import {
-  failedReply,
-  READ_ABSENT,
-  type ReplicaReply,
-  ReplyKind,
-  WRITE_OK,
-} from '../../../../src/coordinator/reply.ts';
-import { type EntityService, Outcome } from '../../../../src/http/services.ts';
+import type { EntityService } from '../../../../src/http/services.ts';
 import type { TimestampWaiter } from '../../../../src/hybrid-clock.ts';
+import { Outcome } from '../../../../src/outcome.ts';
+import { ABSENT, failed, type ReplicaReply, ReplyKind, STORED } from '../../../../src/reply.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';
 import { FakeReplicas, type Question } from '../../../support/fake-replicas.ts';
 
 const KEY = Buffer.from('key1');
 const VALUE = Buffer.from('value');
 const TIMEOUT_MS = 1000;
-const NAMES = new Map(Object.entries(OperationOutcome).map(([name, number]) => [number, name]));
+const NAMES = new Map(Object.entries(Outcome).map(([name, number]) => [number, name]));
 
 class FakeTimestamps {
   last = 100;
@@ -71,7 +65,7 @@ class Answers {
     this.largeValues.push(bytes);
   }
 
-  onOutcome(outcome: OperationOutcome, value: Uint8Array | null, reason: string): void {
+  onOutcome(outcome: Outcome, value: Uint8Array | null, reason: string): void {
     const text = value === null ? '' : Buffer.from(value).toString();
     this.all.push([NAMES.get(outcome), text, reason].filter((part) => part !== '').join(' '));
     this.next?.();
@@ -109,7 +103,7 @@ function found(
 const INCOMPLETE: ReplicaReply = { kind: ReplyKind.incomplete, record: null, reason: '' };
 
 test('outcomes are those of the HTTP layer', () => {
-  assert.deepEqual(OperationOutcome, Outcome);
+  assert.deepEqual(Outcome, Outcome);
 });
 
 test('a put sends one record to the first `from` nodes of the list and answers at the ack-th', () => {
@@ -127,11 +121,11 @@ test('a put sends one record to the first `from` nodes of the list and answers a
   assert.equal(recordFrom(record, 0), 3);
   assert.equal(isTombstone(record, 0), false);
   assert.equal(Buffer.from(record.subarray(recordValueStart(record, 0))).toString(), 'value');
-  asked[2].reply(WRITE_OK);
+  asked[2].reply(STORED);
   assert.deepEqual(answers.all, []);
-  asked[0].reply(WRITE_OK);
+  asked[0].reply(STORED);
   assert.deepEqual(answers.all, ['ok']);
-  asked[1].reply(failedReply('late'));
+  asked[1].reply(failed('late'));
   assert.deepEqual(answers.all, ['ok']);
 });
 
@@ -141,7 +135,7 @@ test('a delete puts a tombstone', () => {
   const record = asked[0].record!;
   assert.equal(isTombstone(record, 0), true);
   assert.equal(recordValueStart(record, 0), record.length);
-  for (const question of asked) question.reply(WRITE_OK);
+  for (const question of asked) question.reply(STORED);
   assert.deepEqual(answers.all, ['ok']);
 });
 
@@ -158,14 +152,14 @@ test('a get answers with the freshest of ack answers, whatever arrives later', (
 test('a get that finds no value is not found', () => {
   const clock = new FakeClock();
   const replies = {
-    'never written': READ_ABSENT,
+    'never written': ABSENT,
     deleted: found(9, '', { tombstone: true }),
     expired: found(9, 'gone', { expiryMs: clock.nowMs() }),
   };
   for (const [what, reply] of Object.entries(replies)) {
     const { coordinator, asked, answers } = setUpWaiting();
     coordinator.get(KEY, 2, 3, answers);
-    asked[0].reply(READ_ABSENT);
+    asked[0].reply(ABSENT);
     asked[1].reply(reply);
     assert.deepEqual(answers.all, ['notFound'], what);
   }
@@ -189,10 +183,10 @@ test('an empty value is a value', () => {
 test('out of reach, it fails at once and says who did not answer and why', () => {
   const { coordinator, asked, answers, ids } = setUpWaiting();
   coordinator.put(KEY, VALUE, 2, 3, answers);
-  asked[0].reply(WRITE_OK);
-  asked[1].reply(failedReply('down'));
+  asked[0].reply(STORED);
+  asked[1].reply(failed('down'));
   assert.deepEqual(answers.all, []);
-  asked[2].reply(failedReply('its disk is full'));
+  asked[2].reply(failed('its disk is full'));
   const why = `${ids[1]}: down; ${ids[2]}: its disk is full`;
   assert.deepEqual(answers.all, [`notEnoughReplicas 2 of 3 replicas had to answer, 1 did (${why}).`]);
 });
@@ -208,14 +202,14 @@ test('who has not answered yet is named too', () => {
 test('at the deadline it fails, once', () => {
   const { coordinator, asked, answers, clock, ids } = setUpWaiting();
   coordinator.put(KEY, VALUE, 3, 3, answers);
-  asked[0].reply(WRITE_OK);
-  asked[1].reply(WRITE_OK);
+  asked[0].reply(STORED);
+  asked[1].reply(STORED);
   clock.advance(TIMEOUT_MS - 1);
   assert.deepEqual(answers.all, []);
   clock.advance(11);
   const expected = `notEnoughReplicas 3 of 3 replicas had to answer, 2 did (${ids[2]}: no answer in 1000 ms).`;
   assert.deepEqual(answers.all, [expected]);
-  asked[2].reply(WRITE_OK);
+  asked[2].reply(STORED);
   clock.advance(5 * TIMEOUT_MS);
   assert.deepEqual(answers.all, [expected]);
   assert.equal(clock.pendingTimers, 0);
@@ -247,7 +241,7 @@ test('nobody is answered in the middle of a sending', () => {
   let requests = 0;
   const replicas = new FakeReplicas((question: Question) => {
     trace.push(`request ${requests} position ${question.position}`);
-    question.reply(question.record === null ? READ_ABSENT : WRITE_OK);
+    question.reply(question.record === null ? ABSENT : STORED);
   });
   const { coordinator } = setUp(replicas);
   const ask = (): void => {
@@ -290,12 +284,12 @@ test('a write that too many newer versions meet is sent again to all, later than
       isDeletion ? '' : 'value',
     );
     assert.deepEqual(Buffer.from(asked[4].key), KEY);
-    asked[2].reply(WRITE_OK);
+    asked[2].reply(STORED);
     assert.deepEqual(answers.all, [], 'what was said to the first try does not count');
-    asked[3].reply(WRITE_OK);
-    asked[3].reply(WRITE_OK);
+    asked[3].reply(STORED);
+    asked[3].reply(STORED);
     assert.deepEqual(answers.all, []);
-    asked[5].reply(WRITE_OK);
+    asked[5].reply(STORED);
     assert.deepEqual(answers.all, ['ok']);
     asked[4].reply(stale(9000));
     assert.deepEqual(answers.all, ['ok']);
@@ -308,7 +302,7 @@ test('a version of the very same write is no newer one: a frame may come twice',
   const { coordinator, asked, answers } = setUpWaiting();
   coordinator.put(KEY, VALUE, 2, 3, answers);
   asked[0].reply(stale(101, 7));
-  asked[1].reply(WRITE_OK);
+  asked[1].reply(STORED);
   assert.deepEqual(answers.all, ['ok']);
   assert.equal(asked.length, 3);
 });
@@ -318,7 +312,7 @@ test('the same timestamp of another writer is another version', () => {
   coordinator.put(KEY, VALUE, 1, 1, answers);
   asked[0].reply(stale(101, 8));
   assert.deepEqual(timestampsOf(asked), [101, 102]);
-  asked[1].reply(WRITE_OK);
+  asked[1].reply(STORED);
   assert.deepEqual(answers.all, ['ok']);
 });
 
@@ -326,8 +320,8 @@ test('where ack replicas have stored it a write is acknowledged, whatever anothe
   const { coordinator, asked, answers } = setUpWaiting();
   coordinator.put(KEY, VALUE, 2, 3, answers);
   asked[0].reply(stale(200));
-  asked[1].reply(WRITE_OK);
-  asked[2].reply(WRITE_OK);
+  asked[1].reply(STORED);
+  asked[2].reply(STORED);
   assert.deepEqual(answers.all, ['ok']);
   assert.equal(asked.length, 3);
 });
@@ -357,7 +351,7 @@ test('one that answers for the first time puts off a later try too, also when it
   asked[6].reply(stale(2000));
   asked[7].reply(stale(2000));
   assert.deepEqual(answers.all, []);
-  asked[8].reply(WRITE_OK);
+  asked[8].reply(STORED);
   assert.deepEqual(answers.all, ['ok']);
   assert.equal(asked.length, 9);
 });
@@ -376,7 +370,7 @@ test('replicas that answer inside the call are sent the next try after the last 
   const replicas = new FakeReplicas(({ position, record, reply }) => {
     const timestamp = recordTimestamp(record!, 0);
     trace.push(`${timestamp} to ${position}`);
-    reply(position === 1 && timestamp < 200 ? stale(timestamp + 99) : WRITE_OK);
+    reply(position === 1 && timestamp < 200 ? stale(timestamp + 99) : STORED);
   });
   const { coordinator } = setUp(replicas);
   coordinator.put(KEY, VALUE, 3, 3, answers);
@@ -443,7 +437,7 @@ test('whoever has read a version writes later than that', () => {
 test('a replica set that throws fails the request, once', () => {
   const answers = new Answers();
   const replicas = new FakeReplicas((question) => {
-    question.reply(READ_ABSENT);
+    question.reply(ABSENT);
     if (question.position === 1) throw new Error('the engine is closed');
   });
   const { coordinator, clock } = setUp(replicas);
@@ -466,7 +460,7 @@ test('a write waits for a timestamp, as often as it has to', () => {
   timestamps.reserved(null);
   assert.equal(asked.length, 3);
   assert.equal(recordTimestamp(asked[0].record!, 0), 101);
-  asked[0].reply(WRITE_OK);
+  asked[0].reply(STORED);
   assert.deepEqual(answers.all, ['ok']);
 });
 
@@ -502,7 +496,7 @@ test('nobody waits for a timestamp whose request is decided: at its deadline, by
   timestamps.isExhausted = true;
   asked[0].reply(stale(500));
   assert.equal(timestamps.waiting.size, 1, 'for its second try');
-  asked[1].reply(failedReply('down'));
+  asked[1].reply(failed('down'));
   clock.advance(TIMEOUT_MS + 10);
   assert.equal(answers.all.length, 101);
   assert.equal(timestamps.waiting.size, 0);
@@ -520,7 +514,7 @@ test('closing answers what is under way, whether it is sent or not', () => {
   coordinator.put(KEY, VALUE, 1, 3, answers);
   coordinator.close();
   assert.deepEqual(answers.all, ['overloaded This node is stopping.', 'overloaded This node is stopping.']);
-  for (const question of asked) question.reply(READ_ABSENT);
+  for (const question of asked) question.reply(ABSENT);
   timestamps.reserved(null);
   assert.equal(answers.all.length, 2);
 });

@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { encodeRecord, recordTimestamp, recordWriter } from '../../../../native-free-lsm/index.ts';
-import { type ReplicaReply, ReplyKind } from '../../../../src/coordinator/reply.ts';
 import {
   Decision,
   RequestKind,
   ResponseAccumulator,
 } from '../../../../src/coordinator/response-accumulator.ts';
+import { type ReplicaReply, ReplyKind } from '../../../../src/reply.ts';
 
 interface Said {
   readonly kind: keyof typeof ReplyKind;

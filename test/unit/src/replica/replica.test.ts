@@ -6,21 +6,21 @@ import {
   LsmError,
   type LsmErrorCode,
   Page,
+  type ReadSink,
   recordTimestamp,
   recordWriter,
+  type WriteSink,
+  WriteStatus,
 } from '../../../../native-free-lsm/index.ts';
 import { chunkFraming } from '../../../../src/http/entry-framing.ts';
 import { Replica } from '../../../../src/replica/replica.ts';
-import { type ReplicaReply, ReplicaReplyKind } from '../../../../src/replica/reply.ts';
-import {
-  type EngineStatus,
-  type RangePage,
-  type RangeRequest,
-  type ReadSink,
-  type StorageEngine,
-  type WriteSink,
-  WriteStatus,
+import type {
+  EngineStatus,
+  RangePage,
+  RangeRequest,
+  StorageEngine,
 } from '../../../../src/replica/storage-engine.ts';
+import { type ReplicaReply, ReplyKind } from '../../../../src/reply.ts';
 import { record } from '../../../support/engine-calls.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';
 
@@ -121,10 +121,10 @@ describe('over a plain store', () => {
     assert.deepEqual(
       answers.all.map(({ position, reply }) => [position, reply.kind, reply.record === null, reply.reason]),
       [
-        [0, ReplicaReplyKind.absent, true, ''],
-        [1, ReplicaReplyKind.ok, true, ''],
-        [2, ReplicaReplyKind.stale, false, ''],
-        [3, ReplicaReplyKind.ok, false, ''],
+        [0, ReplyKind.absent, true, ''],
+        [1, ReplyKind.ok, true, ''],
+        [2, ReplyKind.stale, false, ''],
+        [3, ReplyKind.ok, false, ''],
       ],
     );
     assert.deepEqual(Buffer.from(last().record!), Buffer.from(record(5, 'new')));
@@ -132,21 +132,21 @@ describe('over a plain store', () => {
     const { timestamp, writer } = { timestamp: recordTimestamp(met, 0), writer: recordWriter(met, 0) };
     assert.deepEqual([timestamp, writer, met.length], [5, recordWriter(record(5, 'new'), 0), 16]);
     replica.write(KEY, record(5, 'new'), answers, 4);
-    assert.equal(last().kind, ReplicaReplyKind.stale, 'the same version, again');
+    assert.equal(last().kind, ReplyKind.stale, 'the same version, again');
   });
 
   test('a tombstone is found, not absent', () => {
     const { replica, answers } = made;
     replica.write(KEY, record(5, null), answers, 0);
     replica.read(KEY, answers, 1);
-    assert.equal(last().kind, ReplicaReplyKind.ok);
+    assert.equal(last().kind, ReplyKind.ok);
     assert.deepEqual(Buffer.from(last().record!), Buffer.from(record(5, null)));
   });
 
   test('a read of the version answers with the header alone, expiry included', () => {
     const { replica, answers } = made;
     replica.readVersion(KEY, answers, 0);
-    assert.equal(last().kind, ReplicaReplyKind.absent);
+    assert.equal(last().kind, ReplyKind.absent);
     replica.write(KEY, record(5, 'value'), answers, 0);
     replica.readVersion(KEY, answers, 0);
     assert.deepEqual(Buffer.from(last().record!), Buffer.from(record(5, '')));
@@ -160,25 +160,25 @@ describe('over a plain store', () => {
     const { replica, answers, standing } = made;
     standing.isWhole = false;
     replica.read(KEY, answers, 0);
-    assert.deepEqual([last().kind, last().record], [ReplicaReplyKind.incomplete, null]);
+    assert.deepEqual([last().kind, last().record], [ReplyKind.incomplete, null]);
     replica.write(KEY, record(5, 'value'), answers, 0);
-    assert.equal(last().kind, ReplicaReplyKind.ok);
+    assert.equal(last().kind, ReplyKind.ok);
     replica.read(KEY, answers, 0);
-    assert.equal(last().kind, ReplicaReplyKind.incomplete);
+    assert.equal(last().kind, ReplyKind.incomplete);
     assert.deepEqual(Buffer.from(last().record!), Buffer.from(record(5, 'value')));
     standing.isWhole = true;
     replica.read(KEY, answers, 0);
-    assert.equal(last().kind, ReplicaReplyKind.ok);
+    assert.equal(last().kind, ReplyKind.ok);
   });
 
-  test("a peer's write moves the clock; one too far ahead is refused and moves nothing", () => {
+  test("a peer's write moves the clock; one too far ahead is failed and moves nothing", () => {
     const { replica, answers, observed, logged } = made;
     replica.writeFromPeer(KEY, record(1000, 'at the limit'), answers, 0);
-    assert.equal(last().kind, ReplicaReplyKind.ok);
+    assert.equal(last().kind, ReplyKind.ok);
     replica.writeFromPeer(KEY, record(1001, 'beyond'), answers, 0);
     assert.deepEqual(
       [last().kind, last().reason],
-      [ReplicaReplyKind.failed, 'timestamp too far ahead of the clock'],
+      [ReplyKind.failed, 'timestamp too far ahead of the clock'],
     );
     assert.deepEqual(observed, [1000]);
     assert.equal(replica.figures().refusedForClock, 1);
@@ -192,14 +192,14 @@ describe('over a plain store', () => {
     replica.write(KEY, record(1001, 'own'), answers, 0);
     assert.deepEqual(
       [last().kind, last().reason],
-      [ReplicaReplyKind.failed, 'timestamp too far ahead of the clock'],
+      [ReplyKind.failed, 'timestamp too far ahead of the clock'],
     );
     assert.match(logged[0], /^warn: Refused a write of this node: .*too far ahead of this clock/);
     replica.read(KEY, answers, 1);
-    assert.equal(last().kind, ReplicaReplyKind.absent);
+    assert.equal(last().kind, ReplyKind.absent);
   });
 
-  test('malformed writes of a peer are refused one by one', () => {
+  test('malformed writes of a peer are failed one by one', () => {
     const { replica, answers, observed } = made;
     const unknownFlag = record(5, 'value');
     unknownFlag[1] = 0x80;
@@ -215,7 +215,7 @@ describe('over a plain store', () => {
     ];
     for (const [key, written, reason] of cases) {
       replica.writeFromPeer(key, written, answers, 0);
-      assert.equal(last().kind, ReplicaReplyKind.failed);
+      assert.equal(last().kind, ReplyKind.failed);
       assert.match(last().reason, reason);
     }
     assert.equal(replica.figures().refusedMalformed, cases.length);
@@ -330,7 +330,7 @@ describe('over an engine that takes its time', () => {
       replica.read(KEY, answers, i);
       engine.failRead(i, code);
       for (const { reply } of answers.all.slice(-2)) {
-        assert.deepEqual([reply.kind, reply.record, reply.reason], [ReplicaReplyKind.failed, null, reason]);
+        assert.deepEqual([reply.kind, reply.record, reply.reason], [ReplyKind.failed, null, reason]);
       }
     }
     assert.equal(replica.figures().readsFailed, reasons.length);
@@ -350,10 +350,10 @@ describe('over an engine that takes its time', () => {
     assert.match(logged[0], /^error: The node takes no more writes/);
     replica.read(KEY, answers, 7);
     engine.reads[0].sink.onRead(engine.reads[0].token, record(1, 'v'), null);
-    assert.equal(answers.all.at(-1)!.reply.kind, ReplicaReplyKind.ok);
+    assert.equal(answers.all.at(-1)!.reply.kind, ReplyKind.ok);
   });
 
-  test('a page whose signal is aborted is refused before it is asked for, and after', async () => {
+  test('a page whose signal is aborted is failed before it is asked for, and after', async () => {
     const { replica } = made;
     await assert.rejects(replica.page(KEY, null, 1, CHUNKS, AbortSignal.abort(new Error('gone'))), /gone/);
     assert.equal(engine.ranges.length, 0);

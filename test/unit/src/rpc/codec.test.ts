@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { Packr } from 'msgpackr/pack';
 import { Unpackr } from 'msgpackr/unpack';
 import { QuorateError } from '../../../../src/errors.ts';
+import { ReplyKind } from '../../../../src/reply.ts';
 import {
   CANCEL_FRAME_BYTES,
   encodeCancel,
@@ -28,7 +29,6 @@ import {
 } from '../../../../src/rpc/codec.ts';
 import { Message, MessageDecoder } from '../../../../src/rpc/message.ts';
 import { MessageKind, Operation } from '../../../../src/rpc/operations.ts';
-import { RpcReplyKind } from '../../../../src/rpc/reply.ts';
 
 const unpackr = new Unpackr({ useRecords: false, int64AsType: 'number' });
 const packr = new Packr({ useRecords: false });
@@ -82,9 +82,9 @@ const response: fc.Arbitrary<Sample> = fc
   .tuple(
     id,
     fc.oneof(
-      fc.tuple(fc.constantFrom(RpcReplyKind.ok, RpcReplyKind.incomplete), fc.option(record)),
-      fc.tuple(fc.constant(RpcReplyKind.stale), record),
-      fc.tuple(fc.constant(RpcReplyKind.absent), fc.constant(null)),
+      fc.tuple(fc.constantFrom(ReplyKind.ok, ReplyKind.incomplete), fc.option(record)),
+      fc.tuple(fc.constant(ReplyKind.stale), record),
+      fc.tuple(fc.constant(ReplyKind.absent), fc.constant(null)),
     ),
   )
   .map(([i, [kind, r]]) => ({
@@ -100,7 +100,7 @@ const failedResponse: fc.Arbitrary<Sample> = fc.tuple(id, fc.string({ maxLength:
     frame: frameOf(failedResponseFrameBytes(reason), (target, at) =>
       encodeFailedResponse(target, at, i, reason),
     ),
-    array: [MessageKind.response, i, RpcReplyKind.failed, reason.toString()],
+    array: [MessageKind.response, i, ReplyKind.failed, reason.toString()],
   };
 });
 
@@ -157,7 +157,7 @@ function arrayOf(message: Message): unknown[] {
     }
     case MessageKind.response: {
       const record = message.bodyStart < 0 ? null : message.body();
-      const last = message.status === RpcReplyKind.failed ? message.reason : record;
+      const last = message.status === ReplyKind.failed ? message.reason : record;
       return [message.kind, message.id, message.status, last];
     }
     case MessageKind.fragment:

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { seededRandom } from '../../../../src/clock.ts';
-import { type RpcReply, RpcReplyKind } from '../../../../src/rpc/reply.ts';
+import { type ReplicaReply, ReplyKind } from '../../../../src/reply.ts';
 import { RpcCluster, type RpcNode } from '../../../support/rpc-cluster.ts';
 import { ReplyBook } from '../../../support/rpc-nodes.ts';
 
@@ -66,15 +66,14 @@ class Storm {
     }
   }
 
-  #checkReply(asked: Asked, reply: RpcReply): void {
+  #checkReply(asked: Asked, reply: ReplicaReply): void {
     const stored = this.cluster.nodes[asked.node].replica.records.get(asked.key);
     if (asked.written === null) {
-      if (reply.kind === RpcReplyKind.ok) assert.ok(reply.record !== null && stored?.equals(reply.record));
+      if (reply.kind === ReplyKind.ok) assert.ok(reply.record !== null && stored?.equals(reply.record));
       return;
     }
-    if (reply.kind === RpcReplyKind.ok)
-      assert.ok(stored?.equals(asked.written), `${asked.key} is not stored`);
-    else assert.equal(reply.kind, RpcReplyKind.failed);
+    if (reply.kind === ReplyKind.ok) assert.ok(stored?.equals(asked.written), `${asked.key} is not stored`);
+    else assert.equal(reply.kind, ReplyKind.failed);
   }
 
   #write(): void {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { Unpackr } from 'msgpackr/unpack';
+import { ReplyKind } from '../../../../src/reply.ts';
 import { Authentication, MAX_PROOF_FRAME_BYTES } from '../../../../src/rpc/authentication.ts';
 import { encodeClock } from '../../../../src/rpc/clock-message.ts';
 import { ClusterSecret, MAX_SECRET_LENGTH, MIN_SECRET_LENGTH } from '../../../../src/rpc/cluster-secret.ts';
@@ -39,7 +40,6 @@ import {
   Operation,
   PROTOCOL_VERSION,
 } from '../../../../src/rpc/operations.ts';
-import { RpcReplyKind } from '../../../../src/rpc/reply.ts';
 
 const text = readFileSync(new URL('../../../../src/rpc/FORMAT.md', import.meta.url), 'utf8');
 const unpackr = new Unpackr({ useRecords: false });
@@ -134,7 +134,7 @@ function rewritten(frame: Buffer): Uint8Array {
       assert.ok(operation === Operation.read || operation === Operation.readVersion);
       return written((target) => encodeKeyRequest(target, 0, id, operation, timeoutMs, message.key()));
     case MessageKind.response:
-      return status === RpcReplyKind.failed
+      return status === ReplyKind.failed
         ? written((target) => encodeFailedResponse(target, 0, id, encodeReason(message.reason)))
         : written((target) => encodeResponse(target, 0, id, status, body));
     case MessageKind.cancel:
@@ -256,7 +256,7 @@ describe('FORMAT.md', () => {
     for (const [name, number] of Object.entries(MessageKind)) {
       assert.match(text, new RegExp(`^\\| ${number} +\\| ${name} `, 'm'));
     }
-    for (const [name, number] of Object.entries(RpcReplyKind)) {
+    for (const [name, number] of Object.entries(ReplyKind)) {
       assert.match(text, new RegExp(`^\\| ${number} +\\| ${name} `, 'm'));
     }
     for (const [name, number] of Object.entries(Operation)) {

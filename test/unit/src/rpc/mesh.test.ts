@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { RpcReplyKind } from '../../../../src/rpc/reply.ts';
+import { ReplyKind } from '../../../../src/reply.ts';
 import { RpcCluster } from '../../../support/rpc-cluster.ts';
 import { ReplyBook, VERSION_BYTES } from '../../../support/rpc-nodes.ts';
 
@@ -24,11 +24,11 @@ describe('mesh', () => {
     mesh.read(1, key, 1_000, book, 4);
     mesh.readVersion(1, key, 1_000, book, 5);
     clock.advance(10);
-    assert.equal(book.of(0).kind, RpcReplyKind.absent);
-    assert.equal(book.of(1).kind, RpcReplyKind.absent);
-    assert.deepEqual(book.of(2), { kind: RpcReplyKind.ok, record: null, reason: '' });
-    assert.deepEqual(book.of(3), { kind: RpcReplyKind.failed, record: null, reason: 'storage error' });
-    assert.deepEqual(book.of(4), { kind: RpcReplyKind.ok, record, reason: '' });
+    assert.equal(book.of(0).kind, ReplyKind.absent);
+    assert.equal(book.of(1).kind, ReplyKind.absent);
+    assert.deepEqual(book.of(2), { kind: ReplyKind.ok, record: null, reason: '' });
+    assert.deepEqual(book.of(3), { kind: ReplyKind.failed, record: null, reason: 'storage error' });
+    assert.deepEqual(book.of(4), { kind: ReplyKind.ok, record, reason: '' });
     assert.deepEqual(book.of(5).record, record.subarray(0, VERSION_BYTES));
     assert.equal(book.repeated, 0);
   });
@@ -54,14 +54,14 @@ describe('mesh', () => {
     const book = new ReplyBook();
     let next: Buffer | null = record;
     nodes[1].replica.read = (_key, _timeoutMs, sink, token) => {
-      sink.onReply(token, { kind: RpcReplyKind.incomplete, record: next, reason: 'not whole' });
+      sink.onReply(token, { kind: ReplyKind.incomplete, record: next, reason: 'not whole' });
       next = null;
     };
     nodes[0].mesh.read(1, key, 1_000, book, 0);
     nodes[0].mesh.read(1, key, 1_000, book, 1);
     clock.advance(10);
-    assert.deepEqual(book.of(0), { kind: RpcReplyKind.incomplete, record, reason: '' });
-    assert.deepEqual(book.of(1), { kind: RpcReplyKind.incomplete, record: null, reason: '' });
+    assert.deepEqual(book.of(0), { kind: ReplyKind.incomplete, record, reason: '' });
+    assert.deepEqual(book.of(1), { kind: ReplyKind.incomplete, record: null, reason: '' });
   });
 
   it('sends the same bytes of a write to every peer', async () => {
@@ -74,8 +74,8 @@ describe('mesh', () => {
     nodes[0].mesh.sendWrite(1, book, 0);
     nodes[0].mesh.sendWrite(2, book, 1);
     clock.advance(10);
-    assert.equal(book.of(0).kind, RpcReplyKind.ok);
-    assert.equal(book.of(1).kind, RpcReplyKind.ok);
+    assert.equal(book.of(0).kind, ReplyKind.ok);
+    assert.equal(book.of(1).kind, ReplyKind.ok);
     for (const node of nodes.slice(1)) assert.deepEqual(node.replica.records.get('key'), record);
   });
 
@@ -110,7 +110,7 @@ describe('mesh', () => {
     assert.equal(mesh.peers()[0].inFlight, 100);
     network.cut();
     clock.advance(2);
-    assert.equal(book.count(RpcReplyKind.failed), 100);
+    assert.equal(book.count(ReplyKind.failed), 100);
     assert.equal(mesh.peers()[0].state, 'down');
     nodes[1].replica.release();
     nodes[1].replica.holds = false;
@@ -118,7 +118,7 @@ describe('mesh', () => {
     assert.equal(mesh.peers()[0].state, 'up');
     mesh.read(1, key, 1_000, book, 100);
     clock.advance(10);
-    assert.equal(book.of(100).kind, RpcReplyKind.absent);
+    assert.equal(book.of(100).kind, ReplyKind.absent);
     assert.equal(book.repeated, 0);
     assert.equal(nodes[0].log.matching(/warn Lost node b at b:7000/).length, 1);
   });
@@ -144,7 +144,7 @@ describe('mesh', () => {
     const heard: number[] = [];
     nodes[1].replica.read = (_key, timeoutMs, sink, token) => {
       heard.push(timeoutMs);
-      sink.onReply(token, { kind: RpcReplyKind.absent, record: null, reason: '' });
+      sink.onReply(token, { kind: ReplyKind.absent, record: null, reason: '' });
     };
     const book = new ReplyBook();
     for (const [position, timeoutMs] of [1_000, 12.3, -5].entries()) {
@@ -160,11 +160,11 @@ describe('mesh', () => {
     const book = new ReplyBook();
     nodes[1].replica.holds = true;
     for (let position = 0; position < 15; position++) nodes[0].mesh.read(1, key, 1_000, book, position);
-    assert.equal(book.count(RpcReplyKind.failed), 5);
+    assert.equal(book.count(ReplyKind.failed), 5);
     assert.match(book.of(14).reason, /too many requests in flight/);
     nodes[0].mesh.read(2, key, 1_000, book, 20);
     clock.advance(10);
-    assert.equal(book.of(20).kind, RpcReplyKind.absent);
+    assert.equal(book.of(20).kind, ReplyKind.absent);
   });
 
   it('bounds the bytes queued for one peer, and a slow peer costs its own replies only', async () => {
@@ -185,7 +185,7 @@ describe('mesh', () => {
       ([at, reply]) => at % 2 === 0 && /queue .* is full/.test(reply.reason),
     );
     assert.ok(full.length > 50, `${full.length} refused`);
-    assert.equal(book.count(RpcReplyKind.ok), 100);
+    assert.equal(book.count(ReplyKind.ok), 100);
   });
 
   it('counts a frozen peer as down after a while, and finds it again when it goes on', async () => {
@@ -210,7 +210,7 @@ describe('mesh', () => {
     assert.equal(mesh.isUp(1), true);
     mesh.read(1, key, 500, book, 3);
     clock.advance(20);
-    assert.equal(book.of(3).kind, RpcReplyKind.absent);
+    assert.equal(book.of(3).kind, ReplyKind.absent);
     assert.equal(book.repeated, 0);
     assert.equal(nodes[1].replica.requests, 1, 'stale requests were lost with their connection');
   });
@@ -272,7 +272,7 @@ describe('mesh', () => {
     mesh.beginWrite(Buffer.from('next'), next, 5_000);
     mesh.sendWrite(1, book, 1);
     clock.advance(1_000);
-    assert.equal(book.of(1).kind, RpcReplyKind.ok);
+    assert.equal(book.of(1).kind, ReplyKind.ok);
     assert.deepEqual([...nodes[1].replica.records.keys()], ['next']);
   });
 
@@ -314,14 +314,14 @@ describe('mesh', () => {
     assert.match(book.of(0).reason, /does not serve/);
     nodes[0].mesh.read(1, key, 1_000, book, 1);
     clock.advance(10);
-    assert.equal(book.of(1).kind, RpcReplyKind.absent);
+    assert.equal(book.of(1).kind, ReplyKind.absent);
   });
 
   it('fails a read whose answer is a success without a record', async () => {
     const { nodes, clock } = await RpcCluster.start(['a', 'b']);
     const book = new ReplyBook();
     nodes[1].replica.read = (_key, _timeoutMs, sink, token) => {
-      sink.onReply(token, { kind: RpcReplyKind.ok, record: null, reason: '' });
+      sink.onReply(token, { kind: ReplyKind.ok, record: null, reason: '' });
     };
     nodes[0].mesh.read(1, key, 1_000, book, 0);
     clock.advance(10);
@@ -375,7 +375,7 @@ describe('mesh', () => {
     nodes[1].replica.release();
     clock.advance(100);
     await closing;
-    assert.equal(book.of(0).kind, RpcReplyKind.absent);
+    assert.equal(book.of(0).kind, ReplyKind.absent);
     clock.advance(5_000);
     assert.equal(nodes[1].server.connections, 1, 'only c is still connected');
   });

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Packr } from 'msgpackr/pack';
 import { seededRandom } from '../../../../src/clock.ts';
+import { ReplyKind } from '../../../../src/reply.ts';
 import {
   encodeRefusal,
   encodeResponse,
@@ -13,7 +14,6 @@ import {
 import { encodeHello } from '../../../../src/rpc/hello.ts';
 import { RpcMesh } from '../../../../src/rpc/mesh.ts';
 import { MessageKind } from '../../../../src/rpc/operations.ts';
-import { RpcReplyKind } from '../../../../src/rpc/reply.ts';
 import type { ByteStream } from '../../../../src/rpc/transport.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';
 import { MemoryNetwork } from '../../../support/memory-network.ts';
@@ -96,7 +96,7 @@ describe('peer', () => {
       dialled[0].stream.write(bytes);
       clock.advance(60);
       assert.equal(dialled[0].closed, true);
-      assert.equal(book.of(0).kind, RpcReplyKind.failed);
+      assert.equal(book.of(0).kind, ReplyKind.failed);
       assert.equal(log.matching(/warn Closed the connection to node b at b:7000: it sent/).length, 1);
       assert.equal(dialled.length, 2);
       assert.equal(mesh.isUp(1), true);
@@ -105,7 +105,7 @@ describe('peer', () => {
 
   it('takes no answer before the handshake', async () => {
     const response = Buffer.alloc(4 + responseBytes(null));
-    encodeResponse(response, 0, 1, RpcReplyKind.ok, null);
+    encodeResponse(response, 0, 1, ReplyKind.ok, null);
     for (const early of [response, Buffer.from(PONG_FRAME)]) {
       const { log, mesh } = await setUp(early);
       assert.ok(log.matching(/it sent/).length > 0);
@@ -145,7 +145,7 @@ describe('peer', () => {
     clock.advance(5);
     dialled[0].stream.write(frame(MessageKind.response, 1, 0, Buffer.from('unasked')));
     clock.advance(5);
-    assert.deepEqual(book.of(0), { kind: RpcReplyKind.ok, record: null, reason: '' });
+    assert.deepEqual(book.of(0), { kind: ReplyKind.ok, record: null, reason: '' });
   });
 
   it('takes any frame as a sign of life, and silence after a ping as the end', async () => {

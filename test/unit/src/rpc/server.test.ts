@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { seededRandom } from '../../../../src/clock.ts';
+import { ReplyKind } from '../../../../src/reply.ts';
 import {
   encodeFragmentHead,
   encodeKeyRequest,
@@ -11,7 +12,6 @@ import {
 } from '../../../../src/rpc/codec.ts';
 import { encodeHello } from '../../../../src/rpc/hello.ts';
 import { MessageKind, Operation } from '../../../../src/rpc/operations.ts';
-import { RpcReplyKind } from '../../../../src/rpc/reply.ts';
 import { RpcServer } from '../../../../src/rpc/server.ts';
 import type { Listener, Transport } from '../../../../src/rpc/transport.ts';
 import { credentialsOf } from '../../../support/rpc-handshake.ts';
@@ -27,8 +27,8 @@ describe('server', () => {
     peer.read(2, 'absent');
     clock.advance(10);
     assert.deepEqual(peer.messages, [
-      [MessageKind.response, 1, RpcReplyKind.ok, Buffer.from('record')],
-      [MessageKind.response, 2, RpcReplyKind.absent, null],
+      [MessageKind.response, 1, ReplyKind.ok, Buffer.from('record')],
+      [MessageKind.response, 2, ReplyKind.absent, null],
     ]);
   });
 
@@ -57,15 +57,15 @@ describe('server', () => {
     assert.deepEqual(peer.messages, [[MessageKind.pong]]);
   });
 
-  it('answers operations that it does not serve with a failure', async () => {
+  it('answers operations that it does not serve with a failed', async () => {
     const { clock, connect } = await serveByHand();
     const peer = connect();
     peer.send(MessageKind.request, 5, Operation.rangePage, 1_000, 'whatever', { it: 'takes' });
     peer.send(MessageKind.request, 6, 0, 1_000);
     clock.advance(10);
     assert.deepEqual(peer.messages, [
-      [MessageKind.response, 5, RpcReplyKind.failed, 'operation 4 is not served'],
-      [MessageKind.response, 6, RpcReplyKind.failed, 'operation 0 is not served'],
+      [MessageKind.response, 5, ReplyKind.failed, 'operation 4 is not served'],
+      [MessageKind.response, 6, ReplyKind.failed, 'operation 0 is not served'],
     ]);
     assert.equal(peer.closed, null);
   });
@@ -219,7 +219,7 @@ describe('server', () => {
     clock.advance(50);
     replica.release();
     clock.advance(500);
-    const failed = peer.messages.filter((message) => message[2] === RpcReplyKind.failed);
+    const failed = peer.messages.filter((message) => message[2] === ReplyKind.failed);
     assert.equal(peer.messages.length, 20);
     assert.deepEqual(
       failed.map((message) => message[3]),
@@ -284,13 +284,13 @@ describe('server', () => {
     await Promise.resolve();
     peer.read(2);
     clock.advance(20);
-    assert.deepEqual(peer.messages, [[MessageKind.response, 2, RpcReplyKind.failed, 'the node is stopping']]);
+    assert.deepEqual(peer.messages, [[MessageKind.response, 2, ReplyKind.failed, 'the node is stopping']]);
     await Promise.resolve();
     assert.equal(closed, false);
     replica.release();
     clock.advance(50);
     await closing;
-    assert.deepEqual(peer.messages[1], [MessageKind.response, 1, RpcReplyKind.absent, null]);
+    assert.deepEqual(peer.messages[1], [MessageKind.response, 1, ReplyKind.absent, null]);
     assert.notEqual(peer.closed, null);
   });
 

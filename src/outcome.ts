@@ -1,0 +1,26 @@
+/** What a client's request came to, and who asked. */
+export const Outcome = {
+  /** GET: `value` is set. PUT and DELETE: `ack` replicas have it. */
+  ok: 0,
+  /** GET: the freshest of `ack` answers is a tombstone, or none has the key. */
+  notFound: 1,
+  /** `ack` is out of reach, or the deadline passed. */
+  notEnoughReplicas: 2,
+  /** A bound was reached or the node drains: try again later. */
+  overloaded: 3,
+  /** The request can never succeed as it stands. */
+  badRequest: 4,
+  failed: 5,
+} as const;
+export type Outcome = (typeof Outcome)[keyof typeof Outcome];
+
+export interface OutcomeSink {
+  /** How long a large value is, once the first replica has given it: the answer itself may come later, or never. */
+  onLargeValue(bytes: number): void;
+  /**
+   * Called exactly once per request, possibly before the call that started it returns.
+   * @param value the value's bytes for a GET that is ok, else null
+   * @param reason a sentence for the client when the outcome is neither ok nor notFound
+   */
+  onOutcome(outcome: Outcome, value: Uint8Array | null, reason: string): void;
+}
