@@ -2,7 +2,6 @@ import type { Clock } from '../clock.ts';
 import type { Placement } from '../cluster/placement.ts';
 import { slotOf } from '../cluster/slots.ts';
 import { Outcome, type OutcomeSink } from '../outcome.ts';
-import { AnswerQueue } from './answer-queue.ts';
 import { ByteBudget } from './byte-budget.ts';
 import { DeadlineQueue } from './deadline-queue.ts';
 import type { OperationContext, TimestampSource } from './operation.ts';
@@ -36,9 +35,8 @@ export class Coordinator {
     this.#placement = placement;
     this.#nodes = nodeIds.length;
     const deadlines = new DeadlineQueue(clock, timeoutMs);
-    const answers = new AnswerQueue();
     const { lists } = placement;
-    const shared = { deadlines, answers, records: new ByteBudget(MAX_HELD_RECORD_BYTES) };
+    const shared = { deadlines, records: new ByteBudget(MAX_HELD_RECORD_BYTES) };
     this.#context = { nodeIds, lists, replicas, timestamps, writerId, clock, timeoutMs, ...shared };
   }
 

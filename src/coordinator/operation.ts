@@ -5,7 +5,6 @@ import type { TimestampWaiter } from '../hybrid-clock.ts';
 import { Outcome, type OutcomeSink } from '../outcome.ts';
 import type { ReplySink } from '../reply.ts';
 import { failed, type ReplicaReply, ReplyKind } from '../reply.ts';
-import type { Answerable, AnswerQueue } from './answer-queue.ts';
 import type { ByteBudget } from './byte-budget.ts';
 import type { DeadlineQueue, Expiring } from './deadline-queue.ts';
 import type { ReplicaSet } from './replica-access.ts';
@@ -39,7 +38,6 @@ export interface OperationContext {
   readonly clock: Clock;
   readonly timeoutMs: number;
   readonly deadlines: DeadlineQueue;
-  readonly answers: AnswerQueue;
   /** Records of reads that are not decided yet. */
   readonly records: ByteBudget;
 }
@@ -49,7 +47,7 @@ export interface OperationContext {
  * say later, twice or never changes nothing. Once decided it lets go of its value: the network may hold on to the
  * operation until the last replica has answered.
  */
-export abstract class Operation implements ReplySink, Expiring, Answerable {
+export abstract class Operation implements ReplySink, Expiring {
   deadlineMs = 0;
   earlier: Expiring | null = null;
   later: Expiring | null = null;
@@ -61,13 +59,10 @@ export abstract class Operation implements ReplySink, Expiring, Answerable {
   readonly #waitedMs: number;
   readonly #kind: RequestKind;
   readonly #ack: number;
-  #reply: OutcomeSink | null;
+  readonly #reply: OutcomeSink;
   /** Why replicas failed, by position; made when the first does. */
   #reasons: string[] | null = null;
   #isDecided = false;
-  #outcome: Outcome = Outcome.failed;
-  #value: Uint8Array | null = null;
-  #sentence = '';
 
   /** @param waitedMs what of the request's time has passed already */
   constructor(
@@ -95,7 +90,7 @@ export abstract class Operation implements ReplySink, Expiring, Answerable {
   protected abstract succeed(): void;
 
   protected tellLargeValue(bytes: number): void {
-    this.#reply?.onLargeValue(bytes);
+    this.#reply.onLargeValue(bytes);
   }
 
   /** What of the request's time was left when it came here. */
@@ -109,15 +104,11 @@ export abstract class Operation implements ReplySink, Expiring, Answerable {
 
   /** Begins; also goes on after a wait. */
   start(): void {
-    const { answers, deadlines } = this.context;
-    if (this.deadlineMs === 0) deadlines.add(this, this.#waitedMs);
-    answers.hold();
+    if (this.deadlineMs === 0) this.context.deadlines.add(this, this.#waitedMs);
     try {
       this.send();
     } catch (error) {
       this.decide(Outcome.failed, null, `The request could not be sent: ${errorMessage(error)}`);
-    } finally {
-      answers.release();
     }
   }
 
@@ -152,25 +143,18 @@ export abstract class Operation implements ReplySink, Expiring, Answerable {
     this.decide(Outcome.overloaded, null, 'This node is stopping.');
   }
 
-  answer(): void {
-    const reply = this.#reply as OutcomeSink;
-    const value = this.#value;
-    this.#reply = null;
-    this.#value = null;
-    reply.onOutcome(this.#outcome, value, this.#sentence);
-  }
-
-  /** The one way to an answer: the first decision stands. */
+  /** The one way to an answer: the first decision stands. Whoever hears it may ask for the next thing before it returns. */
   protected decide(outcome: Outcome, value: Uint8Array | null, sentence: string): void {
     if (this.#isDecided) return;
     this.#isDecided = true;
     this.accumulator.freshest = null;
-    this.#outcome = outcome;
-    this.#value = value;
-    this.#sentence = sentence;
     this.context.deadlines.remove(this);
-    this.context.answers.add(this);
+    this.letGo();
+    this.#reply.onOutcome(outcome, value, sentence);
   }
+
+  /** Nothing is needed any more but what late answers may say. */
+  protected abstract letGo(): void;
 
   /** @param silence what is said of replicas that have not answered */
   protected fallShort(silence: string): void {

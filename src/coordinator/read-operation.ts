@@ -49,8 +49,7 @@ export class ReadOperation extends Operation {
     else this.decide(Outcome.overloaded, null, FULL_SENTENCE);
   }
 
-  protected override decide(outcome: Outcome, value: Uint8Array | null, sentence: string): void {
-    super.decide(outcome, value, sentence);
+  protected override letGo(): void {
     this.context.records.release(this.#reservedBytes);
     this.#reservedBytes = 0;
   }

@@ -1,4 +1,4 @@
-import type { ReplySink } from '../reply.ts';
+import type { ReplicaReply, ReplySink } from '../reply.ts';
 import type { EncodedWrite, ReplicaSet } from './replica-access.ts';
 
 /** The replica on this node. Sinks are called exactly once, possibly before the call returns. */
@@ -10,9 +10,20 @@ export interface LocalReplica {
 /** The way to the other nodes. */
 export interface RemoteReplicas {
   read(node: number, key: Uint8Array, timeoutMs: number, sink: ReplySink, position: number): void;
-  /** Encodes a write once, for the calls of sendWrite that follow. */
-  beginWrite(key: Uint8Array, record: Uint8Array, timeoutMs: number): void;
-  sendWrite(node: number, sink: ReplySink, position: number): void;
+  /**
+   * Hands a write, encoded once, to those of the `count` nodes in `nodes` from `offset` on that are not this one; the
+   * i-th answers as position i.
+   * @returns by position, the answers of those to whom it could not be sent; null: there are none
+   */
+  write(
+    nodes: Uint16Array,
+    offset: number,
+    count: number,
+    key: Uint8Array,
+    record: Uint8Array,
+    timeoutMs: number,
+    sink: ReplySink,
+  ): readonly (ReplicaReply | null)[] | null;
 }
 
 /** All replicas as one sees them from this node: its own without the network. */
@@ -34,21 +45,16 @@ export class NodeReplicaSet implements ReplicaSet {
   }
 
   write(lists: Uint16Array, offset: number, count: number, write: EncodedWrite, sink: ReplySink): void {
-    let localPosition = -1;
-    let begun = false;
+    const { key, record, timeoutMs } = write;
+    const refusals = this.#remote.write(lists, offset, count, key, record, timeoutMs, sink);
     for (let position = 0; position < count; position++) {
-      const node = lists[offset + position];
-      if (node === this.#self) {
-        localPosition = position;
-        continue;
-      }
-      if (!begun) {
-        this.#remote.beginWrite(write.key, write.record, write.timeoutMs);
-        begun = true;
-      }
-      this.#remote.sendWrite(node, sink, position);
+      if (lists[offset + position] === this.#self) this.#local.write(key, record, sink, position, timeoutMs);
     }
-    // Last: the network is under way while the disk here works.
-    if (localPosition >= 0) this.#local.write(write.key, write.record, sink, localPosition, write.timeoutMs);
+    // Last: whoever hears of a failure may ask for the next thing, and everybody has been asked for this one by then.
+    if (refusals === null) return;
+    for (let position = 0; position < count; position++) {
+      const refusal = refusals[position];
+      if (refusal !== null) sink.onReply(position, refusal);
+    }
   }
 }

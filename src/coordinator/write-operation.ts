@@ -95,8 +95,7 @@ export class WriteOperation extends Operation implements TimestampWaiter {
     this.decide(Outcome.ok, null, '');
   }
 
-  protected override decide(outcome: Outcome, value: Uint8Array | null, sentence: string): void {
-    super.decide(outcome, value, sentence);
+  protected override letGo(): void {
     if (this.#isWaiting) this.#stopWaiting();
     this.#key = NOTHING;
     this.#value = NOTHING;

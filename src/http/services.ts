@@ -6,7 +6,9 @@ import type { OutcomeSink } from '../outcome.ts';
 
 /**
  * `ack` and `from` are 0 where the request did not say: the service puts in the defaults and checks both. `waitedMs`
- * is what of the request's time has passed before it is handed over.
+ * is what of the request's time has passed before it is handed over. An answer may come before the call returns: whoever
+ * asks for the next thing within an answer sees to it that such calls do not nest without end (connection.ts and
+ * waiting-line.ts do).
  */
 export interface EntityService {
   get(key: Uint8Array, ack: number, from: number, reply: OutcomeSink, waitedMs: number): void;

@@ -1,6 +1,6 @@
 import type { Clock, Random, TimerHandle } from '../clock.ts';
 import type { Log } from '../log.ts';
-import { failed, type ReplySink } from '../reply.ts';
+import { failed, type ReplicaReply, type ReplySink } from '../reply.ts';
 import type { Credentials } from './authentication.ts';
 import {
   encodeWriteHead,
@@ -47,9 +47,6 @@ export class RpcMesh implements AsyncDisposable {
   /** One counter for all peers, so that the bytes of a write are the same for each. */
   #lastId = 0;
   readonly #frame = Buffer.allocUnsafeSlow(FRAME_HEADER_BYTES + FRAGMENT_BYTES);
-  #write: Buffer = EMPTY;
-  #largeWrite: LargeMessage | null = null;
-  #writeTimeoutMs = 0;
 
   constructor(options: RpcMeshOptions) {
     const { policy, credentials, transport, clock, random, log } = options;
@@ -82,33 +79,48 @@ export class RpcMesh implements AsyncDisposable {
   }
 
   /**
-   * Encodes one write for all who get it; `sendWrite` sends it, in the same turn and before the next `beginWrite`.
+   * Encodes one write once, and hands it to the peers among the `count` nodes in `nodes` from `offset` on; the i-th
+   * answers as position i.
    *
    * @param record header and value; one that travels in fragments is not copied and must stay as it is until the
    *   last of its replies
+   * @returns by position, why it was not sent: for whoever asks to tell once all that is to be asked has been; null:
+   *   it was sent to all peers
    */
-  beginWrite(key: Uint8Array, record: Uint8Array, timeoutMs: number): void {
-    const id = this.#nextId();
-    this.#writeTimeoutMs = wholeTimeoutMs(timeoutMs);
-    const messageBytes = writeRequestBytes(key.length, record.length);
-    if (messageBytes <= FRAGMENT_BYTES) {
-      const end = encodeWriteRequest(this.#frame, 0, id, this.#writeTimeoutMs, key, record);
-      this.#write = this.#frame.subarray(0, end);
-      this.#largeWrite = null;
-      return;
+  write(
+    nodes: Uint16Array,
+    offset: number,
+    count: number,
+    key: Uint8Array,
+    record: Uint8Array,
+    timeoutMs: number,
+    sink: ReplySink,
+  ): (ReplicaReply | null)[] | null {
+    const wireTimeoutMs = wholeTimeoutMs(timeoutMs);
+    const isLarge = writeRequestBytes(key.length, record.length) > FRAGMENT_BYTES;
+    let id = 0;
+    let frame = EMPTY;
+    let message: LargeMessage | null = null;
+    let refusals: (ReplicaReply | null)[] | null = null;
+    for (let position = 0; position < count; position++) {
+      const peer = this.#peers[nodes[offset + position]];
+      // This node itself.
+      if (peer === null) continue;
+      if (id === 0) {
+        id = this.#nextId();
+        if (isLarge) message = largeWrite(id, wireTimeoutMs, key, record);
+        else
+          frame = this.#frame.subarray(0, encodeWriteRequest(this.#frame, 0, id, wireTimeoutMs, key, record));
+      }
+      let refusal: ReplicaReply | null;
+      if (peer === undefined) refusal = NO_SUCH_PEER;
+      else if (message === null) refusal = peer.sendFrame(id, frame, wireTimeoutMs, sink, position);
+      else refusal = peer.sendLarge(message, wireTimeoutMs, sink, position);
+      if (refusal === null) continue;
+      refusals ??= new Array<ReplicaReply | null>(count).fill(null);
+      refusals[position] = refusal;
     }
-    const head = Buffer.allocUnsafe(messageBytes - record.length);
-    encodeWriteHead(head, 0, id, this.#writeTimeoutMs, key, record.length);
-    this.#largeWrite = { id, head, body: record };
-    this.#clock.endOfTurn(this.#forgetLargeWrite);
-  }
-
-  sendWrite(node: number, sink: ReplySink, position: number): void {
-    const peer = this.#peers[node] ?? null;
-    if (peer === null) sink.onReply(position, NO_SUCH_PEER);
-    else if (this.#largeWrite !== null)
-      peer.sendLarge(this.#largeWrite, this.#writeTimeoutMs, sink, position);
-    else peer.sendFrame(this.#lastId, this.#write, this.#writeTimeoutMs, sink, position);
+    return refusals;
   }
 
   /** Whether requests to the node would be sent. */
@@ -146,10 +158,6 @@ export class RpcMesh implements AsyncDisposable {
     return this.close();
   }
 
-  readonly #forgetLargeWrite = (): void => {
-    this.#largeWrite = null;
-  };
-
   #requestKey(
     operation: typeof Operation.read | typeof Operation.readVersion,
     node: number,
@@ -172,6 +180,12 @@ export class RpcMesh implements AsyncDisposable {
     this.#lastId = this.#lastId === MAX_ID ? 1 : this.#lastId + 1;
     return this.#lastId;
   }
+}
+
+function largeWrite(id: number, timeoutMs: number, key: Uint8Array, record: Uint8Array): LargeMessage {
+  const head = Buffer.allocUnsafe(writeRequestBytes(key.length, record.length) - record.length);
+  encodeWriteHead(head, 0, id, timeoutMs, key, record.length);
+  return { id, head, body: record };
 }
 
 /** As the wire has it: whole milliseconds, none for a deadline that has passed. */

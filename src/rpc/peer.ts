@@ -197,37 +197,41 @@ export class Peer implements ConnectionOwner {
     this.#inFlight.add(id, sink, position, this.#context.clock.monotonicMs() + timeoutMs, false, true);
   }
 
-  /** Sends a request that was encoded before: the same bytes for every peer. */
-  sendFrame(id: number, frame: Uint8Array, timeoutMs: number, sink: ReplySink, position: number): void {
+  /**
+   * Sends a request that was encoded before: the same bytes for every peer.
+   * @returns why it was not sent; null: it was, and its sink will be called
+   */
+  sendFrame(
+    id: number,
+    frame: Uint8Array,
+    timeoutMs: number,
+    sink: ReplySink,
+    position: number,
+  ): ReplicaReply | null {
     const refusal = this.#refusalOf(frame.length);
-    if (refusal !== null || this.#connection === null) {
-      sink.onReply(position, refusal ?? this.#standing.unavailable);
-      return;
-    }
+    if (refusal !== null || this.#connection === null) return refusal ?? this.#standing.unavailable;
     const { outbox } = this.#connection;
     outbox.append(outbox.foreground, frame);
     this.#inFlight.add(id, sink, position, this.#context.clock.monotonicMs() + timeoutMs, false, false);
+    return null;
   }
 
   /** The same for a request that travels in fragments. */
-  sendLarge(message: LargeMessage, timeoutMs: number, sink: ReplySink, position: number): void {
+  sendLarge(
+    message: LargeMessage,
+    timeoutMs: number,
+    sink: ReplySink,
+    position: number,
+  ): ReplicaReply | null {
     const messageBytes = message.head.length + message.body.length;
     let refusal = this.#refusalOf(messageBytes);
     if (refusal === null && messageBytes > this.#maxMessageBytes) refusal = VALUE_TOO_LARGE;
-    if (refusal !== null || this.#connection === null) {
-      sink.onReply(position, refusal ?? this.#standing.unavailable);
-      return;
-    }
+    if (refusal !== null || this.#connection === null) return refusal ?? this.#standing.unavailable;
     const { outbox } = this.#connection;
     outbox.appendLarge(outbox.foreground, message);
-    this.#inFlight.add(
-      message.id,
-      sink,
-      position,
-      this.#context.clock.monotonicMs() + timeoutMs,
-      true,
-      false,
-    );
+    const deadlineMs = this.#context.clock.monotonicMs() + timeoutMs;
+    this.#inFlight.add(message.id, sink, position, deadlineMs, true, false);
+    return null;
   }
 
   /** Looks at deadlines and silence. */

@@ -12,8 +12,7 @@ import { type LocalReplica, NodeReplicaSet, type RemoteReplicas } from '../../sr
 import { timestampAt } from '../../src/hybrid-clock.ts';
 import type { Outcome, OutcomeSink } from '../../src/outcome.ts';
 import { Replica, type TimestampJudge } from '../../src/replica/replica.ts';
-import type { ReplySink } from '../../src/reply.ts';
-import { failed, type ReplicaReply, ReplyKind, STORED } from '../../src/reply.ts';
+import { failed, type ReplicaReply, ReplyKind, type ReplySink, STORED } from '../../src/reply.ts';
 import { type ClockNode, clockNodes, MAX_DRIFT_MS } from './clock-nodes.ts';
 import type { FakeClock } from './fake-clock.ts';
 
@@ -95,21 +94,22 @@ export class ClusterNode {
   }
 
   #remote(): RemoteReplicas {
-    let key: Uint8Array;
-    let record: Uint8Array;
     return {
       read: (node, asked, _timeoutMs, sink, position) => {
         this.#send(node, sink, position, (peer, answer) => peer.replica.read(asked, answer, position));
       },
-      beginWrite: (written, bytes) => {
-        key = written;
-        record = bytes;
-      },
-      sendWrite: (node, sink, position) => {
-        const [k, r] = [key, record];
-        this.#send(node, this.#heard(sink), position, (peer, answer) =>
-          peer.replica.writeFromPeer(k, r, answer, position),
-        );
+      write: (lists, offset, count, key, record, _timeoutMs, sink) => {
+        const refusals = new Array<ReplicaReply | null>(count).fill(null);
+        for (let position = 0; position < count; position++) {
+          const node = lists[offset + position];
+          if (this.#cluster.nodes[node] === this) continue;
+          if (this.#cluster.nodes[node].isUp)
+            this.#send(node, this.#heard(sink), position, (peer, answer) =>
+              peer.replica.writeFromPeer(key, record, answer, position),
+            );
+          else refusals[position] = DOWN;
+        }
+        return refusals;
       },
     };
   }

@@ -7,6 +7,7 @@ import type { Log } from '../../src/log.ts';
 import { ABSENT, failed, type ReplicaReply, ReplyKind, type ReplySink, STORED } from '../../src/reply.ts';
 import { type ClockTimes, encodeClock } from '../../src/rpc/clock-message.ts';
 import { type HandshakePolicy, type Hello, judgeHello } from '../../src/rpc/handshake.ts';
+import type { RpcMesh } from '../../src/rpc/mesh.ts';
 import { FEATURES, PROTOCOL_VERSION } from '../../src/rpc/operations.ts';
 import type { ReplicaHandler } from '../../src/rpc/replica-handler.ts';
 
@@ -158,4 +159,19 @@ export class ReplyBook implements ReplySink {
   count(kind: ReplyKind): number {
     return [...this.replies.values()].filter((reply) => reply.kind === kind).length;
   }
+}
+
+/** Sends one write to peers, each of which answers at its position. */
+export function writeTo(
+  mesh: RpcMesh,
+  targets: readonly (readonly [node: number, position: number])[],
+  key: Uint8Array,
+  record: Uint8Array,
+  timeoutMs: number,
+  sink: ReplySink,
+): void {
+  const nodes = Uint16Array.from(targets, ([node]) => node);
+  const tell = (i: number, reply: ReplicaReply): void => sink.onReply(targets[i][1], reply);
+  const refusals = mesh.write(nodes, 0, nodes.length, key, record, timeoutMs, { onReply: tell });
+  for (const [i, refusal] of (refusals ?? []).entries()) if (refusal !== null) tell(i, refusal);
 }

@@ -13,7 +13,7 @@ import type { PeerAddress } from '../../../src/rpc/peer.ts';
 import { RpcServer } from '../../../src/rpc/server.ts';
 import { TcpTransport } from '../../../src/rpc/tcp-transport.ts';
 import { challengeFrame, credentialsOf, welcomeAnswer } from '../../support/rpc-handshake.ts';
-import { helloOf, KeptLog, MapReplica, ReplyBook, TestPolicy } from '../../support/rpc-nodes.ts';
+import { helloOf, KeptLog, MapReplica, ReplyBook, TestPolicy, writeTo } from '../../support/rpc-nodes.ts';
 import { until } from '../../support/until.ts';
 
 const HOST = '127.0.0.1';
@@ -96,8 +96,7 @@ describe('rpc over tcp', () => {
     await up(mesh, 1);
     const book = new ReplyBook();
     for (let i = 0; i < 2_500; i++) {
-      mesh.beginWrite(Buffer.from(`key${i}`), Buffer.from(`record ${i}`), 10_000);
-      mesh.sendWrite(1, book, i);
+      writeTo(mesh, [[1, i]], Buffer.from(`key${i}`), Buffer.from(`record ${i}`), 10_000, book);
       mesh.read(1, Buffer.from(`key${i}`), 10_000, book, 2_500 + i);
     }
     await replies(book, 5_000);
@@ -121,8 +120,7 @@ describe('rpc over tcp', () => {
         book.onReply(position, reply);
       },
     };
-    mesh.beginWrite(Buffer.from('large'), value, 10_000);
-    mesh.sendWrite(1, sink, 0);
+    writeTo(mesh, [[1, 0]], Buffer.from('large'), value, 10_000, sink);
     for (let position = 1; position <= 20; position++) mesh.read(1, key, 10_000, sink, position);
     await replies(book, 21);
     assert.equal(order.at(-1), 0, 'the small requests were answered first');

@@ -1,12 +1,18 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { NodeReplicaSet } from '../../../../src/coordinator/replica-set.ts';
+import { failed, type ReplicaReply } from '../../../../src/reply.ts';
 
 const KEY = Buffer.from('k');
 const RECORD = Buffer.from('a record of its own');
-const sink = { onReply: () => undefined };
+const told: string[] = [];
+const sink = {
+  onReply(position: number, { reason }: ReplicaReply): void {
+    told.push(`${position}: ${reason}`);
+  },
+};
 
-function recorded(self: number) {
+function recorded(self: number, refusals: (ReplicaReply | null)[] | null = null) {
   const calls: string[] = [];
   const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString();
   const local = {
@@ -24,12 +30,19 @@ function recorded(self: number) {
       calls.push(`read ${text(key)} of ${node} in ${timeoutMs} at ${position}`);
       assert.equal(to, sink);
     },
-    beginWrite: (key: Uint8Array, record: Uint8Array, timeoutMs: number) => {
-      calls.push(`begin ${text(key)} ${text(record)} in ${timeoutMs}`);
-    },
-    sendWrite: (node: number, to: unknown, position: number) => {
-      calls.push(`send to ${node} at ${position}`);
+    write: (
+      nodes: Uint16Array,
+      offset: number,
+      count: number,
+      key: Uint8Array,
+      record: Uint8Array,
+      timeoutMs: number,
+      to: unknown,
+    ) => {
+      const asked = [...nodes.subarray(offset, offset + count)];
+      calls.push(`write ${text(key)} ${text(record)} to ${asked} in ${timeoutMs}`);
       assert.equal(to, sink);
+      return refusals;
     },
   };
   return { calls, replicas: new NodeReplicaSet(self, local, remote) };
@@ -37,28 +50,32 @@ function recorded(self: number) {
 
 const write = { key: KEY, record: RECORD, timeoutMs: 700 };
 
-test('a write is encoded once, sent to the peers first, and then to the replica here', () => {
+test('a write goes to the peers in one call, and then to the replica here', () => {
   const { calls, replicas } = recorded(2);
   replicas.write(Uint16Array.of(9, 4, 2, 0, 7), 1, 3, write, sink);
   assert.deepEqual(calls, [
-    'begin k a record of its own in 700',
-    'send to 4 at 0',
-    'send to 0 at 2',
+    'write k a record of its own to 4,2,0 in 700',
     'local write k a record of its own in 700 at 1',
   ]);
 });
 
-test('a write for this node alone touches no network, one for others no disk', () => {
-  const here = recorded(2);
-  here.replicas.write(Uint16Array.of(2), 0, 1, write, sink);
-  assert.deepEqual(here.calls, ['local write k a record of its own in 700 at 0']);
-  const elsewhere = recorded(5);
-  elsewhere.replicas.write(Uint16Array.of(2, 1), 0, 2, write, sink);
-  assert.deepEqual(elsewhere.calls, [
-    'begin k a record of its own in 700',
-    'send to 2 at 0',
-    'send to 1 at 1',
-  ]);
+test('a write for others touches no disk here', () => {
+  const { calls, replicas } = recorded(5);
+  replicas.write(Uint16Array.of(2, 1), 0, 2, write, sink);
+  assert.deepEqual(calls, ['write k a record of its own to 2,1 in 700']);
+});
+
+test('who could not be asked is told once all have been', () => {
+  const { calls, replicas } = recorded(2, [failed('down'), null, failed('full')]);
+  told.length = 0;
+  const { onReply } = sink;
+  sink.onReply = (position, reply) => {
+    assert.equal(calls.length, 2);
+    onReply(position, reply);
+  };
+  replicas.write(Uint16Array.of(4, 2, 0), 0, 3, write, sink);
+  sink.onReply = onReply;
+  assert.deepEqual(told, ['0: down', '2: full']);
 });
 
 test('a read goes to the node it names', () => {

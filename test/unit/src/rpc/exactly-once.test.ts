@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { seededRandom } from '../../../../src/clock.ts';
 import { type ReplicaReply, ReplyKind } from '../../../../src/reply.ts';
 import { RpcCluster, type RpcNode } from '../../../support/rpc-cluster.ts';
-import { ReplyBook } from '../../../support/rpc-nodes.ts';
+import { ReplyBook, writeTo } from '../../../support/rpc-nodes.ts';
 
 const STEPS = 200;
 
@@ -81,8 +81,8 @@ class Storm {
     const size = this.#random() < 0.1 ? this.#upTo(400_000) : this.#upTo(300);
     const record = Buffer.alloc(size, this.#upTo(256));
     const key = `key${this.asked.length}`;
-    mesh.beginWrite(Buffer.from(key), record, 50 + this.#upTo(2_000));
-    for (const node of [1, 2]) mesh.sendWrite(node, this.book, this.#ask({ node, key, written: record }));
+    const targets = [1, 2].map((node) => [node, this.#ask({ node, key, written: record })] as const);
+    writeTo(mesh, targets, Buffer.from(key), record, 50 + this.#upTo(2_000), this.book);
   }
 
   #read(): void {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { ReplyKind } from '../../../../src/reply.ts';
 import { RpcCluster } from '../../../support/rpc-cluster.ts';
-import { ReplyBook, VERSION_BYTES } from '../../../support/rpc-nodes.ts';
+import { ReplyBook, VERSION_BYTES, writeTo } from '../../../support/rpc-nodes.ts';
 
 const key = Buffer.from('key');
 const record = Buffer.from('a record of more than sixteen bytes');
@@ -16,10 +16,8 @@ describe('mesh', () => {
     mesh.read(1, key, 1_000, book, 0);
     mesh.readVersion(1, key, 1_000, book, 1);
     clock.advance(10);
-    mesh.beginWrite(key, record, 1_000);
-    mesh.sendWrite(1, book, 2);
-    mesh.beginWrite(Buffer.from('refused'), record, 1_000);
-    mesh.sendWrite(1, book, 3);
+    writeTo(mesh, [[1, 2]], key, record, 1_000, book);
+    writeTo(mesh, [[1, 3]], Buffer.from('refused'), record, 1_000, book);
     clock.advance(10);
     mesh.read(1, key, 1_000, book, 4);
     mesh.readVersion(1, key, 1_000, book, 5);
@@ -70,9 +68,17 @@ describe('mesh', () => {
     network.latencyMs = 0;
     // The ids of the peers' requests have to agree although one of them got more before.
     nodes[0].mesh.read(2, key, 1_000, book, 9);
-    nodes[0].mesh.beginWrite(key, record, 1_000);
-    nodes[0].mesh.sendWrite(1, book, 0);
-    nodes[0].mesh.sendWrite(2, book, 1);
+    writeTo(
+      nodes[0].mesh,
+      [
+        [1, 0],
+        [2, 1],
+      ],
+      key,
+      record,
+      1_000,
+      book,
+    );
     clock.advance(10);
     assert.equal(book.of(0).kind, ReplyKind.ok);
     assert.equal(book.of(1).kind, ReplyKind.ok);
@@ -85,16 +91,13 @@ describe('mesh', () => {
     const { mesh } = nodes[0];
     mesh.read(0, key, 1_000, book, 0);
     mesh.read(9, key, 1_000, book, 1);
-    mesh.beginWrite(key, record, 1_000);
-    mesh.sendWrite(0, book, 2);
+    writeTo(mesh, [[9, 2]], key, record, 1_000, book);
     for (const position of [0, 1, 2]) assert.match(book.of(position).reason, /no such peer/);
     nodes[1].server.abort();
     clock.advance(50);
     mesh.read(1, key, 1_000, book, 3);
-    mesh.beginWrite(key, record, 1_000);
-    mesh.sendWrite(1, book, 4);
-    mesh.beginWrite(key, Buffer.alloc(MIB), 1_000);
-    mesh.sendWrite(1, book, 5);
+    writeTo(mesh, [[1, 4]], key, record, 1_000, book);
+    writeTo(mesh, [[1, 5]], key, Buffer.alloc(MIB), 1_000, book);
     for (const position of [3, 4, 5]) assert.match(book.of(position).reason, /node b is down/);
     assert.equal(mesh.isUp(1), false);
     assert.equal(network.openStreams, 2);
@@ -174,9 +177,17 @@ describe('mesh', () => {
     network.freeze('b');
     let position = 0;
     for (let turn = 0; turn < 100; turn++) {
-      nodes[0].mesh.beginWrite(Buffer.from(`key${turn}`), Buffer.alloc(60_000), 1_000);
-      nodes[0].mesh.sendWrite(1, book, position++);
-      nodes[0].mesh.sendWrite(2, book, position++);
+      writeTo(
+        nodes[0].mesh,
+        [
+          [1, position++],
+          [2, position++],
+        ],
+        Buffer.from(`key${turn}`),
+        Buffer.alloc(60_000),
+        1_000,
+        book,
+      );
       clock.advance(3);
       assert.ok(nodes[0].mesh.peers()[0].queuedBytes <= 2 * MIB);
     }
@@ -237,8 +248,7 @@ describe('mesh', () => {
         book.onReply(position, reply);
       },
     };
-    mesh.beginWrite(Buffer.from('large'), value, 10_000);
-    mesh.sendWrite(1, sink, 0);
+    writeTo(mesh, [[1, 0]], Buffer.from('large'), value, 10_000, sink);
     clock.advance(5);
     for (let position = 1; position <= 5; position++) {
       mesh.read(1, key, 10_000, sink, position);
@@ -263,14 +273,12 @@ describe('mesh', () => {
     network.bufferBytes = 1_024;
     network.latencyMs = 20;
     const book = new ReplyBook();
-    mesh.beginWrite(Buffer.from('slow'), Buffer.alloc(8 * MIB), 200);
-    mesh.sendWrite(1, book, 0);
+    writeTo(mesh, [[1, 0]], Buffer.from('slow'), Buffer.alloc(8 * MIB), 200, book);
     clock.advance(240);
     assert.match(book.of(0).reason, /in time/);
     assert.ok(mesh.peers()[0].queuedBytes < 256 * 1024);
     const next = Buffer.alloc(100_000, 3);
-    mesh.beginWrite(Buffer.from('next'), next, 5_000);
-    mesh.sendWrite(1, book, 1);
+    writeTo(mesh, [[1, 1]], Buffer.from('next'), next, 5_000, book);
     clock.advance(1_000);
     assert.equal(book.of(1).kind, ReplyKind.ok);
     assert.deepEqual([...nodes[1].replica.records.keys()], ['next']);
@@ -299,8 +307,7 @@ describe('mesh', () => {
     const hello = (nodeId: string) => (nodeId === 'b' ? { maxValueBytes: MIB } : {});
     const { nodes } = await RpcCluster.start(['a', 'b'], { hello });
     const book = new ReplyBook();
-    nodes[0].mesh.beginWrite(key, Buffer.alloc(2 * MIB), 1_000);
-    nodes[0].mesh.sendWrite(1, book, 0);
+    writeTo(nodes[0].mesh, [[1, 0]], key, Buffer.alloc(2 * MIB), 1_000, book);
     nodes[0].mesh.read(1, Buffer.alloc(70_000), 1_000, book, 1);
     assert.match(book.of(0).reason, /larger than the peer takes/);
     assert.match(book.of(1).reason, /key is too long/);

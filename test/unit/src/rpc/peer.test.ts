@@ -18,7 +18,7 @@ import type { ByteStream } from '../../../../src/rpc/transport.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';
 import { MemoryNetwork } from '../../../support/memory-network.ts';
 import { answer, challengeFrame, credentialsOf, welcomeAnswer } from '../../../support/rpc-handshake.ts';
-import { helloOf, KeptLog, ReplyBook, TestPolicy } from '../../../support/rpc-nodes.ts';
+import { helloOf, KeptLog, ReplyBook, TestPolicy, writeTo } from '../../../support/rpc-nodes.ts';
 
 const packr = new Packr({ useRecords: false });
 const key = Buffer.from('key');
@@ -140,8 +140,7 @@ describe('peer', () => {
   it('passes over the result of a write, whatever it is', async () => {
     const { clock, mesh, dialled } = await setUp(welcome);
     const book = new ReplyBook();
-    mesh.beginWrite(key, Buffer.from('record'), 1_000);
-    mesh.sendWrite(1, book, 0);
+    writeTo(mesh, [[1, 0]], key, Buffer.from('record'), 1_000, book);
     clock.advance(5);
     dialled[0].stream.write(frame(MessageKind.response, 1, 0, Buffer.from('unasked')));
     clock.advance(5);
