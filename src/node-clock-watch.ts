@@ -22,7 +22,8 @@ const TIMEOUT_MS = 400;
 export interface ClockWatchOptions {
   readonly clock: Clock;
   readonly time: OwnTime;
-  readonly mesh: { clock(node: number, timeoutMs: number, sink: ReplySink, position: number): void };
+  /** Asks a node what time it is for it. */
+  readonly ask: (node: number, timeoutMs: number, sink: ReplySink, position: number) => void;
   /** Indexes of the other nodes in the topology. */
   readonly peers: readonly number[];
   readonly conditions: Conditions;
@@ -80,14 +81,14 @@ export class ClockWatch {
   }
 
   #measure(): void {
-    const { clock, mesh, peers } = this.#options;
+    const { ask, clock, peers } = this.#options;
     this.#beganMs = clock.monotonicMs();
     this.#measureIn(PERIOD_MS);
     const round = new MeasuringRound(this.#beganMs, peers.length, (peer, reply) =>
       this.#hear(round, peer, reply),
     );
     this.#round = round;
-    for (const peer of peers) mesh.clock(peer, TIMEOUT_MS, round, peer);
+    for (const peer of peers) ask(peer, TIMEOUT_MS, round, peer);
     if (peers.length === 0) this.#judge(true);
   }
 

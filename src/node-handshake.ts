@@ -1,7 +1,9 @@
 /** What this node says in handshakes and concludes from them: the RPC layer's policy over the replica's standing. */
+
 import type { Standing } from './replica/standing.ts';
 import { type HandshakePolicy, type Hello, judgeHello } from './rpc/handshake.ts';
-import { FEATURES, PROTOCOL_VERSION } from './rpc/operations.ts';
+import { FEATURES } from './rpc/operation-table.ts';
+import { PROTOCOL_VERSION } from './rpc/operations.ts';
 
 export interface HandshakeIdentity {
   readonly clusterId: string;

@@ -37,11 +37,13 @@ import type { StorageEngine } from './replica/storage-engine.ts';
 import { encodeClock } from './rpc/clock-message.ts';
 import { ClusterSecret } from './rpc/cluster-secret.ts';
 import { RpcMesh } from './rpc/mesh.ts';
+import { CLOCK } from './rpc/operation-table.ts';
 import { RpcServer } from './rpc/server.ts';
 import { TcpTransport } from './rpc/tcp-transport.ts';
 import type { Transport } from './rpc/transport.ts';
 
 export const MAX_KEY_BYTES = 4096;
+const NO_KEY = new Uint8Array(0);
 
 type OpenStorage = (
   directory: string,
@@ -284,7 +286,8 @@ class Node implements RunningNode {
     this.#clockWatch = new ClockWatch({
       clock,
       time: ownTime,
-      mesh: this.#mesh,
+      ask: (node, timeoutMs, sink, position) =>
+        this.#mesh.ask(CLOCK, node, NO_KEY, timeoutMs, sink, position),
       peers: others,
       conditions,
       log,

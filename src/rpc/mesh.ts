@@ -12,7 +12,7 @@ import {
 import type { HandshakePolicy } from './handshake.ts';
 import type { LargeMessage } from './lane.ts';
 import { DEFAULT_RPC_LIMITS, type RpcLimits } from './limits.ts';
-import { Operation } from './operations.ts';
+import { READ, type RpcOperation } from './operation-table.ts';
 import { Peer, type PeerAddress, type PeerContext, type PeerStatus } from './peer.ts';
 import type { Transport } from './transport.ts';
 
@@ -63,19 +63,21 @@ export class RpcMesh implements AsyncDisposable {
   }
 
   read(node: number, key: Uint8Array, timeoutMs: number, sink: ReplySink, position: number): void {
-    this.#requestKey(Operation.read, node, key, timeoutMs, sink, position);
+    this.ask(READ, node, key, timeoutMs, sink, position);
   }
 
-  /** Asks for the header of a record; in the background: whatever else there is to send goes first. */
-  readVersion(node: number, key: Uint8Array, timeoutMs: number, sink: ReplySink, position: number): void {
-    this.#requestKey(Operation.readVersion, node, key, timeoutMs, sink, position);
-  }
-
-  /** Asks what time it is for the node: clock-message.ts. */
-  clock(node: number, timeoutMs: number, sink: ReplySink, position: number): void {
+  /** @param key empty where the operation has none */
+  ask(
+    operation: RpcOperation,
+    node: number,
+    key: Uint8Array,
+    timeoutMs: number,
+    sink: ReplySink,
+    position: number,
+  ): void {
     const peer = this.#peers[node] ?? null;
     if (peer === null) sink.onReply(position, NO_SUCH_PEER);
-    else peer.requestClock(this.#nextId(), wholeTimeoutMs(timeoutMs), sink, position);
+    else peer.ask(operation, this.#nextId(), key, wholeTimeoutMs(timeoutMs), sink, position);
   }
 
   /**
@@ -156,19 +158,6 @@ export class RpcMesh implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
-  }
-
-  #requestKey(
-    operation: typeof Operation.read | typeof Operation.readVersion,
-    node: number,
-    key: Uint8Array,
-    timeoutMs: number,
-    sink: ReplySink,
-    position: number,
-  ): void {
-    const peer = this.#peers[node] ?? null;
-    if (peer === null) sink.onReply(position, NO_SUCH_PEER);
-    else peer.requestKey(operation, this.#nextId(), key, wholeTimeoutMs(timeoutMs), sink, position);
   }
 
   #onTick(): void {

@@ -30,7 +30,8 @@ import { Dropped, type LargeMessage } from './lane.ts';
 import type { RpcLimits } from './limits.ts';
 import type { Message } from './message.ts';
 import { protocolError } from './msgpack.ts';
-import { Feature, MessageKind, Operation } from './operations.ts';
+import { Arguments, type RpcOperation } from './operation-table.ts';
+import { MessageKind } from './operations.ts';
 import { PeerStanding, type PeerState } from './peer-standing.ts';
 import type { Transport } from './transport.ts';
 
@@ -157,44 +158,31 @@ export class Peer implements ConnectionOwner {
     if (this.#redial !== null) this.dial();
   }
 
-  /** Asks for the record of a key, or for its header alone. */
-  requestKey(
-    operation: typeof Operation.read | typeof Operation.readVersion,
+  /** @param key empty where the operation has none */
+  ask(
+    operation: RpcOperation,
     id: number,
     key: Uint8Array,
     timeoutMs: number,
     sink: ReplySink,
     position: number,
   ): void {
-    const messageBytes = keyRequestBytes(key.length);
-    const isBackground = operation === Operation.readVersion;
-    let refusal = this.#refusalOf(messageBytes);
-    if (refusal === null && messageBytes > FRAGMENT_BYTES) refusal = KEY_TOO_LONG;
-    if (refusal === null && isBackground && (this.#features & Feature.readVersion) === 0)
-      refusal = NOT_SERVED;
+    const hasKey = operation.arguments !== Arguments.none;
+    const frameBytes = hasKey ? FRAME_HEADER_BYTES + keyRequestBytes(key.length) : PLAIN_REQUEST_FRAME_BYTES;
+    let refusal = this.#refusalOf(frameBytes);
+    if (refusal === null && frameBytes > FRAME_HEADER_BYTES + FRAGMENT_BYTES) refusal = KEY_TOO_LONG;
+    if (refusal === null && (this.#features & operation.feature) !== operation.feature) refusal = NOT_SERVED;
     if (refusal !== null || this.#connection === null) {
       sink.onReply(position, refusal ?? this.#standing.unavailable);
       return;
     }
     const { outbox } = this.#connection;
-    const lane = isBackground ? outbox.background : outbox.foreground;
-    const at = outbox.reserve(lane, FRAME_HEADER_BYTES + messageBytes);
-    encodeKeyRequest(lane.bytes, at, id, operation, timeoutMs, key);
-    this.#inFlight.add(id, sink, position, this.#context.clock.monotonicMs() + timeoutMs, false, true);
-  }
-
-  /** Asks what time it is there. */
-  requestClock(id: number, timeoutMs: number, sink: ReplySink, position: number): void {
-    let refusal = this.#refusalOf(PLAIN_REQUEST_FRAME_BYTES);
-    if (refusal === null && (this.#features & Feature.clock) === 0) refusal = NOT_SERVED;
-    if (refusal !== null || this.#connection === null) {
-      sink.onReply(position, refusal ?? this.#standing.unavailable);
-      return;
-    }
-    const { outbox } = this.#connection;
-    const at = outbox.reserve(outbox.foreground, PLAIN_REQUEST_FRAME_BYTES);
-    encodePlainRequest(outbox.foreground.bytes, at, id, Operation.clock, timeoutMs);
-    this.#inFlight.add(id, sink, position, this.#context.clock.monotonicMs() + timeoutMs, false, true);
+    const lane = operation.isBackground ? outbox.background : outbox.foreground;
+    const at = outbox.reserve(lane, frameBytes);
+    if (hasKey) encodeKeyRequest(lane.bytes, at, id, operation.number, timeoutMs, key);
+    else encodePlainRequest(lane.bytes, at, id, operation.number, timeoutMs);
+    const deadlineMs = this.#context.clock.monotonicMs() + timeoutMs;
+    this.#inFlight.add(id, sink, position, deadlineMs, false, operation.answersRecord);
   }
 
   /**

@@ -24,7 +24,8 @@ import type { Lane } from './lane.ts';
 import type { RpcLimits } from './limits.ts';
 import type { Message } from './message.ts';
 import { protocolError } from './msgpack.ts';
-import { MessageKind, Operation } from './operations.ts';
+import { OPERATIONS } from './operation-table.ts';
+import { MessageKind } from './operations.ts';
 import type { ReplicaHandler } from './replica-handler.ts';
 import type { ByteStream } from './transport.ts';
 
@@ -224,34 +225,23 @@ export class ServerConnection implements ConnectionOwner {
 
   #serve(message: Message): void {
     const { handler, limits, log } = this.#context;
-    const { id, operation } = message;
+    const { id } = message;
     if (this.#isDraining) {
       this.#refuse(id, 'the node is stopping');
       return;
     }
+    const operation = OPERATIONS[message.operation];
+    if (operation === undefined) {
+      this.#refuse(id, `operation ${message.operation} is not served`);
+      return;
+    }
     this.#underWay++;
     try {
-      switch (operation) {
-        case Operation.read:
-          handler.read(message.key(), message.timeoutMs, this.#foreground, id);
-          break;
-        case Operation.write:
-          handler.write(message.key(), message.body(), this.#foreground, id, message.timeoutMs);
-          break;
-        case Operation.readVersion:
-          handler.readVersion(message.key(), message.timeoutMs, this.#background, id);
-          break;
-        case Operation.clock:
-          handler.clock(this.#foreground, id);
-          break;
-        default:
-          this.#underWay--;
-          this.#refuse(id, `operation ${operation} is not served`);
-      }
+      operation.serve(handler, message, operation.isBackground ? this.#background : this.#foreground);
     } catch (error) {
       if (error instanceof QuorateError && error.code === 'PROTOCOL') throw error;
       // Whether it has answered is not known, so no answer can be given: the peer sees a lost connection.
-      log.error(`Operation ${operation} of ${this.#who()} failed: ${errorMessage(error)}`);
+      log.error(`Operation ${operation.name} of ${this.#who()} failed: ${errorMessage(error)}`);
       this.destroy('internal error');
     }
     if (this.#underWay >= limits.maxUnderWay) this.#pause();

@@ -118,7 +118,7 @@ export class ClockNode {
     this.#watch = new ClockWatch({
       clock,
       time: hybrid.time,
-      mesh: { clock: (node, timeoutMs, sink, position) => this.#ask(node, timeoutMs, sink, position) },
+      ask: (node, timeoutMs, sink, position) => this.#ask(node, timeoutMs, sink, position),
       peers,
       conditions,
       log: { error: noteIt },

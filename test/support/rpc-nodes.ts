@@ -2,13 +2,15 @@
  * What tests of RPC need around it: a policy, a log that keeps what was said, a replica on a Map, and a sink that
  * counts its calls.
  */
+
 import type { FolderHistory } from '../../src/folder-history.ts';
 import type { Log } from '../../src/log.ts';
 import { ABSENT, failed, type ReplicaReply, ReplyKind, type ReplySink, STORED } from '../../src/reply.ts';
 import { type ClockTimes, encodeClock } from '../../src/rpc/clock-message.ts';
 import { type HandshakePolicy, type Hello, judgeHello } from '../../src/rpc/handshake.ts';
 import type { RpcMesh } from '../../src/rpc/mesh.ts';
-import { FEATURES, PROTOCOL_VERSION } from '../../src/rpc/operations.ts';
+import { FEATURES } from '../../src/rpc/operation-table.ts';
+import { PROTOCOL_VERSION } from '../../src/rpc/operations.ts';
 import type { ReplicaHandler } from '../../src/rpc/replica-handler.ts';
 
 export const VERSION_BYTES = 16;

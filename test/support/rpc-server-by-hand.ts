@@ -1,4 +1,5 @@
 /** A server on a network in memory, and peers that are played by hand. */
+
 import assert from 'node:assert/strict';
 import { Packr } from 'msgpackr/pack';
 import { Unpackr } from 'msgpackr/unpack';
@@ -6,7 +7,8 @@ import { seededRandom } from '../../src/clock.ts';
 import type { Credentials } from '../../src/rpc/authentication.ts';
 import { encodeKeyRequest, keyRequestBytes, readFrameLength, writeFrameLength } from '../../src/rpc/codec.ts';
 import type { RpcLimits } from '../../src/rpc/limits.ts';
-import { MessageKind, Operation } from '../../src/rpc/operations.ts';
+import { READ } from '../../src/rpc/operation-table.ts';
+import { MessageKind } from '../../src/rpc/operations.ts';
 import { RpcServer } from '../../src/rpc/server.ts';
 import type { ByteStream } from '../../src/rpc/transport.ts';
 import { FakeClock } from './fake-clock.ts';
@@ -28,7 +30,7 @@ export function frameOf(...message: unknown[]): Buffer {
 
 export function readFrame(id: number, key = 'key'): Buffer {
   const bytes = Buffer.alloc(4 + keyRequestBytes(key.length));
-  encodeKeyRequest(bytes, 0, id, Operation.read, 1_000, Buffer.from(key));
+  encodeKeyRequest(bytes, 0, id, READ.number, 1_000, Buffer.from(key));
   return bytes;
 }
 

@@ -2,8 +2,10 @@ import { ReplyKind } from '../../../src/reply.ts';
 import { encodeKeyRequest, encodeResponse, encodeWriteRequest } from '../../../src/rpc/codec.ts';
 import { FrameSplitter } from '../../../src/rpc/frame-splitter.ts';
 import { decodeHello, encodeHello } from '../../../src/rpc/hello.ts';
-import { Message, MessageDecoder } from '../../../src/rpc/message.ts';
-import { FEATURES, MessageKind, Operation, PROTOCOL_VERSION } from '../../../src/rpc/operations.ts';
+import { Message } from '../../../src/rpc/message.ts';
+import { MessageDecoder } from '../../../src/rpc/message-decoder.ts';
+import { FEATURES, READ } from '../../../src/rpc/operation-table.ts';
+import { MessageKind, PROTOCOL_VERSION } from '../../../src/rpc/operations.ts';
 import { evenKey, recordOf } from '../inputs.ts';
 import type { MicroCase } from '../micro-case.ts';
 
@@ -19,7 +21,7 @@ const WRITE_BYTES = 60;
 /** Length 4, array and kind 2, id 5, status 1, record 2 + 30. */
 const RESPONSE_BYTES = 44;
 
-const encodeRead: Encode = (target, at, id) => encodeKeyRequest(target, at, id, Operation.read, 1000, KEY);
+const encodeRead: Encode = (target, at, id) => encodeKeyRequest(target, at, id, READ.number, 1000, KEY);
 const encodeWrite: Encode = (target, at, id) => encodeWriteRequest(target, at, id, 1000, KEY, RECORD);
 const encodeFound: Encode = (target, at, id) => encodeResponse(target, at, id, ReplyKind.ok, RECORD);
 

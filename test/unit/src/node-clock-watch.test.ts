@@ -36,22 +36,20 @@ function setUp(peers: readonly number[] = [1, 2]) {
     earliestMs: rightMs - 1000 * HOUR_MS,
     latestMs: rightMs + 1000 * HOUR_MS,
   });
-  const mesh = {
-    clock(node: number, _timeoutMs: number, sink: ReplySink, position: number): void {
-      const reply = (record: Uint8Array): void =>
-        sink.onReply(position, { kind: ReplyKind.ok, record, reason: '' });
-      asked.push({
-        node,
-        answer: (aheadMs) => {
-          const wallMs = rightMs + clock.monotonicMs() + aheadMs;
-          reply(encodeClock({ wallMs, ownMs: wallMs, acceptMs: wallMs }));
-        },
-        fail: () => sink.onReply(position, failed('down')),
-        garble: () => reply(Buffer.alloc(7)),
-      });
-    },
+  const ask = (node: number, _timeoutMs: number, sink: ReplySink, position: number): void => {
+    const reply = (record: Uint8Array): void =>
+      sink.onReply(position, { kind: ReplyKind.ok, record, reason: '' });
+    asked.push({
+      node,
+      answer: (aheadMs) => {
+        const wallMs = rightMs + clock.monotonicMs() + aheadMs;
+        reply(encodeClock({ wallMs, ownMs: wallMs, acceptMs: wallMs }));
+      },
+      fail: () => sink.onReply(position, failed('down')),
+      garble: () => reply(Buffer.alloc(7)),
+    });
   };
-  const watch = new ClockWatch({ clock, time, mesh, peers, conditions, log });
+  const watch = new ClockWatch({ clock, time, ask, peers, conditions, log });
   watch.measureSoon();
   clock.advance(0);
   return { clock, time, watch, asked, conditions, logged };

@@ -27,8 +27,10 @@ import {
   responseBytes,
   writeRequestBytes,
 } from '../../../../src/rpc/codec.ts';
-import { Message, MessageDecoder } from '../../../../src/rpc/message.ts';
-import { MessageKind, Operation } from '../../../../src/rpc/operations.ts';
+import { Message } from '../../../../src/rpc/message.ts';
+import { MessageDecoder } from '../../../../src/rpc/message-decoder.ts';
+import { CLOCK, READ, READ_VERSION, WRITE } from '../../../../src/rpc/operation-table.ts';
+import { MessageKind } from '../../../../src/rpc/operations.ts';
 
 const unpackr = new Unpackr({ useRecords: false, int64AsType: 'number' });
 const packr = new Packr({ useRecords: false });
@@ -56,7 +58,7 @@ function frameOf(bytes: number, encode: (target: Buffer, at: number) => number):
 }
 
 const keyRequest: fc.Arbitrary<Sample> = fc
-  .tuple(id, fc.constantFrom(Operation.read, Operation.readVersion), timeoutMs, key)
+  .tuple(id, fc.constantFrom(READ.number, READ_VERSION.number), timeoutMs, key)
   .map(([i, operation, t, k]) => ({
     frame: frameOf(FRAME_HEADER_BYTES + keyRequestBytes(k.length), (target, at) =>
       encodeKeyRequest(target, at, i, operation, t, k),
@@ -66,16 +68,16 @@ const keyRequest: fc.Arbitrary<Sample> = fc
 
 const plainRequest: fc.Arbitrary<Sample> = fc.tuple(id, timeoutMs).map(([i, t]) => ({
   frame: frameOf(PLAIN_REQUEST_FRAME_BYTES, (target, at) =>
-    encodePlainRequest(target, at, i, Operation.clock, t),
+    encodePlainRequest(target, at, i, CLOCK.number, t),
   ),
-  array: [MessageKind.request, i, Operation.clock, t],
+  array: [MessageKind.request, i, CLOCK.number, t],
 }));
 
 const writeRequest: fc.Arbitrary<Sample> = fc.tuple(id, timeoutMs, key, record).map(([i, t, k, r]) => ({
   frame: frameOf(FRAME_HEADER_BYTES + writeRequestBytes(k.length, r.length), (target, at) =>
     encodeWriteRequest(target, at, i, t, k, r),
   ),
-  array: [MessageKind.request, i, Operation.write, t, Buffer.from(k), Buffer.from(r)],
+  array: [MessageKind.request, i, WRITE.number, t, Buffer.from(k), Buffer.from(r)],
 }));
 
 const response: fc.Arbitrary<Sample> = fc
@@ -151,9 +153,9 @@ function arrayOf(message: Message): unknown[] {
   switch (message.kind) {
     case MessageKind.request: {
       const head: unknown[] = [message.kind, message.id, message.operation, message.timeoutMs];
-      if (message.operation === Operation.clock) return head;
+      if (message.operation === CLOCK.number) return head;
       head.push(message.key());
-      return message.operation === Operation.write ? [...head, message.body()] : head;
+      return message.operation === WRITE.number ? [...head, message.body()] : head;
     }
     case MessageKind.response: {
       const record = message.bodyStart < 0 ? null : message.body();

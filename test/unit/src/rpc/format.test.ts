@@ -32,14 +32,18 @@ import {
   MAX_HELLO_BYTES,
 } from '../../../../src/rpc/hello.ts';
 import { DEFAULT_RPC_LIMITS } from '../../../../src/rpc/limits.ts';
-import { Message, MessageDecoder } from '../../../../src/rpc/message.ts';
+import { Message } from '../../../../src/rpc/message.ts';
+import { MessageDecoder } from '../../../../src/rpc/message-decoder.ts';
 import {
+  CLOCK,
   FEATURES,
   Feature,
-  MessageKind,
-  Operation,
-  PROTOCOL_VERSION,
-} from '../../../../src/rpc/operations.ts';
+  OPERATIONS,
+  READ,
+  READ_VERSION,
+  WRITE,
+} from '../../../../src/rpc/operation-table.ts';
+import { MessageKind, PROTOCOL_VERSION } from '../../../../src/rpc/operations.ts';
 
 const text = readFileSync(new URL('../../../../src/rpc/FORMAT.md', import.meta.url), 'utf8');
 const unpackr = new Unpackr({ useRecords: false });
@@ -125,13 +129,13 @@ function rewritten(frame: Buffer): Uint8Array {
     case MessageKind.refuse:
       return encodeRefusal(message.reason);
     case MessageKind.request:
-      if (operation === Operation.write) {
+      if (operation === WRITE.number) {
         assert.ok(body !== null);
         return written((target) => encodeWriteRequest(target, 0, id, timeoutMs, message.key(), body));
       }
-      if (operation === Operation.clock)
+      if (operation === CLOCK.number)
         return written((target) => encodePlainRequest(target, 0, id, operation, timeoutMs));
-      assert.ok(operation === Operation.read || operation === Operation.readVersion);
+      assert.ok(operation === READ.number || operation === READ_VERSION.number);
       return written((target) => encodeKeyRequest(target, 0, id, operation, timeoutMs, message.key()));
     case MessageKind.response:
       return status === ReplyKind.failed
@@ -202,9 +206,9 @@ const byCodec: ReadonlyMap<string, Uint8Array> = new Map<string, Uint8Array>([
   ['seal of the welcome below', welcomeSeal],
   ['welcome', encodeHello(MessageKind.welcome, welcome)],
   ['refuse', encodeRefusal('no')],
-  ['read', written((target) => encodeKeyRequest(target, 0, 1, Operation.read, 1_000, key))],
-  ['readVersion', written((target) => encodeKeyRequest(target, 0, 5, Operation.readVersion, 1_000, key))],
-  ['clock', written((target) => encodePlainRequest(target, 0, 6, Operation.clock, 400))],
+  ['read', written((target) => encodeKeyRequest(target, 0, 1, READ.number, 1_000, key))],
+  ['readVersion', written((target) => encodeKeyRequest(target, 0, 5, READ_VERSION.number, 1_000, key))],
+  ['clock', written((target) => encodePlainRequest(target, 0, 6, CLOCK.number, 400))],
   ['write', written((target) => encodeWriteRequest(target, 0, 2, 1_000, key, record))],
   ['response with a record', written((target) => encodeResponse(target, 0, 1, 0, record))],
   ['response with a header', written((target) => encodeResponse(target, 0, 5, 0, record.subarray(0, 16)))],
@@ -259,7 +263,7 @@ describe('FORMAT.md', () => {
     for (const [name, number] of Object.entries(ReplyKind)) {
       assert.match(text, new RegExp(`^\\| ${number} +\\| ${name} `, 'm'));
     }
-    for (const [name, number] of Object.entries(Operation)) {
+    for (const { name, number } of OPERATIONS.filter((operation) => operation !== undefined)) {
       assert.match(text, new RegExp(`^\\| ${number} +\\| ${name} `, 'm'));
     }
     for (const [name, bit] of Object.entries(Feature)) {

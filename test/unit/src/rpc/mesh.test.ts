@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { ReplyKind } from '../../../../src/reply.ts';
+import { READ_VERSION } from '../../../../src/rpc/operation-table.ts';
 import { RpcCluster } from '../../../support/rpc-cluster.ts';
 import { ReplyBook, VERSION_BYTES, writeTo } from '../../../support/rpc-nodes.ts';
 
@@ -14,13 +15,13 @@ describe('mesh', () => {
     const { mesh } = nodes[0];
     const book = new ReplyBook();
     mesh.read(1, key, 1_000, book, 0);
-    mesh.readVersion(1, key, 1_000, book, 1);
+    mesh.ask(READ_VERSION, 1, key, 1_000, book, 1);
     clock.advance(10);
     writeTo(mesh, [[1, 2]], key, record, 1_000, book);
     writeTo(mesh, [[1, 3]], Buffer.from('refused'), record, 1_000, book);
     clock.advance(10);
     mesh.read(1, key, 1_000, book, 4);
-    mesh.readVersion(1, key, 1_000, book, 5);
+    mesh.ask(READ_VERSION, 1, key, 1_000, book, 5);
     clock.advance(10);
     assert.equal(book.of(0).kind, ReplyKind.absent);
     assert.equal(book.of(1).kind, ReplyKind.absent);
@@ -317,7 +318,7 @@ describe('mesh', () => {
     const hello = (nodeId: string) => (nodeId === 'b' ? { features: 0 } : {});
     const { nodes, clock } = await RpcCluster.start(['a', 'b'], { hello });
     const book = new ReplyBook();
-    nodes[0].mesh.readVersion(1, key, 1_000, book, 0);
+    nodes[0].mesh.ask(READ_VERSION, 1, key, 1_000, book, 0);
     assert.match(book.of(0).reason, /does not serve/);
     nodes[0].mesh.read(1, key, 1_000, book, 1);
     clock.advance(10);

@@ -1,10 +1,16 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { FEATURES, Feature, MessageKind, Operation } from '../../../../src/rpc/operations.ts';
+import { FEATURES, Feature, OPERATIONS, RANGE_PAGE_NUMBER } from '../../../../src/rpc/operation-table.ts';
+import { MessageKind } from '../../../../src/rpc/operations.ts';
 
 describe('registered numbers', () => {
   it('never change', () => {
-    assert.deepEqual(Operation, { read: 1, write: 2, readVersion: 3, rangePage: 4, clock: 5 });
+    const numbers = { read: 1, write: 2, readVersion: 3, clock: 5 };
+    const operations = OPERATIONS.filter((operation) => operation !== undefined);
+    assert.deepEqual(Object.fromEntries(operations.map(({ name, number }) => [name, number])), numbers);
+    for (const operation of operations) assert.equal(OPERATIONS[operation.number], operation);
+    assert.equal(OPERATIONS[RANGE_PAGE_NUMBER], undefined);
+    assert.equal(RANGE_PAGE_NUMBER, 4);
     assert.deepEqual(Feature, { readVersion: 2, clock: 4 });
     assert.equal(FEATURES & 1, 0);
     const kinds = {

@@ -11,7 +11,8 @@ import {
   PING_FRAME,
 } from '../../../../src/rpc/codec.ts';
 import { encodeHello } from '../../../../src/rpc/hello.ts';
-import { MessageKind, Operation } from '../../../../src/rpc/operations.ts';
+import { RANGE_PAGE_NUMBER, READ, READ_VERSION } from '../../../../src/rpc/operation-table.ts';
+import { MessageKind } from '../../../../src/rpc/operations.ts';
 import { RpcServer } from '../../../../src/rpc/server.ts';
 import type { Listener, Transport } from '../../../../src/rpc/transport.ts';
 import { credentialsOf } from '../../../support/rpc-handshake.ts';
@@ -60,7 +61,7 @@ describe('server', () => {
   it('answers operations that it does not serve with a failed', async () => {
     const { clock, connect } = await serveByHand();
     const peer = connect();
-    peer.send(MessageKind.request, 5, Operation.rangePage, 1_000, 'whatever', { it: 'takes' });
+    peer.send(MessageKind.request, 5, RANGE_PAGE_NUMBER, 1_000, 'whatever', { it: 'takes' });
     peer.send(MessageKind.request, 6, 0, 1_000);
     clock.advance(10);
     assert.deepEqual(peer.messages, [
@@ -75,7 +76,7 @@ describe('server', () => {
     ['a frame that is too long', (peer) => peer.stream.write(Buffer.from('GET / HTTP/1.1\r\n\r\n'))],
     ['malformed msgpack', (peer) => peer.stream.write(Buffer.from([0, 0, 0, 2, 0xc1, 0xc1]))],
     ['an unknown kind', (peer) => peer.send(99)],
-    ['wrong types', (peer) => peer.send(MessageKind.request, 1, Operation.read, 1_000, 'text')],
+    ['wrong types', (peer) => peer.send(MessageKind.request, 1, READ.number, 1_000, 'text')],
     ['an answer', (peer) => peer.send(MessageKind.response, 1, 1, null)],
     ['a second hello', (peer) => peer.stream.write(encodeHello(MessageKind.hello, helloOf('b')))],
     [
@@ -232,7 +233,7 @@ describe('server', () => {
     const peer = connect();
     replica.records.set('key', Buffer.from('a record that is long enough'));
     replica.holds = true;
-    peer.send(MessageKind.request, 1, Operation.readVersion, 1_000, Buffer.from('key'));
+    peer.send(MessageKind.request, 1, READ_VERSION.number, 1_000, Buffer.from('key'));
     peer.read(2);
     clock.advance(20);
     replica.release();
@@ -334,7 +335,7 @@ describe('server', () => {
   it('never throws for frames that are nearly right', async () => {
     const { clock, connect } = await serveByHand();
     const frame = Buffer.alloc(4 + keyRequestBytes(3));
-    encodeKeyRequest(frame, 0, 1, Operation.read, 1_000, Buffer.from('key'));
+    encodeKeyRequest(frame, 0, 1, READ.number, 1_000, Buffer.from('key'));
     fc.assert(
       fc.property(fc.nat(frame.length - 1), fc.integer({ min: 1, max: 255 }), (at, mask) => {
         const peer = connect();
