@@ -22,7 +22,7 @@ const LARGE_VALUE = Buffer.alloc(12_000, 'after the failure');
 const TABLE_OR_LOG = /\.(?:sst|log)$/;
 /** The disk refuses a table so often, and the opening goes on without it: until the next one its keys fail by its name. */
 const REFUSALS = 3;
-const TABLE_READ = /^(?:openRead|read) (.*\.sst)$/;
+const TABLE_READ = /^(?:openRead|size|read) (.*\.sst)$/;
 /** Longer than any work that failed waits for its next attempt. */
 const RETRY_MS = 20_000;
 
@@ -153,7 +153,8 @@ function refusedTables(failed: readonly string[]): Set<string> {
 
 function isOfRefused(error: Error, refused: ReadonlySet<string>): boolean {
   const { code, file } = error as LsmError;
-  return code === 'CORRUPTION' && file !== undefined && refused.has(file);
+  // What fails of a write is its code alone: a late one has to look into the table.
+  return code === 'CORRUPTION' && (file === undefined ? refused.size > 0 : refused.has(file));
 }
 
 function isPoisoned(history: EngineHistory): boolean {
