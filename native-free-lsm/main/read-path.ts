@@ -16,7 +16,7 @@ import { PageMemory } from './page-memory.ts';
 import type { PageRequest, ReadLane, ReadPoint, SnapshotPoint } from './read-lane.ts';
 import { MAX_PAGE_BYTES, MAX_PAGE_ENTRIES } from './reader-lanes.ts';
 import { answerRead, type ReadSink } from './sinks.ts';
-import type { PinnedView, Views } from './views.ts';
+import type { Views } from './views.ts';
 import { type WaitingRead, WaitingReads } from './waiting-reads.ts';
 
 const MAX_RUN_BYTES = 0x7fffffff;
@@ -209,13 +209,12 @@ export class ReadPath {
   retry(laneIndex: number): void {
     // All at first: a sink that is called may read again, and would find a place that nobody has come to yet.
     const reads = this.#asked.ofLane(laneIndex).map((place) => this.#takeBack(place));
-    const views = new Set<PinnedView>();
-    for (const read of reads) {
-      if (read.snapshot !== null) views.add(read.snapshot.view);
-      read.again();
-    }
-    // A snapshot released meanwhile was kept by the dead thread's ring, which counts no longer.
-    for (const view of views) this.#views.holdWhileAsked(view);
+    // A snapshot released meanwhile was kept by the dead thread's ring, which counts no longer. All views are held before
+    // the first sink is called: what it does, such as to release another snapshot, may let go of those of the reads behind.
+    const views = new Set(reads.flatMap(({ snapshot }) => snapshot?.view ?? []));
+    for (const view of views) this.#views.hold(view);
+    for (const read of reads) read.again();
+    for (const view of views) this.#views.letGoOnceAsked(view);
     // No answer may come any more that would bring their turn.
     this.#askWaiting();
   }

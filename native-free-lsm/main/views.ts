@@ -126,12 +126,6 @@ export class Views {
     this.#epochs.retire(() => this.unpin(view));
   }
 
-  /** Keeps the view of a snapshot at least until what is in the rings now is answered. */
-  holdWhileAsked(view: PinnedView): void {
-    this.hold(view);
-    this.letGoOnceAsked(view);
-  }
-
   /** Tells a thread that has just started all that it may be asked about. */
   link(link: { post(message: WorkerMessage): void }): void {
     this.#links.push(link);

@@ -95,6 +95,41 @@ test('reads that begin while those of a dead thread are asked again are answered
   await simulation.settle(store.close());
 });
 
+test('a sink called while reads are asked again may release a snapshot: those behind it keep the views of theirs', async () => {
+  const { simulation, executor } = mortal();
+  const store = await filled(simulation);
+  const old = store.snapshot();
+  for (let i = 0; i < KEYS; i++)
+    await simulation.settle(writeRecordTo(store, key(i), record(1000 + i, 'newer')));
+  await simulation.settle(store.flush());
+  await simulation.settle(store.compact());
+  const other = store.snapshot();
+  executor().rolesHeld = true;
+  // Answered from memory when it is asked again, as it is written meanwhile.
+  store.read(key(1), { onRead: () => other.release() }, 1);
+  const answers: { record: Uint8Array | null; error: Error | null }[] = [];
+  const onRead = (_token: number, found: Uint8Array | null, error: Error | null): void => {
+    answers.push({ record: found, error });
+  };
+  store.readAt(old, key(10), { onRead }, 2);
+  old.release();
+  const written = writeRecordTo(store, key(1), record(5000, 'newest'));
+  await simulation.pass(1);
+  executor().rolesHeld = false;
+  executor().kill(executor().readers.at(-1) as RoleHandle);
+  await simulation.settle(written);
+  await simulation.pass(50);
+  assert.deepEqual(answers, [{ record: record(11, '10'.repeat(60)), error: null }]);
+  const tables = simulation.fs.listSync('/db').filter((name) => name.endsWith('.sst')).length;
+  const { tablesByLevel } = store.stats();
+  assert.equal(
+    tables,
+    tablesByLevel.reduce((sum, count) => sum + count, 0),
+    'the views are let go of after that',
+  );
+  await simulation.settle(store.close());
+});
+
 test('writes go on once a reader that was long in starting has let go of the memtables it was asked about', async () => {
   const { simulation, executor } = mortal();
   const store = await filled(simulation);
