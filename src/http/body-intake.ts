@@ -79,7 +79,7 @@ export class BodyIntake implements BodyReader, WatchedBody {
     this.#isAwaitingContinue = isAwaitingContinue;
     this.#owner = owner;
     this.expectedBytes = declaredBytes < 0 ? EXPECTED_CHUNKED_BYTES : declaredBytes;
-    // What breaks a body before it is read is told to whoever will read it.
+    // What breaks a body before it is read is told to whoever will read it: it is that of the last request parsed.
     Connection.of(request.socket).bodyReader = this;
   }
 
@@ -143,7 +143,6 @@ export class BodyIntake implements BodyReader, WatchedBody {
     const request = this.#request;
     this.#isReading = true;
     this.#body = new BodyCollector(this.#declaredBytes, this.#context.limits.maxValueBytes);
-    Connection.of(request.socket).bodyReader = this;
     if (this.#isAwaitingContinue) this.#response.writeContinue();
     this.#context.bodyWatch.add(this);
     request[INTAKE] = this;
@@ -205,8 +204,10 @@ export class BodyIntake implements BodyReader, WatchedBody {
     this.#owner.onBody(body.bytes());
   }
 
-  onBrokenBody(status: number, sentence: string): void {
-    if (!this.#isOver) this.#fail(status, sentence);
+  onBrokenBody(status: number, sentence: string): boolean {
+    if (this.#isOver) return false;
+    this.#fail(status, sentence);
+    return true;
   }
 
   onTooSlow(leastBytesPerSecond: number): void {

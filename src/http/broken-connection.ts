@@ -32,7 +32,11 @@ export function onClientError(context: HttpContext, error: NodeJS.ErrnoException
   context.log.debug(`A client was answered ${fault.status}: ${fault.sentence}`);
   const { bodyReader, latestResponse } = connection;
   if (bodyReader !== null && latestResponse?.req.complete === false) {
-    bodyReader.onBrokenBody(fault.status, fault.sentence);
+    if (bodyReader.onBrokenBody(fault.status, fault.sentence)) return;
+    // Its request has an answer, or will when those before it have theirs: nothing more is said, and nothing is read.
+    socket.pause();
+    if (latestResponse.closed) endSoon(context, socket);
+    else latestResponse.once('close', () => endSoon(context, socket));
   } else if (latestResponse !== null && !latestResponse.closed) {
     // Nothing more is read meanwhile.
     socket.pause();
@@ -59,6 +63,16 @@ function endWith(context: HttpContext, socket: Duplex, fault: Fault, extraHeader
     `HTTP/1.1 ${fault.status} ${STATUS_CODES[fault.status]}\r\n${extraHeader}` +
       `Content-Type: text/plain; charset=utf-8\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`,
   );
+  discardUntilGone(context, socket);
+}
+
+function endSoon(context: HttpContext, socket: Duplex): void {
+  if (socket.writable) socket.end();
+  discardUntilGone(context, socket);
+}
+
+function discardUntilGone(context: HttpContext, socket: Duplex): void {
+  if (socket.destroyed) return;
   socket.resume();
   const timer = context.clock.after(LINGER_MS, () => socket.destroy());
   socket.once('close', () => timer.cancel());

@@ -26,8 +26,11 @@ const CONNECTION = Symbol('connection');
 
 /** Whoever reads the body of a request. */
 export interface BodyReader {
-  /** The rest of the body cannot come: it is not HTTP, or it took too long. */
-  onBrokenBody(status: number, sentence: string): void;
+  /**
+   * The rest of the body cannot come: it is not HTTP, or it took too long.
+   * @returns whether it sees to the answer and the connection's end; false: its request has an answer
+   */
+  onBrokenBody(status: number, sentence: string): boolean;
 }
 
 /** A request that waits for those before it on its connection. */

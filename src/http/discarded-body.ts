@@ -30,8 +30,10 @@ export class DiscardedBody implements BodyReader {
     request.on('error', () => this.#end());
   }
 
-  onBrokenBody(status: number, sentence: string): void {
-    if (this.#end()) this.#owner.onRefused(status, sentence);
+  onBrokenBody(status: number, sentence: string): boolean {
+    if (!this.#end()) return false;
+    this.#owner.onRefused(status, sentence);
+    return true;
   }
 
   readonly #onData = (piece: Buffer): void => {

@@ -26,6 +26,8 @@ const UNREAD_MS = 50;
  */
 const DISCARDED_BYTES_PER_SECOND = 16 * 1024 * 1024;
 const DISCARDED_BYTES_AT_ONCE = 16 * 1024 * 1024;
+/** What it counts as to begin with one, whatever comes: what comes beyond it is counted as it comes. */
+const LEAST_DISCARDED_BYTES = 64 * 1024;
 const LINGER_MS = 1000;
 const LINGER_BYTES = 64 * 1024 * 1024;
 
@@ -53,7 +55,7 @@ export function answerEarly(
     response.end(body);
   } else {
     response.write(body);
-    new LingeringAnswer(context, request, response, declared < 0 ? context.limits.maxValueBytes : declared);
+    new LingeringAnswer(context, request, response);
   }
 }
 
@@ -62,19 +64,12 @@ class LingeringAnswer implements BodyReader {
   readonly #context: HttpContext;
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
-  readonly #expectedBytes: number;
   #timer: TimerHandle;
   #bytes = 0;
   #isOver = false;
 
-  constructor(
-    context: HttpContext,
-    request: IncomingMessage,
-    response: ServerResponse,
-    expectedBytes: number,
-  ) {
+  constructor(context: HttpContext, request: IncomingMessage, response: ServerResponse) {
     this.#context = context;
-    this.#expectedBytes = Math.min(expectedBytes, LINGER_BYTES);
     this.#request = request;
     this.#response = response;
     Connection.of(request.socket).bodyReader = this;
@@ -87,19 +82,22 @@ class LingeringAnswer implements BodyReader {
   #discard(): void {
     const { clock, discards } = this.#context;
     this.#timer = clock.after(LINGER_MS, () => this.#end());
-    if (!discards.take(clock.monotonicMs(), this.#expectedBytes)) return;
+    if (!discards.take(clock.monotonicMs(), LEAST_DISCARDED_BYTES)) return;
     const request = this.#request;
     request.resume();
     request.on('data', (piece: Buffer) => {
+      const counted = Math.max(this.#bytes, LEAST_DISCARDED_BYTES);
       this.#bytes += piece.length;
+      if (this.#bytes > counted) discards.spend(this.#bytes - counted);
       if (this.#bytes > LINGER_BYTES) this.#end();
     });
     request.on('end', () => this.#end());
   }
 
   /** The answer is given already. */
-  onBrokenBody(): void {
+  onBrokenBody(): boolean {
     this.#end();
+    return true;
   }
 
   #end(): void {

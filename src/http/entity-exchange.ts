@@ -55,6 +55,7 @@ export class EntityExchange implements OutcomeSink, BodyOwner, Beginner, PlaceHo
   lineCost = 0;
   sinceMs = 0;
   behind: EntityExchange | null = null;
+  ahead: EntityExchange | null = null;
   #phase: Phase = Phase.inLine;
   /** Of a PUT that has a body. */
   #intake: BodyIntake | null = null;
@@ -248,6 +249,7 @@ export class EntityExchange implements OutcomeSink, BodyOwner, Beginner, PlaceHo
   }
 
   onBodyFailed(status: number, sentence: string): void {
+    this.#context.lines.bodyRefusals.remove(this);
     this.#release();
     this.#refuse(status, sentence);
   }
@@ -332,6 +334,7 @@ export class EntityExchange implements OutcomeSink, BodyOwner, Beginner, PlaceHo
 
   #refuse(status: number, sentence: string): void {
     this.#phase = Phase.answered;
+    this.#stopIntake();
     answerEarly(this.#context, this.#request, this.#response, status, sentence);
   }
 
@@ -339,13 +342,18 @@ export class EntityExchange implements OutcomeSink, BodyOwner, Beginner, PlaceHo
   #release(): void {
     this.#phase = Phase.answered;
     this.#value = null;
-    const intake = this.#intake;
-    if (intake !== null && !intake.isOver) intake.stop();
+    this.#stopIntake();
     this.#connection.unanswered--;
     // Before its own place is free: a node that stops is done only when none is left.
     if (this.#isInWork) this.#endOnConnection();
-    if (this.#isAdmitted) this.#context.admission.releaseRequest(intake?.reservedBytes ?? 0);
+    if (this.#isAdmitted) this.#context.admission.releaseRequest(this.#intake?.reservedBytes ?? 0);
     if (!this.#isSending) this.leaveLine();
+  }
+
+  /** Whoever is answered hears no more of its body: nobody is answered twice. */
+  #stopIntake(): void {
+    const intake = this.#intake;
+    if (intake !== null && !intake.isOver) intake.stop();
   }
 
   #endOnConnection(): void {

@@ -16,6 +16,10 @@ const MAX_SERVED_BYTES = 8 * MIB;
 /** Each takes up to a few hundredths of a core. */
 const REFUSALS_PER_SECOND = 500;
 const BODY_REFUSALS_PER_SECOND = 100;
+/** Each holds its connection and its request. */
+const MAX_WAITING_REFUSALS = 8192;
+/** Each holds what was parsed of its body before it was paused, too: up to 64 KiB or a little more. */
+const MAX_WAITING_BODY_REFUSALS = 2048;
 /**
  * How much the last value read counts in what the next is expected to have: more when it was longer, because what is
  * expected too short costs memory, and too long only time.
@@ -45,8 +49,13 @@ export class Lines {
     this.reads = new WaitingLine(limits, clock, loopIdleMs);
     this.smallWrites = new WaitingLine(limits, clock, loopIdleMs);
     this.largeWrites = new WaitingLine(limits, clock, loopIdleMs);
-    this.refusals = new PacedRefusals(REFUSALS_PER_SECOND, timeoutMs, clock);
-    this.bodyRefusals = new PacedRefusals(BODY_REFUSALS_PER_SECOND, timeoutMs, clock);
+    this.refusals = new PacedRefusals(REFUSALS_PER_SECOND, timeoutMs, MAX_WAITING_REFUSALS, clock);
+    this.bodyRefusals = new PacedRefusals(
+      BODY_REFUSALS_PER_SECOND,
+      timeoutMs,
+      MAX_WAITING_BODY_REFUSALS,
+      clock,
+    );
   }
 
   /** How long a value is shows only when it is read. */

@@ -10,6 +10,8 @@ import { TokenBucket } from './token-bucket.ts';
 export interface Refusable {
   sinceMs: number;
   behind: Refusable | null;
+  /** Before it; null also for one that does not wait. */
+  ahead: Refusable | null;
   /** To be answered now. */
   onRefused(): void;
 }
@@ -22,15 +24,17 @@ export class PacedRefusals {
   readonly #clock: Clock;
   readonly #timeoutMs: number;
   readonly #perSecond: number;
+  readonly #maxWaiting: number;
   readonly #atOnce: TokenBucket;
   #first: Refusable | null = null;
   #last: Refusable | null = null;
   #waiting = 0;
   #tick: TimerHandle | null = null;
 
-  /** @param timeoutMs nobody is kept for longer */
-  constructor(perSecond: number, timeoutMs: number, clock: Clock) {
+  /** @param timeoutMs nobody is kept for longer @param maxWaiting beyond it all are refused at once */
+  constructor(perSecond: number, timeoutMs: number, maxWaiting: number, clock: Clock) {
     this.#perSecond = perSecond;
+    this.#maxWaiting = maxWaiting;
     this.#atOnce = new TokenBucket(perSecond, BURST_SECONDS * perSecond);
     this.#timeoutMs = timeoutMs;
     this.#clock = clock;
@@ -48,14 +52,32 @@ export class PacedRefusals {
         request.onRefused();
         return;
       }
+    } else if (this.#waiting >= this.#maxWaiting) {
+      request.onRefused();
+      return;
     }
     request.sinceMs = nowMs;
     request.behind = null;
+    request.ahead = this.#last;
     if (this.#last === null) this.#first = request;
     else this.#last.behind = request;
     this.#last = request;
     this.#waiting++;
     this.#tick ??= this.#clock.every(TICK_MS, () => this.#onTick());
+  }
+
+  /** Its answer is another, or nobody is there to have one. Nothing happens to one that does not wait. */
+  remove(request: Refusable): void {
+    const { ahead, behind } = request;
+    if (ahead === null && this.#first !== request) return;
+    if (ahead === null) this.#first = behind;
+    else ahead.behind = behind;
+    if (behind === null) this.#last = ahead;
+    else behind.ahead = ahead;
+    request.ahead = null;
+    request.behind = null;
+    this.#waiting--;
+    if (this.#first === null) this.#stop();
   }
 
   /** Keeps nobody any longer. */
@@ -76,6 +98,7 @@ export class PacedRefusals {
   #refuseFirst(first: Refusable): void {
     this.#first = first.behind;
     if (this.#first === null) this.#last = null;
+    else this.#first.ahead = null;
     first.behind = null;
     this.#waiting--;
     first.onRefused();

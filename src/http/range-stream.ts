@@ -28,6 +28,7 @@ const BUSY_SENTENCE = 'The node streams as many scans as it does at a time: try 
 export class RangeStream implements Refusable, Scan, Reader {
   sinceMs = 0;
   behind: Refusable | null = null;
+  ahead: Refusable | null = null;
   readonly client: string;
   sentBytes = 0;
   slotSinceMs = 0;

@@ -21,6 +21,11 @@ export class TokenBucket {
     return true;
   }
 
+  /** Takes some, whether they are there or not. */
+  spend(tokens: number): void {
+    this.#tokens -= tokens;
+  }
+
   /** Takes all. */
   empty(nowMs: number): void {
     this.#tokens = 0;

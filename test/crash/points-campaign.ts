@@ -26,7 +26,7 @@ const FAILURES = [
 const MAX_SEED = 999_999;
 const flags = script(
   'crash:points',
-  'Stops the engine at every call to the file system, loses or tears what was not synced, and fails every call with each error. A round is one seed and takes about two minutes.',
+  'Stops the engine at every call to the file system, loses or tears what was not synced, and fails every call with each error. A round is one seed and takes from one minute to ten.',
 )
   .option('--rounds <n>', 'seeds, one after another', count, 20)
   .addOption(seedOption(MAX_SEED))

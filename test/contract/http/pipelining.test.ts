@@ -114,3 +114,73 @@ test('a broken body spoils its own request, not those before it that came in the
   assert.deepEqual([...harness.entities.stored.keys()], ['a', 'b']);
   assert.ok(harness.isIdle);
 });
+
+test('a request with a body that is one too many is answered once, however its body ends', async () => {
+  for (const end of ['', 'zzzz\r\n']) {
+    await using harness = await Harness.start({ maxRequestsInFlight: 4096 });
+    const held: EntityCall[] = [];
+    harness.entities.behaviour = (call) => void held.push(call);
+    using client = await harness.connect();
+    const many = request('DELETE', '/v0/entity?id=a').repeat(MAX_PIPELINED_REQUESTS);
+    const framing = end === '' ? 'Content-Length: 100' : 'Transfer-Encoding: chunked';
+    const begun = end === '' ? 'short' : '5\r\nshort\r\n';
+    client.send(many, request('PUT', '/v0/entity?id=b', framing), begun);
+    await until(() => harness.server.figures.refused > 0);
+    // Its body is cut, or goes on with what is none, while its answer waits behind all others.
+    if (end === '') client.socket.end();
+    else client.send(end);
+    const answering = setInterval(() => {
+      for (const call of held.splice(0)) harness.entities.settle(call);
+    }, 1);
+    try {
+      for (let i = 0; i < MAX_PIPELINED_REQUESTS; i++) assert.equal((await client.answer()).status, 202);
+      assert.equal((await client.answer()).status, 503);
+      await client.closed;
+    } finally {
+      clearInterval(answering);
+    }
+    await assert.rejects(client.answer(), 'nothing is said behind the one answer');
+    using other = await harness.connect();
+    assert.equal((await other.send(request('GET', '/v0/status')).answer()).status, 200);
+    await until(() => harness.isIdle);
+  }
+});
+
+test('what breaks is the body of the last request that was parsed, whichever is being read', async () => {
+  const MIB = 1024 * 1024;
+  await using harness = await Harness.start({ maxValueBytes: 8 * MIB, answerTimeoutMs: 10_000 });
+  const held: EntityCall[] = [];
+  harness.entities.behaviour = (call) => {
+    if (call.key.startsWith('large')) held.push(call);
+    else harness.entities.settle(call);
+  };
+  const clients = [await harness.connect(), await harness.connect(), await harness.connect()];
+  for (const [i, client] of clients.entries()) {
+    client.send(
+      request('PUT', `/v0/entity?id=large${i}`, `Content-Length: ${5 * MIB}`),
+      Buffer.alloc(5 * MIB),
+    );
+    await until(() => harness.server.figures.requestsInFlight === i + 1);
+  }
+  await until(() => held.length > 0);
+  using client = await harness.connect();
+  const first = request('PUT', '/v0/entity?id=a', 'Expect: 100-continue', 'Content-Length: 20000');
+  const second = request('PUT', '/v0/entity?id=b', 'Transfer-Encoding: chunked');
+  client.send(first, Buffer.alloc(20_000), second, '3\r\nabc\r\n');
+  await until(() => harness.server.figures.requestsInFlight >= 4);
+  const settling = setInterval(() => {
+    for (const call of held.splice(0)) harness.entities.settle(call);
+  }, 1);
+  try {
+    await until(() => harness.entities.stored.has('a'));
+  } finally {
+    clearInterval(settling);
+  }
+  const sentMs = performance.now();
+  client.send('zzzz\r\n');
+  let answer = await client.answer();
+  while (answer.status < 400) answer = await client.answer();
+  assert.equal(answer.status, 400);
+  assert.ok(performance.now() - sentMs < 2_000, 'at once, and not when its time is up');
+  for (const other of clients) other.socket.destroy();
+});

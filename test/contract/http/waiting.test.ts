@@ -182,3 +182,22 @@ test('whoever is refused before all of a large body is sent has the answer, also
   // Few are read to their end; the others are cut, when they have had time to see their answer.
   await Promise.all(clients.map((client) => client.closed));
 });
+
+test('bodies that are announced and do not come take from nobody that his is read to its end', async () => {
+  await using harness = await Harness.start();
+  const announcers = await clientsOf(harness, 8);
+  for (const client of announcers)
+    client.send(request('PUT', '/v0/entity?id=a', 'Content-Length: 99999999999'));
+  for (const client of announcers) assert.equal((await client.answer()).status, 413);
+  for (const client of announcers) await client.closed;
+  // One that reads only when it has written all: more than the kernel takes unread.
+  using client = await harness.connect();
+  client.socket.pause();
+  const value = Buffer.alloc(12 * 1024 * 1024);
+  client.send(request('PUT', '/v0/entity?id=b', `Content-Length: ${value.length}`));
+  await new Promise<void>((resolve, reject) => {
+    client.socket.write(value, (error) => (error ? reject(error) : resolve()));
+  });
+  client.socket.resume();
+  assert.equal((await client.answer()).status, 413);
+});

@@ -6,6 +6,7 @@ import { FakeClock } from '../../../support/fake-clock.ts';
 class Refused implements Refusable {
   sinceMs = 0;
   behind: Refusable | null = null;
+  ahead: Refusable | null = null;
   atMs = -1;
   readonly #clock: FakeClock;
 
@@ -27,7 +28,7 @@ function burst(refusals: PacedRefusals, clock: FakeClock, count: number): Refuse
 
 test('few are refused at once, many at a pace and in their order, nobody later than the time-out', () => {
   const clock = new FakeClock();
-  const refusals = new PacedRefusals(100, 1000, clock);
+  const refusals = new PacedRefusals(100, 1000, 10_000, clock);
   const few = burst(refusals, clock, 25);
   assert.ok(few.every(({ atMs }) => atMs === 0));
   const many = burst(refusals, clock, 400);
@@ -47,12 +48,13 @@ test('few are refused at once, many at a pace and in their order, nobody later t
 
 test('those that are refused and come back at once are refused no more often than the pace', () => {
   const clock = new FakeClock();
-  const refusals = new PacedRefusals(100, 1000, clock);
+  const refusals = new PacedRefusals(100, 1000, 10_000, clock);
   let refused = 0;
   for (let i = 0; i < 10; i++) {
     const again: Refusable = {
       sinceMs: 0,
       behind: null,
+      ahead: null,
       onRefused() {
         refused++;
         clock.after(1, () => refusals.refuse(again));
@@ -67,7 +69,7 @@ test('those that are refused and come back at once are refused no more often tha
 
 test('however many wait, all are kept to the pace, and nobody for longer than a request may take', () => {
   const clock = new FakeClock();
-  const refusals = new PacedRefusals(100, 1000, clock);
+  const refusals = new PacedRefusals(100, 1000, 10_000, clock);
   const many = burst(refusals, clock, 5000);
   assert.equal(many.filter(({ atMs }) => atMs === 0).length, 25);
   clock.advance(999);
@@ -78,9 +80,35 @@ test('however many wait, all are kept to the pace, and nobody for longer than a 
 
 test('a flush keeps nobody', () => {
   const clock = new FakeClock();
-  const refusals = new PacedRefusals(100, 1000, clock);
+  const refusals = new PacedRefusals(100, 1000, 10_000, clock);
   const many = burst(refusals, clock, 2000);
   refusals.flush();
   assert.ok(many.every(({ atMs }) => atMs === 0));
+  assert.equal(clock.pendingTimers, 0);
+});
+
+test('beyond the bound all are refused at once', () => {
+  const clock = new FakeClock();
+  const refusals = new PacedRefusals(100, 1000, 50, clock);
+  const many = burst(refusals, clock, 200);
+  assert.equal(many.filter(({ atMs }) => atMs === 0).length, 200 - 50);
+  assert.equal(refusals.waiting, 50);
+});
+
+test('one that is over meanwhile is out of the list, wherever in it, and takes no turn from others', () => {
+  const clock = new FakeClock();
+  const refusals = new PacedRefusals(100, 1000, 10_000, clock);
+  const waiting = burst(refusals, clock, 35).slice(25);
+  for (const i of [0, 4, 9, 4]) refusals.remove(waiting[i]);
+  assert.equal(refusals.waiting, 7);
+  clock.advance(80);
+  const told = waiting.map(({ atMs }) => atMs >= 0);
+  assert.deepEqual(told, [false, true, true, true, false, true, true, true, true, false]);
+  assert.equal(clock.pendingTimers, 0);
+  refusals.remove(waiting[1]);
+  assert.equal(refusals.waiting, 0);
+  const alone = burst(refusals, clock, 1);
+  refusals.remove(alone[0]);
+  assert.equal(refusals.waiting, 0);
   assert.equal(clock.pendingTimers, 0);
 });
