@@ -44,6 +44,7 @@ export interface PickerOptions {
 }
 
 const LAST_LEVEL = LEVELS - 1;
+const NO_TABLES: ReadonlySet<number> = new Set();
 
 /**
  * The size each level is to have. The last one has no limit and holds nearly everything; from its size the others
@@ -112,12 +113,17 @@ function bytesToFree(version: Version, level: number): number {
   return values === 0 ? 0 : version.levelBytes(LAST_LEVEL) * Math.min(1, tombstones / values);
 }
 
-/** The task of the fullest level that has one whose tables are all idle; null when no level is too full. */
+/**
+ * The task of the fullest level that has one whose tables are all idle; null when no level is too full.
+ * @param heldTableIds idle, but to be in no task for now
+ */
 export function pickCompaction(
   version: Version,
   busyTableIds: ReadonlySet<number>,
   options: PickerOptions,
+  heldTableIds: ReadonlySet<number> = NO_TABLES,
 ): CompactionTask | null {
+  const unusable = heldTableIds.size === 0 ? busyTableIds : busyTableIds.union(heldTableIds);
   const targets = levelTargets(version, options);
   const scores = version.levels.map((_, level) => ({
     level,
@@ -128,8 +134,8 @@ export function pickCompaction(
     if (score < 1) return null;
     const task =
       level === 0
-        ? pickFromLevel0(version, levelZeroOutput(version, targets), busyTableIds, options)
-        : pickFromLevel(version, level, busyTableIds, options);
+        ? pickFromLevel0(version, levelZeroOutput(version, targets), busyTableIds, unusable, options)
+        : pickFromLevel(version, level, unusable, options);
     if (task !== null) return task;
   }
   return null;
@@ -147,11 +153,15 @@ export function compactionDebtBytes(version: Version, options: PickerOptions): n
   return debt;
 }
 
-/** From the oldest table on, the first whose group finds everything idle in the output level. */
+/**
+ * From the oldest table on, the first whose group can be used, with all it meets in the output level. None while any
+ * table of level 0 is busy.
+ */
 function pickFromLevel0(
   version: Version,
   outputLevel: number,
   busy: ReadonlySet<number>,
+  unusable: ReadonlySet<number>,
   options: PickerOptions,
 ): CompactionTask | null {
   const newestFirst = version.levels[0];
@@ -160,7 +170,7 @@ function pickFromLevel0(
   for (let first = 0; first < oldestFirst.length; first++) {
     const group = groupFrom(oldestFirst, first, options.maxTaskBytes);
     const task = makeTask(version, 0, outputLevel, group.toReversed());
-    if (!task.overlapping.some(({ id }) => busy.has(id))) return task;
+    if (![...task.inputs, ...task.overlapping].some(({ id }) => unusable.has(id))) return task;
   }
   return null;
 }
@@ -207,7 +217,7 @@ function withOlder(
 function pickFromLevel(
   version: Version,
   level: number,
-  busy: ReadonlySet<number>,
+  unusable: ReadonlySet<number>,
   options: PickerOptions,
 ): CompactionTask | null {
   let best: CompactionTask | null = null;
@@ -215,9 +225,9 @@ function pickFromLevel(
   let smallest: CompactionTask | null = null;
   let smallestBytes = Number.POSITIVE_INFINITY;
   for (const table of version.levels[level]) {
-    if (busy.has(table.id)) continue;
+    if (unusable.has(table.id)) continue;
     const task = makeTask(version, level, level + 1, [table]);
-    if (task.overlapping.some(({ id }) => busy.has(id))) continue;
+    if (task.overlapping.some(({ id }) => unusable.has(id))) continue;
     const bytes = table.fileSizeBytes + bytesOf(task.overlapping);
     const cost = bytes / table.fileSizeBytes;
     if (bytes <= options.maxTaskBytes && cost < bestCost) {

@@ -12,6 +12,7 @@ import type { Manifest } from '../version/manifest.ts';
 import { type TableMetadata, tableFileName, temporaryTableFileName } from '../version/table-metadata.ts';
 import { logFileName } from '../wal/log-format.ts';
 import type { Arenas } from './arenas.ts';
+import { CompactionRetry } from './compaction-retry.ts';
 import type { EngineConditions, Worker } from './conditions.ts';
 import { DamagedTables } from './damaged-tables.ts';
 import { LogNote } from './log-note.ts';
@@ -52,12 +53,10 @@ export class Maintenance {
   readonly #parts: MaintenanceParts;
   readonly #words: Int32Array;
   readonly #busyTables = new Set<number>();
-  /** Tables that a compaction has failed with, until one has gone well with them. */
-  readonly #failedInputs = new Set<number>();
   readonly #flushWaiters = new Waiters();
   readonly #idleWaiters = new Waiters();
   readonly #flushRetry: Retry;
-  readonly #compactionRetry: Retry;
+  readonly #compactionRetry: CompactionRetry;
   readonly #commits: VersionCommits;
   readonly #damagedTables: DamagedTables;
   readonly #logNote: LogNote;
@@ -81,7 +80,7 @@ export class Maintenance {
     this.#logNote = new LogNote({ ...parts, words: this.#words, commits: this.#commits });
     this.#damagedTables = new DamagedTables(parts.views, parts.conditions);
     this.#flushRetry = new Retry('flush', parts, () => this.wake());
-    this.#compactionRetry = new Retry('compaction', parts, () => this.wake());
+    this.#compactionRetry = new CompactionRetry(parts, () => this.wake());
   }
 
   /** Memtables that wait for their flush. */
@@ -202,7 +201,7 @@ export class Maintenance {
       table,
       nowMs: clock.nowMs(),
     } as const;
-    this.#run(this.#flushRetry, job, [], async ({ tables }) => {
+    const commit = async ({ tables }: BackgroundResult): Promise<void> => {
       const added = tables.map(({ metadata }) => metadata);
       await this.#commits.commit({ added, removed: [], oldestGeneration: generation + 1 }, tables);
       this.flushes++;
@@ -210,7 +209,13 @@ export class Maintenance {
       // Obsolete from now on: should it stay, the next start removes it.
       const log = `${directory}/${logFileName(generation)}`;
       await this.#parts.fs.remove(log).catch((error: Error) => this.#parts.report(error.message));
-    }).finally(() => {
+    };
+    this.#run(
+      job,
+      commit,
+      () => this.#flushRetry.works(),
+      (error) => this.#flushFailed(error),
+    ).finally(() => {
       this.#flushing = false;
       this.#ended();
     });
@@ -218,18 +223,19 @@ export class Maintenance {
 
   #compactNext(): void {
     const { options, views } = this.#parts;
-    if (this.#compactionRetry.pending) return;
     const full = this.#fullCompactions > 0;
+    const pickerOptions = {
+      l0Trigger: full ? 1 : options.l0CompactionTables,
+      baseLevelBytes: full ? Number.POSITIVE_INFINITY : options.baseLevelBytes,
+      levelMultiplier: options.levelMultiplier,
+      maxTaskBytes: options.maxCompactionBytes,
+    };
+    const pick = (heldTables: ReadonlySet<number>): CompactionTask | null =>
+      pickCompaction(views.version, this.#busyTables, pickerOptions, heldTables);
     while (this.#compacting < Math.max(1, options.maxBackgroundJobs - 1)) {
-      const task = pickCompaction(views.version, this.#busyTables, {
-        l0Trigger: full ? 1 : options.l0CompactionTables,
-        baseLevelBytes: full ? Number.POSITIVE_INFINITY : options.baseLevelBytes,
-        levelMultiplier: options.levelMultiplier,
-        maxTaskBytes: options.maxCompactionBytes,
-      });
+      const task = this.#compactionRetry.pick(pick);
       if (task === null) {
-        // What failed before is not due any more.
-        if (this.#compacting === 0) this.#parts.conditions.works('compaction');
+        if (this.#compacting === 0) this.#compactionRetry.nothingDue();
         return;
       }
       this.#compact(task);
@@ -252,9 +258,9 @@ export class Maintenance {
     const added = task.inputs.map((table) => ({ ...table, level: task.outputLevel }));
     try {
       await this.#commits.commit({ added, removed: task.inputs.map(({ id }) => id) }, []);
-      this.#worked(this.#compactionRetry, task.inputs);
+      this.#compactionRetry.worked(task.inputs);
     } catch (error) {
-      this.#failed(this.#compactionRetry, toLsmError(error, 'compaction'), task.inputs);
+      this.#compactionFailed(toLsmError(error, 'compaction'), task.inputs);
     }
   }
 
@@ -279,7 +285,7 @@ export class Maintenance {
         nowMs: clock.nowMs(),
       },
     } as const;
-    await this.#run(this.#compactionRetry, job, inputs, async (result) => {
+    const commit = async (result: BackgroundResult): Promise<void> => {
       const outputs = result.tables.map(({ metadata }) => metadata);
       const added = [...outputs, ...this.#damagedTables.quarantined(inputs, result.damaged)];
       await this.#commits.commit({ added, removed: inputs.map(({ id }) => id) }, result.tables);
@@ -290,14 +296,20 @@ export class Maintenance {
         );
       this.compactions++;
       for (const { fileSizeBytes } of outputs) this.bytesCompacted += fileSizeBytes;
-    });
+    };
+    await this.#run(
+      job,
+      commit,
+      () => this.#compactionRetry.worked(inputs),
+      (error) => this.#compactionFailed(error, inputs),
+    );
   }
 
   async #run(
-    retry: Retry,
     job: BackgroundJob['job'],
-    inputs: readonly TableMetadata[],
     commit: (result: BackgroundResult) => Promise<void>,
+    onWorked: () => void,
+    onFailed: (error: LsmError) => void,
   ): Promise<void> {
     try {
       const result = await this.#runJob({ job, control: this.#parts.control });
@@ -305,9 +317,9 @@ export class Maintenance {
       await commit(result);
       // Damage stays, whatever else goes well.
       if (this.lastError?.code !== 'CORRUPTION') this.lastError = undefined;
-      this.#worked(retry, inputs);
+      onWorked();
     } catch (error) {
-      this.#failed(retry, toLsmError(error, job.type === 'flush' ? 'flush' : 'compaction'), inputs);
+      onFailed(toLsmError(error, job.type === 'flush' ? 'flush' : 'compaction'));
     }
   }
 
@@ -342,19 +354,20 @@ export class Maintenance {
     this.#idleWaiters.fail(error);
   }
 
-  /** Of compactions that run side by side one may fail again and again while others go well. */
-  #worked(retry: Retry, inputs: readonly TableMetadata[]): void {
-    for (const { id } of inputs) this.#failedInputs.delete(id);
-    if (retry === this.#flushRetry || this.#failedInputs.size === 0) retry.works();
-  }
-
   /** Tries again later: what could not be flushed stays in its memtable and log. */
-  #failed(retry: Retry, error: LsmError, inputs: readonly TableMetadata[] = []): void {
+  #flushFailed(error: LsmError): void {
     if (this.#closed) return;
     this.lastError = error;
-    for (const { id } of inputs) this.#failedInputs.add(id);
-    retry.failed(error, !this.#damagedTables.hasCaused(error, inputs));
-    if (retry === this.#flushRetry) this.#flushWaiters.fail(error);
+    this.#flushRetry.failed(error);
+    this.#fail(error);
+  }
+
+  #compactionFailed(error: LsmError, inputs: readonly TableMetadata[]): void {
+    if (this.#closed) return;
+    this.lastError = error;
+    const isOfInput = inputs.some(({ id }) => this.#parts.views.handle(id).path === error.file);
+    const isKnown = this.#damagedTables.hasCaused(error, inputs);
+    this.#compactionRetry.failed(error, inputs, isOfInput, !isKnown);
     this.#idleWaiters.fail(error);
   }
 }

@@ -25,7 +25,7 @@ export interface RetryParts {
 
 /**
  * When work of a kind that failed is tried again: later after each failure in a row. Says so in the conditions as long
- * as it fails, and to the operator when it begins to, when the reason changes, and when it works again.
+ * as it fails, and to the operator when it begins to, when there is a new reason, and when it works again.
  */
 export class Retry {
   readonly #worker: RetriedWorker;
@@ -35,7 +35,8 @@ export class Retry {
   #pending = false;
   /** In a row. */
   #failures = 0;
-  #reason = '';
+  /** Of those failures; each is said once. */
+  readonly #reasons = new Set<string>();
 
   constructor(worker: RetriedWorker, parts: RetryParts, onDue: () => void) {
     this.#worker = worker;
@@ -49,13 +50,17 @@ export class Retry {
   }
 
   works(): void {
-    const { conditions, report } = this.#parts;
-    conditions.works(this.#worker);
+    this.#over(SAYS[this.#worker].works);
+  }
+
+  /** What failed need not be done any more; whether it would go well is not known. */
+  notDue(): void {
+    this.#over(`no ${this.#worker} that failed is due any more`);
+  }
+
+  /** Others of this kind go well while one still fails: after its next failure the wait is short again. */
+  startOver(): void {
     this.#nextMs = FIRST_RETRY_MS;
-    if (this.#failures === 0) return;
-    const failed = this.#failures === 1 ? 'one failure' : `${this.#failures} failures in a row`;
-    this.#failures = 0;
-    report(`${SAYS[this.#worker].works}, after ${failed}`);
   }
 
   /** @param isCondition false: what is wrong stands among the conditions already, by another name */
@@ -63,20 +68,32 @@ export class Retry {
     const { clock, conditions, report } = this.#parts;
     if (isCondition) conditions.failing(this.#worker, error);
     const delayMs = this.#nextMs;
-    this.#nextMs = Math.min(this.#nextMs * 2, LAST_RETRY_MS);
     const reason = reasonOf(error);
     const { fails } = SAYS[this.#worker];
     const again = `tried again in ${delayMs} ms, then more and more rarely`;
     if (this.#failures === 0) report(`${fails}, ${again}: ${error.message}`);
-    else if (reason !== this.#reason) report(`${fails} for another reason now, ${again}: ${error.message}`);
+    else if (!this.#reasons.has(reason))
+      report(`${fails} for another reason now, ${again}: ${error.message}`);
     this.#failures++;
-    this.#reason = reason;
+    this.#reasons.add(reason);
     if (this.#pending) return;
     this.#pending = true;
+    this.#nextMs = Math.min(this.#nextMs * 2, LAST_RETRY_MS);
     clock.after(delayMs, () => {
       this.#pending = false;
       this.#onDue();
     });
+  }
+
+  #over(says: string): void {
+    const { conditions, report } = this.#parts;
+    conditions.works(this.#worker);
+    this.#nextMs = FIRST_RETRY_MS;
+    if (this.#failures === 0) return;
+    const failed = this.#failures === 1 ? 'one failure' : `${this.#failures} failures in a row`;
+    this.#failures = 0;
+    this.#reasons.clear();
+    report(`${says}, after ${failed}`);
   }
 }
 

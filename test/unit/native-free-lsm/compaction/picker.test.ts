@@ -211,3 +211,22 @@ test('debt: what has to go down, level by level', () => {
   const above = version(table(1, 3, 'a', 'b', bytes(50)), LAST);
   assert.equal(compactionDebtBytes(above, OPTIONS), 100);
 });
+
+test('tables that are held are in no task, and unlike busy ones keep no others of level 0 from theirs', () => {
+  const full = version(
+    table(1, 0, 'a', 'c'),
+    table(2, 0, 'a', 'c'),
+    table(3, 0, 'm', 'p'),
+    table(4, 0, 'm', 'p'),
+    table(5, 6, 'm', 'n', bytes(100)),
+  );
+  const heldFor = (...held: number[]) => {
+    const task = pickCompaction(full, IDLE, OPTIONS, new Set(held));
+    return task === null ? null : ids([...task.inputs, ...task.overlapping]);
+  };
+  assert.deepEqual(heldFor(), [2, 1]);
+  assert.deepEqual(heldFor(1), [4, 3, 5]);
+  assert.deepEqual(heldFor(2), [4, 3, 5]);
+  assert.deepEqual(heldFor(1, 5), null);
+  assert.equal(picked(full, new Set([1])), null);
+});

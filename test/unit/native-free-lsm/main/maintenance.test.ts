@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { fileSystemError } from '../../../../native-free-lsm/fs/memory-fs.ts';
-import type { RecordStore } from '../../../../native-free-lsm/index.ts';
+import { fileSystemError, MemoryFileSystem } from '../../../../native-free-lsm/fs/memory-fs.ts';
+import { InlineExecutor, LsmError, type RecordStore } from '../../../../native-free-lsm/index.ts';
+import type { BackgroundJob, BackgroundResult } from '../../../../native-free-lsm/roles/messages.ts';
 import { readRecord, record, writeRecordTo } from '../../../support/engine-calls.ts';
 import { EngineSimulation, TINY_OPTIONS } from '../../../support/engine-simulation.ts';
 
@@ -187,42 +188,166 @@ test('a flush that fails again and again is reported when it begins to, when the
   await simulation.settle(store.close());
 });
 
-test('a compaction that fails again and again is not said to go well because others beside it do', async () => {
-  const simulation = new EngineSimulation({
-    ...TINY_OPTIONS,
-    maxBackgroundJobs: 4,
-    maxCompactionBytes: 8 * 1024,
+/** Writes keys of a range whose tables no other range's meet. */
+async function fillRange(
+  simulation: EngineSimulation,
+  store: RecordStore,
+  range: string,
+  timestamp: number,
+): Promise<void> {
+  const calls = [];
+  for (let i = 0; i < 100; i++) {
+    const key = Buffer.from(`${range}${String(i).padStart(3, '0')}`);
+    calls.push(writeRecordTo(store, key, record(timestamp, 'x'.repeat(200))));
+  }
+  await simulation.settle(Promise.all(calls));
+  await simulation.settle(store.flush());
+}
+
+for (const maxBackgroundJobs of [2, 4]) {
+  test(`a compaction that fails again and again for a table of its own holds up no other, and is not said to go well because others do (${maxBackgroundJobs} jobs)`, async () => {
+    const simulation = new EngineSimulation({
+      ...TINY_OPTIONS,
+      maxBackgroundJobs,
+      maxCompactionBytes: 8 * 1024,
+      // Level 0 goes to the last level at once.
+      baseLevelBytes: 1024 * 1024,
+    });
+    const store = simulation.openStore();
+    for (const range of ['a', 'b']) await fillRange(simulation, store, range, 1);
+    await simulation.settle(store.compact());
+    const last = tables(simulation).sort();
+    // All but the last of the tables of range a, which may have keys of b.
+    const failing = new Set(last.slice(0, (last.length >> 1) - 1).map((name) => `/db/${name}`));
+    assert.ok(failing.size > 0);
+    let failures = 0;
+    simulation.fs.onCall = ({ operation, path }) => {
+      if (operation !== 'openRead' || !failing.has(path)) return undefined;
+      failures++;
+      // Of the process, not of the table: no reason to set it aside.
+      throw fileSystemError('EMFILE', operation, path);
+    };
+    const lines = simulation.reports;
+    // Until it is tried every 10 s only.
+    for (let round = 2; round < 5; round++) {
+      await fillRange(simulation, store, 'a', round);
+      await simulation.pass(20_000);
+    }
+    assert.ok(failures > 2, `${failures} failures`);
+    assert.deepEqual(
+      store.stats().conditions.map(({ code }) => code),
+      ['COMPACTION_FAILING'],
+    );
+    const before = { failures, ...store.stats() };
+    const startMs = simulation.clock.nowMs();
+    for (let round = 5; round < 13; round++) {
+      await fillRange(simulation, store, 'b', round);
+      await simulation.pass(200);
+    }
+    const tookMs = simulation.clock.nowMs() - startMs;
+    assert.ok(tookMs < 10_000, `${tookMs} ms`);
+    const { compactions, tablesByLevel } = store.stats();
+    assert.ok(compactions - before.compactions >= 8, `${compactions - before.compactions} compactions`);
+    assert.ok(tablesByLevel[0] <= before.tablesByLevel[0] + 2, `${before.tablesByLevel}, ${tablesByLevel}`);
+    assert.ok(failures - before.failures <= 3, `${failures - before.failures} more failures`);
+    assert.equal(lines.length, 1, lines.join('\n'));
+    assert.match(lines[0], /^compactions fail, tried again in 100 ms, .*too many files are open/);
+    failing.clear();
+    await simulation.pass(20_000);
+    await simulation.settle(store.compact());
+    assert.equal(lines.length, 2, lines.join('\n'));
+    assert.match(lines[1], /^compactions go well again, after \d+ failures in a row$/);
+    assert.deepEqual(store.stats().conditions, []);
+    await simulation.settle(store.close());
   });
-  const store = simulation.openStore();
-  let failing = '';
-  let done = 0;
+}
+
+test('a compaction whose thread dies each time does not have the others wait ever longer', async () => {
+  const failing = new Set<string>();
   let failures = 0;
-  simulation.fs.onCall = ({ operation, path }) => {
-    if (operation === 'create' && path.includes('.sst')) done++;
-    if (operation !== 'openRead' || path !== failing) return undefined;
-    failures++;
-    // Of the process, not of the table: no reason to set it aside.
-    throw fileSystemError('EMFILE', operation, path);
-  };
-  for (let round = 0; round < 14; round++) {
-    await fill(simulation, store, 1 + round * 100, 100 + round * 100);
-    await simulation.settle(store.flush());
-    // Time for what is tried again ever more rarely.
-    await simulation.pass(30_000);
-    if (round === 5) {
-      failing = `/db/${tables(simulation)[0]}`;
-      done = 0;
+  class DeadlyExecutor extends InlineExecutor {
+    override runBackground(background: BackgroundJob): Promise<BackgroundResult> {
+      const { job } = background;
+      const isFailing = job.type === 'merge' && job.spec.inputs.some(({ path }) => failing.has(path));
+      if (!isFailing) return super.runBackground(background);
+      failures++;
+      return Promise.reject(new LsmError('WORKER_DIED', 'a thread died'));
     }
   }
-  assert.ok(failures > 2, `${failures} failures`);
-  assert.ok(done > 2, `${done} other tables were written`);
-  const lines = simulation.reports;
-  assert.equal(lines.length, 1, lines.join('\n'));
-  assert.match(lines[0], /^compactions fail, tried again in .*too many files are open/);
-  failing = '';
+  const options = { ...TINY_OPTIONS, maxCompactionBytes: 8 * 1024, baseLevelBytes: 1024 * 1024 };
+  const simulation = new EngineSimulation(
+    options,
+    new MemoryFileSystem(),
+    (context) => new DeadlyExecutor(context),
+  );
+  const store = simulation.openStore();
+  for (const range of ['a', 'b']) await fillRange(simulation, store, range, 1);
   await simulation.settle(store.compact());
-  assert.equal(lines.length, 2, lines.join('\n'));
-  assert.match(lines[1], /^compactions go well again, after \d+ failures in a row$/);
+  const last = tables(simulation).sort();
+  for (const name of last.slice(0, (last.length >> 1) - 1)) failing.add(`/db/${name}`);
+  for (let round = 2; round < 5; round++) {
+    await fillRange(simulation, store, 'a', round);
+    await simulation.pass(20_000);
+  }
+  assert.ok(failures > 2, `${failures} failures`);
+  // Until the wait that goes on is over.
+  await fillRange(simulation, store, 'b', 5);
+  await simulation.pass(10_000);
+  const before = store.stats();
+  for (let round = 6; round < 14; round++) {
+    await fillRange(simulation, store, 'b', round);
+    await simulation.pass(400);
+  }
+  const { compactions, tablesByLevel } = store.stats();
+  assert.ok(compactions - before.compactions >= 8, `${compactions - before.compactions} compactions`);
+  assert.ok(tablesByLevel[0] <= before.tablesByLevel[0] + 2, `${before.tablesByLevel}, ${tablesByLevel}`);
+  assert.doesNotMatch(simulation.reports.join('\n'), /go well again/);
+  await simulation.settle(store.close());
+});
+
+test('a compaction that failed and is not due any more is forgotten: the next failure is told, and tried again soon', async () => {
+  const simulation = new EngineSimulation({ ...TINY_OPTIONS, l0CompactionTables: 12 });
+  const store = simulation.openStore();
+  for (const timestamp of [1, 2]) await fillRange(simulation, store, 'a', timestamp);
+  const isTable = (path: string): boolean => path.includes('.sst');
+  simulation.fs.onCall = ({ operation, path }) => {
+    if (operation === 'create' && isTable(path)) throw fileSystemError('EIO', operation, path);
+    return undefined;
+  };
+  for (let round = 0; round < 3; round++) {
+    const lines = simulation.reports.splice(0);
+    assert.equal(lines.length, round === 0 ? 0 : 2);
+    // Only the full compaction wants it.
+    await assert.rejects(simulation.settle(store.compact()), { code: 'IO_ERROR' });
+    await simulation.pass(1000);
+    assert.match(simulation.reports[0], /^compactions fail, tried again in 100 ms, .*EIO/);
+    assert.equal(simulation.reports[1], 'no compaction that failed is due any more, after one failure');
+    assert.deepEqual(store.stats().conditions, []);
+  }
+  simulation.fs.onCall = undefined;
+  await simulation.settle(store.compact());
+  assert.equal(simulation.reports.length, 2);
+  await simulation.settle(store.close());
+});
+
+test('a full disk holds up all compactions: it is asked once a wait, and not by each of them', async () => {
+  const simulation = new EngineSimulation({ ...TINY_OPTIONS, maxCompactionBytes: 8 * 1024 });
+  const store = simulation.openStore();
+  for (const range of ['a', 'b', 'c', 'd']) await fillRange(simulation, store, range, 1);
+  let failures = 0;
+  let isFull = false;
+  simulation.fs.onCall = ({ operation, path }) => {
+    if (!isFull || operation !== 'create' || !path.includes('.sst')) return undefined;
+    failures++;
+    throw fileSystemError('ENOSPC', operation, path);
+  };
+  await simulation.settle(store.compact());
+  for (const range of ['a', 'b', 'c', 'd']) await fillRange(simulation, store, range, 2);
+  isFull = true;
+  await simulation.settle(store.compact().catch(() => undefined));
+  await simulation.pass(60_000);
+  // 100 ms and twice as much each time up to 10 s: 0.1 + 0.2 + ... + 6.4 s, then every 10 s.
+  assert.ok(failures <= 14, `${failures} failures`);
   await simulation.settle(store.close());
 });
 
