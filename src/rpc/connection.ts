@@ -98,7 +98,7 @@ export class Connection implements StreamHandler {
     }
   }
 
-  onFrame(bytes: Buffer, start: number, end: number): void {
+  onFrame(bytes: Buffer, start: number, end: number): boolean {
     const message = this.#message;
     this.#decoder.decode(bytes, start, end, message);
     switch (message.kind) {
@@ -106,7 +106,8 @@ export class Connection implements StreamHandler {
         this.#checkEstablished();
         const whole = this.assemblies.add(message.id, message.total, message.offset, message.body());
         if (whole !== null) this.#onWhole(whole);
-        break;
+        // It was copied.
+        return false;
       }
       case MessageKind.ping:
         this.#checkEstablished();
@@ -121,6 +122,7 @@ export class Connection implements StreamHandler {
       default:
         this.#owner.onMessage(message);
     }
+    return true;
   }
 
   onDrain(): void {

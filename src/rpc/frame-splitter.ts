@@ -4,13 +4,17 @@ import { protocolError } from './msgpack.ts';
 export interface FrameSink {
   /** Set once no more frames are wanted. */
   readonly isClosed: boolean;
-  /** The message of one frame: `bytes[start, end)`, which the splitter does not touch again. */
-  onFrame(bytes: Buffer, start: number, end: number): void;
+  /**
+   * The message of one frame: `bytes[start, end)`.
+   * @returns whether some of it may still be used later; false: the memory may serve for the next frame
+   */
+  onFrame(bytes: Buffer, start: number, end: number): boolean;
 }
 
 /**
  * Cuts a stream of bytes into frames. Frames that lie whole in a chunk are handed out in place; one that spans
- * chunks is put together in memory of its own, of its exact size, so that no chunk is kept for its sake. Pure.
+ * chunks is put together in memory of its own, of its exact size, so that no chunk is kept for its sake. The fragments
+ * of large messages all span chunks and all have one size: one after the other is put together in the same memory. Pure.
  */
 export class FrameSplitter {
   readonly #sink: FrameSink;
@@ -21,6 +25,8 @@ export class FrameSplitter {
   /** The message of a frame of which the rest is still to come. */
   #message: Buffer | null = null;
   #messageUsed = 0;
+  /** Nobody uses what lay in it any more. */
+  #spare: Buffer | null = null;
 
   constructor(sink: FrameSink, maxFrameBytes: number) {
     this.#sink = sink;
@@ -64,13 +70,19 @@ export class FrameSplitter {
     const message = this.#message;
     if (message === null || this.#messageUsed < message.length) return at;
     this.#message = null;
-    this.#sink.onFrame(message, 0, message.length);
+    if (!this.#sink.onFrame(message, 0, message.length)) this.#spare = message;
     return at;
   }
 
   #startMessage(length: number): void {
     this.#headerUsed = 0;
-    this.#message = Buffer.allocUnsafeSlow(length);
+    const spare = this.#spare;
+    if (spare !== null && spare.length === length) {
+      this.#message = spare;
+      this.#spare = null;
+    } else {
+      this.#message = Buffer.allocUnsafeSlow(length);
+    }
     this.#messageUsed = 0;
   }
 

@@ -105,6 +105,7 @@ export const cases: readonly MicroCase[] = [
         isClosed: false,
         onFrame: (_bytes: Buffer, start: number, end: number) => {
           messageBytes += end - start;
+          return true;
         },
       };
       const splitter = new FrameSplitter(sink, 65_600);

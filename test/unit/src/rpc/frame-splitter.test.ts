@@ -11,11 +11,13 @@ class Kept implements FrameSink {
   readonly messages: Buffer[] = [];
   readonly memory: ArrayBufferLike[] = [];
   closesAfter = Number.POSITIVE_INFINITY;
+  usesLater = true;
 
-  onFrame(bytes: Buffer, start: number, end: number): void {
+  onFrame(bytes: Buffer, start: number, end: number): boolean {
     this.messages.push(Buffer.from(bytes.subarray(start, end)));
     this.memory.push(bytes.buffer);
     this.isClosed = this.messages.length >= this.closesAfter;
+    return this.usesLater;
   }
 }
 
@@ -49,6 +51,23 @@ describe('frame splitter', () => {
         );
       }),
     );
+  });
+
+  it('puts frames of one size together in one memory where nobody uses it later, and only there', () => {
+    for (const usesLater of [false, true]) {
+      const sink = new Kept();
+      sink.usesLater = usesLater;
+      const splitter = new FrameSplitter(sink, LIMIT);
+      const sent = [50, 50, 40, 50].map((length, i) => Buffer.alloc(length, i + 1));
+      for (const message of sent) {
+        const frame = framed([message]);
+        splitter.push(Buffer.from(frame.subarray(0, 20)));
+        splitter.push(Buffer.from(frame.subarray(20)));
+      }
+      assert.deepEqual(sink.messages, sent);
+      assert.equal(new Set(sink.memory).size, usesLater ? 4 : 3);
+      assert.equal(sink.memory[0] === sink.memory[1], !usesLater);
+    }
   });
 
   it('waits for more at every truncation', () => {
