@@ -1,3 +1,4 @@
+import { isDamage } from './compaction/sound-iterator.ts';
 import { writeTables } from './compaction/table-output.ts';
 import { LsmError } from './errors.ts';
 import { type HashSeed, hashBytes } from './format/hash.ts';
@@ -35,7 +36,8 @@ export interface ReturnedTables {
  * all the levels hold of their keys may stand above all of them, in a new table of level 0. The rest is outdated, or was
  * taken along when the table was set aside. To be done before anything else is added to level 0.
  *
- * A table that still cannot be read as a whole stays where it is, as does one that nothing can be written for.
+ * A table that still cannot be read as a whole stays where it is, as do all from the first on that nothing can be written
+ * for, or that level 0 has no room for: a later opening asks them again.
  */
 export function takeBackTables(
   fs: FileSystem,
@@ -52,9 +54,16 @@ export function takeBackTables(
   for (const { id } of found.version.quarantine) {
     const reader = readers.get(id) as TableReader;
     if (reader.handle.fault !== null) continue;
+    // Writes are not to begin slowed down; but where one table is enough for that, one comes back at a time.
+    const room = Math.max(1, options.l0SlowdownTables - 1) - version.levels[0].length;
+    if (room < 1) {
+      report(`${reader.handle.path} may be read again, but level 0 is full: the next start takes it back`);
+      break;
+    }
     using levels = new Levels(fs, options, hashSeed, version, readers);
-    const fileIds = Array.from({ length: FILE_IDS_PER_SOURCE }, (_, i) => nextFileId + i);
-    nextFileId += FILE_IDS_PER_SOURCE;
+    // When they run out the last table takes the rest.
+    const fileIds = Array.from({ length: Math.min(room, FILE_IDS_PER_SOURCE) }, (_, i) => nextFileId + i);
+    nextFileId += fileIds.length;
     try {
       const source = new NewerRecords(levels.walk(reader), levels);
       requireSound(levels.walk(reader));
@@ -82,9 +91,19 @@ export function takeBackTables(
     } catch (error) {
       // It stays in quarantine, and the conditions name it. What was written of it the next start removes.
       if (!(error instanceof LsmError)) throw error;
+      if (isOfTable(error, readers)) continue;
+      // The next one would fail in the same way, and fill a disk again that has just no room.
+      report(`${error.message}. Tables that were set aside stay so until the next start`);
+      break;
     }
   }
   return { version, nextFileId, tables };
+}
+
+/** Whether it is one of the tables that cannot be read, and not for a fault of this process such as too many open files. */
+function isOfTable(error: LsmError, readers: ReadonlyMap<number, TableReader>): boolean {
+  const isNamed = [...readers.values()].some(({ handle }) => handle.path === error.file);
+  return isNamed && (error.code !== 'IO_ERROR' || isDamage(error));
 }
 
 /** @throws LsmError CORRUPTION, IO_ERROR: before anything is written for it */
@@ -96,6 +115,8 @@ function requireSound(table: TableIterator): void {
 class Levels implements Disposable {
   readonly #fs: FileSystem;
   readonly #descriptors: DescriptorCache;
+  /** Of its own, as what a walk goes through is not to be closed for what is looked up meanwhile. */
+  readonly #walked: DescriptorCache;
   readonly #loader: BlockLoader;
   readonly #view: TableView;
   readonly #lookup: TableLookup;
@@ -115,6 +136,7 @@ class Levels implements Disposable {
   ) {
     this.#fs = fs;
     this.#descriptors = new DescriptorCache(fs, options.maxOpenFilesPerThread);
+    this.#walked = new DescriptorCache(fs, 1);
     this.#loader = new BlockLoader(fs, this.#descriptors, new Int32Array(createControl()), THREAD);
     const levels = version.levels.map((tables) => tables.map(({ id }) => readers.get(id) as TableReader));
     this.#view = new TableView(0, 0, levels);
@@ -123,11 +145,22 @@ class Levels implements Disposable {
   }
 
   walk(reader: TableReader): TableIterator {
-    return reader.iterator(this.#fs, this.#descriptors.get(reader.handle), READAHEAD_BYTES);
+    return reader.iterator(this.#fs, this.#walked.get(reader.handle), READAHEAD_BYTES);
   }
 
   /** Whether they hold this version of the key or a newer one. @throws LsmError when a table cannot be read */
-  outdo({ keyBytes, keyStart, keyEnd, recordBytes, recordStart }: RecordIterator): boolean {
+  outdo(record: RecordIterator): boolean {
+    const isOutdone = this.#find(record);
+    this.#descriptors.trim();
+    return isOutdone;
+  }
+
+  [Symbol.dispose](): void {
+    this.#descriptors.closeAll();
+    this.#walked.closeAll();
+  }
+
+  #find({ keyBytes, keyStart, keyEnd, recordBytes, recordStart }: RecordIterator): boolean {
     const lookup = this.#lookup;
     const hash = hashBytes(keyBytes, keyStart, keyEnd, this.#hashSeed);
     lookup.begin(this.#view, keyBytes, keyStart, keyEnd, hash, recordTimestamp(recordBytes, recordStart));
@@ -138,10 +171,6 @@ class Levels implements Disposable {
       return compareRecordVersions(block, this.#hit.recordStart, recordBytes, recordStart) >= 0;
     }
     return false;
-  }
-
-  [Symbol.dispose](): void {
-    this.#descriptors.closeAll();
   }
 
   #load(reader: TableReader, ordinal: number): void {
