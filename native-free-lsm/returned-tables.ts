@@ -61,7 +61,6 @@ export function takeBackTables(
       break;
     }
     using levels = new Levels(fs, options, hashSeed, version, readers);
-    // When they run out the last table takes the rest.
     const fileIds = Array.from({ length: Math.min(room, FILE_IDS_PER_SOURCE) }, (_, i) => nextFileId + i);
     nextFileId += fileIds.length;
     try {

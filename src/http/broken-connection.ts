@@ -2,7 +2,7 @@
  * What is done about bytes that are no request: an answer that says so, in its turn behind the answers that are
  * owed already, and then the end of the connection.
  */
-import { STATUS_CODES } from 'node:http';
+import { type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { Connection } from './connection.ts';
 import type { HttpContext } from './context.ts';
@@ -33,16 +33,20 @@ export function onClientError(context: HttpContext, error: NodeJS.ErrnoException
   const { bodyReader, latestResponse } = connection;
   if (bodyReader !== null && latestResponse?.req.complete === false) {
     if (bodyReader.onBrokenBody(fault.status, fault.sentence)) return;
-    // Its request has an answer, or will when those before it have theirs: nothing more is said, and nothing is read.
-    socket.pause();
-    if (latestResponse.closed) endSoon(context, socket);
-    else latestResponse.once('close', () => endSoon(context, socket));
-  } else if (latestResponse !== null && !latestResponse.closed) {
+    // Its request has an answer, or will when those before it have theirs: nothing more is said.
+    endBehind(latestResponse, socket, () => endSoon(context, socket));
+  } else {
+    endBehind(latestResponse, socket, () => endWith(context, socket, fault));
+  }
+}
+
+function endBehind(latestResponse: ServerResponse | null, socket: Duplex, end: () => void): void {
+  if (latestResponse === null || latestResponse.closed) {
+    end();
+  } else {
     // Nothing more is read meanwhile.
     socket.pause();
-    latestResponse.once('close', () => endWith(context, socket, fault));
-  } else {
-    endWith(context, socket, fault);
+    latestResponse.once('close', end);
   }
 }
 

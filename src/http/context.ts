@@ -3,7 +3,6 @@ import type { Clock } from '../clock.ts';
 import type { Admission, AdmissionLimits } from './admission.ts';
 import type { BodyWatch } from './body-watch.ts';
 import type { HostCheck } from './host-check.ts';
-
 import type { Lines } from './lines.ts';
 import type { ReaderWatch } from './reader-watch.ts';
 import type { ScanSlots } from './scan-slots.ts';

@@ -5,8 +5,6 @@ import { MsgpackCursor, protocolError } from './msgpack.ts';
 import { Arguments, OPERATIONS } from './operation-table.ts';
 import { MessageKind } from './operations.ts';
 
-const EMPTY = Buffer.alloc(0);
-
 /** Reads messages; one a connection. */
 export class MessageDecoder {
   readonly #cursor = new MsgpackCursor();
@@ -61,7 +59,7 @@ export class MessageDecoder {
   /** Lets go of the bytes last decoded. */
   clear(message: Message): void {
     this.#cursor.clear();
-    message.bytes = EMPTY;
+    message.clear();
   }
 
   #decodeRequest(length: number, end: number, into: Message): void {

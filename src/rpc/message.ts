@@ -34,6 +34,11 @@ export class Message {
   /** response that failed, refuse */
   reason = '';
 
+  /** Lets go of the bytes last decoded. */
+  clear(): void {
+    this.bytes = EMPTY;
+  }
+
   key(): Buffer {
     return this.bytes.subarray(this.keyStart, this.keyEnd);
   }

@@ -133,15 +133,21 @@ function checkLeft(fs: MemoryFileSystem, acknowledged: readonly string[], then: 
   }
 }
 
+/** A log with one batch, synced. */
+function loggedOnce() {
+  const fs = new MemoryFileSystem();
+  fs.makeDirectorySync(DIRECTORY);
+  const log = LogWriter.create(fs, DIRECTORY, GENERATION);
+  const first = frames([put('a', '1')]);
+  log.append(first, 0, first.length);
+  log.sync();
+  return { first, fs, log };
+}
+
 for (const kind of [BatchKind.cleanClose, BatchKind.continued]) {
   for (const whole of [false, true]) {
     test(`a mark of kind ${kind} in place of a write that failed, ${whole ? 'whole' : 'half'} there: a power loss leaves no damage`, () => {
-      const fs = new MemoryFileSystem();
-      fs.makeDirectorySync(DIRECTORY);
-      const log = LogWriter.create(fs, DIRECTORY, GENERATION);
-      const first = frames([put('a', '1')]);
-      log.append(first, 0, first.length);
-      log.sync();
+      const { fs, log } = loggedOnce();
       failing(fs, 'write', whole);
       const long = frames([LONG]);
       assert.throws(() => log.append(long, 0, long.length), { code: 'IO_ERROR' });
@@ -151,12 +157,7 @@ for (const kind of [BatchKind.cleanClose, BatchKind.continued]) {
 }
 
 test('a batch in place of a mark that could not be synced: a power loss leaves no damage', () => {
-  const fs = new MemoryFileSystem();
-  fs.makeDirectorySync(DIRECTORY);
-  const log = LogWriter.create(fs, DIRECTORY, GENERATION);
-  const first = frames([put('a', '1')]);
-  log.append(first, 0, first.length);
-  log.sync();
+  const { fs, log } = loggedOnce();
   failing(fs, 'fdatasync', true);
   assert.throws(() => log.finish(BatchKind.continued), { code: 'IO_ERROR' });
   const long = frames([LONG]);
@@ -169,12 +170,7 @@ test('a batch in place of a mark that could not be synced: a power loss leaves n
 });
 
 test('a cut that cannot be made durable is tried again, and nothing is written over what it was to cut', () => {
-  const fs = new MemoryFileSystem();
-  fs.makeDirectorySync(DIRECTORY);
-  const log = LogWriter.create(fs, DIRECTORY, GENERATION);
-  const first = frames([put('a', '1')]);
-  log.append(first, 0, first.length);
-  log.sync();
+  const { first, fs, log } = loggedOnce();
   fs.onCall = ({ operation, path }) => {
     if (operation === 'fdatasync') throw fileSystemError('EIO', operation, path);
   };
