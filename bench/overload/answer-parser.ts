@@ -6,6 +6,7 @@ const HEAD_END = Buffer.from('\r\n\r\n');
 const NOTHING: Buffer = Buffer.alloc(0);
 const CONTENT_LENGTH = /\r\ncontent-length: *(\d+)/i;
 const CLOSES = /\r\nconnection: *close/i;
+const RETRY_AFTER = /\r\nretry-after: *(\d+)/i;
 const CONTINUE = 100;
 const TO_THE_END = -1;
 
@@ -14,6 +15,8 @@ export class AnswerParser {
   status = 0;
   /** Bytes of its body so far. */
   bodyBytes = 0;
+  /** How long its client is asked to wait before it comes again; 0: it is not. */
+  retryAfterSeconds = 0;
   /** The node closes the connection behind it. */
   closes = false;
   #head: Buffer = NOTHING;
@@ -42,6 +45,7 @@ export class AnswerParser {
       if (this.status === CONTINUE) continue;
       const length = CONTENT_LENGTH.exec(head);
       this.closes = CLOSES.test(head);
+      this.retryAfterSeconds = Number(RETRY_AFTER.exec(head)?.[1] ?? 0);
       this.bodyBytes = 0;
       this.#bodyLeft = length === null ? TO_THE_END : Number(length[1]);
       this.#inBody = true;

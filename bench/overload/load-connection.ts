@@ -31,6 +31,11 @@ export class LoadConnection {
     return this.#isAsking;
   }
 
+  /** Of the last answer. */
+  get retryAfterMs(): number {
+    return this.#parser.retryAfterSeconds * 1000;
+  }
+
   send(request: Request): void {
     this.#isAsking = true;
     this.sentMs = performance.now();

@@ -1,7 +1,8 @@
 /**
  * A load over many connections: each asks again as soon as it has its answer, or when the next request is due at a
- * constant rate and it is free. A request that is due while no connection is free is never sent: the clients are as
- * many as there are connections, and the rate is what they offer at most.
+ * constant rate and it is free; one that is refused waits before that, if the load says so. A request that is due while
+ * no connection is free is never sent: the clients are as many as there are connections, and the rate is what they
+ * offer at most.
  */
 import { randomBytes } from 'node:crypto';
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
@@ -91,9 +92,16 @@ export class LoadGenerator {
   readonly #onAnswer = (connection: LoadConnection, status: number, bodyBytes: number): void => {
     if (this.#isOver) return;
     this.#count(status, performance.now() - connection.sentMs, bodyBytes);
+    if (status === 503 && this.#load.heedsRetryAfter)
+      setTimeout(() => this.#askAgain(connection), connection.retryAfterMs);
+    else this.#askAgain(connection);
+  };
+
+  #askAgain(connection: LoadConnection): void {
+    if (this.#isOver) return;
     if (this.#load.ratePerSecond > 0) this.#free.push(connection);
     else connection.send(this.#request());
-  };
+  }
 
   #count(status: number, latencyMs: number, bodyBytes: number): void {
     const answers = this.#answers;

@@ -18,6 +18,8 @@ export interface Load {
   readonly scanEntries: number;
   /** From the first byte sent; a good answer that comes later counts as late. */
   readonly deadlineMs: number;
+  /** A refused client comes back when Retry-After says, and not at once. */
+  readonly heedsRetryAfter: boolean;
   /** Before anything counts. */
   readonly warmUpSeconds: number;
   readonly seconds: number;

@@ -41,6 +41,7 @@ interface Flags {
   readonly sizes?: readonly number[];
   readonly connections?: readonly number[];
   readonly rate: number;
+  readonly heedRetryAfter: boolean;
   readonly fresh: number;
   readonly seconds?: number;
   readonly warmUp?: number;
@@ -61,6 +62,11 @@ const flags = script(
     'requests a second that are offered at most, over all connections; 0: no limit',
     whole,
     0,
+  )
+  .option(
+    '--heed-retry-after',
+    'refused clients wait as long as they are asked to, instead of coming back at once',
+    false,
   )
   .option('--fresh <n>', 'connections a second that are opened beside the load', positive, 20)
   .option('--seconds <n>', 'of each run (5; quick: 2)', positive)
@@ -96,6 +102,7 @@ function loadOf(port: number, method: Method, valueBytes: number, connections: n
     method,
     connections,
     ratePerSecond: flags.rate,
+    heedsRetryAfter: flags.heedRetryAfter,
     valueBytes,
     keys: Math.max(16, Math.min(MAX_KEYS, Math.floor(DATA_BYTES / valueBytes))),
     scanEntries: Math.max(2, Math.min(MAX_SCAN_ENTRIES, Math.floor(SCAN_BYTES / valueBytes))),

@@ -42,6 +42,8 @@ export class Connection implements StreamHandler {
   readonly #splitter: FrameSplitter;
   readonly #decoder = new MessageDecoder();
   readonly #message = new Message();
+  /** The chunk that is being read, if its memory serves again afterwards. */
+  #passing: Buffer | null = null;
   #isEstablished = false;
   #faulty = false;
 
@@ -87,6 +89,7 @@ export class Connection implements StreamHandler {
   onData(chunk: Buffer): void {
     if (this.isClosed) return;
     this.silence.hear();
+    this.#passing = this.stream.reusesChunks ? chunk : null;
     try {
       this.#splitter.push(chunk);
     } catch (error) {
@@ -94,12 +97,14 @@ export class Connection implements StreamHandler {
       this.#faulty = true;
       this.destroy(error.message);
     } finally {
+      this.#passing = null;
       this.#decoder.clear(this.#message);
     }
   }
 
   onFrame(bytes: Buffer, start: number, end: number): boolean {
     const message = this.#message;
+    message.isPassing = bytes === this.#passing;
     this.#decoder.decode(bytes, start, end, message);
     switch (message.kind) {
       case MessageKind.fragment: {
@@ -145,6 +150,7 @@ export class Connection implements StreamHandler {
 
   #onWhole(whole: Buffer): void {
     const message = this.#message;
+    message.isPassing = false;
     this.#decoder.decode(whole, 0, whole.length, message);
     if (message.kind !== MessageKind.request && message.kind !== MessageKind.response) {
       throw new QuorateError('PROTOCOL', `a message of kind ${message.kind} in fragments`);

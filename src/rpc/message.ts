@@ -14,6 +14,8 @@ const EMPTY = Buffer.alloc(0);
 export class Message {
   kind: MessageKind = MessageKind.ping;
   bytes: Buffer = EMPTY;
+  /** `bytes` will hold something else when the reader goes on. */
+  isPassing = false;
   /** request, response, cancel, fragment */
   id = 0;
   /** request; any number: what is not served is answered so */
@@ -43,7 +45,13 @@ export class Message {
     return this.bytes.subarray(this.keyStart, this.keyEnd);
   }
 
+  /** As long as the reader does not go on. */
   body(): Buffer {
     return this.bytes.subarray(this.bodyStart, this.bodyEnd);
+  }
+
+  /** For good. */
+  keptBody(): Buffer {
+    return this.isPassing ? Buffer.from(this.body()) : this.body();
   }
 }

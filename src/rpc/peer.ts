@@ -457,13 +457,13 @@ function replyOf(message: Message, wantsRecord: boolean): ReplicaReply {
   switch (message.status) {
     case ReplyKind.ok:
       if (!wantsRecord) return STORED;
-      return hasRecord ? { kind: ReplyKind.ok, record: message.body(), reason: '' } : NO_RECORD;
+      return hasRecord ? { kind: ReplyKind.ok, record: message.keptBody(), reason: '' } : NO_RECORD;
     case ReplyKind.absent:
       return ABSENT;
     case ReplyKind.stale:
-      return { kind: ReplyKind.stale, record: message.body(), reason: '' };
+      return { kind: ReplyKind.stale, record: message.keptBody(), reason: '' };
     case ReplyKind.incomplete:
-      return { kind: ReplyKind.incomplete, record: hasRecord ? message.body() : null, reason: '' };
+      return { kind: ReplyKind.incomplete, record: hasRecord ? message.keptBody() : null, reason: '' };
     default:
       return failed(message.reason);
   }

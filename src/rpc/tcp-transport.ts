@@ -2,16 +2,42 @@ import net from 'node:net';
 import { errorMessage, QuorateError } from '../errors.ts';
 import type { ByteStream, Listener, StreamHandler, Transport } from './transport.ts';
 
+/** What one read of a dialled connection brings at most: as much as libuv reads by itself. */
+const CHUNK_BYTES = 64 * 1024;
+
 class TcpStream implements ByteStream {
   readonly remoteAddress: string;
+  readonly reusesChunks: boolean;
   readonly #socket: net.Socket;
   #waitsForDrain = false;
   #closeReason = 'the other end closed the connection';
   #handler: StreamHandler | null = null;
 
-  constructor(socket: net.Socket, remoteAddress: string) {
+  private constructor(socket: net.Socket, remoteAddress: string, reusesChunks: boolean) {
     this.#socket = socket;
     this.remoteAddress = remoteAddress;
+    this.reusesChunks = reusesChunks;
+  }
+
+  static accepted(socket: net.Socket): TcpStream {
+    const stream = new TcpStream(socket, `${socket.remoteAddress}:${socket.remotePort}`, false);
+    socket.on('data', (chunk: Buffer) => stream.#handler?.onData(chunk));
+    return stream;
+  }
+
+  /**
+   * Answers with large values would leave megabytes of chunks to the garbage collector, so each is read into the same
+   * memory. Node offers this for sockets that connect only.
+   */
+  static dialled(host: string, port: number): TcpStream {
+    const buffer = Buffer.allocUnsafeSlow(CHUNK_BYTES);
+    const onChunk = (bytes: number): boolean => {
+      stream.#handler?.onData(bytes === CHUNK_BYTES ? buffer : buffer.subarray(0, bytes));
+      return true;
+    };
+    const socket = net.connect({ host, port, onread: { buffer, callback: onChunk } });
+    const stream = new TcpStream(socket, `${host}:${port}`, true);
+    return stream;
   }
 
   start(handler: StreamHandler): void {
@@ -19,7 +45,6 @@ class TcpStream implements ByteStream {
     const socket = this.#socket;
     socket.setNoDelay(true);
     socket.on('connect', () => handler.onOpen());
-    socket.on('data', (chunk: Buffer) => handler.onData(chunk));
     socket.on('error', (error) => {
       this.#closeReason = errorMessage(error);
     });
@@ -82,14 +107,11 @@ class TcpListener implements Listener {
 
 export class TcpTransport implements Transport {
   dial(host: string, port: number): ByteStream {
-    const socket = net.connect({ host, port });
-    return new TcpStream(socket, `${host}:${port}`);
+    return TcpStream.dialled(host, port);
   }
 
   async listen(host: string, port: number, onStream: (stream: ByteStream) => void): Promise<Listener> {
-    const server = net.createServer((socket) => {
-      onStream(new TcpStream(socket, `${socket.remoteAddress}:${socket.remotePort}`));
-    });
+    const server = net.createServer((socket) => onStream(TcpStream.accepted(socket)));
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     server.once('error', reject);
     server.listen({ host, port }, resolve);

@@ -5,7 +5,7 @@
 export interface StreamHandler {
   /** A dialled stream is connected; accepted streams are from the start. */
   onOpen(): void;
-  /** @param chunk the handler's from now on */
+  /** @param chunk see `ByteStream.reusesChunks` */
   onData(chunk: Buffer): void;
   /** Everything written has been taken: the last `write` may be followed by another. */
   onDrain(): void;
@@ -16,6 +16,11 @@ export interface StreamHandler {
 export interface ByteStream {
   /** The other end, for messages. */
   readonly remoteAddress: string;
+  /**
+   * Whether the memory of a chunk serves for the next one: what is needed after `onData` has returned must then be
+   * copied. Else each chunk is its handler's.
+   */
+  readonly reusesChunks: boolean;
   /** Names who gets what the stream has to say: once, in the turn in which it was made, before anything is said. */
   start(handler: StreamHandler): void;
   /**

@@ -1,11 +1,14 @@
 /**
  * A network in memory: streams between named hosts over an injected clock, cut into chunks of random size. As
- * strict as the contract of `ByteStream` allows: memory that a `write` has not taken whole is read only when its
- * turn comes, chunks are cut anywhere, and nothing is called back within a call.
+ * strict as the contract of `ByteStream` allows: chunks that serve again are overwritten, memory that a `write` has
+ * not taken whole is read only when its turn comes, chunks are cut anywhere, and nothing is called back within a call.
  */
 import type { Clock, Random } from '../../src/clock.ts';
 import { QuorateError } from '../../src/errors.ts';
 import type { ByteStream, Listener, StreamHandler, Transport } from '../../src/rpc/transport.ts';
+
+/** What stands in memory that serves again. */
+const OTHER_BYTES = 0xa5;
 
 export class MemoryNetwork {
   readonly clock: Clock;
@@ -81,8 +84,8 @@ export class MemoryNetwork {
   }
 
   #dial(fromHost: string, toHost: string, port: number): ByteStream {
-    const dialled = new MemoryStream(this, fromHost, `${toHost}:${port}`);
-    const accepted = new MemoryStream(this, toHost, `${fromHost}:dialled`);
+    const dialled = new MemoryStream(this, fromHost, `${toHost}:${port}`, true);
+    const accepted = new MemoryStream(this, toHost, `${fromHost}:dialled`, false);
     dialled.peer = accepted;
     accepted.peer = dialled;
     this.clock.after(this.latencyMs, () => {
@@ -108,6 +111,7 @@ interface Piece {
 
 class MemoryStream implements ByteStream {
   readonly remoteAddress: string;
+  readonly reusesChunks: boolean;
   readonly host: string;
   peer: MemoryStream = this;
   readonly #network: MemoryNetwork;
@@ -123,10 +127,11 @@ class MemoryStream implements ByteStream {
   #peerHasEnded = false;
   #closeReason = 'the other end closed the connection';
 
-  constructor(network: MemoryNetwork, host: string, remoteAddress: string) {
+  constructor(network: MemoryNetwork, host: string, remoteAddress: string, reusesChunks: boolean) {
     this.#network = network;
     this.host = host;
     this.remoteAddress = remoteAddress;
+    this.reusesChunks = reusesChunks;
   }
 
   start(handler: StreamHandler): void {
@@ -235,6 +240,7 @@ class MemoryStream implements ByteStream {
       });
     }
     this.#handler?.onData(chunk);
+    if (this.reusesChunks) chunk.fill(OTHER_BYTES);
   }
 
   #close(reason: string): void {

@@ -14,13 +14,18 @@ class Kept implements StreamHandler {
   opened = 0;
   drained = 0;
   readonly closed: string[] = [];
+  readonly #reusesChunks: boolean;
+
+  constructor(reusesChunks: boolean) {
+    this.#reusesChunks = reusesChunks;
+  }
 
   onOpen(): void {
     this.opened++;
   }
 
   onData(chunk: Buffer): void {
-    this.chunks.push(chunk);
+    this.chunks.push(this.#reusesChunks ? Buffer.from(chunk) : chunk);
   }
 
   onDrain(): void {
@@ -45,7 +50,7 @@ interface End {
 async function connect(transport: Transport): Promise<{ a: End; b: End; close: () => Promise<void> }> {
   const accepted: End[] = [];
   const begin = (stream: ByteStream): End => {
-    const kept = new Kept();
+    const kept = new Kept(stream.reusesChunks);
     stream.start(kept);
     return { stream, kept };
   };
@@ -118,6 +123,35 @@ for (const [name, create] of transports) {
       await close();
     });
 
+    it('reads no further on the dialled side while it is paused, and all of it afterwards', async () => {
+      const { a, b, close } = await connect(create());
+      b.stream.write(Buffer.from('first'));
+      await until(
+        () => a.kept.bytes.length === 5,
+        5_000,
+        () => 'no bytes',
+      );
+      a.stream.pause();
+      const part = Buffer.alloc(256 * 1024);
+      let sent = 5;
+      for (let i = 1, taken = true; taken && i < 200; i++) {
+        sent += part.length;
+        taken = b.stream.write(part.fill(i));
+      }
+      assert.equal(b.kept.drained, 0, 'a reader that does not read must hold up its writer');
+      a.stream.resume();
+      await until(
+        () => a.kept.bytes.length === sent,
+        10_000,
+        () => `${a.kept.bytes.length} of ${sent}`,
+      );
+      const { bytes } = a.kept;
+      for (let at = 5, i = 1; at < sent; at += part.length, i++) {
+        assert.ok(bytes.subarray(at, at + part.length).equals(part.fill(i)), `part ${i}`);
+      }
+      await close();
+    });
+
     it('ends after what was written, and says so once on both sides', async () => {
       const { a, b, close } = await connect(create());
       a.stream.write(Buffer.from('last words'));
@@ -153,7 +187,7 @@ for (const [name, create] of transports) {
       const listener = await transport.listen(HOST, 0, () => {});
       const { port } = listener;
       await listener.close();
-      const kept = new Kept();
+      const kept = new Kept(false);
       transport.dial(HOST, port).start(kept);
       await until(
         () => kept.closed.length === 1,

@@ -15,8 +15,9 @@ async function serve(listener: RequestListener): Promise<{ server: Server; port:
 
 function load(port: number, changes: Partial<Load> = {}): Load {
   const shape = { method: 'PUT', connections: 4, ratePerSecond: 0, valueBytes: 100_000, keys: 10 } as const;
+  const manners = { heedsRetryAfter: false };
   const times = { deadlineMs: 200, warmUpSeconds: 0.05, seconds: 0.5 };
-  return { port, scanEntries: 2, ...shape, ...times, ...changes };
+  return { port, scanEntries: 2, ...shape, ...manners, ...times, ...changes };
 }
 
 test('each kind of answer is counted as what it is', async () => {
@@ -55,6 +56,19 @@ test('a rate is an upper bound: what finds no connection free is not sent later'
   assert.ok(asked <= 12, `${asked}`);
   assert.ok(answers.good >= 2 && answers.good <= asked, `${answers.good}`);
   assert.equal(goodBytes, answers.good);
+});
+
+test('a refused client comes back at once, or when it is asked to', async () => {
+  const { server, port } = await serve((_request, response) => {
+    response.writeHead(503, { 'Retry-After': '1', 'Content-Length': 0 }).end();
+  });
+  const refused = async (heedsRetryAfter: boolean): Promise<number> => {
+    const changes = { method: 'GET', connections: 4, heedsRetryAfter, warmUpSeconds: 0 } as const;
+    return (await new LoadGenerator(load(port, changes)).run()).answers.status503;
+  };
+  assert.ok((await refused(false)) > 8);
+  assert.equal(await refused(true), 4, 'one each within half a second');
+  server.close();
 });
 
 test('an answer without a length ends with its connection', async () => {

@@ -12,6 +12,7 @@ const FRAME = Buffer.from([0, 0, 0, 2, 0x91, 8]);
 
 class KeptStream implements ByteStream {
   readonly remoteAddress = 'there';
+  readonly reusesChunks = false;
   readonly writes: Buffer[] = [];
   takes = true;
   hasEnded = false;
