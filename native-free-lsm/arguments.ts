@@ -5,7 +5,7 @@
  */
 import { isUint8Array } from 'node:util/types';
 import { LsmError } from './errors.ts';
-import { MAX_KEY_BYTES } from './wal/write-operation.ts';
+import { MAX_KEY_BYTES } from './log/write-operation.ts';
 
 export function invalidArgument(message: string): LsmError {
   return new LsmError('INVALID_ARGUMENT', message);

@@ -12,12 +12,12 @@ import {
 } from './arguments.ts';
 import type { LsmError } from './errors.ts';
 import { encodeRecord, isTombstone, recordExpiryMs, recordValueStart } from './format/record.ts';
-import type { Environment } from './main/environment.ts';
-import type { EngineStats } from './main/stats.ts';
-import { RecordStore } from './main/store.ts';
-import type { StoreSnapshot } from './main/store-snapshot.ts';
 import type { EngineOptions } from './options.ts';
 import { ManyReads, PendingCalls, type ValueOf } from './pending-calls.ts';
+import type { Environment } from './store/environment.ts';
+import type { EngineStats } from './store/stats.ts';
+import { RecordStore } from './store/store.ts';
+import type { StoreSnapshot } from './store/store-snapshot.ts';
 import { VersionSource } from './version-source.ts';
 
 const PAGE_BYTES = 128 * 1024;

@@ -3,28 +3,20 @@
  * bring versions of their own and answer thousands of requests a second.
  */
 import { Engine } from './engine.ts';
-import type { RepairOptions, RepairPlan } from './repair.ts';
+import type { RepairOptions, RepairPlan } from './offline/repair.ts';
 
-export { BulkLoad, BulkTable, type TableMetadata } from './bulk-loader.ts';
 export { drawHashSeed, type EngineClock } from './clock.ts';
 export { type BatchOperation, Engine, type Entry, type RangeOptions, type Snapshot } from './engine.ts';
 export { LsmError, type LsmErrorCode } from './errors.ts';
-export type { Executor, ExecutorContext, ExecutorFactory, RoleHandle } from './executor.ts';
 export { compareBytes, copyBytes } from './format/bytes.ts';
 export { type HashSeed, hashBytes } from './format/hash.ts';
 export * from './format/record.ts';
 export type { FileSystem } from './fs/file-system.ts';
 export { NodeFileSystem } from './fs/node-fs.ts';
-export { InlineExecutor } from './inline-executor.ts';
 export type { Framing } from './iterator/framing.ts';
 export { Page } from './iterator/page.ts';
 export { PageBuilder, pageEntryBytes } from './iterator/page-builder.ts';
-export type { EngineCondition } from './main/conditions.ts';
-export type { Environment } from './main/environment.ts';
-export type { PageRequest } from './main/read-lane.ts';
-export { type KeyedRecord, type ReadSink, type WriteSink, WriteStatus } from './main/sinks.ts';
-export type { EngineStats } from './main/stats.ts';
-export { RecordStore } from './main/store.ts';
+export { BulkLoad, BulkTable, type TableMetadata } from './offline/bulk-loader.ts';
 export type {
   Damage,
   DumpedRecord,
@@ -37,15 +29,22 @@ export type {
   Progress,
   TableSums,
   VerifyReport,
-} from './offline.ts';
+} from './offline/index.ts';
+export type { RepairOptions, RepairPlan } from './offline/repair.ts';
 export { DEFAULT_OPTIONS, type Durability, type EngineOptions } from './options.ts';
-export type { RepairOptions, RepairPlan } from './repair.ts';
+export type { EngineCondition } from './store/conditions.ts';
+export type { Environment } from './store/environment.ts';
+export type { PageRequest } from './store/read-lane.ts';
+export { type KeyedRecord, type ReadSink, type WriteSink, WriteStatus } from './store/sinks.ts';
+export type { EngineStats } from './store/stats.ts';
+export { RecordStore } from './store/store.ts';
+export type { Executor, ExecutorContext, ExecutorFactory, RoleHandle } from './threads/executor.ts';
 
 export const open = Engine.open;
 
 /** The tools for directories that no engine has open; loaded when asked for, so that a node does not pay for them. */
-export function loadOfflineTools(): Promise<typeof import('./offline.ts')> {
-  return import('./offline.ts');
+export function loadOfflineTools(): Promise<typeof import('./offline/index.ts')> {
+  return import('./offline/index.ts');
 }
 
 /**
@@ -54,6 +53,6 @@ export function loadOfflineTools(): Promise<typeof import('./offline.ts')> {
  * @throws LsmError LOCKED; UNSUPPORTED_FORMAT, IO_ERROR: nothing was repaired; NO_SPACE, POISONED: try again
  */
 export async function repair(directory: string, options: RepairOptions = {}): Promise<RepairPlan> {
-  const { repairFolder } = await import('./repair.ts');
+  const { repairFolder } = await import('./offline/repair.ts');
   return repairFolder(directory, options);
 }

@@ -1,5 +1,5 @@
 import { LsmError } from './errors.ts';
-import { type ReadSink, type WriteSink, WriteStatus } from './main/sinks.ts';
+import { type ReadSink, type WriteSink, WriteStatus } from './store/sinks.ts';
 
 export type ReadResult = Uint8Array | undefined;
 

@@ -12,7 +12,7 @@ import {
   type WriteSink,
   WriteStatus,
 } from '../../native-free-lsm/index.ts';
-import { fillValue, mix } from '../../src/cli/fill-values.ts';
+import { fillValue, mix } from '../../src/cli/fill/values.ts';
 import { timestampAt } from '../../src/hybrid-clock.ts';
 
 const SEED = 2;

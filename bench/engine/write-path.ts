@@ -14,9 +14,9 @@ import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
 import { parseArgs } from 'node:util';
 import { crc32 } from 'node:zlib';
 import { type Durability, RecordStore, writeRecord, writeUint32 } from '../../native-free-lsm/index.ts';
+import { encodePut, putOperationBytes } from '../../native-free-lsm/log/write-operation.ts';
 import { InsertStatus, Memtable } from '../../native-free-lsm/memtable/memtable.ts';
 import { FRAME_HEADER_BYTES, frameBytes } from '../../native-free-lsm/shared/ring.ts';
-import { encodePut, putOperationBytes } from '../../native-free-lsm/wal/write-operation.ts';
 
 const IN_FLIGHT = 64;
 const KEYS = 100_000;

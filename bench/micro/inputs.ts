@@ -1,7 +1,7 @@
 /** Inputs that many cases share: drawn from one seed, so the same in every run on every machine. */
 import { encodeRecord } from '../../native-free-lsm/format/record.ts';
 import type { FileSystem } from '../../native-free-lsm/fs/file-system.ts';
-import { MemoryFileSystem } from '../../native-free-lsm/fs/memory-fs.ts';
+import { MemoryFileSystem } from '../../native-free-lsm/simulation/index.ts';
 import { loadTable } from '../../native-free-lsm/sstable/load-table.ts';
 import { TableReader } from '../../native-free-lsm/sstable/table-reader.ts';
 import { TableWriter, type TableWriterOptions } from '../../native-free-lsm/sstable/table-writer.ts';

@@ -1,9 +1,9 @@
 /** A cluster of processes on this machine whose nodes can be started, stopped and killed one by one. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { NODE_ENVIRONMENT, NODE_FLAGS } from '../../src/cli/child-process.ts';
-import type { NodeConfig, NodeMessage, SupervisorMessage } from '../../src/cli/node-protocol.ts';
-import { planLocalCluster } from '../../src/cli/serve-plan.ts';
+import { NODE_ENVIRONMENT, NODE_FLAGS } from '../../src/cli/serve/child-process.ts';
+import type { NodeConfig, NodeMessage, SupervisorMessage } from '../../src/cli/serve/node-protocol.ts';
+import { planLocalCluster } from '../../src/cli/serve/plan.ts';
 import { defaultNodeSettings, type NodeSettings } from '../../src/config.ts';
 import { HttpClient } from '../../test/support/http.ts';
 import { freePortRow } from '../../test/support/ports.ts';

@@ -1,7 +1,7 @@
 /** A MapEngine that holds what `fill` writes: the same keys, versions and values, made here and not sent. */
 import { RECORD_HEADER_BYTES, writeRecord } from '../../native-free-lsm/index.ts';
-import { FILL_TIMESTAMP } from '../../src/cli/fill-tables.ts';
-import { FillValues } from '../../src/cli/fill-values.ts';
+import { FILL_TIMESTAMP } from '../../src/cli/fill/tables.ts';
+import { FillValues } from '../../src/cli/fill/values.ts';
 import { MapEngine, type MapRecords } from '../cluster/map-engine.ts';
 
 const SEED = 1;

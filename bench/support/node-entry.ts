@@ -6,8 +6,8 @@
  *   map KEYS VALUE_SIZE  a Map in memory that holds what `fill` would make
  */
 import { RecordStore, recordSizeBytes } from '../../native-free-lsm/index.ts';
-import { hostNode } from '../../src/cli/node-host.ts';
-import type { NodeOptions } from '../../src/node.ts';
+import { hostNode } from '../../src/cli/serve/node-host.ts';
+import type { NodeOptions } from '../../src/node/node.ts';
 import { openFilledMap } from './filled-map.ts';
 import { SearchOnMainExecutor } from './search-on-main.ts';
 
@@ -15,7 +15,7 @@ const MAX_KEY_BYTES = 4096;
 const [, , engine, ...sizes] = process.argv;
 
 hostNode(async () => {
-  const { startNode } = await import('../../src/node.ts');
+  const { startNode } = await import('../../src/node/node.ts');
   const openStorage = storageOpener();
   if (openStorage === undefined) return { startNode };
   return { startNode: (options) => startNode({ ...options, openStorage }) };
@@ -34,7 +34,7 @@ function storageOpener(): NodeOptions['openStorage'] {
   }
 }
 
-/** With what src/node.ts gives the engine, as far as reads see it. */
+/** With what src/node/node.ts gives the engine, as far as reads see it. */
 const openOnMain: NodeOptions['openStorage'] = async (directory, settings) =>
   RecordStore.open(
     directory,

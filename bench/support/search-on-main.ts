@@ -1,13 +1,14 @@
 /** The engine with its table search on the main thread: what the pool is there to avoid, to be measured beside it. */
-import type { Executor, ExecutorContext, RoleHandle } from '../../native-free-lsm/executor.ts';
-import { InlineExecutor } from '../../native-free-lsm/inline-executor.ts';
-import { PoolExecutor } from '../../native-free-lsm/pool.ts';
+
+import { InlineExecutor } from '../../native-free-lsm/simulation/index.ts';
+import type { Executor, ExecutorContext, RoleHandle } from '../../native-free-lsm/threads/executor.ts';
 import type {
   BackgroundJob,
   BackgroundResult,
   ReaderInit,
   WriterInit,
-} from '../../native-free-lsm/roles/messages.ts';
+} from '../../native-free-lsm/threads/messages.ts';
+import { PoolExecutor } from '../../native-free-lsm/threads/pool.ts';
 
 export class SearchOnMainExecutor implements Executor {
   readonly #pool: PoolExecutor;

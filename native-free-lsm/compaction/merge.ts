@@ -2,9 +2,9 @@ import type { FileSystem } from '../fs/file-system.ts';
 import { ioFailure } from '../fs/io-failure.ts';
 import { MergingIterator } from '../iterator/merging-iterator.ts';
 import type { TableHandle } from '../sstable/table-handle.ts';
+import type { TableMetadata } from '../sstable/table-metadata.ts';
 import { TableReader } from '../sstable/table-reader.ts';
 import { refuseUnreadable } from '../sstable/unreadable-table.ts';
-import type { TableMetadata } from '../version/table-metadata.ts';
 import { type DamagedInput, SoundIterator } from './sound-iterator.ts';
 import { type TableOutputSpec, writeTables } from './table-output.ts';
 

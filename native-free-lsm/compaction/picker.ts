@@ -1,4 +1,4 @@
-import type { TableMetadata } from '../version/table-metadata.ts';
+import type { TableMetadata } from '../sstable/table-metadata.ts';
 import { compareKeys, LEVELS, overlaps, type Version } from '../version/version.ts';
 
 /**

@@ -3,8 +3,8 @@ import { LsmError } from '../errors.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import { ioFailure } from '../fs/io-failure.ts';
 import type { RecordIterator } from '../iterator/record-iterator.ts';
+import { type TableMetadata, tableFileName } from '../sstable/table-metadata.ts';
 import { TableWriter, type TableWriterOptions } from '../sstable/table-writer.ts';
-import { type TableMetadata, tableFileName } from '../version/table-metadata.ts';
 import { Fate, RetentionRule } from './retention.ts';
 
 /** About what a disk writes in the time that a client's write may wait. */

@@ -3,7 +3,6 @@ import { corruption, LsmError } from '../errors.ts';
 import type { HashSeed } from '../format/hash.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import { ioFailure } from '../fs/io-failure.ts';
-import { type TableMetadata, tableFileName } from '../version/table-metadata.ts';
 import { BLOCK_TRAILER_BYTES } from './block-codec.ts';
 import { BloomFilter, bloomFilterFault } from './bloom-filter.ts';
 import { decodeProperties, differingProperty, type TableProperties } from './properties.ts';
@@ -17,6 +16,7 @@ import {
 } from './table-format.ts';
 import type { TableHandle } from './table-handle.ts';
 import { indexFault } from './table-index.ts';
+import { type TableMetadata, tableFileName } from './table-metadata.ts';
 
 /**
  * Loads and verifies everything of a table but its data blocks, parts that are skipped included.

@@ -1,7 +1,7 @@
 import { Packr } from 'msgpackr/pack';
 import { corruption } from '../errors.ts';
 import { ownBytes } from '../format/copy.ts';
-import type { TableMetadata } from '../version/table-metadata.ts';
+import type { TableMetadata } from './table-metadata.ts';
 
 /** Which program wrote a table; for people, and for working round a faulty one. */
 export const CREATOR = 'native-free-lsm 0.1.0';

@@ -1,4 +1,4 @@
-import type { TableMetadata } from '../version/table-metadata.ts';
+import type { TableMetadata } from './table-metadata.ts';
 
 /**
  * A table that is ready to be read: everything but its data blocks, in shared memory. Plain data: post it to as

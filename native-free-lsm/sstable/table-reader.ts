@@ -2,7 +2,6 @@ import { compareBytes } from '../format/bytes.ts';
 import { type HashSeed, hashBytes } from '../format/hash.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import type { KeyBound } from '../iterator/key-bound.ts';
-import type { TableMetadata } from '../version/table-metadata.ts';
 import { BLOCK_TRAILER_BYTES, unpackBlock } from './block-codec.ts';
 import { BloomFilter } from './bloom-filter.ts';
 import type { DescriptorCache } from './descriptor-cache.ts';
@@ -10,6 +9,7 @@ import { readExactly } from './read-exactly.ts';
 import type { TableHandle } from './table-handle.ts';
 import { TableIndex } from './table-index.ts';
 import { TableIterator } from './table-iterator.ts';
+import type { TableMetadata } from './table-metadata.ts';
 import { UnreadableIterator } from './unreadable-table.ts';
 
 /** A thread reads one block at a time, so all of its readers share one buffer for stored blocks. */

@@ -13,7 +13,6 @@ import {
 } from '../format/record.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import { ioFailure } from '../fs/io-failure.ts';
-import { type TableMetadata, tableFileName, temporaryTableFileName } from '../version/table-metadata.ts';
 import { BlockBuilder } from './block-builder.ts';
 import {
   BLOCK_TRAILER_BYTES,
@@ -35,6 +34,7 @@ import {
   MetaBlockType,
 } from './table-format.ts';
 import { TableIndexBuilder } from './table-index.ts';
+import { type TableMetadata, tableFileName, temporaryTableFileName } from './table-metadata.ts';
 
 export const MAX_TABLE_KEY_BYTES = 0xffff;
 /**

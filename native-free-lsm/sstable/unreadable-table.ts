@@ -2,10 +2,10 @@ import { LsmError } from '../errors.ts';
 import { compareBytes } from '../format/bytes.ts';
 import type { KeyBound } from '../iterator/key-bound.ts';
 import type { RecordIterator } from '../iterator/record-iterator.ts';
-import type { TableMetadata } from '../version/table-metadata.ts';
 import { BLOCK_TRAILER_BYTES } from './block-codec.ts';
 import type { TableHandle } from './table-handle.ts';
 import { TableIndexBuilder } from './table-index.ts';
+import type { TableMetadata } from './table-metadata.ts';
 
 /**
  * Stands for a table whose file cannot be opened, or whose index, filter, properties or footer is damaged. What the

@@ -2,8 +2,8 @@ import { Packr } from 'msgpackr/pack';
 import { LsmError } from '../errors.ts';
 import { ownBytes } from '../format/copy.ts';
 import { readUint32, writeUint32 } from '../format/record.ts';
-import { ALIGNMENT_BYTES, FRAME_HEADER_BYTES } from '../wal/log-format.ts';
-import type { TableMetadata } from './table-metadata.ts';
+import { ALIGNMENT_BYTES, FRAME_HEADER_BYTES } from '../log/log-format.ts';
+import type { TableMetadata } from '../sstable/table-metadata.ts';
 import type { VersionEdit } from './version.ts';
 
 /**

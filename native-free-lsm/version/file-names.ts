@@ -1,5 +1,5 @@
-import { logFileName } from '../wal/log-format.ts';
-import { tableFileName, temporaryTableFileName } from './table-metadata.ts';
+import { logFileName } from '../log/log-format.ts';
+import { tableFileName, temporaryTableFileName } from '../sstable/table-metadata.ts';
 
 /** The lock of the directory; see fs/directory-lock.ts. */
 export const LOCK_FILE_NAME = 'LOCK';

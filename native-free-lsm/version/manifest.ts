@@ -8,7 +8,7 @@ import {
   encodeBatchHeader,
   encodeFileHeader,
   FileMagic,
-} from '../wal/log-format.ts';
+} from '../log/log-format.ts';
 import { prepareCurrent, prepareCurrentSoon, switchCurrent, switchCurrentSoon } from './current-file.ts';
 import { encodeFrame, ManifestTag } from './edit-codec.ts';
 import { manifestFileName, parseFileName } from './file-names.ts';

@@ -1,6 +1,6 @@
 import { LsmError } from '../errors.ts';
 import { compareBytes } from '../format/bytes.ts';
-import type { TableMetadata } from './table-metadata.ts';
+import type { TableMetadata } from '../sstable/table-metadata.ts';
 
 /** Level 0 takes flushes, each level below is larger than the one above it. */
 export const LEVELS = 7;

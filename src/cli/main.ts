@@ -20,39 +20,39 @@ interface CommandEntry {
 const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   serve: {
     summary: 'start a cluster on this machine, or one node of a real cluster',
-    load: async () => (await import('./serve.ts')).serveCommand(),
+    load: async () => (await import('./serve/serve.ts')).serveCommand(),
   },
   status: {
     summary: 'show how the nodes of a cluster are',
-    load: async () => (await import('./status.ts')).statusCommand(),
+    load: async () => (await import('./client/status.ts')).statusCommand(),
   },
   get: {
     summary: 'write the value of a key to stdout',
-    load: async () => (await import('./get.ts')).getCommand(),
+    load: async () => (await import('./client/get.ts')).getCommand(),
   },
   put: {
     summary: 'store a value from an argument, a file or stdin',
-    load: async () => (await import('./put.ts')).putCommand(),
+    load: async () => (await import('./client/put.ts')).putCommand(),
   },
   delete: {
     summary: 'delete a key',
-    load: async () => (await import('./delete.ts')).deleteCommand(),
+    load: async () => (await import('./client/delete.ts')).deleteCommand(),
   },
   range: {
     summary: 'list the entries a node holds, in key order',
-    load: async () => (await import('./range.ts')).rangeCommand(),
+    load: async () => (await import('./client/range.ts')).rangeCommand(),
   },
   fill: {
     summary: 'build test data straight into the folders of a stopped cluster',
-    load: async () => (await import('./fill.ts')).fillCommand(),
+    load: async () => (await import('./fill/fill.ts')).fillCommand(),
   },
   lsm: {
     summary: 'look into, check, compact or repair the data folder of a stopped node',
-    load: async () => (await import('./lsm.ts')).lsmCommand(),
+    load: async () => (await import('./lsm/lsm.ts')).lsmCommand(),
   },
   'declare-whole': {
     summary: 'declare that an emptied node counts for reads again',
-    load: async () => (await import('./declare-whole.ts')).declareWholeCommand(),
+    load: async () => (await import('./data/declare-whole.ts')).declareWholeCommand(),
   },
 };
 

@@ -1,5 +1,5 @@
 /**
- * How a coordinator reaches the replicas, declared by its consumer: node.ts wires the local replica and an RPC
+ * How a coordinator reaches the replicas, declared by its consumer: node/node.ts wires the local replica and an RPC
  * client per peer to it. A call carries the operation as sink and the replica's index in the preference list
  * as `position`; the sink is called exactly once per call, possibly before the call returns.
  */

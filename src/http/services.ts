@@ -1,5 +1,5 @@
 /**
- * What the HTTP layer needs of the node, declared by its consumer. node.ts hands in the coordinator and the
+ * What the HTTP layer needs of the node, declared by its consumer. node/node.ts hands in the coordinator and the
  * replica; tests hand in fakes.
  */
 import type { OutcomeSink } from '../outcome.ts';

@@ -1,5 +1,5 @@
 /**
- * The storage a replica needs, declared here by its consumer: the LSM engine implements it (wired in node.ts),
+ * The storage a replica needs, declared here by its consumer: the LSM engine implements it (wired in node/node.ts),
  * as do a plain Map for benchmarks and tests' fakes. Records are header and value as the engine's
  * format/record.ts draws them; every put is a put-if-newer by the version in its record.
  *

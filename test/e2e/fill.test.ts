@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { type DumpedRecord, loadOfflineTools, NodeFileSystem } from '../../native-free-lsm/index.ts';
-import { fillValue } from '../../src/cli/fill-values.ts';
+import { fillValue } from '../../src/cli/fill/values.ts';
 import { TestNode } from '../support/cluster.ts';
 import { HttpClient } from '../support/http.ts';
 import { freePortRow } from '../support/ports.ts';

@@ -5,7 +5,7 @@
 import type { Clock, TimerHandle } from '../../src/clock.ts';
 import { Conditions } from '../../src/conditions.ts';
 import { HybridClock, timestampMs } from '../../src/hybrid-clock.ts';
-import { ClockWatch } from '../../src/node-clock-watch.ts';
+import { ClockWatch } from '../../src/node/clock-watch.ts';
 import { failed, ReplyKind, type ReplySink } from '../../src/reply.ts';
 import { encodeClock } from '../../src/rpc/clock-message.ts';
 import type { FakeClock } from './fake-clock.ts';

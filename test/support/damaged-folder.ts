@@ -4,7 +4,6 @@
  * turned by hand.
  */
 import assert from 'node:assert/strict';
-import { MemoryFileSystem } from '../../native-free-lsm/fs/memory-fs.ts';
 import {
   type EngineOptions,
   encodeRecord,
@@ -13,8 +12,9 @@ import {
   type Page,
   type RecordStore,
 } from '../../native-free-lsm/index.ts';
-import { listFolder } from '../../native-free-lsm/inspect/folder.ts';
-import { type VerifyReport, verifyFolder } from '../../native-free-lsm/inspect/verify.ts';
+import { listFolder } from '../../native-free-lsm/offline/folder.ts';
+import { type VerifyReport, verifyFolder } from '../../native-free-lsm/offline/verify.ts';
+import { MemoryFileSystem } from '../../native-free-lsm/simulation/index.ts';
 import { readResult, writeRecordTo } from './engine-calls.ts';
 import { EngineSimulation } from './engine-simulation.ts';
 import { pageEntries } from './page-entries.ts';

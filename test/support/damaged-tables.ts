@@ -1,9 +1,9 @@
 /** Picks a data block of a table on a simulated disk, and says which keys lie there. */
 
-import type { MemoryFileSystem } from '../../native-free-lsm/fs/memory-fs.ts';
-import { BlockReader } from '../../native-free-lsm/inspect/block-reader.ts';
-import { openFile } from '../../native-free-lsm/inspect/folder.ts';
-import { blocksOf, surveyTable } from '../../native-free-lsm/inspect/table-survey.ts';
+import { BlockReader } from '../../native-free-lsm/offline/block-reader.ts';
+import { openFile } from '../../native-free-lsm/offline/folder.ts';
+import { blocksOf, surveyTable } from '../../native-free-lsm/offline/table-survey.ts';
+import type { MemoryFileSystem } from '../../native-free-lsm/simulation/index.ts';
 
 export interface BlockOfTable {
   readonly path: string;

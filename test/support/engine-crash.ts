@@ -9,9 +9,9 @@
  * shown after its opening, no later power loss may take.
  */
 import assert from 'node:assert/strict';
-import type { Survival } from '../../native-free-lsm/fs/memory-file.ts';
-import { type CallHook, MemoryFileSystem } from '../../native-free-lsm/fs/memory-fs.ts';
 import { DEFAULT_OPTIONS, type Durability, type EngineOptions } from '../../native-free-lsm/index.ts';
+import type { Survival } from '../../native-free-lsm/simulation/index.ts';
+import { type CallHook, MemoryFileSystem } from '../../native-free-lsm/simulation/index.ts';
 import { EngineHistory } from './engine-history.ts';
 import { backgroundAfter, EngineSimulation, TINY_OPTIONS } from './engine-simulation.ts';
 import { runWorkload, type WorkloadOptions, workOn } from './engine-workload.ts';

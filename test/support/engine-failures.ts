@@ -4,8 +4,8 @@
  * failed, and nothing acknowledged is lost, now, after a restart or after a power loss.
  */
 import assert from 'node:assert/strict';
-import { type CallHook, fileSystemError, MemoryFileSystem } from '../../native-free-lsm/fs/memory-fs.ts';
 import { type EngineOptions, LsmError, type RecordStore, WriteStatus } from '../../native-free-lsm/index.ts';
+import { type CallHook, fileSystemError, MemoryFileSystem } from '../../native-free-lsm/simulation/index.ts';
 import { seededRandom } from '../../src/clock.ts';
 import { record, writeRecordTo } from './engine-calls.ts';
 import { EngineHistory, type Versions } from './engine-history.ts';

@@ -2,7 +2,7 @@
  * Faults that are planted to prove that the checks can fail: each turns into a no-op, or puts into the wrong order,
  * what a promise of the engine rests on.
  */
-import type { CallHook, MemoryFileSystem } from '../../native-free-lsm/fs/memory-fs.ts';
+import type { CallHook, MemoryFileSystem } from '../../native-free-lsm/simulation/index.ts';
 
 type Plant = (fs: MemoryFileSystem) => CallHook;
 

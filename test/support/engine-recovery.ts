@@ -3,8 +3,8 @@
  * too; or one of its calls fails, then one of the next attempt's. At the end nothing is lost or invented.
  */
 import assert from 'node:assert/strict';
-import { fileSystemError, MemoryFileSystem } from '../../native-free-lsm/fs/memory-fs.ts';
 import { type EngineOptions, LsmError } from '../../native-free-lsm/index.ts';
+import { fileSystemError, MemoryFileSystem } from '../../native-free-lsm/simulation/index.ts';
 import { seededRandom } from '../../src/clock.ts';
 import { record } from './engine-calls.ts';
 import { type CrashReport, promised, STOPS, stopName, stopped } from './engine-crash.ts';

@@ -3,7 +3,6 @@
  * the same calls in the same order give the same run, so that a test can stop or fail it at any step.
  */
 import assert from 'node:assert/strict';
-import { MemoryFileSystem } from '../../native-free-lsm/fs/memory-fs.ts';
 import {
   Engine,
   type EngineClock,
@@ -11,10 +10,10 @@ import {
   type ExecutorContext,
   type ExecutorFactory,
   type HashSeed,
-  InlineExecutor,
   RecordStore,
 } from '../../native-free-lsm/index.ts';
-import type { BackgroundJob, BackgroundResult } from '../../native-free-lsm/roles/messages.ts';
+import { InlineExecutor, MemoryFileSystem } from '../../native-free-lsm/simulation/index.ts';
+import type { BackgroundJob, BackgroundResult } from '../../native-free-lsm/threads/messages.ts';
 import { FakeClock } from './fake-clock.ts';
 import { HASH_SEED } from './hash-flood.ts';
 

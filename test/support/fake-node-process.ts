@@ -1,11 +1,11 @@
 /**
- * A node process with the real life of one (src/cli/node-host.ts) around a node that is none. The node's id says
+ * A node process with the real life of one (src/cli/serve/node-host.ts) around a node that is none. The node's id says
  * what it does wrong: `refuses` to start, `crashes` while starting, `hangs` when it is to drain.
  */
 import { createServer } from 'node:net';
-import { hostNode } from '../../src/cli/node-host.ts';
+import { hostNode } from '../../src/cli/serve/node-host.ts';
 import { QuorateError } from '../../src/errors.ts';
-import type { RunningNode } from '../../src/node.ts';
+import type { RunningNode } from '../../src/node/node.ts';
 
 hostNode(async () => ({
   async startNode({ nodeId }): Promise<RunningNode> {

@@ -9,7 +9,7 @@ import { MapEngine, type MapRecords } from '../../bench/cluster/map-engine.ts';
 import { seededRandom, systemClock } from '../../src/clock.ts';
 import type { Topology } from '../../src/cluster/topology.ts';
 import { defaultNodeSettings } from '../../src/config.ts';
-import { type NodeOptions, type RunningNode, startNode } from '../../src/node.ts';
+import { type NodeOptions, type RunningNode, startNode } from '../../src/node/node.ts';
 import { IDENTITY_FILE } from '../../src/replica/identity-file.ts';
 import { HttpClient } from './http.ts';
 import { MemoryNetwork } from './memory-network.ts';

@@ -1,14 +1,13 @@
-import type { Executor, ExecutorContext, RoleHandle } from '../../native-free-lsm/executor.ts';
-import { MemoryFileSystem } from '../../native-free-lsm/fs/memory-fs.ts';
-import { InlineExecutor } from '../../native-free-lsm/index.ts';
+import { ControlWord } from '../../native-free-lsm/shared/control.ts';
+import { InlineExecutor, MemoryFileSystem } from '../../native-free-lsm/simulation/index.ts';
+import type { Executor, ExecutorContext, RoleHandle } from '../../native-free-lsm/threads/executor.ts';
 import type {
   BackgroundJob,
   BackgroundResult,
   ReaderInit,
   WorkerMessage,
   WriterInit,
-} from '../../native-free-lsm/roles/messages.ts';
-import { ControlWord } from '../../native-free-lsm/shared/control.ts';
+} from '../../native-free-lsm/threads/messages.ts';
 import { EngineSimulation } from './engine-simulation.ts';
 
 /**

@@ -1,7 +1,7 @@
 /** Real threads of an engine that can be killed, each at any moment. */
 import type { Worker } from 'node:worker_threads';
-import type { ExecutorContext } from '../../native-free-lsm/executor.ts';
-import { PoolExecutor } from '../../native-free-lsm/pool.ts';
+import type { ExecutorContext } from '../../native-free-lsm/threads/executor.ts';
+import { PoolExecutor } from '../../native-free-lsm/threads/pool.ts';
 import type { Random } from '../../src/clock.ts';
 
 export class MortalPool extends PoolExecutor {

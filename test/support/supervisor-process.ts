@@ -1,7 +1,7 @@
 /** A supervisor of fake nodes as a process of its own, for a test to kill: `[node ids…]`; prints their pids as JSON. */
-import { nodeSpawner } from '../../src/cli/child-process.ts';
-import type { NodeConfig } from '../../src/cli/node-protocol.ts';
-import { Supervisor } from '../../src/cli/supervisor.ts';
+import { nodeSpawner } from '../../src/cli/serve/child-process.ts';
+import type { NodeConfig } from '../../src/cli/serve/node-protocol.ts';
+import { Supervisor } from '../../src/cli/serve/supervisor.ts';
 import { systemClock, systemRandom } from '../../src/clock.ts';
 import { defaultNodeSettings } from '../../src/config.ts';
 import { fakeNodeProcess } from './process-paths.ts';

@@ -55,7 +55,7 @@ const RULES: readonly (readonly [string, Rule])[] = [
   ['pure files only compute', pureFilesOnlyCompute],
   ['every call of Atomics has its reason beside it', atomicsSayWhy],
   ['every test runs', everyTestRuns],
-  ['only node.ts and the offline commands open the engine', fewOpenTheEngine],
+  ['only node/node.ts and the offline commands open the engine', fewOpenTheEngine],
 ];
 
 describe('structure', () => {
@@ -68,7 +68,7 @@ describe('structure', () => {
   }
 
   test('the sources were found, and among them the files that must be pure', () => {
-    assert.ok(sources.has('src/node.ts'));
+    assert.ok(sources.has('src/node/node.ts'));
     assert.ok(sources.has('native-free-lsm/index.ts'));
     const pure = [...sources.values()].filter(isPure).map((source) => source.path);
     for (const path of ['src/replica/membership.ts', 'native-free-lsm/compaction/picker.ts']) {
@@ -87,9 +87,9 @@ describe('each rule finds what breaks it', () => {
   const cases: readonly [string, Rule, Readonly<Record<string, string>>, readonly string[]][] = [
     ['upward', importsRunDownward, { 'src/rpc/a.ts': "import '../http/b.ts';" }, ['src/rpc/a.ts:1']],
     [
-      'upward to node.ts',
+      'upward to the node',
       importsRunDownward,
-      { 'src/http/a.ts': "import '../node.ts';" },
+      { 'src/http/a.ts': "import '../node/node.ts';" },
       ['src/http/a.ts:1'],
     ],
     [
@@ -255,8 +255,8 @@ describe('each rule finds what breaks it', () => {
     [
       'the engine opened',
       fewOpenTheEngine,
-      { 'src/cli/get.ts': "import { open } from '../../native-free-lsm/index.ts';\nawait open(a);" },
-      ['src/cli/get.ts:1'],
+      { 'src/cli/client/get.ts': "import { open } from '../../native-free-lsm/index.ts';\nawait open(a);" },
+      ['src/cli/client/get.ts:1'],
     ],
   ];
   for (const [name, rule, files, places] of cases) {
@@ -272,11 +272,11 @@ describe('each rule finds what breaks it', () => {
   test('and nothing where nothing is broken', () => {
     const sources = planted({
       'cli.ts': "import('./src/cli/main.ts');",
-      'src/cli/main.ts': "import { startNode } from '../node.ts';\nimport { a } from '../http/a.ts';",
-      'src/cli/fill-tables.ts':
-        "import { open, RecordStore } from '../../native-free-lsm/index.ts';\nRecordStore.open(a);",
-      'src/node.ts': "import { a } from './http/a.ts';\nimport type { Status } from './node-status.ts';",
-      'src/node-status.ts': '',
+      'src/cli/main.ts': "import { startNode } from '../node/node.ts';\nimport { a } from '../http/a.ts';",
+      'src/cli/fill/tables.ts':
+        "import { open, RecordStore } from '../../../native-free-lsm/index.ts';\nRecordStore.open(a);",
+      'src/node/node.ts': "import { a } from '../http/a.ts';\nimport type { Status } from './status.ts';",
+      'src/node/status.ts': '',
       'src/http/a.ts': "import type { B } from '../coordinator/b.ts';\nimport { pack } from 'msgpackr/pack';",
       'src/coordinator/b.ts': "import { c } from '../replica/c.ts';\nimport { d } from '../rpc/d.ts';",
       'src/replica/c.ts':
@@ -293,7 +293,7 @@ describe('each rule finds what breaks it', () => {
       'test/a.test.ts': "/* test.only */ test('skip: true', { skip: noProc }, () => { Date.now(); });",
       'native-free-lsm/b.ts':
         '/** Why: a. */\nexport const b =\n  Atomics.load(c, 0) +\n  Atomics.load(c, 1);\nAtomics.notify(c, 0); // Why: d.',
-      'bench/b.ts': "import '../src/node.ts'; setTimeout(a, 1);",
+      'bench/b.ts': "import '../src/node/node.ts'; setTimeout(a, 1);",
     });
     for (const [, rule] of RULES) assert.deepEqual(rule(sources), []);
   });

@@ -1,8 +1,8 @@
 /** One engine alone in a process: does one task, answers, and ends. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { FillValues } from '../../../src/cli/fill-values.ts';
+import { FillValues } from '../../../src/cli/fill/values.ts';
 import { seededRandom } from '../../../src/clock.ts';
-import { LoopDelayMonitor } from '../../../src/loop-delay.ts';
+import { LoopDelayMonitor } from '../../../src/node/loop-delay.ts';
 import { ClassicStore } from './classic.ts';
 import { OurStore } from './ours.ts';
 import type { AloneAnswer, AloneResult, AloneTask } from './protocol.ts';

@@ -2,10 +2,10 @@
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { recordSizeBytes } from '../../../native-free-lsm/index.ts';
+import { putOperationBytes } from '../../../native-free-lsm/log/write-operation.ts';
 import { frameBytes } from '../../../native-free-lsm/shared/ring.ts';
-import { putOperationBytes } from '../../../native-free-lsm/wal/write-operation.ts';
-import { liveBytes } from '../../../src/cli/fill-keys.ts';
-import { fillValue } from '../../../src/cli/fill-values.ts';
+import { liveBytes } from '../../../src/cli/fill/keys.ts';
+import { fillValue } from '../../../src/cli/fill/values.ts';
 import { seededRandom } from '../../../src/clock.ts';
 import type { BenchCluster, Status } from '../../support/bench-cluster.ts';
 import { putRequest, runConstantRate } from '../../support/constant-rate.ts';

@@ -4,7 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { liveBytes } from '../../../src/cli/fill-keys.ts';
+import { liveBytes } from '../../../src/cli/fill/keys.ts';
 import { BenchCluster } from '../../support/bench-cluster.ts';
 import { cpuSeconds } from '../../support/processes.ts';
 import { prepareData } from '../data.ts';

@@ -2,7 +2,7 @@ import {
   encodePut,
   OperationCursor,
   putOperationBytes,
-} from '../../../native-free-lsm/wal/write-operation.ts';
+} from '../../../native-free-lsm/log/write-operation.ts';
 import { evenEntries } from '../inputs.ts';
 import type { MicroCase } from '../micro-case.ts';
 

@@ -4,11 +4,11 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import type { Executor, ExecutorContext, RoleHandle } from '../../../native-free-lsm/executor.ts';
 import { type Engine, type LsmError, open, WriteStatus } from '../../../native-free-lsm/index.ts';
-import { PoolExecutor } from '../../../native-free-lsm/pool.ts';
-import type { ReaderInit, WriterInit } from '../../../native-free-lsm/roles/messages.ts';
 import { ControlWord } from '../../../native-free-lsm/shared/control.ts';
+import type { Executor, ExecutorContext, RoleHandle } from '../../../native-free-lsm/threads/executor.ts';
+import type { ReaderInit, WriterInit } from '../../../native-free-lsm/threads/messages.ts';
+import { PoolExecutor } from '../../../native-free-lsm/threads/pool.ts';
 import { seededRandom } from '../../../src/clock.ts';
 import { readRecord, record, writeRecordTo } from '../../support/engine-calls.ts';
 

@@ -1,6 +1,6 @@
-import { MemoryFileSystem } from '../../../native-free-lsm/fs/memory-fs.ts';
 import type { ReadSink } from '../../../native-free-lsm/index.ts';
-import { InlineExecutor, RecordStore } from '../../../native-free-lsm/index.ts';
+import { RecordStore } from '../../../native-free-lsm/index.ts';
+import { InlineExecutor, MemoryFileSystem } from '../../../native-free-lsm/simulation/index.ts';
 import { FRAMING_MODULES } from '../../../src/http/entry-framing.ts';
 import type { RangePage, RangeRequest, StorageEngine } from '../../../src/replica/storage-engine.ts';
 import { storageEngineContract } from './contract.ts';

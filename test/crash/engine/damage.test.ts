@@ -5,10 +5,10 @@
  */
 import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
-import { dumpFile } from '../../../native-free-lsm/inspect/dump.ts';
-import { surveyLog } from '../../../native-free-lsm/inspect/log-survey.ts';
+import { FILE_HEADER_BYTES, FileMagic } from '../../../native-free-lsm/log/log-format.ts';
+import { dumpFile } from '../../../native-free-lsm/offline/dump.ts';
+import { surveyLog } from '../../../native-free-lsm/offline/log-survey.ts';
 import { parseFileName } from '../../../native-free-lsm/version/file-names.ts';
-import { FILE_HEADER_BYTES, FileMagic } from '../../../native-free-lsm/wal/log-format.ts';
 import { QuorateError } from '../../../src/errors.ts';
 import { inspectFolder } from '../../../src/replica/identity.ts';
 import { encodeIdentity, type Identity } from '../../../src/replica/identity-file.ts';

@@ -5,8 +5,8 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { MemoryFileSystem } from '../../../native-free-lsm/fs/memory-fs.ts';
 import type { LsmError } from '../../../native-free-lsm/index.ts';
+import { MemoryFileSystem } from '../../../native-free-lsm/simulation/index.ts';
 import { record } from '../../support/engine-calls.ts';
 import { checkFailure } from '../../support/engine-failures.ts';
 import { EngineHistory } from '../../support/engine-history.ts';

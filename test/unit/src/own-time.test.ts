@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { RESERVE_AHEAD_MS, timestampAt, timestampMs } from '../../../src/hybrid-clock.ts';
-import { CLOCK_OFF } from '../../../src/node-clock-watch.ts';
+import { CLOCK_OFF } from '../../../src/node/clock-watch.ts';
 import { type ClockNode, clockNodes, MAX_DRIFT_MS, pass, settle } from '../../support/clock-nodes.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 

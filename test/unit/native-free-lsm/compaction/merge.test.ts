@@ -9,12 +9,12 @@ import {
   recordTimestamp,
   recordValueStart,
 } from '../../../../native-free-lsm/format/record.ts';
-import { fileSystemError, MemoryFileSystem } from '../../../../native-free-lsm/fs/memory-fs.ts';
 import type { RecordIterator } from '../../../../native-free-lsm/iterator/record-iterator.ts';
+import { fileSystemError, MemoryFileSystem } from '../../../../native-free-lsm/simulation/index.ts';
 import { loadTable } from '../../../../native-free-lsm/sstable/load-table.ts';
+import type { TableMetadata } from '../../../../native-free-lsm/sstable/table-metadata.ts';
 import { TableReader } from '../../../../native-free-lsm/sstable/table-reader.ts';
 import { TableWriter, type TableWriterOptions } from '../../../../native-free-lsm/sstable/table-writer.ts';
-import type { TableMetadata } from '../../../../native-free-lsm/version/table-metadata.ts';
 import { HASH_SEED } from '../../../support/hash-flood.ts';
 import { ids } from '../version/version-support.ts';
 

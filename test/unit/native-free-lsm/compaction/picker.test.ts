@@ -7,7 +7,7 @@ import {
   type PickerOptions,
   pickCompaction,
 } from '../../../../native-free-lsm/compaction/picker.ts';
-import type { TableMetadata } from '../../../../native-free-lsm/version/table-metadata.ts';
+import type { TableMetadata } from '../../../../native-free-lsm/sstable/table-metadata.ts';
 import { Version } from '../../../../native-free-lsm/version/version.ts';
 import { ids, table as tableOfSupport } from '../version/version-support.ts';
 

@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { runInNewContext } from 'node:vm';
-import { MemoryFileSystem } from '../../../../native-free-lsm/fs/memory-fs.ts';
 import {
   BulkLoad,
   BulkTable,
@@ -13,6 +12,7 @@ import {
   RecordStore,
   repair,
 } from '../../../../native-free-lsm/index.ts';
+import { MemoryFileSystem } from '../../../../native-free-lsm/simulation/index.ts';
 import { record } from '../../../support/engine-calls.ts';
 import { EngineSimulation } from '../../../support/engine-simulation.ts';
 import { HASH_SEED } from '../../../support/hash-flood.ts';

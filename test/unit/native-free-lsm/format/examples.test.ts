@@ -13,6 +13,13 @@ import {
   recordWriter,
 } from '../../../../native-free-lsm/format/record.ts';
 import { readVarint, writeVarint } from '../../../../native-free-lsm/format/varint.ts';
+import { BatchKind } from '../../../../native-free-lsm/log/log-format.ts';
+import { LogWriter } from '../../../../native-free-lsm/log/log-writer.ts';
+import {
+  batchOperationBytes,
+  encodeBatch,
+  OperationCursor,
+} from '../../../../native-free-lsm/log/write-operation.ts';
 import { BlockCursor, blockFault } from '../../../../native-free-lsm/sstable/block.ts';
 import { BlockBuilder } from '../../../../native-free-lsm/sstable/block-builder.ts';
 import {
@@ -30,17 +37,10 @@ import {
 } from '../../../../native-free-lsm/version/current-file.ts';
 import { decodeFrame, encodeFrame, ManifestTag } from '../../../../native-free-lsm/version/edit-codec.ts';
 import { Manifest } from '../../../../native-free-lsm/version/manifest.ts';
-import { BatchKind } from '../../../../native-free-lsm/wal/log-format.ts';
-import { LogWriter } from '../../../../native-free-lsm/wal/log-writer.ts';
-import {
-  batchOperationBytes,
-  encodeBatch,
-  OperationCursor,
-} from '../../../../native-free-lsm/wal/write-operation.ts';
 import { exampleNames, formatExample } from '../../../support/format-example.ts';
+import { frames, put, replay, shown } from '../log/log-support.ts';
 import { drain, type Entry, emptyFileSystem, lookUp, openTable, tableOf } from '../sstable/table-support.ts';
 import { table } from '../version/version-support.ts';
-import { frames, put, replay, shown } from '../wal/log-support.ts';
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { LsmError } from '../../../../native-free-lsm/errors.ts';
 import { checksum } from '../../../../native-free-lsm/format/checksum.ts';
-import { seededRandom } from '../../../../native-free-lsm/fs/memory-fs.ts';
+import { seededRandom } from '../../../../native-free-lsm/simulation/index.ts';
 import {
   BLOCK_TRAILER_BYTES,
   blockCompressor,

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { MemoryFileSystem } from '../../../../native-free-lsm/fs/memory-fs.ts';
+import type { MemoryFileSystem } from '../../../../native-free-lsm/simulation/index.ts';
 import { loadTable, readTableMetadata } from '../../../../native-free-lsm/sstable/load-table.ts';
 import { readTableLayout } from '../../../../native-free-lsm/sstable/table-format.ts';
+import type { TableMetadata } from '../../../../native-free-lsm/sstable/table-metadata.ts';
 import { TableReader } from '../../../../native-free-lsm/sstable/table-reader.ts';
-import type { TableMetadata } from '../../../../native-free-lsm/version/table-metadata.ts';
 import {
   assertDamage,
   DIRECTORY,

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { LsmError } from '../../../../native-free-lsm/errors.ts';
 import { checksum } from '../../../../native-free-lsm/format/checksum.ts';
-import { fileSystemError } from '../../../../native-free-lsm/fs/memory-fs.ts';
+import { fileSystemError } from '../../../../native-free-lsm/simulation/index.ts';
 import { loadTable, readTableMetadata } from '../../../../native-free-lsm/sstable/load-table.ts';
 import {
   encodeDirectory,

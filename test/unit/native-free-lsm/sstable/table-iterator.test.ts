@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { LsmError } from '../../../../native-free-lsm/errors.ts';
-import { fileSystemError, type MemoryFileSystem } from '../../../../native-free-lsm/fs/memory-fs.ts';
 import type { RecordIterator } from '../../../../native-free-lsm/iterator/record-iterator.ts';
+import { fileSystemError, type MemoryFileSystem } from '../../../../native-free-lsm/simulation/index.ts';
 import {
   assertDamage,
   drain,

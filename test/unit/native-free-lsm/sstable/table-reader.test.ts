@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { LsmError } from '../../../../native-free-lsm/errors.ts';
 import { hashBytes } from '../../../../native-free-lsm/format/hash.ts';
-import { fileSystemError } from '../../../../native-free-lsm/fs/memory-fs.ts';
+import { fileSystemError } from '../../../../native-free-lsm/simulation/index.ts';
 import {
   arbitraryEntries,
   arbitraryKey,

@@ -3,13 +3,13 @@ import fc from 'fast-check';
 import { LsmError, type LsmErrorCode } from '../../../../native-free-lsm/errors.ts';
 import { hashBytes } from '../../../../native-free-lsm/format/hash.ts';
 import { encodeRecord } from '../../../../native-free-lsm/format/record.ts';
-import { MemoryFileSystem } from '../../../../native-free-lsm/fs/memory-fs.ts';
 import type { RecordIterator } from '../../../../native-free-lsm/iterator/record-iterator.ts';
+import { MemoryFileSystem } from '../../../../native-free-lsm/simulation/index.ts';
 import { searchBlock } from '../../../../native-free-lsm/sstable/block.ts';
 import { loadTable } from '../../../../native-free-lsm/sstable/load-table.ts';
+import type { TableMetadata } from '../../../../native-free-lsm/sstable/table-metadata.ts';
 import { TableReader } from '../../../../native-free-lsm/sstable/table-reader.ts';
 import { TableWriter, type TableWriterOptions } from '../../../../native-free-lsm/sstable/table-writer.ts';
-import type { TableMetadata } from '../../../../native-free-lsm/version/table-metadata.ts';
 import { HASH_SEED } from '../../../support/hash-flood.ts';
 
 export const DIRECTORY = '/db';

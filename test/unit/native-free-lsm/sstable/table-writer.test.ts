@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { LsmError, type LsmErrorCode } from '../../../../native-free-lsm/errors.ts';
 import { encodeRecord } from '../../../../native-free-lsm/format/record.ts';
-import { type FileSystemOperation, fileSystemError } from '../../../../native-free-lsm/fs/memory-fs.ts';
+import { type FileSystemOperation, fileSystemError } from '../../../../native-free-lsm/simulation/index.ts';
 import { loadTable } from '../../../../native-free-lsm/sstable/load-table.ts';
 import { TableReader } from '../../../../native-free-lsm/sstable/table-reader.ts';
 import { TableWriter } from '../../../../native-free-lsm/sstable/table-writer.ts';

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { logFileName } from '../../../../native-free-lsm/log/log-format.ts';
+import { tableFileName, temporaryTableFileName } from '../../../../native-free-lsm/sstable/table-metadata.ts';
 import { manifestFileName, parseFileName } from '../../../../native-free-lsm/version/file-names.ts';
-import { tableFileName, temporaryTableFileName } from '../../../../native-free-lsm/version/table-metadata.ts';
-import { logFileName } from '../../../../native-free-lsm/wal/log-format.ts';
 
 test('every name is known again, small and large numbers alike', () => {
   for (const number of [0, 1, 42, 999_999, 1_000_000, 4_294_967_295]) {

@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
-import { type CallHook, MemoryFileSystem, SimulatedCrash } from '../../../../native-free-lsm/fs/memory-fs.ts';
+import {
+  type CallHook,
+  MemoryFileSystem,
+  SimulatedCrash,
+} from '../../../../native-free-lsm/simulation/index.ts';
 import { Manifest } from '../../../../native-free-lsm/version/manifest.ts';
 import type { ManifestState } from '../../../../native-free-lsm/version/manifest-reader.ts';
 import { Version, type VersionEdit } from '../../../../native-free-lsm/version/version.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
 import { crc32 } from 'node:zlib';
-import { fileSystemError, MemoryFileSystem } from '../../../../native-free-lsm/fs/memory-fs.ts';
+import { fileSystemError, MemoryFileSystem } from '../../../../native-free-lsm/simulation/index.ts';
 import { Manifest } from '../../../../native-free-lsm/version/manifest.ts';
 import type { ManifestState } from '../../../../native-free-lsm/version/manifest-reader.ts';
 import { Version, type VersionEdit } from '../../../../native-free-lsm/version/version.ts';

@@ -1,4 +1,4 @@
-import type { TableMetadata } from '../../../../native-free-lsm/version/table-metadata.ts';
+import type { TableMetadata } from '../../../../native-free-lsm/sstable/table-metadata.ts';
 
 /** A table of keys from `smallest` to `largest`. */
 export function table(

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { TableMetadata } from '../../../../native-free-lsm/version/table-metadata.ts';
+import type { TableMetadata } from '../../../../native-free-lsm/sstable/table-metadata.ts';
 import { QUARANTINE, Version, type VersionEdit } from '../../../../native-free-lsm/version/version.ts';
 import { ids, table } from './version-support.ts';
 

@@ -1,0 +1,255 @@
+import { fieldsFault, folderFault, rangeFault, refuse, stringFault, wholeNumberFault } from '../arguments.ts';
+import { corruption, LsmError } from '../errors.ts';
+import { compareBytes } from '../format/bytes.ts';
+import { ownBytes } from '../format/copy.ts';
+import {
+  isTombstone,
+  recordExpiryMs,
+  recordFrom,
+  recordTimestamp,
+  recordValueStart,
+  recordWriter,
+} from '../format/record.ts';
+import type { FileSystem } from '../fs/file-system.ts';
+import { BatchKind, FileMagic } from '../log/log-format.ts';
+import type { TableProperties } from '../sstable/properties.ts';
+import { readCurrent } from '../version/current-file.ts';
+import { parseFileName } from '../version/file-names.ts';
+import type { VersionEdit } from '../version/version.ts';
+import { findBlocks } from './block-finder.ts';
+import { BlockReader } from './block-reader.ts';
+import { type Damage, damageOf, openFile } from './folder.ts';
+import { openWindow, surveyLog, visitPuts } from './log-survey.ts';
+import { manifestEdits } from './manifest-survey.ts';
+import { isLive, openLive } from './stat.ts';
+import { blocksOf, surveyTable } from './table-survey.ts';
+
+/** A record with its key, out of its bytes. */
+export interface DumpedRecord {
+  readonly type: 'entry';
+  readonly key: Uint8Array;
+  readonly value: Uint8Array;
+  readonly timestamp: number;
+  readonly writer: number;
+  readonly from: number;
+  readonly isTombstone: boolean;
+  /** Ms since the Unix epoch; 0: never. */
+  readonly expiryMs: number;
+}
+
+export type BatchName = 'data' | 'cleanClose' | 'continued' | 'unknown';
+
+export type DumpItem =
+  | DumpedRecord
+  | { readonly type: 'current'; readonly manifest: number }
+  | {
+      readonly type: 'edit';
+      readonly offset: number;
+      readonly isSnapshot: boolean;
+      readonly edit: VersionEdit;
+    }
+  | {
+      readonly type: 'batch';
+      readonly offset: number;
+      readonly lengthBytes: number;
+      readonly kind: BatchName;
+      readonly syncedBytes: number;
+    }
+  | { readonly type: 'torn'; readonly offset: number; readonly lengthBytes: number }
+  | { readonly type: 'properties'; readonly properties: TableProperties }
+  | {
+      readonly type: 'block';
+      readonly ordinal: number;
+      readonly offset: number;
+      readonly diskBytes: number;
+      readonly memoryBytes: number;
+    }
+  | { readonly type: 'damage'; readonly damage: Damage };
+
+export interface KeyRange {
+  /** Inclusive; undefined: from the first. */
+  readonly start?: Uint8Array | undefined;
+  /** Exclusive; undefined: to the last. */
+  readonly end?: Uint8Array | undefined;
+}
+
+function keyRangeFault(range: KeyRange): LsmError | undefined {
+  return fieldsFault('range', range, ['start', 'end']) ?? rangeFault('range', range);
+}
+
+/**
+ * The entries a read would find, in order of keys.
+ * @throws LsmError CORRUPTION, UNSUPPORTED_FORMAT, IO_ERROR as soon as a read would
+ */
+export function* dumpEntries(
+  fs: FileSystem,
+  directory: string,
+  range: KeyRange,
+  nowMs: number,
+): Generator<DumpedRecord, void, void> {
+  refuse(keyRangeFault(range) ?? wholeNumberFault('nowMs', nowMs, 0));
+  const { start = NOTHING, end } = range;
+  using live = openLive(fs, directory);
+  const { iterator } = live;
+  for (iterator.seek(start, 0, start.length); iterator.valid; iterator.next()) {
+    const { keyBytes, keyStart, keyEnd } = iterator;
+    if (end !== undefined && compareBytes(keyBytes, keyStart, keyEnd, end, 0, end.length) >= 0) return;
+    if (isLive(iterator, nowMs)) {
+      yield recordOf(
+        keyBytes,
+        keyStart,
+        keyEnd,
+        iterator.recordBytes,
+        iterator.recordStart,
+        iterator.recordEnd,
+      );
+    }
+  }
+}
+
+/**
+ * Everything in one file, whatever happened to the rest of the folder; what of it is damaged is told in its place.
+ * @param name as in the folder, `000007.log`
+ * @throws LsmError INVALID_ARGUMENT when no engine gives a file that name, CORRUPTION when it is missing
+ */
+export function* dumpFile(
+  fs: FileSystem,
+  directory: string,
+  name: string,
+  range: KeyRange,
+): Generator<DumpItem, void, void> {
+  refuse(folderFault(fs, directory) ?? stringFault('name', name) ?? keyRangeFault(range));
+  const file = parseFileName(name);
+  const path = `${directory}/${name}`;
+  if (file !== undefined && !fs.existsSync(path)) throw corruption(path, 0, 'the file is missing');
+  switch (file?.kind) {
+    case 'current':
+      yield* dumpCurrent(fs, directory, path);
+      return;
+    case 'manifest':
+      yield* dumpManifest(fs, path, file.number);
+      return;
+    case 'log':
+      yield* dumpLog(fs, path, file.number, range);
+      return;
+    case 'table':
+      yield* dumpTable(fs, path, range);
+      return;
+    default:
+      throw new LsmError(
+        'INVALID_ARGUMENT',
+        `${name} is no file that can be shown: name CURRENT, a MANIFEST-…, a ….log or a ….sst`,
+      );
+  }
+}
+
+const NOTHING = new Uint8Array(0);
+
+function* dumpCurrent(fs: FileSystem, directory: string, path: string): Generator<DumpItem, void, void> {
+  try {
+    const manifest = readCurrent(fs, directory);
+    if (manifest !== undefined) yield { type: 'current', manifest };
+  } catch (error) {
+    yield { type: 'damage', damage: damageOf(error, path) };
+  }
+}
+
+function* dumpManifest(fs: FileSystem, path: string, number: number): Generator<DumpItem, void, void> {
+  const { edits, damages, survey } = manifestEdits(fs, path, number);
+  for (const { batch, isSnapshot, edit } of edits) {
+    yield { type: 'edit', offset: batch.offset, isSnapshot, edit };
+  }
+  for (const damage of damages) yield { type: 'damage', damage };
+  for (const { offset, lengthBytes, isTorn } of survey.gaps) {
+    if (isTorn && damages.length === 0) yield { type: 'torn', offset, lengthBytes };
+  }
+}
+
+function* dumpLog(
+  fs: FileSystem,
+  path: string,
+  generation: number,
+  range: KeyRange,
+): Generator<DumpItem, void, void> {
+  const survey = surveyLog(fs, path, FileMagic.log, generation);
+  for (const damage of survey.damages) yield { type: 'damage', damage };
+  using log = openWindow(fs, path);
+  for (const batch of survey.batches) {
+    const { offset, lengthBytes, syncedBytes } = batch;
+    yield { type: 'batch', offset, lengthBytes, kind: kindName(batch.kind), syncedBytes };
+    if (batch.kind !== BatchKind.data) continue;
+    const records: DumpedRecord[] = [];
+    try {
+      visitPuts(log.window, path, batch, ({ bytes, keyStart, keyEnd, recordStart, recordEnd }) => {
+        if (isWithin(bytes, keyStart, keyEnd, range))
+          records.push(recordOf(bytes, keyStart, keyEnd, bytes, recordStart, recordEnd));
+      });
+    } catch (error) {
+      yield { type: 'damage', damage: damageOf(error, path) };
+    }
+    yield* records;
+  }
+  for (const { offset, lengthBytes, isTorn } of survey.gaps) {
+    if (isTorn) yield { type: 'torn', offset, lengthBytes };
+  }
+}
+
+function kindName(kind: number): BatchName {
+  if (kind === BatchKind.data) return 'data';
+  if (kind === BatchKind.continued) return 'continued';
+  return kind === BatchKind.cleanClose ? 'cleanClose' : 'unknown';
+}
+
+function* dumpTable(fs: FileSystem, path: string, range: KeyRange): Generator<DumpItem, void, void> {
+  const { damages, index, layout, properties, sizeBytes } = surveyTable(fs, path);
+  for (const damage of damages) yield { type: 'damage', damage };
+  if (properties !== undefined) yield { type: 'properties', properties };
+  using file = openFile(fs, path);
+  const blocks =
+    index === undefined
+      ? findBlocks(fs, file.fd, sizeBytes, layout?.dataBytes ?? sizeBytes).blocks
+      : blocksOf(index);
+  const reader = new BlockReader(fs, file.fd, path);
+  const { cursor } = reader;
+  for (const [ordinal, block] of blocks.entries()) {
+    yield { type: 'block', ordinal, ...block };
+    try {
+      reader.read(block);
+    } catch (error) {
+      yield { type: 'damage', damage: damageOf(error, path) };
+      continue;
+    }
+    for (cursor.seekToFirst(); cursor.valid; cursor.next()) {
+      const { keyBytes, keyEnd, bytes, recordStart, recordEnd } = cursor;
+      if (!isWithin(keyBytes, 0, keyEnd, range)) continue;
+      yield recordOf(keyBytes, 0, keyEnd, bytes, recordStart, recordEnd);
+    }
+    if (cursor.fault !== undefined)
+      yield { type: 'damage', damage: damageOf(corruption(path, block.offset, cursor.fault), path) };
+  }
+}
+
+function isWithin(bytes: Uint8Array, from: number, to: number, { start, end }: KeyRange): boolean {
+  if (start !== undefined && compareBytes(bytes, from, to, start, 0, start.length) < 0) return false;
+  return end === undefined || compareBytes(bytes, from, to, end, 0, end.length) < 0;
+}
+
+function recordOf(
+  keyBytes: Uint8Array,
+  keyStart: number,
+  keyEnd: number,
+  bytes: Uint8Array,
+  recordStart: number,
+  recordEnd: number,
+): DumpedRecord {
+  return {
+    type: 'entry',
+    key: ownBytes(keyBytes, keyStart, keyEnd),
+    value: ownBytes(bytes, Math.min(recordValueStart(bytes, recordStart), recordEnd), recordEnd),
+    timestamp: recordTimestamp(bytes, recordStart),
+    writer: recordWriter(bytes, recordStart),
+    from: recordFrom(bytes, recordStart),
+    isTombstone: isTombstone(bytes, recordStart),
+    expiryMs: recordExpiryMs(bytes, recordStart),
+  };
+}

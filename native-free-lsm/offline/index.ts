@@ -1,0 +1,24 @@
+/**
+ * What can be asked of a directory that no engine has open: how it is (`statFolder`), what is in it (`dumpEntries`,
+ * `dumpFile`), and whether every byte is right (`verifyFolder`). None of these changes anything; hold the lock of
+ * `lockForReading` meanwhile. They are synchronous and read through large folders in bounded memory; what takes
+ * long is a generator that yields now and then.
+ */
+export { type DumpedRecord, type DumpItem, dumpEntries, dumpFile, type KeyRange } from './dump.ts';
+export {
+  type Damage,
+  type FolderContents,
+  isEngineFolder,
+  listFolder,
+  lockForReading,
+} from './folder.ts';
+export {
+  countLive,
+  type FolderStat,
+  type LevelStat,
+  type LiveSums,
+  type LogStat,
+  statFolder,
+  type TableSums,
+} from './stat.ts';
+export { type Progress, type VerifyReport, verifyFolder } from './verify.ts';

@@ -1,0 +1,91 @@
+import { corruption } from '../errors.ts';
+import type { FileSystem } from '../fs/file-system.ts';
+import { BATCH_HEADER_BYTES, BatchKind, FileMagic } from '../log/log-format.ts';
+import { readCurrent } from '../version/current-file.ts';
+import { decodeFrame, ManifestTag } from '../version/edit-codec.ts';
+import { type RecoveredManifest, readManifest, recoverManifest } from '../version/manifest-reader.ts';
+import type { VersionEdit } from '../version/version.ts';
+import { type Damage, damageOf, type FolderContents, pathOf } from './folder.ts';
+import { type BatchPlace, type LogSurvey, openWindow, surveyLog } from './log-survey.ts';
+
+export interface ManifestSurvey {
+  /** Of the manifest that CURRENT names; undefined when it names none that can be. */
+  readonly number: number | undefined;
+  /** What it says; undefined when it cannot be read as a whole. */
+  readonly state: RecoveredManifest | undefined;
+  readonly damages: readonly Damage[];
+}
+
+/** What an opening would learn from CURRENT and the manifest, and all that is wrong with them. */
+export function surveyManifest(fs: FileSystem, { directory, hasCurrent }: FolderContents): ManifestSurvey {
+  const damages: Damage[] = [];
+  let number: number | undefined;
+  let state: RecoveredManifest | undefined;
+  try {
+    number = readCurrent(fs, directory);
+    state = recoverManifest(fs, directory);
+  } catch (error) {
+    damages.push(damageOf(error, pathOf.current(directory)));
+  }
+  if (!hasCurrent && damages.length === 0) {
+    damages.push(damageOf(corruption(pathOf.current(directory), 0, 'the file is missing'), directory));
+  }
+  if (number !== undefined && state === undefined) addOthers(fs, directory, number, damages);
+  return { number, state, damages };
+}
+
+/** Reading stops at the first fault: those behind it. */
+function addOthers(fs: FileSystem, directory: string, number: number, damages: Damage[]): void {
+  const path = pathOf.manifest(directory, number);
+  if (!fs.existsSync(path)) return;
+  for (const damage of surveyLog(fs, path, FileMagic.manifest, number).damages) {
+    const isKnown = damages.some(({ file, offset }) => file === damage.file && offset === damage.offset);
+    if (!isKnown) damages.push(damage);
+  }
+}
+
+/** What one manifest says, whether CURRENT names it or not; undefined when it cannot be read as a whole. */
+export function manifestState(
+  fs: FileSystem,
+  directory: string,
+  number: number,
+): RecoveredManifest | undefined {
+  try {
+    return readManifest(fs, pathOf.manifest(directory, number), number);
+  } catch (error) {
+    damageOf(error, pathOf.manifest(directory, number));
+    return undefined;
+  }
+}
+
+export interface EditPlace {
+  readonly batch: BatchPlace;
+  readonly isSnapshot: boolean;
+  readonly edit: VersionEdit;
+}
+
+/** Every edit in an intact batch, and what is wrong with the rest. */
+export function manifestEdits(
+  fs: FileSystem,
+  path: string,
+  number: number,
+): { survey: LogSurvey; edits: EditPlace[]; damages: Damage[] } {
+  const survey = surveyLog(fs, path, FileMagic.manifest, number);
+  const damages = [...survey.damages];
+  const edits: EditPlace[] = [];
+  using file = openWindow(fs, path);
+  const { window } = file;
+  for (const batch of survey.batches) {
+    if (batch.kind !== BatchKind.data) continue;
+    const at = window.load(batch.offset, batch.lengthBytes);
+    const isSnapshot = window.bytes[at + BATCH_HEADER_BYTES + 4] === ManifestTag.snapshot;
+    const tag = isSnapshot ? ManifestTag.snapshot : ManifestTag.edit;
+    try {
+      const edit = decodeFrame(window.bytes, at + BATCH_HEADER_BYTES, at + batch.lengthBytes, tag);
+      edits.push({ batch, isSnapshot, edit });
+    } catch (error) {
+      damages.push(damageOf(corruption(path, batch.offset, (error as Error).message), path));
+    }
+  }
+  return { survey, edits, damages };
+}

@@ -1,0 +1,98 @@
+import type { FileSystem } from '../fs/file-system.ts';
+import type { KeyBound } from '../iterator/key-bound.ts';
+import type { PageBuilder } from '../iterator/page-builder.ts';
+import type { RecordIterator } from '../iterator/record-iterator.ts';
+import type { DescriptorCache } from './descriptor-cache.ts';
+import type { TableIterator } from './table-iterator.ts';
+import type { TableReader } from './table-reader.ts';
+import { firstTableEndingAtOrAbove } from './table-view.ts';
+import type { UnreadableIterator } from './unreadable-table.ts';
+
+const NOTHING = new Uint8Array(0);
+
+/** One after another the disjoint tables of a level: opens a table only when the cursor comes to it. */
+export class LevelIterator implements RecordIterator {
+  readonly #tables: readonly TableReader[];
+  readonly #fs: FileSystem;
+  readonly #descriptors: DescriptorCache;
+  readonly #readaheadBytes: number;
+  /** Of what is asked for. */
+  readonly #bound: KeyBound;
+  #index = 0;
+  #current: TableIterator | UnreadableIterator | undefined;
+
+  constructor(
+    tables: readonly TableReader[],
+    fs: FileSystem,
+    descriptors: DescriptorCache,
+    readaheadBytes: number,
+    bound: KeyBound,
+  ) {
+    this.#bound = bound;
+    this.#tables = tables;
+    this.#fs = fs;
+    this.#descriptors = descriptors;
+    this.#readaheadBytes = readaheadBytes;
+  }
+
+  get valid(): boolean {
+    return this.#current?.valid ?? false;
+  }
+  get keyBytes(): Uint8Array {
+    return this.#current?.keyBytes ?? NOTHING;
+  }
+  get keyStart(): number {
+    return this.#current?.keyStart ?? 0;
+  }
+  get keyEnd(): number {
+    return this.#current?.keyEnd ?? 0;
+  }
+  get recordBytes(): Uint8Array {
+    return this.#current?.recordBytes ?? NOTHING;
+  }
+  get recordStart(): number {
+    return this.#current?.recordStart ?? 0;
+  }
+  get recordEnd(): number {
+    return this.#current?.recordEnd ?? 0;
+  }
+
+  seekToFirst(): void {
+    this.#open(0);
+    this.#current?.seekToFirst();
+    this.#skipEmpty();
+  }
+
+  seek(key: Uint8Array, start: number, end: number): void {
+    this.#open(firstTableEndingAtOrAbove(this.#tables, key, start, end));
+    this.#current?.seek(key, start, end);
+    this.#skipEmpty();
+  }
+
+  next(): void {
+    this.#current?.next();
+    this.#skipEmpty();
+  }
+
+  addRun(page: PageBuilder, bound: KeyBound): boolean {
+    const goesOn = this.#current?.addRun(page, bound) ?? true;
+    this.#skipEmpty();
+    return goesOn;
+  }
+
+  #skipEmpty(): void {
+    while (this.#current !== undefined && !this.#current.valid) {
+      this.#open(this.#index + 1);
+      this.#current?.seekToFirst();
+    }
+  }
+
+  #open(index: number): void {
+    this.#index = index;
+    const table = this.#tables[index];
+    this.#current =
+      table === undefined
+        ? undefined
+        : table.cursor(this.#fs, this.#descriptors, this.#readaheadBytes, this.#bound);
+  }
+}

@@ -1,0 +1,164 @@
+import { compareBytes } from '../format/bytes.ts';
+import { type HashSeed, hashBytes } from '../format/hash.ts';
+import { QUARANTINE } from '../version/version.ts';
+import type { TableReader } from './table-reader.ts';
+
+/** One thread's picture of the tables of a view: readers by level, as Version.levels orders them. */
+export class TableView {
+  readonly id: number;
+  readonly oldestGeneration: number;
+  readonly levels: readonly (readonly TableReader[])[];
+  /** As Version.quarantine. */
+  readonly quarantine: readonly TableReader[];
+  /** Largest timestamp in any table: a put above it cannot be older than anything on disk. */
+  readonly largestTimestamp: number;
+
+  constructor(
+    id: number,
+    oldestGeneration: number,
+    levels: readonly (readonly TableReader[])[],
+    quarantine: readonly TableReader[] = [],
+  ) {
+    this.id = id;
+    this.oldestGeneration = oldestGeneration;
+    this.levels = levels;
+    this.quarantine = quarantine;
+    let largest = 0;
+    for (const readers of [...levels, quarantine]) {
+      for (const reader of readers) largest = Math.max(largest, reader.metadata.largestTimestamp);
+    }
+    this.largestTimestamp = largest;
+  }
+
+  /** Whether a table in quarantine may hold the key, so that the first hit in the levels is not the whole truth. */
+  isDoubtful(key: Uint8Array, start: number, end: number): boolean {
+    for (const reader of this.quarantine) if (reader.ordinalFor(key, start, end) >= 0) return true;
+    return false;
+  }
+}
+
+/**
+ * Walks the blocks that may hold a key, newest table first: key range, Bloom filter, index. One object a
+ * thread, reused for every lookup; after `next()` said true, `reader` and `ordinal` name the block, `level`
+ * and `index` its place, from which another thread may go on with `resume`.
+ */
+export class TableLookup {
+  reader!: TableReader;
+  ordinal = 0;
+  level = 0;
+  index = 0;
+  readonly #seed: HashSeed;
+  #view!: TableView;
+  #key: Uint8Array = new Uint8Array(0);
+  #start = 0;
+  #end = 0;
+  #hash = 0;
+  #nextLevel = 0;
+  #nextIndex = 0;
+  /** Tables whose newest record is older than this are passed over. */
+  #minTimestamp = 0;
+
+  /** @param seed of the hashes that `begin` is given */
+  constructor(seed: HashSeed) {
+    this.#seed = seed;
+  }
+
+  begin(view: TableView, key: Uint8Array, start: number, end: number, hash: number, minTimestamp = 0): void {
+    this.#view = view;
+    this.#key = key;
+    this.#start = start;
+    this.#end = end;
+    this.#hash = hash;
+    this.#minTimestamp = minTimestamp;
+    this.#nextLevel = 0;
+    this.#nextIndex = 0;
+  }
+
+  /**
+   * After `begin`: stands where another lookup of the same key in the same view stood, without looking at range,
+   * filter and index again. `next()` goes on from there.
+   */
+  resume(level: number, index: number, ordinal: number): void {
+    this.level = level;
+    this.index = index;
+    this.ordinal = ordinal;
+    this.reader = this.#view.levels[level][index];
+    this.#nextLevel = level === 0 ? 0 : level + 1;
+    this.#nextIndex = index + 1;
+  }
+
+  /** After `begin`: the place that says that a table in quarantine may hold the key, so that versions decide. */
+  standAside(): void {
+    this.level = QUARANTINE;
+    this.index = 0;
+    this.ordinal = 0;
+  }
+
+  next(): boolean {
+    const levels = this.#view.levels;
+    while (this.#nextLevel < levels.length) {
+      const level = this.#nextLevel;
+      const tables = levels[level];
+      let index: number;
+      if (level === 0) {
+        index = this.#nextIndex;
+        if (index >= tables.length) {
+          this.#nextLevel = 1;
+          this.#nextIndex = 0;
+          continue;
+        }
+        this.#nextIndex = index + 1;
+      } else {
+        index = firstTableEndingAtOrAbove(tables, this.#key, this.#start, this.#end);
+        this.#nextLevel = level + 1;
+        if (index >= tables.length) continue;
+      }
+      if (this.#mayHold(tables[index])) {
+        this.level = level;
+        this.index = index;
+        return true;
+      }
+    }
+    return false;
+  }
+
+  #mayHold(reader: TableReader): boolean {
+    const metadata = reader.metadata;
+    const smallest = metadata.smallestKey;
+    const largest = metadata.largestKey;
+    if (metadata.largestTimestamp < this.#minTimestamp) return false;
+    if (compareBytes(this.#key, this.#start, this.#end, smallest, 0, smallest.length) < 0) return false;
+    if (compareBytes(this.#key, this.#start, this.#end, largest, 0, largest.length) > 0) return false;
+    if (!reader.mayContain(this.#hashFor(reader))) return false;
+    const ordinal = reader.findBlock(this.#key, this.#start, this.#end);
+    if (ordinal < 0) return false;
+    this.reader = reader;
+    this.ordinal = ordinal;
+    return true;
+  }
+
+  /** All tables of a directory have its seed, unless some came from elsewhere. */
+  #hashFor(reader: TableReader): number {
+    const { low, high } = reader.hashSeed;
+    if (low === this.#seed.low && high === this.#seed.high) return this.#hash;
+    return hashBytes(this.#key, this.#start, this.#end, reader.hashSeed);
+  }
+}
+
+/** In a level of disjoint tables in key order: the first whose largest key is at or above `key`. */
+export function firstTableEndingAtOrAbove(
+  tables: readonly TableReader[],
+  key: Uint8Array,
+  start: number,
+  end: number,
+): number {
+  let low = 0;
+  let high = tables.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    const largest = tables[middle].metadata.largestKey;
+    if (compareBytes(largest, 0, largest.length, key, start, end) < 0) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

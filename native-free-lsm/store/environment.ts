@@ -1,0 +1,55 @@
+import { describe, fieldsFault, invalidArgument, refuse } from '../arguments.ts';
+import { drawHashSeed, type EngineClock, systemEngineClock } from '../clock.ts';
+import type { LsmError } from '../errors.ts';
+import type { HashSeed } from '../format/hash.ts';
+import type { FileSystem } from '../fs/file-system.ts';
+import { NodeFileSystem } from '../fs/node-fs.ts';
+import type { ExecutorFactory } from '../threads/executor.ts';
+import { PoolExecutor } from '../threads/pool.ts';
+
+/** What the engine takes from its surroundings; tests and simulations hand in their own. */
+export interface Environment {
+  readonly fs: FileSystem;
+  readonly clock: EngineClock;
+  readonly executor: ExecutorFactory;
+  /** Sentences about what an operator may want to know: a torn tail cut, background work that failed. */
+  readonly report: (message: string) => void;
+  /** Draws the secret that a new directory hashes keys with. */
+  readonly drawHashSeed: () => HashSeed;
+}
+
+/** @throws LsmError INVALID_ARGUMENT */
+export function completeEnvironment(environment: Partial<Environment>): Environment {
+  refuse(environmentFault(environment));
+  const complete = { ...REAL_ENVIRONMENT, ...environment };
+  const { report } = complete;
+  return {
+    ...complete,
+    // A line that cannot be written is lost; what it tells of goes on.
+    report: (message) => {
+      try {
+        report(message);
+      } catch {}
+    },
+  };
+}
+
+/** Checked only as far as a mistake in the place of an argument would show. */
+function environmentFault(environment: unknown): LsmError | undefined {
+  const fault = fieldsFault('environment', environment, Object.keys(REAL_ENVIRONMENT));
+  if (fault !== undefined) return fault;
+  for (const [name, given] of Object.entries(environment as Partial<Environment>)) {
+    const real = REAL_ENVIRONMENT[name as keyof Environment];
+    if (typeof given !== typeof real || given === null)
+      return invalidArgument(`environment.${name} must be of type ${typeof real}, not ${describe(given)}`);
+  }
+  return undefined;
+}
+
+export const REAL_ENVIRONMENT: Environment = {
+  fs: new NodeFileSystem(),
+  clock: systemEngineClock,
+  executor: (context) => new PoolExecutor(context),
+  report: () => undefined,
+  drawHashSeed,
+};

@@ -1,0 +1,113 @@
+/** What makes an opening refuse a folder: it is not an engine's, or files that should be there are not. Changes nothing. */
+import { corruption, LsmError } from '../errors.ts';
+import type { FileSystem } from '../fs/file-system.ts';
+import { logFileName, lostLogs, missingLogs } from '../log/log-format.ts';
+import { readTableMetadata } from '../sstable/load-table.ts';
+import { tableFileName } from '../sstable/table-metadata.ts';
+import {
+  CURRENT_FILE_NAME,
+  type FileKind,
+  LOCK_FILE_NAME,
+  parseFileName,
+  REPAIR_MARK_NAME,
+} from '../version/file-names.ts';
+import type { RecoveredManifest } from '../version/manifest-reader.ts';
+
+/** @throws LsmError FOREIGN_DIRECTORY */
+export function refuseForeign(fs: FileSystem, directory: string): void {
+  const names = fs.existsSync(directory) ? fs.listSync(directory) : [];
+  const foreign = names.find((name) => parseFileName(name) === undefined && !name.startsWith(LOCK_FILE_NAME));
+  if (foreign === undefined || names.includes(CURRENT_FILE_NAME)) return;
+  throw new LsmError(
+    'FOREIGN_DIRECTORY',
+    `${directory} is not an engine's folder (it holds ${foreign}): name an empty or new one`,
+  );
+}
+
+/** @throws LsmError NOT_FOUND */
+export function refuseMissing(fs: FileSystem, directory: string): void {
+  const names = fs.existsSync(directory) ? fs.listSync(directory) : [];
+  const kinds = names.map((name) => parseFileName(name)?.kind);
+  // Without CURRENT, but with logs or tables, it is a damaged one, and that is said elsewhere.
+  if (['current', 'log', 'table', 'repairMark'].some((kind) => kinds.includes(kind as FileKind))) return;
+  throw new LsmError(
+    'NOT_FOUND',
+    `${directory} is missing or empty, though it held data before: mount its volume, or put it back`,
+  );
+}
+
+/** @throws LsmError CORRUPTION: a repair that did not finish may have put aside a part of what it must */
+export function refuseHalfRepaired(fs: FileSystem, directory: string): void {
+  const mark = `${directory}/${REPAIR_MARK_NAME}`;
+  if (fs.existsSync(mark)) throw corruption(mark, 0, 'a repair of the folder did not finish: run it again');
+}
+
+/**
+ * The end of a manifest that is lost, or cut between two edits, looks like that of one that crashed there. What
+ * betrays it is the rest of the folder. If the lost edit was a flush, its log is gone: the next log is made before
+ * a flush begins, so one is missing in the row, or, when a restart came between, there is none at all but a table
+ * of later writes than the manifest knows. No unfinished job leaves one: flushes start from logs, and compactions
+ * write nothing new. (A lost compaction names tables that are gone.)
+ * @throws LsmError CORRUPTION
+ */
+export function refuseLostEdits(
+  fs: FileSystem,
+  directory: string,
+  { endOffset, oldestGeneration, path, version }: RecoveredManifest,
+  live: readonly number[],
+  tableIds: readonly number[],
+): void {
+  const [missing] = missingLogs(oldestGeneration, live);
+  if (missing !== undefined) {
+    const [lost, later] = [missing, live[live.length - 1]].map(logFileName);
+    throw corruption(
+      path,
+      endOffset,
+      `there is no ${lost} though there is ${later}: either that file is lost, or what said here that it was flushed`,
+    );
+  }
+  if (live.length > 0) return;
+  const listed = new Set(version.tables.map(({ id }) => id));
+  for (const id of tableIds) {
+    if (listed.has(id) || !isNewerOrphan(fs, directory, id, version.largestTimestamp)) continue;
+    const orphan = tableFileName(id);
+    throw corruption(
+      path,
+      endOffset,
+      `it does not list ${orphan}, which holds later writes than all it lists`,
+    );
+  }
+}
+
+/**
+ * A log that was begun is there until its memtable is in tables: whoever finds it gone has lost what it held.
+ * @param begun the last log that the manifest, or the mark at the end of another log, says was begun
+ * @throws LsmError CORRUPTION
+ */
+export function refuseLostLogs(
+  directory: string,
+  oldestGeneration: number,
+  live: readonly number[],
+  begun: number,
+): void {
+  const [lost] = lostLogs(oldestGeneration, live, begun);
+  if (lost === undefined) return;
+  const path = `${directory}/${logFileName(lost)}`;
+  throw new LsmError(
+    'CORRUPTION',
+    `${path} is missing: it was begun, and writes may be lost with it; put the file back, or repair the folder, which goes on without them`,
+    { file: path, offset: 0 },
+  );
+}
+
+/**
+ * Whether a table that the manifest does not name holds later writes than `timestamp`, the latest of those it
+ * names. One that cannot be read was never complete, or cannot be kept.
+ */
+export function isNewerOrphan(fs: FileSystem, directory: string, id: number, timestamp: number): boolean {
+  try {
+    return readTableMetadata(fs, directory, id, 0).largestTimestamp > timestamp;
+  } catch {
+    return false;
+  }
+}

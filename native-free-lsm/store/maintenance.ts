@@ -1,0 +1,373 @@
+import type { EngineClock } from '../clock.ts';
+import { type CompactionTask, pickCompaction } from '../compaction/picker.ts';
+import type { LsmError } from '../errors.ts';
+import type { HashSeed } from '../format/hash.ts';
+import type { FileSystem } from '../fs/file-system.ts';
+import { logFileName } from '../log/log-format.ts';
+import { type EngineOptions, tableOptions } from '../options.ts';
+import { ControlWord } from '../shared/control.ts';
+import { type TableMetadata, tableFileName, temporaryTableFileName } from '../sstable/table-metadata.ts';
+import type { Executor } from '../threads/executor.ts';
+import type { BackgroundJob, BackgroundResult } from '../threads/messages.ts';
+import { toLsmError } from '../threads/protocol.ts';
+import type { Manifest } from '../version/manifest.ts';
+import type { Arenas } from './arenas.ts';
+import { CompactionRetry } from './compaction-retry.ts';
+import type { EngineConditions, Worker } from './conditions.ts';
+import { DamagedTables } from './damaged-tables.ts';
+import { LogNote } from './log-note.ts';
+import { Retry } from './retry.ts';
+import { VersionCommits } from './version-commits.ts';
+import type { Views } from './views.ts';
+import { Waiters } from './waiters.ts';
+
+const SLOWDOWN_STEP_MICROS = 1000;
+const MAX_SLOWDOWN_MICROS = 10_000;
+const ARENA_LOOK_MS = 5;
+
+export interface MaintenanceParts {
+  readonly directory: string;
+  readonly fs: FileSystem;
+  readonly clock: EngineClock;
+  readonly options: EngineOptions;
+  readonly control: SharedArrayBuffer;
+  readonly executor: Executor;
+  readonly views: Views;
+  readonly arenas: Arenas;
+  readonly manifest: Manifest;
+  readonly nextFileId: number;
+  readonly hashSeed: HashSeed;
+  readonly report: (message: string) => void;
+  readonly conditions: EngineConditions;
+  /** Whether nothing may be written for now; whoever says so wakes the maintenance when that is over. */
+  readonly isHeld: () => boolean;
+  /** No arena is left for the writer's next memtable: what pins one has to give it up. */
+  readonly onArenasShort: () => void;
+}
+
+/**
+ * Keeps the tree in shape: has sealed memtables flushed, picks compactions, commits what they wrote to the
+ * manifest and installs the new view. Runs on the main thread and only decides; the work is the pool's.
+ */
+export class Maintenance {
+  readonly #parts: MaintenanceParts;
+  readonly #words: Int32Array;
+  readonly #busyTables = new Set<number>();
+  readonly #flushWaiters = new Waiters();
+  readonly #idleWaiters = new Waiters();
+  readonly #flushRetry: Retry;
+  readonly #compactionRetry: CompactionRetry;
+  readonly #commits: VersionCommits;
+  readonly #damagedTables: DamagedTables;
+  readonly #logNote: LogNote;
+  #flushing = false;
+  #lookingForArena = false;
+  #compacting = 0;
+  /** Callers that want everything at the last level. */
+  #fullCompactions = 0;
+  #closed = false;
+  #onJobEnd: (() => void) | undefined;
+  lastError: LsmError | undefined;
+  flushes = 0;
+  compactions = 0;
+  bytesFlushed = 0;
+  bytesCompacted = 0;
+
+  constructor(parts: MaintenanceParts) {
+    this.#parts = parts;
+    this.#words = new Int32Array(parts.control);
+    this.#commits = new VersionCommits(parts.fs, parts.manifest, parts.views, parts.nextFileId);
+    this.#logNote = new LogNote({ ...parts, words: this.#words, commits: this.#commits });
+    this.#damagedTables = new DamagedTables(parts.views, parts.conditions);
+    this.#flushRetry = new Retry('flush', parts, () => this.wake());
+    this.#compactionRetry = new CompactionRetry(parts, () => this.wake());
+  }
+
+  /** Memtables that wait for their flush. */
+  get sealedMemtables(): number {
+    return this.#parts.arenas.activeGeneration - this.#parts.views.current.oldestGeneration;
+  }
+
+  /** The writer has begun its first log. */
+  logBegun(generation: number): void {
+    this.#logNote.begun(generation);
+  }
+
+  /** The writer has gone over to the next memtable and log. */
+  rotated(generation: number): void {
+    this.#commits.rotated(generation);
+    this.wake();
+  }
+
+  /** Whether writes wait until that work has gone well. */
+  stopsWriter(worker: Worker): boolean {
+    const { options, views } = this.#parts;
+    if (worker === 'flush') return this.sealedMemtables >= options.maxSealedMemtables;
+    if (worker !== 'compaction') return true;
+    return views.version.levels[0].length >= options.l0StopTables;
+  }
+
+  get #busy(): boolean {
+    const retrying = this.#flushRetry.pending || this.#compactionRetry.pending;
+    return this.#flushing || this.#compacting > 0 || this.sealedMemtables > 0 || retrying;
+  }
+
+  /** Looks for work: after a rotation, a flush, a compaction, an opening. */
+  wake(): void {
+    if (this.#closed || this.#parts.isHeld()) return;
+    this.#logNote.look();
+    this.steerWriter();
+    this.#flushNext();
+    this.#compactNext();
+    this.#flushWaiters.look();
+    this.#idleWaiters.look();
+  }
+
+  /**
+   * Slows the writer down before it must stop, and gives it a new memtable only while flushes keep up: after all that
+   * changes one of the two, or lets go of a memtable.
+   */
+  steerWriter(): void {
+    if (this.#closed) return;
+    const { arenas, options, views } = this.#parts;
+    const l0Tables = views.version.levels[0].length;
+    const excess = l0Tables - options.l0SlowdownTables + 1;
+    const micros = excess > 0 ? Math.min(excess * SLOWDOWN_STEP_MICROS, MAX_SLOWDOWN_MICROS) : 0;
+    // A hint the writer reads after each batch; nothing is ordered by it.
+    Atomics.store(this.#words, ControlWord.slowdownMicros, micros);
+    if (this.stopsWriter('flush') || this.stopsWriter('compaction')) return;
+    const announce = (index: number, memory: SharedArrayBuffer): void => views.announceArena(index, memory);
+    if (arenas.offer(announce)) return;
+    this.#parts.onArenasShort();
+    if (arenas.offer(announce) || this.#lookingForArena) return;
+    // Those that are in tables come free as the threads go over to the newest view; one that waits does not say so.
+    this.#lookingForArena = true;
+    this.#parts.clock.after(ARENA_LOOK_MS, () => {
+      this.#lookingForArena = false;
+      if (this.#closed) return;
+      views.collect();
+      this.wake();
+    });
+  }
+
+  /** Resolves when no memtable below `generation` waits; rejects when a flush fails, though it is tried again. */
+  flushed(generation: number): Promise<void> {
+    return this.#flushWaiters.until(() => this.#parts.views.current.oldestGeneration >= generation);
+  }
+
+  /** Resolves when no memtable waits and no compaction is due; rejects when one fails. */
+  idle(): Promise<void> {
+    return this.#idleWaiters.until(() => !this.#busy);
+  }
+
+  /** Moves everything down to the last level, merging on the way. */
+  async compactAll(): Promise<void> {
+    this.#fullCompactions++;
+    try {
+      this.wake();
+      await this.idle();
+    } finally {
+      this.#fullCompactions--;
+    }
+  }
+
+  /** Starts nothing more; jobs under way give up. */
+  async close(error: LsmError): Promise<void> {
+    this.#closed = true;
+    this.#logNote.close();
+    // Read by the jobs now and then; nothing is ordered by it.
+    Atomics.store(this.#words, ControlWord.cancelBackground, 1);
+    this.#fail(error);
+    while (this.#flushing || this.#compacting > 0) {
+      await new Promise<void>((resolve) => {
+        this.#onJobEnd = resolve;
+      });
+    }
+  }
+
+  #flushNext(): void {
+    if (this.#flushing || this.sealedMemtables === 0 || this.#flushRetry.pending) return;
+    const { arenas, directory, options, views, clock, hashSeed } = this.#parts;
+    const generation = views.current.oldestGeneration;
+    this.#flushing = true;
+    const table = tableOptions(options, false, hashSeed);
+    const job = {
+      type: 'flush',
+      directory,
+      arena: arenas.memory(generation),
+      generation,
+      fileIds: this.#commits.takeFileIds(2 + Math.ceil(options.memtableBytes / options.targetFileBytes) * 2),
+      targetFileBytes: options.targetFileBytes,
+      table,
+      nowMs: clock.nowMs(),
+    } as const;
+    const commit = async ({ tables }: BackgroundResult): Promise<void> => {
+      const added = tables.map(({ metadata }) => metadata);
+      await this.#commits.commit({ added, removed: [], oldestGeneration: generation + 1 }, tables);
+      this.flushes++;
+      for (const { fileSizeBytes } of added) this.bytesFlushed += fileSizeBytes;
+      // Obsolete from now on: should it stay, the next start removes it.
+      const log = `${directory}/${logFileName(generation)}`;
+      await this.#parts.fs.remove(log).catch((error: Error) => this.#parts.report(error.message));
+    };
+    this.#run(
+      job,
+      commit,
+      () => this.#flushRetry.works(),
+      (error) => this.#flushFailed(error),
+    ).finally(() => {
+      this.#flushing = false;
+      this.#ended();
+    });
+  }
+
+  #compactNext(): void {
+    const { options, views } = this.#parts;
+    const full = this.#fullCompactions > 0;
+    const pickerOptions = {
+      l0Trigger: full ? 1 : options.l0CompactionTables,
+      baseLevelBytes: full ? Number.POSITIVE_INFINITY : options.baseLevelBytes,
+      levelMultiplier: options.levelMultiplier,
+      maxTaskBytes: options.maxCompactionBytes,
+    };
+    const pick = (heldTables: ReadonlySet<number>): CompactionTask | null =>
+      pickCompaction(views.version, this.#busyTables, pickerOptions, heldTables);
+    while (this.#compacting < Math.max(1, options.maxBackgroundJobs - 1)) {
+      const task = this.#compactionRetry.pick(pick);
+      if (task === null) {
+        if (this.#compacting === 0) this.#compactionRetry.nothingDue();
+        return;
+      }
+      this.#compact(task);
+    }
+  }
+
+  #compact(task: CompactionTask): void {
+    const tables = [...task.inputs, ...task.overlapping];
+    for (const { id } of tables) this.#busyTables.add(id);
+    this.#compacting++;
+    const done = task.trivialMove ? this.#move(task) : this.#merge(task);
+    done.then(() => {
+      for (const { id } of tables) this.#busyTables.delete(id);
+      this.#compacting--;
+      this.#ended();
+    });
+  }
+
+  async #move(task: CompactionTask): Promise<void> {
+    const added = task.inputs.map((table) => ({ ...table, level: task.outputLevel }));
+    try {
+      await this.#commits.commit({ added, removed: task.inputs.map(({ id }) => id) }, []);
+      this.#compactionRetry.worked(task.inputs);
+    } catch (error) {
+      this.#compactionFailed(toLsmError(error, 'compaction'), task.inputs);
+    }
+  }
+
+  async #merge(task: CompactionTask): Promise<void> {
+    const { clock, directory, options, views } = this.#parts;
+    const inputs = [...task.inputs, ...task.overlapping];
+    const rawBytes = inputs.reduce((sum, table) => sum + table.rawSizeBytes + 64 * table.entries, 0);
+    const damaged = this.#damagedTables.among(inputs);
+    const job = {
+      type: 'merge',
+      spec: {
+        directory,
+        inputs: inputs.map(({ id }) => views.handle(id)),
+        damaged,
+        outputLevel: task.outputLevel,
+        fileIds: this.#commits.takeFileIds(4 + Math.ceil(rawBytes / options.targetFileBytes) * 2),
+        targetFileBytes: options.targetFileBytes,
+        table: tableOptions(options, task.bottommost, this.#parts.hashSeed),
+        // What is dropped could not hide any more what a damaged table may hold.
+        bottommost: task.bottommost && damaged.length === 0,
+        dropTombstonesBelow: options.dropTombstonesBelow,
+        nowMs: clock.nowMs(),
+      },
+    } as const;
+    const commit = async (result: BackgroundResult): Promise<void> => {
+      const outputs = result.tables.map(({ metadata }) => metadata);
+      const added = [...outputs, ...this.#damagedTables.quarantined(inputs, result.damaged)];
+      await this.#commits.commit({ added, removed: inputs.map(({ id }) => id) }, result.tables);
+      this.#damagedTables.taken(inputs);
+      for (const { message } of result.damaged)
+        this.#parts.report(
+          `a damaged table was set aside, what could be read of it is in others: ${message}`,
+        );
+      this.compactions++;
+      for (const { fileSizeBytes } of outputs) this.bytesCompacted += fileSizeBytes;
+    };
+    await this.#run(
+      job,
+      commit,
+      () => this.#compactionRetry.worked(inputs),
+      (error) => this.#compactionFailed(error, inputs),
+    );
+  }
+
+  async #run(
+    job: BackgroundJob['job'],
+    commit: (result: BackgroundResult) => Promise<void>,
+    onWorked: () => void,
+    onFailed: (error: LsmError) => void,
+  ): Promise<void> {
+    try {
+      const result = await this.#runJob({ job, control: this.#parts.control });
+      if (this.#closed) return;
+      await commit(result);
+      // Damage stays, whatever else goes well.
+      if (this.lastError?.code !== 'CORRUPTION') this.lastError = undefined;
+      onWorked();
+    } catch (error) {
+      onFailed(toLsmError(error, job.type === 'flush' ? 'flush' : 'compaction'));
+    }
+  }
+
+  async #runJob(job: BackgroundJob): Promise<BackgroundResult> {
+    try {
+      return await this.#parts.executor.runBackground(job);
+    } catch (error) {
+      // A job that fails takes away what it wrote; one whose thread died could not.
+      if (toLsmError(error, 'background').code === 'WORKER_DIED') await this.#removeRemains(job);
+      throw error;
+    }
+  }
+
+  /** Tables are begun in the order of their numbers: where there is neither file, there is none of a later one. */
+  async #removeRemains({ job }: BackgroundJob): Promise<void> {
+    const { directory, fileIds } = job.type === 'flush' ? job : job.spec;
+    for (const id of fileIds) {
+      const names = [temporaryTableFileName(id), tableFileName(id)];
+      const removals = names.map((name) => this.#parts.fs.remove(`${directory}/${name}`));
+      const results = await Promise.allSettled(removals);
+      if (results.every(({ status }) => status === 'rejected')) return;
+    }
+  }
+
+  #ended(): void {
+    if (this.#closed) this.#onJobEnd?.();
+    else this.wake();
+  }
+
+  #fail(error: LsmError): void {
+    this.#flushWaiters.fail(error);
+    this.#idleWaiters.fail(error);
+  }
+
+  /** Tries again later: what could not be flushed stays in its memtable and log. */
+  #flushFailed(error: LsmError): void {
+    if (this.#closed) return;
+    this.lastError = error;
+    this.#flushRetry.failed(error);
+    this.#fail(error);
+  }
+
+  #compactionFailed(error: LsmError, inputs: readonly TableMetadata[]): void {
+    if (this.#closed) return;
+    this.lastError = error;
+    const isOfInput = inputs.some(({ id }) => this.#parts.views.handle(id).path === error.file);
+    const isKnown = this.#damagedTables.hasCaused(error, inputs);
+    this.#compactionRetry.failed(error, inputs, isOfInput, !isKnown);
+    this.#idleWaiters.fail(error);
+  }
+}

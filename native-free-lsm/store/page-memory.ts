@@ -1,0 +1,40 @@
+import { copyBytes } from '../format/bytes.ts';
+import { Page, type PageMemoryOwner } from '../iterator/page.ts';
+import { RESPONSE_HEADER_BYTES } from '../threads/protocol.ts';
+
+/** Pages are of a few sizes, and there are about two for each scan under way. */
+const MAX_KEPT = 8;
+const SMALLEST_BYTES = 64 * 1024;
+/** One with a huge record must not hold its memory for good. */
+const MAX_KEPT_BYTES = 1024 * 1024;
+
+/** Memory for pages, used again and again. The sizes of what is kept are powers of two. */
+export class PageMemory implements PageMemoryOwner {
+  readonly #free: Uint8Array[] = [];
+
+  /** The page in a reader's answer `bytes[at, end)`, copied out of its ring. */
+  page(bytes: Uint8Array, at: number, end: number): Page {
+    const entriesStart = at + RESPONSE_HEADER_BYTES;
+    const entriesEnd = end - (bytes[at + 2] | (bytes[at + 3] << 8));
+    const resumeAt = bytes[at + 1] === 1 ? null : Buffer.from(bytes.subarray(entriesEnd, end));
+    const entries = this.#take(entriesEnd - entriesStart);
+    copyBytes(bytes, entriesStart, entriesEnd, entries, 0);
+    return new Page(entries, entriesEnd - entriesStart, resumeAt, this);
+  }
+
+  give(bytes: Uint8Array): void {
+    if (bytes.length > MAX_KEPT_BYTES) return;
+    if (this.#free.length === MAX_KEPT) this.#free.shift();
+    this.#free.push(bytes);
+  }
+
+  #take(lengthBytes: number): Uint8Array {
+    const at = this.#free.findLastIndex((bytes) => bytes.length >= lengthBytes);
+    if (at >= 0) return this.#free.splice(at, 1)[0];
+    // One that will not be kept is as large as it must be.
+    if (lengthBytes > MAX_KEPT_BYTES) return Buffer.allocUnsafeSlow(lengthBytes);
+    let size = SMALLEST_BYTES;
+    while (size < lengthBytes) size *= 2;
+    return Buffer.allocUnsafeSlow(size);
+  }
+}

@@ -1,0 +1,119 @@
+import { copyBytes } from '../format/bytes.ts';
+import { writeUint32 } from '../format/record.ts';
+import { RingConsumer, RingProducer } from '../shared/ring.ts';
+import type { TableLookup } from '../sstable/table-view.ts';
+import type { RoleHandle } from '../threads/executor.ts';
+import { GET_HEADER_BYTES, NO_CACHE, PAGE_HEADER_BYTES, PageFlag, ReaderOp } from '../threads/protocol.ts';
+import type { PinnedView } from './views.ts';
+
+const TWO_32 = 0x1_0000_0000;
+export const READER_REQUEST_RING_BYTES = 1024 * 1024;
+
+/** Where a read stands in time: the tables of a view, and the memtables down from `generation`. */
+export interface ReadPoint {
+  readonly viewId: number;
+  readonly generation: number;
+  /** Entries of `generation` at this offset and above are later than the point. */
+  readonly limit: number;
+}
+
+/** A consistent picture to read from; held until `expired` or released. */
+export interface SnapshotPoint extends ReadPoint {
+  readonly view: PinnedView;
+}
+
+/** Main's end of one reader thread: its two rings and its handle. */
+export class ReadLane {
+  readonly requests: RingProducer;
+  readonly responses: RingConsumer;
+  readonly requestRing: SharedArrayBuffer;
+  readonly responseRing: SharedArrayBuffer;
+  readonly thread: number;
+  /** Index in the epoch domain. */
+  epoch = -1;
+  handle: RoleHandle | undefined;
+
+  constructor(requestRing: SharedArrayBuffer, responseRing: SharedArrayBuffer, thread: number) {
+    this.requestRing = requestRing;
+    this.responseRing = responseRing;
+    this.requests = new RingProducer(requestRing);
+    this.responses = new RingConsumer(responseRing);
+    this.thread = thread;
+  }
+
+  get queued(): number {
+    return (this.requests.framesPushed - this.requests.framesCompleted) >>> 0;
+  }
+
+  /** Asks for a key from the block `lookup` stands at on; false when the ring is full. */
+  pushGet(
+    tag: number,
+    viewId: number,
+    key: Uint8Array,
+    hash: number,
+    lookup: TableLookup,
+    cacheStart: number,
+  ): boolean {
+    const at = this.requests.reserve(GET_HEADER_BYTES + key.length);
+    if (at === -1) return false;
+    const { bytes } = this.requests;
+    bytes[at] = ReaderOp.get;
+    bytes[at + 1] = 0;
+    bytes[at + 2] = key.length;
+    bytes[at + 3] = key.length >>> 8;
+    writeUint32(bytes, at + 4, viewId);
+    writeUint32(bytes, at + 8, hash);
+    writeUint32(bytes, at + 12, lookup.level);
+    writeUint32(bytes, at + 16, lookup.index);
+    writeUint32(bytes, at + 20, lookup.ordinal);
+    writeUint32(bytes, at + 24, cacheStart < 0 ? NO_CACHE : cacheStart);
+    copyBytes(key, 0, key.length, bytes, at + GET_HEADER_BYTES);
+    this.requests.push(tag);
+    return true;
+  }
+
+  pushPage(tag: number, point: ReadPoint, page: PageRequest): boolean {
+    const { start, end } = page;
+    const at = this.requests.reserve(PAGE_HEADER_BYTES + start.length + (end?.length ?? 0));
+    if (at === -1) return false;
+    const { bytes } = this.requests;
+    bytes[at] = ReaderOp.page;
+    bytes[at + 1] =
+      (end === null ? 0 : PageFlag.hasEnd) | (page.includeTombstones ? PageFlag.includeTombstones : 0);
+    bytes[at + 2] = start.length;
+    bytes[at + 3] = start.length >>> 8;
+    writeUint32(bytes, at + 4, point.viewId);
+    writeUint32(bytes, at + 8, point.generation);
+    writeUint32(bytes, at + 12, point.limit);
+    writeUint32(bytes, at + 16, page.maxBytes);
+    writeUint32(bytes, at + 20, page.maxEntries);
+    const endLength = end?.length ?? 0;
+    bytes[at + 24] = endLength;
+    bytes[at + 25] = endLength >>> 8;
+    bytes[at + 26] = page.framing;
+    bytes[at + 27] = page.framing >>> 8;
+    writeUint32(bytes, at + 28, page.nowMs >>> 0);
+    writeUint32(bytes, at + 32, Math.floor(page.nowMs / TWO_32));
+    bytes.set(start, at + PAGE_HEADER_BYTES);
+    if (end !== null) bytes.set(end, at + PAGE_HEADER_BYTES + start.length);
+    this.requests.push(tag);
+    return true;
+  }
+}
+
+export interface PageRequest {
+  /** Inclusive; empty: from the first key. */
+  readonly start: Uint8Array;
+  /** Exclusive; null: to the last key. */
+  readonly end: Uint8Array | null;
+  /** At least one entry is looked at, however large it is. */
+  readonly maxBytes: number;
+  /** Entries looked at, those that are passed over included. */
+  readonly maxEntries: number;
+  /** Without a framing only: what is framed is for readers. */
+  readonly includeTombstones: boolean;
+  /** Of the option `scanFramings`, counted from 1: how the entries are framed; 0: packed, see iterator/page.ts. */
+  readonly framing: number;
+  /** With a framing: what expires then or before, in ms since the Unix epoch, is left out. */
+  readonly nowMs: number;
+}

@@ -1,0 +1,236 @@
+import { isDamage } from '../compaction/sound-iterator.ts';
+import { writeTables } from '../compaction/table-output.ts';
+import { LsmError } from '../errors.ts';
+import { type HashSeed, hashBytes } from '../format/hash.ts';
+import { compareRecordVersions, recordTimestamp } from '../format/record.ts';
+import type { FileSystem } from '../fs/file-system.ts';
+import type { RecordIterator } from '../iterator/record-iterator.ts';
+import { type EngineOptions, tableOptions } from '../options.ts';
+import { createControl } from '../shared/control.ts';
+import { type BlockHit, searchBlock } from '../sstable/block.ts';
+import { BlockLoader } from '../sstable/block-loader.ts';
+import { DescriptorCache } from '../sstable/descriptor-cache.ts';
+import { loadTable } from '../sstable/load-table.ts';
+import type { TableHandle } from '../sstable/table-handle.ts';
+import type { TableIterator } from '../sstable/table-iterator.ts';
+import { TableReader } from '../sstable/table-reader.ts';
+import { TableLookup, TableView } from '../sstable/table-view.ts';
+import type { Version } from '../version/version.ts';
+
+const READAHEAD_BYTES = 256 * 1024;
+/** For what an opening writes of one log, or of one table; when they run out the last table takes the rest. */
+export const FILE_IDS_PER_SOURCE = 64;
+/** Of the control block's counters: nobody looks at these. */
+const THREAD = 1;
+
+export interface ReturnedTables {
+  readonly version: Version;
+  readonly nextFileId: number;
+  /** What was written: of each table that came back what only it had. */
+  readonly tables: readonly TableHandle[];
+}
+
+/**
+ * Takes tables out of quarantine that read well again, as the disk had failed for a while or somebody has put the file
+ * right. Such a table has no place in the order of the levels any more; but those of its records that are newer than
+ * all the levels hold of their keys may stand above all of them, in a new table of level 0. The rest is outdated, or was
+ * taken along when the table was set aside. To be done before anything else is added to level 0.
+ *
+ * A table that still cannot be read as a whole stays where it is, as do all from the first on that nothing can be written
+ * for, or that level 0 has no room for: a later opening asks them again.
+ */
+export function takeBackTables(
+  fs: FileSystem,
+  directory: string,
+  options: EngineOptions,
+  hashSeed: HashSeed,
+  found: { readonly version: Version; readonly nextFileId: number },
+  handles: readonly TableHandle[],
+  report: (message: string) => void,
+): ReturnedTables {
+  let { version, nextFileId } = found;
+  const tables: TableHandle[] = [];
+  const readers = new Map(handles.map((handle) => [handle.metadata.id, new TableReader(handle)]));
+  for (const { id } of found.version.quarantine) {
+    const reader = readers.get(id) as TableReader;
+    if (reader.handle.fault !== null) continue;
+    // Writes are not to begin slowed down; but where one table is enough for that, one comes back at a time.
+    const room = Math.max(1, options.l0SlowdownTables - 1) - version.levels[0].length;
+    if (room < 1) {
+      report(`${reader.handle.path} may be read again, but level 0 is full: the next start takes it back`);
+      break;
+    }
+    using levels = new Levels(fs, options, hashSeed, version, readers);
+    const fileIds = Array.from({ length: Math.min(room, FILE_IDS_PER_SOURCE) }, (_, i) => nextFileId + i);
+    nextFileId += fileIds.length;
+    try {
+      const source = new NewerRecords(levels.walk(reader), levels);
+      requireSound(levels.walk(reader));
+      const added = writeTables(
+        fs,
+        source,
+        {
+          directory,
+          outputLevel: 0,
+          fileIds,
+          targetFileBytes: options.targetFileBytes,
+          table: tableOptions(options, false, hashSeed),
+          bottommost: false,
+          dropTombstonesBelow: 0,
+          // Nothing counts as expired: a later compaction will see to it.
+          nowMs: 0,
+        },
+        () => false,
+      );
+      const loaded = added.map((metadata) => loadTable(fs, directory, metadata));
+      for (const handle of loaded) readers.set(handle.metadata.id, new TableReader(handle));
+      version = version.apply({ added, removed: [id] });
+      tables.push(...loaded);
+      report(`${reader.handle.path} can be read again: what only it held is among the other tables now`);
+    } catch (error) {
+      // It stays in quarantine, and the conditions name it. What was written of it the next start removes.
+      if (!(error instanceof LsmError)) throw error;
+      if (isOfTable(error, readers)) continue;
+      // The next one would fail in the same way, and fill a disk again that has just no room.
+      report(`${error.message}. Tables that were set aside stay so until the next start`);
+      break;
+    }
+  }
+  return { version, nextFileId, tables };
+}
+
+/** Whether it is one of the tables that cannot be read, and not for a fault of this process such as too many open files. */
+function isOfTable(error: LsmError, readers: ReadonlyMap<number, TableReader>): boolean {
+  const isNamed = [...readers.values()].some(({ handle }) => handle.path === error.file);
+  return isNamed && (error.code !== 'IO_ERROR' || isDamage(error));
+}
+
+/** @throws LsmError CORRUPTION, IO_ERROR: before anything is written for it */
+function requireSound(table: TableIterator): void {
+  for (table.seekToFirst(); table.valid; table.next());
+}
+
+/** The tables of a version that have a place in its order. */
+class Levels implements Disposable {
+  readonly #fs: FileSystem;
+  readonly #descriptors: DescriptorCache;
+  /** Of its own, as what a walk goes through is not to be closed for what is looked up meanwhile. */
+  readonly #walked: DescriptorCache;
+  readonly #loader: BlockLoader;
+  readonly #view: TableView;
+  readonly #lookup: TableLookup;
+  readonly #hashSeed: HashSeed;
+  readonly #hit: BlockHit = { recordStart: 0, recordEnd: 0 };
+  /** The block that the loader has in hand: keys come in order, so the next one is often in the same. */
+  #tableId = 0;
+  #ordinal = -1;
+  #blockEnd = 0;
+
+  constructor(
+    fs: FileSystem,
+    options: EngineOptions,
+    hashSeed: HashSeed,
+    version: Version,
+    readers: ReadonlyMap<number, TableReader>,
+  ) {
+    this.#fs = fs;
+    this.#descriptors = new DescriptorCache(fs, options.maxOpenFilesPerThread);
+    this.#walked = new DescriptorCache(fs, 1);
+    this.#loader = new BlockLoader(fs, this.#descriptors, new Int32Array(createControl()), THREAD);
+    const levels = version.levels.map((tables) => tables.map(({ id }) => readers.get(id) as TableReader));
+    this.#view = new TableView(0, 0, levels);
+    this.#lookup = new TableLookup(hashSeed);
+    this.#hashSeed = hashSeed;
+  }
+
+  walk(reader: TableReader): TableIterator {
+    return reader.iterator(this.#fs, this.#walked.get(reader.handle), READAHEAD_BYTES);
+  }
+
+  /** Whether they hold this version of the key or a newer one. @throws LsmError when a table cannot be read */
+  outdo(record: RecordIterator): boolean {
+    const isOutdone = this.#find(record);
+    this.#descriptors.trim();
+    return isOutdone;
+  }
+
+  [Symbol.dispose](): void {
+    this.#descriptors.closeAll();
+    this.#walked.closeAll();
+  }
+
+  #find({ keyBytes, keyStart, keyEnd, recordBytes, recordStart }: RecordIterator): boolean {
+    const lookup = this.#lookup;
+    const hash = hashBytes(keyBytes, keyStart, keyEnd, this.#hashSeed);
+    lookup.begin(this.#view, keyBytes, keyStart, keyEnd, hash, recordTimestamp(recordBytes, recordStart));
+    while (lookup.next()) {
+      this.#load(lookup.reader, lookup.ordinal);
+      const block = this.#loader.scratch;
+      if (!searchBlock(block, 0, this.#blockEnd, keyBytes, keyStart, keyEnd, this.#hit)) continue;
+      return compareRecordVersions(block, this.#hit.recordStart, recordBytes, recordStart) >= 0;
+    }
+    return false;
+  }
+
+  #load(reader: TableReader, ordinal: number): void {
+    const { id } = reader.metadata;
+    if (id === this.#tableId && ordinal === this.#ordinal) return;
+    // Of none until it is read.
+    this.#ordinal = -1;
+    this.#blockEnd = this.#loader.load(reader, ordinal);
+    this.#tableId = id;
+    this.#ordinal = ordinal;
+  }
+}
+
+/** The records of a table that the levels do not outdo. */
+class NewerRecords implements RecordIterator {
+  readonly #table: TableIterator;
+  readonly #levels: Levels;
+
+  constructor(table: TableIterator, levels: Levels) {
+    this.#table = table;
+    this.#levels = levels;
+  }
+
+  get valid(): boolean {
+    return this.#table.valid;
+  }
+  get keyBytes(): Uint8Array {
+    return this.#table.keyBytes;
+  }
+  get keyStart(): number {
+    return this.#table.keyStart;
+  }
+  get keyEnd(): number {
+    return this.#table.keyEnd;
+  }
+  get recordBytes(): Uint8Array {
+    return this.#table.recordBytes;
+  }
+  get recordStart(): number {
+    return this.#table.recordStart;
+  }
+  get recordEnd(): number {
+    return this.#table.recordEnd;
+  }
+
+  seekToFirst(): void {
+    this.#table.seekToFirst();
+    this.#skipOutdone();
+  }
+
+  seek(key: Uint8Array, start: number, end: number): void {
+    this.#table.seek(key, start, end);
+    this.#skipOutdone();
+  }
+
+  next(): void {
+    this.#table.next();
+    this.#skipOutdone();
+  }
+
+  #skipOutdone(): void {
+    while (this.#table.valid && this.#levels.outdo(this.#table)) this.#table.next();
+  }
+}

@@ -1,0 +1,286 @@
+import type { EngineClock } from '../clock.ts';
+import type { LsmError } from '../errors.ts';
+import { readUint32 } from '../format/record.ts';
+import { batchOperationBytes, encodeBatch, encodePut, putOperationBytes } from '../log/write-operation.ts';
+import {
+  FRAME_HEADER_BYTES,
+  frameLength,
+  frameTag,
+  nextFrame,
+  type RingConsumer,
+  type RingProducer,
+} from '../shared/ring.ts';
+import type { WriteDeadlines } from '../shared/write-deadlines.ts';
+import {
+  COMPLETION_BYTES,
+  completionTimestamp,
+  decodeError,
+  errorOfWriteCode,
+  WriteCode,
+  WriterTag,
+} from '../threads/protocol.ts';
+import { FreeList } from './free-list.ts';
+import { answerWrite, type KeyedRecord, type WriteSink, WriteStatus } from './sinks.ts';
+
+/** Writes in the writer's ring at once. Its response ring has room for the completions of all of them. */
+export const MAX_WRITES_IN_RING = 8192;
+/** Tag of a request whose answer nobody waits for. */
+const NOBODY = 0xffffffff;
+/** A ring that has started again has an eighth of itself as room, and a lone completion takes 32 bytes of it. */
+export const WRITER_RESPONSE_RING_BYTES = 4 * 1024 * 1024;
+
+interface QueuedWrite {
+  readonly puts: readonly KeyedRecord[];
+  readonly isBatch: boolean;
+  readonly payloadBytes: number;
+  readonly sink: WriteSink;
+  readonly token: number;
+  readonly deadlineMs: number;
+}
+
+/** Of writes that may take as long as they take. */
+const NEVER = Number.POSITIVE_INFINITY;
+
+export interface WriterEvents {
+  /** The writer has gone over to this generation. */
+  onRotated(generation: number): void;
+  /** The writer has begun its first log. */
+  onBegun(generation: number): void;
+  /** Nothing is acknowledged any more. */
+  onFault(error: LsmError): void;
+  /** Writes fail with this error from now on; undefined: they go well again. */
+  onFailing(error: LsmError | undefined): void;
+  /** Something was put into the ring: have it published by the end of the turn. */
+  onQueued(): void;
+}
+
+/**
+ * Main's end of the write path: encodes writes straight into the writer's ring and hands completions to their
+ * sinks. What the ring has no room for waits here, in order, up to a bound; beyond it writes fail at once.
+ */
+export class WriteQueue {
+  readonly #requests: RingProducer;
+  readonly #responses: RingConsumer;
+  readonly #events: WriterEvents;
+  readonly #maxWaitingBytes: number;
+  readonly #deadlines: WriteDeadlines;
+  readonly #clock: EngineClock;
+  readonly #places = new FreeList(MAX_WRITES_IN_RING);
+  readonly #sinks: (WriteSink | null)[] = new Array(MAX_WRITES_IN_RING).fill(null);
+  readonly #tokens = new Float64Array(MAX_WRITES_IN_RING);
+  #waiting: QueuedWrite[] = [];
+  #waitingBytes = 0;
+  #failure: LsmError | undefined;
+  #idleWaiters: (() => void)[] = [];
+
+  constructor(
+    requests: RingProducer,
+    responses: RingConsumer,
+    deadlines: WriteDeadlines,
+    maxWaitingBytes: number,
+    clock: EngineClock,
+    events: WriterEvents,
+  ) {
+    this.#requests = requests;
+    this.#responses = responses;
+    this.#deadlines = deadlines;
+    this.#maxWaitingBytes = maxWaitingBytes;
+    this.#clock = clock;
+    this.#events = events;
+  }
+
+  get inFlight(): number {
+    return this.#places.used + this.#waiting.length;
+  }
+
+  /** @param deadlineMs of the engine clock's monotonic time: from then on the write is not begun any more */
+  put(key: Uint8Array, record: Uint8Array, sink: WriteSink, token: number, deadlineMs = NEVER): void {
+    const payloadBytes = putOperationBytes(key.length, record.length);
+    if (this.#failure !== undefined) fail(sink, token, this.#failure);
+    else if (this.#waiting.length > 0 || !this.#pushPut(key, record, payloadBytes, sink, token, deadlineMs)) {
+      this.#wait({ puts: [{ key, record }], isBatch: false, payloadBytes, sink, token, deadlineMs });
+    }
+  }
+
+  /** All puts of a batch become durable and visible together. */
+  batch(puts: readonly KeyedRecord[], sink: WriteSink, token: number): void {
+    const payloadBytes = batchOperationBytes(puts);
+    const write = { puts, isBatch: true, payloadBytes, sink, token, deadlineMs: NEVER };
+    if (this.#failure !== undefined) fail(sink, token, this.#failure);
+    else if (this.#waiting.length > 0 || !this.#push(write)) this.#wait(write);
+  }
+
+  /** An empty request, so that the writer looks at its control words; it is answered to nobody. */
+  wake(): void {
+    const at = this.#requests.reserve(batchOperationBytes([]));
+    if (at === -1) return;
+    encodeBatch(this.#requests.bytes, at, []);
+    this.#requests.push(NOBODY);
+  }
+
+  /** Makes what was queued visible to the writer. */
+  publish(): boolean {
+    return this.#requests.publish();
+  }
+
+  /** Hands out what the writer has answered. */
+  drain(): void {
+    const responses = this.#responses;
+    while (responses.nextRun(WRITER_RESPONSE_RING_BYTES)) {
+      const { bytes, runStart, runEnd } = responses;
+      for (let at = runStart; at < runEnd; at = nextFrame(bytes, at)) this.#onFrame(bytes, at);
+      responses.release();
+    }
+    if (this.#waiting.length > 0) this.#pushWaiting();
+    this.#wakeIdleWaiters();
+  }
+
+  /** Fails everything under way and everything to come. */
+  close(error: LsmError): void {
+    this.#failure ??= error;
+    for (let place = 0; place < this.#sinks.length; place++) {
+      const sink = this.#sinks[place];
+      if (sink === null) continue;
+      this.#sinks[place] = null;
+      this.#places.give(place);
+      fail(sink, this.#tokens[place], error);
+    }
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    this.#waitingBytes = 0;
+    for (const { sink, token } of waiting) fail(sink, token, error);
+    this.#wakeIdleWaiters();
+  }
+
+  /** Resolves when nothing is under way. */
+  idle(): Promise<void> {
+    if (this.inFlight === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#idleWaiters.push(resolve);
+    });
+  }
+
+  /** Resolves when all that was written before has been answered: an empty batch, queued behind it. */
+  barrier(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.batch(
+        [],
+        { onWrite: (_token, _status, _time, _writer, error) => (error ? reject(error) : resolve()) },
+        0,
+      );
+    });
+  }
+
+  #wakeIdleWaiters(): void {
+    if (this.inFlight > 0) return;
+    const waiters = this.#idleWaiters;
+    this.#idleWaiters = [];
+    for (const resolve of waiters) resolve();
+  }
+
+  #wait(write: QueuedWrite): void {
+    if (this.#waitingBytes + write.payloadBytes > this.#maxWaitingBytes) {
+      fail(write.sink, write.token, errorOfWriteCode(WriteCode.overloaded));
+      return;
+    }
+    this.#waitingBytes += write.payloadBytes;
+    this.#waiting.push(write);
+  }
+
+  #pushWaiting(): void {
+    const nowMs = this.#clock.monotonicMs();
+    const expired: QueuedWrite[] = [];
+    let done = 0;
+    for (; done < this.#waiting.length; done++) {
+      const write = this.#waiting[done];
+      if (write.deadlineMs <= nowMs) expired.push(write);
+      else if (!this.#push(write)) break;
+      this.#waitingBytes -= write.payloadBytes;
+    }
+    if (done > 0) this.#waiting = this.#waiting.slice(done);
+    for (const { sink, token } of expired) fail(sink, token, errorOfWriteCode(WriteCode.expired));
+  }
+
+  #pushPut(
+    key: Uint8Array,
+    record: Uint8Array,
+    payloadBytes: number,
+    sink: WriteSink,
+    token: number,
+    deadlineMs: number,
+  ): boolean {
+    const at = this.#reserve(payloadBytes);
+    if (at === -1) return false;
+    encodePut(this.#requests.bytes, at, key, record);
+    this.#pushed(sink, token, deadlineMs);
+    return true;
+  }
+
+  #push(write: QueuedWrite): boolean {
+    const { puts } = write;
+    if (!write.isBatch)
+      return this.#pushPut(
+        puts[0].key,
+        puts[0].record,
+        write.payloadBytes,
+        write.sink,
+        write.token,
+        write.deadlineMs,
+      );
+    const at = this.#reserve(write.payloadBytes);
+    if (at === -1) return false;
+    encodeBatch(this.#requests.bytes, at, puts);
+    this.#pushed(write.sink, write.token, write.deadlineMs);
+    return true;
+  }
+
+  #reserve(payloadBytes: number): number {
+    return this.#places.used === MAX_WRITES_IN_RING ? -1 : this.#requests.reserve(payloadBytes);
+  }
+
+  #pushed(sink: WriteSink, token: number, deadlineMs: number): void {
+    const place = this.#places.take();
+    this.#deadlines.set(place, deadlineMs);
+    this.#sinks[place] = sink;
+    this.#tokens[place] = token;
+    this.#requests.push(place);
+    this.#events.onQueued();
+  }
+
+  #onFrame(bytes: Uint8Array, frame: number): void {
+    const start = frame + FRAME_HEADER_BYTES;
+    const end = start + frameLength(bytes, frame);
+    const kind = frameTag(bytes, frame);
+    if (kind === WriterTag.completions) {
+      for (let at = start; at < end; at += COMPLETION_BYTES) this.#complete(bytes, at);
+    } else if (kind === WriterTag.rotated) {
+      this.#events.onRotated(readUint32(bytes, start));
+    } else if (kind === WriterTag.begun) {
+      this.#events.onBegun(readUint32(bytes, start));
+    } else if (kind === WriterTag.failing) {
+      this.#events.onFailing(end === start ? undefined : decodeError(bytes.slice(start, end)));
+    } else {
+      this.#failure = decodeError(bytes.slice(start, end));
+      this.#events.onFault(this.#failure);
+    }
+  }
+
+  #complete(bytes: Uint8Array, at: number): void {
+    const place = readUint32(bytes, at);
+    const code = readUint32(bytes, at + 4);
+    const sink = place === NOBODY ? null : this.#sinks[place];
+    if (sink === null) return;
+    this.#sinks[place] = null;
+    this.#places.give(place);
+    const token = this.#tokens[place];
+    if (code > WriteCode.stale) fail(sink, token, errorOfWriteCode(code));
+    else {
+      const status = code === WriteCode.applied ? WriteStatus.applied : WriteStatus.stale;
+      answerWrite(sink, token, status, completionTimestamp(bytes, at), readUint32(bytes, at + 16), null);
+    }
+  }
+}
+
+function fail(sink: WriteSink, token: number, error: LsmError): void {
+  answerWrite(sink, token, WriteStatus.failed, 0, 0, error);
+}

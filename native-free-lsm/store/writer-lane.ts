@@ -1,0 +1,110 @@
+import type { EngineClock } from '../clock.ts';
+import { LsmError } from '../errors.ts';
+import type { EngineOptions } from '../options.ts';
+import { createRing, RingConsumer, RingProducer, ringBytesFor } from '../shared/ring.ts';
+import { WriteDeadlines } from '../shared/write-deadlines.ts';
+import type { Executor } from '../threads/executor.ts';
+import type { RoleInit } from '../threads/messages.ts';
+import type { EngineConditions } from './conditions.ts';
+import type { Views } from './views.ts';
+import {
+  MAX_WRITES_IN_RING,
+  WRITER_RESPONSE_RING_BYTES,
+  WriteQueue,
+  type WriterEvents,
+} from './write-queue.ts';
+import { WriteTrouble } from './write-trouble.ts';
+
+const THREAD = 1;
+
+export interface WriterLaneParts {
+  readonly executor: Executor;
+  readonly views: Views;
+  readonly clock: EngineClock;
+  readonly conditions: EngineConditions;
+  readonly options: EngineOptions;
+  readonly report: (message: string) => void;
+  readonly initOf: (requests: SharedArrayBuffer, responses: SharedArrayBuffer, thread: number) => RoleInit;
+  /** What the writer begins with. */
+  readonly generation: number;
+  readonly arena: number;
+  readonly events: Pick<WriterEvents, 'onRotated' | 'onBegun' | 'onQueued'>;
+  /** Whether nothing may be written for now. */
+  readonly isHeld: () => boolean;
+  readonly publish: () => void;
+  /** Hands out all that threads have answered. */
+  readonly drain: () => void;
+}
+
+/** Main's side of the writer thread: its rings, the queue before them, and what becomes of it. */
+export class WriterLane {
+  readonly queue: WriteQueue;
+  /** Settles when the thread has ended. */
+  readonly ended: Promise<void>;
+  readonly #parts: WriterLaneParts;
+  readonly #trouble: WriteTrouble;
+  #fault: LsmError | undefined;
+
+  constructor(parts: WriterLaneParts) {
+    this.#parts = parts;
+    const { arena, clock, conditions, events, executor, generation, initOf, options, report, views } = parts;
+    this.#trouble = new WriteTrouble(clock, conditions, report, () => this.ask());
+    const requestRing = createRing(ringBytesFor(options.maxBatchBytes));
+    const responseRing = createRing(WRITER_RESPONSE_RING_BYTES);
+    const requests = new RingProducer(requestRing);
+    const deadlines = WriteDeadlines.allocate(MAX_WRITES_IN_RING);
+    views.attachWriter(requests);
+    const handle = executor.startWriter({
+      ...initOf(requestRing, responseRing, THREAD),
+      generation,
+      arena,
+      deadlines,
+    });
+    views.link(handle);
+    this.ended = handle.exited.then((error) => this.#died(error));
+    const responses = new RingConsumer(responseRing);
+    const times = new WriteDeadlines(deadlines);
+    this.queue = new WriteQueue(requests, responses, times, options.maxQueuedWriteBytes, clock, {
+      ...events,
+      onFault: (error) => this.#poison(error),
+      onFailing: (error) => this.#trouble.changed(error),
+    });
+  }
+
+  /** Why nothing is acknowledged any more; undefined when it is. */
+  get fault(): LsmError | undefined {
+    return this.#fault;
+  }
+
+  /** Has the writer look whether writes go well now. */
+  ask(): void {
+    if (this.#parts.isHeld()) return;
+    this.queue.wake();
+    this.#parts.publish();
+  }
+
+  /** Asks by itself no more. */
+  stopAsking(): void {
+    this.#trouble.stop();
+  }
+
+  /** Nothing can take the writer's place: what it had in hand may or may not be in the log. */
+  #died(error: Error | undefined): void {
+    if (error === undefined) return;
+    // What it had answered before is answered.
+    this.#parts.drain();
+    const fault = new LsmError('POISONED', `the writer thread died (${error.message}): restart the engine`, {
+      cause: error,
+    });
+    this.#poison(fault);
+    this.queue.close(fault);
+    this.#parts.views.detachWriter();
+  }
+
+  #poison(fault: LsmError): void {
+    this.#fault ??= fault;
+    this.#parts.conditions.poisoned(fault);
+    this.#trouble.stop();
+    this.#parts.report(fault.message);
+  }
+}

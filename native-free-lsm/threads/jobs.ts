@@ -1,0 +1,53 @@
+import { mergeTables } from '../compaction/merge.ts';
+import { writeTables } from '../compaction/table-output.ts';
+import type { FileSystem } from '../fs/file-system.ts';
+import { Memtable } from '../memtable/memtable.ts';
+import { ControlWord } from '../shared/control.ts';
+import { loadTable } from '../sstable/load-table.ts';
+import type { TableHandle } from '../sstable/table-handle.ts';
+import { type TableMetadata, tableFileName } from '../sstable/table-metadata.ts';
+import type { BackgroundJob, BackgroundResult } from './messages.ts';
+
+/** Runs a flush or a merge to its end, or until main asks it to give up; leaves nothing behind when it fails. */
+export function runBackgroundJob(fs: FileSystem, { job, control }: BackgroundJob): BackgroundResult {
+  const words = new Int32Array(control);
+  // Looked at now and then: any recent value does.
+  const cancelled = (): boolean => Atomics.load(words, ControlWord.cancelBackground) === 1;
+  if (job.type === 'merge') {
+    const { tables, damaged } = mergeTables(fs, job.spec, cancelled);
+    return { tables: load(fs, job.spec.directory, tables), damaged };
+  }
+  // Sealed: nothing is added to it any more, and it stays until this flush is in a view.
+  const memtable = new Memtable(job.arena);
+  const tables = writeTables(
+    fs,
+    memtable.iterator(memtable.publishedOffset),
+    {
+      directory: job.directory,
+      outputLevel: 0,
+      fileIds: job.fileIds,
+      targetFileBytes: job.targetFileBytes,
+      table: job.table,
+      bottommost: false,
+      dropTombstonesBelow: 0,
+      nowMs: job.nowMs,
+    },
+    cancelled,
+  );
+  return { tables: load(fs, job.directory, tables), damaged: [] };
+}
+
+function load(fs: FileSystem, directory: string, tables: readonly TableMetadata[]): TableHandle[] {
+  try {
+    return tables.map((table) => loadTable(fs, directory, table));
+  } catch (error) {
+    for (const { id } of tables) {
+      try {
+        fs.removeSync(`${directory}/${tableFileName(id)}`);
+      } catch {
+        // The failure to report is the first; the next start removes what is left.
+      }
+    }
+    throw error;
+  }
+}

@@ -1,0 +1,136 @@
+import { MessageChannel, type Worker } from 'node:worker_threads';
+import { Piscina } from 'piscina';
+import type { EngineClock } from '../clock.ts';
+import { LsmError } from '../errors.ts';
+import { ControlWord } from '../shared/control.ts';
+import type { Executor, ExecutorContext, RoleHandle } from './executor.ts';
+import type { BackgroundJob, BackgroundResult, ReaderInit, WriterInit } from './messages.ts';
+import { decodeError } from './protocol.ts';
+import type { BackgroundAnswer, PoolTask } from './worker.ts';
+
+/** The options piscina types as a browser's, whose transfer lists know no Node port. */
+type RunOptions = Parameters<Piscina['run']>[1];
+
+/** How long after the death of a thread it is looked whether one has taken its place. */
+const SUCCESSOR_MS = 100;
+
+/** Real threads: one piscina pool for the long-lived roles, one for flush and compaction. */
+export class PoolExecutor implements Executor {
+  readonly #words: Int32Array;
+  readonly #clock: EngineClock;
+  readonly #onResponses: () => void;
+  readonly #roles: Piscina<PoolTask, undefined>;
+  readonly #backgroundPoolThreads: number;
+  #background: Piscina<PoolTask, BackgroundAnswer> | undefined;
+  #closed = false;
+
+  constructor({ control, clock, threads, backgroundThreads, onResponses }: ExecutorContext) {
+    this.#words = new Int32Array(control);
+    this.#clock = clock;
+    this.#onResponses = onResponses;
+    this.#backgroundPoolThreads = backgroundThreads;
+    this.#roles = this.#watched(new Piscina({ ...POOL, minThreads: threads, maxThreads: threads }));
+    this.#listen();
+  }
+
+  /** The threads of the roles there are now; before anything was started the first is the writer to be. */
+  get roleThreads(): readonly Worker[] {
+    return this.#roles.threads;
+  }
+
+  get backgroundThreads(): readonly Worker[] {
+    return this.#background?.threads ?? [];
+  }
+
+  startWriter(init: WriterInit): RoleHandle {
+    return this.#start({ role: 'writer', init });
+  }
+
+  startReader(init: ReaderInit): RoleHandle {
+    return this.#start({ role: 'reader', init });
+  }
+
+  async runBackground(job: BackgroundJob): Promise<BackgroundResult> {
+    // Made when first needed: start-up has no use for its threads.
+    this.#background ??= this.#watched(
+      new Piscina({ ...POOL, minThreads: 1, maxThreads: this.#backgroundPoolThreads }),
+    );
+    let answer: BackgroundAnswer;
+    try {
+      answer = await this.#background.run({ role: 'background', job });
+    } catch (error) {
+      throw new LsmError('WORKER_DIED', `a background thread died (${messageOf(error)})`, { cause: error });
+    }
+    if (answer instanceof Uint8Array) throw decodeError(answer);
+    return answer;
+  }
+
+  kick(): void {
+    // Publishing to a ring has woken its thread.
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await Promise.all([this.#roles.destroy(), this.#background?.destroy()]);
+  }
+
+  #start(task: Pick<PoolTask & { role: 'writer' | 'reader' }, 'role' | 'init'>): RoleHandle {
+    const { port1, port2 } = new MessageChannel();
+    port1.unref();
+    const exited = this.#roles
+      .run({ ...task, port: port2 } as PoolTask, { transferList: [port2] } as unknown as RunOptions)
+      .then(
+        () => undefined,
+        (error: unknown) => (error instanceof Error ? error : new Error(String(error))),
+      )
+      .finally(() => port1.close());
+    return { post: (message) => port1.postMessage(message), exited };
+  }
+
+  /**
+   * piscina starts no thread in place of one that died before it was ready, and a task that is queued for it would
+   * wait for ever. Asked for another task it looks again how many threads it has; the task is taken back at once.
+   */
+  #watched<Result>(pool: Piscina<PoolTask, Result>): Piscina<PoolTask, Result> {
+    const look = (): void => {
+      if (this.#closed || pool.queueSize === 0) return;
+      const nothing = new AbortController();
+      pool.run({ role: 'nothing' }, { signal: nothing.signal } as RunOptions).catch(() => undefined);
+      nothing.abort();
+    };
+    pool.on('workerDestroy', () => this.#clock.after(SUCCESSOR_MS, look));
+    // A thread that dies with nothing to do: nobody waits for it, and it is replaced.
+    pool.on('error', () => undefined);
+    return pool;
+  }
+
+  /** Waits for the doorbell, without blocking, for as long as the pool is open. */
+  readonly #listen = (): void => {
+    while (!this.#closed) {
+      // Acquire, and before the responses are drained: one that is published in between changes the value...
+      const seen = Atomics.load(this.#words, ControlWord.doorbell);
+      this.#onResponses();
+      // ...so that this wait, which compares, returns at once: no ring of the bell is lost.
+      const wait = Atomics.waitAsync(this.#words, ControlWord.doorbell, seen);
+      if (wait.async) {
+        wait.value.then(this.#listen);
+        return;
+      }
+    }
+  };
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+const POOL = {
+  filename: new URL('./worker.ts', import.meta.url).href,
+  name: 'run',
+  idleTimeout: Number.POSITIVE_INFINITY,
+  // Roles block their threads anyway, and idle background threads must not.
+  atomics: 'disabled',
+  recordTiming: false,
+  // What the threads work with lies in shared memory: their own heaps see little that lives, and little garbage.
+  resourceLimits: { maxYoungGenerationSizeMb: 6 },
+} as const;

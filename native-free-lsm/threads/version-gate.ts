@@ -1,0 +1,88 @@
+import { ownBytes } from '../format/copy.ts';
+import { type HashSeed, hashBytes } from '../format/hash.ts';
+import { compareVersions, recordTimestamp, recordWriter } from '../format/record.ts';
+import { arenaOfGeneration } from '../shared/control.ts';
+import { type BlockHit, searchBlock } from '../sstable/block.ts';
+import type { BlockLoader } from '../sstable/block-loader.ts';
+import { QuarantineLookup } from '../sstable/quarantine-lookup.ts';
+import { TableLookup } from '../sstable/table-view.ts';
+import type { ViewTracker } from './view-tracker.ts';
+
+/**
+ * Keeps arrival order and version order one and the same for every key, so that a read may stop at its first
+ * hit: a put that could be older than what a sealed memtable or a table holds is looked up there first. A put
+ * above every version ever sealed needs no look; that is nearly every put, as clocks go forward.
+ */
+export class VersionGate {
+  metTimestamp = 0;
+  metWriter = 0;
+  readonly #tracker: ViewTracker;
+  readonly #words: Int32Array;
+  readonly #loader: BlockLoader;
+  readonly #seed: HashSeed;
+  readonly #lookup: TableLookup;
+  readonly #quarantine: QuarantineLookup;
+  readonly #hit: BlockHit = { recordStart: 0, recordEnd: 0 };
+  /** At least the largest timestamp of any memtable sealed so far. */
+  #largestSealed = 0;
+
+  constructor(tracker: ViewTracker, words: Int32Array, loader: BlockLoader, seed: HashSeed) {
+    this.#tracker = tracker;
+    this.#words = words;
+    this.#loader = loader;
+    this.#seed = seed;
+    this.#lookup = new TableLookup(seed);
+    this.#quarantine = new QuarantineLookup(loader);
+  }
+
+  sealed(largestTimestamp: number): void {
+    this.#largestSealed = Math.max(this.#largestSealed, largestTimestamp);
+  }
+
+  mustLook(timestamp: number): boolean {
+    return timestamp <= this.#largestSealed || timestamp <= this.#tracker.latest.largestTimestamp;
+  }
+
+  /**
+   * Whether the sealed memtables or the tables hold this version of the key or a newer one; `metTimestamp` and
+   * `metWriter` are what was found.
+   * @throws LsmError CORRUPTION, IO_ERROR from the tables
+   */
+  holdsNewer(
+    generation: number,
+    keyBytes: Uint8Array,
+    keyStart: number,
+    keyEnd: number,
+    timestamp: number,
+    writer: number,
+  ): boolean {
+    this.metTimestamp = 0;
+    this.metWriter = 0;
+    const view = this.#tracker.latest;
+    const hash = hashBytes(keyBytes, keyStart, keyEnd, this.#seed);
+    for (let older = generation - 1; older >= view.oldestGeneration; older--) {
+      const memtable = this.#tracker.memtable(arenaOfGeneration(this.#words, older));
+      const entry = memtable.find(keyBytes, keyStart, keyEnd, memtable.publishedOffset, hash);
+      if (entry !== 0) return this.#met(memtable.bytes, memtable.recordStart(entry), timestamp, writer);
+    }
+    const lookup = this.#lookup;
+    lookup.begin(view, keyBytes, keyStart, keyEnd, hash, timestamp);
+    let found: Uint8Array | undefined;
+    while (found === undefined && lookup.next()) {
+      const end = this.#loader.load(lookup.reader, lookup.ordinal);
+      const block = this.#loader.scratch;
+      if (!searchBlock(block, 0, end, keyBytes, keyStart, keyEnd, this.#hit)) continue;
+      if (view.quarantine.length === 0) return this.#met(block, this.#hit.recordStart, timestamp, writer);
+      found = ownBytes(block, this.#hit.recordStart, this.#hit.recordEnd);
+    }
+    if (view.quarantine.length === 0) return false;
+    found = this.#quarantine.newest(view, keyBytes, keyStart, keyEnd, found, timestamp);
+    return found !== undefined && this.#met(found, 0, timestamp, writer);
+  }
+
+  #met(bytes: Uint8Array, recordStart: number, timestamp: number, writer: number): boolean {
+    this.metTimestamp = recordTimestamp(bytes, recordStart);
+    this.metWriter = recordWriter(bytes, recordStart);
+    return compareVersions(this.metTimestamp, this.metWriter, timestamp, writer) >= 0;
+  }
+}

@@ -1,0 +1,97 @@
+import { Memtable } from '../memtable/memtable.ts';
+import { ControlWord } from '../shared/control.ts';
+import type { DescriptorCache } from '../sstable/descriptor-cache.ts';
+import { TableReader } from '../sstable/table-reader.ts';
+import { TableView } from '../sstable/table-view.ts';
+import type { WorkerMessage } from './messages.ts';
+
+/** Where a pool thread takes its control messages from, without blocking. */
+export type Inbox = () => WorkerMessage | undefined;
+
+/**
+ * A pool thread's views and arenas, brought up to date from its inbox. Main posts a message before it counts
+ * up viewEpoch, and counts up before it publishes a command that needs the message: a thread that looks at the
+ * epoch after it has seen a command has every view the command may name.
+ */
+export class ViewTracker {
+  readonly #words: Int32Array;
+  readonly #inbox: Inbox;
+  readonly #descriptors: DescriptorCache;
+  readonly #views = new Map<number, TableView>();
+  readonly #tables = new Map<number, TableReader>();
+  readonly #memtables: Memtable[] = [];
+  #seenEpoch = -1;
+  #latest = new TableView(-1, 0, []);
+
+  constructor(
+    control: SharedArrayBuffer,
+    arenas: readonly SharedArrayBuffer[],
+    inbox: Inbox,
+    descriptors: DescriptorCache,
+  ) {
+    this.#words = new Int32Array(control);
+    this.#inbox = inbox;
+    this.#descriptors = descriptors;
+    for (const arena of arenas) this.#memtables.push(new Memtable(arena));
+  }
+
+  /** The count of control messages up to which everything has arrived. */
+  get seenEpoch(): number {
+    return this.#seenEpoch;
+  }
+
+  /** The newest view that has arrived. */
+  get latest(): TableView {
+    return this.#latest;
+  }
+
+  refresh(): void {
+    // Loaded before the inbox is emptied: a message posted after the load is found at the next refresh.
+    const epoch = Atomics.load(this.#words, ControlWord.viewEpoch);
+    if (epoch === this.#seenEpoch) return;
+    this.#seenEpoch = epoch;
+    for (let message = this.#inbox(); message !== undefined; message = this.#inbox()) this.#take(message);
+  }
+
+  view(id: number): TableView | undefined {
+    return this.#views.get(id);
+  }
+
+  memtable(arena: number): Memtable {
+    return this.#memtables[arena];
+  }
+
+  #take(message: WorkerMessage): void {
+    if (message.type === 'arena') {
+      this.#memtables[message.index] = new Memtable(message.arena);
+      return;
+    }
+    if (message.type === 'forget') {
+      this.#views.delete(message.id);
+      this.#dropUnusedTables();
+      return;
+    }
+    for (const handle of message.added) {
+      this.#tables.set(handle.metadata.id, new TableReader(handle));
+    }
+    const readersOf = (ids: readonly number[]): TableReader[] =>
+      ids.map((id) => this.#tables.get(id) as TableReader);
+    const levels = message.levels.map(readersOf);
+    const view = new TableView(message.id, message.oldestGeneration, levels, readersOf(message.quarantine));
+    this.#views.set(view.id, view);
+    this.#latest = view;
+  }
+
+  #dropUnusedTables(): void {
+    const used = new Set<number>();
+    for (const view of this.#views.values()) {
+      for (const readers of [...view.levels, view.quarantine])
+        for (const reader of readers) used.add(reader.metadata.id);
+    }
+    for (const id of this.#tables.keys()) {
+      if (used.has(id)) continue;
+      this.#tables.delete(id);
+      this.#descriptors.forget(id);
+    }
+  }
+}

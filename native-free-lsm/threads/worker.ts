@@ -1,0 +1,85 @@
+/**
+ * What a pool thread runs: one task per role or job. A role's task is long-lived and blocks its thread in
+ * Atomics.wait; that is why the background has a pool of its own.
+ */
+import { flushCompileCache } from 'node:module';
+import { setPriority } from 'node:os';
+import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
+import { systemEngineClock } from '../clock.ts';
+import { NodeFileSystem } from '../fs/node-fs.ts';
+import { ControlWord } from '../shared/control.ts';
+import { runBackgroundJob } from './jobs.ts';
+import type { BackgroundJob, BackgroundResult, ReaderInit, WorkerMessage, WriterInit } from './messages.ts';
+import { encodeError, toLsmError } from './protocol.ts';
+import { ReaderRole } from './reader.ts';
+import type { Inbox } from './view-tracker.ts';
+import { WriterRole } from './writer.ts';
+
+export type PoolTask =
+  | { readonly role: 'writer'; readonly init: WriterInit; readonly port: MessagePort }
+  | { readonly role: 'reader'; readonly init: ReaderInit; readonly port: MessagePort }
+  | { readonly role: 'background'; readonly job: BackgroundJob }
+  /** Runs nowhere: see PoolExecutor. */
+  | { readonly role: 'nothing' };
+
+/** What a job has written, or the error it ended with, encoded: a thrown one would arrive without its code. */
+export type BackgroundAnswer = BackgroundResult | Uint8Array;
+
+/** Lowers the thread below the ones that serve; on Linux this is per thread, elsewhere it may do nothing. */
+const BACKGROUND_PRIORITY = 5;
+
+const fs = new NodeFileSystem();
+let lowered = false;
+
+export function run(task: PoolTask): BackgroundAnswer | undefined {
+  if (task.role === 'nothing') return undefined;
+  if (task.role === 'background') {
+    lowerPriority();
+    try {
+      return runBackgroundJob(fs, task.job);
+    } catch (error) {
+      return encodeError(toLsmError(error, task.job.job.type === 'flush' ? 'flush' : 'compaction'));
+    }
+  }
+  // A role never returns to the event loop and its thread is ended, not left: now or never. Where there is no cache,
+  // and once everything is in it, this does nothing.
+  flushCompileCache();
+  if (task.role === 'writer') runWriter(task.init, inboxOf(task.port));
+  else runReader(task.init, inboxOf(task.port));
+  task.port.close();
+  return undefined;
+}
+
+function runWriter(init: WriterInit, inbox: Inbox): void {
+  const words = new Int32Array(init.control);
+  const role = new WriterRole(init, fs, inbox, systemEngineClock);
+  while (!role.finished) {
+    if (!role.step()) {
+      if (!role.finished) role.waitForRequests();
+      continue;
+    }
+    // A hint, and a wait nobody ends before its time: nothing is ordered by either.
+    const pauseMicros = Atomics.load(words, ControlWord.slowdownMicros);
+    if (pauseMicros > 0) Atomics.wait(words, ControlWord.pause, 0, pauseMicros / 1000);
+  }
+}
+
+function runReader(init: ReaderInit, inbox: Inbox): void {
+  const role = new ReaderRole(init, fs, inbox);
+  while (!role.finished) if (!role.step() && !role.finished) role.waitForRequests();
+  role.close();
+}
+
+function inboxOf(port: MessagePort): Inbox {
+  return () => receiveMessageOnPort(port)?.message as WorkerMessage | undefined;
+}
+
+function lowerPriority(): void {
+  if (lowered) return;
+  lowered = true;
+  try {
+    setPriority(0, BACKGROUND_PRIORITY);
+  } catch {
+    // Not allowed here: background work then competes as an equal.
+  }
+}

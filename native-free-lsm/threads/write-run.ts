@@ -1,0 +1,43 @@
+/** The writes that the writer has in hand, as they lie in its ring. */
+
+import type { OperationCursor } from '../log/write-operation.ts';
+import { Memtable } from '../memtable/memtable.ts';
+import { FRAME_HEADER_BYTES, frameLength, frameTag, nextFrame, type RingConsumer } from '../shared/ring.ts';
+import type { WriteDeadlines } from '../shared/write-deadlines.ts';
+
+/** Puts the cursor before the operations of a write. */
+export function enterFrame(cursor: OperationCursor, bytes: Uint8Array, frame: number): OperationCursor {
+  const start = frame + FRAME_HEADER_BYTES;
+  cursor.reset(bytes, start, start + frameLength(bytes, frame));
+  return cursor;
+}
+
+/** What the run takes in a memtable at most. */
+export function runEntryBytes({ bytes, runStart, runEnd }: RingConsumer, scratch: OperationCursor): number {
+  let needed = 0;
+  for (let at = runStart; at < runEnd; at = nextFrame(bytes, at)) {
+    const cursor = enterFrame(scratch, bytes, at);
+    while (cursor.next()) {
+      needed += Memtable.entryBytes(cursor.keyEnd - cursor.keyStart, cursor.recordEnd - cursor.recordStart);
+    }
+  }
+  return needed;
+}
+
+/**
+ * What nobody waits for any more must not keep the disk from what somebody does: ends the run where writes whose
+ * time is over begin, or end. True when it is they that the run has.
+ */
+export function cutRunToOneFate(run: RingConsumer, deadlines: WriteDeadlines, nowMs: number): boolean {
+  const { bytes, runStart, runEnd } = run;
+  const isOver = deadlines.isOver(frameTag(bytes, runStart), nowMs);
+  let frames = 1;
+  for (let at = nextFrame(bytes, runStart); at < runEnd; at = nextFrame(bytes, at)) {
+    if (deadlines.isOver(frameTag(bytes, at), nowMs) !== isOver) {
+      run.cutRun(at, frames);
+      break;
+    }
+    frames++;
+  }
+  return isOver;
+}

@@ -1,0 +1,378 @@
+import type { EngineClock } from '../clock.ts';
+import { LsmError } from '../errors.ts';
+import type { FileSystem } from '../fs/file-system.ts';
+import { LogSuccession } from '../log/log-succession.ts';
+import type { LogWriter } from '../log/log-writer.ts';
+import { OperationCursor } from '../log/write-operation.ts';
+import { InsertStatus, Memtable } from '../memtable/memtable.ts';
+import type { EngineOptions } from '../options.ts';
+import { ControlWord, GENERATION_SLOTS } from '../shared/control.ts';
+import { frameTag, nextFrame, RingConsumer, RingProducer } from '../shared/ring.ts';
+import { WriteDeadlines } from '../shared/write-deadlines.ts';
+import { BlockLoader } from '../sstable/block-loader.ts';
+import { DescriptorCache } from '../sstable/descriptor-cache.ts';
+import { Answers } from './answers.ts';
+import { LateWrites } from './late-writes.ts';
+import type { WriterInit } from './messages.ts';
+import { Patience } from './patience.ts';
+import { toLsmError, WriteCode, writeCodeOf } from './protocol.ts';
+import { VersionGate } from './version-gate.ts';
+import { type Inbox, ViewTracker } from './view-tracker.ts';
+import { cutRunToOneFate, enterFrame, runEntryBytes } from './write-run.ts';
+import { WriterNews } from './writer-news.ts';
+
+/** One append: large enough for group commit, small enough that the first in it does not wait for the last. */
+const MAX_RUN_BYTES = 1024 * 1024;
+/** The part of a memtable that one append may fill: tiny puts take four times the room they have in a ring. */
+const MAX_RUN_SHARE = 1 / 8;
+const IDLE_SLEEP_MS = 1000;
+const WAIT = Symbol('wait');
+const MEMORY_SHORT = new LsmError(
+  'OVERLOADED',
+  'memtables are full and their flush has not caught up: try again later',
+);
+const NOT_NOTED = new LsmError('OVERLOADED', 'the manifest cannot be written: try again later');
+
+/**
+ * The one thread that writes: takes what has gathered in its ring, appends it to the log as it lies there,
+ * syncs, inserts into the memtable, publishes, and answers. A write is visible only once it is as durable as
+ * promised. `step` never blocks; the loop around it waits (threads/worker.ts), or a simulation calls it in turn.
+ */
+export class WriterRole {
+  readonly #clock: EngineClock;
+  readonly #options: EngineOptions;
+  readonly #words: Int32Array;
+  readonly #requests: RingConsumer;
+  readonly #responses: RingProducer;
+  readonly #deadlines: WriteDeadlines;
+  readonly #descriptors: DescriptorCache;
+  readonly #tracker: ViewTracker;
+  readonly #gate: VersionGate;
+  readonly #late: LateWrites;
+  readonly #cursor = new OperationCursor();
+  readonly #answers = new Answers();
+  readonly #news: WriterNews;
+  readonly #maxRunBytes: number;
+  #generation: number;
+  #memtable: Memtable;
+  readonly #logs: LogSuccession;
+  #fault: LsmError | undefined;
+  /** For a memtable, and for the manifest to name the first log. */
+  readonly #roomPatience: Patience;
+  readonly #notePatience: Patience;
+  /** A start would miss the log if it were lost: nothing is acknowledged before. */
+  #isNoted = false;
+  /** The run in hand waits for one of the two. */
+  #isWaiting = false;
+  /** Requests to seal a memtable that have been met. */
+  #sealsDone = 0;
+  #lastSyncMs: number;
+  /** Going over to the next log has failed and has not succeeded since. */
+  #rotationFails = false;
+  #finished = false;
+
+  constructor(init: WriterInit, fs: FileSystem, inbox: Inbox, clock: EngineClock) {
+    this.#clock = clock;
+    this.#logs = new LogSuccession(fs, init.directory);
+    this.#options = init.options;
+    this.#words = new Int32Array(init.control);
+    this.#requests = new RingConsumer(init.requests);
+    this.#responses = new RingProducer(init.responses, { words: this.#words, index: ControlWord.doorbell });
+    this.#news = new WriterNews(this.#responses);
+    this.#deadlines = new WriteDeadlines(init.deadlines);
+    this.#descriptors = new DescriptorCache(fs, init.options.maxOpenFilesPerThread);
+    this.#tracker = new ViewTracker(init.control, init.arenas, inbox, this.#descriptors);
+    this.#refresh();
+    const loader = new BlockLoader(fs, this.#descriptors, this.#words, init.thread);
+    this.#gate = new VersionGate(this.#tracker, this.#words, loader, init.hashSeed);
+    this.#late = new LateWrites(this.#gate);
+    this.#generation = init.generation;
+    this.#memtable = this.#tracker.memtable(init.arena);
+    this.#lastSyncMs = clock.monotonicMs();
+    this.#roomPatience = new Patience(clock, init.options.writeStallTimeoutMs);
+    this.#notePatience = new Patience(clock, init.options.writeStallTimeoutMs);
+    this.#maxRunBytes = Math.min(MAX_RUN_BYTES, init.options.memtableBytes * MAX_RUN_SHARE);
+    for (const arena of init.arenas) this.#gate.sealed(new Memtable(arena).largestTimestamp);
+    // Without a log now there may be one by the first write: the disk may be full, and have room then.
+    const failure = this.#beginLog();
+    if (failure === undefined) return;
+    this.#news.failing(failure);
+    this.#responses.publish();
+  }
+
+  get finished(): boolean {
+    return this.#finished;
+  }
+
+  /** Does one batch of work; false when there is nothing to do now. */
+  step(): boolean {
+    this.#isWaiting = false;
+    if (!this.#requests.nextRun(this.#maxRunBytes)) return this.#idle();
+    this.#refresh();
+    if (cutRunToOneFate(this.#requests, this.#deadlines, this.#clock.monotonicMs())) {
+      this.#answerRun(WriteCode.expired);
+      // Whoever comes next waits for room by its own time.
+      this.#roomPatience.end();
+      this.#notePatience.end();
+      this.#syncWhenDue();
+      this.#requests.release();
+      this.#responses.publish();
+      return true;
+    }
+    const stopped = this.#fault ?? this.#makeRoom() ?? this.#openLog();
+    // What was written before has its time, whatever keeps this run from it.
+    if (stopped !== undefined) this.#syncWhenDue();
+    if (stopped === WAIT) {
+      this.#isWaiting = true;
+      return false;
+    }
+    if (stopped === undefined) this.#writeRun();
+    else this.#refuseRun(stopped);
+    // In this order: see Answers.
+    this.#requests.release();
+    this.#responses.publish();
+    this.#descriptors.trim();
+    return true;
+  }
+
+  /** When `step` is due again though nothing arrives: it waits for a memtable, or has a log to sync. */
+  get dueMs(): number {
+    if (this.#isWaiting) return 1;
+    const log = this.#logs.current;
+    const isUnsynced = log !== undefined && log.syncedBytes !== log.lengthBytes;
+    const isDue = this.#options.durability === 'interval' && isUnsynced && this.#fault === undefined;
+    return isDue ? this.#options.syncIntervalMs : Number.POSITIVE_INFINITY;
+  }
+
+  waitForRequests(): void {
+    const sleepMs = Math.min(this.dueMs, IDLE_SLEEP_MS);
+    // A word nobody notifies: a pause and nothing else. The spare arena it waits for is looked at after it.
+    if (this.#isWaiting) Atomics.wait(this.#words, ControlWord.pause, 0, sleepMs);
+    else this.#requests.wait(sleepMs);
+  }
+
+  /** Lets go of what it has open, as the end of its thread would. */
+  close(): void {
+    this.#descriptors.closeAll();
+    this.#logs.close();
+  }
+
+  #refresh(): void {
+    this.#tracker.refresh();
+    // From here on only the latest view is used: main may reclaim what older ones alone refer to.
+    Atomics.store(this.#words, ControlWord.writerViewEpoch, this.#tracker.seenEpoch);
+  }
+
+  #openLog(): LsmError | typeof WAIT | undefined {
+    const failure = this.#logs.current === undefined ? this.#beginLog() : undefined;
+    return failure !== undefined || this.#isNoted ? failure : this.#awaitNote();
+  }
+
+  #beginLog(): LsmError | undefined {
+    try {
+      this.#logs.open(this.#generation);
+    } catch (error) {
+      return toLsmError(error, 'creating the log');
+    }
+    this.#news.begun(this.#generation);
+    return undefined;
+  }
+
+  #awaitNote(): LsmError | typeof WAIT | undefined {
+    // Stored by main once the manifest edit is durable.
+    this.#isNoted = Atomics.load(this.#words, ControlWord.notedGeneration) === this.#generation;
+    if (!this.#isNoted) return this.#notePatience.waits() ? WAIT : NOT_NOTED;
+    this.#notePatience.end();
+    return undefined;
+  }
+
+  #idle(): boolean {
+    this.#refresh();
+    this.#syncWhenDue();
+    // Loaded after the ring was found empty: main publishes its last request before it stores the word.
+    if (Atomics.load(this.#words, ControlWord.stop) === 1 && this.#requests.empty && !this.#finished) {
+      this.#finished = true;
+      this.#finish();
+    }
+    return false;
+  }
+
+  #finish(): void {
+    try {
+      if (this.#fault === undefined) this.#logs.finish();
+    } catch (error) {
+      const failure = toLsmError(error, 'closing the log');
+      // Otherwise all is synced, and only the mark that says so is missing.
+      if (failure.code === 'POISONED') this.#fail(failure);
+    }
+    this.close();
+    this.#responses.publish();
+  }
+
+  #syncWhenDue(): void {
+    const log = this.#logs.current;
+    if (this.#options.durability !== 'interval' || log === undefined || this.#fault !== undefined) return;
+    const now = this.#clock.monotonicMs();
+    if (now - this.#lastSyncMs < this.#options.syncIntervalMs) return;
+    this.#lastSyncMs = now;
+    if (log.syncedBytes === log.lengthBytes) return;
+    try {
+      log.sync();
+    } catch (error) {
+      this.#fail(toLsmError(error, 'syncing the log'));
+      this.#responses.publish();
+    }
+  }
+
+  /** Undefined: the run fits. WAIT: not yet. An error: it has waited too long. */
+  #makeRoom(): LsmError | typeof WAIT | undefined {
+    const needed = runEntryBytes(this.#requests, this.#cursor);
+    if (needed <= this.#memtable.bytes.length - this.#memtable.usedBytes && !this.#sealAsked()) {
+      this.#roomPatience.end();
+      // An empty run is main's question whether writes would go well now: small ones do all the while.
+      return needed === 0 && this.#rotationFails ? this.#prepareRotation() : undefined;
+    }
+    // Acquire: main announced the arena before it put its number here.
+    const spare = Atomics.load(this.#words, ControlWord.spareArena);
+    if (spare === 0) return this.#roomPatience.waits() ? WAIT : MEMORY_SHORT;
+    // It may be one that main has made since the last look at the inbox.
+    this.#refresh();
+    // As in sealAsked: whoever has asked so far has its writes in this memtable or an older one.
+    const seals = Atomics.load(this.#words, ControlWord.sealRequests);
+    try {
+      this.#rotate(spare - 1);
+      this.#rotationFails = false;
+      this.#sealsDone = seals;
+    } catch (error) {
+      this.#rotationFails = true;
+      const failure = toLsmError(error, 'starting a new log');
+      if (failure.code === 'POISONED') this.#fail(failure);
+      return failure;
+    }
+    this.#roomPatience.end();
+    return undefined;
+  }
+
+  /**
+   * Main wants this memtable in a table (flush); an empty one has nothing to bring there. Once main closes it gives
+   * out no memtables any more, and none must be waited for: what this one holds is in its log.
+   */
+  #sealAsked(): boolean {
+    // Stored by main before the request that is to be the last one was published.
+    if (Atomics.load(this.#words, ControlWord.stop) === 1) return false;
+    // Added to by main before the request that woke us was published.
+    const requests = Atomics.load(this.#words, ControlWord.sealRequests);
+    if (requests === this.#sealsDone) return false;
+    if (this.#memtable.entries > 0) return true;
+    this.#sealsDone = requests;
+    return false;
+  }
+
+  #prepareRotation(): LsmError | undefined {
+    try {
+      this.#logs.prepare(this.#generation + 1);
+      this.#rotationFails = false;
+      return undefined;
+    } catch (error) {
+      return toLsmError(error, 'starting a new log');
+    }
+  }
+
+  #rotate(arena: number): void {
+    const next = this.#generation + 1;
+    // What fails is tried again with the next run; one that fits into this memtable still goes there.
+    this.#logs.succeed(next);
+    this.#gate.sealed(this.#memtable.largestTimestamp);
+    this.#memtable = this.#tracker.memtable(arena);
+    this.#memtable.reset(next);
+    this.#generation = next;
+    // The arena's place before the number that names it: see the invariant in control.ts.
+    Atomics.store(this.#words, ControlWord.generationArena + (next & (GENERATION_SLOTS - 1)), arena);
+    Atomics.store(this.#words, ControlWord.activeGeneration, next);
+    // Empties the mailbox last: main may refill it at once.
+    Atomics.store(this.#words, ControlWord.spareArena, 0);
+    // The mark at the end of the log before says that this one was begun.
+    this.#isNoted = true;
+    this.#news.rotated(next);
+  }
+
+  #writeRun(): void {
+    const { bytes, runStart, runEnd } = this.#requests;
+    const log = this.#logs.current as LogWriter;
+    this.#late.drop(this.#requests, this.#memtable, this.#generation);
+    try {
+      log.append(bytes, runStart, runEnd);
+      if (this.#options.durability === 'sync') log.sync();
+    } catch (error) {
+      const failure = toLsmError(error, 'writing the log');
+      if (failure.code === 'POISONED') this.#fail(failure);
+      else this.#cutBack(log);
+      this.#refuseRun(failure);
+      return;
+    }
+    this.#insertRun();
+    if (!this.#rotationFails) this.#news.working();
+    this.#syncWhenDue();
+  }
+
+  /** What was half written is not to stay; where it cannot be cut off now, the next append does so first. */
+  #cutBack(log: LogWriter): void {
+    try {
+      log.cutBack();
+    } catch {
+      // The failed write is what is reported. Until the cut succeeds nothing is appended behind it.
+    }
+  }
+
+  #insertRun(): void {
+    const { bytes, runStart, runEnd } = this.#requests;
+    const memtable = this.#memtable;
+    const answer = this.#beginAnswers();
+    for (let at = runStart; at < runEnd; at = nextFrame(bytes, at)) {
+      const cursor = enterFrame(this.#cursor, bytes, at);
+      let code: WriteCode = WriteCode.stale;
+      let metTimestamp = 0;
+      let metWriter = 0;
+      while (cursor.next()) {
+        const { keyStart, keyEnd, recordStart, recordEnd } = cursor;
+        const status = memtable.insert(bytes, keyStart, keyEnd, bytes, recordStart, recordEnd);
+        // There was room for the worst case: see #makeRoom. An answer now would be a lie.
+        if (status === InsertStatus.full) throw new Error('the memtable has less room than it said');
+        if (status === InsertStatus.applied) code = WriteCode.applied;
+        metTimestamp = memtable.metTimestamp;
+        metWriter = memtable.metWriter;
+      }
+      const tag = frameTag(bytes, at);
+      // Where the memtable met nothing, or was not asked as all was dropped, the older ones have the word.
+      const found = metTimestamp === 0 ? this.#late.found(tag) : undefined;
+      if (found === undefined) answer.add(tag, code, metTimestamp, metWriter);
+      else
+        answer.add(tag, code === WriteCode.applied ? code : found.code, found.metTimestamp, found.metWriter);
+    }
+    // Visible only now: the log has it, and a batch's operations appear together.
+    memtable.publish();
+  }
+
+  #refuseRun(failure: LsmError): void {
+    this.#news.failing(failure);
+    this.#answerRun(writeCodeOf(failure));
+  }
+
+  #answerRun(code: WriteCode): void {
+    const { bytes, runStart, runEnd } = this.#requests;
+    const answer = this.#beginAnswers();
+    for (let at = runStart; at < runEnd; at = nextFrame(bytes, at))
+      answer.add(frameTag(bytes, at), code, 0, 0);
+  }
+
+  #beginAnswers(): Answers {
+    this.#answers.begin(this.#responses, this.#requests.runFrames);
+    return this.#answers;
+  }
+
+  #fail(error: LsmError): void {
+    this.#fault =
+      error.code === 'POISONED' ? error : new LsmError('POISONED', error.message, { cause: error });
+    this.#news.fault(this.#fault);
+  }
+}

@@ -1,0 +1,106 @@
+import { text } from 'node:stream/consumers';
+import { Command } from 'commander';
+import { clientSettings } from '../../config.ts';
+import { errorMessage } from '../../errors.ts';
+import { CommandError, ExitCode, exitCodesManual } from '../exit-codes.ts';
+import { send, unreachable } from '../http-client.ts';
+import { addSettings, environmentManual, readSettings } from '../options.ts';
+import { print } from '../output.ts';
+import {
+  formatTable,
+  type NodeReport,
+  statusConditions,
+  statusRefusals,
+  statusRows,
+} from './status-table.ts';
+
+/** A node that is alive answers in milliseconds; the table waits no longer for a frozen one. */
+const PEER_TIMEOUT_MS = 2_000;
+
+const MANUAL = `
+Asks one node, then every node it knows; those that do not answer are shown as
+unreachable. Below the table stands a line for each condition that keeps a node
+from doing all it should, with its code (README.md lists them, and what to do),
+and for each peer that a node refuses.
+
+  keys         estimated: deletions and old versions count until they are compacted
+  tables       on each level, from level 0
+  cache        hit rate of the block cache since the start
+  table reads  blocks read from disk since the start, by thread
+  loop p99.9   delay of the main thread's event loop over the last minute
+
+Examples:
+  node cli.ts status
+  node cli.ts status --url http://127.0.0.1:19235
+  node cli.ts status --json | jq '.[].status.node.state'
+
+${environmentManual(clientSettings)}
+
+${exitCodesManual([ExitCode.ok, ExitCode.error, ExitCode.unreachable, ExitCode.output])}`;
+
+export function statusCommand(): Command {
+  const command = new Command('status')
+    .description('Shows how the nodes of a cluster are.')
+    .option('--json', 'write every node\'s whole status as JSON: [{"id", "http", "status" or "error"}]');
+  return addSettings(command, clientSettings)
+    .addHelpText('after', MANUAL)
+    .action(() => status(command));
+}
+
+async function status(command: Command): Promise<void> {
+  const { url } = readSettings(command, clientSettings, process.env);
+  const asked = await askStatus(url);
+  const reports = await Promise.all(
+    asked.nodes.map(async ({ id, http: address }): Promise<NodeReport> => {
+      const http = `http://${address}`;
+      if (id === asked.node.id) {
+        return { id, http, status: asked };
+      }
+      try {
+        return { id, http, status: await askStatus(http) };
+      } catch (error) {
+        return { id, http, error: errorMessage(error) };
+      }
+    }),
+  );
+  await print(
+    command.getOptionValue('json') === true
+      ? JSON.stringify(reports, null, 2)
+      : [formatTable(statusRows(reports)), ...statusConditions(reports), ...statusRefusals(reports)].join(
+          '\n',
+        ),
+  );
+}
+
+/** What a status must have for this command; the rest is shown as far as it is there. */
+interface NodeStatus extends Readonly<Record<string, unknown>> {
+  readonly node: { readonly id: string };
+  /** Every node of the cluster, this one among them. */
+  readonly nodes: readonly { readonly id: string; readonly http: string }[];
+}
+
+/** Whatever the answer's own status: a node that drains sends 503, and says in its body how it is. */
+async function askStatus(node: string): Promise<NodeStatus> {
+  const url = `${node}/v0/status`;
+  const response = await send({ method: 'GET', url, silenceTimeoutMs: PEER_TIMEOUT_MS });
+  let body: string;
+  try {
+    body = await text(response);
+  } catch (error) {
+    throw unreachable(url, error);
+  }
+  const status = parseStatus(body);
+  if (status === null) {
+    throw new CommandError(ExitCode.error, `what answers at ${node} is not a Quorate node`);
+  }
+  return status;
+}
+
+function parseStatus(body: string): NodeStatus | null {
+  try {
+    const status = JSON.parse(body) as Partial<NodeStatus> | null;
+    return status?.node?.id !== undefined && Array.isArray(status.nodes) ? (status as NodeStatus) : null;
+  } catch {
+    return null;
+  }
+}

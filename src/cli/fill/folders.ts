@@ -1,0 +1,156 @@
+/**
+ * The folders of the nodes that are filled, from empty to whole: checked before anything is touched, marked as
+ * unfinished and locked while tables are written, and taken into service all together.
+ */
+import fs from 'node:fs';
+import path from 'node:path';
+import { BulkLoad, LsmError, NodeFileSystem, type TableMetadata } from '../../../native-free-lsm/index.ts';
+import { systemClock, systemRandom } from '../../clock.ts';
+import { QuorateError } from '../../errors.ts';
+import { folderFault, nodeFolderFiles } from '../../replica/folder-files.ts';
+import { countsAsEmpty, createIdentity, ENGINE_FOLDER, FILLING_FILE } from '../../replica/identity.ts';
+import { FILL_TIMESTAMP } from './tables.ts';
+
+export interface NodeFolder {
+  readonly nodeId: string;
+  readonly directory: string;
+}
+
+export function engineDirectory(folder: NodeFolder): string {
+  return path.join(folder.directory, ENGINE_FOLDER);
+}
+
+/**
+ * Whether every folder is empty or an unfinished fill's. Touches nothing.
+ * @returns bytes of unfinished fills, which starting over frees
+ * @throws QuorateError FOREIGN_DIRECTORY, STORAGE
+ */
+export function inspectFolders(folders: readonly NodeFolder[]): number {
+  let leftoverBytes = 0;
+  for (const folder of folders) {
+    const names = listFolder(folder.directory);
+    if (names.includes(FILLING_FILE)) {
+      leftoverBytes += folderBytes(engineDirectory(folder));
+    } else if (!names.every(countsAsEmpty)) {
+      throw new QuorateError(
+        'FOREIGN_DIRECTORY',
+        `the folder ${folder.directory} holds data already and fill builds new ones only: delete it, or choose another --data`,
+      );
+    }
+  }
+  return leftoverBytes;
+}
+
+/** Disposing of it gives the folders free, finished or not. */
+export class FillFolders implements Disposable {
+  readonly #folders: readonly NodeFolder[];
+  readonly #loads: readonly BulkLoad[];
+
+  private constructor(folders: readonly NodeFolder[], loads: readonly BulkLoad[]) {
+    this.#folders = folders;
+    this.#loads = loads;
+  }
+
+  /**
+   * Marks, locks and empties them. To be called when `inspectFolders` has found nothing.
+   * @throws QuorateError STORAGE
+   */
+  static async begin(folders: readonly NodeFolder[]): Promise<FillFolders> {
+    const locked = new Map<NodeFolder, BulkLoad>();
+    try {
+      // Those that could be in use first, so that nothing is touched when one is.
+      const [known, fresh] = [folders.filter(hasEngine), folders.filter((folder) => !hasEngine(folder))];
+      for (const folder of known) locked.set(folder, lockEngine(folder));
+      // One that ended between the inspection and the lock has taken its mark away.
+      inspectFolders(folders);
+      for (const folder of fresh) {
+        await markUnfinished(folder.directory);
+        locked.set(folder, lockEngine(folder));
+      }
+      const loads = folders.map((folder) => locked.get(folder)!);
+      for (const load of loads) load.clear();
+      return new FillFolders(folders, loads);
+    } catch (error) {
+      for (const load of locked.values()) load[Symbol.dispose]();
+      throw storageFault(error);
+    }
+  }
+
+  /**
+   * Puts the tables in force and takes the marks away.
+   * @param tablesOf by folder, in their order
+   */
+  async finish(clusterId: string, tablesOf: readonly (readonly TableMetadata[])[]): Promise<void> {
+    try {
+      for (const [i, load] of this.#loads.entries()) await load.commit(tablesOf[i]);
+      for (const { directory, nodeId } of this.#folders) {
+        await createIdentity(directory, {
+          clusterId,
+          nodeId,
+          nowMs: systemClock.nowMs(),
+          random: systemRandom,
+          whole: 'whole',
+          clockCeiling: FILL_TIMESTAMP + 1,
+        });
+      }
+    } catch (error) {
+      throw storageFault(error);
+    }
+    // Without a pause: a kill in between would leave a cluster of which a part is finished.
+    for (const { directory } of this.#folders) fs.rmSync(path.join(directory, FILLING_FILE));
+    for (const { directory } of this.#folders) await nodeFolderFiles.syncFolder(directory);
+  }
+
+  [Symbol.dispose](): void {
+    for (const load of this.#loads) load[Symbol.dispose]();
+  }
+}
+
+function hasEngine(folder: NodeFolder): boolean {
+  return fs.existsSync(engineDirectory(folder));
+}
+
+async function markUnfinished(directory: string): Promise<void> {
+  try {
+    await nodeFolderFiles.makeFolder(directory);
+    await nodeFolderFiles.write(path.join(directory, FILLING_FILE), new Uint8Array(0));
+    await nodeFolderFiles.syncFolder(directory);
+  } catch (error) {
+    throw folderFault(directory, error);
+  }
+}
+
+function lockEngine(folder: NodeFolder): BulkLoad {
+  try {
+    return BulkLoad.begin(new NodeFileSystem(), engineDirectory(folder));
+  } catch (error) {
+    if (!(error instanceof LsmError) || error.code !== 'LOCKED') throw error;
+    throw new QuorateError(
+      'STORAGE',
+      `the folder ${folder.directory} is in use by another process: stop it, or choose another --data`,
+      error,
+    );
+  }
+}
+
+/** The engine's errors say what to do as well. */
+function storageFault(error: unknown): unknown {
+  return error instanceof LsmError ? new QuorateError('STORAGE', error.message, error) : error;
+}
+
+function listFolder(directory: string): string[] {
+  try {
+    return fs.readdirSync(directory);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw folderFault(directory, error);
+  }
+}
+
+function folderBytes(directory: string): number {
+  let bytes = 0;
+  for (const name of listFolder(directory)) {
+    bytes += fs.statSync(path.join(directory, name), { throwIfNoEntry: false })?.size ?? 0;
+  }
+  return bytes;
+}

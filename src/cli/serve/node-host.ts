@@ -1,0 +1,130 @@
+/**
+ * The life of one node process: it loads its code, waits for its configuration, serves, and ends with its
+ * supervisor, even with one that was killed.
+ */
+import { flushCompileCache } from 'node:module';
+import { systemClock } from '../../clock.ts';
+import { createLog, type Log, openLogWriter } from '../../log.ts';
+import type { RunningNode, startNode } from '../../node/node.ts';
+import { describeFailure } from '../failure.ts';
+import type { NodeConfig, NodeMessage, SupervisorMessage } from './node-protocol.ts';
+import { readSecretFile } from './secret-file.ts';
+
+/** For requests in flight, below the supervisor's patience with them; what is left of it in all is for syncing. */
+const DRAIN_REQUESTS_MS = 3_000;
+const STDERR = 2;
+
+interface NodeModule {
+  readonly startNode: typeof startNode;
+}
+
+/** @param load begins at once: loading the node is most of its start */
+export function hostNode(load: () => Promise<NodeModule>): void {
+  if (!process.connected) {
+    throw new Error('node processes are started by `node cli.ts serve`');
+  }
+  new NodeHost(load());
+}
+
+class NodeHost {
+  readonly #loading: Promise<NodeModule>;
+  #running: RunningNode | null = null;
+  #log: Log | null = null;
+  #isDraining = false;
+  /** Of requests in flight, from the first word of an end on. */
+  #patience: AbortController | null = null;
+
+  constructor(loading: Promise<NodeModule>) {
+    this.#loading = loading;
+    // Whoever starts the node hears of it.
+    loading.catch(() => undefined);
+    process.on('disconnect', () => process.exit(1));
+    this.#hearRuntime();
+    process.on('message', (message: SupervisorMessage) => {
+      if (message.type === 'start') void this.#start(message.config);
+      else if (message.type === 'quiesce') void this.#quiesce();
+      else void this.#drain();
+    });
+    process.on('SIGTERM', () => void this.#drain());
+    process.on('SIGINT', () => void this.#drain());
+  }
+
+  async #start(config: NodeConfig): Promise<void> {
+    try {
+      const { startNode } = await this.#loading;
+      const log = this.#openLog(config);
+      // A node that cannot go on has said so in its log; a new process may be luckier.
+      const { secretFile, ...options } = config;
+      const clusterSecret = secretFile === undefined ? undefined : readSecretFile(secretFile);
+      this.#running = await startNode({ ...options, clusterSecret, log, onFault: () => process.exit(1) });
+    } catch (error) {
+      await tell({ type: 'failed', message: describeFailure(error) });
+      process.exit(1);
+    }
+    const { httpUrl, rpcAddress } = this.#running;
+    await tell({ type: 'ready', httpUrl, rpcAddress, dataDirectory: config.dataDirectory });
+    // The next start finds the code compiled, even if this process is killed.
+    flushCompileCache();
+  }
+
+  #requestPatience(): AbortSignal {
+    if (this.#patience === null) {
+      const patience = new AbortController();
+      systemClock.after(DRAIN_REQUESTS_MS, () => patience.abort());
+      this.#patience = patience;
+    }
+    return this.#patience.signal;
+  }
+
+  #openLog({ nodeId, settings }: NodeConfig): Log {
+    const writer = openLogWriter(STDERR, systemClock, nodeId);
+    process.on('exit', () => writer.flushSync());
+    this.#log = createLog({ level: settings.logLevel, destination: writer, node: nodeId });
+    return this.#log;
+  }
+
+  /** What Node itself would write to stderr goes through the log as well: it would wait for a reader that stalls. */
+  #hearRuntime(): void {
+    process.on('warning', (warning) => this.#log?.warn(`${warning.name}: ${warning.message}`));
+    process.on('uncaughtException', (error) => {
+      this.#log?.error(`The node ends, by a fault of the program: ${describeFailure(error)}`);
+      process.exit(1);
+    });
+  }
+
+  async #quiesce(): Promise<void> {
+    if (this.#running === null) {
+      // Nothing was acknowledged, and recovery knows a start that was cut off.
+      process.exit(0);
+    }
+    await this.#running.quiesce(this.#requestPatience());
+    await tell({ type: 'quiet' });
+  }
+
+  async #drain(): Promise<void> {
+    if (this.#isDraining) {
+      return;
+    }
+    this.#isDraining = true;
+    if (this.#running === null) {
+      // Nothing was acknowledged, and recovery knows a start that was cut off.
+      process.exit(0);
+    }
+    await tell({ type: 'draining' });
+    try {
+      await this.#running.drain(this.#requestPatience());
+    } catch (error) {
+      this.#log?.error(`The node did not close cleanly: ${describeFailure(error)}`);
+      process.exit(1);
+    }
+    await tell({ type: 'stopped' });
+    process.exit(0);
+  }
+}
+
+/** Ends when the message is on its way, or cannot be sent any more. */
+function tell(message: NodeMessage): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  process.send?.(message, () => resolve());
+  return promise;
+}

@@ -1,0 +1,87 @@
+/** Whether ports can be had, before anything is touched. */
+import { createServer, type Server } from 'node:net';
+import { errorMessage, QuorateError } from '../../errors.ts';
+
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+/**
+ * Throws ADDRESS_IN_USE or INVALID_CONFIG for the first that cannot be listened on.
+ * @param where the addresses were chosen, `with --port`: there others are to be chosen
+ */
+export async function checkAddresses(addresses: readonly Address[], where: string): Promise<void> {
+  await using listeners = new Listeners();
+  for (const address of addresses) {
+    await listeners.listen(address, where);
+  }
+}
+
+/**
+ * Lets the system choose ports that are free, all different. They are free again on return; Linux gives connections
+ * that go out other ports first, so they stay free while a node is away.
+ */
+export async function chooseFreePorts(host: string, count: number): Promise<number[]> {
+  await using listeners = new Listeners();
+  const ports: number[] = [];
+  for (let chosen = 0; chosen < count; chosen++) {
+    ports.push(await listeners.listen({ host, port: 0 }, 'with --host'));
+  }
+  return ports;
+}
+
+class Listeners implements AsyncDisposable {
+  readonly #servers: Server[] = [];
+
+  async listen({ host, port }: Address, where: string): Promise<number> {
+    const server = createServer();
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    server.once('error', reject);
+    server.listen({ host, port, exclusive: true }, resolve);
+    try {
+      await promise;
+    } catch (error) {
+      throw listenError(host, port, where, error);
+    }
+    this.#servers.push(server);
+    const address = server.address();
+    return typeof address === 'object' && address !== null ? address.port : port;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  }
+}
+
+function listenError(host: string, port: number, where: string, error: unknown): QuorateError {
+  const code = error instanceof Error && 'code' in error ? error.code : '';
+  switch (code) {
+    case 'EADDRINUSE':
+      return new QuorateError(
+        'ADDRESS_IN_USE',
+        `port ${port} of ${host} is in use: stop what listens there or choose another ${where}`,
+        error,
+      );
+    case 'EACCES':
+      return new QuorateError(
+        'INVALID_CONFIG',
+        `listening on port ${port} of ${host} is not allowed: choose one above 1023 ${where}`,
+        error,
+      );
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return new QuorateError(
+        'INVALID_CONFIG',
+        `${host} is no address of this machine: choose one of its own ${where}`,
+        error,
+      );
+    default:
+      return new QuorateError(
+        'INVALID_CONFIG',
+        `port ${port} of ${host} cannot be listened on (${errorMessage(error)}): choose another ${where}`,
+        error,
+      );
+  }
+}

@@ -1,0 +1,234 @@
+/**
+ * Looks after the node processes of one machine: starts them, says when all serve, reports the ones that die,
+ * brings them back if asked to, and ends them all. It keeps no data and takes part in no request.
+ *
+ * A node's process goes through: loading (told nothing yet) → starting → serving → quiet → gone. When all are to end,
+ * none is closed before all are quiet, that is, have answered their last clients: for that they need each other.
+ */
+import type { Clock, Random, TimerHandle } from '../../clock.ts';
+import { CommandError, ExitCode } from '../exit-codes.ts';
+import { restartDelayMs, STEADY_AFTER_MS } from './backoff.ts';
+import { CLEAN_END, type NodeChild, type SpawnNode } from './child-process.ts';
+import type { NodeConfig, NodeMessage, ServingNode } from './node-protocol.ts';
+
+/** Above what a node gives its requests, below what all may take: one that hangs keeps no other from closing. */
+export const QUIET_PATIENCE_MS = 3_200;
+
+export interface SupervisorOptions {
+  readonly spawn: SpawnNode;
+  readonly restart: boolean;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Of what happens after the start: one line for people. */
+  readonly report: (line: string) => void;
+}
+
+export interface SupervisedNode extends ServingNode {
+  readonly nodeId: string;
+  readonly pid: number;
+}
+
+interface Member {
+  readonly nodeId: string;
+  child: NodeChild | null;
+  config: NodeConfig | null;
+  state: 'loading' | 'starting' | 'serving' | 'quiet' | 'gone';
+  /** When it began to serve. */
+  servingSinceMs: number;
+  failuresInRow: number;
+  /** Set while it waits to be started again. */
+  timer: TimerHandle | null;
+}
+
+export class Supervisor {
+  readonly #options: SupervisorOptions;
+  readonly #members: readonly Member[];
+  readonly #serving: SupervisedNode[] = [];
+  readonly #allServe = Promise.withResolvers<readonly SupervisedNode[]>();
+  readonly #allGone = Promise.withResolvers<void>();
+  #phase: 'start' | 'serve' | 'end' = 'start';
+  readonly #unclean = new Set<string>();
+
+  /** Starts the processes, which load their code while the caller makes up their configuration. */
+  constructor(nodeIds: readonly string[], options: SupervisorOptions) {
+    this.#options = options;
+    this.#members = nodeIds.map((nodeId) => ({
+      nodeId,
+      child: null,
+      config: null,
+      state: 'gone',
+      servingSinceMs: 0,
+      failuresInRow: 0,
+      timer: null,
+    }));
+    // Whoever does not wait for the start learns of its failure from whoever does.
+    this.#allServe.promise.catch(() => undefined);
+    for (const member of this.#members) {
+      this.#spawn(member);
+    }
+  }
+
+  /** Settles when no process is left and none will come back. */
+  get allGone(): Promise<void> {
+    return this.#allGone.promise;
+  }
+
+  /**
+   * @param configs one for each node, in their order
+   * @returns when all serve, in their order. Throws CommandError with the first fault of any node
+   */
+  start(configs: readonly NodeConfig[]): Promise<readonly SupervisedNode[]> {
+    for (const [index, member] of this.#members.entries()) {
+      member.config = configs[index];
+      this.#sendStart(member);
+    }
+    return this.#allServe.promise;
+  }
+
+  /**
+   * Lets every node end what it does, and kills what is left after `patienceMs`.
+   * @returns the ids of those that had to be killed or ended with an error
+   */
+  async drain(patienceMs: number): Promise<string[]> {
+    this.#beginEnd();
+    for (const { child, state } of this.#members) {
+      if (state === 'loading') {
+        // It has begun nothing that could be ended.
+        child?.kill();
+      } else {
+        child?.send({ type: 'quiesce' });
+      }
+    }
+    this.#closeWhenQuiet();
+    const quiet = this.#options.clock.after(QUIET_PATIENCE_MS, () => this.#close());
+    const deadline = this.#options.clock.after(patienceMs, () => this.kill());
+    await this.allGone;
+    quiet.cancel();
+    deadline.cancel();
+    return [...this.#unclean];
+  }
+
+  /** At once. Nothing acknowledged is lost by it. */
+  kill(): void {
+    this.#beginEnd();
+    for (const member of this.#members) {
+      if (member.child !== null) {
+        member.child.kill();
+      }
+    }
+  }
+
+  #beginEnd(): void {
+    this.#phase = 'end';
+    for (const member of this.#members) {
+      member.timer?.cancel();
+      member.timer = null;
+    }
+    this.#allServe.reject(new CommandError(ExitCode.error, 'stopped before all nodes served'));
+    this.#settleIfGone();
+  }
+
+  #spawn(member: Member): void {
+    member.state = 'loading';
+    member.child = this.#options.spawn(member.nodeId, {
+      onMessage: (message) => this.#onMessage(member, message),
+      onEnd: (how) => this.#onEnd(member, how),
+    });
+  }
+
+  #sendStart(member: Member): void {
+    if (member.state === 'loading' && member.config !== null) {
+      member.state = 'starting';
+      member.child?.send({ type: 'start', config: member.config });
+    }
+  }
+
+  #onMessage(member: Member, message: NodeMessage): void {
+    switch (message.type) {
+      case 'ready':
+        this.#onReady(member, message);
+        break;
+      case 'failed':
+        if (this.#phase === 'start') {
+          this.#allServe.reject(new CommandError(ExitCode.error, message.message));
+        } else if (this.#phase === 'serve') {
+          this.#options.report(`${member.nodeId} does not start: ${message.message}`);
+        }
+        break;
+      case 'quiet':
+        member.state = 'quiet';
+        this.#closeWhenQuiet();
+        break;
+      case 'draining':
+      case 'stopped':
+        // Its end says the rest; that it began by itself is worth a line.
+        if (this.#phase !== 'end') {
+          this.#options.report(`${member.nodeId} was told to stop and is ${message.type}`);
+        }
+        break;
+    }
+  }
+
+  #onReady(member: Member, { httpUrl, rpcAddress, dataDirectory }: ServingNode): void {
+    member.state = 'serving';
+    member.servingSinceMs = this.#options.clock.monotonicMs();
+    const node = { nodeId: member.nodeId, pid: member.child?.pid ?? 0, httpUrl, rpcAddress, dataDirectory };
+    if (this.#phase === 'serve') {
+      this.#options.report(`${node.nodeId} serves again at ${httpUrl} (pid ${node.pid})`);
+      return;
+    }
+    this.#serving[this.#members.indexOf(member)] = node;
+    if (this.#phase === 'start' && this.#members.every(({ state }) => state === 'serving')) {
+      this.#phase = 'serve';
+      this.#allServe.resolve(this.#serving);
+    }
+  }
+
+  #onEnd(member: Member, how: string): void {
+    const { clock, random, report, restart } = this.#options;
+    const hadBegun = member.state !== 'loading';
+    const servedMs = member.state === 'serving' ? clock.monotonicMs() - member.servingSinceMs : 0;
+    member.state = 'gone';
+    member.child = null;
+    if (this.#phase === 'start') {
+      const message = `${member.nodeId} ended before it served (${how})`;
+      this.#allServe.reject(new CommandError(ExitCode.error, message));
+    }
+    if (this.#phase === 'serve') {
+      if (restart) {
+        member.failuresInRow = servedMs >= STEADY_AFTER_MS ? 0 : member.failuresInRow;
+        const delayMs = restartDelayMs(member.failuresInRow++, random);
+        report(`${member.nodeId} died (${how}) and is started again in ${delayMs} ms`);
+        member.timer = clock.after(delayMs, () => this.#restart(member));
+      } else {
+        report(`${member.nodeId} died (${how}) and stays down: --restart would bring it back`);
+      }
+    }
+    if (this.#phase === 'end' && hadBegun && how !== CLEAN_END) {
+      this.#unclean.add(member.nodeId);
+    }
+    this.#closeWhenQuiet();
+    this.#settleIfGone();
+  }
+
+  #closeWhenQuiet(): void {
+    const isQuiet = this.#members.every(({ state }) => state === 'quiet' || state === 'gone');
+    if (this.#phase === 'end' && isQuiet) this.#close();
+  }
+
+  #close(): void {
+    for (const { child } of this.#members) child?.send({ type: 'drain' });
+  }
+
+  #restart(member: Member): void {
+    member.timer = null;
+    this.#spawn(member);
+    this.#sendStart(member);
+  }
+
+  #settleIfGone(): void {
+    if (this.#members.every(({ child, timer }) => child === null && timer === null)) {
+      this.#allGone.resolve();
+    }
+  }
+}

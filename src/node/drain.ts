@@ -1,0 +1,84 @@
+/**
+ * How a node stops, from the top down: clients' requests first, then what peers ask, then the disk. Everything
+ * acknowledged is on disk however this ends; what it buys is that nobody's request is cut off.
+ */
+import type { Clock } from '../clock.ts';
+
+export interface DrainParts {
+  readonly clock: Clock;
+  readonly http: { drain(signal?: AbortSignal): Promise<void> };
+  readonly coordinator: { close(): void };
+  readonly mesh: { close(): Promise<void>; abort(): void };
+  readonly server: { readonly connections: number; close(): Promise<void>; abort(): void };
+  readonly peerRequests: { readonly received: number };
+  readonly clockWatch: { close(): void };
+  readonly progress: { close(): void };
+  readonly store: { settled(): Promise<void> };
+  readonly engine: { close(): Promise<void> };
+}
+
+/** When a whole cluster is stopped, the others' last requests still need this replica: until none has come for... */
+const QUIET_MS = 100;
+/** ...but not for ever: while the rest of the cluster goes on, its requests never end. */
+const MAX_QUIET_WAIT_MS = 500;
+const QUIET_STEP_MS = 20;
+/** For peers that do not take, or give, their last answers. */
+const RPC_CLOSE_PATIENCE_MS = 1_000;
+
+/**
+ * @param signal its abort gives up on requests under way, and goes on to sync and close
+ * @throws the first fault of a part; the others are closed all the same
+ */
+export async function drainInOrder(parts: DrainParts, signal: AbortSignal): Promise<void> {
+  const faults: unknown[] = [];
+  const attempt = async (step: () => Promise<void> | void): Promise<void> => {
+    try {
+      await step();
+    } catch (error) {
+      faults.push(error);
+    }
+  };
+  await attempt(() => parts.http.drain(signal));
+  await attempt(() => parts.coordinator.close());
+  await attempt(() => parts.clockWatch.close());
+  await attempt(() => untilPeersAreQuiet(parts, signal));
+  await attempt(() => closeRpc(parts, signal));
+  await attempt(() => parts.progress.close());
+  // While the engine's lock is held nobody else writes the identity.
+  await attempt(() => parts.store.settled());
+  await attempt(() => parts.engine.close());
+  if (faults.length > 0) throw faults[0];
+}
+
+async function untilPeersAreQuiet(parts: DrainParts, signal: AbortSignal): Promise<void> {
+  const { clock, peerRequests, server } = parts;
+  const startedMs = clock.monotonicMs();
+  let quietSinceMs = startedMs;
+  let { received } = peerRequests;
+  while (server.connections > 0 && !signal.aborted) {
+    const nowMs = clock.monotonicMs();
+    if (peerRequests.received !== received) {
+      received = peerRequests.received;
+      quietSinceMs = nowMs;
+    }
+    if (nowMs - quietSinceMs >= QUIET_MS || nowMs - startedMs >= MAX_QUIET_WAIT_MS) return;
+    await new Promise<void>((resolve) => clock.after(QUIET_STEP_MS, resolve));
+  }
+}
+
+async function closeRpc({ clock, mesh, server }: DrainParts, signal: AbortSignal): Promise<void> {
+  const abort = (): void => {
+    mesh.abort();
+    server.abort();
+  };
+  const patience = clock.after(RPC_CLOSE_PATIENCE_MS, abort);
+  signal.addEventListener('abort', abort, { once: true });
+  const closing = Promise.all([mesh.close(), server.close()]);
+  if (signal.aborted) abort();
+  try {
+    await closing;
+  } finally {
+    patience.cancel();
+    signal.removeEventListener('abort', abort);
+  }
+}

@@ -1,0 +1,88 @@
+/** What `GET /v0/status` says of a node: plain data, put together from its parts. */
+import manifest from '../../package.json' with { type: 'json' };
+import { formatAddress } from '../cluster/address.ts';
+import type { Topology } from '../cluster/topology.ts';
+import type { Condition, Conditions } from '../conditions.ts';
+import type { OwnTime } from '../own-time.ts';
+import type { IdentityStore } from '../replica/identity-store.ts';
+import type { Replica } from '../replica/replica.ts';
+import type { Standing } from '../replica/standing.ts';
+import type { StorageEngine } from '../replica/storage-engine.ts';
+import type { RpcMesh } from '../rpc/mesh.ts';
+import type { LoopDelayMonitor } from './loop-delay.ts';
+
+export type NodeState =
+  | 'serving'
+  /** It serves, but something is wrong: `conditions` says what, and since when. */
+  | 'degraded'
+  /** New, and not heard from enough peers yet to know that its folder was not emptied. */
+  | 'joining'
+  /** Something is missing from its folder, and `conditions` says why: it takes writes and counts for no read. */
+  | 'incomplete'
+  /** A sync failed or its writer thread died: it takes no writes until it is started again. */
+  | 'failed'
+  | 'draining';
+
+export interface StatusSources {
+  readonly topology: Topology;
+  readonly store: IdentityStore;
+  readonly standing: Standing;
+  readonly engine: StorageEngine;
+  readonly replica: Replica;
+  readonly ownTime: OwnTime;
+  readonly mesh: RpcMesh;
+  readonly loopDelay: LoopDelayMonitor;
+  readonly conditions: Conditions;
+}
+
+export function nodeState(sources: StatusSources, isDraining: boolean): NodeState {
+  if (isDraining) return 'draining';
+  if (sources.replica.isPoisoned || sources.engine.stats().state === 'poisoned') return 'failed';
+  if (sources.standing.whole === 'incomplete') return 'incomplete';
+  if (sources.standing.whole === 'unproven') return 'joining';
+  return conditionsOf(sources).length > 0 ? 'degraded' : 'serving';
+}
+
+/** The node's own and those of its engine. */
+function conditionsOf({ conditions, engine }: StatusSources): readonly Condition[] {
+  const own = conditions.list();
+  const codes = new Set(own.map(({ code }) => code));
+  // The same disk is full for both: it is said once.
+  return [...own, ...(engine.stats().conditions ?? []).filter(({ code }) => !codes.has(code))];
+}
+
+export function nodeStatus(
+  sources: StatusSources,
+  isDraining: boolean,
+  uptimeMs: number,
+): Record<string, unknown> {
+  const { clusterId, incarnation, nodeId } = sources.store.current;
+  return {
+    node: {
+      id: nodeId,
+      state: nodeState(sources, isDraining),
+      version: manifest.version,
+      cluster: clusterId,
+      incarnation,
+      uptimeSeconds: Math.floor(uptimeMs / 1000),
+      conditions: conditionsOf(sources),
+    },
+    engine: sources.engine.stats(),
+    replica: sources.replica.figures(),
+    clock: sources.ownTime.figures(),
+    peers: sources.mesh.peers(),
+    nodes: sources.topology.nodes.map(({ id, http, zone }) => ({ id, http: formatAddress(http), zone })),
+    eventLoopDelay: sources.loopDelay.summary(),
+    memory: memory(),
+  };
+}
+
+function memory(): Record<string, number> {
+  const { rss, heapUsed, external, arrayBuffers } = process.memoryUsage();
+  return {
+    residentBytes: rss,
+    heapUsedBytes: heapUsed,
+    externalBytes: external,
+    arrayBuffersBytes: arrayBuffers,
+  };
+}

@@ -1,0 +1,344 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { crc32 } from 'node:zlib';
+import { LsmError } from '../../../../native-free-lsm/errors.ts';
+import {
+  BATCH_HEADER_BYTES,
+  BatchKind,
+  encodeBatchHeader,
+  FILE_HEADER_BYTES,
+  logFileName,
+} from '../../../../native-free-lsm/log/log-format.ts';
+import { LogWriter } from '../../../../native-free-lsm/log/log-writer.ts';
+import { fileSystemError, MemoryFileSystem } from '../../../../native-free-lsm/simulation/index.ts';
+import { DIRECTORY, frames, GENERATION, LOG_PATH, put, replay, shown } from './log-support.ts';
+
+function create(fs = new MemoryFileSystem()): { fs: MemoryFileSystem; log: LogWriter } {
+  fs.makeDirectorySync(DIRECTORY);
+  return { fs, log: LogWriter.create(fs, DIRECTORY, GENERATION) };
+}
+
+function append(log: LogWriter, ...operations: Parameters<typeof frames>[0]): void {
+  const run = frames(operations);
+  log.append(run, 0, run.length);
+}
+
+const A = put('a', '1');
+const B = put('b', '2'.repeat(30));
+const C = put('c', '');
+
+test('a closed log gives back its puts in order', () => {
+  const { fs, log } = create();
+  append(log, A, [B, C]);
+  log.sync();
+  append(log, C);
+  append(log);
+  assert.equal(log.syncedBytes < log.lengthBytes, true);
+  log.finish(BatchKind.cleanClose);
+  log.close();
+  assert.equal(log.syncedBytes, log.lengthBytes);
+  assert.equal(fs.openDescriptors, 0);
+  assert.deepEqual(replay(fs), {
+    batches: 2,
+    lengthBytes: fs.sizeSync(LOG_PATH),
+    tornBytes: 0,
+    clean: true,
+    continued: false,
+    puts: [A, B, C, C].map(shown),
+  });
+  assert.deepEqual(replay(fs.crash({ bytes: 'lost', names: 'lost' })).puts.length, 4);
+  assert.throws(() => append(log, A), { code: 'CLOSED' });
+  assert.equal(fs.openDescriptors, 0);
+});
+
+test('one append is one write, from the middle of shared memory', () => {
+  const { fs, log } = create();
+  const run = frames([A, B]);
+  const ring = new Uint8Array(new SharedArrayBuffer(run.length + 16)).fill(0xff);
+  ring.set(run, 8);
+  const before = fs.callCount;
+  log.append(ring, 8, 8 + run.length);
+  assert.equal(fs.callCount - before, 1);
+  assert.equal(log.lengthBytes, FILE_HEADER_BYTES + BATCH_HEADER_BYTES + run.length);
+  log.close();
+  assert.deepEqual(replay(fs).puts, [A, B].map(shown));
+  assert.throws(() => log.append(ring, 0, 7), { code: 'INVALID_ARGUMENT' });
+});
+
+test('batches larger than the reading window', () => {
+  const { fs, log } = create();
+  const large = put('large', 'x'.repeat(5_000_000));
+  append(log, A);
+  append(log, large, B);
+  append(log, C);
+  log.close();
+  assert.deepEqual(replay(fs).puts, [A, large, B, C].map(shown));
+});
+
+test('every flipped byte of a closed log is found, with the place', () => {
+  const { fs, log } = create();
+  const starts = [0];
+  for (const operations of [[A, B], [[B, C]], [C]]) {
+    starts.push(log.lengthBytes);
+    append(log, ...operations);
+    log.sync();
+  }
+  const markAt = log.lengthBytes;
+  log.finish(BatchKind.cleanClose);
+  const whole = fs.contents(LOG_PATH);
+  const puts = replay(fs).puts;
+  for (let at = 0; at < whole.length; at++) {
+    for (const flip of [0x01, 0x80, 0xff]) {
+      const flipped = whole.slice();
+      flipped[at] ^= flip;
+      fs.place(LOG_PATH, flipped);
+      if (at < markAt) {
+        const offset = starts.findLast((start) => start <= at);
+        assert.throws(() => replay(fs), { code: 'CORRUPTION', file: LOG_PATH, offset }, `byte ${at}`);
+        assert.deepEqual(fs.contents(LOG_PATH), flipped, 'damage is left as it is');
+      } else {
+        const replayed = replay(fs);
+        assert.deepEqual(replayed.puts, puts);
+        assert.equal(replayed.clean, false);
+        assert.equal(replayed.tornBytes, whole.length - markAt);
+      }
+    }
+  }
+});
+
+test('a log cut anywhere gives back its whole batches, and is cut behind them for good', () => {
+  const { fs, log } = create();
+  const ends = [FILE_HEADER_BYTES];
+  for (const one of [A, B, C]) {
+    append(log, one);
+    ends.push(log.lengthBytes);
+  }
+  log.close();
+  const whole = fs.contents(LOG_PATH);
+  for (let length = 0; length <= whole.length; length++) {
+    fs.place(LOG_PATH, whole.subarray(0, length));
+    const batches = ends.findLastIndex((end) => end <= length);
+    const lengthBytes = ends[batches] ?? 0;
+    const puts = [A, B, C].slice(0, Math.max(0, batches)).map(shown);
+    const expected = { batches: puts.length, lengthBytes, clean: false, continued: false, puts };
+    assert.deepEqual(replay(fs), { ...expected, tornBytes: length - lengthBytes });
+    // One without its header has got it by now.
+    const made = { ...expected, lengthBytes: Math.max(lengthBytes, FILE_HEADER_BYTES), tornBytes: 0 };
+    assert.deepEqual(replay(fs.crash({ bytes: 'lost', names: 'lost' })), made);
+  }
+});
+
+test('a log that could neither be created nor removed is created by the next attempt', () => {
+  const fs = new MemoryFileSystem();
+  fs.makeDirectorySync(DIRECTORY);
+  fs.onCall = ({ operation, path, lengthBytes }) => {
+    const error = fileSystemError('EIO', operation, path);
+    if (operation === 'write') return { doneBytes: lengthBytes, error };
+    if (operation === 'remove') throw error;
+    return undefined;
+  };
+  assert.throws(() => LogWriter.create(fs, DIRECTORY, GENERATION), { code: 'IO_ERROR' });
+  assert.ok(fs.existsSync(LOG_PATH));
+  fs.onCall = undefined;
+  const log = LogWriter.create(fs, DIRECTORY, GENERATION);
+  append(log, A);
+  log.close();
+  assert.deepEqual(replay(fs).puts, [shown(A)]);
+});
+
+test('a header of another log is what a removed file has left, if nothing follows it, and damage if something does', () => {
+  const { fs, log } = create();
+  append(log, A);
+  log.close();
+  const other = join(DIRECTORY, logFileName(GENERATION + 1));
+  fs.place(other, fs.contents(LOG_PATH).subarray(0, FILE_HEADER_BYTES));
+  const nothing = { batches: 0, lengthBytes: 0, clean: false, continued: false, puts: [] };
+  const expected = { ...nothing, tornBytes: FILE_HEADER_BYTES };
+  assert.deepEqual(replay(fs, GENERATION + 1), expected);
+  fs.place(other, fs.contents(LOG_PATH));
+  assert.throws(() => replay(fs, GENERATION + 1), { code: 'CORRUPTION', file: other, offset: 8 });
+});
+
+test('what a replay hands out is durable, whatever the process that wrote it had synced', () => {
+  for (const failing of [false, true]) {
+    const { fs, log } = create();
+    append(log, A);
+    log.sync();
+    append(log, B);
+    append(log, C);
+    if (failing) {
+      fs.onCall = ({ operation, path }) => {
+        if (operation === 'fdatasync') throw fileSystemError('EIO', operation, path);
+        return undefined;
+      };
+      assert.throws(() => log.sync(), { code: 'POISONED' });
+    }
+    const killed = fs.kill();
+    assert.deepEqual(replay(killed.crash({ bytes: 'lost', names: 'lost' })).puts, [shown(A)]);
+    assert.deepEqual(replay(killed).puts, [A, B, C].map(shown));
+    assert.equal(killed.openDescriptors, 0);
+    assert.deepEqual(replay(killed.crash({ bytes: 'lost', names: 'lost' })).puts, [A, B, C].map(shown));
+  }
+});
+
+test('a lost batch is a torn tail if nothing says that it had been synced, and damage if something does', () => {
+  for (const synced of [false, true]) {
+    const { fs, log } = create();
+    append(log, A);
+    const at = log.lengthBytes;
+    append(log, B);
+    if (synced) log.sync();
+    append(log, C);
+    log.close();
+    const bytes = fs.contents(LOG_PATH);
+    bytes.fill(0, at, at + 16);
+    fs.place(LOG_PATH, bytes);
+    if (synced) assert.throws(() => replay(fs), { code: 'CORRUPTION', offset: at });
+    else assert.deepEqual(replay(fs).puts, [A].map(shown));
+  }
+});
+
+test('a value that holds a piece of a log is never taken for a batch', () => {
+  const other = create();
+  append(other.log, A);
+  other.log.sync();
+  append(other.log, A);
+  other.log.sync();
+  append(other.log, A);
+  const { fs, log } = create();
+  const pieces = Buffer.concat(
+    Array.from({ length: 8 }, (_, shift) =>
+      Buffer.concat([Buffer.alloc(shift), other.fs.contents(LOG_PATH)]),
+    ),
+  );
+  append(log, { key: Buffer.from('k'), record: Buffer.concat([A.record, pieces]) });
+  log.close();
+  const whole = fs.contents(LOG_PATH);
+  fs.place(LOG_PATH, whole.subarray(0, whole.length - 1));
+  assert.deepEqual(replay(fs).puts, []);
+});
+
+test('another number, another format, another file', () => {
+  const { fs, log } = create();
+  append(log, A);
+  log.finish(BatchKind.cleanClose);
+  const bytes = fs.contents(LOG_PATH);
+  fs.place('/db/000008.log', bytes);
+  assert.throws(() => replay(fs, 8), { code: 'CORRUPTION', file: '/db/000008.log', offset: 8 });
+  const newer = Buffer.from(bytes);
+  newer.writeUInt32LE(3, 4);
+  newer.writeUInt32LE(crc32(newer.subarray(0, 12)), 12);
+  fs.place(LOG_PATH, newer);
+  assert.throws(() => replay(fs), { code: 'UNSUPPORTED_FORMAT', file: LOG_PATH });
+  fs.place(LOG_PATH, Buffer.from('#!/bin/sh\necho something else entirely\n'));
+  assert.throws(() => replay(fs), { code: 'CORRUPTION', file: LOG_PATH, offset: 0 });
+  fs.place(LOG_PATH, Buffer.concat([bytes, bytes]));
+  assert.throws(() => replay(fs), { code: 'CORRUPTION', offset: bytes.length });
+  assert.throws(() => replay(fs, 9), { code: 'IO_ERROR', file: '/db/000009.log' });
+});
+
+test('a full disk leaves no trace: the log is cut back and goes on once there is room', () => {
+  for (const room of [0, 1, 31, 40, 60]) {
+    const { fs, log } = create();
+    append(log, A);
+    log.sync();
+    fs.capacityBytes = fs.usedBytes + room;
+    assert.throws(() => append(log, B, B), { code: 'NO_SPACE', canRetry: true });
+    assert.equal(fs.sizeSync(LOG_PATH), log.lengthBytes + room);
+    if (room > 1) log.cutBack();
+    fs.capacityBytes = Number.POSITIVE_INFINITY;
+    append(log, C);
+    log.finish(BatchKind.cleanClose);
+    assert.deepEqual(replay(fs).puts, [A, C].map(shown));
+  }
+});
+
+test('a log that cannot be created leaves no file', () => {
+  for (const operation of ['write', 'fdatasync', 'syncDirectory']) {
+    const fs = new MemoryFileSystem();
+    fs.makeDirectorySync(DIRECTORY);
+    fs.onCall = (call) => {
+      if (call.operation === operation) throw fileSystemError('ENOSPC', call.operation, call.path);
+    };
+    assert.throws(() => LogWriter.create(fs, DIRECTORY, GENERATION), { code: 'NO_SPACE' });
+    assert.deepEqual(fs.listSync(DIRECTORY), []);
+    assert.equal(fs.openDescriptors, 0);
+  }
+  const { fs, log } = create();
+  append(log, A);
+  const before = fs.contents(LOG_PATH);
+  assert.throws(() => LogWriter.create(fs, DIRECTORY, GENERATION), { code: 'IO_ERROR' });
+  assert.deepEqual(fs.contents(LOG_PATH), before, 'a log that holds something is never touched');
+});
+
+test('a failed sync poisons, whatever comes after', () => {
+  const { fs, log } = create();
+  append(log, A);
+  fs.onCall = ({ operation, path }) => {
+    if (operation === 'fdatasync') throw fileSystemError('EIO', operation, path);
+  };
+  assert.throws(() => log.sync(), { code: 'POISONED', canRetry: false });
+  fs.onCall = undefined;
+  for (const call of [
+    () => log.sync(),
+    () => append(log, B),
+    () => log.cutBack(),
+    () => log.finish(BatchKind.cleanClose),
+  ]) {
+    assert.throws(call, { code: 'POISONED' });
+  }
+  assert.equal(log.syncedBytes, FILE_HEADER_BYTES);
+  log.close();
+});
+
+test('a failed write is an I/O error, and the next append takes its place', () => {
+  const { fs, log } = create();
+  fs.onCall = ({ operation, path }) => {
+    if (operation === 'write') throw fileSystemError('EIO', operation, path);
+  };
+  assert.throws(() => append(log, A), { code: 'IO_ERROR' });
+  fs.onCall = ({ operation, path }) => {
+    if (operation === 'truncate') throw fileSystemError('EIO', operation, path);
+  };
+  assert.throws(() => append(log, A), { code: 'IO_ERROR' });
+  fs.onCall = undefined;
+  append(log, B);
+  log.close();
+  assert.deepEqual(replay(fs).puts, [shown(B)]);
+});
+
+test('what a later version wrote is called so, and what no version writes is damage', () => {
+  const refused = (change: (run: Uint8Array) => void, kind = 1): unknown => {
+    const { fs, log } = create();
+    append(log, A);
+    log.close();
+    const run = frames([B]);
+    change(run);
+    const header = new Uint8Array(BATCH_HEADER_BYTES);
+    const at = log.lengthBytes;
+    encodeBatchHeader(header, run, GENERATION, kind as BatchKind, at, at);
+    fs.place(LOG_PATH, Buffer.concat([fs.contents(LOG_PATH), header, run]));
+    try {
+      replay(fs);
+    } catch (error) {
+      assert.ok(error instanceof LsmError);
+      assert.equal(error.file, LOG_PATH);
+      assert.equal(error.offset, kind === 1 ? at + BATCH_HEADER_BYTES : at);
+      return error.code;
+    }
+    assert.fail('it was read');
+  };
+  const unchanged = () => {};
+  assert.equal(refused(unchanged, 4), 'UNSUPPORTED_FORMAT');
+  assert.equal(refused(unchanged, 0), 'CORRUPTION');
+  const setting = (offset: number, byte: number) => (run: Uint8Array) => {
+    run[offset] = byte;
+  };
+  // Behind the frame's 8 bytes: the operation and its flags; behind 8 more and the key: the record.
+  assert.equal(refused(setting(8, 3)), 'UNSUPPORTED_FORMAT');
+  assert.equal(refused(setting(9, 2)), 'UNSUPPORTED_FORMAT');
+  assert.equal(refused(setting(17, 2)), 'UNSUPPORTED_FORMAT');
+  assert.equal(refused(setting(8, 0)), 'CORRUPTION');
+  assert.equal(refused(setting(17, 0)), 'CORRUPTION');
+});

@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { createBlockCacheMemory } from '../../../../native-free-lsm/cache/block-cache.ts';
+import { completeOptions } from '../../../../native-free-lsm/options.ts';
+import { createControl } from '../../../../native-free-lsm/shared/control.ts';
+import { createRing } from '../../../../native-free-lsm/shared/ring.ts';
+import { MemoryFileSystem } from '../../../../native-free-lsm/simulation/index.ts';
+import { ReadLane } from '../../../../native-free-lsm/store/read-lane.ts';
+import type { WorkerMessage } from '../../../../native-free-lsm/threads/messages.ts';
+import { ReaderRole } from '../../../../native-free-lsm/threads/reader.ts';
+import { HASH_SEED } from '../../../support/hash-flood.ts';
+
+/** A view of nothing: no memtable at or above generation 2, no table. */
+const VIEW: WorkerMessage = {
+  type: 'view',
+  id: 1,
+  oldestGeneration: 2,
+  levels: [],
+  quarantine: [],
+  added: [],
+};
+const POINT = { viewId: 1, generation: 1, limit: 0 };
+const PAGE = {
+  start: Buffer.from('key'),
+  end: null,
+  maxBytes: 1000,
+  maxEntries: 10,
+  includeTombstones: false,
+  framing: 0,
+  nowMs: 0,
+};
+/** An unknown view: the request fails. */
+const LOST_POINT = { ...POINT, viewId: 2 };
+
+// Main lets go of what a request held, and pushes what waits for room, when its answer arrives. Were the request given
+// back only after it, and no other came, obsolete files and memory would stay for as long.
+for (const [name, points] of [
+  ['a page', [POINT]],
+  ['pages one after another', [POINT, POINT, POINT]],
+  ['a page that fails', [LOST_POINT]],
+  ['a page behind one that fails', [LOST_POINT, POINT]],
+] as const) {
+  test(`${name}: the answer is seen only once the request is given back`, (t) => {
+    const lane = new ReadLane(createRing(4096), createRing(1 << 20), 2);
+    const inbox = [VIEW];
+    const reader = new ReaderRole(
+      {
+        directory: 'db',
+        options: completeOptions({}),
+        control: createControl(),
+        requests: lane.requestRing,
+        responses: lane.responseRing,
+        arenas: [],
+        thread: lane.thread,
+        hashSeed: HASH_SEED,
+        cache: createBlockCacheMemory(1 << 20, HASH_SEED),
+      },
+      new MemoryFileSystem(),
+      () => inbox.shift(),
+    );
+    for (const [tag, point] of points.entries()) assert.ok(lane.pushPage(tag, point, PAGE));
+    lane.requests.publish();
+    const unreleasedWhenSeen: number[] = [];
+    let answers = 0;
+    const store = Atomics.store.bind(Atomics) as (words: Int32Array, index: number, value: number) => number;
+    t.mock.method(Atomics, 'store', (words: Int32Array, index: number, value: number) => {
+      const stored = store(words, index, value);
+      while (lane.responses.nextRun(1)) {
+        answers++;
+        unreleasedWhenSeen.push(answers - lane.requests.framesCompleted);
+        lane.responses.release();
+      }
+      return stored;
+    });
+    assert.equal(reader.step(), true);
+    assert.equal(answers, points.length);
+    for (const unreleased of unreleasedWhenSeen) assert.ok(unreleased <= 0, `${unreleased} not given back`);
+    reader.close();
+  });
+}

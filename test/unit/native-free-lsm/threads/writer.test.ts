@@ -1,0 +1,239 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { readUint32 } from '../../../../native-free-lsm/format/record.ts';
+import { encodePut, putOperationBytes } from '../../../../native-free-lsm/log/write-operation.ts';
+import { createArena } from '../../../../native-free-lsm/memtable/arena-layout.ts';
+import { Memtable } from '../../../../native-free-lsm/memtable/memtable.ts';
+import { completeOptions, type EngineOptions } from '../../../../native-free-lsm/options.ts';
+import { ControlWord, createControl } from '../../../../native-free-lsm/shared/control.ts';
+import {
+  createRing,
+  FRAME_HEADER_BYTES,
+  frameLength,
+  nextFrame,
+  RingConsumer,
+  RingProducer,
+} from '../../../../native-free-lsm/shared/ring.ts';
+import { WriteDeadlines } from '../../../../native-free-lsm/shared/write-deadlines.ts';
+import { MemoryFileSystem } from '../../../../native-free-lsm/simulation/index.ts';
+import {
+  MAX_WRITES_IN_RING,
+  WRITER_RESPONSE_RING_BYTES,
+} from '../../../../native-free-lsm/store/write-queue.ts';
+import { COMPLETION_BYTES, WriteCode } from '../../../../native-free-lsm/threads/protocol.ts';
+import { WriterRole } from '../../../../native-free-lsm/threads/writer.ts';
+import { record } from '../../../support/engine-calls.ts';
+import { FakeClock } from '../../../support/fake-clock.ts';
+import { HASH_SEED } from '../../../support/hash-flood.ts';
+
+const KEY = Buffer.from('key');
+
+/** A writer with the rings main would have, in this thread and over a disk in memory. */
+function startWriter(responseRingBytes: number, memtableBytes: number, more: Partial<EngineOptions> = {}) {
+  const fs = new MemoryFileSystem();
+  fs.makeDirectorySync('db');
+  const options = completeOptions({ memtableBytes, maxRecordBytes: 1 << 10, durability: 'none', ...more });
+  const clock = new FakeClock();
+  const arena = createArena(options.memtableBytes, HASH_SEED);
+  const memtable = new Memtable(arena);
+  memtable.reset(1);
+  const rings = { requests: createRing(4096), responses: createRing(responseRingBytes) };
+  const hashSeed = HASH_SEED;
+  const deadlines = WriteDeadlines.allocate(16);
+  const place = { directory: 'db', control: createControl(), arenas: [arena], arena: 0, generation: 1 };
+  const writer = new WriterRole(
+    { ...rings, ...place, options, hashSeed, thread: 1, deadlines },
+    fs,
+    () => undefined,
+    clock,
+  );
+  // As main does once it has heard that the log was begun.
+  const responses = new RingConsumer(rings.responses);
+  assert.equal(responses.nextRun(responseRingBytes), true);
+  responses.release();
+  Atomics.store(new Int32Array(place.control), ControlWord.notedGeneration, 1);
+  const times = new WriteDeadlines(deadlines);
+  const requests = new RingProducer(rings.requests);
+  let timestamp = 0;
+  const put = (tag = 0, deadlineMs = Number.POSITIVE_INFINITY): void => {
+    times.set(tag, deadlineMs);
+    const value = record(++timestamp, '');
+    const at = requests.reserve(putOperationBytes(KEY.length, value.length));
+    encodePut(requests.bytes, at, KEY, value);
+    requests.push(tag);
+    requests.publish();
+  };
+  return { fs, clock, control: place.control, memtable, writer, requests, responses, put };
+}
+
+// Main pushes what waits when answers arrive. Were the ring's room given back only after them, the push would find
+// the ring full, and with nothing more under way no answer would ever come to try again at.
+test('answers are seen only once the ring has the room of what they answer', (t) => {
+  const { writer, requests, responses, put } = startWriter(4096, 64 << 10);
+  put();
+  const usedWhenSeen: number[] = [];
+  const store = Atomics.store.bind(Atomics) as (words: Int32Array, index: number, value: number) => number;
+  t.mock.method(Atomics, 'store', (words: Int32Array, index: number, value: number) => {
+    const stored = store(words, index, value);
+    if (usedWhenSeen.length === 0 && !responses.empty) usedWhenSeen.push(requests.usedBytes);
+    return stored;
+  });
+  assert.equal(writer.step(), true);
+  assert.deepEqual(usedWhenSeen, [0]);
+  writer.close();
+});
+
+// Main may be busy for as long as it takes to write all of them, one by one, and the ring of answers may just have
+// started again at its beginning, where it has least room.
+test('all writes main has under way are answered though it takes no answer meanwhile', () => {
+  const { writer, responses, put } = startWriter(WRITER_RESPONSE_RING_BYTES, 16 << 20);
+  let answeredBytes = 0;
+  while (answeredBytes < WRITER_RESPONSE_RING_BYTES / 8) {
+    put();
+    writer.step();
+    assert.equal(responses.nextRun(WRITER_RESPONSE_RING_BYTES), true);
+    answeredBytes += responses.runEnd - responses.runStart;
+    responses.release();
+  }
+  for (let i = 0; i < MAX_WRITES_IN_RING; i++) {
+    put();
+    assert.equal(writer.step(), true);
+  }
+  let answers = 0;
+  while (responses.nextRun(WRITER_RESPONSE_RING_BYTES)) {
+    answers += responses.runFrames;
+    responses.release();
+  }
+  assert.equal(answers, MAX_WRITES_IN_RING);
+  writer.close();
+});
+
+test('what was written before is synced in time though nothing comes but writes whose time is over', () => {
+  const { clock, fs, put, writer } = startWriter(WRITER_RESPONSE_RING_BYTES, 64 << 10, {
+    durability: 'interval',
+    syncIntervalMs: 10,
+  });
+  put();
+  writer.step();
+  const calls: string[] = [];
+  fs.onCall = ({ operation, path }) => {
+    calls.push(`${operation} ${path}`);
+  };
+  clock.advance(10);
+  put(1, clock.monotonicMs() - 1);
+  writer.step();
+  assert.deepEqual(calls, ['fdatasync db/000001.log']);
+  writer.close();
+});
+
+for (const [what, writeStallTimeoutMs] of [
+  ['waits', 60_000],
+  ['is refused', 0],
+] as const) {
+  test(`what was written before is synced in time while a write ${what} for want of a memtable`, () => {
+    const { clock, fs, put, writer } = startWriter(WRITER_RESPONSE_RING_BYTES, 64 << 10, {
+      durability: 'interval',
+      syncIntervalMs: 10,
+      writeStallTimeoutMs,
+    });
+    const calls: string[] = [];
+    fs.onCall = ({ operation, path }) => {
+      calls.push(`${operation} ${path}`);
+    };
+    const writes = (): number => calls.filter((call) => call.startsWith('write ')).length;
+    for (let before = -1; before < writes(); ) {
+      before = writes();
+      put();
+      writer.step();
+    }
+    calls.length = 0;
+    clock.advance(10);
+    put();
+    writer.step();
+    assert.deepEqual(calls, ['fdatasync db/000001.log']);
+    writer.close();
+  });
+}
+
+// A replica may be idle for hours, before its first write too: nothing wakes it a thousand times a second.
+test('a writer that nobody asks for anything has nothing to do, whatever main has not done yet', () => {
+  const { put, responses, writer, control } = startWriter(WRITER_RESPONSE_RING_BYTES, 64 << 10, {
+    writeStallTimeoutMs: 0,
+  });
+  Atomics.store(new Int32Array(control), ControlWord.notedGeneration, 0);
+  assert.equal(writer.step(), false);
+  assert.equal(writer.dueMs, Number.POSITIVE_INFINITY, 'before the first write');
+  put();
+  assert.equal(writer.step(), true, 'refused, as its log is not noted');
+  assert.equal(writer.step(), false);
+  assert.equal(writer.dueMs, Number.POSITIVE_INFINITY, 'after a write that was refused');
+  while (responses.nextRun(WRITER_RESPONSE_RING_BYTES)) responses.release();
+  writer.close();
+});
+
+test('a write whose time is over is not written: neither before the others of its run, nor among, nor behind them', () => {
+  const { clock, fs, put, responses, writer } = startWriter(WRITER_RESPONSE_RING_BYTES, 64 << 10);
+  clock.advance(100);
+  // By tag: 1, 2, 5 and 8 are late.
+  const late = [1, 2, 5, 8];
+  for (let tag = 1; tag <= 8; tag++) put(tag, late.includes(tag) ? 100 : 101);
+  let appends = 0;
+  fs.onCall = ({ operation }) => {
+    if (operation === 'write') appends++;
+  };
+  let steps = 0;
+  while (writer.step()) steps++;
+  const codes = new Map<number, number>();
+  while (responses.nextRun(WRITER_RESPONSE_RING_BYTES)) {
+    const { bytes, runStart, runEnd } = responses;
+    for (let at = runStart; at < runEnd; at = nextFrame(bytes, at)) {
+      const end = at + FRAME_HEADER_BYTES + frameLength(bytes, at);
+      for (let one = at + FRAME_HEADER_BYTES; one < end; one += COMPLETION_BYTES)
+        codes.set(readUint32(bytes, one), readUint32(bytes, one + 4));
+    }
+    responses.release();
+  }
+  for (let tag = 1; tag <= 8; tag++) {
+    assert.equal(codes.get(tag), late.includes(tag) ? WriteCode.expired : WriteCode.applied, `write ${tag}`);
+  }
+  assert.equal(steps, 5);
+  assert.equal(appends, 2, '3 with 4, 6 with 7');
+  writer.close();
+});
+
+test('a write that waits for a memtable until its time is over is answered then', () => {
+  const { clock, put, responses, writer } = startWriter(WRITER_RESPONSE_RING_BYTES, 64 << 10, {
+    writeStallTimeoutMs: 60_000,
+  });
+  do {
+    put(0, 500);
+    while (responses.nextRun(WRITER_RESPONSE_RING_BYTES)) responses.release();
+  } while (writer.step());
+  clock.advance(499);
+  assert.equal(writer.step(), false);
+  clock.advance(1);
+  assert.equal(writer.step(), true);
+  assert.equal(responses.nextRun(WRITER_RESPONSE_RING_BYTES), true);
+  assert.equal(writer.dueMs, Number.POSITIVE_INFINITY, 'nothing is waited for any more');
+  writer.close();
+});
+
+test('a writer has nothing to do either once a log came that needs no note, while a write waited for one', () => {
+  const { control, memtable, put, writer } = startWriter(WRITER_RESPONSE_RING_BYTES, 64 << 10);
+  const words = new Int32Array(control);
+  // What a start has found, which a flush may ask for at once.
+  const found = record(1, '');
+  memtable.insert(KEY, 0, KEY.length, found, 0, found.length);
+  memtable.publish();
+  Atomics.store(words, ControlWord.notedGeneration, 0);
+  put();
+  assert.equal(writer.step(), false);
+  assert.equal(writer.dueMs, 1);
+  Atomics.add(words, ControlWord.sealRequests, 1);
+  Atomics.store(words, ControlWord.spareArena, 1);
+  assert.equal(writer.step(), true);
+  assert.equal(words[ControlWord.activeGeneration], 2);
+  assert.equal(writer.step(), false);
+  assert.equal(writer.dueMs, Number.POSITIVE_INFINITY);
+  writer.close();
+});

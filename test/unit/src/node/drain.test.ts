@@ -1,0 +1,138 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type DrainParts, drainInOrder } from '../../../../src/node/drain.ts';
+import { FakeClock } from '../../../support/fake-clock.ts';
+
+/** Parts that note when they are closed; RPC closes when it is let go, or aborted. */
+class Parts {
+  readonly clock = new FakeClock();
+  readonly steps: string[] = [];
+  readonly rpcClosed = Promise.withResolvers<void>();
+  received = 0;
+  connections = 1;
+
+  get all(): DrainParts {
+    const { rpcClosed, steps } = this;
+    const parts = this;
+    const step = async (name: string): Promise<void> => void steps.push(name);
+    return {
+      clock: this.clock,
+      http: { drain: () => step('http') },
+      coordinator: { close: () => void steps.push('coordinator') },
+      mesh: {
+        close: () => step('mesh'),
+        abort: () => {
+          steps.push('abort');
+          rpcClosed.resolve();
+        },
+      },
+      server: {
+        get connections() {
+          return parts.connections;
+        },
+        close: async () => {
+          steps.push('server');
+          await rpcClosed.promise;
+        },
+        abort: () => {},
+      },
+      peerRequests: {
+        get received() {
+          return parts.received;
+        },
+      },
+      clockWatch: { close: () => void steps.push('clock') },
+      progress: { close: () => void steps.push('progress') },
+      store: { settled: () => step('identity') },
+      engine: { close: () => step('engine') },
+    };
+  }
+
+  /** Lets time go by in small steps, each followed by whatever it has set off. */
+  async advance(ms: number, each: () => void = () => {}): Promise<void> {
+    for (let passed = 0; passed < ms; passed += 10) {
+      each();
+      this.clock.advance(10);
+      await new Promise<void>((resolve) => setImmediate(resolve));
+    }
+  }
+}
+
+test('from the top down: clients, peers, identity, engine', async () => {
+  const parts = new Parts();
+  parts.rpcClosed.resolve();
+  const drained = drainInOrder(parts.all, new AbortController().signal);
+  await parts.advance(200);
+  await drained;
+  assert.deepEqual(parts.steps, [
+    'http',
+    'coordinator',
+    'clock',
+    'mesh',
+    'server',
+    'progress',
+    'identity',
+    'engine',
+  ]);
+  assert.equal(parts.clock.pendingTimers, 0);
+});
+
+test('without peers there is nothing to wait for', async () => {
+  const parts = new Parts();
+  parts.connections = 0;
+  parts.rpcClosed.resolve();
+  await drainInOrder(parts.all, new AbortController().signal);
+  assert.equal(parts.steps.at(-1), 'engine');
+});
+
+test('peers are served until they are quiet, but not for ever', async () => {
+  const parts = new Parts();
+  parts.rpcClosed.resolve();
+  const drained = drainInOrder(parts.all, new AbortController().signal);
+  const ask = (): void => {
+    parts.received++;
+  };
+  await parts.advance(400, ask);
+  assert.deepEqual(parts.steps, ['http', 'coordinator', 'clock']);
+  await parts.advance(200, ask);
+  await drained;
+  assert.equal(parts.steps.at(-1), 'engine');
+});
+
+test('peers that do not let go are cut off after a second', async () => {
+  const parts = new Parts();
+  const drained = drainInOrder(parts.all, new AbortController().signal);
+  await parts.advance(1_000);
+  assert.deepEqual(parts.steps, ['http', 'coordinator', 'clock', 'mesh', 'server']);
+  await parts.advance(300);
+  await drained;
+  assert.deepEqual(parts.steps.slice(5), ['abort', 'progress', 'identity', 'engine']);
+});
+
+test('the signal ends all waiting', async () => {
+  const parts = new Parts();
+  const impatience = new AbortController();
+  const drained = drainInOrder(parts.all, impatience.signal);
+  await parts.advance(200);
+  impatience.abort();
+  await drained;
+  assert.deepEqual(parts.steps.slice(5), ['abort', 'progress', 'identity', 'engine']);
+
+  const already = new Parts();
+  const drainedAtOnce = drainInOrder(already.all, AbortSignal.abort());
+  await drainedAtOnce;
+  assert.equal(already.steps.at(-1), 'engine');
+});
+
+test('a part that fails keeps none of the others open, and its fault is told', async () => {
+  const parts = new Parts();
+  parts.connections = 0;
+  parts.rpcClosed.resolve();
+  const failing: DrainParts = {
+    ...parts.all,
+    http: { drain: () => Promise.reject(new Error('http')) },
+    store: { settled: () => Promise.reject(new Error('identity')) },
+  };
+  await assert.rejects(drainInOrder(failing, new AbortController().signal), /http/);
+  assert.deepEqual(parts.steps, ['coordinator', 'clock', 'mesh', 'server', 'progress', 'engine']);
+});

@@ -1,0 +1,78 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { systemClock } from '../../../../src/clock.ts';
+import { Conditions } from '../../../../src/conditions.ts';
+import { silentLog } from '../../../../src/log.ts';
+import { createHandshakePolicy } from '../../../../src/node/handshake.ts';
+import type { Identity } from '../../../../src/replica/identity-file.ts';
+import { IdentityStore } from '../../../../src/replica/identity-store.ts';
+import { Standing } from '../../../../src/replica/standing.ts';
+import { MemoryFolderFiles } from '../../../support/memory-folder-files.ts';
+
+async function node(nodeId: string, topologyDigest = 'digest', clusterId = 'test') {
+  const identity: Identity = {
+    clusterId,
+    nodeId,
+    incarnation: `${nodeId}-1`,
+    createdMs: 0,
+    whole: 'unproven',
+    declaredMs: nodeId === 'b' ? 5 : 0,
+    missing: null,
+    clockCeiling: 0,
+    newestTimestamp: 0,
+    history: { progress: 4, starts: [{ id: 9, from: 4 }] },
+    remembered: {},
+  };
+  const files = new MemoryFolderFiles();
+  await files.makeFolder(`/data/${nodeId}`);
+  const standing = new Standing(
+    new IdentityStore(`/data/${nodeId}`, identity, files),
+    3,
+    silentLog,
+    new Conditions({ clock: systemClock, log: silentLog }),
+  );
+  const met: string[] = [];
+  const cluster = { clusterId, topologyDigest, maxValueBytes: 7, memberIds: new Set(['a', 'b', 'c']) };
+  return { standing, met, policy: createHandshakePolicy(cluster, standing, (peerId) => met.push(peerId)) };
+}
+
+test('a hello tells whose folder this is, and under what incarnation the listener is known', async () => {
+  const [a, b] = [await node('a'), await node('b')];
+  assert.deepEqual(a.policy.localHello('b').remembered, null);
+  const fromB = b.policy.localHello('a');
+  assert.deepEqual(
+    [
+      fromB.nodeId,
+      fromB.incarnation,
+      fromB.clusterId,
+      fromB.topologyDigest,
+      fromB.maxValueBytes,
+      fromB.declaredMs,
+    ],
+    ['b', 'b-1', 'test', 'digest', 7, 5],
+  );
+  a.policy.accepted(fromB);
+  assert.deepEqual(a.met, ['b']);
+  assert.equal(a.standing.isWhole, false);
+  a.policy.accepted((await node('c')).policy.localHello('a'));
+  assert.equal(a.standing.isWhole, true);
+  const memory = { incarnation: 'b-1', startId: 9, progress: 4, declaredMs: 5 };
+  assert.deepEqual(a.policy.localHello('b').remembered, memory);
+  a.policy.heardHistory('b', { progress: 6, starts: fromB.history.starts });
+  assert.deepEqual(a.policy.localHello('b').remembered, { ...memory, progress: 6 });
+  assert.deepEqual(a.policy.localHistory(), fromB.history);
+  assert.equal(a.policy.localHello(null).remembered, null);
+});
+
+test('members of one cluster and one topology may talk, and nobody else', async () => {
+  const { policy } = await node('a');
+  assert.equal(policy.judge((await node('b')).policy.localHello('a')), null);
+  for (const [stranger, sentence] of [
+    [await node('b', 'other'), /^Nodes a and b differ in topology or placement/],
+    [await node('b', 'digest', 'other'), /^Nodes a and b differ in cluster id: a has test, b has other/],
+    [await node('a'), /met a node with its own id/],
+    [await node('d'), /knows no node d/],
+  ] as const) {
+    assert.match(policy.judge(stranger.policy.localHello('a')) ?? '', sentence);
+  }
+});
