@@ -138,7 +138,7 @@ export class Engine {
           maxBytes: PAGE_BYTES,
           maxEntries: PAGE_ENTRIES,
           includeTombstones: false,
-          framing: 0,
+          encoder: 0,
           nowMs: 0,
         },
         options.snapshot,

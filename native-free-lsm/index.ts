@@ -13,7 +13,7 @@ export { type HashSeed, hashBytes } from './format/hash.ts';
 export * from './format/record.ts';
 export type { FileSystem } from './fs/file-system.ts';
 export { NodeFileSystem } from './fs/node-fs.ts';
-export type { Framing } from './iterator/framing.ts';
+export type { EntryEncoder } from './iterator/entry-encoder.ts';
 export { Page } from './iterator/page.ts';
 export { PageBuilder, pageEntryBytes } from './iterator/page-builder.ts';
 export { BulkLoad, BulkTable, type TableMetadata } from './offline/bulk-loader.ts';

@@ -40,8 +40,8 @@ export interface EngineOptions {
   readonly blockCacheBytes: number;
   /** Long-lived threads that search the disk. */
   readonly readers: number;
-  /** Modules that tell how pages of a scan may be framed: `file:` URLs, see iterator/framing.ts. */
-  readonly scanFramings: readonly string[];
+  /** Modules that tell how pages of a scan may be encoded: `file:` URLs, see iterator/entry-encoder.ts. */
+  readonly entryEncoders: readonly string[];
   /** Files each thread keeps open. */
   readonly maxOpenFilesPerThread: number;
   readonly blockSizeBytes: number;
@@ -86,7 +86,7 @@ export const DEFAULT_OPTIONS: EngineOptions = {
   maxQueuedReadBytes: 64 * MIB,
   blockCacheBytes: 48 * MIB,
   readers: 1,
-  scanFramings: [],
+  entryEncoders: [],
   maxOpenFilesPerThread: 256,
   blockSizeBytes: 4 * KIB,
   bottomBlockSizeBytes: 8 * KIB,
@@ -121,12 +121,12 @@ export function completeOptions(given: Partial<EngineOptions>): EngineOptions {
   checkOneOf(options, 'durability', ['sync', 'interval', 'none']);
   checkOneOf(options, 'bottomCompression', ['none', 'zstd']);
   refuse(booleanFault('createIfMissing', options.createIfMissing));
-  refuse(arrayFault('scanFramings', options.scanFramings));
-  for (const address of options.scanFramings) {
+  refuse(arrayFault('entryEncoders', options.entryEncoders));
+  for (const address of options.entryEncoders) {
     if (!URL.canParse(address) || new URL(address).protocol !== 'file:') {
       throw new LsmError(
         'INVALID_ARGUMENT',
-        `scanFramings must be file: URLs of modules, not ${describe(address)}`,
+        `entryEncoders must be file: URLs of modules, not ${describe(address)}`,
       );
     }
   }
@@ -160,7 +160,7 @@ function batchDefault({ maxRecordBytes, memtableBytes }: Partial<EngineOptions>)
 
 type NumericOption = Exclude<
   keyof EngineOptions,
-  'createIfMissing' | 'durability' | 'bottomCompression' | 'scanFramings'
+  'createIfMissing' | 'durability' | 'bottomCompression' | 'entryEncoders'
 >;
 
 /** Least and most; where a bound depends on another option `completeOptions` checks it. */

@@ -8,7 +8,7 @@ import { compareRecordVersions, recordTimestamp, recordWriter } from '../../nati
 import { type ReadSink, type WriteSink, WriteStatus } from '../../native-free-lsm/index.ts';
 import { Page } from '../../native-free-lsm/iterator/page.ts';
 import { PageBuilder, pageEntryBytes } from '../../native-free-lsm/iterator/page-builder.ts';
-import { ENTRY_FRAMINGS } from '../../src/http/entry-framing.ts';
+import { ENTRY_ENCODINGS } from '../../src/http/entry-encoding.ts';
 import type {
   EngineStatus,
   RangePage,
@@ -77,17 +77,17 @@ export class MapEngine implements StorageEngine {
     const sorted = this.#sorted();
     const end = request.end === null ? null : latin1(request.end);
     const first = lowerBound(sorted, latin1(request.start));
-    const framing = request.framing === 0 ? null : ENTRY_FRAMINGS[request.framing - 1].framing;
+    const encoder = request.encoder === 0 ? null : ENTRY_ENCODINGS[request.encoder - 1].encoder;
     const firstRecord = this.#records.get(sorted[first]);
     // At least one entry: a scan must get ahead.
     const firstBytes =
-      firstRecord === undefined ? 0 : pageEntryBytes(sorted[first].length, firstRecord.length, framing);
+      firstRecord === undefined ? 0 : pageEntryBytes(sorted[first].length, firstRecord.length, encoder);
     const limit = Math.max(request.maxBytes, firstBytes);
     const page = new PageBuilder();
     page.begin(Buffer.allocUnsafe(limit), 0, limit, {
       ...request,
       maxEntries: Math.max(request.maxEntries, 1),
-      framing,
+      encoder,
     });
     for (let at = first; at < sorted.length && (end === null || sorted[at] < end); at++) {
       const key = Buffer.from(sorted[at], 'latin1');

@@ -1,6 +1,6 @@
 /**
  * What a scan is held against: node:http alone, which sends the bytes of a file as the body of an answer. They are
- * framed as chunks already and go out in large pieces, the next when the one before has left for the kernel.
+ * encoded as chunks already and go out in large pieces, the next when the one before has left for the kernel.
  *
  *   node stream-server.ts FILE
  */

@@ -1,17 +1,17 @@
 import { copyBytes } from '../format/bytes.ts';
 import { isTombstone, recordExpiryMs, recordValueStart, writeUint32 } from '../format/record.ts';
-import type { Framing } from './framing.ts';
+import type { EntryEncoder } from './entry-encoder.ts';
 import { PAGE_ENTRY_HEADER_BYTES } from './page.ts';
 
 /** What a page is to hold. */
 export interface PageContents {
   /** Entries it may look at, those that it passes over included: a stretch of deletions must not take for ever. */
   readonly maxEntries: number;
-  /** Without a framing only. */
+  /** Without an encoder only. */
   readonly includeTombstones: boolean;
   /** Null: keys and records packed as page.ts draws them. */
-  readonly framing: Framing | null;
-  /** With a framing: what expires then or before is left out. */
+  readonly encoder: EntryEncoder | null;
+  /** With an encoder: what expires then or before is left out. */
   readonly nowMs: number;
 }
 
@@ -23,7 +23,7 @@ export class PageBuilder {
   #limit = 0;
   #entriesLeft = 0;
   #includesTombstones = false;
-  #framing: Framing | null = null;
+  #encoder: EntryEncoder | null = null;
   #nowMs = 0;
 
   /** Entries go to `bytes[start, limit)`. */
@@ -32,8 +32,8 @@ export class PageBuilder {
     this.at = start;
     this.#limit = limit;
     this.#entriesLeft = contents.maxEntries;
-    this.#includesTombstones = contents.includeTombstones && contents.framing === null;
-    this.#framing = contents.framing;
+    this.#includesTombstones = contents.includeTombstones && contents.encoder === null;
+    this.#encoder = contents.encoder;
     this.#nowMs = contents.nowMs;
   }
 
@@ -49,9 +49,9 @@ export class PageBuilder {
     if (this.#entriesLeft === 0) return false;
     if (this.#includesTombstones || !isTombstone(recordBytes, recordStart)) {
       const fits =
-        this.#framing === null
+        this.#encoder === null
           ? this.#pack(keyBytes, keyStart, keyEnd, recordBytes, recordStart, recordEnd)
-          : this.#frame(this.#framing, keyBytes, keyStart, keyEnd, recordBytes, recordStart, recordEnd);
+          : this.#encode(this.#encoder, keyBytes, keyStart, keyEnd, recordBytes, recordStart, recordEnd);
       if (!fits) return false;
     }
     this.#entriesLeft--;
@@ -80,8 +80,8 @@ export class PageBuilder {
     return true;
   }
 
-  #frame(
-    framing: Framing,
+  #encode(
+    encoder: EntryEncoder,
     keyBytes: Uint8Array,
     keyStart: number,
     keyEnd: number,
@@ -95,17 +95,17 @@ export class PageBuilder {
     const keyLength = keyEnd - keyStart;
     const valueStart = recordValueStart(recordBytes, recordStart);
     const valueLength = recordEnd - valueStart;
-    if (this.at + keyLength + valueLength + framing.overheadBytes > this.#limit) return false;
-    let at = framing.writeHead(bytes, this.at, keyLength, valueLength);
+    if (this.at + keyLength + valueLength + encoder.overheadBytes > this.#limit) return false;
+    let at = encoder.writeHead(bytes, this.at, keyLength, valueLength);
     copyBytes(keyBytes, keyStart, keyEnd, bytes, at);
-    at = framing.writeMiddle(bytes, at + keyLength, valueLength);
+    at = encoder.writeMiddle(bytes, at + keyLength, valueLength);
     copyBytes(recordBytes, valueStart, recordEnd, bytes, at);
-    this.at = framing.writeTail(bytes, at + valueLength);
+    this.at = encoder.writeTail(bytes, at + valueLength);
     return true;
   }
 }
 
 /** Room in which an entry surely fits, however it is laid out. */
-export function pageEntryBytes(keyBytes: number, recordBytes: number, framing: Framing | null): number {
-  return keyBytes + recordBytes + Math.max(PAGE_ENTRY_HEADER_BYTES, framing?.overheadBytes ?? 0);
+export function pageEntryBytes(keyBytes: number, recordBytes: number, encoder: EntryEncoder | null): number {
+  return keyBytes + recordBytes + Math.max(PAGE_ENTRY_HEADER_BYTES, encoder?.overheadBytes ?? 0);
 }

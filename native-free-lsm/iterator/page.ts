@@ -3,7 +3,7 @@ import { readUint32 } from '../format/record.ts';
 /**
  * A piece of a scan: entries in key order, packed one behind another as they cross threads, so that a page is one
  * piece of memory and no object is made for an entry. Walk it with `next`; once. A page that was asked for with a
- * framing holds what iterator/framing.ts tells instead, to be passed on as it is.
+ * encoder holds what iterator/entry-encoder.ts tells instead, to be passed on as it is.
  *
  *   u32 key length, u32 record length, key, record      little-endian, no padding
  */

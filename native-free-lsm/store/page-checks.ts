@@ -2,23 +2,23 @@ import { booleanFault, boundFault, fieldsFault, invalidArgument, wholeNumberFaul
 import type { LsmError } from '../errors.ts';
 import type { PageRequest } from './read-lane.ts';
 
-const FIELDS = ['start', 'end', 'maxBytes', 'maxEntries', 'includeTombstones', 'framing', 'nowMs'];
+const FIELDS = ['start', 'end', 'maxBytes', 'maxEntries', 'includeTombstones', 'encoder', 'nowMs'];
 
 /** What is wrong with what is asked for, or undefined when nothing is. */
-export function pageFault(request: PageRequest, framings: number): LsmError | undefined {
+export function pageFault(request: PageRequest, encoders: number): LsmError | undefined {
   const fault = fieldsFault('request', request, FIELDS);
   if (fault !== undefined) return fault;
-  const { start, end, maxBytes, maxEntries, includeTombstones, framing, nowMs } = request;
+  const { start, end, maxBytes, maxEntries, includeTombstones, encoder, nowMs } = request;
   return (
     boundFault('request.start', start) ??
     (end === null ? undefined : boundFault('request.end', end)) ??
     wholeNumberFault('request.maxBytes', maxBytes, 0) ??
     wholeNumberFault('request.maxEntries', maxEntries, 0) ??
     wholeNumberFault('request.nowMs', nowMs, 0) ??
-    wholeNumberFault('request.framing', framing, 0) ??
-    (framing > framings
+    wholeNumberFault('request.encoder', encoder, 0) ??
+    (encoder > encoders
       ? invalidArgument(
-          `request.framing must be a number of the option scanFramings, which has ${framings}, counted from 1, or 0, not ${framing}`,
+          `request.encoder must be a number of the option entryEncoders, which has ${encoders}, counted from 1, or 0, not ${encoder}`,
         )
       : undefined) ??
     booleanFault('request.includeTombstones', includeTombstones)

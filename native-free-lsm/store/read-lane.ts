@@ -90,8 +90,8 @@ export class ReadLane {
     const endLength = end?.length ?? 0;
     bytes[at + 24] = endLength;
     bytes[at + 25] = endLength >>> 8;
-    bytes[at + 26] = page.framing;
-    bytes[at + 27] = page.framing >>> 8;
+    bytes[at + 26] = page.encoder;
+    bytes[at + 27] = page.encoder >>> 8;
     writeUint32(bytes, at + 28, page.nowMs >>> 0);
     writeUint32(bytes, at + 32, Math.floor(page.nowMs / TWO_32));
     bytes.set(start, at + PAGE_HEADER_BYTES);
@@ -110,10 +110,10 @@ export interface PageRequest {
   readonly maxBytes: number;
   /** Entries looked at, those that are passed over included. */
   readonly maxEntries: number;
-  /** Without a framing only: what is framed is for readers. */
+  /** Without an encoder only: what is encoded is for clients. */
   readonly includeTombstones: boolean;
-  /** Of the option `scanFramings`, counted from 1: how the entries are framed; 0: packed, see iterator/page.ts. */
-  readonly framing: number;
-  /** With a framing: what expires then or before, in ms since the Unix epoch, is left out. */
+  /** Of the option `entryEncoders`, counted from 1: what encodes the entries; 0: packed, see iterator/page.ts. */
+  readonly encoder: number;
+  /** With an encoder: what expires then or before, in ms since the Unix epoch, is left out. */
   readonly nowMs: number;
 }

@@ -261,7 +261,7 @@ export class RecordStore {
    */
   rangePage(request: PageRequest, snapshot?: StoreSnapshot, signal?: AbortSignal): Promise<Page> {
     const fault =
-      pageFault(request, this.options.scanFramings.length) ??
+      pageFault(request, this.options.entryEncoders.length) ??
       (snapshot === undefined ? undefined : this.#snapshots.fault(snapshot)) ??
       (signal === undefined ? undefined : signalFault('signal', signal));
     if (fault !== undefined) return Promise.reject(fault);

@@ -7,8 +7,8 @@ import { Memtable } from '../memtable/memtable.ts';
 import type { EngineOptions } from '../options.ts';
 import type { KeyedRecord } from './sinks.ts';
 
-/** `maxRecordBytes` counts key and record; what frames them comes on top. */
-const FRAMING_BYTES = 64;
+/** `maxRecordBytes` counts key and record; the fields around them in an operation come on top. */
+const OPERATION_OVERHEAD_BYTES = 64;
 
 /** The time-out of writes that may take as long as they take. */
 export const NEVER = Number.POSITIVE_INFINITY;
@@ -39,7 +39,7 @@ export function batchFault(options: EngineOptions, puts: readonly KeyedRecord[])
     );
   }
   const bytes = batchOperationBytes(puts);
-  if (bytes <= options.maxBatchBytes + FRAMING_BYTES) return undefined;
+  if (bytes <= options.maxBatchBytes + OPERATION_OVERHEAD_BYTES) return undefined;
   return invalidArgument(`a batch of ${bytes} bytes is too large: maxBatchBytes is ${options.maxBatchBytes}`);
 }
 
@@ -69,6 +69,6 @@ function sizeFault(
   record: Uint8Array,
 ): LsmError | undefined {
   const bytes = putOperationBytes(key.length, record.length);
-  if (bytes <= maxRecordBytes + FRAMING_BYTES) return undefined;
+  if (bytes <= maxRecordBytes + OPERATION_OVERHEAD_BYTES) return undefined;
   return invalidArgument(`a write of ${bytes} bytes is too large: maxRecordBytes is ${maxRecordBytes}`);
 }

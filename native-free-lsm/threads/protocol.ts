@@ -5,11 +5,11 @@
  * Reader requests, the frame's tag naming the request:
  *   get   u8 op=1, u8 0, u16 keyLength, viewId, hash, level, index, ordinal, cacheStart (NO_CACHE: none), key
  *   page  u8 op=2, u8 flags, u16 startLength, viewId, generation, limit, maxBytes, maxEntries,
- *         u16 endLength, u16 framing, now in ms low, high, start, end
+ *         u16 endLength, u16 encoder, now in ms low, high, start, end
  *   wake  u8 op=3: wakes the thread, no response
  * Reader responses, tag as in the request:
  *   get   u8 status, u8 cached (the block is in its cache slot), u16 0, then the record or the error
- *   page  u8 status, u8 done, u16 resumeLength, entries as in iterator/page.ts or framed, resume key;
+ *   page  u8 status, u8 done, u16 resumeLength, entries as in iterator/page.ts or encoded, resume key;
  *         or the error behind the first four bytes
  * Writer responses, tag saying which:
  *   completions  count × (tag, status, met timestamp low, high, met writer)

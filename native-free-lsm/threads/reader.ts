@@ -17,7 +17,7 @@ import { LevelIterator } from '../sstable/level-iterator.ts';
 import { QuarantineLookup } from '../sstable/quarantine-lookup.ts';
 import { TableLookup, type TableView } from '../sstable/table-view.ts';
 import { QUARANTINE } from '../version/version.ts';
-import { Framings } from './framings.ts';
+import { EntryEncoders } from './entry-encoders.ts';
 import type { ReaderInit } from './messages.ts';
 import {
   encodeError,
@@ -53,7 +53,7 @@ export class ReaderRole {
   readonly #quarantine: QuarantineLookup;
   readonly #page = new PageBuilder();
   readonly #end = new KeyBound();
-  readonly #framings: Framings;
+  readonly #encoders: EntryEncoders;
 
   constructor(init: ReaderInit, fs: FileSystem, inbox: Inbox) {
     this.#fs = fs;
@@ -66,7 +66,7 @@ export class ReaderRole {
     this.#lookup = new TableLookup(init.hashSeed);
     this.#quarantine = new QuarantineLookup(this.#loader);
     this.#cache = new BlockCacheView(init.cache);
-    this.#framings = new Framings(init.options.scanFramings);
+    this.#encoders = new EntryEncoders(init.options.entryEncoders);
   }
 
   get finished(): boolean {
@@ -217,7 +217,7 @@ export class ReaderRole {
     const startStart = at + PAGE_HEADER_BYTES;
     const startEnd = startStart + (bytes[at + 2] | (bytes[at + 3] << 8));
     const endEnd = startEnd + (bytes[at + 24] | (bytes[at + 25] << 8));
-    const framing = this.#framings.get(bytes[at + 26] | (bytes[at + 27] << 8));
+    const encoder = this.#encoders.get(bytes[at + 26] | (bytes[at + 27] << 8));
     const maxBytes = readUint32(bytes, at + 16);
     const responses = this.#responses;
     // What was answered before waits for nothing that takes as long as a page. Nor is anything read for one that has
@@ -235,7 +235,7 @@ export class ReaderRole {
       ? pageEntryBytes(
           iterator.keyEnd - iterator.keyStart,
           iterator.recordEnd - iterator.recordStart,
-          framing,
+          encoder,
         )
       : 0;
     // At least one entry: a scan must get ahead.
@@ -247,7 +247,7 @@ export class ReaderRole {
     page.begin(responses.bytes, entriesAt, entriesAt + roomBytes, {
       maxEntries: readUint32(bytes, at + 20),
       includeTombstones: (flags & PageFlag.includeTombstones) !== 0,
-      framing,
+      encoder,
       nowMs: readUint32(bytes, at + 32) * TWO_32 + readUint32(bytes, at + 28),
     });
     let done = true;

@@ -1,5 +1,5 @@
 /**
- * One scan, streamed page by page as the storage engine has framed them. A page is written when the one before has
+ * One scan, streamed page by page as the storage engine has encoded them. A page is written when the one before has
  * left for the kernel, and the one after it is asked for, so a client that does not read stops the scan. One that
  * reads too slowly is cut, and one whose slot another client needs more may be (`scan-slots.ts`).
  */
@@ -9,13 +9,13 @@ import { errorMessage } from '../errors.ts';
 import { Connection, MAX_PIPELINED_REQUESTS } from './connection.ts';
 import type { HttpContext } from './context.ts';
 import { answerEarly } from './early-answer.ts';
-import type { EntryFraming } from './entry-framing.ts';
+import type { EntryEncoding } from './entry-encoding.ts';
 import { clientOf } from './ip-address.ts';
 import type { Refusable } from './paced-refusals.ts';
 import type { Reader } from './reader-watch.ts';
 import { OVERLOADED_SENTENCE, statusOfError } from './responses.ts';
 import type { Scan } from './scan-slots.ts';
-import type { FramedPage } from './services.ts';
+import type { EncodedPage } from './services.ts';
 import { Entry } from './waiting-line.ts';
 
 /** Asked for at a time: little at first, as many scans are short, then twice as much each time. */
@@ -35,7 +35,7 @@ export class RangeStream implements Refusable, Scan, Reader {
   readonly #context: HttpContext;
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
-  readonly #framing: EntryFraming;
+  readonly #encoding: EntryEncoding;
   readonly #start: Buffer;
   /** Null: to the last key. */
   readonly #end: Buffer | null;
@@ -50,14 +50,14 @@ export class RangeStream implements Refusable, Scan, Reader {
     context: HttpContext,
     request: IncomingMessage,
     response: ServerResponse,
-    framing: EntryFraming,
+    encoding: EntryEncoding,
     start: Buffer,
     end: Buffer | null,
   ) {
     this.#context = context;
     this.#request = request;
     this.#response = response;
-    this.#framing = framing;
+    this.#encoding = encoding;
     this.#start = start;
     this.#end = end;
     this.client = clientOf(request.socket.remoteAddress);
@@ -160,10 +160,10 @@ export class RangeStream implements Refusable, Scan, Reader {
   }
 
   async #stream(): Promise<void> {
-    const pageAfter = (page: FramedPage | null): Promise<FramedPage | null> | null =>
+    const pageAfter = (page: EncodedPage | null): Promise<EncodedPage | null> | null =>
       page === null || page.resumeAt === null || this.#isClosed ? null : this.#askPage(page.resumeAt);
     // One page is read while the one before is written, so that neither the disk nor the client waits for the other.
-    let next: Promise<FramedPage | null> = this.#askPage(this.#start);
+    let next: Promise<EncodedPage | null> = this.#askPage(this.#start);
     for (;;) {
       const following = next.then(pageAfter);
       // Whoever awaits it is told. Nobody does when the client is gone before.
@@ -177,7 +177,7 @@ export class RangeStream implements Refusable, Scan, Reader {
       }
       if (!this.#response.headersSent) this.#writeHead();
       if (page === null) {
-        this.#response.end(this.#framing.end);
+        this.#response.end(this.#encoding.end);
         return;
       }
       await this.#write(page.bytes, page.usedBytes);
@@ -187,21 +187,21 @@ export class RangeStream implements Refusable, Scan, Reader {
     }
   }
 
-  #askPage(start: Uint8Array): Promise<FramedPage> {
+  #askPage(start: Uint8Array): Promise<EncodedPage> {
     const { ranges } = this.#context.services;
-    const page = ranges.page(start, this.#end, this.#pageBytes, this.#framing.number, this.#abort.signal);
+    const page = ranges.page(start, this.#end, this.#pageBytes, this.#encoding.number, this.#abort.signal);
     this.#pageBytes = Math.min(2 * this.#pageBytes, LAST_PAGE_BYTES);
     return page;
   }
 
   #writeHead(): void {
     const response = this.#response;
-    const headers = ['Content-Type', this.#framing.contentType];
-    if (this.#framing.isChunked) headers.push('Transfer-Encoding', 'chunked');
+    const headers = ['Content-Type', this.#encoding.contentType];
+    if (this.#encoding.isChunked) headers.push('Transfer-Encoding', 'chunked');
     if (this.#context.admission.isDraining) headers.push('Connection', 'close');
     response.writeHead(200, headers);
-    // The chunks are framed here, many in a write: node:http passes the bytes through.
-    if (this.#framing.isChunked) response.chunkedEncoding = false;
+    // The chunks of the transfer coding are in the page, many in a write: node:http passes the bytes through.
+    if (this.#encoding.isChunked) response.chunkedEncoding = false;
   }
 
   /** Resolves when the kernel has all of it, or the connection is gone. */

@@ -7,7 +7,7 @@ import type { HttpContext } from './context.ts';
 import { DiscardedBody } from './discarded-body.ts';
 import { answerEarly, MAX_DISCARDED_BODY_BYTES } from './early-answer.ts';
 import { EntityExchange } from './entity-exchange.ts';
-import { chunkFraming, msgpackFraming } from './entry-framing.ts';
+import { chunkEncoding, msgpackEncoding } from './entry-encoding.ts';
 import { EntityQuery, RangeQuery, type RequestFault } from './query.ts';
 import { RangeStream } from './range-stream.ts';
 import { declaredBodyBytes, UNSUPPORTED_CODING, UNSUPPORTED_CODING_SENTENCE } from './request-body.ts';
@@ -114,18 +114,18 @@ export class Router {
       this.#refuse(request, response, fault);
       return;
     }
-    const framing = accepts(request.headers.accept ?? '', MSGPACK) ? msgpackFraming : chunkFraming;
-    if (framing.isChunked && !isHttp11(request)) {
+    const encoding = accepts(request.headers.accept ?? '', MSGPACK) ? msgpackEncoding : chunkEncoding;
+    if (encoding.isChunked && !isHttp11(request)) {
       const sentence = 'Entries come as HTTP chunks: use HTTP/1.1, or Accept: application/x-msgpack.';
       this.#answer(request, response, 400, sentence);
       return;
     }
     if (query.isEmpty) {
-      response.writeHead(200, ['Content-Type', framing.contentType, 'Content-Length', '0']);
+      response.writeHead(200, ['Content-Type', encoding.contentType, 'Content-Length', '0']);
       response.end();
       return;
     }
-    new RangeStream(this.#context, request, response, framing, query.start, query.end).start();
+    new RangeStream(this.#context, request, response, encoding, query.start, query.end).start();
   }
 
   /** Not counted by admission: a node that is overloaded still serves. */

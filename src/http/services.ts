@@ -23,8 +23,8 @@ export interface EntityService {
   delete(key: Uint8Array, ack: number, from: number, reply: OutcomeSink, waitedMs: number): void;
 }
 
-/** Framed entries in key order, nothing deleted or expired among them. Disposed of once they are written. */
-export interface FramedPage extends Disposable {
+/** Encoded entries in key order, nothing deleted or expired among them. Disposed of once they are written. */
+export interface EncodedPage extends Disposable {
   readonly bytes: Uint8Array;
   /** Of `bytes`: where the entries end. There may be none. */
   readonly usedBytes: number;
@@ -36,15 +36,15 @@ export interface RangeService {
   /**
    * One page of this node's own entries in key order, of `maxBytes` at most unless its first is larger.
    * @param end exclusive; null: to the last key
-   * @param framing number of an EntryFraming
+   * @param encoding number of an EntryEncoding
    */
   page(
     start: Uint8Array,
     end: Uint8Array | null,
     maxBytes: number,
-    framing: number,
+    encoding: number,
     signal: AbortSignal,
-  ): Promise<FramedPage>;
+  ): Promise<EncodedPage>;
 }
 
 export interface StatusService {

@@ -14,7 +14,7 @@ import type { NodeSettings } from '../config.ts';
 import { Coordinator } from '../coordinator/coordinator.ts';
 import { NodeReplicaSet } from '../coordinator/replica-set.ts';
 import { errorMessage, QuorateError } from '../errors.ts';
-import { FRAMING_MODULES } from '../http/entry-framing.ts';
+import { ENTRY_ENCODER_MODULES } from '../http/entry-encoding.ts';
 import { HttpServer, type HttpServerOptions } from '../http/server.ts';
 import { HybridClock } from '../hybrid-clock.ts';
 import type { Log } from '../log.ts';
@@ -202,7 +202,7 @@ function engineOpener(log: Log): OpenStorage {
       blockCacheBytes: settings.blockCacheBytes,
       bottomCompression: settings.compression,
       readers: Math.max(1, settings.readers),
-      scanFramings: FRAMING_MODULES,
+      entryEncoders: ENTRY_ENCODER_MODULES,
       writeStallTimeoutMs: settings.requestTimeoutMs,
       // What was deleted here may still be on another node, and would come back from there.
       dropTombstonesBelow: 0,

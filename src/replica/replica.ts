@@ -139,21 +139,21 @@ export class Replica {
    * One page of this node's own entries in key order, of `maxBytes` at most unless its first is larger, for clients.
    *
    * @param end exclusive; null: to the last key
-   * @param framing how its entries are framed, a number that the engine knows
+   * @param encoder how its entries are encoded: a number that the engine knows
    * @throws QuorateError OVERLOADED, DRAINING or STORAGE; the signal's reason once it is aborted
    */
   async page(
     start: Uint8Array,
     end: Uint8Array | null,
     maxBytes: number,
-    framing: number,
+    encoder: number,
     signal: AbortSignal,
   ): Promise<RangePage> {
     signal.throwIfAborted();
     let page: RangePage;
     try {
       const limits = { maxBytes, maxEntries: MAX_PAGE_ENTRIES };
-      const form = { includeTombstones: false, framing, nowMs: this.#clock.nowMs() };
+      const form = { includeTombstones: false, encoder, nowMs: this.#clock.nowMs() };
       page = await this.#engine.rangePage({ start, end, ...limits, ...form });
     } catch (error) {
       throw storageError(error);

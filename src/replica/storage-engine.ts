@@ -18,16 +18,16 @@ export interface RangeRequest {
   readonly maxBytes: number;
   /** Entries looked at, those that are passed over included. */
   readonly maxEntries: number;
-  /** Deletions are entries too: repair needs them, clients do not. Without a framing only. */
+  /** Deletions are entries too: repair needs them, clients do not. Without an encoder only. */
   readonly includeTombstones: boolean;
-  /** Number of the framing that the page is to have, for clients: only what is live is framed. 0: none. */
-  readonly framing: number;
-  /** With a framing: what expires then or before, in ms since the Unix epoch, is left out. */
+  /** Number of the encoder that writes the entries for clients: only what is live is encoded. 0: none. */
+  readonly encoder: number;
+  /** With an encoder: what expires then or before, in ms since the Unix epoch, is left out. */
   readonly nowMs: number;
 }
 
 /**
- * Entries in key order, to be walked once with `next`, or framed. Disposed of then: its memory serves for others.
+ * Entries in key order, to be walked once with `next`, or encoded. Disposed of then: its memory serves for others.
  */
 export interface RangePage extends Disposable {
   readonly bytes: Uint8Array;

@@ -161,7 +161,7 @@ async function scan(store: RecordStore): Promise<Contents> {
       maxBytes: 1024,
       maxEntries: 7,
       includeTombstones: true,
-      framing: 0,
+      encoder: 0,
       nowMs: 0,
     });
     for (const [key, record] of pageEntries(page)) found.set(key.toString(), record.toString('hex'));

@@ -218,7 +218,7 @@ async function checkScan(store: RecordStore, found: Versions): Promise<void> {
   let start: Uint8Array = new Uint8Array(0);
   const limits = { end: null, maxBytes: 4096, maxEntries: 1000 };
   for (;;) {
-    const page = await store.rangePage({ start, ...limits, includeTombstones: true, framing: 0, nowMs: 0 });
+    const page = await store.rangePage({ start, ...limits, includeTombstones: true, encoder: 0, nowMs: 0 });
     for (const [key, stored] of pageEntries(page)) scanned.push([text(key), recordTimestamp(stored, 0)]);
     if (page.resumeAt === null) break;
     start = page.resumeAt;

@@ -224,7 +224,7 @@ export class ModelRun {
     const end = request.end === null ? null : boundOf(request.end);
     const found: string[] = [];
     for (let start: Uint8Array = from; ; ) {
-      const limits = { maxBytes, maxEntries, includeTombstones, framing: 0, nowMs: 0 };
+      const limits = { maxBytes, maxEntries, includeTombstones, encoder: 0, nowMs: 0 };
       const page = await this.#settle(this.#engine.store.rangePage({ start, end, ...limits }));
       assert.ok(page.usedBytes <= maxBytes || maxBytes <= 100, 'no more bytes than were asked for');
       const entries = pageEntries(page);

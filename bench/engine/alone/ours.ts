@@ -82,7 +82,7 @@ async function scanPages(engine: Engine): Promise<number> {
       maxBytes: PAGE_BYTES,
       maxEntries: PAGE_ENTRIES,
       includeTombstones: false,
-      framing: 0,
+      encoder: 0,
       nowMs: 0,
     });
     const { bytes } = page;

@@ -34,7 +34,7 @@ function paging(merge: MergingIterator, expected: number): PreparedCase {
   const page = new PageBuilder();
   const everything = new KeyBound();
   const bytes = new Uint8Array(1 << 20);
-  const contents = { maxEntries: KEYS, includeTombstones: true, framing: null, nowMs: 0 };
+  const contents = { maxEntries: KEYS, includeTombstones: true, encoder: null, nowMs: 0 };
   return {
     run: () => {
       page.begin(bytes, 0, bytes.length, contents);

@@ -1,10 +1,10 @@
 /** A server on a port of its own over services that a test controls. */
 import { systemClock } from '../../../src/clock.ts';
-import { ENTRY_FRAMINGS } from '../../../src/http/entry-framing.ts';
+import { ENTRY_ENCODINGS } from '../../../src/http/entry-encoding.ts';
 import { HttpServer, type HttpServerOptions } from '../../../src/http/server.ts';
-import type { EntityService, FramedPage, RangeService } from '../../../src/http/services.ts';
+import type { EncodedPage, EntityService, RangeService } from '../../../src/http/services.ts';
 import { Outcome, type OutcomeSink } from '../../../src/outcome.ts';
-import { framedPage } from '../../support/framed-page.ts';
+import { encodedPage } from '../../support/encoded-page.ts';
 import { RawClient } from './raw-client.ts';
 
 export interface EntityCall {
@@ -86,9 +86,9 @@ export class FakeRanges implements RangeService {
     start: Uint8Array,
     end: Uint8Array | null,
     _maxBytes: number,
-    framing: number,
+    encoder: number,
     signal: AbortSignal,
-  ): Promise<FramedPage> {
+  ): Promise<EncodedPage> {
     const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString('latin1');
     const call = { start: text(start), end: end === null ? null : text(end), signal };
     this.calls.push(call);
@@ -98,7 +98,7 @@ export class FakeRanges implements RangeService {
     );
     const next = inRange.at(this.entriesPerPage);
     const resumeAt = next === undefined ? null : Buffer.from(next[0], 'latin1');
-    return framedPage(inRange.slice(0, this.entriesPerPage), ENTRY_FRAMINGS[framing - 1].framing, resumeAt);
+    return encodedPage(inRange.slice(0, this.entriesPerPage), ENTRY_ENCODINGS[encoder - 1].encoder, resumeAt);
   }
 }
 

@@ -10,10 +10,10 @@ import { after, before, describe, test } from 'node:test';
 import fc from 'fast-check';
 import { encodeRecord, WriteStatus } from '../../../native-free-lsm/index.ts';
 import { seededRandom } from '../../../src/clock.ts';
-import { ENTRY_FRAMINGS } from '../../../src/http/entry-framing.ts';
+import { ENTRY_ENCODINGS } from '../../../src/http/entry-encoding.ts';
 import type { RangeRequest, StorageEngine } from '../../../src/replica/storage-engine.ts';
+import { encodedPage } from '../../support/encoded-page.ts';
 import { readRecord, readResult, record, writeRecordTo } from '../../support/engine-calls.ts';
-import { framedPage } from '../../support/framed-page.ts';
 import { pageEntries } from '../../support/page-entries.ts';
 
 export type OpenEngine = (directory: string) => Promise<StorageEngine>;
@@ -24,7 +24,7 @@ const EVERYTHING: RangeRequest = {
   maxBytes: 1 << 20,
   maxEntries: 10_000,
   includeTombstones: false,
-  framing: 0,
+  encoder: 0,
   nowMs: 0,
 };
 
@@ -252,7 +252,7 @@ export function storageEngineContract(name: string, open: OpenEngine, modelRuns 
       },
     );
 
-    engineTest('framed pages put together are what is live, in either form', async (engine) => {
+    engineTest('encoded pages put together are what is live, in either form', async (engine) => {
       const expected: [Buffer, Buffer][] = [];
       const expiring = (timestamp: number, expiryMs: number) =>
         encodeRecord({ timestamp, writer: 1, tombstone: false, from: 1, expiryMs }, bytes('short'));
@@ -264,10 +264,10 @@ export function storageEngineContract(name: string, open: OpenEngine, modelRuns 
         else if (i % 5 === 1) await writeRecordTo(engine, key, expiring(2 * i + 2, 1000));
         else expected.push([key, value]);
       }
-      const framed = async (framing: number, maxBytes: number): Promise<Buffer> => {
+      const encoded = async (encoder: number, maxBytes: number): Promise<Buffer> => {
         const pieces: Buffer[] = [];
         for (let start: Uint8Array | null = EVERYTHING.start; start !== null; ) {
-          using page = await engine.rangePage({ ...EVERYTHING, start, maxBytes, framing, nowMs: 1000 });
+          using page = await engine.rangePage({ ...EVERYTHING, start, maxBytes, encoder, nowMs: 1000 });
           // Larger only if it is one entry: the longest but one has 299 bytes.
           assert.ok(page.usedBytes <= maxBytes || page.usedBytes > 70_000 || maxBytes < 400);
           pieces.push(Buffer.from(page.bytes.subarray(0, page.usedBytes)));
@@ -276,9 +276,9 @@ export function storageEngineContract(name: string, open: OpenEngine, modelRuns 
         return Buffer.concat(pieces);
       };
       for (const maxBytes of [1, 1000, 1 << 20]) {
-        for (const { framing, number } of ENTRY_FRAMINGS) {
-          const all = framedPage(expected, framing, null);
-          assert.ok((await framed(number, maxBytes)).equals(all.bytes.subarray(0, all.usedBytes)));
+        for (const { encoder, number } of ENTRY_ENCODINGS) {
+          const all = encodedPage(expected, encoder, null);
+          assert.ok((await encoded(number, maxBytes)).equals(all.bytes.subarray(0, all.usedBytes)));
         }
       }
     });

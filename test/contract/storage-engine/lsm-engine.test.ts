@@ -1,12 +1,12 @@
 import type { ReadSink } from '../../../native-free-lsm/index.ts';
 import { RecordStore } from '../../../native-free-lsm/index.ts';
 import { InlineExecutor, MemoryFileSystem } from '../../../native-free-lsm/simulation/index.ts';
-import { FRAMING_MODULES } from '../../../src/http/entry-framing.ts';
+import { ENTRY_ENCODER_MODULES } from '../../../src/http/entry-encoding.ts';
 import type { RangePage, RangeRequest, StorageEngine } from '../../../src/replica/storage-engine.ts';
 import { storageEngineContract } from './contract.ts';
 
 /** As a replicated node has them: deletions stay. */
-const OPTIONS = { memtableBytes: 4 << 20, dropTombstonesBelow: 0, scanFramings: FRAMING_MODULES };
+const OPTIONS = { memtableBytes: 4 << 20, dropTombstonesBelow: 0, entryEncoders: ENTRY_ENCODER_MODULES };
 
 storageEngineContract('LSM in threads', async (directory) => RecordStore.open(directory, OPTIONS), 10);
 

@@ -228,17 +228,17 @@ test('a store checks what it is given as well, and that there is somebody to ans
     maxBytes: 1,
     maxEntries: 1,
     includeTombstones: true,
-    framing: 0,
+    encoder: 0,
     nowMs: 0,
   };
   const asked = (more: object) => store.rangePage({ ...page, ...more });
   await assert.rejects(asked({ start: 'a' }), refusal('request.start must', /the string "a"/));
   await assert.rejects(asked({ end: undefined }), refusal('request.end must', /not undefined/));
-  for (const field of ['maxBytes', 'maxEntries', 'framing', 'nowMs']) {
+  for (const field of ['maxBytes', 'maxEntries', 'encoder', 'nowMs']) {
     for (const given of [Number.NaN, -1, 1.5, '1'])
       await assert.rejects(asked({ [field]: given }), refusal(`request.${field} must`, /a whole number/));
   }
-  await assert.rejects(asked({ framing: 1 }), refusal('request.framing must', /scanFramings, which has 0/));
+  await assert.rejects(asked({ encoder: 1 }), refusal('request.encoder must', /entryEncoders, which has 0/));
   await assert.rejects(asked({ includeTombstones: 1 }), refusal('request.includeTombstones must', /not 1/));
   await assert.rejects(asked({ more: 1 }), refusal('request has no more', /start/));
   await assert.rejects(store.rangePage(page, undefined, {} as never), refusal('signal must', /an object/));
@@ -255,7 +255,7 @@ test('an opening refuses what is no directory, and options and surroundings that
   assert.throws(() => open([]), refusal('options must be an object', /an array/));
   assert.throws(() => open({ readers: '2' }), refusal('readers must', /the string "2"/));
   assert.throws(() => open({ createIfMissing: 'no' }), refusal('createIfMissing must', /the string/));
-  assert.throws(() => open({ scanFramings: 'file:///a.ts' }), refusal('scanFramings must', /the string/));
+  assert.throws(() => open({ entryEncoders: 'file:///a.ts' }), refusal('entryEncoders must', /the string/));
   assert.throws(() => open({}, { fs: null }), refusal('environment.fs must', /not null/));
   assert.throws(() => open({}, { report: 'aloud' }), refusal('environment.report must', /the string/));
   assert.throws(() => open({}, { clocks: 1 }), refusal('environment has no clocks', /clock/));

@@ -80,7 +80,7 @@ function paged(merged: MergingIterator, pageBytes: number, end: Uint8Array | nul
   if (end !== null) bound.set(end, 0, end.length);
   const found: Entry[] = [];
   const builder = new PageBuilder();
-  const contents = { maxEntries: 1000, includeTombstones: true, framing: null, nowMs: 0 };
+  const contents = { maxEntries: 1000, includeTombstones: true, encoder: null, nowMs: 0 };
   merged.seekToFirst();
   for (;;) {
     builder.begin(new Uint8Array(pageBytes), 0, pageBytes, contents);

@@ -74,7 +74,7 @@ class Checked {
   }
 
   async scan(start: string, end: string | null): Promise<string[]> {
-    const limits = { maxBytes: 1 << 20, maxEntries: 4096, includeTombstones: true, framing: 0, nowMs: 0 };
+    const limits = { maxBytes: 1 << 20, maxEntries: 4096, includeTombstones: true, encoder: 0, nowMs: 0 };
     const bounds = { start: Buffer.from(start), end: end === null ? null : Buffer.from(end) };
     const page = await this.simulation.settle(this.store.rangePage({ ...bounds, ...limits }));
     return [...pageEntries(page)].map(([key, found]) => {

@@ -13,7 +13,7 @@ const ALL = {
   maxBytes: 1 << 20,
   maxEntries: 10_000,
   includeTombstones: true,
-  framing: 0,
+  encoder: 0,
   nowMs: 0,
 };
 
@@ -201,12 +201,12 @@ test('a page has no more bytes than were asked for, unless its first entry alone
   await simulation.settle(store.close());
 });
 
-test('a framing that was not given, or is none, is refused; one that cannot be loaded fails the page', async () => {
+test('an encoder that was not given, or is none, is refused; one that cannot be loaded fails the page', async () => {
   const simulation = new EngineSimulation();
-  assert.throws(() => simulation.openStore({ scanFramings: ['./chunks.ts'] }), { code: 'INVALID_ARGUMENT' });
-  const store = await filled(simulation, { scanFramings: ['file:///nowhere/framing.ts'] });
-  await assert.rejects(store.rangePage({ ...ALL, framing: 2 }), { code: 'INVALID_ARGUMENT' });
-  await assert.rejects(simulation.settle(store.rangePage({ ...ALL, framing: 1 })), /nowhere/);
+  assert.throws(() => simulation.openStore({ entryEncoders: ['./chunks.ts'] }), { code: 'INVALID_ARGUMENT' });
+  const store = await filled(simulation, { entryEncoders: ['file:///nowhere/encoder.ts'] });
+  await assert.rejects(store.rangePage({ ...ALL, encoder: 2 }), { code: 'INVALID_ARGUMENT' });
+  await assert.rejects(simulation.settle(store.rangePage({ ...ALL, encoder: 1 })), /nowhere/);
   assert.equal(pageEntries(await simulation.settle(store.rangePage(ALL))).length, 100);
   await simulation.settle(store.close());
 });

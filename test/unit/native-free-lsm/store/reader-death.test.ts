@@ -39,7 +39,7 @@ test('a read that three threads have died of is answered, and does not kill a fo
     maxBytes: 1000,
     maxEntries: 10,
     includeTombstones: true,
-    framing: 0,
+    encoder: 0,
     nowMs: 0,
   });
   const pageEnd = page.catch((error: LsmError) => error.code);
@@ -185,7 +185,7 @@ test('tables that only a dead reader might still read go with it, though nothing
   const { simulation, executor, store, tableFiles } = await replacedMeanwhile((store) => {
     const snapshot = store.snapshot();
     const request = { start: key(0), end: null, maxBytes: 1000, maxEntries: 10, includeTombstones: true };
-    store.rangePage({ ...request, framing: 0, nowMs: 0 }, snapshot, aborted.signal).catch(() => undefined);
+    store.rangePage({ ...request, encoder: 0, nowMs: 0 }, snapshot, aborted.signal).catch(() => undefined);
     snapshot.release();
   });
   aborted.abort();

@@ -17,7 +17,7 @@ const PAGE = {
   maxBytes: 1 << 20,
   maxEntries: 10,
   includeTombstones: true,
-  framing: 0,
+  encoder: 0,
   nowMs: 0,
 };
 

@@ -26,7 +26,7 @@ const PAGE = {
   maxBytes: 1000,
   maxEntries: 10,
   includeTombstones: false,
-  framing: 0,
+  encoder: 0,
   nowMs: 0,
 };
 /** An unknown view: the request fails. */

@@ -12,7 +12,7 @@ import {
   type WriteSink,
   WriteStatus,
 } from '../../../../native-free-lsm/index.ts';
-import { chunkFraming } from '../../../../src/http/entry-framing.ts';
+import { chunkEncoding } from '../../../../src/http/entry-encoding.ts';
 import { Replica } from '../../../../src/replica/replica.ts';
 import type {
   EngineStatus,
@@ -27,7 +27,7 @@ import { FakeClock } from '../../../support/fake-clock.ts';
 const KEY = Buffer.from('key');
 
 const EMPTY_PAGE = new Page(new Uint8Array(0), 0, null);
-const CHUNKS = chunkFraming.number;
+const CHUNKS = chunkEncoding.number;
 
 class Answers {
   readonly all: { position: number; reply: ReplicaReply }[] = [];
@@ -234,7 +234,7 @@ describe('over a plain store', () => {
     assert.equal(replica.figures().refusedForClock, 101);
   });
 
-  test('pages are framed, and hold neither tombstones nor what has expired by the clock', async () => {
+  test('pages are encoded, and hold neither tombstones nor what has expired by the clock', async () => {
     const { replica, answers, clock } = made;
     const expiring = (timestamp: number, expiryMs: number) =>
       encodeRecord({ timestamp, writer: 1, tombstone: false, from: 1, expiryMs }, Buffer.from('short'));

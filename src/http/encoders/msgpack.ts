@@ -3,14 +3,14 @@
  * where bin is 0xc4 u8, 0xc5 u16 or 0xc6 u32 (big-endian length) before the bytes.
  * Pure, and loaded by the engine's reader threads.
  */
-import type { Framing } from '../../../native-free-lsm/index.ts';
+import type { EntryEncoder } from '../../../native-free-lsm/index.ts';
 
 const ARRAY_OF_2 = 0x92;
 const BIN_8 = 0xc4;
 const BIN_16 = 0xc5;
 const BIN_32 = 0xc6;
 
-export const framing: Framing = {
+export const encoder: EntryEncoder = {
   overheadBytes: 11,
 
   writeHead(target, at, keyBytes) {

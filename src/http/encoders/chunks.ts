@@ -2,13 +2,13 @@
  * Each entry of a scan as one HTTP chunk:  <hex length of key \n value> CRLF  key \n value  CRLF
  * Pure, and loaded by the engine's reader threads.
  */
-import type { Framing } from '../../../native-free-lsm/index.ts';
+import type { EntryEncoder } from '../../../native-free-lsm/index.ts';
 
 const CR = 0x0d;
 const LF = 0x0a;
 const HEX_DIGITS = [...'0123456789abcdef'].map((digit) => digit.charCodeAt(0));
 
-export const framing: Framing = {
+export const encoder: EntryEncoder = {
   // Eight digits, two line ends, and the newline behind the key.
   overheadBytes: 13,
 

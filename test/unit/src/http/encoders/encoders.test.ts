@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { unpackMultiple } from 'msgpackr/unpack';
-import { framing as chunks } from '../../../../../src/http/framings/chunks.ts';
-import { framing as msgpack } from '../../../../../src/http/framings/msgpack.ts';
-import { framedPage } from '../../../../support/framed-page.ts';
+import { encoder as chunks } from '../../../../../src/http/encoders/chunks.ts';
+import { encoder as msgpack } from '../../../../../src/http/encoders/msgpack.ts';
+import { encodedPage } from '../../../../support/encoded-page.ts';
 
 const bytes = fc.oneof(
   fc.uint8Array({ maxLength: 40 }),
@@ -19,7 +19,7 @@ test('each entry is one HTTP chunk', () => {
         const chunk = Buffer.concat([key, Buffer.from('\n'), value]);
         return Buffer.concat([Buffer.from(`${chunk.length.toString(16)}\r\n`), chunk, Buffer.from('\r\n')]);
       });
-      const page = framedPage(list, chunks, null);
+      const page = encodedPage(list, chunks, null);
       assert.ok(Buffer.concat(expected).equals(page.bytes.subarray(0, page.usedBytes)));
     }),
     { numRuns: 50 },
@@ -29,7 +29,7 @@ test('each entry is one HTTP chunk', () => {
 test('each entry is a msgpack array of two binaries', () => {
   fc.assert(
     fc.property(entries, (list) => {
-      const page = framedPage(list, msgpack, null);
+      const page = encodedPage(list, msgpack, null);
       const decoded = unpackMultiple(page.bytes.subarray(0, page.usedBytes)) as [Buffer, Buffer][];
       assert.equal(decoded.length, list.length);
       decoded.forEach(([key, value], i) => {
@@ -41,14 +41,14 @@ test('each entry is a msgpack array of two binaries', () => {
   );
 });
 
-test('an entry takes no more than its framing says, at every length at which it grows', () => {
-  for (const framing of [chunks, msgpack]) {
+test('an entry takes no more than its encoder says, at every length at which it grows', () => {
+  for (const encoder of [chunks, msgpack]) {
     const target = new Uint8Array(100);
     for (const keyBytes of [0, 1, 255, 256, 65_535, 65_536]) {
       for (const valueBytes of [0, 14, 15, 255, 256, 65_535, 65_536, 0xfff_ffff, 0x7fff_0000]) {
-        const head = framing.writeHead(target, 0, keyBytes, valueBytes);
-        const end = framing.writeTail(target, framing.writeMiddle(target, head, valueBytes));
-        assert.ok(end <= framing.overheadBytes, `${keyBytes} and ${valueBytes} bytes: ${end}`);
+        const head = encoder.writeHead(target, 0, keyBytes, valueBytes);
+        const end = encoder.writeTail(target, encoder.writeMiddle(target, head, valueBytes));
+        assert.ok(end <= encoder.overheadBytes, `${keyBytes} and ${valueBytes} bytes: ${end}`);
       }
     }
   }

@@ -1,0 +1,40 @@
+import type { EntryEncoder } from '../../native-free-lsm/index.ts';
+import { encoder as chunks } from './encoders/chunks.ts';
+import { encoder as msgpack } from './encoders/msgpack.ts';
+
+/** The forms in which the entries of a scan go to clients. They are encoded where they are read: see encoders/. */
+export interface EntryEncoding {
+  /** What the storage engine knows it by: its place in ENTRY_ENCODER_MODULES, counted from 1. */
+  readonly number: number;
+  /** The same, for engines that run in the thread of their caller. Loaded by main, it is in the threads' compile cache. */
+  readonly encoder: EntryEncoder;
+  readonly contentType: string;
+  /** The bytes are those of a chunked transfer coding already. */
+  readonly isChunked: boolean;
+  /** What follows the last entry. */
+  readonly end: Buffer;
+}
+
+/** Modules that frame entries, as the storage engine wants them. */
+export const ENTRY_ENCODER_MODULES: readonly string[] = ['chunks', 'msgpack'].map(
+  (name) => new URL(`./encoders/${name}.ts`, import.meta.url).href,
+);
+
+export const chunkEncoding: EntryEncoding = {
+  number: 1,
+  encoder: chunks,
+  contentType: 'application/octet-stream',
+  isChunked: true,
+  end: Buffer.from('0\r\n\r\n'),
+};
+
+export const msgpackEncoding: EntryEncoding = {
+  number: 2,
+  encoder: msgpack,
+  contentType: 'application/x-msgpack',
+  isChunked: false,
+  end: Buffer.alloc(0),
+};
+
+/** By their numbers, less 1. */
+export const ENTRY_ENCODINGS: readonly EntryEncoding[] = [chunkEncoding, msgpackEncoding];
