@@ -13,6 +13,8 @@
  *
  * A version is (timestamp, writer); the newest wins wherever two meet.
  */
+import { readUint32, readUint53, writeUint32, writeUint53 } from './integers.ts';
+
 export const RECORD_FORMAT = 1;
 export const RecordFlag = { tombstone: 1, hasExpiry: 2 } as const;
 const KNOWN_FLAGS = RecordFlag.tombstone | RecordFlag.hasExpiry;
@@ -20,7 +22,6 @@ export const RECORD_HEADER_BYTES = 16;
 export const RECORD_EXPIRY_BYTES = 8;
 const EXPIRY_END_AT = RECORD_HEADER_BYTES + RECORD_EXPIRY_BYTES;
 export const MAX_TIMESTAMP = Number.MAX_SAFE_INTEGER;
-const TWO_32 = 0x1_0000_0000;
 
 export interface RecordFields {
   /** A whole number from 0 to MAX_TIMESTAMP. */
@@ -30,17 +31,6 @@ export interface RecordFields {
   readonly from: number;
   /** Ms since the Unix epoch, up to 2^53 - 1, or 0 for never. */
   readonly expiryMs: number;
-}
-
-export function readUint32(bytes: Uint8Array, at: number): number {
-  return (bytes[at] | (bytes[at + 1] << 8) | (bytes[at + 2] << 16) | (bytes[at + 3] << 24)) >>> 0;
-}
-
-export function writeUint32(bytes: Uint8Array, at: number, value: number): void {
-  bytes[at] = value;
-  bytes[at + 1] = value >>> 8;
-  bytes[at + 2] = value >>> 16;
-  bytes[at + 3] = value >>> 24;
 }
 
 export function recordSizeBytes(valueBytes: number, hasExpiry: boolean): number {
@@ -54,13 +44,11 @@ export function writeRecord(target: Uint8Array, at: number, fields: RecordFields
   target[at + 1] = (fields.tombstone ? RecordFlag.tombstone : 0) | (hasExpiry ? RecordFlag.hasExpiry : 0);
   target[at + 2] = fields.from;
   target[at + 3] = fields.from >>> 8;
-  writeUint32(target, at + 4, fields.timestamp >>> 0);
-  writeUint32(target, at + 8, Math.floor(fields.timestamp / TWO_32));
+  writeUint53(target, at + 4, fields.timestamp);
   writeUint32(target, at + 12, fields.writer);
   let next = at + RECORD_HEADER_BYTES;
   if (hasExpiry) {
-    writeUint32(target, next, fields.expiryMs >>> 0);
-    writeUint32(target, next + 4, Math.floor(fields.expiryMs / TWO_32));
+    writeUint53(target, next, fields.expiryMs);
     next += RECORD_EXPIRY_BYTES;
   }
   target.set(value, next);
@@ -75,7 +63,7 @@ export function encodeRecord(fields: RecordFields, value: Uint8Array): Uint8Arra
 }
 
 export function recordTimestamp(bytes: Uint8Array, at: number): number {
-  return readUint32(bytes, at + 8) * TWO_32 + readUint32(bytes, at + 4);
+  return readUint53(bytes, at + 4);
 }
 
 export function recordWriter(bytes: Uint8Array, at: number): number {
@@ -93,9 +81,7 @@ export function isTombstone(bytes: Uint8Array, at: number): boolean {
 /** Ms since the Unix epoch, 0 for never. */
 export function recordExpiryMs(bytes: Uint8Array, at: number): number {
   if ((bytes[at + 1] & RecordFlag.hasExpiry) === 0) return 0;
-  return (
-    readUint32(bytes, at + RECORD_HEADER_BYTES + 4) * TWO_32 + readUint32(bytes, at + RECORD_HEADER_BYTES)
-  );
+  return readUint53(bytes, at + RECORD_HEADER_BYTES);
 }
 
 /** Where the value starts, counted from the start of `bytes`. */

@@ -1,5 +1,6 @@
 import { copyBytes } from '../format/bytes.ts';
-import { isTombstone, recordExpiryMs, recordValueStart, writeUint32 } from '../format/record.ts';
+import { writeUint32 } from '../format/integers.ts';
+import { isTombstone, recordExpiryMs, recordValueStart } from '../format/record.ts';
 import type { EntryEncoder } from './entry-encoder.ts';
 import { PAGE_ENTRY_HEADER_BYTES } from './page.ts';
 

@@ -1,4 +1,4 @@
-import { readUint32 } from '../format/record.ts';
+import { readUint32 } from '../format/integers.ts';
 
 /**
  * A piece of a scan: entries in key order, packed one behind another as they cross threads, so that a page is one

@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import { readUint32, writeUint32 } from '../format/record.ts';
+import { readUint32, readUint53, writeUint32, writeUint53 } from '../format/integers.ts';
 
 /**
  * The fixed parts of a log of batches: that of writes (`.log`), and that of version edits (the manifest).
@@ -40,7 +40,6 @@ const BATCH_MAGIC = 0x5441_4251;
 const CRC_AT = 4;
 /** The checksum covers everything from here on. */
 const COVERED_AT = 8;
-const TWO_32 = 0x1_0000_0000;
 
 export function logFileName(generation: number): string {
   return `${String(generation).padStart(6, '0')}.log`;
@@ -102,8 +101,7 @@ export function encodeBatchHeader(
   writeUint32(header, 12, number);
   writeUint32(header, 16, kind);
   writeUint32(header, 20, offset / ALIGNMENT_BYTES);
-  writeUint32(header, 24, syncedBytes >>> 0);
-  writeUint32(header, 28, Math.floor(syncedBytes / TWO_32));
+  writeUint53(header, 24, syncedBytes);
   const crc = crc32(header.subarray(COVERED_AT, BATCH_HEADER_BYTES));
   writeUint32(header, CRC_AT, body.length === 0 ? crc : crc32(body, crc));
 }
@@ -131,7 +129,7 @@ export function batchKind(bytes: Uint8Array, at: number): number {
 }
 
 export function batchSyncedBytes(bytes: Uint8Array, at: number): number {
-  return readUint32(bytes, at + 28) * TWO_32 + readUint32(bytes, at + 24);
+  return readUint53(bytes, at + 24);
 }
 
 /** Whether the checksum of the whole batch at `at` is right. */

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { corruption, refusal } from '../errors.ts';
-import { readUint32 } from '../format/record.ts';
+import { readUint32 } from '../format/integers.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import { ioFailure } from '../fs/io-failure.ts';
 import { BatchReader } from './batch-reader.ts';

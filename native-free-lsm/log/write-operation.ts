@@ -1,5 +1,6 @@
 import { LsmError } from '../errors.ts';
-import { isOfLaterFormat, readUint32, recordFault, writeUint32 } from '../format/record.ts';
+import { readUint32, writeUint32 } from '../format/integers.ts';
+import { isOfLaterFormat, recordFault } from '../format/record.ts';
 
 /**
  * A write operation: the payload of one frame of the writer's ring and, the same bytes, of one frame of the

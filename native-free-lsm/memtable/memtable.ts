@@ -30,6 +30,7 @@
 import { LsmError } from '../errors.ts';
 import { compareBytes } from '../format/bytes.ts';
 import { type HashSeed, hashBytes } from '../format/hash.ts';
+import { highWord, joinWords } from '../format/integers.ts';
 import {
   compareVersions,
   MAX_TIMESTAMP,
@@ -65,7 +66,6 @@ export const InsertStatus = { applied: 0, stale: 1, full: 2 } as const;
 export type InsertStatus = (typeof InsertStatus)[keyof typeof InsertStatus];
 
 const INDEX_WORD = INDEX_START / 4;
-const TWO_32 = 0x1_0000_0000;
 /** Up to here a loop beats the call and the view that a bulk copy takes. */
 const LOOP_COPY_BYTES = 40;
 
@@ -184,11 +184,11 @@ export class Memtable {
     // Atomic so that none of these can be seen by a reader who still finds the version before last.
     Atomics.store(words, at + Total.entries, words[Word.entries]);
     Atomics.store(words, at + Total.rawBytesLow, rawBytes | 0);
-    Atomics.store(words, at + Total.rawBytesHigh, Math.floor(rawBytes / TWO_32));
+    Atomics.store(words, at + Total.rawBytesHigh, highWord(rawBytes));
     Atomics.store(words, at + Total.smallestLow, smallest | 0);
-    Atomics.store(words, at + Total.smallestHigh, Math.floor(smallest / TWO_32));
+    Atomics.store(words, at + Total.smallestHigh, highWord(smallest));
     Atomics.store(words, at + Total.largestLow, largest | 0);
-    Atomics.store(words, at + Total.largestHigh, Math.floor(largest / TWO_32));
+    Atomics.store(words, at + Total.largestHigh, highWord(largest));
     // Behind the copy it names; the other copy stays as it was, for readers that are in it.
     Atomics.store(words, Word.totalsVersion, version);
     // Release, after all entries below it: the one store that makes them visible.
@@ -272,9 +272,9 @@ export class Memtable {
       // in between, as the writer turns to it again only after it has stored the next version.
       const version = Atomics.load(words, Word.totalsVersion);
       const at = Word.totals + (version & 1) * TOTALS_WORDS;
-      const lowWord = Atomics.load(words, at + low) >>> 0;
-      const highWord = high === low ? 0 : Atomics.load(words, at + high);
-      if (Atomics.load(words, Word.totalsVersion) === version) return highWord * TWO_32 + lowWord;
+      const lower = Atomics.load(words, at + low) >>> 0;
+      const upper = high === low ? 0 : Atomics.load(words, at + high);
+      if (Atomics.load(words, Word.totalsVersion) === version) return joinWords(lower, upper);
     }
   }
 

@@ -1,6 +1,7 @@
 import { zstdDecompressSync } from 'node:zlib';
 import { checksum } from '../format/checksum.ts';
-import { readUint32, recordFault } from '../format/record.ts';
+import { readUint32 } from '../format/integers.ts';
+import { recordFault } from '../format/record.ts';
 import { readVarint, varintBytes } from '../format/varint.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import { LogWindow } from '../log/log-window.ts';

@@ -1,5 +1,5 @@
 import { corruption, LsmError } from '../errors.ts';
-import { readUint32 } from '../format/record.ts';
+import { readUint32 } from '../format/integers.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import { BatchReader } from '../log/batch-reader.ts';
 import {

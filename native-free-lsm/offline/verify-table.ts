@@ -2,9 +2,9 @@ import { corruption } from '../errors.ts';
 import { compareBytes } from '../format/bytes.ts';
 import { ownBytes, withRoom } from '../format/copy.ts';
 import { hashBytes } from '../format/hash.ts';
+import { readUint32 } from '../format/integers.ts';
 import {
   isTombstone,
-  readUint32,
   recordExpiryMs,
   recordFault,
   recordTimestamp,

@@ -33,7 +33,7 @@
  * Until the consumer has passed the mark the producer has that used part as room, at least an eighth.
  */
 import { LsmError } from '../errors.ts';
-import { readUint32, writeUint32 } from '../format/record.ts';
+import { readUint32, writeUint32 } from '../format/integers.ts';
 
 export const FRAME_HEADER_BYTES = 8;
 const FRAME_ALIGNMENT = 8;

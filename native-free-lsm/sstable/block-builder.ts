@@ -1,6 +1,6 @@
 import { copyBytes } from '../format/bytes.ts';
 import { withRoom } from '../format/copy.ts';
-import { writeUint32 } from '../format/record.ts';
+import { writeUint32 } from '../format/integers.ts';
 import { varintBytes, writeVarint } from '../format/varint.ts';
 import { RESTART_BYTES } from './block.ts';
 

@@ -2,7 +2,7 @@ import { constants, type ZstdOptions, zstdCompressSync, zstdDecompressSync } fro
 import { corruption, LsmError } from '../errors.ts';
 import { copyBytes } from '../format/bytes.ts';
 import { checksum } from '../format/checksum.ts';
-import { readUint32, writeUint32 } from '../format/record.ts';
+import { readUint32, writeUint32 } from '../format/integers.ts';
 import { blockFault } from './block.ts';
 
 /**

@@ -1,6 +1,6 @@
 import { compareBytes, copyBytes } from '../format/bytes.ts';
 import { withRoom } from '../format/copy.ts';
-import { readUint32 } from '../format/record.ts';
+import { readUint32 } from '../format/integers.ts';
 import { readVarint, varintBytes } from '../format/varint.ts';
 
 /**

@@ -1,5 +1,5 @@
 import type { HashSeed } from '../format/hash.ts';
-import { readUint32, writeUint32 } from '../format/record.ts';
+import { readUint32, writeUint32 } from '../format/integers.ts';
 
 /**
  * A Bloom filter whose probes for one key all fall into one cache line: a lookup misses the processor's cache

@@ -1,6 +1,6 @@
 import { corruption, LsmError } from '../errors.ts';
 import { checksum } from '../format/checksum.ts';
-import { readUint32, writeUint32 } from '../format/record.ts';
+import { readUint32, writeUint32 } from '../format/integers.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import { ioFailure } from '../fs/io-failure.ts';
 import { readExactly } from './read-exactly.ts';

@@ -1,12 +1,11 @@
 import { copyBytes } from '../format/bytes.ts';
-import { writeUint32 } from '../format/record.ts';
+import { writeUint32, writeUint53 } from '../format/integers.ts';
 import { RingConsumer, RingProducer } from '../shared/ring.ts';
 import type { TableLookup } from '../sstable/table-view.ts';
 import type { RoleHandle } from '../threads/executor.ts';
 import { GET_HEADER_BYTES, NO_CACHE, PAGE_HEADER_BYTES, PageFlag, ReaderOp } from '../threads/protocol.ts';
 import type { PinnedView } from './views.ts';
 
-const TWO_32 = 0x1_0000_0000;
 export const READER_REQUEST_RING_BYTES = 1024 * 1024;
 
 /** Where a read stands in time: the tables of a view, and the memtables down from `generation`. */
@@ -92,8 +91,7 @@ export class ReadLane {
     bytes[at + 25] = endLength >>> 8;
     bytes[at + 26] = page.encoder;
     bytes[at + 27] = page.encoder >>> 8;
-    writeUint32(bytes, at + 28, page.nowMs >>> 0);
-    writeUint32(bytes, at + 32, Math.floor(page.nowMs / TWO_32));
+    writeUint53(bytes, at + 28, page.nowMs);
     bytes.set(start, at + PAGE_HEADER_BYTES);
     if (end !== null) bytes.set(end, at + PAGE_HEADER_BYTES + start.length);
     this.requests.push(tag);

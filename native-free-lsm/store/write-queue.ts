@@ -1,6 +1,6 @@
 import type { EngineClock } from '../clock.ts';
 import type { LsmError } from '../errors.ts';
-import { readUint32 } from '../format/record.ts';
+import { readUint32 } from '../format/integers.ts';
 import { batchOperationBytes, encodeBatch, encodePut, putOperationBytes } from '../log/write-operation.ts';
 import {
   FRAME_HEADER_BYTES,

@@ -20,7 +20,7 @@
  * An error is JSON: code, message, file, offset.
  */
 import { LsmError, type LsmErrorCode } from '../errors.ts';
-import { readUint32, writeUint32 } from '../format/record.ts';
+import { readUint53, writeUint32, writeUint53 } from '../format/integers.ts';
 
 export const ReaderOp = { get: 1, page: 2, wake: 3 } as const;
 export const GET_HEADER_BYTES = 28;
@@ -109,11 +109,10 @@ export function writeCompletion(
 ): void {
   writeUint32(bytes, at, tag);
   writeUint32(bytes, at + 4, code);
-  writeUint32(bytes, at + 8, metTimestamp >>> 0);
-  writeUint32(bytes, at + 12, Math.floor(metTimestamp / 0x1_0000_0000));
+  writeUint53(bytes, at + 8, metTimestamp);
   writeUint32(bytes, at + 16, metWriter);
 }
 
 export function completionTimestamp(bytes: Uint8Array, at: number): number {
-  return readUint32(bytes, at + 12) * 0x1_0000_0000 + readUint32(bytes, at + 8);
+  return readUint53(bytes, at + 8);
 }

@@ -1,7 +1,7 @@
 import { BlockCacheView } from '../cache/block-cache-view.ts';
 import { copyBytes } from '../format/bytes.ts';
 import { ownBytes } from '../format/copy.ts';
-import { readUint32 } from '../format/record.ts';
+import { readUint32, readUint53 } from '../format/integers.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import { KeyBound } from '../iterator/key-bound.ts';
 import { MergingIterator } from '../iterator/merging-iterator.ts';
@@ -33,7 +33,6 @@ import {
 import { type Inbox, ViewTracker } from './view-tracker.ts';
 
 const READAHEAD_BYTES = 64 * 1024;
-const TWO_32 = 0x1_0000_0000;
 
 /**
  * A thread that searches the disk: blocks of point reads that memory could not answer, and pages of range
@@ -248,7 +247,7 @@ export class ReaderRole {
       maxEntries: readUint32(bytes, at + 20),
       includeTombstones: (flags & PageFlag.includeTombstones) !== 0,
       encoder,
-      nowMs: readUint32(bytes, at + 32) * TWO_32 + readUint32(bytes, at + 28),
+      nowMs: readUint53(bytes, at + 28),
     });
     let done = true;
     while (iterator.valid && end.admits(iterator.keyBytes, iterator.keyStart, iterator.keyEnd)) {

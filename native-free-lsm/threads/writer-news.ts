@@ -1,5 +1,5 @@
 import type { LsmError } from '../errors.ts';
-import { writeUint32 } from '../format/record.ts';
+import { writeUint32 } from '../format/integers.ts';
 import type { RingProducer } from '../shared/ring.ts';
 import { encodeError, WriterTag } from './protocol.ts';
 

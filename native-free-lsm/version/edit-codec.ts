@@ -1,7 +1,7 @@
 import { Packr } from 'msgpackr/pack';
 import { LsmError } from '../errors.ts';
 import { ownBytes } from '../format/copy.ts';
-import { readUint32, writeUint32 } from '../format/record.ts';
+import { readUint32, writeUint32 } from '../format/integers.ts';
 import { ALIGNMENT_BYTES, FRAME_HEADER_BYTES } from '../log/log-format.ts';
 import type { TableMetadata } from '../sstable/table-metadata.ts';
 import type { VersionEdit } from './version.ts';

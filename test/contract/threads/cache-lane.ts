@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { TestContext } from 'node:test';
 import type { Worker } from 'node:worker_threads';
-import { writeUint32 } from '../../../native-free-lsm/format/record.ts';
+import { writeUint32 } from '../../../native-free-lsm/format/integers.ts';
 import { createRing, RingConsumer, RingProducer } from '../../../native-free-lsm/shared/ring.ts';
 import { until } from '../../support/until.ts';
 import type { CacheThreadData } from './cache-block.ts';

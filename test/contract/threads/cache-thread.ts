@@ -1,7 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { BlockCacheView } from '../../../native-free-lsm/cache/block-cache-view.ts';
 import { slotStart } from '../../../native-free-lsm/cache/cache-layout.ts';
-import { readUint32, writeUint32 } from '../../../native-free-lsm/format/record.ts';
+import { readUint32, writeUint32 } from '../../../native-free-lsm/format/integers.ts';
 import {
   frameTag,
   nextFrame,

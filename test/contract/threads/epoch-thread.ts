@@ -1,5 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { readUint32 } from '../../../native-free-lsm/format/record.ts';
+import { readUint32 } from '../../../native-free-lsm/format/integers.ts';
 import { nextFrame, payloadStart, RingConsumer } from '../../../native-free-lsm/shared/ring.ts';
 import { checkRoom, END_COMMAND, type EpochThreadData } from './epoch-rooms.ts';
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Worker } from 'node:worker_threads';
-import { writeUint32 } from '../../../native-free-lsm/format/record.ts';
+import { writeUint32 } from '../../../native-free-lsm/format/integers.ts';
 import { EpochDomain } from '../../../native-free-lsm/shared/epochs.ts';
 import { createRing, RingProducer } from '../../../native-free-lsm/shared/ring.ts';
 import { END_COMMAND, type EpochThreadData, fillRoom, ROOM_WORDS, ROOMS } from './epoch-rooms.ts';

@@ -1,11 +1,6 @@
 import { hashBytes } from '../../../native-free-lsm/format/hash.ts';
-import {
-  RECORD_HEADER_BYTES,
-  readUint32,
-  recordTimestamp,
-  writeRecord,
-  writeUint32,
-} from '../../../native-free-lsm/format/record.ts';
+import { readUint32, writeUint32 } from '../../../native-free-lsm/format/integers.ts';
+import { RECORD_HEADER_BYTES, recordTimestamp, writeRecord } from '../../../native-free-lsm/format/record.ts';
 import { HASH_SEED } from '../../support/hash-flood.ts';
 
 export interface MemtableRun {

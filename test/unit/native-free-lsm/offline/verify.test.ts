@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
 import { checksum } from '../../../../native-free-lsm/format/checksum.ts';
-import { writeUint32 } from '../../../../native-free-lsm/format/record.ts';
+import { writeUint32 } from '../../../../native-free-lsm/format/integers.ts';
 import { encodeRecord } from '../../../../native-free-lsm/index.ts';
 import { dumpEntries, dumpFile } from '../../../../native-free-lsm/offline/dump.ts';
 import { lockForReading } from '../../../../native-free-lsm/offline/folder.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { readUint32 } from '../../../../native-free-lsm/format/record.ts';
+import { readUint32 } from '../../../../native-free-lsm/format/integers.ts';
 import { encodePut, putOperationBytes } from '../../../../native-free-lsm/log/write-operation.ts';
 import { createArena } from '../../../../native-free-lsm/memtable/arena-layout.ts';
 import { Memtable } from '../../../../native-free-lsm/memtable/memtable.ts';
