@@ -3,13 +3,8 @@
  * at, notes what is wrong with it in `faults` and goes on, so that one reading finds every fault.
  */
 import { isIPv6 } from 'node:net';
+import type { Address } from '../address.ts';
 import { PLACEMENT_POLICIES, type PlacementNode, type PlacementPolicy } from './placement.ts';
-
-export interface Address {
-  /** A name or an IP address, one of version 6 without brackets. */
-  readonly host: string;
-  readonly port: number;
-}
 
 export interface TopologyNode extends PlacementNode {
   readonly http: Address;

@@ -8,7 +8,7 @@ import { dirname, resolve } from 'node:path';
 import { errorMessage, QuorateError } from '../errors.ts';
 import { checkTopology, type Topology } from './topology-schema.ts';
 
-export type { Address, Topology, TopologyNode } from './topology-schema.ts';
+export type { Topology, TopologyNode } from './topology-schema.ts';
 
 /** Of rules that changed who holds what without any field having changed: part of the digest. */
 const PLACEMENT_VERSION = 1;

@@ -9,12 +9,12 @@
  * The owner hears once how it ended: never a value of which something is missing.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { SMALL_BODY_BYTES } from '../admission/lines.ts';
 import type { TimerHandle } from '../clock.ts';
 import { BodyCollector } from './body-collector.ts';
 import type { WatchedBody } from './body-watch.ts';
 import { type BodyReader, Connection } from './connection.ts';
 import type { HttpContext } from './context.ts';
-import { SMALL_BODY_BYTES } from './lines.ts';
 
 /** A large body of which less than this arrives in a while does not keep its place from others. */
 const LEAST_ARRIVED_BYTES = 64 * 1024;

@@ -1,13 +1,14 @@
 /** What every request of a server shares. */
+
+import type { Admission, AdmissionLimits } from '../admission/admission.ts';
+import type { Lines } from '../admission/lines.ts';
+import type { ScanSlots } from '../admission/scan-slots.ts';
+import type { TokenBucket } from '../admission/token-bucket.ts';
 import type { Clock } from '../clock.ts';
-import type { Admission, AdmissionLimits } from './admission.ts';
+import type { EntityService, RangeService, StatusService } from '../services.ts';
 import type { BodyWatch } from './body-watch.ts';
 import type { HostCheck } from './host-check.ts';
-import type { Lines } from './lines.ts';
 import type { ReaderWatch } from './reader-watch.ts';
-import type { ScanSlots } from './scan-slots.ts';
-import type { EntityService, RangeService, StatusService } from './services.ts';
-import type { TokenBucket } from './token-bucket.ts';
 
 export interface HttpServices {
   readonly entities: EntityService;

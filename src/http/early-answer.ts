@@ -5,12 +5,12 @@
  * thrown away, for a bounded time and up to a bounded length, before the response is ended and the socket closed.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { TokenBucket } from '../admission/token-bucket.ts';
 import type { TimerHandle } from '../clock.ts';
 import { type BodyReader, Connection } from './connection.ts';
 import type { HttpContext } from './context.ts';
 import { declaredBodyBytes } from './request-body.ts';
 import { type Headers, headersOf, sentenceBody, writeSentenceHead } from './responses.ts';
-import { TokenBucket } from './token-bucket.ts';
 
 /** The longest body that is read only to keep its connection. */
 export const MAX_DISCARDED_BODY_BYTES = 64 * 1024;

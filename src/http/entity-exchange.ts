@@ -12,6 +12,8 @@
  * stores nothing.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Refusable } from '../admission/paced-refusals.ts';
+import { Entry, type Waiting, type WaitingLine } from '../admission/waiting-line.ts';
 import { errorMessage } from '../errors.ts';
 import { Outcome, type OutcomeSink } from '../outcome.ts';
 import { BodyIntake, type BodyOwner, tooLong } from './body-intake.ts';
@@ -19,7 +21,6 @@ import { type Beginner, Connection, MAX_PIPELINED_REQUESTS } from './connection.
 import type { HttpContext } from './context.ts';
 import { answerEarly } from './early-answer.ts';
 import { HeldAnswer, type PlaceHolder } from './held-answer.ts';
-import type { Refusable } from './paced-refusals.ts';
 import { declaredBodyBytes, UNSUPPORTED_CODING, UNSUPPORTED_CODING_SENTENCE } from './request-body.ts';
 import {
   BEHIND_SENTENCE,
@@ -32,7 +33,6 @@ import {
   statusOf,
   writeSentenceHead,
 } from './responses.ts';
-import { Entry, type Waiting, type WaitingLine } from './waiting-line.ts';
 
 const Phase = { inLine: 0, reading: 1, serving: 2, answered: 3 } as const;
 type Phase = (typeof Phase)[keyof typeof Phase];

@@ -2,19 +2,19 @@
  * The HTTP server of a node: listens, hands requests to the router, and drains.
  */
 import { createServer, type Server } from 'node:http';
+import { Admission, type AdmissionFigures } from '../admission/admission.ts';
+import { Lines } from '../admission/lines.ts';
+import { ScanSlots } from '../admission/scan-slots.ts';
 import type { Clock } from '../clock.ts';
 import { errorMessage, QuorateError } from '../errors.ts';
-import { Admission, type AdmissionFigures } from './admission.ts';
 import { BodyWatch } from './body-watch.ts';
 import { onClientError, onConnect } from './broken-connection.ts';
 import type { HttpContext, HttpLimits, HttpLog, HttpServices } from './context.ts';
 import { createDiscards } from './early-answer.ts';
 import { HostCheck } from './host-check.ts';
-import { Lines } from './lines.ts';
 import { Listeners } from './listeners.ts';
 import { ReaderWatch } from './reader-watch.ts';
 import { Router } from './router.ts';
-import { ScanSlots } from './scan-slots.ts';
 import { unacknowledgedBytes } from './unacknowledged.ts';
 import { declineUpgrade, hasBody } from './upgrade.ts';
 

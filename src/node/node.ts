@@ -5,8 +5,8 @@
  */
 import { join } from 'node:path';
 import { LsmError, RecordStore, recordSizeBytes } from '../../native-free-lsm/index.ts';
+import { formatAddress, isLoopback } from '../address.ts';
 import { type Clock, drawBytes, type Random, systemClock, systemRandom } from '../clock.ts';
-import { formatAddress, isLoopback } from '../cluster/address.ts';
 import { Placement } from '../cluster/placement.ts';
 import { type Topology, type TopologyNode, topologyDigest } from '../cluster/topology.ts';
 import { Conditions } from '../conditions.ts';

@@ -1,6 +1,6 @@
 /** What `GET /v0/status` says of a node: plain data, put together from its parts. */
 import manifest from '../../package.json' with { type: 'json' };
-import { formatAddress } from '../cluster/address.ts';
+import { formatAddress } from '../address.ts';
 import type { Topology } from '../cluster/topology.ts';
 import type { Condition, Conditions } from '../conditions.ts';
 import type { OwnTime } from '../own-time.ts';

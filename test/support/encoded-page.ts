@@ -1,5 +1,5 @@
 import { type EntryEncoder, encodeRecord, PageBuilder, pageEntryBytes } from '../../native-free-lsm/index.ts';
-import type { EncodedPage } from '../../src/http/services.ts';
+import type { EncodedPage } from '../../src/services.ts';
 
 type Bytes = string | Uint8Array;
 

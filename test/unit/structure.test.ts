@@ -105,6 +105,18 @@ describe('each rule finds what breaks it', () => {
       ['src/rpc/a.ts:1'],
     ],
     [
+      'a door to the coordinator',
+      importsRunDownward,
+      { 'src/http/a.ts': "import '../coordinator/b.ts';" },
+      ['src/http/a.ts:1'],
+    ],
+    [
+      'admission to a door',
+      importsRunDownward,
+      { 'src/admission/a.ts': "import '../http/b.ts';" },
+      ['src/admission/a.ts:1'],
+    ],
+    [
       'a leaf upward',
       importsRunDownward,
       { 'src/clock.ts': "const a = await import('./rpc/a.ts');" },
@@ -275,9 +287,11 @@ describe('each rule finds what breaks it', () => {
       'src/cli/main.ts': "import { startNode } from '../node/node.ts';\nimport { a } from '../http/a.ts';",
       'src/cli/fill/tables.ts':
         "import { open, RecordStore } from '../../../native-free-lsm/index.ts';\nRecordStore.open(a);",
-      'src/node/node.ts': "import { a } from '../http/a.ts';\nimport type { Status } from './status.ts';",
+      'src/admission/b.ts': "import { e } from '../config/e.ts';",
+      'src/node/node.ts':
+        "import { b } from '../admission/b.ts';\nimport type { Status } from './status.ts';",
       'src/node/status.ts': '',
-      'src/http/a.ts': "import type { B } from '../coordinator/b.ts';\nimport { pack } from 'msgpackr/pack';",
+      'src/http/a.ts': "import type { B } from '../admission/b.ts';\nimport { pack } from 'msgpackr/pack';",
       'src/coordinator/b.ts': "import { c } from '../replica/c.ts';\nimport { d } from '../rpc/d.ts';",
       'src/replica/c.ts':
         "import { e } from '../config/e.ts';\nimport { f } from '../../native-free-lsm/index.ts';",

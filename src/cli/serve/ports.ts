@@ -1,11 +1,7 @@
 /** Whether ports can be had, before anything is touched. */
 import { createServer, type Server } from 'node:net';
+import type { Address } from '../../address.ts';
 import { errorMessage, QuorateError } from '../../errors.ts';
-
-export interface Address {
-  readonly host: string;
-  readonly port: number;
-}
 
 /**
  * Throws ADDRESS_IN_USE or INVALID_CONFIG for the first that cannot be listened on.

@@ -1,8 +1,8 @@
 import { flushCompileCache } from 'node:module';
 import path from 'node:path';
 import { Command } from 'commander';
+import { formatAddress, hostFromHere } from '../../address.ts';
 import { systemClock, systemRandom } from '../../clock.ts';
-import { formatAddress, hostFromHere } from '../../cluster/address.ts';
 import {
   type ClusterSettings,
   clusterSettings,

@@ -2,8 +2,8 @@
 import { systemClock } from '../../../src/clock.ts';
 import { ENTRY_ENCODINGS } from '../../../src/http/entry-encoding.ts';
 import { HttpServer, type HttpServerOptions } from '../../../src/http/server.ts';
-import type { EncodedPage, EntityService, RangeService } from '../../../src/http/services.ts';
 import { Outcome, type OutcomeSink } from '../../../src/outcome.ts';
+import type { EncodedPage, EntityService, RangeService } from '../../../src/services.ts';
 import { encodedPage } from '../../support/encoded-page.ts';
 import { RawClient } from './raw-client.ts';
 

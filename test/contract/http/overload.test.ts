@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { MAX_SCANS } from '../../../src/http/scan-slots.ts';
+import { MAX_SCANS } from '../../../src/admission/scan-slots.ts';
 import { type EntityCall, Harness, request, until } from './harness.ts';
 
 test('beyond the bound of requests there is 503 at once, and room again when one ends', async () => {

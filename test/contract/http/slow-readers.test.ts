@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { test } from 'node:test';
-import { MAX_SCANS } from '../../../src/http/scan-slots.ts';
+import { MAX_SCANS } from '../../../src/admission/scan-slots.ts';
 import { takenBytes } from '../../../src/http/socket-bytes.ts';
 import { unacknowledgedBytes } from '../../../src/http/unacknowledged.ts';
 import { Harness, request, until } from './harness.ts';

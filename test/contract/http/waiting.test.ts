@@ -1,7 +1,7 @@
 /** Requests that wait in line: which are served, which are refused, and what of them is read meanwhile. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { SMALL_BODY_BYTES } from '../../../src/http/lines.ts';
+import { SMALL_BODY_BYTES } from '../../../src/admission/lines.ts';
 import { type EntityCall, Harness, request, until } from './harness.ts';
 import type { RawAnswer, RawClient } from './raw-client.ts';
 

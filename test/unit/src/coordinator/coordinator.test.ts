@@ -12,10 +12,10 @@ import { Placement } from '../../../../src/cluster/placement.ts';
 import { slotOf } from '../../../../src/cluster/slots.ts';
 import { Coordinator } from '../../../../src/coordinator/coordinator.ts';
 import type { ReplicaSet } from '../../../../src/coordinator/replica-access.ts';
-import type { EntityService } from '../../../../src/http/services.ts';
 import type { TimestampWaiter } from '../../../../src/hybrid-clock.ts';
 import { Outcome } from '../../../../src/outcome.ts';
 import { ABSENT, failed, type ReplicaReply, ReplyKind, STORED } from '../../../../src/reply.ts';
+import type { EntityService } from '../../../../src/services.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';
 import { FakeReplicas, type Question } from '../../../support/fake-replicas.ts';
 

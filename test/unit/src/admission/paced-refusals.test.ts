@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { PacedRefusals, type Refusable } from '../../../../src/http/paced-refusals.ts';
+import { PacedRefusals, type Refusable } from '../../../../src/admission/paced-refusals.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';
 
 class Refused implements Refusable {

@@ -2,7 +2,7 @@
  * What the HTTP layer needs of the node, declared by its consumer. node/node.ts hands in the coordinator and the
  * replica; tests hand in fakes.
  */
-import type { OutcomeSink } from '../outcome.ts';
+import type { OutcomeSink } from './outcome.ts';
 
 /**
  * `ack` and `from` are 0 where the request did not say: the service puts in the defaults and checks both. `waitedMs`

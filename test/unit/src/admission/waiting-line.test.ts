@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Entry, type Waiting, WaitingLine } from '../../../../src/http/waiting-line.ts';
+import { Entry, type Waiting, WaitingLine } from '../../../../src/admission/waiting-line.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';
 
 const MIB = 2 ** 20;

@@ -1,5 +1,11 @@
 import { BlockList, isIPv4, isIPv6 } from 'node:net';
-import type { Address } from './topology.ts';
+
+/** Where something listens. */
+export interface Address {
+  /** A name or an IP address, one of version 6 without brackets. */
+  readonly host: string;
+  readonly port: number;
+}
 
 /** Those of version 4 in the form of version 6 are among them. */
 const LOOPBACK_IPV6 = new BlockList();

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { MAX_SCANS, type Scan, ScanSlots } from '../../../../src/http/scan-slots.ts';
-import { Entry } from '../../../../src/http/waiting-line.ts';
+import { MAX_SCANS, type Scan, ScanSlots } from '../../../../src/admission/scan-slots.ts';
+import { Entry } from '../../../../src/admission/waiting-line.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';
 
 const PATIENCE_MS = 500;

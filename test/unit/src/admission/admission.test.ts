@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { Admission } from '../../../../src/http/admission.ts';
+import { Admission } from '../../../../src/admission/admission.ts';
 
 test('its figures are those of a plain list, and no bound is ever passed', () => {
   const limits = { maxRequestsInFlight: 4, maxBytesInFlight: 1000 };
