@@ -1,6 +1,6 @@
 import { FreeList } from './free-list.ts';
 import type { PageCall } from './page-call.ts';
-import type { SnapshotPoint } from './read-lane.ts';
+import type { SnapshotPoint } from './reader-channel.ts';
 import type { ReadSink } from './sinks.ts';
 
 export const MAX_ASKED_READS = 16_384;
@@ -17,8 +17,8 @@ export class AskedReads {
   /** Cache slot reserved for the read's block, -1: none. */
   readonly slots = new Int32Array(MAX_ASKED_READS);
   readonly snapshots: (SnapshotPoint | null)[] = new Array(MAX_ASKED_READS).fill(null);
-  /** Index of the thread's lane. */
-  readonly lanes = new Uint8Array(MAX_ASKED_READS);
+  /** Index of the thread's channel. */
+  readonly channels = new Uint8Array(MAX_ASKED_READS);
   /** Threads that died with the read in their ring. */
   readonly deaths = new Uint8Array(MAX_ASKED_READS);
   readonly pages = new Map<number, PageCall>();
@@ -47,12 +47,12 @@ export class AskedReads {
     this.#places.give(place);
   }
 
-  /** The places of what the thread of a lane has not answered. */
-  ofLane(lane: number): number[] {
+  /** The places of what the thread of a channel has not answered. */
+  ofChannel(channel: number): number[] {
     const places: number[] = [];
     for (let place = 0; place < MAX_ASKED_READS; place++) {
       const isUsed = this.sinks[place] !== null || this.pages.has(place);
-      if (isUsed && this.lanes[place] === lane) places.push(place);
+      if (isUsed && this.channels[place] === channel) places.push(place);
     }
     return places;
   }

@@ -1,5 +1,5 @@
 import type { Page } from '../iterator/page.ts';
-import type { PageRequest, SnapshotPoint } from './read-lane.ts';
+import type { PageRequest, SnapshotPoint } from './reader-channel.ts';
 
 /** One page that was asked for, and who waits for it; nobody any more once the signal is aborted. */
 export class PageCall {

@@ -1,6 +1,6 @@
 import { booleanFault, boundFault, fieldsFault, invalidArgument, wholeNumberFault } from '../arguments.ts';
 import type { LsmError } from '../errors.ts';
-import type { PageRequest } from './read-lane.ts';
+import type { PageRequest } from './reader-channel.ts';
 
 const FIELDS = ['start', 'end', 'maxBytes', 'maxEntries', 'includeTombstones', 'encoder', 'nowMs'];
 

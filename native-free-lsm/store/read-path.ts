@@ -13,8 +13,8 @@ import type { Arenas } from './arenas.ts';
 import { AskedReads, MAX_ASKED_READS } from './asked-reads.ts';
 import { PageCall } from './page-call.ts';
 import { PageMemory } from './page-memory.ts';
-import type { PageRequest, ReadLane, ReadPoint, SnapshotPoint } from './read-lane.ts';
-import { MAX_PAGE_BYTES, MAX_PAGE_ENTRIES } from './reader-lanes.ts';
+import type { PageRequest, ReaderChannel, ReadPoint, SnapshotPoint } from './reader-channel.ts';
+import { MAX_PAGE_BYTES, MAX_PAGE_ENTRIES } from './reader-channels.ts';
 import { answerRead, type ReadSink } from './sinks.ts';
 import type { Views } from './views.ts';
 import { type WaitingRead, WaitingReads } from './waiting-reads.ts';
@@ -32,7 +32,7 @@ export class ReadPath {
   readonly #arenas: Arenas;
   readonly #views: Views;
   readonly #cache: BlockCache;
-  readonly #lanes: readonly ReadLane[];
+  readonly #channels: readonly ReaderChannel[];
   readonly #onQueued: () => void;
   readonly #onPage: () => void;
   readonly #onDamage: (error: LsmError) => void;
@@ -48,7 +48,7 @@ export class ReadPath {
     arenas: Arenas,
     views: Views,
     cache: BlockCache,
-    lanes: readonly ReadLane[],
+    channels: readonly ReaderChannel[],
     hashSeed: HashSeed,
     maxWaitingBytes: number,
     onQueued: () => void,
@@ -58,7 +58,7 @@ export class ReadPath {
     this.#arenas = arenas;
     this.#views = views;
     this.#cache = cache;
-    this.#lanes = lanes;
+    this.#channels = channels;
     this.#hashSeed = hashSeed;
     this.#lookup = new TableLookup(hashSeed);
     this.#waiting = new WaitingReads(maxWaitingBytes);
@@ -160,13 +160,13 @@ export class ReadPath {
 
   publish(): boolean {
     let published = false;
-    for (const lane of this.#lanes) published = lane.requests.publish() || published;
+    for (const channel of this.#channels) published = channel.requests.publish() || published;
     return published;
   }
 
   drain(): void {
-    for (const lane of this.#lanes) {
-      const responses = lane.responses;
+    for (const channel of this.#channels) {
+      const responses = channel.responses;
       while (responses.nextRun(MAX_RUN_BYTES)) {
         const { bytes, runStart, runEnd } = responses;
         for (let at = runStart; at < runEnd; at = nextFrame(bytes, at)) this.#onFrame(bytes, at);
@@ -206,9 +206,9 @@ export class ReadPath {
    * A reader thread has died: what it had not answered is asked again of another or of its successor. What has
    * seen so many die that it may be the reason is answered with WORKER_DIED.
    */
-  retry(laneIndex: number): void {
+  retry(channelIndex: number): void {
     // All at first: a sink that is called may read again, and would find a place that nobody has come to yet.
-    const reads = this.#asked.ofLane(laneIndex).map((place) => this.#takeBack(place));
+    const reads = this.#asked.ofChannel(channelIndex).map((place) => this.#takeBack(place));
     // A snapshot released meanwhile was kept by the dead thread's ring, which counts no longer. All views are held before
     // the first sink is called: what it does, such as to release another snapshot, may let go of those of the reads behind.
     const views = new Set(reads.flatMap(({ snapshot }) => snapshot?.view ?? []));
@@ -283,9 +283,9 @@ export class ReadPath {
       lookup.level === QUARANTINE
         ? -1
         : this.#cache.reserve(reader.metadata.id, ordinal, reader.blockMemoryBytes(ordinal));
-    const lane = this.#pickLane();
+    const channel = this.#pickChannel();
     const cacheStart = slot === -1 ? -1 : this.#cache.dataStart(slot);
-    if (!this.#lanes[lane].pushGet(place, viewId, key, hash, lookup, cacheStart)) {
+    if (!this.#channels[channel].pushGet(place, viewId, key, hash, lookup, cacheStart)) {
       if (slot !== -1) this.#cache.cancel(slot);
       asked.giveBack(place);
       return false;
@@ -294,7 +294,7 @@ export class ReadPath {
     asked.keys[place] = key;
     asked.tokens[place] = token;
     asked.slots[place] = slot;
-    asked.lanes[place] = lane;
+    asked.channels[place] = channel;
     asked.deaths[place] = deaths;
     asked.snapshots[place] = snapshot;
     this.#onQueued();
@@ -312,23 +312,23 @@ export class ReadPath {
     const asked = this.#asked;
     const place = asked.take();
     if (place === -1) return false;
-    const lane = this.#pickLane();
+    const channel = this.#pickChannel();
     const point = call.snapshot ?? this.currentPoint();
-    if (!this.#lanes[lane].pushPage(place, point, call.request)) {
+    if (!this.#channels[channel].pushPage(place, point, call.request)) {
       asked.giveBack(place);
       return false;
     }
-    asked.lanes[place] = lane;
+    asked.channels[place] = channel;
     asked.deaths[place] = deaths;
     asked.pages.set(place, call);
     this.#onPage();
     return true;
   }
 
-  #pickLane(): number {
+  #pickChannel(): number {
     let best = 0;
-    for (let lane = 1; lane < this.#lanes.length; lane++) {
-      if (this.#lanes[lane].queued < this.#lanes[best].queued) best = lane;
+    for (let channel = 1; channel < this.#channels.length; channel++) {
+      if (this.#channels[channel].queued < this.#channels[best].queued) best = channel;
     }
     return best;
   }

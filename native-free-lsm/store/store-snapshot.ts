@@ -1,5 +1,5 @@
 import { LsmError } from '../errors.ts';
-import type { SnapshotPoint } from './read-lane.ts';
+import type { SnapshotPoint } from './reader-channel.ts';
 
 /** A picture of one moment; release it when done. */
 export class StoreSnapshot {

@@ -13,9 +13,9 @@ import { completeEnvironment, type Environment } from './environment.ts';
 import { Maintenance } from './maintenance.ts';
 import { OpeningHeld } from './opening-held.ts';
 import { pageFault } from './page-checks.ts';
-import type { PageRequest, SnapshotPoint } from './read-lane.ts';
 import { ReadPath } from './read-path.ts';
-import { ReaderLanes } from './reader-lanes.ts';
+import type { PageRequest, SnapshotPoint } from './reader-channel.ts';
+import { ReaderChannels } from './reader-channels.ts';
 import { type RecoveredState, recover } from './recovery.ts';
 import {
   answerRead,
@@ -31,7 +31,7 @@ import type { StoreSnapshot } from './store-snapshot.ts';
 import { Views } from './views.ts';
 import { batchFault, NEVER, putFault, timeoutFault } from './write-checks.ts';
 import type { WriteQueue } from './write-queue.ts';
-import { WriterLane } from './writer-lane.ts';
+import { WriterChannel } from './writer-channel.ts';
 
 /** Too small for a block: a cache that holds nothing. */
 const LEAST_CACHE_BYTES = 4096;
@@ -50,11 +50,11 @@ export class RecordStore {
   readonly #views: Views;
   readonly #arenas: Arenas;
   readonly #cache: BlockCache;
-  readonly #writer: WriterLane;
-  /** Of the writer's lane. */
+  readonly #writer: WriterChannel;
+  /** The queue of `#writer`, called for every write. */
   readonly #writes: WriteQueue;
   readonly #reads: ReadPath;
-  readonly #readers: ReaderLanes;
+  readonly #readers: ReaderChannels;
   readonly #maintenance: Maintenance;
   readonly #manifest: RecoveredState['manifest'];
   readonly #snapshots: Snapshots;
@@ -126,7 +126,7 @@ export class RecordStore {
       report,
       views: this.#views,
     };
-    this.#writer = new WriterLane({
+    this.#writer = new WriterChannel({
       ...common,
       initOf,
       generation: state.nextGeneration,
@@ -144,19 +144,19 @@ export class RecordStore {
       drain: () => this.#drain(),
     });
     this.#writes = this.#writer.queue;
-    this.#readers = new ReaderLanes({
+    this.#readers = new ReaderChannels({
       ...common,
       epochs: this.#epochs,
       cache: cacheMemory,
       maxRecordBytes: options.maxRecordBytes,
       initOf,
-      onEnded: (lane, error) => this.#readerEnded(lane, error),
+      onEnded: (channel, error) => this.#readerEnded(channel, error),
     });
     this.#reads = new ReadPath(
       this.#arenas,
       this.#views,
       this.#cache,
-      this.#readers.lanes,
+      this.#readers.channels,
       hashSeed,
       options.maxQueuedReadBytes,
       () => this.#publishSoon(),

@@ -1,5 +1,5 @@
 import type { PageCall } from './page-call.ts';
-import type { SnapshotPoint } from './read-lane.ts';
+import type { SnapshotPoint } from './reader-channel.ts';
 import type { ReadSink } from './sinks.ts';
 
 /** What a read that waits takes besides its keys, about: the object, its place here, a promise behind its sink. */

@@ -7,7 +7,7 @@ import { nextFrame, payloadStart } from '../../../native-free-lsm/shared/ring.ts
 import { HASH_SEED } from '../../support/hash-flood.ts';
 import { until } from '../../support/until.ts';
 import { blockBytes, CacheCommand, checkBlock, fillBlock, ORDINALS, TABLES } from './cache-block.ts';
-import { CacheLane, LANE_RING_BYTES } from './cache-lane.ts';
+import { CacheChannel, CHANNEL_RING_BYTES } from './cache-channel.ts';
 import { randomFrom, STRESS } from './thread.ts';
 
 test('threads fill and read a block cache while it is full and moving', {
@@ -18,7 +18,7 @@ test('threads fill and read a block cache while it is full and moving', {
   const cache = new BlockCache(memory, epochs);
   const doorbell = new SharedArrayBuffer(4);
   const bell = new Int32Array(doorbell);
-  const [filler, reader] = [new CacheLane(t, memory, doorbell), new CacheLane(t, memory, doorbell)];
+  const [filler, reader] = [new CacheChannel(t, memory, doorbell), new CacheChannel(t, memory, doorbell)];
   for (const { producer } of [filler, reader]) epochs.register(producer);
 
   const random = randomFrom(11);
@@ -27,7 +27,7 @@ test('threads fill and read a block cache while it is full and moving', {
   let looks = 0;
   let oldestTable = 1;
   const finishFills = () => {
-    while (filler.responses.nextRun(LANE_RING_BYTES)) {
+    while (filler.responses.nextRun(CHANNEL_RING_BYTES)) {
       const { bytes, runStart, runEnd } = filler.responses;
       for (let at = runStart; at < runEnd; at = nextFrame(bytes, at)) {
         const slot = readUint32(bytes, payloadStart(at));
@@ -67,9 +67,9 @@ test('threads fill and read a block cache while it is full and moving', {
     finishFills();
     if (inFlight > 0) await Atomics.waitAsync(bell, 0, seen).value;
   }
-  for (const lane of [filler, reader]) {
-    lane.send(CacheCommand.end);
-    lane.producer.publish();
+  for (const channel of [filler, reader]) {
+    channel.send(CacheCommand.end);
+    channel.producer.publish();
   }
   await filler.result;
   const { found, missed } = await reader.result;
@@ -87,9 +87,9 @@ test('a thread that dies while it fills a block: nobody sees the half of it, and
   const epochs = new EpochDomain();
   const cache = new BlockCache(memory, epochs);
   const doorbell = new SharedArrayBuffer(4);
-  const reader = new CacheLane(t, memory, doorbell);
+  const reader = new CacheChannel(t, memory, doorbell);
   epochs.register(reader.producer);
-  let filler = new CacheLane(t, memory, doorbell);
+  let filler = new CacheChannel(t, memory, doorbell);
   const place = epochs.register(filler.producer);
   const random = randomFrom(5);
   let looks = 0;
@@ -130,7 +130,7 @@ test('a thread that dies while it fills a block: nobody sees the half of it, and
     assert.equal(cache.find(tableId, ordinal), -1);
     assert.equal(cache.reserve(tableId, ordinal, 100), -1, 'it is being filled');
     await filler.kill();
-    filler = new CacheLane(t, memory, doorbell);
+    filler = new CacheChannel(t, memory, doorbell);
     epochs.replace(place, filler.producer);
     cache.cancel(slot);
     assert.equal(cache.find(tableId, ordinal), -1);
@@ -141,10 +141,10 @@ test('a thread that dies while it fills a block: nobody sees the half of it, and
     checkBlock(cache.bytes, cache.dataStart(again), cache.dataEnd(again), tableId, ordinal);
     look();
   }
-  for (const lane of [filler, reader]) {
-    while (!lane.hasRoom) await lane.drained();
-    lane.send(CacheCommand.end);
-    lane.producer.publish();
+  for (const channel of [filler, reader]) {
+    while (!channel.hasRoom) await channel.drained();
+    channel.send(CacheCommand.end);
+    channel.producer.publish();
   }
   const { found } = await reader.result;
   await filler.result;

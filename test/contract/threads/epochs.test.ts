@@ -10,7 +10,7 @@ import { randomFrom, STRESS, startThread } from './thread.ts';
 
 const THREADS = 3;
 
-class Lane {
+class Channel {
   readonly producer: RingProducer;
   readonly worker: Worker;
   readonly looks: Promise<number>;
@@ -47,8 +47,8 @@ test('what was retired is given out again only when no thread reads it, and a de
   const rooms = new SharedArrayBuffer(ROOMS * ROOM_WORDS * 4);
   const words = new Uint32Array(rooms);
   const epochs = new EpochDomain();
-  const lanes = Array.from({ length: THREADS }, () => new Lane(t, rooms));
-  const places = lanes.map((lane) => epochs.register(lane.producer));
+  const channels = Array.from({ length: THREADS }, () => new Channel(t, rooms));
+  const places = channels.map((channel) => epochs.register(channel.producer));
   const random = randomFrom(3);
   const free = Array.from({ length: ROOMS }, (_, room) => room);
   const occupied: { room: number; tenant: number }[] = [];
@@ -62,10 +62,10 @@ test('what was retired is given out again only when no thread reads it, and a de
       fillRoom(words, room, ++tenant);
       occupied.push({ room, tenant });
     }
-    for (const lane of lanes) {
+    for (const channel of channels) {
       const named = occupied[random(occupied.length)];
-      if (named !== undefined) lane.send(named.room, named.tenant);
-      if (random(4) === 0) lane.producer.publish();
+      if (named !== undefined) channel.send(named.room, named.tenant);
+      if (random(4) === 0) channel.producer.publish();
     }
     if (occupied.length > 6) {
       const [gone] = occupied.splice(random(occupied.length), 1);
@@ -76,19 +76,19 @@ test('what was retired is given out again only when no thread reads it, and a de
     }
     if (reused >= (deaths + 1) * 3000) {
       const index = random(THREADS);
-      await lanes[index].worker.terminate();
+      await channels[index].worker.terminate();
       deaths++;
-      lanes[index] = new Lane(t, rooms);
-      epochs.replace(places[index], lanes[index].producer);
+      channels[index] = new Channel(t, rooms);
+      epochs.replace(places[index], channels[index].producer);
     }
     if (step % 64 === 0) await turn();
-    for (const { fault } of lanes) if (fault !== undefined) throw fault;
+    for (const { fault } of channels) if (fault !== undefined) throw fault;
   }
   let looks = 0;
-  for (const lane of lanes) {
-    while (!lane.send(END_COMMAND, 0)) await turn();
-    lane.producer.publish();
-    looks += await lane.looks;
+  for (const channel of channels) {
+    while (!channel.send(END_COMMAND, 0)) await turn();
+    channel.producer.publish();
+    looks += await channel.looks;
   }
   epochs.collect();
   assert.equal(epochs.pending, 0);

@@ -10,8 +10,8 @@ import { EpochDomain } from '../../../../native-free-lsm/shared/epochs.ts';
 import { createRing } from '../../../../native-free-lsm/shared/ring.ts';
 import { fileSystemError } from '../../../../native-free-lsm/simulation/index.ts';
 import { Arenas } from '../../../../native-free-lsm/store/arenas.ts';
-import { ReadLane } from '../../../../native-free-lsm/store/read-lane.ts';
 import { ReadPath } from '../../../../native-free-lsm/store/read-path.ts';
+import { ReaderChannel } from '../../../../native-free-lsm/store/reader-channel.ts';
 import { recover } from '../../../../native-free-lsm/store/recovery.ts';
 import { Views } from '../../../../native-free-lsm/store/views.ts';
 import type { RoleHandle } from '../../../../native-free-lsm/threads/executor.ts';
@@ -171,12 +171,12 @@ async function withoutThreads() {
   views.install(state.version, state.nextGeneration, state.handles);
   const arenas = new Arenas(control, options.memtableBytes, 4, HASH_SEED);
   arenas.begin(state.nextGeneration);
-  const lane = new ReadLane(createRing(1 << 16), createRing(1 << 16), 2);
-  lane.epoch = epochs.register(lane.requests);
+  const channel = new ReaderChannel(createRing(1 << 16), createRing(1 << 16), 2);
+  channel.epoch = epochs.register(channel.requests);
   const cache = new BlockCache(createBlockCacheMemory(4096, HASH_SEED), epochs);
   const nothing = (): void => undefined;
   const maxBytes = options.maxQueuedReadBytes;
-  const reads = new ReadPath(arenas, views, cache, [lane], HASH_SEED, maxBytes, nothing, nothing, nothing);
+  const reads = new ReadPath(arenas, views, cache, [channel], HASH_SEED, maxBytes, nothing, nothing, nothing);
   const memtable = arenas.memtable(state.nextGeneration);
   const write = (i: number): void => {
     const written = record(1000 + i, 'newer');

@@ -5,7 +5,7 @@ import { completeOptions } from '../../../../native-free-lsm/options.ts';
 import { createControl } from '../../../../native-free-lsm/shared/control.ts';
 import { createRing } from '../../../../native-free-lsm/shared/ring.ts';
 import { MemoryFileSystem } from '../../../../native-free-lsm/simulation/index.ts';
-import { ReadLane } from '../../../../native-free-lsm/store/read-lane.ts';
+import { ReaderChannel } from '../../../../native-free-lsm/store/reader-channel.ts';
 import type { WorkerMessage } from '../../../../native-free-lsm/threads/messages.ts';
 import { ReaderRole } from '../../../../native-free-lsm/threads/reader.ts';
 import { HASH_SEED } from '../../../support/hash-flood.ts';
@@ -41,34 +41,34 @@ for (const [name, points] of [
   ['a page behind one that fails', [LOST_POINT, POINT]],
 ] as const) {
   test(`${name}: the answer is seen only once the request is given back`, (t) => {
-    const lane = new ReadLane(createRing(4096), createRing(1 << 20), 2);
+    const channel = new ReaderChannel(createRing(4096), createRing(1 << 20), 2);
     const inbox = [VIEW];
     const reader = new ReaderRole(
       {
         directory: 'db',
         options: completeOptions({}),
         control: createControl(),
-        requests: lane.requestRing,
-        responses: lane.responseRing,
+        requests: channel.requestRing,
+        responses: channel.responseRing,
         arenas: [],
-        thread: lane.thread,
+        thread: channel.thread,
         hashSeed: HASH_SEED,
         cache: createBlockCacheMemory(1 << 20, HASH_SEED),
       },
       new MemoryFileSystem(),
       () => inbox.shift(),
     );
-    for (const [tag, point] of points.entries()) assert.ok(lane.pushPage(tag, point, PAGE));
-    lane.requests.publish();
+    for (const [tag, point] of points.entries()) assert.ok(channel.pushPage(tag, point, PAGE));
+    channel.requests.publish();
     const unreleasedWhenSeen: number[] = [];
     let answers = 0;
     const store = Atomics.store.bind(Atomics) as (words: Int32Array, index: number, value: number) => number;
     t.mock.method(Atomics, 'store', (words: Int32Array, index: number, value: number) => {
       const stored = store(words, index, value);
-      while (lane.responses.nextRun(1)) {
+      while (channel.responses.nextRun(1)) {
         answers++;
-        unreleasedWhenSeen.push(answers - lane.requests.framesCompleted);
-        lane.responses.release();
+        unreleasedWhenSeen.push(answers - channel.requests.framesCompleted);
+        channel.responses.release();
       }
       return stored;
     });

@@ -22,7 +22,7 @@ export interface SnapshotPoint extends ReadPoint {
 }
 
 /** Main's end of one reader thread: its two rings and its handle. */
-export class ReadLane {
+export class ReaderChannel {
   readonly requests: RingProducer;
   readonly responses: RingConsumer;
   readonly requestRing: SharedArrayBuffer;

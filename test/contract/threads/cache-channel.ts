@@ -7,10 +7,10 @@ import { until } from '../../support/until.ts';
 import type { CacheThreadData } from './cache-block.ts';
 import { startThread } from './thread.ts';
 
-export const LANE_RING_BYTES = 16 << 10;
+export const CHANNEL_RING_BYTES = 16 << 10;
 
 /** The main thread's end of one pool thread. */
-export class CacheLane {
+export class CacheChannel {
   readonly producer: RingProducer;
   readonly responses: RingConsumer;
   readonly result: Promise<{ found: number; missed: number }>;
@@ -19,8 +19,8 @@ export class CacheLane {
   constructor(t: TestContext, memory: SharedArrayBuffer, doorbell: SharedArrayBuffer) {
     const data = {
       memory,
-      requests: createRing(LANE_RING_BYTES),
-      responses: createRing(LANE_RING_BYTES),
+      requests: createRing(CHANNEL_RING_BYTES),
+      responses: createRing(CHANNEL_RING_BYTES),
       doorbell,
     };
     this.producer = new RingProducer(data.requests);
@@ -38,7 +38,7 @@ export class CacheLane {
   static readonly commandBytes = 24;
 
   get hasRoom(): boolean {
-    return this.producer.usedBytes + 2 * CacheLane.commandBytes < LANE_RING_BYTES / 2;
+    return this.producer.usedBytes + 2 * CacheChannel.commandBytes < CHANNEL_RING_BYTES / 2;
   }
 
   send(command: number, first = 0, second = 0, third = 0): void {

@@ -17,7 +17,7 @@ import { WriteTrouble } from './write-trouble.ts';
 
 const THREAD = 1;
 
-export interface WriterLaneParts {
+export interface WriterChannelParts {
   readonly executor: Executor;
   readonly views: Views;
   readonly clock: EngineClock;
@@ -37,15 +37,15 @@ export interface WriterLaneParts {
 }
 
 /** Main's side of the writer thread: its rings, the queue before them, and what becomes of it. */
-export class WriterLane {
+export class WriterChannel {
   readonly queue: WriteQueue;
   /** Settles when the thread has ended. */
   readonly ended: Promise<void>;
-  readonly #parts: WriterLaneParts;
+  readonly #parts: WriterChannelParts;
   readonly #trouble: WriteTrouble;
   #fault: LsmError | undefined;
 
-  constructor(parts: WriterLaneParts) {
+  constructor(parts: WriterChannelParts) {
     this.#parts = parts;
     const { arena, clock, conditions, events, executor, generation, initOf, options, report, views } = parts;
     this.#trouble = new WriteTrouble(clock, conditions, report, () => this.ask());

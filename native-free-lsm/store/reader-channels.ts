@@ -4,7 +4,7 @@ import { createRing, ringBytesFor } from '../shared/ring.ts';
 import type { Executor, RoleHandle } from '../threads/executor.ts';
 import type { RoleInit } from '../threads/messages.ts';
 import { ReaderOp } from '../threads/protocol.ts';
-import { READER_REQUEST_RING_BYTES, ReadLane } from './read-lane.ts';
+import { READER_REQUEST_RING_BYTES, ReaderChannel } from './reader-channel.ts';
 import type { Views } from './views.ts';
 
 const FIRST_THREAD = 2;
@@ -12,7 +12,7 @@ export const MAX_PAGE_BYTES = 1024 * 1024;
 /** A page looks at no more, so that a stretch of deletions cannot keep the thread busy. */
 export const MAX_PAGE_ENTRIES = 50_000;
 
-export interface ReaderLanesParts {
+export interface ReaderChannelsParts {
   readonly executor: Executor;
   readonly views: Views;
   readonly epochs: EpochDomain;
@@ -20,47 +20,51 @@ export interface ReaderLanesParts {
   readonly maxRecordBytes: number;
   readonly initOf: (requests: SharedArrayBuffer, responses: SharedArrayBuffer, thread: number) => RoleInit;
   /** A thread is gone, without having been told to when there is an error. */
-  readonly onEnded: (lane: number, error: Error | undefined) => void;
+  readonly onEnded: (channel: number, error: Error | undefined) => void;
 }
 
-/** A lane for each thread that searches the disk. What a lane is to the others stays when its thread is replaced. */
-export class ReaderLanes {
-  readonly lanes: ReadLane[] = [];
+/** One channel for each thread that searches the disk. A channel keeps its index when its thread is replaced. */
+export class ReaderChannels {
+  readonly channels: ReaderChannel[] = [];
   /** Settle when the threads that were started have ended. */
   readonly ended: Promise<void>[] = [];
-  readonly #parts: ReaderLanesParts;
+  readonly #parts: ReaderChannelsParts;
 
-  constructor(parts: ReaderLanesParts) {
+  constructor(parts: ReaderChannelsParts) {
     this.#parts = parts;
   }
 
-  /** Starts the thread of a lane: its first, or another in place of one that is gone. */
+  /** Starts the thread of a channel: its first, or another in place of one that is gone. */
   start(index: number): void {
     const { cache, epochs, executor, initOf, maxRecordBytes, onEnded, views } = this.#parts;
     const thread = FIRST_THREAD + index;
     // The largest page, or the largest record as a page of its own; and the key to go on from.
     const responseBytes = ringBytesFor(Math.max(maxRecordBytes, MAX_PAGE_BYTES) + MAX_KEY_BYTES);
-    const lane = new ReadLane(createRing(READER_REQUEST_RING_BYTES), createRing(responseBytes), thread);
-    const previous = this.lanes[index];
-    this.lanes[index] = lane;
-    if (previous === undefined) lane.epoch = epochs.register(lane.requests);
+    const channel = new ReaderChannel(
+      createRing(READER_REQUEST_RING_BYTES),
+      createRing(responseBytes),
+      thread,
+    );
+    const previous = this.channels[index];
+    this.channels[index] = channel;
+    if (previous === undefined) channel.epoch = epochs.register(channel.requests);
     else {
-      lane.epoch = previous.epoch;
-      epochs.replace(lane.epoch, lane.requests);
+      channel.epoch = previous.epoch;
+      epochs.replace(channel.epoch, channel.requests);
       if (previous.handle !== undefined) views.unlink(previous.handle);
     }
     const handle: RoleHandle = executor.startReader({
-      ...initOf(lane.requestRing, lane.responseRing, thread),
+      ...initOf(channel.requestRing, channel.responseRing, thread),
       cache,
     });
-    lane.handle = handle;
+    channel.handle = handle;
     views.link(handle);
     this.ended.push(handle.exited.then((error) => onEnded(index, error)));
   }
 
   /** A request without an answer, for a thread that is to look at its messages or at the word that stops it. */
   wake(): void {
-    for (const { requests } of this.lanes) {
+    for (const { requests } of this.channels) {
       const at = requests.reserve(8);
       if (at === -1) continue;
       requests.bytes[at] = ReaderOp.wake;
