@@ -1,22 +1,20 @@
 import type { Clock } from '../clock.ts';
-import type { Placement } from '../cluster/placement.ts';
+import type { ClusterView } from '../cluster/cluster-view.ts';
 import { slotOf } from '../cluster/slots.ts';
 import { Outcome, type OutcomeSink } from '../outcome.ts';
 import { ByteBudget } from './byte-budget.ts';
 import { DeadlineQueue } from './deadline-queue.ts';
 import type { OperationContext, TimestampSource } from './operation.ts';
-import { defaultAck, defaultFrom, quorumFault } from './quorum.ts';
+import { defaultAck, quorumFault } from './quorum.ts';
 import { ReadOperation } from './read-operation.ts';
-import type { ReplicaSet } from './replica-access.ts';
+import type { CurrentReplicas } from './replica-access.ts';
 import { WriteOperation } from './write-operation.ts';
 
 /** Records of reads that wait for further answers: three of the largest. */
 const MAX_HELD_RECORD_BYTES = 64 * 1024 * 1024;
 
 export interface CoordinatorOptions {
-  readonly nodeIds: readonly string[];
-  readonly placement: Placement;
-  readonly replicas: ReplicaSet;
+  readonly replicas: CurrentReplicas;
   readonly timestamps: TimestampSource;
   /** Breaks ties between equal timestamps of two nodes: 32 bits, this node's own. */
   readonly writerId: number;
@@ -26,29 +24,30 @@ export interface CoordinatorOptions {
 
 /** Carries out requests over the key's replicas. Every request gets exactly one answer, whatever fails. */
 export class Coordinator {
-  readonly #placement: Placement;
-  readonly #nodes: number;
+  readonly #replicas: CurrentReplicas;
   readonly #context: OperationContext;
 
   constructor(options: CoordinatorOptions) {
-    const { clock, nodeIds, placement, replicas, timeoutMs, timestamps, writerId } = options;
-    this.#placement = placement;
-    this.#nodes = nodeIds.length;
+    const { clock, replicas, timeoutMs, timestamps, writerId } = options;
+    this.#replicas = replicas;
     const deadlines = new DeadlineQueue(clock, timeoutMs);
-    const { lists } = placement;
     const shared = { deadlines, records: new ByteBudget(MAX_HELD_RECORD_BYTES) };
-    this.#context = { nodeIds, lists, replicas, timestamps, writerId, clock, timeoutMs, ...shared };
+    this.#context = { timestamps, writerId, clock, timeoutMs, ...shared };
   }
 
   /**
-   * @param ack 0 and `from` 0: the defaults
+   * @param ack 0 and `from` 0: the defaults of the current view, which are more than half of `from` and every node that
+   *   a preference list names
    * @param waitedMs what of the request's time has passed already
    */
   get(key: Uint8Array, ack: number, from: number, reply: OutcomeSink, waitedMs = 0): void {
-    const copies = this.#copies(from);
+    const replicas = this.#replicas.current;
+    const { view } = replicas;
+    const copies = from === 0 ? view.placement.maxFrom : from;
     const needed = ack === 0 ? defaultAck(copies) : ack;
-    if (this.#refuses(needed, copies, reply)) return;
-    new ReadOperation(this.#context, key, needed, copies, this.#listOffset(key), reply, waitedMs).start();
+    if (refuses(view, needed, copies, reply)) return;
+    const listOffset = view.placement.listOffset(slotOf(key));
+    new ReadOperation(this.#context, replicas, key, needed, copies, listOffset, reply, waitedMs).start();
   }
 
   put(key: Uint8Array, value: Uint8Array, ack: number, from: number, reply: OutcomeSink, waitedMs = 0): void {
@@ -72,33 +71,29 @@ export class Coordinator {
     reply: OutcomeSink,
     waitedMs: number,
   ): void {
-    const copies = this.#copies(from);
+    const replicas = this.#replicas.current;
+    const { view } = replicas;
+    const copies = from === 0 ? view.placement.maxFrom : from;
     const needed = ack === 0 ? defaultAck(copies) : ack;
-    if (this.#refuses(needed, copies, reply)) return;
+    if (refuses(view, needed, copies, reply)) return;
+    const listOffset = view.placement.listOffset(slotOf(key));
     new WriteOperation(
       this.#context,
+      replicas,
       key,
       value,
       needed,
       copies,
-      this.#listOffset(key),
+      listOffset,
       reply,
       waitedMs,
     ).start();
   }
+}
 
-  #copies(from: number): number {
-    return from === 0 ? defaultFrom(this.#nodes, this.#placement.maxFrom) : from;
-  }
-
-  #listOffset(key: Uint8Array): number {
-    return this.#placement.listOffset(slotOf(key));
-  }
-
-  #refuses(ack: number, from: number, reply: OutcomeSink): boolean {
-    const fault = quorumFault(ack, from, this.#nodes, this.#placement.maxFrom);
-    if (fault === undefined) return false;
-    reply.onOutcome(Outcome.badRequest, null, fault);
-    return true;
-  }
+function refuses(view: ClusterView, ack: number, from: number, reply: OutcomeSink): boolean {
+  const fault = quorumFault(ack, from, view.nodes.length, view.placement.maxFrom);
+  if (fault === undefined) return false;
+  reply.onOutcome(Outcome.badRequest, null, fault);
+  return true;
 }

@@ -29,10 +29,6 @@ export interface TimestampSource {
 
 /** What the operations of one coordinator share. */
 export interface OperationContext {
-  readonly nodeIds: readonly string[];
-  /** The preference lists of all slots: placement.ts. */
-  readonly lists: Uint16Array;
-  readonly replicas: ReplicaSet;
   readonly timestamps: TimestampSource;
   readonly writerId: number;
   readonly clock: Clock;
@@ -52,6 +48,8 @@ export abstract class Operation implements ReplySink, Expiring {
   earlier: Expiring | null = null;
   later: Expiring | null = null;
   protected readonly context: OperationContext;
+  /** Of the view that was current when the request began: it holds to this one whatever the cluster becomes. */
+  protected readonly replicas: ReplicaSet;
   protected accumulator: ResponseAccumulator;
   protected readonly from: number;
   /** Where in the preference lists the key's begins. */
@@ -67,6 +65,7 @@ export abstract class Operation implements ReplySink, Expiring {
   /** @param waitedMs what of the request's time has passed already */
   constructor(
     context: OperationContext,
+    replicas: ReplicaSet,
     kind: RequestKind,
     ack: number,
     from: number,
@@ -75,6 +74,7 @@ export abstract class Operation implements ReplySink, Expiring {
     waitedMs: number,
   ) {
     this.context = context;
+    this.replicas = replicas;
     this.accumulator = new ResponseAccumulator(kind, ack, from);
     this.from = from;
     this.listOffset = listOffset;
@@ -158,11 +158,11 @@ export abstract class Operation implements ReplySink, Expiring {
 
   /** @param silence what is said of replicas that have not answered */
   protected fallShort(silence: string): void {
-    const { lists, nodeIds } = this.context;
+    const { nodes, placement } = this.replicas.view;
     const others: string[] = [];
     for (let position = 0; position < this.from; position++) {
       const reason = this.accumulator.hasAnswered(position) ? (this.#reasons?.[position] ?? '') : silence;
-      if (reason !== '') others.push(`${nodeIds[lists[this.listOffset + position]]}: ${reason}`);
+      if (reason !== '') others.push(`${nodes[placement.lists[this.listOffset + position]].id}: ${reason}`);
     }
     const did = this.accumulator.successes;
     const sentence = `${this.#ack} of ${this.from} replicas had to answer, ${did} did (${others.join('; ')}).`;

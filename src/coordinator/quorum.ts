@@ -5,11 +5,6 @@ export function defaultAck(from: number): number {
   return Math.floor(from / 2) + 1;
 }
 
-/** How many replicas hold a key when the request does not say: every node, as far as the lists go. */
-export function defaultFrom(nodes: number, maxFrom: number): number {
-  return Math.min(nodes, maxFrom);
-}
-
 /**
  * What is wrong with a request's numbers, a sentence for the client; undefined when nothing is.
  * @param maxFrom how many nodes a preference list names; all of them in clusters of up to that many

@@ -7,6 +7,7 @@ import {
 import { Outcome, type OutcomeSink } from '../outcome.ts';
 import type { ReplicaReply } from '../reply.ts';
 import { Operation, type OperationContext } from './operation.ts';
+import type { ReplicaSet } from './replica-access.ts';
 import { RequestKind } from './response-accumulator.ts';
 
 /** Shorter ones are bounded by the number of requests. */
@@ -23,6 +24,7 @@ export class ReadOperation extends Operation {
 
   constructor(
     context: OperationContext,
+    replicas: ReplicaSet,
     key: Uint8Array,
     ack: number,
     from: number,
@@ -30,13 +32,13 @@ export class ReadOperation extends Operation {
     reply: OutcomeSink,
     waitedMs: number,
   ) {
-    super(context, RequestKind.read, ack, from, listOffset, reply, waitedMs);
+    super(context, replicas, RequestKind.read, ack, from, listOffset, reply, waitedMs);
     this.#key = key;
   }
 
   protected override send(): void {
-    const { lists, replicas } = this.context;
-    const { timeoutMs } = this;
+    const { replicas, timeoutMs } = this;
+    const { lists } = replicas.view.placement;
     for (let position = 0; position < this.from; position++) {
       replicas.read(lists[this.listOffset + position], this.#key, timeoutMs, this, position);
     }

@@ -3,6 +3,7 @@
  * client per peer to it. A call carries the operation as sink and the replica's index in the preference list
  * as `position`; the sink is called exactly once per call, possibly before the call returns.
  */
+import type { ClusterView } from '../cluster/cluster-view.ts';
 import type { ReplySink } from '../reply.ts';
 
 /** One write, encoded once for every replica that gets it. */
@@ -13,9 +14,16 @@ export interface EncodedWrite {
   readonly timeoutMs: number;
 }
 
+/** The replicas of one view of the cluster: every index is the view's. */
 export interface ReplicaSet {
-  /** Asks replica `node` (an index in the topology) to read. */
+  readonly view: ClusterView;
+  /** Asks the node with this index to read. */
   read(node: number, key: Uint8Array, timeoutMs: number, sink: ReplySink, position: number): void;
-  /** Sends one write to the `count` nodes in `lists` from `offset` on; the i-th answers as position i. */
-  write(lists: Uint16Array, offset: number, count: number, write: EncodedWrite, sink: ReplySink): void;
+  /** Sends one write to the first `count` nodes of the preference list at `listOffset`; the i-th answers as position i. */
+  write(listOffset: number, count: number, write: EncodedWrite, sink: ReplySink): void;
+}
+
+/** Where a request that begins finds the replicas of the cluster's current view. */
+export interface CurrentReplicas {
+  readonly current: ReplicaSet;
 }

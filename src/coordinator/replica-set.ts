@@ -1,3 +1,4 @@
+import type { ClusterView } from '../cluster/cluster-view.ts';
 import type { ReplicaReply, ReplySink } from '../reply.ts';
 import type { EncodedWrite, ReplicaSet } from './replica-access.ts';
 
@@ -26,15 +27,20 @@ export interface RemoteReplicas {
   ): readonly (ReplicaReply | null)[] | null;
 }
 
-/** All replicas as one sees them from this node: its own without the network. */
+/** All replicas of a view as this node reaches them: its own without the network. */
 export class NodeReplicaSet implements ReplicaSet {
+  readonly view: ClusterView;
+  /** This node's index in the view. */
   readonly #self: number;
+  readonly #lists: Uint16Array;
   readonly #local: LocalReplica;
   readonly #remote: RemoteReplicas;
 
-  /** @param self this node's index in the topology */
-  constructor(self: number, local: LocalReplica, remote: RemoteReplicas) {
-    this.#self = self;
+  /** @param remote names the other nodes by their index in the view */
+  constructor(view: ClusterView, nodeId: string, local: LocalReplica, remote: RemoteReplicas) {
+    this.view = view;
+    this.#self = view.indexOf(nodeId);
+    this.#lists = view.placement.lists;
     this.#local = local;
     this.#remote = remote;
   }
@@ -44,11 +50,13 @@ export class NodeReplicaSet implements ReplicaSet {
     else this.#remote.read(node, key, timeoutMs, sink, position);
   }
 
-  write(lists: Uint16Array, offset: number, count: number, write: EncodedWrite, sink: ReplySink): void {
+  write(listOffset: number, count: number, write: EncodedWrite, sink: ReplySink): void {
     const { key, record, timeoutMs } = write;
-    const refusals = this.#remote.write(lists, offset, count, key, record, timeoutMs, sink);
+    const lists = this.#lists;
+    const refusals = this.#remote.write(lists, listOffset, count, key, record, timeoutMs, sink);
     for (let position = 0; position < count; position++) {
-      if (lists[offset + position] === this.#self) this.#local.write(key, record, sink, position, timeoutMs);
+      if (lists[listOffset + position] === this.#self)
+        this.#local.write(key, record, sink, position, timeoutMs);
     }
     // Last: whoever hears of a failure may ask for the next thing, and everybody has been asked for this one by then.
     if (refusals === null) return;

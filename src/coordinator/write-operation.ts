@@ -10,6 +10,7 @@ import { Outcome, type OutcomeSink } from '../outcome.ts';
 import type { ReplySink } from '../reply.ts';
 import { failed, type ReplicaReply, ReplyKind, STORED } from '../reply.ts';
 import { Operation, type OperationContext } from './operation.ts';
+import type { ReplicaSet } from './replica-access.ts';
 import { RequestKind } from './response-accumulator.ts';
 
 const NOTHING = new Uint8Array(0);
@@ -48,6 +49,7 @@ export class WriteOperation extends Operation implements TimestampWaiter {
   /** @param value null: the key is deleted */
   constructor(
     context: OperationContext,
+    replicas: ReplicaSet,
     key: Uint8Array,
     value: Uint8Array | null,
     ack: number,
@@ -56,7 +58,7 @@ export class WriteOperation extends Operation implements TimestampWaiter {
     reply: OutcomeSink,
     waitedMs: number,
   ) {
-    super(context, RequestKind.write, ack, from, listOffset, reply, waitedMs);
+    super(context, replicas, RequestKind.write, ack, from, listOffset, reply, waitedMs);
     this.#key = key;
     this.#value = value ?? NOTHING;
     this.#tombstone = value === null;
@@ -123,8 +125,8 @@ export class WriteOperation extends Operation implements TimestampWaiter {
   }
 
   #try(timestamp: number): void {
-    const { lists, replicas, writerId } = this.context;
-    const { from, timeoutMs } = this;
+    const { writerId } = this.context;
+    const { from, replicas, timeoutMs } = this;
     const fields = { timestamp, writer: writerId, tombstone: this.#tombstone, from, expiryMs: 0 };
     const sent = this.#record;
     const value = sent === NOTHING ? this.#value : sent.subarray(recordValueStart(sent, 0));
@@ -136,11 +138,11 @@ export class WriteOperation extends Operation implements TimestampWaiter {
     const tried = ++this.#tries;
     const write = { key: this.#key, record: this.#record, timeoutMs };
     this.#isSending = true;
-    if (tried === 1) replicas.write(lists, this.listOffset, from, write, this);
+    if (tried === 1) replicas.write(this.listOffset, from, write, this);
     else {
       this.countAnew();
       write.timeoutMs = Math.max(this.deadlineMs - this.context.clock.monotonicMs(), 0);
-      replicas.write(lists, this.listOffset, from, write, new LaterTry(this, tried));
+      replicas.write(this.listOffset, from, write, new LaterTry(this, tried));
     }
     this.#isSending = false;
   }

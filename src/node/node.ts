@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { LsmError, RecordStore, recordSizeBytes } from '../../native-free-lsm/index.ts';
 import { formatAddress, isLoopback } from '../address.ts';
 import { type Clock, drawBytes, type Random, systemClock, systemRandom } from '../clock.ts';
-import { Placement } from '../cluster/placement.ts';
+import { ClusterView } from '../cluster/cluster-view.ts';
 import { type Topology, type TopologyNode, topologyDigest } from '../cluster/topology.ts';
 import { Conditions } from '../conditions.ts';
 import type { NodeSettings } from '../config.ts';
@@ -112,8 +112,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
       reserve: (clockCeiling) => store.update({ clockCeiling }),
       maxDriftMs: settings.maxClockDriftMs,
     });
-    const placement = new Placement(topology.nodes, topology.placement);
-    node = new Node(options, clock, engine, store, timestamps, placement, secret);
+    node = new Node(options, clock, engine, store, timestamps, new ClusterView(topology, 1), secret);
   } catch (error) {
     return failStart(error, options.log, () => closeDataFolder(engine, store));
   }
@@ -253,7 +252,7 @@ class Node implements RunningNode {
     engine: StorageEngine,
     store: IdentityStore,
     timestamps: HybridClock,
-    placement: Placement,
+    view: ClusterView,
     secret: ClusterSecret,
   ) {
     const { clusterId, log, settings, topology } = options;
@@ -295,9 +294,7 @@ class Node implements RunningNode {
     this.#timestamps = timestamps;
 
     const coordinator = new Coordinator({
-      nodeIds: topology.nodes.map(({ id }) => id),
-      placement,
-      replicas: new NodeReplicaSet(self, replica, this.#mesh),
+      replicas: { current: new NodeReplicaSet(view, options.nodeId, replica, this.#mesh) },
       timestamps,
       writerId: writerIdOf(store.current.incarnation),
       clock,

@@ -5,7 +5,7 @@
  */
 import { MapEngine, type MapRecords } from '../../bench/cluster/map-engine.ts';
 import type { Random } from '../../src/clock.ts';
-import { Placement } from '../../src/cluster/placement.ts';
+import type { ClusterView } from '../../src/cluster/cluster-view.ts';
 import { Coordinator } from '../../src/coordinator/coordinator.ts';
 import type { TimestampSource } from '../../src/coordinator/operation.ts';
 import { type LocalReplica, NodeReplicaSet, type RemoteReplicas } from '../../src/coordinator/replica-set.ts';
@@ -14,6 +14,7 @@ import type { Outcome, OutcomeSink } from '../../src/outcome.ts';
 import { Replica, type TimestampJudge } from '../../src/replica/replica.ts';
 import { failed, type ReplicaReply, ReplyKind, type ReplySink, STORED } from '../../src/reply.ts';
 import { type ClockNode, clockNodes, MAX_DRIFT_MS } from './clock-nodes.ts';
+import { viewOf } from './cluster-view.ts';
 import type { FakeClock } from './fake-clock.ts';
 
 const TIMEOUT_MS = 1_000;
@@ -55,7 +56,7 @@ export class ClusterNode {
 
   start(): void {
     const { clocks } = this;
-    const { placement, nodeIds, fault } = this.#cluster;
+    const { view, fault } = this.#cluster;
     clocks.start();
     this.life++;
     const timestamps: TimestampSource & TimestampJudge =
@@ -70,9 +71,7 @@ export class ClusterNode {
       log: SILENT,
     });
     this.coordinator = new Coordinator({
-      nodeIds,
-      placement,
-      replicas: new NodeReplicaSet(this.#index, this.#local(), this.#remote()),
+      replicas: { current: new NodeReplicaSet(view, `n${this.#index}`, this.#local(), this.#remote()) },
       timestamps,
       writerId: this.#index + 1,
       clock: clocks.clock,
@@ -169,8 +168,7 @@ export class ClusterNode {
 
 export class ClockCluster {
   readonly nodes: readonly ClusterNode[];
-  readonly nodeIds: readonly string[];
-  readonly placement: Placement;
+  readonly view: ClusterView;
   readonly base: FakeClock;
   readonly fault: PlantedFault;
   readonly latencyMs: () => number;
@@ -180,9 +178,7 @@ export class ClockCluster {
     this.fault = fault;
     this.latencyMs = () => random() * MAX_LATENCY_MS;
     const clocks = clockNodes(count, base, this.latencyMs);
-    const topology = clocks.map((_, i) => ({ id: `n${i}`, zone: 'z', weight: 1 }));
-    this.nodeIds = topology.map(({ id }) => id);
-    this.placement = new Placement(topology, 'any');
+    this.view = viewOf(clocks.map((_, i) => `n${i}`));
     this.nodes = clocks.map((clock, i) => new ClusterNode(this, i, clock));
     for (const node of this.nodes) node.start();
   }

@@ -1,4 +1,5 @@
 /** Replicas that say what a test has them say, when it wants: every question waits in `asked`. */
+import type { ClusterView } from '../../src/cluster/cluster-view.ts';
 import type { EncodedWrite, ReplicaSet } from '../../src/coordinator/replica-access.ts';
 import type { ReplicaReply, ReplySink } from '../../src/reply.ts';
 
@@ -13,11 +14,13 @@ export interface Question {
 }
 
 export class FakeReplicas implements ReplicaSet {
+  readonly view: ClusterView;
   readonly asked: Question[] = [];
   readonly #onQuestion: (question: Question) => void;
 
   /** @param onQuestion may answer before the call that asks returns */
-  constructor(onQuestion: (question: Question) => void = () => undefined) {
+  constructor(view: ClusterView, onQuestion: (question: Question) => void = () => undefined) {
+    this.view = view;
     this.#onQuestion = onQuestion;
   }
 
@@ -25,9 +28,10 @@ export class FakeReplicas implements ReplicaSet {
     this.#ask(node, key, null, timeoutMs, sink, position);
   }
 
-  write(lists: Uint16Array, offset: number, count: number, write: EncodedWrite, sink: ReplySink): void {
+  write(listOffset: number, count: number, write: EncodedWrite, sink: ReplySink): void {
     const { key, record, timeoutMs } = write;
-    for (let i = 0; i < count; i++) this.#ask(lists[offset + i], key, record, timeoutMs, sink, i);
+    const { lists } = this.view.placement;
+    for (let i = 0; i < count; i++) this.#ask(lists[listOffset + i], key, record, timeoutMs, sink, i);
   }
 
   #ask(

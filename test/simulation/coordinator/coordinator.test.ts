@@ -6,10 +6,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Random, seededRandom, systemRandom } from '../../../src/clock.ts';
-import { Placement } from '../../../src/cluster/placement.ts';
 import { Coordinator } from '../../../src/coordinator/coordinator.ts';
 import type { TimestampWaiter } from '../../../src/hybrid-clock.ts';
 import { Outcome } from '../../../src/outcome.ts';
+import { viewOf } from '../../support/cluster-view.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { FakeReplicas, type Question } from '../../support/fake-replicas.ts';
 import { isDeletion, SimulatedRequest } from './simulated-request.ts';
@@ -21,17 +21,14 @@ const SWEEP_MS = 10;
 const VALUE = Buffer.from('value');
 const NODE_IDS = ['a', 'b', 'c', 'd', 'e'];
 
-const placements = NODE_IDS.map((_, i) => {
-  const nodes = NODE_IDS.slice(0, i + 1).map((id) => ({ id, zone: 'z', weight: 1 }));
-  return new Placement(nodes, 'any');
-});
+const views = NODE_IDS.map((_, i) => viewOf(NODE_IDS.slice(0, i + 1)));
 
 function simulate(seed: number): void {
   const random = seededRandom(seed);
   const clock = new FakeClock();
   const nodes = 1 + Math.floor(random() * NODE_IDS.length);
   const requests = new Map<string, SimulatedRequest>();
-  const replicas = new FakeReplicas((question) => {
+  const replicas = new FakeReplicas(views[nodes - 1], (question) => {
     const request = requests.get(Buffer.from(question.key).toString())!;
     answerSomehow(question, request, clock, random);
   });
@@ -54,9 +51,7 @@ function simulate(seed: number): void {
     stopWaiting: (waiter: TimestampWaiter) => void waiting.delete(waiter),
   };
   const coordinator = new Coordinator({
-    nodeIds: NODE_IDS.slice(0, nodes),
-    placement: placements[nodes - 1],
-    replicas,
+    replicas: { current: replicas },
     timestamps,
     writerId: 1,
     clock,

@@ -8,7 +8,7 @@ import {
   recordValueStart,
   recordWriter,
 } from '../../../../native-free-lsm/index.ts';
-import { Placement } from '../../../../src/cluster/placement.ts';
+import type { ClusterView } from '../../../../src/cluster/cluster-view.ts';
 import { slotOf } from '../../../../src/cluster/slots.ts';
 import { Coordinator } from '../../../../src/coordinator/coordinator.ts';
 import type { ReplicaSet } from '../../../../src/coordinator/replica-access.ts';
@@ -16,6 +16,7 @@ import type { TimestampWaiter } from '../../../../src/hybrid-clock.ts';
 import { Outcome } from '../../../../src/outcome.ts';
 import { ABSENT, failed, type ReplicaReply, ReplyKind, STORED } from '../../../../src/reply.ts';
 import type { EntityService } from '../../../../src/services.ts';
+import { viewOf } from '../../../support/cluster-view.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';
 import { FakeReplicas, type Question } from '../../../support/fake-replicas.ts';
 
@@ -72,23 +73,30 @@ class Answers {
   }
 }
 
-function setUp(replicas: ReplicaSet, count = 3) {
-  const nodes = Array.from({ length: count }, (_, i) => ({ id: `node-${i + 1}`, zone: 'z', weight: 1 }));
-  const placement = new Placement(nodes, 'any');
-  const nodeIds = nodes.map((node) => node.id);
+function viewOfNodes(count: number, epoch = 1): ClusterView {
+  return viewOf(
+    Array.from({ length: count }, (_, i) => `node-${i + 1}`),
+    epoch,
+  );
+}
+
+function setUp(replicas: ReplicaSet) {
+  const { nodes, placement } = replicas.view;
   const clock = new FakeClock();
   const timestamps = new FakeTimestamps();
   const more = { timestamps, writerId: 7, clock, timeoutMs: TIMEOUT_MS };
-  const coordinator: Coordinator & EntityService = new Coordinator({ nodeIds, placement, replicas, ...more });
+  const cluster = { current: replicas };
+  const coordinator: Coordinator & EntityService = new Coordinator({ replicas: cluster, ...more });
   const offset = placement.listOffset(slotOf(KEY));
-  const preferred = Array.from(placement.lists.subarray(offset, offset + count));
-  return { coordinator, clock, timestamps, preferred, ids: preferred.map((node) => nodeIds[node]) };
+  const preferred = Array.from(placement.lists.subarray(offset, offset + nodes.length));
+  const ids = preferred.map((node) => nodes[node].id);
+  return { coordinator, cluster, clock, timestamps, preferred, ids };
 }
 
 function setUpWaiting(count = 3) {
-  const replicas = new FakeReplicas();
+  const replicas = new FakeReplicas(viewOfNodes(count));
   const answers = new Answers();
-  return { ...setUp(replicas, count), asked: replicas.asked, answers };
+  return { ...setUp(replicas), asked: replicas.asked, answers };
 }
 
 function found(
@@ -239,7 +247,7 @@ test('whoever is answered while others are still being asked may ask again: neit
   const trace = new Map<string, number>();
   const answers = new Answers();
   let requests = 0;
-  const replicas = new FakeReplicas(({ key, position, record, reply }: Question) => {
+  const replicas = new FakeReplicas(viewOfNodes(3), ({ key, position, record, reply }: Question) => {
     const asked = `${Buffer.from(key).toString()} at ${position}`;
     trace.set(asked, (trace.get(asked) ?? 0) + 1);
     reply(record === null ? ABSENT : STORED);
@@ -368,7 +376,7 @@ test('a race for a key ends: each replica puts a write off once', () => {
 test('replicas that answer inside the call are sent the next try after the last one is sent to all', () => {
   const answers = new Answers();
   const trace: string[] = [];
-  const replicas = new FakeReplicas(({ position, record, reply }) => {
+  const replicas = new FakeReplicas(viewOfNodes(3), ({ position, record, reply }) => {
     const timestamp = recordTimestamp(record!, 0);
     trace.push(`${timestamp} to ${position}`);
     reply(position === 1 && timestamp < 200 ? stale(timestamp + 99) : STORED);
@@ -437,7 +445,7 @@ test('whoever has read a version writes later than that', () => {
 
 test('a replica set that throws fails the request, once', () => {
   const answers = new Answers();
-  const replicas = new FakeReplicas((question) => {
+  const replicas = new FakeReplicas(viewOfNodes(3), (question) => {
     question.reply(ABSENT);
     if (question.position === 1) throw new Error('the engine is closed');
   });
@@ -542,4 +550,47 @@ test('of large records that wait for further answers so many bytes are held and 
   coordinator.get(KEY, 2, 3, answers);
   asked[0].reply(found(1, large));
   assert.equal(answers.all.length, 2);
+});
+
+test('a request keeps to the view in which it began, the next one takes the one that is current then', () => {
+  const before = new FakeReplicas(viewOfNodes(3));
+  const { coordinator, cluster, ids } = setUp(before);
+  const first = new Answers();
+  coordinator.put(KEY, VALUE, 0, 0, first);
+  const after = new FakeReplicas(viewOfNodes(5, 2));
+  cluster.current = after;
+  const second = new Answers();
+  coordinator.put(KEY, VALUE, 0, 0, second);
+  assert.equal(before.asked.length, 3);
+  assert.equal(after.asked.length, 5);
+
+  // It is overtaken, and asks again: the same replicas, and nobody else.
+  for (const { reply } of before.asked.slice(0, 2)) reply(stale(200));
+  assert.equal(before.asked.length, 6);
+  assert.equal(after.asked.length, 5);
+  before.asked[3].reply(STORED);
+  before.asked[4].reply(failed('down'));
+  before.asked[5].reply(failed('gone'));
+  assert.deepEqual(first.all, [
+    `notEnoughReplicas 2 of 3 replicas had to answer, 1 did (${ids[1]}: down; ${ids[2]}: gone).`,
+  ]);
+
+  for (const { reply } of after.asked.slice(0, 2)) reply(STORED);
+  assert.deepEqual(second.all, []);
+  after.asked[2].reply(STORED);
+  assert.deepEqual(second.all, ['ok']);
+});
+
+test('ack and from are bounded by the view in which a request begins', () => {
+  const { coordinator, cluster } = setUp(new FakeReplicas(viewOfNodes(3)));
+  const answers = new Answers();
+  coordinator.get(KEY, 1, 4, answers);
+  cluster.current = new FakeReplicas(viewOfNodes(5, 2));
+  coordinator.get(KEY, 1, 4, answers);
+  cluster.current = new FakeReplicas(viewOfNodes(2, 3));
+  coordinator.put(KEY, VALUE, 1, 3, answers);
+  assert.deepEqual(answers.all, [
+    'badRequest from is 4, but the cluster has 3 nodes',
+    'badRequest from is 3, but the cluster has 2 nodes',
+  ]);
 });

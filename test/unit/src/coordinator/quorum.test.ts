@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { defaultAck, defaultFrom, quorumFault } from '../../../../src/coordinator/quorum.ts';
+import { defaultAck, quorumFault } from '../../../../src/coordinator/quorum.ts';
 
 test('by default more than half must answer', () => {
   const table = [
@@ -18,12 +18,6 @@ test('by default more than half must answer', () => {
       assert.ok(2 * (defaultAck(from) - 1) <= from, 'and none is larger than that takes');
     }),
   );
-});
-
-test('by default every node holds a key, as far as lists go', () => {
-  assert.equal(defaultFrom(1, 1), 1);
-  assert.equal(defaultFrom(5, 5), 5);
-  assert.equal(defaultFrom(1000, 32), 32);
 });
 
 test('numbers that can be had have no fault, all others have one', () => {

@@ -1,9 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { slotOf } from '../../../../src/cluster/slots.ts';
 import { NodeReplicaSet } from '../../../../src/coordinator/replica-set.ts';
 import { failed, type ReplicaReply } from '../../../../src/reply.ts';
+import { viewOf } from '../../../support/cluster-view.ts';
 
 const KEY = Buffer.from('k');
+const VIEW = viewOf(['n0', 'n1', 'n2', 'n3', 'n4']);
+const LIST_OFFSET = VIEW.placement.listOffset(slotOf(KEY));
+/** The nodes that hold the key, in the order of their preference. */
+const PREFERRED = [...VIEW.placement.lists.subarray(LIST_OFFSET, LIST_OFFSET + 5)];
 const RECORD = Buffer.from('a record of its own');
 const told: string[] = [];
 const sink = {
@@ -45,35 +51,35 @@ function recorded(self: number, refusals: (ReplicaReply | null)[] | null = null)
       return refusals;
     },
   };
-  return { calls, replicas: new NodeReplicaSet(self, local, remote) };
+  return { calls, replicas: new NodeReplicaSet(VIEW, `n${self}`, local, remote) };
 }
 
 const write = { key: KEY, record: RECORD, timeoutMs: 700 };
 
 test('a write goes to the peers in one call, and then to the replica here', () => {
-  const { calls, replicas } = recorded(2);
-  replicas.write(Uint16Array.of(9, 4, 2, 0, 7), 1, 3, write, sink);
+  const { calls, replicas } = recorded(PREFERRED[1]);
+  replicas.write(LIST_OFFSET, 3, write, sink);
   assert.deepEqual(calls, [
-    'write k a record of its own to 4,2,0 in 700',
+    `write k a record of its own to ${PREFERRED.slice(0, 3)} in 700`,
     'local write k a record of its own in 700 at 1',
   ]);
 });
 
 test('a write for others touches no disk here', () => {
-  const { calls, replicas } = recorded(5);
-  replicas.write(Uint16Array.of(2, 1), 0, 2, write, sink);
-  assert.deepEqual(calls, ['write k a record of its own to 2,1 in 700']);
+  const { calls, replicas } = recorded(PREFERRED[2]);
+  replicas.write(LIST_OFFSET, 2, write, sink);
+  assert.deepEqual(calls, [`write k a record of its own to ${PREFERRED.slice(0, 2)} in 700`]);
 });
 
 test('who could not be asked is told once all have been', () => {
-  const { calls, replicas } = recorded(2, [failed('down'), null, failed('full')]);
+  const { calls, replicas } = recorded(PREFERRED[1], [failed('down'), null, failed('full')]);
   told.length = 0;
   const { onReply } = sink;
   sink.onReply = (position, reply) => {
     assert.equal(calls.length, 2);
     onReply(position, reply);
   };
-  replicas.write(Uint16Array.of(4, 2, 0), 0, 3, write, sink);
+  replicas.write(LIST_OFFSET, 3, write, sink);
   sink.onReply = onReply;
   assert.deepEqual(told, ['0: down', '2: full']);
 });

@@ -1,0 +1,32 @@
+/**
+ * The cluster as it is at one time: its nodes, their zones, and which of them hold a key. A view never changes; when
+ * the cluster does, the node replaces its view by one with a higher epoch. A request reads one view from its start to
+ * its end, so what it has begun stays true for it. Pure.
+ *
+ * Inside a view a node is an index: where it stands in `nodes` and in the preference lists. The next view may give it
+ * another one, so an index means nothing without its view: whatever outlives a request (connections, what is sent,
+ * logged, shown or stored) names nodes by id.
+ */
+import { Placement } from './placement.ts';
+import type { Topology, TopologyNode } from './topology-schema.ts';
+
+export class ClusterView {
+  /** Which view this is: every later one has a higher epoch. */
+  readonly epoch: number;
+  readonly nodes: readonly TopologyNode[];
+  readonly placement: Placement;
+  readonly #indexes: ReadonlyMap<string, number>;
+
+  constructor(topology: Topology, epoch: number) {
+    this.epoch = epoch;
+    this.nodes = Object.freeze(topology.nodes.map((node) => Object.freeze({ ...node })));
+    this.placement = new Placement(this.nodes, topology.placement);
+    this.#indexes = new Map(this.nodes.map(({ id }, index) => [id, index]));
+    Object.freeze(this);
+  }
+
+  /** The node's index in this view; -1: it is not in it. */
+  indexOf(nodeId: string): number {
+    return this.#indexes.get(nodeId) ?? -1;
+  }
+}
