@@ -25,7 +25,7 @@
  *  (An `Atomics.load` at every step costs 8 ns each where a plain load costs 1, some 200 ns a seek.)
  *
  * `reset` wants an arena that nobody reads any more (see epochs.ts). The writer's whole state is in the arena:
- * another thread may take the role over once it is ordered behind the last call of the old one.
+ * another thread may become the writer once it is ordered behind the last call of the old one.
  */
 import { LsmError } from '../errors.ts';
 import { compareBytes } from '../format/bytes.ts';

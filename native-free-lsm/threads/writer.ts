@@ -12,11 +12,11 @@ import { WriteDeadlines } from '../shared/write-deadlines.ts';
 import { BlockLoader } from '../sstable/block-loader.ts';
 import { DescriptorCache } from '../sstable/descriptor-cache.ts';
 import { Answers } from './answers.ts';
-import { LateWrites } from './late-writes.ts';
 import type { WriterInit } from './messages.ts';
 import { Patience } from './patience.ts';
 import { toLsmError, WriteCode, writeCodeOf } from './protocol.ts';
-import { VersionGate } from './version-gate.ts';
+import { StaleWriteFilter } from './stale-write-filter.ts';
+import { VersionLookup } from './version-lookup.ts';
 import { type Inbox, ViewTracker } from './view-tracker.ts';
 import { cutRunToOneFate, enterFrame, runEntryBytes } from './write-run.ts';
 import { WriterNews } from './writer-news.ts';
@@ -47,8 +47,8 @@ export class WriterRole {
   readonly #deadlines: WriteDeadlines;
   readonly #descriptors: DescriptorCache;
   readonly #tracker: ViewTracker;
-  readonly #gate: VersionGate;
-  readonly #late: LateWrites;
+  readonly #versions: VersionLookup;
+  readonly #staleWrites: StaleWriteFilter;
   readonly #cursor = new OperationCursor();
   readonly #answers = new Answers();
   readonly #news: WriterNews;
@@ -84,15 +84,15 @@ export class WriterRole {
     this.#tracker = new ViewTracker(init.control, init.arenas, inbox, this.#descriptors);
     this.#refresh();
     const loader = new BlockLoader(fs, this.#descriptors, this.#words, init.thread);
-    this.#gate = new VersionGate(this.#tracker, this.#words, loader, init.hashSeed);
-    this.#late = new LateWrites(this.#gate);
+    this.#versions = new VersionLookup(this.#tracker, this.#words, loader, init.hashSeed);
+    this.#staleWrites = new StaleWriteFilter(this.#versions);
     this.#generation = init.generation;
     this.#memtable = this.#tracker.memtable(init.arena);
     this.#lastSyncMs = clock.monotonicMs();
     this.#roomPatience = new Patience(clock, init.options.writeStallTimeoutMs);
     this.#notePatience = new Patience(clock, init.options.writeStallTimeoutMs);
     this.#maxRunBytes = Math.min(MAX_RUN_BYTES, init.options.memtableBytes * MAX_RUN_SHARE);
-    for (const arena of init.arenas) this.#gate.sealed(new Memtable(arena).largestTimestamp);
+    for (const arena of init.arenas) this.#versions.sealed(new Memtable(arena).largestTimestamp);
     // Without a log now there may be one by the first write: the disk may be full, and have room then.
     const failure = this.#beginLog();
     if (failure === undefined) return;
@@ -282,7 +282,7 @@ export class WriterRole {
     const next = this.#generation + 1;
     // What fails is tried again with the next run; one that fits into this memtable still goes there.
     this.#logs.succeed(next);
-    this.#gate.sealed(this.#memtable.largestTimestamp);
+    this.#versions.sealed(this.#memtable.largestTimestamp);
     this.#memtable = this.#tracker.memtable(arena);
     this.#memtable.reset(next);
     this.#generation = next;
@@ -299,7 +299,7 @@ export class WriterRole {
   #writeRun(): void {
     const { bytes, runStart, runEnd } = this.#requests;
     const log = this.#logs.current as LogWriter;
-    this.#late.drop(this.#requests, this.#memtable, this.#generation);
+    this.#staleWrites.drop(this.#requests, this.#memtable, this.#generation);
     try {
       log.append(bytes, runStart, runEnd);
       if (this.#options.durability === 'sync') log.sync();
@@ -344,7 +344,7 @@ export class WriterRole {
       }
       const tag = frameTag(bytes, at);
       // Where the memtable met nothing, or was not asked as all was dropped, the older ones have the word.
-      const found = metTimestamp === 0 ? this.#late.found(tag) : undefined;
+      const found = metTimestamp === 0 ? this.#staleWrites.found(tag) : undefined;
       if (found === undefined) answer.add(tag, code, metTimestamp, metWriter);
       else
         answer.add(tag, code === WriteCode.applied ? code : found.code, found.metTimestamp, found.metWriter);

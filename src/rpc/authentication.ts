@@ -27,8 +27,8 @@ export class Authentication {
   /** The other end has proved that it knows the secret. */
   isProved = false;
 
-  constructor(role: 'dialler' | 'listener', credentials: Credentials) {
-    this.#isListener = role === 'listener';
+  constructor(end: 'dialler' | 'listener', credentials: Credentials) {
+    this.#isListener = end === 'listener';
     this.#secret = credentials.secret;
     this.#nonce = credentials.drawBytes(NONCE_BYTES);
   }

@@ -158,9 +158,9 @@ function rewritten(frame: Buffer): Uint8Array {
   }
 }
 
-function authentication(role: 'dialler' | 'listener', nonce: number): Authentication {
+function authentication(end: 'dialler' | 'listener', nonce: number): Authentication {
   const secret = ClusterSecret.of('00112233445566778899aabbccddeeff');
-  return new Authentication(role, { secret, drawBytes: (count) => Buffer.alloc(count, nonce) });
+  return new Authentication(end, { secret, drawBytes: (count) => Buffer.alloc(count, nonce) });
 }
 
 /** The frames of a handshake whose listener draws 11…, whose dialler 22…, and each of whom takes what the other says. */

@@ -9,11 +9,11 @@ import { TableLookup } from '../sstable/table-view.ts';
 import type { ViewTracker } from './view-tracker.ts';
 
 /**
- * Keeps arrival order and version order one and the same for every key, so that a read may stop at its first
- * hit: a put that could be older than what a sealed memtable or a table holds is looked up there first. A put
- * above every version ever sealed needs no look; that is nearly every put, as clocks go forward.
+ * Looks for a newer version of a key below the memtable that is being written: in sealed memtables, then in tables. It
+ * keeps arrival order and version order one and the same for every key, so that a read may stop at its first hit. A put
+ * above every version ever sealed needs no lookup; that is nearly every put, as clocks go forward.
  */
-export class VersionGate {
+export class VersionLookup {
   metTimestamp = 0;
   metWriter = 0;
   readonly #tracker: ViewTracker;

@@ -3,28 +3,31 @@ import { OperationCursor } from '../log/write-operation.ts';
 import type { Memtable } from '../memtable/memtable.ts';
 import { frameTag, nextFrame, type RingConsumer } from '../shared/ring.ts';
 import { toLsmError, WriteCode, writeCodeOf } from './protocol.ts';
-import type { VersionGate } from './version-gate.ts';
+import type { VersionLookup } from './version-lookup.ts';
 import { enterFrame } from './write-run.ts';
 
-/** What a look into older memtables and tables has found out about a write. */
+/** What a lookup in older memtables and tables has found out about a write. */
 export interface Found {
   readonly code: WriteCode;
   readonly metTimestamp: number;
   readonly metWriter: number;
 }
 
-/** The writes of a run that may have come too late: finds those that are outdone, before the run is logged. */
-export class LateWrites {
-  readonly #gate: VersionGate;
+/**
+ * Finds the writes of a run that are stale, because an older memtable or a table holds a newer version of their key,
+ * before the run is logged. The memtable that is being written compares versions itself.
+ */
+export class StaleWriteFilter {
+  readonly #versions: VersionLookup;
   readonly #cursor = new OperationCursor();
   /** By tag: rare, hence a Map. */
   readonly #found = new Map<number, Found>();
 
-  constructor(gate: VersionGate) {
-    this.#gate = gate;
+  constructor(versions: VersionLookup) {
+    this.#versions = versions;
   }
 
-  /** Marks the operations that older memtables or tables outdo, so that a replay leaves them out too. */
+  /** Marks the stale operations as dropped in the run's own bytes, so that a replay passes them over too. */
   drop(run: RingConsumer, memtable: Memtable, generation: number): void {
     const { bytes, runStart, runEnd } = run;
     this.#found.clear();
@@ -32,14 +35,14 @@ export class LateWrites {
       try {
         this.#dropOf(bytes, at, memtable, generation);
       } catch (error) {
-        const code = writeCodeOf(toLsmError(error, 'looking for an older version'));
+        const code = writeCodeOf(toLsmError(error, 'looking for a newer version'));
         this.#dropAllOf(bytes, at);
         this.#found.set(frameTag(bytes, at), { code, metTimestamp: 0, metWriter: 0 });
       }
     }
   }
 
-  /** Of a write of the run last looked at; undefined: there was nothing to find, or no need to look. */
+  /** What was found out about a write of the run last looked at; undefined: nothing was found, or nobody had to look. */
   found(tag: number): Found | undefined {
     return this.#found.get(tag);
   }
@@ -47,8 +50,8 @@ export class LateWrites {
   #dropOf(bytes: Uint8Array, frame: number, memtable: Memtable, generation: number): void {
     const cursor = enterFrame(this.#cursor, bytes, frame);
     while (cursor.next()) {
-      if (this.#gate.mustLook(recordTimestamp(bytes, cursor.recordStart)))
-        this.#dropIfOutdone(bytes, frameTag(bytes, frame), memtable, generation);
+      if (this.#versions.mustLook(recordTimestamp(bytes, cursor.recordStart)))
+        this.#dropIfStale(bytes, frameTag(bytes, frame), memtable, generation);
     }
   }
 
@@ -58,16 +61,16 @@ export class LateWrites {
     while (cursor.next()) cursor.drop();
   }
 
-  #dropIfOutdone(bytes: Uint8Array, tag: number, memtable: Memtable, generation: number): void {
+  #dropIfStale(bytes: Uint8Array, tag: number, memtable: Memtable, generation: number): void {
     const { keyStart, keyEnd, recordStart } = this.#cursor;
     // What the active memtable holds is newer than anything below it, and insert compares with that itself.
     if (memtable.find(bytes, keyStart, keyEnd, memtable.publishedOffset) !== 0) return;
     const timestamp = recordTimestamp(bytes, recordStart);
     const writer = recordWriter(bytes, recordStart);
-    const gate = this.#gate;
-    const isOutdone = gate.holdsNewer(generation, bytes, keyStart, keyEnd, timestamp, writer);
-    const { metTimestamp, metWriter } = gate;
-    if (isOutdone) this.#cursor.drop();
+    const versions = this.#versions;
+    const isStale = versions.holdsNewer(generation, bytes, keyStart, keyEnd, timestamp, writer);
+    const { metTimestamp, metWriter } = versions;
+    if (isStale) this.#cursor.drop();
     if (metTimestamp > 0) this.#found.set(tag, { code: WriteCode.stale, metTimestamp, metWriter });
   }
 }
