@@ -28,7 +28,7 @@
  * another thread may become the writer once it is ordered behind the last call of the old one.
  */
 import { LsmError } from '../errors.ts';
-import { compareBytes } from '../format/bytes.ts';
+import { compareBytes, copyBytes } from '../format/bytes.ts';
 import { type HashSeed, hashBytes } from '../format/hash.ts';
 import { highWord, joinWords } from '../format/integers.ts';
 import {
@@ -66,8 +66,6 @@ export const InsertStatus = { applied: 0, stale: 1, full: 2 } as const;
 export type InsertStatus = (typeof InsertStatus)[keyof typeof InsertStatus];
 
 const INDEX_WORD = INDEX_START / 4;
-/** Up to here a loop beats the call and the view that a bulk copy takes. */
-const LOOP_COPY_BYTES = 40;
 
 export class Memtable {
   /** The whole arena; entries' offsets count from its start. */
@@ -327,7 +325,7 @@ export class Memtable {
     const entry = start + nodeBytes;
     words[node >>> 2] = entry;
     words[(node >>> 2) + 1] = keyLength;
-    copyBytes(this.bytes, node + NODE_HEADER_BYTES, keyBytes, keyStart, keyEnd);
+    copyBytes(keyBytes, keyStart, keyEnd, this.bytes, node + NODE_HEADER_BYTES);
     this.#writeEntry(entry, 0, recordBytes, recordStart, recordEnd);
     // A reader that sees the old height starts lower and only takes more steps.
     if (height > words[Word.height]) words[Word.height] = height;
@@ -345,7 +343,7 @@ export class Memtable {
   #writeEntry(entry: number, older: number, recordBytes: Uint8Array, start: number, end: number): void {
     this.#words[entry >>> 2] = older;
     this.#words[(entry >>> 2) + 1] = end - start;
-    copyBytes(this.bytes, entry + ENTRY_HEADER_BYTES, recordBytes, start, end);
+    copyBytes(recordBytes, start, end, this.bytes, entry + ENTRY_HEADER_BYTES);
   }
 
   /** Finds the last node below a key that is not in the list, at each level in use. */
@@ -388,9 +386,4 @@ export class Memtable {
     if (timestamp > this.#doubles[LARGEST_TIMESTAMP_DOUBLE])
       this.#doubles[LARGEST_TIMESTAMP_DOUBLE] = timestamp;
   }
-}
-
-function copyBytes(target: Uint8Array, at: number, source: Uint8Array, start: number, end: number): void {
-  if (end - start > LOOP_COPY_BYTES) target.set(source.subarray(start, end), at);
-  else for (let i = start; i < end; i++) target[at + i - start] = source[i];
 }

@@ -203,9 +203,7 @@ export class ReaderRole {
     bytes[at + 1] = cached;
     bytes[at + 2] = 0;
     bytes[at + 3] = 0;
-    let to = at + RESPONSE_HEADER_BYTES;
-    if (end - start > 256) bytes.set(body.subarray(start, end), to);
-    else for (let from = start; from < end; from++) bytes[to++] = body[from];
+    copyBytes(body, start, end, bytes, at + RESPONSE_HEADER_BYTES);
     responses.push(tag);
     return true;
   }

@@ -6,7 +6,7 @@
 import { type ClusterSecret, NONCE_BYTES, PROOF_BYTES, ProofOf, type SessionKey } from './cluster-secret.ts';
 import { FRAME_HEADER_BYTES, writeFrameLength } from './codec.ts';
 import { HELLO_MAGIC } from './hello.ts';
-import { copyBytes, MsgpackCursor, protocolError, writeArrayHead, writeBin } from './msgpack.ts';
+import { MsgpackCursor, protocolError, writeArrayHead, writeBin, writeBytes } from './msgpack.ts';
 import { HANDSHAKE_VERSION, MessageKind } from './operations.ts';
 
 /** Until the other end has proved itself, no frame may be longer. */
@@ -46,7 +46,7 @@ export class Authentication {
     next = writeArrayHead(frame, next, 4);
     frame[next++] = MessageKind.challenge;
     frame[next++] = 0xa0 | magic.length;
-    next = copyBytes(frame, next, magic);
+    next = writeBytes(frame, next, magic);
     frame[next++] = HANDSHAKE_VERSION;
     writeBin(frame, next, this.#nonce);
     return frame;

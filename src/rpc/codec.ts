@@ -11,12 +11,12 @@
 import { ReplyKind } from '../reply.ts';
 import {
   binHeadBytes,
-  copyBytes,
   textBytes,
   UINT_32_BYTES,
   writeArrayHead,
   writeBin,
   writeBinHead,
+  writeBytes,
   writeNil,
   writeText,
   writeUint32,
@@ -104,7 +104,7 @@ export function encodeWriteRequest(
   record: Uint8Array,
 ): number {
   const next = writeFrameLength(target, at, writeRequestBytes(key.length, record.length));
-  return copyBytes(target, encodeWriteHead(target, next, id, timeoutMs, key, record.length), record);
+  return writeBytes(target, encodeWriteHead(target, next, id, timeoutMs, key, record.length), record);
 }
 
 /** A write's message up to where the record's bytes start. */

@@ -4,6 +4,7 @@
  * that vary, so that a frame's size is known before it is written; readers take any form the specification allows
  * for the type. Pure.
  */
+import { copyBytes } from '../../native-free-lsm/index.ts';
 import { QuorateError } from '../errors.ts';
 
 const FIX_ARRAY = 0x90;
@@ -21,8 +22,6 @@ const STR_32 = 0xdb;
 const ARRAY_16 = 0xdc;
 
 export const UINT_32_BYTES = 5;
-/** Below this a loop beats a call of `set`. */
-const LOOP_BYTES = 32;
 const EMPTY = Buffer.alloc(0);
 
 export function protocolError(what: string): QuorateError {
@@ -74,7 +73,7 @@ export function writeBinHead(target: Uint8Array, at: number, length: number): nu
 }
 
 export function writeBin(target: Uint8Array, at: number, bytes: Uint8Array): number {
-  return copyBytes(target, writeBinHead(target, at, bytes.length), bytes);
+  return writeBytes(target, writeBinHead(target, at, bytes.length), bytes);
 }
 
 /** @param utf8 below 64 KiB */
@@ -82,18 +81,17 @@ export function writeText(target: Uint8Array, at: number, utf8: Uint8Array): num
   target[at] = STR_16;
   target[at + 1] = utf8.length >>> 8;
   target[at + 2] = utf8.length;
-  return copyBytes(target, at + 3, utf8);
+  return writeBytes(target, at + 3, utf8);
 }
 
 export function textBytes(utf8: Uint8Array): number {
   return 3 + utf8.length;
 }
 
-export function copyBytes(target: Uint8Array, at: number, source: Uint8Array): number {
-  const { length } = source;
-  if (length < LOOP_BYTES) for (let i = 0; i < length; i++) target[at + i] = source[i];
-  else target.set(source, at);
-  return at + length;
+/** The bytes as they are, without a head. */
+export function writeBytes(target: Uint8Array, at: number, bytes: Uint8Array): number {
+  copyBytes(bytes, 0, bytes.length, target, at);
+  return at + bytes.length;
 }
 
 /** Reads one value after the other from a byte range; throws PROTOCOL for any other type and at the end. */
