@@ -1,7 +1,7 @@
-/** How commands end: for scripts, and part of their manual. */
+/** The exit codes of commands. Scripts rely on them, and each command's manual lists its own. */
 export const ExitCode = {
   ok: 0,
-  /** Wrong usage, and whatever has no number of its own. */
+  /** Wrong usage, and every failure that has no number of its own. */
   error: 1,
   notFound: 2,
   notEnoughReplicas: 3,
@@ -24,13 +24,13 @@ const MEANINGS: Readonly<Record<ExitCode, string>> = {
   [ExitCode.unreachable]: 'no answer, or one that broke off: a put or delete may be done or not',
 };
 
-/** A paragraph of a command's manual. */
+/** The paragraph of a command's manual that lists its exit codes. */
 export function exitCodesManual(codes: readonly ExitCode[]): string {
   const meanings = codes.map((code) => `  ${code}  ${MEANINGS[code]}`);
   return ['Exit codes:', ...meanings, '  130, 143 and the like: ended by Ctrl-C, SIGTERM, …'].join('\n');
 }
 
-/** An error that says how the process is to end. */
+/** An error that names the exit code of the process. */
 export class CommandError extends Error {
   override readonly name = 'CommandError';
   readonly exitCode: ExitCode;

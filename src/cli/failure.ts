@@ -1,6 +1,6 @@
 /**
- * What people are told of an error. The project's own errors (of node, engine and commands) are sentences that say
- * what to do; of any other, which is a fault of the program, the stack is what a report needs.
+ * What people are told of an error. The project's own errors (of node, engine and commands) are sentences that say what
+ * to do. Any other error is a fault of the program, and a report of it needs the stack.
  */
 import { errorMessage } from '../errors.ts';
 import { CommandError } from './exit-codes.ts';

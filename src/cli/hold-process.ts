@@ -1,4 +1,4 @@
-/** The clock's timers keep no process alive; this does, until it is disposed of. */
+/** Keeps the process alive until it is disposed of; the clock's timers do not. */
 export function holdProcess(): Disposable {
   const channel = new MessageChannel();
   channel.port1.ref();

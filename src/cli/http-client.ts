@@ -6,7 +6,7 @@ import http from 'node:http';
 import { text } from 'node:stream/consumers';
 import { CommandError, ExitCode, exitCodeOfStatus } from './exit-codes.ts';
 
-/** Above every deadline a node may have by default: it fires when nothing is heard of the node at all. */
+/** Longer than every deadline that a node has by default: it fires only when the node sends nothing at all. */
 const SILENCE_TIMEOUT_MS = 30_000;
 
 export interface HttpRequest {
@@ -17,7 +17,10 @@ export interface HttpRequest {
   readonly silenceTimeoutMs?: number;
 }
 
-/** The answer once its headers are there, whatever its status. Throws CommandError `unreachable`. */
+/**
+ * @returns the answer, with any status, as soon as its headers are there
+ * @throws CommandError `unreachable`
+ */
 export function send(request: HttpRequest): Promise<http.IncomingMessage> {
   const { method, url, body, headers, silenceTimeoutMs = SILENCE_TIMEOUT_MS } = request;
   const { promise, resolve, reject } = Promise.withResolvers<http.IncomingMessage>();
@@ -35,8 +38,8 @@ export function send(request: HttpRequest): Promise<http.IncomingMessage> {
 }
 
 /**
- * As `send`; an answer other than 2xx is thrown as a CommandError that carries the node's own sentence.
- * @param absent what a 404 means that comes without one
+ * Like `send`, but an answer other than 2xx is thrown as a CommandError that carries the node's own sentence.
+ * @param absent the meaning of a 404 that has no sentence
  */
 export async function sendOrThrow(request: HttpRequest, absent?: string): Promise<http.IncomingMessage> {
   const response = await send(request);
@@ -48,7 +51,7 @@ export async function sendOrThrow(request: HttpRequest, absent?: string): Promis
   try {
     sentence = (await text(response)).trim();
   } catch {
-    // The status says enough.
+    // The status alone says enough.
   }
   if (status === 404 && sentence === '' && absent !== undefined) {
     throw new CommandError(ExitCode.notFound, absent);

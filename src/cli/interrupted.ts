@@ -1,12 +1,12 @@
-/** How commands end that a signal has ended. */
+/** How a command ends after a signal. */
 import { constants } from 'node:os';
 
-/** What a shell shows of a process that a signal has ended. */
+/** The exit code that a shell shows for a process that a signal ended. */
 export function exitCodeOfSignal(signal: NodeJS.Signals): number {
   return 128 + constants.signals[signal];
 }
 
-/** A signal has ended the command, which has put its things in order. */
+/** A signal ended the command, after it cleaned up. */
 export class Interrupted extends Error {
   override readonly name = 'Interrupted';
   readonly signal: NodeJS.Signals;

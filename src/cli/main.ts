@@ -1,6 +1,6 @@
 /**
- * The command line: one file per command, loaded only when that command is asked for, because loading is most of
- * a short command's run time.
+ * The command line. There is one file per command, and it is loaded only when that command is called, because loading
+ * is most of the run time of a short command.
  */
 import { Command, CommanderError } from 'commander';
 import manifest from '../../package.json' with { type: 'json' };
@@ -57,12 +57,12 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
 };
 
 const PROGRAM_NAME = 'node cli.ts';
-/** For a reader of stderr that stalls. */
+/** How long the process waits at its end for a reader of stderr that stalls. */
 const PATIENCE_MS = 1_000;
 
-/** Ends when the command has ended; says what went wrong on stderr. */
+/** Runs the command, and says on stderr what went wrong. */
 export async function main(argv: readonly string[]): Promise<number> {
-  // Progress and warnings are lost where they cannot be written; results are not: output.ts.
+  // Progress and warnings may be lost where they cannot be written; results may not: output.ts.
   process.stderr.on('error', () => undefined);
   const help = { stdout: '', stderr: '' };
   try {
@@ -81,7 +81,7 @@ interface Help {
   stderr: string;
 }
 
-/** @returns what the command ended with, if it did not end well */
+/** @returns the failure of the command, if it failed */
 async function run(argv: readonly string[], help: Help): Promise<unknown> {
   try {
     const program = await programFor(argv, help);
@@ -99,7 +99,7 @@ async function programFor(argv: readonly string[], help: Help): Promise<Command>
     .helpOption('-h, --help', 'show help; every command has its own')
     .helpCommand('help [command]', 'show the help of a command')
     .exitOverride()
-    // The sentence is printed where all failures are.
+    // The sentence is printed where all failures are printed.
     .configureOutput({
       outputError: () => undefined,
       writeOut: (text) => {
@@ -133,7 +133,7 @@ async function reportFailure(error: unknown, argv: readonly string[]): Promise<n
     return ExitCode.error;
   }
   const exitCode = exitCodeOf(error);
-  // In force even if this process ends while it waits for a reader.
+  // Set it now, in case this process ends while it waits for a reader.
   process.exitCode = exitCode;
   await say(`quorate: ${describeFailure(error)}\n`);
   return exitCode;
@@ -144,7 +144,7 @@ function exitCodeOf(error: unknown): number {
   return error instanceof CommandError ? error.exitCode : ExitCode.error;
 }
 
-/** To stderr, as far as that takes it within a moment. */
+/** Writes to stderr as much as it takes within a moment. */
 async function say(text: string): Promise<void> {
   using _alive = holdProcess();
   using writer = openMessageWriter(STDERR, systemClock);

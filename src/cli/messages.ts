@@ -1,13 +1,13 @@
 /**
- * What `serve` says to people while it runs, to stdout what they asked for, to stderr what happened. It stays for
- * months, so nothing it says may hold it up or end it: a disk that is full, a reader that stalls.
+ * What `serve` says to people while it runs: results on stdout, events on stderr. It runs for months, so a full disk or
+ * a reader that stalls must neither hold it up nor end it.
  */
 import type { Clock } from '../clock.ts';
 import { LineWriter } from '../line-writer.ts';
 
 export const STDOUT = 1;
 export const STDERR = 2;
-/** For a reader that stalls, when the process ends. */
+/** How long the process waits at its end for a reader that stalls. */
 const FLUSH_PATIENCE_MS = 1_000;
 
 export function openMessageWriter(fd: number, clock: Clock): LineWriter {

@@ -1,6 +1,6 @@
 /**
- * Makes commander options of the tables in src/config.ts and reads them back: flag before environment before
- * default. Commander keeps the flags as text, so that one place parses them and names their source.
+ * Makes commander options from the settings tables and reads them back: flag before environment before default.
+ * Commander keeps the flags as text, so that one place parses them and names their source.
  */
 import { type Command, Option } from 'commander';
 import { environmentName, type Setting, type SettingsTable } from '../config.ts';
@@ -8,7 +8,7 @@ import { errorMessage, QuorateError } from '../errors.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** @param names which settings of the table; all of them when left out */
+/** @param names the settings of the table to add; all of them when left out */
 export function addSettings<T>(
   command: Command,
   table: SettingsTable<T>,
@@ -20,7 +20,7 @@ export function addSettings<T>(
   return command;
 }
 
-/** Throws INVALID_CONFIG with a sentence that names the flag or the variable at fault. */
+/** @throws QuorateError INVALID_CONFIG with a sentence that names the flag or the variable at fault */
 export function readSettings<T, Name extends keyof T = keyof T>(
   command: Command,
   table: SettingsTable<T>,
@@ -34,7 +34,7 @@ export function readSettings<T, Name extends keyof T = keyof T>(
   return values as Pick<T, Name>;
 }
 
-/** A paragraph of a command's manual: which variables stand for which of its flags. */
+/** The paragraph of a command's manual that says which variables stand for which of its flags. */
 export function environmentManual<T>(table: SettingsTable<T>): string {
   const names = namesOf(table).map((name) => environmentName(table[name]));
   const [verb, flags, flag] =
@@ -42,12 +42,12 @@ export function environmentManual<T>(table: SettingsTable<T>): string {
   return `Environment: ${names.join(', ')} ${verb} for ${flags}; ${flag} flag counts first.`;
 }
 
-/** Whether the flag itself was given: neither a default nor the environment counts. */
+/** Whether the flag itself was given. A default or the environment does not count. */
 export function isFlagGiven(command: Command, setting: { readonly flag: string }): boolean {
   return command.getOptionValueSource(attributeOf(setting)) === 'cli';
 }
 
-/** A value of commander's own options, which are flags alone. */
+/** The value of an option that commander defines itself: such options exist only as flags. */
 export function textOption(command: Command, attribute: string): string | undefined {
   const value: unknown = command.getOptionValue(attribute);
   return typeof value === 'string' ? value : undefined;
@@ -86,7 +86,7 @@ function parseFrom<T>(setting: Setting<T>, input: string, source: string): T {
   }
 }
 
-/** Commander's key of a flag: `max-value-size` is `maxValueSize`. */
+/** Commander's key of a flag: `maxValueSize` for `max-value-size`. */
 function attributeOf(setting: { readonly flag: string }): string {
   return setting.flag.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
 }

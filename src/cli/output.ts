@@ -1,7 +1,6 @@
 /**
- * Results on stdout: the one way in which commands write them, so that what could not be written is never taken for
- * done. A file on a full disk takes a part of what it is given and says nothing, and a stream over it that is not
- * listened to hides the rest.
+ * Writes results to stdout. All commands write them here, so that nothing that could not be written is taken for done:
+ * a file on a full disk takes a part of the bytes without an error, and a stream without listeners hides the rest.
  */
 import { write } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
@@ -12,21 +11,21 @@ import { holdProcess } from './hold-process.ts';
 import { unreachable } from './http-client.ts';
 
 const STDOUT = 1;
-/** A pipe that another process made non-blocking is full: tried again after... */
+/** The pause before writing again to a full pipe that another process made non-blocking. */
 const FULL_PIPE_PAUSE_MS = 10;
 
-/** The reader of stdout has seen enough (`| head`): what is left of the work need not be done, and that is no fault. */
+/** The reader of stdout has seen enough (`| head`): the rest of the work need not be done, and this is no failure. */
 export class OutputClosed extends Error {
   override readonly name = 'OutputClosed';
 }
 
-/** One line, or several. */
+/** Writes one line, or several. */
 export function print(text: string): Promise<void> {
   return writeOutput(`${text}\n`);
 }
 
 /**
- * Ends when all of it is with the system.
+ * Resolves when the system has taken all of it.
  * @throws OutputClosed; CommandError with an exit code of its own
  */
 export async function writeOutput(output: string | Uint8Array, fd = STDOUT): Promise<void> {
@@ -46,8 +45,8 @@ export async function writeOutput(output: string | Uint8Array, fd = STDOUT): Pro
 
 /**
  * Writes the body of an answer.
- * @param transform what to make of the body's chunks; left out: they go through unchanged
- * @throws as `writeOutput`; CommandError `unreachable` for a body that breaks off
+ * @param transform changes each chunk of the body; without it they are written unchanged
+ * @throws as `writeOutput` does; CommandError `unreachable` for a body that breaks off
  */
 export async function writeBody(
   url: string,

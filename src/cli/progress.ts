@@ -1,4 +1,4 @@
-/** How far a long command is: a bar on a terminal, a line every few seconds otherwise; both on stderr. */
+/** Shows on stderr how far a long command is: as a bar on a terminal, otherwise as a line every few seconds. */
 import { Presets, SingleBar } from 'cli-progress';
 import type { Clock, TimerHandle } from '../clock.ts';
 import { describeSize } from '../config/units.ts';
@@ -8,7 +8,7 @@ const LINE_PERIOD_MS = 2_000;
 
 export interface ProgressTarget {
   readonly totalBytes: number;
-  /** Of `totalBytes`, asked again and again. */
+  /** The part of `totalBytes` that is done; it is called again and again. */
   readonly doneBytes: () => number;
 }
 
@@ -36,7 +36,7 @@ export class FillProgress implements Disposable {
         {
           stream: output as NodeJS.WriteStream,
           format: '{bar} {percentage} %  {done} of {all}  {rate}  {left} left',
-          // It is drawn by the timer below, and the signal is the command's to handle.
+          // The timer below draws it, and the command handles the signal.
           noTTYOutput: false,
           gracefulExit: false,
           hideCursor: true,
@@ -81,7 +81,7 @@ export class FillProgress implements Disposable {
   }
 }
 
-/** In decimal megabytes, as disks are sold. */
+/** In decimal megabytes, because disks are sold in them. */
 export function describeRate(bytesPerSecond: number): string {
   return `${Math.round(bytesPerSecond / 1e6)} MB/s`;
 }

@@ -1,4 +1,4 @@
-/** How `range` shows entries: bytes of the wire in, lines of text out. Pure. */
+/** Turns the bytes of a `range` answer into lines of text. Pure. */
 import { Unpackr } from 'msgpackr/unpack';
 
 const HEX_DIGITS = '0123456789abcdef';
@@ -6,10 +6,10 @@ const BACKSLASH = 0x5c;
 const DELETE = 0x7f;
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-/** Takes a sequence of msgpack `[key, value]` pairs in pieces cut anywhere, and gives `key TAB value` lines. */
+/** Takes a sequence of msgpack `[key, value]` pairs in pieces of any size, and gives `key TAB value` lines. */
 export class EntryLines {
   readonly #unpackr = new Unpackr();
-  /** The beginning of a pair whose end has not come yet. */
+  /** The beginning of a pair whose end has not arrived yet. */
   #rest: Uint8Array = new Uint8Array(0);
 
   /** @returns the lines that are complete now, each with its newline */
@@ -36,7 +36,9 @@ export class EntryLines {
   }
 }
 
-/** What msgpackr throws when the bytes end within a value: the values before, and where the cut one starts. */
+/**
+ * What msgpackr throws when the bytes end within a value: the values before it, and where the incomplete one starts.
+ */
 interface IncompleteError {
   readonly incomplete?: boolean;
   readonly values?: unknown[];
@@ -44,8 +46,8 @@ interface IncompleteError {
 }
 
 /**
- * Text stays as it is; a backslash, control characters and bytes that are not UTF-8 become `\\`, `\t`, `\n`,
- * `\r` or `\xHH`, so that an entry is always one line and no value can command a terminal.
+ * Keeps text as it is. A backslash, control characters and bytes that are not UTF-8 become `\\`, `\t`, `\n`, `\r` or
+ * `\xHH`, so that an entry is always one line and no value can command a terminal.
  */
 export function escapeBytes(bytes: Uint8Array): string {
   let text: string;
@@ -72,7 +74,7 @@ export function escapeBytes(bytes: Uint8Array): string {
 }
 
 function isPlain(code: number): boolean {
-  // Above DEL come 32 more control characters, which some terminals obey.
+  // Above DEL are 32 more control characters, which some terminals obey.
   return (code >= 0x20 && code < DELETE && code !== BACKSLASH) || code >= 0xa0;
 }
 

@@ -1,11 +1,11 @@
-/** The signals that ask a command to end, counted as the person behind them meant them. */
+/** Counts the signals that ask a command to end, as the user meant them. */
 import type { Clock } from '../clock.ts';
 
 const STOP_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /**
- * Below any second keystroke, above what passes between the copies of one: under `npx` and `npm run` a Ctrl-C
- * arrives from the terminal and once more from npm.
+ * Shorter than the time between two keystrokes, longer than that between copies of one: under `npx` and `npm run` a
+ * Ctrl-C arrives from the terminal and again from npm.
  */
 const SAME_STROKE_MS = 50;
 

@@ -1,10 +1,10 @@
-/** The table of `status`: what nodes say of themselves in, lines of text out. Pure. */
+/** Turns what the nodes say of themselves into the lines of text that `status` prints. Pure. */
 import { describeSize } from '../../config/units.ts';
 
 export interface NodeReport {
   readonly id: string;
   readonly http: string;
-  /** The JSON of the node's `GET /v0/status`; missing when it did not answer. */
+  /** The JSON of the node's `GET /v0/status`; missing when the node did not answer. */
   readonly status?: Readonly<Record<string, unknown>>;
   readonly error?: string;
 }
@@ -24,12 +24,12 @@ const HEADINGS = [
 ];
 const UNKNOWN = '-';
 
-/** A heading and a row for each node; a node of another version may leave out what this one shows. */
+/** A heading, and a row for each node. A node of another version may leave out fields that this one shows. */
 export function statusRows(reports: readonly NodeReport[]): string[][] {
   return [HEADINGS, ...reports.map(rowOf)];
 }
 
-/** A line for whatever keeps a node from doing all it should, in its own words. */
+/** A line for each condition that keeps a node from doing all it should, in the node's own words. */
 export function statusConditions(reports: readonly NodeReport[]): string[] {
   return reports.flatMap(({ id, status }) => {
     const { conditions } = recordOf(status?.node);
@@ -38,7 +38,9 @@ export function statusConditions(reports: readonly NodeReport[]): string[] {
   });
 }
 
-/** A line for each node that another one refuses, or is refused by, and why: it does not mend itself. */
+/**
+ * A line for each node that refuses another one, or is refused by it, with the reason: an operator must act on these.
+ */
 export function statusRefusals(reports: readonly NodeReport[]): string[] {
   return reports.flatMap(({ id, status }) => {
     if (!Array.isArray(status?.peers)) return [];
@@ -47,7 +49,7 @@ export function statusRefusals(reports: readonly NodeReport[]): string[] {
   });
 }
 
-/** Columns as wide as their widest cell; the last cell of a row runs on, and so widens no column. */
+/** Each column is as wide as its widest cell. The last cell of a row is not padded and widens no column. */
 export function formatTable(rows: readonly (readonly string[])[]): string {
   const widths: number[] = [];
   for (const row of rows) {
@@ -94,7 +96,7 @@ function size(value: unknown): string {
   return typeof value === 'number' ? describeSize(value) : UNKNOWN;
 }
 
-/** Without the empty levels below the last one that has tables: `2/10/64`. */
+/** Table counts by level, `2/10/64`; empty levels below the last one that has tables are left out. */
 function levels(tables: readonly unknown[]): string {
   const used = tables.findLastIndex((tablesOfLevel) => tablesOfLevel !== 0) + 1;
   return tables.slice(0, Math.max(1, used)).join('/');

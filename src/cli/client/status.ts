@@ -14,7 +14,7 @@ import {
   statusRows,
 } from './status-table.ts';
 
-/** A node that is alive answers in milliseconds; the table waits no longer for a frozen one. */
+/** A node that is alive answers within milliseconds, so the table does not wait longer for one that hangs. */
 const PEER_TIMEOUT_MS = 2_000;
 
 const MANUAL = `
@@ -72,14 +72,14 @@ async function status(command: Command): Promise<void> {
   );
 }
 
-/** What a status must have for this command; the rest is shown as far as it is there. */
+/** What a status must have for this command. Other fields are shown where they are there. */
 interface NodeStatus extends Readonly<Record<string, unknown>> {
   readonly node: { readonly id: string };
-  /** Every node of the cluster, this one among them. */
+  /** Every node of the cluster, including this one. */
   readonly nodes: readonly { readonly id: string; readonly http: string }[];
 }
 
-/** Whatever the answer's own status: a node that drains sends 503, and says in its body how it is. */
+/** Accepts any HTTP status: a node that drains sends 503 and still says in the body how it is. */
 async function askStatus(node: string): Promise<NodeStatus> {
   const url = `${node}/v0/status`;
   const response = await send({ method: 'GET', url, silenceTimeoutMs: PEER_TIMEOUT_MS });

@@ -1,4 +1,4 @@
-/** What cluster lives in a data folder whose cluster.json is lost: its nodes' identities say it. */
+/** Finds out which cluster a data folder belongs to when its cluster.json is lost: the identities of its nodes tell. */
 import fs from 'node:fs';
 import path from 'node:path';
 import { QuorateError } from '../../errors.ts';
@@ -7,8 +7,8 @@ import { decodeIdentity, IDENTITY_FILE, type Identity } from '../../replica/iden
 const NODE_ID = /^node-([1-9]\d*)$/;
 
 /**
- * @param names of what lies in the folder
- * @returns undefined when no node's folder is there
+ * @param names the entries of the folder
+ * @returns undefined when the folder of no node is there
  * @throws QuorateError FOREIGN_DIRECTORY when they belong to several clusters; STORAGE when one cannot be read
  */
 export function clusterOfIdentities(
@@ -27,7 +27,7 @@ export function clusterOfIdentities(
         `the folder ${directory} has lost its cluster.json, and the folder ${name} in it belongs to node ${identity.nodeId} of cluster ${identity.clusterId}, not to node ${name} of cluster ${clusterId}: give each node the folder it started with, or choose another with --data`,
       );
     }
-    // One whose own folder is gone as well the others have met.
+    // A node whose own folder is lost as well is still known to the others.
     for (const nodeId of [name, ...Object.keys(identity.remembered)])
       nodes = Math.max(nodes, Number(NODE_ID.exec(nodeId)?.[1] ?? 0));
   }

@@ -4,7 +4,7 @@ import { systemClock } from '../../clock.ts';
 import { ExitCode, exitCodesManual } from '../exit-codes.ts';
 import { print } from '../output.ts';
 
-/** The engine's: whoever holds its lock has the folder to himself. */
+/** The engine's lock file: who holds its lock is the only user of the folder. */
 const LOCK_FILE = 'LOCK';
 
 const MANUAL = `

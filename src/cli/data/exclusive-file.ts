@@ -1,11 +1,11 @@
-/** Files that are made once, whatever number of processes want to make them at the same moment. */
+/** Creates a file exactly once, even when several processes try at the same moment. */
 import { randomUUID } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 
 /**
- * Makes a file, for this user alone, that is there whole and durable or not at all.
- * @returns false when there is one of that name already, which stays as it is
+ * Creates a file that only this user can read. It is there complete and durable, or not at all.
+ * @returns false when a file of that name exists already; it is left unchanged
  */
 export function createExclusively(file: string, text: string): boolean {
   const temporary = `${file}.${randomUUID()}.tmp`;
@@ -13,7 +13,7 @@ export function createExclusively(file: string, text: string): boolean {
   try {
     fs.writeFileSync(temporary, text, options);
     if (!linked(temporary, file)) {
-      // As exclusive as a link; but a crash in the middle leaves a part of the file.
+      // This is as exclusive as a link, but a crash in the middle leaves an incomplete file.
       fs.writeFileSync(file, text, options);
     }
   } catch (error) {
@@ -28,7 +28,7 @@ export function createExclusively(file: string, text: string): boolean {
 
 /**
  * Gives a file a second name. Unlike a rename, it fails when the name is taken.
- * @returns false where files have one name only: on file systems of sticks, and some shared ones
+ * @returns false where a file can have only one name: on the file systems of USB sticks, and some shared ones
  */
 function linked(from: string, to: string): boolean {
   try {
@@ -44,7 +44,7 @@ const NO_LINKS: ReadonlySet<string> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP',
 
 /** Makes the names in a folder durable. */
 function syncFolder(folder: string): void {
-  // Windows cannot open a folder to sync it, and makes names durable by itself.
+  // Windows cannot open a folder to sync it, but makes names durable by itself.
   if (process.platform === 'win32') return;
   const descriptor = fs.openSync(folder, 'r');
   try {

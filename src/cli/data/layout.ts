@@ -2,12 +2,12 @@
  * The data folder of a cluster on one machine:
  *
  *   DIR/cluster.json   {"format": 1, "clusterId": "…", "nodes": 3}, written once, before any node's folder; if it is
- *                      lost it is made again of the nodes' identities
- *   DIR/cluster.lock   held by the `serve` that runs
- *   DIR/cluster.secret what its nodes prove to each other that they know
- *   DIR/node-1 …       a folder a node, which the node itself makes and owns
+ *                      lost, it is made again from the nodes' identities
+ *   DIR/cluster.lock   held by the running `serve`
+ *   DIR/cluster.secret the secret that its nodes prove to each other
+ *   DIR/node-1 …       one folder per node, which the node itself makes and owns
  *
- * A node of a real cluster has DIR/<its id> and no cluster.json: its topology file says what cluster it is of.
+ * A node of a real cluster has DIR/<its id> and no cluster.json: its topology file names its cluster.
  */
 import { randomUUID } from 'node:crypto';
 import fs from 'node:fs';
@@ -24,7 +24,10 @@ export interface LocalCluster {
 const CLUSTER_FILE = 'cluster.json';
 const LOCK_FILE = 'cluster.lock';
 const FORMAT = 1;
-/** What a first start leaves that was cut short, or another one makes at this moment; a new volume's lost+found. */
+/**
+ * A folder with only these counts as empty: remains of a first start that was cut short, files that another start is
+ * just making, and the lost+found of a new volume.
+ */
 const COUNTS_AS_EMPTY = /^(?:cluster\.lock.*|cluster\.secret|cluster\.[\w.-]+\.tmp|lost\+found)$/;
 
 export function nodeDirectory(directory: string, nodeId: string): string {
@@ -32,8 +35,8 @@ export function nodeDirectory(directory: string, nodeId: string): string {
 }
 
 /**
- * Whether a cluster of `nodes` nodes may use the folder. Touches nothing.
- * @returns the cluster that lives there, undefined when the folder is still to be made
+ * Checks whether a cluster of `nodes` nodes may use the folder. Changes nothing.
+ * @returns the cluster that lives there, undefined when the folder does not exist yet
  * @throws QuorateError FOREIGN_DIRECTORY or STORAGE, with a sentence that says what to do
  */
 export function inspectDataDirectory(directory: string, nodes: number): LocalCluster | undefined {
@@ -62,8 +65,8 @@ export function inspectDataDirectory(directory: string, nodes: number): LocalClu
 }
 
 /**
- * As `inspectDataDirectory`, and makes the folder when there is none: durable on return. Of several processes that
- * come at once one makes it.
+ * Does what `inspectDataDirectory` does, and makes the folder durably when there is none. When several processes try at
+ * the same moment, one of them makes it.
  */
 export function openDataDirectory(
   directory: string,
@@ -78,18 +81,18 @@ export function openDataDirectory(
     makeDirectory(path.resolve(directory));
     createExclusively(file, `${JSON.stringify({ format: FORMAT, ...cluster })}\n`);
   } catch (error) {
-    // Where nothing can be written the identities say it the next time as well.
+    // On a disk that takes no writes, the identities tell it again the next time.
     if (existing !== undefined && isReadOnly(error)) return existing;
     throw unusable(directory, error);
   }
-  if (existing !== undefined) report(`${file} was missing and is made again of what the nodes' folders say`);
-  // Whoever made it.
+  if (existing !== undefined) report(`${file} was missing and is made again from what the nodes' folders say`);
+  // Another process may have made the file first, so read what is there.
   return inspectDataDirectory(directory, nodes) ?? cluster;
 }
 
 /**
  * Keeps another `serve` out until it is disposed of, or the process ends.
- * @throws QuorateError STORAGE: one runs already
+ * @throws QuorateError STORAGE when one runs already
  */
 export async function lockDataDirectory(directory: string): Promise<Disposable> {
   const { LsmError, NodeFileSystem } = await import('../../../native-free-lsm/index.ts');
@@ -104,13 +107,13 @@ export async function lockDataDirectory(directory: string): Promise<Disposable> 
         error,
       );
     }
-    // Where no lock can be made nobody can write: each node's own folder is locked as well.
+    // Where no lock file can be made, nobody can write either, and each node locks its own folder as well.
     if (!isWritable(directory)) return { [Symbol.dispose]: () => undefined };
     throw unusable(directory, error);
   }
 }
 
-/** Whether the folder of a real cluster's node can be made or written. Touches nothing. */
+/** Checks whether the folder of a real cluster's node can be made or written. Changes nothing. */
 export function checkMemberDirectory(directory: string): void {
   if (listDirectory(directory) === undefined) checkWritable(nearestExisting(directory));
   else checkUsable(directory);
@@ -156,7 +159,10 @@ function nearestExisting(directory: string): string {
   return candidate;
 }
 
-/** With the folders above it, durably. (`mkdir -p` in Node never ends where folders cannot be made, as in /proc.) */
+/**
+ * Makes the folder and those above it, durably. (`mkdir -p` in Node never ends where folders cannot be made, as in
+ * /proc.)
+ */
 function makeDirectory(directory: string): void {
   if (fs.existsSync(directory)) {
     return;
@@ -164,10 +170,10 @@ function makeDirectory(directory: string): void {
   const parent = path.dirname(directory);
   makeDirectory(parent);
   try {
-    // For this user alone: what is in it is nobody else's business.
+    // Nobody but this user may look into it.
     fs.mkdirSync(directory, { mode: 0o700 });
   } catch (error) {
-    // Another process was faster.
+    // Another process made it first.
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   }
   syncDirectory(parent);
@@ -184,7 +190,9 @@ function checkWritable(directory: string): void {
   }
 }
 
-/** As `checkWritable`, of a folder with data in it: on a disk that is mounted read-only its nodes serve what is there. */
+/**
+ * Like `checkWritable`, for a folder that holds data: on a disk that is mounted read-only its nodes still serve reads.
+ */
 function checkUsable(directory: string): void {
   try {
     checkWritable(directory);

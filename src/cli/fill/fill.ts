@@ -23,7 +23,7 @@ const MAX_SEED = 2 ** 32 - 1;
 
 const fillSettings: SettingsTable<FillSettings> = {
   sizeBytes: size('size', GIB, 1, 64 * TIB, 'keys and values that each node is to hold'),
-  // Larger ones would need a flag of `serve` as well before they could be read.
+  // A larger value could not be read before `serve` is given a larger --max-value-size.
   valueBytes: size('value-size', 1024, 1, MIB, 'size of each value'),
   seed: integer('seed', 1, 0, MAX_SEED, 'other seeds make other values'),
 };

@@ -1,6 +1,6 @@
 /**
- * The folders of the nodes that are filled, from empty to whole: checked before anything is touched, marked as
- * unfinished and locked while tables are written, and taken into service all together.
+ * The folders of the nodes that are filled. All are checked before anything is changed, marked as unfinished and locked
+ * while tables are written, and taken into service together.
  */
 import fs from 'node:fs';
 import path from 'node:path';
@@ -21,8 +21,8 @@ export function engineDirectory(folder: NodeFolder): string {
 }
 
 /**
- * Whether every folder is empty or an unfinished fill's. Touches nothing.
- * @returns bytes of unfinished fills, which starting over frees
+ * Checks that every folder is empty or left by an unfinished fill. Changes nothing.
+ * @returns bytes of unfinished fills, which are freed by starting over
  * @throws QuorateError FOREIGN_DIRECTORY, STORAGE
  */
 export function inspectFolders(folders: readonly NodeFolder[]): number {
@@ -41,7 +41,7 @@ export function inspectFolders(folders: readonly NodeFolder[]): number {
   return leftoverBytes;
 }
 
-/** Disposing of it gives the folders free, finished or not. */
+/** Disposing of it unlocks the folders, whether the fill is finished or not. */
 export class FillFolders implements Disposable {
   readonly #folders: readonly NodeFolder[];
   readonly #loads: readonly BulkLoad[];
@@ -52,16 +52,16 @@ export class FillFolders implements Disposable {
   }
 
   /**
-   * Marks, locks and empties them. To be called when `inspectFolders` has found nothing.
+   * Marks, locks and empties the folders. Call it after `inspectFolders` found nothing.
    * @throws QuorateError STORAGE
    */
   static async begin(folders: readonly NodeFolder[]): Promise<FillFolders> {
     const locked = new Map<NodeFolder, BulkLoad>();
     try {
-      // Those that could be in use first, so that nothing is touched when one is.
+      // Folders with an engine could be in use: they are locked first, so that nothing is changed when one is.
       const [known, fresh] = [folders.filter(hasEngine), folders.filter((folder) => !hasEngine(folder))];
       for (const folder of known) locked.set(folder, lockEngine(folder));
-      // One that ended between the inspection and the lock has taken its mark away.
+      // A fill that ended between the inspection and the lock has removed its mark.
       inspectFolders(folders);
       for (const folder of fresh) {
         await markUnfinished(folder.directory);
@@ -77,8 +77,8 @@ export class FillFolders implements Disposable {
   }
 
   /**
-   * Puts the tables in force and takes the marks away.
-   * @param tablesOf by folder, in their order
+   * Puts the tables in force and removes the marks.
+   * @param tablesOf the tables of each folder, in the order of the folders
    */
   async finish(clusterId: string, tablesOf: readonly (readonly TableMetadata[])[]): Promise<void> {
     try {
@@ -96,7 +96,7 @@ export class FillFolders implements Disposable {
     } catch (error) {
       throw storageFault(error);
     }
-    // Without a pause: a kill in between would leave a cluster of which a part is finished.
+    // There is no pause between them: a kill there would leave a cluster of which only a part is finished.
     for (const { directory } of this.#folders) fs.rmSync(path.join(directory, FILLING_FILE));
     for (const { directory } of this.#folders) await nodeFolderFiles.syncFolder(directory);
   }
@@ -133,7 +133,7 @@ function lockEngine(folder: NodeFolder): BulkLoad {
   }
 }
 
-/** The engine's errors say what to do as well. */
+/** The engine's errors say what to do too, so their sentences are kept. */
 function storageFault(error: unknown): unknown {
   return error instanceof LsmError ? new QuorateError('STORAGE', error.message, error) : error;
 }

@@ -8,7 +8,7 @@ const ZERO = 48;
 /** Digits of the largest safe integer. */
 const MAX_DIGITS = 16;
 
-/** Stands at one key after the other. */
+/** A cursor over the keys. */
 export class KeyWalk {
   /** The key is `bytes[0, end)`. */
   readonly bytes = new Uint8Array(PREFIX.length + MAX_DIGITS);
@@ -27,7 +27,7 @@ export class KeyWalk {
     this.#stand(numberAtRank(count, rank));
   }
 
-  /** Not to be called at the last key. */
+  /** Must not be called at the last key. */
   next(): void {
     let number = this.number;
     if (number * 10 <= this.#count) {
@@ -51,7 +51,7 @@ export class KeyWalk {
   }
 }
 
-/** Of 1 to `count` the number before whose decimal digits, as text, `rank` others come. */
+/** Finds the number, of 1 to `count`, that has `rank` others before it when they are sorted as decimal text. */
 export function numberAtRank(count: number, rank: number): number {
   let number = 1;
   let left = rank;
@@ -68,7 +68,7 @@ export function numberAtRank(count: number, rank: number): number {
   return number;
 }
 
-/** How many of 1 to `count` begin with the digits of `number`, itself included. */
+/** How many of 1 to `count` begin with the digits of `number`; it counts itself. */
 function subtreeSize(count: number, number: number): number {
   let size = 0;
   for (let first = number, end = number + 1; first <= count; first *= 10, end *= 10) {
@@ -77,7 +77,7 @@ function subtreeSize(count: number, number: number): number {
   return size;
 }
 
-/** Bytes of keys and values of key1 to keyN. */
+/** The total bytes of keys and values of key1 to keyN. */
 export function liveBytes(count: number, valueBytes: number): number {
   let bytes = 0;
   for (let digits = 1, first = 1; first <= count; digits++, first *= 10) {

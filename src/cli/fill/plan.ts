@@ -1,43 +1,46 @@
 /**
- * How many keys a fill has, and how the work is cut: into ranges of keys in byte order, each of which becomes one
- * table a node. Pure.
+ * Decides how many keys a fill has and cuts the work into ranges of keys in byte order. Each range becomes one table
+ * per node. Pure.
  */
 import { QuorateError } from '../../errors.ts';
 import { countForBytes, liveBytes } from './keys.ts';
 
 export interface FillAmount {
-  /** Keys and values a node is to hold on average. */
+  /** The bytes of keys and values that a node holds on average. */
   readonly sizeBytes: number;
   readonly valueBytes: number;
-  /** Nodes of the cluster, and on how many of them each key is. */
+  /** The number of nodes in the cluster, and how many of them hold each key. */
   readonly nodes: number;
   readonly from: number;
 }
 
 /** One task: the keys from `firstRank` to before `endRank`, counted in byte order. */
 export interface FillRange {
-  /** Of the tables it becomes: ids ascend with the keys. */
+  /** The id of the table that it becomes; ids ascend with the keys. */
   readonly tableId: number;
   readonly firstRank: number;
   readonly endRank: number;
 }
 
 export interface FillPlan {
-  /** key1 to keyN. */
+  /** The N of the last key: the keys are key1 to keyN. */
   readonly keys: number;
-  /** Keys and values of the whole cluster, every copy counted. */
+  /** Bytes of keys and values in the whole cluster, counting every copy. */
   readonly liveBytes: number;
-  /** About what a node's folder will take; on the safe side. */
+  /** An estimate of what a node's folder takes, rather too large than too small. */
   readonly diskBytesPerNode: number;
   readonly ranges: readonly FillRange[];
 }
 
-/** What counts the keys written is 32 bits wide. */
+/** The counter of written keys is 32 bits wide. */
 const MAX_KEYS = 2 ** 31 - 1;
-/** Key, record header, lengths, checksums, and the key's share of index and filter, with something to spare. */
+/**
+ * A generous allowance for the length of the key, the record header, lengths, checksums, and the key's share of index
+ * and filter.
+ */
 const ENTRY_OVERHEAD_BYTES = 48;
 
-/** @param workers ranges are a multiple of it, so that none idles while another ends */
+/** @param workers the number of ranges is a multiple of it, so that no worker idles while another ends */
 export function planFill(amount: FillAmount, targetFileBytes: number, workers: number): FillPlan {
   const { sizeBytes, valueBytes, nodes, from } = amount;
   const keys = countForBytes((sizeBytes * nodes) / from, valueBytes);

@@ -1,4 +1,4 @@
-/** One fill from its plan to its summary: folders, threads, progress, and what happens on Ctrl-C. */
+/** Runs one fill from its plan to its summary: folders, threads, progress, and Ctrl-C. */
 import fs from 'node:fs';
 import path from 'node:path';
 import { DEFAULT_OPTIONS, drawHashSeed, type TableMetadata } from '../../../native-free-lsm/index.ts';
@@ -17,29 +17,29 @@ import { FILL_THREADS, FillThreads } from './threads.ts';
 
 export interface FillRequest {
   readonly target: FillTarget;
-  /** Keys and values of a node. */
+  /** The bytes of keys and values on each node. */
   readonly sizeBytes: number;
   readonly valueBytes: number;
   readonly seed: number;
-  /** On how many nodes each key is. */
+  /** The number of nodes that hold each key. */
   readonly from: number;
 }
 
 export interface FillSummary {
-  /** key1 to keyN. */
+  /** The N of the last key: the keys are key1 to keyN. */
   readonly keys: number;
-  /** Of keys and values, in all folders that were filled. */
+  /** The bytes of keys and values in all folders that were filled. */
   readonly liveBytes: number;
   readonly diskBytes: number;
   readonly elapsedMs: number;
 }
 
-/** Left free: nodes that start need room for their logs. */
+/** This much stays free, because nodes that start need room for their logs. */
 const DISK_RESERVE_BYTES = 64 * 1024 * 1024;
 
 /**
- * @throws QuorateError INVALID_CONFIG, FOREIGN_DIRECTORY, STORAGE with nothing touched; STORAGE also when writing
- *   fails, and Interrupted, with the folders marked as unfinished
+ * @throws QuorateError INVALID_CONFIG, FOREIGN_DIRECTORY or STORAGE before anything is changed; STORAGE also when
+ *   writing fails, and Interrupted, with the folders marked as unfinished
  */
 export async function runFill(request: FillRequest): Promise<FillSummary> {
   const { target, sizeBytes, valueBytes, from } = request;
@@ -64,7 +64,7 @@ export async function runFill(request: FillRequest): Promise<FillSummary> {
   };
 }
 
-/** Where every node has every key, all get the same tables. */
+/** Where every node has every key, all nodes get the same tables. */
 function groupsOf(target: FillTarget, from: number): FillGroup[] {
   const directoryOf = new Map(target.filled.map((node, i) => [node, engineDirectory(target.folders[i])]));
   const together = from === target.nodes.length ? [target.filled] : target.filled.map((node) => [node]);

@@ -1,4 +1,4 @@
-/** What a fill's threads do: make the keys and values of a range and write them as tables. */
+/** The work of a fill's threads: making the keys and values of a range and writing them as tables. */
 import {
   BulkTable,
   DEFAULT_OPTIONS,
@@ -15,11 +15,11 @@ import { KeyWalk } from './keys.ts';
 import type { FillRange } from './plan.ts';
 import { FillValues, mix } from './values.ts';
 
-/** Nodes that hold the same keys and so get the same tables. */
+/** Nodes that hold the same keys, and so get the same tables. */
 export interface FillGroup {
   /** Indexes in `FillJob.nodes`. */
   readonly members: readonly number[];
-  /** Of their engines. */
+  /** The data folders of their engines. */
   readonly directories: readonly string[];
 }
 
@@ -29,13 +29,13 @@ export interface FillJob {
   readonly valueBytes: number;
   readonly seed: number;
   readonly from: number;
-  /** All of the cluster, whether they are filled or not. */
+  /** All nodes of the cluster, whether they are filled or not. */
   readonly nodes: readonly PlacementNode[];
   readonly policy: PlacementPolicy;
   readonly groups: readonly FillGroup[];
-  /** Of the engines' hashes; a secret, so none that follows from `seed`. */
+  /** The seed of the engines' hashes. It is secret, so it must not follow from `seed`. */
   readonly hashSeed: HashSeed;
-  /** Int32 words, see `FillWord`. */
+  /** Int32 words; `FillWord` names them. */
   readonly control: SharedArrayBuffer;
 }
 
@@ -43,16 +43,16 @@ export const FillWord = { keysDone: 0, cancelled: 1 } as const;
 export const FILL_WORDS = 2;
 
 /**
- * The timestamp of every record: the first moment of the first millisecond there is. Whatever is written later,
- * or was written before to another node of the cluster, is newer and wins over test data.
+ * The timestamp of every record: the first of the first millisecond. So everything written later, or written before to
+ * another node of the cluster, is newer and wins over test data.
  */
 export const FILL_TIMESTAMP = TIMESTAMPS_PER_MS;
 
-/** Keys between two looks at the control words. */
+/** How many keys are made between two looks at the control words. */
 const STRIDE = 1024;
 const NO_VALUE = new Uint8Array(0);
 
-/** Thrown when the fill is to end before its time. */
+/** Thrown when the fill is to stop early. */
 export class FillCancelled extends Error {
   override readonly name = 'FillCancelled';
 }
@@ -64,7 +64,7 @@ export class FillTables {
   readonly #values: FillValues;
   /** Undefined when every node has every key. */
   readonly #placement: Placement | undefined;
-  /** By index of the node; -1 for one that is not filled. */
+  /** Indexed by node; -1 for a node that is not filled. */
   readonly #groupOfNode: Int32Array;
   readonly #record: Uint8Array;
   #tables: (BulkTable | null)[] = [];
@@ -80,14 +80,15 @@ export class FillTables {
       for (const node of members) this.#groupOfNode[node] = group;
     });
     this.#record = new Uint8Array(RECORD_HEADER_BYTES + job.valueBytes);
-    // Equal data has equal versions, wherever and whenever it was filled; other data has others.
+    // The writer id follows from seed and value size, so equal data has equal versions wherever and whenever it was
+    // filled, and other data has other versions.
     const writer = mix(job.seed, job.valueBytes);
     const fields = { timestamp: FILL_TIMESTAMP, writer, tombstone: false, from: job.from, expiryMs: 0 };
     writeRecord(this.#record, 0, fields, NO_VALUE);
   }
 
   /**
-   * @returns for each group its table, or null where it has no key of the range
+   * @returns the table of each group, or null where it has no key of the range
    * @throws LsmError NO_SPACE, IO_ERROR; FillCancelled. What is left then are files of an unfinished fill
    */
   write(range: FillRange): (TableMetadata | null)[] {
@@ -133,7 +134,7 @@ export class FillTables {
   }
 
   #tick(keys: number): void {
-    // A figure to show, from many threads, and a wish to stop: nothing is ordered by either.
+    // One word is a figure to show, the other a wish to stop: nothing is ordered by either.
     Atomics.add(this.#control, FillWord.keysDone, keys);
     if (Atomics.load(this.#control, FillWord.cancelled) !== 0) throw new FillCancelled();
   }

@@ -1,4 +1,7 @@
-/** Which cluster a fill is for, and which of its nodes' folders it builds: what `serve` makes of the same flags. */
+/**
+ * The cluster that a fill is for, and the node folders that it builds. They are those that `serve` makes of the same
+ * flags.
+ */
 import path from 'node:path';
 import type { PlacementNode, PlacementPolicy } from '../../cluster/placement.ts';
 import { localTopology, readTopology, type Topology } from '../../cluster/topology.ts';
@@ -13,24 +16,27 @@ import type { NodeFolder } from './folders.ts';
 
 export interface FillTarget {
   readonly dataDirectory: string;
-  /** Of the whole cluster. */
+  /** The nodes of the whole cluster. */
   readonly nodes: readonly PlacementNode[];
   readonly policy: PlacementPolicy;
-  /** Indexes of those whose folders are built, and the folders, in the same order. */
+  /** The indexes of the nodes whose folders are built, and these folders in the same order. */
   readonly filled: readonly number[];
   readonly folders: readonly NodeFolder[];
-  /** Makes the data folder where it is missing; returns the id of the cluster it belongs to. */
+  /**
+   * Makes the data folder where it is missing.
+   * @returns the id of the cluster that it belongs to
+   */
   open(): string;
 }
 
 /**
- * All nodes of a cluster on this machine. Touches nothing.
+ * All nodes of a cluster on this machine. Changes nothing.
  * @throws QuorateError FOREIGN_DIRECTORY, STORAGE
  */
 export function localTarget(nodes: number, directory: string): FillTarget {
   const dataDirectory = path.resolve(directory);
   inspectDataDirectory(dataDirectory, nodes);
-  // Any addresses will do: they have no say in who holds what.
+  // The addresses are made up: placement does not depend on them.
   const rpcPorts = Array.from({ length: nodes }, (_, index) => 1 + nodes + index);
   const topology = localTopology({ nodes, host: '127.0.0.1', port: 1, rpcPorts });
   return targetOf(
@@ -42,7 +48,7 @@ export function localTarget(nodes: number, directory: string): FillTarget {
 }
 
 /**
- * One node of a real cluster, or all of them side by side. Touches nothing.
+ * One node of a real cluster, or all of its nodes side by side. Changes nothing.
  * @param nodeId undefined: all
  * @throws QuorateError INVALID_TOPOLOGY, STORAGE
  */

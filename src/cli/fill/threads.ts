@@ -7,7 +7,7 @@ import type { FillRange } from './plan.ts';
 import { FILL_WORDS, type FillJob, FillWord } from './tables.ts';
 import type { FillTaskResult } from './worker.ts';
 
-/** One more than there are cores: a thread that waits for its table to be synced leaves its core to another. */
+/** One more than there are cores: a thread that waits until its table is synced leaves its core to another. */
 export const FILL_THREADS = os.availableParallelism() + 1;
 
 export class FillThreads implements AsyncDisposable {
@@ -23,30 +23,30 @@ export class FillThreads implements AsyncDisposable {
       minThreads: FILL_THREADS,
       maxThreads: FILL_THREADS,
       workerData: { ...job, control } satisfies FillJob,
-      // A thread without a task is to leave its core to the others.
+      // A thread without a task must leave its core to the others instead of spinning.
       atomics: 'disabled',
       recordTiming: false,
     });
   }
 
-  /** Of all ranges so far; a little behind. */
+  /** The keys written of all ranges so far; it may lag a little. */
   get keysDone(): number {
-    // A figure to show: any recent value does.
+    // It is a figure to show, so any recent value will do.
     return Atomics.load(this.#words, FillWord.keysDone);
   }
 
-  /** Tasks under way and to come end soon, with an error. */
+  /** Makes running and waiting tasks end soon, with an error. */
   cancel(): void {
-    // Looked at now and then; nothing is ordered by it.
+    // Threads look at it now and then; nothing is ordered by it.
     Atomics.store(this.#words, FillWord.cancelled, 1);
   }
 
   /**
-   * @returns for each range and group the table, or null where the group has no key of the range
+   * @returns for each range the table of each group, or null where the group has no key of the range
    * @throws QuorateError STORAGE, or CANCELLED, once every task has ended: the first failure cancels the others
    */
   async write(ranges: readonly FillRange[]): Promise<(readonly (TableMetadata | null)[])[]> {
-    // A pool that is destroyed while tasks are ending fails on their results.
+    // Wait for all: a pool that is destroyed while tasks are ending fails on their results.
     const outcomes = await Promise.allSettled(ranges.map((range) => this.#write(range)));
     const reasons = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason] : []));
     if (reasons.length > 0) throw reasons.find((reason) => !isCancelled(reason)) ?? reasons[0];
@@ -65,7 +65,7 @@ export class FillThreads implements AsyncDisposable {
     }
   }
 
-  /** Ends when no thread writes any more. */
+  /** Resolves when no thread writes any more. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#pool.destroy();
   }

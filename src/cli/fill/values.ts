@@ -1,10 +1,13 @@
 /**
- * The values that `fill` writes: each a function of the seed and its key's number alone, so that whoever reads one
- * back can tell whether it is right. Pure. The first half says whose value it is and repeats one word, the second
- * half is random bytes: zstd halves it. The random bytes are cut from a pool made once: drawing them anew for each
- * value would cost as much as compressing it.
+ * The values that `fill` writes. Each depends only on the seed and its key's number, so a reader can check it. Pure.
+ *
+ * The first half names the key's number and repeats one word, the second half is random bytes: zstd halves such a
+ * value. The random bytes are cut from a pool that is made once: making new ones for each value would cost as much as
+ * compressing it.
  */
-/** Above what zstd looks back at its lowest levels, so that a long value's second half does not repeat for it. */
+/**
+ * More than zstd looks back at its lowest levels, so that it finds no repetition in the second half of a long value.
+ */
 const POOL_BYTES = 2 * 1024 * 1024;
 const WORD = 'quorate ';
 const FILLER_BYTES = 64 * 1024;
@@ -44,7 +47,7 @@ function valuesOf(seed: number): FillValues {
   return latest.values;
 }
 
-/** Its digits and a space, as far as there is room; returns where they end. */
+/** Writes the number's digits and a space as far as there is room, and returns where they end. */
 function writeNumber(number: number, target: Uint8Array, start: number, end: number): number {
   const text = `${number} `;
   const length = Math.min(text.length, end - start);
@@ -52,7 +55,7 @@ function writeNumber(number: number, target: Uint8Array, start: number, end: num
   return start + length;
 }
 
-/** Fills `target[start, end)` from `source`, beginning at `from` and going on at its start behind its end. */
+/** Fills `target[start, end)` from `source`, beginning at `from` and starting over when `source` ends. */
 function copyAround(source: Buffer, from: number, target: Uint8Array, start: number, end: number): void {
   let next = from;
   for (let at = start; at < end; next = 0) at += source.copy(target, at, next, next + end - at);

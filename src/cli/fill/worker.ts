@@ -4,7 +4,7 @@ import { LsmError, NodeFileSystem, type TableMetadata } from '../../../native-fr
 import type { FillRange } from './plan.ts';
 import { FillCancelled, type FillJob, FillTables } from './tables.ts';
 
-/** An error's class does not survive the way between threads: what is meant for people comes as a result. */
+/** The class of an error is lost between threads, so errors that are meant for people come back as results. */
 export type FillTaskResult =
   | { readonly type: 'done'; readonly tables: readonly (TableMetadata | null)[] }
   | { readonly type: 'cancelled' }

@@ -19,8 +19,8 @@ const MIB = 2 ** 20;
 const SHOW_MS = 100;
 
 /**
- * Deletions stay, whosever folder it is: a copy of a node's engine does not show that it is one. Sizes are those of
- * a node with the largest values it can be set to; what the tables are made of does not depend on them.
+ * Deletions are kept, because a copy of a node's engine does not show that it belongs to a node. Sizes are those of a
+ * node with the largest values that it can be set to; the content of tables does not depend on them.
  */
 const OPTIONS: Partial<EngineOptions> = { dropTombstonesBelow: 0, blockCacheBytes: MIB };
 
@@ -69,7 +69,7 @@ async function sums(folder: LsmFolder, moment: 'before' | 'after'): Promise<Sums
   const { statFolder } = await loadOfflineTools();
   using _held = await holdFolder(folder);
   const { logs, total }: FolderStat = statFolder(new NodeFileSystem(), folder.engine);
-  // Writes that are only in a log yet are entries of what is to be compacted.
+  // Writes that are only in a log are entries to compact too.
   const puts = moment === 'after' ? 0 : logs.reduce((sum, log) => sum + (log.isObsolete ? 0 : log.puts), 0);
   const { fileSizeBytes, tables, tombstones } = total;
   const logBytes = moment === 'after' ? 0 : logs.reduce((sum, log) => sum + log.sizeBytes, 0);
@@ -83,7 +83,7 @@ async function compact(engine: string, { fileSizeBytes }: Sums): Promise<void> {
     const { bytesCompacted, bytesFlushed } = store.stats();
     return bytesCompacted + bytesFlushed;
   };
-  // Data that is merged level by level is written more than once; how often shows only then.
+  // Data that is merged level by level is written more than once; how often is known only at the end.
   const show = (): void => {
     const done = doneBytes();
     progress.show({ doneBytes: done, totalBytes: Math.max(1, fileSizeBytes, done) });
@@ -96,7 +96,7 @@ async function compact(engine: string, { fileSizeBytes }: Sums): Promise<void> {
     interrupted.reject(new Interrupted(signal, sentence));
   });
   const compacted = store.compact();
-  // When it is interrupted, it ends with an error nobody waits for.
+  // When it is interrupted, it ends with an error that nobody waits for.
   compacted.catch(() => undefined);
   try {
     await Promise.race([compacted, interrupted.promise]);

@@ -5,10 +5,10 @@ import { IDENTITY_FILE, type Identity } from '../../replica/identity-file.ts';
 import { CommandError, ExitCode } from '../exit-codes.ts';
 import { inUse, type LsmFolder, readIdentity } from './folder.ts';
 
-/** No repair makes one up: it says which node's folder this is, and whether its reads count. */
+/** No repair can make this file up: it says which node the folder belongs to, and whether its reads count. */
 export const IDENTITY_ADVICE = `put ${IDENTITY_FILE} back from a copy; where there is none, start the node with an empty folder`;
 
-/** What is wrong with the one file of a node's folder that is not the engine's; nothing, or one damage. */
+/** Checks the one file of a node's folder that does not belong to the engine. Returns no damage, or one. */
 export function identityDamages(folder: LsmFolder): Damage[] {
   try {
     readIdentity(folder);
@@ -28,7 +28,7 @@ export function identityDamages(folder: LsmFolder): Damage[] {
 }
 
 /**
- * Whose folder it is; null when it is no node's.
+ * @returns the identity of the folder's node; null when the folder belongs to no node
  * @throws CommandError with the exit code of damage
  */
 export function requireIdentity(folder: LsmFolder): Identity | null {
@@ -40,7 +40,7 @@ export function requireIdentity(folder: LsmFolder): Identity | null {
   }
 }
 
-/** What is to be thrown for an error met while a folder was read: damage has an exit code of its own. */
+/** @returns the error to throw for one that was met while a folder was read: damage has an exit code of its own */
 export function damageFailure(error: unknown, directory: string): unknown {
   if (!(error instanceof LsmError)) return error;
   if (error.code === 'CORRUPTION') {

@@ -57,8 +57,8 @@ async function itemsOf(
 }
 
 /**
- * Writes as fast as stdout takes it. What could be read before an error is written before it is thrown.
- * @returns in how many places damage was met
+ * Writes as fast as stdout takes it. What was read before an error is written before the error is thrown.
+ * @returns the number of places where damage was found
  */
 async function dump(
   items: Iterable<DumpItem>,
@@ -116,7 +116,7 @@ function describeItem(item: DumpItem): string {
     case 'batch':
       return `byte ${item.offset}: batch of ${item.lengthBytes} bytes, ${KINDS[item.kind]}, synced up to ${item.syncedBytes} before`;
     case 'torn':
-      return `byte ${item.offset}: ${item.lengthBytes} bytes of a torn tail, never known to be synced`;
+      return `byte ${item.offset}: ${item.lengthBytes} bytes of a torn tail, which was never known to be synced`;
     case 'properties': {
       const {
         entries,

@@ -1,4 +1,4 @@
-/** Which folder an `lsm` command is about: a node's, or the engine's inside it. Changes nothing. */
+/** Finds out which folder an `lsm` command is about: a node's, or the engine's inside it. Changes nothing. */
 import fs from 'node:fs';
 import path from 'node:path';
 import { LsmError, loadOfflineTools, NodeFileSystem } from '../../../native-free-lsm/index.ts';
@@ -8,9 +8,9 @@ import { ENGINE_FOLDER, FILLING_FILE } from '../../replica/identity.ts';
 import { decodeIdentity, IDENTITY_FILE, type Identity } from '../../replica/identity-file.ts';
 
 export interface LsmFolder {
-  /** The engine's. */
+  /** The engine's folder. */
   readonly engine: string;
-  /** The node's; undefined when the engine's folder stands alone. */
+  /** The node's folder; undefined when the engine's folder stands alone. */
   readonly node: string | undefined;
 }
 
@@ -80,8 +80,8 @@ function unfinished(directory: string): QuorateError {
 }
 
 /**
- * Keeps a node from starting while the folder is looked at.
- * @throws QuorateError STORAGE when it runs
+ * Keeps a node from starting while the folder is read.
+ * @throws QuorateError STORAGE when the node runs
  */
 export async function holdFolder({ engine }: LsmFolder): Promise<Disposable> {
   const { lockForReading } = await loadOfflineTools();
@@ -92,7 +92,7 @@ export async function holdFolder({ engine }: LsmFolder): Promise<Disposable> {
   }
 }
 
-/** What people are told of a folder that is in use; any other error as it is. */
+/** Turns the error of a folder that is in use into a sentence for people; returns any other error unchanged. */
 export function inUse(directory: string, error: unknown): unknown {
   if (!(error instanceof LsmError) || error.code !== 'LOCKED') return error;
   return new QuorateError(
@@ -103,7 +103,7 @@ export function inUse(directory: string, error: unknown): unknown {
 }
 
 /**
- * Whose folder it is; null when it is no node's.
+ * @returns the identity of the folder's node; null when the folder belongs to no node
  * @throws QuorateError STORAGE that names file and offset when the file is damaged or missing
  */
 export function readIdentity({ node }: LsmFolder): Identity | null {
@@ -118,7 +118,7 @@ export function readIdentity({ node }: LsmFolder): Identity | null {
   return decodeIdentity(bytes, file);
 }
 
-/** Lets the event loop turn: for progress to be drawn and Ctrl-C to be heard between two pieces of long work. */
+/** Lets the event loop turn between two pieces of long work, so that progress is drawn and Ctrl-C is heard. */
 export function turn(): Promise<void> {
   return new Promise((resolve) => systemClock.endOfTurn(resolve));
 }

@@ -4,7 +4,7 @@ import { escapeBytes } from '../range-format.ts';
 
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-/** Bytes in JSON: as text where they are UTF-8, in base64 where they are not. */
+/** Bytes for JSON: text where they are UTF-8, base64 where they are not. */
 export function jsonBytes(bytes: Uint8Array): { text: string } | { base64: string } {
   try {
     return { text: strictUtf8.decode(bytes) };
@@ -13,13 +13,13 @@ export function jsonBytes(bytes: Uint8Array): { text: string } | { base64: strin
   }
 }
 
-/** For JSON.stringify: byte arrays become what `jsonBytes` makes of them, anywhere in the value. */
+/** Like JSON.stringify, with every byte array in the value replaced by its `jsonBytes`. */
 export function toJson(value: unknown, indent?: number): string {
   return JSON.stringify(
     value,
     (_, field: unknown) => {
       if (field instanceof Uint8Array) return jsonBytes(field);
-      // What Buffer's own toJSON has made of one before it came here.
+      // JSON.stringify calls Buffer's own toJSON first; this is what it makes of a buffer.
       const { type, data } = (field ?? {}) as { type?: unknown; data?: unknown };
       return type === 'Buffer' && Array.isArray(data) ? jsonBytes(Uint8Array.from(data)) : field;
     },
@@ -27,7 +27,7 @@ export function toJson(value: unknown, indent?: number): string {
   );
 }
 
-/** On one line, never a command to a terminal, and not longer than a screen is wide. */
+/** A key on one line, without commands to a terminal, and not longer than a screen is wide. */
 export function shortKey(key: Uint8Array | undefined, most = 32): string {
   if (key === undefined) return '-';
   if (key.length === 0) return "''";
@@ -94,7 +94,7 @@ export function parseLimit(text: string): number {
   throw new CommandError(ExitCode.error, `--limit '${text}' is wrong: expected a whole number from 1 on`);
 }
 
-/** Rows of text in columns, numbers to the right. */
+/** Rows of text in columns; numbers are aligned to the right. */
 export function columns(rows: readonly (readonly string[])[]): string {
   const widths: number[] = [];
   for (const row of rows)

@@ -1,4 +1,4 @@
-/** `lsm`: commands for the data folder of a node that does not run. Each is loaded only when it is asked for. */
+/** `lsm`: commands for the data folder of a node that does not run. Each is loaded only when it is called. */
 import { Command } from 'commander';
 import { ExitCode, exitCodesManual } from '../exit-codes.ts';
 

@@ -1,7 +1,7 @@
 import type { Clock } from '../../clock.ts';
 import { FillProgress, type ProgressOutput } from '../progress.ts';
 
-/** Shows how far a command is whose amount of work is known only once it has begun, and may grow. */
+/** Shows how far a command is. The amount of work is known only once it has begun, and may grow. */
 export class LsmProgress implements Disposable {
   readonly #clock: Clock;
   readonly #output: NodeJS.WriteStream | ProgressOutput;

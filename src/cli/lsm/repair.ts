@@ -20,7 +20,8 @@ export async function runRepair(
   let plan: RepairPlan;
   try {
     plan = await run(folder, isApplied, async (found) => {
-      // Before anything is dropped: a repair that is interrupted may have dropped it.
+      // Mark the folder before anything is dropped, because a repair that is interrupted may have dropped something
+      // already.
       if (found.mayLackRecords) isMarkedIncomplete = await mark(folder);
     });
   } catch (error) {
@@ -67,7 +68,7 @@ async function run(
   });
 }
 
-/** @throws CommandError when a node's folder does not say whose it is: then nothing can be said in it either */
+/** @throws CommandError when a node's folder has no readable identity: then it cannot be marked either */
 async function mark(folder: LsmFolder): Promise<boolean> {
   if (folder.node === undefined) return false;
   try {

@@ -96,7 +96,7 @@ async function count(engine: string, { diskBytes, total, logs }: FolderStat): Pr
   }
 }
 
-/** Some milliseconds of work. */
+/** Takes a few milliseconds. */
 const STEP_BYTES = 2 * 1024 * 1024;
 
 function identityOf({ clusterId, nodeId, incarnation, whole, clockCeiling }: Identity) {

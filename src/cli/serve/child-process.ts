@@ -7,34 +7,38 @@ import type { NodeMessage, SupervisorMessage } from './node-protocol.ts';
 export interface NodeChild {
   /** 0 when the process could not be started. */
   readonly pid: number;
-  /** Lost without a word when the process is gone: its end is reported anyway. */
+  /** A message to a process that is gone is lost without an error: `onEnd` reports the end anyway. */
   send(message: SupervisorMessage): void;
   kill(): void;
 }
 
 export interface ChildListener {
   onMessage(message: NodeMessage): void;
-  /** Called once, last. @param how `exit code 1`, `SIGKILL`, or why it could not be started */
+  /**
+   * Called once, as the last call.
+   * @param how `exit code 1`, `SIGKILL`, or why the process could not be started
+   */
   onEnd(how: string): void;
 }
 
-/** How a process ends that had nothing to complain of. */
+/** How a process ends that has no failure to report. */
 export const CLEAN_END = 'exit code 0';
 
 export type SpawnNode = (nodeId: string, listener: ChildListener) => NodeChild;
 
-/** Beside this file, and of its kind: .ts here, .js where it was compiled. */
+/** It lies beside this file and has the same ending: .ts here, .js where it was compiled. */
 const ENTRY = fileURLToPath(new URL(`./node-process${extname(import.meta.url)}`, import.meta.url));
 
 /**
- * V8 would let the young generation grow to three times 32 MiB, of which a node, whose garbage dies at once, has
- * nothing but resident memory. Warnings go through the node's log: node-host.ts.
+ * V8 would let the young generation grow to three times 32 MiB. The garbage of a node dies at once, so it would only
+ * gain resident memory by that. Node's warnings go through the node's log: node-host.ts.
  */
 export const NODE_FLAGS = ['--max-semi-space-size=4', '--no-warnings'];
 
 /**
- * For glibc, which would keep a heap for each of a dozen threads, though what one frees is of no use to another, and
- * would raise the size from which memory goes back to the system to that of the largest piece it ever gave back.
+ * For glibc. Without these it keeps a heap for each of a dozen threads, though memory that one thread frees is of no
+ * use to another; and it raises the size from which memory goes back to the system to that of the largest piece ever
+ * freed.
  */
 export const NODE_ENVIRONMENT = {
   MALLOC_ARENA_MAX: '2',
@@ -42,13 +46,16 @@ export const NODE_ENVIRONMENT = {
   MALLOC_TRIM_THRESHOLD_: '131072',
 };
 
-/** Some of what keeps a process from starting (too little memory, no descriptor for its channel) is thrown. */
+/**
+ * Returns the error instead of throwing it: some causes (too little memory, no descriptor for the channel) are thrown,
+ * others come as an event.
+ */
 function startProcess(entry: string, nodeId: string): ChildProcess | Error {
   try {
     return spawn(process.execPath, [...NODE_FLAGS, entry, nodeId], {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
       env: { ...NODE_ENVIRONMENT, ...process.env },
-      // In a session of its own it does not hear the terminal's Ctrl-C: it is the supervisor that counts it.
+      // In a session of its own the process does not receive the terminal's Ctrl-C: the supervisor counts these.
       detached: true,
     });
   } catch (error) {
@@ -60,12 +67,12 @@ function notStarted(error: Error): string {
   return `the process does not start: ${error.message}`;
 }
 
-/** @param entry what a node process runs */
+/** @param entry the file that a node process runs */
 export function nodeSpawner(entry = ENTRY): SpawnNode {
   return (nodeId, listener) => {
     const child = startProcess(entry, nodeId);
     if (child instanceof Error) {
-      // As of a process that ends at once, so that whoever started others before it ends those too.
+      // Report it like a process that ends at once, so that a caller who started others before it ends those too.
       queueMicrotask(() => listener.onEnd(notStarted(child)));
       return { pid: 0, send: () => undefined, kill: () => undefined };
     }
@@ -82,7 +89,7 @@ export function nodeSpawner(entry = ENTRY): SpawnNode {
         end(notStarted(error));
       }
     });
-    // Not 'exit': what the node said last may still be in the channel then.
+    // Not on 'exit': the node's last message may still be in the channel then.
     child.on('close', (code, signal) => end(signal ?? `exit code ${code}`));
     return {
       pid: child.pid ?? 0,

@@ -1,6 +1,6 @@
 /**
- * The life of one node process: it loads its code, waits for its configuration, serves, and ends with its
- * supervisor, even with one that was killed.
+ * The life of one node process: it loads its code, waits for its configuration and serves. It ends when its supervisor
+ * ends, even when that was killed.
  */
 import { flushCompileCache } from 'node:module';
 import { systemClock } from '../../clock.ts';
@@ -10,7 +10,10 @@ import { describeFailure } from '../failure.ts';
 import type { NodeConfig, NodeMessage, SupervisorMessage } from './node-protocol.ts';
 import { readSecretFile } from './secret-file.ts';
 
-/** For requests in flight, below the supervisor's patience with them; what is left of it in all is for syncing. */
+/**
+ * How long requests in flight may take. It is shorter than the supervisor's patience, which leaves the rest for
+ * syncing.
+ */
 const DRAIN_REQUESTS_MS = 3_000;
 const STDERR = 2;
 
@@ -18,7 +21,7 @@ interface NodeModule {
   readonly startNode: typeof startNode;
 }
 
-/** @param load begins at once: loading the node is most of its start */
+/** @param load starts loading the node at once, because loading is most of its start */
 export function hostNode(load: () => Promise<NodeModule>): void {
   if (!process.connected) {
     throw new Error('node processes are started by `node cli.ts serve`');
@@ -31,12 +34,12 @@ class NodeHost {
   #running: RunningNode | null = null;
   #log: Log | null = null;
   #isDraining = false;
-  /** Of requests in flight, from the first word of an end on. */
+  /** Aborted when requests in flight have had their time, counted from the first message that asks for an end. */
   #patience: AbortController | null = null;
 
   constructor(loading: Promise<NodeModule>) {
     this.#loading = loading;
-    // Whoever starts the node hears of it.
+    // `start` awaits it and reports the failure.
     loading.catch(() => undefined);
     process.on('disconnect', () => process.exit(1));
     this.#hearRuntime();
@@ -53,7 +56,7 @@ class NodeHost {
     try {
       const { startNode } = await this.#loading;
       const log = this.#openLog(config);
-      // A node that cannot go on has said so in its log; a new process may be luckier.
+      // A node that cannot go on has said so in its log; a new process may succeed.
       const { secretFile, ...options } = config;
       const clusterSecret = secretFile === undefined ? undefined : readSecretFile(secretFile);
       this.#running = await startNode({ ...options, clusterSecret, log, onFault: () => process.exit(1) });
@@ -63,7 +66,7 @@ class NodeHost {
     }
     const { httpUrl, rpcAddress } = this.#running;
     await tell({ type: 'ready', httpUrl, rpcAddress, dataDirectory: config.dataDirectory });
-    // The next start finds the code compiled, even if this process is killed.
+    // Store the compiled code now, so that the next start finds it even if this process is killed.
     flushCompileCache();
   }
 
@@ -83,7 +86,7 @@ class NodeHost {
     return this.#log;
   }
 
-  /** What Node itself would write to stderr goes through the log as well: it would wait for a reader that stalls. */
+  /** Sends what Node itself would write to stderr through the log, because Node would wait for a reader that stalls. */
   #hearRuntime(): void {
     process.on('warning', (warning) => this.#log?.warn(`${warning.name}: ${warning.message}`));
     process.on('uncaughtException', (error) => {
@@ -94,7 +97,7 @@ class NodeHost {
 
   async #quiesce(): Promise<void> {
     if (this.#running === null) {
-      // Nothing was acknowledged, and recovery knows a start that was cut off.
+      // Nothing was acknowledged, and recovery can handle a start that was cut short.
       process.exit(0);
     }
     await this.#running.quiesce(this.#requestPatience());
@@ -107,7 +110,7 @@ class NodeHost {
     }
     this.#isDraining = true;
     if (this.#running === null) {
-      // Nothing was acknowledged, and recovery knows a start that was cut off.
+      // Nothing was acknowledged, and recovery can handle a start that was cut short.
       process.exit(0);
     }
     await tell({ type: 'draining' });
@@ -122,7 +125,7 @@ class NodeHost {
   }
 }
 
-/** Ends when the message is on its way, or cannot be sent any more. */
+/** Resolves when the message is sent, or cannot be sent any more. */
 function tell(message: NodeMessage): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   process.send?.(message, () => resolve());

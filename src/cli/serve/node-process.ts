@@ -1,4 +1,4 @@
-/** What the supervisor runs, a process for each node. */
+/** The supervisor runs this file, once for each node. */
 import { hostNode } from './node-host.ts';
 
 hostNode(() => import('../../node/node.ts'));

@@ -1,4 +1,6 @@
-/** What `serve` is to start. Making a plan checks the flags; configuring it checks the machine and makes folders. */
+/**
+ * What `serve` is going to start. Making a plan checks the flags; configuring it checks the machine and makes folders.
+ */
 import os from 'node:os';
 import path from 'node:path';
 import { type ClusterSettings, checkNodeSettings, type NodeSettings, readersFor } from '../../config.ts';
@@ -16,20 +18,20 @@ import { openSecretFile, readSecretFile } from './secret-file.ts';
 
 const HIGHEST_PORT = 65_535;
 
-/** Disposing of it lets others use the data folder. */
+/** Disposing of it unlocks the data folder. */
 export interface ServePlan extends Disposable {
-  /** Known before anything else is, so that processes can load their code meanwhile. */
+  /** Known at once, so that processes can load their code while the plan is configured. */
   readonly nodeIds: readonly string[];
   /**
-   * In the order of the ids.
-   * @param report what an operator should know of
+   * @param report is given what an operator should know
+   * @returns a configuration for each node, in the order of the ids
    */
   configure(report?: (line: string) => void): Promise<NodeConfig[]>;
 }
 
 /**
  * All nodes of a cluster on this machine.
- * @param givenSecretFile undefined: one in the data folder, made at the first start
+ * @param givenSecretFile undefined: the secret is in the data folder, made at the first start
  */
 export function planLocalCluster(
   cluster: ClusterSettings,
@@ -78,7 +80,7 @@ export function planLocalCluster(
 
 /**
  * One node of the cluster that a topology file describes.
- * @param givenSecretFile undefined: the one that the topology names, if any
+ * @param givenSecretFile undefined: the file that the topology names, if any
  */
 export function planMember(
   topologyFile: string,

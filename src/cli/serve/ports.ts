@@ -1,11 +1,11 @@
-/** Whether ports can be had, before anything is touched. */
+/** Checks whether ports can be used, before anything is changed. */
 import { createServer, type Server } from 'node:net';
 import type { Address } from '../../address.ts';
 import { errorMessage, QuorateError } from '../../errors.ts';
 
 /**
- * Throws ADDRESS_IN_USE or INVALID_CONFIG for the first that cannot be listened on.
- * @param where the addresses were chosen, `with --port`: there others are to be chosen
+ * @param where says how the addresses were chosen (`with --port`), and so where the operator can change them
+ * @throws QuorateError ADDRESS_IN_USE or INVALID_CONFIG for the first address that cannot be listened on
  */
 export async function checkAddresses(addresses: readonly Address[], where: string): Promise<void> {
   await using listeners = new Listeners();
@@ -15,8 +15,8 @@ export async function checkAddresses(addresses: readonly Address[], where: strin
 }
 
 /**
- * Lets the system choose ports that are free, all different. They are free again on return; Linux gives connections
- * that go out other ports first, so they stay free while a node is away.
+ * Lets the system choose free ports, all different. They are free again on return. Linux gives outgoing connections
+ * other ports first, so these stay free while a node is down.
  */
 export async function chooseFreePorts(host: string, count: number): Promise<number[]> {
   await using listeners = new Listeners();

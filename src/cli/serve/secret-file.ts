@@ -1,4 +1,7 @@
-/** The file that holds a cluster's secret: made by `serve` beside cluster.json, or by hand and named in a topology. */
+/**
+ * The file that holds a cluster's secret. `serve` makes it beside cluster.json, or an operator makes it and names it in
+ * a topology.
+ */
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -8,13 +11,16 @@ import { createExclusively } from '../data/exclusive-file.ts';
 
 const SECRET_FILE = 'cluster.secret';
 const SECRET_BYTES = 32;
-/** Room for the longest secret and white space around it. */
+/** Room for the longest secret and the white space around it. */
 const MAX_FILE_BYTES = 4_096;
 const READ_BY_GROUP = 0o040;
 const USED_BY_OTHERS = 0o007;
 const CHANGED_BY_GROUP = 0o030;
 
-/** The secret of the cluster that lives in a data folder. Of several processes that come at once one makes it. */
+/**
+ * @returns the file with the secret of the cluster in a data folder. When several processes try at the same moment, one
+ *   of them makes it
+ */
 export function openSecretFile(dataDirectory: string): string {
   const file = path.join(dataDirectory, SECRET_FILE);
   if (fs.existsSync(file)) return file;
@@ -28,8 +34,8 @@ export function openSecretFile(dataDirectory: string): string {
 }
 
 /**
- * @returns what the file holds, fit to be a secret
- * @throws QuorateError INVALID_CONFIG: it is missing, others can read it, or it holds no secret
+ * @returns the secret in the file
+ * @throws QuorateError INVALID_CONFIG when the file is missing, others can read it, or it holds no secret
  */
 export function readSecretFile(file: string): string {
   let text: string;
@@ -57,13 +63,13 @@ export function readSecretFile(file: string): string {
 }
 
 /**
- * The owner alone may read it. Where it belongs to root, as what a container is given does, its group may as well:
- * the owner cannot be the user then who runs the node.
+ * Only the owner may read it. When root owns it, as in a container that is given the file, its group may read it as
+ * well, because the owner then cannot be the user who runs the node.
  */
 function checkOwner(file: string, stat: fs.Stats): void {
   if (!stat.isFile() || stat.size > MAX_FILE_BYTES)
     throw new QuorateError('INVALID_CONFIG', 'it is not a small file');
-  // Windows has no such bits.
+  // Windows has no such permission bits.
   if (process.platform === 'win32') return;
   const isOwn = stat.uid !== 0 || process.getuid?.() === 0;
   const refused = USED_BY_OTHERS | CHANGED_BY_GROUP | (isOwn ? READ_BY_GROUP : 0);

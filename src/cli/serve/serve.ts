@@ -19,7 +19,7 @@ import { nodeSpawner } from './child-process.ts';
 import { planLocalCluster, planMember, type ServePlan } from './plan.ts';
 import { type SupervisedNode, Supervisor } from './supervisor.ts';
 
-/** All must be gone 5 s after the first signal: this leaves time for those that have to be killed. */
+/** All nodes must be gone 5 s after the first signal: this leaves time to kill those that hang. */
 const DRAIN_PATIENCE_MS = 4_500;
 
 const MANUAL = `
@@ -101,9 +101,9 @@ function planOf(command: Command, cluster: ClusterSettings): ServePlan {
   return planMember(topologyFile, nodeId, cluster.dataDirectory, settings, secretFile);
 }
 
-/** Ends after a drain, or when no node is left. */
+/** Resolves after a drain, or when no node is left. */
 async function serve(plan: ServePlan, restart: boolean): Promise<void> {
-  // Between two lives of a node nothing else would keep this process.
+  // While a node waits to be started again, nothing else keeps this process alive.
   using _alive = holdProcess();
   using _plan = plan;
   await using messages = new Messages(systemClock);
@@ -127,7 +127,7 @@ async function serve(plan: ServePlan, restart: boolean): Promise<void> {
     messages.print(
       describeCluster(await supervisor.start(await plan.configure((line) => messages.report(line)))),
     );
-    // A later start finds the code compiled, even if this process is killed.
+    // Store the compiled code now, so that the next start finds it even if this process is killed.
     flushCompileCache();
   } catch (error) {
     if (drained === undefined) {

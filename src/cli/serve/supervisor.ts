@@ -1,9 +1,10 @@
 /**
- * Looks after the node processes of one machine: starts them, says when all serve, reports the ones that die,
- * brings them back if asked to, and ends them all. It keeps no data and takes part in no request.
+ * Looks after the node processes of one machine: it starts them, says when all serve, reports the ones that die, starts
+ * them again if asked to, and ends them all. It keeps no data and takes part in no request.
  *
- * A node's process goes through: loading (told nothing yet) → starting → serving → quiet → gone. When all are to end,
- * none is closed before all are quiet, that is, have answered their last clients: for that they need each other.
+ * The states of a node's process are: loading (it has no configuration yet) → starting → serving → quiet → gone. When
+ * all are to end, none is closed before all are quiet, which means that they have answered their last clients: until
+ * then they need each other.
  */
 import type { Clock, Random, TimerHandle } from '../../clock.ts';
 import { CommandError, ExitCode } from '../exit-codes.ts';
@@ -11,7 +12,10 @@ import { restartDelayMs, STEADY_AFTER_MS } from './backoff.ts';
 import { CLEAN_END, type NodeChild, type SpawnNode } from './child-process.ts';
 import type { NodeConfig, NodeMessage, ServingNode } from './node-protocol.ts';
 
-/** Above what a node gives its requests, below what all may take: one that hangs keeps no other from closing. */
+/**
+ * Longer than a node gives its requests, shorter than all nodes have to end: a node that hangs does not keep the others
+ * from closing.
+ */
 export const QUIET_PATIENCE_MS = 3_200;
 
 export interface SupervisorOptions {
@@ -19,7 +23,7 @@ export interface SupervisorOptions {
   readonly restart: boolean;
   readonly clock: Clock;
   readonly random: Random;
-  /** Of what happens after the start: one line for people. */
+  /** Takes a line for people about what happens after the start. */
   readonly report: (line: string) => void;
 }
 
@@ -33,10 +37,10 @@ interface Member {
   child: NodeChild | null;
   config: NodeConfig | null;
   state: 'loading' | 'starting' | 'serving' | 'quiet' | 'gone';
-  /** When it began to serve. */
+  /** The time at which it began to serve. */
   servingSinceMs: number;
   failuresInRow: number;
-  /** Set while it waits to be started again. */
+  /** Set while the node waits to be started again. */
   timer: TimerHandle | null;
 }
 
@@ -49,7 +53,7 @@ export class Supervisor {
   #phase: 'start' | 'serve' | 'end' = 'start';
   readonly #unclean = new Set<string>();
 
-  /** Starts the processes, which load their code while the caller makes up their configuration. */
+  /** Starts the processes, which load their code while the caller makes their configuration. */
   constructor(nodeIds: readonly string[], options: SupervisorOptions) {
     this.#options = options;
     this.#members = nodeIds.map((nodeId) => ({
@@ -61,21 +65,22 @@ export class Supervisor {
       failuresInRow: 0,
       timer: null,
     }));
-    // Whoever does not wait for the start learns of its failure from whoever does.
+    // A failure of the start reaches `start`; without this line it would also be an unhandled rejection.
     this.#allServe.promise.catch(() => undefined);
     for (const member of this.#members) {
       this.#spawn(member);
     }
   }
 
-  /** Settles when no process is left and none will come back. */
+  /** Resolves when no process is left and none will be started again. */
   get allGone(): Promise<void> {
     return this.#allGone.promise;
   }
 
   /**
-   * @param configs one for each node, in their order
-   * @returns when all serve, in their order. Throws CommandError with the first fault of any node
+   * @param configs one for each node, in the order of the ids
+   * @returns when all serve, in the same order
+   * @throws CommandError with the first failure of any node
    */
   start(configs: readonly NodeConfig[]): Promise<readonly SupervisedNode[]> {
     for (const [index, member] of this.#members.entries()) {
@@ -86,14 +91,14 @@ export class Supervisor {
   }
 
   /**
-   * Lets every node end what it does, and kills what is left after `patienceMs`.
-   * @returns the ids of those that had to be killed or ended with an error
+   * Lets every node finish what it does, and kills what is left after `patienceMs`.
+   * @returns the ids of nodes that had to be killed or ended with an error
    */
   async drain(patienceMs: number): Promise<string[]> {
     this.#beginEnd();
     for (const { child, state } of this.#members) {
       if (state === 'loading') {
-        // It has begun nothing that could be ended.
+        // It was never told to start, so it has nothing to finish.
         child?.kill();
       } else {
         child?.send({ type: 'quiesce' });
@@ -108,7 +113,7 @@ export class Supervisor {
     return [...this.#unclean];
   }
 
-  /** At once. Nothing acknowledged is lost by it. */
+  /** Ends all processes at once. Nothing acknowledged is lost by it. */
   kill(): void {
     this.#beginEnd();
     for (const member of this.#members) {
@@ -161,7 +166,7 @@ export class Supervisor {
         break;
       case 'draining':
       case 'stopped':
-        // Its end says the rest; that it began by itself is worth a line.
+        // The end of the process is reported elsewhere; that it began by itself is worth a line of its own.
         if (this.#phase !== 'end') {
           this.#options.report(`${member.nodeId} was told to stop and is ${message.type}`);
         }
