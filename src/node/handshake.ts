@@ -1,6 +1,6 @@
-/** What this node says in handshakes and concludes from them: the RPC layer's policy over the replica's standing. */
+/** What this node says in handshakes, and what it concludes from them: about its peers, and about its own data folder. */
 
-import type { Standing } from '../replica/standing.ts';
+import type { FolderWholeness } from '../replica/folder-wholeness.ts';
 import { type HandshakePolicy, type Hello, judgeHello } from '../rpc/handshake.ts';
 import { FEATURES } from '../rpc/operation-table.ts';
 import { PROTOCOL_VERSION } from '../rpc/operations.ts';
@@ -16,11 +16,11 @@ export interface HandshakeIdentity {
 /** @param onMet called after each handshake in which this node found nothing wrong */
 export function createHandshakePolicy(
   identity: HandshakeIdentity,
-  standing: Standing,
+  wholeness: FolderWholeness,
   onMet: (nodeId: string) => void,
 ): HandshakePolicy {
   const localHello = (peerNodeId: string | null): Hello => {
-    const greeting = standing.greetingFor(peerNodeId);
+    const greeting = wholeness.greetingFor(peerNodeId);
     return {
       protocolVersion: PROTOCOL_VERSION,
       features: FEATURES,
@@ -39,10 +39,10 @@ export function createHandshakePolicy(
     localHello,
     judge: (hello) => judgeHello(localHello(hello.nodeId), hello, (nodeId) => identity.memberIds.has(nodeId)),
     accepted(hello) {
-      standing.hear(hello);
+      wholeness.hear(hello);
       onMet(hello.nodeId);
     },
-    localHistory: () => standing.history,
-    heardHistory: (nodeId, history) => standing.hearHistory(nodeId, history),
+    localHistory: () => wholeness.history,
+    heardHistory: (nodeId, history) => wholeness.hearHistory(nodeId, history),
   };
 }

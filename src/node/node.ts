@@ -1,6 +1,6 @@
 /**
- * The composition root: the one file that wires a node. Identity, then the engine; the clock and the standing in
- * the cluster over the identity; the replica over the engine; the RPC server and mesh; the coordinator over both;
+ * The composition root: the one file that wires a node. Identity, then the engine; over the identity the
+ * clock and whether the data is whole; the replica over the engine; the RPC server and mesh; the coordinator over both;
  * HTTP on top. It stops in the opposite order: node/drain.ts.
  */
 import { join } from 'node:path';
@@ -20,12 +20,12 @@ import { HybridClock } from '../hybrid-clock.ts';
 import type { Log } from '../log.ts';
 import { type FolderFiles, nodeFolderFiles } from '../replica/folder-files.ts';
 import { FolderProgress } from '../replica/folder-progress.ts';
+import { FolderWholeness } from '../replica/folder-wholeness.ts';
 import { claimFolder, ENGINE_FOLDER, hasHeldData, inspectFolder } from '../replica/identity.ts';
 import { randomStartId } from '../replica/identity-file.ts';
 import { IdentityStore } from '../replica/identity-store.ts';
 import { PeerRequests } from '../replica/peer-requests.ts';
 import { Replica } from '../replica/replica.ts';
-import { Standing } from '../replica/standing.ts';
 import type { StorageEngine } from '../replica/storage-engine.ts';
 import { encodeClock } from '../rpc/clock-message.ts';
 import { ClusterSecret } from '../rpc/cluster-secret.ts';
@@ -265,16 +265,16 @@ class Node implements RunningNode {
     this.#here = topology.nodes[self];
 
     const conditions = new Conditions({ clock, log });
-    const standing = new Standing(store, topology.nodes.length, log, conditions);
+    const wholeness = new FolderWholeness(store, topology.nodes.length, log, conditions);
     const maxRecordBytes = recordSizeBytes(maxValueBytes, true);
     const limits = { maxKeyBytes: MAX_KEY_BYTES, maxRecordBytes };
-    const replica = new Replica({ engine, standing, timestamps, clock, log, ...limits });
+    const replica = new Replica({ engine, wholeness, timestamps, clock, log, ...limits });
 
     const peerRequests = new PeerRequests(replica, () => encodeClock(timestamps.time.reading()));
     const memberIds = new Set(topology.nodes.map(({ id }) => id));
     const cluster = { clusterId, topologyDigest: topologyDigest(topology), maxValueBytes, memberIds };
-    const dialled = createHandshakePolicy(cluster, standing, () => this.#onDialled());
-    const accepted = createHandshakePolicy(cluster, standing, (nodeId) => this.#onDialledBy(nodeId));
+    const dialled = createHandshakePolicy(cluster, wholeness, () => this.#onDialled());
+    const accepted = createHandshakePolicy(cluster, wholeness, (nodeId) => this.#onDialledBy(nodeId));
     const peers = topology.nodes.map(({ id, rpc }, i) => (i === self ? null : { nodeId: id, ...rpc }));
     const rpc = { credentials: { secret, drawBytes }, transport, clock, log };
     this.#server = new RpcServer({ ...rpc, handler: peerRequests, policy: accepted });
@@ -311,7 +311,7 @@ class Node implements RunningNode {
     this.#status = {
       topology,
       store,
-      standing,
+      wholeness,
       engine,
       replica,
       ownTime,
@@ -328,7 +328,7 @@ class Node implements RunningNode {
 
   async start(): Promise<void> {
     const { http, rpc } = this.#here;
-    const { standing, topology } = this.#status;
+    const { wholeness, topology } = this.#status;
     await this.#server.listen(rpc.host, rpc.port);
     this.rpcAddress = formatAddress({ host: rpc.host, port: this.#server.port });
     this.#mesh.start();
@@ -338,13 +338,13 @@ class Node implements RunningNode {
     const isLinked = (id: string): boolean =>
       this.#dialledBy.has(id) && this.#mesh.isUp(indexes.get(id) ?? -1);
     this.#readiness = new Readiness(
-      { standing, timestamps: this.#timestamps, peerIds, isLinked },
+      { wholeness, timestamps: this.#timestamps, peerIds, isLinked },
       this.#clock,
     );
     await this.#readiness.reached;
     await this.#http.listen();
     this.httpUrl = `http://${formatAddress({ host: http.host, port: this.#http.port })}`;
-    if (!standing.isSettled)
+    if (!wholeness.isKnown)
       this.#options.log.warn(
         'Not every other node has been heard yet, so this new data folder counts for no read',
       );

@@ -1,7 +1,7 @@
 /**
  * When a node that starts takes clients: once it knows whether its data is whole and what time it is, and it and its
- * peers have reached each other. The nodes of a cluster that start together have not met for some moments, and a client must not be sent into those; a
- * peer that stays away delays it by little.
+ * peers have reached each other. The nodes of a cluster that start together have not met for some moments, and a client
+ * must not be sent into those. A peer that stays away delays it by little.
  */
 import type { Clock, TimerHandle } from '../clock.ts';
 import type { TimestampWaiter } from '../hybrid-clock.ts';
@@ -12,7 +12,7 @@ const PATIENCE_MS = 1_000;
 
 export interface ReadinessSources {
   /** Whether it is known that this node's data is whole, or that it is not. */
-  readonly standing: { readonly isSettled: boolean };
+  readonly wholeness: { readonly isKnown: boolean };
   /** Whether writes would get a timestamp at once. */
   readonly timestamps: {
     readonly isReady: boolean;
@@ -71,8 +71,8 @@ export class Readiness implements TimestampWaiter {
 
   #isReady(): boolean {
     if (this.#isOutOfPatience) return true;
-    const { peerIds, standing } = this.#sources;
-    if (!standing.isSettled || !this.#hasTimestamps()) return false;
+    const { peerIds, wholeness } = this.#sources;
+    if (!wholeness.isKnown || !this.#hasTimestamps()) return false;
     const linked = peerIds.filter((peerId) => this.#sources.isLinked(peerId)).length;
     if (linked === peerIds.length) return true;
     return !this.#waitsForStragglers && linked + 1 > (peerIds.length + 1) / 2;

@@ -4,9 +4,9 @@ import { formatAddress } from '../address.ts';
 import type { Topology } from '../cluster/topology.ts';
 import type { Condition, Conditions } from '../conditions.ts';
 import type { OwnTime } from '../own-time.ts';
+import type { FolderWholeness } from '../replica/folder-wholeness.ts';
 import type { IdentityStore } from '../replica/identity-store.ts';
 import type { Replica } from '../replica/replica.ts';
-import type { Standing } from '../replica/standing.ts';
 import type { StorageEngine } from '../replica/storage-engine.ts';
 import type { RpcMesh } from '../rpc/mesh.ts';
 import type { LoopDelayMonitor } from './loop-delay.ts';
@@ -26,7 +26,7 @@ export type NodeState =
 export interface StatusSources {
   readonly topology: Topology;
   readonly store: IdentityStore;
-  readonly standing: Standing;
+  readonly wholeness: FolderWholeness;
   readonly engine: StorageEngine;
   readonly replica: Replica;
   readonly ownTime: OwnTime;
@@ -38,8 +38,8 @@ export interface StatusSources {
 export function nodeState(sources: StatusSources, isDraining: boolean): NodeState {
   if (isDraining) return 'draining';
   if (sources.replica.isPoisoned || sources.engine.stats().state === 'poisoned') return 'failed';
-  if (sources.standing.whole === 'incomplete') return 'incomplete';
-  if (sources.standing.whole === 'unproven') return 'joining';
+  if (sources.wholeness.whole === 'incomplete') return 'incomplete';
+  if (sources.wholeness.whole === 'unproven') return 'joining';
   return conditionsOf(sources).length > 0 ? 'degraded' : 'serving';
 }
 

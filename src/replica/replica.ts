@@ -38,7 +38,7 @@ export interface ReplicaLog {
 export interface ReplicaOptions {
   readonly engine: StorageEngine;
   /** Whether the node's data is whole: asked at every answer. */
-  readonly standing: { readonly isWhole: boolean };
+  readonly wholeness: { readonly isWhole: boolean };
   readonly timestamps: TimestampJudge;
   readonly clock: Clock;
   readonly maxKeyBytes: number;
@@ -58,7 +58,7 @@ export interface ReplicaFigures {
 
 export class Replica {
   readonly #engine: StorageEngine;
-  readonly #standing: { readonly isWhole: boolean };
+  readonly #wholeness: { readonly isWhole: boolean };
   readonly #timestamps: TimestampJudge;
   readonly #clock: Clock;
   readonly #maxKeyBytes: number;
@@ -77,7 +77,7 @@ export class Replica {
 
   constructor(options: ReplicaOptions) {
     this.#engine = options.engine;
-    this.#standing = options.standing;
+    this.#wholeness = options.wholeness;
     this.#timestamps = options.timestamps;
     this.#clock = options.clock;
     this.#maxKeyBytes = options.maxKeyBytes;
@@ -202,7 +202,7 @@ export class Replica {
       return failed(storageReason(error));
     }
     const part = record !== null && headerOnly ? record.subarray(0, recordValueStart(record, 0)) : record;
-    if (!this.#standing.isWhole) return incomplete(part);
+    if (!this.#wholeness.isWhole) return incomplete(part);
     return part === null ? ABSENT : found(part);
   }
 

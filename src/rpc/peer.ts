@@ -32,7 +32,7 @@ import type { Message } from './message.ts';
 import { protocolError } from './msgpack.ts';
 import { Arguments, type RpcOperation } from './operation-table.ts';
 import { MessageKind } from './operations.ts';
-import { PeerStanding, type PeerState } from './peer-standing.ts';
+import { PeerAvailability, type PeerState } from './peer-availability.ts';
 import type { Transport } from './transport.ts';
 
 export interface PeerAddress {
@@ -100,7 +100,7 @@ export class Peer implements ConnectionOwner {
   /** Its end is no fault: the whole cluster is stopping. */
   #mayLeave = false;
   readonly #closed = Promise.withResolvers<void>();
-  readonly #standing: PeerStanding;
+  readonly #availability: PeerAvailability;
   #incarnation: string | null = null;
   #features = 0;
   #maxMessageBytes = 0;
@@ -116,21 +116,21 @@ export class Peer implements ConnectionOwner {
     this.#pingAfterTicks = Math.ceil(limits.pingAfterMs / limits.tickMs);
     this.#deadAfterTicks = this.#pingAfterTicks + Math.ceil(limits.pongTimeoutMs / limits.tickMs);
     this.#historyEveryTicks = Math.ceil(limits.historyEveryMs / limits.tickMs);
-    this.#standing = new PeerStanding(address.nodeId, context.clock);
+    this.#availability = new PeerAvailability(address.nodeId, context.clock);
   }
 
   get isUp(): boolean {
-    return this.#standing.state === 'up';
+    return this.#availability.state === 'up';
   }
 
   status(): PeerStatus {
     return {
       id: this.nodeId,
-      state: this.#standing.state,
-      since: this.#standing.sinceMs,
+      state: this.#availability.state,
+      since: this.#availability.sinceMs,
       inFlight: this.#inFlight.count,
       queuedBytes: this.#connection?.outbox.queuedBytes ?? 0,
-      lastError: this.#standing.lastError,
+      lastError: this.#availability.lastError,
       incarnation: this.#incarnation,
     };
   }
@@ -173,7 +173,7 @@ export class Peer implements ConnectionOwner {
     if (refusal === null && frameBytes > FRAME_HEADER_BYTES + FRAGMENT_BYTES) refusal = KEY_TOO_LONG;
     if (refusal === null && (this.#features & operation.feature) !== operation.feature) refusal = NOT_SERVED;
     if (refusal !== null || this.#connection === null) {
-      sink.onReply(position, refusal ?? this.#standing.unavailable);
+      sink.onReply(position, refusal ?? this.#availability.unavailable);
       return;
     }
     const { outbox } = this.#connection;
@@ -197,7 +197,7 @@ export class Peer implements ConnectionOwner {
     position: number,
   ): ReplicaReply | null {
     const refusal = this.#refusalOf(frame.length);
-    if (refusal !== null || this.#connection === null) return refusal ?? this.#standing.unavailable;
+    if (refusal !== null || this.#connection === null) return refusal ?? this.#availability.unavailable;
     const { outbox } = this.#connection;
     outbox.append(outbox.foreground, frame);
     this.#inFlight.add(id, sink, position, this.#context.clock.monotonicMs() + timeoutMs, false, false);
@@ -214,7 +214,7 @@ export class Peer implements ConnectionOwner {
     const messageBytes = message.head.length + message.body.length;
     let refusal = this.#refusalOf(messageBytes);
     if (refusal === null && messageBytes > this.#maxMessageBytes) refusal = VALUE_TOO_LARGE;
-    if (refusal !== null || this.#connection === null) return refusal ?? this.#standing.unavailable;
+    if (refusal !== null || this.#connection === null) return refusal ?? this.#availability.unavailable;
     const { outbox } = this.#connection;
     outbox.appendLarge(outbox.foreground, message);
     const deadlineMs = this.#context.clock.monotonicMs() + timeoutMs;
@@ -235,7 +235,7 @@ export class Peer implements ConnectionOwner {
     }
     const connection = this.#connection;
     if (connection === null) return;
-    if (this.#standing.state === 'up') {
+    if (this.#availability.state === 'up') {
       this.#tellHistory(connection);
       this.#watch(connection);
     } else if (nowMs >= this.#handshakeDeadlineMs) {
@@ -248,7 +248,7 @@ export class Peer implements ConnectionOwner {
   close(): Promise<void> {
     if (!this.#isClosing) {
       this.#isClosing = true;
-      this.#standing.stop();
+      this.#availability.stop();
       this.#redial?.cancel();
       this.#redial = null;
     }
@@ -272,7 +272,7 @@ export class Peer implements ConnectionOwner {
   onMessage(message: Message): void {
     switch (message.kind) {
       case MessageKind.response:
-        if (this.#standing.state !== 'up') throw protocolError('an answer before the handshake');
+        if (this.#availability.state !== 'up') throw protocolError('an answer before the handshake');
         this.#onResponse(message);
         break;
       default:
@@ -293,7 +293,7 @@ export class Peer implements ConnectionOwner {
     else if (!this.#isRefused) this.#becomeDown(reason);
     // What is in flight fails after the state has changed: a sink that asks again gets its answer at once.
     for (const entry of this.#inFlight.takeAll()) {
-      entry.sink.onReply(entry.position, this.#standing.unavailable);
+      entry.sink.onReply(entry.position, this.#availability.unavailable);
       this.#inFlight.free(entry);
     }
     if (this.#isClosing) {
@@ -311,8 +311,8 @@ export class Peer implements ConnectionOwner {
 
   /** Why a request of so many bytes cannot be sent now, or null when it can. */
   #refusalOf(bytes: number): ReplicaReply | null {
-    if (this.#standing.state !== 'up' || this.#isClosing || this.#connection === null)
-      return this.#standing.unavailable;
+    if (this.#availability.state !== 'up' || this.#isClosing || this.#connection === null)
+      return this.#availability.unavailable;
     const { limits } = this.#context;
     if (this.#inFlight.count >= limits.maxInFlight) return IN_FLIGHT_FULL;
     if (this.#connection.outbox.queuedBytes + bytes > limits.maxQueuedBytes) return QUEUE_FULL;
@@ -376,7 +376,7 @@ export class Peer implements ConnectionOwner {
         authentication.onSeal(message.body());
         break;
       case MessageKind.welcome:
-        if (this.#standing.state === 'up') throw protocolError('a second handshake');
+        if (this.#availability.state === 'up') throw protocolError('a second handshake');
         authentication.checkSealed(message.body());
         this.#onWelcome(connection, decodeHello(message.body()));
         break;
@@ -428,27 +428,27 @@ export class Peer implements ConnectionOwner {
     this.#maxMessageBytes = maxMessageBytes(hello.maxValueBytes);
     this.#reconnect.reset();
     this.#refused.reset();
-    this.#standing.become('up');
+    this.#availability.become('up');
     log.info(`Connected to node ${this.nodeId} at ${this.#at}`);
     policy.accepted(hello);
   }
 
   #onRefused(sentence: string, reason: string): void {
-    const { state, lastError } = this.#standing;
+    const { state, lastError } = this.#availability;
     // Said once, and not at every attempt.
     if (state !== 'refused' || lastError !== reason) this.#context.log.warn(sentence);
     this.#isRefused = true;
-    this.#standing.become('refused', reason);
+    this.#availability.become('refused', reason);
   }
 
   #becomeDown(reason: string): void {
     const { log } = this.#context;
-    const { state } = this.#standing;
+    const { state } = this.#availability;
     if (this.#isClosing || (this.#mayLeave && state === 'up'))
       log.info(`Closed the connection to node ${this.nodeId} at ${this.#at}`);
     else if (state === 'up') log.warn(`Lost node ${this.nodeId} at ${this.#at}: ${reason}`);
     else if (state !== 'down') log.info(`Cannot reach node ${this.nodeId} at ${this.#at}: ${reason}`);
-    this.#standing.become('down', reason);
+    this.#availability.become('down', reason);
   }
 }
 

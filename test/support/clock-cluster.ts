@@ -63,7 +63,7 @@ export class ClusterNode {
       fault === PlantedFault.wallClockIsTime ? this.#wallTimestamps() : clocks.hybrid;
     this.replica = new Replica({
       engine: new MapEngine(this.#records),
-      standing: { isWhole: true },
+      wholeness: { isWhole: true },
       timestamps,
       clock: clocks.clock,
       maxKeyBytes: 64,

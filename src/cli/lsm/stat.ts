@@ -103,14 +103,14 @@ function identityOf({ clusterId, nodeId, incarnation, whole, clockCeiling }: Ide
   return { clusterId, nodeId, incarnation, whole, clockCeiling };
 }
 
-const STANDING = {
+const WHOLE_SENTENCES = {
   whole: 'its reads count',
   unproven: 'its reads do not count until every other node has been heard',
   incomplete: 'its reads do not count until it is declared whole',
 } as const;
 
 function describeIdentity({ clusterId, nodeId, whole }: Identity): string {
-  return `node      ${nodeId} of cluster ${clusterId}, ${whole}: ${STANDING[whole]}`;
+  return `node      ${nodeId} of cluster ${clusterId}, ${whole}: ${WHOLE_SENTENCES[whole]}`;
 }
 
 const LEVEL_HEAD = [

@@ -4,9 +4,9 @@ import { systemClock } from '../../../../src/clock.ts';
 import { Conditions } from '../../../../src/conditions.ts';
 import { silentLog } from '../../../../src/log.ts';
 import { createHandshakePolicy } from '../../../../src/node/handshake.ts';
+import { FolderWholeness } from '../../../../src/replica/folder-wholeness.ts';
 import type { Identity } from '../../../../src/replica/identity-file.ts';
 import { IdentityStore } from '../../../../src/replica/identity-store.ts';
-import { Standing } from '../../../../src/replica/standing.ts';
 import { MemoryFolderFiles } from '../../../support/memory-folder-files.ts';
 
 async function node(nodeId: string, topologyDigest = 'digest', clusterId = 'test') {
@@ -25,7 +25,7 @@ async function node(nodeId: string, topologyDigest = 'digest', clusterId = 'test
   };
   const files = new MemoryFolderFiles();
   await files.makeFolder(`/data/${nodeId}`);
-  const standing = new Standing(
+  const wholeness = new FolderWholeness(
     new IdentityStore(`/data/${nodeId}`, identity, files),
     3,
     silentLog,
@@ -33,7 +33,7 @@ async function node(nodeId: string, topologyDigest = 'digest', clusterId = 'test
   );
   const met: string[] = [];
   const cluster = { clusterId, topologyDigest, maxValueBytes: 7, memberIds: new Set(['a', 'b', 'c']) };
-  return { standing, met, policy: createHandshakePolicy(cluster, standing, (peerId) => met.push(peerId)) };
+  return { wholeness, met, policy: createHandshakePolicy(cluster, wholeness, (peerId) => met.push(peerId)) };
 }
 
 test('a hello tells whose folder this is, and under what incarnation the listener is known', async () => {
@@ -53,9 +53,9 @@ test('a hello tells whose folder this is, and under what incarnation the listene
   );
   a.policy.accepted(fromB);
   assert.deepEqual(a.met, ['b']);
-  assert.equal(a.standing.isWhole, false);
+  assert.equal(a.wholeness.isWhole, false);
   a.policy.accepted((await node('c')).policy.localHello('a'));
-  assert.equal(a.standing.isWhole, true);
+  assert.equal(a.wholeness.isWhole, true);
   const memory = { incarnation: 'b-1', startId: 9, progress: 4, declaredMs: 5 };
   assert.deepEqual(a.policy.localHello('b').remembered, memory);
   a.policy.heardHistory('b', { progress: 6, starts: fromB.history.starts });

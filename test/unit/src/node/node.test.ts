@@ -94,7 +94,7 @@ test('the status tells who the node is, how it is and whom it knows', async () =
   assert.equal((status.replica as { refusedForClock: number }).refusedForClock, 0);
 });
 
-test('a node that is stopped and started keeps its incarnation, its data and its standing, with nobody else there', async () => {
+test('a node that is stopped and started keeps its incarnation, its data and its wholeness, with nobody else there', async () => {
   await using cluster = await InProcessCluster.create(3);
   using client = new HttpClient();
   await cluster.startAll();

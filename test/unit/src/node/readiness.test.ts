@@ -4,10 +4,10 @@ import type { TimestampWaiter } from '../../../../src/hybrid-clock.ts';
 import { Readiness } from '../../../../src/node/readiness.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';
 
-function setUp(clusterSize: number, isSettled: boolean) {
+function setUp(clusterSize: number, isKnown: boolean) {
   const clock = new FakeClock();
   const up = new Set<string>();
-  const standing = { isSettled };
+  const wholeness = { isKnown };
   const peerIds = Array.from({ length: clusterSize - 1 }, (_, i) => `p${i + 1}`);
   const waiting = new Set<TimestampWaiter>();
   const timestamps = {
@@ -16,7 +16,7 @@ function setUp(clusterSize: number, isSettled: boolean) {
     wait: (waiter: TimestampWaiter) => void waiting.add(waiter),
     stopWaiting: (waiter: TimestampWaiter) => void waiting.delete(waiter),
   };
-  const sources = { standing, timestamps, peerIds, isLinked: (id: string) => up.has(id) };
+  const sources = { wholeness, timestamps, peerIds, isLinked: (id: string) => up.has(id) };
   const readiness = new Readiness(sources, clock);
   let isReached = false;
   readiness.reached.then(() => {
@@ -27,7 +27,7 @@ function setUp(clusterSize: number, isSettled: boolean) {
     await new Promise<void>((resolve) => process.nextTick(resolve));
     return isReached;
   };
-  return { clock, up, standing, timestamps, waiting, readiness, reached };
+  return { clock, up, wholeness, timestamps, waiting, readiness, reached };
 }
 
 test('a node that has no timestamps yet is ready when it has, or when it must not write', async () => {
@@ -78,12 +78,12 @@ test('a cluster of one is ready at once', async () => {
   assert.equal(await setUp(1, true).reached(), true);
 });
 
-test('ready as soon as all peers are linked and the standing is known', async () => {
-  const { clock, up, standing, readiness, reached } = setUp(3, false);
+test('ready as soon as all peers are linked and it is known whether the data is whole', async () => {
+  const { clock, up, wholeness, readiness, reached } = setUp(3, false);
   up.add('p1').add('p2');
   readiness.check();
   assert.equal(await reached(), false);
-  standing.isSettled = true;
+  wholeness.isKnown = true;
   readiness.check();
   assert.equal(await reached(), true);
   assert.equal(clock.pendingTimers, 0);
@@ -100,13 +100,13 @@ test('with a majority, a peer that stays away is waited for a little', async () 
   assert.equal(await reached(), true);
 });
 
-test('without a majority, or without knowing its standing, a node is ready after a second', async () => {
-  for (const [clusterSize, isSettled, peersUp] of [
+test('without a majority, or without knowing whether its data is whole, a node is ready after a second', async () => {
+  for (const [clusterSize, isKnown, peersUp] of [
     [4, true, ['p1']],
     [3, true, []],
     [3, false, ['p1', 'p2']],
   ] as const) {
-    const { clock, up, readiness, reached } = setUp(clusterSize, isSettled);
+    const { clock, up, readiness, reached } = setUp(clusterSize, isKnown);
     for (const node of peersUp) up.add(node);
     clock.advance(999);
     readiness.check();

@@ -76,12 +76,12 @@ class ScriptedEngine implements StorageEngine {
 
 function setUp(engine: StorageEngine) {
   const clock = new FakeClock();
-  const standing = { isWhole: true };
+  const wholeness = { isWhole: true };
   const observed: number[] = [];
   const logged: string[] = [];
   const replica = new Replica({
     engine,
-    standing,
+    wholeness,
     timestamps: {
       follow: (timestamp) => {
         if (timestamp > 1000) return false;
@@ -97,7 +97,7 @@ function setUp(engine: StorageEngine) {
       error: (message) => void logged.push(`error: ${message}`),
     },
   });
-  return { replica, clock, standing, observed, logged, answers: new Answers() };
+  return { replica, clock, wholeness, observed, logged, answers: new Answers() };
 }
 
 describe('over a plain store', () => {
@@ -157,8 +157,8 @@ describe('over a plain store', () => {
   });
 
   test('a node that is not whole takes writes and answers reads as incomplete, with what it has', () => {
-    const { replica, answers, standing } = made;
-    standing.isWhole = false;
+    const { replica, answers, wholeness } = made;
+    wholeness.isWhole = false;
     replica.read(KEY, answers, 0);
     assert.deepEqual([last().kind, last().record], [ReplyKind.incomplete, null]);
     replica.write(KEY, record(5, 'value'), answers, 0);
@@ -166,7 +166,7 @@ describe('over a plain store', () => {
     replica.read(KEY, answers, 0);
     assert.equal(last().kind, ReplyKind.incomplete);
     assert.deepEqual(Buffer.from(last().record!), Buffer.from(record(5, 'value')));
-    standing.isWhole = true;
+    wholeness.isWhole = true;
     replica.read(KEY, answers, 0);
     assert.equal(last().kind, ReplyKind.ok);
   });

@@ -3,17 +3,17 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { MAX_STARTS, withStart } from '../../../../src/folder-history.ts';
 import {
-  beginMembership,
+  beginWholeness,
   type Greeting,
   hearGreeting,
   hearHistory,
   judgePeer,
-  type MembershipState,
   rememberedOf,
-} from '../../../../src/replica/membership.ts';
+  type Wholeness,
+} from '../../../../src/replica/wholeness.ts';
 
-function fresh(nodeId: string, clusterSize: number, incarnation = `${nodeId}-1`): MembershipState {
-  return beginMembership({
+function fresh(nodeId: string, clusterSize: number, incarnation = `${nodeId}-1`): Wholeness {
+  return beginWholeness({
     nodeId,
     incarnation,
     clusterSize,
@@ -38,7 +38,7 @@ function hello(nodeId: string, changes: Partial<Greeting> = {}): Greeting {
 }
 
 /** What `from` says to `to`. */
-function greeting(from: MembershipState, to: MembershipState): Greeting {
+function greeting(from: Wholeness, to: Wholeness): Greeting {
   return {
     nodeId: from.nodeId,
     incarnation: from.incarnation,
@@ -49,18 +49,18 @@ function greeting(from: MembershipState, to: MembershipState): Greeting {
 }
 
 /** A restart keeps what is in the identity and nothing else. */
-function restarted({ agreeing: _, ...kept }: MembershipState): MembershipState {
-  return beginMembership({ ...kept, history: withStart(kept.history, nextStartId()) });
+function restarted({ agreeing: _, ...kept }: Wholeness): Wholeness {
+  return beginWholeness({ ...kept, history: withStart(kept.history, nextStartId()) });
 }
 
 /** Takes writes for a while. */
-function advanced(state: MembershipState): MembershipState {
+function advanced(state: Wholeness): Wholeness {
   const { progress, starts } = state.history;
   return { ...state, history: { progress: progress + 1, starts } };
 }
 
 class Cluster {
-  states: MembershipState[];
+  states: Wholeness[];
   readonly links: [number, number][] = [];
 
   constructor(size: number) {
@@ -256,10 +256,10 @@ test('what a peer remembers rises while it is told of progress, and never falls'
 
 /** Everything a folder ever told of itself, as `start:progress`: whoever holds a copy holds this. */
 class Folder {
-  state: MembershipState;
+  state: Wholeness;
   units: ReadonlySet<string>;
 
-  constructor(state: MembershipState, units: ReadonlySet<string> = new Set()) {
+  constructor(state: Wholeness, units: ReadonlySet<string> = new Set()) {
     this.state = state;
     this.units = units;
     this.note();

@@ -4,7 +4,7 @@ import { failed, type ReplicaReply } from '../reply.ts';
 export type PeerState = 'connecting' | 'up' | 'down' | 'refused';
 
 /**
- * How this node stands with one peer, and what requests get while it is not up.
+ * Whether one peer can be asked, and what requests get while it cannot.
  *
  * connecting → up                 the handshake went well
  * connecting, up → down           could not connect, lost the connection, no sign of life
@@ -12,7 +12,7 @@ export type PeerState = 'connecting' | 'up' | 'down' | 'refused';
  * refused → down                  it cannot be reached any more
  * down, refused → up              a later attempt went well; until then requests fail at once
  */
-export class PeerStanding {
+export class PeerAvailability {
   readonly #nodeId: string;
   readonly #clock: Clock;
   #isStopping = false;

@@ -1,37 +1,37 @@
 /**
- * Where this node stands in its cluster, kept across restarts: the rules of membership.ts over the identity file,
- * with a log line or a condition for whatever an operator has to know.
+ * Whether this node's data folder is whole, kept across restarts: the rules of wholeness.ts over the identity file, with
+ * a log line or a condition for whatever an operator has to know.
  */
 import type { Conditions } from '../conditions.ts';
 import { type FolderHistory, lastStartId } from '../folder-history.ts';
 import type { WholeState } from './identity-file.ts';
 import type { IdentityStore } from './identity-store.ts';
 import {
-  beginMembership,
+  beginWholeness,
   type Greeting,
   hearGreeting,
   hearHistory,
   judgePeer,
-  type MembershipState,
   type PeerVerdict,
   rememberedOf,
-} from './membership.ts';
+  type Wholeness,
+} from './wholeness.ts';
 
 const LOST_BY_PEER: Readonly<Record<Exclude<PeerVerdict, 'known'>, string>> = {
   emptied: 'has come back with another data folder',
   older: 'has come back with an older copy of its data folder',
 };
 
-export interface StandingLog {
+export interface WholenessLog {
   info(message: string): void;
   warn(message: string): void;
 }
 
-export class Standing {
+export class FolderWholeness {
   readonly #store: IdentityStore;
-  readonly #log: StandingLog;
+  readonly #log: WholenessLog;
   readonly #conditions: Pick<Conditions, 'raise'>;
-  #state: MembershipState;
+  #state: Wholeness;
   #isWhole: boolean;
   /** Peers whose folder does not hold what is remembered of it, each with the start that was told in the log. */
   readonly #reported = new Map<string, string>();
@@ -40,7 +40,7 @@ export class Standing {
   constructor(
     store: IdentityStore,
     clusterSize: number,
-    log: StandingLog,
+    log: WholenessLog,
     conditions: Pick<Conditions, 'raise'>,
   ) {
     this.#store = store;
@@ -48,7 +48,7 @@ export class Standing {
     this.#conditions = conditions;
     const { nodeId, incarnation, whole, declaredMs, missing, remembered } = store.current;
     const folder = { nodeId, incarnation, declaredMs, history: store.durable.history };
-    this.#state = beginMembership({ ...folder, clusterSize, whole, missing, remembered });
+    this.#state = beginWholeness({ ...folder, clusterSize, whole, missing, remembered });
     this.#isWhole = this.#state.whole === 'whole';
     this.#keep(whole);
     if (whole === 'incomplete') this.#raiseIncomplete();
@@ -64,7 +64,7 @@ export class Standing {
   }
 
   /** Whether it is known that the node's data is whole, or that it is not. */
-  get isSettled(): boolean {
+  get isKnown(): boolean {
     return this.#state.whole !== 'unproven';
   }
 
@@ -75,7 +75,7 @@ export class Standing {
     return { nodeId, incarnation, history: this.history, declaredMs, remembered };
   }
 
-  /** Of this node's own folder: what peers may be told is what a crash does not take back. */
+  /** The history of this node's own folder as far as it is on disk: peers may be told what a crash does not take back. */
   get history(): FolderHistory {
     return this.#store.durable.history;
   }
@@ -97,7 +97,7 @@ export class Standing {
     if (remembered !== this.#store.current.remembered) this.#store.updateSoon({ remembered });
   }
 
-  /** Said once a start of the peer, and not at every handshake. */
+  /** Said once for each start of the peer, and not at every handshake. */
   #reportPeer({ nodeId, incarnation, history }: Greeting, verdict: PeerVerdict): void {
     const start = `${incarnation} ${lastStartId(history)}`;
     if (verdict === 'known' || this.#reported.get(nodeId) === start) return;
@@ -113,12 +113,12 @@ export class Standing {
     if (whole === 'whole' && before === 'unproven') this.#log.info('The data of this node is whole');
     const { current } = this.#store;
     if (whole === current.whole && remembered === current.remembered && missing === current.missing) return;
-    // A write that fails for good stops the node: whoever owns the store watches its `failed`. One that is refused for
-    // the time being goes with the next.
+    // A write that fails for good stops the node: whoever owns the store watches its `failed`. What a write that is
+    // refused for the time being should have kept goes with the next one.
     this.#store.update({ whole, missing, remembered }).catch(() => {});
   }
 
-  /** It stays until the node is started again: declaring a folder whole is for one that is stopped. */
+  /** The condition stays until the node is started again: only the folder of a stopped node can be declared whole. */
   #raiseIncomplete(): void {
     const { missing, incarnation } = this.#state;
     let why = 'a repair dropped a part of it, or its engine folder holds less than it did';

@@ -1,6 +1,6 @@
 /**
- * What a node concludes from its peers' handshakes: whether its own folder is whole, and what it remembers of
- * theirs. Pure: a state and a greeting in, the next state out.
+ * Whether a node's own data folder is whole, and what the node remembers of its peers' folders: both follow from what
+ * peers say in their handshakes. Pure: a state and a greeting in, the next state out.
  *
  * A node that has lost its folder cannot know it: an empty folder looks the same on the first day, and one put back
  * to an older copy looks the same as on the day of the copy. Its peers can, because they remember its incarnation
@@ -11,17 +11,17 @@
  *
  * - unproven → whole        all agree
  * - unproven → incomplete   a peer remembers another incarnation
- * - whole → incomplete      the same, later: the peer had been emptied and put back; or a peer remembers a later state
- *                           of this folder. Not when someone vouched for the folder since
+ * - whole → incomplete      the same, later: that peer's own folder had been emptied and put back; or a peer remembers
+ *                           a later state of this folder. Neither counts when somebody has vouched for this folder since
  * - incomplete → whole      only offline, by an operator (identity.ts)
  *
- * What a peer remembers it keeps while the folder does not reach it: a node killed before it has noted that it is
- * incomplete is told again.
+ * A peer keeps what it remembers until the folder has come that far again: a node that is killed before it has noted
+ * that it is incomplete is told so again.
  */
 import { type FolderHistory, type FolderMemory, lastStartId, reaches } from '../folder-history.ts';
 import type { WholeState } from './identity-file.ts';
 
-export interface MembershipState {
+export interface Wholeness {
   readonly nodeId: string;
   readonly incarnation: string;
   /** Nodes in the cluster, this one included. */
@@ -48,33 +48,33 @@ export interface Greeting {
   readonly remembered: FolderMemory | null;
 }
 
-/** How a peer's folder stands to what is remembered of it. */
+/** What a peer's folder is, compared with what is remembered of it. */
 export type PeerVerdict = 'known' | 'emptied' | 'older';
 
-/** The state a node starts with; a cluster of one has nobody to ask. */
-export function beginMembership(state: Omit<MembershipState, 'agreeing'>): MembershipState {
+/** The state a node starts with. A node that is alone in its cluster has nobody to ask. */
+export function beginWholeness(state: Omit<Wholeness, 'agreeing'>): Wholeness {
   return prove({ ...state, agreeing: new Set() });
 }
 
-export function hearGreeting(state: MembershipState, greeting: Greeting): MembershipState {
+export function hearGreeting(state: Wholeness, greeting: Greeting): Wholeness {
   return judgeOwnFolder(rememberPeer(state, greeting), greeting);
 }
 
 /** A peer has gone on since it greeted. */
-export function hearHistory(state: MembershipState, nodeId: string, history: FolderHistory): MembershipState {
+export function hearHistory(state: Wholeness, nodeId: string, history: FolderHistory): Wholeness {
   const known = rememberedOf(state, nodeId);
   if (known === null || !reaches(history, known)) return state;
   const startId = lastStartId(history);
   return remember(state, nodeId, { ...known, startId, progress: history.progress });
 }
 
-export function judgePeer(state: MembershipState, greeting: Greeting): PeerVerdict {
+export function judgePeer(state: Wholeness, greeting: Greeting): PeerVerdict {
   const known = rememberedOf(state, greeting.nodeId);
   if (known === null) return 'known';
   return judgeFolder(greeting, known);
 }
 
-export function rememberedOf(state: MembershipState, nodeId: string): FolderMemory | null {
+export function rememberedOf(state: Wholeness, nodeId: string): FolderMemory | null {
   return Object.hasOwn(state.remembered, nodeId) ? state.remembered[nodeId] : null;
 }
 
@@ -87,7 +87,7 @@ function judgeFolder(
   return reaches(folder.history, known) ? 'known' : 'older';
 }
 
-function rememberPeer(state: MembershipState, greeting: Greeting): MembershipState {
+function rememberPeer(state: Wholeness, greeting: Greeting): Wholeness {
   if (judgePeer(state, greeting) !== 'known') return state;
   const { incarnation, history, declaredMs } = greeting;
   const { progress } = history;
@@ -95,7 +95,7 @@ function rememberPeer(state: MembershipState, greeting: Greeting): MembershipSta
   return remember(state, greeting.nodeId, { incarnation, startId, progress, declaredMs });
 }
 
-function remember(state: MembershipState, nodeId: string, memory: FolderMemory): MembershipState {
+function remember(state: Wholeness, nodeId: string, memory: FolderMemory): Wholeness {
   const known = rememberedOf(state, nodeId);
   if (known !== null && isSame(known, memory)) return state;
   return { ...state, remembered: { ...state.remembered, [nodeId]: memory } };
@@ -110,7 +110,7 @@ function isSame(a: FolderMemory, b: FolderMemory): boolean {
   );
 }
 
-function judgeOwnFolder(state: MembershipState, greeting: Greeting): MembershipState {
+function judgeOwnFolder(state: Wholeness, greeting: Greeting): Wholeness {
   const { remembered } = greeting;
   if (remembered !== null && judgeFolder(state, remembered) !== 'known') {
     return { ...state, whole: 'incomplete', missing: laterOf(state.missing, remembered) };
@@ -119,12 +119,12 @@ function judgeOwnFolder(state: MembershipState, greeting: Greeting): MembershipS
   return prove({ ...state, agreeing: new Set(state.agreeing).add(greeting.nodeId) });
 }
 
-/** Kept is what the next word of an operator has to be later than. */
+/** The one that was vouched for later: an operator's next word has to be later than that. */
 function laterOf(a: FolderMemory | null, b: FolderMemory): FolderMemory {
   return a === null || b.declaredMs > a.declaredMs ? b : a;
 }
 
-function prove(state: MembershipState): MembershipState {
+function prove(state: Wholeness): Wholeness {
   if (state.whole !== 'unproven' || state.agreeing.size + 1 < state.clusterSize) return state;
   return { ...state, whole: 'whole' };
 }

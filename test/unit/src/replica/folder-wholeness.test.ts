@@ -3,11 +3,11 @@ import { test } from 'node:test';
 import { seededRandom } from '../../../../src/clock.ts';
 import { Conditions } from '../../../../src/conditions.ts';
 import type { FolderMemory } from '../../../../src/folder-history.ts';
+import { FolderWholeness } from '../../../../src/replica/folder-wholeness.ts';
 import { createIdentity, inspectFolder } from '../../../../src/replica/identity.ts';
 import type { Identity } from '../../../../src/replica/identity-file.ts';
 import { IdentityStore } from '../../../../src/replica/identity-store.ts';
-import type { Greeting } from '../../../../src/replica/membership.ts';
-import { Standing } from '../../../../src/replica/standing.ts';
+import type { Greeting } from '../../../../src/replica/wholeness.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';
 import { MemoryFolderFiles } from '../../../support/memory-folder-files.ts';
 
@@ -18,7 +18,7 @@ class Node {
   readonly files = new MemoryFolderFiles();
   readonly logged: string[] = [];
   store!: IdentityStore;
-  standing!: Standing;
+  wholeness!: FolderWholeness;
   conditions!: Conditions;
   starts = 0;
   readonly clock = new FakeClock();
@@ -38,7 +38,7 @@ class Node {
     const say = (level: string) => (message: string) => void this.logged.push(`${level}: ${message}`);
     const log = { info: say('info'), warn: say('warn'), error: say('error') };
     this.conditions = new Conditions({ clock: this.clock, log });
-    this.standing = new Standing(this.store, clusterSize, log, this.conditions);
+    this.wholeness = new FolderWholeness(this.store, clusterSize, log, this.conditions);
   }
 
   async durable(): Promise<Identity> {
@@ -60,45 +60,45 @@ function greeting(nodeId: string, remembered: FolderMemory | null, incarnation =
 test('a cluster of one is whole from the start, and durably so', async () => {
   const node = new Node();
   await node.start(1);
-  assert.equal(node.standing.isWhole, true);
+  assert.equal(node.wholeness.isWhole, true);
   assert.equal((await node.durable()).whole, 'whole');
-  assert.equal(node.standing.isSettled, true);
+  assert.equal(node.wholeness.isKnown, true);
 });
 
 test('whole after both peers of three; the peers and the verdict outlive a restart', async () => {
   const node = new Node();
   await node.start(3);
-  assert.deepEqual([node.standing.isWhole, node.standing.whole], [false, 'unproven']);
-  assert.equal(node.standing.isSettled, false);
-  node.standing.hear(greeting('b', null));
-  assert.equal(node.standing.isSettled, false);
-  node.standing.hear(greeting('c', null));
-  assert.equal(node.standing.isWhole, true);
-  assert.equal(node.standing.isSettled, true);
+  assert.deepEqual([node.wholeness.isWhole, node.wholeness.whole], [false, 'unproven']);
+  assert.equal(node.wholeness.isKnown, false);
+  node.wholeness.hear(greeting('b', null));
+  assert.equal(node.wholeness.isKnown, false);
+  node.wholeness.hear(greeting('c', null));
+  assert.equal(node.wholeness.isWhole, true);
+  assert.equal(node.wholeness.isKnown, true);
   const durable = await node.durable();
   assert.equal(durable.whole, 'whole');
   assert.deepEqual(durable.remembered, { b: memory('b-1'), c: memory('c-1') });
 
   await node.start(3);
-  assert.equal(node.standing.isWhole, true);
-  assert.deepEqual(node.standing.greetingFor('b'), {
+  assert.equal(node.wholeness.isWhole, true);
+  assert.deepEqual(node.wholeness.greetingFor('b'), {
     nodeId: 'a',
     incarnation: durable.incarnation,
     history: node.store.durable.history,
     declaredMs: 0,
     remembered: memory('b-1'),
   });
-  assert.equal(node.standing.greetingFor('d').remembered, null);
-  assert.equal(node.standing.greetingFor(null).remembered, null);
+  assert.equal(node.wholeness.greetingFor('d').remembered, null);
+  assert.equal(node.wholeness.greetingFor(null).remembered, null);
 });
 
 test('a peer that remembers another folder makes the node incomplete: logged at once and at every start', async () => {
   const node = new Node();
   await node.start(3);
-  node.standing.hear(greeting('b', memory('another')));
-  assert.deepEqual([node.standing.isWhole, node.standing.whole], [false, 'incomplete']);
-  node.standing.hear(greeting('c', memory('another')));
-  assert.equal(node.standing.isSettled, true);
+  node.wholeness.hear(greeting('b', memory('another')));
+  assert.deepEqual([node.wholeness.isWhole, node.wholeness.whole], [false, 'incomplete']);
+  node.wholeness.hear(greeting('c', memory('another')));
+  assert.equal(node.wholeness.isKnown, true);
   assert.equal((await node.durable()).whole, 'incomplete');
   assert.equal(
     node.logged.filter((line) => /^error: .*not whole: its data folder was emptied.*declare/.test(line))
@@ -112,24 +112,24 @@ test('a peer that remembers another folder makes the node incomplete: logged at 
 test('a peer with another folder is named, and the one remembered stays', async () => {
   const node = new Node();
   await node.start(3);
-  node.standing.hear(greeting('b', null));
-  node.standing.hear(greeting('b', null, 'b-2'));
+  node.wholeness.hear(greeting('b', null));
+  node.wholeness.hear(greeting('b', null, 'b-2'));
   assert.match(node.logged.at(-1)!, /^warn: Node b has come back with another data folder/);
   assert.deepEqual((await node.durable()).remembered, { b: memory('b-1') });
-  node.standing.hear({ ...greeting('b', null, 'b-2'), declaredMs: 9 });
+  node.wholeness.hear({ ...greeting('b', null, 'b-2'), declaredMs: 9 });
   assert.deepEqual((await node.durable()).remembered, { b: memory('b-2', { declaredMs: 9 }) });
 });
 
 test('nothing new is not written', async () => {
   const node = new Node();
   await node.start(3);
-  node.standing.hear(greeting('b', null));
-  node.standing.hear(greeting('c', null));
+  node.wholeness.hear(greeting('b', null));
+  node.wholeness.hear(greeting('c', null));
   await node.store.settled();
   const writes = node.files.calls.length;
   for (let i = 0; i < 10; i++) {
-    node.standing.hear(greeting('b', memory(node.store.current.incarnation)));
-    node.standing.hear(greeting('c', memory(node.store.current.incarnation)));
+    node.wholeness.hear(greeting('b', memory(node.store.current.incarnation)));
+    node.wholeness.hear(greeting('c', memory(node.store.current.incarnation)));
   }
   await node.store.settled();
   assert.equal(node.files.calls.length, writes);
@@ -139,7 +139,7 @@ test("a folder that cannot be written is told to the store's owner and throws at
   const node = new Node();
   await node.start(3);
   node.files.failAt = node.files.calls.length + 2;
-  node.standing.hear(greeting('b', null));
+  node.wholeness.hear(greeting('b', null));
   await assert.rejects(node.store.settled());
   assert.match((await node.store.failed).message, /EIO/);
 });
@@ -148,12 +148,12 @@ test('a peer that remembers a later state of the folder makes the node incomplet
   const node = new Node();
   await node.start(3);
   const { incarnation } = node.store.current;
-  node.standing.hear(greeting('b', null));
-  node.standing.hear(greeting('c', null));
-  node.standing.hear(greeting('b', memory(incarnation)));
-  assert.equal(node.standing.isWhole, true);
-  node.standing.hear(greeting('c', memory(incarnation, { progress: 2 })));
-  assert.equal(node.standing.whole, 'incomplete');
+  node.wholeness.hear(greeting('b', null));
+  node.wholeness.hear(greeting('c', null));
+  node.wholeness.hear(greeting('b', memory(incarnation)));
+  assert.equal(node.wholeness.isWhole, true);
+  node.wholeness.hear(greeting('c', memory(incarnation, { progress: 2 })));
+  assert.equal(node.wholeness.whole, 'incomplete');
   const [condition] = node.conditions.list();
   assert.match(condition.message, /not whole: its data folder was put back to an older copy.*declare-whole/);
   assert.deepEqual([condition.code, condition.stopsWrites], ['INCOMPLETE', false]);
@@ -165,28 +165,28 @@ test('a peer that remembers a later state of the folder makes the node incomplet
 test('a peer that comes back with an older copy is named once a start, and what is remembered of it stays', async () => {
   const node = new Node();
   await node.start(3);
-  node.standing.hear(greeting('b', null));
-  node.standing.hearHistory('b', { progress: 5, starts: HISTORY.starts });
+  node.wholeness.hear(greeting('b', null));
+  node.wholeness.hearHistory('b', { progress: 5, starts: HISTORY.starts });
   const older = { progress: 3, starts: [...HISTORY.starts, { id: 2, from: 3 }] };
-  for (let i = 0; i < 3; i++) node.standing.hear({ ...greeting('b', null), history: older });
-  node.standing.hearHistory('b', { ...older, progress: 9 });
+  for (let i = 0; i < 3; i++) node.wholeness.hear({ ...greeting('b', null), history: older });
+  node.wholeness.hearHistory('b', { ...older, progress: 9 });
   const warned = () =>
     node.logged.filter((line) => /^warn: Node b has come back with an older copy/.test(line));
   assert.equal(warned().length, 1);
-  assert.equal(node.standing.greetingFor('b').remembered?.progress, 5);
+  assert.equal(node.wholeness.greetingFor('b').remembered?.progress, 5);
   const again = { progress: 4, starts: [...older.starts, { id: 3, from: 4 }] };
-  node.standing.hear({ ...greeting('b', null), history: again });
+  node.wholeness.hear({ ...greeting('b', null), history: again });
   assert.equal(warned().length, 2);
 });
 
 test('how far a peer has come is durable within a second, and costs no write a word', async () => {
   const node = new Node();
   await node.start(3);
-  node.standing.hear(greeting('b', null));
+  node.wholeness.hear(greeting('b', null));
   await node.store.settled();
   const writes = node.files.calls.length;
   const { progress } = node.store.current.history;
-  for (let i = 2; i < 50; i++) node.standing.hearHistory('b', { progress: i, starts: HISTORY.starts });
+  for (let i = 2; i < 50; i++) node.wholeness.hearHistory('b', { progress: i, starts: HISTORY.starts });
   assert.equal(node.files.calls.length, writes);
   node.clock.advance(1_000);
   await node.store.settled();
