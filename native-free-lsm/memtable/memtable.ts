@@ -201,15 +201,9 @@ export class Memtable {
 
   /**
    * Any thread. The newest entry of a key below `limit`, a value of `publishedOffset`; 0 when there is none.
-   * @param hash hashBytes of the key with the arena's seed, for callers that have it
+   * @param hash hashBytes of the key with the arena's seed: taken once for all memtables and filters that are asked
    */
-  find(
-    key: Uint8Array,
-    start: number,
-    end: number,
-    limit: number,
-    hash: number = hashBytes(key, start, end, this.#seed),
-  ): number {
+  find(key: Uint8Array, start: number, end: number, limit: number, hash: number): number {
     const words = this.#words;
     const mask = this.#slotMask;
     for (let index = hash & mask; ; index = (index + 1) & mask) {

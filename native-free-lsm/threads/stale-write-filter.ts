@@ -1,3 +1,4 @@
+import { type HashSeed, hashBytes } from '../format/hash.ts';
 import { recordTimestamp, recordWriter } from '../format/record.ts';
 import { OperationCursor } from '../log/write-operation.ts';
 import type { Memtable } from '../memtable/memtable.ts';
@@ -19,12 +20,14 @@ export interface Found {
  */
 export class StaleWriteFilter {
   readonly #versions: VersionLookup;
+  readonly #hashSeed: HashSeed;
   readonly #cursor = new OperationCursor();
   /** By tag: rare, hence a Map. */
   readonly #found = new Map<number, Found>();
 
-  constructor(versions: VersionLookup) {
+  constructor(versions: VersionLookup, hashSeed: HashSeed) {
     this.#versions = versions;
+    this.#hashSeed = hashSeed;
   }
 
   /** Marks the stale operations as dropped in the run's own bytes, so that a replay passes them over too. */
@@ -64,11 +67,12 @@ export class StaleWriteFilter {
   #dropIfStale(bytes: Uint8Array, tag: number, memtable: Memtable, generation: number): void {
     const { keyStart, keyEnd, recordStart } = this.#cursor;
     // What the active memtable holds is newer than anything below it, and insert compares with that itself.
-    if (memtable.find(bytes, keyStart, keyEnd, memtable.publishedOffset) !== 0) return;
+    const hash = hashBytes(bytes, keyStart, keyEnd, this.#hashSeed);
+    if (memtable.find(bytes, keyStart, keyEnd, memtable.publishedOffset, hash) !== 0) return;
     const timestamp = recordTimestamp(bytes, recordStart);
     const writer = recordWriter(bytes, recordStart);
     const versions = this.#versions;
-    const isStale = versions.holdsNewer(generation, bytes, keyStart, keyEnd, timestamp, writer);
+    const isStale = versions.holdsNewer(generation, bytes, keyStart, keyEnd, hash, timestamp, writer);
     const { metTimestamp, metWriter } = versions;
     if (isStale) this.#cursor.drop();
     if (metTimestamp > 0) this.#found.set(tag, { code: WriteCode.stale, metTimestamp, metWriter });

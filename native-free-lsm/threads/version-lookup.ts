@@ -1,5 +1,5 @@
 import { ownBytes } from '../format/copy.ts';
-import { type HashSeed, hashBytes } from '../format/hash.ts';
+import type { HashSeed } from '../format/hash.ts';
 import { compareVersions, recordTimestamp, recordWriter } from '../format/record.ts';
 import { arenaOfGeneration } from '../shared/control.ts';
 import { type BlockHit, searchBlock } from '../sstable/block.ts';
@@ -19,7 +19,6 @@ export class VersionLookup {
   readonly #tracker: ViewTracker;
   readonly #words: Int32Array;
   readonly #loader: BlockLoader;
-  readonly #seed: HashSeed;
   readonly #lookup: TableLookup;
   readonly #quarantine: QuarantineLookup;
   readonly #hit: BlockHit = { recordStart: 0, recordEnd: 0 };
@@ -30,7 +29,6 @@ export class VersionLookup {
     this.#tracker = tracker;
     this.#words = words;
     this.#loader = loader;
-    this.#seed = seed;
     this.#lookup = new TableLookup(seed);
     this.#quarantine = new QuarantineLookup(loader);
   }
@@ -46,6 +44,7 @@ export class VersionLookup {
   /**
    * Whether the sealed memtables or the tables hold this version of the key or a newer one; `metTimestamp` and
    * `metWriter` are what was found.
+   * @param hash of the key, with the directory's seed
    * @throws LsmError CORRUPTION, IO_ERROR from the tables
    */
   holdsNewer(
@@ -53,13 +52,13 @@ export class VersionLookup {
     keyBytes: Uint8Array,
     keyStart: number,
     keyEnd: number,
+    hash: number,
     timestamp: number,
     writer: number,
   ): boolean {
     this.metTimestamp = 0;
     this.metWriter = 0;
     const view = this.#tracker.latest;
-    const hash = hashBytes(keyBytes, keyStart, keyEnd, this.#seed);
     for (let older = generation - 1; older >= view.oldestGeneration; older--) {
       const memtable = this.#tracker.memtable(arenaOfGeneration(this.#words, older));
       const entry = memtable.find(keyBytes, keyStart, keyEnd, memtable.publishedOffset, hash);

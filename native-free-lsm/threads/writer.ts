@@ -85,7 +85,7 @@ export class WriterRole {
     this.#refresh();
     const loader = new BlockLoader(fs, this.#descriptors, this.#words, init.thread);
     this.#versions = new VersionLookup(this.#tracker, this.#words, loader, init.hashSeed);
-    this.#staleWrites = new StaleWriteFilter(this.#versions);
+    this.#staleWrites = new StaleWriteFilter(this.#versions, init.hashSeed);
     this.#generation = init.generation;
     this.#memtable = this.#tracker.memtable(init.arena);
     this.#lastSyncMs = clock.monotonicMs();

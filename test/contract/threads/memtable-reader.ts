@@ -19,9 +19,9 @@ let finds = 0;
 function checkFind(sequence: number, limit: number): void {
   const number = keyNumber(sequence, keys);
   const length = writeKey(key, number);
-  const entry = memtable.find(key, 0, length, limit);
-  assert.ok(entry > 0 && entry < limit, `number ${sequence} is not visible`);
   const hash = hashBytes(key, 0, length, HASH_SEED);
+  const entry = memtable.find(key, 0, length, limit, hash);
+  assert.ok(entry > 0 && entry < limit, `number ${sequence} is not visible`);
   const found = checkOwnRecord(memtable.bytes, memtable.recordStart(entry), memtable.recordEnd(entry), hash);
   assert.ok(
     found >= sequence && found >= newestSeen[number],

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { createArena } from '../../../native-free-lsm/memtable/arena-layout.ts';
 import { Memtable } from '../../../native-free-lsm/memtable/memtable.ts';
+import { HASH_SEED } from '../../support/hash-flood.ts';
 import { runThread, STRESS } from './thread.ts';
 
 test('two threads read a memtable while a third fills it', { timeout: 60_000 * STRESS }, async (t) => {
-  const arena = new SharedArrayBuffer(16 << 20);
+  const arena = createArena(16 << 20, HASH_SEED);
   const memtable = new Memtable(arena);
   for (let round = 0; round < STRESS; round++) {
     memtable.reset(round + 1);

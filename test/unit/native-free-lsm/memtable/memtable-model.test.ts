@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { hashBytes } from '../../../../native-free-lsm/format/hash.ts';
 import { compareVersions, encodeRecord } from '../../../../native-free-lsm/format/record.ts';
+import { createArena } from '../../../../native-free-lsm/memtable/arena-layout.ts';
 import { InsertStatus, Memtable } from '../../../../native-free-lsm/memtable/memtable.ts';
+import { HASH_SEED } from '../../../support/hash-flood.ts';
 
 interface Version {
   readonly timestamp: number;
@@ -65,7 +68,7 @@ const step = fc.oneof(
 );
 
 test('a memtable is a map of versions at every limit it ever published', () => {
-  const arena = new SharedArrayBuffer(256 << 10);
+  const arena = createArena(256 << 10, HASH_SEED);
   const memtable = new Memtable(arena);
   const reader = new Memtable(arena);
   let generation = 0;
@@ -111,7 +114,8 @@ test('a memtable is a map of versions at every limit it ever published', () => {
         } else {
           const publications = Math.max(0, model.publications - each.age);
           const key = latin1(each.key);
-          const entry = reader.find(key, 0, key.length, limits[publications]);
+          const hash = hashBytes(key, 0, key.length, HASH_SEED);
+          const entry = reader.find(key, 0, key.length, limits[publications], hash);
           const found = model.find(each.key, publications);
           assert.equal(entry !== 0, found !== undefined);
           if (found !== undefined) {

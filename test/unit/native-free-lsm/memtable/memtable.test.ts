@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { hashBytes } from '../../../../native-free-lsm/format/hash.ts';
 import {
   encodeRecord,
   isTombstone,
@@ -7,11 +8,12 @@ import {
   recordTimestamp,
   recordValueStart,
 } from '../../../../native-free-lsm/format/record.ts';
-import { RAW_BYTES_DOUBLE } from '../../../../native-free-lsm/memtable/arena-layout.ts';
+import { createArena, RAW_BYTES_DOUBLE } from '../../../../native-free-lsm/memtable/arena-layout.ts';
 import { InsertStatus, Memtable } from '../../../../native-free-lsm/memtable/memtable.ts';
+import { HASH_SEED } from '../../../support/hash-flood.ts';
 
 function newMemtable(arenaBytes = 64 << 10, generation = 1): Memtable {
-  const memtable = new Memtable(new SharedArrayBuffer(arenaBytes));
+  const memtable = new Memtable(createArena(arenaBytes, HASH_SEED));
   memtable.reset(generation);
   return memtable;
 }
@@ -37,7 +39,8 @@ function find(
   limit = memtable.publishedOffset,
 ): Buffer | undefined {
   const keyBytes = Buffer.from(key);
-  const entry = memtable.find(keyBytes, 0, keyBytes.length, limit);
+  const hash = hashBytes(keyBytes, 0, keyBytes.length, HASH_SEED);
+  const entry = memtable.find(keyBytes, 0, keyBytes.length, limit, hash);
   if (entry === 0) return undefined;
   return Buffer.from(memtable.bytes.subarray(memtable.recordStart(entry), memtable.recordEnd(entry)));
 }
@@ -224,7 +227,7 @@ test('totals are those of the last publication, all versions counted', () => {
 
 test('versions of one long key add up to more bytes than 32 bits count', () => {
   // Its key lies in the arena once, so 24 bytes a version are enough for it to count as 64 KiB each.
-  const arena = new SharedArrayBuffer(64 << 10);
+  const arena = createArena(64 << 10, HASH_SEED);
   const memtable = new Memtable(arena);
   memtable.reset(1);
   const versions = 2 ** 32 - 5;
@@ -237,7 +240,7 @@ test('versions of one long key add up to more bytes than 32 bits count', () => {
 });
 
 test('another view of the arena reads the same, and can take the writer over', () => {
-  const arena = new SharedArrayBuffer(64 << 10);
+  const arena = createArena(64 << 10, HASH_SEED);
   const first = new Memtable(arena);
   first.reset(3);
   insert(first, 'a', record(1, 'x'));
