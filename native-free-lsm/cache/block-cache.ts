@@ -1,7 +1,7 @@
 /**
  * The cache of decompressed data blocks in shared memory, under one budget for all threads. This class is the
  * main thread's: it alone allocates, publishes and evicts. Pool threads fill what was reserved for them and
- * search through `BlockCacheView`.
+ * search through `BlockCacheReader`.
  *
  * Blocks of any size lie one behind another in a ring, so that nothing fragments (cache-layout.ts draws it):
  *
@@ -129,7 +129,7 @@ export class BlockCache {
   cancel(slot: number): void {
     this.#checkFilling(slot);
     this.#drop(slot);
-    // Atomic only as all stores of states are; no view can find the region any more.
+    // Atomic only as all stores of states are; no reader can find the region any more.
     Atomics.store(this.bytes, stateByte(slot), RegionState.dead);
   }
 
@@ -202,7 +202,7 @@ export class BlockCache {
     const from = slotStart(slot);
     const copy = this.#allocate(tableId, ordinal, length, RegionState.published);
     this.bytes.copyWithin(slotStart(copy), from, from + length);
-    // Only now: views find one or the other, both whole.
+    // Only now: readers find one or the other, both whole.
     this.#index.set(tableId, ordinal, copy);
     return true;
   }

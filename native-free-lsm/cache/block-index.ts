@@ -1,11 +1,11 @@
 import { blockHash, blockHashSeed, dataEnd, ordinalWord, tableWord } from './cache-layout.ts';
 
 /**
- * The main thread's hand on the cache's hash table, (table, ordinal) to slot: it alone changes it, views in
- * other threads search it meanwhile (block-cache-view.ts).
+ * The main thread's hand on the cache's hash table, (table, ordinal) to slot: it alone changes it, other
+ * threads search it meanwhile (block-cache-reader.ts).
  *
  * Open addressing with linear probing, at most half full. Removal shifts later entries back, so there are no
- * tombstones; a view that probes across a shift may miss a block that is there, which costs it a read and
+ * tombstones; a thread that probes across a shift may miss a block that is there, which costs it a read and
  * nothing else. It cannot find a wrong block: it checks the region's own table id and ordinal.
  */
 export class BlockIndex {
@@ -59,7 +59,7 @@ export class BlockIndex {
 
   #store(at: number, hash: number, slot: number): void {
     this.#pairs[2 * at] = hash;
-    // Release: a view that loads this slot finds the header of its region written.
+    // Release: a thread that loads this slot finds the header of its region written.
     Atomics.store(this.#pairs, 2 * at + 1, slot);
   }
 

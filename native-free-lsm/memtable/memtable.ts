@@ -1,6 +1,6 @@
 /**
  * A memtable in an arena of shared memory: one writer thread, readers in any number of threads without locks.
- * A `Memtable` is one thread's view of the arena; arena-layout.ts draws the memory.
+ * A `Memtable` is how one thread reads and writes the arena; arena-layout.ts draws the memory.
  *
  * Shape: a skip list of distinct keys (after Pugh, and LevelDB's `db/skiplist.h`), each with a chain of its
  * versions, newest first, and a hash index over the keys for point reads. An entry's offset is its sequence

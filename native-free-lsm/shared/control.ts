@@ -5,13 +5,13 @@
  *   doorbell                   all pool threads main (waits on it)     counts responses published
  *   activeGeneration           writer thread    main, readers          number of the memtable being written
  *   spareArena                 see below                               arena the writer takes at its next rotation
- *   viewEpoch                  main             pool threads           counts control messages posted
+ *   superVersionEpoch          main             pool threads           counts control messages posted
  *   stop                       main             pool threads           1: finish what is queued and return
  *   slowdownMicros             main             writer thread          pause after each batch
  *   sealRequests               main             writer thread          counts requests to seal the active memtable if it holds anything
  *   cancelBackground           main             background threads     1: give up the running job
  *   notedGeneration            main             writer thread          first log of this run, once the manifest names it
- *   writerViewEpoch            writer thread    main                   viewEpoch up to which the writer has followed
+ *   writerSuperVersionEpoch    writer thread    main                   superVersionEpoch up to which the writer has followed
  *   generationArena[g mod 16]  writer thread    all                    arena of generation g
  *   tableReads[thread]         that thread      main                   data blocks read from disk
  *   tableReadBytes[thread]     that thread      main                   their bytes in KiB, so that 32 bits last
@@ -20,20 +20,20 @@
  * into 0; a store and an exchange, so neither can undo the other.
  *
  * Invariant: a thread that loads activeGeneration g sees generationArena of every generation up to g that is
- * still in a view, because the writer stores the arena before the generation.
+ * still in a super-version, because the writer stores the arena before the generation.
  */
 export const ControlWord = {
   doorbell: 0,
   activeGeneration: 1,
   spareArena: 2,
-  viewEpoch: 3,
+  superVersionEpoch: 3,
   stop: 4,
   slowdownMicros: 5,
   cancelBackground: 6,
   /** Never changes: what a thread waits on when it only wants to pause. */
   pause: 7,
   sealRequests: 8,
-  writerViewEpoch: 9,
+  writerSuperVersionEpoch: 9,
   notedGeneration: 10,
   generationArena: 16,
   tableReads: 32,
@@ -48,7 +48,7 @@ export function createControl(): SharedArrayBuffer {
   return new SharedArrayBuffer(CONTROL_WORDS * Int32Array.BYTES_PER_ELEMENT);
 }
 
-/** Arena index of a generation that is still in a view. */
+/** Arena index of a generation that is still in a super-version. */
 export function arenaOfGeneration(words: Int32Array, generation: number): number {
   // Ordered after the load of activeGeneration, so that the arena stored before it is seen.
   return Atomics.load(words, ControlWord.generationArena + (generation & (GENERATION_SLOTS - 1)));

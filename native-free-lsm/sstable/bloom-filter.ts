@@ -73,7 +73,7 @@ export function bloomFilterFault(memory: SharedArrayBuffer): string | undefined 
   return probes < 1 || probes > MAX_PROBES ? `a filter of ${probes} probes a key` : undefined;
 }
 
-/** A view of a stored filter; any number of threads may have one. */
+/** Reads a stored filter; any number of threads may have one. */
 export class BloomFilter {
   readonly #words: Uint32Array;
   readonly #lines: number;

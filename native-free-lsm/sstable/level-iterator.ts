@@ -5,7 +5,7 @@ import type { RecordIterator } from '../iterator/record-iterator.ts';
 import type { DescriptorCache } from './descriptor-cache.ts';
 import type { TableIterator } from './table-iterator.ts';
 import type { TableReader } from './table-reader.ts';
-import { firstTableEndingAtOrAbove } from './table-view.ts';
+import { firstTableEndingAtOrAbove } from './table-set.ts';
 import type { UnreadableIterator } from './unreadable-table.ts';
 
 const NOTHING = new Uint8Array(0);

@@ -2,7 +2,7 @@ import { ownBytes } from '../format/copy.ts';
 import { compareRecordVersions, recordTimestamp } from '../format/record.ts';
 import { type BlockHit, searchBlock } from './block.ts';
 import type { BlockLoader } from './block-loader.ts';
-import type { TableView } from './table-view.ts';
+import type { TableSet } from './table-set.ts';
 
 /**
  * Asks the tables in quarantine whether they hold something newer than what the levels have shown. They have no
@@ -23,7 +23,7 @@ export class QuarantineLookup {
    * @throws LsmError CORRUPTION, IO_ERROR: a block that may hold a newer one cannot be read
    */
   newest(
-    view: TableView,
+    tables: TableSet,
     key: Uint8Array,
     start: number,
     end: number,
@@ -31,7 +31,7 @@ export class QuarantineLookup {
     minTimestamp = 0,
   ): Uint8Array | undefined {
     let newest = found;
-    for (const reader of view.quarantine) {
+    for (const reader of tables.quarantine) {
       const { largestTimestamp } = reader.metadata;
       // What is newer than all it holds cannot be outdone by it.
       if (newest !== undefined && recordTimestamp(newest, 0) > largestTimestamp) continue;

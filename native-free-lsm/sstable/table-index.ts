@@ -42,7 +42,7 @@ function entryAt(ordinal: number): number {
   return ENTRIES + ordinal * ENTRY_WORDS;
 }
 
-/** A view of a stored index: each thread makes one. */
+/** Reads a stored index: each thread makes one. */
 export class TableIndex {
   readonly blockCount: number;
   readonly #words: Uint32Array;

@@ -17,7 +17,7 @@ let stored = new Uint8Array(64 * 1024);
 /** Larger blocks are rare and have a buffer of their own, so that one of 16 MiB does not stay for good. */
 const MAX_KEPT_BYTES = 1024 * 1024;
 
-/** One thread's view of a table: its filter and index, and reading its blocks. Holds no file open. */
+/** How one thread reads a table: its filter and index, and reading its blocks. Holds no file open. */
 export class TableReader {
   readonly handle: TableHandle;
   readonly metadata: TableMetadata;

@@ -12,7 +12,7 @@ interface Arena {
 
 /**
  * The arenas memtables live in. Main owns which is free; the writer takes the one offered in the mailbox word
- * and makes it the next generation's. An arena is free again once its generation is flushed and no view reads it.
+ * and makes it the next generation's. An arena is free again once its generation is flushed and no super-version names it.
  */
 export class Arenas {
   readonly #words: Int32Array;

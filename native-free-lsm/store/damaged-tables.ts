@@ -3,7 +3,7 @@ import { corruption, LsmError } from '../errors.ts';
 import type { TableMetadata } from '../sstable/table-metadata.ts';
 import { QUARANTINE } from '../version/version.ts';
 import type { EngineConditions } from './conditions.ts';
-import type { Views } from './views.ts';
+import type { SuperVersions } from './super-versions.ts';
 
 /** So often in a row the disk may fail to read a table before that counts as damage: it may be a passing fault. */
 const MAX_READ_FAILURES = 3;
@@ -13,16 +13,16 @@ const MAX_READ_FAILURES = 3;
  * it along and sends the table itself into quarantine; so damage costs the keys in its place, and blocks nothing.
  */
 export class DamagedTables {
-  readonly #views: Views;
+  readonly #superVersions: SuperVersions;
   readonly #conditions: EngineConditions;
   readonly #known = new Set<number>();
   readonly #readFailures = new Map<number, number>();
 
-  constructor(views: Views, conditions: EngineConditions) {
-    this.#views = views;
+  constructor(superVersions: SuperVersions, conditions: EngineConditions) {
+    this.#superVersions = superVersions;
     this.#conditions = conditions;
-    for (const { damagedAt, id } of views.version.tables) {
-      const { fault, path } = views.handle(id);
+    for (const { damagedAt, id } of superVersions.version.tables) {
+      const { fault, path } = superVersions.handle(id);
       if (fault !== null) {
         this.#known.add(id);
         conditions.damaged(path, new LsmError('CORRUPTION', fault.message));
@@ -38,7 +38,7 @@ export class DamagedTables {
 
   /** @returns whether a compaction has failed for an input that is damaged, so that another attempt will do better */
   hasCaused(error: LsmError, inputs: readonly TableMetadata[]): boolean {
-    const table = inputs.find(({ id }) => this.#views.handle(id).path === error.file);
+    const table = inputs.find(({ id }) => this.#superVersions.handle(id).path === error.file);
     if (table === undefined || !isDamage(error)) return false;
     if (error.code === 'IO_ERROR') {
       const failures = (this.#readFailures.get(table.id) ?? 0) + 1;

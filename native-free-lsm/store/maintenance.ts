@@ -17,8 +17,8 @@ import type { EngineConditions, Worker } from './conditions.ts';
 import { DamagedTables } from './damaged-tables.ts';
 import { LogNote } from './log-note.ts';
 import { Retry } from './retry.ts';
+import type { SuperVersions } from './super-versions.ts';
 import { VersionCommits } from './version-commits.ts';
-import type { Views } from './views.ts';
 import { Waiters } from './waiters.ts';
 
 const SLOWDOWN_STEP_MICROS = 1000;
@@ -32,7 +32,7 @@ export interface MaintenanceParts {
   readonly options: EngineOptions;
   readonly control: SharedArrayBuffer;
   readonly executor: Executor;
-  readonly views: Views;
+  readonly superVersions: SuperVersions;
   readonly arenas: Arenas;
   readonly manifest: Manifest;
   readonly nextFileId: number;
@@ -47,7 +47,7 @@ export interface MaintenanceParts {
 
 /**
  * Keeps the tree in shape: has sealed memtables flushed, picks compactions, commits what they wrote to the
- * manifest and installs the new view. Runs on the main thread and only decides; the work is the pool's.
+ * manifest and installs the new super-version. Runs on the main thread and only decides; the work is the pool's.
  */
 export class Maintenance {
   readonly #parts: MaintenanceParts;
@@ -76,16 +76,16 @@ export class Maintenance {
   constructor(parts: MaintenanceParts) {
     this.#parts = parts;
     this.#words = new Int32Array(parts.control);
-    this.#commits = new VersionCommits(parts.fs, parts.manifest, parts.views, parts.nextFileId);
+    this.#commits = new VersionCommits(parts.fs, parts.manifest, parts.superVersions, parts.nextFileId);
     this.#logNote = new LogNote({ ...parts, words: this.#words, commits: this.#commits });
-    this.#damagedTables = new DamagedTables(parts.views, parts.conditions);
+    this.#damagedTables = new DamagedTables(parts.superVersions, parts.conditions);
     this.#flushRetry = new Retry('flush', parts, () => this.wake());
     this.#compactionRetry = new CompactionRetry(parts, () => this.wake());
   }
 
   /** Memtables that wait for their flush. */
   get sealedMemtables(): number {
-    return this.#parts.arenas.activeGeneration - this.#parts.views.current.oldestGeneration;
+    return this.#parts.arenas.activeGeneration - this.#parts.superVersions.current.oldestGeneration;
   }
 
   /** The writer has begun its first log. */
@@ -101,10 +101,10 @@ export class Maintenance {
 
   /** Whether writes wait until that work has gone well. */
   stopsWriter(worker: Worker): boolean {
-    const { options, views } = this.#parts;
+    const { options, superVersions } = this.#parts;
     if (worker === 'flush') return this.sealedMemtables >= options.maxSealedMemtables;
     if (worker !== 'compaction') return true;
-    return views.version.levels[0].length >= options.l0StopTables;
+    return superVersions.version.levels[0].length >= options.l0StopTables;
   }
 
   get #busy(): boolean {
@@ -129,30 +129,31 @@ export class Maintenance {
    */
   steerWriter(): void {
     if (this.#closed) return;
-    const { arenas, options, views } = this.#parts;
-    const l0Tables = views.version.levels[0].length;
+    const { arenas, options, superVersions } = this.#parts;
+    const l0Tables = superVersions.version.levels[0].length;
     const excess = l0Tables - options.l0SlowdownTables + 1;
     const micros = excess > 0 ? Math.min(excess * SLOWDOWN_STEP_MICROS, MAX_SLOWDOWN_MICROS) : 0;
     // A hint the writer reads after each batch; nothing is ordered by it.
     Atomics.store(this.#words, ControlWord.slowdownMicros, micros);
     if (this.stopsWriter('flush') || this.stopsWriter('compaction')) return;
-    const announce = (index: number, memory: SharedArrayBuffer): void => views.announceArena(index, memory);
+    const announce = (index: number, memory: SharedArrayBuffer): void =>
+      superVersions.announceArena(index, memory);
     if (arenas.offer(announce)) return;
     this.#parts.onArenasShort();
     if (arenas.offer(announce) || this.#lookingForArena) return;
-    // Those that are in tables come free as the threads go over to the newest view; one that waits does not say so.
+    // Those that are in tables come free as the threads go over to the newest super-version; one that waits does not say so.
     this.#lookingForArena = true;
     this.#parts.clock.after(ARENA_LOOK_MS, () => {
       this.#lookingForArena = false;
       if (this.#closed) return;
-      views.collect();
+      superVersions.collect();
       this.wake();
     });
   }
 
   /** Resolves when no memtable below `generation` waits; rejects when a flush fails, though it is tried again. */
   flushed(generation: number): Promise<void> {
-    return this.#flushWaiters.until(() => this.#parts.views.current.oldestGeneration >= generation);
+    return this.#flushWaiters.until(() => this.#parts.superVersions.current.oldestGeneration >= generation);
   }
 
   /** Resolves when no memtable waits and no compaction is due; rejects when one fails. */
@@ -187,8 +188,8 @@ export class Maintenance {
 
   #flushNext(): void {
     if (this.#flushing || this.sealedMemtables === 0 || this.#flushRetry.pending) return;
-    const { arenas, directory, options, views, clock, hashSeed } = this.#parts;
-    const generation = views.current.oldestGeneration;
+    const { arenas, directory, options, superVersions, clock, hashSeed } = this.#parts;
+    const generation = superVersions.current.oldestGeneration;
     this.#flushing = true;
     const table = tableOptions(options, false, hashSeed);
     const job = {
@@ -222,7 +223,7 @@ export class Maintenance {
   }
 
   #compactNext(): void {
-    const { options, views } = this.#parts;
+    const { options, superVersions } = this.#parts;
     const full = this.#fullCompactions > 0;
     const pickerOptions = {
       l0Trigger: full ? 1 : options.l0CompactionTables,
@@ -231,7 +232,7 @@ export class Maintenance {
       maxTaskBytes: options.maxCompactionBytes,
     };
     const pick = (heldTables: ReadonlySet<number>): CompactionTask | null =>
-      pickCompaction(views.version, this.#busyTables, pickerOptions, heldTables);
+      pickCompaction(superVersions.version, this.#busyTables, pickerOptions, heldTables);
     while (this.#compacting < Math.max(1, options.maxBackgroundJobs - 1)) {
       const task = this.#compactionRetry.pick(pick);
       if (task === null) {
@@ -265,7 +266,7 @@ export class Maintenance {
   }
 
   async #merge(task: CompactionTask): Promise<void> {
-    const { clock, directory, options, views } = this.#parts;
+    const { clock, directory, options, superVersions } = this.#parts;
     const inputs = [...task.inputs, ...task.overlapping];
     const rawBytes = inputs.reduce((sum, table) => sum + table.rawSizeBytes + 64 * table.entries, 0);
     const damaged = this.#damagedTables.among(inputs);
@@ -273,7 +274,7 @@ export class Maintenance {
       type: 'merge',
       spec: {
         directory,
-        inputs: inputs.map(({ id }) => views.handle(id)),
+        inputs: inputs.map(({ id }) => superVersions.handle(id)),
         damaged,
         outputLevel: task.outputLevel,
         fileIds: this.#commits.takeFileIds(4 + Math.ceil(rawBytes / options.targetFileBytes) * 2),
@@ -365,7 +366,7 @@ export class Maintenance {
   #compactionFailed(error: LsmError, inputs: readonly TableMetadata[]): void {
     if (this.#closed) return;
     this.lastError = error;
-    const isOfInput = inputs.some(({ id }) => this.#parts.views.handle(id).path === error.file);
+    const isOfInput = inputs.some(({ id }) => this.#parts.superVersions.handle(id).path === error.file);
     const isKnown = this.#damagedTables.hasCaused(error, inputs);
     this.#compactionRetry.failed(error, inputs, isOfInput, !isKnown);
     this.#idleWaiters.fail(error);

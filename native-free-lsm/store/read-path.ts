@@ -6,7 +6,7 @@ import type { Page } from '../iterator/page.ts';
 import { MAX_KEY_BYTES } from '../log/write-operation.ts';
 import { FRAME_HEADER_BYTES, frameLength, frameTag, nextFrame } from '../shared/ring.ts';
 import { type BlockHit, searchBlock } from '../sstable/block.ts';
-import { TableLookup } from '../sstable/table-view.ts';
+import { TableLookup } from '../sstable/table-set.ts';
 import { decodeError, RESPONSE_HEADER_BYTES, ReadStatus } from '../threads/protocol.ts';
 import { QUARANTINE } from '../version/version.ts';
 import type { Arenas } from './arenas.ts';
@@ -16,7 +16,7 @@ import { PageMemory } from './page-memory.ts';
 import type { PageRequest, ReaderChannel, ReadPoint, SnapshotPoint } from './reader-channel.ts';
 import { MAX_PAGE_BYTES, MAX_PAGE_ENTRIES } from './reader-channels.ts';
 import { answerRead, type ReadSink } from './sinks.ts';
-import type { Views } from './views.ts';
+import type { SuperVersions } from './super-versions.ts';
 import { type WaitingRead, WaitingReads } from './waiting-reads.ts';
 
 const MAX_RUN_BYTES = 0x7fffffff;
@@ -30,7 +30,7 @@ const MAX_DEATHS = 3;
  */
 export class ReadPath {
   readonly #arenas: Arenas;
-  readonly #views: Views;
+  readonly #superVersions: SuperVersions;
   readonly #cache: BlockCache;
   readonly #channels: readonly ReaderChannel[];
   readonly #onQueued: () => void;
@@ -46,7 +46,7 @@ export class ReadPath {
 
   constructor(
     arenas: Arenas,
-    views: Views,
+    superVersions: SuperVersions,
     cache: BlockCache,
     channels: readonly ReaderChannel[],
     hashSeed: HashSeed,
@@ -56,7 +56,7 @@ export class ReadPath {
     onDamage: (error: LsmError) => void,
   ) {
     this.#arenas = arenas;
-    this.#views = views;
+    this.#superVersions = superVersions;
     this.#cache = cache;
     this.#channels = channels;
     this.#hashSeed = hashSeed;
@@ -105,10 +105,10 @@ export class ReadPath {
     deaths: number,
     mayAsk: boolean,
   ): boolean {
-    const view = snapshot === null ? this.#views.current : snapshot.view.table;
+    const tables = snapshot === null ? this.#superVersions.current : snapshot.superVersion.tables;
     const hash = hashBytes(key, 0, key.length, this.#hashSeed);
     const newest = snapshot === null ? this.#arenas.activeGeneration : snapshot.generation;
-    for (let generation = newest; generation >= view.oldestGeneration; generation--) {
+    for (let generation = newest; generation >= tables.oldestGeneration; generation--) {
       const memtable = this.#arenas.memtable(generation);
       const limit = snapshot !== null && generation === newest ? snapshot.limit : memtable.publishedOffset;
       const entry = memtable.find(key, 0, key.length, limit, hash);
@@ -120,15 +120,15 @@ export class ReadPath {
     const lookup = this.#lookup;
     const hit = this.#hit;
     const cache = this.#cache;
-    lookup.begin(view, key, 0, key.length, hash);
-    if (view.quarantine.length > 0 && view.isDoubtful(key, 0, key.length)) {
+    lookup.begin(tables, key, 0, key.length, hash);
+    if (tables.quarantine.length > 0 && tables.isDoubtful(key, 0, key.length)) {
       lookup.standAside();
-      return mayAsk && this.#ask(key, hash, snapshot, view.id, sink, token, deaths);
+      return mayAsk && this.#ask(key, hash, snapshot, tables.id, sink, token, deaths);
     }
     while (lookup.next()) {
       const slot = cache.find(lookup.reader.metadata.id, lookup.ordinal);
       if (slot === -1) {
-        return mayAsk && this.#ask(key, hash, snapshot, view.id, sink, token, deaths);
+        return mayAsk && this.#ask(key, hash, snapshot, tables.id, sink, token, deaths);
       }
       if (searchBlock(cache.bytes, cache.dataStart(slot), cache.dataEnd(slot), key, 0, key.length, hit)) {
         answerRead(sink, token, copyOut(cache.bytes, hit.recordStart, hit.recordEnd), null);
@@ -155,7 +155,7 @@ export class ReadPath {
   currentPoint(): ReadPoint {
     const generation = this.#arenas.activeGeneration;
     const limit = this.#arenas.memtable(generation).publishedOffset;
-    return { viewId: this.#views.current.id, generation, limit };
+    return { superVersionId: this.#superVersions.current.id, generation, limit };
   }
 
   publish(): boolean {
@@ -179,7 +179,7 @@ export class ReadPath {
   #wait(read: WaitingRead): boolean {
     if (!this.#waiting.add(read)) return false;
     // It is in no ring yet, which else keeps what a snapshot names though it is released.
-    if (read.snapshot !== null) this.#views.hold(read.snapshot.view);
+    if (read.snapshot !== null) this.#superVersions.hold(read.snapshot.superVersion);
     return true;
   }
 
@@ -198,7 +198,7 @@ export class ReadPath {
         this.#waiting.putBack(read);
         return;
       }
-      if (snapshot !== null) this.#views.letGoOnceAsked(snapshot.view);
+      if (snapshot !== null) this.#superVersions.letGoOnceAsked(snapshot.superVersion);
     }
   }
 
@@ -209,12 +209,12 @@ export class ReadPath {
   retry(channelIndex: number): void {
     // All at first: a sink that is called may read again, and would find a place that nobody has come to yet.
     const reads = this.#asked.ofChannel(channelIndex).map((place) => this.#takeBack(place));
-    // A snapshot released meanwhile was kept by the dead thread's ring, which counts no longer. All views are held before
+    // A snapshot released meanwhile was kept by the dead thread's ring, which counts no longer. All super-versions are held before
     // the first sink is called: what it does, such as to release another snapshot, may let go of those of the reads behind.
-    const views = new Set(reads.flatMap(({ snapshot }) => snapshot?.view ?? []));
-    for (const view of views) this.#views.hold(view);
+    const held = new Set(reads.flatMap(({ snapshot }) => snapshot?.superVersion ?? []));
+    for (const superVersion of held) this.#superVersions.hold(superVersion);
     for (const read of reads) read.again();
-    for (const view of views) this.#views.letGoOnceAsked(view);
+    for (const superVersion of held) this.#superVersions.letGoOnceAsked(superVersion);
     // No answer may come any more that would bring their turn.
     this.#askWaiting();
   }
@@ -269,7 +269,7 @@ export class ReadPath {
     key: Uint8Array,
     hash: number,
     snapshot: SnapshotPoint | null,
-    viewId: number,
+    superVersionId: number,
     sink: ReadSink,
     token: number,
     deaths: number,
@@ -285,7 +285,7 @@ export class ReadPath {
         : this.#cache.reserve(reader.metadata.id, ordinal, reader.blockMemoryBytes(ordinal));
     const channel = this.#pickChannel();
     const cacheStart = slot === -1 ? -1 : this.#cache.dataStart(slot);
-    if (!this.#channels[channel].pushGet(place, viewId, key, hash, lookup, cacheStart)) {
+    if (!this.#channels[channel].pushGet(place, superVersionId, key, hash, lookup, cacheStart)) {
       if (slot !== -1) this.#cache.cancel(slot);
       asked.giveBack(place);
       return false;

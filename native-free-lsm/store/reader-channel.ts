@@ -1,16 +1,16 @@
 import { copyBytes } from '../format/bytes.ts';
 import { writeUint32, writeUint53 } from '../format/integers.ts';
 import { RingConsumer, RingProducer } from '../shared/ring.ts';
-import type { TableLookup } from '../sstable/table-view.ts';
+import type { TableLookup } from '../sstable/table-set.ts';
 import type { RoleHandle } from '../threads/executor.ts';
 import { GET_HEADER_BYTES, NO_CACHE, PAGE_HEADER_BYTES, PageFlag, ReaderOp } from '../threads/protocol.ts';
-import type { PinnedView } from './views.ts';
+import type { SuperVersion } from './super-versions.ts';
 
 export const READER_REQUEST_RING_BYTES = 1024 * 1024;
 
-/** Where a read stands in time: the tables of a view, and the memtables down from `generation`. */
+/** Where a read stands in time: the tables of a super-version, and the memtables down from `generation`. */
 export interface ReadPoint {
-  readonly viewId: number;
+  readonly superVersionId: number;
   readonly generation: number;
   /** Entries of `generation` at this offset and above are later than the point. */
   readonly limit: number;
@@ -18,7 +18,7 @@ export interface ReadPoint {
 
 /** A consistent picture to read from; held until `expired` or released. */
 export interface SnapshotPoint extends ReadPoint {
-  readonly view: PinnedView;
+  readonly superVersion: SuperVersion;
 }
 
 /** Main's end of one reader thread: its two rings and its handle. */
@@ -47,7 +47,7 @@ export class ReaderChannel {
   /** Asks for a key from the block `lookup` stands at on; false when the ring is full. */
   pushGet(
     tag: number,
-    viewId: number,
+    superVersionId: number,
     key: Uint8Array,
     hash: number,
     lookup: TableLookup,
@@ -60,7 +60,7 @@ export class ReaderChannel {
     bytes[at + 1] = 0;
     bytes[at + 2] = key.length;
     bytes[at + 3] = key.length >>> 8;
-    writeUint32(bytes, at + 4, viewId);
+    writeUint32(bytes, at + 4, superVersionId);
     writeUint32(bytes, at + 8, hash);
     writeUint32(bytes, at + 12, lookup.level);
     writeUint32(bytes, at + 16, lookup.index);
@@ -81,7 +81,7 @@ export class ReaderChannel {
       (end === null ? 0 : PageFlag.hasEnd) | (page.includeTombstones ? PageFlag.includeTombstones : 0);
     bytes[at + 2] = start.length;
     bytes[at + 3] = start.length >>> 8;
-    writeUint32(bytes, at + 4, point.viewId);
+    writeUint32(bytes, at + 4, point.superVersionId);
     writeUint32(bytes, at + 8, point.generation);
     writeUint32(bytes, at + 12, point.limit);
     writeUint32(bytes, at + 16, page.maxBytes);

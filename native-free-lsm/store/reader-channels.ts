@@ -5,7 +5,7 @@ import type { Executor, RoleHandle } from '../threads/executor.ts';
 import type { RoleInit } from '../threads/messages.ts';
 import { ReaderOp } from '../threads/protocol.ts';
 import { READER_REQUEST_RING_BYTES, ReaderChannel } from './reader-channel.ts';
-import type { Views } from './views.ts';
+import type { SuperVersions } from './super-versions.ts';
 
 const FIRST_THREAD = 2;
 export const MAX_PAGE_BYTES = 1024 * 1024;
@@ -14,7 +14,7 @@ export const MAX_PAGE_ENTRIES = 50_000;
 
 export interface ReaderChannelsParts {
   readonly executor: Executor;
-  readonly views: Views;
+  readonly superVersions: SuperVersions;
   readonly epochs: EpochDomain;
   readonly cache: SharedArrayBuffer;
   readonly maxRecordBytes: number;
@@ -36,7 +36,7 @@ export class ReaderChannels {
 
   /** Starts the thread of a channel: its first, or another in place of one that is gone. */
   start(index: number): void {
-    const { cache, epochs, executor, initOf, maxRecordBytes, onEnded, views } = this.#parts;
+    const { cache, epochs, executor, initOf, maxRecordBytes, onEnded, superVersions } = this.#parts;
     const thread = FIRST_THREAD + index;
     // The largest page, or the largest record as a page of its own; and the key to go on from.
     const responseBytes = ringBytesFor(Math.max(maxRecordBytes, MAX_PAGE_BYTES) + MAX_KEY_BYTES);
@@ -51,14 +51,14 @@ export class ReaderChannels {
     else {
       channel.epoch = previous.epoch;
       epochs.replace(channel.epoch, channel.requests);
-      if (previous.handle !== undefined) views.unlink(previous.handle);
+      if (previous.handle !== undefined) superVersions.unlink(previous.handle);
     }
     const handle: RoleHandle = executor.startReader({
       ...initOf(channel.requestRing, channel.responseRing, thread),
       cache,
     });
     channel.handle = handle;
-    views.link(handle);
+    superVersions.link(handle);
     this.ended.push(handle.exited.then((error) => onEnded(index, error)));
   }
 

@@ -14,7 +14,7 @@ import { loadTable } from '../sstable/load-table.ts';
 import type { TableHandle } from '../sstable/table-handle.ts';
 import type { TableIterator } from '../sstable/table-iterator.ts';
 import { TableReader } from '../sstable/table-reader.ts';
-import { TableLookup, TableView } from '../sstable/table-view.ts';
+import { TableLookup, TableSet } from '../sstable/table-set.ts';
 import type { Version } from '../version/version.ts';
 
 const READAHEAD_BYTES = 256 * 1024;
@@ -117,7 +117,7 @@ class Levels implements Disposable {
   /** Of its own, as what a walk goes through is not to be closed for what is looked up meanwhile. */
   readonly #walked: DescriptorCache;
   readonly #loader: BlockLoader;
-  readonly #view: TableView;
+  readonly #tables: TableSet;
   readonly #lookup: TableLookup;
   readonly #hashSeed: HashSeed;
   readonly #hit: BlockHit = { recordStart: 0, recordEnd: 0 };
@@ -138,7 +138,7 @@ class Levels implements Disposable {
     this.#walked = new DescriptorCache(fs, 1);
     this.#loader = new BlockLoader(fs, this.#descriptors, new Int32Array(createControl()), THREAD);
     const levels = version.levels.map((tables) => tables.map(({ id }) => readers.get(id) as TableReader));
-    this.#view = new TableView(0, 0, levels);
+    this.#tables = new TableSet(0, 0, levels);
     this.#lookup = new TableLookup(hashSeed);
     this.#hashSeed = hashSeed;
   }
@@ -162,7 +162,7 @@ class Levels implements Disposable {
   #find({ keyBytes, keyStart, keyEnd, recordBytes, recordStart }: RecordIterator): boolean {
     const lookup = this.#lookup;
     const hash = hashBytes(keyBytes, keyStart, keyEnd, this.#hashSeed);
-    lookup.begin(this.#view, keyBytes, keyStart, keyEnd, hash, recordTimestamp(recordBytes, recordStart));
+    lookup.begin(this.#tables, keyBytes, keyStart, keyEnd, hash, recordTimestamp(recordBytes, recordStart));
     while (lookup.next()) {
       this.#load(lookup.reader, lookup.ordinal);
       const block = this.#loader.scratch;

@@ -3,29 +3,29 @@ import type { LsmError } from '../errors.ts';
 import type { EpochDomain } from '../shared/epochs.ts';
 import type { ReadPoint } from './reader-channel.ts';
 import { SNAPSHOT_EXPIRED, StoreSnapshot } from './store-snapshot.ts';
-import type { Views } from './views.ts';
+import type { SuperVersions } from './super-versions.ts';
 
 /**
- * The snapshots that are held, oldest first. Each pins a view, and so the memtables that the view reads; they must
+ * The snapshots that are held, oldest first. Each pins a super-version, and so the memtables that belong to it; they must
  * not keep writers waiting for memory: the oldest is given up before that.
  */
 export class Snapshots {
-  readonly #views: Views;
+  readonly #superVersions: SuperVersions;
   readonly #epochs: EpochDomain;
   readonly #held = new Set<StoreSnapshot>();
 
-  constructor(views: Views, epochs: EpochDomain) {
-    this.#views = views;
+  constructor(superVersions: SuperVersions, epochs: EpochDomain) {
+    this.#superVersions = superVersions;
     this.#epochs = epochs;
   }
 
   take(point: ReadPoint): StoreSnapshot {
-    const view = this.#views.pin();
-    const snapshot = new StoreSnapshot({ ...point, view }, (ended) => {
+    const superVersion = this.#superVersions.pin();
+    const snapshot = new StoreSnapshot({ ...point, superVersion }, (ended) => {
       this.#held.delete(ended);
       // Reads that name it may still be in a ring.
-      this.#epochs.retire(() => this.#views.unpin(view));
-      this.#views.collect();
+      this.#epochs.retire(() => this.#superVersions.unpin(superVersion));
+      this.#superVersions.collect();
     });
     this.#held.add(snapshot);
     return snapshot;
@@ -36,7 +36,7 @@ export class Snapshots {
     if (!(snapshot instanceof StoreSnapshot))
       return invalidArgument(`snapshot must be one that snapshot() gave, not ${describe(snapshot)}`);
     if (snapshot.point === undefined) return SNAPSHOT_EXPIRED;
-    // What it names are views and memtables of its own engine.
+    // What it names are super-versions and memtables of its own engine.
     return this.#held.has(snapshot)
       ? undefined
       : invalidArgument('snapshot must be of this engine, not of another');
@@ -45,16 +45,17 @@ export class Snapshots {
   /** Gives up those that pin more than `maxSealed` memtables below the active one. */
   expire(activeGeneration: number, maxSealed: number): void {
     for (const snapshot of this.#held) {
-      const pinned = snapshot.point?.view.table.oldestGeneration ?? activeGeneration;
+      const pinned = snapshot.point?.superVersion.tables.oldestGeneration ?? activeGeneration;
       if (activeGeneration - pinned > maxSealed) snapshot.release();
     }
   }
 
   /** Gives up the oldest that pins memtables which are in tables by now: an opening may have found many. */
   giveUpOne(): void {
-    const { oldestGeneration } = this.#views.current;
+    const { oldestGeneration } = this.#superVersions.current;
     for (const snapshot of this.#held) {
-      if ((snapshot.point?.view.table.oldestGeneration ?? oldestGeneration) >= oldestGeneration) continue;
+      if ((snapshot.point?.superVersion.tables.oldestGeneration ?? oldestGeneration) >= oldestGeneration)
+        continue;
       snapshot.release();
       return;
     }

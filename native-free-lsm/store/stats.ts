@@ -7,7 +7,7 @@ import type { Arenas } from './arenas.ts';
 import type { EngineCondition, EngineConditions } from './conditions.ts';
 import type { Maintenance } from './maintenance.ts';
 import type { ReadPath } from './read-path.ts';
-import type { Views } from './views.ts';
+import type { SuperVersions } from './super-versions.ts';
 import type { WriteQueue } from './write-queue.ts';
 
 /** Figures of one engine; plain data. Sizes in bytes. */
@@ -43,7 +43,7 @@ export interface EngineStats {
 export interface StatsSources {
   readonly options: EngineOptions;
   readonly words: Int32Array;
-  readonly views: Views;
+  readonly superVersions: SuperVersions;
   readonly arenas: Arenas;
   readonly cache: BlockCache;
   readonly writes: WriteQueue;
@@ -54,12 +54,12 @@ export interface StatsSources {
 }
 
 export function collectStats(sources: StatsSources): EngineStats {
-  const { arenas, cache, maintenance, options, reads, views, words, writes } = sources;
-  const { version } = views;
+  const { arenas, cache, maintenance, options, reads, superVersions, words, writes } = sources;
+  const { version } = superVersions;
   let memtableEntries = 0;
   let memtableRawBytes = 0;
   let memtableBytes = 0;
-  for (let g = arenas.activeGeneration; g >= views.current.oldestGeneration; g--) {
+  for (let g = arenas.activeGeneration; g >= superVersions.current.oldestGeneration; g--) {
     const memtable = arenas.memtable(g);
     memtableEntries += memtable.entries;
     memtableRawBytes += memtable.rawBytes;

@@ -28,7 +28,7 @@ import {
 import { Snapshots } from './snapshots.ts';
 import { collectStats, type EngineStats } from './stats.ts';
 import type { StoreSnapshot } from './store-snapshot.ts';
-import { Views } from './views.ts';
+import { SuperVersions } from './super-versions.ts';
 import { batchFault, NEVER, putFault, timeoutFault } from './write-checks.ts';
 import type { WriteQueue } from './write-queue.ts';
 import { WriterChannel } from './writer-channel.ts';
@@ -47,7 +47,7 @@ export class RecordStore {
   readonly #words: Int32Array;
   readonly #epochs = new EpochDomain();
   readonly #executor: Executor;
-  readonly #views: Views;
+  readonly #superVersions: SuperVersions;
   readonly #arenas: Arenas;
   readonly #cache: BlockCache;
   readonly #writer: WriterChannel;
@@ -90,7 +90,7 @@ export class RecordStore {
     this.#cache = new BlockCache(cacheMemory, this.#epochs);
     this.#arenas = new Arenas(control, options.memtableBytes, options.maxSealedMemtables + 3, hashSeed);
     for (const { generation, memory } of state.memtables) this.#arenas.adopt(generation, memory);
-    this.#views = new Views(control, this.#epochs, state.version, {
+    this.#superVersions = new SuperVersions(control, this.#epochs, state.version, {
       onTableUnused: ({ metadata, path }) => {
         this.#cache.removeTable(metadata.id);
         this.#conditions.forgetTable(path);
@@ -102,8 +102,8 @@ export class RecordStore {
         this.#maintenance?.steerWriter();
       },
     });
-    this.#views.install(state.version, state.oldestGeneration, state.handles);
-    this.#snapshots = new Snapshots(this.#views, this.#epochs);
+    this.#superVersions.install(state.version, state.oldestGeneration, state.handles);
+    this.#snapshots = new Snapshots(this.#superVersions, this.#epochs);
     const arena = this.#arenas.begin(state.nextGeneration);
     this.#executor = environment.executor({
       control,
@@ -124,7 +124,7 @@ export class RecordStore {
       isHeld: () => this.#held.reason !== undefined,
       options,
       report,
-      views: this.#views,
+      superVersions: this.#superVersions,
     };
     this.#writer = new WriterChannel({
       ...common,
@@ -154,7 +154,7 @@ export class RecordStore {
     });
     this.#reads = new ReadPath(
       this.#arenas,
-      this.#views,
+      this.#superVersions,
       this.#cache,
       this.#readers.channels,
       hashSeed,
@@ -213,8 +213,8 @@ export class RecordStore {
 
   /** The largest timestamp of any record in the store. */
   get newestTimestamp(): number {
-    let newest = this.#views.current.largestTimestamp;
-    for (let g = this.#arenas.activeGeneration; g >= this.#views.current.oldestGeneration; g--) {
+    let newest = this.#superVersions.current.largestTimestamp;
+    for (let g = this.#arenas.activeGeneration; g >= this.#superVersions.current.oldestGeneration; g--) {
       newest = Math.max(newest, this.#arenas.memtable(g).largestTimestamp);
     }
     return newest;
@@ -304,7 +304,7 @@ export class RecordStore {
     return collectStats({
       options: this.options,
       words: this.#words,
-      views: this.#views,
+      superVersions: this.#superVersions,
       arenas: this.#arenas,
       cache: this.#cache,
       writes: this.#writes,
@@ -366,7 +366,7 @@ export class RecordStore {
     this.#readers.start(index);
     this.#reads.retry(index);
     // What only it might still have read: no answer may come any more that would let go of it.
-    this.#views.collect();
+    this.#superVersions.collect();
   }
 
   #publishSoon(): void {
@@ -385,7 +385,7 @@ export class RecordStore {
   #drain(): void {
     this.#writes?.drain();
     this.#reads?.drain();
-    this.#views.collect();
+    this.#superVersions.collect();
   }
 
   /** What forbids any write now. */

@@ -2,26 +2,26 @@ import type { FileSystem } from '../fs/file-system.ts';
 import type { TableHandle } from '../sstable/table-handle.ts';
 import type { Manifest } from '../version/manifest.ts';
 import type { VersionEdit } from '../version/version.ts';
-import type { Views } from './views.ts';
+import type { SuperVersions } from './super-versions.ts';
 
 /**
- * What background jobs have written becomes the new version: first in the manifest, then in the views. Gives out the
+ * What background jobs have written becomes the new version: first in the manifest, then as the current super-version. Gives out the
  * numbers of files, which no two jobs and no two attempts share.
  */
 export class VersionCommits {
   readonly #fs: FileSystem;
   readonly #manifest: Manifest;
-  readonly #views: Views;
+  readonly #superVersions: SuperVersions;
   #nextFileId: number;
   /** The last log that is known to have been begun; 0: none in this run. */
   #begunGeneration = 0;
   /** Tables of edits that were refused and may be on the disk all the same: until a later edit says otherwise. */
   #doubtful: string[] = [];
 
-  constructor(fs: FileSystem, manifest: Manifest, views: Views, nextFileId: number) {
+  constructor(fs: FileSystem, manifest: Manifest, superVersions: SuperVersions, nextFileId: number) {
     this.#fs = fs;
     this.#manifest = manifest;
-    this.#views = views;
+    this.#superVersions = superVersions;
     this.#nextFileId = nextFileId;
   }
 
@@ -32,11 +32,11 @@ export class VersionCommits {
   }
 
   /**
-   * @param handles the tables that the edit adds and no view has yet; they are removed when it is refused
+   * @param handles the tables that the edit adds and no super-version has yet; they are removed when it is refused
    * @throws LsmError of the manifest: the version is as before, and the work may be done again
    */
   async commit(edit: VersionEdit, handles: readonly TableHandle[]): Promise<void> {
-    const views = this.#views;
+    const superVersions = this.#superVersions;
     const paths = handles.map(({ path }) => path);
     try {
       await this.#append(edit);
@@ -46,9 +46,9 @@ export class VersionCommits {
       throw error;
     }
     // Edits are applied in the order they were appended: each waits for its own append, and those are in turn.
-    views.install(
-      views.version.apply(edit),
-      edit.oldestGeneration ?? views.current.oldestGeneration,
+    superVersions.install(
+      superVersions.version.apply(edit),
+      edit.oldestGeneration ?? superVersions.current.oldestGeneration,
       handles,
     );
     if (this.#doubtful.length > 0) await this.#remove(this.#doubtful.splice(0));

@@ -6,7 +6,7 @@ import { WriteDeadlines } from '../shared/write-deadlines.ts';
 import type { Executor } from '../threads/executor.ts';
 import type { RoleInit } from '../threads/messages.ts';
 import type { EngineConditions } from './conditions.ts';
-import type { Views } from './views.ts';
+import type { SuperVersions } from './super-versions.ts';
 import {
   MAX_WRITES_IN_RING,
   WRITER_RESPONSE_RING_BYTES,
@@ -19,7 +19,7 @@ const THREAD = 1;
 
 export interface WriterChannelParts {
   readonly executor: Executor;
-  readonly views: Views;
+  readonly superVersions: SuperVersions;
   readonly clock: EngineClock;
   readonly conditions: EngineConditions;
   readonly options: EngineOptions;
@@ -47,20 +47,21 @@ export class WriterChannel {
 
   constructor(parts: WriterChannelParts) {
     this.#parts = parts;
-    const { arena, clock, conditions, events, executor, generation, initOf, options, report, views } = parts;
+    const { arena, clock, conditions, events, executor, generation, initOf, options, report, superVersions } =
+      parts;
     this.#trouble = new WriteTrouble(clock, conditions, report, () => this.ask());
     const requestRing = createRing(ringBytesFor(options.maxBatchBytes));
     const responseRing = createRing(WRITER_RESPONSE_RING_BYTES);
     const requests = new RingProducer(requestRing);
     const deadlines = WriteDeadlines.allocate(MAX_WRITES_IN_RING);
-    views.attachWriter(requests);
+    superVersions.attachWriter(requests);
     const handle = executor.startWriter({
       ...initOf(requestRing, responseRing, THREAD),
       generation,
       arena,
       deadlines,
     });
-    views.link(handle);
+    superVersions.link(handle);
     this.ended = handle.exited.then((error) => this.#died(error));
     const responses = new RingConsumer(responseRing);
     const times = new WriteDeadlines(deadlines);
@@ -98,7 +99,7 @@ export class WriterChannel {
     });
     this.#poison(fault);
     this.queue.close(fault);
-    this.#parts.views.detachWriter();
+    this.#parts.superVersions.detachWriter();
   }
 
   #poison(fault: LsmError): void {

@@ -17,7 +17,7 @@ export function runBackgroundJob(fs: FileSystem, { job, control }: BackgroundJob
     const { tables, damaged } = mergeTables(fs, job.spec, cancelled);
     return { tables: load(fs, job.spec.directory, tables), damaged };
   }
-  // Sealed: nothing is added to it any more, and it stays until this flush is in a view.
+  // Sealed: nothing is added to it any more, and it stays until this flush is in a super-version.
   const memtable = new Memtable(job.arena);
   const tables = writeTables(
     fs,

@@ -1,5 +1,5 @@
 /**
- * What main and pool threads say to each other outside the rings: set-up data, new views, background jobs.
+ * What main and pool threads say to each other outside the rings: set-up data, new super-versions, background jobs.
  * Everything is structured-cloneable; shared buffers go by reference.
  */
 import type { MergeSpec } from '../compaction/merge.ts';
@@ -9,9 +9,9 @@ import type { EngineOptions } from '../options.ts';
 import type { TableHandle } from '../sstable/table-handle.ts';
 import type { TableWriterOptions } from '../sstable/table-writer.ts';
 
-/** An immutable picture of the tables, and of which memtables are not in them yet. */
-export interface ViewMessage {
-  readonly type: 'view';
+/** A super-version: a consistent view of the tables, and of which memtables are not in them yet. It never changes. */
+export interface SuperVersionMessage {
+  readonly type: 'superVersion';
   readonly id: number;
   /** Memtables of this generation and later are not in the tables. */
   readonly oldestGeneration: number;
@@ -24,8 +24,8 @@ export interface ViewMessage {
 }
 
 export type WorkerMessage =
-  | ViewMessage
-  /** No command names this view any more. */
+  | SuperVersionMessage
+  /** No command names this super-version any more. */
   | { readonly type: 'forget'; readonly id: number }
   | { readonly type: 'arena'; readonly index: number; readonly arena: SharedArrayBuffer };
 

@@ -3,8 +3,8 @@
  * records, see log/write-operation.ts). All integers little-endian u32 unless said otherwise.
  *
  * Reader requests, the frame's tag naming the request:
- *   get   u8 op=1, u8 0, u16 keyLength, viewId, hash, level, index, ordinal, cacheStart (NO_CACHE: none), key
- *   page  u8 op=2, u8 flags, u16 startLength, viewId, generation, limit, maxBytes, maxEntries,
+ *   get   u8 op=1, u8 0, u16 keyLength, superVersionId, hash, level, index, ordinal, cacheStart (NO_CACHE: none), key
+ *   page  u8 op=2, u8 flags, u16 startLength, superVersionId, generation, limit, maxBytes, maxEntries,
  *         u16 endLength, u16 encoder, now in ms low, high, start, end
  *   wake  u8 op=3: wakes the thread, no response
  * Reader responses, tag as in the request:

@@ -1,4 +1,4 @@
-import { BlockCacheView } from '../cache/block-cache-view.ts';
+import { BlockCacheReader } from '../cache/block-cache-reader.ts';
 import { copyBytes } from '../format/bytes.ts';
 import { ownBytes } from '../format/copy.ts';
 import { readUint32, readUint53 } from '../format/integers.ts';
@@ -15,7 +15,7 @@ import { BlockLoader } from '../sstable/block-loader.ts';
 import { DescriptorCache } from '../sstable/descriptor-cache.ts';
 import { LevelIterator } from '../sstable/level-iterator.ts';
 import { QuarantineLookup } from '../sstable/quarantine-lookup.ts';
-import { TableLookup, type TableView } from '../sstable/table-view.ts';
+import { TableLookup, type TableSet } from '../sstable/table-set.ts';
 import { QUARANTINE } from '../version/version.ts';
 import { EntryEncoders } from './entry-encoders.ts';
 import type { ReaderInit } from './messages.ts';
@@ -30,7 +30,7 @@ import {
   ReadStatus,
   toLsmError,
 } from './protocol.ts';
-import { type Inbox, ViewTracker } from './view-tracker.ts';
+import { type Inbox, SuperVersionTracker } from './super-version-tracker.ts';
 
 const READAHEAD_BYTES = 64 * 1024;
 
@@ -44,9 +44,9 @@ export class ReaderRole {
   readonly #requests: RingConsumer;
   readonly #responses: RingProducer;
   readonly #descriptors: DescriptorCache;
-  readonly #tracker: ViewTracker;
+  readonly #tracker: SuperVersionTracker;
   readonly #loader: BlockLoader;
-  readonly #cache: BlockCacheView;
+  readonly #cache: BlockCacheReader;
   readonly #lookup: TableLookup;
   readonly #hit: BlockHit = { recordStart: 0, recordEnd: 0 };
   readonly #quarantine: QuarantineLookup;
@@ -60,11 +60,11 @@ export class ReaderRole {
     this.#requests = new RingConsumer(init.requests);
     this.#responses = new RingProducer(init.responses, { words: this.#words, index: ControlWord.doorbell });
     this.#descriptors = new DescriptorCache(fs, init.options.maxOpenFilesPerThread);
-    this.#tracker = new ViewTracker(init.control, init.arenas, inbox, this.#descriptors);
+    this.#tracker = new SuperVersionTracker(init.control, init.arenas, inbox, this.#descriptors);
     this.#loader = new BlockLoader(fs, this.#descriptors, this.#words, init.thread);
     this.#lookup = new TableLookup(init.hashSeed);
     this.#quarantine = new QuarantineLookup(this.#loader);
-    this.#cache = new BlockCacheView(init.cache);
+    this.#cache = new BlockCacheReader(init.cache);
     this.#encoders = new EntryEncoders(init.options.entryEncoders);
   }
 
@@ -129,14 +129,15 @@ export class ReaderRole {
 
   #get(at: number, tag: number): boolean {
     const { bytes } = this.#requests;
-    const view = this.#view(readUint32(bytes, at + 4));
+    const tables = this.#tableSet(readUint32(bytes, at + 4));
     const keyStart = at + GET_HEADER_BYTES;
     const keyEnd = keyStart + (bytes[at + 2] | (bytes[at + 3] << 8));
     const cacheStart = readUint32(bytes, at + 24);
     const lookup = this.#lookup;
     const hit = this.#hit;
-    lookup.begin(view, bytes, keyStart, keyEnd, readUint32(bytes, at + 8));
-    if (readUint32(bytes, at + 12) === QUARANTINE) return this.#getNewest(tag, view, bytes, keyStart, keyEnd);
+    lookup.begin(tables, bytes, keyStart, keyEnd, readUint32(bytes, at + 8));
+    if (readUint32(bytes, at + 12) === QUARANTINE)
+      return this.#getNewest(tag, tables, bytes, keyStart, keyEnd);
     lookup.resume(readUint32(bytes, at + 12), readUint32(bytes, at + 16), readUint32(bytes, at + 20));
     const cache = this.#cache;
     let cached = 0;
@@ -166,7 +167,7 @@ export class ReaderRole {
   }
 
   /** The first hit in the levels, or what a table in quarantine has that is newer. */
-  #getNewest(tag: number, view: TableView, key: Uint8Array, keyStart: number, keyEnd: number): boolean {
+  #getNewest(tag: number, tables: TableSet, key: Uint8Array, keyStart: number, keyEnd: number): boolean {
     const lookup = this.#lookup;
     const hit = this.#hit;
     let found: Uint8Array | undefined;
@@ -176,15 +177,15 @@ export class ReaderRole {
       if (searchBlock(block, 0, end, key, keyStart, keyEnd, hit))
         found = ownBytes(block, hit.recordStart, hit.recordEnd);
     }
-    const newest = this.#quarantine.newest(view, key, keyStart, keyEnd, found);
+    const newest = this.#quarantine.newest(tables, key, keyStart, keyEnd, found);
     if (newest === undefined) return this.#respond(tag, ReadStatus.absent, 0, key, 0, 0);
     return this.#respond(tag, ReadStatus.found, 0, newest);
   }
 
-  #view(id: number): TableView {
-    const view = this.#tracker.view(id);
-    if (view === undefined) throw new Error(`view ${id} is not known to this thread`);
-    return view;
+  #tableSet(id: number): TableSet {
+    const tables = this.#tracker.tables(id);
+    if (tables === undefined) throw new Error(`super-version ${id} is not known to this thread`);
+    return tables;
   }
 
   #respond(
@@ -221,11 +222,11 @@ export class ReaderRole {
     // no room.
     responses.publish();
     if (responses.reserve(RESPONSE_HEADER_BYTES + maxBytes + MAX_KEY_BYTES) === -1) return false;
-    const view = this.#view(readUint32(bytes, at + 4));
+    const tables = this.#tableSet(readUint32(bytes, at + 4));
     const end = this.#end;
     if ((flags & PageFlag.hasEnd) === 0) end.clear();
     else end.set(bytes, startEnd, endEnd);
-    const iterator = this.#iterator(view, readUint32(bytes, at + 8), readUint32(bytes, at + 12), end);
+    const iterator = this.#iterator(tables, readUint32(bytes, at + 8), readUint32(bytes, at + 12), end);
     iterator.seek(bytes, startStart, startEnd);
 
     const first = iterator.valid
@@ -262,13 +263,13 @@ export class ReaderRole {
     return true;
   }
 
-  #iterator(view: TableView, generation: number, limit: number, bound: KeyBound): MergingIterator {
+  #iterator(tables: TableSet, generation: number, limit: number, bound: KeyBound): MergingIterator {
     const sources: RecordIterator[] = [];
-    for (let g = generation; g >= view.oldestGeneration; g--) {
+    for (let g = generation; g >= tables.oldestGeneration; g--) {
       const memtable = this.#tracker.memtable(arenaOfGeneration(this.#words, g));
       sources.push(memtable.iterator(g === generation ? limit : memtable.publishedOffset));
     }
-    for (const [level, readers] of view.levels.entries()) {
+    for (const [level, readers] of tables.levels.entries()) {
       if (level === 0) {
         for (const reader of readers) {
           sources.push(reader.cursor(this.#fs, this.#descriptors, READAHEAD_BYTES, bound));
@@ -277,7 +278,7 @@ export class ReaderRole {
         sources.push(new LevelIterator(readers, this.#fs, this.#descriptors, READAHEAD_BYTES, bound));
       }
     }
-    for (const reader of view.quarantine) {
+    for (const reader of tables.quarantine) {
       // It has something to say only of what the scan may come to; the merge goes by versions.
       const { smallestKey } = reader.metadata;
       if (!bound.admits(smallestKey, 0, smallestKey.length)) continue;

@@ -5,8 +5,8 @@ import { arenaOfGeneration } from '../shared/control.ts';
 import { type BlockHit, searchBlock } from '../sstable/block.ts';
 import type { BlockLoader } from '../sstable/block-loader.ts';
 import { QuarantineLookup } from '../sstable/quarantine-lookup.ts';
-import { TableLookup } from '../sstable/table-view.ts';
-import type { ViewTracker } from './view-tracker.ts';
+import { TableLookup } from '../sstable/table-set.ts';
+import type { SuperVersionTracker } from './super-version-tracker.ts';
 
 /**
  * Looks for a newer version of a key below the memtable that is being written: in sealed memtables, then in tables. It
@@ -16,7 +16,7 @@ import type { ViewTracker } from './view-tracker.ts';
 export class VersionLookup {
   metTimestamp = 0;
   metWriter = 0;
-  readonly #tracker: ViewTracker;
+  readonly #tracker: SuperVersionTracker;
   readonly #words: Int32Array;
   readonly #loader: BlockLoader;
   readonly #lookup: TableLookup;
@@ -25,7 +25,7 @@ export class VersionLookup {
   /** At least the largest timestamp of any memtable sealed so far. */
   #largestSealed = 0;
 
-  constructor(tracker: ViewTracker, words: Int32Array, loader: BlockLoader, seed: HashSeed) {
+  constructor(tracker: SuperVersionTracker, words: Int32Array, loader: BlockLoader, seed: HashSeed) {
     this.#tracker = tracker;
     this.#words = words;
     this.#loader = loader;
@@ -58,24 +58,24 @@ export class VersionLookup {
   ): boolean {
     this.metTimestamp = 0;
     this.metWriter = 0;
-    const view = this.#tracker.latest;
-    for (let older = generation - 1; older >= view.oldestGeneration; older--) {
+    const tables = this.#tracker.latest;
+    for (let older = generation - 1; older >= tables.oldestGeneration; older--) {
       const memtable = this.#tracker.memtable(arenaOfGeneration(this.#words, older));
       const entry = memtable.find(keyBytes, keyStart, keyEnd, memtable.publishedOffset, hash);
       if (entry !== 0) return this.#met(memtable.bytes, memtable.recordStart(entry), timestamp, writer);
     }
     const lookup = this.#lookup;
-    lookup.begin(view, keyBytes, keyStart, keyEnd, hash, timestamp);
+    lookup.begin(tables, keyBytes, keyStart, keyEnd, hash, timestamp);
     let found: Uint8Array | undefined;
     while (found === undefined && lookup.next()) {
       const end = this.#loader.load(lookup.reader, lookup.ordinal);
       const block = this.#loader.scratch;
       if (!searchBlock(block, 0, end, keyBytes, keyStart, keyEnd, this.#hit)) continue;
-      if (view.quarantine.length === 0) return this.#met(block, this.#hit.recordStart, timestamp, writer);
+      if (tables.quarantine.length === 0) return this.#met(block, this.#hit.recordStart, timestamp, writer);
       found = ownBytes(block, this.#hit.recordStart, this.#hit.recordEnd);
     }
-    if (view.quarantine.length === 0) return false;
-    found = this.#quarantine.newest(view, keyBytes, keyStart, keyEnd, found, timestamp);
+    if (tables.quarantine.length === 0) return false;
+    found = this.#quarantine.newest(tables, keyBytes, keyStart, keyEnd, found, timestamp);
     return found !== undefined && this.#met(found, 0, timestamp, writer);
   }
 

@@ -12,7 +12,7 @@ import { runBackgroundJob } from './jobs.ts';
 import type { BackgroundJob, BackgroundResult, ReaderInit, WorkerMessage, WriterInit } from './messages.ts';
 import { encodeError, toLsmError } from './protocol.ts';
 import { ReaderRole } from './reader.ts';
-import type { Inbox } from './view-tracker.ts';
+import type { Inbox } from './super-version-tracker.ts';
 import { WriterRole } from './writer.ts';
 
 export type PoolTask =

@@ -16,8 +16,8 @@ import type { WriterInit } from './messages.ts';
 import { Patience } from './patience.ts';
 import { toLsmError, WriteCode, writeCodeOf } from './protocol.ts';
 import { StaleWriteFilter } from './stale-write-filter.ts';
+import { type Inbox, SuperVersionTracker } from './super-version-tracker.ts';
 import { VersionLookup } from './version-lookup.ts';
-import { type Inbox, ViewTracker } from './view-tracker.ts';
 import { cutRunToOneFate, enterFrame, runEntryBytes } from './write-run.ts';
 import { WriterNews } from './writer-news.ts';
 
@@ -46,7 +46,7 @@ export class WriterRole {
   readonly #responses: RingProducer;
   readonly #deadlines: WriteDeadlines;
   readonly #descriptors: DescriptorCache;
-  readonly #tracker: ViewTracker;
+  readonly #tracker: SuperVersionTracker;
   readonly #versions: VersionLookup;
   readonly #staleWrites: StaleWriteFilter;
   readonly #cursor = new OperationCursor();
@@ -81,7 +81,7 @@ export class WriterRole {
     this.#news = new WriterNews(this.#responses);
     this.#deadlines = new WriteDeadlines(init.deadlines);
     this.#descriptors = new DescriptorCache(fs, init.options.maxOpenFilesPerThread);
-    this.#tracker = new ViewTracker(init.control, init.arenas, inbox, this.#descriptors);
+    this.#tracker = new SuperVersionTracker(init.control, init.arenas, inbox, this.#descriptors);
     this.#refresh();
     const loader = new BlockLoader(fs, this.#descriptors, this.#words, init.thread);
     this.#versions = new VersionLookup(this.#tracker, this.#words, loader, init.hashSeed);
@@ -159,8 +159,8 @@ export class WriterRole {
 
   #refresh(): void {
     this.#tracker.refresh();
-    // From here on only the latest view is used: main may reclaim what older ones alone refer to.
-    Atomics.store(this.#words, ControlWord.writerViewEpoch, this.#tracker.seenEpoch);
+    // From here on only the latest super-version is used: main may reclaim what older ones alone refer to.
+    Atomics.store(this.#words, ControlWord.writerSuperVersionEpoch, this.#tracker.seenEpoch);
   }
 
   #openLog(): LsmError | typeof WAIT | undefined {

@@ -72,7 +72,7 @@ export class MortalExecutor implements Executor {
 
   kill(role: RoleHandle): void {
     role.post({ type: 'arena', index: 0, arena: new SharedArrayBuffer(8) });
-    Atomics.add(this.#words, ControlWord.viewEpoch, 1);
+    Atomics.add(this.#words, ControlWord.superVersionEpoch, 1);
     this.kick();
   }
 }

@@ -1,5 +1,5 @@
 import { BlockCache, createBlockCacheMemory } from '../../../native-free-lsm/cache/block-cache.ts';
-import { BlockCacheView } from '../../../native-free-lsm/cache/block-cache-view.ts';
+import { BlockCacheReader } from '../../../native-free-lsm/cache/block-cache-reader.ts';
 import { EpochDomain } from '../../../native-free-lsm/shared/epochs.ts';
 import { HASH_SEED, shuffledIndexes } from '../inputs.ts';
 import type { MicroCase, PreparedCase } from '../micro-case.ts';
@@ -39,13 +39,13 @@ function findingOnMain(): PreparedCase {
   };
 }
 
-function findingInView(tableId: number, expected: number): PreparedCase {
-  const view = new BlockCacheView(filledCache().memory);
+function findingByReader(tableId: number, expected: number): PreparedCase {
+  const reader = new BlockCacheReader(filledCache().memory);
   const order = shuffledIndexes(BLOCKS);
   return {
     run: () => {
       let sum = 0;
-      for (const ordinal of order) if (view.find(tableId, ordinal)) sum += view.bytes[view.dataStart];
+      for (const ordinal of order) if (reader.find(tableId, ordinal)) sum += reader.bytes[reader.dataStart];
       return sum;
     },
     expected,
@@ -54,8 +54,8 @@ function findingInView(tableId: number, expected: number): PreparedCase {
 
 export const cases: readonly MicroCase[] = [
   { name: 'block cache: find, main thread', operations: BLOCKS, prepare: findingOnMain },
-  { name: 'block cache: find, hit', operations: BLOCKS, prepare: () => findingInView(1, FIRST_BYTES) },
-  { name: 'block cache: find, miss', operations: BLOCKS, prepare: () => findingInView(2, 0) },
+  { name: 'block cache: find, hit', operations: BLOCKS, prepare: () => findingByReader(1, FIRST_BYTES) },
+  { name: 'block cache: find, miss', operations: BLOCKS, prepare: () => findingByReader(2, 0) },
   {
     name: 'block cache: take a block in, another out',
     operations: BLOCKS,

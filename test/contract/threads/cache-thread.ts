@@ -1,5 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { BlockCacheView } from '../../../native-free-lsm/cache/block-cache-view.ts';
+import { BlockCacheReader } from '../../../native-free-lsm/cache/block-cache-reader.ts';
 import { slotStart } from '../../../native-free-lsm/cache/cache-layout.ts';
 import { readUint32, writeUint32 } from '../../../native-free-lsm/format/integers.ts';
 import {
@@ -21,7 +21,7 @@ import {
 import { randomFrom } from './thread.ts';
 
 const { memory, requests, responses, doorbell } = workerData as CacheThreadData;
-const view = new BlockCacheView(memory);
+const reader = new BlockCacheReader(memory);
 const consumer = new RingConsumer(requests);
 const producer = new RingProducer(responses, { words: new Int32Array(doorbell), index: 0 });
 let found = 0;
@@ -33,14 +33,14 @@ function look(seed: number, oldestTable: number): void {
   for (let i = 0; i < 30; i++) {
     const tableId = oldestTable + random(TABLES);
     const ordinal = random(ORDINALS);
-    if (view.find(tableId, ordinal)) {
-      checkBlock(view.bytes, view.dataStart, view.dataEnd, tableId, ordinal);
-      held.push([view.dataStart, view.dataEnd, tableId, ordinal]);
+    if (reader.find(tableId, ordinal)) {
+      checkBlock(reader.bytes, reader.dataStart, reader.dataEnd, tableId, ordinal);
+      held.push([reader.dataStart, reader.dataEnd, tableId, ordinal]);
       found++;
     } else missed++;
   }
   // What was found first must still be there at the end.
-  for (const [start, end, tableId, ordinal] of held) checkBlock(view.bytes, start, end, tableId, ordinal);
+  for (const [start, end, tableId, ordinal] of held) checkBlock(reader.bytes, start, end, tableId, ordinal);
 }
 
 /** As a thread that is killed in the middle of a read from disk. */
@@ -63,7 +63,7 @@ for (let ended = false; !ended; ) {
     else {
       const isHalf = frameTag(bytes, at) === CacheCommand.fillHalf;
       const whole = blockBytes(second, third);
-      fillBlock(view.bytes, slotStart(first), second, third, isHalf ? whole >>> 1 : whole);
+      fillBlock(reader.bytes, slotStart(first), second, third, isHalf ? whole >>> 1 : whole);
       if (isHalf) dieHere();
       writeUint32(producer.bytes, producer.reserve(4), first);
       producer.push(CacheCommand.fill);

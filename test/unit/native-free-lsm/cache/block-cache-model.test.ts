@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { BlockCache, createBlockCacheMemory } from '../../../../native-free-lsm/cache/block-cache.ts';
-import { BlockCacheView } from '../../../../native-free-lsm/cache/block-cache-view.ts';
+import { BlockCacheReader } from '../../../../native-free-lsm/cache/block-cache-reader.ts';
 import { EpochDomain } from '../../../../native-free-lsm/shared/epochs.ts';
 import { createRing, RingConsumer, RingProducer } from '../../../../native-free-lsm/shared/ring.ts';
 import { HASH_SEED } from '../../../support/hash-flood.ts';
@@ -11,14 +11,14 @@ import { HASH_SEED } from '../../../support/hash-flood.ts';
 class Reader {
   readonly producer: RingProducer;
   readonly #consumer: RingConsumer;
-  readonly #view: BlockCacheView;
+  readonly #reader: BlockCacheReader;
   readonly #held: { block: Uint8Array; fill: number }[][] = [];
 
   constructor(memory: SharedArrayBuffer) {
     const ring = createRing(8192);
     this.producer = new RingProducer(ring);
     this.#consumer = new RingConsumer(ring);
-    this.#view = new BlockCacheView(memory);
+    this.#reader = new BlockCacheReader(memory);
   }
 
   command(names: readonly string[], contents: ReadonlyMap<string, Content>): void {
@@ -28,8 +28,8 @@ class Reader {
     const blocks: { block: Uint8Array; fill: number }[] = [];
     for (const name of names) {
       const [tableId, ordinal] = name.split(':').map(Number);
-      if (!this.#view.find(tableId, ordinal)) continue;
-      const block = this.#view.bytes.subarray(this.#view.dataStart, this.#view.dataEnd);
+      if (!this.#reader.find(tableId, ordinal)) continue;
+      const block = this.#reader.bytes.subarray(this.#reader.dataStart, this.#reader.dataEnd);
       const content = contents.get(name);
       assert.ok(content?.published, 'only published blocks are found');
       assert.equal(block.length, content.length);

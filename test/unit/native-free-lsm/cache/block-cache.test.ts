@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { BlockCache, createBlockCacheMemory } from '../../../../native-free-lsm/cache/block-cache.ts';
-import { BlockCacheView } from '../../../../native-free-lsm/cache/block-cache-view.ts';
+import { BlockCacheReader } from '../../../../native-free-lsm/cache/block-cache-reader.ts';
 import { slotStart } from '../../../../native-free-lsm/cache/cache-layout.ts';
 import { EpochDomain } from '../../../../native-free-lsm/shared/epochs.ts';
 import { createRing, RingConsumer, RingProducer } from '../../../../native-free-lsm/shared/ring.ts';
@@ -10,7 +10,7 @@ import { HASH_SEED } from '../../../support/hash-flood.ts';
 function newCache(budgetBytes: number) {
   const memory = createBlockCacheMemory(budgetBytes, HASH_SEED);
   const epochs = new EpochDomain();
-  return { cache: new BlockCache(memory, epochs), view: new BlockCacheView(memory), epochs };
+  return { cache: new BlockCache(memory, epochs), reader: new BlockCacheReader(memory), epochs };
 }
 
 /** Reserves, fills with a byte that follows from the block's name, publishes; false when there was no room. */
@@ -31,23 +31,23 @@ function checkBlock(cache: BlockCache, tableId: number, ordinal: number, length:
 }
 
 /** How many of a table's first blocks are there. */
-function present(view: BlockCacheView, tableId: number, ordinals: number): number[] {
-  return Array.from({ length: ordinals }, (_, i) => i).filter((ordinal) => view.find(tableId, ordinal));
+function present(reader: BlockCacheReader, tableId: number, ordinals: number): number[] {
+  return Array.from({ length: ordinals }, (_, i) => i).filter((ordinal) => reader.find(tableId, ordinal));
 }
 
-test('a block is found once it is published, by the main thread and by views', () => {
-  const { cache, view } = newCache(64 << 10);
+test('a block is found once it is published, by the main thread and by its readers', () => {
+  const { cache, reader } = newCache(64 << 10);
   const slot = cache.reserve(0xffff_fff0, 7, 1000);
   assert.ok(slot >= 0);
   assert.equal(cache.find(0xffff_fff0, 7), -1);
-  assert.equal(view.find(0xffff_fff0, 7), false);
+  assert.equal(reader.find(0xffff_fff0, 7), false);
   assert.equal(cache.reserve(0xffff_fff0, 7, 1000), -1, 'being filled already');
-  view.bytes.fill(5, slotStart(slot), slotStart(slot) + 1000);
+  reader.bytes.fill(5, slotStart(slot), slotStart(slot) + 1000);
   cache.publish(slot);
   assert.equal(cache.find(0xffff_fff0, 7), slot);
-  assert.ok(view.find(0xffff_fff0, 7));
-  assert.deepEqual([view.dataStart, view.dataEnd], [cache.dataStart(slot), cache.dataEnd(slot)]);
-  assert.ok(view.bytes.subarray(view.dataStart, view.dataEnd).every((byte) => byte === 5));
+  assert.ok(reader.find(0xffff_fff0, 7));
+  assert.deepEqual([reader.dataStart, reader.dataEnd], [cache.dataStart(slot), cache.dataEnd(slot)]);
+  assert.ok(reader.bytes.subarray(reader.dataStart, reader.dataEnd).every((byte) => byte === 5));
   assert.equal(cache.dataEnd(slot) - cache.dataStart(slot), 1000);
   assert.equal(cache.find(0xffff_fff0, 8), -1);
   assert.equal(cache.find(7, 0xffff_fff0), -1);
@@ -57,11 +57,11 @@ test('a block is found once it is published, by the main thread and by views', (
 });
 
 test('a cancelled reservation leaves nothing and can be made again', () => {
-  const { cache, view } = newCache(64 << 10);
+  const { cache, reader } = newCache(64 << 10);
   const slot = cache.reserve(1, 1, 500);
   cache.cancel(slot);
   assert.equal(cache.usedBytes, 0);
-  assert.equal(view.find(1, 1), false);
+  assert.equal(reader.find(1, 1), false);
   assert.throws(() => cache.publish(slot), { code: 'INVALID_ARGUMENT' });
   assert.throws(() => cache.cancel(slot), { code: 'INVALID_ARGUMENT' });
   assert.ok(put(cache, 1, 1, 300));
@@ -135,9 +135,9 @@ test('blocks above a sixteenth of the budget are not cached, those below fit in 
 });
 
 test('many tiny blocks are held as far as the index goes', () => {
-  const { cache, view } = newCache(64 << 10);
+  const { cache, reader } = newCache(64 << 10);
   for (let i = 0; i < 1000; i++) assert.ok(put(cache, 1, i, 1));
-  const there = present(view, 1, 1000);
+  const there = present(reader, 1, 1000);
   assert.ok(there.length >= 32);
   assert.deepEqual(
     there,
@@ -162,7 +162,7 @@ test('a reservation in flight is not overrun: there is no room behind it until i
 });
 
 test('a region is not reused while a thread may be reading it', () => {
-  const { cache, view, epochs } = newCache(64 << 10);
+  const { cache, reader, epochs } = newCache(64 << 10);
   const ring = createRing(1024);
   const [producer, consumer] = [new RingProducer(ring), new RingConsumer(ring)];
   epochs.register(producer);
@@ -170,17 +170,17 @@ test('a region is not reused while a thread may be reading it', () => {
   producer.reserve(0);
   producer.push(0);
   producer.publish();
-  assert.ok(view.find(1, 1));
-  const held = view.bytes.subarray(view.dataStart, view.dataEnd);
+  assert.ok(reader.find(1, 1));
+  const held = reader.bytes.subarray(reader.dataStart, reader.dataEnd);
   let puts = 0;
   while (put(cache, 2, puts, 1000)) puts++;
   assert.ok(puts < 66);
-  assert.equal(view.find(1, 1), true, 'nothing was gained by evicting more than the gap');
+  assert.equal(reader.find(1, 1), true, 'nothing was gained by evicting more than the gap');
   assert.ok(held.every((byte) => byte === 32));
   consumer.nextRun(8);
   consumer.release();
   for (let i = 0; i < 120; i++) assert.ok(put(cache, 3, i, 1000));
-  assert.equal(view.find(1, 1), false);
+  assert.equal(reader.find(1, 1), false);
 });
 
 test('budgets that offsets cannot do are refused', () => {

@@ -19,7 +19,7 @@ import { HASH_SEED } from '../../../support/hash-flood.ts';
 
 const KEY = Buffer.from('key');
 const VALUE = Buffer.from('value');
-const NO_SNAPSHOT = { point: { viewId: 1 } };
+const NO_SNAPSHOT = { point: { superVersionId: 1 } };
 
 /** What is no bytes, and how a message names it. The type is one that fits everywhere: JavaScript has none. */
 const NOT_BYTES: readonly (readonly [given: never, shown: RegExp])[] = (

@@ -13,7 +13,7 @@ import { Arenas } from '../../../../native-free-lsm/store/arenas.ts';
 import { ReadPath } from '../../../../native-free-lsm/store/read-path.ts';
 import { ReaderChannel } from '../../../../native-free-lsm/store/reader-channel.ts';
 import { recover } from '../../../../native-free-lsm/store/recovery.ts';
-import { Views } from '../../../../native-free-lsm/store/views.ts';
+import { SuperVersions } from '../../../../native-free-lsm/store/super-versions.ts';
 import type { RoleHandle } from '../../../../native-free-lsm/threads/executor.ts';
 import { record, writeRecordTo } from '../../../support/engine-calls.ts';
 import { EngineSimulation, TINY_OPTIONS } from '../../../support/engine-simulation.ts';
@@ -164,11 +164,11 @@ async function withoutThreads() {
   );
   const control = createControl();
   const epochs = new EpochDomain();
-  const views = new Views(control, epochs, state.version, {
+  const superVersions = new SuperVersions(control, epochs, state.version, {
     onTableUnused: () => undefined,
     onGenerationsUnused: () => undefined,
   });
-  views.install(state.version, state.nextGeneration, state.handles);
+  superVersions.install(state.version, state.nextGeneration, state.handles);
   const arenas = new Arenas(control, options.memtableBytes, 4, HASH_SEED);
   arenas.begin(state.nextGeneration);
   const channel = new ReaderChannel(createRing(1 << 16), createRing(1 << 16), 2);
@@ -176,7 +176,17 @@ async function withoutThreads() {
   const cache = new BlockCache(createBlockCacheMemory(4096, HASH_SEED), epochs);
   const nothing = (): void => undefined;
   const maxBytes = options.maxQueuedReadBytes;
-  const reads = new ReadPath(arenas, views, cache, [channel], HASH_SEED, maxBytes, nothing, nothing, nothing);
+  const reads = new ReadPath(
+    arenas,
+    superVersions,
+    cache,
+    [channel],
+    HASH_SEED,
+    maxBytes,
+    nothing,
+    nothing,
+    nothing,
+  );
   const memtable = arenas.memtable(state.nextGeneration);
   const write = (i: number): void => {
     const written = record(1000 + i, 'newer');

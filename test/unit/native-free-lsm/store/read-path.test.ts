@@ -34,7 +34,7 @@ test('reads in flight when their thread dies are answered by its successor, what
     const { simulation, executor } = mortal();
     const store = await filled(simulation, { readers });
     for (let round = 1; round <= 3; round++) {
-      // A flush is done and not in a view yet.
+      // A flush is done and not in a super-version yet.
       const gate = Promise.withResolvers<void>();
       executor().backgroundGate = gate.promise;
       await simulation.settle(writeRecordTo(store, key(200 + round), record(1000 + round, 'x')));
@@ -46,7 +46,7 @@ test('reads in flight when their thread dies are answered by its successor, what
       const calls = [ALL, { ...ALL, maxEntries: 7 }].map((asked) => store.rangePage(asked));
       calls.push(store.rangePage(ALL, snapshot));
       await simulation.pass(1);
-      // Now the requests in the rings name a view, and a snapshot, that nobody else needs.
+      // Now the requests in the rings name a super-version, and a snapshot, that nobody else needs.
       gate.resolve();
       await simulation.pass(20);
       snapshot.release();

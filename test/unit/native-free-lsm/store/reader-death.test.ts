@@ -95,7 +95,7 @@ test('reads that begin while those of a dead thread are asked again are answered
   await simulation.settle(store.close());
 });
 
-test('a sink called while reads are asked again may release a snapshot: those behind it keep the views of theirs', async () => {
+test('a sink called while reads are asked again may release a snapshot: those behind it keep the super-versions of theirs', async () => {
   const { simulation, executor } = mortal();
   const store = await filled(simulation);
   const old = store.snapshot();
@@ -125,7 +125,7 @@ test('a sink called while reads are asked again may release a snapshot: those be
   assert.equal(
     tables,
     tablesByLevel.reduce((sum, count) => sum + count, 0),
-    'the views are let go of after that',
+    'the super-versions are let go of after that',
   );
   await simulation.settle(store.close());
 });
@@ -139,7 +139,7 @@ test('writes go on once a reader that was long in starting has let go of the mem
   const value = 'x'.repeat(8000);
   let timestamp = 10_000;
   const put = (): Promise<WriteResult> => writeRecordTo(store, key(0), record(timestamp++, value));
-  // Each names the view of its moment, and with it the memtables that are not in tables yet.
+  // Each names the super-version of its moment, and with it the memtables that are not in tables yet.
   const reads: Promise<Uint8Array | null>[] = [];
   let refused: Error | null = null;
   for (let i = 0; refused === null; i++) {
@@ -155,7 +155,7 @@ test('writes go on once a reader that was long in starting has let go of the mem
   await simulation.settle(store.close());
 });
 
-/** Has tables replaced by a compaction while what `ask` asks the held threads for keeps the view before. */
+/** Has tables replaced by a compaction while what `ask` asks the held threads for keeps the super-version before. */
 async function replacedMeanwhile(
   ask: (store: RecordStore) => void,
 ): Promise<ReturnType<typeof mortal> & { store: RecordStore; tableFiles: () => number }> {

@@ -10,16 +10,16 @@ import type { WorkerMessage } from '../../../../native-free-lsm/threads/messages
 import { ReaderRole } from '../../../../native-free-lsm/threads/reader.ts';
 import { HASH_SEED } from '../../../support/hash-flood.ts';
 
-/** A view of nothing: no memtable at or above generation 2, no table. */
-const VIEW: WorkerMessage = {
-  type: 'view',
+/** A super-version of nothing: no memtable at or above generation 2, no table. */
+const SUPER_VERSION: WorkerMessage = {
+  type: 'superVersion',
   id: 1,
   oldestGeneration: 2,
   levels: [],
   quarantine: [],
   added: [],
 };
-const POINT = { viewId: 1, generation: 1, limit: 0 };
+const POINT = { superVersionId: 1, generation: 1, limit: 0 };
 const PAGE = {
   start: Buffer.from('key'),
   end: null,
@@ -29,8 +29,8 @@ const PAGE = {
   encoder: 0,
   nowMs: 0,
 };
-/** An unknown view: the request fails. */
-const LOST_POINT = { ...POINT, viewId: 2 };
+/** An unknown super-version: the request fails. */
+const LOST_POINT = { ...POINT, superVersionId: 2 };
 
 // Main lets go of what a request held, and pushes what waits for room, when its answer arrives. Were the request given
 // back only after it, and no other came, obsolete files and memory would stay for as long.
@@ -42,7 +42,7 @@ for (const [name, points] of [
 ] as const) {
   test(`${name}: the answer is seen only once the request is given back`, (t) => {
     const channel = new ReaderChannel(createRing(4096), createRing(1 << 20), 2);
-    const inbox = [VIEW];
+    const inbox = [SUPER_VERSION];
     const reader = new ReaderRole(
       {
         directory: 'db',

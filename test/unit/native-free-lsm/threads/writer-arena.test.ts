@@ -34,7 +34,7 @@ test('an arena that is announced and offered while the writer looks for one is t
     // The writer has just found its inbox empty, and has not looked at the mailbox yet.
     offersWhenEmptied = false;
     posted.push({ type: 'arena', index: 1, arena: createArena(options.memtableBytes, HASH_SEED) });
-    Atomics.add(words, ControlWord.viewEpoch, 1);
+    Atomics.add(words, ControlWord.superVersionEpoch, 1);
     Atomics.store(words, ControlWord.spareArena, 2);
     return undefined;
   };
@@ -59,7 +59,7 @@ test('an arena that is announced and offered while the writer looks for one is t
   for (put(++timestamp); writer.step(); put(++timestamp)) assert.ok(timestamp < 20, 'the memtable fills up');
   // It waits for an arena now. Something makes it look at its inbox, and main is as quick as can be.
   offersWhenEmptied = true;
-  Atomics.add(words, ControlWord.viewEpoch, 1);
+  Atomics.add(words, ControlWord.superVersionEpoch, 1);
   assert.ok(writer.step());
   assert.equal(words[ControlWord.activeGeneration], 2);
   put(++timestamp);

@@ -12,12 +12,12 @@ import {
 } from './cache-layout.ts';
 
 /**
- * A pool thread's view of the block cache, without locks. For threads whose ring is registered with the epoch
+ * How a pool thread reads the block cache, without locks. For threads whose ring is registered with the epoch
  * domain only: what `find` found stays as it is until the command in hand is completed, as the main thread
  * reuses a region only once every such thread has completed what it had been sent when the region went out of
  * the index. Also how a thread fills a region that was reserved for it: `bytes` at `slotStart(slot)`.
  */
-export class BlockCacheView {
+export class BlockCacheReader {
   readonly bytes: Uint8Array;
   /** The block last found. */
   dataStart = 0;

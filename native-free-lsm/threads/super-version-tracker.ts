@@ -2,26 +2,26 @@ import { Memtable } from '../memtable/memtable.ts';
 import { ControlWord } from '../shared/control.ts';
 import type { DescriptorCache } from '../sstable/descriptor-cache.ts';
 import { TableReader } from '../sstable/table-reader.ts';
-import { TableView } from '../sstable/table-view.ts';
+import { TableSet } from '../sstable/table-set.ts';
 import type { WorkerMessage } from './messages.ts';
 
 /** Where a pool thread takes its control messages from, without blocking. */
 export type Inbox = () => WorkerMessage | undefined;
 
 /**
- * A pool thread's views and arenas, brought up to date from its inbox. Main posts a message before it counts
- * up viewEpoch, and counts up before it publishes a command that needs the message: a thread that looks at the
- * epoch after it has seen a command has every view the command may name.
+ * A pool thread's super-versions and arenas, brought up to date from its inbox. Main posts a message before it counts
+ * up superVersionEpoch, and counts up before it publishes a command that needs the message: a thread that looks at the
+ * epoch after it has seen a command has every super-version the command may name.
  */
-export class ViewTracker {
+export class SuperVersionTracker {
   readonly #words: Int32Array;
   readonly #inbox: Inbox;
   readonly #descriptors: DescriptorCache;
-  readonly #views = new Map<number, TableView>();
+  readonly #sets = new Map<number, TableSet>();
   readonly #tables = new Map<number, TableReader>();
   readonly #memtables: Memtable[] = [];
   #seenEpoch = -1;
-  #latest = new TableView(-1, 0, []);
+  #latest = new TableSet(-1, 0, []);
 
   constructor(
     control: SharedArrayBuffer,
@@ -40,21 +40,21 @@ export class ViewTracker {
     return this.#seenEpoch;
   }
 
-  /** The newest view that has arrived. */
-  get latest(): TableView {
+  /** The tables of the newest super-version that has arrived. */
+  get latest(): TableSet {
     return this.#latest;
   }
 
   refresh(): void {
     // Loaded before the inbox is emptied: a message posted after the load is found at the next refresh.
-    const epoch = Atomics.load(this.#words, ControlWord.viewEpoch);
+    const epoch = Atomics.load(this.#words, ControlWord.superVersionEpoch);
     if (epoch === this.#seenEpoch) return;
     this.#seenEpoch = epoch;
     for (let message = this.#inbox(); message !== undefined; message = this.#inbox()) this.#take(message);
   }
 
-  view(id: number): TableView | undefined {
-    return this.#views.get(id);
+  tables(id: number): TableSet | undefined {
+    return this.#sets.get(id);
   }
 
   memtable(arena: number): Memtable {
@@ -67,7 +67,7 @@ export class ViewTracker {
       return;
     }
     if (message.type === 'forget') {
-      this.#views.delete(message.id);
+      this.#sets.delete(message.id);
       this.#dropUnusedTables();
       return;
     }
@@ -77,15 +77,15 @@ export class ViewTracker {
     const readersOf = (ids: readonly number[]): TableReader[] =>
       ids.map((id) => this.#tables.get(id) as TableReader);
     const levels = message.levels.map(readersOf);
-    const view = new TableView(message.id, message.oldestGeneration, levels, readersOf(message.quarantine));
-    this.#views.set(view.id, view);
-    this.#latest = view;
+    const set = new TableSet(message.id, message.oldestGeneration, levels, readersOf(message.quarantine));
+    this.#sets.set(set.id, set);
+    this.#latest = set;
   }
 
   #dropUnusedTables(): void {
     const used = new Set<number>();
-    for (const view of this.#views.values()) {
-      for (const readers of [...view.levels, view.quarantine])
+    for (const set of this.#sets.values()) {
+      for (const readers of [...set.levels, set.quarantine])
         for (const reader of readers) used.add(reader.metadata.id);
     }
     for (const id of this.#tables.keys()) {

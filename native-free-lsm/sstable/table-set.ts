@@ -3,9 +3,11 @@ import { type HashSeed, hashBytes } from '../format/hash.ts';
 import { QUARANTINE } from '../version/version.ts';
 import type { TableReader } from './table-reader.ts';
 
-/** One thread's picture of the tables of a view: readers by level, as Version.levels orders them. */
-export class TableView {
+/** The tables of one super-version as one thread reads them: a reader for each, by level, as Version.levels orders them. */
+export class TableSet {
+  /** Of the super-version. */
   readonly id: number;
+  /** Memtables of this generation and later are not in the tables. */
   readonly oldestGeneration: number;
   readonly levels: readonly (readonly TableReader[])[];
   /** As Version.quarantine. */
@@ -48,7 +50,7 @@ export class TableLookup {
   level = 0;
   index = 0;
   readonly #seed: HashSeed;
-  #view!: TableView;
+  #set!: TableSet;
   #key: Uint8Array = new Uint8Array(0);
   #start = 0;
   #end = 0;
@@ -63,8 +65,8 @@ export class TableLookup {
     this.#seed = seed;
   }
 
-  begin(view: TableView, key: Uint8Array, start: number, end: number, hash: number, minTimestamp = 0): void {
-    this.#view = view;
+  begin(set: TableSet, key: Uint8Array, start: number, end: number, hash: number, minTimestamp = 0): void {
+    this.#set = set;
     this.#key = key;
     this.#start = start;
     this.#end = end;
@@ -75,14 +77,14 @@ export class TableLookup {
   }
 
   /**
-   * After `begin`: stands where another lookup of the same key in the same view stood, without looking at range,
+   * After `begin`: stands where another lookup of the same key, in the same super-version, stood, without looking at range,
    * filter and index again. `next()` goes on from there.
    */
   resume(level: number, index: number, ordinal: number): void {
     this.level = level;
     this.index = index;
     this.ordinal = ordinal;
-    this.reader = this.#view.levels[level][index];
+    this.reader = this.#set.levels[level][index];
     this.#nextLevel = level === 0 ? 0 : level + 1;
     this.#nextIndex = index + 1;
   }
@@ -95,7 +97,7 @@ export class TableLookup {
   }
 
   next(): boolean {
-    const levels = this.#view.levels;
+    const levels = this.#set.levels;
     while (this.#nextLevel < levels.length) {
       const level = this.#nextLevel;
       const tables = levels[level];
