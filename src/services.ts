@@ -1,8 +1,11 @@
 /**
- * What the HTTP layer needs of the node, declared by its consumer. node/node.ts hands in the coordinator and the
- * replica; tests hand in fakes.
+ * What a node does for clients, whatever the protocol they speak: doors (src/http is one) call it. The coordinator
+ * serves entities, the replica serves ranges; tests have fakes.
  */
 import type { OutcomeSink } from './outcome.ts';
+
+/** Of a key, from whatever client. */
+export const MAX_KEY_BYTES = 4096;
 
 /**
  * `ack` and `from` are 0 where the request did not say: the service puts in the defaults and checks both. `waitedMs`

@@ -7,11 +7,11 @@
  */
 import { RecordStore, recordSizeBytes } from '../../native-free-lsm/index.ts';
 import { hostNode } from '../../src/cli/serve/node-host.ts';
-import type { NodeOptions } from '../../src/node/node.ts';
+import type { NodeOptions } from '../../src/node/options.ts';
+import { MAX_KEY_BYTES } from '../../src/services.ts';
 import { openFilledMap } from './filled-map.ts';
 import { SearchOnMainExecutor } from './search-on-main.ts';
 
-const MAX_KEY_BYTES = 4096;
 const [, , engine, ...sizes] = process.argv;
 
 hostNode(async () => {
@@ -34,7 +34,7 @@ function storageOpener(): NodeOptions['openStorage'] {
   }
 }
 
-/** With what src/node/node.ts gives the engine, as far as reads see it. */
+/** With what src/node/data-folder.ts gives the engine, as far as reads see it. */
 const openOnMain: NodeOptions['openStorage'] = async (directory, settings) =>
   RecordStore.open(
     directory,

@@ -1,79 +1,44 @@
 /**
- * The composition root: the one file that wires a node. Identity, then the engine; over the identity the
- * clock and whether the data is whole; the replica over the engine; the RPC server and mesh; the coordinator over both;
- * HTTP on top. It stops in the opposite order: node/drain.ts.
+ * Wires a node: over the identity the clock and whether the data is whole; the replica over the engine; the RPC server
+ * and mesh; the coordinator over both; HTTP on top. It stops in the opposite order: node/drain.ts.
  */
-import { join } from 'node:path';
-import { LsmError, RecordStore, recordSizeBytes } from '../../native-free-lsm/index.ts';
-import { formatAddress, isLoopback } from '../address.ts';
-import { type Clock, drawBytes, type Random, systemClock, systemRandom } from '../clock.ts';
+import { recordSizeBytes } from '../../native-free-lsm/index.ts';
+import { formatAddress } from '../address.ts';
+import { type Clock, drawBytes, systemClock, systemRandom } from '../clock.ts';
 import { ClusterView } from '../cluster/cluster-view.ts';
-import { type Topology, type TopologyNode, topologyDigest } from '../cluster/topology.ts';
+import { type TopologyNode, topologyDigest } from '../cluster/topology.ts';
 import { Conditions } from '../conditions.ts';
 import type { NodeSettings } from '../config.ts';
 import { Coordinator } from '../coordinator/coordinator.ts';
 import { NodeReplicaSet } from '../coordinator/replica-set.ts';
-import { errorMessage, QuorateError } from '../errors.ts';
-import { ENTRY_ENCODER_MODULES } from '../http/entry-encoding.ts';
+import { QuorateError } from '../errors.ts';
 import { HttpServer, type HttpServerOptions } from '../http/server.ts';
 import { HybridClock } from '../hybrid-clock.ts';
-import type { Log } from '../log.ts';
-import { type FolderFiles, nodeFolderFiles } from '../replica/folder-files.ts';
 import { FolderProgress } from '../replica/folder-progress.ts';
 import { FolderWholeness } from '../replica/folder-wholeness.ts';
-import { claimFolder, ENGINE_FOLDER, hasHeldData, inspectFolder } from '../replica/identity.ts';
-import { randomStartId } from '../replica/identity-file.ts';
-import { IdentityStore } from '../replica/identity-store.ts';
+import type { IdentityStore } from '../replica/identity-store.ts';
 import { PeerRequests } from '../replica/peer-requests.ts';
 import { Replica } from '../replica/replica.ts';
 import type { StorageEngine } from '../replica/storage-engine.ts';
 import { encodeClock } from '../rpc/clock-message.ts';
-import { ClusterSecret } from '../rpc/cluster-secret.ts';
+import type { ClusterSecret } from '../rpc/cluster-secret.ts';
 import { RpcMesh } from '../rpc/mesh.ts';
 import { CLOCK } from '../rpc/operation-table.ts';
 import { RpcServer } from '../rpc/server.ts';
 import { TcpTransport } from '../rpc/tcp-transport.ts';
-import type { Transport } from '../rpc/transport.ts';
+import { MAX_KEY_BYTES } from '../services.ts';
 import { ClockWatch } from './clock-watch.ts';
+import { clusterSecretOf } from './cluster-secret.ts';
+import { closeDataFolder, failStart, openDataFolder } from './data-folder.ts';
 import { type DrainParts, drainInOrder } from './drain.ts';
 import { createHandshakePolicy } from './handshake.ts';
-import { passIfRefused, watchIdentity } from './identity.ts';
+import { watchIdentity } from './identity.ts';
 import { LoopDelayMonitor } from './loop-delay.ts';
+import type { NodeOptions } from './options.ts';
 import { Readiness } from './readiness.ts';
 import { nodeStatus, type StatusSources } from './status.ts';
 
-export const MAX_KEY_BYTES = 4096;
 const NO_KEY = new Uint8Array(0);
-
-type OpenStorage = (
-  directory: string,
-  settings: NodeSettings,
-  createIfMissing: boolean,
-) => Promise<StorageEngine>;
-
-export interface NodeOptions {
-  readonly nodeId: string;
-  readonly clusterId: string;
-  readonly topology: Topology;
-  /** What its nodes prove to each other that they know. Without one the node listens for RPC on loopback alone. */
-  readonly clusterSecret?: string | undefined;
-  /** This node's own; made when it is missing. */
-  readonly dataDirectory: string;
-  readonly settings: NodeSettings;
-  readonly log: Log;
-  /** The node could not go on (its identity file cannot be written) and has drained itself. */
-  readonly onFault?: (error: Error) => void;
-  readonly clock?: Clock;
-  readonly random?: Random;
-  readonly files?: FolderFiles;
-  readonly transport?: Transport;
-  /**
-   * Another store than the LSM engine: benchmarks and simulations.
-   * @param directory the engine's own, below the node's
-   * @param createIfMissing false: the folder has held data before, and one that is missing is lost
-   */
-  readonly openStorage?: OpenStorage;
-}
 
 export interface RunningNode extends AsyncDisposable {
   readonly httpUrl: string;
@@ -124,100 +89,6 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     return failStart(node.fault ?? error, options.log, () => node.drain(AbortSignal.abort()));
   }
   return node;
-}
-
-/** Closes what was opened. Why the start failed is what counts: another fault while closing is said in the log. */
-async function failStart(cause: unknown, log: Log, close: () => Promise<void>): Promise<never> {
-  try {
-    await close();
-  } catch (error) {
-    if (error !== cause) log.error(`What the start had opened did not close: ${errorMessage(error)}`);
-  }
-  throw cause;
-}
-
-interface DataFolder {
-  readonly engine: StorageEngine;
-  readonly store: IdentityStore;
-}
-
-/** Nothing is written to the identity once the engine's lock is given back. */
-async function closeDataFolder(engine: StorageEngine, store: IdentityStore | undefined): Promise<void> {
-  try {
-    await store?.settled();
-  } finally {
-    await engine.close();
-  }
-}
-
-async function openDataFolder(options: NodeOptions, clock: Clock): Promise<DataFolder> {
-  const { clusterId, dataDirectory, nodeId, settings } = options;
-  const { files = nodeFolderFiles, random = systemRandom } = options;
-  const owner = { clusterId, nodeId };
-  const before = await inspectFolder(dataDirectory, owner, files);
-  if (before === null) {
-    const fresh = { ...owner, nowMs: clock.nowMs(), random, whole: 'unproven', clockCeiling: 0 } as const;
-    await claimFolder(dataDirectory, fresh, files);
-  }
-  const notice = await files.makePrivate(dataDirectory);
-  if (notice !== null) options.log.warn(notice);
-  const openStorage = options.openStorage ?? engineOpener(options.log);
-  const engine = await openStorage(
-    join(dataDirectory, ENGINE_FOLDER),
-    settings,
-    before === null || !hasHeldData(before),
-  );
-  let store: IdentityStore | undefined;
-  try {
-    // Again, now that the engine's lock is held: whoever held it may have raised the clock's ceiling meanwhile.
-    const identity = await inspectFolder(dataDirectory, owner, files);
-    if (identity === null)
-      throw new QuorateError('STORAGE', `${dataDirectory} was emptied while the node started`);
-    store = new IdentityStore(dataDirectory, identity, files, clock);
-    // A record was on the disk, as the identity knows: this is another engine's folder, or an older copy of it.
-    if (engine.newestTimestamp < identity.newestTimestamp) {
-      await store.update({ whole: 'incomplete' }).catch(passIfRefused(store));
-    }
-    // On a disk that is full or mounted read-only the node serves what it has: see node/identity.ts.
-    await store.begin(randomStartId(random)).catch(passIfRefused(store));
-    return { engine, store };
-  } catch (error) {
-    return failStart(error, options.log, () => closeDataFolder(engine, store));
-  }
-}
-
-function engineOpener(log: Log): OpenStorage {
-  return async (directory, settings, createIfMissing) => {
-    const maxRecordBytes = MAX_KEY_BYTES + recordSizeBytes(settings.maxValueBytes, true);
-    const engineOptions = {
-      createIfMissing,
-      durability: settings.durability,
-      syncIntervalMs: settings.syncIntervalMs,
-      maxRecordBytes,
-      // A node writes no batches: no memory for them.
-      maxBatchBytes: maxRecordBytes,
-      // The settings allow for two largest values, the engine asks for two largest records.
-      memtableBytes: Math.max(settings.memtableBytes, Math.ceil((2 * maxRecordBytes) / 8) * 8),
-      blockCacheBytes: settings.blockCacheBytes,
-      bottomCompression: settings.compression,
-      readers: Math.max(1, settings.readers),
-      entryEncoders: ENTRY_ENCODER_MODULES,
-      writeStallTimeoutMs: settings.requestTimeoutMs,
-      // What was deleted here may still be on another node, and would come back from there.
-      dropTombstonesBelow: 0,
-    };
-    try {
-      return RecordStore.open(directory, engineOptions, { report: (message) => log.warn(message) });
-    } catch (error) {
-      // The engine's sentences say what to do as well.
-      if (!(error instanceof LsmError)) throw error;
-      const lost =
-        error.code === 'NOT_FOUND'
-          ? '. If it is lost, empty the whole data folder: the node then starts as a new one, and its peers know that it was not'
-          : '';
-      throw new QuorateError('STORAGE', `${error.message}${lost}`, error);
-    }
-  };
 }
 
 class Node implements RunningNode {
@@ -395,20 +266,6 @@ class Node implements RunningNode {
     }
     this.#options.onFault?.(fault);
   }
-}
-
-/** @throws QuorateError INVALID_CONFIG where a stranger could reach the RPC port, and there is no secret to tell him by */
-function clusterSecretOf({ clusterSecret, log, nodeId, topology }: NodeOptions): ClusterSecret {
-  if (clusterSecret !== undefined) return ClusterSecret.of(clusterSecret);
-  const rpc = topology.nodes.find(({ id }) => id === nodeId)?.rpc;
-  if (rpc !== undefined && !isLoopback(rpc.host)) {
-    throw new QuorateError(
-      'INVALID_CONFIG',
-      `node ${nodeId} is to listen for RPC on ${formatAddress(rpc)}, where anybody could read and write its data, as the cluster has no secret: make one with \`openssl rand -hex 32 > cluster.secret && chmod 600 cluster.secret\`, give the same to every node, and name the file as "secretFile" in the topology or with --cluster-secret-file`,
-    );
-  }
-  log.info('The cluster has no secret: any program on this machine can speak to the RPC port');
-  return ClusterSecret.none;
 }
 
 function httpOptions({ http }: TopologyNode, settings: NodeSettings): HttpServerOptions {

@@ -259,14 +259,18 @@ export const atomicsSayWhy: Rule = (sources) => {
 };
 
 export const fewOpenTheEngine: Rule = (sources) => {
-  const allowed = /^src\/(?:node\/node|cli\/(?:fill|lsm)\/[\w-]+)\.ts$/;
+  const allowed = /^src\/(?:node\/data-folder|cli\/(?:fill|lsm)\/[\w-]+)\.ts$/;
   const opening =
     /(?<![.\w$])(?:RecordStore|Engine)\s*\.\s*open\b|import\s*\{[^}]*\bopen\b[^}]*\}\s*from\s*"/g;
   return ofProduct(sources)
     .filter((source) => !source.path.startsWith(ENGINE) && !allowed.test(source.path))
     .filter((source) => source.imports.some(({ specifier }) => specifier.endsWith(ENGINE_DOOR)))
     .flatMap((source) =>
-      matches(source, opening, () => 'opens the engine, which is for node/node.ts and the offline commands'),
+      matches(
+        source,
+        opening,
+        () => 'opens the engine, which is for node/data-folder.ts and the offline commands',
+      ),
     );
 };
 

@@ -55,7 +55,7 @@ const RULES: readonly (readonly [string, Rule])[] = [
   ['pure files only compute', pureFilesOnlyCompute],
   ['every call of Atomics has its reason beside it', atomicsSayWhy],
   ['every test runs', everyTestRuns],
-  ['only node/node.ts and the offline commands open the engine', fewOpenTheEngine],
+  ['only node/data-folder.ts and the offline commands open the engine', fewOpenTheEngine],
 ];
 
 describe('structure', () => {

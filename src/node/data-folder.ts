@@ -1,0 +1,115 @@
+/**
+ * Opens a node's data folder: its identity, and the engine below it, whose lock keeps others out of both. What was
+ * opened is closed again where the start fails.
+ */
+import { join } from 'node:path';
+import { LsmError, RecordStore, recordSizeBytes } from '../../native-free-lsm/index.ts';
+import { type Clock, systemRandom } from '../clock.ts';
+import { errorMessage, QuorateError } from '../errors.ts';
+import { ENTRY_ENCODER_MODULES } from '../http/entry-encoding.ts';
+import type { Log } from '../log.ts';
+import { nodeFolderFiles } from '../replica/folder-files.ts';
+import { claimFolder, ENGINE_FOLDER, hasHeldData, inspectFolder } from '../replica/identity.ts';
+import { randomStartId } from '../replica/identity-file.ts';
+import { IdentityStore } from '../replica/identity-store.ts';
+import type { StorageEngine } from '../replica/storage-engine.ts';
+import { MAX_KEY_BYTES } from '../services.ts';
+import { passIfRefused } from './identity.ts';
+import type { NodeOptions, OpenStorage } from './options.ts';
+
+/** Closes what was opened. Why the start failed is what counts: another fault while closing is said in the log. */
+export async function failStart(cause: unknown, log: Log, close: () => Promise<void>): Promise<never> {
+  try {
+    await close();
+  } catch (error) {
+    if (error !== cause) log.error(`What the start had opened did not close: ${errorMessage(error)}`);
+  }
+  throw cause;
+}
+
+export interface DataFolder {
+  readonly engine: StorageEngine;
+  readonly store: IdentityStore;
+}
+
+/** Nothing is written to the identity once the engine's lock is given back. */
+export async function closeDataFolder(
+  engine: StorageEngine,
+  store: IdentityStore | undefined,
+): Promise<void> {
+  try {
+    await store?.settled();
+  } finally {
+    await engine.close();
+  }
+}
+
+export async function openDataFolder(options: NodeOptions, clock: Clock): Promise<DataFolder> {
+  const { clusterId, dataDirectory, nodeId, settings } = options;
+  const { files = nodeFolderFiles, random = systemRandom } = options;
+  const owner = { clusterId, nodeId };
+  const before = await inspectFolder(dataDirectory, owner, files);
+  if (before === null) {
+    const fresh = { ...owner, nowMs: clock.nowMs(), random, whole: 'unproven', clockCeiling: 0 } as const;
+    await claimFolder(dataDirectory, fresh, files);
+  }
+  const notice = await files.makePrivate(dataDirectory);
+  if (notice !== null) options.log.warn(notice);
+  const openStorage = options.openStorage ?? engineOpener(options.log);
+  const engine = await openStorage(
+    join(dataDirectory, ENGINE_FOLDER),
+    settings,
+    before === null || !hasHeldData(before),
+  );
+  let store: IdentityStore | undefined;
+  try {
+    // Again, now that the engine's lock is held: whoever held it may have raised the clock's ceiling meanwhile.
+    const identity = await inspectFolder(dataDirectory, owner, files);
+    if (identity === null)
+      throw new QuorateError('STORAGE', `${dataDirectory} was emptied while the node started`);
+    store = new IdentityStore(dataDirectory, identity, files, clock);
+    // A record was on the disk, as the identity knows: this is another engine's folder, or an older copy of it.
+    if (engine.newestTimestamp < identity.newestTimestamp) {
+      await store.update({ whole: 'incomplete' }).catch(passIfRefused(store));
+    }
+    // On a disk that is full or mounted read-only the node serves what it has: see node/identity.ts.
+    await store.begin(randomStartId(random)).catch(passIfRefused(store));
+    return { engine, store };
+  } catch (error) {
+    return failStart(error, options.log, () => closeDataFolder(engine, store));
+  }
+}
+
+function engineOpener(log: Log): OpenStorage {
+  return async (directory, settings, createIfMissing) => {
+    const maxRecordBytes = MAX_KEY_BYTES + recordSizeBytes(settings.maxValueBytes, true);
+    const engineOptions = {
+      createIfMissing,
+      durability: settings.durability,
+      syncIntervalMs: settings.syncIntervalMs,
+      maxRecordBytes,
+      // A node writes no batches: no memory for them.
+      maxBatchBytes: maxRecordBytes,
+      // The settings allow for two largest values, the engine asks for two largest records.
+      memtableBytes: Math.max(settings.memtableBytes, Math.ceil((2 * maxRecordBytes) / 8) * 8),
+      blockCacheBytes: settings.blockCacheBytes,
+      bottomCompression: settings.compression,
+      readers: Math.max(1, settings.readers),
+      entryEncoders: ENTRY_ENCODER_MODULES,
+      writeStallTimeoutMs: settings.requestTimeoutMs,
+      // What was deleted here may still be on another node, and would come back from there.
+      dropTombstonesBelow: 0,
+    };
+    try {
+      return RecordStore.open(directory, engineOptions, { report: (message) => log.warn(message) });
+    } catch (error) {
+      // The engine's sentences say what to do as well.
+      if (!(error instanceof LsmError)) throw error;
+      const lost =
+        error.code === 'NOT_FOUND'
+          ? '. If it is lost, empty the whole data folder: the node then starts as a new one, and its peers know that it was not'
+          : '';
+      throw new QuorateError('STORAGE', `${error.message}${lost}`, error);
+    }
+  };
+}

@@ -1,0 +1,38 @@
+/** What a node is started with. */
+import type { Clock, Random } from '../clock.ts';
+import type { Topology } from '../cluster/topology.ts';
+import type { NodeSettings } from '../config.ts';
+import type { Log } from '../log.ts';
+import type { FolderFiles } from '../replica/folder-files.ts';
+import type { StorageEngine } from '../replica/storage-engine.ts';
+import type { Transport } from '../rpc/transport.ts';
+
+export interface NodeOptions {
+  readonly nodeId: string;
+  readonly clusterId: string;
+  readonly topology: Topology;
+  /** What its nodes prove to each other that they know. Without one the node listens for RPC on loopback alone. */
+  readonly clusterSecret?: string | undefined;
+  /** This node's own; made when it is missing. */
+  readonly dataDirectory: string;
+  readonly settings: NodeSettings;
+  readonly log: Log;
+  /** The node could not go on (its identity file cannot be written) and has drained itself. */
+  readonly onFault?: (error: Error) => void;
+  readonly clock?: Clock;
+  readonly random?: Random;
+  readonly files?: FolderFiles;
+  readonly transport?: Transport;
+  /** Another store than the LSM engine: benchmarks and simulations. */
+  readonly openStorage?: OpenStorage;
+}
+
+/**
+ * @param directory the engine's own, below the node's
+ * @param createIfMissing false: the folder has held data before, and one that is missing is lost
+ */
+export type OpenStorage = (
+  directory: string,
+  settings: NodeSettings,
+  createIfMissing: boolean,
+) => Promise<StorageEngine>;
