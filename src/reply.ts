@@ -3,6 +3,7 @@
  * network, and into the coordinator that counts it. Plain data.
  */
 import { encodeRecord } from '../native-free-lsm/index.ts';
+import { FailureCode } from './failure.ts';
 
 /** The numbers are also those on the wire (src/rpc/FORMAT.md): append only. */
 export const ReplyKind = {
@@ -27,7 +28,9 @@ export interface ReplicaReply {
    * alive, so copy it to keep it beyond the request.
    */
   readonly record: Uint8Array | null;
-  /** Why, when failed: a few words, for the client, behind the node's name and a colon. */
+  /** Why, when failed or incomplete: a FailureCode, or a number that only the peer's newer build has a name for. */
+  readonly code: number;
+  /** Why it does not count, in a few words for the client, behind the node's name and a colon. */
   readonly reason: string;
 }
 
@@ -38,24 +41,38 @@ export interface ReplySink {
 
 const NOTHING = new Uint8Array(0);
 
-export const STORED: ReplicaReply = { kind: ReplyKind.ok, record: null, reason: '' };
-export const ABSENT: ReplicaReply = { kind: ReplyKind.absent, record: null, reason: '' };
+export const STORED: ReplicaReply = answered(ReplyKind.ok, null);
+export const ABSENT: ReplicaReply = answered(ReplyKind.absent, null);
 
 export function found(record: Uint8Array): ReplicaReply {
-  return { kind: ReplyKind.ok, record, reason: '' };
+  return answered(ReplyKind.ok, record);
+}
+
+/** @param header of the version that the write met */
+export function metNewer(header: Uint8Array): ReplicaReply {
+  return answered(ReplyKind.stale, header, 'it holds a newer version');
 }
 
 /** Of the header nothing but the version counts: the engine does not say what else it had. */
 export function stale(timestamp: number, writer: number): ReplicaReply {
-  const record = encodeRecord({ timestamp, writer, tombstone: false, from: 0, expiryMs: 0 }, NOTHING);
-  return { kind: ReplyKind.stale, record, reason: '' };
+  return metNewer(encodeRecord({ timestamp, writer, tombstone: false, from: 0, expiryMs: 0 }, NOTHING));
 }
 
-export function failed(reason: string): ReplicaReply {
-  return { kind: ReplyKind.failed, record: null, reason };
+/** @param code a FailureCode, or a number that only the peer's newer build has a name for */
+export function failed(code: number, reason: string): ReplicaReply {
+  return { kind: ReplyKind.failed, record: null, code, reason };
 }
 
 /** @param record null: it has none, or none any more */
 export function incomplete(record: Uint8Array | null): ReplicaReply {
-  return { kind: ReplyKind.incomplete, record, reason: 'its data is not whole' };
+  return {
+    kind: ReplyKind.incomplete,
+    record,
+    code: FailureCode.incomplete,
+    reason: 'its data is not whole',
+  };
+}
+
+function answered(kind: ReplyKind, record: Uint8Array | null, reason = ''): ReplicaReply {
+  return { kind, record, code: FailureCode.none, reason };
 }

@@ -1,6 +1,7 @@
 import { recordFault } from '../../native-free-lsm/index.ts';
 import type { Clock } from '../clock.ts';
 import { errorMessage } from '../errors.ts';
+import { FailureCode } from '../failure.ts';
 import type { TimestampWaiter } from '../hybrid-clock.ts';
 import { Outcome, type OutcomeSink } from '../outcome.ts';
 import type { ReplySink } from '../reply.ts';
@@ -116,8 +117,10 @@ export abstract class Operation implements ReplySink, Expiring {
     const { accumulator } = this;
     if (this.#isDecided || accumulator.hasAnswered(position)) return;
     const fault = reply.record === null ? undefined : recordFault(reply.record, 0, reply.record.length);
-    const sound = fault === undefined ? reply : failed(`sent a record that is none: ${fault}`);
-    if (sound.kind !== ReplyKind.ok && sound.kind !== ReplyKind.absent) this.#noteReason(position, sound);
+    const sound =
+      fault === undefined ? reply : failed(FailureCode.protocol, `sent a record that is none: ${fault}`);
+    if (sound.kind !== ReplyKind.ok && sound.kind !== ReplyKind.absent)
+      this.#noteReason(position, sound.reason);
     const decision = accumulator.add(position, sound);
     if (decision === Decision.succeeded) this.succeed();
     else if (decision === Decision.overtaken) this.overtaken();
@@ -169,14 +172,8 @@ export abstract class Operation implements ReplySink, Expiring {
     this.decide(Outcome.notEnoughReplicas, null, sentence);
   }
 
-  #noteReason(position: number, { kind, reason }: ReplicaReply): void {
+  #noteReason(position: number, reason: string): void {
     this.#reasons ??= new Array<string>(this.from).fill('');
-    this.#reasons[position] = reasonOf(kind, reason);
+    this.#reasons[position] = reason === '' ? 'failed' : reason;
   }
-}
-
-function reasonOf(kind: ReplyKind, reason: string): string {
-  if (kind === ReplyKind.incomplete) return 'its data is not whole';
-  if (kind === ReplyKind.stale) return 'it holds a newer version';
-  return reason === '' ? 'failed' : reason;
 }

@@ -5,6 +5,7 @@ import {
   recordTimestamp,
   recordValueStart,
 } from '../../native-free-lsm/index.ts';
+import { FailureCode } from '../failure.ts';
 import type { TimestampWaiter } from '../hybrid-clock.ts';
 import { Outcome, type OutcomeSink } from '../outcome.ts';
 import type { ReplySink } from '../reply.ts';
@@ -14,6 +15,11 @@ import type { ReplicaSet } from './replica-access.ts';
 import { RequestKind } from './response-accumulator.ts';
 
 const NOTHING = new Uint8Array(0);
+const VERSION_AHEAD = failed(
+  FailureCode.versionAhead,
+  "it holds a version too far ahead of this node's clock",
+);
+
 /**
  * A PUT, or a DELETE, which puts a tombstone.
  *
@@ -151,7 +157,8 @@ export class WriteOperation extends Operation implements TimestampWaiter {
   #look(tried: number, position: number, reply: ReplicaReply): ReplicaReply {
     const met = reply.record;
     const fault = met === null ? 'none' : recordFault(met, 0, met.length);
-    if (met === null || fault !== undefined) return failed(`sent a version that is none: ${fault}`);
+    if (met === null || fault !== undefined)
+      return failed(FailureCode.protocol, `sent a version that is none: ${fault}`);
     const canFollow = this.context.timestamps.follow(recordTimestamp(met, 0));
     if (tried === this.#tries && !this.isDecided) {
       // A frame that came twice: it is stored.
@@ -159,7 +166,7 @@ export class WriteOperation extends Operation implements TimestampWaiter {
       if ((this.#knownBefore & (1 << position)) !== 0) return STORED;
     }
     if (canFollow) return reply;
-    return failed("it holds a version too far ahead of this node's clock");
+    return VERSION_AHEAD;
   }
 
   onTimestamps(error: Error | null): void {

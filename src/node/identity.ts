@@ -3,14 +3,18 @@
  * to give), and says why. What is wrong with the disk is asked again and again; once it is right, writes come back.
  */
 import type { Conditions } from '../conditions.ts';
+import { FailureCode } from '../failure.ts';
 import type { IdentityStore } from '../replica/identity-store.ts';
 import type { Replica } from '../replica/replica.ts';
+import { failed } from '../reply.ts';
 
 const CODES: ReadonlyMap<string, string> = new Map([
   ['ENOSPC', 'NO_SPACE'],
   ['EDQUOT', 'NO_SPACE'],
   ['EROFS', 'READ_ONLY'],
 ]);
+
+const IDENTITY_NOT_WRITTEN = failed(FailureCode.identityNotWritten, 'its identity cannot be written');
 
 /** For a write of the identity at the start: what is refused for the time being keeps no node from starting. */
 export function passIfRefused(store: IdentityStore): (error: unknown) => void {
@@ -30,7 +34,7 @@ export function watchIdentity(
 ): void {
   let raised = '';
   const onRefused = (refusal: Error | null): void => {
-    replica.refuseWrites(store.isBegun ? null : 'its identity cannot be written');
+    replica.refuseWrites(store.isBegun ? null : IDENTITY_NOT_WRITTEN);
     if (raised !== '') conditions.clear(raised, 'The identity can be written again: the node takes writes');
     raised = '';
     if (refusal === null) return;

@@ -1,11 +1,12 @@
 /**
  * This node's own copy of its records, as the coordinators of the cluster read and write it. It answers in their
- * terms (kinds and short reasons) and keeps out what does no good: malformed records, and versions of a clock
+ * terms (reply.ts, failure.ts) and keeps out what does no good: malformed records, and versions of a clock
  * that runs too far ahead. Whether a timestamp may be stored is asked for every write, this node's own included: what
  * its peers would refuse must not be found here later, newer than what was acknowledged meanwhile.
  */
 import { recordFault, recordTimestamp, recordValueStart, WriteStatus } from '../../native-free-lsm/index.ts';
 import type { Clock } from '../clock.ts';
+import { FailureCode } from '../failure.ts';
 import { LimitedLog } from '../limited-log.ts';
 import {
   ABSENT,
@@ -19,10 +20,11 @@ import {
 } from '../reply.ts';
 import { PendingReads, PendingWrites } from './pending.ts';
 import type { RangePage, StorageEngine } from './storage-engine.ts';
-import { isExpected, isPoison, storageError, storageReason } from './storage-fault.ts';
+import { isExpected, isPoison, storageError, storageFailure } from './storage-fault.ts';
 
 const LOG_PERIOD_MS = 5_000;
 const MAX_PAGE_ENTRIES = 32_768;
+const TIMESTAMP_AHEAD = failed(FailureCode.timestampAhead, 'timestamp too far ahead of the clock');
 
 /** The node's hybrid clock as a replica needs it. */
 export interface TimestampJudge {
@@ -100,9 +102,9 @@ export class Replica {
     this.#engine.read(key, this.#versionReads, this.#versionReads.take(sink, position));
   }
 
-  /** @param reason why no write is taken, from nobody; null: they are taken again */
-  refuseWrites(reason: string | null): void {
-    this.#writeRefusal = reason === null ? null : failed(reason);
+  /** @param refusal what every write is answered with, whoever sent it; null: writes are taken again */
+  refuseWrites(refusal: ReplicaReply | null): void {
+    this.#writeRefusal = refusal;
   }
 
   /**
@@ -128,11 +130,12 @@ export class Replica {
     timeoutMs = Number.POSITIVE_INFINITY,
   ): void {
     const fault = this.#faultOf(key, record);
-    if (fault !== undefined) {
-      sink.onReply(position, this.#refuseMalformed(fault));
-      return;
+    if (fault === null) this.#store(key, record, 'a peer', sink, position, timeoutMs);
+    else {
+      this.#refusedMalformed++;
+      this.#limitedLog.warn('malformed', `Refused a peer's write: ${fault.reason}`);
+      sink.onReply(position, fault);
     }
-    this.#store(key, record, 'a peer', sink, position, timeoutMs);
   }
 
   /**
@@ -199,7 +202,7 @@ export class Replica {
     if (error !== null) {
       this.#readsFailed++;
       this.#noteFault('read', error);
-      return failed(storageReason(error));
+      return storageFailure(error);
     }
     const part = record !== null && headerOnly ? record.subarray(0, recordValueStart(record, 0)) : record;
     if (!this.#wholeness.isWhole) return incomplete(part);
@@ -215,24 +218,22 @@ export class Replica {
     if (status === WriteStatus.applied) return STORED;
     if (status === WriteStatus.stale) return stale(metTimestamp, metWriter);
     this.#writesFailed++;
-    if (error === null) return failed('storage error');
-    this.#noteFault('write', error);
-    return failed(storageReason(error));
+    if (error !== null) this.#noteFault('write', error);
+    return storageFailure(error);
   }
 
-  #faultOf(key: Uint8Array, record: Uint8Array): string | undefined {
-    if (key.length === 0) return 'the key is empty';
-    if (key.length > this.#maxKeyBytes) return `a key of ${key.length} bytes is above ${this.#maxKeyBytes}`;
-    if (record.length > this.#maxRecordBytes) {
-      return `a record of ${record.length} bytes is above ${this.#maxRecordBytes}`;
+  #faultOf(key: Uint8Array, record: Uint8Array): ReplicaReply | null {
+    if (key.length === 0) return failed(FailureCode.malformed, 'the key is empty');
+    if (key.length > this.#maxKeyBytes) {
+      const reason = `a key of ${key.length} bytes is above ${this.#maxKeyBytes}`;
+      return failed(FailureCode.keyTooLong, reason);
     }
-    return recordFault(record, 0, record.length);
-  }
-
-  #refuseMalformed(fault: string): ReplicaReply {
-    this.#refusedMalformed++;
-    this.#limitedLog.warn('malformed', `Refused a peer's write: ${fault}`);
-    return failed(fault);
+    if (record.length > this.#maxRecordBytes) {
+      const reason = `a record of ${record.length} bytes is above ${this.#maxRecordBytes}`;
+      return failed(FailureCode.tooLarge, reason);
+    }
+    const fault = recordFault(record, 0, record.length);
+    return fault === undefined ? null : failed(FailureCode.malformed, fault);
   }
 
   #refuseForClock(whose: string): ReplicaReply {
@@ -241,7 +242,7 @@ export class Replica {
       'clock',
       `Refused a write of ${whose}: its timestamp is too far ahead of this clock; set the clocks of the cluster right (NTP)`,
     );
-    return failed('timestamp too far ahead of the clock');
+    return TIMESTAMP_AHEAD;
   }
 
   #noteFault(what: string, error: Error): void {

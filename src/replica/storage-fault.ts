@@ -1,44 +1,49 @@
 /**
- * The engine's errors in the few words a replica answers with. They are told apart by their `code`, not by their
- * class, so that any StorageEngine can report them.
+ * The engine's errors as a replica answers with them: a code, and a few words for people. They are told apart by their
+ * `code`, not by their class, so that any StorageEngine can report them.
  */
 import { errorMessage, QuorateError } from '../errors.ts';
+import { FailureCode } from '../failure.ts';
+import { failed, type ReplicaReply } from '../reply.ts';
 
-const REASONS: Readonly<Record<string, string>> = {
-  NO_SPACE: 'disk full',
-  READ_ONLY: 'disk read-only',
-  OVERLOADED: 'overloaded',
-  POISONED: 'takes no writes until it is restarted',
-  CORRUPTION: 'damaged data',
-  CLOSED: 'stopping',
-  WORKER_DIED: 'a storage thread died',
+/** By the engine's code. */
+const REPLIES: Readonly<Record<string, ReplicaReply>> = {
+  NO_SPACE: failed(FailureCode.noSpace, 'disk full'),
+  READ_ONLY: failed(FailureCode.readOnly, 'disk read-only'),
+  OVERLOADED: failed(FailureCode.overloaded, 'overloaded'),
+  POISONED: failed(FailureCode.poisoned, 'takes no writes until it is restarted'),
+  CORRUPTION: failed(FailureCode.corruption, 'damaged data'),
+  CLOSED: failed(FailureCode.stopping, 'stopping'),
+  WORKER_DIED: failed(FailureCode.workerDied, 'a storage thread died'),
 };
-
-/** Expected under load or while stopping: counted and answered, not logged. */
-const EXPECTED: ReadonlySet<string> = new Set(['OVERLOADED', 'CLOSED']);
+const OTHER = failed(FailureCode.storage, 'storage error');
 
 function codeOf(error: Error): string {
   const { code } = error as { code?: unknown };
   return typeof code === 'string' ? code : '';
 }
 
-export function storageReason(error: Error): string {
-  return REASONS[codeOf(error)] ?? 'storage error';
+/** @param error null: the engine gave none */
+export function storageFailure(error: Error | null): ReplicaReply {
+  return error === null ? OTHER : (REPLIES[codeOf(error)] ?? OTHER);
 }
 
 /** A sync failed or the writer thread died: the engine acknowledges nothing more until it is opened again. */
 export function isPoison(error: Error): boolean {
-  return codeOf(error) === 'POISONED';
+  return storageFailure(error).code === FailureCode.poisoned;
 }
 
+/** Expected under load or while stopping: counted and answered, not logged. */
 export function isExpected(error: Error): boolean {
-  return EXPECTED.has(codeOf(error));
+  const { code } = storageFailure(error);
+  return code === FailureCode.overloaded || code === FailureCode.stopping;
 }
 
 export function storageError(error: unknown): QuorateError {
   if (!(error instanceof Error)) return new QuorateError('STORAGE', errorMessage(error), error);
-  const code = codeOf(error);
-  if (code === 'OVERLOADED') return new QuorateError('OVERLOADED', 'The storage engine is overloaded', error);
-  if (code === 'CLOSED') return new QuorateError('DRAINING', 'The node is stopping', error);
+  const { code } = storageFailure(error);
+  if (code === FailureCode.overloaded)
+    return new QuorateError('OVERLOADED', 'The storage engine is overloaded', error);
+  if (code === FailureCode.stopping) return new QuorateError('DRAINING', 'The node is stopping', error);
   return new QuorateError('STORAGE', `The storage engine failed: ${error.message}`, error);
 }

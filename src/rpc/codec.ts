@@ -12,6 +12,7 @@ import { ReplyKind } from '../reply.ts';
 import {
   binHeadBytes,
   textBytes,
+  UINT_8_BYTES,
   UINT_32_BYTES,
   writeArrayHead,
   writeBin,
@@ -19,6 +20,7 @@ import {
   writeBytes,
   writeNil,
   writeText,
+  writeUint8,
   writeUint32,
 } from './msgpack.ts';
 import { WRITE } from './operation-table.ts';
@@ -125,7 +127,7 @@ export function responseBytes(record: Uint8Array | null): number {
   return RESPONSE_HEAD_BYTES + (record === null ? 1 : binHeadBytes(record.length) + record.length);
 }
 
-/** A response that is not a failed. */
+/** A response that did not fail. */
 export function encodeResponse(
   target: Uint8Array,
   at: number,
@@ -156,12 +158,20 @@ export function encodeReason(reason: string): Buffer {
 }
 
 export function failedResponseFrameBytes(reason: Buffer): number {
-  return FRAME_HEADER_BYTES + RESPONSE_HEAD_BYTES + textBytes(reason);
+  return FRAME_HEADER_BYTES + RESPONSE_HEAD_BYTES + 1 + UINT_8_BYTES + textBytes(reason);
 }
 
-export function encodeFailedResponse(target: Uint8Array, at: number, id: number, reason: Buffer): number {
-  const next = writeFrameLength(target, at, failedResponseFrameBytes(reason) - FRAME_HEADER_BYTES);
-  return writeText(target, writeResponseHead(target, next, id, ReplyKind.failed), reason);
+/** @param code from 1 to MAX_FAILURE_CODE */
+export function encodeFailedResponse(
+  target: Uint8Array,
+  at: number,
+  id: number,
+  code: number,
+  reason: Buffer,
+): number {
+  let next = writeFrameLength(target, at, failedResponseFrameBytes(reason) - FRAME_HEADER_BYTES);
+  next = writeArrayHead(target, writeResponseHead(target, next, id, ReplyKind.failed), 2);
+  return writeText(target, writeUint8(target, next, code), reason);
 }
 
 export function encodeCancel(target: Uint8Array, at: number, id: number): number {

@@ -1,4 +1,5 @@
 import type { Clock, Random, TimerHandle } from '../clock.ts';
+import { FailureCode } from '../failure.ts';
 import type { Log } from '../log.ts';
 import { failed, type ReplicaReply, type ReplySink } from '../reply.ts';
 import type { Credentials } from './authentication.ts';
@@ -32,7 +33,7 @@ export interface RpcMeshOptions {
 /** Ids stay small integers; by the time they start over, none of the first is in flight any more. */
 const MAX_ID = 0x3fff_ffff;
 const MAX_TIMEOUT_MS = 0xffff_ffff;
-const NO_SUCH_PEER = failed('there is no such peer');
+const NO_SUCH_PEER = failed(FailureCode.noSuchPeer, 'there is no such peer');
 const EMPTY = Buffer.alloc(0);
 
 /**

@@ -1,4 +1,5 @@
 /** Reads messages in place, as FORMAT.md draws them. Pure. */
+import { FailureCode, MAX_FAILURE_CODE } from '../failure.ts';
 import { ReplyKind } from '../reply.ts';
 import type { Message } from './message.ts';
 import { MsgpackCursor, protocolError } from './msgpack.ts';
@@ -96,10 +97,9 @@ export class MessageDecoder {
     const cursor = this.#cursor;
     expectLength(length, 4);
     into.id = cursor.uint();
-    const status = cursor.uint();
+    const replyKind = cursor.uint();
     into.bodyStart = -1;
-    into.reason = '';
-    switch (status) {
+    switch (replyKind) {
       case ReplyKind.ok:
       case ReplyKind.incomplete:
         cursor.binOrNil();
@@ -115,13 +115,23 @@ export class MessageDecoder {
         cursor.nil();
         break;
       case ReplyKind.failed:
-        into.reason = cursor.text();
+        this.#decodeFailure(into);
         break;
       default:
-        throw protocolError(`response status ${status} is unknown`);
+        throw protocolError(`reply kind ${replyKind} is unknown`);
     }
-    into.status = status;
+    into.replyKind = replyKind;
     cursor.finish();
+  }
+
+  #decodeFailure(into: Message): void {
+    const cursor = this.#cursor;
+    expectLength(cursor.arrayLength(), 2);
+    const code = cursor.uint();
+    if (code === FailureCode.none || code > MAX_FAILURE_CODE)
+      throw protocolError(`failure code ${code} can be none`);
+    into.code = code;
+    into.reason = cursor.text();
   }
 
   #decodeFragment(length: number, into: Message): void {
@@ -142,5 +152,5 @@ export class MessageDecoder {
 }
 
 function expectLength(length: number, expected: number): void {
-  if (length !== expected) throw protocolError(`a message of ${length} elements instead of ${expected}`);
+  if (length !== expected) throw protocolError(`an array of ${length} elements instead of ${expected}`);
 }

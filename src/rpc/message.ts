@@ -2,6 +2,7 @@
  * One message as a connection reads it, in place. Pure.
  */
 
+import { FailureCode } from '../failure.ts';
 import { ReplyKind } from '../reply.ts';
 import { MessageKind } from './operations.ts';
 
@@ -23,7 +24,7 @@ export class Message {
   /** request: how long the asker waits */
   timeoutMs = 0;
   /** response */
-  status: ReplyKind = ReplyKind.ok;
+  replyKind: ReplyKind = ReplyKind.ok;
   /** fragment: bytes of the whole message, and where this part belongs */
   total = 0;
   offset = 0;
@@ -33,6 +34,8 @@ export class Message {
   /** The record of a write or a response (start -1: none), a fragment's payload; a message of the handshake or a history from its array on. */
   bodyStart = -1;
   bodyEnd = -1;
+  /** response that failed: a FailureCode, or a number that only a newer build has a name for */
+  code: number = FailureCode.none;
   /** response that failed, refuse */
   reason = '';
 

@@ -21,6 +21,7 @@ const STR_16 = 0xda;
 const STR_32 = 0xdb;
 const ARRAY_16 = 0xdc;
 
+export const UINT_8_BYTES = 2;
 export const UINT_32_BYTES = 5;
 const EMPTY = Buffer.alloc(0);
 
@@ -30,6 +31,12 @@ export function protocolError(what: string): QuorateError {
 
 export function binHeadBytes(length: number): number {
   return length < 0x100 ? 2 : length < 0x1_0000 ? 3 : 5;
+}
+
+export function writeUint8(target: Uint8Array, at: number, value: number): number {
+  target[at] = UINT_8;
+  target[at + 1] = value;
+  return at + UINT_8_BYTES;
 }
 
 export function writeUint32(target: Uint8Array, at: number, value: number): number {

@@ -1,7 +1,7 @@
 /** The fixed numbers of the protocol. Append only: none is ever given another meaning, and zero is reserved. Pure data. */
 
 /** Raised when old and new nodes cannot understand each other; features are told by bits instead. */
-export const PROTOCOL_VERSION = 2;
+export const PROTOCOL_VERSION = 3;
 
 /** Of what comes before the hello, in which nodes prove that they know the cluster's secret. */
 export const HANDSHAKE_VERSION = 1;

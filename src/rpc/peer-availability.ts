@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts';
+import { FailureCode } from '../failure.ts';
 import { failed, type ReplicaReply } from '../reply.ts';
 
 export type PeerState = 'connecting' | 'up' | 'down' | 'refused';
@@ -21,7 +22,7 @@ export class PeerAvailability {
   sinceMs: number;
   /** Why it is not up; null while it is. */
   lastError: string | null = null;
-  unavailable: ReplicaReply = failed('not yet connected to the peer');
+  unavailable: ReplicaReply = failed(FailureCode.peerUnavailable, 'not yet connected to the peer');
 
   constructor(nodeId: string, clock: Clock) {
     this.#nodeId = nodeId;
@@ -38,12 +39,14 @@ export class PeerAvailability {
     }
     this.lastError = reason ?? null;
     if (reason === undefined) return;
-    if (!this.#isStopping) this.unavailable = failed(`node ${this.#nodeId} is ${state}: ${reason}`);
+    if (this.#isStopping) return;
+    const code = state === 'refused' ? FailureCode.peerRefused : FailureCode.peerUnavailable;
+    this.unavailable = failed(code, `node ${this.#nodeId} is ${state}: ${reason}`);
   }
 
   /** This node takes no more requests for the peer. */
   stop(): void {
     this.#isStopping = true;
-    this.unavailable = failed('the node is stopping');
+    this.unavailable = failed(FailureCode.stopping, 'the node is stopping');
   }
 }

@@ -1,6 +1,17 @@
 import type { Clock, Random, TimerHandle } from '../clock.ts';
+import { FailureCode } from '../failure.ts';
 import type { Log } from '../log.ts';
-import { ABSENT, failed, type ReplicaReply, ReplyKind, type ReplySink, STORED } from '../reply.ts';
+import {
+  ABSENT,
+  failed,
+  found,
+  incomplete,
+  metNewer,
+  type ReplicaReply,
+  ReplyKind,
+  type ReplySink,
+  STORED,
+} from '../reply.ts';
 import { Authentication, type Credentials } from './authentication.ts';
 import { Backoff } from './backoff.ts';
 import { SAME_SECRET } from './cluster-secret.ts';
@@ -65,14 +76,14 @@ export interface PeerContext {
   readonly limits: RpcLimits;
 }
 
-const TIMED_OUT = failed('no answer in time');
-const IN_FLIGHT_FULL = failed('too many requests in flight to the peer');
-const QUEUE_FULL = failed('the queue to the peer is full');
-const KEY_TOO_LONG = failed('the key is too long');
+const TIMED_OUT = failed(FailureCode.timedOut, 'no answer in time');
+const IN_FLIGHT_FULL = failed(FailureCode.inFlightFull, 'too many requests in flight to the peer');
+const QUEUE_FULL = failed(FailureCode.queueFull, 'the queue to the peer is full');
+const KEY_TOO_LONG = failed(FailureCode.keyTooLong, 'the key is too long');
 const WRONG_SECRET = `it does not prove that it knows this node's cluster secret: ${SAME_SECRET}`;
-const VALUE_TOO_LARGE = failed('the value is larger than the peer takes');
-const NOT_SERVED = failed('the peer does not serve this operation');
-const NO_RECORD = failed('the peer sent no record');
+const VALUE_TOO_LARGE = failed(FailureCode.tooLarge, 'the value is larger than the peer takes');
+const NOT_SERVED = failed(FailureCode.notServed, 'the peer does not serve this operation');
+const NO_RECORD = failed(FailureCode.protocol, 'the peer sent no record');
 
 /** The way to one peer: keeps a connection, dials again when it is lost, and carries this node's requests. */
 export class Peer implements ConnectionOwner {
@@ -292,8 +303,9 @@ export class Peer implements ConnectionOwner {
     if (isProofUnanswered) this.#onUnproved();
     else if (!this.#isRefused) this.#becomeDown(reason);
     // What is in flight fails after the state has changed: a sink that asks again gets its answer at once.
+    const lost = failed(FailureCode.peerLost, this.#availability.unavailable.reason);
     for (const entry of this.#inFlight.takeAll()) {
-      entry.sink.onReply(entry.position, this.#availability.unavailable);
+      entry.sink.onReply(entry.position, lost);
       this.#inFlight.free(entry);
     }
     if (this.#isClosing) {
@@ -454,17 +466,17 @@ export class Peer implements ConnectionOwner {
 
 function replyOf(message: Message, wantsRecord: boolean): ReplicaReply {
   const hasRecord = wantsRecord && message.bodyStart >= 0;
-  switch (message.status) {
+  switch (message.replyKind) {
     case ReplyKind.ok:
       if (!wantsRecord) return STORED;
-      return hasRecord ? { kind: ReplyKind.ok, record: message.keptBody(), reason: '' } : NO_RECORD;
+      return hasRecord ? found(message.keptBody()) : NO_RECORD;
     case ReplyKind.absent:
       return ABSENT;
     case ReplyKind.stale:
-      return { kind: ReplyKind.stale, record: message.keptBody(), reason: '' };
+      return metNewer(message.keptBody());
     case ReplyKind.incomplete:
-      return { kind: ReplyKind.incomplete, record: hasRecord ? message.keptBody() : null, reason: '' };
+      return incomplete(hasRecord ? message.keptBody() : null);
     default:
-      return failed(message.reason);
+      return failed(message.code, message.reason);
   }
 }

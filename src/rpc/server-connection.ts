@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts';
 import { errorMessage, QuorateError } from '../errors.ts';
+import { FailureCode } from '../failure.ts';
 import type { LimitedLog } from '../limited-log.ts';
 import type { Log } from '../log.ts';
 import { type ReplicaReply, ReplyKind, type ReplySink } from '../reply.ts';
@@ -227,12 +228,12 @@ export class ServerConnection implements ConnectionOwner {
     const { handler, limits, log } = this.#context;
     const { id } = message;
     if (this.#isDraining) {
-      this.#refuse(id, 'the node is stopping');
+      this.#refuse(id, FailureCode.stopping, 'the node is stopping');
       return;
     }
     const operation = OPERATIONS[message.operation];
     if (operation === undefined) {
-      this.#refuse(id, `operation ${message.operation} is not served`);
+      this.#refuse(id, FailureCode.notServed, `operation ${message.operation} is not served`);
       return;
     }
     this.#underWay++;
@@ -255,9 +256,9 @@ export class ServerConnection implements ConnectionOwner {
     const { kind } = reply;
     const record = kind === ReplyKind.absent ? null : reply.record;
     const messageBytes = responseBytes(record);
-    if (kind === ReplyKind.failed) this.#fail(lane, id, reply.reason);
+    if (kind === ReplyKind.failed) this.#fail(lane, id, reply.code, reply.reason);
     else if (outbox.queuedBytes + messageBytes > maxQueuedBytes)
-      this.#fail(lane, id, 'too many answers to send');
+      this.#fail(lane, id, FailureCode.queueFull, 'too many answers to send');
     else if (record === null || messageBytes <= FRAGMENT_BYTES) {
       const at = outbox.reserve(lane, FRAME_HEADER_BYTES + messageBytes);
       encodeResponse(lane.bytes, at, id, kind, record);
@@ -272,16 +273,16 @@ export class ServerConnection implements ConnectionOwner {
   }
 
   /** Fails a request that costs its sender next to nothing: one who sends many and reads no answer is not read either. */
-  #refuse(id: number, reason: string): void {
+  #refuse(id: number, code: FailureCode, reason: string): void {
     const { outbox } = this.#connection;
-    this.#fail(outbox.foreground, id, reason);
+    this.#fail(outbox.foreground, id, code, reason);
     if (outbox.queuedBytes > MAX_QUEUED_REFUSALS_BYTES) this.#pause();
   }
 
-  #fail(lane: Lane, id: number, reason: string): void {
+  #fail(lane: Lane, id: number, code: number, reason: string): void {
     const utf8 = encodeReason(reason);
     const at = this.#connection.outbox.reserve(lane, failedResponseFrameBytes(utf8));
-    encodeFailedResponse(lane.bytes, at, id, utf8);
+    encodeFailedResponse(lane.bytes, at, id, code, utf8);
   }
 
   #pause(): void {

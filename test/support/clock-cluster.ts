@@ -9,6 +9,7 @@ import type { ClusterView } from '../../src/cluster/cluster-view.ts';
 import { Coordinator } from '../../src/coordinator/coordinator.ts';
 import type { TimestampSource } from '../../src/coordinator/operation.ts';
 import { type LocalReplica, NodeReplicaSet, type RemoteReplicas } from '../../src/coordinator/replica-set.ts';
+import { FailureCode } from '../../src/failure.ts';
 import { timestampAt } from '../../src/hybrid-clock.ts';
 import type { Outcome, OutcomeSink } from '../../src/outcome.ts';
 import { Replica, type TimestampJudge } from '../../src/replica/replica.ts';
@@ -20,7 +21,7 @@ import type { FakeClock } from './fake-clock.ts';
 const TIMEOUT_MS = 1_000;
 const MAX_LATENCY_MS = 4;
 const SILENT = { warn: () => undefined, error: () => undefined };
-const DOWN = failed('down');
+const DOWN = failed(FailureCode.peerUnavailable, 'down');
 
 /** Faults of old, to see that they are found. */
 export const PlantedFault = {

@@ -4,14 +4,15 @@
  */
 import type { Clock, TimerHandle } from '../../src/clock.ts';
 import { Conditions } from '../../src/conditions.ts';
+import { FailureCode } from '../../src/failure.ts';
 import { HybridClock, timestampMs } from '../../src/hybrid-clock.ts';
 import { ClockWatch } from '../../src/node/clock-watch.ts';
-import { failed, ReplyKind, type ReplySink } from '../../src/reply.ts';
+import { failed, found, type ReplySink } from '../../src/reply.ts';
 import { encodeClock } from '../../src/rpc/clock-message.ts';
 import type { FakeClock } from './fake-clock.ts';
 
 export const MAX_DRIFT_MS = 500;
-const DOWN = failed('down');
+const DOWN = failed(FailureCode.peerUnavailable, 'down');
 
 /** A wall clock of its own over a time that all share. */
 export class SkewedClock implements Clock {
@@ -153,7 +154,7 @@ export class ClockNode {
     base.after(latencyMs(), () => {
       if (!peer.isUp || peer.hybrid !== hybrid) return;
       const record = encodeClock(hybrid.time.reading());
-      base.after(latencyMs(), () => answer(position, { kind: ReplyKind.ok, record, reason: '' }));
+      base.after(latencyMs(), () => answer(position, found(record)));
     });
     base.after(timeoutMs, () => answer(position, DOWN));
   }

@@ -3,9 +3,19 @@
  * counts its calls.
  */
 
+import assert from 'node:assert/strict';
+import { FailureCode, failureName } from '../../src/failure.ts';
 import type { FolderHistory } from '../../src/folder-history.ts';
 import type { Log } from '../../src/log.ts';
-import { ABSENT, failed, type ReplicaReply, ReplyKind, type ReplySink, STORED } from '../../src/reply.ts';
+import {
+  ABSENT,
+  failed,
+  found,
+  type ReplicaReply,
+  ReplyKind,
+  type ReplySink,
+  STORED,
+} from '../../src/reply.ts';
 import { type ClockTimes, encodeClock } from '../../src/rpc/clock-message.ts';
 import { type HandshakePolicy, type Hello, judgeHello } from '../../src/rpc/handshake.ts';
 import type { RpcMesh } from '../../src/rpc/mesh.ts';
@@ -99,13 +109,13 @@ export class MapReplica implements ReplicaHandler {
 
   read(key: Uint8Array, _timeoutMs: number, sink: ReplySink, token: number): void {
     const record = this.records.get(Buffer.from(key).toString());
-    this.#answer(sink, token, record === undefined ? ABSENT : { kind: ReplyKind.ok, record, reason: '' });
+    this.#answer(sink, token, record === undefined ? ABSENT : found(record));
   }
 
   write(key: Uint8Array, record: Uint8Array, sink: ReplySink, token: number): void {
     const name = Buffer.from(key).toString();
     if (name === 'refused') {
-      this.#answer(sink, token, failed('storage error'));
+      this.#answer(sink, token, failed(FailureCode.storage, 'storage error'));
       return;
     }
     this.records.set(name, Buffer.from(record));
@@ -114,11 +124,11 @@ export class MapReplica implements ReplicaHandler {
 
   readVersion(key: Uint8Array, _timeoutMs: number, sink: ReplySink, token: number): void {
     const record = this.records.get(Buffer.from(key).toString())?.subarray(0, VERSION_BYTES);
-    this.#answer(sink, token, record === undefined ? ABSENT : { kind: ReplyKind.ok, record, reason: '' });
+    this.#answer(sink, token, record === undefined ? ABSENT : found(record));
   }
 
   clock(sink: ReplySink, token: number): void {
-    this.#answer(sink, token, { kind: ReplyKind.ok, record: encodeClock(this.times), reason: '' });
+    this.#answer(sink, token, found(encodeClock(this.times)));
   }
 
   get held(): number {
@@ -156,6 +166,13 @@ export class ReplyBook implements ReplySink {
     const reply = this.replies.get(position);
     if (reply === undefined) throw new Error(`position ${position} has no reply`);
     return reply;
+  }
+
+  isFailed(position: number, code: FailureCode, reason: RegExp): void {
+    const reply = this.of(position);
+    assert.equal(reply.kind, ReplyKind.failed);
+    assert.equal(failureName(reply.code), failureName(code));
+    assert.match(reply.reason, reason);
   }
 
   count(kind: ReplyKind): number {

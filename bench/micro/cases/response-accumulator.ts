@@ -1,5 +1,5 @@
 import { Decision, RequestKind, ResponseAccumulator } from '../../../src/coordinator/response-accumulator.ts';
-import { ABSENT, type ReplicaReply, ReplyKind, STORED } from '../../../src/reply.ts';
+import { ABSENT, found, type ReplicaReply, STORED } from '../../../src/reply.ts';
 import { recordOf } from '../inputs.ts';
 import type { MicroCase } from '../micro-case.ts';
 
@@ -34,13 +34,12 @@ function deciding(
   };
 }
 
-function found(timestamp: number, extra: string): ReplicaReply {
-  const record = Buffer.concat([recordOf(0, timestamp), Buffer.from(extra)]);
-  return { kind: ReplyKind.ok, record, reason: '' };
+function foundVersion(timestamp: number, extra: string): ReplicaReply {
+  return found(Buffer.concat([recordOf(0, timestamp), Buffer.from(extra)]));
 }
 
 export const cases: readonly MicroCase[] = [
   deciding('a write', RequestKind.write, () => [STORED, STORED], 1),
-  deciding('a read of two versions', RequestKind.read, () => [found(1, ''), found(2, '!')], 31),
-  deciding('a read, one without the key', RequestKind.read, () => [ABSENT, found(1, '')], 30),
+  deciding('a read of two versions', RequestKind.read, () => [foundVersion(1, ''), foundVersion(2, '!')], 31),
+  deciding('a read, one without the key', RequestKind.read, () => [ABSENT, foundVersion(1, '')], 30),
 ];

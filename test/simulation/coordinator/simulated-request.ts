@@ -4,8 +4,9 @@
  */
 import { encodeRecord } from '../../../native-free-lsm/index.ts';
 import type { Random } from '../../../src/clock.ts';
+import { FailureCode } from '../../../src/failure.ts';
 import type { Outcome } from '../../../src/outcome.ts';
-import { ABSENT, failed, type ReplicaReply, ReplyKind, STORED } from '../../../src/reply.ts';
+import { ABSENT, failed, found, incomplete, type ReplicaReply, STORED } from '../../../src/reply.ts';
 
 export interface Said {
   readonly position: number;
@@ -51,15 +52,12 @@ export class SimulatedRequest {
   say(position: number, random: Random): ReplicaReply {
     const kind = Math.floor(random() * 5);
     const version = 1 + Math.floor(random() * VERSIONS);
-    if (kind === 3) return this.#note(position, false, 0, failed('down'));
+    if (kind === 3) return this.#note(position, false, 0, failed(FailureCode.peerUnavailable, 'down'));
     if (!this.isRead) return this.#note(position, true, 0, STORED);
     if (kind === 2) return this.#note(position, true, 0, ABSENT);
     const isWhole = kind !== 4;
-    return this.#note(position, isWhole, version, {
-      kind: isWhole ? ReplyKind.ok : ReplyKind.incomplete,
-      record: recordOf(version),
-      reason: '',
-    });
+    const record = recordOf(version);
+    return this.#note(position, isWhole, version, isWhole ? found(record) : incomplete(record));
   }
 
   #note(position: number, counts: boolean, version: number, reply: ReplicaReply): ReplicaReply {

@@ -12,9 +12,18 @@ import type { ClusterView } from '../../../../src/cluster/cluster-view.ts';
 import { slotOf } from '../../../../src/cluster/slots.ts';
 import { Coordinator } from '../../../../src/coordinator/coordinator.ts';
 import type { ReplicaSet } from '../../../../src/coordinator/replica-access.ts';
+import { FailureCode } from '../../../../src/failure.ts';
 import type { TimestampWaiter } from '../../../../src/hybrid-clock.ts';
 import { Outcome } from '../../../../src/outcome.ts';
-import { ABSENT, failed, type ReplicaReply, ReplyKind, STORED } from '../../../../src/reply.ts';
+import {
+  ABSENT,
+  failed,
+  found as foundRecord,
+  incomplete,
+  stale as metVersion,
+  type ReplicaReply,
+  STORED,
+} from '../../../../src/reply.ts';
 import type { EntityService } from '../../../../src/services.ts';
 import { viewOf } from '../../../support/cluster-view.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';
@@ -105,14 +114,8 @@ function found(
   more: { tombstone?: boolean; expiryMs?: number } = {},
 ): ReplicaReply {
   const fields = { timestamp, writer: 1, from: 3, tombstone: false, expiryMs: 0, ...more };
-  return { kind: ReplyKind.ok, record: encodeRecord(fields, Buffer.from(value)), reason: '' };
+  return foundRecord(encodeRecord(fields, Buffer.from(value)));
 }
-
-const INCOMPLETE: ReplicaReply = { kind: ReplyKind.incomplete, record: null, reason: '' };
-
-test('outcomes are those of the HTTP layer', () => {
-  assert.deepEqual(Outcome, Outcome);
-});
 
 test('a put sends one record to the first `from` nodes of the list and answers at the ack-th', () => {
   const { coordinator, asked, answers, preferred } = setUpWaiting(5);
@@ -133,7 +136,7 @@ test('a put sends one record to the first `from` nodes of the list and answers a
   assert.deepEqual(answers.all, []);
   asked[0].reply(STORED);
   assert.deepEqual(answers.all, ['ok']);
-  asked[1].reply(failed('late'));
+  asked[1].reply(failed(FailureCode.timedOut, 'late'));
   assert.deepEqual(answers.all, ['ok']);
 });
 
@@ -192,9 +195,9 @@ test('out of reach, it fails at once and says who did not answer and why', () =>
   const { coordinator, asked, answers, ids } = setUpWaiting();
   coordinator.put(KEY, VALUE, 2, 3, answers);
   asked[0].reply(STORED);
-  asked[1].reply(failed('down'));
+  asked[1].reply(failed(FailureCode.peerUnavailable, 'down'));
   assert.deepEqual(answers.all, []);
-  asked[2].reply(failed('its disk is full'));
+  asked[2].reply(failed(FailureCode.noSpace, 'its disk is full'));
   const why = `${ids[1]}: down; ${ids[2]}: its disk is full`;
   assert.deepEqual(answers.all, [`notEnoughReplicas 2 of 3 replicas had to answer, 1 did (${why}).`]);
 });
@@ -202,7 +205,7 @@ test('out of reach, it fails at once and says who did not answer and why', () =>
 test('who has not answered yet is named too', () => {
   const { coordinator, asked, answers, ids } = setUpWaiting();
   coordinator.get(KEY, 3, 3, answers);
-  asked[1].reply(INCOMPLETE);
+  asked[1].reply(incomplete(null));
   const why = `${ids[0]}: no answer yet; ${ids[1]}: its data is not whole; ${ids[2]}: no answer yet`;
   assert.deepEqual(answers.all, [`notEnoughReplicas 3 of 3 replicas had to answer, 0 did (${why}).`]);
 });
@@ -228,7 +231,7 @@ test('a replica that sends no record for one has failed', () => {
   coordinator.get(KEY, 1, 1, answers);
   const damaged = Buffer.from(found(9, 'value').record!);
   damaged[0] = 99;
-  asked[0].reply({ kind: ReplyKind.ok, record: damaged, reason: '' });
+  asked[0].reply(foundRecord(damaged));
   assert.match(answers.all.join(), /^notEnoughReplicas .*record format 99 is unknown/);
 });
 
@@ -268,8 +271,7 @@ test('whoever is answered while others are still being asked may ask again: neit
 });
 
 function stale(timestamp: number, writer = 1): ReplicaReply {
-  const fields = { timestamp, writer, from: 0, tombstone: false, expiryMs: 0 };
-  return { kind: ReplyKind.stale, record: encodeRecord(fields, Buffer.alloc(0)), reason: '' };
+  return metVersion(timestamp, writer);
 }
 
 function timestampsOf(questions: readonly Question[]): number[] {
@@ -505,7 +507,7 @@ test('nobody waits for a timestamp whose request is decided: at its deadline, by
   timestamps.isExhausted = true;
   asked[0].reply(stale(500));
   assert.equal(timestamps.waiting.size, 1, 'for its second try');
-  asked[1].reply(failed('down'));
+  asked[1].reply(failed(FailureCode.peerUnavailable, 'down'));
   clock.advance(TIMEOUT_MS + 10);
   assert.equal(answers.all.length, 101);
   assert.equal(timestamps.waiting.size, 0);
@@ -569,8 +571,8 @@ test('a request keeps to the view in which it began, the next one takes the one 
   assert.equal(before.asked.length, 6);
   assert.equal(after.asked.length, 5);
   before.asked[3].reply(STORED);
-  before.asked[4].reply(failed('down'));
-  before.asked[5].reply(failed('gone'));
+  before.asked[4].reply(failed(FailureCode.peerUnavailable, 'down'));
+  before.asked[5].reply(failed(FailureCode.peerUnavailable, 'gone'));
   assert.deepEqual(first.all, [
     `notEnoughReplicas 2 of 3 replicas had to answer, 1 did (${ids[1]}: down; ${ids[2]}: gone).`,
   ]);

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { slotOf } from '../../../../src/cluster/slots.ts';
 import { NodeReplicaSet } from '../../../../src/coordinator/replica-set.ts';
+import { FailureCode } from '../../../../src/failure.ts';
 import { failed, type ReplicaReply } from '../../../../src/reply.ts';
 import { viewOf } from '../../../support/cluster-view.ts';
 
@@ -72,7 +73,11 @@ test('a write for others touches no disk here', () => {
 });
 
 test('who could not be asked is told once all have been', () => {
-  const { calls, replicas } = recorded(PREFERRED[1], [failed('down'), null, failed('full')]);
+  const { calls, replicas } = recorded(PREFERRED[1], [
+    failed(FailureCode.peerUnavailable, 'down'),
+    null,
+    failed(FailureCode.queueFull, 'full'),
+  ]);
   told.length = 0;
   const { onReply } = sink;
   sink.onReply = (position, reply) => {

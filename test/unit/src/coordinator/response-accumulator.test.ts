@@ -19,7 +19,7 @@ interface Said {
 function replyOf({ kind, timestamp, writer }: Said): ReplicaReply {
   const fields = { timestamp, writer, tombstone: false, from: 3, expiryMs: 0 };
   const record = timestamp === 0 ? null : encodeRecord(fields, Buffer.from('value'));
-  return { kind: ReplyKind[kind], record, reason: '' };
+  return { kind: ReplyKind[kind], record, code: 0, reason: '' };
 }
 
 function versionOf(record: Uint8Array | null): string {

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Conditions } from '../../../../src/conditions.ts';
+import { FailureCode } from '../../../../src/failure.ts';
 import { CLOCK_OFF, ClockWatch } from '../../../../src/node/clock-watch.ts';
 import { OwnTime } from '../../../../src/own-time.ts';
-import { failed, ReplyKind, type ReplySink } from '../../../../src/reply.ts';
+import { failed, found, type ReplySink } from '../../../../src/reply.ts';
 import { encodeClock } from '../../../../src/rpc/clock-message.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';
 
@@ -37,15 +38,14 @@ function setUp(peers: readonly number[] = [1, 2]) {
     latestMs: rightMs + 1000 * HOUR_MS,
   });
   const ask = (node: number, _timeoutMs: number, sink: ReplySink, position: number): void => {
-    const reply = (record: Uint8Array): void =>
-      sink.onReply(position, { kind: ReplyKind.ok, record, reason: '' });
+    const reply = (record: Uint8Array): void => sink.onReply(position, found(record));
     asked.push({
       node,
       answer: (aheadMs) => {
         const wallMs = rightMs + clock.monotonicMs() + aheadMs;
         reply(encodeClock({ wallMs, ownMs: wallMs, acceptMs: wallMs }));
       },
-      fail: () => sink.onReply(position, failed('down')),
+      fail: () => sink.onReply(position, failed(FailureCode.peerUnavailable, 'down')),
       garble: () => reply(Buffer.alloc(7)),
     });
   };

@@ -12,6 +12,7 @@ import {
   type WriteSink,
   WriteStatus,
 } from '../../../../native-free-lsm/index.ts';
+import { FailureCode } from '../../../../src/failure.ts';
 import { chunkEncoding } from '../../../../src/http/entry-encoding.ts';
 import { Replica } from '../../../../src/replica/replica.ts';
 import type {
@@ -20,7 +21,7 @@ import type {
   RangeRequest,
   StorageEngine,
 } from '../../../../src/replica/storage-engine.ts';
-import { type ReplicaReply, ReplyKind } from '../../../../src/reply.ts';
+import { failed, type ReplicaReply, ReplyKind } from '../../../../src/reply.ts';
 import { record } from '../../../support/engine-calls.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';
 
@@ -123,7 +124,7 @@ describe('over a plain store', () => {
       [
         [0, ReplyKind.absent, true, ''],
         [1, ReplyKind.ok, true, ''],
-        [2, ReplyKind.stale, false, ''],
+        [2, ReplyKind.stale, false, 'it holds a newer version'],
         [3, ReplyKind.ok, false, ''],
       ],
     );
@@ -176,10 +177,7 @@ describe('over a plain store', () => {
     replica.writeFromPeer(KEY, record(1000, 'at the limit'), answers, 0);
     assert.equal(last().kind, ReplyKind.ok);
     replica.writeFromPeer(KEY, record(1001, 'beyond'), answers, 0);
-    assert.deepEqual(
-      [last().kind, last().reason],
-      [ReplyKind.failed, 'timestamp too far ahead of the clock'],
-    );
+    assert.deepEqual(last(), failed(FailureCode.timestampAhead, 'timestamp too far ahead of the clock'));
     assert.deepEqual(observed, [1000]);
     assert.equal(replica.figures().refusedForClock, 1);
     assert.match(logged[0], /^warn: .*too far ahead of this clock/);
@@ -190,10 +188,7 @@ describe('over a plain store', () => {
   test("the node's own write is judged as a peer's is", () => {
     const { replica, answers, logged } = made;
     replica.write(KEY, record(1001, 'own'), answers, 0);
-    assert.deepEqual(
-      [last().kind, last().reason],
-      [ReplyKind.failed, 'timestamp too far ahead of the clock'],
-    );
+    assert.deepEqual(last(), failed(FailureCode.timestampAhead, 'timestamp too far ahead of the clock'));
     assert.match(logged[0], /^warn: Refused a write of this node: .*too far ahead of this clock/);
     replica.read(KEY, answers, 1);
     assert.equal(last().kind, ReplyKind.absent);
@@ -205,17 +200,17 @@ describe('over a plain store', () => {
     unknownFlag[1] = 0x80;
     const unknownFormat = record(5, 'value');
     unknownFormat[0] = 2;
-    const cases: [Uint8Array, Uint8Array, RegExp][] = [
-      [new Uint8Array(0), record(5, 'value'), /key is empty/],
-      [new Uint8Array(17), record(5, 'value'), /key of 17 bytes is above 16/],
-      [KEY, new Uint8Array(15), /shorter than its header/],
-      [KEY, record(5, new Uint8Array(49)), /record of 65 bytes is above 64/],
-      [KEY, unknownFlag, /flags 128 are unknown/],
-      [KEY, unknownFormat, /format 2 is unknown/],
+    const cases: [Uint8Array, Uint8Array, FailureCode, RegExp][] = [
+      [new Uint8Array(0), record(5, 'value'), FailureCode.malformed, /key is empty/],
+      [new Uint8Array(17), record(5, 'value'), FailureCode.keyTooLong, /key of 17 bytes is above 16/],
+      [KEY, new Uint8Array(15), FailureCode.malformed, /shorter than its header/],
+      [KEY, record(5, new Uint8Array(49)), FailureCode.tooLarge, /record of 65 bytes is above 64/],
+      [KEY, unknownFlag, FailureCode.malformed, /flags 128 are unknown/],
+      [KEY, unknownFormat, FailureCode.malformed, /format 2 is unknown/],
     ];
-    for (const [key, written, reason] of cases) {
+    for (const [key, written, code, reason] of cases) {
       replica.writeFromPeer(key, written, answers, 0);
-      assert.equal(last().kind, ReplyKind.failed);
+      assert.deepEqual([last().kind, last().code], [ReplyKind.failed, code]);
       assert.match(last().reason, reason);
     }
     assert.equal(replica.figures().refusedMalformed, cases.length);
@@ -313,28 +308,28 @@ describe('over an engine that takes its time', () => {
     assert.equal(answers.all.length, 1);
   });
 
-  test('errors of the engine become short reasons, and what is not expected is logged', () => {
+  test('errors of the engine become failures with a code and a short reason, and what is not expected is logged', () => {
     const { replica, answers, logged } = made;
-    const reasons: [LsmErrorCode, string][] = [
-      ['NO_SPACE', 'disk full'],
-      ['READ_ONLY', 'disk read-only'],
-      ['OVERLOADED', 'overloaded'],
-      ['CLOSED', 'stopping'],
-      ['CORRUPTION', 'damaged data'],
-      ['IO_ERROR', 'storage error'],
-      ['WORKER_DIED', 'a storage thread died'],
+    const failures: [LsmErrorCode, FailureCode, string][] = [
+      ['NO_SPACE', FailureCode.noSpace, 'disk full'],
+      ['READ_ONLY', FailureCode.readOnly, 'disk read-only'],
+      ['OVERLOADED', FailureCode.overloaded, 'overloaded'],
+      ['CLOSED', FailureCode.stopping, 'stopping'],
+      ['CORRUPTION', FailureCode.corruption, 'damaged data'],
+      ['IO_ERROR', FailureCode.storage, 'storage error'],
+      ['WORKER_DIED', FailureCode.workerDied, 'a storage thread died'],
     ];
-    for (const [i, [code, reason]] of reasons.entries()) {
+    for (const [i, [code, failure, reason]] of failures.entries()) {
       replica.write(KEY, record(1, 'v'), answers, i);
       engine.failWrite(i, code);
       replica.read(KEY, answers, i);
       engine.failRead(i, code);
       for (const { reply } of answers.all.slice(-2)) {
-        assert.deepEqual([reply.kind, reply.record, reply.reason], [ReplyKind.failed, null, reason]);
+        assert.deepEqual(reply, failed(failure, reason));
       }
     }
-    assert.equal(replica.figures().readsFailed, reasons.length);
-    assert.equal(replica.figures().writesFailed, reasons.length);
+    assert.equal(replica.figures().readsFailed, failures.length);
+    assert.equal(replica.figures().writesFailed, failures.length);
     assert.deepEqual(logged, ['error: A write failed: NO_SPACE happened']);
     assert.equal(replica.isPoisoned, false);
   });

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { Packr } from 'msgpackr/pack';
 import { Unpackr } from 'msgpackr/unpack';
 import { QuorateError } from '../../../../src/errors.ts';
+import { MAX_FAILURE_CODE } from '../../../../src/failure.ts';
 import { ReplyKind } from '../../../../src/reply.ts';
 import {
   CANCEL_FRAME_BYTES,
@@ -96,15 +97,19 @@ const response: fc.Arbitrary<Sample> = fc
     array: [MessageKind.response, i, kind, r === null ? null : Buffer.from(r)],
   }));
 
-const failedResponse: fc.Arbitrary<Sample> = fc.tuple(id, fc.string({ maxLength: 200 })).map(([i, text]) => {
-  const reason = encodeReason(text);
-  return {
-    frame: frameOf(failedResponseFrameBytes(reason), (target, at) =>
-      encodeFailedResponse(target, at, i, reason),
-    ),
-    array: [MessageKind.response, i, ReplyKind.failed, reason.toString()],
-  };
-});
+const code = fc.integer({ min: 1, max: MAX_FAILURE_CODE });
+
+const failedResponse: fc.Arbitrary<Sample> = fc
+  .tuple(id, code, fc.string({ maxLength: 200 }))
+  .map(([i, c, text]) => {
+    const reason = encodeReason(text);
+    return {
+      frame: frameOf(failedResponseFrameBytes(reason), (target, at) =>
+        encodeFailedResponse(target, at, i, c, reason),
+      ),
+      array: [MessageKind.response, i, ReplyKind.failed, [c, reason.toString()]],
+    };
+  });
 
 const cancel: fc.Arbitrary<Sample> = id.map((i) => ({
   frame: frameOf(CANCEL_FRAME_BYTES, (target, at) => encodeCancel(target, at, i)),
@@ -159,8 +164,8 @@ function arrayOf(message: Message): unknown[] {
     }
     case MessageKind.response: {
       const record = message.bodyStart < 0 ? null : message.body();
-      const last = message.status === ReplyKind.failed ? message.reason : record;
-      return [message.kind, message.id, message.status, last];
+      const last = message.replyKind === ReplyKind.failed ? [message.code, message.reason] : record;
+      return [message.kind, message.id, message.replyKind, last];
     }
     case MessageKind.fragment:
       return [message.kind, message.id, message.total, message.offset, message.body()];
@@ -256,6 +261,16 @@ describe('codec', () => {
     const message = decode(packr.pack([MessageKind.request, 9, 77, 500, { any: ['thing'] }, 3.5]));
     assert.equal(message.operation, 77);
     assert.equal(message.id, 9);
+  });
+
+  it('takes a failure code that has no name here, and none that can be none', () => {
+    const response = (failure: unknown): Buffer =>
+      packr.pack([MessageKind.response, 1, ReplyKind.failed, failure]);
+    const { code, reason } = decode(response([MAX_FAILURE_CODE, 'of a newer build']));
+    assert.deepEqual([code, reason], [MAX_FAILURE_CODE, 'of a newer build']);
+    for (const failure of [[0, 'why'], [MAX_FAILURE_CODE + 1, 'why'], [1], [1, 'why', 2], 'why', null]) {
+      assert.throws(() => decode(response(failure)), { code: 'PROTOCOL' }, JSON.stringify(failure));
+    }
   });
 
   it('refuses fragments that lie outside their message', () => {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { Unpackr } from 'msgpackr/unpack';
+import { FailureCode, mayPass } from '../../../../src/failure.ts';
 import { ReplyKind } from '../../../../src/reply.ts';
 import { Authentication, MAX_PROOF_FRAME_BYTES } from '../../../../src/rpc/authentication.ts';
 import { encodeClock } from '../../../../src/rpc/clock-message.ts';
@@ -114,7 +115,7 @@ const welcome = {
 function rewritten(frame: Buffer): Uint8Array {
   const message = new Message();
   new MessageDecoder().decode(frame, FRAME_HEADER_BYTES, frame.length, message);
-  const { kind, id, operation, timeoutMs, status, total, offset } = message;
+  const { kind, id, operation, timeoutMs, replyKind, total, offset } = message;
   const body = message.bodyStart < 0 ? null : message.body();
   switch (kind) {
     case MessageKind.challenge:
@@ -138,9 +139,9 @@ function rewritten(frame: Buffer): Uint8Array {
       assert.ok(operation === READ.number || operation === READ_VERSION.number);
       return written((target) => encodeKeyRequest(target, 0, id, operation, timeoutMs, message.key()));
     case MessageKind.response:
-      return status === ReplyKind.failed
-        ? written((target) => encodeFailedResponse(target, 0, id, encodeReason(message.reason)))
-        : written((target) => encodeResponse(target, 0, id, status, body));
+      return replyKind === ReplyKind.failed
+        ? written((target) => encodeFailedResponse(target, 0, id, message.code, encodeReason(message.reason)))
+        : written((target) => encodeResponse(target, 0, id, replyKind, body));
     case MessageKind.cancel:
       return written((target) => encodeCancel(target, 0, id));
     case MessageKind.fragment: {
@@ -226,7 +227,7 @@ const byCodec: ReadonlyMap<string, Uint8Array> = new Map<string, Uint8Array>([
   ],
   [
     'response that failed',
-    written((target) => encodeFailedResponse(target, 0, 3, encodeReason('disk full'))),
+    written((target) => encodeFailedResponse(target, 0, 3, FailureCode.noSpace, encodeReason('disk full'))),
   ],
   ['cancel', written((target) => encodeCancel(target, 0, 4))],
   [
@@ -262,6 +263,10 @@ describe('FORMAT.md', () => {
     }
     for (const [name, number] of Object.entries(ReplyKind)) {
       assert.match(text, new RegExp(`^\\| ${number} +\\| ${name} `, 'm'));
+    }
+    for (const [name, code] of Object.entries(FailureCode)) {
+      if (code === FailureCode.none) continue;
+      assert.match(text, new RegExp(`^\\| ${code} +\\| ${name} +\\| ${mayPass(code) ? 'yes' : 'no'} `, 'm'));
     }
     for (const { name, number } of OPERATIONS.filter((operation) => operation !== undefined)) {
       assert.match(text, new RegExp(`^\\| ${number} +\\| ${name} `, 'm'));

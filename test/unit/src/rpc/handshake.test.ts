@@ -25,7 +25,7 @@ describe('handshake', () => {
     assert.match(judge({ clusterId: 'cluster-2' }), /n1 and n2 .*cluster id.*cluster-1.*cluster-2/);
     assert.match(judge({ topologyDigest: 'digest-2' }), /n1 and n2 .*topology.*digest-1.*digest-2/);
     const version = judgeProtocol(local, helloOf('n2', { protocolVersion: 1 }));
-    assert.match(version ?? '', /n1 and n2 .*protocol version.*n1 has 2, n2 has 1/);
+    assert.match(version ?? '', /n1 and n2 .*protocol version.*n1 has 3, n2 has 1/);
   });
 
   it('refuses strangers and a node of its own name', () => {

@@ -13,7 +13,7 @@ import {
   HELLO_MAGIC,
   MAX_HELLO_BYTES,
 } from '../../../../src/rpc/hello.ts';
-import { MessageKind } from '../../../../src/rpc/operations.ts';
+import { MessageKind, PROTOCOL_VERSION } from '../../../../src/rpc/operations.ts';
 import { helloOf } from '../../../support/rpc-nodes.ts';
 
 const packr = new Packr({ useRecords: false });
@@ -35,7 +35,7 @@ function fieldsOf(changes: Record<number, unknown> = {}): unknown[] {
   const fields: unknown[] = [
     1,
     HELLO_MAGIC,
-    2,
+    PROTOCOL_VERSION,
     2,
     'cluster',
     'n1',
@@ -125,8 +125,10 @@ describe('hello', () => {
   });
 
   it('still says who speaks when the version is another', () => {
-    const hello = decodeHello(packr.pack([1, HELLO_MAGIC, 3, 0, 'cluster', 'n9', { what: 'follows' }]));
-    assert.equal(hello.protocolVersion, 3);
+    const hello = decodeHello(
+      packr.pack([1, HELLO_MAGIC, PROTOCOL_VERSION + 1, 0, 'cluster', 'n9', { what: 'follows' }]),
+    );
+    assert.equal(hello.protocolVersion, PROTOCOL_VERSION + 1);
     assert.equal(hello.clusterId, 'cluster');
     assert.equal(hello.nodeId, 'n9');
   });

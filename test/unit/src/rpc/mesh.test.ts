@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { ReplyKind } from '../../../../src/reply.ts';
+import { FailureCode } from '../../../../src/failure.ts';
+import { ABSENT, failed, found, incomplete, ReplyKind, STORED } from '../../../../src/reply.ts';
 import { READ_VERSION } from '../../../../src/rpc/operation-table.ts';
 import { RpcCluster } from '../../../support/rpc-cluster.ts';
 import { ReplyBook, VERSION_BYTES, writeTo } from '../../../support/rpc-nodes.ts';
@@ -25,9 +26,9 @@ describe('mesh', () => {
     clock.advance(10);
     assert.equal(book.of(0).kind, ReplyKind.absent);
     assert.equal(book.of(1).kind, ReplyKind.absent);
-    assert.deepEqual(book.of(2), { kind: ReplyKind.ok, record: null, reason: '' });
-    assert.deepEqual(book.of(3), { kind: ReplyKind.failed, record: null, reason: 'storage error' });
-    assert.deepEqual(book.of(4), { kind: ReplyKind.ok, record, reason: '' });
+    assert.deepEqual(book.of(2), STORED);
+    assert.deepEqual(book.of(3), failed(FailureCode.storage, 'storage error'));
+    assert.deepEqual(book.of(4), found(record));
     assert.deepEqual(book.of(5).record, record.subarray(0, VERSION_BYTES));
     assert.equal(book.repeated, 0);
   });
@@ -53,14 +54,14 @@ describe('mesh', () => {
     const book = new ReplyBook();
     let next: Buffer | null = record;
     nodes[1].replica.read = (_key, _timeoutMs, sink, token) => {
-      sink.onReply(token, { kind: ReplyKind.incomplete, record: next, reason: 'not whole' });
+      sink.onReply(token, incomplete(next));
       next = null;
     };
     nodes[0].mesh.read(1, key, 1_000, book, 0);
     nodes[0].mesh.read(1, key, 1_000, book, 1);
     clock.advance(10);
-    assert.deepEqual(book.of(0), { kind: ReplyKind.incomplete, record, reason: '' });
-    assert.deepEqual(book.of(1), { kind: ReplyKind.incomplete, record: null, reason: '' });
+    assert.deepEqual(book.of(0), incomplete(record));
+    assert.deepEqual(book.of(1), incomplete(null));
   });
 
   it('sends the same bytes of a write to every peer', async () => {
@@ -93,13 +94,13 @@ describe('mesh', () => {
     mesh.read(0, key, 1_000, book, 0);
     mesh.read(9, key, 1_000, book, 1);
     writeTo(mesh, [[9, 2]], key, record, 1_000, book);
-    for (const position of [0, 1, 2]) assert.match(book.of(position).reason, /no such peer/);
+    for (const position of [0, 1, 2]) book.isFailed(position, FailureCode.noSuchPeer, /no such peer/);
     nodes[1].server.abort();
     clock.advance(50);
     mesh.read(1, key, 1_000, book, 3);
     writeTo(mesh, [[1, 4]], key, record, 1_000, book);
     writeTo(mesh, [[1, 5]], key, Buffer.alloc(MIB), 1_000, book);
-    for (const position of [3, 4, 5]) assert.match(book.of(position).reason, /node b is down/);
+    for (const position of [3, 4, 5]) book.isFailed(position, FailureCode.peerUnavailable, /node b is down/);
     assert.equal(mesh.isUp(1), false);
     assert.equal(network.openStreams, 2);
   });
@@ -135,7 +136,7 @@ describe('mesh', () => {
     clock.advance(190);
     assert.equal(book.replies.size, 0);
     clock.advance(40);
-    assert.match(book.of(0).reason, /in time/);
+    book.isFailed(0, FailureCode.timedOut, /in time/);
     nodes[1].replica.release();
     clock.advance(20);
     assert.equal(book.repeated, 0);
@@ -148,7 +149,7 @@ describe('mesh', () => {
     const heard: number[] = [];
     nodes[1].replica.read = (_key, timeoutMs, sink, token) => {
       heard.push(timeoutMs);
-      sink.onReply(token, { kind: ReplyKind.absent, record: null, reason: '' });
+      sink.onReply(token, ABSENT);
     };
     const book = new ReplyBook();
     for (const [position, timeoutMs] of [1_000, 12.3, -5].entries()) {
@@ -165,7 +166,7 @@ describe('mesh', () => {
     nodes[1].replica.holds = true;
     for (let position = 0; position < 15; position++) nodes[0].mesh.read(1, key, 1_000, book, position);
     assert.equal(book.count(ReplyKind.failed), 5);
-    assert.match(book.of(14).reason, /too many requests in flight/);
+    book.isFailed(14, FailureCode.inFlightFull, /too many requests in flight/);
     nodes[0].mesh.read(2, key, 1_000, book, 20);
     clock.advance(10);
     assert.equal(book.of(20).kind, ReplyKind.absent);
@@ -208,13 +209,13 @@ describe('mesh', () => {
     mesh.read(1, key, 500, book, 0);
     mesh.read(1, key, 60_000, book, 1);
     clock.advance(600);
-    assert.match(book.of(0).reason, /in time/);
+    book.isFailed(0, FailureCode.timedOut, /in time/);
     assert.equal(mesh.isUp(1), true);
     clock.advance(2_500);
-    assert.match(book.of(1).reason, /no sign of life for 3000 ms/);
+    book.isFailed(1, FailureCode.peerLost, /no sign of life for 3000 ms/);
     assert.equal(mesh.isUp(1), false);
     mesh.read(1, key, 500, book, 2);
-    assert.match(book.of(2).reason, /node b is down: no sign of life/);
+    book.isFailed(2, FailureCode.peerUnavailable, /node b is down: no sign of life/);
     clock.advance(20_000);
     assert.equal(log.matching(/Lost node b/).length, 1);
     network.thaw('b');
@@ -276,7 +277,7 @@ describe('mesh', () => {
     const book = new ReplyBook();
     writeTo(mesh, [[1, 0]], Buffer.from('slow'), Buffer.alloc(8 * MIB), 200, book);
     clock.advance(240);
-    assert.match(book.of(0).reason, /in time/);
+    book.isFailed(0, FailureCode.timedOut, /in time/);
     assert.ok(mesh.peers()[0].queuedBytes < 256 * 1024);
     const next = Buffer.alloc(100_000, 3);
     writeTo(mesh, [[1, 1]], Buffer.from('next'), next, 5_000, book);
@@ -296,7 +297,7 @@ describe('mesh', () => {
     for (let position = 0; position < 5; position++) {
       mesh.read(1, Buffer.from('large'), 300, book, position);
       clock.advance(340);
-      assert.match(book.of(position).reason, /in time/);
+      book.isFailed(position, FailureCode.timedOut, /in time/);
     }
     mesh.read(1, Buffer.from('other'), 2_000, book, 9);
     clock.advance(500);
@@ -310,8 +311,8 @@ describe('mesh', () => {
     const book = new ReplyBook();
     writeTo(nodes[0].mesh, [[1, 0]], key, Buffer.alloc(2 * MIB), 1_000, book);
     nodes[0].mesh.read(1, Buffer.alloc(70_000), 1_000, book, 1);
-    assert.match(book.of(0).reason, /larger than the peer takes/);
-    assert.match(book.of(1).reason, /key is too long/);
+    book.isFailed(0, FailureCode.tooLarge, /larger than the peer takes/);
+    book.isFailed(1, FailureCode.keyTooLong, /key is too long/);
   });
 
   it('asks a peer for nothing that its feature bits do not show', async () => {
@@ -319,7 +320,7 @@ describe('mesh', () => {
     const { nodes, clock } = await RpcCluster.start(['a', 'b'], { hello });
     const book = new ReplyBook();
     nodes[0].mesh.ask(READ_VERSION, 1, key, 1_000, book, 0);
-    assert.match(book.of(0).reason, /does not serve/);
+    book.isFailed(0, FailureCode.notServed, /does not serve/);
     nodes[0].mesh.read(1, key, 1_000, book, 1);
     clock.advance(10);
     assert.equal(book.of(1).kind, ReplyKind.absent);
@@ -329,11 +330,11 @@ describe('mesh', () => {
     const { nodes, clock } = await RpcCluster.start(['a', 'b']);
     const book = new ReplyBook();
     nodes[1].replica.read = (_key, _timeoutMs, sink, token) => {
-      sink.onReply(token, { kind: ReplyKind.ok, record: null, reason: '' });
+      sink.onReply(token, STORED);
     };
     nodes[0].mesh.read(1, key, 1_000, book, 0);
     clock.advance(10);
-    assert.match(book.of(0).reason, /sent no record/);
+    book.isFailed(0, FailureCode.protocol, /sent no record/);
   });
 
   it('tells how it stands with each peer', async () => {
@@ -375,8 +376,8 @@ describe('mesh', () => {
     });
     mesh.read(1, key, 1_000, book, 1);
     mesh.read(2, key, 1_000, book, 2);
-    assert.match(book.of(1).reason, /stopping/);
-    assert.match(book.of(2).reason, /stopping/);
+    book.isFailed(1, FailureCode.stopping, /stopping/);
+    book.isFailed(2, FailureCode.stopping, /stopping/);
     clock.advance(100);
     await Promise.resolve();
     assert.equal(closed, false);
@@ -398,6 +399,6 @@ describe('mesh', () => {
     nodes[0].mesh.abort();
     clock.advance(10);
     await closing;
-    assert.match(book.of(0).reason, /stopping/);
+    book.isFailed(0, FailureCode.peerLost, /stopping/);
   });
 });

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { seededRandom } from '../../../../src/clock.ts';
+import { FailureCode } from '../../../../src/failure.ts';
 import { ReplyKind } from '../../../../src/reply.ts';
 import {
   encodeFragmentHead,
@@ -65,8 +66,8 @@ describe('server', () => {
     peer.send(MessageKind.request, 6, 0, 1_000);
     clock.advance(10);
     assert.deepEqual(peer.messages, [
-      [MessageKind.response, 5, ReplyKind.failed, 'operation 4 is not served'],
-      [MessageKind.response, 6, ReplyKind.failed, 'operation 0 is not served'],
+      [MessageKind.response, 5, ReplyKind.failed, [FailureCode.notServed, 'operation 4 is not served']],
+      [MessageKind.response, 6, ReplyKind.failed, [FailureCode.notServed, 'operation 0 is not served']],
     ]);
     assert.equal(peer.closed, null);
   });
@@ -224,7 +225,7 @@ describe('server', () => {
     assert.equal(peer.messages.length, 20);
     assert.deepEqual(
       failed.map((message) => message[3]),
-      Array(13).fill('too many answers to send'),
+      Array(13).fill([FailureCode.queueFull, 'too many answers to send']),
     );
   });
 
@@ -285,7 +286,9 @@ describe('server', () => {
     await Promise.resolve();
     peer.read(2);
     clock.advance(20);
-    assert.deepEqual(peer.messages, [[MessageKind.response, 2, ReplyKind.failed, 'the node is stopping']]);
+    assert.deepEqual(peer.messages, [
+      [MessageKind.response, 2, ReplyKind.failed, [FailureCode.stopping, 'the node is stopping']],
+    ]);
     await Promise.resolve();
     assert.equal(closed, false);
     replica.release();
