@@ -13,11 +13,11 @@ import { join } from 'node:path';
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
 import { parseArgs } from 'node:util';
 import { crc32 } from 'node:zlib';
+import { FRAME_HEADER_BYTES, frameBytes } from '../../native-free-lsm/format/frame.ts';
 import { writeUint32 } from '../../native-free-lsm/format/integers.ts';
 import { type Durability, RecordStore, writeRecord } from '../../native-free-lsm/index.ts';
 import { encodePut, putOperationBytes } from '../../native-free-lsm/log/write-operation.ts';
 import { InsertStatus, Memtable } from '../../native-free-lsm/memtable/memtable.ts';
-import { FRAME_HEADER_BYTES, frameBytes } from '../../native-free-lsm/shared/ring.ts';
 
 const IN_FLIGHT = 64;
 const KEYS = 100_000;

@@ -1,6 +1,6 @@
 import { corruption, LsmError } from '../errors.ts';
+import { FRAME_ALIGNMENT_BYTES } from '../format/frame.ts';
 import {
-  ALIGNMENT_BYTES,
   BATCH_HEADER_BYTES,
   BatchKind,
   batchBodyBytes,
@@ -138,7 +138,7 @@ export class BatchReader {
   }
 
   #checkTail(tail: number): void {
-    let offset = tail + ALIGNMENT_BYTES;
+    let offset = tail + FRAME_ALIGNMENT_BYTES;
     while (offset + BATCH_HEADER_BYTES <= this.window.sizeBytes) {
       const at = this.#load(offset);
       if (at >= 0 && batchSyncedBytes(this.window.bytes, at) > tail) {
@@ -148,7 +148,7 @@ export class BatchReader {
           `no whole batch, though the one at byte ${offset} says it was synced`,
         );
       }
-      offset += at >= 0 ? BATCH_HEADER_BYTES + batchBodyBytes(this.window.bytes, at) : ALIGNMENT_BYTES;
+      offset += at >= 0 ? BATCH_HEADER_BYTES + batchBodyBytes(this.window.bytes, at) : FRAME_ALIGNMENT_BYTES;
     }
   }
 }

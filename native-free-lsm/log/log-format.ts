@@ -1,4 +1,5 @@
 import { crc32 } from 'node:zlib';
+import { FRAME_ALIGNMENT_BYTES } from '../format/frame.ts';
 import { readUint32, readUint53, writeUint32, writeUint53 } from '../format/integers.ts';
 
 /**
@@ -14,8 +15,7 @@ import { readUint32, readUint53, writeUint32, writeUint53 } from '../format/inte
  *                  8  u32 body length      28  u32 / known to be synced, low and high
  *                 12  u32 number           32  body
  *
- *   body           frames, those of a log of writes as they stood in the writer's ring, each:
- *                  u32 payload length, u32 tag, payload, padding to a multiple of 8
+ *   body           frames (format/frame.ts), those of a log of writes as they stood in the writer's ring
  *
  * A batch names its file's number and its own offset, so that neither a block left over from an older file
  * nor a value that holds a piece of a log is ever taken for a batch.
@@ -23,8 +23,6 @@ import { readUint32, readUint53, writeUint32, writeUint53 } from '../format/inte
 export const LOG_FORMAT = 2;
 export const FILE_HEADER_BYTES = 16;
 export const BATCH_HEADER_BYTES = 32;
-export const FRAME_HEADER_BYTES = 8;
-export const ALIGNMENT_BYTES = 8;
 export const FileMagic = { log: 0x474f_4c51, manifest: 0x4e41_4d51 } as const;
 export type FileMagic = (typeof FileMagic)[keyof typeof FileMagic];
 export const BatchKind = {
@@ -100,7 +98,7 @@ export function encodeBatchHeader(
   writeUint32(header, 8, body.length);
   writeUint32(header, 12, number);
   writeUint32(header, 16, kind);
-  writeUint32(header, 20, offset / ALIGNMENT_BYTES);
+  writeUint32(header, 20, offset / FRAME_ALIGNMENT_BYTES);
   writeUint53(header, 24, syncedBytes);
   const crc = crc32(header.subarray(COVERED_AT, BATCH_HEADER_BYTES));
   writeUint32(header, CRC_AT, body.length === 0 ? crc : crc32(body, crc));
@@ -114,8 +112,8 @@ export function isBatchHeader(bytes: Uint8Array, at: number, number: number, off
   return (
     readUint32(bytes, at) === BATCH_MAGIC &&
     readUint32(bytes, at + 12) === number &&
-    readUint32(bytes, at + 20) === offset / ALIGNMENT_BYTES &&
-    batchBodyBytes(bytes, at) % ALIGNMENT_BYTES === 0 &&
+    readUint32(bytes, at + 20) === offset / FRAME_ALIGNMENT_BYTES &&
+    batchBodyBytes(bytes, at) % FRAME_ALIGNMENT_BYTES === 0 &&
     batchSyncedBytes(bytes, at) <= offset
   );
 }

@@ -1,16 +1,10 @@
 import { join } from 'node:path';
 import { corruption, refusal } from '../errors.ts';
-import { readUint32 } from '../format/integers.ts';
+import { frameLength, nextFrame, payloadStart } from '../format/frame.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import { ioFailure } from '../fs/io-failure.ts';
 import { BatchReader } from './batch-reader.ts';
-import {
-  ALIGNMENT_BYTES,
-  encodeFileHeader,
-  FileMagic,
-  FRAME_HEADER_BYTES,
-  logFileName,
-} from './log-format.ts';
+import { encodeFileHeader, FileMagic, logFileName } from './log-format.ts';
 import { LogWindow } from './log-window.ts';
 import { OperationCursor } from './write-operation.ts';
 
@@ -90,14 +84,14 @@ function readLog(
 function visitBatch(reader: BatchReader, path: string, cursor: OperationCursor, visit: PutVisitor): void {
   const bytes = reader.window.bytes;
   for (let frame = reader.bodyStart; frame < reader.bodyEnd; ) {
-    const start = frame + FRAME_HEADER_BYTES;
-    const end = start + readUint32(bytes, frame);
+    const start = payloadStart(frame);
+    const end = start + frameLength(bytes, frame);
     if (end > reader.bodyEnd) throw corruption(path, reader.offsetOf(frame), 'a frame leaves its batch');
     enter(cursor, bytes, start, end, path, reader.offsetOf(frame));
     while (advance(cursor, path, reader.offsetOf(frame))) {
       visit(bytes, cursor.keyStart, cursor.keyEnd, cursor.recordStart, cursor.recordEnd);
     }
-    frame = (end + ALIGNMENT_BYTES - 1) & -ALIGNMENT_BYTES;
+    frame = nextFrame(bytes, frame);
   }
 }
 

@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { LsmError } from '../errors.ts';
+import { FRAME_ALIGNMENT_BYTES } from '../format/frame.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import { ioFailure, syncFailure } from '../fs/io-failure.ts';
 import {
-  ALIGNMENT_BYTES,
   BATCH_HEADER_BYTES,
   BatchKind,
   encodeBatchHeader,
@@ -76,7 +76,7 @@ export class LogWriter {
    * @throws LsmError NO_SPACE or IO_ERROR, with nothing appended; POISONED after a failed sync
    */
   append(bytes: Uint8Array, start: number, end: number): void {
-    if ((end - start) % ALIGNMENT_BYTES !== 0) {
+    if ((end - start) % FRAME_ALIGNMENT_BYTES !== 0) {
       throw new LsmError('INVALID_ARGUMENT', `a batch of ${end - start} bytes is not made of whole frames`);
     }
     if (end === start) return;

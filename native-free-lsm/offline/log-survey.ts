@@ -1,9 +1,8 @@
 import { corruption, LsmError } from '../errors.ts';
-import { readUint32 } from '../format/integers.ts';
+import { FRAME_ALIGNMENT_BYTES, frameLength, nextFrame, payloadStart } from '../format/frame.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import { BatchReader } from '../log/batch-reader.ts';
 import {
-  ALIGNMENT_BYTES,
   BATCH_HEADER_BYTES,
   BatchKind,
   batchBodyBytes,
@@ -11,7 +10,6 @@ import {
   batchSyncedBytes,
   FILE_HEADER_BYTES,
   type FileMagic,
-  FRAME_HEADER_BYTES,
   isBatchHeader,
   isBatchIntact,
 } from '../log/log-format.ts';
@@ -117,7 +115,7 @@ function findBatches(window: LogWindow, number: number): BatchPlace[] {
   while (offset + BATCH_HEADER_BYTES <= window.sizeBytes) {
     const at = intactBatch(window, number, offset);
     if (at < 0) {
-      offset += ALIGNMENT_BYTES;
+      offset += FRAME_ALIGNMENT_BYTES;
       continue;
     }
     const lengthBytes = BATCH_HEADER_BYTES + batchBodyBytes(window.bytes, at);
@@ -214,8 +212,8 @@ export function visitPuts(
   const place = { bytes, keyStart: 0, keyEnd: 0, recordStart: 0, recordEnd: 0 };
   let puts = 0;
   for (let frame = at + BATCH_HEADER_BYTES; frame < end; ) {
-    const payload = frame + FRAME_HEADER_BYTES;
-    const payloadEnd = payload + readUint32(bytes, frame);
+    const payload = payloadStart(frame);
+    const payloadEnd = payload + frameLength(bytes, frame);
     const offset = batch.offset + frame - at;
     if (payloadEnd > end) throw corruption(path, offset, 'a frame leaves its batch');
     try {
@@ -233,7 +231,7 @@ export function visitPuts(
         throw corruption(path, offset, cause.message);
       throw cause;
     }
-    frame = (payloadEnd + ALIGNMENT_BYTES - 1) & -ALIGNMENT_BYTES;
+    frame = nextFrame(bytes, frame);
   }
   return puts;
 }

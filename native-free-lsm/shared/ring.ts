@@ -1,8 +1,7 @@
 /**
- * A ring of byte frames in shared memory, from one producer thread to one consumer thread.
+ * A ring of frames (format/frame.ts) in shared memory, from one producer thread to one consumer thread.
  *
- * Frame: u32 payload length, u32 tag, payload, zeros up to a multiple of 8; integers little-endian. A frame is
- * contiguous: where it would run over the end of the ring, a skip mark (length 0xffffffff) takes the rest of the
+ * A frame is contiguous: where it would run over the end of the ring, a skip mark (length 0xffffffff) takes the rest of the
  * lap and the frame starts at offset 0. So a run of frames can be handed on verbatim, to a log for example.
  *
  * Memory: 256 bytes of control words, then the data, a power of two up to 64 MiB. Positions count bytes ever
@@ -33,10 +32,9 @@
  * Until the consumer has passed the mark the producer has that used part as room, at least an eighth.
  */
 import { LsmError } from '../errors.ts';
+import { FRAME_HEADER_BYTES, frameBytes, frameLength, writeFrameHeader } from '../format/frame.ts';
 import { readUint32, writeUint32 } from '../format/integers.ts';
 
-export const FRAME_HEADER_BYTES = 8;
-const FRAME_ALIGNMENT = 8;
 const SKIP_MARK = 0xffff_ffff;
 const CONTROL_BYTES = 256;
 const MIN_CAPACITY_BYTES = 64;
@@ -72,29 +70,6 @@ function checkCapacity(capacityBytes: number): void {
   if (fits && (capacityBytes & (capacityBytes - 1)) === 0) return;
   const range = `from ${MIN_CAPACITY_BYTES} bytes to ${MAX_CAPACITY_BYTES >> 20} MiB`;
   throw new LsmError('INVALID_ARGUMENT', `a ring of ${capacityBytes} bytes: give a power of two ${range}`);
-}
-
-/** Payload bytes of the frame at `at`. */
-export function frameLength(bytes: Uint8Array, at: number): number {
-  return readUint32(bytes, at);
-}
-
-export function frameTag(bytes: Uint8Array, at: number): number {
-  return readUint32(bytes, at + 4);
-}
-
-export function payloadStart(at: number): number {
-  return at + FRAME_HEADER_BYTES;
-}
-
-/** Where the frame behind the one at `at` starts, or where the run ends. */
-export function nextFrame(bytes: Uint8Array, at: number): number {
-  return at + frameBytes(readUint32(bytes, at));
-}
-
-/** What a payload takes in a ring: header and padding included. */
-export function frameBytes(payloadBytes: number): number {
-  return FRAME_HEADER_BYTES + ((payloadBytes + FRAME_ALIGNMENT - 1) & -FRAME_ALIGNMENT);
 }
 
 /** The sending end. Make one per ring, while nothing is in flight. */
@@ -174,8 +149,7 @@ export class RingProducer {
     }
     const at = this.#reservedStart & (this.#capacity - 1);
     const size = frameBytes(payloadBytes);
-    writeUint32(this.bytes, at, payloadBytes);
-    writeUint32(this.bytes, at + 4, tag);
+    writeFrameHeader(this.bytes, at, payloadBytes, tag);
     for (let to = at + FRAME_HEADER_BYTES + payloadBytes; to < at + size; to++) this.bytes[to] = 0;
     this.#pushed = (this.#reservedStart + size) | 0;
     this.#framesPushed = (this.#framesPushed + 1) | 0;
@@ -278,7 +252,7 @@ export class RingConsumer {
     let frames = 0;
     let end = at;
     while (end < this.#capacity && ((position + end - at) | 0) !== tail) {
-      const length = readUint32(bytes, end);
+      const length = frameLength(bytes, end);
       if (length === SKIP_MARK) break;
       const size = frameBytes(length);
       if (frames > 0 && end + size - at > maxBytes) break;

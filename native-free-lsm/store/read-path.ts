@@ -1,10 +1,10 @@
 import type { BlockCache } from '../cache/block-cache.ts';
 import { LsmError } from '../errors.ts';
 import { copyBytes } from '../format/bytes.ts';
+import { FRAME_HEADER_BYTES, frameLength, frameTag, nextFrame } from '../format/frame.ts';
 import { type HashSeed, hashBytes } from '../format/hash.ts';
 import type { Page } from '../iterator/page.ts';
 import { MAX_KEY_BYTES } from '../log/write-operation.ts';
-import { FRAME_HEADER_BYTES, frameLength, frameTag, nextFrame } from '../shared/ring.ts';
 import { type BlockHit, searchBlock } from '../sstable/block.ts';
 import { TableLookup } from '../sstable/table-set.ts';
 import { decodeError, RESPONSE_HEADER_BYTES, ReadStatus } from '../threads/protocol.ts';

@@ -1,15 +1,9 @@
 import type { EngineClock } from '../clock.ts';
 import type { LsmError } from '../errors.ts';
+import { FRAME_HEADER_BYTES, frameLength, frameTag, nextFrame } from '../format/frame.ts';
 import { readUint32 } from '../format/integers.ts';
 import { batchOperationBytes, encodeBatch, encodePut, putOperationBytes } from '../log/write-operation.ts';
-import {
-  FRAME_HEADER_BYTES,
-  frameLength,
-  frameTag,
-  nextFrame,
-  type RingConsumer,
-  type RingProducer,
-} from '../shared/ring.ts';
+import type { RingConsumer, RingProducer } from '../shared/ring.ts';
 import type { WriteDeadlines } from '../shared/write-deadlines.ts';
 import {
   COMPLETION_BYTES,

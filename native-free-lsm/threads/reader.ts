@@ -1,6 +1,7 @@
 import { BlockCacheReader } from '../cache/block-cache-reader.ts';
 import { copyBytes } from '../format/bytes.ts';
 import { ownBytes } from '../format/copy.ts';
+import { FRAME_HEADER_BYTES, frameTag } from '../format/frame.ts';
 import { readUint32, readUint53 } from '../format/integers.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import { KeyBound } from '../iterator/key-bound.ts';
@@ -9,7 +10,7 @@ import { PageBuilder, pageEntryBytes } from '../iterator/page-builder.ts';
 import type { RecordIterator } from '../iterator/record-iterator.ts';
 import { MAX_KEY_BYTES } from '../log/write-operation.ts';
 import { arenaOfGeneration, ControlWord } from '../shared/control.ts';
-import { FRAME_HEADER_BYTES, frameTag, RingConsumer, RingProducer } from '../shared/ring.ts';
+import { RingConsumer, RingProducer } from '../shared/ring.ts';
 import { type BlockHit, searchBlock } from '../sstable/block.ts';
 import { BlockLoader } from '../sstable/block-loader.ts';
 import { DescriptorCache } from '../sstable/descriptor-cache.ts';

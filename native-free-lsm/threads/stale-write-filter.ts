@@ -1,8 +1,9 @@
+import { frameTag, nextFrame } from '../format/frame.ts';
 import { type HashSeed, hashBytes } from '../format/hash.ts';
 import { recordTimestamp, recordWriter } from '../format/record.ts';
 import { OperationCursor } from '../log/write-operation.ts';
 import type { Memtable } from '../memtable/memtable.ts';
-import { frameTag, nextFrame, type RingConsumer } from '../shared/ring.ts';
+import type { RingConsumer } from '../shared/ring.ts';
 import { toLsmError, WriteCode, writeCodeOf } from './protocol.ts';
 import type { VersionLookup } from './version-lookup.ts';
 import { enterFrame } from './write-run.ts';

@@ -1,8 +1,9 @@
 /** The writes that the writer has in hand, as they lie in its ring. */
 
+import { FRAME_HEADER_BYTES, frameLength, frameTag, nextFrame } from '../format/frame.ts';
 import type { OperationCursor } from '../log/write-operation.ts';
 import { Memtable } from '../memtable/memtable.ts';
-import { FRAME_HEADER_BYTES, frameLength, frameTag, nextFrame, type RingConsumer } from '../shared/ring.ts';
+import type { RingConsumer } from '../shared/ring.ts';
 import type { WriteDeadlines } from '../shared/write-deadlines.ts';
 
 /** Puts the cursor before the operations of a write. */

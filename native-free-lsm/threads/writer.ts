@@ -1,5 +1,6 @@
 import type { EngineClock } from '../clock.ts';
 import { LsmError } from '../errors.ts';
+import { frameTag, nextFrame } from '../format/frame.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import { LogSuccession } from '../log/log-succession.ts';
 import type { LogWriter } from '../log/log-writer.ts';
@@ -7,7 +8,7 @@ import { OperationCursor } from '../log/write-operation.ts';
 import { InsertStatus, Memtable } from '../memtable/memtable.ts';
 import type { EngineOptions } from '../options.ts';
 import { ControlWord, GENERATION_SLOTS } from '../shared/control.ts';
-import { frameTag, nextFrame, RingConsumer, RingProducer } from '../shared/ring.ts';
+import { RingConsumer, RingProducer } from '../shared/ring.ts';
 import { WriteDeadlines } from '../shared/write-deadlines.ts';
 import { BlockLoader } from '../sstable/block-loader.ts';
 import { DescriptorCache } from '../sstable/descriptor-cache.ts';

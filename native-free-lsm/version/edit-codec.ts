@@ -1,8 +1,14 @@
 import { Packr } from 'msgpackr/pack';
 import { LsmError } from '../errors.ts';
 import { ownBytes } from '../format/copy.ts';
-import { readUint32, writeUint32 } from '../format/integers.ts';
-import { ALIGNMENT_BYTES, FRAME_HEADER_BYTES } from '../log/log-format.ts';
+import {
+  FRAME_HEADER_BYTES,
+  frameBytes,
+  frameLength,
+  frameTag,
+  payloadStart,
+  writeFrameHeader,
+} from '../format/frame.ts';
 import type { TableMetadata } from '../sstable/table-metadata.ts';
 import type { VersionEdit } from './version.ts';
 
@@ -28,11 +34,9 @@ export function encodeFrame(edit: VersionEdit, tag: ManifestTag): Uint8Array {
     edit.nextFileId ?? null,
     edit.begunGeneration ?? null,
   ]);
-  const bytes = FRAME_HEADER_BYTES + payload.length;
-  const body = new Uint8Array((bytes + ALIGNMENT_BYTES - 1) & -ALIGNMENT_BYTES);
-  writeUint32(body, 0, payload.length);
-  writeUint32(body, 4, tag);
-  body.set(payload, FRAME_HEADER_BYTES);
+  const body = new Uint8Array(frameBytes(payload.length));
+  writeFrameHeader(body, 0, payload.length, tag);
+  body.set(payload, payloadStart(0));
   return body;
 }
 
@@ -42,15 +46,15 @@ export function encodeFrame(edit: VersionEdit, tag: ManifestTag): Uint8Array {
  */
 export function decodeFrame(bytes: Uint8Array, start: number, end: number, tag: ManifestTag): VersionEdit {
   if (end - start < FRAME_HEADER_BYTES) throw new Error('the batch has no frame');
-  const payloadStart = start + FRAME_HEADER_BYTES;
-  const payloadEnd = payloadStart + readUint32(bytes, start);
+  const payload = payloadStart(start);
+  const payloadEnd = payload + frameLength(bytes, start);
   if (payloadEnd > end) throw new Error('the frame leaves its batch');
-  const found = readUint32(bytes, start + 4);
+  const found = frameTag(bytes, start);
   if (found > ManifestTag.edit) {
     throw new LsmError('UNSUPPORTED_FORMAT', `a frame of tag ${found}, which this version does not know`);
   }
   if (found !== tag) throw new Error(`tag ${found} where ${tag} was expected`);
-  return decodeEdit(bytes.subarray(payloadStart, payloadEnd));
+  return decodeEdit(bytes.subarray(payload, payloadEnd));
 }
 
 function decodeEdit(payload: Uint8Array): VersionEdit {

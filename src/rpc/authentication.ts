@@ -4,7 +4,7 @@
  */
 
 import { type ClusterSecret, NONCE_BYTES, PROOF_BYTES, ProofOf, type SessionKey } from './cluster-secret.ts';
-import { FRAME_HEADER_BYTES, writeFrameLength } from './codec.ts';
+import { FRAME_LENGTH_BYTES, writeFrameLength } from './codec.ts';
 import { HELLO_MAGIC } from './hello.ts';
 import { MsgpackCursor, protocolError, writeArrayHead, writeBin, writeBytes } from './msgpack.ts';
 import { HANDSHAKE_VERSION, MessageKind } from './operations.ts';
@@ -41,8 +41,8 @@ export class Authentication {
   /** The listener's first frame. */
   challenge(): Buffer {
     const magic = Buffer.from(HELLO_MAGIC);
-    const frame = Buffer.alloc(FRAME_HEADER_BYTES + 4 + magic.length + 2 + NONCE_BYTES);
-    let next = writeFrameLength(frame, 0, frame.length - FRAME_HEADER_BYTES);
+    const frame = Buffer.alloc(FRAME_LENGTH_BYTES + 4 + magic.length + 2 + NONCE_BYTES);
+    let next = writeFrameLength(frame, 0, frame.length - FRAME_LENGTH_BYTES);
     next = writeArrayHead(frame, next, 4);
     frame[next++] = MessageKind.challenge;
     frame[next++] = 0xa0 | magic.length;
@@ -114,11 +114,11 @@ export class Authentication {
   /** The seal of a hello, or a welcome, and that frame behind it. */
   sealed(frame: Buffer): Buffer {
     const what = this.#isListener ? ProofOf.welcome : ProofOf.hello;
-    const seal = Buffer.alloc(FRAME_HEADER_BYTES + 2 + 2 + PROOF_BYTES);
-    let next = writeFrameLength(seal, 0, seal.length - FRAME_HEADER_BYTES);
+    const seal = Buffer.alloc(FRAME_LENGTH_BYTES + 2 + 2 + PROOF_BYTES);
+    let next = writeFrameLength(seal, 0, seal.length - FRAME_LENGTH_BYTES);
     next = writeArrayHead(seal, next, 2);
     seal[next++] = MessageKind.seal;
-    writeBin(seal, next, this.#keyOfSession().prove(what, frame.subarray(FRAME_HEADER_BYTES)));
+    writeBin(seal, next, this.#keyOfSession().prove(what, frame.subarray(FRAME_LENGTH_BYTES)));
     return Buffer.concat([seal, frame]);
   }
 
@@ -134,8 +134,8 @@ export class Authentication {
 }
 
 function proofFrame(nonce: Buffer, proof: Buffer): Buffer {
-  const frame = Buffer.alloc(FRAME_HEADER_BYTES + 2 + 2 + nonce.length + 2 + proof.length);
-  let next = writeFrameLength(frame, 0, frame.length - FRAME_HEADER_BYTES);
+  const frame = Buffer.alloc(FRAME_LENGTH_BYTES + 2 + 2 + nonce.length + 2 + proof.length);
+  let next = writeFrameLength(frame, 0, frame.length - FRAME_LENGTH_BYTES);
   next = writeArrayHead(frame, next, 3);
   frame[next++] = MessageKind.proof;
   writeBin(frame, writeBin(frame, next, nonce), proof);

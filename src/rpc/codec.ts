@@ -27,7 +27,7 @@ import { WRITE } from './operation-table.ts';
 import { MessageKind } from './operations.ts';
 
 /** u32, big-endian: how many bytes of message follow. */
-export const FRAME_HEADER_BYTES = 4;
+export const FRAME_LENGTH_BYTES = 4;
 /** A message up to this size travels in one frame, a larger one in fragments that carry this much each. */
 export const FRAGMENT_BYTES = 65_536;
 /** Longer frames are refused. */
@@ -39,9 +39,9 @@ const MAX_REASON_BYTES = 1_024;
 /** Array head, kind and id. */
 const HEAD_BYTES = 2 + UINT_32_BYTES;
 const REQUEST_HEAD_BYTES = HEAD_BYTES + 1 + UINT_32_BYTES;
-export const PLAIN_REQUEST_FRAME_BYTES = FRAME_HEADER_BYTES + REQUEST_HEAD_BYTES;
+export const PLAIN_REQUEST_FRAME_BYTES = FRAME_LENGTH_BYTES + REQUEST_HEAD_BYTES;
 const RESPONSE_HEAD_BYTES = HEAD_BYTES + 1;
-export const CANCEL_FRAME_BYTES = FRAME_HEADER_BYTES + HEAD_BYTES;
+export const CANCEL_FRAME_BYTES = FRAME_LENGTH_BYTES + HEAD_BYTES;
 const FRAGMENT_HEAD_BYTES = HEAD_BYTES + 2 * UINT_32_BYTES;
 
 /** The largest message a node takes that stores values of up to `maxValueBytes`. */
@@ -54,7 +54,7 @@ export function writeFrameLength(target: Uint8Array, at: number, length: number)
   target[at + 1] = length >>> 16;
   target[at + 2] = length >>> 8;
   target[at + 3] = length;
-  return at + FRAME_HEADER_BYTES;
+  return at + FRAME_LENGTH_BYTES;
 }
 
 export function readFrameLength(bytes: Uint8Array, at: number): number {
@@ -158,7 +158,7 @@ export function encodeReason(reason: string): Buffer {
 }
 
 export function failedResponseFrameBytes(reason: Buffer): number {
-  return FRAME_HEADER_BYTES + RESPONSE_HEAD_BYTES + 1 + UINT_8_BYTES + textBytes(reason);
+  return FRAME_LENGTH_BYTES + RESPONSE_HEAD_BYTES + 1 + UINT_8_BYTES + textBytes(reason);
 }
 
 /** @param code from 1 to MAX_FAILURE_CODE */
@@ -169,7 +169,7 @@ export function encodeFailedResponse(
   code: number,
   reason: Buffer,
 ): number {
-  let next = writeFrameLength(target, at, failedResponseFrameBytes(reason) - FRAME_HEADER_BYTES);
+  let next = writeFrameLength(target, at, failedResponseFrameBytes(reason) - FRAME_LENGTH_BYTES);
   next = writeArrayHead(target, writeResponseHead(target, next, id, ReplyKind.failed), 2);
   return writeText(target, writeUint8(target, next, code), reason);
 }
@@ -181,8 +181,8 @@ export function encodeCancel(target: Uint8Array, at: number, id: number): number
 /** A frame of its own memory that says why the speaker will not talk to the listener. */
 export function encodeRefusal(reason: string): Buffer {
   const utf8 = encodeReason(reason);
-  const frame = Buffer.allocUnsafe(FRAME_HEADER_BYTES + 2 + textBytes(utf8));
-  const next = writeArrayHead(frame, writeFrameLength(frame, 0, frame.length - FRAME_HEADER_BYTES), 2);
+  const frame = Buffer.allocUnsafe(FRAME_LENGTH_BYTES + 2 + textBytes(utf8));
+  const next = writeArrayHead(frame, writeFrameLength(frame, 0, frame.length - FRAME_LENGTH_BYTES), 2);
   frame[next] = MessageKind.refuse;
   writeText(frame, next + 1, utf8);
   return frame;
@@ -192,7 +192,7 @@ export const PING_FRAME: Uint8Array = Uint8Array.of(0, 0, 0, 2, 0x91, MessageKin
 export const PONG_FRAME: Uint8Array = Uint8Array.of(0, 0, 0, 2, 0x91, MessageKind.pong);
 
 export function fragmentFrameBytes(payloadBytes: number): number {
-  return FRAME_HEADER_BYTES + FRAGMENT_HEAD_BYTES + binHeadBytes(payloadBytes) + payloadBytes;
+  return FRAME_LENGTH_BYTES + FRAGMENT_HEAD_BYTES + binHeadBytes(payloadBytes) + payloadBytes;
 }
 
 /**
@@ -208,7 +208,7 @@ export function encodeFragmentHead(
   offset: number,
   payloadBytes: number,
 ): number {
-  let next = writeFrameLength(target, at, fragmentFrameBytes(payloadBytes) - FRAME_HEADER_BYTES);
+  let next = writeFrameLength(target, at, fragmentFrameBytes(payloadBytes) - FRAME_LENGTH_BYTES);
   next = writeHead(target, next, 5, MessageKind.fragment, id);
   next = writeUint32(target, writeUint32(target, next, total), offset);
   return writeBinHead(target, next, payloadBytes);

@@ -1,4 +1,4 @@
-import { FRAME_HEADER_BYTES, readFrameLength } from './codec.ts';
+import { FRAME_LENGTH_BYTES, readFrameLength } from './codec.ts';
 import { protocolError } from './msgpack.ts';
 
 export interface FrameSink {
@@ -20,7 +20,7 @@ export class FrameSplitter {
   readonly #sink: FrameSink;
   #maxFrameBytes: number;
   /** Length bytes of a frame of which not even these are all there. */
-  readonly #header = Buffer.alloc(FRAME_HEADER_BYTES);
+  readonly #header = Buffer.alloc(FRAME_LENGTH_BYTES);
   #headerUsed = 0;
   /** The message of a frame of which the rest is still to come. */
   #message: Buffer | null = null;
@@ -43,9 +43,9 @@ export class FrameSplitter {
     const sink = this.#sink;
     const end = chunk.length;
     let at = this.#headerUsed > 0 || this.#message !== null ? this.#completeSpanning(chunk) : 0;
-    while (!sink.isClosed && end - at >= FRAME_HEADER_BYTES) {
+    while (!sink.isClosed && end - at >= FRAME_LENGTH_BYTES) {
       const length = this.#checked(readFrameLength(chunk, at));
-      const start = at + FRAME_HEADER_BYTES;
+      const start = at + FRAME_LENGTH_BYTES;
       if (length > end - start) {
         this.#startMessage(length);
         this.#addToMessage(chunk, start);
@@ -63,7 +63,7 @@ export class FrameSplitter {
     if (this.#message === null) {
       at = chunk.copy(this.#header, this.#headerUsed, 0);
       this.#headerUsed += at;
-      if (this.#headerUsed < FRAME_HEADER_BYTES) return at;
+      if (this.#headerUsed < FRAME_LENGTH_BYTES) return at;
       this.#startMessage(this.#checked(readFrameLength(this.#header, 0)));
     }
     at += this.#addToMessage(chunk, at);

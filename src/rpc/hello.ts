@@ -5,7 +5,7 @@
 import { Packr } from 'msgpackr/pack';
 import { Unpackr } from 'msgpackr/unpack';
 import { type FolderHistory, type FolderMemory, type FolderStart, MAX_STARTS } from '../folder-history.ts';
-import { FRAME_HEADER_BYTES, writeFrameLength } from './codec.ts';
+import { FRAME_LENGTH_BYTES, writeFrameLength } from './codec.ts';
 import type { Hello } from './handshake.ts';
 import { protocolError } from './msgpack.ts';
 import { MessageKind, PROTOCOL_VERSION } from './operations.ts';
@@ -50,7 +50,7 @@ export function encodeHistory(history: FolderHistory): Buffer {
 }
 
 function frameOf(message: Uint8Array): Buffer {
-  const frame = Buffer.allocUnsafe(FRAME_HEADER_BYTES + message.length);
+  const frame = Buffer.allocUnsafe(FRAME_LENGTH_BYTES + message.length);
   frame.set(message, writeFrameLength(frame, 0, message.length));
   return frame;
 }

@@ -7,7 +7,7 @@ import {
   encodeWriteHead,
   encodeWriteRequest,
   FRAGMENT_BYTES,
-  FRAME_HEADER_BYTES,
+  FRAME_LENGTH_BYTES,
   writeRequestBytes,
 } from './codec.ts';
 import type { HandshakePolicy } from './handshake.ts';
@@ -47,7 +47,7 @@ export class RpcMesh implements AsyncDisposable {
   readonly #tick: TimerHandle;
   /** One counter for all peers, so that the bytes of a write are the same for each. */
   #lastId = 0;
-  readonly #frame = Buffer.allocUnsafeSlow(FRAME_HEADER_BYTES + FRAGMENT_BYTES);
+  readonly #frame = Buffer.allocUnsafeSlow(FRAME_LENGTH_BYTES + FRAGMENT_BYTES);
 
   constructor(options: RpcMeshOptions) {
     const { policy, credentials, transport, clock, random, log } = options;

@@ -22,7 +22,7 @@ import {
   encodePlainRequest,
   encodeRefusal,
   FRAGMENT_BYTES,
-  FRAME_HEADER_BYTES,
+  FRAME_LENGTH_BYTES,
   keyRequestBytes,
   maxMessageBytes,
   PLAIN_REQUEST_FRAME_BYTES,
@@ -179,9 +179,9 @@ export class Peer implements ConnectionOwner {
     position: number,
   ): void {
     const hasKey = operation.arguments !== Arguments.none;
-    const frameBytes = hasKey ? FRAME_HEADER_BYTES + keyRequestBytes(key.length) : PLAIN_REQUEST_FRAME_BYTES;
+    const frameBytes = hasKey ? FRAME_LENGTH_BYTES + keyRequestBytes(key.length) : PLAIN_REQUEST_FRAME_BYTES;
     let refusal = this.#refusalOf(frameBytes);
-    if (refusal === null && frameBytes > FRAME_HEADER_BYTES + FRAGMENT_BYTES) refusal = KEY_TOO_LONG;
+    if (refusal === null && frameBytes > FRAME_LENGTH_BYTES + FRAGMENT_BYTES) refusal = KEY_TOO_LONG;
     if (refusal === null && (this.#features & operation.feature) !== operation.feature) refusal = NOT_SERVED;
     if (refusal !== null || this.#connection === null) {
       sink.onReply(position, refusal ?? this.#availability.unavailable);

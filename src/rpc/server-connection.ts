@@ -13,7 +13,7 @@ import {
   encodeResponse,
   encodeResponseHead,
   FRAGMENT_BYTES,
-  FRAME_HEADER_BYTES,
+  FRAME_LENGTH_BYTES,
   failedResponseFrameBytes,
   maxMessageBytes,
   responseBytes,
@@ -260,7 +260,7 @@ export class ServerConnection implements ConnectionOwner {
     else if (outbox.queuedBytes + messageBytes > maxQueuedBytes)
       this.#fail(lane, id, FailureCode.queueFull, 'too many answers to send');
     else if (record === null || messageBytes <= FRAGMENT_BYTES) {
-      const at = outbox.reserve(lane, FRAME_HEADER_BYTES + messageBytes);
+      const at = outbox.reserve(lane, FRAME_LENGTH_BYTES + messageBytes);
       encodeResponse(lane.bytes, at, id, kind, record);
     } else {
       const head = Buffer.allocUnsafe(messageBytes - record.length);

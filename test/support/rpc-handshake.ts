@@ -4,7 +4,7 @@
  */
 import { Authentication, type Credentials } from '../../src/rpc/authentication.ts';
 import { ClusterSecret } from '../../src/rpc/cluster-secret.ts';
-import { FRAME_HEADER_BYTES } from '../../src/rpc/codec.ts';
+import { FRAME_LENGTH_BYTES } from '../../src/rpc/codec.ts';
 import type { Hello } from '../../src/rpc/handshake.ts';
 import { encodeHello } from '../../src/rpc/hello.ts';
 import { MessageKind } from '../../src/rpc/operations.ts';
@@ -16,7 +16,7 @@ export function credentialsOf(secret: string = TEST_SECRET): Credentials {
 }
 
 function messageOf(frame: Buffer): Buffer {
-  return frame.subarray(FRAME_HEADER_BYTES);
+  return frame.subarray(FRAME_LENGTH_BYTES);
 }
 
 /** What a listener says first. */

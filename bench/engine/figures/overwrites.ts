@@ -1,9 +1,9 @@
 /** Random overwrites at 60 % of the peak for minutes: evenness, write amplification, room on the disk, loop delay. */
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { frameBytes } from '../../../native-free-lsm/format/frame.ts';
 import { recordSizeBytes } from '../../../native-free-lsm/index.ts';
 import { putOperationBytes } from '../../../native-free-lsm/log/write-operation.ts';
-import { frameBytes } from '../../../native-free-lsm/shared/ring.ts';
 import { liveBytes } from '../../../src/cli/fill/keys.ts';
 import { fillValue } from '../../../src/cli/fill/values.ts';
 import { seededRandom } from '../../../src/clock.ts';

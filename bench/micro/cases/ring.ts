@@ -1,12 +1,5 @@
-import {
-  createRing,
-  frameLength,
-  frameTag,
-  nextFrame,
-  payloadStart,
-  RingConsumer,
-  RingProducer,
-} from '../../../native-free-lsm/shared/ring.ts';
+import { frameLength, frameTag, nextFrame, payloadStart } from '../../../native-free-lsm/format/frame.ts';
+import { createRing, RingConsumer, RingProducer } from '../../../native-free-lsm/shared/ring.ts';
 import { recordOf } from '../inputs.ts';
 import type { MicroCase } from '../micro-case.ts';
 

@@ -1,14 +1,9 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { BlockCacheReader } from '../../../native-free-lsm/cache/block-cache-reader.ts';
 import { slotStart } from '../../../native-free-lsm/cache/cache-layout.ts';
+import { frameTag, nextFrame, payloadStart } from '../../../native-free-lsm/format/frame.ts';
 import { readUint32, writeUint32 } from '../../../native-free-lsm/format/integers.ts';
-import {
-  frameTag,
-  nextFrame,
-  payloadStart,
-  RingConsumer,
-  RingProducer,
-} from '../../../native-free-lsm/shared/ring.ts';
+import { RingConsumer, RingProducer } from '../../../native-free-lsm/shared/ring.ts';
 import {
   blockBytes,
   CacheCommand,

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { BlockCache, createBlockCacheMemory } from '../../../native-free-lsm/cache/block-cache.ts';
+import { nextFrame, payloadStart } from '../../../native-free-lsm/format/frame.ts';
 import { readUint32 } from '../../../native-free-lsm/format/integers.ts';
 import { EpochDomain } from '../../../native-free-lsm/shared/epochs.ts';
-import { nextFrame, payloadStart } from '../../../native-free-lsm/shared/ring.ts';
 import { HASH_SEED } from '../../support/hash-flood.ts';
 import { until } from '../../support/until.ts';
 import { blockBytes, CacheCommand, checkBlock, fillBlock, ORDINALS, TABLES } from './cache-block.ts';

@@ -1,6 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
+import { nextFrame, payloadStart } from '../../../native-free-lsm/format/frame.ts';
 import { readUint32 } from '../../../native-free-lsm/format/integers.ts';
-import { nextFrame, payloadStart, RingConsumer } from '../../../native-free-lsm/shared/ring.ts';
+import { RingConsumer } from '../../../native-free-lsm/shared/ring.ts';
 import { checkRoom, END_COMMAND, type EpochThreadData } from './epoch-rooms.ts';
 
 const { rooms, requests } = workerData as EpochThreadData;

@@ -1,12 +1,6 @@
 import assert from 'node:assert/strict';
-import {
-  frameLength,
-  frameTag,
-  nextFrame,
-  payloadStart,
-  type RingConsumer,
-  type RingProducer,
-} from '../../../native-free-lsm/shared/ring.ts';
+import { frameLength, frameTag, nextFrame, payloadStart } from '../../../native-free-lsm/format/frame.ts';
+import type { RingConsumer, RingProducer } from '../../../native-free-lsm/shared/ring.ts';
 import { randomFrom } from './thread.ts';
 
 export interface RingRun {

@@ -3,14 +3,16 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { LsmError } from '../../../../native-free-lsm/errors.ts';
 import {
-  createRing,
-  type Doorbell,
   FRAME_HEADER_BYTES,
   frameBytes,
   frameLength,
   frameTag,
   nextFrame,
   payloadStart,
+} from '../../../../native-free-lsm/format/frame.ts';
+import {
+  createRing,
+  type Doorbell,
   RingConsumer,
   RingProducer,
 } from '../../../../native-free-lsm/shared/ring.ts';

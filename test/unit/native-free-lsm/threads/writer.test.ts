@@ -1,19 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { FRAME_HEADER_BYTES, frameLength, nextFrame } from '../../../../native-free-lsm/format/frame.ts';
 import { readUint32 } from '../../../../native-free-lsm/format/integers.ts';
 import { encodePut, putOperationBytes } from '../../../../native-free-lsm/log/write-operation.ts';
 import { createArena } from '../../../../native-free-lsm/memtable/arena-layout.ts';
 import { Memtable } from '../../../../native-free-lsm/memtable/memtable.ts';
 import { completeOptions, type EngineOptions } from '../../../../native-free-lsm/options.ts';
 import { ControlWord, createControl } from '../../../../native-free-lsm/shared/control.ts';
-import {
-  createRing,
-  FRAME_HEADER_BYTES,
-  frameLength,
-  nextFrame,
-  RingConsumer,
-  RingProducer,
-} from '../../../../native-free-lsm/shared/ring.ts';
+import { createRing, RingConsumer, RingProducer } from '../../../../native-free-lsm/shared/ring.ts';
 import { WriteDeadlines } from '../../../../native-free-lsm/shared/write-deadlines.ts';
 import { MemoryFileSystem } from '../../../../native-free-lsm/simulation/index.ts';
 import {

@@ -17,7 +17,7 @@ import {
   encodeRefusal,
   encodeResponse,
   encodeWriteRequest,
-  FRAME_HEADER_BYTES,
+  FRAME_LENGTH_BYTES,
   failedResponseFrameBytes,
   fragmentFrameBytes,
   keyRequestBytes,
@@ -61,7 +61,7 @@ function frameOf(bytes: number, encode: (target: Buffer, at: number) => number):
 const keyRequest: fc.Arbitrary<Sample> = fc
   .tuple(id, fc.constantFrom(READ.number, READ_VERSION.number), timeoutMs, key)
   .map(([i, operation, t, k]) => ({
-    frame: frameOf(FRAME_HEADER_BYTES + keyRequestBytes(k.length), (target, at) =>
+    frame: frameOf(FRAME_LENGTH_BYTES + keyRequestBytes(k.length), (target, at) =>
       encodeKeyRequest(target, at, i, operation, t, k),
     ),
     array: [MessageKind.request, i, operation, t, Buffer.from(k)],
@@ -75,7 +75,7 @@ const plainRequest: fc.Arbitrary<Sample> = fc.tuple(id, timeoutMs).map(([i, t]) 
 }));
 
 const writeRequest: fc.Arbitrary<Sample> = fc.tuple(id, timeoutMs, key, record).map(([i, t, k, r]) => ({
-  frame: frameOf(FRAME_HEADER_BYTES + writeRequestBytes(k.length, r.length), (target, at) =>
+  frame: frameOf(FRAME_LENGTH_BYTES + writeRequestBytes(k.length, r.length), (target, at) =>
     encodeWriteRequest(target, at, i, t, k, r),
   ),
   array: [MessageKind.request, i, WRITE.number, t, Buffer.from(k), Buffer.from(r)],
@@ -91,7 +91,7 @@ const response: fc.Arbitrary<Sample> = fc
     ),
   )
   .map(([i, [kind, r]]) => ({
-    frame: frameOf(FRAME_HEADER_BYTES + responseBytes(r), (target, at) =>
+    frame: frameOf(FRAME_LENGTH_BYTES + responseBytes(r), (target, at) =>
       encodeResponse(target, at, i, kind, r),
     ),
     array: [MessageKind.response, i, kind, r === null ? null : Buffer.from(r)],
@@ -190,8 +190,8 @@ describe('codec', () => {
   it('writes frames that msgpackr reads', () => {
     fc.assert(
       fc.property(sample, ({ frame, array }) => {
-        assert.equal(readFrameLength(frame, 0), frame.length - FRAME_HEADER_BYTES);
-        assert.deepEqual(unpackr.unpack(frame.subarray(FRAME_HEADER_BYTES)), array);
+        assert.equal(readFrameLength(frame, 0), frame.length - FRAME_LENGTH_BYTES);
+        assert.deepEqual(unpackr.unpack(frame.subarray(FRAME_LENGTH_BYTES)), array);
       }),
     );
   });
@@ -199,7 +199,7 @@ describe('codec', () => {
   it('reads back what it wrote', () => {
     fc.assert(
       fc.property(sample, ({ frame, array }) => {
-        assert.deepEqual(arrayOf(decode(frame.subarray(FRAME_HEADER_BYTES))), array);
+        assert.deepEqual(arrayOf(decode(frame.subarray(FRAME_LENGTH_BYTES))), array);
       }),
     );
   });
@@ -215,7 +215,7 @@ describe('codec', () => {
   it('gives PROTOCOL for every message cut short', () => {
     fc.assert(
       fc.property(sample, fc.nat(), ({ frame }, seed) => {
-        const message = frame.subarray(FRAME_HEADER_BYTES);
+        const message = frame.subarray(FRAME_LENGTH_BYTES);
         const cut = message.subarray(0, seed % message.length);
         assert.throws(() => decode(cut), { code: 'PROTOCOL' });
       }),
@@ -225,7 +225,7 @@ describe('codec', () => {
   it('gives PROTOCOL for bytes behind a message', () => {
     fc.assert(
       fc.property(sample, ({ frame }) => {
-        const longer = Buffer.concat([frame.subarray(FRAME_HEADER_BYTES), Buffer.of(0)]);
+        const longer = Buffer.concat([frame.subarray(FRAME_LENGTH_BYTES), Buffer.of(0)]);
         assert.throws(() => decode(longer), { code: 'PROTOCOL' });
       }),
     );
@@ -241,7 +241,7 @@ describe('codec', () => {
   it('gives PROTOCOL and nothing else for flipped bits', () => {
     fc.assert(
       fc.property(sample, fc.nat(), fc.nat(7), ({ frame }, where, bit) => {
-        const message = Buffer.from(frame.subarray(FRAME_HEADER_BYTES));
+        const message = Buffer.from(frame.subarray(FRAME_LENGTH_BYTES));
         message[where % Math.min(message.length, 64)] ^= 1 << bit;
         decodesOrFaults(message);
       }),
@@ -290,7 +290,7 @@ describe('codec', () => {
   it('lets go of the bytes it decoded', () => {
     const decoder = new MessageDecoder();
     const message = new Message();
-    decoder.decode(Buffer.from(PING_FRAME.subarray(FRAME_HEADER_BYTES)), 0, 2, message);
+    decoder.decode(Buffer.from(PING_FRAME.subarray(FRAME_LENGTH_BYTES)), 0, 2, message);
     decoder.clear(message);
     assert.equal(message.bytes.length, 0);
   });

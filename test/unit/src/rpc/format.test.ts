@@ -18,7 +18,7 @@ import {
   encodeResponse,
   encodeWriteRequest,
   FRAGMENT_BYTES,
-  FRAME_HEADER_BYTES,
+  FRAME_LENGTH_BYTES,
   MAX_FRAME_BYTES,
   maxMessageBytes,
   PING_FRAME,
@@ -114,7 +114,7 @@ const welcome = {
 /** What a connection does with a frame, and from that the frame again: nothing of it was lost or made up. */
 function rewritten(frame: Buffer): Uint8Array {
   const message = new Message();
-  new MessageDecoder().decode(frame, FRAME_HEADER_BYTES, frame.length, message);
+  new MessageDecoder().decode(frame, FRAME_LENGTH_BYTES, frame.length, message);
   const { kind, id, operation, timeoutMs, replyKind, total, offset } = message;
   const body = message.bodyStart < 0 ? null : message.body();
   switch (kind) {
@@ -193,7 +193,7 @@ function spoken(): [
 }
 
 function messageOf(frame: Buffer): Buffer {
-  return frame.subarray(FRAME_HEADER_BYTES);
+  return frame.subarray(FRAME_LENGTH_BYTES);
 }
 
 const [challenge, proof, answer, helloSeal, welcomeSeal] = spoken();

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { FRAME_HEADER_BYTES, readFrameLength } from '../../../../src/rpc/codec.ts';
+import { FRAME_LENGTH_BYTES, readFrameLength } from '../../../../src/rpc/codec.ts';
 import { Dropped, type LargeMessage } from '../../../../src/rpc/lane.ts';
 import { Message } from '../../../../src/rpc/message.ts';
 import { MessageDecoder } from '../../../../src/rpc/message-decoder.ts';
@@ -53,7 +53,7 @@ function read(stream: KeptStream): { kinds: number[]; payloads: Map<number, Buff
   const kinds: number[] = [];
   const payloads = new Map<number, Buffer>();
   for (let at = 0; at < bytes.length; ) {
-    const start = at + FRAME_HEADER_BYTES;
+    const start = at + FRAME_LENGTH_BYTES;
     at = start + readFrameLength(bytes, at);
     decoder.decode(bytes, start, at, message);
     kinds.push(message.kind);
