@@ -1,36 +1,36 @@
 /**
- * How this node's wall clock stands against those of its peers. Pure.
+ * Compares this node's wall clock with those of its peers. Pure.
  *
- * Clocks are compared as offsets: what a wall clock shows, less this node's monotonic time. Both sides of a difference
- * then move at the same pace, so that a peer's clock that was asked a moment ago can be held against this node's as it
- * is now; and a jump of one's own clock changes one's own offset alone.
+ * Clocks are compared as offsets: what a wall clock shows, minus this node's monotonic time. Offsets stay the same
+ * while time passes, so a peer's clock that was asked a moment ago can be compared with this node's as it is now; and
+ * when this node's clock jumps, only its own offset changes.
  */
 export interface PeerClock {
-  /** Its wall clock. */
+  /** The peer's wall clock. */
   readonly wallOffsetMs: number;
-  /** Its own time; -Infinity: it knows none yet. */
+  /** The peer's own time; -Infinity: it knows none yet. */
   readonly ownOffsetMs: number;
-  /** The time up to which it takes timestamps, without the drift allowed: at least its own time. */
+  /** The time up to which the peer takes timestamps, without the drift allowed: at least its own time. */
   readonly acceptOffsetMs: number;
-  /** How wrong these may be: half of the way there and back. */
+  /** The possible error of these offsets: half of the round trip. */
   readonly uncertaintyMs: number;
-  /** Of this node's monotonic time. */
+  /** When it was measured, by this node's monotonic time. */
   readonly takenAtMs: number;
 }
 
 export interface Agreement {
   /** Peers whose clock is within the drift allowed. */
   readonly agreeing: number;
-  /** Peers whose clock is not. */
+  /** Peers whose clock is further away. */
   readonly differing: number;
-  /** Between these this node's offset may lie without falling out with one that agrees. */
+  /** The range of offsets in which this node still agrees with every peer that agrees with it now. */
   readonly lowOffsetMs: number;
   readonly highOffsetMs: number;
-  /** How far this node is ahead of those that differ: the smallest difference; negative when it is behind. */
+  /** The smallest difference between this node's clock and those that differ; negative when this node is behind. */
   readonly aheadMs: number;
 }
 
-/** Slack where nobody is there to compare with. */
+/** Slack for a node that has nobody to compare with. */
 const MIN_SLACK_MS = 50;
 
 export function slackMs(maxDriftMs: number): number {
@@ -66,7 +66,7 @@ export function compareClocks(
   return { agreeing, differing, lowOffsetMs, highOffsetMs, aheadMs: differing === 0 ? 0 : aheadMs };
 }
 
-/** The largest offset that `count` of these reach; -Infinity when there are not so many. */
+/** The largest offset that at least `count` of these reach; -Infinity when there are fewer. */
 export function reachedBy(offsets: readonly number[], count: number): number {
   if (count < 1 || offsets.length < count) return Number.NEGATIVE_INFINITY;
   return offsets.toSorted((a, b) => b - a)[count - 1];

@@ -1,6 +1,6 @@
 /**
- * The only raw time and randomness of the node: everything else is handed a Clock, so that a test or a
- * simulation decides what time it is.
+ * The only raw time and randomness of the node. Everything else is handed a Clock, so that a test or a simulation
+ * decides what time it is.
  */
 import { randomBytes } from 'node:crypto';
 
@@ -11,21 +11,22 @@ export interface TimerHandle {
 export interface Clock {
   /** Wall clock, ms since the Unix epoch; may jump. */
   nowMs(): number;
-  /** Never goes back; the origin means nothing. */
+  /** Never goes back; it counts from an arbitrary moment. */
   monotonicMs(): number;
-  /** Calls back once, not before `delayMs`. An unreferenced timer keeps no process alive. */
+  /** Calls back once, not before `delayMs`. The timer does not keep the process alive. */
   after(delayMs: number, callback: () => void): TimerHandle;
   every(periodMs: number, callback: () => void): TimerHandle;
-  /** Calls back when this turn of the event loop has handed out its I/O: where a turn's messages are sent. */
+  /** Calls back when this turn of the event loop has delivered its I/O: the messages of a turn are sent there. */
   endOfTurn(callback: () => void): void;
 }
 
 /**
- * Calls back at the end of every turn of the event loop with how long that turn ran: the time since the end of
- * the turn before it, less what the loop slept waiting for something to do. The immediate it hangs on is
- * unreferenced: libuv runs those when the loop turns anyway, but never turns the loop for them, so an idle node
- * stays asleep. (`monitorEventLoopDelay({ samplePerIteration: true })` measures from check to prepare and so
- * leaves out every socket callback.)
+ * Calls back at the end of every turn of the event loop with the time that the turn ran: the time since the end of the
+ * turn before, minus the time that the loop slept.
+ *
+ * The immediate behind it is unreferenced: libuv runs it when the loop turns anyway, but never turns the loop for it,
+ * so an idle node stays asleep. (`monitorEventLoopDelay({ samplePerIteration: true })` measures from check to prepare,
+ * and so leaves out every socket callback.)
  */
 export function everyTurn(callback: (nowMs: number, ranMs: number) => void): TimerHandle {
   const { nodeTiming } = performance;
@@ -50,7 +51,7 @@ export function everyTurn(callback: (nowMs: number, ranMs: number) => void): Tim
   };
 }
 
-/** For how long this thread's event loop has slept so far, waiting for something to do. */
+/** How long this thread's event loop has slept so far because it had nothing to do. */
 export function loopIdleMs(): number {
   return performance.nodeTiming.idleTime;
 }
@@ -81,7 +82,7 @@ export const systemRandom: Random = () => Math.random();
 /** Bytes that nobody can guess. */
 export const drawBytes = (count: number): Buffer => randomBytes(count);
 
-/** A small seeded generator (mulberry32, public domain) for whatever must be repeatable. */
+/** A small seeded generator (mulberry32, public domain) for everything that must be repeatable. */
 export function seededRandom(seed: number): Random {
   let state = seed >>> 0;
   return () => {

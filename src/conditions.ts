@@ -1,16 +1,16 @@
 /**
- * What keeps a node from doing all it should: a disk that is full, a damaged table, a clock that is wrong. Each is
- * raised when it is noticed and cleared when it is gone; while there is one, the node is *degraded* and says so, in
- * its log once at either edge and in its status for as long.
+ * Conditions keep a node from doing all it should: a full disk, a damaged table, a wrong clock. Each is raised when it
+ * is noticed and cleared when it is gone. While there is one, the node is *degraded*: it says so in its status, and in
+ * its log once when the condition is raised and once when it is cleared.
  */
 export interface Condition {
-  /** For programs, in capitals: NO_SPACE, READ_ONLY, DAMAGED_TABLE, CLOCK_OFF. One of each at a time. */
+  /** For programs, in capitals: NO_SPACE, READ_ONLY, DAMAGED_TABLE, CLOCK_OFF. There is at most one of each. */
   readonly code: string;
   /** A sentence for people: what is wrong, where, and what to do. */
   readonly message: string;
-  /** Since when, in ms since the Unix epoch. */
+  /** When it was raised, in ms since the Unix epoch. */
   readonly sinceMs: number;
-  /** Whether the node refuses clients' writes meanwhile. */
+  /** Whether the node refuses clients' writes while it lasts. */
   readonly stopsWrites: boolean;
 }
 
@@ -27,7 +27,7 @@ export class Conditions {
     this.#options = options;
   }
 
-  /** Raised again with other words it keeps its time. */
+  /** A condition that is raised again with another message keeps its time. */
   raise(code: string, message: string, stopsWrites: boolean): void {
     const { clock, log } = this.#options;
     const before = this.#raised.get(code);
@@ -35,7 +35,7 @@ export class Conditions {
     if (before === undefined) log.error(message);
   }
 
-  /** @param message what an operator reads in the log, if it was raised */
+  /** @param message the line for the log, if the condition was raised */
   clear(code: string, message: string): void {
     if (this.#raised.delete(code)) this.#options.log.info(message);
   }

@@ -1,6 +1,6 @@
 /**
- * The one schema of settings: name, flag, unit, bounds, default and a line of help for each. Command line flags,
- * QUORATE_ variables and the manual are all made from these tables (src/cli/options.ts).
+ * All settings, each with its flag, unit, bounds, default and a line of help. Command line flags, QUORATE_ variables
+ * and the manual are made from these tables (src/cli/options.ts).
  */
 import {
   choice,
@@ -26,36 +26,36 @@ export type Durability = (typeof DURABILITIES)[number];
 export const COMPRESSIONS = ['none', 'zstd'] as const;
 export type Compression = (typeof COMPRESSIONS)[number];
 
-/** Those of src/log.ts, which is not loaded for them: only nodes have a log. */
+/** The levels of src/log.ts, which is not loaded here because only nodes have a log. */
 const LOG_LEVELS: readonly LogLevel[] = ['info', 'warn', 'error', 'silent'];
 
-/** What a node is told besides its place in the topology: where limits, time and memory are bounded. */
+/** The settings of a node besides its place in the topology: its bounds of size, time and memory. */
 export interface NodeSettings {
   readonly maxValueBytes: number;
   /** From the first byte of a client's request to its answer. */
   readonly requestTimeoutMs: number;
   /** How long a client may leave unread what the node holds for it. */
   readonly rangeTimeoutMs: number;
-  /** Beneath it a client is cut, sooner or later. */
+  /** A client that reads more slowly is cut off, sooner or later. */
   readonly minReadBytesPerSecond: number;
   readonly maxClockDriftMs: number;
   readonly maxRequestsInFlight: number;
-  /** Bodies of requests and answers together. */
+  /** The bodies of requests and answers together. */
   readonly maxBytesInFlight: number;
   readonly headersTimeoutMs: number;
   readonly bodyTimeoutMs: number;
-  /** Over some seconds; a client that sends a body more slowly is refused. */
+  /** Measured over some seconds; a client that sends a body more slowly is refused. */
   readonly minBodyBytesPerSecond: number;
   readonly keepAliveTimeoutMs: number;
   readonly durability: Durability;
-  /** Of durability `interval` alone. */
+  /** Used by durability `interval` alone. */
   readonly syncIntervalMs: number;
   readonly memtableBytes: number;
   readonly blockCacheBytes: number;
   readonly compression: Compression;
-  /** Threads that search tables; 0 lets the cores decide: see `readersFor`. */
+  /** Threads that search tables; 0 lets the number of cores decide: see `readersFor`. */
   readonly readers: number;
-  /** Names in Host beyond the node's own. */
+  /** Host names that are accepted besides the node's own. */
   readonly allowedHosts: readonly string[];
   readonly logLevel: LogLevel;
 }
@@ -63,39 +63,39 @@ export interface NodeSettings {
 /** What `serve` and `fill` need to know of a cluster on one machine. */
 export interface ClusterSettings {
   readonly nodes: number;
-  /** HTTP port of the first node; node i has the i-th after it. */
+  /** HTTP port of the first node; each further node has the next port. */
   readonly port: number;
   readonly host: string;
   readonly dataDirectory: string;
   readonly restart: boolean;
 }
 
-/** Which node of a real cluster to be: undefined for a cluster on one machine. */
+/** Names the node of a real cluster to start or fill; undefined for a cluster on one machine. */
 export interface MemberSettings {
   readonly topologyFile: string | undefined;
   readonly nodeId: string | undefined;
 }
 
-/** What the nodes of a cluster prove to each other that they know. */
+/** The secret that the nodes of a cluster prove to each other. */
 export interface SecretSettings {
-  /** Undefined: the one that the topology names, or that the data folder has. */
+  /** Undefined: the file that the topology names, or the one in the data folder. */
   readonly secretFile: string | undefined;
 }
 
-/** What the commands that are HTTP clients need. */
+/** What the commands need that are HTTP clients. */
 export interface ClientSettings {
   readonly url: string;
 }
 
-/** Undefined: the node puts in its defaults. */
+/** Undefined: the node uses its defaults. */
 export interface QuorumSettings {
   readonly ack: number | undefined;
   readonly from: number | undefined;
 }
 
-/** On one machine. */
+/** The bound for a cluster on one machine. */
 const MAX_NODES = 64;
-/** The node asked knows how many there are: this keeps out what cannot be meant. */
+/** The node knows how many there are and checks it; this bound only catches typing errors. */
 const MAX_REPLICAS = 1_000;
 const KIB = 2 ** 10;
 const MIB = 2 ** 20;
@@ -178,7 +178,7 @@ export function defaultNodeSettings(): NodeSettings {
   return Object.fromEntries(entries) as NodeSettings;
 }
 
-/** Faults that no setting has alone. */
+/** Checks what no setting can check alone. */
 export function checkNodeSettings(settings: NodeSettings): void {
   const largest = formatSize(settings.maxValueBytes);
   if (settings.maxBytesInFlight < settings.maxValueBytes) {
@@ -195,7 +195,7 @@ export function checkNodeSettings(settings: NodeSettings): void {
   }
 }
 
-/** Cores this machine can spare a node, less the one its writer keeps busy; at least one reader. */
+/** The cores that this machine has for each node, minus the one that the writer keeps busy; at least one reader. */
 export function readersFor(settings: NodeSettings, cores: number, nodesOnMachine: number): number {
   return settings.readers > 0 ? settings.readers : Math.max(1, Math.floor(cores / nodesOnMachine) - 1);
 }

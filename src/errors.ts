@@ -1,11 +1,11 @@
 /**
- * The node's error codes. As in the engine, `code` is for programs, the message a sentence for people that says
- * what is wrong, where and what to do, and `canRetry` whether the same call may succeed later by itself.
+ * The node's error codes. As in the engine, `code` is for programs; the message is a sentence for people that says what
+ * is wrong, where, and what to do; and `canRetry` says whether the same call may succeed later by itself.
  */
 export type QuorateErrorCode =
   /** A request that can never succeed as it stands: HTTP 400. */
   | 'BAD_REQUEST'
-  /** Fewer than `ack` replicas can answer any more, or the deadline passed: HTTP 504. */
+  /** Fewer than `ack` replicas can still answer, or the deadline has passed: HTTP 504. */
   | 'NOT_ENOUGH_REPLICAS'
   /** A bound was reached; try again later: HTTP 503. */
   | 'OVERLOADED'

@@ -1,28 +1,28 @@
 /**
- * Hybrid logical timestamps (Kulkarni et al., "Logical Physical Clocks", 2014): this node's own time (own-time.ts)
- * where it goes forward, a counter where it does not. A timestamp is a safe integer: ms since 2024-01-01 in its upper
- * 41 bits, a counter in the lower 12 that runs over into the milliseconds when it is full.
+ * Hybrid logical timestamps (Kulkarni et al., "Logical Physical Clocks", 2014): this node's own time (own-time.ts) as
+ * long as it moves forward, and a counter where it does not. A timestamp is a safe integer: ms since 2024-01-01 in its
+ * upper 41 bits, and a counter in the lower 12 that overflows into the milliseconds when it is full.
  *
- * No timestamp is issued twice, also across kills, restarts and wall clocks set back: every one lies below a
- * ceiling that was made durable before. The ceiling is raised while timestamps are issued or observed and more
- * than half of what was reserved is used up; a clock that starts begins at the ceiling it finds.
+ * No timestamp is issued twice, even across kills, restarts and wall clocks that are set back: every timestamp is below
+ * a ceiling that was made durable before. The ceiling is raised when timestamps are issued or observed and more than
+ * half of the reservation is used up. A clock that starts begins at the ceiling that it finds.
  *
- * One rule holds for what is issued, what is reserved, and what is taken from anyone, this node's own coordinator
- * included: nothing lies further ahead of own time than the drift allowed (and a reservation no more than
- * `RESERVE_AHEAD_MS` above that). Own time does not follow a wall clock that jumps, so nothing that a jump brought
- * forth is stored, on this node or on its disk, and there is nothing to wait for when the clock is right again.
+ * One rule holds for timestamps that are issued, reserved, or taken from anyone, this node's own coordinator included:
+ * none is further ahead of own time than the drift allowed (and a reservation at most `RESERVE_AHEAD_MS` above that).
+ * Own time does not follow a wall clock that jumps. So nothing that a jump causes is stored, on this node or in its
+ * ceiling, and nobody has to wait once the clock is right again.
  *
- * Three things follow from reserving ahead:
+ * Reserving ahead has three consequences:
  *
- * - A node killed and started again at once begins ahead of the time, by up to what it had reserved, and its peers
- *   would refuse what it writes. So it issues nothing until its own time has come close enough to the ceiling.
- * - The ceiling says what own time was at least, when a node starts whose wall clock was set back meanwhile.
- * - After a pause the first timestamp has to wait for a reservation. Own time may be far past the ceiling then, but a
- *   timestamp from below it would be so old that a write with it might meet newer ones everywhere: `issue` says that
- *   there is none yet.
+ * - A node that is killed and started again at once begins ahead of the time, by up to what it had reserved, and its
+ *   peers would refuse its writes. So it issues nothing until its own time is close enough to the ceiling.
+ * - When a node starts whose wall clock was set back meanwhile, the ceiling tells it what own time was at least.
+ * - After a pause the first timestamp has to wait for a reservation. Own time may be far above the ceiling then, but a
+ *   timestamp below the ceiling would be so old that its write might meet newer versions everywhere. So `issue` says
+ *   that there is no timestamp yet.
  *
- * Timestamps observed from peers do not move own time: else a peer whose clock runs too fast would drag it along, a
- * little with each message, and never be refused.
+ * Timestamps observed from peers do not move own time. Otherwise a peer whose clock runs too fast would pull it along,
+ * a little with each message, and would never be refused.
  */
 import type { Clock, TimerHandle } from './clock.ts';
 import { OwnTime } from './own-time.ts';
@@ -30,35 +30,37 @@ import { OwnTime } from './own-time.ts';
 export const COUNTER_BITS = 12;
 export const TIMESTAMPS_PER_MS = 2 ** COUNTER_BITS;
 export const EPOCH_MS = Date.UTC(2024, 0, 1);
-/** How far ahead the ceiling is raised. Half of it is what a raise may take before writes have to wait. */
+/** How far ahead the ceiling is raised. A raise may take half of this time before writes have to wait. */
 export const RESERVE_AHEAD_MS = 1_000;
-/** The last millisecond that fits into 41 bits lies in 2093: a clock within a day of it is a wrong one. */
+/** The last millisecond that fits into 41 bits is in 2093: a clock less than a day before it is wrong. */
 const LATEST_MS = EPOCH_MS + 2 ** 41 - 86_400_000;
 
-/** Whoever has to wait for a timestamp. */
+/** Somebody who waits for a timestamp. */
 export interface TimestampWaiter {
-  /** `issue` may be tried again; or, with an error, that is of no use. */
+  /** `issue` may be tried again; with an error, trying again is of no use. */
   onTimestamps(error: Error | null): void;
 }
 
 export interface HybridClockOptions {
   readonly clock: Clock;
-  /** Nodes in the cluster, this one included. */
+  /** The number of nodes in the cluster; this node counts too. */
   readonly clusterSize: number;
-  /** The last ceiling made durable: every timestamp ever issued lies below. Less than a millisecond: none ever was. */
+  /**
+   * The last ceiling made durable: every timestamp ever issued is below it. Less than a millisecond: none was issued.
+   */
   readonly ceiling: number;
   /** Makes a higher ceiling durable. */
   readonly reserve: (ceiling: number) => Promise<void>;
-  /** How far ahead of its own time a node takes a timestamp. */
+  /** How far ahead of its own time a node accepts a timestamp. */
   readonly maxDriftMs: number;
 }
 
-/** Of a moment in ms since the Unix epoch. */
+/** The first timestamp of a moment, which is in ms since the Unix epoch. */
 export function timestampAt(ms: number): number {
   return Math.max(Math.floor(ms - EPOCH_MS), 0) * TIMESTAMPS_PER_MS;
 }
 
-/** The moment in a timestamp, in ms since the Unix epoch. */
+/** The moment of a timestamp, in ms since the Unix epoch. */
 export function timestampMs(timestamp: number): number {
   return Math.floor(timestamp / TIMESTAMPS_PER_MS) + EPOCH_MS;
 }
@@ -68,18 +70,18 @@ export class HybridClock {
   readonly #clock: Clock;
   readonly #reserve: (ceiling: number) => Promise<void>;
   readonly #maxDriftMs: number;
-  /** What an earlier process may have issued lies below. */
+  /** Every timestamp that an earlier process may have issued is below this. */
   readonly #firstMs: number;
-  /** Own time has come close enough to `#firstMs`. */
+  /** Whether own time has come close enough to `#firstMs`. */
   #isSettled = false;
-  /** Own time will have come far enough then. */
+  /** Fires when own time has come close enough. */
   #timer: TimerHandle | null = null;
   #timerDueMs = 0;
   /** The last timestamp issued or observed. */
   #last: number;
-  /** Durable: what is issued stays below. */
+  /** The durable ceiling: every issued timestamp stays below it. */
   #ceiling: number;
-  /** Whatever lies up to here is acceptable, now and for good: own time never goes back. */
+  /** Everything up to here is acceptable, now and for good, because own time never goes back. */
   #acceptable = 0;
   #reservation: Promise<void> | null = null;
   /** In the order in which they came. */
@@ -93,7 +95,7 @@ export class HybridClock {
     this.#ceiling = ceiling;
     this.#last = Math.max(ceiling - 1, 0);
     this.#firstMs = timestampMs(ceiling);
-    // A bulk load begins at the epoch's first millisecond: that is no time of any clock.
+    // A bulk load writes with the epoch's first millisecond, which no clock shows.
     const wasIssued = ceiling >= TIMESTAMPS_PER_MS;
     const reachedMs = wasIssued ? Math.max(this.#firstMs - RESERVE_AHEAD_MS - maxDriftMs, EPOCH_MS) : 0;
     const range = { earliestMs: EPOCH_MS, latestMs: LATEST_MS };
@@ -108,7 +110,9 @@ export class HybridClock {
     this.time.onChange = () => this.#wake(null);
   }
 
-  /** A timestamp above every one issued or observed before; 0 when there is none now: see `refusal`, `wait`. */
+  /**
+   * @returns a timestamp above every one issued or observed before; 0 when there is none now: see `refusal` and `wait`
+   */
   issue(): number {
     const { time } = this;
     const ownMs = time.read();
@@ -124,12 +128,12 @@ export class HybridClock {
     return next;
   }
 
-  /** Why `issue` gives none and will not soon, a sentence. */
+  /** A sentence that says why `issue` gives no timestamp and will not soon; undefined when it does or soon will. */
   get refusal(): string | undefined {
     return this.time.refusal;
   }
 
-  /** Whether `issue` would give a timestamp at once; sees to it that it soon will. */
+  /** Whether `issue` would give a timestamp at once. If not, this makes sure that it soon will. */
   get isReady(): boolean {
     const ownMs = this.time.read();
     if (!this.time.mayIssue || !(this.#isSettled || this.#settle(ownMs))) return false;
@@ -139,27 +143,29 @@ export class HybridClock {
   }
 
   /**
-   * Tells the waiter once when `issue` may be tried again. Only to be called when it has returned 0. What one waits for
-   * may never come, as of a disk that hangs: who waits no longer calls `stopWaiting`.
+   * Tells the waiter once when `issue` may be tried again. Call it only after `issue` returned 0. That moment may never
+   * come, as when a disk hangs: who stops waiting calls `stopWaiting`.
    */
   wait(waiter: TimestampWaiter): void {
     this.#waiters.add(waiter);
   }
 
-  /** Nothing happens to one that does not wait. */
+  /** Does nothing for one that does not wait. */
   stopWaiting(waiter: TimestampWaiter): void {
     this.#waiters.delete(waiter);
   }
 
   /**
-   * Takes note of a timestamp: what is issued from now on lies above. False, and nothing is noted, for one that is
-   * further ahead of own time than the drift allowed. The one judge of what is stored here, whoever issued it.
+   * Notes a timestamp, so that later ones are issued above it. Returns false, and notes nothing, when the timestamp is
+   * further ahead of own time than the drift allowed. This is the one judge of what may be stored here, whoever issued
+   * the timestamp.
    */
   follow(timestamp: number): boolean {
     if (timestamp <= this.#last) return true;
     if (timestamp > this.#acceptable && !this.#accept(timestamp)) return false;
     this.#last = timestamp;
-    // Not before this node issues itself: a node killed again and again would reserve more each time, and use nothing.
+    // Not before this node issues timestamps itself: a node killed again and again would reserve more each time and use
+    // nothing.
     if (this.#isSettled && this.#ceiling - timestamp < (RESERVE_AHEAD_MS / 2) * TIMESTAMPS_PER_MS)
       this.#startReservation(this.time.read());
     return true;
@@ -171,14 +177,14 @@ export class HybridClock {
     if (time.isKnown) this.#acceptable = latest;
     if (timestamp <= latest) return true;
     if (time.takeStepTo(timestampMs(timestamp))) return true;
-    // Either that node's time is wrong or this one's is: it is seen at once.
+    // Either that node's time is wrong or this one's is: measure the clocks at once.
     time.onDoubt(false);
     return false;
   }
 
-  /** Whether own time has come so close to the first timestamp that peers will take it. */
+  /** Whether own time is so close to the first timestamp that peers will accept it. */
   #settle(ownMs: number): boolean {
-    // Half the drift is left to the differences between the nodes' clocks.
+    // The other half of the drift is left for the differences between the nodes' clocks.
     const earlyMs = this.#firstMs - this.#maxDriftMs / 2 - ownMs;
     if (earlyMs <= 0) {
       this.#isSettled = true;
@@ -188,7 +194,7 @@ export class HybridClock {
     return false;
   }
 
-  /** Whether this node would take the timestamp from another: one a peer issued may have been the last that it takes. */
+  /** Whether this node would accept the timestamp from a peer, because it may be the last one that a peer issued. */
   #reach(timestamp: number, ownMs: number): boolean {
     this.#acceptable = lastOf(ownMs + this.#maxDriftMs);
     if (timestamp <= this.#acceptable) return true;
@@ -209,7 +215,7 @@ export class HybridClock {
 
   #startReservation(ownMs: number): void {
     if (this.#reservation !== null) return;
-    // An observed timestamp may lie a little ahead, never further than is accepted.
+    // An observed timestamp may be a little ahead, but never further than is accepted.
     const from = Math.max(this.#last, timestampAt(ownMs));
     this.#reservation = this.#raiseCeiling(from + RESERVE_AHEAD_MS * TIMESTAMPS_PER_MS).then(
       () => this.#endReservation(null),
@@ -228,7 +234,8 @@ export class HybridClock {
   }
 
   #wake(error: Error | null): void {
-    // Not the set itself: whoever waits again is not told again now, and who was made to stop not at all.
+    // Go through a copy: a waiter that waits again is not told a second time now, and a waiter that was removed
+    // meanwhile is not told.
     for (const waiter of [...this.#waiters]) if (this.#waiters.delete(waiter)) waiter.onTimestamps(error);
   }
 }

@@ -1,12 +1,12 @@
 /**
- * The log for what somebody else can make a node say again and again: strangers, peers whose clock is wrong, a disk
- * that fails. One line a kind and period, with how many were kept back, so that nobody fills the disk of the log; and
- * of a node that comes back for the same reason, one line until it is a different reason.
+ * A log for events that others can cause again and again: strangers, peers whose clock is wrong, a disk that fails. It
+ * writes one line per kind and period, with the number of lines suppressed since, so that nobody can fill the log's
+ * disk. For a node that fails repeatedly for the same reason it writes one line until the reason changes.
  */
 import type { Clock } from './clock.ts';
 import type { Log } from './log.ts';
 
-/** Of the nodes told of, the one told of first is forgotten when there are more. */
+/** The number of nodes remembered; when there are more, the oldest is forgotten. */
 const MAX_NODES = 64;
 
 interface Limit {
@@ -19,7 +19,7 @@ export class LimitedLog<Kind extends string> {
   readonly #clock: Clock;
   readonly #periodMs: number;
   readonly #limits = new Map<Kind, Limit>();
-  /** By node, the reason that was told last. */
+  /** The last reason that was logged, by node. */
   readonly #told = new Map<string, string>();
 
   constructor(log: Pick<Log, 'warn' | 'error'>, clock: Clock, periodMs: number) {
@@ -40,8 +40,9 @@ export class LimitedLog<Kind extends string> {
   }
 
   /**
-   * Nothing when the same was told of the node last. What is kept back has not been told: it is when it is said again.
-   * @param reason what makes it the same, whatever else the message names
+   * Logs nothing when the same reason was logged last for this node. A suppressed line does not count as logged: it is
+   * logged when the event happens again.
+   * @param reason decides whether two messages are the same, whatever else they name
    */
   warnOf(nodeId: string, kind: Kind, reason: string, message: string): void {
     if (this.#told.get(nodeId) === reason) return;
@@ -54,12 +55,12 @@ export class LimitedLog<Kind extends string> {
     this.#log.warn(`${message}${andMore(limit)}`);
   }
 
-  /** What was told of the node is over: if it is once again, that is news. */
+  /** The reason that was logged for the node is over: if it comes again, it is news. */
   forget(nodeId: string): void {
     this.#told.delete(nodeId);
   }
 
-  /** Null: it is kept back. */
+  /** Null: the line is suppressed. */
   #admit(kind: Kind): Limit | null {
     let limit = this.#limits.get(kind);
     if (limit === undefined) {
@@ -76,7 +77,7 @@ export class LimitedLog<Kind extends string> {
   }
 }
 
-/** What a line says of those that were kept back before it; they are counted anew from then on. */
+/** The end of a line: how many were suppressed before it. The count starts again. */
 function andMore(limit: Limit): string {
   const { keptBack } = limit;
   limit.keptBack = 0;

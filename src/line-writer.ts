@@ -1,21 +1,21 @@
 /**
- * Lines to a file descriptor (a log, the messages of a process) that never hold up whoever writes them, and never
- * throw: a disk that is full costs lines, and so does a reader that stalls, but neither costs the process.
+ * Writes lines to a file descriptor (a log, the messages of a process) without ever blocking the caller or throwing.
+ * When a disk is full or a reader stalls, lines are lost, but the process goes on. Lines wait in memory up to a bound;
+ * lines beyond it are lost, and a later line says how many.
  *
- * Lines wait in memory, up to a bound; what comes beyond it is lost, and a line says later how many were. One write
- * is under way at a time: writes go through the thread pool that the disk needs too, and a write to a pipe that
- * nobody reads can hold its thread until somebody does. Such threads would also keep the process from ending. So
- * pipes and terminals are opened once more where the system can do that (Linux): a description of our own does not
- * block, and leaves that of the processes which share the pipe as it is.
+ * Only one write runs at a time: writes use the thread pool that the disk needs too, and a write to a pipe that nobody
+ * reads can block its thread until somebody does. Such threads would also keep the process from ending. So pipes and
+ * terminals are opened again where the system can do that (Linux): an open file description of our own can be
+ * non-blocking, and does not change that of the processes which share the pipe.
  */
 import { closeSync, constants, fstatSync, openSync, write, writeSync } from 'node:fs';
 import type { Clock } from './clock.ts';
 
 export interface LineWriterOptions {
   readonly clock: Clock;
-  /** The line, with its newline, that stands where others were lost. */
+  /** The line, with its newline, that takes the place of lost lines. */
   readonly describeLost: (lines: number) => string;
-  /** fs.write, and whatever stands in for it in tests. */
+  /** fs.write, or what replaces it in tests. */
   readonly write?: WriteCall;
 }
 
@@ -27,14 +27,14 @@ export type WriteCall = (
   callback: (error: NodeJS.ErrnoException | null, writtenBytes: number) => void,
 ) => void;
 
-/** Some thousand lines. */
+/** Room for some thousand lines. */
 export const MAX_WAITING_BYTES = 1024 * 1024;
 const MAX_WRITE_BYTES = 64 * 1024;
-/** How soon a full pipe is tried again. */
+/** The pause before writing again to a full pipe. */
 const FULL_PIPE_PAUSE_MS = 50;
-/** A full disk, and whatever else may pass. */
+/** The pause after a full disk or any other fault that may pass. */
 const FAULT_PAUSE_MS = 500;
-/** Nobody will ever read it again. */
+/** Faults after which nobody will ever read it. */
 const GONE: ReadonlySet<string> = new Set(['EPIPE', 'EBADF', 'ECONNRESET']);
 
 const systemWrite: WriteCall = (fd, bytes, offset, length, callback) =>
@@ -49,7 +49,7 @@ export class LineWriter implements Disposable {
   #waiting: Buffer[] = [];
   #waitingBytes = 0;
   #lost = 0;
-  /** What is being written, and from where on. */
+  /** The bytes being written, and the position to go on from. */
   #chunk: Buffer | null = null;
   #offset = 0;
   #isWriting = false;
@@ -79,7 +79,7 @@ export class LineWriter implements Disposable {
     this.#pump();
   }
 
-  /** Ends when all is written, when nobody reads it any more, or after `timeoutMs`. */
+  /** Resolves when everything is written, when nobody reads it any more, or after `timeoutMs`. */
   async flush(timeoutMs: number): Promise<void> {
     if (this.#isEmpty) return;
     this.#idle ??= Promise.withResolvers<void>();
@@ -91,7 +91,7 @@ export class LineWriter implements Disposable {
   /** For the last moment of a process: writes what can be written at once. */
   flushSync(): void {
     if (this.#isGone) return;
-    // What is being written in the pool is written there; a description that blocks might keep us here for good.
+    // A chunk in the pool is written there. A descriptor that blocks could keep the process here for ever.
     const chunk = this.#isWriting || this.#chunk === null ? [] : [this.#chunk.subarray(this.#offset)];
     if (this.#isWriting && !this.#ownsFd) return;
     const rest = Buffer.concat([...chunk, ...this.#waiting]);
@@ -99,7 +99,7 @@ export class LineWriter implements Disposable {
     try {
       for (let at = 0; at < rest.length; ) at += writeSync(this.#fd, rest, at);
     } catch {
-      // The end of the process is no time to wait for a reader, or for room.
+      // A process that ends does not wait for a reader, or for space.
     }
   }
 
@@ -193,17 +193,17 @@ export class LineWriter implements Disposable {
   }
 }
 
-/** A description of our own that does not block; the descriptor itself where there can be none. */
+/** A non-blocking open file description of our own; the descriptor itself where there can be none. */
 function openAgain(fd: number): number {
   if (process.platform !== 'linux') return fd;
   try {
     const stat = fstatSync(fd);
-    // A file's own offset would be lost, and a file takes what it is given without delay.
+    // A file opened again would lose its offset, and a file takes what it is given without delay.
     if (!stat.isFIFO() && !stat.isCharacterDevice()) return fd;
     const flags = constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOCTTY;
     return openSync(`/proc/self/fd/${fd}`, flags);
   } catch {
-    // Another user's terminal, a pipe without a reader, no /proc.
+    // It may be another user's terminal, a pipe without a reader, or a system without /proc.
     return fd;
   }
 }

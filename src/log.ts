@@ -1,5 +1,5 @@
 /**
- * The node's log: one JSON line a message. A call never waits for whoever reads the log, and never fails: see
+ * The node's log: one JSON line per message. A call never waits for the reader of the log, and never fails: see
  * line-writer.ts.
  */
 import { pino } from 'pino';
@@ -14,7 +14,7 @@ export interface Log {
   error(message: string, fields?: LogFields): void;
 }
 
-/** From the most talkative to none at all. */
+/** From the most verbose to none at all. */
 export const LOG_LEVELS = ['info', 'warn', 'error', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
@@ -26,7 +26,7 @@ export interface LogDestination {
 export interface LogOptions {
   readonly level: LogLevel;
   readonly destination: LogDestination;
-  /** Stands in each line, so that the nodes of one machine can be told apart. */
+  /** Written in each line, to tell the nodes of one machine apart. */
   readonly node?: string;
 }
 
@@ -45,7 +45,7 @@ export function createLog(options: LogOptions): Log {
   };
 }
 
-/** Where a process has its log: lines that could not be written are counted, and said in one that can. */
+/** The writer of a process's log. Lines that could not be written are counted, and a later line says how many. */
 export function openLogWriter(fd: number, clock: Clock, node: string): LineWriter {
   return new LineWriter(fd, {
     clock,

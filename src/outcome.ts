@@ -1,10 +1,10 @@
-/** What a client's request came to, and who asked. */
+/** The result of a client's request, and the receiver of that result. */
 export const Outcome = {
   /** GET: `value` is set. PUT and DELETE: `ack` replicas have it. */
   ok: 0,
   /** GET: the freshest of `ack` answers is a tombstone, or none has the key. */
   notFound: 1,
-  /** `ack` is out of reach, or the deadline passed. */
+  /** `ack` can no longer be reached, or the deadline has passed. */
   notEnoughReplicas: 2,
   /** A bound was reached or the node drains: try again later. */
   overloaded: 3,
@@ -15,7 +15,7 @@ export const Outcome = {
 export type Outcome = (typeof Outcome)[keyof typeof Outcome];
 
 export interface OutcomeSink {
-  /** How long a large value is, once the first replica has given it: the answer itself may come later, or never. */
+  /** The length of a large value, as soon as the first replica has given it. The outcome may come later, or never. */
   onLargeValue(bytes: number): void;
   /**
    * Called exactly once per request, possibly before the call that started it returns.

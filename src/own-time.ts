@@ -1,30 +1,31 @@
 /**
- * What time it is for this node: the time at which it issues timestamps, and from which it measures how far ahead a
- * timestamp may be. A wall clock alone will not do: it is set, steps, and is an hour wrong for two seconds. So a
- * node's *own time* hangs on the monotonic clock, and follows the wall clock only as far as that can be believed.
+ * The time of this node: the one at which it issues timestamps, and from which it measures how far ahead a timestamp
+ * may be. A wall clock alone is not enough: it may be set, jump, or be an hour wrong for two seconds. So a node's *own
+ * time* runs with the monotonic clock, and follows the wall clock only as far as that can be believed.
  *
  * Peers' clocks are measured twice a second. A node's wall clock is
- * - right: more of the clocks that it can see agree with it, its own included, than differ. (A tie is not enough: of
- *   two nodes that differ nobody can tell which is wrong, and what either wrote could win for hours over what the
- *   other acknowledges later. Then both refuse.)
- * - unmeasured: it has just jumped, or a measurement found it wrong and has yet to be repeated. Writes wait.
- * - off: two measurements in a row found it wrong. No writes; the node goes on as a replica, by its own time.
+ * - right: more of the clocks that the node sees agree with it than differ; it counts as one that agrees. (A tie is not
+ *   enough: of two nodes that differ nobody can tell which is wrong, and the writes of either could win for hours over
+ *   what the other acknowledges later. So both refuse.)
+ * - unmeasured: it has just jumped, or a measurement found it wrong and must be repeated. Writes wait.
+ * - off: two measurements in a row found it wrong. The node takes no writes from clients, but goes on as a replica, by
+ *   its own time.
  *
- * A jump is seen at the next timestamp, and does not move own time. What moves it:
- * - small differences, while the clock is right: forward at once, and where the wall clock is behind, own time goes a
- *   little slower until they meet. It never goes back.
- * - most of the other nodes have a later own time: it takes theirs. (A new folder in a cluster whose clocks were all
- *   set back.)
- * - one whose wall clock agrees has an own time that is later by little: it takes that. (Nodes that were all started
- *   again each know only what own time was at least: the latest of them is right.)
- * - the wall clocks of most nodes have been ahead of own time for some seconds: the time was set, or the whole cluster
- *   was suspended. The step is taken in two: first each node accepts timestamps from then, and tells so; once most of
- *   the nodes accept them, they are issued. So no node issues what most others would refuse; and whoever has said that
- *   it accepts keeps to that for longer than anyone counts on it. (A node that was stopped, or suspended alone, comes
- *   back at once: where the others' own time is there already, they accept it.)
+ * A jump is noticed at the next timestamp, and does not move own time. These move it:
+ * - Small differences, while the clock is right: own time goes forward at once. When the wall clock is behind, own time
+ *   runs a little slower until they meet. It never goes back.
+ * - Most of the other nodes have a later own time: the node takes theirs. (This is a new folder in a cluster whose
+ *   clocks were all set back.)
+ * - A peer whose wall clock agrees has an own time that is a little later: the node takes that. (When all nodes start
+ *   again, each knows only what own time was at least, and the latest of them is right.)
+ * - The wall clocks of most nodes have been ahead of own time for some seconds: the time was set, or the whole cluster
+ *   was suspended. The step has two parts. First each node accepts timestamps from the later time, and tells its peers
+ *   so. Once most of the nodes accept them, they are issued. So no node issues what most others would refuse, and a
+ *   node that said that it accepts them does so for longer than any peer relies on it. (A node that was stopped or
+ *   suspended alone is back at once: the others' own time is there already, so they accept its timestamps.)
  *
- * So all clocks may be an hour ahead for two seconds, and nothing happens; and where they were for longer, all nodes
- * go on from there together, and need not wait for real time to catch up.
+ * So all clocks may be an hour ahead for two seconds, and nothing happens. When they are ahead for longer, all nodes go
+ * on from there together, and nobody has to wait for real time to catch up.
  */
 import type { Clock } from './clock.ts';
 import { type Agreement, compareClocks, type PeerClock, reachedBy, slackMs } from './clock-agreement.ts';
@@ -32,44 +33,44 @@ import { type Agreement, compareClocks, type PeerClock, reachedBy, slackMs } fro
 export const ClockState = { right: 0, unmeasured: 1, off: 2 } as const;
 export type ClockState = (typeof ClockState)[keyof typeof ClockState];
 
-/** What a node answers a peer that measures its clock; ms since the Unix epoch. */
+/** A node's answer to a peer that measures its clock; in ms since the Unix epoch. */
 export interface ClockReading {
   readonly wallMs: number;
-  /** 0: it knows none yet. */
+  /** 0: the node knows none yet. */
   readonly ownMs: number;
-  /** Up to when it takes timestamps, without the drift allowed. */
+  /** The time up to which it accepts timestamps, without the drift allowed. */
   readonly acceptMs: number;
 }
 
 export interface OwnTimeOptions {
   readonly clock: Clock;
-  /** Nodes in the cluster, this one included. */
+  /** The number of nodes in the cluster; this node counts too. */
   readonly clusterSize: number;
   readonly maxDriftMs: number;
-  /** Own time was at least this when it was last known, in ms since the Unix epoch; 0: it never was. */
+  /** The least that own time was when it was last known, in ms since the Unix epoch; 0: it was never known. */
   readonly reachedMs: number;
-  /** It may have been this by now; at least `reachedMs`. */
+  /** The most that own time may have been by now; at least `reachedMs`. */
   readonly reservedMs: number;
-  /** Wall clocks outside of these are nonsense. */
+  /** A wall clock outside of these two cannot be right. */
   readonly earliestMs: number;
   readonly latestMs: number;
 }
 
-/** A measurement older than this says nothing any more. */
+/** An older measurement is not used. */
 const READING_LIFE_MS = 2_000;
-/** For so long most wall clocks must agree on a step forward. */
+/** How long most wall clocks must agree on a step forward. */
 const STEP_HOLD_MS = 4_000;
-/** For so long a node goes on accepting a step that it said it would: longer than a peer may count on its word. */
+/** How long a node goes on accepting a step that it announced: longer than a peer may rely on it. */
 const STEP_LINGER_MS = 10_000;
-/** Of the time that goes by while the wall clock is behind: own time loses this much, until they meet. */
+/** While the wall clock is behind, own time loses this share of the time that passes, until they meet. */
 const SLOWING = 1 / 16;
 /** The wall clock is read in whole milliseconds. */
 const WALL_GRAIN_MS = 1;
-/** Measurements after which a node that knows no time yet says so. */
+/** After this many measurements, a node that knows no time yet says so. */
 const PATIENT_ROUNDS = 4;
-/** How much less of own time a node may know when it starts than it knew when it was killed: what it reserves ahead. */
+/** How much less of own time a node may know when it starts than when it was killed: what it reserves ahead. */
 const LOST_BY_START_MS = 2_000;
-/** Smaller differences between own times are left. */
+/** Smaller differences between own times are ignored. */
 const NOISE_MS = 10;
 const NONE = Number.NEGATIVE_INFINITY;
 
@@ -78,7 +79,7 @@ export class OwnTime {
   mayIssue = false;
   /** A measurement is wanted: the clock has jumped, or own time is behind what a peer writes. */
   onDoubt: (hasJumped: boolean) => void = () => undefined;
-  /** Whoever waits would be answered otherwise now: there are timestamps, or later ones, or a refusal. */
+  /** Called when those who wait would get another answer: timestamps, or later ones, or a refusal. */
   onChange: () => void = () => undefined;
   readonly #clock: Clock;
   readonly #clusterSize: number;
@@ -87,27 +88,27 @@ export class OwnTime {
   readonly #latestMs: number;
   #state: ClockState = ClockState.unmeasured;
   #isKnown: boolean;
-  /** Own time less the monotonic time. */
+  /** Own time minus the monotonic time. */
   #offsetMs: number;
   #takenAtMs: number;
-  /** Up to where a step is accepted that is not taken yet. */
+  /** The end of a step that is accepted but not taken yet. */
   #acceptOffsetMs = NONE;
   #acceptUntilMs = 0;
-  /** Since when the wall clocks of most nodes have been ahead, and where; -1: they are not. */
+  /** When the wall clocks of most nodes were first seen ahead, and by how much; -1: they are not. */
   #stepSinceMs = -1;
   #stepOffsetMs = 0;
-  /** Outside of these the wall clock's offset is another than was measured. */
+  /** When the wall clock's offset is outside of these two, it has changed since it was measured. */
   #lowOffsetMs = NONE;
   #highOffsetMs = Number.POSITIVE_INFINITY;
-  /** Up to where small differences are followed; -Infinity: not now. */
+  /** Small differences are followed up to here; -Infinity: not now. */
   #followOffsetMs = NONE;
   readonly #peers = new Map<number, PeerClock>();
   #agreement: Agreement | null = null;
   #isNonsense = false;
   #rounds = 0;
-  /** Measurements in a row that found the clock wrong since it last jumped. */
+  /** How many measurements in a row found the clock wrong since it last jumped. */
   #doubts = 0;
-  /** There was a refusal when those who wait were told last. */
+  /** Whether there was a refusal when those who wait were last told. */
   #hasRefused = false;
 
   constructor(options: OwnTimeOptions) {
@@ -120,12 +121,12 @@ export class OwnTime {
     this.#isKnown = reachedMs > 0;
     const atMs = clock.monotonicMs();
     const wallMs = clock.nowMs();
-    // Of a wall clock that nobody has confirmed yet only as much is taken as was reserved anyway.
+    // Of a wall clock that nobody has confirmed, only as much is used as was reserved anyway.
     const startMs = this.#isKnown ? Math.max(Math.min(wallMs, reservedMs), reachedMs) : wallMs;
     this.#offsetMs = startMs - atMs;
     this.#takenAtMs = atMs;
     this.#center(wallMs - atMs);
-    // One that has no peers has nobody to ask.
+    // A node without peers has nobody to ask.
     if (clusterSize === 1) this.#judge(atMs, wallMs - atMs, true);
   }
 
@@ -133,7 +134,7 @@ export class OwnTime {
     return this.#state;
   }
 
-  /** Whether own time is more than a guess: it never goes back any more. */
+  /** Whether own time is known. Once it is, it never goes back. */
   get isKnown(): boolean {
     return this.#isKnown;
   }
@@ -148,14 +149,17 @@ export class OwnTime {
     return atMs + this.#offsetMs;
   }
 
-  /** Takes the step that is accepted, if a peer that has issued this, in ms since the Unix epoch, has taken it. */
+  /**
+   * Takes the accepted step if a peer has taken it.
+   * @param issuedMs the time of a timestamp that the peer issued, in ms since the Unix epoch
+   */
   takeStepTo(issuedMs: number): boolean {
     const isBehind = Math.abs(issuedMs - this.#takenAtMs - this.#acceptOffsetMs) <= slackMs(this.#maxDriftMs);
     if (isBehind) this.#moveTo(this.#acceptOffsetMs);
     return isBehind;
   }
 
-  /** What a peer is answered that measures this node's clock. */
+  /** The answer to a peer that measures this node's clock. */
   reading(): ClockReading {
     const ownMs = this.read();
     const wallMs = this.#clock.nowMs();
@@ -170,7 +174,7 @@ export class OwnTime {
 
   /**
    * Judges the clock by what was measured.
-   * @param isComplete no answer is out any more
+   * @param isComplete every peer that was asked has answered, or will not
    * @returns whether the judgement must be repeated soon
    */
   judge(isComplete: boolean): boolean {
@@ -189,7 +193,7 @@ export class OwnTime {
     return this.#state === ClockState.off || (!this.#isKnown && this.#rounds >= PATIENT_ROUNDS);
   }
 
-  /** Why there are no timestamps, a sentence; undefined while there are, or will be in a moment. */
+  /** A sentence that says why there are no timestamps; undefined while there are, or will be in a moment. */
   get refusal(): string | undefined {
     if (!this.#isRefusing) return undefined;
     if (this.#state === ClockState.off) return this.#isNonsense ? this.#nonsense() : this.#difference();
@@ -211,14 +215,14 @@ export class OwnTime {
 
   #follow(atMs: number, wallOffsetMs: number): void {
     if (!this.#isKnown) {
-      // Nothing was issued by it: it may still be anything.
+      // No timestamp was issued by it, so it may still change freely.
       this.#offsetMs = wallOffsetMs;
     } else if (wallOffsetMs > this.#offsetMs) {
       const offsetMs = wallOffsetMs < this.#followOffsetMs ? wallOffsetMs : this.#followOffsetMs;
       const aheadMs = offsetMs - this.#offsetMs;
       if (aheadMs > 0 && aheadMs <= slackMs(this.#maxDriftMs)) this.#offsetMs = offsetMs;
     } else if (this.#state === ClockState.right) {
-      // All nodes do so alike: the others' clocks agree with this one.
+      // All nodes do the same, because the others' clocks agree with this one.
       const behindMs = this.#offsetMs - wallOffsetMs;
       if (behindMs > WALL_GRAIN_MS) this.#offsetMs -= Math.min(behindMs, (atMs - this.#takenAtMs) * SLOWING);
     }
@@ -229,7 +233,7 @@ export class OwnTime {
     this.#center(wallOffsetMs);
     this.#followOffsetMs = NONE;
     const wasAlone = this.#state === ClockState.right && this.#fresh(atMs).length === 0;
-    // Where all clocks have jumped together, what was measured before is not true any more.
+    // When all clocks have jumped together, earlier measurements are no longer true.
     this.#peers.clear();
     if (wasAlone || this.#clusterSize === 1) {
       this.#judge(atMs, wallOffsetMs, true);
@@ -261,7 +265,7 @@ export class OwnTime {
     if (!this.#isNonsense && (isMajority || 1 + agreement.agreeing > agreement.differing)) {
       this.#lowOffsetMs = agreement.lowOffsetMs;
       this.#highOffsetMs = agreement.highOffsetMs;
-      // Not to the edge: peers, whose clocks differ too, are to take what is issued.
+      // Not to the edge: peers, whose clocks differ too, must accept what is issued.
       this.#followOffsetMs = agreement.highOffsetMs - this.#maxDriftMs / 4;
       this.#doubts = 0;
       this.#findTime(atMs, wallOffsetMs, peers, isMajority);
@@ -272,12 +276,12 @@ export class OwnTime {
     this.#followOffsetMs = NONE;
     this.#stepSinceMs = -1;
     this.#findTime(atMs, wallOffsetMs, peers, false);
-    // Clocks that jump together do not jump in the same moment: it takes a second look.
+    // Clocks that jump together do not jump at the same moment, so a second measurement must confirm it.
     const isSure = ++this.#doubts > 1 || this.#isNonsense || this.#state === ClockState.off;
     this.#become(isSure ? ClockState.off : ClockState.unmeasured, this.#offsetMs > beforeMs);
   }
 
-  /** The end of every judgement, also of one that finds what it found before: a refusal may come of patience alone. */
+  /** The end of every judgement, also of one that finds nothing new, because a refusal may come with time alone. */
   #become(state: ClockState, hasMoved: boolean): void {
     this.#state = state;
     const mayIssue = state === ClockState.right && this.#isKnown;
@@ -288,7 +292,7 @@ export class OwnTime {
     if (hasMore || hasRefusal) this.onChange();
   }
 
-  /** Whether own time has to be another. */
+  /** Decides whether own time has to change. */
   #findTime(atMs: number, wallOffsetMs: number, peers: readonly PeerClock[], isMajority: boolean): void {
     const owns = peers.map(({ ownOffsetMs }) => ownOffsetMs).filter((offsetMs) => offsetMs !== NONE);
     const others = this.#clusterSize - 1;
@@ -307,7 +311,7 @@ export class OwnTime {
     this.#finishStep(atMs, owns);
   }
 
-  /** Whether the peer's own time is the better one, a little later. */
+  /** Whether the peer's own time is right: it is a little later than this node's. */
   #isRightBefore(
     wallOffsetMs: number,
     { ownOffsetMs, wallOffsetMs: theirs, uncertaintyMs }: PeerClock,
@@ -315,8 +319,8 @@ export class OwnTime {
     const aheadMs = ownOffsetMs - this.#offsetMs;
     if (aheadMs > LOST_BY_START_MS + 2 * this.#maxDriftMs) return false;
     if (Math.abs(theirs - wallOffsetMs) > this.#maxDriftMs + uncertaintyMs) return false;
-    // Where own time hangs on the wall clock it differs from others' as that does. Where it does not, nothing else
-    // brings them together; what may be the error of the measurement must not drive all of them forward.
+    // When own time follows the wall clock, it differs from others' as the wall clocks do. When it does not, nothing
+    // else brings the nodes together; but an error of the measurement must not drive all of them forward.
     const hangsOnWall = Math.abs(wallOffsetMs - this.#offsetMs) <= slackMs(this.#maxDriftMs);
     return aheadMs > (hangsOnWall ? this.#maxDriftMs : NOISE_MS + 2 * uncertaintyMs);
   }
@@ -338,7 +342,7 @@ export class OwnTime {
     if (this.#isMost(1 + accepts)) this.#moveTo(wallOffsetMs);
   }
 
-  /** A step that is accepted is taken when a peer has taken it, and given up when nobody does. */
+  /** Takes an accepted step when a peer has taken it, and gives it up when nobody does. */
   #finishStep(atMs: number, owns: readonly number[]): void {
     const stepMs = this.#acceptOffsetMs;
     if (stepMs === NONE) return;

@@ -1,21 +1,23 @@
 /**
- * One replica's answer to a read or a write, and who gets it: the same on its way out of the replica, over the
- * network, and into the coordinator that counts it. Plain data.
+ * One replica's answer to a read or a write, and its receiver. The same object is used in the replica, on the network,
+ * and in the coordinator that counts answers. Plain data.
  */
 import { encodeRecord } from '../native-free-lsm/index.ts';
 import { FailureCode } from './failure.ts';
 
-/** The numbers are also those on the wire (src/rpc/FORMAT.md): append only. */
+/** The numbers are those on the wire too (src/rpc/FORMAT.md): append only. */
 export const ReplyKind = {
   /** A write is on the replica's disk, or a read found a record. */
   ok: 0,
-  /** A read of a key the replica never had. */
+  /** A read of a key that the replica never had. */
   absent: 1,
-  /** The replica did not, or will not, answer. */
+  /** The replica did not answer, or refused. */
   failed: 2,
-  /** The replica answers but its data is not whole (an emptied folder): counts for no read quorum. */
+  /** The replica answers, but its data is not whole (its folder was emptied): the answer counts for no read quorum. */
   incomplete: 3,
-  /** A write met the same version of its key or a newer one, and was not stored: `record` is that one's header. */
+  /**
+   * A write was not stored because the replica has the same version of its key or a newer one; `record` is its header.
+   */
   stale: 4,
 } as const;
 export type ReplyKind = (typeof ReplyKind)[keyof typeof ReplyKind];
@@ -23,14 +25,14 @@ export type ReplyKind = (typeof ReplyKind)[keyof typeof ReplyKind];
 export interface ReplicaReply {
   readonly kind: ReplyKind;
   /**
-   * Header and value of a read that is ok, or incomplete and found some; the header alone for a read of the version,
-   * and of what a stale write met; else null. May be a view of what was received: it keeps up to 64 KiB of neighbours
-   * alive, so copy it to keep it beyond the request.
+   * Header and value for a read that is ok, or incomplete with a record. The header alone for a read of the version,
+   * and for the version that a stale write met. Otherwise null. It may be a view of the receive buffer and keep up to
+   * 64 KiB of it alive: copy it to keep it longer than the request.
    */
   readonly record: Uint8Array | null;
-  /** Why, when failed or incomplete: a FailureCode, or a number that only the peer's newer build has a name for. */
+  /** Why it failed or is incomplete: a FailureCode, or a number for which only the peer's newer build has a name. */
   readonly code: number;
-  /** Why it does not count, in a few words for the client, behind the node's name and a colon. */
+  /** Why it does not count: a few words for the client, shown after the node's name and a colon. */
   readonly reason: string;
 }
 
@@ -53,7 +55,7 @@ export function metNewer(header: Uint8Array): ReplicaReply {
   return answered(ReplyKind.stale, header, 'it holds a newer version');
 }
 
-/** Of the header nothing but the version counts: the engine does not say what else it had. */
+/** Only the version in the header counts: the engine tells nothing else of the record it had. */
 export function stale(timestamp: number, writer: number): ReplicaReply {
   return metNewer(encodeRecord({ timestamp, writer, tombstone: false, from: 0, expiryMs: 0 }, NOTHING));
 }
@@ -63,7 +65,7 @@ export function failed(code: number, reason: string): ReplicaReply {
   return { kind: ReplyKind.failed, record: null, code, reason };
 }
 
-/** @param record null: it has none, or none any more */
+/** @param record null: the replica has none, or no longer has one */
 export function incomplete(record: Uint8Array | null): ReplicaReply {
   return {
     kind: ReplyKind.incomplete,

@@ -1,20 +1,20 @@
 /**
- * What one setting is, and the kinds there are. Plain functions rather than a schema library: every command reads
- * its settings, and loading a library would be most of a short command's run time.
+ * What a setting is, and the kinds of settings. These are plain functions and not a schema library, because every
+ * command reads its settings, and loading a library would take most of a short command's run time.
  */
 import { QuorateError } from '../errors.ts';
 import { formatDuration, formatSize, parseDuration, parseSize } from './units.ts';
 
 export interface Setting<T> {
-  /** Without its dashes: `max-value-size`. The environment variable is named after it. */
+  /** The flag without its dashes: `max-value-size`. The environment variable is named after it. */
   readonly flag: string;
-  /** How help names the argument, `<size>`; empty for a switch, which takes none. */
+  /** The argument as help shows it, `<size>`; empty for a switch, which takes none. */
   readonly placeholder: string;
   /** One line, without a full stop. */
   readonly help: string;
   /** Undefined: there is none. */
   readonly defaultValue: T | undefined;
-  /** Throws INVALID_CONFIG with what was expected. */
+  /** @throws QuorateError INVALID_CONFIG that says what was expected */
   parse(text: string): T;
   /** The inverse of `parse`. */
   format(value: T): string;
@@ -59,7 +59,7 @@ export function integer(
   return { flag, placeholder: '<number>', help, defaultValue, parse, format: String };
 }
 
-/** `auto` is 0. */
+/** `auto` is stored as 0. */
 export function integerOrAuto(flag: string, min: number, max: number, help: string): Setting<number> {
   const parseNumber = bounded(parseInteger, String, min, max);
   return {
@@ -96,20 +96,20 @@ export function text(
 ): Setting<string> {
   const parse = (input: string): string => {
     if (input.trim() === '') {
-      throw new QuorateError('INVALID_CONFIG', 'expected something that is not empty');
+      throw new QuorateError('INVALID_CONFIG', 'expected a text that is not empty');
     }
     return input;
   };
   return { flag, placeholder, help, defaultValue, parse, format: String };
 }
 
-/** Host names, with commas between. */
+/** Host names, separated by commas. */
 export function names(flag: string, help: string): Setting<readonly string[]> {
   const parse = (input: string): readonly string[] => {
     if (input.trim() === '') return [];
     const found = input.split(',').map((name) => name.trim());
     if (found.every((name) => /^[A-Za-z0-9._-]{1,253}$/.test(name))) return found;
-    throw new QuorateError('INVALID_CONFIG', 'expected host names without ports, with commas between');
+    throw new QuorateError('INVALID_CONFIG', 'expected host names without ports, separated by commas');
   };
   return { flag, placeholder: '<names>', help, defaultValue: [], parse, format: (value) => value.join(',') };
 }

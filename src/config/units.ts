@@ -19,10 +19,13 @@ const DURATION_UNITS: ReadonlyMap<string, number> = new Map([
   ['h', 3_600_000],
 ]);
 
-/** A number, digits on both sides of its point, then letters. */
+/** A number with digits on both sides of its point, then letters. */
 const QUANTITY = /^(\d+(?:\.\d+)?) ?([a-z]*)$/i;
 
-/** @returns bytes; a bare number is bytes. Throws INVALID_CONFIG with what was expected. */
+/**
+ * @returns bytes; a number without a unit is bytes
+ * @throws QuorateError INVALID_CONFIG that says what was expected
+ */
 export function parseSize(text: string): number {
   const bytes = parseQuantity(text, SIZE_UNITS, 1);
   if (bytes === undefined) {
@@ -31,7 +34,7 @@ export function parseSize(text: string): number {
   return bytes;
 }
 
-/** @returns milliseconds; the unit must be said, because half of the world's timeouts are in seconds. */
+/** @returns milliseconds. The unit is required, because half of the world's timeouts are in seconds */
 export function parseDuration(text: string): number {
   const durationMs = parseQuantity(text, DURATION_UNITS, undefined);
   if (durationMs === undefined) {
@@ -53,12 +56,12 @@ export function formatDuration(durationMs: number): string {
   return formatExact(durationMs, DURATION_UNITS, 'ms');
 }
 
-/** For people's eyes: three digits at most and the unit that suits, `1.21GiB`. */
+/** Text for people: at most three digits and a unit that fits, `1.21GiB`. */
 export function describeSize(bytes: number): string {
   let name = 'B';
   let scale = 1;
   for (const [unit, unitBytes] of SIZE_UNITS) {
-    // 1000 KiB and more would need four digits.
+    // From 1000 KiB on, four digits would be needed.
     if (bytes >= unitBytes || bytes / scale >= 999.5) {
       name = unit;
       scale = unitBytes;

@@ -6,12 +6,12 @@ interface Assembly {
   used: number;
 }
 
-/** A sender has one large message a lane under way. */
+/** A sender sends one large message per lane at a time. */
 const MAX_ASSEMBLIES = 2;
 
 /**
- * Puts large messages together from their fragments, each in memory of its own that is given out whole. Bounded:
- * a sender sends a lane's large messages one after the other. Pure.
+ * Puts large messages together from their fragments, each in memory of its own that is handed out whole. The memory is
+ * bounded, because a sender sends the large messages of a lane one after the other. Pure.
  */
 export class Assemblies {
   readonly #maxMessageBytes: number;
@@ -46,14 +46,14 @@ export class Assemblies {
     return this.#open.some((assembly) => assembly.id === id);
   }
 
-  /** Lets go of a message that nobody waits for any more. */
+  /** Drops a message that nobody waits for any more. */
   drop(id: number): void {
     const index = this.#open.findIndex((assembly) => assembly.id === id);
     if (index >= 0) this.#open.splice(index, 1);
   }
 
   #begin(id: number, total: number, offset: number, payload: Uint8Array): null {
-    // The rest of a message that was dropped here while its fragments were on their way.
+    // This is the rest of a message that was dropped here while its fragments were on their way.
     if (offset > 0) return null;
     if (total > this.#maxMessageBytes) {
       throw protocolError(`a message of ${total} bytes where ${this.#maxMessageBytes} are allowed`);

@@ -1,6 +1,6 @@
 /**
- * One end's part of the handshake in which both prove that they know the cluster's secret, before either says who it
- * is. FORMAT.md draws it.
+ * One side of the handshake in which both prove that they know the cluster's secret, before either says who it is.
+ * FORMAT.md draws it.
  */
 
 import { type ClusterSecret, NONCE_BYTES, PROOF_BYTES, ProofOf, type SessionKey } from './cluster-secret.ts';
@@ -9,7 +9,7 @@ import { HELLO_MAGIC } from './hello.ts';
 import { MsgpackCursor, protocolError, writeArrayHead, writeBin, writeBytes } from './msgpack.ts';
 import { HANDSHAKE_VERSION, MessageKind } from './operations.ts';
 
-/** Until the other end has proved itself, no frame may be longer. */
+/** The longest frame that is accepted before the other side has proved itself. */
 export const MAX_PROOF_FRAME_BYTES = 128;
 
 export interface Credentials {
@@ -24,7 +24,7 @@ export class Authentication {
   readonly #nonce: Buffer;
   #session: SessionKey | null = null;
   #awaitedSeal: Buffer | null = null;
-  /** The other end has proved that it knows the secret. */
+  /** Whether the other side has proved that it knows the secret. */
   isProved = false;
 
   constructor(end: 'dialler' | 'listener', credentials: Credentials) {
@@ -33,7 +33,7 @@ export class Authentication {
     this.#nonce = credentials.drawBytes(NONCE_BYTES);
   }
 
-  /** A dialler has proved itself, and the listener has not yet. */
+  /** Whether a dialler has proved itself and the listener has not yet. */
   get isAnswerDue(): boolean {
     return this.#session !== null && !this.isProved;
   }
@@ -53,7 +53,7 @@ export class Authentication {
   }
 
   /**
-   * The dialler's answer to the challenge, in which it proves itself.
+   * The dialler's answer to the challenge: its proof.
    * @throws QuorateError PROTOCOL
    */
   onChallenge(message: Buffer): Buffer {
@@ -71,8 +71,8 @@ export class Authentication {
   }
 
   /**
-   * The other end's proof. A listener hears it first and proves itself with `answer`.
-   * @returns whether it is one
+   * Checks the other side's proof. A listener gets it first and proves itself with `answer`.
+   * @returns whether the proof is right
    * @throws QuorateError PROTOCOL
    */
   onProof(message: Buffer): boolean {
@@ -96,22 +96,22 @@ export class Authentication {
   onSeal(message: Buffer): void {
     this.checkProved();
     const cursor = cursorBehindKind(message, 2);
-    // The bytes go on living: the chunk that they came in does not.
+    // Copy it: the memory of the chunk that it came in is used again.
     this.#awaitedSeal = Buffer.from(readBin(cursor, message, PROOF_BYTES));
     cursor.finish();
   }
 
-  /** @throws QuorateError PROTOCOL for a hello, or a welcome, that its seal does not vouch for */
+  /** @throws QuorateError PROTOCOL for a hello, or a welcome, that does not match its seal */
   checkSealed(message: Buffer): void {
     this.checkProved();
     const what = this.#isListener ? ProofOf.hello : ProofOf.welcome;
     const seal = this.#awaitedSeal;
     this.#awaitedSeal = null;
     if (seal === null || !this.#keyOfSession().isProved(what, seal, message))
-      throw protocolError('a hello that its seal does not vouch for');
+      throw protocolError('a hello that does not match its seal');
   }
 
-  /** The seal of a hello, or a welcome, and that frame behind it. */
+  /** The seal of a hello or a welcome, followed by that frame. */
   sealed(frame: Buffer): Buffer {
     const what = this.#isListener ? ProofOf.welcome : ProofOf.hello;
     const seal = Buffer.alloc(FRAME_LENGTH_BYTES + 2 + 2 + PROOF_BYTES);
@@ -122,7 +122,10 @@ export class Authentication {
     return Buffer.concat([seal, frame]);
   }
 
-  /** @throws QuorateError PROTOCOL when the other end has not proved itself: it is told nothing, and believed nothing */
+  /**
+   * @throws QuorateError PROTOCOL when the other side has not proved itself: nothing is told to it, and nothing it says
+   *   is believed
+   */
   checkProved(): void {
     if (!this.isProved) throw protocolError('a frame before the proof of the cluster secret');
   }

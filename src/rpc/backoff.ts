@@ -1,8 +1,8 @@
 import type { Random } from '../clock.ts';
 
 /**
- * How long to wait before the next attempt: twice as long each time up to a bound, and each wait drawn from its
- * upper half, so that the peers of a node that comes back do not all knock at once. Pure but for its Random.
+ * The wait before the next attempt. It doubles each time up to a bound, and each wait is random within its upper half,
+ * so that the peers of a node that comes back do not all dial it at once. Pure, except for its Random.
  */
 export class Backoff {
   readonly #minMs: number;

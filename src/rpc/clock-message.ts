@@ -1,11 +1,11 @@
-/** What a node answers that is asked for its clock: three times in ms since the Unix epoch. Pure. */
+/** A node's answer to a question for its clock: three times in ms since the Unix epoch. Pure. */
 
-/** Float 64, big-endian each: the wall clock, the node's own time, and up to when it takes timestamps. */
+/** Three big-endian float 64: the wall clock, the node's own time, and the time up to which it accepts timestamps. */
 const CLOCK_BYTES = 24;
 
 export interface ClockTimes {
   readonly wallMs: number;
-  /** 0: it knows none yet. */
+  /** 0: the node knows none yet. */
   readonly ownMs: number;
   /** Without the drift allowed; at least its own time. */
   readonly acceptMs: number;
@@ -17,7 +17,7 @@ export function encodeClock({ wallMs, ownMs, acceptMs }: ClockTimes): Buffer {
   return bytes;
 }
 
-/** Null for what no node answers. */
+/** Null for bytes that no node answers. */
 export function decodeClock(bytes: Uint8Array): ClockTimes | null {
   if (bytes.length !== CLOCK_BYTES) return null;
   const view = new DataView(bytes.buffer, bytes.byteOffset, CLOCK_BYTES);

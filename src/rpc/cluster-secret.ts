@@ -1,19 +1,19 @@
 /**
- * What the nodes of a cluster know and nobody else does, and the proofs of knowing it: HMAC-SHA-256 over what both
- * ends have drawn for this one connection.
+ * The secret that only the nodes of a cluster know, and the proofs of knowing it: HMAC-SHA-256 over bytes that both
+ * sides have drawn for this one connection.
  */
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { QuorateError } from '../errors.ts';
 
-/** Of text, as in the file: 32 characters of hexadecimal are 16 random bytes, below which guessing is no folly. */
+/** Characters of text, as in the file. 32 characters of hexadecimal are 16 random bytes; less could be guessed. */
 export const MIN_SECRET_LENGTH = 32;
 export const MAX_SECRET_LENGTH = 1_024;
 export const NONCE_BYTES = 32;
 export const PROOF_BYTES = 32;
 
 /**
- * What is proved. Each side and each step has a label of its own, so that no proof can be sent back to where it came
- * from or used for another step; none is the beginning of another.
+ * What a proof is for. Each side and each step has a label of its own, so that no proof can be sent back to its sender
+ * or used for another step. No label is the beginning of another.
  */
 export const ProofOf = {
   dialler: 'dialler',
@@ -23,17 +23,20 @@ export const ProofOf = {
 } as const;
 export type ProofOf = (typeof ProofOf)[keyof typeof ProofOf];
 
-/** What to do when a proof is wrong. */
+/** Advice for a proof that is wrong. */
 export const SAME_SECRET = 'every node of a cluster must be given the same one (--cluster-secret-file)';
 
-/** Before everything that is hashed: raised when the handshake changes, so that two kinds of it never meet. */
+/**
+ * The beginning of everything that is hashed. It is raised when the handshake changes, so that two versions never
+ * match.
+ */
 const CONTEXT = 'quorate-rpc handshake 1';
 const NOTHING = Buffer.alloc(0);
 
 export class ClusterSecret {
   /**
-   * For clusters that have no secret: the handshake is the same and proves nothing. A node without a secret and one
-   * with a secret refuse each other.
+   * For clusters without a secret: the handshake is the same and proves nothing. A node without a secret and one with a
+   * secret refuse each other.
    */
   static readonly none: ClusterSecret = new ClusterSecret(NOTHING);
   readonly #key: Buffer;
@@ -43,8 +46,8 @@ export class ClusterSecret {
   }
 
   /**
-   * @param text what the secret's file holds; white space around it does not count
-   * @throws QuorateError INVALID_CONFIG, with what is wrong about it
+   * @param text the content of the secret's file; white space around it is ignored
+   * @throws QuorateError INVALID_CONFIG that says what is wrong with it
    */
   static of(text: string): ClusterSecret {
     const trimmed = text.trim();
@@ -72,12 +75,12 @@ export class SessionKey {
     this.#key = key;
   }
 
-  /** @param message what the proof vouches for, beyond that its sender knows the secret */
+  /** @param message bytes that the proof covers besides the knowledge of the secret */
   prove(what: ProofOf, message: Uint8Array = NOTHING): Buffer {
     return createHmac('sha256', this.#key).update(what).update(message).digest();
   }
 
-  /** Takes as long for a proof that is nearly right as for any other. */
+  /** Takes the same time for a proof that is nearly right as for any other. */
   isProved(what: ProofOf, proof: Uint8Array, message: Uint8Array = NOTHING): boolean {
     return proof.length === PROOF_BYTES && timingSafeEqual(this.prove(what, message), proof);
   }

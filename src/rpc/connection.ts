@@ -14,23 +14,26 @@ import type { ByteStream, StreamHandler } from './transport.ts';
 
 const MAX_QUEUED_BEFORE_PONG = 1024 * 1024;
 
-/** Which end of a conversation uses the connection. */
+/** The side of a conversation that uses the connection: the one that dialled, or the one that accepted. */
 export interface ConnectionOwner {
   onOpen(): void;
   /**
-   * A message other than fragments and pings, which the connection deals with. It is filled anew for the next.
-   * May throw PROTOCOL: the connection is then closed.
+   * A message other than fragments and pings, which the connection handles itself. The object is filled anew for the
+   * next message. It may throw PROTOCOL, which closes the connection.
    */
   onMessage(message: Message): void;
-  /** Everything gathered so far is with the socket. */
+  /** The socket has taken everything that was gathered so far. */
   onDrained(): void;
-  /** Exactly once. @param isFault the other end sent what no node sends */
+  /**
+   * Called exactly once.
+   * @param isFault the other side sent something that no node sends
+   */
   onClosed(reason: string, isFault: boolean): void;
 }
 
 /**
- * One stream to or from a peer: cuts it into messages, puts fragments together, answers pings and gathers what
- * is to be sent. Both ends use it; what the messages mean is their owners' business.
+ * One stream to or from a peer. It cuts the stream into messages, puts fragments together, answers pings, and gathers
+ * what is to be sent. Both sides use it; their owners give the messages a meaning.
  */
 export class Connection implements StreamHandler {
   readonly outbox: Outbox;
@@ -42,12 +45,12 @@ export class Connection implements StreamHandler {
   readonly #splitter: FrameSplitter;
   readonly #decoder = new MessageDecoder();
   readonly #message = new Message();
-  /** The chunk that is being read, if its memory serves again afterwards. */
+  /** The chunk that is being read, if its memory is used again afterwards. */
   #passing: Buffer | null = null;
   #isEstablished = false;
   #faulty = false;
 
-  /** @param maxMessageBytes the largest message taken */
+  /** @param maxMessageBytes the largest message that is accepted */
   constructor(stream: ByteStream, clock: Clock, owner: ConnectionOwner, maxMessageBytes: number) {
     this.stream = stream;
     this.#owner = owner;
@@ -57,7 +60,7 @@ export class Connection implements StreamHandler {
     stream.start(this);
   }
 
-  /** The other end has proved itself: its hello may come. */
+  /** The other side has proved itself, so its hello may be longer than a proof. */
   admitHello(): void {
     this.#splitter.setMaxFrameBytes(MAX_HELLO_BYTES);
   }
@@ -77,7 +80,7 @@ export class Connection implements StreamHandler {
     if (this.#shut()) this.stream.destroy(reason);
   }
 
-  /** The same, and what the other end has not read yet is lost to it. */
+  /** The same as `destroy`, but the other side loses what it has not read yet. */
   reset(reason: string): void {
     if (this.#shut()) this.stream.reset(reason);
   }
@@ -111,12 +114,12 @@ export class Connection implements StreamHandler {
         this.#checkEstablished();
         const whole = this.assemblies.add(message.id, message.total, message.offset, message.body());
         if (whole !== null) this.#onWhole(whole);
-        // It was copied.
+        // The decoder's owner copied what it needs.
         return false;
       }
       case MessageKind.ping:
         this.#checkEstablished();
-        // One who pings without reading must not fill the memory with answers.
+        // A peer that pings without reading must not fill the memory with answers.
         if (this.outbox.queuedBytes < MAX_QUEUED_BEFORE_PONG) {
           this.outbox.append(this.outbox.foreground, PONG_FRAME);
         }

@@ -6,15 +6,16 @@ export interface FrameSink {
   readonly isClosed: boolean;
   /**
    * The message of one frame: `bytes[start, end)`.
-   * @returns whether some of it may still be used later; false: the memory may serve for the next frame
+   * @returns whether some of it may still be used later; if false, the memory may serve for the next frame
    */
   onFrame(bytes: Buffer, start: number, end: number): boolean;
 }
 
 /**
- * Cuts a stream of bytes into frames. Frames that lie whole in a chunk are handed out in place; one that spans
- * chunks is put together in memory of its own, of its exact size, so that no chunk is kept for its sake. The fragments
- * of large messages all span chunks and all have one size: one after the other is put together in the same memory. Pure.
+ * Cuts a stream of bytes into frames. A frame that is complete in a chunk is handed out in place. A frame that spans
+ * chunks is put together in memory of its own, of exactly its size, so that no chunk is kept because of it. The
+ * fragments of large messages all span chunks and have the same size, so they are put together in the same memory one
+ * after the other. Pure.
  */
 export class FrameSplitter {
   readonly #sink: FrameSink;
@@ -22,10 +23,10 @@ export class FrameSplitter {
   /** Length bytes of a frame of which not even these are all there. */
   readonly #header = Buffer.alloc(FRAME_LENGTH_BYTES);
   #headerUsed = 0;
-  /** The message of a frame of which the rest is still to come. */
+  /** The message of a frame whose rest is still to come. */
   #message: Buffer | null = null;
   #messageUsed = 0;
-  /** Nobody uses what lay in it any more. */
+  /** Memory that can be used again, because nobody uses its content any more. */
   #spare: Buffer | null = null;
 
   constructor(sink: FrameSink, maxFrameBytes: number) {
@@ -33,7 +34,7 @@ export class FrameSplitter {
     this.#maxFrameBytes = maxFrameBytes;
   }
 
-  /** Counts from the next frame on. */
+  /** It holds from the next frame on. */
   setMaxFrameBytes(maxFrameBytes: number): void {
     this.#maxFrameBytes = maxFrameBytes;
   }
@@ -57,7 +58,7 @@ export class FrameSplitter {
     if (at < end && !sink.isClosed) this.#headerUsed = chunk.copy(this.#header, 0, at);
   }
 
-  /** Goes on with the frame that an earlier chunk began; returns where the next one starts. */
+  /** Continues the frame that an earlier chunk began, and returns where the next frame starts. */
   #completeSpanning(chunk: Buffer): number {
     let at = 0;
     if (this.#message === null) {

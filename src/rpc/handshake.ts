@@ -1,6 +1,4 @@
-/**
- * Whether two nodes may talk. Each tells the other who it is (a hello) and each judges the other's. Pure.
- */
+/** Decides whether two nodes may talk. Each tells the other who it is (a hello) and judges the other's hello. Pure. */
 import type { FolderHistory, FolderMemory } from '../folder-history.ts';
 
 export interface Hello {
@@ -9,23 +7,23 @@ export interface Hello {
   readonly features: number;
   readonly clusterId: string;
   readonly nodeId: string;
-  /** Which data folder this is: drawn anew whenever the node finds its folder empty. */
+  /** Names the data folder: it is drawn anew whenever the node finds its folder empty. */
   readonly incarnation: string;
-  /** Of topology and placement: equal where both put every key onto the same nodes. */
+  /** A digest of topology and placement: equal when both nodes put every key onto the same nodes. */
   readonly topologyDigest: string;
-  /** The largest value the speaker takes. */
+  /** The largest value that the sender takes. */
   readonly maxValueBytes: number;
-  /** When someone last vouched for the speaker's folder (an operator, a bulk load); 0: nobody did. */
+  /** When someone last declared the sender's folder whole (an operator, a bulk load); 0: nobody did. */
   readonly declaredMs: number;
-  /** Of the speaker's folder. */
+  /** The history of the sender's folder. */
   readonly history: FolderHistory;
-  /** What the speaker remembers of the listener; null: nothing, or it does not know who listens. */
+  /** What the sender remembers of the receiver's folder; null: nothing, or it does not know yet who receives. */
   readonly remembered: FolderMemory | null;
-  /** Whom the speaker means: the node that it dialled, or that dialled it. Empty: it does not know yet. */
+  /** The node that the hello is for: the one that was dialled, or that dialled. Empty: it is not known yet. */
   readonly addressee: string;
 }
 
-/** The node's side of handshakes, injected: what it says, whom it takes, what it concludes. */
+/** A node's side of handshakes, injected: what it says, whom it accepts, what it concludes. */
 export interface HandshakePolicy {
   /** @param peerNodeId null while a dialler has not said who it is */
   localHello(peerNodeId: string | null): Hello;
@@ -33,22 +31,21 @@ export interface HandshakePolicy {
   judge(hello: Hello): string | null;
   /** Called for each handshake in which this node found nothing wrong, whichever side dialled. */
   accepted(hello: Hello): void;
-  /** How far this node's folder has come: told to peers when it has gone on. */
+  /** How far this node's folder has come; peers are told when it changes. */
   localHistory(): FolderHistory;
   /** A peer whose hello was accepted tells how far its folder has come. */
   heardHistory(nodeId: string, history: FolderHistory): void;
 }
 
-/** Whether the rest of a hello can be understood at all: judged before anything else, by RPC itself. */
+/** Whether the rest of a hello can be understood at all. RPC itself judges this before anything else. */
 export function judgeProtocol(local: Hello, remote: Hello): string | null {
   if (remote.protocolVersion === local.protocolVersion) return null;
   return differs(local, remote, 'RPC protocol version', local.protocolVersion, remote.protocolVersion);
 }
 
 /**
- * What keeps `local` and `remote` apart, as a sentence fit for the logs of both, or null for nothing.
- *
  * @param isMember whether the topology has a node of this id
+ * @returns a sentence, fit for the logs of both, that says why `local` and `remote` must not talk; null when they may
  */
 export function judgeHello(
   local: Hello,
@@ -76,22 +73,22 @@ export function judgeHello(
   return null;
 }
 
-/** The dialler's own check: whether the node it meant to reach is the one that answered. */
+/** The dialler's own check: whether the node that answered is the one it dialled. */
 export function judgeAddress(
   local: Hello,
   remote: Hello,
   expectedNodeId: string,
   address: string,
 ): string | null {
-  // That another cluster or this node itself answered explains more than the wrong name does.
+  // When another cluster or this node itself answered, that explains more than the wrong name.
   if (remote.clusterId !== local.clusterId) return null;
   if (remote.nodeId === expectedNodeId || remote.nodeId === local.nodeId) return null;
   return `Node ${local.nodeId} looked for node ${expectedNodeId} at ${address} and met node ${remote.nodeId}: the topology gives it the wrong address`;
 }
 
 /**
- * Whether a hello was meant for this node. One that was passed on by somebody between the two, with all of its
- * handshake, was not.
+ * Checks that a hello was meant for this node. A hello that somebody in between passed on, with its whole handshake,
+ * was meant for another.
  */
 export function judgeAddressee(local: Hello, remote: Hello): string | null {
   if (remote.addressee === local.nodeId) return null;

@@ -1,6 +1,7 @@
 /**
- * The messages in which nodes tell who they are and how far they have come, in bytes, by msgpackr. Its `pack` and `unpack` entries are plain JavaScript; the
- * package's main entry looks for a native part and is never imported. Pure.
+ * The handshake messages in which nodes tell who they are and how far they have come, encoded with msgpackr. Its `pack`
+ * and `unpack` entries are plain JavaScript; the package's main entry looks for a native part and is never imported.
+ * Pure.
  */
 import { Packr } from 'msgpackr/pack';
 import { Unpackr } from 'msgpackr/unpack';
@@ -10,9 +11,9 @@ import type { Hello } from './handshake.ts';
 import { protocolError } from './msgpack.ts';
 import { MessageKind, PROTOCOL_VERSION } from './operations.ts';
 
-/** Second element of every hello: says at once when something else than a node is speaking. */
+/** The second element of every hello: it shows at once when the other side is not a node. */
 export const HELLO_MAGIC = 'quorate-rpc';
-/** Before both sides have agreed, no frame may be longer. */
+/** The longest frame before both sides have agreed. */
 export const MAX_HELLO_BYTES = 4_096;
 const MAX_TEXT_LENGTH = 512;
 const ELEMENTS = 14;
@@ -21,7 +22,7 @@ const MEMORY_ELEMENTS = 4;
 const packr = new Packr({ useRecords: false });
 const unpackr = new Unpackr({ useRecords: false, int64AsType: 'number' });
 
-/** A whole frame of its own memory. */
+/** Returns a whole frame in memory of its own. */
 export function encodeHello(
   kind: typeof MessageKind.hello | typeof MessageKind.welcome,
   hello: Hello,
@@ -44,7 +45,7 @@ export function encodeHello(
   return frameOf(message);
 }
 
-/** A whole frame of its own memory. */
+/** Returns a whole frame in memory of its own. */
 export function encodeHistory(history: FolderHistory): Buffer {
   return frameOf(packr.pack([MessageKind.history, ...historyFields(history)]));
 }
@@ -65,9 +66,8 @@ function memoryFields(memory: FolderMemory | null): unknown {
 }
 
 /**
- * The first six elements stay where they are in every version, so that nodes of different versions can still say
- * who they are; the rest is read only when the version is this one's.
- *
+ * The first six elements keep their places in every version, so that nodes of different versions can still say who they
+ * are. The rest is read only when the version is this one's.
  * @param bytes the message alone
  * @throws QuorateError PROTOCOL, and nothing else
  */
@@ -157,7 +157,7 @@ class FieldReader {
     throw wrongField(index, 'a whole number of 53 bits');
   }
 
-  /** Of two elements: the progress, and ids and beginnings of the starts in turn. */
+  /** Two elements: the progress, and a list of each start's id and progress in turn. */
   history(index: number): FolderHistory {
     const list = this.#fields[index + 1];
     if (!Array.isArray(list) || list.length % 2 !== 0 || list.length > 2 * MAX_STARTS) {

@@ -1,15 +1,15 @@
 import { encodeFragmentHead, FRAGMENT_BYTES, fragmentFrameBytes } from './codec.ts';
 
 const INITIAL_BYTES = 16 * 1024;
-/** A buffer that a burst has grown above this is let go once it is sent. */
+/** A buffer that has grown larger than this in a burst is released once it is sent. */
 const KEPT_BYTES = 256 * 1024;
 const EMPTY = Buffer.alloc(0);
 
-/** A message too large for one frame: `head` and `body` one behind the other are its bytes. */
+/** A message too large for one frame: its bytes are `head` followed by `body`. */
 export interface LargeMessage {
   readonly id: number;
   readonly head: Uint8Array;
-  /** Not copied until its turn comes: must stay as it is. */
+  /** It is not copied until it is sent, so it must not change. */
   readonly body: Uint8Array;
 }
 
@@ -19,22 +19,22 @@ export type Dropped = (typeof Dropped)[keyof typeof Dropped];
 
 /**
  * What waits to be sent with one priority: small frames, gathered in one buffer, and large messages, of which one
- * fragment at a time goes in behind them. Large messages go one after the other, so that the other side never
- * has to put together more than one of a lane.
+ * fragment at a time is sent behind them. Large messages are sent one after the other, so that the receiver never has
+ * to put together more than one per lane.
  */
 export class Lane {
-  /** Made when there is something to send: a connection that came to nothing costs nothing. */
+  /** Allocated when there is something to send: a connection that failed at once costs no memory. */
   bytes: Buffer = EMPTY;
   #used = 0;
-  /** At the socket, between `take` and `release`. */
+  /** What the socket has, between `take` and `release`. */
   #taken: Buffer = EMPTY;
   #spare: Buffer = EMPTY;
   readonly #large: LargeMessage[] = [];
-  /** Bytes of the first large message that were sent. */
+  /** How many bytes of the first large message were sent. */
   #largeSent = 0;
   #largeBytes = 0;
 
-  /** Room for `count` bytes in `bytes`, which may be another buffer after the call; returns where it starts. */
+  /** Reserves `count` bytes in `bytes`, which may be another buffer after the call, and returns where they start. */
   reserve(count: number): number {
     const at = this.#used;
     this.#used = at + count;
@@ -72,8 +72,8 @@ export class Lane {
   }
 
   /**
-   * What goes to the socket next: the small frames gathered so far and, behind them, a fragment. The caller gives
-   * the memory back with `release`; until then frames gather elsewhere.
+   * What goes to the socket next: the small frames gathered so far and, behind them, a fragment. The caller gives the
+   * memory back with `release`; until then, frames gather in another buffer.
    */
   take(): Buffer {
     if (this.#large.length > 0 && this.#used < FRAGMENT_BYTES) this.#gatherFragment();
@@ -98,7 +98,7 @@ export class Lane {
     const payloadBytes = Math.min(total - offset, FRAGMENT_BYTES);
     const at = this.reserve(fragmentFrameBytes(payloadBytes));
     const next = encodeFragmentHead(this.bytes, at, id, total, offset, payloadBytes);
-    // The head is shorter than a fragment: it lies in the first one alone.
+    // The head is shorter than a fragment, so it is in the first one only.
     const headBytes = offset === 0 ? head.length : 0;
     if (headBytes > 0) this.bytes.set(head, next);
     const bodyStart = offset + headBytes - head.length;

@@ -1,32 +1,32 @@
-/** How much and how long: the same settings for both ends of a connection. */
+/** The bounds in number, size and time of RPC connections. Both sides of a connection have the same. */
 export interface RpcLimits {
-  /** Requests to one peer whose answer is still out; more fail at once. */
+  /** Requests to one peer that wait for an answer; further ones fail at once. */
   readonly maxInFlight: number;
-  /** Bytes waiting to be sent on one connection; more fail at once. At least one largest value. */
+  /** Bytes that wait to be sent on one connection; further requests fail at once. At least one largest value. */
   readonly maxQueuedBytes: number;
-  /** Requests of one connection being served; beyond it, its socket is not read. */
+  /** Requests of one connection that are being served; beyond this, its socket is not read. */
   readonly maxUnderWay: number;
-  /** Accepted connections of one node past their handshake; with one more, its oldest is closed. */
+  /** Accepted connections of one node after their handshake; when there is one more, its oldest is closed. */
   readonly maxConnectionsPerNode: number;
-  /** Accepted connections whose handshake is not over; with one more, the oldest is closed. */
+  /** Accepted connections whose handshake is not over; when there is one more, the oldest is closed. */
   readonly maxHandshakes: number;
-  /** How often deadlines and silence are looked at: both are late by at most this. */
+  /** How often deadlines and silence are checked: both are late by at most this. */
   readonly tickMs: number;
-  /** Silence after which a peer is asked whether it lives. */
+  /** After this long without a message, a peer is asked whether it lives. */
   readonly pingAfterMs: number;
-  /** How often peers are told how far this node's folder has come, when it has gone on. */
+  /** How often peers are told how far this node's folder has come, when it has changed. */
   readonly historyEveryMs: number;
-  /** Further silence after which it counts as down. */
+  /** After this much longer without a message, the peer counts as down. */
   readonly pongTimeoutMs: number;
-  /** An accepted connection on which nothing comes, not even a ping, is closed after this. */
+  /** After this long without a message, not even a ping, an accepted connection is closed. */
   readonly idleTimeoutMs: number;
   /** From accepting to the end of the handshake. */
   readonly handshakeTimeoutMs: number;
-  /** From dialling to the end of the handshake: with the time that connecting takes. */
+  /** From dialling to the end of the handshake, including the time to connect. */
   readonly dialTimeoutMs: number;
   readonly reconnectMinMs: number;
   readonly reconnectMaxMs: number;
-  /** The same for peers that refuse this node, or that it refuses. */
+  /** The same bounds for peers that refuse this node, or that it refuses. */
   readonly refusedMinMs: number;
   readonly refusedMaxMs: number;
 }

@@ -6,11 +6,11 @@ import { MsgpackCursor, protocolError } from './msgpack.ts';
 import { Arguments, OPERATIONS } from './operation-table.ts';
 import { MessageKind } from './operations.ts';
 
-/** Reads messages; one a connection. */
+/** Reads messages. There is one per connection. */
 export class MessageDecoder {
   readonly #cursor = new MsgpackCursor();
 
-  /** @throws QuorateError PROTOCOL, for whatever is not one whole message; nothing else */
+  /** @throws QuorateError PROTOCOL, and nothing else, for bytes that are not one whole message */
   decode(bytes: Buffer, start: number, end: number, into: Message): void {
     const cursor = this.#cursor;
     cursor.reset(bytes, start, end);
@@ -57,7 +57,7 @@ export class MessageDecoder {
     into.kind = kind;
   }
 
-  /** Lets go of the bytes last decoded. */
+  /** Drops the reference to the bytes last decoded. */
   clear(message: Message): void {
     this.#cursor.clear();
     message.clear();
@@ -72,7 +72,7 @@ export class MessageDecoder {
     into.bodyStart = -1;
     const operation = OPERATIONS[into.operation];
     if (operation === undefined) {
-      // Its arguments are whatever the asker's build knows: it is told that this one does not.
+      // Only the sender's build knows the arguments: it is told that this build does not serve the operation.
       into.keyStart = into.keyEnd = end;
       return;
     }

@@ -1,6 +1,4 @@
-/**
- * One message as a connection reads it, in place. Pure.
- */
+/** One message, decoded in place. Pure. */
 
 import { FailureCode } from '../failure.ts';
 import { ReplyKind } from '../reply.ts';
@@ -9,37 +7,40 @@ import { MessageKind } from './operations.ts';
 const EMPTY = Buffer.alloc(0);
 
 /**
- * One decoded message. The reader fills the same object again and again; which fields mean something depends on
- * the kind. Byte ranges lie in `bytes`.
+ * One decoded message. The reader fills the same object again and again; the kind says which fields have a meaning.
+ * Byte ranges lie in `bytes`.
  */
 export class Message {
   kind: MessageKind = MessageKind.ping;
   bytes: Buffer = EMPTY;
-  /** `bytes` will hold something else when the reader goes on. */
+  /** Whether `bytes` will hold something else when the reader goes on. */
   isPassing = false;
   /** request, response, cancel, fragment */
   id = 0;
-  /** request; any number: what is not served is answered so */
+  /** request: any number; an operation that is not served is answered so */
   operation = 0;
-  /** request: how long the asker waits */
+  /** request: how long the sender waits */
   timeoutMs = 0;
   /** response */
   replyKind: ReplyKind = ReplyKind.ok;
-  /** fragment: bytes of the whole message, and where this part belongs */
+  /** fragment: bytes of the whole message, and the offset of this part */
   total = 0;
   offset = 0;
-  /** request of an operation that is known */
+  /** request of a known operation */
   keyStart = 0;
   keyEnd = 0;
-  /** The record of a write or a response (start -1: none), a fragment's payload; a message of the handshake or a history from its array on. */
+  /**
+   * The record of a write or a response (start -1: none), or a fragment's payload. For a message of the handshake or a
+   * history, its bytes from the array on.
+   */
   bodyStart = -1;
   bodyEnd = -1;
-  /** response that failed: a FailureCode, or a number that only a newer build has a name for */
+  /** response that failed: a FailureCode, or a number for which only a newer build has a name */
   code: number = FailureCode.none;
   /** response that failed, refuse */
   reason = '';
 
-  /** Lets go of the bytes last decoded. */
+  /** Drops the reference to the bytes last decoded. */
   clear(): void {
     this.bytes = EMPTY;
   }
@@ -48,12 +49,12 @@ export class Message {
     return this.bytes.subarray(this.keyStart, this.keyEnd);
   }
 
-  /** As long as the reader does not go on. */
+  /** The body as a view, valid until the reader goes on. */
   body(): Buffer {
     return this.bytes.subarray(this.bodyStart, this.bodyEnd);
   }
 
-  /** For good. */
+  /** The body as bytes that stay valid: copied if it must be. */
   keptBody(): Buffer {
     return this.isPassing ? Buffer.from(this.body()) : this.body();
   }

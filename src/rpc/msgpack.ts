@@ -83,7 +83,7 @@ export function writeBin(target: Uint8Array, at: number, bytes: Uint8Array): num
   return writeBytes(target, writeBinHead(target, at, bytes.length), bytes);
 }
 
-/** @param utf8 below 64 KiB */
+/** @param utf8 shorter than 64 KiB */
 export function writeText(target: Uint8Array, at: number, utf8: Uint8Array): number {
   target[at] = STR_16;
   target[at + 1] = utf8.length >>> 8;
@@ -95,18 +95,18 @@ export function textBytes(utf8: Uint8Array): number {
   return 3 + utf8.length;
 }
 
-/** The bytes as they are, without a head. */
+/** Writes the bytes without a head. */
 export function writeBytes(target: Uint8Array, at: number, bytes: Uint8Array): number {
   copyBytes(bytes, 0, bytes.length, target, at);
   return at + bytes.length;
 }
 
-/** Reads one value after the other from a byte range; throws PROTOCOL for any other type and at the end. */
+/** Reads one value after the other from a byte range; throws PROTOCOL for a value of another type and at the end. */
 export class MsgpackCursor {
   #bytes: Buffer = EMPTY;
   #at = 0;
   #end = 0;
-  /** Where the bytes of the last bin lie; `binStart` is -1 when it was nil. */
+  /** Where the bytes of the last bin are; `binStart` is -1 when it was nil. */
   binStart = -1;
   binEnd = -1;
 
@@ -116,7 +116,7 @@ export class MsgpackCursor {
     this.#end = end;
   }
 
-  /** Lets go of the bytes. */
+  /** Drops the reference to the bytes. */
   clear(): void {
     this.#bytes = EMPTY;
   }
@@ -188,7 +188,7 @@ export class MsgpackCursor {
     return ((bytes[at] << 24) | (bytes[at + 1] << 16) | (bytes[at + 2] << 8) | bytes[at + 3]) >>> 0;
   }
 
-  /** Moves over `count` bytes and returns where they start. */
+  /** Moves `count` bytes further and returns where they start. */
   #take(count: number): number {
     const at = this.#at;
     if (count > this.#end - at) throw protocolError('a message ends in the middle of a value');

@@ -1,34 +1,34 @@
 /**
- * What a node can be asked: all that is particular to an operation but the bytes of its arguments (codec.ts) and the
- * handler's own method. To add one: an entry here, its arguments in codec.ts and message-decoder.ts if they have a form
- * of their own, and a method of the handler. Pure.
+ * What a node can be asked. This table holds everything about an operation except the encoding of its arguments
+ * (codec.ts) and the handler's method. To add an operation, add an entry here, its arguments in codec.ts and
+ * message-decoder.ts if they have a form of their own, and a method of the handler. Pure.
  */
 import type { ReplySink } from '../reply.ts';
 import type { Message } from './message.ts';
 import type { ReplicaHandler } from './replica-handler.ts';
 
-/** What stands behind the time-out in a request; each number is how many elements that is. */
+/** What follows the time-out in a request; the value is the number of elements. */
 export const Arguments = { none: 0, key: 1, keyAndRecord: 2 } as const;
 export type Arguments = (typeof Arguments)[keyof typeof Arguments];
 
 export interface RpcOperation {
-  /** Registered: append only. A number once given out is never given another meaning. */
+  /** Registered and append only. A number that was given out is never given another meaning. */
   readonly number: number;
   readonly name: string;
-  /** The bit by which a peer shows in the handshake that it serves this; 0: every peer does. */
+  /** The bit by which a peer shows in the handshake that it serves this operation; 0: every peer does. */
   readonly feature: number;
   readonly arguments: Arguments;
-  /** In both directions: whatever else there is to send goes first. */
+  /** Background requests and their answers are sent only when nothing else waits to be sent. */
   readonly isBackground: boolean;
-  /** Success is a record. */
+  /** Whether a successful answer is a record. */
   readonly answersRecord: boolean;
   /** The sink is called with the message's id. */
   serve(handler: ReplicaHandler, message: Message, sink: ReplySink): void;
 }
 
 /**
- * What a node can do beyond the base of its protocol version, one bit each, told in the handshake. Bit 0 is
- * reserved. A node asks a peer for nothing whose bit the peer does not show.
+ * What a node can do besides the base of its protocol version, one bit each, told in the handshake. Bit 0 is reserved.
+ * A node asks a peer only for operations whose bit the peer shows.
  */
 export const Feature = { readVersion: 1 << 1, clock: 1 << 2 } as const;
 
@@ -69,10 +69,10 @@ export const READ_VERSION: RpcOperation = {
   },
 };
 
-/** Reserved: the entries of a set of slots from a cursor on, for repair. Not served yet. */
+/** Reserved for repair: the entries of a set of slots, from a cursor on. Not served yet. */
 export const RANGE_PAGE_NUMBER = 4;
 
-/** Answers what time it is for the node asked: clock-message.ts. */
+/** Answers the time of the node: clock-message.ts. */
 export const CLOCK: RpcOperation = {
   number: 5,
   name: 'clock',
@@ -85,7 +85,7 @@ export const CLOCK: RpcOperation = {
   },
 };
 
-/** By number; undefined: not served by this build. */
+/** By number; undefined: this build does not serve it. */
 export const OPERATIONS: readonly (RpcOperation | undefined)[] = [
   undefined,
   READ,
@@ -95,5 +95,5 @@ export const OPERATIONS: readonly (RpcOperation | undefined)[] = [
   CLOCK,
 ];
 
-/** Everything this build can do. */
+/** Everything that this build can do. */
 export const FEATURES = OPERATIONS.reduce((bits, operation) => bits | (operation?.feature ?? 0), 0);

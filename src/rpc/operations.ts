@@ -1,12 +1,15 @@
-/** The fixed numbers of the protocol. Append only: none is ever given another meaning, and zero is reserved. Pure data. */
+/**
+ * The fixed numbers of the protocol. They are append only: none is ever given another meaning, and zero is reserved.
+ * Pure data.
+ */
 
-/** Raised when old and new nodes cannot understand each other; features are told by bits instead. */
+/** Raised when old and new nodes cannot understand each other; new features are shown by bits instead. */
 export const PROTOCOL_VERSION = 3;
 
-/** Of what comes before the hello, in which nodes prove that they know the cluster's secret. */
+/** The version of the messages before the hello, in which nodes prove that they know the cluster's secret. */
 export const HANDSHAKE_VERSION = 1;
 
-/** First number of every frame. Append only, zero reserved. */
+/** The first number of every frame. Append only; zero is reserved. */
 export const MessageKind = {
   hello: 1,
   welcome: 2,

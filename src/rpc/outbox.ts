@@ -2,13 +2,13 @@ import type { Clock } from '../clock.ts';
 import { Dropped, Lane, type LargeMessage } from './lane.ts';
 import type { ByteStream } from './transport.ts';
 
-/** How much a connection sends before it lets the rest of the node have its turn. */
+/** How much a connection sends before the rest of the node gets its turn. */
 const BYTES_PER_TURN = 512 * 1024;
 
 /**
- * What one connection has to send. All that a turn of the event loop gathered goes to the socket in one write;
- * while the socket has not taken a write whole, frames gather for the next. The background lane is sent when the
- * foreground lane is empty, and never while the socket is busy.
+ * What one connection has to send. Everything that was gathered in a turn of the event loop goes to the socket in one
+ * write. While the socket has not taken a write completely, frames gather for the next one. The background lane is sent
+ * when the foreground lane is empty, and never while the socket is busy.
  */
 export class Outbox {
   readonly foreground: Lane = new Lane();
@@ -18,7 +18,7 @@ export class Outbox {
   #isScheduled = false;
   #isClosed = false;
   #endsWhenSent = false;
-  /** What the socket has not taken whole yet, and the lane it came from. */
+  /** What the socket has not taken completely yet, and the lane it came from. */
   #writing: Buffer | null = null;
   #writingLane: Lane = this.foreground;
 
@@ -27,15 +27,15 @@ export class Outbox {
     this.#clock = clock;
   }
 
-  /** Bytes not yet taken by the socket. */
+  /** The bytes that the socket has not taken yet. */
   get queuedBytes(): number {
     const writing = this.#writing === null ? 0 : this.#writing.length;
     return writing + this.foreground.queuedBytes + this.background.queuedBytes;
   }
 
   /**
-   * Room for one frame of `count` bytes at the returned offset of the lane's `bytes`, to be filled before anything
-   * else is done with the outbox.
+   * Reserves `count` bytes for one frame at the returned offset of the lane's `bytes`. Fill them before any other call
+   * of the outbox.
    */
   reserve(lane: Lane, count: number): number {
     if (!this.#isScheduled) this.#schedule();

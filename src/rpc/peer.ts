@@ -55,13 +55,13 @@ export interface PeerAddress {
 export interface PeerStatus {
   readonly id: string;
   readonly state: PeerState;
-  /** Wall clock of the last change of state, ms since the Unix epoch. */
+  /** When the state last changed, by the wall clock, in ms since the Unix epoch. */
   readonly since: number;
   readonly inFlight: number;
   readonly queuedBytes: number;
-  /** Why it is not up; null while it is. */
+  /** Why the peer is not up; null while it is. */
   readonly lastError: string | null;
-  /** Of its data folder, as it said in the last handshake. */
+  /** Names the peer's data folder, as it said in the last handshake. */
   readonly incarnation: string | null;
 }
 
@@ -85,7 +85,10 @@ const VALUE_TOO_LARGE = failed(FailureCode.tooLarge, 'the value is larger than t
 const NOT_SERVED = failed(FailureCode.notServed, 'the peer does not serve this operation');
 const NO_RECORD = failed(FailureCode.protocol, 'the peer sent no record');
 
-/** The way to one peer: keeps a connection, dials again when it is lost, and carries this node's requests. */
+/**
+ * The way to one peer: it keeps a connection, dials again when the connection is lost, and carries this node's
+ * requests.
+ */
 export class Peer implements ConnectionOwner {
   readonly nodeId: string;
   readonly #address: PeerAddress;
@@ -98,17 +101,17 @@ export class Peer implements ConnectionOwner {
   readonly #deadAfterTicks: number;
   readonly #historyEveryTicks: number;
   #ticksToHistory = 0;
-  /** The progress of this node's folder that the peer was told. */
+  /** How far this node's folder had come when the peer was last told. */
   #toldProgress = 0;
   #connection: Connection | null = null;
-  /** Of the handshake on the connection. */
+  /** The authentication of the current connection. */
   #authentication: Authentication | null = null;
   #redial: TimerHandle | null = null;
   #handshakeDeadlineMs = 0;
-  /** The last attempt ended in a refusal, whoever refused. */
+  /** Whether the last attempt ended in a refusal by either side. */
   #isRefused = false;
   #isClosing = false;
-  /** Its end is no fault: the whole cluster is stopping. */
+  /** Whether the whole cluster is stopping, so that the end of the connection is no fault. */
   #mayLeave = false;
   readonly #closed = Promise.withResolvers<void>();
   readonly #availability: PeerAvailability;
@@ -164,12 +167,12 @@ export class Peer implements ConnectionOwner {
     );
   }
 
-  /** The peer was seen alive: no more waiting for the next attempt. */
+  /** The peer was seen alive, so the next attempt need not wait. */
   dialSoon(): void {
     if (this.#redial !== null) this.dial();
   }
 
-  /** @param key empty where the operation has none */
+  /** @param key empty for an operation without one */
   ask(
     operation: RpcOperation,
     id: number,
@@ -197,8 +200,8 @@ export class Peer implements ConnectionOwner {
   }
 
   /**
-   * Sends a request that was encoded before: the same bytes for every peer.
-   * @returns why it was not sent; null: it was, and its sink will be called
+   * Sends a request that was encoded once for all peers.
+   * @returns why it was not sent; null: it was sent, and its sink will be called
    */
   sendFrame(
     id: number,
@@ -233,7 +236,7 @@ export class Peer implements ConnectionOwner {
     return null;
   }
 
-  /** Looks at deadlines and silence. */
+  /** Checks deadlines and silence. */
   tick(nowMs: number): void {
     const expired = this.#inFlight.takeExpired(nowMs);
     if (expired !== null) {
@@ -255,7 +258,7 @@ export class Peer implements ConnectionOwner {
     }
   }
 
-  /** Takes no more requests and closes the connection once those in flight are answered or timed out. */
+  /** Takes no more requests, and closes the connection once those in flight are answered or timed out. */
   close(): Promise<void> {
     if (!this.#isClosing) {
       this.#isClosing = true;
@@ -271,13 +274,13 @@ export class Peer implements ConnectionOwner {
     this.#mayLeave = true;
   }
 
-  /** Closes at once; what is in flight fails. */
+  /** Closes at once; requests in flight fail. */
   abort(): void {
     void this.close();
     this.#connection?.destroy('the node is stopping');
   }
 
-  /** The listener speaks first. */
+  /** Does nothing, because the listener speaks first. */
   onOpen(): void {}
 
   onMessage(message: Message): void {
@@ -299,10 +302,10 @@ export class Peer implements ConnectionOwner {
     this.#authentication = null;
     const { log, clock } = this.#context;
     if (isFault) log.warn(`Closed the connection to node ${this.nodeId} at ${this.#at}: it sent ${reason}`);
-    // It may have ended just then for another reason, so the next attempt is not put off as after a refusal.
+    // The connection may have ended for another reason, so the next attempt is not delayed as after a refusal.
     if (isProofUnanswered) this.#onUnproved();
     else if (!this.#isRefused) this.#becomeDown(reason);
-    // What is in flight fails after the state has changed: a sink that asks again gets its answer at once.
+    // Requests in flight fail after the state has changed, so that a sink that asks again gets its answer at once.
     const lost = failed(FailureCode.peerLost, this.#availability.unavailable.reason);
     for (const entry of this.#inFlight.takeAll()) {
       entry.sink.onReply(entry.position, lost);
@@ -321,7 +324,7 @@ export class Peer implements ConnectionOwner {
     else if (this.#inFlight.count === 0) this.#connection.destroy('the node is stopping');
   }
 
-  /** Why a request of so many bytes cannot be sent now, or null when it can. */
+  /** Why a request of this size cannot be sent now; null when it can. */
   #refusalOf(bytes: number): ReplicaReply | null {
     if (this.#availability.state !== 'up' || this.#isClosing || this.#connection === null)
       return this.#availability.unavailable;
@@ -331,7 +334,9 @@ export class Peer implements ConnectionOwner {
     return null;
   }
 
-  /** Stops what goes on for a request that has timed out, where that is worth a message: for large values. */
+  /**
+   * Stops the work for a large value that has timed out. For a small one, the message would cost more than it saves.
+   */
   #forget(id: number, isLarge: boolean): void {
     const connection = this.#connection;
     if (connection === null) return;
@@ -344,7 +349,7 @@ export class Peer implements ConnectionOwner {
     encodeCancel(foreground.bytes, at, id);
   }
 
-  /** The peer is to remember how far this node's folder has come. */
+  /** Tells the peer how far this node's folder has come, to remember it. */
   #tellHistory(connection: Connection): void {
     if (--this.#ticksToHistory > 0) return;
     this.#ticksToHistory = this.#historyEveryTicks;
@@ -364,7 +369,7 @@ export class Peer implements ConnectionOwner {
 
   #onResponse(message: Message): void {
     const entry = this.#inFlight.take(message.id);
-    // Its asker has had an answer already: it timed out.
+    // The request has timed out, and the sender has got its answer.
     if (entry === undefined) return;
     const { sink, position, wantsRecord } = entry;
     this.#inFlight.free(entry);
@@ -415,7 +420,7 @@ export class Peer implements ConnectionOwner {
     outbox.append(outbox.foreground, authentication.sealed(encodeHello(MessageKind.hello, hello)));
   }
 
-  /** The listener does not know this node's secret, as far as can be told. */
+  /** The listener does not seem to know this node's secret. */
   #onUnproved(): void {
     this.#onRefused(`Refused node ${this.nodeId} at ${this.#at}: ${WRONG_SECRET}`, WRONG_SECRET);
   }
@@ -447,7 +452,7 @@ export class Peer implements ConnectionOwner {
 
   #onRefused(sentence: string, reason: string): void {
     const { state, lastError } = this.#availability;
-    // Said once, and not at every attempt.
+    // It is logged once, and not at every attempt.
     if (state !== 'refused' || lastError !== reason) this.#context.log.warn(sentence);
     this.#isRefused = true;
     this.#availability.become('refused', reason);

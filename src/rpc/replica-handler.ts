@@ -1,10 +1,10 @@
 import type { ReplySink } from '../reply.ts';
 
 /**
- * What peers ask of this node, declared by its consumer. Keys and records are views of what was received: nothing
- * changes them, but a small one keeps up to 64 KiB of its neighbours alive, so whoever keeps one beyond the
- * request copies it. `timeoutMs` is how long the asker waits from now. The sink is called exactly once with the
- * token, possibly before the call returns.
+ * What peers ask of this node, declared by its consumer. Keys and records are views of the receive buffer: nothing
+ * changes them, but a small one keeps up to 64 KiB of the buffer alive, so copy what is needed after the request.
+ * `timeoutMs` is how long the sender waits from now. The sink is called exactly once with the token, possibly before
+ * the call returns.
  */
 export interface ReplicaHandler {
   read(key: Uint8Array, timeoutMs: number, sink: ReplySink, token: number): void;

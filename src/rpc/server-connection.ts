@@ -30,7 +30,7 @@ import { MessageKind } from './operations.ts';
 import type { ReplicaHandler } from './replica-handler.ts';
 import type { ByteStream } from './transport.ts';
 
-/** Kinds of lines that somebody can cause who is no member, or a member whose configuration is wrong. */
+/** Kinds of log lines that can be caused by a stranger, or by a member whose configuration is wrong. */
 export type StrangerLine = 'garbage' | 'proof' | 'refusal' | 'full';
 
 const MAX_QUEUED_REFUSALS_BYTES = 1024 * 1024;
@@ -42,7 +42,7 @@ export interface ServerContext {
   readonly credentials: Credentials;
   readonly clock: Clock;
   readonly log: Log;
-  /** For what somebody can make a node say who has not proved anything. */
+  /** The log for lines that somebody can cause who has not proved anything. */
   readonly strangerLog: LimitedLog<StrangerLine>;
   readonly limits: RpcLimits;
   /** The handshake is over: a node of this cluster has connected. */
@@ -51,9 +51,9 @@ export interface ServerContext {
 }
 
 /**
- * One peer's connection to this node: judges its hello, hands its requests to the replica and sends the answers.
- * The token of a request is its id. Reading stops while too much is under way or waits to be sent, and goes on at
- * half of that.
+ * One peer's connection to this node. It judges the peer's hello, hands its requests to the replica, and sends the
+ * answers. The token of a request is its id. Reading stops while too many requests are being served or too many answers
+ * wait to be sent, and goes on when half of them are done.
  */
 export class ServerConnection implements ConnectionOwner {
   readonly #context: ServerContext;
@@ -66,7 +66,7 @@ export class ServerConnection implements ConnectionOwner {
   #peerNodeId: string | null = null;
   #underWay = 0;
   #isPaused = false;
-  /** Nothing that still comes counts. */
+  /** Whether it is closing: messages that still come are ignored. */
   #isEnding = false;
   #isDraining = false;
 
@@ -88,7 +88,7 @@ export class ServerConnection implements ConnectionOwner {
     this.#background = { onReply: (token, reply) => this.#answer(outbox.background, token, reply) };
   }
 
-  /** Without its port. */
+  /** The address without its port. */
   get remoteHost(): string {
     const { remoteAddress } = this.#connection.stream;
     return remoteAddress.slice(0, remoteAddress.lastIndexOf(':'));
@@ -99,7 +99,7 @@ export class ServerConnection implements ConnectionOwner {
     return this.#peerNodeId;
   }
 
-  /** Looks at the handshake's deadline and at silence. */
+  /** Checks the handshake's deadline and silence. */
   tick(nowMs: number): void {
     if (this.#peerNodeId === null) {
       if (nowMs >= this.#handshakeDeadlineMs) this.destroy('no handshake in time');
@@ -107,7 +107,7 @@ export class ServerConnection implements ConnectionOwner {
     }
     const silentTicks = this.#connection.silence.tick();
     if (silentTicks < this.#idleTicks) return;
-    // Nothing can come while the replica is so busy that nothing is read.
+    // While the replica is so busy that nothing is read, nothing can come.
     if (this.#isPaused && this.#underWay > this.#context.limits.maxUnderWay / 2) return;
     const { idleTimeoutMs } = this.#context.limits;
     this.#context.log.warn(
@@ -116,7 +116,7 @@ export class ServerConnection implements ConnectionOwner {
     this.#connection.reset('no sign of life');
   }
 
-  /** Answers what is under way, then closes; requests that still come are refused. */
+  /** Answers the requests that are being served, then closes; requests that still come are refused. */
   drain(): void {
     this.#isDraining = true;
     this.#endWhenIdle();
@@ -178,7 +178,7 @@ export class ServerConnection implements ConnectionOwner {
     this.#context.onClosed(this);
   }
 
-  /** Whoever does not know the secret is told nothing: not that there is one, nor that this is why. */
+  /** Somebody who does not know the secret is told nothing: neither that there is one, nor that this is the reason. */
   #onProof(proof: Buffer): void {
     const connection = this.#connection;
     if (this.#authentication.onProof(proof)) {
@@ -241,7 +241,7 @@ export class ServerConnection implements ConnectionOwner {
       operation.serve(handler, message, operation.isBackground ? this.#background : this.#foreground);
     } catch (error) {
       if (error instanceof QuorateError && error.code === 'PROTOCOL') throw error;
-      // Whether it has answered is not known, so no answer can be given: the peer sees a lost connection.
+      // It is not known whether the handler has answered, so no answer can be given: the peer sees a lost connection.
       log.error(`Operation ${operation.name} of ${this.#who()} failed: ${errorMessage(error)}`);
       this.destroy('internal error');
     }
@@ -272,7 +272,7 @@ export class ServerConnection implements ConnectionOwner {
     if (this.#isDraining) this.#endWhenIdle();
   }
 
-  /** Fails a request that costs its sender next to nothing: one who sends many and reads no answer is not read either. */
+  /** Answers with a failure. A peer that sends many requests that fail and reads no answers is no longer read either. */
   #refuse(id: number, code: FailureCode, reason: string): void {
     const { outbox } = this.#connection;
     this.#fail(outbox.foreground, id, code, reason);
@@ -303,7 +303,7 @@ export class ServerConnection implements ConnectionOwner {
     if (this.#underWay === 0) this.#end();
   }
 
-  /** Sends what is gathered and closes; the other end's part of it must still be read. */
+  /** Sends what is gathered and closes. What the peer still sends must be read until it closes its side. */
   #end(): void {
     this.#isEnding = true;
     if (this.#isPaused) this.#connection.stream.resume();

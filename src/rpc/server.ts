@@ -10,7 +10,7 @@ import { ServerConnection, type ServerContext } from './server-connection.ts';
 import type { ByteStream, Listener, Transport } from './transport.ts';
 import { WaitingRoom } from './waiting-room.ts';
 
-/** For each kind of what somebody can make a node say who has not proved anything. */
+/** How often each kind of line may be logged that can be caused by somebody who has not proved anything. */
 const STRANGER_LOG_PERIOD_MS = 60_000;
 
 export interface RpcServerOptions {
@@ -24,13 +24,13 @@ export interface RpcServerOptions {
   readonly limits?: Partial<RpcLimits>;
 }
 
-/** Accepts the other nodes' connections and hands their requests to the replica. */
+/** Accepts the connections of the other nodes and hands their requests to the replica. */
 export class RpcServer implements AsyncDisposable {
   readonly #context: ServerContext;
   readonly #transport: Transport;
-  /** Past the handshake, oldest first. */
+  /** Connections after their handshake, oldest first. */
   readonly #members = new Set<ServerConnection>();
-  /** They have places of their own, so that nobody who is none takes a member's. */
+  /** Strangers have places of their own, so that none of them takes a member's. */
   readonly #strangers: WaitingRoom<ServerConnection>;
   #listener: Listener | null = null;
   #tick: TimerHandle | null = null;
@@ -57,7 +57,7 @@ export class RpcServer implements AsyncDisposable {
 
   /**
    * @param port 0: any free one
-   * @throws QuorateError ADDRESS_IN_USE; DRAINING: it was closed meanwhile
+   * @throws QuorateError ADDRESS_IN_USE; DRAINING when it was closed meanwhile
    */
   async listen(host: string, port: number): Promise<void> {
     const listener = await this.#transport.listen(host, port, (stream) => this.#accept(stream));
@@ -70,7 +70,7 @@ export class RpcServer implements AsyncDisposable {
     this.#tick = clock.every(limits.tickMs, () => this.#onTick());
   }
 
-  /** The port listened on; 0 before. */
+  /** The port it listens on; 0 before it listens. */
   get port(): number {
     return this.#listener?.port ?? 0;
   }
@@ -79,7 +79,10 @@ export class RpcServer implements AsyncDisposable {
     return this.#members.size + this.#strangers.size;
   }
 
-  /** Takes no more requests, answers those under way, then closes. A peer that does not read delays it: `abort`. */
+  /**
+   * Takes no more requests, answers those that are being served, then closes. A peer that does not read delays it: see
+   * `abort`.
+   */
   async close(): Promise<void> {
     this.#isClosing = true;
     await this.#listener?.close();
@@ -89,7 +92,7 @@ export class RpcServer implements AsyncDisposable {
     this.#tick?.cancel();
   }
 
-  /** Closes all connections now; answers to what is under way are lost. Ends a `close` that waits. */
+  /** Closes all connections now, without the answers that are not sent yet. A `close` that waits then ends. */
   abort(): void {
     void this.close();
     for (const connection of [...this.#strangers, ...this.#members])
@@ -115,7 +118,10 @@ export class RpcServer implements AsyncDisposable {
     }
   }
 
-  /** A node has one connection; more are what is left of those that it lost, or of its like that runs by mistake. */
+  /**
+   * A node has one connection. More are left over from lost ones, or come from a second node that runs with its id by
+   * mistake.
+   */
   #becomeMember(connection: ServerConnection, nodeId: string): void {
     this.#strangers.remove(connection.remoteHost, connection);
     const ofNode = [...this.#members].filter((member) => member.peerNodeId === nodeId);

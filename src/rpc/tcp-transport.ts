@@ -2,7 +2,7 @@ import net from 'node:net';
 import { errorMessage, QuorateError } from '../errors.ts';
 import type { ByteStream, Listener, StreamHandler, Transport } from './transport.ts';
 
-/** What one read of a dialled connection brings at most: as much as libuv reads by itself. */
+/** The most that one read of a dialled connection brings; libuv reads the same by itself. */
 const CHUNK_BYTES = 64 * 1024;
 
 class TcpStream implements ByteStream {
@@ -26,8 +26,8 @@ class TcpStream implements ByteStream {
   }
 
   /**
-   * Answers with large values would leave megabytes of chunks to the garbage collector, so each is read into the same
-   * memory. Node offers this for sockets that connect only.
+   * Answers with large values would leave megabytes of chunks to the garbage collector, so each chunk is read into the
+   * same memory. Node offers this only for sockets that connect.
    */
   static dialled(host: string, port: number): TcpStream {
     const buffer = Buffer.allocUnsafeSlow(CHUNK_BYTES);
@@ -55,7 +55,7 @@ class TcpStream implements ByteStream {
     const socket = this.#socket;
     if (socket.destroyed) return true;
     socket.write(bytes, this.#onWritten);
-    // What the kernel took within the call counts as written already.
+    // What the kernel took during the call counts as written.
     this.#waitsForDrain = socket.writableLength > 0;
     return !this.#waitsForDrain;
   }
@@ -82,7 +82,10 @@ class TcpStream implements ByteStream {
     this.#socket.resetAndDestroy();
   }
 
-  /** Also called, a little later, for writes that the kernel took at once: only an empty queue is news. */
+  /**
+   * Node calls it, a little later, also for writes that the kernel took at once, so only an empty queue means
+   * something.
+   */
   readonly #onWritten = (): void => {
     if (!this.#waitsForDrain || this.#socket.writableLength > 0 || this.#socket.destroyed) return;
     this.#waitsForDrain = false;
@@ -100,7 +103,7 @@ class TcpListener implements Listener {
   }
 
   async close(): Promise<void> {
-    // Its callback would wait for accepted sockets too; they are their owners' business.
+    // Its callback would wait for accepted sockets too, but these are closed by their owners.
     this.#server.close();
   }
 }
@@ -121,7 +124,7 @@ export class TcpTransport implements Transport {
       throw listenFault(host, port, error);
     }
     server.off('error', reject);
-    // Without file descriptors left, accepting fails now and then: peers dial again.
+    // Accepting fails while no file descriptors are left: peers dial again.
     server.on('error', () => {});
     const address = server.address();
     return new TcpListener(server, typeof address === 'object' && address !== null ? address.port : port);

@@ -1,48 +1,47 @@
 /**
- * Streams of bytes between nodes: TCP in a node (tcp-transport.ts), memory and a fake clock in tests and
- * simulations.
+ * Streams of bytes between nodes: TCP in a node (tcp-transport.ts), memory and a fake clock in tests and simulations.
  */
 export interface StreamHandler {
-  /** A dialled stream is connected; accepted streams are from the start. */
+  /** A dialled stream is connected. An accepted stream is connected from the start, so this is not called. */
   onOpen(): void;
   /** @param chunk see `ByteStream.reusesChunks` */
   onData(chunk: Buffer): void;
-  /** Everything written has been taken: the last `write` may be followed by another. */
+  /** Everything written has been taken: `write` may be called again. */
   onDrain(): void;
-  /** Exactly once, and nothing after it. */
+  /** Called exactly once; no call follows it. */
   onClose(reason: string): void;
 }
 
 export interface ByteStream {
-  /** The other end, for messages. */
+  /** The address of the other side, for messages. */
   readonly remoteAddress: string;
   /**
-   * Whether the memory of a chunk serves for the next one: what is needed after `onData` has returned must then be
-   * copied. Else each chunk is its handler's.
+   * Whether the memory of a chunk is used again for the next one: then copy what is needed after `onData` has returned.
+   * If false, each chunk belongs to its handler.
    */
   readonly reusesChunks: boolean;
-  /** Names who gets what the stream has to say: once, in the turn in which it was made, before anything is said. */
+  /** Sets the handler. Call it once, in the turn in which the stream was made. */
   start(handler: StreamHandler): void;
   /**
-   * @returns true: taken, and the memory may be used again; false: the memory belongs to the stream until
-   *   `onDrain`, and nothing may be written before
+   * @returns true: the bytes were taken, and the memory may be used again; false: the memory belongs to the stream
+   *   until `onDrain`, and nothing may be written before
    */
   write(bytes: Uint8Array): boolean;
-  /** No more data until `resume`; what was read already may still come. */
+  /** No more data until `resume`, except what was read already. */
   pause(): void;
   resume(): void;
   /** Closes once everything written is sent. */
   end(): void;
-  /** Closes now; the other end still gets what was taken. `onClose` follows in a later turn. */
+  /** Closes now; the other side still gets what was taken. `onClose` follows in a later turn. */
   destroy(reason: string): void;
-  /** Closes now, and what the other end has not read is lost to it. `onClose` follows in a later turn. */
+  /** Closes now; the other side loses what it has not read. `onClose` follows in a later turn. */
   reset(reason: string): void;
 }
 
 export interface Listener {
-  /** The port listened on, for those who asked for port 0. */
+  /** The port it listens on, for a caller who asked for port 0. */
   readonly port: number;
-  /** No more streams; those accepted live on. */
+  /** Accepts no more streams; those already accepted stay open. */
   close(): Promise<void>;
 }
 

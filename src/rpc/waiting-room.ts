@@ -1,11 +1,11 @@
 /**
- * The accepted connections whose handshake is not over. Their number is bounded, and the latest comer always gets
- * in: for it goes the oldest of the address that has the most, so that neither sockets on which nothing comes nor a
- * flood of new ones keep a member out. Pure.
+ * The accepted connections whose handshake is not over. Their number is bounded, and a new one always gets in: the
+ * oldest connection of the address that has the most is closed for it. So neither silent sockets nor a flood of new
+ * ones keep a member out. Pure.
  */
 export class WaitingRoom<T> {
   readonly #capacity: number;
-  /** By address, each oldest first. */
+  /** The connections of each address, oldest first. */
   readonly #byAddress = new Map<string, Set<T>>();
   #size = 0;
 
@@ -17,7 +17,7 @@ export class WaitingRoom<T> {
     return this.#size;
   }
 
-  /** @returns who has to go for it, null when there is room for all */
+  /** @returns the connection that must be closed for it; null when there is room for all */
   add(address: string, comer: T): T | null {
     let others = this.#byAddress.get(address);
     if (others === undefined) {

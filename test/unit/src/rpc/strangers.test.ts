@@ -111,7 +111,7 @@ describe('a listener', () => {
       assert.notEqual(peer.closed, null);
       assert.deepEqual([policy.judged, policy.met.length], [0, 0]);
       assert.equal(
-        log.matching(/it sent a hello that its seal does not vouch for|from the side that asks/).length,
+        log.matching(/it sent a hello that does not match its seal|from the side that asks/).length,
         1,
       );
     });
@@ -220,10 +220,10 @@ describe('a dialler', () => {
     });
   }
 
-  it('believes no welcome that its seal does not vouch for', async () => {
+  it('does not believe a welcome that does not match its seal', async () => {
     const genuine = welcomeAnswer(helloOf('b'));
     const { mesh } = await dialled((stream) => stream.write(changed(genuine, genuine.length - 3)));
-    assert.match(mesh.peers()[0].lastError ?? '', /a hello that its seal does not vouch for/);
+    assert.match(mesh.peers()[0].lastError ?? '', /a hello that does not match its seal/);
   });
 
   it('takes a refuse from a listener that has proved itself', async () => {
