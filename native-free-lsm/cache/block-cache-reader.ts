@@ -12,14 +12,15 @@ import {
 } from './cache-layout.ts';
 
 /**
- * How a pool thread reads the block cache, without locks. For threads whose ring is registered with the epoch
- * domain only: what `find` found stays as it is until the command in hand is completed, as the main thread
- * reuses a region only once every such thread has completed what it had been sent when the region went out of
- * the index. Also how a thread fills a region that was reserved for it: `bytes` at `slotStart(slot)`.
+ * How a pool thread reads the block cache, without locks. Only for threads whose ring is registered with the epoch
+ * domain: what `find` found stays unchanged until the current command is completed, because the main thread reuses a
+ * region only once every such thread has completed what it had been sent when the region left the index.
+ *
+ * A thread also fills regions with it that were reserved for it: `bytes` from `slotStart(slot)` on.
  */
 export class BlockCacheReader {
   readonly bytes: Uint8Array;
-  /** The block last found. */
+  /** The block that `find` found last. */
   dataStart = 0;
   dataEnd = 0;
   readonly #pairs: Int32Array;
@@ -35,14 +36,15 @@ export class BlockCacheReader {
     this.#seed = blockHashSeed(memory);
   }
 
-  /** Whether the block is there; it may be missed while the main thread moves it in the index. */
+  /** Whether the block is there. It may be missed while the main thread moves it in the index. */
   find(tableId: number, ordinal: number): boolean {
     const hash = blockHash(tableId, ordinal, this.#seed);
     for (let at = hash & this.#mask; ; at = (at + 1) & this.#mask) {
       // Acquire: the header of the region was written before its slot was stored.
       const slot = Atomics.load(this.#pairs, 2 * at + 1);
       if (slot === 0) return false;
-      // May be of the pair's last or next occupant; then the block is missed, or the header tells.
+      // The hash may belong to the pair's last or next occupant: then the block is missed, or the region's header shows
+      // it.
       if (this.#pairs[2 * at] !== hash) continue;
       if (this.#words[tableWord(slot)] !== (tableId | 0)) continue;
       if (this.#words[ordinalWord(slot)] !== (ordinal | 0)) continue;

@@ -3,7 +3,7 @@
  * main thread's: it alone allocates, publishes and evicts. Pool threads fill what was reserved for them and
  * search through `BlockCacheReader`.
  *
- * Blocks of any size lie one behind another in a ring, so that nothing fragments (cache-layout.ts draws it):
+ * Blocks of any size follow one another in a ring, so that memory does not fragment (cache-layout.ts draws it):
  *
  *    reclaimed        hand                                      head       reclaimed + capacity
  *        |   limbo     |   live, oldest first                     |   free         |
@@ -37,35 +37,35 @@ import {
 export { createBlockCacheMemory } from './cache-layout.ts';
 
 const MAX_COPIES = 8;
-/** Removed tables that are kept in mind. A block of one that is forgotten may get its second chance after all. */
+/** How many removed tables are remembered. A block of a forgotten one may get its second chance after all. */
 const MAX_REMOVED = 4096;
 const MAX_COPY_BYTES = 64 << 10;
-/** Of the capacity: what limbo and free space take together, once the cache is full. */
+/** The share of the capacity that limbo and free space take together, once the cache is full. */
 const GAP_SHARE = 1 / 16;
-/** Of the capacity: evicted bytes that are retired together. */
+/** The share of the capacity whose evicted bytes are retired together. */
 const BATCH_SHARE = 1 / 64;
-/** Of the capacity: larger blocks are not cached. */
+/** Blocks larger than this share of the capacity are not cached. */
 const LARGEST_BLOCK_SHARE = 1 / 16;
 
 export class BlockCache {
   readonly bytes: Uint8Array;
-  /** Results of `find` so far. */
+  /** How often `find` found a block. */
   hits = 0;
   misses = 0;
   readonly #words: Int32Array;
   readonly #index: BlockIndex;
   readonly #epochs: EpochDomain;
   readonly #capacity: number;
-  /** Positions: bytes ever passed, see above. */
+  /** Positions count the bytes ever passed: see the drawing above. */
   #reclaimed = 0;
   #retired = 0;
   #hand = 0;
   #head = 0;
   #usedBytes = 0;
-  /** Copies the reservation in hand may still make. */
+  /** How many copies the current reservation may still make. */
   #copiesLeft = 0;
   #copyBytesLeft = 0;
-  /** Tables that are gone, and the position up to which their blocks can lie. */
+  /** Removed tables, each with the position up to which its blocks can lie. */
   readonly #removed = new Map<number, number>();
 
   constructor(memory: SharedArrayBuffer, epochs: EpochDomain) {
@@ -76,7 +76,7 @@ export class BlockCache {
     this.#epochs = epochs;
   }
 
-  /** The slot of a published block, or -1. Good until the next `reserve`, so use it up in the same turn. */
+  /** The slot of a published block, or -1. It is valid until the next `reserve`, so use it in the same turn. */
   find(tableId: number, ordinal: number): number {
     const slot = this.#index.find(tableId, ordinal);
     if (slot === 0 || this.bytes[stateByte(slot)] !== RegionState.published) {
@@ -98,8 +98,8 @@ export class BlockCache {
   }
 
   /**
-   * A region for a block that a thread is about to read: to be filled whole, then `publish`ed or `cancel`led.
-   * -1 when the block is there or being filled already, when it is too large, or when there is no room now.
+   * Reserves a region for a block that a thread is about to read; fill it completely, then call `publish` or `cancel`.
+   * Returns -1 when the block is there or being filled already, when it is too large, or when there is no room now.
    */
   reserve(tableId: number, ordinal: number, lengthBytes: number): number {
     const size = regionBytes(lengthBytes);
@@ -118,7 +118,7 @@ export class BlockCache {
     return slot;
   }
 
-  /** The reserved region holds its block now. Call it after the filler's completion has been received. */
+  /** The reserved region now holds its block. Call it after the filler's completion has been received. */
   publish(slot: number): void {
     this.#checkFilling(slot);
     // Release: the block, filled by a thread whose completion we received, before its state.
@@ -129,26 +129,27 @@ export class BlockCache {
   cancel(slot: number): void {
     this.#checkFilling(slot);
     this.#drop(slot);
-    // Atomic only as all stores of states are; no reader can find the region any more.
+    // Atomic only because all stores of states are; no reader can find the region any more.
     Atomics.store(this.bytes, stateByte(slot), RegionState.dead);
   }
 
   /**
-   * The table is gone and its id never comes back. Its blocks get no second chance; they stay until the hand
-   * passes them, as room in the middle of the ring is of no use, and old snapshots may still hit them.
+   * The table is gone, and its id never comes back. Its blocks get no second chance. They stay until the hand passes
+   * them, because free space in the middle of the ring is of no use, and old snapshots may still read them.
    */
   removeTable(tableId: number): void {
     if (this.#hand === this.#head) return;
     this.#removed.set(tableId, this.#head);
     if (this.#removed.size <= MAX_REMOVED) return;
-    // The longest gone: where everything fits the hand never comes round, and tables go all the time.
+    // Forget the table that was removed first: when everything fits the hand never comes round, and tables are removed
+    // all the time.
     for (const oldest of this.#removed.keys()) {
       this.#removed.delete(oldest);
       break;
     }
   }
 
-  /** Bytes of live regions: blocks published or being filled, their headers and padding. */
+  /** Bytes of live regions: published blocks and those being filled, with headers and padding. */
   get usedBytes(): number {
     return this.#usedBytes;
   }
@@ -163,7 +164,10 @@ export class BlockCache {
     return this.#head + this.#stretch(size) <= this.#reclaimed + this.#capacity;
   }
 
-  /** Moves the hand until a region of that size and the gap fit behind it, or it meets a region being filled. */
+  /**
+   * Moves the hand until a region of that size and the gap fit behind it, or until it meets a region that is being
+   * filled.
+   */
   #evictFor(size: number): void {
     const gap = this.#capacity * GAP_SHARE;
     while (this.#hand < this.#head) {
@@ -174,7 +178,7 @@ export class BlockCache {
     if (this.#hand - this.#retired >= this.#capacity * BATCH_SHARE) this.#retirePassed();
   }
 
-  /** Moves the hand over one region; false when that is being filled. */
+  /** Moves the hand over one region; returns false when that is being filled. */
   #passRegion(): boolean {
     const offset = this.#hand % this.#capacity;
     const slot = slotAt(offset);
@@ -190,7 +194,7 @@ export class BlockCache {
     return true;
   }
 
-  /** The second chance; false when the block has none or there is no room for it. */
+  /** Gives a block its second chance; returns false when it has none or there is no room. */
   #copyToHead(slot: number, length: number): boolean {
     if (this.bytes[usedByte(slot)] === 0 || this.#copiesLeft === 0 || length > this.#copyBytesLeft)
       return false;
@@ -202,12 +206,12 @@ export class BlockCache {
     const from = slotStart(slot);
     const copy = this.#allocate(tableId, ordinal, length, RegionState.published);
     this.bytes.copyWithin(slotStart(copy), from, from + length);
-    // Only now: readers find one or the other, both whole.
+    // Only now, so that readers find one region or the other, both complete.
     this.#index.set(tableId, ordinal, copy);
     return true;
   }
 
-  /** Takes a region at the head and writes its header; there must be room. */
+  /** Takes a region at the head and writes its header; the caller has made sure of the room. */
   #allocate(tableId: number, ordinal: number, length: number, state: number): number {
     const size = regionBytes(length);
     const lapRest = this.#capacity - (this.#head % this.#capacity);
@@ -225,13 +229,13 @@ export class BlockCache {
     return slot;
   }
 
-  /** Takes a block out of reach; its region is reused in its turn. */
+  /** Removes a block from the index; its region is reused when its turn comes. */
   #drop(slot: number): void {
     this.#index.delete(this.#words[tableWord(slot)] >>> 0, this.#words[ordinalWord(slot)] >>> 0);
     this.#usedBytes -= regionBytes(this.#words[lengthWord(slot)]);
   }
 
-  /** Has what the hand has passed reclaimed once no thread can be reading it. */
+  /** Has the regions that the hand has passed reclaimed once no thread can be reading them. */
   #retirePassed(): void {
     const end = this.#hand;
     if (end === this.#retired) return;
@@ -248,7 +252,10 @@ export class BlockCache {
   }
 }
 
-/** Slot of the region at an offset of the ring, which starts behind the first unit; the block is a unit further. */
+/**
+ * The slot of the region at an offset of the ring. The ring starts behind the first unit, and a region's block one unit
+ * after its header.
+ */
 function slotAt(offset: number): number {
   return offset / REGION_UNIT_BYTES + 2;
 }

@@ -1,12 +1,12 @@
 import { blockHash, blockHashSeed, dataEnd, ordinalWord, tableWord } from './cache-layout.ts';
 
 /**
- * The main thread's hand on the cache's hash table, (table, ordinal) to slot: it alone changes it, other
- * threads search it meanwhile (block-cache-reader.ts).
+ * The main thread's access to the cache's hash table from (table, ordinal) to slot. Only the main thread changes it;
+ * other threads search it meanwhile (block-cache-reader.ts).
  *
- * Open addressing with linear probing, at most half full. Removal shifts later entries back, so there are no
- * tombstones; a thread that probes across a shift may miss a block that is there, which costs it a read and
- * nothing else. It cannot find a wrong block: it checks the region's own table id and ordinal.
+ * It uses open addressing with linear probing and is at most half full. Removal shifts later entries back, so there are
+ * no tombstones. A thread that probes during a shift may miss a block that is there, which costs it only a read. It
+ * cannot find a wrong block, because it checks the table id and ordinal in the region itself.
  */
 export class BlockIndex {
   readonly #pairs: Int32Array;
@@ -35,7 +35,7 @@ export class BlockIndex {
     return this.#pairs[2 * this.#probe(tableId, ordinal) + 1];
   }
 
-  /** Adds a block or moves it to another slot, whose header must have been written. */
+  /** Adds a block or moves it to another slot. The slot's header must have been written before. */
   set(tableId: number, ordinal: number, slot: number): void {
     const at = this.#probe(tableId, ordinal);
     if (this.#pairs[2 * at + 1] === 0) this.#size++;
@@ -63,7 +63,7 @@ export class BlockIndex {
     Atomics.store(this.#pairs, 2 * at + 1, slot);
   }
 
-  /** The pair that holds the block, or the free one where it belongs. */
+  /** The pair that holds the block, or the free pair where it belongs. */
   #probe(tableId: number, ordinal: number): number {
     const pairs = this.#pairs;
     const hash = blockHash(tableId, ordinal, this.#seed);

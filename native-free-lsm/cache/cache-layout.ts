@@ -3,7 +3,7 @@
  *
  *   0    u32  how many units of 16 bytes the data takes, this one included; fixed at creation
  *   4    u32  seed of the index's hash; fixed at creation
- *   16   data: gone through as a ring of regions, one behind another, each a multiple of 16 bytes
+ *   16   data: a ring of regions that follow one another, each a multiple of 16 bytes
  *   ...  index, behind the data: a hash table of pairs of words, (hash, slot), open addressing, slot 0 when free;
  *        the main thread alone writes it
  *
@@ -23,23 +23,23 @@ import type { HashSeed } from '../format/hash.ts';
 
 export const REGION_UNIT_BYTES = 16;
 const MIN_BUDGET_BYTES = 4096;
-/** Offsets travel as u32. */
+/** Offsets are passed as u32. */
 const MAX_BUDGET_BYTES = 4 * 2 ** 30;
-/** The index is made for blocks of this size on average; of smaller ones, fewer bytes fit. */
+/** The index has room for blocks of this size on average; when they are smaller, fewer bytes fit. */
 const BYTES_PER_ENTRY = 1024;
 
 export const RegionState = {
-  /** The rest of a lap, too short for the region that came. */
+  /** The rest of a lap that was too short for the next region. */
   skipped: 0,
   filling: 1,
   published: 2,
-  /** Cancelled. */
+  /** A reservation that was cancelled. */
   dead: 3,
 } as const;
 
 /**
- * @param budgetBytes of block data, 4 KiB to 4 GiB; the index takes 1.6 to 3.2 % on top. Pages become resident
- *   when they are first used.
+ * @param budgetBytes of block data, 4 KiB to 4 GiB; the index takes 1.6 to 3.2 % more. Pages become resident when they
+ *   are first used.
  */
 export function createBlockCacheMemory(budgetBytes: number, seed: HashSeed): SharedArrayBuffer {
   if (!(budgetBytes >= MIN_BUDGET_BYTES && budgetBytes <= MAX_BUDGET_BYTES)) {
@@ -86,14 +86,14 @@ export function usedByte(slot: number): number {
   return slot * REGION_UNIT_BYTES - 3;
 }
 
-/** What the hashes of the index begin with. */
+/** The seed of the index's hashes. */
 export function blockHashSeed(memory: SharedArrayBuffer): number {
   return new Int32Array(memory, 4, 1)[0];
 }
 
 /**
- * Spreads (table, ordinal) over 32 bits, as MurmurHash3 ends. Who reads chosen keys chooses blocks; without the seed
- * he does not know which of them meet.
+ * Spreads (table, ordinal) over 32 bits, as MurmurHash3 ends. Who chooses the keys of reads chooses blocks, but without
+ * the seed nobody knows which of them collide.
  */
 export function blockHash(tableId: number, ordinal: number, seed: number): number {
   let hash = Math.imul(tableId ^ seed, 0xcc9e2d51) ^ Math.imul(ordinal, 0x9e3779b1);

@@ -9,9 +9,9 @@ import { type DamagedInput, SoundIterator } from './sound-iterator.ts';
 import { type TableOutputSpec, writeTables } from './table-output.ts';
 
 export interface MergeSpec extends TableOutputSpec {
-  /** Newest first: upper level before lower, in level 0 larger id before smaller. */
+  /** Newest first: an upper level before a lower one, in level 0 a larger id before a smaller one. */
   readonly inputs: readonly TableHandle[];
-  /** Ids of inputs that are known to be damaged: what cannot be read of them is passed over. */
+  /** Ids of inputs that are known to be damaged: entries of these that cannot be read are skipped. */
   readonly damaged: readonly number[];
 }
 
@@ -20,14 +20,14 @@ export interface Merged {
   readonly damaged: readonly DamagedInput[];
 }
 
-/** Of each input; large enough that reading is sequential for the disk, small enough for a dozen inputs. */
+/** For each input: large enough for sequential reading, small enough for a dozen inputs. */
 const READAHEAD_BYTES = 256 * 1024;
 
 /**
- * Merges tables into new ones, of each key the newest version. Synchronous and long: for a pool thread; asks
- * `cancelled` now and then. Inputs are left as they are.
- * @throws LsmError CLOSED when cancelled, CORRUPTION of an input that was not known to be damaged, NO_SPACE,
- *   IO_ERROR; no output is left then
+ * Merges tables into new ones with the newest version of each key. It is synchronous and long, so it runs in a pool
+ * thread, and it calls `cancelled` now and then. Inputs are left unchanged.
+ * @throws LsmError CLOSED when cancelled, CORRUPTION of an input that was not known to be damaged, NO_SPACE, IO_ERROR;
+ *   then no output is left
  */
 export function mergeTables(fs: FileSystem, spec: MergeSpec, cancelled: () => boolean): Merged {
   const descriptors: number[] = [];

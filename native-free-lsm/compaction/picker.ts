@@ -2,43 +2,47 @@ import type { TableMetadata } from '../sstable/table-metadata.ts';
 import { compareKeys, LEVELS, overlaps, type Version } from '../version/version.ts';
 
 /**
- * What to compact next: a pure function of a version, after LevelDB's leveled compaction, with the sizes of
- * levels taken from the bottom up (Dong et al., "Optimizing Space Amplification in RocksDB", CIDR 2017): see
+ * Chooses the next compaction: a pure function of a version. It follows LevelDB's leveled compaction, but derives the
+ * sizes of levels from the bottom up (Dong et al., "Optimizing Space Amplification in RocksDB", CIDR 2017): see
  * `levelTargets`.
  *
- * The invariant that reads rely on: of two tables that hold a key, the one in the upper level, or in level 0
- * the one with the larger id, has the newer version. So nothing may go down past an older table that it
- * overlaps: from level 0 a table takes every older one it meets along and stops at the first level that is not
- * empty, and in the levels below tables are disjoint.
+ * Reads rely on this invariant: of two tables that hold a key, the one in the upper level, or in level 0 the one with
+ * the larger id, has the newer version. So nothing may move down past an older table that it overlaps. A table of level
+ * 0 takes every older one that it overlaps with it, and stops at the first level that is not empty. In the levels
+ * below, tables are disjoint.
  *
- * Several tasks may run at once. One out of level 0 excludes any other out of level 0; below, tasks exclude
- * each other where they share a table. That is enough for their outputs never to overlap: an output holds keys
- * of its task's own tables only, and a task has all tables of the output level that meet its range.
+ * Several tasks may run at once. A task out of level 0 excludes any other out of level 0; below it, tasks exclude each
+ * other when they share a table. That is enough to keep their outputs from overlapping: an output holds only keys of
+ * its task's own tables, and a task has all tables of the output level that overlap its range.
  */
 export interface CompactionTask {
   readonly inputLevel: number;
   readonly outputLevel: number;
-  /** Of the input level, newest first (level 0) or the one. */
+  /** The tables of the input level, newest first: several of level 0, or one of another level. */
   readonly inputs: readonly TableMetadata[];
-  /** All tables of the output level that meet the range of the inputs, in order of keys. */
+  /** All tables of the output level that overlap the range of the inputs, in key order. */
   readonly overlapping: readonly TableMetadata[];
-  /** One input that meets nothing below: it need not be rewritten, a version edit is enough. */
+  /** One input that overlaps nothing below: a version edit moves it without rewriting it. */
   readonly trivialMove: boolean;
-  /** No table below the output level or in quarantine meets the task's range: nothing older is left of its keys. */
+  /**
+   * No table below the output level or in quarantine overlaps the task's range, so nothing older is left of its keys.
+   */
   readonly bottommost: boolean;
 }
 
 export interface PickerOptions {
-  /** Tables in level 0 from which on they are compacted. */
+  /** Level 0 is compacted once it has this many tables. */
   readonly l0Trigger: number;
-  /** Largest size of the base level, the one that level 0 goes to. Infinity: everything goes to the last level. */
+  /**
+   * The largest size of the base level, into which level 0 is compacted. Infinity: everything goes to the last level.
+   */
   readonly baseLevelBytes: number;
-  /** How much larger each level below is. */
+  /** How much larger each level is than the one above it. */
   readonly levelMultiplier: number;
   /**
-   * Bytes one task may read. Exceeded only if even the smallest possible task is larger. For level 0 it bounds
-   * the inputs alone: what they meet in the base level is rewritten once whatever their number, so that more of
-   * them make the work per byte less.
+   * How many bytes a task may read; it reads more only when the smallest possible task is larger. For level 0 this
+   * bounds only the inputs: the tables of the base level that they overlap are rewritten once however many inputs there
+   * are, so more inputs mean less work per byte.
    */
   readonly maxTaskBytes: number;
 }
@@ -47,13 +51,13 @@ const LAST_LEVEL = LEVELS - 1;
 const NO_TABLES: ReadonlySet<number> = new Set();
 
 /**
- * The size each level is to have. The last one has no limit and holds nearly everything; from its size the others
- * follow upward, each a multiplier smaller, down to the base level, the first that is small enough to take level
- * 0. So whatever the size of the data, what lies above the last level is about a ninth of it (with a multiplier
- * of 10), and at most that much room goes to versions that are outdated. With sizes given from the top down the
- * last two levels may be of one size, and half of the room wasted.
+ * The target size of each level. The last level has no limit and holds nearly everything. From its size the others
+ * follow upwards, each smaller by the multiplier, up to the base level, which is the first that is small enough to take
+ * level 0. So whatever the size of the data, the levels above the last hold about a ninth of it (with a multiplier of
+ * 10), and outdated versions take at most that much room. If sizes were derived from the top down, the last two levels
+ * could be of equal size, and half of the room would be wasted.
  *
- * Levels between 0 and the base are to be empty: their target is 0. They are not when the data has shrunk.
+ * Levels between 0 and the base should be empty: their target is 0. They are not empty when the data has shrunk.
  */
 export function levelTargets(version: Version, options: PickerOptions): Float64Array {
   const { baseLevelBytes, levelMultiplier } = options;
@@ -63,13 +67,13 @@ export function levelTargets(version: Version, options: PickerOptions): Float64A
   targets[LAST_LEVEL] = Number.POSITIVE_INFINITY;
   for (let level = LAST_LEVEL - 1; level > 0 && bytes > baseLevelBytes; level--) {
     bytes /= levelMultiplier;
-    // A base level far smaller than what level 0 brings at a time would be a step on the way for nothing.
+    // A base level much smaller than one compaction of level 0 would be a useless intermediate step.
     targets[level] = Math.max(bytes, baseLevelBytes / levelMultiplier);
   }
   return targets;
 }
 
-/** Where level 0 goes: to the base level, or to one above it that is not empty yet. */
+/** The level into which level 0 is compacted: the base level, or one above it that is not empty yet. */
 export function levelZeroOutput(version: Version, targets: Float64Array): number {
   for (let level = 1; level < LAST_LEVEL; level++) {
     if (targets[level] > 0 || version.levels[level].length > 0) return level;
@@ -77,7 +81,7 @@ export function levelZeroOutput(version: Version, targets: Float64Array): number
   return LAST_LEVEL;
 }
 
-/** How full a level is; from 1 on it is to be compacted. The last level has no limit. */
+/** How full a level is; from 1 on it must be compacted. The last level has no limit. */
 export function levelScore(version: Version, level: number, options: PickerOptions): number {
   return scoreOf(version, level, levelTargets(version, options), options);
 }
@@ -98,9 +102,9 @@ function scoreOf(version: Version, level: number, targets: Float64Array, options
 }
 
 /**
- * About what the deletions in a level will free in the last one once they have come down to it; after RocksDB's
- * compensated file sizes. They are small themselves: counted by their own bytes, the deletions of all the data would
- * not fill a level, and its room would never be given back.
+ * An estimate of what the deletions in a level will free in the last one when they reach it, like RocksDB's compensated
+ * file sizes. Deletions are small themselves: by their own bytes, even the deletions of all data would not fill a
+ * level, and its room would never be freed.
  */
 function bytesToFree(version: Version, level: number): number {
   if (level === LAST_LEVEL) return 0;
@@ -114,8 +118,8 @@ function bytesToFree(version: Version, level: number): number {
 }
 
 /**
- * The task of the fullest level that has one whose tables are all idle; null when no level is too full.
- * @param heldTableIds idle, but to be in no task for now
+ * The task of the fullest level that has a task whose tables are all idle; null when no level is too full.
+ * @param heldTableIds idle tables that must be in no task for now
  */
 export function pickCompaction(
   version: Version,
@@ -141,7 +145,7 @@ export function pickCompaction(
   return null;
 }
 
-/** About how many bytes have to go down a level until no level is too full. */
+/** An estimate of the bytes that must move down a level until no level is too full. */
 export function compactionDebtBytes(version: Version, options: PickerOptions): number {
   const targets = levelTargets(version, options);
   let moving = scoreOf(version, 0, targets, options) >= 1 ? version.levelBytes(0) : 0;
@@ -154,8 +158,8 @@ export function compactionDebtBytes(version: Version, options: PickerOptions): n
 }
 
 /**
- * From the oldest table on, the first whose group can be used, with all it meets in the output level. None while any
- * table of level 0 is busy.
+ * The first usable group, starting from the oldest table, with all tables of the output level that it overlaps. There
+ * is none while any table of level 0 is busy.
  */
 function pickFromLevel0(
   version: Version,
@@ -176,9 +180,9 @@ function pickFromLevel0(
 }
 
 /**
- * A table of level 0 with what it must take along (older tables it meets) and what it may: newer tables that
- * meet the group, oldest first, while the group stays within its size. Once one does not fit none is asked any
- * more: the newer ones that meet the group would each bring that one along. In and out: oldest first.
+ * A table of level 0 with the older tables that it overlaps and so must take along, and with newer ones that overlap
+ * the group, oldest first, while the group stays within its size. Once a table does not fit, none is tried any more:
+ * each of the newer ones that overlap the group would bring that one along. Both input and output are oldest first.
  */
 function groupFrom(oldestFirst: readonly TableMetadata[], first: number, maxBytes: number): TableMetadata[] {
   let group = withOlder(oldestFirst, new Set(), first);
@@ -193,8 +197,8 @@ function groupFrom(oldestFirst: readonly TableMetadata[], first: number, maxByte
 }
 
 /**
- * The group with one more table and every older one that meets their range. Newest to oldest: when a table is
- * looked at, all newer ones that it may have to follow are in.
+ * The group with one more table and every older one that overlaps their range. It goes from newest to oldest, so when a
+ * table is looked at, all newer ones that it may overlap are in the group.
  */
 function withOlder(
   oldestFirst: readonly TableMetadata[],
@@ -210,9 +214,9 @@ function withOlder(
 }
 
 /**
- * The table that drags the fewest bytes of the next level along for each of its own (RocksDB's
- * `kMinOverlappingRatio`): the least rewriting for the room it makes. A cursor that walks the keys round-robin
- * would rewrite more and be state to keep.
+ * The table that causes the fewest rewritten bytes of the next level per byte of its own (RocksDB's
+ * `kMinOverlappingRatio`). A cursor that goes through the keys round-robin would rewrite more, and would be state to
+ * keep.
  */
 function pickFromLevel(
   version: Version,
@@ -251,13 +255,13 @@ function makeTask(
   const own = rangeOf(inputs);
   const overlapping = version.overlapping(outputLevel, own.smallest, own.largest);
   const { smallest, largest } = rangeOf([...inputs, ...overlapping]);
-  // A deletion that was dropped could not hide any more what a table in quarantine may hold.
+  // A deletion that was dropped could no longer hide what a table in quarantine may hold.
   let bottommost = !version.quarantine.some((table) => overlaps(table, smallest, largest));
   for (let level = outputLevel + 1; level < LEVELS && bottommost; level++) {
     bottommost = version.overlapping(level, smallest, largest).length === 0;
   }
-  // LevelDB rewrites a table that meets much of the level after next, to split it there. Outputs are split by
-  // size alone here, so that a rewrite would bring back the same table: moving it is always better.
+  // LevelDB rewrites a table that overlaps much of the level after next, to split it there. Here outputs are split by
+  // size alone, so rewriting would produce the same table: moving it is always better.
   const trivialMove = inputs.length === 1 && overlapping.length === 0;
   return { inputLevel, outputLevel, inputs, overlapping, trivialMove, bottommost };
 }

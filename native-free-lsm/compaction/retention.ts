@@ -8,10 +8,10 @@ import {
   writeRecord,
 } from '../format/record.ts';
 
-/** What becomes of a record when it is written to a new table. */
+/** What happens to a record when it is written to a new table. */
 export const Fate = {
   keep: 0,
-  /** Its value has expired: a tombstone of the same version takes its place. */
+  /** Its value has expired: a tombstone of the same version replaces it. */
   bury: 1,
   drop: 2,
 } as const;
@@ -20,13 +20,13 @@ export type Fate = (typeof Fate)[keyof typeof Fate];
 const NO_VALUE = new Uint8Array(0);
 
 /**
- * Which records a compaction leaves out. A deletion, or a value that has expired and so is one, may be dropped
- * only where nothing older of its key is left below (`bottommost`) and nothing older can come from elsewhere
- * (`dropTombstonesBelow`, a timestamp; 0 for never). Until then an expired value still has to hide what is
- * older, which a tombstone does in fewer bytes.
+ * Decides which records a compaction drops. A deletion, or an expired value, which counts as one, may be dropped only
+ * when nothing older of its key is left below (`bottommost`) and nothing older can come from elsewhere
+ * (`dropTombstonesBelow`, a timestamp; 0 for never). Until then an expired value still has to hide older versions, and
+ * a tombstone does that in fewer bytes.
  */
 export class RetentionRule {
-  /** After `judge` said `bury`: the record to write instead. */
+  /** The record to write instead, after `judge` returned `bury`. */
   readonly tombstone = new Uint8Array(RECORD_HEADER_BYTES);
   readonly #dropBelow: number;
   readonly #nowMs: number;

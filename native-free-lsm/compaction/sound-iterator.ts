@@ -5,20 +5,19 @@ import type { RecordIterator } from '../iterator/record-iterator.ts';
 import { BlockCursor } from '../sstable/block.ts';
 import type { TableReader } from '../sstable/table-reader.ts';
 
-/** An input that could not be read as a whole. */
+/** An input that could not be read completely. */
 export interface DamagedInput {
   readonly tableId: number;
-  /** Where the first thing that could not be read begins, and what was wrong there. */
+  /** Where the first unreadable part begins, and what was wrong there. */
   readonly offset: number;
   readonly message: string;
 }
 
 /**
- * The entries of a damaged table that can be read, from the first on: blocks that cannot be are passed over, and the
- * first of them is remembered.
+ * The readable entries of a damaged table. Blocks that cannot be read are skipped, and the first of them is remembered.
  */
 export class SoundIterator implements RecordIterator {
-  /** What could not be read so far; undefined: all could. */
+  /** The first part that could not be read so far; undefined when everything could. */
   damage: DamagedInput | undefined;
   readonly #fs: FileSystem;
   readonly #reader: TableReader;
@@ -28,7 +27,7 @@ export class SoundIterator implements RecordIterator {
   #block = new Uint8Array(0);
   #ordinal = -1;
 
-  /** @param open opens the file, which its caller closes */
+  /** @param open opens the file; its caller closes it */
   constructor(fs: FileSystem, reader: TableReader, open: () => number) {
     this.#fs = fs;
     this.#reader = reader;
@@ -62,7 +61,7 @@ export class SoundIterator implements RecordIterator {
     this.#settle();
   }
 
-  /** Walks from the first on: merges do not seek. */
+  /** Not supported: merges walk from the first entry and do not seek. */
   seek(key: Uint8Array, start: number, end: number): void {
     this.seekToFirst();
     while (this.valid && compareBytes(this.keyBytes, 0, this.keyEnd, key, start, end) < 0) this.next();
@@ -73,7 +72,7 @@ export class SoundIterator implements RecordIterator {
     if (!this.#cursor.valid) this.#settle();
   }
 
-  /** Stands on the first entry of the next block that can be read; nowhere when there is none. */
+  /** Moves to the first entry of the next readable block; there may be none. */
   #settle(): void {
     const cursor = this.#cursor;
     if (cursor.fault !== undefined) this.#note(this.#reader.blockOffset(this.#ordinal), cursor.fault);
@@ -105,10 +104,10 @@ export class SoundIterator implements RecordIterator {
   }
 }
 
-/** A fault of the file, or of the disk at its place, and not of this process or this moment. */
+/** Faults of the file or of its place on the disk, and not of this process or this moment. */
 const OF_THE_FILE: ReadonlySet<string> = new Set(['EIO', 'ENOENT', 'ENXIO', 'ESTALE', 'EUCLEAN', 'EBADMSG']);
 
-/** Whether it is the table that is at fault: too many open files, for one, are not. */
+/** Whether the error means that the table is damaged. Too many open files, for example, does not. */
 export function isDamage(error: unknown): error is LsmError {
   if (!(error instanceof LsmError)) return false;
   if (error.code === 'CORRUPTION') return true;

@@ -10,28 +10,28 @@ import { Fate, RetentionRule } from './retention.ts';
 /** About what a disk writes in the time that a client's write may wait. */
 const SYNC_EVERY_BYTES = 4 * 1024 * 1024;
 
-/** Where tables go and what of their source may be left out. Plain data: it is posted to a pool thread. */
+/** Where the tables go, and which records of the source may be dropped. Plain data: it is posted to a pool thread. */
 export interface TableOutputSpec {
   readonly directory: string;
   readonly outputLevel: number;
-  /** Ids for the tables, ascending, unused. When they run out the last table takes the rest. */
+  /** Ascending unused ids for the tables. When they run out, the last table takes the rest. */
   readonly fileIds: readonly number[];
   /** A table that has reached this size gets no further key. */
   readonly targetFileBytes: number;
   readonly table: TableWriterOptions;
-  /** Nothing older than the source is left anywhere of any of its keys. */
+  /** Nothing older than the source is left anywhere for any of its keys. */
   readonly bottommost: boolean;
-  /** Tombstones with smaller timestamps may be dropped where `bottommost`; 0: none may. */
+  /** Tombstones with smaller timestamps may be dropped when `bottommost`; 0: none may. */
   readonly dropTombstonesBelow: number;
-  /** Against which expiries are held, in ms since the Unix epoch. */
+  /** The time that expiries are compared with, in ms since the Unix epoch. */
   readonly nowMs: number;
 }
 
 /**
- * Writes what `source` gives, each key once in ascending order, to as many tables as it takes, and makes them
- * and their names durable. Leaves out what `RetentionRule` says. Returns no table when nothing is left.
- * @throws LsmError CLOSED when cancelled; NO_SPACE, IO_ERROR, or whatever the source throws; no file is left
- *   of a call that threw
+ * Writes the entries of `source`, each key once in ascending order, to as many tables as needed, and makes the tables
+ * and their names durable. Drops what `RetentionRule` says. Returns no table when nothing is left.
+ * @throws LsmError CLOSED when cancelled; NO_SPACE, IO_ERROR, or what the source throws; a call that threw leaves no
+ *   file
  */
 export function writeTables(
   fs: FileSystem,
@@ -67,7 +67,7 @@ function copyRecords(
   }
 }
 
-/** A run of tables, one open at a time. */
+/** Writes tables one after the other, one open at a time. */
 class TableOutput {
   readonly #fs: FileSystem;
   readonly #spec: TableOutputSpec;
@@ -80,7 +80,7 @@ class TableOutput {
     this.#spec = spec;
   }
 
-  /** Adds a record under the key at which `source` stands. */
+  /** Adds a record under the current key of `source`. */
   add(source: RecordIterator, recordBytes: Uint8Array, recordStart: number, recordEnd: number): void {
     if (this.#writer !== undefined && this.#isFull(this.#writer)) this.#endTable(this.#writer);
     this.#writer ??= this.#open();
@@ -99,7 +99,7 @@ class TableOutput {
     return this.#finished;
   }
 
-  /** Removes every file. Never throws: it follows an error, and the next start removes what is left. */
+  /** Removes every file. Never throws, because it follows an error, and the next start removes what is left. */
   abandon(): void {
     this.#writer?.abandon();
     for (const { id } of this.#finished) {

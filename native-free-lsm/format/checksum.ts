@@ -5,7 +5,7 @@ export const CHECKSUM_BYTES = 4;
 
 /**
  * CRC-32 of `bytes[start, end)` as an unsigned 32-bit number.
- * @param previous checksum of the bytes before these, to go on from
+ * @param previous checksum of the bytes before these, to continue
  */
 export function checksum(bytes: Uint8Array, start: number, end: number, previous = 0): number {
   return crc32(start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end), previous);

@@ -1,6 +1,6 @@
 import { copyBytes } from './bytes.ts';
 
-/** A copy of `source[start, end)` in memory of its own: nothing else is kept alive or sent along with it. */
+/** A copy of `source[start, end)` in memory of its own, so that nothing else is kept alive or posted with it. */
 export function ownBytes(source: Uint8Array, start: number, end: number): Uint8Array {
   const copy = new Uint8Array(end - start);
   copyBytes(source, start, end, copy, 0);

@@ -1,14 +1,14 @@
 /**
- * The one hash of keys in the engine, taken once per lookup and shared by every memtable and filter it asks:
- * HalfSipHash-1-3 with 32 bits (Jean-Philippe Aumasson and Daniel J. Bernstein, public domain), as Linux has it for
+ * The only hash of keys in the engine. It is computed once per lookup and shared by every memtable and filter:
+ * HalfSipHash-1-3 with 32 bits (Jean-Philippe Aumasson and Daniel J. Bernstein, public domain), which Linux uses for
  * its hash tables.
  *
- * Keys come from clients, and who knows a hash makes as many keys as he likes that have the same one: in a table they
- * lie behind one another, and each look at one goes past all. So the hash begins with a secret. The seed of a hash that
- * is fast and nothing else is none: of MurmurHash3 there are such keys for all seeds at once.
+ * Keys come from clients. Who can compute the hash can make any number of keys with the same one, and in a hash table
+ * every lookup of one of them would pass all others. So the hash begins with a secret. Seeding a hash that is only fast
+ * does not help: for MurmurHash3 there are such keys for all seeds at once.
  */
 
-/** The secret of a directory's hashes: 64 bits as two integers of 32. */
+/** The secret of a directory's hashes: 64 bits as two integers of 32 bits. */
 export interface HashSeed {
   readonly low: number;
   readonly high: number;
@@ -35,13 +35,13 @@ export function hashBytes(bytes: Uint8Array, start: number, end: number, seed: H
     v2 = (v2 << 16) | (v2 >>> 16);
     v0 ^= word;
   }
-  // What is left of the bytes, and the length.
+  // The remaining bytes, and the length.
   let word = (end - start) << 24;
   const rest = end - at;
   if (rest === 3) word |= bytes[at + 2] << 16;
   if (rest >= 2) word |= bytes[at + 1] << 8;
   if (rest >= 1) word |= bytes[at];
-  // The same round for that word and three times to finish. (In one loop with the above it takes half as long again.)
+  // The same round for that word, and three more to finish. (One loop for both would take half as long again.)
   for (let left = 4; left > 0; left--) {
     v3 ^= word;
     v0 = (v0 + v1) | 0;

@@ -4,7 +4,7 @@
  *
  *   0  u8   format            1
  *   1  u8   flags             bit 0 tombstone, bit 1 has an expiry; any other bit is refused
- *   2  u16  from              how many replicas the write asked for (0: none said)
+ *   2  u16  from              how many replicas the write asked for (0: not given)
  *   4  u32  timestamp, low    \ hybrid logical timestamp, 53 bits:
  *   8  u32  timestamp, high   / ms since 2024-01-01 in 41 bits, a counter in 12
  *  12  u32  writer            breaks ties between equal timestamps
@@ -29,7 +29,7 @@ export interface RecordFields {
   readonly writer: number;
   readonly tombstone: boolean;
   readonly from: number;
-  /** Ms since the Unix epoch, up to 2^53 - 1, or 0 for never. */
+  /** In ms since the Unix epoch, up to 2^53 - 1; 0 for never. */
   readonly expiryMs: number;
 }
 
@@ -55,7 +55,7 @@ export function writeRecord(target: Uint8Array, at: number, fields: RecordFields
   return next + value.length;
 }
 
-/** A record of its own memory. */
+/** Returns a record in memory of its own. */
 export function encodeRecord(fields: RecordFields, value: Uint8Array): Uint8Array {
   const record = Buffer.allocUnsafe(recordSizeBytes(value.length, fields.expiryMs > 0));
   writeRecord(record, 0, fields, value);
@@ -78,7 +78,7 @@ export function isTombstone(bytes: Uint8Array, at: number): boolean {
   return (bytes[at + 1] & RecordFlag.tombstone) !== 0;
 }
 
-/** Ms since the Unix epoch, 0 for never. */
+/** In ms since the Unix epoch; 0 for never. */
 export function recordExpiryMs(bytes: Uint8Array, at: number): number {
   if ((bytes[at + 1] & RecordFlag.hasExpiry) === 0) return 0;
   return readUint53(bytes, at + RECORD_HEADER_BYTES);
@@ -89,7 +89,7 @@ export function recordValueStart(bytes: Uint8Array, at: number): number {
   return at + RECORD_HEADER_BYTES + ((bytes[at + 1] & RecordFlag.hasExpiry) !== 0 ? RECORD_EXPIRY_BYTES : 0);
 }
 
-/** What is wrong with the header of the record in `bytes[start, end)`, or undefined when nothing is. */
+/** Says what is wrong with the header of the record in `bytes[start, end)`; undefined when nothing is. */
 export function recordFault(bytes: Uint8Array, start: number, end: number): string | undefined {
   if (end - start < RECORD_HEADER_BYTES) return `a record of ${end - start} bytes is shorter than its header`;
   if (bytes[start] !== RECORD_FORMAT) return `record format ${bytes[start]} is unknown`;
@@ -105,13 +105,13 @@ export function recordFault(bytes: Uint8Array, start: number, end: number): stri
   return undefined;
 }
 
-/** Whether the record in `bytes[start, end)` may be one that a later version wrote: a format or flags unknown here. */
+/** Whether a later version may have written the record in `bytes[start, end)`: its format or flags are unknown here. */
 export function isOfLaterFormat(bytes: Uint8Array, start: number, end: number): boolean {
   if (end - start < RECORD_HEADER_BYTES) return false;
   return bytes[start] > RECORD_FORMAT || (bytes[start + 1] & ~KNOWN_FLAGS) !== 0;
 }
 
-/** Compares versions: negative when a is older than b, 0 when they are one and the same, positive when newer. */
+/** Compares versions: negative when a is older than b, 0 when they are the same, positive when a is newer. */
 export function compareVersions(
   aTimestamp: number,
   aWriter: number,

@@ -1,7 +1,7 @@
 /**
- * Unsigned integers of up to 32 bits in base 128, low group first, the high bit set on every byte but the last
- * (LEB128, as in LevelDB and protocol buffers). Always in the fewest bytes, so that the length of an encoding
- * follows from its value and a reader needs to hand back one number only.
+ * Unsigned integers of up to 32 bits in base 128, low group first, with the high bit set on every byte but the last
+ * (LEB128, as in LevelDB and protocol buffers). They always take the fewest bytes, so the length of an encoding follows
+ * from its value and a reader has to return only one number.
  */
 export const MAX_VARINT_BYTES = 5;
 
@@ -26,7 +26,7 @@ export function writeVarint(target: Uint8Array, at: number, value: number): numb
 }
 
 /**
- * The integer at `at`, or -1 when there is none: longer than 32 bits, not in the fewest bytes, or cut off by the
+ * The integer at `at`, or -1 when there is none: it is longer than 32 bits, not in the fewest bytes, or cut off by the
  * end of `bytes`. The next field starts at `at + varintBytes(value)`.
  */
 export function readVarint(bytes: Uint8Array, at: number): number {

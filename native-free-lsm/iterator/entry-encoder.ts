@@ -10,7 +10,7 @@
  * behind what it wrote.
  */
 export interface EntryEncoder {
-  /** What an entry takes besides key and value, at most. */
+  /** The most that an entry takes besides key and value. */
   readonly overheadBytes: number;
   writeHead(target: Uint8Array, at: number, keyBytes: number, valueBytes: number): number;
   writeMiddle(target: Uint8Array, at: number, valueBytes: number): number;

@@ -1,6 +1,6 @@
 import { compareBytes } from '../format/bytes.ts';
 
-/** A key that a scan stays below, or none. One object is used again and again. */
+/** An exclusive upper bound of a scan, or none. One object is used again and again. */
 export class KeyBound {
   isSet = false;
   bytes: Uint8Array = new Uint8Array(0);
@@ -18,7 +18,7 @@ export class KeyBound {
     this.isSet = false;
   }
 
-  /** Whether `key[start, end)` lies below. */
+  /** Whether `key[start, end)` is below the bound. */
   admits(key: Uint8Array, start: number, end: number): boolean {
     return !this.isSet || compareBytes(key, start, end, this.bytes, this.start, this.end) < 0;
   }

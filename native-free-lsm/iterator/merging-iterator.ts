@@ -5,12 +5,12 @@ import type { PageBuilder } from './page-builder.ts';
 import type { RecordIterator } from './record-iterator.ts';
 
 /**
- * Many sources in ascending order as one, each key once with its newest version. Sources come newest first:
- * of equal versions the earliest source's is kept.
+ * Merges many sources in ascending order into one, with each key once in its newest version. Sources are given newest
+ * first: of equal versions, the earliest source's is kept.
  *
- * A binary heap of sources, ordered by key, then newest version, then position. Where each source stands is
- * kept beside it in arrays, so that a comparison touches no source and the loops see one kind of object,
- * whatever kinds the sources are. No allocation per step.
+ * It is a binary heap of sources, ordered by key, then newest version, then position. The current position of each
+ * source is kept beside it in arrays, so that a comparison touches no source and the loops see one kind of object,
+ * whatever kinds the sources are. A step allocates nothing.
  */
 export class MergingIterator implements RecordIterator {
   valid = false;
@@ -24,10 +24,10 @@ export class MergingIterator implements RecordIterator {
   readonly #keyBytes: Uint8Array[];
   readonly #keyStart: Int32Array;
   readonly #keyEnd: Int32Array;
-  /** Positions of sources that stand on an entry; `#heap[0]` is the current one. */
+  /** Positions of the sources that are at an entry; `#heap[0]` is the current one. */
   readonly #heap: Int32Array;
   #size = 0;
-  /** The source that the last entry was of. */
+  /** The source of the last entry. */
   #previous = -1;
   /** Where the current source has to stop. */
   readonly #bound = new KeyBound();
@@ -54,7 +54,8 @@ export class MergingIterator implements RecordIterator {
 
   next(): void {
     this.valid = false;
-    // Older versions of the key first: the bytes it is compared with stay while the current source does.
+    // Skip older versions of the key first: the bytes they are compared with stay while the current source does not
+    // move.
     while (this.#size > 1 && this.#equalsCurrent(1)) this.#advance(1);
     while (this.#size > 2 && this.#equalsCurrent(2)) this.#advance(2);
     this.#advance(0);
@@ -62,8 +63,8 @@ export class MergingIterator implements RecordIterator {
   }
 
   /**
-   * A source whose turn comes twice in a row probably goes on for a while: it is let run up to the key of the next
-   * source, without a look at the heap for each entry. Where sources take turns that would cost more than it spares.
+   * A source that comes twice in a row probably goes on for a while. So it runs up to the key of the next source
+   * without using the heap for each entry. When sources alternate, that would cost more than it saves.
    */
   addRun(page: PageBuilder, bound: KeyBound): boolean {
     const position = this.#heap[0];
@@ -86,7 +87,7 @@ export class MergingIterator implements RecordIterator {
     return true;
   }
 
-  /** Sets how far the current source may run; false when the next has the same key. */
+  /** Sets how far the current source may run; returns false when the next source has the same key. */
   #boundRun(bound: KeyBound): boolean {
     const run = this.#bound;
     if (bound.isSet) run.set(bound.bytes, bound.start, bound.end);
@@ -134,13 +135,13 @@ export class MergingIterator implements RecordIterator {
     this.#keyEnd[position] = source.keyEnd;
   }
 
-  /** Moves the source at a place of the heap on. */
+  /** Moves the source at a place of the heap to its next entry. */
   #advance(at: number): void {
     this.#sources[this.#heap[at]].next();
     this.#settle(at);
   }
 
-  /** The source at a place of the heap has moved: puts it where it belongs then. */
+  /** Moves a source to its right place in the heap after its key has changed. */
   #settle(at: number): void {
     const position = this.#heap[at];
     if (this.#sources[position].valid) this.#remember(position);

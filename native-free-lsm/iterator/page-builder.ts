@@ -4,22 +4,22 @@ import { isTombstone, recordExpiryMs, recordValueStart } from '../format/record.
 import type { EntryEncoder } from './entry-encoder.ts';
 import { PAGE_ENTRY_HEADER_BYTES } from './page.ts';
 
-/** What a page is to hold. */
+/** What a page may hold. */
 export interface PageContents {
-  /** Entries it may look at, those that it passes over included: a stretch of deletions must not take for ever. */
+  /** How many entries it may look at, including those that it skips: a long run of deletions must not take for ever. */
   readonly maxEntries: number;
-  /** Without an encoder only. */
+  /** Only without an encoder. */
   readonly includeTombstones: boolean;
   /** Null: keys and records packed as page.ts draws them. */
   readonly encoder: EntryEncoder | null;
-  /** With an encoder: what expires then or before is left out. */
+  /** With an encoder: entries that have expired by this time are left out. */
   readonly nowMs: number;
 }
 
-/** Puts the entries of a page where they are to lie, for example in the ring that brings them to another thread. */
+/** Writes the entries of a page to where they belong, for example into the ring that brings them to another thread. */
 export class PageBuilder {
   bytes: Uint8Array = new Uint8Array(0);
-  /** Of `bytes`: behind the last entry. */
+  /** The index in `bytes` behind the last entry. */
   at = 0;
   #limit = 0;
   #entriesLeft = 0;
@@ -38,7 +38,7 @@ export class PageBuilder {
     this.#nowMs = contents.nowMs;
   }
 
-  /** Takes an entry, or passes it over; false when the page ends before it. */
+  /** Takes an entry or skips it; returns false when the page ends before it. */
   add(
     keyBytes: Uint8Array,
     keyStart: number,
@@ -106,7 +106,7 @@ export class PageBuilder {
   }
 }
 
-/** Room in which an entry surely fits, however it is laid out. */
+/** An upper bound of the room that an entry needs, in every layout. */
 export function pageEntryBytes(keyBytes: number, recordBytes: number, encoder: EntryEncoder | null): number {
   return keyBytes + recordBytes + Math.max(PAGE_ENTRY_HEADER_BYTES, encoder?.overheadBytes ?? 0);
 }

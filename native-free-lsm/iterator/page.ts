@@ -2,27 +2,27 @@ import { readUint32 } from '../format/integers.ts';
 
 /**
  * A piece of a scan: entries in key order, packed one behind another as they cross threads, so that a page is one
- * piece of memory and no object is made for an entry. Walk it with `next`; once. A page that was asked for with a
- * encoder holds what iterator/entry-encoder.ts tells instead, to be passed on as it is.
+ * piece of memory and no object is made for an entry. Walk it once, with `next`. A page that was asked for with an
+ * encoder holds what iterator/entry-encoder.ts describes instead, to be passed on unchanged.
  *
  *   u32 key length, u32 record length, key, record      little-endian, no padding
  */
 export const PAGE_ENTRY_HEADER_BYTES = 8;
 
-/** Where the memory of a page goes when nobody needs it any more. */
+/** Takes the memory of a page back when nobody needs it any more. */
 export interface PageMemoryOwner {
   give(bytes: Uint8Array): void;
 }
 
 /**
- * Dispose of a page that has been walked, and its memory serves for another; nothing of it may be used then. One
- * that is forgotten instead costs the garbage collector more than reading it did.
+ * Disposing of a page that has been walked lets its memory serve for another one; do not use it afterwards. A page that
+ * is only dropped costs the garbage collector more than reading it did.
  */
 export class Page implements Disposable {
   readonly bytes: Uint8Array;
-  /** Of `bytes`: where its entries end. */
+  /** The index in `bytes` where the entries end. */
   readonly usedBytes: number;
-  /** The key to go on from, inclusive; null: the scan has reached its end. Memory of its own. */
+  /** The key to continue from, inclusive, in memory of its own; null: the scan has reached its end. */
   readonly resumeAt: Uint8Array | null;
   /** The current entry: key `bytes[keyStart, keyEnd)`, record `bytes[recordStart, recordEnd)`. */
   keyStart = 0;
@@ -43,7 +43,7 @@ export class Page implements Disposable {
     this.#owner = owner;
   }
 
-  /** Moves to the next entry; false behind the last. */
+  /** Moves to the next entry; returns false behind the last. */
   next(): boolean {
     const at = this.recordEnd;
     if (at === this.usedBytes) return false;

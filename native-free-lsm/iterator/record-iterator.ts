@@ -23,9 +23,9 @@ export interface RecordIterator {
   seek(key: Uint8Array, start: number, end: number): void;
   next(): void;
   /**
-   * For those that can pass on many entries at less cost than one by one: adds the current entry to a page, and those
-   * behind it that are quickly known to lie below `bound`, as the current one does. False when the page ends before
-   * an entry: there the cursor stands then.
+   * Only for iterators that can pass on many entries at less cost than one by one. Adds the current entry to a page,
+   * and those behind it that are quickly known to be below `bound`, as the current one is. Returns false when the page
+   * ends before an entry; the cursor is then at that entry.
    */
   addRun?(page: PageBuilder, bound: KeyBound): boolean;
 }

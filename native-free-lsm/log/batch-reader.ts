@@ -16,23 +16,23 @@ import {
 import type { LogWindow } from './log-window.ts';
 
 /**
- * Walks the batches of one file, and tells at their end what the rest of the file is. Where the batches end
- * before the file does, the rest is a torn tail if no later batch tells that it had been synced, and damage if
- * one does: a batch carries the offset up to which the file was synced when it was written. A later batch
- * alone proves nothing: without a sync between them, a power loss may keep the second of two and lose the
- * first.
+ * Walks the batches of one file, and judges at their end what the rest of the file is.
+ *
+ * When the batches end before the file does, the rest is a torn tail, unless a later batch shows that it had been
+ * synced: then it is damage. A batch carries the offset up to which the file was synced when it was written. A later
+ * batch alone proves nothing: without a sync between them, a power loss may keep the second of two and lose the first.
  */
 export class BatchReader {
   /** The current body, in `window.bytes`; valid until the next move. */
   bodyStart = 0;
   bodyEnd = 0;
-  /** Where the current batch starts in the file; behind the last, where it ended. */
+  /** Where the current batch starts in the file; behind the last batch, where that ended. */
   offset = FILE_HEADER_BYTES;
-  /** What the batches so far say of how far the file was synced when they were written. */
+  /** How far the file was synced, according to the batches so far. */
   syncedBytes = FILE_HEADER_BYTES;
-  /** Behind the last batch: the writer had finished the file. */
+  /** Behind the last batch: whether the writer had finished the file. */
   clean = false;
-  /** Behind the last batch: and it had begun the next one. */
+  /** Behind the last batch: whether the writer had also begun the next file. */
   continued = false;
   readonly window: LogWindow;
   readonly #path: string;
@@ -46,11 +46,11 @@ export class BatchReader {
   }
 
   /**
-   * Whether the file has its header; without one it is a file whose creation a crash interrupted, as a
-   * header is synced before any batch is written. Such a file may hold the header of one removed before, whose
-   * place on the disk it got.
-   * @param isBegun it is known that the file was begun: then a header that is missing is damage
-   * @throws LsmError CORRUPTION when it has something else, UNSUPPORTED_FORMAT
+   * Whether the file has its header. A header is synced before any batch is written, so a file without one is a file
+   * whose creation a crash interrupted. Such a file may hold the header of a removed one whose place on the disk it
+   * got.
+   * @param isBegun whether it is known that the file was begun: then a missing header is damage
+   * @throws LsmError CORRUPTION when it has another header, UNSUPPORTED_FORMAT
    */
   readHeader(magic: FileMagic, isBegun = false): boolean {
     const hasHeader = this.#readHeader(magic);
@@ -58,7 +58,7 @@ export class BatchReader {
       throw corruption(
         this.#path,
         0,
-        'its header is gone, which was durable before anything was written behind it',
+        'its header is missing, though it was durable before anything was written behind it',
       );
     return hasHeader;
   }
@@ -85,7 +85,7 @@ export class BatchReader {
   }
 
   /**
-   * Moves to the next batch of data; false behind the last.
+   * Moves to the next batch of data; returns false behind the last.
    * @throws LsmError CORRUPTION when something synced is missing, UNSUPPORTED_FORMAT for a kind of batch that is
    *   unknown here
    */
@@ -114,7 +114,7 @@ export class BatchReader {
     return false;
   }
 
-  /** Where in the file a byte of the current body stands. */
+  /** The offset in the file of a byte of the current body. */
   offsetOf(at: number): number {
     return this.offset + BATCH_HEADER_BYTES + at - this.bodyStart;
   }
@@ -127,7 +127,7 @@ export class BatchReader {
     return at >= 0 && isBatchIntact(this.window.bytes, at) ? at : -1;
   }
 
-  /** Its checksum is right, so a later version wrote it. */
+  /** The batch's checksum is right, so a later version wrote it. */
   #unknownKind(kind: number, offset: number): LsmError {
     if (kind === 0) return corruption(this.#path, offset, 'a batch of kind 0');
     return new LsmError(

@@ -43,7 +43,7 @@ export function logFileName(generation: number): string {
   return `${String(generation).padStart(6, '0')}.log`;
 }
 
-/** Of the row of logs from `oldest` to the last of `generations`, which ascend, those that are not among them. */
+/** The generations from `oldest` to the last of `generations`, which ascend, that are not among them. */
 export function missingLogs(oldest: number, generations: readonly number[]): number[] {
   const missing: number[] = [];
   let expected = oldest;
@@ -55,7 +55,7 @@ export function missingLogs(oldest: number, generations: readonly number[]): num
 }
 
 /**
- * Of the logs from `oldest` on that must be there, those that are not among `generations`, which ascend.
+ * The generations from `oldest` on that must exist and are not among `generations`, which ascend.
  * @param begun the last one that is known to have been begun
  */
 export function lostLogs(oldest: number, generations: readonly number[], begun: number): number[] {
@@ -74,7 +74,7 @@ export function encodeFileHeader(magic: FileMagic, number: number): Uint8Array {
   return header;
 }
 
-/** The format version and the number that the header at `at` gives, or undefined when there is no header. */
+/** The format version and the number in the header at `at`; undefined when there is no header. */
 export function decodeFileHeader(
   magic: FileMagic,
   bytes: Uint8Array,
@@ -85,7 +85,7 @@ export function decodeFileHeader(
   return { format: readUint32(bytes, at + 4), number: readUint32(bytes, at + 8) };
 }
 
-/** Fills the batch header at the start of `header` for `body`, which is to stand right behind it. */
+/** Fills the batch header at the start of `header` for `body`, which will follow it. */
 export function encodeBatchHeader(
   header: Uint8Array,
   body: Uint8Array,
@@ -105,7 +105,7 @@ export function encodeBatchHeader(
 }
 
 /**
- * Whether a batch header at `at`, taken to stand at `offset` of its file, may be one: everything but the
+ * Whether there may be a batch header at `at`, for a batch at `offset` of its file. It checks everything but the
  * checksum, which needs the body.
  */
 export function isBatchHeader(bytes: Uint8Array, at: number, number: number, offset: number): boolean {

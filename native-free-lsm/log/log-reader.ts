@@ -11,21 +11,21 @@ import { OperationCursor } from './write-operation.ts';
 const CHUNK_BYTES = 1024 * 1024;
 
 export interface LogReplay {
-  /** Data batches replayed. */
+  /** The number of data batches that were replayed. */
   batches: number;
-  /** Without the torn tail. */
+  /** The length without the torn tail. */
   lengthBytes: number;
-  /** The torn tail: an append that a crash had interrupted. */
+  /** The length of the torn tail, an append that a crash interrupted. */
   tornBytes: number;
-  /** It ends with the mark of a writer that had finished. */
+  /** Whether the log ends with the mark of a writer that had finished it. */
   clean: boolean;
-  /** And it had begun the next log before. */
+  /** Whether its writer had also begun the next log. */
   continued: boolean;
-  /** Up to here it is known to be on the disk. */
+  /** The log is known to be on the disk up to this offset. */
   syncedBytes: number;
 }
 
-/** The ranges are of `bytes`, which holds them during the call only. */
+/** The ranges are in `bytes`, which is valid only during the call. */
 export type PutVisitor = (
   bytes: Uint8Array,
   keyStart: number,
@@ -37,7 +37,7 @@ export type PutVisitor = (
 /**
  * Reads a log from its start and hands every put to `visit`, in the order of writing, up to a torn tail (see
  * `BatchReader`). Changes nothing: see `makeDurable`.
- * @param isBegun it is known that the log was begun, so that it must have its header
+ * @param isBegun whether it is known that the log was begun, so that it must have its header
  * @throws LsmError CORRUPTION with file and offset, UNSUPPORTED_FORMAT, IO_ERROR
  */
 export function replayLog(
@@ -119,10 +119,11 @@ function advance(cursor: OperationCursor, path: string, offset: number): boolean
 }
 
 /**
- * Cuts off a log's torn tail and makes durable what was read of it: a killed process may have left it in the page
- * cache alone, and what readers see and later versions are compared with no power loss may take. What is not known
- * to be on the disk is written once more before: after a sync that failed the system takes such pages for clean, and
- * a sync alone would do nothing.
+ * Cuts off a log's torn tail, and makes durable what was read of the log: a killed process may have left it only in the
+ * page cache, and a power loss must not take what readers see and later versions are compared with.
+ *
+ * What is not known to be on the disk is first written again: after a failed sync the system takes such pages for
+ * clean, and a sync alone would do nothing.
  * @throws LsmError NO_SPACE, READ_ONLY, IO_ERROR: it may be tried again
  */
 export function makeDurable(fs: FileSystem, directory: string, generation: number, replay: LogReplay): void {
@@ -133,7 +134,7 @@ export function makeDurable(fs: FileSystem, directory: string, generation: numbe
     const fd = fs.openWriteSync(path);
     try {
       if (tornBytes > 0) fs.truncateSync(fd, lengthBytes);
-      // One whose creation was interrupted is an empty log from now on: the manifest will say that it was begun.
+      // A log whose creation was interrupted is an empty log from now on: the manifest will say that it was begun.
       if (lengthBytes === 0) fs.writeSync(fd, [encodeFileHeader(FileMagic.log, generation)], 0);
       const chunk = new Uint8Array(Math.min(CHUNK_BYTES, Math.max(0, lengthBytes - syncedBytes)));
       for (let at = syncedBytes, count = 0; at < lengthBytes; at += count) {

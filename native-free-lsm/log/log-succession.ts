@@ -3,17 +3,17 @@ import { BatchKind } from './log-format.ts';
 import { LogWriter } from './log-writer.ts';
 
 /**
- * The log of the memtable that is being written, and how the next one takes its place. Any step of that may fail and
- * be tried again: the next log is there, durable with its name, before the old one is marked as complete, and until it
- * is, the old one takes writes as before.
+ * The log of the active memtable, and how the next log replaces it. Each step of that may fail and be tried again. The
+ * next log is durable with its name before the old one is marked as complete, and until then the old one takes writes
+ * as before.
  */
 export class LogSuccession {
   readonly #fs: FileSystem;
   readonly #directory: string;
   #current: LogWriter | undefined;
-  /** Created by an attempt that got no further. */
+  /** A next log that was created by an attempt that failed later. */
   #next: LogWriter | undefined;
-  /** The end of the current log may say that the next one was begun, though marking it failed. */
+  /** Whether the current log may be marked as continued although marking it failed. */
   #mayBeMarked = false;
 
   constructor(fs: FileSystem, directory: string) {
@@ -26,13 +26,13 @@ export class LogSuccession {
     return this.#current;
   }
 
-  /** @throws LsmError NO_SPACE or IO_ERROR: there is no log as before, and another attempt may succeed */
+  /** @throws LsmError NO_SPACE or IO_ERROR: there is still no log, and another attempt may succeed */
   open(generation: number): void {
     this.#current ??= LogWriter.create(this.#fs, this.#directory, generation);
   }
 
   /**
-   * Does what of going over can be done ahead.
+   * Creates the next log ahead of time.
    * @throws LsmError NO_SPACE or IO_ERROR
    */
   prepare(next: number): void {
@@ -40,12 +40,12 @@ export class LogSuccession {
   }
 
   /**
-   * Goes over to the log of the next generation.
+   * Switches to the log of the next generation.
    * @throws LsmError NO_SPACE or IO_ERROR: the current log goes on, and another attempt may succeed; POISONED
    */
   succeed(next: number): void {
     this.prepare(next);
-    // From this mark on a start knows that there must be a next log, before anything is acknowledged from there.
+    // This mark tells a start that there must be a next log. It is written before anything there is acknowledged.
     this.#mayBeMarked = true;
     this.#current?.finish(BatchKind.continued);
     this.#mayBeMarked = false;
@@ -63,8 +63,8 @@ export class LogSuccession {
 
   close(): void {
     this.#current?.close();
-    // A start that finds the mark must find the log. What a failed sync has left, and whether a cut is on the disk,
-    // nobody knows; an empty log does no harm.
+    // A start that finds the mark must find the next log. After a failed sync nobody knows whether the mark, or its
+    // removal, is on the disk, so an empty next log stays: it does no harm.
     if (this.#mayBeMarked) this.#next?.close();
     else this.#next?.discard();
   }

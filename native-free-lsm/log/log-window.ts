@@ -3,11 +3,11 @@ import { type FileSystem, readFullySync } from '../fs/file-system.ts';
 const CHUNK_BYTES = 2 * 1024 * 1024;
 
 /**
- * A window that slides forward over a file, read in large chunks: a log is never in memory as a whole, and a
- * batch never in two pieces.
+ * A window that slides forward over a file and reads it in large chunks, so that a log is never in memory as a whole
+ * and a batch is never in two pieces.
  */
 export class LogWindow {
-  /** Current memory of the window; changes with `load`. */
+  /** The window's current memory; `load` may replace it. */
   bytes: Uint8Array;
   readonly sizeBytes: number;
   readonly #fs: FileSystem;
@@ -23,8 +23,8 @@ export class LogWindow {
   }
 
   /**
-   * Makes `length` bytes of the file from `offset` on contiguous; returns where they start in `bytes`, or -1
-   * when the file ends before. Offsets may only go forward, but for a window still covered.
+   * Makes `length` bytes of the file from `offset` on contiguous. Returns where they start in `bytes`, or -1 when the
+   * file ends before. Offsets may only go forward, except to what the window still covers.
    */
   load(offset: number, length: number): number {
     if (offset + length > this.sizeBytes) return -1;

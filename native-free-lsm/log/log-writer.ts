@@ -16,9 +16,9 @@ import {
 const NO_BODY = new Uint8Array(0);
 
 /**
- * The one writer of one log. A batch that failed to be written leaves nothing behind: the file is cut back to
- * the last whole batch before anything else is appended, so that garbage never stands between batches. After
- * a failed sync nothing is taken any more, as nobody can know what the disk holds.
+ * The only writer of one log. A batch that could not be written leaves nothing behind: the file is cut back to the last
+ * whole batch before anything else is appended, so that garbage is never between batches. After a failed sync it takes
+ * nothing more, because nobody can know what the disk holds.
  */
 export class LogWriter {
   readonly path: string;
@@ -29,11 +29,11 @@ export class LogWriter {
   readonly #parts: Uint8Array[] = [this.#header, NO_BODY];
   #lengthBytes = FILE_HEADER_BYTES;
   #syncedBytes = FILE_HEADER_BYTES;
-  /** A failed write may have left bytes behind the last whole batch. */
+  /** Whether a failed write may have left bytes behind the last whole batch. */
   #ragged = false;
-  /** They are cut off, but a power loss may bring them back. */
+  /** Whether such bytes were cut off, but a power loss may bring them back. */
   #isCutUnsynced = false;
-  /** A mark may stand behind the last batch, though writing or syncing it failed. */
+  /** Whether a mark may follow the last batch although writing or syncing it failed. */
   #mayBeMarked = false;
   #poison: LsmError | undefined;
   #open = true;
@@ -45,7 +45,7 @@ export class LogWriter {
     this.generation = generation;
   }
 
-  /** A new, empty log, durable on return with its name; on failure nothing of it is left. */
+  /** Creates an empty log, durable with its name on return. On failure nothing of it is left. */
   static create(fs: FileSystem, directory: string, generation: number): LogWriter {
     const path = join(directory, logFileName(generation));
     let fd = -1;
@@ -61,7 +61,7 @@ export class LogWriter {
     }
   }
 
-  /** End of the last whole batch. */
+  /** The end of the last whole batch. */
   get lengthBytes(): number {
     return this.#lengthBytes;
   }
@@ -99,7 +99,7 @@ export class LogWriter {
     this.#isCutUnsynced = false;
   }
 
-  /** Cuts off what a failed append may have left; the next append does so itself if this was not called. */
+  /** Cuts off what a failed append may have left. If this is not called, the next append does it. */
   cutBack(): void {
     this.#check();
     if (!this.#ragged) return;
@@ -113,8 +113,9 @@ export class LogWriter {
   }
 
   /**
-   * Nothing stands behind the last batch, and no power loss brings anything back there: before a mark, behind which
-   * bytes would be damage, and before what takes the place of one. All batches are synced by then.
+   * Makes sure that nothing follows the last batch and that no power loss brings anything back there. It is called
+   * before a mark, because bytes behind a mark would be damage, and before what replaces a mark. All batches are synced
+   * by then.
    */
   #endDurably(): void {
     this.cutBack();
@@ -132,8 +133,8 @@ export class LogWriter {
   /**
    * Syncs, marks the log as complete, syncs the mark and closes the file.
    * @param mark `continued` once the next log is durable with its name
-   * @throws LsmError NO_SPACE or IO_ERROR: all that was appended is synced, only the mark is missing, and the log goes
-   *   on as before; POISONED when what was appended could not be synced
+   * @throws LsmError NO_SPACE or IO_ERROR: everything appended is synced, only the mark is missing, and the log goes on
+   *   as before; POISONED when what was appended could not be synced
    */
   finish(mark: typeof BatchKind.cleanClose | typeof BatchKind.continued): void {
     this.sync();
@@ -144,7 +145,7 @@ export class LogWriter {
     try {
       this.#fs.fdatasyncSync(this.#fd);
     } catch (cause) {
-      // Nothing rests on the mark: it is cut off, and written anew by the next attempt.
+      // Nothing depends on the mark: it is cut off, and the next attempt writes it again.
       this.#lengthBytes = endOfBatches;
       this.#ragged = true;
       throw ioFailure('mark the end of the log', this.path, cause);
@@ -153,14 +154,14 @@ export class LogWriter {
     this.close();
   }
 
-  /** Closes and removes a log that no batch was written to; never throws, as one that stays does no harm. */
+  /** Closes and removes a log to which no batch was written. Never throws: a log that stays does no harm. */
   discard(): void {
     if (!this.#open) return;
     this.#open = false;
     discard(this.#fs, this.path, this.#fd);
   }
 
-  /** Closes the file as it is. */
+  /** Closes the file without changing it. */
   close(): void {
     if (!this.#open) return;
     this.#open = false;
@@ -188,8 +189,8 @@ export class LogWriter {
 }
 
 /**
- * Creates the file of a log whose number no other log has. One that is there is what an attempt before has left
- * that failed and could not remove it: it holds no batch.
+ * Creates the file of a log whose number no other log has. An existing file was left by a failed attempt that could not
+ * remove it, and holds no batch.
  */
 function createAnew(fs: FileSystem, path: string): number {
   try {
@@ -202,7 +203,7 @@ function createAnew(fs: FileSystem, path: string): number {
   }
 }
 
-/** Best effort: the failure that led here is the one to report. */
+/** Tries to remove the file. If that fails too, the failure that led here is the one to report. */
 function discard(fs: FileSystem, path: string, fd: number): void {
   try {
     fs.closeSync(fd);

@@ -44,7 +44,7 @@ export function batchOperationBytes(puts: readonly Put[]): number {
   return bytes;
 }
 
-/** Writes puts that are to be applied together; a crash keeps all of them or none. */
+/** Writes puts that are applied together; after a crash all of them are there, or none. */
 export function encodeBatch(target: Uint8Array, at: number, puts: readonly Put[]): void {
   target[at] = WriteOperation.batch;
   target[at + 1] = 0;
@@ -75,8 +75,8 @@ function writeKeyAndRecord(
 }
 
 /**
- * Walks the puts of one operation, those that were dropped left out, without making an object for any. One
- * cursor serves many operations.
+ * Walks the puts of one operation, without those that were dropped and without making an object for any. One cursor
+ * serves many operations.
  */
 export class OperationCursor {
   keyStart = 0;
@@ -88,15 +88,14 @@ export class OperationCursor {
   #end = 0;
   #left = 0;
   /**
-   * Where a put has its key's length and its flags: behind the operation's number if it stands alone, else in
-   * front.
+   * The offset of a put's key length and flags: behind the operation's number if it stands alone, else at its start.
    */
   #keyLengthOffset = 0;
   #flagsOffset = 0;
 
   /**
-   * Sets out on the operation in `bytes[start, end)`; `next` then leads to its first put.
-   * @throws LsmError INVALID_ARGUMENT when it is no operation, UNSUPPORTED_FORMAT when it is none known here
+   * Starts at the operation in `bytes[start, end)`; `next` then moves to its first put.
+   * @throws LsmError INVALID_ARGUMENT when it is no operation, UNSUPPORTED_FORMAT when it is unknown here
    */
   reset(bytes: Uint8Array, start: number, end: number): void {
     if (end - start < HEAD_BYTES) throw malformed(`an operation of ${end - start} bytes`);
@@ -125,9 +124,9 @@ export class OperationCursor {
   }
 
   /**
-   * Moves to the next put that was not dropped; false behind the last.
-   * @throws LsmError INVALID_ARGUMENT when it leaves the operation or its record is none, UNSUPPORTED_FORMAT when
-   *   flags or the record are of a later version
+   * Moves to the next put that was not dropped; returns false behind the last.
+   * @throws LsmError INVALID_ARGUMENT when the put leaves the operation or has no valid record, UNSUPPORTED_FORMAT when
+   *   its flags or its record are of a later version
    */
   next(): boolean {
     while (this.#left > 0) {

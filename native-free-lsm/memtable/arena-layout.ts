@@ -32,28 +32,28 @@ export const MIN_ARENA_BYTES = 1024;
 
 /** Header words by index. */
 export const Word = {
-  /** Number of the memtable that the arena holds now. */
+  /** The generation of the memtable that is in the arena now. */
   generation: 0,
   /** Entries below this offset are visible. */
   published: 1,
-  /** End of the last allocation; the next starts here. 0: never reset. */
+  /** The end of the last allocation, where the next one starts. 0: never reset. */
   used: 2,
-  /** Levels that have a node. */
+  /** The number of levels that have a node. */
   height: 3,
-  /** State of the xorshift generator that draws heights. */
+  /** The state of the xorshift generator that draws heights. */
   random: 4,
-  /** Running total, published or not; that of raw bytes is a float, see below. */
+  /** A running total, published or not. The total of raw bytes is a float, see below. */
   entries: 5,
-  /** Counts publications; its lowest bit says which of the two copies of the totals is current. */
+  /** Counts publications. Its lowest bit says which of the two copies of the totals is current. */
   totalsVersion: 7,
-  /** Two copies, `totalsWords` each, of the totals as published: see `Total`. */
+  /** Two copies, of `totalsWords` each, of the totals as published: see `Total`. */
   totals: 8,
-  /** Of the hash index: written when the arena is made, by the thread that makes it, and never again. */
+  /** The seed of the hash index. The thread that makes the arena writes it once, and it never changes. */
   seedLow: 34,
   seedHigh: 35,
 } as const;
 
-/** Words of one copy of the published totals. */
+/** The words of one copy of the published totals. */
 export const Total = {
   entries: 0,
   rawBytesLow: 1,
@@ -68,7 +68,10 @@ export const TOTALS_WORDS = 7;
 /** Running bounds of timestamps, as indexes of 8-byte floats. */
 export const SMALLEST_TIMESTAMP_DOUBLE = 14;
 export const LARGEST_TIMESTAMP_DOUBLE = 15;
-/** The same for the running total of raw bytes: versions share their key, so it outgrows the arena, and 32 bits. */
+/**
+ * The running total of raw bytes, in the same form: versions share their key in the arena, so the total can exceed the
+ * arena's size and 32 bits.
+ */
 export const RAW_BYTES_DOUBLE = 16;
 
 /** With a branching of 4, 12 levels are enough for 16 million keys. */
@@ -81,10 +84,10 @@ export const ENTRY_HEADER_BYTES = 8;
 
 export const SLOT_OFFSET_MASK = 0x03ff_ffff;
 export const SLOT_TAG_SHIFT = 26;
-/** The smallest key with the smallest record takes 40 bytes: at most four slots in five are ever taken. */
+/** The smallest key with the smallest record takes 40 bytes, so at most four fifths of the slots are ever taken. */
 const ARENA_BYTES_PER_SLOT = 32;
 
-/** Memory for memtables whose keys are hashed with this seed; to be `reset` before its first use. */
+/** Memory for memtables whose keys are hashed with this seed. Call `reset` before its first use. */
 export function createArena(bytes: number, { low, high }: HashSeed): SharedArrayBuffer {
   const arena = new SharedArrayBuffer(bytes);
   const words = new Int32Array(arena);

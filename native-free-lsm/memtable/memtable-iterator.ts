@@ -3,9 +3,9 @@ import type { RecordIterator } from '../iterator/record-iterator.ts';
 import { ENTRY_HEADER_BYTES, HEAD_NODE, linkIndex, NODE_HEADER_BYTES, Word } from './arena-layout.ts';
 
 /**
- * The newest entry below a limit of each key of a memtable, in key order. Runs in any thread while the writer
- * goes on; see "Thread safety" in memtable.ts for why that is sound. Keys and records are those in the arena,
- * not copies: good until the arena is reset.
+ * The newest entry below a limit of each key of a memtable, in key order. It runs in any thread while the writer goes
+ * on; "Thread safety" in memtable.ts says why that is sound. Keys and records are those in the arena and not copies, so
+ * they are valid until the arena is reset.
  */
 export class MemtableIterator implements RecordIterator {
   valid = false;
@@ -49,7 +49,10 @@ export class MemtableIterator implements RecordIterator {
     this.#stopAt(this.#follow(this.#node, 0));
   }
 
-  /** Nodes at or above the limit are followed like all others, so that a seek takes few steps whatever it hides. */
+  /**
+   * Nodes at or above the limit are followed like all others, so that a seek takes few steps however many it has to
+   * skip.
+   */
   #follow(node: number, level: number): number {
     const at = linkIndex(node, level);
     const next = this.#words[at];
@@ -63,7 +66,7 @@ export class MemtableIterator implements RecordIterator {
     return compareBytes(this.keyBytes, from, from + this.#words[(node >>> 2) + 1], key, start, end);
   }
 
-  /** Stands at the first node from `from` on whose key has an entry below the limit. */
+  /** Moves to the first node from `from` on whose key has an entry below the limit. */
   #stopAt(from: number): void {
     const words = this.#words;
     let node = from;
@@ -79,7 +82,10 @@ export class MemtableIterator implements RecordIterator {
   }
 }
 
-/** The newest entry below `limit` of a key whose node lies below it: there is one, allocated with the node. */
+/**
+ * The newest entry below `limit` of a key whose node is below it. There always is one, because it is allocated with the
+ * node.
+ */
 export function newestBelow(words: Int32Array, node: number, limit: number): number {
   let entry = words[node >>> 2];
   if (entry < limit) return entry;

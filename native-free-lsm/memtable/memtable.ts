@@ -68,19 +68,19 @@ export type InsertStatus = (typeof InsertStatus)[keyof typeof InsertStatus];
 const INDEX_WORD = INDEX_START / 4;
 
 export class Memtable {
-  /** The whole arena; entries' offsets count from its start. */
+  /** The whole arena; offsets of entries count from its start. */
   readonly bytes: Uint8Array;
-  /** Version of the key that the last `insert` met, applied or not; 0, 0 when the key was not there. */
+  /** The version of the key that the last `insert` met, applied or not; 0, 0 when the key was not there. */
   metTimestamp = 0;
   metWriter = 0;
   readonly #words: Int32Array;
   readonly #doubles: Float64Array;
   readonly #slotMask: number;
   readonly #seed: HashSeed;
-  /** The last node before the key in hand, by level: scratch of the writer. */
+  /** The last node before the current key, by level. The writer's scratch memory. */
   readonly #before = new Int32Array(MAX_HEIGHT);
 
-  /** @param arena of `createArena`: 1 KiB to 256 MiB, a multiple of 8 bytes; to be `reset` before its first use */
+  /** @param arena from `createArena`: 1 KiB to 256 MiB, a multiple of 8 bytes; call `reset` before its first use */
   constructor(arena: SharedArrayBuffer) {
     const size = arena.byteLength;
     if (size < MIN_ARENA_BYTES || size > MAX_ARENA_BYTES || size % 8 !== 0) {
@@ -94,17 +94,17 @@ export class Memtable {
     this.#seed = { low: this.#words[Word.seedLow] >>> 0, high: this.#words[Word.seedHigh] >>> 0 };
   }
 
-  /** Bytes an entry takes in the worst case: a new key with the tallest node. */
+  /** The most bytes that an entry takes: those of a new key with the tallest node. */
   static entryBytes(keyBytes: number, recordBytes: number): number {
     const node = 4 * MAX_HEIGHT + NODE_HEADER_BYTES + aligned(keyBytes);
     return node + ENTRY_HEADER_BYTES + aligned(recordBytes);
   }
 
-  /** Writer. Empties the arena for a new memtable. Costs time for an eighth of the arena, its hash index. */
+  /** Writer. Empties the arena for a new memtable. It takes time for the hash index, an eighth of the arena. */
   reset(generation: number): void {
     const words = this.#words;
     const start = allocationsStart(this.bytes.length);
-    // A fresh arena is zero already; touching its index would only make it resident.
+    // A fresh arena is zero already; writing its index would only make it resident.
     if (words[Word.used] !== 0) words.fill(0, INDEX_WORD, start >>> 2);
     for (let level = 0; level < MAX_HEIGHT; level++) words[linkIndex(HEAD_NODE, level)] = 0;
     words[Word.used] = start;
@@ -114,7 +114,7 @@ export class Memtable {
     this.#doubles[RAW_BYTES_DOUBLE] = 0;
     this.#doubles[SMALLEST_TIMESTAMP_DOUBLE] = MAX_TIMESTAMP;
     this.#doubles[LARGEST_TIMESTAMP_DOUBLE] = 0;
-    // Before publish: whoever has a limit of this memtable finds its number.
+    // Before publish, so that whoever has a limit of this memtable finds its number.
     Atomics.store(words, Word.generation, generation);
     this.publish();
   }
@@ -124,14 +124,14 @@ export class Memtable {
     return Atomics.load(this.#words, Word.generation) >>> 0;
   }
 
-  /** Writer. Whether an insert of that size cannot fail for want of room. */
+  /** Writer. Whether there is surely room for an insert of that size. */
   fits(keyBytes: number, recordBytes: number): boolean {
     return this.#words[Word.used] + Memtable.entryBytes(keyBytes, recordBytes) <= this.bytes.length;
   }
 
   /**
-   * Writer. Puts a record if its version is newer than every version of the key in this memtable, published
-   * or not (the same version is stale). Sets `metTimestamp` and `metWriter`. Readers see it after `publish`.
+   * Writer. Puts a record if its version is newer than every version of the key in this memtable, published or not (the
+   * same version counts as stale). Sets `metTimestamp` and `metWriter`. Readers see it after `publish`.
    */
   insert(
     keyBytes: Uint8Array,
@@ -179,7 +179,7 @@ export class Memtable {
     const smallest = this.#doubles[SMALLEST_TIMESTAMP_DOUBLE];
     const largest = this.#doubles[LARGEST_TIMESTAMP_DOUBLE];
     const rawBytes = this.#doubles[RAW_BYTES_DOUBLE];
-    // Atomic so that none of these can be seen by a reader who still finds the version before last.
+    // Atomic, so that a reader who still uses the version before last sees none of these.
     Atomics.store(words, at + Total.entries, words[Word.entries]);
     Atomics.store(words, at + Total.rawBytesLow, rawBytes | 0);
     Atomics.store(words, at + Total.rawBytesHigh, highWord(rawBytes));
@@ -187,7 +187,7 @@ export class Memtable {
     Atomics.store(words, at + Total.smallestHigh, highWord(smallest));
     Atomics.store(words, at + Total.largestLow, largest | 0);
     Atomics.store(words, at + Total.largestHigh, highWord(largest));
-    // Behind the copy it names; the other copy stays as it was, for readers that are in it.
+    // After the copy that it names. The other copy stays unchanged for readers that are using it.
     Atomics.store(words, Word.totalsVersion, version);
     // Release, after all entries below it: the one store that makes them visible.
     Atomics.store(words, Word.published, words[Word.used]);
@@ -201,7 +201,7 @@ export class Memtable {
 
   /**
    * Any thread. The newest entry of a key below `limit`, a value of `publishedOffset`; 0 when there is none.
-   * @param hash hashBytes of the key with the arena's seed: taken once for all memtables and filters that are asked
+   * @param hash hashBytes of the key with the arena's seed, computed once for all memtables and filters
    */
   find(key: Uint8Array, start: number, end: number, limit: number, hash: number): number {
     const words = this.#words;
@@ -231,37 +231,37 @@ export class Memtable {
     return new MemtableIterator(this.#words, this.bytes, limit);
   }
 
-  /** Entries published, all versions of a key counted. */
+  /** The number of published entries, counting all versions of a key. */
   get entries(): number {
     return this.#publishedTotal(Total.entries, Total.entries);
   }
 
-  /** Bytes of keys and values published, all versions counted, without headers. */
+  /** Published bytes of keys and values, counting all versions, without headers. */
   get rawBytes(): number {
     return this.#publishedTotal(Total.rawBytesLow, Total.rawBytesHigh);
   }
 
-  /** Bytes of the arena taken by what is published, fixed parts included. */
+  /** The bytes of the arena that published entries take, including fixed parts. */
   get usedBytes(): number {
     return this.publishedOffset;
   }
 
-  /** Of what is published; MAX_TIMESTAMP when that is nothing. */
+  /** The smallest published timestamp; MAX_TIMESTAMP when nothing is published. */
   get smallestTimestamp(): number {
     return this.#publishedTotal(Total.smallestLow, Total.smallestHigh);
   }
 
-  /** Of what is published; 0 when that is nothing. */
+  /** The largest published timestamp; 0 when nothing is published. */
   get largestTimestamp(): number {
     return this.#publishedTotal(Total.largestLow, Total.largestHigh);
   }
 
-  /** A published total of one word (`high` the same as `low`) or two, both of the same publication. */
+  /** A published total of one word (`high` the same as `low`) or of two words of the same publication. */
   #publishedTotal(low: number, high: number): number {
     const words = this.#words;
     for (;;) {
-      // All three loads are atomic, so in order: an unchanged version means nobody wrote to this copy
-      // in between, as the writer turns to it again only after it has stored the next version.
+      // All three loads are atomic and so in order. An unchanged version means that nobody wrote to this copy
+      // meanwhile, because the writer uses it again only after it has stored the next version.
       const version = Atomics.load(words, Word.totalsVersion);
       const at = Word.totals + (version & 1) * TOTALS_WORDS;
       const lower = Atomics.load(words, at + low) >>> 0;
@@ -287,12 +287,12 @@ export class Memtable {
     if (this.#words[(node >>> 2) + 1] !== length) return false;
     const bytes = this.bytes;
     const from = node + NODE_HEADER_BYTES;
-    // Backwards: keys that share a length mostly share their beginning too.
+    // Backwards, because keys of the same length mostly share their beginning too.
     for (let i = length - 1; i >= 0; i--) if (bytes[from + i] !== key[start + i]) return false;
     return true;
   }
 
-  /** Start of a new allocation, or 0 when the arena is full. */
+  /** The start of a new allocation, or 0 when the arena is full. */
   #allocate(size: number): number {
     const start = this.#words[Word.used];
     if (start + size > this.bytes.length) return 0;
@@ -300,7 +300,7 @@ export class Memtable {
     return start;
   }
 
-  /** Allocates, writes and links the node of a new key with its first entry; 0 when the arena is full. */
+  /** Allocates, writes and links the node of a new key with its first entry. Returns 0 when the arena is full. */
   #insertKey(
     keyBytes: Uint8Array,
     keyStart: number,
@@ -340,7 +340,7 @@ export class Memtable {
     copyBytes(recordBytes, start, end, this.bytes, entry + ENTRY_HEADER_BYTES);
   }
 
-  /** Finds the last node below a key that is not in the list, at each level in use. */
+  /** Finds the last node before a key that is not in the list, at each level in use. */
   #findBefore(key: Uint8Array, start: number, end: number): void {
     const words = this.#words;
     const bytes = this.bytes;
@@ -348,7 +348,7 @@ export class Memtable {
     let above = 0;
     for (let level = words[Word.height] - 1; level >= 0; level--) {
       let next = words[linkIndex(node, level)];
-      // `above` was compared a level higher.
+      // `above` was compared one level higher.
       while (next !== 0 && next !== above) {
         const from = next + NODE_HEADER_BYTES;
         if (compareBytes(bytes, from, from + words[(next >>> 2) + 1], key, start, end) > 0) break;
@@ -360,14 +360,17 @@ export class Memtable {
     }
   }
 
-  /** 1 with probability 3/4, each further level with 1/4 of the one below; no key can steer it, and nobody foresee it. */
+  /**
+   * Draws 1 with probability 3/4, and each further level with 1/4 of the probability of the one below. No key can
+   * influence it, and nobody can predict it.
+   */
   #drawHeight(): number {
     let state = this.#words[Word.random];
     state ^= state << 13;
     state ^= state >>> 17;
     state ^= state << 5;
     this.#words[Word.random] = state;
-    // Half the zeros at the end of a random word are distributed just so.
+    // Half of the zeros at the end of a random word have just this distribution.
     const height = 1 + ((31 - Math.clz32(state & -state)) >> 1);
     return Math.min(height, MAX_HEIGHT);
   }

@@ -20,7 +20,7 @@ export interface FrameSink {
 export class FrameSplitter {
   readonly #sink: FrameSink;
   #maxFrameBytes: number;
-  /** Length bytes of a frame of which not even these are all there. */
+  /** The length bytes of a frame when a chunk ended among them. */
   readonly #header = Buffer.alloc(FRAME_LENGTH_BYTES);
   #headerUsed = 0;
   /** The message of a frame whose rest is still to come. */
