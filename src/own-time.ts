@@ -102,7 +102,7 @@ export class OwnTime {
   #highOffsetMs = Number.POSITIVE_INFINITY;
   /** Small differences are followed up to here; -Infinity: not now. */
   #followOffsetMs = NONE;
-  readonly #peers = new Map<number, PeerClock>();
+  readonly #peers = new Map<string, PeerClock>();
   #agreement: Agreement | null = null;
   #isNonsense = false;
   #rounds = 0;
@@ -168,8 +168,8 @@ export class OwnTime {
   }
 
   /** A peer's clock was measured. */
-  heard(peer: number, clock: PeerClock): void {
-    this.#peers.set(peer, clock);
+  heard(peerId: string, clock: PeerClock): void {
+    this.#peers.set(peerId, clock);
   }
 
   /**

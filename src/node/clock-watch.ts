@@ -23,9 +23,9 @@ export interface ClockWatchOptions {
   readonly clock: Clock;
   readonly time: OwnTime;
   /** Asks a node what time it is for it. */
-  readonly ask: (node: number, timeoutMs: number, sink: ReplySink, position: number) => void;
-  /** Indexes of the other nodes in the topology. */
-  readonly peers: readonly number[];
+  readonly ask: (nodeId: string, timeoutMs: number, sink: ReplySink, position: number) => void;
+  /** Ids of the other nodes as the cluster is now. */
+  readonly peerIds: () => readonly string[];
   readonly conditions: Conditions;
   readonly log: { error(message: string): void };
 }
@@ -81,18 +81,19 @@ export class ClockWatch {
   }
 
   #measure(): void {
-    const { ask, clock, peers } = this.#options;
+    const { ask, clock } = this.#options;
+    const peerIds = this.#options.peerIds();
     this.#beganMs = clock.monotonicMs();
     this.#measureIn(PERIOD_MS);
-    const round = new MeasuringRound(this.#beganMs, peers.length, (peer, reply) =>
-      this.#hear(round, peer, reply),
+    const round = new MeasuringRound(this.#beganMs, peerIds.length, (position, reply) =>
+      this.#hear(round, peerIds[position], reply),
     );
     this.#round = round;
-    for (const peer of peers) ask(peer, TIMEOUT_MS, round, peer);
-    if (peers.length === 0) this.#judge(true);
+    for (const [position, peerId] of peerIds.entries()) ask(peerId, TIMEOUT_MS, round, position);
+    if (peerIds.length === 0) this.#judge(true);
   }
 
-  #hear(round: MeasuringRound, peer: number, { kind, record }: ReplicaReply): void {
+  #hear(round: MeasuringRound, peerId: string, { kind, record }: ReplicaReply): void {
     if (round !== this.#round || this.#isClosed) return;
     const { clock, time } = this.#options;
     const times = kind === ReplyKind.ok && record !== null ? decodeClock(record) : null;
@@ -101,7 +102,7 @@ export class ClockWatch {
       const halfMs = (takenAtMs - round.beganMs) / 2;
       // It was asked for its clocks half way there and back, as far as can be told.
       const askedAtMs = round.beganMs + halfMs;
-      time.heard(peer, {
+      time.heard(peerId, {
         wallOffsetMs: times.wallMs - askedAtMs,
         ownOffsetMs: times.ownMs === 0 ? Number.NEGATIVE_INFINITY : times.ownMs - askedAtMs,
         acceptOffsetMs: times.acceptMs - askedAtMs,
@@ -131,10 +132,10 @@ export class ClockWatch {
 /** The answers to one round of questions. */
 class MeasuringRound implements ReplySink {
   readonly beganMs: number;
-  readonly #heard: (peer: number, reply: ReplicaReply) => void;
+  readonly #heard: (position: number, reply: ReplicaReply) => void;
   #out: number;
 
-  constructor(beganMs: number, questions: number, heard: (peer: number, reply: ReplicaReply) => void) {
+  constructor(beganMs: number, questions: number, heard: (position: number, reply: ReplicaReply) => void) {
     this.beganMs = beganMs;
     this.#out = questions;
     this.#heard = heard;
@@ -144,8 +145,8 @@ class MeasuringRound implements ReplySink {
     return this.#out === 0;
   }
 
-  onReply(peer: number, reply: ReplicaReply): void {
+  onReply(position: number, reply: ReplicaReply): void {
     this.#out--;
-    this.#heard(peer, reply);
+    this.#heard(position, reply);
   }
 }

@@ -9,8 +9,8 @@ export interface HandshakeIdentity {
   readonly clusterId: string;
   readonly topologyDigest: string;
   readonly maxValueBytes: number;
-  /** Every node of the topology. */
-  readonly memberIds: ReadonlySet<string>;
+  /** Whether the cluster, as it is now, has a node of this id. */
+  readonly isMember: (nodeId: string) => boolean;
 }
 
 /** @param onMet called after each handshake in which this node found nothing wrong */
@@ -37,7 +37,7 @@ export function createHandshakePolicy(
   };
   return {
     localHello,
-    judge: (hello) => judgeHello(localHello(hello.nodeId), hello, (nodeId) => identity.memberIds.has(nodeId)),
+    judge: (hello) => judgeHello(localHello(hello.nodeId), hello, identity.isMember),
     accepted(hello) {
       wholeness.hear(hello);
       onMet(hello.nodeId);

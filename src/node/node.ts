@@ -10,7 +10,6 @@ import { type TopologyNode, topologyDigest } from '../cluster/topology.ts';
 import { Conditions } from '../conditions.ts';
 import type { NodeSettings } from '../config.ts';
 import { Coordinator } from '../coordinator/coordinator.ts';
-import { NodeReplicaSet } from '../coordinator/replica-set.ts';
 import { QuorateError } from '../errors.ts';
 import { HttpServer, type HttpServerOptions } from '../http/server.ts';
 import { HybridClock } from '../hybrid-clock.ts';
@@ -29,6 +28,7 @@ import { TcpTransport } from '../rpc/tcp-transport.ts';
 import { MAX_KEY_BYTES } from '../services.ts';
 import { ClockWatch } from './clock-watch.ts';
 import { clusterSecretOf } from './cluster-secret.ts';
+import { CurrentView } from './current-view.ts';
 import { closeDataFolder, failStart, openDataFolder } from './data-folder.ts';
 import { type DrainParts, drainInOrder } from './drain.ts';
 import { createHandshakePolicy } from './handshake.ts';
@@ -104,6 +104,7 @@ class Node implements RunningNode {
   readonly #loopDelay: LoopDelayMonitor;
   readonly #server: RpcServer;
   readonly #mesh: RpcMesh;
+  readonly #cluster: CurrentView;
   readonly #http: HttpServer;
   readonly #timestamps: HybridClock;
   readonly #clockWatch: ClockWatch;
@@ -129,11 +130,10 @@ class Node implements RunningNode {
     const { clusterId, log, settings, topology } = options;
     const { random = systemRandom, transport = new TcpTransport() } = options;
     const { maxValueBytes } = settings;
-    const self = topology.nodes.findIndex(({ id }) => id === options.nodeId);
     this.#options = options;
     this.#clock = clock;
     this.#startedMs = clock.monotonicMs();
-    this.#here = topology.nodes[self];
+    this.#here = view.nodes[view.indexOf(options.nodeId)];
 
     const conditions = new Conditions({ clock, log });
     const wholeness = new FolderWholeness(store, topology.nodes.length, log, conditions);
@@ -142,34 +142,34 @@ class Node implements RunningNode {
     const replica = new Replica({ engine, wholeness, timestamps, clock, log, ...limits });
 
     const peerRequests = new PeerRequests(replica, () => encodeClock(timestamps.time.reading()));
-    const memberIds = new Set(topology.nodes.map(({ id }) => id));
-    const cluster = { clusterId, topologyDigest: topologyDigest(topology), maxValueBytes, memberIds };
-    const dialled = createHandshakePolicy(cluster, wholeness, () => this.#onDialled());
-    const accepted = createHandshakePolicy(cluster, wholeness, (nodeId) => this.#onDialledBy(nodeId));
-    const peers = topology.nodes.map(({ id, rpc }, i) => (i === self ? null : { nodeId: id, ...rpc }));
+    const isMember = (nodeId: string): boolean => this.#cluster.has(nodeId);
+    const identity = { clusterId, topologyDigest: topologyDigest(topology), maxValueBytes, isMember };
+    const dialled = createHandshakePolicy(identity, wholeness, () => this.#onDialled());
+    const accepted = createHandshakePolicy(identity, wholeness, (nodeId) => this.#onDialledBy(nodeId));
     const rpc = { credentials: { secret, drawBytes }, transport, clock, log };
     this.#server = new RpcServer({ ...rpc, handler: peerRequests, policy: accepted });
-    this.#mesh = new RpcMesh({ ...rpc, peers, policy: dialled, random });
+    const { requestTimeoutMs } = settings;
+    this.#mesh = new RpcMesh({ ...rpc, policy: dialled, random, requestTimeoutMs });
+    this.#cluster = new CurrentView(view, options.nodeId, replica, this.#mesh);
 
-    const others = topology.nodes.flatMap((_, i) => (i === self ? [] : [i]));
     const { time: ownTime } = timestamps;
     this.#clockWatch = new ClockWatch({
       clock,
       time: ownTime,
-      ask: (node, timeoutMs, sink, position) =>
-        this.#mesh.ask(CLOCK, node, NO_KEY, timeoutMs, sink, position),
-      peers: others,
+      ask: (nodeId, timeoutMs, sink, position) =>
+        this.#mesh.ask(CLOCK, nodeId, NO_KEY, timeoutMs, sink, position),
+      peerIds: () => this.#cluster.peerIds,
       conditions,
       log,
     });
     this.#timestamps = timestamps;
 
     const coordinator = new Coordinator({
-      replicas: { current: new NodeReplicaSet(view, options.nodeId, replica, this.#mesh) },
+      replicas: this.#cluster,
       timestamps,
       writerId: writerIdOf(store.current.incarnation),
       clock,
-      timeoutMs: settings.requestTimeoutMs,
+      timeoutMs: requestTimeoutMs,
     });
     const services = { entities: coordinator, ranges: replica, status: this };
     const httpLog = { debug: () => undefined, error: (message: string) => log.error(message) };
@@ -180,7 +180,7 @@ class Node implements RunningNode {
     const loopDelay = new LoopDelayMonitor();
     this.#loopDelay = loopDelay;
     this.#status = {
-      topology,
+      cluster: this.#cluster,
       store,
       wholeness,
       engine,
@@ -199,15 +199,13 @@ class Node implements RunningNode {
 
   async start(): Promise<void> {
     const { http, rpc } = this.#here;
-    const { wholeness, topology } = this.#status;
+    const { wholeness } = this.#status;
+    const { peerIds } = this.#cluster;
     await this.#server.listen(rpc.host, rpc.port);
     this.rpcAddress = formatAddress({ host: rpc.host, port: this.#server.port });
     this.#mesh.start();
     this.#clockWatch.measureSoon();
-    const indexes = new Map(topology.nodes.map(({ id }, index) => [id, index]));
-    const peerIds = [...indexes.keys()].filter((id) => id !== this.#here.id);
-    const isLinked = (id: string): boolean =>
-      this.#dialledBy.has(id) && this.#mesh.isUp(indexes.get(id) ?? -1);
+    const isLinked = (id: string): boolean => this.#dialledBy.has(id) && this.#mesh.isUp(id);
     this.#readiness = new Readiness(
       { wholeness, timestamps: this.#timestamps, peerIds, isLinked },
       this.#clock,

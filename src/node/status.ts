@@ -1,7 +1,6 @@
 /** What `GET /v0/status` says of a node: plain data, put together from its parts. */
 import manifest from '../../package.json' with { type: 'json' };
 import { formatAddress } from '../address.ts';
-import type { Topology } from '../cluster/topology.ts';
 import type { Condition, Conditions } from '../conditions.ts';
 import type { OwnTime } from '../own-time.ts';
 import type { FolderWholeness } from '../replica/folder-wholeness.ts';
@@ -9,6 +8,7 @@ import type { IdentityStore } from '../replica/identity-store.ts';
 import type { Replica } from '../replica/replica.ts';
 import type { StorageEngine } from '../replica/storage-engine.ts';
 import type { RpcMesh } from '../rpc/mesh.ts';
+import type { CurrentView } from './current-view.ts';
 import type { LoopDelayMonitor } from './loop-delay.ts';
 
 export type NodeState =
@@ -24,7 +24,7 @@ export type NodeState =
   | 'draining';
 
 export interface StatusSources {
-  readonly topology: Topology;
+  readonly cluster: CurrentView;
   readonly store: IdentityStore;
   readonly wholeness: FolderWholeness;
   readonly engine: StorageEngine;
@@ -71,7 +71,8 @@ export function nodeStatus(
     replica: sources.replica.figures(),
     clock: sources.ownTime.figures(),
     peers: sources.mesh.peers(),
-    nodes: sources.topology.nodes.map(({ id, http, zone }) => ({ id, http: formatAddress(http), zone })),
+    epoch: sources.cluster.view.epoch,
+    nodes: sources.cluster.view.nodes.map(({ id, http, zone }) => ({ id, http: formatAddress(http), zone })),
     eventLoopDelay: sources.loopDelay.summary(),
     memory: memory(),
   };

@@ -44,9 +44,9 @@ export class PeerAvailability {
     this.unavailable = failed(code, `node ${this.#nodeId} is ${state}: ${reason}`);
   }
 
-  /** This node takes no more requests for the peer. */
-  stop(): void {
+  /** From now on no request is sent to the peer: each is answered with `refusal`. */
+  stop(refusal: ReplicaReply): void {
     this.#isStopping = true;
-    this.unavailable = failed(FailureCode.stopping, 'the node is stopping');
+    this.unavailable = refusal;
   }
 }

@@ -76,6 +76,7 @@ export interface PeerContext {
   readonly limits: RpcLimits;
 }
 
+const STOPPING = failed(FailureCode.stopping, 'the node is stopping');
 const TIMED_OUT = failed(FailureCode.timedOut, 'no answer in time');
 const IN_FLIGHT_FULL = failed(FailureCode.inFlightFull, 'too many requests in flight to the peer');
 const QUEUE_FULL = failed(FailureCode.queueFull, 'the queue to the peer is full');
@@ -110,9 +111,9 @@ export class Peer implements ConnectionOwner {
   #handshakeDeadlineMs = 0;
   /** Whether the last attempt ended in a refusal by either side. */
   #isRefused = false;
+  /** Whether the end of the connection is no fault: the whole cluster is stopping, or the peer is not in it any more. */
+  mayLeave = false;
   #isClosing = false;
-  /** Whether the whole cluster is stopping, so that the end of the connection is no fault. */
-  #mayLeave = false;
   readonly #closed = Promise.withResolvers<void>();
   readonly #availability: PeerAvailability;
   #incarnation: string | null = null;
@@ -135,6 +136,17 @@ export class Peer implements ConnectionOwner {
 
   get isUp(): boolean {
     return this.#availability.state === 'up';
+  }
+
+  /** Whether it was told to close, and has no connection any more. */
+  get isClosed(): boolean {
+    return this.#isClosing && this.#connection === null;
+  }
+
+  /** Whether it is the way to this node at this address, and takes requests for it. */
+  isAt({ nodeId, host, port }: PeerAddress): boolean {
+    if (this.#isClosing) return false;
+    return this.nodeId === nodeId && this.#address.host === host && this.#address.port === port;
   }
 
   status(): PeerStatus {
@@ -258,11 +270,14 @@ export class Peer implements ConnectionOwner {
     }
   }
 
-  /** Takes no more requests, and closes the connection once those in flight are answered or timed out. */
-  close(): Promise<void> {
+  /**
+   * Takes no more requests, and closes the connection once those in flight are answered or timed out.
+   * @param refusal what later requests are answered with
+   */
+  close(refusal = STOPPING): Promise<void> {
     if (!this.#isClosing) {
       this.#isClosing = true;
-      this.#availability.stop();
+      this.#availability.stop(refusal);
       this.#redial?.cancel();
       this.#redial = null;
     }
@@ -270,14 +285,10 @@ export class Peer implements ConnectionOwner {
     return this.#closed.promise;
   }
 
-  expectDeparture(): void {
-    this.#mayLeave = true;
-  }
-
   /** Closes at once; requests in flight fail. */
   abort(): void {
     void this.close();
-    this.#connection?.destroy('the node is stopping');
+    this.#connection?.destroy(this.#availability.unavailable.reason);
   }
 
   /** Does nothing, because the listener speaks first. */
@@ -321,7 +332,7 @@ export class Peer implements ConnectionOwner {
 
   #closeWhenIdle(): void {
     if (this.#connection === null) this.#closed.resolve();
-    else if (this.#inFlight.count === 0) this.#connection.destroy('the node is stopping');
+    else if (this.#inFlight.count === 0) this.#connection.destroy(this.#availability.unavailable.reason);
   }
 
   /** Why a request of this size cannot be sent now; null when it can. */
@@ -461,7 +472,7 @@ export class Peer implements ConnectionOwner {
   #becomeDown(reason: string): void {
     const { log } = this.#context;
     const { state } = this.#availability;
-    if (this.#isClosing || (this.#mayLeave && state === 'up'))
+    if (this.#isClosing || (this.mayLeave && state === 'up'))
       log.info(`Closed the connection to node ${this.nodeId} at ${this.#at}`);
     else if (state === 'up') log.warn(`Lost node ${this.nodeId} at ${this.#at}: ${reason}`);
     else if (state !== 'down') log.info(`Cannot reach node ${this.nodeId} at ${this.#at}: ${reason}`);

@@ -114,13 +114,13 @@ export class ClockNode {
       },
       maxDriftMs: MAX_DRIFT_MS,
     });
-    const peers = this.#nodes.flatMap((_, i) => (i === this.#index ? [] : [i]));
+    const peerIds = this.#nodes.flatMap((_, i) => (i === this.#index ? [] : [`${i}`]));
     const { conditions, hybrid } = this;
     this.#watch = new ClockWatch({
       clock,
       time: hybrid.time,
-      ask: (node, timeoutMs, sink, position) => this.#ask(node, timeoutMs, sink, position),
-      peers,
+      ask: (nodeId, timeoutMs, sink, position) => this.#ask(Number(nodeId), timeoutMs, sink, position),
+      peerIds: () => peerIds,
       conditions,
       log: { error: noteIt },
     });

@@ -3,6 +3,7 @@ import { seededRandom } from '../../src/clock.ts';
 import type { Hello } from '../../src/rpc/handshake.ts';
 import type { RpcLimits } from '../../src/rpc/limits.ts';
 import { RpcMesh } from '../../src/rpc/mesh.ts';
+import type { PeerRoutes } from '../../src/rpc/peer-routes.ts';
 import { RpcServer } from '../../src/rpc/server.ts';
 import { FakeClock } from './fake-clock.ts';
 import { MemoryNetwork } from './memory-network.ts';
@@ -10,6 +11,7 @@ import { credentialsOf } from './rpc-handshake.ts';
 import { helloOf, KeptLog, MapReplica, TestPolicy } from './rpc-nodes.ts';
 
 export const RPC_PORT = 7_000;
+export const REQUEST_TIMEOUT_MS = 1_000;
 
 export class RpcNode {
   readonly nodeId: string;
@@ -18,6 +20,8 @@ export class RpcNode {
   readonly replica = new MapReplica();
   readonly server: RpcServer;
   readonly mesh: RpcMesh;
+  /** To the nodes by their index in `nodeIds`. */
+  readonly routes: PeerRoutes;
 
   constructor(
     nodeIds: readonly string[],
@@ -39,8 +43,9 @@ export class RpcNode {
       limits,
     };
     this.server = new RpcServer({ ...shared, handler: this.replica });
+    this.mesh = new RpcMesh({ ...shared, random: network.random, requestTimeoutMs: REQUEST_TIMEOUT_MS });
     const peers = nodeIds.map((id) => (id === nodeId ? null : { nodeId: id, host: id, port: RPC_PORT }));
-    this.mesh = new RpcMesh({ ...shared, peers, random: network.random });
+    this.routes = this.mesh.setPeers(peers);
   }
 
   async start(): Promise<void> {

@@ -18,9 +18,9 @@ import {
 } from '../../src/reply.ts';
 import { type ClockTimes, encodeClock } from '../../src/rpc/clock-message.ts';
 import { type HandshakePolicy, type Hello, judgeHello } from '../../src/rpc/handshake.ts';
-import type { RpcMesh } from '../../src/rpc/mesh.ts';
 import { FEATURES } from '../../src/rpc/operation-table.ts';
 import { PROTOCOL_VERSION } from '../../src/rpc/operations.ts';
+import type { PeerRoutes } from '../../src/rpc/peer-routes.ts';
 import type { ReplicaHandler } from '../../src/rpc/replica-handler.ts';
 
 export const VERSION_BYTES = 16;
@@ -182,7 +182,7 @@ export class ReplyBook implements ReplySink {
 
 /** Sends one write to peers, each of which answers at its position. */
 export function writeTo(
-  mesh: RpcMesh,
+  routes: PeerRoutes,
   targets: readonly (readonly [node: number, position: number])[],
   key: Uint8Array,
   record: Uint8Array,
@@ -191,6 +191,6 @@ export function writeTo(
 ): void {
   const nodes = Uint16Array.from(targets, ([node]) => node);
   const tell = (i: number, reply: ReplicaReply): void => sink.onReply(targets[i][1], reply);
-  const refusals = mesh.write(nodes, 0, nodes.length, key, record, timeoutMs, { onReply: tell });
+  const refusals = routes.write(nodes, 0, nodes.length, key, record, timeoutMs, { onReply: tell });
   for (const [i, refusal] of (refusals ?? []).entries()) if (refusal !== null) tell(i, refusal);
 }

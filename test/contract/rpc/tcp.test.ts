@@ -10,6 +10,7 @@ import { ReplyKind } from '../../../src/reply.ts';
 import type { RpcLimits } from '../../../src/rpc/limits.ts';
 import { RpcMesh } from '../../../src/rpc/mesh.ts';
 import type { PeerAddress } from '../../../src/rpc/peer.ts';
+import type { PeerRoutes } from '../../../src/rpc/peer-routes.ts';
 import { RpcServer } from '../../../src/rpc/server.ts';
 import { TcpTransport } from '../../../src/rpc/tcp-transport.ts';
 import { challengeFrame, credentialsOf, welcomeAnswer } from '../../support/rpc-handshake.ts';
@@ -42,7 +43,7 @@ function meshTo(
   peers: (PeerAddress | null)[],
   limits: Partial<RpcLimits> = {},
   log: Log = new KeptLog(),
-): RpcMesh {
+): Dialler {
   const policy = new TestPolicy(helloOf('a'), MEMBERS);
   const shared = {
     policy,
@@ -52,15 +53,29 @@ function meshTo(
     random: systemRandom,
     log,
     limits,
+    requestTimeoutMs: 1_000,
   };
-  const mesh = new RpcMesh({ ...shared, peers });
-  mesh.start();
-  return mesh;
+  return new Dialler(new RpcMesh(shared), peers);
 }
 
-async function up(mesh: RpcMesh, node: number): Promise<void> {
+class Dialler implements AsyncDisposable {
+  readonly mesh: RpcMesh;
+  readonly routes: PeerRoutes;
+
+  constructor(mesh: RpcMesh, peers: (PeerAddress | null)[]) {
+    this.mesh = mesh;
+    this.routes = mesh.setPeers(peers);
+    mesh.start();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.mesh.close();
+  }
+}
+
+async function up(mesh: RpcMesh, nodeId: string): Promise<void> {
   await until(
-    () => mesh.isUp(node),
+    () => mesh.isUp(nodeId),
     5_000,
     () => JSON.stringify(mesh.peers()),
   );
@@ -92,12 +107,13 @@ describe('rpc over tcp', () => {
     const replica = new MapReplica();
     await using server = serve('b', replica);
     await server.listen(HOST, 0);
-    await using mesh = meshTo([null, { nodeId: 'b', host: HOST, port: server.port }]);
-    await up(mesh, 1);
+    await using dialler = meshTo([null, { nodeId: 'b', host: HOST, port: server.port }]);
+    const { mesh, routes } = dialler;
+    await up(mesh, 'b');
     const book = new ReplyBook();
     for (let i = 0; i < 2_500; i++) {
-      writeTo(mesh, [[1, i]], Buffer.from(`key${i}`), Buffer.from(`record ${i}`), 10_000, book);
-      mesh.read(1, Buffer.from(`key${i}`), 10_000, book, 2_500 + i);
+      writeTo(routes, [[1, i]], Buffer.from(`key${i}`), Buffer.from(`record ${i}`), 10_000, book);
+      routes.read(1, Buffer.from(`key${i}`), 10_000, book, 2_500 + i);
     }
     await replies(book, 5_000);
     assert.equal(book.count(ReplyKind.ok), 5_000);
@@ -108,8 +124,9 @@ describe('rpc over tcp', () => {
     const replica = new MapReplica();
     await using server = serve('b', replica);
     await server.listen(HOST, 0);
-    await using mesh = meshTo([null, { nodeId: 'b', host: HOST, port: server.port }]);
-    await up(mesh, 1);
+    await using dialler = meshTo([null, { nodeId: 'b', host: HOST, port: server.port }]);
+    const { mesh, routes } = dialler;
+    await up(mesh, 'b');
     const value = Buffer.alloc(16 * 1024 * 1024);
     for (let i = 0; i < value.length; i++) value[i] = (i * 31) ^ (i >>> 9);
     const order: number[] = [];
@@ -120,13 +137,13 @@ describe('rpc over tcp', () => {
         book.onReply(position, reply);
       },
     };
-    writeTo(mesh, [[1, 0]], Buffer.from('large'), value, 10_000, sink);
-    for (let position = 1; position <= 20; position++) mesh.read(1, key, 10_000, sink, position);
+    writeTo(routes, [[1, 0]], Buffer.from('large'), value, 10_000, sink);
+    for (let position = 1; position <= 20; position++) routes.read(1, key, 10_000, sink, position);
     await replies(book, 21);
     assert.equal(order.at(-1), 0, 'the small requests were answered first');
     assert.ok(replica.records.get('large')?.equals(value));
-    mesh.read(1, Buffer.from('large'), 10_000, sink, 100);
-    for (let position = 101; position <= 120; position++) mesh.read(1, key, 10_000, sink, position);
+    routes.read(1, Buffer.from('large'), 10_000, sink, 100);
+    for (let position = 101; position <= 120; position++) routes.read(1, key, 10_000, sink, position);
     await replies(book, 42);
     assert.equal(order.at(-1), 100);
     const { record } = book.of(100);
@@ -150,10 +167,10 @@ describe('rpc over tcp', () => {
     const address = cutting.address();
     assert.ok(typeof address === 'object' && address !== null);
     const log = new KeptLog();
-    const mesh = meshTo([null, { nodeId: 'b', host: HOST, port: address.port }], {}, log);
-    await up(mesh, 1);
+    const { mesh, routes } = meshTo([null, { nodeId: 'b', host: HOST, port: address.port }], {}, log);
+    await up(mesh, 'b');
     const book = new ReplyBook();
-    for (let position = 0; position < 10; position++) mesh.read(1, key, 60_000, book, position);
+    for (let position = 0; position < 10; position++) routes.read(1, key, 60_000, book, position);
     await replies(book, 10);
     assert.equal(book.count(ReplyKind.failed), 10);
     assert.deepEqual(log.matching(/it sent/), []);
@@ -176,29 +193,30 @@ describe('rpc over tcp', () => {
 
   it('finds a frozen peer out, answers at once, and comes back when it goes on', async () => {
     const [b, c] = await Promise.all([peerProcess('b'), peerProcess('c')]);
-    await using mesh = meshTo(
+    await using dialler = meshTo(
       [null, { nodeId: 'b', host: HOST, port: b.port }, { nodeId: 'c', host: HOST, port: c.port }],
       FAST,
     );
-    await up(mesh, 1);
-    await up(mesh, 2);
+    const { mesh, routes } = dialler;
+    await up(mesh, 'b');
+    await up(mesh, 'c');
     const book = new ReplyBook();
     b.child.kill('SIGSTOP');
-    mesh.read(1, key, 60_000, book, 0);
-    mesh.read(2, key, 60_000, book, 1);
+    routes.read(1, key, 60_000, book, 0);
+    routes.read(2, key, 60_000, book, 1);
     await replies(book, 1);
     assert.equal(book.of(1).kind, ReplyKind.absent);
     await until(
-      () => !mesh.isUp(1),
+      () => !mesh.isUp('b'),
       5_000,
       () => 'a frozen peer is still up',
     );
     assert.match(book.of(0).reason, /no sign of life/);
-    mesh.read(1, key, 60_000, book, 2);
+    routes.read(1, key, 60_000, book, 2);
     assert.match(book.of(2).reason, /no sign of life/);
     b.child.kill('SIGCONT');
-    await up(mesh, 1);
-    mesh.read(1, key, 5_000, book, 3);
+    await up(mesh, 'b');
+    routes.read(1, key, 5_000, book, 3);
     await replies(book, 4);
     assert.equal(book.of(3).kind, ReplyKind.absent);
     assert.equal(book.repeated, 0);
@@ -206,20 +224,21 @@ describe('rpc over tcp', () => {
 
   it('notices a killed peer at once, and finds its successor on the same port', async () => {
     const first = await peerProcess('b');
-    await using mesh = meshTo([null, { nodeId: 'b', host: HOST, port: first.port }]);
-    await up(mesh, 1);
+    await using dialler = meshTo([null, { nodeId: 'b', host: HOST, port: first.port }]);
+    const { mesh, routes } = dialler;
+    await up(mesh, 'b');
     const book = new ReplyBook();
     first.child.kill('SIGKILL');
     await until(
-      () => !mesh.isUp(1),
+      () => !mesh.isUp('b'),
       1_000,
       () => 'a dead peer is still up',
     );
-    mesh.read(1, key, 1_000, book, 0);
+    routes.read(1, key, 1_000, book, 0);
     assert.match(book.of(0).reason, /node b is down/);
     await peerProcess('b', first.port);
-    await up(mesh, 1);
-    mesh.read(1, key, 1_000, book, 1);
+    await up(mesh, 'b');
+    routes.read(1, key, 1_000, book, 1);
     await replies(book, 2);
     assert.equal(book.of(1).kind, ReplyKind.absent);
   });
@@ -229,10 +248,10 @@ describe('rpc over tcp', () => {
     replica.holds = true;
     const server = serve('b', replica);
     await server.listen(HOST, 0);
-    const mesh = meshTo([null, { nodeId: 'b', host: HOST, port: server.port }]);
-    await up(mesh, 1);
+    const { mesh, routes } = meshTo([null, { nodeId: 'b', host: HOST, port: server.port }]);
+    await up(mesh, 'b');
     const book = new ReplyBook();
-    for (let position = 0; position < 100; position++) mesh.read(1, key, 10_000, book, position);
+    for (let position = 0; position < 100; position++) routes.read(1, key, 10_000, book, position);
     await until(
       () => replica.held === 100,
       5_000,

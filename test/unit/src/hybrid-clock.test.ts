@@ -321,7 +321,7 @@ test('while it waits for its own time, and finds from its peers that it is later
   clock.advance(100);
   assert.deepEqual(told, []);
   const ownOffsetMs = wallOffsetMs + MAX_DRIFT_MS + 100;
-  for (const peer of [1, 2]) {
+  for (const peer of ['b', 'c']) {
     const times = { wallOffsetMs, ownOffsetMs, acceptOffsetMs: ownOffsetMs, uncertaintyMs: 1 };
     hybrid.time.heard(peer, { ...times, takenAtMs: clock.monotonicMs() });
   }

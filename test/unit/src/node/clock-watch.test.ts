@@ -11,14 +11,14 @@ import { FakeClock } from '../../../support/fake-clock.ts';
 const HOUR_MS = 3_600_000;
 
 interface Question {
-  readonly node: number;
+  readonly nodeId: string;
   /** The peer's clock, so far ahead of this node's. */
   answer(aheadMs: number): void;
   fail(): void;
   garble(): void;
 }
 
-function setUp(peers: readonly number[] = [1, 2]) {
+function setUp(peerIds: readonly string[] = ['b', 'c']) {
   const clock = new FakeClock();
   const rightMs = clock.nowMs();
   const asked: Question[] = [];
@@ -30,17 +30,17 @@ function setUp(peers: readonly number[] = [1, 2]) {
   const conditions = new Conditions({ clock, log });
   const time = new OwnTime({
     clock,
-    clusterSize: peers.length + 1,
+    clusterSize: peerIds.length + 1,
     maxDriftMs: 500,
     reachedMs: rightMs - 1000,
     reservedMs: rightMs,
     earliestMs: rightMs - 1000 * HOUR_MS,
     latestMs: rightMs + 1000 * HOUR_MS,
   });
-  const ask = (node: number, _timeoutMs: number, sink: ReplySink, position: number): void => {
+  const ask = (nodeId: string, _timeoutMs: number, sink: ReplySink, position: number): void => {
     const reply = (record: Uint8Array): void => sink.onReply(position, found(record));
     asked.push({
-      node,
+      nodeId,
       answer: (aheadMs) => {
         const wallMs = rightMs + clock.monotonicMs() + aheadMs;
         reply(encodeClock({ wallMs, ownMs: wallMs, acceptMs: wallMs }));
@@ -49,7 +49,7 @@ function setUp(peers: readonly number[] = [1, 2]) {
       garble: () => reply(Buffer.alloc(7)),
     });
   };
-  const watch = new ClockWatch({ clock, time, ask, peers, conditions, log });
+  const watch = new ClockWatch({ clock, time, ask, peerIds: () => peerIds, conditions, log });
   watch.measureSoon();
   clock.advance(0);
   return { clock, time, watch, asked, conditions, logged };
@@ -58,8 +58,8 @@ function setUp(peers: readonly number[] = [1, 2]) {
 test('every peer is asked twice a second, whatever they answer, until it is closed', () => {
   const { clock, asked, watch, time } = setUp();
   assert.deepEqual(
-    asked.map(({ node }) => node),
-    [1, 2],
+    asked.map(({ nodeId }) => nodeId),
+    ['b', 'c'],
   );
   for (const question of asked) question.answer(0);
   assert.equal(time.mayIssue, true);
@@ -144,7 +144,7 @@ test('a clock that jumps again and again is measured as often as one that is not
 });
 
 test('what is no clock is no answer', () => {
-  const { asked, time } = setUp([1]);
+  const { asked, time } = setUp(['b']);
   asked[0].garble();
   assert.equal(time.mayIssue, true, 'alone it goes by its own time');
 });

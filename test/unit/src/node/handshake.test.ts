@@ -32,7 +32,8 @@ async function node(nodeId: string, topologyDigest = 'digest', clusterId = 'test
     new Conditions({ clock: systemClock, log: silentLog }),
   );
   const met: string[] = [];
-  const cluster = { clusterId, topologyDigest, maxValueBytes: 7, memberIds: new Set(['a', 'b', 'c']) };
+  const isMember = (id: string): boolean => ['a', 'b', 'c'].includes(id);
+  const cluster = { clusterId, topologyDigest, maxValueBytes: 7, isMember };
   return { wholeness, met, policy: createHandshakePolicy(cluster, wholeness, (peerId) => met.push(peerId)) };
 }
 

@@ -88,6 +88,7 @@ test('the status tells who the node is, how it is and whom it knows', async () =
     (status.nodes as { id: string }[]).map(({ id }) => id),
     ['n0', 'n1'],
   );
+  assert.equal(status.epoch, 1);
   const { turns, windowSeconds } = status.eventLoopDelay as { turns: number; windowSeconds: number };
   assert.ok(turns > 0);
   assert.equal(windowSeconds, 60);

@@ -77,19 +77,19 @@ class Storm {
   }
 
   #write(): void {
-    const { mesh } = this.#asker;
+    const { routes } = this.#asker;
     const size = this.#random() < 0.1 ? this.#upTo(400_000) : this.#upTo(300);
     const record = Buffer.alloc(size, this.#upTo(256));
     const key = `key${this.asked.length}`;
     const targets = [1, 2].map((node) => [node, this.#ask({ node, key, written: record })] as const);
-    writeTo(mesh, targets, Buffer.from(key), record, 50 + this.#upTo(2_000), this.book);
+    writeTo(routes, targets, Buffer.from(key), record, 50 + this.#upTo(2_000), this.book);
   }
 
   #read(): void {
     const node = 1 + this.#upTo(2);
     const key = `key${this.#upTo(this.asked.length)}`;
     const position = this.#ask({ node, key, written: null });
-    this.#asker.mesh.read(node, Buffer.from(key), 50 + this.#upTo(2_000), this.book, position);
+    this.#asker.routes.read(node, Buffer.from(key), 50 + this.#upTo(2_000), this.book, position);
   }
 
   #ask(asked: Asked): number {

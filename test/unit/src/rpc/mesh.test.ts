@@ -13,16 +13,16 @@ const MIB = 1024 * 1024;
 describe('mesh', () => {
   it('reads, writes and reads versions', async () => {
     const { nodes, clock } = await RpcCluster.start(['a', 'b']);
-    const { mesh } = nodes[0];
+    const { mesh, routes } = nodes[0];
     const book = new ReplyBook();
-    mesh.read(1, key, 1_000, book, 0);
-    mesh.ask(READ_VERSION, 1, key, 1_000, book, 1);
+    routes.read(1, key, 1_000, book, 0);
+    mesh.ask(READ_VERSION, 'b', key, 1_000, book, 1);
     clock.advance(10);
-    writeTo(mesh, [[1, 2]], key, record, 1_000, book);
-    writeTo(mesh, [[1, 3]], Buffer.from('refused'), record, 1_000, book);
+    writeTo(routes, [[1, 2]], key, record, 1_000, book);
+    writeTo(routes, [[1, 3]], Buffer.from('refused'), record, 1_000, book);
     clock.advance(10);
-    mesh.read(1, key, 1_000, book, 4);
-    mesh.ask(READ_VERSION, 1, key, 1_000, book, 5);
+    routes.read(1, key, 1_000, book, 4);
+    mesh.ask(READ_VERSION, 'b', key, 1_000, book, 5);
     clock.advance(10);
     assert.equal(book.of(0).kind, ReplyKind.absent);
     assert.equal(book.of(1).kind, ReplyKind.absent);
@@ -57,8 +57,8 @@ describe('mesh', () => {
       sink.onReply(token, incomplete(next));
       next = null;
     };
-    nodes[0].mesh.read(1, key, 1_000, book, 0);
-    nodes[0].mesh.read(1, key, 1_000, book, 1);
+    nodes[0].routes.read(1, key, 1_000, book, 0);
+    nodes[0].routes.read(1, key, 1_000, book, 1);
     clock.advance(10);
     assert.deepEqual(book.of(0), incomplete(record));
     assert.deepEqual(book.of(1), incomplete(null));
@@ -69,9 +69,9 @@ describe('mesh', () => {
     const book = new ReplyBook();
     network.latencyMs = 0;
     // The ids of the peers' requests have to agree although one of them got more before.
-    nodes[0].mesh.read(2, key, 1_000, book, 9);
+    nodes[0].routes.read(2, key, 1_000, book, 9);
     writeTo(
-      nodes[0].mesh,
+      nodes[0].routes,
       [
         [1, 0],
         [2, 1],
@@ -90,27 +90,27 @@ describe('mesh', () => {
   it('fails at once, within the call, where there is no peer or it is down', async () => {
     const { nodes, clock, network } = await RpcCluster.start(['a', 'b']);
     const book = new ReplyBook();
-    const { mesh } = nodes[0];
-    mesh.read(0, key, 1_000, book, 0);
-    mesh.read(9, key, 1_000, book, 1);
-    writeTo(mesh, [[9, 2]], key, record, 1_000, book);
+    const { mesh, routes } = nodes[0];
+    routes.read(0, key, 1_000, book, 0);
+    routes.read(9, key, 1_000, book, 1);
+    writeTo(routes, [[9, 2]], key, record, 1_000, book);
     for (const position of [0, 1, 2]) book.isFailed(position, FailureCode.noSuchPeer, /no such peer/);
     nodes[1].server.abort();
     clock.advance(50);
-    mesh.read(1, key, 1_000, book, 3);
-    writeTo(mesh, [[1, 4]], key, record, 1_000, book);
-    writeTo(mesh, [[1, 5]], key, Buffer.alloc(MIB), 1_000, book);
+    routes.read(1, key, 1_000, book, 3);
+    writeTo(routes, [[1, 4]], key, record, 1_000, book);
+    writeTo(routes, [[1, 5]], key, Buffer.alloc(MIB), 1_000, book);
     for (const position of [3, 4, 5]) book.isFailed(position, FailureCode.peerUnavailable, /node b is down/);
-    assert.equal(mesh.isUp(1), false);
+    assert.equal(mesh.isUp('b'), false);
     assert.equal(network.openStreams, 2);
   });
 
   it('fails what is in flight when the connection is lost, and connects again', async () => {
     const { nodes, clock, network } = await RpcCluster.start(['a', 'b']);
     const book = new ReplyBook();
-    const { mesh } = nodes[0];
+    const { mesh, routes } = nodes[0];
     nodes[1].replica.holds = true;
-    for (let position = 0; position < 100; position++) mesh.read(1, key, 60_000, book, position);
+    for (let position = 0; position < 100; position++) routes.read(1, key, 60_000, book, position);
     clock.advance(10);
     assert.equal(mesh.peers()[0].inFlight, 100);
     network.cut();
@@ -121,7 +121,7 @@ describe('mesh', () => {
     nodes[1].replica.holds = false;
     clock.advance(50);
     assert.equal(mesh.peers()[0].state, 'up');
-    mesh.read(1, key, 1_000, book, 100);
+    routes.read(1, key, 1_000, book, 100);
     clock.advance(10);
     assert.equal(book.of(100).kind, ReplyKind.absent);
     assert.equal(book.repeated, 0);
@@ -132,7 +132,7 @@ describe('mesh', () => {
     const { nodes, clock } = await RpcCluster.start(['a', 'b']);
     const book = new ReplyBook();
     nodes[1].replica.holds = true;
-    nodes[0].mesh.read(1, key, 200, book, 0);
+    nodes[0].routes.read(1, key, 200, book, 0);
     clock.advance(190);
     assert.equal(book.replies.size, 0);
     clock.advance(40);
@@ -141,7 +141,7 @@ describe('mesh', () => {
     clock.advance(20);
     assert.equal(book.repeated, 0);
     assert.equal(nodes[0].mesh.peers()[0].inFlight, 0);
-    assert.equal(nodes[0].mesh.isUp(1), true);
+    assert.equal(nodes[0].mesh.isUp('b'), true);
   });
 
   it('tells the peer how long it waits, in whole milliseconds', async () => {
@@ -153,7 +153,7 @@ describe('mesh', () => {
     };
     const book = new ReplyBook();
     for (const [position, timeoutMs] of [1_000, 12.3, -5].entries()) {
-      nodes[0].mesh.read(1, key, timeoutMs, book, position);
+      nodes[0].routes.read(1, key, timeoutMs, book, position);
     }
     clock.advance(30);
     assert.deepEqual(heard, [1_000, 13, 0]);
@@ -164,10 +164,10 @@ describe('mesh', () => {
     const { nodes, clock } = await RpcCluster.start(['a', 'b', 'c'], { limits: { maxInFlight: 10 } });
     const book = new ReplyBook();
     nodes[1].replica.holds = true;
-    for (let position = 0; position < 15; position++) nodes[0].mesh.read(1, key, 1_000, book, position);
+    for (let position = 0; position < 15; position++) nodes[0].routes.read(1, key, 1_000, book, position);
     assert.equal(book.count(ReplyKind.failed), 5);
     book.isFailed(14, FailureCode.inFlightFull, /too many requests in flight/);
-    nodes[0].mesh.read(2, key, 1_000, book, 20);
+    nodes[0].routes.read(2, key, 1_000, book, 20);
     clock.advance(10);
     assert.equal(book.of(20).kind, ReplyKind.absent);
   });
@@ -180,7 +180,7 @@ describe('mesh', () => {
     let position = 0;
     for (let turn = 0; turn < 100; turn++) {
       writeTo(
-        nodes[0].mesh,
+        nodes[0].routes,
         [
           [1, position++],
           [2, position++],
@@ -203,25 +203,25 @@ describe('mesh', () => {
 
   it('counts a frozen peer as down after a while, and finds it again when it goes on', async () => {
     const { nodes, clock, network } = await RpcCluster.start(['a', 'b']);
-    const { mesh, log } = nodes[0];
+    const { mesh, routes, log } = nodes[0];
     const book = new ReplyBook();
     network.freeze('b');
-    mesh.read(1, key, 500, book, 0);
-    mesh.read(1, key, 60_000, book, 1);
+    routes.read(1, key, 500, book, 0);
+    routes.read(1, key, 60_000, book, 1);
     clock.advance(600);
     book.isFailed(0, FailureCode.timedOut, /in time/);
-    assert.equal(mesh.isUp(1), true);
+    assert.equal(mesh.isUp('b'), true);
     clock.advance(2_500);
     book.isFailed(1, FailureCode.peerLost, /no sign of life for 3000 ms/);
-    assert.equal(mesh.isUp(1), false);
-    mesh.read(1, key, 500, book, 2);
+    assert.equal(mesh.isUp('b'), false);
+    routes.read(1, key, 500, book, 2);
     book.isFailed(2, FailureCode.peerUnavailable, /node b is down: no sign of life/);
     clock.advance(20_000);
     assert.equal(log.matching(/Lost node b/).length, 1);
     network.thaw('b');
     clock.advance(3_100);
-    assert.equal(mesh.isUp(1), true);
-    mesh.read(1, key, 500, book, 3);
+    assert.equal(mesh.isUp('b'), true);
+    routes.read(1, key, 500, book, 3);
     clock.advance(20);
     assert.equal(book.of(3).kind, ReplyKind.absent);
     assert.equal(book.repeated, 0);
@@ -238,7 +238,7 @@ describe('mesh', () => {
 
   it('carries large values both ways while small requests pass them by', async () => {
     const { nodes, clock, network } = await RpcCluster.start(['a', 'b']);
-    const { mesh } = nodes[0];
+    const { mesh, routes } = nodes[0];
     network.bufferBytes = 16 * 1024;
     const value = Buffer.alloc(3 * MIB);
     for (let i = 0; i < value.length; i++) value[i] = i * 31 + (i >>> 8);
@@ -250,18 +250,18 @@ describe('mesh', () => {
         book.onReply(position, reply);
       },
     };
-    writeTo(mesh, [[1, 0]], Buffer.from('large'), value, 10_000, sink);
+    writeTo(routes, [[1, 0]], Buffer.from('large'), value, 10_000, sink);
     clock.advance(5);
     for (let position = 1; position <= 5; position++) {
-      mesh.read(1, key, 10_000, sink, position);
+      routes.read(1, key, 10_000, sink, position);
       clock.advance(5);
     }
     clock.advance(500);
     assert.deepEqual(order, [1, 2, 3, 4, 5, 0]);
     assert.ok(nodes[1].replica.records.get('large')?.equals(value));
-    mesh.read(1, Buffer.from('large'), 10_000, sink, 10);
+    routes.read(1, Buffer.from('large'), 10_000, sink, 10);
     clock.advance(5);
-    mesh.read(1, key, 10_000, sink, 11);
+    routes.read(1, key, 10_000, sink, 11);
     clock.advance(500);
     assert.deepEqual(order.slice(6), [11, 10]);
     const { record: read } = book.of(10);
@@ -271,16 +271,16 @@ describe('mesh', () => {
 
   it('cancels a large write that timed out: the rest is not sent, and the peer drops its part', async () => {
     const { nodes, clock, network } = await RpcCluster.start(['a', 'b']);
-    const { mesh } = nodes[0];
+    const { mesh, routes } = nodes[0];
     network.bufferBytes = 1_024;
     network.latencyMs = 20;
     const book = new ReplyBook();
-    writeTo(mesh, [[1, 0]], Buffer.from('slow'), Buffer.alloc(8 * MIB), 200, book);
+    writeTo(routes, [[1, 0]], Buffer.from('slow'), Buffer.alloc(8 * MIB), 200, book);
     clock.advance(240);
     book.isFailed(0, FailureCode.timedOut, /in time/);
     assert.ok(mesh.peers()[0].queuedBytes < 256 * 1024);
     const next = Buffer.alloc(100_000, 3);
-    writeTo(mesh, [[1, 1]], Buffer.from('next'), next, 5_000, book);
+    writeTo(routes, [[1, 1]], Buffer.from('next'), next, 5_000, book);
     clock.advance(1_000);
     assert.equal(book.of(1).kind, ReplyKind.ok);
     assert.deepEqual([...nodes[1].replica.records.keys()], ['next']);
@@ -288,18 +288,18 @@ describe('mesh', () => {
 
   it('cancels large answers that come too late, as often as it takes', async () => {
     const { nodes, clock, network } = await RpcCluster.start(['a', 'b']);
-    const { mesh } = nodes[0];
+    const { routes } = nodes[0];
     const book = new ReplyBook();
     nodes[1].replica.records.set('large', Buffer.alloc(8 * MIB));
     nodes[1].replica.records.set('other', Buffer.alloc(100_000, 5));
     network.bufferBytes = 1_024;
     network.latencyMs = 20;
     for (let position = 0; position < 5; position++) {
-      mesh.read(1, Buffer.from('large'), 300, book, position);
+      routes.read(1, Buffer.from('large'), 300, book, position);
       clock.advance(340);
       book.isFailed(position, FailureCode.timedOut, /in time/);
     }
-    mesh.read(1, Buffer.from('other'), 2_000, book, 9);
+    routes.read(1, Buffer.from('other'), 2_000, book, 9);
     clock.advance(500);
     assert.equal(book.of(9).record?.length, 100_000);
     assert.equal(book.repeated, 0);
@@ -309,8 +309,8 @@ describe('mesh', () => {
     const hello = (nodeId: string) => (nodeId === 'b' ? { maxValueBytes: MIB } : {});
     const { nodes } = await RpcCluster.start(['a', 'b'], { hello });
     const book = new ReplyBook();
-    writeTo(nodes[0].mesh, [[1, 0]], key, Buffer.alloc(2 * MIB), 1_000, book);
-    nodes[0].mesh.read(1, Buffer.alloc(70_000), 1_000, book, 1);
+    writeTo(nodes[0].routes, [[1, 0]], key, Buffer.alloc(2 * MIB), 1_000, book);
+    nodes[0].routes.read(1, Buffer.alloc(70_000), 1_000, book, 1);
     book.isFailed(0, FailureCode.tooLarge, /larger than the peer takes/);
     book.isFailed(1, FailureCode.keyTooLong, /key is too long/);
   });
@@ -319,9 +319,9 @@ describe('mesh', () => {
     const hello = (nodeId: string) => (nodeId === 'b' ? { features: 0 } : {});
     const { nodes, clock } = await RpcCluster.start(['a', 'b'], { hello });
     const book = new ReplyBook();
-    nodes[0].mesh.ask(READ_VERSION, 1, key, 1_000, book, 0);
+    nodes[0].mesh.ask(READ_VERSION, 'b', key, 1_000, book, 0);
     book.isFailed(0, FailureCode.notServed, /does not serve/);
-    nodes[0].mesh.read(1, key, 1_000, book, 1);
+    nodes[0].routes.read(1, key, 1_000, book, 1);
     clock.advance(10);
     assert.equal(book.of(1).kind, ReplyKind.absent);
   });
@@ -332,7 +332,7 @@ describe('mesh', () => {
     nodes[1].replica.read = (_key, _timeoutMs, sink, token) => {
       sink.onReply(token, STORED);
     };
-    nodes[0].mesh.read(1, key, 1_000, book, 0);
+    nodes[0].routes.read(1, key, 1_000, book, 0);
     clock.advance(10);
     book.isFailed(0, FailureCode.protocol, /sent no record/);
   });
@@ -353,7 +353,7 @@ describe('mesh', () => {
     const { clock, nodes, network } = cluster;
     nodes[1].server.abort();
     clock.advance(30_000);
-    assert.equal(nodes[0].mesh.isUp(1), false);
+    assert.equal(nodes[0].mesh.isUp('b'), false);
     const accepted: string[] = [];
     const listener = await network.transport('b').listen('b', 7_000, () => accepted.push('dialled'));
     nodes[0].mesh.peerSeen('b');
@@ -365,17 +365,17 @@ describe('mesh', () => {
 
   it('closes after what is in flight, and takes nothing more', async () => {
     const { nodes, clock } = await RpcCluster.start(['a', 'b', 'c']);
-    const { mesh } = nodes[0];
+    const { mesh, routes } = nodes[0];
     const book = new ReplyBook();
     nodes[1].replica.holds = true;
-    mesh.read(1, key, 1_000, book, 0);
+    routes.read(1, key, 1_000, book, 0);
     clock.advance(10);
     let closed = false;
     const closing = mesh.close().then(() => {
       closed = true;
     });
-    mesh.read(1, key, 1_000, book, 1);
-    mesh.read(2, key, 1_000, book, 2);
+    routes.read(1, key, 1_000, book, 1);
+    routes.read(2, key, 1_000, book, 2);
     book.isFailed(1, FailureCode.stopping, /stopping/);
     book.isFailed(2, FailureCode.stopping, /stopping/);
     clock.advance(100);
@@ -393,7 +393,7 @@ describe('mesh', () => {
     const { nodes, clock } = await RpcCluster.start(['a', 'b']);
     const book = new ReplyBook();
     nodes[1].replica.holds = true;
-    nodes[0].mesh.read(1, key, 60_000, book, 0);
+    nodes[0].routes.read(1, key, 60_000, book, 0);
     clock.advance(10);
     const closing = nodes[0].mesh.close();
     nodes[0].mesh.abort();

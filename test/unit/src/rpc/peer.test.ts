@@ -14,6 +14,7 @@ import {
 import { encodeHello } from '../../../../src/rpc/hello.ts';
 import { RpcMesh } from '../../../../src/rpc/mesh.ts';
 import { MessageKind } from '../../../../src/rpc/operations.ts';
+import type { PeerRoutes } from '../../../../src/rpc/peer-routes.ts';
 import type { ByteStream } from '../../../../src/rpc/transport.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';
 import { MemoryNetwork } from '../../../support/memory-network.ts';
@@ -34,6 +35,7 @@ function frame(...message: unknown[]): Buffer {
 interface Setting {
   readonly clock: FakeClock;
   readonly mesh: RpcMesh;
+  readonly routes: PeerRoutes;
   readonly log: KeptLog;
   /** What the mesh has dialled, oldest first, and whether each has been closed. */
   readonly dialled: { stream: ByteStream; closed: boolean; received: number }[];
@@ -62,17 +64,18 @@ async function setUp(greeting: Buffer | null): Promise<Setting> {
     stream.write(challengeFrame());
   });
   const mesh = new RpcMesh({
-    peers: [null, { nodeId: 'b', host: 'b', port: 7_000 }],
     policy: new TestPolicy(helloOf('a'), ['a', 'b']),
     credentials: credentialsOf(),
     transport: network.transport('a'),
     clock,
     random: seededRandom(6),
     log,
+    requestTimeoutMs: 1_000,
   });
+  const routes = mesh.setPeers([null, { nodeId: 'b', host: 'b', port: 7_000 }]);
   mesh.start();
   clock.advance(20);
-  return { clock, mesh, log, dialled };
+  return { clock, mesh, routes, log, dialled };
 }
 
 describe('peer', () => {
@@ -89,9 +92,9 @@ describe('peer', () => {
   ];
   for (const [what, bytes] of garbage) {
     it(`closes a connection on which ${what} comes, fails what is in flight, and dials again`, async () => {
-      const { clock, mesh, log, dialled } = await setUp(welcome);
+      const { clock, mesh, routes, log, dialled } = await setUp(welcome);
       const book = new ReplyBook();
-      mesh.read(1, key, 60_000, book, 0);
+      routes.read(1, key, 60_000, book, 0);
       clock.advance(5);
       dialled[0].stream.write(bytes);
       clock.advance(60);
@@ -99,7 +102,7 @@ describe('peer', () => {
       assert.equal(book.of(0).kind, ReplyKind.failed);
       assert.equal(log.matching(/warn Closed the connection to node b at b:7000: it sent/).length, 1);
       assert.equal(dialled.length, 2);
-      assert.equal(mesh.isUp(1), true);
+      assert.equal(mesh.isUp('b'), true);
     });
   }
 
@@ -134,13 +137,13 @@ describe('peer', () => {
     const { clock, mesh, dialled } = await setUp(welcome);
     dialled[0].stream.write(frame(MessageKind.response, 77, 0, Buffer.from('record')));
     clock.advance(10);
-    assert.equal(mesh.isUp(1), true);
+    assert.equal(mesh.isUp('b'), true);
   });
 
   it('passes over the result of a write, whatever it is', async () => {
-    const { clock, mesh, dialled } = await setUp(welcome);
+    const { clock, routes, dialled } = await setUp(welcome);
     const book = new ReplyBook();
-    writeTo(mesh, [[1, 0]], key, Buffer.from('record'), 1_000, book);
+    writeTo(routes, [[1, 0]], key, Buffer.from('record'), 1_000, book);
     clock.advance(5);
     dialled[0].stream.write(frame(MessageKind.response, 1, 0, Buffer.from('unasked')));
     clock.advance(5);

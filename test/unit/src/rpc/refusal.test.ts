@@ -27,7 +27,7 @@ describe('refusal', () => {
       assert.ok(nodes[1].log.matching(/warn Refused by node a/).length > 0, nodes[1].log.lines.join('\n'));
       const book = new ReplyBook();
       const [a] = nodes;
-      a.mesh.read(1, Buffer.from('key'), 1_000, book, 0);
+      a.routes.read(1, Buffer.from('key'), 1_000, book, 0);
       assert.equal(a.mesh.peers()[0].state, 'refused');
       assert.match(book.of(0).reason, /node b is refused/);
       assert.match(a.mesh.peers()[0].lastError ?? '', sentence);
@@ -47,8 +47,8 @@ describe('refusal', () => {
     assert.equal(b.log.matching(/Refused node a/).length, 1);
     b.policy.hello = helloOf('b');
     clock.advance(15_100);
-    assert.equal(a.mesh.isUp(1), true);
-    assert.equal(b.mesh.isUp(0), true);
+    assert.equal(a.mesh.isUp('b'), true);
+    assert.equal(b.mesh.isUp('a'), true);
     // What is past is not shown of a peer that is up.
     assert.deepEqual(
       [a, b].map(({ mesh }) => mesh.peers()[0].lastError),

@@ -163,7 +163,6 @@ describe('a dialler', () => {
       behind(stream);
     });
     const mesh = new RpcMesh({
-      peers: [null, { nodeId: 'b', host: 'b', port: 7_000 }],
       policy: new TestPolicy(helloOf('a'), ['a', 'b']),
       credentials: credentialsOf(),
       transport: network.transport('a'),
@@ -176,7 +175,9 @@ describe('a dialler', () => {
         reconnectMinMs: 100_000,
         reconnectMaxMs: 100_000,
       },
+      requestTimeoutMs: 1_000,
     });
+    mesh.setPeers([null, { nodeId: 'b', host: 'b', port: 7_000 }]);
     mesh.start();
     clock.advance(3_000);
     return { sent: Buffer.concat(chunks), mesh, log };

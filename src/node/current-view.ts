@@ -1,0 +1,46 @@
+/**
+ * The cluster's current view, and the way to its replicas. It is replaced as a whole: whatever begins after that finds
+ * the new one, and a request that began before goes on with the view that it has taken.
+ */
+import type { ClusterView } from '../cluster/cluster-view.ts';
+import type { CurrentReplicas, ReplicaSet } from '../coordinator/replica-access.ts';
+import { type LocalReplica, NodeReplicaSet } from '../coordinator/replica-set.ts';
+import type { RpcMesh } from '../rpc/mesh.ts';
+
+export class CurrentView implements CurrentReplicas {
+  current: ReplicaSet;
+  readonly #nodeId: string;
+  readonly #local: LocalReplica;
+  readonly #mesh: RpcMesh;
+
+  /** @param nodeId of this node */
+  constructor(view: ClusterView, nodeId: string, local: LocalReplica, mesh: RpcMesh) {
+    this.#nodeId = nodeId;
+    this.#local = local;
+    this.#mesh = mesh;
+    this.current = this.#replicasOf(view);
+  }
+
+  get view(): ClusterView {
+    return this.current.view;
+  }
+
+  /** Ids of the other nodes. */
+  get peerIds(): readonly string[] {
+    return this.view.nodes.flatMap(({ id }) => (id === this.#nodeId ? [] : [id]));
+  }
+
+  has(nodeId: string): boolean {
+    return this.view.indexOf(nodeId) >= 0;
+  }
+
+  /** Nothing happens where the current view is as new: views may come late, and more than once. */
+  replace(view: ClusterView): void {
+    if (view.epoch > this.view.epoch) this.current = this.#replicasOf(view);
+  }
+
+  #replicasOf(view: ClusterView): ReplicaSet {
+    const peers = view.nodes.map(({ id, rpc }) => (id === this.#nodeId ? null : { nodeId: id, ...rpc }));
+    return new NodeReplicaSet(view, this.#nodeId, this.#local, this.#mesh.setPeers(peers));
+  }
+}
