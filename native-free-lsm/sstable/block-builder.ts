@@ -6,16 +6,16 @@ import { RESTART_BYTES } from './block.ts';
 
 const NO_KEYS_SHARE = 0x7fffffff;
 
-/** Puts one block after another together in memory that it keeps; block.ts tells what a block is. */
+/** Builds one block after another in memory that it keeps; block.ts describes a block. */
 export class BlockBuilder {
-  /** The block so far; after `finish` the whole of it is `bytes[0, sizeBytes)`. Moves when it grows. */
+  /** The block so far; after `finish` the whole block is `bytes[0, sizeBytes)`. It is replaced when it grows. */
   bytes: Uint8Array;
   entries = 0;
   readonly #restartInterval: number;
   #restarts = new Uint32Array(64);
   #restartCount = 0;
   #entriesBytes = 0;
-  /** Leading bytes that all keys of the block have in common, once it has two. */
+  /** How many leading bytes all keys of the block have in common, once it has two. */
   #sharedByAll = NO_KEYS_SHARE;
   #firstKeyBytes = 0;
 
@@ -24,17 +24,17 @@ export class BlockBuilder {
     this.bytes = new Uint8Array(blockSizeBytes * 2);
   }
 
-  /** Bytes of the block if it were finished now. */
+  /** The size of the block if it were finished now. */
   get sizeBytes(): number {
     return this.#entriesBytes + (this.#restartCount + 1) * RESTART_BYTES;
   }
 
-  /** Bytes of the block's first key, the one that stands whole. */
+  /** The size of the block's first key, which is stored whole. */
   get firstKeyBytes(): number {
     return this.#firstKeyBytes;
   }
 
-  /** Bytes of the block if this entry were added and it finished then. */
+  /** The size of the block if this entry were added and the block finished then. */
   sizeWithBytes(shared: number, keyLength: number, recordLength: number): number {
     const restarts = this.entries % this.#restartInterval === 0;
     const kept = this.#keptBytes(shared, restarts);
@@ -43,7 +43,10 @@ export class BlockBuilder {
     return this.sizeBytes + lengths + unshared + recordLength + (restarts ? RESTART_BYTES : 0);
   }
 
-  /** @param shared leading bytes the key has in common with the one added before it, whichever block that went to */
+  /**
+   * @param shared how many leading bytes the key has in common with the one added before, even if that is in another
+   *   block
+   */
   add(
     shared: number,
     keyBytes: Uint8Array,
@@ -76,7 +79,7 @@ export class BlockBuilder {
     this.entries++;
   }
 
-  /** Writes the restart points behind the entries; returns the bytes of the block. */
+  /** Writes the restart points behind the entries; returns the size of the block. */
   finish(): number {
     let at = this.#entriesBytes;
     for (let i = 0; i < this.#restartCount; i++) {
@@ -97,8 +100,8 @@ export class BlockBuilder {
   }
 
   /**
-   * How many leading bytes the next entry leaves out. Keys ascend, so what a key has in common with the first one is
-   * the least of what all neighbours between them have in common.
+   * How many leading bytes the next entry leaves out. Keys ascend, so a key has as many bytes in common with the first
+   * one as the two neighbours between them that have the fewest in common.
    */
   #keptBytes(shared: number, restarts: boolean): number {
     if (this.entries === 0) return 0;

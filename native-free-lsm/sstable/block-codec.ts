@@ -17,7 +17,7 @@ export const BLOCK_TRAILER_BYTES = 5;
 export const Compression = { none: 0, zstd: 1 } as const;
 export type Compression = (typeof Compression)[keyof typeof Compression];
 
-/** A block that zstd makes smaller by less than this is not worth the time to decompress it. */
+/** Below this saving, compression is not worth the time to decompress. */
 const MIN_SAVING = 0.12;
 const COMPRESSION_BYTES = {
   none: new Uint8Array([Compression.none]),
@@ -26,7 +26,7 @@ const COMPRESSION_BYTES = {
 
 export type BlockCompressor = (block: Uint8Array) => Uint8Array;
 
-/** Compresses a block, or gives it back as it is when that is no use. */
+/** Compresses a block, or returns it unchanged when that saves too little. */
 export function blockCompressor(
   compression: 'none' | 'zstd',
   zstdLevel: number,
@@ -35,7 +35,7 @@ export function blockCompressor(
   if (compression === 'none') return (block) => block;
   const options: ZstdOptions = {
     params: { [constants.ZSTD_c_compressionLevel]: zstdLevel },
-    // One chunk holds what comes out: Node then makes no second one and joins nothing.
+    // One chunk holds the whole result, so Node needs no second one and no copy to join them.
     chunkSize: blockSizeBytes + 1024,
   };
   return (block) => {
@@ -52,7 +52,7 @@ export function writeBlockTrailer(target: Uint8Array, stored: Uint8Array, compre
 
 /**
  * Verifies the block and trailer at `stored[at]` and writes the block uncompressed to `target`.
- * @param file for the error, as is `fileOffset`, where the block starts in it
+ * @param file for the error, as is `fileOffset`, where the block starts in the file
  * @throws LsmError CORRUPTION when it is not what was written, UNSUPPORTED_FORMAT for an unknown compression
  */
 export function unpackBlock(
@@ -76,7 +76,7 @@ export function unpackBlock(
 }
 
 /**
- * Verifies the trailer of the block at `stored[at]`; says how the block is compressed.
+ * Verifies the trailer of the block at `stored[at]`, and returns how the block is compressed.
  * @throws LsmError as `unpackBlock` does
  */
 export function verifyBlock(
@@ -122,7 +122,7 @@ export function requireFrame(
   if (fault !== undefined) throw corruption(file, fileOffset, fault);
 }
 
-/** The block at `stored[at]`, which `verifyBlock` said zstd packed, in memory of its own. */
+/** Decompresses the block at `stored[at]`, for which `verifyBlock` returned zstd, into memory of its own. */
 export function decompressBlock(
   stored: Uint8Array,
   at: number,
@@ -134,7 +134,7 @@ export function decompressBlock(
   const packed = stored.subarray(at, at + diskBytes);
   let block: Uint8Array;
   try {
-    // One chunk, never quite full, for the same reason as above.
+    // One chunk that is never quite full, for the same reason as above.
     block = zstdDecompressSync(packed, {
       maxOutputLength: memoryBytes,
       chunkSize: Math.max(constants.Z_MIN_CHUNK, memoryBytes + 1),

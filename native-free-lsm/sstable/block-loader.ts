@@ -4,7 +4,7 @@ import type { DescriptorCache } from './descriptor-cache.ts';
 import type { TableReader } from './table-reader.ts';
 
 const FIRST_SCRATCH_BYTES = 64 * 1024;
-/** One large value must not hold its memory for good. */
+/** A larger buffer is not kept: one large value must not hold its memory for good. */
 const KEPT_SCRATCH_BYTES = 1024 * 1024;
 
 /** Reads data blocks for one thread and counts them in the thread's words of the control block. */

@@ -22,13 +22,13 @@ import { readVarint, varintBytes } from '../format/varint.ts';
  */
 export const RESTART_BYTES = 4;
 
-/** Where a search found its record; one object is used again and again. */
+/** Where a search found its record. One object is used again and again. */
 export interface BlockHit {
   recordStart: number;
   recordEnd: number;
 }
 
-/** What is wrong with the frame of the block in `bytes[start, end)`, or undefined when nothing is. */
+/** Says what is wrong with the frame of the block in `bytes[start, end)`; undefined when nothing is. */
 export function blockFault(bytes: Uint8Array, start: number, end: number): string | undefined {
   const lengthBytes = end - start;
   if (lengthBytes < 2 * RESTART_BYTES) return `a block of ${lengthBytes} bytes has no restart points`;
@@ -40,11 +40,11 @@ export function blockFault(bytes: Uint8Array, start: number, end: number): strin
 }
 
 /**
- * Looks `key[keyStart, keyEnd)` up in the block `bytes[start, end)`, which may lie in shared memory and whose
- * checksum has been verified. On success the record is `bytes[hit.recordStart, hit.recordEnd)`.
+ * Searches `key[keyStart, keyEnd)` in the block `bytes[start, end)`, which may be in shared memory and whose checksum
+ * has been verified. On success the record is `bytes[hit.recordStart, hit.recordEnd)`.
  *
- * No key is put together and nothing is allocated: the search carries only how many leading bytes the wanted key
- * has in common with a smaller one, first that of the block, then the one before.
+ * No key is put together and nothing is allocated: the search only tracks how many leading bytes the wanted key has in
+ * common with a smaller one, at first the block's first key, then the entry before.
  */
 export function searchBlock(
   bytes: Uint8Array,
@@ -58,7 +58,7 @@ export function searchBlock(
   const restarts = readUint32(bytes, end - RESTART_BYTES);
   const entriesEnd = end - RESTART_BYTES - restarts * RESTART_BYTES;
   const keyLength = keyEnd - keyStart;
-  // The first entry: its first byte is its shared length, 0.
+  // The first byte of the first entry is its shared length, 0.
   let unshared = bytes[start + 1];
   let recordLength = bytes[start + 2];
   let next = start + 3;
@@ -103,7 +103,7 @@ export function searchBlock(
       next += varintBytes(recordLength);
     }
     const recordStart = next + unshared;
-    // Fewer bytes shared with the entry before than that entry shares with the wanted key: this one is above.
+    // It shares fewer bytes with the entry before than that entry shares with the wanted key, so it is above.
     if (shared < matched) return false;
     if (shared === matched) {
       const length = shared + unshared;
@@ -121,15 +121,15 @@ export function searchBlock(
         return false;
       }
     }
-    // More bytes shared than that: it differs from the wanted key where the entry before did, and is below too.
+    // It shares more bytes than that: it differs from the wanted key where the entry before did, so it is below too.
     at = recordStart + recordLength;
   }
   return false;
 }
 
 /**
- * The last restart point whose key is at or below the wanted one, which is above the block's first key.
- * @param matched leading bytes that the wanted key has in common with the first one
+ * The last restart point whose key is at or below the wanted key, which is above the block's first key.
+ * @param matched how many leading bytes the wanted key has in common with the first one
  */
 function findRestart(
   bytes: Uint8Array,
@@ -152,7 +152,8 @@ function findRestart(
       shared = readVarint(bytes, at);
       unsharedAt = at + varintBytes(shared);
     }
-    // Where it differs from the first key, the wanted key does not yet (it is above), or does already (below).
+    // Where the entry differs from the first key, either the wanted key does not differ yet (the entry is above), or it
+    // differs already (the entry is below).
     if (shared !== matched) {
       if (shared < matched) high = middle - 1;
       else low = middle;
@@ -168,8 +169,8 @@ function findRestart(
 }
 
 /**
- * Steps through the entries of one block, putting keys together in a buffer of its own. Unlike `searchBlock` it
- * trusts no length: `fault` says why it stopped where it should not have.
+ * Steps through the entries of one block and puts their keys together in a buffer of its own. Unlike `searchBlock` it
+ * trusts no length: `fault` says why it stopped too early.
  */
 export class BlockCursor {
   valid = false;
@@ -183,10 +184,10 @@ export class BlockCursor {
   #start = 0;
   #entriesEnd = 0;
   #restarts = 0;
-  /** Leading bytes that the current key was left without, see above. */
+  /** How many leading bytes the current key was stored without, see above. */
   #shared = 0;
 
-  /** Takes up the block `bytes[start, end)`, which `blockFault` found whole; stands nowhere. */
+  /** Starts on the block `bytes[start, end)`, in which `blockFault` found nothing. It is at no entry then. */
   reset(bytes: Uint8Array, start: number, end: number): void {
     this.bytes = bytes;
     this.#start = start;
@@ -196,7 +197,7 @@ export class BlockCursor {
     this.fault = undefined;
   }
 
-  /** Lets go of the block, so that its memory may be used for another. */
+  /** Drops the reference to the block, so that its memory may be used for another. */
   clear(): void {
     this.valid = false;
     this.fault = undefined;
@@ -207,7 +208,7 @@ export class BlockCursor {
     this.#decode(this.#start);
   }
 
-  /** Moves to the first entry at or above `key[start, end)`; not valid when there is none in this block. */
+  /** Moves to the first entry at or above `key[start, end)`; it is invalid when this block has none. */
   seek(key: Uint8Array, start: number, end: number): void {
     this.seekToFirst();
     let matched = this.#matchFrom(0, key, start, end);
@@ -223,7 +224,7 @@ export class BlockCursor {
       end,
       matched,
     );
-    // The bytes that the entry there shares stand in `keyBytes`: the first key does.
+    // The bytes that the restart entry shares must be in `keyBytes`: the first key has them.
     if (restart === 0) this.next();
     else this.#decode(this.#start + readUint32(this.bytes, restartsStart + restart * RESTART_BYTES));
     // As in searchBlock.
@@ -236,8 +237,8 @@ export class BlockCursor {
   }
 
   /**
-   * How many leading bytes the current key has in common with a wanted one that is above it, given that it has
-   * `from`; -1 when the current key is at or above the wanted one.
+   * How many leading bytes the current key has in common with a wanted key above it, of which `from` are known; -1 when
+   * the current key is at or above the wanted one.
    */
   #matchFrom(from: number, key: Uint8Array, start: number, end: number): number {
     if (!this.valid) return -1;

@@ -20,13 +20,15 @@ const LINE_WORDS = 16;
 const LINE_BITS = 512;
 const GOLDEN_RATIO = 0x9e3779b9;
 const TWO_32 = 0x1_0000_0000;
-/** Behind the lines: probes and seed. */
+/** Behind the lines: the number of probes and the seed. */
 const TAIL_BYTES = 12;
 const MAX_PROBES = 30;
-/** Up to here hash × lines is exact in a double. */
+/** Up to this number of lines, hash × lines is exact in a double. */
 const MAX_LINES = 0x20_0000;
 
-/** Probes that let the fewest absent keys pass: ln 2 × bits, less what uneven lines cost. */
+/**
+ * The number of probes that lets the fewest absent keys pass: ln 2 × bits, minus a little because lines fill unevenly.
+ */
 function probesFor(bitsPerKey: number): number {
   return Math.max(1, Math.min(MAX_PROBES, Math.round(bitsPerKey * 0.6)));
 }
@@ -39,7 +41,7 @@ export function bloomFilterBytes(keys: number, bitsPerKey: number): number {
   return lineCount(keys, bitsPerKey) * LINE_BYTES + TAIL_BYTES;
 }
 
-/** The filter of the keys whose `hashBytes` with this seed are `hashes[0, count)`, as it is stored. */
+/** Builds the stored form of a filter for the keys whose `hashBytes` with this seed are `hashes[0, count)`. */
 export function buildBloomFilter(
   hashes: Uint32Array,
   count: number,
@@ -64,7 +66,7 @@ export function buildBloomFilter(
   return bytes;
 }
 
-/** What is wrong with a stored filter, or undefined when nothing is. */
+/** Says what is wrong with a stored filter; undefined when nothing is. */
 export function bloomFilterFault(memory: SharedArrayBuffer): string | undefined {
   if (memory.byteLength % LINE_BYTES !== TAIL_BYTES || memory.byteLength < LINE_BYTES) {
     return `a filter of ${memory.byteLength} bytes is not made of whole lines`;
@@ -73,16 +75,16 @@ export function bloomFilterFault(memory: SharedArrayBuffer): string | undefined 
   return probes < 1 || probes > MAX_PROBES ? `a filter of ${probes} probes a key` : undefined;
 }
 
-/** Reads a stored filter; any number of threads may have one. */
+/** Reads a stored filter. Any number of threads may each have one on the same memory. */
 export class BloomFilter {
   readonly #words: Uint32Array;
   readonly #lines: number;
   readonly #probes: number;
 
-  /** Of the hashes it knows keys by. */
+  /** The seed of the hashes by which it knows keys. */
   readonly seed: HashSeed;
 
-  /** @param memory a stored filter, or nothing at all: a filter that lets every key pass */
+  /** @param memory a stored filter; when it is empty, the filter lets every key pass */
   constructor(memory: SharedArrayBuffer) {
     this.#lines = Math.floor(memory.byteLength / LINE_BYTES);
     this.#words = new Uint32Array(memory, 0, this.#lines * LINE_WORDS);

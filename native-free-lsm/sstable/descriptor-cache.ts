@@ -10,8 +10,8 @@ interface OpenTable {
 }
 
 /**
- * One thread's open table files. Between two calls of `trim` it may hold more than its capacity, so that no
- * descriptor that is in use is closed: call `trim` when no iterator and no read is under way.
+ * The open table files of one thread. Between two calls of `trim` it may hold more than its capacity, so that no
+ * descriptor in use is closed. Call `trim` when no iterator and no read is running.
  */
 export class DescriptorCache {
   readonly #fs: FileSystem;
@@ -37,7 +37,7 @@ export class DescriptorCache {
     return table.fd;
   }
 
-  /** Closes the file of a table that is no more. */
+  /** Closes the file of a table that no longer exists. */
   forget(tableId: number): void {
     const table = this.#open.get(tableId);
     if (table === undefined) return;
@@ -45,7 +45,7 @@ export class DescriptorCache {
     this.#fs.closeSync(table.fd);
   }
 
-  /** Closes those used longest ago above the capacity. */
+  /** Closes the files used longest ago until the rest fit into the capacity. */
   trim(): void {
     const excess = this.#open.size - this.#capacity;
     if (excess <= 0) return;

@@ -10,13 +10,13 @@ import type { UnreadableIterator } from './unreadable-table.ts';
 
 const NOTHING = new Uint8Array(0);
 
-/** One after another the disjoint tables of a level: opens a table only when the cursor comes to it. */
+/** Walks the disjoint tables of a level one after the other. It opens a table only when the cursor reaches it. */
 export class LevelIterator implements RecordIterator {
   readonly #tables: readonly TableReader[];
   readonly #fs: FileSystem;
   readonly #descriptors: DescriptorCache;
   readonly #readaheadBytes: number;
-  /** Of what is asked for. */
+  /** The bound of what the caller asks for. */
   readonly #bound: KeyBound;
   #index = 0;
   #current: TableIterator | UnreadableIterator | undefined;

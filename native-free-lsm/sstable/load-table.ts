@@ -19,7 +19,7 @@ import { indexFault } from './table-index.ts';
 import { type TableMetadata, tableFileName } from './table-metadata.ts';
 
 /**
- * Loads and verifies everything of a table but its data blocks, parts that are skipped included.
+ * Loads and verifies everything of a table except its data blocks, including parts that are skipped.
  * @throws LsmError CORRUPTION when a byte is not what was written, the file is missing or is not the one that
  *   `metadata` describes; UNSUPPORTED_FORMAT when a newer version wrote it
  */
@@ -56,8 +56,8 @@ export function loadTable(fs: FileSystem, directory: string, metadata: TableMeta
 }
 
 /**
- * The seed of a directory's hashes, which lies in the filters of its tables: that of the newest that has one,
- * undefined when none has.
+ * The seed of a directory's hashes, which is stored in the filters of its tables: that of the newest table with a
+ * filter, undefined when none has one.
  */
 export function hashSeedOf(handles: readonly TableHandle[]): HashSeed | undefined {
   let newest: TableHandle | undefined;
@@ -69,7 +69,7 @@ export function hashSeedOf(handles: readonly TableHandle[]): HashSeed | undefine
 }
 
 /**
- * What a table file tells of itself, its data blocks, index and filter unread.
+ * Reads what a table file says of itself, without its data blocks, index and filter.
  * @throws LsmError as `loadTable` does
  */
 export function readTableMetadata(
@@ -85,7 +85,9 @@ export function readTableMetadata(
   return { id, level, fileSizeBytes: layout.fileSizeBytes, ...properties };
 }
 
-/** Whether the file has the footer and the properties of a whole table, but of another one than `metadata` describes. */
+/**
+ * Whether the file has the footer and the properties of a whole table, but of another one than `metadata` describes.
+ */
 export function isAnotherTable(fs: FileSystem, directory: string, metadata: TableMetadata): boolean {
   try {
     const found = readTableMetadata(fs, directory, metadata.id, metadata.level);

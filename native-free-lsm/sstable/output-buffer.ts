@@ -5,12 +5,12 @@ import { ioFailure } from '../fs/io-failure.ts';
 const CAPACITY_BYTES = 512 * 1024;
 
 /**
- * Of this thread, which writes one table after another: garbage of this size is collected late, as a thread that
- * makes little other garbage seldom looks for any.
+ * A buffer that this thread uses again, because it writes one table after another. As garbage, a buffer of this size
+ * would be collected late, since a thread with little other garbage seldom collects any.
  */
 let spare: Uint8Array | undefined;
 
-/** Gathers what is appended to a file into few large writes, and syncs it in steps. */
+/** Gathers what is appended to a file into few large writes, and syncs the file in steps. */
 export class OutputBuffer {
   readonly #fs: FileSystem;
   readonly #fd: number;
@@ -22,8 +22,8 @@ export class OutputBuffer {
   #syncedBytes = 0;
 
   /**
-   * @param syncEveryBytes a sync of tens of megabytes at once holds up every other sync of the disk meanwhile, the
-   *   log's among them, as a journalling file system orders them
+   * @param syncEveryBytes a sync of tens of megabytes at once delays every other sync of the disk, those of the log
+   *   among them, because a journalling file system orders them
    */
   constructor(fs: FileSystem, fd: number, file: string, syncEveryBytes = Number.POSITIVE_INFINITY) {
     this.#fs = fs;
@@ -34,7 +34,7 @@ export class OutputBuffer {
     spare = undefined;
   }
 
-  /** Where the next byte will stand in the file. */
+  /** The offset of the next byte in the file. */
   get offset(): number {
     return this.#writtenBytes + this.#buffered;
   }
@@ -56,7 +56,7 @@ export class OutputBuffer {
     this.#buffered = 0;
   }
 
-  /** Once nothing more is appended: its memory serves for the next file. */
+  /** Call it once nothing more is appended: its memory then serves for the next file. */
   release(): void {
     spare = this.#buffer;
   }

@@ -3,10 +3,10 @@ import { corruption } from '../errors.ts';
 import { ownBytes } from '../format/copy.ts';
 import type { TableMetadata } from './table-metadata.ts';
 
-/** Which program wrote a table; for people, and for working round a faulty one. */
+/** The program that wrote a table: for people, and for working around a faulty one. */
 export const CREATOR = 'native-free-lsm 0.1.0';
 
-/** What a table tells of itself: the metadata that the manifest has too, but for its number, place and size. */
+/** What a table says of itself. It is the metadata that the manifest has too, except for its number, place and size. */
 export type TableProperties = Omit<TableMetadata, 'id' | 'level' | 'fileSizeBytes'>;
 
 /** Plain maps of plain types, so that any MessagePack reader understands them. */

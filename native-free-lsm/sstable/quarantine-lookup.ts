@@ -5,8 +5,8 @@ import type { BlockLoader } from './block-loader.ts';
 import type { TableSet } from './table-set.ts';
 
 /**
- * Asks the tables in quarantine whether they hold something newer than what the levels have shown. They have no
- * place in the order of the levels, so versions decide; and what cannot be read there may be the newer one.
+ * Checks whether the tables in quarantine hold something newer than what the levels have. They have no place in the
+ * order of the levels, so versions decide. What cannot be read there may be the newer one.
  */
 export class QuarantineLookup {
   readonly #loader: BlockLoader;
@@ -18,8 +18,8 @@ export class QuarantineLookup {
 
   /**
    * @param found the record that the levels have, in memory of its own; undefined: they have none
-   * @param minTimestamp nothing older is asked for
-   * @returns the newest one, in memory of its own
+   * @param minTimestamp older versions are not searched for
+   * @returns the newest record, in memory of its own
    * @throws LsmError CORRUPTION, IO_ERROR: a block that may hold a newer one cannot be read
    */
   newest(
@@ -33,7 +33,7 @@ export class QuarantineLookup {
     let newest = found;
     for (const reader of tables.quarantine) {
       const { largestTimestamp } = reader.metadata;
-      // What is newer than all it holds cannot be outdone by it.
+      // The record is newer than everything in the table, so the table need not be read.
       if (newest !== undefined && recordTimestamp(newest, 0) > largestTimestamp) continue;
       if (largestTimestamp < minTimestamp) continue;
       const ordinal = reader.ordinalFor(key, start, end);

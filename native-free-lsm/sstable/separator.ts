@@ -16,10 +16,11 @@ export function commonPrefixBytes(
 }
 
 /**
- * Writes a short key that is at or above `below[0, belowEnd)` and under `above[aboveStart, aboveEnd)` to `target`
- * at `at`; returns the offset behind it. It is never longer than `below`. (After LevelDB's `FindShortestSeparator`, which looks at `below` alone and so fails to shorten
- * neighbours such as `key199`, `key200`.)
- * @param shared leading bytes the two have in common; `below` must be smaller than `above`
+ * Writes a short key that is at or above `below[0, belowEnd)` and under `above[aboveStart, aboveEnd)` to `target` at
+ * `at`, and returns the offset behind it. The key is never longer than `below`. (It follows LevelDB's
+ * `FindShortestSeparator`, which looks at `below` alone and so cannot shorten neighbours such as `key199` and
+ * `key200`.)
+ * @param shared how many leading bytes the two have in common; `below` must be smaller than `above`
  */
 export function writeSeparator(
   below: Uint8Array,
@@ -32,12 +33,12 @@ export function writeSeparator(
   at: number,
 ): number {
   const differs = shared + 1;
-  // The start of `above` up to where they differ is above `below`, and under `above` if that goes on.
+  // The beginning of `above`, with the first byte that differs, is above `below`, and under `above` if that is longer.
   if (shared < belowEnd && aboveEnd - aboveStart > differs) {
     copyBytes(above, aboveStart, aboveStart + differs, target, at);
     return at + differs;
   }
-  // `above` ends there: the start of `below`, its last byte raised, if it stays under.
+  // `above` ends there. So try the beginning of `below` with its last byte raised, if that stays under `above`.
   if (shared < belowEnd && below[shared] + 1 < above[aboveStart + shared]) {
     copyBytes(below, 0, differs, target, at);
     target[at + shared]++;

@@ -36,7 +36,7 @@ const REQUIRED_FLAG = 1;
 
 export interface MetaBlock {
   readonly type: number;
-  /** A reader that does not know the type must refuse the file; otherwise it skips the block. */
+  /** A reader that does not know the type must refuse the file; if false, it skips the block. */
   readonly required: boolean;
   readonly offset: number;
   readonly lengthBytes: number;
@@ -45,7 +45,7 @@ export interface MetaBlock {
 
 export interface TableLayout {
   readonly fileSizeBytes: number;
-  /** Data blocks fill the file up to here. */
+  /** Data blocks fill the file up to this offset. */
   readonly dataBytes: number;
   readonly metaBlocks: readonly MetaBlock[];
 }

@@ -27,22 +27,22 @@ import { commonPrefixBytes } from './separator.ts';
  */
 const ENTRIES = 2;
 const ENTRY_WORDS = 4;
-/** Words of an entry, which those behind the last one begin as. */
+/** The words of an entry. What follows the last entry begins like one. */
 const KEY = 0;
 const OFFSET = 1;
 const SHARED = 2;
 const MEMORY = 3;
 const END_WORDS = 2;
 const BLOCKS_AT_START = 1024;
-/** Own bytes that a key may have in a group whatever it shares. */
+/** A key may have this many bytes of its own in a group, however many it shares. */
 const FREE_OWN_BYTES = 64;
 
-/** Index of the words of an entry. */
+/** Index of the first word of an entry. */
 function entryAt(ordinal: number): number {
   return ENTRIES + ordinal * ENTRY_WORDS;
 }
 
-/** Reads a stored index: each thread makes one. */
+/** Reads a stored index. Each thread makes one. */
 export class TableIndex {
   readonly blockCount: number;
   readonly #words: Uint32Array;
@@ -51,12 +51,12 @@ export class TableIndex {
   /** Index of the word that names the first group. */
   readonly #groupsAt: number;
   readonly #groups: number;
-  /** Of the last `#countBelow`: what the last key below the wanted one has in common with it. */
+  /** Set by the last `#countBelow`: what the last key below the wanted one has in common with it. */
   #matched = 0;
 
   /**
    * @param memory an index in which `indexFault` found nothing
-   * @param trailerBytes what follows each block in the file
+   * @param trailerBytes the size of the trailer that follows each block in the file
    */
   constructor(memory: SharedArrayBuffer, trailerBytes: number) {
     this.#bytes = new Uint8Array(memory);
@@ -71,7 +71,7 @@ export class TableIndex {
     return this.#words[entryAt(ordinal) + OFFSET];
   }
 
-  /** Without its trailer. */
+  /** The size without the trailer. */
   diskBytes(ordinal: number): number {
     return this.blockOffset(ordinal + 1) - this.blockOffset(ordinal) - this.#trailerBytes;
   }
@@ -80,7 +80,7 @@ export class TableIndex {
     return this.#words[entryAt(ordinal) + MEMORY];
   }
 
-  /** Whether all keys of a block lie below `key[start, end)`; may say no when they do. */
+  /** Whether all keys of a block are below `key[start, end)`; it may be false when they are. */
   isBelow(ordinal: number, key: Uint8Array, start: number, end: number): boolean {
     const keyLength = entryKeyBytes(this.#words, ordinal);
     const order = this.#compareLeading(ordinal, keyLength, key, start, end);
@@ -93,7 +93,7 @@ export class TableIndex {
     const words = this.#words;
     const bytes = this.#bytes;
     const keyLength = end - start;
-    // The first key stands whole.
+    // The first key is stored whole.
     const firstAt = words[ENTRIES + KEY];
     const firstLength = words[ENTRIES + ENTRY_WORDS + KEY] - firstAt;
     const comparable = Math.min(firstLength, keyLength);
@@ -105,7 +105,7 @@ export class TableIndex {
     let first = 1;
     let next = blockCount;
     if (this.#groups > 1) {
-      // Of the keys that begin groups, then of those behind the last one below.
+      // First among the keys that begin groups, then among those behind the last one below the wanted key.
       const groupsAt = this.#groupsAt;
       const group = this.#countBelow(groupsAt + 1, 0, this.#groups - 1, matched, key, start, end);
       matched = this.#matched;
@@ -117,9 +117,9 @@ export class TableIndex {
   }
 
   /**
-   * How many of some entries have keys below the wanted one. They share a base, which is below it and has `matched`
-   * leading bytes in common with it.
-   * @param list index of the words that name the entries; -1: it is `first` and those behind it
+   * How many of some entries have keys below the wanted one. The entries share a base, which is below the wanted key
+   * and has `matched` leading bytes in common with it.
+   * @param list index of the words that name the entries; -1: the entries are `first` and those behind it
    */
   #countBelow(
     list: number,
@@ -135,14 +135,15 @@ export class TableIndex {
     const keyLength = end - start;
     let low = 0;
     let high = count;
-    // Every key between two others has at least as much in common with the wanted one as the lesser of them.
+    // Every key between two others has at least as much in common with the wanted one as the one of them that has less.
     let lowMatched = matched;
     let highMatched = matched;
     while (low < high) {
       const middle = (low + high) >>> 1;
       const entry = entryAt(list === -1 ? first + middle : words[list + middle]);
       const shared = words[entry + SHARED];
-      // Where it differs from the base, the wanted key does not yet (it is above), or does already (below).
+      // Where the entry differs from the base, either the wanted key does not differ yet (the entry is above), or it
+      // differs already (the entry is below).
       if (shared !== matched) {
         if (shared < matched) high = middle;
         else {
@@ -169,7 +170,7 @@ export class TableIndex {
     return low;
   }
 
-  /** The order of the first `length` bytes of an entry's key and the wanted one; 0: that begins with them. */
+  /** Compares the first `length` bytes of an entry's key with the wanted key; 0: the wanted key begins with them. */
   #compareLeading(ordinal: number, length: number, key: Uint8Array, start: number, end: number): number {
     const words = this.#words;
     const entry = entryAt(ordinal);
@@ -196,7 +197,7 @@ function entryKeyBytes(words: Uint32Array, ordinal: number): number {
   return words[entry + SHARED] + words[entry + ENTRY_WORDS + KEY] - words[entry + KEY];
 }
 
-/** The entry whose key's beginning an entry's key leaves out; the first has no other. */
+/** The entry whose leading bytes another entry's key leaves out. The first entry has none. */
 function baseOf(words: Uint32Array, groupsAt: number, groups: number, ordinal: number): number {
   let low = 0;
   let high = groups;
@@ -210,9 +211,9 @@ function baseOf(words: Uint32Array, groupsAt: number, groups: number, ordinal: n
 }
 
 /**
- * What is wrong with a stored index, or undefined when nothing is.
- * @param dataBytes bytes of the file that its data blocks must fill without gaps
- * @param trailerBytes what follows each block in the file
+ * Says what is wrong with a stored index; undefined when nothing is.
+ * @param dataBytes the part of the file that data blocks must fill without gaps
+ * @param trailerBytes the size of the trailer that follows each block in the file
  */
 export function indexFault(
   memory: SharedArrayBuffer,
@@ -245,7 +246,7 @@ export function indexFault(
       return `the key of block ${ordinal} does not end behind its start`;
     const shareable = ordinal === 0 ? 0 : entryKeyBytes(words, baseOf(words, groupsAt, groups, ordinal));
     if (words[entry + SHARED] > shareable)
-      return `the key of block ${ordinal} shares more than the one it shares with has`;
+      return `the key of block ${ordinal} shares more bytes than its base has`;
     const diskBytes = words[next + OFFSET] - words[entry + OFFSET] - trailerBytes;
     if (diskBytes < 0) return `block ${ordinal} does not end before the next one starts`;
     if (diskBytes > words[entry + MEMORY]) return `block ${ordinal} is larger in the file than in memory`;
@@ -253,7 +254,7 @@ export function indexFault(
   return undefined;
 }
 
-/** Puts an index together while its table is written. */
+/** Builds an index while its table is written. */
 export class TableIndexBuilder {
   #blocks = 0;
   #words = new Uint32Array(BLOCKS_AT_START * ENTRY_WORDS);
@@ -262,10 +263,10 @@ export class TableIndexBuilder {
   #dataEnd = 0;
   /** The first block of each group. */
   readonly #groups: number[] = [];
-  /** The first key, and the one that begins the group in hand. */
+  /** The first key, and the key that begins the current group. */
   readonly #first = new WholeKey();
   readonly #head = new WholeKey();
-  /** How the key last looked at would stand: leaving out so much, or beginning a group. */
+  /** How the last key would be stored: without this many leading bytes, or at the beginning of a group. */
   #shared = 0;
   #beginsGroup = true;
 
@@ -273,7 +274,7 @@ export class TableIndexBuilder {
     return (entryAt(this.#blocks) + END_WORDS + this.#groups.length) * 4 + this.#keysEnd;
   }
 
-  /** What the index would grow by with a block of this key. */
+  /** How much the index would grow with a block of this key. */
   entryBytes(key: Uint8Array, length: number): number {
     this.#fit(key, length);
     return (ENTRY_WORDS + (this.#beginsGroup ? 1 : 0)) * 4 + length - this.#shared;
@@ -292,7 +293,7 @@ export class TableIndexBuilder {
     }
     this.#fit(key, length);
     const shared = this.#shared;
-    // Where keys start is known once all blocks are.
+    // Where the keys start is known once all blocks are added.
     this.#words[entry + KEY] = this.#keysEnd;
     this.#words[entry + OFFSET] = offset;
     this.#words[entry + SHARED] = shared;
@@ -327,7 +328,10 @@ export class TableIndexBuilder {
     return bytes;
   }
 
-  /** A key that has more bytes of its own than it shares with the one that begins its group begins the next. */
+  /**
+   * Begins a new group with a key that has more bytes of its own than it shares with the one that begins the current
+   * group.
+   */
   #fit(key: Uint8Array, length: number): void {
     this.#shared = this.#head.commonBytes(key, length);
     const own = length - this.#shared;
@@ -336,7 +340,7 @@ export class TableIndexBuilder {
   }
 }
 
-/** A key in memory of its own, one after another; none at first. */
+/** A copy of one key at a time; empty at first. */
 class WholeKey {
   #bytes: Uint8Array = new Uint8Array(64);
   #length = 0;

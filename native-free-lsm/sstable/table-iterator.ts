@@ -15,8 +15,9 @@ import { readExactly } from './read-exactly.ts';
 import type { TableIndex } from './table-index.ts';
 
 /**
- * A cursor over one table. Blocks are read several at a time into a window that only this cursor uses, and each
- * is verified when it is entered; an uncompressed one is then read in place. After an error the cursor stands nowhere and may be sought again.
+ * A cursor over one table. It reads several blocks at a time into a window that only this cursor uses, and verifies
+ * each block when it enters it; an uncompressed one is then read in place. After an error the cursor is at no entry and
+ * may seek again.
  */
 export class TableIterator implements RecordIterator {
   readonly #fs: FileSystem;
@@ -25,12 +26,12 @@ export class TableIterator implements RecordIterator {
   readonly #index: TableIndex;
   readonly #readaheadBytes: number;
   readonly #cursor = new BlockCursor();
-  /** Blocks `#windowFirst` up to, not including, `#windowEnd`, as they are in the file. */
+  /** The blocks from `#windowFirst` to before `#windowEnd`, as they are in the file. */
   #window = new Uint8Array(0);
   #windowFirst = 0;
   #windowEnd = 0;
   #ordinal = 0;
-  /** What the next read may take: little after a seek, more with every read that goes on from it. */
+  /** How much the next read may take: little after a seek, and more with every read that continues it. */
   #nextReadBytes = 0;
 
   constructor(fs: FileSystem, fd: number, path: string, index: TableIndex, readaheadBytes: number) {
@@ -91,7 +92,7 @@ export class TableIterator implements RecordIterator {
     if (!this.#cursor.valid) this.#settle();
   }
 
-  /** The rest of the block when all of it lies below the bound. */
+  /** The rest of the block, when all of it is below the bound. */
   addRun(page: PageBuilder, bound: KeyBound): boolean {
     const cursor = this.#cursor;
     const takesBlock =
@@ -105,7 +106,7 @@ export class TableIterator implements RecordIterator {
     return true;
   }
 
-  /** Goes on to the next block when the cursor has run off the end of its own. */
+  /** Goes on to the next block when the cursor has reached the end of its own. */
   #settle(): void {
     const cursor = this.#cursor;
     while (!cursor.valid) {
@@ -121,7 +122,7 @@ export class TableIterator implements RecordIterator {
     return corruption(this.#path, this.#index.blockOffset(this.#ordinal), fault);
   }
 
-  /** Gives the block to the cursor, reading it if it is not in the window. */
+  /** Gives the block to the cursor, and reads it if it is not in the window. */
   #enter(ordinal: number): void {
     this.#cursor.clear();
     if (ordinal < this.#windowFirst || ordinal >= this.#windowEnd) this.#read(ordinal);
@@ -153,7 +154,7 @@ export class TableIterator implements RecordIterator {
       end = this.#blockEnd(last);
     }
     const length = end - start;
-    // Empty until the read has succeeded.
+    // The window is empty until the read has succeeded.
     this.#windowEnd = 0;
     this.#windowFirst = 0;
     if (this.#window.length < length) this.#window = new Uint8Array(Math.max(length, this.#nextReadBytes));

@@ -3,9 +3,11 @@
  * opening it. Plain data, structured-cloneable and packable.
  */
 export interface TableMetadata {
-  /** File number; the file is `<id, six digits or more>.sst`. Larger means created later. */
+  /** The file number; the file is `<id, six digits or more>.sst`. A larger id was created later. */
   readonly id: number;
-  /** 0: tables overlap, larger id is newer; from 1 on: sorted, disjoint; QUARANTINE: set aside. */
+  /**
+   * 0: tables may overlap, and a larger id is newer. From 1 on: tables are sorted and disjoint. QUARANTINE: set aside.
+   */
   readonly level: number;
   readonly fileSizeBytes: number;
   readonly entries: number;
@@ -17,9 +19,9 @@ export interface TableMetadata {
   readonly largestKey: Uint8Array;
   readonly smallestTimestamp: number;
   readonly largestTimestamp: number;
-  /** Smallest expiry of its records in ms since the Unix epoch; 0 when none expires. */
+  /** The smallest expiry of its records in ms since the Unix epoch; 0 when none expires. */
   readonly smallestExpiryMs: number;
-  /** In quarantine: the offset in the file at which damage was first met. */
+  /** For a table in quarantine: the offset in the file where damage was first found. */
   readonly damagedAt?: number;
 }
 
@@ -27,7 +29,7 @@ export function tableFileName(id: number): string {
   return `${String(id).padStart(6, '0')}.sst`;
 }
 
-/** A table's name while it is written: never opened, removed at the next start. */
+/** The name of a table while it is written. It is never opened, and removed at the next start. */
 export function temporaryTableFileName(id: number): string {
   return `${String(id).padStart(6, '0')}.sst.tmp`;
 }

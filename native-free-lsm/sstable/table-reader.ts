@@ -14,10 +14,10 @@ import { UnreadableIterator } from './unreadable-table.ts';
 
 /** A thread reads one block at a time, so all of its readers share one buffer for stored blocks. */
 let stored = new Uint8Array(64 * 1024);
-/** Larger blocks are rare and have a buffer of their own, so that one of 16 MiB does not stay for good. */
+/** Larger blocks are rare and get a buffer of their own, so that one of 16 MiB is not kept for good. */
 const MAX_KEPT_BYTES = 1024 * 1024;
 
-/** How one thread reads a table: its filter and index, and reading its blocks. Holds no file open. */
+/** How one thread reads a table: its filter, its index and its blocks. It keeps no file open. */
 export class TableReader {
   readonly handle: TableHandle;
   readonly metadata: TableMetadata;
@@ -33,7 +33,7 @@ export class TableReader {
     this.blockCount = this.#index.blockCount;
   }
 
-  /** Of the hashes that `mayContain` is to be asked with. */
+  /** The seed of the hashes that `mayContain` takes. */
   get hashSeed(): HashSeed {
     return this.#filter.seed;
   }
@@ -43,7 +43,7 @@ export class TableReader {
     return this.#filter.mayContain(hash);
   }
 
-  /** The ordinal of the only block that can hold `key[start, end)`, -1 when it is above the last key. */
+  /** The ordinal of the only block that can hold `key[start, end)`; -1 when the key is above the last one. */
   findBlock(key: Uint8Array, start: number, end: number): number {
     return this.#index.find(key, start, end);
   }
@@ -67,9 +67,9 @@ export class TableReader {
   }
 
   /**
-   * Reads a block with one call to the file system, verifies it and writes it, ready for `searchBlock`, to
-   * `target` from `targetStart` on: bytes not verified are never seen there, so that it may be shared memory.
-   * @returns bytes written
+   * Reads a block with one call to the file system, verifies it, and writes it, ready for `searchBlock`, to `target`
+   * from `targetStart` on. Unverified bytes never appear there, so it may be shared memory.
+   * @returns the number of bytes written
    * @throws LsmError CORRUPTION with file and offset, UNSUPPORTED_FORMAT, IO_ERROR
    */
   readBlock(fs: FileSystem, fd: number, ordinal: number, target: Uint8Array, targetStart: number): number {
@@ -83,7 +83,10 @@ export class TableReader {
     return memoryBytes;
   }
 
-  /** As `iterator`, through a file that the cache keeps open; of a table that cannot be read one that fails when its turn comes. */
+  /**
+   * Like `iterator`, through a file that the cache keeps open. For a table that cannot be read, the cursor fails when
+   * it is used.
+   */
   cursor(
     fs: FileSystem,
     descriptors: DescriptorCache,
@@ -95,9 +98,9 @@ export class TableReader {
   }
 
   /**
-   * A cursor over the whole table that reads through `fd`, which must stay open as long, into memory of its own.
-   * @param readaheadBytes how much of the file one read may take at most, if one block is not more; a seek reads
-   *   one block, reads that follow it twice as much each time
+   * A cursor over the whole table. It reads into memory of its own through `fd`, which must stay open.
+   * @param readaheadBytes the most that one read may take, unless one block is larger; a seek reads one block, and each
+   *   read that continues it twice as much as the one before
    */
   iterator(fs: FileSystem, fd: number, readaheadBytes: number): TableIterator {
     return new TableIterator(fs, fd, this.handle.path, this.#index, readaheadBytes);

@@ -3,14 +3,17 @@ import { type HashSeed, hashBytes } from '../format/hash.ts';
 import { QUARANTINE } from '../version/version.ts';
 import type { TableReader } from './table-reader.ts';
 
-/** The tables of one super-version as one thread reads them: a reader for each, by level, as Version.levels orders them. */
+/**
+ * The tables of one super-version, as one thread reads them: a reader for each, by level, in the order of
+ * Version.levels.
+ */
 export class TableSet {
-  /** Of the super-version. */
+  /** The id of the super-version. */
   readonly id: number;
   /** Memtables of this generation and later are not in the tables. */
   readonly oldestGeneration: number;
   readonly levels: readonly (readonly TableReader[])[];
-  /** As Version.quarantine. */
+  /** The readers of Version.quarantine. */
   readonly quarantine: readonly TableReader[];
   /** Largest timestamp in any table: a put above it cannot be older than anything on disk. */
   readonly largestTimestamp: number;
@@ -32,7 +35,7 @@ export class TableSet {
     this.largestTimestamp = largest;
   }
 
-  /** Whether a table in quarantine may hold the key, so that the first hit in the levels is not the whole truth. */
+  /** Whether a table in quarantine may hold the key, so that a hit in the levels may not be the newest version. */
   isDoubtful(key: Uint8Array, start: number, end: number): boolean {
     for (const reader of this.quarantine) if (reader.ordinalFor(key, start, end) >= 0) return true;
     return false;
@@ -40,9 +43,9 @@ export class TableSet {
 }
 
 /**
- * Walks the blocks that may hold a key, newest table first: key range, Bloom filter, index. One object a
- * thread, reused for every lookup; after `next()` said true, `reader` and `ordinal` name the block, `level`
- * and `index` its place, from which another thread may go on with `resume`.
+ * Walks the blocks that may hold a key, newest table first, by key range, Bloom filter and index. Each thread has one
+ * and uses it for every lookup. After `next()` returned true, `reader` and `ordinal` name the block, and `level` and
+ * `index` its place, from which another thread may continue with `resume`.
  */
 export class TableLookup {
   reader!: TableReader;
@@ -57,10 +60,10 @@ export class TableLookup {
   #hash = 0;
   #nextLevel = 0;
   #nextIndex = 0;
-  /** Tables whose newest record is older than this are passed over. */
+  /** Tables whose newest record is older than this are skipped. */
   #minTimestamp = 0;
 
-  /** @param seed of the hashes that `begin` is given */
+  /** @param seed of the hashes that `begin` takes */
   constructor(seed: HashSeed) {
     this.#seed = seed;
   }
@@ -77,8 +80,8 @@ export class TableLookup {
   }
 
   /**
-   * After `begin`: stands where another lookup of the same key, in the same super-version, stood, without looking at range,
-   * filter and index again. `next()` goes on from there.
+   * Call it after `begin`, to continue where another lookup of the same key in the same super-version was, without
+   * checking range, filter and index again. `next()` goes on from there.
    */
   resume(level: number, index: number, ordinal: number): void {
     this.level = level;
@@ -89,7 +92,10 @@ export class TableLookup {
     this.#nextIndex = index + 1;
   }
 
-  /** After `begin`: the place that says that a table in quarantine may hold the key, so that versions decide. */
+  /**
+   * Call it after `begin`. It sets the place that says that a table in quarantine may hold the key, so that versions
+   * decide.
+   */
   standAside(): void {
     this.level = QUARANTINE;
     this.index = 0;
@@ -147,7 +153,7 @@ export class TableLookup {
   }
 }
 
-/** In a level of disjoint tables in key order: the first whose largest key is at or above `key`. */
+/** In a level of disjoint tables in key order, the first whose largest key is at or above `key`. */
 export function firstTableEndingAtOrAbove(
   tables: readonly TableReader[],
   key: Uint8Array,

@@ -38,9 +38,9 @@ import { type TableMetadata, tableFileName, temporaryTableFileName } from './tab
 
 export const MAX_TABLE_KEY_BYTES = 0xffff;
 /**
- * The index stays in memory, so it may take a 32nd of the data, and this much besides: the keys of a block that
- * would make it larger go on in the same block. Only long keys that have little in common come near that; with keys
- * of 10 bytes an index takes a 300th.
+ * The index stays in memory, so it may take a 32nd of the data, plus `FREE_INDEX_BYTES`. A block that would make it
+ * larger does not end: the next keys go into the same block. Only long keys that have little in common reach this
+ * bound; with keys of 10 bytes an index takes a 300th.
  */
 const INDEX_SHARE = 32;
 const FREE_INDEX_BYTES = 16 * 1024;
@@ -49,23 +49,23 @@ const FIXED_BYTES = 256 + 3 * META_ENTRY_BYTES + FOOTER_BYTES;
 
 export interface TableWriterOptions {
   /**
-   * A block grows up to this many bytes uncompressed, its first key not counted, as otherwise a long key would fill
-   * it alone; a larger record has a block of its own.
+   * A block grows up to this size uncompressed. Its first key does not count, because a long key would otherwise fill
+   * it alone. A larger record has a block of its own.
    */
   readonly blockSizeBytes: number;
-  /** Every so many entries of a block a search may begin. */
+  /** A search may begin at every entry whose number is a multiple of this. */
   readonly restartInterval: number;
   readonly compression: 'none' | 'zstd';
   readonly zstdLevel: number;
   /** 0: no filter. */
   readonly bloomBitsPerKey: number;
-  /** Of the hashes that the filter knows keys by. */
+  /** The seed of the hashes in the filter. */
   readonly hashSeed: HashSeed;
 }
 
 /**
- * Writes one table, entry by entry in ascending order of keys, to a temporary file that `finish` syncs and
- * renames. After any error only `abandon` is of use. Disposing abandons what was not finished.
+ * Writes one table, entry by entry in ascending order of keys, to a temporary file that `finish` syncs and renames.
+ * After any error only `abandon` may be called. Disposing abandons an unfinished table.
  */
 export class TableWriter implements Disposable {
   readonly #fs: FileSystem;
@@ -83,7 +83,7 @@ export class TableWriter implements Disposable {
   readonly #previousKey = new Uint8Array(MAX_TABLE_KEY_BYTES);
   #previousKeyLength = 0;
   readonly #separator = new Uint8Array(MAX_TABLE_KEY_BYTES);
-  /** Of the blocks written so far. */
+  /** The size of the blocks written so far. */
   #blocksBytes = 0;
   #hashes = new Uint32Array(4096);
   #smallestKey: Uint8Array = new Uint8Array(0);
@@ -121,7 +121,7 @@ export class TableWriter implements Disposable {
     return this.#entries;
   }
 
-  /** About how large the file would be if it were finished now. */
+  /** An estimate of the file's size if it were finished now. */
   get estimatedSizeBytes(): number {
     const bits = this.#options.bloomBitsPerKey;
     const filterBytes = bits === 0 ? 0 : bloomFilterBytes(this.#entries, bits);
@@ -129,10 +129,10 @@ export class TableWriter implements Disposable {
   }
 
   /**
-   * Adds the entry of key `keyBytes[keyStart, keyEnd)` and record `recordBytes[recordStart, recordEnd)`, which
-   * are copied.
-   * @throws LsmError INVALID_ARGUMENT when the key is not above the one before it or too long, the record is not
-   *   one, or the table would outgrow 4 GiB; NO_SPACE, IO_ERROR
+   * Adds the entry of key `keyBytes[keyStart, keyEnd)` and record `recordBytes[recordStart, recordEnd)`, which are
+   * copied.
+   * @throws LsmError INVALID_ARGUMENT when the key is too long or not above the one before it, the record is invalid,
+   *   or the table would grow beyond 4 GiB; NO_SPACE, IO_ERROR
    */
   add(
     keyBytes: Uint8Array,
@@ -176,8 +176,8 @@ export class TableWriter implements Disposable {
   }
 
   /**
-   * Writes what is left, syncs and gives the file its name; the caller syncs the directory.
-   * @param level for the metadata only
+   * Writes what is left, syncs the file and gives it its name; the caller syncs the directory.
+   * @param level only for the metadata
    * @throws LsmError INVALID_ARGUMENT when nothing was added, NO_SPACE, IO_ERROR
    */
   finish(level: number): TableMetadata {
@@ -190,14 +190,14 @@ export class TableWriter implements Disposable {
     return { id: this.#id, level, fileSizeBytes, ...properties };
   }
 
-  /** Closes and removes the temporary file; does nothing after `finish`. Never throws: it follows an error. */
+  /** Closes and removes the temporary file; does nothing after `finish`. Never throws, because it follows an error. */
   abandon(): void {
     if (this.#finished) return;
     this.#finished = true;
     try {
       this.#close();
     } catch {
-      // The descriptor is gone either way.
+      // The descriptor is closed in any case.
     }
     try {
       this.#fs.removeSync(this.#temporaryPath);
@@ -231,7 +231,7 @@ export class TableWriter implements Disposable {
     this.#hashes[this.#entries] = hash;
   }
 
-  /** Ends the block if the index may have another entry. */
+  /** Ends the block before the key, if the index has room for another entry. */
   #endBlockBefore(keyBytes: Uint8Array, keyStart: number, keyEnd: number, shared: number): void {
     const separator = this.#separator;
     const length = writeSeparator(

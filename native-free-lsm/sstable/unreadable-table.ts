@@ -8,10 +8,10 @@ import { TableIndexBuilder } from './table-index.ts';
 import type { TableMetadata } from './table-metadata.ts';
 
 /**
- * Stands for a table whose file cannot be opened, or whose index, filter, properties or footer is damaged. What the
- * manifest knows of it is enough to keep its place: a filter that lets every key pass, and one block from its smallest
- * key to its largest, which nobody can read. So whoever comes to it in a search or a walk fails, by the name of the
- * file and the place in it, and whoever does not need it never notices.
+ * Stands for a table whose file cannot be opened, or whose index, filter, properties or footer is damaged. The manifest
+ * knows enough to keep its place: it gets a filter that lets every key pass, and one block, from its smallest key to
+ * its largest, that nobody can read. So a search or a walk that needs it fails with the name of the file and the
+ * offset, and one that does not need it never notices.
  */
 export function unreadableTable(path: string, metadata: TableMetadata, error: LsmError): TableHandle {
   const { largestKey } = metadata;
@@ -31,8 +31,8 @@ export function refuseUnreadable({ fault, path }: TableHandle): void {
 }
 
 /**
- * A cursor over a table that cannot be read: stands where its first entry may be at the earliest, and fails when that
- * is asked for. So a scan that ends before it is not disturbed.
+ * A cursor over a table that cannot be read. It moves to the smallest key that the table may have, and fails when the
+ * entry is read. So a scan that ends before that key is not disturbed.
  */
 export class UnreadableIterator implements RecordIterator {
   readonly #handle: TableHandle;
@@ -40,7 +40,7 @@ export class UnreadableIterator implements RecordIterator {
   #key: Uint8Array;
   #isDone = true;
 
-  /** @param bound what lies beyond is not asked for */
+  /** @param bound keys beyond it are not read */
   constructor(handle: TableHandle, bound: KeyBound) {
     this.#handle = handle;
     this.#bound = bound;
