@@ -46,6 +46,11 @@ export class QuorateError extends Error {
   }
 }
 
+/** What the other end of a connection sent breaks the protocol. */
+export function protocolError(what: string): QuorateError {
+  return new QuorateError('PROTOCOL', what);
+}
+
 export function errorMessage(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

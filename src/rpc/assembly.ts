@@ -1,4 +1,4 @@
-import { protocolError } from './msgpack.ts';
+import { protocolError } from '../errors.ts';
 
 interface Assembly {
   readonly id: number;

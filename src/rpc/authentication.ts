@@ -3,10 +3,11 @@
  * FORMAT.md draws it.
  */
 
+import { protocolError } from '../errors.ts';
+import { MsgpackCursor, writeArrayHead } from '../msgpack.ts';
 import { type ClusterSecret, NONCE_BYTES, PROOF_BYTES, ProofOf, type SessionKey } from './cluster-secret.ts';
-import { FRAME_LENGTH_BYTES, writeFrameLength } from './codec.ts';
+import { FRAME_LENGTH_BYTES, writeBin, writeBytes, writeFrameLength } from './codec.ts';
 import { HELLO_MAGIC } from './hello.ts';
-import { MsgpackCursor, protocolError, writeArrayHead, writeBin, writeBytes } from './msgpack.ts';
 import { HANDSHAKE_VERSION, MessageKind } from './operations.ts';
 
 /** The longest frame that is accepted before the other side has proved itself. */

@@ -8,21 +8,20 @@
  * against 110 ns.
  */
 
-import { ReplyKind } from '../reply.ts';
+import { copyBytes } from '../../native-free-lsm/index.ts';
 import {
   binHeadBytes,
-  textBytes,
+  TEXT_HEAD_BYTES,
   UINT_8_BYTES,
   UINT_32_BYTES,
   writeArrayHead,
-  writeBin,
   writeBinHead,
-  writeBytes,
   writeNil,
-  writeText,
+  writeTextHead,
   writeUint8,
   writeUint32,
-} from './msgpack.ts';
+} from '../msgpack.ts';
+import { ReplyKind } from '../reply.ts';
 import { WRITE } from './operation-table.ts';
 import { MessageKind } from './operations.ts';
 
@@ -237,4 +236,24 @@ function writeResponseHead(target: Uint8Array, at: number, id: number, kind: Rep
   const next = writeHead(target, at, 4, MessageKind.response, id);
   target[next] = kind;
   return next + 1;
+}
+
+/** Bytes with a head before them. */
+export function writeBin(target: Uint8Array, at: number, bytes: Uint8Array): number {
+  return writeBytes(target, writeBinHead(target, at, bytes.length), bytes);
+}
+
+/** Bytes without a head. */
+export function writeBytes(target: Uint8Array, at: number, bytes: Uint8Array): number {
+  copyBytes(bytes, 0, bytes.length, target, at);
+  return at + bytes.length;
+}
+
+/** @param utf8 shorter than 64 KiB */
+function writeText(target: Uint8Array, at: number, utf8: Uint8Array): number {
+  return writeBytes(target, writeTextHead(target, at, utf8.length), utf8);
+}
+
+function textBytes(utf8: Uint8Array): number {
+  return TEXT_HEAD_BYTES + utf8.length;
 }

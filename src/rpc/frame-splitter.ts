@@ -1,5 +1,5 @@
+import { protocolError } from '../errors.ts';
 import { FRAME_LENGTH_BYTES, readFrameLength } from './codec.ts';
-import { protocolError } from './msgpack.ts';
 
 export interface FrameSink {
   /** Set once no more frames are wanted. */

@@ -5,10 +5,10 @@
  */
 import { Packr } from 'msgpackr/pack';
 import { Unpackr } from 'msgpackr/unpack';
+import { protocolError } from '../errors.ts';
 import { type FolderHistory, type FolderMemory, type FolderStart, MAX_STARTS } from '../folder-history.ts';
 import { FRAME_LENGTH_BYTES, writeFrameLength } from './codec.ts';
 import type { Hello } from './handshake.ts';
-import { protocolError } from './msgpack.ts';
 import { MessageKind, PROTOCOL_VERSION } from './operations.ts';
 
 /** The second element of every hello: it shows at once when the other side is not a node. */

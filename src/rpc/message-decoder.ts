@@ -1,8 +1,10 @@
 /** Reads messages in place, as FORMAT.md draws them. Pure. */
+
+import { protocolError } from '../errors.ts';
 import { FailureCode, MAX_FAILURE_CODE } from '../failure.ts';
+import { MsgpackCursor } from '../msgpack.ts';
 import { ReplyKind } from '../reply.ts';
 import type { Message } from './message.ts';
-import { MsgpackCursor, protocolError } from './msgpack.ts';
 import { Arguments, OPERATIONS } from './operation-table.ts';
 import { MessageKind } from './operations.ts';
 

@@ -1,4 +1,5 @@
 import type { Clock, Random, TimerHandle } from '../clock.ts';
+import { protocolError } from '../errors.ts';
 import { FailureCode } from '../failure.ts';
 import type { Log } from '../log.ts';
 import {
@@ -40,7 +41,6 @@ import { InFlightTable } from './in-flight.ts';
 import { Dropped, type LargeMessage } from './lane.ts';
 import type { RpcLimits } from './limits.ts';
 import type { Message } from './message.ts';
-import { protocolError } from './msgpack.ts';
 import { Arguments, type RpcOperation } from './operation-table.ts';
 import { MessageKind } from './operations.ts';
 import { PeerAvailability, type PeerState } from './peer-availability.ts';

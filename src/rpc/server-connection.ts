@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts';
-import { errorMessage, QuorateError } from '../errors.ts';
+import { errorMessage, protocolError, QuorateError } from '../errors.ts';
 import { FailureCode } from '../failure.ts';
 import type { LimitedLog } from '../limited-log.ts';
 import type { Log } from '../log.ts';
@@ -24,7 +24,6 @@ import { decodeHello, decodeHistory, encodeHello } from './hello.ts';
 import type { Lane } from './lane.ts';
 import type { RpcLimits } from './limits.ts';
 import type { Message } from './message.ts';
-import { protocolError } from './msgpack.ts';
 import { OPERATIONS } from './operation-table.ts';
 import { MessageKind } from './operations.ts';
 import type { ReplicaHandler } from './replica-handler.ts';

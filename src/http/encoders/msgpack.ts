@@ -4,42 +4,20 @@
  * Pure, and loaded by the engine's reader threads.
  */
 import type { EntryEncoder } from '../../../native-free-lsm/index.ts';
-
-const ARRAY_OF_2 = 0x92;
-const BIN_8 = 0xc4;
-const BIN_16 = 0xc5;
-const BIN_32 = 0xc6;
+import { writeArrayHead, writeBinHead } from '../../msgpack.ts';
 
 export const encoder: EntryEncoder = {
   overheadBytes: 11,
 
   writeHead(target, at, keyBytes) {
-    target[at] = ARRAY_OF_2;
-    return writeBinaryHead(target, at + 1, keyBytes);
+    return writeBinHead(target, writeArrayHead(target, at, 2), keyBytes);
   },
 
   writeMiddle(target, at, valueBytes) {
-    return writeBinaryHead(target, at, valueBytes);
+    return writeBinHead(target, at, valueBytes);
   },
 
   writeTail(_target, at) {
     return at;
   },
 };
-
-function writeBinaryHead(target: Uint8Array, start: number, length: number): number {
-  let at = start;
-  if (length <= 0xff) {
-    target[at++] = BIN_8;
-  } else if (length <= 0xffff) {
-    target[at++] = BIN_16;
-    target[at++] = length >>> 8;
-  } else {
-    target[at++] = BIN_32;
-    target[at++] = length >>> 24;
-    target[at++] = length >>> 16;
-    target[at++] = length >>> 8;
-  }
-  target[at++] = length;
-  return at;
-}

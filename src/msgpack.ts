@@ -1,11 +1,10 @@
 /**
- * The few msgpack forms the hot frames are made of (https://github.com/msgpack/msgpack/blob/master/spec.md),
- * written and read in place. Writers give the shortest form of a bin head and the five-byte form of whole numbers
- * that vary, so that a frame's size is known before it is written; readers take any form the specification allows
- * for the type. Pure.
+ * The msgpack forms that are written and read in place (https://github.com/msgpack/msgpack/blob/master/spec.md): in
+ * the frames between nodes and in the scans of clients. Writers give the shortest form of a bin head and a form of
+ * fixed size for numbers and texts, so that the size of what is written is known before; the cursor takes any form that
+ * the specification allows for the type. Pure, and loaded by the engine's reader threads: it imports next to nothing.
  */
-import { copyBytes } from '../../native-free-lsm/index.ts';
-import { QuorateError } from '../errors.ts';
+import { protocolError } from './errors.ts';
 
 const FIX_ARRAY = 0x90;
 const NIL = 0xc0;
@@ -23,11 +22,8 @@ const ARRAY_16 = 0xdc;
 
 export const UINT_8_BYTES = 2;
 export const UINT_32_BYTES = 5;
+export const TEXT_HEAD_BYTES = 3;
 const EMPTY = Buffer.alloc(0);
-
-export function protocolError(what: string): QuorateError {
-  return new QuorateError('PROTOCOL', what);
-}
 
 export function binHeadBytes(length: number): number {
   return length < 0x100 ? 2 : length < 0x1_0000 ? 3 : 5;
@@ -79,26 +75,12 @@ export function writeBinHead(target: Uint8Array, at: number, length: number): nu
   return at + 5;
 }
 
-export function writeBin(target: Uint8Array, at: number, bytes: Uint8Array): number {
-  return writeBytes(target, writeBinHead(target, at, bytes.length), bytes);
-}
-
-/** @param utf8 shorter than 64 KiB */
-export function writeText(target: Uint8Array, at: number, utf8: Uint8Array): number {
+/** The head of a text of 64 KiB at most, in the form that takes three bytes. */
+export function writeTextHead(target: Uint8Array, at: number, length: number): number {
   target[at] = STR_16;
-  target[at + 1] = utf8.length >>> 8;
-  target[at + 2] = utf8.length;
-  return writeBytes(target, at + 3, utf8);
-}
-
-export function textBytes(utf8: Uint8Array): number {
-  return 3 + utf8.length;
-}
-
-/** Writes the bytes without a head. */
-export function writeBytes(target: Uint8Array, at: number, bytes: Uint8Array): number {
-  copyBytes(bytes, 0, bytes.length, target, at);
-  return at + bytes.length;
+  target[at + 1] = length >>> 8;
+  target[at + 2] = length;
+  return at + TEXT_HEAD_BYTES;
 }
 
 /** Reads one value after the other from a byte range; throws PROTOCOL for a value of another type and at the end. */
