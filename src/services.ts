@@ -39,13 +39,13 @@ export interface RangeService {
   /**
    * One page of this node's own entries in key order, of `maxBytes` at most unless its first is larger.
    * @param end exclusive; null: to the last key
-   * @param encoding number of an EntryEncoding
+   * @param encoder number of what encodes the entries, from `DoorContext.firstEncoder` on
    */
   page(
     start: Uint8Array,
     end: Uint8Array | null,
     maxBytes: number,
-    encoding: number,
+    encoder: number,
     signal: AbortSignal,
   ): Promise<EncodedPage>;
 }
@@ -53,4 +53,10 @@ export interface RangeService {
 export interface StatusService {
   /** JSON-able: node, state, version, engine figures, peers, event-loop delay. */
   status(): Record<string, unknown>;
+}
+
+export interface NodeServices {
+  readonly entities: EntityService;
+  readonly ranges: RangeService;
+  readonly status: StatusService;
 }

@@ -15,10 +15,10 @@ import { SearchOnMainExecutor } from './search-on-main.ts';
 const [, , engine, ...sizes] = process.argv;
 
 hostNode(async () => {
-  const { startNode } = await import('../../src/node/node.ts');
+  const { startHttpNode } = await import('../../src/cli/serve/http-node.ts');
   const openStorage = storageOpener();
-  if (openStorage === undefined) return { startNode };
-  return { startNode: (options) => startNode({ ...options, openStorage }) };
+  if (openStorage === undefined) return { startHttpNode };
+  return { startHttpNode: (options) => startHttpNode({ ...options, openStorage }) };
 });
 
 function storageOpener(): NodeOptions['openStorage'] {

@@ -1,12 +1,20 @@
 /**
- * What a node has taken on and how much more it takes: requests, the bytes of their bodies and of answers that
- * wait for their reader, and scans. A request that goes beyond a bound is refused before its body is read, so
- * that overload costs little and memory stays bounded. Pure.
+ * What a node has taken on and how much more it takes, through whatever door it came: requests, the bytes of their
+ * bodies and of answers that wait for their reader, and scans. A request that goes beyond a bound is refused before its
+ * body is read, so that overload costs little and memory stays bounded. Within the bounds requests wait in lines, one
+ * for each kind, as what is served at different rates does not wait for one another.
  */
+import { type Clock, loopIdleMs } from '../clock.ts';
+import { PacedRefusals } from './paced-refusals.ts';
+import { type ScanFigures, ScanSlots } from './scan-slots.ts';
+import { type LineFigures, WaitingLine } from './waiting-line.ts';
+
 export interface AdmissionLimits {
   readonly maxRequestsInFlight: number;
   /** Must hold the largest value, or none of that size would ever be let in. */
   readonly maxBytesInFlight: number;
+  /** From the arrival of a request for an entity to its answer, less what the client takes to send a large body. */
+  readonly answerTimeoutMs: number;
 }
 
 export interface AdmissionFigures {
@@ -16,9 +24,44 @@ export interface AdmissionFigures {
   /** Since the start, scans included. */
   readonly admitted: number;
   readonly refused: number;
+  readonly lines: Readonly<Record<string, LineFigures>>;
+  readonly scans: ScanFigures;
 }
 
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+/** A body of up to this is read before it waits: it comes with the head of its request or right behind it. */
+export const SMALL_BODY_BYTES = 16 * KIB;
+/** Enough to keep two cores busy over a local disk. */
+const MIN_SERVED_REQUESTS = 128;
+/** Enough for ten thousand a second over a tenth of a second. */
+const MAX_SERVED_REQUESTS = 1024;
+const MAX_SERVED_BYTES = 8 * MIB;
+/** Each takes up to a few hundredths of a core. */
+const REFUSALS_PER_SECOND = 500;
+const BODY_REFUSALS_PER_SECOND = 100;
+/** Each holds its connection and its request. */
+const MAX_WAITING_REFUSALS = 8192;
+/** Each holds what was parsed of its body before it was paused, too: up to 64 KiB or a little more. */
+const MAX_WAITING_BODY_REFUSALS = 2048;
+/**
+ * How much the last value read counts in what the next is expected to have: more when it was longer, because what is
+ * expected too short costs memory, and too long only time.
+ */
+const LONGER_WEIGHT = 1 / 2;
+const SHORTER_WEIGHT = 1 / 16;
+
 export class Admission {
+  readonly reads: WaitingLine;
+  /** Those whose body is small, and deletions. */
+  readonly smallWrites: WaitingLine;
+  readonly largeWrites: WaitingLine;
+  /** Of requests without a body that is still to be read. */
+  readonly refusals: PacedRefusals;
+  /** Of the others: their connections end with them. */
+  readonly bodyRefusals: PacedRefusals;
+  readonly scans: ScanSlots;
   readonly #maxRequests: number;
   readonly #maxBytes: number;
   #requests = 0;
@@ -30,10 +73,29 @@ export class Admission {
   #refused = 0;
   #isDraining = false;
   #onIdle: (() => void) | null = null;
+  #expectedReadBytes = 0;
 
-  constructor(limits: AdmissionLimits) {
+  constructor(limits: AdmissionLimits, clock: Clock) {
+    const { answerTimeoutMs: timeoutMs } = limits;
     this.#maxRequests = limits.maxRequestsInFlight;
     this.#maxBytes = limits.maxBytesInFlight;
+    const ofLine = {
+      minRequests: MIN_SERVED_REQUESTS,
+      maxRequests: MAX_SERVED_REQUESTS,
+      maxBytes: MAX_SERVED_BYTES,
+      timeoutMs,
+    };
+    this.reads = new WaitingLine(ofLine, clock, loopIdleMs);
+    this.smallWrites = new WaitingLine(ofLine, clock, loopIdleMs);
+    this.largeWrites = new WaitingLine(ofLine, clock, loopIdleMs);
+    this.refusals = new PacedRefusals(REFUSALS_PER_SECOND, timeoutMs, MAX_WAITING_REFUSALS, clock);
+    this.bodyRefusals = new PacedRefusals(
+      BODY_REFUSALS_PER_SECOND,
+      timeoutMs,
+      MAX_WAITING_BODY_REFUSALS,
+      clock,
+    );
+    this.scans = new ScanSlots(timeoutMs / 2, clock);
   }
 
   get isDraining(): boolean {
@@ -52,7 +114,24 @@ export class Admission {
       rangesInFlight: this.#ranges,
       admitted: this.#admitted,
       refused: this.#refused,
+      lines: {
+        reads: this.reads.figures,
+        smallWrites: this.smallWrites.figures,
+        largeWrites: this.largeWrites.figures,
+      },
+      scans: this.scans.figures,
     };
+  }
+
+  /** How long a value is shows only when it is read. */
+  get expectedReadBytes(): number {
+    return this.#expectedReadBytes;
+  }
+
+  /** @param bytes of a value that was read; 0 when there was none */
+  noteRead(bytes: number): void {
+    const weight = bytes > this.#expectedReadBytes ? LONGER_WEIGHT : SHORTER_WEIGHT;
+    this.#expectedReadBytes += weight * (bytes - this.#expectedReadBytes);
   }
 
   /** @param bodyBytes 0 where there is no body, or its length is not known yet */
@@ -113,8 +192,14 @@ export class Admission {
     this.#noticeIdle();
   }
 
-  /** @param onIdle called once, when all that was taken on has ended: at once if there is nothing */
+  /**
+   * Whoever waits to be refused is refused now; new requests are for the doors to refuse.
+   * @param onIdle called once, when all that was taken on has ended: at once if there is nothing
+   */
   drain(onIdle: () => void): void {
+    this.scans.flush();
+    this.refusals.flush();
+    this.bodyRefusals.flush();
     this.#isDraining = true;
     this.#onIdle = onIdle;
     this.#noticeIdle();

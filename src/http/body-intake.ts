@@ -9,7 +9,7 @@
  * The owner hears once how it ended: never a value of which something is missing.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { SMALL_BODY_BYTES } from '../admission/lines.ts';
+import { SMALL_BODY_BYTES } from '../admission/admission.ts';
 import type { TimerHandle } from '../clock.ts';
 import { BodyCollector } from './body-collector.ts';
 import type { WatchedBody } from './body-watch.ts';

@@ -29,7 +29,6 @@ export function onClientError(context: HttpContext, error: NodeJS.ErrnoException
     return;
   }
   connection.isBroken = true;
-  context.log.debug(`A client was answered ${fault.status}: ${fault.sentence}`);
   const { bodyReader, latestResponse } = connection;
   if (bodyReader !== null && latestResponse?.req.complete === false) {
     if (bodyReader.onBrokenBody(fault.status, fault.sentence)) return;

@@ -91,8 +91,8 @@ export class EntityExchange implements OutcomeSink, BodyOwner, Beginner, PlaceHo
     this.#key = key;
     this.#ack = ack;
     this.#from = from;
-    const { lines } = context;
-    this.#line = method === 'GET' ? lines.reads : lines.smallWrites;
+    const { admission } = context;
+    this.#line = method === 'GET' ? admission.reads : admission.smallWrites;
   }
 
   /** @param expectsContinue the client waits to be told that its body is wanted */
@@ -102,7 +102,7 @@ export class EntityExchange implements OutcomeSink, BodyOwner, Beginner, PlaceHo
   }
 
   #startPut(expectsContinue: boolean): void {
-    const { lines, limits } = this.#context;
+    const { admission, limits } = this.#context;
     const declared = declaredBodyBytes(this.#request);
     if (declared === UNSUPPORTED_CODING) {
       this.#refuse(501, UNSUPPORTED_CODING_SENTENCE);
@@ -121,7 +121,7 @@ export class EntityExchange implements OutcomeSink, BodyOwner, Beginner, PlaceHo
         this.#intake = intake;
         this.#value = null;
         this.#lineBytes = intake.expectedBytes;
-        if (!intake.isSmall) this.#line = lines.largeWrites;
+        if (!intake.isSmall) this.#line = admission.largeWrites;
       }
       this.#queue();
     }
@@ -169,7 +169,7 @@ export class EntityExchange implements OutcomeSink, BodyOwner, Beginner, PlaceHo
   #enterLine(): void {
     this.#phase = Phase.inLine;
     // Not before: those ahead of it on its connection have shown more.
-    if (this.#method === 'GET') this.#lineBytes = this.#context.lines.expectedReadBytes;
+    if (this.#method === 'GET') this.#lineBytes = this.#context.admission.expectedReadBytes;
     switch (this.#line.enter(this, this.#lineBytes)) {
       case Entry.now:
         this.#hasPlace = true;
@@ -202,7 +202,7 @@ export class EntityExchange implements OutcomeSink, BodyOwner, Beginner, PlaceHo
 
   /** What waits to be refused holds nothing. */
   #waitForRefusal(): void {
-    const { bodyRefusals, refusals } = this.#context.lines;
+    const { bodyRefusals, refusals } = this.#context.admission;
     const line = this.#value === null ? bodyRefusals : refusals;
     this.#value = null;
     this.#intake?.discard();
@@ -249,7 +249,7 @@ export class EntityExchange implements OutcomeSink, BodyOwner, Beginner, PlaceHo
   }
 
   onBodyFailed(status: number, sentence: string): void {
-    this.#context.lines.bodyRefusals.remove(this);
+    this.#context.admission.bodyRefusals.remove(this);
     this.#release();
     this.#refuse(status, sentence);
   }
@@ -260,7 +260,7 @@ export class EntityExchange implements OutcomeSink, BodyOwner, Beginner, PlaceHo
 
   #dispatch(value: Buffer): void {
     this.#phase = Phase.serving;
-    const { entities } = this.#context.services;
+    const { entities } = this.#context;
     const waitedMs = this.#waitedMs;
     try {
       if (this.#method === 'GET') entities.get(this.#key, this.#ack, this.#from, this, waitedMs);
@@ -274,7 +274,7 @@ export class EntityExchange implements OutcomeSink, BodyOwner, Beginner, PlaceHo
 
   /** Those that come behind it are reckoned with it at once: it may be answered late, or not at all. */
   onLargeValue(bytes: number): void {
-    this.#context.lines.noteRead(bytes);
+    this.#context.admission.noteRead(bytes);
   }
 
   onOutcome(outcome: Outcome, value: Uint8Array | null, reason: string): void {
@@ -298,7 +298,7 @@ export class EntityExchange implements OutcomeSink, BodyOwner, Beginner, PlaceHo
     }
     if (this.#method === 'GET' && outcome <= Outcome.notFound) {
       this.#answerBytes = value?.length ?? 0;
-      this.#context.lines.noteRead(this.#answerBytes);
+      this.#context.admission.noteRead(this.#answerBytes);
     }
     // Last, as it lets another in.
     this.#release();

@@ -4,8 +4,8 @@ import { encoder as msgpack } from './encoders/msgpack.ts';
 
 /** The forms in which the entries of a scan go to clients. They are encoded where they are read: see encoders/. */
 export interface EntryEncoding {
-  /** What the storage engine knows it by: its place in ENTRY_ENCODER_MODULES, counted from 1. */
-  readonly number: number;
+  /** In ENTRY_ENCODER_MODULES. */
+  readonly place: number;
   /** The same, for engines that run in the thread of their caller. Loaded by main, it is in the threads' compile cache. */
   readonly encoder: EntryEncoder;
   readonly contentType: string;
@@ -21,7 +21,7 @@ export const ENTRY_ENCODER_MODULES: readonly string[] = ['chunks', 'msgpack'].ma
 );
 
 export const chunkEncoding: EntryEncoding = {
-  number: 1,
+  place: 0,
   encoder: chunks,
   contentType: 'application/octet-stream',
   isChunked: true,
@@ -29,12 +29,12 @@ export const chunkEncoding: EntryEncoding = {
 };
 
 export const msgpackEncoding: EntryEncoding = {
-  number: 2,
+  place: 1,
   encoder: msgpack,
   contentType: 'application/x-msgpack',
   isChunked: false,
   end: Buffer.alloc(0),
 };
 
-/** By their numbers, less 1. */
+/** By their places. */
 export const ENTRY_ENCODINGS: readonly EntryEncoding[] = [chunkEncoding, msgpackEncoding];

@@ -73,14 +73,14 @@ export class RangeStream implements Refusable, Scan, Reader {
   }
 
   start(): void {
-    const { admission, scans } = this.#context;
+    const { admission } = this.#context;
     const connection = Connection.of(this.socket);
     if (connection.unanswered >= MAX_PIPELINED_REQUESTS) {
       admission.countRefused();
       this.#refuse(503, OVERLOADED_SENTENCE);
       return;
     }
-    switch (scans.enter(this)) {
+    switch (admission.scans.enter(this)) {
       case Entry.now:
         this.#begin();
         break;
@@ -90,7 +90,7 @@ export class RangeStream implements Refusable, Scan, Reader {
         break;
       default:
         admission.countRefused();
-        this.#context.lines.refusals.refuse(this);
+        this.#context.admission.refusals.refuse(this);
     }
   }
 
@@ -110,19 +110,17 @@ export class RangeStream implements Refusable, Scan, Reader {
   }
 
   onGiveWay(): void {
-    this.#context.log.debug('A scan was ended for one of another client, which had fewer.');
     this.#breakOff();
   }
 
   onTooSlow(): void {
-    this.#context.scans.countTooSlow();
-    this.#context.log.debug('A client that read its scan too slowly was cut.');
+    this.#context.admission.scans.countTooSlow();
     this.socket.resetAndDestroy();
   }
 
   readonly #onGoneWaiting = (): void => {
     this.#endWaiting();
-    this.#context.scans.leave(this);
+    this.#context.admission.scans.leave(this);
   };
 
   #endWaiting(): void {
@@ -131,7 +129,7 @@ export class RangeStream implements Refusable, Scan, Reader {
   }
 
   #begin(): void {
-    const { admission, readers, scans } = this.#context;
+    const { admission, readers } = this.#context;
     const connection = Connection.of(this.socket);
     connection.unanswered++;
     admission.beginRange();
@@ -145,7 +143,7 @@ export class RangeStream implements Refusable, Scan, Reader {
     });
     void this.#run().then(() => {
       connection.unanswered--;
-      scans.leave(this);
+      admission.scans.leave(this);
       admission.endRange();
     });
   }
@@ -188,8 +186,9 @@ export class RangeStream implements Refusable, Scan, Reader {
   }
 
   #askPage(start: Uint8Array): Promise<EncodedPage> {
-    const { ranges } = this.#context.services;
-    const page = ranges.page(start, this.#end, this.#pageBytes, this.#encoding.number, this.#abort.signal);
+    const { firstEncoder, ranges } = this.#context;
+    const encoder = firstEncoder + this.#encoding.place;
+    const page = ranges.page(start, this.#end, this.#pageBytes, encoder, this.#abort.signal);
     this.#pageBytes = Math.min(2 * this.#pageBytes, LAST_PAGE_BYTES);
     return page;
   }

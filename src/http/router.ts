@@ -135,12 +135,10 @@ export class Router {
       return;
     }
     if (this.#hasUselessBody(request, response)) return;
-    const { admission, lines, scans, services, log } = this.#context;
+    const { admission, status, log } = this.#context;
     let body: Buffer;
     try {
-      body = Buffer.from(
-        `${JSON.stringify({ ...services.status.status(), http: { ...admission.figures, lines: lines.figures, scans: scans.figures } })}\n`,
-      );
+      body = Buffer.from(`${JSON.stringify(status.status())}\n`);
     } catch (error) {
       log.error(`The status could not be told: ${errorMessage(error)}`);
       this.#answer(request, response, 500, 'The node failed to tell its status.');

@@ -1,15 +1,12 @@
-/**
- * The HTTP server of a node: listens, hands requests to the router, and drains.
- */
+/** The door through which HTTP comes: listens, hands requests to the router, and closes. */
 import { createServer, type Server } from 'node:http';
-import { Admission, type AdmissionFigures } from '../admission/admission.ts';
-import { Lines } from '../admission/lines.ts';
-import { ScanSlots } from '../admission/scan-slots.ts';
+import { formatAddress } from '../address.ts';
+import type { Door, DoorContext } from '../admission/door.ts';
 import type { Clock } from '../clock.ts';
 import { errorMessage, QuorateError } from '../errors.ts';
 import { BodyWatch } from './body-watch.ts';
 import { onClientError, onConnect } from './broken-connection.ts';
-import type { HttpContext, HttpLimits, HttpLog, HttpServices } from './context.ts';
+import type { HttpContext, HttpLimits } from './context.ts';
 import { createDiscards } from './early-answer.ts';
 import { HostCheck } from './host-check.ts';
 import { Listeners } from './listeners.ts';
@@ -27,58 +24,46 @@ export interface HttpServerOptions extends HttpLimits {
   /** From the connection, or the end of the request before, to the end of the headers. */
   readonly headersTimeoutMs: number;
   /** To the end of the body. */
-  readonly requestTimeoutMs: number;
+  readonly bodyTimeoutMs: number;
   /** How long an idle connection stays. */
   readonly keepAliveTimeoutMs: number;
 }
 
 /** Two keys of the greatest length, every byte percent-encoded, and room for other headers. */
 const MAX_HEADER_BYTES = 32 * 1024;
-/** While draining: how often connections that fell idle are closed, and how long the others may take. */
+/** While it closes: how often connections that fell idle are closed, and how long the others may take. */
 const SWEEP_MS = 20;
 const GRACE_MS = 250;
 
-export class HttpServer {
+export class HttpServer implements Door {
+  /** Known once it listens, and afterwards. */
+  address = '';
   readonly #options: HttpServerOptions;
   readonly #clock: Clock;
-  readonly #admission: Admission;
-  readonly #lines: Lines;
-  readonly #scans: ScanSlots;
   readonly #server: Server;
   readonly #listeners: Listeners;
-  #drained: PromiseWithResolvers<void> | null = null;
-  #isClosing = false;
+  #closed: Promise<void> | null = null;
 
-  constructor(services: HttpServices, options: HttpServerOptions, clock: Clock, log: HttpLog) {
+  constructor(door: DoorContext, options: HttpServerOptions) {
+    const { clock } = door;
     this.#options = options;
     this.#clock = clock;
-    this.#admission = new Admission(options);
-    this.#lines = new Lines(options.answerTimeoutMs, clock);
-    const hosts = new HostCheck(options.host, options.allowedHosts);
-    const bodyWatch = new BodyWatch(options.minBodyBytesPerSecond, clock);
-    this.#scans = new ScanSlots(options.answerTimeoutMs / 2, clock);
     const { rangeTimeoutMs: timeoutMs, minReadBytesPerSecond: minBytesPerSecond } = options;
-    const readers = new ReaderWatch({ timeoutMs, minBytesPerSecond }, clock, unacknowledgedBytes);
     const context: HttpContext = {
-      services,
+      ...door,
       limits: options,
-      admission: this.#admission,
-      lines: this.#lines,
-      scans: this.#scans,
       discards: createDiscards(),
-      bodyWatch,
-      readers,
-      hosts,
-      clock,
-      log,
+      bodyWatch: new BodyWatch(options.minBodyBytesPerSecond, clock),
+      readers: new ReaderWatch({ timeoutMs, minBytesPerSecond }, clock, unacknowledgedBytes),
+      hosts: new HostCheck(options.host, options.allowedHosts),
     };
     const router = new Router(context);
-    const { headersTimeoutMs, requestTimeoutMs, keepAliveTimeoutMs } = options;
-    const shortestMs = Math.min(headersTimeoutMs, requestTimeoutMs);
+    const { headersTimeoutMs, bodyTimeoutMs, keepAliveTimeoutMs } = options;
+    const shortestMs = Math.min(headersTimeoutMs, bodyTimeoutMs);
     const server = createServer({
       maxHeaderSize: MAX_HEADER_BYTES,
       headersTimeout: shortestMs,
-      requestTimeout: requestTimeoutMs,
+      requestTimeout: bodyTimeoutMs,
       keepAliveTimeout: keepAliveTimeoutMs,
       connectionsCheckingInterval: Math.min(Math.max(shortestMs >> 2, 10), 1000),
       // Both are answered by the router: with a sentence, and without the cost of a stream that has no bytes.
@@ -105,12 +90,12 @@ export class HttpServer {
     const { host, port } = this.#options;
     try {
       await this.#listeners.listen(host, port);
+      this.address = `http://${formatAddress({ host, port: this.port })}`;
     } catch (error) {
       throw listenError(error as NodeJS.ErrnoException, host, port);
     }
   }
 
-  /** Where it listens. */
   get port(): number {
     return this.#listeners.port;
   }
@@ -120,48 +105,25 @@ export class HttpServer {
     return this.#listeners.connections();
   }
 
-  get figures(): AdmissionFigures {
-    return this.#admission.figures;
+  quiesce(): void {
+    this.#server.closeIdleConnections();
   }
 
-  /**
-   * Refuses new requests with 503 and lets those in flight end, then closes. Resolves when every connection is gone.
-   * @param signal its abort destroys what is left
-   */
-  drain(signal?: AbortSignal): Promise<void> {
-    if (this.#drained === null) {
-      this.#drained = Promise.withResolvers<void>();
-      this.#server.closeIdleConnections();
-      this.#scans.flush();
-      this.#lines.refusals.flush();
-      this.#lines.bodyRefusals.flush();
-      // Requests end before their answers are written: the turn's end is after both.
-      this.#admission.drain(() => this.#clock.endOfTurn(() => this.#close()));
-    }
-    if (signal?.aborted === true) this.#destroy();
-    else signal?.addEventListener('abort', () => this.#destroy(), { once: true });
-    return this.#drained.promise;
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.drain(AbortSignal.abort());
+  abort(): void {
+    this.#server.closeAllConnections();
   }
 
-  #close(): void {
-    if (this.#isClosing) return;
-    this.#isClosing = true;
+  async #close(): Promise<void> {
     const sweep = this.#clock.every(SWEEP_MS, () => this.#server.closeIdleConnections());
     const grace = this.#clock.after(GRACE_MS, () => this.#server.closeAllConnections());
-    void this.#listeners.close().then(() => {
-      sweep.cancel();
-      grace.cancel();
-      this.#drained?.resolve();
-    });
-  }
-
-  #destroy(): void {
-    this.#close();
-    this.#server.closeAllConnections();
+    await this.#listeners.close();
+    sweep.cancel();
+    grace.cancel();
   }
 }
 

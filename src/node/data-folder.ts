@@ -6,7 +6,6 @@ import { join } from 'node:path';
 import { LsmError, RecordStore, recordSizeBytes } from '../../native-free-lsm/index.ts';
 import { type Clock, systemRandom } from '../clock.ts';
 import { errorMessage, QuorateError } from '../errors.ts';
-import { ENTRY_ENCODER_MODULES } from '../http/entry-encoding.ts';
 import type { Log } from '../log.ts';
 import { nodeFolderFiles } from '../replica/folder-files.ts';
 import { claimFolder, ENGINE_FOLDER, hasHeldData, inspectFolder } from '../replica/identity.ts';
@@ -55,7 +54,7 @@ export async function openDataFolder(options: NodeOptions, clock: Clock): Promis
   }
   const notice = await files.makePrivate(dataDirectory);
   if (notice !== null) options.log.warn(notice);
-  const openStorage = options.openStorage ?? engineOpener(options.log);
+  const openStorage = options.openStorage ?? engineOpener(options);
   const engine = await openStorage(
     join(dataDirectory, ENGINE_FOLDER),
     settings,
@@ -80,7 +79,7 @@ export async function openDataFolder(options: NodeOptions, clock: Clock): Promis
   }
 }
 
-function engineOpener(log: Log): OpenStorage {
+function engineOpener({ doors, log }: NodeOptions): OpenStorage {
   return async (directory, settings, createIfMissing) => {
     const maxRecordBytes = MAX_KEY_BYTES + recordSizeBytes(settings.maxValueBytes, true);
     const engineOptions = {
@@ -95,7 +94,7 @@ function engineOpener(log: Log): OpenStorage {
       blockCacheBytes: settings.blockCacheBytes,
       bottomCompression: settings.compression,
       readers: Math.max(1, settings.readers),
-      entryEncoders: ENTRY_ENCODER_MODULES,
+      entryEncoders: doors.flatMap(({ entryEncoders }) => entryEncoders),
       writeStallTimeoutMs: settings.requestTimeoutMs,
       // What was deleted here may still be on another node, and would come back from there.
       dropTombstonesBelow: 0,

@@ -6,7 +6,7 @@ import type { Clock } from '../clock.ts';
 
 export interface DrainParts {
   readonly clock: Clock;
-  readonly http: { drain(signal?: AbortSignal): Promise<void> };
+  readonly doors: { drain(signal?: AbortSignal): Promise<void> };
   readonly coordinator: { close(): void };
   readonly mesh: { close(): Promise<void>; abort(): void };
   readonly server: { readonly connections: number; close(): Promise<void>; abort(): void };
@@ -38,7 +38,7 @@ export async function drainInOrder(parts: DrainParts, signal: AbortSignal): Prom
       faults.push(error);
     }
   };
-  await attempt(() => parts.http.drain(signal));
+  await attempt(() => parts.doors.drain(signal));
   await attempt(() => parts.coordinator.close());
   await attempt(() => parts.clockWatch.close());
   await attempt(() => untilPeersAreQuiet(parts, signal));

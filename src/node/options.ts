@@ -1,4 +1,5 @@
 /** What a node is started with. */
+import type { DoorFactory } from '../admission/door.ts';
 import type { Clock, Random } from '../clock.ts';
 import type { Topology } from '../cluster/topology.ts';
 import type { NodeSettings } from '../config.ts';
@@ -16,6 +17,8 @@ export interface NodeOptions {
   /** This node's own; made when it is missing. */
   readonly dataDirectory: string;
   readonly settings: NodeSettings;
+  /** By which clients reach it. Without any its services are called in this process alone. */
+  readonly doors: readonly DoorFactory[];
   readonly log: Log;
   /** The node could not go on (its identity file cannot be written) and has drained itself. */
   readonly onFault?: (error: Error) => void;

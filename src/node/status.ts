@@ -1,6 +1,7 @@
 /** What `GET /v0/status` says of a node: plain data, put together from its parts. */
 import manifest from '../../package.json' with { type: 'json' };
 import { formatAddress } from '../address.ts';
+import type { Admission } from '../admission/admission.ts';
 import type { Condition, Conditions } from '../conditions.ts';
 import type { OwnTime } from '../own-time.ts';
 import type { FolderWholeness } from '../replica/folder-wholeness.ts';
@@ -29,10 +30,10 @@ export interface StatusSources {
   readonly wholeness: FolderWholeness;
   readonly engine: StorageEngine;
   readonly replica: Replica;
-  readonly ownTime: OwnTime;
+  readonly timestamps: { readonly time: OwnTime };
   readonly mesh: RpcMesh;
-  readonly loopDelay: LoopDelayMonitor;
   readonly conditions: Conditions;
+  readonly admission: Admission;
 }
 
 export function nodeState(sources: StatusSources, isDraining: boolean): NodeState {
@@ -53,6 +54,7 @@ function conditionsOf({ conditions, engine }: StatusSources): readonly Condition
 
 export function nodeStatus(
   sources: StatusSources,
+  loopDelay: LoopDelayMonitor,
   isDraining: boolean,
   uptimeMs: number,
 ): Record<string, unknown> {
@@ -69,11 +71,12 @@ export function nodeStatus(
     },
     engine: sources.engine.stats(),
     replica: sources.replica.figures(),
-    clock: sources.ownTime.figures(),
+    clock: sources.timestamps.time.figures(),
+    admission: sources.admission.figures,
     peers: sources.mesh.peers(),
     epoch: sources.cluster.view.epoch,
     nodes: sources.cluster.view.nodes.map(({ id, http, zone }) => ({ id, http: formatAddress(http), zone })),
-    eventLoopDelay: sources.loopDelay.summary(),
+    eventLoopDelay: loopDelay.summary(),
     memory: memory(),
   };
 }

@@ -3,12 +3,11 @@
  * what it does wrong: `refuses` to start, `crashes` while starting, `hangs` when it is to drain.
  */
 import { createServer } from 'node:net';
-import { hostNode } from '../../src/cli/serve/node-host.ts';
+import { type HostedNode, hostNode } from '../../src/cli/serve/node-host.ts';
 import { QuorateError } from '../../src/errors.ts';
-import type { RunningNode } from '../../src/node/node.ts';
 
 hostNode(async () => ({
-  async startNode({ nodeId }): Promise<RunningNode> {
+  async startHttpNode({ nodeId }): Promise<HostedNode> {
     if (nodeId === 'refuses') {
       throw new QuorateError('FOREIGN_DIRECTORY', 'the folder belongs to another node');
     }
@@ -18,16 +17,13 @@ hostNode(async () => ({
     // As a node's servers do, it keeps the process alive.
     const server = createServer().listen(0, '127.0.0.1');
     return {
-      httpUrl: `http://${nodeId}`,
+      doorAddresses: [`http://${nodeId}`],
       rpcAddress: nodeId,
       async quiesce() {},
       async drain() {
         if (nodeId === 'hangs') {
           await new Promise(() => undefined);
         }
-        server.close();
-      },
-      async [Symbol.asyncDispose]() {
         server.close();
       },
     };

@@ -6,11 +6,11 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { MapEngine, type MapRecords } from '../../bench/cluster/map-engine.ts';
+import { type HttpNodeOptions, startHttpNode } from '../../src/cli/serve/http-node.ts';
 import { seededRandom, systemClock } from '../../src/clock.ts';
 import type { Topology } from '../../src/cluster/topology.ts';
 import { defaultNodeSettings } from '../../src/config.ts';
-import { type RunningNode, startNode } from '../../src/node/node.ts';
-import type { NodeOptions } from '../../src/node/options.ts';
+import type { RunningNode } from '../../src/node/node.ts';
 import { IDENTITY_FILE } from '../../src/replica/identity-file.ts';
 import { HttpClient } from './http.ts';
 import { MemoryNetwork } from './memory-network.ts';
@@ -60,7 +60,7 @@ export class InProcessCluster implements AsyncDisposable {
     return join(this.root, `n${index}`);
   }
 
-  options(index: number): NodeOptions {
+  options(index: number): HttpNodeOptions {
     const log = (level: string) => (message: string) =>
       void this.logged.push(`n${index} ${level}: ${message}`);
     return {
@@ -79,8 +79,8 @@ export class InProcessCluster implements AsyncDisposable {
     };
   }
 
-  async start(index: number, more: Partial<NodeOptions> = {}): Promise<RunningNode> {
-    const node = await startNode({ ...this.options(index), ...more });
+  async start(index: number, more: Partial<HttpNodeOptions> = {}): Promise<RunningNode> {
+    const node = await startHttpNode({ ...this.options(index), ...more });
     this.#nodes[index] = node;
     return node;
   }
@@ -137,7 +137,7 @@ export class InProcessCluster implements AsyncDisposable {
 
   /** HTTP port of a running node. */
   port(index: number): number {
-    return Number(new URL(this.#nodes[index]!.httpUrl).port);
+    return Number(new URL(this.#nodes[index]!.doorAddresses[0]).port);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -26,7 +26,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'src/admission': [],
   'src/coordinator': ['src/cluster', 'src/rpc', 'src/replica'],
   'src/http': ['src/admission'],
-  'src/node': ['src/http', 'src/admission', 'src/coordinator', 'src/cluster', 'src/rpc', 'src/replica'],
+  'src/node': ['src/admission', 'src/coordinator', 'src/cluster', 'src/rpc', 'src/replica'],
   'src/cli': [
     'src/node',
     'src/http',

@@ -5,8 +5,9 @@
 import { flushCompileCache } from 'node:module';
 import { systemClock } from '../../clock.ts';
 import { createLog, type Log, openLogWriter } from '../../log.ts';
-import type { RunningNode, startNode } from '../../node/node.ts';
+import type { RunningNode } from '../../node/node.ts';
 import { describeFailure } from '../failure.ts';
+import type { HttpNodeOptions } from './http-node.ts';
 import type { NodeConfig, NodeMessage, SupervisorMessage } from './node-protocol.ts';
 import { readSecretFile } from './secret-file.ts';
 
@@ -17,8 +18,11 @@ import { readSecretFile } from './secret-file.ts';
 const DRAIN_REQUESTS_MS = 3_000;
 const STDERR = 2;
 
+/** What the life of a process needs of its node. */
+export type HostedNode = Pick<RunningNode, 'doorAddresses' | 'rpcAddress' | 'quiesce' | 'drain'>;
+
 interface NodeModule {
-  readonly startNode: typeof startNode;
+  startHttpNode(options: HttpNodeOptions): Promise<HostedNode>;
 }
 
 /** @param load starts loading the node at once, because loading is most of its start */
@@ -31,7 +35,7 @@ export function hostNode(load: () => Promise<NodeModule>): void {
 
 class NodeHost {
   readonly #loading: Promise<NodeModule>;
-  #running: RunningNode | null = null;
+  #running: HostedNode | null = null;
   #log: Log | null = null;
   #isDraining = false;
   /** Aborted when requests in flight have had their time, counted from the first message that asks for an end. */
@@ -54,17 +58,18 @@ class NodeHost {
 
   async #start(config: NodeConfig): Promise<void> {
     try {
-      const { startNode } = await this.#loading;
+      const { startHttpNode } = await this.#loading;
       const log = this.#openLog(config);
       // A node that cannot go on has said so in its log; a new process may succeed.
       const { secretFile, ...options } = config;
       const clusterSecret = secretFile === undefined ? undefined : readSecretFile(secretFile);
-      this.#running = await startNode({ ...options, clusterSecret, log, onFault: () => process.exit(1) });
+      this.#running = await startHttpNode({ ...options, clusterSecret, log, onFault: () => process.exit(1) });
     } catch (error) {
       await tell({ type: 'failed', message: describeFailure(error) });
       process.exit(1);
     }
-    const { httpUrl, rpcAddress } = this.#running;
+    const { doorAddresses, rpcAddress } = this.#running;
+    const [httpUrl] = doorAddresses;
     await tell({ type: 'ready', httpUrl, rpcAddress, dataDirectory: config.dataDirectory });
     // Store the compiled code now, so that the next start finds it even if this process is killed.
     flushCompileCache();

@@ -1,4 +1,4 @@
 /** The supervisor runs this file, once for each node. */
 import { hostNode } from './node-host.ts';
 
-hostNode(() => import('../../node/node.ts'));
+hostNode(() => import('./http-node.ts'));

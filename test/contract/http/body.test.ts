@@ -91,8 +91,8 @@ test('a connection that is cut within a body stores nothing and holds nothing', 
     for (const head of [ofLength(100), `${CHUNKED}64\r\n`]) {
       using client = await harness.connect();
       client.send(head, 'x'.repeat(99));
-      await until(() => harness.server.figures.requestsInFlight === 1);
-      await until(() => harness.server.figures.bytesInFlight >= 99);
+      await until(() => harness.admission.figures.requestsInFlight === 1);
+      await until(() => harness.admission.figures.bytesInFlight >= 99);
       cut(client);
       await until(() => harness.isIdle);
       await client.closed;
@@ -119,7 +119,7 @@ test('a body that stops being HTTP is a 400 of its own request', async () => {
 });
 
 test('a body that comes too slowly is a 408 and stores nothing', async () => {
-  await using harness = await Harness.start({ requestTimeoutMs: 60, headersTimeoutMs: 60 });
+  await using harness = await Harness.start({ bodyTimeoutMs: 60, headersTimeoutMs: 60 });
   using client = await harness.connect();
   client.send(ofLength(10), 'slow');
   assert.equal((await client.answer()).status, 408);

@@ -152,7 +152,7 @@ test('a large value that its client leaves unread is held against the bounds, th
   using other = await harness.connect();
   deaf.socket.pause();
   deaf.send(request('GET', '/v0/entity?id=large'));
-  await until(() => harness.server.figures.bytesInFlight > 0);
+  await until(() => harness.admission.figures.bytesInFlight > 0);
   assert.equal((await other.send(request('GET', '/v0/entity?id=large')).answer()).status, 503);
   assert.equal((await other.send(request('GET', '/v0/entity?id=small')).answer()).status, 404);
   await until(() => harness.isIdle);

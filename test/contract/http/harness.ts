@@ -1,7 +1,9 @@
 /** A server on a port of its own over services that a test controls. */
+import { Admission, type AdmissionLimits } from '../../../src/admission/admission.ts';
 import { systemClock } from '../../../src/clock.ts';
 import { ENTRY_ENCODINGS } from '../../../src/http/entry-encoding.ts';
 import { HttpServer, type HttpServerOptions } from '../../../src/http/server.ts';
+import { Doors } from '../../../src/node/doors.ts';
 import { Outcome, type OutcomeSink } from '../../../src/outcome.ts';
 import type { EncodedPage, EntityService, RangeService } from '../../../src/services.ts';
 import { encodedPage } from '../../support/encoded-page.ts';
@@ -102,7 +104,9 @@ export class FakeRanges implements RangeService {
   }
 }
 
-const DEFAULTS: HttpServerOptions = {
+type Options = HttpServerOptions & AdmissionLimits;
+
+const DEFAULTS: Options = {
   host: '127.0.0.1',
   port: 0,
   allowedHosts: ['test', 'fuzz.test'],
@@ -111,7 +115,7 @@ const DEFAULTS: HttpServerOptions = {
   maxRequestsInFlight: 256,
   maxBytesInFlight: 64 * 1024 * 1024,
   headersTimeoutMs: 10_000,
-  requestTimeoutMs: 30_000,
+  bodyTimeoutMs: 30_000,
   keepAliveTimeoutMs: 60_000,
   rangeTimeoutMs: 10_000,
   minReadBytesPerSecond: 8192,
@@ -124,22 +128,31 @@ export class Harness implements AsyncDisposable {
   readonly ranges = new FakeRanges();
   readonly status = { status: (): Record<string, unknown> => ({ node: 'n1', state: 'serving' }) };
   readonly logged: string[] = [];
+  readonly admission: Admission;
   readonly server: HttpServer;
+  readonly #doors: Doors;
 
-  private constructor(options: Partial<HttpServerOptions>) {
-    const log = (message: string): void => void this.logged.push(message);
+  private constructor(options: Partial<Options>) {
+    const say = (message: string): void => void this.logged.push(message);
+    const log = { info: say, warn: say, error: say };
     const { entities, ranges, status } = this;
-    const services = { entities, ranges, status };
-    this.server = new HttpServer(services, { ...DEFAULTS, ...options }, systemClock, {
-      debug: log,
-      error: log,
-    });
+    const all = { ...DEFAULTS, ...options };
+    const clock = systemClock;
+    this.admission = new Admission(all, clock);
+    const context = { entities, ranges, status, admission: this.admission, clock, log, firstEncoder: 1 };
+    this.server = new HttpServer(context, all);
+    this.#doors = new Doors([this.server], this.admission, clock);
   }
 
-  static async start(options: Partial<HttpServerOptions> = {}): Promise<Harness> {
+  static async start(options: Partial<Options> = {}): Promise<Harness> {
     const harness = new Harness(options);
     await harness.server.listen();
     return harness;
+  }
+
+  /** As a node that drains does. */
+  drain(signal?: AbortSignal): Promise<void> {
+    return this.#doors.drain(signal);
   }
 
   /** @param localAddress of this machine, to be another client */
@@ -148,12 +161,12 @@ export class Harness implements AsyncDisposable {
   }
 
   get isIdle(): boolean {
-    const { requestsInFlight, bytesInFlight, rangesInFlight } = this.server.figures;
+    const { requestsInFlight, bytesInFlight, rangesInFlight } = this.admission.figures;
     return requestsInFlight + bytesInFlight + rangesInFlight === 0;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
-    return this.server[Symbol.asyncDispose]();
+    return this.drain(AbortSignal.abort());
   }
 }
 

@@ -29,7 +29,7 @@ async function sendAll(port: number, bytes: Buffer, random: Random): Promise<Buf
 }
 
 test(`${REQUESTS} malformed connections (seed ${SEED}) are answered or closed, and leave nothing behind`, async () => {
-  await using harness = await Harness.start({ maxValueBytes: 2000, requestTimeoutMs: 5000 });
+  await using harness = await Harness.start({ maxValueBytes: 2000, bodyTimeoutMs: 5000 });
   harness.ranges.entries = [['fuzz1', 'one']];
   const random = seededRandom(SEED + 1);
   const requests = malformedHttpRequests(SEED, REQUESTS);

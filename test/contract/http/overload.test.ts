@@ -25,13 +25,10 @@ test('beyond the bound of requests there is 503 at once, and room again when one
   await first.answer();
   second.send(request('GET', '/v0/entity?id=a'));
   await until(() => held.length === 3);
-  assert.deepEqual(harness.server.figures, {
-    requestsInFlight: 2,
-    bytesInFlight: 0,
-    rangesInFlight: 0,
-    admitted: 3,
-    refused: 2,
-  });
+  const { lines, scans, ...figures } = harness.admission.figures;
+  const expected = { requestsInFlight: 2, bytesInFlight: 0, rangesInFlight: 0, admitted: 3, refused: 2 };
+  assert.deepEqual(figures, expected);
+  assert.deepEqual([lines.reads.served, scans.streaming], [2, 0]);
 });
 
 test('the bytes of bodies are bounded, declared or not', async () => {
@@ -40,12 +37,12 @@ test('the bytes of bodies are bounded, declared or not', async () => {
   using client = await harness.connect();
   const held = Buffer.alloc(60_000);
   holder.send(request('PUT', '/v0/entity?id=a', 'Content-Length: 60001'), held);
-  await until(() => harness.server.figures.bytesInFlight === held.length);
+  await until(() => harness.admission.figures.bytesInFlight === held.length);
 
   // What is announced takes nothing from anybody: only what has come counts.
   using announcer = await harness.connect();
   announcer.send(request('PUT', '/v0/entity?id=n', 'Content-Length: 100000'), 'begun');
-  await until(() => harness.server.figures.bytesInFlight === held.length + 'begun'.length);
+  await until(() => harness.admission.figures.bytesInFlight === held.length + 'begun'.length);
   client.send(request('PUT', '/v0/entity?id=b', 'Content-Length: 39995'), Buffer.alloc(39_995));
   assert.equal((await client.answer()).status, 201);
   client.send(request('PUT', '/v0/entity?id=b', 'Content-Length: 39996'), Buffer.alloc(39_996));
@@ -75,7 +72,7 @@ test('where there is little room bodies stay with their clients whole until it i
   for (const [i, client] of clients.entries()) {
     client.send(request('PUT', `/v0/entity?id=${i}`, `Content-Length: ${MIB}`), value);
     // As many as are served at a time; the beginnings of the others' would be more than there is room for.
-    await until(() => harness.server.figures.requestsInFlight === i + 1);
+    await until(() => harness.admission.figures.requestsInFlight === i + 1);
     if (i < 7) await until(() => held.length === i + 1);
   }
   // Whatever has come is read by then.
@@ -84,11 +81,11 @@ test('where there is little room bodies stay with their clients whole until it i
   const answers = clients.map((client) => client.answer());
   for (let i = 0; i < clients.length; i++) {
     await until(() => held.length > i);
-    assert.ok(harness.server.figures.bytesInFlight <= 7.5 * MIB);
+    assert.ok(harness.admission.figures.bytesInFlight <= 7.5 * MIB);
     harness.entities.settle(held[i]);
   }
   assert.deepEqual(new Set((await Promise.all(answers)).map(({ status }) => status)), new Set([201]));
-  assert.equal(harness.server.figures.refused, 0);
+  assert.equal(harness.admission.figures.refused, 0);
   await until(() => harness.isIdle);
   for (const client of clients) client.socket.destroy();
 });
@@ -99,7 +96,7 @@ test('scans are bounded, and requests go on beside them', async () => {
   harness.ranges.beforePage = () => gate.promise;
   const clients = await Promise.all(Array.from({ length: MAX_SCANS }, () => harness.connect()));
   for (const client of clients) client.send(request('GET', '/v0/entities?start=a'));
-  await until(() => harness.server.figures.rangesInFlight === MAX_SCANS);
+  await until(() => harness.admission.figures.rangesInFlight === MAX_SCANS);
 
   using other = await harness.connect();
   const refused = await other.send(request('GET', '/v0/entities?start=a')).answer();

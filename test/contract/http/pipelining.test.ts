@@ -40,7 +40,7 @@ test('a connection may owe so many answers, and no more', async () => {
   harness.entities.behaviour = (call) => void held.push(call);
   const get = request('GET', '/v0/entity?id=a');
   client.send(get.repeat(MAX_PIPELINED_REQUESTS + 10));
-  await until(() => harness.server.figures.refused === 10);
+  await until(() => harness.admission.figures.refused === 10);
   // Of what it may owe so many are in work, and each that is answered lets one more begin.
   assert.equal(held.length, FIRST_REQUESTS_IN_WORK);
   using other = await harness.connect();
@@ -125,7 +125,7 @@ test('a request with a body that is one too many is answered once, however its b
     const framing = end === '' ? 'Content-Length: 100' : 'Transfer-Encoding: chunked';
     const begun = end === '' ? 'short' : '5\r\nshort\r\n';
     client.send(many, request('PUT', '/v0/entity?id=b', framing), begun);
-    await until(() => harness.server.figures.refused > 0);
+    await until(() => harness.admission.figures.refused > 0);
     // Its body is cut, or goes on with what is none, while its answer waits behind all others.
     if (end === '') client.socket.end();
     else client.send(end);
@@ -160,14 +160,14 @@ test('what breaks is the body of the last request that was parsed, whichever is 
       request('PUT', `/v0/entity?id=large${i}`, `Content-Length: ${5 * MIB}`),
       Buffer.alloc(5 * MIB),
     );
-    await until(() => harness.server.figures.requestsInFlight === i + 1);
+    await until(() => harness.admission.figures.requestsInFlight === i + 1);
   }
   await until(() => held.length > 0);
   using client = await harness.connect();
   const first = request('PUT', '/v0/entity?id=a', 'Expect: 100-continue', 'Content-Length: 20000');
   const second = request('PUT', '/v0/entity?id=b', 'Transfer-Encoding: chunked');
   client.send(first, Buffer.alloc(20_000), second, '3\r\nabc\r\n');
-  await until(() => harness.server.figures.requestsInFlight >= 4);
+  await until(() => harness.admission.figures.requestsInFlight >= 4);
   const settling = setInterval(() => {
     for (const call of held.splice(0)) harness.entities.settle(call);
   }, 1);

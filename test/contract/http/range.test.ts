@@ -133,7 +133,7 @@ test('a client that stops reading stops the scan, and is cut', async () => {
   using client = await harness.connect();
   client.socket.pause();
   client.send(ALL);
-  await until(() => harness.server.figures.rangesInFlight === 1);
+  await until(() => harness.admission.figures.rangesInFlight === 1);
   await until(() => harness.isIdle);
   // What the kernel's buffers took; far from all.
   assert.ok(harness.ranges.calls.length < ENTRIES.length / 2);

@@ -39,14 +39,14 @@ test('one that reads steadily is served, although the kernel takes nothing for l
   // 400 kB/s: what the kernel holds, megabytes, lasts for many seconds.
   using read = readSlowly(client, 20_000, 50);
   const startMs = performance.now();
-  await until(() => harness.server.figures.rangesInFlight === 1);
+  await until(() => harness.admission.figures.rangesInFlight === 1);
   const calls = (): number => harness.ranges.calls.length;
   let [lastCalls, sinceMs, longestMs] = [calls(), startMs, 0];
   await until(() => {
     const nowMs = performance.now();
     if (calls() !== lastCalls) [lastCalls, sinceMs] = [calls(), nowMs];
     longestMs = Math.max(longestMs, nowMs - sinceMs);
-    assert.equal(harness.server.figures.rangesInFlight, 1);
+    assert.equal(harness.admission.figures.rangesInFlight, 1);
     return read.bytes > 2_000_000;
   });
   if (process.platform === 'linux') assert.ok(longestMs > 1000, `${longestMs} ms without a page`);
@@ -60,7 +60,7 @@ test('one that takes nothing is cut when its time is over, at once', async () =>
   using client = await harness.connect();
   client.socket.pause();
   client.send(ALL);
-  await until(() => harness.server.figures.rangesInFlight === 1);
+  await until(() => harness.admission.figures.rangesInFlight === 1);
   let [calls, sinceMs] = [0, 0];
   await until(() => {
     if (harness.ranges.calls.length !== calls) {
@@ -72,8 +72,7 @@ test('one that takes nothing is cut when its time is over, at once', async () =>
   const cutMs = performance.now() - sinceMs;
   // Up to two ticks of a fortieth late, and what a busy machine adds; half as much again was the fault.
   assert.ok(cutMs >= timeoutMs - 50 && cutMs < 1.4 * timeoutMs, `cut after ${cutMs} ms`);
-  const status = await (await harness.connect()).send(request('GET', '/v0/status')).answer();
-  assert.equal(JSON.parse(status.body.toString()).http.scans.tooSlow, 1);
+  assert.equal(harness.admission.figures.scans.tooSlow, 1);
 });
 
 test('a client whose slow scans hold every slot gives one to another client, and keeps the others', async () => {
@@ -83,17 +82,17 @@ test('a client whose slow scans hold every slot gives one to another client, and
   const slow = await Promise.all(Array.from({ length: MAX_SCANS }, () => harness.connect()));
   for (const { socket } of slow) socket.pause();
   for (const client of slow) client.send(ALL);
-  await until(() => harness.server.figures.rangesInFlight === MAX_SCANS);
+  await until(() => harness.admission.figures.rangesInFlight === MAX_SCANS);
   // Its own are no reason to cut one of them.
   using own = await harness.connect();
   assert.equal((await own.send(ALL).answer()).status, 503);
-  assert.equal(harness.server.figures.rangesInFlight, MAX_SCANS);
+  assert.equal(harness.admission.figures.rangesInFlight, MAX_SCANS);
 
   using other = await harness.connect(OTHER_CLIENT);
   const answer = await other.send(request('GET', '/v0/entities?start=k10&end=k12')).answer();
   assert.equal(answer.status, 200);
   assert.equal(answer.chunks.length, 2);
-  await until(() => harness.server.figures.rangesInFlight === MAX_SCANS - 1);
+  await until(() => harness.admission.figures.rangesInFlight === MAX_SCANS - 1);
   for (const client of slow) client.socket.destroy();
   await until(() => harness.isIdle);
 });
@@ -104,16 +103,8 @@ test('a scan waits for a moment, is served when a slot is free, and is forgotten
   harness.ranges.beforePage = () => gate.promise;
   const clients = await Promise.all(Array.from({ length: MAX_SCANS }, () => harness.connect()));
   for (const client of clients) client.send(ALL);
-  await until(() => harness.server.figures.rangesInFlight === MAX_SCANS);
-  using observer = await harness.connect();
-  const isWaiting = async (count: number): Promise<void> => {
-    const endMs = performance.now() + 10_000;
-    for (;;) {
-      const status = await observer.send(request('GET', '/v0/status')).answer();
-      if (JSON.parse(status.body.toString()).http.scans.waiting === count) return;
-      assert.ok(performance.now() < endMs, `waited in vain for ${count} to wait`);
-    }
-  };
+  await until(() => harness.admission.figures.rangesInFlight === MAX_SCANS);
+  const isWaiting = (count: number) => until(() => harness.admission.figures.scans.waiting === count);
   using gone = await harness.connect();
   using patient = await harness.connect();
   gone.send(ALL);
@@ -136,7 +127,7 @@ test('scans behind one another on a connection that dies are over, those that wa
   using client = await harness.connect();
   client.socket.pause();
   client.send(ALL.repeat(MAX_SCANS + 3));
-  await until(() => harness.server.figures.rangesInFlight === MAX_SCANS);
+  await until(() => harness.admission.figures.rangesInFlight === MAX_SCANS);
   client.socket.resetAndDestroy();
   await until(() => harness.isIdle);
 });

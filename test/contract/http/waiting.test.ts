@@ -1,7 +1,7 @@
 /** Requests that wait in line: which are served, which are refused, and what of them is read meanwhile. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { SMALL_BODY_BYTES } from '../../../src/admission/lines.ts';
+import { SMALL_BODY_BYTES } from '../../../src/admission/admission.ts';
 import { type EntityCall, Harness, request, until } from './harness.ts';
 import type { RawAnswer, RawClient } from './raw-client.ts';
 
@@ -26,7 +26,7 @@ test('large values are taken a few at a time, in the order they came; the others
   const values = [LARGE, VALUE, VALUE, VALUE];
   for (const [i, client] of clients.entries()) {
     put(client, `key${i}`, values[i]);
-    await until(() => harness.server.figures.requestsInFlight === i + 1);
+    await until(() => harness.admission.figures.requestsInFlight === i + 1);
   }
   await until(() => held.length === 2);
   // Whatever could be read before its turn has been by the time that others, who came later, are served.
@@ -34,7 +34,7 @@ test('large values are taken a few at a time, in the order they came; the others
   for (let i = 0; i < 100; i++)
     assert.equal((await other.send(request('GET', '/v0/status')).answer()).status, 200);
   // Of the others the beginning is here, as it came with the head of the request.
-  const { bytesInFlight } = harness.server.figures;
+  const { bytesInFlight } = harness.admission.figures;
   const begunBytes = bytesInFlight - LARGE.length - VALUE.length;
   assert.ok(
     begunBytes >= 2 * SMALL_BODY_BYTES && begunBytes <= 2 * 2 ** 17,
@@ -89,7 +89,7 @@ test('a large body that comes slowly keeps no place from others, and is stored w
   for (const [i, client] of slow.entries()) {
     client.send(request('PUT', `/v0/entity?id=slow${i}`, `Content-Length: ${MIB}`), 'begun');
   }
-  await until(() => harness.server.figures.requestsInFlight === 20);
+  await until(() => harness.admission.figures.requestsInFlight === 20);
   using quick = await harness.connect();
   put(quick, 'quick', VALUE);
   assert.equal((await quick.answer()).status, 201);
@@ -126,7 +126,7 @@ test('a client that is to be told to go on with its body is told when it is its 
   using third = await harness.connect();
   const headers = [`Content-Length: ${VALUE.length}`, 'Expect: 100-continue'];
   third.send(request('PUT', '/v0/entity?id=third', ...headers));
-  await until(() => harness.server.figures.requestsInFlight === 3);
+  await until(() => harness.admission.figures.requestsInFlight === 3);
   using other = await harness.connect();
   assert.equal((await other.send(request('GET', '/v0/status')).answer()).status, 200);
   assert.equal(third.socket.bytesRead, 0);
@@ -147,8 +147,8 @@ test('a drain keeps nobody waiting who is refused, and serves who is in line', a
   await until(() => held.length === 1);
   using second = await harness.connect();
   put(second, 'second', Buffer.alloc(64 * 1024));
-  await until(() => harness.server.figures.requestsInFlight === 2);
-  const drained = harness.server.drain();
+  await until(() => harness.admission.figures.requestsInFlight === 2);
+  const drained = harness.drain();
   harness.entities.settle(held[0]);
   await until(() => held.length === 2);
   harness.entities.settle(held[1]);

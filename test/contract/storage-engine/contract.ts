@@ -276,9 +276,9 @@ export function storageEngineContract(name: string, open: OpenEngine, modelRuns 
         return Buffer.concat(pieces);
       };
       for (const maxBytes of [1, 1000, 1 << 20]) {
-        for (const { encoder, number } of ENTRY_ENCODINGS) {
+        for (const { encoder, place } of ENTRY_ENCODINGS) {
           const all = encodedPage(expected, encoder, null);
-          assert.ok((await encoded(number, maxBytes)).equals(all.bytes.subarray(0, all.usedBytes)));
+          assert.ok((await encoded(place + 1, maxBytes)).equals(all.bytes.subarray(0, all.usedBytes)));
         }
       }
     });

@@ -2,16 +2,17 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { Admission } from '../../../../src/admission/admission.ts';
+import { FakeClock } from '../../../support/fake-clock.ts';
 
 test('its figures are those of a plain list, and no bound is ever passed', () => {
-  const limits = { maxRequestsInFlight: 4, maxBytesInFlight: 1000 };
+  const limits = { maxRequestsInFlight: 4, maxBytesInFlight: 1000, answerTimeoutMs: 1000 };
   const step = fc.oneof(
     fc.record({ act: fc.constant('admit' as const), bytes: fc.nat(600) }),
     fc.record({ act: fc.constantFrom('end' as const, 'grow' as const), bytes: fc.nat(300) }),
   );
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
-      const admission = new Admission(limits);
+      const admission = new Admission(limits, new FakeClock());
       const held: number[] = [];
       let refused = 0;
       const total = (): number => held.reduce((sum, bytes) => sum + bytes, 0);
@@ -38,7 +39,10 @@ test('its figures are those of a plain list, and no bound is ever passed', () =>
 });
 
 test('a drain is over once, when the last of all kinds has ended', () => {
-  const admission = new Admission({ maxRequestsInFlight: 10, maxBytesInFlight: 100 });
+  const admission = new Admission(
+    { maxRequestsInFlight: 10, maxBytesInFlight: 100, answerTimeoutMs: 1000 },
+    new FakeClock(),
+  );
   admission.admitRequest(10);
   admission.beginRange();
   admission.reserveBytes(20);

@@ -17,7 +17,7 @@ class Parts {
     const step = async (name: string): Promise<void> => void steps.push(name);
     return {
       clock: this.clock,
-      http: { drain: () => step('http') },
+      doors: { drain: () => step('doors') },
       coordinator: { close: () => void steps.push('coordinator') },
       mesh: {
         close: () => step('mesh'),
@@ -65,7 +65,7 @@ test('from the top down: clients, peers, identity, engine', async () => {
   await parts.advance(200);
   await drained;
   assert.deepEqual(parts.steps, [
-    'http',
+    'doors',
     'coordinator',
     'clock',
     'mesh',
@@ -93,7 +93,7 @@ test('peers are served until they are quiet, but not for ever', async () => {
     parts.received++;
   };
   await parts.advance(400, ask);
-  assert.deepEqual(parts.steps, ['http', 'coordinator', 'clock']);
+  assert.deepEqual(parts.steps, ['doors', 'coordinator', 'clock']);
   await parts.advance(200, ask);
   await drained;
   assert.equal(parts.steps.at(-1), 'engine');
@@ -103,7 +103,7 @@ test('peers that do not let go are cut off after a second', async () => {
   const parts = new Parts();
   const drained = drainInOrder(parts.all, new AbortController().signal);
   await parts.advance(1_000);
-  assert.deepEqual(parts.steps, ['http', 'coordinator', 'clock', 'mesh', 'server']);
+  assert.deepEqual(parts.steps, ['doors', 'coordinator', 'clock', 'mesh', 'server']);
   await parts.advance(300);
   await drained;
   assert.deepEqual(parts.steps.slice(5), ['abort', 'progress', 'identity', 'engine']);
@@ -130,9 +130,9 @@ test('a part that fails keeps none of the others open, and its fault is told', a
   parts.rpcClosed.resolve();
   const failing: DrainParts = {
     ...parts.all,
-    http: { drain: () => Promise.reject(new Error('http')) },
+    doors: { drain: () => Promise.reject(new Error('doors')) },
     store: { settled: () => Promise.reject(new Error('identity')) },
   };
-  await assert.rejects(drainInOrder(failing, new AbortController().signal), /http/);
+  await assert.rejects(drainInOrder(failing, new AbortController().signal), /doors/);
   assert.deepEqual(parts.steps, ['coordinator', 'clock', 'mesh', 'server', 'progress', 'engine']);
 });

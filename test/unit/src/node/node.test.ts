@@ -3,9 +3,10 @@ import { mkdir, readdir, readFile, rename, rmdir, writeFile } from 'node:fs/prom
 import { Server } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import type { AdmissionFigures } from '../../../../src/admission/admission.ts';
+import { startHttpNode } from '../../../../src/cli/serve/http-node.ts';
 import type { Condition } from '../../../../src/conditions.ts';
 import { QuorateError, type QuorateErrorCode } from '../../../../src/errors.ts';
-import { startNode } from '../../../../src/node/node.ts';
 import { createIdentity, declareWhole, inspectFolder } from '../../../../src/replica/identity.ts';
 import type { Identity } from '../../../../src/replica/identity-file.ts';
 import { HttpClient } from '../../../support/http.ts';
@@ -89,6 +90,12 @@ test('the status tells who the node is, how it is and whom it knows', async () =
     ['n0', 'n1'],
   );
   assert.equal(status.epoch, 1);
+  const { lines, scans, ...admission } = status.admission as AdmissionFigures;
+  const figures = { requestsInFlight: 0, bytesInFlight: 0, rangesInFlight: 0, admitted: 0, refused: 0 };
+  assert.deepEqual(admission, figures);
+  assert.deepEqual(scans, { streaming: 0, waiting: 0, gaveWay: 0, tooSlow: 0 });
+  assert.deepEqual(Object.keys(lines), ['reads', 'smallWrites', 'largeWrites']);
+  assert.deepEqual([lines.reads.served, lines.reads.waiting, lines.reads.refused], [0, 0, 0]);
   const { turns, windowSeconds } = status.eventLoopDelay as { turns: number; windowSeconds: number };
   assert.ok(turns > 0);
   assert.equal(windowSeconds, 60);
@@ -232,24 +239,24 @@ test("another node's, another cluster's and nobody's folder are refused, and not
   const content = await readFile(join(cluster.folder(0), 'IDENTITY'));
   const options = cluster.options(0);
   await refusal(
-    startNode({ ...options, clusterId: 'other' }),
+    startHttpNode({ ...options, clusterId: 'other' }),
     'FOREIGN_DIRECTORY',
     /belongs to cluster test/,
   );
   const renamed = { ...cluster.topology, nodes: [{ ...cluster.topology.nodes[0], id: 'n9' }] };
   await refusal(
-    startNode({ ...options, nodeId: 'n9', topology: renamed }),
+    startHttpNode({ ...options, nodeId: 'n9', topology: renamed }),
     'FOREIGN_DIRECTORY',
     /belongs to node n0/,
   );
-  await refusal(startNode({ ...options, nodeId: 'n9' }), 'INVALID_CONFIG', /has no node n9/);
+  await refusal(startHttpNode({ ...options, nodeId: 'n9' }), 'INVALID_CONFIG', /has no node n9/);
   assert.deepEqual(await readFile(join(cluster.folder(0), 'IDENTITY')), content);
 
   const letters = join(cluster.root, 'letters');
   await mkdir(letters);
   await writeFile(join(letters, 'letter.txt'), 'dear');
   await refusal(
-    startNode({ ...options, dataDirectory: letters }),
+    startHttpNode({ ...options, dataDirectory: letters }),
     'FOREIGN_DIRECTORY',
     /not a node's data folder/,
   );
@@ -260,40 +267,46 @@ test('a folder in use is refused and its node goes on; over the real engine, whi
   await using cluster = await InProcessCluster.create(1);
   using client = new HttpClient();
   const { openStorage: _, ...realEngine } = cluster.options(0);
-  await using node = await startNode(realEngine);
-  const port = Number(new URL(node.httpUrl).port);
+  await using node = await startHttpNode(realEngine);
+  const port = Number(new URL(node.doorAddresses[0]).port);
   assert.equal((await client.put(port, 'key', 'value')).status, 201);
-  await refusal(startNode(realEngine), 'STORAGE', /is locked.*stop that one first/s);
+  await refusal(startHttpNode(realEngine), 'STORAGE', /is locked.*stop that one first/s);
   assert.equal((await client.put(port, 'key', 'newer')).status, 201);
   await node.drain();
-  await using again = await startNode(realEngine);
-  assert.equal((await client.get(Number(new URL(again.httpUrl).port), 'key')).body.toString(), 'newer');
+  await using again = await startHttpNode(realEngine);
+  assert.equal(
+    (await client.get(Number(new URL(again.doorAddresses[0]).port), 'key')).body.toString(),
+    'newer',
+  );
 });
 
 test('a folder whose engine is missing, or is an empty mount point, is refused; emptied as a whole it is a new one', async () => {
   await using cluster = await InProcessCluster.create(1);
   using client = new HttpClient();
   const { openStorage: _, ...realEngine } = cluster.options(0);
-  const first = await startNode(realEngine);
-  assert.equal((await client.put(Number(new URL(first.httpUrl).port), 'key', 'value')).status, 201);
+  const first = await startHttpNode(realEngine);
+  assert.equal((await client.put(Number(new URL(first.doorAddresses[0]).port), 'key', 'value')).status, 201);
   await first.drain();
   const engine = join(cluster.folder(0), 'engine');
   const aside = join(cluster.root, 'aside');
   await rename(engine, aside);
   const sentence =
     /engine is missing or empty, though it held data before: mount its volume.*empty the whole data folder/;
-  await refusal(startNode(realEngine), 'STORAGE', sentence);
+  await refusal(startHttpNode(realEngine), 'STORAGE', sentence);
   assert.deepEqual(await readdir(cluster.folder(0)), ['IDENTITY'], 'nothing is made in its place');
   await mkdir(engine);
-  await refusal(startNode(realEngine), 'STORAGE', sentence);
+  await refusal(startHttpNode(realEngine), 'STORAGE', sentence);
   assert.deepEqual(await readdir(engine), []);
   await rmdir(engine);
   await rename(aside, engine);
-  const again = await startNode(realEngine);
-  assert.equal((await client.get(Number(new URL(again.httpUrl).port), 'key')).body.toString(), 'value');
+  const again = await startHttpNode(realEngine);
+  assert.equal(
+    (await client.get(Number(new URL(again.doorAddresses[0]).port), 'key')).body.toString(),
+    'value',
+  );
   await again.drain();
   await cluster.empty(0);
-  await using _new = await startNode(realEngine);
+  await using _new = await startHttpNode(realEngine);
 });
 
 test('a first start that was cut short before its engine was there is begun again', async () => {
@@ -301,17 +314,17 @@ test('a first start that was cut short before its engine was there is begun agai
   const { openStorage: _, ...realEngine } = cluster.options(0);
   const fields = { clusterId: 'test', nodeId: 'n0', nowMs: 0, random: () => 0.5 };
   await createIdentity(cluster.folder(0), { ...fields, whole: 'unproven', clockCeiling: 0 });
-  await using _node = await startNode(realEngine);
+  await using _node = await startHttpNode(realEngine);
 });
 
 test('a start that fails closes what it opened', async () => {
   await using cluster = await InProcessCluster.create(1);
   const { openStorage: _, ...realEngine } = cluster.options(0);
   const taken = await cluster.network.transport('n0').listen('n0', 1, (stream) => stream.destroy('taken'));
-  await refusal(startNode(realEngine), 'ADDRESS_IN_USE', /is taken/);
+  await refusal(startHttpNode(realEngine), 'ADDRESS_IN_USE', /is taken/);
   await taken.close();
-  await using node = await startNode(realEngine);
-  assert.match(node.httpUrl, /^http:\/\/127\.0\.0\.1:\d+$/);
+  await using node = await startHttpNode(realEngine);
+  assert.match(node.doorAddresses[0], /^http:\/\/127\.0\.0\.1:\d+$/);
   assert.equal(node.rpcAddress, 'n0:1');
 });
 
@@ -323,7 +336,7 @@ test('why a start failed is said, also where closing what it opened fails too', 
     return Object.assign(engine, { close: () => Promise.reject(new Error('the disk is gone')) });
   };
   const taken = await cluster.network.transport('n0').listen('n0', 1, (stream) => stream.destroy('taken'));
-  await refusal(startNode({ ...options, openStorage }), 'ADDRESS_IN_USE', /is taken/);
+  await refusal(startHttpNode({ ...options, openStorage }), 'ADDRESS_IN_USE', /is taken/);
   await taken.close();
   assert.ok(
     cluster.logged.includes('n0 error: What the start had opened did not close: the disk is gone'),
@@ -341,7 +354,7 @@ test('a node whose identity cannot be synced while it starts does not serve, and
     return options.openStorage!(...folder);
   };
   const { calls } = t.mock.method(Server.prototype, 'listen').mock;
-  await refusal(startNode({ ...options, files, openStorage }), 'STORAGE', /EIO.*look after its disk$/);
+  await refusal(startHttpNode({ ...options, files, openStorage }), 'STORAGE', /EIO.*look after its disk$/);
   assert.deepEqual(
     calls.filter((call) => (call.this as Server).listening),
     [],
@@ -364,7 +377,7 @@ test('a node whose identity cannot be synced drains itself and says why', async 
   const fault = await stopped.promise;
   assert.match(fault.message, /EIO.*look after its disk$/);
   assert.ok(cluster.logged.includes(`n0 error: The node stops: ${fault.message}`));
-  await assert.rejects(client.status(Number(new URL(node.httpUrl).port)), { code: 'ECONNREFUSED' });
+  await assert.rejects(client.status(Number(new URL(node.doorAddresses[0]).port)), { code: 'ECONNREFUSED' });
   await assert.rejects(cluster.stop(0), /EIO/);
 });
 
@@ -424,8 +437,8 @@ test('a drain waits for what is under way, at the node and at its peers', async 
   );
   await until(
     async () => {
-      const { http } = await statusOf(client, cluster.port(0));
-      return (http as { requestsInFlight: number }).requestsInFlight === 20;
+      const { admission } = await statusOf(client, cluster.port(0));
+      return (admission as AdmissionFigures).requestsInFlight === 20;
     },
     5_000,
     () => 'the writes are not under way',
@@ -479,11 +492,15 @@ test('without a secret a node listens for RPC on loopback alone', async () => {
   const { clusterSecret: _, ...options } = cluster.options(0);
   const sentence =
     /node n0 is to listen for RPC on n0:1, where anybody .* no secret: make one with `openssl rand -hex 32/;
-  await refusal(startNode(options), 'INVALID_CONFIG', sentence);
-  await refusal(startNode({ ...options, clusterSecret: 'too short' }), 'INVALID_CONFIG', /has 9 characters/);
+  await refusal(startHttpNode(options), 'INVALID_CONFIG', sentence);
+  await refusal(
+    startHttpNode({ ...options, clusterSecret: 'too short' }),
+    'INVALID_CONFIG',
+    /has 9 characters/,
+  );
   await assert.rejects(readdir(cluster.folder(0)), { code: 'ENOENT' });
   const nodes = cluster.topology.nodes.map((node) => ({ ...node, rpc: { host: '127.0.0.1', port: 1 } }));
-  await using node = await startNode({ ...options, topology: { ...cluster.topology, nodes } });
-  assert.match(node.httpUrl, /^http:/);
+  await using node = await startHttpNode({ ...options, topology: { ...cluster.topology, nodes } });
+  assert.match(node.doorAddresses[0], /^http:/);
   assert.ok(cluster.logged.some((line) => /n0 info: The cluster has no secret/.test(line)));
 });

@@ -28,7 +28,7 @@ import { FakeClock } from '../../../support/fake-clock.ts';
 const KEY = Buffer.from('key');
 
 const EMPTY_PAGE = new Page(new Uint8Array(0), 0, null);
-const CHUNKS = chunkEncoding.number;
+const CHUNKS = chunkEncoding.place + 1;
 
 class Answers {
   readonly all: { position: number; reply: ReplicaReply }[] = [];

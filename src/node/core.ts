@@ -1,0 +1,130 @@
+/**
+ * Wires what a node does, below its doors: over the identity the clock, and whether the data is whole; the replica over
+ * the engine; the RPC server and mesh; the coordinator over both; and what admits clients' requests to it. Nothing here
+ * begins by itself: node.ts starts the parts, and drain.ts stops them.
+ */
+import { recordSizeBytes } from '../../native-free-lsm/index.ts';
+import { Admission } from '../admission/admission.ts';
+import { type Clock, drawBytes, systemRandom } from '../clock.ts';
+import { ClusterView } from '../cluster/cluster-view.ts';
+import { type TopologyNode, topologyDigest } from '../cluster/topology.ts';
+import { Conditions } from '../conditions.ts';
+import { Coordinator } from '../coordinator/coordinator.ts';
+import { HybridClock } from '../hybrid-clock.ts';
+import { FolderWholeness } from '../replica/folder-wholeness.ts';
+import type { IdentityStore } from '../replica/identity-store.ts';
+import { PeerRequests } from '../replica/peer-requests.ts';
+import { Replica } from '../replica/replica.ts';
+import type { StorageEngine } from '../replica/storage-engine.ts';
+import { encodeClock } from '../rpc/clock-message.ts';
+import type { ClusterSecret } from '../rpc/cluster-secret.ts';
+import { RpcMesh } from '../rpc/mesh.ts';
+import { CLOCK } from '../rpc/operation-table.ts';
+import { RpcServer } from '../rpc/server.ts';
+import { TcpTransport } from '../rpc/tcp-transport.ts';
+import { MAX_KEY_BYTES } from '../services.ts';
+import { ClockWatch } from './clock-watch.ts';
+import { CurrentView } from './current-view.ts';
+import type { DataFolder } from './data-folder.ts';
+import { createHandshakePolicy } from './handshake.ts';
+import type { NodeOptions } from './options.ts';
+
+const NO_KEY = new Uint8Array(0);
+
+/** Hears of handshakes. */
+export interface PeerListener {
+  /** This node has reached a peer. */
+  onDialled(): void;
+  /** A peer has reached this node. */
+  onDialledBy(nodeId: string): void;
+}
+
+export class NodeCore {
+  readonly here: TopologyNode;
+  readonly engine: StorageEngine;
+  readonly store: IdentityStore;
+  readonly conditions: Conditions;
+  readonly timestamps: HybridClock;
+  readonly wholeness: FolderWholeness;
+  readonly replica: Replica;
+  readonly peerRequests: PeerRequests;
+  readonly server: RpcServer;
+  readonly mesh: RpcMesh;
+  readonly cluster: CurrentView;
+  readonly clockWatch: ClockWatch;
+  readonly coordinator: Coordinator;
+  readonly admission: Admission;
+
+  constructor(
+    options: NodeOptions,
+    clock: Clock,
+    { engine, store }: DataFolder,
+    secret: ClusterSecret,
+    listener: PeerListener,
+  ) {
+    const { clusterId, log, settings, topology } = options;
+    const { random = systemRandom, transport = new TcpTransport() } = options;
+    const { maxValueBytes, requestTimeoutMs } = settings;
+    const view = new ClusterView(topology, 1);
+    this.here = view.nodes[view.indexOf(options.nodeId)];
+    this.engine = engine;
+    this.store = store;
+    this.conditions = new Conditions({ clock, log });
+    this.timestamps = new HybridClock({
+      clock,
+      clusterSize: topology.nodes.length,
+      ceiling: store.current.clockCeiling,
+      reserve: (clockCeiling) => store.update({ clockCeiling }),
+      maxDriftMs: settings.maxClockDriftMs,
+    });
+    this.wholeness = new FolderWholeness(store, topology.nodes.length, log, this.conditions);
+    this.replica = new Replica({
+      engine,
+      wholeness: this.wholeness,
+      timestamps: this.timestamps,
+      clock,
+      log,
+      maxKeyBytes: MAX_KEY_BYTES,
+      maxRecordBytes: recordSizeBytes(maxValueBytes, true),
+    });
+
+    const { time } = this.timestamps;
+    this.peerRequests = new PeerRequests(this.replica, () => encodeClock(time.reading()));
+    const isMember = (nodeId: string): boolean => this.cluster.has(nodeId);
+    const identity = { clusterId, topologyDigest: topologyDigest(topology), maxValueBytes, isMember };
+    const dialled = createHandshakePolicy(identity, this.wholeness, () => listener.onDialled());
+    const accepted = createHandshakePolicy(identity, this.wholeness, (nodeId) =>
+      listener.onDialledBy(nodeId),
+    );
+    const rpc = { credentials: { secret, drawBytes }, transport, clock, log };
+    this.server = new RpcServer({ ...rpc, handler: this.peerRequests, policy: accepted });
+    this.mesh = new RpcMesh({ ...rpc, policy: dialled, random, requestTimeoutMs });
+    this.cluster = new CurrentView(view, options.nodeId, this.replica, this.mesh);
+    this.clockWatch = new ClockWatch({
+      clock,
+      time,
+      ask: (nodeId, timeoutMs, sink, position) =>
+        this.mesh.ask(CLOCK, nodeId, NO_KEY, timeoutMs, sink, position),
+      peerIds: () => this.cluster.peerIds,
+      conditions: this.conditions,
+      log,
+    });
+
+    this.coordinator = new Coordinator({
+      replicas: this.cluster,
+      timestamps: this.timestamps,
+      writerId: writerIdOf(store.current.incarnation),
+      clock,
+      timeoutMs: requestTimeoutMs,
+    });
+    this.admission = new Admission({ ...settings, answerTimeoutMs: requestTimeoutMs }, clock);
+  }
+}
+
+/**
+ * 32 bits that tell this node's versions from those another issued at the same time: of its folder's incarnation,
+ * so that a node that lost its folder, and with it what it had reserved of time, cannot issue a version twice.
+ */
+function writerIdOf(incarnation: string): number {
+  return Number.parseInt(incarnation.slice(0, 8), 16);
+}
