@@ -1,35 +1,10 @@
 /**
- * Requests under way in the engine, without an object for each: a request is a slot in parallel arrays, its number
- * the engine's token. A slot is free again before its sink is called, because the sink may start the next request.
+ * Requests under way in the engine: what it answers, and to whom. A call is over before its sink is called, because the
+ * sink may start the next request.
  */
 
-import type { ReadSink, WriteSink, WriteStatus } from '../../native-free-lsm/index.ts';
+import { CallTable, type ReadSink, type WriteSink, type WriteStatus } from '../../native-free-lsm/index.ts';
 import type { ReplicaReply, ReplySink } from '../reply.ts';
-
-class Slots {
-  readonly #sinks: (ReplySink | null)[] = [];
-  readonly #positions: number[] = [];
-  readonly #free: number[] = [];
-
-  take(sink: ReplySink, position: number): number {
-    const slot = this.#free.pop() ?? this.#sinks.length;
-    this.#sinks[slot] = sink;
-    this.#positions[slot] = position;
-    return slot;
-  }
-
-  answer(slot: number, reply: ReplicaReply): void {
-    const sink = this.#sinks[slot];
-    if (sink === null) throw new Error(`request ${slot} was answered twice by the engine`);
-    this.#sinks[slot] = null;
-    this.#free.push(slot);
-    sink.onReply(this.#positions[slot], reply);
-  }
-
-  get count(): number {
-    return this.#sinks.length - this.#free.length;
-  }
-}
 
 export type ReadReply = (record: Uint8Array | null, error: Error | null) => ReplicaReply;
 export type WriteReply = (
@@ -39,37 +14,55 @@ export type WriteReply = (
   error: Error | null,
 ) => ReplicaReply;
 
-export class PendingReads implements ReadSink {
-  readonly #slots = new Slots();
-  readonly #reply: ReadReply;
+interface PendingCall {
+  sink: ReplySink | null;
+  position: number;
+}
 
-  constructor(reply: ReadReply) {
-    this.#reply = reply;
-  }
+class PendingCalls {
+  readonly #calls = new CallTable<PendingCall>();
 
-  take(sink: ReplySink, position: number): number {
-    return this.#slots.take(sink, position);
-  }
-
-  onRead(token: number, record: Uint8Array | null, error: Error | null): void {
-    this.#slots.answer(token, this.#reply(record, error));
+  /** The token with which the engine is to answer. */
+  add(sink: ReplySink, position: number): number {
+    const call = this.#calls.reuse() ?? { sink: null, position: 0 };
+    call.sink = sink;
+    call.position = position;
+    return this.#calls.add(call);
   }
 
   get count(): number {
-    return this.#slots.count;
+    return this.#calls.count;
+  }
+
+  protected answer(token: number, reply: ReplicaReply): void {
+    const call = this.#calls.find(token);
+    if (call === undefined) throw new Error(`request ${token} was answered twice by the engine`);
+    const { sink, position } = call;
+    call.sink = null;
+    this.#calls.free(token);
+    sink?.onReply(position, reply);
   }
 }
 
-export class PendingWrites implements WriteSink {
-  readonly #slots = new Slots();
-  readonly #reply: WriteReply;
+export class PendingReads extends PendingCalls implements ReadSink {
+  readonly #reply: ReadReply;
 
-  constructor(reply: WriteReply) {
+  constructor(reply: ReadReply) {
+    super();
     this.#reply = reply;
   }
 
-  take(sink: ReplySink, position: number): number {
-    return this.#slots.take(sink, position);
+  onRead(token: number, record: Uint8Array | null, error: Error | null): void {
+    this.answer(token, this.#reply(record, error));
+  }
+}
+
+export class PendingWrites extends PendingCalls implements WriteSink {
+  readonly #reply: WriteReply;
+
+  constructor(reply: WriteReply) {
+    super();
+    this.#reply = reply;
   }
 
   onWrite(
@@ -79,10 +72,6 @@ export class PendingWrites implements WriteSink {
     metWriter: number,
     error: Error | null,
   ): void {
-    this.#slots.answer(token, this.#reply(status, metTimestamp, metWriter, error));
-  }
-
-  get count(): number {
-    return this.#slots.count;
+    this.answer(token, this.#reply(status, metTimestamp, metWriter, error));
   }
 }

@@ -94,12 +94,12 @@ export class Replica {
   }
 
   read(key: Uint8Array, sink: ReplySink, position: number): void {
-    this.#engine.read(key, this.#reads, this.#reads.take(sink, position));
+    this.#engine.read(key, this.#reads, this.#reads.add(sink, position));
   }
 
   /** As `read`, and the record in the answer is its header alone. */
   readVersion(key: Uint8Array, sink: ReplySink, position: number): void {
-    this.#engine.read(key, this.#versionReads, this.#versionReads.take(sink, position));
+    this.#engine.read(key, this.#versionReads, this.#versionReads.add(sink, position));
   }
 
   /** @param refusal what every write is answered with, whoever sent it; null: writes are taken again */
@@ -194,7 +194,7 @@ export class Replica {
   ): void {
     if (this.#writeRefusal !== null) sink.onReply(position, this.#writeRefusal);
     else if (this.#timestamps.follow(recordTimestamp(record, 0)))
-      this.#engine.write(key, record, this.#writes, this.#writes.take(sink, position), timeoutMs);
+      this.#engine.write(key, record, this.#writes, this.#writes.add(sink, position), timeoutMs);
     else sink.onReply(position, this.#refuseForClock(who));
   }
 

@@ -213,6 +213,11 @@ export function encodeFragmentHead(
   return writeBinHead(target, next, payloadBytes);
 }
 
+/** Gives the request or response whose message starts at `at` another id: it was encoded before, for several peers. */
+export function writeMessageId(target: Uint8Array, at: number, id: number): void {
+  writeUint32(target, at + 2, id);
+}
+
 function writeHead(target: Uint8Array, at: number, elements: number, kind: MessageKind, id: number): number {
   const next = writeArrayHead(target, at, elements);
   target[next] = kind;

@@ -1,7 +1,9 @@
+import { CallTable } from '../../native-free-lsm/index.ts';
 import type { ReplySink } from '../reply.ts';
 
-/** A request whose answer is out. Entries are used again: whoever takes one out reads it before anything else. */
+/** A request whose answer is out. */
 export interface InFlight {
+  /** What the answer comes with. */
   id: number;
   sink: ReplySink;
   position: number;
@@ -13,66 +15,53 @@ export interface InFlight {
 }
 
 const NOBODY: ReplySink = { onReply() {} };
-const MAX_SPARE = 1_024;
 
-/** The requests to one peer that wait for an answer, by id. */
+/** The requests to one peer that wait for an answer. */
 export class InFlightTable {
-  readonly #entries = new Map<number, InFlight>();
-  readonly #spare: InFlight[] = [];
+  /** Ids begin at 1: a frame with 0 has none. */
+  readonly #calls = new CallTable<InFlight>(1);
 
   get count(): number {
-    return this.#entries.size;
+    return this.#calls.count;
   }
 
-  add(
-    id: number,
-    sink: ReplySink,
-    position: number,
-    deadlineMs: number,
-    isLarge: boolean,
-    wantsRecord: boolean,
-  ): void {
-    const spare = this.#spare.pop();
-    if (spare === undefined) {
-      this.#entries.set(id, { id, sink, position, deadlineMs, isLarge, wantsRecord });
-      return;
-    }
-    spare.id = id;
-    spare.sink = sink;
-    spare.position = position;
-    spare.deadlineMs = deadlineMs;
-    spare.isLarge = isLarge;
-    spare.wantsRecord = wantsRecord;
-    this.#entries.set(id, spare);
+  /** Takes note of a request, and returns the id to send it with. */
+  add(sink: ReplySink, position: number, deadlineMs: number, isLarge: boolean, wantsRecord: boolean): number {
+    const call = this.#calls.reuse() ?? newCall();
+    call.sink = sink;
+    call.position = position;
+    call.deadlineMs = deadlineMs;
+    call.isLarge = isLarge;
+    call.wantsRecord = wantsRecord;
+    call.id = this.#calls.add(call);
+    return call.id;
   }
 
-  /** Takes the entry out, or gives undefined when nobody waits for it any more. Give it back with `free`. */
-  take(id: number): InFlight | undefined {
-    const entry = this.#entries.get(id);
-    if (entry !== undefined) this.#entries.delete(id);
-    return entry;
+  /** Undefined: nobody waits for this answer any more. `free` the request once you have read who does. */
+  find(id: number): InFlight | undefined {
+    return this.#calls.find(id);
   }
 
-  free(entry: InFlight): void {
-    entry.sink = NOBODY;
-    if (this.#spare.length < MAX_SPARE) this.#spare.push(entry);
+  /** The request is over: it may be used again. */
+  free(request: InFlight): void {
+    request.sink = NOBODY;
+    this.#calls.free(request.id);
   }
 
-  /** Takes out all whose deadline has passed; null when there are none. */
-  takeExpired(nowMs: number): InFlight[] | null {
-    let expired: InFlight[] | null = null;
-    for (const entry of this.#entries.values()) {
-      if (entry.deadlineMs > nowMs) continue;
-      expired ??= [];
-      expired.push(entry);
-      this.#entries.delete(entry.id);
-    }
-    return expired;
+  /** Takes out all whose deadline has passed. */
+  takeExpired(nowMs: number): readonly InFlight[] {
+    return this.#calls.takeWhere(isExpired, nowMs);
   }
 
-  takeAll(): InFlight[] {
-    const all = [...this.#entries.values()];
-    this.#entries.clear();
-    return all;
+  takeAll(): readonly InFlight[] {
+    return this.#calls.takeAll();
   }
+}
+
+function newCall(): InFlight {
+  return { id: -1, sink: NOBODY, position: 0, deadlineMs: 0, isLarge: false, wantsRecord: false };
+}
+
+function isExpired({ deadlineMs }: InFlight, nowMs: number): boolean {
+  return deadlineMs <= nowMs;
 }

@@ -42,9 +42,11 @@ export class Lane {
     return at;
   }
 
-  append(frame: Uint8Array): void {
+  /** Returns where the copy of the frame starts in `bytes`. */
+  append(frame: Uint8Array): number {
     const at = this.reserve(frame.length);
     this.bytes.set(frame, at);
+    return at;
   }
 
   appendLarge(message: LargeMessage): void {

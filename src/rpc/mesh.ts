@@ -7,7 +7,7 @@ import type { HandshakePolicy } from './handshake.ts';
 import { DEFAULT_RPC_LIMITS, type RpcLimits } from './limits.ts';
 import type { RpcOperation } from './operation-table.ts';
 import { Peer, type PeerAddress, type PeerContext, type PeerStatus } from './peer.ts';
-import { NO_SUCH_PEER, PeerRoutes, RequestIds, wholeTimeoutMs, writeFrame } from './peer-routes.ts';
+import { NO_SUCH_PEER, PeerRoutes, wholeTimeoutMs, writeFrame } from './peer-routes.ts';
 import type { Transport } from './transport.ts';
 
 export interface RpcMeshOptions {
@@ -38,7 +38,6 @@ export class RpcMesh implements AsyncDisposable {
   readonly #context: PeerContext;
   readonly #requestTimeoutMs: number;
   readonly #tick: TimerHandle;
-  readonly #ids = new RequestIds();
   readonly #frame = writeFrame();
   /** Those of the current view, in its order. */
   #peers: ReadonlyMap<string, Peer> = new Map();
@@ -70,7 +69,7 @@ export class RpcMesh implements AsyncDisposable {
       peer.mayLeave = true;
       this.#leaving.set(peer, this.#context.clock.monotonicMs() + this.#requestTimeoutMs);
     }
-    return new PeerRoutes(peers, this.#ids, this.#frame);
+    return new PeerRoutes(peers, this.#frame);
   }
 
   /** Dials every peer, and from now on keeps at it. */
@@ -93,7 +92,7 @@ export class RpcMesh implements AsyncDisposable {
   ): void {
     const peer = this.#peers.get(nodeId);
     if (peer === undefined) sink.onReply(position, NO_SUCH_PEER);
-    else peer.ask(operation, this.#ids.next(), key, wholeTimeoutMs(timeoutMs), sink, position);
+    else peer.ask(operation, key, wholeTimeoutMs(timeoutMs), sink, position);
   }
 
   /** Whether requests to the node would be sent. */

@@ -42,9 +42,10 @@ export class Outbox {
     return lane.reserve(count);
   }
 
-  append(lane: Lane, frame: Uint8Array): void {
+  /** Returns where the copy of the frame starts in the lane's `bytes`. */
+  append(lane: Lane, frame: Uint8Array): number {
     if (!this.#isScheduled) this.#schedule();
-    lane.append(frame);
+    return lane.append(frame);
   }
 
   appendLarge(lane: Lane, message: LargeMessage): void {

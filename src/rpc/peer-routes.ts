@@ -7,25 +7,14 @@ import {
   FRAME_LENGTH_BYTES,
   writeRequestBytes,
 } from './codec.ts';
-import type { LargeMessage } from './lane.ts';
 import { READ } from './operation-table.ts';
 import type { Peer } from './peer.ts';
 
-/** Ids stay small integers; by the time they start over, none of the first is in flight any more. */
-const MAX_ID = 0x3fff_ffff;
+/** In a request that is encoded for all peers: each writes its own there. */
+const NO_ID = 0;
 const MAX_TIMEOUT_MS = 0xffff_ffff;
 export const NO_SUCH_PEER = failed(FailureCode.noSuchPeer, 'there is no such peer');
 const EMPTY = Buffer.alloc(0);
-
-/** The ids of a mesh's requests: one counter for all peers, so that the bytes of a write are the same for each. */
-export class RequestIds {
-  #last = 0;
-
-  next(): number {
-    this.#last = this.#last === MAX_ID ? 1 : this.#last + 1;
-    return this.#last;
-  }
-}
 
 /**
  * The way to the other nodes of one view of the cluster. A node is its index in the view: which peer that is was looked
@@ -33,7 +22,6 @@ export class RequestIds {
  */
 export class PeerRoutes {
   readonly #peers: readonly (Peer | null)[];
-  readonly #ids: RequestIds;
   /** Where a write is encoded; it serves again as soon as every peer has its copy. */
   readonly #frame: Buffer<ArrayBuffer>;
 
@@ -41,16 +29,15 @@ export class PeerRoutes {
    * @param peers by index in the view; null where this node itself stands
    * @param frame memory for the largest message that is not sent in fragments
    */
-  constructor(peers: readonly (Peer | null)[], ids: RequestIds, frame: Buffer<ArrayBuffer>) {
+  constructor(peers: readonly (Peer | null)[], frame: Buffer<ArrayBuffer>) {
     this.#peers = peers;
-    this.#ids = ids;
     this.#frame = frame;
   }
 
   read(node: number, key: Uint8Array, timeoutMs: number, sink: ReplySink, position: number): void {
     const peer = this.#peers[node] ?? null;
     if (peer === null) sink.onReply(position, NO_SUCH_PEER);
-    else peer.ask(READ, this.#ids.next(), key, wholeTimeoutMs(timeoutMs), sink, position);
+    else peer.ask(READ, key, wholeTimeoutMs(timeoutMs), sink, position);
   }
 
   /**
@@ -73,24 +60,22 @@ export class PeerRoutes {
   ): (ReplicaReply | null)[] | null {
     const wireTimeoutMs = wholeTimeoutMs(timeoutMs);
     const isLarge = writeRequestBytes(key.length, record.length) > FRAGMENT_BYTES;
-    let id = 0;
-    let frame = EMPTY;
-    let message: LargeMessage | null = null;
+    /** The frame, or the head of a large message. */
+    let encoded: Buffer = EMPTY;
     let refusals: (ReplicaReply | null)[] | null = null;
     for (let position = 0; position < count; position++) {
       const peer = this.#peers[nodes[offset + position]];
       // This node itself.
       if (peer === null) continue;
-      if (id === 0) {
-        id = this.#ids.next();
-        if (isLarge) message = largeWrite(id, wireTimeoutMs, key, record);
-        else
-          frame = this.#frame.subarray(0, encodeWriteRequest(this.#frame, 0, id, wireTimeoutMs, key, record));
+      if (encoded === EMPTY) {
+        encoded = isLarge
+          ? largeWriteHead(wireTimeoutMs, key, record)
+          : this.#frame.subarray(0, encodeWriteRequest(this.#frame, 0, NO_ID, wireTimeoutMs, key, record));
       }
       let refusal: ReplicaReply | null;
       if (peer === undefined) refusal = NO_SUCH_PEER;
-      else if (message === null) refusal = peer.sendFrame(id, frame, wireTimeoutMs, sink, position);
-      else refusal = peer.sendLarge(message, wireTimeoutMs, sink, position);
+      else if (isLarge) refusal = peer.sendLarge(encoded, record, wireTimeoutMs, sink, position);
+      else refusal = peer.sendFrame(encoded, wireTimeoutMs, sink, position);
       if (refusal === null) continue;
       refusals ??= new Array<ReplicaReply | null>(count).fill(null);
       refusals[position] = refusal;
@@ -104,10 +89,10 @@ export function writeFrame(): Buffer<ArrayBuffer> {
   return Buffer.allocUnsafeSlow(FRAME_LENGTH_BYTES + FRAGMENT_BYTES);
 }
 
-function largeWrite(id: number, timeoutMs: number, key: Uint8Array, record: Uint8Array): LargeMessage {
+function largeWriteHead(timeoutMs: number, key: Uint8Array, record: Uint8Array): Buffer {
   const head = Buffer.allocUnsafe(writeRequestBytes(key.length, record.length) - record.length);
-  encodeWriteHead(head, 0, id, timeoutMs, key, record.length);
-  return { id, head, body: record };
+  encodeWriteHead(head, 0, NO_ID, timeoutMs, key, record.length);
+  return head;
 }
 
 /** As the wire has it: whole milliseconds, none for a deadline that has passed. */

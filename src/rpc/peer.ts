@@ -27,6 +27,7 @@ import {
   keyRequestBytes,
   maxMessageBytes,
   PLAIN_REQUEST_FRAME_BYTES,
+  writeMessageId,
 } from './codec.ts';
 import { Connection, type ConnectionOwner } from './connection.ts';
 import {
@@ -38,7 +39,7 @@ import {
 } from './handshake.ts';
 import { decodeHello, encodeHello, encodeHistory } from './hello.ts';
 import { InFlightTable } from './in-flight.ts';
-import { Dropped, type LargeMessage } from './lane.ts';
+import { Dropped } from './lane.ts';
 import type { RpcLimits } from './limits.ts';
 import type { Message } from './message.ts';
 import { Arguments, type RpcOperation } from './operation-table.ts';
@@ -185,14 +186,7 @@ export class Peer implements ConnectionOwner {
   }
 
   /** @param key empty for an operation without one */
-  ask(
-    operation: RpcOperation,
-    id: number,
-    key: Uint8Array,
-    timeoutMs: number,
-    sink: ReplySink,
-    position: number,
-  ): void {
+  ask(operation: RpcOperation, key: Uint8Array, timeoutMs: number, sink: ReplySink, position: number): void {
     const hasKey = operation.arguments !== Arguments.none;
     const frameBytes = hasKey ? FRAME_LENGTH_BYTES + keyRequestBytes(key.length) : PLAIN_REQUEST_FRAME_BYTES;
     let refusal = this.#refusalOf(frameBytes);
@@ -204,61 +198,58 @@ export class Peer implements ConnectionOwner {
     }
     const { outbox } = this.#connection;
     const lane = operation.isBackground ? outbox.background : outbox.foreground;
+    const deadlineMs = this.#context.clock.monotonicMs() + timeoutMs;
+    const id = this.#inFlight.add(sink, position, deadlineMs, false, operation.answersRecord);
     const at = outbox.reserve(lane, frameBytes);
     if (hasKey) encodeKeyRequest(lane.bytes, at, id, operation.number, timeoutMs, key);
     else encodePlainRequest(lane.bytes, at, id, operation.number, timeoutMs);
-    const deadlineMs = this.#context.clock.monotonicMs() + timeoutMs;
-    this.#inFlight.add(id, sink, position, deadlineMs, false, operation.answersRecord);
   }
 
   /**
-   * Sends a request that was encoded once for all peers.
+   * Sends a request that was encoded once for all peers: only its id is this peer's own.
    * @returns why it was not sent; null: it was sent, and its sink will be called
    */
-  sendFrame(
-    id: number,
-    frame: Uint8Array,
-    timeoutMs: number,
-    sink: ReplySink,
-    position: number,
-  ): ReplicaReply | null {
+  sendFrame(frame: Uint8Array, timeoutMs: number, sink: ReplySink, position: number): ReplicaReply | null {
     const refusal = this.#refusalOf(frame.length);
     if (refusal !== null || this.#connection === null) return refusal ?? this.#availability.unavailable;
+    const deadlineMs = this.#context.clock.monotonicMs() + timeoutMs;
+    const id = this.#inFlight.add(sink, position, deadlineMs, false, false);
     const { outbox } = this.#connection;
-    outbox.append(outbox.foreground, frame);
-    this.#inFlight.add(id, sink, position, this.#context.clock.monotonicMs() + timeoutMs, false, false);
+    const lane = outbox.foreground;
+    const at = outbox.append(lane, frame);
+    writeMessageId(lane.bytes, at + FRAME_LENGTH_BYTES, id);
     return null;
   }
 
-  /** The same for a request that travels in fragments. */
+  /** The same for a request that travels in fragments: its message is `head` and, behind it, `body`. */
   sendLarge(
-    message: LargeMessage,
+    head: Uint8Array,
+    body: Uint8Array,
     timeoutMs: number,
     sink: ReplySink,
     position: number,
   ): ReplicaReply | null {
-    const messageBytes = message.head.length + message.body.length;
+    const messageBytes = head.length + body.length;
     let refusal = this.#refusalOf(messageBytes);
     if (refusal === null && messageBytes > this.#maxMessageBytes) refusal = VALUE_TOO_LARGE;
     if (refusal !== null || this.#connection === null) return refusal ?? this.#availability.unavailable;
-    const { outbox } = this.#connection;
-    outbox.appendLarge(outbox.foreground, message);
     const deadlineMs = this.#context.clock.monotonicMs() + timeoutMs;
-    this.#inFlight.add(message.id, sink, position, deadlineMs, true, false);
+    const id = this.#inFlight.add(sink, position, deadlineMs, true, false);
+    const { outbox } = this.#connection;
+    const ownHead = Buffer.from(head);
+    writeMessageId(ownHead, 0, id);
+    outbox.appendLarge(outbox.foreground, { id, head: ownHead, body });
     return null;
   }
 
   /** Checks deadlines and silence. */
   tick(nowMs: number): void {
     const expired = this.#inFlight.takeExpired(nowMs);
-    if (expired !== null) {
-      for (const entry of expired) {
-        this.#forget(entry.id, entry.isLarge);
-        entry.sink.onReply(entry.position, TIMED_OUT);
-        this.#inFlight.free(entry);
-      }
-      if (this.#isClosing) this.#closeWhenIdle();
+    for (const { id, isLarge, sink, position } of expired) {
+      this.#forget(id, isLarge);
+      sink.onReply(position, TIMED_OUT);
     }
+    if (expired.length > 0 && this.#isClosing) this.#closeWhenIdle();
     const connection = this.#connection;
     if (connection === null) return;
     if (this.#availability.state === 'up') {
@@ -318,10 +309,7 @@ export class Peer implements ConnectionOwner {
     else if (!this.#isRefused) this.#becomeDown(reason);
     // Requests in flight fail after the state has changed, so that a sink that asks again gets its answer at once.
     const lost = failed(FailureCode.peerLost, this.#availability.unavailable.reason);
-    for (const entry of this.#inFlight.takeAll()) {
-      entry.sink.onReply(entry.position, lost);
-      this.#inFlight.free(entry);
-    }
+    for (const { sink, position } of this.#inFlight.takeAll()) sink.onReply(position, lost);
     if (this.#isClosing) {
       this.#closed.resolve();
       return;
@@ -379,11 +367,11 @@ export class Peer implements ConnectionOwner {
   }
 
   #onResponse(message: Message): void {
-    const entry = this.#inFlight.take(message.id);
+    const request = this.#inFlight.find(message.id);
     // The request has timed out, and the sender has got its answer.
-    if (entry === undefined) return;
-    const { sink, position, wantsRecord } = entry;
-    this.#inFlight.free(entry);
+    if (request === undefined) return;
+    const { sink, position, wantsRecord } = request;
+    this.#inFlight.free(request);
     sink.onReply(position, replyOf(message, wantsRecord));
     if (this.#isClosing) this.#closeWhenIdle();
   }

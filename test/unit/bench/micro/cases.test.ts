@@ -30,6 +30,7 @@ test('the cases cover what a request goes through', () => {
     'RPC',
     'block',
     'block cache',
+    'calls',
     'checksum',
     'hash',
     'memtable',

@@ -259,7 +259,7 @@ describe('over an engine that takes its time', () => {
     made = setUp(engine);
   });
 
-  test('answers go to who asked, in whatever order they come, and slots are used again', () => {
+  test('answers go to who asked, in whatever order they come, and no token is given out twice', () => {
     const { replica } = made;
     for (let round = 0; round < 3; round++) {
       const sinks = Array.from({ length: 5 }, () => new Answers());
@@ -275,7 +275,7 @@ describe('over an engine that takes its time', () => {
         assert.deepEqual(Buffer.from(sink.all[0].reply.record!), Buffer.from(record(i + 1, 'v')));
       }
     }
-    assert.deepEqual(new Set(engine.reads.map(({ token }) => token)).size, 5);
+    assert.equal(new Set(engine.reads.map(({ token }) => token)).size, engine.reads.length);
     assert.equal(replica.figures().readsInFlight, 0);
   });
 

@@ -1,48 +1,46 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { InFlightTable } from '../../../../src/rpc/in-flight.ts';
+import { type InFlight, InFlightTable } from '../../../../src/rpc/in-flight.ts';
 import { ReplyBook } from '../../../support/rpc-nodes.ts';
 
+const sink = new ReplyBook();
+
+function positions(requests: readonly InFlight[]): number[] {
+  return requests.map(({ position }) => position).sort();
+}
+
 describe('in-flight table', () => {
-  it('gives each entry out once', () => {
+  it('gives each request out once', () => {
     const table = new InFlightTable();
-    const sink = new ReplyBook();
-    table.add(5, sink, 1, 100, false, true);
-    const entry = table.take(5);
-    assert.equal(entry?.position, 1);
-    assert.equal(table.take(5), undefined);
+    const id = table.add(sink, 1, 100, false, true);
+    const request = table.find(id);
+    assert.ok(request !== undefined);
+    assert.deepEqual(
+      { ...request },
+      { id, sink, position: 1, deadlineMs: 100, isLarge: false, wantsRecord: true },
+    );
+    table.free(request);
+    assert.equal(table.find(id), undefined);
     assert.equal(table.count, 0);
   });
 
   it('takes out what has expired and leaves the rest', () => {
     const table = new InFlightTable();
-    const sink = new ReplyBook();
-    for (let id = 1; id <= 4; id++) table.add(id, sink, id, id * 10, false, false);
-    assert.equal(table.takeExpired(9), null);
-    assert.deepEqual(
-      table.takeExpired(20)?.map((entry) => entry.id),
-      [1, 2],
-    );
+    for (let i = 1; i <= 4; i++) table.add(sink, i, i * 10, false, false);
+    assert.deepEqual(table.takeExpired(9), []);
+    assert.deepEqual(positions(table.takeExpired(20)), [1, 2]);
     assert.equal(table.count, 2);
-    assert.deepEqual(
-      table.takeAll().map((entry) => entry.id),
-      [3, 4],
-    );
+    assert.deepEqual(positions(table.takeAll()), [3, 4]);
   });
 
-  it('uses entries again', () => {
+  it('has nobody for the late answer to a request that has expired', () => {
     const table = new InFlightTable();
-    const sink = new ReplyBook();
-    table.add(1, sink, 1, 10, true, true);
-    const entry = table.take(1);
-    assert.ok(entry !== undefined);
-    table.free(entry);
-    table.add(2, sink, 7, 20, false, false);
-    const again = table.take(2);
-    assert.equal(again, entry);
-    assert.deepEqual(
-      { ...again },
-      { id: 2, sink, position: 7, deadlineMs: 20, isLarge: false, wantsRecord: false },
-    );
+    const late = table.add(sink, 1, 10, false, false);
+    table.takeExpired(10);
+    for (let i = 0; i < 100; i++) {
+      const id = table.add(sink, i, 20, false, false);
+      assert.equal(table.find(late), undefined);
+      table.free(table.find(id) as InFlight);
+    }
   });
 });
