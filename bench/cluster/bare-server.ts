@@ -1,4 +1,4 @@
-/** What the cluster is held against: node:http alone, which reads the body and answers 5 bytes. */
+/** The cluster is compared with this: node:http alone, which reads the body and answers 5 bytes. */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 

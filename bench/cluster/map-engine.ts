@@ -1,8 +1,7 @@
 /**
- * A StorageEngine that is a plain Map: no disk, no threads, no copies that a Map does not need. What a cluster
- * over it reaches is what everything but the engine costs; tests take it where the engine is not the point.
- *
- * Keys are kept as latin1 strings, one character a byte: they order as the bytes do.
+ * A StorageEngine that is a plain Map: no disk, no threads, and no copies that a Map does not need. A cluster over it
+ * shows the cost of everything but the engine; tests use it where the engine is not the subject. Keys are kept as
+ * latin1 strings, one character per byte, so that they sort as the bytes do.
  */
 import { compareRecordVersions, recordTimestamp, recordWriter } from '../../native-free-lsm/format/record.ts';
 import { type ReadSink, type WriteSink, WriteStatus } from '../../native-free-lsm/index.ts';
@@ -30,7 +29,7 @@ export class MapEngine implements StorageEngine {
   #closed = false;
   #newestTimestamp = 0;
 
-  /** @param records shared by whoever stands for a second opening of the same store */
+  /** @param records pass the same ones for a second opening of the same store */
   constructor(records: MapRecords = new Map()) {
     this.#records = records;
     for (const [key, record] of records) {
@@ -79,7 +78,7 @@ export class MapEngine implements StorageEngine {
     const first = lowerBound(sorted, latin1(request.start));
     const encoder = request.encoder === 0 ? null : ENTRY_ENCODINGS[request.encoder - 1].encoder;
     const firstRecord = this.#records.get(sorted[first]);
-    // At least one entry: a scan must get ahead.
+    // At least one entry, so that a scan goes forward.
     const firstBytes =
       firstRecord === undefined ? 0 : pageEntryBytes(sorted[first].length, firstRecord.length, encoder);
     const limit = Math.max(request.maxBytes, firstBytes);

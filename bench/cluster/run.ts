@@ -21,7 +21,7 @@ const flags = script(
   'bench:cluster',
   'PUT and GET through a cluster of three nodes against a bare node:http server, in turns. Needs wrk.',
 )
-  .option('--size <size>', 'keys and values of a node before anything is measured', sizeText, '1GiB')
+  .option('--size <size>', 'bytes of keys and values of a node before anything is measured', sizeText, '1GiB')
   .option('--seconds <n>', 'of each run of a load', count, 10)
   .option('--rounds <n>', 'pairs of runs', count, 3)
   .option('--data <dir>', 'keeps the data there for the next run')

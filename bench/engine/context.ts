@@ -1,4 +1,6 @@
-/** What figures share in a run: its flags, its folder, and the two clusters, started when first asked for. */
+/**
+ * What the figures of a run share: its flags, its folder, and the two clusters, which start when they are first needed.
+ */
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,18 +12,18 @@ export const VALUE_BYTES = 1024;
 export const HOT_KEYS = 100_000;
 
 export interface RunSettings {
-  /** Small data and short runs: for trying the harness, not for figures. */
+  /** Small data and short runs, to try the harness; the figures mean nothing. */
   readonly isQuick: boolean;
-  /** Of each run of a load. */
+  /** The duration of each run of a load. */
   readonly seconds: number;
-  /** Pairs of runs. */
+  /** The number of pairs of runs. */
   readonly rounds: number;
-  /** Before reads are timed. */
+  /** How long reads run before they are timed. */
   readonly warmUpSeconds: number;
-  /** Of the long overwrites. */
+  /** The duration of the long overwrites. */
   readonly minutes: number;
   readonly sizeBytes: number;
-  /** Kept after the run; undefined: a folder of its own that goes with it. */
+  /** Kept after the run; undefined: a temporary folder, removed at the end. */
   readonly dataDirectory: string | undefined;
 }
 
@@ -29,9 +31,9 @@ export class BenchContext implements AsyncDisposable {
   readonly settings: RunSettings;
   readonly directory: string;
   readonly #startedMs = performance.now();
-  /** Also those that are still starting. */
+  /** All clusters, including those that are still starting. */
   readonly #clusters = new Map<string, Promise<BenchCluster>>();
-  /** Of figures that are under way. */
+  /** Resources of figures that are running. */
   readonly #adopted = new Set<AsyncDisposable>();
   #data: FilledData | undefined;
 
@@ -46,12 +48,12 @@ export class BenchContext implements AsyncDisposable {
     console.error(`[${seconds.padStart(5)} s] ${line}`);
   };
 
-  /** Where the filled cluster lives. */
+  /** The folder of the filled cluster. */
   get filledDirectory(): string {
     return join(this.directory, 'filled');
   }
 
-  /** Filled and overwritten. */
+  /** The filled and overwritten data. */
   async data(): Promise<FilledData> {
     this.#data ??= await prepareData(
       {
@@ -66,20 +68,20 @@ export class BenchContext implements AsyncDisposable {
     return this.#data;
   }
 
-  /** N of key1 … keyN, over which most figures are taken: a tenth of a small fill. */
+  /** The N of key1 … keyN over which most figures are taken; for a small fill, a tenth of it. */
   async hotKeys(): Promise<number> {
     const { keys } = await this.data();
     return Math.min(HOT_KEYS, Math.ceil(keys / 10));
   }
 
-  /** The product over the prepared data; started again if need be. */
+  /** The product over the prepared data; it is started again if it was stopped. */
   async lsm(): Promise<BenchCluster> {
     await this.data();
     if (this.#clusters.has('lsm-on-main')) await this.stopClusters();
     return await this.#cluster('lsm', { nodes: NODES, directory: this.filledDirectory, engine: ['lsm'] });
   }
 
-  /** The product's nodes stop and come back; whatever else runs goes on. */
+  /** Stops the product's nodes and starts them again; everything else goes on. */
   async restartLsm(): Promise<void> {
     await (await this.#clusters.get('lsm'))?.[Symbol.asyncDispose]();
     this.#clusters.delete('lsm');
@@ -87,7 +89,7 @@ export class BenchContext implements AsyncDisposable {
   }
 
   /**
-   * Another cluster over the prepared data, which no two can have at a time: those that run are stopped.
+   * Another cluster over the prepared data. Only one can have the data, so those that run are stopped.
    * @param engine arguments of node-entry.ts
    */
   async only(...engine: readonly string[]): Promise<BenchCluster> {
@@ -101,21 +103,21 @@ export class BenchContext implements AsyncDisposable {
     const { keys } = await this.data();
     const engine = ['map', String(keys), String(VALUE_BYTES)];
     const directory = join(this.directory, 'map');
-    // What an earlier run left: its Map is gone.
+    // This is left from an earlier run, whose Map is gone.
     if (!this.#clusters.has('map')) rmSync(directory, { recursive: true, force: true });
     return await this.#cluster('map', { nodes: NODES, directory, engine });
   }
 
-  /** Has something disposed of should the run be interrupted. */
+  /** Has something disposed of if the run is interrupted. */
   adopt<Resource extends AsyncDisposable>(resource: Resource): Resource {
     this.#adopted.add(resource);
     return resource;
   }
 
-  /** For figures that need the data or the machine for themselves. */
+  /** For figures that need the data or the machine alone. */
   async stopClusters(): Promise<void> {
     for (const starting of this.#clusters.values()) {
-      // One that did not start has stopped what did.
+      // A cluster that failed to start has stopped its nodes itself.
       const cluster = await starting.catch(() => undefined);
       await cluster?.[Symbol.asyncDispose]();
     }

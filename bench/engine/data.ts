@@ -1,6 +1,7 @@
 /**
- * The data that reads are timed over: three nodes filled, then as many bytes again of random overwrites, so that
- * several levels hold something. A folder that is kept (`--data`) is made once; a note in it says of what size.
+ * The data over which reads are timed: three nodes are filled, then as many bytes again are overwritten at random, so
+ * that several levels hold something. A folder that is kept (`--data`) is prepared once; a note in it says with what
+ * size.
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -15,21 +16,21 @@ const NOTE = 'bench.json';
 export interface DataPlan {
   readonly directory: string;
   readonly nodes: number;
-  /** Keys and values of a node, as `fill --size` takes it. */
+  /** Bytes of keys and values of a node, as `fill --size` takes them. */
   readonly sizeBytes: number;
   readonly valueBytes: number;
-  /** Overwrites follow the fill. */
+  /** Whether overwrites follow the fill. */
   readonly isOverwritten: boolean;
 }
 
 export interface FilledData {
-  /** key1 … keyN. */
+  /** The N of the last key: the keys are key1 … keyN. */
   readonly keys: number;
 }
 
 export type Progress = (line: string) => void;
 
-/** Makes the data, or finds it made. */
+/** Prepares the data, or uses what is there. */
 export async function prepareData(plan: DataPlan, progress: Progress): Promise<FilledData> {
   const { directory, nodes, sizeBytes, valueBytes, isOverwritten } = plan;
   const note = join(directory, NOTE);
@@ -64,7 +65,7 @@ export interface FillResult extends FilledData {
   readonly tookMs: number;
 }
 
-/** `fill`, as it is run by hand. */
+/** Runs `fill` as a user would. */
 export async function fill(
   { directory, nodes, sizeBytes, valueBytes }: DataPlan,
   progress: Progress,

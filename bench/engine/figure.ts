@@ -1,4 +1,4 @@
-/** What a benchmark prints: figures, each with the bound it is to keep. */
+/** What a benchmark prints: figures, each with the bound it has to keep. */
 import type { Need } from '../support/needs.ts';
 import type { BenchContext } from './context.ts';
 
@@ -10,16 +10,16 @@ export interface Finding {
   readonly figure: number;
   /** `x` for ratios. */
   readonly unit: string;
-  /** Left out: printed to be seen beside the others. */
+  /** Left out: the figure has no bound and is printed beside the others. */
   readonly bound?: Bound;
-  /** What stands behind the figure, in one line. */
+  /** What the figure was made of, in one line. */
   readonly detail?: string;
 }
 
 export interface Figure {
-  /** For `--only`. */
+  /** The name that `--only` takes. */
   readonly name: string;
-  /** What is held against what. */
+  /** What is compared with what. */
   readonly title: string;
   readonly needs: readonly Need[];
   run(context: BenchContext): Promise<Finding[]>;
@@ -41,7 +41,7 @@ export function describeFinding(finding: Finding): string {
   return lines.join('\n');
 }
 
-/** Three that count. */
+/** Three significant digits. */
 export function digits(value: number): string {
   if (Math.abs(value) >= 1000) return Math.round(value).toLocaleString('en');
   return String(Number(value.toPrecision(3)));

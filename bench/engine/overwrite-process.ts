@@ -18,16 +18,16 @@ import { timestampAt } from '../../src/hybrid-clock.ts';
 const SEED = 2;
 const WRITER = 1;
 const IN_FLIGHT = 4096;
-/** Beyond it values repeat: making each anew would cost more than writing it. */
+/** With more keys than this, values repeat: making each one anew would cost more than writing it. */
 const VALUES = 4096;
 const PROGRESS_EVERY = 200_000;
 const RETRY_MS = 10;
-/** Of the keys: less than a memtable. */
+/** The share of the keys that is written last: less than a memtable. */
 const LAST_SHARE = 0.01;
 
 export interface OverwriteTask {
   readonly engine: string;
-  /** key1 … keyN; as many overwrites, and a few more. */
+  /** The N of key1 … keyN. There are as many overwrites, and a few more. */
   readonly keys: number;
   readonly valueBytes: number;
   /** All versions are older than this moment, in ms since the Unix epoch. */
@@ -48,14 +48,14 @@ class Overwrites {
     this.#oldest = timestampAt(task.newestMs) - total;
   }
 
-  /** The next `count`. */
+  /** Makes the next `count` overwrites. */
   async run(count: number): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const end = this.#started + count;
     let left = count;
     const sink: WriteSink = {
       onWrite: (token, status, _timestamp, _writer, error) => {
-        // Compactions are behind: the same write again, a little later.
+        // Compactions are behind: try the same write again a little later.
         if (error instanceof LsmError && error.code === 'OVERLOADED') {
           void delay(RETRY_MS).then(() => this.#write(token, sink));
           return;
@@ -90,7 +90,7 @@ async function overwrite(task: OverwriteTask): Promise<void> {
   await overwrites.run(keys);
   await store.flush();
   await store.maintenanceIdle();
-  // Level 0 may be empty now; these stay in it.
+  // Level 0 may be empty now, so these entries stay in it.
   await overwrites.run(last);
   await store.flush();
   console.log(`tables by level ${store.stats().tablesByLevel.join('/')}`);

@@ -1,5 +1,5 @@
 /**
- * `npm run bench:engine`: the figures the engine is to reach, each beside its bound. The method is in
+ * `npm run bench:engine`: the figures that the engine has to reach, each with its bound. The method is in
  * bench/README.md.
  */
 import { writeFileSync } from 'node:fs';
@@ -22,7 +22,7 @@ import { restart } from './figures/restart.ts';
 
 const MIB = 2 ** 20;
 
-/** In the order they run: those that write come after those that read. */
+/** In the order in which they run: those that write come after those that read. */
 const FIGURES: readonly Figure[] = [
   fillAgainstDd,
   getUniform,
@@ -113,7 +113,7 @@ async function measure(figure: Figure, context: BenchContext): Promise<Result> {
     for (const finding of findings) console.log(describeFinding(finding));
     return { name, title, findings };
   } catch (error) {
-    // The others can be measured all the same.
+    // The other figures can still be measured.
     console.log(`${name}: ${title}\n  NOT MEASURED: ${error instanceof Error ? error.message : error}`);
     return { name, title, findings: [], error: String(error) };
   }
@@ -138,7 +138,7 @@ async function main(): Promise<void> {
   process.on('SIGTERM', stop);
   for (const figure of figures) {
     results.push(await measure(figure, context));
-    // What is under way fails as its processes end; the handler does the rest.
+    // What is running fails because its processes end; the signal handler does the rest.
     if (isStopping) return await new Promise(() => undefined);
   }
   if (flags.json !== undefined) {

@@ -5,9 +5,9 @@ import type { RunSettings } from './context.ts';
 import { digits, median } from './figure.ts';
 
 export interface Turn extends LoadResult {
-  /** Of all threads of all nodes. */
+  /** The CPU time of all threads of all nodes. */
   readonly cpuMicrosPerRequest: number;
-  /** Blocks of tables read for gets, by node: by the pool's threads, and by main. */
+  /** Blocks of tables read for gets, by node: by the pool's threads, and by the main thread. */
   readonly poolReads: readonly number[];
   readonly mainReads: readonly number[];
 }
@@ -15,7 +15,7 @@ export interface Turn extends LoadResult {
 export interface Turns {
   readonly ours: readonly Turn[];
   readonly theirs: readonly Turn[];
-  /** Median of the pairs' ratios: ours over theirs. */
+  /** The median of the pairs' ratios, ours divided by theirs. */
   readonly ratio: number;
 }
 
@@ -41,7 +41,7 @@ export async function takeTurns(
   return { ...turns, ratio: median(ratios) };
 }
 
-/** One run. What it left to flush or compact is done before it returns, at nobody's cost. */
+/** One run. Flushes and compactions that it caused are finished before it returns and are not counted. */
 export async function takeTurn(cluster: BenchCluster, load: Load): Promise<Turn> {
   const before = await cluster.statuses();
   const cpuBefore = cluster.cpuSeconds();
@@ -81,7 +81,7 @@ export function describeTurns({ ours, theirs }: Turns): string {
   return `${of(ours)} against ${of(theirs)}; p99.9 ${median(ours.map((turn) => turn.p999Ms))} ms; errors ${ours.reduce((sum, turn) => sum + turn.errors, 0)}`;
 }
 
-/** Loop delay and shape of the levels of every node. */
+/** The loop delay and the levels of every node. */
 export async function describeNodes(cluster: BenchCluster): Promise<string[]> {
   return (await cluster.statuses()).map(({ engine, eventLoopDelay: delay }, i) => {
     const levels = engine.tablesByLevel

@@ -57,7 +57,7 @@ class PoolPath implements WritePath {
   }
 }
 
-/** Group commit without a thread: what gathers while a batch is on its way to the disk is the next batch. */
+/** Group commit without a thread: what gathers while a batch is being written is the next batch. */
 class MainPath implements WritePath {
   readonly #fd: number;
   readonly #isSynced: boolean;
@@ -124,7 +124,7 @@ class Batch {
     const payloadBytes = putOperationBytes(key.length, record.length);
     writeUint32(this.bytes, this.end, payloadBytes);
     encodePut(this.bytes, this.end + FRAME_HEADER_BYTES, key, record);
-    // An operation's fixed part has as many bytes as a frame's.
+    // The fixed part of an operation has as many bytes as that of a frame.
     this.#keyEnds[this.puts] = this.end + 2 * FRAME_HEADER_BYTES + key.length;
     this.#done[this.puts++] = done;
     this.end += frameBytes(payloadBytes);
@@ -149,7 +149,7 @@ class Batch {
 interface Figures {
   readonly putsPerSecond: number;
   readonly cpuMicrosPerPut: number;
-  /** Of the main thread alone: what a node has least of. */
+  /** The CPU time of the main thread alone, which is what a node has least of. */
   readonly mainMicrosPerPut: number;
   readonly delayP99Ms: number;
   readonly delayMaxMs: number;
@@ -196,7 +196,7 @@ async function measure(path: WritePath, seconds: number): Promise<Figures> {
     putsPerSecond: (puts / tookMs) * 1000,
     cpuMicrosPerPut: (used.user + used.system) / puts,
     mainMicrosPerPut: (usedByMain.user + usedByMain.system) / puts,
-    // The timer's own millisecond is counted in.
+    // The timer's own millisecond is subtracted.
     delayP99Ms: Math.max(0, delay.percentile(99) / 1e6 - 1),
     delayMaxMs: Math.max(0, delay.max / 1e6 - 1),
   };

@@ -1,4 +1,4 @@
-/** Inputs that many cases share: drawn from one seed, so the same in every run on every machine. */
+/** Inputs that many cases share. They are drawn from one seed, so they are the same in every run on every machine. */
 import { encodeRecord } from '../../native-free-lsm/format/record.ts';
 import type { FileSystem } from '../../native-free-lsm/fs/file-system.ts';
 import { MemoryFileSystem } from '../../native-free-lsm/simulation/index.ts';
@@ -26,17 +26,17 @@ export interface Entry {
   readonly record: Uint8Array;
 }
 
-/** `key000000`, `key000002`, …: ascending, and what is odd is missing. */
+/** `key000000`, `key000002`, …: ascending, without the odd numbers. */
 export function evenKey(index: number): Buffer {
   return Buffer.from(`key${String(2 * index).padStart(6, '0')}`);
 }
 
-/** Between the keys that are there. */
+/** A key between two that are there. */
 export function oddKey(index: number): Buffer {
   return Buffer.from(`key${String(2 * index + 1).padStart(6, '0')}`);
 }
 
-/** A value of 14 letters and digits, as compressible as short texts are. */
+/** A value of 14 letters and digits that compresses like other short texts. */
 export function recordOf(index: number, timestamp = index + 1): Uint8Array {
   const fields = { timestamp, writer: 1, tombstone: false, from: 3, expiryMs: 0 };
   return encodeRecord(fields, Buffer.from(`value-${String(index).padStart(8, '0')}`));
@@ -85,7 +85,7 @@ export function emptyFileSystem(): FileSystem {
   return fs;
 }
 
-/** A table of these entries in a file system of memory, open. */
+/** Opens a table of these entries in a file system in memory. */
 export function openTable(
   entries: readonly Entry[],
   options: TableWriterOptions,

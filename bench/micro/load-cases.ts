@@ -3,13 +3,16 @@ import type { MicroCase } from './micro-case.ts';
 
 const FOLDER = new URL('./cases/', import.meta.url);
 
-/** A case and the file of `cases/` it is in, which is all that measuring it loads. */
+/** A case, and the file of `cases/` that it is in. To measure it, only this file is loaded. */
 export interface FoundCase {
   readonly file: string;
   readonly microCase: MicroCase;
 }
 
-/** Every case of every file in `cases/`, in the order of names of files. @throws Error when two share a name */
+/**
+ * All cases of all files in `cases/`, in the order of the file names.
+ * @throws Error when two have the same name
+ */
 export async function loadCases(): Promise<FoundCase[]> {
   const found: FoundCase[] = [];
   for (const file of readdirSync(FOLDER).sort()) {

@@ -2,18 +2,21 @@ import { Bench } from 'tinybench';
 import type { MicroCase } from './micro-case.ts';
 import { requireExpected } from './micro-case.ts';
 
-/** A sample is at least this long: reading the timer, some 50 ns, is nothing beside it. */
+/** A sample takes at least this long, because reading the timer takes some 50 ns. */
 const MIN_SAMPLE_MS = 0.2;
-/** Of the time given, what goes to warming up: the code is to be optimized before it is measured. */
+/** The share of the time that goes to warming up, so that the code is optimized before it is measured. */
 const WARMUP_SHARE = 0.3;
 
 export interface Measured {
-  /** Of the samples' lower quartile: what interrupts a sample only ever makes it longer. */
+  /** The lower quartile of the samples, because an interruption can only make a sample longer. */
   readonly nsPerOperation: number;
   readonly samples: number;
 }
 
-/** Measures one case for about `timeMs`, in this thread. @throws Error when it does not do its work */
+/**
+ * Measures one case for about `timeMs`, in this thread.
+ * @throws Error when the case does not do its work
+ */
 export function measure(microCase: MicroCase, timeMs: number): Measured {
   const { name, operations, prepare } = microCase;
   const { run, expected } = prepare();
@@ -25,7 +28,7 @@ export function measure(microCase: MicroCase, timeMs: number): Measured {
     warmupIterations: 2,
     throws: true,
     retainSamples: true,
-    // Coarser clocks exist than this one.
+    // Other clocks are less precise.
     timestampProvider: 'hrtimeNow',
   });
   const sample = (): void => {
@@ -42,7 +45,7 @@ export function measure(microCase: MicroCase, timeMs: number): Measured {
   return { nsPerOperation: (lowerQuartileMs * 1e6) / (runsASample * operations), samples: samples.length };
 }
 
-/** How many runs make a sample. The first runs are slower than those to come, so it is doubled until it holds. */
+/** How many runs make a sample. The first runs are slower than later ones, so it is doubled until it is enough. */
 function calibrate(run: () => void): number {
   for (let runs = 1; ; runs *= 2) {
     const startMs = performance.now();

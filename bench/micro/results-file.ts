@@ -1,4 +1,4 @@
-/** A run's figures as a file, for a later run to compare itself with. */
+/** The figures of a run as a file, so that a later run can compare itself with it. */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { dirname } from 'node:path';
@@ -8,7 +8,7 @@ const FORMAT = 1;
 
 export interface Results {
   readonly format: typeof FORMAT;
-  /** Figures of different machines or versions of Node say nothing about the code. */
+  /** Figures of other machines or versions of Node say nothing about the code. */
   readonly node: string;
   readonly processor: string;
   readonly timeMs: number;

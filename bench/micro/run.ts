@@ -20,7 +20,7 @@ const KEPT_FILE = fileURLToPath(new URL('../results/micro.json', import.meta.url
 interface Flags {
   readonly only?: RegExp;
   readonly list?: true;
-  /** Of one case, all rounds together. */
+  /** The time for one case, all rounds together. */
   readonly timeMs: number;
   readonly rounds: number;
   readonly json?: string;
@@ -61,7 +61,7 @@ async function measureInThread(request: MeasureRequest): Promise<Measured> {
   return measured;
 }
 
-/** Round by round over all cases, so that a busy minute of the machine falls on all of them. */
+/** Each round goes over all cases, so that a busy minute of the machine affects all of them. */
 async function measureAll(found: readonly FoundCase[]): Promise<Figure[]> {
   const rounds = found.map((): Measured[] => []);
   const bar = new SingleBar(
@@ -102,7 +102,7 @@ async function main(): Promise<void> {
     for (const { microCase } of found) console.log(microCase.name);
     return;
   }
-  // Before anything is measured or written: the file may be the one this run replaces.
+  // Read it before anything is measured or written, because this run may replace the file.
   const earlier = flags.compare === undefined ? undefined : readResults(flags.compare);
   const results = resultsOf(await measureAll(found), flags.timeMs);
   console.log(`Node ${results.node}, ${results.processor}; ${flags.rounds} rounds\n`);
@@ -114,7 +114,7 @@ async function main(): Promise<void> {
     }
     console.log(`\n${comparisonTable(compare(earlier.figures, results.figures))}`);
   }
-  // What a few cases came to does not take the place of all.
+  // The results of a few cases must not replace those of all.
   const file = flags.json ?? (flags.only === undefined ? KEPT_FILE : undefined);
   if (file !== undefined) writeResults(file, results);
 }

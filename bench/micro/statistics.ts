@@ -1,22 +1,24 @@
 /**
- * What several rounds of one case come to, and whether two such figures differ. Pure.
+ * Combines several rounds of one case into a figure, and decides whether two such figures differ. Pure.
  *
- * A round is one fresh thread, and its samples come to one figure. Samples within a round agree with one
- * another far better than rounds do, which differ in what the compiler made of the code and in what the machine was
- * doing meanwhile; so the margin is that of the rounds.
+ * A round is one fresh thread, and its samples give one figure. Samples within a round agree with one another much
+ * better than rounds do: rounds differ in what the compiler made of the code, and in what the machine was doing. So the
+ * margin is that of the rounds.
  */
 
 /** 97.5 % quantile of Student's distribution, by degrees of freedom from 1 on. */
 const STUDENT = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262];
 const STUDENT_OF_MORE = 2.2;
-/** Differences below this are not told from noise, however well the rounds agree. */
+/** Smaller differences count as noise, however well the rounds agree. */
 const LEAST_DIFFERENCE = 0.03;
 
 export interface Figure {
   readonly name: string;
-  /** Median of the rounds. */
+  /** The median of the rounds. */
   readonly nsPerOperation: number;
-  /** Half the 95 % interval of the rounds' mean, as a share of it; of a single round unknown, so 1. */
+  /**
+   * Half of the 95 % interval of the rounds' mean, as a share of the mean; 1 for a single round, where it is unknown.
+   */
   readonly margin: number;
   readonly samples: number;
   readonly rounds: readonly number[];
@@ -46,12 +48,12 @@ export type Change = (typeof Change)[keyof typeof Change];
 export interface Comparison {
   readonly before: Figure;
   readonly after: Figure;
-  /** After to before: below 1 is faster. */
+  /** After divided by before: below 1 is faster. */
   readonly ratio: number;
   readonly change: Change;
 }
 
-/** Of the cases that both runs have, the one that lost most first. */
+/** The cases that both runs have, beginning with the one that became slowest. */
 export function compare(before: readonly Figure[], after: readonly Figure[]): Comparison[] {
   const earlier = new Map(before.map((figure) => [figure.name, figure]));
   return after
@@ -65,7 +67,7 @@ export function compare(before: readonly Figure[], after: readonly Figure[]): Co
 function compareFigures(before: Figure, after: Figure): Comparison {
   const ratio = after.nsPerOperation / before.nsPerOperation;
   const noise = Math.max(LEAST_DIFFERENCE, Math.hypot(before.margin, after.margin));
-  // On the scale of ratios, so that twice as long and half as long are equally far from 1.
+  // Compared as logarithms, so that twice as long and half as long are equally far from 1.
   const differs = Math.abs(Math.log(ratio)) > Math.log1p(noise);
   return {
     before,

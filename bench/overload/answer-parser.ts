@@ -1,5 +1,5 @@
 /**
- * Finds the end of each answer on a connection, and what it says, without keeping its body. Answers either carry a
+ * Finds the end of each answer on a connection and reads its head, without keeping its body. Answers either have a
  * Content-Length or last to the end of the connection. Pure.
  */
 const HEAD_END = Buffer.from('\r\n\r\n');
@@ -11,24 +11,24 @@ const CONTINUE = 100;
 const TO_THE_END = -1;
 
 export class AnswerParser {
-  /** Of the answer whose head came last; 0 before there is one. */
+  /** The status of the last answer whose head has arrived; 0 before there is one. */
   status = 0;
-  /** Bytes of its body so far. */
+  /** How many bytes of its body have arrived. */
   bodyBytes = 0;
-  /** How long its client is asked to wait before it comes again; 0: it is not. */
+  /** How long the client is asked to wait before its next request; 0: it is not asked to. */
   retryAfterSeconds = 0;
-  /** The node closes the connection behind it. */
+  /** Whether the node closes the connection after it. */
   closes = false;
   #head: Buffer = NOTHING;
   #bodyLeft = 0;
   #inBody = false;
 
-  /** Its body ends with the connection: a clean end there is the end of the answer. */
+  /** Whether the body ends with the connection, so that a clean end is the end of the answer. */
   get endsWithConnection(): boolean {
     return this.#inBody && this.#bodyLeft === TO_THE_END;
   }
 
-  /** Takes bytes that have come; true when the answer is whole. What follows it belongs to nothing: no request is out. */
+  /** Takes received bytes; returns true when the answer is complete. Bytes that follow belong to no request. */
   push(bytes: Buffer): boolean {
     let rest = bytes;
     while (!this.#inBody) {

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { keyName, putRequest } from './load.ts';
 import { LoadConnection } from './load-connection.ts';
 
-/** Few where values are large: this is to succeed, not to overload. */
+/** Few, because values may be large: this must succeed, and not overload. */
 const CONNECTIONS = 64;
 const BYTES_UNDER_WAY = 4 * 2 ** 20;
 const PATIENCE_MS = 100;

@@ -1,4 +1,4 @@
-/** Connections that are opened beside a load, each for one `GET /v0/status`: what a client waits that comes just now. */
+/** Connections that are opened beside a load, each for one `GET /v0/status`: they show how long a new client waits. */
 import type { FreshLoad, FreshResult } from './load.ts';
 import { LoadConnection } from './load-connection.ts';
 

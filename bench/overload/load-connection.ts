@@ -1,11 +1,11 @@
-/** One client with one connection, and one request at a time on it. A connection that ends is made anew. */
+/** One client with one connection, and one request at a time on it. A connection that ends is opened again. */
 import { connect, type Socket } from 'node:net';
 import { AnswerParser } from './answer-parser.ts';
 import type { Request } from './load.ts';
 
-/** Status of a request whose connection ended without an answer. */
+/** The status of a request whose connection ended without an answer. */
 export const BROKEN = 0;
-/** A connection that cannot be made is not tried again at once: that would be a load of its own. */
+/** A failed connection is not tried again at once: that would be a load of its own. */
 const RECONNECT_MS = 100;
 
 export class LoadConnection {
@@ -17,7 +17,7 @@ export class LoadConnection {
   #isClosed = false;
   sentMs = 0;
 
-  /** @param onAnswer called once for each request, which may send the next in it */
+  /** @param onAnswer called once for each request; it may send the next one */
   constructor(
     port: number,
     onAnswer: (connection: LoadConnection, status: number, bodyBytes: number) => void,
@@ -26,12 +26,12 @@ export class LoadConnection {
     this.#onAnswer = onAnswer;
   }
 
-  /** What has no answer yet was sent before now. */
+  /** Whether a request that was sent has no answer yet. */
   get isAsking(): boolean {
     return this.#isAsking;
   }
 
-  /** Of the last answer. */
+  /** What the last answer asked for. */
   get retryAfterMs(): number {
     return this.#parser.retryAfterSeconds * 1000;
   }
@@ -81,7 +81,7 @@ export class LoadConnection {
 
   #onData(socket: Socket, bytes: Buffer): void {
     if (this.#socket !== socket || !this.#isAsking || !this.#parser.push(bytes)) return;
-    // An answer that comes before the request is sent whole: the rest of it would be taken for the next one.
+    // The answer came before the request was sent completely: the rest of it would be taken for the next one.
     this.#answered(this.#parser.status, this.#parser.closes || socket.writableLength > 0);
   }
 

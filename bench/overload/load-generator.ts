@@ -1,8 +1,8 @@
 /**
- * A load over many connections: each asks again as soon as it has its answer, or when the next request is due at a
- * constant rate and it is free; one that is refused waits before that, if the load says so. A request that is due while
- * no connection is free is never sent: the clients are as many as there are connections, and the rate is what they
- * offer at most.
+ * A load over many connections. Each sends its next request as soon as it has its answer, or, at a constant rate, when
+ * it is free and the next request is due. A refused one waits first, if the load says so. A request that is due while
+ * no connection is free is never sent: there are as many clients as connections, and the rate is the most that they
+ * offer.
  */
 import { randomBytes } from 'node:crypto';
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';

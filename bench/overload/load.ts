@@ -1,4 +1,4 @@
-/** What the benchmark and its load processes say to each other. */
+/** The messages between the benchmark and its load processes. */
 
 export const METHODS = ['PUT', 'GET', 'SCAN'] as const;
 export type Method = (typeof METHODS)[number];
@@ -7,20 +7,20 @@ export type Method = (typeof METHODS)[number];
 export interface Load {
   readonly port: number;
   readonly method: Method;
-  /** Each has one request under way. */
+  /** The number of connections; each has one request at a time. */
   readonly connections: number;
-  /** Requests a second, over all connections; 0: each connection asks again as soon as it has its answer. */
+  /** Requests per second over all connections; 0: each connection sends again as soon as it has its answer. */
   readonly ratePerSecond: number;
   readonly valueBytes: number;
-  /** Named by `keyName`. */
+  /** The number of keys, which `keyName` names. */
   readonly keys: number;
-  /** Entries of each scan. */
+  /** The number of entries in each scan. */
   readonly scanEntries: number;
-  /** From the first byte sent; a good answer that comes later counts as late. */
+  /** Counted from the first byte sent; a good answer that comes later counts as late. */
   readonly deadlineMs: number;
   /** A refused client comes back when Retry-After says, and not at once. */
   readonly heedsRetryAfter: boolean;
-  /** Before anything counts. */
+  /** How long the load runs before anything counts. */
   readonly warmUpSeconds: number;
   readonly seconds: number;
 }
@@ -33,11 +33,11 @@ export interface FreshLoad {
   readonly seconds: number;
 }
 
-/** What became of requests, by kind. Each is counted once. */
+/** How many requests ended in each way. Each is counted once. */
 export interface Answers {
   /** 2xx within the deadline. */
   good: number;
-  /** 2xx after it. */
+  /** 2xx after the deadline. */
   late: number;
   status503: number;
   status504: number;
@@ -54,18 +54,20 @@ export interface LoadResult {
   readonly answers: Answers;
   /** Bytes of values in good answers; for PUT, of values that were stored in time. */
   readonly goodBytes: number;
-  /** Of good and late answers. */
+  /** Latency of good and late answers. */
   readonly p50Ms: number;
   readonly p99Ms: number;
-  /** Of answers that refuse, 503: how soon a client knows. */
+  /** Latency of 503 answers: how soon a refused client knows. */
   readonly refusedP99Ms: number;
 }
 
 export interface FreshResult {
   readonly answered: number;
-  /** Without an answer by the end, or broken. */
+  /** How many had no answer by the end, or broke. */
   readonly failed: number;
-  /** From asking for the connection to the whole answer. What has no answer counts with the time it has waited. */
+  /**
+   * From opening the connection to the whole answer. A request without an answer counts with the time it has waited.
+   */
   readonly p50Ms: number;
   readonly p99Ms: number;
   readonly maxMs: number;
@@ -79,7 +81,7 @@ export type LoadReport =
   | { readonly type: 'load'; readonly result: LoadResult }
   | { readonly type: 'fresh'; readonly result: FreshResult };
 
-/** Sorts as its number does, so that a scan from it meets as many entries as it asks for. */
+/** It sorts as its number does, so that a scan from it finds as many entries as it asks for. */
 export function keyName(valueBytes: number, index: number): string {
   return `v${valueBytes}-${String(index).padStart(7, '0')}`;
 }
@@ -99,7 +101,7 @@ export function getRequest(key: string): Request {
   return { head: `GET /v0/entity?id=${key} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n`, body: null };
 }
 
-/** The end of its answer is the end of the connection: no chunks to look for. */
+/** The answer ends with the connection, so the client need not look for chunks. */
 export function scanRequest(start: string, end: string): Request {
   const line = `GET /v0/entities?start=${start}&end=${end} HTTP/1.0\r\n`;
   return { head: `${line}Host: 127.0.0.1\r\nAccept: application/x-msgpack\r\n\r\n`, body: null };

@@ -1,4 +1,4 @@
-/** One row of the benchmark: a load and fresh connections beside it, with what the nodes need meanwhile. */
+/** One row of the benchmark: a load with fresh connections beside it, and what the nodes need meanwhile. */
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { BenchCluster } from '../support/bench-cluster.ts';
@@ -14,9 +14,9 @@ export interface Row {
   readonly fresh: FreshResult;
   readonly goodPerSecond: number;
   readonly goodMibPerSecond: number;
-  /** The most that any node had resident. */
+  /** The most resident memory of any node. */
   readonly residentMib: number;
-  /** Of all nodes and threads, for each good answer; what was spent on the others is in it. */
+  /** The CPU time of all nodes and threads per good answer; it includes what was spent on the others. */
   readonly cpuMicrosPerGood: number;
 }
 
@@ -35,7 +35,7 @@ export async function measure(cluster: BenchCluster, load: Load, freshPerSecond:
     if (loaded.type !== 'load' || fresh.type !== 'fresh')
       throw new Error('a load process reported another load');
     const { result } = loaded;
-    // The warm-up is in it too: its share is taken out by time.
+    // It includes the warm-up, whose share is subtracted by time.
     const cpuSeconds = ((cluster.cpuSeconds() - cpuBefore) * seconds) / (seconds + warmUpSeconds);
     return {
       load,

@@ -1,9 +1,9 @@
-/** What the benchmark prints: a line a row, and the bounds that goodput, memory and fresh connections are held to. */
+/** What the benchmark prints: one line per row, and the bounds for goodput, memory and fresh connections. */
 import { describeSize } from '../../src/config/units.ts';
 import { digits, type Finding } from '../engine/figure.ts';
 import type { Row } from './measure.ts';
 
-/** From here on many connections are to get as much done as the best number of them. */
+/** From this number on, many connections must get as much done as the best number of them. */
 const MANY_CONNECTIONS = 64;
 const LEAST_GOODPUT_SHARE = 0.9;
 const MOST_RESIDENT_MIB = 500;
@@ -76,7 +76,7 @@ export function verdicts(rows: readonly Row[]): Finding[] {
   const small = rows.filter(({ load }) => load.valueBytes <= SMALL_VALUE_BYTES);
   for (const [what, members, bound] of [
     ['values up to 4 KiB', small, { most: MOST_FRESH_P99_MS }],
-    // Turns that move megabytes are what they are: printed to be seen.
+    // Turns that move megabytes are long: these figures have no bound.
     ['larger values', rows.filter((row) => !small.includes(row)), undefined],
   ] as const) {
     if (members.length === 0) continue;

@@ -1,6 +1,6 @@
 /**
- * `npm run bench:overload`: goodput, errors and memory of a cluster that is asked for more than it can do. The
- * method is in bench/README.md.
+ * `npm run bench:overload`: goodput, errors and memory of a cluster that is asked for more than it can do. The method
+ * is in bench/README.md.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 
@@ -24,15 +24,15 @@ const SIZES = [100, 4 * KIB, 64 * KIB, MIB, 16 * MIB];
 const CONNECTIONS = [8, 64, 512, 2000];
 const QUICK_SIZES = [100, MIB];
 const QUICK_CONNECTIONS = [8, 64];
-/** Keys of one size: as many as have this many bytes, but not more than `MAX_KEYS`. */
+/** There are as many keys of one size as have this many bytes, but at most `MAX_KEYS`. */
 const DATA_BYTES = 256 * MIB;
 const MAX_KEYS = 100_000;
 const SCAN_BYTES = 4 * MIB;
 const MAX_SCAN_ENTRIES = 10_000;
-/** Beyond the default largest value the nodes are started again with room for it. */
+/** For larger values the nodes are started again with a higher limit. */
 const DEFAULT_MAX_VALUE_BYTES = MIB;
 const DEADLINE_MS = 1000;
-/** Scans have no deadline of their own: this is what a client of the benchmark waits. */
+/** Scans have no deadline of their own; this is how long a client of the benchmark waits. */
 const SCAN_DEADLINE_MS = 10_000;
 
 interface Flags {
@@ -159,7 +159,7 @@ async function main(): Promise<void> {
   }
   try {
     console.log(ROW_TITLES);
-    // Nodes that take the largest values need more memory than those with the defaults: each has its own rows.
+    // Nodes that take the largest values need more memory than those with the defaults, so each has rows of its own.
     const isDefault = (size: number): boolean => size <= DEFAULT_MAX_VALUE_BYTES;
     for (const group of [sizes.filter(isDefault), sizes.filter((size) => !isDefault(size))]) {
       if (group.length > 0) await runSizes(join(directory, `${Math.max(...group)}`), group, rows);

@@ -1,4 +1,4 @@
-/** A cluster of processes on this machine whose nodes can be started, stopped and killed one by one. */
+/** A cluster of processes on this machine. Its nodes can be started, stopped and killed one by one. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { NODE_ENVIRONMENT, NODE_FLAGS } from '../../src/cli/serve/child-process.ts';
@@ -10,16 +10,19 @@ import { freePortRow } from '../../test/support/ports.ts';
 import { until } from '../../test/support/until.ts';
 import { cpuSeconds } from './processes.ts';
 
-/** As the launcher keeps it: without it each thread of a node compiles, and holds the compiler's memory for good. */
+/**
+ * As the launcher does it: without a compile cache each thread of a node compiles, and keeps the compiler's memory for
+ * good.
+ */
 const COMPILE_CACHE = fileURLToPath(new URL('../../node_modules/.cache/quorate', import.meta.url));
 const ENTRY = fileURLToPath(new URL('./node-entry.ts', import.meta.url));
-/** A Map of 1 GiB is made at the start. */
+/** Long enough to fill a Map with 1 GiB at the start. */
 const START_TIMEOUT_MS = 120_000;
 const SETTLE_TIMEOUT_MS = 600_000;
 
 export interface BenchClusterOptions {
   readonly nodes: number;
-  /** As for `serve --data`. */
+  /** As `serve --data` takes it. */
   readonly directory: string;
   /** Arguments of node-entry.ts. */
   readonly engine: readonly string[];
@@ -27,7 +30,7 @@ export interface BenchClusterOptions {
   readonly execArgv?: readonly string[];
 }
 
-/** What the benchmarks read of `GET /v0/status`. */
+/** The part of `GET /v0/status` that the benchmarks read. */
 export interface Status {
   readonly node: { readonly state: string };
   readonly peers: readonly { readonly state: string }[];
@@ -62,7 +65,7 @@ export class BenchNode {
   #child: ChildProcess | undefined;
   #ended: Promise<void> = Promise.resolve();
 
-  /** @param command what Node is to run */
+  /** @param command the arguments for Node */
   constructor(config: NodeConfig, port: number, command: readonly string[]) {
     this.config = config;
     this.port = port;
@@ -95,7 +98,7 @@ export class BenchNode {
     await promise;
   }
 
-  /** As Ctrl-C does. */
+  /** Stops it as Ctrl-C does. */
   async stop(): Promise<void> {
     if (this.#child?.connected === true) this.#child.send({ type: 'drain' } satisfies SupervisorMessage);
     await this.#ended;
@@ -125,7 +128,7 @@ export class BenchCluster implements AsyncDisposable {
     const settings = { ...defaultNodeSettings(), logLevel: 'error' as const, ...options.settings };
     const local = { nodes: count, host: '127.0.0.1', port, dataDirectory: directory, restart: false };
     const planned = await planLocalCluster(local, settings).configure();
-    // As a topology file would say it, so that `serve --topology` can start a node of it again.
+    // Like a topology file, so that `serve --topology` can start a node of it again.
     const configs = planned.map((config) => ({
       ...config,
       topology: { ...config.topology, cluster: config.clusterId },
@@ -143,12 +146,12 @@ export class BenchCluster implements AsyncDisposable {
     return cluster;
   }
 
-  /** Of the first node, which gets all requests. */
+  /** The port of the first node, which gets all requests. */
   get port(): number {
     return this.nodes[0].port;
   }
 
-  /** Of all nodes and their threads. */
+  /** The CPU time of all nodes and their threads. */
   cpuSeconds(): number {
     return this.nodes.reduce((sum, { pid }) => sum + cpuSeconds(pid), 0);
   }

@@ -1,9 +1,9 @@
-/** Child processes that end with this one, however it ends short of a kill. */
+/** Child processes that end with this one, however it ends, except when it is killed. */
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 
 interface Bound {
   readonly child: ChildProcess;
-  /** The child leads a group that ends as a whole. */
+  /** Whether the child leads a process group, which ends as a whole. */
   readonly isGroup: boolean;
   readonly closed: Promise<void>;
 }
@@ -14,7 +14,7 @@ process.on('exit', () => {
   for (const bound of running) end(bound);
 });
 
-/** As `spawn`. A detached child ends with whatever it has started. */
+/** Like `spawn`. A detached child ends together with everything it has started. */
 export function spawnBound(command: string, args: readonly string[], options: SpawnOptions): ChildProcess {
   const child = spawn(command, args, options);
   const { promise, resolve } = Promise.withResolvers<void>();
@@ -49,20 +49,20 @@ function end({ child, isGroup }: Bound): void {
 }
 
 export interface RunResult {
-  /** Standard output and error, one behind the other as they came. */
+  /** Standard output and error together, in the order in which they came. */
   readonly output: string;
   readonly code: number | null;
 }
 
 export interface RunOptions {
   readonly env?: NodeJS.ProcessEnv;
-  /** Told each line as it comes. */
+  /** Called with each line when it arrives. */
   readonly onLine?: (line: string) => void;
 }
 
 /**
  * Runs a command to its end.
- * @throws Error that names the command when it is not there
+ * @throws Error that names the command when it does not exist
  */
 export async function runBound(
   command: string,

@@ -1,6 +1,6 @@
 /**
  * Keeps files out of the page cache without root: `dd iflag=nocache count=0` advises the kernel to drop a file
- * (POSIX_FADV_DONTNEED, which Node has no call for), again and again, and `fincore` says what is left.
+ * (POSIX_FADV_DONTNEED, for which Node has no call). It does so again and again, and `fincore` says what is left.
  */
 import type { ChildProcess } from 'node:child_process';
 import { readdirSync } from 'node:fs';
@@ -9,7 +9,7 @@ import { endBound, runBound, spawnBound } from './bound-child.ts';
 
 const MIB = 2 ** 20;
 const PAUSE_SECONDS = 0.5;
-/** Tables come and go: each pass looks anew. Only files that are synced can be dropped, as tables are. */
+/** Tables come and go, so each pass lists them anew. Only synced files can be dropped; tables are synced. */
 const LOOP = `while :; do
   find "$0" -type f -name '*.sst' | while read -r file; do
     dd if="$file" iflag=nocache count=0 status=none 2>/dev/null
@@ -37,7 +37,7 @@ export class ColdPageCache implements AsyncDisposable {
       loop.stdout?.once('data', () => resolve());
       loop.once('error', reject);
     });
-    // Nobody reads the rest.
+    // Nobody reads the rest of its output.
     loop.stdout?.resume();
     return new ColdPageCache(directory, loop);
   }
@@ -51,7 +51,7 @@ export class ColdPageCache implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    // The whole group: the shell's dd and sleep too.
+    // The whole group: also the dd and sleep of the shell.
     await endBound(this.#loop);
   }
 

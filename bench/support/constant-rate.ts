@@ -1,8 +1,8 @@
 /**
- * A load at a constant rate: requests are due at fixed times, whether or not those before them were answered, and
- * a request's latency counts from the moment it was due (wrk2's method, after Gil Tene's "How NOT to measure
- * latency"). wrk cannot, and none of the distributions' packages can. A request that finds all connections busy
- * waits, and its time runs.
+ * A load at a constant rate. Requests are due at fixed times, whether or not those before them were answered, and a
+ * request's latency counts from the moment it was due (wrk2's method, after Gil Tene's "How NOT to measure latency").
+ * wrk cannot do this, and no package of the distributions can. A request that finds all connections busy waits, and
+ * that time counts.
  */
 import { connect, type Socket } from 'node:net';
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
@@ -19,15 +19,15 @@ export interface ConstantRate {
   readonly seconds: number;
   /** The whole request, as bytes. */
   readonly next: () => Buffer;
-  /** Told every so often how far it is. */
+  /** Called every second with the progress so far. */
   readonly onSecond?: (second: number, answered: number) => void;
 }
 
 export interface ConstantRateResult {
   readonly answered: number;
-  /** Answers by the second they came in. */
+  /** The number of answers in each second. */
   readonly answeredBySecond: readonly number[];
-  /** Other than 2xx. */
+  /** Answers other than 2xx. */
   readonly errors: number;
   readonly p50Ms: number;
   readonly p90Ms: number;
@@ -36,7 +36,7 @@ export interface ConstantRateResult {
   readonly maxMs: number;
 }
 
-/** Runs the load to its end; what is still under way then is waited for. */
+/** Runs the load to its end, and waits for the requests that are still in flight then. */
 export async function runConstantRate(load: ConstantRate): Promise<ConstantRateResult> {
   const generator = new Generator(load);
   return await generator.run();
@@ -97,7 +97,7 @@ class Generator {
     };
   }
 
-  /** Sends what is due by now, as far as there are connections. */
+  /** Sends the requests that are due by now, as long as connections are free. */
   #issue(total: number): void {
     const elapsedMs = performance.now() - this.#startMs;
     const due = Math.min(total, Math.floor((elapsedMs * this.#load.perSecond) / 1000) + 1);
@@ -124,7 +124,7 @@ class Generator {
 
 type OnAnswer = (connection: RequestConnection, dueMs: number, status: number) => void;
 
-/** One request at a time over one connection; answers must carry a Content-Length. */
+/** Sends one request at a time over one connection; answers must have a Content-Length. */
 class RequestConnection {
   readonly failed: Promise<never>;
   readonly #socket: Socket;
@@ -168,7 +168,7 @@ class RequestConnection {
   }
 }
 
-/** PUT of a value, as the bytes of a request. */
+/** The bytes of a PUT request for a value. */
 export function putRequest(key: string, value: Uint8Array): Buffer {
   const head = `PUT /v0/entity?id=${key} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: ${value.length}\r\n\r\n`;
   return Buffer.concat([Buffer.from(head), value]);

@@ -1,15 +1,15 @@
-/** A MapEngine that holds what `fill` writes: the same keys, versions and values, made here and not sent. */
+/** A MapEngine that holds what `fill` writes: the same keys, versions and values. They are made here and not sent. */
 import { RECORD_HEADER_BYTES, writeRecord } from '../../native-free-lsm/index.ts';
 import { FILL_TIMESTAMP } from '../../src/cli/fill/tables.ts';
 import { FillValues } from '../../src/cli/fill/values.ts';
 import { MapEngine, type MapRecords } from '../cluster/map-engine.ts';
 
 const SEED = 1;
-/** Records are views of few large blocks: a million buffers of their own would be another benchmark. */
+/** Records are views of a few large blocks: a million buffers would measure something else. */
 const BLOCK_BYTES = 64 * 1024 * 1024;
 const NO_VALUE = new Uint8Array(0);
 
-/** @param keys key1 … keyN */
+/** @param keys the N of key1 … keyN */
 export function openFilledMap(keys: number, valueBytes: number): MapEngine {
   const records: MapRecords = new Map();
   const values = new FillValues(SEED);

@@ -1,4 +1,4 @@
-/** What the benchmarks need besides Node, looked for before hours go into preparing data. */
+/** What the benchmarks need besides Node. It is checked before hours are spent on preparing data. */
 import { runBound } from './bound-child.ts';
 
 export type Need = 'wrk' | 'dd' | 'fincore' | 'classic-level';

@@ -1,7 +1,7 @@
-/** Figures of processes from /proc: Linux only, as the whole benchmark. */
+/** Figures of processes from /proc: Linux only, like the whole benchmark. */
 import { readFileSync } from 'node:fs';
 
-/** User and system time of a process and all its threads, in seconds (clock ticks are 10 ms). */
+/** The user and system time of a process with all its threads, in seconds (clock ticks are 10 ms). */
 export function cpuSeconds(pid: number): number {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
@@ -12,7 +12,9 @@ export function residentMib(pid: number): number {
   return field(`/proc/${pid}/status`, /VmRSS:\s+(\d+)/) / 1024;
 }
 
-/** Bytes that a process had read from and written to the disk, the page cache's write-back included. */
+/**
+ * The bytes that a process caused to be read from and written to the disk, with those of the page cache's write-back.
+ */
 export function diskBytes(pid: number): { readonly read: number; readonly written: number } {
   return {
     read: field(`/proc/${pid}/io`, /^read_bytes: (\d+)/m),

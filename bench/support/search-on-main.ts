@@ -1,4 +1,4 @@
-/** The engine with its table search on the main thread: what the pool is there to avoid, to be measured beside it. */
+/** The engine with its table search on the main thread, to measure what the pool avoids. */
 
 import { InlineExecutor } from '../../native-free-lsm/simulation/index.ts';
 import type { Executor, ExecutorContext, RoleHandle } from '../../native-free-lsm/threads/executor.ts';
@@ -15,7 +15,7 @@ export class SearchOnMainExecutor implements Executor {
   readonly #main: InlineExecutor;
 
   constructor(context: ExecutorContext) {
-    // The writer's thread alone.
+    // Only the writer's thread.
     this.#pool = new PoolExecutor({ ...context, threads: 1 });
     this.#main = new InlineExecutor(context);
   }

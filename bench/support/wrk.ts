@@ -4,19 +4,19 @@ import { runBound } from './bound-child.ts';
 
 const SCRIPT = fileURLToPath(new URL('./load.lua', import.meta.url));
 const CONNECTIONS = 64;
-/** The keys most figures are taken over. */
+/** The number of keys over which most figures are taken. */
 const KEYS = 100_000;
 
 export interface Load {
   readonly method: 'GET' | 'PUT';
   readonly seconds: number;
-  /** key1 … keyN, drawn at random; 100,000 when left out. */
+  /** The N of key1 … keyN, drawn at random; 100,000 when left out. */
   readonly keys?: number;
-  /** Behind every key: makes keys that are not there but sort between those that are. */
+  /** Added to every key: it makes keys that are not there but sort between those that are. */
   readonly suffix?: string;
-  /** Bytes of each value put; 6 to 9 when left out. */
+  /** The size of each value put; 6 to 9 bytes when left out. */
   readonly valueBytes?: number;
-  /** Of the order in which keys are drawn. */
+  /** Decides the order in which keys are drawn. */
   readonly seed?: number;
 }
 

@@ -1,4 +1,4 @@
-/** How far a campaign is: a bar on a terminal, a line every ten seconds otherwise. */
+/** Shows how far a campaign is: a bar on a terminal, otherwise a line every ten seconds. */
 import { Presets, SingleBar } from 'cli-progress';
 import { systemClock } from '../../src/clock.ts';
 
@@ -14,7 +14,7 @@ export class CampaignProgress implements Disposable {
   constructor(total: number) {
     this.#total = total;
     if (!process.stdout.isTTY) return;
-    // A campaign hardly ever lets a timer run: the bar is drawn as it is updated.
+    // A campaign hardly ever lets a timer run, so the bar is drawn when it is updated.
     this.#bar = new SingleBar(
       { stream: process.stdout, format: '{bar} {value}/{total}  {text}', synchronousUpdate: true },
       Presets.shades_classic,
@@ -27,7 +27,7 @@ export class CampaignProgress implements Disposable {
     this.reach(this.#done + 1, text);
   }
 
-  /** So much of the total is done. */
+  /** This much of the total is done. */
   reach(done: number, text = ''): void {
     this.#done = done;
     if (this.#bar !== undefined) {

@@ -1,7 +1,7 @@
 /**
- * A cluster in this process over one fake time: the real clocks, replicas and coordinators, a Map for each engine that
- * outlives its node, and a network that takes a while. What is under test is which write wins, so everything else is
- * as simple as it can be.
+ * A cluster in this process over one fake time. It has the real clocks, replicas and coordinators, a Map for each
+ * engine that outlives its node, and a network that takes some time. The subject is which write wins, so everything
+ * else is as simple as possible.
  */
 import { MapEngine, type MapRecords } from '../../bench/cluster/map-engine.ts';
 import type { Random } from '../../src/clock.ts';
@@ -23,12 +23,12 @@ const MAX_LATENCY_MS = 4;
 const SILENT = { warn: () => undefined, error: () => undefined };
 const DOWN = failed(FailureCode.peerUnavailable, 'down');
 
-/** Faults of old, to see that they are found. */
+/** Old faults, planted to see that they are found. */
 export const PlantedFault = {
   none: 'none',
   /** A replica that holds a newer version says that it has stored the write. */
   staleIsStored: 'staleIsStored',
-  /** Timestamps are those of the wall clock, and a node stores its own whatever they are. */
+  /** Timestamps are those of the wall clock, and a node stores its own, however wrong they are. */
   wallClockIsTime: 'wallClockIsTime',
 } as const;
 export type PlantedFault = (typeof PlantedFault)[keyof typeof PlantedFault];
@@ -40,9 +40,9 @@ export class ClusterNode {
   readonly #index: number;
   replica!: Replica;
   coordinator!: Coordinator;
-  /** The last timestamp, where the wall clock is the time. */
+  /** The last timestamp, when the wall clock is the time. */
   #last = 0;
-  /** Of its process: what was sent to an earlier one does not arrive. */
+  /** The life of its process: what was sent to an earlier one does not arrive. */
   life = 0;
 
   constructor(cluster: ClockCluster, index: number, clocks: ClockNode) {
@@ -128,7 +128,7 @@ export class ClusterNode {
     }
     const [here, there] = [this.life, peer.life];
     base.after(latencyMs(), () => {
-      // Who was killed meanwhile hears nothing and says nothing.
+      // A node that was killed meanwhile hears nothing and says nothing.
       if (peer.life !== there) return;
       const answer: ReplySink['onReply'] = (_, reply) => {
         base.after(latencyMs(), () => {
@@ -139,14 +139,14 @@ export class ClusterNode {
     });
   }
 
-  /** What the coordinator is told of a write. */
+  /** Passes on what the coordinator is told of a write, with the planted fault. */
   #heard(sink: ReplySink): ReplySink {
     if (this.#cluster.fault !== PlantedFault.staleIsStored) return sink;
     const told = (reply: ReplicaReply): ReplicaReply => (reply.kind === ReplyKind.stale ? STORED : reply);
     return { onReply: (position, reply) => sink.onReply(position, told(reply)) };
   }
 
-  /** The rules of before: time is what the wall clock shows, and what is issued is stored. */
+  /** The old rules: the time is what the wall clock shows, and what is issued is stored. */
   #wallTimestamps(): TimestampSource & TimestampJudge {
     const { clock } = this.clocks;
     return {
@@ -184,7 +184,7 @@ export class ClockCluster {
     for (const node of this.nodes) node.start();
   }
 
-  /** As a client: never answered when the node is killed meanwhile. */
+  /** Sends a request as a client. It is never answered when the node is killed meanwhile. */
   ask(
     node: number,
     request: (coordinator: Coordinator, reply: OutcomeSink) => void,

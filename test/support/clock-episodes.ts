@@ -1,5 +1,5 @@
 /**
- * What happens to the clocks of a cluster, at random: one or all jump and come back, run fast or slow, are set for
+ * What happens to the clocks of a cluster, at random. One or all jump and come back, run fast or slow, or are set for
  * good, by milliseconds to days, while nodes are killed and started again. Pure.
  */
 import type { Random } from '../../src/clock.ts';
@@ -13,24 +13,24 @@ export interface EpisodeStep {
 }
 
 export interface Episode {
-  /** What an observer reads of it. */
+  /** A description for people. */
   readonly name: string;
-  /** In order. At their end all nodes run, and all clocks are right. */
+  /** In order of time. At the end all nodes run, and all clocks are right. */
   readonly steps: readonly EpisodeStep[];
   readonly lastsMs: number;
-  /** What is right from then on: what all clocks show, less the time before the first episode. */
+  /** The right clock from then on: what all clocks show, minus the time before the first episode. */
   readonly rightOffsetMs: number;
 }
 
 const DAY_MS = 86_400_000;
-/** Right clocks stay within these of the time before the first episode. */
+/** Right clocks stay within these bounds around the time before the first episode. */
 const EARLIEST_MS = -150 * DAY_MS;
 const LATEST_MS = 3_000 * DAY_MS;
 const MAX_JUMP_DAYS = 30;
 
 const KINDS = ['one', 'all', 'good', 'drift', 'differences'] as const;
 
-/** @param rightOffsetMs what is right now */
+/** @param rightOffsetMs the right clock now */
 export function drawEpisode(random: Random, nodes: number, rightOffsetMs: number): Episode {
   const between = (low: number, high: number): number => low + random() * (high - low);
   const kind = KINDS[Math.floor(random() * KINDS.length)];
@@ -86,7 +86,7 @@ export function drawEpisode(random: Random, nodes: number, rightOffsetMs: number
   return { name, steps, lastsMs, rightOffsetMs: right };
 }
 
-/** As likely by some milliseconds as by some days, forward and back. */
+/** Some milliseconds are as likely as some days, forward and back. */
 function drawJump(random: Random): number {
   const sizeMs = Math.round(Math.exp(random() * Math.log(MAX_JUMP_DAYS * DAY_MS)));
   return random() < 0.5 ? sizeMs : -sizeMs;

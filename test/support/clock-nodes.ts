@@ -1,6 +1,6 @@
 /**
- * The clocks of a cluster without the rest of it: hybrid clocks that measure each other over a network that a test
- * cuts, on wall clocks that it sets, all on one fake time.
+ * The clocks of a cluster without the rest of it: hybrid clocks that measure each other over a network that a test can
+ * cut, with wall clocks that it can set, all on one fake time.
  */
 import type { Clock, TimerHandle } from '../../src/clock.ts';
 import { Conditions } from '../../src/conditions.ts';
@@ -17,21 +17,21 @@ const DOWN = failed(FailureCode.peerUnavailable, 'down');
 /** A wall clock of its own over a time that all share. */
 export class SkewedClock implements Clock {
   readonly #base: FakeClock;
-  /** How far its wall clock is ahead, and how much more each second. */
+  /** How far its wall clock is ahead, and how much further each second. */
   offsetMs = 0;
   driftMsPerS = 0;
   #driftFromMs = 0;
-  /** For so long its machine was suspended before, and since when it is now. */
+  /** How long its machine was suspended before, and since when it is suspended now. */
   #suspendedMs = 0;
   #suspendedAtMs: number | null = null;
-  /** Timers that fell due meanwhile. */
+  /** Timers that became due meanwhile. */
   readonly #held: (() => void)[] = [];
 
   constructor(base: FakeClock) {
     this.#base = base;
   }
 
-  /** The wall clock is set, and goes right from now on unless told. */
+  /** Sets the wall clock. From then on it runs right, unless told otherwise. */
   set(offsetMs: number, driftMsPerS = 0): void {
     this.offsetMs = offsetMs;
     this.driftMsPerS = driftMsPerS;
@@ -78,7 +78,7 @@ export class SkewedClock implements Clock {
 /** One node's clock. A restart makes another over the same `clock` and `ceiling`. */
 export class ClockNode {
   readonly clock: SkewedClock;
-  /** What its identity file says. */
+  /** The ceiling in its identity file. */
   ceiling = 0;
   isUp = false;
   hybrid!: HybridClock;
@@ -132,7 +132,7 @@ export class ClockNode {
     this.#watch?.close();
   }
 
-  /** How far the next timestamp would be ahead of the right time; undefined: there is none. */
+  /** How far the next timestamp would be ahead of the right time; undefined when there is none. */
   issuedAheadMs(): number | undefined {
     const timestamp = this.hybrid.issue();
     return timestamp === 0 ? undefined : timestampMs(timestamp) - this.#network.base.nowMs();
@@ -166,7 +166,7 @@ export function clockNodes(count: number, base: FakeClock, latencyMs = () => 1):
   return nodes;
 }
 
-/** Lets time go by in small steps, each followed by whatever promises it has set off. */
+/** Lets time pass in small steps. After each step, the promises that it settled run. */
 export async function pass(base: FakeClock, ms: number, stepMs = 5): Promise<void> {
   for (let passedMs = 0; passedMs < ms; passedMs += stepMs) {
     base.advance(Math.min(stepMs, ms - passedMs));

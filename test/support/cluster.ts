@@ -1,6 +1,6 @@
 /**
- * Real clusters for tests: every node a `serve --topology … --node …` of its own, so that each can be killed,
- * frozen, emptied and started again by itself. Ports are chosen by the system.
+ * Real clusters for tests. Every node is a `serve --topology … --node …` of its own, so that each can be killed,
+ * frozen, emptied and started again by itself. The system chooses the ports.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -23,7 +23,7 @@ export class TestNode {
   readonly #environment: NodeJS.ProcessEnv;
   #process: ChildProcess | undefined;
   #exited: Promise<unknown> = Promise.resolve();
-  /** Of the node itself, not of its supervisor. */
+  /** The pid of the node itself, not of its supervisor. */
   pid = 0;
   output = '';
 
@@ -73,7 +73,7 @@ export class TestNode {
     process.kill(this.pid, signal);
   }
 
-  /** As a power cut would for this process: no handler runs. */
+  /** Ends the process as a power cut would: no handler runs. */
   async kill(): Promise<void> {
     if (this.#process === undefined) return;
     this.signal('SIGKILL');
@@ -81,7 +81,7 @@ export class TestNode {
     this.#process = undefined;
   }
 
-  /** As Ctrl-C does. */
+  /** Stops it as Ctrl-C does. */
   async stop(): Promise<void> {
     if (this.#process === undefined) return;
     this.#process.kill('SIGTERM');
@@ -97,7 +97,7 @@ export class TestNode {
 export interface ClusterOptions {
   readonly nodes: number;
   readonly args?: readonly string[];
-  /** What a node's process finds in its environment besides the test's own. */
+  /** What a node's process has in its environment besides that of the test. */
   readonly environment?: (nodeId: string) => NodeJS.ProcessEnv;
 }
 
@@ -140,12 +140,12 @@ export class TestCluster implements AsyncDisposable {
     return cluster;
   }
 
-  /** Read by each node when it starts. */
+  /** Each node reads it when it starts. */
   get secretFile(): string {
     return join(this.directory, SECRET_FILE);
   }
 
-  /** Where the nodes speak to each other. */
+  /** The ports on which the nodes talk to each other. */
   get rpcPorts(): number[] {
     const { nodes } = JSON.parse(readFileSync(join(this.directory, 'topology.json'), 'utf8'));
     return nodes.map(({ rpc }: { rpc: string }) => Number(rpc.split(':')[1]));
@@ -160,7 +160,7 @@ export class TestCluster implements AsyncDisposable {
     await this.connected();
   }
 
-  /** Resolves when every node that runs sees `peers` others (default: all) as up, and answers reads. */
+  /** Resolves when every running node sees `peers` others (all, if left out) as up, and answers reads. */
   async connected(peers = this.nodes.length - 1): Promise<void> {
     for (const { port, id } of this.nodes) {
       let seen = '';
@@ -184,7 +184,7 @@ export class TestCluster implements AsyncDisposable {
   }
 }
 
-/** Files mapped into a process: Linux only. */
+/** The files mapped into a process: Linux only. */
 export function mappedFiles(pid: number): string[] {
   const lines = readFileSync(`/proc/${pid}/maps`, 'utf8').split('\n');
   return [...new Set(lines.map((line) => line.slice(73).trim()).filter((name) => name.startsWith('/')))];

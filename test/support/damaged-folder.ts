@@ -1,7 +1,7 @@
 /**
- * A small folder of every kind of file an engine makes, and what an engine does with it once a byte of it is
- * another: open, read every key, scan, compact, read again, verify. Deterministic: one thread, a clock that is
- * turned by hand.
+ * A small folder with every kind of file that an engine makes, and what an engine does with it after one byte has
+ * changed: open, read every key, scan, compact, read again, verify. It is deterministic: one thread, and a clock that
+ * the test moves.
  */
 import assert from 'node:assert/strict';
 import {
@@ -21,7 +21,7 @@ import { pageEntries } from './page-entries.ts';
 
 export const DIRECTORY = '/db';
 
-/** Blocks of a few entries, so that little data makes many of them. */
+/** Blocks with a few entries each, so that little data makes many of them. */
 export const SMALL: Partial<EngineOptions> = {
   maxRecordBytes: 4096,
   memtableBytes: 64 * 1024,
@@ -44,19 +44,19 @@ export type Contents = ReadonlyMap<string, string>;
 export interface SampleFolder {
   readonly files: Files;
   readonly contents: Contents;
-  /** Contents without what only the log has, batch by batch: `[0]` has none of them. */
+  /** The contents without what only the log has, batch by batch: `[0]` has no batch. */
   readonly afterBatches: readonly Contents[];
   /** Every record that was ever written, in hexadecimal. */
   readonly written: ReadonlySet<string>;
 }
 
-/** After the wall clock of every test: nothing has expired yet. */
+/** Later than the wall clock of every test: nothing has expired yet. */
 const EXPIRY_MS = 4_000_000_000_000;
 
 /**
- * A zstd table in the last level, a table in level 0 above it that overwrites and deletes some of it, a log of
- * several batches that does the same, and the manifest of all that.
- * @param isClosed otherwise its engine was killed, and its log and manifest have no mark of a clean close
+ * A zstd table in the last level; a table in level 0 above it that overwrites and deletes some of it; a log of several
+ * batches that does the same; and the manifest of all that.
+ * @param isClosed if false, its engine was killed, and its log and manifest have no mark of a clean close
  */
 export async function sampleFolder(isClosed: boolean): Promise<SampleFolder> {
   const simulation = new EngineSimulation(SMALL);
@@ -75,7 +75,7 @@ export async function sampleFolder(isClosed: boolean): Promise<SampleFolder> {
     await write(`key${i}`, i % 7 === 0 ? null : `value ${i} `.repeat(4), i % 5 === 0 ? EXPIRY_MS : 0);
   }
   await simulation.settle(store.flush());
-  // Two tables that overlap: one alone would move down as it is, uncompressed.
+  // Two tables that overlap, because a single one would be moved down unchanged and uncompressed.
   for (let i = 10; i < 32; i += 4) await write(`key${i}`, `second ${i} `.repeat(4));
   await simulation.settle(store.compact());
   for (let i = 12; i < 32; i += 3) await write(`key${i}`, i % 2 === 0 ? null : `newer ${i}`);
@@ -112,15 +112,15 @@ export function placeFiles(files: Files): MemoryFileSystem {
 }
 
 export interface Outcome {
-  /** What was found wrong, by any of the steps. */
+  /** The errors that any of the steps found. */
   readonly errors: readonly LsmError[];
-  /** Every key that was read without an error, by any of the steps; null: it was not there. */
+  /** Every key that any of the steps read without an error; null: it was not there. */
   readonly read: readonly { readonly key: string; readonly record: string | null }[];
-  /** What the engine said to its operator. */
+  /** What the engine reported to its operator. */
   readonly reports: readonly string[];
 }
 
-/** Opens the folder, reads each of `keys`, scans, compacts and does it once more; whatever is thrown is kept. */
+/** Opens the folder, reads each of `keys`, scans, compacts, and does it once more. Errors are collected. */
 export async function useFolder(fs: MemoryFileSystem, keys: readonly string[]): Promise<Outcome> {
   const simulation = new EngineSimulation(SMALL, fs);
   const errors: LsmError[] = [];

@@ -1,4 +1,4 @@
-/** Picks a data block of a table on a simulated disk, and says which keys lie there. */
+/** Picks a data block of a table on a simulated disk, and tells which keys are in it. */
 
 import { BlockReader } from '../../native-free-lsm/offline/block-reader.ts';
 import { openFile } from '../../native-free-lsm/offline/folder.ts';
@@ -9,9 +9,9 @@ export interface BlockOfTable {
   readonly path: string;
   readonly offset: number;
   readonly diskBytes: number;
-  /** Its keys. */
+  /** The keys in the block. */
   readonly keys: readonly string[];
-  /** Whether a key may be looked for there: none of the blocks beside it has it in its range. */
+  /** Whether a read of the key must look into this block: the range of no block beside it includes the key. */
   covers(key: string): boolean;
 }
 
@@ -38,7 +38,7 @@ export function blocksOfTable(fs: MemoryFileSystem, path: string): BlockOfTable[
   });
 }
 
-/** Changes a bit of a file for good. */
+/** Changes one bit of a file for good. */
 export function flipBit(fs: MemoryFileSystem, path: string, offset: number): void {
   const fd = fs.openWriteSync(path);
   const byte = new Uint8Array(1);

@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs';
 
-/** How many descriptors this process has open; undefined where the system does not say (other than Linux). */
+/** How many descriptors this process has open; undefined on systems that do not tell (other than Linux). */
 export function openDescriptors(): number | undefined {
-  // The listing has a descriptor of its own.
+  // The listing itself uses one.
   return process.platform === 'linux' ? readdirSync('/proc/self/fd').length - 1 : undefined;
 }

@@ -3,7 +3,7 @@ import type { EncodedPage } from '../../src/services.ts';
 
 type Bytes = string | Uint8Array;
 
-/** A page of live entries as a storage engine encodes them; its memory is spoilt once it is disposed of. */
+/** A page of live entries as a storage engine encodes them. Its memory is overwritten once it is disposed of. */
 export function encodedPage(
   entries: readonly (readonly [key: Bytes, value: Bytes])[],
   encoder: EntryEncoder,
@@ -22,6 +22,6 @@ export function encodedPage(
     if (!page.add(key, 0, key.length, record, 0, record.length)) throw new Error('a page without room');
   }
   const { bytes, at: usedBytes } = page;
-  // What is used after it shows.
+  // Overwritten, so that a use after it shows.
   return { bytes, usedBytes, resumeAt, [Symbol.dispose]: () => void bytes.fill(0xff) };
 }

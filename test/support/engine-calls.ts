@@ -1,4 +1,6 @@
-/** The engine's calls as promises, and the assertion that each sink is called once, which every caller relies on. */
+/**
+ * The engine's calls as promises. They also assert that each sink is called once, because every caller relies on that.
+ */
 import assert from 'node:assert/strict';
 import { encodeRecord } from '../../native-free-lsm/format/record.ts';
 import type { ReadSink, WriteSink, WriteStatus } from '../../native-free-lsm/index.ts';
@@ -80,7 +82,7 @@ export function writeRecordTo(
   return calls.write(engine, key, record, timeoutMs);
 }
 
-/** A record without expiry; a null value is a tombstone. */
+/** A record without expiry; a null value makes a tombstone. */
 export function record(timestamp: number, value: string | Uint8Array | null, writer = 1): Uint8Array {
   const fields = { timestamp, writer, tombstone: value === null, from: 3, expiryMs: 0 };
   return encodeRecord(fields, typeof value === 'string' ? Buffer.from(value) : (value ?? new Uint8Array(0)));

@@ -1,12 +1,12 @@
 /**
- * Stops the machine, or kills the process, at many moments of one run of the workload and looks, for each, at what
- * an engine that is opened on the remains shows. A moment is between two calls to the file system; what a call in
- * the middle leaves is what `torn` leaves a call later.
+ * Stops the machine, or kills the process, at many moments of one run of the workload, and checks for each what an
+ * engine shows that is opened on the remains. A moment is between two calls to the file system; what a call leaves that
+ * is stopped in the middle is what `torn` leaves one call later.
  *
- * What is promised: of a kill, everything acknowledged; of a power loss with `sync` the same, with `interval` all
- * but what the last two intervals acknowledged (a sync may be under way as the second begins), with `none` what
- * was flushed. Whatever is lost, it is the end: never a write before one that is there. And what an engine has
- * shown after its opening, no later power loss may take.
+ * The promises: after a kill, everything acknowledged is there. After a power loss it is there too with `sync`; with
+ * `interval`, all but what the last two intervals acknowledged (a sync may be running when the second begins); with
+ * `none`, what was flushed. What is lost is always the end: never a write before one that is there. And no later power
+ * loss takes what an engine has shown after its opening.
  */
 import assert from 'node:assert/strict';
 import { DEFAULT_OPTIONS, type Durability, type EngineOptions } from '../../native-free-lsm/index.ts';
@@ -30,16 +30,16 @@ export const STOPS: readonly Stop[] = [
 ];
 
 export interface CrashCheck extends WorkloadOptions {
-  /** Of the calls to the file system, one in so many is a moment of a stop. */
+  /** One in this many calls to the file system is a moment of a stop. */
   readonly every: number;
-  /** Which of them. */
+  /** Which one of them. */
   readonly offset: number;
-  /** Stops in turns, so many at a moment. */
+  /** How many kinds of stop are tried at a moment, in turns. */
   readonly stopsAtOnce?: number;
   readonly options?: Partial<EngineOptions>;
   /** See `backgroundAfter`. */
   readonly backgroundDelayMs?: number;
-  /** A planted fault; told the file system it is planted in. */
+  /** A planted fault; it is given the file system that it is planted in. */
   readonly fault?: (fs: MemoryFileSystem) => CallHook;
 }
 
@@ -54,12 +54,12 @@ interface Moment {
   readonly call: string;
   readonly stop: Stop;
   readonly disk: MemoryFileSystem;
-  /** Writes that must be there, and that may be. */
+  /** How many writes must be there, and how many may be. */
   readonly least: number;
   readonly issued: number;
 }
 
-/** @throws what was lost or invented, and at which call */
+/** @throws Error that says what was lost or invented, and at which call */
 export async function checkCrashes(check: CrashCheck): Promise<CrashReport> {
   const fs = new MemoryFileSystem();
   const options = { ...TINY_OPTIONS, ...check.options };
@@ -112,7 +112,7 @@ export function promised(
   return Math.max(history.durable, history.acknowledgedBy(nowMs - 2 * intervalMs));
 }
 
-/** The second stop is before one of so many calls after the opening. */
+/** The second stop comes before one of this many calls after the opening. */
 const CALLS_TO_SECOND_STOP = 40;
 
 interface Image {
@@ -135,7 +135,7 @@ async function checkMoment(
     const fault = check.fault?.(moment.disk);
     moment.disk.onCall = fault;
     const store = first.openStore();
-    // It goes on as any other, until it is stopped once more: at once, while it flushes what it found, or later.
+    // It goes on like any other until it is stopped again: at once, while it flushes what it found, or later.
     const stopAt = moment.disk.callCount + (random % CALLS_TO_SECOND_STOP);
     let second: EngineHistory | undefined;
     let image: Image | undefined;

@@ -1,7 +1,7 @@
 /**
- * A call to the file system fails, or a few in a row do, in the middle of a run; of a write any part has got there
- * before. Whoever asked gets an error with a name or success, reads go on, writes go on afterwards unless a sync has
- * failed, and nothing acknowledged is lost, now, after a restart or after a power loss.
+ * Lets a call to the file system fail, or a few in a row, in the middle of a run; a part of a failed write may reach
+ * the disk. Every caller gets success or an error with a name, reads go on, writes go on afterwards unless a sync has
+ * failed, and nothing acknowledged is lost, neither now nor after a restart or a power loss.
  */
 import assert from 'node:assert/strict';
 import { type EngineOptions, LsmError, type RecordStore, WriteStatus } from '../../native-free-lsm/index.ts';
@@ -14,42 +14,47 @@ import { attempt, workOn } from './engine-workload.ts';
 
 export const FAILURE_CODES = ['EIO', 'ENOSPC', 'EMFILE', 'EROFS'] as const;
 const NAMED = /^(?:NO_SPACE|READ_ONLY|IO_ERROR|POISONED)$/;
-/** The one call whose failure may poison: the sync of what is to be acknowledged, or was. */
+/** The only call whose failure may poison the engine: the sync of what is to be acknowledged, or was. */
 const POISONING = /^fdatasync .*\.log$/;
-/** Unless the check says when. */
+/** Used unless the check says otherwise. */
 const CALLS_TO_STOP = 8;
 const LARGE_VALUE = Buffer.alloc(12_000, 'after the failure');
 const TABLE_OR_LOG = /\.(?:sst|log)$/;
-/** The disk refuses a table so often, and the opening goes on without it: until the next one its keys fail by its name. */
+/**
+ * When the disk refuses a table this often, the opening goes on without it: until the next opening its keys fail with
+ * its name.
+ */
 const REFUSALS = 3;
 const TABLE_READ = /^(?:openRead|size|read) (.*\.sst)$/;
-/** Longer than any work that failed waits for its next attempt. */
+/** Longer than any failed work waits for its next attempt. */
 const RETRY_MS = 20_000;
 
 export interface FailureCheck {
   readonly seed: number;
   readonly steps: number;
-  /** -1: none fails. */
+  /** -1: no call fails. */
   readonly failAt: number;
   readonly code: (typeof FAILURE_CODES)[number];
-  /** So many calls in a row fail. */
+  /** This many calls in a row fail. */
   readonly burst?: number;
-  /** So many calls like the one at `failAt` fail, the same operation on a file of the same kind; the others go well. */
+  /**
+   * This many calls like the one at `failAt` fail: the same operation on a file of the same kind. The others succeed.
+   */
   readonly alike?: number;
   readonly options?: Partial<EngineOptions>;
   /** See `backgroundAfter`. */
   readonly backgroundDelayMs?: number;
-  /** So many calls after the failure, while the engine clears up, its process is killed too, or the power is lost. */
+  /** This many calls after the failure, while the engine clears up, its process is killed too or the power is lost. */
   readonly stopAfter?: number;
-  /** A write that fails has got to its end all the same, and the stop is a kill. Else both are left to chance. */
+  /** A failed write has reached the disk completely, and the stop is a kill. If false, both are left to chance. */
   readonly wholeWrites?: boolean;
-  /** A planted fault, on top. */
+  /** A planted fault, in addition. */
   readonly fault?: CallHook;
 }
 
 /**
  * @returns the calls of the run, as `operation path`
- * @throws what went wrong, and which call had failed
+ * @throws Error that says what went wrong, and which call had failed
  */
 export async function checkFailure(check: FailureCheck): Promise<string[]> {
   const { seed, steps, failAt, code, burst = 1, alike = 0 } = check;
@@ -121,7 +126,7 @@ export async function checkFailure(check: FailureCheck): Promise<string[]> {
   }
 }
 
-/** Only an opening may throw, and says what is wrong; another attempt finds the disk as it was. */
+/** Only an opening may throw, and it says what is wrong. Another attempt finds the disk as it was. */
 async function opened(run: () => Promise<RecordStore>): Promise<RecordStore | undefined> {
   try {
     return await run();
@@ -153,7 +158,7 @@ function refusedTables(failed: readonly string[]): Set<string> {
 
 function isOfRefused(error: Error, refused: ReadonlySet<string>): boolean {
   const { code, file } = error as LsmError;
-  // What fails of a write is its code alone: a late one has to look into the table.
+  // A failed write has only a code: a late one has to look into the table.
   return code === 'CORRUPTION' && (file === undefined ? refused.size > 0 : refused.has(file));
 }
 
@@ -161,7 +166,7 @@ function isPoisoned(history: EngineHistory): boolean {
   return history.failures.some((error) => (error as LsmError).code === 'POISONED');
 }
 
-/** The disk is well again: the same store takes writes and brings them to tables, or was poisoned and can be read. */
+/** The disk works again: the same store takes writes and flushes them to tables, or it was poisoned and can be read. */
 async function goOn(
   simulation: EngineSimulation,
   store: RecordStore,
@@ -169,7 +174,8 @@ async function goOn(
   refused: ReadonlySet<string>,
 ): Promise<void> {
   const { conditions, state } = store.stats();
-  // What it was opened without it goes on without. All is there again at the next opening, which is checked as ever.
+  // The store goes on without a table that it was opened without. Everything is there again at the next opening, which
+  // is checked as always.
   const isWhole = !conditions.some(({ code }) => code === 'DAMAGED_TABLE');
   assert.ok(isWhole || refused.size > 0, 'a table counts as damaged that the disk did not refuse');
   if (isWhole) await simulation.settle(history.check(store));
@@ -180,7 +186,7 @@ async function goOn(
   const others = conditions.filter(({ code }) => code !== 'DAMAGED_TABLE');
   assert.deepEqual(others, [], 'the state says that all is well');
   const before = history.failures.length;
-  // As many as need a new memtable.
+  // Enough to need a new memtable.
   for (let i = 1; i <= 8; i++)
     await simulation.settle(history.write(store, Buffer.from(`after${i}`), record(i, LARGE_VALUE)));
   assert.equal(history.failures.length, before, `writes go on: ${history.failures.at(-1)?.message}`);

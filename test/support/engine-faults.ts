@@ -1,6 +1,6 @@
 /**
- * Faults that are planted to prove that the checks can fail: each turns into a no-op, or puts into the wrong order,
- * what a promise of the engine rests on.
+ * Faults that are planted to prove that the checks can fail. Each removes, or puts into the wrong order, a step on
+ * which a promise of the engine depends.
  */
 import type { CallHook, MemoryFileSystem } from '../../native-free-lsm/simulation/index.ts';
 
@@ -56,7 +56,7 @@ export const CRASH_FAULTS: Readonly<Record<string, Plant>> = {
 
 interface FailureFault {
   readonly fault: CallHook;
-  /** Which calls have to fail for it to do harm. */
+  /** The calls that must fail before it does harm. */
   readonly calls: RegExp;
 }
 
@@ -73,7 +73,7 @@ export const FAILURE_FAULTS: Readonly<Record<string, FailureFault>> = {
   },
 };
 
-/** Calls that the hook itself makes are not its business. */
+/** The hook ignores calls that it makes itself. */
 function inactiveWithin(hook: CallHook): CallHook {
   let inside = false;
   return (call) => {

@@ -10,8 +10,8 @@ export function tableCount(engine: Engine): number {
 }
 
 /**
- * Resolves when there is nothing to do any more, jobs that failed and are tried again included, and the directory
- * holds the tables of the tree, the log in use, a manifest, and no other file.
+ * Resolves when there is nothing left to do, not even failed jobs that are tried again, and the directory holds the
+ * tables of the tree, the log in use, a manifest, and no other file.
  */
 export async function filesAtRest(engine: Engine, directory: string): Promise<void> {
   let names: string[] = [];
@@ -32,7 +32,7 @@ export async function filesAtRest(engine: Engine, directory: string): Promise<vo
   );
 }
 
-/** What the files of a directory take, and how many there are. Files that go meanwhile do not count. */
+/** The size of a directory's files, and how many there are. Files that disappear meanwhile do not count. */
 export async function directorySize(directory: string): Promise<{ files: number; bytes: number }> {
   const names = await readdir(directory);
   const sizes = await Promise.all(

@@ -1,7 +1,7 @@
 /**
- * What was asked of a store, in order, and what it has acknowledged, and whether what it holds now is possible:
- * of every key an acknowledged version or a newer one, nothing that was never written, batches whole; and, where
- * no write has failed, exactly the writes up to some moment and none after it.
+ * Records what a store was asked, in order, and what it has acknowledged, and checks whether what it holds now is
+ * possible: of every key an acknowledged version or a newer one, nothing that was never written, and batches as a
+ * whole. When no write has failed, it holds exactly the writes up to some moment and none after it.
  */
 import assert from 'node:assert/strict';
 import {
@@ -20,14 +20,14 @@ interface Write {
   acknowledgedMs: number;
 }
 
-/** The newest version of each key, 0: none. */
+/** The newest version of each key; 0: none. */
 export type Versions = Map<string, number>;
 
 export class EngineHistory {
   readonly failures: Error[] = [];
-  /** Reads that got an error: a disk that fails a write is to be read from all the same. */
+  /** Reads that got an error: a disk that fails a write must still be readable. */
   readonly readFailures: Error[] = [];
-  /** So many writes are on the disk for certain, whatever the durability: noted by who had them flushed. */
+  /** This many writes are certainly on the disk, whatever the durability: noted by a caller who had them flushed. */
   durable = 0;
   readonly #nowMs: () => number;
   readonly #writes: Write[] = [];
@@ -54,25 +54,25 @@ export class EngineHistory {
     else this.#checkRecord(text(key), record, least);
   }
 
-  /** Writes handed over so far. */
+  /** How many writes were handed over so far. */
   get issued(): number {
     return this.#writes.length;
   }
 
-  /** Writes before the first that is not acknowledged. */
+  /** How many writes come before the first that is not acknowledged. */
   get acknowledged(): number {
     while (this.#writes[this.#acknowledged]?.acknowledged) this.#acknowledged++;
     return this.#acknowledged;
   }
 
-  /** Writes before the first that was acknowledged after `ms` or not at all. */
+  /** How many writes come before the first that was acknowledged after `ms`, or not at all. */
   acknowledgedBy(ms: number): number {
     let count = this.acknowledged;
     while (count > 0 && this.#writes[count - 1].acknowledgedMs > ms) count--;
     return count;
   }
 
-  /** A history of its own that begins with the first `count` writes: what another life of the store builds on. */
+  /** A separate history that begins with the first `count` writes, for another life of the store. */
   fork(count: number, nowMs: () => number = () => 0): EngineHistory {
     const fork = new EngineHistory(nowMs);
     for (const { puts } of this.#writes.slice(0, count)) {
@@ -82,14 +82,14 @@ export class EngineHistory {
     return fork;
   }
 
-  /** The newest acknowledged version of each key, at this moment. */
+  /** The newest version of each key that is acknowledged now. */
   acknowledgedVersions(): Versions {
     return this.#versions(this.#writes.filter((write) => write.acknowledged));
   }
 
   /**
-   * @param least of each key the version it must have
-   * @throws AssertionError saying which key shows what it cannot show
+   * @param least the version that each key must have at least
+   * @throws AssertionError that says which key shows what it must not show
    */
   async check(store: RecordStore, least: Versions = this.acknowledgedVersions()): Promise<void> {
     this.#checkKeys(await this.#found(store), least);
@@ -97,10 +97,10 @@ export class EngineHistory {
 
   /**
    * For a history without failures, whose writes are on the disk in the order of the calls.
-   * @param least so many writes must be there at least
-   * @param issued so many can be there at most
-   * @returns how many are there; what differs in nothing that can be read counts as there
-   * @throws AssertionError saying which key shows what it cannot show
+   * @param least how many writes must be there at least
+   * @param issued how many may be there at most
+   * @returns how many are there; a write that changes nothing that can be read counts as there
+   * @throws AssertionError that says which key shows what it must not show
    */
   async checkPrefix(store: RecordStore, least: number, issued: number): Promise<number> {
     const found = await this.#found(store);
@@ -184,7 +184,7 @@ export class EngineHistory {
     return versions;
   }
 
-  /** Notes the answer in the call of the sink: the earliest moment at which a caller can rely on it. */
+  /** Notes the answer during the call of the sink, the earliest moment at which a caller can rely on it. */
   #call(
     puts: readonly KeyedRecord[],
     start: (sink: {

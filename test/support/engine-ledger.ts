@@ -1,6 +1,6 @@
 /**
- * What a real engine under constant writes must show: of each key the last acknowledged write, or a later one that
- * was sent. Values are `ownValue`s, so that a read says by itself which write it shows. A key has one writer at a time.
+ * What a real engine must show under constant writes: of each key the last acknowledged write, or a later one that was
+ * sent. Values are `ownValue`s, so a read shows by itself which write it found. A key has one writer at a time.
  */
 import assert from 'node:assert/strict';
 import { counterOf } from './own-value.ts';
@@ -15,7 +15,7 @@ interface Batch {
   readonly keys: readonly number[];
 }
 
-/** What a key shows: the write of its value, or the latest that may have deleted it. */
+/** What a key shows: the write of its value, or the latest write that may have deleted it. */
 interface Shown extends Write {
   readonly key: number;
 }
@@ -29,7 +29,7 @@ export class EngineLedger {
   #counter: number;
   acknowledged = 0;
 
-  /** @param lastCounter of those who wrote before */
+  /** @param lastCounter the last write of the writers before */
   constructor(lastCounter = 0) {
     this.#counter = lastCounter;
   }
@@ -43,7 +43,7 @@ export class EngineLedger {
     this.#sent.set(key, [{ counter: counterOf(key, value), deletes: false }]);
   }
 
-  /** The number of the next write or batch; they ascend. */
+  /** The number of the next write or batch; numbers ascend. */
   next(): number {
     return ++this.#counter;
   }
@@ -53,7 +53,7 @@ export class EngineLedger {
     this.#of(key).push({ counter, deletes });
   }
 
-  /** Writes that are there together or not at all, all under one number, each of another key. */
+  /** Writes that are there together or not at all, all with one number, each of another key. */
   sendBatch(counter: number, writes: readonly { readonly key: number; readonly deletes: boolean }[]): void {
     for (const { key, deletes } of writes) this.send(key, counter, deletes);
     this.#batches.push({ counter, keys: writes.map(({ key }) => key) });
@@ -66,18 +66,18 @@ export class EngineLedger {
     this.acknowledged++;
   }
 
-  /** The last acknowledged write of a key: what a read that begins now must show, or a later one. */
+  /** The last acknowledged write of a key: a read that begins now must show it or a later one. */
   floor(key: number): number {
     return this.#of(key)[0].counter;
   }
 
   /**
-   * Whether a read that began when the floor was `floor` may show this.
+   * Checks whether a read that began when the floor was `floor` may show this.
    * @throws AssertionError that names the key and the writes
    */
   check(key: number, value: Uint8Array | undefined, floor = this.floor(key)): void {
     const sent = this.#of(key);
-    // Acknowledged while the read was under way: what lies between is not remembered.
+    // Some were acknowledged during the read; those in between are not remembered.
     const overtaken = sent[0].counter > floor;
     if (value === undefined) {
       const mayBeGone = overtaken || sent.some(({ deletes }) => deletes);
@@ -130,7 +130,7 @@ function lastDeletion(sent: readonly Write[]): Write {
   return sent.findLast(({ deletes }) => deletes) as Write;
 }
 
-/** Where one value of a batch is shown, every key of it shows the batch or something later. */
+/** When one value of a batch is shown, every key of the batch shows it or something later. */
 function checkBatch({ counter, keys }: Batch, shown: ReadonlyMap<number, Shown>): void {
   const all = keys.map((key) => shown.get(key) as Shown);
   if (!all.some((write) => !write.deletes && write.counter === counter)) return;

@@ -6,13 +6,13 @@ import { ModelRun } from './engine-model-run.ts';
 export interface ModelCheck {
   readonly runs: number;
   readonly seed: number;
-  /** Of a failure that was printed: only that case is run. */
+  /** The path of a printed failure: only that case is run. */
   readonly path?: string | undefined;
-  /** Called after each run, also of those that make a failing case smaller. */
+  /** Called after each run, also after those that make a failing case smaller. */
   readonly onRun?: () => void;
 }
 
-/** @throws with seed, path and the smallest case that was found */
+/** @throws Error with seed, path and the smallest case that was found */
 export async function checkModel({ runs, seed, path, onRun }: ModelCheck): Promise<void> {
   const property = fc.asyncProperty(
     configuration,

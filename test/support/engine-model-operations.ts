@@ -1,17 +1,17 @@
-/** The operations and configurations of the model test, as plain data: what a failure prints is what was done. */
+/** The operations and configurations of the model test, as plain data: a failure prints what was done. */
 import fc from 'fast-check';
 import { type EngineOptions, MAX_TIMESTAMP } from '../../native-free-lsm/index.ts';
 import { STOPS, type Stop } from './engine-crash.ts';
 
 export const KEYS = 40;
 
-/** A key, or a place beside it for a bound: before all keys, right behind a key, or a piece of one. */
+/** A key, or a bound beside it: before all keys, just behind a key, or the beginning of one. */
 export interface Bound {
   readonly key: number;
   readonly place: 'first' | 'at' | 'behind' | 'piece';
 }
 
-/** A value of so many bytes; -1 is a deletion. */
+/** A value of this many bytes; -1 is a deletion. */
 interface Value {
   readonly key: number;
   readonly size: number;
@@ -23,7 +23,7 @@ export type Operation =
   | { readonly type: 'delete'; readonly key: number }
   | { readonly type: 'batch'; readonly items: readonly Value[] }
   | { readonly type: 'burst'; readonly count: number; readonly first: number; readonly size: number }
-  /** A version given by the caller, older than the newest by `age`, or newer; one batch. */
+  /** Versions given by the caller: `age` older than the newest, or newer; in one batch. */
   | {
       readonly type: 'versions';
       readonly items: readonly (Value & { readonly age: number; readonly days: number })[];
@@ -111,10 +111,10 @@ export const operations: fc.Arbitrary<Operation[]> = fc.array(
   { minLength: 1, maxLength: 60, size: 'max' },
 );
 
-/** See `backgroundAfter`: 20 ms are some twenty operations. */
+/** See `backgroundAfter`: 20 ms are about twenty operations. */
 export const backgroundDelayMs = fc.constantFrom(0, 3, 20);
 
-/** Of the simulation's clock, which starts with 2025: deletions of the first two days may be forgotten. */
+/** By the simulation's clock, which starts with 2025: deletions of the first two days may be forgotten. */
 const TWO_DAYS_IN = (Date.UTC(2025, 0, 3) - Date.UTC(2024, 0, 1)) * 4096;
 
 export const configuration: fc.Arbitrary<Partial<EngineOptions>> = fc.record({

@@ -1,4 +1,4 @@
-/** Carries out the operations of a model test on an engine and on the model, and compares what the two answer. */
+/** Carries out the operations of a model test on an engine and on the model, and compares their answers. */
 import assert from 'node:assert/strict';
 import { type Engine, type EngineOptions, encodeRecord, type Snapshot } from '../../native-free-lsm/index.ts';
 import { VersionSource } from '../../native-free-lsm/version-source.ts';
@@ -11,7 +11,7 @@ import { pageEntries } from './page-entries.ts';
 
 const DAY_MS = 86_400_000;
 const AGE_TICKS = 137;
-/** Of the versions that a run gives itself; the engine's own are of writer 0. */
+/** The writer of the versions that a run chooses itself; the engine's own have writer 0. */
 const WRITER = 9;
 const MAX_SNAPSHOTS = 3;
 
@@ -25,7 +25,7 @@ export class ModelRun {
   readonly #model: EngineModel;
   #simulation: EngineSimulation;
   #engine!: Engine;
-  /** Gives what the engine gives: both are asked in the same order at the same times. */
+  /** Issues the same versions as the engine: both are asked in the same order at the same times. */
   #versions!: VersionSource;
   #snapshots: Taken[] = [];
 
@@ -125,7 +125,7 @@ export class ModelRun {
     await this.#settle(this.#engine.write(operations));
   }
 
-  /** Many at once, so that memtables fill up and levels grow. */
+  /** Many writes at once, so that memtables fill up and levels grow. */
   async #burst({ count, first, size }: { count: number; first: number; size: number }): Promise<void> {
     const calls: Promise<void>[] = [];
     for (let i = 0; i < count; i++) {
@@ -137,7 +137,7 @@ export class ModelRun {
     await this.#settle(Promise.all(calls));
   }
 
-  /** Late versions of what may have been forgotten are left out: nothing older may come, as the option says. */
+  /** Leaves out late versions of keys that may have been forgotten: nothing older may come, as the option says. */
   async #writeVersions(
     items: readonly { key: number; size: number; fill: number; age: number; days: number }[],
   ): Promise<void> {
@@ -154,7 +154,7 @@ export class ModelRun {
       )
         continue;
       const tombstone = item.size < 0;
-      // In the middle of a day: no operation takes so long that it matters when in it this is asked.
+      // In the middle of a day, so that no operation takes long enough to matter.
       const expiryMs = item.days === 0 || tombstone ? 0 : startOfDay(nowMs) + (item.days + 0.5) * DAY_MS;
       const value = tombstone ? new Uint8Array(0) : bytesOf(item);
       const fields = { timestamp, writer: WRITER, tombstone, from: 0, expiryMs };
@@ -307,7 +307,7 @@ export class ModelRun {
   }
 }
 
-/** Of many lengths, some a beginning of others. */
+/** Keys of many lengths; some are the beginning of others. */
 function keyOf(index: number): Buffer {
   return Buffer.from(`${'k'.repeat(1 + (index % 3))}${index}`);
 }

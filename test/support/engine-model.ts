@@ -1,6 +1,6 @@
 /**
- * What a run of the model test knows: of each key the newest version, as a sorted map would keep it, and the order
- * in which writes were made, of which a power loss may take an end.
+ * What a run of the model test knows: the newest version of each key, as in a sorted map, and the order of the writes,
+ * of which a power loss may take the last ones.
  */
 import assert from 'node:assert/strict';
 import {
@@ -23,7 +23,7 @@ export interface Version {
 /** By key as latin1. */
 export type Entries = ReadonlyMap<string, Version>;
 
-/** What one write has changed; several keys of a batch at once. */
+/** What one write has changed; a batch changes several keys at once. */
 type Undo = readonly (readonly [key: string, before: Version | undefined])[];
 
 export class EngineModel {
@@ -56,12 +56,12 @@ export class EngineModel {
     return undo.length;
   }
 
-  /** All that was written so far no power loss may take. */
+  /** No power loss may take what was written so far. */
   noteDurable(): void {
     this.#durable = this.#undo.length;
   }
 
-  /** Whether nothing of the key need be left though it was written: a late older version would come back. */
+  /** Whether the store may have forgotten the key although it was written: a late older version would come back. */
   mayForget(key: string, nowMs: number): boolean {
     const version = this.#entries.get(key);
     return version !== undefined && version.timestamp < this.#forgetBelow && !isVisible(version, nowMs);
@@ -75,7 +75,7 @@ export class EngineModel {
 
   /**
    * Takes back the last writes until what is left is what was found.
-   * @param found the record of every key there may be
+   * @param found the record of every possible key
    * @param all whether nothing may be missing
    * @throws AssertionError when that is not a beginning of the writes
    */
@@ -111,7 +111,7 @@ export class EngineModel {
     const found = [recordTimestamp(record, 0), recordWriter(record, 0)];
     if (found[0] !== version.timestamp || found[1] !== version.writer)
       return `${key} is at version ${found}, not at ${[version.timestamp, version.writer]}`;
-    // A compaction makes a deletion of what has expired.
+    // A compaction turns what has expired into a deletion.
     if (isTombstone(record, 0)) return isVisible(version, nowMs) ? `${key} is deleted` : undefined;
     const value = Buffer.from(record.subarray(recordValueStart(record, 0))).toString('latin1');
     return value === version.value && recordExpiryMs(record, 0) === version.expiryMs
@@ -125,7 +125,7 @@ export function visibleValue(entries: Entries, key: string, nowMs: number): stri
   return version !== undefined && isVisible(version, nowMs) ? (version.value as string) : undefined;
 }
 
-/** Key and value of what is visible from `start` on and before `end`, in order. */
+/** The keys and values that are visible from `start` to before `end`, in order. */
 export function visibleRange(
   entries: Entries,
   start: string,

@@ -1,6 +1,6 @@
 /**
- * The opening itself is stopped before each of its calls, and what that leaves is opened again, which is stopped
- * too; or one of its calls fails, then one of the next attempt's. At the end nothing is lost or invented.
+ * Stops the opening itself before each of its calls and opens what is left, and stops that opening too; or lets one of
+ * its calls fail, and then one of the next attempt's. At the end nothing is lost or invented.
  */
 import assert from 'node:assert/strict';
 import { type EngineOptions, LsmError } from '../../native-free-lsm/index.ts';
@@ -19,13 +19,13 @@ const MANY_LOGS = 15;
 
 export interface RecoveryCheck {
   readonly seed: number;
-  /** Of the workload whose remains are opened. */
+  /** The length of the workload whose remains are opened. */
   readonly steps: number;
-  /** So many remains are looked at. */
+  /** How many remains are checked. */
   readonly remains: number;
-  /** Of the calls of a second opening, one in so many is stopped or fails. */
+  /** One in this many calls of a second opening is stopped or fails. */
   readonly every: number;
-  /** The same of the first opening; 1 unless told. */
+  /** The same for the first opening; 1 unless told otherwise. */
   readonly firstEvery?: number;
   readonly options?: Partial<EngineOptions>;
 }
@@ -34,7 +34,7 @@ export interface RecoveryCheck {
 interface Remains {
   readonly disk: MemoryFileSystem;
   readonly history: EngineHistory;
-  /** As long as processes are killed and calls fail; and once the power is lost. */
+  /** What must be there while only processes are killed and calls fail; and what after a power loss. */
   readonly least: number;
   readonly leastOnPowerLoss: number;
   readonly issued: number;
@@ -48,7 +48,7 @@ interface Left {
   readonly what: string;
 }
 
-/** @throws what was lost or invented, and how it came about */
+/** @throws Error that says what was lost or invented, and how it happened */
 export async function checkRecovery(check: RecoveryCheck): Promise<CrashReport> {
   const options = { ...TINY_OPTIONS, ...check.options };
   const all = [...(await workloadRemains(check, options)), await manyLogs(check.seed, options)];
@@ -108,7 +108,7 @@ class Recovery {
     }
   }
 
-  /** What is left when an opening of `disk`, which stays as it is, is stopped before one in `every` of its calls. */
+  /** What is left when an opening of `disk`, which stays unchanged, is stopped before one in `every` of its calls. */
   #stopsOfOpening(disk: MemoryFileSystem, every: number): Left[] {
     const copy = disk.kill();
     const left: Left[] = [];
@@ -194,7 +194,7 @@ async function workloadRemains(check: RecoveryCheck, options: Partial<EngineOpti
   return found;
 }
 
-/** A machine that stops soon after each start, so that the next one finds more logs than it has memtables for. */
+/** A machine that stops soon after each start, so that the next start finds more logs than it has memtables for. */
 async function manyLogs(seed: number, options: Partial<EngineOptions>): Promise<Remains> {
   const history = new EngineHistory();
   const random = seededRandom(seed);

@@ -1,6 +1,6 @@
 /**
- * The whole engine on one thread, over a file system in memory and a clock that stands still until it is turned:
- * the same calls in the same order give the same run, so that a test can stop or fail it at any step.
+ * The whole engine on one thread, over a file system in memory and a clock that stands still until the test moves it.
+ * The same calls in the same order give the same run, so a test can stop or fail it at any step.
  */
 import assert from 'node:assert/strict';
 import {
@@ -17,7 +17,7 @@ import type { BackgroundJob, BackgroundResult } from '../../native-free-lsm/thre
 import { FakeClock } from './fake-clock.ts';
 import { HASH_SEED } from './hash-flood.ts';
 
-/** Small enough that a few hundred writes go through flushes and several levels. */
+/** So small that a few hundred writes go through flushes and several levels. */
 export const TINY_OPTIONS: Partial<EngineOptions> = {
   maxRecordBytes: 16 * 1024,
   memtableBytes: 64 * 1024,
@@ -31,13 +31,13 @@ export const TINY_OPTIONS: Partial<EngineOptions> = {
   levelMultiplier: 2,
   maxCompactionBytes: 64 * 1024,
   maxManifestBytes: 1024,
-  // As in a replicated node: a deletion stays, so that an older version that arrives late stays hidden.
+  // As in a replicated node: deletions are kept, so that an older version that arrives late stays hidden.
   dropTombstonesBelow: 0,
 };
 
 /**
- * Flushes and compactions take so long to begin: several memtables wait, writes and reads go on meanwhile. At 0
- * each is done in the turn that asks for it.
+ * Flushes and compactions begin this much later: several memtables wait, while writes and reads go on. With 0 each is
+ * done in the turn that asks for it.
  */
 export function backgroundAfter(delayMs: number): ExecutorFactory {
   if (delayMs === 0) return (context) => new InlineExecutor(context);
@@ -60,7 +60,7 @@ class LateBackground extends InlineExecutor {
   }
 }
 
-/** Flushes and compactions never come to their end: every start leaves one more log behind. */
+/** Flushes and compactions never end, so every start leaves one more log behind. */
 export class NoBackground extends InlineExecutor {
   override runBackground(): Promise<BackgroundResult> {
     return new Promise(() => undefined);
@@ -68,7 +68,7 @@ export class NoBackground extends InlineExecutor {
 }
 
 const DIRECTORY = '/db';
-/** An engine that has not answered after so many turns of 1 ms never will: the longest wait in it is 10 s. */
+/** An engine that has not answered after this many turns of 1 ms never will: its longest wait is 10 s. */
 const MAX_TURNS = 60_000;
 const MAX_PASS_TURNS = 400;
 /** A chain of settled promises is never longer than this between two turns. */
@@ -79,7 +79,7 @@ export class EngineSimulation {
   fs: MemoryFileSystem;
   readonly options: Partial<EngineOptions>;
   drawHashSeed: () => HashSeed = () => HASH_SEED;
-  /** Sentences the engine had for its operator. */
+  /** What the engine has reported to its operator. */
   readonly reports: string[] = [];
   readonly #executor: ExecutorFactory;
 
@@ -101,7 +101,7 @@ export class EngineSimulation {
     return Engine.open(DIRECTORY, { ...this.options, ...options }, this.#environment());
   }
 
-  /** Turns the clock until the promise is settled. */
+  /** Moves the clock until the promise is settled. */
   async settle<T>(promise: Promise<T>): Promise<T> {
     let settled = false;
     const end = (): void => {
@@ -116,9 +116,9 @@ export class EngineSimulation {
     }
   }
 
-  /** Lets `ms` go by, with all that happens in them. */
+  /** Lets `ms` pass, with everything that happens meanwhile. */
   async pass(ms: number): Promise<void> {
-    // In at most so many turns: a long time is waited through for timers, which keep their order.
+    // In a bounded number of turns: a long time is waited only for timers, which keep their order.
     const turnMs = Math.max(1, ms / MAX_PASS_TURNS);
     for (let passedMs = 0; passedMs < ms; passedMs += turnMs) {
       this.clock.advance(turnMs);
@@ -126,7 +126,7 @@ export class EngineSimulation {
     }
   }
 
-  /** What the machine finds when it comes up again after a stop at this moment. */
+  /** What the machine finds when it starts again after a stop at this moment. */
   restartWith(fs: MemoryFileSystem): EngineSimulation {
     return new EngineSimulation(this.options, fs, this.#executor);
   }

@@ -1,6 +1,6 @@
 /**
- * Callers of a real engine that write, delete, write batches, read and scan at once, each with keys of its own and
- * every value checked, while a test kills threads or holds snapshots.
+ * Callers of a real engine that write, delete, write batches, read and scan at the same time, while a test kills
+ * threads or holds snapshots. Each has keys of its own, and every value is checked.
  */
 import assert from 'node:assert/strict';
 import type { BatchOperation, Engine, LsmError } from '../../native-free-lsm/index.ts';
@@ -8,7 +8,7 @@ import { type Random, seededRandom } from '../../src/clock.ts';
 import type { EngineLedger } from './engine-ledger.ts';
 import { ownValue } from './own-value.ts';
 
-/** What one scan looks at. */
+/** How many keys one scan covers. */
 const SCANNED_KEYS = 100;
 
 export interface TrafficOptions {
@@ -16,11 +16,11 @@ export interface TrafficOptions {
   readonly callers: number;
   readonly keysPerCaller: number;
   readonly maxValueBytes: number;
-  /** Of all writes, those that delete. */
+  /** The share of the writes that delete. */
   readonly deleteShare: number;
-  /** Of all calls, those that read one key; half of the rest of them scan. */
+  /** The share of the calls that read one key; half of the rest scan. */
   readonly readShare: number;
-  /** Errors a call may end with, by code; any other fails the traffic. */
+  /** The codes of errors with which a call may end; any other fails the traffic. */
   readonly mayFail: readonly string[];
 }
 
@@ -36,7 +36,7 @@ export class EngineTraffic {
   readonly #engine: Engine;
   readonly #ledger: EngineLedger;
   readonly #options: TrafficOptions;
-  /** Rejects with what a call showed to be wrong; else it is never settled before `stop`. */
+  /** Rejects when a call shows something wrong; otherwise it does not settle before `stop`. */
   readonly done: Promise<unknown>;
   #stopped = false;
   reads = 0;
@@ -60,7 +60,10 @@ export class EngineTraffic {
     return this.reads + this.scans + this.writes;
   }
 
-  /** Resolves when the calls under way have ended. @throws what one of them showed to be wrong */
+  /**
+   * Resolves when the running calls have ended.
+   * @throws what one of them showed to be wrong
+   */
   async stop(): Promise<void> {
     this.#stopped = true;
     await this.done;
@@ -79,7 +82,7 @@ export class EngineTraffic {
         else await this.#write(key(), random);
       } catch (error) {
         this.#note(error as LsmError);
-        // Refused at once, perhaps: the others, and what would mend it, have their turn.
+        // Refused at once, perhaps: let the others run, and what would end the trouble.
         await new Promise(setImmediate);
       }
     }
@@ -92,7 +95,7 @@ export class EngineTraffic {
     this.reads++;
   }
 
-  /** Some of a caller's keys: nobody else writes them, so that what is missing must be missing. */
+  /** Scans some of a caller's keys. Nobody else writes them, so a missing one must be missing. */
   async #scan(caller: number, random: Random): Promise<void> {
     const { keysPerCaller } = this.#options;
     const skipped = Math.floor(random() * Math.max(1, keysPerCaller - SCANNED_KEYS + 1));
@@ -139,7 +142,7 @@ export class EngineTraffic {
   }
 }
 
-/** Every key, and every batch, from an engine at rest. */
+/** Checks every key and every batch of an engine at rest. */
 export async function settleLedger(engine: Engine, ledger: EngineLedger): Promise<number> {
   const live = await ledger.settle((key) => engine.get(engineKey(key)));
   let scanned = 0;

@@ -1,6 +1,6 @@
 /**
- * A seeded run of everything an engine does to its disk: writes of all kinds by several callers at once, older
- * versions that arrive late, flushes, compactions, pauses, clean restarts.
+ * A seeded run of everything that an engine does to its disk: writes of all kinds by several callers at once, older
+ * versions that arrive late, flushes, compactions, pauses and clean restarts.
  */
 import { LsmError, type RecordStore } from '../../native-free-lsm/index.ts';
 import { seededRandom } from '../../src/clock.ts';
@@ -9,17 +9,17 @@ import type { EngineHistory } from './engine-history.ts';
 import type { EngineSimulation } from './engine-simulation.ts';
 
 const KEYS = 24;
-/** No workload writes so many; a life of a store is told from the next by this many timestamps. */
+/** No workload writes as many; this many timestamps separate one life of a store from the next. */
 const TIMESTAMPS_PER_LIFE = 100_000;
 
 export interface WorkloadOptions {
   readonly seed: number;
   readonly steps: number;
-  /** Which life of the store it is, from 0 on: every version is above all of the lives before, but for late ones. */
+  /** Which life of the store it is, from 0 on: every version is above those of all lives before, except late ones. */
   readonly life?: number;
 }
 
-/** Runs to its end and leaves the store closed. Calls that fail are the history's; opening may throw. */
+/** Runs to its end and leaves the store closed. The history notes calls that fail; opening may throw. */
 export async function runWorkload(
   simulation: EngineSimulation,
   history: EngineHistory,
@@ -30,7 +30,10 @@ export async function runWorkload(
   history.durable = history.acknowledged;
 }
 
-/** The same on a store that is open. @returns the store, open, which may be another by now */
+/**
+ * The same on a store that is open.
+ * @returns the open store, which may be another one by now
+ */
 export async function workOn(
   simulation: EngineSimulation,
   opened: RecordStore,
@@ -44,7 +47,7 @@ export async function workOn(
   const put = () => {
     const size = below(8) === 0 ? below(6000) : below(300);
     const value = below(6) === 0 ? null : Buffer.alloc(size, `${timestamp}.`);
-    // Now and then a version that is older than what the key may have by now; never one that was there before.
+    // Now and then a version that is older than the key's newest one, but never one that was there before.
     const isLate = below(8) === 0;
     const version = isLate ? (timestamp - 1 - below(60)) * 1000 + (timestamp % 999) + 1 : timestamp * 1000;
     timestamp++;
@@ -86,7 +89,7 @@ async function lasting(
   if (history.failures.length === failuresBefore) history.durable = history.acknowledged;
 }
 
-/** A failure the engine names is an answer like any other; everything else fails the test. */
+/** An error of the engine with a name is an answer like any other; everything else fails the test. */
 export async function attempt(call: Promise<void>, history: EngineHistory): Promise<void> {
   try {
     await call;
@@ -96,7 +99,7 @@ export async function attempt(call: Promise<void>, history: EngineHistory): Prom
   }
 }
 
-/** The newest of each key only: a batch that holds a key twice has no one version to look for. */
+/** Only the newest of each key: in a batch that holds a key twice, it has no single version to look for. */
 function distinct<T extends { readonly key: Buffer }>(puts: readonly T[]): T[] {
   return [...new Map(puts.map((put) => [put.key.toString(), put])).values()];
 }

@@ -1,6 +1,6 @@
 /**
- * A Clock that stands still until a test moves it. Timers run in the order of their due times, those due at the
- * same time in the order they were set; what `endOfTurn` gathered runs at the next `flush` or `advance`.
+ * A Clock that stands still until a test moves it. Timers run in the order of their due times; those due at the same
+ * time run in the order in which they were set. What `endOfTurn` gathered runs at the next `flush` or `advance`.
  */
 import type { Clock, TimerHandle } from '../../src/clock.ts';
 
@@ -19,7 +19,7 @@ export class FakeClock implements Clock {
   readonly #timers = new Set<Timer>();
   #endOfTurn: (() => void)[] = [];
 
-  /** @param wallMs where the wall clock starts: 2025-01-01 unless told */
+  /** @param wallMs where the wall clock starts: 2025-01-01 unless told otherwise */
   constructor(wallMs = Date.UTC(2025, 0, 1)) {
     this.#wallMs = wallMs;
   }
@@ -48,12 +48,12 @@ export class FakeClock implements Clock {
     return this.#timers.size;
   }
 
-  /** Sets the wall clock alone, as an operator or NTP does: no timer runs. */
+  /** Sets only the wall clock, as an operator or NTP does: no timer runs. */
   setWallMs(wallMs: number): void {
     this.#wallMs = wallMs;
   }
 
-  /** Ends the turn, and each turn that this starts. */
+  /** Ends the turn, and each further turn that this starts. */
   flush(): void {
     while (this.#endOfTurn.length > 0) {
       const callbacks = this.#endOfTurn;
@@ -62,7 +62,7 @@ export class FakeClock implements Clock {
     }
   }
 
-  /** Lets `ms` go by on both clocks; each timer that falls due is a turn of its own. */
+  /** Lets `ms` pass on both clocks; each timer that becomes due is a turn of its own. */
   advance(ms: number): void {
     const endMs = this.#monotonicMs + ms;
     this.flush();

@@ -1,6 +1,6 @@
 /**
- * A node process with the real life of one (src/cli/serve/node-host.ts) around a node that is none. The node's id says
- * what it does wrong: `refuses` to start, `crashes` while starting, `hangs` when it is to drain.
+ * A process with the real life of a node process (src/cli/serve/node-host.ts) around a fake node. The node's id says
+ * what it does wrong: it `refuses` to start, `crashes` while starting, or `hangs` when it is to drain.
  */
 import { createServer } from 'node:net';
 import { type HostedNode, hostNode } from '../../src/cli/serve/node-host.ts';
@@ -14,7 +14,7 @@ hostNode(async () => ({
     if (nodeId === 'crashes') {
       process.kill(process.pid, 'SIGKILL');
     }
-    // As a node's servers do, it keeps the process alive.
+    // It keeps the process alive, as a node's servers do.
     const server = createServer().listen(0, '127.0.0.1');
     return {
       doorAddresses: [`http://${nodeId}`],

@@ -1,4 +1,4 @@
-/** Replicas that say what a test has them say, when it wants: every question waits in `asked`. */
+/** Replicas that answer what a test tells them to, when it tells them: every question waits in `asked`. */
 import type { ClusterView } from '../../src/cluster/cluster-view.ts';
 import type { EncodedWrite, ReplicaSet } from '../../src/coordinator/replica-access.ts';
 import type { ReplicaReply, ReplySink } from '../../src/reply.ts';

@@ -1,13 +1,12 @@
-/** The worked examples of the documents of formats, so that the tests hold them to what the code does. */
+/** The worked examples in the documents of formats. Tests compare the code with them. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 
 const ENGINE = new URL('../../native-free-lsm/FORMAT.md', import.meta.url);
 
 /**
- * The bytes of a fenced example: lines of an offset, bytes in groups, and behind three spaces what they mean.
- *
- * @param document by default the engine's FORMAT.md
+ * The bytes of a fenced example: lines with an offset, bytes in groups and, after three spaces, their meaning.
+ * @param document the engine's FORMAT.md if left out
  */
 export function formatExample(name: string, document: URL = ENGINE): Buffer {
   const fence = new RegExp(`^\`\`\`${name}\\n(.*?)^\`\`\`$`, 'ms').exec(readFileSync(document, 'utf8'));

@@ -5,9 +5,9 @@ import { runInNewContext } from 'node:vm';
 setFlagsFromString('--expose-gc');
 const gc = runInNewContext('gc') as () => void;
 
-/** Collects what can be collected; gives the bytes of array buffers that are left, shared ones included. */
+/** Collects what can be collected, and returns the bytes of array buffers that are left, including shared ones. */
 export async function collectGarbage(): Promise<number> {
-  // What a collection frees may be held by a callback that is due: the second one has it.
+  // A callback that is due may hold what could be freed: the next collection frees it.
   for (let i = 0; i < 3; i++) {
     gc();
     await turn();

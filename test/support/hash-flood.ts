@@ -1,4 +1,4 @@
-/** Keys that were made to have one hash, and the seed that tests hash keys with. */
+/** Keys made to have the same hash, and the seed with which tests hash keys. */
 import type { HashSeed } from '../../native-free-lsm/index.ts';
 
 export const HASH_SEED: HashSeed = { low: 0x0706_0504, high: 0x0b0a_0908 };
@@ -6,11 +6,11 @@ export const HASH_SEED: HashSeed = { low: 0x0706_0504, high: 0x0b0a_0908 };
 const PAIR_BYTES = 8;
 
 /**
- * 2^bits keys of `8 × bits` bytes that have the same MurmurHash3 (x86, 32 bits), whatever its seed: the kind of hash
- * that is fast and keeps nothing from an attacker. Each key is a row of pairs of words of which there are two forms. In
- * the second form the first word changes one bit of the state, the one that the step behind it moves to the top, where
- * multiplying and adding leave it; and the second word changes the top bit back. (After Aumasson and Bernstein's attack
- * of 2012.)
+ * 2^bits keys of `8 × bits` bytes that have the same MurmurHash3 (x86, 32 bits), whatever its seed: it stands for
+ * hashes that are only fast and hide nothing from an attacker. Each key is a row of pairs of words, and each pair has
+ * two forms. In the second form, the first word changes one bit of the state, which the next step moves to the top,
+ * where multiplying and adding leave it; and the second word changes the top bit back. (After Aumasson and Bernstein's
+ * attack of 2012.)
  */
 export function murmurCollisions(bits: number): Buffer[] {
   const forms = Array.from({ length: bits }, (_, pair) => {
@@ -30,7 +30,7 @@ export function murmurCollisions(bits: number): Buffer[] {
   });
 }
 
-/** The hash those keys have in common, for proof that they do. */
+/** The hash that those keys have in common, to prove that they do. */
 export function murmur3(bytes: Uint8Array, seed: number): number {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   let hash = seed | 0;
@@ -58,7 +58,7 @@ function rotateLeft(word: number, bits: number): number {
   return (word << bits) | (word >>> (32 - bits));
 }
 
-/** What an odd factor is undone by, modulo 2^32: each step doubles the bits that are right. */
+/** The inverse of an odd factor modulo 2^32: each step doubles the number of right bits. */
 function inverse(factor: number): number {
   let found = factor;
   for (let step = 0; step < 5; step++) found = Math.imul(found, 2 - Math.imul(factor, found));

@@ -1,7 +1,7 @@
 /**
- * Requests that are wrong in every way a client, a proxy or an attacker can get them wrong, and some that are only
- * odd. The same seed gives the same requests; each is all the bytes of one connection. Every key starts with
- * `fuzz`, unless a key is what was damaged.
+ * Requests that are wrong in every way in which a client, a proxy or an attacker can make them wrong, and some that are
+ * only unusual. The same seed gives the same requests; each is all the bytes of one connection. Every key starts with
+ * `fuzz`, unless the key is what was damaged.
  */
 import { type Random, seededRandom } from '../../src/clock.ts';
 
@@ -44,7 +44,7 @@ function target(random: Random): string {
   return `/v0/entity?id=fuzz${below(random, 1000)}`;
 }
 
-/** One that is right, to be damaged. */
+/** A correct request, to be damaged. */
 function sound(random: Random): Buffer {
   const to = target(random);
   switch (below(random, 5)) {
@@ -283,7 +283,7 @@ const garbage: Kind = (random) => {
   return randomBytes(random, 1 + below(random, 300));
 };
 
-/** Whose page it is, and by what name it came: most of them are not this node's. */
+/** The page that sent it, and the host name it was sent to: most of them are not this node's. */
 const strangers: Kind = (random) => {
   const hosts = [
     HOST,
@@ -318,7 +318,7 @@ const strangers: Kind = (random) => {
   );
 };
 
-/** Bodies where none belongs, offers of other protocols, and what lies behind them. */
+/** Bodies where none belongs, offers of other protocols, and bytes behind them. */
 const detours: Kind = (random) => {
   const bodies = [
     '0\r\n\r\n',

@@ -1,6 +1,6 @@
 /**
- * A cluster of nodes in this process: real data folders and HTTP, a network in memory between the nodes, and a Map
- * for each engine that outlives its node, as a disk would.
+ * A cluster of nodes in this process: real data folders and HTTP, a network in memory between the nodes, and for each
+ * engine a Map that outlives its node, as a disk would.
  */
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -32,11 +32,11 @@ export class InProcessCluster implements AsyncDisposable {
   readonly root: string;
   readonly topology: Topology;
   readonly network = new MemoryNetwork(systemClock, seededRandom(1));
-  /** What the nodes logged, `node level: message`. */
+  /** What the nodes logged, as `node level: message`. */
   readonly logged: string[] = [];
   readonly #stores: MapRecords[] = [];
   readonly #nodes: (RunningNode | null)[];
-  /** The clock's timers keep no process alive, and at times nothing else would. */
+  /** Keeps the process alive when nothing else does: the clock's timers do not. */
   readonly #alive = setInterval(() => {}, 60_000);
 
   private constructor(root: string, size: number) {
@@ -112,30 +112,30 @@ export class InProcessCluster implements AsyncDisposable {
     await node?.drain();
   }
 
-  /** As when its disk was replaced. */
+  /** Empties its folder, as when its disk was replaced. */
   async empty(index: number): Promise<void> {
     await rm(this.folder(index), { recursive: true });
     this.#stores[index] = new Map();
   }
 
-  /** A copy of a node's folder, to be put back. The node may run: what it writes meanwhile is not in the copy. */
+  /** Copies a node's folder, to be put back later. The node may run; the copy lacks what it writes meanwhile. */
   async copy(index: number): Promise<FolderCopy> {
     const identity = await readFile(join(this.folder(index), IDENTITY_FILE));
     return { identity, records: new Map(this.#stores[index]) };
   }
 
-  /** In place of what the stopped node's folder holds. */
+  /** Replaces the folder of the stopped node. */
   async putBack(index: number, copy: FolderCopy): Promise<void> {
     await writeFile(join(this.folder(index), IDENTITY_FILE), copy.identity);
     this.putBackEngine(index, copy);
   }
 
-  /** The engine's part alone, as when it lies on a volume of its own. */
+  /** Puts back only the engine's part, as when it is on a volume of its own. */
   putBackEngine(index: number, copy: FolderCopy): void {
     this.#stores[index] = new Map(copy.records);
   }
 
-  /** HTTP port of a running node. */
+  /** The HTTP port of a running node. */
   port(index: number): number {
     return Number(new URL(this.#nodes[index]!.doorAddresses[0]).port);
   }

@@ -1,5 +1,5 @@
 /**
- * Frames no node should send, from a seed: for servers that must outlive them. Each is what goes over one
+ * Frames that no node sends, made from a seed, for servers that must outlive them. Each is what goes over one
  * connection, which the sender then ends. HTTP has its own in http-fuzz.ts.
  */
 import type { Random } from '../../src/clock.ts';
@@ -24,7 +24,7 @@ export function malformedRpc(random: Random): Buffer {
   return Buffer.concat([length, body]);
 }
 
-/** What a dialler says, in the right form, who does not know the secret: a proof, a seal, a hello, in any order. */
+/** What a dialler without the secret says in the right form: a proof, a seal and a hello, in any order. */
 function almostHandshake(random: Random): Buffer {
   const frame = (...parts: (number[] | Buffer)[]): Buffer => {
     const body = Buffer.concat(parts.map((part) => Buffer.from(part)));

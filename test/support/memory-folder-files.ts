@@ -1,6 +1,6 @@
 /**
- * FolderFiles in memory that knows what is durable: bytes after `write` has synced them, names after
- * `syncFolder`. A power cut at any call may keep or lose, each on its own, names and bytes that were not synced.
+ * FolderFiles in memory that know what is durable: bytes once `write` has synced them, names after `syncFolder`. A
+ * power cut at any call may keep or lose unsynced names and bytes, each independently.
  */
 import type { FolderFiles } from '../../src/replica/folder-files.ts';
 
@@ -16,16 +16,16 @@ interface StoredFolder {
 
 const NOTHING = new Uint8Array(0);
 
-/** @param syscall what failed, in the system's words */
+/** @param syscall the call that failed, as the system names it */
 function nodeError(code: string, syscall = ''): Error {
   return Object.assign(new Error(`${code}: planted`), { code, syscall });
 }
 
 export class MemoryFolderFiles implements FolderFiles {
   readonly #folders = new Map<string, StoredFolder>();
-  /** Calls that change something, by name, in order. */
+  /** The calls that change something, by name, in order. */
   readonly calls: string[] = [];
-  /** The call of this number (from 0) takes half its effect and fails, as do all behind it. */
+  /** The call with this number (from 0) has half its effect and fails, and so do all calls after it. */
   failAt = Number.POSITIVE_INFINITY;
   failure = 'EIO';
 
@@ -105,7 +105,7 @@ export class MemoryFolderFiles implements FolderFiles {
     });
   }
 
-  /** Puts a file there, durable, and counts no call. */
+  /** Puts a durable file there, without counting a call. */
   put(path: string, bytes: Uint8Array): void {
     const folderPath = path.slice(0, path.lastIndexOf('/'));
     if (!this.#folders.has(folderPath))
@@ -131,7 +131,7 @@ export class MemoryFolderFiles implements FolderFiles {
 
   async #step(call: string, effect: () => void, halfEffect: () => void = () => {}): Promise<void> {
     const number = this.calls.push(call) - 1;
-    // An operation of the disk never ends in the turn that began it.
+    // A disk operation never ends in the turn that began it.
     await Promise.resolve();
     if (number < this.failAt) {
       effect();

@@ -1,20 +1,20 @@
 /**
- * A network in memory: streams between named hosts over an injected clock, cut into chunks of random size. As
- * strict as the contract of `ByteStream` allows: chunks that serve again are overwritten, memory that a `write` has
- * not taken whole is read only when its turn comes, chunks are cut anywhere, and nothing is called back within a call.
+ * A network in memory: streams between named hosts over an injected clock, cut into chunks of random size. It is as
+ * strict as the contract of `ByteStream` allows: reused chunks are overwritten, memory that a `write` has not taken
+ * completely is read only when its turn comes, chunks are cut anywhere, and nothing is called back during a call.
  */
 import type { Clock, Random } from '../../src/clock.ts';
 import { QuorateError } from '../../src/errors.ts';
 import type { ByteStream, Listener, StreamHandler, Transport } from '../../src/rpc/transport.ts';
 
-/** What stands in memory that serves again. */
+/** The content of chunks that were overwritten. */
 const OTHER_BYTES = 0xa5;
 
 export class MemoryNetwork {
   readonly clock: Clock;
   readonly random: Random;
   latencyMs = 1;
-  /** What one direction of a stream holds before its writer has to wait. */
+  /** How much one direction of a stream holds before its writer has to wait. */
   bufferBytes = 64 * 1024;
   readonly #accepting = new Map<string, (stream: ByteStream) => void>();
   readonly #frozen = new Set<string>();
@@ -34,7 +34,7 @@ export class MemoryNetwork {
     };
   }
 
-  /** The host's process stands still: it reads and writes nothing, and its connections stay. */
+  /** The host's process stops running: it reads and writes nothing, but its connections stay. */
   freeze(host: string): void {
     this.#frozen.add(host);
   }
@@ -48,14 +48,14 @@ export class MemoryNetwork {
     return this.#frozen.has(host);
   }
 
-  /** Cuts every stream that `chosen` says; bytes on their way are lost. */
+  /** Cuts every stream that `chosen` selects; bytes on their way are lost. */
   cut(chosen: (fromHost: string, toHost: string) => boolean = () => true): void {
     for (const stream of [...this.#streams]) {
       if (chosen(stream.host, stream.peer.host)) stream.reset('cut');
     }
   }
 
-  /** Bytes on their way to a host that it has not read. */
+  /** How many bytes on their way to a host it has not read. */
   undelivered(host: string): number {
     let bytes = 0;
     for (const stream of this.#streams) if (stream.host === host) bytes += stream.incomingBytes;
@@ -96,7 +96,7 @@ export class MemoryNetwork {
       }
       this.#streams.add(dialled);
       this.#streams.add(accepted);
-      // As a kernel does, the connection is there before the process has accepted it.
+      // As with a kernel, the connection is there before the process has accepted it.
       dialled.open();
       accepted.acceptInto(accept);
     });
@@ -117,7 +117,7 @@ class MemoryStream implements ByteStream {
   readonly #network: MemoryNetwork;
   #handler: StreamHandler | null = null;
   #accept: ((stream: ByteStream) => void) | null = null;
-  /** On their way to this end. */
+  /** What is on its way to this end. */
   readonly #incoming: Piece[] = [];
   #incomingBytes = 0;
   #isPaused = false;
@@ -169,7 +169,7 @@ class MemoryStream implements ByteStream {
     this.peer.#close('the connection was reset');
   }
 
-  /** Goes on with what this end has to do, if anything. */
+  /** Continues with what this end has to do, if anything. */
   wake(): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
@@ -219,7 +219,7 @@ class MemoryStream implements ByteStream {
     if (piece !== undefined) this.#deliver(piece);
     if (this.#incoming.length > 0) this.wake();
     else if (this.#peerHasEnded) {
-      // Like a socket that is not half-open: what the other end began, this one ends.
+      // Like a socket that is not half-open: when the other end closes, this one closes too.
       this.#close(this.#closeReason);
       this.end();
     }

@@ -11,8 +11,8 @@ import type {
 import { EngineSimulation } from './engine-simulation.ts';
 
 /**
- * Roles that can be held up, and made to die when they next look at their messages: one of them makes no sense.
- * What background jobs have done can be held up as well.
+ * Roles that can be held, and made to die when they next look at their messages; doing both makes no sense. The results
+ * of background jobs can be held as well.
  */
 export class MortalExecutor implements Executor {
   readonly #inner: InlineExecutor;
@@ -21,7 +21,7 @@ export class MortalExecutor implements Executor {
   writer: RoleHandle | undefined;
   backgroundGate: Promise<void> = Promise.resolve();
   rolesHeld = false;
-  /** Readers that are started meanwhile are only there once `letReadersStart` is called. */
+  /** While it is set, readers that are started are there only once `letReadersStart` is called. */
   readersHeld = false;
   #heldReaders: (() => void)[] = [];
 
@@ -77,7 +77,7 @@ export class MortalExecutor implements Executor {
   }
 }
 
-/** A simulated engine whose roles can be held up and killed. */
+/** A simulated engine whose roles can be held and killed. */
 export function mortal(options?: ConstructorParameters<typeof EngineSimulation>[0]) {
   let executor: MortalExecutor | undefined;
   const simulation = new EngineSimulation(options, new MemoryFileSystem(), (context) => {

@@ -35,7 +35,7 @@ async function killOne(threads: readonly Worker[], random: Random): Promise<bool
   return true;
 }
 
-/** An executor for `Environment`, and the pool it has made. */
+/** An executor for `Environment`, and the pool that it has made. */
 export function mortalPool(): { executor: (context: ExecutorContext) => MortalPool; pool: () => MortalPool } {
   let made: MortalPool | undefined;
   return {

@@ -1,4 +1,4 @@
-/** The system's clock with a wall clock that a test sets wrong: by how much it says in `offsetMs`, at any time. */
+/** The system's clock, with a wall clock that a test can set wrong at any time through `offsetMs`. */
 import { type Clock, systemClock, type TimerHandle } from '../../src/clock.ts';
 
 export class OffsetClock implements Clock {

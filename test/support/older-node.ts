@@ -1,4 +1,4 @@
-/** A Node on the PATH that is older than the one the project runs on, if there is one: what a user may have. */
+/** A Node on the PATH that is older than the one the project runs on, if there is one. A user may have one. */
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import path from 'node:path';

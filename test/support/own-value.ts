@@ -1,6 +1,6 @@
 /**
- * Values that say of which key they are, by which write and how long, with bytes that follow from that: a value
- * that is torn, another key's or never written is seen as such. They do not compress.
+ * Values that contain their key, the number of their write and their length, followed by bytes that depend on these. So
+ * a value that is torn, belongs to another key or was never written is noticed. They do not compress.
  */
 const HEADER_BYTES = 12;
 
@@ -16,10 +16,10 @@ export function ownValue(key: number, counter: number, bytes: number): Uint8Arra
 
 /**
  * The number of the write that made a value.
- * @throws when it is not whole, or not this key's
+ * @throws Error when it is not whole, or not this key's
  */
 export function counterOf(key: number, value: Uint8Array): number {
-  // A copy, as a value may begin anywhere.
+  // Copied, because a value may begin at any offset.
   const words = new Uint32Array(Uint8Array.from(value).buffer, 0, value.length >>> 2);
   const [ofKey, counter, length] = words;
   if (value.length < HEADER_BYTES || ofKey !== key || length * 4 !== value.length)

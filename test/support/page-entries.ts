@@ -1,6 +1,6 @@
 import type { RangePage } from '../../src/replica/storage-engine.ts';
 
-/** What is left of a page, as copies; disposes of it. */
+/** The entries left in a page, as copies; disposes of the page. */
 export function pageEntries(asked: RangePage): [key: Buffer, record: Buffer][] {
   using page = asked;
   const entries: [Buffer, Buffer][] = [];

@@ -1,12 +1,12 @@
 /**
- * Ports for servers of tests. They lie below those the system gives to connections that go out, and each test
- * process begins elsewhere, so that nobody takes one between the look and the use.
+ * Ports for servers of tests. They are below those that the system gives to outgoing connections, and each test process
+ * begins at another place, so that nobody takes one between the check and the use.
  */
 import { createServer, type Server } from 'node:net';
 
 const FIRST = 10_000;
 const COUNT = 22_000;
-/** No common factor with COUNT: processes with neighbouring ids begin far apart. */
+/** It has no common factor with COUNT, so processes with neighbouring ids begin far apart. */
 const STRIDE = 911;
 
 let next = (process.pid * STRIDE) % COUNT;

@@ -1,6 +1,6 @@
 /**
- * Loaded into a node's process before anything else (`--import`): its wall clock shows what a file says, read again and
- * again. The monotonic clock is the machine's.
+ * Loaded into a node's process before anything else (`--import`). Its wall clock shows what a file says, which is read
+ * again and again. The monotonic clock is the machine's.
  */
 import { readFileSync } from 'node:fs';
 import { isMainThread } from 'node:worker_threads';
@@ -24,7 +24,7 @@ function preload(path: string): void {
   }, PERIOD_MS).unref();
 }
 
-/** Undefined when it is not there: the test has not set the clock yet. */
+/** Undefined when the file does not exist: the test has not set the clock yet. */
 function readSetting(path: string): ClockSetting | undefined {
   try {
     return JSON.parse(readFileSync(path, 'utf8')) as ClockSetting;

@@ -71,7 +71,7 @@ export class RpcCluster {
     this.nodes = nodeIds.map((nodeId) => new RpcNode(nodeIds, nodeId, this.network, options));
   }
 
-  /** Started and, after 100 ms on its clock, connected. */
+  /** Starts the nodes and lets 100 ms pass on their clock, after which they are connected. */
   static async start(nodeIds: readonly string[], options: RpcClusterOptions = {}): Promise<RpcCluster> {
     const cluster = new RpcCluster(nodeIds, options);
     for (const node of cluster.nodes) await node.start();

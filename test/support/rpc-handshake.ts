@@ -1,6 +1,6 @@
 /**
- * The handshake by hand, for tests that play one end of a connection. Nonces are the same in every test, so that all
- * that one end says can be made before the other has said a word.
+ * The handshake by hand, for tests that play one side of a connection. Nonces are the same in every test, so everything
+ * that one side says can be made before the other has said a word.
  */
 import { Authentication, type Credentials } from '../../src/rpc/authentication.ts';
 import { ClusterSecret } from '../../src/rpc/cluster-secret.ts';
@@ -19,19 +19,19 @@ function messageOf(frame: Buffer): Buffer {
   return frame.subarray(FRAME_LENGTH_BYTES);
 }
 
-/** What a listener says first. */
+/** The first message of a listener. */
 export function challengeFrame(): Buffer {
   return new Authentication('listener', credentialsOf()).challenge();
 }
 
-/** All that a dialler says: its proof and its hello. */
+/** Everything that a dialler says: its proof and its hello. */
 export function greeting(hello: Hello, secret?: string): Buffer {
   const dialler = new Authentication('dialler', credentialsOf(secret));
   const proof = dialler.onChallenge(messageOf(challengeFrame()));
   return Buffer.concat([proof, dialler.sealed(encodeHello(MessageKind.hello, hello))]);
 }
 
-/** What a listener says when it has been greeted: its proof, and whatever frame it has for the dialler. */
+/** A listener's answer to a greeting: its proof, and the frame that it has for the dialler. */
 export function answer(makeFrame: (listener: Authentication) => Buffer, secret?: string): Buffer {
   const dialler = new Authentication('dialler', credentialsOf(secret));
   const listener = new Authentication('listener', credentialsOf(secret));
@@ -39,7 +39,7 @@ export function answer(makeFrame: (listener: Authentication) => Buffer, secret?:
   return Buffer.concat([listener.answer(), makeFrame(listener)]);
 }
 
-/** The same for a listener that takes the dialler. */
+/** The answer of a listener that accepts the dialler. */
 export function welcomeAnswer(hello: Hello, secret?: string): Buffer {
   return answer((listener) => listener.sealed(encodeHello(MessageKind.welcome, hello)), secret);
 }

@@ -1,6 +1,6 @@
 /**
- * What tests of RPC need around it: a policy, a log that keeps what was said, a replica on a Map, and a sink that
- * counts its calls.
+ * What tests of RPC need around it: a policy, a log that keeps its lines, a replica on a Map, and a sink that counts
+ * its calls.
  */
 
 import assert from 'node:assert/strict';
@@ -45,9 +45,9 @@ export function helloOf(nodeId: string, changes: Partial<Hello> = {}): Hello {
 export class TestPolicy implements HandshakePolicy {
   hello: Hello;
   readonly met: Hello[] = [];
-  /** What peers told of their folders behind the handshake, `node progress`. */
+  /** What peers told of their folders after the handshake, as `node progress`. */
   readonly histories: string[] = [];
-  /** How many hellos. */
+  /** How many hellos were judged. */
   judged = 0;
   readonly #members: ReadonlySet<string>;
 
@@ -98,7 +98,7 @@ export class KeptLog implements Log {
   }
 }
 
-/** Answers at once, or, while `holds` is set, when `release` is called. */
+/** Answers at once or, while `holds` is set, when `release` is called. */
 export class MapReplica implements ReplicaHandler {
   readonly records = new Map<string, Buffer>();
   times: ClockTimes = { wallMs: 1, ownMs: 2, acceptMs: 3.5 };
@@ -154,7 +154,7 @@ export class MapReplica implements ReplicaHandler {
 /** Notes every reply by position. */
 export class ReplyBook implements ReplySink {
   readonly replies = new Map<number, ReplicaReply>();
-  /** Replies to a position that had one. */
+  /** How often a position got a second reply. */
   repeated = 0;
 
   onReply(position: number, reply: ReplicaReply): void {

@@ -1,5 +1,5 @@
 /**
- * A process that serves RPC on a free port, for tests that stop or kill it. Says the port to its parent and ends
+ * A process that serves RPC on a free port, for tests that stop or kill it. It tells the port to its parent and ends
  * with it.
  */
 import { systemClock } from '../../src/clock.ts';

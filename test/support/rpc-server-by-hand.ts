@@ -1,4 +1,4 @@
-/** A server on a network in memory, and peers that are played by hand. */
+/** A server on a network in memory, with peers that the test plays by hand. */
 
 import assert from 'node:assert/strict';
 import { Packr } from 'msgpackr/pack';
@@ -34,7 +34,7 @@ export function readFrame(id: number, key = 'key'): Buffer {
   return bytes;
 }
 
-/** Sends bytes, keeps the messages that come. */
+/** Sends bytes and keeps the messages that arrive. */
 export class RawPeer {
   readonly stream: ByteStream;
   readonly messages: unknown[][] = [];
@@ -61,7 +61,7 @@ export class RawPeer {
     this.stream.write(readFrame(id, key));
   }
 
-  /** In pieces, as a socket would have them. */
+  /** Sends in pieces, as a socket would deliver them. */
   sendAll(frames: readonly Buffer[]): void {
     const bytes = Buffer.concat(frames);
     for (let at = 0; at < bytes.length; at += PIECE_BYTES)
@@ -85,9 +85,9 @@ export interface ServerByHand {
   readonly replica: MapReplica;
   readonly server: RpcServer;
   readonly policy: TestPolicy;
-  /** Connected: the challenge is on its way. */
+  /** Connects; the challenge is then on its way. */
   dial(): RawPeer;
-  /** Dialled and past the handshake. */
+  /** Connects and finishes the handshake. */
   connect(nodeId?: string): RawPeer;
 }
 

@@ -1,4 +1,4 @@
-/** Runs the command line to its end and hands back what it wrote. */
+/** Runs the command line to its end and returns what it wrote. */
 import { spawn } from 'node:child_process';
 import { buffer, text } from 'node:stream/consumers';
 import { cli } from './process-paths.ts';
@@ -13,11 +13,11 @@ export interface CliRun {
 export interface CliOptions {
   /** Left out: stdin ends at once. */
   readonly input?: Uint8Array | string;
-  /** Added to this process's; QUORATE_ variables of the one who runs the tests are left out. */
+  /** Added to the environment of this process, without the QUORATE_ variables of the user who runs the tests. */
   readonly environment?: Readonly<Record<string, string>>;
-  /** Which Node runs it; this one when left out. */
+  /** The Node that runs it; this one when left out. */
   readonly node?: string;
-  /** Which copy of cli.ts. */
+  /** Which copy of cli.ts to run. */
   readonly program?: string;
 }
 
@@ -38,10 +38,10 @@ export async function runCli(args: readonly string[], options: CliOptions = {}):
   return { exitCode, signal, stdout, stderr };
 }
 
-/** What of Node's own would change how a command runs; where it keeps compiled code is for the command to find. */
+/** Node's own settings that would change how a command runs. Where it keeps compiled code, the command finds itself. */
 const NODE_SETTINGS = ['NODE_TEST_CONTEXT', 'NODE_OPTIONS', 'NODE_COMPILE_CACHE'];
 
-/** This process's environment without what would change a command's settings or a test runner's child. */
+/** The environment of this process, without what would change a command's settings or a test runner's child. */
 export function quietEnvironment(): NodeJS.ProcessEnv {
   const entries = Object.entries(process.env).filter(
     ([name]) => !name.startsWith('QUORATE_') && !NODE_SETTINGS.includes(name),

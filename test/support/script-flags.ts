@@ -1,4 +1,4 @@
-/** Flags of the scripts in package.json: `--help`, and an error for what makes no sense, before anything is done. */
+/** Flags of the scripts in package.json: `--help`, and an error for wrong values before anything is done. */
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { parseSize } from '../../src/config/units.ts';
 
@@ -14,7 +14,7 @@ export function count(text: string): number {
   return Number(text);
 }
 
-/** A number above 0, of minutes for example. */
+/** A number above 0, for example of minutes. */
 export function positive(text: string): number {
   const value = Number(text);
   if (!(value > 0 && value < Number.POSITIVE_INFINITY))
@@ -22,7 +22,7 @@ export function positive(text: string): number {
   return value;
 }
 
-/** A size as the product's flags take it, `1GiB`; handed on as it is. */
+/** A size as the product's flags take it, `1GiB`; returned unchanged. */
 export function sizeText(text: string): string {
   sizeBytes(text);
   return text;
@@ -50,7 +50,7 @@ export function seedOption(most = Number.MAX_SAFE_INTEGER): Option {
   );
 }
 
-/** One that no run before this had. */
+/** A seed that no run before had. */
 export function newSeed(most = Number.MAX_SAFE_INTEGER): number {
   return Math.floor(performance.timeOrigin) % (most + 1);
 }

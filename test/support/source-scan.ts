@@ -1,12 +1,12 @@
 /**
- * Just enough of a lexer for TypeScript to look at code without its comments and at imports without guessing:
- * comments become spaces, every string and template becomes `"n"`, n its number in `strings`, and regular
+ * A small lexer for TypeScript: just enough to look at code without its comments, and at imports without guessing.
+ * Comments become spaces, every string and template becomes `"n"`, where n is its number in `strings`, and regular
  * expressions become `/r/`. Line breaks stay where they were. Pure.
  */
 export interface SourceImport {
   readonly specifier: string;
   readonly line: number;
-  /** `import type` and `export type`: gone when the file runs. */
+  /** `import type` and `export type`, which do not exist when the file runs. */
   readonly typeOnly: boolean;
 }
 
@@ -21,7 +21,7 @@ export interface ScannedSource {
   readonly header: string;
 }
 
-/** What may stand before a division; after anything else a slash starts a regular expression. */
+/** What may come before a division; after anything else a slash starts a regular expression. */
 const ENDS_OPERAND = /(?:[\w$\])}"]|\+\+|--)$/;
 const KEYWORD_BEFORE_REGEX =
   /(?:^|[^.\w$])(?:return|typeof|case|in|of|do|else|void|delete|throw|new|await|yield)$/;
@@ -61,7 +61,7 @@ class Scanner {
     this.#code(false);
   }
 
-  /** Code up to the end, or up to the brace that closes a template's `${`. */
+  /** Scans code up to the end, or up to the brace that closes a template's `${`. */
   #code(inTemplate: boolean): void {
     const text = this.#text;
     let depth = 0;
@@ -91,7 +91,7 @@ class Scanner {
     this.#at++;
   }
 
-  /** The literal parts are one string; the code between them stands behind it in parentheses. */
+  /** The literal parts become one string; the code between them follows it in parentheses. */
   #template(): void {
     let literal = '';
     let start = ++this.#at;

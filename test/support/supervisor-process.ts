@@ -1,4 +1,7 @@
-/** A supervisor of fake nodes as a process of its own, for a test to kill: `[node ids…]`; prints their pids as JSON. */
+/**
+ * A supervisor of fake nodes in a process of its own, so that a test can kill it: `[node ids…]`. It prints their pids
+ * as JSON.
+ */
 import { nodeSpawner } from '../../src/cli/serve/child-process.ts';
 import type { NodeConfig } from '../../src/cli/serve/node-protocol.ts';
 import { Supervisor } from '../../src/cli/serve/supervisor.ts';

@@ -1,6 +1,6 @@
 /**
- * For `node --import`: a node process that gets SIGUSR2 ends the oldest of its threads that still lives, which is the
- * engine's writer, as it is the first to be started.
+ * For `node --import`: when the node process gets SIGUSR2, it ends the oldest of its threads that still lives. That is
+ * the engine's writer, because the writer is started first.
  */
 import type { Worker } from 'node:worker_threads';
 

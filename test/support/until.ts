@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 const POLL_MS = 20;
 
-/** Waits for a condition, looking every few milliseconds; fails with `explain` when it does not come in time. */
+/** Waits for a condition and checks it every few milliseconds; fails with `explain` when it does not hold in time. */
 export async function until(
   condition: () => boolean | Promise<boolean>,
   timeoutMs: number,

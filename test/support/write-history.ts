@@ -1,9 +1,8 @@
 /**
  * What clients were told of one key, and whether it can be true: no acknowledged write is older than one that was
- * acknowledged before it began.
- *
- * Times are the observer's, on one monotonic clock. A write that failed may be stored or not, and late: it counts as
- * never ended, so that whatever is read of it is allowed. One that was refused was sent nowhere, and may never be read.
+ * acknowledged before it began. Times are the observer's, on one monotonic clock. A write that failed may be stored or
+ * not, and late: it counts as never ended, so reads may show it or not. A write that was refused was sent nowhere, and
+ * may never be read.
  */
 export const WriteEnd = { acknowledged: 0, unknown: 1, refused: 2 } as const;
 export type WriteEnd = (typeof WriteEnd)[keyof typeof WriteEnd];
@@ -21,7 +20,7 @@ interface Read {
   readonly startMs: number;
 }
 
-/** Before the first write there is nothing to be read. */
+/** Before the first write there is nothing to read. */
 const NOTHING: Write = {
   value: null,
   startMs: Number.NEGATIVE_INFINITY,
@@ -38,7 +37,7 @@ export class WriteHistory {
     this.key = key;
   }
 
-  /** @returns what is to be called when it has ended */
+  /** @returns the function to call when it has ended */
   write(value: string | null, startMs: number): (end: WriteEnd, endMs: number) => void {
     const write: Write = { value, startMs, endMs: Number.POSITIVE_INFINITY, end: WriteEnd.unknown };
     this.#writes.push(write);
@@ -48,12 +47,12 @@ export class WriteHistory {
     };
   }
 
-  /** A read whose replicas have one in common with those of every acknowledged write. */
+  /** A read that has a replica in common with every acknowledged write. */
   read(value: string | null, startMs: number): void {
     this.#reads.push({ value, startMs });
   }
 
-  /** The first thing that cannot be true, a sentence; undefined when all can. */
+  /** A sentence about the first thing that cannot be true; undefined when everything can. */
   fault(): string | undefined {
     for (const read of this.#reads) {
       const fault = this.#faultOf(read);
@@ -73,7 +72,7 @@ export class WriteHistory {
     return `${read.value} was read at ${at(read.startMs)}, though ${winner.value}, begun after that had ended, was acknowledged at ${at(winner.endMs)}`;
   }
 
-  /** A write that was acknowledged before the read and began after `write` had ended. */
+  /** A write that began after `write` had ended and was acknowledged before the read. */
   #winnerOver(write: Write, read: Read): Write | undefined {
     return this.#writes.find(
       ({ end, endMs, startMs }) =>
@@ -81,14 +80,16 @@ export class WriteHistory {
     );
   }
 
-  /** Of two writes at one time either may win, but it is the same one for all who read when both are acknowledged. */
+  /**
+   * Of two writes at the same time either may win, but when both are acknowledged it is the same one for all readers.
+   */
   #disorder(): string | undefined {
     const seen = new Map<Write, Read>();
     const order: { readonly write: Write; readonly read: Read }[] = [];
     for (const read of this.#reads) {
       const written = this.#writes.filter(({ value }) => value === read.value);
       const [write] = written;
-      // Which of several deletions it was nobody can tell.
+      // Nobody can tell which of several deletions it was.
       if (written.length !== 1 || write.end !== WriteEnd.acknowledged || read.startMs <= write.endMs)
         continue;
       order.push({ write, read });

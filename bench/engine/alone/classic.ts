@@ -1,4 +1,7 @@
-/** LevelDB through classic-level, a native addon: a package of the benchmarks alone, so found at run time. */
+/**
+ * LevelDB through classic-level, a native addon. Only the benchmarks have this package, so it is looked for at run
+ * time.
+ */
 import {
   type AloneStore,
   CACHE_BYTES,
@@ -12,7 +15,7 @@ const PACKAGE: string = 'classic-level';
 const PAGE_ENTRIES = 1000;
 const ENCODING = { keyEncoding: 'buffer', valueEncoding: 'buffer' } as const;
 
-/** What of classic-level 3 is used here. */
+/** The part of classic-level 3 that is used here. */
 interface Level {
   open(): Promise<void>;
   close(): Promise<void>;

@@ -87,7 +87,7 @@ async function scanPages(engine: Engine): Promise<number> {
     });
     const { bytes } = page;
     while (page.next()) {
-      // As the other engine hands them out.
+      // Copied, because the other engine returns copies.
       const key = bytes.subarray(page.keyStart, page.keyEnd);
       const value = bytes.subarray(recordValueStart(bytes, page.recordStart), page.recordEnd);
       if (key.length > 0 && value.length > 0) entries++;

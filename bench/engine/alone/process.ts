@@ -1,4 +1,4 @@
-/** One engine alone in a process: does one task, answers, and ends. */
+/** A process with one engine: it does one task, answers, and ends. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { FillValues } from '../../../src/cli/fill/values.ts';
 import { seededRandom } from '../../../src/clock.ts';
@@ -76,12 +76,12 @@ async function measureReads(store: AloneStore, { keys, seconds }: AloneTask): Pr
       while (performance.now() < endMs) {
         await read(Array.from({ length: IN_FLIGHT }, () => allKeys[Math.floor(random() * keys)]));
         done += IN_FLIGHT;
-        // A loop of reads that are answered at once would never let another turn begin.
+        // If all reads are answered at once, a loop of them would never let another turn begin.
         await nextTurn();
       }
       return done;
     };
-    // Everything once, so that it is in the cache.
+    // Read everything once, so that it is in the cache.
     for (let first = 0; first < keys; first += IN_FLIGHT) await read(allKeys.slice(first, first + IN_FLIGHT));
     await readFor(seconds * WARM_UP_SHARE);
     results.push(await measured(way, () => readFor(seconds)));
@@ -108,7 +108,7 @@ async function measureScans(store: AloneStore, { keys, seconds }: AloneTask): Pr
   return results;
 }
 
-/** @param work resolves with how many operations it did */
+/** @param work resolves with the number of operations it did */
 async function measured(way: string, work: () => Promise<number>): Promise<AloneResult> {
   using delay = new LoopDelayMonitor();
   const cpu = process.cpuUsage();

@@ -1,13 +1,13 @@
-/** What the process of one engine is asked, and what it says. */
+/** The questions to the process of one engine, and its answers. */
 
 export interface AloneTask {
   readonly engine: 'ours' | 'classic-level';
   readonly directory: string;
   readonly operation: 'load' | 'put' | 'get' | 'range';
-  /** key1 … keyN. */
+  /** The N of the last key: the keys are key1 … keyN. */
   readonly keys: number;
   readonly valueBytes: number;
-  /** Of each way that is measured. */
+  /** How long each way of reading is measured. */
   readonly seconds: number;
 }
 

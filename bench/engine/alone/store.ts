@@ -7,15 +7,15 @@ export interface KeyValue {
 
 /** Reads these keys; resolves when all values have been seen. */
 export type Read = (keys: readonly Uint8Array[]) => Promise<void>;
-/** Reads everything in order; resolves with how many entries there were. */
+/** Reads everything in order; resolves with the number of entries. */
 export type Scan = () => Promise<number>;
 
 export interface AloneStore extends AsyncDisposable {
-  /** Durable once resolved. */
+  /** Resolves when the entry is durable. */
   put(key: Uint8Array, value: Uint8Array): Promise<void>;
-  /** Need not be durable one by one. */
+  /** The entries need not be durable one by one. */
   load(entries: readonly KeyValue[]): Promise<void>;
-  /** Brings everything to where it rests. */
+  /** Compacts everything into its final place. */
   compact(): Promise<void>;
   readonly reads: Readonly<Record<string, Read>>;
   readonly scans: Readonly<Record<string, Scan>>;

@@ -1,4 +1,4 @@
-/** Throughput through the cluster against the same cluster over a Map in memory. */
+/** The throughput of the cluster, compared with the same cluster over a Map in memory. */
 import { wrk } from '../../support/wrk.ts';
 import { type BenchContext, HOT_KEYS } from '../context.ts';
 import { digits, type Figure, type Finding, median } from '../figure.ts';
@@ -34,7 +34,7 @@ export const getUniform: Figure = {
     const levels = (await (await context.lsm()).statuses()).map(
       ({ engine }) => engine.tablesByLevel.filter((tables) => tables > 0).length,
     );
-    // Of the first node, which coordinates and so sees every GET.
+    // The first node coordinates, so it sees every GET.
     const share = median(turns.ours.map((turn) => turn.poolReads[0] / turn.requests));
     return [
       {
@@ -58,14 +58,14 @@ export const getUniform: Figure = {
         what: 'levels with tables, node with fewest',
         figure: Math.min(...levels),
         unit: '',
-        // So little data has no use for three.
+        // Data this small does not need three levels.
         ...(context.settings.isQuick ? {} : { bound: { least: LEAST_LEVELS } }),
       },
     ];
   },
 };
 
-/** So that each of the keys drawn at random has been drawn, but for a few in a thousand. */
+/** Enough that each key drawn at random has been drawn, except for a few in a thousand. */
 const WRITES_A_KEY = 6;
 
 export const getHot: Figure = {

@@ -1,4 +1,4 @@
-/** The engine alone against classic-level (LevelDB), each in processes of its own, in turns. */
+/** The engine alone compared with classic-level (LevelDB), each in a process of its own, in turns. */
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -12,7 +12,9 @@ const VALUE_BYTES = 100;
 const CACHED_KEYS = 100_000;
 const SCANNED_KEYS = 1_000_000;
 const QUICK_SHARE = 0.05;
-/** libuv's pool has four threads, and a put holds one: what LevelDB can do at best with 64 in flight. */
+/**
+ * libuv's pool has four threads and each put occupies one, so this is the best that LevelDB can do with 64 in flight.
+ */
 const WIDE_POOL = { UV_THREADPOOL_SIZE: '64' };
 
 async function perform(task: AloneTask, env: NodeJS.ProcessEnv = {}): Promise<readonly AloneResult[]> {
@@ -37,7 +39,7 @@ function best(results: readonly AloneResult[]): AloneResult {
   return results.reduce((most, result) => (result.perSecond > most.perSecond ? result : most));
 }
 
-/** Each engine in its fastest way; every way is printed. */
+/** Compares each engine in its fastest way; every way is printed. */
 function findingOf(rounds: readonly Round[], unit: string, least: number): Finding {
   const describe = (name: string, side: (round: Round) => readonly AloneResult[]): string[] =>
     side(rounds[0]).map(({ way }, i) => {

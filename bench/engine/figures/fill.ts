@@ -1,4 +1,4 @@
-/** `fill` against what the disk can do at best: `dd` writing as many bytes of zeros and syncing them. */
+/** Compares `fill` with the best that the disk can do: `dd` writes as many bytes of zeros and syncs them. */
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { runBound } from '../../support/bound-child.ts';
@@ -37,7 +37,7 @@ export const fillAgainstDd: Figure = {
   },
 };
 
-/** @returns ms that it took */
+/** @returns how long it took, in ms */
 async function writeZeros(file: string, bytes: number): Promise<number> {
   const startedMs = performance.now();
   const args = ['if=/dev/zero', `of=${file}`, 'bs=1M', `count=${Math.ceil(bytes / MIB)}`, 'conv=fdatasync'];

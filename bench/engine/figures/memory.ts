@@ -10,10 +10,10 @@ import { digits, type Figure, type Finding } from '../figure.ts';
 
 const SAMPLE_MS = 250;
 const TIMES_AS_MUCH = 10;
-/** Runs of each load: the caches and the memtables are to fill. */
+/** The runs of each load; there must be enough to fill the caches and the memtables. */
 const RUNS = 3;
 
-/** @returns the most that each node had while it was under load */
+/** @returns the most memory that each node had while it was under load */
 async function measure(context: BenchContext, cluster: BenchCluster, keys: number): Promise<number[]> {
   const { settings } = context;
   const most = cluster.nodes.map(() => 0);

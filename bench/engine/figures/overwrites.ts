@@ -20,7 +20,7 @@ const PEAK_SHARE = 0.6;
 const SMALL_VALUES = Array.from({ length: 10_000 }, (_, i) => Buffer.from(`value${i}`));
 const SMALL_BYTES = 9;
 const LARGE_VALUES = Array.from({ length: 256 }, (_, i) => fillValue(3, i, VALUE_BYTES));
-/** As far back as loop delay looks: what came before the load is out of it then. */
+/** How far loop delay looks back: after this long, nothing from before the load is in it. */
 const LOOP_DELAY_SECONDS = 70;
 const POLL_SECONDS = 10;
 

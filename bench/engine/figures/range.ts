@@ -1,4 +1,4 @@
-/** A scan of a million small entries against a bare server that sends the same bytes in the same chunks. */
+/** Compares a scan of a million small entries with a bare server that sends the same bytes in the same chunks. */
 import { fork } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
@@ -26,8 +26,8 @@ interface Scan {
 }
 
 /**
- * Reads a chunked answer to its end and counts its bytes, over a bare socket: the client is to cost little.
- * @param onBody given each piece of the body as it comes
+ * Reads a chunked answer to its end and counts its bytes, over a bare socket, so that the client costs little.
+ * @param onBody called with each piece of the body
  */
 async function scan(port: number, onBody?: (bytes: Buffer) => void): Promise<Scan> {
   const startedMs = performance.now();

@@ -1,4 +1,4 @@
-/** Reads that a Map has no say in: keys that are not there, a search on the main thread, a cold page cache. */
+/** Reads that are not compared with a Map: keys that are not there, a search on the main thread, a cold page cache. */
 import { ColdPageCache } from '../../support/cold-page-cache.ts';
 import { type ConstantRateResult, getRequest, runConstantRate } from '../../support/constant-rate.ts';
 import { diskBytes } from '../../support/processes.ts';
@@ -9,14 +9,14 @@ import { describeNodes, describeTurn, type Turn, takeTurn } from '../turns.ts';
 
 /** How far back the nodes' loop delay looks. */
 const LOOP_DELAY_SECONDS = 70;
-/** Of the slower of two, so that both keep up. */
+/** The share of the slower one's rate, so that both can keep up. */
 const RATE_SHARE = 0.6;
 
 function sum(values: readonly number[]): number {
   return values.reduce((total, value) => total + value, 0);
 }
 
-/** Blocks read for each GET by the node that does most: a node sees every GET, or none that counts here. */
+/** Blocks read per GET by the node that reads most: a node sees every GET, or none that counts here. */
 function readsPerGet(turn: Turn): number {
   return Math.max(...turn.poolReads.map((reads, node) => reads + turn.mainReads[node])) / turn.requests;
 }
@@ -28,7 +28,7 @@ export const getAbsent: Figure = {
   async run(context): Promise<Finding[]> {
     const { keys } = await context.data();
     const lsm = await context.lsm();
-    // All but those of one digit less sort behind a key that is there, and before another.
+    // Except for those with one digit less, each sorts between two keys that are there.
     const load = { method: 'GET', keys, suffix: 'x' } as const;
     await wrk(lsm.port, { ...load, seconds: Math.min(5, context.settings.warmUpSeconds) });
     const turn = await takeTurn(lsm, { ...load, seconds: context.settings.seconds, seed: 11 });
@@ -73,7 +73,7 @@ async function measureDelays(context: BenchContext, engine: string, perSecond: n
   return { turn, closedMs, constant, constantMs };
 }
 
-/** The first node's loop delay p99.9 in ms while every block comes from the disk. */
+/** The first node's loop delay p99.9, in ms, while every block comes from the disk. */
 async function measureColdDelay(context: BenchContext, engine: string): Promise<number> {
   const { progress, settings } = context;
   const { keys } = await context.data();

@@ -1,8 +1,8 @@
 /**
- * How long a node is away: from starting its process to the moment it answers a read of a key that was acknowledged
- * just before its end. The key is written and read with ack=1&from=1 and chosen so that this node is its only
- * replica; it is read through the node itself, so no other is asked. Nodes run as `serve --topology`, as they
- * would by hand, supervisor included.
+ * How long a node is away: from starting its process to its answer to a read of a key that was acknowledged just before
+ * it ended. The key is written and read with ack=1&from=1, and chosen so that this node is its only replica. It is read
+ * through the node itself, so no other node is asked. Nodes run as `serve --topology`, supervisor included, as a user
+ * would start them.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -20,9 +20,9 @@ import { digits, type Figure, type Finding, median } from '../figure.ts';
 const POLL_MS = 2;
 const ALONE = { ack: 1, from: 1 } as const;
 const PATIENCE_MS = 60_000;
-/** Of the load that goes on through the restart. */
+/** The duration of the load that goes on during the restart. */
 const LOADED_SECONDS = 10;
-/** The kill comes this long before the load would have ended. */
+/** The node is killed this long before the load would have ended. */
 const BEFORE_END_MS = 500;
 
 /** The filled cluster, each node a `serve` of its own. */
@@ -30,7 +30,7 @@ class ServedCluster implements AsyncDisposable {
   readonly nodes: readonly TestNode[];
   readonly client = new HttpClient();
   readonly settings: RunSettings;
-  /** Whose only replica is the last node. */
+  /** A key whose only replica is the last node. */
   readonly key: string;
 
   private constructor(nodes: readonly TestNode[], key: string, settings: RunSettings) {
@@ -71,7 +71,7 @@ class ServedCluster implements AsyncDisposable {
     if (status !== 201) throw new Error(`the key was not written: ${status} ${body}`);
   }
 
-  /** Starts the last node; ms until it answers with `value`. */
+  /** Starts the last node; returns the ms until it answers with `value`. */
   async timeStart(value: string): Promise<number> {
     const startedMs = performance.now();
     const started = this.last.start();
@@ -95,7 +95,7 @@ class ServedCluster implements AsyncDisposable {
   }
 }
 
-/** A key whose first replica is the node of this index. */
+/** A key whose first replica is the node with this index. */
 function keyOf(topologyText: string, node: number): string {
   const { nodes, placement } = parseTopology(topologyText, 'the benchmark');
   const table = new Placement(nodes, placement);
@@ -105,7 +105,7 @@ function keyOf(topologyText: string, node: number): string {
   }
 }
 
-/** In ms, a time for each round. */
+/** For each round, a time in ms. */
 interface Times {
   readonly clean: number[];
   readonly killed: number[];
@@ -128,7 +128,7 @@ async function measureRound(
 
   for (const name of ['killed', 'loaded'] as const) {
     const goesOn = name === 'loaded';
-    // Long enough to last through the restart, if it is to.
+    // In one case it must be long enough to last through the restart.
     const running = wrk(port, { ...load, seconds: seconds + (goesOn ? LOADED_SECONDS : 0) });
     running.catch(() => undefined);
     await delay(seconds * 1000 - BEFORE_END_MS);
@@ -167,7 +167,7 @@ export const restart: Figure = {
         progress(`round ${round}: ${took.join(', ')}`);
       }
     } catch (error) {
-      // What the nodes said is the cause, if one of them has ended.
+      // If a node has ended, its output says why.
       const said = cluster.nodes.map(({ id, output }) => `${id}: ${output.trim()}`).join('\n');
       throw new Error(`${error instanceof Error ? error.message : error}\n${said}`, { cause: error });
     }

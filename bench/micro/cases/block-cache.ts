@@ -23,7 +23,7 @@ function fill(cache: BlockCache, tableId: number, ordinal: number): boolean {
   return true;
 }
 
-/** The first bytes are the ordinals' low ones. */
+/** A block's first byte is the low byte of its ordinal; this is their sum. */
 const FIRST_BYTES = (BLOCKS / 256) * ((256 * 255) / 2);
 
 function findingOnMain(): PreparedCase {
@@ -61,7 +61,7 @@ export const cases: readonly MicroCase[] = [
     operations: BLOCKS,
     prepare: () => {
       const { cache } = filledCache();
-      // Ids never come back, so that each block is new: three laps of the cache, and from then on it is full.
+      // Ids never come back, so each block is new. Three laps fill the cache, and it stays full.
       let tableId = 1;
       const takeIn = (): number => {
         tableId++;

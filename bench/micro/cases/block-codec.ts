@@ -69,7 +69,7 @@ function packing(kib: number): MicroCase {
           for (let call = 0; call < CALLS; call++) if (compress(block).length < block.length / 2) smaller++;
           return smaller;
         },
-        // Such texts take less than half.
+        // Texts like these take less than half.
         expected: CALLS,
       };
     },

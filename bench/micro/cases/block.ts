@@ -27,7 +27,7 @@ function buildBlock(builder: BlockBuilder, entries: readonly Entry[]): number {
   return builder.finish();
 }
 
-/** In shared memory, as in the cache, with something before and behind it. */
+/** The block is in shared memory, as in the cache, with other bytes before and behind it. */
 function blockOf(entries: readonly Entry[]): { bytes: Uint8Array; start: number; end: number } {
   const builder = new BlockBuilder(TABLE_OPTIONS.restartInterval, TABLE_OPTIONS.blockSizeBytes);
   const length = buildBlock(builder, entries);
@@ -111,7 +111,7 @@ export const cases: readonly MicroCase[] = [
   },
 ];
 
-/** By FORMAT.md: lengths of one byte each, and of each key what it does not share. */
+/** Computed from FORMAT.md: lengths of one byte each, and the bytes of each key that it does not share. */
 function blockBytes(entries: readonly Entry[]): number {
   const interval = TABLE_OPTIONS.restartInterval;
   let bytes = 4 * (Math.ceil(entries.length / interval) + 1);

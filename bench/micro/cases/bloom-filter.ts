@@ -5,7 +5,7 @@ import type { MicroCase, PreparedCase } from '../micro-case.ts';
 
 const KEYS = 8192;
 const BITS_PER_KEY = 10;
-/** Of 8,192 absent keys, those that this filter lets pass: 1 %. */
+/** How many of 8,192 absent keys this filter lets pass: 1 %. */
 const FALSE_POSITIVES = 85;
 
 function hashesOf(keyOf: (index: number) => Uint8Array): Uint32Array {
@@ -40,7 +40,7 @@ export const cases: readonly MicroCase[] = [
           const built = buildBloomFilter(hashes, KEYS, BITS_PER_KEY, HASH_SEED);
           return built.length + built[0] + built[built.length - 13];
         },
-        // 8,192 keys of 10 bits are 160 lines of 512, and 12 bytes behind them.
+        // 8,192 keys of 10 bits are 160 lines of 512 bits, followed by 12 bytes.
         expected: 160 * 64 + 12 + stored[0] + stored[stored.length - 13],
       };
     },

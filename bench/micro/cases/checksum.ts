@@ -4,7 +4,7 @@ import type { MicroCase } from '../micro-case.ts';
 
 const CALLS = 64;
 
-/** CRC-32 bit by bit, as its definition says. */
+/** CRC-32 computed bit by bit from its definition. */
 function referenceCrc32(bytes: Uint8Array): number {
   let crc = 0xffff_ffff;
   for (const byte of bytes) {
@@ -20,7 +20,7 @@ function summing(kib: number, memory: 'own' | 'shared'): MicroCase {
     operations: CALLS,
     prepare: () => {
       const whole = randomBytes(kib * 1024 + 8);
-      // Part of a larger buffer, as blocks are.
+      // A part of a larger buffer, as blocks are.
       const bytes = memory === 'shared' ? inSharedMemory(whole) : whole;
       const expected = CALLS * referenceCrc32(whole.subarray(4, 4 + kib * 1024));
       return {

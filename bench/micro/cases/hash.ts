@@ -40,7 +40,7 @@ function longKeys(): Uint8Array[] {
 const ofEngine = (key: Uint8Array): number => hashBytes(key, 0, key.length, HASH_SEED);
 
 /**
- * The sums, modulo 2^32, were taken from other implementations of HalfSipHash-1-3 and, with seed 51075eed, of
+ * The sums, modulo 2^32, were computed with other implementations of HalfSipHash-1-3 and, with seed 51075eed, of
  * MurmurHash3.
  */
 export const cases: readonly MicroCase[] = [

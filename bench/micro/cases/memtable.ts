@@ -6,9 +6,9 @@ import type { MicroCase, PreparedCase } from '../micro-case.ts';
 
 const KEYS = 8192;
 const ARENA_BYTES = 2 << 20;
-/** Lookups of one run. */
+/** The number of lookups in one run. */
 const PIECE = 1024;
-/** Inserts of one run, which fills a memtable from the beginning. */
+/** The number of inserts in one run, which fills a memtable from empty. */
 const INSERTS = 2048;
 
 function insertAll(memtable: Memtable, entries: readonly Entry[]): number {
@@ -27,14 +27,14 @@ function filled(entries: readonly Entry[]): Memtable {
   return memtable;
 }
 
-/** An emptied arena each time: 32 KiB of index to clear for 2,048 keys, under a hundredth of the time. */
+/** The arena is emptied each time: that clears 32 KiB of index for 2,048 keys, less than a hundredth of the time. */
 function inserting(order: (entries: Entry[]) => Entry[]): PreparedCase {
   const entries = order(evenEntries(INSERTS));
   const memtable = new Memtable(createArena(ARENA_BYTES / 8, HASH_SEED));
   let generation = 0;
   return {
     run: () => {
-      // The heights of nodes are drawn from the generation: four of them, so that no lucky draw is measured.
+      // The heights of nodes follow from the generation: use four of them, so that no lucky draw is measured.
       memtable.reset(1 + (generation++ & 3));
       return insertAll(memtable, entries);
     },
@@ -42,7 +42,7 @@ function inserting(order: (entries: Entry[]) => Entry[]): PreparedCase {
   };
 }
 
-/** Goes through the keys piece by piece, so that a run is short and still finds memory as a large table leaves it. */
+/** Goes through the keys piece by piece: a run is short, and still finds memory as a large table leaves it. */
 class Pieces {
   readonly #pieces: readonly (readonly Uint8Array[])[];
   #next = 0;
@@ -99,7 +99,7 @@ function seeking(): PreparedCase {
       let steps = 0;
       for (const key of pieces.next()) {
         iterator.seek(key, 0, key.length);
-        // The last digit of the next even number is one more, or 0 after 9.
+        // The last digit of the next even number is larger by one, or 0 after 9.
         steps += (iterator.keyBytes[iterator.keyEnd - 1] - key[key.length - 1] + 10) % 10;
       }
       return steps;

@@ -22,7 +22,7 @@ function building(policy: PlacementPolicy): MicroCase {
         for (let i = 0; i < lists.length; i++) sum += lists[i];
         return sum;
       },
-      // Each list names each of the nodes 0 to 8 once.
+      // Each list contains each of the nodes 0 to 8 once.
       expected: SLOT_COUNT * 36,
     }),
   };
@@ -40,7 +40,7 @@ export const cases: readonly MicroCase[] = [
           let sum = 0;
           for (const key of keys) {
             const at = placement.listOffset(slotOf(key));
-            // All different, or it adds up to something else.
+            // All are different, or the sum would be another one.
             sum +=
               (1 << placement.lists[at]) | (1 << placement.lists[at + 1]) | (1 << placement.lists[at + 2]);
           }

@@ -32,7 +32,7 @@ export const cases: readonly MicroCase[] = [
           }
           return at + target[at - RECORD_BYTES + 4] + target[at - 1];
         },
-        // The last timestamp's low byte is that of 1023, the last value's a zero.
+        // The low byte of the last timestamp is that of 1023, and the last byte of the last value is a zero.
         expected: RECORDS * RECORD_BYTES + 255 + 0x30,
       };
     },

@@ -5,7 +5,7 @@ import type { MicroCase } from '../micro-case.ts';
 
 const REQUESTS = 1024;
 
-/** Requests of `ack` 2 and `from` 3, each from its beginning to its decision. */
+/** Requests with `ack` 2 and `from` 3, each from its beginning to its decision. */
 function deciding(
   name: string,
   kind: RequestKind,

@@ -6,7 +6,7 @@ import type { MicroCase } from '../micro-case.ts';
 const FRAMES = 4096;
 const RING_BYTES = 256 * 1024;
 
-/** Both ends in one thread: what the words and copies cost, without a second processor's cache. */
+/** Both ends are in one thread: it measures what words and copies cost, without the cache of a second processor. */
 function passing(framesATurn: number): MicroCase {
   return {
     name: `ring: push and pop, ${framesATurn} a turn`,

@@ -109,7 +109,7 @@ export const cases: readonly MicroCase[] = [
         },
       };
       const splitter = new FrameSplitter(sink, 65_600);
-      // In chunks of a prime length, so that frames are cut at every place.
+      // In chunks whose size is a prime number, so that frames are cut at every place.
       const chunks: Buffer[] = [];
       for (let at = 0; at < bytes.length; at += 4093) chunks.push(bytes.subarray(at, at + 4093));
       return {

@@ -29,7 +29,7 @@ function scanning(iterator: RecordIterator, expected: number): PreparedCase {
   };
 }
 
-/** As a reader fills a page. */
+/** Fills pages as a reader does. */
 function paging(merge: MergingIterator, expected: number): PreparedCase {
   const page = new PageBuilder();
   const everything = new KeyBound();
@@ -59,7 +59,7 @@ function memtableIterator(entries: readonly Entry[]): RecordIterator {
   return memtable.iterator(memtable.publishedOffset);
 }
 
-/** Entry i comes from source i mod 4: at nearly every step another source has the smallest key. */
+/** Entry i comes from source i mod 4, so that another source has the smallest key at nearly every step. */
 function dealt(entries: readonly Entry[]): Entry[][] {
   return [0, 1, 2, 3].map((source) => entries.filter((_, index) => index % 4 === source));
 }
@@ -123,7 +123,7 @@ export const cases: readonly MicroCase[] = [
     operations: KEYS,
     prepare: () => {
       const older = evenEntries(KEYS);
-      // A byte longer, so that the sum tells which of the two versions was kept.
+      // They are a byte longer, so that the sum shows which of the two versions was kept.
       const newer = older.map(({ key }, index) => {
         const record = recordOf(index, KEYS + index + 1);
         return { key, record: Buffer.concat([record, Buffer.from('!')]) };

@@ -2,11 +2,11 @@ import { TableIndex, TableIndexBuilder } from '../../../native-free-lsm/sstable/
 import { evenKey, inSharedMemory, oddKey, shuffled } from '../inputs.ts';
 import type { MicroCase } from '../micro-case.ts';
 
-/** Of a table of 32 MiB with blocks of 8 KiB. */
+/** The blocks of a table of 32 MiB with blocks of 8 KiB. */
 const BLOCKS = 4096;
 const TRAILER_BYTES = 5;
 const BLOCK_BYTES = 8192;
-/** Lookups of one run. */
+/** The number of lookups in one run. */
 const LOOKUPS = 1024;
 
 function indexOf(keys: readonly Uint8Array[]): TableIndex {
@@ -18,7 +18,7 @@ function indexOf(keys: readonly Uint8Array[]): TableIndex {
   return new TableIndex(inSharedMemory(builder.finish()).buffer as SharedArrayBuffer, TRAILER_BYTES);
 }
 
-/** Each wanted key lies between the keys of two blocks: it is in the second. */
+/** Each wanted key is between the keys of two blocks, so it is in the second. */
 function finding(name: string, prefix: string): MicroCase {
   const longer = (key: Uint8Array): Uint8Array => Buffer.concat([Buffer.from(prefix), key]);
   return {

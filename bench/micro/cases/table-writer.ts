@@ -4,7 +4,7 @@ import type { MicroCase } from '../micro-case.ts';
 
 const KEYS = 4096;
 
-/** To a file system of memory: what is measured is putting the table together, not a disk. */
+/** Writes to a file system in memory: this measures putting the table together, not a disk. */
 function writing(name: string, options: TableWriterOptions): MicroCase {
   return {
     name: `table writer: ${name}, an entry`,

@@ -4,7 +4,7 @@ import type { MicroCase } from '../micro-case.ts';
 
 const NUMBERS = 1024;
 
-/** As lengths in blocks are: mostly of one byte, some of two, a few of three. */
+/** Numbers like the lengths in blocks: mostly of one byte, some of two, a few of three. */
 function numbers(): number[] {
   return shuffled(
     Array.from({ length: NUMBERS }, (_, i) => (i % 64 === 0 ? 16_384 + i : i % 8 === 0 ? 128 + i : i % 128)),
