@@ -11,7 +11,7 @@ import {
   signalFault,
 } from './arguments.ts';
 import type { LsmError } from './errors.ts';
-import { encodeRecord, isTombstone, recordExpiryMs, recordValueStart } from './format/record.ts';
+import { encodeRecord, isLive, recordValueStart } from './format/record.ts';
 import type { EngineOptions } from './options.ts';
 import { ManyReads, PendingCalls, type ValueOf } from './pending-calls.ts';
 import type { Environment } from './store/environment.ts';
@@ -58,7 +58,9 @@ export class Engine {
   readonly #versions: VersionSource;
   /** What clients see of a record; undefined for a deletion, or what has expired. */
   readonly #valueOf: ValueOf = (record) =>
-    record !== null && this.#isLive(record, 0) ? record.subarray(recordValueStart(record, 0)) : undefined;
+    record !== null && isLive(record, 0, this.#versions.nowMs())
+      ? record.subarray(recordValueStart(record, 0))
+      : undefined;
   readonly #pending = new PendingCalls(this.#valueOf);
 
   private constructor(store: RecordStore, versions: VersionSource) {
@@ -145,8 +147,9 @@ export class Engine {
         options.signal,
       );
       const { bytes } = page;
+      const nowMs = this.#versions.nowMs();
       while (page.next()) {
-        if (!this.#isLive(bytes, page.recordStart)) continue;
+        if (!isLive(bytes, page.recordStart, nowMs)) continue;
         const key = bytes.subarray(page.keyStart, page.keyEnd);
         yield { key, value: bytes.subarray(recordValueStart(bytes, page.recordStart), page.recordEnd) };
       }
@@ -188,12 +191,6 @@ export class Engine {
     this.store.write(key, record, this.#pending, token);
     // No record is read by a write: its result is undefined.
     return this.#pending.result(token) as Promise<void>;
-  }
-
-  #isLive(bytes: Uint8Array, recordStart: number): boolean {
-    if (isTombstone(bytes, recordStart)) return false;
-    const expiryMs = recordExpiryMs(bytes, recordStart);
-    return expiryMs === 0 || expiryMs > this.#versions.nowMs();
   }
 }
 

@@ -1,7 +1,7 @@
 import {
+  isLive,
   isTombstone,
   RECORD_HEADER_BYTES,
-  recordExpiryMs,
   recordFrom,
   recordTimestamp,
   recordWriter,
@@ -37,13 +37,9 @@ export class RetentionRule {
   }
 
   judge(record: Uint8Array, at: number): Fate {
-    const deleted = isTombstone(record, at);
-    if (!deleted) {
-      const expiryMs = recordExpiryMs(record, at);
-      if (expiryMs === 0 || expiryMs > this.#nowMs) return Fate.keep;
-    }
+    if (isLive(record, at, this.#nowMs)) return Fate.keep;
     if (recordTimestamp(record, at) < this.#dropBelow) return Fate.drop;
-    if (deleted) return Fate.keep;
+    if (isTombstone(record, at)) return Fate.keep;
     writeRecord(
       this.tombstone,
       0,

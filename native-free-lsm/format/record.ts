@@ -84,6 +84,15 @@ export function recordExpiryMs(bytes: Uint8Array, at: number): number {
   return readUint53(bytes, at + RECORD_HEADER_BYTES);
 }
 
+/** Whether a reader at `nowMs` (ms since the Unix epoch) sees a value: neither deleted nor expired by then. */
+export function isLive(bytes: Uint8Array, at: number, nowMs: number): boolean {
+  // Nearly every record, at the cost of one byte.
+  if (bytes[at + 1] === 0) return true;
+  if (isTombstone(bytes, at)) return false;
+  const expiryMs = recordExpiryMs(bytes, at);
+  return expiryMs === 0 || expiryMs > nowMs;
+}
+
 /** Where the value starts, counted from the start of `bytes`. */
 export function recordValueStart(bytes: Uint8Array, at: number): number {
   return at + RECORD_HEADER_BYTES + ((bytes[at + 1] & RecordFlag.hasExpiry) !== 0 ? RECORD_EXPIRY_BYTES : 0);

@@ -1,6 +1,6 @@
 import { copyBytes } from '../format/bytes.ts';
 import { writeUint32 } from '../format/integers.ts';
-import { isTombstone, recordExpiryMs, recordValueStart } from '../format/record.ts';
+import { isLive, isTombstone, recordValueStart } from '../format/record.ts';
 import type { EntryEncoder } from './entry-encoder.ts';
 import { PAGE_ENTRY_HEADER_BYTES } from './page.ts';
 
@@ -33,7 +33,7 @@ export class PageBuilder {
     this.at = start;
     this.#limit = limit;
     this.#entriesLeft = contents.maxEntries;
-    this.#includesTombstones = contents.includeTombstones && contents.encoder === null;
+    this.#includesTombstones = contents.includeTombstones;
     this.#encoder = contents.encoder;
     this.#nowMs = contents.nowMs;
   }
@@ -48,12 +48,16 @@ export class PageBuilder {
     recordEnd: number,
   ): boolean {
     if (this.#entriesLeft === 0) return false;
-    if (this.#includesTombstones || !isTombstone(recordBytes, recordStart)) {
-      const fits =
-        this.#encoder === null
-          ? this.#pack(keyBytes, keyStart, keyEnd, recordBytes, recordStart, recordEnd)
-          : this.#encode(this.#encoder, keyBytes, keyStart, keyEnd, recordBytes, recordStart, recordEnd);
-      if (!fits) return false;
+    const encoder = this.#encoder;
+    if (encoder === null) {
+      const isPassedOver = !this.#includesTombstones && isTombstone(recordBytes, recordStart);
+      if (!isPassedOver && !this.#pack(keyBytes, keyStart, keyEnd, recordBytes, recordStart, recordEnd))
+        return false;
+    } else if (
+      isLive(recordBytes, recordStart, this.#nowMs) &&
+      !this.#encode(encoder, keyBytes, keyStart, keyEnd, recordBytes, recordStart, recordEnd)
+    ) {
+      return false;
     }
     this.#entriesLeft--;
     return true;
@@ -90,8 +94,6 @@ export class PageBuilder {
     recordStart: number,
     recordEnd: number,
   ): boolean {
-    const expiryMs = recordExpiryMs(recordBytes, recordStart);
-    if (expiryMs !== 0 && expiryMs <= this.#nowMs) return true;
     const { bytes } = this;
     const keyLength = keyEnd - keyStart;
     const valueStart = recordValueStart(recordBytes, recordStart);

@@ -3,6 +3,7 @@ import { corruption, LsmError } from '../errors.ts';
 import { compareBytes } from '../format/bytes.ts';
 import { ownBytes } from '../format/copy.ts';
 import {
+  isLive,
   isTombstone,
   recordExpiryMs,
   recordFrom,
@@ -21,7 +22,7 @@ import { BlockReader } from './block-reader.ts';
 import { type Damage, damageOf, openFile } from './folder.ts';
 import { openWindow, surveyLog, visitPuts } from './log-survey.ts';
 import { manifestEdits } from './manifest-survey.ts';
-import { isLive, openLive } from './stat.ts';
+import { openLive } from './stat.ts';
 import { blocksOf, surveyTable } from './table-survey.ts';
 
 /** A record with its key, out of its bytes. */
@@ -92,17 +93,10 @@ export function* dumpEntries(
   using live = openLive(fs, directory);
   const { iterator } = live;
   for (iterator.seek(start, 0, start.length); iterator.valid; iterator.next()) {
-    const { keyBytes, keyStart, keyEnd } = iterator;
+    const { keyBytes, keyStart, keyEnd, recordBytes, recordStart, recordEnd } = iterator;
     if (end !== undefined && compareBytes(keyBytes, keyStart, keyEnd, end, 0, end.length) >= 0) return;
-    if (isLive(iterator, nowMs)) {
-      yield recordOf(
-        keyBytes,
-        keyStart,
-        keyEnd,
-        iterator.recordBytes,
-        iterator.recordStart,
-        iterator.recordEnd,
-      );
+    if (isLive(recordBytes, recordStart, nowMs)) {
+      yield recordOf(keyBytes, keyStart, keyEnd, recordBytes, recordStart, recordEnd);
     }
   }
 }

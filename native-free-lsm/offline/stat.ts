@@ -1,6 +1,6 @@
 import { basename } from 'node:path';
 import { refuse, wholeNumberFault } from '../arguments.ts';
-import { isTombstone, recordExpiryMs, recordValueStart } from '../format/record.ts';
+import { isLive, recordValueStart } from '../format/record.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import { MergingIterator } from '../iterator/merging-iterator.ts';
 import type { RecordIterator } from '../iterator/record-iterator.ts';
@@ -167,7 +167,7 @@ export function* countLive(
     const valueStart = recordValueStart(iterator.recordBytes, iterator.recordStart);
     const bytes = iterator.keyEnd - iterator.keyStart + iterator.recordEnd - valueStart;
     yield bytes;
-    if (!isLive(iterator, nowMs)) continue;
+    if (!isLive(iterator.recordBytes, iterator.recordStart, nowMs)) continue;
     entries++;
     sizeBytes += bytes;
   }
@@ -183,11 +183,4 @@ export function openLive(
   const layers = new Layers(fs, contents, state.version, state.oldestGeneration);
   const iterator = new MergingIterator(layers.layers.map((layer) => layer.iterator));
   return { iterator, [Symbol.dispose]: () => layers[Symbol.dispose]() };
-}
-
-/** Whether a read at that time would find the record at which the iterator stands. */
-export function isLive({ recordBytes, recordStart }: RecordIterator, nowMs: number): boolean {
-  if (isTombstone(recordBytes, recordStart)) return false;
-  const expiryMs = recordExpiryMs(recordBytes, recordStart);
-  return expiryMs === 0 || expiryMs > nowMs;
 }

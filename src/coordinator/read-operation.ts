@@ -1,9 +1,4 @@
-import {
-  isTombstone,
-  recordExpiryMs,
-  recordTimestamp,
-  recordValueStart,
-} from '../../native-free-lsm/index.ts';
+import { isLive, recordTimestamp, recordValueStart } from '../../native-free-lsm/index.ts';
 import { Outcome, type OutcomeSink } from '../outcome.ts';
 import type { ReplicaReply } from '../reply.ts';
 import { Operation, type OperationContext } from './operation.ts';
@@ -70,15 +65,10 @@ export class ReadOperation extends Operation {
     const record = this.accumulator.freshest;
     // Whoever has read a version and writes then must win over it. One that cannot be followed is met by that write.
     if (record !== null) this.context.timestamps.follow(recordTimestamp(record, 0));
-    if (record === null || isTombstone(record, 0) || this.#isExpired(record)) {
+    if (record === null || !isLive(record, 0, this.context.clock.nowMs())) {
       this.decide(Outcome.notFound, null, '');
     } else {
       this.decide(Outcome.ok, record.subarray(recordValueStart(record, 0)), '');
     }
-  }
-
-  #isExpired(record: Uint8Array): boolean {
-    const expiryMs = recordExpiryMs(record, 0);
-    return expiryMs > 0 && expiryMs <= this.context.clock.nowMs();
   }
 }

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import {
   compareRecordVersions,
   encodeRecord,
+  isLive,
   isOfLaterFormat,
   isTombstone,
   MAX_TIMESTAMP,
@@ -107,4 +108,15 @@ test('a record of a later format is told from one that is damaged', () => {
   assert.equal(changed(0, 0), false);
   assert.equal(changed(11, 1), false);
   assert.equal(isOfLaterFormat(Uint8Array.from([2]), 0, 1), false);
+});
+
+test('a reader sees what is neither deleted nor expired by then', () => {
+  const record = (tombstone: boolean, expiryMs: number) =>
+    encodeRecord({ ...FIELDS, tombstone, expiryMs }, Uint8Array.of(1));
+  for (const nowMs of [0, 1_000, 1_001, 2 ** 40]) {
+    assert.ok(isLive(record(false, 0), 0, nowMs));
+    assert.equal(isLive(record(false, 1_001), 0, nowMs), nowMs <= 1_000);
+    assert.equal(isLive(record(false, 2 ** 33 + 1), 0, nowMs), nowMs <= 2 ** 33);
+    assert.ok(!isLive(record(true, 0), 0, nowMs) && !isLive(record(true, 2 ** 50), 0, nowMs));
+  }
 });
