@@ -6,6 +6,7 @@
  *   FILLING      there while a bulk load runs: its tables are not all there yet
  */
 import type { Random } from '../clock.ts';
+import { countsAsEmpty } from '../empty-folder.ts';
 import { QuorateError } from '../errors.ts';
 import { type FolderFiles, folderFault, nodeFolderFiles, replaceFile } from './folder-files.ts';
 import {
@@ -19,12 +20,12 @@ import {
 
 export const ENGINE_FOLDER = 'engine';
 export const FILLING_FILE = 'FILLING';
-/** A crash while the first identity was written leaves its temporary file; a new volume has its lost+found. */
-const COUNTS_AS_EMPTY = /^(?:IDENTITY\.(?:[\w-]+\.)?tmp|lost\+found)$/;
+/** A crash while the first identity was written leaves its temporary file. */
+const REMAINS = /^IDENTITY\.(?:[\w-]+\.)?tmp$/;
 
-/** Whether a folder with nothing but such names may be taken. */
-export function countsAsEmpty(name: string): boolean {
-  return COUNTS_AS_EMPTY.test(name);
+/** Whether a folder that holds these names may be taken for a new node. */
+export function isFreeFolder(names: readonly string[]): boolean {
+  return countsAsEmpty(names, REMAINS);
 }
 
 export interface FolderOwner {
@@ -186,7 +187,7 @@ async function readIdentity(folder: string, files: FolderFiles): Promise<Identit
   let bytes: Uint8Array | null;
   try {
     const names = await files.list(folder);
-    if (names === null || names.every(countsAsEmpty)) return null;
+    if (names === null || isFreeFolder(names)) return null;
     if (names.includes(FILLING_FILE)) {
       throw new QuorateError(
         'UNFINISHED_FILL',

@@ -43,7 +43,7 @@ function linked(from: string, to: string): boolean {
 const NO_LINKS: ReadonlySet<string> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS']);
 
 /** Makes the names in a folder durable. */
-function syncFolder(folder: string): void {
+export function syncFolder(folder: string): void {
   // Windows cannot open a folder to sync it, but makes names durable by itself.
   if (process.platform === 'win32') return;
   const descriptor = fs.openSync(folder, 'r');

@@ -12,9 +12,10 @@
 import { randomUUID } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
+import { countsAsEmpty } from '../../empty-folder.ts';
 import { errorMessage, QuorateError } from '../../errors.ts';
 import { clusterOfIdentities } from './cluster-of-identities.ts';
-import { createExclusively } from './exclusive-file.ts';
+import { createExclusively, syncFolder } from './exclusive-file.ts';
 
 export interface LocalCluster {
   readonly clusterId: string;
@@ -24,11 +25,8 @@ export interface LocalCluster {
 const CLUSTER_FILE = 'cluster.json';
 const LOCK_FILE = 'cluster.lock';
 const FORMAT = 1;
-/**
- * A folder with only these counts as empty: remains of a first start that was cut short, files that another start is
- * just making, and the lost+found of a new volume.
- */
-const COUNTS_AS_EMPTY = /^(?:cluster\.lock.*|cluster\.secret|cluster\.[\w.-]+\.tmp|lost\+found)$/;
+/** What a first start leaves that was cut short, or that another start is just making. */
+const REMAINS = /^cluster\.(?:lock.*|secret|[\w.-]+\.tmp)$/;
 
 export function nodeDirectory(directory: string, nodeId: string): string {
   return path.join(directory, nodeId);
@@ -41,7 +39,7 @@ export function nodeDirectory(directory: string, nodeId: string): string {
  */
 export function inspectDataDirectory(directory: string, nodes: number): LocalCluster | undefined {
   const names = listDirectory(directory);
-  if (names === undefined || names.every((name) => COUNTS_AS_EMPTY.test(name))) {
+  if (names === undefined || countsAsEmpty(names, REMAINS)) {
     checkWritable(nearestExisting(directory));
     return undefined;
   }
@@ -176,7 +174,7 @@ function makeDirectory(directory: string): void {
     // Another process made it first.
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   }
-  syncDirectory(parent);
+  syncFolder(parent);
 }
 
 function checkWritable(directory: string): void {
@@ -211,15 +209,6 @@ function isWritable(directory: string): boolean {
     return true;
   } catch {
     return false;
-  }
-}
-
-function syncDirectory(directory: string): void {
-  const descriptor = fs.openSync(directory, 'r');
-  try {
-    fs.fsyncSync(descriptor);
-  } finally {
-    fs.closeSync(descriptor);
   }
 }
 

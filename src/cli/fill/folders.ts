@@ -8,7 +8,7 @@ import { BulkLoad, LsmError, NodeFileSystem, type TableMetadata } from '../../..
 import { systemClock, systemRandom } from '../../clock.ts';
 import { QuorateError } from '../../errors.ts';
 import { folderFault, nodeFolderFiles } from '../../replica/folder-files.ts';
-import { countsAsEmpty, createIdentity, ENGINE_FOLDER, FILLING_FILE } from '../../replica/identity.ts';
+import { createIdentity, ENGINE_FOLDER, FILLING_FILE, isFreeFolder } from '../../replica/identity.ts';
 import { FILL_TIMESTAMP } from './tables.ts';
 
 export interface NodeFolder {
@@ -31,7 +31,7 @@ export function inspectFolders(folders: readonly NodeFolder[]): number {
     const names = listFolder(folder.directory);
     if (names.includes(FILLING_FILE)) {
       leftoverBytes += folderBytes(engineDirectory(folder));
-    } else if (!names.every(countsAsEmpty)) {
+    } else if (!isFreeFolder(names)) {
       throw new QuorateError(
         'FOREIGN_DIRECTORY',
         `the folder ${folder.directory} holds data already and fill builds new ones only: delete it, or choose another --data`,
