@@ -9,6 +9,12 @@ import { PacedRefusals } from './paced-refusals.ts';
 import { type ScanFigures, ScanSlots } from './scan-slots.ts';
 import { type LineFigures, WaitingLine } from './waiting-line.ts';
 
+/** What clients are told that are refused. */
+export const OVERLOADED_SENTENCE = 'The node has more requests than it serves at a time: try again later.';
+export const BEHIND_SENTENCE =
+  'The node has more to do than it could do in time, and has done nothing for this request: try again later.';
+export const DRAINING_SENTENCE = 'The node is stopping: ask another one.';
+
 export interface AdmissionLimits {
   readonly maxRequestsInFlight: number;
   /** Must hold the largest value, or none of that size would ever be let in. */
@@ -31,8 +37,8 @@ export interface AdmissionFigures {
 const KIB = 1024;
 const MIB = 1024 * KIB;
 
-/** A body of up to this is read before it waits: it comes with the head of its request or right behind it. */
-export const SMALL_BODY_BYTES = 16 * KIB;
+/** A value of up to this is read before it waits: it comes with the head of its request or right behind it. */
+export const SMALL_VALUE_BYTES = 16 * KIB;
 /** Enough to keep two cores busy over a local disk. */
 const MIN_SERVED_REQUESTS = 128;
 /** Enough for ten thousand a second over a tenth of a second. */

@@ -9,7 +9,8 @@
  * The owner hears once how it ended: never a value of which something is missing.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { SMALL_BODY_BYTES } from '../admission/admission.ts';
+import { SMALL_VALUE_BYTES } from '../admission/admission.ts';
+import type { ValueIntake, ValueOwner } from '../admission/entity-request.ts';
 import type { TimerHandle } from '../clock.ts';
 import { BodyCollector } from './body-collector.ts';
 import type { WatchedBody } from './body-watch.ts';
@@ -25,21 +26,12 @@ const EXPECTED_CHUNKED_BYTES = 64 * 1024;
 const INTAKE = Symbol('body intake');
 type IntakeRequest = IncomingMessage & { [INTAKE]?: BodyIntake };
 
-export interface BodyOwner {
-  onBody(value: Buffer): void;
-  /** It has begun to come: the rest waits for `readOn`. */
-  onBodyBegun(): void;
-  /** It comes too slowly to keep a place from others meanwhile. */
-  onBodySlow(): void;
-  /** There is no room for what has come. */
-  onNoRoom(): void;
+export interface BodyOwner extends ValueOwner {
   /** It will not come whole. */
   onBodyFailed(status: number, sentence: string): void;
-  /** Nobody is there to be answered. */
-  onBodyCut(): void;
 }
 
-export class BodyIntake implements BodyReader, WatchedBody {
+export class BodyIntake implements BodyReader, ValueIntake, WatchedBody {
   watchedEarlier: WatchedBody | null = null;
   watchedLater: WatchedBody | null = null;
   watchedTicks = 0;
@@ -89,7 +81,7 @@ export class BodyIntake implements BodyReader, WatchedBody {
   }
 
   get isSmall(): boolean {
-    return this.expectedBytes <= SMALL_BODY_BYTES;
+    return this.expectedBytes <= SMALL_VALUE_BYTES;
   }
 
   /** Whether some of it may be read before its turn. */
@@ -168,7 +160,7 @@ export class BodyIntake implements BodyReader, WatchedBody {
   #checkArrival(): void {
     if (this.#arrivedBytes < LEAST_ARRIVED_BYTES) {
       this.#arrivalTimer?.cancel();
-      this.#owner.onBodySlow();
+      this.#owner.onValueSlow();
     }
     this.#arrivedBytes = 0;
   }
@@ -191,9 +183,9 @@ export class BodyIntake implements BodyReader, WatchedBody {
       }
       this.reservedBytes += unreserved;
     }
-    if (this.#isGathering && body.heldBytes >= SMALL_BODY_BYTES) {
+    if (this.#isGathering && body.heldBytes >= SMALL_VALUE_BYTES) {
       this.#pause();
-      this.#owner.onBodyBegun();
+      this.#owner.onValueBegun();
     }
   }
 
@@ -201,7 +193,7 @@ export class BodyIntake implements BodyReader, WatchedBody {
     const body = this.#body;
     if (!this.#isReading || body === null || !this.#request.complete) return;
     this.#end();
-    this.#owner.onBody(body.bytes());
+    this.#owner.onValue(body.bytes());
   }
 
   onBrokenBody(status: number, sentence: string): boolean {
@@ -217,7 +209,7 @@ export class BodyIntake implements BodyReader, WatchedBody {
   onCut(): void {
     if (!this.#isReading) return;
     this.stop();
-    this.#owner.onBodyCut();
+    this.#owner.onValueCut();
   }
 
   #fail(status: number, sentence: string): void {

@@ -5,8 +5,9 @@
  */
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import type { UnreadAnswer } from '../admission/client-connection.ts';
 import type { TimerHandle } from '../clock.ts';
-import { Connection, type UnreadAnswer } from './connection.ts';
+import { Connection } from './connection.ts';
 import type { HttpContext } from './context.ts';
 import type { Reader } from './reader-watch.ts';
 
@@ -40,7 +41,9 @@ export class HeldAnswer implements Reader, UnreadAnswer {
     this.#holder = holder;
     this.#timer = context.clock.after(SENDING_MS, () => holder.leaveLine());
     context.readers.add(this);
-    Connection.of(socket).holdUnread(response, this);
+    const connection = Connection.of(socket);
+    connection.holdUnread(this);
+    response.once('close', () => connection.letGo(this));
   }
 
   /** Behind other answers of its connection it has no socket yet. */

@@ -5,18 +5,20 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { OVERLOADED_SENTENCE } from '../admission/admission.ts';
+import { MAX_PIPELINED_REQUESTS } from '../admission/client-connection.ts';
 import type { Refusable } from '../admission/paced-refusals.ts';
 import type { Scan } from '../admission/scan-slots.ts';
 import { Entry } from '../admission/waiting-line.ts';
 import { errorMessage } from '../errors.ts';
 import type { EncodedPage } from '../services.ts';
-import { Connection, MAX_PIPELINED_REQUESTS } from './connection.ts';
+import { Connection } from './connection.ts';
 import type { HttpContext } from './context.ts';
 import { answerEarly } from './early-answer.ts';
 import type { EntryEncoding } from './entry-encoding.ts';
 import { clientOf } from './ip-address.ts';
 import type { Reader } from './reader-watch.ts';
-import { OVERLOADED_SENTENCE, statusOfError } from './responses.ts';
+import { statusOfError } from './responses.ts';
 
 /** Asked for at a time: little at first, as many scans are short, then twice as much each time. */
 const FIRST_PAGE_BYTES = 64 * 1024;

@@ -12,11 +12,6 @@ export const RETRY_AFTER: Headers = ['Retry-After', '1'];
 export const EMPTY_BODY: Headers = ['Content-Length', '0'];
 export const EMPTY_BODY_AND_CLOSE: Headers = ['Content-Length', '0', 'Connection', 'close'];
 
-export const OVERLOADED_SENTENCE = 'The node has more requests than it serves at a time: try again later.';
-export const BEHIND_SENTENCE =
-  'The node has more to do than it could do in time, and has done nothing for this request: try again later.';
-export const DRAINING_SENTENCE = 'The node is stopping: ask another one.';
-
 const REASON_PHRASES: ReadonlyMap<number, string> = new Map([[504, 'Not Enough Replicas']]);
 
 /** The status of an outcome that is neither ok nor notFound. */

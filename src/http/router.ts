@@ -1,5 +1,6 @@
 /** From a request to what serves it: path, method and query are checked here, and the faults they have answered. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { DRAINING_SENTENCE } from '../admission/admission.ts';
 import { errorMessage } from '../errors.ts';
 import { accepts } from './accept.ts';
 import { Connection } from './connection.ts';
@@ -11,7 +12,7 @@ import { chunkEncoding, msgpackEncoding } from './entry-encoding.ts';
 import { EntityQuery, RangeQuery, type RequestFault } from './query.ts';
 import { RangeStream } from './range-stream.ts';
 import { declaredBodyBytes, UNSUPPORTED_CODING, UNSUPPORTED_CODING_SENTENCE } from './request-body.ts';
-import { DRAINING_SENTENCE, RETRY_AFTER } from './responses.ts';
+import { RETRY_AFTER } from './responses.ts';
 import { hasBody, watchOfferedBody } from './upgrade.ts';
 
 const ENTITY = '/v0/entity';

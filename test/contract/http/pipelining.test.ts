@@ -4,7 +4,7 @@ import {
   FIRST_REQUESTS_IN_WORK,
   MAX_PIPELINED_REQUESTS,
   MAX_REQUESTS_IN_WORK,
-} from '../../../src/http/connection.ts';
+} from '../../../src/admission/client-connection.ts';
 import { type EntityCall, Harness, request, until } from './harness.ts';
 
 test('pipelined requests are answered in order, whichever is ready first', async () => {

@@ -1,7 +1,7 @@
 /** Requests that wait in line: which are served, which are refused, and what of them is read meanwhile. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { SMALL_BODY_BYTES } from '../../../src/admission/admission.ts';
+import { SMALL_VALUE_BYTES } from '../../../src/admission/admission.ts';
 import { type EntityCall, Harness, request, until } from './harness.ts';
 import type { RawAnswer, RawClient } from './raw-client.ts';
 
@@ -37,7 +37,7 @@ test('large values are taken a few at a time, in the order they came; the others
   const { bytesInFlight } = harness.admission.figures;
   const begunBytes = bytesInFlight - LARGE.length - VALUE.length;
   assert.ok(
-    begunBytes >= 2 * SMALL_BODY_BYTES && begunBytes <= 2 * 2 ** 17,
+    begunBytes >= 2 * SMALL_VALUE_BYTES && begunBytes <= 2 * 2 ** 17,
     `${begunBytes} bytes of bodies that wait`,
   );
   assert.equal(held.length, 2);
