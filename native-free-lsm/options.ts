@@ -1,7 +1,7 @@
 import { arrayFault, booleanFault, describe, fieldsFault, invalidArgument, refuse } from './arguments.ts';
 import { LsmError } from './errors.ts';
 import type { HashSeed } from './format/hash.ts';
-import { MAX_TIMESTAMP } from './format/record.ts';
+import { MAX_TIMESTAMP } from './format/timestamp.ts';
 import { MAX_ARENA_BYTES } from './memtable/arena-layout.ts';
 import { GENERATION_SLOTS, MAX_COUNTED_THREADS } from './shared/control.ts';
 import type { TableWriterOptions } from './sstable/table-writer.ts';

@@ -1,8 +1,5 @@
 import { type EngineClock, systemEngineClock } from './clock.ts';
-import { MAX_TIMESTAMP } from './format/record.ts';
-
-const EPOCH_MS = Date.UTC(2024, 0, 1);
-const TICKS_PER_MS = 4096;
+import { MAX_TIMESTAMP, timestampAt } from './format/timestamp.ts';
 
 /**
  * Timestamps for an engine that is its only writer: the wall clock, but never the same or an older one twice. A clock
@@ -19,7 +16,7 @@ export class VersionSource {
   }
 
   next(): number {
-    const timestamp = (this.#clock.nowMs() - EPOCH_MS) * TICKS_PER_MS;
+    const timestamp = timestampAt(this.#clock.nowMs());
     this.#last = timestamp > this.#last && timestamp <= MAX_TIMESTAMP ? timestamp : this.#last + 1;
     return this.#last;
   }

@@ -24,16 +24,14 @@
  * Timestamps observed from peers do not move own time. Otherwise a peer whose clock runs too fast would pull it along,
  * a little with each message, and would never be refused.
  */
+import { TIMESTAMP_EPOCH_MS, TIMESTAMPS_PER_MS, timestampAt, timestampMs } from '../native-free-lsm/index.ts';
 import type { Clock, TimerHandle } from './clock.ts';
 import { OwnTime } from './own-time.ts';
 
-export const COUNTER_BITS = 12;
-export const TIMESTAMPS_PER_MS = 2 ** COUNTER_BITS;
-export const EPOCH_MS = Date.UTC(2024, 0, 1);
 /** How far ahead the ceiling is raised. A raise may take half of this time before writes have to wait. */
 export const RESERVE_AHEAD_MS = 1_000;
 /** The last millisecond that fits into 41 bits is in 2093: a clock less than a day before it is wrong. */
-const LATEST_MS = EPOCH_MS + 2 ** 41 - 86_400_000;
+const LATEST_MS = TIMESTAMP_EPOCH_MS + 2 ** 41 - 86_400_000;
 
 /** Somebody who waits for a timestamp. */
 export interface TimestampWaiter {
@@ -53,16 +51,6 @@ export interface HybridClockOptions {
   readonly reserve: (ceiling: number) => Promise<void>;
   /** How far ahead of its own time a node accepts a timestamp. */
   readonly maxDriftMs: number;
-}
-
-/** The first timestamp of a moment, which is in ms since the Unix epoch. */
-export function timestampAt(ms: number): number {
-  return Math.max(Math.floor(ms - EPOCH_MS), 0) * TIMESTAMPS_PER_MS;
-}
-
-/** The moment of a timestamp, in ms since the Unix epoch. */
-export function timestampMs(timestamp: number): number {
-  return Math.floor(timestamp / TIMESTAMPS_PER_MS) + EPOCH_MS;
 }
 
 export class HybridClock {
@@ -97,8 +85,10 @@ export class HybridClock {
     this.#firstMs = timestampMs(ceiling);
     // A bulk load writes with the epoch's first millisecond, which no clock shows.
     const wasIssued = ceiling >= TIMESTAMPS_PER_MS;
-    const reachedMs = wasIssued ? Math.max(this.#firstMs - RESERVE_AHEAD_MS - maxDriftMs, EPOCH_MS) : 0;
-    const range = { earliestMs: EPOCH_MS, latestMs: LATEST_MS };
+    const reachedMs = wasIssued
+      ? Math.max(this.#firstMs - RESERVE_AHEAD_MS - maxDriftMs, TIMESTAMP_EPOCH_MS)
+      : 0;
+    const range = { earliestMs: TIMESTAMP_EPOCH_MS, latestMs: LATEST_MS };
     this.time = new OwnTime({
       clock,
       clusterSize,

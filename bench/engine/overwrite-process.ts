@@ -9,11 +9,11 @@ import {
   encodeRecord,
   LsmError,
   RecordStore,
+  timestampAt,
   type WriteSink,
   WriteStatus,
 } from '../../native-free-lsm/index.ts';
 import { fillValue, mix } from '../../src/cli/fill/values.ts';
-import { timestampAt } from '../../src/hybrid-clock.ts';
 
 const SEED = 2;
 const WRITER = 1;

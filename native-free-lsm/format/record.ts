@@ -21,7 +21,6 @@ const KNOWN_FLAGS = RecordFlag.tombstone | RecordFlag.hasExpiry;
 export const RECORD_HEADER_BYTES = 16;
 export const RECORD_EXPIRY_BYTES = 8;
 const EXPIRY_END_AT = RECORD_HEADER_BYTES + RECORD_EXPIRY_BYTES;
-export const MAX_TIMESTAMP = Number.MAX_SAFE_INTEGER;
 
 export interface RecordFields {
   /** A whole number from 0 to MAX_TIMESTAMP. */

@@ -31,13 +31,8 @@ import { LsmError } from '../errors.ts';
 import { compareBytes, copyBytes } from '../format/bytes.ts';
 import { type HashSeed, hashBytes } from '../format/hash.ts';
 import { highWord, joinWords } from '../format/integers.ts';
-import {
-  compareVersions,
-  MAX_TIMESTAMP,
-  recordTimestamp,
-  recordValueStart,
-  recordWriter,
-} from '../format/record.ts';
+import { compareVersions, recordTimestamp, recordValueStart, recordWriter } from '../format/record.ts';
+import { MAX_TIMESTAMP } from '../format/timestamp.ts';
 import type { RecordIterator } from '../iterator/record-iterator.ts';
 import {
   aligned,

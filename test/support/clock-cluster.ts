@@ -4,13 +4,13 @@
  * else is as simple as possible.
  */
 import { MapEngine, type MapRecords } from '../../bench/cluster/map-engine.ts';
+import { timestampAt } from '../../native-free-lsm/index.ts';
 import type { Random } from '../../src/clock.ts';
 import type { ClusterView } from '../../src/cluster/cluster-view.ts';
 import { Coordinator } from '../../src/coordinator/coordinator.ts';
 import type { TimestampSource } from '../../src/coordinator/operation.ts';
 import { type LocalReplica, NodeReplicaSet, type RemoteReplicas } from '../../src/coordinator/replica-set.ts';
 import { FailureCode } from '../../src/failure.ts';
-import { timestampAt } from '../../src/hybrid-clock.ts';
 import type { Outcome, OutcomeSink } from '../../src/outcome.ts';
 import { Replica, type TimestampJudge } from '../../src/replica/replica.ts';
 import { failed, type ReplicaReply, ReplyKind, type ReplySink, STORED } from '../../src/reply.ts';

@@ -2,10 +2,12 @@
  * The clocks of a cluster without the rest of it: hybrid clocks that measure each other over a network that a test can
  * cut, with wall clocks that it can set, all on one fake time.
  */
+
+import { timestampMs } from '../../native-free-lsm/index.ts';
 import type { Clock, TimerHandle } from '../../src/clock.ts';
 import { Conditions } from '../../src/conditions.ts';
 import { FailureCode } from '../../src/failure.ts';
-import { HybridClock, timestampMs } from '../../src/hybrid-clock.ts';
+import { HybridClock } from '../../src/hybrid-clock.ts';
 import { ClockWatch } from '../../src/node/clock-watch.ts';
 import { failed, found, type ReplySink } from '../../src/reply.ts';
 import { encodeClock } from '../../src/rpc/clock-message.ts';

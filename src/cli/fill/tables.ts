@@ -6,11 +6,11 @@ import {
   type HashSeed,
   RECORD_HEADER_BYTES,
   type TableMetadata,
+  TIMESTAMPS_PER_MS,
   writeRecord,
 } from '../../../native-free-lsm/index.ts';
 import { Placement, type PlacementNode, type PlacementPolicy } from '../../cluster/placement.ts';
 import { slotOf } from '../../cluster/slots.ts';
-import { TIMESTAMPS_PER_MS } from '../../hybrid-clock.ts';
 import { KeyWalk } from './keys.ts';
 import type { FillRange } from './plan.ts';
 import { FillValues, mix } from './values.ts';

@@ -1,4 +1,5 @@
 /** How the `lsm` commands show keys, values and times, and read keys back. Pure. */
+import { TIMESTAMPS_PER_MS, timestampMs } from '../../../native-free-lsm/index.ts';
 import { CommandError, ExitCode } from '../exit-codes.ts';
 import { escapeBytes } from '../range-format.ts';
 
@@ -35,15 +36,13 @@ export function shortKey(key: Uint8Array | undefined, most = 32): string {
   return text.length <= most ? text : `${text.slice(0, most - 1)}…`;
 }
 
-const EPOCH_MS = Date.UTC(2024, 0, 1);
-const TICKS_PER_MS = 4096;
 const LAST_DATE_MS = 8_640_000_000_000_000;
 
 /** A hybrid logical timestamp as a date with its counter, `2026-03-01T12:00:00.000Z+17`. */
 export function describeTimestamp(timestamp: number | undefined): string {
   if (timestamp === undefined) return '-';
-  const ms = Math.floor(timestamp / TICKS_PER_MS) + EPOCH_MS;
-  const counter = timestamp % TICKS_PER_MS;
+  const ms = timestampMs(timestamp);
+  const counter = timestamp % TIMESTAMPS_PER_MS;
   return `${new Date(Math.min(ms, LAST_DATE_MS)).toISOString()}${counter === 0 ? '' : `+${counter}`}`;
 }
 

@@ -1,17 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type EngineClock, systemEngineClock } from '../../../native-free-lsm/clock.ts';
-import { MAX_TIMESTAMP } from '../../../native-free-lsm/format/record.ts';
+import { MAX_TIMESTAMP, TIMESTAMP_EPOCH_MS } from '../../../native-free-lsm/format/timestamp.ts';
 import { VersionSource } from '../../../native-free-lsm/version-source.ts';
-
-const EPOCH_MS = Date.UTC(2024, 0, 1);
 
 function showing(nowMs: () => number): EngineClock {
   return { ...systemEngineClock, nowMs };
 }
 
 test('timestamps rise, whatever the clock does, and fit into a record', () => {
-  let nowMs = EPOCH_MS + 1000;
+  let nowMs = TIMESTAMP_EPOCH_MS + 1000;
   const versions = new VersionSource(
     5,
     showing(() => nowMs),
@@ -19,7 +17,13 @@ test('timestamps rise, whatever the clock does, and fit into a record', () => {
   assert.equal(versions.next(), 1000 * 4096);
   assert.equal(versions.next(), 1000 * 4096 + 1);
   let last = versions.next();
-  for (nowMs of [EPOCH_MS + 2000, EPOCH_MS - 1000, 0, Date.UTC(2200, 0, 1), EPOCH_MS + 3000]) {
+  for (nowMs of [
+    TIMESTAMP_EPOCH_MS + 2000,
+    TIMESTAMP_EPOCH_MS - 1000,
+    0,
+    Date.UTC(2200, 0, 1),
+    TIMESTAMP_EPOCH_MS + 3000,
+  ]) {
     const next = versions.next();
     assert.ok(next > last && next <= MAX_TIMESTAMP, `${next} after ${last} at ${nowMs}`);
     last = next;
@@ -30,7 +34,7 @@ test('timestamps rise, whatever the clock does, and fit into a record', () => {
 test('a store that holds newer versions than the clock shows is written above them', () => {
   const versions = new VersionSource(
     9_000_000_000,
-    showing(() => EPOCH_MS),
+    showing(() => TIMESTAMP_EPOCH_MS),
   );
   assert.equal(versions.next(), 9_000_000_001);
 });

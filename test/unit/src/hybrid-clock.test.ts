@@ -2,14 +2,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import {
-  EPOCH_MS,
-  HybridClock,
-  RESERVE_AHEAD_MS,
+  TIMESTAMP_EPOCH_MS,
   TIMESTAMPS_PER_MS,
-  type TimestampWaiter,
   timestampAt,
   timestampMs,
-} from '../../../src/hybrid-clock.ts';
+} from '../../../native-free-lsm/index.ts';
+import { HybridClock, RESERVE_AHEAD_MS, type TimestampWaiter } from '../../../src/hybrid-clock.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 
 const HOUR_MS = 3_600_000;
@@ -68,18 +66,18 @@ async function open(clock: FakeClock, disk: Disk, maxDriftMs = MAX_DRIFT_MS): Pr
 }
 
 test('a timestamp is ms since 2024 and a counter', async () => {
-  const clock = new FakeClock(EPOCH_MS + 5000);
+  const clock = new FakeClock(TIMESTAMP_EPOCH_MS + 5000);
   const hybrid = await open(clock, new Disk());
   assert.equal(hybrid.issue(), 5000 * 4096);
   assert.equal(hybrid.issue(), 5000 * 4096 + 1);
   clock.advance(1);
   assert.equal(hybrid.issue(), 5001 * 4096);
-  assert.equal(timestampAt(EPOCH_MS + 5000), 5000 * 4096);
-  assert.equal(timestampMs(5000 * 4096 + 4095), EPOCH_MS + 5000);
+  assert.equal(timestampAt(TIMESTAMP_EPOCH_MS + 5000), 5000 * 4096);
+  assert.equal(timestampMs(5000 * 4096 + 4095), TIMESTAMP_EPOCH_MS + 5000);
 });
 
 test('a counter that is full runs over into the milliseconds', async () => {
-  const hybrid = await open(new FakeClock(EPOCH_MS + 5000), new Disk());
+  const hybrid = await open(new FakeClock(TIMESTAMP_EPOCH_MS + 5000), new Disk());
   let last = 0;
   for (let i = 0; i <= TIMESTAMPS_PER_MS; i++) last = hybrid.issue();
   assert.equal(last, 5001 * 4096);

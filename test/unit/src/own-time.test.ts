@@ -1,7 +1,8 @@
 /** Own time in a cluster whose wall clocks jump: what is issued, what is taken, and what is said of it. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { RESERVE_AHEAD_MS, timestampAt, timestampMs } from '../../../src/hybrid-clock.ts';
+import { timestampAt, timestampMs } from '../../../native-free-lsm/index.ts';
+import { RESERVE_AHEAD_MS } from '../../../src/hybrid-clock.ts';
 import { CLOCK_OFF } from '../../../src/node/clock-watch.ts';
 import { type ClockNode, clockNodes, MAX_DRIFT_MS, pass, settle } from '../../support/clock-nodes.ts';
 import { FakeClock } from '../../support/fake-clock.ts';

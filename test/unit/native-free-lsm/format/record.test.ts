@@ -7,7 +7,6 @@ import {
   isLive,
   isOfLaterFormat,
   isTombstone,
-  MAX_TIMESTAMP,
   RECORD_HEADER_BYTES,
   recordExpiryMs,
   recordFault,
@@ -18,6 +17,7 @@ import {
   recordWriter,
   writeRecord,
 } from '../../../../native-free-lsm/format/record.ts';
+import { MAX_TIMESTAMP } from '../../../../native-free-lsm/format/timestamp.ts';
 
 const FIELDS = { timestamp: 1, writer: 2, tombstone: false, from: 3, expiryMs: 0 };
 const arbitraryFields = fc.record({

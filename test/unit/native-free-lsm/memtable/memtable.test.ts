@@ -4,10 +4,10 @@ import { hashBytes } from '../../../../native-free-lsm/format/hash.ts';
 import {
   encodeRecord,
   isTombstone,
-  MAX_TIMESTAMP,
   recordTimestamp,
   recordValueStart,
 } from '../../../../native-free-lsm/format/record.ts';
+import { MAX_TIMESTAMP } from '../../../../native-free-lsm/format/timestamp.ts';
 import { createArena, RAW_BYTES_DOUBLE } from '../../../../native-free-lsm/memtable/arena-layout.ts';
 import { InsertStatus, Memtable } from '../../../../native-free-lsm/memtable/memtable.ts';
 import { HASH_SEED } from '../../../support/hash-flood.ts';
