@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { systemRandom } from '../../../../src/clock.ts';
+import { CurrentView } from '../../../../src/node/current-view.ts';
+import type { ReplicaReply } from '../../../../src/reply.ts';
+import { RpcMesh } from '../../../../src/rpc/mesh.ts';
+import { viewOf } from '../../../support/cluster-view.ts';
+import { FakeClock } from '../../../support/fake-clock.ts';
+import { MemoryNetwork } from '../../../support/memory-network.ts';
+import { credentialsOf } from '../../../support/rpc-handshake.ts';
+import { helloOf, KeptLog, TestPolicy } from '../../../support/rpc-nodes.ts';
+
+function setUp(nodeIds: readonly string[]) {
+  const clock = new FakeClock();
+  const mesh = new RpcMesh({
+    policy: new TestPolicy(helloOf('a'), nodeIds),
+    credentials: credentialsOf(),
+    transport: new MemoryNetwork(clock, systemRandom).transport('a'),
+    clock,
+    random: systemRandom,
+    log: new KeptLog(),
+    requestTimeoutMs: 1_000,
+  });
+  const readHere: number[] = [];
+  const local = {
+    read: (_key: Uint8Array, _sink: unknown, position: number) => void readHere.push(position),
+    write: () => undefined,
+  };
+  return { readHere, mesh, cluster: new CurrentView(viewOf(nodeIds), 'a', local, mesh) };
+}
+
+test('it tells which nodes there are, and the mesh knows the others as its peers', () => {
+  const { cluster, mesh } = setUp(['b', 'a', 'c']);
+  assert.deepEqual(cluster.peerIds, ['b', 'c']);
+  assert.deepEqual([cluster.has('a'), cluster.has('c'), cluster.has('d')], [true, true, false]);
+  cluster.replace(viewOf(['d', 'c', 'a'], 2));
+  assert.deepEqual(cluster.peerIds, ['d', 'c']);
+  assert.deepEqual([cluster.has('b'), cluster.has('d')], [false, true]);
+  assert.deepEqual(
+    mesh.peers().map(({ id }) => id),
+    ['d', 'c'],
+  );
+});
+
+test('a view that is not newer changes nothing, whatever is in it', () => {
+  const { cluster } = setUp(['a', 'b']);
+  const third = viewOf(['a', 'b', 'c'], 3);
+  cluster.replace(third);
+  const { current } = cluster;
+  for (const epoch of [1, 2, 3]) cluster.replace(viewOf(['a'], epoch));
+  // Not compared by assert.equal, which would print the preference lists.
+  assert.ok(cluster.view === third);
+  assert.ok(cluster.current === current);
+});
+
+test('the replica on this node is where each view has it, and nowhere in a view without it', () => {
+  const { cluster, readHere } = setUp(['a', 'b']);
+  const key = Buffer.from('key');
+  const elsewhere: string[] = [];
+  const sink = {
+    onReply: (position: number, { reason }: ReplicaReply) => void elsewhere.push(`${position}: ${reason}`),
+  };
+  const before = cluster.current;
+  cluster.replace(viewOf(['b', 'a'], 2));
+  const turned = cluster.current;
+  cluster.replace(viewOf(['b', 'c'], 3));
+  before.read(0, key, 100, sink, 10);
+  turned.read(1, key, 100, sink, 11);
+  assert.deepEqual(readHere, [10, 11]);
+  for (const node of [0, 1]) cluster.current.read(node, key, 100, sink, node);
+  assert.deepEqual(readHere, [10, 11]);
+  assert.deepEqual(elsewhere, ['0: not yet connected to the peer', '1: not yet connected to the peer']);
+});
