@@ -1,12 +1,14 @@
 import type { HashSeed } from './format/hash.ts';
 
 /**
- * Time, turns and chance as the engine needs them; the only raw ones in the package. A simulation hands in its own.
+ * Time, turns and chance as the engine needs them; the only raw ones in the package. Whoever opens an engine hands in a
+ * clock of his own: a node hands in its own, a simulation one that it turns. The threads of a real pool live by the
+ * system's time all the same (see `Executor.clock`).
  */
 export interface EngineClock {
   /** Wall clock, ms since the Unix epoch. */
   nowMs(): number;
-  /** Never goes back; the same in all threads. */
+  /** Never goes back; it counts from an arbitrary moment. */
   monotonicMs(): number;
   /** Calls back once, not before `delayMs`; keeps no process alive. */
   after(delayMs: number, callback: () => void): { cancel(): void };
@@ -14,7 +16,7 @@ export interface EngineClock {
   endOfTurn(callback: () => void): void;
 }
 
-/** `performance.now` counts from the start of its thread. */
+/** `performance.now` counts from the start of its thread: this is the same in all of them. */
 const [seconds, nanoseconds] = process.hrtime();
 const THREAD_ORIGIN_MS = seconds * 1000 + nanoseconds / 1e6 - performance.now();
 
@@ -31,8 +33,13 @@ export const systemEngineClock: EngineClock = {
   },
 };
 
-/** A secret for the hashes of a directory. */
-export function drawHashSeed(): HashSeed {
-  const [low, high] = crypto.getRandomValues(new Uint32Array(2));
-  return { low, high };
+/** A secret for the hashes of a directory, of bytes that nobody can guess. */
+export function drawHashSeed(drawBytes: (count: number) => Uint8Array = systemBytes): HashSeed {
+  const bytes = drawBytes(8);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return { low: view.getUint32(0, true), high: view.getUint32(4, true) };
+}
+
+function systemBytes(count: number): Uint8Array {
+  return crypto.getRandomValues(new Uint8Array(count));
 }

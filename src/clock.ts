@@ -3,21 +3,16 @@
  * decides what time it is.
  */
 import { randomBytes } from 'node:crypto';
+import type { EngineClock } from '../native-free-lsm/index.ts';
 
 export interface TimerHandle {
   cancel(): void;
 }
 
-export interface Clock {
-  /** Wall clock, ms since the Unix epoch; may jump. */
-  nowMs(): number;
-  /** Never goes back; it counts from an arbitrary moment. */
-  monotonicMs(): number;
-  /** Calls back once, not before `delayMs`. The timer does not keep the process alive. */
-  after(delayMs: number, callback: () => void): TimerHandle;
+/** The engine's clock as well: a node hands it on. */
+export interface Clock extends EngineClock {
+  /** Calls back again and again, not before each `periodMs` has passed; keeps no process alive. */
   every(periodMs: number, callback: () => void): TimerHandle;
-  /** Calls back when this turn of the event loop has delivered its I/O: the messages of a turn are sent there. */
-  endOfTurn(callback: () => void): void;
 }
 
 /**
@@ -80,7 +75,9 @@ export const systemClock: Clock = {
 export const systemRandom: Random = () => Math.random();
 
 /** Bytes that nobody can guess. */
-export const drawBytes = (count: number): Buffer => randomBytes(count);
+export type DrawBytes = (count: number) => Buffer;
+
+export const systemBytes: DrawBytes = (count) => randomBytes(count);
 
 /** A small seeded generator (mulberry32, public domain) for everything that must be repeatable. */
 export function seededRandom(seed: number): Random {

@@ -1,5 +1,6 @@
 /** The engine with its table search on the main thread, to measure what the pool avoids. */
 
+import type { EngineClock } from '../../native-free-lsm/index.ts';
 import { InlineExecutor } from '../../native-free-lsm/simulation/index.ts';
 import type { Executor, ExecutorContext, RoleHandle } from '../../native-free-lsm/threads/executor.ts';
 import type {
@@ -18,6 +19,10 @@ export class SearchOnMainExecutor implements Executor {
     // Only the writer's thread.
     this.#pool = new PoolExecutor({ ...context, threads: 1 });
     this.#main = new InlineExecutor(context);
+  }
+
+  get clock(): EngineClock {
+    return this.#pool.clock;
   }
 
   startWriter(init: WriterInit): RoleHandle {

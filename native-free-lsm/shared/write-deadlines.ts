@@ -14,7 +14,7 @@ export class WriteDeadlines {
     return new SharedArrayBuffer(writes * Float64Array.BYTES_PER_ELEMENT);
   }
 
-  /** @param deadlineMs of the engine clock's monotonic time; infinite for a write that may take as long as it takes */
+  /** @param deadlineMs of the executor's monotonic time; infinite for a write that may take as long as it takes */
   set(tag: number, deadlineMs: number): void {
     this.#deadlinesMs[tag] = deadlineMs;
   }

@@ -25,8 +25,8 @@ interface InlineRole {
  * threads, but deterministic, so that a test can stop, fail and repeat them at any step.
  */
 export class InlineExecutor implements Executor {
+  readonly clock: EngineClock;
   readonly #fs: FileSystem;
-  readonly #clock: EngineClock;
   readonly #onResponses: () => void;
   readonly #roles = new Map<InlineRole, (error: Error | undefined) => void>();
   #kicked = false;
@@ -35,13 +35,13 @@ export class InlineExecutor implements Executor {
 
   constructor({ fs, clock, onResponses }: ExecutorContext) {
     this.#fs = fs;
-    this.#clock = clock;
+    this.clock = clock;
     this.#onResponses = onResponses;
   }
 
   startWriter(init: WriterInit): RoleHandle {
     const { handle, inbox, onExit } = inlineHandle();
-    this.#roles.set(new WriterRole(init, this.#fs, inbox, this.#clock), onExit);
+    this.#roles.set(new WriterRole(init, this.#fs, inbox, this.clock), onExit);
     return handle;
   }
 
@@ -53,7 +53,7 @@ export class InlineExecutor implements Executor {
 
   runBackground(job: BackgroundJob): Promise<BackgroundResult> {
     return new Promise((resolve, reject) => {
-      this.#clock.endOfTurn(() => {
+      this.clock.endOfTurn(() => {
         try {
           resolve(runBackgroundJob(this.#fs, job));
         } catch (error) {
@@ -66,7 +66,7 @@ export class InlineExecutor implements Executor {
   kick(): void {
     if (this.#kicked || this.#closed) return;
     this.#kicked = true;
-    this.#clock.endOfTurn(() => this.#turn());
+    this.clock.endOfTurn(() => this.#turn());
   }
 
   async close(): Promise<void> {
@@ -101,7 +101,7 @@ export class InlineExecutor implements Executor {
     let dueMs = Number.POSITIVE_INFINITY;
     for (const role of this.#roles.keys()) dueMs = Math.min(dueMs, role.dueMs);
     if (dueMs === Number.POSITIVE_INFINITY || this.#timer !== undefined || this.#closed) return;
-    this.#timer = this.#clock.after(dueMs, () => {
+    this.#timer = this.clock.after(dueMs, () => {
       this.#timer = undefined;
       this.kick();
     });

@@ -229,7 +229,7 @@ export class RecordStore {
     const fault = this.#refusal ?? putFault(this.options, key, record) ?? timeoutFault(timeoutMs);
     if (fault !== undefined) answerWrite(sink, token, WriteStatus.failed, 0, 0, fault);
     else if (timeoutMs === NEVER) this.#writes.put(key, record, sink, token);
-    else this.#writes.put(key, record, sink, token, this.#environment.clock.monotonicMs() + timeoutMs);
+    else this.#writes.put(key, record, sink, token, this.#executor.clock.monotonicMs() + timeoutMs);
   }
 
   /** Puts several records that become durable and visible together. */

@@ -87,7 +87,7 @@ export class WriteQueue {
     return this.#places.used + this.#waiting.length;
   }
 
-  /** @param deadlineMs of the engine clock's monotonic time: from then on the write is not begun any more */
+  /** @param deadlineMs of the executor's monotonic time: from then on the write is not begun any more */
   put(key: Uint8Array, record: Uint8Array, sink: WriteSink, token: number, deadlineMs = NEVER): void {
     const payloadBytes = putOperationBytes(key.length, record.length);
     if (this.#failure !== undefined) fail(sink, token, this.#failure);

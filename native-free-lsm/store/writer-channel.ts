@@ -65,7 +65,7 @@ export class WriterChannel {
     this.ended = handle.exited.then((error) => this.#died(error));
     const responses = new RingConsumer(responseRing);
     const times = new WriteDeadlines(deadlines);
-    this.queue = new WriteQueue(requests, responses, times, options.maxQueuedWriteBytes, clock, {
+    this.queue = new WriteQueue(requests, responses, times, options.maxQueuedWriteBytes, executor.clock, {
       ...events,
       onFault: (error) => this.#poison(error),
       onFailing: (error) => this.#trouble.changed(error),

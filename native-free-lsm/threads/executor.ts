@@ -24,6 +24,11 @@ export interface ExecutorContext {
  * simulations (simulation/inline-executor.ts).
  */
 export interface Executor {
+  /**
+   * The time its roles live by: deadlines that go over to them are of its monotonic clock. Threads have the system's,
+   * whatever clock the engine was given; on one thread it is that one.
+   */
+  readonly clock: EngineClock;
   startWriter(init: WriterInit): RoleHandle;
   startReader(init: ReaderInit): RoleHandle;
   runBackground(job: BackgroundJob): Promise<BackgroundResult>;

@@ -1,6 +1,6 @@
 import { MessageChannel, type Worker } from 'node:worker_threads';
 import { Piscina } from 'piscina';
-import type { EngineClock } from '../clock.ts';
+import { systemEngineClock } from '../clock.ts';
 import { LsmError } from '../errors.ts';
 import { ControlWord } from '../shared/control.ts';
 import type { Executor, ExecutorContext, RoleHandle } from './executor.ts';
@@ -16,17 +16,16 @@ const SUCCESSOR_MS = 100;
 
 /** Real threads: one piscina pool for the long-lived roles, one for flush and compaction. */
 export class PoolExecutor implements Executor {
+  readonly clock = systemEngineClock;
   readonly #words: Int32Array;
-  readonly #clock: EngineClock;
   readonly #onResponses: () => void;
   readonly #roles: Piscina<PoolTask, undefined>;
   readonly #backgroundPoolThreads: number;
   #background: Piscina<PoolTask, BackgroundAnswer> | undefined;
   #closed = false;
 
-  constructor({ control, clock, threads, backgroundThreads, onResponses }: ExecutorContext) {
+  constructor({ control, threads, backgroundThreads, onResponses }: ExecutorContext) {
     this.#words = new Int32Array(control);
-    this.#clock = clock;
     this.#onResponses = onResponses;
     this.#backgroundPoolThreads = backgroundThreads;
     this.#roles = this.#watched(new Piscina({ ...POOL, minThreads: threads, maxThreads: threads }));
@@ -98,7 +97,7 @@ export class PoolExecutor implements Executor {
       pool.run({ role: 'nothing' }, { signal: nothing.signal } as RunOptions).catch(() => undefined);
       nothing.abort();
     };
-    pool.on('workerDestroy', () => this.#clock.after(SUCCESSOR_MS, look));
+    pool.on('workerDestroy', () => this.clock.after(SUCCESSOR_MS, look));
     // A thread that dies with nothing to do: nobody waits for it, and it is replaced.
     pool.on('error', () => undefined);
     return pool;

@@ -5,7 +5,7 @@
  */
 import { recordSizeBytes } from '../../native-free-lsm/index.ts';
 import { Admission } from '../admission/admission.ts';
-import { type Clock, drawBytes, systemRandom } from '../clock.ts';
+import { type Clock, systemBytes, systemRandom } from '../clock.ts';
 import { ClusterView } from '../cluster/cluster-view.ts';
 import { type TopologyNode, topologyDigest } from '../cluster/topology.ts';
 import { Conditions } from '../conditions.ts';
@@ -63,7 +63,7 @@ export class NodeCore {
     listener: PeerListener,
   ) {
     const { clusterId, log, settings, topology } = options;
-    const { random = systemRandom, transport = new TcpTransport() } = options;
+    const { drawBytes = systemBytes, random = systemRandom, transport = new TcpTransport() } = options;
     const { maxValueBytes, requestTimeoutMs } = settings;
     const view = new ClusterView(topology, 1);
     this.here = view.nodes[view.indexOf(options.nodeId)];

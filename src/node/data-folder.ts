@@ -3,8 +3,8 @@
  * opened is closed again where the start fails.
  */
 import { join } from 'node:path';
-import { LsmError, RecordStore, recordSizeBytes } from '../../native-free-lsm/index.ts';
-import { type Clock, systemRandom } from '../clock.ts';
+import { drawHashSeed, LsmError, RecordStore, recordSizeBytes } from '../../native-free-lsm/index.ts';
+import { type Clock, systemBytes, systemRandom } from '../clock.ts';
 import { errorMessage, QuorateError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { nodeFolderFiles } from '../replica/folder-files.ts';
@@ -54,7 +54,7 @@ export async function openDataFolder(options: NodeOptions, clock: Clock): Promis
   }
   const notice = await files.makePrivate(dataDirectory);
   if (notice !== null) options.log.warn(notice);
-  const openStorage = options.openStorage ?? engineOpener(options);
+  const openStorage = options.openStorage ?? engineOpener(options, clock);
   const engine = await openStorage(
     join(dataDirectory, ENGINE_FOLDER),
     settings,
@@ -79,7 +79,7 @@ export async function openDataFolder(options: NodeOptions, clock: Clock): Promis
   }
 }
 
-function engineOpener({ doors, log }: NodeOptions): OpenStorage {
+function engineOpener({ doors, drawBytes = systemBytes, log }: NodeOptions, clock: Clock): OpenStorage {
   return async (directory, settings, createIfMissing) => {
     const maxRecordBytes = MAX_KEY_BYTES + recordSizeBytes(settings.maxValueBytes, true);
     const engineOptions = {
@@ -100,7 +100,11 @@ function engineOpener({ doors, log }: NodeOptions): OpenStorage {
       dropTombstonesBelow: 0,
     };
     try {
-      return RecordStore.open(directory, engineOptions, { report: (message) => log.warn(message) });
+      return RecordStore.open(directory, engineOptions, {
+        clock,
+        drawHashSeed: () => drawHashSeed(drawBytes),
+        report: (message) => log.warn(message),
+      });
     } catch (error) {
       // The engine's sentences say what to do as well.
       if (!(error instanceof LsmError)) throw error;

@@ -1,6 +1,6 @@
 /** What a node is started with. */
 import type { DoorFactory } from '../admission/door.ts';
-import type { Clock, Random } from '../clock.ts';
+import type { Clock, DrawBytes, Random } from '../clock.ts';
 import type { Topology } from '../cluster/topology.ts';
 import type { NodeSettings } from '../config.ts';
 import type { Log } from '../log.ts';
@@ -24,6 +24,7 @@ export interface NodeOptions {
   readonly onFault?: (error: Error) => void;
   readonly clock?: Clock;
   readonly random?: Random;
+  readonly drawBytes?: DrawBytes;
   readonly files?: FolderFiles;
   readonly transport?: Transport;
   /** Another store than the LSM engine: benchmarks and simulations. */

@@ -3,6 +3,7 @@
  * FORMAT.md draws it.
  */
 
+import type { DrawBytes } from '../clock.ts';
 import { protocolError } from '../errors.ts';
 import { MsgpackCursor, writeArrayHead } from '../msgpack.ts';
 import { type ClusterSecret, NONCE_BYTES, PROOF_BYTES, ProofOf, type SessionKey } from './cluster-secret.ts';
@@ -16,7 +17,7 @@ export const MAX_PROOF_FRAME_BYTES = 128;
 export interface Credentials {
   readonly secret: ClusterSecret;
   /** Fresh bytes that nobody can guess, for one connection. */
-  readonly drawBytes: (count: number) => Buffer;
+  readonly drawBytes: DrawBytes;
 }
 
 export class Authentication {

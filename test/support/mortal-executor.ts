@@ -1,3 +1,4 @@
+import type { EngineClock } from '../../native-free-lsm/index.ts';
 import { ControlWord } from '../../native-free-lsm/shared/control.ts';
 import { InlineExecutor, MemoryFileSystem } from '../../native-free-lsm/simulation/index.ts';
 import type { Executor, ExecutorContext, RoleHandle } from '../../native-free-lsm/threads/executor.ts';
@@ -28,6 +29,10 @@ export class MortalExecutor implements Executor {
   constructor(context: ExecutorContext) {
     this.#inner = new InlineExecutor(context);
     this.#words = new Int32Array(context.control);
+  }
+
+  get clock(): EngineClock {
+    return this.#inner.clock;
   }
 
   startWriter(init: WriterInit): RoleHandle {

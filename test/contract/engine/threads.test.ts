@@ -4,12 +4,18 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { type Engine, type LsmError, open, WriteStatus } from '../../../native-free-lsm/index.ts';
+import {
+  type Engine,
+  type LsmError,
+  open,
+  RecordStore,
+  WriteStatus,
+} from '../../../native-free-lsm/index.ts';
 import { ControlWord } from '../../../native-free-lsm/shared/control.ts';
 import type { Executor, ExecutorContext, RoleHandle } from '../../../native-free-lsm/threads/executor.ts';
 import type { ReaderInit, WriterInit } from '../../../native-free-lsm/threads/messages.ts';
 import { PoolExecutor } from '../../../native-free-lsm/threads/pool.ts';
-import { seededRandom } from '../../../src/clock.ts';
+import { seededRandom, systemClock } from '../../../src/clock.ts';
 import { readRecord, record, writeRecordTo } from '../../support/engine-calls.ts';
 
 const MIB = 1024 * 1024;
@@ -54,6 +60,16 @@ describe('the engine in threads', { timeout: 60_000 }, () => {
   });
   after(() => rm(root, { recursive: true, force: true }));
   const directory = (): string => join(root, String(made++));
+
+  test('the engine has a clock of its own, and its threads the system clock: a write is in time by either', async () => {
+    for (const monotonicMs of [() => 0, () => 1e15]) {
+      const clock = { ...systemClock, monotonicMs };
+      const store = RecordStore.open(directory(), {}, { clock });
+      const { status } = await writeRecordTo(store, key(1), record(1, 'value'), 10_000);
+      assert.equal(status, WriteStatus.applied);
+      await store.close();
+    }
+  });
 
   test('64 callers at once write, read and scan through flushes and compactions', async () => {
     const path = directory();

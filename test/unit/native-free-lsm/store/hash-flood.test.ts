@@ -137,6 +137,11 @@ test('a directory draws its seed once, and keeps it in its tables', async () => 
 
 test('seeds drawn are not the same twice', () => {
   assert.notDeepEqual(drawHashSeed(), drawHashSeed());
+  const bytes = Uint8Array.of(1, 0, 0, 0, 2, 0, 0, 0xff);
+  assert.deepEqual(
+    drawHashSeed(() => bytes),
+    { low: 1, high: 0xff000002 },
+  );
 });
 
 test('a table that came with another seed is read all the same', async () => {
