@@ -1,3 +1,4 @@
+import { Backoff } from '../backoff.ts';
 import type { Clock, Random, TimerHandle } from '../clock.ts';
 import { protocolError } from '../errors.ts';
 import { FailureCode } from '../failure.ts';
@@ -14,7 +15,6 @@ import {
   STORED,
 } from '../reply.ts';
 import { Authentication, type Credentials } from './authentication.ts';
-import { Backoff } from './backoff.ts';
 import { SAME_SECRET } from './cluster-secret.ts';
 import {
   CANCEL_FRAME_BYTES,

@@ -6,9 +6,9 @@
  * all are to end, none is closed before all are quiet, which means that they have answered their last clients: until
  * then they need each other.
  */
+import { Backoff } from '../../backoff.ts';
 import type { Clock, Random, TimerHandle } from '../../clock.ts';
 import { CommandError, ExitCode } from '../exit-codes.ts';
-import { restartDelayMs, STEADY_AFTER_MS } from './backoff.ts';
 import { CLEAN_END, type NodeChild, type SpawnNode } from './child-process.ts';
 import type { NodeConfig, NodeMessage, ServingNode } from './node-protocol.ts';
 
@@ -17,6 +17,12 @@ import type { NodeConfig, NodeMessage, ServingNode } from './node-protocol.ts';
  * from closing.
  */
 export const QUIET_PATIENCE_MS = 3_200;
+
+/** A node that died stays down for up to the first delay after one failure, and for up to the longest after many in a row. */
+const FIRST_DELAY_MS = 100;
+const LONGEST_DELAY_MS = 10_000;
+/** A node that ran this long has started successfully: if it dies later, its delays begin anew. */
+const STEADY_AFTER_MS = 10_000;
 
 export interface SupervisorOptions {
   readonly spawn: SpawnNode;
@@ -39,7 +45,7 @@ interface Member {
   state: 'loading' | 'starting' | 'serving' | 'quiet' | 'gone';
   /** The time at which it began to serve. */
   servingSinceMs: number;
-  failuresInRow: number;
+  readonly backoff: Backoff;
   /** Set while the node waits to be started again. */
   timer: TimerHandle | null;
 }
@@ -62,7 +68,7 @@ export class Supervisor {
       config: null,
       state: 'gone',
       servingSinceMs: 0,
-      failuresInRow: 0,
+      backoff: new Backoff(FIRST_DELAY_MS, LONGEST_DELAY_MS, options.random),
       timer: null,
     }));
     // A failure of the start reaches `start`; without this line it would also be an unhandled rejection.
@@ -190,7 +196,7 @@ export class Supervisor {
   }
 
   #onEnd(member: Member, how: string): void {
-    const { clock, random, report, restart } = this.#options;
+    const { clock, report, restart } = this.#options;
     const hadBegun = member.state !== 'loading';
     const servedMs = member.state === 'serving' ? clock.monotonicMs() - member.servingSinceMs : 0;
     member.state = 'gone';
@@ -201,8 +207,8 @@ export class Supervisor {
     }
     if (this.#phase === 'serve') {
       if (restart) {
-        member.failuresInRow = servedMs >= STEADY_AFTER_MS ? 0 : member.failuresInRow;
-        const delayMs = restartDelayMs(member.failuresInRow++, random);
+        if (servedMs >= STEADY_AFTER_MS) member.backoff.reset();
+        const delayMs = Math.round(member.backoff.nextMs());
         report(`${member.nodeId} died (${how}) and is started again in ${delayMs} ms`);
         member.timer = clock.after(delayMs, () => this.#restart(member));
       } else {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { seededRandom } from '../../../../src/clock.ts';
-import { Backoff } from '../../../../src/rpc/backoff.ts';
+import { Backoff } from '../../../src/backoff.ts';
+import { seededRandom } from '../../../src/clock.ts';
 
 describe('backoff', () => {
   it('doubles up to its bound, jittered, and starts over', () => {

@@ -1,8 +1,8 @@
-import type { Random } from '../clock.ts';
+import type { Random } from './clock.ts';
 
 /**
  * The wait before the next attempt. It doubles each time up to a bound, and each wait is random within its upper half,
- * so that the peers of a node that comes back do not all dial it at once. Pure, except for its Random.
+ * so that those who failed together do not all try again at once. Pure, except for its Random.
  */
 export class Backoff {
   readonly #minMs: number;
