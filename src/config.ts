@@ -87,16 +87,8 @@ export interface ClientSettings {
   readonly url: string;
 }
 
-/** Undefined: the node uses its defaults. */
-export interface QuorumSettings {
-  readonly ack: number | undefined;
-  readonly from: number | undefined;
-}
-
 /** The bound for a cluster on one machine. */
-const MAX_NODES = 64;
-/** The node knows how many there are and checks it; this bound only catches typing errors. */
-const MAX_REPLICAS = 1_000;
+const MAX_LOCAL_NODES = 64;
 const KIB = 2 ** 10;
 const MIB = 2 ** 20;
 const GIB = 2 ** 30;
@@ -143,7 +135,7 @@ export const nodeSettings: SettingsTable<NodeSettings> = {
 };
 
 export const clusterSettings: SettingsTable<ClusterSettings> = {
-  nodes: integer('nodes', 3, 1, MAX_NODES, 'how many nodes, each a process of its own'),
+  nodes: integer('nodes', 3, 1, MAX_LOCAL_NODES, 'how many nodes, each a process of its own'),
   port: integer('port', 19234, 1, 65_535, 'HTTP port of the first node; the others have the next ones'),
   host: text('host', '<address>', '127.0.0.1', 'address to listen on'),
   dataDirectory: text('data', '<folder>', './data', 'where each node has a folder'),
@@ -166,11 +158,6 @@ export const secretSettings: SettingsTable<SecretSettings> = {
 
 export const clientSettings: SettingsTable<ClientSettings> = {
   url: url('url', 'http://127.0.0.1:19234', 'any node of the cluster'),
-};
-
-export const quorumSettings: SettingsTable<QuorumSettings> = {
-  ack: integer('ack', undefined, 1, MAX_REPLICAS, 'replicas that must answer; else more than half of `from`'),
-  from: integer('from', undefined, 1, MAX_REPLICAS, 'replicas the key has; else every node'),
 };
 
 export function defaultNodeSettings(): NodeSettings {

@@ -7,7 +7,7 @@ import type { Clock } from './clock.ts';
 import type { Log } from './log.ts';
 
 /** The number of nodes remembered; when there are more, the oldest is forgotten. */
-const MAX_NODES = 64;
+const MAX_TOLD_NODES = 64;
 
 interface Limit {
   nextAtMs: number;
@@ -50,7 +50,7 @@ export class LimitedLog<Kind extends string> {
     if (limit === null) return;
     this.#told.delete(nodeId);
     this.#told.set(nodeId, reason);
-    if (this.#told.size > MAX_NODES)
+    if (this.#told.size > MAX_TOLD_NODES)
       for (const [first] of this.#told.entries().take(1)) this.#told.delete(first);
     this.#log.warn(`${message}${andMore(limit)}`);
   }

@@ -18,6 +18,7 @@ import { SLOT_COUNT } from './slots.ts';
 export const PLACEMENT_POLICIES = ['any', 'spread', 'near'] as const;
 export type PlacementPolicy = (typeof PLACEMENT_POLICIES)[number];
 
+/** The most nodes that a preference list names, and so the most replicas that a key can have. */
 export const MAX_REPLICAS = 32;
 
 /** What of a node decides where it stands in the lists. */

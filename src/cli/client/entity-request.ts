@@ -1,8 +1,9 @@
 /** What `get`, `put` and `delete` share: their options and the URL of an entity. */
 import { Command } from 'commander';
-import { type ClientSettings, clientSettings, type QuorumSettings, quorumSettings } from '../../config.ts';
+import { type ClientSettings, clientSettings } from '../../config.ts';
 import { CommandError, ExitCode, exitCodesManual } from '../exit-codes.ts';
 import { addSettings, environmentManual, readSettings } from '../options.ts';
+import { type QuorumSettings, quorumSettings } from '../quorum-settings.ts';
 
 export function entityCommand(name: string): Command {
   const command = new Command(name).argument(

@@ -2,11 +2,12 @@ import { Command } from 'commander';
 import { MAX_REPLICAS } from '../../cluster/placement.ts';
 import { integer, size } from '../../config/setting.ts';
 import { describeSize } from '../../config/units.ts';
-import { clusterSettings, memberSettings, quorumSettings, type SettingsTable } from '../../config.ts';
+import { clusterSettings, memberSettings, type SettingsTable } from '../../config.ts';
 import { CommandError, ExitCode, exitCodesManual } from '../exit-codes.ts';
 import { addSettings, isFlagGiven, readSettings } from '../options.ts';
 import { print } from '../output.ts';
 import { describeRate } from '../progress.ts';
+import { quorumSettings } from '../quorum-settings.ts';
 import { type FillRequest, type FillSummary, runFill } from './run.ts';
 import { type FillTarget, localTarget, topologyTarget } from './target.ts';
 

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { quorumSettings } from '../../../src/cli/quorum-settings.ts';
+import { MAX_REPLICAS } from '../../../src/cluster/placement.ts';
 import {
   checkNodeSettings,
   clientSettings,
@@ -8,7 +10,6 @@ import {
   environmentName,
   memberSettings,
   nodeSettings,
-  quorumSettings,
   readersFor,
   type Setting,
 } from '../../../src/config.ts';
@@ -51,6 +52,10 @@ describe('the schema of settings', () => {
     });
     assert.throws(() => clusterSettings.port.parse('70000'), { message: /at most 65535/ });
     assert.throws(() => clusterSettings.nodes.parse('2.5'), { message: 'expected a whole number' });
+    assert.equal(quorumSettings.from.parse(`${MAX_REPLICAS}`), MAX_REPLICAS);
+    assert.throws(() => quorumSettings.from.parse(`${MAX_REPLICAS + 1}`), {
+      message: `expected at least 1 and at most ${MAX_REPLICAS}`,
+    });
   });
 
   it('takes only the choices there are', () => {

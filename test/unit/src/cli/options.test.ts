@@ -8,11 +8,11 @@ import {
   isFlagGiven,
   readSettings,
 } from '../../../../src/cli/options.ts';
+import { quorumSettings } from '../../../../src/cli/quorum-settings.ts';
 import {
   clientSettings,
   clusterSettings,
   nodeSettings,
-  quorumSettings,
   type Setting,
   type SettingsTable,
 } from '../../../../src/config.ts';

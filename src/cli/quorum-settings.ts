@@ -1,0 +1,15 @@
+/** How many replicas hold a key, and how many must answer: flags that several families of commands share. */
+import { MAX_REPLICAS } from '../cluster/placement.ts';
+import { integer } from '../config/setting.ts';
+import type { SettingsTable } from '../config.ts';
+
+/** Undefined: the node that is asked uses its defaults. */
+export interface QuorumSettings {
+  readonly ack: number | undefined;
+  readonly from: number | undefined;
+}
+
+export const quorumSettings: SettingsTable<QuorumSettings> = {
+  ack: integer('ack', undefined, 1, MAX_REPLICAS, 'replicas that must answer; else more than half of `from`'),
+  from: integer('from', undefined, 1, MAX_REPLICAS, 'replicas the key has; else every node'),
+};
