@@ -151,7 +151,7 @@ for (const [name, node] of nodes) {
       }
 
       if (node === olderNode) {
-        it('says by its exit code that what it stands for was killed', async () => {
+        it('says by its exit code that the command was killed', async () => {
           const { pid, request, unshare } = await startFirst(node);
           process.kill(childrenOf(pid)[0], 'SIGKILL');
           assert.deepEqual(await endOf({ launcher: unshare, request }), [137, null]);

@@ -20,7 +20,7 @@ test('an engine whose data grows and shrinks for a while stays within its bounds
   assert.ok(summary.reads > 100 && summary.writes > 100 && summary.held.snapshots > 0);
 });
 
-test('growth is what a line through the figures grows by', () => {
+test('growth is the slope of a line through the figures', () => {
   assert.equal(growth([5, 5, 5]), 0);
   assert.equal(growth([1, 2, 3, 4]), 3);
   assert.equal(growth([4, 1]), -3);

@@ -37,7 +37,7 @@ const TIGHT: Partial<EngineOptions> = {
   dropTombstonesBelow: 0,
 };
 
-test('found once: a close that waited for a memtable nobody would give out any more', async () => {
+test('a fault of old: a close waited for a memtable that nobody would give out any more', async () => {
   const operations: Operation[] = [
     { type: 'burst', count: 1, first: 0, size: 0 },
     { type: 'crash', stop: 'kill', seed: 0 },
@@ -51,7 +51,7 @@ test('found once: a close that waited for a memtable nobody would give out any m
   await ModelRun.check({ ...TIGHT, durability: 'sync' }, 20, operations);
 });
 
-test('found once: a flush that waited for a memtable no thread said was free', async () => {
+test('a fault of old: a flush waited for a memtable that no thread reported as free', async () => {
   const operations: Operation[] = [
     { type: 'crash', stop: 'kill', seed: 0 },
     { type: 'reopen' },

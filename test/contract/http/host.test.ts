@@ -78,7 +78,7 @@ describe('Host', () => {
     );
   });
 
-  it('that was accepted lets no other in behind it', async () => {
+  it('a Host that was accepted does not admit another one after it', async () => {
     await using harness = await Harness.start();
     using client = await harness.connect();
     const ask = (host: string) => client.send(`GET /v0/status HTTP/1.1\r\nHost: ${host}\r\n\r\n`).answer();

@@ -58,7 +58,7 @@ test('the bytes of bodies are bounded, declared or not', async () => {
   await until(() => harness.isIdle);
 });
 
-test('where there is little room bodies stay with their clients whole until it is their turn', async () => {
+test('when there is little room, bodies stay with their clients until it is their turn', async () => {
   const MIB = 1024 * 1024;
   await using harness = await Harness.start({
     maxBytesInFlight: 7.5 * MIB,

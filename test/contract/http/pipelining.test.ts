@@ -56,7 +56,7 @@ test('a connection may owe so many answers, and no more', async () => {
   assert.equal((await other.answer()).status, 404);
 });
 
-test('what a client leaves unread keeps its other requests from being begun, and goes when the client goes', async () => {
+test('unread answers of a client keep its other requests from being begun, and are dropped when the client goes', async () => {
   await using harness = await Harness.start();
   harness.entities.stored.set('a', Buffer.alloc(1024 * 1024));
   const client = await harness.connect();
@@ -83,7 +83,7 @@ test('a thousand requests at once are served as their answers leave', async () =
   for (let i = 0; i < 1000; i++) assert.equal((await client.answer()).body.length, 4000);
 });
 
-test('what is no request is answered behind the answers that are owed', async () => {
+test('bytes that are no request are answered after the answers that are owed', async () => {
   await using harness = await Harness.start();
   using client = await harness.connect();
   const held: EntityCall[] = [];
@@ -115,7 +115,7 @@ test('a broken body spoils its own request, not those before it that came in the
   assert.ok(harness.isIdle);
 });
 
-test('a request with a body that is one too many is answered once, however its body ends', async () => {
+test('a request with a body, beyond the number allowed, is answered once, however its body ends', async () => {
   for (const end of ['', 'zzzz\r\n']) {
     await using harness = await Harness.start({ maxRequestsInFlight: 4096 });
     const held: EntityCall[] = [];
@@ -146,7 +146,7 @@ test('a request with a body that is one too many is answered once, however its b
   }
 });
 
-test('what breaks is the body of the last request that was parsed, whichever is being read', async () => {
+test('a break belongs to the body of the last request that was parsed, whichever body is being read', async () => {
   const MIB = 1024 * 1024;
   await using harness = await Harness.start({ maxValueBytes: 8 * MIB, answerTimeoutMs: 10_000 });
   const held: EntityCall[] = [];

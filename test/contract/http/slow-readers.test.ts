@@ -30,7 +30,7 @@ function readSlowly(
   return Object.assign(progress, { [Symbol.dispose]: () => clearInterval(timer) });
 }
 
-test('one that reads steadily is served, although the kernel takes nothing for longer than a client may', async () => {
+test('a client that reads steadily is served, although the kernel takes nothing for longer than a client may', async () => {
   await using harness = await Harness.start({ rangeTimeoutMs: 1000, minReadBytesPerSecond: 64 * 1024 });
   harness.ranges.entries = LARGE;
   harness.ranges.entriesPerPage = 1;
@@ -52,7 +52,7 @@ test('one that reads steadily is served, although the kernel takes nothing for l
   if (process.platform === 'linux') assert.ok(longestMs > 1000, `${longestMs} ms without a page`);
 });
 
-test('one that takes nothing is cut when its time is over, at once', async () => {
+test('a client that takes nothing is cut as soon as its time is over', async () => {
   const timeoutMs = 800;
   await using harness = await Harness.start({ rangeTimeoutMs: timeoutMs });
   harness.ranges.entries = LARGE;

@@ -53,7 +53,7 @@ test('large values are taken a few at a time, in the order they came; the others
   for (const client of clients) client.socket.destroy();
 });
 
-test('what would wait longer than it has time is refused, and work goes on as soon as there is room', async () => {
+test('a request that would wait longer than it has time is refused, and work goes on as soon as there is room', async () => {
   await using harness = await Harness.start();
   const held: EntityCall[] = [];
   harness.entities.behaviour = (call) => void held.push(call);
@@ -138,7 +138,7 @@ test('a client that is to be told to go on with its body is told when it is its 
   assert.equal((await third.answer()).status, 201);
 });
 
-test('a drain keeps nobody waiting who is refused, and serves who is in line', async () => {
+test('a drain refuses at once those who wait for a refusal, and serves those in line', async () => {
   await using harness = await Harness.start({ maxValueBytes: LARGE.length, answerTimeoutMs: 10_000 });
   const held: EntityCall[] = [];
   harness.entities.behaviour = (call) => void held.push(call);
@@ -170,7 +170,7 @@ test('connections that wait come in several a turn of the loop', async () => {
   for (const client of clients) client.socket.destroy();
 });
 
-test('whoever is refused before all of a large body is sent has the answer, also in a storm of refusals', async () => {
+test('a client that is refused before it has sent all of a large body gets the answer, also in a storm of refusals', async () => {
   await using harness = await Harness.start();
   const clients = await clientsOf(harness, 60);
   for (const client of clients) put(client, 'key', LARGE);
@@ -183,7 +183,7 @@ test('whoever is refused before all of a large body is sent has the answer, also
   await Promise.all(clients.map((client) => client.closed));
 });
 
-test('bodies that are announced and do not come take from nobody that his is read to its end', async () => {
+test('bodies that are announced and do not come keep no other body from being read to its end', async () => {
   await using harness = await Harness.start();
   const announcers = await clientsOf(harness, 8);
   for (const client of announcers)

@@ -191,7 +191,7 @@ describe('rpc over tcp', () => {
     assert.equal(log.matching(/warn .*it sent a frame of/).length, 1);
   });
 
-  it('finds a frozen peer out, answers at once, and comes back when it goes on', async () => {
+  it('notices a frozen peer, answers at once, and comes back when the peer goes on', async () => {
     const [b, c] = await Promise.all([peerProcess('b'), peerProcess('c')]);
     await using dialler = meshTo(
       [null, { nodeId: 'b', host: HOST, port: b.port }, { nodeId: 'c', host: HOST, port: c.port }],

@@ -96,7 +96,7 @@ for (const [name, create] of transports) {
       await close();
     });
 
-    it('gives memory back that it has taken, and says when it has taken the rest', async () => {
+    it('gives back memory that it has taken, and says when it has taken the rest', async () => {
       const { a, b, close } = await connect(create());
       b.stream.pause();
       const part = Buffer.alloc(256 * 1024);

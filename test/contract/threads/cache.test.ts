@@ -80,7 +80,7 @@ test('threads fill and read a block cache while it is full and moving', {
   t.diagnostic(`${fills} fills, ${cache.hits} hits; the reading thread found ${found}, missed ${missed}`);
 });
 
-test('a thread that dies while it fills a block: nobody sees the half of it, and the next fills it whole', {
+test('when a thread dies while it fills a block, nobody sees the half of it, and the next thread fills it whole', {
   timeout: 60_000 * STRESS,
 }, async (t) => {
   const memory = createBlockCacheMemory(256 << 10, HASH_SEED);

@@ -41,7 +41,7 @@ class Channel {
   }
 }
 
-test('what was retired is given out again only when no thread reads it, and a dead one keeps nothing', {
+test('retired memory is given out again only when no thread reads it, and a dead thread keeps none', {
   timeout: 60_000 * STRESS,
 }, async (t) => {
   const rooms = new SharedArrayBuffer(ROOMS * ROOM_WORDS * 4);

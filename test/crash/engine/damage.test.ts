@@ -128,7 +128,7 @@ for (const isClosed of [true, false]) {
       };
     }
 
-    test('undamaged it is right, and holds what the trials are to meet', async () => {
+    test('the undamaged folder is right, and holds everything that the trials need', async () => {
       const { files, contents } = folder;
       const outcome = await useFolder(placeFiles(files), [...contents.keys()]);
       assert.deepEqual([outcome.errors, outcome.reports], [[], []]);

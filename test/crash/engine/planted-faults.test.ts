@@ -11,7 +11,7 @@ import { CRASH_FAULTS, FAILURE_FAULTS } from '../../support/engine-faults.ts';
 const RUN = { seed: 3, steps: 24, every: 1, offset: 0 };
 const FAILING = { seed: 3, steps: 16, code: 'EIO' } as const;
 
-test('without a fault the checks pass', async () => {
+test('the checks pass when no fault is planted', async () => {
   assert.ok((await checkCrashes({ ...RUN, every: 4, stopsAtOnce: 1 })).moments > 50);
   await failInTurn(FAILING, FAILURE_FAULTS['no cut of the manifest after a failed write'].calls);
 });

@@ -191,7 +191,7 @@ test('with nothing reserved there is no timestamp until the disk is done', async
   assert.equal(hybrid.issue(), timestampAt(clock.nowMs()), 'no older than the wall clock');
 });
 
-test('who waits no longer is not told, even by another who is told first; who waits again is told again', async () => {
+test('a waiter that stops waiting is not told, even when a waiter told before it stops it; one that waits again is told again', async () => {
   const clock = new FakeClock();
   const disk = new Disk();
   const hybrid = await open(clock, disk);
@@ -302,7 +302,7 @@ test('a node killed and started at once waits until peers with right clocks take
   }
 });
 
-test('while it waits for its own time, and finds from its peers that it is later, it waits for no longer than it has to', async () => {
+test('a node that waits for its own time, and learns from its peers that it is later, waits no longer than it has to', async () => {
   const clock = new FakeClock();
   const disk = new Disk(timestampAt(clock.nowMs() + RESERVE_AHEAD_MS));
   const { ceiling, reserve } = disk;
@@ -361,7 +361,7 @@ test('started again while the clock is a day ahead it reserves nothing from ther
   assert.ok(timestampMs(disk.ceiling) - clock.nowMs() <= 2 * RESERVE_AHEAD_MS + MAX_DRIFT_MS);
 });
 
-test('one rule for what is issued and what is taken: after a jump as before', async () => {
+test('one rule holds for timestamps that are issued and accepted, after a jump as before', async () => {
   const clock = new FakeClock();
   const hybrid = await open(clock, new Disk());
   const peer = await open(clock, new Disk());

@@ -29,7 +29,7 @@ test('one line a kind and period, and how many there were meanwhile', () => {
   ]);
 });
 
-test('a reason is told once of a node, and again when another came between, or it was over', () => {
+test('a reason is logged once for a node, and again when another came between, or it was over', () => {
   const { clock, lines, limited } = setUp();
   const say = (nodeId: string, reason: string): void => {
     limited.warnOf(nodeId, 'proof', reason, `${nodeId} ${reason} ${clock.monotonicMs() / PERIOD_MS}`);
@@ -42,7 +42,7 @@ test('a reason is told once of a node, and again when another came between, or i
   assert.deepEqual(lines, ['warn n1 x 0', 'warn n1 y 2', 'warn n1 x 3', 'warn n2 x 5', 'warn n1 x 6']);
 });
 
-test('what was kept back of a node has not been told: it is when it comes back', () => {
+test('a suppressed line of a node does not count as logged: it is logged when it comes again', () => {
   const { clock, lines, limited } = setUp();
   const comeBack = (): void => {
     for (const nodeId of ['n1', 'n2']) limited.warnOf(nodeId, 'proof', 'x', `${nodeId} is refused`);
@@ -56,7 +56,7 @@ test('what was kept back of a node has not been told: it is when it comes back',
   assert.deepEqual(lines.slice(1), ['warn n2 is refused (and 2 more since the last such message)']);
 });
 
-test('of any number of nodes only so many are kept', () => {
+test('only a bounded number of nodes is remembered', () => {
   const { clock, lines, limited } = setUp();
   const say = (nodeId: string): void => {
     limited.warnOf(nodeId, 'proof', 'x', nodeId);

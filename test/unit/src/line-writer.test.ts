@@ -75,7 +75,7 @@ describe('a line writer', () => {
     });
   }
 
-  it('never waits for a reader that stalls, holds a bounded part of what it misses, and says how much was lost', () => {
+  it('never waits for a reader that stalls, keeps a bounded number of lines for it, and says how many were lost', () => {
     const sink = new Sink();
     sink.stalls = true;
     const line = `${'x'.repeat(1023)}\n`;

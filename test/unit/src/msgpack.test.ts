@@ -12,7 +12,7 @@ import {
   writeUint32,
 } from '../../../src/msgpack.ts';
 
-test('what is written is msgpack, of the size that was foretold', () => {
+test('the bytes are msgpack, of the size that was computed before', () => {
   for (const length of [0, 255, 256, 65_535, 65_536, 70_000]) {
     for (const number of [0, 127, 128, 0xffff_ffff]) {
       const headBytes = 1 + UINT_8_BYTES + UINT_32_BYTES + 1 + binHeadBytes(length);

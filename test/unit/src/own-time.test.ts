@@ -223,7 +223,7 @@ test('a step is not issued before most accept it, though the others have seen it
   await assertTaken(nodes, base);
 });
 
-test('what one that has taken the step issues is taken at once by those that accept it, and they take it too', async () => {
+test('timestamps of a node that has taken the step are accepted at once by nodes that accept the step, which then take it too', async () => {
   const { base, nodes } = await running(3);
   for (const node of nodes) {
     node.clock.set(HOUR_MS);
@@ -253,7 +253,7 @@ test('what one that has taken the step issues is taken at once by those that acc
   await assertTaken(nodes, base);
 });
 
-test('what was measured before a jump does not count any more', async () => {
+test('measurements from before a jump no longer count', async () => {
   const { base, nodes } = await running(4);
   for (const node of nodes.slice(2)) node.stop();
   setAll(nodes.slice(0, 2), HOUR_MS);
@@ -261,7 +261,7 @@ test('what was measured before a jump does not count any more', async () => {
   await assertTaken(nodes.slice(0, 2), base);
 });
 
-test('a timestamp that is refused has the clocks measured: it may be this node that is wrong', async () => {
+test('a refused timestamp makes the node measure the clocks, because it may itself be wrong', async () => {
   const { base, nodes } = await running(2);
   const asked: boolean[] = [];
   nodes[0].hybrid.time.onDoubt = (hasJumped) => void asked.push(hasJumped);
@@ -334,7 +334,7 @@ test('a node that starts with a wrong clock does not write, and takes what the o
   }
 });
 
-test('an emptied node joins a cluster that is held up, at the time where that is', async () => {
+test('an emptied node joins a cluster whose own time is behind, at that time', async () => {
   for (const count of [2, 3]) {
     const { base, nodes } = await running(count);
     setAll(nodes, -HOUR_MS);
@@ -366,7 +366,7 @@ test('two nodes whose clocks differ: nobody can tell which is wrong, and neither
   await assertTaken(nodes, base);
 });
 
-test('of two of three nodes that are left and differ neither writes either', async () => {
+test('when two of three nodes are left and differ, neither writes', async () => {
   const { base, nodes } = await running(3);
   nodes[2].stop();
   nodes[0].clock.set(HOUR_MS);
@@ -409,7 +409,7 @@ test('a new node of several does not write before it has seen most of the clocks
   assert.deepEqual(nodes[0].conditions.list(), []);
 });
 
-test('what waits for a timestamp is told as soon as it is known that none will come', async () => {
+test('a request that waits for a timestamp is told as soon as it is known that none will come', async () => {
   for (const [count, isUp] of [
     [3, false],
     [4, true],
@@ -500,7 +500,7 @@ for (const suspended of [1, 3]) {
   });
 }
 
-test('clocks that show what cannot be are said to, and nothing is issued by them', async () => {
+test('a clock that shows an impossible time is reported, and nothing is issued by it', async () => {
   for (const count of [1, 3]) {
     for (const [wrong, year] of [
       [0, 1970],

@@ -48,7 +48,7 @@ test('the cases cover what a request goes through', () => {
   ]);
 });
 
-test('a case that comes to something else is not measured', () => {
+test('a case that returns another result is not measured', () => {
   assert.throws(() => requireExpected('a: b', 1, 2), /a: b: came to 1 instead of 2/);
   let runs = 0;
   const wrong = { name: 'a: b', operations: 1, prepare: () => ({ run: () => ++runs, expected: 1 }) };

@@ -30,14 +30,14 @@ test('the margin is the 95 % interval of the rounds', () => {
   assert.equal(figureOf('a', [7, 7, 7, 7, 7], 1).margin, 0);
 });
 
-test('of a single round the margin is unknown, so nothing less than twice as long stands out', () => {
+test('the margin of a single round is unknown, so only a figure twice as long counts as different', () => {
   const before = [figureOf('a', [100], 1), figureOf('b', [100], 1)];
   const after = [figureOf('a', [190], 1), figureOf('b', [300], 1)];
   const changes = compare(before, after).map(({ change }) => change);
   assert.deepEqual(changes, [Change.slower, Change.none]);
 });
 
-test('a comparison is of the cases that both have, what lost most first', () => {
+test('a comparison has the cases of both runs, the one that became slowest first', () => {
   const before = [figure('gone', 1, 0), figure('quick', 100, 0.05), figure('slow', 100, 0.05)];
   const after = [figure('quick', 50, 0.05), figure('new', 1, 0), figure('slow', 150, 0.05)];
   assert.deepEqual(
@@ -49,7 +49,7 @@ test('a comparison is of the cases that both have, what lost most first', () => 
   );
 });
 
-test('what lies within both margins is noise, as far below as above', () => {
+test('a difference within both margins is noise, below as well as above', () => {
   const changeOf = (before: Figure, after: Figure) => compare([before], [after])[0].change;
   const before = figure('a', 100, 0.06);
   // √(0.06² + 0.08²) = 0.1

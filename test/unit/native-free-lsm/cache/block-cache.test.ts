@@ -90,7 +90,7 @@ test('when it is full the oldest go first, but what was used gets a second chanc
   assert.ok(cache.usedBytes <= 64 << 10);
 });
 
-test('where all blocks are in use there is still room for new ones', () => {
+test('when all blocks are in use there is still room for new ones', () => {
   const { cache } = newCache(64 << 10);
   for (let i = 0; i < 500; i++) {
     assert.ok(put(cache, 1, i, 900));
@@ -112,7 +112,7 @@ test('blocks of a removed table get no second chance', () => {
   assert.ok(left[1] > 0);
 });
 
-test('of removed tables only so many are kept in mind, those that went last', () => {
+test('only the tables that were removed last are remembered', () => {
   const { cache } = newCache(64 << 10);
   for (let i = 0; i < 40; i++) put(cache, 1 + (i & 1), i, 1000);
   for (let i = 0; i < 40; i++) checkBlock(cache, 1 + (i & 1), i, 1000);
@@ -183,7 +183,7 @@ test('a region is not reused while a thread may be reading it', () => {
   assert.equal(reader.find(1, 1), false);
 });
 
-test('budgets that offsets cannot do are refused', () => {
+test('budgets that are too large for offsets are refused', () => {
   for (const budget of [0, 100, 5 * 2 ** 30, Number.NaN]) {
     assert.throws(() => createBlockCacheMemory(budget, HASH_SEED), { code: 'INVALID_ARGUMENT' });
   }

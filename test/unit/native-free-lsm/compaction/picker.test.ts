@@ -132,7 +132,7 @@ test('level 0: a newer table may wait, but never without those above it', () => 
   assert.equal(picked(version(...mixed)), '0→6: 1+ mb');
 });
 
-test('level 0: an older table that a newer one drags in late comes along', () => {
+test('level 0: an older table that only a later one overlaps comes along', () => {
   const tables = [table(1, 0, 'a', 'c'), table(2, 0, 'm', 'n'), table(3, 0, 'p', 'q'), table(4, 0, 'b', 'm')];
   assert.equal(picked(version(...tables)), '0→6: 4,2,1+ b');
 });
@@ -145,7 +145,7 @@ test('level 0 runs one task at a time; where its target is busy another group ma
   assert.equal(picked(full, new Set([9, 10])), null);
 });
 
-test('below: the table that drags the fewest bytes along, if its task is not too large', () => {
+test('below level 0: the table that brings the fewest bytes along, if its task is not too large', () => {
   const level5 = [
     table(1, 5, 'a', 'b', bytes(400)),
     table(2, 5, 'c', 'd', bytes(400)),
@@ -189,14 +189,14 @@ test('the fullest level goes first, the next one when it cannot', () => {
   assert.equal(picked(full, new Set([6, 2])), null);
 });
 
-test('what a shrunk database left above the base level goes down, however little it is', () => {
+test('tables above the base level of a database that has shrunk go down, however little they hold', () => {
   const shrunk = version(table(1, 2, 'a', 'b', bytes(1)), table(2, 3, 'a', 'a', bytes(1)), LAST);
   assert.equal(levelScore(shrunk, 2, OPTIONS), Number.MAX_VALUE);
   assert.equal(picked(shrunk), '2→3: 1+2 b');
   assert.equal(picked(shrunk, new Set([1])), '3→4: 2+ mb');
 });
 
-test('debt: what has to go down, level by level', () => {
+test('the debt is what must go down, level by level', () => {
   assert.equal(compactionDebtBytes(Version.empty(), OPTIONS), 0);
   const little = version(table(1, 0, 'a', 'b'), table(2, 5, 'a', 'b', bytes(899)), LAST);
   assert.equal(compactionDebtBytes(little, OPTIONS), 0);

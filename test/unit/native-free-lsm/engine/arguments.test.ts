@@ -61,7 +61,7 @@ async function withEngine(
   await simulation.settle(engine.close());
 }
 
-test('what is no bytes is refused by every call that takes keys or values, and stored by none', () =>
+test('values that are no bytes are refused by every call that takes keys or values, and stored by none', () =>
   withEngine(async (engine) => {
     for (const [given, shown] of [...NOT_BYTES, [undefined as never, /not undefined/] as const]) {
       await assert.rejects(engine.put(given, VALUE), refusal('key must', shown));

@@ -31,7 +31,7 @@ test('values are bytes, the empty one included, and a key deleted is absent', as
   assert.throws(() => engine.snapshot(), { code: 'CLOSED' });
 });
 
-test('of several operations on a key in one batch the last one counts', async () => {
+test('the last of several operations on a key in one batch counts', async () => {
   const { simulation, engine } = await opened();
   const put = (value: string) => ({ type: 'put', key: KEY, value: Buffer.from(value) }) as const;
   await simulation.settle(engine.write([put('a'), { type: 'delete', key: KEY }, put('b')]));

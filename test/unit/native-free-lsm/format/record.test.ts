@@ -89,7 +89,7 @@ test('a header that is not one is named', () => {
   assert.match(changed(23, 1) ?? '', /expiry is above 53 bits/);
 });
 
-test('of a record without an expiry the same bytes are its value', () => {
+test('in a record without an expiry the same bytes belong to its value', () => {
   const record = encodeRecord({ ...FIELDS, expiryMs: 0 }, new Uint8Array(8).fill(0xff));
   assert.equal(recordFault(record, 0, record.length), undefined);
 });

@@ -160,7 +160,7 @@ test('a header of another log is what a removed file has left, if nothing follow
   assert.throws(() => replay(fs, GENERATION + 1), { code: 'CORRUPTION', file: other, offset: 8 });
 });
 
-test('what a replay hands out is durable, whatever the process that wrote it had synced', () => {
+test('records that a replay hands out are durable, whatever the process that wrote them had synced', () => {
   for (const failing of [false, true]) {
     const { fs, log } = create();
     append(log, A);
@@ -308,7 +308,7 @@ test('a failed write is an I/O error, and the next append takes its place', () =
   assert.deepEqual(replay(fs).puts, [shown(B)]);
 });
 
-test('what a later version wrote is called so, and what no version writes is damage', () => {
+test('bytes that a later version wrote are named as such, and bytes that no version writes are damage', () => {
   const refused = (change: (run: Uint8Array) => void, kind = 1): unknown => {
     const { fs, log } = create();
     append(log, A);

@@ -255,7 +255,7 @@ test('another view of the arena reads the same, and can take the writer over', (
   assert.equal(first.entries, 2);
 });
 
-test('arenas of a size that offsets or alignment cannot do are refused', () => {
+test('arenas whose size does not suit offsets or alignment are refused', () => {
   for (const size of [0, 512, 4097, (256 << 20) + 8]) {
     assert.throws(() => new Memtable(new SharedArrayBuffer(size)), { code: 'INVALID_ARGUMENT' });
   }

@@ -21,7 +21,7 @@ function meet(a: Range, b: Range): boolean {
   return compareKeys(a.smallestKey, b.largestKey) <= 0 && compareKeys(b.smallestKey, a.largestKey) <= 0;
 }
 
-test('tables that meet, by way of others too, are in one group and no other', () => {
+test('tables that overlap, also through others, are in one group and no other', () => {
   fc.assert(
     fc.property(ranges, (tables) => {
       const groups = overlapGroups(tables);
@@ -39,7 +39,7 @@ test('tables that meet, by way of others too, are in one group and no other', ()
   );
 });
 
-test('rows are disjoint and in order, and no more than tables that meet in one key', () => {
+test('rows are disjoint and in order, and there are no more of them than tables that share one key', () => {
   fc.assert(
     fc.property(ranges, (tables) => {
       const rows = disjointRows(tables);

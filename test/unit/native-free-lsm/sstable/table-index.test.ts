@@ -68,7 +68,7 @@ test('an index grows beyond its first room', () => {
   for (const i of [0, 1023, 1024, 4999]) assert.equal(index.find(keys[i], 0, keys[i].length), i);
 });
 
-test('of keys that begin alike one stands whole', () => {
+test('one of several keys that begin alike is stored whole', () => {
   const prefix = 'p'.repeat(4000);
   const alike = Array.from({ length: 1000 }, (_, i) => Buffer.from(`${prefix}${1000 + i}`));
   assert.ok(indexOf(alike).byteLength <= 4000 + 1000 * 20 + 20);

@@ -160,7 +160,7 @@ test('after a read that failed the iterator can be sought again', () => {
   assert.deepEqual(printable(drain(iterator)), printable(ENTRIES));
 });
 
-test('what a read left behind that failed half-way is not used', () => {
+test('what a failed read has left half-way is not used', () => {
   const table = tableOf(ENTRIES);
   let broken = false;
   const fs: MemoryFileSystem = Object.create(table.fs);

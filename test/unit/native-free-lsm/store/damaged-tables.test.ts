@@ -437,7 +437,7 @@ test('a table that cannot be read for a moment while opening costs nothing, and 
 });
 
 for (const seed of [11, 12, 13]) {
-  test(`tables in quarantine that read well again are taken back at an opening, and outdo nothing newer (seed ${seed})`, async () => {
+  test(`tables in quarantine that can be read again are taken back at an opening, and hide nothing newer (seed ${seed})`, async () => {
     const checked = new Checked(seed);
     await checked.write(1500);
     await checked.simulation.settle(checked.store.compact());

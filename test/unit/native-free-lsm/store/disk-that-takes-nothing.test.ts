@@ -98,7 +98,7 @@ async function seeThrough(simulation: EngineSimulation, refusal: Refusal, count:
 }
 
 for (const refusal of [FULL, READ_ONLY]) {
-  describe(`opened on a disk that says ${refusal.code}`, () => {
+  describe(`an engine opened on a disk that says ${refusal.code}`, () => {
     test('after a clean close', async () => {
       const simulation = new EngineSimulation();
       const store = await filled(simulation);

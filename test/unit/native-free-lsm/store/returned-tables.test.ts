@@ -116,7 +116,7 @@ test('a table that is still damaged keeps none of the others', () => {
   assert.equal(returned.reports.length, 5);
 });
 
-test('no more come back than keeps level 0 below the number that slows writes down', () => {
+test('only as many come back as keep level 0 below the number that slows writes down', () => {
   const fs = emptyFileSystem();
   // Of many tables' size when they are written anew.
   const keys = Array.from({ length: 200 }, (_, i) => entryOf(keyOf(i), Buffer.alloc(1000, 'v')));

@@ -148,7 +148,7 @@ test('writes wait no longer than their bound while flushes fail, then fail at on
   await simulation.settle(store.close());
 });
 
-test('what waits for the disk until its time is over is not written, however much waits', async () => {
+test('a write that waits for the disk until its time is over is not written, however many wait', async () => {
   const simulation = new EngineSimulation();
   const store = simulation.openStore({ writeStallTimeoutMs: 60_000, maxQueuedWriteBytes: 1 << 30 });
   simulation.fs.onCall = ({ operation, path }) => {

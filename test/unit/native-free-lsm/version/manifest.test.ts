@@ -88,7 +88,7 @@ test('keys are memory of their own size, not views of the file', async () => {
   assert.equal(found.largestKey.buffer.byteLength, 200);
 });
 
-test('a table id given is never given again', async () => {
+test('a table id is never given out twice', async () => {
   const fs = directory();
   const manifest = Manifest.create(fs, DIRECTORY, EMPTY);
   await manifest.append({ added: [table(41, 0, 'a', 'b')], removed: [] });
@@ -408,7 +408,7 @@ test('whatever fails or stops while a manifest goes on in a fresh one, every edi
   assert.ok(refused > 0, `${refused} refused`);
 });
 
-test('a frame of a tag that a later version gave out is called so', async () => {
+test('a frame with the tag of a later version is named as such', async () => {
   for (const [tag, code] of [
     [3, 'UNSUPPORTED_FORMAT'],
     [1, 'CORRUPTION'],

@@ -26,7 +26,7 @@ function burst(refusals: PacedRefusals, clock: FakeClock, count: number): Refuse
   return all;
 }
 
-test('few are refused at once, many at a pace and in their order, nobody later than the time-out', () => {
+test('a few are refused at once, many at a pace and in their order, and nobody later than the time-out', () => {
   const clock = new FakeClock();
   const refusals = new PacedRefusals(100, 1000, 10_000, clock);
   const few = burst(refusals, clock, 25);
@@ -46,7 +46,7 @@ test('few are refused at once, many at a pace and in their order, nobody later t
   assert.equal(refusals.waiting, 0);
 });
 
-test('those that are refused and come back at once are refused no more often than the pace', () => {
+test('clients that are refused and come back at once are refused no more often than the pace', () => {
   const clock = new FakeClock();
   const refusals = new PacedRefusals(100, 1000, 10_000, clock);
   let refused = 0;
@@ -95,7 +95,7 @@ test('beyond the bound all are refused at once', () => {
   assert.equal(refusals.waiting, 50);
 });
 
-test('one that is over meanwhile is out of the list, wherever in it, and takes no turn from others', () => {
+test('a request that is over meanwhile leaves the list, wherever it is, and takes no turn from others', () => {
   const clock = new FakeClock();
   const refusals = new PacedRefusals(100, 1000, 10_000, clock);
   const waiting = burst(refusals, clock, 35).slice(25);

@@ -8,7 +8,7 @@ function taken(bucket: TokenBucket, nowMs: number): number {
   return count;
 }
 
-test('a bucket gives so many at once, so many a second after that, and no more for having been left alone', () => {
+test('a bucket gives a number at once, a number per second after that, and no more after a pause', () => {
   const bucket = new TokenBucket(100, 5);
   assert.equal(taken(bucket, 0), 5);
   let later = 0;
@@ -20,7 +20,7 @@ test('a bucket gives so many at once, so many a second after that, and no more f
   assert.equal(taken(bucket, 100_011), 1);
 });
 
-test('what is taken beyond what is there is owed', () => {
+test('tokens taken beyond those in the bucket are owed', () => {
   const bucket = new TokenBucket(100, 5);
   assert.equal(bucket.take(0, 55), true);
   assert.equal(bucket.take(500, 1), false);

@@ -170,7 +170,7 @@ test('weights are shares of first replicas', () => {
   }
 });
 
-test('of many nodes a list names the best 32', () => {
+test('a list names the best 32 of many nodes', () => {
   const nodes = makeNodes(100);
   const placement = new Placement(nodes, 'any');
   assert.equal(placement.maxFrom, MAX_REPLICAS);

@@ -26,7 +26,7 @@ describe('sizes', () => {
     }
   });
 
-  it('refuses what is no whole number of bytes, or no size, and says what is', () => {
+  it('refuses text that is no whole number of bytes, or no size, and says what is expected', () => {
     for (const text of ['', 'x', '-1', '1.5', '1.0001KiB', '1KB', '1e3', '1 Mi B', '.5KiB', '99999999TiB']) {
       assert.throws(() => parseSize(text), { code: 'INVALID_CONFIG', message: /64KiB/ }, text);
     }

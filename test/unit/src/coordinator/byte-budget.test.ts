@@ -12,7 +12,7 @@ test('bytes are reserved up to the bound, and again when they are given back', (
   assert.equal(budget.heldBytes, 100);
 });
 
-test('one alone has room, however large, and nothing beside it', () => {
+test('a single one has room, however large, but nothing beside it', () => {
   const budget = new ByteBudget(100);
   assert.ok(budget.reserve(1000));
   assert.ok(!budget.reserve(1));

@@ -191,7 +191,7 @@ test('an empty value is a value', () => {
   assert.deepEqual(values, [Outcome.ok, 0]);
 });
 
-test('out of reach, it fails at once and says who did not answer and why', () => {
+test('when ack is out of reach, the request fails at once and says who did not answer, and why', () => {
   const { coordinator, asked, answers, ids } = setUpWaiting();
   coordinator.put(KEY, VALUE, 2, 3, answers);
   asked[0].reply(STORED);
@@ -202,7 +202,7 @@ test('out of reach, it fails at once and says who did not answer and why', () =>
   assert.deepEqual(answers.all, [`notEnoughReplicas 2 of 3 replicas had to answer, 1 did (${why}).`]);
 });
 
-test('who has not answered yet is named too', () => {
+test('a replica that has not answered yet is named too', () => {
   const { coordinator, asked, answers, ids } = setUpWaiting();
   coordinator.get(KEY, 3, 3, answers);
   asked[1].reply(incomplete(null));
@@ -235,7 +235,7 @@ test('a replica that sends no record for one has failed', () => {
   assert.match(answers.all.join(), /^notEnoughReplicas .*record format 99 is unknown/);
 });
 
-test('what cannot be asked for is refused without asking anyone', () => {
+test('a quorum that is not possible is refused without asking any replica', () => {
   const { coordinator, asked, answers } = setUpWaiting();
   coordinator.get(KEY, 4, 3, answers);
   coordinator.put(KEY, VALUE, 1, 4, answers);
@@ -245,7 +245,7 @@ test('what cannot be asked for is refused without asking anyone', () => {
   assert.equal(asked.length, 0);
 });
 
-test('whoever is answered while others are still being asked may ask again: neither request loses a replica or an answer', () => {
+test('a caller that is answered while replicas are still being asked may ask again: neither request loses a replica or an answer', () => {
   // Every replica answers inside the call that asks it, and whoever is answered asks again at once.
   const trace = new Map<string, number>();
   const answers = new Answers();
@@ -278,7 +278,7 @@ function timestampsOf(questions: readonly Question[]): number[] {
   return questions.map(({ record }) => recordTimestamp(record!, 0));
 }
 
-test('a write that too many newer versions meet is sent again to all, later than those, and only then acknowledged', () => {
+test('a write that meets too many newer versions is sent again to all with a later timestamp, and acknowledged only then', () => {
   for (const isDeletion of [false, true]) {
     const { coordinator, asked, answers } = setUpWaiting();
     if (isDeletion) coordinator.delete(KEY, 2, 3, answers);
@@ -350,7 +350,7 @@ test('a replica can put a write off once: what it got after its first answer cam
   assert.equal(asked.length, 6);
 });
 
-test('one that answers for the first time puts off a later try too, also when its answer to the first comes late', () => {
+test('a replica that answers for the first time can put off a later try too, also when its answer to the first try comes late', () => {
   const { coordinator, asked, answers } = setUpWaiting();
   coordinator.put(KEY, VALUE, 3, 3, answers);
   asked[0].reply(stale(200));
@@ -426,7 +426,7 @@ test('a try after the first waits for a timestamp, has only the time that is lef
   assert.equal(clock.pendingTimers, 0);
 });
 
-test('what may be stored already is not called overloaded when there is no timestamp for the next try', () => {
+test('a write that may be stored already is not called overloaded when there is no timestamp for the next try', () => {
   const { coordinator, asked, answers, timestamps } = setUpWaiting();
   coordinator.put(KEY, VALUE, 2, 3, answers);
   timestamps.isExhausted = true;
@@ -436,7 +436,7 @@ test('what may be stored already is not called overloaded when there is no times
   assert.match(answers.all.join(), /^notEnoughReplicas .*timestamp.*the disk is full/);
 });
 
-test('whoever has read a version writes later than that', () => {
+test('a write after a read of a version has a later timestamp', () => {
   const { coordinator, asked, answers } = setUpWaiting();
   coordinator.get(KEY, 2, 3, answers);
   asked[0].reply(found(7000, 'old'));
@@ -493,7 +493,7 @@ test('a write that waits in vain for a timestamp is told that the node is overlo
   assert.equal(hanging.answers.all.length, 1);
 });
 
-test('nobody waits for a timestamp whose request is decided: at its deadline, by replicas, by the end of the node', () => {
+test('a decided request waits for no timestamp, whether its deadline, replicas or the end of the node decided it', () => {
   const { coordinator, asked, answers, clock, timestamps } = setUpWaiting();
   timestamps.isExhausted = true;
   for (let i = 0; i < 100; i++) coordinator.put(KEY, VALUE, 1, 3, answers);
@@ -530,7 +530,7 @@ test('closing answers what is under way, whether it is sent or not', () => {
   assert.equal(answers.all.length, 2);
 });
 
-test('of large records that wait for further answers so many bytes are held and no more, and how long they are is told at once', () => {
+test('only a bounded number of bytes of large records is held for further answers, and their length is told at once', () => {
   const { answers, asked, coordinator } = setUpWaiting();
   const large = 'v'.repeat(32 * 1024 * 1024 - 100);
   for (let i = 0; i < 3; i++) coordinator.get(KEY, 2, 3, answers);

@@ -20,7 +20,7 @@ test('by default more than half must answer', () => {
   );
 });
 
-test('numbers that can be had have no fault, all others have one', () => {
+test('possible numbers have no fault, and all others have one', () => {
   const number = fc.integer({ min: -2, max: 8 });
   fc.assert(
     fc.property(

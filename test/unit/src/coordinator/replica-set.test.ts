@@ -72,7 +72,7 @@ test('a write for others touches no disk here', () => {
   assert.deepEqual(calls, [`write k a record of its own to ${PREFERRED.slice(0, 2)} in 700`]);
 });
 
-test('who could not be asked is told once all have been', () => {
+test('refusals of replicas that could not be asked are told once all have been asked', () => {
   const { calls, replicas } = recorded(PREFERRED[1], [
     failed(FailureCode.peerUnavailable, 'down'),
     null,

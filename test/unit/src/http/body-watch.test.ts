@@ -34,7 +34,7 @@ test('a body that does not come is given up when its grace is over', () => {
   assert.equal(clock.pendingTimers, 0);
 });
 
-test('one that comes at the least rate goes on for as long as it does', () => {
+test('a body that comes at the least rate is read for as long as it does', () => {
   const { body, clock } = watched();
   for (let second = 0; second < 100; second++) {
     body.watchedBytes += LEAST_BYTES_PER_SECOND;
@@ -49,7 +49,7 @@ test('one that comes at the least rate goes on for as long as it does', () => {
   assert.equal(body.told, LEAST_BYTES_PER_SECOND);
 });
 
-test('each of several is told once, and whichever is taken out leaves the others watched', () => {
+test('each of several bodies is told once, and the others stay watched when one is taken out', () => {
   const clock = new FakeClock();
   const watch = new BodyWatch(LEAST_BYTES_PER_SECOND, clock);
   const bodies = Array.from({ length: 4 }, () => new Body());
@@ -66,7 +66,7 @@ test('each of several is told once, and whichever is taken out leaves the others
   assert.equal(clock.pendingTimers, 0);
 });
 
-test('one that has come is not watched any more', () => {
+test('a body that has arrived is no longer watched', () => {
   const { body, clock, watch } = watched();
   watch.remove(body);
   clock.advance(60_000);

@@ -59,7 +59,7 @@ for (const nth of [1, 2, 5, 8]) {
   });
 }
 
-test('what is closed while it begins to listen does not listen afterwards', async (t) => {
+test('a server that is closed while it begins to listen does not listen afterwards', async (t) => {
   const listeners = new Listeners(createServer());
   let closed: Promise<void> = Promise.resolve();
   const servers = beforeListener(t, 3, (_third, listen) => {

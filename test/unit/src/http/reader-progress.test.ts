@@ -54,7 +54,7 @@ test('a kernel that takes nothing for a minute does not hide a steady reader, no
   assert.ok(cut >= 109_000 && cut <= 110_000, `${cut}`);
 });
 
-test('what was acknowledged before there was doubt buys nothing, nor does what the node does not wait for cost', () => {
+test('bytes that were acknowledged before there was doubt buy no time, and time in which the node does not wait costs none', () => {
   const progress = new ReaderProgress(LIMITS, 0);
   progress.noteTaken(9000, 0);
   progress.noteAcknowledged(1_000_000_000);

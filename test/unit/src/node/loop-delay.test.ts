@@ -9,7 +9,7 @@ function near(actual: number, expected: number): void {
   assert.ok(Math.abs(actual - expected) <= expected * 0.02, `${actual} is not near ${expected}`);
 }
 
-test('no turn counted: all figures are zero', () => {
+test('all figures are zero before a turn was counted', () => {
   const summary = new LoopDelay(0).summary(0);
   assert.deepEqual(summary, { p50Ms: 0, p99Ms: 0, p999Ms: 0, maxMs: 0, turns: 0, windowSeconds: 60 });
 });
@@ -42,7 +42,7 @@ test('a turn counts for a minute and is forgotten after seventy seconds', () => 
   near(delay.summary(70_000).maxMs, 1);
 });
 
-test('a loop that stood still for long forgets everything, and counts on', () => {
+test('a loop that stood still for long forgets everything and counts on', () => {
   const delay = new LoopDelay(0);
   delay.record(1, 500);
   assert.equal(delay.summary(10_000_000).turns, 0);

@@ -200,7 +200,7 @@ test('a whole cluster put back to copies of one moment serves what it held then'
   }
 });
 
-test('an engine that holds less than the identity knows of is noticed without any peer', async () => {
+test('an engine that holds less than the identity knows is noticed without any peer', async () => {
   await using cluster = await InProcessCluster.create(1);
   using client = new HttpClient();
   await cluster.start(0);

@@ -25,7 +25,7 @@ test('progress is raised once a second while something is written, and not other
   assert.deepEqual(advanced, [15, 25, 35]);
 });
 
-test('what was written last is noted at the end', () => {
+test('the last write is noted at the end', () => {
   const { engine, clock, advanced, progress } = setUp(true);
   engine.newestTimestamp = 9;
   progress.close();
@@ -33,7 +33,7 @@ test('what was written last is noted at the end', () => {
   assert.deepEqual([advanced, clock.pendingTimers], [[9], 0]);
 });
 
-test('what a power cut may take is not said to be there', () => {
+test('progress that a power cut may take is not reported', () => {
   const { engine, advanced, progress } = setUp(false);
   engine.newestTimestamp = 9;
   progress.close();

@@ -179,7 +179,7 @@ test('a peer that comes back with an older copy is named once a start, and what 
   assert.equal(warned().length, 2);
 });
 
-test('how far a peer has come is durable within a second, and costs no write a word', async () => {
+test('the progress of a peer is durable within a second, and costs no write of its own', async () => {
   const node = new Node();
   await node.start(3);
   node.wholeness.hear(greeting('b', null));

@@ -78,7 +78,7 @@ test('settled waits for every update', async () => {
   await store.settled();
 });
 
-test('after a failed write the fault is told and every later update is refused', async () => {
+test('a failed write is reported, and every later update is refused', async () => {
   const { files, store } = await setUp();
   // The folder's sync.
   files.failAt = 2;
@@ -132,7 +132,7 @@ test('a power cut at any call keeps the last acknowledged identity or a newer on
   );
 });
 
-test('what is refused before the rename is tried again by itself until it is written', async () => {
+test('an update that was refused before the rename is tried again by itself until it is written', async () => {
   for (const failure of ['ENOSPC', 'EROFS', 'EMFILE', 'EACCES', 'EIO']) {
     for (const call of [0, 1]) {
       const { files, clock, store } = await setUp();
@@ -168,7 +168,7 @@ test('a start that could not be noted is noted with the first write that succeed
   assert.deepEqual((await onDisk(files)).history, { progress: 2, starts: [{ id: 7, from: 1 }] });
 });
 
-test('what may wait goes with the next write, or is written within a second', async () => {
+test('an update that may wait goes with the next write, or is written within a second', async () => {
   const { files, clock, store } = await setUp();
   store.advanceSoon(7);
   await store.update({ clockCeiling: 5 });

@@ -50,7 +50,7 @@ test('a folder made for the node is its own', async () => {
   assert.deepEqual(await inspectFolder(FOLDER, OWNER, files), made);
 });
 
-test('of two nodes that come at once on an empty folder one makes the identity, and the other finds it', async () => {
+test('when two nodes start at once on an empty folder, one makes the identity and the other finds it', async () => {
   const root = await mkdtemp(join(tmpdir(), 'quorate-claim-'));
   try {
     for (const files of [nodeFolderFiles, new MemoryFolderFiles()]) {
@@ -106,7 +106,7 @@ test('a power cut at any call of a claim leaves a folder that may be taken, or a
   }
 });
 
-test('what a start that was cut short leaves of a claim counts as empty', async () => {
+test('the remains of a claim by a start that was cut short count as empty', async () => {
   const files = new MemoryFolderFiles();
   files.put(`${FOLDER}/IDENTITY.4f6b1c9e-0000-4000-8000-000000000000.tmp`, new Uint8Array(3));
   assert.equal(await inspectFolder(FOLDER, OWNER, files), null);

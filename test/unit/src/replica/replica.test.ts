@@ -218,7 +218,7 @@ describe('over a plain store', () => {
     assert.equal(engine.stats().estimatedKeys, 0);
   });
 
-  test('of a flood of refusals a few are logged, and the rest are counted in the next message', () => {
+  test('a few of many refusals are logged, and the rest are counted in the next message', () => {
     const { replica, answers, logged, clock } = made;
     for (let i = 0; i < 100; i++) replica.writeFromPeer(KEY, record(2000, 'x'), answers, 0);
     assert.equal(logged.length, 1);
@@ -259,7 +259,7 @@ describe('over an engine that takes its time', () => {
     made = setUp(engine);
   });
 
-  test('answers go to who asked, in whatever order they come, and no token is given out twice', () => {
+  test('answers go to their callers, in whatever order they come, and no token is given out twice', () => {
     const { replica } = made;
     for (let round = 0; round < 3; round++) {
       const sinks = Array.from({ length: 5 }, () => new Answers());

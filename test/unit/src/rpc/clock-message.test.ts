@@ -7,7 +7,7 @@ test('clocks come back as they were, to the fraction of a millisecond', () => {
   assert.deepEqual(decodeClock(encodeClock(times)), times);
 });
 
-test('what no node answers is not taken for a clock', () => {
+test('bytes that no node answers are not taken for a clock', () => {
   const sound = { wallMs: 1, ownMs: 2, acceptMs: 3 };
   assert.equal(decodeClock(encodeClock(sound).subarray(1)), null);
   for (const wrong of [Number.NaN, -1, Number.POSITIVE_INFINITY, 2 ** 60]) {

@@ -90,7 +90,7 @@ describe('hello', () => {
     );
   });
 
-  it('of the largest fits the frame that is taken before the handshake is over', () => {
+  it('with the largest fields fits into the frame that is accepted before the handshake is over', () => {
     const long = 'x'.repeat(512);
     const largest = helloOf(long, {
       clusterId: long,

@@ -24,7 +24,7 @@ describe('in-flight table', () => {
     assert.equal(table.count, 0);
   });
 
-  it('takes out what has expired and leaves the rest', () => {
+  it('takes out expired requests and leaves the rest', () => {
     const table = new InFlightTable();
     for (let i = 1; i <= 4; i++) table.add(sink, i, i * 10, false, false);
     assert.deepEqual(table.takeExpired(9), []);
@@ -33,7 +33,7 @@ describe('in-flight table', () => {
     assert.deepEqual(positions(table.takeAll()), [3, 4]);
   });
 
-  it('has nobody for the late answer to a request that has expired', () => {
+  it('finds nobody for the late answer to a request that has expired', () => {
     const table = new InFlightTable();
     const late = table.add(sink, 1, 10, false, false);
     table.takeExpired(10);

@@ -93,7 +93,7 @@ describe('outbox', () => {
     assert.equal(outbox.queuedBytes, 0);
   });
 
-  it('leaves memory alone that the stream has not taken', () => {
+  it('does not touch memory that the stream has not taken', () => {
     const { clock, outbox, stream } = setUp();
     const given: Uint8Array[] = [];
     stream.write = (bytes) => {

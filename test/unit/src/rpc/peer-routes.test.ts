@@ -99,7 +99,7 @@ describe('routes to peers', () => {
     assert.equal(of('c').server.connections, 1);
   });
 
-  it('do not dial again whom the cluster has lost', async () => {
+  it('do not dial a node again that has left the cluster', async () => {
     const { of, clock, network, mesh, routes, log } = await start('abc');
     const book = new ReplyBook();
     of('c').replica.holds = true;

@@ -63,7 +63,7 @@ describe('refusal', () => {
     assert.equal(nodes[0].mesh.peers()[0].state, 'down');
   });
 
-  it('by the one who dials reaches the one who listens', async () => {
+  it('by the dialler reaches the listener', async () => {
     const cluster = await RpcCluster.start(['a', 'b']);
     const { nodes, network, clock } = cluster;
     nodes[0].policy.judge = () => 'Nodes a and b do not like each other';

@@ -51,7 +51,7 @@ describe('a listener', () => {
     ['speaks HTTP', (peer) => peer.stream.write(Buffer.from('GET / HTTP/1.1\r\n\r\n'))],
   ];
   for (const [what, attempt] of attempts) {
-    it(`tells somebody who ${what} nothing but what it has drawn, and hangs up`, async () => {
+    it(`tells a dialler that ${what} nothing but the bytes it has drawn, and hangs up`, async () => {
       const { clock, dial, log, policy, replica, server } = await serveByHand();
       const peer = dial();
       attempt(peer);
@@ -63,7 +63,7 @@ describe('a listener', () => {
     });
   }
 
-  it('takes no proof twice: what was overheard is worth nothing', async () => {
+  it('accepts no proof twice: a proof that was overheard is worth nothing', async () => {
     const { clock, dial, policy, log } = await serveByHand({}, freshCredentials());
     const first = dial();
     const listener = new Authentication('listener', {
@@ -99,7 +99,7 @@ describe('a listener', () => {
     ],
   ];
   for (const [what, forge] of forgeries) {
-    it(`believes no hello ${what}`, async () => {
+    it(`does not believe a hello ${what}`, async () => {
       const { clock, dial, policy, log } = await serveByHand();
       const peer = dial();
       const dialler = new Authentication('dialler', credentialsOf());

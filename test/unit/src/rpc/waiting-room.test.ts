@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { WaitingRoom } from '../../../../src/rpc/waiting-room.ts';
 
 describe('waiting room', () => {
-  it('has room for so many, and then sends the oldest away', () => {
+  it('has room for a number of connections, and then closes the oldest', () => {
     const room = new WaitingRoom<number>(3);
     for (const comer of [1, 2, 3]) assert.equal(room.add('x', comer), null);
     assert.equal(room.add('x', 4), 1);
@@ -13,7 +13,7 @@ describe('waiting room', () => {
     assert.equal(room.add('x', 5), 2);
   });
 
-  it('sends one of the address away that has the most, not one that waits alone', () => {
+  it('closes a connection of the address that has the most, not one that waits alone', () => {
     const room = new WaitingRoom<string>(4);
     room.add('member', 'member 1');
     for (let i = 1; i <= 100; i++) {
@@ -26,7 +26,7 @@ describe('waiting room', () => {
     assert.deepEqual([...room][0], 'member 1');
   });
 
-  it('forgets addresses of which nobody waits any more', () => {
+  it('forgets addresses that have no connection any more', () => {
     const room = new WaitingRoom<number>(2);
     room.add('x', 1);
     room.remove('x', 1);

@@ -66,7 +66,7 @@ describe('the data folder of a cluster', () => {
     assert.deepEqual(fs.readdirSync(directory), ['cluster.json']);
   });
 
-  it('whose description is lost is described anew by the identities of its nodes', async () => {
+  it('whose description is lost is described again from the identities of its nodes', async () => {
     const { clusterId } = openDataDirectory(directory, 3);
     const file = path.join(directory, 'cluster.json');
     const fields = { nowMs: 0, random: () => 0.5, whole: 'unproven', clockCeiling: 0 } as const;

@@ -137,7 +137,7 @@ describe('the folders of a fill', () => {
     await store.close();
   });
 
-  it('that cannot be made are named', async () => {
+  it('that cannot be made are named with the reason', async () => {
     fs.writeFileSync(path.join(parent, 'data'), '');
     await assert.rejects(FillFolders.begin(folders), { code: 'STORAGE', message: /cannot be used/ });
   });

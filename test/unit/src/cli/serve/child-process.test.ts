@@ -57,13 +57,13 @@ describe('a node process', { concurrency: true }, () => {
     assert.deepEqual(node.events, ['ready', 'draining', 'stopped', 'exit code 0']);
   });
 
-  it('says why it does not start, before its end is heard of', async () => {
+  it('says why it does not start, before its end is reported', async () => {
     const node = new Watched('refuses');
     await node.ended;
     assert.deepEqual(node.events, ['failed: the folder belongs to another node', 'exit code 1']);
   });
 
-  it('that the system does not even begin is heard of as one that has ended', async () => {
+  it('that the system does not even start is reported like one that has ended', async () => {
     const node = new Watched('node-1', 'no such\0name');
     assert.deepEqual(node.events, [], 'never before whoever starts it knows of it');
     await node.ended;
@@ -72,7 +72,7 @@ describe('a node process', { concurrency: true }, () => {
     node.child.kill();
   });
 
-  it('that ends by a signal is heard of as that', async () => {
+  it('that ends by a signal is reported with that signal', async () => {
     const node = new Watched('crashes');
     await node.ended;
     assert.deepEqual(node.events, ['SIGKILL']);
