@@ -12,7 +12,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { SMALL_VALUE_BYTES } from '../admission/admission.ts';
 import type { ValueIntake, ValueOwner } from '../admission/entity-request.ts';
 import type { TimerHandle } from '../clock.ts';
-import { BodyCollector } from './body-collector.ts';
+import { BodyCollector } from './body.ts';
 import type { WatchedBody } from './body-watch.ts';
 import { type BodyReader, Connection } from './connection.ts';
 import type { HttpContext } from './context.ts';

@@ -7,9 +7,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { TokenBucket } from '../admission/token-bucket.ts';
 import type { TimerHandle } from '../clock.ts';
+import { declaredBodyBytes } from './body.ts';
 import { type BodyReader, Connection } from './connection.ts';
 import type { HttpContext } from './context.ts';
-import { declaredBodyBytes } from './request-body.ts';
 import { type Headers, headersOf, sentenceBody, writeSentenceHead } from './responses.ts';
 
 /** The longest body that is read only to keep its connection. */

@@ -6,22 +6,16 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { OVERLOADED_SENTENCE } from '../admission/admission.ts';
 import { type EntityMethod, EntityRequest } from '../admission/entity-request.ts';
 import { Outcome } from '../outcome.ts';
+import { declaredBodyBytes, UNSUPPORTED_CODING, UNSUPPORTED_CODING_SENTENCE } from './body.ts';
 import { BodyIntake, type BodyOwner, tooLong } from './body-intake.ts';
 import { Connection } from './connection.ts';
 import type { HttpContext } from './context.ts';
 import { answerEarly } from './early-answer.ts';
 import { HeldAnswer, type PlaceHolder } from './held-answer.ts';
-import { declaredBodyBytes, UNSUPPORTED_CODING, UNSUPPORTED_CODING_SENTENCE } from './request-body.ts';
-import {
-  EMPTY_BODY,
-  EMPTY_BODY_AND_CLOSE,
-  type Headers,
-  headersOf,
-  sentenceBody,
-  statusOf,
-  writeSentenceHead,
-} from './responses.ts';
+import { type Headers, headersOf, sentenceBody, statusOf, writeSentenceHead } from './responses.ts';
 
+const EMPTY_BODY: Headers = ['Content-Length', '0'];
+const EMPTY_BODY_AND_CLOSE: Headers = ['Content-Length', '0', 'Connection', 'close'];
 const EMPTY_VALUE = Buffer.alloc(0);
 /** Values from here on count among the bytes in flight until they are sent. */
 const HELD_VALUE_BYTES = 16 * 1024;

@@ -6,11 +6,9 @@ import { Outcome } from '../outcome.ts';
 /** Names and values in turn, as node:http takes them; shared, and never changed. */
 export type Headers = string[];
 
-export const NO_HEADERS: Headers = [];
+const NO_HEADERS: Headers = [];
 /** Seconds; overload and drain pass quickly. */
 export const RETRY_AFTER: Headers = ['Retry-After', '1'];
-export const EMPTY_BODY: Headers = ['Content-Length', '0'];
-export const EMPTY_BODY_AND_CLOSE: Headers = ['Content-Length', '0', 'Connection', 'close'];
 
 const REASON_PHRASES: ReadonlyMap<number, string> = new Map([[504, 'Not Enough Replicas']]);
 

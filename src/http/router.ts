@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { DRAINING_SENTENCE } from '../admission/admission.ts';
 import { errorMessage } from '../errors.ts';
 import { accepts } from './accept.ts';
+import { declaredBodyBytes, UNSUPPORTED_CODING, UNSUPPORTED_CODING_SENTENCE } from './body.ts';
 import { Connection } from './connection.ts';
 import type { HttpContext } from './context.ts';
 import { DiscardedBody } from './discarded-body.ts';
@@ -11,7 +12,6 @@ import { EntityExchange } from './entity-exchange.ts';
 import { chunkEncoding, msgpackEncoding } from './entry-encoding.ts';
 import { EntityQuery, RangeQuery, type RequestFault } from './query.ts';
 import { RangeStream } from './range-stream.ts';
-import { declaredBodyBytes, UNSUPPORTED_CODING, UNSUPPORTED_CODING_SENTENCE } from './request-body.ts';
 import { RETRY_AFTER } from './responses.ts';
 import { hasBody, watchOfferedBody } from './upgrade.ts';
 

@@ -1,4 +1,13 @@
-/** The body of one request, put together from the pieces in which it arrives. Pure. */
+/** The body of a request: what the headers say of it, and its bytes, put together from the pieces that arrive. Pure. */
+import type { IncomingMessage } from 'node:http';
+
+/** A chunked body: its length shows at its end. */
+const UNKNOWN_LENGTH = -1;
+/** A transfer coding other than chunked, whose bytes would not be the value's. */
+export const UNSUPPORTED_CODING = -2;
+export const UNSUPPORTED_CODING_SENTENCE =
+  'The body has a Transfer-Encoding other than chunked: send the value as it is.';
+
 const SMALLEST_BLOCK_BYTES = 4096;
 const EMPTY = Buffer.alloc(0);
 
@@ -49,4 +58,13 @@ export class BodyCollector {
     this.#block.copy(block, 0, 0, this.#length);
     this.#block = block;
   }
+}
+
+/** @returns bytes (0 without a body), UNKNOWN_LENGTH or UNSUPPORTED_CODING */
+export function declaredBodyBytes(request: IncomingMessage): number {
+  const { headers } = request;
+  const coding = headers['transfer-encoding'];
+  if (coding !== undefined) return /^chunked$/i.test(coding) ? UNKNOWN_LENGTH : UNSUPPORTED_CODING;
+  const length = headers['content-length'];
+  return length === undefined ? 0 : Number(length);
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { BodyCollector } from '../../../../src/http/body-collector.ts';
+import { BodyCollector } from '../../../../src/http/body.ts';
 
 const pieces = fc.array(fc.uint8Array({ minLength: 1, maxLength: 3000 }).map((bytes) => Buffer.from(bytes)));
 
