@@ -46,6 +46,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'build test data straight into the folders of a stopped cluster',
     load: async () => (await import('./fill/fill.ts')).fillCommand(),
   },
+  load: {
+    summary: 'ask a cluster for much, and tell how long the answers took',
+    load: async () => (await import('./load/load.ts')).loadCommand(),
+  },
   lsm: {
     summary: 'look into, check, compact or repair the data folder of a stopped node',
     load: async () => (await import('./lsm/lsm.ts')).lsmCommand(),

@@ -1,0 +1,175 @@
+import { writeFile } from 'node:fs/promises';
+import { Command } from 'commander';
+import { formatDuration } from '../../config/units.ts';
+import { quorumSettings, type SettingsTable } from '../../config.ts';
+import { errorMessage } from '../../errors.ts';
+import { CommandError, ExitCode, exitCodesManual } from '../exit-codes.ts';
+import { Interrupted } from '../interrupted.ts';
+import { addSettings, isFlagGiven, readSettings } from '../options.ts';
+import { print } from '../output.ts';
+import { LOAD_FILE_VERSION, loadFileOf } from './json-report.ts';
+import type { LoadPlan } from './plan.ts';
+import { percentileMs } from './result.ts';
+import { type FoundRate, LoadRun, type ProbeResult } from './run.ts';
+import {
+  loadSettings,
+  planOf,
+  type ReportSettings,
+  reportSettings,
+  requestSettings,
+  searchSettings,
+} from './settings.ts';
+import { spectrumText } from './spectrum.ts';
+import { describeMs, textReport } from './text-report.ts';
+import { WORKLOADS } from './workloads.ts';
+
+const MANUAL = `
+Asks a cluster for as much as it is told to, and says how long the answers took.
+
+With --rate requests are due at fixed times, whether or not those before them were
+answered (wrk2's method): one that finds every connection busy waits, and its
+latency counts from the moment it was due. So a node that stops for a second shows
+it in every request that came meanwhile. Without --rate each connection asks again
+as soon as it has its answer: that shows how much a cluster can do, and says little
+about latencies.
+
+A 404 to GET is an answer: there is nothing under the key. Everything else but 2xx
+is an error, and so is a connection that breaks; all count with the time they took.
+When the time is over no more is asked, and what was due is waited for, 10 s at
+most.
+
+Requests go over bare connections from threads of their own, one at a time on each.
+When those threads are late themselves, or have no time to spare, the report says
+NOT VALID and the command ends with exit code 1: the figures are then those of the
+load and not of the cluster. On a machine that the nodes run on as well, the load
+takes CPU from them.
+
+--prepare writes every key once before the load, so that reads find them; key1 to
+keyN are also what \`fill\` builds. The same flags and --seed send the same requests
+in the same order, thread by thread.
+
+--find-rate doubles the rate from --rate, or 1000, until it does not hold, halves
+the gap until it is below 5 %, and runs the best once more. A rate holds when 99 %
+of it is achieved, the p99 is below --slo and nothing fails. Each probe takes
+--warmup and --duration.
+
+Core workloads of YCSB (values of 1000 bytes unless --value-size says otherwise,
+keys key000000000001 and so on):
+${Object.entries(WORKLOADS)
+  .map(([name, { keyChoice, summary }]) => `  ${name}  ${summary}; keys ${keyChoice}`)
+  .join('\n')}
+
+Environment: every flag but --prepare can be given as a variable, --value-size as
+QUORATE_VALUE_SIZE and so on; a flag counts first.
+
+Examples:
+  node cli.ts load --method put --rate 5000 --duration 1m --latency
+  node cli.ts load --prepare --keys 10000 --method mixed --mix get=95,put=5
+  node cli.ts load --method put --find-rate --slo 100ms --json rate.json
+  node cli.ts load --workload a --prepare --url http://10.0.0.1:19234,http://10.0.0.2:19234
+
+${exitCodesManual([ExitCode.ok, ExitCode.error, ExitCode.unreachable, ExitCode.output])}`;
+
+export function loadCommand(): Command {
+  const command = new Command('load').description('Asks a cluster for much, and tells how long it took.');
+  addSettings(command.optionsGroup('The load:'), loadSettings);
+  addSettings(command.optionsGroup('The requests:'), requestSettings);
+  addSettings(command, quorumSettings);
+  command.option('--prepare', 'write every key once before');
+  addSettings(command.optionsGroup('Looking for a rate:'), searchSettings);
+  addSettings(command.optionsGroup('The report:'), reportSettings);
+  return command.addHelpText('after', MANUAL).action(() => load(command));
+}
+
+async function load(command: Command): Promise<void> {
+  const request = readSettings(command, requestSettings, process.env);
+  refuseWhatWorkloadsBring(command, request.workload !== 'none');
+  const plan = planOf(
+    readSettings(command, loadSettings, process.env),
+    request,
+    readSettings(command, quorumSettings, process.env),
+  );
+  const { findRate, sloMs } = readSettings(command, searchSettings, process.env);
+  const report = readSettings(command, reportSettings, process.env);
+  using run = new LoadRun(process.stderr);
+  if (command.getOptionValue('prepare') === true) await run.prepare(plan);
+  if (findRate) await search(run, plan, sloMs, report);
+  else await once(run, plan, report);
+}
+
+/** A workload says itself what is asked and of which keys. */
+function refuseWhatWorkloadsBring(command: Command, isWorkload: boolean): void {
+  if (!isWorkload) {
+    if (isFlagGiven(command, requestSettings.mix) && command.getOptionValue('method') !== 'mixed')
+      throw new CommandError(ExitCode.error, '--mix belongs to --method mixed');
+    return;
+  }
+  const given = (['method', 'mix', 'keyChoice'] as const).find((name) =>
+    isFlagGiven(command, (requestSettings as SettingsTable<Record<typeof name, unknown>>)[name]),
+  );
+  if (given === undefined) return;
+  throw new CommandError(
+    ExitCode.error,
+    `--${requestSettings[given].flag} has no meaning with --workload, which brings its own`,
+  );
+}
+
+async function once(run: LoadRun, plan: LoadPlan, report: ReportSettings): Promise<void> {
+  const result = await run.load(plan);
+  const { counts, requests } = result.tally;
+  if (requests > 0 && requests === counts.failures.refused) {
+    throw new CommandError(
+      ExitCode.unreachable,
+      `nothing listens at ${loadSettings.targets.format(plan.targets)}: start a cluster with \`node cli.ts serve\` or name another node with --url`,
+    );
+  }
+  await writeReport(report.jsonFile, () => json(loadFileOf(result)));
+  await writeReport(report.hgrmFile, () => spectrumText(result.tally.latency));
+  await print(textReport(result, report.spectrum));
+  if (run.interruptedBy !== null) throw new Interrupted(run.interruptedBy, 'interrupted');
+  if (result.faults.length > 0)
+    throw new CommandError(ExitCode.error, `the load is not valid: ${result.faults[0]}`);
+}
+
+async function search(run: LoadRun, plan: LoadPlan, sloMs: number, report: ReportSettings): Promise<void> {
+  const told: Promise<void>[] = [];
+  const found = await run.findRate(plan, sloMs, (probe) => told.push(print(describeProbe(probe))));
+  await Promise.all(told);
+  await writeReport(report.jsonFile, () => json(searchFileOf(found, sloMs)));
+  const best = found.probes.findLast(({ holds }) => holds);
+  if (best !== undefined) await writeReport(report.hgrmFile, () => spectrumText(best.result.tally.latency));
+  if (run.interruptedBy !== null) throw new Interrupted(run.interruptedBy, 'interrupted');
+  if (found.ratePerSecond === 0) throw new CommandError(ExitCode.error, 'no rate held');
+  await print(
+    `Highest rate that holds: ${found.ratePerSecond} requests/s, p99 below ${formatDuration(sloMs)}`,
+  );
+}
+
+function describeProbe({ holds, isConfirming, ratePerSecond, result, why }: ProbeResult): string {
+  const { latency } = result.tally;
+  const p99 = describeMs(percentileMs(latency, 99));
+  const what = isConfirming ? 'once more' : 'tried';
+  return `${String(ratePerSecond).padStart(8)} requests/s ${what}: ${holds ? 'holds' : why}, p50 ${describeMs(percentileMs(latency, 50))}, p99 ${p99}`;
+}
+
+function searchFileOf({ probes, ratePerSecond }: FoundRate, sloMs: number): unknown {
+  return {
+    version: LOAD_FILE_VERSION,
+    ratePerSecond,
+    sloMs,
+    probes: probes.map(({ result, ...probe }) => ({ ...probe, load: loadFileOf(result) })),
+  };
+}
+
+function json(value: unknown): string {
+  return `${JSON.stringify(value, null, 2)}\n`;
+}
+
+async function writeReport(file: string | undefined, content: () => string): Promise<void> {
+  if (file === undefined) return;
+  try {
+    await writeFile(file, content());
+  } catch (error) {
+    throw new CommandError(ExitCode.output, `${file} could not be written: ${errorMessage(error)}`);
+  }
+}
