@@ -1,6 +1,6 @@
 /**
- * The nodes of a cluster, where they are reached, and how replicas are placed on them. Nodes are sorted by id, so
- * the order in a file means nothing; everywhere else a node is its index in `nodes`.
+ * The nodes of a cluster, where they are reached, and how replicas are placed on them. Nodes are sorted by id, so the
+ * order in a file means nothing. A running node reads a topology as a view: cluster-view.ts.
  */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
