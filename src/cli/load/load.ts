@@ -1,12 +1,13 @@
 import { writeFile } from 'node:fs/promises';
 import { Command } from 'commander';
 import { formatDuration } from '../../config/units.ts';
-import { quorumSettings, type SettingsTable } from '../../config.ts';
+import type { SettingsTable } from '../../config.ts';
 import { errorMessage } from '../../errors.ts';
 import { CommandError, ExitCode, exitCodesManual } from '../exit-codes.ts';
 import { Interrupted } from '../interrupted.ts';
 import { addSettings, isFlagGiven, readSettings } from '../options.ts';
 import { print } from '../output.ts';
+import { quorumSettings } from '../quorum-settings.ts';
 import { LOAD_FILE_VERSION, loadFileOf } from './json-report.ts';
 import type { LoadPlan } from './plan.ts';
 import { percentileMs } from './result.ts';

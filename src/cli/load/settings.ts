@@ -1,7 +1,8 @@
 /** The flags of `load`, and the plan that they come to. */
 import { choice, duration, integer, size, text, toggle } from '../../config/setting.ts';
-import type { QuorumSettings, SettingsTable } from '../../config.ts';
+import type { SettingsTable } from '../../config.ts';
 import { QuorateError } from '../../errors.ts';
+import type { QuorumSettings } from '../quorum-settings.ts';
 import { KEY_CHOICES, type KeyChoiceName } from './key-choice.ts';
 import { type OperationShares, sharesOf } from './operation-mix.ts';
 import type { LoadPlan, LoadTarget } from './plan.ts';
