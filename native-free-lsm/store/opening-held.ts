@@ -28,9 +28,12 @@ export class OpeningHeld {
     this.#conditions = conditions;
     this.#onReleased = onReleased;
     this.#hold = hold;
-    if (hold === undefined) return;
-    this.#keep(hold.reason);
-    this.#wait();
+    if (hold !== undefined) this.#keep(hold.reason);
+  }
+
+  /** Begins to look whether it may. */
+  start(): void {
+    if (this.#hold !== undefined) this.#wait();
   }
 
   /** Why nothing may be written; undefined when it may. */

@@ -50,7 +50,7 @@ export interface StatsSources {
   readonly reads: ReadPath;
   readonly maintenance: Maintenance;
   readonly conditions: EngineConditions;
-  readonly fault: LsmError | undefined;
+  readonly writer: { readonly fault: LsmError | undefined };
 }
 
 export function collectStats(sources: StatsSources): EngineStats {
@@ -72,8 +72,8 @@ export function collectStats(sources: StatsSources): EngineStats {
     tableReadsByThread[thread === 1 ? 'writer' : `reader-${thread - 1}`] = reads;
   }
   return {
-    state: sources.fault === undefined ? 'open' : 'poisoned',
-    lastError: (sources.fault ?? maintenance.lastError)?.message ?? null,
+    state: sources.writer.fault === undefined ? 'open' : 'poisoned',
+    lastError: (sources.writer.fault ?? maintenance.lastError)?.message ?? null,
     conditions: sources.conditions.list((worker) => maintenance.stopsWriter(worker)),
     estimatedKeys: Math.max(0, version.entries - version.tombstones * 2 + memtableEntries),
     liveBytes: version.rawSizeBytes + memtableRawBytes,

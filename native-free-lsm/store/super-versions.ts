@@ -19,6 +19,13 @@ export interface SuperVersion {
   pins: number;
 }
 
+/** What an opening has found: the tables, and from which generation on memtables are not in them. */
+export interface FirstSuperVersion {
+  readonly version: Version;
+  readonly oldestGeneration: number;
+  readonly handles: readonly TableHandle[];
+}
+
 export interface SuperVersionEvents {
   /** No super-version has the table any more: its file may go. */
   onTableUnused(handle: TableHandle): void;
@@ -54,12 +61,16 @@ export class SuperVersions {
   #current: SuperVersion;
   #nextId = 1;
 
-  constructor(control: SharedArrayBuffer, epochs: EpochDomain, version: Version, events: SuperVersionEvents) {
+  constructor(
+    control: SharedArrayBuffer,
+    epochs: EpochDomain,
+    { version, oldestGeneration, handles }: FirstSuperVersion,
+    events: SuperVersionEvents,
+  ) {
     this.#words = new Int32Array(control);
     this.#epochs = epochs;
     this.#events = events;
-    this.#current = { tables: new TableSet(0, 0, []), version, pins: 1 };
-    this.#live.add(this.#current);
+    this.#current = this.#make(version, oldestGeneration, handles);
   }
 
   get current(): TableSet {
@@ -76,15 +87,8 @@ export class SuperVersions {
 
   /** Replaces the current super-version. Commands already in a ring keep the old one until they are answered. */
   install(version: Version, oldestGeneration: number, added: readonly TableHandle[]): void {
-    for (const handle of added) this.#readers.set(handle.metadata.id, new TableReader(handle));
-    const readersOf = (tables: readonly TableMetadata[]): TableReader[] =>
-      tables.map((table) => this.#readers.get(table.id) as TableReader);
-    const levels = version.levels.map(readersOf);
-    const quarantine = readersOf(version.quarantine);
     const previous = this.#current;
-    const tables = new TableSet(this.#nextId++, oldestGeneration, levels, quarantine);
-    this.#current = { tables, version, pins: 1 };
-    this.#live.add(this.#current);
+    this.#current = this.#make(version, oldestGeneration, added);
     this.#post(message(this.#current, added));
     // Main alone writes it: this is the count that came with the message above.
     const superVersionEpoch = Atomics.load(this.#words, ControlWord.superVersionEpoch);
@@ -93,6 +97,17 @@ export class SuperVersions {
       this.#outdated.push({ superVersion: previous, superVersionEpoch, framesPushed }),
     );
     this.collect();
+  }
+
+  #make(version: Version, oldestGeneration: number, added: readonly TableHandle[]): SuperVersion {
+    for (const handle of added) this.#readers.set(handle.metadata.id, new TableReader(handle));
+    const readersOf = (tables: readonly TableMetadata[]): TableReader[] =>
+      tables.map((table) => this.#readers.get(table.id) as TableReader);
+    const levels = version.levels.map(readersOf);
+    const tables = new TableSet(this.#nextId++, oldestGeneration, levels, readersOf(version.quarantine));
+    const superVersion = { tables, version, pins: 1 };
+    this.#live.add(superVersion);
+    return superVersion;
   }
 
   /** The writer thread takes its requests from this ring. */

@@ -5,8 +5,8 @@ import type { VersionEdit } from '../version/version.ts';
 import type { SuperVersions } from './super-versions.ts';
 
 /**
- * What background jobs have written becomes the new version: first in the manifest, then as the current super-version. Gives out the
- * numbers of files, which no two jobs and no two attempts share.
+ * What background jobs have written becomes the new version: first in the manifest, then as the current super-version.
+ * Gives out the numbers of files, which no two jobs and no two attempts share.
  */
 export class VersionCommits {
   readonly #fs: FileSystem;

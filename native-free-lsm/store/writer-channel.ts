@@ -39,37 +39,42 @@ export interface WriterChannelParts {
 /** Main's side of the writer thread: its rings, the queue before them, and what becomes of it. */
 export class WriterChannel {
   readonly queue: WriteQueue;
-  /** Settles when the thread has ended. */
-  readonly ended: Promise<void>;
   readonly #parts: WriterChannelParts;
   readonly #trouble: WriteTrouble;
+  readonly #requestRing: SharedArrayBuffer;
+  readonly #responseRing = createRing(WRITER_RESPONSE_RING_BYTES);
+  readonly #deadlines = WriteDeadlines.allocate(MAX_WRITES_IN_RING);
+  #ended: Promise<void> = Promise.resolve();
   #fault: LsmError | undefined;
 
   constructor(parts: WriterChannelParts) {
     this.#parts = parts;
-    const { arena, clock, conditions, events, executor, generation, initOf, options, report, superVersions } =
-      parts;
+    const { clock, conditions, events, executor, options, report, superVersions } = parts;
     this.#trouble = new WriteTrouble(clock, conditions, report, () => this.ask());
-    const requestRing = createRing(ringBytesFor(options.maxBatchBytes));
-    const responseRing = createRing(WRITER_RESPONSE_RING_BYTES);
-    const requests = new RingProducer(requestRing);
-    const deadlines = WriteDeadlines.allocate(MAX_WRITES_IN_RING);
+    this.#requestRing = createRing(ringBytesFor(options.maxBatchBytes));
+    const requests = new RingProducer(this.#requestRing);
     superVersions.attachWriter(requests);
-    const handle = executor.startWriter({
-      ...initOf(requestRing, responseRing, THREAD),
-      generation,
-      arena,
-      deadlines,
-    });
-    superVersions.link(handle);
-    this.ended = handle.exited.then((error) => this.#died(error));
-    const responses = new RingConsumer(responseRing);
-    const times = new WriteDeadlines(deadlines);
-    this.queue = new WriteQueue(requests, responses, times, options.maxQueuedWriteBytes, executor.clock, {
+    const responses = new RingConsumer(this.#responseRing);
+    const deadlines = new WriteDeadlines(this.#deadlines);
+    this.queue = new WriteQueue(requests, responses, deadlines, options.maxQueuedWriteBytes, executor.clock, {
       ...events,
       onFault: (error) => this.#poison(error),
       onFailing: (error) => this.#trouble.changed(error),
     });
+  }
+
+  /** Starts the thread. */
+  start(): void {
+    const { arena, executor, generation, initOf, superVersions } = this.#parts;
+    const rings = initOf(this.#requestRing, this.#responseRing, THREAD);
+    const handle = executor.startWriter({ ...rings, generation, arena, deadlines: this.#deadlines });
+    superVersions.link(handle);
+    this.#ended = handle.exited.then((error) => this.#died(error));
+  }
+
+  /** Settles when the thread has ended; at once when none was started. */
+  get ended(): Promise<void> {
+    return this.#ended;
   }
 
   /** Why nothing is acknowledged any more; undefined when it is. */

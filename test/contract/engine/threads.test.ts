@@ -17,6 +17,7 @@ import type { ReaderInit, WriterInit } from '../../../native-free-lsm/threads/me
 import { PoolExecutor } from '../../../native-free-lsm/threads/pool.ts';
 import { seededRandom, systemClock } from '../../../src/clock.ts';
 import { readRecord, record, writeRecordTo } from '../../support/engine-calls.ts';
+import { until } from '../../support/until.ts';
 
 const MIB = 1024 * 1024;
 
@@ -49,6 +50,23 @@ class MortalPool extends PoolExecutor {
   kill(role: RoleHandle): void {
     role.post({ type: 'arena', index: 0, arena: new SharedArrayBuffer(8) });
     Atomics.add(this.#words, ControlWord.superVersionEpoch, 1);
+  }
+}
+
+/** Real threads; where a reader is to be started there is no memory for it. */
+class PoolWithoutReaders extends PoolExecutor {
+  exited = false;
+
+  override startWriter(init: WriterInit): RoleHandle {
+    const handle = super.startWriter(init);
+    handle.exited.then(() => {
+      this.exited = true;
+    });
+    return handle;
+  }
+
+  override startReader(): RoleHandle {
+    throw new RangeError('no memory for a reader');
   }
 }
 
@@ -289,6 +307,34 @@ describe('the engine in threads', { timeout: 60_000 }, () => {
     });
     assert.equal(String(await engine.get(key(1))), '1');
     await engine.close();
+  });
+
+  test('an opening that fails once its threads run ends them and frees the directory', async () => {
+    const path = directory();
+    await (await open(path)).close();
+    const pools: PoolWithoutReaders[] = [];
+    const executor = (context: ExecutorContext): Executor => {
+      pools.push(new PoolWithoutReaders(context));
+      return pools[0];
+    };
+    await assert.rejects(open(path, {}, { executor }), /no memory for a reader/);
+    const [pool] = pools;
+    await until(
+      () => pool.exited,
+      10_000,
+      () => 'the writer thread runs on',
+    );
+    let engine: Engine | undefined;
+    const isFree = async (): Promise<boolean> => {
+      engine = await open(path).catch((error: LsmError) => {
+        assert.equal(error.code, 'LOCKED');
+        return undefined;
+      });
+      return engine !== undefined;
+    };
+    await until(isFree, 10_000, () => 'the directory is locked still');
+    assert.equal(pool.roleThreads.length, 0, 'the lock outlives the threads');
+    await engine?.close();
   });
 
   test('a snapshot is one moment, and its reads do not see what comes later', async () => {

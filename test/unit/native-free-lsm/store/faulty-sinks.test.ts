@@ -164,11 +164,10 @@ async function withoutThreads() {
   );
   const control = createControl();
   const epochs = new EpochDomain();
-  const superVersions = new SuperVersions(control, epochs, state.version, {
+  const superVersions = new SuperVersions(control, epochs, state, {
     onTableUnused: () => undefined,
     onGenerationsUnused: () => undefined,
   });
-  superVersions.install(state.version, state.nextGeneration, state.handles);
   const arenas = new Arenas(control, options.memtableBytes, 4, HASH_SEED);
   arenas.begin(state.nextGeneration);
   const channel = new ReaderChannel(createRing(1 << 16), createRing(1 << 16), 2);

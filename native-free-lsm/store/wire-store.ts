@@ -1,0 +1,241 @@
+import { BlockCache, createBlockCacheMemory } from '../cache/block-cache.ts';
+import { LsmError } from '../errors.ts';
+import type { EngineOptions } from '../options.ts';
+import { ControlWord, createControl } from '../shared/control.ts';
+import { EpochDomain } from '../shared/epochs.ts';
+import type { Executor } from '../threads/executor.ts';
+import type { RoleInit } from '../threads/messages.ts';
+import { Arenas } from './arenas.ts';
+import { EngineConditions } from './conditions.ts';
+import type { Environment } from './environment.ts';
+import { Maintenance } from './maintenance.ts';
+import { OpeningHeld } from './opening-held.ts';
+import { ReadPath } from './read-path.ts';
+import { ReaderChannels } from './reader-channels.ts';
+import type { RecoveredState } from './recovery.ts';
+import { RingTraffic } from './ring-traffic.ts';
+import { Snapshots } from './snapshots.ts';
+import { SuperVersions } from './super-versions.ts';
+import type { WriteQueue } from './write-queue.ts';
+import { WriterChannel } from './writer-channel.ts';
+
+/** Too small for a block: a cache that holds nothing. */
+const LEAST_CACHE_BYTES = 4096;
+
+export const CLOSED = new LsmError('CLOSED', 'the engine is closed');
+
+/** The parts of an open store, connected and at work. */
+export interface StoreParts {
+  readonly options: EngineOptions;
+  readonly executor: Executor;
+  readonly words: Int32Array;
+  readonly conditions: EngineConditions;
+  readonly held: OpeningHeld;
+  readonly arenas: Arenas;
+  readonly superVersions: SuperVersions;
+  readonly snapshots: Snapshots;
+  readonly cache: BlockCache;
+  readonly writer: WriterChannel;
+  readonly writes: WriteQueue;
+  readonly reads: ReadPath;
+  readonly maintenance: Maintenance;
+  /** Ends, in this order, timers, background jobs and threads, and then closes the manifest and frees the lock. */
+  readonly opened: AsyncDisposableStack;
+}
+
+/**
+ * Makes the parts of a store and connects them. Should one of them fail, everything that was opened, by the recovery or
+ * here, is closed again; the directory is free once its threads have ended.
+ */
+export function wireStore(
+  directory: string,
+  options: EngineOptions,
+  environment: Environment,
+  state: RecoveredState,
+): StoreParts {
+  const { report } = environment;
+  const opened = new AsyncDisposableStack();
+  opened.use(state.lock);
+  // All that can be missing is the mark that it was closed.
+  opened.defer(() => state.manifest.close().catch((error: Error) => report(error.message)));
+  try {
+    return connect(directory, options, environment, state, opened);
+  } catch (error) {
+    opened.disposeAsync().catch((cause: Error) => report(cause.message));
+    throw error;
+  }
+}
+
+/**
+ * First all parts are made, in the order in which they use each other; then they are started. What goes the other way,
+ * an event, is a function that is handed in once: as nothing happens before the start, all parts are there when one of
+ * them is called, also when the start fails.
+ */
+function connect(
+  directory: string,
+  options: EngineOptions,
+  environment: Environment,
+  state: RecoveredState,
+  opened: AsyncDisposableStack,
+): StoreParts {
+  const { clock, fs, report } = environment;
+  const { hashSeed, manifest } = state;
+  const control = createControl();
+  const words = new Int32Array(control);
+  const epochs = new EpochDomain();
+  const conditions = new EngineConditions(clock);
+
+  const cacheMemory = createBlockCacheMemory(Math.max(options.blockCacheBytes, LEAST_CACHE_BYTES), hashSeed);
+  const cache = new BlockCache(cacheMemory, epochs);
+  const arenas = new Arenas(control, options.memtableBytes, options.maxSealedMemtables + 3, hashSeed);
+  for (const { generation, memory } of state.memtables) arenas.adopt(generation, memory);
+  const arena = arenas.begin(state.nextGeneration);
+  const superVersions = new SuperVersions(control, epochs, state, {
+    onTableUnused: ({ metadata, path }) => {
+      cache.removeTable(metadata.id);
+      conditions.forgetTable(path);
+      fs.remove(path).catch((error: Error) => report(error.message));
+    },
+    onGenerationsUnused: (below) => {
+      arenas.release(below);
+      // The writer may be waiting for an arena, and nothing else may happen until it has one.
+      maintenance.steerWriter();
+    },
+  });
+  const snapshots = new Snapshots(superVersions, epochs);
+
+  const traffic = new RingTraffic(clock, {
+    onPublished: () => executor.kick(),
+    onDrained: () => superVersions.collect(),
+  });
+  const executor = environment.executor({
+    control,
+    fs,
+    clock,
+    threads: 1 + options.readers,
+    backgroundThreads: options.maxBackgroundJobs,
+    onResponses: () => traffic.drain(),
+  });
+  opened.defer(() => executor.close());
+
+  const held = new OpeningHeld(clock, conditions, state.hold, () => {
+    report('what was opened can be written again');
+    maintenance.wake();
+    writer.ask();
+  });
+  const isHeld = (): boolean => held.reason !== undefined;
+  const maintenance = new Maintenance({
+    directory,
+    fs,
+    clock,
+    options,
+    control,
+    executor,
+    superVersions,
+    arenas,
+    manifest,
+    nextFileId: state.nextFileId,
+    hashSeed,
+    report,
+    conditions,
+    isHeld,
+    onArenasShort: () => snapshots.giveUpOne(),
+  });
+
+  const initOf = (requests: SharedArrayBuffer, responses: SharedArrayBuffer, thread: number): RoleInit => {
+    const rings = { requests, responses };
+    return { directory, options, control, ...rings, arenas: arenas.memories, thread, hashSeed };
+  };
+  const readers = new ReaderChannels({
+    executor,
+    superVersions,
+    epochs,
+    cache: cacheMemory,
+    maxRecordBytes: options.maxRecordBytes,
+    initOf,
+    onEnded: (index, error) => {
+      if (error === undefined || opened.disposed) return;
+      report(`a reader thread died (${error.message}); another takes its place`);
+      readers.start(index);
+      reads.retry(index);
+      // What only it might still have read: no answer may come any more that would let go of it.
+      superVersions.collect();
+    },
+  });
+  const reads = new ReadPath(
+    arenas,
+    superVersions,
+    cache,
+    readers.channels,
+    hashSeed,
+    options.maxQueuedReadBytes,
+    () => traffic.publishSoon(),
+    // At once: a reader is to be at work on a page while main writes the one before to a socket.
+    () => {
+      if (reads.publish()) executor.kick();
+    },
+    (error) => conditions.damaged(error.file ?? '', error),
+  );
+  const writer = new WriterChannel({
+    executor,
+    superVersions,
+    clock,
+    conditions,
+    options,
+    report,
+    initOf,
+    generation: state.nextGeneration,
+    arena,
+    events: {
+      onRotated: (next) => {
+        arenas.taken(next);
+        maintenance.rotated(next);
+        snapshots.expire(next, options.maxSealedMemtables);
+      },
+      onBegun: (first) => maintenance.logBegun(first),
+      onQueued: () => traffic.publishSoon(),
+    },
+    isHeld,
+    publish: traffic.publish,
+    drain: () => traffic.drain(),
+  });
+  const writes = writer.queue;
+  traffic.add(writes);
+  traffic.add(reads);
+
+  opened.defer(async () => {
+    // The wake-up requests are published after the word they are to be seen with.
+    Atomics.store(words, ControlWord.stop, 1);
+    writes.wake();
+    readers.wake();
+    traffic.publish();
+    await Promise.all([writer.ended, ...readers.ended]);
+    // The writer's last word may be that its last sync failed.
+    traffic.drain();
+  });
+  opened.defer(() => maintenance.close(CLOSED));
+  opened.defer(() => writer.stopAsking());
+  opened.defer(() => held.stop());
+  writer.start();
+  for (let reader = 0; reader < options.readers; reader++) readers.start(reader);
+  held.start();
+  maintenance.wake();
+  // The writer may have said already that it has begun its log, or that it has none.
+  traffic.drain();
+  return {
+    options,
+    executor,
+    words,
+    conditions,
+    held,
+    arenas,
+    superVersions,
+    snapshots,
+    cache,
+    writer,
+    writes,
+    reads,
+    maintenance,
+    opened,
+  };
+}
