@@ -1,10 +1,10 @@
-import type { FileSystem } from './file-system.ts';
+import { type FileSystem, readFullySync } from './file-system.ts';
 
 const CHUNK_BYTES = 1024 * 1024;
 
 /**
- * A second file of the same bytes, which must not be there yet; its bytes are durable on return, its name is not.
- * @throws Error of the file system; what there is of the copy stays
+ * Makes a second file of the same bytes; `to` must not exist. On return its bytes are durable, its name is not.
+ * @throws Error of the file system; what has been copied by then stays
  */
 export function copyFileSync(fs: FileSystem, from: string, to: string): void {
   let source = -1;
@@ -12,12 +12,12 @@ export function copyFileSync(fs: FileSystem, from: string, to: string): void {
   try {
     source = fs.openReadSync(from);
     target = fs.createSync(to);
-    const chunk = new Uint8Array(CHUNK_BYTES);
-    for (let done = 0; ; ) {
-      const count = fs.readSync(source, chunk, 0, chunk.length, done);
-      if (count === 0) break;
-      fs.writeSync(target, [chunk.subarray(0, count)], done);
-      done += count;
+    const sizeBytes = fs.sizeSync(from);
+    const chunk = new Uint8Array(Math.min(CHUNK_BYTES, sizeBytes));
+    for (let done = 0; done < sizeBytes; done += CHUNK_BYTES) {
+      const length = Math.min(CHUNK_BYTES, sizeBytes - done);
+      if (!readFullySync(fs, source, chunk, 0, length, done)) throw new Error(`${from} ended early`);
+      fs.writeSync(target, [length === chunk.length ? chunk : chunk.subarray(0, length)], done);
     }
     fs.fdatasyncSync(target);
   } finally {

@@ -15,6 +15,7 @@ import {
 } from '../arguments.ts';
 import { LsmError } from '../errors.ts';
 import type { HashSeed } from '../format/hash.ts';
+import { copyFileSync } from '../fs/copy-file.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import { ioFailure } from '../fs/io-failure.ts';
 import { type EngineOptions, tableOptions } from '../options.ts';
@@ -25,8 +26,6 @@ import { Manifest } from '../version/manifest.ts';
 import { LEVELS, Version } from '../version/version.ts';
 
 export type { TableMetadata } from '../sstable/table-metadata.ts';
-
-const COPY_CHUNK_BYTES = 1024 * 1024;
 
 /**
  * One table, the same in each of `directories`, each of which gets a file of its own: compressing costs far more
@@ -83,7 +82,7 @@ export class BulkTable implements Disposable {
   finish(): TableMetadata {
     const metadata = this.#writer.finish(LEVELS - 1);
     const [first, ...others] = this.#directories;
-    for (const directory of others) copyTable(this.#fs, first, directory, this.#id, metadata.fileSizeBytes);
+    for (const directory of others) copyTable(this.#fs, first, directory, this.#id);
     return metadata;
   }
 
@@ -218,25 +217,12 @@ function isEngineFile(name: string): boolean {
 }
 
 /** A second file of the same bytes, written, synced and named as the first was. */
-function copyTable(fs: FileSystem, from: string, to: string, id: number, sizeBytes: number): void {
+function copyTable(fs: FileSystem, from: string, to: string, id: number): void {
   const temporaryPath = join(to, temporaryTableFileName(id));
-  let source = -1;
-  let target = -1;
   try {
-    source = fs.openReadSync(join(from, tableFileName(id)));
-    target = fs.createSync(temporaryPath);
-    const chunk = new Uint8Array(Math.min(COPY_CHUNK_BYTES, sizeBytes));
-    for (let done = 0, count = 0; done < sizeBytes; done += count) {
-      count = fs.readSync(source, chunk, 0, Math.min(chunk.length, sizeBytes - done), done);
-      if (count === 0) throw new Error('the table ended before its size');
-      fs.writeSync(target, [count === chunk.length ? chunk : chunk.subarray(0, count)], done);
-    }
-    fs.fdatasyncSync(target);
+    copyFileSync(fs, join(from, tableFileName(id)), temporaryPath);
     fs.renameSync(temporaryPath, join(to, tableFileName(id)));
   } catch (cause) {
     throw ioFailure('copy a table to', temporaryPath, cause);
-  } finally {
-    if (source >= 0) fs.closeSync(source);
-    if (target >= 0) fs.closeSync(target);
   }
 }
