@@ -25,7 +25,7 @@ interface PathStep {
   readonly entry: string;
 }
 
-/** More files would be more than a reader can follow. */
+/** More files of the document's own folder would be more than a reader can follow. */
 export const MAX_FILES_OF_A_PATH = 14;
 
 const FENCE = /^```[\s\S]*?^```$/gm;
@@ -57,7 +57,7 @@ export function namedFilesExist(document: Document, files: readonly string[]): s
   const text = withoutFences(document.text);
   for (const match of text.matchAll(QUOTED)) {
     for (const word of match[1].split(/[\s"'(),]+/)) {
-      const name = word.replace(/^\.\//, '').replace(/:\d+$/, '');
+      const name = word.replace(/^(?:\.{1,2}\/)+/, '').replace(/:\d+$/, '');
       if (SOURCE_NAME.test(name) && !isIn(files, name)) complain(match.index, name);
       if (FOLDER_NAME.test(name) && !DATA_FOLDERS.has(name) && !isIn(folders, name))
         complain(match.index, name);
@@ -73,7 +73,7 @@ export function namedFilesExist(document: Document, files: readonly string[]): s
 
 /** The lists of a document in which every item begins with a file and a function of it. */
 export function requestPathsIn(document: Document): RequestPath[] {
-  const folder = document.path.slice(0, document.path.lastIndexOf('/') + 1);
+  const folder = folderOf(document);
   const paths: { name: string; line: number; steps: PathStep[] }[] = [];
   let heading = { name: '', line: 0 };
   let isOpen = false;
@@ -99,9 +99,9 @@ export function requestPathsIn(document: Document): RequestPath[] {
 export function requestPathsHold(document: Document, sources: Sources): string[] {
   const broken: string[] = [];
   for (const { name, line, steps } of requestPathsIn(document)) {
-    const files = new Set(steps.map(({ file }) => file));
-    if (files.size > MAX_FILES_OF_A_PATH) {
-      broken.push(`${document.path}:${line}: ${name} goes through ${files.size} files`);
+    const count = filesOf(steps, folderOf(document));
+    if (count > MAX_FILES_OF_A_PATH) {
+      broken.push(`${document.path}:${line}: ${name} goes through ${count} files`);
     }
     const before: string[] = [];
     for (const step of steps) {
@@ -118,9 +118,18 @@ export function requestPathsHold(document: Document, sources: Sources): string[]
   return broken;
 }
 
+/** How many files below a folder the steps have. */
+export function filesOf(steps: readonly PathStep[], folder: string): number {
+  return new Set(steps.map(({ file }) => file).filter((file) => file.startsWith(folder))).size;
+}
+
+function folderOf({ path }: Document): string {
+  return path.slice(0, path.lastIndexOf('/') + 1);
+}
+
 function declares(code: string, name: string): boolean {
   return new RegExp(
-    `^(?:  (?:(?:readonly|static|async|private|override) )*|export (?:async )?function |function )${name}\\b`,
+    `^(?:  (?:(?:readonly|static|async|private|protected|override) )*|export (?:async )?function |function )${name}\\b`,
     'm',
   ).test(code);
 }
@@ -132,7 +141,10 @@ function calls(code: string, name: string): boolean {
 /** A method that is declared at two spaces looks like a call. */
 function withoutDeclarations(code: string, name: string): string {
   return code.replace(
-    new RegExp(`^(?:  (?:async |static )*|export (?:async )?function |function )${name}\\(`, 'gm'),
+    new RegExp(
+      `^(?:  (?:(?:static|async|private|protected|override) )*|export (?:async )?function |function )${name}\\(`,
+      'gm',
+    ),
     '',
   );
 }

@@ -6,9 +6,11 @@ import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import {
   type Document,
+  filesOf,
   MAX_FILES_OF_A_PATH,
   namedFilesExist,
   requestPathsHold,
+  requestPathsIn,
 } from '../support/doc-rules.ts';
 import { scanSource } from '../support/source-scan.ts';
 import type { Sources } from '../support/structure-rules.ts';
@@ -54,6 +56,25 @@ describe('documents', () => {
       assert.deepEqual(namedFilesExist(read(path), files), []);
     });
   }
+
+  test('the request paths of ARCHITECTURE.md lead through the files they name, and these are few', (context) => {
+    const document = read('src/ARCHITECTURE.md');
+    const paths = requestPathsIn(document);
+    assert.ok(
+      paths.some(({ name }) => name.includes('GET')) && paths.some(({ name }) => name.includes('PUT')),
+    );
+    for (const { name, steps } of paths) {
+      const count = filesOf(steps, 'src/');
+      context.diagnostic(`${name}: ${count} files of src, ${MAX_FILES_OF_A_PATH} is the bound`);
+    }
+    const named = new Set(paths.flatMap(({ steps }) => steps.map(({ file }) => file)));
+    const sources = sourcesOf(
+      Object.fromEntries(
+        [...named].filter((path) => files.includes(path)).map((path) => [path, read(path).text]),
+      ),
+    );
+    assert.deepEqual(requestPathsHold(document, sources), []);
+  });
 });
 
 describe('each rule finds what breaks it', () => {
