@@ -1,12 +1,13 @@
 /**
- * The hashes that decide which node holds what. Every node of a cluster must get the same ones for as long as its
- * data lives, so they are the cluster's own, never to be changed with a storage engine's or for speed alone.
+ * The hashes that decide which node holds what. Every node of a cluster must compute the same ones for as long as the
+ * cluster's data lives. So these functions are apart from the storage engine's, and must not change with those, nor for
+ * speed alone.
  */
 
 /**
- * Any constant but the engine's. A node's tables hold only keys of the slots it has; were the slot cut out of the
- * hash that Bloom filters use, all keys of a slot would share those bits there, crowd into the same parts of the
- * filter, and the filter would let through more than its size promises.
+ * Any constant will do that the engine does not use. A node's tables hold only keys of the slots that the node has. If
+ * a slot were some bits of the hash that Bloom filters use, all keys of a slot would share these bits, crowd into the
+ * same parts of a filter, and the filter would let through more than its size promises.
  */
 const SLOT_SEED = 0x51_07_5e_ed;
 
@@ -43,7 +44,7 @@ export function hashKey(key: Uint8Array): number {
   return murmur3(key, SLOT_SEED);
 }
 
-/** 64 bits of a name, as two integers: with 32, two of a thousand nodes would now and then be one to the hash. */
+/** 64 bits of a name, as two integers: of a thousand names, two would now and then have the same 32 bits. */
 export interface NameHash {
   readonly high: number;
   readonly low: number;

@@ -1,16 +1,16 @@
 /**
- * Which nodes hold a slot: for each of the 65,536 slots a preference list, made from the topology alone, so every
- * node comes to the same. A key's replicas are the first `from` of its slot's list: a smaller
- * `from` is a prefix of a larger, whatever the policy.
+ * Which nodes hold a slot: for each of the 65,536 slots there is a preference list. It is made from the topology
+ * alone, so every node makes the same one. A key's replicas are the first `from` nodes of its slot's list: those of a
+ * smaller `from` are the first of those of a larger, whatever the policy.
  *
  * Each policy orders the same scores in its own way:
  * - `any`: by score.
  * - `spread`: each next replica is the best node of the zones used least so far.
- * - `near`: the zones are drawn for, in proportion to their nodes' weights; the list goes through the first
- *   zone's nodes by score, then the second's. A slot stays in one zone as long as that has `from` nodes.
+ * - `near`: zones have scores too, in proportion to their nodes' weights. The list has all nodes of the best zone by
+ *   score, then those of the next. So the replicas of a slot are in one zone as long as that has `from` nodes.
  *
- * A list names at most 32 nodes, which bounds the table (4 MiB for the largest cluster) and `from` with it. Lists
- * are made when their slot is first asked for: all at once they would be a tenth of a node's start.
+ * A list names at most 32 nodes, which bounds the size of all lists (4 MiB for the largest cluster), and `from`. A list
+ * is made when its slot is first asked for: to make all of them would be a tenth of a node's start.
  */
 import { Candidate } from './rendezvous.ts';
 import { SLOT_COUNT } from './slots.ts';
@@ -21,7 +21,7 @@ export type PlacementPolicy = (typeof PLACEMENT_POLICIES)[number];
 /** The most nodes that a preference list names, and so the most replicas that a key can have. */
 export const MAX_REPLICAS = 32;
 
-/** What of a node decides where it stands in the lists. */
+/** The parts of a node's description that decide where it stands in the lists. */
 export interface PlacementNode {
   readonly id: string;
   readonly zone: string;
@@ -30,8 +30,8 @@ export interface PlacementNode {
 
 export class Placement {
   /**
-   * Every slot's list, one behind the other; a node is its index in what the table was made from. A list is there
-   * once `listOffset` has been asked for it.
+   * Every slot's list, one behind the other. A node is its index in the nodes that the placement was made from. A list
+   * is there once `listOffset` has been asked for it.
    */
   readonly lists: Uint16Array;
   /** How many nodes a list names: the largest `from`. */
@@ -57,11 +57,11 @@ export class Placement {
   }
 }
 
-/** Makes one list after the other, in memory used again and again. */
+/** Makes one list after the other, in memory that serves again for the next. */
 class SlotOrder {
   readonly #policy: PlacementPolicy;
   readonly #candidates: readonly Candidate[];
-  /** For each node the zone it competes in: under `any` all in one. */
+  /** The zone that each node competes in; with `any` all compete in one. */
   readonly #zoneOf: Uint16Array;
   readonly #zones: readonly Candidate[];
   /** The best nodes of each zone in this slot, best first. */
@@ -108,7 +108,7 @@ class SlotOrder {
     }
   }
 
-  /** In round r every zone that has an r-th node puts it up: so no zone gets a node more while another lacks one. */
+  /** Round r takes the r-th node of every zone that has one, so that the list takes turns among the zones. */
   #writeByRounds(lists: Uint16Array, offset: number): void {
     const round = this.#round;
     let written = 0;

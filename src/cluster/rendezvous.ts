@@ -12,21 +12,21 @@ export class Candidate {
   readonly #weight: number;
   readonly #weighted: boolean;
 
-  /** @param weighted whether weights differ among the candidates: where they do not, the draw is score enough */
+  /** @param weighted whether the weights of the candidates differ; where they do not, what is drawn is the score */
   constructor(name: string, weight: number, weighted: boolean) {
     this.#hash = hashName(name);
     this.#weight = weight;
     this.#weighted = weighted;
   }
 
-  /** To be compared with the scores of others in the same slot only. */
+  /** Means something only in comparison with the scores of other candidates in the same slot. */
   score(slot: number): number {
     const drawn = draw(this.#hash, slot);
     return this.#weighted ? -this.#weight / logOfFraction(drawn) : drawn;
   }
 }
 
-/** 2^0 to 2^33: exact, as `**` need not be. */
+/** 2^0 to 2^33, made by multiplication: the result of `**` need not be exact. */
 const POWERS = Float64Array.from({ length: 34 });
 for (let power = 0, value = 1; power < POWERS.length; power++, value *= 2) POWERS[power] = value;
 

@@ -1,6 +1,6 @@
 /**
- * Keys map to slots, slots to nodes. There are enough slots that ten nodes' shares differ little, and few enough
- * that the table of every slot's nodes fits a processor's cache. Their number is part of every cluster's data.
+ * Keys map to slots, slots to nodes. There are so many slots that the shares of ten nodes differ little, and so few
+ * that the lists of all slots fit into a processor's cache. Their number is part of every cluster's data.
  */
 import { hashKey } from './hash.ts';
 

@@ -22,16 +22,16 @@ export interface Topology {
 
 const MAX_NODES = 1000;
 const NAME = /^[A-Za-z0-9._-]{1,64}$/;
-/** On Windows, with any ending. */
+/** No file or folder can have these names on Windows, whatever their ending. */
 const RESERVED_NAME = /^(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)/i;
 const HOST_NAME = /^[A-Za-z0-9._-]{1,253}$/;
 
-/** In place of an address that is a fault. */
+/** Stands for an address in which a fault was found. */
 const NOWHERE: Address = { host: '', port: 0 };
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** What it returns is only to be used when no fault was noted. */
+/** The result may be used only when no fault was noted. */
 export function checkTopology(document: unknown, faults: string[]): Topology {
   const fields = checkObject(document, '', ['cluster', 'placement', 'secretFile', 'nodes'], faults);
   if (fields === null) return { cluster: '', placement: 'any', nodes: [] };
@@ -53,7 +53,7 @@ function checkNodes(value: unknown, faults: string[]): TopologyNode[] {
   const ids = new Map<string, string>();
   const addresses = new Map<string, string>();
   nodes.forEach((node, i) => {
-    // Folders on some systems do not tell letters by their case.
+    // On some systems, names of folders that differ only in upper and lower case are the same.
     refuseSecond(ids, node.id.toLowerCase(), `nodes[${i}].id`, faults);
     refuseSecond(addresses, addressKey(node.http), `nodes[${i}].http`, faults);
     refuseSecond(addresses, addressKey(node.rpc), `nodes[${i}].rpc`, faults);
@@ -98,7 +98,7 @@ function isPort(value: unknown): value is number {
   return Number.isInteger(value) && (value as number) >= 1 && (value as number) <= 65_535;
 }
 
-/** Host names are the same in every case. */
+/** Upper and lower case make no difference in a host name. */
 function addressKey(address: Address): string {
   if (address === NOWHERE) return '';
   const host = address.host.toLowerCase();
@@ -111,7 +111,7 @@ function checkName(value: unknown, path: string, faults: string[]): string {
   return '';
 }
 
-/** A node's id is the name of its folder too, on every system. */
+/** A node's id also names its folder, so it must be possible as such on every system. */
 function checkFolderName(value: unknown, path: string, faults: string[]): string {
   const name = checkName(value, path, faults);
   if (!/^\.|\.$/.test(name) && !RESERVED_NAME.test(name)) return name;
@@ -145,7 +145,7 @@ function checkChoice<T extends string>(
   return choices[0];
 }
 
-/** Null, so that its fields are not called missing one by one, when it is none. */
+/** @returns null when the value is no object: then its fields are not reported as missing one by one */
 function checkObject(
   value: unknown,
   path: string,
@@ -167,7 +167,7 @@ function isFields(value: unknown): value is Fields {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** @param seen where each value was first found; an empty value stands for one that is a fault already */
+/** @param seen where each value was first found; an empty value is passed over, as its fault was noted before */
 function refuseSecond(seen: Map<string, string>, value: string, path: string, faults: string[]): void {
   if (value === '') return;
   const first = seen.get(value);

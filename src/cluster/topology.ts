@@ -10,12 +10,12 @@ import { checkTopology, type Topology } from './topology-schema.ts';
 
 export type { Topology, TopologyNode } from './topology-schema.ts';
 
-/** Of rules that changed who holds what without any field having changed: part of the digest. */
+/** Part of the digest: it rises when the rules change who holds what, although no field has changed. */
 const PLACEMENT_VERSION = 1;
 
 /**
- * Of the paths in it, those that are relative are so to the folder of the file itself.
- * @throws QuorateError INVALID_TOPOLOGY, of one line for each fault in the file
+ * A relative path in the file starts at the folder of the file.
+ * @throws QuorateError INVALID_TOPOLOGY with one line for each fault in the file
  */
 export function readTopology(path: string): Topology {
   let text: string;
@@ -39,7 +39,7 @@ export function readTopology(path: string): Topology {
 export function parseTopology(text: string, source: string): Topology {
   let document: unknown;
   try {
-    // Editors of Windows begin a file with a byte order mark, which JSON knows nothing of.
+    // Editors on Windows begin a file with a byte order mark, which is not part of JSON.
     document = JSON.parse(text.replace(/^\ufeff/, ''));
   } catch (error) {
     throw new QuorateError('INVALID_TOPOLOGY', `${source} is not JSON: ${errorMessage(error)}`, error);
@@ -68,8 +68,8 @@ export function localTopology(options: LocalTopologyOptions): Topology {
 }
 
 /**
- * SHA-256, in hexadecimal, of everything that decides who holds what: the cluster's name, the placement policy,
- * and of each node its id, zone and weight. Peers compare it before they work together. Addresses are left out:
+ * SHA-256, in hexadecimal, of everything that decides who holds what: the cluster's name, the placement policy, and
+ * the id, zone and weight of each node. Peers compare it before they work together. Addresses are left out:
  * a node may have to write its own differently (0.0.0.0) than its peers do.
  */
 export function topologyDigest(topology: Topology): string {

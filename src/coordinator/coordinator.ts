@@ -36,9 +36,9 @@ export class Coordinator {
   }
 
   /**
-   * @param ack 0 and `from` 0: the defaults of the current view, which are more than half of `from` and every node that
-   *   a preference list names
-   * @param waitedMs what of the request's time has passed already
+   * @param ack how many replicas must answer; 0: more than half of `from`
+   * @param from how many replicas the key has; 0: every node that a preference list of the current view names
+   * @param waitedMs how much of the request's time has passed already
    */
   get(key: Uint8Array, ack: number, from: number, reply: OutcomeSink, waitedMs = 0): void {
     const replicas = this.#replicas.current;

@@ -6,8 +6,8 @@ export function defaultAck(from: number): number {
 }
 
 /**
- * What is wrong with a request's numbers, a sentence for the client; undefined when nothing is.
- * @param maxFrom how many nodes a preference list names; all of them in clusters of up to that many
+ * What is wrong with a request's numbers, as a sentence for the client; undefined when nothing is wrong.
+ * @param maxFrom how many nodes a preference list names: fewer than `nodes` in a large cluster
  */
 export function quorumFault(ack: number, from: number, nodes: number, maxFrom: number): string | undefined {
   if (!Number.isSafeInteger(from) || from < 1)

@@ -1,7 +1,7 @@
 /**
- * How a coordinator reaches the replicas, declared by its consumer: node/node.ts wires the local replica and an RPC
- * client per peer to it. A call carries the operation as sink and the replica's index in the preference list
- * as `position`; the sink is called exactly once per call, possibly before the call returns.
+ * How a coordinator reaches the replicas, declared by its consumer: src/node connects it with this node's own replica
+ * and, by RPC, with the others. A call carries the operation as sink and the replica's place in the preference list as
+ * `position`. The sink is called exactly once for each call, possibly before the call returns.
  */
 import type { ClusterView } from '../cluster/cluster-view.ts';
 import type { ReplySink } from '../reply.ts';
@@ -19,7 +19,7 @@ export interface ReplicaSet {
   readonly view: ClusterView;
   /** Asks the node with this index to read. */
   read(node: number, key: Uint8Array, timeoutMs: number, sink: ReplySink, position: number): void;
-  /** Sends one write to the first `count` nodes of the preference list at `listOffset`; the i-th answers as position i. */
+  /** Sends one write to the first `count` nodes of the list at `listOffset`; the i-th answers as position i. */
   write(listOffset: number, count: number, write: EncodedWrite, sink: ReplySink): void;
 }
 

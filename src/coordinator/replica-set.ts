@@ -14,7 +14,7 @@ export interface RemoteReplicas {
   /**
    * Hands a write, encoded once, to those of the `count` nodes in `nodes` from `offset` on that are not this one; the
    * i-th answers as position i.
-   * @returns by position, the answers of those to whom it could not be sent; null: there are none
+   * @returns by position, the answers of the nodes to which it could not be sent; null: there are none
    */
   write(
     nodes: Uint16Array,
@@ -58,7 +58,7 @@ export class NodeReplicaSet implements ReplicaSet {
       if (lists[listOffset + position] === this.#self)
         this.#local.write(key, record, sink, position, timeoutMs);
     }
-    // Last: whoever hears of a failure may ask for the next thing, and everybody has been asked for this one by then.
+    // This comes last, because a sink that hears of a failure may ask again, and by then all replicas have been asked.
     if (refusals === null) return;
     for (let position = 0; position < count; position++) {
       const refusal = refusals[position];

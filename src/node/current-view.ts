@@ -34,7 +34,7 @@ export class CurrentView implements CurrentReplicas {
     return this.view.indexOf(nodeId) >= 0;
   }
 
-  /** Nothing happens where the current view is as new: views may come late, and more than once. */
+  /** A view that is not newer than the current one changes nothing: it may come late, or more than once. */
   replace(view: ClusterView): void {
     if (view.epoch > this.view.epoch) this.current = this.#replicasOf(view);
   }

@@ -1,6 +1,6 @@
 /**
- * Whether this node's data folder is whole, kept across restarts: the rules of wholeness.ts over the identity file, with
- * a log line or a condition for whatever an operator has to know.
+ * Whether this node's data folder is whole, kept across restarts: the rules of wholeness.ts over the identity file,
+ * with a log line or a condition for whatever an operator has to know.
  */
 import type { Conditions } from '../conditions.ts';
 import { type FolderHistory, lastStartId } from '../folder-history.ts';
@@ -75,7 +75,7 @@ export class FolderWholeness {
     return { nodeId, incarnation, history: this.history, declaredMs, remembered };
   }
 
-  /** The history of this node's own folder as far as it is on disk: peers may be told what a crash does not take back. */
+  /** The history of this node's own folder as far as it is on disk: peers are told what no crash can take back. */
   get history(): FolderHistory {
     return this.#store.durable.history;
   }

@@ -2,17 +2,18 @@
  * Whether a node's own data folder is whole, and what the node remembers of its peers' folders: both follow from what
  * peers say in their handshakes. Pure: a state and a greeting in, the next state out.
  *
- * A node that has lost its folder cannot know it: an empty folder looks the same on the first day, and one put back
- * to an older copy looks the same as on the day of the copy. Its peers can, because they remember its incarnation
- * and how far its history went. So a new folder is unproven until every other node has greeted it and none knew it
- * with another folder. A majority is not enough: a peer that is new itself, or was emptied as well, agrees to
- * anything, and the one that would know better may be away. The price is that a cluster's first day needs all of
- * its nodes once.
+ * A node that has lost its folder cannot know that: an empty folder looks the same on the first day, and a folder that
+ * was put back to an older copy looks as it did on the day of the copy. The peers can know it, because they remember
+ * the folder's incarnation and how far its history went. So a new folder is unproven until every other node has
+ * greeted this one, and none knew it with another folder. A majority is not enough: a peer that is new itself, or was
+ * emptied as well, remembers nothing and so agrees, and the peer that knows better may be away. The price is that a
+ * new cluster needs all of its nodes once.
  *
  * - unproven → whole        all agree
  * - unproven → incomplete   a peer remembers another incarnation
- * - whole → incomplete      the same, later: that peer's own folder had been emptied and put back; or a peer remembers
- *                           a later state of this folder. Neither counts when somebody has vouched for this folder since
+ * - whole → incomplete      the same, later: the peer's own folder had been emptied and was put back; or a peer
+ *                           remembers a later state of this folder. Neither counts when somebody has vouched for
+ *                           this folder since
  * - incomplete → whole      only offline, by an operator (identity.ts)
  *
  * A peer keeps what it remembers until the folder has come that far again: a node that is killed before it has noted
@@ -28,23 +29,23 @@ export interface Wholeness {
   readonly clusterSize: number;
   readonly whole: WholeState;
   readonly declaredMs: number;
-  /** While it is incomplete: what a peer remembers of this node and the folder does not hold. */
+  /** While the folder is incomplete: what a peer remembers of it and it does not hold. Otherwise null. */
   readonly missing: FolderMemory | null;
-  /** Of this node's folder, as far as it is durable. */
+  /** The history of this node's folder, as far as it is durable. */
   readonly history: FolderHistory;
   readonly remembered: Readonly<Record<string, FolderMemory>>;
-  /** Peers that greeted since the start and know this node with no other folder. */
+  /** Peers that have greeted since the start and know this node with no other folder. */
   readonly agreeing: ReadonlySet<string>;
 }
 
-/** What a handshake says of the peer's folder and of ours. */
+/** What a peer says in a handshake of its own folder and of this node's. */
 export interface Greeting {
   readonly nodeId: string;
   readonly incarnation: string;
   readonly history: FolderHistory;
-  /** When someone vouched for the peer's folder: if that is later than we know of, it replaces what we remember. */
+  /** When somebody vouched for the peer's folder. If this node knows of none so late, what it remembers is replaced. */
   readonly declaredMs: number;
-  /** What the peer remembers of us; null: nothing. */
+  /** What the peer remembers of this node's folder; null: nothing. */
   readonly remembered: FolderMemory | null;
 }
 

@@ -17,9 +17,9 @@ export interface RpcMeshOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
-  /** How long a request may take: for so long one that began with an older view may ask the peers of that view. */
+  /** How long a request may take, and so how long the requests of an older view may still ask its peers. */
   readonly requestTimeoutMs: number;
-  /** What differs from `DEFAULT_RPC_LIMITS`. */
+  /** Limits that differ from `DEFAULT_RPC_LIMITS`. */
   readonly limits?: Partial<RpcLimits>;
 }
 
@@ -30,18 +30,18 @@ const GONE = failed(
 
 /**
  * This node's connections to all others, by id. They outlive the views of the cluster: `setPeers` makes the routes of a
- * new view, over the connections that are there, dials whom it has not met, and gives up who is not needed any more.
- * Every request calls its sink exactly once: with the answer, or with a failed reply when the peer is down or refused,
- * the connection is lost, a bound is reached (all of these at once) or the time is up.
+ * new view over the connections that are there, dials the nodes that are new, and closes the connections that no view
+ * needs any more. Every request calls its sink exactly once: with the answer, or with a failed reply. It fails at once
+ * when the peer is down or refused, the connection is lost or a bound is reached, and otherwise when the time is up.
  */
 export class RpcMesh implements AsyncDisposable {
   readonly #context: PeerContext;
   readonly #requestTimeoutMs: number;
   readonly #tick: TimerHandle;
   readonly #frame = writeFrame();
-  /** Those of the current view, in its order. */
+  /** The peers of the current view, in its order. */
   #peers: ReadonlyMap<string, Peer> = new Map();
-  /** Those of older views alone, each with the monotonic time up to which requests of such a view may ask it. */
+  /** Peers that only older views have, each with the monotonic time up to which requests of those views may ask it. */
   readonly #leaving = new Map<Peer, number>();
   #isDialling = false;
 
@@ -79,8 +79,8 @@ export class RpcMesh implements AsyncDisposable {
   }
 
   /**
-   * Asks one node outside of a client's request.
-   * @param key empty where the operation has none
+   * Asks one node for what is not part of a client's request.
+   * @param key empty for an operation without one
    */
   ask(
     operation: RpcOperation,
@@ -105,12 +105,12 @@ export class RpcMesh implements AsyncDisposable {
     return Array.from(this.#peers.values(), (peer) => peer.status());
   }
 
-  /** A node has dialled this one: if it counts as down it is dialled now, and not when its next attempt is due. */
+  /** A node has dialled this one. If it counts as down, it is dialled now, and not when the next attempt is due. */
   peerSeen(nodeId: string): void {
     this.#peers.get(nodeId)?.dialSoon();
   }
 
-  /** The whole cluster is stopping: a peer that goes now is not lost. */
+  /** The whole cluster is stopping: a peer that closes its connection from now on is not lost. */
   expectDepartures(): void {
     for (const peer of this.#peers.values()) peer.mayLeave = true;
   }
@@ -122,7 +122,7 @@ export class RpcMesh implements AsyncDisposable {
     this.#tick.cancel();
   }
 
-  /** Closes the connections now: what is in flight fails. Ends a `close` that waits. */
+  /** Closes the connections now, so that requests in flight fail, and a `close` that waits for them ends. */
   abort(): void {
     this.#isDialling = false;
     for (const peer of this.#all()) peer.abort();
@@ -132,7 +132,7 @@ export class RpcMesh implements AsyncDisposable {
     return this.close();
   }
 
-  /** The peer that is there already, with its connection; a node that has moved is another peer. */
+  /** The peer with this id and address, which may be connected already. A node that has moved is another peer. */
   #peerAt(address: PeerAddress): Peer {
     const current = this.#peers.get(address.nodeId);
     if (current?.isAt(address)) return current;
@@ -156,7 +156,7 @@ export class RpcMesh implements AsyncDisposable {
     for (const peer of this.#peers.values()) peer.tick(nowMs);
     for (const [peer, untilMs] of this.#leaving) {
       peer.tick(nowMs);
-      // Nobody dials it again: one that is not connected is not needed any more.
+      // One that has lost its connection is not dialled again.
       if (nowMs >= untilMs || !peer.isUp) void peer.close(GONE);
       if (peer.isClosed) this.#leaving.delete(peer);
     }

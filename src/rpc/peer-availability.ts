@@ -5,7 +5,7 @@ import { failed, type ReplicaReply } from '../reply.ts';
 export type PeerState = 'connecting' | 'up' | 'down' | 'refused';
 
 /**
- * Whether one peer can be asked, and what requests get while it cannot.
+ * Whether one peer can be asked, and what requests are answered with while it cannot.
  *
  * connecting → up                 the handshake went well
  * connecting, up → down           could not connect, lost the connection, no sign of life
@@ -18,10 +18,11 @@ export class PeerAvailability {
   readonly #clock: Clock;
   #isStopping = false;
   state: PeerState = 'connecting';
-  /** Wall clock of the last change of state, ms since the Unix epoch. */
+  /** When the state last changed, by the wall clock, in ms since the Unix epoch. */
   sinceMs: number;
-  /** Why it is not up; null while it is. */
+  /** Why the peer is not up; null while it is. */
   lastError: string | null = null;
+  /** What a request to the peer is answered with while it is not up. */
   unavailable: ReplicaReply = failed(FailureCode.peerUnavailable, 'not yet connected to the peer');
 
   constructor(nodeId: string, clock: Clock) {

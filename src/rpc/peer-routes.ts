@@ -10,19 +10,20 @@ import {
 import { READ } from './operation-table.ts';
 import type { Peer } from './peer.ts';
 
-/** In a request that is encoded for all peers: each writes its own there. */
+/** Stands in a request that is encoded for all peers, until each peer has written its own id over it. */
 const NO_ID = 0;
 const MAX_TIMEOUT_MS = 0xffff_ffff;
 export const NO_SUCH_PEER = failed(FailureCode.noSuchPeer, 'there is no such peer');
 const EMPTY = Buffer.alloc(0);
 
 /**
- * The way to the other nodes of one view of the cluster. A node is its index in the view: which peer that is was looked
- * up when the view was made, and not with every request. Requests that began with an older view go on by its routes.
+ * The way to the other nodes of one view of the cluster. A node is its index in the view. Which peer that is was
+ * looked up once, when the view was made, and is not looked up with every request. A request that began with an older
+ * view goes on with the routes of that view.
  */
 export class PeerRoutes {
   readonly #peers: readonly (Peer | null)[];
-  /** Where a write is encoded; it serves again as soon as every peer has its copy. */
+  /** Where a write is encoded. It serves again as soon as every peer has its copy. */
   readonly #frame: Buffer<ArrayBuffer>;
 
   /**
@@ -46,8 +47,8 @@ export class PeerRoutes {
    *
    * @param record header and value; one that travels in fragments is not copied and must stay as it is until the
    *   last of its replies
-   * @returns by position, why it was not sent: for whoever asks to tell once all that is to be asked has been; null:
-   *   it was sent to all peers
+   * @returns by position, why the write was not sent to that node: the caller reports these when it has asked all
+   *   replicas; null: it was sent to all peers
    */
   write(
     nodes: Uint16Array,
@@ -65,7 +66,7 @@ export class PeerRoutes {
     let refusals: (ReplicaReply | null)[] | null = null;
     for (let position = 0; position < count; position++) {
       const peer = this.#peers[nodes[offset + position]];
-      // This node itself.
+      // This node itself is asked by the caller.
       if (peer === null) continue;
       if (encoded === EMPTY) {
         encoded = isLarge
@@ -95,7 +96,7 @@ function largeWriteHead(timeoutMs: number, key: Uint8Array, record: Uint8Array):
   return head;
 }
 
-/** As the wire has it: whole milliseconds, none for a deadline that has passed. */
+/** As it is sent: whole milliseconds, zero for a deadline that has passed. */
 export function wholeTimeoutMs(timeoutMs: number): number {
   return timeoutMs > 0 ? Math.min(Math.ceil(timeoutMs), MAX_TIMEOUT_MS) : 0;
 }
