@@ -4,14 +4,14 @@
  */
 import type { OutcomeSink } from './outcome.ts';
 
-/** Of a key, from whatever client. */
+/** The longest key that a client may have. */
 export const MAX_KEY_BYTES = 4096;
 
 /**
  * `ack` and `from` are 0 where the request did not say: the service puts in the defaults and checks both. `waitedMs`
- * is what of the request's time has passed before it is handed over. An answer may come before the call returns: whoever
- * asks for the next thing within an answer sees to it that such calls do not nest without end (connection.ts and
- * waiting-line.ts do).
+ * is what of the request's time has passed before it is handed over. An answer may come before the call returns: a caller
+ * that asks for the next thing within an answer must see to it that such calls do not nest without end, as
+ * admission's client-connection.ts and waiting-line.ts do.
  */
 export interface EntityService {
   get(key: Uint8Array, ack: number, from: number, reply: OutcomeSink, waitedMs: number): void;

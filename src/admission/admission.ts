@@ -1,15 +1,15 @@
 /**
  * What a node has taken on and how much more it takes, through whatever door it came: requests, the bytes of their
  * bodies and of answers that wait for their reader, and scans. A request that goes beyond a bound is refused before its
- * body is read, so that overload costs little and memory stays bounded. Within the bounds requests wait in lines, one
- * for each kind, as what is served at different rates does not wait for one another.
+ * body is read, so that overload costs little and memory stays bounded. Within the bounds requests wait in lines. There
+ * is one for each kind, because kinds are served at different rates and must not wait for one another.
  */
 import { type Clock, loopIdleMs } from '../clock.ts';
 import { PacedRefusals } from './paced-refusals.ts';
 import { type ScanFigures, ScanSlots } from './scan-slots.ts';
 import { type LineFigures, WaitingLine } from './waiting-line.ts';
 
-/** What clients are told that are refused. */
+/** What a client that is refused is told. */
 export const OVERLOADED_SENTENCE = 'The node has more requests than it serves at a time: try again later.';
 export const BEHIND_SENTENCE =
   'The node has more to do than it could do in time, and has done nothing for this request: try again later.';
@@ -17,7 +17,7 @@ export const DRAINING_SENTENCE = 'The node is stopping: ask another one.';
 
 export interface AdmissionLimits {
   readonly maxRequestsInFlight: number;
-  /** Must hold the largest value, or none of that size would ever be let in. */
+  /** At least the largest value, which would never be let in otherwise. */
   readonly maxBytesInFlight: number;
   /** From the arrival of a request for an entity to its answer, less what the client takes to send a large body. */
   readonly answerTimeoutMs: number;
@@ -52,20 +52,20 @@ const MAX_WAITING_REFUSALS = 8192;
 /** Each holds what was parsed of its body before it was paused, too: up to 64 KiB or a little more. */
 const MAX_WAITING_BODY_REFUSALS = 2048;
 /**
- * How much the last value read counts in what the next is expected to have: more when it was longer, because what is
- * expected too short costs memory, and too long only time.
+ * How much the value that was read last counts in how long the next is expected to be. It counts more when it was longer
+ * than expected: to expect too little costs memory, to expect too much costs only time.
  */
 const LONGER_WEIGHT = 1 / 2;
 const SHORTER_WEIGHT = 1 / 16;
 
 export class Admission {
   readonly reads: WaitingLine;
-  /** Those whose body is small, and deletions. */
+  /** PUTs whose value is small, and deletions. */
   readonly smallWrites: WaitingLine;
   readonly largeWrites: WaitingLine;
-  /** Of requests without a body that is still to be read. */
+  /** Refuses requests that have no body, or whose body has been read. */
   readonly refusals: PacedRefusals;
-  /** Of the others: their connections end with them. */
+  /** Refuses the others: their connections end with their answers. */
   readonly bodyRefusals: PacedRefusals;
   readonly scans: ScanSlots;
   readonly #maxRequests: number;
@@ -108,7 +108,7 @@ export class Admission {
     return this.#isDraining;
   }
 
-  /** Half of the bytes are in flight: the rest is for those whose turn it is. */
+  /** Half of the bytes are in flight. The rest is for requests whose turn has come. */
   get isHalfFull(): boolean {
     return this.#bytes >= this.#maxBytes / 2;
   }
@@ -129,7 +129,7 @@ export class Admission {
     };
   }
 
-  /** How long a value is shows only when it is read. */
+  /** How long the next value that is read is expected to be: it is known only when it has been read. */
   get expectedReadBytes(): number {
     return this.#expectedReadBytes;
   }
@@ -174,7 +174,7 @@ export class Admission {
     this.#noticeIdle();
   }
 
-  /** How many there are at a time is for the slots of scans to say. */
+  /** How many there may be at a time is decided by `scans`. */
   beginRange(): void {
     this.#ranges++;
     this.#admitted++;

@@ -9,14 +9,14 @@
  */
 export const MAX_PIPELINED_REQUESTS = 2048;
 /**
- * Of these so many are in work, few at first and one more for each that is answered: how long answers are shows only
- * then. The others are begun, in their order, as those are answered.
+ * Of these so many are in work at a time: few at first, and one more for each that is answered, because how long answers
+ * are is known only then. The others are begun, in their order, as those are answered.
  */
 export const FIRST_REQUESTS_IN_WORK = 4;
 export const MAX_REQUESTS_IN_WORK = 16;
-/** Nothing is begun beside others for a client that has so much still to read, or would have. */
+/** A client that has so much still to read, or would have, gets one request begun at a time. */
 export const MAX_UNREAD_BYTES = 1024 * 1024;
-/** How much a shorter answer than before counts in what the next is expected to have. */
+/** How much an answer that is shorter than expected counts in how long the next is expected to be. */
 const SHORTER_WEIGHT = 1 / 4;
 
 /** Where requests come from: it is not read while some wait. */
@@ -101,7 +101,7 @@ export class ClientConnection {
     return this.#unreadBytes + (this.#inWork + 1) * this.#expectedBytes <= MAX_UNREAD_BYTES;
   }
 
-  /** What is begun may be answered before the call returns: never one call within the other. */
+  /** A request that is begun may be answered before the call returns, and then this is called again within itself. */
   #beginMore(): void {
     if (this.#waiting.length === 0 || this.#isBeginning) return;
     this.#isBeginning = true;

@@ -27,29 +27,29 @@ const PIPELINED_SENTENCE = `The connection has ${MAX_PIPELINED_REQUESTS} request
 
 export type EntityMethod = 'GET' | 'PUT' | 'DELETE';
 
-/** Brings in the value of a PUT that is not there yet. Each call but `stop` is made once at most. */
+/** Brings in the value of a PUT that has not come whole yet. */
 export interface ValueIntake {
-  /** Among the bytes in flight. */
+  /** What of it counts among the bytes in flight. */
   readonly reservedBytes: number;
-  /** As far as it is known: what it is expected to have. */
+  /** How long it is expected to be, as far as that is known. */
   readonly expectedBytes: number;
-  /** It is read before it waits. */
+  /** It is read whole before its request waits in line. */
   readonly isSmall: boolean;
   /** Whether some of it may be read before its turn. */
   readonly mayBegin: boolean;
-  /** It is there, or failed. */
+  /** It has come whole, or has failed. */
   readonly isOver: boolean;
   /** Reads what may be read before its turn. */
   begin(): void;
   /** Its turn has come. */
   readOn(): void;
-  /** What has come is not wanted any more. How the rest breaks is still told. */
+  /** Forgets what has come. The owner still hears when the rest fails. */
   discard(): void;
-  /** Reads no more and tells nothing more. */
+  /** Reads no more, and the owner hears no more. */
   stop(): void;
 }
 
-/** Hears from an intake, once how it ended: never a value of which something is missing. */
+/** Hears how an intake goes on, and once how it ended. It is never given a value of which something is missing. */
 export interface ValueOwner {
   onValue(value: Uint8Array): void;
   /** It has begun to come: the rest waits for `readOn`. */
@@ -72,7 +72,7 @@ export abstract class EntityRequest<Context extends DoorContext = DoorContext>
   protected readonly context: Context;
   protected readonly connection: ClientConnection;
   protected readonly method: EntityMethod;
-  /** Its place in line is free when its answer is with the client, or soon after it was due to be: `leaveLine`. */
+  /** The answer is being sent, and the request keeps its place in line until somebody calls `leaveLine`. */
   protected isSending = false;
   readonly #key: Uint8Array;
   readonly #ack: number;
@@ -129,7 +129,7 @@ export abstract class EntityRequest<Context extends DoorContext = DoorContext>
     if (!intake.isSmall) this.#line = this.context.admission.largeWrites;
   }
 
-  /** A client may be far ahead of its answers; what it asks for is not counted before it is begun. */
+  /** Begins the request, or has it wait for others of its connection. Admission counts it when it is begun. */
   protected queue(): void {
     const { connection } = this;
     if (connection.unanswered >= MAX_PIPELINED_REQUESTS) {
@@ -167,7 +167,7 @@ export abstract class EntityRequest<Context extends DoorContext = DoorContext>
 
   #enterLine(): void {
     this.#phase = Phase.inLine;
-    // Not before: those ahead of it on its connection have shown more.
+    // Only now, because requests that were ahead of it may have shown how long values are.
     if (this.method === 'GET') this.#lineBytes = this.context.admission.expectedReadBytes;
     switch (this.#line.enter(this, this.#lineBytes)) {
       case Entry.now:
@@ -195,7 +195,7 @@ export abstract class EntityRequest<Context extends DoorContext = DoorContext>
     this.onRefused();
   }
 
-  /** What waits to be refused holds nothing. */
+  /** While it waits to be refused it holds nothing of its value. */
   #waitForRefusal(): void {
     const { bodyRefusals, refusals } = this.context.admission;
     const line = this.#value === null ? bodyRefusals : refusals;
@@ -261,7 +261,7 @@ export abstract class EntityRequest<Context extends DoorContext = DoorContext>
     }
   }
 
-  /** Those that come behind it are reckoned with it at once: it may be answered late, or not at all. */
+  /** Noted before the answer, which may come late or never: requests behind this one are expected to be as large. */
   onLargeValue(bytes: number): void {
     this.context.admission.noteRead(bytes);
   }
@@ -273,7 +273,7 @@ export abstract class EntityRequest<Context extends DoorContext = DoorContext>
       this.#answerBytes = value?.length ?? 0;
       this.context.admission.noteRead(this.#answerBytes);
     }
-    // Last, as it lets another in.
+    // Last, because it lets another request in.
     this.release();
   }
 
@@ -283,19 +283,19 @@ export abstract class EntityRequest<Context extends DoorContext = DoorContext>
     this.answerUnserved(Outcome.overloaded, reason);
   }
 
-  /** The request is over, or will be with the answer that is given now. */
+  /** The request is over, or is over with the answer that follows. */
   protected release(): void {
     this.#phase = Phase.answered;
     this.#value = null;
     this.#stopIntake();
     this.connection.unanswered--;
-    // Before its own place is free: a node that stops is done only when none is left.
+    // Before it leaves admission: the next of its connection must be admitted while a node that drains still waits.
     if (this.#isInWork) this.#endOnConnection();
     if (this.#isAdmitted) this.context.admission.releaseRequest(this.#intake?.reservedBytes ?? 0);
     if (!this.isSending) this.leaveLine();
   }
 
-  /** Whoever is answered hears no more of its value: nobody is answered twice. */
+  /** A request that has its answer must not hear of its value any more, or it would be answered twice. */
   #stopIntake(): void {
     const intake = this.#intake;
     if (intake !== null && !intake.isOver) intake.stop();

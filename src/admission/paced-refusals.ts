@@ -10,13 +10,13 @@ import { TokenBucket } from './token-bucket.ts';
 export interface Refusable {
   sinceMs: number;
   behind: Refusable | null;
-  /** Before it; null also for one that does not wait. */
+  /** The one that waits before it. Null for the first, and for one that does not wait. */
   ahead: Refusable | null;
   /** To be answered now. */
   onRefused(): void;
 }
 
-/** At once, after a while without any: so much of a second's. */
+/** After a while without any, as many are refused at once as otherwise in so many seconds. */
 const BURST_SECONDS = 0.25;
 const TICK_MS = 20;
 
@@ -31,7 +31,10 @@ export class PacedRefusals {
   #waiting = 0;
   #tick: TimerHandle | null = null;
 
-  /** @param timeoutMs nobody is kept for longer @param maxWaiting beyond it all are refused at once */
+  /**
+   * @param timeoutMs nobody is kept for longer
+   * @param maxWaiting when so many wait, all others are refused at once
+   */
   constructor(perSecond: number, timeoutMs: number, maxWaiting: number, clock: Clock) {
     this.#perSecond = perSecond;
     this.#maxWaiting = maxWaiting;
@@ -44,7 +47,6 @@ export class PacedRefusals {
     return this.#waiting;
   }
 
-  /** @param sinceMs when it came */
   refuse(request: Refusable): void {
     const nowMs = this.#clock.monotonicMs();
     if (this.#first === null) {
@@ -66,7 +68,7 @@ export class PacedRefusals {
     this.#tick ??= this.#clock.every(TICK_MS, () => this.#onTick());
   }
 
-  /** Its answer is another, or nobody is there to have one. Nothing happens to one that does not wait. */
+  /** It has another answer, or its client is gone. Nothing happens to one that does not wait. */
   remove(request: Refusable): void {
     const { ahead, behind } = request;
     if (ahead === null && this.#first !== request) return;
@@ -80,7 +82,7 @@ export class PacedRefusals {
     if (this.#first === null) this.#stop();
   }
 
-  /** Keeps nobody any longer. */
+  /** Refuses all that wait. */
   flush(): void {
     while (this.#first !== null) this.#refuseFirst(this.#first);
     this.#stop();

@@ -7,16 +7,16 @@
 import type { Clock, TimerHandle } from '../clock.ts';
 import { Entry } from './waiting-line.ts';
 
-/** A scan. All but its client, its bytes and its calls is the slots'. */
+/** A scan. `slotSinceMs` belongs to the slots. */
 export interface Scan {
   readonly client: string;
-  /** With its client, of all it was given since it had its slot. */
+  /** What its client has taken since the scan has its slot. */
   readonly sentBytes: number;
-  /** When it came, then when it had its slot. */
+  /** When it came; once it has a slot, when it got it. */
   slotSinceMs: number;
   /** It has a slot from now on and must `leave` when it is over. */
   onSlot(): void;
-  /** There was none in time, and it waits no longer. */
+  /** No slot was free in time: it waits no longer. */
   onNoSlot(): void;
   /** Its slot is another's now. */
   onGiveWay(): void;
@@ -25,7 +25,7 @@ export interface Scan {
 export interface ScanFigures {
   readonly streaming: number;
   readonly waiting: number;
-  /** Since the start: those that were ended so that another client had a slot, and those whose client read too slowly. */
+  /** Since the start. Scans that gave way were ended so that another client had a slot. */
   readonly gaveWay: number;
   readonly tooSlow: number;
 }
@@ -123,7 +123,7 @@ export class ScanSlots {
     }
   };
 
-  /** Of the client that has most, if that is two more than this one has: its slowest. */
+  /** The slowest scan of the client that has the most slots, if it has at least two more than `client`. */
   #whoGivesWayTo(client: string, nowMs: number): Scan | null {
     let most = countOf(this.#streaming, client) + 1;
     let slowest: Scan | null = null;

@@ -12,7 +12,7 @@ export class TokenBucket {
     this.#tokens = most;
   }
 
-  /** Takes some, all of them if there is one: what was not there yet is owed. False when there is none. */
+  /** Takes tokens if there is at least one; those that are missing are owed. False when there is none. */
   take(nowMs: number, tokens = 1): boolean {
     this.#tokens = Math.min(this.#most, this.#tokens + ((nowMs - this.#atMs) * this.#perSecond) / 1000);
     this.#atMs = nowMs;

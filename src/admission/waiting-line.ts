@@ -1,19 +1,19 @@
 /**
- * Requests of one kind, of which so many are served at a time that what serves them is busy and no more: what is
- * beyond that waits here in the order it came, untouched, the bodies of large values in their clients' hands. What
- * would wait too long is refused at once: how long is reckoned from the bytes before it and from how fast bytes were
- * served lately. So under any overload those who are let in are answered in time, and work is done for nobody else.
- * (Little's law; compare CoDel, which bounds the wait in the same way but notices only afterwards.)
+ * Requests of one kind. As many are served at a time as keep busy what serves them, and no more: the others wait here in
+ * the order in which they came, and large values stay with their clients meanwhile. A request that would wait too long
+ * is refused at once. How long it would wait follows from the bytes before it and from how fast bytes were served lately.
+ * So under any overload those that are let in are answered in time, and no work is done for the others. (Little's law;
+ * compare CoDel, which bounds the wait in the same way but notices only afterwards.)
  *
- * A request counts as its bytes and a fixed part for what it costs without any. The line knows no more of a request
- * than that, so one line is for requests that are served at about the same rate.
+ * A request costs its bytes and a fixed part. The line knows no more of it, so one line is for requests that are served
+ * at about the same rate.
  */
 import type { Clock, TimerHandle } from '../clock.ts';
 
 export interface LineLimits {
   /**
-   * Served at a time, at least, and at most: with more of them at once all turns of the event loop are longer, as all
-   * are answered in few of them, so there are more only where the loop has time to spare and waits for the disk, or
+   * The least and the most that are served at a time. More at once make the turns of the event loop longer, because a
+   * turn answers more of them. So there are more only where the loop has time to spare, while it waits for the disk or
    * for nodes that are far away.
    */
   readonly minRequests: number;
@@ -24,14 +24,14 @@ export interface LineLimits {
   readonly timeoutMs: number;
 }
 
-/** A request in the line. All but its two calls is the line's. */
+/** A request in the line, to which its fields belong. */
 export interface Waiting {
   lineCost: number;
   sinceMs: number;
   behind: Waiting | null;
   /** It is served from now on and must `leave` when it is answered. */
   onTurn(waitedMs: number): void;
-  /** It could not be answered in time any more, and is out of the line. */
+  /** It is out of the line, because it could not be answered in time any more. */
   onTurnMissed(): void;
 }
 
@@ -41,14 +41,14 @@ export type Entry = (typeof Entry)[keyof typeof Entry];
 export interface LineFigures {
   readonly served: number;
   readonly waiting: number;
-  /** Since the start: refused when they came, and given up while they waited. */
+  /** Since the start: how many were refused when they came, and how many were given up while they waited. */
   readonly refused: number;
   readonly missed: number;
   /** How fast bytes, the fixed part of each request included, were served when there was much to do. */
   readonly bytesPerSecond: number;
 }
 
-/** What a request costs beside its bytes, as bytes that would cost as much: measured, between 2 KiB and 8 KiB. */
+/** What a request costs beside its bytes, in bytes that would cost as much. Measured, it is between 2 KiB and 8 KiB. */
 const FIXED_BYTES = 4 * 1024;
 /** Until it is measured. */
 const FIRST_BYTES_PER_MS = 32 * 1024;
@@ -59,9 +59,9 @@ const FIRST_BYTES_PER_MS = 32 * 1024;
 const SERVED_SHARE = 0.2;
 /** The part of its time that a request may be expected to need when it is let in: rates change while it waits. */
 const EXPECTED_SHARE = 0.7;
-/** The same for two that are served at once though they are beyond what is let in else: each slows the other. */
+/** The same for two that are served at once though together they are too large: each slows the other. */
 const PAIR_SHARE = 0.5;
-/** Less than this at a time would measure nothing but the way of a single request. */
+/** At least so much is let in at a time: less would measure how long one request takes, and not the rate. */
 const LEAST_COST = 1024 * 1024;
 /** The loop has time to spare when it sleeps more than this share of it, and none when less. */
 const SPARE_SHARE = 0.3;
@@ -88,7 +88,7 @@ export class WaitingLine {
   #costPerMs = FIRST_BYTES_PER_MS;
   /** What may be served at a time. */
   #maxCost: number;
-  /** Half of it is being served: what is done now shows how much can be done. */
+  /** At least half of it is being served, so what is served now shows how much can be served. */
   #isBusy = false;
   #sampleStartMs = 0;
   #sampleStartIdleMs = 0;
@@ -155,7 +155,7 @@ export class WaitingLine {
     if (this.#served === 0) return true;
     if (this.#served >= this.#maxServed) return false;
     if (this.#servedCost + cost <= this.#maxCost) return true;
-    // One is read or sent while the other is on the disk, however large they are, if both are well in time that way.
+    // Two may be served however large they are, if both are well in time: one is sent while the other is on the disk.
     return this.#served === 1 && this.#expectedMs(cost) <= PAIR_SHARE * this.#limits.timeoutMs;
   }
 
@@ -177,7 +177,7 @@ export class WaitingLine {
     this.#sampleCost = 0;
   }
 
-  /** An answer may come within a turn, and let the next in: never one call within the other. */
+  /** A request may be answered within its turn, and then this is called again within itself. */
   #serve(): void {
     if (this.#isServing) return;
     this.#isServing = true;
@@ -208,12 +208,12 @@ export class WaitingLine {
     this.#waitingCost -= first.lineCost;
   }
 
-  /** Until so many bytes more than those under way are served. */
+  /** How long it takes until all that is served now, and `cost` more, has been served. */
   #expectedMs(cost: number): number {
     return (this.#servedCost + cost) / Math.max(this.#costPerMs, 1);
   }
 
-  /** When all that serves stands still, nobody leaves, and nobody would have a turn. */
+  /** For the case that nothing is served any more: nobody leaves then, so nobody's turn comes. */
   readonly #onOverdue = (): void => {
     this.#timer = null;
     const nowMs = this.#clock.monotonicMs();

@@ -6,7 +6,7 @@
  *   waiting ─ begin ─▶ reading ─ whole, or failed ─▶ over
  *      └──── begin, large ──▶ gathering ─ begun ─▶ paused ─ readOn ─▶ reading
  *
- * The owner hears once how it ended: never a value of which something is missing.
+ * The owner hears once how it ended, and never has a value of which something is missing.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { SMALL_VALUE_BYTES } from '../admission/admission.ts';
@@ -20,7 +20,7 @@ import type { HttpContext } from './context.ts';
 /** A large body of which less than this arrives in a while does not keep its place from others. */
 const LEAST_ARRIVED_BYTES = 64 * 1024;
 const ARRIVAL_MS = 100;
-/** Of a chunked body, until it is known. */
+/** How long a chunked body is expected to be. */
 const EXPECTED_CHUNKED_BYTES = 64 * 1024;
 
 const INTAKE = Symbol('body intake');
@@ -36,9 +36,7 @@ export class BodyIntake implements BodyReader, ValueIntake, WatchedBody {
   watchedLater: WatchedBody | null = null;
   watchedTicks = 0;
   watchedBytes = 0;
-  /** Among the bytes in flight. */
   reservedBytes = 0;
-  /** As far as it is known: what it is expected to have. */
   readonly expectedBytes: number;
   readonly #context: HttpContext;
   readonly #request: IntakeRequest;
@@ -71,11 +69,10 @@ export class BodyIntake implements BodyReader, ValueIntake, WatchedBody {
     this.#isAwaitingContinue = isAwaitingContinue;
     this.#owner = owner;
     this.expectedBytes = declaredBytes < 0 ? EXPECTED_CHUNKED_BYTES : declaredBytes;
-    // What breaks a body before it is read is told to whoever will read it: it is that of the last request parsed.
+    // Also before it is read: a body that breaks is always that of the last request that was parsed.
     Connection.of(request.socket).bodyReader = this;
   }
 
-  /** Whole, or failed. */
   get isOver(): boolean {
     return this.#isOver;
   }
@@ -84,20 +81,17 @@ export class BodyIntake implements BodyReader, ValueIntake, WatchedBody {
     return this.expectedBytes <= SMALL_VALUE_BYTES;
   }
 
-  /** Whether some of it may be read before its turn. */
   get mayBegin(): boolean {
     if (this.isSmall) return true;
-    // Nothing comes before the client is told to send; and where there is little room it is for those whose turn it is.
+    // A client that waits to be told sends nothing before; and what room is left is for requests whose turn has come.
     return !this.#isAwaitingContinue && !this.#context.admission.isHalfFull;
   }
 
-  /** Reads what may be read before its turn. */
   begin(): void {
     this.#isGathering = !this.isSmall;
     this.#read();
   }
 
-  /** Its turn has come. */
   readOn(): void {
     this.#watchArrival();
     if (this.#body === null) {
@@ -109,7 +103,6 @@ export class BodyIntake implements BodyReader, ValueIntake, WatchedBody {
     }
   }
 
-  /** What has come is not wanted any more. How the rest breaks is still told. */
   discard(): void {
     if (!this.#isOver) this.#pause();
     this.#body = null;
@@ -117,7 +110,6 @@ export class BodyIntake implements BodyReader, ValueIntake, WatchedBody {
     this.reservedBytes = 0;
   }
 
-  /** Reads no more and tells nothing more. */
   stop(): void {
     this.#end();
     this.#request.off('data', onData);
@@ -156,7 +148,7 @@ export class BodyIntake implements BodyReader, ValueIntake, WatchedBody {
     this.#arrivalTimer = this.#context.clock.every(ARRIVAL_MS, () => this.#checkArrival());
   }
 
-  /** A client that sends slowly may take its time, but not that of others. */
+  /** A client may send slowly, but must not keep others waiting meanwhile. */
   #checkArrival(): void {
     if (this.#arrivedBytes < LEAST_ARRIVED_BYTES) {
       this.#arrivalTimer?.cancel();

@@ -1,6 +1,6 @@
 /**
- * Sees to it that bodies come: one that is sent more slowly than the least rate, over some seconds, ends with 408. What
- * was only announced costs a node nothing but a place, and this bounds for how long.
+ * Sees to it that bodies come: one that is sent more slowly than the least rate for some seconds ends with 408. A body
+ * that is only announced costs a node one place, and this bounds for how long.
  */
 import type { Clock, TimerHandle } from '../clock.ts';
 
@@ -8,7 +8,7 @@ const TICK_MS = 1_000;
 /** Over how many ticks a rate is measured: also the grace for a body that has just begun. */
 export const WATCH_TICKS = 5;
 
-/** A request whose body is being read. All but the call is the watch's. */
+/** A body that is being read. Its fields belong to the watch, but it adds to `watchedBytes` what comes. */
 export interface WatchedBody {
   watchedEarlier: WatchedBody | null;
   watchedLater: WatchedBody | null;
@@ -54,7 +54,7 @@ export class BodyWatch {
   readonly #tick = (): void => {
     this.#timer = null;
     const leastBytes = (this.#leastBytesPerSecond * WATCH_TICKS * TICK_MS) / 1_000;
-    // Found first: one that is told may take out others.
+    // All are found before any is told, because one that is told may take out others.
     const tooSlow: WatchedBody[] = [];
     for (let body = this.#first; body !== null; body = body.watchedLater) {
       if (++body.watchedTicks < WATCH_TICKS) continue;

@@ -1,7 +1,7 @@
 /** The body of a request: what the headers say of it, and its bytes, put together from the pieces that arrive. Pure. */
 import type { IncomingMessage } from 'node:http';
 
-/** A chunked body: its length shows at its end. */
+/** A chunked body: its length is known at its end. */
 const UNKNOWN_LENGTH = -1;
 /** A transfer coding other than chunked, whose bytes would not be the value's. */
 export const UNSUPPORTED_CODING = -2;

@@ -1,6 +1,6 @@
 /**
- * What is done about bytes that are no request: an answer that says so, in its turn behind the answers that are
- * owed already, and then the end of the connection.
+ * What is done about bytes that are no request: an answer that says so, after the answers that are owed already, and
+ * then the end of the connection.
  */
 import { type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';

@@ -12,7 +12,7 @@ export interface HttpLimits {
   readonly minBodyBytesPerSecond: number;
   /** How long a client may leave an answer unread before its connection is cut. */
   readonly rangeTimeoutMs: number;
-  /** What a client that is waited for must read at least. */
+  /** A client for which an answer is held must read at least so fast. */
   readonly minReadBytesPerSecond: number;
 }
 
@@ -21,7 +21,7 @@ export interface HttpContext extends DoorContext {
   readonly bodyWatch: BodyWatch;
   /** Unread bodies that may be read only to be thrown away: early-answer.ts. */
   readonly discards: TokenBucket;
-  /** Those that answers are held for. */
+  /** Clients for which answers are held. */
   readonly readers: ReaderWatch;
   readonly hosts: HostCheck;
 }

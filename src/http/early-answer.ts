@@ -26,7 +26,7 @@ const UNREAD_MS = 50;
  */
 const DISCARDED_BYTES_PER_SECOND = 16 * 1024 * 1024;
 const DISCARDED_BYTES_AT_ONCE = 16 * 1024 * 1024;
-/** What it counts as to begin with one, whatever comes: what comes beyond it is counted as it comes. */
+/** What each body counts as from the beginning. What comes beyond that is counted as it comes. */
 const LEAST_DISCARDED_BYTES = 64 * 1024;
 const LINGER_MS = 1000;
 const LINGER_BYTES = 64 * 1024 * 1024;
@@ -94,7 +94,7 @@ class LingeringAnswer implements BodyReader {
     request.on('end', () => this.#end());
   }
 
-  /** The answer is given already. */
+  /** Its request has its answer already. */
   onBrokenBody(): boolean {
     this.#end();
     return true;

@@ -4,9 +4,9 @@ import { encoder as msgpack } from './encoders/msgpack.ts';
 
 /** The forms in which the entries of a scan go to clients. They are encoded where they are read: see encoders/. */
 export interface EntryEncoding {
-  /** In ENTRY_ENCODER_MODULES. */
+  /** Its index in ENTRY_ENCODER_MODULES. */
   readonly place: number;
-  /** The same, for engines that run in the thread of their caller. Loaded by main, it is in the threads' compile cache. */
+  /** For engines that run in the thread of their caller. Because main loads it, it is in the threads' compile cache. */
   readonly encoder: EntryEncoder;
   readonly contentType: string;
   /** The bytes are those of a chunked transfer coding already. */
@@ -15,7 +15,7 @@ export interface EntryEncoding {
   readonly end: Buffer;
 }
 
-/** Modules that frame entries, as the storage engine wants them. */
+/** Modules of the entry encoders, as the storage engine wants them. */
 export const ENTRY_ENCODER_MODULES: readonly string[] = ['chunks', 'msgpack'].map(
   (name) => new URL(`./encoders/${name}.ts`, import.meta.url).href,
 );

@@ -1,7 +1,7 @@
 /**
  * A value that is being sent, or waits for answers before it: its client may be slow to read it, or leave it unread.
- * Until it is gone its bytes count among those in flight, and whoever does not read it is cut. For a while it keeps its
- * place in its line, but not for long: others are not to be read while this one is sent, nor to wait for a client.
+ * Until it is gone its bytes count among those in flight, and a client that does not read it is cut. It keeps its place
+ * in its line for a short while: so not too many values are read at a time, and no other request waits for a client.
  */
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
@@ -13,7 +13,7 @@ import type { Reader } from './reader-watch.ts';
 
 const SENDING_MS = 100;
 
-/** Whoever has a place in a line. */
+/** A request that has a place in a line. */
 export interface PlaceHolder {
   leaveLine(): void;
 }
@@ -26,7 +26,10 @@ export class HeldAnswer implements Reader, UnreadAnswer {
   readonly #holder: PlaceHolder;
   readonly #timer: TimerHandle;
 
-  /** @param bytes reserved already @param holder lets go of its place when the answer is gone, or takes long */
+  /**
+   * @param bytes reserved already
+   * @param holder gives up its place when the answer is gone, or takes long
+   */
   constructor(
     context: HttpContext,
     socket: Socket,

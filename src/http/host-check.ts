@@ -40,7 +40,7 @@ export class HostCheck {
     this.#names = new Set([listenHost, ...allowed].map((name) => canonical(name)));
   }
 
-  /** Every request comes through here: nothing is made but for the first of a client, and for those with an Origin. */
+  /** Every request comes through here, so one that repeats a Host and has no Origin costs next to nothing. */
   faultOf(request: IncomingMessage): RequestFault | null {
     const { rawHeaders } = request;
     let host: string | null = null;
@@ -51,12 +51,12 @@ export class HostCheck {
         if (host !== null) return REPEATED;
         host = rawHeaders[i + 1];
       } else if (name.length === 6 && isNamed(name, 'origin')) {
-        // Two of them are from nobody's page.
+        // No browser sends two of them.
         origin = origin === null ? rawHeaders[i + 1] : 'null';
       }
     }
     const target = request.url ?? '';
-    // What a target names counts, and the header does not.
+    // The host that a target names counts, and not the header.
     if (target.charCodeAt(0) !== 0x2f) host = authorityOf(target) ?? host;
     if (host === null) return isHttp10(request) && origin === null ? null : MISSING;
     if (host !== this.#lastAccepted) {
@@ -71,7 +71,7 @@ export class HostCheck {
     if (written === undefined || written === '') return false;
     const name = canonical(written);
     if (this.#names.has(name)) return true;
-    // Whoever was given an address has looked up no name that could have been turned round.
+    // A client that names an address has looked up no name, so no name can have led it here.
     if (this.#isAnyAddress && isIP(name) !== 0) return true;
     return this.#isLoopback && (isLoopback(name) || name.endsWith('.localhost'));
   }
@@ -91,12 +91,12 @@ function canonical(name: string): string {
   return (URL.parse(`http://[${bare}]`)?.hostname ?? bare).replace(/^\[(.*)\]$/, '$1');
 }
 
-/** Of a target as proxies are asked, `http://host/path`; null for any other. */
+/** The host of a target such as proxies are sent, `http://host/path`; null for any other target. */
 function authorityOf(target: string): string | null {
   return /^https?:\/\/([^/?#]*)/i.exec(target)?.[1] ?? null;
 }
 
-/** Through a proxy that speaks TLS for the node, the scheme is another. */
+/** Without the scheme, which is another one behind a proxy that speaks TLS for the node. */
 function isOriginOf(origin: string, host: string): boolean {
   const lower = origin.toLowerCase();
   const own = host.toLowerCase();

@@ -16,8 +16,8 @@ export function addressBytes(text: string): Uint8Array | null {
 }
 
 /**
- * Whom an address belongs to, as far as it tells: a single host of IPv4, a network of 64 bits of IPv6, as whoever has
- * one such address has them all.
+ * The client that an address belongs to, as far as it tells: one host of IPv4, but a network of 64 bits of IPv6, because
+ * whoever has one address of such a network has them all.
  */
 export function clientOf(address: string | undefined): string {
   const bytes = address === undefined ? null : addressBytes(address);

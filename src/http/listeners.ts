@@ -9,7 +9,7 @@ import { type AddressInfo, createServer, type ListenOptions, type Server } from 
 
 /** Connections taken in one turn: each costs about as much as a request. */
 const LISTENERS = 8;
-/** Connections that wait for that, each socket: beyond it clients knock again after a second, and then after more. */
+/** Connections that wait at each socket. Beyond it the clients' systems try again after a second, and then later. */
 const BACKLOG = 1024;
 
 export class Listeners {
@@ -35,7 +35,7 @@ export class Listeners {
   }
 
   async #listenOnAll(host: string, port: number): Promise<void> {
-    // A port that is shared with oneself is shared with any other process of this user: one that has it is to be met.
+    // A shared port can be taken by other processes of this user as well, so look first whether one has it.
     if (port !== 0) await probe(host, port);
     const shared = { host, backlog: BACKLOG, reusePort: true };
     try {
@@ -57,7 +57,7 @@ export class Listeners {
 
   async #listenOn(server: Server, options: ListenOptions): Promise<void> {
     await listen(server, options);
-    // What `close` could not close: it did not listen then.
+    // `close` was called before this server listened, so it could not close it.
     if (this.#isClosed) throw new Error('it was closed before it listened');
   }
 

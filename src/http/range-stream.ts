@@ -23,7 +23,7 @@ import { statusOfError } from './responses.ts';
 /** Asked for at a time: little at first, as many scans are short, then twice as much each time. */
 const FIRST_PAGE_BYTES = 64 * 1024;
 const LAST_PAGE_BYTES = 1024 * 1024;
-/** Written at a time: all else is given a turn of the event loop in between. */
+/** Written at a time. Between two writes everything else has a turn of the event loop. */
 const WRITE_BYTES = 256 * 1024;
 const BUSY_SENTENCE = 'The node streams as many scans as it does at a time: try again later.';
 
@@ -166,7 +166,7 @@ export class RangeStream implements Refusable, Scan, Reader {
     let next: Promise<EncodedPage | null> = this.#askPage(this.#start);
     for (;;) {
       const following = next.then(pageAfter);
-      // Whoever awaits it is told. Nobody does when the client is gone before.
+      // A failure is met where it is awaited. When the client has gone nobody awaits it.
       following.catch(() => undefined);
       this.#isWaitingForPage = true;
       const page = await next;
@@ -218,8 +218,8 @@ export class RangeStream implements Refusable, Scan, Reader {
     const { promise, resolve } = Promise.withResolvers<void>();
     // A response that is closed before its turn came never calls back.
     this.#onWritten = resolve;
-    // What the kernel takes at once calls back in this turn of the event loop, and pages that wait would hold it for
-    // long: all else is given a turn in between.
+    // The callback comes in this turn of the event loop when the kernel takes all at once. To write the next piece in the
+    // same turn would hold up everything else.
     this.#response.write(bytes, () => this.#context.clock.endOfTurn(resolve));
     return promise;
   }

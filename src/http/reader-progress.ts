@@ -1,8 +1,9 @@
 /**
- * Whether a client reads fast enough what the node holds for it: bytes buy time. It starts with all the time that a
- * reader may have, waiting for it spends that, and every byte that goes on to it buys as much as the byte takes at the
- * least rate allowed, never beyond what it started with. So a reader above that rate is never too slow, one that
- * stops is when the whole time has passed, and one in between lasts the longer the nearer it is to the rate. Pure.
+ * Whether a client reads what the node holds for it fast enough: bytes buy time. A reader starts with all the time that
+ * it may have. While the node waits for it the time runs out, and every byte that it takes gives back as much time as
+ * that byte takes at the least rate allowed, but never more than it started with. So a reader above that rate is never
+ * too slow, one that stops is too slow when the whole time has passed, and one below the rate lasts longer the nearer it
+ * is to it. Pure.
  *
  * Two measures are taken, and the better counts. What the kernel *took* costs nothing to ask for, but a kernel that
  * buffers megabytes takes nothing for a minute and then much at once, while its reader is steady. What the client's
@@ -26,7 +27,7 @@ export class ReaderProgress {
   #acknowledgedBytes = UNKNOWN;
   #leftByAcknowledgedMs = 0;
 
-  /** @param takenBytes so far: what counts is what comes on top */
+  /** @param takenBytes so far: they do not count */
   constructor({ timeoutMs, minBytesPerSecond }: ReaderLimits, takenBytes: number) {
     this.#timeoutMs = timeoutMs;
     this.#msPerByte = 1000 / minBytesPerSecond;

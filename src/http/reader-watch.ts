@@ -18,7 +18,7 @@ export interface Reader {
 /** Of the sockets whose unacknowledged bytes can be known, how many they are. */
 export type Unacknowledged = (sockets: readonly Socket[]) => Promise<ReadonlyMap<Socket, number>>;
 
-/** Parts of `timeoutMs`: how exactly it is kept, and how often the dear question is asked. */
+/** Parts of `timeoutMs`: how often readers are looked at, and how often the costly question is asked. */
 const TICKS = 40;
 const QUESTIONS = 8;
 
@@ -74,7 +74,7 @@ export class ReaderWatch {
   };
 
   async #ask(doubted: readonly Reader[]): Promise<void> {
-    // Before the question: what is taken meanwhile is among the unacknowledged bytes, and must not seem to be read.
+    // Noted before the question: what is taken while it is asked is unacknowledged, and must not count as read.
     const taken = doubted.map(({ socket }) => takenBytes(socket));
     try {
       const unacknowledged = await this.#unacknowledged([...new Set(doubted.map(({ socket }) => socket))]);

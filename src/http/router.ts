@@ -1,4 +1,4 @@
-/** From a request to what serves it: path, method and query are checked here, and the faults they have answered. */
+/** Finds what serves a request. Path, method and query are checked here, and their faults are answered. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { DRAINING_SENTENCE } from '../admission/admission.ts';
 import { errorMessage } from '../errors.ts';
@@ -163,7 +163,7 @@ export class Router {
   #waitsForBody(request: IncomingMessage, response: ServerResponse): boolean {
     const { method } = request;
     if (!isHttp11(request)) {
-      // What came before HTTP/1.1 has no chunks: another reader finds the end of this request elsewhere.
+      // HTTP/1.0 has no chunks, so a proxy of that version would find the end of this request elsewhere.
       const sentence = 'The request has a Transfer-Encoding, which HTTP/1.0 does not know: use HTTP/1.1.';
       this.#answer(request, response, 400, sentence);
       return true;
@@ -207,7 +207,7 @@ function isHttp11(request: IncomingMessage): boolean {
   return request.httpVersionMajor === 1 && request.httpVersionMinor === 1;
 }
 
-/** Where the path starts: 0, but for `http://host/path`, as proxies are asked and servers have to understand. */
+/** Where the path starts: at 0, except in `http://host/path`, which proxies are sent and servers have to understand. */
 function startOfPath(target: string): number {
   const scheme = /^https?:\/\/[^/?#]*/i.exec(target);
   return scheme === null ? 0 : scheme[0].length;

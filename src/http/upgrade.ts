@@ -2,7 +2,7 @@
  * Requests that offer to go over to another protocol, as Java and curl do with HTTP/2: the offer is not taken, and the
  * request is served. The parser of node:http takes all that lies behind such a request for the other protocol and drops
  * what of it came in the same packet. So a request without a body is put back in front of the parser without its offer,
- * and what was behind it behind it. One with a body cannot be: the connection ends behind its answer.
+ * followed by what came behind it. A request with a body cannot be put back: its connection ends after its answer.
  */
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
@@ -26,7 +26,7 @@ export function watchOfferedBody(request: IncomingMessage): void {
   });
 }
 
-/** Listens to `upgrade`: the socket is nobody's now. */
+/** Listens to `upgrade`, after which node:http has nothing to do with the socket any more. */
 export function declineUpgrade(
   server: Server,
   request: IncomingMessage,
@@ -39,7 +39,7 @@ export function declineUpgrade(
   });
 }
 
-/** Goes on when every request before has its answer, unless the client has gone or was told that nothing more is served. */
+/** Goes on when every earlier request has its answer, unless the client has gone or was told that it gets no more. */
 export function whenAnswered(socket: Duplex, goOn: () => void): void {
   const connection = Connection.of(socket);
   const { latestResponse } = connection;

@@ -3,7 +3,7 @@ import { QuorateError } from '../errors.ts';
 import { ClusterSecret } from '../rpc/cluster-secret.ts';
 import type { NodeOptions } from './options.ts';
 
-/** @throws QuorateError INVALID_CONFIG where a stranger could reach the RPC port, and there is no secret to tell him by */
+/** @throws QuorateError INVALID_CONFIG where strangers could reach the RPC port and there is no secret to tell them by */
 export function clusterSecretOf({ clusterSecret, log, nodeId, topology }: NodeOptions): ClusterSecret {
   if (clusterSecret !== undefined) return ClusterSecret.of(clusterSecret);
   const rpc = topology.nodes.find(({ id }) => id === nodeId)?.rpc;

@@ -62,12 +62,12 @@ export async function openDataFolder(options: NodeOptions, clock: Clock): Promis
   );
   let store: IdentityStore | undefined;
   try {
-    // Again, now that the engine's lock is held: whoever held it may have raised the clock's ceiling meanwhile.
+    // Read again now that the engine's lock is held: a node that held it may have raised the clock's ceiling meanwhile.
     const identity = await inspectFolder(dataDirectory, owner, files);
     if (identity === null)
       throw new QuorateError('STORAGE', `${dataDirectory} was emptied while the node started`);
     store = new IdentityStore(dataDirectory, identity, files, clock);
-    // A record was on the disk, as the identity knows: this is another engine's folder, or an older copy of it.
+    // The identity knows of a record that is not there: this is another engine's folder, or an older copy of it.
     if (engine.newestTimestamp < identity.newestTimestamp) {
       await store.update({ whole: 'incomplete' }).catch(passIfRefused(store));
     }

@@ -1,4 +1,4 @@
-/** A node's doors as one: they open and drain together, because what is under way in the node came through any of them. */
+/** A node's doors as one: they drain together, because what is under way in the node came through any of them. */
 import type { Admission } from '../admission/admission.ts';
 import type { Door, DoorContext, DoorFactory } from '../admission/door.ts';
 import type { Clock } from '../clock.ts';

@@ -1,6 +1,6 @@
 /**
  * How a node stops, from the top down: clients' requests first, then what peers ask, then the disk. Everything
- * acknowledged is on disk however this ends; what it buys is that nobody's request is cut off.
+ * acknowledged is on disk however this ends; the order is there so that no request is cut off.
  */
 import type { Clock } from '../clock.ts';
 
@@ -17,12 +17,15 @@ export interface DrainParts {
   readonly engine: { close(): Promise<void> };
 }
 
-/** When a whole cluster is stopped, the others' last requests still need this replica: until none has come for... */
+/**
+ * When a whole cluster is stopped, the last requests of the others still need this replica. It waits until none has come
+ * for this long.
+ */
 const QUIET_MS = 100;
-/** ...but not for ever: while the rest of the cluster goes on, its requests never end. */
+/** But no longer than this: when the rest of the cluster goes on, its requests never end. */
 const MAX_QUIET_WAIT_MS = 500;
 const QUIET_STEP_MS = 20;
-/** For peers that do not take, or give, their last answers. */
+/** How long peers may take to give, and to take, their last answers. */
 const RPC_CLOSE_PATIENCE_MS = 1_000;
 
 /**

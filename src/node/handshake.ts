@@ -1,4 +1,4 @@
-/** What this node says in handshakes, and what it concludes from them: about its peers, and about its own data folder. */
+/** What this node says in handshakes, and what it learns from them about its peers and about its own data folder. */
 
 import type { FolderWholeness } from '../replica/folder-wholeness.ts';
 import { type HandshakePolicy, type Hello, judgeHello } from '../rpc/handshake.ts';

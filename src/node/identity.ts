@@ -16,7 +16,7 @@ const CODES: ReadonlyMap<string, string> = new Map([
 
 const IDENTITY_NOT_WRITTEN = failed(FailureCode.identityNotWritten, 'its identity cannot be written');
 
-/** For a write of the identity at the start: what is refused for the time being keeps no node from starting. */
+/** For writes of the identity at the start: a disk that refuses them for the time being keeps no node from starting. */
 export function passIfRefused(store: IdentityStore): (error: unknown) => void {
   return (error) => {
     if (store.refusal === null) throw error;
@@ -25,7 +25,7 @@ export function passIfRefused(store: IdentityStore): (error: unknown) => void {
 
 /**
  * Raises and clears the condition. As long as the start is not noted in the identity the replica takes no write from
- * peers either: put back to a copy of before, the folder would not be missed what it took.
+ * peers either: if the folder were put back to a copy from before this start, nobody would know that it has lost them.
  */
 export function watchIdentity(
   store: IdentityStore,

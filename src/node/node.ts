@@ -57,7 +57,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     await node.start();
     if (node.fault !== null) throw node.fault;
   } catch (error) {
-    // One that has stopped by itself meanwhile fails of that, whatever step met it.
+    // A node that has stopped by itself meanwhile failed because of that, whatever step noticed it.
     return failStart(node.fault ?? error, options.log, () => node.drain(AbortSignal.abort()));
   }
   return node;
@@ -172,7 +172,7 @@ class Node implements RunningNode {
     try {
       await this.drain();
     } catch {
-      // That same fault, once more.
+      // The drain fails of the same fault.
     }
     this.#options.onFault?.(fault);
   }

@@ -33,7 +33,7 @@ export class Readiness implements TimestampWaiter {
   #waitsForStragglers = true;
   #isOutOfPatience = false;
   #isReached = false;
-  /** There are no timestamps for now, as of a disk that is full. */
+  /** There are no timestamps for now, for example because the disk is full. */
   #hasNone = false;
 
   constructor(sources: ReadinessSources, clock: Clock) {

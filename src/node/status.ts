@@ -48,7 +48,7 @@ export function nodeState(sources: StatusSources, isDraining: boolean): NodeStat
 function conditionsOf({ conditions, engine }: StatusSources): readonly Condition[] {
   const own = conditions.list();
   const codes = new Set(own.map(({ code }) => code));
-  // The same disk is full for both: it is said once.
+  // Where both have it, as when the disk is full, it is said once.
   return [...own, ...(engine.stats().conditions ?? []).filter(({ code }) => !codes.has(code))];
 }
 
