@@ -36,11 +36,11 @@ export type { RepairOptions, RepairPlan } from './offline/repair.ts';
 export { DEFAULT_OPTIONS, type Durability, type EngineOptions } from './options.ts';
 export type { EngineCondition } from './store/conditions.ts';
 export type { Environment } from './store/environment.ts';
-export type { PageRequest } from './store/reader-channel.ts';
 export { type KeyedRecord, type ReadSink, type WriteSink, WriteStatus } from './store/sinks.ts';
 export type { EngineStats } from './store/stats.ts';
 export { RecordStore } from './store/store.ts';
 export type { Executor, ExecutorContext, ExecutorFactory, RoleHandle } from './threads/executor.ts';
+export type { PageRequest } from './threads/protocol/reader-messages.ts';
 
 export const open = Engine.open;
 

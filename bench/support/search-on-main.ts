@@ -3,13 +3,13 @@
 import type { EngineClock } from '../../native-free-lsm/index.ts';
 import { InlineExecutor } from '../../native-free-lsm/simulation/index.ts';
 import type { Executor, ExecutorContext, RoleHandle } from '../../native-free-lsm/threads/executor.ts';
+import { PoolExecutor } from '../../native-free-lsm/threads/pool.ts';
 import type {
   BackgroundJob,
   BackgroundResult,
   ReaderInit,
   WriterInit,
-} from '../../native-free-lsm/threads/messages.ts';
-import { PoolExecutor } from '../../native-free-lsm/threads/pool.ts';
+} from '../../native-free-lsm/threads/protocol/posted-messages.ts';
 
 export class SearchOnMainExecutor implements Executor {
   readonly #pool: PoolExecutor;

@@ -1,3 +1,5 @@
+import { NO_CALL } from '../call-table.ts';
+
 /**
  * When the time of each write in the writer's ring is over, by the tag of its frame: beside the ring and not in it,
  * because frames go to the log as they lie. Main writes an entry before it publishes the frame and not again until
@@ -5,22 +7,25 @@
  */
 export class WriteDeadlines {
   readonly #deadlinesMs: Float64Array;
+  readonly #mask: number;
 
   constructor(memory: SharedArrayBuffer) {
     this.#deadlinesMs = new Float64Array(memory);
+    this.#mask = this.#deadlinesMs.length - 1;
   }
 
-  static allocate(writes: number): SharedArrayBuffer {
-    return new SharedArrayBuffer(writes * Float64Array.BYTES_PER_ELEMENT);
+  /** @param slots a power of two modulo which the tags of writes under way differ, see CallTable.slotsFor */
+  static allocate(slots: number): SharedArrayBuffer {
+    return new SharedArrayBuffer(slots * Float64Array.BYTES_PER_ELEMENT);
   }
 
   /** @param deadlineMs of the executor's monotonic time; infinite for a write that may take as long as it takes */
   set(tag: number, deadlineMs: number): void {
-    this.#deadlinesMs[tag] = deadlineMs;
+    this.#deadlinesMs[tag & this.#mask] = deadlineMs;
   }
 
-  /** Also of a tag that no write has: its time is never over. */
+  /** The time of a request that nobody waits for is never over. */
   isOver(tag: number, nowMs: number): boolean {
-    return this.#deadlinesMs[tag] <= nowMs;
+    return tag !== NO_CALL && this.#deadlinesMs[tag & this.#mask] <= nowMs;
   }
 }

@@ -8,7 +8,7 @@ import type {
   ReaderInit,
   WorkerMessage,
   WriterInit,
-} from '../threads/messages.ts';
+} from '../threads/protocol/posted-messages.ts';
 import { ReaderRole } from '../threads/reader.ts';
 import { WriterRole } from '../threads/writer.ts';
 

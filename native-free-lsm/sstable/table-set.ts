@@ -1,6 +1,5 @@
 import { compareBytes } from '../format/bytes.ts';
 import { type HashSeed, hashBytes } from '../format/hash.ts';
-import { QUARANTINE } from '../version/version.ts';
 import type { TableReader } from './table-reader.ts';
 
 /**
@@ -52,12 +51,13 @@ export class TableLookup {
   ordinal = 0;
   level = 0;
   index = 0;
+  /** Of the key. */
+  hash = 0;
   readonly #seed: HashSeed;
   #set!: TableSet;
   #key: Uint8Array = new Uint8Array(0);
   #start = 0;
   #end = 0;
-  #hash = 0;
   #nextLevel = 0;
   #nextIndex = 0;
   /** Tables whose newest record is older than this are skipped. */
@@ -73,10 +73,14 @@ export class TableLookup {
     this.#key = key;
     this.#start = start;
     this.#end = end;
-    this.#hash = hash;
+    this.hash = hash;
     this.#minTimestamp = minTimestamp;
     this.#nextLevel = 0;
     this.#nextIndex = 0;
+  }
+
+  get superVersionId(): number {
+    return this.#set.id;
   }
 
   /**
@@ -90,16 +94,6 @@ export class TableLookup {
     this.reader = this.#set.levels[level][index];
     this.#nextLevel = level === 0 ? 0 : level + 1;
     this.#nextIndex = index + 1;
-  }
-
-  /**
-   * Call it after `begin`. It sets the place that says that a table in quarantine may hold the key, so that versions
-   * decide.
-   */
-  standAside(): void {
-    this.level = QUARANTINE;
-    this.index = 0;
-    this.ordinal = 0;
   }
 
   next(): boolean {
@@ -148,7 +142,7 @@ export class TableLookup {
   /** All tables of a directory have its seed, unless some came from elsewhere. */
   #hashFor(reader: TableReader): number {
     const { low, high } = reader.hashSeed;
-    if (low === this.#seed.low && high === this.#seed.high) return this.#hash;
+    if (low === this.#seed.low && high === this.#seed.high) return this.hash;
     return hashBytes(this.#key, this.#start, this.#end, reader.hashSeed);
   }
 }

@@ -1,6 +1,6 @@
 import type { LsmError } from '../errors.ts';
 import { ControlWord } from '../shared/control.ts';
-import { toLsmError } from '../threads/protocol.ts';
+import { toLsmError } from '../threads/protocol/errors.ts';
 import { Retry, type RetryParts } from './retry.ts';
 import type { VersionCommits } from './version-commits.ts';
 

@@ -1,5 +1,6 @@
 import type { Page } from '../iterator/page.ts';
-import type { PageRequest, SnapshotPoint } from './reader-channel.ts';
+import type { PageRequest } from '../threads/protocol/reader-messages.ts';
+import type { SnapshotPoint } from './store-snapshot.ts';
 
 /** One page that was asked for, and who waits for it; nobody any more once the signal is aborted. */
 export class PageCall {

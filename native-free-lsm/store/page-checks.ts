@@ -1,6 +1,6 @@
 import { booleanFault, boundFault, fieldsFault, invalidArgument, wholeNumberFault } from '../arguments.ts';
 import type { LsmError } from '../errors.ts';
-import type { PageRequest } from './reader-channel.ts';
+import type { PageRequest } from '../threads/protocol/reader-messages.ts';
 
 const FIELDS = ['start', 'end', 'maxBytes', 'maxEntries', 'includeTombstones', 'encoder', 'nowMs'];
 

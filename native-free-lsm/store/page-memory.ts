@@ -1,6 +1,6 @@
 import { copyBytes } from '../format/bytes.ts';
 import { Page, type PageMemoryOwner } from '../iterator/page.ts';
-import { RESPONSE_HEADER_BYTES } from '../threads/protocol.ts';
+import type { ReaderAnswer } from '../threads/protocol/reader-messages.ts';
 
 /** Pages are of a few sizes, and there are about two for each scan under way. */
 const MAX_KEPT = 8;
@@ -12,14 +12,12 @@ const MAX_KEPT_BYTES = 1024 * 1024;
 export class PageMemory implements PageMemoryOwner {
   readonly #free: Uint8Array[] = [];
 
-  /** The page in a reader's answer `bytes[at, end)`, copied out of its ring. */
-  page(bytes: Uint8Array, at: number, end: number): Page {
-    const entriesStart = at + RESPONSE_HEADER_BYTES;
-    const entriesEnd = end - (bytes[at + 2] | (bytes[at + 3] << 8));
-    const resumeAt = bytes[at + 1] === 1 ? null : Buffer.from(bytes.subarray(entriesEnd, end));
-    const entries = this.#take(entriesEnd - entriesStart);
-    copyBytes(bytes, entriesStart, entriesEnd, entries, 0);
-    return new Page(entries, entriesEnd - entriesStart, resumeAt, this);
+  /** The page of an answer, copied out of the ring `bytes`. */
+  page(bytes: Uint8Array, { bodyStart, bodyEnd, resumeEnd }: ReaderAnswer): Page {
+    const resumeAt = resumeEnd === bodyEnd ? null : Buffer.from(bytes.subarray(bodyEnd, resumeEnd));
+    const entries = this.#take(bodyEnd - bodyStart);
+    copyBytes(bytes, bodyStart, bodyEnd, entries, 0);
+    return new Page(entries, bodyEnd - bodyStart, resumeAt, this);
   }
 
   give(bytes: Uint8Array): void {

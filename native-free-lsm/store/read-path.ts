@@ -1,27 +1,52 @@
 import type { BlockCache } from '../cache/block-cache.ts';
+import { CallTable } from '../call-table.ts';
 import { LsmError } from '../errors.ts';
 import { copyBytes } from '../format/bytes.ts';
-import { FRAME_HEADER_BYTES, frameLength, frameTag, nextFrame } from '../format/frame.ts';
+import { frameLength, frameTag, nextFrame, payloadStart } from '../format/frame.ts';
 import { type HashSeed, hashBytes } from '../format/hash.ts';
 import type { Page } from '../iterator/page.ts';
 import { MAX_KEY_BYTES } from '../log/write-operation.ts';
 import { type BlockHit, searchBlock } from '../sstable/block.ts';
 import { TableLookup } from '../sstable/table-set.ts';
-import { decodeError, RESPONSE_HEADER_BYTES, ReadStatus } from '../threads/protocol.ts';
-import { QUARANTINE } from '../version/version.ts';
+import { decodeError } from '../threads/protocol/errors.ts';
+import {
+  AnswerStatus,
+  continuedReadBytes,
+  decodeAnswer,
+  encodeContinuedRead,
+  encodePageRequest,
+  encodeRead,
+  type PageRequest,
+  pageRequestBytes,
+  ReaderAnswer,
+  type ReadPoint,
+  readBytes,
+} from '../threads/protocol/reader-messages.ts';
 import type { Arenas } from './arenas.ts';
-import { AskedReads, MAX_ASKED_READS } from './asked-reads.ts';
+import { AskedRead, MAX_ASKED_READS } from './asked-read.ts';
 import { PageCall } from './page-call.ts';
 import { PageMemory } from './page-memory.ts';
-import type { PageRequest, ReaderChannel, ReadPoint, SnapshotPoint } from './reader-channel.ts';
+import type { ReaderChannel } from './reader-channel.ts';
 import { MAX_PAGE_BYTES, MAX_PAGE_ENTRIES } from './reader-channels.ts';
 import { answerRead, type ReadSink } from './sinks.ts';
+import type { SnapshotPoint } from './store-snapshot.ts';
 import type { SuperVersions } from './super-versions.ts';
 import { type WaitingRead, WaitingReads } from './waiting-reads.ts';
 
 const MAX_RUN_BYTES = 0x7fffffff;
 /** A read may be what its thread dies of: it is not asked again for ever. */
 const MAX_DEATHS = 3;
+
+/** How far memory brings a read. */
+const Reach = {
+  /** It was answered. */
+  answer: 0,
+  /** The block at which the lookup stands is not in the cache. */
+  missingBlock: 1,
+  /** A table in quarantine may hold the key, so that the first hit would not be the whole truth. */
+  quarantine: 2,
+} as const;
+type Reach = (typeof Reach)[keyof typeof Reach];
 
 /**
  * Main's end of the read path. What memory can answer (memtables, filters, cached blocks) is answered in the
@@ -39,7 +64,8 @@ export class ReadPath {
   readonly #hashSeed: HashSeed;
   readonly #lookup: TableLookup;
   readonly #hit: BlockHit = { recordStart: 0, recordEnd: 0 };
-  readonly #asked = new AskedReads();
+  readonly #asked = new CallTable<AskedRead>();
+  readonly #answer = new ReaderAnswer();
   readonly #pageMemory = new PageMemory();
   readonly #waiting: WaitingReads;
   #closed: LsmError | undefined;
@@ -79,6 +105,7 @@ export class ReadPath {
     else this.#readOrWait(key, snapshot, sink, token, 0, this.#waiting.count === 0);
   }
 
+  /** @param mayAsk whether it is its turn to be asked; memory is searched in any case */
   #readOrWait(
     key: Uint8Array,
     snapshot: SnapshotPoint | null,
@@ -87,24 +114,15 @@ export class ReadPath {
     deaths: number,
     mayAsk: boolean,
   ): void {
-    if (this.#search(key, snapshot, sink, token, deaths, mayAsk)) return;
+    const reach = this.#searchMemory(key, snapshot, sink, token);
+    if (reach === Reach.answer) return;
+    if (mayAsk && this.#ask(this.#lookup, reach, key, snapshot, sink, token, deaths)) return;
     if (!this.#wait({ key, snapshot, sink, token, page: null, deaths }))
       answerRead(sink, token, null, TOO_MANY_READS);
   }
 
-  /**
-   * Answers a read from memory or asks a reader for it.
-   * @param mayAsk whether it is its turn; memory is looked into in any case
-   * @returns false: it has to wait
-   */
-  #search(
-    key: Uint8Array,
-    snapshot: SnapshotPoint | null,
-    sink: ReadSink,
-    token: number,
-    deaths: number,
-    mayAsk: boolean,
-  ): boolean {
+  /** Answers a read if memory can; else `#lookup` stands where a reader thread is to go on. */
+  #searchMemory(key: Uint8Array, snapshot: SnapshotPoint | null, sink: ReadSink, token: number): Reach {
     const tables = snapshot === null ? this.#superVersions.current : snapshot.superVersion.tables;
     const hash = hashBytes(key, 0, key.length, this.#hashSeed);
     const newest = snapshot === null ? this.#arenas.activeGeneration : snapshot.generation;
@@ -115,28 +133,23 @@ export class ReadPath {
       if (entry === 0) continue;
       const record = copyOut(memtable.bytes, memtable.recordStart(entry), memtable.recordEnd(entry));
       answerRead(sink, token, record, null);
-      return true;
+      return Reach.answer;
     }
     const lookup = this.#lookup;
     const hit = this.#hit;
     const cache = this.#cache;
     lookup.begin(tables, key, 0, key.length, hash);
-    if (tables.quarantine.length > 0 && tables.isDoubtful(key, 0, key.length)) {
-      lookup.standAside();
-      return mayAsk && this.#ask(key, hash, snapshot, tables.id, sink, token, deaths);
-    }
+    if (tables.quarantine.length > 0 && tables.isDoubtful(key, 0, key.length)) return Reach.quarantine;
     while (lookup.next()) {
       const slot = cache.find(lookup.reader.metadata.id, lookup.ordinal);
-      if (slot === -1) {
-        return mayAsk && this.#ask(key, hash, snapshot, tables.id, sink, token, deaths);
-      }
+      if (slot === -1) return Reach.missingBlock;
       if (searchBlock(cache.bytes, cache.dataStart(slot), cache.dataEnd(slot), key, 0, key.length, hit)) {
         answerRead(sink, token, copyOut(cache.bytes, hit.recordStart, hit.recordEnd), null);
-        return true;
+        return Reach.answer;
       }
     }
     answerRead(sink, token, null, null);
-    return true;
+    return Reach.answer;
   }
 
   /**
@@ -189,138 +202,125 @@ export class ReadPath {
    */
   #askWaiting(): void {
     for (let read = this.#waiting.takeFirst(); read !== undefined; read = this.#waiting.takeFirst()) {
-      const { key, snapshot, sink, token, page, deaths } = read;
-      const isDone =
-        page === null
-          ? this.#search(key, snapshot, sink, token, deaths, true)
-          : page.isGivenUp || this.#askPage(page, deaths);
+      const isDone = read.page === null ? this.#askAgain(read) : this.#askPage(read.page, read.deaths);
       if (!isDone) {
         this.#waiting.putBack(read);
         return;
       }
-      if (snapshot !== null) this.#superVersions.letGoOnceAsked(snapshot.superVersion);
+      if (read.snapshot !== null) this.#superVersions.letGoOnceAsked(read.snapshot.superVersion);
     }
   }
 
+  /** Searches memory anew, which may have the answer by now. False: there is no place for it in the rings. */
+  #askAgain({ key, snapshot, sink, token, deaths }: WaitingRead): boolean {
+    const reach = this.#searchMemory(key, snapshot, sink, token);
+    return reach === Reach.answer || this.#ask(this.#lookup, reach, key, snapshot, sink, token, deaths);
+  }
+
   /**
-   * A reader thread has died: what it had not answered is asked again of another or of its successor. What has
-   * seen so many die that it may be the reason is answered with WORKER_DIED.
+   * A reader thread has died: what it had not answered is asked again, of another or of its successor. A read that has
+   * seen so many threads die that it may be the reason is answered with WORKER_DIED.
    */
   retry(channelIndex: number): void {
-    // All at first: a sink that is called may read again, and would find a place that nobody has come to yet.
-    const reads = this.#asked.ofChannel(channelIndex).map((place) => this.#takeBack(place));
-    // A snapshot released meanwhile was kept by the dead thread's ring, which counts no longer. All super-versions are held before
-    // the first sink is called: what it does, such as to release another snapshot, may let go of those of the reads behind.
+    // All are taken out before any is asked again: a sink that is called may read again.
+    const reads = this.#asked.takeWhere(isAskedOf, channelIndex);
+    // A snapshot that was released meanwhile was kept by the dead thread's ring, which counts no longer. All
+    // super-versions are held before the first sink is called, as it may release another snapshot.
     const held = new Set(reads.flatMap(({ snapshot }) => snapshot?.superVersion ?? []));
     for (const superVersion of held) this.#superVersions.hold(superVersion);
-    for (const read of reads) read.again();
+    for (const { cacheSlot } of reads) if (cacheSlot >= 0) this.#cache.cancel(cacheSlot);
+    for (const read of reads) this.#survive(read);
     for (const superVersion of held) this.#superVersions.letGoOnceAsked(superVersion);
     // No answer may come any more that would bring their turn.
     this.#askWaiting();
   }
 
-  /** Frees the place of a read whose thread has died, and says how to ask for it again. */
-  #takeBack(place: number): { snapshot: SnapshotPoint | null; again: () => void } {
-    const asked = this.#asked;
-    const deaths = asked.deaths[place] + 1;
-    const call = asked.pages.get(place);
-    const sink = asked.sinks[place];
-    const key = asked.keys[place];
-    const token = asked.tokens[place];
-    const snapshot = call === undefined ? asked.snapshots[place] : call.snapshot;
-    if (call === undefined && asked.slots[place] >= 0) this.#cache.cancel(asked.slots[place]);
-    asked.free(place);
-    const again = (): void => {
-      // The sink of one before it may have closed everything.
-      const error = this.#closed ?? (deaths < MAX_DEATHS ? undefined : THREADS_DIED);
-      if (call !== undefined) {
-        if (call.isGivenUp) return;
-        if (error === undefined) this.#askPageOrWait(call, deaths, true);
-        else call.reject(error);
-      } else if (error === undefined)
-        this.#readOrWait(key as Uint8Array, snapshot, sink as ReadSink, token, deaths, true);
-      else answerRead(sink as ReadSink, token, null, error);
-    };
-    return { snapshot, again };
+  /** Asks again for what a thread died with. */
+  #survive({ key, snapshot, sink, token, page, deaths: deathsBefore }: AskedRead): void {
+    const deaths = deathsBefore + 1;
+    // The sink of one before it may have closed everything.
+    const error = this.#closed ?? (deaths < MAX_DEATHS ? undefined : THREADS_DIED);
+    if (page === null) {
+      if (error === undefined) this.#readOrWait(key, snapshot, sink, token, deaths, true);
+      else answerRead(sink, token, null, error);
+    } else if (error !== undefined) page.reject(error);
+    else if (!page.isGivenUp) this.#askPageOrWait(page, deaths, true);
   }
 
   close(error: LsmError): void {
     this.#closed = error;
-    const asked = this.#asked;
-    for (const [place, call] of asked.pages) {
-      asked.free(place);
-      call.reject(error);
-    }
-    for (const { page, sink, token } of this.#waiting.takeAll()) {
+    for (const { page, sink, token } of [...this.#asked.takeAll(), ...this.#waiting.takeAll()]) {
       if (page === null) answerRead(sink, token, null, error);
       else page.reject(error);
     }
-    for (let place = 0; place < MAX_ASKED_READS; place++) {
-      const sink = asked.sinks[place];
-      if (sink === null) continue;
-      const token = asked.tokens[place];
-      asked.free(place);
-      answerRead(sink, token, null, error);
-    }
   }
 
-  /** `#lookup` stands at the block to begin with, or aside: the reader looks everywhere. False: there is no place. */
+  /**
+   * Asks a reader to go on from where the lookup stands.
+   * @returns false: there is no place for it in the rings
+   */
   #ask(
+    lookup: TableLookup,
+    reach: Reach,
     key: Uint8Array,
-    hash: number,
     snapshot: SnapshotPoint | null,
-    superVersionId: number,
     sink: ReadSink,
     token: number,
     deaths: number,
   ): boolean {
-    const lookup = this.#lookup;
-    const asked = this.#asked;
-    const place = asked.take();
-    if (place === -1) return false;
-    const { reader, ordinal } = lookup;
-    const slot =
-      lookup.level === QUARANTINE
-        ? -1
-        : this.#cache.reserve(reader.metadata.id, ordinal, reader.blockMemoryBytes(ordinal));
+    if (this.#asked.count === MAX_ASKED_READS) return false;
     const channel = this.#pickChannel();
-    const cacheStart = slot === -1 ? -1 : this.#cache.dataStart(slot);
-    if (!this.#channels[channel].pushGet(place, superVersionId, key, hash, lookup, cacheStart)) {
-      if (slot !== -1) this.#cache.cancel(slot);
-      asked.giveBack(place);
-      return false;
-    }
-    asked.sinks[place] = sink;
-    asked.keys[place] = key;
-    asked.tokens[place] = token;
-    asked.slots[place] = slot;
-    asked.channels[place] = channel;
-    asked.deaths[place] = deaths;
-    asked.snapshots[place] = snapshot;
+    const { requests } = this.#channels[channel];
+    const isContinued = reach === Reach.missingBlock;
+    const at = requests.reserve(isContinued ? continuedReadBytes(key.length) : readBytes(key.length));
+    if (at === -1) return false;
+    const { hash, superVersionId } = lookup;
+    const cacheSlot = isContinued ? this.#reserveCacheSlot(lookup) : -1;
+    if (isContinued) {
+      const { level, index, ordinal } = lookup;
+      const cacheStart = cacheSlot === -1 ? -1 : this.#cache.dataStart(cacheSlot);
+      encodeContinuedRead(requests.bytes, at, superVersionId, hash, level, index, ordinal, cacheStart, key);
+    } else encodeRead(requests.bytes, at, superVersionId, hash, key);
+    const read = this.#asked.reuse() ?? new AskedRead();
+    read.key = key;
+    read.snapshot = snapshot;
+    read.sink = sink;
+    read.token = token;
+    read.page = null;
+    read.deaths = deaths;
+    read.channel = channel;
+    read.cacheSlot = cacheSlot;
+    requests.push(this.#asked.add(read));
     this.#onQueued();
     return true;
   }
 
-  #askPageOrWait(call: PageCall, deaths: number, mayAsk: boolean): void {
-    if (mayAsk && this.#askPage(call, deaths)) return;
-    const read = { key: NO_KEY, snapshot: call.snapshot, sink: NO_SINK, token: 0, page: call, deaths };
-    if (!this.#wait(read)) call.reject(TOO_MANY_READS);
+  #reserveCacheSlot({ reader, ordinal }: TableLookup): number {
+    return this.#cache.reserve(reader.metadata.id, ordinal, reader.blockMemoryBytes(ordinal));
   }
 
-  /** False: there is no place for it. */
-  #askPage(call: PageCall, deaths: number): boolean {
-    const asked = this.#asked;
-    const place = asked.take();
-    if (place === -1) return false;
+  #askPageOrWait(page: PageCall, deaths: number, mayAsk: boolean): void {
+    if (mayAsk && this.#askPage(page, deaths)) return;
+    const read = { key: NO_KEY, snapshot: page.snapshot, sink: NO_SINK, token: 0, page, deaths };
+    if (!this.#wait(read)) page.reject(TOO_MANY_READS);
+  }
+
+  /** False: there is no place for it in the rings. */
+  #askPage(page: PageCall, deaths: number): boolean {
+    if (page.isGivenUp) return true;
+    if (this.#asked.count === MAX_ASKED_READS) return false;
     const channel = this.#pickChannel();
-    const point = call.snapshot ?? this.currentPoint();
-    if (!this.#channels[channel].pushPage(place, point, call.request)) {
-      asked.giveBack(place);
-      return false;
-    }
-    asked.channels[place] = channel;
-    asked.deaths[place] = deaths;
-    asked.pages.set(place, call);
+    const { requests } = this.#channels[channel];
+    const at = requests.reserve(pageRequestBytes(page.request));
+    if (at === -1) return false;
+    encodePageRequest(requests.bytes, at, page.snapshot ?? this.currentPoint(), page.request);
+    const read = this.#asked.reuse() ?? new AskedRead();
+    read.clear();
+    read.snapshot = page.snapshot;
+    read.page = page;
+    read.deaths = deaths;
+    read.channel = channel;
+    requests.push(this.#asked.add(read));
     this.#onPage();
     return true;
   }
@@ -334,39 +334,44 @@ export class ReadPath {
   }
 
   #onFrame(bytes: Uint8Array, frame: number): void {
-    const place = frameTag(bytes, frame);
-    const at = frame + FRAME_HEADER_BYTES;
-    const end = at + frameLength(bytes, frame);
-    const call = this.#asked.pages.get(place);
-    if (call === undefined) this.#onGet(place, bytes, at, end);
-    else {
-      this.#asked.free(place);
-      if (call.isGivenUp) return;
-      if (bytes[at] === ReadStatus.failed) call.reject(this.#failure(bytes, at, end));
-      else call.resolve(this.#pageMemory.page(bytes, at, end));
-    }
+    const tag = frameTag(bytes, frame);
+    const read = this.#asked.find(tag);
+    if (read === undefined) return;
+    const { page, sink, token, cacheSlot } = read;
+    read.clear();
+    this.#asked.free(tag);
+    const answer = this.#answer;
+    const start = payloadStart(frame);
+    decodeAnswer(bytes, start, start + frameLength(bytes, frame), answer);
+    if (page !== null) this.#onPageAnswer(page, bytes, answer);
+    else this.#onReadAnswer(sink, token, cacheSlot, bytes, answer);
   }
 
-  #onGet(place: number, bytes: Uint8Array, at: number, end: number): void {
-    const asked = this.#asked;
-    const sink = asked.sinks[place];
-    if (sink === null) return;
-    const slot = asked.slots[place];
-    if (slot >= 0) {
-      if (bytes[at + 1] === 1) this.#cache.publish(slot);
-      else this.#cache.cancel(slot);
-    }
-    const token = asked.tokens[place];
-    asked.free(place);
-    const status = bytes[at];
-    if (status === ReadStatus.found)
-      answerRead(sink, token, copyOut(bytes, at + RESPONSE_HEADER_BYTES, end), null);
-    else if (status === ReadStatus.absent) answerRead(sink, token, null, null);
-    else answerRead(sink, token, null, this.#failure(bytes, at, end));
+  #onPageAnswer(page: PageCall, bytes: Uint8Array, answer: ReaderAnswer): void {
+    if (page.isGivenUp) return;
+    if (answer.status === AnswerStatus.failed) page.reject(this.#failure(bytes, answer));
+    else page.resolve(this.#pageMemory.page(bytes, answer));
   }
 
-  #failure(bytes: Uint8Array, at: number, end: number): LsmError {
-    const error = decodeError(bytes.slice(at + RESPONSE_HEADER_BYTES, end));
+  #onReadAnswer(
+    sink: ReadSink,
+    token: number,
+    cacheSlot: number,
+    bytes: Uint8Array,
+    answer: ReaderAnswer,
+  ): void {
+    if (cacheSlot >= 0) {
+      if (answer.isCached) this.#cache.publish(cacheSlot);
+      else this.#cache.cancel(cacheSlot);
+    }
+    const { status, bodyStart, bodyEnd } = answer;
+    if (status === AnswerStatus.found) answerRead(sink, token, copyOut(bytes, bodyStart, bodyEnd), null);
+    else if (status === AnswerStatus.absent) answerRead(sink, token, null, null);
+    else answerRead(sink, token, null, this.#failure(bytes, answer));
+  }
+
+  #failure(bytes: Uint8Array, { bodyStart, bodyEnd }: ReaderAnswer): LsmError {
+    const error = decodeError(bytes, bodyStart, bodyEnd);
     if (error.code === 'CORRUPTION') this.#onDamage(error);
     return error;
   }
@@ -383,6 +388,10 @@ const TOO_MANY_READS = new LsmError(
 const NO_KEY = new Uint8Array(0);
 /** Of a page, which has a promise. */
 const NO_SINK: ReadSink = { onRead: () => undefined };
+
+function isAskedOf({ channel }: AskedRead, index: number): boolean {
+  return channel === index;
+}
 
 function copyOut(bytes: Uint8Array, start: number, end: number): Uint8Array {
   const copy = Buffer.allocUnsafe(end - start);

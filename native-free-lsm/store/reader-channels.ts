@@ -1,9 +1,10 @@
+import { NO_CALL } from '../call-table.ts';
 import { MAX_KEY_BYTES } from '../log/write-operation.ts';
 import type { EpochDomain } from '../shared/epochs.ts';
 import { createRing, ringBytesFor } from '../shared/ring.ts';
 import type { Executor, RoleHandle } from '../threads/executor.ts';
-import type { RoleInit } from '../threads/messages.ts';
-import { ReaderOp } from '../threads/protocol.ts';
+import type { RoleInit } from '../threads/protocol/posted-messages.ts';
+import { encodeWake, WAKE_BYTES } from '../threads/protocol/reader-messages.ts';
 import { READER_REQUEST_RING_BYTES, ReaderChannel } from './reader-channel.ts';
 import type { SuperVersions } from './super-versions.ts';
 
@@ -65,10 +66,10 @@ export class ReaderChannels {
   /** A request without an answer, for a thread that is to look at its messages or at the word that stops it. */
   wake(): void {
     for (const { requests } of this.channels) {
-      const at = requests.reserve(8);
+      const at = requests.reserve(WAKE_BYTES);
       if (at === -1) continue;
-      requests.bytes[at] = ReaderOp.wake;
-      requests.push(0);
+      encodeWake(requests.bytes, at);
+      requests.push(NO_CALL);
     }
   }
 }

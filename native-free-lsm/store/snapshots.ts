@@ -1,7 +1,7 @@
 import { describe, invalidArgument } from '../arguments.ts';
 import type { LsmError } from '../errors.ts';
 import type { EpochDomain } from '../shared/epochs.ts';
-import type { ReadPoint } from './reader-channel.ts';
+import type { ReadPoint } from '../threads/protocol/reader-messages.ts';
 import { SNAPSHOT_EXPIRED, StoreSnapshot } from './store-snapshot.ts';
 import type { SuperVersions } from './super-versions.ts';
 

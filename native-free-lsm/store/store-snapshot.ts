@@ -1,5 +1,11 @@
 import { LsmError } from '../errors.ts';
-import type { SnapshotPoint } from './reader-channel.ts';
+import type { ReadPoint } from '../threads/protocol/reader-messages.ts';
+import type { SuperVersion } from './super-versions.ts';
+
+/** A consistent picture to read from; held until `expired` or released. */
+export interface SnapshotPoint extends ReadPoint {
+  readonly superVersion: SuperVersion;
+}
 
 /** A picture of one moment; release it when done. */
 export class StoreSnapshot {

@@ -4,11 +4,11 @@ import type { LsmError } from '../errors.ts';
 import type { Page } from '../iterator/page.ts';
 import { completeOptions, type EngineOptions } from '../options.ts';
 import { ControlWord } from '../shared/control.ts';
+import type { PageRequest } from '../threads/protocol/reader-messages.ts';
 import { completeEnvironment, type Environment } from './environment.ts';
 import type { OpeningHeld } from './opening-held.ts';
 import { pageFault } from './page-checks.ts';
 import type { ReadPath } from './read-path.ts';
-import type { PageRequest, SnapshotPoint } from './reader-channel.ts';
 import { recover } from './recovery.ts';
 import {
   answerRead,
@@ -19,7 +19,7 @@ import {
   WriteStatus,
 } from './sinks.ts';
 import { collectStats, type EngineStats } from './stats.ts';
-import type { StoreSnapshot } from './store-snapshot.ts';
+import type { SnapshotPoint, StoreSnapshot } from './store-snapshot.ts';
 import { CLOSED, type StoreParts, wireStore } from './wire-store.ts';
 import { batchFault, NEVER, putFault, timeoutFault } from './write-checks.ts';
 import type { WriteQueue } from './write-queue.ts';

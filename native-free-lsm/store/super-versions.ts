@@ -5,7 +5,7 @@ import type { TableHandle } from '../sstable/table-handle.ts';
 import type { TableMetadata } from '../sstable/table-metadata.ts';
 import { TableReader } from '../sstable/table-reader.ts';
 import { TableSet } from '../sstable/table-set.ts';
-import type { WorkerMessage } from '../threads/messages.ts';
+import type { WorkerMessage } from '../threads/protocol/posted-messages.ts';
 import type { Version } from '../version/version.ts';
 
 /**

@@ -1,6 +1,6 @@
 import type { PageCall } from './page-call.ts';
-import type { SnapshotPoint } from './reader-channel.ts';
 import type { ReadSink } from './sinks.ts';
+import type { SnapshotPoint } from './store-snapshot.ts';
 
 /** What a read that waits takes besides its keys, about: the object, its place here, a promise behind its sink. */
 const READ_BYTES = 256;

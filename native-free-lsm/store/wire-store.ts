@@ -4,7 +4,7 @@ import type { EngineOptions } from '../options.ts';
 import { ControlWord, createControl } from '../shared/control.ts';
 import { EpochDomain } from '../shared/epochs.ts';
 import type { Executor } from '../threads/executor.ts';
-import type { RoleInit } from '../threads/messages.ts';
+import type { RoleInit } from '../threads/protocol/posted-messages.ts';
 import { Arenas } from './arenas.ts';
 import { EngineConditions } from './conditions.ts';
 import type { Environment } from './environment.ts';

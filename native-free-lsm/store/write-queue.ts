@@ -1,28 +1,37 @@
+import { CallTable, NO_CALL } from '../call-table.ts';
 import type { EngineClock } from '../clock.ts';
 import type { LsmError } from '../errors.ts';
-import { FRAME_HEADER_BYTES, frameLength, frameTag, nextFrame } from '../format/frame.ts';
-import { readUint32 } from '../format/integers.ts';
+import { frameLength, frameTag, nextFrame, payloadStart } from '../format/frame.ts';
 import { batchOperationBytes, encodeBatch, encodePut, putOperationBytes } from '../log/write-operation.ts';
 import type { RingConsumer, RingProducer } from '../shared/ring.ts';
 import type { WriteDeadlines } from '../shared/write-deadlines.ts';
+import { decodeError } from '../threads/protocol/errors.ts';
 import {
   COMPLETION_BYTES,
-  completionTimestamp,
-  decodeError,
+  Completion,
+  decodeCompletion,
+  decodeFailing,
+  decodeGeneration,
+  encodeWriterWake,
   errorOfWriteCode,
+  WRITER_WAKE_BYTES,
   WriteCode,
-  WriterTag,
-} from '../threads/protocol.ts';
-import { FreeList } from './free-list.ts';
+  WriterAnswerKind,
+} from '../threads/protocol/writer-messages.ts';
 import { answerWrite, type KeyedRecord, type WriteSink, WriteStatus } from './sinks.ts';
 
 /** Writes in the writer's ring at once. Its response ring has room for the completions of all of them. */
 export const MAX_WRITES_IN_RING = 8192;
-/** Tag of a request whose answer nobody waits for. */
-const NOBODY = 0xffffffff;
 /** A ring that has started again has an eighth of itself as room, and a lone completion takes 32 bytes of it. */
 export const WRITER_RESPONSE_RING_BYTES = 4 * 1024 * 1024;
 
+/** A write in the ring. */
+interface WriteCall {
+  sink: WriteSink;
+  token: number;
+}
+
+/** A write for which the ring has no room. */
 interface QueuedWrite {
   readonly puts: readonly KeyedRecord[];
   readonly isBatch: boolean;
@@ -59,9 +68,8 @@ export class WriteQueue {
   readonly #maxWaitingBytes: number;
   readonly #deadlines: WriteDeadlines;
   readonly #clock: EngineClock;
-  readonly #places = new FreeList(MAX_WRITES_IN_RING);
-  readonly #sinks: (WriteSink | null)[] = new Array(MAX_WRITES_IN_RING).fill(null);
-  readonly #tokens = new Float64Array(MAX_WRITES_IN_RING);
+  readonly #calls = new CallTable<WriteCall>();
+  readonly #completion = new Completion();
   #waiting: QueuedWrite[] = [];
   #waitingBytes = 0;
   #failure: LsmError | undefined;
@@ -84,7 +92,7 @@ export class WriteQueue {
   }
 
   get inFlight(): number {
-    return this.#places.used + this.#waiting.length;
+    return this.#calls.count + this.#waiting.length;
   }
 
   /** @param deadlineMs of the executor's monotonic time: from then on the write is not begun any more */
@@ -104,12 +112,12 @@ export class WriteQueue {
     else if (this.#waiting.length > 0 || !this.#push(write)) this.#wait(write);
   }
 
-  /** An empty request, so that the writer looks at its control words; it is answered to nobody. */
+  /** Has the writer look at its control words, and whether writes go well now. */
   wake(): void {
-    const at = this.#requests.reserve(batchOperationBytes([]));
+    const at = this.#requests.reserve(WRITER_WAKE_BYTES);
     if (at === -1) return;
-    encodeBatch(this.#requests.bytes, at, []);
-    this.#requests.push(NOBODY);
+    encodeWriterWake(this.#requests.bytes, at);
+    this.#requests.push(NO_CALL);
   }
 
   /** Makes what was queued visible to the writer. */
@@ -132,13 +140,7 @@ export class WriteQueue {
   /** Fails everything under way and everything to come. */
   close(error: LsmError): void {
     this.#failure ??= error;
-    for (let place = 0; place < this.#sinks.length; place++) {
-      const sink = this.#sinks[place];
-      if (sink === null) continue;
-      this.#sinks[place] = null;
-      this.#places.give(place);
-      fail(sink, this.#tokens[place], error);
-    }
+    for (const { sink, token } of this.#calls.takeAll()) fail(sink, token, error);
     const waiting = this.#waiting;
     this.#waiting = [];
     this.#waitingBytes = 0;
@@ -229,51 +231,61 @@ export class WriteQueue {
   }
 
   #reserve(payloadBytes: number): number {
-    return this.#places.used === MAX_WRITES_IN_RING ? -1 : this.#requests.reserve(payloadBytes);
+    return this.#calls.count === MAX_WRITES_IN_RING ? -1 : this.#requests.reserve(payloadBytes);
   }
 
   #pushed(sink: WriteSink, token: number, deadlineMs: number): void {
-    const place = this.#places.take();
-    this.#deadlines.set(place, deadlineMs);
-    this.#sinks[place] = sink;
-    this.#tokens[place] = token;
-    this.#requests.push(place);
+    const call = this.#calls.reuse() ?? { sink, token };
+    call.sink = sink;
+    call.token = token;
+    const tag = this.#calls.add(call);
+    this.#deadlines.set(tag, deadlineMs);
+    this.#requests.push(tag);
     this.#events.onQueued();
   }
 
   #onFrame(bytes: Uint8Array, frame: number): void {
-    const start = frame + FRAME_HEADER_BYTES;
+    const start = payloadStart(frame);
     const end = start + frameLength(bytes, frame);
-    const kind = frameTag(bytes, frame);
-    if (kind === WriterTag.completions) {
-      for (let at = start; at < end; at += COMPLETION_BYTES) this.#complete(bytes, at);
-    } else if (kind === WriterTag.rotated) {
-      this.#events.onRotated(readUint32(bytes, start));
-    } else if (kind === WriterTag.begun) {
-      this.#events.onBegun(readUint32(bytes, start));
-    } else if (kind === WriterTag.failing) {
-      this.#events.onFailing(end === start ? undefined : decodeError(bytes.slice(start, end)));
-    } else {
-      this.#failure = decodeError(bytes.slice(start, end));
-      this.#events.onFault(this.#failure);
+    switch (frameTag(bytes, frame)) {
+      case WriterAnswerKind.completions:
+        for (let at = start; at < end; at += COMPLETION_BYTES) this.#complete(bytes, at);
+        break;
+      case WriterAnswerKind.rotated:
+        this.#events.onRotated(decodeGeneration(bytes, start));
+        break;
+      case WriterAnswerKind.begun:
+        this.#events.onBegun(decodeGeneration(bytes, start));
+        break;
+      case WriterAnswerKind.failing:
+        this.#events.onFailing(decodeFailing(bytes, start, end));
+        break;
+      default:
+        this.#failure = decodeError(bytes, start, end);
+        this.#events.onFault(this.#failure);
     }
   }
 
   #complete(bytes: Uint8Array, at: number): void {
-    const place = readUint32(bytes, at);
-    const code = readUint32(bytes, at + 4);
-    const sink = place === NOBODY ? null : this.#sinks[place];
-    if (sink === null) return;
-    this.#sinks[place] = null;
-    this.#places.give(place);
-    const token = this.#tokens[place];
+    const completion = this.#completion;
+    decodeCompletion(bytes, at, completion);
+    const { tag, code, metTimestamp, metWriter } = completion;
+    const call = this.#calls.find(tag);
+    // A wake, or a write that was failed when the writer died.
+    if (call === undefined) return;
+    const { sink, token } = call;
+    call.sink = NOBODY;
+    this.#calls.free(tag);
     if (code > WriteCode.stale) fail(sink, token, errorOfWriteCode(code));
     else {
       const status = code === WriteCode.applied ? WriteStatus.applied : WriteStatus.stale;
-      answerWrite(sink, token, status, completionTimestamp(bytes, at), readUint32(bytes, at + 16), null);
+      answerWrite(sink, token, status, metTimestamp, metWriter, null);
     }
   }
 }
+
+/** Of a call that is over: it keeps no sink alive. */
+const NOBODY: WriteSink = { onWrite: () => undefined };
 
 function fail(sink: WriteSink, token: number, error: LsmError): void {
   answerWrite(sink, token, WriteStatus.failed, 0, 0, error);

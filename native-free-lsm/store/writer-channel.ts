@@ -1,10 +1,11 @@
+import { CallTable } from '../call-table.ts';
 import type { EngineClock } from '../clock.ts';
 import { LsmError } from '../errors.ts';
 import type { EngineOptions } from '../options.ts';
 import { createRing, RingConsumer, RingProducer, ringBytesFor } from '../shared/ring.ts';
 import { WriteDeadlines } from '../shared/write-deadlines.ts';
 import type { Executor } from '../threads/executor.ts';
-import type { RoleInit } from '../threads/messages.ts';
+import type { RoleInit } from '../threads/protocol/posted-messages.ts';
 import type { EngineConditions } from './conditions.ts';
 import type { SuperVersions } from './super-versions.ts';
 import {
@@ -43,7 +44,7 @@ export class WriterChannel {
   readonly #trouble: WriteTrouble;
   readonly #requestRing: SharedArrayBuffer;
   readonly #responseRing = createRing(WRITER_RESPONSE_RING_BYTES);
-  readonly #deadlines = WriteDeadlines.allocate(MAX_WRITES_IN_RING);
+  readonly #deadlines = WriteDeadlines.allocate(CallTable.slotsFor(MAX_WRITES_IN_RING));
   #ended: Promise<void> = Promise.resolve();
   #fault: LsmError | undefined;
 

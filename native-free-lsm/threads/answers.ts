@@ -1,5 +1,10 @@
 import type { RingProducer } from '../shared/ring.ts';
-import { COMPLETION_BYTES, type WriteCode, WriterTag, writeCompletion } from './protocol.ts';
+import {
+  COMPLETION_BYTES,
+  encodeCompletion,
+  type WriteCode,
+  WriterAnswerKind,
+} from './protocol/writer-messages.ts';
 
 const COMPLETIONS_PER_FRAME = 1024;
 
@@ -25,9 +30,9 @@ export class Answers {
       this.#inFrame = Math.min(this.#left, COMPLETIONS_PER_FRAME);
       this.#at = this.#responses.reserve(this.#inFrame * COMPLETION_BYTES);
     }
-    writeCompletion(this.#responses.bytes, this.#at, tag, code, metTimestamp, metWriter);
+    encodeCompletion(this.#responses.bytes, this.#at, tag, code, metTimestamp, metWriter);
     this.#at += COMPLETION_BYTES;
     this.#left--;
-    if (--this.#inFrame === 0) this.#responses.push(WriterTag.completions);
+    if (--this.#inFrame === 0) this.#responses.push(WriterAnswerKind.completions);
   }
 }

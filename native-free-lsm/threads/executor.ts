@@ -1,6 +1,12 @@
 import type { EngineClock } from '../clock.ts';
 import type { FileSystem } from '../fs/file-system.ts';
-import type { BackgroundJob, BackgroundResult, ReaderInit, WorkerMessage, WriterInit } from './messages.ts';
+import type {
+  BackgroundJob,
+  BackgroundResult,
+  ReaderInit,
+  WorkerMessage,
+  WriterInit,
+} from './protocol/posted-messages.ts';
 
 /** A long-lived role at work. */
 export interface RoleHandle {

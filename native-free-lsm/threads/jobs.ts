@@ -6,7 +6,7 @@ import { ControlWord } from '../shared/control.ts';
 import { loadTable } from '../sstable/load-table.ts';
 import type { TableHandle } from '../sstable/table-handle.ts';
 import { type TableMetadata, tableFileName } from '../sstable/table-metadata.ts';
-import type { BackgroundJob, BackgroundResult } from './messages.ts';
+import type { BackgroundJob, BackgroundResult } from './protocol/posted-messages.ts';
 
 /** Runs a flush or a merge to its end, or until main asks it to give up; leaves nothing behind when it fails. */
 export function runBackgroundJob(fs: FileSystem, { job, control }: BackgroundJob): BackgroundResult {

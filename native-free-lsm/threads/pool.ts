@@ -4,9 +4,15 @@ import { systemEngineClock } from '../clock.ts';
 import { LsmError } from '../errors.ts';
 import { ControlWord } from '../shared/control.ts';
 import type { Executor, ExecutorContext, RoleHandle } from './executor.ts';
-import type { BackgroundJob, BackgroundResult, ReaderInit, WriterInit } from './messages.ts';
-import { decodeError } from './protocol.ts';
-import type { BackgroundAnswer, PoolTask } from './worker.ts';
+import {
+  type BackgroundAnswer,
+  type BackgroundJob,
+  type BackgroundResult,
+  decodeJobAnswer,
+  type ReaderInit,
+  type WriterInit,
+} from './protocol/posted-messages.ts';
+import type { PoolTask } from './worker.ts';
 
 /** The options piscina types as a browser's, whose transfer lists know no Node port. */
 type RunOptions = Parameters<Piscina['run']>[1];
@@ -60,8 +66,7 @@ export class PoolExecutor implements Executor {
     } catch (error) {
       throw new LsmError('WORKER_DIED', `a background thread died (${messageOf(error)})`, { cause: error });
     }
-    if (answer instanceof Uint8Array) throw decodeError(answer);
-    return answer;
+    return decodeJobAnswer(answer);
   }
 
   kick(): void {

@@ -1,8 +1,6 @@
 import { BlockCacheReader } from '../cache/block-cache-reader.ts';
-import { copyBytes } from '../format/bytes.ts';
 import { ownBytes } from '../format/copy.ts';
-import { FRAME_HEADER_BYTES, frameTag } from '../format/frame.ts';
-import { readUint32, readUint53 } from '../format/integers.ts';
+import { frameTag, payloadStart } from '../format/frame.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import { KeyBound } from '../iterator/key-bound.ts';
 import { MergingIterator } from '../iterator/merging-iterator.ts';
@@ -17,20 +15,22 @@ import { DescriptorCache } from '../sstable/descriptor-cache.ts';
 import { LevelIterator } from '../sstable/level-iterator.ts';
 import { QuarantineLookup } from '../sstable/quarantine-lookup.ts';
 import { TableLookup, type TableSet } from '../sstable/table-set.ts';
-import { QUARANTINE } from '../version/version.ts';
 import { EntryEncoders } from './entry-encoders.ts';
-import type { ReaderInit } from './messages.ts';
+import { encodeError, toLsmError } from './protocol/errors.ts';
+import type { ReaderInit } from './protocol/posted-messages.ts';
 import {
-  encodeError,
-  GET_HEADER_BYTES,
-  NO_CACHE,
-  PAGE_HEADER_BYTES,
-  PageFlag,
-  RESPONSE_HEADER_BYTES,
-  ReaderOp,
-  ReadStatus,
-  toLsmError,
-} from './protocol.ts';
+  AnswerStatus,
+  answerBytes,
+  decodePageRequest,
+  decodeRead,
+  encodeAnswer,
+  encodePageAnswer,
+  PointedPageRequest,
+  pageEntriesStart,
+  ReaderRequestKind,
+  ReadRequest,
+  readerRequestKind,
+} from './protocol/reader-messages.ts';
 import { type Inbox, SuperVersionTracker } from './super-version-tracker.ts';
 
 const READAHEAD_BYTES = 64 * 1024;
@@ -52,6 +52,8 @@ export class ReaderRole {
   readonly #hit: BlockHit = { recordStart: 0, recordEnd: 0 };
   readonly #quarantine: QuarantineLookup;
   readonly #page = new PageBuilder();
+  readonly #readRequest = new ReadRequest();
+  readonly #pageRequest = new PointedPageRequest();
   readonly #end = new KeyBound();
   readonly #encoders: EntryEncoders;
 
@@ -94,11 +96,11 @@ export class ReaderRole {
     while (this.#requests.nextRun(1)) {
       this.#tracker.refresh();
       const { bytes, runStart } = this.#requests;
-      const isPage = bytes[runStart + FRAME_HEADER_BYTES] === ReaderOp.page;
-      if (!this.#answer(runStart)) break;
+      const kind = readerRequestKind(bytes, payloadStart(runStart));
+      if (!this.#answer(kind, runStart)) break;
       this.#requests.release();
       // Main is to be at work on it while others are read.
-      if (isPage) this.#responses.publish();
+      if (kind === ReaderRequestKind.page) this.#responses.publish();
       worked = true;
     }
     this.#responses.publish();
@@ -115,43 +117,50 @@ export class ReaderRole {
     }
   }
 
-  #answer(frame: number): boolean {
-    const { bytes } = this.#requests;
-    const at = frame + FRAME_HEADER_BYTES;
-    const tag = frameTag(bytes, frame);
+  /** False: there is no room for the answer now. */
+  #answer(kind: number, frame: number): boolean {
+    const at = payloadStart(frame);
+    const tag = frameTag(this.#requests.bytes, frame);
     try {
-      if (bytes[at] === ReaderOp.get) return this.#get(at, tag);
-      if (bytes[at] === ReaderOp.wake) return true;
-      return this.#readPage(at, tag);
+      switch (kind) {
+        case ReaderRequestKind.continuedRead:
+        case ReaderRequestKind.read:
+          return this.#read(at, tag);
+        case ReaderRequestKind.page:
+          return this.#readPage(at, tag);
+        default:
+          return true;
+      }
     } catch (error) {
-      return this.#respond(tag, ReadStatus.failed, 0, encodeError(toLsmError(error, 'reading a table')));
+      const body = encodeError(toLsmError(error, 'reading a table'));
+      return this.#respond(tag, AnswerStatus.failed, false, body);
     }
   }
 
-  #get(at: number, tag: number): boolean {
+  #read(at: number, tag: number): boolean {
     const { bytes } = this.#requests;
-    const tables = this.#tableSet(readUint32(bytes, at + 4));
-    const keyStart = at + GET_HEADER_BYTES;
-    const keyEnd = keyStart + (bytes[at + 2] | (bytes[at + 3] << 8));
-    const cacheStart = readUint32(bytes, at + 24);
+    const request = this.#readRequest;
+    decodeRead(bytes, at, request);
+    const { keyStart, keyEnd } = request;
+    const tables = this.#tableSet(request.superVersionId);
     const lookup = this.#lookup;
+    lookup.begin(tables, bytes, keyStart, keyEnd, request.hash);
+    if (!request.isContinued) return this.#readNewest(tag, tables, bytes, keyStart, keyEnd);
+    lookup.resume(request.level, request.index, request.ordinal);
+    const { cacheStart } = request;
     const hit = this.#hit;
-    lookup.begin(tables, bytes, keyStart, keyEnd, readUint32(bytes, at + 8));
-    if (readUint32(bytes, at + 12) === QUARANTINE)
-      return this.#getNewest(tag, tables, bytes, keyStart, keyEnd);
-    lookup.resume(readUint32(bytes, at + 12), readUint32(bytes, at + 16), readUint32(bytes, at + 20));
     const cache = this.#cache;
-    let cached = 0;
+    let isCached = false;
     do {
       let block: Uint8Array;
       let start = 0;
       let end: number;
-      if (cacheStart !== NO_CACHE && cached === 0) {
+      if (cacheStart >= 0 && !isCached) {
         // The first block is the one main has reserved the place for.
         start = cacheStart;
         block = cache.bytes;
         end = this.#loader.loadInto(lookup.reader, lookup.ordinal, block, start);
-        cached = 1;
+        isCached = true;
       } else if (cache.find(lookup.reader.metadata.id, lookup.ordinal)) {
         block = cache.bytes;
         start = cache.dataStart;
@@ -161,14 +170,14 @@ export class ReaderRole {
         block = this.#loader.scratch;
       }
       if (searchBlock(block, start, end, bytes, keyStart, keyEnd, hit)) {
-        return this.#respond(tag, ReadStatus.found, cached, block, hit.recordStart, hit.recordEnd);
+        return this.#respond(tag, AnswerStatus.found, isCached, block, hit.recordStart, hit.recordEnd);
       }
     } while (lookup.next());
-    return this.#respond(tag, ReadStatus.absent, cached, bytes, 0, 0);
+    return this.#respond(tag, AnswerStatus.absent, isCached, bytes, 0, 0);
   }
 
   /** The first hit in the levels, or what a table in quarantine has that is newer. */
-  #getNewest(tag: number, tables: TableSet, key: Uint8Array, keyStart: number, keyEnd: number): boolean {
+  #readNewest(tag: number, tables: TableSet, key: Uint8Array, keyStart: number, keyEnd: number): boolean {
     const lookup = this.#lookup;
     const hit = this.#hit;
     let found: Uint8Array | undefined;
@@ -179,8 +188,8 @@ export class ReaderRole {
         found = ownBytes(block, hit.recordStart, hit.recordEnd);
     }
     const newest = this.#quarantine.newest(tables, key, keyStart, keyEnd, found);
-    if (newest === undefined) return this.#respond(tag, ReadStatus.absent, 0, key, 0, 0);
-    return this.#respond(tag, ReadStatus.found, 0, newest);
+    if (newest === undefined) return this.#respond(tag, AnswerStatus.absent, false, key, 0, 0);
+    return this.#respond(tag, AnswerStatus.found, false, newest);
   }
 
   #tableSet(id: number): TableSet {
@@ -191,44 +200,37 @@ export class ReaderRole {
 
   #respond(
     tag: number,
-    status: number,
-    cached: number,
+    status: AnswerStatus,
+    isCached: boolean,
     body: Uint8Array,
     start = 0,
     end = body.length,
   ): boolean {
     const responses = this.#responses;
-    const at = responses.reserve(RESPONSE_HEADER_BYTES + end - start);
+    const at = responses.reserve(answerBytes(end - start));
     if (at === -1) return false;
-    const { bytes } = responses;
-    bytes[at] = status;
-    bytes[at + 1] = cached;
-    bytes[at + 2] = 0;
-    bytes[at + 3] = 0;
-    copyBytes(body, start, end, bytes, at + RESPONSE_HEADER_BYTES);
+    encodeAnswer(responses.bytes, at, status, isCached, body, start, end);
     responses.push(tag);
     return true;
   }
 
   #readPage(at: number, tag: number): boolean {
     const { bytes } = this.#requests;
-    const flags = bytes[at + 1];
-    const startStart = at + PAGE_HEADER_BYTES;
-    const startEnd = startStart + (bytes[at + 2] | (bytes[at + 3] << 8));
-    const endEnd = startEnd + (bytes[at + 24] | (bytes[at + 25] << 8));
-    const encoder = this.#encoders.get(bytes[at + 26] | (bytes[at + 27] << 8));
-    const maxBytes = readUint32(bytes, at + 16);
+    const request = this.#pageRequest;
+    decodePageRequest(bytes, at, request);
+    const { maxBytes } = request;
+    const encoder = this.#encoders.get(request.encoder);
     const responses = this.#responses;
-    // What was answered before waits for nothing that takes as long as a page. Nor is anything read for one that has
-    // no room.
+    // What was answered before must not wait for a page, which takes long. And nothing is read for a page that has no
+    // room.
     responses.publish();
-    if (responses.reserve(RESPONSE_HEADER_BYTES + maxBytes + MAX_KEY_BYTES) === -1) return false;
-    const tables = this.#tableSet(readUint32(bytes, at + 4));
+    if (responses.reserve(answerBytes(maxBytes + MAX_KEY_BYTES)) === -1) return false;
+    const tables = this.#tableSet(request.superVersionId);
     const end = this.#end;
-    if ((flags & PageFlag.hasEnd) === 0) end.clear();
-    else end.set(bytes, startEnd, endEnd);
-    const iterator = this.#iterator(tables, readUint32(bytes, at + 8), readUint32(bytes, at + 12), end);
-    iterator.seek(bytes, startStart, startEnd);
+    if (request.hasEnd) end.set(bytes, request.endStart, request.endEnd);
+    else end.clear();
+    const iterator = this.#iterator(tables, request.generation, request.limit, end);
+    iterator.seek(bytes, request.startStart, request.startEnd);
 
     const first = iterator.valid
       ? pageEntryBytes(
@@ -239,28 +241,33 @@ export class ReaderRole {
       : 0;
     // At least one entry: a scan must get ahead.
     const roomBytes = Math.max(maxBytes, first);
-    const responseAt = responses.reserve(RESPONSE_HEADER_BYTES + roomBytes + MAX_KEY_BYTES);
+    const responseAt = responses.reserve(answerBytes(roomBytes + MAX_KEY_BYTES));
     if (responseAt === -1) return false;
-    const entriesAt = responseAt + RESPONSE_HEADER_BYTES;
+    const entriesAt = pageEntriesStart(responseAt);
     const page = this.#page;
     page.begin(responses.bytes, entriesAt, entriesAt + roomBytes, {
-      maxEntries: readUint32(bytes, at + 20),
-      includeTombstones: (flags & PageFlag.includeTombstones) !== 0,
+      maxEntries: request.maxEntries,
+      includeTombstones: request.includeTombstones,
       encoder,
-      nowMs: readUint53(bytes, at + 28),
+      nowMs: request.nowMs,
     });
     let done = true;
     while (iterator.valid && end.admits(iterator.keyBytes, iterator.keyStart, iterator.keyEnd)) {
       done = iterator.addRun(page, end);
       if (!done) break;
     }
-    const resumeBytes = done ? 0 : iterator.keyEnd - iterator.keyStart;
-    responses.bytes[responseAt] = ReadStatus.found;
-    responses.bytes[responseAt + 1] = done ? 1 : 0;
-    responses.bytes[responseAt + 2] = resumeBytes;
-    responses.bytes[responseAt + 3] = resumeBytes >>> 8;
-    if (!done) copyBytes(iterator.keyBytes, iterator.keyStart, iterator.keyEnd, responses.bytes, page.at);
-    responses.push(tag, page.at + resumeBytes - responseAt);
+    // Nothing is left to resume: the iterator may be at its end then, without a key.
+    const behind = done
+      ? encodePageAnswer(responses.bytes, responseAt, page.at, bytes, 0, 0)
+      : encodePageAnswer(
+          responses.bytes,
+          responseAt,
+          page.at,
+          iterator.keyBytes,
+          iterator.keyStart,
+          iterator.keyEnd,
+        );
+    responses.push(tag, behind - responseAt);
     return true;
   }
 

@@ -4,7 +4,8 @@ import { recordTimestamp, recordWriter } from '../format/record.ts';
 import { OperationCursor } from '../log/write-operation.ts';
 import type { Memtable } from '../memtable/memtable.ts';
 import type { RingConsumer } from '../shared/ring.ts';
-import { toLsmError, WriteCode, writeCodeOf } from './protocol.ts';
+import { toLsmError } from './protocol/errors.ts';
+import { WriteCode, writeCodeOf } from './protocol/writer-messages.ts';
 import type { VersionLookup } from './version-lookup.ts';
 import { enterFrame } from './write-run.ts';
 

@@ -3,7 +3,7 @@ import { ControlWord } from '../shared/control.ts';
 import type { DescriptorCache } from '../sstable/descriptor-cache.ts';
 import { TableReader } from '../sstable/table-reader.ts';
 import { TableSet } from '../sstable/table-set.ts';
-import type { WorkerMessage } from './messages.ts';
+import type { WorkerMessage } from './protocol/posted-messages.ts';
 
 /** Where a pool thread takes its control messages from, without blocking. */
 export type Inbox = () => WorkerMessage | undefined;

@@ -9,8 +9,15 @@ import { systemEngineClock } from '../clock.ts';
 import { NodeFileSystem } from '../fs/node-fs.ts';
 import { ControlWord } from '../shared/control.ts';
 import { runBackgroundJob } from './jobs.ts';
-import type { BackgroundJob, BackgroundResult, ReaderInit, WorkerMessage, WriterInit } from './messages.ts';
-import { encodeError, toLsmError } from './protocol.ts';
+import { toLsmError } from './protocol/errors.ts';
+import {
+  type BackgroundAnswer,
+  type BackgroundJob,
+  encodeJobFailure,
+  type ReaderInit,
+  type WorkerMessage,
+  type WriterInit,
+} from './protocol/posted-messages.ts';
 import { ReaderRole } from './reader.ts';
 import type { Inbox } from './super-version-tracker.ts';
 import { WriterRole } from './writer.ts';
@@ -21,9 +28,6 @@ export type PoolTask =
   | { readonly role: 'background'; readonly job: BackgroundJob }
   /** Runs nowhere: see PoolExecutor. */
   | { readonly role: 'nothing' };
-
-/** What a job has written, or the error it ended with, encoded: a thrown one would arrive without its code. */
-export type BackgroundAnswer = BackgroundResult | Uint8Array;
 
 /** Lowers the thread below the ones that serve; on Linux this is per thread, elsewhere it may do nothing. */
 const BACKGROUND_PRIORITY = 5;
@@ -38,7 +42,7 @@ export function run(task: PoolTask): BackgroundAnswer | undefined {
     try {
       return runBackgroundJob(fs, task.job);
     } catch (error) {
-      return encodeError(toLsmError(error, task.job.job.type === 'flush' ? 'flush' : 'compaction'));
+      return encodeJobFailure(toLsmError(error, task.job.job.type === 'flush' ? 'flush' : 'compaction'));
     }
   }
   // A role never returns to the event loop and its thread is ended, not left: now or never. Where there is no cache,

@@ -1,6 +1,6 @@
 /** The writes that the writer has in hand, as they lie in its ring. */
 
-import { FRAME_HEADER_BYTES, frameLength, frameTag, nextFrame } from '../format/frame.ts';
+import { frameLength, frameTag, nextFrame, payloadStart } from '../format/frame.ts';
 import type { OperationCursor } from '../log/write-operation.ts';
 import { Memtable } from '../memtable/memtable.ts';
 import type { RingConsumer } from '../shared/ring.ts';
@@ -8,7 +8,7 @@ import type { WriteDeadlines } from '../shared/write-deadlines.ts';
 
 /** Puts the cursor before the operations of a write. */
 export function enterFrame(cursor: OperationCursor, bytes: Uint8Array, frame: number): OperationCursor {
-  const start = frame + FRAME_HEADER_BYTES;
+  const start = payloadStart(frame);
   cursor.reset(bytes, start, start + frameLength(bytes, frame));
   return cursor;
 }

@@ -1,9 +1,12 @@
 import type { LsmError } from '../errors.ts';
-import { writeUint32 } from '../format/integers.ts';
 import type { RingProducer } from '../shared/ring.ts';
-import { encodeError, WriterTag } from './protocol.ts';
-
-const NO_BYTES = new Uint8Array(0);
+import { encodeError } from './protocol/errors.ts';
+import {
+  encodeFailing,
+  encodeGeneration,
+  GENERATION_BYTES,
+  WriterAnswerKind,
+} from './protocol/writer-messages.ts';
 
 /** What the writer tells main of itself, among its answers. */
 export class WriterNews {
@@ -17,23 +20,22 @@ export class WriterNews {
 
   /** The first log of this run is there. */
   begun(generation: number): void {
-    this.#generation(WriterTag.begun, generation);
+    this.#generation(WriterAnswerKind.begun, generation);
   }
 
   rotated(generation: number): void {
-    this.#generation(WriterTag.rotated, generation);
+    this.#generation(WriterAnswerKind.rotated, generation);
   }
 
   /** Writes fail with this error; said once for each code. */
   failing(error: LsmError): void {
     const { code } = error;
     // Main knows of a fault already, and sees for itself when memory is short.
-    if (code !== this.#told && code !== 'POISONED' && code !== 'OVERLOADED')
-      this.#tell(code, encodeError(error));
+    if (code !== this.#told && code !== 'POISONED' && code !== 'OVERLOADED') this.#tell(code, error);
   }
 
   working(): void {
-    if (this.#told !== '') this.#tell('', NO_BYTES);
+    if (this.#told !== '') this.#tell('', undefined);
   }
 
   /** Nothing is acknowledged any more. */
@@ -41,22 +43,26 @@ export class WriterNews {
     const body = encodeError(error);
     const at = this.#responses.reserve(body.length);
     this.#responses.bytes.set(body, at);
-    this.#responses.push(WriterTag.fault);
+    this.#responses.push(WriterAnswerKind.fault);
   }
 
-  #generation(tag: typeof WriterTag.begun | typeof WriterTag.rotated, generation: number): void {
-    const at = this.#responses.reserve(4);
-    writeUint32(this.#responses.bytes, at, generation);
-    this.#responses.push(tag);
+  #generation(
+    kind: typeof WriterAnswerKind.begun | typeof WriterAnswerKind.rotated,
+    generation: number,
+  ): void {
+    const at = this.#responses.reserve(GENERATION_BYTES);
+    encodeGeneration(this.#responses.bytes, at, generation);
+    this.#responses.push(kind);
     this.#responses.publish();
   }
 
   /** Where the ring has no room the next run tells. */
-  #tell(code: string, body: Uint8Array): void {
+  #tell(code: string, error: LsmError | undefined): void {
+    const body = encodeFailing(error);
     const at = this.#responses.reserve(body.length);
     if (at === -1) return;
     this.#responses.bytes.set(body, at);
-    this.#responses.push(WriterTag.failing);
+    this.#responses.push(WriterAnswerKind.failing);
     this.#told = code;
   }
 }

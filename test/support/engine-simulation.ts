@@ -13,7 +13,10 @@ import {
   RecordStore,
 } from '../../native-free-lsm/index.ts';
 import { InlineExecutor, MemoryFileSystem } from '../../native-free-lsm/simulation/index.ts';
-import type { BackgroundJob, BackgroundResult } from '../../native-free-lsm/threads/messages.ts';
+import type {
+  BackgroundJob,
+  BackgroundResult,
+} from '../../native-free-lsm/threads/protocol/posted-messages.ts';
 import { FakeClock } from './fake-clock.ts';
 import { HASH_SEED } from './hash-flood.ts';
 

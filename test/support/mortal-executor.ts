@@ -8,7 +8,7 @@ import type {
   ReaderInit,
   WorkerMessage,
   WriterInit,
-} from '../../native-free-lsm/threads/messages.ts';
+} from '../../native-free-lsm/threads/protocol/posted-messages.ts';
 import { EngineSimulation } from './engine-simulation.ts';
 
 /**

@@ -13,8 +13,8 @@ import {
 } from '../../../native-free-lsm/index.ts';
 import { ControlWord } from '../../../native-free-lsm/shared/control.ts';
 import type { Executor, ExecutorContext, RoleHandle } from '../../../native-free-lsm/threads/executor.ts';
-import type { ReaderInit, WriterInit } from '../../../native-free-lsm/threads/messages.ts';
 import { PoolExecutor } from '../../../native-free-lsm/threads/pool.ts';
+import type { ReaderInit, WriterInit } from '../../../native-free-lsm/threads/protocol/posted-messages.ts';
 import { seededRandom, systemClock } from '../../../src/clock.ts';
 import { readRecord, record, writeRecordTo } from '../../support/engine-calls.ts';
 import { until } from '../../support/until.ts';

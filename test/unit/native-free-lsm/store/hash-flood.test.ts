@@ -15,7 +15,7 @@ import { InlineExecutor, MemoryFileSystem } from '../../../../native-free-lsm/si
 import { loadTable, readTableMetadata } from '../../../../native-free-lsm/sstable/load-table.ts';
 import { TableReader } from '../../../../native-free-lsm/sstable/table-reader.ts';
 import type { RecordStore } from '../../../../native-free-lsm/store/store.ts';
-import type { WriterInit } from '../../../../native-free-lsm/threads/messages.ts';
+import type { WriterInit } from '../../../../native-free-lsm/threads/protocol/posted-messages.ts';
 import { EngineSimulation } from '../../../support/engine-simulation.ts';
 import { HASH_SEED, murmurCollisions } from '../../../support/hash-flood.ts';
 import { recordOf, tableOf } from '../sstable/table-support.ts';

@@ -6,7 +6,10 @@ import {
   InlineExecutor,
   MemoryFileSystem,
 } from '../../../../native-free-lsm/simulation/index.ts';
-import type { BackgroundJob, BackgroundResult } from '../../../../native-free-lsm/threads/messages.ts';
+import type {
+  BackgroundJob,
+  BackgroundResult,
+} from '../../../../native-free-lsm/threads/protocol/posted-messages.ts';
 import { readRecord, record, writeRecordTo } from '../../../support/engine-calls.ts';
 import { EngineSimulation, TINY_OPTIONS } from '../../../support/engine-simulation.ts';
 

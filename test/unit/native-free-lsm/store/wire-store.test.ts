@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { InlineExecutor, type MemoryFileSystem } from '../../../../native-free-lsm/simulation/index.ts';
 import type { ExecutorContext, RoleHandle } from '../../../../native-free-lsm/threads/executor.ts';
-import type { ReaderInit, WriterInit } from '../../../../native-free-lsm/threads/messages.ts';
+import type { ReaderInit, WriterInit } from '../../../../native-free-lsm/threads/protocol/posted-messages.ts';
 import { readRecord, record, writeRecordTo } from '../../../support/engine-calls.ts';
 import { EngineSimulation, TINY_OPTIONS } from '../../../support/engine-simulation.ts';
 

@@ -6,7 +6,11 @@ import { createControl } from '../../../../native-free-lsm/shared/control.ts';
 import { createRing } from '../../../../native-free-lsm/shared/ring.ts';
 import { MemoryFileSystem } from '../../../../native-free-lsm/simulation/index.ts';
 import { ReaderChannel } from '../../../../native-free-lsm/store/reader-channel.ts';
-import type { WorkerMessage } from '../../../../native-free-lsm/threads/messages.ts';
+import type { WorkerMessage } from '../../../../native-free-lsm/threads/protocol/posted-messages.ts';
+import {
+  encodePageRequest,
+  pageRequestBytes,
+} from '../../../../native-free-lsm/threads/protocol/reader-messages.ts';
 import { ReaderRole } from '../../../../native-free-lsm/threads/reader.ts';
 import { HASH_SEED } from '../../../support/hash-flood.ts';
 
@@ -58,7 +62,11 @@ for (const [name, points] of [
       new MemoryFileSystem(),
       () => inbox.shift(),
     );
-    for (const [tag, point] of points.entries()) assert.ok(channel.pushPage(tag, point, PAGE));
+    for (const [tag, point] of points.entries()) {
+      const at = channel.requests.reserve(pageRequestBytes(PAGE));
+      encodePageRequest(channel.requests.bytes, at, point, PAGE);
+      channel.requests.push(tag);
+    }
     channel.requests.publish();
     const unreleasedWhenSeen: number[] = [];
     let answers = 0;

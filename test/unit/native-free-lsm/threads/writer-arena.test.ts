@@ -9,7 +9,7 @@ import { ControlWord, createControl } from '../../../../native-free-lsm/shared/c
 import { createRing, RingProducer } from '../../../../native-free-lsm/shared/ring.ts';
 import { WriteDeadlines } from '../../../../native-free-lsm/shared/write-deadlines.ts';
 import { MemoryFileSystem } from '../../../../native-free-lsm/simulation/index.ts';
-import type { WorkerMessage } from '../../../../native-free-lsm/threads/messages.ts';
+import type { WorkerMessage } from '../../../../native-free-lsm/threads/protocol/posted-messages.ts';
 import { WriterRole } from '../../../../native-free-lsm/threads/writer.ts';
 import { record } from '../../../support/engine-calls.ts';
 import { TINY_OPTIONS } from '../../../support/engine-simulation.ts';
@@ -40,8 +40,10 @@ test('an arena that is announced and offered while the writer looks for one is t
   };
   const rings = { requests: requestRing, responses: createRing(64 * 1024) };
   const init = { directory: '/db', options, control, arenas: [first], thread: 1, generation: 1, arena: 0 };
+  const deadlines = WriteDeadlines.allocate(1);
+  new WriteDeadlines(deadlines).set(0, Number.POSITIVE_INFINITY);
   const writer = new WriterRole(
-    { ...init, ...rings, hashSeed: HASH_SEED, deadlines: WriteDeadlines.allocate(1) },
+    { ...init, ...rings, hashSeed: HASH_SEED, deadlines },
     fs,
     inbox,
     new FakeClock(),

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { FRAME_HEADER_BYTES, frameLength, nextFrame } from '../../../../native-free-lsm/format/frame.ts';
-import { readUint32 } from '../../../../native-free-lsm/format/integers.ts';
+import { frameLength, nextFrame, payloadStart } from '../../../../native-free-lsm/format/frame.ts';
 import { encodePut, putOperationBytes } from '../../../../native-free-lsm/log/write-operation.ts';
 import { createArena } from '../../../../native-free-lsm/memtable/arena-layout.ts';
 import { Memtable } from '../../../../native-free-lsm/memtable/memtable.ts';
@@ -14,7 +13,12 @@ import {
   MAX_WRITES_IN_RING,
   WRITER_RESPONSE_RING_BYTES,
 } from '../../../../native-free-lsm/store/write-queue.ts';
-import { COMPLETION_BYTES, WriteCode } from '../../../../native-free-lsm/threads/protocol.ts';
+import {
+  COMPLETION_BYTES,
+  Completion,
+  decodeCompletion,
+  WriteCode,
+} from '../../../../native-free-lsm/threads/protocol/writer-messages.ts';
 import { WriterRole } from '../../../../native-free-lsm/threads/writer.ts';
 import { record } from '../../../support/engine-calls.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';
@@ -178,12 +182,15 @@ test('a write whose time is over is not written: neither before the others of it
   let steps = 0;
   while (writer.step()) steps++;
   const codes = new Map<number, number>();
+  const completion = new Completion();
   while (responses.nextRun(WRITER_RESPONSE_RING_BYTES)) {
     const { bytes, runStart, runEnd } = responses;
     for (let at = runStart; at < runEnd; at = nextFrame(bytes, at)) {
-      const end = at + FRAME_HEADER_BYTES + frameLength(bytes, at);
-      for (let one = at + FRAME_HEADER_BYTES; one < end; one += COMPLETION_BYTES)
-        codes.set(readUint32(bytes, one), readUint32(bytes, one + 4));
+      const end = payloadStart(at) + frameLength(bytes, at);
+      for (let one = payloadStart(at); one < end; one += COMPLETION_BYTES) {
+        decodeCompletion(bytes, one, completion);
+        codes.set(completion.tag, completion.code);
+      }
     }
     responses.release();
   }

@@ -1,13 +1,16 @@
 /**
- * What main and pool threads say to each other outside the rings: set-up data, new super-versions, background jobs.
- * Everything is structured-cloneable; shared buffers go by reference.
+ * What main and pool threads say to each other outside the rings: set-up data, new super-versions, background jobs and
+ * their results. It is posted and cloned, so its types are its layout; shared buffers go by reference. Errors alone are
+ * encoded, as cloning loses their code.
  */
-import type { MergeSpec } from '../compaction/merge.ts';
-import type { DamagedInput } from '../compaction/sound-iterator.ts';
-import type { HashSeed } from '../format/hash.ts';
-import type { EngineOptions } from '../options.ts';
-import type { TableHandle } from '../sstable/table-handle.ts';
-import type { TableWriterOptions } from '../sstable/table-writer.ts';
+import type { MergeSpec } from '../../compaction/merge.ts';
+import type { DamagedInput } from '../../compaction/sound-iterator.ts';
+import type { LsmError } from '../../errors.ts';
+import type { HashSeed } from '../../format/hash.ts';
+import type { EngineOptions } from '../../options.ts';
+import type { TableHandle } from '../../sstable/table-handle.ts';
+import type { TableWriterOptions } from '../../sstable/table-writer.ts';
+import { decodeError, encodeError } from './errors.ts';
 
 /** A super-version: a consistent view of the tables, and of which memtables are not in them yet. It never changes. */
 export interface SuperVersionMessage {
@@ -80,4 +83,17 @@ export interface BackgroundResult {
   readonly tables: readonly TableHandle[];
   /** Of inputs known to be damaged, those that could not be read as a whole this time either. */
   readonly damaged: readonly DamagedInput[];
+}
+
+/** What comes back of a job: its result, or the error it ended with, encoded. */
+export type BackgroundAnswer = BackgroundResult | Uint8Array;
+
+export function encodeJobFailure(error: LsmError): BackgroundAnswer {
+  return encodeError(error);
+}
+
+/** @throws LsmError with which the job has ended */
+export function decodeJobAnswer(answer: BackgroundAnswer): BackgroundResult {
+  if (answer instanceof Uint8Array) throw decodeError(answer);
+  return answer;
 }
