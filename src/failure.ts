@@ -1,15 +1,17 @@
 /**
  * Why a replica gave no answer that counts: a number for programs, which travels between nodes with a few words for
- * people. A number says by itself whether the same request may succeed later without anybody doing anything: those
- * below `FIRST_LASTING` may. So a node knows what to do with a number that only its peer's newer build has a name for.
- * Pure.
+ * people. The number itself says whether the same request may succeed later without anybody's help: those below
+ * `FIRST_LASTING` may. So a node knows what to do with a number for which only its peer's newer build has a name. Pure.
  */
 
 const FIRST_LASTING = 128;
 /** A number takes one byte on the wire. */
 export const MAX_FAILURE_CODE = 255;
 
-/** Registered: append only, in both ranges. A number once given out is never given another meaning, zero is reserved. */
+/**
+ * Registered and append only, in both ranges. A number that was given out is never given another meaning, and zero is
+ * reserved.
+ */
 export const FailureCode = {
   none: 0,
 
@@ -19,9 +21,9 @@ export const FailureCode = {
   peerLost: 2,
   /** No answer in time: the request may have been carried out or not. */
   timedOut: 3,
-  /** As many requests are on their way to the peer as may be. */
+  /** The most requests that may be on their way to the peer are. */
   inFlightFull: 4,
-  /** As many bytes wait to be sent to the peer, or answers wait to be sent by it, as may. */
+  /** The most bytes that may wait to be sent to the peer do; or the most answers that may wait to be sent by it. */
   queueFull: 5,
   /** The storage engine has more to do than it can do in time. */
   overloaded: 6,
@@ -31,9 +33,9 @@ export const FailureCode = {
   /** A thread of the storage engine died: the request may have been carried out or not. */
   workerDied: 10,
   stopping: 11,
-  /** The replica takes no timestamp so far ahead of its clock. */
+  /** The replica accepts no timestamp that is so far ahead of its clock. */
   timestampAhead: 12,
-  /** The replica holds a version so far ahead of the coordinator's clock that no timestamp can be given after it. */
+  /** The replica holds a version so far ahead of the coordinator's clock that no later timestamp can be given. */
   versionAhead: 13,
 
   /** One of the two nodes judged the other unfit in the handshake. */
@@ -41,11 +43,11 @@ export const FailureCode = {
   noSuchPeer: 129,
   /** The peer's build does not know the operation. */
   notServed: 130,
-  /** The answer is not what the operation answers with. */
+  /** The answer is not one that the operation can have. */
   protocol: 131,
   keyTooLong: 132,
   tooLarge: 133,
-  /** The key or the record is none. */
+  /** The key or the record is invalid. */
   malformed: 134,
   /** A sync failed, or the writer thread died. */
   poisoned: 135,
@@ -61,12 +63,18 @@ const NAMES: ReadonlyMap<number, string> = new Map(
   Object.entries(FailureCode).map(([name, code]) => [code, inCapitals(name)]),
 );
 
-/** Whether the same request may succeed later by itself. @param code also one that has no name here */
+/**
+ * Whether the same request may succeed later by itself.
+ * @param code also one that has no name here
+ */
 export function mayPass(code: number): boolean {
   return code > FailureCode.none && code < FIRST_LASTING;
 }
 
-/** As programs read it in the status, in capitals: NO_SPACE. @param code also one that has no name here */
+/**
+ * The name that programs read in the status, in capitals: NO_SPACE.
+ * @param code also one that has no name here
+ */
 export function failureName(code: number): string {
   return NAMES.get(code) ?? `FAILURE_${code}`;
 }

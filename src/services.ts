@@ -1,6 +1,6 @@
 /**
- * What a node does for clients, whatever the protocol they speak: doors (src/http is one) call it. The coordinator
- * serves entities, the replica serves ranges; tests have fakes.
+ * What a node does for clients, whatever protocol they use: doors (src/http is one) call it. The coordinator serves
+ * entities, the replica serves ranges; tests use fakes.
  */
 import type { OutcomeSink } from './outcome.ts';
 
@@ -26,10 +26,10 @@ export interface EntityService {
   delete(key: Uint8Array, ack: number, from: number, reply: OutcomeSink, waitedMs: number): void;
 }
 
-/** Encoded entries in key order, nothing deleted or expired among them. Disposed of once they are written. */
+/** Encoded entries in key order, without any that are deleted or expired. Dispose of it once they are written. */
 export interface EncodedPage extends Disposable {
   readonly bytes: Uint8Array;
-  /** Of `bytes`: where the entries end. There may be none. */
+  /** The index in `bytes` where the entries end. There may be none. */
   readonly usedBytes: number;
   /** Where the next page starts, inclusive; null behind the last entry. */
   readonly resumeAt: Uint8Array | null;
@@ -37,7 +37,7 @@ export interface EncodedPage extends Disposable {
 
 export interface RangeService {
   /**
-   * One page of this node's own entries in key order, of `maxBytes` at most unless its first is larger.
+   * One page of this node's own entries in key order, of at most `maxBytes` unless its first entry is larger.
    * @param end exclusive; null: to the last key
    * @param encoder number of what encodes the entries, from `DoorContext.firstEncoder` on
    */
@@ -51,7 +51,7 @@ export interface RangeService {
 }
 
 export interface StatusService {
-  /** JSON-able: node, state, version, engine figures, peers, event-loop delay. */
+  /** A value for JSON: node, state, version, engine figures, peers, event-loop delay. */
   status(): Record<string, unknown>;
 }
 

@@ -1,6 +1,6 @@
 /**
  * A frame: u32 payload length, u32 tag, payload, zeros up to a multiple of 8. The rings between threads, logs and the
- * manifest consist of them, so that a writer puts a run of frames into its log as it stands in the ring. Pure.
+ * manifest consist of frames, so that a writer can put a run of frames into its log unchanged. Pure.
  */
 import { readUint32, writeUint32 } from './integers.ts';
 
@@ -14,7 +14,7 @@ export function writeFrameHeader(target: Uint8Array, at: number, payloadBytes: n
   writeUint32(target, at + 4, tag);
 }
 
-/** Payload bytes of the frame at `at`. */
+/** The payload size of the frame at `at`. */
 export function frameLength(bytes: Uint8Array, at: number): number {
   return readUint32(bytes, at);
 }
@@ -27,12 +27,12 @@ export function payloadStart(at: number): number {
   return at + FRAME_HEADER_BYTES;
 }
 
-/** Where the frame behind the one at `at` starts, or where the run ends. */
+/** Where the frame after the one at `at` starts, or where the run ends. */
 export function nextFrame(bytes: Uint8Array, at: number): number {
   return at + frameBytes(readUint32(bytes, at));
 }
 
-/** What a payload takes as a frame: header and padding included. */
+/** The size of a payload's frame, with header and padding. */
 export function frameBytes(payloadBytes: number): number {
   return FRAME_HEADER_BYTES + ((payloadBytes + FRAME_ALIGNMENT_BYTES - 1) & -FRAME_ALIGNMENT_BYTES);
 }

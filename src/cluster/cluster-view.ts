@@ -1,17 +1,17 @@
 /**
- * The cluster as it is at one time: its nodes, their zones, and which of them hold a key. A view never changes; when
- * the cluster does, the node replaces its view by one with a higher epoch. A request reads one view from its start to
- * its end, so what it has begun stays true for it. Pure.
+ * The cluster at one time: its nodes, their zones, and which of them hold a key. A view never changes; when the cluster
+ * does, the node replaces its view by one with a higher epoch. A request uses one view from its start to its end, so
+ * what it has begun stays true for it. Pure.
  *
- * Inside a view a node is an index: where it stands in `nodes` and in the preference lists. The next view may give it
- * another one, so an index means nothing without its view: whatever outlives a request (connections, what is sent,
- * logged, shown or stored) names nodes by id.
+ * Inside a view a node is an index: its position in `nodes` and in the preference lists. The next view may give it
+ * another index, so an index means nothing without its view. Everything that outlives a request (connections, and what
+ * is sent, logged, shown or stored) names nodes by id.
  */
 import { Placement } from './placement.ts';
 import type { Topology, TopologyNode } from './topology-schema.ts';
 
 export class ClusterView {
-  /** Which view this is: every later one has a higher epoch. */
+  /** Later views have a higher epoch. */
   readonly epoch: number;
   readonly nodes: readonly TopologyNode[];
   readonly placement: Placement;
@@ -25,7 +25,7 @@ export class ClusterView {
     Object.freeze(this);
   }
 
-  /** The node's index in this view; -1: it is not in it. */
+  /** The node's index in this view; -1 when it is not in it. */
   indexOf(nodeId: string): number {
     return this.#indexes.get(nodeId) ?? -1;
   }

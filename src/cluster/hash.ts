@@ -55,7 +55,7 @@ export function hashName(name: string): NameHash {
   return { high: murmur3(bytes, 0x2545f491), low: murmur3(bytes, 0x9e3779b9) };
 }
 
-/** What a name draws in a slot: uniform in [0, 2^32), independent between slots and between names. */
+/** The random number of a name for a slot: uniform in [0, 2^32), independent between slots and between names. */
 export function draw(name: NameHash, slot: number): number {
   return finish(name.high ^ finish(name.low ^ Math.imul(slot + 1, 0x9e3779b1)));
 }

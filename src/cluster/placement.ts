@@ -18,7 +18,7 @@ import { SLOT_COUNT } from './slots.ts';
 export const PLACEMENT_POLICIES = ['any', 'spread', 'near'] as const;
 export type PlacementPolicy = (typeof PLACEMENT_POLICIES)[number];
 
-/** The most nodes that a preference list names, and so the most replicas that a key can have. */
+/** The most nodes in a preference list, and so the most replicas of a key. */
 export const MAX_REPLICAS = 32;
 
 /** The parts of a node's description that decide where it stands in the lists. */
@@ -34,10 +34,10 @@ export class Placement {
    * is there once `listOffset` has been asked for it.
    */
   readonly lists: Uint16Array;
-  /** How many nodes a list names: the largest `from`. */
+  /** The length of a list: the largest `from`. */
   readonly maxFrom: number;
   readonly #order: SlotOrder;
-  /** 1 for each slot whose list is there. */
+  /** 1 for each slot whose list has been made. */
   readonly #made = new Uint8Array(SLOT_COUNT);
 
   constructor(nodes: readonly PlacementNode[], policy: PlacementPolicy) {
@@ -64,9 +64,9 @@ class SlotOrder {
   /** The zone that each node competes in; with `any` all compete in one. */
   readonly #zoneOf: Uint16Array;
   readonly #zones: readonly Candidate[];
-  /** The best nodes of each zone in this slot, best first. */
+  /** The best nodes of each zone for this slot, best first. */
   readonly #best: readonly TopList[];
-  /** Zones (`near`) or the best that each zone has left (`spread`), best first. */
+  /** Best first: the zones (`near`), or the best node that each zone has left (`spread`). */
   readonly #round: TopList;
   readonly #length: number;
 
@@ -129,7 +129,7 @@ function candidates(named: readonly { readonly id: string; readonly weight: numb
   return named.map((each) => new Candidate(each.id, each.weight, weighted));
 }
 
-/** The items with the highest scores, highest first; of equal scores the one added first. */
+/** The items with the highest scores, highest first; of equal scores, the one added first. */
 class TopList {
   readonly items: Uint16Array;
   readonly scores: Float64Array;

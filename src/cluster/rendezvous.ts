@@ -1,9 +1,9 @@
 /**
- * Weighted rendezvous hashing (Thaler and Ravishankar, "Using Name-Based Mappings to Increase Hit Rates", 1998;
- * the weights after Schindelhauer and Schomaker, "Weighted Distributed Hash Tables", 2005): every candidate draws
- * a number u in (0, 1) for the slot and scores -weight / ln u; the best score comes first. What a candidate draws
- * depends on nothing but its name, so one that comes or goes leaves the order of all others as it was, and it is
- * first in proportion to its weight.
+ * Weighted rendezvous hashing (Thaler and Ravishankar, "Using Name-Based Mappings to Increase Hit Rates", 1998; the
+ * weights after Schindelhauer and Schomaker, "Weighted Distributed Hash Tables", 2005). Every candidate has a random
+ * number u in (0, 1) for the slot and scores -weight / ln u; the best score comes first. The number depends only on the
+ * candidate's name, so the order of the others does not change when one comes or goes, and each is first in proportion
+ * to its weight.
  */
 import { draw, hashName, type NameHash } from './hash.ts';
 
@@ -31,16 +31,16 @@ const POWERS = Float64Array.from({ length: 34 });
 for (let power = 0, value = 1; power < POWERS.length; power++, value *= 2) POWERS[power] = value;
 
 /**
- * ln((drawn + ½) / 2^32) of a 32-bit integer, by additions, multiplications and divisions alone: those give the
- * same bits on every machine, while Math.log may differ in the last bit from one Node to the next, and two nodes
- * could then disagree on who holds a slot. Strictly increasing in `drawn`, which is all the order needs.
+ * ln((drawn + ½) / 2^32) of a 32-bit integer, computed with additions, multiplications and divisions alone. Those give
+ * the same bits on every machine, while the last bit of Math.log may differ from one Node to the next, and two nodes
+ * could then disagree on who holds a slot. It rises strictly with `drawn`, which is all that the order needs.
  */
 export function logOfFraction(drawn: number): number {
   const odd = 2 * drawn + 1;
-  /** Which of the 33 bits of `odd` is its highest: over that power of two it is in [1, 2). */
+  /** The highest of the 33 bits of `odd`: divided by that power of two, it is in [1, 2). */
   const highest = drawn === 0 ? 0 : 32 - Math.clz32(drawn);
   const fraction = odd / POWERS[highest];
-  // ln f = 2 artanh((f - 1) / (f + 1)), and the argument is below 1/3: each term is a ninth of the one before.
+  // ln f = 2 artanh((f - 1) / (f + 1)), and the argument is below 1/3, so each term is a ninth of the one before.
   const argument = (fraction - 1) / (fraction + 1);
   const square = argument * argument;
   let sum = 0;

@@ -1,6 +1,6 @@
 /**
- * The schema of a topology file, as plain functions. Each takes a value of the document and the path it was found
- * at, notes what is wrong with it in `faults` and goes on, so that one reading finds every fault.
+ * The schema of a topology file, as plain functions. Each takes a value of the document and its path, adds what is
+ * wrong with it to `faults`, and goes on, so that one reading finds every fault.
  */
 import { isIPv6 } from 'node:net';
 import type { Address } from '../address.ts';
@@ -12,11 +12,11 @@ export interface TopologyNode extends PlacementNode {
 }
 
 export interface Topology {
-  /** The cluster's name: nodes and data folders of another are refused. */
+  /** The cluster's name: nodes and data folders of other clusters are refused. */
   readonly cluster: string;
   readonly placement: PlacementPolicy;
   readonly nodes: readonly TopologyNode[];
-  /** The file of the cluster's secret; undefined: it has none, or it is named elsewhere. */
+  /** The file of the cluster's secret; undefined: there is none, or it is named elsewhere. */
   readonly secretFile?: string;
 }
 

@@ -1,6 +1,6 @@
 /**
- * The nodes of a cluster, where they are reached, and how replicas are placed on them. Nodes are sorted by id, so the
- * order in a file means nothing. A running node reads a topology as a view: cluster-view.ts.
+ * The nodes of a cluster, their addresses, and how replicas are placed on them. Nodes are sorted by id, so the order in
+ * a file means nothing. A running node uses a topology as a view: cluster-view.ts.
  */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -35,7 +35,7 @@ export function readTopology(path: string): Topology {
     : { ...topology, secretFile: resolve(dirname(path), secretFile) };
 }
 
-/** @param source what faults are reported under, such as the file's path */
+/** @param source the name under which faults are reported, such as the file's path */
 export function parseTopology(text: string, source: string): Topology {
   let document: unknown;
   try {
@@ -50,7 +50,7 @@ export function parseTopology(text: string, source: string): Topology {
 export interface LocalTopologyOptions {
   readonly nodes: number;
   readonly host: string;
-  /** HTTP port of the first node; the others have the next ones. */
+  /** The HTTP port of the first node; each further node has the next port. */
   readonly port: number;
   /** One for each node. */
   readonly rpcPorts: readonly number[];

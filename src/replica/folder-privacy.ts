@@ -1,6 +1,7 @@
 /**
- * A data folder holds every value in clear: it is for the user alone who runs the node. What the node makes is made
- * so; what is there already, of an earlier release or put there by hand, is made so at the start.
+ * A data folder holds every value in clear text, so only the user who runs the node may read it. Files that the node
+ * makes are private. Files that are there already, from an earlier release or copied by hand, are made private at the
+ * start.
  */
 import { chmod, lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -10,16 +11,16 @@ export const PRIVATE_FOLDER_MODE = 0o700;
 export const PRIVATE_FILE_MODE = 0o600;
 const OTHERS = 0o077;
 const ROOT = 0;
-/** The node's folder, the engine's in it, and what a repair has put aside in that. */
+/** The node's folder, the engine's folder in it, and the folder in that where a repair puts files aside. */
 const DEPTH = 3;
 
 /**
- * @returns a sentence for the log about what others could do, or still can; null when there was nothing
- * @throws QuorateError FOREIGN_DIRECTORY when the folder belongs to another user: he could read and replace anything
+ * @returns a sentence for the log about what other users could do, or still can; null when there was nothing
+ * @throws QuorateError FOREIGN_DIRECTORY when the folder belongs to another user, who could read and replace anything
  */
 export async function makePrivate(folder: string): Promise<string | null> {
   const uid = process.geteuid?.();
-  // Windows has no such bits.
+  // Windows has no such permission bits.
   if (uid === undefined) return null;
   const { uid: owner } = await lstat(folder);
   if (owner !== uid && owner !== ROOT && uid !== ROOT) {

@@ -1,18 +1,21 @@
 /**
  * Raises the progress of a node's folder while the node takes writes, so that its peers notice when the folder is put
- * back to a copy of before.
+ * back to an older copy.
  */
 import type { Clock, TimerHandle } from '../clock.ts';
 import type { IdentityStore } from './identity-store.ts';
 
-/** What is written between a copy and the next rise is not missed when the folder is put back to the copy. */
+/** When the folder is put back to a copy, writes between the copy and the next rise are not noticed as missing. */
 const PERIOD_MS = 1_000;
 
 export interface FolderProgressOptions {
   readonly engine: { readonly newestTimestamp: number };
   readonly store: Pick<IdentityStore, 'advanceSoon'>;
   readonly clock: Clock;
-  /** Whether what the engine shows is on the disk: what a power cut may take is not to be missed afterwards. */
+  /**
+   * Whether what the engine shows is on the disk. If it is not, a power cut may take it, and it must not be missed
+   * then.
+   */
   readonly isSynced: boolean;
 }
 
@@ -27,7 +30,7 @@ export class FolderProgress {
     this.#timer = options.clock.every(PERIOD_MS, () => this.#note());
   }
 
-  /** Notes what was written last. */
+  /** Notes the last write. */
   close(): void {
     this.#timer.cancel();
     this.#note();

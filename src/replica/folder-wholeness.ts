@@ -33,10 +33,10 @@ export class FolderWholeness {
   readonly #conditions: Pick<Conditions, 'raise'>;
   #state: Wholeness;
   #isWhole: boolean;
-  /** Peers whose folder does not hold what is remembered of it, each with the start that was told in the log. */
+  /** Peers whose folder does not hold what is remembered of it, each with the start for which that was logged. */
   readonly #reported = new Map<string, string>();
 
-  /** @param clusterSize nodes in the cluster, this one included */
+  /** @param clusterSize the number of nodes in the cluster, including this one */
   constructor(
     store: IdentityStore,
     clusterSize: number,
@@ -68,7 +68,7 @@ export class FolderWholeness {
     return this.#state.whole !== 'unproven';
   }
 
-  /** What this node says of its own folder, and of the peer's when it knows which one it talks to. */
+  /** What this node says of its own folder, and of the peer's when it knows which peer it is. */
   greetingFor(peerNodeId: string | null): Greeting {
     const { nodeId, incarnation, declaredMs } = this.#state;
     const remembered = peerNodeId === null ? null : rememberedOf(this.#state, peerNodeId);
@@ -80,7 +80,7 @@ export class FolderWholeness {
     return this.#store.durable.history;
   }
 
-  /** Takes note of what a peer of this cluster said in its handshake. */
+  /** Notes what a peer of this cluster said in its handshake. */
   hear(greeting: Greeting): void {
     const before = { ...this.#state, history: this.history };
     this.#reportPeer(greeting, judgePeer(before, greeting));
@@ -90,14 +90,14 @@ export class FolderWholeness {
     if (this.#state.whole === 'incomplete' && before.whole !== 'incomplete') this.#raiseIncomplete();
   }
 
-  /** Takes note of how far a peer that has greeted has gone on. */
+  /** Notes how far the folder of a peer has come since its handshake. */
   hearHistory(peerNodeId: string, history: FolderHistory): void {
     this.#state = hearHistory(this.#state, peerNodeId, history);
     const { remembered } = this.#state;
     if (remembered !== this.#store.current.remembered) this.#store.updateSoon({ remembered });
   }
 
-  /** Said once for each start of the peer, and not at every handshake. */
+  /** Logged once for each start of the peer, and not at every handshake. */
   #reportPeer({ nodeId, incarnation, history }: Greeting, verdict: PeerVerdict): void {
     const start = `${incarnation} ${lastStartId(history)}`;
     if (verdict === 'known' || this.#reported.get(nodeId) === start) return;
@@ -113,12 +113,15 @@ export class FolderWholeness {
     if (whole === 'whole' && before === 'unproven') this.#log.info('The data of this node is whole');
     const { current } = this.#store;
     if (whole === current.whole && remembered === current.remembered && missing === current.missing) return;
-    // A write that fails for good stops the node: whoever owns the store watches its `failed`. What a write that is
-    // refused for the time being should have kept goes with the next one.
+    // A write that fails for good stops the node: the owner of the store watches its `failed`. A write that is refused
+    // for now is made up for by the next one.
     this.#store.update({ whole, missing, remembered }).catch(() => {});
   }
 
-  /** The condition stays until the node is started again: only the folder of a stopped node can be declared whole. */
+  /**
+   * The condition stays until the node is started again, because only the folder of a stopped node can be declared
+   * whole.
+   */
   #raiseIncomplete(): void {
     const { missing, incarnation } = this.#state;
     let why = 'a repair dropped a part of it, or its engine folder holds less than it did';

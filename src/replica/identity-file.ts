@@ -16,39 +16,40 @@ import type { FolderHistory, FolderMemory } from '../folder-history.ts';
 export const IDENTITY_FILE = 'IDENTITY';
 const MAGIC = 'quorate-identity ';
 const FORMAT_VERSION = 2;
-/** Of the first line: magic, one digit, a space, eight digits, a line feed. */
+/** Its offset in the first line: magic, one digit, a space, eight digits, a line feed. */
 const CHECKSUM_AT = MAGIC.length + 2;
 const HEADER_BYTES = CHECKSUM_AT + 9;
 
 /**
- * Whether the folder holds everything the node ever acknowledged.
- * - `unproven`: it was empty, and not every other node has been heard: something may be missing.
+ * Whether the folder holds everything that the node ever acknowledged.
+ *
+ * - `unproven`: the folder was empty, and not every other node has been heard: something may be missing.
  * - `whole`: nothing is missing.
- * - `incomplete`: something is: a peer knew this node with another folder or with a later state of this one, or a
- *   repair dropped a part. It takes writes and counts for no read quorum.
+ * - `incomplete`: something is missing: a peer knew this node with another folder or with a later state of this one, or
+ *   a repair dropped a part. The node takes writes and counts for no read quorum.
  */
 export type WholeState = 'unproven' | 'whole' | 'incomplete';
 
 export interface Identity {
   readonly clusterId: string;
   readonly nodeId: string;
-  /** 128 random bits in hexadecimal, drawn when the folder is first used: an emptied folder gets another. */
+  /** 128 random bits in hexadecimal, drawn when the folder is first used: an emptied folder gets others. */
   readonly incarnation: string;
-  /** Ms since the Unix epoch. */
+  /** In ms since the Unix epoch. */
   readonly createdMs: number;
   readonly whole: WholeState;
   /**
-   * When an operator or a bulk load last vouched for the folder, ms since the Unix epoch; 0: nobody did. Peers that
-   * know of no later word take the folder as it is.
+   * When an operator or a bulk load last declared the folder whole, in ms since the Unix epoch; 0: nobody did. Peers
+   * that know of no later declaration accept the folder as it is.
    */
   readonly declaredMs: number;
   /** While it is incomplete: what a peer remembers of this node and the folder does not hold. */
   readonly missing: FolderMemory | null;
-  /** Every timestamp this node ever issued lies below. */
+  /** Every timestamp that this node ever issued is below this. */
   readonly clockCeiling: number;
   /**
-   * The engine held a record with this timestamp, or with a later one: what it holds when it is opened is no older.
-   * 0: nothing is known.
+   * The engine held a record with this timestamp or a later one, so when it is opened it must still hold one. 0:
+   * nothing is known.
    */
   readonly newestTimestamp: number;
   /** How far the folder has come. */
@@ -95,7 +96,7 @@ function firstDifference(file: Uint8Array, header: string): number {
   return -1;
 }
 
-/** Whether the first line reads as one: then it is what stands behind it that the checksum disagrees with. */
+/** Whether the first line has a checksum: if so, it is the rest of the file that does not match it. */
 function isChecksum(file: Buffer): boolean {
   return /^[0-9a-f]{8}\n$/.test(file.toString('latin1', CHECKSUM_AT, HEADER_BYTES));
 }
@@ -105,7 +106,7 @@ function headerLine(version: number, body: Uint8Array): string {
   return `${MAGIC}${version} ${checksum.toString(16).padStart(8, '0')}\n`;
 }
 
-/** A file of another format whose checksum agrees is not damaged: it is from another release. */
+/** A file of another format whose checksum is right is not damaged: it is from another release. */
 function refuseOtherVersion(file: Buffer, path: string): void {
   const line = file.toString('latin1', 0, file.indexOf(10) + 1);
   const version = /^quorate-identity (\d{1,9}) [0-9a-f]{8}\n$/.exec(line)?.[1];

@@ -1,6 +1,6 @@
 /**
- * The identity of the folder a node has open. One write at a time; what changed while one was under way goes
- * into the next, so that a hurry of changes costs two writes.
+ * The identity of the folder that a node has open. There is one write at a time; changes during a write go into the
+ * next one, so that many changes at once cost two writes.
  */
 import { type Clock, systemClock, type TimerHandle } from '../clock.ts';
 import { advanced, withStart } from '../folder-history.ts';
@@ -9,11 +9,11 @@ import { encodeIdentity, IDENTITY_FILE, type Identity } from './identity-file.ts
 
 export type IdentityChange = Partial<Pick<Identity, 'whole' | 'missing' | 'clockCeiling' | 'remembered'>>;
 
-/** How long a write is held that was refused, for whoever tries again at once. */
+/** How long a refused write waits before the next attempt when somebody tries again at once. */
 const PAUSE_MS = 100;
-/** When it is tried again though nobody asks. */
+/** When a refused write is tried again although nobody asks. */
 const RETRY_MS = 500;
-/** How long a change may wait for another to be written with. */
+/** How long a change may wait to be written together with another. */
 const SOON_MS = 1_000;
 
 export class IdentityStore {
@@ -22,9 +22,9 @@ export class IdentityStore {
   readonly #failed = Promise.withResolvers<Error>();
   #current: Identity;
   #durable: Identity;
-  /** The write under way. */
+  /** The current write. */
   #writing: Promise<void> | null = null;
-  /** The write that begins behind it and takes everything changed until then. */
+  /** The write that begins after it, and takes everything that was changed until then. */
   #next: Promise<void> | null = null;
   #fault: Error | null = null;
   #refusal: Error | null = null;
@@ -32,7 +32,7 @@ export class IdentityStore {
   /** Set while something waits to be written with a later change. */
   #soon: TimerHandle | null = null;
   readonly #clock: Clock;
-  /** Told when `refusal` changes. */
+  /** Called when `refusal` changes. */
   onRefused: (refusal: Error | null) => void = () => undefined;
 
   constructor(
@@ -48,12 +48,12 @@ export class IdentityStore {
     this.#clock = clock;
   }
 
-  /** With every change made, durable or not yet. */
+  /** The identity with every change, durable or not. */
   get current(): Identity {
     return this.#current;
   }
 
-  /** As it is on disk. */
+  /** The identity as it is on disk. */
   get durable(): Identity {
     return this.#durable;
   }
@@ -64,29 +64,29 @@ export class IdentityStore {
   }
 
   /**
-   * Why the file cannot be written for the time being: the disk is full or mounted read-only, too many files are open.
-   * The last one written stays as it is, and what has changed is tried again until it is written.
+   * Why the file cannot be written now: the disk is full or mounted read-only, or too many files are open. The last
+   * written file stays unchanged, and the changes are tried again until they are written.
    */
   get refusal(): Error | null {
     return this.#refusal;
   }
 
   /**
-   * Ends when a write has failed and it is unknown what is on disk, with what it failed of; with a healthy disk never.
-   * Every later change is refused.
+   * Resolves with the error when a write has failed and it is unknown what is on disk; never with a healthy disk. Every
+   * later change is refused.
    */
   get failed(): Promise<Error> {
     return this.#failed.promise;
   }
 
-  /** Notes that the node has been started: what peers are told from now on. Ends when that is durable. */
+  /** Notes that the node has been started; peers are told so from now on. Resolves when it is durable. */
   begin(startId: number): Promise<void> {
     return this.#put({ history: withStart(this.#current.history, startId) });
   }
 
   /**
-   * Notes that the folder holds more than it did; durable before long, as by `updateSoon`: while a node takes writes
-   * its ceiling rises anyway.
+   * Notes that the folder holds more than it did. It becomes durable before long, as with `updateSoon`: while a node
+   * takes writes, its ceiling rises anyway.
    * @param newestTimestamp of a record that is on the disk
    */
   advanceSoon(newestTimestamp: number): void {
@@ -98,8 +98,8 @@ export class IdentityStore {
   }
 
   /**
-   * Ends when the change is durable. A clock ceiling only ever rises, and the folder's progress with it. Rejects as
-   * well while writes are refused: then the change goes into the next write, and that may be tried at any time.
+   * Resolves when the change is durable. A clock ceiling only ever rises, and the folder's progress rises with it.
+   * Rejects while writes are refused: the change then goes into the next write, which may be tried at any time.
    */
   update(change: IdentityChange): Promise<void> {
     const { clockCeiling, history } = this.#current;
@@ -107,7 +107,7 @@ export class IdentityStore {
     return this.#put({ ...change, history: advanced(history) });
   }
 
-  /** The change is durable before long: it goes with the next write, whatever that is for. */
+  /** The change becomes durable before long: it goes with the next write, whatever that is for. */
   updateSoon(change: IdentityChange): void {
     this.#putSoon(change);
   }
@@ -115,7 +115,7 @@ export class IdentityStore {
   #putSoon(change: Partial<Identity>): void {
     if (this.#fault !== null) return;
     this.#current = { ...this.#current, ...change };
-    // What a write under way no longer takes the timer looks after.
+    // When the current write no longer takes it, the timer does.
     this.#soon ??= this.#clock.after(SOON_MS, () => {
       this.#soon = null;
       if (this.#durable !== this.#current) this.#put({}).catch(() => {});
@@ -134,7 +134,7 @@ export class IdentityStore {
       this.#writing = this.#write();
       return this.#writing;
     };
-    // One that was refused does not keep the next from trying; after a fault that fails too.
+    // A refused write does not keep the next one from trying; after a fault the next one fails too.
     this.#next ??= this.#writing.then(again, (fault) =>
       this.#fault === null ? again() : Promise.reject(fault),
     );
@@ -142,8 +142,8 @@ export class IdentityStore {
   }
 
   /**
-   * Ends when every change made so far is durable, or has been tried once more: while writes are refused nothing has
-   * been acknowledged that waits for them.
+   * Resolves when every change made so far is durable, or has been tried once more: while writes are refused, nothing
+   * that depends on them has been acknowledged.
    */
   async settled(): Promise<void> {
     if (this.#fault !== null) throw this.#fault;
@@ -191,8 +191,8 @@ export class IdentityStore {
 }
 
 /**
- * Whatever fails before the rename, or in it, leaves the file as it was. A sync that fails is another matter: what it
- * was to bring to the disk may be lost, and the system says so once.
+ * A failure before or in the rename leaves the file unchanged. A failed sync is different: the data may be lost, and
+ * the system reports it only once.
  */
 function isSyncFailure(error: unknown): boolean {
   return ((error as NodeJS.ErrnoException).syscall ?? '').includes('sync');

@@ -20,10 +20,10 @@ import {
 
 export const ENGINE_FOLDER = 'engine';
 export const FILLING_FILE = 'FILLING';
-/** A crash while the first identity was written leaves its temporary file. */
+/** A crash during the write of the first identity leaves its temporary file. */
 const REMAINS = /^IDENTITY\.(?:[\w-]+\.)?tmp$/;
 
-/** Whether a folder that holds these names may be taken for a new node. */
+/** Whether a folder with these entries may be taken for a new node. */
 export function isFreeFolder(names: readonly string[]): boolean {
   return countsAsEmpty(names, REMAINS);
 }
@@ -34,10 +34,9 @@ export interface FolderOwner {
 }
 
 /**
- * Reads whose folder it is, and touches nothing.
- *
- * @returns null when there is no folder or nothing in it: it may be taken
- * @throws QuorateError FOREIGN_DIRECTORY when the folder is another node's, another cluster's or no node's;
+ * Reads who the folder belongs to, and changes nothing.
+ * @returns null when there is no folder or nothing in it, so that it may be taken
+ * @throws QuorateError FOREIGN_DIRECTORY when the folder belongs to another node, to another cluster or to no node;
  *   UNFINISHED_FILL when a bulk load was interrupted in it; STORAGE when it is damaged or cannot be read
  */
 export async function inspectFolder(
@@ -62,25 +61,24 @@ export async function inspectFolder(
   return identity;
 }
 
-/** Whether there is an engine's folder below that of the node: since its first start, or a bulk load. */
+/** Whether there must be an engine's folder in the node's: from its first start, or a bulk load, on. */
 export function hasHeldData({ history, whole }: Identity): boolean {
   return history.starts.length > 0 || whole === 'whole';
 }
 
 export interface NewIdentity extends FolderOwner {
-  /** Ms since the Unix epoch. */
+  /** In ms since the Unix epoch. */
   readonly nowMs: number;
   readonly random: Random;
-  /** `whole` only from one who put everything into the folder that belongs there: a bulk load. */
+  /** `whole` only for a caller that put all data into the folder: a bulk load. */
   readonly whole: WholeState;
-  /** Above every timestamp written into the folder; 0 when there is none. */
+  /** Above every timestamp in the folder; 0 when there is none. */
   readonly clockCeiling: number;
 }
 
 /**
- * Makes the folder, where it is missing, and its first identity. On return both are durable. Of several nodes that
- * come at once one makes it, and the others find what is there.
- *
+ * Makes the folder where it is missing, and its first identity. Both are durable on return. When several nodes try at
+ * the same moment, one of them makes it and the others find it.
  * @throws QuorateError STORAGE when the folder cannot be made or written
  */
 export async function claimFolder(
@@ -98,8 +96,7 @@ export async function claimFolder(
 }
 
 /**
- * The same for one who has the folder to himself: an identity that is there already is replaced.
- *
+ * The same for a caller that has the folder alone: an existing identity is replaced.
  * @throws QuorateError STORAGE when the folder cannot be made or written
  */
 export async function createIdentity(
@@ -134,9 +131,8 @@ function newIdentity(fields: NewIdentity): Identity {
 }
 
 /**
- * Declares a stopped node's folder whole: an operator's word that nothing is missing from it. The peers then take
- * it as it is, in place of what they remember.
- *
+ * Declares a stopped node's folder whole, because an operator says that nothing is missing from it. The peers then
+ * accept it as it is, in place of what they remember.
  * @param lock keeps the node from starting meanwhile; fails when it runs
  */
 export async function declareWhole(
@@ -147,10 +143,10 @@ export async function declareWhole(
 ): Promise<Identity> {
   if ((await readIdentity(folder, files)) === null) throw notANodesFolder(folder, 'nothing is in it');
   await using _held = await lock();
-  // What was read before the lock was held may have changed since.
+  // It may have changed since it was read before the lock was held.
   const identity = await readIdentity(folder, files);
   if (identity === null) throw notANodesFolder(folder, 'nothing is in it');
-  // Later than every word of before, of this folder or of the one it replaces, whatever the clock says.
+  // Later than every declaration before, of this folder or of the one that it replaces, whatever the clock shows.
   const knownMs = Math.max(identity.declaredMs, identity.missing?.declaredMs ?? 0);
   const declaredMs = Math.max(nowMs, knownMs + 1);
   const declared: Identity = { ...identity, whole: 'whole', declaredMs, missing: null, newestTimestamp: 0 };
@@ -163,10 +159,9 @@ export async function declareWhole(
 }
 
 /**
- * Marks a stopped node's folder, whose engine is locked by the caller, as one from which something is missing: the
- * node takes writes and counts for no read, however its peers know it, until an operator declares it whole.
- *
- * @returns whether it says so now; false only for a folder that is no node's
+ * Marks a stopped node's folder, whose engine the caller has locked, as one from which something is missing. The node
+ * then takes writes and counts for no read, whatever its peers remember, until an operator declares it whole.
+ * @returns whether it is marked now; false only for a folder that belongs to no node
  * @throws QuorateError STORAGE, UNFINISHED_FILL, FOREIGN_DIRECTORY
  */
 export async function markIncomplete(folder: string, files: FolderFiles = nodeFolderFiles): Promise<boolean> {
@@ -182,7 +177,7 @@ export async function markIncomplete(folder: string, files: FolderFiles = nodeFo
   return true;
 }
 
-/** @returns null when the folder is missing or as good as empty */
+/** @returns null when the folder is missing or counts as empty */
 async function readIdentity(folder: string, files: FolderFiles): Promise<Identity | null> {
   let bytes: Uint8Array | null;
   try {

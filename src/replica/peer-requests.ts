@@ -7,13 +7,13 @@ export class PeerRequests {
   readonly #readClock: () => Uint8Array;
   #received = 0;
 
-  /** @param readClock the record that answers what time it is for this node */
+  /** @param readClock returns the record with this node's times */
   constructor(replica: Replica, readClock: () => Uint8Array) {
     this.#replica = replica;
     this.#readClock = readClock;
   }
 
-  /** Requests for records since the start. */
+  /** How many requests for records have come since the start. */
   get received(): number {
     return this.#received;
   }

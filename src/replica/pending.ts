@@ -1,6 +1,6 @@
 /**
- * Requests under way in the engine: what it answers, and to whom. A call is over before its sink is called, because the
- * sink may start the next request.
+ * The calls that the engine is working on, and who gets each answer. A call is removed before its sink is called,
+ * because the sink may start the next request.
  */
 
 import { CallTable, type ReadSink, type WriteSink, type WriteStatus } from '../../native-free-lsm/index.ts';
@@ -22,7 +22,7 @@ interface PendingCall {
 class PendingCalls {
   readonly #calls = new CallTable<PendingCall>();
 
-  /** The token with which the engine is to answer. */
+  /** Returns the token with which the engine answers. */
   add(sink: ReplySink, position: number): number {
     const call = this.#calls.reuse() ?? { sink: null, position: 0 };
     call.sink = sink;

@@ -1,8 +1,8 @@
 /**
- * This node's own copy of its records, as the coordinators of the cluster read and write it. It answers in their
- * terms (reply.ts, failure.ts) and keeps out what does no good: malformed records, and versions of a clock
- * that runs too far ahead. Whether a timestamp may be stored is asked for every write, this node's own included: what
- * its peers would refuse must not be found here later, newer than what was acknowledged meanwhile.
+ * This node's own copy of its records, for the coordinators of the cluster to read and write. It answers in their terms
+ * (reply.ts, failure.ts), and refuses malformed records and versions of a clock that is too far ahead. Every write is
+ * checked for that, this node's own too: a version that peers would refuse must not be found here later, newer than
+ * what was acknowledged meanwhile.
  */
 import { recordFault, recordTimestamp, recordValueStart, WriteStatus } from '../../native-free-lsm/index.ts';
 import type { Clock } from '../clock.ts';
@@ -26,9 +26,9 @@ const LOG_PERIOD_MS = 5_000;
 const MAX_PAGE_ENTRIES = 32_768;
 const TIMESTAMP_AHEAD = failed(FailureCode.timestampAhead, 'timestamp too far ahead of the clock');
 
-/** The node's hybrid clock as a replica needs it. */
+/** The part of the node's hybrid clock that a replica needs. */
 export interface TimestampJudge {
-  /** Takes note of a timestamp; false, and nothing is noted, for one further ahead than the clock drift allowed. */
+  /** Notes a timestamp; returns false, and notes nothing, when it is further ahead than the clock drift allowed. */
   follow(timestamp: number): boolean;
 }
 
@@ -39,7 +39,7 @@ export interface ReplicaLog {
 
 export interface ReplicaOptions {
   readonly engine: StorageEngine;
-  /** Whether the node's data is whole: asked at every answer. */
+  /** Whether the node's data is whole; it is checked for every answer. */
   readonly wholeness: { readonly isWhole: boolean };
   readonly timestamps: TimestampJudge;
   readonly clock: Clock;
@@ -53,7 +53,7 @@ export interface ReplicaFigures {
   readonly writesInFlight: number;
   readonly readsFailed: number;
   readonly writesFailed: number;
-  /** Writes failed because their timestamp was too far ahead. */
+  /** Writes that failed because their timestamp was too far ahead. */
   readonly refusedForClock: number;
   readonly refusedMalformed: number;
 }
@@ -97,19 +97,19 @@ export class Replica {
     this.#engine.read(key, this.#reads, this.#reads.add(sink, position));
   }
 
-  /** As `read`, and the record in the answer is its header alone. */
+  /** Like `read`, but the record in the answer is its header alone. */
   readVersion(key: Uint8Array, sink: ReplySink, position: number): void {
     this.#engine.read(key, this.#versionReads, this.#versionReads.add(sink, position));
   }
 
-  /** @param refusal what every write is answered with, whoever sent it; null: writes are taken again */
+  /** @param refusal the answer to every write, whoever sent it; null: writes are accepted again */
   refuseWrites(refusal: ReplicaReply | null): void {
     this.#writeRefusal = refusal;
   }
 
   /**
-   * Stores a record this node's own coordinator made, unless a newer one is there.
-   * @param timeoutMs for how long anybody waits for it
+   * Stores a record that this node's own coordinator made, unless there is a newer one.
+   * @param timeoutMs how long anybody waits for it
    */
   write(
     key: Uint8Array,
@@ -121,7 +121,7 @@ export class Replica {
     this.#store(key, record, 'this node', sink, position, timeoutMs);
   }
 
-  /** Stores a record that came from another node, after a look at it. */
+  /** Checks a record that came from another node, and stores it. */
   writeFromPeer(
     key: Uint8Array,
     record: Uint8Array,
@@ -139,7 +139,8 @@ export class Replica {
   }
 
   /**
-   * One page of this node's own entries in key order, of `maxBytes` at most unless its first is larger, for clients.
+   * One page of this node's own entries in key order, for clients, of at most `maxBytes` unless its first entry is
+   * larger.
    *
    * @param end exclusive; null: to the last key
    * @param encoder how its entries are encoded: a number that the engine knows
@@ -168,7 +169,10 @@ export class Replica {
     return page;
   }
 
-  /** A sync failed or the writer thread died, and a write has met it: writes fail until the node is started again, reads go on. */
+  /**
+   * Whether a write has found that a sync failed or the writer thread died. Writes fail until the node is started
+   * again; reads go on.
+   */
   get isPoisoned(): boolean {
     return this.#isPoisoned;
   }

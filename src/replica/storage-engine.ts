@@ -14,46 +14,46 @@ export interface RangeRequest {
   readonly start: Uint8Array;
   /** Exclusive; null: to the last key. */
   readonly end: Uint8Array | null;
-  /** Of the page; a single entry may be larger. */
+  /** The most bytes of the page; a single entry may be larger. */
   readonly maxBytes: number;
-  /** Entries looked at, those that are passed over included. */
+  /** The most entries to look at, including those that are skipped. */
   readonly maxEntries: number;
-  /** Deletions are entries too: repair needs them, clients do not. Without an encoder only. */
+  /** Deletions are entries too: repair needs them, clients do not. Only without an encoder. */
   readonly includeTombstones: boolean;
-  /** Number of the encoder that writes the entries for clients: only what is live is encoded. 0: none. */
+  /** The number of the encoder that writes the entries for clients; only live entries are encoded. 0: none. */
   readonly encoder: number;
-  /** With an encoder: what expires then or before, in ms since the Unix epoch, is left out. */
+  /** With an encoder: entries that expire then or before, in ms since the Unix epoch, are left out. */
   readonly nowMs: number;
 }
 
 /**
- * Entries in key order, to be walked once with `next`, or encoded. Disposed of then: its memory serves for others.
+ * Entries in key order, to be walked once with `next`, or encoded. Then dispose of it: its memory serves for others.
  */
 export interface RangePage extends Disposable {
   readonly bytes: Uint8Array;
-  /** Of `bytes`: where the entries end. */
+  /** The index in `bytes` where the entries end. */
   readonly usedBytes: number;
   /** The current entry: key `bytes[keyStart, keyEnd)`, record `bytes[recordStart, recordEnd)`. */
   readonly keyStart: number;
   readonly keyEnd: number;
   readonly recordStart: number;
   readonly recordEnd: number;
-  /** Moves to the next entry; false behind the last. */
+  /** Moves to the next entry; returns false behind the last. */
   next(): boolean;
-  /** Where to go on, inclusive; null when the scan has reached `end`. */
+  /** Where to continue, inclusive; null when the scan has reached `end`. */
   readonly resumeAt: Uint8Array | null;
 }
 
 export interface StorageEngine {
   read(key: Uint8Array, sink: ReadSink, token: number): void;
-  /** @param timeoutMs after which the write is not begun any more but fails: nobody waits for it */
+  /** @param timeoutMs the write is not begun after this time, but fails: nobody waits for it */
   write(key: Uint8Array, record: Uint8Array, sink: WriteSink, token: number, timeoutMs: number): void;
   rangePage(request: RangeRequest): Promise<RangePage>;
   /** The largest timestamp of any record in the store; 0 when there is none. */
   readonly newestTimestamp: number;
   /** Plain data for `GET /v0/status`: see EngineStats in native-free-lsm. */
   stats(): EngineStatus;
-  /** Ends when everything accepted is written and synced. */
+  /** Resolves when everything accepted is written and synced. */
   close(): Promise<void>;
 }
 
@@ -68,9 +68,9 @@ export interface EngineStatus {
   readonly memtableBytes: number;
   readonly cacheHits: number;
   readonly cacheMisses: number;
-  /** Table block reads since start, by thread: `main` stays 0 after start. */
+  /** Blocks of tables read since the start, by thread: `main` stays 0 after the start. */
   readonly tableReadsByThread: Readonly<Record<string, number>>;
-  /** What keeps the engine from doing all it should; none, or missing, when nothing does. */
+  /** What keeps the engine from doing all it should; empty or missing when nothing does. */
   readonly conditions?: readonly Condition[];
   readonly [more: string]: unknown;
 }

@@ -1,6 +1,6 @@
 /**
- * The engine's errors as a replica answers with them: a code, and a few words for people. They are told apart by their
- * `code`, not by their class, so that any StorageEngine can report them.
+ * Turns the engine's errors into a replica's answers: a code, and a few words for people. It looks at their `code` and
+ * not at their class, so that any StorageEngine can report them.
  */
 import { errorMessage, QuorateError } from '../errors.ts';
 import { FailureCode } from '../failure.ts';
@@ -28,12 +28,12 @@ export function storageFailure(error: Error | null): ReplicaReply {
   return error === null ? OTHER : (REPLIES[codeOf(error)] ?? OTHER);
 }
 
-/** A sync failed or the writer thread died: the engine acknowledges nothing more until it is opened again. */
+/** Whether a sync failed or the writer thread died: the engine acknowledges nothing until it is opened again. */
 export function isPoison(error: Error): boolean {
   return storageFailure(error).code === FailureCode.poisoned;
 }
 
-/** Expected under load or while stopping: counted and answered, not logged. */
+/** Whether the error is expected under load or while stopping: it is counted and answered, but not logged. */
 export function isExpected(error: Error): boolean {
   const { code } = storageFailure(error);
   return code === FailureCode.overloaded || code === FailureCode.stopping;

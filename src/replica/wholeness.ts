@@ -25,7 +25,7 @@ import type { WholeState } from './identity-file.ts';
 export interface Wholeness {
   readonly nodeId: string;
   readonly incarnation: string;
-  /** Nodes in the cluster, this one included. */
+  /** The number of nodes in the cluster, including this one. */
   readonly clusterSize: number;
   readonly whole: WholeState;
   readonly declaredMs: number;
@@ -61,7 +61,7 @@ export function hearGreeting(state: Wholeness, greeting: Greeting): Wholeness {
   return judgeOwnFolder(rememberPeer(state, greeting), greeting);
 }
 
-/** A peer has gone on since it greeted. */
+/** A peer's folder has come further since it greeted. */
 export function hearHistory(state: Wholeness, nodeId: string, history: FolderHistory): Wholeness {
   const known = rememberedOf(state, nodeId);
   if (known === null || !reaches(history, known)) return state;
@@ -120,7 +120,7 @@ function judgeOwnFolder(state: Wholeness, greeting: Greeting): Wholeness {
   return prove({ ...state, agreeing: new Set(state.agreeing).add(greeting.nodeId) });
 }
 
-/** The one that was vouched for later: an operator's next word has to be later than that. */
+/** The memory with the later declaration: an operator's next declaration has to be later than that. */
 function laterOf(a: FolderMemory | null, b: FolderMemory): FolderMemory {
   return a === null || b.declaredMs > a.declaredMs ? b : a;
 }
