@@ -17,21 +17,11 @@ describe('load', () => {
   test('prepares keys, asks a cluster, prints a report and writes files', async () => {
     await using cluster = await TestCluster.start({ nodes: 1 });
     const url = `http://127.0.0.1:${cluster.ports[0]}`;
-    const [json, hgrm] = [join(directory, 'load.json'), join(directory, 'load.hgrm')];
+    const [json, hgrm, html] = ['json', 'hgrm', 'html'].map((kind) => join(directory, `load.${kind}`));
     const what = ['--prepare', '--keys', '300', '--method', 'mixed', '--mix', 'get=8,put=1,delete=1'];
+    const files = ['--json', json, '--hgrm', hgrm, '--html', html];
     const how = ['--rate', '200', '--connections', '10', '--threads', '2', '--latency'];
-    const run = await runCli([
-      'load',
-      '--url',
-      url,
-      ...what,
-      ...how,
-      ...SHORT,
-      '--json',
-      json,
-      '--hgrm',
-      hgrm,
-    ]);
+    const run = await runCli(['load', '--url', url, ...what, ...how, ...SHORT, ...files]);
     const text = run.stdout.toString();
     assert.match(
       text,
@@ -45,6 +35,7 @@ describe('load', () => {
     assert.equal(file.requests, 80);
     assert.deepEqual(Object.keys(file.latencies).sort(), ['all', 'delete', 'get', 'put']);
     assert.match(readFileSync(hgrm, 'utf8'), /Percentile TotalCount/);
+    assert.match(readFileSync(html, 'utf8'), /<h2>Latency by percentile<\/h2>/);
     // A machine that is busy with other things delays the load as well, which it must say.
     assert.equal(run.exitCode, file.isValid ? 0 : 1);
     assert.match(run.stderr, file.isValid ? /^$/ : /the load is not valid/);
@@ -100,6 +91,9 @@ describe('load', () => {
       [['--mix', 'get=1'], /--mix belongs to --method mixed/],
       [['--workload', 'a', '--method', 'put'], /--method has no meaning with --workload/],
       [['--threads', '4', '--connections', '2'], /--threads 4 is more than --connections 2/],
+      [['--overlay', 'before.json'], /--overlay belongs to --html/],
+      [['--html', 'x.html', '--overlay', directory], /could not be read: EISDIR/],
+      [['--html', 'x.html', '--overlay', import.meta.filename], /is no result of a load/],
       [['--workload', 'z'], /expected one of none, a, b, c, d, e, f/],
     ];
     for (const [args, sentence] of wrong) {

@@ -1,4 +1,5 @@
 /** A load's result as a file, for programs and for later comparison. Pure. */
+import { QuorateError } from '../../errors.ts';
 import { OPERATION_NAMES } from './operation-mix.ts';
 import type { LoadPlan } from './plan.ts';
 import { type LoadResult, type LoadSecond, percentileMs } from './result.ts';
@@ -79,6 +80,23 @@ export function loadFileOf(result: LoadResult): LoadFile {
     },
     histograms: tally.data().histograms,
   };
+}
+
+/** @throws QuorateError INVALID_CONFIG for a text that is no result of a load, or one of another version */
+export function parseLoadFile(text: string, name: string): LoadFile {
+  let parsed: Partial<LoadFile> | null;
+  try {
+    parsed = JSON.parse(text);
+  } catch {
+    parsed = null;
+  }
+  if (
+    parsed?.version !== LOAD_FILE_VERSION ||
+    !Array.isArray(parsed.spectrum) ||
+    !Array.isArray(parsed.seconds)
+  )
+    throw new QuorateError('INVALID_CONFIG', `${name} is no result of a load, as \`load --json\` writes it`);
+  return parsed as LoadFile;
 }
 
 function figuresOf(histogram: Parameters<typeof percentileMs>[0]): OperationFigures {

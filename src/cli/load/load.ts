@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { Command } from 'commander';
 import { formatDuration } from '../../config/units.ts';
 import type { SettingsTable } from '../../config.ts';
@@ -8,7 +8,8 @@ import { Interrupted } from '../interrupted.ts';
 import { addSettings, isFlagGiven, readSettings } from '../options.ts';
 import { print } from '../output.ts';
 import { quorumSettings } from '../quorum-settings.ts';
-import { LOAD_FILE_VERSION, loadFileOf } from './json-report.ts';
+import { htmlReport } from './html-report.ts';
+import { LOAD_FILE_VERSION, type LoadFile, loadFileOf, parseLoadFile } from './json-report.ts';
 import type { LoadPlan } from './plan.ts';
 import { percentileMs } from './result.ts';
 import { type FoundRate, LoadRun, type ProbeResult } from './run.ts';
@@ -54,6 +55,10 @@ the gap until it is below 5 %, and runs the best once more. A rate holds when 99
 of it is achieved, the p99 is below --slo and nothing fails. Each probe takes
 --warmup and --duration.
 
+--html writes one page with everything in it: latency by percentile on the axis
+that HdrHistogram's plotter has, latency and answers over time, and with --overlay
+the same of earlier runs.
+
 Core workloads of YCSB (values of 1000 bytes unless --value-size says otherwise,
 keys key000000000001 and so on):
 ${Object.entries(WORKLOADS)
@@ -67,6 +72,7 @@ Examples:
   node cli.ts load --method put --rate 5000 --duration 1m --latency
   node cli.ts load --prepare --keys 10000 --method mixed --mix get=95,put=5
   node cli.ts load --method put --find-rate --slo 100ms --json rate.json
+  node cli.ts load --rate 5000 --html now.html --overlay before.json
   node cli.ts load --workload a --prepare --url http://10.0.0.1:19234,http://10.0.0.2:19234
 
 ${exitCodesManual([ExitCode.ok, ExitCode.error, ExitCode.unreachable, ExitCode.output])}`;
@@ -92,10 +98,12 @@ async function load(command: Command): Promise<void> {
   );
   const { findRate, sloMs } = readSettings(command, searchSettings, process.env);
   const report = readSettings(command, reportSettings, process.env);
+  // Before anything is asked: a wrong name is not to cost a run.
+  const overlays = await readOverlays(report);
   using run = new LoadRun(process.stderr);
   if (command.getOptionValue('prepare') === true) await run.prepare(plan);
-  if (findRate) await search(run, plan, sloMs, report);
-  else await once(run, plan, report);
+  if (findRate) await search(run, plan, sloMs, report, overlays);
+  else await once(run, plan, report, overlays);
 }
 
 /** A workload says itself what is asked and of which keys. */
@@ -115,7 +123,12 @@ function refuseWhatWorkloadsBring(command: Command, isWorkload: boolean): void {
   );
 }
 
-async function once(run: LoadRun, plan: LoadPlan, report: ReportSettings): Promise<void> {
+async function once(
+  run: LoadRun,
+  plan: LoadPlan,
+  report: ReportSettings,
+  overlays: readonly LoadFile[],
+): Promise<void> {
   const result = await run.load(plan);
   const { counts, requests } = result.tally;
   if (requests > 0 && requests === counts.failures.refused) {
@@ -124,7 +137,9 @@ async function once(run: LoadRun, plan: LoadPlan, report: ReportSettings): Promi
       `nothing listens at ${loadSettings.targets.format(plan.targets)}: start a cluster with \`node cli.ts serve\` or name another node with --url`,
     );
   }
-  await writeReport(report.jsonFile, () => json(loadFileOf(result)));
+  const file = loadFileOf(result);
+  await writeReport(report.jsonFile, () => json(file));
+  await writeReport(report.htmlFile, () => htmlReport([file, ...overlays]));
   await writeReport(report.hgrmFile, () => spectrumText(result.tally.latency));
   await print(textReport(result, report.spectrum));
   if (run.interruptedBy !== null) throw new Interrupted(run.interruptedBy, 'interrupted');
@@ -132,13 +147,22 @@ async function once(run: LoadRun, plan: LoadPlan, report: ReportSettings): Promi
     throw new CommandError(ExitCode.error, `the load is not valid: ${result.faults[0]}`);
 }
 
-async function search(run: LoadRun, plan: LoadPlan, sloMs: number, report: ReportSettings): Promise<void> {
+async function search(
+  run: LoadRun,
+  plan: LoadPlan,
+  sloMs: number,
+  report: ReportSettings,
+  overlays: readonly LoadFile[],
+): Promise<void> {
   const told: Promise<void>[] = [];
   const found = await run.findRate(plan, sloMs, (probe) => told.push(print(describeProbe(probe))));
   await Promise.all(told);
   await writeReport(report.jsonFile, () => json(searchFileOf(found, sloMs)));
   const best = found.probes.findLast(({ holds }) => holds);
-  if (best !== undefined) await writeReport(report.hgrmFile, () => spectrumText(best.result.tally.latency));
+  if (best !== undefined) {
+    await writeReport(report.hgrmFile, () => spectrumText(best.result.tally.latency));
+    await writeReport(report.htmlFile, () => htmlReport([loadFileOf(best.result), ...overlays]));
+  }
   if (run.interruptedBy !== null) throw new Interrupted(run.interruptedBy, 'interrupted');
   if (found.ratePerSecond === 0) throw new CommandError(ExitCode.error, 'no rate held');
   await print(
@@ -162,14 +186,30 @@ function searchFileOf({ probes, ratePerSecond }: FoundRate, sloMs: number): unkn
   };
 }
 
+async function readOverlays({ htmlFile, overlayFiles }: ReportSettings): Promise<LoadFile[]> {
+  if (overlayFiles.length > 0 && htmlFile === undefined)
+    throw new CommandError(ExitCode.error, '--overlay belongs to --html, the page that draws the runs');
+  return await Promise.all(
+    overlayFiles.map(async (file) => {
+      let text: string;
+      try {
+        text = await readFile(file, 'utf8');
+      } catch (error) {
+        throw new CommandError(ExitCode.error, `${file} could not be read: ${errorMessage(error)}`);
+      }
+      return parseLoadFile(text, file);
+    }),
+  );
+}
+
 function json(value: unknown): string {
   return `${JSON.stringify(value, null, 2)}\n`;
 }
 
-async function writeReport(file: string | undefined, content: () => string): Promise<void> {
+async function writeReport(file: string | undefined, content: () => string | Promise<string>): Promise<void> {
   if (file === undefined) return;
   try {
-    await writeFile(file, content());
+    await writeFile(file, await content());
   } catch (error) {
     throw new CommandError(ExitCode.output, `${file} could not be written: ${errorMessage(error)}`);
   }

@@ -55,6 +55,9 @@ export interface ReportSettings {
   readonly spectrum: boolean;
   readonly jsonFile: string | undefined;
   readonly hgrmFile: string | undefined;
+  readonly htmlFile: string | undefined;
+  /** Files of earlier runs that the page draws too. */
+  readonly overlayFiles: readonly string[];
 }
 
 const DEFAULT_TARGET = 'http://127.0.0.1:19234';
@@ -109,6 +112,15 @@ export const searchSettings: SettingsTable<SearchSettings> = {
 export const reportSettings: SettingsTable<ReportSettings> = {
   spectrum: toggle('latency', 'print the whole percentile spectrum too'),
   jsonFile: text('json', '<file>', undefined, 'write the result there, for programs'),
+  htmlFile: text('html', '<file>', undefined, 'write a page with charts there'),
+  overlayFiles: {
+    flag: 'overlay',
+    placeholder: '<files>',
+    help: 'earlier --json files that the page draws over the run, separated by commas',
+    defaultValue: [],
+    parse: (input) => input.split(',').map((file) => file.trim()),
+    format: (files) => files.join(','),
+  },
   hgrmFile: text('hgrm', '<file>', undefined, "write the spectrum there, for HdrHistogram's plotter"),
 };
 
