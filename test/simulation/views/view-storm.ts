@@ -1,7 +1,7 @@
 /**
  * One coordinator over a real mesh and a network in memory, whose view of the cluster is replaced again and again while
  * requests run: nodes come, go, change their order and their addresses. Every node that could ever be in a view is
- * there and answers, after a while. So whatever goes wrong is the fault of the views.
+ * there and answers, after a while. So without faults of the network, whatever goes wrong is the fault of the views.
  */
 import assert from 'node:assert/strict';
 import { type Random, seededRandom } from '../../../src/clock.ts';
@@ -107,15 +107,19 @@ export class ViewStorm {
   readonly mesh: RpcMesh;
   /** How often views came while requests were under way. */
   readonly changes = { reordered: 0, shrunk: 0, grown: 0, moved: 0 };
+  readonly #network: MemoryNetwork;
+  readonly #hasFaults: boolean;
   readonly #servers = new Map<string, RpcServer>();
   readonly #random: Random;
   readonly #coordinator: Coordinator;
   #timestamp = 1;
 
-  private constructor(seed: number) {
+  private constructor(seed: number, hasFaults: boolean) {
     this.#random = seededRandom(seed);
     const { clock, log } = this;
     const network = new MemoryNetwork(clock, seededRandom(seed));
+    this.#network = network;
+    this.#hasFaults = hasFaults;
     const shared = (nodeId: string) => ({
       policy: new TestPolicy(helloOf(nodeId), NODE_IDS),
       credentials: credentialsOf(),
@@ -154,8 +158,9 @@ export class ViewStorm {
     });
   }
 
-  static async start(seed: number): Promise<ViewStorm> {
-    const storm = new ViewStorm(seed);
+  /** @param hasFaults whether connections are cut and nodes stand still now and then */
+  static async start(seed: number, hasFaults: boolean): Promise<ViewStorm> {
+    const storm = new ViewStorm(seed, hasFaults);
     for (const [address, server] of storm.#servers) {
       const [host, port] = address.split(':');
       await server.listen(host, Number(port));
@@ -166,6 +171,7 @@ export class ViewStorm {
   }
 
   step(): void {
+    if (this.#hasFaults && this.#random() < 0.02) this.#fail();
     const draw = this.#random();
     if (draw < 0.9) this.#ask();
     else if (draw < 0.96) this.clock.advance(Math.floor(this.#random() * 20));
@@ -174,6 +180,7 @@ export class ViewStorm {
 
   /** Lets all requests end, and what is left of older views. */
   calm(): void {
+    for (const nodeId of NODE_IDS) this.#network.thaw(nodeId);
     this.clock.advance(5 * TIMEOUT_MS);
   }
 
@@ -192,6 +199,14 @@ export class ViewStorm {
 
   later(answer: () => void): void {
     this.clock.after(this.#random() * MAX_ANSWER_MS, answer);
+  }
+
+  #fail(): void {
+    const host = this.#oneOf(NODE_IDS.filter((id) => id !== HERE));
+    const draw = this.#random();
+    if (draw < 0.5) this.#network.cut((from, to) => from === host || to === host);
+    else if (draw < 0.7) this.#network.freeze(host);
+    else for (const nodeId of NODE_IDS) this.#network.thaw(nodeId);
   }
 
   #ask(): void {
