@@ -1,7 +1,7 @@
 /**
- * What callers of the public calls may have got wrong. JavaScript checks no types, and what is nearly bytes would be
- * stored as something else: a string as a key of zeros, 16-bit numbers cut to 8. Faults are given back and not thrown,
- * as most calls answer by a promise or a sink.
+ * Checks the arguments of the public calls. JavaScript checks no types, and what is nearly bytes would be stored as
+ * something else: a string as a key of zeros, 16-bit numbers cut to 8. Faults are returned and not thrown, because most
+ * calls answer through a promise or a sink.
  */
 import { isUint8Array } from 'node:util/types';
 import { LsmError } from './errors.ts';
@@ -11,10 +11,10 @@ export function invalidArgument(message: string): LsmError {
   return new LsmError('INVALID_ARGUMENT', message);
 }
 
-/** Any Uint8Array, Buffers and views of shared memory included. */
+/** Any Uint8Array is accepted, also a Buffer or a view of shared memory. */
 export function bytesFault(name: string, given: unknown): LsmError | undefined {
   if (isUint8Array(given)) {
-    // Memory that was transferred away leaves a view of nothing.
+    // A view whose memory was transferred away has a length of 0.
     if (given.length > 0 || !isDetached(given)) return undefined;
     return invalidArgument(`${name} must be bytes, not a view whose memory was transferred away`);
   }
@@ -33,7 +33,7 @@ export function keyFault(name: string, given: unknown): LsmError | undefined {
   return invalidArgument(`${name} must have at least one byte`);
 }
 
-/** A key, or where a range begins or ends, which may be the empty one. */
+/** A key, or a bound of a range, which may be empty. */
 export function boundFault(name: string, given: unknown): LsmError | undefined {
   const fault = bytesFault(name, given);
   if (fault !== undefined) return fault;
@@ -53,7 +53,7 @@ export function wholeNumberFault(name: string, given: unknown, least: number): L
   return invalidArgument(`${name} must be a whole number of at least ${least}, not ${describe(given)}`);
 }
 
-/** An object that has no other fields than these: a misspelt one would do nothing, and nobody would know. */
+/** An object with no other fields than these: a misspelt one would do nothing, and nobody would notice. */
 export function fieldsFault(name: string, given: unknown, known: readonly string[]): LsmError | undefined {
   if (typeof given !== 'object' || given === null || Array.isArray(given))
     return invalidArgument(`${name} must be an object, not ${describe(given)}`);

@@ -16,7 +16,7 @@ export interface EngineClock {
   endOfTurn(callback: () => void): void;
 }
 
-/** `performance.now` counts from the start of its thread: this is the same in all of them. */
+/** `performance.now` counts from the start of its thread; this is the same in all threads. */
 const [seconds, nanoseconds] = process.hrtime();
 const THREAD_ORIGIN_MS = seconds * 1000 + nanoseconds / 1e6 - performance.now();
 

@@ -37,26 +37,26 @@ export interface RangeOptions {
   readonly start?: Uint8Array;
   /** Exclusive; left out: to the last key. */
   readonly end?: Uint8Array;
-  /** Left out: each page shows the newest state at the moment it is read. */
+  /** Left out: each page shows the newest state when it is read. */
   readonly snapshot?: Snapshot;
   readonly signal?: AbortSignal;
 }
 
-/** A consistent picture of one moment. Dispose of it when done: it holds memory. */
+/** A consistent view of one moment. Dispose of it when you are done, because it holds memory. */
 export type Snapshot = StoreSnapshot;
 
 /**
- * An ordered key-value store in one directory: `put`, `get` and friends over a RecordStore, which has the
- * calls without promises. Versions are given by the engine itself, in the order of the calls.
+ * An ordered key-value store in one directory: `put`, `get` and others over a RecordStore, which has the calls without
+ * promises. The engine gives versions itself, in the order of the calls.
  *
  * Every method rejects with an LsmError: OVERLOADED, NO_SPACE, POISONED, CORRUPTION, IO_ERROR, CLOSED,
  * INVALID_ARGUMENT.
  */
 export class Engine {
-  /** The store beneath, for callers with versions of their own and no time for promises. */
+  /** The store underneath, for callers that bring their own versions and cannot afford promises. */
   readonly store: RecordStore;
   readonly #versions: VersionSource;
-  /** What clients see of a record; undefined for a deletion, or what has expired. */
+  /** What clients see of a record: undefined for a deletion, or for what has expired. */
   readonly #valueOf: ValueOf = (record) =>
     record !== null && isLive(record, 0, this.#versions.nowMs())
       ? record.subarray(recordValueStart(record, 0))
@@ -68,7 +68,7 @@ export class Engine {
     this.#versions = versions;
   }
 
-  /** Opens `directory`, making it if need be, and recovers what it holds. See RecordStore.open for errors. */
+  /** Opens `directory`, making it if necessary, and recovers what it holds. See RecordStore.open for errors. */
   static async open(
     directory: string,
     options: Partial<EngineOptions> = {},
@@ -86,7 +86,7 @@ export class Engine {
     return this.#pending.result(token);
   }
 
-  /** Values in the order of `keys`; undefined for those that are not there. */
+  /** Values in the order of `keys`; undefined for keys that are not there. */
   getMany(keys: readonly Uint8Array[], snapshot?: Snapshot): Promise<(Uint8Array | undefined)[]> {
     const fault = arrayFault('keys', keys) ?? elementsFault('keys', keys, bytesFault);
     if (fault !== undefined) return Promise.reject(fault);
@@ -107,7 +107,7 @@ export class Engine {
     return this.#write(key, encodeRecord(this.#fields(true), NO_VALUE));
   }
 
-  /** All or nothing, seen together or not at all; later operations on a key win over earlier ones. */
+  /** All operations or none, visible together; a later operation on a key wins over an earlier one. */
   write(operations: readonly BatchOperation[]): Promise<void> {
     const fault =
       arrayFault('operations', operations) ?? elementsFault('operations', operations, operationFault);
@@ -125,8 +125,8 @@ export class Engine {
   }
 
   /**
-   * Entries in key order, read a page at a time as the loop asks for them. Keys and values are views of a page's
-   * memory, 128 KiB: copy what is to be kept for long. An aborted signal ends it at once, also while a page is read.
+   * Entries in key order, read page by page as the loop asks for them. Keys and values are views of a page's memory of
+   * 128 KiB: copy what you keep for long. An aborted signal ends the loop at once, even while a page is being read.
    */
   async *range(options: RangeOptions = {}): AsyncGenerator<Entry, void, void> {
     refuse(rangeOptionsFault(options));
@@ -189,14 +189,14 @@ export class Engine {
   #write(key: Uint8Array, record: Uint8Array): Promise<void> {
     const token = this.#pending.begin();
     this.store.write(key, record, this.#pending, token);
-    // No record is read by a write: its result is undefined.
+    // A write reads no record, so its result is undefined.
     return this.#pending.result(token) as Promise<void>;
   }
 }
 
 const NO_VALUE = new Uint8Array(0);
 
-/** The first fault among the elements of an array, named by its place; names are made only for what is wrong. */
+/** The first fault among the elements of an array, named by its index. Names are made only for faulty elements. */
 function elementsFault(
   name: string,
   elements: readonly unknown[],

@@ -1,7 +1,7 @@
 /**
- * Every failure the engine reports. `code` is stable and meant for programs; the message is a sentence for
- * people that says what is wrong, where, and what to do; `canRetry` says whether the same call may succeed
- * later without anyone mending anything.
+ * Every failure that the engine reports. `code` is stable and meant for programs; the message is a sentence for people
+ * that says what is wrong, where, and what to do; `canRetry` says whether the same call may succeed later without
+ * anybody's help.
  */
 export type LsmErrorCode =
   /** A checksum or a structural check failed: `file` and `offset` name the place. */
@@ -14,18 +14,18 @@ export type LsmErrorCode =
   | 'NOT_FOUND'
   /** A file was written by a format this version does not read. */
   | 'UNSUPPORTED_FORMAT'
-  /** No room on the disk; writes are refused until there is. */
+  /** The disk is full; writes are refused until there is room. */
   | 'NO_SPACE'
   /** The file system takes no writes; they are refused until it does. */
   | 'READ_ONLY'
-  /** A sync failed: what is on disk is unknown, nothing is acknowledged until a restart. */
+  /** A sync failed, so it is unknown what is on disk; nothing is acknowledged until a restart. */
   | 'POISONED'
   /** Queues or memtables are full. */
   | 'OVERLOADED'
   | 'IO_ERROR'
   | 'CLOSED'
   | 'INVALID_ARGUMENT'
-  /** A snapshot was given up because the memory it pinned was needed. */
+  /** A snapshot was given up because the memory that it held was needed. */
   | 'SNAPSHOT_EXPIRED'
   /** A pool thread died; the call may have been carried out or not. */
   | 'WORKER_DIED';
@@ -40,7 +40,7 @@ const RETRYABLE: ReadonlySet<LsmErrorCode> = new Set([
 
 export interface LsmErrorDetails {
   readonly file?: string;
-  /** Byte offset in `file` at which the fault was found. */
+  /** The byte offset in `file` where the fault was found. */
   readonly offset?: number;
   readonly cause?: unknown;
 }
@@ -60,7 +60,7 @@ export class LsmError extends Error {
     this.offset = details.offset;
   }
 
-  /** Of the failed call to the system, such as EIO, where that was the reason. */
+  /** The code of the failed system call, such as EIO, if that was the reason. */
   get systemCode(): string | undefined {
     return (this.cause as { code?: string } | undefined)?.code;
   }
@@ -71,8 +71,8 @@ export function corruption(file: string, offset: number, what: string): LsmError
 }
 
 /**
- * Names the place of a fault found in bytes whose checksum is right: what is unknown in them (`cause` is an LsmError
- * UNSUPPORTED_FORMAT) a later version wrote, anything else is damage.
+ * An error for a fault found in bytes whose checksum is right, with the place. What is unknown in them (`cause` is an
+ * LsmError UNSUPPORTED_FORMAT) was written by a later version; everything else is damage.
  */
 export function refusal(file: string, offset: number, cause: unknown): LsmError {
   const { message } = cause as Error;

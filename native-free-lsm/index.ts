@@ -1,6 +1,6 @@
 /**
- * The engine's only door: `open` a directory for the calls with promises, or `RecordStore.open` for those who
- * bring versions of their own and answer thousands of requests a second.
+ * The engine's only door: `open` a directory for the calls with promises, or `RecordStore.open` for callers that bring
+ * their own versions and answer thousands of requests a second.
  */
 import { Engine } from './engine.ts';
 import type { RepairOptions, RepairPlan } from './offline/repair.ts';
@@ -44,14 +44,17 @@ export type { PageRequest } from './threads/protocol/reader-messages.ts';
 
 export const open = Engine.open;
 
-/** The tools for directories that no engine has open; loaded when asked for, so that a node does not pay for them. */
+/**
+ * The tools for directories that no engine has open. They are loaded when they are asked for, so that a node does not
+ * pay for them.
+ */
 export function loadOfflineTools(): Promise<typeof import('./offline/index.ts')> {
   return import('./offline/index.ts');
 }
 
 /**
- * Finds what is damaged in a directory that no engine has open, reading every byte, and tells what a repair would
- * do and drop; does it with `apply`. Every file that is replaced is kept in `lost/`.
+ * Finds the damage in a directory that no engine has open, reading every byte, and says what a repair would do and
+ * drop; does it with `apply`. Every file that is replaced is kept in `lost/`.
  * @throws LsmError LOCKED; UNSUPPORTED_FORMAT, IO_ERROR: nothing was repaired; NO_SPACE, POISONED: try again
  */
 export async function repair(directory: string, options: RepairOptions = {}): Promise<RepairPlan> {

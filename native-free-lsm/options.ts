@@ -12,63 +12,67 @@ const MIB = 1024 * KIB;
 export type Durability =
   /** A write is acknowledged after an fdatasync that covers it; writes that wait together share one. */
   | 'sync'
-  /** Acknowledged once handed to the system; synced every `syncIntervalMs`. A power cut loses that much. */
+  /**
+   * A write is acknowledged once the system has it, and synced within `syncIntervalMs`. A power cut loses that much.
+   */
   | 'interval'
-  /** Acknowledged once handed to the system; synced when the system likes. A killed process loses nothing. */
+  /**
+   * A write is acknowledged once the system has it, and synced when the system does so. A killed process loses nothing.
+   */
   | 'none';
 
-/** Everything that can be set when an engine is opened. Sizes in bytes, times in ms. */
+/** Everything that can be set when an engine is opened. Sizes are in bytes, times in ms. */
 export interface EngineOptions {
-  /** Whether a directory that is missing or empty becomes a new engine; else it is refused with NOT_FOUND. */
+  /** Whether a missing or empty directory becomes a new engine; if not, it is refused with NOT_FOUND. */
   readonly createIfMissing: boolean;
   readonly durability: Durability;
   readonly syncIntervalMs: number;
-  /** Largest key and value together, with room to spare: rings are sized by it. */
+  /** The largest key and value together, with some room to spare: rings are sized by it. */
   readonly maxRecordBytes: number;
-  /** Largest batch, 8 bytes for each of its writes included. Rings are sized by it as well. */
+  /** The largest batch, with 8 bytes for each of its writes. Rings are sized by it as well. */
   readonly maxBatchBytes: number;
-  /** Arena of one memtable. A flush makes about one table of this size. */
+  /** The size of a memtable's arena. A flush makes about one table of this size. */
   readonly memtableBytes: number;
-  /** Memtables that may wait for their flush; beyond it writes wait. */
+  /** How many memtables may wait for their flush; beyond this, writes wait. */
   readonly maxSealedMemtables: number;
   /** How long a write waits for room before it fails with OVERLOADED. */
   readonly writeStallTimeoutMs: number;
-  /** Writes that wait in the main thread's memory because the writer's ring is full. */
+  /** How many bytes of writes may wait in the main thread's memory because the writer's ring is full. */
   readonly maxQueuedWriteBytes: number;
-  /** Reads that wait in the main thread's memory because the readers' rings are full. */
+  /** How many bytes of reads may wait in the main thread's memory because the readers' rings are full. */
   readonly maxQueuedReadBytes: number;
   readonly blockCacheBytes: number;
-  /** Long-lived threads that search the disk. */
+  /** The number of long-lived threads that search the disk. */
   readonly readers: number;
-  /** Modules that tell how pages of a scan may be encoded: `file:` URLs, see iterator/entry-encoder.ts. */
+  /** Modules that encode pages of a scan: `file:` URLs, see iterator/entry-encoder.ts. */
   readonly entryEncoders: readonly string[];
-  /** Files each thread keeps open. */
+  /** How many files each thread keeps open. */
   readonly maxOpenFilesPerThread: number;
   readonly blockSizeBytes: number;
-  /** Block size, compression and filters of the deepest level that holds data, where most of it lies. */
+  /** Block size, compression and filters of the deepest level that holds data, where most of the data is. */
   readonly bottomBlockSizeBytes: number;
   readonly bottomCompression: 'none' | 'zstd';
   readonly zstdLevel: number;
   readonly bottomBloomBitsPerKey: number;
   readonly restartInterval: number;
-  /** Of filters above the deepest level: there are several such tables to a key, and little in them. */
+  /** The filters of the levels above: a key meets several such tables, and they hold little. */
   readonly bloomBitsPerKey: number;
   readonly targetFileBytes: number;
-  /** Level-0 tables that start a compaction, slow writes down, and stop them. */
+  /** How many level-0 tables start a compaction, slow writes down, and stop them. */
   readonly l0CompactionTables: number;
   readonly l0SlowdownTables: number;
   readonly l0StopTables: number;
-  /** Largest size of the level that level 0 is merged into; see compaction/picker.ts for the others. */
+  /** The largest size of the level into which level 0 is merged; see compaction/picker.ts for the others. */
   readonly baseLevelBytes: number;
   readonly levelMultiplier: number;
-  /** Input of one compaction, so that none runs long. */
+  /** The most input of one compaction, so that none runs long. */
   readonly maxCompactionBytes: number;
   readonly maxBackgroundJobs: number;
   /** A manifest that has grown to this, and to four times its snapshot, is followed by a fresh one. */
   readonly maxManifestBytes: number;
   /**
-   * Deletions older than this timestamp may be forgotten once nothing older can come back. A replicated node
-   * says 0, never: another replica may still hold what was deleted.
+   * Deletions older than this timestamp may be dropped once nothing older can come back. A replicated node says 0,
+   * never: another replica may still hold what was deleted.
    */
   readonly dropTombstonesBelow: number;
 }
@@ -107,10 +111,10 @@ export const DEFAULT_OPTIONS: EngineOptions = {
   dropTombstonesBelow: MAX_TIMESTAMP,
 };
 
-/** @throws LsmError INVALID_ARGUMENT naming the first option that makes no sense */
+/** @throws LsmError INVALID_ARGUMENT that names the first option that makes no sense */
 export function completeOptions(given: Partial<EngineOptions>): EngineOptions {
   refuse(fieldsFault('options', given, Object.keys(DEFAULT_OPTIONS)));
-  // An option that is there and undefined is left out.
+  // An option that is given as undefined counts as left out.
   const chosen = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
   const options: EngineOptions = { ...DEFAULT_OPTIONS, ...batchDefault(chosen), ...chosen };
   for (const [name, [least, most]] of Object.entries(BOUNDS))
@@ -151,7 +155,7 @@ export function completeOptions(given: Partial<EngineOptions>): EngineOptions {
   return options;
 }
 
-/** A batch may be as large as the memtable it has to fit into allows, if nobody says otherwise, up to a bound. */
+/** The default for batches: as large as the memtable allows that has to hold one, up to a bound. */
 function batchDefault({ maxRecordBytes, memtableBytes }: Partial<EngineOptions>): Partial<EngineOptions> {
   const half = Math.floor((memtableBytes ?? DEFAULT_OPTIONS.memtableBytes) / 2);
   const most = Math.min(DEFAULT_OPTIONS.maxBatchBytes, half);
@@ -163,20 +167,20 @@ type NumericOption = Exclude<
   'createIfMissing' | 'durability' | 'bottomCompression' | 'entryEncoders'
 >;
 
-/** Least and most; where a bound depends on another option `completeOptions` checks it. */
+/** The least and the most of each option; `completeOptions` checks bounds that depend on another option. */
 const BOUNDS: Readonly<Record<NumericOption, readonly [number, number]>> = {
   syncIntervalMs: [1, 3_600_000],
-  // A frame takes at most half of a ring, a ring has at most 64 MiB, and with a record goes a key.
+  // A frame takes at most half of a ring, a ring has at most 64 MiB, and a key goes with a record.
   maxRecordBytes: [1, 30 * MIB],
   memtableBytes: [64 * KIB, MAX_ARENA_BYTES],
   maxBatchBytes: [1, 30 * MIB],
-  // Those waiting, the active one, the next and one whose readers are not done yet each need a place.
+  // Sealed memtables, the active one, the next one, and one that readers still use each need a place.
   maxSealedMemtables: [1, GENERATION_SLOTS - 4],
   writeStallTimeoutMs: [0, 3_600_000],
   maxQueuedWriteBytes: [0, Number.MAX_SAFE_INTEGER],
   maxQueuedReadBytes: [0, Number.MAX_SAFE_INTEGER],
   blockCacheBytes: [0, 4096 * MIB],
-  // Main and the writer are counted too.
+  // The main thread and the writer count too.
   readers: [1, MAX_COUNTED_THREADS - 2],
   maxOpenFilesPerThread: [16, 1_000_000],
   blockSizeBytes: [64, 16 * MIB],
@@ -221,7 +225,10 @@ function checkOneOf(
   );
 }
 
-/** How tables of a level are written: small blocks and large filters above, the other way round at the bottom. */
+/**
+ * How the tables of a level are written: small blocks and large filters in the upper levels, the opposite at the
+ * bottom.
+ */
 export function tableOptions(
   options: EngineOptions,
   bottommost: boolean,

@@ -8,18 +8,18 @@ interface PendingCall {
   readonly reject: (error: Error) => void;
 }
 
-/** What becomes of a record that was read. */
+/** Turns a record that was read into the result of the call. */
 export type ValueOf = (record: Uint8Array | null) => ReadResult;
 
 /**
- * The promises behind the sinks. Many calls are answered before they return: those need no place in the table, and
- * their promise is made settled.
+ * The promises behind the sinks. Many calls are answered before they return: those need no place in the table and get a
+ * promise that is already settled.
  */
 export class PendingCalls implements ReadSink, WriteSink {
   readonly #valueOf: ValueOf;
   readonly #calls = new Map<number, PendingCall>();
   #nextToken = 0;
-  /** Token of the call that is being made; -1 once it is answered. */
+  /** The token of the call that is being made; -1 once it is answered. */
   #starting = -1;
   #record: Uint8Array | null = null;
   #error: Error | null = null;
@@ -28,7 +28,7 @@ export class PendingCalls implements ReadSink, WriteSink {
     this.#valueOf = toValue;
   }
 
-  /** A token for the call to make next, before anything else; `result` then gives its promise. */
+  /** A token for the call that is made next, before anything else; `result` then gives its promise. */
   begin(): number {
     this.#starting = this.#nextToken++;
     return this.#starting;
@@ -78,10 +78,10 @@ export class PendingCalls implements ReadSink, WriteSink {
   }
 }
 
-/** All at once could be more than the queues of the disk take. */
+/** More at once could exceed the queues of the disk. */
 const READS_AT_ONCE = 512;
 
-/** Many keys read as one call: one promise, and no more reads under way than the disk's queues take. */
+/** Reads many keys as one call, with one promise and no more reads at a time than the disk's queues take. */
 export class ManyReads implements ReadSink {
   readonly #valueOf: ValueOf;
   readonly #start: (index: number) => void;
@@ -99,7 +99,7 @@ export class ManyReads implements ReadSink {
     this.#start = (index) => start(this, index);
   }
 
-  /** @throws the first failure; the other reads are let go of */
+  /** @throws the first failure; the other reads are dropped */
   run(): Promise<ReadResult[]> {
     this.#startMore();
     return this.#settled.promise;
@@ -116,7 +116,7 @@ export class ManyReads implements ReadSink {
     if (!this.#isStarting) this.#startMore();
   }
 
-  /** Answers that come within a call are seen by the loop, not by another one inside it. */
+  /** Answers that come during a call are handled by the loop, not by another one inside it. */
   #startMore(): void {
     this.#isStarting = true;
     while (this.#next < this.#values.length && this.#underWay < READS_AT_ONCE && !this.#failed) {

@@ -30,7 +30,7 @@ export const ControlWord = {
   stop: 4,
   slowdownMicros: 5,
   cancelBackground: 6,
-  /** Never changes: what a thread waits on when it only wants to pause. */
+  /** Never changes: a thread that only wants to pause waits on it. */
   pause: 7,
   sealRequests: 8,
   writerSuperVersionEpoch: 9,
@@ -48,8 +48,8 @@ export function createControl(): SharedArrayBuffer {
   return new SharedArrayBuffer(CONTROL_WORDS * Int32Array.BYTES_PER_ELEMENT);
 }
 
-/** Arena index of a generation that is still in a super-version. */
+/** The arena index of a generation that is still in a super-version. */
 export function arenaOfGeneration(words: Int32Array, generation: number): number {
-  // Ordered after the load of activeGeneration, so that the arena stored before it is seen.
+  // Ordered after the load of activeGeneration, so that the arena stored before it is visible.
   return Atomics.load(words, ControlWord.generationArena + (generation & (GENERATION_SLOTS - 1)));
 }

@@ -46,7 +46,7 @@ const HEAD = 32;
 const COMPLETED = 33;
 const CONSUMER_SLEEPS = 34;
 
-/** A word that one sleeper watches for several rings; `publish` adds 1 to it. */
+/** A word on which one sleeper waits for several rings; `publish` adds 1 to it. */
 export interface Doorbell {
   readonly words: Int32Array;
   readonly index: number;
@@ -58,7 +58,7 @@ export function createRing(capacityBytes: number): SharedArrayBuffer {
   return new SharedArrayBuffer(CONTROL_BYTES + capacityBytes);
 }
 
-/** Room for a frame of this payload, which may take half of a ring, and for many small ones. */
+/** The capacity for a frame of this payload, which may take half of a ring, and for many small ones. */
 export function ringBytesFor(payloadBytes: number): number {
   let bytes = 4 * 1024 * 1024;
   while (bytes / 2 < payloadBytes + 4096) bytes *= 2;
@@ -82,7 +82,7 @@ export class RingProducer {
   readonly #doorbell: Doorbell | undefined;
   readonly #capacity: number;
   readonly #restartOffset: number;
-  /** Head as last looked at; the true one is never behind it. */
+  /** The head as last loaded; the true one is never behind it. */
   #head: number;
   #published: number;
   #pushed: number;
@@ -98,7 +98,7 @@ export class RingProducer {
     this.#words = new Int32Array(ring, 0, CONTROL_BYTES / 4);
     this.#doorbell = doorbell;
     this.#restartOffset = this.#capacity / 8;
-    // A fresh ring, or one another producer left drained: where it stopped is where this one goes on.
+    // In a fresh ring, or one that another producer left drained: start where that one stopped.
     this.#head = Atomics.load(this.#words, HEAD);
     this.#published = Atomics.load(this.#words, TAIL);
     this.#pushed = this.#published;
@@ -106,8 +106,8 @@ export class RingProducer {
   }
 
   /**
-   * Room for one frame: the offset of its payload in `bytes`, or -1 when there is no room now. The payload is
-   * to be written before `push`. A reservation that is not pushed is forgotten by the next.
+   * Reserves room for one frame. Returns the offset of its payload in `bytes`, or -1 when there is no room now. Write
+   * the payload before `push`. A reservation that is not pushed is forgotten by the next one.
    * @throws LsmError INVALID_ARGUMENT above maxPayloadBytes
    */
   reserve(payloadBytes: number): number {
@@ -121,7 +121,7 @@ export class RingProducer {
     const skip = size > lapRest || this.#canRestart(offset, size);
     const start = skip ? (this.#pushed + lapRest) | 0 : this.#pushed;
     if (((start + size - this.#head) | 0) > this.#capacity) {
-      // Ordered before our writes: what the consumer read in the bytes it freed, it has read by now.
+      // Ordered before our writes: the consumer has already read what was in the bytes that it freed.
       this.#head = Atomics.load(this.#words, HEAD);
       if (((start + size - this.#head) | 0) > this.#capacity) return -1;
     }
@@ -140,7 +140,7 @@ export class RingProducer {
 
   /**
    * Completes the reserved frame. It becomes visible with the next `publish`.
-   * @param payloadBytes what was needed of the reservation
+   * @param payloadBytes how much of the reservation was needed
    */
   push(tag: number, payloadBytes = this.#reservedPayloadBytes): void {
     if (this.#reservedPayloadBytes < 0) throw new LsmError('INVALID_ARGUMENT', 'push without a reservation');
@@ -156,7 +156,7 @@ export class RingProducer {
     this.#reservedPayloadBytes = -1;
   }
 
-  /** Makes all pushed frames visible and wakes the consumer; false when there are none. */
+  /** Makes all pushed frames visible and wakes the consumer; returns false when there are none. */
   publish(): boolean {
     if (this.#pushed === this.#published) return false;
     this.#published = this.#pushed;
@@ -165,40 +165,41 @@ export class RingProducer {
     // After the store of tail, never before: see "sleeping" above.
     if (Atomics.load(this.#words, CONSUMER_SLEEPS) !== 0) Atomics.notify(this.#words, TAIL, 1);
     if (this.#doorbell !== undefined) {
-      // After the store of tail: who sees the bell changed finds the frames. An add, as many rings share a bell.
+      // After the store of tail: a sleeper that sees the bell changed finds the frames. An add, because many rings
+      // share a bell.
       Atomics.add(this.#doorbell.words, this.#doorbell.index, 1);
       Atomics.notify(this.#doorbell.words, this.#doorbell.index);
     }
     return true;
   }
 
-  /** Frames pushed, published or not; u32, wrapping. */
+  /** How many frames were pushed, published or not; u32, wrapping. */
   get framesPushed(): number {
     return this.#framesPushed >>> 0;
   }
 
-  /** Frames the consumer has released; u32, wrapping. Ordered: what it did for them it has done. */
+  /** How many frames the consumer has released; u32, wrapping. Ordered: what it did for them is done. */
   get framesCompleted(): number {
-    // Acquire: what the consumer did for the frames it did before it stored the count.
+    // Acquire: the consumer stored the count after its work for the frames.
     return Atomics.load(this.#words, COMPLETED) >>> 0;
   }
 
   /** Bytes of frames, padding and skipped ends that the consumer has not released yet. */
   get usedBytes(): number {
-    // Any recent value does; atomic so that a caller that polls sees it move.
+    // Any recent value will do; atomic so that a caller that polls sees it change.
     return (this.#pushed - Atomics.load(this.#words, HEAD)) >>> 0;
   }
 
   /**
-   * Publishes what was pushed, then blocks until the consumer has freed something since the last refused
-   * `reserve`, or for `timeoutMs`. For pool threads only.
+   * Publishes what was pushed, then blocks until the consumer has freed something since the last refused `reserve`, or
+   * for `timeoutMs`. Only for pool threads.
    */
   waitForRoom(timeoutMs: number): void {
     this.publish();
     // Before the compare of head in wait: see "sleeping" above.
     Atomics.store(this.#words, PRODUCER_WAITS, 1);
     Atomics.wait(this.#words, HEAD, this.#head, timeoutMs);
-    // Only spares the consumer useless notifies; no order needed.
+    // It only saves the consumer useless notifies; no order needed.
     Atomics.store(this.#words, PRODUCER_WAITS, 0);
   }
 }
@@ -215,7 +216,7 @@ export class RingConsumer {
   readonly #capacity: number;
   #head: number;
   #completed: number;
-  /** Position behind the current run; head when there is none. */
+  /** The position behind the current run; the head when there is none. */
   #runEndPosition: number;
 
   constructor(ring: SharedArrayBuffer) {
@@ -223,16 +224,16 @@ export class RingConsumer {
     checkCapacity(this.#capacity);
     this.bytes = new Uint8Array(ring, CONTROL_BYTES, this.#capacity);
     this.#words = new Int32Array(ring, 0, CONTROL_BYTES / 4);
-    // Where a consumer before this one, if any, has stopped; there is only ever one.
+    // Where an earlier consumer, if any, has stopped; there is only one at a time.
     this.#head = Atomics.load(this.#words, HEAD);
     this.#completed = Atomics.load(this.#words, COMPLETED);
     this.#runEndPosition = this.#head;
   }
 
   /**
-   * Finds the longest run of whole frames, one behind another in memory, that starts behind the last release
-   * and stays within `maxBytes` (its first frame is taken whatever its size). False when nothing is there.
-   * Consumes nothing: called again before `release`, it starts at the same frame.
+   * Finds the longest run of whole frames that are contiguous in memory, starts behind the last release and stays
+   * within `maxBytes` (the first frame is taken whatever its size). Returns false when there is none. It consumes
+   * nothing: called again before `release`, it starts at the same frame.
    */
   nextRun(maxBytes: number): boolean {
     const bytes = this.bytes;
@@ -272,34 +273,34 @@ export class RingConsumer {
     this.runFrames = frames;
   }
 
-  /** Gives the current run back: its bytes may be overwritten, its frames count as completed. */
+  /** Gives the current run back: its bytes may be overwritten, and its frames count as completed. */
   release(): void {
     if (this.runFrames === 0) return;
     this.#completed = (this.#completed + this.runFrames) | 0;
     this.#head = this.#runEndPosition;
     this.runFrames = 0;
-    // Release: all that was done for these frames comes before the counter, which says it is over.
+    // Release: everything done for these frames comes before the counter that says it is over.
     Atomics.store(this.#words, COMPLETED, this.#completed);
-    // Release: our reads of the run come before the producer can see its bytes free.
+    // Release: our reads of the run come before the producer can see its bytes as free.
     Atomics.store(this.#words, HEAD, this.#head);
     // After the store of head, never before: see "sleeping" above.
     if (Atomics.load(this.#words, PRODUCER_WAITS) !== 0) Atomics.notify(this.#words, HEAD, 1);
   }
 
-  /** Blocks until frames wait behind the last release, or for `timeoutMs`. For pool threads only. */
+  /** Blocks until frames wait behind the last release, or for `timeoutMs`. Only for pool threads. */
   wait(timeoutMs: number): void {
-    // A look first: under load there is something, and the flag's two stores and the wait are spared.
+    // Look first: under load there is something, and the flag's two stores and the wait are saved.
     if (!this.empty) return;
     // Before the compare of tail in wait: see "sleeping" above.
     Atomics.store(this.#words, CONSUMER_SLEEPS, 1);
     Atomics.wait(this.#words, TAIL, this.#head, timeoutMs);
-    // Only spares the producer useless notifies; no order needed.
+    // It only saves the producer useless notifies; no order needed.
     Atomics.store(this.#words, CONSUMER_SLEEPS, 0);
   }
 
   /** Whether no published frame waits behind the last release. */
   get empty(): boolean {
-    // Any recent value does: the bytes are read only after nextRun's own load.
+    // Any recent value will do: the bytes are read only after nextRun's own load.
     return Atomics.load(this.#words, TAIL) === this.#head;
   }
 }

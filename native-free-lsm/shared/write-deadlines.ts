@@ -1,9 +1,9 @@
 import { NO_CALL } from '../call-table.ts';
 
 /**
- * When the time of each write in the writer's ring is over, by the tag of its frame: beside the ring and not in it,
- * because frames go to the log as they lie. Main writes an entry before it publishes the frame and not again until
- * the frame is answered; the writer reads it after it has seen the frame. So the ring orders these plain accesses.
+ * The deadline of each write in the writer's ring, by the tag of its frame. It is beside the ring and not in it,
+ * because frames go to the log unchanged. Main writes an entry before it publishes the frame, and not again until the
+ * frame is answered; the writer reads it after it has seen the frame. So the ring orders these plain accesses.
  */
 export class WriteDeadlines {
   readonly #deadlinesMs: Float64Array;
@@ -19,7 +19,7 @@ export class WriteDeadlines {
     return new SharedArrayBuffer(slots * Float64Array.BYTES_PER_ELEMENT);
   }
 
-  /** @param deadlineMs of the executor's monotonic time; infinite for a write that may take as long as it takes */
+  /** @param deadlineMs in the executor's monotonic time; infinite for a write without a deadline */
   set(tag: number, deadlineMs: number): void {
     this.#deadlinesMs[tag & this.#mask] = deadlineMs;
   }

@@ -5,8 +5,8 @@ import { type FileSystem, readFullySync } from '../fs/file-system.ts';
 import { CURRENT_FILE_NAME, manifestFileName, TEMPORARY_CURRENT_FILE_NAME } from './file-names.ts';
 
 /**
- * CURRENT: one line of text, the name of the manifest in force and the crc32 of that name in eight hexadecimal
- * digits, `MANIFEST-000001 5a055f23`. It is replaced by rename and so is never half written.
+ * CURRENT: one line of text, the name of the manifest in force and the crc32 of that name in eight hexadecimal digits,
+ * `MANIFEST-000001 5a055f23`. It is replaced by rename, so it is never half written.
  */
 function currentLine(number: number): Buffer {
   const name = manifestFileName(number);
@@ -30,7 +30,7 @@ export function readCurrent(fs: FileSystem, directory: string): number | undefin
   }
 }
 
-/** Writes the new CURRENT, durable but under its temporary name. */
+/** Writes the new CURRENT; it is durable, but under its temporary name. */
 export function prepareCurrent(fs: FileSystem, directory: string, number: number): void {
   const path = join(directory, TEMPORARY_CURRENT_FILE_NAME);
   if (fs.existsSync(path)) fs.removeSync(path);
@@ -43,10 +43,10 @@ export function prepareCurrent(fs: FileSystem, directory: string, number: number
   }
 }
 
-/** As `prepareCurrent`, without blocking. */
+/** Like `prepareCurrent`, without blocking. */
 export async function prepareCurrentSoon(fs: FileSystem, directory: string, number: number): Promise<void> {
   const path = join(directory, TEMPORARY_CURRENT_FILE_NAME);
-  // There is one only if an earlier attempt failed.
+  // It exists only if an earlier attempt failed.
   await fs.remove(path).catch(() => undefined);
   const fd = await fs.create(path);
   try {
@@ -57,7 +57,7 @@ export async function prepareCurrentSoon(fs: FileSystem, directory: string, numb
   }
 }
 
-/** As `switchCurrent`, without blocking. */
+/** Like `switchCurrent`, without blocking. */
 export async function switchCurrentSoon(fs: FileSystem, directory: string): Promise<void> {
   await fs.rename(join(directory, TEMPORARY_CURRENT_FILE_NAME), join(directory, CURRENT_FILE_NAME));
   await fs.syncDirectory(directory);

@@ -13,12 +13,12 @@ import type { TableMetadata } from '../sstable/table-metadata.ts';
 import type { VersionEdit } from './version.ts';
 
 /**
- * Version edits as bytes: MessagePack of arrays, by position (FORMAT.md names the fields). `msgpackr/pack`
- * and not `msgpackr`, which would look for its native part.
+ * Encodes version edits as MessagePack arrays, by position (FORMAT.md names the fields). `msgpackr/pack` and not
+ * `msgpackr`, which would look for its native part.
  */
 const packr = new Packr({ useRecords: false });
 
-/** Tags of a manifest's frames: the first is a snapshot, all others are edits. */
+/** The tags of a manifest's frames: the first frame is a snapshot, all others are edits. */
 export const ManifestTag = { snapshot: 1, edit: 2 } as const;
 export type ManifestTag = (typeof ManifestTag)[keyof typeof ManifestTag];
 
@@ -41,8 +41,8 @@ export function encodeFrame(edit: VersionEdit, tag: ManifestTag): Uint8Array {
 }
 
 /**
- * @throws Error saying what is wrong with the frame in `bytes[start, end)`, for the caller to name the place;
- *   LsmError UNSUPPORTED_FORMAT when its tag is of a later version
+ * @throws Error that says what is wrong with the frame in `bytes[start, end)`; the caller names the place. LsmError
+ *   UNSUPPORTED_FORMAT when its tag is of a later version
  */
 export function decodeFrame(bytes: Uint8Array, start: number, end: number, tag: ManifestTag): VersionEdit {
   if (end - start < FRAME_HEADER_BYTES) throw new Error('the batch has no frame');
@@ -113,7 +113,7 @@ function wholeNumber(value: unknown): number {
   throw new Error('expected a whole number');
 }
 
-/** A copy: what was unpacked is a view of the file's bytes, which go. */
+/** A copy, because what was unpacked is a view of the file's bytes, which are not kept. */
 function bytesOf(value: unknown): Uint8Array {
   if (value instanceof Uint8Array) return ownBytes(value, 0, value.length);
   throw new Error('expected bytes');

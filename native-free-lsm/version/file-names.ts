@@ -6,7 +6,7 @@ export const LOCK_FILE_NAME = 'LOCK';
 /** Names the manifest in force. */
 export const CURRENT_FILE_NAME = 'CURRENT';
 export const TEMPORARY_CURRENT_FILE_NAME = 'CURRENT.tmp';
-/** There while a repair changes the directory: what it has not yet put aside must not be tidied up. */
+/** It exists while a repair changes the directory: a start must not tidy up what the repair has not yet put aside. */
 export const REPAIR_MARK_NAME = 'REPAIRING';
 /** A folder of files that a repair replaced. Nothing reads it; people do. */
 export const LOST_FOLDER_NAME = 'lost';
@@ -15,7 +15,7 @@ export function manifestFileName(number: number): string {
   return `MANIFEST-${String(number).padStart(6, '0')}`;
 }
 
-/** What a file of an engine's directory is. A `temporary` one is never read and removed at the next start. */
+/** The kinds of files in an engine's directory. A `temporary` one is never read, and removed at the next start. */
 export type FileKind =
   | 'lock'
   | 'current'
@@ -28,7 +28,7 @@ export type FileKind =
 
 export interface FileName {
   readonly kind: FileKind;
-  /** Of a manifest, log or table (finished or temporary); else 0. */
+  /** The number of a manifest, log or table (finished or temporary); otherwise 0. */
   readonly number: number;
 }
 
@@ -47,7 +47,7 @@ const NUMBERED: readonly (readonly [FileKind, (number: number) => string])[] = [
   ['temporary', temporaryTableFileName],
 ];
 
-/** Undefined for a name that no engine gives: `7.log` is none, `000007.log` is. */
+/** Undefined for a name that no engine gives, such as `7.log` instead of `000007.log`. */
 export function parseFileName(name: string): FileName | undefined {
   const fixed = FIXED.get(name);
   if (fixed !== undefined) return fixed;

@@ -10,12 +10,12 @@ import { decodeFrame, ManifestTag } from './edit-codec.ts';
 import { CURRENT_FILE_NAME, manifestFileName, parseFileName } from './file-names.ts';
 import { Version, type VersionEdit } from './version.ts';
 
-/** All that has to be known of a directory to open it. */
+/** Everything that must be known to open a directory. */
 export interface ManifestState {
   readonly version: Version;
   /** Logs of this generation and later are not in tables yet. */
   readonly oldestGeneration: number;
-  /** Above every table id ever given. */
+  /** Above every table id that was ever given out. */
   readonly nextFileId: number;
   /** The last log that is known to have been begun: those from `oldestGeneration` to it must be there. */
   readonly begunGeneration: number;
@@ -25,12 +25,12 @@ export interface RecoveredManifest extends ManifestState {
   readonly path: string;
   /** Where its last whole edit, or the mark of a clean close, ends. */
   readonly endOffset: number;
-  /** Of an edit whose append a crash had interrupted; it was never acknowledged. */
+  /** The length of an edit whose append a crash interrupted; it was never acknowledged. */
   readonly tornBytes: number;
 }
 
 /**
- * Reads what the manifest in force says; changes nothing. Undefined when the directory has none.
+ * Reads the manifest in force, and changes nothing. Undefined when the directory has none.
  * @throws LsmError CORRUPTION with file and offset, UNSUPPORTED_FORMAT, IO_ERROR
  */
 export function recoverManifest(fs: FileSystem, directory: string): RecoveredManifest | undefined {
@@ -46,7 +46,7 @@ export function recoverManifest(fs: FileSystem, directory: string): RecoveredMan
   }
 }
 
-/** CURRENT is durable before the first log or table is made, so either of them without it means a loss. */
+/** CURRENT is durable before the first log or table is made, so one of these without CURRENT means a loss. */
 function refuseOrphans(fs: FileSystem, directory: string, currentPath: string): undefined {
   for (const name of fs.listSync(directory)) {
     const kind = parseFileName(name)?.kind;
@@ -56,13 +56,13 @@ function refuseOrphans(fs: FileSystem, directory: string, currentPath: string): 
   }
 }
 
-/** What one manifest says, whichever is in force; throws as `recoverManifest` does. */
+/** Reads one manifest, whether it is in force or not; throws as `recoverManifest` does. */
 export function readManifest(fs: FileSystem, path: string, number: number): RecoveredManifest {
   const fd = fs.openReadSync(path);
   try {
     const window = new LogWindow(fs, fd, fs.sizeSync(path));
     const reader = new BatchReader(window, path, number);
-    // Header and snapshot are synced before CURRENT names the file: here their absence is no torn tail.
+    // Header and snapshot are synced before CURRENT names the file, so their absence is not a torn tail.
     if (!reader.readHeader(FileMagic.manifest)) throw corruption(path, 0, 'the file has no header');
     if (!reader.next()) throw corruption(path, reader.offset, 'the snapshot is missing');
     let state = applied(EMPTY, reader, path, ManifestTag.snapshot);

@@ -16,19 +16,19 @@ import { type ManifestState, type RecoveredManifest, recoverManifest, withEdit }
 import type { VersionEdit } from './version.ts';
 
 const NO_BYTES = new Uint8Array(0);
-/** How many times its snapshot a manifest may grow to, so that of many tables no snapshot is written often. */
+/** How many times the size of its snapshot a manifest may reach, so that a large snapshot is not written often. */
 const SNAPSHOTS = 4;
-/** Of the manifest that an opening found, which nothing is appended to. */
+/** The size of the manifest that an opening found: nothing is appended to it. */
 const NOT_OPEN = -1;
 
 /**
- * The log of version edits, `MANIFEST-<number>`, with CURRENT to say which one is in force; batches as in the
- * log of writes. Each opening starts a new one with a snapshot, so that a torn tail is never appended to; and so
- * does one that has grown large, so that none grows without end.
+ * The log of version edits, `MANIFEST-<number>`, with CURRENT to say which one is in force; its batches are those of
+ * the log of writes. Each opening starts a new one with a snapshot, so that nothing is ever appended to a torn tail. A
+ * running engine starts a new one when the current one has grown large, so that none grows without bound.
  *
- * A call that fails never ends it. What a failed sync has left on the disk nobody can know, so nothing is appended
- * behind it: the next edit goes into a fresh manifest, and until that one is in force the refused edit may be the
- * truth after a restart, and its files must stay (`isInDoubt`).
+ * A call that fails never ends it. Nobody can know what a failed sync has left on the disk, so nothing is appended
+ * after it: the next edit goes into a fresh manifest, and until that one is in force the refused edit may be the truth
+ * after a restart, and its files must stay (`isInDoubt`).
  */
 export class Manifest {
   readonly #fs: FileSystem;
@@ -37,18 +37,18 @@ export class Manifest {
   #fd: number;
   #number: number;
   #sizeBytes: number;
-  /** What all edits that were taken come to. */
+  /** The state after all edits that were taken. */
   #state: ManifestState;
-  /** From this size on the next manifest is begun. */
+  /** From this size on, the next manifest is begun. */
   #switchAtBytes: number;
-  /** Of the last manifest begun, in force or not. */
+  /** The number of the last manifest that was begun, in force or not. */
   #lastNumber: number;
   /** Settles when everything asked for so far is done; never rejects. */
   #tail: Promise<void> = Promise.resolve();
   #failures = 0;
   #lastFailure: LsmError | undefined;
   #inDoubt = false;
-  /** Manifests beside this one that may be in force after a restart. */
+  /** Other manifests that may be in force after a restart. */
   #doubtful: string[] = [];
   #closed: Promise<void> | undefined;
 
@@ -72,17 +72,17 @@ export class Manifest {
     this.#switchAtBytes = Math.max(maxBytes, SNAPSHOTS * sizeBytes);
   }
 
-  /** What the manifest in force says; undefined when the directory has none. Changes nothing. */
+  /** The content of the manifest in force; undefined when the directory has none. Changes nothing. */
   static recover(fs: FileSystem, directory: string): RecoveredManifest | undefined {
     return recoverManifest(fs, directory);
   }
 
   /**
-   * Starts a new manifest with a snapshot of `state`, puts it in force, and removes the others. Synchronous:
-   * for the time of opening.
-   * @param maxBytes what it may grow to, unless its snapshot alone comes near that
-   * @throws LsmError NO_SPACE, READ_ONLY or IO_ERROR: the manifest so far is in force; with IO_ERROR it may be this one
-   *   as well, so that the files of both must stay
+   * Starts a new manifest with a snapshot of `state`, puts it in force, and removes the others. Synchronous: only for
+   * an opening.
+   * @param maxBytes how large it may grow, unless its snapshot alone comes near that
+   * @throws LsmError NO_SPACE, READ_ONLY or IO_ERROR: the old manifest is in force; with IO_ERROR it may be the new
+   *   one, so the files of both must stay
    */
   static create(
     fs: FileSystem,
@@ -111,7 +111,7 @@ export class Manifest {
       switchCurrent(fs, directory);
     } catch (cause) {
       quietly(() => fs.closeSync(fd));
-      // Either may be in force, and both must keep what they name: whatever the cause, nobody may go on from here.
+      // Either may be in force, so the files of both must stay. Whatever the cause, nobody may go on from here.
       const message = `cannot put ${path} into force (${(cause as Error).message}): open the directory again`;
       throw new LsmError('IO_ERROR', message, { file: path, cause });
     }
@@ -120,8 +120,8 @@ export class Manifest {
   }
 
   /**
-   * Goes on from the manifest in force without a new one, which the disk does not take now: the first edit begins it.
-   * @param state as it stands in memory; after a restart what `recovered` says is the truth still
+   * Goes on from the manifest in force without a new one, because the disk takes none now: the first edit begins it.
+   * @param state the state in memory; after a restart the truth is still what `recovered` says
    */
   static onHold(
     fs: FileSystem,
@@ -145,18 +145,18 @@ export class Manifest {
   }
 
   /**
-   * Whether an edit that was refused may be in force after a restart all the same: the files it names, and those it
-   * removes, must stay until a later edit has been taken.
+   * Whether an edit that was refused may still be in force after a restart. Then the files that it names, and those
+   * that it removes, must stay until a later edit has been taken.
    */
   get isInDoubt(): boolean {
     return this.#inDoubt;
   }
 
   /**
-   * Adds an edit; it is durable when the promise is fulfilled. Edits are written in the order they are given; when
-   * one fails, those waiting behind it fail with it, as they may build on it.
-   * @throws LsmError CORRUPTION: the edit does not fit what is there, and nothing was added. NO_SPACE or IO_ERROR: it
-   *   was refused, though it may be on the disk (`isInDoubt`); a later edit may succeed
+   * Adds an edit, which is durable when the promise is fulfilled. Edits are written in the order in which they are
+   * given; when one fails, those that wait behind it fail with it, because they may build on it.
+   * @throws LsmError CORRUPTION: the edit does not fit the state, and nothing was added. NO_SPACE or IO_ERROR: it was
+   *   refused, though it may be on the disk (`isInDoubt`); a later edit may succeed
    */
   append(edit: VersionEdit): Promise<void> {
     if (this.#closed !== undefined) {
@@ -179,7 +179,7 @@ export class Manifest {
     return appended;
   }
 
-  /** Waits for appends under way, marks the file as complete and closes it. */
+  /** Waits for the current appends, marks the file as complete and closes it. */
   close(): Promise<void> {
     this.#closed ??= this.#tail.then(async () => {
       if (this.#fd === NOT_OPEN) return;
@@ -200,15 +200,15 @@ export class Manifest {
     try {
       await this.#append(encodeFrame(edit, ManifestTag.edit), BatchKind.data);
     } catch (cause) {
-      // What is unknown of this file means nothing once another one is in force.
+      // What is unknown about this file no longer matters once another one is in force.
       if (!this.#inDoubt) throw cause;
       await this.#begin(state);
     }
   }
 
   /**
-   * @returns false when no fresh manifest could be written, which costs nothing: this one goes on, and it is tried
-   *   again once as much has been added to it
+   * @returns false when no fresh manifest could be written. That costs nothing: this one goes on, and the next attempt
+   *   is made when as much has been added again
    */
   async #goOnFresh(state: ManifestState): Promise<boolean> {
     try {
@@ -222,7 +222,7 @@ export class Manifest {
   }
 
   async #append(body: Uint8Array, kind: BatchKind): Promise<void> {
-    // Whatever was appended is synced, or nothing is appended to this manifest any more.
+    // Everything appended is synced, or nothing is appended to this manifest any more.
     const batch = encodeBatch(this.#number, this.#sizeBytes, this.#sizeBytes, body, kind);
     try {
       await this.#fs.write(this.#fd, batch, this.#sizeBytes);
@@ -235,8 +235,8 @@ export class Manifest {
   }
 
   /**
-   * Puts a fresh manifest with all of `state` into force. Each attempt has a number of its own: what an earlier one
-   * has left is in no one's way.
+   * Puts a fresh manifest with all of `state` into force. Each attempt has a number of its own, so that remains of an
+   * earlier one do no harm.
    */
   async #begin(state: ManifestState): Promise<void> {
     const fs = this.#fs;
@@ -272,13 +272,13 @@ export class Manifest {
     this.#switchAtBytes = Math.max(this.#maxBytes, SNAPSHOTS * content.length);
     this.#inDoubt = false;
     this.#doubtful = [];
-    // What stays the next opening removes.
+    // The next opening removes what stays.
     for (const other of obsolete) await fs.remove(other).catch(() => undefined);
   }
 
   /**
-   * Takes back, durably, what a failed write may have left: its edit was refused and must not come back with
-   * the next start, when the tables it names are gone.
+   * Removes, durably, what a failed write may have left: its edit was refused, and must not come back at the next
+   * start, when the tables that it names are gone.
    */
   async #cutBack(): Promise<void> {
     try {
@@ -311,7 +311,7 @@ function manifestsIn(fs: FileSystem, directory: string): { name: string; number:
   }
 }
 
-/** All of a new manifest. */
+/** The content of a new manifest. */
 function encodeFresh(number: number, { version, ...numbers }: ManifestState): Uint8Array {
   const { begunGeneration, nextFileId, oldestGeneration } = numbers;
   const edit = { ...version.toEdit(), oldestGeneration, nextFileId, begunGeneration };
@@ -333,7 +333,7 @@ function encodeBatch(
   return batch;
 }
 
-/** For what follows a failure or changes nothing: the failure to report is another one, or none. */
+/** For a step that follows a failure, or that changes nothing: its own failure is not reported. */
 function quietly(attempt: () => unknown): void {
   try {
     attempt();

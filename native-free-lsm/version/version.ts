@@ -4,33 +4,34 @@ import type { TableMetadata } from '../sstable/table-metadata.ts';
 
 /** Level 0 takes flushes, each level below is larger than the one above it. */
 export const LEVELS = 7;
-/** Stands for the quarantine where a table's level is given: see Version.quarantine. */
+/** The level of tables in quarantine: see Version.quarantine. */
 export const QUARANTINE = LEVELS;
 
 /** A step from one version to the next, as the manifest keeps it. */
 export interface VersionEdit {
   readonly added: readonly TableMetadata[];
-  /** Ids. A table that only changes its level is removed and added in the same edit. */
+  /** The ids of removed tables. A table that only changes its level is removed and added in the same edit. */
   readonly removed: readonly number[];
-  /** Logs of older generations are in tables now. */
+  /** The tables hold everything in logs of older generations. */
   readonly oldestGeneration?: number;
   readonly nextFileId?: number;
-  /** The log of this generation was begun: it must be there as long as it is not in tables. */
+  /** The log of this generation was begun: it must exist as long as the tables do not hold its content. */
   readonly begunGeneration?: number;
 }
 
 type Level = readonly TableMetadata[];
 
 /**
- * The tables of one moment, by level: level 0 newest first, where tables may overlap; the others in order of
- * keys, disjoint. Never changed: an edit makes a new one, which shares the levels it left alone.
+ * The tables of one moment, by level. Level 0 has the newest first, and its tables may overlap; the others are in key
+ * order and disjoint. A version never changes: an edit makes a new one, which shares the levels that the edit did not
+ * touch.
  */
 export class Version {
   readonly levels: readonly Level[];
   /**
-   * Damaged tables, in no order: what could be read of them is in the levels, and they are kept for what could not.
-   * A read that finds nothing newer than one of them asks that too, so that damage stays damage and never shows an
-   * older version. They have no place above or below others, as versions decide; compactions leave them alone.
+   * Damaged tables, in no order: the levels have what could be read of them, and they are kept for what could not. A
+   * read that finds nothing newer than one of them asks that one too, so that damage stays damage and never shows an
+   * older version. They have no place above or below others, so versions decide; compactions leave them alone.
    */
   readonly quarantine: Level;
   readonly #levelBytes: readonly number[];
@@ -82,7 +83,7 @@ export class Version {
     return { added: this.tables, removed: [] };
   }
 
-  /** All of them, those in quarantine included. */
+  /** All tables, including those in quarantine. */
   get tables(): TableMetadata[] {
     return [...this.levels.flat(), ...this.quarantine];
   }
@@ -108,7 +109,7 @@ export class Version {
     return this.#total((table) => table.rawSizeBytes);
   }
 
-  /** Of any record in any table; 0 when there is none. */
+  /** The largest timestamp of any record in any table; 0 when there is none. */
   get largestTimestamp(): number {
     let largest = 0;
     for (const { largestTimestamp } of this.tables) largest = Math.max(largest, largestTimestamp);
@@ -119,7 +120,7 @@ export class Version {
     return this.#levelBytes[level];
   }
 
-  /** In a level from 1 on, the only table whose range holds the key. */
+  /** In a level from 1 on, the only table whose range includes the key. */
   tableFor(level: number, key: Uint8Array, start: number, end: number): TableMetadata | undefined {
     const tables = this.levels[level];
     const table = tables[firstEndingAtOrAbove(tables, key, start, end)];
@@ -128,7 +129,7 @@ export class Version {
     return compareBytes(smallest, 0, smallest.length, key, start, end) <= 0 ? table : undefined;
   }
 
-  /** The tables of a level that hold or span any key from `smallest` to `largest`, both included. */
+  /** The tables of a level whose range overlaps that from `smallest` to `largest`, both included. */
   overlapping(level: number, smallest: Uint8Array, largest: Uint8Array): readonly TableMetadata[] {
     const tables = this.levels[level];
     if (level === 0) return tables.filter((table) => overlaps(table, smallest, largest));
@@ -147,12 +148,12 @@ export function compareKeys(a: Uint8Array, b: Uint8Array): number {
   return compareBytes(a, 0, a.length, b, 0, b.length);
 }
 
-/** Whether the table's range meets the one from `smallest` to `largest`, both included. */
+/** Whether the table's range overlaps that from `smallest` to `largest`, both included. */
 export function overlaps(table: TableMetadata, smallest: Uint8Array, largest: Uint8Array): boolean {
   return compareKeys(table.smallestKey, largest) <= 0 && compareKeys(table.largestKey, smallest) >= 0;
 }
 
-/** Index of the first table, in a level from 1 on, whose largest key is at or above `key`. */
+/** In a level from 1 on, the index of the first table whose largest key is at or above `key`. */
 function firstEndingAtOrAbove(tables: Level, key: Uint8Array, start: number, end: number): number {
   let low = 0;
   let high = tables.length;
