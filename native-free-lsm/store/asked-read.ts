@@ -3,9 +3,10 @@ import type { ReadSink } from './sinks.ts';
 import type { SnapshotPoint } from './store-snapshot.ts';
 
 export const MAX_ASKED_READS = 16_384;
-const NO_KEY = new Uint8Array(0);
-/** Of a page, which has a promise, and of a read that is over. */
-const NO_SINK: ReadSink = { onRead: () => undefined };
+/** In the place of the key of a page, and of a read that is over. */
+export const NO_KEY = new Uint8Array(0);
+/** In the place of the sink of a page, which has a promise, and of a read that is over. */
+export const NO_SINK: ReadSink = { onRead: () => undefined };
 
 /** A read or a page that a reader thread has been asked for. */
 export class AskedRead {
@@ -13,16 +14,16 @@ export class AskedRead {
   snapshot: SnapshotPoint | null = null;
   sink: ReadSink = NO_SINK;
   token = 0;
-  /** Set: it is a page that was asked for, and of the fields above only the snapshot means anything. */
+  /** When set, it is a page that was asked for, and of the fields above only the snapshot has a meaning. */
   page: PageCall | null = null;
-  /** How many threads have died with it in their ring. */
+  /** How many threads have died while they had it. */
   deaths = 0;
   /** Index of the thread's channel. */
   channel = 0;
   /** The place that the cache has reserved for the read's block; -1: none. */
   cacheSlot = -1;
 
-  /** It is over: it keeps nothing alive until it is used again. */
+  /** The read is over, and must keep nothing alive until the object is used again. */
   clear(): void {
     this.key = NO_KEY;
     this.snapshot = null;

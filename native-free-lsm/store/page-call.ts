@@ -2,10 +2,10 @@ import type { Page } from '../iterator/page.ts';
 import type { PageRequest } from '../threads/protocol/reader-messages.ts';
 import type { SnapshotPoint } from './store-snapshot.ts';
 
-/** One page that was asked for, and who waits for it; nobody any more once the signal is aborted. */
+/** A page that was asked for, and its promise. When the signal is aborted nobody waits for it any more. */
 export class PageCall {
   readonly request: PageRequest;
-  /** Null: of the newest state. */
+  /** Null: the newest state is read. */
   readonly snapshot: SnapshotPoint | null;
   readonly promise: Promise<Page>;
   readonly #settle: PromiseWithResolvers<Page> = Promise.withResolvers();
@@ -21,7 +21,7 @@ export class PageCall {
     else signal?.addEventListener('abort', this.#giveUp, { once: true });
   }
 
-  /** Nobody waits for the page any more: what a reader has written of it can go as it comes. */
+  /** Whether nobody waits for the page any more, so that it can be thrown away when it arrives. */
   get isGivenUp(): boolean {
     return this.#isGivenUp;
   }

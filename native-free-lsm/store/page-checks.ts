@@ -4,7 +4,7 @@ import type { PageRequest } from '../threads/protocol/reader-messages.ts';
 
 const FIELDS = ['start', 'end', 'maxBytes', 'maxEntries', 'includeTombstones', 'encoder', 'nowMs'];
 
-/** What is wrong with what is asked for, or undefined when nothing is. */
+/** What is wrong with a request for a page, or undefined when nothing is. */
 export function pageFault(request: PageRequest, encoders: number): LsmError | undefined {
   const fault = fieldsFault('request', request, FIELDS);
   if (fault !== undefined) return fault;

@@ -5,10 +5,10 @@ import type { ReaderAnswer } from '../threads/protocol/reader-messages.ts';
 /** Pages are of a few sizes, and there are about two for each scan under way. */
 const MAX_KEPT = 8;
 const SMALLEST_BYTES = 64 * 1024;
-/** One with a huge record must not hold its memory for good. */
+/** The memory of a page with a huge record is not kept. */
 const MAX_KEPT_BYTES = 1024 * 1024;
 
-/** Memory for pages, used again and again. The sizes of what is kept are powers of two. */
+/** Memory for pages, which is used again. The sizes of the pieces that are kept are powers of two. */
 export class PageMemory implements PageMemoryOwner {
   readonly #free: Uint8Array[] = [];
 
@@ -29,7 +29,7 @@ export class PageMemory implements PageMemoryOwner {
   #take(lengthBytes: number): Uint8Array {
     const at = this.#free.findLastIndex((bytes) => bytes.length >= lengthBytes);
     if (at >= 0) return this.#free.splice(at, 1)[0];
-    // One that will not be kept is as large as it must be.
+    // A piece that will not be kept is no larger than needed.
     if (lengthBytes > MAX_KEPT_BYTES) return Buffer.allocUnsafeSlow(lengthBytes);
     let size = SMALLEST_BYTES;
     while (size < lengthBytes) size *= 2;

@@ -23,7 +23,7 @@ import {
   readBytes,
 } from '../threads/protocol/reader-messages.ts';
 import type { Arenas } from './arenas.ts';
-import { AskedRead, MAX_ASKED_READS } from './asked-read.ts';
+import { AskedRead, MAX_ASKED_READS, NO_KEY, NO_SINK } from './asked-read.ts';
 import { PageCall } from './page-call.ts';
 import { PageMemory } from './page-memory.ts';
 import type { ReaderChannel } from './reader-channel.ts';
@@ -34,10 +34,10 @@ import type { SuperVersions } from './super-versions.ts';
 import { type WaitingRead, WaitingReads } from './waiting-reads.ts';
 
 const MAX_RUN_BYTES = 0x7fffffff;
-/** A read may be what its thread dies of: it is not asked again for ever. */
+/** A read may be the reason why its thread died, so it is not asked again and again. */
 const MAX_DEATHS = 3;
 
-/** How far memory brings a read. */
+/** How far a read got in memory. */
 const Reach = {
   /** It was answered. */
   answer: 0,
@@ -49,9 +49,9 @@ const Reach = {
 type Reach = (typeof Reach)[keyof typeof Reach];
 
 /**
- * Main's end of the read path. What memory can answer (memtables, filters, cached blocks) is answered in the
- * call; what needs a block from disk goes to a reader thread with the place to go on from. What the threads' rings
- * have no room for waits here, in order, up to a bound; beyond it reads fail at once.
+ * Main's end of the read path. A read that memory can answer (memtables, filters, cached blocks) is answered in the
+ * call. One that needs a block from disk is sent to a reader thread, with the place from which to continue. Reads for
+ * which the threads' rings have no room wait here in order, up to a bound; beyond it reads fail at once.
  */
 export class ReadPath {
   readonly #arenas: Arenas;
@@ -100,12 +100,12 @@ export class ReadPath {
   /** @param snapshot null: the newest state */
   read(key: Uint8Array, snapshot: SnapshotPoint | null, sink: ReadSink, token: number): void {
     if (this.#closed !== undefined) answerRead(sink, token, null, this.#closed);
-    // Such a key cannot be written, nor asked for.
+    // Such a key can neither be written nor sent to a reader.
     else if (key.length > MAX_KEY_BYTES) answerRead(sink, token, null, null);
     else this.#readOrWait(key, snapshot, sink, token, 0, this.#waiting.count === 0);
   }
 
-  /** @param mayAsk whether it is its turn to be asked; memory is searched in any case */
+  /** @param mayAsk whether it may be sent to a reader now; memory is searched in any case */
   #readOrWait(
     key: Uint8Array,
     snapshot: SnapshotPoint | null,
@@ -121,7 +121,7 @@ export class ReadPath {
       answerRead(sink, token, null, TOO_MANY_READS);
   }
 
-  /** Answers a read if memory can; else `#lookup` stands where a reader thread is to go on. */
+  /** Answers the read if memory can. If not, `#lookup` is at the place from which a reader thread must continue. */
   #searchMemory(key: Uint8Array, snapshot: SnapshotPoint | null, sink: ReadSink, token: number): Reach {
     const tables = snapshot === null ? this.#superVersions.current : snapshot.superVersion.tables;
     const hash = hashBytes(key, 0, key.length, this.#hashSeed);
@@ -153,8 +153,8 @@ export class ReadPath {
   }
 
   /**
-   * One page of a scan, from the newest state or a snapshot. Once the signal is aborted the promise rejects at once;
-   * what a reader has of the page goes as soon as it comes.
+   * Reads one page of a scan, from the newest state or from a snapshot. When the signal is aborted the promise rejects at
+   * once, and the page is thrown away when it arrives.
    */
   page(request: PageRequest, snapshot: SnapshotPoint | null, signal?: AbortSignal): Promise<Page> {
     if (this.#closed !== undefined) return Promise.reject(this.#closed);
@@ -191,14 +191,15 @@ export class ReadPath {
 
   #wait(read: WaitingRead): boolean {
     if (!this.#waiting.add(read)) return false;
-    // It is in no ring yet, which else keeps what a snapshot names though it is released.
+    // A request in a ring keeps the super-version of its snapshot alive, even when the snapshot is released. This read is
+    // in no ring yet.
     if (read.snapshot !== null) this.#superVersions.hold(read.snapshot.superVersion);
     return true;
   }
 
   /**
-   * Those whose turn has come. Each is taken out before it is answered: a sink that is called may read again (that read
-   * waits behind them) or close.
+   * Sends the reads whose turn has come. Each is taken out before it is answered, because its sink may read again, which
+   * then waits behind the others, or close the store.
    */
   #askWaiting(): void {
     for (let read = this.#waiting.takeFirst(); read !== undefined; read = this.#waiting.takeFirst()) {
@@ -211,34 +212,34 @@ export class ReadPath {
     }
   }
 
-  /** Searches memory anew, which may have the answer by now. False: there is no place for it in the rings. */
+  /** Searches memory again, which may have the answer by now. Returns false when the rings have no room for it. */
   #askAgain({ key, snapshot, sink, token, deaths }: WaitingRead): boolean {
     const reach = this.#searchMemory(key, snapshot, sink, token);
     return reach === Reach.answer || this.#ask(this.#lookup, reach, key, snapshot, sink, token, deaths);
   }
 
   /**
-   * A reader thread has died: what it had not answered is asked again, of another or of its successor. A read that has
-   * seen so many threads die that it may be the reason is answered with WORKER_DIED.
+   * A reader thread has died: the reads that it had not answered are sent again, to another thread or to its successor.
+   * A read with which MAX_DEATHS threads have died may be the reason, and is answered with WORKER_DIED.
    */
   retry(channelIndex: number): void {
-    // All are taken out before any is asked again: a sink that is called may read again.
+    // All are taken out before the first is sent again, because a sink that is called may read again.
     const reads = this.#asked.takeWhere(isAskedOf, channelIndex);
-    // A snapshot that was released meanwhile was kept by the dead thread's ring, which counts no longer. All
-    // super-versions are held before the first sink is called, as it may release another snapshot.
+    // The dead thread's ring no longer keeps the super-versions of snapshots that were released. All of them are held
+    // before the first sink is called, as it may release another snapshot.
     const held = new Set(reads.flatMap(({ snapshot }) => snapshot?.superVersion ?? []));
     for (const superVersion of held) this.#superVersions.hold(superVersion);
     for (const { cacheSlot } of reads) if (cacheSlot >= 0) this.#cache.cancel(cacheSlot);
     for (const read of reads) this.#survive(read);
     for (const superVersion of held) this.#superVersions.letGoOnceAsked(superVersion);
-    // No answer may come any more that would bring their turn.
+    // Perhaps no answer will arrive any more that would start them.
     this.#askWaiting();
   }
 
-  /** Asks again for what a thread died with. */
+  /** Sends a read again that a thread has died with. */
   #survive({ key, snapshot, sink, token, page, deaths: deathsBefore }: AskedRead): void {
     const deaths = deathsBefore + 1;
-    // The sink of one before it may have closed everything.
+    // The sink of an earlier read may have closed the store.
     const error = this.#closed ?? (deaths < MAX_DEATHS ? undefined : THREADS_DIED);
     if (page === null) {
       if (error === undefined) this.#readOrWait(key, snapshot, sink, token, deaths, true);
@@ -256,8 +257,8 @@ export class ReadPath {
   }
 
   /**
-   * Asks a reader to go on from where the lookup stands.
-   * @returns false: there is no place for it in the rings
+   * Sends a read to a reader, which continues where the lookup is.
+   * @returns false when the rings have no room for it
    */
   #ask(
     lookup: TableLookup,
@@ -305,7 +306,7 @@ export class ReadPath {
     if (!this.#wait(read)) page.reject(TOO_MANY_READS);
   }
 
-  /** False: there is no place for it in the rings. */
+  /** Returns false when the rings have no room for it. */
   #askPage(page: PageCall, deaths: number): boolean {
     if (page.isGivenUp) return true;
     if (this.#asked.count === MAX_ASKED_READS) return false;
@@ -385,9 +386,6 @@ const TOO_MANY_READS = new LsmError(
   'OVERLOADED',
   'too many reads are waiting for the disk: try again later, or raise maxQueuedReadBytes',
 );
-const NO_KEY = new Uint8Array(0);
-/** Of a page, which has a promise. */
-const NO_SINK: ReadSink = { onRead: () => undefined };
 
 function isAskedOf({ channel }: AskedRead, index: number): boolean {
   return channel === index;

@@ -3,7 +3,7 @@ import type { RoleHandle } from '../threads/executor.ts';
 
 export const READER_REQUEST_RING_BYTES = 1024 * 1024;
 
-/** Main's end of one reader thread: its two rings and its handle. */
+/** Main's end of one reader thread: its two rings and its handle. The messages are in threads/protocol. */
 export class ReaderChannel {
   readonly requests: RingProducer;
   readonly responses: RingConsumer;

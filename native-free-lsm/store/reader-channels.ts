@@ -10,7 +10,7 @@ import type { SuperVersions } from './super-versions.ts';
 
 const FIRST_THREAD = 2;
 export const MAX_PAGE_BYTES = 1024 * 1024;
-/** A page looks at no more, so that a stretch of deletions cannot keep the thread busy. */
+/** The most entries that a page looks at, so that a long run of deletions cannot keep the thread busy. */
 export const MAX_PAGE_ENTRIES = 50_000;
 
 export interface ReaderChannelsParts {
@@ -20,14 +20,14 @@ export interface ReaderChannelsParts {
   readonly cache: SharedArrayBuffer;
   readonly maxRecordBytes: number;
   readonly initOf: (requests: SharedArrayBuffer, responses: SharedArrayBuffer, thread: number) => RoleInit;
-  /** A thread is gone, without having been told to when there is an error. */
+  /** A thread has ended; with an error it was not told to. */
   readonly onEnded: (channel: number, error: Error | undefined) => void;
 }
 
 /** One channel for each thread that searches the disk. A channel keeps its index when its thread is replaced. */
 export class ReaderChannels {
   readonly channels: ReaderChannel[] = [];
-  /** Settle when the threads that were started have ended. */
+  /** They settle when the threads that were started have ended. */
   readonly ended: Promise<void>[] = [];
   readonly #parts: ReaderChannelsParts;
 
@@ -35,11 +35,11 @@ export class ReaderChannels {
     this.#parts = parts;
   }
 
-  /** Starts the thread of a channel: its first, or another in place of one that is gone. */
+  /** Starts the thread of a channel: its first, or a successor of one that has died. */
   start(index: number): void {
     const { cache, epochs, executor, initOf, maxRecordBytes, onEnded, superVersions } = this.#parts;
     const thread = FIRST_THREAD + index;
-    // The largest page, or the largest record as a page of its own; and the key to go on from.
+    // Room for the largest page, or for the largest record as a page of its own, and for the key to continue from.
     const responseBytes = ringBytesFor(Math.max(maxRecordBytes, MAX_PAGE_BYTES) + MAX_KEY_BYTES);
     const channel = new ReaderChannel(
       createRing(READER_REQUEST_RING_BYTES),
@@ -63,7 +63,7 @@ export class ReaderChannels {
     this.ended.push(handle.exited.then((error) => onEnded(index, error)));
   }
 
-  /** A request without an answer, for a thread that is to look at its messages or at the word that stops it. */
+  /** Has the threads look at their messages, and at the word that stops them. */
   wake(): void {
     for (const { requests } of this.channels) {
       const at = requests.reserve(WAKE_BYTES);

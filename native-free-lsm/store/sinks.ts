@@ -1,12 +1,13 @@
 /**
- * How a store answers its hot calls: one sink serves many requests, the token says which. A sink is called
- * exactly once per call, possibly before the call returns. It may call the store again. What it throws is thrown anew
- * in a microtask of its own, as that of a listener is: whoever calls a sink has other requests in hand.
+ * How a store answers reads and writes: one sink serves many requests, and the token says which one. A sink is called
+ * exactly once per call, possibly before the call returns. It may call the store again. An error that it throws is
+ * thrown again in a microtask of its own, as that of an event listener is, because the caller of a sink has other
+ * requests to answer.
  */
 export const WriteStatus = {
-  /** Stored as durably as the options say. */
+  /** The record is stored, as durably as the options say. */
   applied: 0,
-  /** Dropped: the same or a newer version is there. */
+  /** The record was dropped: the store has the same version or a newer one. */
   stale: 1,
   failed: 2,
 } as const;
@@ -14,7 +15,7 @@ export type WriteStatus = (typeof WriteStatus)[keyof typeof WriteStatus];
 
 export interface WriteSink {
   /**
-   * @param metTimestamp of the version the write met; 0 when it met none or did not have to look
+   * @param metTimestamp of the version that the write met; 0 when it met none, or did not have to look
    * @param error set when `status` is failed
    */
   onWrite(

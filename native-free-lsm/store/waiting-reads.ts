@@ -2,26 +2,26 @@ import type { PageCall } from './page-call.ts';
 import type { ReadSink } from './sinks.ts';
 import type { SnapshotPoint } from './store-snapshot.ts';
 
-/** What a read that waits takes besides its keys, about: the object, its place here, a promise behind its sink. */
+/** About what a waiting read takes besides its keys: the object, its place here, the promise behind its sink. */
 const READ_BYTES = 256;
 
-/** A read or a page for which there is no place in the readers' rings. */
+/** A read or a page for which the readers' rings have no room. */
 export interface WaitingRead {
   readonly key: Uint8Array;
   readonly snapshot: SnapshotPoint | null;
   readonly sink: ReadSink;
   readonly token: number;
-  /** Set: it is a page that waits, and none of the above but the snapshot means anything. */
+  /** When set, it is a page that waits, and of the fields above only the snapshot has a meaning. */
   readonly page: PageCall | null;
-  /** Threads that died with it in hand. */
+  /** How many threads have died while they had it. */
   readonly deaths: number;
 }
 
-/** Reads that wait for their turn, in the order in which they came, up to a bound in bytes. */
+/** Reads that wait for room in a ring, in the order in which they arrived, up to a bound in bytes. */
 export class WaitingReads {
   readonly #maxBytes: number;
   #reads: (WaitingRead | undefined)[] = [];
-  /** Of `#reads`: those before it have gone, and their places are empty. */
+  /** Index in `#reads` of the first one that still waits; the places before it are empty. */
   #next = 0;
   #bytes = 0;
 
@@ -33,7 +33,7 @@ export class WaitingReads {
     return this.#reads.length - this.#next;
   }
 
-  /** False: there is no room for it. */
+  /** Returns false when it exceeds the bound. */
   add(read: WaitingRead): boolean {
     const bytes = bytesOf(read);
     if (this.#bytes + bytes > this.#maxBytes) return false;
@@ -42,9 +42,9 @@ export class WaitingReads {
     return true;
   }
 
-  /** Undefined when there is none. */
+  /** Takes the first one out; undefined when there is none. */
   takeFirst(): WaitingRead | undefined {
-    // Moved up now and then, so that each is moved once on average.
+    // The rest is moved up when half of the places are empty, so that each read is moved about once.
     if (this.#next * 2 > this.#reads.length) {
       this.#reads = this.#reads.slice(this.#next);
       this.#next = 0;
@@ -56,7 +56,7 @@ export class WaitingReads {
     return read;
   }
 
-  /** Gives the one taken last its place before all others again: only while nothing was added or taken since. */
+  /** Puts the read that was taken last back to the front. Allowed only while nothing was added or taken since. */
   putBack(read: WaitingRead): void {
     this.#reads[--this.#next] = read;
     this.#bytes += bytesOf(read);

@@ -20,9 +20,9 @@ import {
 } from '../threads/protocol/writer-messages.ts';
 import { answerWrite, type KeyedRecord, type WriteSink, WriteStatus } from './sinks.ts';
 
-/** Writes in the writer's ring at once. Its response ring has room for the completions of all of them. */
+/** The most writes in the writer's ring at one time. Its response ring has room for the completions of all of them. */
 export const MAX_WRITES_IN_RING = 8192;
-/** A ring that has started again has an eighth of itself as room, and a lone completion takes 32 bytes of it. */
+/** A ring that has started again has an eighth of its size as room, and a single completion takes 32 bytes of it. */
 export const WRITER_RESPONSE_RING_BYTES = 4 * 1024 * 1024;
 
 /** A write in the ring. */
@@ -41,25 +41,25 @@ interface QueuedWrite {
   readonly deadlineMs: number;
 }
 
-/** Of writes that may take as long as they take. */
+/** The deadline of a write without one. */
 const NEVER = Number.POSITIVE_INFINITY;
 
 export interface WriterEvents {
-  /** The writer has gone over to this generation. */
+  /** The writer now writes the memtable and the log of this generation. */
   onRotated(generation: number): void;
   /** The writer has begun its first log. */
   onBegun(generation: number): void;
-  /** Nothing is acknowledged any more. */
+  /** No write is acknowledged any more. */
   onFault(error: LsmError): void;
-  /** Writes fail with this error from now on; undefined: they go well again. */
+  /** From now on writes fail with this error; undefined: they succeed again. */
   onFailing(error: LsmError | undefined): void;
-  /** Something was put into the ring: have it published by the end of the turn. */
+  /** Something was put into the ring, and must be published by the end of the turn. */
   onQueued(): void;
 }
 
 /**
- * Main's end of the write path: encodes writes straight into the writer's ring and hands completions to their
- * sinks. What the ring has no room for waits here, in order, up to a bound; beyond it writes fail at once.
+ * Main's end of the write path. It encodes writes directly into the writer's ring and passes their completions to the
+ * sinks. Writes for which the ring has no room wait here in order, up to a bound; beyond it writes fail at once.
  */
 export class WriteQueue {
   readonly #requests: RingProducer;
@@ -95,7 +95,7 @@ export class WriteQueue {
     return this.#calls.count + this.#waiting.length;
   }
 
-  /** @param deadlineMs of the executor's monotonic time: from then on the write is not begun any more */
+  /** @param deadlineMs in the executor's monotonic time: a write that was not begun by then fails */
   put(key: Uint8Array, record: Uint8Array, sink: WriteSink, token: number, deadlineMs = NEVER): void {
     const payloadBytes = putOperationBytes(key.length, record.length);
     if (this.#failure !== undefined) fail(sink, token, this.#failure);
@@ -112,7 +112,7 @@ export class WriteQueue {
     else if (this.#waiting.length > 0 || !this.#push(write)) this.#wait(write);
   }
 
-  /** Has the writer look at its control words, and whether writes go well now. */
+  /** Has the writer look at its control words, and check whether writes succeed now. */
   wake(): void {
     const at = this.#requests.reserve(WRITER_WAKE_BYTES);
     if (at === -1) return;
@@ -120,12 +120,12 @@ export class WriteQueue {
     this.#requests.push(NO_CALL);
   }
 
-  /** Makes what was queued visible to the writer. */
+  /** Makes the writes in the ring visible to the writer. */
   publish(): boolean {
     return this.#requests.publish();
   }
 
-  /** Hands out what the writer has answered. */
+  /** Passes the writer's answers on. */
   drain(): void {
     const responses = this.#responses;
     while (responses.nextRun(WRITER_RESPONSE_RING_BYTES)) {
@@ -137,7 +137,7 @@ export class WriteQueue {
     this.#wakeIdleWaiters();
   }
 
-  /** Fails everything under way and everything to come. */
+  /** Fails all writes under way and all later ones. */
   close(error: LsmError): void {
     this.#failure ??= error;
     for (const { sink, token } of this.#calls.takeAll()) fail(sink, token, error);
@@ -148,7 +148,7 @@ export class WriteQueue {
     this.#wakeIdleWaiters();
   }
 
-  /** Resolves when nothing is under way. */
+  /** Resolves when no write is under way. */
   idle(): Promise<void> {
     if (this.inFlight === 0) return Promise.resolve();
     return new Promise((resolve) => {
@@ -156,7 +156,7 @@ export class WriteQueue {
     });
   }
 
-  /** Resolves when all that was written before has been answered: an empty batch, queued behind it. */
+  /** Resolves when all earlier writes have been answered, by means of an empty batch behind them. */
   barrier(): Promise<void> {
     return new Promise((resolve, reject) => {
       this.batch(
@@ -271,7 +271,7 @@ export class WriteQueue {
     decodeCompletion(bytes, at, completion);
     const { tag, code, metTimestamp, metWriter } = completion;
     const call = this.#calls.find(tag);
-    // A wake, or a write that was failed when the writer died.
+    // It completes a wake, or a write that was failed when the writer died.
     if (call === undefined) return;
     const { sink, token } = call;
     call.sink = NOBODY;
@@ -284,7 +284,7 @@ export class WriteQueue {
   }
 }
 
-/** Of a call that is over: it keeps no sink alive. */
+/** The sink of a call that is over: the call must not keep the real one alive. */
 const NOBODY: WriteSink = { onWrite: () => undefined };
 
 function fail(sink: WriteSink, token: number, error: LsmError): void {

@@ -26,18 +26,18 @@ export interface WriterChannelParts {
   readonly options: EngineOptions;
   readonly report: (message: string) => void;
   readonly initOf: (requests: SharedArrayBuffer, responses: SharedArrayBuffer, thread: number) => RoleInit;
-  /** What the writer begins with. */
+  /** The generation and the arena with which the writer begins. */
   readonly generation: number;
   readonly arena: number;
   readonly events: Pick<WriterEvents, 'onRotated' | 'onBegun' | 'onQueued'>;
-  /** Whether nothing may be written for now. */
+  /** Whether nothing may be written at the moment. */
   readonly isHeld: () => boolean;
   readonly publish: () => void;
-  /** Hands out all that threads have answered. */
+  /** Passes on everything that threads have answered. */
   readonly drain: () => void;
 }
 
-/** Main's side of the writer thread: its rings, the queue before them, and what becomes of it. */
+/** Main's end of the writer thread: its rings, the queue in front of them, and what happens when the thread fails. */
 export class WriterChannel {
   readonly queue: WriteQueue;
   readonly #parts: WriterChannelParts;
@@ -78,27 +78,27 @@ export class WriterChannel {
     return this.#ended;
   }
 
-  /** Why nothing is acknowledged any more; undefined when it is. */
+  /** Why no write is acknowledged any more; undefined while writes are. */
   get fault(): LsmError | undefined {
     return this.#fault;
   }
 
-  /** Has the writer look whether writes go well now. */
+  /** Has the writer check whether writes succeed now. */
   ask(): void {
     if (this.#parts.isHeld()) return;
     this.queue.wake();
     this.#parts.publish();
   }
 
-  /** Asks by itself no more. */
+  /** Stops asking the writer by itself. */
   stopAsking(): void {
     this.#trouble.stop();
   }
 
-  /** Nothing can take the writer's place: what it had in hand may or may not be in the log. */
+  /** No other thread can replace the writer: nobody knows whether the log has the writes it was working on. */
   #died(error: Error | undefined): void {
     if (error === undefined) return;
-    // What it had answered before is answered.
+    // The answers that it had given before are passed on first.
     this.#parts.drain();
     const fault = new LsmError('POISONED', `the writer thread died (${error.message}): restart the engine`, {
       cause: error,

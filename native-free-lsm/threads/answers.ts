@@ -9,9 +9,9 @@ import {
 const COMPLETIONS_PER_FRAME = 1024;
 
 /**
- * Packs a run's completions into as few frames as they need. They are to be published after the run has been
- * released: main pushes what waits for the room when it sees answers, and may never be woken again. Main has
- * fewer writes under way than the response ring has room for, so there is always room (see WriteQueue).
+ * Packs the completions of a run into as few frames as possible. Publish them only after the run is released: when main
+ * sees answers it pushes the writes that wait for room, and it may never be woken again. There is always room for the
+ * completions, because main allows fewer writes under way than the response ring can answer (see WriteQueue).
  */
 export class Answers {
   #responses!: RingProducer;

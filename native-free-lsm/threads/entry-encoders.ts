@@ -4,7 +4,7 @@ import type { EntryEncoder } from '../iterator/entry-encoder.ts';
 
 const load = createRequire(import.meta.url);
 
-/** The encoders of a thread, each loaded when it is first asked for: most threads need none. */
+/** The entry encoders of a thread. Each is loaded when it is first needed, because most threads need none. */
 export class EntryEncoders {
   readonly #addresses: readonly string[];
   readonly #loaded: (EntryEncoder | undefined)[] = [];

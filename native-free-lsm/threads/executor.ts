@@ -8,7 +8,7 @@ import type {
   WriterInit,
 } from './protocol/posted-messages.ts';
 
-/** A long-lived role at work. */
+/** A role that is running: the writer or a reader. */
 export interface RoleHandle {
   post(message: WorkerMessage): void;
   /** Resolves when the role has ended: undefined after a stop, the error when its thread died. */
@@ -21,7 +21,7 @@ export interface ExecutorContext {
   readonly clock: EngineClock;
   readonly threads: number;
   readonly backgroundThreads: number;
-  /** Called on the main thread, soon, whenever a role has published responses. */
+  /** Called on the main thread soon after a role has published responses. */
   readonly onResponses: () => void;
 }
 
@@ -31,16 +31,16 @@ export interface ExecutorContext {
  */
 export interface Executor {
   /**
-   * The time its roles live by: deadlines that go over to them are of its monotonic clock. Threads have the system's,
-   * whatever clock the engine was given; on one thread it is that one.
+   * The clock of the roles: deadlines that are sent to them are in its monotonic time. Roles in threads have the
+   * system's clock, whatever clock the engine was given; roles on the calling thread have the engine's.
    */
   readonly clock: EngineClock;
   startWriter(init: WriterInit): RoleHandle;
   startReader(init: ReaderInit): RoleHandle;
   runBackground(job: BackgroundJob): Promise<BackgroundResult>;
-  /** Requests have been published: see that the roles get to them. */
+  /** Requests have been published, and the roles must see them. */
   kick(): void;
-  /** After the roles have ended. */
+  /** Call it when the roles have ended. */
   close(): Promise<void>;
 }
 

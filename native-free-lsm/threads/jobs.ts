@@ -8,16 +8,16 @@ import type { TableHandle } from '../sstable/table-handle.ts';
 import { type TableMetadata, tableFileName } from '../sstable/table-metadata.ts';
 import type { BackgroundJob, BackgroundResult } from './protocol/posted-messages.ts';
 
-/** Runs a flush or a merge to its end, or until main asks it to give up; leaves nothing behind when it fails. */
+/** Runs a flush or a merge to its end, or until main cancels it. When it fails it removes what it has written. */
 export function runBackgroundJob(fs: FileSystem, { job, control }: BackgroundJob): BackgroundResult {
   const words = new Int32Array(control);
-  // Looked at now and then: any recent value does.
+  // The word is looked at now and then, so any recent value will do.
   const cancelled = (): boolean => Atomics.load(words, ControlWord.cancelBackground) === 1;
   if (job.type === 'merge') {
     const { tables, damaged } = mergeTables(fs, job.spec, cancelled);
     return { tables: load(fs, job.spec.directory, tables), damaged };
   }
-  // Sealed: nothing is added to it any more, and it stays until this flush is in a super-version.
+  // The memtable is sealed: nothing is added to it, and it stays until this flush is part of a super-version.
   const memtable = new Memtable(job.arena);
   const tables = writeTables(
     fs,
@@ -45,7 +45,7 @@ function load(fs: FileSystem, directory: string, tables: readonly TableMetadata[
       try {
         fs.removeSync(`${directory}/${tableFileName(id)}`);
       } catch {
-        // The failure to report is the first; the next start removes what is left.
+        // The first failure is reported. The next start removes what is left.
       }
     }
     throw error;

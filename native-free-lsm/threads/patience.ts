@@ -1,6 +1,6 @@
 import type { EngineClock } from '../clock.ts';
 
-/** Waiting for something that another thread has to do, and no longer than a bound. */
+/** Measures how long a thread has waited for something that another thread has to do. */
 export class Patience {
   readonly #clock: EngineClock;
   readonly #timeoutMs: number;
@@ -11,14 +11,14 @@ export class Patience {
     this.#timeoutMs = timeoutMs;
   }
 
-  /** Waits on; false once that has lasted too long. */
+  /** Call it while waiting. It returns false when the wait has lasted too long. */
   waits(): boolean {
     const now = this.#clock.monotonicMs();
     if (this.#sinceMs < 0) this.#sinceMs = now;
     return now - this.#sinceMs < this.#timeoutMs;
   }
 
-  /** What was waited for has come. */
+  /** The wait is over. */
   end(): void {
     this.#sinceMs = -1;
   }

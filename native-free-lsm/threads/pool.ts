@@ -14,13 +14,13 @@ import {
 } from './protocol/posted-messages.ts';
 import type { PoolTask } from './worker.ts';
 
-/** The options piscina types as a browser's, whose transfer lists know no Node port. */
+/** piscina types its transfer lists as a browser's, which have no Node ports. */
 type RunOptions = Parameters<Piscina['run']>[1];
 
-/** How long after the death of a thread it is looked whether one has taken its place. */
+/** How long after a thread has died the pool checks whether another has taken its place. */
 const SUCCESSOR_MS = 100;
 
-/** Real threads: one piscina pool for the long-lived roles, one for flush and compaction. */
+/** Runs roles and jobs in threads: one piscina pool for the long-lived roles, one for flush and compaction. */
 export class PoolExecutor implements Executor {
   readonly clock = systemEngineClock;
   readonly #words: Int32Array;
@@ -38,7 +38,7 @@ export class PoolExecutor implements Executor {
     this.#listen();
   }
 
-  /** The threads of the roles there are now; before anything was started the first is the writer to be. */
+  /** The threads of the roles. Before anything was started, the first is the one that the writer will get. */
   get roleThreads(): readonly Worker[] {
     return this.#roles.threads;
   }
@@ -56,7 +56,7 @@ export class PoolExecutor implements Executor {
   }
 
   async runBackground(job: BackgroundJob): Promise<BackgroundResult> {
-    // Made when first needed: start-up has no use for its threads.
+    // It is made when it is first needed, because a start needs no background threads.
     this.#background ??= this.#watched(
       new Piscina({ ...POOL, minThreads: 1, maxThreads: this.#backgroundPoolThreads }),
     );
@@ -70,7 +70,7 @@ export class PoolExecutor implements Executor {
   }
 
   kick(): void {
-    // Publishing to a ring has woken its thread.
+    // Publishing to a ring has woken its thread already.
   }
 
   async close(): Promise<void> {
@@ -92,8 +92,8 @@ export class PoolExecutor implements Executor {
   }
 
   /**
-   * piscina starts no thread in place of one that died before it was ready, and a task that is queued for it would
-   * wait for ever. Asked for another task it looks again how many threads it has; the task is taken back at once.
+   * piscina does not replace a thread that died before it was ready, and a task in its queue would wait for ever. But it
+   * counts its threads again when it is given another task. So it is given one, which is taken back at once.
    */
   #watched<Result>(pool: Piscina<PoolTask, Result>): Piscina<PoolTask, Result> {
     const look = (): void => {
@@ -103,7 +103,7 @@ export class PoolExecutor implements Executor {
       nothing.abort();
     };
     pool.on('workerDestroy', () => this.clock.after(SUCCESSOR_MS, look));
-    // A thread that dies with nothing to do: nobody waits for it, and it is replaced.
+    // A thread has died without a task. Nobody waits for it, and piscina replaces it.
     pool.on('error', () => undefined);
     return pool;
   }
@@ -111,10 +111,10 @@ export class PoolExecutor implements Executor {
   /** Waits for the doorbell, without blocking, for as long as the pool is open. */
   readonly #listen = (): void => {
     while (!this.#closed) {
-      // Acquire, and before the responses are drained: one that is published in between changes the value...
+      // Acquire, and before the responses are drained: a response that is published in between changes the value...
       const seen = Atomics.load(this.#words, ControlWord.doorbell);
       this.#onResponses();
-      // ...so that this wait, which compares, returns at once: no ring of the bell is lost.
+      // ...so that this wait, which compares the value, returns at once, and no response is missed.
       const wait = Atomics.waitAsync(this.#words, ControlWord.doorbell, seen);
       if (wait.async) {
         wait.value.then(this.#listen);
@@ -132,9 +132,9 @@ const POOL = {
   filename: new URL('./worker.ts', import.meta.url).href,
   name: 'run',
   idleTimeout: Number.POSITIVE_INFINITY,
-  // Roles block their threads anyway, and idle background threads must not.
+  // Roles block their threads themselves, and idle background threads must not block.
   atomics: 'disabled',
   recordTiming: false,
-  // What the threads work with lies in shared memory: their own heaps see little that lives, and little garbage.
+  // The threads work in shared memory, so their own heaps hold little and make little garbage.
   resourceLimits: { maxYoungGenerationSizeMb: 6 },
 } as const;

@@ -36,8 +36,8 @@ import { type Inbox, SuperVersionTracker } from './super-version-tracker.ts';
 const READAHEAD_BYTES = 64 * 1024;
 
 /**
- * A thread that searches the disk: blocks of point reads that memory could not answer, and pages of range
- * scans. It keeps nothing between requests, so that another can take over when it dies. `step` never blocks.
+ * Searches the disk in a thread of its own: for single keys that memory could not answer, and for pages of scans. It
+ * keeps no state between requests, so that another reader can take over when its thread dies. `step` never blocks.
  */
 export class ReaderRole {
   readonly #fs: FileSystem;
@@ -72,11 +72,11 @@ export class ReaderRole {
   }
 
   get finished(): boolean {
-    // Requests still queued at the stop are answered by main itself.
+    // Main itself answers the requests that are still in the ring when it stops the readers.
     return Atomics.load(this.#words, ControlWord.stop) === 1;
   }
 
-  /** Nothing is ever due without a request. */
+  /** A reader never has anything to do without a request. */
   get dueMs(): number {
     return Number.POSITIVE_INFINITY;
   }
@@ -86,20 +86,20 @@ export class ReaderRole {
   }
 
   /**
-   * Answers what is queued; false when there was nothing, or no room for answers. An answer is to be published after
-   * its request has been released: main lets go of what the request held, and pushes what waits for the room, when it
-   * sees the answer, and may never be woken again.
+   * Answers the requests in the ring. It returns false when there was none, or no room for an answer. An answer is
+   * published only after its request was released: when main sees an answer it frees what the request held, pushes the
+   * requests that wait for room, and may never be woken again.
    */
   step(): boolean {
     let worked = false;
-    // One frame a run: a request is released once it is answered, and only then.
+    // One frame per run, because a request is released when it is answered, and not before.
     while (this.#requests.nextRun(1)) {
       this.#tracker.refresh();
       const { bytes, runStart } = this.#requests;
       const kind = readerRequestKind(bytes, payloadStart(runStart));
       if (!this.#answer(kind, runStart)) break;
       this.#requests.release();
-      // Main is to be at work on it while others are read.
+      // Main can then work on the page while the thread answers other requests.
       if (kind === ReaderRequestKind.page) this.#responses.publish();
       worked = true;
     }
@@ -117,7 +117,7 @@ export class ReaderRole {
     }
   }
 
-  /** False: there is no room for the answer now. */
+  /** Returns false when there is no room for the answer now. */
   #answer(kind: number, frame: number): boolean {
     const at = payloadStart(frame);
     const tag = frameTag(this.#requests.bytes, frame);
@@ -156,7 +156,7 @@ export class ReaderRole {
       let start = 0;
       let end: number;
       if (cacheStart >= 0 && !isCached) {
-        // The first block is the one main has reserved the place for.
+        // Main has reserved a place in the cache for the first block.
         start = cacheStart;
         block = cache.bytes;
         end = this.#loader.loadInto(lookup.reader, lookup.ordinal, block, start);
@@ -176,7 +176,7 @@ export class ReaderRole {
     return this.#respond(tag, AnswerStatus.absent, isCached, bytes, 0, 0);
   }
 
-  /** The first hit in the levels, or what a table in quarantine has that is newer. */
+  /** Finds the first hit in the levels, or a newer record in a table in quarantine. */
   #readNewest(tag: number, tables: TableSet, key: Uint8Array, keyStart: number, keyEnd: number): boolean {
     const lookup = this.#lookup;
     const hit = this.#hit;
@@ -239,7 +239,7 @@ export class ReaderRole {
           encoder,
         )
       : 0;
-    // At least one entry: a scan must get ahead.
+    // A page has at least one entry, so that a scan always gets further.
     const roomBytes = Math.max(maxBytes, first);
     const responseAt = responses.reserve(answerBytes(roomBytes + MAX_KEY_BYTES));
     if (responseAt === -1) return false;
@@ -256,7 +256,7 @@ export class ReaderRole {
       done = iterator.addRun(page, end);
       if (!done) break;
     }
-    // Nothing is left to resume: the iterator may be at its end then, without a key.
+    // Behind the last page the iterator may be at its end, where it has no key.
     const behind = done
       ? encodePageAnswer(responses.bytes, responseAt, page.at, bytes, 0, 0)
       : encodePageAnswer(
@@ -287,7 +287,7 @@ export class ReaderRole {
       }
     }
     for (const reader of tables.quarantine) {
-      // It has something to say only of what the scan may come to; the merge goes by versions.
+      // The table matters only when the scan can reach its keys. The merge compares versions.
       const { smallestKey } = reader.metadata;
       if (!bound.admits(smallestKey, 0, smallestKey.length)) continue;
       sources.push(reader.cursor(this.#fs, this.#descriptors, READAHEAD_BYTES, bound));

@@ -5,13 +5,13 @@ import { TableReader } from '../sstable/table-reader.ts';
 import { TableSet } from '../sstable/table-set.ts';
 import type { WorkerMessage } from './protocol/posted-messages.ts';
 
-/** Where a pool thread takes its control messages from, without blocking. */
+/** Takes the next control message of a pool thread, without blocking. */
 export type Inbox = () => WorkerMessage | undefined;
 
 /**
- * A pool thread's super-versions and arenas, brought up to date from its inbox. Main posts a message before it counts
- * up superVersionEpoch, and counts up before it publishes a command that needs the message: a thread that looks at the
- * epoch after it has seen a command has every super-version the command may name.
+ * The super-versions and arenas of a pool thread, brought up to date from its inbox. Main posts a message, then counts
+ * up superVersionEpoch, then publishes the command that needs the message. So a thread that looks at the epoch after it
+ * has seen a command has every super-version that the command may name.
  */
 export class SuperVersionTracker {
   readonly #words: Int32Array;
@@ -35,7 +35,7 @@ export class SuperVersionTracker {
     for (const arena of arenas) this.#memtables.push(new Memtable(arena));
   }
 
-  /** The count of control messages up to which everything has arrived. */
+  /** The count of control messages that have all arrived. */
   get seenEpoch(): number {
     return this.#seenEpoch;
   }
@@ -46,7 +46,7 @@ export class SuperVersionTracker {
   }
 
   refresh(): void {
-    // Loaded before the inbox is emptied: a message posted after the load is found at the next refresh.
+    // The epoch is loaded before the inbox is emptied: a message that is posted later is found at the next refresh.
     const epoch = Atomics.load(this.#words, ControlWord.superVersionEpoch);
     if (epoch === this.#seenEpoch) return;
     this.#seenEpoch = epoch;

@@ -1,6 +1,6 @@
 /**
- * What a pool thread runs: one task per role or job. A role's task is long-lived and blocks its thread in
- * Atomics.wait; that is why the background has a pool of its own.
+ * What a pool thread runs: one task per role or job. The task of a role is long-lived and blocks its thread in
+ * Atomics.wait. That is why background jobs have a pool of their own.
  */
 import { flushCompileCache } from 'node:module';
 import { setPriority } from 'node:os';
@@ -26,10 +26,10 @@ export type PoolTask =
   | { readonly role: 'writer'; readonly init: WriterInit; readonly port: MessagePort }
   | { readonly role: 'reader'; readonly init: ReaderInit; readonly port: MessagePort }
   | { readonly role: 'background'; readonly job: BackgroundJob }
-  /** Runs nowhere: see PoolExecutor. */
+  /** It is never run: see PoolExecutor. */
   | { readonly role: 'nothing' };
 
-/** Lowers the thread below the ones that serve; on Linux this is per thread, elsewhere it may do nothing. */
+/** A lower priority than that of the threads that serve. Linux has one per thread; elsewhere this may do nothing. */
 const BACKGROUND_PRIORITY = 5;
 
 const fs = new NodeFileSystem();
@@ -45,8 +45,8 @@ export function run(task: PoolTask): BackgroundAnswer | undefined {
       return encodeJobFailure(toLsmError(error, task.job.job.type === 'flush' ? 'flush' : 'compaction'));
     }
   }
-  // A role never returns to the event loop and its thread is ended, not left: now or never. Where there is no cache,
-  // and once everything is in it, this does nothing.
+  // A role never returns to the event loop, and its thread is terminated, so this is the only chance to fill the
+  // compile cache. It does nothing when there is no cache, or when everything is in it.
   flushCompileCache();
   if (task.role === 'writer') runWriter(task.init, inboxOf(task.port));
   else runReader(task.init, inboxOf(task.port));
@@ -62,7 +62,7 @@ function runWriter(init: WriterInit, inbox: Inbox): void {
       if (!role.finished) role.waitForRequests();
       continue;
     }
-    // A hint, and a wait nobody ends before its time: nothing is ordered by either.
+    // The word is a hint, and nobody notifies the wait: neither orders anything.
     const pauseMicros = Atomics.load(words, ControlWord.slowdownMicros);
     if (pauseMicros > 0) Atomics.wait(words, ControlWord.pause, 0, pauseMicros / 1000);
   }
@@ -84,6 +84,6 @@ function lowerPriority(): void {
   try {
     setPriority(0, BACKGROUND_PRIORITY);
   } catch {
-    // Not allowed here: background work then competes as an equal.
+    // Not allowed here. Background work then competes with the threads that serve.
   }
 }

@@ -1,4 +1,4 @@
-/** The writes that the writer has in hand, as they lie in its ring. */
+/** The run of writes that the writer is working on, as it lies in the ring. */
 
 import { frameLength, frameTag, nextFrame, payloadStart } from '../format/frame.ts';
 import type { OperationCursor } from '../log/write-operation.ts';
@@ -6,14 +6,14 @@ import { Memtable } from '../memtable/memtable.ts';
 import type { RingConsumer } from '../shared/ring.ts';
 import type { WriteDeadlines } from '../shared/write-deadlines.ts';
 
-/** Puts the cursor before the operations of a write. */
+/** Moves the cursor before the first put of a write. */
 export function enterFrame(cursor: OperationCursor, bytes: Uint8Array, frame: number): OperationCursor {
   const start = payloadStart(frame);
   cursor.reset(bytes, start, start + frameLength(bytes, frame));
   return cursor;
 }
 
-/** What the run takes in a memtable at most. */
+/** How many bytes of a memtable the run needs at most. */
 export function runEntryBytes({ bytes, runStart, runEnd }: RingConsumer, scratch: OperationCursor): number {
   let needed = 0;
   for (let at = runStart; at < runEnd; at = nextFrame(bytes, at)) {
@@ -26,8 +26,9 @@ export function runEntryBytes({ bytes, runStart, runEnd }: RingConsumer, scratch
 }
 
 /**
- * What nobody waits for any more must not keep the disk from what somebody does: ends the run where writes whose
- * time is over begin, or end. True when it is they that the run has.
+ * Cuts the run so that the time of all its writes is over, or of none: a write that nobody waits for any more must not
+ * use the disk that others wait for.
+ * @returns whether the time of the writes in the run is over
  */
 export function cutRunToOneFate(run: RingConsumer, deadlines: WriteDeadlines, nowMs: number): boolean {
   const { bytes, runStart, runEnd } = run;

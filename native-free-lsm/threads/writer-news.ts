@@ -8,17 +8,17 @@ import {
   WriterAnswerKind,
 } from './protocol/writer-messages.ts';
 
-/** What the writer tells main of itself, among its answers. */
+/** What the writer tells main about itself, between its answers. */
 export class WriterNews {
   readonly #responses: RingProducer;
-  /** Code of the error that main knows writes to fail with; empty: they go well. */
+  /** The code of the error that main was told writes fail with; empty: main knows that writes succeed. */
   #told = '';
 
   constructor(responses: RingProducer) {
     this.#responses = responses;
   }
 
-  /** The first log of this run is there. */
+  /** The first log of this run exists, and its name is durable. */
   begun(generation: number): void {
     this.#generation(WriterAnswerKind.begun, generation);
   }
@@ -27,10 +27,10 @@ export class WriterNews {
     this.#generation(WriterAnswerKind.rotated, generation);
   }
 
-  /** Writes fail with this error; said once for each code. */
+  /** Tells main that writes fail with this error, once for each code. */
   failing(error: LsmError): void {
     const { code } = error;
-    // Main knows of a fault already, and sees for itself when memory is short.
+    // Main has heard of a fault by `fault`, and it knows itself when memory is short.
     if (code !== this.#told && code !== 'POISONED' && code !== 'OVERLOADED') this.#tell(code, error);
   }
 
@@ -56,7 +56,7 @@ export class WriterNews {
     this.#responses.publish();
   }
 
-  /** Where the ring has no room the next run tells. */
+  /** When the ring has no room, the next run tells it. */
   #tell(code: string, error: LsmError | undefined): void {
     const body = encodeFailing(error);
     const at = this.#responses.reserve(body.length);

@@ -23,9 +23,9 @@ import { VersionLookup } from './version-lookup.ts';
 import { cutRunToOneFate, enterFrame, runEntryBytes } from './write-run.ts';
 import { WriterNews } from './writer-news.ts';
 
-/** One append: large enough for group commit, small enough that the first in it does not wait for the last. */
+/** The size of one append: large enough for group commit, small enough that its first write need not wait long. */
 const MAX_RUN_BYTES = 1024 * 1024;
-/** The part of a memtable that one append may fill: tiny puts take four times the room they have in a ring. */
+/** The share of a memtable that one append may fill: tiny puts take four times as much room there as in a ring. */
 const MAX_RUN_SHARE = 1 / 8;
 const IDLE_SLEEP_MS = 1000;
 const WAIT = Symbol('wait');
@@ -36,9 +36,10 @@ const MEMORY_SHORT = new LsmError(
 const NOT_NOTED = new LsmError('OVERLOADED', 'the manifest cannot be written: try again later');
 
 /**
- * The one thread that writes: takes what has gathered in its ring, appends it to the log as it lies there,
- * syncs, inserts into the memtable, publishes, and answers. A write is visible only once it is as durable as
- * promised. `step` never blocks; the loop around it waits (threads/worker.ts), or a simulation calls it in turn.
+ * The only role that writes. It takes the run of writes that has gathered in its ring, appends it to the log as it lies
+ * there, syncs, inserts it into the memtable, publishes it and answers. A write becomes visible only when it is as
+ * durable as the options promise. `step` never blocks: threads/worker.ts has the loop that waits, and a simulation calls
+ * `step` in its turn.
  */
 export class WriterRole {
   readonly #clock: EngineClock;
@@ -59,17 +60,17 @@ export class WriterRole {
   #memtable: Memtable;
   readonly #logs: LogSuccession;
   #fault: LsmError | undefined;
-  /** For a memtable, and for the manifest to name the first log. */
+  /** How long it has waited for a memtable, and for the manifest to name the first log. */
   readonly #roomPatience: Patience;
   readonly #notePatience: Patience;
-  /** A start would miss the log if it were lost: nothing is acknowledged before. */
+  /** Whether a start would notice that the log is missing. No write is acknowledged before. */
   #isNoted = false;
-  /** The run in hand waits for one of the two. */
+  /** Whether the current run waits for a memtable or for the note in the manifest. */
   #isWaiting = false;
-  /** Requests to seal a memtable that have been met. */
+  /** How many requests to seal a memtable have been carried out. */
   #sealsDone = 0;
   #lastSyncMs: number;
-  /** Going over to the next log has failed and has not succeeded since. */
+  /** The last attempt to go over to the next log has failed. */
   #rotationFails = false;
   #finished = false;
 
@@ -95,7 +96,7 @@ export class WriterRole {
     this.#notePatience = new Patience(clock, init.options.writeStallTimeoutMs);
     this.#maxRunBytes = Math.min(MAX_RUN_BYTES, init.options.memtableBytes * MAX_RUN_SHARE);
     for (const arena of init.arenas) this.#versions.sealed(new Memtable(arena).largestTimestamp);
-    // Without a log now there may be one by the first write: the disk may be full, and have room then.
+    // A log that cannot be created now may be created at the first write: a full disk may have room by then.
     const failure = this.#beginLog();
     if (failure === undefined) return;
     this.#news.failing(failure);
@@ -106,14 +107,14 @@ export class WriterRole {
     return this.#finished;
   }
 
-  /** Does one batch of work; false when there is nothing to do now. */
+  /** Writes one run. It returns false when there is nothing to do now. */
   step(): boolean {
     this.#isWaiting = false;
     if (!this.#requests.nextRun(this.#maxRunBytes)) return this.#idle();
     this.#refresh();
     if (cutRunToOneFate(this.#requests, this.#deadlines, this.#clock.monotonicMs())) {
       this.#answerRun(WriteCode.expired);
-      // Whoever comes next waits for room by its own time.
+      // The next run starts its own wait for room.
       this.#roomPatience.end();
       this.#notePatience.end();
       this.#syncWhenDue();
@@ -122,7 +123,7 @@ export class WriterRole {
       return true;
     }
     const stopped = this.#fault ?? this.#makeRoom() ?? this.#openLog();
-    // What was written before has its time, whatever keeps this run from it.
+    // Earlier writes are synced in time, even when this run has to wait.
     if (stopped !== undefined) this.#syncWhenDue();
     if (stopped === WAIT) {
       this.#isWaiting = true;
@@ -137,7 +138,7 @@ export class WriterRole {
     return true;
   }
 
-  /** When `step` is due again though nothing arrives: it waits for a memtable, or has a log to sync. */
+  /** In how many ms `step` has work without a new request: the run waits for a memtable, or the log must be synced. */
   get dueMs(): number {
     if (this.#isWaiting) return 1;
     const log = this.#logs.current;
@@ -148,12 +149,12 @@ export class WriterRole {
 
   waitForRequests(): void {
     const sleepMs = Math.min(this.dueMs, IDLE_SLEEP_MS);
-    // A word nobody notifies: a pause and nothing else. The spare arena it waits for is looked at after it.
+    // Nobody notifies this word, so this is a pause. After it the writer looks for the spare arena again.
     if (this.#isWaiting) Atomics.wait(this.#words, ControlWord.pause, 0, sleepMs);
     else this.#requests.wait(sleepMs);
   }
 
-  /** Lets go of what it has open, as the end of its thread would. */
+  /** Closes its files, as the end of its thread would. */
   close(): void {
     this.#descriptors.closeAll();
     this.#logs.close();
@@ -161,7 +162,7 @@ export class WriterRole {
 
   #refresh(): void {
     this.#tracker.refresh();
-    // From here on only the latest super-version is used: main may reclaim what older ones alone refer to.
+    // From here on the writer uses only the latest super-version, so main may free what only older ones refer to.
     Atomics.store(this.#words, ControlWord.writerSuperVersionEpoch, this.#tracker.seenEpoch);
   }
 
@@ -181,7 +182,7 @@ export class WriterRole {
   }
 
   #awaitNote(): LsmError | typeof WAIT | undefined {
-    // Stored by main once the manifest edit is durable.
+    // Main stores the generation when the manifest edit is durable.
     this.#isNoted = Atomics.load(this.#words, ControlWord.notedGeneration) === this.#generation;
     if (!this.#isNoted) return this.#notePatience.waits() ? WAIT : NOT_NOTED;
     this.#notePatience.end();
@@ -191,7 +192,7 @@ export class WriterRole {
   #idle(): boolean {
     this.#refresh();
     this.#syncWhenDue();
-    // Loaded after the ring was found empty: main publishes its last request before it stores the word.
+    // The word is loaded after the ring was found empty, because main publishes its last request before it stores the word.
     if (Atomics.load(this.#words, ControlWord.stop) === 1 && this.#requests.empty && !this.#finished) {
       this.#finished = true;
       this.#finish();
@@ -204,7 +205,7 @@ export class WriterRole {
       if (this.#fault === undefined) this.#logs.finish();
     } catch (error) {
       const failure = toLsmError(error, 'closing the log');
-      // Otherwise all is synced, and only the mark that says so is missing.
+      // After any other failure everything is synced, and only the mark that says so is missing.
       if (failure.code === 'POISONED') this.#fail(failure);
     }
     this.close();
@@ -226,20 +227,20 @@ export class WriterRole {
     }
   }
 
-  /** Undefined: the run fits. WAIT: not yet. An error: it has waited too long. */
+  /** Returns undefined when the run fits, WAIT when it does not fit yet, or an error when it has waited too long. */
   #makeRoom(): LsmError | typeof WAIT | undefined {
     const needed = runEntryBytes(this.#requests, this.#cursor);
     if (needed <= this.#memtable.bytes.length - this.#memtable.usedBytes && !this.#sealAsked()) {
       this.#roomPatience.end();
-      // An empty run is main's question whether writes would go well now: small ones do all the while.
+      // With an empty run main asks whether writes would succeed now. Small ones succeed even while rotations fail.
       return needed === 0 && this.#rotationFails ? this.#prepareRotation() : undefined;
     }
-    // Acquire: main announced the arena before it put its number here.
+    // Acquire: main announced the arena before it stored its number here.
     const spare = Atomics.load(this.#words, ControlWord.spareArena);
     if (spare === 0) return this.#roomPatience.waits() ? WAIT : MEMORY_SHORT;
-    // It may be one that main has made since the last look at the inbox.
+    // Main may have made this arena since the writer last looked at its inbox.
     this.#refresh();
-    // As in sealAsked: whoever has asked so far has its writes in this memtable or an older one.
+    // As in sealAsked: everybody who has asked so far has its writes in this memtable or an older one.
     const seals = Atomics.load(this.#words, ControlWord.sealRequests);
     try {
       this.#rotate(spare - 1);
@@ -256,13 +257,13 @@ export class WriterRole {
   }
 
   /**
-   * Main wants this memtable in a table (flush); an empty one has nothing to bring there. Once main closes it gives
-   * out no memtables any more, and none must be waited for: what this one holds is in its log.
+   * Whether main wants this memtable to be flushed to a table. An empty one need not be. When main closes the store it
+   * gives out no more memtables, so the writer must not wait for one: the log has everything that this one holds.
    */
   #sealAsked(): boolean {
-    // Stored by main before the request that is to be the last one was published.
+    // Main stores the word before it publishes its last request.
     if (Atomics.load(this.#words, ControlWord.stop) === 1) return false;
-    // Added to by main before the request that woke us was published.
+    // Main counts this up before it publishes the request that wakes the writer.
     const requests = Atomics.load(this.#words, ControlWord.sealRequests);
     if (requests === this.#sealsDone) return false;
     if (this.#memtable.entries > 0) return true;
@@ -282,18 +283,18 @@ export class WriterRole {
 
   #rotate(arena: number): void {
     const next = this.#generation + 1;
-    // What fails is tried again with the next run; one that fits into this memtable still goes there.
+    // A step that fails is tried again with the next run. A run that fits into this memtable is still written.
     this.#logs.succeed(next);
     this.#versions.sealed(this.#memtable.largestTimestamp);
     this.#memtable = this.#tracker.memtable(arena);
     this.#memtable.reset(next);
     this.#generation = next;
-    // The arena's place before the number that names it: see the invariant in control.ts.
+    // The arena is stored before the generation that refers to it: see the invariant in control.ts.
     Atomics.store(this.#words, ControlWord.generationArena + (next & (GENERATION_SLOTS - 1)), arena);
     Atomics.store(this.#words, ControlWord.activeGeneration, next);
-    // Empties the mailbox last: main may refill it at once.
+    // The mailbox is emptied last, because main may refill it at once.
     Atomics.store(this.#words, ControlWord.spareArena, 0);
-    // The mark at the end of the log before says that this one was begun.
+    // The mark at the end of the previous log says that this one was begun.
     this.#isNoted = true;
     this.#news.rotated(next);
   }
@@ -317,12 +318,12 @@ export class WriterRole {
     this.#syncWhenDue();
   }
 
-  /** What was half written is not to stay; where it cannot be cut off now, the next append does so first. */
+  /** Cuts off what was half written. When that fails, the next append cuts first. */
   #cutBack(log: LogWriter): void {
     try {
       log.cutBack();
     } catch {
-      // The failed write is what is reported. Until the cut succeeds nothing is appended behind it.
+      // The failed write is reported. Until the cut succeeds, nothing is appended behind it.
     }
   }
 
@@ -338,20 +339,20 @@ export class WriterRole {
       while (cursor.next()) {
         const { keyStart, keyEnd, recordStart, recordEnd } = cursor;
         const status = memtable.insert(bytes, keyStart, keyEnd, bytes, recordStart, recordEnd);
-        // There was room for the worst case: see #makeRoom. An answer now would be a lie.
+        // #makeRoom saw to it that the worst case fits. Any answer given now would be wrong.
         if (status === InsertStatus.full) throw new Error('the memtable has less room than it said');
         if (status === InsertStatus.applied) code = WriteCode.applied;
         metTimestamp = memtable.metTimestamp;
         metWriter = memtable.metWriter;
       }
       const tag = frameTag(bytes, at);
-      // Where the memtable met nothing, or was not asked as all was dropped, the older ones have the word.
+      // When the memtable met no version of the key, what older memtables and tables hold decides.
       const found = metTimestamp === 0 ? this.#staleWrites.found(tag) : undefined;
       if (found === undefined) answer.add(tag, code, metTimestamp, metWriter);
       else
         answer.add(tag, code === WriteCode.applied ? code : found.code, found.metTimestamp, found.metWriter);
     }
-    // Visible only now: the log has it, and a batch's operations appear together.
+    // The run becomes visible only now: the log has it, and all puts of a batch appear together.
     memtable.publish();
   }
 
