@@ -55,7 +55,9 @@ class SqliteLock implements DirectoryLock {
   }
 }
 
-/** One whose file cannot be written SQLite opens for reading, and then takes a shared lock whatever it is asked for. */
+/**
+ * SQLite opens a file that cannot be written for reading, and then takes a shared lock whatever lock it is asked for.
+ */
 function isWritable(path: string): boolean {
   try {
     accessSync(path, constants.W_OK);
@@ -66,13 +68,13 @@ function isWritable(path: string): boolean {
 }
 
 function lock(path: string): Disposable {
-  // Loaded at the first lock: pool threads take none and should not pay for the module.
+  // Loaded at the first lock: pool threads take no lock and should not pay for the module.
   const { DatabaseSync } = process.getBuiltinModule('node:sqlite');
   let database: InstanceType<typeof DatabaseSync> | undefined;
   makePrivate(path);
   try {
     database = new DatabaseSync(path, { timeout: 0 });
-    // A journal in a file would be made at once, for which a full disk has no room.
+    // A journal in a file would be made at once, and a full disk has no room for it.
     database.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
   } catch (cause) {
     database?.close();
@@ -86,16 +88,16 @@ function lock(path: string): Disposable {
   };
 }
 
-/** SQLite would let others read it. It is not opened when it is there: see above. */
+/** SQLite would let others read it. An existing file is not opened: see above. */
 function makePrivate(path: string): void {
   try {
     closeSync(openSync(path, 'wx', 0o600));
   } catch {
-    // It is there, or cannot be made: then the lock says so.
+    // It exists, or cannot be made: then taking the lock says so.
   }
 }
 
-/** What a directory that is already open is refused with, by every file system alike. */
+/** The error with which every file system refuses a directory that is already open. */
 export function lockedError(path: string, cause?: unknown): LsmError {
   return new LsmError(
     'LOCKED',

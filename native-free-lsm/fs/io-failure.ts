@@ -1,8 +1,9 @@
 import { LsmError } from '../errors.ts';
 
 /**
- * The engine's error for a failed call to the file system: a full disk or quota is NO_SPACE, one that takes no writes
- * READ_ONLY, the rest IO_ERROR. An error that is the engine's already stays as it is. `action` completes "cannot …".
+ * The engine's error for a failed call to the file system: NO_SPACE for a full disk or quota, READ_ONLY for a file
+ * system that takes no writes, IO_ERROR for the rest. An error of the engine itself stays unchanged. `action` completes
+ * "cannot …".
  */
 export function ioFailure(action: string, path: string, cause: unknown): LsmError {
   if (cause instanceof LsmError) return cause;

@@ -27,7 +27,7 @@ import type { DirectoryLock, FileSystem } from './file-system.ts';
 /** Windows has no sync of a directory: names are durable there once the file system's own journal is. */
 const CAN_SYNC_DIRECTORIES = process.platform !== 'win32';
 
-/** What is stored is for the user alone who stores it. */
+/** Only the user who stores something may read it. */
 const FILE_MODE = 0o600;
 const DIRECTORY_MODE = 0o700;
 
@@ -62,7 +62,7 @@ export class NodeFileSystem implements FileSystem {
       return;
     }
     let written = writevSync(fd, parts, position);
-    // A short write (a full disk, a signal) goes on part by part, so that the next call names the reason.
+    // A short write (a full disk, a signal) is continued part by part, so that the next call names the reason.
     let at = position;
     for (const part of parts) {
       if (written < part.length) writeAll(fd, part, written, at + written);
@@ -87,7 +87,7 @@ export class NodeFileSystem implements FileSystem {
     return statSync(path).size;
   }
 
-  /** Unlike `fs.existsSync`, a place that may not be looked at is an error and not an absence. */
+  /** Unlike `fs.existsSync`, a path that may not be looked at is an error, and does not count as absent. */
   existsSync(path: string): boolean {
     return statSync(path, { throwIfNoEntry: false }) !== undefined;
   }
@@ -96,7 +96,7 @@ export class NodeFileSystem implements FileSystem {
     return readdirSync(directory);
   }
 
-  /** Makes missing parents too; what was made is durable on return. One that is there already is no error. */
+  /** Makes missing parents too; what was made is durable on return. An existing directory is no error. */
   makeDirectorySync(path: string): void {
     const first = mkdirSync(path, { recursive: true, mode: DIRECTORY_MODE });
     if (first === undefined) return;

@@ -12,7 +12,7 @@ import type { BlockPlace } from './table-survey.ts';
 
 const ZSTD_MAGIC = 0xfd2f_b528;
 const FIRST_LOOK_BYTES = 64 * 1024;
-/** The bytes in hand end within what may be a block. */
+/** The bytes read so far end within what may be a block. */
 const MORE = 0;
 const NONE = -1;
 
@@ -23,10 +23,10 @@ export interface FoundBlocks {
 }
 
 /**
- * Finds the data blocks of a table whose index is lost, up to `endBytes`. Blocks follow each other without gaps,
- * each ends where its own entries, or its zstd frame, say it does, and its checksum then tells that it is one.
- * Behind damage every byte may be the start of the next. (A block that a value holds a copy of, inside of a
- * damaged one, is taken for one as well: whoever uses them looks at the order of keys.)
+ * Finds the data blocks of a table whose index is lost, up to `endBytes`. Blocks follow each other without gaps; each
+ * ends where its own entries, or its zstd frame, say, and its checksum then shows whether it is one. After damage,
+ * every byte may be the start of the next block. (When a value in a damaged block holds a copy of a block, that is
+ * taken for one as well: users check the order of keys.)
  */
 export function findBlocks(fs: FileSystem, fd: number, sizeBytes: number, endBytes: number): FoundBlocks {
   const window = new LogWindow(fs, fd, sizeBytes);
@@ -77,7 +77,7 @@ function hasTrailer(bytes: Uint8Array, at: number, diskBytes: number, compressio
   );
 }
 
-/** Bytes of the zstd frame at `at` (RFC 8878, 3.1.1), MORE or NONE. */
+/** The size of the zstd frame at `at` (RFC 8878, 3.1.1), MORE or NONE. */
 function frameBytes(bytes: Uint8Array, at: number, end: number): number {
   if (at + 5 > end) return MORE;
   const descriptor = bytes[at + 4];
@@ -90,7 +90,7 @@ function frameBytes(bytes: Uint8Array, at: number, end: number): number {
     isLast = (header & 1) !== 0;
     const type = (header >> 1) & 3;
     if (type === 3) return NONE;
-    // One byte stands for a run of equal ones.
+    // One byte stands for a run of equal bytes.
     next += 3 + (type === 1 ? 1 : header >> 3);
   }
   if ((descriptor & 4) !== 0) next += 4;
@@ -105,14 +105,14 @@ function unpackedBytes(frame: Uint8Array): number {
   }
 }
 
-/** Bytes of the uncompressed block at `start`, its restart points included, MORE or NONE. */
+/** The size of the uncompressed block at `start`, including its restart points, MORE or NONE. */
 function entriesBytes(bytes: Uint8Array, start: number, end: number): number {
   const entryStarts = new Set<number>();
   let keyLength = 0;
   let at = start;
   for (;;) {
     if (at + RESTART_BYTES > end) return MORE;
-    // The first restart point is 0, which no entry starts with: it would have no record.
+    // The first restart point is 0. No entry starts with 0, because it would have no record.
     if (at > start && readUint32(bytes, at) === 0) return restartsEnd(bytes, start, at, end, entryStarts);
     const shared = readVarint(bytes, at);
     const unsharedAt = at + varintBytes(shared);

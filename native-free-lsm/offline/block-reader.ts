@@ -5,7 +5,7 @@ import { BLOCK_TRAILER_BYTES, unpackBlock } from '../sstable/block-codec.ts';
 import { readExactly } from '../sstable/read-exactly.ts';
 import type { BlockPlace } from './table-survey.ts';
 
-/** Reads one data block after another of one table; `bytes[0, place.memoryBytes)` is the last. */
+/** Reads one data block of a table after another; `bytes[0, place.memoryBytes)` is the last one. */
 export class BlockReader {
   readonly cursor = new BlockCursor();
   readonly #fs: FileSystem;
@@ -25,7 +25,7 @@ export class BlockReader {
   }
 
   /**
-   * Reads and verifies a block; the cursor stands before its first entry.
+   * Reads and verifies a block; the cursor is before its first entry then.
    * @throws LsmError CORRUPTION, UNSUPPORTED_FORMAT, IO_ERROR
    */
   read({ offset, diskBytes, memoryBytes }: BlockPlace): void {
@@ -38,14 +38,14 @@ export class BlockReader {
     this.cursor.reset(this.#bytes, 0, memoryBytes);
   }
 
-  /** An index that is wrong must not make us ask for memory that no block needs. */
+  /** A wrong index must not make us allocate memory that no block needs. */
   #requirePossible(offset: number, diskBytes: number, memoryBytes: number): void {
     if (memoryBytes <= Math.max(MAX_BLOCK_BYTES, diskBytes)) return;
     throw corruption(this.#path, offset, `a block of ${memoryBytes} bytes by the index`);
   }
 }
 
-/** The largest block size and record that can be set, with room to spare. */
+/** More than the largest block size and record that can be set. */
 export const MAX_BLOCK_BYTES = 64 * 1024 * 1024;
 
 /** Whether reading failed because of what is in the file, and not because of the disk or a newer format. */

@@ -1,8 +1,8 @@
 /**
- * Building an engine's directory out of sorted records, past log, memtable and compaction: what a test database
- * or a restore needs. Tables are written by as many threads as there are, each with ranges of keys of its own
- * (`BulkTable`); one thread owns the directories and puts the tables in force at the end (`BulkLoad`). Before
- * that they are orphans: a directory whose load was cut off has no manifest, and its tables are never read.
+ * Builds an engine's directory from sorted records, without log, memtable and compaction: for test databases and
+ * restores. Many threads may write tables, each with ranges of keys of its own (`BulkTable`); one thread owns the
+ * directories and puts the tables in force at the end (`BulkLoad`). Until then they are orphans: a directory whose load
+ * was cut short has no manifest, and its tables are never read.
  */
 import { join } from 'node:path';
 import {
@@ -28,8 +28,8 @@ import { LEVELS, Version } from '../version/version.ts';
 export type { TableMetadata } from '../sstable/table-metadata.ts';
 
 /**
- * One table, the same in each of `directories`, each of which gets a file of its own: compressing costs far more
- * than writing, so it is done once. Disposing of it removes what was not finished.
+ * One table, the same in each of `directories`. Each directory gets a file of its own, but the table is compressed
+ * once, because compressing costs far more than writing. Disposing of it removes what was not finished.
  */
 export class BulkTable implements Disposable {
   readonly #fs: FileSystem;
@@ -37,7 +37,7 @@ export class BulkTable implements Disposable {
   readonly #id: number;
   readonly #writer: TableWriter;
 
-  /** @param hashSeed the same for all tables of a directory, or reading would have to hash anew for each */
+  /** @param hashSeed the same for all tables of a directory; otherwise reads would have to hash again for each */
   constructor(
     fs: FileSystem,
     directories: readonly string[],
@@ -54,7 +54,8 @@ export class BulkTable implements Disposable {
 
   /**
    * Adds an entry, which is copied.
-   * @throws LsmError INVALID_ARGUMENT when the key is not above the one before it, or a range is none; NO_SPACE, IO_ERROR
+   * @throws LsmError INVALID_ARGUMENT when the key is not above the one before it, or a range is invalid; NO_SPACE,
+   *   IO_ERROR
    */
   add(
     keyBytes: Uint8Array,
@@ -76,7 +77,8 @@ export class BulkTable implements Disposable {
   }
 
   /**
-   * The table is in every directory, its bytes durable; its name is once `BulkLoad.commit` has returned.
+   * Completes the table: its bytes are durable in every directory. Its name is durable once `BulkLoad.commit` has
+   * returned.
    * @throws LsmError INVALID_ARGUMENT when nothing was added; NO_SPACE, IO_ERROR
    */
   finish(): TableMetadata {
@@ -92,8 +94,8 @@ export class BulkTable implements Disposable {
 }
 
 /**
- * The owner of a directory while it is loaded: no engine can open it meanwhile. Disposing of it gives the
- * directory free, loaded or not.
+ * The owner of a directory while it is loaded: no engine can open it meanwhile. Disposing of it unlocks the directory,
+ * loaded or not.
  */
 export class BulkLoad implements Disposable {
   readonly directory: string;
@@ -108,7 +110,7 @@ export class BulkLoad implements Disposable {
 
   /**
    * Takes a directory, or makes it. It must be empty when tables are written to it: see `clear`.
-   * @throws LsmError LOCKED when the directory is open; nothing is changed then. IO_ERROR
+   * @throws LsmError LOCKED when the directory is open; then nothing is changed. IO_ERROR
    */
   static begin(fs: FileSystem, directory: string): BulkLoad {
     refuse(folderFault(fs, directory));
@@ -121,8 +123,8 @@ export class BulkLoad implements Disposable {
   }
 
   /**
-   * Removes what a load that was cut off has left, and any other file of an engine: whether it may is for the
-   * caller to know.
+   * Removes what an unfinished load has left, and any other file of an engine. The caller must know that this is
+   * wanted.
    */
   clear(): void {
     try {
@@ -136,11 +138,10 @@ export class BulkLoad implements Disposable {
   }
 
   /**
-   * Puts the tables in force, all in the last level: there they would be had they been written the usual way.
-   * Durable on return.
+   * Puts the tables in force, all in the last level, where ordinary writes would have brought them. Durable on return.
    * @param tables disjoint, as `BulkTable.finish` returned them for this directory, in any order
-   * @throws LsmError INVALID_ARGUMENT when the directory holds a database; CORRUPTION when tables overlap or one
-   *   is not there; NO_SPACE, IO_ERROR, POISONED
+   * @throws LsmError INVALID_ARGUMENT when the directory holds a database; CORRUPTION when tables overlap or one is
+   *   missing; NO_SPACE, IO_ERROR, POISONED
    */
   async commit(tables: readonly TableMetadata[]): Promise<void> {
     refuse(arrayFault('tables', tables));
@@ -200,7 +201,7 @@ function tableFault(
   );
 }
 
-/** A part of some bytes, given by where it starts and ends. */
+/** A part of some bytes, given by its start and end. */
 function sliceFault(name: string, bytes: Uint8Array, start: number, end: number): LsmError | undefined {
   const fault = bytesFault(`${name}Bytes`, bytes);
   if (fault !== undefined) return fault;

@@ -2,8 +2,8 @@ import type { TableMetadata } from '../sstable/table-metadata.ts';
 import { compareKeys } from '../version/version.ts';
 
 /**
- * Tables in groups: those of a group overlap in a chain, those of different groups not at all. Groups and their
- * tables are in order of keys. Pure.
+ * Puts tables into groups: the tables of a group overlap in a chain, those of different groups do not overlap. Groups
+ * and their tables are in key order. Pure.
  */
 export function overlapGroups<Table extends Pick<TableMetadata, 'smallestKey' | 'largestKey'>>(
   tables: readonly Table[],
@@ -20,8 +20,8 @@ export function overlapGroups<Table extends Pick<TableMetadata, 'smallestKey' | 
 }
 
 /**
- * The tables of a group in as few rows as can be, those of a row disjoint and in order of keys, so that a merge
- * of many tables has few of them open at once.
+ * Puts the tables of a group into as few rows as possible. The tables of a row are disjoint and in key order, so that a
+ * merge of many tables has few of them open at once.
  */
 export function disjointRows<Table extends Pick<TableMetadata, 'smallestKey' | 'largestKey'>>(
   tables: readonly Table[],

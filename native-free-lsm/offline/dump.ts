@@ -25,7 +25,7 @@ import { manifestEdits } from './manifest-survey.ts';
 import { openLive } from './stat.ts';
 import { blocksOf, surveyTable } from './table-survey.ts';
 
-/** A record with its key, out of its bytes. */
+/** A record with its key, decoded. */
 export interface DumpedRecord {
   readonly type: 'entry';
   readonly key: Uint8Array;
@@ -34,7 +34,7 @@ export interface DumpedRecord {
   readonly writer: number;
   readonly from: number;
   readonly isTombstone: boolean;
-  /** Ms since the Unix epoch; 0: never. */
+  /** In ms since the Unix epoch; 0: never. */
   readonly expiryMs: number;
 }
 
@@ -79,7 +79,7 @@ function keyRangeFault(range: KeyRange): LsmError | undefined {
 }
 
 /**
- * The entries a read would find, in order of keys.
+ * The entries that a read would find, in key order.
  * @throws LsmError CORRUPTION, UNSUPPORTED_FORMAT, IO_ERROR as soon as a read would
  */
 export function* dumpEntries(
@@ -102,7 +102,7 @@ export function* dumpEntries(
 }
 
 /**
- * Everything in one file, whatever happened to the rest of the folder; what of it is damaged is told in its place.
+ * Everything in one file, whatever happened to the rest of the folder. Damage is reported at its place.
  * @param name as in the folder, `000007.log`
  * @throws LsmError INVALID_ARGUMENT when no engine gives a file that name, CORRUPTION when it is missing
  */

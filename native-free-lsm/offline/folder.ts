@@ -11,15 +11,15 @@ import { CURRENT_FILE_NAME, LOCK_FILE_NAME, manifestFileName, parseFileName } fr
 export interface Damage {
   readonly code: LsmErrorCode;
   readonly file: string;
-  /** Byte offset; null when the file as a whole cannot be read. */
+  /** The byte offset; null when the file as a whole cannot be read. */
   readonly offset: number | null;
   /** A sentence that names file and offset. */
   readonly message: string;
 }
 
 /**
- * What an error says of a file.
- * @throws the error itself when it is no LsmError: then the fault is the program's
+ * The damage that an error describes.
+ * @throws the error itself when it is no LsmError: then the program is at fault
  */
 export function damageOf(error: unknown, file: string): Damage {
   const failure = error instanceof LsmError ? error : undefined;
@@ -28,7 +28,7 @@ export function damageOf(error: unknown, file: string): Damage {
   return { code, file: failure?.file ?? file, offset: offset ?? null, message };
 }
 
-/** The files of an engine's directory by kind, numbers ascending. */
+/** The files of an engine's directory by kind, with ascending numbers. */
 export interface FolderContents {
   readonly directory: string;
   readonly hasCurrent: boolean;
@@ -36,7 +36,7 @@ export interface FolderContents {
   readonly manifests: readonly number[];
   readonly logs: readonly number[];
   readonly tables: readonly number[];
-  /** Names of files that are never read and go at the next start. */
+  /** Names of files that are never read and are removed at the next start. */
   readonly temporary: readonly string[];
   /** Names that no engine gives. */
   readonly foreign: readonly string[];
@@ -91,8 +91,8 @@ export function isEngineFolder({
 }
 
 /**
- * Keeps an engine out while the directory is looked at. One without a lock file was never opened since it was
- * copied here, and none is made: nothing is changed.
+ * Keeps an engine out while the directory is read. A directory without a lock file was not opened since it was copied
+ * here, and none is made, so that nothing is changed.
  * @throws LsmError LOCKED, IO_ERROR
  */
 export function lockForReading(fs: FileSystem, directory: string): Disposable {

@@ -1,8 +1,8 @@
 /**
- * What can be asked of a directory that no engine has open: how it is (`statFolder`), what is in it (`dumpEntries`,
+ * Questions to a directory that no engine has open: how it is (`statFolder`), what is in it (`dumpEntries`,
  * `dumpFile`), and whether every byte is right (`verifyFolder`). None of these changes anything; hold the lock of
- * `lockForReading` meanwhile. They are synchronous and read through large folders in bounded memory; what takes
- * long is a generator that yields now and then.
+ * `lockForReading` meanwhile. They are synchronous, and read large folders in bounded memory; those that take long are
+ * generators that yield now and then.
  */
 export { type DumpedRecord, type DumpItem, dumpEntries, dumpFile, type KeyRange } from './dump.ts';
 export {

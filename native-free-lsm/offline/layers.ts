@@ -27,15 +27,15 @@ export interface Layer {
 }
 
 /**
- * What a read of the whole folder goes through, newest first, as `Layer.iterator`s that open tables only as they
- * come to them. Nothing in the folder is changed: where an opening would cut a torn tail, it is passed over.
+ * Everything that a read of the whole folder goes through, newest first, as `Layer.iterator`s that open tables only
+ * when they reach them. Nothing in the folder is changed: a torn tail, which an opening would cut, is skipped.
  * @throws LsmError CORRUPTION of whatever an opening would refuse, when it is made or when its iterators move
  */
 export class Layers implements Disposable {
   readonly layers: readonly Layer[];
   readonly #descriptors: DescriptorCache;
 
-  /** @param without tables to leave out, by id: those known to be damaged */
+  /** @param without ids of tables to leave out, because they are known to be damaged */
   constructor(
     fs: FileSystem,
     contents: FolderContents,
@@ -61,7 +61,7 @@ export class Layers implements Disposable {
         for (const table of tables) layers.push({ name: `table ${table.id}`, iterator: chain([table]) });
       else if (tables.length > 0) layers.push({ name: `level ${level}`, iterator: chain(tables) });
     }
-    // Merges go by versions, so that these may stand anywhere.
+    // Merges go by versions, so these may be anywhere.
     for (const table of version.quarantine)
       if (!without.has(table.id))
         layers.push({ name: `table ${table.id}, set aside`, iterator: chain([table]) });
@@ -74,9 +74,9 @@ export class Layers implements Disposable {
 }
 
 /**
- * The memtable of a log, of each key the newest version: of what an opening would replay or, with `onFault`, of
- * every intact batch, those behind damage included.
- * @param onFault told of a batch that is intact and yet holds something that is no operation
+ * The memtable of a log, with the newest version of each key: of what an opening would replay or, with `onFault`, of
+ * every intact batch, including those behind damage.
+ * @param onFault called for a batch that is intact but holds something that is no operation
  * @throws LsmError CORRUPTION, UNSUPPORTED_FORMAT, IO_ERROR
  */
 export function memtableOf(

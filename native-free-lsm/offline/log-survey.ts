@@ -20,17 +20,17 @@ import { type Damage, damageOf, openFile } from './folder.ts';
 /** A batch whose checksum is right. */
 export interface BatchPlace {
   readonly offset: number;
-  /** Header included. */
+  /** Includes the header. */
   readonly lengthBytes: number;
   readonly kind: number;
-  /** Up to where the file was known to be synced when the batch was written. */
+  /** How far the file was known to be synced when the batch was written. */
   readonly syncedBytes: number;
 }
 
 export interface Gap {
   readonly offset: number;
   readonly lengthBytes: number;
-  /** What an interrupted append left: no later batch says that it had been synced. Not damage. */
+  /** Whether an interrupted append left it: no later batch says that it had been synced. This is no damage. */
   readonly isTorn: boolean;
 }
 
@@ -38,13 +38,13 @@ export interface Gap {
 export interface LogSurvey {
   readonly path: string;
   readonly sizeBytes: number;
-  /** Ascending; those behind a gap included. */
+  /** In ascending order, including those behind a gap. */
   readonly batches: readonly BatchPlace[];
-  /** Bytes in no batch, ascending. */
+  /** Ranges of bytes that are in no batch, in ascending order. */
   readonly gaps: readonly Gap[];
-  /** It ends with the mark of a writer that had finished. */
+  /** Whether it ends with the mark of a writer that had finished. */
   readonly isClean: boolean;
-  /** And that writer had begun the next log before. */
+  /** Whether that writer had also begun the next log. */
   readonly isContinued: boolean;
   readonly damages: readonly Damage[];
 }
@@ -138,7 +138,7 @@ function findGaps(batches: readonly BatchPlace[], sizeBytes: number): Gap[] {
   const gaps: Gap[] = [];
   let end = sizeBytes;
   let synced = 0;
-  // From the end: of what lies behind a place the largest offset known to be synced decides on it.
+  // From the end: the largest synced offset behind a place decides about it.
   for (const batch of batches.toReversed()) {
     const batchEnd = batch.offset + batch.lengthBytes;
     if (batchEnd < end)
@@ -171,7 +171,7 @@ function checkKinds(
 
 /**
  * The batches that an opening replays: those before a torn tail.
- * @throws LsmError CORRUPTION or UNSUPPORTED_FORMAT when it would refuse the log
+ * @throws LsmError CORRUPTION or UNSUPPORTED_FORMAT when an opening would refuse the log
  */
 export function replayed({ batches, damages, gaps }: LogSurvey): readonly BatchPlace[] {
   const [damage] = damages;
@@ -183,7 +183,7 @@ export function replayed({ batches, damages, gaps }: LogSurvey): readonly BatchP
   return torn === undefined ? batches : batches.filter(({ offset }) => offset < torn.offset);
 }
 
-/** One put of a log; the ranges are of `bytes`, which holds them during the call only. */
+/** One put of a log; the ranges are in `bytes`, which is valid only during the call. */
 export interface PutPlace {
   readonly bytes: Uint8Array;
   readonly keyStart: number;
@@ -193,10 +193,10 @@ export interface PutPlace {
 }
 
 /**
- * Hands the puts of one batch of data to `visit`, those marked as dropped left out.
+ * Hands the puts of one batch of data to `visit`, except those marked as dropped.
  * @returns how many there were
- * @throws LsmError CORRUPTION when the batch, though its checksum is right, holds no operations; puts before the
- *   fault have been visited
+ * @throws LsmError CORRUPTION when the batch holds no operations although its checksum is right; puts before the fault
+ *   have been visited
  */
 export function visitPuts(
   window: LogWindow,

@@ -9,14 +9,14 @@ import { type Damage, damageOf, type FolderContents, pathOf } from './folder.ts'
 import { type BatchPlace, type LogSurvey, openWindow, surveyLog } from './log-survey.ts';
 
 export interface ManifestSurvey {
-  /** Of the manifest that CURRENT names; undefined when it names none that can be. */
+  /** The number of the manifest that CURRENT names; undefined when it names none that is possible. */
   readonly number: number | undefined;
-  /** What it says; undefined when it cannot be read as a whole. */
+  /** The content of that manifest; undefined when it cannot be read as a whole. */
   readonly state: RecoveredManifest | undefined;
   readonly damages: readonly Damage[];
 }
 
-/** What an opening would learn from CURRENT and the manifest, and all that is wrong with them. */
+/** What an opening would learn from CURRENT and the manifest, and everything that is wrong with them. */
 export function surveyManifest(fs: FileSystem, { directory, hasCurrent }: FolderContents): ManifestSurvey {
   const damages: Damage[] = [];
   let number: number | undefined;
@@ -34,7 +34,7 @@ export function surveyManifest(fs: FileSystem, { directory, hasCurrent }: Folder
   return { number, state, damages };
 }
 
-/** Reading stops at the first fault: those behind it. */
+/** Adds the faults behind the first one, at which reading stops. */
 function addOthers(fs: FileSystem, directory: string, number: number, damages: Damage[]): void {
   const path = pathOf.manifest(directory, number);
   if (!fs.existsSync(path)) return;
@@ -44,7 +44,7 @@ function addOthers(fs: FileSystem, directory: string, number: number, damages: D
   }
 }
 
-/** What one manifest says, whether CURRENT names it or not; undefined when it cannot be read as a whole. */
+/** The content of one manifest, whether CURRENT names it or not; undefined when it cannot be read as a whole. */
 export function manifestState(
   fs: FileSystem,
   directory: string,

@@ -5,9 +5,9 @@ import type { TableMetadata } from '../sstable/table-metadata.ts';
 import { damageOf, pathOf } from './folder.ts';
 
 /**
- * Tables whose files stand under other names than the manifest has for them, by what the files themselves say: the
- * number of the file for the id of the table. A name proves nothing: two files may have been swapped by a hand.
- * @param present numbers of all table files of the directory
+ * Finds tables whose files have other names than the manifest gives them, by what the files themselves say: for the id
+ * of each such table, the number of its file. A name proves nothing: somebody may have swapped two files.
+ * @param present the numbers of all table files of the directory
  */
 export function misplacedTables(
   fs: FileSystem,

@@ -1,13 +1,13 @@
 /**
- * What a repair would do to a directory and what would be lost by it: found by reading every byte, nothing is
- * changed. `offline/repair.ts` carries it out.
+ * What a repair would do to a directory, and what would be lost by it. It is found by reading every byte, and nothing
+ * is changed; `offline/repair.ts` carries it out.
  *
- * Where the manifest can be read, what is damaged is replaced in its place: a table by one of its whole blocks, in
- * the same level; logs up to the last damaged one by tables in level 0, in their order. Where it cannot, nothing
- * says which tables are in force or which of two is the upper one, and neither ids nor times of tables decide it:
- * a compaction's output has a larger id than a flush that is newer, and tables of late writes overlap in time. So
- * all that overlap, and all logs, are merged by the versions of their records, of each key the newest, into tables
- * that overlap nowhere. Whatever order they were in, reads are right then.
+ * When the manifest can be read, what is damaged is replaced in its place: a table by one with its whole blocks, in the
+ * same level; logs up to the last damaged one by tables in level 0, in their order. When the manifest cannot be read,
+ * nothing says which tables are in force or which of two is the upper one, and neither ids nor times of tables decide
+ * it: a compaction's output has a larger id than a newer flush, and tables of late writes overlap in time. So all
+ * tables that overlap, and all logs, are merged by the versions of their records, keeping the newest of each key, into
+ * tables that do not overlap. Reads are right then, whatever the order was.
  */
 import { LsmError } from '../errors.ts';
 import type { FileSystem } from '../fs/file-system.ts';
@@ -33,17 +33,17 @@ import type { TableSurvey } from './table-survey.ts';
 import { orphanTables, type Progress } from './verify.ts';
 import { verifyTable } from './verify-table.ts';
 
-/** Something that is not in the directory any more after the repair. */
+/** Something that the directory no longer has after the repair. */
 export interface Drop {
   readonly file: string;
   /** A sentence: which bytes, and which keys or writes were or may have been in them. */
   readonly what: string;
   readonly lengthBytes: number;
-  /** Whether records may be gone with it; else only what nobody reads, such as a filter. */
+  /** Whether records may be lost with it. If not, it is something that nobody reads, such as a filter. */
   readonly mayHoldRecords: boolean;
 }
 
-/** What becomes of the manifest: it stays, another one that is whole is put in force, or it is made anew. */
+/** What happens to the manifest: it stays, another whole one is put in force, or it is made again. */
 export type ManifestFate = 'kept' | 'found' | 'rebuilt';
 
 export interface DamagedTable {
@@ -58,33 +58,33 @@ export interface RepairPlan {
   readonly contents: FolderContents;
   readonly damages: readonly Damage[];
   readonly drops: readonly Drop[];
-  /** Sentences: what is done, in order; empty: there is nothing to repair. */
+  /** Sentences about what is done, in order; empty: there is nothing to repair. */
   readonly steps: readonly string[];
   readonly manifest: ManifestFate;
   /** What is known of the directory; empty when the manifest is rebuilt. */
   readonly state: ManifestState | undefined;
   readonly damagedTables: readonly DamagedTable[];
-  /** Tables whose files stand under other names: the number of the file by the id of the table. */
+  /** Tables whose files have other names: for the id of each table, the number of its file. */
   readonly misplaced: ReadonlyMap<number, number>;
-  /** Of tables that verify, by id: of those in force or, when the manifest is rebuilt, of all. */
+  /** Metadata of the tables that verify, by id: of those in force or, when the manifest is rebuilt, of all. */
   readonly wholeTables: ReadonlyMap<number, TableMetadata>;
-  /** Logs to be put into tables, ascending. */
+  /** Logs that are put into tables, in ascending order. */
   readonly logs: readonly number[];
   /** The oldest generation whose log is left as it is. */
   readonly oldestGeneration: number;
   /**
-   * Records are or may be missing afterwards: known drops, or a manifest that was lost, without which a table
-   * that is missing as well cannot be noticed.
+   * Whether records are or may be missing afterwards: because of known drops, or because the manifest was lost. Without
+   * it, nobody can notice that a table is missing as well.
    */
   readonly mayLackRecords: boolean;
 }
 
-/** A step of the generator: some milliseconds of work. */
+/** One step of the generator takes some milliseconds. */
 const STEP_BYTES = 4 * 1024 * 1024;
 
 /**
- * @throws LsmError UNSUPPORTED_FORMAT when a newer version wrote a file; IO_ERROR: a repair of what cannot be read
- *   now would drop what may be read tomorrow
+ * @throws LsmError UNSUPPORTED_FORMAT when a newer version wrote a file; IO_ERROR: a repair of what cannot be read now
+ *   would drop what may be readable tomorrow
  */
 export function* planRepair(fs: FileSystem, directory: string): Generator<Progress, RepairPlan, void> {
   return yield* new Planner(fs, listFolder(fs, directory)).run();
@@ -180,7 +180,7 @@ class Planner {
       this.#steps.push('set the manifest aside: the tables and logs it names are gone, and others are there');
       return { manifest: 'rebuilt', state: undefined };
     }
-    // The one with the largest number is in force, or is a copy, not yet in force, of the state of the one that is.
+    // The one with the largest number is in force, or is a copy of the state of the one that is.
     const newest = manifests.at(-1);
     const state = newest === undefined ? undefined : manifestState(this.#fs, directory, newest);
     if (newest !== undefined && state !== undefined && this.#isWhole(state)) {
@@ -197,8 +197,8 @@ class Planner {
   }
 
   /**
-   * Whether all that a manifest names is there, or nothing else that could be in its place: one whose last edits
-   * are gone names tables that were compacted away and logs that were flushed, and does not name what they became.
+   * Whether everything that a manifest names is there, or nothing else that could have replaced it. A manifest whose
+   * last edits are lost names tables that were compacted away and logs that were flushed, but not what they became.
    */
   #isWhole({ oldestGeneration, version }: ManifestState): boolean {
     const { directory, logs, tables } = this.#contents;
@@ -254,7 +254,7 @@ class Planner {
       this.#wholeTables.set(id, listed ?? { id, level: 0, fileSizeBytes: survey.sizeBytes, ...properties });
       return;
     }
-    // Blocks of another table that got this name are not this one's, even where their keys would fit.
+    // Blocks of another table with this name do not belong to this one, even if their keys would fit.
     const isAnother =
       listed !== undefined && properties !== undefined && differingProperty(properties, listed) !== undefined;
     const salvage = planSalvage(this.#fs, isAnother ? { ...survey, sizeBytes: 0 } : survey, listed);
@@ -272,7 +272,7 @@ class Planner {
     this.#drops.push({ file: path, what, lengthBytes: 0, mayHoldRecords: true });
   }
 
-  /** Whether the log is damaged: what an opening would refuse. A torn tail is none. */
+  /** Whether the log is damaged, so that an opening would refuse it. A torn tail is no damage. */
   #log(generation: number, begunGeneration: number): boolean {
     const path = pathOf.log(this.#contents.directory, generation);
     const isBegun = generation <= Math.max(begunGeneration, this.#continuedTo);
@@ -296,7 +296,7 @@ class Planner {
     for (const { offset, lengthBytes, isTorn } of survey.gaps) {
       const before = data.filter((batch) => batch.offset < offset).length;
       const what = `${lengthBytes} bytes at byte ${offset} of ${logFileName(generation)}, between ${before} batches before and ${data.length - before} behind, which are kept`;
-      // What was never known to be synced may never have been acknowledged; without a header nothing is known.
+      // What was never known to be synced may never have been acknowledged. Without a header nothing is known.
       const isKnown = survey.damages.every(({ offset: place }) => (place ?? 0) >= FILE_HEADER_BYTES);
       this.#drops.push({ file: path, what, lengthBytes, mayHoldRecords: !isTorn || !isKnown });
     }
@@ -317,7 +317,7 @@ function describeKeys(above: Uint8Array | undefined, upTo: Uint8Array | undefine
   return `keys from ${from} to ${upTo === undefined ? 'the last' : showKey(upTo)} may be gone`;
 }
 
-/** Printable ASCII as it is, anything else in hexadecimal. */
+/** Printable ASCII unchanged, anything else in hexadecimal. */
 function showKey(key: Uint8Array): string {
   const text = Buffer.from(key).toString('latin1');
   return /^[!-~]+$/.test(text) ? text : `0x${Buffer.from(key).toString('hex')}`;

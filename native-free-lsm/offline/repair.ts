@@ -1,11 +1,11 @@
 /**
- * Makes a directory whose opening is refused because of damage usable again, by a plan that says what it drops
- * (offline/repair-plan.ts). Never done by itself.
+ * Makes a directory usable again whose opening is refused because of damage, by a plan that says what it drops
+ * (offline/repair-plan.ts). It never runs by itself.
  *
- * Nothing that is there is changed before all that replaces it is durable: new tables get new ids, one new manifest
- * puts them in force, and only then do the replaced files go to lost/. A mark, REPAIRING, keeps engines out
- * meanwhile, because a start tidies up what the manifest does not name. A repair that is interrupted at any point
- * is done again from what is there then.
+ * Nothing is changed before everything that replaces it is durable: new tables get new ids, one new manifest puts them
+ * in force, and only then do the replaced files go to lost/. A mark, REPAIRING, keeps engines out meanwhile, because a
+ * start removes what the manifest does not name. A repair that is interrupted at any point is done again from what is
+ * there then.
  */
 import { join } from 'node:path';
 import {
@@ -56,13 +56,13 @@ const OPEN_FILES = 64;
 export interface RepairOptions {
   /** Left out: only the plan is made, and nothing is changed. */
   readonly apply?: boolean;
-  /** Called with the plan before anything is changed; may refuse by throwing. */
+  /** Called with the plan before anything is changed; it may refuse by throwing. */
   readonly beforeApply?: (plan: RepairPlan) => Promise<void>;
   readonly onProgress?: (progress: Progress) => void;
-  /** Called between two steps of some milliseconds each, for the event loop to turn. */
+  /** Called between two steps of some milliseconds each, so that the event loop can turn. */
   readonly pause?: () => Promise<void>;
   readonly fs?: FileSystem;
-  /** Sizes of what is written. */
+  /** The sizes of what is written. */
   readonly engine?: Partial<EngineOptions>;
 }
 
@@ -111,7 +111,7 @@ function optionsFault(directory: string, options: RepairOptions): LsmError | und
 }
 
 /**
- * Carries the plan out; the directory's lock must be held since before it was made. Yields between its steps.
+ * Carries the plan out; the directory must have been locked since before the plan was made. Yields between its steps.
  * @throws LsmError NO_SPACE, IO_ERROR, POISONED: nothing is lost, and the same repair may be tried again
  */
 export async function applyRepair(
@@ -135,9 +135,9 @@ class Repair {
   readonly #onProgress: (progress: Progress) => void;
   readonly #directory: string;
   readonly #lost: string;
-  /** Tables this repair has written; those that are not in force at its end were steps on the way. */
+  /** Tables that this repair has written; those that are not in force at its end were intermediate steps. */
   readonly #written: number[] = [];
-  /** Numbers under which there are copies, byte for byte, of tables that keep everything but their number. */
+  /** For tables that keep everything but their number: the number of the byte-for-byte copy. */
   readonly #copies = new Map<number, number>();
   readonly #hashSeed: HashSeed;
   #nextId: number;
@@ -173,7 +173,7 @@ class Repair {
       if (contents.hasCurrent) this.#keepCopy(CURRENT_FILE_NAME);
       const { oldestGeneration } = this.#plan;
       this.#fs.syncDirectorySync(this.#directory);
-      // Those that are left; the ones that are lost must not be missed for ever.
+      // Only those that are left: the lost ones must not be missed for ever.
       const begunGeneration = Math.max(oldestGeneration - 1, ...contents.logs);
       const state = { version, oldestGeneration, nextFileId: this.#nextId, begunGeneration };
       await Manifest.create(this.#fs, this.#directory, state).close();
@@ -194,7 +194,7 @@ class Repair {
     this.#fs.syncDirectorySync(this.#directory);
   }
 
-  /** The version as it was, what is damaged replaced in its place. */
+  /** The version as it was, with what is damaged replaced in its place. */
   #mended(): Version {
     const { damagedTables, logs, misplaced, state } = this.#plan;
     const version = state?.version ?? Version.empty();
@@ -209,7 +209,7 @@ class Repair {
     for (const [level, tables] of version.levels.entries()) {
       if (level > 0) for (const table of tables) added.push(...mended(table, level));
     }
-    // In level 0 the larger id is the newer: what stands above a table that gets a new id gets one as well.
+    // In level 0 the larger id is newer, so tables above one that gets a new id get new ids as well.
     const oldestFirst = version.levels[0].toReversed();
     const first = oldestFirst.findIndex(({ id }) => damaged.has(id) || misplaced.has(id));
     for (const [i, table] of oldestFirst.entries()) {
@@ -225,7 +225,7 @@ class Repair {
 
   /**
    * Tables that were in quarantine have no place among the levels. They are merged, by the versions of their records,
-   * with all that they meet.
+   * with all tables that they overlap.
    */
   #withAside(inLevels: readonly TableMetadata[], aside: readonly TableMetadata[]): TableMetadata[] {
     if (aside.length === 0) return [...inLevels];
@@ -236,7 +236,7 @@ class Repair {
     });
   }
 
-  /** One table for one: in level 0 its place in the order is its id. */
+  /** Replaces one table by one; in level 0 its id decides its place in the order. */
   #salvaged(salvage: TableSalvage, level: number, isBottom: boolean): TableMetadata[] {
     using source = new SalvageIterator(this.#fs, salvage);
     return this.#write(source, level, isBottom, 1, Number.MAX_SAFE_INTEGER);
@@ -264,7 +264,7 @@ class Repair {
     );
   }
 
-  /** Every table and log in one level that overlaps nowhere, of each key the newest version. */
+  /** Every table and log in one level that overlaps nowhere, with the newest version of each key. */
   #rebuilt(): Version {
     const { damagedTables, logs, wholeTables } = this.#plan;
     const sources = [...wholeTables.values()];
@@ -309,7 +309,7 @@ class Repair {
       fileIds,
       targetFileBytes,
       table: tableOptions(this.#options, isBottom, this.#hashSeed),
-      // Nothing is dropped and nothing counts as expired: a repair decides about no record.
+      // Nothing is dropped and nothing counts as expired: a repair does not decide about records.
       bottommost: false,
       dropTombstonesBelow: 0,
       nowMs: 0,
@@ -323,7 +323,7 @@ class Repair {
     return tables;
   }
 
-  /** Everything a start would tidy away goes to lost/, but for what this repair itself made on the way. */
+  /** Everything that a start would remove goes to lost/, except what this repair made as an intermediate step. */
   #putAside(version: Version): void {
     const { contents, oldestGeneration } = this.#plan;
     const fs = this.#fs;
@@ -331,7 +331,7 @@ class Repair {
     for (const id of this.#written) if (!inForce.has(id)) fs.removeSync(pathOf.table(this.#directory, id));
     for (const id of orphanTables(contents.tables, version)) {
       const copy = this.#copies.get(id);
-      // What only got another number is there under that one, byte for byte.
+      // A table that only got another number is there under that number, byte for byte.
       if (copy !== undefined && inForce.has(copy)) fs.removeSync(pathOf.table(this.#directory, id));
       else this.#keep(tableFileName(id));
     }
@@ -341,7 +341,7 @@ class Repair {
     fs.syncDirectorySync(this.#directory);
   }
 
-  /** A copy and not a rename: of one between two folders a power loss may keep the half that removes. */
+  /** A copy and not a rename: after a rename between two folders, a power loss may keep only the half that removes. */
   #keep(name: string): void {
     this.#keepCopy(name);
     this.#fs.removeSync(join(this.#directory, name));
@@ -352,7 +352,7 @@ class Repair {
     this.#fs.syncDirectorySync(this.#lost);
   }
 
-  /** A name nothing in lost/ has yet: an earlier repair may have kept a file of the same name. */
+  /** A name that lost/ does not have yet: an earlier repair may have kept a file of the same name. */
   #lostPath(name: string): string {
     for (let copy = 0; ; copy++) {
       const path = join(this.#lost, copy === 0 ? name : `${name}.${copy}`);
@@ -361,7 +361,7 @@ class Repair {
   }
 }
 
-/** The one its tables have, so that those which a repair writes have it as well. */
+/** The seed that the directory's tables have, so that tables written by a repair have it as well. */
 function hashSeedOfFolder(fs: FileSystem, { directory, misplaced, wholeTables }: RepairPlan): HashSeed {
   const newestFirst = [...wholeTables.values()].sort((a, b) => b.id - a.id);
   for (const table of newestFirst) {

@@ -13,13 +13,13 @@ import { type BlockPlace, blocksOf, type TableSurvey } from './table-survey.ts';
 export interface TableLoss {
   readonly offset: number;
   readonly lengthBytes: number;
-  /** Above this key; undefined: from the first on. */
+  /** Above this key; undefined: from the first key on. */
   readonly above: Uint8Array | undefined;
   /** Up to this key; undefined: to the last. */
   readonly upTo: Uint8Array | undefined;
 }
 
-/** What of a damaged table can be read: its blocks that verify, and what lies between them. */
+/** What can be read of a damaged table: its blocks that verify, and what is between them. */
 export interface TableSalvage {
   readonly path: string;
   readonly blocks: readonly BlockPlace[];
@@ -28,9 +28,8 @@ export interface TableSalvage {
 }
 
 /**
- * Reads all blocks of a table and keeps those that are whole, found by its index or, where that is lost, by
- * their own bytes. Keys that are not above the ones before, or outside of what the manifest says the table has,
- * are left out.
+ * Reads all blocks of a table and keeps those that are whole, found by the table's index or, if that is lost, by their
+ * own bytes. Keys that are not above the ones before, or outside of the range in the manifest, are left out.
  */
 export function planSalvage(
   fs: FileSystem,
@@ -52,7 +51,7 @@ export function planSalvage(
   const blocks: BlockPlace[] = [];
   let lost = found?.gaps.map((gap) => ({ ...gap })) ?? [];
   let entries = 0;
-  /** Last key before, and first key behind, each block that is kept. */
+  /** For each block that is kept, the last key before it and the first key behind it. */
   const bounds: { offset: number; first: Uint8Array; last: Uint8Array }[] = [];
   for (const block of candidates) {
     const walked = walk(reader, block, path, bounds.at(-1)?.last, listed);
@@ -72,7 +71,7 @@ export function planSalvage(
   return { path, blocks, entries, losses };
 }
 
-/** The first and last key of a block and how many it has; undefined when it is not whole or out of order. */
+/** The first and last key of a block and the number of its keys; undefined when it is not whole or out of order. */
 function walk(
   reader: BlockReader,
   block: BlockPlace,
@@ -110,7 +109,7 @@ function isInRange(key: Uint8Array, end: number, { smallestKey, largestKey }: Ta
   );
 }
 
-/** The entries of a salvage's blocks, one after another; from the first on only. */
+/** The entries of a salvage's blocks, one after the other, only from the first on. */
 export class SalvageIterator implements RecordIterator, Disposable {
   readonly #file: Disposable | undefined;
   readonly #reader: BlockReader;
@@ -118,7 +117,7 @@ export class SalvageIterator implements RecordIterator, Disposable {
   #next = 0;
 
   constructor(fs: FileSystem, { path, blocks }: TableSalvage) {
-    // The file of one that has none may be missing.
+    // A table without readable blocks may have no file.
     const file = blocks.length === 0 ? undefined : openFile(fs, path);
     this.#file = file;
     this.#reader = new BlockReader(fs, file?.fd ?? -1, path);
@@ -152,7 +151,7 @@ export class SalvageIterator implements RecordIterator, Disposable {
     this.#enterNext();
   }
 
-  /** Walks from the first on: for merges, which do not seek. */
+  /** Not supported: merges walk from the first entry and do not seek. */
   seek(key: Uint8Array, start: number, end: number): void {
     this.seekToFirst();
     while (this.valid && compareBytes(this.keyBytes, 0, this.keyEnd, key, start, end) < 0) this.next();

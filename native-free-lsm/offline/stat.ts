@@ -16,7 +16,7 @@ import { manifestEdits } from './manifest-survey.ts';
 import { readStoppedFolder } from './stopped-folder.ts';
 import { orphanTables } from './verify.ts';
 
-/** Sums over tables; keys and timestamps undefined when there is none. */
+/** Sums over tables; keys and timestamps are undefined when there is no table. */
 export interface TableSums {
   readonly tables: number;
   readonly fileSizeBytes: number;
@@ -43,9 +43,9 @@ export interface LogStat {
   readonly batches: number;
   readonly puts: number;
   readonly tornBytes: number;
-  /** It has the mark of a writer that had finished. */
+  /** Whether it has the mark of a writer that had finished. */
   readonly isClean: boolean;
-  /** It is in tables already, and goes at the next start. */
+  /** Whether it is in tables already, so that the next start removes it. */
   readonly isObsolete: boolean;
 }
 
@@ -53,19 +53,19 @@ export interface FolderStat {
   readonly manifest: { readonly file: string; readonly sizeBytes: number; readonly edits: number };
   readonly oldestGeneration: number;
   readonly nextFileId: number;
-  /** Those that hold a table. */
+  /** The levels that hold a table. */
   readonly levels: readonly LevelStat[];
   readonly total: TableSums;
   readonly logs: readonly LogStat[];
-  /** Tables the manifest does not name, and temporary files: they go at the next start. */
+  /** Tables that the manifest does not name, and temporary files: the next start removes them. */
   readonly orphans: readonly string[];
   readonly foreign: readonly string[];
-  /** Of tables, logs and the manifest. */
+  /** The size of tables, logs and the manifest. */
   readonly diskBytes: number;
 }
 
 /**
- * What a stopped engine's directory holds, from its manifest and logs; tables are not opened. Changes nothing.
+ * What a stopped engine's directory holds, according to its manifest and logs; tables are not opened. Changes nothing.
  * @throws LsmError CORRUPTION, UNSUPPORTED_FORMAT, IO_ERROR as an opening would
  */
 export function statFolder(fs: FileSystem, directory: string): FolderStat {
@@ -145,14 +145,16 @@ function sumTables(tables: readonly TableMetadata[]): TableSums {
   };
 }
 
-/** Entries a read would find. */
+/** The entries that a read would find. */
 export interface LiveSums {
   readonly entries: number;
-  /** Of keys and values. */
+  /** Bytes of keys and values. */
   readonly sizeBytes: number;
 }
 
-/** Counts them: reads all tables and logs, in bounded memory. Yields bytes of keys and values as it passes them. */
+/**
+ * Counts them: reads all tables and logs, in bounded memory. Yields the bytes of keys and values that it has passed.
+ */
 export function* countLive(
   fs: FileSystem,
   directory: string,
@@ -174,7 +176,7 @@ export function* countLive(
   return { entries, sizeBytes };
 }
 
-/** Of every key the newest version, tombstones and expired values included, in order of keys. */
+/** The newest version of every key, including tombstones and expired values, in key order. */
 export function openLive(
   fs: FileSystem,
   directory: string,

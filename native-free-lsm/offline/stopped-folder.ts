@@ -11,8 +11,8 @@ export interface StoppedFolder {
 
 /**
  * What an opening would learn of a directory before it reads tables and logs; nothing is changed.
- * @throws LsmError CORRUPTION, UNSUPPORTED_FORMAT, IO_ERROR as an opening would; CORRUPTION also where no engine
- *   has ever been
+ * @throws LsmError CORRUPTION, UNSUPPORTED_FORMAT, IO_ERROR as an opening would; CORRUPTION also if no engine ever used
+ *   the directory
  */
 export function readStoppedFolder(fs: FileSystem, directory: string): StoppedFolder {
   const contents = listFolder(fs, directory);

@@ -14,7 +14,7 @@ import {
 import { indexFault, TableIndex } from '../sstable/table-index.ts';
 import { type Damage, damageOf, openFile } from './folder.ts';
 
-/** Where a data block stands in its file. */
+/** Where a data block is in its file. */
 export interface BlockPlace {
   readonly offset: number;
   /** Without its trailer. */
@@ -22,7 +22,7 @@ export interface BlockPlace {
   readonly memoryBytes: number;
 }
 
-/** The parts of a table that could be read, whatever happened to the others; its data blocks unread. */
+/** The parts of a table that could be read, whatever happened to the others, without its data blocks. */
 export interface TableSurvey {
   readonly path: string;
   readonly sizeBytes: number;

@@ -23,10 +23,9 @@ import { type Damage, damageOf, openFile } from './folder.ts';
 import { type BlockPlace, blocksOf, surveyTable, type TableSurvey } from './table-survey.ts';
 
 /**
- * Reads every byte of a table: checksums of all parts, keys in order within and across blocks, records, restart
- * points, prefixes, every key in its filter and where its index says, properties that tell what is there.
- * Yields bytes as it reads them; returns what could be read of the parts.
- *
+ * Reads every byte of a table and checks it: checksums of all parts, the order of keys within and across blocks,
+ * records, restart points, prefixes, that every key is in its filter and where its index says, and that the properties
+ * are true. Yields bytes as it reads them; returns what could be read of the parts.
  * @param listed what the manifest says of it; undefined for a table that no manifest lists
  */
 export function* verifyTable(
@@ -83,13 +82,13 @@ function verifyBlockAt(
   if (fault !== undefined) report(damageOf(corruption(path, block.offset, fault), path));
 }
 
-/** What all entries of a table have to fulfil, block by block, and what they add up to. */
+/** Checks the entries of a table, block by block, and adds them up. */
 class EntryCheck {
   readonly #survey: TableSurvey;
   readonly #report: (damage: Damage) => void;
   #previous: Uint8Array = new Uint8Array(256);
   #previousEnd = -1;
-  /** The first key of the block in hand. */
+  /** The first key of the current block. */
   #blockKey: Uint8Array = new Uint8Array(256);
   #blockKeyEnd = 0;
   #smallestKey: Uint8Array | undefined;
@@ -106,12 +105,12 @@ class EntryCheck {
     this.#report = report;
   }
 
-  /** A block could not be read: sums mean nothing any more. */
+  /** A block could not be read, so the sums mean nothing any more. */
   skipBlock(): void {
     this.#isWhole = false;
   }
 
-  /** The first thing that is wrong with the entries of the block, or undefined. */
+  /** The first thing that is wrong with the entries of the block; undefined when nothing is. */
   block(reader: BlockReader, { memoryBytes }: BlockPlace, ordinal: number): string | undefined {
     const { cursor, bytes } = reader;
     const restarts = readUint32(bytes, memoryBytes - RESTART_BYTES);
@@ -168,7 +167,7 @@ class EntryCheck {
     return undefined;
   }
 
-  /** What a key has in common with the one whose beginning it leaves out. */
+  /** How much a key has in common with the one whose beginning it leaves out. */
   #commonBytes(isRestart: boolean, keyBytes: Uint8Array, keyEnd: number): number {
     return isRestart
       ? commonPrefixBytes(this.#blockKey, 0, this.#blockKeyEnd, keyBytes, 0, keyEnd)
@@ -191,7 +190,7 @@ class EntryCheck {
       this.#smallestExpiryMs = expiryMs;
   }
 
-  /** Whether the properties tell what is there. */
+  /** Whether the properties are true. */
   finish(): void {
     const { layout, path, properties } = this.#survey;
     if (!this.#isWhole || layout === undefined || properties === undefined) return;

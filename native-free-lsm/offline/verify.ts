@@ -21,23 +21,23 @@ export interface VerifyReport {
   readonly logs: number;
   readonly entries: number;
   readonly sizeBytes: number;
-  /** Whether versions were compared across layers: only where the manifest and every log could be read. */
+  /** Whether versions were compared across layers: only if the manifest and every log could be read. */
   readonly isOrderChecked: boolean;
 }
 
-/** How far a check is, of how much: the sum may grow when it turns out that there is more to do. */
+/** How far a check is, and of how much. The total may grow when more work is found. */
 export interface Progress {
   readonly doneBytes: number;
   readonly totalBytes: number;
 }
 
-/** More damages than this in one file are counted and not listed. */
+/** Further damages in one file are counted and not listed. */
 const MAX_PER_FILE = 100;
-/** A step of the generator: some milliseconds of work. */
+/** One step of the generator takes some milliseconds. */
 const STEP_BYTES = 4 * 1024 * 1024;
 
 /**
- * Reads every byte of a stopped engine's directory and compares all that can be compared; changes nothing. Take
+ * Reads every byte of a stopped engine's directory and compares everything that can be compared; changes nothing. Take
  * its lock first (`lockForReading`). Yields now and then, so that its caller can show how far it is.
  * @throws LsmError IO_ERROR when the directory cannot be listed
  */
@@ -73,7 +73,7 @@ class FolderCheck {
     yield* this.#step(0);
     const areLogsWhole = yield* this.#logs(manifest);
     const ids = new Map(listed.map((table) => [table.id, table]));
-    // Without a manifest any table may be in force; with one, those it does not name are never read.
+    // Without a manifest any table may be in force; with one, tables that it does not name are never read.
     for (const id of manifest.state === undefined ? tables : ids.keys()) yield* this.#table(id, ids.get(id));
     this.#noteLeftovers(manifest);
     const isOrderChecked = manifest.state !== undefined && areLogsWhole;
@@ -97,7 +97,7 @@ class FolderCheck {
     let begun = state?.begunGeneration ?? 0;
     for (const generation of logs) {
       const path = pathOf.log(directory, generation);
-      // Below the oldest generation they are in tables, and never read again.
+      // Logs below the oldest generation are in tables, and never read again.
       if (generation >= oldest) {
         const { isWhole, isContinued } = this.#log(path, generation, generation <= begun);
         areWhole &&= isWhole;
@@ -168,12 +168,12 @@ class FolderCheck {
   }
 
   *#order(version: Version, oldestGeneration: number): Generator<Progress, void, void> {
-    // Damaged ones cannot be compared, and those in quarantine have no place in the order.
+    // Damaged tables cannot be compared, and those in quarantine have no place in the order.
     const withoutPlace = new Set([...this.#damagedTables, ...version.quarantine.map(({ id }) => id)]);
     try {
       using stack = new Layers(this.#fs, this.#contents, version, oldestGeneration, withoutPlace);
       const { layers } = stack;
-      // One layer has nothing above or below it.
+      // A single layer has nothing above or below it.
       if (layers.length < 2) return;
       this.#totalBytes += version.rawSizeBytes;
       const { directory } = this.#contents;

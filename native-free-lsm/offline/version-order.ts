@@ -2,7 +2,7 @@ import { compareBytes } from '../format/bytes.ts';
 import { compareRecordVersions } from '../format/record.ts';
 import type { Layer } from './layers.ts';
 
-/** A key of which an upper layer has an older version than a lower one: reads find the wrong one. */
+/** A key of which an upper layer has an older version than a lower one, so that reads find the wrong one. */
 export interface Misorder {
   readonly key: Uint8Array;
   readonly upper: string;
@@ -10,10 +10,9 @@ export interface Misorder {
 }
 
 /**
- * Walks all layers together and reports every key whose versions do not grow older from layer to layer, which is
- * what reads that stop at their first hit rely on. Yields bytes of keys and records as it passes them.
- *
- * @param layers newest first; a dozen or two, so the smallest key is looked for one by one
+ * Walks all layers together and reports every key whose versions do not become older from layer to layer. Reads that
+ * stop at their first hit rely on that. Yields the bytes of keys and records that it has passed.
+ * @param layers newest first; there are a dozen or two, so the smallest key is found by comparing each
  */
 export function* checkVersionOrder(
   layers: readonly Layer[],
@@ -40,7 +39,7 @@ export function* checkVersionOrder(
   }
 }
 
-/** Those that stand on the smallest key, in their order. */
+/** The layers that are at the smallest key, in their order. */
 function smallest(layers: readonly Layer[]): Layer[] {
   const group = [layers[0]];
   for (let i = 1; i < layers.length; i++) {

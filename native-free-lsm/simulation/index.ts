@@ -1,5 +1,5 @@
 /**
- * For the tests of those who build on the engine: a file system in memory that loses, tears and fails what it is told
+ * For the tests of programs that use the engine: a file system in memory that loses, tears and fails what it is told
  * to, and an executor that runs the engine's threads in turns of a clock. With both, and a clock of the test's own, an
  * engine does the same from the same seed.
  */

@@ -15,7 +15,7 @@ import { WriterRole } from '../threads/writer.ts';
 interface InlineRole {
   step(): boolean;
   close(): void;
-  /** When it has something to do though nothing arrives; infinite: never. */
+  /** When it has something to do although nothing arrives; infinite: never. */
   readonly dueMs: number;
   readonly finished: boolean;
 }
@@ -86,7 +86,7 @@ export class InlineExecutor implements Executor {
       }
     }
     if (!this.#closed) this.#onResponses();
-    // A role that had no room for an answer, or has only taken its stop, needs another turn.
+    // A role that had no room for an answer, or has just taken its stop message, needs another turn.
     if (worked) this.kick();
     else this.#kickWhenDue();
   }

@@ -1,4 +1,4 @@
-/** What a `MemoryFileSystem` tells of each call, and how a test may answer. */
+/** What a `MemoryFileSystem` tells a test about each call, and how the test may answer. */
 export type FileSystemOperation =
   | 'openRead'
   | 'create'
@@ -20,23 +20,25 @@ export interface FileSystemCall {
   /** Counts calls from 0 over the life of the file system. */
   readonly index: number;
   readonly operation: FileSystemOperation;
-  /** The path given, or that of the descriptor; of a rename the old one. */
+  /** The path that was given, or that of the descriptor; for a rename the old one. */
   readonly path: string;
-  /** Bytes to read or write; 0 of any other call. */
+  /** The bytes to read or write; 0 for any other call. */
   readonly lengthBytes: number;
 }
 
-/** A read that gives fewer bytes than were asked for; a write of which so many get there before it fails. */
+/**
+ * A read that returns fewer bytes than were asked for, or a write of which this many bytes are written before it fails.
+ */
 export interface PartialCall {
   readonly doneBytes: number;
-  /** Why a write failed; a short read is none. */
+  /** Why a write failed; undefined for a short read. */
   readonly error?: Error;
 }
 
 /**
- * Asked before every call but a close. It may throw, which fails the call (see `fileSystemError`; a
- * `SimulatedCrash` fails every later call as well), answer `skip`, which makes a call without a result do
- * nothing and report success, or have a read or write done in part.
+ * Called before every call but a close. It may throw, which fails the call (see `fileSystemError`; a `SimulatedCrash`
+ * fails every later call as well); answer `skip`, which makes a call without a result do nothing and report success; or
+ * have a read or write done in part.
  */
 export type CallHook = (call: FileSystemCall) => 'skip' | PartialCall | undefined;
 

@@ -7,7 +7,7 @@ type NameChange = readonly [name: string, file: MemoryFile | undefined];
 export class MemoryDirectory {
   readonly names = new Map<string, MemoryFile>();
   #durable = new Map<string, MemoryFile>();
-  /** Changes since the last sync, in order; those of one rename stand together. */
+  /** The changes since the last sync, in order; those of one rename are together. */
   #pending: NameChange[][] = [];
 
   change(changes: NameChange[]): void {
@@ -20,7 +20,7 @@ export class MemoryDirectory {
     this.#pending = [];
   }
 
-  /** The directory after its process was killed, with the files that `survivor` gives for its own. */
+  /** The directory after its process was killed, with the files that `survivor` returns for its own. */
   afterKill(survivor: (file: MemoryFile) => MemoryFile): MemoryDirectory {
     const directory = new MemoryDirectory();
     for (const [name, file] of this.names) directory.names.set(name, survivor(file));
@@ -32,9 +32,9 @@ export class MemoryDirectory {
   }
 
   /**
-   * The names as a power loss leaves them. `torn` keeps the first few changes, as one journal does; or any of
-   * them, as several journals do; or lets every name stand at any of its states since the last sync, which is
-   * all that POSIX promises: then even a rename may be half done.
+   * The names as a power loss leaves them. `torn` keeps the first few changes, as one journal does; or any of them, as
+   * several journals do; or leaves every name in any of its states since the last sync, which is all that POSIX
+   * promises: then even a rename may be half done.
    */
   afterPowerLoss(survival: Survival, random: () => number): Map<string, MemoryFile> {
     if (survival === 'kept') return new Map(this.names);

@@ -4,36 +4,36 @@ export const SECTOR_BYTES = 512;
 /** Which of the unsynced bytes (or names) a power loss leaves; `torn` chooses by a seeded random function. */
 export type Survival = 'lost' | 'kept' | 'torn';
 
-/** One write or truncation: the sectors it touched, as the page cache had them just after it. */
+/** One write or truncation: the sectors that it touched, as the page cache had them just after it. */
 interface Change {
-  /** At a sector's start. */
+  /** The beginning of a sector. */
   readonly start: number;
   readonly bytes: Uint8Array;
-  /** Of the file, just after it. */
+  /** The length of the file just after it. */
   readonly lengthBytes: number;
 }
 
 /**
- * The bytes of one file of a `MemoryFileSystem`, twice over: as the page cache has them, which is what reads
- * see, and as the disk has them, which is what a power loss leaves. Between the two lie the changes since the
- * last sync, of which the disk may have any part.
+ * The bytes of one file of a `MemoryFileSystem`, in two states: as the page cache has them, which is what reads see,
+ * and as the disk has them, which is what a power loss leaves. The changes since the last sync are between the two; the
+ * disk may have any part of them.
  */
 export class MemoryFile {
-  /** Names and open descriptors that lead here: at none the room is free again. */
+  /** How many names and open descriptors lead here: without any, the room is free again. */
   references = 0;
   #cached: Uint8Array = NO_BYTES;
   #cachedLength = 0;
   #durable: Uint8Array = NO_BYTES;
   #durableLength = 0;
-  /** Others hold the same array: it is copied before it is written to. */
+  /** Others hold the same array, so it is copied before it is written to. */
   #cachedShared = true;
   #durableShared = true;
-  /** In order. */
+  /** In the order in which they were made. */
   #unsynced: Change[] = [];
   /** How many of them a failed sync has given up. */
   #givenUp = 0;
 
-  /** A file that is durable as it is; `bytes`, no Buffer, may not change any more. */
+  /** A durable file; `bytes`, no Buffer, must not change any more. */
   static ofDurable(bytes: Uint8Array): MemoryFile {
     const file = new MemoryFile();
     file.#cached = bytes;
@@ -47,7 +47,7 @@ export class MemoryFile {
     return this.#cachedLength;
   }
 
-  /** The bytes a read would see; valid until the next write. */
+  /** The bytes that a read would see; valid until the next write. */
   get bytes(): Uint8Array {
     return this.#cached.subarray(0, this.#cachedLength);
   }
@@ -94,14 +94,14 @@ export class MemoryFile {
   }
 
   /**
-   * A failed sync, as Linux has it: the pages count as clean from now on though the disk never got them, so
-   * that a later sync succeeds and still leaves a hole. Whoever goes on after a failed sync loses data here.
+   * A failed sync, as on Linux: the pages count as clean from now on though the disk never got them, so a later sync
+   * succeeds and still leaves a hole. A program that goes on after a failed sync loses data here.
    */
   failSync(): void {
     this.#givenUp = this.#unsynced.length;
   }
 
-  /** The file after its process was killed: the system still has, and still owes the disk, what it had. */
+  /** The file after its process was killed: the system still has its bytes, and still has to write them to the disk. */
   afterKill(): MemoryFile {
     const file = new MemoryFile();
     this.#cachedShared = true;
@@ -117,7 +117,7 @@ export class MemoryFile {
 
   /**
    * The file as a power loss leaves it.
-   * @param residue bytes of files removed before, which may stand where the file grew and nothing was written
+   * @param residue bytes of removed files, which may appear where the file grew and nothing was written
    */
   afterPowerLoss(survival: Survival, random: () => number, residue: Uint8Array = NO_BYTES): MemoryFile {
     if (survival === 'kept') {
@@ -132,9 +132,9 @@ export class MemoryFile {
   }
 
   /**
-   * Of the unsynced changes any part, by sectors: each sector as it was at any moment since the last sync. The
-   * length is that after any of the changes, or between two, as it is no part of the data; what lies within it
-   * and was never written is zeros, noise, or what a removed file has left there.
+   * Keeps any part of the unsynced changes, by sectors: each sector as it was at any moment since the last sync. The
+   * length is that after any of the changes, or in between, because it is not part of the data. What was never written
+   * within it is zeros, noise, or what a removed file has left there.
    */
   #tear(random: () => number, residue: Uint8Array): Uint8Array {
     const changes = this.#unsynced;
@@ -145,7 +145,8 @@ export class MemoryFile {
     torn.set(this.#durable.subarray(0, Math.min(length, this.#durableLength)));
     fillGap(torn, this.#durableLength, random, residue);
     for (const [i, { start, bytes }] of changes.entries()) {
-      // In order, as a disk without a queue: whole, but for the last. Else each change in whole, in part or not.
+      // In order, like a disk without a queue: whole, except for the last. Otherwise each change in whole, in part or
+      // not at all.
       const share = ordered
         ? i < reached
           ? 1
@@ -185,7 +186,7 @@ export class MemoryFile {
 }
 
 const NO_BYTES = new Uint8Array(0);
-/** Of a change's sectors, how many reach the disk. */
+/** How many of a change's sectors reach the disk. */
 const SHARES = [0, 0.5, 1] as const;
 
 /** What the sectors behind `from` hold before they are written for the first time. */
@@ -197,7 +198,7 @@ function fillGap(torn: Uint8Array, from: number, random: () => number, residue: 
   }
 }
 
-/** Bytes behind the length are zero at all times: a gap left by a write beyond the end reads as zeros. */
+/** Bytes behind the length are always zero, so that a gap left by a write beyond the end reads as zeros. */
 function withCapacity(bytes: Uint8Array, capacity: number): Uint8Array {
   if (bytes.length >= capacity) return bytes;
   const grown = new Uint8Array(Math.max(capacity, bytes.length * 2, 1024));

@@ -13,14 +13,14 @@ import { MemoryFile, type Survival } from './memory-file.ts';
 
 export interface MemoryFileSystemOptions {
   readonly onCall?: CallHook;
-  /** Bytes all files together may have; a write beyond takes what fits and fails with `ENOSPC`. */
+  /** The most bytes that all files together may have; a write beyond it takes what fits and fails with `ENOSPC`. */
   readonly capacityBytes?: number;
 }
 
 export interface PowerLossOptions {
-  /** What becomes of bytes written and not synced. */
+  /** What happens to bytes that were written and not synced. */
   readonly bytes: Survival;
-  /** What becomes of names changed in directories not synced since. */
+  /** What happens to names that changed in directories that were not synced since. */
   readonly names: Survival;
   /** Seeds the choices of `torn`; the same seed leaves the same disk. */
   readonly seed?: number;
@@ -41,9 +41,9 @@ interface OpenFile {
  * made; names in them and bytes in files are not until synced.
  */
 export class MemoryFileSystem implements FileSystem {
-  /** May be changed at any time, for example to make room again. */
+  /** It may be changed at any time, for example to make room again. */
   capacityBytes: number;
-  /** Mounted read-only: whatever would change something fails with `EROFS`. May be changed at any time. */
+  /** Mounted read-only: every call that would change something fails with `EROFS`. It may be changed at any time. */
   isReadOnly = false;
   #onCall: CallHook | undefined;
   readonly #directories = new Map<string, MemoryDirectory>([[resolve('/'), new MemoryDirectory()]]);
@@ -53,7 +53,7 @@ export class MemoryFileSystem implements FileSystem {
   #usedBytes = 0;
   #callCount = 0;
   #crashed: unknown;
-  /** Of the file removed last: a power loss may leave it where another one has grown. */
+  /** Bytes of the file removed last: a power loss may leave them where another file has grown. */
   #residue: Uint8Array = new Uint8Array(0);
 
   constructor(options: MemoryFileSystemOptions = {}) {
@@ -61,7 +61,7 @@ export class MemoryFileSystem implements FileSystem {
     this.capacityBytes = options.capacityBytes ?? Number.POSITIVE_INFINITY;
   }
 
-  /** Calls the hook was or would have been asked about. */
+  /** How many calls the hook was, or would have been, called for. */
   get callCount(): number {
     return this.#callCount;
   }
@@ -79,8 +79,8 @@ export class MemoryFileSystem implements FileSystem {
   }
 
   /**
-   * A new file system as the machine finds it after the power came back; no lock is held, nothing is open.
-   * This one is left as it is, so that one moment can be crashed in many ways.
+   * A new file system as the machine finds it after the power has come back; no lock is held, and nothing is open. This
+   * one stays unchanged, so that one moment can be crashed in many ways.
    */
   crash(options: PowerLossOptions): MemoryFileSystem {
     const random = seededRandom(options.seed ?? 0);
@@ -97,8 +97,8 @@ export class MemoryFileSystem implements FileSystem {
   }
 
   /**
-   * A new file system as another process finds it after this one was killed: everything is there, and what was
-   * not synced still is not, so that a power loss to come may take it. This one is left as it is.
+   * A new file system as another process finds it after this one was killed: everything is there, but what was not
+   * synced still is not, so a later power loss may take it. This one stays unchanged.
    */
   kill(options: MemoryFileSystemOptions = {}): MemoryFileSystem {
     const next = new MemoryFileSystem(options);
@@ -108,12 +108,12 @@ export class MemoryFileSystem implements FileSystem {
     return next;
   }
 
-  /** A copy of a file's bytes, for tests; asks no hook. */
+  /** A copy of a file's bytes, for tests; the hook is not called. */
   contents(path: string): Uint8Array {
     return this.#lookup(path, 'contents').bytes.slice();
   }
 
-  /** Puts a durable file into place, making directories as needed, for tests; asks no hook. */
+  /** Puts a durable file into place and makes directories as needed, for tests; the hook is not called. */
   place(path: string, bytes: Uint8Array): void {
     this.#makeDirectories(dirname(resolve(path)));
     const directory = this.#directory(path, 'place');
@@ -151,7 +151,7 @@ export class MemoryFileSystem implements FileSystem {
     const open = this.#descriptor(fd, 'read');
     const answer = this.#enter('read', open.path, length);
     if (targetOffset + length > target.length) throw new RangeError('the read leaves its buffer');
-    // At least a byte: none would be the end of the file.
+    // At least one byte, because none would mean the end of the file.
     const most = isPartial(answer) ? Math.min(length, Math.max(answer.doneBytes, 1)) : length;
     return open.file.read(target, targetOffset, most, position);
   }
@@ -376,12 +376,12 @@ export class MemoryFileSystem implements FileSystem {
     file.references--;
     if (file.references > 0) return;
     this.#usedBytes -= file.lengthBytes;
-    // No one writes to it any more.
+    // Nobody writes to it any more.
     this.#residue = file.bytes;
   }
 }
 
-/** Of what a read-only file system refuses; of open files none can be written then. */
+/** The operations that a read-only file system refuses; it has no files that are open for writing. */
 const CHANGES: ReadonlySet<FileSystemOperation> = new Set([
   'create',
   'openWrite',
