@@ -121,7 +121,7 @@ export class OwnTime {
     this.#isKnown = reachedMs > 0;
     const atMs = clock.monotonicMs();
     const wallMs = clock.nowMs();
-    // Of a wall clock that nobody has confirmed, only as much is used as was reserved anyway.
+    // Nobody has confirmed the wall clock yet, so it is used only as far as time was reserved anyway.
     const startMs = this.#isKnown ? Math.max(Math.min(wallMs, reservedMs), reachedMs) : wallMs;
     this.#offsetMs = startMs - atMs;
     this.#takenAtMs = atMs;

@@ -34,7 +34,7 @@ function storageOpener(): NodeOptions['openStorage'] {
   }
 }
 
-/** With what src/node/data-folder.ts gives the engine, as far as reads see it. */
+/** Gives the engine what src/node/data-folder.ts gives it, as far as reads depend on it. */
 const openOnMain: NodeOptions['openStorage'] = async (directory, settings) =>
   RecordStore.open(
     directory,

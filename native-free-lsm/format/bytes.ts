@@ -1,5 +1,5 @@
 const nativeCompare = Buffer.prototype.compare;
-/** Of long ranges that begin alike the rest is compared by a native call, which pays from some 200 bytes on. */
+/** Long ranges that begin alike are compared by a native call from here on; it pays for more than about 200 bytes. */
 const LONG_BYTES = 256;
 const ALIKE_BYTES = 64;
 

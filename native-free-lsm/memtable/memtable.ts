@@ -109,7 +109,7 @@ export class Memtable {
     this.#doubles[RAW_BYTES_DOUBLE] = 0;
     this.#doubles[SMALLEST_TIMESTAMP_DOUBLE] = MAX_TIMESTAMP;
     this.#doubles[LARGEST_TIMESTAMP_DOUBLE] = 0;
-    // Before publish, so that whoever has a limit of this memtable finds its number.
+    // Before publish, so that every thread that has a limit of this memtable finds its number.
     Atomics.store(words, Word.generation, generation);
     this.publish();
   }

@@ -227,7 +227,7 @@ export class BlockCursor {
     // The bytes that the restart entry shares must be in `keyBytes`: the first key has them.
     if (restart === 0) this.next();
     else this.#decode(this.#start + readUint32(this.bytes, restartsStart + restart * RESTART_BYTES));
-    // As in searchBlock.
+    // The same comparison as in searchBlock.
     for (; this.valid; this.next()) {
       if (this.#shared > matched) continue;
       if (this.#shared < matched) return;

@@ -51,7 +51,7 @@ export class TableLookup {
   ordinal = 0;
   level = 0;
   index = 0;
-  /** Of the key. */
+  /** The hash of the key. */
   hash = 0;
   readonly #seed: HashSeed;
   #set!: TableSet;

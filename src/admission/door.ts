@@ -13,7 +13,7 @@ export interface DoorContext extends NodeServices {
   readonly admission: Admission;
   readonly clock: Clock;
   readonly log: Log;
-  /** By which `ranges` knows the first of this door's entry encoders; the next has the next number. */
+  /** The number by which `ranges` knows this door's first entry encoder; the next one has the next number. */
   readonly firstEncoder: number;
 }
 

@@ -29,7 +29,7 @@ export type EntityMethod = 'GET' | 'PUT' | 'DELETE';
 
 /** Brings in the value of a PUT that has not come whole yet. */
 export interface ValueIntake {
-  /** What of it counts among the bytes in flight. */
+  /** How many of its bytes count as in flight. */
   readonly reservedBytes: number;
   /** How long it is expected to be, as far as that is known. */
   readonly expectedBytes: number;
@@ -78,9 +78,9 @@ export abstract class EntityRequest<Context extends DoorContext = DoorContext>
   readonly #ack: number;
   readonly #from: number;
   #phase: Phase = Phase.inLine;
-  /** Of a PUT, once it has come whole. */
+  /** The value of a PUT, once it has come completely. */
   #value: Uint8Array | null = EMPTY_VALUE;
-  /** Of a PUT whose value is not there yet. */
+  /** Takes in the value of a PUT that is not there yet. */
   #intake: ValueIntake | null = null;
   #line: WaitingLine;
   /** What it counts as in its line. */

@@ -12,7 +12,7 @@ export interface Refusable {
   behind: Refusable | null;
   /** The one that waits before it. Null for the first, and for one that does not wait. */
   ahead: Refusable | null;
-  /** To be answered now. */
+  /** It must be answered now. */
   onRefused(): void;
 }
 

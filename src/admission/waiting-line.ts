@@ -18,7 +18,7 @@ export interface LineLimits {
    */
   readonly minRequests: number;
   readonly maxRequests: number;
-  /** Of requests served at a time. */
+  /** The most bytes of the requests that are served at a time. */
   readonly maxBytes: number;
   /** From a request's arrival to its answer. */
   readonly timeoutMs: number;

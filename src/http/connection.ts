@@ -5,7 +5,7 @@ import { ClientConnection } from '../admission/client-connection.ts';
 
 const CONNECTION = Symbol('connection');
 
-/** Whoever reads the body of a request. */
+/** Reads the body of a request. */
 export interface BodyReader {
   /**
    * The rest of the body cannot come: it is not HTTP, or it took too long.
@@ -15,9 +15,9 @@ export interface BodyReader {
 }
 
 export class Connection extends ClientConnection {
-  /** Of the last request that came. */
+  /** The response to the last request that came. */
   latestResponse: ServerResponse | null = null;
-  /** Of the last request, if it has a body that somebody reads. */
+  /** Reads the body of the last request, if it has one that is being read. */
   bodyReader: BodyReader | null = null;
   /** The client has been told that no further request is served: what comes behind must not be. */
   isClosing = false;

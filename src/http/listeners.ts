@@ -46,7 +46,7 @@ export class Listeners {
       return;
     }
     for (let i = 1; i < LISTENERS; i++) {
-      // As an HTTP server makes its own.
+      // With the same option as an HTTP server's own.
       const other = createServer({ allowHalfOpen: true, noDelay: true }, (socket) =>
         this.#server.emit('connection', socket),
       );

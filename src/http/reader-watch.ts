@@ -15,7 +15,7 @@ export interface Reader {
   onTooSlow(): void;
 }
 
-/** Of the sockets whose unacknowledged bytes can be known, how many they are. */
+/** Tells the unacknowledged bytes of those sockets for which they can be known. */
 export type Unacknowledged = (sockets: readonly Socket[]) => Promise<ReadonlyMap<Socket, number>>;
 
 /** Parts of `timeoutMs`: how often readers are looked at, and how often the costly question is asked. */

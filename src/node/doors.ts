@@ -17,7 +17,7 @@ export class Doors {
   }
 
   static create(factories: readonly DoorFactory[], context: Omit<DoorContext, 'firstEncoder'>): Doors {
-    // As the engine has them: those of all doors in one list, counted from 1.
+    // The engine has the encoders of all doors in one list, and counts them from 1.
     let firstEncoder = 1;
     const doors: Door[] = [];
     for (const factory of factories) {

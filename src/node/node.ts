@@ -20,7 +20,7 @@ export interface RunningNode extends AsyncDisposable {
   /** Where clients reach it: one for each door, in their order. */
   readonly doorAddresses: readonly string[];
   readonly rpcAddress: string;
-  /** What its doors call, for whoever runs the node in its own process. */
+  /** What its doors call; a program that runs the node in its own process may call it too. */
   readonly services: NodeServices;
   /**
    * Takes no more requests of clients and ends those in flight, while peers are answered as before: the first step

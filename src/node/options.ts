@@ -17,7 +17,7 @@ export interface NodeOptions {
   /** This node's own; made when it is missing. */
   readonly dataDirectory: string;
   readonly settings: NodeSettings;
-  /** By which clients reach it. Without any its services are called in this process alone. */
+  /** Through these, clients reach it. Without any, its services can be called only in this process. */
   readonly doors: readonly DoorFactory[];
   readonly log: Log;
   /** The node could not go on (its identity file cannot be written) and has drained itself. */

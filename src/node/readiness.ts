@@ -55,7 +55,7 @@ export class Readiness implements TimestampWaiter {
     return this.#reached.promise;
   }
 
-  /** To be called when something may have changed: after a handshake. */
+  /** Call it when something may have changed: after a handshake. */
   check(): void {
     if (this.#isReached || !this.#isReady()) return;
     this.#isReached = true;

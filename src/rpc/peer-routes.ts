@@ -96,7 +96,7 @@ function largeWriteHead(timeoutMs: number, key: Uint8Array, record: Uint8Array):
   return head;
 }
 
-/** As it is sent: whole milliseconds, zero for a deadline that has passed. */
+/** The time-out as it is sent: in whole milliseconds, zero for a deadline that has passed. */
 export function wholeTimeoutMs(timeoutMs: number): number {
   return timeoutMs > 0 ? Math.min(Math.ceil(timeoutMs), MAX_TIMEOUT_MS) : 0;
 }

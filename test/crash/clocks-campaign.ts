@@ -21,7 +21,7 @@ const KEYS = 6;
 /** Two seconds are promised; the rest is for a machine that is busy. */
 const BACK_MS = 5_000;
 const RETRY_MS = 20;
-/** Of a node that has no timestamp: it has sent nothing. */
+/** The answer of a node that has no timestamp: it has sent nothing. */
 const UNSENT = /takes no writes|no timestamp to give/;
 
 export interface ClocksFigures {

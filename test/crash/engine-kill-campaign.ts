@@ -25,7 +25,7 @@ import type { ChildOrders } from './engine-kill-child.ts';
 import { replayJournal } from './engine-kill-journal.ts';
 
 const CHILD = fileURLToPath(new URL('./engine-kill-child.ts', import.meta.url));
-/** An aim that has not been met by then is given up: killed all the same. */
+/** After this, the process is killed even if the aimed-at moment has not come. */
 const PATIENCE_MS = 4000;
 const START_TIMEOUT_MS = 30_000;
 

@@ -35,7 +35,7 @@ export interface SoakOptions {
   readonly log: (line: string) => void;
 }
 
-/** Of each kind of phase: what share of the writes deletes, and what share of the calls reads. */
+/** For each kind of phase, the share of the writes that delete, and the share of the calls that read. */
 const PHASES = [
   { name: 'growing', deleteShare: 0, readShare: 0.2 },
   { name: 'overwriting', deleteShare: 0.1, readShare: 0.4 },
@@ -47,7 +47,7 @@ interface RestFigures {
   readonly rssBytes: number;
   readonly arrayBufferBytes: number;
   readonly liveBytes: number;
-  /** As the engine has left it by itself, and after it was told to compact. */
+  /** The size that the engine left by itself, and after it was told to compact. */
   readonly diskBytes: number;
   readonly compactedBytes: number;
 }

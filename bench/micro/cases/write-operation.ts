@@ -26,7 +26,7 @@ export const cases: readonly MicroCase[] = [
           }
           return at + target[at - PUT_BYTES] + target[at - PUT_BYTES + 2] + target[at - PUT_BYTES + 4];
         },
-        // Of the last one: operation 1, the lengths of key and record.
+        // The last operation adds its number, 1, and the lengths of key and record.
         expected: PUTS * PUT_BYTES + 1 + 9 + 30,
       };
     },
