@@ -3,11 +3,12 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { BlockCache, createBlockCacheMemory } from '../../../../native-free-lsm/cache/block-cache.ts';
 import { LsmError } from '../../../../native-free-lsm/errors.ts';
+import { frameTag } from '../../../../native-free-lsm/format/frame.ts';
 import type { RecordStore } from '../../../../native-free-lsm/index.ts';
 import { completeOptions } from '../../../../native-free-lsm/options.ts';
 import { createControl } from '../../../../native-free-lsm/shared/control.ts';
 import { EpochDomain } from '../../../../native-free-lsm/shared/epochs.ts';
-import { createRing } from '../../../../native-free-lsm/shared/ring.ts';
+import { createRing, RingConsumer, RingProducer } from '../../../../native-free-lsm/shared/ring.ts';
 import { fileSystemError } from '../../../../native-free-lsm/simulation/index.ts';
 import { Arenas } from '../../../../native-free-lsm/store/arenas.ts';
 import { ReadPath } from '../../../../native-free-lsm/store/read-path.ts';
@@ -15,6 +16,11 @@ import { ReaderChannel } from '../../../../native-free-lsm/store/reader-channel.
 import { recover } from '../../../../native-free-lsm/store/recovery.ts';
 import { SuperVersions } from '../../../../native-free-lsm/store/super-versions.ts';
 import type { RoleHandle } from '../../../../native-free-lsm/threads/executor.ts';
+import {
+  AnswerStatus,
+  answerBytes,
+  encodeAnswer,
+} from '../../../../native-free-lsm/threads/protocol/reader-messages.ts';
 import { record, writeRecordTo } from '../../../support/engine-calls.ts';
 import { EngineSimulation, TINY_OPTIONS } from '../../../support/engine-simulation.ts';
 import { HASH_SEED } from '../../../support/hash-flood.ts';
@@ -192,7 +198,7 @@ async function withoutThreads() {
     memtable.insert(key(i), 0, key(i).length, written, 0, written.length);
     memtable.publish();
   };
-  return { reads, write };
+  return { reads, write, channel };
 }
 
 const CLOSED = new LsmError('CLOSED', 'closed');
@@ -228,6 +234,44 @@ test('a sink that closes while reads of a dead thread are asked again is told on
   for (let i = 0; i < KEYS; i++) write(i);
   reads.retry(0);
   assert.deepEqual(answers, ['found ', ...new Array(99).fill('closed ')]);
+  assert.equal(reads.inFlight, 0);
+});
+
+// With places that are used again by number, the answer would go to whoever has the place now, as its own.
+test('an answer that comes twice, or after its read was asked again, finds nobody', async () => {
+  const { reads, channel } = await withoutThreads();
+  const requests = new RingConsumer(channel.requestRing);
+  const responses = new RingProducer(channel.responseRing);
+  const answered: number[] = [];
+  const sink = { onRead: (token: number): number => answered.push(token) };
+  /** The tag of the request that the thread has got next. */
+  const tagOfNext = (): number => {
+    reads.publish();
+    assert.ok(requests.nextRun(1));
+    const tag = frameTag(requests.bytes, requests.runStart);
+    requests.release();
+    return tag;
+  };
+  const answer = (tag: number): void => {
+    const at = responses.reserve(answerBytes(0));
+    encodeAnswer(responses.bytes, at, AnswerStatus.absent, false, key(0), 0, 0);
+    responses.push(tag);
+    responses.publish();
+    reads.drain();
+  };
+  reads.read(key(1), null, sink, 1);
+  const first = tagOfNext();
+  answer(first);
+  reads.read(key(2), null, sink, 2);
+  const second = tagOfNext();
+  answer(first);
+  assert.deepEqual(answered, [1]);
+  reads.retry(0);
+  const again = tagOfNext();
+  answer(second);
+  assert.deepEqual(answered, [1]);
+  answer(again);
+  assert.deepEqual(answered, [1, 2]);
   assert.equal(reads.inFlight, 0);
 });
 
