@@ -13,7 +13,7 @@ export { compareBytes, copyBytes } from './format/bytes.ts';
 export { type HashSeed, hashBytes } from './format/hash.ts';
 export * from './format/record.ts';
 export * from './format/timestamp.ts';
-export type { FileSystem } from './fs/file-system.ts';
+export type { FileStatus, FileSystem } from './fs/file-system.ts';
 export { NodeFileSystem } from './fs/node-fs.ts';
 export type { EntryEncoder } from './iterator/entry-encoder.ts';
 export { Page } from './iterator/page.ts';

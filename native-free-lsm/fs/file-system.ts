@@ -6,21 +6,34 @@ export interface DirectoryLock extends Disposable {
   makeExclusive(): void;
 }
 
+/** What is behind a name. */
+export interface FileStatus {
+  readonly kind: 'file' | 'directory' | 'other';
+  /** Permission bits, as POSIX has them. */
+  readonly mode: number;
+  /** Its owner. */
+  readonly userId: number;
+}
+
 /**
- * The engine's only way to the disk, small enough that a test can stand in for it and lose unsynced bytes,
- * tear writes, fill the disk or fail any call (idea: LevelDB's `Env` and its fault-injection test).
+ * The only way to the disk, for the engine and for whoever keeps files beside it: one fake then crashes both at the same
+ * call. It is small enough that a test can stand in for it and lose unsynced bytes, tear writes, fill the disk or fail
+ * any call (idea: LevelDB's `Env` and its fault-injection test).
  *
  * The synchronous half is for pool threads, and for the main thread while it opens and closes; the
  * asynchronous half is what the main thread uses while it serves. Buffers may be views of shared memory.
- * Every failure is an error with Node's `code` (`ENOENT`, `ENOSPC`, `EIO`, …).
+ * Every failure is an error with Node's `code` (`ENOENT`, `ENOSPC`, `EIO`, …), and that of a sync has a `syscall` with
+ * `sync` in its name: after it, it is unknown what is on the disk.
  *
  * Durability, as POSIX has it: bytes are durable after a data sync of their file, a name (created, renamed,
  * removed) after a sync of its directory.
  */
 export interface FileSystem {
+  /** The user to whom belongs what is made; null where files have no owner and no permission bits (Windows). */
+  readonly userId: number | null;
   /** Opens an existing file for reading. */
   openReadSync(path: string): number;
-  /** Creates a file for reading and writing; fails with `EEXIST` if there is one. */
+  /** Creates a file for reading and writing, for this user alone; fails with `EEXIST` if there is one. */
   createSync(path: string): number;
   /** Opens an existing file for reading and writing. */
   openWriteSync(path: string): number;
@@ -32,11 +45,23 @@ export interface FileSystem {
   truncateSync(fd: number, lengthBytes: number): void;
   closeSync(fd: number): void;
   sizeSync(path: string): number;
+  /** Of a symbolic link it tells of the link, not of what that leads to. */
+  statusSync(path: string): FileStatus;
+  changeModeSync(path: string, mode: number): void;
   existsSync(path: string): boolean;
   /** Names in a directory, in no order. */
   listSync(directory: string): string[];
+  /**
+   * For this user alone, with the parents that are missing; what was made is durable on return. One that is there already
+   * is no error.
+   */
   makeDirectorySync(path: string): void;
   renameSync(from: string, to: string): void;
+  /**
+   * Gives a file a second name; unlike a rename it fails with `EEXIST` when the name is taken, so that of several who
+   * want the name one gets it. Some file systems have no second names and fail with `EPERM`, `ENOTSUP` or `ENOSYS`.
+   */
+  linkSync(from: string, to: string): void;
   removeSync(path: string): void;
   syncDirectorySync(path: string): void;
   /**

@@ -1,10 +1,13 @@
 import {
+  chmodSync,
   closeSync,
   fdatasync,
   fdatasyncSync,
   fsync,
   fsyncSync,
   ftruncateSync,
+  linkSync,
+  lstatSync,
   mkdirSync,
   open,
   openSync,
@@ -22,7 +25,7 @@ import {
 import { dirname, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { lockDirectory } from './directory-lock.ts';
-import type { DirectoryLock, FileSystem } from './file-system.ts';
+import type { DirectoryLock, FileStatus, FileSystem } from './file-system.ts';
 
 /** Windows has no sync of a directory: names are durable there once the file system's own journal is. */
 const CAN_SYNC_DIRECTORIES = process.platform !== 'win32';
@@ -40,6 +43,10 @@ const syncFile = promisify(fsync);
  * Node closes those a worker thread opened when that thread exits.
  */
 export class NodeFileSystem implements FileSystem {
+  get userId(): number | null {
+    return process.geteuid?.() ?? null;
+  }
+
   openReadSync(path: string): number {
     return openSync(path, 'r');
   }
@@ -87,6 +94,16 @@ export class NodeFileSystem implements FileSystem {
     return statSync(path).size;
   }
 
+  statusSync(path: string): FileStatus {
+    const stat = lstatSync(path);
+    const kind = stat.isFile() ? 'file' : stat.isDirectory() ? 'directory' : 'other';
+    return { kind, mode: stat.mode & 0o7777, userId: stat.uid };
+  }
+
+  changeModeSync(path: string, mode: number): void {
+    chmodSync(path, mode);
+  }
+
   /** Unlike `fs.existsSync`, a path that may not be looked at is an error, and does not count as absent. */
   existsSync(path: string): boolean {
     return statSync(path, { throwIfNoEntry: false }) !== undefined;
@@ -96,7 +113,6 @@ export class NodeFileSystem implements FileSystem {
     return readdirSync(directory);
   }
 
-  /** Makes missing parents too; what was made is durable on return. An existing directory is no error. */
   makeDirectorySync(path: string): void {
     const first = mkdirSync(path, { recursive: true, mode: DIRECTORY_MODE });
     if (first === undefined) return;
@@ -107,6 +123,10 @@ export class NodeFileSystem implements FileSystem {
 
   renameSync(from: string, to: string): void {
     renameSync(from, to);
+  }
+
+  linkSync(from: string, to: string): void {
+    linkSync(from, to);
   }
 
   removeSync(path: string): void {

@@ -8,10 +8,13 @@ export type FileSystemOperation =
   | 'fdatasync'
   | 'truncate'
   | 'size'
+  | 'status'
+  | 'changeMode'
   | 'exists'
   | 'list'
   | 'makeDirectory'
   | 'rename'
+  | 'link'
   | 'remove'
   | 'syncDirectory'
   | 'lock';
@@ -20,7 +23,7 @@ export interface FileSystemCall {
   /** Counts calls from 0 over the life of the file system. */
   readonly index: number;
   readonly operation: FileSystemOperation;
-  /** The path that was given, or that of the descriptor; for a rename the old one. */
+  /** The path that was given, or that of the descriptor; for a rename and a link the old one. */
   readonly path: string;
   /** The bytes to read or write; 0 for any other call. */
   readonly lengthBytes: number;
@@ -65,7 +68,11 @@ const ERROR_TEXTS: Readonly<Record<string, string>> = {
 };
 
 /** An error as `node:fs` gives it. */
-export function fileSystemError(code: string, operation: string, path: string): Error & { code: string } {
+export function fileSystemError(
+  code: string,
+  operation: string,
+  path: string,
+): Error & { code: string; syscall: string } {
   const text = ERROR_TEXTS[code] ?? 'failed';
-  return Object.assign(new Error(`${code}: ${text}, ${operation} '${path}'`), { code });
+  return Object.assign(new Error(`${code}: ${text}, ${operation} '${path}'`), { code, syscall: operation });
 }

@@ -3,8 +3,11 @@ import type { MemoryFile, Survival } from './memory-file.ts';
 /** `undefined`: the name is gone. */
 type NameChange = readonly [name: string, file: MemoryFile | undefined];
 
+const PRIVATE_DIRECTORY_MODE = 0o700;
+
 /** The names in one directory of a `MemoryFileSystem`: as everyone sees them, and as the disk has them. */
 export class MemoryDirectory {
+  mode = PRIVATE_DIRECTORY_MODE;
   readonly names = new Map<string, MemoryFile>();
   #durable = new Map<string, MemoryFile>();
   /** The changes since the last sync, in order; those of one rename are together. */
@@ -23,6 +26,7 @@ export class MemoryDirectory {
   /** The directory after its process was killed, with the files that `survivor` returns for its own. */
   afterKill(survivor: (file: MemoryFile) => MemoryFile): MemoryDirectory {
     const directory = new MemoryDirectory();
+    directory.mode = this.mode;
     for (const [name, file] of this.names) directory.names.set(name, survivor(file));
     for (const [name, file] of this.#durable) directory.#durable.set(name, survivor(file));
     directory.#pending = this.#pending.map((changes) =>

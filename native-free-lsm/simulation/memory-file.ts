@@ -21,6 +21,7 @@ interface Change {
 export class MemoryFile {
   /** How many names and open descriptors lead here: without any, the room is free again. */
   references = 0;
+  mode = PRIVATE_FILE_MODE;
   #cached: Uint8Array = NO_BYTES;
   #cachedLength = 0;
   #durable: Uint8Array = NO_BYTES;
@@ -112,6 +113,7 @@ export class MemoryFile {
     file.#durableLength = this.#durableLength;
     file.#unsynced = [...this.#unsynced];
     file.#givenUp = this.#givenUp;
+    file.mode = this.mode;
     return file;
   }
 
@@ -120,6 +122,12 @@ export class MemoryFile {
    * @param residue bytes of removed files, which may appear where the file grew and nothing was written
    */
   afterPowerLoss(survival: Survival, random: () => number, residue: Uint8Array = NO_BYTES): MemoryFile {
+    const left = this.#bytesAfterPowerLoss(survival, random, residue);
+    left.mode = this.mode;
+    return left;
+  }
+
+  #bytesAfterPowerLoss(survival: Survival, random: () => number, residue: Uint8Array): MemoryFile {
     if (survival === 'kept') {
       this.#cachedShared = true;
       return MemoryFile.ofDurable(this.bytes);
@@ -186,6 +194,7 @@ export class MemoryFile {
 }
 
 const NO_BYTES = new Uint8Array(0);
+const PRIVATE_FILE_MODE = 0o600;
 /** How many of a change's sectors reach the disk. */
 const SHARES = [0, 0.5, 1] as const;
 

@@ -1,6 +1,6 @@
 import { basename, dirname, resolve } from 'node:path';
 import { lockedError } from '../fs/directory-lock.ts';
-import type { DirectoryLock, FileSystem } from '../fs/file-system.ts';
+import type { DirectoryLock, FileStatus, FileSystem } from '../fs/file-system.ts';
 import {
   type CallHook,
   type FileSystemOperation,
@@ -38,9 +38,11 @@ interface OpenFile {
  * A file system in the memory of one thread, deterministic, for tests and for an engine that keeps nothing:
  * it knows what a power loss would leave (`crash`), can run full, and lets a hook fail or skip any call.
  * Asynchronous calls are carried out at once and answered by a settled promise. Directories are durable once
- * made; names in them and bytes in files are not until synced.
+ * made, and permission bits once changed; names in directories and bytes in files are not until synced.
  */
 export class MemoryFileSystem implements FileSystem {
+  /** All its files belong to this user. */
+  readonly userId = 1000;
   /** It may be changed at any time, for example to make room again. */
   capacityBytes: number;
   /** Mounted read-only: every call that would change something fails with `EROFS`. It may be changed at any time. */
@@ -88,6 +90,7 @@ export class MemoryFileSystem implements FileSystem {
     const survivor = memoized((file) => file.afterPowerLoss(options.bytes, random, this.#residue));
     for (const [path, directory] of this.#directories) {
       const names = new MemoryDirectory();
+      names.mode = directory.mode;
       for (const [name, file] of directory.afterPowerLoss(options.names, random))
         names.change([[name, survivor(file)]]);
       names.sync();
@@ -202,6 +205,19 @@ export class MemoryFileSystem implements FileSystem {
     return this.#lookup(path, 'stat').lengthBytes;
   }
 
+  statusSync(path: string): FileStatus {
+    this.#enter('status', path);
+    const directory = this.#directories.get(resolve(path));
+    const { mode } = directory ?? this.#lookup(path, 'lstat');
+    return { kind: directory === undefined ? 'file' : 'directory', mode, userId: this.userId };
+  }
+
+  changeModeSync(path: string, mode: number): void {
+    if (this.#enter('changeMode', path) === 'skip') return;
+    const changed = this.#directories.get(resolve(path)) ?? this.#lookup(path, 'chmod');
+    changed.mode = mode;
+  }
+
   existsSync(path: string): boolean {
     this.#enter('exists', path);
     if (this.#directories.has(resolve(path))) return true;
@@ -239,6 +255,16 @@ export class MemoryFileSystem implements FileSystem {
       target.change([[basename(to), file]]);
     }
     this.#unlink(replaced);
+  }
+
+  linkSync(from: string, to: string): void {
+    if (this.#enter('link', from) === 'skip') return;
+    const file = this.#lookup(from, 'link');
+    const target = this.#directory(to, 'link');
+    if (target.names.has(basename(to)) || this.#directories.has(resolve(to)))
+      throw fileSystemError('EEXIST', 'link', to);
+    target.change([[basename(to), file]]);
+    file.references++;
   }
 
   removeSync(path: string): void {
@@ -387,8 +413,10 @@ const CHANGES: ReadonlySet<FileSystemOperation> = new Set([
   'openWrite',
   'write',
   'truncate',
+  'changeMode',
   'makeDirectory',
   'rename',
+  'link',
   'remove',
 ]);
 

@@ -3,11 +3,18 @@
  * opened is closed again where the start fails.
  */
 import { join } from 'node:path';
-import { drawHashSeed, LsmError, RecordStore, recordSizeBytes } from '../../native-free-lsm/index.ts';
+import {
+  drawHashSeed,
+  type FileSystem,
+  LsmError,
+  NodeFileSystem,
+  RecordStore,
+  recordSizeBytes,
+} from '../../native-free-lsm/index.ts';
 import { type Clock, systemBytes, systemRandom } from '../clock.ts';
 import { errorMessage, QuorateError } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { nodeFolderFiles } from '../replica/folder-files.ts';
+import { makePrivate } from '../replica/folder-privacy.ts';
 import { claimFolder, ENGINE_FOLDER, hasHeldData, inspectFolder } from '../replica/identity.ts';
 import { randomStartId } from '../replica/identity-file.ts';
 import { IdentityStore } from '../replica/identity-store.ts';
@@ -45,16 +52,16 @@ export async function closeDataFolder(
 
 export async function openDataFolder(options: NodeOptions, clock: Clock): Promise<DataFolder> {
   const { clusterId, dataDirectory, nodeId, settings } = options;
-  const { files = nodeFolderFiles, random = systemRandom } = options;
+  const { fs = new NodeFileSystem(), random = systemRandom } = options;
   const owner = { clusterId, nodeId };
-  const before = await inspectFolder(dataDirectory, owner, files);
+  const before = inspectFolder(fs, dataDirectory, owner);
   if (before === null) {
     const fresh = { ...owner, nowMs: clock.nowMs(), random, whole: 'unproven', clockCeiling: 0 } as const;
-    await claimFolder(dataDirectory, fresh, files);
+    claimFolder(fs, dataDirectory, fresh);
   }
-  const notice = await files.makePrivate(dataDirectory);
+  const notice = makePrivate(fs, dataDirectory);
   if (notice !== null) options.log.warn(notice);
-  const openStorage = options.openStorage ?? engineOpener(options, clock);
+  const openStorage = options.openStorage ?? engineOpener(options, clock, fs);
   const engine = await openStorage(
     join(dataDirectory, ENGINE_FOLDER),
     settings,
@@ -63,10 +70,10 @@ export async function openDataFolder(options: NodeOptions, clock: Clock): Promis
   let store: IdentityStore | undefined;
   try {
     // Read again now that the engine's lock is held: a node that held it may have raised the clock's ceiling meanwhile.
-    const identity = await inspectFolder(dataDirectory, owner, files);
+    const identity = inspectFolder(fs, dataDirectory, owner);
     if (identity === null)
       throw new QuorateError('STORAGE', `${dataDirectory} was emptied while the node started`);
-    store = new IdentityStore(dataDirectory, identity, files, clock);
+    store = new IdentityStore(fs, dataDirectory, identity, clock);
     // The identity knows of a record that is not there: this is another engine's folder, or an older copy of it.
     if (engine.newestTimestamp < identity.newestTimestamp) {
       await store.update({ whole: 'incomplete' }).catch(passIfRefused(store));
@@ -79,7 +86,8 @@ export async function openDataFolder(options: NodeOptions, clock: Clock): Promis
   }
 }
 
-function engineOpener({ doors, drawBytes = systemBytes, log }: NodeOptions, clock: Clock): OpenStorage {
+function engineOpener(options: NodeOptions, clock: Clock, fs: FileSystem): OpenStorage {
+  const { doors, drawBytes = systemBytes, executor, log } = options;
   return async (directory, settings, createIfMissing) => {
     const maxRecordBytes = MAX_KEY_BYTES + recordSizeBytes(settings.maxValueBytes, true);
     const engineOptions = {
@@ -101,7 +109,9 @@ function engineOpener({ doors, drawBytes = systemBytes, log }: NodeOptions, cloc
     };
     try {
       return RecordStore.open(directory, engineOptions, {
+        fs,
         clock,
+        ...(executor === undefined ? {} : { executor }),
         drawHashSeed: () => drawHashSeed(drawBytes),
         report: (message) => log.warn(message),
       });

@@ -1,10 +1,10 @@
 /** What a node is started with. */
+import type { ExecutorFactory, FileSystem } from '../../native-free-lsm/index.ts';
 import type { DoorFactory } from '../admission/door.ts';
 import type { Clock, DrawBytes, Random } from '../clock.ts';
 import type { Topology } from '../cluster/topology.ts';
 import type { NodeSettings } from '../config.ts';
 import type { Log } from '../log.ts';
-import type { FolderFiles } from '../replica/folder-files.ts';
 import type { StorageEngine } from '../replica/storage-engine.ts';
 import type { Transport } from '../rpc/transport.ts';
 
@@ -25,7 +25,10 @@ export interface NodeOptions {
   readonly clock?: Clock;
   readonly random?: Random;
   readonly drawBytes?: DrawBytes;
-  readonly files?: FolderFiles;
+  /** Where the data folder lies, identity and engine alike. */
+  readonly fs?: FileSystem;
+  /** Who runs the engine's threads: another than a pool needs no threads, and takes any `fs`. */
+  readonly executor?: ExecutorFactory;
   readonly transport?: Transport;
   /** Another store than the LSM engine: benchmarks and simulations. */
   readonly openStorage?: OpenStorage;

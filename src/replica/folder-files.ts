@@ -1,103 +1,73 @@
 /**
- * The few file operations a node's identity needs, asynchronous because they happen while the node serves; a
- * test stands in for them to lose what was not synced or to fail any call.
+ * How a node's identity and marks lie in its data folder: files that are there whole or not at all, over the file system
+ * that the engine uses too.
  */
-import { randomUUID } from 'node:crypto';
-import { type FileHandle, link, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import type { FileSystem } from '../../native-free-lsm/index.ts';
 import { errorMessage, QuorateError } from '../errors.ts';
-import { makePrivate, PRIVATE_FILE_MODE, PRIVATE_FOLDER_MODE } from './folder-privacy.ts';
 
-export interface FolderFiles {
-  /** Makes the folder and its parents where they are missing; their names are durable. */
-  makeFolder(path: string): Promise<void>;
-  /** Names in a folder, in no order; null when there is no such folder. */
-  list(path: string): Promise<string[] | null>;
-  /** null when there is no such file. */
-  read(path: string): Promise<Uint8Array | null>;
-  /**
-   * Makes a file that is there whole, its name not yet durable, or not at all.
-   * @returns false when there is one of that name already, which stays as it is
-   */
-  create(path: string, bytes: Uint8Array): Promise<boolean>;
-  /** Makes or empties the file, writes it and syncs its data. */
-  write(path: string, bytes: Uint8Array): Promise<void>;
-  rename(from: string, to: string): Promise<void>;
-  /** No error when there is no such file. */
-  remove(path: string): Promise<void>;
-  /** For the user of this process alone: see folder-privacy.ts. */
-  makePrivate(folder: string): Promise<string | null>;
-  /** Makes the names in a folder durable. */
-  syncFolder(path: string): Promise<void>;
+const CHUNK_BYTES = 16 * 1024;
+
+/** Names in a folder, in no order; null when there is no such folder. */
+export function listFolder(fs: FileSystem, path: string): string[] | null {
+  return unlessMissing(() => fs.listSync(path));
 }
 
-export const nodeFolderFiles: FolderFiles = {
-  async makeFolder(path) {
-    const first = await mkdir(path, { recursive: true, mode: PRIVATE_FOLDER_MODE });
-    if (first === undefined) return;
-    const above = dirname(first);
-    for (let folder = dirname(path); folder !== above; folder = dirname(folder)) await syncFolder(folder);
-    await syncFolder(above);
-  },
-  list: (path) => unlessMissing(readdir(path)),
-  read: (path) => unlessMissing(readFile(path)),
-  async write(path, bytes) {
-    await using file = await open(path, 'w', PRIVATE_FILE_MODE);
-    await file.writeFile(bytes);
-    await file.datasync();
-  },
-  async create(path, bytes) {
-    const temporary = `${path}.${randomUUID()}.tmp`;
-    try {
-      await nodeFolderFiles.write(temporary, bytes);
-      // Unlike a rename, it fails when the name is taken.
-      await link(temporary, path);
-      return true;
-    } catch (error) {
-      const { code, syscall } = error as NodeJS.ErrnoException;
-      if (code === 'EEXIST') return false;
-      if (syscall === 'link' && NO_LINKS.has(code ?? '')) return createInPlace(path, bytes);
-      throw error;
-    } finally {
-      await rm(temporary, { force: true });
+/** null when there is no such file. It may be replaced meanwhile: what is read is one of the two, whole. */
+export function readFile(fs: FileSystem, path: string): Uint8Array | null {
+  const fd = unlessMissing(() => fs.openReadSync(path));
+  if (fd === null) return null;
+  try {
+    const chunks: Uint8Array[] = [];
+    for (let lengthBytes = 0; ; ) {
+      const chunk = new Uint8Array(CHUNK_BYTES);
+      const count = fs.readSync(fd, chunk, 0, CHUNK_BYTES, lengthBytes);
+      if (count === 0) return Buffer.concat(chunks);
+      chunks.push(chunk.subarray(0, count));
+      lengthBytes += count;
     }
-  },
-  makePrivate,
-  rename,
-  remove: (path) => rm(path, { force: true }),
-  syncFolder,
-};
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
+/** Makes a file with these bytes, which are durable on return; its name is not. */
+export function writeNewFile(fs: FileSystem, path: string, bytes: Uint8Array): void {
+  const fd = fs.createSync(path);
+  try {
+    fs.writeSync(fd, [bytes], 0);
+    fs.fdatasyncSync(fd);
+  } finally {
+    fs.closeSync(fd);
+  }
+}
 
 /** What file systems say that know no second name of a file: those of sticks, some shared ones. */
 const NO_LINKS: ReadonlySet<string> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS']);
 
-/** As exclusive as a link; but a crash in the middle leaves a part of the file, which is then called damaged. */
-async function createInPlace(path: string, bytes: Uint8Array): Promise<boolean> {
-  let file: FileHandle;
+/**
+ * Makes a file that is there whole, its name not yet durable, or not at all. Where files have no second name a crash in
+ * the middle leaves a part of the file, which is then called damaged.
+ *
+ * @param temporary a path that nobody else uses
+ * @returns false when there is a file at `path` already, which stays as it is
+ */
+export function claimFile(fs: FileSystem, path: string, temporary: string, bytes: Uint8Array): boolean {
+  writeNewFile(fs, temporary, bytes);
   try {
-    file = await open(path, 'wx', PRIVATE_FILE_MODE);
+    fs.linkSync(temporary, path);
+    return true;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
-    throw error;
+    const code = codeOf(error);
+    if (code === 'EEXIST') return false;
+    if (!NO_LINKS.has(code)) throw error;
+  } finally {
+    fs.removeSync(temporary);
   }
-  await using made = file;
-  await made.writeFile(bytes);
-  await made.datasync();
-  return true;
-}
-
-async function syncFolder(path: string): Promise<void> {
-  // Windows cannot open a folder to sync it, and makes names durable by itself.
-  if (process.platform === 'win32') return;
-  await using folder = await open(path, 'r');
-  await folder.sync();
-}
-
-async function unlessMissing<T>(reading: Promise<T>): Promise<T | null> {
   try {
-    return await reading;
+    writeNewFile(fs, path, bytes);
+    return true;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    if (codeOf(error) === 'EEXIST') return false;
     throw error;
   }
 }
@@ -107,15 +77,46 @@ async function unlessMissing<T>(reading: Promise<T>): Promise<T | null> {
  * are on disk before the name points to them, and the name is on disk before the call ends.
  */
 export async function replaceFile(
-  files: FolderFiles,
+  fs: FileSystem,
   folder: string,
   name: string,
   bytes: Uint8Array,
 ): Promise<void> {
   const path = `${folder}/${name}`;
-  await files.write(`${path}.tmp`, bytes);
-  await files.rename(`${path}.tmp`, path);
-  await files.syncFolder(folder);
+  const temporary = `${path}.tmp`;
+  const fd = await createAnew(fs, temporary);
+  try {
+    await fs.write(fd, bytes, 0);
+    await fs.fdatasync(fd);
+  } finally {
+    fs.closeSync(fd);
+  }
+  await fs.rename(temporary, path);
+  await fs.syncDirectory(folder);
+}
+
+/** There is one only if an earlier attempt did not come to its end. */
+async function createAnew(fs: FileSystem, path: string): Promise<number> {
+  try {
+    return await fs.create(path);
+  } catch (error) {
+    if (codeOf(error) !== 'EEXIST') throw error;
+    await fs.remove(path);
+    return fs.create(path);
+  }
+}
+
+function unlessMissing<T>(read: () => T): T | null {
+  try {
+    return read();
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return null;
+    throw error;
+  }
+}
+
+function codeOf(error: unknown): string {
+  return (error as NodeJS.ErrnoException | null)?.code ?? '';
 }
 
 const ADVICE: Readonly<Record<string, string>> = {
@@ -132,8 +133,7 @@ const ADVICE: Readonly<Record<string, string>> = {
 /** The sentence for a failed file operation on a data folder. */
 export function folderFault(folder: string, error: unknown): QuorateError {
   if (error instanceof QuorateError) return error;
-  const code = (error as NodeJS.ErrnoException | null)?.code ?? '';
-  const advice = ADVICE[code] ?? 'look after its disk';
+  const advice = ADVICE[codeOf(error)] ?? 'look after its disk';
   return new QuorateError(
     'STORAGE',
     `The data folder ${folder} cannot be used (${errorMessage(error)}): ${advice}`,

@@ -2,9 +2,10 @@
  * The identity of the folder that a node has open. There is one write at a time; changes during a write go into the
  * next one, so that many changes at once cost two writes.
  */
-import { type Clock, systemClock, type TimerHandle } from '../clock.ts';
+import type { FileSystem } from '../../native-free-lsm/index.ts';
+import type { Clock, TimerHandle } from '../clock.ts';
 import { advanced, withStart } from '../folder-history.ts';
-import { type FolderFiles, folderFault, nodeFolderFiles, replaceFile } from './folder-files.ts';
+import { folderFault, replaceFile } from './folder-files.ts';
 import { encodeIdentity, IDENTITY_FILE, type Identity } from './identity-file.ts';
 
 export type IdentityChange = Partial<Pick<Identity, 'whole' | 'missing' | 'clockCeiling' | 'remembered'>>;
@@ -18,7 +19,7 @@ const SOON_MS = 1_000;
 
 export class IdentityStore {
   readonly #folder: string;
-  readonly #files: FolderFiles;
+  readonly #fs: FileSystem;
   readonly #failed = Promise.withResolvers<Error>();
   #current: Identity;
   #durable: Identity;
@@ -35,16 +36,11 @@ export class IdentityStore {
   /** Called when `refusal` changes. */
   onRefused: (refusal: Error | null) => void = () => undefined;
 
-  constructor(
-    folder: string,
-    identity: Identity,
-    files: FolderFiles = nodeFolderFiles,
-    clock: Clock = systemClock,
-  ) {
+  constructor(fs: FileSystem, folder: string, identity: Identity, clock: Clock) {
     this.#folder = folder;
     this.#current = identity;
     this.#durable = identity;
-    this.#files = files;
+    this.#fs = fs;
     this.#clock = clock;
   }
 
@@ -164,7 +160,7 @@ export class IdentityStore {
     this.#retry?.cancel();
     this.#retry = null;
     try {
-      await replaceFile(this.#files, this.#folder, IDENTITY_FILE, encodeIdentity(written));
+      await replaceFile(this.#fs, this.#folder, IDENTITY_FILE, encodeIdentity(written));
       this.#durable = written;
       this.#setRefusal(null);
     } catch (error) {

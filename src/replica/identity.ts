@@ -5,10 +5,11 @@
  *   engine/      the storage engine's own folder, with the lock that keeps a second node out
  *   FILLING      there while a bulk load runs: its tables are not all there yet
  */
+import type { FileSystem } from '../../native-free-lsm/index.ts';
 import type { Random } from '../clock.ts';
 import { countsAsEmpty } from '../empty-folder.ts';
 import { QuorateError } from '../errors.ts';
-import { type FolderFiles, folderFault, nodeFolderFiles, replaceFile } from './folder-files.ts';
+import { claimFile, folderFault, listFolder, readFile, replaceFile } from './folder-files.ts';
 import {
   decodeIdentity,
   encodeIdentity,
@@ -39,12 +40,8 @@ export interface FolderOwner {
  * @throws QuorateError FOREIGN_DIRECTORY when the folder belongs to another node, to another cluster or to no node;
  *   UNFINISHED_FILL when a bulk load was interrupted in it; STORAGE when it is damaged or cannot be read
  */
-export async function inspectFolder(
-  folder: string,
-  owner: FolderOwner,
-  files: FolderFiles = nodeFolderFiles,
-): Promise<Identity | null> {
-  const identity = await readIdentity(folder, files);
+export function inspectFolder(fs: FileSystem, folder: string, owner: FolderOwner): Identity | null {
+  const identity = readIdentity(fs, folder);
   if (identity === null) return null;
   if (identity.clusterId !== owner.clusterId) {
     throw new QuorateError(
@@ -81,15 +78,13 @@ export interface NewIdentity extends FolderOwner {
  * the same moment, one of them makes it and the others find it.
  * @throws QuorateError STORAGE when the folder cannot be made or written
  */
-export async function claimFolder(
-  folder: string,
-  fields: NewIdentity,
-  files: FolderFiles = nodeFolderFiles,
-): Promise<void> {
+export function claimFolder(fs: FileSystem, folder: string, fields: NewIdentity): void {
+  const identity = newIdentity(fields);
+  const path = `${folder}/${IDENTITY_FILE}`;
   try {
-    await files.makeFolder(folder);
-    await files.create(`${folder}/${IDENTITY_FILE}`, encodeIdentity(newIdentity(fields)));
-    await files.syncFolder(folder);
+    fs.makeDirectorySync(folder);
+    claimFile(fs, path, `${path}.${identity.incarnation}.tmp`, encodeIdentity(identity));
+    fs.syncDirectorySync(folder);
   } catch (error) {
     throw folderFault(folder, error);
   }
@@ -99,15 +94,11 @@ export async function claimFolder(
  * The same for a caller that has the folder alone: an existing identity is replaced.
  * @throws QuorateError STORAGE when the folder cannot be made or written
  */
-export async function createIdentity(
-  folder: string,
-  fields: NewIdentity,
-  files: FolderFiles = nodeFolderFiles,
-): Promise<Identity> {
+export async function createIdentity(fs: FileSystem, folder: string, fields: NewIdentity): Promise<Identity> {
   const identity = newIdentity(fields);
   try {
-    await files.makeFolder(folder);
-    await replaceFile(files, folder, IDENTITY_FILE, encodeIdentity(identity));
+    fs.makeDirectorySync(folder);
+    await replaceFile(fs, folder, IDENTITY_FILE, encodeIdentity(identity));
   } catch (error) {
     throw folderFault(folder, error);
   }
@@ -136,22 +127,22 @@ function newIdentity(fields: NewIdentity): Identity {
  * @param lock keeps the node from starting meanwhile; fails when it runs
  */
 export async function declareWhole(
+  fs: FileSystem,
   folder: string,
   nowMs: number,
-  lock: () => Promise<AsyncDisposable>,
-  files: FolderFiles = nodeFolderFiles,
+  lock: () => Disposable,
 ): Promise<Identity> {
-  if ((await readIdentity(folder, files)) === null) throw notANodesFolder(folder, 'nothing is in it');
-  await using _held = await lock();
+  if (readIdentity(fs, folder) === null) throw notANodesFolder(folder, 'nothing is in it');
+  using _held = lock();
   // It may have changed since it was read before the lock was held.
-  const identity = await readIdentity(folder, files);
+  const identity = readIdentity(fs, folder);
   if (identity === null) throw notANodesFolder(folder, 'nothing is in it');
   // Later than every declaration before, of this folder or of the one that it replaces, whatever the clock shows.
   const knownMs = Math.max(identity.declaredMs, identity.missing?.declaredMs ?? 0);
   const declaredMs = Math.max(nowMs, knownMs + 1);
   const declared: Identity = { ...identity, whole: 'whole', declaredMs, missing: null, newestTimestamp: 0 };
   try {
-    await replaceFile(files, folder, IDENTITY_FILE, encodeIdentity(declared));
+    await replaceFile(fs, folder, IDENTITY_FILE, encodeIdentity(declared));
   } catch (error) {
     throw folderFault(folder, error);
   }
@@ -164,13 +155,13 @@ export async function declareWhole(
  * @returns whether it is marked now; false only for a folder that belongs to no node
  * @throws QuorateError STORAGE, UNFINISHED_FILL, FOREIGN_DIRECTORY
  */
-export async function markIncomplete(folder: string, files: FolderFiles = nodeFolderFiles): Promise<boolean> {
-  const identity = await readIdentity(folder, files);
+export async function markIncomplete(fs: FileSystem, folder: string): Promise<boolean> {
+  const identity = readIdentity(fs, folder);
   if (identity === null) return false;
   if (identity.whole === 'incomplete') return true;
   try {
     const marked: Identity = { ...identity, whole: 'incomplete' };
-    await replaceFile(files, folder, IDENTITY_FILE, encodeIdentity(marked));
+    await replaceFile(fs, folder, IDENTITY_FILE, encodeIdentity(marked));
   } catch (error) {
     throw folderFault(folder, error);
   }
@@ -178,10 +169,10 @@ export async function markIncomplete(folder: string, files: FolderFiles = nodeFo
 }
 
 /** @returns null when the folder is missing or counts as empty */
-async function readIdentity(folder: string, files: FolderFiles): Promise<Identity | null> {
+function readIdentity(fs: FileSystem, folder: string): Identity | null {
   let bytes: Uint8Array | null;
   try {
-    const names = await files.list(folder);
+    const names = listFolder(fs, folder);
     if (names === null || isFreeFolder(names)) return null;
     if (names.includes(FILLING_FILE)) {
       throw new QuorateError(
@@ -189,7 +180,7 @@ async function readIdentity(folder: string, files: FolderFiles): Promise<Identit
         `A fill of the data folder ${folder} did not finish: run fill again, or delete the folder`,
       );
     }
-    bytes = await files.read(`${folder}/${IDENTITY_FILE}`);
+    bytes = readFile(fs, `${folder}/${IDENTITY_FILE}`);
   } catch (error) {
     throw folderFault(folder, error);
   }

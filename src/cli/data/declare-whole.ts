@@ -38,10 +38,9 @@ export function declareWholeCommand(): Command {
 
 async function declareWholeAction(directory: string): Promise<void> {
   const { declareWhole, ENGINE_FOLDER } = await import('../../replica/identity.ts');
-  const { nodeId } = await declareWhole(directory, systemClock.nowMs(), async () => {
-    const { NodeFileSystem } = await import('../../../native-free-lsm/index.ts');
-    const lock = new NodeFileSystem().lockSync(path.join(directory, ENGINE_FOLDER, LOCK_FILE));
-    return { [Symbol.asyncDispose]: async () => lock[Symbol.dispose]() };
-  });
+  const { NodeFileSystem } = await import('../../../native-free-lsm/index.ts');
+  const fs = new NodeFileSystem();
+  const lock = (): Disposable => fs.lockSync(path.join(directory, ENGINE_FOLDER, LOCK_FILE));
+  const { nodeId } = await declareWhole(fs, directory, systemClock.nowMs(), lock);
   await print(`${nodeId} is declared whole and counts for reads.`);
 }

@@ -7,9 +7,11 @@ import path from 'node:path';
 import { BulkLoad, LsmError, NodeFileSystem, type TableMetadata } from '../../../native-free-lsm/index.ts';
 import { systemClock, systemRandom } from '../../clock.ts';
 import { QuorateError } from '../../errors.ts';
-import { folderFault, nodeFolderFiles } from '../../replica/folder-files.ts';
+import { folderFault, writeNewFile } from '../../replica/folder-files.ts';
 import { createIdentity, ENGINE_FOLDER, FILLING_FILE, isFreeFolder } from '../../replica/identity.ts';
 import { FILL_TIMESTAMP } from './tables.ts';
+
+const disk = new NodeFileSystem();
 
 export interface NodeFolder {
   readonly nodeId: string;
@@ -64,7 +66,7 @@ export class FillFolders implements Disposable {
       // A fill that ended between the inspection and the lock has removed its mark.
       inspectFolders(folders);
       for (const folder of fresh) {
-        await markUnfinished(folder.directory);
+        markUnfinished(folder.directory);
         locked.set(folder, lockEngine(folder));
       }
       const loads = folders.map((folder) => locked.get(folder)!);
@@ -84,7 +86,7 @@ export class FillFolders implements Disposable {
     try {
       for (const [i, load] of this.#loads.entries()) await load.commit(tablesOf[i]);
       for (const { directory, nodeId } of this.#folders) {
-        await createIdentity(directory, {
+        await createIdentity(disk, directory, {
           clusterId,
           nodeId,
           nowMs: systemClock.nowMs(),
@@ -98,7 +100,7 @@ export class FillFolders implements Disposable {
     }
     // There is no pause between them: a kill there would leave a cluster of which only a part is finished.
     for (const { directory } of this.#folders) fs.rmSync(path.join(directory, FILLING_FILE));
-    for (const { directory } of this.#folders) await nodeFolderFiles.syncFolder(directory);
+    for (const { directory } of this.#folders) disk.syncDirectorySync(directory);
   }
 
   [Symbol.dispose](): void {
@@ -110,11 +112,12 @@ function hasEngine(folder: NodeFolder): boolean {
   return fs.existsSync(engineDirectory(folder));
 }
 
-async function markUnfinished(directory: string): Promise<void> {
+function markUnfinished(directory: string): void {
+  const mark = path.join(directory, FILLING_FILE);
   try {
-    await nodeFolderFiles.makeFolder(directory);
-    await nodeFolderFiles.write(path.join(directory, FILLING_FILE), new Uint8Array(0));
-    await nodeFolderFiles.syncFolder(directory);
+    disk.makeDirectorySync(directory);
+    if (!disk.existsSync(mark)) writeNewFile(disk, mark, new Uint8Array(0));
+    disk.syncDirectorySync(directory);
   } catch (error) {
     throw folderFault(directory, error);
   }
@@ -122,7 +125,7 @@ async function markUnfinished(directory: string): Promise<void> {
 
 function lockEngine(folder: NodeFolder): BulkLoad {
   try {
-    return BulkLoad.begin(new NodeFileSystem(), engineDirectory(folder));
+    return BulkLoad.begin(disk, engineDirectory(folder));
   } catch (error) {
     if (!(error instanceof LsmError) || error.code !== 'LOCKED') throw error;
     throw new QuorateError(

@@ -1,4 +1,4 @@
-import { type RepairPlan, repair } from '../../../native-free-lsm/index.ts';
+import { NodeFileSystem, type RepairPlan, repair } from '../../../native-free-lsm/index.ts';
 import { systemClock } from '../../clock.ts';
 import { errorMessage, QuorateError } from '../../errors.ts';
 import { markIncomplete } from '../../replica/identity.ts';
@@ -80,7 +80,7 @@ async function mark(folder: LsmFolder): Promise<boolean> {
       `nothing was changed: the repair drops something, which ${IDENTITY_FILE} has to say, and ${errorMessage(error)}`,
     );
   }
-  return await markIncomplete(folder.node);
+  return await markIncomplete(new NodeFileSystem(), folder.node);
 }
 
 function describe(

@@ -8,6 +8,7 @@ import { before, describe, test } from 'node:test';
 import { FILE_HEADER_BYTES, FileMagic } from '../../../native-free-lsm/log/log-format.ts';
 import { dumpFile } from '../../../native-free-lsm/offline/dump.ts';
 import { surveyLog } from '../../../native-free-lsm/offline/log-survey.ts';
+import { MemoryFileSystem } from '../../../native-free-lsm/simulation/index.ts';
 import { parseFileName } from '../../../native-free-lsm/version/file-names.ts';
 import { QuorateError } from '../../../src/errors.ts';
 import { inspectFolder } from '../../../src/replica/identity.ts';
@@ -24,7 +25,6 @@ import {
   useFolder,
   verifyFiles,
 } from '../../support/damaged-folder.ts';
-import { MemoryFolderFiles } from '../../support/memory-folder-files.ts';
 
 const MASKS = [0x01, 0x80, 0xff];
 const ALL_MASKS = process.env.DAMAGE === 'all';
@@ -234,10 +234,9 @@ describe('the file that says whose folder it is', () => {
   };
 
   async function read(bytes: Uint8Array): Promise<unknown> {
-    const files = new MemoryFolderFiles();
-    await files.makeFolder('/data');
-    files.put(path, bytes);
-    return inspectFolder('/data', owner, files);
+    const fs = new MemoryFileSystem();
+    fs.place(path, bytes);
+    return inspectFolder(fs, '/data', owner);
   }
 
   test('every byte changed, cut at every length, and with something behind its end', async () => {

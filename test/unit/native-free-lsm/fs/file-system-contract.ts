@@ -70,6 +70,43 @@ export function fileSystemContract(make: () => { fs: FileSystem; directory: stri
     }
   });
 
+  test('a second name for a file goes to one who wants it, and each name leads to the file by itself', () => {
+    using place = make();
+    const { fs, directory } = place;
+    const path = (name: string) => join(directory, name);
+    const fd = fs.createSync(path('a'));
+    fs.linkSync(path('a'), path('b'));
+    fs.writeSync(fd, [Uint8Array.of(1, 2)], 0);
+    fs.closeSync(fd);
+    fs.closeSync(fs.createSync(path('c')));
+    assert.throws(() => fs.linkSync(path('c'), path('b')), hasCode('EEXIST'));
+    assert.throws(() => fs.linkSync(path('none'), path('d')), hasCode('ENOENT'));
+    assert.equal(fs.sizeSync(path('b')), 2, 'the name leads where it led');
+    fs.removeSync(path('a'));
+    assert.equal(fs.sizeSync(path('b')), 2);
+    assert.deepEqual(fs.listSync(directory).sort(), ['b', 'c']);
+  });
+
+  test('what is made is for this user alone, until it is told otherwise', () => {
+    using place = make();
+    const { fs, directory } = place;
+    // Windows has no such bits.
+    if (fs.userId === null) return;
+    const path = (name: string) => join(directory, name);
+    fs.makeDirectorySync(path('deep/er'));
+    fs.closeSync(fs.createSync(path('a')));
+    const statusOf = (name: string) => fs.statusSync(path(name));
+    assert.deepEqual(statusOf('a'), { kind: 'file', mode: 0o600, userId: fs.userId });
+    assert.deepEqual(statusOf('deep'), { kind: 'directory', mode: 0o700, userId: fs.userId });
+    assert.deepEqual(statusOf('deep/er'), { kind: 'directory', mode: 0o700, userId: fs.userId });
+    fs.changeModeSync(path('a'), 0o640);
+    fs.changeModeSync(path('deep'), 0o750);
+    fs.renameSync(path('a'), path('b'));
+    assert.deepEqual([statusOf('b').mode, statusOf('deep').mode], [0o640, 0o750]);
+    assert.throws(() => statusOf('a'), hasCode('ENOENT'));
+    assert.throws(() => fs.changeModeSync(path('a'), 0o600), hasCode('ENOENT'));
+  });
+
   test('the asynchronous half', async () => {
     using place = make();
     const { fs, directory } = place;

@@ -1,6 +1,7 @@
 /** Nodes without HTTP, and with another door than that. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { MemoryFileSystem } from '../../../../native-free-lsm/simulation/index.ts';
 import type { AdmissionFigures } from '../../../../src/admission/admission.ts';
 import type { DoorFactory } from '../../../../src/admission/door.ts';
 import { httpDoor } from '../../../../src/http/door.ts';
@@ -10,7 +11,6 @@ import type { EntityService, NodeServices } from '../../../../src/services.ts';
 import { HttpClient } from '../../../support/http.ts';
 import { InProcessCluster } from '../../../support/in-process-cluster.ts';
 import { type LineDoor, lineDoor } from '../../../support/line-door.ts';
-import { MemoryFolderFiles } from '../../../support/memory-folder-files.ts';
 import { until } from '../../../support/until.ts';
 
 interface Answer {
@@ -50,7 +50,7 @@ function startAll(
 ): Promise<RunningNode[]> {
   const indexes = Array.from({ length: size }, (_, index) => index);
   return Promise.all(
-    indexes.map((index) => startNode({ ...cluster.options(index), files: new MemoryFolderFiles(), doors })),
+    indexes.map((index) => startNode({ ...cluster.options(index), fs: new MemoryFileSystem(), doors })),
   );
 }
 

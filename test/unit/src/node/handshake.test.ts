@@ -7,7 +7,7 @@ import { createHandshakePolicy } from '../../../../src/node/handshake.ts';
 import { FolderWholeness } from '../../../../src/replica/folder-wholeness.ts';
 import type { Identity } from '../../../../src/replica/identity-file.ts';
 import { IdentityStore } from '../../../../src/replica/identity-store.ts';
-import { MemoryFolderFiles } from '../../../support/memory-folder-files.ts';
+import { FailingDisk } from '../../../support/failing-disk.ts';
 
 async function node(nodeId: string, topologyDigest = 'digest', clusterId = 'test') {
   const identity: Identity = {
@@ -23,10 +23,10 @@ async function node(nodeId: string, topologyDigest = 'digest', clusterId = 'test
     history: { progress: 4, starts: [{ id: 9, from: 4 }] },
     remembered: {},
   };
-  const files = new MemoryFolderFiles();
-  await files.makeFolder(`/data/${nodeId}`);
+  const disk = new FailingDisk();
+  disk.makeDirectorySync(`/data/${nodeId}`);
   const wholeness = new FolderWholeness(
-    new IdentityStore(`/data/${nodeId}`, identity, files),
+    new IdentityStore(disk, `/data/${nodeId}`, identity, systemClock),
     3,
     silentLog,
     new Conditions({ clock: systemClock, log: silentLog }),

@@ -3,15 +3,16 @@ import { mkdir, readdir, readFile, rename, rmdir, writeFile } from 'node:fs/prom
 import { Server } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { NodeFileSystem } from '../../../../native-free-lsm/index.ts';
 import type { AdmissionFigures } from '../../../../src/admission/admission.ts';
 import { startHttpNode } from '../../../../src/cli/serve/http-node.ts';
 import type { Condition } from '../../../../src/conditions.ts';
 import { QuorateError, type QuorateErrorCode } from '../../../../src/errors.ts';
 import { createIdentity, declareWhole, inspectFolder } from '../../../../src/replica/identity.ts';
 import type { Identity } from '../../../../src/replica/identity-file.ts';
+import { FailingDisk } from '../../../support/failing-disk.ts';
 import { HttpClient } from '../../../support/http.ts';
 import { InProcessCluster } from '../../../support/in-process-cluster.ts';
-import { MemoryFolderFiles } from '../../../support/memory-folder-files.ts';
 import { until } from '../../../support/until.ts';
 
 interface NodeStatus {
@@ -38,12 +39,15 @@ async function refusal(promise: Promise<unknown>, code: QuorateErrorCode, senten
 }
 
 async function identityOf(cluster: InProcessCluster, index: number): Promise<Identity> {
-  const identity = await inspectFolder(cluster.folder(index), { clusterId: 'test', nodeId: `n${index}` });
+  const identity = inspectFolder(new NodeFileSystem(), cluster.folder(index), {
+    clusterId: 'test',
+    nodeId: `n${index}`,
+  });
   assert.ok(identity !== null);
   return identity;
 }
 
-const noLock = async () => ({ [Symbol.asyncDispose]: async () => {} });
+const noLock = () => ({ [Symbol.dispose]: () => {} });
 
 test('new nodes find each other, are whole and serve; every one coordinates', async () => {
   await using cluster = await InProcessCluster.create(3);
@@ -67,7 +71,10 @@ test('the status tells who the node is, how it is and whom it knows', async () =
   await cluster.startAll();
   await client.put(cluster.port(0), 'key', 'value', { ack: 2, from: 2 });
   const status = await statusOf(client, cluster.port(1));
-  const identity = await inspectFolder(cluster.folder(1), { clusterId: 'test', nodeId: 'n1' });
+  const identity = inspectFolder(new NodeFileSystem(), cluster.folder(1), {
+    clusterId: 'test',
+    nodeId: 'n1',
+  });
   const { version } = JSON.parse(
     await readFile(new URL('../../../../package.json', import.meta.url), 'utf8'),
   );
@@ -139,7 +146,10 @@ test('an emptied folder is noticed: writes are taken, reads do not count, until 
   assert.equal((await client.get(cluster.port(0), 'key', all)).status, 504);
 
   await cluster.stop(1);
-  assert.equal((await declareWhole(cluster.folder(1), Date.now(), noLock)).nodeId, 'n1');
+  assert.equal(
+    (await declareWhole(new NodeFileSystem(), cluster.folder(1), Date.now(), noLock)).nodeId,
+    'n1',
+  );
   await cluster.start(1);
   await cluster.meet();
   assert.equal((await statusOf(client, cluster.port(1))).node.state, 'serving');
@@ -174,7 +184,7 @@ test('a folder put back to an older copy is noticed, also one of the present sta
   assert.deepEqual([quorum.status, quorum.body.toString()], [200, 'new']);
 
   await cluster.stop(1);
-  await declareWhole(cluster.folder(1), Date.now(), noLock);
+  await declareWhole(new NodeFileSystem(), cluster.folder(1), Date.now(), noLock);
   await cluster.start(1);
   await cluster.meet();
   assert.equal((await node1()).state, 'serving');
@@ -313,7 +323,11 @@ test('a first start that was cut short before its engine was there is begun agai
   await using cluster = await InProcessCluster.create(1);
   const { openStorage: _, ...realEngine } = cluster.options(0);
   const fields = { clusterId: 'test', nodeId: 'n0', nowMs: 0, random: () => 0.5 };
-  await createIdentity(cluster.folder(0), { ...fields, whole: 'unproven', clockCeiling: 0 });
+  await createIdentity(new NodeFileSystem(), cluster.folder(0), {
+    ...fields,
+    whole: 'unproven',
+    clockCeiling: 0,
+  });
   await using _node = await startHttpNode(realEngine);
 });
 
@@ -347,14 +361,14 @@ test('why a start failed is said, also where closing what it opened fails too', 
 test('a node whose identity cannot be synced while it starts does not serve, and nothing of it listens', async (t) => {
   await using cluster = await InProcessCluster.create(1);
   const options = cluster.options(0);
-  const files = new MemoryFolderFiles();
+  const disk = new FailingDisk();
   const openStorage: typeof options.openStorage = (...folder) => {
     // The start is noted, then time is reserved: each is written, renamed and synced.
-    files.failAt = files.calls.length + 3 + 2;
+    disk.failAt = disk.changes.length + 5 + 4;
     return options.openStorage!(...folder);
   };
   const { calls } = t.mock.method(Server.prototype, 'listen').mock;
-  await refusal(startHttpNode({ ...options, files, openStorage }), 'STORAGE', /EIO.*look after its disk$/);
+  await refusal(startHttpNode({ ...options, fs: disk, openStorage }), 'STORAGE', /EIO.*look after its disk$/);
   assert.deepEqual(
     calls.filter((call) => (call.this as Server).listening),
     [],
@@ -367,12 +381,12 @@ test('a node whose identity cannot be synced while it starts does not serve, and
 test('a node whose identity cannot be synced drains itself and says why', async () => {
   await using cluster = await InProcessCluster.create(3);
   using client = new HttpClient();
-  const files = new MemoryFolderFiles();
+  const disk = new FailingDisk();
   const stopped = Promise.withResolvers<Error>();
-  const node = await cluster.start(0, { files, onFault: stopped.resolve });
+  const node = await cluster.start(0, { fs: disk, onFault: stopped.resolve });
   // The first peer to be remembered is the first thing to be written, renamed and synced.
-  files.failAt = files.calls.length + 2;
-  files.failure = 'EIO';
+  disk.failAt = disk.changes.length + 4;
+  disk.failure = 'EIO';
   await cluster.start(1);
   const fault = await stopped.promise;
   assert.match(fault.message, /EIO.*look after its disk$/);
@@ -390,12 +404,12 @@ for (const [failure, code] of [
   test(`a node whose identity cannot be written for ${failure} reads on, refuses writes, and takes them when it can`, async () => {
     await using cluster = await InProcessCluster.create(1);
     using client = new HttpClient();
-    const files = new MemoryFolderFiles();
-    await cluster.start(0, { files, onFault: (fault) => assert.fail(fault) });
+    const disk = new FailingDisk();
+    await cluster.start(0, { fs: disk, onFault: (fault) => assert.fail(fault) });
     const one = { ack: 1, from: 1 };
     assert.equal((await client.put(cluster.port(0), 'key', 'value', one)).status, 201);
-    files.failAt = files.calls.length;
-    files.failure = failure;
+    disk.failAt = disk.changes.length;
+    disk.failure = failure;
     let refused = await client.put(cluster.port(0), 'key', 'newer', one);
     // What was reserved of time before is good for a moment.
     await until(
@@ -414,7 +428,7 @@ for (const [failure, code] of [
       [node.state, node.conditions[0].code, node.conditions[0].stopsWrites],
       ['degraded', code, true],
     );
-    files.failAt = Number.POSITIVE_INFINITY;
+    disk.failAt = Number.POSITIVE_INFINITY;
     // Nobody has to ask: it is tried again by itself.
     await until(
       async () => (await statusOf(client, cluster.port(0))).node.state === 'serving',
@@ -456,16 +470,16 @@ for (const [failure, code] of [
   test(`a node started while its identity cannot be written for ${failure} serves reads, takes no write, not even a peer's, and comes back`, async () => {
     await using cluster = await InProcessCluster.create(2);
     using client = new HttpClient();
-    const files = new MemoryFolderFiles();
-    await cluster.start(0, { files });
+    const disk = new FailingDisk();
+    await cluster.start(0, { fs: disk });
     await cluster.start(1);
     await cluster.meet();
     const all = { ack: 2, from: 2 };
     assert.equal((await client.put(cluster.port(0), 'key', 'value', all)).status, 201);
     await cluster.stop(0);
-    files.failAt = files.calls.length;
-    files.failure = failure;
-    await cluster.start(0, { files, onFault: (fault) => assert.fail(fault) });
+    disk.failAt = disk.changes.length;
+    disk.failure = failure;
+    await cluster.start(0, { fs: disk, onFault: (fault) => assert.fail(fault) });
     await cluster.meet();
     const { node } = await statusOf(client, cluster.port(0));
     assert.deepEqual([node.state, node.conditions.map((condition) => condition.code)], ['degraded', [code]]);
@@ -476,7 +490,7 @@ for (const [failure, code] of [
     const asked = await client.put(cluster.port(1), 'key', 'newer', all);
     assert.equal(asked.status, 504);
     assert.match(asked.body.toString(), /its identity cannot be written/);
-    files.failAt = Number.POSITIVE_INFINITY;
+    disk.failAt = Number.POSITIVE_INFINITY;
     await until(
       async () => (await statusOf(client, cluster.port(0))).node.state === 'serving',
       10_000,

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { MapEngine, type MapRecords } from '../../../../bench/cluster/map-engine.ts';
 import { recordFrom } from '../../../../native-free-lsm/index.ts';
+import { MemoryFileSystem } from '../../../../native-free-lsm/simulation/index.ts';
 import { systemClock } from '../../../../src/clock.ts';
 import { ClusterView } from '../../../../src/cluster/cluster-view.ts';
 import { clusterSecretOf } from '../../../../src/node/cluster-secret.ts';
@@ -10,7 +11,6 @@ import { NodeCore } from '../../../../src/node/core.ts';
 import { openDataFolder } from '../../../../src/node/data-folder.ts';
 import { Outcome } from '../../../../src/outcome.ts';
 import { InProcessCluster } from '../../../support/in-process-cluster.ts';
-import { MemoryFolderFiles } from '../../../support/memory-folder-files.ts';
 import { until } from '../../../support/until.ts';
 
 const NODES = 4;
@@ -29,7 +29,7 @@ class TestNode implements AsyncDisposable {
   static async start(cluster: InProcessCluster, index: number): Promise<TestNode> {
     const records: MapRecords = new Map();
     const openStorage = async () => new MapEngine(records);
-    const options = { ...cluster.options(index), files: new MemoryFolderFiles(), openStorage, doors: [] };
+    const options = { ...cluster.options(index), fs: new MemoryFileSystem(), openStorage, doors: [] };
     const folder = await openDataFolder(options, systemClock);
     const listener = { onDialled: () => core.clockWatch.measureSoon(), onDialledBy: () => undefined };
     const core = new NodeCore(options, systemClock, folder, clusterSecretOf(options), listener);

@@ -3,7 +3,10 @@ import { chmod, chown, mkdir, mkdtemp, rm, stat, symlink, writeFile } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import { NodeFileSystem } from '../../../../native-free-lsm/index.ts';
 import { makePrivate } from '../../../../src/replica/folder-privacy.ts';
+
+const disk = new NodeFileSystem();
 
 async function setUp() {
   const root = await mkdtemp(join(tmpdir(), 'quorate-privacy-'));
@@ -22,7 +25,7 @@ async function setUp() {
 describe('a data folder', { skip: process.platform === 'win32' && 'Windows has no such bits' }, () => {
   test('that is private already is left as it is, and nothing is said', async () => {
     await using place = await setUp();
-    assert.equal(await makePrivate(place.folder), null);
+    assert.equal(makePrivate(disk, place.folder), null);
   });
 
   test('that others can read is made private, as is all that is in it, and that is said once', async () => {
@@ -36,12 +39,12 @@ describe('a data folder', { skip: process.platform === 'win32' && 'Windows has n
     await writeFile(outside, 'x');
     await chmod(outside, 0o644);
     await symlink(outside, join(folder, 'link'));
-    assert.match((await makePrivate(folder)) ?? '', /could read .* of 6 of its files and folders/);
+    assert.match(makePrivate(disk, folder) ?? '', /could read .* of 6 of its files and folders/);
     for (const name of ['', 'engine', 'engine/lost']) assert.equal(await modeOf(name), '700', name);
     for (const name of ['IDENTITY', 'engine/000001.log', 'engine/lost/000001.sst'])
       assert.equal(await modeOf(name), '600', name);
     assert.equal(await modeOf('../outside'), '644');
-    assert.equal(await makePrivate(folder), null);
+    assert.equal(makePrivate(disk, folder), null);
   });
 
   test('of another user is refused', async (t) => {
@@ -49,7 +52,7 @@ describe('a data folder', { skip: process.platform === 'win32' && 'Windows has n
     const { uid } = await stat(place.folder);
     if (uid === 0) await chown(place.folder, 12_345, 12_345);
     t.mock.method(process as { geteuid(): number }, 'geteuid', () => 54_321);
-    await assert.rejects(makePrivate(place.folder), {
+    assert.throws(() => makePrivate(disk, place.folder), {
       code: 'FOREIGN_DIRECTORY',
       message: /belongs to another user \(uid \d+, and this is uid 54321\).*chown/,
     });

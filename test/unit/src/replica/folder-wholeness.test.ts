@@ -8,14 +8,14 @@ import { createIdentity, inspectFolder } from '../../../../src/replica/identity.
 import type { Identity } from '../../../../src/replica/identity-file.ts';
 import { IdentityStore } from '../../../../src/replica/identity-store.ts';
 import type { Greeting } from '../../../../src/replica/wholeness.ts';
+import { FailingDisk, POWER_LOSS } from '../../../support/failing-disk.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';
-import { MemoryFolderFiles } from '../../../support/memory-folder-files.ts';
 
 const OWNER = { clusterId: 'demo', nodeId: 'a' };
 const FOLDER = '/data/a';
 
 class Node {
-  readonly files = new MemoryFolderFiles();
+  readonly disk = new FailingDisk();
   readonly logged: string[] = [];
   store!: IdentityStore;
   wholeness!: FolderWholeness;
@@ -32,8 +32,8 @@ class Node {
       clockCeiling: 0,
     } as const;
     const identity =
-      (await inspectFolder(FOLDER, OWNER, this.files)) ?? (await createIdentity(FOLDER, fields, this.files));
-    this.store = new IdentityStore(FOLDER, identity, this.files, this.clock);
+      inspectFolder(this.disk, FOLDER, OWNER) ?? (await createIdentity(this.disk, FOLDER, fields));
+    this.store = new IdentityStore(this.disk, FOLDER, identity, this.clock);
     await this.store.begin(++this.starts);
     const say = (level: string) => (message: string) => void this.logged.push(`${level}: ${message}`);
     const log = { info: say('info'), warn: say('warn'), error: say('error') };
@@ -43,7 +43,7 @@ class Node {
 
   async durable(): Promise<Identity> {
     await this.store.settled();
-    return (await inspectFolder(FOLDER, OWNER, this.files.afterPowerCut(false, false)))!;
+    return inspectFolder(this.disk.crash(POWER_LOSS), FOLDER, OWNER)!;
   }
 }
 
@@ -126,19 +126,19 @@ test('nothing new is not written', async () => {
   node.wholeness.hear(greeting('b', null));
   node.wholeness.hear(greeting('c', null));
   await node.store.settled();
-  const writes = node.files.calls.length;
+  const writes = node.disk.changes.length;
   for (let i = 0; i < 10; i++) {
     node.wholeness.hear(greeting('b', memory(node.store.current.incarnation)));
     node.wholeness.hear(greeting('c', memory(node.store.current.incarnation)));
   }
   await node.store.settled();
-  assert.equal(node.files.calls.length, writes);
+  assert.equal(node.disk.changes.length, writes);
 });
 
 test("a folder that cannot be written is told to the store's owner and throws at nobody", async () => {
   const node = new Node();
   await node.start(3);
-  node.files.failAt = node.files.calls.length + 2;
+  node.disk.failAt = node.disk.changes.length + 4;
   node.wholeness.hear(greeting('b', null));
   await assert.rejects(node.store.settled());
   assert.match((await node.store.failed).message, /EIO/);
@@ -184,13 +184,13 @@ test('the progress of a peer is durable within a second, and costs no write of i
   await node.start(3);
   node.wholeness.hear(greeting('b', null));
   await node.store.settled();
-  const writes = node.files.calls.length;
+  const writes = node.disk.changes.length;
   const { progress } = node.store.current.history;
   for (let i = 2; i < 50; i++) node.wholeness.hearHistory('b', { progress: i, starts: HISTORY.starts });
-  assert.equal(node.files.calls.length, writes);
+  assert.equal(node.disk.changes.length, writes);
   node.clock.advance(1_000);
   await node.store.settled();
-  assert.equal(node.files.calls.length, writes + 3, 'a file written, renamed, its folder synced');
+  assert.equal(node.disk.changes.length, writes + 5, 'a file written, renamed, its folder synced');
   assert.deepEqual((await node.durable()).remembered, { b: memory('b-1', { progress: 49 }) });
   // Else two nodes would have something new to tell each other for ever.
   assert.equal(node.store.durable.history.progress, progress, "a peer's progress is none of this node's own");

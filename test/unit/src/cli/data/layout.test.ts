@@ -1,3 +1,4 @@
+import { NodeFileSystem } from '../../../../../native-free-lsm/index.ts';
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import os from 'node:os';
@@ -71,7 +72,7 @@ describe('the data folder of a cluster', () => {
     const file = path.join(directory, 'cluster.json');
     const fields = { nowMs: 0, random: () => 0.5, whole: 'unproven', clockCeiling: 0 } as const;
     for (const nodeId of ['node-1', 'node-3'])
-      await createIdentity(path.join(directory, nodeId), { clusterId, nodeId, ...fields });
+      await createIdentity(new NodeFileSystem(), path.join(directory, nodeId), { clusterId, nodeId, ...fields });
     const content = fs.readFileSync(file, 'utf8');
     fs.rmSync(file);
     assert.throws(() => openDataDirectory(directory, 2), {
@@ -86,7 +87,7 @@ describe('the data folder of a cluster', () => {
     assert.equal(fs.readFileSync(file, 'utf8'), content);
 
     fs.rmSync(file);
-    await createIdentity(path.join(directory, 'node-2'), { clusterId: 'other', nodeId: 'node-2', ...fields });
+    await createIdentity(new NodeFileSystem(), path.join(directory, 'node-2'), { clusterId: 'other', nodeId: 'node-2', ...fields });
     assert.throws(() => openDataDirectory(directory, 3), {
       code: 'FOREIGN_DIRECTORY',
       message: /belongs to node node-2 of cluster other/,

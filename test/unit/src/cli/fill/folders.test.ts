@@ -62,7 +62,7 @@ async function fill(): Promise<void> {
 }
 
 const stateOf = ({ nodeId, directory }: NodeFolder) =>
-  inspectFolder(directory, { clusterId: CLUSTER, nodeId });
+  inspectFolder(new NodeFileSystem(), directory, { clusterId: CLUSTER, nodeId });
 
 describe('the folders of a fill', () => {
   it('are whole nodes at the end', async () => {
@@ -103,11 +103,11 @@ describe('the folders of a fill', () => {
       using _begun = await FillFolders.begin(folders);
       writeTable(7, 'left over');
     }
-    for (const folder of folders) await assert.rejects(stateOf(folder), { code: 'UNFINISHED_FILL' });
+    for (const folder of folders) assert.throws(() => stateOf(folder), { code: 'UNFINISHED_FILL' });
     assert.ok(inspectFolders(folders) > 0);
     await fill();
     for (const folder of folders) {
-      assert.equal((await stateOf(folder))?.whole, 'whole');
+      assert.equal(stateOf(folder)?.whole, 'whole');
       assert.deepEqual(
         fs.readdirSync(engineDirectory(folder)).filter((name) => name.endsWith('.sst')),
         ['000001.sst'],
