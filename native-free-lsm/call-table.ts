@@ -14,7 +14,7 @@
 
 /** Tags are small integers, which JavaScript keeps without a box, and fit a u32 of a ring or of the network. */
 export const MAX_TAG = 0x3fff_ffff;
-/** In the place of a tag: nobody waits for an answer. */
+/** Stands for a tag when nobody waits for an answer. */
 export const NO_CALL = 0xffff_ffff;
 
 const MIN_SLOTS = 16;
@@ -24,13 +24,13 @@ const FREE = -1;
 const NONE: readonly never[] = [];
 
 export class CallTable<Call extends object> {
-  /** By slot: the tag of the call in it, or FREE. */
+  /** For each slot the tag of the call in it, or FREE. */
   #tags = new Int32Array(MIN_SLOTS).fill(FREE);
-  /** By slot: the call in it; in a free slot one that was freed, or nothing. */
+  /** For each slot the call in it; in a free slot one that was freed, or nothing. */
   #calls: (Call | undefined)[] = new Array<Call | undefined>(MIN_SLOTS).fill(undefined);
   #mask = MIN_SLOTS - 1;
   #count = 0;
-  /** Its slot is free. */
+  /** A tag whose slot is free. */
   #nextTag: number;
 
   /** @param firstTag from 0 to MAX_TAG */
@@ -38,24 +38,24 @@ export class CallTable<Call extends object> {
     this.#nextTag = firstTag;
   }
 
-  /** How many slots a table has at most that never holds more than `calls`: a power of two. */
+  /** The most slots of a table that never holds more than `calls`: a power of two. */
   static slotsFor(calls: number): number {
     let slots = MIN_SLOTS;
     while (slots < calls * 2) slots *= 2;
     return slots;
   }
 
-  /** Calls whose answer is still to come. */
+  /** The number of calls whose answer is still to come. */
   get count(): number {
     return this.#count;
   }
 
-  /** A freed call, to be filled and given to the next `add`; undefined: make one. */
+  /** A freed call, to be filled and given to the next `add`; undefined: make a new one. */
   reuse(): Call | undefined {
     return this.#calls[this.#nextTag & this.#mask];
   }
 
-  /** Takes note of a call, and returns the tag with which its answer is to come. */
+  /** Adds a call, and returns the tag that its answer must bring back. */
   add(call: Call): number {
     const tag = this.#nextTag;
     const slot = tag & this.#mask;
@@ -76,7 +76,7 @@ export class CallTable<Call extends object> {
     return this.#tags[slot] === tag ? this.#calls[slot] : undefined;
   }
 
-  /** The call with this tag is over: what still comes for it finds nobody. */
+  /** The call with this tag is over: an answer that still comes finds nobody. */
   free(tag: number): void {
     const slot = tag & this.#mask;
     if (this.#tags[slot] !== tag) return;
@@ -86,8 +86,8 @@ export class CallTable<Call extends object> {
   }
 
   /**
-   * Takes out, for good, the calls for which `isWanted` says so, in no particular order. `isWanted` must not use the
-   * table.
+   * Takes out, for good, the calls for which `isWanted` returns true, in no particular order. `isWanted` must not use
+   * the table.
    */
   takeWhere(isWanted: (call: Call, argument: number) => boolean, argument: number): readonly Call[] {
     if (this.#count === 0) return NONE;

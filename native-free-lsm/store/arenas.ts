@@ -11,8 +11,9 @@ interface Arena {
 }
 
 /**
- * The arenas memtables live in. Main owns which is free; the writer takes the one offered in the mailbox word
- * and makes it the next generation's. An arena is free again once its generation is flushed and no super-version names it.
+ * The arenas in which memtables live. Main decides which are free; the writer takes the one that is offered in the
+ * mailbox word and makes it that of the next generation. An arena is free again once its generation is flushed and no
+ * super-version names it.
  */
 export class Arenas {
   readonly #words: Int32Array;
@@ -34,7 +35,7 @@ export class Arenas {
   }
 
   get activeGeneration(): number {
-    // Loaded before the arena it names: see the invariant in control.ts.
+    // Loaded before the arena that it names: see the invariant in control.ts.
     return Atomics.load(this.#words, ControlWord.activeGeneration);
   }
 
@@ -46,20 +47,20 @@ export class Arenas {
     return this.#arenas[arenaOfGeneration(this.#words, generation)].memory;
   }
 
-  /** Takes over the memtable of a replayed log. Only before the writer runs. */
+  /** Takes over the memtable of a replayed log. Call it only before the writer runs. */
   adopt(generation: number, memory: SharedArrayBuffer): void {
     const index = this.#add(memory);
     this.#arenas[index].generation = generation;
     this.#place(generation, index);
   }
 
-  /** Prepares the generation the writer starts with; main is the memtable's writer until it does. */
+  /** Prepares the generation with which the writer starts; until then, main is the memtable's writer. */
   begin(generation: number): number {
     const index = this.#add(createArena(this.#arenaBytes, this.#hashSeed));
     this.#arenas[index].generation = generation;
     this.#arenas[index].memtable.reset(generation);
     this.#place(generation, index);
-    // After the place of its arena, as the writer will do it: see the invariant in control.ts.
+    // After the place of its arena, as the writer does it: see the invariant in control.ts.
     Atomics.store(this.#words, ControlWord.activeGeneration, generation);
     return index;
   }
@@ -79,7 +80,7 @@ export class Arenas {
       announce(index, this.#arenas[index].memory);
     }
     this.#offered = index;
-    // The mailbox is empty (it was taken, or never filled), and only main fills it.
+    // The mailbox is empty (it was emptied, or never filled), and only main fills it.
     Atomics.store(this.#words, ControlWord.spareArena, index + 1);
     return true;
   }
@@ -102,12 +103,12 @@ export class Arenas {
   }
 
   #place(generation: number, index: number): void {
-    // No thread runs yet, or none looks before the generation's number is stored behind it.
+    // No thread runs yet, or none looks before the generation's number is stored after it.
     Atomics.store(this.#words, ControlWord.generationArena + (generation & (GENERATION_SLOTS - 1)), index);
   }
 
   #add(memory: SharedArrayBuffer): number {
-    // A recovered arena of another size is never used again: its place is.
+    // A recovered arena of another size is never used again, but its place is.
     const replaced = this.#arenas.findIndex(
       (arena) => arena.generation === -1 && arena.memory.byteLength !== this.#arenaBytes,
     );

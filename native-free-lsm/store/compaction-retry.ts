@@ -6,28 +6,28 @@ import { Retry, type RetryParts } from './retry.ts';
 const NO_TABLES: ReadonlySet<number> = new Set();
 
 /**
- * Which compactions wait after a failure. One that failed for a table of its own holds up no other; one that failed for
- * any other reason, such as a full disk, holds up all, until its time has come or another goes well.
+ * Decides which compactions wait after a failure. One that failed because of a table of its own holds up no other. One
+ * that failed for any other reason, such as a full disk, holds up all, until its time has come or another one succeeds.
  */
 export class CompactionRetry {
   readonly #retry: Retry;
-  /** Tables that a compaction has failed with, until one has gone well with them. */
+  /** Tables with which a compaction has failed, until one with them has succeeded. */
   readonly #failedInputs = new Set<number>();
-  /** What failed last may fail for all compactions. */
+  /** Whether the last failure may concern all compactions. */
   #holdsAll = false;
 
   constructor(parts: RetryParts, onDue: () => void) {
     this.#retry = new Retry('compaction', parts, onDue);
   }
 
-  /** A compaction waits for its next attempt. */
+  /** Whether a compaction waits for its next attempt. */
   get pending(): boolean {
     return this.#retry.pending;
   }
 
   /**
-   * Has a compaction picked that need not wait, of those that have not failed first: one that can never succeed would be
-   * picked again and again else.
+   * Has a compaction picked that need not wait, and prefers those that have not failed. Otherwise one that can never
+   * succeed would be picked again and again.
    */
   pick(pick: (heldTables: ReadonlySet<number>) => CompactionTask | null): CompactionTask | null {
     if (this.pending && this.#holdsAll) return null;
@@ -36,7 +36,7 @@ export class CompactionRetry {
     return pick(NO_TABLES);
   }
 
-  /** Nothing runs and nothing need be done: what failed before is not due any more. */
+  /** Nothing runs and nothing need be done, so what failed before is not due any more. */
   nothingDue(): void {
     if (this.pending) return;
     this.#failedInputs.clear();
@@ -46,15 +46,15 @@ export class CompactionRetry {
 
   worked(inputs: readonly TableMetadata[]): void {
     for (const { id } of inputs) this.#failedInputs.delete(id);
-    // Of compactions that run side by side one may fail again and again while others go well.
+    // When compactions run side by side, one may fail again and again while others succeed.
     if (this.#failedInputs.size === 0) this.#retry.works();
     else if (this.#holdsAll) this.#retry.startOver();
     this.#holdsAll = false;
   }
 
   /**
-   * @param isOfInput a table among the inputs is what could not be read
-   * @param isCondition false: what is wrong stands among the conditions already, by another name
+   * @param isOfInput whether a table among the inputs could not be read
+   * @param isCondition false: the conditions have the fault already, under another name
    */
   failed(error: LsmError, inputs: readonly TableMetadata[], isOfInput: boolean, isCondition: boolean): void {
     for (const { id } of inputs) this.#failedInputs.add(id);

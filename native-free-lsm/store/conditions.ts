@@ -1,13 +1,13 @@
 import type { EngineClock } from '../clock.ts';
 import { LsmError } from '../errors.ts';
 
-/** Something that keeps the engine from doing all it should; gone from the list as soon as it has passed. */
+/** Something that keeps the engine from doing all it should. It is in the list as long as it lasts. */
 export interface EngineCondition {
   /** For programs: one of ConditionCode. */
   readonly code: string;
   /** A sentence for people: what is wrong, where, and what to do. */
   readonly message: string;
-  /** Since when, in ms since the Unix epoch. */
+  /** When it began, in ms since the Unix epoch. */
   readonly sinceMs: number;
   /** Whether writes are refused meanwhile. */
   readonly stopsWrites: boolean;
@@ -18,7 +18,7 @@ export const ConditionCode = {
   noSpace: 'NO_SPACE',
   /** The file system takes no writes. */
   readOnly: 'READ_ONLY',
-  /** A table cannot be read as a whole; only what lies in the damaged place is missing. */
+  /** A table cannot be read completely; only what is in the damaged place is missing. */
   damagedTable: 'DAMAGED_TABLE',
   /** The end of the opening, the log, the manifest, a flush or a compaction fails for another reason. */
   openingHeld: 'OPENING_HELD',
@@ -31,7 +31,7 @@ export const ConditionCode = {
 } as const;
 export type ConditionCode = (typeof ConditionCode)[keyof typeof ConditionCode];
 
-/** Whose work fails. */
+/** The work that fails. */
 export type Worker = 'opening' | 'log' | 'manifest' | 'flush' | 'compaction';
 
 const OWN_CODE: Readonly<Record<Worker, ConditionCode>> = {
@@ -47,7 +47,7 @@ interface Trouble {
   readonly sinceMs: number;
 }
 
-/** What is wrong with an engine at this moment: noted where it is met, forgotten where it has passed. */
+/** What is wrong with an engine now: noted where it is found, and forgotten where it has passed. */
 export class EngineConditions {
   readonly #clock: EngineClock;
   readonly #failing = new Map<Worker, Trouble>();
@@ -59,7 +59,7 @@ export class EngineConditions {
     this.#clock = clock;
   }
 
-  /** Noted again with another error it keeps its time. */
+  /** When it is noted again with another error, it keeps its time. */
   failing(worker: Worker, error: LsmError): void {
     const sinceMs = this.#failing.get(worker)?.sinceMs ?? this.#clock.nowMs();
     this.#failing.set(worker, { error, sinceMs });
@@ -77,17 +77,17 @@ export class EngineConditions {
     this.#poison ??= { error, sinceMs: this.#clock.nowMs() };
   }
 
-  /** A table that cannot be read as a whole; the first fault found in it is what is shown. */
+  /** A table cannot be read completely; the first fault that was found in it is shown. */
   damaged(path: string, error: LsmError): void {
     if (!this.#damaged.has(path)) this.#damaged.set(path, { error, sinceMs: this.#clock.nowMs() });
   }
 
-  /** The table is no more. */
+  /** The table no longer exists. */
   forgetTable(path: string): void {
     this.#damaged.delete(path);
   }
 
-  /** @param stopsWriter whether writes wait until that work has gone well */
+  /** @param stopsWriter whether writes wait until that work succeeds */
   list(stopsWriter: (worker: Worker) => boolean): readonly EngineCondition[] {
     if (this.#failing.size + this.#damaged.size === 0 && this.#poison === undefined) return NONE;
     const byCode = new Map<string, EngineCondition>();

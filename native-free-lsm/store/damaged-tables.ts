@@ -5,12 +5,12 @@ import { QUARANTINE } from '../version/version.ts';
 import type { EngineConditions } from './conditions.ts';
 import type { SuperVersions } from './super-versions.ts';
 
-/** So often in a row the disk may fail to read a table before that counts as damage: it may be a passing fault. */
+/** How often in a row the disk may fail to read a table before that counts as damage, because the fault may pass. */
 const MAX_READ_FAILURES = 3;
 
 /**
- * Tables that a compaction could not read as a whole. The next one that needs such a table takes what can be read of
- * it along and sends the table itself into quarantine; so damage costs the keys in its place, and blocks nothing.
+ * Tables that a compaction could not read completely. The next one that needs such a table takes along what can be read
+ * of it and sends the table into quarantine. So damage costs the keys in its place, and blocks nothing.
  */
 export class DamagedTables {
   readonly #superVersions: SuperVersions;
@@ -31,12 +31,12 @@ export class DamagedTables {
     }
   }
 
-  /** Those among the inputs of which only what can be read is to be taken. */
+  /** The tables among the inputs of which only the readable part is to be taken. */
   among(inputs: readonly TableMetadata[]): number[] {
     return inputs.flatMap(({ id }) => (this.#known.has(id) ? [id] : []));
   }
 
-  /** @returns whether a compaction has failed for an input that is damaged, so that another attempt will do better */
+  /** @returns whether a compaction has failed because an input is damaged, so that another attempt will succeed */
   hasCaused(error: LsmError, inputs: readonly TableMetadata[]): boolean {
     const table = inputs.find(({ id }) => this.#superVersions.handle(id).path === error.file);
     if (table === undefined || !isDamage(error)) return false;
@@ -50,7 +50,7 @@ export class DamagedTables {
     return true;
   }
 
-  /** What a version edit keeps of the inputs that could not be read as a whole. */
+  /** What a version edit keeps of the inputs that could not be read completely. */
   quarantined(inputs: readonly TableMetadata[], damaged: readonly DamagedInput[]): TableMetadata[] {
     return inputs.flatMap((table) => {
       const found = damaged.find(({ tableId }) => tableId === table.id);
@@ -58,7 +58,7 @@ export class DamagedTables {
     });
   }
 
-  /** A compaction has taken the inputs into other tables. */
+  /** A compaction has put the content of the inputs into other tables. */
   taken(inputs: readonly TableMetadata[]): void {
     for (const { id } of inputs) {
       this.#known.delete(id);

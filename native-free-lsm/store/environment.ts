@@ -7,14 +7,14 @@ import { NodeFileSystem } from '../fs/node-fs.ts';
 import type { ExecutorFactory } from '../threads/executor.ts';
 import { PoolExecutor } from '../threads/pool.ts';
 
-/** What the engine takes from its surroundings; tests and simulations hand in their own. */
+/** What the engine takes from its surroundings; tests and simulations give their own. */
 export interface Environment {
   readonly fs: FileSystem;
   readonly clock: EngineClock;
   readonly executor: ExecutorFactory;
-  /** Sentences about what an operator may want to know: a torn tail cut, background work that failed. */
+  /** Sentences for an operator: a torn tail was cut, background work failed. */
   readonly report: (message: string) => void;
-  /** Draws the secret that a new directory hashes keys with. */
+  /** Draws the secret with which a new directory hashes keys. */
   readonly drawHashSeed: () => HashSeed;
 }
 
@@ -25,7 +25,7 @@ export function completeEnvironment(environment: Partial<Environment>): Environm
   const { report } = complete;
   return {
     ...complete,
-    // A line that cannot be written is lost; what it tells of goes on.
+    // A line that cannot be written is lost, but the work goes on.
     report: (message) => {
       try {
         report(message);
@@ -34,7 +34,7 @@ export function completeEnvironment(environment: Partial<Environment>): Environm
   };
 }
 
-/** Checked only as far as a mistake in the place of an argument would show. */
+/** Finds mistakes in the place of an argument, and no more. */
 function environmentFault(environment: unknown): LsmError | undefined {
   const fault = fieldsFault('environment', environment, Object.keys(REAL_ENVIRONMENT));
   if (fault !== undefined) return fault;

@@ -1,4 +1,4 @@
-/** What makes an opening refuse a folder: it is not an engine's, or files that should be there are not. Changes nothing. */
+/** The checks by which an opening refuses a folder: it is not an engine's, or files are missing. Changes nothing. */
 import { corruption, LsmError } from '../errors.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import { logFileName, lostLogs, missingLogs } from '../log/log-format.ts';
@@ -28,7 +28,7 @@ export function refuseForeign(fs: FileSystem, directory: string): void {
 export function refuseMissing(fs: FileSystem, directory: string): void {
   const names = fs.existsSync(directory) ? fs.listSync(directory) : [];
   const kinds = names.map((name) => parseFileName(name)?.kind);
-  // Without CURRENT, but with logs or tables, it is a damaged one, and that is said elsewhere.
+  // A folder without CURRENT but with logs or tables is damaged, and that is reported elsewhere.
   if (['current', 'log', 'table', 'repairMark'].some((kind) => kinds.includes(kind as FileKind))) return;
   throw new LsmError(
     'NOT_FOUND',
@@ -36,17 +36,17 @@ export function refuseMissing(fs: FileSystem, directory: string): void {
   );
 }
 
-/** @throws LsmError CORRUPTION: a repair that did not finish may have put aside a part of what it must */
+/** @throws LsmError CORRUPTION: a repair that did not finish may have put aside a part of what is needed */
 export function refuseHalfRepaired(fs: FileSystem, directory: string): void {
   const mark = `${directory}/${REPAIR_MARK_NAME}`;
   if (fs.existsSync(mark)) throw corruption(mark, 0, 'a repair of the folder did not finish: run it again');
 }
 
 /**
- * The end of a manifest that is lost, or cut between two edits, looks like that of one that crashed there. What
- * betrays it is the rest of the folder. If the lost edit was a flush, its log is gone: the next log is made before
- * a flush begins, so one is missing in the row, or, when a restart came between, there is none at all but a table
- * of later writes than the manifest knows. No unfinished job leaves one: flushes start from logs, and compactions
+ * When the end of a manifest is lost, or cut between two edits, it looks like that of one that crashed there. The rest
+ * of the folder shows the loss. If the lost edit was a flush, its log is gone: the next log is made before a flush
+ * begins, so a log is missing in the row, or, when a restart came between, there is no log at all but a table with
+ * later writes than the manifest knows. No unfinished job leaves such a table: flushes start from logs, and compactions
  * write nothing new. (A lost compaction names tables that are gone.)
  * @throws LsmError CORRUPTION
  */
@@ -80,8 +80,8 @@ export function refuseLostEdits(
 }
 
 /**
- * A log that was begun is there until its memtable is in tables: whoever finds it gone has lost what it held.
- * @param begun the last log that the manifest, or the mark at the end of another log, says was begun
+ * A log that was begun exists until its memtable is in tables. When it is missing, its content is lost.
+ * @param begun the last log that was begun, according to the manifest or the mark at the end of another log
  * @throws LsmError CORRUPTION
  */
 export function refuseLostLogs(
@@ -101,8 +101,8 @@ export function refuseLostLogs(
 }
 
 /**
- * Whether a table that the manifest does not name holds later writes than `timestamp`, the latest of those it
- * names. One that cannot be read was never complete, or cannot be kept.
+ * Whether a table that the manifest does not name holds writes later than `timestamp`, the latest of those that it
+ * names. A table that cannot be read was never complete, or cannot be kept.
  */
 export function isNewerOrphan(fs: FileSystem, directory: string, id: number, timestamp: number): boolean {
   try {

@@ -7,14 +7,14 @@ import type { VersionCommits } from './version-commits.ts';
 export interface LogNoteParts extends RetryParts {
   readonly words: Int32Array;
   readonly commits: VersionCommits;
-  /** Whether nothing may be written for now: `look` is called when that is over. */
+  /** Whether nothing may be written now: `look` is called when that is over. */
   readonly isHeld: () => boolean;
 }
 
 /**
- * Has the manifest say that the first log of this run was begun, before the writer acknowledges anything from it: a
- * log that is missing at the next start is missed then. Of the later ones the mark at the end of the log before says
- * so, which costs no sync more.
+ * Makes the manifest say that the first log of this run was begun, before the writer acknowledges anything from it:
+ * when that log is missing at the next start, it is noticed. For later logs, the mark at the end of the log before says
+ * so, which costs no further sync.
  */
 export class LogNote {
   readonly #parts: LogNoteParts;
@@ -55,7 +55,7 @@ export class LogNote {
       return;
     }
     this.#retry.works();
-    // Release: the writer that sees it may acknowledge, as the note is durable.
+    // Release: a writer that sees it may acknowledge, because the note is durable.
     Atomics.store(words, ControlWord.notedGeneration, this.#generation);
   }
 

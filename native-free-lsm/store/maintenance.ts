@@ -39,15 +39,15 @@ export interface MaintenanceParts {
   readonly hashSeed: HashSeed;
   readonly report: (message: string) => void;
   readonly conditions: EngineConditions;
-  /** Whether nothing may be written for now; whoever says so wakes the maintenance when that is over. */
+  /** Whether nothing may be written now; the maintenance is woken when that is over. */
   readonly isHeld: () => boolean;
-  /** No arena is left for the writer's next memtable: what pins one has to give it up. */
+  /** No arena is left for the writer's next memtable, so whatever pins one must give it up. */
   readonly onArenasShort: () => void;
 }
 
 /**
- * Keeps the tree in shape: has sealed memtables flushed, picks compactions, commits what they wrote to the
- * manifest and installs the new super-version. Runs on the main thread and only decides; the work is the pool's.
+ * Keeps the tree in shape: has sealed memtables flushed, picks compactions, commits their results to the manifest and
+ * installs the new super-version. It runs on the main thread and only decides; the pool does the work.
  */
 export class Maintenance {
   readonly #parts: MaintenanceParts;
@@ -63,7 +63,7 @@ export class Maintenance {
   #flushing = false;
   #lookingForArena = false;
   #compacting = 0;
-  /** Callers that want everything at the last level. */
+  /** How many callers want everything in the last level. */
   #fullCompactions = 0;
   #closed = false;
   #onJobEnd: (() => void) | undefined;
@@ -93,13 +93,13 @@ export class Maintenance {
     this.#logNote.begun(generation);
   }
 
-  /** The writer has gone over to the next memtable and log. */
+  /** The writer has switched to the next memtable and log. */
   rotated(generation: number): void {
     this.#commits.rotated(generation);
     this.wake();
   }
 
-  /** Whether writes wait until that work has gone well. */
+  /** Whether writes wait until that work succeeds. */
   stopsWriter(worker: Worker): boolean {
     const { options, superVersions } = this.#parts;
     if (worker === 'flush') return this.sealedMemtables >= options.maxSealedMemtables;
@@ -124,8 +124,8 @@ export class Maintenance {
   }
 
   /**
-   * Slows the writer down before it must stop, and gives it a new memtable only while flushes keep up: after all that
-   * changes one of the two, or lets go of a memtable.
+   * Slows the writer down before it must stop, and gives it a new memtable only while flushes keep up. Call it after
+   * everything that changes one of the two, or frees a memtable.
    */
   steerWriter(): void {
     if (this.#closed) return;
@@ -133,7 +133,7 @@ export class Maintenance {
     const l0Tables = superVersions.version.levels[0].length;
     const excess = l0Tables - options.l0SlowdownTables + 1;
     const micros = excess > 0 ? Math.min(excess * SLOWDOWN_STEP_MICROS, MAX_SLOWDOWN_MICROS) : 0;
-    // A hint the writer reads after each batch; nothing is ordered by it.
+    // A hint that the writer reads after each batch; nothing is ordered by it.
     Atomics.store(this.#words, ControlWord.slowdownMicros, micros);
     if (this.stopsWriter('flush') || this.stopsWriter('compaction')) return;
     const announce = (index: number, memory: SharedArrayBuffer): void =>
@@ -141,7 +141,8 @@ export class Maintenance {
     if (arenas.offer(announce)) return;
     this.#parts.onArenasShort();
     if (arenas.offer(announce) || this.#lookingForArena) return;
-    // Those that are in tables come free as the threads go over to the newest super-version; one that waits does not say so.
+    // Memtables that are in tables become free when the threads switch to the newest super-version; a thread that waits
+    // does not say when it does.
     this.#lookingForArena = true;
     this.#parts.clock.after(ARENA_LOOK_MS, () => {
       this.#lookingForArena = false;
@@ -151,7 +152,9 @@ export class Maintenance {
     });
   }
 
-  /** Resolves when no memtable below `generation` waits; rejects when a flush fails, though it is tried again. */
+  /**
+   * Resolves when no memtable below `generation` waits; rejects when a flush fails, though the flush is tried again.
+   */
   flushed(generation: number): Promise<void> {
     return this.#flushWaiters.until(() => this.#parts.superVersions.current.oldestGeneration >= generation);
   }
@@ -172,11 +175,11 @@ export class Maintenance {
     }
   }
 
-  /** Starts nothing more; jobs under way give up. */
+  /** Starts nothing more; running jobs give up. */
   async close(error: LsmError): Promise<void> {
     this.#closed = true;
     this.#logNote.close();
-    // Read by the jobs now and then; nothing is ordered by it.
+    // The jobs read it now and then; nothing is ordered by it.
     Atomics.store(this.#words, ControlWord.cancelBackground, 1);
     this.#fail(error);
     while (this.#flushing || this.#compacting > 0) {
@@ -207,7 +210,7 @@ export class Maintenance {
       await this.#commits.commit({ added, removed: [], oldestGeneration: generation + 1 }, tables);
       this.flushes++;
       for (const { fileSizeBytes } of added) this.bytesFlushed += fileSizeBytes;
-      // Obsolete from now on: should it stay, the next start removes it.
+      // It is obsolete from now on: if it stays, the next start removes it.
       const log = `${directory}/${logFileName(generation)}`;
       await this.#parts.fs.remove(log).catch((error: Error) => this.#parts.report(error.message));
     };
@@ -280,7 +283,7 @@ export class Maintenance {
         fileIds: this.#commits.takeFileIds(4 + Math.ceil(rawBytes / options.targetFileBytes) * 2),
         targetFileBytes: options.targetFileBytes,
         table: tableOptions(options, task.bottommost, this.#parts.hashSeed),
-        // What is dropped could not hide any more what a damaged table may hold.
+        // What is dropped could no longer hide what a damaged table may hold.
         bottommost: task.bottommost && damaged.length === 0,
         dropTombstonesBelow: options.dropTombstonesBelow,
         nowMs: clock.nowMs(),
@@ -316,7 +319,7 @@ export class Maintenance {
       const result = await this.#runJob({ job, control: this.#parts.control });
       if (this.#closed) return;
       await commit(result);
-      // Damage stays, whatever else goes well.
+      // Damage stays, whatever else succeeds.
       if (this.lastError?.code !== 'CORRUPTION') this.lastError = undefined;
       onWorked();
     } catch (error) {
@@ -328,13 +331,15 @@ export class Maintenance {
     try {
       return await this.#parts.executor.runBackground(job);
     } catch (error) {
-      // A job that fails takes away what it wrote; one whose thread died could not.
+      // A job that fails removes what it wrote; one whose thread died could not.
       if (toLsmError(error, 'background').code === 'WORKER_DIED') await this.#removeRemains(job);
       throw error;
     }
   }
 
-  /** Tables are begun in the order of their numbers: where there is neither file, there is none of a later one. */
+  /**
+   * Tables are begun in the order of their numbers, so when neither of a table's two files exists, no later table does.
+   */
   async #removeRemains({ job }: BackgroundJob): Promise<void> {
     const { directory, fileIds } = job.type === 'flush' ? job : job.spec;
     for (const id of fileIds) {

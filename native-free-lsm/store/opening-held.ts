@@ -6,8 +6,8 @@ import type { OpeningHold } from './recovery.ts';
 const RETRY_MS = 1000;
 
 /**
- * An engine that was opened on a disk that takes nothing: it serves what is there, writes nothing at all, and looks
- * now and then whether it may.
+ * Manages an engine that was opened on a disk that takes no writes: it serves what is there, writes nothing at all, and
+ * checks now and then whether it may.
  */
 export class OpeningHeld {
   readonly #clock: EngineClock;
@@ -31,7 +31,7 @@ export class OpeningHeld {
     if (hold !== undefined) this.#keep(hold.reason);
   }
 
-  /** Begins to look whether it may. */
+  /** Begins to check whether it may. */
   start(): void {
     if (this.#hold !== undefined) this.#wait();
   }

@@ -34,7 +34,10 @@ export interface RecoveredMemtable {
 
 export interface OpeningHold {
   readonly reason: LsmError;
-  /** Does what the opening could not. @throws LsmError while it still cannot */
+  /**
+   * Does what the opening could not.
+   * @throws LsmError while it still cannot
+   */
   release(): void;
 }
 
@@ -46,19 +49,20 @@ export interface RecoveredState {
   readonly handles: readonly TableHandle[];
   readonly oldestGeneration: number;
   readonly memtables: readonly RecoveredMemtable[];
-  /** For the first log of this run. */
+  /** The generation of the first log of this run. */
   readonly nextGeneration: number;
   readonly nextFileId: number;
-  /** Set while the disk takes nothing: what was found is served, and nothing may be written before `release`. */
+  /** Set while the disk takes no writes: what was found is served, and nothing may be written before `release`. */
   readonly hold?: OpeningHold;
-  /** Of all hashes of keys, in the tables there are, if there are any, and in those to come. */
+  /** The seed of all hashes of keys, in the tables that exist, if there are any, and in later ones. */
   readonly hashSeed: HashSeed;
 }
 
 /**
- * Opens a directory: takes its lock, reads the manifest, loads the tables' indexes and filters, replays the
- * logs, removes what a crash has left over. Runs on the main thread before anything is served.
- * @throws LsmError LOCKED, FOREIGN_DIRECTORY, NOT_FOUND, CORRUPTION, UNSUPPORTED_FORMAT, IO_ERROR; nothing is changed then
+ * Opens a directory: takes its lock, reads the manifest, loads the tables' indexes and filters, replays the logs, and
+ * removes what a crash has left. Runs on the main thread before anything is served.
+ * @throws LsmError LOCKED, FOREIGN_DIRECTORY, NOT_FOUND, CORRUPTION, UNSUPPORTED_FORMAT, IO_ERROR; then nothing is
+ *   changed
  */
 export function recover(
   fs: FileSystem,
@@ -106,8 +110,8 @@ function recoverLocked(
     if (tornBytes > 0) report(`passed over ${tornBytes} bytes at the end of ${path} that never took effect`);
   }
   const nextGeneration = Math.max(found.oldestGeneration, ...live.map((generation) => generation + 1));
-  // A crash may have left tables whose edit never reached the manifest, finished or not: their numbers are not used
-  // again, so that nothing written from here on meets them.
+  // A crash may have left tables, finished or not, whose edit never reached the manifest. Their numbers are not used
+  // again, so that nothing that is written from here on meets them.
   const idsOnDisk = [...tableIds, ...numbersOnDisk(fs, directory, 'temporary')];
   const firstFileId = Math.max(found.nextFileId, ...idsOnDisk.map((id) => id + 1));
   const begunBefore = found.begunGeneration;
@@ -125,12 +129,12 @@ function recoverLocked(
   const begunGeneration = Math.max(found.begunGeneration, ...live);
   const hold = holdOf(fs, directory, lock, replayed);
   const known = new Set(handles.map(({ metadata }) => metadata.id));
-  // Before anything is written: it may be in want of the room.
+  // Before anything is written, because it may need the room.
   if (hold === undefined) removeLeftovers(fs, directory, known, found.oldestGeneration, report);
   const base = { handles, nextGeneration, hashSeed };
   try {
     if (hold !== undefined) throw hold.reason;
-    // Below what logs hold, which is newer.
+    // Below the content of logs, which is newer.
     const numbered = { ...found, nextFileId: firstFileId };
     const returned = takeBackTables(fs, directory, options, hashSeed, numbered, handles, report);
     const flushed = flushEarliest(fs, directory, replayed, { ...found, ...returned }, options, hashSeed);
@@ -146,7 +150,7 @@ function recoverLocked(
     );
     return { ...base, handles: kept, ...state, manifest, memtables };
   } catch (cause) {
-    // What is there is served all the same. Tables that were flushed are left over, their logs are still there.
+    // What is there is served anyway. Tables that were flushed are left over; their logs are still there.
     if (recovered === undefined || !(cause instanceof LsmError) || !isRefusal(cause)) throw cause;
     if (hold === undefined) removeLeftovers(fs, directory, known, found.oldestGeneration, report);
     report(`${cause.message}. Until then nothing is written and all that is there is served`);
@@ -161,14 +165,14 @@ function recoverLocked(
   }
 }
 
-/** Nothing is wrong with what is there: the disk is full, or mounted read-only. */
+/** Whether nothing is wrong with what is there, but the disk is full or mounted read-only. */
 function isRefusal({ code }: LsmError): boolean {
   return code === 'NO_SPACE' || code === 'READ_ONLY';
 }
 
 /**
- * Makes durable what is served from logs. Where that cannot be, and where others may read the directory too, nothing
- * may be written either.
+ * Makes durable what is served from logs. When that is not possible, or others may read the directory too, nothing may
+ * be written either.
  */
 function holdOf(
   fs: FileSystem,
@@ -194,13 +198,13 @@ function holdOf(
   }
 }
 
-/** So often the disk may fail to read a table before the table counts as one that cannot be read. */
+/** How often the disk may fail to read a table before the table counts as unreadable. */
 const MAX_LOADS = 3;
 
 /**
- * Damage in one table costs what lies in it and nothing else, so the engine is opened without. A file that is missing,
- * or has the name of another, is another matter: whoever has lost or mixed up files is to hear of it before anything
- * is built on what is left.
+ * Damage in one table costs only its own content, so the engine is opened without it. A file that is missing, or has
+ * the name of another one, is different: an operator who has lost or mixed up files must hear of it before anything is
+ * built on what is left.
  */
 function loadOrSetAside(
   fs: FileSystem,
@@ -228,7 +232,7 @@ interface Flushed extends Omit<ManifestState, 'begunGeneration'> {
   readonly tables: readonly TableHandle[];
 }
 
-/** Starts that a crash follows leave a log each. Those there is no place for go into tables here and now. */
+/** Every start that a crash follows leaves a log. Those for which there is no place are put into tables here. */
 function flushEarliest(
   fs: FileSystem,
   directory: string,
@@ -249,7 +253,7 @@ function flushEarliest(
   return { version, oldestGeneration, nextFileId, tables };
 }
 
-/** Where no table can be written, the earliest logs share a memtable, which goes by the number of the last of them. */
+/** When no table can be written, the earliest logs share a memtable, which has the number of the last of them. */
 function folded(
   fs: FileSystem,
   directory: string,
@@ -263,7 +267,9 @@ function folded(
   return [replay(fs, directory, shared, options, hashSeed), ...replayed.slice(excess + 1)];
 }
 
-/** With the active one, the next, and what is not let go of yet they stay within the places for generations. */
+/**
+ * With the active memtable, the next one, and one that is not free yet, they stay within the places for generations.
+ */
 const MAX_RECOVERED_MEMTABLES = GENERATION_SLOTS - 4;
 const EMPTY = { version: Version.empty(), oldestGeneration: 1, nextFileId: 1, begunGeneration: 0 };
 
@@ -284,7 +290,7 @@ function flush(
     fileIds: Array.from({ length: FILE_IDS_PER_SOURCE }, (_, i) => firstFileId + i),
     targetFileBytes: options.targetFileBytes,
     table: tableOptions(options, false, hashSeed),
-    // Nothing counts as expired: a later compaction will see to it.
+    // Nothing counts as expired: a later compaction decides about that.
     nowMs: 0,
   } as const;
   return runBackgroundJob(fs, { job, control: createControl() }).tables;
@@ -296,7 +302,7 @@ interface Replayed extends RecoveredMemtable {
 
 /**
  * @param generations of logs that follow each other
- * @param begun up to this one logs are known to have been begun
+ * @param begun logs up to this one are known to have been begun
  */
 function replay(
   fs: FileSystem,
@@ -337,8 +343,8 @@ function numbersOnDisk(fs: FileSystem, directory: string, kind: FileKind): numbe
 }
 
 /**
- * Removes temporary and orphan tables, and logs whose memtables are in tables. They do no harm but take room:
- * what cannot be removed now the next start tries again.
+ * Removes temporary and orphan tables, and logs whose memtables are in tables. They do no harm but take room; the next
+ * start tries again to remove what cannot be removed now.
  */
 function removeLeftovers(
   fs: FileSystem,

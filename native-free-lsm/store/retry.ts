@@ -5,7 +5,7 @@ import type { EngineConditions, Worker } from './conditions.ts';
 const FIRST_RETRY_MS = 100;
 const LAST_RETRY_MS = 10_000;
 
-/** Work that is tried again here; of the others somebody else decides. */
+/** Work that is tried again here; for other work somebody else decides. */
 export type RetriedWorker = Extract<Worker, 'manifest' | 'flush' | 'compaction'>;
 
 const SAYS: Readonly<Record<RetriedWorker, { readonly fails: string; readonly works: string }>> = {
@@ -24,8 +24,8 @@ export interface RetryParts {
 }
 
 /**
- * When work of a kind that failed is tried again: later after each failure in a row. Says so in the conditions as long
- * as it fails, and to the operator when it begins to, when there is a new reason, and when it works again.
+ * Decides when failed work of one kind is tried again: later after each failure in a row. It is a condition as long as
+ * it fails. The operator is told when it begins to fail, when there is a new reason, and when it works again.
  */
 export class Retry {
   readonly #worker: RetriedWorker;
@@ -35,7 +35,7 @@ export class Retry {
   #pending = false;
   /** In a row. */
   #failures = 0;
-  /** Of those failures; each is said once. */
+  /** The reasons of those failures; each is reported once. */
   readonly #reasons = new Set<string>();
 
   constructor(worker: RetriedWorker, parts: RetryParts, onDue: () => void) {
@@ -44,7 +44,7 @@ export class Retry {
     this.#onDue = onDue;
   }
 
-  /** Work of this kind waits for its next attempt. */
+  /** Whether work of this kind waits for its next attempt. */
   get pending(): boolean {
     return this.#pending;
   }
@@ -53,17 +53,17 @@ export class Retry {
     this.#over(SAYS[this.#worker].works);
   }
 
-  /** What failed need not be done any more; whether it would go well is not known. */
+  /** The failed work need not be done any more; it is not known whether it would succeed. */
   notDue(): void {
     this.#over(`no ${this.#worker} that failed is due any more`);
   }
 
-  /** Others of this kind go well while one still fails: after its next failure the wait is short again. */
+  /** Others of this kind succeed while one still fails: after its next failure the wait is short again. */
   startOver(): void {
     this.#nextMs = FIRST_RETRY_MS;
   }
 
-  /** @param isCondition false: what is wrong stands among the conditions already, by another name */
+  /** @param isCondition false: the conditions have the fault already, under another name */
   failed(error: LsmError, isCondition = true): void {
     const { clock, conditions, report } = this.#parts;
     if (isCondition) conditions.failing(this.#worker, error);
@@ -97,7 +97,10 @@ export class Retry {
   }
 }
 
-/** Each attempt writes files with numbers of its own; where a file is damaged is a reason of its own. */
+/**
+ * Each attempt writes files with numbers of its own, so numbers are ignored; but the place of damage is a reason of its
+ * own.
+ */
 function reasonOf({ code, message }: LsmError): string {
   return code === 'CORRUPTION' ? message : message.replace(/\d+/g, '');
 }

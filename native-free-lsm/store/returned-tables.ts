@@ -18,26 +18,27 @@ import { TableLookup, TableSet } from '../sstable/table-set.ts';
 import type { Version } from '../version/version.ts';
 
 const READAHEAD_BYTES = 256 * 1024;
-/** For what an opening writes of one log, or of one table; when they run out the last table takes the rest. */
+/** The ids for what an opening writes from one log or one table; when they run out, the last table takes the rest. */
 export const FILE_IDS_PER_SOURCE = 64;
-/** Of the control block's counters: nobody looks at these. */
+/** The index of the control block's counters that are used here: nobody reads them. */
 const THREAD = 1;
 
 export interface ReturnedTables {
   readonly version: Version;
   readonly nextFileId: number;
-  /** What was written: of each table that came back what only it had. */
+  /** The tables that were written: for each table that came back, what only it had. */
   readonly tables: readonly TableHandle[];
 }
 
 /**
- * Takes tables out of quarantine that read well again, as the disk had failed for a while or somebody has put the file
- * right. Such a table has no place in the order of the levels any more; but those of its records that are newer than
- * all the levels hold of their keys may stand above all of them, in a new table of level 0. The rest is outdated, or was
- * taken along when the table was set aside. To be done before anything else is added to level 0.
+ * Takes tables out of quarantine that can be read again, because the disk had failed for a while or somebody has
+ * repaired the file. Such a table no longer has a place in the order of the levels. But those of its records that are
+ * newer than everything the levels hold of their keys may be above all of them, in a new table of level 0. The rest is
+ * outdated, or was taken along when the table was set aside.
  *
- * A table that still cannot be read as a whole stays where it is, as do all from the first on that nothing can be written
- * for, or that level 0 has no room for: a later opening asks them again.
+ * Call it before anything else is added to level 0. A table that still cannot be read completely stays where it is, and
+ * so do all tables from the first one on for which nothing can be written or level 0 has no room: a later opening tries
+ * them again.
  */
 export function takeBackTables(
   fs: FileSystem,
@@ -54,7 +55,7 @@ export function takeBackTables(
   for (const { id } of found.version.quarantine) {
     const reader = readers.get(id) as TableReader;
     if (reader.handle.fault !== null) continue;
-    // Writes are not to begin slowed down; but where one table is enough for that, one comes back at a time.
+    // Writes must not be slow from the start; but when one table is enough for that, one comes back at a time.
     const room = Math.max(1, options.l0SlowdownTables - 1) - version.levels[0].length;
     if (room < 1) {
       report(`${reader.handle.path} may be read again, but level 0 is full: the next start takes it back`);
@@ -77,7 +78,7 @@ export function takeBackTables(
           table: tableOptions(options, false, hashSeed),
           bottommost: false,
           dropTombstonesBelow: 0,
-          // Nothing counts as expired: a later compaction will see to it.
+          // Nothing counts as expired: a later compaction decides about that.
           nowMs: 0,
         },
         () => false,
@@ -88,7 +89,7 @@ export function takeBackTables(
       tables.push(...loaded);
       report(`${reader.handle.path} can be read again: what only it held is among the other tables now`);
     } catch (error) {
-      // It stays in quarantine, and the conditions name it. What was written of it the next start removes.
+      // It stays in quarantine, and the conditions name it. The next start removes what was written of it.
       if (!(error instanceof LsmError)) throw error;
       if (isOfTable(error, readers)) continue;
       // The next one would fail in the same way, and fill a disk again that has just no room.
@@ -99,13 +100,13 @@ export function takeBackTables(
   return { version, nextFileId, tables };
 }
 
-/** Whether it is one of the tables that cannot be read, and not for a fault of this process such as too many open files. */
+/** Whether a table cannot be read, and not because of a fault of this process such as too many open files. */
 function isOfTable(error: LsmError, readers: ReadonlyMap<number, TableReader>): boolean {
   const isNamed = [...readers.values()].some(({ handle }) => handle.path === error.file);
   return isNamed && (error.code !== 'IO_ERROR' || isDamage(error));
 }
 
-/** @throws LsmError CORRUPTION, IO_ERROR: before anything is written for it */
+/** @throws LsmError CORRUPTION, IO_ERROR, before anything is written for it */
 function requireSound(table: TableIterator): void {
   for (table.seekToFirst(); table.valid; table.next());
 }
@@ -114,14 +115,14 @@ function requireSound(table: TableIterator): void {
 class Levels implements Disposable {
   readonly #fs: FileSystem;
   readonly #descriptors: DescriptorCache;
-  /** Of its own, as what a walk goes through is not to be closed for what is looked up meanwhile. */
+  /** A cache of its own: files of a walk must not be closed because of a lookup meanwhile. */
   readonly #walked: DescriptorCache;
   readonly #loader: BlockLoader;
   readonly #tables: TableSet;
   readonly #lookup: TableLookup;
   readonly #hashSeed: HashSeed;
   readonly #hit: BlockHit = { recordStart: 0, recordEnd: 0 };
-  /** The block that the loader has in hand: keys come in order, so the next one is often in the same. */
+  /** The block that the loader has now: keys come in order, so the next one is often in the same block. */
   #tableId = 0;
   #ordinal = -1;
   #blockEnd = 0;
@@ -147,7 +148,10 @@ class Levels implements Disposable {
     return reader.iterator(this.#fs, this.#walked.get(reader.handle), READAHEAD_BYTES);
   }
 
-  /** Whether they hold this version of the key or a newer one. @throws LsmError when a table cannot be read */
+  /**
+   * Whether they hold this version of the key or a newer one.
+   * @throws LsmError when a table cannot be read
+   */
   outdo(record: RecordIterator): boolean {
     const isOutdone = this.#find(record);
     this.#descriptors.trim();
@@ -175,7 +179,7 @@ class Levels implements Disposable {
   #load(reader: TableReader, ordinal: number): void {
     const { id } = reader.metadata;
     if (id === this.#tableId && ordinal === this.#ordinal) return;
-    // Of none until it is read.
+    // It has no block until it is read.
     this.#ordinal = -1;
     this.#blockEnd = this.#loader.load(reader, ordinal);
     this.#tableId = id;
@@ -183,7 +187,7 @@ class Levels implements Disposable {
   }
 }
 
-/** The records of a table that the levels do not outdo. */
+/** The records of a table for which the levels have nothing newer. */
 class NewerRecords implements RecordIterator {
   readonly #table: TableIterator;
   readonly #levels: Levels;

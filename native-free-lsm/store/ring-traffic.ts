@@ -1,23 +1,24 @@
 import type { EngineClock } from '../clock.ts';
 
-/** Main's end of the rings to a kind of thread. */
+/** Main's end of the rings to one kind of thread. */
 export interface RingEnd {
-  /** Lets the threads see what was queued; false when nothing was. */
+  /** Makes what was queued visible to the threads; returns false when nothing was. */
   publish(): boolean;
-  /** Hands out what the threads have answered. */
+  /** Passes on what the threads have answered. */
   drain(): void;
 }
 
 export interface RingTrafficEvents {
   /** Threads have something new to look at. */
   onPublished(): void;
-  /** All answers there were have been handed out. */
+  /** All answers that were there have been passed on. */
   onDrained(): void;
 }
 
 /**
- * When main looks at the rings. What one turn of the event loop has queued goes over at the turn's end, in all rings
- * together; what threads have answered is handed out when they say so. It knows nothing of what the rings carry.
+ * Decides when main looks at the rings. What one turn of the event loop has queued is published at the end of the turn,
+ * in all rings together; what threads have answered is passed on when they signal it. It knows nothing of what the
+ * rings carry.
  */
 export class RingTraffic {
   readonly #clock: EngineClock;
@@ -34,7 +35,7 @@ export class RingTraffic {
     this.#ends.push(end);
   }
 
-  /** At the end of this turn, with what is queued until then. */
+  /** Publishes at the end of this turn, with everything that is queued until then. */
   publishSoon(): void {
     if (this.#isDue) return;
     this.#isDue = true;

@@ -6,8 +6,8 @@ import { SNAPSHOT_EXPIRED, StoreSnapshot } from './store-snapshot.ts';
 import type { SuperVersions } from './super-versions.ts';
 
 /**
- * The snapshots that are held, oldest first. Each pins a super-version, and so the memtables that belong to it; they must
- * not keep writers waiting for memory: the oldest is given up before that.
+ * The snapshots that are held, oldest first. Each pins a super-version, and so the memtables that belong to it. They
+ * must not keep writers waiting for memory: the oldest is given up before that.
  */
 export class Snapshots {
   readonly #superVersions: SuperVersions;
@@ -31,18 +31,18 @@ export class Snapshots {
     return snapshot;
   }
 
-  /** Why nothing can be read from it, or undefined. */
+  /** Why nothing can be read from it; undefined when reads are possible. */
   fault(snapshot: unknown): LsmError | undefined {
     if (!(snapshot instanceof StoreSnapshot))
       return invalidArgument(`snapshot must be one that snapshot() gave, not ${describe(snapshot)}`);
     if (snapshot.point === undefined) return SNAPSHOT_EXPIRED;
-    // What it names are super-versions and memtables of its own engine.
+    // It names super-versions and memtables of its own engine.
     return this.#held.has(snapshot)
       ? undefined
       : invalidArgument('snapshot must be of this engine, not of another');
   }
 
-  /** Gives up those that pin more than `maxSealed` memtables below the active one. */
+  /** Gives up the snapshots that pin more than `maxSealed` memtables below the active one. */
   expire(activeGeneration: number, maxSealed: number): void {
     for (const snapshot of this.#held) {
       const pinned = snapshot.point?.superVersion.tables.oldestGeneration ?? activeGeneration;
@@ -50,7 +50,7 @@ export class Snapshots {
     }
   }
 
-  /** Gives up the oldest that pins memtables which are in tables by now: an opening may have found many. */
+  /** Gives up the oldest snapshot that pins memtables which are in tables by now: an opening may have found many. */
   giveUpOne(): void {
     const { oldestGeneration } = this.#superVersions.current;
     for (const snapshot of this.#held) {

@@ -10,15 +10,15 @@ import type { ReadPath } from './read-path.ts';
 import type { SuperVersions } from './super-versions.ts';
 import type { WriteQueue } from './write-queue.ts';
 
-/** Figures of one engine; plain data. Sizes in bytes. */
+/** Figures of one engine; plain data. Sizes are in bytes. */
 export interface EngineStats {
   readonly state: 'open' | 'poisoned';
   readonly lastError: string | null;
-  /** What keeps the engine from doing all it should at this moment; none when nothing does. */
+  /** What keeps the engine from doing all it should now; empty when nothing does. */
   readonly conditions: readonly EngineCondition[];
-  /** Entries that are not deletions, counting a key once for each place that holds it: an upper bound. */
+  /** Entries that are not deletions. A key counts once for each place that holds it, so this is an upper bound. */
   readonly estimatedKeys: number;
-  /** Keys and values as given, uncompressed, counted likewise. */
+  /** Keys and values as given, uncompressed, counted in the same way. */
   readonly liveBytes: number;
   readonly diskBytes: number;
   readonly tablesByLevel: readonly number[];
@@ -67,7 +67,7 @@ export function collectStats(sources: StatsSources): EngineStats {
   }
   const tableReadsByThread: Record<string, number> = { main: 0 };
   for (let thread = 1; thread < 2 + options.readers; thread++) {
-    // A counter; any recent value does.
+    // A counter; any recent value will do.
     const reads = Atomics.load(words, ControlWord.tableReads + thread);
     tableReadsByThread[thread === 1 ? 'writer' : `reader-${thread - 1}`] = reads;
   }

@@ -2,12 +2,12 @@ import { LsmError } from '../errors.ts';
 import type { ReadPoint } from '../threads/protocol/reader-messages.ts';
 import type { SuperVersion } from './super-versions.ts';
 
-/** A consistent picture to read from; held until `expired` or released. */
+/** A consistent view to read from; it is held until `expired` or released. */
 export interface SnapshotPoint extends ReadPoint {
   readonly superVersion: SuperVersion;
 }
 
-/** A picture of one moment; release it when done. */
+/** A view of one moment; release it when you are done. */
 export class StoreSnapshot {
   /** Undefined once it is released or given up. */
   point: SnapshotPoint | undefined;

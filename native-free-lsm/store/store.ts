@@ -26,8 +26,8 @@ import type { WriteQueue } from './write-queue.ts';
 import type { WriterChannel } from './writer-channel.ts';
 
 /**
- * A store of records by key on the main thread: checks what it is asked and hands it to the parts that do it (see
- * wireStore). Nothing here blocks or touches the disk once `open` has returned.
+ * A store of records by key on the main thread. It checks its arguments and hands the request to the part that does it
+ * (see wireStore). Nothing here blocks or touches the disk once `open` has returned.
  */
 export class RecordStore {
   readonly options: EngineOptions;
@@ -51,8 +51,9 @@ export class RecordStore {
   }
 
   /**
-   * Opens `directory`, making it if need be, and recovers what it holds.
-   * @throws LsmError LOCKED, FOREIGN_DIRECTORY, NOT_FOUND, CORRUPTION, UNSUPPORTED_FORMAT, NO_SPACE, IO_ERROR, INVALID_ARGUMENT
+   * Opens `directory`, making it if necessary, and recovers what it holds.
+   * @throws LsmError LOCKED, FOREIGN_DIRECTORY, NOT_FOUND, CORRUPTION, UNSUPPORTED_FORMAT, NO_SPACE, IO_ERROR,
+   *   INVALID_ARGUMENT
    */
   static open(
     directory: string,
@@ -84,7 +85,7 @@ export class RecordStore {
 
   /**
    * Puts a record unless the same or a newer version of the key is there.
-   * @param timeoutMs after which the write is not begun any more but fails with OVERLOADED; infinite for none
+   * @param timeoutMs a write that has not begun after this time fails with OVERLOADED; infinite for none
    */
   write(key: Uint8Array, record: Uint8Array, sink: WriteSink, token: number, timeoutMs = NEVER): void {
     requireSink(sink, 'onWrite', token);
@@ -102,7 +103,7 @@ export class RecordStore {
     else this.#writes.batch(puts, sink, token);
   }
 
-  /** The newest record of a key, tombstones included. Answers in the call when memory holds the answer. */
+  /** The newest record of a key, also when it is a tombstone. Answers during the call when memory holds the answer. */
   read(key: Uint8Array, sink: ReadSink, token: number): void {
     requireSink(sink, 'onRead', token);
     const fault = bytesFault('key', key);
@@ -131,15 +132,17 @@ export class RecordStore {
   }
 
   /**
-   * A picture of this moment. It pins memtables: when their memory is needed for writing, the oldest snapshot
-   * is given up and its reads fail with SNAPSHOT_EXPIRED.
+   * A view of this moment. It pins memtables: when their memory is needed for writing, the oldest snapshot is given up,
+   * and its reads fail with SNAPSHOT_EXPIRED.
    */
   snapshot(): StoreSnapshot {
     if (this.#closing !== undefined) throw CLOSED;
     return this.#parts.snapshots.take(this.#reads.currentPoint());
   }
 
-  /** Resolves when everything written before is in tables; rejects when a flush fails, though it is tried again. */
+  /**
+   * Resolves when everything written before is in tables; rejects when a flush fails, though the flush is tried again.
+   */
   async flush(): Promise<void> {
     const refusal = this.#refusal;
     if (refusal !== undefined) throw refusal;
@@ -147,7 +150,7 @@ export class RecordStore {
     // Before the request that makes the writer look.
     Atomics.add(this.#parts.words, ControlWord.sealRequests, 1);
     await this.#writes.barrier();
-    // What was sealed lies below; an active memtable that was empty is still the active one.
+    // What was sealed is below; an active memtable that was empty is still the active one.
     await this.#parts.maintenance.flushed(this.#parts.arenas.activeGeneration);
   }
 
@@ -167,9 +170,9 @@ export class RecordStore {
   }
 
   /**
-   * Ends when everything accepted is written and synced, and all threads are gone.
-   * @throws LsmError POISONED when the last sync failed: with a durability below `sync` what was acknowledged may
-   *   be lost. The directory is free all the same
+   * Resolves when everything accepted is written and synced, and all threads are gone.
+   * @throws LsmError POISONED when the last sync failed: with a durability below `sync`, what was acknowledged may be
+   *   lost. The directory is unlocked in any case
    */
   close(): Promise<void> {
     this.#closing ??= this.#close();
@@ -192,7 +195,7 @@ export class RecordStore {
     if (this.#writer.fault !== undefined && before === undefined) throw this.#writer.fault;
   }
 
-  /** What forbids any write now. */
+  /** Why no write is accepted now. */
   get #refusal(): LsmError | undefined {
     return this.#closing === undefined ? (this.#writer.fault ?? this.#held.reason) : CLOSED;
   }

@@ -9,8 +9,8 @@ import type { WorkerMessage } from '../threads/protocol/posted-messages.ts';
 import type { Version } from '../version/version.ts';
 
 /**
- * A consistent view of all data at one moment: the tables of a version, and by `tables.oldestGeneration` the memtables
- * that are not in them. It never changes. Pinned while it is current, while a command in a ring names it, and by
+ * A consistent view of all data at one moment: the tables of a version and, by `tables.oldestGeneration`, the memtables
+ * that are not in them. It never changes. It is pinned while it is current, while a command in a ring names it, and by
  * snapshots.
  */
 export interface SuperVersion {
@@ -19,7 +19,7 @@ export interface SuperVersion {
   pins: number;
 }
 
-/** What an opening has found: the tables, and from which generation on memtables are not in them. */
+/** What an opening has found: the tables, and the generation from which on memtables are not in them. */
 export interface FirstSuperVersion {
   readonly version: Version;
   readonly oldestGeneration: number;
@@ -27,7 +27,7 @@ export interface FirstSuperVersion {
 }
 
 export interface SuperVersionEvents {
-  /** No super-version has the table any more: its file may go. */
+  /** No super-version has the table any more, so its file may be removed. */
   onTableUnused(handle: TableHandle): void;
   /** No super-version has memtables below this generation. */
   onGenerationsUnused(below: number): void;
@@ -35,19 +35,19 @@ export interface SuperVersionEvents {
 
 interface OutdatedSuperVersion {
   readonly superVersion: SuperVersion;
-  /** Once the writer thread has followed so far it uses a newer one. */
+  /** Once the writer thread has followed to this epoch, it uses a newer one. */
   readonly superVersionEpoch: number;
-  /** Once it has released so many frames it uses none, and the next it uses is a newer one. */
+  /** Once the writer has released this many frames, it uses none, and the next one that it uses is newer. */
   readonly framesPushed: number;
 }
 
 /**
- * The super-versions of one engine, on the main thread: makes the current one from a version, tells the pool threads,
- * and lets go of each once nothing names it any more.
+ * The super-versions of one engine, on the main thread. It makes the current one from a version, tells the pool
+ * threads, and releases each once nothing names it any more.
  *
- * Readers hold a super-version as long as commands that name it are in their rings (see EpochDomain). The writer only ever
- * uses the latest it has heard of; were it to hold them by its ring too, it could wait for a memtable that is
- * free only after what stands in its ring behind.
+ * Readers hold a super-version as long as commands that name it are in their rings (see EpochDomain). The writer only
+ * uses the latest one that it has heard of. If it held them by its ring too, it could wait for a memtable that becomes
+ * free only after the commands that are behind in that ring.
  */
 export class SuperVersions {
   readonly #words: Int32Array;
@@ -90,7 +90,7 @@ export class SuperVersions {
     const previous = this.#current;
     this.#current = this.#make(version, oldestGeneration, added);
     this.#post(message(this.#current, added));
-    // Main alone writes it: this is the count that came with the message above.
+    // Only main writes it: this is the count that came with the message above.
     const superVersionEpoch = Atomics.load(this.#words, ControlWord.superVersionEpoch);
     const framesPushed = this.#writer?.framesPushed ?? 0;
     this.#epochs.retire(() =>
@@ -121,7 +121,7 @@ export class SuperVersions {
     this.collect();
   }
 
-  /** Lets go of what no thread can use any more: to be called when threads have answered, or died. */
+  /** Releases what no thread can use any more. Call it when threads have answered, or died. */
   collect(): void {
     this.#epochs.collect();
     while (this.#outdated.length > 0 && this.#writerIsPast(this.#outdated[0])) {
@@ -131,9 +131,9 @@ export class SuperVersions {
 
   #writerIsPast({ superVersionEpoch, framesPushed }: OutdatedSuperVersion): boolean {
     if (this.#writer === undefined) return true;
-    // Both counters wrap; their differences do not.
+    // Both counters wrap, but their differences do not.
     if (((this.#writer.framesCompleted - framesPushed) | 0) >= 0) return true;
-    // Acquire: what the writer read by way of an older super-version it had read before it stored the count.
+    // Acquire: the writer stored the count after it had read through an older super-version for the last time.
     return ((Atomics.load(this.#words, ControlWord.writerSuperVersionEpoch) - superVersionEpoch) | 0) >= 0;
   }
 
@@ -142,12 +142,12 @@ export class SuperVersions {
     superVersion.pins++;
   }
 
-  /** Ends a `hold` once what is in the rings now is answered. */
+  /** Ends a `hold` once the requests that are in the rings now are answered. */
   letGoOnceAsked(superVersion: SuperVersion): void {
     this.#epochs.retire(() => this.unpin(superVersion));
   }
 
-  /** Tells a thread that has just started all that it may be asked about. */
+  /** Tells a thread that has just started everything that requests to it may name. */
   link(link: { post(message: WorkerMessage): void }): void {
     this.#links.push(link);
     let added = [...this.#readers.values()].map((reader) => reader.handle);

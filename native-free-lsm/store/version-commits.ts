@@ -5,8 +5,8 @@ import type { VersionEdit } from '../version/version.ts';
 import type { SuperVersions } from './super-versions.ts';
 
 /**
- * What background jobs have written becomes the new version: first in the manifest, then as the current super-version.
- * Gives out the numbers of files, which no two jobs and no two attempts share.
+ * Makes what background jobs have written the new version: first in the manifest, then as the current super-version. It
+ * also gives out the numbers of files, which no two jobs and no two attempts share.
  */
 export class VersionCommits {
   readonly #fs: FileSystem;
@@ -15,7 +15,7 @@ export class VersionCommits {
   #nextFileId: number;
   /** The last log that is known to have been begun; 0: none in this run. */
   #begunGeneration = 0;
-  /** Tables of edits that were refused and may be on the disk all the same: until a later edit says otherwise. */
+  /** Tables of edits that were refused but may be on the disk: until a later edit is taken. */
   #doubtful: string[] = [];
 
   constructor(fs: FileSystem, manifest: Manifest, superVersions: SuperVersions, nextFileId: number) {
@@ -45,7 +45,8 @@ export class VersionCommits {
       else await this.#remove(paths);
       throw error;
     }
-    // Edits are applied in the order they were appended: each waits for its own append, and those are in turn.
+    // Edits are applied in the order in which they were appended: each waits for its own append, and appends end in
+    // order.
     superVersions.install(
       superVersions.version.apply(edit),
       edit.oldestGeneration ?? superVersions.current.oldestGeneration,
@@ -55,7 +56,7 @@ export class VersionCommits {
   }
 
   /**
-   * Has the manifest name a log that was begun; the version stays as it is.
+   * Has the manifest name a log that was begun; the version stays unchanged.
    * @throws LsmError of the manifest
    */
   note({ begunGeneration }: { readonly begunGeneration: number }): Promise<void> {
@@ -63,7 +64,7 @@ export class VersionCommits {
     return this.#append({ added: [], removed: [] });
   }
 
-  /** The writer has gone over to this log: the next edit says so as well. */
+  /** The writer has switched to this log: the next edit says so as well. */
   rotated(generation: number): void {
     this.#begunGeneration = generation;
   }
@@ -75,7 +76,7 @@ export class VersionCommits {
   }
 
   async #remove(paths: readonly string[]): Promise<void> {
-    // What stays the next start removes.
+    // The next start removes what stays.
     for (const path of paths) await this.#fs.remove(path).catch(() => undefined);
   }
 }

@@ -4,7 +4,7 @@ interface Waiter {
   readonly reject: (error: Error) => void;
 }
 
-/** Callers that wait for a condition, looked at whenever something has changed. */
+/** Callers that wait for a condition, which is checked whenever something has changed. */
 export class Waiters {
   #waiters: Waiter[] = [];
 

@@ -19,12 +19,12 @@ import { SuperVersions } from './super-versions.ts';
 import type { WriteQueue } from './write-queue.ts';
 import { WriterChannel } from './writer-channel.ts';
 
-/** Too small for a block: a cache that holds nothing. */
+/** Too small for a block, so that a cache of this size holds nothing. */
 const LEAST_CACHE_BYTES = 4096;
 
 export const CLOSED = new LsmError('CLOSED', 'the engine is closed');
 
-/** The parts of an open store, connected and at work. */
+/** The parts of an open store, connected and started. */
 export interface StoreParts {
   readonly options: EngineOptions;
   readonly executor: Executor;
@@ -56,7 +56,7 @@ export function wireStore(
   const { report } = environment;
   const opened = new AsyncDisposableStack();
   opened.use(state.lock);
-  // All that can be missing is the mark that it was closed.
+  // Only the mark that it was closed can be missing.
   opened.defer(() => state.manifest.close().catch((error: Error) => report(error.message)));
   try {
     return connect(directory, options, environment, state, opened);
@@ -67,9 +67,9 @@ export function wireStore(
 }
 
 /**
- * First all parts are made, in the order in which they use each other; then they are started. What goes the other way,
- * an event, is a function that is handed in once: as nothing happens before the start, all parts are there when one of
- * them is called, also when the start fails.
+ * First all parts are made, in the order in which they use each other; then they are started. An event, which goes in
+ * the opposite direction, is a function that is passed in once. Nothing happens before the start, so all parts exist
+ * when such a function is called, even when the start fails.
  */
 function connect(
   directory: string,
@@ -158,7 +158,7 @@ function connect(
       report(`a reader thread died (${error.message}); another takes its place`);
       readers.start(index);
       reads.retry(index);
-      // What only it might still have read: no answer may come any more that would let go of it.
+      // Releases what only it might still have read: no answer that would do so may come any more.
       superVersions.collect();
     },
   });
@@ -170,7 +170,7 @@ function connect(
     hashSeed,
     options.maxQueuedReadBytes,
     () => traffic.publishSoon(),
-    // At once: a reader is to be at work on a page while main writes the one before to a socket.
+    // At once, so that a reader works on a page while main writes the one before to a socket.
     () => {
       if (reads.publish()) executor.kick();
     },
@@ -204,13 +204,13 @@ function connect(
   traffic.add(reads);
 
   opened.defer(async () => {
-    // The wake-up requests are published after the word they are to be seen with.
+    // The wake-up requests are published after the word that they make threads look at.
     Atomics.store(words, ControlWord.stop, 1);
     writes.wake();
     readers.wake();
     traffic.publish();
     await Promise.all([writer.ended, ...readers.ended]);
-    // The writer's last word may be that its last sync failed.
+    // The writer's last message may be that its last sync failed.
     traffic.drain();
   });
   opened.defer(() => maintenance.close(CLOSED));
@@ -220,7 +220,7 @@ function connect(
   for (let reader = 0; reader < options.readers; reader++) readers.start(reader);
   held.start();
   maintenance.wake();
-  // The writer may have said already that it has begun its log, or that it has none.
+  // The writer may have said already that it has begun its log, or that it could not.
   traffic.drain();
   return {
     options,

@@ -7,10 +7,10 @@ import { Memtable } from '../memtable/memtable.ts';
 import type { EngineOptions } from '../options.ts';
 import type { KeyedRecord } from './sinks.ts';
 
-/** `maxRecordBytes` counts key and record; the fields around them in an operation come on top. */
+/** `maxRecordBytes` counts key and record; this is for the fields around them in an operation. */
 const OPERATION_OVERHEAD_BYTES = 64;
 
-/** The time-out of writes that may take as long as they take. */
+/** The time-out of writes without one. */
 export const NEVER = Number.POSITIVE_INFINITY;
 
 export function timeoutFault(timeoutMs: number): LsmError | undefined {
@@ -18,12 +18,12 @@ export function timeoutFault(timeoutMs: number): LsmError | undefined {
   return invalidArgument(`timeoutMs must be a number, not ${describe(timeoutMs)}`);
 }
 
-/** What is wrong with a put, or undefined when nothing is. */
+/** What is wrong with a put; undefined when nothing is. */
 export function putFault(options: EngineOptions, key: Uint8Array, record: Uint8Array): LsmError | undefined {
   return keyFault('key', key) ?? contentFault('record', record) ?? sizeFault(options, key, record);
 }
 
-/** What is wrong with a batch: any of its puts, or its size, as it must fit into one memtable. */
+/** What is wrong with a batch: with any of its puts, or with its size, because it must fit into one memtable. */
 export function batchFault(options: EngineOptions, puts: readonly KeyedRecord[]): LsmError | undefined {
   const fault = arrayFault('puts', puts);
   if (fault !== undefined) return fault;
@@ -47,7 +47,7 @@ function elementFault(options: EngineOptions, i: number, put: KeyedRecord): LsmE
   if (typeof put !== 'object' || put === null)
     return invalidArgument(`puts[${i}] must be an object with key and record, not ${describe(put)}`);
   const { key, record } = put;
-  // Names are made only for what is wrong.
+  // Names are made only for faulty puts.
   if (putFault(options, key, record) === undefined) return undefined;
   return (
     keyFault(`puts[${i}].key`, key) ??

@@ -5,8 +5,8 @@ import type { EngineConditions } from './conditions.ts';
 const PROBE_MS = 1000;
 
 /**
- * Notes that the log cannot be written, and has the writer try again now and then: nobody may write to an engine that
- * says that it takes no writes, and without a write it would say so for ever.
+ * Notes that the log cannot be written, and has the writer try again now and then. Clients may not write to an engine
+ * that says that it takes no writes, and without a write it would never notice that it can.
  */
 export class WriteTrouble {
   readonly #clock: EngineClock;
@@ -16,7 +16,7 @@ export class WriteTrouble {
   #timer: { cancel(): void } | undefined;
   #stopped = false;
 
-  /** @param probe has the writer do what a write needs, without one */
+  /** @param probe has the writer do what a write needs, without a write */
   constructor(
     clock: EngineClock,
     conditions: EngineConditions,
@@ -29,7 +29,7 @@ export class WriteTrouble {
     this.#probe = probe;
   }
 
-  /** @param error what writes fail with from now on; undefined: they go well again */
+  /** @param error the error with which writes fail from now on; undefined: they succeed again */
   changed(error: LsmError | undefined): void {
     if (error === undefined) {
       this.#conditions.works('log');
@@ -42,7 +42,7 @@ export class WriteTrouble {
     if (this.#timer === undefined && !this.#stopped) this.#wait();
   }
 
-  /** Asks no more: nothing can go well again in this life of the engine. */
+  /** Stops trying: nothing can succeed again until the engine is opened anew. */
   stop(): void {
     this.#stopped = true;
     this.#rest();
