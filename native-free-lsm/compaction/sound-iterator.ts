@@ -1,7 +1,6 @@
 import { LsmError } from '../errors.ts';
-import { compareBytes } from '../format/bytes.ts';
 import type { FileSystem } from '../fs/file-system.ts';
-import type { RecordIterator } from '../iterator/record-iterator.ts';
+import { CursorIterator } from '../iterator/cursor-iterator.ts';
 import { BlockCursor } from '../sstable/block.ts';
 import type { TableReader } from '../sstable/table-reader.ts';
 
@@ -16,65 +15,34 @@ export interface DamagedInput {
 /**
  * The readable entries of a damaged table. Blocks that cannot be read are skipped, and the first of them is remembered.
  */
-export class SoundIterator implements RecordIterator {
+export class SoundIterator extends CursorIterator<BlockCursor> {
   /** The first part that could not be read so far; undefined when everything could. */
   damage: DamagedInput | undefined;
   readonly #fs: FileSystem;
   readonly #reader: TableReader;
   readonly #open: () => number;
-  readonly #cursor = new BlockCursor();
   #fd = -1;
   #block = new Uint8Array(0);
   #ordinal = -1;
 
   /** @param open opens the file; its caller closes it */
   constructor(fs: FileSystem, reader: TableReader, open: () => number) {
+    super(new BlockCursor());
     this.#fs = fs;
     this.#reader = reader;
     this.#open = open;
   }
 
-  get valid(): boolean {
-    return this.#cursor.valid;
-  }
-  get keyBytes(): Uint8Array {
-    return this.#cursor.keyBytes;
-  }
-  get keyStart(): number {
-    return 0;
-  }
-  get keyEnd(): number {
-    return this.#cursor.keyEnd;
-  }
-  get recordBytes(): Uint8Array {
-    return this.#cursor.bytes;
-  }
-  get recordStart(): number {
-    return this.#cursor.recordStart;
-  }
-  get recordEnd(): number {
-    return this.#cursor.recordEnd;
-  }
-
-  seekToFirst(): void {
+  override seekToFirst(): void {
+    this.cursor.clear();
     this.#ordinal = -1;
-    this.#settle();
-  }
-
-  /** Not supported: merges walk from the first entry and do not seek. */
-  seek(key: Uint8Array, start: number, end: number): void {
-    this.seekToFirst();
-    while (this.valid && compareBytes(this.keyBytes, 0, this.keyEnd, key, start, end) < 0) this.next();
-  }
-
-  next(): void {
-    this.#cursor.next();
-    if (!this.#cursor.valid) this.#settle();
+    this.settle();
   }
 
   /** Moves to the first entry of the next readable block; there may be none. */
-  #settle(): void {
-    const cursor = this.#cursor;
+  protected override settle(): void {
+    const { cursor } = this;
+    if (cursor.valid) return;
     if (cursor.fault !== undefined) this.#note(this.#reader.blockOffset(this.#ordinal), cursor.fault);
     cursor.clear();
     while (!cursor.valid && ++this.#ordinal < this.#reader.blockCount) {
@@ -94,9 +62,9 @@ export class SoundIterator implements RecordIterator {
     const bytes = reader.blockMemoryBytes(this.#ordinal);
     if (this.#block.length < bytes) this.#block = new Uint8Array(bytes);
     reader.readBlock(this.#fs, this.#fd, this.#ordinal, this.#block, 0);
-    this.#cursor.reset(this.#block, 0, bytes);
-    this.#cursor.seekToFirst();
-    if (this.#cursor.fault !== undefined) this.#note(reader.blockOffset(this.#ordinal), this.#cursor.fault);
+    this.cursor.reset(this.#block, 0, bytes);
+    this.cursor.seekToFirst();
+    if (this.cursor.fault !== undefined) this.#note(reader.blockOffset(this.#ordinal), this.cursor.fault);
   }
 
   #note(offset: number, message: string): void {

@@ -214,9 +214,9 @@ function* dumpTable(fs: FileSystem, path: string, range: KeyRange): Generator<Du
       continue;
     }
     for (cursor.seekToFirst(); cursor.valid; cursor.next()) {
-      const { keyBytes, keyEnd, bytes, recordStart, recordEnd } = cursor;
+      const { keyBytes, keyEnd, recordBytes, recordStart, recordEnd } = cursor;
       if (!isWithin(keyBytes, 0, keyEnd, range)) continue;
-      yield recordOf(keyBytes, 0, keyEnd, bytes, recordStart, recordEnd);
+      yield recordOf(keyBytes, 0, keyEnd, recordBytes, recordStart, recordEnd);
     }
     if (cursor.fault !== undefined)
       yield { type: 'damage', damage: damageOf(corruption(path, block.offset, cursor.fault), path) };

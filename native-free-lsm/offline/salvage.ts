@@ -2,7 +2,8 @@ import { compareBytes } from '../format/bytes.ts';
 import { ownBytes } from '../format/copy.ts';
 import { recordFault } from '../format/record.ts';
 import type { FileSystem } from '../fs/file-system.ts';
-import type { RecordIterator } from '../iterator/record-iterator.ts';
+import { CursorIterator } from '../iterator/cursor-iterator.ts';
+import type { BlockCursor } from '../sstable/block.ts';
 import type { TableMetadata } from '../sstable/table-metadata.ts';
 import { findBlocks } from './block-finder.ts';
 import { BlockReader } from './block-reader.ts';
@@ -90,9 +91,9 @@ function walk(
   let last = previous;
   let entries = 0;
   for (cursor.seekToFirst(); cursor.valid; cursor.next()) {
-    const { keyBytes, keyEnd, bytes, recordStart, recordEnd } = cursor;
+    const { keyBytes, keyEnd, recordBytes, recordStart, recordEnd } = cursor;
     if (last !== undefined && compareBytes(last, 0, last.length, keyBytes, 0, keyEnd) >= 0) return undefined;
-    if (recordFault(bytes, recordStart, recordEnd) !== undefined) return undefined;
+    if (recordFault(recordBytes, recordStart, recordEnd) !== undefined) return undefined;
     if (listed !== undefined && !isInRange(keyBytes, keyEnd, listed)) return undefined;
     last = ownBytes(keyBytes, 0, keyEnd);
     first ??= last;
@@ -110,7 +111,7 @@ function isInRange(key: Uint8Array, end: number, { smallestKey, largestKey }: Ta
 }
 
 /** The entries of a salvage's blocks, one after the other, only from the first on. */
-export class SalvageIterator implements RecordIterator, Disposable {
+export class SalvageIterator extends CursorIterator<BlockCursor> implements Disposable {
   readonly #file: Disposable | undefined;
   readonly #reader: BlockReader;
   readonly #blocks: readonly BlockPlace[];
@@ -119,58 +120,27 @@ export class SalvageIterator implements RecordIterator, Disposable {
   constructor(fs: FileSystem, { path, blocks }: TableSalvage) {
     // A table without readable blocks may have no file.
     const file = blocks.length === 0 ? undefined : openFile(fs, path);
+    const reader = new BlockReader(fs, file?.fd ?? -1, path);
+    super(reader.cursor);
     this.#file = file;
-    this.#reader = new BlockReader(fs, file?.fd ?? -1, path);
+    this.#reader = reader;
     this.#blocks = blocks;
   }
 
-  get valid(): boolean {
-    return this.#reader.cursor.valid;
-  }
-  get keyBytes(): Uint8Array {
-    return this.#reader.cursor.keyBytes;
-  }
-  get keyStart(): number {
-    return 0;
-  }
-  get keyEnd(): number {
-    return this.#reader.cursor.keyEnd;
-  }
-  get recordBytes(): Uint8Array {
-    return this.#reader.cursor.bytes;
-  }
-  get recordStart(): number {
-    return this.#reader.cursor.recordStart;
-  }
-  get recordEnd(): number {
-    return this.#reader.cursor.recordEnd;
-  }
-
-  seekToFirst(): void {
+  override seekToFirst(): void {
+    this.cursor.clear();
     this.#next = 0;
-    this.#enterNext();
-  }
-
-  /** Not supported: merges walk from the first entry and do not seek. */
-  seek(key: Uint8Array, start: number, end: number): void {
-    this.seekToFirst();
-    while (this.valid && compareBytes(this.keyBytes, 0, this.keyEnd, key, start, end) < 0) this.next();
-  }
-
-  next(): void {
-    this.#reader.cursor.next();
-    if (!this.valid) this.#enterNext();
+    this.settle();
   }
 
   [Symbol.dispose](): void {
     this.#file?.[Symbol.dispose]();
   }
 
-  #enterNext(): void {
-    this.#reader.cursor.clear();
-    while (!this.valid && this.#next < this.#blocks.length) {
+  protected override settle(): void {
+    while (!this.cursor.valid && this.#next < this.#blocks.length) {
       this.#reader.read(this.#blocks[this.#next++]);
-      this.#reader.cursor.seekToFirst();
+      this.cursor.seekToFirst();
     }
   }
 }

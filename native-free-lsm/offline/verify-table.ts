@@ -140,10 +140,10 @@ class EntryCheck {
     isRestart: boolean,
     isFirst: boolean,
   ): string | undefined {
-    const { keyBytes, keyEnd, bytes, recordStart, recordEnd } = cursor;
+    const { keyBytes, keyEnd, recordBytes, recordStart, recordEnd } = cursor;
     const { index, filter } = this.#survey;
     const place = `entry ${this.#entries}`;
-    const fault = recordFault(bytes, recordStart, recordEnd);
+    const fault = recordFault(recordBytes, recordStart, recordEnd);
     if (fault !== undefined) return `${place}: ${fault}`;
     if (
       this.#previousEnd >= 0 &&
@@ -174,18 +174,18 @@ class EntryCheck {
       : commonPrefixBytes(this.#previous, 0, this.#previousEnd, keyBytes, 0, keyEnd);
   }
 
-  #count({ keyBytes, keyEnd, bytes, recordStart, recordEnd }: BlockReader['cursor']): void {
+  #count({ keyBytes, keyEnd, recordBytes, recordStart, recordEnd }: BlockReader['cursor']): void {
     this.#previous = withRoom(this.#previous, 0, keyEnd);
     this.#previous.set(keyBytes.subarray(0, keyEnd));
     this.#previousEnd = keyEnd;
     this.#smallestKey ??= ownBytes(keyBytes, 0, keyEnd);
     this.#entries++;
-    if (isTombstone(bytes, recordStart)) this.#tombstones++;
-    this.#rawSizeBytes += keyEnd + recordEnd - recordValueStart(bytes, recordStart);
-    const timestamp = recordTimestamp(bytes, recordStart);
+    if (isTombstone(recordBytes, recordStart)) this.#tombstones++;
+    this.#rawSizeBytes += keyEnd + recordEnd - recordValueStart(recordBytes, recordStart);
+    const timestamp = recordTimestamp(recordBytes, recordStart);
     this.#smallestTimestamp = Math.min(this.#smallestTimestamp, timestamp);
     this.#largestTimestamp = Math.max(this.#largestTimestamp, timestamp);
-    const expiryMs = recordExpiryMs(bytes, recordStart);
+    const expiryMs = recordExpiryMs(recordBytes, recordStart);
     if (expiryMs > 0 && (this.#smallestExpiryMs === 0 || expiryMs < this.#smallestExpiryMs))
       this.#smallestExpiryMs = expiryMs;
   }

@@ -2,6 +2,7 @@ import { compareBytes, copyBytes } from '../format/bytes.ts';
 import { withRoom } from '../format/copy.ts';
 import { readUint32 } from '../format/integers.ts';
 import { readVarint, varintBytes } from '../format/varint.ts';
+import type { RecordCursor } from '../iterator/record-iterator.ts';
 
 /**
  * A data block in memory: entries in ascending order of keys, then where a search may begin. After LevelDB's
@@ -172,12 +173,14 @@ function findRestart(
  * Steps through the entries of one block and puts their keys together in a buffer of its own. Unlike `searchBlock` it
  * trusts no length: `fault` says why it stopped too early.
  */
-export class BlockCursor {
+export class BlockCursor implements RecordCursor {
   valid = false;
   /** The current key is `keyBytes[0, keyEnd)`. */
   keyBytes: Uint8Array = new Uint8Array(256);
+  readonly keyStart = 0;
   keyEnd = 0;
-  bytes: Uint8Array = new Uint8Array(0);
+  /** The block. */
+  recordBytes: Uint8Array = new Uint8Array(0);
   recordStart = 0;
   recordEnd = 0;
   fault: string | undefined = undefined;
@@ -189,7 +192,7 @@ export class BlockCursor {
 
   /** Starts on the block `bytes[start, end)`, in which `blockFault` found nothing. It is at no entry then. */
   reset(bytes: Uint8Array, start: number, end: number): void {
-    this.bytes = bytes;
+    this.recordBytes = bytes;
     this.#start = start;
     this.#restarts = readUint32(bytes, end - RESTART_BYTES);
     this.#entriesEnd = end - RESTART_BYTES - this.#restarts * RESTART_BYTES;
@@ -215,7 +218,7 @@ export class BlockCursor {
     if (matched < 0) return;
     const restartsStart = this.#entriesEnd;
     const restart = findRestart(
-      this.bytes,
+      this.recordBytes,
       this.#start,
       restartsStart,
       this.#restarts,
@@ -226,7 +229,7 @@ export class BlockCursor {
     );
     // The bytes that the restart entry shares must be in `keyBytes`: the first key has them.
     if (restart === 0) this.next();
-    else this.#decode(this.#start + readUint32(this.bytes, restartsStart + restart * RESTART_BYTES));
+    else this.#decode(this.#start + readUint32(this.recordBytes, restartsStart + restart * RESTART_BYTES));
     // The same comparison as in searchBlock.
     for (; this.valid; this.next()) {
       if (this.#shared > matched) continue;
@@ -258,7 +261,7 @@ export class BlockCursor {
   #decode(at: number): void {
     this.valid = false;
     if (at === this.#entriesEnd) return;
-    const bytes = this.bytes;
+    const bytes = this.recordBytes;
     let shared = bytes[at];
     let unshared = bytes[at + 1];
     let recordLength = bytes[at + 2];

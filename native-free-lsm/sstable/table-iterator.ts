@@ -1,8 +1,8 @@
 import { corruption } from '../errors.ts';
 import type { FileSystem } from '../fs/file-system.ts';
+import { CursorIterator } from '../iterator/cursor-iterator.ts';
 import type { KeyBound } from '../iterator/key-bound.ts';
 import type { PageBuilder } from '../iterator/page-builder.ts';
-import type { RecordIterator } from '../iterator/record-iterator.ts';
 import { BlockCursor } from './block.ts';
 import {
   BLOCK_TRAILER_BYTES,
@@ -19,13 +19,12 @@ import type { TableIndex } from './table-index.ts';
  * each block when it enters it; an uncompressed one is then read in place. After an error the cursor is at no entry and
  * may seek again.
  */
-export class TableIterator implements RecordIterator {
+export class TableIterator extends CursorIterator<BlockCursor> {
   readonly #fs: FileSystem;
   readonly #fd: number;
   readonly #path: string;
   readonly #index: TableIndex;
   readonly #readaheadBytes: number;
-  readonly #cursor = new BlockCursor();
   /** The blocks from `#windowFirst` to before `#windowEnd`, as they are in the file. */
   #window = new Uint8Array(0);
   #windowFirst = 0;
@@ -35,6 +34,7 @@ export class TableIterator implements RecordIterator {
   #nextReadBytes = 0;
 
   constructor(fs: FileSystem, fd: number, path: string, index: TableIndex, readaheadBytes: number) {
+    super(new BlockCursor());
     this.#fs = fs;
     this.#fd = fd;
     this.#path = path;
@@ -42,73 +42,40 @@ export class TableIterator implements RecordIterator {
     this.#readaheadBytes = readaheadBytes;
   }
 
-  get valid(): boolean {
-    return this.#cursor.valid;
-  }
-
-  get keyBytes(): Uint8Array {
-    return this.#cursor.keyBytes;
-  }
-
-  get keyStart(): number {
-    return 0;
-  }
-
-  get keyEnd(): number {
-    return this.#cursor.keyEnd;
-  }
-
-  get recordBytes(): Uint8Array {
-    return this.#cursor.bytes;
-  }
-
-  get recordStart(): number {
-    return this.#cursor.recordStart;
-  }
-
-  get recordEnd(): number {
-    return this.#cursor.recordEnd;
-  }
-
-  seekToFirst(): void {
+  override seekToFirst(): void {
     this.#nextReadBytes = this.#readaheadBytes;
     this.#enter(0);
-    this.#cursor.seekToFirst();
-    this.#settle();
+    this.cursor.seekToFirst();
+    this.settle();
   }
 
-  seek(key: Uint8Array, start: number, end: number): void {
-    this.#cursor.clear();
+  override seek(key: Uint8Array, start: number, end: number): void {
+    this.cursor.clear();
     const ordinal = this.#index.find(key, start, end);
     if (ordinal < 0) return;
     this.#nextReadBytes = 0;
     this.#enter(ordinal);
-    this.#cursor.seek(key, start, end);
-    this.#settle();
-  }
-
-  next(): void {
-    this.#cursor.next();
-    if (!this.#cursor.valid) this.#settle();
+    this.cursor.seek(key, start, end);
+    this.settle();
   }
 
   /** The rest of the block, when all of it is below the bound. */
   addRun(page: PageBuilder, bound: KeyBound): boolean {
-    const cursor = this.#cursor;
+    const cursor = this.cursor;
     const takesBlock =
       !bound.isSet || this.#index.isBelow(this.#ordinal, bound.bytes, bound.start, bound.end);
     do {
-      const { bytes, keyBytes, keyEnd, recordStart, recordEnd } = cursor;
-      if (!page.add(keyBytes, 0, keyEnd, bytes, recordStart, recordEnd)) return false;
+      const { keyBytes, keyEnd, recordBytes, recordStart, recordEnd } = cursor;
+      if (!page.add(keyBytes, 0, keyEnd, recordBytes, recordStart, recordEnd)) return false;
       cursor.next();
     } while (takesBlock && cursor.valid);
-    if (!cursor.valid) this.#settle();
+    this.settle();
     return true;
   }
 
   /** Goes on to the next block when the cursor has reached the end of its own. */
-  #settle(): void {
-    const cursor = this.#cursor;
+  protected override settle(): void {
+    const cursor = this.cursor;
     while (!cursor.valid) {
       if (cursor.fault !== undefined) throw this.#damaged(cursor.fault);
       if (this.#ordinal + 1 === this.#index.blockCount) return;
@@ -118,13 +85,13 @@ export class TableIterator implements RecordIterator {
   }
 
   #damaged(fault: string): Error {
-    this.#cursor.clear();
+    this.cursor.clear();
     return corruption(this.#path, this.#index.blockOffset(this.#ordinal), fault);
   }
 
   /** Gives the block to the cursor, and reads it if it is not in the window. */
   #enter(ordinal: number): void {
-    this.#cursor.clear();
+    this.cursor.clear();
     if (ordinal < this.#windowFirst || ordinal >= this.#windowEnd) this.#read(ordinal);
     this.#ordinal = ordinal;
     const index = this.#index;
@@ -139,7 +106,7 @@ export class TableIterator implements RecordIterator {
       at = 0;
     }
     requireFrame(block, at, at + memoryBytes, path, offset);
-    this.#cursor.reset(block, at, at + memoryBytes);
+    this.cursor.reset(block, at, at + memoryBytes);
   }
 
   /** Reads a block, and as many behind it as the window may hold, with one call. */

@@ -4,7 +4,8 @@ import { LsmError } from '../errors.ts';
 import { type HashSeed, hashBytes } from '../format/hash.ts';
 import { compareRecordVersions, recordTimestamp } from '../format/record.ts';
 import type { FileSystem } from '../fs/file-system.ts';
-import type { RecordIterator } from '../iterator/record-iterator.ts';
+import { CursorIterator } from '../iterator/cursor-iterator.ts';
+import type { RecordCursor } from '../iterator/record-iterator.ts';
 import { type EngineOptions, tableOptions } from '../options.ts';
 import { createControl } from '../shared/control.ts';
 import { type BlockHit, searchBlock } from '../sstable/block.ts';
@@ -152,7 +153,7 @@ class Levels implements Disposable {
    * Whether they hold this version of the key or a newer one.
    * @throws LsmError when a table cannot be read
    */
-  outdo(record: RecordIterator): boolean {
+  outdo(record: RecordCursor): boolean {
     const isOutdone = this.#find(record);
     this.#descriptors.trim();
     return isOutdone;
@@ -163,7 +164,7 @@ class Levels implements Disposable {
     this.#walked.closeAll();
   }
 
-  #find({ keyBytes, keyStart, keyEnd, recordBytes, recordStart }: RecordIterator): boolean {
+  #find({ keyBytes, keyStart, keyEnd, recordBytes, recordStart }: RecordCursor): boolean {
     const lookup = this.#lookup;
     const hash = hashBytes(keyBytes, keyStart, keyEnd, this.#hashSeed);
     lookup.begin(this.#tables, keyBytes, keyStart, keyEnd, hash, recordTimestamp(recordBytes, recordStart));
@@ -187,54 +188,26 @@ class Levels implements Disposable {
   }
 }
 
-/** The records of a table for which the levels have nothing newer. */
-class NewerRecords implements RecordIterator {
-  readonly #table: TableIterator;
+/** The records of a table that the levels do not outdo. */
+class NewerRecords extends CursorIterator<TableIterator> {
   readonly #levels: Levels;
 
   constructor(table: TableIterator, levels: Levels) {
-    this.#table = table;
+    super(table);
     this.#levels = levels;
   }
 
-  get valid(): boolean {
-    return this.#table.valid;
-  }
-  get keyBytes(): Uint8Array {
-    return this.#table.keyBytes;
-  }
-  get keyStart(): number {
-    return this.#table.keyStart;
-  }
-  get keyEnd(): number {
-    return this.#table.keyEnd;
-  }
-  get recordBytes(): Uint8Array {
-    return this.#table.recordBytes;
-  }
-  get recordStart(): number {
-    return this.#table.recordStart;
-  }
-  get recordEnd(): number {
-    return this.#table.recordEnd;
+  override seekToFirst(): void {
+    this.cursor.seekToFirst();
+    this.settle();
   }
 
-  seekToFirst(): void {
-    this.#table.seekToFirst();
-    this.#skipOutdone();
+  override next(): void {
+    this.cursor.next();
+    this.settle();
   }
 
-  seek(key: Uint8Array, start: number, end: number): void {
-    this.#table.seek(key, start, end);
-    this.#skipOutdone();
-  }
-
-  next(): void {
-    this.#table.next();
-    this.#skipOutdone();
-  }
-
-  #skipOutdone(): void {
-    while (this.#table.valid && this.#levels.outdo(this.#table)) this.#table.next();
+  protected override settle(): void {
+    while (this.cursor.valid && this.#levels.outdo(this.cursor)) this.cursor.next();
   }
 }

@@ -32,7 +32,7 @@ function search(block: Uint8Array, key: Uint8Array): Uint8Array | undefined {
 function walk(cursor: BlockCursor): Entry[] {
   const entries: Entry[] = [];
   for (; cursor.valid; cursor.next()) {
-    const record = cursor.bytes.slice(cursor.recordStart, cursor.recordEnd);
+    const record = cursor.recordBytes.slice(cursor.recordStart, cursor.recordEnd);
     entries.push({ key: cursor.keyBytes.slice(0, cursor.keyEnd), record });
   }
   assert.equal(cursor.fault, undefined);
