@@ -37,6 +37,15 @@ const MAX_RUN_BYTES = 0x7fffffff;
 /** A read may be the reason why its thread died, so it is not asked again and again. */
 const MAX_DEATHS = 3;
 
+export interface ReadEvents {
+  /** A read was put into a ring, and must be published by the end of the turn. */
+  onQueued(): void;
+  /** A request for a page was put into a ring. */
+  onPage(): void;
+  /** A reader has met damage. */
+  onDamage(error: LsmError): void;
+}
+
 /** How far a read got in memory. */
 const Reach = {
   /** It was answered. */
@@ -58,9 +67,7 @@ export class ReadPath {
   readonly #superVersions: SuperVersions;
   readonly #cache: BlockCache;
   readonly #channels: readonly ReaderChannel[];
-  readonly #onQueued: () => void;
-  readonly #onPage: () => void;
-  readonly #onDamage: (error: LsmError) => void;
+  readonly #events: ReadEvents;
   readonly #hashSeed: HashSeed;
   readonly #lookup: TableLookup;
   readonly #hit: BlockHit = { recordStart: 0, recordEnd: 0 };
@@ -77,9 +84,7 @@ export class ReadPath {
     channels: readonly ReaderChannel[],
     hashSeed: HashSeed,
     maxWaitingBytes: number,
-    onQueued: () => void,
-    onPage: () => void,
-    onDamage: (error: LsmError) => void,
+    events: ReadEvents,
   ) {
     this.#arenas = arenas;
     this.#superVersions = superVersions;
@@ -88,9 +93,7 @@ export class ReadPath {
     this.#hashSeed = hashSeed;
     this.#lookup = new TableLookup(hashSeed);
     this.#waiting = new WaitingReads(maxWaitingBytes);
-    this.#onQueued = onQueued;
-    this.#onPage = onPage;
-    this.#onDamage = onDamage;
+    this.#events = events;
   }
 
   get inFlight(): number {
@@ -275,13 +278,13 @@ export class ReadPath {
     const isContinued = reach === Reach.missingBlock;
     const at = requests.reserve(isContinued ? continuedReadBytes(key.length) : readBytes(key.length));
     if (at === -1) return false;
-    const { hash, superVersionId } = lookup;
+    const { bytes } = requests;
+    const { hash, superVersionId, level, index, ordinal } = lookup;
     const cacheSlot = isContinued ? this.#reserveCacheSlot(lookup) : -1;
     if (isContinued) {
-      const { level, index, ordinal } = lookup;
       const cacheStart = cacheSlot === -1 ? -1 : this.#cache.dataStart(cacheSlot);
-      encodeContinuedRead(requests.bytes, at, superVersionId, hash, level, index, ordinal, cacheStart, key);
-    } else encodeRead(requests.bytes, at, superVersionId, hash, key);
+      encodeContinuedRead(bytes, at, superVersionId, hash, level, index, ordinal, cacheStart, key);
+    } else encodeRead(bytes, at, superVersionId, hash, key);
     const read = this.#asked.reuse() ?? new AskedRead();
     read.key = key;
     read.snapshot = snapshot;
@@ -292,7 +295,7 @@ export class ReadPath {
     read.channel = channel;
     read.cacheSlot = cacheSlot;
     requests.push(this.#asked.add(read));
-    this.#onQueued();
+    this.#events.onQueued();
     return true;
   }
 
@@ -322,7 +325,7 @@ export class ReadPath {
     read.deaths = deaths;
     read.channel = channel;
     requests.push(this.#asked.add(read));
-    this.#onPage();
+    this.#events.onPage();
     return true;
   }
 
@@ -373,7 +376,7 @@ export class ReadPath {
 
   #failure(bytes: Uint8Array, { bodyStart, bodyEnd }: ReaderAnswer): LsmError {
     const error = decodeError(bytes, bodyStart, bodyEnd);
-    if (error.code === 'CORRUPTION') this.#onDamage(error);
+    if (error.code === 'CORRUPTION') this.#events.onDamage(error);
     return error;
   }
 }

@@ -169,12 +169,14 @@ function connect(
     readers.channels,
     hashSeed,
     options.maxQueuedReadBytes,
-    () => traffic.publishSoon(),
-    // At once, so that a reader works on a page while main writes the one before to a socket.
-    () => {
-      if (reads.publish()) executor.kick();
+    {
+      onQueued: () => traffic.publishSoon(),
+      // At once, so that a reader works on a page while main writes the one before to a socket.
+      onPage: () => {
+        if (reads.publish()) executor.kick();
+      },
+      onDamage: (error) => conditions.damaged(error.file ?? '', error),
     },
-    (error) => conditions.damaged(error.file ?? '', error),
   );
   const writer = new WriterChannel({
     executor,

@@ -181,17 +181,11 @@ async function withoutThreads() {
   const cache = new BlockCache(createBlockCacheMemory(4096, HASH_SEED), epochs);
   const nothing = (): void => undefined;
   const maxBytes = options.maxQueuedReadBytes;
-  const reads = new ReadPath(
-    arenas,
-    superVersions,
-    cache,
-    [channel],
-    HASH_SEED,
-    maxBytes,
-    nothing,
-    nothing,
-    nothing,
-  );
+  const reads = new ReadPath(arenas, superVersions, cache, [channel], HASH_SEED, maxBytes, {
+    onQueued: nothing,
+    onPage: nothing,
+    onDamage: nothing,
+  });
   const memtable = arenas.memtable(state.nextGeneration);
   const write = (i: number): void => {
     const written = record(1000 + i, 'newer');
