@@ -38,7 +38,7 @@ const RETRYABLE: ReadonlySet<LsmErrorCode> = new Set([
   'WORKER_DIED',
 ]);
 
-export interface LsmErrorDetails {
+interface LsmErrorDetails {
   readonly file?: string;
   /** The byte offset in `file` where the fault was found. */
   readonly offset?: number;

@@ -1,7 +1,7 @@
 import { LsmError } from './errors.ts';
 import { type ReadSink, type WriteSink, WriteStatus } from './store/sinks.ts';
 
-export type ReadResult = Uint8Array | undefined;
+type ReadResult = Uint8Array | undefined;
 
 interface PendingCall {
   readonly resolve: (value: ReadResult) => void;

@@ -14,7 +14,7 @@ export interface Condition {
   readonly stopsWrites: boolean;
 }
 
-export interface ConditionsOptions {
+interface ConditionsOptions {
   readonly clock: { nowMs(): number };
   readonly log: { info(message: string): void; error(message: string): void };
 }

@@ -20,11 +20,11 @@ import type { LogLevel } from './log.ts';
 
 export { environmentName, type Setting, type SettingsTable } from './config/setting.ts';
 
-export const DURABILITIES = ['sync', 'interval', 'none'] as const;
-export type Durability = (typeof DURABILITIES)[number];
+const DURABILITIES = ['sync', 'interval', 'none'] as const;
+type Durability = (typeof DURABILITIES)[number];
 
-export const COMPRESSIONS = ['none', 'zstd'] as const;
-export type Compression = (typeof COMPRESSIONS)[number];
+const COMPRESSIONS = ['none', 'zstd'] as const;
+type Compression = (typeof COMPRESSIONS)[number];
 
 /** The levels of src/log.ts, which is not loaded here because only nodes have a log. */
 const LOG_LEVELS: readonly LogLevel[] = ['info', 'warn', 'error', 'silent'];
@@ -71,13 +71,13 @@ export interface ClusterSettings {
 }
 
 /** Names the node of a real cluster to start or fill; undefined for a cluster on one machine. */
-export interface MemberSettings {
+interface MemberSettings {
   readonly topologyFile: string | undefined;
   readonly nodeId: string | undefined;
 }
 
 /** The secret that the nodes of a cluster prove to each other. */
-export interface SecretSettings {
+interface SecretSettings {
   /** Undefined: the file that the topology names, or the one in the data folder. */
   readonly secretFile: string | undefined;
 }

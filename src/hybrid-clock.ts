@@ -39,7 +39,7 @@ export interface TimestampWaiter {
   onTimestamps(error: Error | null): void;
 }
 
-export interface HybridClockOptions {
+interface HybridClockOptions {
   readonly clock: Clock;
   /** The number of nodes in the cluster; this node counts too. */
   readonly clusterSize: number;

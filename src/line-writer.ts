@@ -11,7 +11,7 @@
 import { closeSync, constants, fstatSync, openSync, write, writeSync } from 'node:fs';
 import type { Clock } from './clock.ts';
 
-export interface LineWriterOptions {
+interface LineWriterOptions {
   readonly clock: Clock;
   /** The line, with its newline, that takes the place of lost lines. */
   readonly describeLost: (lines: number) => string;

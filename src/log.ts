@@ -6,7 +6,7 @@ import { pino } from 'pino';
 import type { Clock } from './clock.ts';
 import { LineWriter } from './line-writer.ts';
 
-export type LogFields = Readonly<Record<string, unknown>>;
+type LogFields = Readonly<Record<string, unknown>>;
 
 export interface Log {
   info(message: string, fields?: LogFields): void;
@@ -18,12 +18,12 @@ export interface Log {
 export const LOG_LEVELS = ['info', 'warn', 'error', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-export interface LogDestination {
+interface LogDestination {
   /** @param line ends in a newline */
   write(line: string): void;
 }
 
-export interface LogOptions {
+interface LogOptions {
   readonly level: LogLevel;
   readonly destination: LogDestination;
   /** Written in each line, to tell the nodes of one machine apart. */

@@ -30,11 +30,11 @@
 import type { Clock } from './clock.ts';
 import { type Agreement, compareClocks, type PeerClock, reachedBy, slackMs } from './clock-agreement.ts';
 
-export const ClockState = { right: 0, unmeasured: 1, off: 2 } as const;
-export type ClockState = (typeof ClockState)[keyof typeof ClockState];
+const ClockState = { right: 0, unmeasured: 1, off: 2 } as const;
+type ClockState = (typeof ClockState)[keyof typeof ClockState];
 
 /** A node's answer to a peer that measures its clock; in ms since the Unix epoch. */
-export interface ClockReading {
+interface ClockReading {
   readonly wallMs: number;
   /** 0: the node knows none yet. */
   readonly ownMs: number;
@@ -42,7 +42,7 @@ export interface ClockReading {
   readonly acceptMs: number;
 }
 
-export interface OwnTimeOptions {
+interface OwnTimeOptions {
   readonly clock: Clock;
   /** The number of nodes in the cluster; this node counts too. */
   readonly clusterSize: number;

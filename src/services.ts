@@ -50,7 +50,7 @@ export interface RangeService {
   ): Promise<EncodedPage>;
 }
 
-export interface StatusService {
+interface StatusService {
   /** A value for JSON: node, state, version, engine figures, peers, event-loop delay. */
   status(): Record<string, unknown>;
 }

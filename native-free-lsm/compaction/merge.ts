@@ -15,7 +15,7 @@ export interface MergeSpec extends TableOutputSpec {
   readonly damaged: readonly number[];
 }
 
-export interface Merged {
+interface Merged {
   readonly tables: readonly TableMetadata[];
   readonly damaged: readonly DamagedInput[];
 }

@@ -74,7 +74,7 @@ export function levelTargets(version: Version, options: PickerOptions): Float64A
 }
 
 /** The level into which level 0 is compacted: the base level, or one above it that is not empty yet. */
-export function levelZeroOutput(version: Version, targets: Float64Array): number {
+function levelZeroOutput(version: Version, targets: Float64Array): number {
   for (let level = 1; level < LAST_LEVEL; level++) {
     if (targets[level] > 0 || version.levels[level].length > 0) return level;
   }

@@ -1,10 +1,8 @@
 import { crc32 } from 'node:zlib';
 
-/** The checksum of every file of the engine: CRC-32 as zlib and gzip compute it. */
-export const CHECKSUM_BYTES = 4;
-
 /**
- * CRC-32 of `bytes[start, end)` as an unsigned 32-bit number.
+ * The checksum of every file of the engine: CRC-32 of `bytes[start, end)`, as zlib and gzip compute it, as an unsigned
+ * 32-bit number.
  * @param previous checksum of the bytes before these, to continue
  */
 export function checksum(bytes: Uint8Array, start: number, end: number, previous = 0): number {

@@ -5,7 +5,7 @@ import type { EntryEncoder } from './entry-encoder.ts';
 import { PAGE_ENTRY_HEADER_BYTES } from './page.ts';
 
 /** What a page may hold. */
-export interface PageContents {
+interface PageContents {
   /** How many entries it may look at, including those that it skips: a long run of deletions must not take for ever. */
   readonly maxEntries: number;
   /** Only without an encoder. */

@@ -15,7 +15,7 @@ import { isOfLaterFormat, recordFault } from '../format/record.ts';
  *
  * Operation 0 stays unused, so that zeroed bytes are never an operation; the others are reserved and refused.
  */
-export const WriteOperation = { put: 1, batch: 2 } as const;
+const WriteOperation = { put: 1, batch: 2 } as const;
 
 const DROPPED = 1;
 /** Fixed bytes of an operation, and of each put of a batch. */

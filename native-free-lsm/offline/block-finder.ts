@@ -16,7 +16,7 @@ const FIRST_LOOK_BYTES = 64 * 1024;
 const MORE = 0;
 const NONE = -1;
 
-export interface FoundBlocks {
+interface FoundBlocks {
   readonly blocks: readonly BlockPlace[];
   /** Ranges of the file in which there is no whole block. */
   readonly gaps: readonly { readonly offset: number; readonly lengthBytes: number }[];

@@ -1,4 +1,4 @@
-import { corruption, LsmError } from '../errors.ts';
+import { corruption } from '../errors.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import { BlockCursor } from '../sstable/block.ts';
 import { BLOCK_TRAILER_BYTES, unpackBlock } from '../sstable/block-codec.ts';
@@ -47,8 +47,3 @@ export class BlockReader {
 
 /** More than the largest block size and record that can be set. */
 export const MAX_BLOCK_BYTES = 64 * 1024 * 1024;
-
-/** Whether reading failed because of what is in the file, and not because of the disk or a newer format. */
-export function isCorruption(error: unknown): boolean {
-  return error instanceof LsmError && error.code === 'CORRUPTION';
-}

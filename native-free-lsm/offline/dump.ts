@@ -38,7 +38,7 @@ export interface DumpedRecord {
   readonly expiryMs: number;
 }
 
-export type BatchName = 'data' | 'cleanClose' | 'continued' | 'unknown';
+type BatchName = 'data' | 'cleanClose' | 'continued' | 'unknown';
 
 export type DumpItem =
   | DumpedRecord

@@ -27,7 +27,7 @@ export interface BatchPlace {
   readonly syncedBytes: number;
 }
 
-export interface Gap {
+interface Gap {
   readonly offset: number;
   readonly lengthBytes: number;
   /** Whether an interrupted append left it: no later batch says that it had been synced. This is no damage. */
@@ -184,7 +184,7 @@ export function replayed({ batches, damages, gaps }: LogSurvey): readonly BatchP
 }
 
 /** One put of a log; the ranges are in `bytes`, which is valid only during the call. */
-export interface PutPlace {
+interface PutPlace {
   readonly bytes: Uint8Array;
   readonly keyStart: number;
   readonly keyEnd: number;

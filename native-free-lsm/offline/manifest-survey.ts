@@ -58,7 +58,7 @@ export function manifestState(
   }
 }
 
-export interface EditPlace {
+interface EditPlace {
   readonly batch: BatchPlace;
   readonly isSnapshot: boolean;
   readonly edit: VersionEdit;

@@ -44,9 +44,9 @@ export interface Drop {
 }
 
 /** What happens to the manifest: it stays, another whole one is put in force, or it is made again. */
-export type ManifestFate = 'kept' | 'found' | 'rebuilt';
+type ManifestFate = 'kept' | 'found' | 'rebuilt';
 
-export interface DamagedTable {
+interface DamagedTable {
   /** What the manifest says; undefined when it says nothing. */
   readonly listed: TableMetadata | undefined;
   readonly id: number;

@@ -114,7 +114,7 @@ function optionsFault(directory: string, options: RepairOptions): LsmError | und
  * Carries the plan out; the directory must have been locked since before the plan was made. Yields between its steps.
  * @throws LsmError NO_SPACE, IO_ERROR, POISONED: nothing is lost, and the same repair may be tried again
  */
-export async function applyRepair(
+async function applyRepair(
   fs: FileSystem,
   plan: RepairPlan,
   options: EngineOptions,

@@ -11,7 +11,7 @@ import { damageOf, openFile } from './folder.ts';
 import { type BlockPlace, blocksOf, type TableSurvey } from './table-survey.ts';
 
 /** Bytes of a table that a salvage leaves behind, and which keys may have been in them. */
-export interface TableLoss {
+interface TableLoss {
   readonly offset: number;
   readonly lengthBytes: number;
   /** Above this key; undefined: from the first key on. */

@@ -4,7 +4,7 @@ import { refuseHalfRepaired, refuseLostEdits } from '../store/folder-checks.ts';
 import { type RecoveredManifest, recoverManifest } from '../version/manifest-reader.ts';
 import { type FolderContents, listFolder, pathOf } from './folder.ts';
 
-export interface StoppedFolder {
+interface StoppedFolder {
   readonly contents: FolderContents;
   readonly state: RecoveredManifest;
 }

@@ -3,7 +3,7 @@ import { compareRecordVersions } from '../format/record.ts';
 import type { Layer } from './layers.ts';
 
 /** A key of which an upper layer has an older version than a lower one, so that reads find the wrong one. */
-export interface Misorder {
+interface Misorder {
   readonly key: Uint8Array;
   readonly upper: string;
   readonly lower: string;

@@ -16,7 +16,7 @@ export interface TableHandle {
 }
 
 /** What is wrong with a table, and at which byte. */
-export interface TableFault {
+interface TableFault {
   readonly message: string;
   readonly offset: number;
 }

@@ -36,7 +36,7 @@ import {
 import { TableIndexBuilder } from './table-index.ts';
 import { type TableMetadata, tableFileName, temporaryTableFileName } from './table-metadata.ts';
 
-export const MAX_TABLE_KEY_BYTES = 0xffff;
+const MAX_TABLE_KEY_BYTES = 0xffff;
 /**
  * The index stays in memory, so it may take a 32nd of the data, plus `FREE_INDEX_BYTES`. A block that would make it
  * larger does not end: the next keys go into the same block. Only long keys that have little in common reach this

@@ -13,7 +13,7 @@ export interface EngineCondition {
   readonly stopsWrites: boolean;
 }
 
-export const ConditionCode = {
+const ConditionCode = {
   /** The disk or quota is full. */
   noSpace: 'NO_SPACE',
   /** The file system takes no writes. */
@@ -29,7 +29,7 @@ export const ConditionCode = {
   /** Nothing is acknowledged until the engine is opened again. */
   poisoned: 'POISONED',
 } as const;
-export type ConditionCode = (typeof ConditionCode)[keyof typeof ConditionCode];
+type ConditionCode = (typeof ConditionCode)[keyof typeof ConditionCode];
 
 /** The work that fails. */
 export type Worker = 'opening' | 'log' | 'manifest' | 'flush' | 'compaction';

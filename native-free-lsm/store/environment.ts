@@ -46,7 +46,7 @@ function environmentFault(environment: unknown): LsmError | undefined {
   return undefined;
 }
 
-export const REAL_ENVIRONMENT: Environment = {
+const REAL_ENVIRONMENT: Environment = {
   fs: new NodeFileSystem(),
   clock: systemEngineClock,
   executor: (context) => new PoolExecutor(context),

@@ -4,7 +4,7 @@ import { toLsmError } from '../threads/protocol/errors.ts';
 import { Retry, type RetryParts } from './retry.ts';
 import type { VersionCommits } from './version-commits.ts';
 
-export interface LogNoteParts extends RetryParts {
+interface LogNoteParts extends RetryParts {
   readonly words: Int32Array;
   readonly commits: VersionCommits;
   /** Whether nothing may be written now: `look` is called when that is over. */

@@ -25,7 +25,7 @@ const SLOWDOWN_STEP_MICROS = 1000;
 const MAX_SLOWDOWN_MICROS = 10_000;
 const ARENA_LOOK_MS = 5;
 
-export interface MaintenanceParts {
+interface MaintenanceParts {
   readonly directory: string;
   readonly fs: FileSystem;
   readonly clock: EngineClock;

@@ -13,7 +13,7 @@ export const MAX_PAGE_BYTES = 1024 * 1024;
 /** The most entries that a page looks at, so that a long run of deletions cannot keep the thread busy. */
 export const MAX_PAGE_ENTRIES = 50_000;
 
-export interface ReaderChannelsParts {
+interface ReaderChannelsParts {
   readonly executor: Executor;
   readonly superVersions: SuperVersions;
   readonly epochs: EpochDomain;

@@ -27,7 +27,7 @@ import {
 } from './folder-checks.ts';
 import { FILE_IDS_PER_SOURCE, takeBackTables } from './returned-tables.ts';
 
-export interface RecoveredMemtable {
+interface RecoveredMemtable {
   readonly generation: number;
   readonly memory: SharedArrayBuffer;
 }

@@ -6,7 +6,7 @@ const FIRST_RETRY_MS = 100;
 const LAST_RETRY_MS = 10_000;
 
 /** Work that is tried again here; for other work somebody else decides. */
-export type RetriedWorker = Extract<Worker, 'manifest' | 'flush' | 'compaction'>;
+type RetriedWorker = Extract<Worker, 'manifest' | 'flush' | 'compaction'>;
 
 const SAYS: Readonly<Record<RetriedWorker, { readonly fails: string; readonly works: string }>> = {
   manifest: {

@@ -1,14 +1,14 @@
 import type { EngineClock } from '../clock.ts';
 
 /** Main's end of the rings to one kind of thread. */
-export interface RingEnd {
+interface RingEnd {
   /** Makes what was queued visible to the threads; returns false when nothing was. */
   publish(): boolean;
   /** Passes on what the threads have answered. */
   drain(): void;
 }
 
-export interface RingTrafficEvents {
+interface RingTrafficEvents {
   /** Threads have something new to look at. */
   onPublished(): void;
   /** All answers that were there have been passed on. */

@@ -40,7 +40,7 @@ export interface EngineStats {
   readonly [more: string]: unknown;
 }
 
-export interface StatsSources {
+interface StatsSources {
   readonly options: EngineOptions;
   readonly words: Int32Array;
   readonly superVersions: SuperVersions;

@@ -20,13 +20,13 @@ export interface SuperVersion {
 }
 
 /** What an opening has found: the tables, and the generation from which on memtables are not in them. */
-export interface FirstSuperVersion {
+interface FirstSuperVersion {
   readonly version: Version;
   readonly oldestGeneration: number;
   readonly handles: readonly TableHandle[];
 }
 
-export interface SuperVersionEvents {
+interface SuperVersionEvents {
   /** No super-version has the table any more, so its file may be removed. */
   onTableUnused(handle: TableHandle): void;
   /** No super-version has memtables below this generation. */

@@ -18,7 +18,7 @@ import { WriteTrouble } from './write-trouble.ts';
 
 const THREAD = 1;
 
-export interface WriterChannelParts {
+interface WriterChannelParts {
   readonly executor: Executor;
   readonly superVersions: SuperVersions;
   readonly clock: EngineClock;

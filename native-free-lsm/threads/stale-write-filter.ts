@@ -10,7 +10,7 @@ import type { VersionLookup } from './version-lookup.ts';
 import { enterFrame } from './write-run.ts';
 
 /** What a lookup in older memtables and tables has found out about a write. */
-export interface Found {
+interface Found {
   readonly code: WriteCode;
   readonly metTimestamp: number;
   readonly metWriter: number;

@@ -26,7 +26,7 @@ export type FileKind =
   | 'repairMark'
   | 'lostFolder';
 
-export interface FileName {
+interface FileName {
   readonly kind: FileKind;
   /** The number of a manifest, log or table (finished or temporary); otherwise 0. */
   readonly number: number;

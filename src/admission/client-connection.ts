@@ -20,7 +20,7 @@ export const MAX_UNREAD_BYTES = 1024 * 1024;
 const SHORTER_WEIGHT = 1 / 4;
 
 /** Where requests come from: it is not read while some wait. */
-export interface RequestStream {
+interface RequestStream {
   pause(): unknown;
   resume(): unknown;
 }

@@ -10,7 +10,7 @@
  */
 import type { Clock, TimerHandle } from '../clock.ts';
 
-export interface LineLimits {
+interface LineLimits {
   /**
    * The least and the most that are served at a time. More at once make the turns of the event loop longer, because a
    * turn answers more of them. So there are more only where the loop has time to spare, while it waits for the disk or

@@ -9,7 +9,7 @@ import { CommandError, ExitCode, exitCodeOfStatus } from './exit-codes.ts';
 /** Longer than every deadline that a node has by default: it fires only when the node sends nothing at all. */
 const SILENCE_TIMEOUT_MS = 30_000;
 
-export interface HttpRequest {
+interface HttpRequest {
   readonly method: 'GET' | 'PUT' | 'DELETE';
   readonly url: string;
   readonly headers?: Readonly<Record<string, string>>;

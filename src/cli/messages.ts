@@ -5,7 +5,7 @@
 import type { Clock } from '../clock.ts';
 import { LineWriter } from '../line-writer.ts';
 
-export const STDOUT = 1;
+const STDOUT = 1;
 export const STDERR = 2;
 /** How long the process waits at its end for a reader that stalls. */
 const FLUSH_PATIENCE_MS = 1_000;

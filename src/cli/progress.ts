@@ -6,7 +6,7 @@ import { describeSize } from '../config/units.ts';
 const BAR_PERIOD_MS = 100;
 const LINE_PERIOD_MS = 2_000;
 
-export interface ProgressTarget {
+interface ProgressTarget {
   readonly totalBytes: number;
   /** The part of `totalBytes` that is done; it is called again and again. */
   readonly doneBytes: () => number;

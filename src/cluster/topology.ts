@@ -47,7 +47,7 @@ export function parseTopology(text: string, source: string): Topology {
   return validTopology(document, source);
 }
 
-export interface LocalTopologyOptions {
+interface LocalTopologyOptions {
   readonly nodes: number;
   readonly host: string;
   /** The HTTP port of the first node; each further node has the next port. */

@@ -159,7 +159,7 @@ function bounded(
   };
 }
 
-export function parseInteger(input: string): number {
+function parseInteger(input: string): number {
   const trimmed = input.trim();
   const value = Number(trimmed);
   if (!/^-?\d+$/.test(trimmed) || !Number.isSafeInteger(value)) {

@@ -13,7 +13,7 @@ import { WriteOperation } from './write-operation.ts';
 /** Records of reads that wait for further answers: three of the largest. */
 const MAX_HELD_RECORD_BYTES = 64 * 1024 * 1024;
 
-export interface CoordinatorOptions {
+interface CoordinatorOptions {
   readonly replicas: CurrentReplicas;
   readonly timestamps: TimestampSource;
   /** Breaks ties between equal timestamps of two nodes: 32 bits, this node's own. */

@@ -18,9 +18,6 @@ export type Decision = (typeof Decision)[keyof typeof Decision];
 export const RequestKind = { read: 0, write: 1 } as const;
 export type RequestKind = (typeof RequestKind)[keyof typeof RequestKind];
 
-/** Positions are counted in the bits of one word. */
-export const MAX_POSITIONS = 32;
-
 export class ResponseAccumulator {
   decision: Decision = Decision.waiting;
   /** Of a read, the newest record of any answer so far, also of those that do not count; null: none has the key. */

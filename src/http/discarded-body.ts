@@ -6,7 +6,7 @@ import type { IncomingMessage } from 'node:http';
 import { type BodyReader, Connection } from './connection.ts';
 import { MAX_DISCARDED_BODY_BYTES } from './early-answer.ts';
 
-export interface DiscardingOwner {
+interface DiscardingOwner {
   onDiscarded(): void;
   onRefused(status: number, sentence: string): void;
 }

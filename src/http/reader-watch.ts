@@ -16,7 +16,7 @@ export interface Reader {
 }
 
 /** Tells the unacknowledged bytes of those sockets for which they can be known. */
-export type Unacknowledged = (sockets: readonly Socket[]) => Promise<ReadonlyMap<Socket, number>>;
+type Unacknowledged = (sockets: readonly Socket[]) => Promise<ReadonlyMap<Socket, number>>;
 
 /** Parts of `timeoutMs`: how often readers are looked at, and how often the costly question is asked. */
 const TICKS = 40;

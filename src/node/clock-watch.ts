@@ -19,7 +19,7 @@ const MIN_PERIOD_MS = 20;
 const DOUBT_PAUSE_MS = 1_000;
 const TIMEOUT_MS = 400;
 
-export interface ClockWatchOptions {
+interface ClockWatchOptions {
   readonly clock: Clock;
   readonly time: OwnTime;
   /** Asks a node what time it is for it. */

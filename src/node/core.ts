@@ -32,7 +32,7 @@ import type { NodeOptions } from './options.ts';
 const NO_KEY = new Uint8Array(0);
 
 /** Hears of handshakes. */
-export interface PeerListener {
+interface PeerListener {
   /** This node has reached a peer. */
   onDialled(): void;
   /** A peer has reached this node. */

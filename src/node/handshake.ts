@@ -5,7 +5,7 @@ import { type HandshakePolicy, type Hello, judgeHello } from '../rpc/handshake.t
 import { FEATURES } from '../rpc/operation-table.ts';
 import { PROTOCOL_VERSION } from '../rpc/operations.ts';
 
-export interface HandshakeIdentity {
+interface HandshakeIdentity {
   readonly clusterId: string;
   readonly topologyDigest: string;
   readonly maxValueBytes: number;

@@ -13,7 +13,7 @@ const FULL_WINDOWS = 6;
 /** Two significant figures in microseconds up to ten minutes: under 40 KiB a window. */
 const HISTOGRAM = { lowest: 1, highest: 600_000_000, figures: 2 };
 
-export interface LoopDelaySummary {
+interface LoopDelaySummary {
   readonly p50Ms: number;
   readonly p99Ms: number;
   readonly p999Ms: number;

@@ -10,7 +10,7 @@ import type { TimestampWaiter } from '../hybrid-clock.ts';
 const STRAGGLER_PATIENCE_MS = 300;
 const PATIENCE_MS = 1_000;
 
-export interface ReadinessSources {
+interface ReadinessSources {
   /** Whether it is known that this node's data is whole, or that it is not. */
   readonly wholeness: { readonly isKnown: boolean };
   /** Whether writes would get a timestamp at once. */

@@ -12,7 +12,7 @@ import type { RpcMesh } from '../rpc/mesh.ts';
 import type { CurrentView } from './current-view.ts';
 import type { LoopDelayMonitor } from './loop-delay.ts';
 
-export type NodeState =
+type NodeState =
   | 'serving'
   /** It serves, but something is wrong: `conditions` says what, and since when. */
   | 'degraded'
@@ -24,7 +24,7 @@ export type NodeState =
   | 'failed'
   | 'draining';
 
-export interface StatusSources {
+interface StatusSources {
   readonly cluster: CurrentView;
   readonly store: IdentityStore;
   readonly wholeness: FolderWholeness;
@@ -36,7 +36,7 @@ export interface StatusSources {
   readonly admission: Admission;
 }
 
-export function nodeState(sources: StatusSources, isDraining: boolean): NodeState {
+function nodeState(sources: StatusSources, isDraining: boolean): NodeState {
   if (isDraining) return 'draining';
   if (sources.replica.isPoisoned || sources.engine.stats().state === 'poisoned') return 'failed';
   if (sources.wholeness.whole === 'incomplete') return 'incomplete';

@@ -8,7 +8,7 @@ import type { IdentityStore } from './identity-store.ts';
 /** When the folder is put back to a copy, writes between the copy and the next rise are not noticed as missing. */
 const PERIOD_MS = 1_000;
 
-export interface FolderProgressOptions {
+interface FolderProgressOptions {
   readonly engine: { readonly newestTimestamp: number };
   readonly store: Pick<IdentityStore, 'advanceSoon'>;
   readonly clock: Clock;

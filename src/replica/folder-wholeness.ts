@@ -22,7 +22,7 @@ const LOST_BY_PEER: Readonly<Record<Exclude<PeerVerdict, 'known'>, string>> = {
   older: 'has come back with an older copy of its data folder',
 };
 
-export interface WholenessLog {
+interface WholenessLog {
   info(message: string): void;
   warn(message: string): void;
 }

@@ -8,7 +8,7 @@ import { advanced, withStart } from '../folder-history.ts';
 import { folderFault, replaceFile } from './folder-files.ts';
 import { encodeIdentity, IDENTITY_FILE, type Identity } from './identity-file.ts';
 
-export type IdentityChange = Partial<Pick<Identity, 'whole' | 'missing' | 'clockCeiling' | 'remembered'>>;
+type IdentityChange = Partial<Pick<Identity, 'whole' | 'missing' | 'clockCeiling' | 'remembered'>>;
 
 /** How long a refused write waits before the next attempt when somebody tries again at once. */
 const PAUSE_MS = 100;

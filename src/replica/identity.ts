@@ -29,7 +29,7 @@ export function isFreeFolder(names: readonly string[]): boolean {
   return countsAsEmpty(names, REMAINS);
 }
 
-export interface FolderOwner {
+interface FolderOwner {
   readonly clusterId: string;
   readonly nodeId: string;
 }
@@ -63,7 +63,7 @@ export function hasHeldData({ history, whole }: Identity): boolean {
   return history.starts.length > 0 || whole === 'whole';
 }
 
-export interface NewIdentity extends FolderOwner {
+interface NewIdentity extends FolderOwner {
   /** In ms since the Unix epoch. */
   readonly nowMs: number;
   readonly random: Random;

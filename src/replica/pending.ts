@@ -6,8 +6,8 @@
 import { CallTable, type ReadSink, type WriteSink, type WriteStatus } from '../../native-free-lsm/index.ts';
 import type { ReplicaReply, ReplySink } from '../reply.ts';
 
-export type ReadReply = (record: Uint8Array | null, error: Error | null) => ReplicaReply;
-export type WriteReply = (
+type ReadReply = (record: Uint8Array | null, error: Error | null) => ReplicaReply;
+type WriteReply = (
   status: WriteStatus,
   metTimestamp: number,
   metWriter: number,

@@ -32,12 +32,12 @@ export interface TimestampJudge {
   follow(timestamp: number): boolean;
 }
 
-export interface ReplicaLog {
+interface ReplicaLog {
   warn(message: string): void;
   error(message: string): void;
 }
 
-export interface ReplicaOptions {
+interface ReplicaOptions {
   readonly engine: StorageEngine;
   /** Whether the node's data is whole; it is checked for every answer. */
   readonly wholeness: { readonly isWhole: boolean };
@@ -48,7 +48,7 @@ export interface ReplicaOptions {
   readonly log: ReplicaLog;
 }
 
-export interface ReplicaFigures {
+interface ReplicaFigures {
   readonly readsInFlight: number;
   readonly writesInFlight: number;
   readonly readsFailed: number;

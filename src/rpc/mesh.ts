@@ -10,7 +10,7 @@ import { Peer, type PeerAddress, type PeerContext, type PeerStatus } from './pee
 import { NO_SUCH_PEER, PeerRoutes, wholeTimeoutMs, writeFrame } from './peer-routes.ts';
 import type { Transport } from './transport.ts';
 
-export interface RpcMeshOptions {
+interface RpcMeshOptions {
   readonly policy: HandshakePolicy;
   readonly credentials: Credentials;
   readonly transport: Transport;

@@ -30,7 +30,7 @@ import type { ReplicaHandler } from './replica-handler.ts';
 import type { ByteStream } from './transport.ts';
 
 /** Kinds of log lines that can be caused by a stranger, or by a member whose configuration is wrong. */
-export type StrangerLine = 'garbage' | 'proof' | 'refusal' | 'full';
+type StrangerLine = 'garbage' | 'proof' | 'refusal' | 'full';
 
 const MAX_QUEUED_REFUSALS_BYTES = 1024 * 1024;
 

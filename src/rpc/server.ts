@@ -13,7 +13,7 @@ import { WaitingRoom } from './waiting-room.ts';
 /** How often each kind of line may be logged that can be caused by somebody who has not proved anything. */
 const STRANGER_LOG_PERIOD_MS = 60_000;
 
-export interface RpcServerOptions {
+interface RpcServerOptions {
   readonly handler: ReplicaHandler;
   readonly policy: HandshakePolicy;
   readonly credentials: Credentials;

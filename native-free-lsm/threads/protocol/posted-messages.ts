@@ -13,7 +13,7 @@ import type { TableWriterOptions } from '../../sstable/table-writer.ts';
 import { decodeError, encodeError } from './errors.ts';
 
 /** A super-version: a consistent view of the tables, and of which memtables are not in them yet. It never changes. */
-export interface SuperVersionMessage {
+interface SuperVersionMessage {
   readonly type: 'superVersion';
   readonly id: number;
   /** Memtables of this generation and later are not in the tables. */
@@ -57,7 +57,7 @@ export interface ReaderInit extends RoleInit {
   readonly cache: SharedArrayBuffer;
 }
 
-export interface FlushJob {
+interface FlushJob {
   readonly type: 'flush';
   readonly directory: string;
   readonly arena: SharedArrayBuffer;
@@ -68,7 +68,7 @@ export interface FlushJob {
   readonly nowMs: number;
 }
 
-export interface MergeJob {
+interface MergeJob {
   readonly type: 'merge';
   readonly spec: MergeSpec;
 }

@@ -17,7 +17,7 @@ import { errorMessage, QuorateError } from '../../errors.ts';
 import { clusterOfIdentities } from './cluster-of-identities.ts';
 import { createExclusively, syncFolder } from './exclusive-file.ts';
 
-export interface LocalCluster {
+interface LocalCluster {
   readonly clusterId: string;
   readonly nodes: number;
 }

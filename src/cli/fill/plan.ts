@@ -5,7 +5,7 @@
 import { QuorateError } from '../../errors.ts';
 import { countForBytes, liveBytes } from './keys.ts';
 
-export interface FillAmount {
+interface FillAmount {
   /** The bytes of keys and values that a node holds on average. */
   readonly sizeBytes: number;
   readonly valueBytes: number;

@@ -23,7 +23,7 @@ interface ChartElement {
 }
 
 /** What the page has of the browser. */
-export interface ChartPage {
+interface ChartPage {
   getElementById(id: string): ChartElement;
 }
 

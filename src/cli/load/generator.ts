@@ -20,7 +20,7 @@ const GRACE_MS = 10_000;
 const THREAD_SEED_STEP = 0x9e3779b1;
 
 /** `after`: nothing more is asked, and what was asked or due is waited for. */
-export type LoadPhase = 'warm-up' | 'measured' | 'after';
+type LoadPhase = 'warm-up' | 'measured' | 'after';
 
 /** A second of a thread's load, or what there was of it. */
 export interface ThreadSecond {

@@ -9,7 +9,7 @@ import { describePlan } from './text-report.ts';
 /** Raised when an older file would be misread. */
 export const LOAD_FILE_VERSION = 1;
 
-export interface OperationFigures {
+interface OperationFigures {
   readonly requests: number;
   readonly meanMs: number;
   readonly p50Ms: number;

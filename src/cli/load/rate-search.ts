@@ -2,7 +2,7 @@
  * Looks for the highest rate that holds: doubles it until it does not, halves the gap until that is small, and then
  * wants the best to hold once more. Pure: whoever owns it runs the probes.
  */
-export type Probe = { readonly ratePerSecond: number; readonly isConfirming: boolean };
+type Probe = { readonly ratePerSecond: number; readonly isConfirming: boolean };
 
 /** The search ends when the gap is this part of the rate. */
 const GAP_SHARE = 0.05;

@@ -46,7 +46,7 @@ export interface RequestSettings {
   readonly workload: (typeof WORKLOAD_OR_NONE)[number];
 }
 
-export interface SearchSettings {
+interface SearchSettings {
   readonly findRate: boolean;
   readonly sloMs: number;
 }

@@ -12,9 +12,9 @@ import { NoAnswer } from './no-answer.ts';
 import { OPERATION_NAMES } from './operation-mix.ts';
 
 /** Ten minutes: a run whose requests take longer says so with it. */
-export const MAX_LATENCY_MICROS = 600_000_000;
+const MAX_LATENCY_MICROS = 600_000_000;
 
-export function createHistogram(): Histogram {
+function createHistogram(): Histogram {
   return build({
     lowestDiscernibleValue: 1,
     highestTrackableValue: MAX_LATENCY_MICROS,
@@ -24,7 +24,7 @@ export function createHistogram(): Histogram {
 }
 
 /** Answers and what came instead of them. Plain data. */
-export interface Counts {
+interface Counts {
   /** By status. */
   readonly statuses: Record<string, number>;
   /** By `NoAnswer`. */

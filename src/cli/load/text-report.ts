@@ -99,7 +99,7 @@ export function describeMs(ms: number): string {
   return ms >= 1 ? `${ms.toFixed(2)}ms` : `${(ms * 1_000).toFixed(0)}us`;
 }
 
-export function urlOf({ host, port }: LoadTarget): string {
+function urlOf({ host, port }: LoadTarget): string {
   return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 

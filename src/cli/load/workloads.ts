@@ -5,7 +5,7 @@
 import type { KeyChoiceName } from './key-choice.ts';
 import { type OperationShares, sharesOf } from './operation-mix.ts';
 
-export interface Workload {
+interface Workload {
   readonly summary: string;
   readonly shares: OperationShares;
   readonly keyChoice: KeyChoiceName;

@@ -24,7 +24,7 @@ const LONGEST_DELAY_MS = 10_000;
 /** A node that ran this long has started successfully: if it dies later, its delays begin anew. */
 const STEADY_AFTER_MS = 10_000;
 
-export interface SupervisorOptions {
+interface SupervisorOptions {
   readonly spawn: SpawnNode;
   readonly restart: boolean;
   readonly clock: Clock;
