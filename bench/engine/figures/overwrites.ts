@@ -5,10 +5,9 @@ import { frameBytes } from '../../../native-free-lsm/format/frame.ts';
 import { recordSizeBytes } from '../../../native-free-lsm/index.ts';
 import { putOperationBytes } from '../../../native-free-lsm/log/write-operation.ts';
 import { liveBytes } from '../../../src/cli/fill/keys.ts';
-import { fillValue } from '../../../src/cli/fill/values.ts';
-import { seededRandom } from '../../../src/clock.ts';
+import { percentileMs } from '../../../src/cli/load/result.ts';
 import type { BenchCluster, Status } from '../../support/bench-cluster.ts';
-import { putRequest, runConstantRate } from '../../support/constant-rate.ts';
+import { runConstantLoad } from '../../support/constant-load.ts';
 import { diskBytes } from '../../support/processes.ts';
 import { wrk } from '../../support/wrk.ts';
 import { type BenchContext, HOT_KEYS, VALUE_BYTES } from '../context.ts';
@@ -16,17 +15,15 @@ import { digits, type Figure, type Finding, median } from '../figure.ts';
 import { describeNodes } from '../turns.ts';
 
 const PEAK_SHARE = 0.6;
-/** 6 to 9 bytes, as `value0` to `value9999` are. */
-const SMALL_VALUES = Array.from({ length: 10_000 }, (_, i) => Buffer.from(`value${i}`));
+/** `value1` to `value1000` have 6 to 9, and so many in the mean. */
 const SMALL_BYTES = 9;
-const LARGE_VALUES = Array.from({ length: 256 }, (_, i) => fillValue(3, i, VALUE_BYTES));
+const MEAN_SMALL_BYTES = 7.9;
 /** How far loop delay looks back: after this long, nothing from before the load is in it. */
 const LOOP_DELAY_SECONDS = 70;
 const POLL_SECONDS = 10;
 
 interface Workload {
   readonly keys: number;
-  readonly values: readonly Uint8Array[];
   readonly valueBytes: number;
 }
 
@@ -51,7 +48,7 @@ function folderBytes(directory: string): number {
 
 async function measure(context: BenchContext, workload: Workload, live: number): Promise<Finding[]> {
   const { progress, settings } = context;
-  const { keys, values, valueBytes } = workload;
+  const { keys, valueBytes } = workload;
   const cluster = await context.only('lsm');
   const small = valueBytes < VALUE_BYTES;
   const load = { method: 'PUT', keys, ...(small ? {} : { valueBytes }) } as const;
@@ -63,11 +60,7 @@ async function measure(context: BenchContext, workload: Workload, live: number):
   await cluster.settled();
 
   const before = counters(cluster, await cluster.statuses());
-  const random = seededRandom(5);
   const worst = cluster.nodes.map(() => 0);
-  let userBytes = 0;
-  let logBytes = 0;
-  let puts = 0;
   const polls: Promise<void>[] = [];
   const poll = async (second: number): Promise<void> => {
     if (second < Math.min(LOOP_DELAY_SECONDS, seconds / 2)) return;
@@ -75,17 +68,13 @@ async function measure(context: BenchContext, workload: Workload, live: number):
       worst[node] = Math.max(worst[node], eventLoopDelay.p999Ms);
     }
   };
-  const result = await runConstantRate({
+  const result = await runConstantLoad({
     port: cluster.port,
+    method: 'put',
     perSecond,
     seconds,
-    next: () => {
-      const key = `key${1 + Math.floor(random() * keys)}`;
-      const value = values[puts++ % values.length];
-      userBytes += key.length + value.length;
-      logBytes += frameBytes(putOperationBytes(key.length, recordSizeBytes(value.length, false)));
-      return putRequest(key, value);
-    },
+    keys,
+    valueBytes: small ? 0 : valueBytes,
     onSecond: (second, answered) => {
       if (second % POLL_SECONDS !== 0) return;
       polls.push(poll(second));
@@ -99,7 +88,15 @@ async function measure(context: BenchContext, workload: Workload, live: number):
   for (const line of await describeNodes(cluster)) progress(line);
 
   const nodes = cluster.nodes.length;
-  const bySecond = result.answeredBySecond.slice(1);
+  const { errors, latency, requests: puts } = result.tally;
+  // Keys are drawn evenly, so their mean length is that of what was put.
+  const keyBytes = liveBytes(keys, 0) / keys;
+  const meanValueBytes = small ? MEAN_SMALL_BYTES : valueBytes;
+  const userBytes = puts * (keyBytes + meanValueBytes);
+  const recordBytes = recordSizeBytes(Math.round(meanValueBytes), false);
+  const logBytes = puts * frameBytes(putOperationBytes(Math.round(keyBytes), recordBytes));
+  const latencyMs = [50, 99, 99.9, 100].map((percentile) => percentileMs(latency, percentile).toFixed(1));
+  const bySecond = result.seconds.slice(1).map(({ requests }) => requests);
   const slowest = Math.min(...bySecond);
   const tables = (after.tableBytes - before.tableBytes) / nodes;
   const written = (after.writtenBytes - before.writtenBytes) / nodes;
@@ -112,7 +109,7 @@ async function measure(context: BenchContext, workload: Workload, live: number):
       figure: slowest / median(bySecond),
       unit: 'x',
       bound: { least: 0.3 },
-      detail: `${slowest} against ${median(bySecond)} answers; latency p50 ${result.p50Ms.toFixed(1)} p99 ${result.p99Ms.toFixed(1)} p99.9 ${result.p999Ms.toFixed(1)} max ${result.maxMs.toFixed(1)} ms; errors ${result.errors} of ${result.answered}`,
+      detail: `${slowest} against ${median(bySecond)} answers; latency p50, p99, p99.9 and max ${latencyMs.join(', ')} ms; errors ${errors} of ${puts}${result.faults.map((fault) => `; NOT VALID: ${fault}`).join('')}`,
     },
     {
       what: 'write amplification: tables and log by the engine, over keys and values put',
@@ -149,8 +146,7 @@ export const overwrites: Figure = {
   needs: ['wrk'],
   async run(context): Promise<Finding[]> {
     const { keys } = await context.data();
-    const workload = { keys, values: LARGE_VALUES, valueBytes: VALUE_BYTES };
-    return await measure(context, workload, liveBytes(keys, VALUE_BYTES));
+    return await measure(context, { keys, valueBytes: VALUE_BYTES }, liveBytes(keys, VALUE_BYTES));
   },
 };
 
@@ -162,6 +158,6 @@ export const overwritesSmall: Figure = {
     const { keys } = await context.data();
     const hot = await context.hotKeys();
     const live = liveBytes(keys, VALUE_BYTES) - liveBytes(hot, VALUE_BYTES) + liveBytes(hot, SMALL_BYTES);
-    return await measure(context, { keys: hot, values: SMALL_VALUES, valueBytes: SMALL_BYTES }, live);
+    return await measure(context, { keys: hot, valueBytes: SMALL_BYTES }, live);
   },
 };

@@ -1,0 +1,55 @@
+/**
+ * A load at a constant rate over 64 connections, by the generator of `load`, in a thread of its own: requests are due
+ * at fixed times, and latency counts from then.
+ */
+import { sharesOf } from '../../src/cli/load/operation-mix.ts';
+import type { LoadPlan } from '../../src/cli/load/plan.ts';
+import { LoadRecorder, type LoadResult } from '../../src/cli/load/result.ts';
+import { runThreads } from '../../src/cli/load/threads.ts';
+
+const CONNECTIONS = 64;
+
+export interface ConstantLoad {
+  readonly port: number;
+  readonly method: 'get' | 'put';
+  readonly perSecond: number;
+  readonly seconds: number;
+  /** key1 … keyN, drawn at random. */
+  readonly keys: number;
+  /** 0: 6 to 9 bytes. */
+  readonly valueBytes: number;
+  /** Told every second how many answers it brought. */
+  readonly onSecond?: (second: number, answered: number) => void;
+}
+
+export async function runConstantLoad(load: ConstantLoad): Promise<LoadResult> {
+  const { keys, method, onSecond, perSecond, port, seconds, valueBytes } = load;
+  const plan: LoadPlan = {
+    targets: [{ host: '127.0.0.1', port }],
+    connections: CONNECTIONS,
+    ratePerSecond: perSecond,
+    warmUpMs: 0,
+    durationMs: seconds * 1_000,
+    shares: sharesOf({ [method]: 1 }),
+    keys,
+    keyChoice: 'uniform',
+    keyDigits: 0,
+    valueBytes,
+    maxScanEntries: 1,
+    ack: undefined,
+    from: undefined,
+    threads: 1,
+    seed: 5,
+  };
+  const recorder = new LoadRecorder(plan);
+  const busyShare = await runThreads(
+    plan,
+    (second) => {
+      recorder.add(second);
+      const answered = Object.values(second.tally.counts.statuses).reduce((sum, count) => sum + count, 0);
+      onSecond?.(second.second + 1, answered);
+    },
+    new AbortController().signal,
+  );
+  return recorder.result(busyShare, false);
+}
