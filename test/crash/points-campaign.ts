@@ -1,7 +1,7 @@
 /**
  * `npm run crash:points -- --rounds 20 [--seed N]`: a round is one seed. It stops the engine at every call to the
- * file system of a run for each durability, fails every call with each error, alone and several in a row, and stops
- * and fails every call of openings. A round that finds something says with which `--seed` it is repeated.
+ * file system of a run for each durability, fails every call with each error, alone and several in a row, stops
+ * and fails every call of openings, and stops a whole node at every call from its first start to its drain. A round that finds something says with which `--seed` it is repeated.
  */
 import type { Durability, EngineOptions } from '../../native-free-lsm/index.ts';
 import { seededRandom } from '../../src/clock.ts';
@@ -9,9 +9,11 @@ import { CampaignProgress } from '../support/campaign-progress.ts';
 import { checkCrashes } from '../support/engine-crash.ts';
 import { checkFailure, FAILURE_CODES, type FailureCheck } from '../support/engine-failures.ts';
 import { checkRecovery } from '../support/engine-recovery.ts';
+import { checkNodeCrashes } from '../support/node-crash.ts';
 import { count, newSeed, script, seedOption } from '../support/script-flags.ts';
 
 const STEPS = 60;
+const NODE_WRITES = 30;
 /** Passes over the same run, so that not all of its disks are in memory at once. */
 const PASSES = 7;
 const DURABILITIES = ['sync', 'interval', 'none'] satisfies Durability[];
@@ -26,7 +28,7 @@ const FAILURES = [
 const MAX_SEED = 999_999;
 const flags = script(
   'crash:points',
-  'Stops the engine at every call to the file system, loses or tears what was not synced, and fails every call with each error. A round is one seed and takes from one minute to ten.',
+  'Stops the engine at every call to the file system, loses or tears what was not synced, fails every call with each error, and stops a whole node at every call. A round is one seed and takes from one minute to ten.',
 )
   .option('--rounds <n>', 'seeds, one after another', count, 20)
   .addOption(seedOption(MAX_SEED))
@@ -70,6 +72,11 @@ async function round(seed: number): Promise<void> {
         run: () => failures({ seed, ...failure, options: shape, backgroundDelayMs }, offset),
       });
   }
+  for (let offset = 0; offset < PASSES; offset++)
+    parts.push({
+      name: 'stops of a whole node',
+      run: async () => (await checkNodeCrashes({ seed, writes: NODE_WRITES, every: PASSES, offset })).moments,
+    });
   using progress = new CampaignProgress(parts.length);
   for (const { name, run } of parts) {
     moments += await run();
