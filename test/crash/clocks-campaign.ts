@@ -30,7 +30,7 @@ export interface ClocksFigures {
   refused: number;
   unknown: number;
   reads: number;
-  /** The longest that a node took writes again after its clock was right. */
+  /** The longest time until a node took writes again after its clock was right. */
   longestBackMs: number;
 }
 
@@ -67,7 +67,10 @@ class ClocksCampaign {
   readonly #cluster: TestCluster;
   readonly #fileOf: (nodeId: string) => string;
   readonly #random: Random;
-  /** Of its own: what the clients draw depends on how fast they are answered, and the same seed is to be the same episodes. */
+  /**
+   * Its own source of numbers: what clients draw depends on how fast they are answered, and the same seed must give the
+   * same episodes.
+   */
   readonly #episodes: Random;
   readonly #isAway: boolean[] = new Array<boolean>(NODES).fill(false);
   #rightOffsetMs = 0;
@@ -155,7 +158,7 @@ class ClocksCampaign {
       if (draw < 0.45) await this.#read(node, key, histories);
       else await this.#write(node, key, draw > 0.9, histories);
     } catch {
-      // The node was killed: whether it has stored the write nobody knows.
+      // The node was killed: nobody knows whether it has stored the write.
       await sleep(RETRY_MS);
     }
   }

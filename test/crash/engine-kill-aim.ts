@@ -1,12 +1,12 @@
 /**
- * Where a process is killed. Calls of its main thread can be aimed at exactly: the process kills itself before or
- * after one. What pool threads do shows in the directory: the parent looks at that without pause.
+ * When a process is killed. Calls of its main thread can be aimed at exactly: the process kills itself before or after
+ * one. The work of pool threads shows in the directory, which the parent watches without pause.
  */
 import { readdirSync } from 'node:fs';
 import { NodeFileSystem } from '../../native-free-lsm/index.ts';
 import type { Random } from '../../src/clock.ts';
 
-/** `n`: how many of the kind are let go by first. */
+/** `n`: how many calls of the kind pass first. */
 export type Aim =
   /** By the parent, some time after the process has begun to write. */
   | { readonly kind: 'any moment'; readonly delayMs: number }
@@ -59,7 +59,7 @@ export function filesLike(directory: string, pattern: RegExp): Set<string> {
   return new Set(readdirSync(directory).filter((name) => pattern.test(name)));
 }
 
-/** The real file system on the main thread of a process that kills itself where it was told to. */
+/** The real file system, on the main thread of a process that kills itself at the call it was told. */
 export class AimedFileSystem extends NodeFileSystem {
   readonly #aim: Aim;
   #left: number;
@@ -117,14 +117,14 @@ export class AimedFileSystem extends NodeFileSystem {
     await this.#at(fd === this.#manifestFd ? 'manifest append' : '', () => super.fdatasync(fd));
   }
 
-  /** @param kind what the call is of, besides a step of recovery */
+  /** @param kind what the call is for, besides a step of recovery */
   #at<Result>(kind: Aim['kind'] | '', call: () => Result): Result {
     const aim = this.#aim;
     const isAimedAt = aim.kind === kind || (aim.kind === 'recovery' && !this.serving);
     if (!isAimedAt || this.#left-- !== 0 || !('before' in aim)) return call();
     if (aim.before) killSelf();
     const result = call();
-    // An asynchronous call is under way then: the kill meets it somewhere in the middle.
+    // An asynchronous call is running then, so the kill meets it somewhere in the middle.
     killSelf();
     return result;
   }

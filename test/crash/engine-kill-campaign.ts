@@ -1,8 +1,8 @@
 /**
  * Kills a process that runs the engine alone, with kill -9, again and again: at any moment, while tables are written
- * and renamed, while the manifest is appended to and switched, while it recovers from the kill before. After each the
- * directory is opened: every acknowledged write or a later one is there, nothing nobody wrote, batches whole, no file
- * is left over.
+ * and renamed, while the manifest is appended to and switched, and while it recovers from the kill before. After each
+ * kill the directory is opened: every acknowledged write or a later one is there, nothing that nobody wrote, batches
+ * are whole, and no file is left over.
  */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
@@ -44,7 +44,7 @@ const OPTIONS: Partial<EngineOptions> = {
   maxBackgroundJobs: 3,
 };
 
-/** How many kills met what they were aimed at, by kind; those that did not are under `too late`. */
+/** How many kills hit their aim, by kind; those that did not are under `too late`. */
 export type KillCounts = Map<Aim['kind'] | 'too late', number>;
 
 export async function engineKillCampaign(
@@ -88,7 +88,7 @@ class Campaign {
     const durability = this.#random() < 0.5 ? 'sync' : 'none';
     const before = this.#ledger.acknowledged;
     try {
-      // What is put in force or recovered while opening is of interest after a kill, so there is one before it.
+      // These aims are about what is left after a kill, so there is one before.
       if (aim.kind === 'recovery' || aim.kind === 'manifest switch') {
         await this.#kill({ kind: 'any moment', delayMs: 200 }, durability);
       }
@@ -172,7 +172,10 @@ class Child {
     return this.#process.exitCode !== null || this.#process.signalCode !== null;
   }
 
-  /** Resolves when it is dead; whether it died where it was aimed at. @throws when it ended otherwise */
+  /**
+   * Resolves when it is dead, with whether it died where it was aimed at.
+   * @throws Error when it ended in another way
+   */
   async killed(aim: Aim, directory: string): Promise<boolean> {
     const isMet = await this.#meet(aim, directory);
     this.#process.kill('SIGKILL');
@@ -206,7 +209,7 @@ class Child {
     });
   }
 
-  /** Looks without pause, as what is waited for may be there for a millisecond. */
+  /** Looks without pause, because the file may exist for only a millisecond. */
   async #waitFor(isMet: () => boolean): Promise<boolean> {
     const end = performance.now() + START_TIMEOUT_MS;
     let opened = Number.POSITIVE_INFINITY;

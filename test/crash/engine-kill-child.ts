@@ -1,4 +1,4 @@
-/** The process that is killed: an engine alone under constant writes, until it is. */
+/** The process that is killed: an engine alone, under constant writes until then. */
 import { type EngineOptions, open } from '../../native-free-lsm/index.ts';
 import { EngineTraffic, keyNumberOf } from '../support/engine-traffic.ts';
 import { type Aim, AimedFileSystem } from './engine-kill-aim.ts';

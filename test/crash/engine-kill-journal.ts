@@ -1,6 +1,6 @@
 /**
- * What a process that is going to be killed has sent to its engine and been told, in a file: what is written there
- * outlives the process, as what it has written to the engine's files does. Four u32 a record.
+ * A file that records what a process that will be killed has sent to its engine, and what it was answered. What is
+ * written there outlives the process, like what it has written to the engine's files. Four u32 per record.
  */
 import { openSync, readFileSync, writeSync } from 'node:fs';
 import { EngineLedger } from '../support/engine-ledger.ts';
@@ -8,7 +8,7 @@ import { EngineLedger } from '../support/engine-ledger.ts';
 const Kind = { put: 1, delete: 2, batchPut: 3, batchDelete: 4, acknowledged: 5 } as const;
 const RECORD_WORDS = 4;
 
-/** A ledger that writes down each entry before the call it stands for is made. */
+/** A ledger that records each entry before the call is made. */
 export class JournalledLedger extends EngineLedger {
   readonly #fd: number;
   readonly #record = new Uint32Array(RECORD_WORDS);
@@ -43,7 +43,7 @@ export class JournalledLedger extends EngineLedger {
   }
 }
 
-/** Enters into a ledger what a journal says. */
+/** Puts the entries of a journal into a ledger. */
 export function replayJournal(path: string, ledger: EngineLedger): void {
   const bytes = readFileSync(path);
   const words = new Uint32Array(Uint8Array.from(bytes).buffer, 0, bytes.length >>> 2);

@@ -93,7 +93,7 @@ async function failures(shape: Omit<FailureCheck, 'failAt' | 'steps'>, offset: n
   return looked;
 }
 
-/** Every round another shape of tree. */
+/** Every round has another shape of tree. */
 function optionsOf(seed: number): Partial<EngineOptions> {
   const random = seededRandom(seed);
   const oneOf = <T>(...all: readonly T[]): T => all[Math.floor(random() * all.length)];

@@ -1,4 +1,6 @@
-/** What becomes of a data folder under real processes: two starts at once, rights, files that are lost or put back. */
+/**
+ * What happens to a data folder with real processes: two starts at once, permissions, files that are lost or put back.
+ */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import fs from 'node:fs';

@@ -29,7 +29,7 @@ async function lsm(...args: string[]): Promise<Ran> {
   return { exitCode, stdout: String(stdout), stderr };
 }
 
-/** Of a command that must succeed. */
+/** The output of a command that must succeed. */
 async function printed(...args: string[]): Promise<string> {
   const { exitCode, stdout, stderr } = await lsm(...args);
   assert.equal(exitCode, 0, stderr);

@@ -215,7 +215,7 @@ describe('serve', { timeout: 60_000 }, () => {
     assert.equal(status.exitCode, 0, status.stderr);
     serve.pressCtrlC();
     await serve.says('Draining');
-    // The other node has nothing to do and would be gone in no time: its own clients it takes no more.
+    // The other node has nothing to do and could end at once, but it must not: it takes no more clients of its own.
     await until(
       () => isRefused(serve.port + 1),
       START_TIMEOUT_MS,

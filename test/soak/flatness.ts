@@ -1,4 +1,4 @@
-/** Whether a figure that is taken again and again stays where it is. Pure. */
+/** Whether a figure that is measured again and again stays where it is. Pure. */
 
 /** Least squares: by how much the values grow from the first to the last, as a straight line. */
 export function growth(values: readonly number[]): number {

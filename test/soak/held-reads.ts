@@ -1,6 +1,6 @@
 /**
- * Snapshots and ranges that stay open for long while an engine is written to: a snapshot shows the same all the
- * time, until it is given up by name; a slow scan shows whole values in order.
+ * Snapshots and ranges that stay open for long while an engine is written to. A snapshot shows the same all the time,
+ * until it is given up with an error; a slow scan shows whole values in order.
  */
 import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -13,7 +13,7 @@ const SAMPLED_KEYS = 40;
 
 export interface HeldCounts {
   snapshots: number;
-  /** Given up, as the memory they held was needed. */
+  /** How many were given up because their memory was needed. */
   expired: number;
   scans: number;
   entries: number;
@@ -34,7 +34,10 @@ export class HeldReads {
   readonly #stop = new AbortController();
   readonly #done: Promise<unknown>;
 
-  /** Starts at once. @param counts are counted up */
+  /**
+   * Starts at once.
+   * @param counts are counted up
+   */
   constructor(engine: Engine, options: HeldOptions, counts: HeldCounts) {
     this.#engine = engine;
     this.#options = options;
@@ -48,7 +51,10 @@ export class HeldReads {
     this.#done.catch(() => this.#stop.abort());
   }
 
-  /** Lets go of everything. @throws what was seen that must not be */
+  /**
+   * Releases everything.
+   * @throws Error about what was seen that must not be
+   */
   async stop(): Promise<void> {
     this.#stop.abort();
     await this.#done;

@@ -28,7 +28,9 @@ export interface SoakOptions {
   readonly keys: number;
   readonly maxValueBytes: number;
   readonly memtableBytes: number;
-  /** What resident memory may grow by after the first cycle, besides a share of it: a short run is still warming up. */
+  /**
+   * How much resident memory may grow after the first cycle, besides a share of it: a short run is still warming up.
+   */
   readonly residentSlackBytes: number;
   /** A line of figures comes so often. */
   readonly lineMs: number;
@@ -213,8 +215,8 @@ class Soak {
     await filesAtRest(engine, this.#directory);
     const { bytes: compactedBytes } = await directorySize(this.#directory);
     const liveBytes = await liveBytesOf(engine);
-    // Told to, it drops all that was deleted. The log in use, and the tables' own parts, are. The manifest is taken
-    // off its limit when something is next written to it.
+    // Compaction on demand drops everything deleted. The log in use and the tables' own parts stay. The manifest
+    // shrinks below its limit only when something is next written to it.
     const mostBytes = 1.2 * liveBytes + 2 * MANIFEST_BYTES;
     assert.ok(
       compactedBytes <= mostBytes,
@@ -224,7 +226,7 @@ class Soak {
     return { rssBytes: process.memoryUsage().rss, arrayBufferBytes, liveBytes, diskBytes, compactedBytes };
   }
 
-  /** What was deleted and overwritten gives its room back without being asked to, but for a part. */
+  /** What was deleted and overwritten frees its room without being told to, except for a part. */
   async #checkGivenBack(engine: Engine, diskBytes: number): Promise<void> {
     const liveBytes = await liveBytesOf(engine);
     const mostBytes = 2 * liveBytes + 4 * this.#options.memtableBytes;

@@ -1,4 +1,4 @@
-/** Threads of a real engine killed in the middle of whatever they do. */
+/** Threads of a real engine, killed whatever they are doing. */
 import assert from 'node:assert/strict';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -89,7 +89,7 @@ describe('threads that are killed', { timeout: 120_000 * STRESS }, () => {
     let memoryBefore = 0;
     const kills = 5 * STRESS;
     for (let kill = 1; kill <= kills; kill++) {
-      // Both are at work again, or a death would go unnoticed: the test after this has those that are starting.
+      // Wait until both work again, or a death would go unnoticed: the next test kills threads that are starting.
       const before = readsByReader(engine);
       const enough = traffic.reads + 1 + Math.floor(random() * 400);
       await until(
@@ -115,7 +115,7 @@ describe('threads that are killed', { timeout: 120_000 * STRESS }, () => {
     // Rings of 5 MiB go with each thread: were they kept, memory would show it.
     const memoryGrowth = (await collectGarbage()) - memoryBefore;
     assert.ok(memoryGrowth < 8 * KIB * KIB, `shared memory grew by ${memoryGrowth} bytes`);
-    // Tables open in two readers and the writer, and no more than before but for what the tree has grown by.
+    // Tables open in two readers and the writer, and no more than before, except for the growth of the tree.
     const openLimit = descriptorsBefore + 3 * tableCount(engine) + 10;
     assert.ok(
       (openDescriptors() ?? 0) <= openLimit,

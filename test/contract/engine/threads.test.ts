@@ -25,7 +25,7 @@ function key(i: number): Buffer {
   return Buffer.from(`key${String(i).padStart(5, '0')}`);
 }
 
-/** Real threads, of which one can be made to throw: it is sent what it cannot make a memtable of. */
+/** Real threads, one of which can be made to throw: it is sent something that is no memtable. */
 class MortalPool extends PoolExecutor {
   readonly #words: Int32Array;
   readonly readers: RoleHandle[] = [];
@@ -53,7 +53,7 @@ class MortalPool extends PoolExecutor {
   }
 }
 
-/** Real threads; where a reader is to be started there is no memory for it. */
+/** Real threads, but there is no memory to start a reader. */
 class PoolWithoutReaders extends PoolExecutor {
   exited = false;
 
@@ -102,7 +102,7 @@ describe('the engine in threads', { timeout: 60_000 }, () => {
     const caller = async (id: number): Promise<void> => {
       const random = seededRandom(id);
       for (let i = 0; i < 60; i++) {
-        // Each has keys of its own, so that what it reads is what it wrote last.
+        // Each caller has keys of its own, so it reads what it wrote last.
         const at = id * 20 + Math.floor(random() * 20);
         const kind = random();
         if (kind < 0.5) {
@@ -268,7 +268,7 @@ describe('the engine in threads', { timeout: 60_000 }, () => {
     assert.deepEqual(await engine.get(key(199)), Buffer.alloc(200, 199));
     await engine.put(key(0), Buffer.from('again'));
     assert.deepEqual(await engine.get(key(0)), Buffer.from('again'));
-    // A background thread says so by code and place as well, so that the table is left out from then on.
+    // A background thread reports code and place as well, so the table is left out from then on.
     await assert.rejects(engine.compact(), { code: 'CORRUPTION', file: join(path, name) });
     await engine.store.maintenanceIdle();
     assert.match(engine.stats().lastError as string, /is damaged at byte/);

@@ -19,11 +19,11 @@ export interface EntityCall {
   readonly waitedMs: number;
 }
 
-/** A map that answers at once, unless it is told to hold its answers back or what to say. */
+/** A map that answers at once, unless it is told to hold its answers back, or what to answer. */
 export class FakeEntities implements EntityService {
   readonly stored = new Map<string, Buffer>();
   readonly calls: EntityCall[] = [];
-  /** Instead of the map's answer. */
+  /** Called instead of the map. */
   behaviour: ((call: EntityCall) => void) | null = null;
 
   get(key: Uint8Array, ack: number, from: number, reply: OutcomeSink, waitedMs: number): void {
@@ -45,7 +45,7 @@ export class FakeEntities implements EntityService {
     this.#call('DELETE', key, Buffer.alloc(0), ack, from, reply, waitedMs);
   }
 
-  /** What the map says to a call. */
+  /** The map's answer to a call. */
   settle({ method, key, value, reply }: EntityCall): void {
     const found = this.stored.get(key);
     if (method === 'PUT') this.stored.set(key, value);
@@ -150,7 +150,7 @@ export class Harness implements AsyncDisposable {
     return harness;
   }
 
-  /** As a node that drains does. */
+  /** Drains as a node does. */
   drain(signal?: AbortSignal): Promise<void> {
     return this.#doors.drain(signal);
   }

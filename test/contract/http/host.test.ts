@@ -1,4 +1,4 @@
-/** Whom a node lets in by the name that he used for it, and by the page that he comes from. */
+/** Which clients a node lets in, by the name that they used for it and by the page that they come from. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { HostCheck } from '../../../src/http/host-check.ts';

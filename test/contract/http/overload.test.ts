@@ -39,7 +39,7 @@ test('the bytes of bodies are bounded, declared or not', async () => {
   holder.send(request('PUT', '/v0/entity?id=a', 'Content-Length: 60001'), held);
   await until(() => harness.admission.figures.bytesInFlight === held.length);
 
-  // What is announced takes nothing from anybody: only what has come counts.
+  // An announcement takes nothing from anybody: only bytes that have come count.
   using announcer = await harness.connect();
   announcer.send(request('PUT', '/v0/entity?id=n', 'Content-Length: 100000'), 'begun');
   await until(() => harness.admission.figures.bytesInFlight === held.length + 'begun'.length);
@@ -71,11 +71,11 @@ test('when there is little room, bodies stay with their clients until it is thei
   const clients = await Promise.all(Array.from({ length: 21 }, () => harness.connect()));
   for (const [i, client] of clients.entries()) {
     client.send(request('PUT', `/v0/entity?id=${i}`, `Content-Length: ${MIB}`), value);
-    // As many as are served at a time; the beginnings of the others' would be more than there is room for.
+    // As many as are served at a time; there is no room for the beginnings of the others' bodies.
     await until(() => harness.admission.figures.requestsInFlight === i + 1);
     if (i < 7) await until(() => held.length === i + 1);
   }
-  // Whatever has come is read by then.
+  // Everything that has come is read by then.
   using other = await harness.connect();
   for (let i = 0; i < 5; i++) await other.send(request('GET', '/v0/status')).answer();
   const answers = clients.map((client) => client.answer());

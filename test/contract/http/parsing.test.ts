@@ -1,6 +1,6 @@
 /**
  * Requests that are right but odd, and requests that two readers could understand differently. Each is served right or
- * gets one clean answer, and what comes behind it on the connection is never taken for something else.
+ * gets one clean answer, and the bytes behind it on the connection are never taken for something else.
  */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -209,7 +209,7 @@ describe('in the order of the requests', () => {
       harness.entities.behaviour = () => undefined;
       client.send(request('PUT', '/v0/entity?id=first'), behind, LAST);
       await until(() => harness.entities.calls.length > 0);
-      // A turn in which the second would be answered, were it not to wait.
+      // A turn in which the second would be answered if it did not wait.
       await new Promise((resolve) => setImmediate(resolve));
       harness.entities.behaviour = null;
       harness.entities.settle(harness.entities.calls[0]);

@@ -126,7 +126,7 @@ test('a request with a body, beyond the number allowed, is answered once, howeve
     const begun = end === '' ? 'short' : '5\r\nshort\r\n';
     client.send(many, request('PUT', '/v0/entity?id=b', framing), begun);
     await until(() => harness.admission.figures.refused > 0);
-    // Its body is cut, or goes on with what is none, while its answer waits behind all others.
+    // Its body is cut, or continues with bytes that are none of it, while its answer waits behind all others.
     if (end === '') client.socket.end();
     else client.send(end);
     const answering = setInterval(() => {

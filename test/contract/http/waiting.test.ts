@@ -29,11 +29,11 @@ test('large values are taken a few at a time, in the order they came; the others
     await until(() => harness.admission.figures.requestsInFlight === i + 1);
   }
   await until(() => held.length === 2);
-  // Whatever could be read before its turn has been by the time that others, who came later, are served.
+  // What could be read before its turn has been read by the time that others, which came later, are served.
   using other = await harness.connect();
   for (let i = 0; i < 100; i++)
     assert.equal((await other.send(request('GET', '/v0/status')).answer()).status, 200);
-  // Of the others the beginning is here, as it came with the head of the request.
+  // The beginnings of the others are here, because they came with the heads of the requests.
   const { bytesInFlight } = harness.admission.figures;
   const begunBytes = bytesInFlight - LARGE.length - VALUE.length;
   assert.ok(
@@ -65,7 +65,7 @@ test('a request that would wait longer than it has time is refused, and work goe
     const answer = await client.answer();
     (answer.status === 201 ? stored : refused).push(answer);
   });
-  // Some were told at once, some in their turn, some after they had waited in vain: nobody serves them any more.
+  // Some were refused at once, some in their turn, some after they had waited in vain: nobody serves them any more.
   await until(() => refused.length === 60 - held.length);
   assert.ok(held.length >= 7 && held.length <= 8, `${held.length} served at a time`);
   for (const answer of refused) {
@@ -190,7 +190,7 @@ test('bodies that are announced and do not come keep no other body from being re
     client.send(request('PUT', '/v0/entity?id=a', 'Content-Length: 99999999999'));
   for (const client of announcers) assert.equal((await client.answer()).status, 413);
   for (const client of announcers) await client.closed;
-  // One that reads only when it has written all: more than the kernel takes unread.
+  // A client that reads only when it has written everything, which is more than the kernel takes unread.
   using client = await harness.connect();
   client.socket.pause();
   const value = Buffer.alloc(12 * 1024 * 1024);

@@ -1,6 +1,6 @@
 /**
- * What every StorageEngine does, whatever it is made of. Each test has a directory of its own; opening it again
- * stands for a restart.
+ * What every StorageEngine does, whatever it is made of. Each test has a directory of its own; opening it again stands
+ * for a restart.
  */
 import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -66,7 +66,7 @@ async function expectStored(
   assert.equal(found === null ? null : hex(found), stored === null ? null : hex(stored));
 }
 
-/** @param modelRuns how many random runs to compare with the model: fewer where opening is dear */
+/** @param modelRuns how many random runs are compared with the model: fewer where opening is expensive */
 export function storageEngineContract(name: string, open: OpenEngine, modelRuns = 40): void {
   describe(`${name}: storage engine contract`, () => {
     let root: string;

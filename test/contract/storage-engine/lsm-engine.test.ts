@@ -21,7 +21,7 @@ function openInline(directory: string): RecordStore {
 
 storageEngineContract('LSM on one thread', async (directory) => openInline(directory));
 
-/** Puts everything into tables before it looks: what the other two find in memtables, this finds on disk. */
+/** Puts everything into tables before it reads, so that it finds on disk what the other two find in memtables. */
 class ReadsFromTables implements StorageEngine {
   readonly #store: RecordStore;
   #isClosed = false;

@@ -1,4 +1,4 @@
-/** What the cache's threads say to each other. A command's payload is four u32. */
+/** The messages between the cache's threads. A command's payload is four u32. */
 export interface CacheThreadData {
   readonly memory: SharedArrayBuffer;
   readonly requests: SharedArrayBuffer;

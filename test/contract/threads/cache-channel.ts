@@ -49,13 +49,13 @@ export class CacheChannel {
     this.producer.push(command);
   }
 
-  /** What the thread says next. */
+  /** The next message of the thread. */
   get firstMessage(): Promise<unknown> {
     return once(this.#worker, 'message').then(([message]) => message);
   }
 
   async kill(): Promise<void> {
-    // It ends without its result, as is meant here.
+    // It ends without its result, as this test wants.
     this.result.catch(() => undefined);
     await this.#worker.terminate();
   }

@@ -38,11 +38,11 @@ function look(seed: number, oldestTable: number): void {
   for (const [start, end, tableId, ordinal] of held) checkBlock(reader.bytes, start, end, tableId, ordinal);
 }
 
-/** As a thread that is killed in the middle of a read from disk. */
+/** Stops like a thread that is killed in the middle of a read from disk. */
 function dieHere(): void {
   parentPort!.postMessage('half filled');
   const never = new Int32Array(new SharedArrayBuffer(4));
-  // A word that nobody else has.
+  // A word that no other thread has.
   Atomics.wait(never, 0, 0);
 }
 

@@ -59,7 +59,7 @@ test('threads fill and read a block cache while it is full and moving', {
     }
     if (reader.hasRoom) reader.send(CacheCommand.look, ++looks, oldestTable);
     for (const { producer } of [filler, reader]) producer.publish();
-    // Mostly until something is filled; else the threads' turns and ours overlap.
+    // Mostly waits until something is filled; otherwise the threads' turns and ours overlap.
     if (inFlight > 0 && random(4) !== 0) await Atomics.waitAsync(bell, 0, seen).value;
   }
   while (inFlight > 0) {
@@ -111,7 +111,7 @@ test('when a thread dies while it fills a block, nobody sees the half of it, and
     return slot;
   };
   for (let death = 0; death < 5 * STRESS; death++) {
-    // Blocks that are whole, so that the dead thread's region lies among others, and is reused by and by.
+    // Whole blocks, so that the dead thread's region is among others and is reused after a while.
     for (let i = 0; i < 200; i++) {
       const [tableId, ordinal] = [1 + random(TABLES), random(ORDINALS)];
       const slot = cache.reserve(tableId, ordinal, blockBytes(tableId, ordinal));

@@ -15,7 +15,7 @@ const key = new Uint8Array(64);
 const newestSeen = new Int32Array(keys).fill(-1);
 let finds = 0;
 
-/** A key written by number `sequence`, which was published before `limit` was taken, must show it or a later one. */
+/** Checks a key that number `sequence` wrote before `limit` was taken: it must show that write or a later one. */
 function checkFind(sequence: number, limit: number): void {
   const number = keyNumber(sequence, keys);
   const length = writeKey(key, number);
@@ -31,7 +31,7 @@ function checkFind(sequence: number, limit: number): void {
   finds++;
 }
 
-/** Goes through all that `limit` shows, from a random key on; returns a sum over it. */
+/** Walks everything that `limit` shows, from a random key on; returns a sum over it. */
 function scan(limit: number, fromNumber: number): { entries: number; sum: number } {
   const iterator = memtable.iterator(limit);
   const previous = new Uint8Array(64);

@@ -35,7 +35,7 @@ export function writeKey(target: Uint8Array, number: number): number {
 
 const value = new Uint8Array(400);
 
-/** A record that says of itself which key it is of, which number it has and how long it is. */
+/** A record that contains its key, its number and its length. */
 export function writeOwnRecord(
   target: Uint8Array,
   key: Uint8Array,
@@ -51,7 +51,7 @@ export function writeOwnRecord(
   return writeRecord(target, 0, fields, value.subarray(0, length));
 }
 
-/** The sequence number of a record, once all of it is proved whole and of this key. */
+/** The sequence number of a record, once it is proved to be whole and of this key. */
 export function checkOwnRecord(bytes: Uint8Array, start: number, end: number, keyHash: number): number {
   const at = start + RECORD_HEADER_BYTES;
   const sequence = readUint32(bytes, at + 4);

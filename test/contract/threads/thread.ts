@@ -6,14 +6,14 @@ import { Worker } from 'node:worker_threads';
 export const STRESS = Number(process.env.QUORATE_STRESS ?? 1);
 
 /**
- * Runs `file` of this folder in a thread until it ends; gives the one message it sends before. A failed
- * assertion in it fails the test, and the end of the test ends the thread, whatever state it is in.
+ * Runs `file` of this folder in a thread until it ends, and returns the one message that it sends before. A failed
+ * assertion in the thread fails the test, and the end of the test ends the thread, whatever its state.
  */
 export function runThread<Result>(t: TestContext, file: string, workerData: unknown): Promise<Result> {
   return startThread<Result>(t, file, workerData).result;
 }
 
-/** As `runThread`, for a thread that is to be killed. */
+/** Like `runThread`, for a thread that is to be killed. */
 export function startThread<Result>(
   t: TestContext,
   file: string,

@@ -36,16 +36,16 @@ const CUT =
 type Verdict =
   /** An error named the place. */
   | 'refused'
-  /** The end of a log or manifest was given up as torn, with a word to the operator. */
+  /** The end of a log or manifest was given up as torn, and the operator was told. */
   | 'cut'
-  /** All values are right and nobody was told: bytes that mean nothing, or an end that nothing was behind. */
+  /** All values are right, and nobody was told: the bytes mean nothing, or nothing came after the end. */
   | 'unnoticed';
 
 interface Trial {
   readonly files: Files;
   readonly file: string;
   readonly place: string;
-  /** What is to be found by whoever is not told of damage. */
+  /** The contents that must be found when nobody is told of damage. */
   readonly contents: Contents;
 }
 
@@ -61,8 +61,8 @@ async function judge({ files, file, place, contents }: Trial): Promise<Verdict> 
 }
 
 /**
- * Every error names the damaged file and a place in it; or, where a manifest's end is lost, a table it names still
- * and that is gone since.
+ * Every error names the damaged file and a place in it; or, when a manifest's end is lost, a table that the manifest
+ * still names and that no longer exists.
  */
 function assertNamed({ errors }: Outcome, file: string, place: string): void {
   for (const { code, file: named, message, offset } of errors) {
@@ -101,9 +101,9 @@ function kindOf(name: string): string {
 for (const isClosed of [true, false]) {
   describe(`a folder whose engine was ${isClosed ? 'closed' : 'killed'}`, { timeout: 280_000 }, () => {
     let folder: SampleFolder;
-    /** Where the batches of the log end, its header and its mark of a clean close included. */
+    /** Where the batches of the log end, including its header and its mark of a clean close. */
     let batchEnds: readonly number[];
-    /** Of those that have a write. */
+    /** Those with a write. */
     let putEnds: readonly number[];
     let manifestEnds: readonly number[];
 
@@ -115,7 +115,7 @@ for (const isClosed of [true, false]) {
       assert.equal(putEnds.length, folder.afterBatches.length - 1);
     });
 
-    /** @param wholeBytes of the log that are as they were, counted from its start */
+    /** @param wholeBytes how many bytes of the log, from its start, are unchanged */
     function trial(file: string, bytes: Uint8Array, place: string, wholeBytes: number): Trial {
       const whole = putEnds.filter((end) => end <= wholeBytes).length;
       const { afterBatches, contents, files } = folder;
@@ -163,7 +163,7 @@ for (const isClosed of [true, false]) {
         assert.deepEqual(verdicts.of(kind, 'unnoticed'), [], `no byte of a ${kind} means nothing`);
       }
       for (const kind of ['current', 'table']) assert.deepEqual(verdicts.of(kind, 'cut'), []);
-      // Of a log that was not closed the last batch may be an append that was interrupted, and no other.
+      // In a log that was not closed, only the last batch may be an interrupted append.
       assert.deepEqual(verdicts.of('log', 'cut'), bytesFrom(batchEnds));
       // As long as the rest of the folder agrees, so may the last edit of a manifest; here it was a flush.
       assert.deepEqual(verdicts.of('manifest', 'cut'), isClosed ? bytesFrom(manifestEnds) : []);
@@ -180,12 +180,12 @@ for (const isClosed of [true, false]) {
       for (const kind of ['current', 'table']) {
         assert.deepEqual([verdicts.of(kind, 'unnoticed'), verdicts.of(kind, 'cut')], [[], []]);
       }
-      // Nothing in a log says that there was more behind a batch. These places are all: the manifest says that it was
-      // begun, so that it must have its header.
+      // Nothing in a log says that there was more behind a batch. These are all such places, because the manifest says
+      // that the log was begun, so that it must have its header.
       assert.deepEqual(verdicts.of('log', 'unnoticed'), batchEnds.slice(0, -1));
       const inHeader = Array.from({ length: FILE_HEADER_BYTES }, (_, length) => length);
       assert.deepEqual(verdicts.of('log', 'refused'), inHeader);
-      // A manifest without its last edit does not go together with what else is in the folder.
+      // A manifest without its last edit does not match the rest of the folder.
       assert.deepEqual(verdicts.of('manifest', 'unnoticed'), isClosed ? [manifestEnds.at(-2)] : []);
     });
 
@@ -207,7 +207,7 @@ for (const isClosed of [true, false]) {
       }
       const expected = { current: 'refused', table: 'refused', log: 'cut', manifest: 'cut' } as const;
       for (const [kind, verdict] of Object.entries(expected)) {
-        // Behind the mark of a clean close there is nothing that could be torn.
+        // Nothing can be torn behind the mark of a clean close.
         const isMarked = isClosed && verdict === 'cut';
         assert.deepEqual(verdicts.of(kind, isMarked ? 'refused' : verdict), [0, 1, 2, 3, 4, 5], kind);
       }

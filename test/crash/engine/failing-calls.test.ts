@@ -1,7 +1,7 @@
 /**
- * Any call to the file system fails once, or a few in a row do: whoever asked gets an error with a name or success,
- * nothing acknowledged is lost, now or after a restart, and a disk that was full serves on. `npm run crash:points`
- * goes through every call of many runs.
+ * Any call to the file system fails once, or a few in a row do. Every caller gets an error with a name or success,
+ * nothing acknowledged is lost, now or after a restart, and after a full disk the engine goes on. `npm run
+ * crash:points` goes through every call of many runs.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

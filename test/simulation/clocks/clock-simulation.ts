@@ -1,5 +1,5 @@
 /**
- * Clients that write and read a few keys through all nodes of a simulated cluster while its clocks do what they want.
+ * Clients that write and read a few keys through all nodes of a simulated cluster while its clocks misbehave.
  * Afterwards no acknowledged write may be older than one acknowledged before it began, and all nodes take writes again.
  */
 import { type Random, seededRandom } from '../../../src/clock.ts';
@@ -117,7 +117,7 @@ export class ClockSimulation {
     const from = 1 + (key % this.#nodes);
     const startMs = this.#base.monotonicMs();
     let isOver = false;
-    // What was asked of a node that is killed is never answered.
+    // A request to a node that is killed is never answered.
     this.#base.after(1_500, () => {
       if (isOver) return;
       isOver = true;

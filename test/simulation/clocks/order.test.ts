@@ -119,7 +119,7 @@ test('a node started again writes above nothing that another acknowledged later'
   await skewed(cluster);
   const one = { ack: 1, from: 1 };
   for (let round = 0; round < 4; round++) {
-    // What it had reserved is ahead of the time.
+    // Its reservation is ahead of the time.
     await cluster.stop(0);
     await cluster.start(0);
     await cluster.meet();

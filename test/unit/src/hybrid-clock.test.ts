@@ -13,7 +13,7 @@ import { FakeClock } from '../../support/fake-clock.ts';
 const HOUR_MS = 3_600_000;
 const MAX_DRIFT_MS = 500;
 
-/** An identity file: what outlives a node. Reservations end when the test lets them. */
+/** An identity file, which outlives a node. Reservations end when the test lets them. */
 class Disk {
   ceiling: number;
   reservations = 0;

@@ -1,4 +1,4 @@
-/** Own time in a cluster whose wall clocks jump: what is issued, what is taken, and what is said of it. */
+/** Own time in a cluster whose wall clocks jump: what is issued, what is accepted, and what is said about it. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { timestampAt, timestampMs } from '../../../native-free-lsm/index.ts';
@@ -31,7 +31,7 @@ function setAll(nodes: readonly ClockNode[], offsetMs: number): void {
   for (const { clock } of nodes) clock.set(offsetMs);
 }
 
-/** Every node issues at once, but for a reservation, and what it issues every node takes. */
+/** Every node issues at once, except for a reservation, and every node accepts what it issues. */
 async function assertTaken(nodes: readonly ClockNode[], base: FakeClock): Promise<void> {
   for (const { hybrid } of nodes) if (!hybrid.isReady) await settle();
   for (const from of nodes) {
@@ -42,7 +42,7 @@ async function assertTaken(nodes: readonly ClockNode[], base: FakeClock): Promis
   }
 }
 
-/** As when a client writes all the while: reservations are made as they are needed. */
+/** Writes as a client would all the while, so that reservations are made when they are needed. */
 async function write(nodes: readonly ClockNode[], base: FakeClock, ms: number): Promise<void> {
   for (let passedMs = 0; passedMs < ms; passedMs += 50) {
     for (const from of nodes) {
@@ -248,7 +248,7 @@ test('timestamps of a node that has taken the step are accepted at once by nodes
   const takers = behind.filter(({ hybrid }) => hybrid.follow(timestamp));
   assert.ok(takers.length > 0, 'with the first they are most of the nodes');
   for (const { hybrid } of takers) assert.ok(hybrid.time.read() - base.nowMs() > HOUR_MS / 2);
-  // One that had not come so far has its clock measured.
+  // A node that had not come so far has its clock measured.
   await pass(base, 60);
   await assertTaken(nodes, base);
 });

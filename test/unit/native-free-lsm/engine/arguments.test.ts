@@ -1,4 +1,4 @@
-/** What callers may get wrong where nobody checks types: every public call says so, by the argument's name. */
+/** Mistakes that callers may make when nobody checks types: every public call reports them by the argument's name. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { runInNewContext } from 'node:vm';
@@ -21,7 +21,10 @@ const KEY = Buffer.from('key');
 const VALUE = Buffer.from('value');
 const NO_SNAPSHOT = { point: { superVersionId: 1 } };
 
-/** What is no bytes, and how a message names it. The type is one that fits everywhere: JavaScript has none. */
+/**
+ * Values that are no bytes, and how a message names them. The type is one that fits everywhere, because JavaScript has
+ * none.
+ */
 const NOT_BYTES: readonly (readonly [given: never, shown: RegExp])[] = (
   [
     ['abc', /the string "abc" \(encode it first/],
@@ -56,7 +59,7 @@ async function withEngine(
   const simulation = new EngineSimulation();
   const engine = await simulation.openEngine();
   await act(engine, simulation);
-  // Whatever was refused has left nothing behind.
+  // Refused calls have left nothing behind.
   assert.deepEqual(await simulation.settle(Array.fromAsync(engine.range())), []);
   await simulation.settle(engine.close());
 }

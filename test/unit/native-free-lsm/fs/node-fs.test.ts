@@ -27,7 +27,7 @@ test('a kill frees the lock of another process', async () => {
   const module = import.meta.resolve('../../../../native-free-lsm/fs/node-fs.ts');
   const script = `
     const { NodeFileSystem } = await import(${JSON.stringify(module)});
-    // Kept: a lock that nothing holds on to is collected, and free again.
+    // Keep it: a lock that nothing references is collected, and then free again.
     globalThis.held = new NodeFileSystem().lockSync(${JSON.stringify(path)});
     process.stdout.write('locked');
     process.stdin.resume();

@@ -98,8 +98,8 @@ test('planted faults are noticed: a sync of the file or of the directory that do
   }
 });
 
-// Of what lies over one another in a file without a sync between, a power loss keeps any part of either: a mark, which
-// has to be the end, with what was cut off before it, or with what was appended in its place.
+// When two writes to a place have no sync between them, a power loss keeps any part of either: here a mark, which must
+// be the end, with what was cut off before it, or with what was appended in its place.
 const LONG = put('long', 'x'.repeat(3000));
 
 function failing(fs: MemoryFileSystem, failed: string, whole: boolean): void {

@@ -1,4 +1,6 @@
-/** A sink that throws, closes or asks for more while it is told: all others are answered all the same, each once. */
+/**
+ * A sink that throws, closes the store or asks for more while it is called: all others are still answered, each once.
+ */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { BlockCache, createBlockCacheMemory } from '../../../../native-free-lsm/cache/block-cache.ts';
@@ -42,7 +44,7 @@ async function filled(simulation: EngineSimulation): Promise<RecordStore> {
   return store;
 }
 
-/** Catches what sinks threw, which otherwise ends the process; everything else in a microtask is done as ever. */
+/** Catches what sinks threw, which would otherwise end the process; other errors in microtasks are handled as usual. */
 function catchThrown(t: TestContext): unknown[] {
   const thrown: unknown[] = [];
   t.mock.method(globalThis, 'queueMicrotask', (callback: () => void) => {
@@ -155,7 +157,7 @@ test('a close answers all that is under way, though some sinks throw', async (t)
   sink.assertOnceEach();
 });
 
-/** A read path over a flushed store, without threads: nothing is answered but from memory. */
+/** A read path over a flushed store, without threads: only memory answers. */
 async function withoutThreads() {
   const simulation = new EngineSimulation();
   const store = await filled(simulation);

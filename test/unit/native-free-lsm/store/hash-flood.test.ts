@@ -1,6 +1,6 @@
 /**
- * Keys that a client has made to have one hash: they must not lie behind one another in any table of hashes. What is
- * counted are the steps of a search that goes past the most of them.
+ * Keys that a client has made to have the same hash: they must not collide in any hash table. The test counts the steps
+ * of a search that passes the most of them.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

@@ -1,4 +1,4 @@
-/** What becomes of reads whose thread has died before it answered, and of what only that thread might still read. */
+/** What happens to reads whose thread has died before it answered, and to what only that thread might still read. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { LsmError, RecordStore } from '../../../../native-free-lsm/index.ts';

@@ -1,4 +1,4 @@
-/** What an opening takes out of quarantine, and what it does not take on itself for that. */
+/** What an opening takes out of quarantine, and what it does not do for that. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { completeOptions, type EngineOptions } from '../../../../native-free-lsm/options.ts';

@@ -1,4 +1,4 @@
-/** Every step of going over to the next memtable and log fails once, and is tried again. */
+/** Every step of switching to the next memtable and log fails once, and is tried again. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type LsmError, WriteStatus } from '../../../../native-free-lsm/index.ts';

@@ -36,8 +36,8 @@ const PAGE = {
 /** An unknown super-version: the request fails. */
 const LOST_POINT = { ...POINT, superVersionId: 2 };
 
-// Main lets go of what a request held, and pushes what waits for room, when its answer arrives. Were the request given
-// back only after it, and no other came, obsolete files and memory would stay for as long.
+// Main releases what a request held, and pushes what waits for room, when its answer arrives. If the request were given
+// back only afterwards and no other answer came, obsolete files and memory would stay.
 for (const [name, points] of [
   ['a page', [POINT]],
   ['pages one after another', [POINT, POINT, POINT]],

@@ -64,8 +64,8 @@ function startWriter(responseRingBytes: number, memtableBytes: number, more: Par
   return { fs, clock, control: place.control, memtable, writer, requests, responses, put };
 }
 
-// Main pushes what waits when answers arrive. Were the ring's room given back only after them, the push would find
-// the ring full, and with nothing more under way no answer would ever come to try again at.
+// Main pushes what waits when answers arrive. If the ring's room were given back only afterwards, the push would find
+// the ring full; and with nothing more under way, no answer would come to try again.
 test('answers are seen only once the ring has the room of what they answer', (t) => {
   const { writer, requests, responses, put } = startWriter(4096, 64 << 10);
   put();

@@ -45,7 +45,7 @@ class Client implements Waiting {
   }
 }
 
-/** Serves bytes one after the other at a rate, which falls where more is asked of it than it likes. */
+/** Serves bytes one after the other at a rate that falls when too much is asked of it at a time. */
 class Disk {
   readonly clock = new FakeClock();
   readonly line: WaitingLine;

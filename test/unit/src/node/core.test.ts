@@ -1,4 +1,4 @@
-/** Nodes without HTTP, and with another door than that. */
+/** Nodes without HTTP, and with another door than HTTP. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { MemoryFileSystem } from '../../../../native-free-lsm/simulation/index.ts';

@@ -254,7 +254,7 @@ test('what a peer remembers rises while it is told of progress, and never falls'
   assert.equal(hearHistory(state, 'c', { progress: 7, starts }), state, 'it has not greeted');
 });
 
-/** Everything a folder ever told of itself, as `start:progress`: whoever holds a copy holds this. */
+/** Everything that a folder ever told of itself, as `start:progress`: a copy holds exactly this. */
 class Folder {
   state: Wholeness;
   units: ReadonlySet<string>;

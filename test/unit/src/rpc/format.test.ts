@@ -111,7 +111,7 @@ const welcome = {
   addressee: 'n1',
 };
 
-/** What a connection does with a frame, and from that the frame again: nothing of it was lost or made up. */
+/** What a connection makes of a frame, and the frame made from that again: nothing was lost or made up. */
 function rewritten(frame: Buffer): Uint8Array {
   const message = new Message();
   new MessageDecoder().decode(frame, FRAME_LENGTH_BYTES, frame.length, message);

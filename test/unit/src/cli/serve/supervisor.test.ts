@@ -81,7 +81,7 @@ class Fixture {
   }
 }
 
-/** Whether the promise has settled, as far as anybody can tell by now. */
+/** Whether the promise has settled by now. */
 async function isSettled(promise: Promise<unknown>): Promise<boolean> {
   let settled = false;
   const settle = (): void => {
