@@ -9,6 +9,7 @@ import {
   recordWriter,
 } from '../../../../native-free-lsm/index.ts';
 import type { ClusterView } from '../../../../src/cluster/cluster-view.ts';
+import { MAX_REPLICAS } from '../../../../src/cluster/placement.ts';
 import { slotOf } from '../../../../src/cluster/slots.ts';
 import { Coordinator } from '../../../../src/coordinator/coordinator.ts';
 import type { ReplicaSet } from '../../../../src/coordinator/replica-access.ts';
@@ -552,6 +553,19 @@ test('only a bounded number of bytes of large records is held for further answer
   coordinator.get(KEY, 2, 3, answers);
   asked[0].reply(found(1, large));
   assert.equal(answers.all.length, 2);
+});
+
+test('all replicas that a preference list names are counted, each once', () => {
+  const { coordinator, asked, answers } = setUpWaiting(MAX_REPLICAS + 8);
+  coordinator.put(KEY, VALUE, MAX_REPLICAS, MAX_REPLICAS, answers);
+  assert.equal(new Set(asked.map(({ node }) => node)).size, MAX_REPLICAS);
+  for (const { reply } of asked.slice(1)) {
+    reply(STORED);
+    reply(STORED);
+  }
+  assert.deepEqual(answers.all, []);
+  asked[0].reply(STORED);
+  assert.deepEqual(answers.all, ['ok']);
 });
 
 test('a request keeps to the view in which it began, the next one takes the one that is current then', () => {
