@@ -2,6 +2,7 @@
  * All settings, each with its flag, unit, bounds, default and a line of help. Command line flags, QUORATE_ variables
  * and the manual are made from these tables (src/cli/options.ts).
  */
+import type { Durability, EngineOptions } from '../native-free-lsm/index.ts';
 import {
   choice,
   duration,
@@ -20,11 +21,10 @@ import type { LogLevel } from './log.ts';
 
 export { environmentName, type Setting, type SettingsTable } from './config/setting.ts';
 
-const DURABILITIES = ['sync', 'interval', 'none'] as const;
-type Durability = (typeof DURABILITIES)[number];
+type Compression = EngineOptions['bottomCompression'];
 
-const COMPRESSIONS = ['none', 'zstd'] as const;
-type Compression = (typeof COMPRESSIONS)[number];
+const DURABILITIES: readonly Durability[] = ['sync', 'interval', 'none'];
+const COMPRESSIONS: readonly Compression[] = ['none', 'zstd'];
 
 /** The levels of src/log.ts, which is not loaded here because only nodes have a log. */
 const LOG_LEVELS: readonly LogLevel[] = ['info', 'warn', 'error', 'silent'];

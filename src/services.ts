@@ -5,7 +5,7 @@
 import type { OutcomeSink } from './outcome.ts';
 
 /** The longest key that a client may have. */
-export const MAX_KEY_BYTES = 4096;
+export const MAX_CLIENT_KEY_BYTES = 4096;
 
 /**
  * `ack` and `from` are 0 where the request did not say: the service puts in the defaults and checks both. `waitedMs`

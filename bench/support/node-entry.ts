@@ -8,7 +8,7 @@
 import { RecordStore, recordSizeBytes } from '../../native-free-lsm/index.ts';
 import { hostNode } from '../../src/cli/serve/node-host.ts';
 import type { NodeOptions } from '../../src/node/options.ts';
-import { MAX_KEY_BYTES } from '../../src/services.ts';
+import { MAX_CLIENT_KEY_BYTES } from '../../src/services.ts';
 import { openFilledMap } from './filled-map.ts';
 import { SearchOnMainExecutor } from './search-on-main.ts';
 
@@ -40,7 +40,7 @@ const openOnMain: NodeOptions['openStorage'] = async (directory, settings) =>
     directory,
     {
       durability: settings.durability,
-      maxRecordBytes: MAX_KEY_BYTES + recordSizeBytes(settings.maxValueBytes, true),
+      maxRecordBytes: MAX_CLIENT_KEY_BYTES + recordSizeBytes(settings.maxValueBytes, true),
       memtableBytes: settings.memtableBytes,
       blockCacheBytes: settings.blockCacheBytes,
       bottomCompression: settings.compression,

@@ -17,7 +17,7 @@ import { BEHIND_SENTENCE, OVERLOADED_SENTENCE } from './admission.ts';
 import { type Beginner, type ClientConnection, MAX_PIPELINED_REQUESTS } from './client-connection.ts';
 import type { DoorContext } from './door.ts';
 import type { Refusable } from './paced-refusals.ts';
-import { Entry, type Waiting, type WaitingLine } from './waiting-line.ts';
+import { LineEntry, type Waiting, type WaitingLine } from './waiting-line.ts';
 
 const Phase = { inLine: 0, reading: 1, serving: 2, answered: 3 } as const;
 type Phase = (typeof Phase)[keyof typeof Phase];
@@ -170,11 +170,11 @@ export abstract class EntityRequest<Context extends DoorContext = DoorContext>
     // Only now, because requests that were ahead of it may have shown how long values are.
     if (this.method === 'GET') this.#lineBytes = this.context.admission.expectedReadBytes;
     switch (this.#line.enter(this, this.#lineBytes)) {
-      case Entry.now:
+      case LineEntry.now:
         this.#hasPlace = true;
         this.#goOn();
         break;
-      case Entry.waiting:
+      case LineEntry.waiting:
         break;
       default:
         this.context.admission.countRefused();

@@ -5,7 +5,7 @@
  * clients that have no more than their share are left in peace. Whoever still has none is refused.
  */
 import type { Clock, TimerHandle } from '../clock.ts';
-import { Entry } from './waiting-line.ts';
+import { LineEntry } from './waiting-line.ts';
 
 /** A scan. `slotSinceMs` belongs to the slots. */
 export interface Scan {
@@ -62,18 +62,18 @@ export class ScanSlots {
   }
 
   /** `now`: it has a slot and must `leave`. `waiting`: one of its calls follows, unless it leaves before. */
-  enter(scan: Scan): Entry {
+  enter(scan: Scan): LineEntry {
     const nowMs = this.#clock.monotonicMs();
     if (this.#streaming.size < MAX_SCANS) {
       this.#take(scan, nowMs);
-      return Entry.now;
+      return LineEntry.now;
     }
     const ofClient = countOf(this.#waiting, scan.client);
-    if (this.#waiting.size >= MAX_WAITING || ofClient >= MAX_WAITING_OF_CLIENT) return Entry.refused;
+    if (this.#waiting.size >= MAX_WAITING || ofClient >= MAX_WAITING_OF_CLIENT) return LineEntry.refused;
     scan.slotSinceMs = nowMs;
     this.#waiting.add(scan);
     this.#timer ??= this.#clock.after(this.#patienceMs, this.#onPatienceOver);
-    return Entry.waiting;
+    return LineEntry.waiting;
   }
 
   /** Also for one that waits, and for one that gave way. */

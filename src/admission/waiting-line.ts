@@ -35,8 +35,8 @@ export interface Waiting {
   onTurnMissed(): void;
 }
 
-export const Entry = { now: 0, waiting: 1, refused: 2 } as const;
-export type Entry = (typeof Entry)[keyof typeof Entry];
+export const LineEntry = { now: 0, waiting: 1, refused: 2 } as const;
+export type LineEntry = (typeof LineEntry)[keyof typeof LineEntry];
 
 export interface LineFigures {
   readonly served: number;
@@ -114,17 +114,17 @@ export class WaitingLine {
   }
 
   /** `now`: it is served and must `leave`. `waiting`: one of its calls follows. */
-  enter(request: Waiting, bytes: number): Entry {
+  enter(request: Waiting, bytes: number): LineEntry {
     const cost = FIXED_BYTES + bytes;
     if (this.#first === null && this.#hasRoom(cost)) {
       this.#take(cost);
-      return Entry.now;
+      return LineEntry.now;
     }
     const nowMs = this.#clock.monotonicMs();
     this.#sample(nowMs);
     if (this.#expectedMs(this.#waitingCost + cost) > EXPECTED_SHARE * this.#limits.timeoutMs) {
       this.#refused++;
-      return Entry.refused;
+      return LineEntry.refused;
     }
     request.lineCost = cost;
     request.sinceMs = nowMs;
@@ -135,7 +135,7 @@ export class WaitingLine {
     this.#waiting++;
     this.#waitingCost += cost;
     this.#timer ??= this.#clock.after(this.#limits.timeoutMs, this.#onOverdue);
-    return Entry.waiting;
+    return LineEntry.waiting;
   }
 
   /** @param bytes with which it entered */

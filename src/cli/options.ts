@@ -6,7 +6,7 @@ import { type Command, Option } from 'commander';
 import { environmentName, type Setting, type SettingsTable } from '../config.ts';
 import { errorMessage, QuorateError } from '../errors.ts';
 
-export type Environment = Readonly<Record<string, string | undefined>>;
+export type EnvironmentVariables = Readonly<Record<string, string | undefined>>;
 
 /** @param names the settings of the table to add; all of them when left out */
 export function addSettings<T>(
@@ -24,7 +24,7 @@ export function addSettings<T>(
 export function readSettings<T, Name extends keyof T = keyof T>(
   command: Command,
   table: SettingsTable<T>,
-  environment: Environment,
+  environment: EnvironmentVariables,
   names?: readonly Name[],
 ): Pick<T, Name> {
   const values: Partial<T> = {};
@@ -65,7 +65,11 @@ function optionOf<T>(setting: Setting<T>): Option {
   return new Option(flags, `${setting.help}${note}`);
 }
 
-function readSetting<T>(command: Command, setting: Setting<T>, environment: Environment): T | undefined {
+function readSetting<T>(
+  command: Command,
+  setting: Setting<T>,
+  environment: EnvironmentVariables,
+): T | undefined {
   const flagValue: unknown = command.getOptionValue(attributeOf(setting));
   if (flagValue !== undefined) {
     return parseFrom(setting, String(flagValue), `--${setting.flag}`);

@@ -14,7 +14,7 @@ import type { ValueIntake, ValueOwner } from '../admission/entity-request.ts';
 import type { TimerHandle } from '../clock.ts';
 import { BodyCollector } from './body.ts';
 import type { WatchedBody } from './body-watch.ts';
-import { type BodyReader, Connection } from './connection.ts';
+import { type BodyReader, HttpConnection } from './connection.ts';
 import type { HttpContext } from './context.ts';
 
 /** A large body of which less than this arrives in a while does not keep its place from others. */
@@ -70,7 +70,7 @@ export class BodyIntake implements BodyReader, ValueIntake, WatchedBody {
     this.#owner = owner;
     this.expectedBytes = declaredBytes < 0 ? EXPECTED_CHUNKED_BYTES : declaredBytes;
     // Also before it is read: a body that breaks is always that of the last request that was parsed.
-    Connection.of(request.socket).bodyReader = this;
+    HttpConnection.of(request.socket).bodyReader = this;
   }
 
   get isOver(): boolean {

@@ -4,7 +4,7 @@
  */
 import { type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { Connection } from './connection.ts';
+import { HttpConnection } from './connection.ts';
 import type { HttpContext } from './context.ts';
 import { whenAnswered } from './upgrade.ts';
 
@@ -22,7 +22,7 @@ export function onClientError(context: HttpContext, error: NodeJS.ErrnoException
     socket.destroy();
     return;
   }
-  const connection = Connection.of(socket);
+  const connection = HttpConnection.of(socket);
   if (connection.isBroken) {
     // More of what cannot be read comes in; it is thrown away until the client has its answer or has gone.
     if (socket.readableEnded) socket.destroy();

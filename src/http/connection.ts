@@ -14,7 +14,7 @@ export interface BodyReader {
   onBrokenBody(status: number, sentence: string): boolean;
 }
 
-export class Connection extends ClientConnection {
+export class HttpConnection extends ClientConnection {
   /** The response to the last request that came. */
   latestResponse: ServerResponse | null = null;
   /** Reads the body of the last request, if it has one that is being read. */
@@ -24,10 +24,10 @@ export class Connection extends ClientConnection {
   /** What comes cannot be read as requests any more. */
   isBroken = false;
 
-  static of(socket: Duplex & { [CONNECTION]?: Connection }): Connection {
+  static of(socket: Duplex & { [CONNECTION]?: HttpConnection }): HttpConnection {
     let connection = socket[CONNECTION];
     if (connection === undefined) {
-      const created = new Connection(socket);
+      const created = new HttpConnection(socket);
       connection = created;
       socket[CONNECTION] = connection;
       // An answer behind others has no socket yet, and does not hear that there will be none.

@@ -3,7 +3,7 @@
  * to its end and thrown away before the request is served; one that turns out to be long is refused.
  */
 import type { IncomingMessage } from 'node:http';
-import { type BodyReader, Connection } from './connection.ts';
+import { type BodyReader, HttpConnection } from './connection.ts';
 import { MAX_DISCARDED_BODY_BYTES } from './early-answer.ts';
 
 interface DiscardingOwner {
@@ -20,7 +20,7 @@ export class DiscardedBody implements BodyReader {
   constructor(request: IncomingMessage, owner: DiscardingOwner) {
     this.#request = request;
     this.#owner = owner;
-    Connection.of(request.socket).bodyReader = this;
+    HttpConnection.of(request.socket).bodyReader = this;
     request.on('data', this.#onData);
     request.on('end', () => {
       if (!this.#end() || !request.complete) return;

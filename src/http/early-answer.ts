@@ -8,7 +8,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { TokenBucket } from '../admission/token-bucket.ts';
 import type { TimerHandle } from '../clock.ts';
 import { declaredBodyBytes } from './body.ts';
-import { type BodyReader, Connection } from './connection.ts';
+import { type BodyReader, HttpConnection } from './connection.ts';
 import type { HttpContext } from './context.ts';
 import { type Headers, headersOf, sentenceBody, writeSentenceHead } from './responses.ts';
 
@@ -47,7 +47,7 @@ export function answerEarly(
   const body = sentenceBody(sentence);
   const declared = request.complete ? 0 : declaredBodyBytes(request);
   const isLong = declared < 0 || declared > MAX_DISCARDED_BODY_BYTES;
-  const connection = Connection.of(request.socket);
+  const connection = HttpConnection.of(request.socket);
   const isClosing = isLong || context.admission.isDraining || connection.isBroken;
   if (isClosing) connection.isClosing = true;
   writeSentenceHead(response, status, body.length, headers, isClosing);
@@ -72,7 +72,7 @@ class LingeringAnswer implements BodyReader {
     this.#context = context;
     this.#request = request;
     this.#response = response;
-    Connection.of(request.socket).bodyReader = this;
+    HttpConnection.of(request.socket).bodyReader = this;
     context.admission.beginLingering();
     this.#timer = context.clock.after(UNREAD_MS, () => this.#discard());
     request.on('error', () => this.#end());

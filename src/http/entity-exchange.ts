@@ -8,7 +8,7 @@ import { type EntityMethod, EntityRequest } from '../admission/entity-request.ts
 import { Outcome } from '../outcome.ts';
 import { declaredBodyBytes, UNSUPPORTED_CODING, UNSUPPORTED_CODING_SENTENCE } from './body.ts';
 import { BodyIntake, type BodyOwner, tooLong } from './body-intake.ts';
-import { Connection } from './connection.ts';
+import { HttpConnection } from './connection.ts';
 import type { HttpContext } from './context.ts';
 import { answerEarly } from './early-answer.ts';
 import { HeldAnswer, type PlaceHolder } from './held-answer.ts';
@@ -33,7 +33,7 @@ export class EntityExchange extends EntityRequest<HttpContext> implements BodyOw
     ack: number,
     from: number,
   ) {
-    super(context, Connection.of(request.socket), method, key, ack, from);
+    super(context, HttpConnection.of(request.socket), method, key, ack, from);
     this.#request = request;
     this.#response = response;
   }

@@ -7,7 +7,7 @@ import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { UnreadAnswer } from '../admission/client-connection.ts';
 import type { TimerHandle } from '../clock.ts';
-import { Connection } from './connection.ts';
+import { HttpConnection } from './connection.ts';
 import type { HttpContext } from './context.ts';
 import type { Reader } from './reader-watch.ts';
 
@@ -44,7 +44,7 @@ export class HeldAnswer implements Reader, UnreadAnswer {
     this.#holder = holder;
     this.#timer = context.clock.after(SENDING_MS, () => holder.leaveLine());
     context.readers.add(this);
-    const connection = Connection.of(socket);
+    const connection = HttpConnection.of(socket);
     connection.holdUnread(this);
     response.once('close', () => connection.letGo(this));
   }

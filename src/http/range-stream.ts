@@ -9,10 +9,10 @@ import { OVERLOADED_SENTENCE } from '../admission/admission.ts';
 import { MAX_PIPELINED_REQUESTS } from '../admission/client-connection.ts';
 import type { Refusable } from '../admission/paced-refusals.ts';
 import type { Scan } from '../admission/scan-slots.ts';
-import { Entry } from '../admission/waiting-line.ts';
+import { LineEntry } from '../admission/waiting-line.ts';
 import { errorMessage } from '../errors.ts';
 import type { EncodedPage } from '../services.ts';
-import { Connection } from './connection.ts';
+import { HttpConnection } from './connection.ts';
 import type { HttpContext } from './context.ts';
 import { answerEarly } from './early-answer.ts';
 import type { EntryEncoding } from './entry-encoding.ts';
@@ -76,17 +76,17 @@ export class RangeStream implements Refusable, Scan, Reader {
 
   start(): void {
     const { admission } = this.#context;
-    const connection = Connection.of(this.socket);
+    const connection = HttpConnection.of(this.socket);
     if (connection.unanswered >= MAX_PIPELINED_REQUESTS) {
       admission.countRefused();
       this.#refuse(503, OVERLOADED_SENTENCE);
       return;
     }
     switch (admission.scans.enter(this)) {
-      case Entry.now:
+      case LineEntry.now:
         this.#begin();
         break;
-      case Entry.waiting:
+      case LineEntry.waiting:
         connection.unanswered++;
         this.#response.once('close', this.#onGoneWaiting);
         break;
@@ -126,13 +126,13 @@ export class RangeStream implements Refusable, Scan, Reader {
   };
 
   #endWaiting(): void {
-    Connection.of(this.socket).unanswered--;
+    HttpConnection.of(this.socket).unanswered--;
     this.#response.off('close', this.#onGoneWaiting);
   }
 
   #begin(): void {
     const { admission, readers } = this.#context;
-    const connection = Connection.of(this.socket);
+    const connection = HttpConnection.of(this.socket);
     connection.unanswered++;
     admission.beginRange();
     readers.add(this);

@@ -4,7 +4,7 @@ import { DRAINING_SENTENCE } from '../admission/admission.ts';
 import { errorMessage } from '../errors.ts';
 import { accepts } from './accept.ts';
 import { declaredBodyBytes, UNSUPPORTED_CODING, UNSUPPORTED_CODING_SENTENCE } from './body.ts';
-import { Connection } from './connection.ts';
+import { HttpConnection } from './connection.ts';
 import type { HttpContext } from './context.ts';
 import { DiscardedBody } from './discarded-body.ts';
 import { answerEarly, MAX_DISCARDED_BODY_BYTES } from './early-answer.ts';
@@ -33,7 +33,7 @@ export class Router {
 
   /** @param expectsContinue the client sends its body only when it is told to go on */
   handle(request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): void {
-    const connection = Connection.of(request.socket);
+    const connection = HttpConnection.of(request.socket);
     if (connection.isClosing) return;
     connection.latestResponse = response;
     connection.bodyReader = null;
@@ -78,7 +78,7 @@ export class Router {
   }
 
   refuseExpectation(request: IncomingMessage, response: ServerResponse): void {
-    const connection = Connection.of(request.socket);
+    const connection = HttpConnection.of(request.socket);
     if (connection.isClosing) return;
     connection.latestResponse = response;
     connection.bodyReader = null;

@@ -6,7 +6,7 @@
  */
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { Connection } from './connection.ts';
+import { HttpConnection } from './connection.ts';
 
 const OFFER = 'upgrade';
 
@@ -22,7 +22,10 @@ export function hasBody({ headers }: IncomingMessage): boolean {
 export function watchOfferedBody(request: IncomingMessage): void {
   request.socket.once('end', () => {
     if (request.complete) return;
-    Connection.of(request.socket).bodyReader?.onBrokenBody(400, 'The body ends before its time, or is none.');
+    HttpConnection.of(request.socket).bodyReader?.onBrokenBody(
+      400,
+      'The body ends before its time, or is none.',
+    );
   });
 }
 
@@ -41,7 +44,7 @@ export function declineUpgrade(
 
 /** Goes on when every earlier request has its answer, unless the client has gone or was told that it gets no more. */
 export function whenAnswered(socket: Duplex, goOn: () => void): void {
-  const connection = Connection.of(socket);
+  const connection = HttpConnection.of(socket);
   const { latestResponse } = connection;
   const destroy = (): void => void socket.destroy();
   const proceed = (): void => {

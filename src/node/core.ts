@@ -22,7 +22,7 @@ import { RpcMesh } from '../rpc/mesh.ts';
 import { CLOCK } from '../rpc/operation-table.ts';
 import { RpcServer } from '../rpc/server.ts';
 import { TcpTransport } from '../rpc/tcp-transport.ts';
-import { MAX_KEY_BYTES } from '../services.ts';
+import { MAX_CLIENT_KEY_BYTES } from '../services.ts';
 import { ClockWatch } from './clock-watch.ts';
 import { CurrentView } from './current-view.ts';
 import type { DataFolder } from './data-folder.ts';
@@ -84,7 +84,7 @@ export class NodeCore {
       timestamps: this.timestamps,
       clock,
       log,
-      maxKeyBytes: MAX_KEY_BYTES,
+      maxKeyBytes: MAX_CLIENT_KEY_BYTES,
       maxRecordBytes: recordSizeBytes(maxValueBytes, true),
     });
 

@@ -19,7 +19,7 @@ import { claimFolder, ENGINE_FOLDER, hasHeldData, inspectFolder } from '../repli
 import { randomStartId } from '../replica/identity-file.ts';
 import { IdentityStore } from '../replica/identity-store.ts';
 import type { StorageEngine } from '../replica/storage-engine.ts';
-import { MAX_KEY_BYTES } from '../services.ts';
+import { MAX_CLIENT_KEY_BYTES } from '../services.ts';
 import { passIfRefused } from './identity.ts';
 import type { NodeOptions, OpenStorage } from './options.ts';
 
@@ -89,7 +89,7 @@ export async function openDataFolder(options: NodeOptions, clock: Clock): Promis
 function engineOpener(options: NodeOptions, clock: Clock, fs: FileSystem): OpenStorage {
   const { doors, drawBytes = systemBytes, executor, log } = options;
   return async (directory, settings, createIfMissing) => {
-    const maxRecordBytes = MAX_KEY_BYTES + recordSizeBytes(settings.maxValueBytes, true);
+    const maxRecordBytes = MAX_CLIENT_KEY_BYTES + recordSizeBytes(settings.maxValueBytes, true);
     const engineOptions = {
       createIfMissing,
       durability: settings.durability,

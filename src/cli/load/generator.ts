@@ -5,7 +5,7 @@
  */
 import { type Clock, seededRandom, type TimerHandle } from '../../clock.ts';
 import { createKeyChoice, type KeyChoice, KeyCount } from './key-choice.ts';
-import { type ConnectionOwner, LoadConnection } from './load-connection.ts';
+import { LoadConnection, type LoadConnectionOwner } from './load-connection.ts';
 import type { NoAnswer } from './no-answer.ts';
 import { LoadOperation, OperationMix } from './operation-mix.ts';
 import type { ThreadPlan } from './plan.ts';
@@ -32,7 +32,7 @@ export interface ThreadSecond {
   readonly lagMs: number;
 }
 
-export class Generator implements ConnectionOwner {
+export class Generator implements LoadConnectionOwner {
   readonly #plan: ThreadPlan;
   readonly #clock: Clock;
   readonly #onSecond: (second: ThreadSecond) => void;

@@ -10,7 +10,7 @@ import type { Request } from './request-writer.ts';
 const RECONNECT_MS = 100;
 const CHUNK_BYTES = 64 * 1024;
 
-export interface ConnectionOwner {
+export interface LoadConnectionOwner {
   /** The answer to the request is whole. The next may be sent within the call. */
   onAnswer(connection: LoadConnection, status: number): void;
   /** There will be none. Not within the call that sent the request. */
@@ -26,14 +26,14 @@ export class LoadConnection {
   isSecondStep = false;
   isAsking = false;
   readonly #address: LoadTarget;
-  readonly #owner: ConnectionOwner;
+  readonly #owner: LoadConnectionOwner;
   readonly #clock: Clock;
   readonly #reader = new AnswerReader();
   #socket: Socket | null = null;
   #isClosed = false;
 
   /** @param target the index of `address` */
-  constructor(target: number, address: LoadTarget, clock: Clock, owner: ConnectionOwner) {
+  constructor(target: number, address: LoadTarget, clock: Clock, owner: LoadConnectionOwner) {
     this.target = target;
     this.#address = address;
     this.#clock = clock;

@@ -1,7 +1,7 @@
 /** Writes every key of a load once, so that reads find them. */
 import type { Clock } from '../../clock.ts';
 import { CommandError, ExitCode } from '../exit-codes.ts';
-import { type ConnectionOwner, LoadConnection } from './load-connection.ts';
+import { LoadConnection, type LoadConnectionOwner } from './load-connection.ts';
 import { NoAnswer } from './no-answer.ts';
 import { LoadOperation } from './operation-mix.ts';
 import type { LoadPlan } from './plan.ts';
@@ -12,7 +12,7 @@ const PATIENCE_MS = 100;
 /** When none was taken for as long, it is given up. */
 const GIVE_UP_MS = 10_000;
 
-export class Preparation implements ConnectionOwner {
+export class Preparation implements LoadConnectionOwner {
   readonly #plan: LoadPlan;
   readonly #clock: Clock;
   readonly #writer: RequestWriter;

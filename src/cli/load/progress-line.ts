@@ -1,5 +1,7 @@
 /** How far a load is: a line that is drawn anew on a terminal, nothing elsewhere. */
+
 import type { Clock, TimerHandle } from '../../clock.ts';
+import type { ProgressOutput } from '../progress.ts';
 import type { ThreadSecond } from './generator.ts';
 import type { LoadPlan } from './plan.ts';
 import type { Preparation } from './prepare.ts';
@@ -8,11 +10,6 @@ import { describeMs } from './text-report.ts';
 
 const PERIOD_MS = 500;
 const CLEAR_LINE = '\r\u001b[K';
-
-export interface ProgressOutput {
-  readonly isTTY?: boolean;
-  write(text: string): unknown;
-}
 
 export class LoadProgress implements Disposable {
   readonly #output: ProgressOutput;

@@ -1,10 +1,11 @@
 /** One load, or a search for a rate, from its plan to its result: threads, progress, and what happens on Ctrl-C. */
 import { type Clock, seededRandom, systemClock } from '../../clock.ts';
 import { exitCodeOfSignal, Interrupted } from '../interrupted.ts';
+import type { ProgressOutput } from '../progress.ts';
 import { StopSignals } from '../stop-signals.ts';
 import type { LoadPlan } from './plan.ts';
 import { Preparation } from './prepare.ts';
-import { LoadProgress, type ProgressOutput } from './progress-line.ts';
+import { LoadProgress } from './progress-line.ts';
 import { RateSearch } from './rate-search.ts';
 import { LoadRecorder, type LoadResult, percentileMs } from './result.ts';
 import { runThreads } from './threads.ts';

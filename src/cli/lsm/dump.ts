@@ -1,6 +1,7 @@
 import {
   type DumpedRecord,
   type DumpItem,
+  type KeyRange,
   loadOfflineTools,
   NodeFileSystem,
 } from '../../../native-free-lsm/index.ts';
@@ -11,7 +12,7 @@ import { print, writeOutput } from '../output.ts';
 import { escapeBytes } from '../range-format.ts';
 import { damageFailure, requireIdentity } from './damage.ts';
 import { findFolder, holdFolder, type LsmFolder } from './folder.ts';
-import { describeTimestamp, type KeyRange, parseKeyRange, parseLimit, shortKey, toJson } from './format.ts';
+import { describeTimestamp, parseKeyRange, parseLimit, shortKey, toJson } from './format.ts';
 
 const WRITE_CHARACTERS = 64 * 1024;
 

@@ -1,5 +1,5 @@
 /** How the `lsm` commands show keys, values and times, and read keys back. Pure. */
-import { TIMESTAMPS_PER_MS, timestampMs } from '../../../native-free-lsm/index.ts';
+import { type KeyRange, TIMESTAMPS_PER_MS, timestampMs } from '../../../native-free-lsm/index.ts';
 import { CommandError, ExitCode } from '../exit-codes.ts';
 import { escapeBytes } from '../range-format.ts';
 
@@ -44,11 +44,6 @@ export function describeTimestamp(timestamp: number | undefined): string {
   const ms = timestampMs(timestamp);
   const counter = timestamp % TIMESTAMPS_PER_MS;
   return `${new Date(Math.min(ms, LAST_DATE_MS)).toISOString()}${counter === 0 ? '' : `+${counter}`}`;
-}
-
-export interface KeyRange {
-  readonly start: Uint8Array | undefined;
-  readonly end: Uint8Array | undefined;
 }
 
 /**

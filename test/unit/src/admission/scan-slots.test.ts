@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { MAX_SCANS, type Scan, ScanSlots } from '../../../../src/admission/scan-slots.ts';
-import { Entry } from '../../../../src/admission/waiting-line.ts';
+import { LineEntry } from '../../../../src/admission/waiting-line.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';
 
 const PATIENCE_MS = 500;
@@ -21,7 +21,7 @@ class FakeScan implements Scan {
 
   enter(): this {
     const entry = this.#slots.enter(this);
-    this.state = entry === Entry.now ? 'streaming' : entry === Entry.waiting ? 'waiting' : 'refused';
+    this.state = entry === LineEntry.now ? 'streaming' : entry === LineEntry.waiting ? 'waiting' : 'refused';
     return this;
   }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Entry, type Waiting, WaitingLine } from '../../../../src/admission/waiting-line.ts';
+import { LineEntry, type Waiting, WaitingLine } from '../../../../src/admission/waiting-line.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';
 
 const MIB = 2 ** 20;
@@ -24,8 +24,8 @@ class Client implements Waiting {
     const { clock, line, valueBytes } = this.#disk;
     this.askedMs = clock.monotonicMs();
     const entry = line.enter(this, valueBytes);
-    if (entry === Entry.now) this.#disk.serve(this);
-    else if (entry === Entry.refused) this.#refused();
+    if (entry === LineEntry.now) this.#disk.serve(this);
+    else if (entry === LineEntry.refused) this.#refused();
   }
 
   onTurn(waitedMs: number): void {
@@ -188,8 +188,8 @@ test('an answer within a turn lets in the next without a call in a call', () => 
     },
     onTurnMissed: () => assert.fail(),
   });
-  assert.equal(line.enter(waiting(), 0), Entry.now);
-  for (let i = 0; i < 5000; i++) assert.equal(line.enter(waiting(), 0), Entry.waiting);
+  assert.equal(line.enter(waiting(), 0), LineEntry.now);
+  for (let i = 0; i < 5000; i++) assert.equal(line.enter(waiting(), 0), LineEntry.waiting);
   line.leave(0);
   assert.equal(turns, 5000);
   assert.equal(deepest, 1);
@@ -202,9 +202,9 @@ test('a line that was empty serves at once, and keeps no timer', () => {
   disk.run(64, 1);
   const line = new WaitingLine({ ...TWO, maxBytes: MIB, timeoutMs: TIMEOUT_MS }, clock, () => 0);
   const request = { lineCost: 0, sinceMs: 0, behind: null, onTurn: () => {}, onTurnMissed: () => {} };
-  assert.equal(line.enter(request, 0), Entry.now);
-  assert.equal(line.enter(request, 0), Entry.now);
-  assert.equal(line.enter(request, 0), Entry.waiting);
+  assert.equal(line.enter(request, 0), LineEntry.now);
+  assert.equal(line.enter(request, 0), LineEntry.now);
+  assert.equal(line.enter(request, 0), LineEntry.waiting);
   assert.equal(clock.pendingTimers, 1);
   line.leave(0);
   clock.advance(TIMEOUT_MS);
@@ -228,8 +228,8 @@ test('more are served at a time while the event loop has time to spare, and fewe
   const ask = (): void => {
     const request = client();
     const entry = line.enter(request, 0);
-    if (entry === Entry.now) request.onTurn(0);
-    else if (entry === Entry.refused) request.onTurnMissed();
+    if (entry === LineEntry.now) request.onTurn(0);
+    else if (entry === LineEntry.refused) request.onTurnMissed();
   };
   const again = (): void => {
     line.leave(0);

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { Command } from 'commander';
 import {
   addSettings,
-  type Environment,
+  type EnvironmentVariables,
   environmentManual,
   isFlagGiven,
   readSettings,
@@ -22,7 +22,11 @@ function parsed<T>(table: SettingsTable<T>, args: readonly string[]): Command {
   return addSettings(command, table).parse(args, { from: 'user' });
 }
 
-function read<T>(table: SettingsTable<T>, args: readonly string[], environment: Environment = {}): T {
+function read<T>(
+  table: SettingsTable<T>,
+  args: readonly string[],
+  environment: EnvironmentVariables = {},
+): T {
   return readSettings(parsed(table, args), table, environment);
 }
 
