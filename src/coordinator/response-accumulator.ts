@@ -32,7 +32,7 @@ export class ResponseAccumulator {
   /** Writes that met a newer version: neither success nor failure, because a later timestamp can still win there. */
   #stale = 0;
 
-  /** 1 ≤ ack ≤ from ≤ MAX_POSITIONS */
+  /** 1 ≤ ack ≤ from ≤ MAX_REPLICAS, which is 32: positions are the bits of one word. */
   constructor(kind: RequestKind, ack: number, from: number) {
     this.#kind = kind;
     this.#ack = ack;
