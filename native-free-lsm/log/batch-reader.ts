@@ -16,7 +16,8 @@ import {
 import type { LogWindow } from './log-window.ts';
 
 /**
- * Walks the batches of one file, and judges at their end what the rest of the file is.
+ * Walks the batches of one file. `next` is for who goes on from the file, and so must know what its end is; `nextWhole`
+ * for who takes what there is of it, whatever lies between.
  *
  * When the batches end before the file does, the rest is a torn tail, unless a later batch shows that it had been
  * synced: then it is damage. A batch carries the offset up to which the file was synced when it was written. A later
@@ -28,6 +29,8 @@ export class BatchReader {
   bodyEnd = 0;
   /** Where the current batch starts in the file; behind the last batch, where that ended. */
   offset = FILE_HEADER_BYTES;
+  /** The BatchKind of the current batch, or another number when a later version wrote it. */
+  kind = 0;
   /** How far the file was synced, according to the batches so far. */
   syncedBytes = FILE_HEADER_BYTES;
   /** Behind the last batch: whether the writer had finished the file. */
@@ -91,27 +94,68 @@ export class BatchReader {
    */
   next(): boolean {
     const offset = this.#next;
-    this.offset = offset;
-    const at = this.#load(offset);
-    if (at < 0) {
+    if (!this.moveTo(offset)) {
       this.#checkTail(offset);
+      this.offset = offset;
       return false;
     }
-    const { bytes, sizeBytes } = this.window;
-    const kind = batchKind(bytes, at);
-    this.bodyStart = at + BATCH_HEADER_BYTES;
-    this.bodyEnd = this.bodyStart + batchBodyBytes(bytes, at);
-    this.#next = offset + this.bodyEnd - at;
-    this.syncedBytes = Math.max(this.syncedBytes, batchSyncedBytes(bytes, at));
-    if (kind === BatchKind.data) return true;
-    if (kind !== BatchKind.cleanClose && kind !== BatchKind.continued) throw this.#unknownKind(kind, offset);
-    if (this.#next !== sizeBytes) {
-      throw corruption(this.#path, this.#next, 'bytes follow the mark of a clean close');
-    }
+    this.syncedBytes = Math.max(this.syncedBytes, this.batchSyncedBytes);
+    if (this.kind === BatchKind.data) return true;
+    const fault = this.kindFault();
+    if (fault !== undefined) throw fault;
     this.offset = this.#next;
     this.clean = true;
-    this.continued = kind === BatchKind.continued;
+    this.continued = this.kind === BatchKind.continued;
     return false;
+  }
+
+  /** Moves to the next batch whose checksum is right, of any kind, passing over what is none; false when there is none. */
+  nextWhole(): boolean {
+    for (
+      let offset = this.#next;
+      offset + BATCH_HEADER_BYTES <= this.window.sizeBytes;
+      offset += FRAME_ALIGNMENT_BYTES
+    )
+      if (this.moveTo(offset)) return true;
+    return false;
+  }
+
+  /** Moves to the batch at `offset`; false when none whose checksum is right starts there. */
+  moveTo(offset: number): boolean {
+    const at = this.#load(offset);
+    if (at < 0) return false;
+    const { bytes } = this.window;
+    this.offset = offset;
+    this.kind = batchKind(bytes, at);
+    this.bodyStart = at + BATCH_HEADER_BYTES;
+    this.bodyEnd = this.bodyStart + batchBodyBytes(bytes, at);
+    this.#next = offset + this.lengthBytes;
+    return true;
+  }
+
+  /** The length of the current batch, with its header. */
+  get lengthBytes(): number {
+    return this.bodyEnd - this.bodyStart + BATCH_HEADER_BYTES;
+  }
+
+  /** How far the file was synced when the current batch was written. */
+  get batchSyncedBytes(): number {
+    return batchSyncedBytes(this.window.bytes, this.bodyStart - BATCH_HEADER_BYTES);
+  }
+
+  /** Whether the current batch is the mark of a writer that had finished the file. */
+  get isMark(): boolean {
+    return this.kind === BatchKind.cleanClose || this.kind === BatchKind.continued;
+  }
+
+  /** What is wrong with a batch of this kind in this place. */
+  kindFault(): LsmError | undefined {
+    if (this.isMark) {
+      return this.#next === this.window.sizeBytes
+        ? undefined
+        : corruption(this.#path, this.#next, 'bytes follow the mark of a clean close');
+    }
+    return this.kind === BatchKind.data ? undefined : this.#unknownKind();
   }
 
   /** The offset in the file of a byte of the current body. */
@@ -128,7 +172,8 @@ export class BatchReader {
   }
 
   /** The batch's checksum is right, so a later version wrote it. */
-  #unknownKind(kind: number, offset: number): LsmError {
+  #unknownKind(): LsmError {
+    const { kind, offset } = this;
     if (kind === 0) return corruption(this.#path, offset, 'a batch of kind 0');
     return new LsmError(
       'UNSUPPORTED_FORMAT',
@@ -138,17 +183,14 @@ export class BatchReader {
   }
 
   #checkTail(tail: number): void {
-    let offset = tail + FRAME_ALIGNMENT_BYTES;
-    while (offset + BATCH_HEADER_BYTES <= this.window.sizeBytes) {
-      const at = this.#load(offset);
-      if (at >= 0 && batchSyncedBytes(this.window.bytes, at) > tail) {
-        throw corruption(
-          this.#path,
-          tail,
-          `no whole batch, though the one at byte ${offset} says it was synced`,
-        );
-      }
-      offset += at >= 0 ? BATCH_HEADER_BYTES + batchBodyBytes(this.window.bytes, at) : FRAME_ALIGNMENT_BYTES;
+    this.#next = tail + FRAME_ALIGNMENT_BYTES;
+    while (this.nextWhole()) {
+      if (this.batchSyncedBytes <= tail) continue;
+      throw corruption(
+        this.#path,
+        tail,
+        `no whole batch, though the one at byte ${this.offset} says it was synced`,
+      );
     }
   }
 }

@@ -1,18 +1,18 @@
 import { join } from 'node:path';
-import { corruption, refusal } from '../errors.ts';
-import { frameLength, nextFrame, payloadStart } from '../format/frame.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import { ioFailure } from '../fs/io-failure.ts';
+import { type PutVisitor, visitPuts } from './batch-puts.ts';
 import { BatchReader } from './batch-reader.ts';
 import { encodeFileHeader, FileMagic, logFileName } from './log-format.ts';
 import { LogWindow } from './log-window.ts';
-import { OperationCursor } from './write-operation.ts';
 
 const CHUNK_BYTES = 1024 * 1024;
 
 export interface LogReplay {
   /** The number of data batches that were replayed. */
   batches: number;
+  /** The number of puts in them, without those that were dropped. */
+  puts: number;
   /** The length without the torn tail. */
   lengthBytes: number;
   /** The length of the torn tail, an append that a crash interrupted. */
@@ -24,15 +24,6 @@ export interface LogReplay {
   /** The log is known to be on the disk up to this offset. */
   syncedBytes: number;
 }
-
-/** The ranges are in `bytes`, which is valid only during the call. */
-export type PutVisitor = (
-  bytes: Uint8Array,
-  keyStart: number,
-  keyEnd: number,
-  recordStart: number,
-  recordEnd: number,
-) => void;
 
 /**
  * Reads a log from its start and hands every put to `visit`, in the order of writing, up to a torn tail (see
@@ -68,53 +59,24 @@ function readLog(
     const reader = new BatchReader(window, path, generation);
     if (!reader.readHeader(FileMagic.log, isBegun)) {
       const tornBytes = window.sizeBytes;
-      return { batches: 0, lengthBytes: 0, tornBytes, clean: false, continued: false, syncedBytes: 0 };
+      return {
+        batches: 0,
+        puts: 0,
+        lengthBytes: 0,
+        tornBytes,
+        clean: false,
+        continued: false,
+        syncedBytes: 0,
+      };
     }
-    const cursor = new OperationCursor();
     let batches = 0;
-    for (; reader.next(); batches++) visitBatch(reader, path, cursor, visit);
+    let puts = 0;
+    for (; reader.next(); batches++) puts += visitPuts(reader, path, visit);
     const { clean, continued, offset: lengthBytes, syncedBytes } = reader;
     const tornBytes = window.sizeBytes - lengthBytes;
-    return { batches, lengthBytes, tornBytes, clean, continued, syncedBytes };
+    return { batches, puts, lengthBytes, tornBytes, clean, continued, syncedBytes };
   } finally {
     fs.closeSync(fd);
-  }
-}
-
-function visitBatch(reader: BatchReader, path: string, cursor: OperationCursor, visit: PutVisitor): void {
-  const bytes = reader.window.bytes;
-  for (let frame = reader.bodyStart; frame < reader.bodyEnd; ) {
-    const start = payloadStart(frame);
-    const end = start + frameLength(bytes, frame);
-    if (end > reader.bodyEnd) throw corruption(path, reader.offsetOf(frame), 'a frame leaves its batch');
-    enter(cursor, bytes, start, end, path, reader.offsetOf(frame));
-    while (advance(cursor, path, reader.offsetOf(frame))) {
-      visit(bytes, cursor.keyStart, cursor.keyEnd, cursor.recordStart, cursor.recordEnd);
-    }
-    frame = nextFrame(bytes, frame);
-  }
-}
-
-function enter(
-  cursor: OperationCursor,
-  bytes: Uint8Array,
-  start: number,
-  end: number,
-  path: string,
-  offset: number,
-): void {
-  try {
-    cursor.reset(bytes, start, end);
-  } catch (cause) {
-    throw refusal(path, offset, cause);
-  }
-}
-
-function advance(cursor: OperationCursor, path: string, offset: number): boolean {
-  try {
-    return cursor.next();
-  } catch (cause) {
-    throw refusal(path, offset, cause);
   }
 }
 

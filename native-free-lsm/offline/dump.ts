@@ -12,6 +12,7 @@ import {
   recordWriter,
 } from '../format/record.ts';
 import type { FileSystem } from '../fs/file-system.ts';
+import { visitPuts } from '../log/batch-puts.ts';
 import { BatchKind, FileMagic } from '../log/log-format.ts';
 import type { TableProperties } from '../sstable/properties.ts';
 import { readCurrent } from '../version/current-file.ts';
@@ -20,7 +21,7 @@ import type { VersionEdit } from '../version/version.ts';
 import { findBlocks } from './block-finder.ts';
 import { BlockReader } from './block-reader.ts';
 import { type Damage, damageOf, openFile } from './folder.ts';
-import { openWindow, surveyLog, visitPuts } from './log-survey.ts';
+import { openBatches, surveyLog } from './log-survey.ts';
 import { manifestEdits } from './manifest-survey.ts';
 import { openLive } from './stat.ts';
 import { blocksOf, surveyTable } from './table-survey.ts';
@@ -167,14 +168,14 @@ function* dumpLog(
 ): Generator<DumpItem, void, void> {
   const survey = surveyLog(fs, path, FileMagic.log, generation);
   for (const damage of survey.damages) yield { type: 'damage', damage };
-  using log = openWindow(fs, path);
+  using log = openBatches(fs, path, generation);
   for (const batch of survey.batches) {
     const { offset, lengthBytes, syncedBytes } = batch;
     yield { type: 'batch', offset, lengthBytes, kind: kindName(batch.kind), syncedBytes };
-    if (batch.kind !== BatchKind.data) continue;
+    if (batch.kind !== BatchKind.data || !log.reader.moveTo(offset)) continue;
     const records: DumpedRecord[] = [];
     try {
-      visitPuts(log.window, path, batch, ({ bytes, keyStart, keyEnd, recordStart, recordEnd }) => {
+      visitPuts(log.reader, path, (bytes, keyStart, keyEnd, recordStart, recordEnd) => {
         if (isWithin(bytes, keyStart, keyEnd, range))
           records.push(recordOf(bytes, keyStart, keyEnd, bytes, recordStart, recordEnd));
       });

@@ -5,7 +5,8 @@ import type { FileSystem } from '../fs/file-system.ts';
 import { ioFailure } from '../fs/io-failure.ts';
 import { logFileName } from '../log/log-format.ts';
 import { tableFileName } from '../sstable/table-metadata.ts';
-import { CURRENT_FILE_NAME, LOCK_FILE_NAME, manifestFileName, parseFileName } from '../version/file-names.ts';
+import { CURRENT_FILE_NAME, LOCK_FILE_NAME, manifestFileName } from '../version/file-names.ts';
+import { type FolderContents, folderContents } from '../version/folder-contents.ts';
 
 /** A place in a file where something is not what was written. */
 export interface Damage {
@@ -28,55 +29,10 @@ export function damageOf(error: unknown, file: string): Damage {
   return { code, file: failure?.file ?? file, offset: offset ?? null, message };
 }
 
-/** The files of an engine's directory by kind, with ascending numbers. */
-export interface FolderContents {
-  readonly directory: string;
-  readonly hasCurrent: boolean;
-  readonly hasRepairMark: boolean;
-  readonly manifests: readonly number[];
-  readonly logs: readonly number[];
-  readonly tables: readonly number[];
-  /** Names of files that are never read and are removed at the next start. */
-  readonly temporary: readonly string[];
-  /** Names that no engine gives. */
-  readonly foreign: readonly string[];
-}
-
 /** @throws LsmError IO_ERROR */
 export function listFolder(fs: FileSystem, directory: string): FolderContents {
   refuse(folderFault(fs, directory));
-  let names: string[];
-  try {
-    names = fs.listSync(directory).sort();
-  } catch (error) {
-    throw ioFailure('list', directory, error);
-  }
-  const numbers: Record<'manifest' | 'log' | 'table', number[]> = { manifest: [], log: [], table: [] };
-  const temporary: string[] = [];
-  const foreign: string[] = [];
-  let hasCurrent = false;
-  let hasRepairMark = false;
-  for (const name of names) {
-    const file = parseFileName(name);
-    if (file === undefined) {
-      // SQLite may leave a journal beside the lock.
-      if (!name.startsWith(LOCK_FILE_NAME)) foreign.push(name);
-    } else if (file.kind === 'temporary') temporary.push(name);
-    else if (file.kind === 'current') hasCurrent = true;
-    else if (file.kind === 'repairMark') hasRepairMark = true;
-    else if (file.kind !== 'lock' && file.kind !== 'lostFolder') numbers[file.kind].push(file.number);
-  }
-  for (const list of Object.values(numbers)) list.sort((a, b) => a - b);
-  return {
-    directory,
-    hasCurrent,
-    hasRepairMark,
-    manifests: numbers.manifest,
-    logs: numbers.log,
-    tables: numbers.table,
-    temporary,
-    foreign,
-  };
+  return folderContents(fs, directory);
 }
 
 /** Whether an engine has ever used the directory. */

@@ -4,14 +4,10 @@
  * `lockForReading` meanwhile. They are synchronous, and read large folders in bounded memory; those that take long are
  * generators that yield now and then.
  */
+
+export type { FolderContents } from '../version/folder-contents.ts';
 export { type DumpedRecord, type DumpItem, dumpEntries, dumpFile, type KeyRange } from './dump.ts';
-export {
-  type Damage,
-  type FolderContents,
-  isEngineFolder,
-  listFolder,
-  lockForReading,
-} from './folder.ts';
+export { type Damage, isEngineFolder, listFolder, lockForReading } from './folder.ts';
 export {
   countLive,
   type FolderStat,

@@ -1,19 +1,21 @@
 import { drawHashSeed } from '../clock.ts';
-import { corruption, LsmError } from '../errors.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import { KeyBound } from '../iterator/key-bound.ts';
 import type { RecordIterator } from '../iterator/record-iterator.ts';
+import { visitPuts } from '../log/batch-puts.ts';
 import { BatchKind, FileMagic } from '../log/log-format.ts';
-import { createArena, MAX_ARENA_BYTES } from '../memtable/arena-layout.ts';
-import { InsertStatus, Memtable } from '../memtable/memtable.ts';
+import { type FilledMemtable, fillMemtable } from '../log/log-memtable.ts';
+import { type LogReplay, replayLog } from '../log/log-reader.ts';
+import { MAX_ARENA_BYTES } from '../memtable/arena-layout.ts';
+import type { Memtable } from '../memtable/memtable.ts';
 import { DescriptorCache } from '../sstable/descriptor-cache.ts';
 import { LevelIterator } from '../sstable/level-iterator.ts';
 import { loadTable } from '../sstable/load-table.ts';
 import type { TableMetadata } from '../sstable/table-metadata.ts';
 import { TableReader } from '../sstable/table-reader.ts';
 import type { Version } from '../version/version.ts';
-import { type FolderContents, pathOf } from './folder.ts';
-import { openWindow, replayed, surveyLog, visitPuts } from './log-survey.ts';
+import { damageOf, pathOf } from './folder.ts';
+import { openBatches, surveyLog } from './log-survey.ts';
 
 const READAHEAD_BYTES = 256 * 1024;
 const OPEN_FILES = 64;
@@ -35,21 +37,22 @@ export class Layers implements Disposable {
   readonly layers: readonly Layer[];
   readonly #descriptors: DescriptorCache;
 
-  /** @param without ids of tables to leave out, because they are known to be damaged */
+  /**
+   * @param logs the memtables of the logs that are not in tables, ascending
+   * @param without ids of tables to leave out, because they are known to be damaged
+   */
   constructor(
     fs: FileSystem,
-    contents: FolderContents,
+    directory: string,
     version: Version,
-    oldestGeneration: number,
+    logs: readonly Memtable[],
     without: ReadonlySet<number> = new Set(),
   ) {
-    const { directory } = contents;
     this.#descriptors = new DescriptorCache(fs, OPEN_FILES);
     const layers: Layer[] = [];
-    for (const generation of contents.logs.toReversed()) {
-      if (generation < oldestGeneration) continue;
-      const memtable = memtableOf(fs, directory, generation);
-      layers.push({ name: `log ${generation}`, iterator: memtable.iterator(memtable.publishedOffset) });
+    for (const memtable of logs.toReversed()) {
+      const iterator = memtable.iterator(memtable.publishedOffset);
+      layers.push({ name: `log ${memtable.generation}`, iterator });
     }
     const chain = (tables: readonly TableMetadata[]): RecordIterator => {
       const readers = tables.map((table) => new TableReader(loadTable(fs, directory, table)));
@@ -74,45 +77,43 @@ export class Layers implements Disposable {
 }
 
 /**
- * The memtable of a log, with the newest version of each key: of what an opening would replay or, with `onFault`, of
- * every intact batch, including those behind damage.
- * @param onFault called for a batch that is intact but holds something that is no operation
+ * The memtable of a log as an opening would replay it.
+ * @param isBegun whether it is known that the log was begun, so that it must have its header
  * @throws LsmError CORRUPTION, UNSUPPORTED_FORMAT, IO_ERROR
  */
 export function memtableOf(
   fs: FileSystem,
   directory: string,
   generation: number,
-  onFault?: (error: unknown) => void,
-): Memtable {
+  isBegun = false,
+): FilledMemtable<LogReplay> {
   const path = pathOf.log(directory, generation);
-  const survey = surveyLog(fs, path, FileMagic.log, generation);
-  const batches = onFault === undefined ? replayed(survey) : survey.batches;
-  let bytes = LEAST_ARENA_BYTES;
-  while (bytes < survey.sizeBytes && bytes < MAX_ARENA_BYTES) bytes *= 2;
-  for (;;) {
-    const memtable = new Memtable(createArena(bytes, drawHashSeed()));
-    memtable.reset(generation);
-    let isFull = false;
-    using log = openWindow(fs, path);
-    for (const batch of batches) {
-      if (batch.kind !== BatchKind.data) continue;
+  return fillMemtable(path, generation, arenaBytesFor(fs, path), drawHashSeed(), (insert) =>
+    replayLog(fs, directory, generation, insert, isBegun),
+  );
+}
+
+/** The memtable of every intact batch of a log, those behind damage included, up to what in it is no operation. */
+export function salvagedMemtable(fs: FileSystem, directory: string, generation: number): Memtable {
+  const path = pathOf.log(directory, generation);
+  const { batches } = surveyLog(fs, path, FileMagic.log, generation);
+  return fillMemtable(path, generation, arenaBytesFor(fs, path), drawHashSeed(), (insert) => {
+    using log = openBatches(fs, path, generation);
+    for (const { kind, offset } of batches) {
+      if (kind !== BatchKind.data || !log.reader.moveTo(offset)) continue;
       try {
-        visitPuts(log.window, path, batch, ({ bytes: put, keyStart, keyEnd, recordStart, recordEnd }) => {
-          const status = memtable.insert(put, keyStart, keyEnd, put, recordStart, recordEnd);
-          isFull ||= status === InsertStatus.full;
-        });
+        visitPuts(log.reader, path, insert);
       } catch (error) {
-        if (onFault === undefined || !(error instanceof LsmError)) throw error;
-        onFault(error);
+        // A repair's plan has named it.
+        damageOf(error, path);
       }
-      if (isFull) break;
     }
-    if (!isFull) {
-      memtable.publish();
-      return memtable;
-    }
-    if (bytes === MAX_ARENA_BYTES) throw corruption(path, 0, 'it holds more than any memtable can');
-    bytes *= 2;
-  }
+  }).memtable;
+}
+
+function arenaBytesFor(fs: FileSystem, path: string): number {
+  const sizeBytes = fs.existsSync(path) ? fs.sizeSync(path) : 0;
+  let bytes = LEAST_ARENA_BYTES;
+  while (bytes < sizeBytes && bytes < MAX_ARENA_BYTES) bytes *= 2;
+  return bytes;
 }

@@ -1,20 +1,8 @@
-import { corruption, LsmError } from '../errors.ts';
-import { FRAME_ALIGNMENT_BYTES, frameLength, nextFrame, payloadStart } from '../format/frame.ts';
+import { corruption, type LsmError } from '../errors.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import { BatchReader } from '../log/batch-reader.ts';
-import {
-  BATCH_HEADER_BYTES,
-  BatchKind,
-  batchBodyBytes,
-  batchKind,
-  batchSyncedBytes,
-  FILE_HEADER_BYTES,
-  type FileMagic,
-  isBatchHeader,
-  isBatchIntact,
-} from '../log/log-format.ts';
+import { BatchKind, FILE_HEADER_BYTES, type FileMagic } from '../log/log-format.ts';
 import { LogWindow } from '../log/log-window.ts';
-import { OperationCursor } from '../log/write-operation.ts';
 import { type Damage, damageOf, openFile } from './folder.ts';
 
 /** A batch whose checksum is right. */
@@ -67,7 +55,8 @@ export function surveyLog(
   const { sizeBytes } = window;
   const damages: Damage[] = [];
   const isOlderOrNewer = (): boolean => damages.some(({ code }) => code === 'UNSUPPORTED_FORMAT');
-  if (!hasHeader(new BatchReader(window, path, number), magic, isBegun, path, damages)) {
+  const reader = new BatchReader(window, path, number);
+  if (!hasHeader(reader, magic, isBegun, path, damages)) {
     const gaps =
       sizeBytes === 0 && damages.length === 0
         ? []
@@ -76,22 +65,17 @@ export function surveyLog(
       return { path, sizeBytes, batches: [], gaps, isClean: false, isContinued: false, damages };
     }
   }
-  const batches = findBatches(window, number);
+  const { batches, faults } = findBatches(reader);
   const gaps = findGaps(batches, sizeBytes);
   for (const gap of gaps) {
     if (gap.isTorn) continue;
     const what = `no whole batch in ${gap.lengthBytes} bytes, though a later one says they were synced`;
     damages.push(damageOf(corruption(path, gap.offset, what), path));
   }
-  checkKinds(batches, sizeBytes, path, damages);
-  const last = batches.at(-1);
-  const isClean = last !== undefined && isMark(last.kind) && last.offset + last.lengthBytes === sizeBytes;
-  const isContinued = isClean && last.kind === BatchKind.continued;
+  for (const fault of faults) damages.push(damageOf(fault, path));
+  const isClean = reader.isMark && reader.offset + reader.lengthBytes === sizeBytes;
+  const isContinued = isClean && reader.kind === BatchKind.continued;
   return { path, sizeBytes, batches, gaps, isClean, isContinued, damages };
-}
-
-function isMark(kind: number): boolean {
-  return kind === BatchKind.cleanClose || kind === BatchKind.continued;
 }
 
 function hasHeader(
@@ -109,29 +93,16 @@ function hasHeader(
   }
 }
 
-function findBatches(window: LogWindow, number: number): BatchPlace[] {
+function findBatches(reader: BatchReader): { batches: BatchPlace[]; faults: LsmError[] } {
   const batches: BatchPlace[] = [];
-  let offset = FILE_HEADER_BYTES;
-  while (offset + BATCH_HEADER_BYTES <= window.sizeBytes) {
-    const at = intactBatch(window, number, offset);
-    if (at < 0) {
-      offset += FRAME_ALIGNMENT_BYTES;
-      continue;
-    }
-    const lengthBytes = BATCH_HEADER_BYTES + batchBodyBytes(window.bytes, at);
-    const syncedBytes = batchSyncedBytes(window.bytes, at);
-    batches.push({ offset, lengthBytes, kind: batchKind(window.bytes, at), syncedBytes });
-    offset += lengthBytes;
+  const faults: LsmError[] = [];
+  while (reader.nextWhole()) {
+    const { batchSyncedBytes: syncedBytes, kind, lengthBytes, offset } = reader;
+    batches.push({ offset, lengthBytes, kind, syncedBytes });
+    const fault = reader.kindFault();
+    if (fault !== undefined) faults.push(fault);
   }
-  return batches;
-}
-
-/** Where the intact batch at `offset` starts in the window, or -1 when there is none. */
-function intactBatch(window: LogWindow, number: number, offset: number): number {
-  const head = window.load(offset, BATCH_HEADER_BYTES);
-  if (head < 0 || !isBatchHeader(window.bytes, head, number, offset)) return -1;
-  const at = window.load(offset, BATCH_HEADER_BYTES + batchBodyBytes(window.bytes, head));
-  return at >= 0 && isBatchIntact(window.bytes, at) ? at : -1;
+  return { batches, faults };
 }
 
 function findGaps(batches: readonly BatchPlace[], sizeBytes: number): Gap[] {
@@ -153,92 +124,13 @@ function findGaps(batches: readonly BatchPlace[], sizeBytes: number): Gap[] {
   return gaps.reverse();
 }
 
-function checkKinds(
-  batches: readonly BatchPlace[],
-  sizeBytes: number,
+/** A reader of the batches that a survey has found, to move from one to another, until it is disposed of. */
+export function openBatches(
+  fs: FileSystem,
   path: string,
-  damages: Damage[],
-): void {
-  for (const { offset, lengthBytes, kind } of batches) {
-    if (isMark(kind) && offset + lengthBytes < sizeBytes) {
-      const what = 'bytes follow the mark of a clean close';
-      damages.push(damageOf(corruption(path, offset + lengthBytes, what), path));
-    } else if (kind !== BatchKind.data && !isMark(kind)) {
-      damages.push(damageOf(corruption(path, offset, `batch kind ${kind} is unknown`), path));
-    }
-  }
-}
-
-/**
- * The batches that an opening replays: those before a torn tail.
- * @throws LsmError CORRUPTION or UNSUPPORTED_FORMAT when an opening would refuse the log
- */
-export function replayed({ batches, damages, gaps }: LogSurvey): readonly BatchPlace[] {
-  const [damage] = damages;
-  if (damage !== undefined) {
-    const { code, file, message, offset } = damage;
-    throw new LsmError(code, message, offset === null ? { file } : { file, offset });
-  }
-  const torn = gaps.find(({ isTorn }) => isTorn);
-  return torn === undefined ? batches : batches.filter(({ offset }) => offset < torn.offset);
-}
-
-/** One put of a log; the ranges are in `bytes`, which is valid only during the call. */
-interface PutPlace {
-  readonly bytes: Uint8Array;
-  readonly keyStart: number;
-  readonly keyEnd: number;
-  readonly recordStart: number;
-  readonly recordEnd: number;
-}
-
-/**
- * Hands the puts of one batch of data to `visit`, except those marked as dropped.
- * @returns how many there were
- * @throws LsmError CORRUPTION when the batch holds no operations although its checksum is right; puts before the fault
- *   have been visited
- */
-export function visitPuts(
-  window: LogWindow,
-  path: string,
-  batch: BatchPlace,
-  visit: (put: PutPlace) => void,
-): number {
-  const at = window.load(batch.offset, batch.lengthBytes);
-  if (at < 0) throw corruption(path, batch.offset, 'the file ends within the batch');
-  const { bytes } = window;
-  const end = at + batch.lengthBytes;
-  const cursor = new OperationCursor();
-  const place = { bytes, keyStart: 0, keyEnd: 0, recordStart: 0, recordEnd: 0 };
-  let puts = 0;
-  for (let frame = at + BATCH_HEADER_BYTES; frame < end; ) {
-    const payload = payloadStart(frame);
-    const payloadEnd = payload + frameLength(bytes, frame);
-    const offset = batch.offset + frame - at;
-    if (payloadEnd > end) throw corruption(path, offset, 'a frame leaves its batch');
-    try {
-      cursor.reset(bytes, payload, payloadEnd);
-      while (cursor.next()) {
-        place.keyStart = cursor.keyStart;
-        place.keyEnd = cursor.keyEnd;
-        place.recordStart = cursor.recordStart;
-        place.recordEnd = cursor.recordEnd;
-        visit(place);
-        puts++;
-      }
-    } catch (cause) {
-      if (cause instanceof LsmError && cause.code === 'INVALID_ARGUMENT')
-        throw corruption(path, offset, cause.message);
-      throw cause;
-    }
-    frame = nextFrame(bytes, frame);
-  }
-  return puts;
-}
-
-/** A window over a file for `visitPuts`, until it is disposed of. */
-export function openWindow(fs: FileSystem, path: string): Disposable & { readonly window: LogWindow } {
+  number: number,
+): Disposable & { readonly reader: BatchReader } {
   const file = openFile(fs, path);
   const window = new LogWindow(fs, file.fd, fs.sizeSync(path));
-  return { window, [Symbol.dispose]: () => file[Symbol.dispose]() };
+  return { reader: new BatchReader(window, path, number), [Symbol.dispose]: () => file[Symbol.dispose]() };
 }

@@ -1,12 +1,14 @@
-import { corruption } from '../errors.ts';
+import { corruption, refusal } from '../errors.ts';
+import { frameTag } from '../format/frame.ts';
 import type { FileSystem } from '../fs/file-system.ts';
-import { BATCH_HEADER_BYTES, BatchKind, FileMagic } from '../log/log-format.ts';
+import { BatchKind, FileMagic } from '../log/log-format.ts';
 import { readCurrent } from '../version/current-file.ts';
 import { decodeFrame, ManifestTag } from '../version/edit-codec.ts';
+import type { FolderContents } from '../version/folder-contents.ts';
 import { type RecoveredManifest, readManifest, recoverManifest } from '../version/manifest-reader.ts';
 import type { VersionEdit } from '../version/version.ts';
-import { type Damage, damageOf, type FolderContents, pathOf } from './folder.ts';
-import { type BatchPlace, type LogSurvey, openWindow, surveyLog } from './log-survey.ts';
+import { type Damage, damageOf, pathOf } from './folder.ts';
+import { type BatchPlace, type LogSurvey, openBatches, surveyLog } from './log-survey.ts';
 
 export interface ManifestSurvey {
   /** The number of the manifest that CURRENT names; undefined when it names none that is possible. */
@@ -73,18 +75,17 @@ export function manifestEdits(
   const survey = surveyLog(fs, path, FileMagic.manifest, number);
   const damages = [...survey.damages];
   const edits: EditPlace[] = [];
-  using file = openWindow(fs, path);
-  const { window } = file;
+  using file = openBatches(fs, path, number);
+  const { reader } = file;
   for (const batch of survey.batches) {
-    if (batch.kind !== BatchKind.data) continue;
-    const at = window.load(batch.offset, batch.lengthBytes);
-    const isSnapshot = window.bytes[at + BATCH_HEADER_BYTES + 4] === ManifestTag.snapshot;
+    if (batch.kind !== BatchKind.data || !reader.moveTo(batch.offset)) continue;
+    const { bodyEnd, bodyStart, window } = reader;
+    const isSnapshot = frameTag(window.bytes, bodyStart) === ManifestTag.snapshot;
     const tag = isSnapshot ? ManifestTag.snapshot : ManifestTag.edit;
     try {
-      const edit = decodeFrame(window.bytes, at + BATCH_HEADER_BYTES, at + batch.lengthBytes, tag);
-      edits.push({ batch, isSnapshot, edit });
+      edits.push({ batch, isSnapshot, edit: decodeFrame(window.bytes, bodyStart, bodyEnd, tag) });
     } catch (error) {
-      damages.push(damageOf(corruption(path, batch.offset, (error as Error).message), path));
+      damages.push(damageOf(refusal(path, batch.offset, error), path));
     }
   }
   return { survey, edits, damages };

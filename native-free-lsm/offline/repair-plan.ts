@@ -11,6 +11,7 @@
  */
 import { LsmError } from '../errors.ts';
 import type { FileSystem } from '../fs/file-system.ts';
+import { visitPuts } from '../log/batch-puts.ts';
 import {
   BatchKind,
   FILE_HEADER_BYTES,
@@ -23,9 +24,10 @@ import { differingProperty } from '../sstable/properties.ts';
 import { type TableMetadata, tableFileName } from '../sstable/table-metadata.ts';
 import { isNewerOrphan } from '../store/folder-checks.ts';
 import { manifestFileName } from '../version/file-names.ts';
+import type { FolderContents } from '../version/folder-contents.ts';
 import type { ManifestState } from '../version/manifest-reader.ts';
-import { type Damage, damageOf, type FolderContents, listFolder, pathOf } from './folder.ts';
-import { openWindow, surveyLog, visitPuts } from './log-survey.ts';
+import { type Damage, damageOf, listFolder, pathOf } from './folder.ts';
+import { openBatches, surveyLog } from './log-survey.ts';
 import { manifestState, surveyManifest } from './manifest-survey.ts';
 import { misplacedTables } from './misplaced-tables.ts';
 import { planSalvage, type TableSalvage } from './salvage.ts';
@@ -281,10 +283,10 @@ class Planner {
     for (const damage of survey.damages) this.#add(damage);
     if (survey.isContinued) this.#continuedTo = Math.max(this.#continuedTo, generation + 1);
     const data = survey.batches.filter(({ kind }) => kind === BatchKind.data);
-    using log = openWindow(this.#fs, path);
+    using log = openBatches(this.#fs, path, generation);
     for (const batch of data) {
       try {
-        visitPuts(log.window, path, batch, () => undefined);
+        if (log.reader.moveTo(batch.offset)) visitPuts(log.reader, path, () => undefined);
       } catch (error) {
         isDamaged = true;
         this.#add(damageOf(error, path));

@@ -45,7 +45,7 @@ import { Manifest } from '../version/manifest.ts';
 import { LEVELS, Version } from '../version/version.ts';
 import { disjointRows, overlapGroups } from './disjoint-runs.ts';
 import { lockForReading, pathOf } from './folder.ts';
-import { memtableOf } from './layers.ts';
+import { salvagedMemtable } from './layers.ts';
 import { planRepair, type RepairPlan } from './repair-plan.ts';
 import { SalvageIterator, type TableSalvage } from './salvage.ts';
 import { orphanTables, type Progress } from './verify.ts';
@@ -254,7 +254,7 @@ class Repair {
   }
 
   #flush(generation: number): TableMetadata[] {
-    const memtable = memtableOf(this.#fs, this.#directory, generation, () => undefined);
+    const memtable = salvagedMemtable(this.#fs, this.#directory, generation);
     return this.#write(
       memtable.iterator(memtable.publishedOffset),
       0,

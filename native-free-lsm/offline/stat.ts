@@ -4,15 +4,15 @@ import { isLive, recordValueStart } from '../format/record.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import { MergingIterator } from '../iterator/merging-iterator.ts';
 import type { RecordIterator } from '../iterator/record-iterator.ts';
+import { visitPuts } from '../log/batch-puts.ts';
 import { BatchKind, FileMagic, logFileName } from '../log/log-format.ts';
+import { type LogReplay, replayLog } from '../log/log-reader.ts';
 import type { TableMetadata } from '../sstable/table-metadata.ts';
 import { tableFileName } from '../sstable/table-metadata.ts';
-import { parseFileName } from '../version/file-names.ts';
 import { compareKeys, QUARANTINE } from '../version/version.ts';
-import { pathOf } from './folder.ts';
-import { Layers } from './layers.ts';
-import { openWindow, replayed, surveyLog, visitPuts } from './log-survey.ts';
-import { manifestEdits } from './manifest-survey.ts';
+import { damageOf, pathOf } from './folder.ts';
+import { Layers, memtableOf } from './layers.ts';
+import { openBatches, surveyLog } from './log-survey.ts';
 import { readStoppedFolder } from './stopped-folder.ts';
 import { orphanTables } from './verify.ts';
 
@@ -69,47 +69,80 @@ export interface FolderStat {
  * @throws LsmError CORRUPTION, UNSUPPORTED_FORMAT, IO_ERROR as an opening would
  */
 export function statFolder(fs: FileSystem, directory: string): FolderStat {
-  const { contents, state } = readStoppedFolder(fs, directory);
-  const file = basename(state.path);
-  const { survey, edits } = manifestEdits(fs, state.path, parseFileName(file)?.number ?? 0);
-  const logs = contents.logs.map((generation) => statLog(fs, directory, generation, state.oldestGeneration));
-  const { quarantine, levels: all } = state.version;
+  const {
+    contents,
+    manifest,
+    logs: live,
+  } = readStoppedFolder(fs, directory, {
+    table: () => undefined,
+    log: (generation, isBegun) => statLog(fs, directory, generation, isBegun),
+  });
+  const { oldestGeneration, version } = manifest;
+  const obsolete = contents.logs.filter((generation) => generation < oldestGeneration);
+  const logs = [...obsolete.map((generation) => statObsoleteLog(fs, directory, generation)), ...live];
+  const manifestBytes = manifest.endOffset + manifest.tornBytes;
+  const { quarantine, levels: all } = version;
   const levels: LevelStat[] = [...all, quarantine].flatMap((list, i) => {
     const level = i === QUARANTINE ? 'quarantine' : i;
     return list.length === 0 ? [] : [{ level, list, ...sumTables(list) }];
   });
-  const total = sumTables(state.version.tables);
-  const orphans = [...orphanTables(contents.tables, state.version).map(tableFileName), ...contents.temporary];
+  const total = sumTables(version.tables);
+  const orphans = [...orphanTables(contents.tables, version).map(tableFileName), ...contents.temporary];
   return {
-    manifest: { file, sizeBytes: survey.sizeBytes, edits: edits.length },
-    oldestGeneration: state.oldestGeneration,
-    nextFileId: state.nextFileId,
+    manifest: { file: basename(manifest.path), sizeBytes: manifestBytes, edits: manifest.edits },
+    oldestGeneration,
+    nextFileId: manifest.nextFileId,
     levels,
     total,
     logs,
     orphans,
     foreign: contents.foreign,
-    diskBytes: total.fileSizeBytes + survey.sizeBytes + logs.reduce((sum, log) => sum + log.sizeBytes, 0),
+    diskBytes: total.fileSizeBytes + manifestBytes + logs.reduce((sum, log) => sum + log.sizeBytes, 0),
   };
 }
 
-function statLog(fs: FileSystem, directory: string, generation: number, oldest: number): LogStat {
+/** A log as an opening replays it. */
+function statLog(
+  fs: FileSystem,
+  directory: string,
+  generation: number,
+  isBegun: boolean,
+): LogStat & LogReplay {
+  const replay = replayLog(fs, directory, generation, () => undefined, isBegun);
+  return {
+    ...replay,
+    file: logFileName(generation),
+    generation,
+    sizeBytes: replay.lengthBytes + replay.tornBytes,
+    isClean: replay.clean,
+    isObsolete: false,
+  };
+}
+
+/** A log that no opening reads: whatever became of it, it is no reason to refuse the folder. */
+function statObsoleteLog(fs: FileSystem, directory: string, generation: number): LogStat {
   const path = pathOf.log(directory, generation);
-  const survey = surveyLog(fs, path, FileMagic.log, generation);
-  const data = replayed(survey).filter(({ kind }) => kind === BatchKind.data);
+  const { batches, gaps, isClean, sizeBytes } = surveyLog(fs, path, FileMagic.log, generation);
+  const data = batches.filter(({ kind }) => kind === BatchKind.data);
   let puts = 0;
-  using log = openWindow(fs, path);
-  for (const batch of data) puts += visitPuts(log.window, path, batch, () => undefined);
-  const torn = survey.gaps.find(({ isTorn }) => isTorn);
+  using log = openBatches(fs, path, generation);
+  for (const { offset } of data) {
+    try {
+      if (log.reader.moveTo(offset)) puts += visitPuts(log.reader, path, () => undefined);
+    } catch (error) {
+      damageOf(error, path);
+    }
+  }
+  const torn = gaps.find(({ isTorn }) => isTorn);
   return {
     file: logFileName(generation),
     generation,
-    sizeBytes: survey.sizeBytes,
+    sizeBytes,
     batches: data.length,
     puts,
-    tornBytes: torn === undefined ? 0 : survey.sizeBytes - torn.offset,
-    isClean: survey.isClean,
-    isObsolete: generation < oldest,
+    tornBytes: torn === undefined ? 0 : sizeBytes - torn.offset,
+    isClean,
+    isObsolete: true,
   };
 }
 
@@ -181,8 +214,15 @@ export function openLive(
   fs: FileSystem,
   directory: string,
 ): Disposable & { readonly iterator: RecordIterator } {
-  const { contents, state } = readStoppedFolder(fs, directory);
-  const layers = new Layers(fs, contents, state.version, state.oldestGeneration);
+  const { logs, manifest } = readStoppedFolder(fs, directory, {
+    table: () => undefined,
+    log: (generation, isBegun) => {
+      const { memtable, result } = memtableOf(fs, directory, generation, isBegun);
+      return { memtable, continued: result.continued };
+    },
+  });
+  const memtables = logs.map(({ memtable }) => memtable);
+  const layers = new Layers(fs, directory, manifest.version, memtables);
   const iterator = new MergingIterator(layers.layers.map((layer) => layer.iterator));
   return { iterator, [Symbol.dispose]: () => layers[Symbol.dispose]() };
 }

@@ -1,13 +1,15 @@
 import { corruption, LsmError } from '../errors.ts';
 import type { FileSystem } from '../fs/file-system.ts';
+import { visitPuts } from '../log/batch-puts.ts';
 import { BatchKind, FileMagic } from '../log/log-format.ts';
 import type { TableMetadata } from '../sstable/table-metadata.ts';
 import { refuseLostEdits, refuseLostLogs } from '../store/folder-checks.ts';
+import type { FolderContents } from '../version/folder-contents.ts';
 import type { RecoveredManifest } from '../version/manifest-reader.ts';
 import type { Version } from '../version/version.ts';
-import { type Damage, damageOf, type FolderContents, listFolder, pathOf } from './folder.ts';
-import { Layers } from './layers.ts';
-import { type LogSurvey, openWindow, surveyLog, visitPuts } from './log-survey.ts';
+import { type Damage, damageOf, listFolder, pathOf } from './folder.ts';
+import { Layers, memtableOf } from './layers.ts';
+import { type LogSurvey, openBatches, surveyLog } from './log-survey.ts';
 import { type ManifestSurvey, surveyManifest } from './manifest-survey.ts';
 import { verifyTable } from './verify-table.ts';
 import { checkVersionOrder } from './version-order.ts';
@@ -112,9 +114,9 @@ class FolderCheck {
   }
 
   #lost(state: RecoveredManifest, live: readonly number[], begun: number): void {
-    const { directory, tables } = this.#contents;
+    const { directory } = this.#contents;
     try {
-      refuseLostEdits(this.#fs, directory, state, live, tables);
+      refuseLostEdits(this.#fs, this.#contents, state, live);
       refuseLostLogs(directory, state.oldestGeneration, live, begun);
     } catch (error) {
       this.#add(damageOf(error, state.path));
@@ -138,11 +140,11 @@ class FolderCheck {
       const bytes = survey.sizeBytes - torn.offset;
       this.#notes.push(`${path} ends with ${bytes} bytes that were never known to be synced: a torn tail`);
     }
-    using log = openWindow(this.#fs, path);
+    using log = openBatches(this.#fs, path, generation);
     for (const batch of survey.batches) {
-      if (batch.kind !== BatchKind.data) continue;
+      if (batch.kind !== BatchKind.data || !log.reader.moveTo(batch.offset)) continue;
       try {
-        this.#entries += visitPuts(log.window, path, batch, () => undefined);
+        this.#entries += visitPuts(log.reader, path, () => undefined);
       } catch (error) {
         isWhole = false;
         this.#add(damageOf(error, path));
@@ -171,12 +173,14 @@ class FolderCheck {
     // Damaged tables cannot be compared, and those in quarantine have no place in the order.
     const withoutPlace = new Set([...this.#damagedTables, ...version.quarantine.map(({ id }) => id)]);
     try {
-      using stack = new Layers(this.#fs, this.#contents, version, oldestGeneration, withoutPlace);
+      const { directory } = this.#contents;
+      const live = this.#contents.logs.filter((generation) => generation >= oldestGeneration);
+      const logs = live.map((generation) => memtableOf(this.#fs, directory, generation).memtable);
+      using stack = new Layers(this.#fs, directory, version, logs, withoutPlace);
       const { layers } = stack;
       // A single layer has nothing above or below it.
       if (layers.length < 2) return;
       this.#totalBytes += version.rawSizeBytes;
-      const { directory } = this.#contents;
       const steps = checkVersionOrder(layers, ({ key, upper, lower }) => {
         const shown = Buffer.from(key).toString('hex');
         const message = `${directory}: ${upper} has an older version of the key ${shown} (hexadecimal) than ${lower}, which lies below it`;

@@ -4,32 +4,23 @@ import type { FileSystem } from '../fs/file-system.ts';
 import { logFileName, lostLogs, missingLogs } from '../log/log-format.ts';
 import { readTableMetadata } from '../sstable/load-table.ts';
 import { tableFileName } from '../sstable/table-metadata.ts';
-import {
-  CURRENT_FILE_NAME,
-  type FileKind,
-  LOCK_FILE_NAME,
-  parseFileName,
-  REPAIR_MARK_NAME,
-} from '../version/file-names.ts';
+import { REPAIR_MARK_NAME } from '../version/file-names.ts';
+import type { FolderContents } from '../version/folder-contents.ts';
 import type { RecoveredManifest } from '../version/manifest-reader.ts';
 
 /** @throws LsmError FOREIGN_DIRECTORY */
-export function refuseForeign(fs: FileSystem, directory: string): void {
-  const names = fs.existsSync(directory) ? fs.listSync(directory) : [];
-  const foreign = names.find((name) => parseFileName(name) === undefined && !name.startsWith(LOCK_FILE_NAME));
-  if (foreign === undefined || names.includes(CURRENT_FILE_NAME)) return;
+export function refuseForeign({ directory, foreign, hasCurrent }: FolderContents): void {
+  if (foreign.length === 0 || hasCurrent) return;
   throw new LsmError(
     'FOREIGN_DIRECTORY',
-    `${directory} is not an engine's folder (it holds ${foreign}): name an empty or new one`,
+    `${directory} is not an engine's folder (it holds ${foreign[0]}): name an empty or new one`,
   );
 }
 
 /** @throws LsmError NOT_FOUND */
-export function refuseMissing(fs: FileSystem, directory: string): void {
-  const names = fs.existsSync(directory) ? fs.listSync(directory) : [];
-  const kinds = names.map((name) => parseFileName(name)?.kind);
+export function refuseMissing({ directory, hasCurrent, hasRepairMark, logs, tables }: FolderContents): void {
   // A folder without CURRENT but with logs or tables is damaged, and that is reported elsewhere.
-  if (['current', 'log', 'table', 'repairMark'].some((kind) => kinds.includes(kind as FileKind))) return;
+  if (hasCurrent || hasRepairMark || logs.length + tables.length > 0) return;
   throw new LsmError(
     'NOT_FOUND',
     `${directory} is missing or empty, though it held data before: mount its volume, or put it back`,
@@ -37,9 +28,13 @@ export function refuseMissing(fs: FileSystem, directory: string): void {
 }
 
 /** @throws LsmError CORRUPTION: a repair that did not finish may have put aside a part of what is needed */
-export function refuseHalfRepaired(fs: FileSystem, directory: string): void {
-  const mark = `${directory}/${REPAIR_MARK_NAME}`;
-  if (fs.existsSync(mark)) throw corruption(mark, 0, 'a repair of the folder did not finish: run it again');
+export function refuseHalfRepaired({ directory, hasRepairMark }: FolderContents): void {
+  if (!hasRepairMark) return;
+  throw corruption(
+    `${directory}/${REPAIR_MARK_NAME}`,
+    0,
+    'a repair of the folder did not finish: run it again',
+  );
 }
 
 /**
@@ -52,10 +47,9 @@ export function refuseHalfRepaired(fs: FileSystem, directory: string): void {
  */
 export function refuseLostEdits(
   fs: FileSystem,
-  directory: string,
+  { directory, tables }: FolderContents,
   { endOffset, oldestGeneration, path, version }: RecoveredManifest,
   live: readonly number[],
-  tableIds: readonly number[],
 ): void {
   const [missing] = missingLogs(oldestGeneration, live);
   if (missing !== undefined) {
@@ -68,7 +62,7 @@ export function refuseLostEdits(
   }
   if (live.length > 0) return;
   const listed = new Set(version.tables.map(({ id }) => id));
-  for (const id of tableIds) {
+  for (const id of tables) {
     if (listed.has(id) || !isNewerOrphan(fs, directory, id, version.largestTimestamp)) continue;
     const orphan = tableFileName(id);
     throw corruption(

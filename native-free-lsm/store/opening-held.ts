@@ -1,7 +1,7 @@
 import type { EngineClock } from '../clock.ts';
 import { LsmError } from '../errors.ts';
 import type { EngineConditions } from './conditions.ts';
-import type { OpeningHold } from './recovery.ts';
+import type { OpeningHold } from './take-over.ts';
 
 const RETRY_MS = 1000;
 

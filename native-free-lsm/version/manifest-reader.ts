@@ -3,11 +3,13 @@ import { corruption, refusal } from '../errors.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import { ioFailure } from '../fs/io-failure.ts';
 import { BatchReader } from '../log/batch-reader.ts';
-import { FileMagic } from '../log/log-format.ts';
+import { FileMagic, logFileName } from '../log/log-format.ts';
 import { LogWindow } from '../log/log-window.ts';
+import { tableFileName } from '../sstable/table-metadata.ts';
 import { readCurrent } from './current-file.ts';
 import { decodeFrame, ManifestTag } from './edit-codec.ts';
-import { CURRENT_FILE_NAME, manifestFileName, parseFileName } from './file-names.ts';
+import { CURRENT_FILE_NAME, manifestFileName } from './file-names.ts';
+import { folderContents } from './folder-contents.ts';
 import { Version, type VersionEdit } from './version.ts';
 
 /** Everything that must be known to open a directory. */
@@ -25,6 +27,8 @@ export interface RecoveredManifest extends ManifestState {
   readonly path: string;
   /** Where its last whole edit, or the mark of a clean close, ends. */
   readonly endOffset: number;
+  /** How many edits it has, the snapshot included. */
+  readonly edits: number;
   /** The length of an edit whose append a crash interrupted; it was never acknowledged. */
   readonly tornBytes: number;
 }
@@ -48,12 +52,10 @@ export function recoverManifest(fs: FileSystem, directory: string): RecoveredMan
 
 /** CURRENT is durable before the first log or table is made, so one of these without CURRENT means a loss. */
 function refuseOrphans(fs: FileSystem, directory: string, currentPath: string): undefined {
-  for (const name of fs.listSync(directory)) {
-    const kind = parseFileName(name)?.kind;
-    if (kind === 'log' || kind === 'table') {
-      throw corruption(currentPath, 0, `the file is missing, though the directory holds ${name}`);
-    }
-  }
+  const { logs, tables } = folderContents(fs, directory);
+  const [name] = [...logs.map(logFileName), ...tables.map(tableFileName)];
+  if (name === undefined) return undefined;
+  throw corruption(currentPath, 0, `the file is missing, though the directory holds ${name}`);
 }
 
 /** Reads one manifest, whether it is in force or not; throws as `recoverManifest` does. */
@@ -66,8 +68,10 @@ export function readManifest(fs: FileSystem, path: string, number: number): Reco
     if (!reader.readHeader(FileMagic.manifest)) throw corruption(path, 0, 'the file has no header');
     if (!reader.next()) throw corruption(path, reader.offset, 'the snapshot is missing');
     let state = applied(EMPTY, reader, path, ManifestTag.snapshot);
-    while (reader.next()) state = applied(state, reader, path, ManifestTag.edit);
-    return { ...state, path, endOffset: reader.offset, tornBytes: window.sizeBytes - reader.offset };
+    let edits = 1;
+    for (; reader.next(); edits++) state = applied(state, reader, path, ManifestTag.edit);
+    const tornBytes = window.sizeBytes - reader.offset;
+    return { ...state, path, edits, endOffset: reader.offset, tornBytes };
   } finally {
     fs.closeSync(fd);
   }

@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { encodeRecord } from '../../../../native-free-lsm/format/record.ts';
 import { type LogReplay, makeDurable, replayLog } from '../../../../native-free-lsm/log/log-reader.ts';
 import {
@@ -37,7 +38,7 @@ export function frames(operations: readonly (Put | readonly Put[])[]): Uint8Arra
   return Buffer.concat(parts);
 }
 
-export interface Replayed extends Omit<LogReplay, 'syncedBytes'> {
+export interface Replayed extends Omit<LogReplay, 'syncedBytes' | 'puts'> {
   /** `key=record in hex` of every put. */
   readonly puts: string[];
 }
@@ -51,7 +52,8 @@ export function replay(fs: MemoryFileSystem, generation = GENERATION): Replayed 
     );
   });
   makeDurable(fs, DIRECTORY, generation, result);
-  const { syncedBytes: _, ...rest } = result;
+  const { syncedBytes: _, puts: count, ...rest } = result;
+  assert.equal(count, puts.length);
   return { ...rest, puts };
 }
 

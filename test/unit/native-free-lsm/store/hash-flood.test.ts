@@ -85,7 +85,7 @@ test('keys made to have one hash are spread like others in a memtable, when put,
   assert.ok(longestRow(replayed) <= MAX_STEPS, `${longestRow(replayed)} slots in a row`);
   await again.engine.settle(recovered.close());
 
-  const inspected = memtableOf(fs, '/db', 1).bytes.buffer as SharedArrayBuffer;
+  const inspected = memtableOf(fs, '/db', 1).memory as SharedArrayBuffer;
   assert.ok(longestRow(inspected) > 1);
   assert.ok(longestRow(inspected) <= MAX_STEPS, `${longestRow(inspected)} slots in a row`);
 });

@@ -66,6 +66,7 @@ test('edits come back, also into the snapshot of the next manifest', async () =>
     oldestGeneration: 2,
     nextFileId: 8,
     begunGeneration: 4,
+    edits: 1 + EDITS.length,
     tornBytes: 0,
   };
   assert.equal(expected.levels[1][0].largestTimestamp, 2 ** 53 - 1);
@@ -77,7 +78,7 @@ test('edits come back, also into the snapshot of the next manifest', async () =>
   const state = Manifest.recover(fs, DIRECTORY) as ManifestState;
   const next = Manifest.create(fs, DIRECTORY, state);
   assert.deepEqual(fs.listSync(DIRECTORY).sort(), ['CURRENT', 'MANIFEST-000002']);
-  assert.deepEqual(recovered(fs), expected);
+  assert.deepEqual(recovered(fs), { ...expected, edits: 1 });
   await next.close();
   assert.equal(fs.openDescriptors, 0);
 });
@@ -330,9 +331,11 @@ test('a manifest that has grown large goes on in a fresh one, and only that is l
   assert.ok(largest >= 2000 && largest < 2600, `${largest} bytes`);
   assert.notEqual(manifest.path, FIRST);
   assert.equal(manifest.sizeBytes, fs.sizeSync(manifest.path));
-  assert.deepEqual(recovered(fs), stateAfter(edits));
+  const { edits: kept, ...state } = recovered(fs);
+  assert.deepEqual(state, stateAfter(edits));
+  assert.ok(kept < edits.length, `${kept} edits in it`);
   await manifest.close();
-  assert.deepEqual(recovered(fs), stateAfter(edits));
+  assert.deepEqual(recovered(fs), { ...state, edits: kept });
   assert.deepEqual(
     fs
       .listSync(DIRECTORY)

@@ -1,0 +1,64 @@
+import type { FileSystem } from '../fs/file-system.ts';
+import type { TableMetadata } from '../sstable/table-metadata.ts';
+import { type FolderContents, folderContents } from '../version/folder-contents.ts';
+import { type ManifestState, type RecoveredManifest, recoverManifest } from '../version/manifest-reader.ts';
+import { Version } from '../version/version.ts';
+import { refuseHalfRepaired, refuseLostEdits, refuseLostLogs } from './folder-checks.ts';
+
+/** What is made of the files that count, in this order: all tables, then the logs from the oldest on. */
+export interface StateReader<Table, Log extends LogEnd> {
+  table(metadata: TableMetadata): Table;
+  /** @param isBegun the manifest says that the log was begun, so that it must have its header */
+  log(generation: number, isBegun: boolean, tables: readonly Table[]): Log;
+}
+
+export interface LogEnd {
+  /** Whether the log says at its end that the next one was begun. */
+  readonly continued: boolean;
+}
+
+/** What a directory holds. */
+export interface FolderState<Table, Log> {
+  readonly contents: FolderContents;
+  /** The manifest in force; undefined where there is none yet, nor anything else. */
+  readonly manifest: RecoveredManifest | undefined;
+  /** What it says; of a directory that has none, what the first one begins with. */
+  readonly found: ManifestState;
+  /** One for each table that the manifest names. */
+  readonly tables: readonly Table[];
+  /** One for each log that is not in tables, ascending. */
+  readonly logs: readonly Log[];
+}
+
+const NEW_FOLDER: ManifestState = {
+  version: Version.empty(),
+  oldestGeneration: 1,
+  nextFileId: 1,
+  begunGeneration: 0,
+};
+
+/**
+ * Reads what a directory holds. Changes nothing, so it works on a file system that is read-only, and asks for no lock:
+ * its caller sees to it that nobody writes meanwhile. The first half of every opening, and all that an offline tool
+ * needs to show what an opening would find.
+ * @throws LsmError CORRUPTION, UNSUPPORTED_FORMAT, IO_ERROR when an opening is to be refused, and what `reader` throws
+ */
+export function readState<Table, Log extends LogEnd>(
+  fs: FileSystem,
+  directory: string,
+  reader: StateReader<Table, Log>,
+): FolderState<Table, Log> {
+  const contents = folderContents(fs, directory);
+  refuseHalfRepaired(contents);
+  const manifest = recoverManifest(fs, directory);
+  const found = manifest ?? NEW_FOLDER;
+  const { begunGeneration, oldestGeneration, version } = found;
+  const tables = version.tables.map((metadata) => reader.table(metadata));
+  const live = contents.logs.filter((generation) => generation >= oldestGeneration);
+  if (manifest !== undefined) refuseLostEdits(fs, contents, manifest, live);
+  refuseLostLogs(directory, oldestGeneration, live, begunGeneration);
+  const logs = live.map((generation) => reader.log(generation, generation <= begunGeneration, tables));
+  const begun = live.flatMap((generation, i) => (logs[i].continued ? [generation + 1] : []));
+  refuseLostLogs(directory, oldestGeneration, live, Math.max(0, ...begun));
+  return { contents, manifest, found, tables, logs };
+}
