@@ -1,7 +1,8 @@
 /**
  * `npm run crash:points -- --rounds 20 [--seed N]`: a round is one seed. It stops the engine at every call to the
  * file system of a run for each durability, fails every call with each error, alone and several in a row, stops
- * and fails every call of openings, and stops a whole node at every call from its first start to its drain. A round that finds something says with which `--seed` it is repeated.
+ * and fails every call of openings, and stops a whole node at every call from its first start to its drain. A round
+ * that finds something prints the `--seed` that repeats it.
  */
 import type { Durability, EngineOptions } from '../../native-free-lsm/index.ts';
 import { seededRandom } from '../../src/clock.ts';
