@@ -67,3 +67,22 @@ test('a drain is over once, when the last of all kinds has ended', () => {
   admission.endLingering();
   assert.equal(idle, 1);
 });
+
+test('a drain refuses at once whoever waits to be refused, with a body still to come or without', () => {
+  const admission = new Admission(
+    { maxRequestsInFlight: 10, maxBytesInFlight: 100, answerTimeoutMs: 1000 },
+    new FakeClock(),
+  );
+  for (const line of [admission.refusals, admission.bodyRefusals]) {
+    let refused = 0;
+    const waiting = () => ({ sinceMs: 0, ahead: null, behind: null, onRefused: () => refused++ });
+    let asked = 0;
+    while (line.waiting < 3) {
+      line.refuse(waiting());
+      asked++;
+    }
+    assert.equal(refused, asked - 3);
+    admission.drain(() => {});
+    assert.deepEqual([refused, line.waiting], [asked, 0]);
+  }
+});

@@ -225,3 +225,15 @@ test('a request that waits behind others of its connection is dropped with it', 
   );
   assert.ok(parts.isIdle);
 });
+
+test('one that has ended while it waited behind others is not ended again when its client goes', () => {
+  const parts = new Parts();
+  const connection = new ClientConnection(STREAM);
+  for (let i = 0; i < 4; i++) parts.request('GET', null, connection);
+  const cut = parts.request('PUT', new FakeIntake(10, true), connection);
+  assert.equal(connection.unanswered, 5);
+  cut.onValueCut();
+  assert.equal(connection.unanswered, 4);
+  connection.close();
+  assert.equal(connection.unanswered, 4);
+});
