@@ -37,7 +37,7 @@ const MAX_RUN_BYTES = 0x7fffffff;
 /** A read may be the reason why its thread died, so it is not asked again and again. */
 const MAX_DEATHS = 3;
 
-export interface ReadEvents {
+interface ReadEvents {
   /** A read was put into a ring, and must be published by the end of the turn. */
   onQueued(): void;
   /** A request for a page was put into a ring. */

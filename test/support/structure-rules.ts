@@ -274,6 +274,129 @@ export const fewOpenTheEngine: Rule = (sources) => {
     );
 };
 
+/** Files whose exports are for whoever uses the package, or are read by Node when it starts. */
+const DOORS: ReadonlySet<string> = new Set([ENGINE_DOOR, 'native-free-lsm/simulation/index.ts', 'cli.ts']);
+/** What a library or the engine looks up in a module by this name. */
+const LOADED_BY_NAME: ReadonlySet<string> = new Set(['run', 'encoder']);
+
+const BOUND = 'a bound that its tests go up to';
+const PURE = 'a pure part that is tested by itself';
+const MADE = 'what tests and benchmarks make their own nodes from';
+const WIRE = 'a name or number that others read, which tests compare with what was written';
+/** The values that only tests and benchmarks import, as `path name`, and why they are exported all the same. */
+export const USED_BY_TESTS_ALONE: Readonly<Record<string, string>> = {
+  'src/hybrid-clock.ts RESERVE_AHEAD_MS': BOUND,
+  'src/line-writer.ts MAX_WAITING_BYTES': BOUND,
+  'src/admission/client-connection.ts FIRST_REQUESTS_IN_WORK': BOUND,
+  'src/admission/client-connection.ts MAX_REQUESTS_IN_WORK': BOUND,
+  'src/admission/client-connection.ts MAX_UNREAD_BYTES': BOUND,
+  'src/admission/scan-slots.ts MAX_SCANS': BOUND,
+  'src/http/body-watch.ts WATCH_TICKS': BOUND,
+  'src/rpc/cluster-secret.ts MIN_SECRET_LENGTH': BOUND,
+  'src/rpc/cluster-secret.ts MAX_SECRET_LENGTH': BOUND,
+  'src/cli/serve/supervisor.ts QUIET_PATIENCE_MS': BOUND,
+  'native-free-lsm/call-table.ts MAX_TAG': BOUND,
+  'native-free-lsm/format/varint.ts MAX_VARINT_BYTES': BOUND,
+  'src/failure.ts mayPass': PURE,
+  'src/failure.ts failureName': PURE,
+  'src/cluster/rendezvous.ts logOfFraction': PURE,
+  'src/cluster/topology.ts parseTopology': PURE,
+  'src/node/loop-delay.ts LoopDelay': PURE,
+  'src/cli/fill/keys.ts numberAtRank': PURE,
+  'src/cli/fill/values.ts fillValue': PURE,
+  'src/cli/load/key-choice.ts ZipfianRanks': PURE,
+  'src/cli/load/run.ts whyNot': PURE,
+  'src/cli/lsm/format.ts jsonBytes': PURE,
+  'native-free-lsm/compaction/picker.ts levelTargets': PURE,
+  'native-free-lsm/compaction/picker.ts levelScore': PURE,
+  'src/config.ts defaultNodeSettings': MADE,
+  'src/log.ts silentLog': MADE,
+  'src/http/entry-encoding.ts ENTRY_ENCODINGS': MADE,
+  'src/cli/serve/child-process.ts NODE_FLAGS': MADE,
+  'src/cli/serve/child-process.ts NODE_ENVIRONMENT': MADE,
+  'src/node/clock-watch.ts CLOCK_OFF': WIRE,
+  'src/rpc/operation-table.ts Feature': WIRE,
+  'src/rpc/operation-table.ts READ_VERSION': WIRE,
+  'src/rpc/operation-table.ts RANGE_PAGE_NUMBER': WIRE,
+  'native-free-lsm/sstable/properties.ts CREATOR': WIRE,
+  'native-free-lsm/sstable/table-format.ts TABLE_FORMAT_VERSION': WIRE,
+};
+
+interface Declaration {
+  readonly source: ScannedSource;
+  readonly kind: string;
+  readonly name: string;
+  readonly line: number;
+}
+
+function exportsOf(source: ScannedSource): Declaration[] {
+  const declared =
+    /^export\s+(?:abstract\s+|async\s+)*(const|let|function|class|interface|type)\b\s*\*?\s*([\w$]+)/gm;
+  return [...source.code.matchAll(declared)].map((match) => {
+    return { source, kind: match[1], name: match[2], line: lineAt(source.code, match.index) };
+  });
+}
+
+/**
+ * What is exported is imported somewhere in the product. A type may also be there for the tests that make such values.
+ * Values that only tests and benchmarks use are listed with a reason in `allowed`, as `path name`.
+ */
+export function exportsAreUsed(allowed: Readonly<Record<string, string>>): Rule {
+  return (sources) => {
+    const users = new Map<string, ScannedSource[]>();
+    const passedOn = new Set<string>();
+    for (const source of sources.values()) {
+      for (const { specifier } of source.imports) {
+        const target = resolveImport(source.path, specifier);
+        if (target !== undefined) users.set(target, [...(users.get(target) ?? []), source]);
+      }
+      if (!DOORS.has(source.path)) continue;
+      for (const [, specifier] of source.text.matchAll(/^export \* from '([^']+)'/gm))
+        passedOn.add(resolveImport(source.path, specifier) ?? '');
+    }
+    const broken: string[] = [];
+    for (const source of ofProduct(sources)) {
+      if (DOORS.has(source.path) || passedOn.has(source.path)) continue;
+      for (const { kind, name, line } of exportsOf(source)) {
+        if (LOADED_BY_NAME.has(name) || allowed[`${source.path} ${name}`] !== undefined) continue;
+        const using = (users.get(source.path) ?? []).filter(({ code }) =>
+          new RegExp(`(?<![\\w$])${name}(?![\\w$])`).test(code),
+        );
+        if (using.some(({ path }) => !isTestOrBench(path))) continue;
+        if (using.length > 0 && (kind === 'interface' || kind === 'type')) continue;
+        const who = using.length > 0 ? 'only by tests or benchmarks' : 'by nobody';
+        broken.push(`${source.path}:${line}: exports ${name}, which is used ${who}`);
+      }
+    }
+    return broken;
+  };
+}
+
+/** A name means one thing in the product: a type, class or constant of one name is exported in one place. */
+export const namesAreDeclaredOnce: Rule = (sources) => {
+  const first = new Map<string, Declaration>();
+  const broken: string[] = [];
+  for (const source of ofProduct(sources)) {
+    for (const declaration of exportsOf(source)) {
+      const { kind, name, line } = declaration;
+      if (kind === 'function' || LOADED_BY_NAME.has(name)) continue;
+      const other = first.get(name);
+      // The type of a constant stands beside it under its name.
+      if (other === undefined) first.set(name, declaration);
+      else if (other.source !== source)
+        broken.push(`${source.path}:${line}: exports ${name}, as ${other.source.path} does`);
+    }
+  }
+  return broken;
+};
+
+/** How many types, classes and constants the product exports. */
+export function countOfExports(sources: Sources): number {
+  return ofProduct(sources)
+    .flatMap(exportsOf)
+    .filter(({ kind }) => kind !== 'function').length;
+}
+
 function matches(
   source: ScannedSource,
   pattern: RegExp,

@@ -7,7 +7,9 @@ import { fileURLToPath } from 'node:url';
 import { type ScannedSource, scanSource } from '../support/source-scan.ts';
 import {
   atomicsSayWhy,
+  countOfExports,
   everyTestRuns,
+  exportsAreUsed,
   fewOpenTheEngine,
   filesAboveTheAim,
   filesStayShort,
@@ -16,11 +18,13 @@ import {
   importsRunDownward,
   isPure,
   msgpackrWithoutItsNativePart,
+  namesAreDeclaredOnce,
   nothingIsAny,
   pureFilesOnlyCompute,
   type Rule,
   type Sources,
   timeAndChanceComeFromTheClock,
+  USED_BY_TESTS_ALONE,
 } from '../support/structure-rules.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -55,6 +59,8 @@ const RULES: readonly (readonly [string, Rule])[] = [
   ['pure files only compute', pureFilesOnlyCompute],
   ['every call of Atomics has its reason beside it', atomicsSayWhy],
   ['every test runs', everyTestRuns],
+  ['what is exported is used', exportsAreUsed(USED_BY_TESTS_ALONE)],
+  ['a type or constant of one name is exported in one place', namesAreDeclaredOnce],
   ['only node/data-folder.ts and the offline commands open the engine', fewOpenTheEngine],
 ];
 
@@ -62,10 +68,18 @@ describe('structure', () => {
   const sources = readSources();
   for (const [name, rule] of RULES) {
     test(name, (context) => {
+      if (rule === namesAreDeclaredOnce)
+        context.diagnostic(`${countOfExports(sources)} exported types, classes and constants`);
       if (rule === filesStayShort) for (const line of filesAboveTheAim(sources)) context.diagnostic(line);
       assert.deepEqual(rule(sources), []);
     });
   }
+
+  test('every value that is exported for tests alone is there, and needs its place in the list', () => {
+    const listed = Object.keys(USED_BY_TESTS_ALONE);
+    const found = exportsAreUsed({})(sources).map((line) => line.replace(/:\d+: exports ([\w$]+),.*/, ' $1'));
+    assert.deepEqual(found.toSorted(), listed.toSorted());
+  });
 
   test('the sources were found, and among them the files that must be pure', () => {
     assert.ok(sources.has('src/node/node.ts'));
@@ -256,6 +270,40 @@ describe('each rule finds what breaks it', () => {
       ['test/a.ts:2', 'test/a.ts:3'],
     ],
     [
+      'exported for nobody',
+      exportsAreUsed({}),
+      {
+        'src/a.ts': "import { b } from './b.ts';\nb();",
+        'src/b.ts': 'export function b() {}\nexport const c = 1;\nexport interface B {}',
+      },
+      ['src/b.ts:2', 'src/b.ts:3'],
+    ],
+    [
+      'exported for tests alone',
+      exportsAreUsed({ 'src/b.ts c': 'why' }),
+      {
+        'test/a.ts': "import { b, c, type B } from '../src/b.ts';",
+        'src/b.ts': 'export async function b() {}\nexport const c = 1;\nexport interface B {}',
+      },
+      ['src/b.ts:1'],
+    ],
+    [
+      'a name used in another file than imports it',
+      exportsAreUsed({}),
+      { 'src/a.ts': 'b();', 'native-free-lsm/b.ts': 'export function b() {}' },
+      ['native-free-lsm/b.ts:1'],
+    ],
+    [
+      'two constants of one name',
+      namesAreDeclaredOnce,
+      {
+        'src/a.ts':
+          'export const A = {};\nexport type A = (typeof A)[keyof typeof A];\nexport function b() {}',
+        'native-free-lsm/a.ts': 'export function b() {}\nexport interface A {}',
+      },
+      ['native-free-lsm/a.ts:2'],
+    ],
+    [
       'the store opened',
       fewOpenTheEngine,
       {
@@ -306,7 +354,7 @@ describe('each rule finds what breaks it', () => {
       'native-free-lsm/engine.ts': "import 'node:fs';",
       'test/a.test.ts': "/* test.only */ test('skip: true', { skip: noProc }, () => { Date.now(); });",
       'native-free-lsm/b.ts':
-        '/** Why: a. */\nexport const b =\n  Atomics.load(c, 0) +\n  Atomics.load(c, 1);\nAtomics.notify(c, 0); // Why: d.',
+        '/** Why: a. */\nconst b =\n  Atomics.load(c, 0) +\n  Atomics.load(c, 1);\nAtomics.notify(c, 0); // Why: d.',
       'bench/b.ts': "import '../src/node/node.ts'; setTimeout(a, 1);",
     });
     for (const [, rule] of RULES) assert.deepEqual(rule(sources), []);
