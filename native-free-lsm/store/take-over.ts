@@ -25,7 +25,7 @@ export interface ServableState extends FolderState<TableHandle, RecoveredLog> {
   readonly hashSeed: HashSeed;
 }
 
-export interface OpeningContext {
+interface OpeningContext {
   readonly fs: FileSystem;
   readonly directory: string;
   readonly options: EngineOptions;

@@ -318,6 +318,7 @@ export const USED_BY_TESTS_ALONE: Readonly<Record<string, string>> = {
   'src/rpc/operation-table.ts Feature': WIRE,
   'src/rpc/operation-table.ts READ_VERSION': WIRE,
   'src/rpc/operation-table.ts RANGE_PAGE_NUMBER': WIRE,
+  'native-free-lsm/store/recovery.ts readServableState': PURE,
   'native-free-lsm/sstable/properties.ts CREATOR': WIRE,
   'native-free-lsm/sstable/table-format.ts TABLE_FORMAT_VERSION': WIRE,
 };
