@@ -68,7 +68,10 @@ export interface EngineOptions {
   /** The most input of one compaction, so that none runs long. */
   readonly maxCompactionBytes: number;
   readonly maxBackgroundJobs: number;
-  /** A manifest that has grown to this, and to four times its snapshot, is followed by a fresh one. */
+  /**
+   * Besides at every opening, a manifest begins anew when it has grown to this or to four times its snapshot, whichever
+   * is larger.
+   */
   readonly maxManifestBytes: number;
   /**
    * Deletions older than this timestamp may be dropped once nothing older can come back. A replicated node says 0,
