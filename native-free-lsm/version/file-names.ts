@@ -16,7 +16,7 @@ export function manifestFileName(number: number): string {
 }
 
 /** The kinds of files in an engine's directory. A `temporary` one is never read, and removed at the next start. */
-export type FileKind =
+type FileKind =
   | 'lock'
   | 'current'
   | 'manifest'
