@@ -1,12 +1,15 @@
 /** Freed by disposing of it. */
 export interface DirectoryLock extends Disposable {
-  /** False on a file system that is read-only: then others may read the directory too, and none can write. */
+  /** False on a read-only file system: others may then read the directory too, and nobody can write. */
   readonly isExclusive: boolean;
-  /** @throws LsmError READ_ONLY while it still is; LOCKED when somebody else was faster: then this one is lost */
+  /**
+   * @throws LsmError READ_ONLY while it is still read-only; LOCKED when somebody else was faster: then this lock is
+   *   lost
+   */
   makeExclusive(): void;
 }
 
-/** What is behind a name. */
+/** What a path names. */
 export interface FileStatus {
   readonly kind: 'file' | 'directory' | 'other';
   /** Permission bits, as POSIX has them. */
@@ -29,7 +32,7 @@ export interface FileStatus {
  * removed) after a sync of its directory.
  */
 export interface FileSystem {
-  /** The user to whom belongs what is made; null where files have no owner and no permission bits (Windows). */
+  /** The user who owns what is made; null where files have no owner and no permission bits (Windows). */
   readonly userId: number | null;
   /** Opens an existing file for reading. */
   openReadSync(path: string): number;
@@ -37,7 +40,7 @@ export interface FileSystem {
   createSync(path: string): number;
   /** Opens an existing file for reading and writing. */
   openWriteSync(path: string): number;
-  /** Reads up to `length` bytes; returns how many, 0 at the end of the file. */
+  /** Reads up to `length` bytes and returns how many; 0 at the end of the file. */
   readSync(fd: number, target: Uint8Array, targetOffset: number, length: number, position: number): number;
   /** Writes all of `parts`, one after another, from `position` on, in as few calls as the system allows. */
   writeSync(fd: number, parts: readonly Uint8Array[], position: number): void;
@@ -45,21 +48,21 @@ export interface FileSystem {
   truncateSync(fd: number, lengthBytes: number): void;
   closeSync(fd: number): void;
   sizeSync(path: string): number;
-  /** Of a symbolic link it tells of the link, not of what that leads to. */
+  /** For a symbolic link, the status of the link and not of its target. */
   statusSync(path: string): FileStatus;
   changeModeSync(path: string, mode: number): void;
   existsSync(path: string): boolean;
   /** Names in a directory, in no order. */
   listSync(directory: string): string[];
   /**
-   * For this user alone, with the parents that are missing; what was made is durable on return. One that is there already
-   * is no error.
+   * Makes a directory for this user alone, with missing parents; what was made is durable on return. An existing one is
+   * no error.
    */
   makeDirectorySync(path: string): void;
   renameSync(from: string, to: string): void;
   /**
-   * Gives a file a second name; unlike a rename it fails with `EEXIST` when the name is taken, so that of several who
-   * want the name one gets it. Some file systems have no second names and fail with `EPERM`, `ENOTSUP` or `ENOSYS`.
+   * Gives a file a second name. Unlike a rename it fails with `EEXIST` when the name is taken, so that one of several
+   * who want the name gets it. Some file systems have no second names, and fail with `EPERM`, `ENOTSUP` or `ENOSYS`.
    */
   linkSync(from: string, to: string): void;
   removeSync(path: string): void;
@@ -78,7 +81,7 @@ export interface FileSystem {
   syncDirectory(path: string): Promise<void>;
 }
 
-/** Reads exactly `length` bytes or returns false: a short read is for the caller to name. */
+/** Reads exactly `length` bytes, or returns false: the caller reports a short read. */
 export function readFullySync(
   fs: FileSystem,
   fd: number,

@@ -2,7 +2,7 @@ import { compareBytes } from '../format/bytes.ts';
 import type { RecordCursor, RecordIterator } from './record-iterator.ts';
 
 /**
- * An iterator whose entry is that of a cursor. It takes the cursor from one block to the next, or past entries that it
+ * An iterator whose entry is that of a cursor. It moves the cursor from one block to the next, and past entries that it
  * leaves out.
  */
 export abstract class CursorIterator<Cursor extends RecordCursor> implements RecordIterator {
@@ -36,7 +36,7 @@ export abstract class CursorIterator<Cursor extends RecordCursor> implements Rec
 
   abstract seekToFirst(): void;
 
-  /** Walks from the first entry on: for merges and copies, which do not seek. */
+  /** Walks from the first entry: only for merges and copies, which do not seek. */
   seek(key: Uint8Array, start: number, end: number): void {
     this.seekToFirst();
     while (this.valid && compareBytes(this.keyBytes, this.keyStart, this.keyEnd, key, start, end) < 0)
@@ -48,6 +48,8 @@ export abstract class CursorIterator<Cursor extends RecordCursor> implements Rec
     if (!this.cursor.valid) this.settle();
   }
 
-  /** The cursor has moved or its block has ended: moves it to the next entry that counts, if there is one. */
+  /**
+   * Called when the cursor has moved or its block has ended: moves it to the next entry that counts, if there is one.
+   */
   protected abstract settle(): void;
 }

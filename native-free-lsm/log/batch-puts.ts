@@ -13,10 +13,10 @@ export type PutVisitor = (
 ) => void;
 
 /**
- * Hands the puts of the reader's current batch to `visit`, in the order of writing, without those that were dropped.
+ * Hands the puts of the reader's current batch to `visit`, in the order of writing, except those that were dropped.
  * @returns how many there were
- * @throws LsmError CORRUPTION or UNSUPPORTED_FORMAT when the batch, though its checksum is right, holds something that
- *   is no operation; the puts before it have been visited
+ * @throws LsmError CORRUPTION or UNSUPPORTED_FORMAT when the batch holds something that is no operation although its
+ *   checksum is right; the puts before it have been visited
  */
 export function visitPuts(reader: BatchReader, path: string, visit: PutVisitor): number {
   const { bodyEnd, bodyStart, window } = reader;

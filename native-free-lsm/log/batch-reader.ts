@@ -109,7 +109,10 @@ export class BatchReader {
     return false;
   }
 
-  /** Moves to the next batch whose checksum is right, of any kind, passing over what is none; false when there is none. */
+  /**
+   * Moves to the next batch whose checksum is right, of any kind, and skips what is no batch; returns false when there
+   * is none.
+   */
   nextWhole(): boolean {
     for (
       let offset = this.#next;
@@ -120,7 +123,7 @@ export class BatchReader {
     return false;
   }
 
-  /** Moves to the batch at `offset`; false when none whose checksum is right starts there. */
+  /** Moves to the batch at `offset`; returns false when no batch with a right checksum starts there. */
   moveTo(offset: number): boolean {
     const at = this.#load(offset);
     if (at < 0) return false;
@@ -148,7 +151,7 @@ export class BatchReader {
     return this.kind === BatchKind.cleanClose || this.kind === BatchKind.continued;
   }
 
-  /** What is wrong with a batch of this kind in this place. */
+  /** What is wrong with a batch of this kind in this place; undefined when nothing is. */
   kindFault(): LsmError | undefined {
     if (this.isMark) {
       return this.#next === this.window.sizeBytes

@@ -4,7 +4,7 @@ import { createArena, MAX_ARENA_BYTES } from '../memtable/arena-layout.ts';
 import { InsertStatus, Memtable } from '../memtable/memtable.ts';
 import type { PutVisitor } from './batch-puts.ts';
 
-/** A memtable of what `read` has found, of each key the newest version, and what `read` has returned. */
+/** A memtable with the newest version of each key that `read` has found, and what `read` has returned. */
 export interface FilledMemtable<Result> {
   readonly memory: SharedArrayBuffer;
   readonly memtable: Memtable;
@@ -12,8 +12,8 @@ export interface FilledMemtable<Result> {
 }
 
 /**
- * Makes a memtable of the puts of a log, or of several. When they do not fit, as other options were in force when they
- * were written or as they are several, they are read again into twice the memory.
+ * Makes a memtable of the puts of a log, or of several. They may not fit, because other options were in force when they
+ * were written, or because there are several logs: then they are read again into twice the memory.
  * @param path of the log, for the error
  * @param read hands each put to `insert`; called again for each attempt
  * @throws LsmError CORRUPTION when no memtable can hold it, and what `read` throws

@@ -38,9 +38,9 @@ export interface LogSurvey {
 }
 
 /**
- * Finds every intact batch of a file, also behind damage; by the file's name, as its header may be what is
- * damaged. Reads all of it, in bounded memory; changes nothing.
- * @param isBegun it is known that the file was begun, so that it must have its header
+ * Finds every intact batch of a file, also behind damage. It goes by the file's name, because its header may be
+ * damaged. It reads the whole file, in bounded memory, and changes nothing.
+ * @param isBegun whether it is known that the file was begun, so that it must have its header
  * @throws LsmError CORRUPTION when the file is missing, IO_ERROR
  */
 export function surveyLog(

@@ -101,7 +101,7 @@ export function statFolder(fs: FileSystem, directory: string): FolderStat {
   };
 }
 
-/** A log as an opening replays it. */
+/** A log, as an opening replays it. */
 function statLog(
   fs: FileSystem,
   directory: string,
@@ -119,7 +119,7 @@ function statLog(
   };
 }
 
-/** A log that no opening reads: whatever became of it, it is no reason to refuse the folder. */
+/** A log that no opening reads: whatever happened to it, it is no reason to refuse the folder. */
 function statObsoleteLog(fs: FileSystem, directory: string, generation: number): LogStat {
   const path = pathOf.log(directory, generation);
   const { batches, gaps, isClean, sizeBytes } = surveyLog(fs, path, FileMagic.log, generation);

@@ -5,7 +5,7 @@ import { type ManifestState, type RecoveredManifest, recoverManifest } from '../
 import { Version } from '../version/version.ts';
 import { refuseHalfRepaired, refuseLostEdits, refuseLostLogs } from './folder-checks.ts';
 
-/** What is made of the files that count, in this order: all tables, then the logs from the oldest on. */
+/** Makes something of the files that count, in this order: all tables, then the logs from the oldest on. */
 export interface StateReader<Table, Log extends LogEnd> {
   table(metadata: TableMetadata): Table;
   /** @param isBegun the manifest says that the log was begun, so that it must have its header */
@@ -20,9 +20,9 @@ export interface LogEnd {
 /** What a directory holds. */
 export interface FolderState<Table, Log> {
   readonly contents: FolderContents;
-  /** The manifest in force; undefined where there is none yet, nor anything else. */
+  /** The manifest in force; undefined when the directory has none, nor anything else. */
   readonly manifest: RecoveredManifest | undefined;
-  /** What it says; of a directory that has none, what the first one begins with. */
+  /** What the manifest says; for a directory without one, what the first one begins with. */
   readonly found: ManifestState;
   /** One for each table that the manifest names. */
   readonly tables: readonly Table[];
@@ -38,10 +38,10 @@ const NEW_FOLDER: ManifestState = {
 };
 
 /**
- * Reads what a directory holds. Changes nothing, so it works on a file system that is read-only, and asks for no lock:
- * its caller sees to it that nobody writes meanwhile. The first half of every opening, and all that an offline tool
+ * Reads what a directory holds. It changes nothing, so it works on a read-only file system, and it takes no lock: the
+ * caller makes sure that nobody writes meanwhile. It is the first half of every opening, and all that an offline tool
  * needs to show what an opening would find.
- * @throws LsmError CORRUPTION, UNSUPPORTED_FORMAT, IO_ERROR when an opening is to be refused, and what `reader` throws
+ * @throws LsmError CORRUPTION, UNSUPPORTED_FORMAT, IO_ERROR when an opening must be refused, and what `reader` throws
  */
 export function readState<Table, Log extends LogEnd>(
   fs: FileSystem,

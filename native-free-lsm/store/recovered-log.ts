@@ -5,7 +5,7 @@ import { logFileName } from '../log/log-format.ts';
 import { fillMemtable } from '../log/log-memtable.ts';
 import { type LogReplay, replayLog } from '../log/log-reader.ts';
 
-/** A memtable as an opening makes it again of its log. */
+/** A memtable that an opening made from its log. */
 export interface RecoveredMemtable {
   readonly generation: number;
   readonly memory: SharedArrayBuffer;
@@ -19,7 +19,7 @@ export interface RecoveredLog extends RecoveredMemtable {
 }
 
 /**
- * Replays logs that follow each other into one memtable, which goes by the number of the last of them.
+ * Replays logs that follow each other into one memtable, which has the number of the last of them.
  * @param isBegun whether it is known that they were begun, so that each must have its header
  * @throws LsmError CORRUPTION, UNSUPPORTED_FORMAT, IO_ERROR
  */

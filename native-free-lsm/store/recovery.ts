@@ -53,8 +53,9 @@ export function recover(
 }
 
 /**
- * All that a read needs, in memory: the indexes and filters of all tables, and a memtable of each log. Changes nothing.
- * @param report told of tables that cannot be read
+ * Reads everything into memory that a read needs: the indexes and filters of all tables, and a memtable of each log.
+ * Changes nothing.
+ * @param report called with sentences about tables that cannot be read
  */
 export function readServableState(
   fs: FileSystem,

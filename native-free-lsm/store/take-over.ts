@@ -19,7 +19,7 @@ import { FILE_IDS_PER_SOURCE, takeBackTables } from './returned-tables.ts';
  */
 const MAX_RECOVERED_MEMTABLES = GENERATION_SLOTS - 4;
 
-/** A directory of which everything is in memory that a read needs. */
+/** A directory, with everything in memory that a read needs. */
 export interface ServableState extends FolderState<TableHandle, RecoveredLog> {
   /** The seed of all hashes of keys, in the tables that exist, if there are any, and in later ones. */
   readonly hashSeed: HashSeed;
@@ -42,7 +42,7 @@ export interface OpeningHold {
   release(): void;
 }
 
-/** A directory that is this engine's now, to be read and, unless it is held, written. */
+/** A directory that now belongs to this engine, to be read and, unless it is held, written. */
 export interface TakenOver {
   readonly manifest: Manifest;
   readonly version: Version;
@@ -58,11 +58,11 @@ export interface TakenOver {
 }
 
 /**
- * Makes a directory this engine's own: makes durable what is served from logs and cuts their torn tails, removes what a
- * crash has left over, takes back tables that can be read again, puts logs into tables for which there is no place, and
- * begins a manifest. Where the disk takes none of this, what is there is served as it is.
+ * Makes a directory this engine's own. It makes durable what is served from logs and cuts their torn tails, removes
+ * what a crash has left, takes back tables that can be read again, puts logs into tables for which there is no place,
+ * and begins a manifest. When the disk takes none of this, what is there is served unchanged.
  * @param lock held since before `state` was read
- * @throws LsmError IO_ERROR, and with a directory that holds nothing yet NO_SPACE, READ_ONLY
+ * @throws LsmError IO_ERROR, and for a directory that holds nothing yet NO_SPACE, READ_ONLY
  */
 export function takeOver(context: OpeningContext, lock: DirectoryLock, state: ServableState): TakenOver {
   const { contents, found, hashSeed, logs, manifest: previous, tables: handles } = state;
@@ -113,7 +113,7 @@ export function takeOver(context: OpeningContext, lock: DirectoryLock, state: Se
   }
 }
 
-/** Of appends that a crash had interrupted. */
+/** Reports the torn tails of appends that a crash interrupted. */
 function reportTails({ logs, manifest }: ServableState, report: (message: string) => void): void {
   if (manifest !== undefined && manifest.tornBytes > 0)
     report(`passed over ${manifest.tornBytes} bytes at the end of ${manifest.path} that never took effect`);

@@ -19,7 +19,7 @@ export interface FolderContents {
 }
 
 /**
- * Lists a directory; one that is not there is empty.
+ * Lists a directory; a missing one counts as empty.
  * @throws LsmError IO_ERROR
  */
 export function folderContents(fs: FileSystem, directory: string): FolderContents {

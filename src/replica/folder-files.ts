@@ -1,6 +1,6 @@
 /**
- * How a node's identity and marks lie in its data folder: files that are there whole or not at all, over the file system
- * that the engine uses too.
+ * How a node's identity and marks are kept in its data folder: files that are there completely or not at all, over the
+ * file system that the engine uses too.
  */
 import type { FileSystem } from '../../native-free-lsm/index.ts';
 import { errorMessage, QuorateError } from '../errors.ts';
@@ -12,7 +12,7 @@ export function listFolder(fs: FileSystem, path: string): string[] | null {
   return unlessMissing(() => fs.listSync(path));
 }
 
-/** null when there is no such file. It may be replaced meanwhile: what is read is one of the two, whole. */
+/** Null when there is no such file. When the file is replaced meanwhile, this reads one of the two, completely. */
 export function readFile(fs: FileSystem, path: string): Uint8Array | null {
   const fd = unlessMissing(() => fs.openReadSync(path));
   if (fd === null) return null;
@@ -30,7 +30,7 @@ export function readFile(fs: FileSystem, path: string): Uint8Array | null {
   }
 }
 
-/** Makes a file with these bytes, which are durable on return; its name is not. */
+/** Makes a file with these bytes. They are durable on return; its name is not. */
 export function writeNewFile(fs: FileSystem, path: string, bytes: Uint8Array): void {
   const fd = fs.createSync(path);
   try {
@@ -41,15 +41,14 @@ export function writeNewFile(fs: FileSystem, path: string, bytes: Uint8Array): v
   }
 }
 
-/** What file systems say that know no second name of a file: those of sticks, some shared ones. */
+/** The errors of file systems on which a file has only one name: those of USB sticks, and some shared ones. */
 const NO_LINKS: ReadonlySet<string> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS']);
 
 /**
- * Makes a file that is there whole, its name not yet durable, or not at all. Where files have no second name a crash in
- * the middle leaves a part of the file, which is then called damaged.
- *
+ * Makes a file that is there completely, though its name is not durable yet, or not at all. Where files have no second
+ * name, a crash in the middle leaves an incomplete file, which is then reported as damaged.
  * @param temporary a path that nobody else uses
- * @returns false when there is a file at `path` already, which stays as it is
+ * @returns false when there is a file at `path` already, which stays unchanged
  */
 export function claimFile(fs: FileSystem, path: string, temporary: string, bytes: Uint8Array): boolean {
   writeNewFile(fs, temporary, bytes);
@@ -95,7 +94,7 @@ export async function replaceFile(
   await fs.syncDirectory(folder);
 }
 
-/** There is one only if an earlier attempt did not come to its end. */
+/** It exists only if an earlier attempt did not finish. */
 async function createAnew(fs: FileSystem, path: string): Promise<number> {
   try {
     return await fs.create(path);
