@@ -18,7 +18,7 @@ const NOBODY: ReplySink = { onReply() {} };
 
 /** The requests to one peer that wait for an answer. */
 export class InFlightTable {
-  /** Ids begin at 1: a frame with 0 has none. */
+  /** The first id is 1, so that a 0 in a frame shows that nobody wrote an id there. */
   readonly #calls = new CallTable<InFlight>(1);
 
   get count(): number {
