@@ -16,15 +16,7 @@ export function manifestFileName(number: number): string {
 }
 
 /** The kinds of files in an engine's directory. A `temporary` one is never read, and removed at the next start. */
-type FileKind =
-  | 'lock'
-  | 'current'
-  | 'manifest'
-  | 'log'
-  | 'table'
-  | 'temporary'
-  | 'repairMark'
-  | 'lostFolder';
+type FileKind = 'lock' | 'current' | 'manifest' | 'log' | 'table' | 'temporary' | 'repairMark' | 'lostFolder';
 
 interface FileName {
   readonly kind: FileKind;
