@@ -1,18 +1,11 @@
+import type { EngineCondition } from '../native-free-lsm/index.ts';
+
 /**
  * Conditions keep a node from doing all it should: a full disk, a damaged table, a wrong clock. Each is raised when it
  * is noticed and cleared when it is gone. While there is one, the node is *degraded*: it says so in its status, and in
  * its log once when the condition is raised and once when it is cleared.
  */
-export interface Condition {
-  /** For programs, in capitals: NO_SPACE, READ_ONLY, DAMAGED_TABLE, CLOCK_OFF. There is at most one of each. */
-  readonly code: string;
-  /** A sentence for people: what is wrong, where, and what to do. */
-  readonly message: string;
-  /** When it was raised, in ms since the Unix epoch. */
-  readonly sinceMs: number;
-  /** Whether the node refuses clients' writes while it lasts. */
-  readonly stopsWrites: boolean;
-}
+export type Condition = EngineCondition;
 
 interface ConditionsOptions {
   readonly clock: { nowMs(): number };

@@ -4,16 +4,12 @@
  * latin1 strings, one character per byte, so that they sort as the bytes do.
  */
 import { compareRecordVersions, recordTimestamp, recordWriter } from '../../native-free-lsm/format/record.ts';
+import type { PageRequest } from '../../native-free-lsm/index.ts';
 import { type ReadSink, type WriteSink, WriteStatus } from '../../native-free-lsm/index.ts';
 import { Page } from '../../native-free-lsm/iterator/page.ts';
 import { PageBuilder, pageEntryBytes } from '../../native-free-lsm/iterator/page-builder.ts';
 import { ENTRY_ENCODINGS } from '../../src/http/entry-encoding.ts';
-import type {
-  EngineStatus,
-  RangePage,
-  RangeRequest,
-  StorageEngine,
-} from '../../src/replica/storage-engine.ts';
+import type { EngineStatus, RangePage, StorageEngine } from '../../src/replica/storage-engine.ts';
 
 export type MapRecords = Map<string, Uint8Array>;
 
@@ -71,7 +67,7 @@ export class MapEngine implements StorageEngine {
     return this.#newestTimestamp;
   }
 
-  async rangePage(request: RangeRequest): Promise<RangePage> {
+  async rangePage(request: PageRequest): Promise<RangePage> {
     if (this.#closed) throw closed();
     const sorted = this.#sorted();
     const end = request.end === null ? null : latin1(request.end);

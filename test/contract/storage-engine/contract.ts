@@ -8,17 +8,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import fc from 'fast-check';
+import type { PageRequest } from '../../../native-free-lsm/index.ts';
 import { encodeRecord, WriteStatus } from '../../../native-free-lsm/index.ts';
 import { seededRandom } from '../../../src/clock.ts';
 import { ENTRY_ENCODINGS } from '../../../src/http/entry-encoding.ts';
-import type { RangeRequest, StorageEngine } from '../../../src/replica/storage-engine.ts';
+import type { StorageEngine } from '../../../src/replica/storage-engine.ts';
 import { encodedPage } from '../../support/encoded-page.ts';
 import { readRecord, readResult, record, writeRecordTo } from '../../support/engine-calls.ts';
 import { pageEntries } from '../../support/page-entries.ts';
 
 export type OpenEngine = (directory: string) => Promise<StorageEngine>;
 
-const EVERYTHING: RangeRequest = {
+const EVERYTHING: PageRequest = {
   start: new Uint8Array(0),
   end: null,
   maxBytes: 1 << 20,
@@ -37,7 +38,7 @@ function hex(key: Uint8Array): string {
 }
 
 /** Every entry a range has, page by page, as [key, record] in hexadecimal; checks each page's form. */
-async function scan(engine: StorageEngine, asked: Partial<RangeRequest> = {}): Promise<[string, string][]> {
+async function scan(engine: StorageEngine, asked: Partial<PageRequest> = {}): Promise<[string, string][]> {
   const entries: [string, string][] = [];
   let request = { ...EVERYTHING, ...asked };
   for (;;) {
@@ -240,7 +241,7 @@ export function storageEngineContract(name: string, open: OpenEngine, modelRuns 
       async (engine) => {
         const keys = Array.from({ length: 50 }, (_, i) => `key${String(i).padStart(2, '0')}`);
         for (const [i, key] of keys.entries()) await writeRecordTo(engine, bytes(key), record(i + 1, key));
-        const inRange = async (asked: Partial<RangeRequest>) =>
+        const inRange = async (asked: Partial<PageRequest>) =>
           (await scan(engine, asked)).map(([key]) => Buffer.from(key, 'hex').toString());
         assert.deepEqual(await inRange({ start: bytes('key10'), end: bytes('key20') }), keys.slice(10, 20));
         assert.deepEqual(await inRange({ start: bytes('key105') }), keys.slice(11));

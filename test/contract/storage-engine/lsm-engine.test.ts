@@ -1,8 +1,8 @@
-import type { ReadSink } from '../../../native-free-lsm/index.ts';
+import type { PageRequest, ReadSink } from '../../../native-free-lsm/index.ts';
 import { RecordStore } from '../../../native-free-lsm/index.ts';
 import { InlineExecutor, MemoryFileSystem } from '../../../native-free-lsm/simulation/index.ts';
 import { ENTRY_ENCODER_MODULES } from '../../../src/http/entry-encoding.ts';
-import type { RangePage, RangeRequest, StorageEngine } from '../../../src/replica/storage-engine.ts';
+import type { RangePage, StorageEngine } from '../../../src/replica/storage-engine.ts';
 import { storageEngineContract } from './contract.ts';
 
 /** As a replicated node has them: deletions stay. */
@@ -37,7 +37,7 @@ class ReadsFromTables implements StorageEngine {
     );
   }
 
-  async rangePage(request: RangeRequest): Promise<RangePage> {
+  async rangePage(request: PageRequest): Promise<RangePage> {
     await this.#flush();
     return this.#store.rangePage(request);
   }

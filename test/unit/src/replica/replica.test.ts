@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, test } from 'node:test';
 import { MapEngine } from '../../../../bench/cluster/map-engine.ts';
+import type { PageRequest } from '../../../../native-free-lsm/index.ts';
 import {
   encodeRecord,
   LsmError,
@@ -15,12 +16,7 @@ import {
 import { FailureCode } from '../../../../src/failure.ts';
 import { chunkEncoding } from '../../../../src/http/entry-encoding.ts';
 import { Replica } from '../../../../src/replica/replica.ts';
-import type {
-  EngineStatus,
-  RangePage,
-  RangeRequest,
-  StorageEngine,
-} from '../../../../src/replica/storage-engine.ts';
+import type { EngineStatus, RangePage, StorageEngine } from '../../../../src/replica/storage-engine.ts';
 import { failed, type ReplicaReply, ReplyKind } from '../../../../src/reply.ts';
 import { record } from '../../../support/engine-calls.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';
@@ -41,7 +37,7 @@ class Answers {
 class ScriptedEngine implements StorageEngine {
   readonly reads: { key: Uint8Array; sink: ReadSink; token: number }[] = [];
   readonly writes: { record: Uint8Array; sink: WriteSink; token: number }[] = [];
-  readonly ranges: RangeRequest[] = [];
+  readonly ranges: PageRequest[] = [];
   readonly newestTimestamp = 0;
   page: () => Promise<RangePage> = async () => EMPTY_PAGE;
 
@@ -53,7 +49,7 @@ class ScriptedEngine implements StorageEngine {
     this.writes.push({ record: written, sink, token });
   }
 
-  rangePage(request: RangeRequest): Promise<RangePage> {
+  rangePage(request: PageRequest): Promise<RangePage> {
     this.ranges.push(request);
     return this.page();
   }
