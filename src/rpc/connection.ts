@@ -114,7 +114,7 @@ export class Connection implements StreamHandler {
         this.#checkEstablished();
         const whole = this.assemblies.add(message.id, message.total, message.offset, message.body());
         if (whole !== null) this.#onWhole(whole);
-        // The decoder's owner copied what it needs.
+        // The assembly has copied the fragment.
         return false;
       }
       case MessageKind.ping:
