@@ -91,3 +91,18 @@ export function mortal(options?: ConstructorParameters<typeof EngineSimulation>[
   });
   return { simulation, executor: () => executor as MortalExecutor };
 }
+
+/** Kills the newest reader `deaths` times in a row, with what it has in hand; roles are held before and after. */
+export async function killHeldReaders(
+  simulation: EngineSimulation,
+  executor: MortalExecutor,
+  deaths: number,
+): Promise<void> {
+  for (let death = 1; death <= deaths; death++) {
+    executor.rolesHeld = false;
+    executor.kill(executor.readers.at(-1) as RoleHandle);
+    simulation.clock.flush();
+    executor.rolesHeld = true;
+    await simulation.pass(1);
+  }
+}

@@ -17,7 +17,6 @@ import { ReadPath } from '../../../../native-free-lsm/store/read-path.ts';
 import { ReaderChannel } from '../../../../native-free-lsm/store/reader-channel.ts';
 import { recover } from '../../../../native-free-lsm/store/recovery.ts';
 import { SuperVersions } from '../../../../native-free-lsm/store/super-versions.ts';
-import type { RoleHandle } from '../../../../native-free-lsm/threads/executor.ts';
 import {
   AnswerStatus,
   answerBytes,
@@ -26,7 +25,7 @@ import {
 import { record, writeRecordTo } from '../../../support/engine-calls.ts';
 import { EngineSimulation, TINY_OPTIONS } from '../../../support/engine-simulation.ts';
 import { HASH_SEED } from '../../../support/hash-flood.ts';
-import { mortal } from '../../../support/mortal-executor.ts';
+import { killHeldReaders, mortal } from '../../../support/mortal-executor.ts';
 
 const KEYS = 50;
 /** More than places and rings of readers take. */
@@ -129,13 +128,7 @@ test('reads of a dead thread are all asked again, though some sinks throw', asyn
   const sink = new Thrower(KEYS, 2);
   for (let i = 0; i < KEYS; i++) store.read(key(i), sink, i);
   await simulation.pass(1);
-  for (let death = 1; death <= 3; death++) {
-    executor().rolesHeld = false;
-    executor().kill(executor().readers.at(-1) as RoleHandle);
-    simulation.clock.flush();
-    executor().rolesHeld = true;
-    await simulation.pass(1);
-  }
+  await killHeldReaders(simulation, executor(), 3);
   await simulation.settle(sink.all);
   sink.assertOnceEach();
   executor().rolesHeld = false;

@@ -11,7 +11,7 @@ import {
   writeRecordTo,
 } from '../../../support/engine-calls.ts';
 import type { EngineSimulation } from '../../../support/engine-simulation.ts';
-import { mortal } from '../../../support/mortal-executor.ts';
+import { killHeldReaders, mortal } from '../../../support/mortal-executor.ts';
 
 const KEYS = 60;
 
@@ -44,13 +44,7 @@ test('a read that three threads have died of is answered, and does not kill a fo
   });
   const pageEnd = page.catch((error: LsmError) => error.code);
   await simulation.pass(1);
-  for (let death = 1; death <= 3; death++) {
-    executor().rolesHeld = false;
-    executor().kill(executor().readers.at(-1) as RoleHandle);
-    simulation.clock.flush();
-    executor().rolesHeld = true;
-    await simulation.pass(1);
-  }
+  await killHeldReaders(simulation, executor(), 3);
   assert.equal(((await simulation.settle(read)).error as LsmError).code, 'WORKER_DIED');
   assert.equal(await simulation.settle(pageEnd), 'WORKER_DIED');
   assert.equal(store.stats().readsInFlight, 0);
