@@ -51,16 +51,17 @@ const NO_LINKS: ReadonlySet<string> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP',
  * @returns false when there is a file at `path` already, which stays unchanged
  */
 export function claimFile(fs: FileSystem, path: string, temporary: string, bytes: Uint8Array): boolean {
-  writeNewFile(fs, temporary, bytes);
   try {
+    writeNewFile(fs, temporary, bytes);
     fs.linkSync(temporary, path);
     return true;
   } catch (error) {
-    const code = codeOf(error);
+    const { code = '', syscall } = error as NodeJS.ErrnoException;
+    if (syscall !== 'link') throw error;
     if (code === 'EEXIST') return false;
     if (!NO_LINKS.has(code)) throw error;
   } finally {
-    fs.removeSync(temporary);
+    discard(fs, temporary);
   }
   try {
     writeNewFile(fs, path, bytes);
@@ -103,6 +104,13 @@ async function createAnew(fs: FileSystem, path: string): Promise<number> {
     await fs.remove(path);
     return fs.create(path);
   }
+}
+
+/** What cannot be removed stays: nobody reads it. */
+function discard(fs: FileSystem, path: string): void {
+  try {
+    fs.removeSync(path);
+  } catch {}
 }
 
 function unlessMissing<T>(read: () => T): T | null {

@@ -6,6 +6,7 @@
 import { join } from 'node:path';
 import type { FileSystem } from '../../native-free-lsm/index.ts';
 import { QuorateError } from '../errors.ts';
+import { folderFault } from './folder-files.ts';
 
 /** Permission bits of all who are not the owner. */
 const OTHERS = 0o077;
@@ -15,12 +16,13 @@ const DEPTH = 3;
 
 /**
  * @returns a sentence for the log about what other users could do, or still can; null when there was nothing
- * @throws QuorateError FOREIGN_DIRECTORY when the folder belongs to another user, who could read and replace anything
+ * @throws QuorateError FOREIGN_DIRECTORY when the folder belongs to another user, who could read and replace anything;
+ *   STORAGE when it cannot be looked at
  */
 export function makePrivate(fs: FileSystem, folder: string): string | null {
   const { userId } = fs;
   if (userId === null) return null;
-  const { userId: owner } = fs.statusSync(folder);
+  const owner = ownerOf(fs, folder);
   if (owner !== userId && owner !== ROOT && userId !== ROOT) {
     throw new QuorateError(
       'FOREIGN_DIRECTORY',
@@ -36,6 +38,14 @@ export function makePrivate(fs: FileSystem, folder: string): string | null {
   }
   if (changed === 0) return null;
   return `Other users could read the data folder ${folder}: the rights of ${changed} of its files and folders were taken back to this user alone`;
+}
+
+function ownerOf(fs: FileSystem, folder: string): number {
+  try {
+    return fs.statusSync(folder).userId;
+  } catch (error) {
+    throw folderFault(folder, error);
+  }
 }
 
 /** @returns how many files and folders were open to others */

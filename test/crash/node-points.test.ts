@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { FileSystemOperation } from '../../native-free-lsm/simulation/index.ts';
 import { checkNodeCrashes } from '../support/node-crash.ts';
+import { checkFailingStarts } from '../support/node-failures.ts';
 
 test('a node stopped at any call of its life comes up whole, as itself, and with all that it acknowledged', async () => {
   const { calls, moments } = await checkNodeCrashes({ seed: 5, writes: 16, every: 8, offset: 2 });
@@ -24,3 +25,9 @@ for (const [operation, path] of [
     await assert.rejects(found, /power lost/);
   });
 }
+
+test('a start of which a call fails says so or serves, and the next one finds everything', async () => {
+  const first = await checkFailingStarts({ code: 'EIO', writes: 0, every: 2 });
+  const later = await checkFailingStarts({ code: 'EMFILE', writes: 6, every: 3 });
+  assert.ok(first > 10 && later > 10, `${first} and ${later} starts`);
+});

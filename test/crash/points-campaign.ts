@@ -11,6 +11,7 @@ import { checkCrashes } from '../support/engine-crash.ts';
 import { checkFailure, FAILURE_CODES, type FailureCheck } from '../support/engine-failures.ts';
 import { checkRecovery } from '../support/engine-recovery.ts';
 import { checkNodeCrashes } from '../support/node-crash.ts';
+import { checkFailingStarts } from '../support/node-failures.ts';
 import { count, newSeed, script, seedOption } from '../support/script-flags.ts';
 
 const STEPS = 60;
@@ -77,6 +78,11 @@ async function round(seed: number): Promise<void> {
     parts.push({
       name: 'stops of a whole node',
       run: async () => (await checkNodeCrashes({ seed, writes: NODE_WRITES, every: PASSES, offset })).moments,
+    });
+  for (const code of FAILURE_CODES)
+    parts.push({
+      name: `${code}, starts of a whole node`,
+      run: () => checkFailingStarts({ code, writes: 1 + (seed % 10), every: 1 }),
     });
   using progress = new CampaignProgress(parts.length);
   for (const { name, run } of parts) {

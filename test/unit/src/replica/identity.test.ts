@@ -103,6 +103,8 @@ test('a claim that fails at any change says so, leaves nothing open and the fold
       message: /EIO/,
     });
     assert.equal(disk.openDescriptors, 0);
+    const isRemoved = disk.changes.includes('remove');
+    assert.equal(isRemoved, failAt > 0, 'what was begun is removed');
     disk.failAt = Number.POSITIVE_INFINITY;
     claimFolder(disk, FOLDER, { ...fields(), random });
     assert.equal(inspectFolder(disk, FOLDER, OWNER)?.nodeId, OWNER.nodeId);
