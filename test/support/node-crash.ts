@@ -113,10 +113,11 @@ function momentBefore(
 async function checkMoment(moment: Moment, check: NodeCrashCheck): Promise<Moment | null> {
   checkOwner(moment);
   const [victim] = moment.disks;
-  const simulation = new NodeSimulation(moment.disks, check.seed + 1, moment.wallMs - CLOCK_BEHIND_MS);
   const acknowledged = new Map(moment.acknowledged);
   const issued = new Map(moment.issued);
   const choice = check.seed + Math.floor(moment.wallMs) + moment.what.length * 7;
+  // Each life draws other random numbers: what it makes has names of its own.
+  const simulation = new NodeSimulation(moment.disks, choice, moment.wallMs - CLOCK_BEHIND_MS);
   const stopAt = victim.callCount + (choice % CALLS_TO_SECOND_STOP);
   let second: Moment | null = null;
   victim.onCall = (call) => {
