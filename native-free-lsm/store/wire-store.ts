@@ -218,9 +218,9 @@ function connect(
   opened.defer(() => maintenance.close(CLOSED));
   opened.defer(() => writer.stopAsking());
   opened.defer(() => held.stop());
+  held.start();
   writer.start();
   for (let reader = 0; reader < options.readers; reader++) readers.start(reader);
-  held.start();
   maintenance.wake();
   // The writer may have said already that it has begun its log, or that it could not.
   traffic.drain();
