@@ -3,11 +3,13 @@ import type { ClusterView } from '../cluster/cluster-view.ts';
 import { slotOf } from '../cluster/slots.ts';
 import { Outcome, type OutcomeSink } from '../outcome.ts';
 import { ByteBudget } from './byte-budget.ts';
-import { DeadlineQueue } from './deadline-queue.ts';
+import { DeadlineQueue, type Expiring } from './deadline-queue.ts';
+import { LinkedList } from './linked-list.ts';
 import type { OperationContext, TimestampSource } from './operation.ts';
 import { defaultAck, quorumFault } from './quorum.ts';
 import { ReadOperation } from './read-operation.ts';
 import type { CurrentReplicas } from './replica-access.ts';
+import type { SettlementSink } from './settlement.ts';
 import { WriteOperation } from './write-operation.ts';
 
 /** Records of reads that wait for further answers: three of the largest. */
@@ -20,6 +22,8 @@ interface CoordinatorOptions {
   readonly writerId: number;
   readonly clock: Clock;
   readonly timeoutMs: number;
+  /** Is told what each request has come to. */
+  readonly settlements: SettlementSink;
 }
 
 /** Carries out requests over the key's replicas. Every request gets exactly one answer, whatever fails. */
@@ -28,10 +32,12 @@ export class Coordinator {
   readonly #context: OperationContext;
 
   constructor(options: CoordinatorOptions) {
-    const { clock, replicas, timeoutMs, timestamps, writerId } = options;
+    const { clock, replicas, settlements, timeoutMs, timestamps, writerId } = options;
     this.#replicas = replicas;
     const deadlines = new DeadlineQueue(clock, timeoutMs);
-    const shared = { deadlines, records: new ByteBudget(MAX_HELD_RECORD_BYTES) };
+    const records = new ByteBudget(MAX_HELD_RECORD_BYTES);
+    const unsettled = new LinkedList<Expiring>();
+    const shared = { deadlines, records, unsettled, settlements };
     this.#context = { timestamps, writerId, clock, timeoutMs, ...shared };
   }
 
@@ -58,9 +64,16 @@ export class Coordinator {
     this.#write(key, null, ack, from, reply, waitedMs);
   }
 
-  /** Answers what is under way: no replica's answer counts any more. */
+  /** Requests that are answered, and some of whose replicas may still answer. */
+  get unsettled(): number {
+    return this.#context.unsettled.count;
+  }
+
+  /** Answers what is under way and settles what is answered: no replica's answer counts any more. */
   close(): void {
-    this.#context.deadlines.close();
+    const { deadlines, unsettled } = this.#context;
+    deadlines.close();
+    for (let request = unsettled.first; request !== null; request = unsettled.first) request.abandon();
   }
 
   #write(

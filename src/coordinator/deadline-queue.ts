@@ -1,11 +1,10 @@
 import type { Clock, TimerHandle } from '../clock.ts';
+import { type Linked, LinkedList } from './linked-list.ts';
 
-/** A request under way. All but `expire` and `abandon` is the queue's. */
-export interface Expiring {
+/** A request under way. `deadlineMs` is the queue's, and the links are, too, while it is there. */
+export interface Expiring extends Linked<Expiring> {
   /** Of the clock's monotonic time; 0 outside the queue. */
   deadlineMs: number;
-  earlier: Expiring | null;
-  later: Expiring | null;
   /** The deadline has passed. */
   expire(): void;
   /** The queue is closed. */
@@ -18,14 +17,13 @@ const SWEEP_MS = 10;
 /**
  * The deadlines of all requests under way, in the order in which they pass, with one timer for the earliest. All have
  * the same time to live, less what they have waited before they came here, and that is much the same for neighbours:
- * a new one has its place at the end or close to it. The queue is a list through the requests themselves: one that
- * is answered leaves it at once, and does not keep its value in memory until its deadline.
+ * a new one has its place at the end or close to it. One that is answered leaves the queue at once, and does not keep
+ * its value in memory until its deadline.
  */
 export class DeadlineQueue {
   readonly #clock: Clock;
   readonly #timeoutMs: number;
-  #earliest: Expiring | null = null;
-  #latest: Expiring | null = null;
+  readonly #entries = new LinkedList<Expiring>();
   #timer: TimerHandle | null = null;
   /** When it goes off, at the earliest. */
   #timerDueMs = 0;
@@ -39,15 +37,9 @@ export class DeadlineQueue {
   add(entry: Expiring, waitedMs: number): void {
     const deadlineMs = this.#clock.monotonicMs() + this.#timeoutMs - waitedMs;
     entry.deadlineMs = deadlineMs;
-    let earlier = this.#latest;
+    let earlier = this.#entries.last;
     while (earlier !== null && earlier.deadlineMs > deadlineMs) earlier = earlier.earlier;
-    const later = earlier === null ? this.#earliest : earlier.later;
-    entry.earlier = earlier;
-    entry.later = later;
-    if (earlier === null) this.#earliest = entry;
-    else earlier.later = entry;
-    if (later === null) this.#latest = entry;
-    else later.earlier = entry;
+    this.#entries.insertAfter(earlier, entry);
     if (this.#timer === null || deadlineMs < this.#timerDueMs)
       this.#arm(deadlineMs, this.#timeoutMs - waitedMs);
   }
@@ -56,20 +48,14 @@ export class DeadlineQueue {
   remove(entry: Expiring): void {
     if (entry.deadlineMs === 0) return;
     entry.deadlineMs = 0;
-    const { earlier, later } = entry;
-    if (earlier === null) this.#earliest = later;
-    else earlier.later = later;
-    if (later === null) this.#latest = earlier;
-    else later.earlier = earlier;
-    entry.earlier = null;
-    entry.later = null;
+    this.#entries.remove(entry);
   }
 
   /** Abandons what is left. */
   close(): void {
     this.#timer?.cancel();
     this.#timer = null;
-    for (let entry = this.#earliest; entry !== null; entry = this.#earliest) {
+    for (let entry = this.#entries.first; entry !== null; entry = this.#entries.first) {
       this.remove(entry);
       entry.abandon();
     }
@@ -78,12 +64,13 @@ export class DeadlineQueue {
   readonly #sweep = (): void => {
     this.#timer = null;
     const nowMs = this.#clock.monotonicMs();
-    for (let entry = this.#earliest; entry !== null && entry.deadlineMs <= nowMs; entry = this.#earliest) {
+    let entry = this.#entries.first;
+    for (; entry !== null && entry.deadlineMs <= nowMs; entry = this.#entries.first) {
       this.remove(entry);
       entry.expire();
     }
-    if (this.#earliest === null || this.#timer !== null) return;
-    const delayMs = Math.max(this.#earliest.deadlineMs - nowMs, SWEEP_MS);
+    if (entry === null || this.#timer !== null) return;
+    const delayMs = Math.max(entry.deadlineMs - nowMs, SWEEP_MS);
     this.#arm(nowMs + delayMs, delayMs);
   };
 

@@ -4,12 +4,13 @@ import { errorMessage } from '../errors.ts';
 import { FailureCode } from '../failure.ts';
 import type { TimestampWaiter } from '../hybrid-clock.ts';
 import { Outcome, type OutcomeSink } from '../outcome.ts';
-import type { ReplySink } from '../reply.ts';
-import { failed, type ReplicaReply, ReplyKind } from '../reply.ts';
+import { failed, type ReplicaReply, type ReplySink } from '../reply.ts';
 import type { ByteBudget } from './byte-budget.ts';
 import type { DeadlineQueue, Expiring } from './deadline-queue.ts';
+import type { LinkedList } from './linked-list.ts';
 import type { ReplicaSet } from './replica-access.ts';
-import { Decision, type RequestKind, ResponseAccumulator } from './response-accumulator.ts';
+import { Decision, ResponseAccumulator } from './response-accumulator.ts';
+import type { ReplicaState, RequestKind, Settlement, SettlementSink } from './settlement.ts';
 
 /** Gives every write its place in time: hybrid-clock.ts. */
 export interface TimestampSource {
@@ -37,37 +38,58 @@ export interface OperationContext {
   readonly deadlines: DeadlineQueue;
   /** Records of reads that are not decided yet. */
   readonly records: ByteBudget;
+  /** Operations that are answered and not settled. */
+  readonly unsettled: LinkedList<Expiring>;
+  readonly settlements: SettlementSink;
 }
 
+/** The life of an operation: each of these is reached exactly once, in this order. */
+const Phase = {
+  /** For as many replicas as have to answer. It is in the queue of deadlines. */
+  waiting: 0,
+  /** The client has its answer. It is among the unsettled, and takes what replicas say late. */
+  answered: 1,
+  /** All replicas have answered, or the node stops: it has told what each of them said, and hears nothing more. */
+  settled: 2,
+} as const;
+type Phase = (typeof Phase)[keyof typeof Phase];
+
 /**
- * One request over its replicas, from the first question to its one answer: waiting, then decided. What replicas
- * say later, twice or never changes nothing. Once decided it lets go of its value: the network may hold on to the
- * operation until the last replica has answered.
+ * One request over its replicas: waiting, then answered, then settled. Its one answer is given as soon as it is certain;
+ * what replicas say later changes nothing about that, and is told when the request settles. As every replica is
+ * answered for by then, with a time-out at the latest, every operation settles. Once answered it lets go of its value:
+ * the network may hold on to the operation until the last replica has answered.
  */
-export abstract class Operation implements ReplySink, Expiring {
+export abstract class Operation implements ReplySink, Expiring, Settlement {
   deadlineMs = 0;
   earlier: Expiring | null = null;
   later: Expiring | null = null;
+  readonly kind: RequestKind;
+  readonly key: Uint8Array;
+  readonly ack: number;
+  readonly from: number;
+  /** Once it is answered. */
+  outcome: Outcome = Outcome.failed;
   protected readonly context: OperationContext;
   /** Of the view that was current when the request began: it holds to this one whatever the cluster becomes. */
   protected readonly replicas: ReplicaSet;
-  protected accumulator: ResponseAccumulator;
-  protected readonly from: number;
+  protected readonly accumulator: ResponseAccumulator;
   /** Where in the preference lists the key's begins. */
   protected readonly listOffset: number;
   readonly #waitedMs: number;
-  readonly #kind: RequestKind;
-  readonly #ack: number;
   readonly #reply: OutcomeSink;
+  /** Of the monotonic time. */
+  #beganMs = 0;
   /** Why replicas failed, by position; made when the first does. */
   #reasons: string[] | null = null;
-  #isDecided = false;
+  #phase: Phase = Phase.waiting;
 
   /** @param waitedMs what of the request's time has passed already */
   constructor(
     context: OperationContext,
     replicas: ReplicaSet,
     kind: RequestKind,
+    key: Uint8Array,
     ack: number,
     from: number,
     listOffset: number,
@@ -77,10 +99,11 @@ export abstract class Operation implements ReplySink, Expiring {
     this.context = context;
     this.replicas = replicas;
     this.accumulator = new ResponseAccumulator(kind, ack, from);
+    this.kind = kind;
+    this.key = key;
+    this.ack = ack;
     this.from = from;
     this.listOffset = listOffset;
-    this.#kind = kind;
-    this.#ack = ack;
     this.#reply = reply;
     this.#waitedMs = waitedMs;
   }
@@ -89,6 +112,8 @@ export abstract class Operation implements ReplySink, Expiring {
   protected abstract send(): void;
   /** `ack` replicas have answered. */
   protected abstract succeed(): void;
+  /** Gives up what only the answer needed: late replies carry no value on. */
+  protected abstract letGo(): void;
 
   protected tellLargeValue(bytes: number): void {
     this.#reply.onLargeValue(bytes);
@@ -99,32 +124,40 @@ export abstract class Operation implements ReplySink, Expiring {
     return this.context.timeoutMs - this.#waitedMs;
   }
 
-  get isDecided(): boolean {
-    return this.#isDecided;
+  protected get isAnswered(): boolean {
+    return this.#phase !== Phase.waiting;
   }
 
   /** Begins; also goes on after a wait. */
   start(): void {
-    if (this.deadlineMs === 0) this.context.deadlines.add(this, this.#waitedMs);
+    if (this.deadlineMs === 0) {
+      this.context.deadlines.add(this, this.#waitedMs);
+      this.#beganMs = this.deadlineMs - this.timeoutMs;
+    }
     try {
       this.send();
     } catch (error) {
-      this.decide(Outcome.failed, null, `The request could not be sent: ${errorMessage(error)}`);
+      this.answer(Outcome.failed, null, `The request could not be sent: ${errorMessage(error)}`);
+      // Not everybody was asked, so not everybody will answer.
+      this.#settle();
     }
   }
 
   onReply(position: number, reply: ReplicaReply): void {
     const { accumulator } = this;
-    if (this.#isDecided || accumulator.hasAnswered(position)) return;
+    if (this.#phase === Phase.settled || accumulator.hasAnswered(position)) return;
     const fault = reply.record === null ? undefined : recordFault(reply.record, 0, reply.record.length);
     const sound =
       fault === undefined ? reply : failed(FailureCode.protocol, `sent a record that is none: ${fault}`);
-    if (sound.kind !== ReplyKind.ok && sound.kind !== ReplyKind.absent)
-      this.#noteReason(position, sound.reason);
-    const decision = accumulator.add(position, sound);
-    if (decision === Decision.succeeded) this.succeed();
-    else if (decision === Decision.overtaken) this.overtaken();
-    else if (decision === Decision.failed) this.fallShort('no answer yet');
+    const answeredAfterMs = this.context.clock.monotonicMs() - this.#beganMs;
+    const { successes } = accumulator;
+    const decision = accumulator.add(position, sound, answeredAfterMs);
+    if (this.#phase === Phase.waiting) {
+      if (accumulator.successes === successes) this.#noteReason(position, sound.reason);
+      if (decision === Decision.succeeded) this.succeed();
+      else if (decision === Decision.overtaken) this.overtaken();
+      else if (decision === Decision.failed) this.fallShort('no answer yet');
+    } else if (accumulator.isComplete) this.#settle();
   }
 
   /** Too many replicas hold a newer version: reads never hear of it. */
@@ -132,9 +165,9 @@ export abstract class Operation implements ReplySink, Expiring {
     this.fallShort('no answer yet');
   }
 
-  /** Counts from the start: what was said until now does not count any more. */
-  protected countAnew(): void {
-    this.accumulator = new ResponseAccumulator(this.#kind, this.#ack, this.from);
+  /** A write is sent under this version: what was said of an earlier one does not count any more. */
+  protected beginTry(timestamp: number, writer: number): void {
+    this.accumulator.beginTry(timestamp, writer);
     this.#reasons = null;
   }
 
@@ -143,33 +176,73 @@ export abstract class Operation implements ReplySink, Expiring {
   }
 
   abandon(): void {
-    this.decide(Outcome.overloaded, null, 'This node is stopping.');
+    this.answer(Outcome.overloaded, null, 'This node is stopping.');
+    this.#settle();
   }
 
-  /** The one way to an answer: the first decision stands. Whoever hears it may ask for the next thing before it returns. */
-  protected decide(outcome: Outcome, value: Uint8Array | null, sentence: string): void {
-    if (this.#isDecided) return;
-    this.#isDecided = true;
+  /** The one way to an answer: the first one stands. Whoever hears it may ask for the next thing before it returns. */
+  protected answer(outcome: Outcome, value: Uint8Array | null, sentence: string): void {
+    if (this.#phase !== Phase.waiting) return;
+    this.#phase = Phase.answered;
+    this.outcome = outcome;
     this.accumulator.freshest = null;
     this.context.deadlines.remove(this);
+    this.context.unsettled.append(this);
     this.letGo();
     this.#reply.onOutcome(outcome, value, sentence);
+    if (this.accumulator.isComplete) this.#settle();
   }
 
-  /** Nothing is needed any more but what late answers may say. */
-  protected abstract letGo(): void;
+  #settle(): void {
+    if (this.#phase !== Phase.answered) return;
+    this.#phase = Phase.settled;
+    this.context.unsettled.remove(this);
+    this.context.settlements.onSettled(this);
+  }
+
+  get timestamp(): number {
+    return this.accumulator.timestamp;
+  }
+
+  get writer(): number {
+    return this.accumulator.writer;
+  }
+
+  nodeIdOf(position: number): string {
+    const { nodes, placement } = this.replicas.view;
+    return nodes[placement.lists[this.listOffset + position]].id;
+  }
+
+  stateOf(position: number): ReplicaState {
+    return this.accumulator.stateOf(position);
+  }
+
+  timestampOf(position: number): number {
+    return this.accumulator.timestampOf(position);
+  }
+
+  writerOf(position: number): number {
+    return this.accumulator.writerOf(position);
+  }
+
+  failureOf(position: number): number {
+    return this.accumulator.failureOf(position);
+  }
+
+  answeredAfterMs(position: number): number {
+    return this.accumulator.answeredAfterMs(position);
+  }
 
   /** @param silence what is said of replicas that have not answered */
   protected fallShort(silence: string): void {
-    const { nodes, placement } = this.replicas.view;
     const others: string[] = [];
     for (let position = 0; position < this.from; position++) {
       const reason = this.accumulator.hasAnswered(position) ? (this.#reasons?.[position] ?? '') : silence;
-      if (reason !== '') others.push(`${nodes[placement.lists[this.listOffset + position]].id}: ${reason}`);
+      if (reason !== '') others.push(`${this.nodeIdOf(position)}: ${reason}`);
     }
     const did = this.accumulator.successes;
-    const sentence = `${this.#ack} of ${this.from} replicas had to answer, ${did} did (${others.join('; ')}).`;
-    this.decide(Outcome.notEnoughReplicas, null, sentence);
+    const sentence = `${this.ack} of ${this.from} replicas had to answer, ${did} did (${others.join('; ')}).`;
+    this.answer(Outcome.notEnoughReplicas, null, sentence);
   }
 
   #noteReason(position: number, reason: string): void {

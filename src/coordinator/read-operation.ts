@@ -3,7 +3,7 @@ import { Outcome, type OutcomeSink } from '../outcome.ts';
 import type { ReplicaReply } from '../reply.ts';
 import { Operation, type OperationContext } from './operation.ts';
 import type { ReplicaSet } from './replica-access.ts';
-import { RequestKind } from './response-accumulator.ts';
+import { RequestKind } from './settlement.ts';
 
 /** Shorter ones are bounded by the number of requests. */
 const COUNTED_RECORD_BYTES = 16 * 1024;
@@ -14,7 +14,6 @@ const FULL_SENTENCE = 'This node holds as many bytes of answers as it may: try a
  * shows only then: their bytes are bounded together.
  */
 export class ReadOperation extends Operation {
-  readonly #key: Uint8Array;
   #reservedBytes = 0;
 
   constructor(
@@ -27,23 +26,22 @@ export class ReadOperation extends Operation {
     reply: OutcomeSink,
     waitedMs: number,
   ) {
-    super(context, replicas, RequestKind.read, ack, from, listOffset, reply, waitedMs);
-    this.#key = key;
+    super(context, replicas, RequestKind.read, key, ack, from, listOffset, reply, waitedMs);
   }
 
   protected override send(): void {
     const { replicas, timeoutMs } = this;
     const { lists } = replicas.view.placement;
     for (let position = 0; position < this.from; position++) {
-      replicas.read(lists[this.listOffset + position], this.#key, timeoutMs, this, position);
+      replicas.read(lists[this.listOffset + position], this.key, timeoutMs, this, position);
     }
   }
 
   override onReply(position: number, reply: ReplicaReply): void {
     const bytes = reply.record?.length ?? 0;
-    if (bytes < COUNTED_RECORD_BYTES || this.isDecided || this.#reserve(bytes))
-      super.onReply(position, reply);
-    else this.decide(Outcome.overloaded, null, FULL_SENTENCE);
+    if (bytes >= COUNTED_RECORD_BYTES && !this.isAnswered && !this.#reserve(bytes))
+      this.answer(Outcome.overloaded, null, FULL_SENTENCE);
+    super.onReply(position, reply);
   }
 
   protected override letGo(): void {
@@ -66,9 +64,9 @@ export class ReadOperation extends Operation {
     // Whoever has read a version and writes then must win over it. One that cannot be followed is met by that write.
     if (record !== null) this.context.timestamps.follow(recordTimestamp(record, 0));
     if (record === null || !isLive(record, 0, this.context.clock.nowMs())) {
-      this.decide(Outcome.notFound, null, '');
+      this.answer(Outcome.notFound, null, '');
     } else {
-      this.decide(Outcome.ok, record.subarray(recordValueStart(record, 0)), '');
+      this.answer(Outcome.ok, record.subarray(recordValueStart(record, 0)), '');
     }
   }
 }

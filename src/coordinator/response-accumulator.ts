@@ -2,9 +2,14 @@
  * Counts the replicas' answers to one request. Pure: `add` tells what the request has come to, and once it is
  * decided it stays so. It is decided as soon as it is certain: at the `ack`-th answer that counts, or when so
  * many have failed that `ack` can no longer be reached (after riak_kv_get_core).
+ *
+ * It also keeps what each replica has said, by position, before the decision and after it: version, kind, failure and
+ * time, four numbers a replica, however long the value is. Only until the decision does it keep a record, the freshest.
  */
-import { compareRecordVersions } from '../../native-free-lsm/index.ts';
+import { compareVersions, recordTimestamp, recordWriter } from '../../native-free-lsm/index.ts';
+import { FailureCode } from '../failure.ts';
 import { type ReplicaReply, ReplyKind } from '../reply.ts';
+import { ReplicaState, RequestKind } from './settlement.ts';
 
 export const Decision = {
   waiting: 0,
@@ -15,64 +20,209 @@ export const Decision = {
 } as const;
 export type Decision = (typeof Decision)[keyof typeof Decision];
 
-export const RequestKind = { read: 0, write: 1 } as const;
-export type RequestKind = (typeof RequestKind)[keyof typeof RequestKind];
+/** What is kept of each position, one behind the other. */
+const TIMESTAMP_AT = 0;
+const WRITER_AT = 1;
+/** The reply's kind, and above it the failure. */
+const SAID_AT = 2;
+const ANSWERED_AFTER_AT = 3;
+const NUMBERS_PER_POSITION = 4;
+const KIND_BITS = 3;
+const KIND_MASK = (1 << KIND_BITS) - 1;
+const NOBODY = -1;
+const WORD_BITS = 32;
 
 export class ResponseAccumulator {
   decision: Decision = Decision.waiting;
-  /** Of a read, the newest record of any answer so far, also of those that do not count; null: none has the key. */
+  /** Of a read, the newest record of any answer until the decision, also of those that do not count; null: none. */
   freshest: Uint8Array | null = null;
   /** Answers that count. */
   successes = 0;
   readonly #kind: RequestKind;
   readonly #ack: number;
   readonly #from: number;
+  /** One bit a position. */
   #answered = 0;
   #failures = 0;
   /** Writes that met a newer version: neither success nor failure, because a later timestamp can still win there. */
-  #stale = 0;
+  #overtaken = 0;
+  /** Who has said the newest version of a read. */
+  #freshestPosition = NOBODY;
+  /** Of a write: the version of its last try. */
+  #timestamp = 0;
+  #writer = 0;
+  /** Replicas that have said what they hold, one bit each; and which of them had when the last try began. */
+  #known = 0;
+  #knownBefore = 0;
+  /** Has holes where nobody has answered: those are never read. */
+  readonly #numbers: number[];
 
   /** 1 ≤ ack ≤ from ≤ MAX_REPLICAS, which is 32: positions are the bits of one word. */
   constructor(kind: RequestKind, ack: number, from: number) {
     this.#kind = kind;
     this.#ack = ack;
     this.#from = from;
+    this.#numbers = new Array<number>(from * NUMBERS_PER_POSITION);
   }
 
-  /** Whether the replica at this position has answered. */
+  /** A write is sent under this version, for the first time or again: only what is said of this version counts. */
+  beginTry(timestamp: number, writer: number): void {
+    this.decision = Decision.waiting;
+    this.successes = 0;
+    this.#answered = 0;
+    this.#failures = 0;
+    this.#overtaken = 0;
+    this.#timestamp = timestamp;
+    this.#writer = writer;
+    this.#knownBefore = this.#known;
+  }
+
+  /** The replica has said, to an earlier try, what it holds. */
+  noteKnown(position: number): void {
+    this.#known |= 1 << position;
+  }
+
+  /** Whether the replica at this position has answered, to the last try. */
   hasAnswered(position: number): boolean {
     return (this.#answered & (1 << position)) !== 0;
   }
 
-  /** Counts one answer; a second one of the same position, or one after the decision, changes nothing. */
-  add(position: number, reply: ReplicaReply): Decision {
+  /** Whether there is nothing more to come: all have answered, or nobody was asked. */
+  get isComplete(): boolean {
+    const all = (-1 >>> (WORD_BITS - this.#from)) | 0;
+    return this.#answered === all || !this.#isAsked;
+  }
+
+  /**
+   * Takes one answer; a second one of the same position changes nothing, and one after the decision does not change
+   * that.
+   * @param answeredAfterMs since the request began
+   */
+  add(position: number, reply: ReplicaReply, answeredAfterMs: number): Decision {
     const bit = 1 << position;
-    if ((this.#answered & bit) !== 0 || this.decision !== Decision.waiting) return this.decision;
+    if ((this.#answered & bit) !== 0) return this.decision;
     this.#answered |= bit;
-    if (reply.record !== null) this.#keepFreshest(reply.record);
-    if (this.#counts(reply.kind)) {
-      if (++this.successes === this.#ack) this.decision = Decision.succeeded;
-    } else {
-      if (reply.kind === ReplyKind.stale) this.#stale++;
-      else this.#failures++;
-      this.#seeWhatIsOutOfReach();
-    }
+    const { code, record } = reply;
+    const timestamp = record === null ? 0 : recordTimestamp(record, 0);
+    const writer = record === null ? 0 : recordWriter(record, 0);
+    const isSame = reply.kind === ReplyKind.stale && this.#isOwn(timestamp, writer);
+    const kind = isSame ? ReplyKind.ok : reply.kind;
+    const numbers = this.#numbers;
+    const at = position * NUMBERS_PER_POSITION;
+    numbers[at + TIMESTAMP_AT] = timestamp;
+    numbers[at + WRITER_AT] = writer;
+    numbers[at + SAID_AT] = kind | (code << KIND_BITS);
+    numbers[at + ANSWERED_AFTER_AT] = answeredAfterMs;
+    if (record !== null && this.#kind === RequestKind.read) this.#keepFreshest(position, record);
+    if (this.decision === Decision.waiting) this.#count(bit, kind, code);
+    if (code === FailureCode.none) this.#known |= bit;
     return this.decision;
   }
 
-  #seeWhatIsOutOfReach(): void {
+  /**
+   * Whether a version that a replica holds in place of the last try's keeps the try from no success: it is the try's
+   * own, which came twice, or one that the replica got after the write had begun.
+   */
+  isNoObstacle(position: number, timestamp: number, writer: number): boolean {
+    return (this.#knownBefore & (1 << position)) !== 0 || this.#isOwn(timestamp, writer);
+  }
+
+  /** Of a read the freshest version that anybody has said, of a write that of its last try; 0 by 0: none. */
+  get timestamp(): number {
+    if (this.#kind === RequestKind.write) return this.#timestamp;
+    return this.#freshestPosition === NOBODY ? 0 : this.#number(this.#freshestPosition, TIMESTAMP_AT);
+  }
+
+  get writer(): number {
+    if (this.#kind === RequestKind.write) return this.#writer;
+    return this.#freshestPosition === NOBODY ? 0 : this.#number(this.#freshestPosition, WRITER_AT);
+  }
+
+  stateOf(position: number): ReplicaState {
+    if (!this.#isAsked) return ReplicaState.unasked;
+    if (!this.hasAnswered(position)) return ReplicaState.silent;
+    const kind = this.#number(position, SAID_AT) & KIND_MASK;
+    if (kind === ReplyKind.failed) {
+      return this.failureOf(position) === FailureCode.timedOut ? ReplicaState.silent : ReplicaState.failed;
+    }
+    if (this.#kind === RequestKind.write) {
+      if (kind === ReplyKind.stale) return ReplicaState.newer;
+      return kind === ReplyKind.ok ? ReplicaState.current : ReplicaState.failed;
+    }
+    const timestamp = this.#number(position, TIMESTAMP_AT);
+    if (timestamp === this.timestamp && this.#number(position, WRITER_AT) === this.writer)
+      return ReplicaState.current;
+    return timestamp === 0 ? ReplicaState.missing : ReplicaState.stale;
+  }
+
+  timestampOf(position: number): number {
+    if (this.#isStored(position)) return this.#timestamp;
+    return this.hasAnswered(position) ? this.#number(position, TIMESTAMP_AT) : 0;
+  }
+
+  writerOf(position: number): number {
+    if (this.#isStored(position)) return this.#writer;
+    return this.hasAnswered(position) ? this.#number(position, WRITER_AT) : 0;
+  }
+
+  /** `none` also for one that has not answered. */
+  failureOf(position: number): number {
+    return this.hasAnswered(position) ? this.#number(position, SAID_AT) >> KIND_BITS : FailureCode.none;
+  }
+
+  /** -1: it has not. */
+  answeredAfterMs(position: number): number {
+    return this.hasAnswered(position) ? this.#number(position, ANSWERED_AFTER_AT) : -1;
+  }
+
+  /** A write has a version once it is sent. */
+  get #isAsked(): boolean {
+    return this.#kind === RequestKind.read || this.#timestamp !== 0;
+  }
+
+  #isOwn(timestamp: number, writer: number): boolean {
+    return timestamp === this.#timestamp && writer === this.#writer;
+  }
+
+  #isStored(position: number): boolean {
+    return this.#kind === RequestKind.write && this.stateOf(position) === ReplicaState.current;
+  }
+
+  #number(position: number, which: number): number {
+    return this.#numbers[position * NUMBERS_PER_POSITION + which];
+  }
+
+  #count(bit: number, kind: ReplyKind, code: number): void {
+    if (this.#counts(bit, kind)) {
+      if (++this.successes === this.#ack) this.decision = Decision.succeeded;
+      return;
+    }
+    // One with a failure is so far ahead that there is no later timestamp to be had.
+    if (kind === ReplyKind.stale && code === FailureCode.none) this.#overtaken++;
+    else this.#failures++;
     const spare = this.#from - this.#ack;
     if (this.#failures > spare) this.decision = Decision.failed;
-    else if (this.#failures + this.#stale > spare) this.decision = Decision.overtaken;
+    else if (this.#failures + this.#overtaken > spare) this.decision = Decision.overtaken;
   }
 
-  #counts(kind: ReplyKind): boolean {
+  #counts(bit: number, kind: ReplyKind): boolean {
     if (kind === ReplyKind.ok) return true;
-    return this.#kind === RequestKind.read && kind === ReplyKind.absent;
+    if (kind === ReplyKind.absent) return this.#kind === RequestKind.read;
+    return kind === ReplyKind.stale && (this.#knownBefore & bit) !== 0;
   }
 
-  #keepFreshest(record: Uint8Array): void {
-    if (this.freshest === null || compareRecordVersions(record, 0, this.freshest, 0) > 0)
-      this.freshest = record;
+  #keepFreshest(position: number, record: Uint8Array): void {
+    const { timestamp, writer } = this;
+    const isNewer =
+      this.#freshestPosition === NOBODY ||
+      compareVersions(
+        this.#number(position, TIMESTAMP_AT),
+        this.#number(position, WRITER_AT),
+        timestamp,
+        writer,
+      ) > 0;
+    if (!isNewer) return;
+    this.#freshestPosition = position;
+    if (this.decision === Decision.waiting) this.freshest = record;
   }
 }

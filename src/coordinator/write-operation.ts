@@ -1,24 +1,20 @@
 import {
-  compareRecordVersions,
   encodeRecord,
   recordFault,
   recordTimestamp,
   recordValueStart,
+  recordWriter,
 } from '../../native-free-lsm/index.ts';
 import { FailureCode } from '../failure.ts';
 import type { TimestampWaiter } from '../hybrid-clock.ts';
 import { Outcome, type OutcomeSink } from '../outcome.ts';
-import type { ReplySink } from '../reply.ts';
-import { failed, type ReplicaReply, ReplyKind, STORED } from '../reply.ts';
+import { failed, type ReplicaReply, ReplyKind, type ReplySink } from '../reply.ts';
 import { Operation, type OperationContext } from './operation.ts';
 import type { ReplicaSet } from './replica-access.ts';
-import { RequestKind } from './response-accumulator.ts';
+import { RequestKind } from './settlement.ts';
 
 const NOTHING = new Uint8Array(0);
-const VERSION_AHEAD = failed(
-  FailureCode.versionAhead,
-  "it holds a version too far ahead of this node's clock",
-);
+const VERSION_AHEAD = "it holds a version too far ahead of this node's clock";
 
 /**
  * A PUT, or a DELETE, which puts a tombstone.
@@ -37,16 +33,12 @@ const VERSION_AHEAD = failed(
  * how the register of Lynch and Shvartsman has its writes ordered, but for a first try that needs no question before.)
  */
 export class WriteOperation extends Operation implements TimestampWaiter {
-  #key: Uint8Array;
   /** Until it is part of a record. */
   #value: Uint8Array;
   /** As it was sent last. */
   #record: Uint8Array = NOTHING;
   readonly #tombstone: boolean;
   #tries = 0;
-  /** Replicas that have said what they hold, one bit each; and which of them had when the last try was sent. */
-  #known = 0;
-  #knownBefore = 0;
   #isSending = false;
   /** The next try is due: as soon as this one is sent to all, and there is a timestamp for it. */
   #isOvertaken = false;
@@ -64,8 +56,7 @@ export class WriteOperation extends Operation implements TimestampWaiter {
     reply: OutcomeSink,
     waitedMs: number,
   ) {
-    super(context, replicas, RequestKind.write, ack, from, listOffset, reply, waitedMs);
-    this.#key = key;
+    super(context, replicas, RequestKind.write, key, ack, from, listOffset, reply, waitedMs);
     this.#value = value ?? NOTHING;
     this.#tombstone = value === null;
   }
@@ -78,7 +69,7 @@ export class WriteOperation extends Operation implements TimestampWaiter {
         return;
       }
       this.#try(timestamp);
-    } while (this.#isOvertaken && !this.isDecided);
+    } while (this.#isOvertaken && !this.isAnswered);
   }
 
   override onReply(position: number, reply: ReplicaReply): void {
@@ -88,8 +79,8 @@ export class WriteOperation extends Operation implements TimestampWaiter {
   onReplyToTry(tried: number, position: number, reply: ReplicaReply): void {
     // Also a late word of a newer version says what this write, or this node's next ones, have to win over.
     const heard = reply.kind === ReplyKind.stale ? this.#look(tried, position, reply) : reply;
-    if (heard.kind !== ReplyKind.failed) this.#known |= 1 << position;
     if (tried === this.#tries) super.onReply(position, heard);
+    else if (heard.code === FailureCode.none) this.accumulator.noteKnown(position);
   }
 
   protected override overtaken(): void {
@@ -100,12 +91,11 @@ export class WriteOperation extends Operation implements TimestampWaiter {
   }
 
   protected override succeed(): void {
-    this.decide(Outcome.ok, null, '');
+    this.answer(Outcome.ok, null, '');
   }
 
   protected override letGo(): void {
     if (this.#isWaiting) this.#stopWaiting();
-    this.#key = NOTHING;
     this.#value = NOTHING;
     this.#record = NOTHING;
   }
@@ -124,7 +114,7 @@ export class WriteOperation extends Operation implements TimestampWaiter {
     } else this.#giveUp('');
   }
 
-  /** The clock may be held up for longer than any request: one that is decided is not kept in memory by it. */
+  /** The clock may be held up for longer than any request: one that is answered is not kept in memory by it. */
   #stopWaiting(): void {
     this.#isWaiting = false;
     this.context.timestamps.stopWaiting(this);
@@ -140,13 +130,12 @@ export class WriteOperation extends Operation implements TimestampWaiter {
     this.#record = encodeRecord(fields, value);
     this.#value = NOTHING;
     this.#isOvertaken = false;
-    this.#knownBefore = this.#known;
     const tried = ++this.#tries;
-    const write = { key: this.#key, record: this.#record, timeoutMs };
+    this.beginTry(timestamp, writerId);
+    const write = { key: this.key, record: this.#record, timeoutMs };
     this.#isSending = true;
     if (tried === 1) replicas.write(this.listOffset, from, write, this);
     else {
-      this.countAnew();
       write.timeoutMs = Math.max(this.deadlineMs - this.context.clock.monotonicMs(), 0);
       replicas.write(this.listOffset, from, write, new LaterTry(this, tried));
     }
@@ -159,14 +148,11 @@ export class WriteOperation extends Operation implements TimestampWaiter {
     const fault = met === null ? 'none' : recordFault(met, 0, met.length);
     if (met === null || fault !== undefined)
       return failed(FailureCode.protocol, `sent a version that is none: ${fault}`);
-    const canFollow = this.context.timestamps.follow(recordTimestamp(met, 0));
-    if (tried === this.#tries && !this.isDecided) {
-      // A frame that came twice: it is stored.
-      if (compareRecordVersions(met, 0, this.#record, 0) === 0) return STORED;
-      if ((this.#knownBefore & (1 << position)) !== 0) return STORED;
-    }
-    if (canFollow) return reply;
-    return VERSION_AHEAD;
+    const timestamp = recordTimestamp(met, 0);
+    if (this.context.timestamps.follow(timestamp)) return reply;
+    const writer = recordWriter(met, 0);
+    if (tried === this.#tries && this.accumulator.isNoObstacle(position, timestamp, writer)) return reply;
+    return { kind: ReplyKind.stale, record: met, code: FailureCode.versionAhead, reason: VERSION_AHEAD };
   }
 
   onTimestamps(error: Error | null): void {
@@ -180,7 +166,7 @@ export class WriteOperation extends Operation implements TimestampWaiter {
     const sentence = `${refusal ?? `This node has no timestamp to give: ${why}`}. Try again.`;
     // What was sent before may be stored.
     const isSent = this.#tries > 0;
-    this.decide(isSent ? Outcome.notEnoughReplicas : Outcome.overloaded, null, sentence);
+    this.answer(isSent ? Outcome.notEnoughReplicas : Outcome.overloaded, null, sentence);
   }
 }
 

@@ -10,6 +10,7 @@ import { ClusterView } from '../cluster/cluster-view.ts';
 import { type TopologyNode, topologyDigest } from '../cluster/topology.ts';
 import { Conditions } from '../conditions.ts';
 import { Coordinator } from '../coordinator/coordinator.ts';
+import { SettlementCounters } from '../coordinator/settlement-counters.ts';
 import { HybridClock } from '../hybrid-clock.ts';
 import { FolderWholeness } from '../replica/folder-wholeness.ts';
 import type { IdentityStore } from '../replica/identity-store.ts';
@@ -53,6 +54,7 @@ export class NodeCore {
   readonly cluster: CurrentView;
   readonly clockWatch: ClockWatch;
   readonly coordinator: Coordinator;
+  readonly settlements = new SettlementCounters();
   readonly admission: Admission;
 
   constructor(
@@ -116,6 +118,7 @@ export class NodeCore {
       writerId: writerIdOf(store.current.incarnation),
       clock,
       timeoutMs: requestTimeoutMs,
+      settlements: this.settlements,
     });
     this.admission = new Admission({ ...settings, answerTimeoutMs: requestTimeoutMs }, clock);
   }

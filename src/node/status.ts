@@ -3,6 +3,8 @@ import manifest from '../../package.json' with { type: 'json' };
 import { formatAddress } from '../address.ts';
 import type { Admission } from '../admission/admission.ts';
 import type { Condition, Conditions } from '../conditions.ts';
+import type { Coordinator } from '../coordinator/coordinator.ts';
+import type { SettlementCounters } from '../coordinator/settlement-counters.ts';
 import type { OwnTime } from '../own-time.ts';
 import type { FolderWholeness } from '../replica/folder-wholeness.ts';
 import type { IdentityStore } from '../replica/identity-store.ts';
@@ -32,6 +34,8 @@ interface StatusSources {
   readonly replica: Replica;
   readonly timestamps: { readonly time: OwnTime };
   readonly mesh: RpcMesh;
+  readonly coordinator: Coordinator;
+  readonly settlements: SettlementCounters;
   readonly conditions: Conditions;
   readonly admission: Admission;
 }
@@ -71,6 +75,7 @@ export function nodeStatus(
     },
     engine: sources.engine.stats(),
     replica: sources.replica.figures(),
+    requests: { unsettled: sources.coordinator.unsettled, ...sources.settlements.figures() },
     clock: sources.timestamps.time.figures(),
     admission: sources.admission.figures,
     peers: sources.mesh.peers(),

@@ -86,6 +86,7 @@ const WRONG_SECRET = `it does not prove that it knows this node's cluster secret
 const VALUE_TOO_LARGE = failed(FailureCode.tooLarge, 'the value is larger than the peer takes');
 const NOT_SERVED = failed(FailureCode.notServed, 'the peer does not serve this operation');
 const NO_RECORD = failed(FailureCode.protocol, 'the peer sent no record');
+const UNFIT = failed(FailureCode.protocol, "the peer's answer is none to this operation");
 
 /**
  * The way to one peer: it keeps a connection, dials again when the connection is lost, and carries this node's
@@ -475,10 +476,11 @@ function replyOf(message: Message, wantsRecord: boolean): ReplicaReply {
       if (!wantsRecord) return STORED;
       return hasRecord ? found(message.keptBody()) : NO_RECORD;
     case ReplyKind.absent:
-      return ABSENT;
+      return wantsRecord ? ABSENT : UNFIT;
     case ReplyKind.stale:
-      return metNewer(message.keptBody());
+      return wantsRecord ? UNFIT : metNewer(message.keptBody());
     case ReplyKind.incomplete:
+      if (!wantsRecord) return UNFIT;
       return incomplete(hasRecord ? message.keptBody() : null);
     default:
       return failed(message.code, message.reason);

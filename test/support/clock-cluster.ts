@@ -77,6 +77,7 @@ export class ClusterNode {
       writerId: this.#index + 1,
       clock: clocks.clock,
       timeoutMs: TIMEOUT_MS,
+      settlements: { onSettled: () => undefined },
     });
   }
 

@@ -297,8 +297,6 @@ export const USED_BY_TESTS_ALONE: Readonly<Record<string, string>> = {
   'src/cli/serve/supervisor.ts QUIET_PATIENCE_MS': BOUND,
   'native-free-lsm/call-table.ts MAX_TAG': BOUND,
   'native-free-lsm/format/varint.ts MAX_VARINT_BYTES': BOUND,
-  'src/failure.ts mayPass': PURE,
-  'src/failure.ts failureName': PURE,
   'src/cluster/rendezvous.ts logOfFraction': PURE,
   'src/cluster/topology.ts parseTopology': PURE,
   'src/node/loop-delay.ts LoopDelay': PURE,

@@ -1,4 +1,5 @@
-import { Decision, RequestKind, ResponseAccumulator } from '../../../src/coordinator/response-accumulator.ts';
+import { Decision, ResponseAccumulator } from '../../../src/coordinator/response-accumulator.ts';
+import { RequestKind } from '../../../src/coordinator/settlement.ts';
 import { ABSENT, found, type ReplicaReply, STORED } from '../../../src/reply.ts';
 import { recordOf } from '../inputs.ts';
 import type { MicroCase } from '../micro-case.ts';
@@ -22,8 +23,8 @@ function deciding(
           let sum = 0;
           for (let i = 0; i < REQUESTS; i++) {
             const accumulator = new ResponseAccumulator(kind, 2, 3);
-            accumulator.add(i % 3, first);
-            const decision = accumulator.add((i + 1) % 3, second);
+            accumulator.add(i % 3, first, 0.25);
+            const decision = accumulator.add((i + 1) % 3, second, 0.5);
             if (decision === Decision.succeeded) sum += accumulator.freshest?.length ?? 1;
           }
           return sum;

@@ -16,6 +16,7 @@ import { RpcMesh } from '../../../src/rpc/mesh.ts';
 import type { ReplicaHandler } from '../../../src/rpc/replica-handler.ts';
 import { RpcServer } from '../../../src/rpc/server.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
+import { KeptSettlements } from '../../support/kept-settlements.ts';
 import { MemoryNetwork } from '../../support/memory-network.ts';
 import { credentialsOf } from '../../support/rpc-handshake.ts';
 import { helloOf, KeptLog, TestPolicy } from '../../support/rpc-nodes.ts';
@@ -70,6 +71,8 @@ export class ViewedRequest {
   readonly holders: readonly string[];
   readonly reachable: readonly string[];
   readonly outcomes: { readonly outcome: Outcome; readonly reason: string }[] = [];
+  /** What it told once it was settled: a text for each replica, which begins with the node's id. */
+  readonly settled: (readonly string[])[] = [];
   /** How often each node was asked. */
   readonly asked = new Map<string, number>();
 
@@ -155,6 +158,9 @@ export class ViewStorm {
       writerId: 1,
       clock,
       timeoutMs: TIMEOUT_MS,
+      settlements: new KeptSettlements((settlement) => {
+        this.requests.get(settlement.key)?.settled.push(settlement.replicas);
+      }),
     });
   }
 

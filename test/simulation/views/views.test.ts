@@ -38,7 +38,9 @@ async function simulate(seed: number, hasFaults: boolean): Promise<ViewStorm> {
 }
 
 /** What holds whatever fails. */
-function judgeAlways({ asked, holders, key, outcomes }: ViewedRequest): void {
+function judgeAlways({ asked, holders, key, outcomes, settled }: ViewedRequest): void {
+  const told = settled.map((replicas) => replicas.map((text) => text.slice(0, text.indexOf(':'))));
+  assert.deepEqual(told, [holders], `${key}: settled once, with the nodes of its own view`);
   assert.equal(outcomes.length, 1, `${key}: one answer`);
   for (const nodeId of asked.keys())
     assert.ok(holders.includes(nodeId), `${key}: ${nodeId} was asked, and its view names ${holders}`);

@@ -1,122 +1,29 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
-  encodeRecord,
   isTombstone,
   recordFrom,
   recordTimestamp,
   recordValueStart,
   recordWriter,
 } from '../../../../native-free-lsm/index.ts';
-import type { ClusterView } from '../../../../src/cluster/cluster-view.ts';
 import { MAX_REPLICAS } from '../../../../src/cluster/placement.ts';
-import { slotOf } from '../../../../src/cluster/slots.ts';
-import { Coordinator } from '../../../../src/coordinator/coordinator.ts';
-import type { ReplicaSet } from '../../../../src/coordinator/replica-access.ts';
 import { FailureCode } from '../../../../src/failure.ts';
-import type { TimestampWaiter } from '../../../../src/hybrid-clock.ts';
 import { Outcome } from '../../../../src/outcome.ts';
+import { ABSENT, failed, found as foundRecord, incomplete, STORED } from '../../../../src/reply.ts';
 import {
-  ABSENT,
-  failed,
-  found as foundRecord,
-  incomplete,
-  stale as metVersion,
-  type ReplicaReply,
-  STORED,
-} from '../../../../src/reply.ts';
-import type { EntityService } from '../../../../src/services.ts';
-import { viewOf } from '../../../support/cluster-view.ts';
+  Answers,
+  found,
+  KEY,
+  setUpCoordinator,
+  setUpWaiting,
+  stale,
+  TIMEOUT_MS,
+  VALUE,
+  viewOfNodes,
+} from '../../../support/coordinator-by-hand.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';
 import { FakeReplicas, type Question } from '../../../support/fake-replicas.ts';
-
-const KEY = Buffer.from('key1');
-const VALUE = Buffer.from('value');
-const TIMEOUT_MS = 1000;
-const NAMES = new Map(Object.entries(Outcome).map(([name, number]) => [number, name]));
-
-class FakeTimestamps {
-  last = 100;
-  limit = 1_000_000;
-  isExhausted = false;
-  refusal: string | undefined;
-  readonly waiting = new Set<TimestampWaiter>();
-
-  issue(): number {
-    return this.isExhausted ? 0 : ++this.last;
-  }
-
-  wait(waiter: TimestampWaiter): void {
-    this.waiting.add(waiter);
-  }
-
-  stopWaiting(waiter: TimestampWaiter): void {
-    this.waiting.delete(waiter);
-  }
-
-  follow(timestamp: number): boolean {
-    if (timestamp > this.limit) return false;
-    this.last = Math.max(this.last, timestamp);
-    return true;
-  }
-
-  reserved(error: Error | null): void {
-    for (const waiter of [...this.waiting]) if (this.waiting.delete(waiter)) waiter.onTimestamps(error);
-  }
-}
-
-/** Takes the answers to requests, `outcome value reason`. */
-class Answers {
-  readonly all: string[] = [];
-  next: (() => void) | null = null;
-
-  readonly largeValues: number[] = [];
-
-  onLargeValue(bytes: number): void {
-    this.largeValues.push(bytes);
-  }
-
-  onOutcome(outcome: Outcome, value: Uint8Array | null, reason: string): void {
-    const text = value === null ? '' : Buffer.from(value).toString();
-    this.all.push([NAMES.get(outcome), text, reason].filter((part) => part !== '').join(' '));
-    this.next?.();
-  }
-}
-
-function viewOfNodes(count: number, epoch = 1): ClusterView {
-  return viewOf(
-    Array.from({ length: count }, (_, i) => `node-${i + 1}`),
-    epoch,
-  );
-}
-
-function setUp(replicas: ReplicaSet) {
-  const { nodes, placement } = replicas.view;
-  const clock = new FakeClock();
-  const timestamps = new FakeTimestamps();
-  const more = { timestamps, writerId: 7, clock, timeoutMs: TIMEOUT_MS };
-  const cluster = { current: replicas };
-  const coordinator: Coordinator & EntityService = new Coordinator({ replicas: cluster, ...more });
-  const offset = placement.listOffset(slotOf(KEY));
-  const preferred = Array.from(placement.lists.subarray(offset, offset + nodes.length));
-  const ids = preferred.map((node) => nodes[node].id);
-  return { coordinator, cluster, clock, timestamps, preferred, ids };
-}
-
-function setUpWaiting(count = 3) {
-  const replicas = new FakeReplicas(viewOfNodes(count));
-  const answers = new Answers();
-  return { ...setUp(replicas), asked: replicas.asked, answers };
-}
-
-function found(
-  timestamp: number,
-  value: string,
-  more: { tombstone?: boolean; expiryMs?: number } = {},
-): ReplicaReply {
-  const fields = { timestamp, writer: 1, from: 3, tombstone: false, expiryMs: 0, ...more };
-  return foundRecord(encodeRecord(fields, Buffer.from(value)));
-}
 
 test('a put sends one record to the first `from` nodes of the list and answers at the ack-th', () => {
   const { coordinator, asked, answers, preferred } = setUpWaiting(5);
@@ -256,7 +163,7 @@ test('a caller that is answered while replicas are still being asked may ask aga
     trace.set(asked, (trace.get(asked) ?? 0) + 1);
     reply(record === null ? ABSENT : STORED);
   });
-  const { coordinator } = setUp(replicas);
+  const { coordinator } = setUpCoordinator(replicas);
   const ask = (): void => {
     const key = Buffer.from(`key${++requests}`);
     if (requests % 2 === 0) coordinator.get(key, 1, 3, answers);
@@ -270,10 +177,6 @@ test('a caller that is answered while replicas are still being asked may ask aga
   assert.equal(trace.size, 300);
   assert.deepEqual(new Set(trace.values()), new Set([1]));
 });
-
-function stale(timestamp: number, writer = 1): ReplicaReply {
-  return metVersion(timestamp, writer);
-}
 
 function timestampsOf(questions: readonly Question[]): number[] {
   return questions.map(({ record }) => recordTimestamp(record!, 0));
@@ -384,7 +287,7 @@ test('replicas that answer inside the call are sent the next try after the last 
     trace.push(`${timestamp} to ${position}`);
     reply(position === 1 && timestamp < 200 ? stale(timestamp + 99) : STORED);
   });
-  const { coordinator } = setUp(replicas);
+  const { coordinator } = setUpCoordinator(replicas);
   coordinator.put(KEY, VALUE, 3, 3, answers);
   assert.deepEqual(answers.all, ['ok']);
   assert.deepEqual(
@@ -452,7 +355,7 @@ test('a replica set that throws fails the request, once', () => {
     question.reply(ABSENT);
     if (question.position === 1) throw new Error('the engine is closed');
   });
-  const { coordinator, clock } = setUp(replicas);
+  const { coordinator, clock } = setUpCoordinator(replicas);
   coordinator.get(KEY, 3, 3, answers);
   clock.advance(2 * TIMEOUT_MS);
   assert.deepEqual(answers.all, ['failed The request could not be sent: the engine is closed']);
@@ -570,7 +473,7 @@ test('all replicas that a preference list names are counted, each once', () => {
 
 test('a request keeps to the view in which it began, the next one takes the one that is current then', () => {
   const before = new FakeReplicas(viewOfNodes(3));
-  const { coordinator, cluster, ids } = setUp(before);
+  const { coordinator, cluster, ids } = setUpCoordinator(before);
   const first = new Answers();
   coordinator.put(KEY, VALUE, 0, 0, first);
   const after = new FakeReplicas(viewOfNodes(5, 2));
@@ -598,7 +501,7 @@ test('a request keeps to the view in which it began, the next one takes the one 
 });
 
 test('ack and from are bounded by the view in which a request begins', () => {
-  const { coordinator, cluster } = setUp(new FakeReplicas(viewOfNodes(3)));
+  const { coordinator, cluster } = setUpCoordinator(new FakeReplicas(viewOfNodes(3)));
   const answers = new Answers();
   coordinator.get(KEY, 1, 4, answers);
   cluster.current = new FakeReplicas(viewOfNodes(5, 2));

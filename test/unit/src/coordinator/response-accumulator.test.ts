@@ -1,52 +1,185 @@
+/** The accumulator against a dumb version of it, which works everything out anew from all that was said. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { encodeRecord, recordTimestamp, recordWriter } from '../../../../native-free-lsm/index.ts';
-import {
-  Decision,
-  RequestKind,
-  ResponseAccumulator,
-} from '../../../../src/coordinator/response-accumulator.ts';
+import { Decision, ResponseAccumulator } from '../../../../src/coordinator/response-accumulator.ts';
+import { ReplicaState, RequestKind } from '../../../../src/coordinator/settlement.ts';
+import { FailureCode } from '../../../../src/failure.ts';
 import { type ReplicaReply, ReplyKind } from '../../../../src/reply.ts';
+import { versionText } from '../../../support/kept-settlements.ts';
 
 interface Said {
+  readonly position: number;
   readonly kind: keyof typeof ReplyKind;
   /** 0: no record. */
   readonly timestamp: number;
   readonly writer: number;
+  readonly code: number;
+  readonly afterMs: number;
 }
 
-function replyOf({ kind, timestamp, writer }: Said): ReplicaReply {
+/** A write is sent under this version, or an answer comes to the last try, or a late one to an earlier try. */
+type Event =
+  | { readonly what: 'try'; readonly timestamp: number; readonly writer: number }
+  | { readonly what: 'said'; readonly said: Said }
+  | { readonly what: 'late'; readonly position: number };
+
+function replyOf({ kind, timestamp, writer, code }: Said): ReplicaReply {
   const fields = { timestamp, writer, tombstone: false, from: 3, expiryMs: 0 };
   const record = timestamp === 0 ? null : encodeRecord(fields, Buffer.from('value'));
-  return { kind: ReplyKind[kind], record, code: 0, reason: '' };
+  return { kind: ReplyKind[kind], record, code, reason: '' };
 }
 
-function versionOf(record: Uint8Array | null): string {
-  return record === null ? 'none' : `${recordTimestamp(record, 0)} by ${recordWriter(record, 0)}`;
+function byVersion(a: Said, b: Said): number {
+  return a.timestamp - b.timestamp || a.writer - b.writer;
 }
 
-/** What a request has come to after these replies, from scratch. */
-function model(kind: RequestKind, ack: number, from: number, replies: readonly Said[]) {
-  const counts = (said: Said): boolean =>
-    said.kind === 'ok' || (said.kind === 'absent' && kind === RequestKind.read);
-  let decision: Decision = Decision.waiting;
-  let heard: Said[] = [];
-  for (let length = 1; length <= replies.length && decision === Decision.waiting; length++) {
-    heard = replies.slice(0, length);
-    const successes = heard.filter(counts).length;
-    const stale = heard.filter((said) => said.kind === 'stale').length;
-    const within = successes + (from - length);
-    if (successes >= ack) decision = Decision.succeeded;
-    else if (within + stale < ack) decision = Decision.failed;
-    else if (within < ack) decision = Decision.overtaken;
+/** What a request has come to after these events, in plain terms. */
+class Model {
+  readonly #kind: RequestKind;
+  readonly #ack: number;
+  readonly #from: number;
+  readonly #events: readonly Event[];
+
+  constructor(kind: RequestKind, ack: number, from: number, events: readonly Event[]) {
+    this.#kind = kind;
+    this.#ack = ack;
+    this.#from = from;
+    this.#events = events;
   }
-  const freshest = heard
-    .filter((said) => said.timestamp !== 0)
-    .sort((a, b) => b.timestamp - a.timestamp || b.writer - a.writer)
-    .map(({ timestamp, writer }) => `${timestamp} by ${writer}`)
-    .at(0);
-  return { decision, freshest: freshest ?? 'none', successes: heard.filter(counts).length };
+
+  get lastTry(): { timestamp: number; writer: number } | undefined {
+    return this.#events.findLast((event) => event.what === 'try');
+  }
+
+  /** The first answer of each position to the last try. */
+  get heard(): Said[] {
+    const begin = this.#events.findLastIndex(({ what }) => what === 'try') + 1;
+    const all = this.#events.slice(begin).flatMap((event) => (event.what === 'said' ? [event.said] : []));
+    return all.filter(({ position }, i) => all.findIndex((said) => said.position === position) === i);
+  }
+
+  knewBefore(position: number): boolean {
+    const end = this.#events.findLastIndex(({ what }) => what === 'try');
+    return this.#events.slice(0, Math.max(end, 0)).some((event, i, before) => {
+      if (event.what === 'late') return event.position === position;
+      if (event.what === 'try' || event.said.position !== position || event.said.code !== 0) return false;
+      // What is said twice to one try is heard once.
+      const begin = before.slice(0, i).findLastIndex(({ what }) => what === 'try') + 1;
+      return !before
+        .slice(begin, i)
+        .some((other) => other.what === 'said' && other.said.position === position);
+    });
+  }
+
+  isOwn({ kind, timestamp, writer }: Said): boolean {
+    return kind === 'stale' && timestamp === this.lastTry?.timestamp && writer === this.lastTry.writer;
+  }
+
+  counts(said: Said): boolean {
+    if (said.kind === 'ok') return true;
+    if (this.#kind === RequestKind.read) return said.kind === 'absent';
+    return said.kind === 'stale' && (this.isOwn(said) || this.knewBefore(said.position));
+  }
+
+  outcome(): { decision: Decision; successes: number; decidedAt: number } {
+    const { heard } = this;
+    let successes = 0;
+    let putOff = 0;
+    for (let i = 0; i < heard.length; i++) {
+      if (this.counts(heard[i])) successes++;
+      else if (heard[i].kind === 'stale' && heard[i].code === 0) putOff++;
+      const within = successes + this.#from - i - 1;
+      const at = { successes, decidedAt: i + 1 };
+      if (successes >= this.#ack) return { decision: Decision.succeeded, ...at };
+      if (within + putOff < this.#ack) return { decision: Decision.failed, ...at };
+      if (within < this.#ack) return { decision: Decision.overtaken, ...at };
+    }
+    return { decision: Decision.waiting, successes, decidedAt: heard.length };
+  }
+
+  /** The newest record until the decision. */
+  get record(): string {
+    const newest = this.heard
+      .slice(0, this.outcome().decidedAt)
+      .filter(({ timestamp }) => timestamp > 0)
+      .toSorted(byVersion)
+      .at(-1);
+    return newest === undefined || this.#kind === RequestKind.write
+      ? ''
+      : versionText(newest.timestamp, newest.writer);
+  }
+
+  get version(): string {
+    const newest = this.heard
+      .filter(({ timestamp }) => timestamp > 0)
+      .toSorted(byVersion)
+      .at(-1);
+    const version = this.#kind === RequestKind.write ? this.lastTry : newest;
+    return version === undefined ? '' : versionText(version.timestamp, version.writer);
+  }
+
+  replica(position: number): readonly [state: ReplicaState, version: string, code: number, afterMs: number] {
+    const isWrite = this.#kind === RequestKind.write;
+    const said = this.heard.find((one) => one.position === position);
+    if (said === undefined) {
+      return [isWrite && this.lastTry === undefined ? ReplicaState.unasked : ReplicaState.silent, '', 0, -1];
+    }
+    const { code, kind, afterMs } = said;
+    const holds = versionText(said.timestamp, said.writer);
+    if (kind === 'failed')
+      return [code === FailureCode.timedOut ? ReplicaState.silent : ReplicaState.failed, '', code, afterMs];
+    if (!isWrite) {
+      const lags = holds === '' ? ReplicaState.missing : ReplicaState.stale;
+      return [holds === this.version ? ReplicaState.current : lags, holds, code, afterMs];
+    }
+    if (kind === 'ok' || this.isOwn(said)) return [ReplicaState.current, this.version, code, afterMs];
+    return [kind === 'stale' ? ReplicaState.newer : ReplicaState.failed, holds, code, afterMs];
+  }
+}
+
+/** Lets them happen one by one and compares with the model after each. */
+function check(kind: RequestKind, ack: number, from: number, events: readonly Event[]): void {
+  const accumulator = new ResponseAccumulator(kind, ack, from);
+  events.forEach((event, i) => {
+    const model = new Model(kind, ack, from, events.slice(0, i + 1));
+    const expected = model.outcome();
+    if (event.what === 'try') accumulator.beginTry(event.timestamp, event.writer);
+    else if (event.what === 'late') accumulator.noteKnown(event.position);
+    else {
+      const { said } = event;
+      assert.equal(accumulator.add(said.position, replyOf(said), said.afterMs), expected.decision);
+    }
+    assert.equal(accumulator.decision, expected.decision);
+    assert.equal(accumulator.successes, expected.successes);
+    const { freshest } = accumulator;
+    const record =
+      freshest === null ? '' : versionText(recordTimestamp(freshest, 0), recordWriter(freshest, 0));
+    assert.equal(record, model.record);
+    assert.equal(versionText(accumulator.timestamp, accumulator.writer), model.version);
+    const isUnsent = kind === RequestKind.write && model.lastTry === undefined;
+    assert.equal(accumulator.isComplete, isUnsent || model.heard.length === from);
+    for (let position = 0; position < from; position++) {
+      const seen = [
+        accumulator.stateOf(position),
+        versionText(accumulator.timestampOf(position), accumulator.writerOf(position)),
+        accumulator.failureOf(position),
+        accumulator.answeredAfterMs(position),
+      ];
+      assert.deepEqual(seen, model.replica(position), `position ${position}`);
+      assert.equal(accumulator.hasAnswered(position), seen[3] !== -1);
+    }
+  });
+}
+
+const FIRST_TRY: Event = { what: 'try', timestamp: 2, writer: 1 };
+const kinds = ['ok', 'absent', 'failed', 'incomplete', 'stale'] as const;
+
+/** A write has been sent before anybody answers. */
+function asEvents(kind: RequestKind, said: readonly Said[]): Event[] {
+  const events = said.map((one): Event => ({ what: 'said', said: one }));
+  return kind === RequestKind.write ? [FIRST_TRY, ...events] : events;
 }
 
 function permutations<T>(items: readonly T[]): T[][] {
@@ -54,120 +187,141 @@ function permutations<T>(items: readonly T[]): T[][] {
   return items.flatMap((item, i) => permutations(items.toSpliced(i, 1)).map((rest) => [item, ...rest]));
 }
 
-/** Adds them one by one and compares with the model after each. */
-function check(kind: RequestKind, ack: number, from: number, said: readonly [number, Said][]): void {
-  const accumulator = new ResponseAccumulator(kind, ack, from);
-  said.forEach(([position, each], i) => {
-    const decision = accumulator.add(position, replyOf(each));
-    const expected = model(
-      kind,
-      ack,
-      from,
-      said.slice(0, i + 1).map(([, one]) => one),
-    );
-    assert.equal(decision, expected.decision);
-    assert.equal(accumulator.decision, expected.decision);
-    assert.equal(accumulator.successes, expected.successes);
-    assert.equal(versionOf(accumulator.freshest), expected.freshest);
-  });
-}
-
-const kinds = ['ok', 'absent', 'failed', 'incomplete', 'stale'] as const;
-const requests = fc.constantFrom<RequestKind>(RequestKind.read, RequestKind.write);
-
-/** Every order of up to four positions; of five, each that goes round: the kinds below take every order by themselves. */
+/** Every order of up to three positions; of more, each that goes round: the kinds below take every order themselves. */
 function orders(from: number): number[][] {
   const positions = Array.from({ length: from }, (_, i) => i);
-  if (from <= 4) return permutations(positions);
+  if (from <= 3) return permutations(positions);
   return positions.map((first) => [...positions.slice(first), ...positions.slice(0, first)]);
 }
 
-/** Every sequence of kinds, the shorter ones with replicas that never answer. */
+/** Every sequence of this many kinds. */
 function sequences(length: number): Said['kind'][][] {
   if (length === 0) return [[]];
-  const shorter = sequences(length - 1);
-  const longest = shorter.filter((sequence) => sequence.length === length - 1);
-  return [...shorter, ...longest.flatMap((sequence) => kinds.map((kind) => [...sequence, kind]))];
+  return sequences(length - 1).flatMap((sequence) => kinds.map((kind) => [...sequence, kind]));
 }
 
-test('agrees with the model over every order of all kinds of replies, for up to 5 replicas', () => {
-  for (let from = 1; from <= 5; from++) {
+function codeOf(kind: Said['kind'], i: number): number {
+  if (kind === 'incomplete') return FailureCode.incomplete;
+  if (kind === 'failed') return i % 2 === 0 ? FailureCode.timedOut : FailureCode.storage;
+  return kind === 'stale' && i % 3 === 2 ? FailureCode.versionAhead : FailureCode.none;
+}
+
+test('agrees with the model over every order of all kinds of replies, for up to 4 replicas', () => {
+  for (let from = 1; from <= 4; from++) {
     for (const order of orders(from)) {
       for (const sequence of sequences(from)) {
-        const said = sequence.map((kind, i): [number, Said] => {
-          const carries = kind === 'ok' || (kind === 'incomplete' && i > 0);
-          return [order[i], { kind, timestamp: carries ? 1 + ((i * 2) % 3) : 0, writer: order[i] }];
+        const said = sequence.map((kind, i): Said => {
+          const carries = kind === 'ok' || kind === 'stale' || (kind === 'incomplete' && i > 0);
+          const timestamp = carries ? 1 + ((i * 2) % 3) : 0;
+          return { position: order[i], kind, timestamp, writer: order[i], code: codeOf(kind, i), afterMs: i };
         });
+        const answers = said.filter(({ kind }) => kind !== 'stale');
         for (let ack = 1; ack <= from; ack++) {
-          check(RequestKind.read, ack, from, said);
-          check(RequestKind.write, ack, from, said);
+          check(RequestKind.read, ack, from, asEvents(RequestKind.read, answers));
+          const stored = said.map((one) => (one.kind === 'ok' ? { ...one, timestamp: 0 } : one));
+          check(RequestKind.write, ack, from, asEvents(RequestKind.write, stored));
         }
       }
     }
   }
 });
 
-const largeOrSmall = fc.oneof(fc.integer({ min: 1, max: 4 }), fc.constantFrom(2 ** 32, 2 ** 53 - 1));
-const anything: fc.Arbitrary<Said> = fc
-  .record({
-    kind: fc.constantFrom(...kinds),
-    timestamp: largeOrSmall,
-    writer: fc.integer({ min: 0, max: 2 }),
-    hasRecord: fc.boolean(),
-  })
-  .map(({ kind, timestamp, writer, hasRecord }) => {
-    const carries = kind === 'ok' || (kind === 'incomplete' && hasRecord);
-    return { kind, writer, timestamp: carries ? timestamp : 0 };
-  });
+const timestamps = fc.oneof(fc.integer({ min: 1, max: 4 }), fc.constantFrom(2 ** 32, 2 ** 53 - 1));
+const writers = fc.constantFrom(0, 1, 2 ** 32 - 1);
 
-test('agrees with the model over every order of any 5 replies', () => {
-  fc.assert(
-    fc.property(
-      requests,
-      fc.integer({ min: 1, max: 5 }),
-      fc.array(anything, { minLength: 1, maxLength: 5 }),
-      (kind, ack, replies) => {
-        const said = replies.map((each, position): [number, Said] => [position, each]);
-        for (const order of permutations(said)) check(kind, ack, 5, order);
-      },
-    ),
-    { numRuns: 60 },
+function sayings(kind: RequestKind, from: number): fc.Arbitrary<Said> {
+  const spoken = kinds.filter((one) => one !== 'stale' || kind === RequestKind.write);
+  return fc
+    .record({
+      position: fc.nat(from - 1),
+      kind: fc.constantFrom(...spoken),
+      timestamp: timestamps,
+      writer: writers,
+      hasRecord: fc.boolean(),
+      code: fc.integer({ min: 1, max: 255 }),
+      afterMs: fc.double({ min: 0, max: 5_000, noNaN: true }),
+    })
+    .map(({ hasRecord, ...said }) => {
+      const { kind: what } = said;
+      const isStored = what === 'ok' && kind === RequestKind.write;
+      const carries =
+        what === 'stale' || (what === 'ok' && !isStored) || (what === 'incomplete' && hasRecord);
+      const isAhead = what === 'stale' && !hasRecord;
+      const code = what === 'failed' || what === 'incomplete' || isAhead ? said.code : FailureCode.none;
+      return { ...said, code, timestamp: carries ? said.timestamp : 0, writer: carries ? said.writer : 0 };
+    });
+}
+
+const quorums = fc
+  .integer({ min: 1, max: 32 })
+  .chain((from) => fc.record({ from: fc.constant(from), ack: fc.integer({ min: 1, max: from }) }));
+
+test('agrees with the model over reads whose replicas answer late, twice and never, the 32nd too', () => {
+  const reads = quorums.chain(({ ack, from }) =>
+    fc.record({
+      ack: fc.constant(ack),
+      from: fc.constant(from),
+      said: fc.array(sayings(RequestKind.read, from), { maxLength: 50 }),
+    }),
   );
-});
-
-test('a position counts once, however often it answers, the 32nd as well', () => {
   fc.assert(
-    fc.property(
-      requests,
-      fc.integer({ min: 1, max: 32 }),
-      fc.integer({ min: 1, max: 32 }),
-      fc.array(fc.tuple(fc.nat(31), anything), { maxLength: 80 }),
-      (kind, ack, from, said) => {
-        fc.pre(ack <= from);
-        const accumulator = new ResponseAccumulator(kind, ack, from);
-        const firsts = new Map<number, Said>();
-        for (const [at, each] of said) {
-          const position = at % from;
-          assert.equal(accumulator.hasAnswered(position), firsts.has(position));
-          const wasDecided = accumulator.decision !== Decision.waiting;
-          if (!wasDecided && !firsts.has(position)) firsts.set(position, each);
-          const expected = model(kind, ack, from, [...firsts.values()]);
-          assert.equal(accumulator.add(position, replyOf(each)), expected.decision);
-          assert.equal(accumulator.successes, expected.successes);
-          assert.equal(versionOf(accumulator.freshest), expected.freshest);
-        }
-      },
+    fc.property(reads, ({ ack, from, said }) =>
+      check(RequestKind.read, ack, from, asEvents(RequestKind.read, said)),
     ),
     { numRuns: 300 },
   );
 });
 
+test('agrees with the model over writes that are sent again, and never', () => {
+  const writes = fc
+    .record({ from: fc.integer({ min: 1, max: 6 }), share: fc.double({ min: 0, max: 1, noNaN: true }) })
+    .chain(({ from, share }) => {
+      const events = fc.oneof(
+        {
+          weight: 6,
+          arbitrary: sayings(RequestKind.write, from).map((said): Event => ({ what: 'said', said })),
+        },
+        { weight: 1, arbitrary: fc.nat(from - 1).map((position): Event => ({ what: 'late', position })) },
+        {
+          weight: 1,
+          arbitrary: fc.record({ what: fc.constant('try' as const), timestamp: timestamps, writer: writers }),
+        },
+      );
+      const ack = 1 + Math.floor(share * (from - 1));
+      return fc.record({
+        ack: fc.constant(ack),
+        from: fc.constant(from),
+        more: fc.array(events, { maxLength: 30 }),
+      });
+    });
+  fc.assert(
+    fc.property(writes, ({ ack, from, more }) => {
+      check(RequestKind.write, ack, from, []);
+      check(RequestKind.write, ack, from, [FIRST_TRY, ...more]);
+    }),
+    { numRuns: 1_000 },
+  );
+});
+
+test('whether a version is no obstacle is what counting makes of it', () => {
+  const accumulator = new ResponseAccumulator(RequestKind.write, 1, 2);
+  accumulator.beginTry(5, 1);
+  assert.equal(accumulator.isNoObstacle(0, 5, 1), true, 'its own');
+  assert.equal(accumulator.isNoObstacle(0, 5, 2), false);
+  accumulator.noteKnown(0);
+  assert.equal(accumulator.isNoObstacle(0, 9, 1), false, 'it may have been there before the try');
+  accumulator.beginTry(6, 1);
+  assert.equal(accumulator.isNoObstacle(0, 9, 1), true);
+  assert.equal(accumulator.isNoObstacle(1, 9, 1), false);
+});
+
 test('the record of a node that is not whole is used, and does not count', () => {
   const accumulator = new ResponseAccumulator(RequestKind.read, 2, 3);
-  accumulator.add(0, replyOf({ kind: 'ok', timestamp: 5, writer: 1 }));
-  accumulator.add(1, replyOf({ kind: 'incomplete', timestamp: 9, writer: 1 }));
+  const said = { position: 0, code: 0, afterMs: 1, writer: 1 };
+  accumulator.add(0, replyOf({ ...said, kind: 'ok', timestamp: 5 }), 1);
+  accumulator.add(1, replyOf({ ...said, kind: 'incomplete', timestamp: 9 }), 1);
   assert.equal(accumulator.decision, Decision.waiting);
-  accumulator.add(2, replyOf({ kind: 'absent', timestamp: 0, writer: 0 }));
+  accumulator.add(2, replyOf({ ...said, kind: 'absent', timestamp: 0 }), 1);
   assert.equal(accumulator.decision, Decision.succeeded);
-  assert.equal(versionOf(accumulator.freshest), '9 by 1');
+  assert.equal(recordTimestamp(accumulator.freshest!, 0), 9);
 });

@@ -54,6 +54,13 @@ function startAll(
   );
 }
 
+interface SettlementFigures {
+  readonly reads: number;
+  readonly writes: number;
+  readonly unsettled: number;
+  readonly failures: readonly unknown[];
+}
+
 function underWay({ services }: RunningNode): number {
   const { admission } = services.status.status() as { admission: AdmissionFigures };
   return admission.requestsInFlight;
@@ -72,6 +79,12 @@ test('nodes without a door coordinate reads and writes for whoever calls their s
     assert.deepEqual(await get(node, 'key1'), { outcome: Outcome.ok, value: 'value1' });
     assert.deepEqual(await get(node, 'none'), { outcome: Outcome.notFound, value: null });
   }
+  const { requests } = nodes[0].services.status.status() as { requests: SettlementFigures };
+  assert.deepEqual(
+    [requests.reads + requests.writes + requests.unsettled, requests.failures],
+    [3, []],
+    'each request is settled, or will be when its last replica has answered',
+  );
   const { signal } = new AbortController();
   using page = await nodes[0].services.ranges.page(Buffer.from('key1'), null, 1000, 0, signal);
   assert.ok(page.usedBytes > 0);

@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { SettlementCounters } from '../../../../src/coordinator/settlement-counters.ts';
+import { FailureCode } from '../../../../src/failure.ts';
+import { ABSENT, failed, incomplete, STORED } from '../../../../src/reply.ts';
+import { found, KEY, setUpWaiting, stale, VALUE } from '../../../support/coordinator-by-hand.ts';
+
+test('replicas that are not up to date or do not answer are counted by node, and failures by code', () => {
+  const counters = new SettlementCounters();
+  const { coordinator, asked, answers, ids } = setUpWaiting(3, counters);
+  coordinator.get(KEY, 1, 3, answers);
+  asked[0].reply(found(9, 'new'));
+  asked[1].reply(found(5, 'old'));
+  assert.equal(counters.figures().reads, 0, 'it has not settled');
+  asked[2].reply(ABSENT);
+  coordinator.put(KEY, VALUE, 1, 3, answers);
+  asked[3].reply(STORED);
+  asked[4].reply(stale(900));
+  asked[5].reply(failed(FailureCode.poisoned, 'takes no writes'));
+  coordinator.put(KEY, VALUE, 1, 3, answers);
+  asked[6].reply(STORED);
+  asked[7].reply(failed(FailureCode.timedOut, 'no answer in time'));
+  asked[8].reply(failed(FailureCode.poisoned, 'takes no writes'));
+  coordinator.get(KEY, 1, 1, answers);
+  asked[9].reply(incomplete(null));
+  const none = { stale: 0, missing: 0, newer: 0, failed: 0, silent: 0 };
+  assert.deepEqual(counters.figures(), {
+    reads: 2,
+    writes: 2,
+    replicas: [
+      { id: ids[1], ...none, stale: 1, newer: 1, silent: 1 },
+      { id: ids[2], ...none, missing: 1, failed: 2 },
+    ],
+    failures: [
+      { code: 'POISONED', mayPass: false, count: 2 },
+      { code: 'TIMED_OUT', mayPass: true, count: 1 },
+      { code: 'INCOMPLETE', mayPass: false, count: 1 },
+    ],
+  });
+});
+
+test('replicas that were never asked are no fault of theirs', () => {
+  const counters = new SettlementCounters();
+  const { coordinator, answers, timestamps } = setUpWaiting(3, counters);
+  timestamps.isExhausted = true;
+  coordinator.put(KEY, VALUE, 1, 3, answers);
+  coordinator.close();
+  assert.deepEqual(counters.figures(), { reads: 0, writes: 1, replicas: [], failures: [] });
+});
