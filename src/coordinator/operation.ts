@@ -49,7 +49,7 @@ const Phase = {
   waiting: 0,
   /** The client has its answer. It is among the unsettled, and takes what replicas say late. */
   answered: 1,
-  /** All replicas have answered, or the node stops: it has told what each of them said, and hears nothing more. */
+  /** All replicas have answered, or the node stops: it has told what each of them said, and tells nothing more. */
   settled: 2,
 } as const;
 type Phase = (typeof Phase)[keyof typeof Phase];
@@ -145,7 +145,7 @@ export abstract class Operation implements ReplySink, Expiring, Settlement {
 
   onReply(position: number, reply: ReplicaReply): void {
     const { accumulator } = this;
-    if (this.#phase === Phase.settled || accumulator.hasAnswered(position)) return;
+    if (accumulator.hasAnswered(position)) return;
     const fault = reply.record === null ? undefined : recordFault(reply.record, 0, reply.record.length);
     const sound =
       fault === undefined ? reply : failed(FailureCode.protocol, `sent a record that is none: ${fault}`);

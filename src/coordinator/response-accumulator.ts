@@ -119,14 +119,6 @@ export class ResponseAccumulator {
     return this.decision;
   }
 
-  /**
-   * Whether a version that a replica holds in place of the last try's keeps the try from no success: it is the try's
-   * own, which came twice, or one that the replica got after the write had begun.
-   */
-  isNoObstacle(position: number, timestamp: number, writer: number): boolean {
-    return (this.#knownBefore & (1 << position)) !== 0 || this.#isOwn(timestamp, writer);
-  }
-
   /** Of a read the freshest version that anybody has said, of a write that of its last try; 0 by 0: none. */
   get timestamp(): number {
     if (this.#kind === RequestKind.write) return this.#timestamp;

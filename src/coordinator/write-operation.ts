@@ -1,10 +1,4 @@
-import {
-  encodeRecord,
-  recordFault,
-  recordTimestamp,
-  recordValueStart,
-  recordWriter,
-} from '../../native-free-lsm/index.ts';
+import { encodeRecord, recordFault, recordTimestamp, recordValueStart } from '../../native-free-lsm/index.ts';
 import { FailureCode } from '../failure.ts';
 import type { TimestampWaiter } from '../hybrid-clock.ts';
 import { Outcome, type OutcomeSink } from '../outcome.ts';
@@ -78,7 +72,7 @@ export class WriteOperation extends Operation implements TimestampWaiter {
 
   onReplyToTry(tried: number, position: number, reply: ReplicaReply): void {
     // Also a late word of a newer version says what this write, or this node's next ones, have to win over.
-    const heard = reply.kind === ReplyKind.stale ? this.#look(tried, position, reply) : reply;
+    const heard = reply.kind === ReplyKind.stale ? this.#look(reply) : reply;
     if (tried === this.#tries) super.onReply(position, heard);
     else if (heard.code === FailureCode.none) this.accumulator.noteKnown(position);
   }
@@ -143,15 +137,12 @@ export class WriteOperation extends Operation implements TimestampWaiter {
   }
 
   /** What a replica's word that it holds another version comes to. */
-  #look(tried: number, position: number, reply: ReplicaReply): ReplicaReply {
+  #look(reply: ReplicaReply): ReplicaReply {
     const met = reply.record;
     const fault = met === null ? 'none' : recordFault(met, 0, met.length);
     if (met === null || fault !== undefined)
       return failed(FailureCode.protocol, `sent a version that is none: ${fault}`);
-    const timestamp = recordTimestamp(met, 0);
-    if (this.context.timestamps.follow(timestamp)) return reply;
-    const writer = recordWriter(met, 0);
-    if (tried === this.#tries && this.accumulator.isNoObstacle(position, timestamp, writer)) return reply;
+    if (this.context.timestamps.follow(recordTimestamp(met, 0))) return reply;
     return { kind: ReplyKind.stale, record: met, code: FailureCode.versionAhead, reason: VERSION_AHEAD };
   }
 

@@ -271,6 +271,21 @@ test('a replica that answers for the first time can put off a later try too, als
   assert.equal(asked.length, 9);
 });
 
+test('what is said late to a first try is known before the third', () => {
+  const { coordinator, asked, answers } = setUpWaiting();
+  coordinator.put(KEY, VALUE, 3, 3, answers);
+  asked[0].reply(stale(200));
+  assert.deepEqual(timestampsOf(asked.slice(3)), [201, 201, 201]);
+  asked[1].reply(stale(1000));
+  asked[5].reply(stale(1500));
+  assert.deepEqual(timestampsOf(asked.slice(6)), [1501, 1501, 1501]);
+  asked[7].reply(stale(2000));
+  asked[6].reply(STORED);
+  asked[8].reply(STORED);
+  assert.deepEqual(answers.all, ['ok']);
+  assert.equal(asked.length, 9);
+});
+
 test('a race for a key ends: each replica puts a write off once', () => {
   const { coordinator, asked, answers } = setUpWaiting();
   coordinator.put(KEY, VALUE, 3, 3, answers);

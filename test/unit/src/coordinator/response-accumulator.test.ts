@@ -303,18 +303,6 @@ test('agrees with the model over writes that are sent again, and never', () => {
   );
 });
 
-test('whether a version is no obstacle is what counting makes of it', () => {
-  const accumulator = new ResponseAccumulator(RequestKind.write, 1, 2);
-  accumulator.beginTry(5, 1);
-  assert.equal(accumulator.isNoObstacle(0, 5, 1), true, 'its own');
-  assert.equal(accumulator.isNoObstacle(0, 5, 2), false);
-  accumulator.noteKnown(0);
-  assert.equal(accumulator.isNoObstacle(0, 9, 1), false, 'it may have been there before the try');
-  accumulator.beginTry(6, 1);
-  assert.equal(accumulator.isNoObstacle(0, 9, 1), true);
-  assert.equal(accumulator.isNoObstacle(1, 9, 1), false);
-});
-
 test('the record of a node that is not whole is used, and does not count', () => {
   const accumulator = new ResponseAccumulator(RequestKind.read, 2, 3);
   const said = { position: 0, code: 0, afterMs: 1, writer: 1 };

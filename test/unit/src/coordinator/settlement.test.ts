@@ -1,6 +1,8 @@
 /** What a request tells once all its replicas have said what they will say. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { FailureCode } from '../../../../src/failure.ts';
 import { Outcome } from '../../../../src/outcome.ts';
 import { ABSENT, failed, found as foundRecord, incomplete, STORED } from '../../../../src/reply.ts';
@@ -72,6 +74,26 @@ test('of an incomplete replica both is told: what it holds, and that it is incom
   ]);
 });
 
+test('once answered it keeps no value, however long it waits for the last replica', async () => {
+  const { coordinator, asked, answers, settled } = setUpWaiting();
+  coordinator.get(KEY, 1, 3, answers);
+  // Both are heard in a call of its own, so that nothing here refers to them afterwards.
+  const values = [found(5, 'v'.repeat(1024)), found(9, 'w'.repeat(1024))].map((reply, position) => {
+    asked[position].reply(reply);
+    return new WeakRef(reply.record!);
+  });
+  await new Promise((resolve) => setImmediate(resolve));
+  setFlagsFromString('--expose-gc');
+  runInNewContext('gc')();
+  assert.deepEqual(
+    values.map((value) => value.deref()),
+    [undefined, undefined],
+  );
+  assert.equal(settled.length, 0);
+  asked[2].reply(ABSENT);
+  assert.equal(settled[0].version, '9 by 1');
+});
+
 test('a write tells who has it, who keeps a newer version, who failed and why', () => {
   const { coordinator, asked, answers, ids, settled } = setUpWaiting(5);
   coordinator.put(KEY, VALUE, 2, 5, answers);
@@ -127,6 +149,18 @@ test('a version too far ahead to win over is told with its failure', () => {
   asked[0].reply(stale(5000));
   asked[1].reply(STORED);
   asked[2].reply(STORED);
+  assert.deepEqual(answers.all, ['ok']);
+  assert.equal(settled[0].replicas[0], `${ids[0]}: newer, 5000 by 1, VERSION_AHEAD`);
+});
+
+test('one too far ahead puts a write off no second time either', () => {
+  const { coordinator, asked, answers, ids, settled, timestamps } = setUpWaiting();
+  timestamps.limit = 4000;
+  coordinator.put(KEY, VALUE, 3, 3, answers);
+  asked[0].reply(stale(200));
+  asked[3].reply(stale(5000));
+  asked[4].reply(STORED);
+  asked[5].reply(STORED);
   assert.deepEqual(answers.all, ['ok']);
   assert.equal(settled[0].replicas[0], `${ids[0]}: newer, 5000 by 1, VERSION_AHEAD`);
 });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { FailureCode } from '../../../../src/failure.ts';
-import { ABSENT, failed, found, incomplete, ReplyKind, STORED } from '../../../../src/reply.ts';
+import { ABSENT, failed, found, incomplete, ReplyKind, STORED, stale } from '../../../../src/reply.ts';
 import { READ_VERSION } from '../../../../src/rpc/operation-table.ts';
 import { RpcCluster } from '../../../support/rpc-cluster.ts';
 import { ReplyBook, VERSION_BYTES, writeTo } from '../../../support/rpc-nodes.ts';
@@ -335,6 +335,22 @@ describe('mesh', () => {
     nodes[0].routes.read(1, key, 1_000, book, 0);
     clock.advance(10);
     book.isFailed(0, FailureCode.protocol, /sent no record/);
+  });
+
+  it('fails a read that is answered as only a write can be, and a write that is answered as only a read can be', async () => {
+    const { nodes, clock } = await RpcCluster.start(['a', 'b']);
+    const { routes } = nodes[0];
+    const book = new ReplyBook();
+    const { replica } = nodes[1];
+    replica.read = (_key, _timeoutMs, sink, token) => sink.onReply(token, stale(5, 1));
+    routes.read(1, key, 1_000, book, 0);
+    replica.write = (_key, _record, sink, token) => sink.onReply(token, ABSENT);
+    writeTo(routes, [[1, 1]], key, record, 1_000, book);
+    clock.advance(10);
+    replica.write = (_key, _record, sink, token) => sink.onReply(token, incomplete(record));
+    writeTo(routes, [[1, 2]], key, record, 1_000, book);
+    clock.advance(10);
+    for (const position of [0, 1, 2]) book.isFailed(position, FailureCode.protocol, /none to this operation/);
   });
 
   it('tells how it stands with each peer', async () => {
