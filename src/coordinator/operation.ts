@@ -4,7 +4,7 @@ import { errorMessage } from '../errors.ts';
 import { FailureCode } from '../failure.ts';
 import type { TimestampWaiter } from '../hybrid-clock.ts';
 import { Outcome, type OutcomeSink } from '../outcome.ts';
-import { failed, type ReplicaReply, type ReplySink } from '../reply.ts';
+import { failed, type ReplicaReply, ReplyKind, type ReplySink } from '../reply.ts';
 import type { ByteBudget } from './byte-budget.ts';
 import type { DeadlineQueue, Expiring } from './deadline-queue.ts';
 import type { LinkedList } from './linked-list.ts';
@@ -54,11 +54,13 @@ const Phase = {
 } as const;
 type Phase = (typeof Phase)[keyof typeof Phase];
 
+const NOBODY: OutcomeSink = { onOutcome() {}, onLargeValue() {} };
+
 /**
  * One request over its replicas: waiting, then answered, then settled. Its one answer is given as soon as it is certain;
  * what replicas say later changes nothing about that, and is told when the request settles. As every replica is
- * answered for by then, with a time-out at the latest, every operation settles. Once answered it lets go of its value:
- * the network may hold on to the operation until the last replica has answered.
+ * answered for by then, with a time-out at the latest, every operation settles. Once answered it lets go of its value
+ * and of its client: the network may hold on to the operation until the last replica has answered.
  */
 export abstract class Operation implements ReplySink, Expiring, Settlement {
   deadlineMs = 0;
@@ -77,7 +79,8 @@ export abstract class Operation implements ReplySink, Expiring, Settlement {
   /** Where in the preference lists the key's begins. */
   protected readonly listOffset: number;
   readonly #waitedMs: number;
-  readonly #reply: OutcomeSink;
+  /** Who waits for the answer; once it is given, nobody. */
+  #reply: OutcomeSink;
   /** Of the monotonic time. */
   #beganMs = 0;
   /** Why replicas failed, by position; made when the first does. */
@@ -153,7 +156,7 @@ export abstract class Operation implements ReplySink, Expiring, Settlement {
     const { successes } = accumulator;
     const decision = accumulator.add(position, sound, answeredAfterMs);
     if (this.#phase === Phase.waiting) {
-      if (accumulator.successes === successes) this.#noteReason(position, sound.reason);
+      if (accumulator.successes === successes) this.#noteReason(position, sound);
       if (decision === Decision.succeeded) this.succeed();
       else if (decision === Decision.overtaken) this.overtaken();
       else if (decision === Decision.failed) this.fallShort('no answer yet');
@@ -185,11 +188,13 @@ export abstract class Operation implements ReplySink, Expiring, Settlement {
     if (this.#phase !== Phase.waiting) return;
     this.#phase = Phase.answered;
     this.outcome = outcome;
-    this.accumulator.freshest = null;
+    this.accumulator.dropRecord();
     this.context.deadlines.remove(this);
     this.context.unsettled.append(this);
     this.letGo();
-    this.#reply.onOutcome(outcome, value, sentence);
+    const reply = this.#reply;
+    this.#reply = NOBODY;
+    reply.onOutcome(outcome, value, sentence);
     if (this.accumulator.isComplete) this.#settle();
   }
 
@@ -245,7 +250,9 @@ export abstract class Operation implements ReplySink, Expiring, Settlement {
     this.answer(Outcome.notEnoughReplicas, null, sentence);
   }
 
-  #noteReason(position: number, reason: string): void {
+  #noteReason(position: number, { kind, reason }: ReplicaReply): void {
+    // Nothing counts any more for a write that is to be sent again, so one that is stored does not either.
+    if (kind === ReplyKind.ok) return;
     this.#reasons ??= new Array<string>(this.from).fill('');
     this.#reasons[position] = reason === '' ? 'failed' : reason;
   }

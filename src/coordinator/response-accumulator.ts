@@ -4,7 +4,8 @@
  * many have failed that `ack` can no longer be reached (after riak_kv_get_core).
  *
  * It also keeps what each replica has said, by position, before the decision and after it: version, kind, failure and
- * time, four numbers a replica, however long the value is. Only until the decision does it keep a record, the freshest.
+ * time, four numbers a replica, however long the value is. It keeps one record, the freshest, until the decision or
+ * until the request is answered without one.
  */
 import { compareVersions, recordTimestamp, recordWriter } from '../../native-free-lsm/index.ts';
 import { FailureCode } from '../failure.ts';
@@ -34,7 +35,7 @@ const WORD_BITS = 32;
 
 export class ResponseAccumulator {
   decision: Decision = Decision.waiting;
-  /** Of a read, the newest record of any answer until the decision, also of those that do not count; null: none. */
+  /** Of a read, the newest record of any answer until the decision, also of those that do not count; null: none kept. */
   freshest: Uint8Array | null = null;
   /** Answers that count. */
   successes = 0;
@@ -46,6 +47,7 @@ export class ResponseAccumulator {
   #failures = 0;
   /** Writes that met a newer version: neither success nor failure, because a later timestamp can still win there. */
   #overtaken = 0;
+  #keepsRecord = true;
   /** Who has said the newest version of a read. */
   #freshestPosition = NOBODY;
   /** Of a write: the version of its last try. */
@@ -75,6 +77,12 @@ export class ResponseAccumulator {
     this.#timestamp = timestamp;
     this.#writer = writer;
     this.#knownBefore = this.#known;
+  }
+
+  /** The request is answered, maybe without a decision: from now on a record would be kept for nobody. */
+  dropRecord(): void {
+    this.freshest = null;
+    this.#keepsRecord = false;
   }
 
   /** The replica has said, to an earlier try, what it holds. */
@@ -215,6 +223,6 @@ export class ResponseAccumulator {
       ) > 0;
     if (!isNewer) return;
     this.#freshestPosition = position;
-    if (this.decision === Decision.waiting) this.freshest = record;
+    if (this.#keepsRecord && this.decision === Decision.waiting) this.freshest = record;
   }
 }

@@ -345,6 +345,18 @@ test('a try after the first waits for a timestamp, has only the time that is lef
   assert.equal(clock.pendingTimers, 0);
 });
 
+test('a replica that stores a write whose next try is due already is not named among those that failed', () => {
+  const { answers, asked, clock, coordinator, ids, timestamps } = setUpWaiting();
+  coordinator.put(KEY, VALUE, 2, 3, answers);
+  timestamps.isExhausted = true;
+  asked[0].reply(stale(5000));
+  asked[1].reply(stale(6000));
+  asked[2].reply(STORED);
+  clock.advance(TIMEOUT_MS + 10);
+  const why = `${ids[0]}: it holds a newer version; ${ids[1]}: it holds a newer version`;
+  assert.deepEqual(answers.all, [`notEnoughReplicas 2 of 3 replicas had to answer, 0 did (${why}).`]);
+});
+
 test('a write that may be stored already is not called overloaded when there is no timestamp for the next try', () => {
   const { coordinator, asked, answers, timestamps } = setUpWaiting();
   coordinator.put(KEY, VALUE, 2, 3, answers);

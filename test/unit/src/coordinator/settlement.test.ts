@@ -21,6 +21,13 @@ import { FakeReplicas } from '../../../support/fake-replicas.ts';
 
 const TIMED_OUT = failed(FailureCode.timedOut, 'no answer in time');
 
+/** What was used in this turn counts as used until its end. */
+async function collectGarbage(): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve));
+  setFlagsFromString('--expose-gc');
+  runInNewContext('gc')();
+}
+
 test('a read settles after its answer, when the last replica has answered, and tells who is stale or missing', () => {
   const { coordinator, asked, answers, clock, ids, settled } = setUpWaiting(4);
   coordinator.get(KEY, 2, 4, answers);
@@ -82,9 +89,7 @@ test('once answered it keeps no value, however long it waits for the last replic
     asked[position].reply(reply);
     return new WeakRef(reply.record!);
   });
-  await new Promise((resolve) => setImmediate(resolve));
-  setFlagsFromString('--expose-gc');
-  runInNewContext('gc')();
+  await collectGarbage();
   assert.deepEqual(
     values.map((value) => value.deref()),
     [undefined, undefined],
@@ -92,6 +97,61 @@ test('once answered it keeps no value, however long it waits for the last replic
   assert.equal(settled.length, 0);
   asked[2].reply(ABSENT);
   assert.equal(settled[0].version, '9 by 1');
+});
+
+test('answered before enough replicas were heard, it keeps no value of those that come later', async () => {
+  const { coordinator, asked, answers, clock, settled } = setUpWaiting();
+  coordinator.get(KEY, 2, 3, answers);
+  clock.advance(TIMEOUT_MS + 10);
+  assert.equal(answers.all.length, 1);
+  const values = ['late', 'later'].map((value, position) => {
+    const reply = found(5 + position, value);
+    asked[position].reply(reply);
+    return new WeakRef(reply.record!);
+  });
+  await collectGarbage();
+  assert.deepEqual(
+    values.map((value) => value.deref()),
+    [undefined, undefined],
+  );
+  assert.equal(settled.length, 0);
+  asked[2].reply(ABSENT);
+  assert.equal(settled[0].version, '6 by 1');
+});
+
+test('a large value that finds no room is not kept', async () => {
+  const { answers, asked, coordinator, settled } = setUpWaiting();
+  const large = (): WeakRef<Uint8Array> => {
+    const reply = found(5, 'v'.repeat(33 * 1024 * 1024));
+    asked.splice(0, 3)[0].reply(reply);
+    return new WeakRef(reply.record!);
+  };
+  coordinator.get(KEY, 2, 3, answers);
+  const held = large();
+  coordinator.get(KEY, 2, 3, answers);
+  const refused = large();
+  assert.match(answers.all.join(), /^overloaded This node holds as many bytes/);
+  await collectGarbage();
+  const isKept = [held, refused].map((value) => value.deref() !== undefined);
+  assert.deepEqual(isKept, [true, false], 'the first read still waits with its value');
+  assert.equal(settled.length, 0);
+  coordinator.close();
+});
+
+test('once answered it lets go of who asked, however long it waits for the last replica', async () => {
+  const { coordinator, asked, settled } = setUpWaiting();
+  const ask = (): WeakRef<Answers> => {
+    const answers = new Answers();
+    coordinator.get(KEY, 1, 3, answers);
+    asked[0].reply(ABSENT);
+    assert.deepEqual(answers.all, ['notFound']);
+    return new WeakRef(answers);
+  };
+  const client = ask();
+  await collectGarbage();
+  assert.equal(client.deref() === undefined, true);
+  assert.equal(settled.length, 0);
+  coordinator.close();
 });
 
 test('a write tells who has it, who keeps a newer version, who failed and why', () => {
