@@ -1,5 +1,6 @@
 /** One message, decoded in place. Pure. */
 
+import { copyBytes } from '../../native-free-lsm/index.ts';
 import { FailureCode } from '../failure.ts';
 import { ReplyKind } from '../reply.ts';
 import { MessageKind } from './operations.ts';
@@ -56,6 +57,9 @@ export class Message {
 
   /** The body as bytes that stay valid: copied if it must be. */
   keptBody(): Buffer {
-    return this.isPassing ? Buffer.from(this.body()) : this.body();
+    if (!this.isPassing) return this.body();
+    const kept = Buffer.allocUnsafe(this.bodyEnd - this.bodyStart);
+    copyBytes(this.bytes, this.bodyStart, this.bodyEnd, kept, 0);
+    return kept;
   }
 }

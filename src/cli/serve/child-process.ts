@@ -30,10 +30,11 @@ export type SpawnNode = (nodeId: string, listener: ChildListener) => NodeChild;
 const ENTRY = fileURLToPath(new URL(`./node-process${extname(import.meta.url)}`, import.meta.url));
 
 /**
- * V8 would let the young generation grow to three times 32 MiB. The garbage of a node dies at once, so it would only
- * gain resident memory by that. Node's warnings go through the node's log: node-host.ts.
+ * V8 would let the young generation grow to three times 32 MiB. The garbage of a node dies soon, so most of that would
+ * only be resident memory. With 8 MiB a write takes 4 % less CPU than with 4, and with 16 no less than with 8. Node's
+ * warnings go through the node's log: node-host.ts.
  */
-export const NODE_FLAGS = ['--max-semi-space-size=4', '--no-warnings'];
+export const NODE_FLAGS = ['--max-semi-space-size=8', '--no-warnings'];
 
 /**
  * For glibc. Without these it keeps a heap for each of a dozen threads, though memory that one thread frees is of no
