@@ -1,7 +1,8 @@
 /** Writes every key of one value size once, so that reads find them. */
 import { randomBytes } from 'node:crypto';
+import { LoadConnection, type LoadConnectionOwner } from '../../src/cli/load/load-connection.ts';
+import { systemClock } from '../../src/clock.ts';
 import { keyName, putRequest } from './load.ts';
-import { LoadConnection } from './load-connection.ts';
 
 /** Few, because values may be large: this must succeed, and not overload. */
 const CONNECTIONS = 64;
@@ -14,25 +15,28 @@ export async function fillKeys(port: number, valueBytes: number, keys: number): 
   const { promise, resolve } = Promise.withResolvers<void>();
   const toWrite = Array.from({ length: keys }, (_, index) => index);
   let unanswered = keys;
-  const writing = new Map<LoadConnection, number>();
   const next = (connection: LoadConnection): void => {
     const index = toWrite.pop();
     if (index === undefined) return;
-    writing.set(connection, index);
+    connection.key = index;
     connection.send(putRequest(keyName(valueBytes, index), value));
   };
+  const again = (connection: LoadConnection): void => {
+    toWrite.push(connection.key);
+    setTimeout(() => next(connection), PATIENCE_MS);
+  };
+  const owner: LoadConnectionOwner = {
+    onAnswer: (connection, status) => {
+      if (status !== 201) again(connection);
+      else if (--unanswered === 0) resolve();
+      else next(connection);
+    },
+    onFailure: again,
+  };
+  const target = { host: '127.0.0.1', port };
   const connections = Array.from(
     { length: clients },
-    () =>
-      new LoadConnection(port, (connection, status) => {
-        if (status === 201) {
-          if (--unanswered === 0) resolve();
-          next(connection);
-          return;
-        }
-        toWrite.push(writing.get(connection) as number);
-        setTimeout(() => next(connection), PATIENCE_MS);
-      }),
+    () => new LoadConnection(0, target, systemClock, owner),
   );
   for (const connection of connections) next(connection);
   await promise;

@@ -6,6 +6,9 @@
  */
 import { randomBytes } from 'node:crypto';
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
+import { LoadConnection, type LoadConnectionOwner } from '../../src/cli/load/load-connection.ts';
+import type { Request } from '../../src/cli/load/request-writer.ts';
+import { systemClock } from '../../src/clock.ts';
 import {
   type Answers,
   getRequest,
@@ -14,16 +17,14 @@ import {
   type LoadResult,
   noAnswers,
   putRequest,
-  type Request,
   scanRequest,
 } from './load.ts';
-import { BROKEN, LoadConnection } from './load-connection.ts';
 
 const TICK_MS = 1;
 const MAX_LATENCY_MICROS = 600_000_000;
 const HISTOGRAM = { lowest: 1, highest: MAX_LATENCY_MICROS, figures: 3 };
 
-export class LoadGenerator {
+export class LoadGenerator implements LoadConnectionOwner {
   readonly #load: Load;
   readonly #value: Buffer;
   readonly #connections: LoadConnection[] = [];
@@ -44,11 +45,12 @@ export class LoadGenerator {
   async run(): Promise<LoadResult> {
     const { connections, ratePerSecond, seconds, warmUpSeconds } = this.#load;
     this.#startMs = performance.now();
+    const target = { host: '127.0.0.1', port: this.#load.port };
     for (let i = 0; i < connections; i++) {
-      const connection = new LoadConnection(this.#load.port, this.#onAnswer);
+      const connection = new LoadConnection(0, target, systemClock, this);
       this.#connections.push(connection);
       if (ratePerSecond > 0) this.#free.push(connection);
-      else connection.send(this.#request());
+      else this.#ask(connection);
     }
     const pace = ratePerSecond > 0 ? setInterval(() => this.#sendDue(), TICK_MS) : undefined;
     await new Promise((resolve) => setTimeout(resolve, warmUpSeconds * 1000));
@@ -69,10 +71,37 @@ export class LoadGenerator {
     };
   }
 
+  onAnswer(connection: LoadConnection, status: number): void {
+    if (this.#isOver) return;
+    this.#count(status, performance.now() - connection.dueMs, connection.bodyBytes);
+    if (status === 503 && this.#load.heedsRetryAfter)
+      setTimeout(() => this.#goOn(connection), connection.retryAfterMs);
+    else this.#goOn(connection);
+  }
+
+  onFailure(connection: LoadConnection): void {
+    this.#answers.broken++;
+    this.#goOn(connection);
+  }
+
+  #goOn(connection: LoadConnection): void {
+    if (this.#isOver) return;
+    if (this.#load.ratePerSecond > 0) this.#free.push(connection);
+    else this.#ask(connection);
+  }
+
   #sendDue(): void {
     const { ratePerSecond } = this.#load;
     const due = Math.floor(((performance.now() - this.#startMs) * ratePerSecond) / 1000);
-    for (; this.#due < due; this.#due++) this.#free.shift()?.send(this.#request());
+    for (; this.#due < due; this.#due++) {
+      const connection = this.#free.shift();
+      if (connection !== undefined) this.#ask(connection);
+    }
+  }
+
+  #ask(connection: LoadConnection): void {
+    connection.dueMs = performance.now();
+    connection.send(this.#request());
   }
 
   #request(): Request {
@@ -89,24 +118,9 @@ export class LoadGenerator {
     }
   }
 
-  readonly #onAnswer = (connection: LoadConnection, status: number, bodyBytes: number): void => {
-    if (this.#isOver) return;
-    this.#count(status, performance.now() - connection.sentMs, bodyBytes);
-    if (status === 503 && this.#load.heedsRetryAfter)
-      setTimeout(() => this.#askAgain(connection), connection.retryAfterMs);
-    else this.#askAgain(connection);
-  };
-
-  #askAgain(connection: LoadConnection): void {
-    if (this.#isOver) return;
-    if (this.#load.ratePerSecond > 0) this.#free.push(connection);
-    else connection.send(this.#request());
-  }
-
   #count(status: number, latencyMs: number, bodyBytes: number): void {
     const answers = this.#answers;
-    if (status === BROKEN) answers.broken++;
-    else if (status === 503) {
+    if (status === 503) {
       answers.status503++;
       record(this.#refusalLatency, latencyMs);
     } else if (status === 504) answers.status504++;

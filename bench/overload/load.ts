@@ -1,3 +1,5 @@
+import type { Request } from '../../src/cli/load/request-writer.ts';
+
 /** The messages between the benchmark and its load processes. */
 
 export const METHODS = ['PUT', 'GET', 'SCAN'] as const;
@@ -84,12 +86,6 @@ export type LoadReport =
 /** It sorts as its number does, so that a scan from it finds as many entries as it asks for. */
 export function keyName(valueBytes: number, index: number): string {
   return `v${valueBytes}-${String(index).padStart(7, '0')}`;
-}
-
-export interface Request {
-  readonly head: string;
-  /** Shared by many requests. */
-  readonly body: Buffer | null;
 }
 
 export function putRequest(key: string, value: Buffer): Request {

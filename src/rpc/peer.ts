@@ -473,7 +473,8 @@ function replyOf(message: Message, wantsRecord: boolean): ReplicaReply {
   const hasRecord = wantsRecord && message.bodyStart >= 0;
   switch (message.replyKind) {
     case ReplyKind.ok:
-      if (!wantsRecord) return STORED;
+      // An answer that belongs to another question must not pass for an acknowledgement.
+      if (!wantsRecord) return message.bodyStart < 0 ? STORED : UNFIT;
       return hasRecord ? found(message.keptBody()) : NO_RECORD;
     case ReplyKind.absent:
       return wantsRecord ? ABSENT : UNFIT;

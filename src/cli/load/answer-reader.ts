@@ -16,6 +16,8 @@ const RETRY_AFTER = 'retry-after:';
 export class AnswerReader {
   /** Of the answer whose status line came last; 0 before there is one. */
   status = 0;
+  /** Of its body, so far. */
+  bodyBytes = 0;
   /** The server closes the connection behind it. */
   closes = false;
   /** What a 503 asks its client to wait; 0: nothing. */
@@ -59,11 +61,13 @@ export class AnswerReader {
         case State.chunkData: {
           const taken = Math.min(this.#left, end - at);
           at += taken;
+          this.bodyBytes += taken;
           this.#left -= taken;
           if (this.#left === 0 && this.#state === State.chunkData) this.#state = State.chunkEnd;
           break;
         }
         default:
+          this.bodyBytes += end - at;
           return false;
       }
       if (this.#isWhole) {
@@ -132,6 +136,7 @@ export class AnswerReader {
     if (!line.startsWith('HTTP/1.') || !(status >= 100)) throw new Error('not an HTTP answer');
     this.status = status;
     this.closes = line[7] === '0';
+    this.bodyBytes = 0;
     this.retryAfterSeconds = 0;
     this.#isFirstLine = false;
   }

@@ -40,6 +40,16 @@ export class LoadConnection {
     this.#owner = owner;
   }
 
+  /** Of the last answer. */
+  get bodyBytes(): number {
+    return this.#reader.bodyBytes;
+  }
+
+  /** What the last answer, a 503, asks its client to wait; 0: nothing. */
+  get retryAfterMs(): number {
+    return this.#reader.retryAfterSeconds * 1_000;
+  }
+
   send(request: Request): void {
     this.isAsking = true;
     const socket = this.#socket ?? this.#connect();

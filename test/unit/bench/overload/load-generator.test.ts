@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
-import { AnswerParser } from '../../../../bench/overload/answer-parser.ts';
 import { FreshConnections } from '../../../../bench/overload/fresh-connections.ts';
 import type { Load } from '../../../../bench/overload/load.ts';
 import { LoadGenerator } from '../../../../bench/overload/load-generator.ts';
@@ -94,16 +93,4 @@ test('fresh connections that are never answered count with what they have waited
   server.close();
   assert.ok(result.answered >= 5, `${result.answered}`);
   assert.ok(result.maxMs > 300, `${result.maxMs}`);
-});
-
-test('an answer is found however its bytes are cut', () => {
-  const bytes = Buffer.from(
-    'HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 503 Busy\r\ncontent-length: 5\r\nConnection: close\r\n\r\nhello',
-  );
-  for (let cut = 1; cut < bytes.length; cut++) {
-    const parser = new AnswerParser();
-    assert.equal(parser.push(bytes.subarray(0, cut)), false);
-    assert.equal(parser.push(bytes.subarray(cut)), true);
-    assert.deepEqual([parser.status, parser.bodyBytes, parser.closes], [503, 5, true]);
-  }
 });

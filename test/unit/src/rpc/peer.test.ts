@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Packr } from 'msgpackr/pack';
 import { seededRandom } from '../../../../src/clock.ts';
-import { ReplyKind, STORED } from '../../../../src/reply.ts';
+import { FailureCode } from '../../../../src/failure.ts';
+import { ReplyKind } from '../../../../src/reply.ts';
 import {
   encodeRefusal,
   encodeResponse,
@@ -140,14 +141,14 @@ describe('peer', () => {
     assert.equal(mesh.isUp('b'), true);
   });
 
-  it('passes over the result of a write, whatever it is', async () => {
+  it('takes an answer with a record for no acknowledgement of a write', async () => {
     const { clock, routes, dialled } = await setUp(welcome);
     const book = new ReplyBook();
     writeTo(routes, [[1, 0]], key, Buffer.from('record'), 1_000, book);
     clock.advance(5);
     dialled[0].stream.write(frame(MessageKind.response, 1, 0, Buffer.from('unasked')));
     clock.advance(5);
-    assert.deepEqual(book.of(0), STORED);
+    assert.deepEqual(book.of(0).code, FailureCode.protocol);
   });
 
   it('takes any frame as a sign of life, and silence after a ping as the end', async () => {

@@ -6,34 +6,48 @@ interface Case {
   readonly name: string;
   readonly text: string;
   readonly status: number;
+  readonly bodyBytes: number;
   readonly closes?: boolean;
   readonly retryAfterSeconds?: number;
 }
 
 const CASES: readonly Case[] = [
-  { name: 'a body by its length', text: 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello', status: 200 },
-  { name: 'an empty body', text: 'HTTP/1.1 201 Created\r\nX: y\r\ncontent-length: 0\r\n\r\n', status: 201 },
-  { name: 'no body', text: 'HTTP/1.1 204 No Content\r\nDate: now\r\n\r\n', status: 204 },
+  {
+    name: 'a body by its length',
+    text: 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello',
+    status: 200,
+    bodyBytes: 5,
+  },
+  {
+    name: 'an empty body',
+    text: 'HTTP/1.1 201 Created\r\nX: y\r\ncontent-length: 0\r\n\r\n',
+    status: 201,
+    bodyBytes: 0,
+  },
+  { name: 'no body', text: 'HTTP/1.1 204 No Content\r\nDate: now\r\n\r\n', status: 204, bodyBytes: 0 },
   {
     name: 'chunks',
     text: 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel\r\n\r\nA\r\n0123456789\r\n0\r\n\r\n',
     status: 200,
+    bodyBytes: 15,
   },
   {
     name: 'chunks with an extension and a trailer',
     text: 'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3;a=b\r\nabc\r\n0\r\nX: y\r\n\r\n',
     status: 200,
+    bodyBytes: 3,
   },
   {
     name: 'an answer behind 100 Continue',
     text: 'HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 503 Busy\r\nRetry-After: 2\r\nConnection: close\r\nContent-Length: 2\r\n\r\nno',
     status: 503,
+    bodyBytes: 2,
     closes: true,
     retryAfterSeconds: 2,
   },
 ];
 
-for (const { closes = false, name, retryAfterSeconds = 0, status, text } of CASES) {
+for (const { bodyBytes, closes = false, name, retryAfterSeconds = 0, status, text } of CASES) {
   test(`the end is found of ${name}, however its bytes are cut`, () => {
     const bytes = Buffer.from(text);
     for (let first = 1; first < bytes.length; first++) {
@@ -43,8 +57,8 @@ for (const { closes = false, name, retryAfterSeconds = 0, status, text } of CASE
         assert.equal(reader.push(bytes, first, second), false);
         assert.equal(reader.push(bytes, second, bytes.length), true, `cut at ${first} and ${second}`);
         assert.deepEqual(
-          [reader.status, reader.closes, reader.retryAfterSeconds],
-          [status, closes, retryAfterSeconds],
+          [reader.status, reader.bodyBytes, reader.closes, reader.retryAfterSeconds],
+          [status, bodyBytes, closes, retryAfterSeconds],
         );
       }
     }
@@ -64,7 +78,7 @@ test('an answer without a length ends with its connection', () => {
   const reader = new AnswerReader();
   const bytes = Buffer.from('HTTP/1.0 200 OK\r\n\r\nabc');
   assert.equal(reader.push(bytes, 0, bytes.length), false);
-  assert.deepEqual([reader.endsWithConnection, reader.closes], [true, true]);
+  assert.deepEqual([reader.endsWithConnection, reader.closes, reader.bodyBytes], [true, true, 3]);
 });
 
 test('what is no answer is refused', () => {

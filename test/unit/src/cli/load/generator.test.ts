@@ -44,11 +44,17 @@ async function run(plan: LoadPlan, signal = new AbortController().signal): Promi
   return recorder.result(0, signal.aborted);
 }
 
-async function against(listener: Listener, changes: Partial<LoadPlan> = {}): Promise<LoadResult> {
+async function against(
+  listener: Listener,
+  changes: Partial<LoadPlan> = {},
+  onStart: () => void = () => undefined,
+): Promise<LoadResult> {
   const server = createServer(listener);
   const port = await listening(server);
   try {
-    return await run(planFor(port, changes));
+    const plan = planFor(port, changes);
+    onStart();
+    return await run(plan);
   } finally {
     server.closeAllConnections();
     server.close();
@@ -67,20 +73,20 @@ test('a stall of the server is in the spectrum in full: all that was due meanwhi
   };
   let isStalled = false;
   const listener: Listener = (_request, response) => {
-    if (startMs === 0) {
-      startMs = performance.now();
-      setTimeout(() => {
-        isStalled = true;
-      }, 500);
-      setTimeout(() => {
-        isStalled = false;
-        for (const waiting of held) answer(waiting);
-      }, 1_000);
-    }
     if (isStalled) held.push(response);
     else answer(response);
   };
-  const result = await against(listener, { ratePerSecond: rate, connections: 16, durationMs });
+  const plan = { ratePerSecond: rate, connections: 16, durationMs };
+  const result = await against(listener, plan, () => {
+    startMs = performance.now();
+    setTimeout(() => {
+      isStalled = true;
+    }, 500);
+    setTimeout(() => {
+      isStalled = false;
+      for (const waiting of held) answer(waiting);
+    }, 1_000);
+  });
   const { errors, latency, requests } = result.tally;
   assert.deepEqual([requests, errors], [(rate * durationMs) / 1_000, 0]);
   // The plain model: the i-th answer is that of the i-th request, which was due at its time.
