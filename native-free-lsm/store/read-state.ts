@@ -8,7 +8,7 @@ import { refuseHalfRepaired, refuseLostEdits, refuseLostLogs } from './folder-ch
 /** Makes something of the files that count, in this order: all tables, then the logs from the oldest on. */
 export interface StateReader<Table, Log extends LogEnd> {
   table(metadata: TableMetadata): Table;
-  /** @param isBegun the manifest says that the log was begun, so that it must have its header */
+  /** @param isBegun the manifest or the log before says that the log was begun, so that it must have its header */
   log(generation: number, isBegun: boolean, tables: readonly Table[]): Log;
 }
 
@@ -57,8 +57,12 @@ export function readState<Table, Log extends LogEnd>(
   const live = contents.logs.filter((generation) => generation >= oldestGeneration);
   if (manifest !== undefined) refuseLostEdits(fs, contents, manifest, live);
   refuseLostLogs(directory, oldestGeneration, live, begunGeneration);
-  const logs = live.map((generation) => reader.log(generation, generation <= begunGeneration, tables));
-  const begun = live.flatMap((generation, i) => (logs[i].continued ? [generation + 1] : []));
-  refuseLostLogs(directory, oldestGeneration, live, Math.max(0, ...begun));
+  let begun = begunGeneration;
+  const logs = live.map((generation) => {
+    const log = reader.log(generation, generation <= begun, tables);
+    if (log.continued) begun = Math.max(begun, generation + 1);
+    return log;
+  });
+  refuseLostLogs(directory, oldestGeneration, live, begun);
   return { contents, manifest, found, tables, logs };
 }

@@ -33,15 +33,20 @@ function newestLog(fs: MemoryFileSystem): string {
     .at(-1)}`;
 }
 
-async function checkLost(simulation: EngineSimulation, fs: MemoryFileSystem): Promise<void> {
+async function checkMissing(simulation: EngineSimulation, fs: MemoryFileSystem): Promise<void> {
   const path = newestLog(fs);
   fs.removeSync(path);
+  await checkLost(simulation, fs, path, /put the file back, or repair/);
+}
+
+async function checkLost(
+  simulation: EngineSimulation,
+  fs: MemoryFileSystem,
+  path: string,
+  message: RegExp,
+): Promise<void> {
   const left = simulation.restartWith(fs);
-  assert.throws(() => left.openStore(), {
-    code: 'CORRUPTION',
-    file: path,
-    message: /put the file back, or repair/,
-  });
+  assert.throws(() => left.openStore(), { code: 'CORRUPTION', file: path, message });
   assert.equal(fs.openDescriptors, 0);
   const { verifyFolder } = await loadOfflineTools();
   const steps = verifyFolder(fs, '/db');
@@ -79,7 +84,28 @@ for (const [name, count, background] of [
     const simulation = new EngineSimulation(TINY_OPTIONS, undefined, background);
     await write(simulation, simulation.openStore(), 1, count);
     const left = simulation.fs.crash({ bytes: 'lost', names: 'lost' });
-    await checkLost(new EngineSimulation(TINY_OPTIONS), left);
+    await checkMissing(new EngineSimulation(TINY_OPTIONS), left);
+  });
+}
+
+// The next log has its header, durably, before the one before says by its mark that it was begun: no crash leaves this.
+for (const [what, content] of [
+  ['empty', Buffer.alloc(0)],
+  ['without a header', Buffer.alloc(16, 7)],
+  ['cut within its header', Buffer.from('QLOG')],
+] as const) {
+  test(`one that is ${what}, though the one before says that it was begun, is as good as missing`, async () => {
+    const simulation = new EngineSimulation(
+      TINY_OPTIONS,
+      undefined,
+      (context: ExecutorContext) => new NoBackground(context),
+    );
+    await write(simulation, simulation.openStore(), 1, 25);
+    const fs = simulation.fs.crash({ bytes: 'lost', names: 'lost' });
+    const path = newestLog(fs);
+    assert.notEqual(path, '/db/000001.log');
+    fs.place(path, content);
+    await checkLost(new EngineSimulation(TINY_OPTIONS), fs, path, /its header is missing/);
   });
 }
 
@@ -88,7 +114,7 @@ test('the last one of an engine that was closed', async () => {
   const store = simulation.openStore();
   await write(simulation, store, 1, 50);
   await simulation.settle(store.close());
-  await checkLost(simulation, simulation.fs);
+  await checkMissing(simulation, simulation.fs);
 });
 
 test('nothing is acknowledged from the first log before the manifest names it, and it is tried again', async () => {
@@ -111,7 +137,7 @@ test('nothing is acknowledged from the first log before the manifest names it, a
   await simulation.pass(5000);
   assert.deepEqual(store.stats().conditions, []);
   await write(simulation, store, 1, 1);
-  await checkLost(simulation, fs.kill());
+  await checkMissing(simulation, fs.kill());
   await simulation.settle(store.close());
 });
 
