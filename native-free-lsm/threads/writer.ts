@@ -184,7 +184,9 @@ export class WriterRole {
   #awaitNote(): LsmError | typeof WAIT | undefined {
     // Main stores the generation when the manifest edit is durable.
     this.#isNoted = Atomics.load(this.#words, ControlWord.notedGeneration) === this.#generation;
-    if (!this.#isNoted) return this.#notePatience.waits() ? WAIT : NOT_NOTED;
+    // When main closes the store it notes nothing more. By then all writes are answered, and only requests that wake the
+    // writer can be in the ring.
+    if (!this.#isNoted) return !this.#isStopped && this.#notePatience.waits() ? WAIT : NOT_NOTED;
     this.#notePatience.end();
     return undefined;
   }
@@ -192,8 +194,8 @@ export class WriterRole {
   #idle(): boolean {
     this.#refresh();
     this.#syncWhenDue();
-    // The word is loaded after the ring was found empty, because main publishes its last request before it stores the word.
-    if (Atomics.load(this.#words, ControlWord.stop) === 1 && this.#requests.empty && !this.#finished) {
+    // In this order: main publishes its last write before it stores the word, so whoever sees the word sees that write.
+    if (this.#isStopped && this.#requests.empty && !this.#finished) {
       this.#finished = true;
       this.#finish();
     }
@@ -261,14 +263,19 @@ export class WriterRole {
    * gives out no more memtables, so the writer must not wait for one: the log has everything that this one holds.
    */
   #sealAsked(): boolean {
-    // Main stores the word before it publishes its last request.
-    if (Atomics.load(this.#words, ControlWord.stop) === 1) return false;
+    if (this.#isStopped) return false;
     // Main counts this up before it publishes the request that wakes the writer.
     const requests = Atomics.load(this.#words, ControlWord.sealRequests);
     if (requests === this.#sealsDone) return false;
     if (this.#memtable.entries > 0) return true;
     this.#sealsDone = requests;
     return false;
+  }
+
+  /** Whether main closes the store. */
+  get #isStopped(): boolean {
+    // Acquire: main stores the word before it publishes the request that wakes the writer.
+    return Atomics.load(this.#words, ControlWord.stop) === 1;
   }
 
   #prepareRotation(): LsmError | undefined {

@@ -233,6 +233,17 @@ describe('the engine in threads', { timeout: 60_000 }, () => {
     await again.close();
   });
 
+  // The writer has not begun its log by then, and the manifest never names it.
+  test('closing at once after opening waits for nothing', { timeout: 20_000 }, async () => {
+    const path = directory();
+    for (let round = 0; round < 3; round++) {
+      const engine = await open(path, { writeStallTimeoutMs: 3_600_000 });
+      await engine.close();
+    }
+    await using engine = await open(path);
+    await engine.put(key(1), Buffer.from('value'));
+  });
+
   test('more writes than fit anywhere are refused at once, and taken again when there is room', async () => {
     const engine = await open(directory(), { maxQueuedWriteBytes: 2 * MIB });
     const value = Buffer.alloc(100_000);

@@ -180,6 +180,28 @@ test('a manifest that cannot be marked as closed does no harm', async () => {
   await simulation.settle(again.close());
 });
 
+test('closing does not wait for a manifest that cannot be written', async () => {
+  const simulation = new EngineSimulation({ ...TINY_OPTIONS, writeStallTimeoutMs: 30_000 });
+  const { clock, fs } = simulation;
+  const store = simulation.openStore();
+  fs.onCall = ({ operation, path }) => {
+    if (operation === 'write' && path.includes('MANIFEST')) throw fileSystemError('ENOSPC', operation, path);
+    return undefined;
+  };
+  await simulation.pass(5);
+  assert.deepEqual(
+    store.stats().conditions.map(({ code }) => code),
+    ['NO_SPACE'],
+  );
+  const before = clock.monotonicMs();
+  await simulation.settle(store.close());
+  const tookMs = clock.monotonicMs() - before;
+  assert.ok(tookMs < 100, `${tookMs} ms`);
+  fs.onCall = undefined;
+  assert.equal(fs.openDescriptors, 0);
+  await simulation.settle(simulation.openStore().close());
+});
+
 test('writes to a log under interval durability are synced when due, without further traffic', async () => {
   const simulation = new EngineSimulation();
   const store = simulation.openStore({ durability: 'interval', syncIntervalMs: 50 });

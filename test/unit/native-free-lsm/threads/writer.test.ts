@@ -169,6 +169,26 @@ test('a writer that nobody asks for anything has nothing to do, whatever main ha
   writer.close();
 });
 
+test('a writer that is told to stop does not wait for a note of its log: none comes any more', () => {
+  const { control, fs, memtable, put, responses, writer } = startWriter(WRITER_RESPONSE_RING_BYTES, 64 << 10);
+  const words = new Int32Array(control);
+  Atomics.store(words, ControlWord.notedGeneration, 0);
+  put(1);
+  assert.equal(writer.step(), false);
+  assert.equal(writer.dueMs, 1, 'it waits for the note');
+  Atomics.store(words, ControlWord.stop, 1);
+  assert.equal(writer.step(), true, 'without that any time has passed');
+  assert.equal(responses.nextRun(WRITER_RESPONSE_RING_BYTES), true);
+  const completion = new Completion();
+  decodeCompletion(responses.bytes, payloadStart(responses.runStart), completion);
+  assert.equal(completion.code, WriteCode.overloaded, 'what is not noted is not acknowledged');
+  responses.release();
+  assert.equal(memtable.entries, 0);
+  assert.equal(writer.step(), false);
+  assert.equal(writer.finished, true);
+  assert.equal(fs.openDescriptors, 0);
+});
+
 test('a write whose time is over is not written: neither before the others of its run, nor among, nor behind them', () => {
   const { clock, fs, put, responses, writer } = startWriter(WRITER_RESPONSE_RING_BYTES, 64 << 10);
   clock.advance(100);
