@@ -4,18 +4,14 @@
  */
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { sharesOf } from '../../src/cli/load/operation-mix.ts';
-import type { LoadPlan } from '../../src/cli/load/plan.ts';
-import { LoadRecorder, type LoadResult } from '../../src/cli/load/result.ts';
-import { runThreads } from '../../src/cli/load/threads.ts';
 import { count, positive, script } from '../../test/support/script-flags.ts';
 import { describeFinding, digits, isReached, median } from '../engine/figure.ts';
+import { runLoad } from '../support/load.ts';
 import { checkNeeds } from '../support/needs.ts';
 import { wrk } from '../support/wrk.ts';
 
 const BARE_SERVER = fileURLToPath(new URL('../cluster/bare-server.ts', import.meta.url));
-const CONNECTIONS = 64;
-const KEYS = 100_000;
+const CLOSED_LOOP = { perSecond: 0, keys: 100_000, valueBytes: 0 } as const;
 const LEAST_SHARE = 0.7;
 
 interface Flags {
@@ -32,29 +28,6 @@ const { rounds, seconds } = script(
   .parse()
   .opts<Flags>();
 
-async function load(port: number, method: 'get' | 'put'): Promise<LoadResult> {
-  const plan: LoadPlan = {
-    targets: [{ host: '127.0.0.1', port }],
-    connections: CONNECTIONS,
-    ratePerSecond: 0,
-    warmUpMs: 0,
-    durationMs: seconds * 1_000,
-    shares: sharesOf({ [method]: 1 }),
-    keys: KEYS,
-    keyChoice: 'uniform',
-    keyDigits: 0,
-    valueBytes: 0,
-    maxScanEntries: 1,
-    ack: undefined,
-    from: undefined,
-    threads: 1,
-    seed: 7,
-  };
-  const recorder = new LoadRecorder(plan);
-  const busyShare = await runThreads(plan, (second) => recorder.add(second), new AbortController().signal);
-  return recorder.result(busyShare, false);
-}
-
 await checkNeeds(new Set(['wrk']));
 const server = fork(BARE_SERVER);
 try {
@@ -67,7 +40,12 @@ try {
     const busy: number[] = [];
     for (let round = 0; round < rounds; round++) {
       theirs.push((await wrk(port, { method: method === 'get' ? 'GET' : 'PUT', seconds })).requestsPerSecond);
-      const { busyShare, requestsPerSecond, tally } = await load(port, method);
+      const { busyShare, requestsPerSecond, tally } = await runLoad({
+        port,
+        method,
+        ...CLOSED_LOOP,
+        seconds,
+      });
       if (tally.errors > 0) throw new Error(`${tally.errors} requests failed`);
       ours.push(requestsPerSecond);
       busy.push(busyShare);

@@ -6,7 +6,7 @@
  */
 import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
-import { isAnyAddress, isLoopback } from '../address.ts';
+import { isAnyAddress, isLoopback } from '../host.ts';
 import type { RequestFault } from './query.ts';
 
 const NAME_AND_PORT = /^(\[[^\]]*\]|[^:[\]]*)(?::\d{0,5})?$/;

@@ -1,5 +1,6 @@
-import { formatAddress, isLoopback } from '../address.ts';
+import { formatAddress } from '../address.ts';
 import { QuorateError } from '../errors.ts';
+import { isLoopback } from '../host.ts';
 import { ClusterSecret } from '../rpc/cluster-secret.ts';
 import type { NodeOptions } from './options.ts';
 

@@ -7,29 +7,17 @@ import { test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { htmlReport } from '../../src/cli/load/html-report.ts';
 import { loadFileOf } from '../../src/cli/load/json-report.ts';
-import { LoadOperation, sharesOf } from '../../src/cli/load/operation-mix.ts';
+import { LoadOperation } from '../../src/cli/load/operation-mix.ts';
 import type { LoadPlan } from '../../src/cli/load/plan.ts';
 import { LoadRecorder, type LoadResult } from '../../src/cli/load/result.ts';
 import { Tally } from '../../src/cli/load/tally.ts';
 import { openPage } from '../support/browser.ts';
+import { loadPlan } from '../support/load-plan.ts';
 
-const PLAN: LoadPlan = {
-  targets: [{ host: '127.0.0.1', port: 19234 }],
-  connections: 64,
+const PLAN = loadPlan({
   ratePerSecond: 1_000,
-  warmUpMs: 0,
   durationMs: 3_000,
-  shares: sharesOf({ get: 1 }),
-  keys: 1_000,
-  keyChoice: 'uniform',
-  keyDigits: 0,
-  valueBytes: 0,
-  maxScanEntries: 100,
-  ack: undefined,
-  from: undefined,
-  threads: 1,
-  seed: 1,
-};
+});
 
 /** Three seconds of 1,000 answers after 1 to 1,000 ms, times a factor. */
 function resultOf(factor: number, plan: LoadPlan = PLAN): LoadResult {

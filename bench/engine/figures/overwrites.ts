@@ -7,7 +7,7 @@ import { putOperationBytes } from '../../../native-free-lsm/log/write-operation.
 import { liveBytes } from '../../../src/cli/fill/keys.ts';
 import { percentileMs } from '../../../src/cli/load/result.ts';
 import type { BenchCluster, Status } from '../../support/bench-cluster.ts';
-import { runConstantLoad } from '../../support/constant-load.ts';
+import { runLoad } from '../../support/load.ts';
 import { diskBytes } from '../../support/processes.ts';
 import { wrk } from '../../support/wrk.ts';
 import { type BenchContext, HOT_KEYS, VALUE_BYTES } from '../context.ts';
@@ -68,7 +68,7 @@ async function measure(context: BenchContext, workload: Workload, live: number):
       worst[node] = Math.max(worst[node], eventLoopDelay.p999Ms);
     }
   };
-  const result = await runConstantLoad({
+  const result = await runLoad({
     port: cluster.port,
     method: 'put',
     perSecond,

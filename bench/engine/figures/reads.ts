@@ -2,7 +2,7 @@
 
 import { type LoadResult, percentileMs } from '../../../src/cli/load/result.ts';
 import { ColdPageCache } from '../../support/cold-page-cache.ts';
-import { runConstantLoad } from '../../support/constant-load.ts';
+import { runLoad } from '../../support/load.ts';
 import { diskBytes } from '../../support/processes.ts';
 import { wrk } from '../../support/wrk.ts';
 import type { BenchContext } from '../context.ts';
@@ -71,7 +71,7 @@ async function measureDelays(context: BenchContext, engine: string, perSecond: n
   progress(`${engine}: loop delay p99.9 ${closedMs} ms at ${describeTurn(turn)}`);
   const rate = Math.round(perSecond > 0 ? perSecond : turn.requestsPerSecond * RATE_SHARE);
   const constantLoad = { method: 'get', perSecond: rate, keys, valueBytes: 0 } as const;
-  const constant = await runConstantLoad({ port: cluster.port, seconds, ...constantLoad });
+  const constant = await runLoad({ port: cluster.port, seconds, ...constantLoad });
   const constantMs = await delayMs();
   progress(
     `${engine}: loop delay p99.9 ${constantMs} ms at ${rate}/s, latency p99.9 ${p999Ms(constant).toFixed(1)} ms`,

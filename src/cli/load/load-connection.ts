@@ -1,9 +1,9 @@
 /** One client: a bare connection with one request at a time on it. One that ends is made anew. */
 import { connect, type Socket } from 'node:net';
+import type { Address } from '../../address.ts';
 import type { Clock } from '../../clock.ts';
 import { AnswerReader } from './answer-reader.ts';
 import { NoAnswer } from './no-answer.ts';
-import type { LoadTarget } from './plan.ts';
 import type { Request } from './request-writer.ts';
 
 /** A connection that cannot be made is not tried again at once: that would be a load of its own. */
@@ -25,7 +25,7 @@ export class LoadConnection {
   key = 0;
   isSecondStep = false;
   isAsking = false;
-  readonly #address: LoadTarget;
+  readonly #address: Address;
   readonly #owner: LoadConnectionOwner;
   readonly #clock: Clock;
   readonly #reader = new AnswerReader();
@@ -33,7 +33,7 @@ export class LoadConnection {
   #isClosed = false;
 
   /** @param target the index of `address` */
-  constructor(target: number, address: LoadTarget, clock: Clock, owner: LoadConnectionOwner) {
+  constructor(target: number, address: Address, clock: Clock, owner: LoadConnectionOwner) {
     this.target = target;
     this.#address = address;
     this.#clock = clock;

@@ -1,16 +1,11 @@
 /** A load, as all that takes part in it see it. Plain data: it goes to threads as it is. Pure. */
+import type { Address } from '../../address.ts';
 import type { KeyChoiceName } from './key-choice.ts';
 import type { OperationShares } from './operation-mix.ts';
 
-/** One node that is asked. */
-export interface LoadTarget {
-  readonly host: string;
-  readonly port: number;
-}
-
 export interface LoadPlan {
-  /** Connections go to them in turn. */
-  readonly targets: readonly LoadTarget[];
+  /** The nodes that are asked. Connections go to them in turn. */
+  readonly targets: readonly Address[];
   readonly connections: number;
   /** Requests a second that are due over all connections; 0: closed loop, each asks again when it has its answer. */
   readonly ratePerSecond: number;

@@ -14,7 +14,7 @@ const CLEAR_LINE = '\r\u001b[K';
 export class LoadProgress implements Disposable {
   readonly #output: ProgressOutput;
   readonly #timer: TimerHandle | null;
-  /** Requests in the second that came last, and how many threads have told theirs. */
+  /** Answers of `#second`, as far as threads have told them; and of the second before it, of all threads. */
   #requests = 0;
   #second = -1;
   #lastRate = 0;

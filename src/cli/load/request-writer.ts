@@ -1,7 +1,8 @@
 /** The bytes of requests. Pure. */
+import { formatAddress } from '../../address.ts';
 import type { Random } from '../../clock.ts';
 import { LoadOperation } from './operation-mix.ts';
-import type { LoadPlan, LoadTarget } from './plan.ts';
+import type { LoadPlan } from './plan.ts';
 
 /** Values are cut from as many random bytes, each at a place of its own: making all of them anew would take longer than sending. */
 const POOL_BYTES = 1024 * 1024;
@@ -27,7 +28,7 @@ export class RequestWriter {
     this.#random = random;
     const { ack, from, targets, valueBytes } = plan;
     this.#query = `${ack === undefined ? '' : `&ack=${ack}`}${from === undefined ? '' : `&from=${from}`}`;
-    this.#tails = targets.map((target) => ` HTTP/1.1\r\nHost: ${hostOf(target)}\r\n`);
+    this.#tails = targets.map((target) => ` HTTP/1.1\r\nHost: ${formatAddress(target)}\r\n`);
     this.#pool = Buffer.allocUnsafe(valueBytes === 0 ? 0 : POOL_BYTES + valueBytes);
     for (let at = 0; at < this.#pool.length; at++) this.#pool[at] = random() * 256;
   }
@@ -69,8 +70,4 @@ export class RequestWriter {
     }
     return { head: head + lengthAndEnd, body: this.#pool.subarray(at, at + valueBytes) };
   }
-}
-
-function hostOf({ host, port }: LoadTarget): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }

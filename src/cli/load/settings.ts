@@ -1,11 +1,12 @@
 /** The flags of `load`, and the plan that they come to. */
+import { type Address, formatAddress } from '../../address.ts';
 import { choice, duration, integer, size, text, toggle } from '../../config/setting.ts';
 import type { SettingsTable } from '../../config.ts';
 import { QuorateError } from '../../errors.ts';
 import type { QuorumSettings } from '../quorum-settings.ts';
 import { KEY_CHOICES, type KeyChoiceName } from './key-choice.ts';
 import { type OperationShares, sharesOf } from './operation-mix.ts';
-import type { LoadPlan, LoadTarget } from './plan.ts';
+import type { LoadPlan } from './plan.ts';
 import {
   WORKLOAD_NAMES,
   WORKLOADS,
@@ -28,7 +29,7 @@ type Method = (typeof METHODS)[number];
 const WORKLOAD_OR_NONE = ['none', ...WORKLOAD_NAMES] as const;
 
 export interface LoadSettings {
-  readonly targets: readonly LoadTarget[];
+  readonly targets: readonly Address[];
   readonly ratePerSecond: number | undefined;
   readonly connections: number;
   readonly durationMs: number;
@@ -69,7 +70,7 @@ export const loadSettings: SettingsTable<LoadSettings> = {
     help: 'nodes to ask, separated by commas; connections go to them in turn',
     defaultValue: parseTargets(DEFAULT_TARGET),
     parse: parseTargets,
-    format: (targets) => targets.map(urlOf).join(','),
+    format: (targets) => targets.map((target) => `http://${formatAddress(target)}`).join(','),
   },
   ratePerSecond: integer(
     'rate',
@@ -152,7 +153,7 @@ export function planOf(
   return { ...common, shares, keyChoice, keyDigits: 0, valueBytes: valueBytes ?? 0 };
 }
 
-function parseTargets(input: string): readonly LoadTarget[] {
+function parseTargets(input: string): readonly Address[] {
   return input.split(',').map((part) => {
     const url = URL.parse(part.trim());
     if (url?.protocol !== 'http:' || url.pathname !== '/' || url.search !== '') {
@@ -164,10 +165,6 @@ function parseTargets(input: string): readonly LoadTarget[] {
     const port = url.port === '' ? 80 : Number(url.port);
     return { host: url.hostname.replace(/^\[(.*)\]$/, '$1'), port };
   });
-}
-
-function urlOf({ host, port }: LoadTarget): string {
-  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
 /** `get=90,put=10`: parts of any sum. */

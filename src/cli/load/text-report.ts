@@ -1,8 +1,9 @@
 /** What `load` prints, in the manner of wrk2. Pure. */
 import type { Histogram } from 'hdr-histogram-js';
+import { formatAddress } from '../../address.ts';
 import { formatDuration, formatSize } from '../../config/units.ts';
 import { LoadOperation, OPERATION_NAMES } from './operation-mix.ts';
-import type { LoadPlan, LoadTarget } from './plan.ts';
+import type { LoadPlan } from './plan.ts';
 import { type LoadResult, percentileMs } from './result.ts';
 import { spectrumText } from './spectrum.ts';
 
@@ -30,7 +31,7 @@ export function textReport(result: LoadResult, withSpectrum: boolean): string {
 export function describePlan(plan: LoadPlan): string {
   const { connections, durationMs, ratePerSecond, targets, threads } = plan;
   const loop = ratePerSecond > 0 ? `${ratePerSecond} requests/s offered` : 'closed loop';
-  return `Load of ${formatDuration(durationMs)} @ ${targets.map(urlOf).join(', ')}: ${describeMix(plan)}, ${loop}, ${plural(connections, 'connection')}, ${plural(threads, 'thread')}`;
+  return `Load of ${formatDuration(durationMs)} @ ${targets.map((target) => `http://${formatAddress(target)}`).join(', ')}: ${describeMix(plan)}, ${loop}, ${plural(connections, 'connection')}, ${plural(threads, 'thread')}`;
 }
 
 function describeMix({ keyChoice, keys, shares, valueBytes }: LoadPlan): string {
@@ -97,10 +98,6 @@ function describeCounts(counts: Readonly<Record<string, number>>): string {
 export function describeMs(ms: number): string {
   if (ms >= 1_000) return `${(ms / 1_000).toFixed(2)}s`;
   return ms >= 1 ? `${ms.toFixed(2)}ms` : `${(ms * 1_000).toFixed(0)}us`;
-}
-
-function urlOf({ host, port }: LoadTarget): string {
-  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
 function plural(count: number, noun: string): string {

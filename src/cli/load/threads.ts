@@ -1,13 +1,12 @@
 /** The threads that make a load: a pool with a task for each thread's part. */
 import { MessageChannel } from 'node:worker_threads';
 import { Piscina } from 'piscina';
-
-/** Piscina's own type does not know the ports of a MessageChannel. */
-type RunOptions = Parameters<Piscina['run']>[1];
-
 import type { ThreadSecond } from './generator.ts';
 import { divide, type LoadPlan } from './plan.ts';
 import type { LoadTask, LoadTaskResult } from './worker.ts';
+
+/** Piscina's own type does not know the ports of a MessageChannel. */
+type RunOptions = Parameters<Piscina['run']>[1];
 
 /**
  * Runs a load to its end.

@@ -1,7 +1,7 @@
 import { flushCompileCache } from 'node:module';
 import path from 'node:path';
 import { Command } from 'commander';
-import { formatAddress, hostFromHere } from '../../address.ts';
+import { formatAddress } from '../../address.ts';
 import { systemClock, systemRandom } from '../../clock.ts';
 import {
   type ClusterSettings,
@@ -10,6 +10,7 @@ import {
   nodeSettings,
   secretSettings,
 } from '../../config.ts';
+import { hostFromHere } from '../../host.ts';
 import { CommandError, ExitCode, exitCodesManual } from '../exit-codes.ts';
 import { holdProcess } from '../hold-process.ts';
 import { Messages } from '../messages.ts';

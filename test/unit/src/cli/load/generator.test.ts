@@ -8,6 +8,7 @@ import { sharesOf } from '../../../../../src/cli/load/operation-mix.ts';
 import { divide, type LoadPlan } from '../../../../../src/cli/load/plan.ts';
 import { LoadRecorder, type LoadResult } from '../../../../../src/cli/load/result.ts';
 import { systemClock } from '../../../../../src/clock.ts';
+import { loadPlan } from '../../../../support/load-plan.ts';
 
 type Listener = (request: IncomingMessage, response: ServerResponse) => void;
 
@@ -17,24 +18,8 @@ async function listening(server: net.Server): Promise<number> {
 }
 
 function planFor(port: number, changes: Partial<LoadPlan> = {}): LoadPlan {
-  return {
-    targets: [{ host: '127.0.0.1', port }],
-    connections: 8,
-    ratePerSecond: 0,
-    warmUpMs: 0,
-    durationMs: 300,
-    shares: sharesOf({ get: 1 }),
-    keys: 100,
-    keyChoice: 'uniform',
-    keyDigits: 0,
-    valueBytes: 0,
-    maxScanEntries: 10,
-    ack: undefined,
-    from: undefined,
-    threads: 1,
-    seed: 4711,
-    ...changes,
-  };
+  const targets = [{ host: '127.0.0.1', port }];
+  return loadPlan({ targets, connections: 8, durationMs: 300, keys: 100, seed: 4711, ...changes });
 }
 
 async function run(plan: LoadPlan, signal = new AbortController().signal): Promise<LoadResult> {

@@ -3,30 +3,21 @@ import { test } from 'node:test';
 import { loadFileOf } from '../../../../../src/cli/load/json-report.ts';
 import { NoAnswer } from '../../../../../src/cli/load/no-answer.ts';
 import { LoadOperation, sharesOf } from '../../../../../src/cli/load/operation-mix.ts';
-import type { LoadPlan } from '../../../../../src/cli/load/plan.ts';
 import { LoadRecorder } from '../../../../../src/cli/load/result.ts';
 import { whyNot } from '../../../../../src/cli/load/run.ts';
 import { spectrumPoints, spectrumText } from '../../../../../src/cli/load/spectrum.ts';
 import { Tally } from '../../../../../src/cli/load/tally.ts';
 import { textReport } from '../../../../../src/cli/load/text-report.ts';
+import { loadPlan } from '../../../../support/load-plan.ts';
 
-const PLAN: LoadPlan = {
-  targets: [{ host: '127.0.0.1', port: 19234 }],
-  connections: 64,
+const PLAN = loadPlan({
   ratePerSecond: 500,
   warmUpMs: 1_000,
   durationMs: 2_000,
   shares: sharesOf({ get: 90, put: 10 }),
-  keys: 1_000,
   keyChoice: 'zipfian',
-  keyDigits: 0,
-  valueBytes: 0,
-  maxScanEntries: 100,
-  ack: undefined,
-  from: undefined,
   threads: 2,
-  seed: 1,
-};
+});
 
 /** A second with 500 answers after 1 to 500 ms. */
 function secondOf(fill: (tally: Tally) => void = () => undefined): Tally {

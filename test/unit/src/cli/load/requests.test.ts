@@ -1,30 +1,20 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { LoadOperation, OperationMix, sharesOf } from '../../../../../src/cli/load/operation-mix.ts';
-import { divide, type LoadPlan } from '../../../../../src/cli/load/plan.ts';
+import { divide } from '../../../../../src/cli/load/plan.ts';
 import { RequestWriter } from '../../../../../src/cli/load/request-writer.ts';
 import { seededRandom } from '../../../../../src/clock.ts';
+import { loadPlan } from '../../../../support/load-plan.ts';
 
-const PLAN: LoadPlan = {
+const PLAN = loadPlan({
   targets: [
     { host: '127.0.0.1', port: 80 },
     { host: '::1', port: 81 },
   ],
   connections: 4,
-  ratePerSecond: 0,
-  warmUpMs: 0,
-  durationMs: 1_000,
-  shares: sharesOf({ get: 1 }),
   keys: 10,
-  keyChoice: 'uniform',
-  keyDigits: 0,
-  valueBytes: 0,
   maxScanEntries: 1,
-  ack: undefined,
-  from: undefined,
-  threads: 1,
-  seed: 1,
-};
+});
 
 test('a mix has the shares that it was given', () => {
   const mix = new OperationMix(sharesOf({ get: 6, put: 3, delete: 1 }), seededRandom(9));

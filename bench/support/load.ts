@@ -1,6 +1,6 @@
 /**
- * A load at a constant rate over 64 connections, by the generator of `load`, in a thread of its own: requests are due
- * at fixed times, and latency counts from then.
+ * A load over 64 connections, by the generator of `load`, in a thread of its own: at a constant rate requests are due at
+ * fixed times, and latency counts from then.
  */
 import { sharesOf } from '../../src/cli/load/operation-mix.ts';
 import type { LoadPlan } from '../../src/cli/load/plan.ts';
@@ -9,9 +9,10 @@ import { runThreads } from '../../src/cli/load/threads.ts';
 
 const CONNECTIONS = 64;
 
-export interface ConstantLoad {
+export interface BenchLoad {
   readonly port: number;
   readonly method: 'get' | 'put';
+  /** 0: a closed loop. */
   readonly perSecond: number;
   readonly seconds: number;
   /** key1 … keyN, drawn at random. */
@@ -22,7 +23,7 @@ export interface ConstantLoad {
   readonly onSecond?: (second: number, answered: number) => void;
 }
 
-export async function runConstantLoad(load: ConstantLoad): Promise<LoadResult> {
+export async function runLoad(load: BenchLoad): Promise<LoadResult> {
   const { keys, method, onSecond, perSecond, port, seconds, valueBytes } = load;
   const plan: LoadPlan = {
     targets: [{ host: '127.0.0.1', port }],

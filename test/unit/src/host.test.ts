@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { hostFromHere, isAnyAddress, isLoopback } from '../../../src/address.ts';
+import { hostFromHere, isAnyAddress, isLoopback } from '../../../src/host.ts';
 
 test('loopback is what only this machine can reach', () => {
   const loopback = [
