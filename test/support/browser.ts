@@ -22,9 +22,17 @@ interface Target {
   readonly webSocketDebuggerUrl: string;
 }
 
-interface Answer {
-  readonly id: number;
-  readonly result?: { readonly result: { readonly value: unknown }; readonly exceptionDetails?: unknown };
+/** An answer has the number of its call, an event has a name. */
+interface Message {
+  readonly id?: number;
+  readonly method?: string;
+  readonly error?: { readonly message: string };
+  readonly result?: Readonly<Record<string, unknown>>;
+}
+
+interface Evaluated {
+  readonly result: { readonly value: unknown };
+  readonly exceptionDetails?: unknown;
 }
 
 export interface BrowserPage extends AsyncDisposable {
@@ -34,11 +42,15 @@ export interface BrowserPage extends AsyncDisposable {
 
 export async function openPage(url: string): Promise<BrowserPage> {
   const directory = mkdtempSync(join(tmpdir(), 'quorate-browser-'));
-  const child = spawn(await chromium.executablePath(), [...ARGUMENTS, `--user-data-dir=${directory}`, url], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-    // The C locale makes a language that scripts cannot use.
-    env: { ...process.env, LC_ALL: 'en_US.UTF-8' },
-  });
+  const child = spawn(
+    await chromium.executablePath(),
+    [...ARGUMENTS, `--user-data-dir=${directory}`, 'about:blank'],
+    {
+      stdio: ['ignore', 'ignore', 'pipe'],
+      // The C locale makes a language that scripts cannot use.
+      env: { ...process.env, LC_ALL: 'en_US.UTF-8' },
+    },
+  );
   const exited = new Promise((resolve) => child.once('exit', resolve));
   let output = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
@@ -63,24 +75,32 @@ export async function openPage(url: string): Promise<BrowserPage> {
       socket.onopen = resolve;
       socket.onerror = reject;
     });
-    const waiting = new Map<number, (answer: Answer) => void>();
+    const waiting = new Map<number, (answer: Message) => void>();
+    const { promise: loaded, resolve: onLoaded } = Promise.withResolvers<void>();
     socket.onmessage = ({ data }) => {
-      const answer = JSON.parse(String(data)) as Answer;
-      waiting.get(answer.id)?.(answer);
+      const message = JSON.parse(String(data)) as Message;
+      if (message.method === 'Page.loadEventFired') onLoaded();
+      waiting.get(message.id ?? 0)?.(message);
     };
     let asked = 0;
-    const evaluate = async (expression: string): Promise<unknown> => {
+    const call = async (method: string, params: object): Promise<unknown> => {
       const id = ++asked;
-      const answered = new Promise<Answer>((resolve) => waiting.set(id, resolve));
-      const params = { expression, returnByValue: true, awaitPromise: true };
-      socket.send(JSON.stringify({ id, method: 'Runtime.evaluate', params }));
-      const { result } = await answered;
-      if (result?.exceptionDetails !== undefined) throw new Error(JSON.stringify(result.exceptionDetails));
-      return result?.result.value;
+      const answered = new Promise<Message>((resolve) => waiting.set(id, resolve));
+      socket.send(JSON.stringify({ id, method, params }));
+      const { error, result } = await answered;
+      if (error !== undefined) throw new Error(`${method}: ${error.message}`);
+      return result;
     };
-    const loaded =
-      'document.readyState === "complete" || new Promise((done) => addEventListener("load", done)).then(() => true)';
-    await evaluate(loaded);
+    const evaluate = async (expression: string): Promise<unknown> => {
+      const params = { expression, returnByValue: true, awaitPromise: true };
+      const { exceptionDetails, result } = (await call('Runtime.evaluate', params)) as Evaluated;
+      if (exceptionDetails !== undefined) throw new Error(JSON.stringify(exceptionDetails));
+      return result.value;
+    };
+    // Only now, so that its load is heard of: a page given at the start may still be the empty one when it is asked.
+    await call('Page.enable', {});
+    await call('Page.navigate', { url });
+    await loaded;
     return { evaluate, [Symbol.asyncDispose]: close };
   } catch (error) {
     await close();
