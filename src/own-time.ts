@@ -11,6 +11,11 @@
  * - off: two measurements in a row found it wrong. The node takes no writes from clients, but goes on as a replica, by
  *   its own time.
  *
+ * A node with a new folder has no own time yet, and its wall clock is no reason to begin with one: it may have been set
+ * a moment ago, and what it shows be refused by all others. So it begins where most of the other nodes are; where the
+ * latest of those is that answer, when they are too few; and with its wall clock only when no node that answers knows a
+ * time, as when a whole cluster is new.
+ *
  * A jump is noticed at the next timestamp, and does not move own time. These move it:
  * - Small differences, while the clock is right: own time goes forward at once. When the wall clock is behind, own time
  *   runs a little slower until they meet. It never goes back.
@@ -268,14 +273,14 @@ export class OwnTime {
       // Not to the edge: peers, whose clocks differ too, must accept what is issued.
       this.#followOffsetMs = agreement.highOffsetMs - this.#maxDriftMs / 4;
       this.#doubts = 0;
-      this.#findTime(atMs, wallOffsetMs, peers, isMajority);
+      this.#findTime(atMs, wallOffsetMs, peers, isMajority, isComplete);
       this.#become(ClockState.right, this.#offsetMs > beforeMs);
       return;
     }
     this.#center(wallOffsetMs);
     this.#followOffsetMs = NONE;
     this.#stepSinceMs = -1;
-    this.#findTime(atMs, wallOffsetMs, peers, false);
+    this.#findTime(atMs, wallOffsetMs, peers, false, isComplete);
     // Clocks that jump together do not jump at the same moment, so a second measurement must confirm it.
     const isSure = ++this.#doubts > 1 || this.#isNonsense || this.#state === ClockState.off;
     this.#become(isSure ? ClockState.off : ClockState.unmeasured, this.#offsetMs > beforeMs);
@@ -293,13 +298,20 @@ export class OwnTime {
   }
 
   /** Decides whether own time has to change. */
-  #findTime(atMs: number, wallOffsetMs: number, peers: readonly PeerClock[], isMajority: boolean): void {
+  #findTime(
+    atMs: number,
+    wallOffsetMs: number,
+    peers: readonly PeerClock[],
+    isMajority: boolean,
+    isComplete: boolean,
+  ): void {
     const owns = peers.map(({ ownOffsetMs }) => ownOffsetMs).filter((offsetMs) => offsetMs !== NONE);
     const others = this.#clusterSize - 1;
     const commonMs = reachedBy(owns, Math.floor(others / 2) + 1);
     if (!this.#isKnown) {
       if (commonMs !== NONE) this.#offsetMs = commonMs;
-      else if (isMajority) this.#offsetMs = Math.max(wallOffsetMs, ...owns);
+      // Those who have not answered yet may know the time.
+      else if (isMajority && isComplete) this.#offsetMs = owns.length > 0 ? Math.max(...owns) : wallOffsetMs;
       else return;
       this.#isKnown = true;
     }

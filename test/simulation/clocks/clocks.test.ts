@@ -29,6 +29,18 @@ test('no acknowledged write is older than one acknowledged before it began, what
   }
 });
 
+/** Seeds that found a fault of the product, with what it was. */
+for (const [seed, fault] of [
+  [
+    813_495_087,
+    'a new node began with its wall clock, which had just been set, before it knew where most nodes are',
+  ],
+] as const) {
+  test(`mended, it stays mended: ${fault}`, async () => {
+    assert.equal(await faultOf(seed, PlantedFault.none), undefined);
+  });
+}
+
 for (const fault of [PlantedFault.staleIsStored, PlantedFault.wallClockIsTime]) {
   test(`the old fault is found: ${fault}`, async () => {
     let found = 0;

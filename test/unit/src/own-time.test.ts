@@ -347,6 +347,43 @@ test('an emptied node joins a cluster whose own time is behind, at that time', a
   }
 });
 
+for (const up of [5, 3]) {
+  test(`an emptied node that starts while all clocks are an hour ahead begins where the others are: ${up} of 5 run`, async () => {
+    const { base, nodes } = await running(5);
+    const others = nodes.slice(1, up);
+    for (const node of nodes.slice(up)) node.stop();
+    await write(nodes.slice(0, up), base, 1000);
+    setAll(nodes, HOUR_MS);
+    await write(nodes.slice(0, up), base, 300);
+    nodes[0].stop();
+    nodes[0].ceiling = 0;
+    nodes[0].start();
+    await write(others, base, 100);
+    await assertTaken(nodes.slice(0, up), base);
+    assert.ok((nodes[0].issuedAheadMs() ?? HOUR_MS) < MAX_DRIFT_MS, 'it did not trust its wall clock');
+    await write(nodes.slice(0, up), base, 8_000);
+    await assertTaken(nodes.slice(0, up), base);
+    for (const node of nodes.slice(0, up))
+      assert.ok((node.issuedAheadMs() ?? 0) > HOUR_MS / 2, 'all have taken the step together');
+  });
+}
+
+test('an emptied node waits for those that may know the time, though most wall clocks agree before', async () => {
+  const { base, nodes } = await running(5);
+  await write(nodes, base, 1000);
+  setAll(nodes, HOUR_MS);
+  await write(nodes, base, 300);
+  // The first two that answer know no more than the one that asks.
+  for (const node of nodes.slice(0, 3)) {
+    node.stop();
+    node.ceiling = 0;
+  }
+  for (const node of nodes.slice(0, 3)) node.start();
+  await pass(base, 100);
+  await assertTaken(nodes, base);
+  for (const node of nodes) assert.ok((node.issuedAheadMs() ?? HOUR_MS) < MAX_DRIFT_MS);
+});
+
 test('two nodes whose clocks differ: nobody can tell which is wrong, and neither writes', async () => {
   const { base, nodes } = await running(2);
   nodes[0].clock.set(HOUR_MS);
