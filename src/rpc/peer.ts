@@ -3,25 +3,13 @@ import type { Clock, Random, TimerHandle } from '../clock.ts';
 import { protocolError } from '../errors.ts';
 import { FailureCode } from '../failure.ts';
 import type { Log } from '../log.ts';
-import {
-  ABSENT,
-  failed,
-  found,
-  incomplete,
-  metNewer,
-  type ReplicaReply,
-  ReplyKind,
-  type ReplySink,
-  STORED,
-} from '../reply.ts';
-import { Authentication, type Credentials } from './authentication.ts';
-import { SAME_SECRET } from './cluster-secret.ts';
+import { failed, type ReplicaReply, type ReplySink } from '../reply.ts';
+import type { Credentials } from './authentication.ts';
 import {
   CANCEL_FRAME_BYTES,
   encodeCancel,
   encodeKeyRequest,
   encodePlainRequest,
-  encodeRefusal,
   FRAGMENT_BYTES,
   FRAME_LENGTH_BYTES,
   keyRequestBytes,
@@ -30,14 +18,8 @@ import {
   writeMessageId,
 } from './codec.ts';
 import { Connection, type ConnectionOwner } from './connection.ts';
-import {
-  type HandshakePolicy,
-  type Hello,
-  judgeAddress,
-  judgeAddressee,
-  judgeProtocol,
-} from './handshake.ts';
-import { decodeHello, encodeHello, encodeHistory } from './hello.ts';
+import { DialHandshake } from './dial-handshake.ts';
+import type { HandshakePolicy, Hello } from './handshake.ts';
 import { InFlightTable } from './in-flight.ts';
 import { Dropped } from './lane.ts';
 import type { RpcLimits } from './limits.ts';
@@ -45,6 +27,8 @@ import type { Message } from './message.ts';
 import { Arguments, type RpcOperation } from './operation-table.ts';
 import { MessageKind } from './operations.ts';
 import { PeerAvailability, type PeerState } from './peer-availability.ts';
+import { replyOf } from './response.ts';
+import { ToldHistory } from './told-history.ts';
 import type { Transport } from './transport.ts';
 
 export interface PeerAddress {
@@ -82,11 +66,8 @@ const TIMED_OUT = failed(FailureCode.timedOut, 'no answer in time');
 const IN_FLIGHT_FULL = failed(FailureCode.inFlightFull, 'too many requests in flight to the peer');
 const QUEUE_FULL = failed(FailureCode.queueFull, 'the queue to the peer is full');
 const KEY_TOO_LONG = failed(FailureCode.keyTooLong, 'the key is too long');
-const WRONG_SECRET = `it does not prove that it knows this node's cluster secret: ${SAME_SECRET}`;
 const VALUE_TOO_LARGE = failed(FailureCode.tooLarge, 'the value is larger than the peer takes');
 const NOT_SERVED = failed(FailureCode.notServed, 'the peer does not serve this operation');
-const NO_RECORD = failed(FailureCode.protocol, 'the peer sent no record');
-const UNFIT = failed(FailureCode.protocol, "the peer's answer is none to this operation");
 
 /**
  * The way to one peer: it keeps a connection, dials again when the connection is lost, and carries this node's
@@ -102,13 +83,10 @@ export class Peer implements ConnectionOwner {
   readonly #refused: Backoff;
   readonly #pingAfterTicks: number;
   readonly #deadAfterTicks: number;
-  readonly #historyEveryTicks: number;
-  #ticksToHistory = 0;
-  /** How far this node's folder had come when the peer was last told. */
-  #toldProgress = 0;
+  readonly #history: ToldHistory;
   #connection: Connection | null = null;
-  /** The authentication of the current connection. */
-  #authentication: Authentication | null = null;
+  /** Of the current connection; null: there is none, or its handshake took too long. */
+  #handshake: DialHandshake | null = null;
   #redial: TimerHandle | null = null;
   #handshakeDeadlineMs = 0;
   /** Whether the last attempt ended in a refusal by either side. */
@@ -123,7 +101,7 @@ export class Peer implements ConnectionOwner {
   #maxMessageBytes = 0;
 
   constructor(address: PeerAddress, context: PeerContext) {
-    const { limits, random } = context;
+    const { limits, policy, random } = context;
     this.nodeId = address.nodeId;
     this.#address = address;
     this.#at = `${address.host}:${address.port}`;
@@ -132,7 +110,7 @@ export class Peer implements ConnectionOwner {
     this.#refused = new Backoff(limits.refusedMinMs, limits.refusedMaxMs, random);
     this.#pingAfterTicks = Math.ceil(limits.pingAfterMs / limits.tickMs);
     this.#deadAfterTicks = this.#pingAfterTicks + Math.ceil(limits.pongTimeoutMs / limits.tickMs);
-    this.#historyEveryTicks = Math.ceil(limits.historyEveryMs / limits.tickMs);
+    this.#history = new ToldHistory(policy, Math.ceil(limits.historyEveryMs / limits.tickMs));
     this.#availability = new PeerAvailability(address.nodeId, context.clock);
   }
 
@@ -171,8 +149,9 @@ export class Peer implements ConnectionOwner {
     const { host, port } = this.#address;
     this.#isRefused = false;
     this.#handshakeDeadlineMs = clock.monotonicMs() + limits.dialTimeoutMs;
-    this.#authentication = new Authentication('dialler', credentials);
-    const { maxValueBytes } = policy.localHello(this.nodeId);
+    const { nodeId } = this;
+    this.#handshake = new DialHandshake({ nodeId, at: this.#at, policy, credentials, owner: this });
+    const { maxValueBytes } = policy.localHello(nodeId);
     this.#connection = new Connection(
       transport.dial(host, port),
       clock,
@@ -254,10 +233,10 @@ export class Peer implements ConnectionOwner {
     const connection = this.#connection;
     if (connection === null) return;
     if (this.#availability.state === 'up') {
-      this.#tellHistory(connection);
+      this.#history.tick(connection);
       this.#watch(connection);
     } else if (nowMs >= this.#handshakeDeadlineMs) {
-      this.#authentication = null;
+      this.#handshake = null;
       connection.destroy(`no handshake within ${this.#context.limits.dialTimeoutMs} ms`);
     }
   }
@@ -293,20 +272,43 @@ export class Peer implements ConnectionOwner {
         this.#onResponse(message);
         break;
       default:
-        this.#onHandshake(message);
+        if (this.#connection !== null) this.#handshake?.onMessage(this.#connection, message);
     }
+  }
+
+  onHelloSent(hello: Hello): void {
+    this.#history.toldBefore(hello.history.progress);
+  }
+
+  onWelcome(hello: Hello): void {
+    this.#incarnation = hello.incarnation;
+    this.#features = hello.features;
+    this.#maxMessageBytes = maxMessageBytes(hello.maxValueBytes);
+    this.#reconnect.reset();
+    this.#refused.reset();
+    this.#availability.become('up');
+    this.#context.log.info(`Connected to node ${this.nodeId} at ${this.#at}`);
+  }
+
+  onRefused(sentence: string, reason: string): void {
+    const { state, lastError } = this.#availability;
+    // It is logged once, and not at every attempt.
+    if (state !== 'refused' || lastError !== reason) this.#context.log.warn(sentence);
+    this.#isRefused = true;
+    this.#availability.become('refused', reason);
   }
 
   onDrained(): void {}
 
   onClosed(reason: string, isFault: boolean): void {
-    const isProofUnanswered = this.#authentication?.isAnswerDue === true && !isFault && !this.#isClosing;
+    const handshake = this.#handshake;
+    const isProofUnanswered = handshake?.isAnswerDue === true && !isFault && !this.#isClosing;
     this.#connection = null;
-    this.#authentication = null;
+    this.#handshake = null;
     const { log, clock } = this.#context;
     if (isFault) log.warn(`Closed the connection to node ${this.nodeId} at ${this.#at}: it sent ${reason}`);
     // The connection may have ended for another reason, so the next attempt is not delayed as after a refusal.
-    if (isProofUnanswered) this.#onUnproved();
+    if (isProofUnanswered) handshake.refuseUnproved();
     else if (!this.#isRefused) this.#becomeDown(reason);
     // Requests in flight fail after the state has changed, so that a sink that asks again gets its answer at once.
     const lost = failed(FailureCode.peerLost, this.#availability.unavailable.reason);
@@ -349,16 +351,6 @@ export class Peer implements ConnectionOwner {
     encodeCancel(foreground.bytes, at, id);
   }
 
-  /** Tells the peer how far this node's folder has come, to remember it. */
-  #tellHistory(connection: Connection): void {
-    if (--this.#ticksToHistory > 0) return;
-    this.#ticksToHistory = this.#historyEveryTicks;
-    const history = this.#context.policy.localHistory();
-    if (history.progress === this.#toldProgress) return;
-    this.#toldProgress = history.progress;
-    connection.outbox.append(connection.outbox.foreground, encodeHistory(history));
-  }
-
   #watch(connection: Connection): void {
     const silentTicks = connection.silence.tick();
     if (silentTicks === this.#pingAfterTicks) connection.ping();
@@ -377,87 +369,6 @@ export class Peer implements ConnectionOwner {
     if (this.#isClosing) this.#closeWhenIdle();
   }
 
-  #onHandshake(message: Message): void {
-    const connection = this.#connection;
-    const authentication = this.#authentication;
-    if (connection === null || authentication === null) return;
-    const { outbox } = connection;
-    switch (message.kind) {
-      case MessageKind.challenge:
-        outbox.append(outbox.foreground, authentication.onChallenge(message.body()));
-        break;
-      case MessageKind.proof:
-        this.#onProof(connection, authentication, message.body());
-        break;
-      case MessageKind.seal:
-        authentication.onSeal(message.body());
-        break;
-      case MessageKind.welcome:
-        if (this.#availability.state === 'up') throw protocolError('a second handshake');
-        authentication.checkSealed(message.body());
-        this.#onWelcome(connection, decodeHello(message.body()));
-        break;
-      case MessageKind.refuse:
-        authentication.checkProved();
-        this.#onRefused(`Refused by node ${this.nodeId} at ${this.#at}: ${message.reason}`, message.reason);
-        connection.destroy(message.reason);
-        break;
-      default:
-        throw protocolError(`a message of kind ${message.kind} from the side that answers`);
-    }
-  }
-
-  #onProof(connection: Connection, authentication: Authentication, proof: Buffer): void {
-    if (!authentication.onProof(proof)) {
-      this.#onUnproved();
-      connection.destroy(WRONG_SECRET);
-      return;
-    }
-    connection.admitHello();
-    const hello = this.#context.policy.localHello(this.nodeId);
-    this.#toldProgress = hello.history.progress;
-    const { outbox } = connection;
-    outbox.append(outbox.foreground, authentication.sealed(encodeHello(MessageKind.hello, hello)));
-  }
-
-  /** The listener does not seem to know this node's secret. */
-  #onUnproved(): void {
-    this.#onRefused(`Refused node ${this.nodeId} at ${this.#at}: ${WRONG_SECRET}`, WRONG_SECRET);
-  }
-
-  #onWelcome(connection: Connection, hello: Hello): void {
-    const { policy, log } = this.#context;
-    const local = policy.localHello(this.nodeId);
-    const fault =
-      judgeProtocol(local, hello) ??
-      judgeAddress(local, hello, this.nodeId, this.#at) ??
-      policy.judge(hello) ??
-      judgeAddressee(local, hello);
-    if (fault !== null) {
-      this.#onRefused(`Refused node ${hello.nodeId} at ${this.#at}: ${fault}`, fault);
-      connection.outbox.append(connection.outbox.foreground, encodeRefusal(fault));
-      connection.outbox.endWhenSent();
-      return;
-    }
-    connection.establish();
-    this.#incarnation = hello.incarnation;
-    this.#features = hello.features;
-    this.#maxMessageBytes = maxMessageBytes(hello.maxValueBytes);
-    this.#reconnect.reset();
-    this.#refused.reset();
-    this.#availability.become('up');
-    log.info(`Connected to node ${this.nodeId} at ${this.#at}`);
-    policy.accepted(hello);
-  }
-
-  #onRefused(sentence: string, reason: string): void {
-    const { state, lastError } = this.#availability;
-    // It is logged once, and not at every attempt.
-    if (state !== 'refused' || lastError !== reason) this.#context.log.warn(sentence);
-    this.#isRefused = true;
-    this.#availability.become('refused', reason);
-  }
-
   #becomeDown(reason: string): void {
     const { log } = this.#context;
     const { state } = this.#availability;
@@ -466,24 +377,5 @@ export class Peer implements ConnectionOwner {
     else if (state === 'up') log.warn(`Lost node ${this.nodeId} at ${this.#at}: ${reason}`);
     else if (state !== 'down') log.info(`Cannot reach node ${this.nodeId} at ${this.#at}: ${reason}`);
     this.#availability.become('down', reason);
-  }
-}
-
-function replyOf(message: Message, wantsRecord: boolean): ReplicaReply {
-  const hasRecord = wantsRecord && message.bodyStart >= 0;
-  switch (message.replyKind) {
-    case ReplyKind.ok:
-      // An answer that belongs to another question must not pass for an acknowledgement.
-      if (!wantsRecord) return message.bodyStart < 0 ? STORED : UNFIT;
-      return hasRecord ? found(message.keptBody()) : NO_RECORD;
-    case ReplyKind.absent:
-      return wantsRecord ? ABSENT : UNFIT;
-    case ReplyKind.stale:
-      return wantsRecord ? UNFIT : metNewer(message.keptBody());
-    case ReplyKind.incomplete:
-      if (!wantsRecord) return UNFIT;
-      return incomplete(hasRecord ? message.keptBody() : null);
-    default:
-      return failed(message.code, message.reason);
   }
 }
