@@ -64,7 +64,7 @@ export function parseExpression(text: string): Expression {
 }
 
 /** @returns NaN where a figure of it was not measured */
-export function valueOf({ first, rest }: Expression, figures: Figures): number {
+export function evaluate({ first, rest }: Expression, figures: Figures): number {
   let value = factorOf(first, figures);
   for (const { factor, operator } of rest) {
     const other = factorOf(factor, figures);
@@ -82,8 +82,8 @@ export function namesIn({ first, rest }: Expression): string[] {
 export function judge({ left, operator, right, withinShare }: Claim, figures: Figures): Verdict {
   const missing = [...namesIn(left), ...namesIn(right)].filter((name) => !figures.has(name));
   if (missing.length > 0) return { missing };
-  const a = valueOf(left, figures);
-  const b = valueOf(right, figures);
+  const a = evaluate(left, figures);
+  const b = evaluate(right, figures);
   return { holds: compare(a, operator, b, withinShare), left: a, right: b };
 }
 

@@ -1,0 +1,105 @@
+/**
+ * `npm run report`: measures this project as the report that it descends from measured its predecessor, and writes what
+ * it finds as docs/report/. The method is in bench/README.md.
+ */
+import { constants, tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { InvalidArgumentError } from 'commander';
+import { count, script } from '../../test/support/script-flags.ts';
+import { endAllBound } from '../support/bound-child.ts';
+import { DataFolder } from './data-folder.ts';
+import { fingerprintOf } from './fingerprint.ts';
+import { describeSeconds } from './numbers.ts';
+import { chooseSteps, secondsLeft } from './plan.ts';
+import { runSteps } from './runner.ts';
+import { SCALES, type ScaleName, scaleOf } from './scale.ts';
+import { stepsOf } from './steps/all.ts';
+import { WorkFolder } from './work-folder.ts';
+
+const WORK = fileURLToPath(new URL('../results/report', import.meta.url));
+
+interface Flags {
+  readonly list?: true;
+  readonly only?: readonly string[];
+  readonly restart?: true;
+  readonly quick?: true;
+  readonly scale?: ScaleName;
+  readonly rounds?: number;
+  readonly build?: true;
+  readonly work: string;
+  readonly data: string;
+}
+
+const command = script(
+  'report',
+  'Measures PUT and GET, sequential, parallel and hedged, and writes a report.',
+)
+  .option('--list', 'names the steps, with how long each takes and whether it is done')
+  .option('--only <steps>', 'just these and what they need, separated by commas', (text) => text.split(','))
+  .option('--restart', 'forgets what earlier runs have measured')
+  .option('--build', 'writes the report from the results that docs/report/ holds, and measures nothing')
+  .option('--quick', 'small data and short runs: tries everything, and its figures mean nothing')
+  .option('--scale <name>', `how much is measured: ${SCALES.join(', ')} (full; --quick: quick)`, scaleName)
+  .option('--rounds <n>', 'runs of what a table takes a median of (full: 3)', count)
+  .option('--work <dir>', 'where results are kept until all are there', WORK)
+  .option('--data <dir>', 'where the data lies meanwhile, 5 GiB', tmpdir());
+const flags = command.parse().opts<Flags>();
+
+function scaleName(text: string): ScaleName {
+  const name = SCALES.find((known) => known === text);
+  if (name === undefined) throw new InvalidArgumentError(`There are ${SCALES.join(', ')}.`);
+  return name;
+}
+
+async function main(): Promise<void> {
+  const scale = scaleOf(flags.scale ?? (flags.quick === true ? 'quick' : 'full'), flags.rounds);
+  const steps = chooseSteps(stepsOf(scale), flags.only);
+  const { commit, key } = fingerprintOf(scale);
+  const work = new WorkFolder(join(resolve(flags.work), `${scale.name}-${key}`));
+  if (flags.list === true) {
+    for (const step of steps) {
+      const state = work.read(step.name)?.state ?? 'to do';
+      console.log(
+        `${step.name.padEnd(24)} ${describeSeconds(step.budgetSeconds).padStart(6)}  ${state.padEnd(6)}  ${step.title}`,
+      );
+    }
+    console.log(`about ${describeSeconds(secondsLeft([], steps))} in all; results in ${work.path}`);
+    return;
+  }
+  if (flags.restart === true) work.clear();
+  const abort = new AbortController();
+  using data = new DataFolder(resolve(flags.data));
+  process.once('exit', () => data[Symbol.dispose]());
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => interrupt(abort, signal));
+  const failed = await runSteps({
+    steps,
+    scale,
+    work,
+    data,
+    commit,
+    signal: abort.signal,
+    tell: (line) => process.stderr.write(`${line}\n`),
+  });
+  if (failed.length > 0) {
+    console.error(
+      `report: ${failed.length} steps failed: ${failed.join(', ')}; run it again to try them again`,
+    );
+    process.exitCode = 1;
+  }
+}
+
+/** The first time the step that is running is given up and its processes end; the second time this process does. */
+function interrupt(abort: AbortController, signal: 'SIGINT' | 'SIGTERM'): void {
+  process.exitCode = 128 + constants.signals[signal];
+  if (abort.signal.aborted) process.exit();
+  abort.abort(new Error('interrupted; run it again and it goes on with the step that was running'));
+  void endAllBound();
+}
+
+try {
+  await main();
+} catch (error) {
+  console.error(`report: ${error instanceof Error ? error.message : error}`);
+  process.exitCode = process.exitCode ?? 1;
+}
