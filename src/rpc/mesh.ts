@@ -69,7 +69,7 @@ export class RpcMesh implements AsyncDisposable {
       peer.mayLeave = true;
       this.#leaving.set(peer, this.#context.clock.monotonicMs() + this.#requestTimeoutMs);
     }
-    return new PeerRoutes(peers, this.#frame);
+    return new PeerRoutes(peers, this.#frame, this.#context.clock);
   }
 
   /** Dials every peer, and from now on keeps at it. */

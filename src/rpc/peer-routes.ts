@@ -1,3 +1,4 @@
+import type { Clock } from '../clock.ts';
 import { FailureCode } from '../failure.ts';
 import { failed, type ReplicaReply, type ReplySink } from '../reply.ts';
 import {
@@ -25,14 +26,16 @@ export class PeerRoutes {
   readonly #peers: readonly (Peer | null)[];
   /** Where a write is encoded. It serves again as soon as every peer has its copy. */
   readonly #frame: Buffer<ArrayBuffer>;
+  readonly #clock: Clock;
 
   /**
    * @param peers by index in the view; null where this node itself stands
    * @param frame memory for the largest message that is not sent in fragments
    */
-  constructor(peers: readonly (Peer | null)[], frame: Buffer<ArrayBuffer>) {
+  constructor(peers: readonly (Peer | null)[], frame: Buffer<ArrayBuffer>, clock: Clock) {
     this.#peers = peers;
     this.#frame = frame;
+    this.#clock = clock;
   }
 
   read(node: number, key: Uint8Array, timeoutMs: number, sink: ReplySink, position: number): void {
@@ -63,20 +66,22 @@ export class PeerRoutes {
     const isLarge = writeRequestBytes(key.length, record.length) > FRAGMENT_BYTES;
     /** The frame, or the head of a large message. */
     let encoded: Buffer = EMPTY;
+    let deadlineMs = 0;
     let refusals: (ReplicaReply | null)[] | null = null;
     for (let position = 0; position < count; position++) {
       const peer = this.#peers[nodes[offset + position]];
       // This node itself is asked by the caller.
       if (peer === null) continue;
       if (encoded === EMPTY) {
+        deadlineMs = this.#clock.monotonicMs() + wireTimeoutMs;
         encoded = isLarge
           ? largeWriteHead(wireTimeoutMs, key, record)
           : this.#frame.subarray(0, encodeWriteRequest(this.#frame, 0, NO_ID, wireTimeoutMs, key, record));
       }
       let refusal: ReplicaReply | null;
       if (peer === undefined) refusal = NO_SUCH_PEER;
-      else if (isLarge) refusal = peer.sendLarge(encoded, record, wireTimeoutMs, sink, position);
-      else refusal = peer.sendFrame(encoded, wireTimeoutMs, sink, position);
+      else if (isLarge) refusal = peer.sendLarge(encoded, record, deadlineMs, sink, position);
+      else refusal = peer.sendFrame(encoded, deadlineMs, sink, position);
       if (refusal === null) continue;
       refusals ??= new Array<ReplicaReply | null>(count).fill(null);
       refusals[position] = refusal;

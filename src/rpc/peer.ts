@@ -187,12 +187,12 @@ export class Peer implements ConnectionOwner {
 
   /**
    * Sends a request that was encoded once for all peers: only its id is this peer's own.
+   * @param deadlineMs the monotonic time up to which its answer is waited for
    * @returns why it was not sent; null: it was sent, and its sink will be called
    */
-  sendFrame(frame: Uint8Array, timeoutMs: number, sink: ReplySink, position: number): ReplicaReply | null {
+  sendFrame(frame: Uint8Array, deadlineMs: number, sink: ReplySink, position: number): ReplicaReply | null {
     const refusal = this.#refusalOf(frame.length);
     if (refusal !== null || this.#connection === null) return refusal ?? this.#availability.unavailable;
-    const deadlineMs = this.#context.clock.monotonicMs() + timeoutMs;
     const id = this.#inFlight.add(sink, position, deadlineMs, false, false);
     const { outbox } = this.#connection;
     const lane = outbox.foreground;
@@ -205,7 +205,7 @@ export class Peer implements ConnectionOwner {
   sendLarge(
     head: Uint8Array,
     body: Uint8Array,
-    timeoutMs: number,
+    deadlineMs: number,
     sink: ReplySink,
     position: number,
   ): ReplicaReply | null {
@@ -213,7 +213,6 @@ export class Peer implements ConnectionOwner {
     let refusal = this.#refusalOf(messageBytes);
     if (refusal === null && messageBytes > this.#maxMessageBytes) refusal = VALUE_TOO_LARGE;
     if (refusal !== null || this.#connection === null) return refusal ?? this.#availability.unavailable;
-    const deadlineMs = this.#context.clock.monotonicMs() + timeoutMs;
     const id = this.#inFlight.add(sink, position, deadlineMs, true, false);
     const { outbox } = this.#connection;
     const ownHead = Buffer.from(head);

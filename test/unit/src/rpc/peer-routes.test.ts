@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { FailureCode } from '../../../../src/failure.ts';
 import { ReplyKind } from '../../../../src/reply.ts';
+import { FRAGMENT_BYTES } from '../../../../src/rpc/codec.ts';
 import type { PeerAddress } from '../../../../src/rpc/peer.ts';
 import { RpcServer } from '../../../../src/rpc/server.ts';
 import { REQUEST_TIMEOUT_MS, RPC_PORT, RpcCluster, type RpcNode } from '../../../support/rpc-cluster.ts';
@@ -54,6 +55,20 @@ describe('routes to peers', () => {
       ['d', 'c', 'b'].map((id) => [id, 'up', before.find((peer) => peer.id === id)?.since]),
     );
     assert.equal(network.openStreams, openStreams);
+  });
+
+  it('read the clock once for a write, however many peers it goes to', async ({ mock }) => {
+    const { clock, routes } = await start('abcde');
+    const monotonicMs = mock.method(clock, 'monotonicMs');
+    const book = new ReplyBook();
+    const targets = [1, 2, 3, 4].map((node) => [node, node] as const);
+    for (const bytes of [10, 2 * FRAGMENT_BYTES]) {
+      monotonicMs.mock.resetCalls();
+      writeTo(routes, targets, key, Buffer.alloc(bytes), 500, book);
+      assert.equal(monotonicMs.mock.callCount(), 1, `${bytes} bytes`);
+    }
+    clock.advance(100);
+    assert.equal(book.count(ReplyKind.ok), 4);
   });
 
   it('lead to a node that has left for as long as a request of their view may take', async () => {
