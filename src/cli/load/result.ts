@@ -2,7 +2,7 @@
 import type { Histogram } from 'hdr-histogram-js';
 import type { ThreadSecond } from './generator.ts';
 import type { LoadPlan } from './plan.ts';
-import { Tally, type TallyData } from './tally.ts';
+import { Tally } from './tally.ts';
 
 /** Beyond these the generator, and not what it asked, may have made the figures. */
 const MAX_BUSY_SHARE = 0.95;
@@ -39,12 +39,20 @@ export interface LoadResult {
   readonly isCut: boolean;
 }
 
-/** Gathers the seconds of all threads. */
+interface OpenSecond {
+  /** Of the threads that have told it. */
+  readonly tally: Tally;
+  threads: number;
+}
+
+/** Gathers the seconds of all threads. Each thread tells its own in their order. */
 export class LoadRecorder {
   readonly #plan: LoadPlan;
   readonly #total = new Tally();
   #lagMs = 0;
-  readonly #bySecond = new Map<number, TallyData[]>();
+  readonly #seconds: LoadSecond[] = [];
+  /** Seconds that not all threads have told yet, in their order. */
+  readonly #open = new Map<number, OpenSecond>();
 
   constructor(plan: LoadPlan) {
     this.#plan = plan;
@@ -57,18 +65,25 @@ export class LoadRecorder {
 
   add({ lagMs, phase, second, tally }: ThreadSecond): void {
     if (phase === 'warm-up') return;
-    this.#total.add(tally);
+    const part = Tally.of(tally);
+    this.#total.add(part);
     this.#lagMs = Math.max(this.#lagMs, lagMs);
     if (phase === 'after') return;
-    const before = this.#bySecond.get(second);
-    if (before === undefined) this.#bySecond.set(second, [tally]);
-    else before.push(tally);
+    const open = this.#open.get(second) ?? { tally: new Tally(), threads: 0 };
+    open.tally.add(part);
+    open.threads++;
+    if (open.threads < this.#plan.threads) this.#open.set(second, open);
+    else {
+      this.#open.delete(second);
+      this.#close(open);
+    }
   }
 
   result(busyShare: number, isCut: boolean): LoadResult {
-    const seconds = [...this.#bySecond.keys()]
-      .sort((a, b) => a - b)
-      .map((second, index) => this.#second(index, this.#bySecond.get(second) ?? []));
+    // Those of a load that was cut.
+    for (const open of this.#open.values()) this.#close(open);
+    this.#open.clear();
+    const seconds = this.#seconds;
     const { counts, requests } = this.#total;
     const { durationMs, ratePerSecond, warmUpMs } = this.#plan;
     const lateMs = Math.max(this.#lagMs - percentileMs(this.#total.latency, 50), 0);
@@ -89,18 +104,17 @@ export class LoadRecorder {
     };
   }
 
-  #second(second: number, parts: readonly TallyData[]): LoadSecond {
-    const tally = new Tally();
-    for (const part of parts) tally.add(part);
-    const latency = tally.latency;
-    return {
-      second,
-      requests: tally.requests,
-      errors: tally.errors,
+  /** Only figures are kept of a second: the histograms of all of them would fill the memory. */
+  #close({ tally }: OpenSecond): void {
+    const { errors, latency, requests } = tally;
+    this.#seconds.push({
+      second: this.#seconds.length,
+      requests,
+      errors,
       p50Ms: percentileMs(latency, 50),
       p99Ms: percentileMs(latency, 99),
       maxMs: latency.totalCount === 0 ? 0 : latency.maxValue / 1_000,
-    };
+    });
   }
 
   #faults(busyShare: number): string[] {

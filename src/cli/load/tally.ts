@@ -51,6 +51,16 @@ export class Tally {
   readonly lateness = createHistogram();
   readonly #byOperation: (Histogram | null)[] = OPERATION_NAMES.map(() => null);
 
+  /** Decodes histograms, which takes a while: once for what comes from a thread. */
+  static of({ counts, histograms, lateness }: TallyData): Tally {
+    const tally = new Tally();
+    tally.#count(counts);
+    for (const [operation, name] of OPERATION_NAMES.entries())
+      if (name in histograms) tally.#byOperation[operation] = decodeFromCompressedBase64(histograms[name]);
+    tally.lateness.add(decodeFromCompressedBase64(lateness));
+    return tally;
+  }
+
   answered(operation: number, status: number, latencyMs: number): void {
     this.counts.statuses[status] = (this.counts.statuses[status] ?? 0) + 1;
     this.#record(operation, latencyMs);
@@ -99,17 +109,11 @@ export class Tally {
     return this.requests - this.good;
   }
 
-  add(other: TallyData): void {
-    for (const [status, count] of Object.entries(other.counts.statuses))
-      this.counts.statuses[status] = (this.counts.statuses[status] ?? 0) + count;
-    for (const failure of Object.values(NoAnswer))
-      this.counts.failures[failure] += other.counts.failures[failure];
-    this.counts.unanswered += other.counts.unanswered;
-    for (const [name, encoded] of Object.entries(other.histograms)) {
-      const operation = OPERATION_NAMES.indexOf(name as (typeof OPERATION_NAMES)[number]);
-      this.#histogram(operation).add(decodeFromCompressedBase64(encoded));
-    }
-    this.lateness.add(decodeFromCompressedBase64(other.lateness));
+  add(other: Tally): void {
+    this.#count(other.counts);
+    for (const [operation, histogram] of other.#byOperation.entries())
+      if (histogram !== null) this.#histogram(operation).add(histogram);
+    this.lateness.add(other.lateness);
   }
 
   data(): TallyData {
@@ -117,6 +121,13 @@ export class Tally {
     for (const [operation, histogram] of this.#byOperation.entries())
       if (histogram !== null) histograms[OPERATION_NAMES[operation]] = encodeIntoCompressedBase64(histogram);
     return { counts: this.counts, histograms, lateness: encodeIntoCompressedBase64(this.lateness) };
+  }
+
+  #count({ failures, statuses, unanswered }: Counts): void {
+    for (const [status, count] of Object.entries(statuses))
+      this.counts.statuses[status] = (this.counts.statuses[status] ?? 0) + count;
+    for (const failure of Object.values(NoAnswer)) this.counts.failures[failure] += failures[failure];
+    this.counts.unanswered += unanswered;
   }
 
   #record(operation: number, latencyMs: number): void {

@@ -60,6 +60,28 @@ test('what threads and seconds counted adds up, the warm-up left out', () => {
   assert.ok(Math.abs(seconds[0].p50Ms - 250) < 1 && Math.abs(seconds[0].maxMs - 500) < 1, 'in milliseconds');
 });
 
+test('a second is that of all threads, whichever tells it first, and also when the load was cut within it', () => {
+  const recorder = new LoadRecorder(PLAN);
+  const tell = (second: number, fill?: (tally: Tally) => void): void =>
+    recorder.add({ second, phase: 'measured', tally: secondOf(fill).data(), lagMs: 0 });
+  tell(1);
+  tell(2);
+  tell(3);
+  tell(1, (tally) => tally.answered(LoadOperation.get, 500, 2_000));
+  tell(2);
+  const { seconds, tally } = recorder.result(0.5, true);
+  assert.deepEqual(
+    seconds.map(({ second, requests, errors }) => [second, requests, errors]),
+    [
+      [0, 1_001, 1],
+      [1, 1_000, 0],
+      [2, 500, 0],
+    ],
+  );
+  assert.ok(Math.abs(seconds[0].maxMs - 2_000) < 2 && Math.abs(seconds[1].maxMs - 500) < 1);
+  assert.equal(tally.requests, 2_501);
+});
+
 test('the spectrum is what HdrHistogram prints, and its points are the same figures', () => {
   const { latency } = recorded().result(0.5, false).tally;
   const text = spectrumText(latency);
@@ -138,8 +160,7 @@ test('the file holds the figures, and histograms that add up again', () => {
   assert.equal(file.latencies.put.requests, 100);
   assert.ok(Math.abs(file.latencies.all.p99Ms - 495) < 1);
   assert.equal(file.generator.busyShare, 0.25);
-  const again = new Tally();
-  again.add({
+  const again = Tally.of({
     counts: result.tally.counts,
     histograms: file.histograms,
     lateness: result.tally.data().lateness,
