@@ -4,7 +4,7 @@
  * counts from when it was due. Closed loop: each connection asks again as soon as it has its answer.
  */
 import { type Clock, seededRandom, type TimerHandle } from '../../clock.ts';
-import { createKeyChoice, type KeyChoice, KeyCount } from './key-choice.ts';
+import { createKeyChoice, type KeyChoice, LoadKeys } from './key-choice.ts';
 import { LoadConnection, type LoadConnectionOwner } from './load-connection.ts';
 import type { NoAnswer } from './no-answer.ts';
 import { LoadOperation, OperationMix } from './operation-mix.ts';
@@ -37,7 +37,7 @@ export class Generator implements LoadConnectionOwner {
   readonly #clock: Clock;
   readonly #onSecond: (second: ThreadSecond) => void;
   readonly #mix: OperationMix;
-  readonly #keys: KeyCount;
+  readonly #keys: LoadKeys;
   readonly #choice: KeyChoice;
   readonly #writer: RequestWriter;
   readonly #schedule: Schedule;
@@ -62,7 +62,7 @@ export class Generator implements LoadConnectionOwner {
     // Each thread draws numbers of its own.
     const random = seededRandom(plan.seed + Math.imul(thread, THREAD_SEED_STEP));
     this.#mix = new OperationMix(shares, random);
-    this.#keys = new KeyCount(keys, thread, threads);
+    this.#keys = new LoadKeys(keys, thread, threads);
     this.#choice = createKeyChoice(keyChoice, this.#keys, random, thread, threads);
     this.#writer = new RequestWriter(plan, random);
     this.#phase = plan.warmUpMs > 0 ? 'warm-up' : 'measured';
@@ -95,6 +95,8 @@ export class Generator implements LoadConnectionOwner {
       connection.send(this.#writer.write(LoadOperation.put, connection.target, connection.key));
       return;
     }
+    if (connection.operation === LoadOperation.insert && isGood(status))
+      this.#keys.acknowledge(connection.key);
     const nowMs = this.#clock.monotonicMs();
     if (this.#counts(connection))
       this.#tally.answered(connection.operation, status, nowMs - connection.dueMs);

@@ -1,8 +1,11 @@
 /**
- * Which key a request is about. Keys are numbered from 0; `insert` adds one behind the last. Pure.
+ * Which key a request is about. Keys are numbered from 0; inserts add to them. Pure.
  *
  * The zipfian choice is that of YCSB: the quick method of Gray et al., "Quickly Generating Billion-Record Synthetic
  * Databases" (SIGMOD 1994), with the constant 0.99, and its popular keys scattered over all of them by a hash.
+ *
+ * Like YCSB, a load asks for no key before the insert that makes it was acknowledged. Each thread asks for what it has
+ * inserted itself, and not for what the others have.
  */
 import type { Random } from '../../clock.ts';
 
@@ -14,12 +17,14 @@ export interface KeyChoice {
   next(): number;
 }
 
-/** How many keys there are: it grows with inserts. Each thread of a load has its own, and no two make the same key. */
-export class KeyCount {
+/** The keys that one thread of a load may ask for. No two threads insert the same key. */
+export class LoadKeys {
   readonly #first: number;
   readonly #thread: number;
   readonly #threads: number;
-  #inserted = 0;
+  #begun = 0;
+  /** Numbers of keys whose insert was acknowledged, in the order of that. */
+  readonly #inserted: number[] = [];
 
   /** @param first how many there are to begin with */
   constructor(first: number, thread = 0, threads = 1) {
@@ -28,37 +33,50 @@ export class KeyCount {
     this.#threads = threads;
   }
 
-  /** As many as there are if the other threads are as far as this one. */
-  get value(): number {
-    return this.#first + this.#inserted * this.#threads;
+  get count(): number {
+    return this.#first + this.#inserted.length;
   }
 
-  /** @returns the number of the new key */
+  /** @param index from 0, the newest last @returns the key's number */
+  at(index: number): number {
+    return index < this.#first ? index : this.#inserted[index - this.#first];
+  }
+
+  /** @returns the number of a new key, which counts once it is acknowledged */
   insert(): number {
-    return this.#first + this.#inserted++ * this.#threads + this.#thread;
+    return this.#first + this.#begun++ * this.#threads + this.#thread;
+  }
+
+  acknowledge(key: number): void {
+    this.#inserted.push(key);
   }
 }
 
 export function createKeyChoice(
   name: KeyChoiceName,
-  keys: KeyCount,
+  keys: LoadKeys,
   random: Random,
   firstKey = 0,
   step = 1,
 ): KeyChoice {
   switch (name) {
     case 'uniform':
-      return { next: () => Math.floor(random() * keys.value) };
+      return { next: () => keys.at(Math.floor(random() * keys.count)) };
     case 'zipfian': {
-      const ranks = new ZipfianRanks(keys.value, random);
-      return { next: () => scatter(ranks.next(), keys.value) };
-    }
-    case 'latest': {
-      const ranks = new ZipfianRanks(keys.value, random);
+      const ranks = new ZipfianRanks(keys.count, random);
       return {
         next: () => {
-          ranks.growTo(keys.value);
-          return keys.value - 1 - ranks.next();
+          ranks.growTo(keys.count);
+          return keys.at(scatter(ranks.next(), keys.count));
+        },
+      };
+    }
+    case 'latest': {
+      const ranks = new ZipfianRanks(keys.count, random);
+      return {
+        next: () => {
+          ranks.growTo(keys.count);
+          return keys.at(keys.count - 1 - ranks.next());
         },
       };
     }
@@ -67,8 +85,8 @@ export function createKeyChoice(
       return {
         next: () => {
           at += step;
-          if (at >= keys.value) at = firstKey;
-          return at;
+          if (at >= keys.count) at = firstKey;
+          return keys.at(at);
         },
       };
     }
@@ -121,9 +139,19 @@ function zeta(from: number, to: number, sum: number): number {
   return total;
 }
 
-/** The popular keys lie anywhere among the others: FNV-1a over the rank's bytes. */
+/**
+ * The popular keys lie anywhere among the others. They stay popular when keys are added: only as many ranks go over to
+ * a new key as it gets of all, by the jump consistent hash (Lamping and Veach, "A Fast, Minimal Memory, Consistent Hash
+ * Algorithm", 2014), over FNV-1a of the rank's bytes.
+ */
 function scatter(rank: number, count: number): number {
   let hash = 0x811c9dc5;
   for (let shift = 0; shift < 32; shift += 8) hash = Math.imul(hash ^ ((rank >>> shift) & 0xff), 0x01000193);
-  return (hash >>> 0) % count;
+  let place = 0;
+  for (let next = 0; next < count; ) {
+    place = next;
+    hash = Math.imul(hash, 1_664_525) + 1_013_904_223;
+    next = Math.floor(((place + 1) * 2 ** 32) / ((hash >>> 0) + 1));
+  }
+  return place;
 }

@@ -48,7 +48,8 @@ takes CPU from them.
 
 --prepare writes every key once before the load, so that reads find them; key1 to
 keyN are also what \`fill\` builds. The same flags and --seed send the same requests
-in the same order, thread by thread.
+in the same order, thread by thread. (Workloads d and e also ask for what they have
+inserted: no key before its insert is acknowledged, each thread for its own.)
 
 --find-rate doubles the rate from --rate, or 1000, until it does not hold, halves
 the gap until it is below 5 %, and runs the best once more. A rate holds when 99 %

@@ -177,3 +177,40 @@ test('a read-modify-write is one request to its end: a read, then a write of the
   assert.equal(result.tally.requests, Math.floor(seen.length / 2));
   for (let i = 0; i + 1 < seen.length; i += 2) assert.equal(seen[i + 1], seen[i].replace('GET', 'PUT'));
 });
+
+test('no thread asks for a key before its insert was acknowledged, whatever the others insert', async () => {
+  const written = new Set<string>();
+  const early: string[] = [];
+  let inserts = 0;
+  const server = createServer((request, response) => {
+    request.resume();
+    const key = request.url ?? '';
+    if (request.method === 'GET') {
+      const number = Number(/id=key(\d+)/.exec(key)?.[1]);
+      if (number > 10 && !written.has(key)) early.push(key);
+      response.end();
+      return;
+    }
+    // Some take long, and some fail.
+    const kind = ++inserts % 4;
+    setTimeout(
+      () => {
+        if (kind !== 3) written.add(key);
+        response.writeHead(kind === 3 ? 503 : 201).end();
+      },
+      kind === 0 ? 30 : 1,
+    );
+  });
+  const port = await listening(server);
+  const shares = sharesOf({ get: 1, insert: 1 });
+  const plan = planFor(port, { keys: 10, threads: 2, shares, keyChoice: 'latest', connections: 8 });
+  const read = new LoadRecorder(plan);
+  const { signal } = new AbortController();
+  await Promise.all(
+    divide(plan).map((part) => new Generator(part, systemClock, (second) => read.add(second)).run(signal)),
+  );
+  server.closeAllConnections();
+  server.close();
+  assert.ok(read.tally.requests > 100 && written.size > 20, `${read.tally.requests} ${written.size}`);
+  assert.deepEqual(early, []);
+});
