@@ -163,7 +163,8 @@ export function milliseconds(seconds: number): string {
 /** All keys get a small value, then the first of them are deleted, each once: at a fixed rate, in their order. */
 async function makeSome404({ program, scale }: StepContext, cluster: ServedCluster): Promise<void> {
   const { deletedKeys, deletesPerSecond, keys, seed } = scale;
-  await program.run([
+  // That such a load says nothing about latencies does not matter.
+  await program.runForJson([
     ...loadArguments(cluster, 'get', keys, seed),
     '--prepare',
     '--duration',
@@ -171,7 +172,7 @@ async function makeSome404({ program, scale }: StepContext, cluster: ServedClust
     '--warmup',
     '0ms',
   ]);
-  await program.run([
+  const { errors } = (await program.runForJson([
     ...loadArguments(cluster, 'delete', deletedKeys, seed),
     '--key-choice',
     'sequential',
@@ -181,7 +182,8 @@ async function makeSome404({ program, scale }: StepContext, cluster: ServedClust
     milliseconds(deletedKeys / deletesPerSecond),
     '--warmup',
     '0ms',
-  ]);
+  ])) as LoadFile;
+  if (errors > 0) throw new Error(`${errors} of ${deletedKeys} keys could not be deleted`);
 }
 
 interface Taken {

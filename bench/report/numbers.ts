@@ -7,6 +7,9 @@ interface Unit {
   readonly title: string;
 }
 
+/** What stands where a figure is missing. */
+export const NOT_MEASURED = 'not measured';
+
 const UNITS: readonly Unit[] = [
   { ending: /Ms$/, text: (value) => `${digits(value)} ms`, title: 'ms' },
   { ending: /Micros$/, text: (value) => `${digits(value)} µs`, title: 'µs' },
@@ -20,6 +23,7 @@ const UNITS: readonly Unit[] = [
 
 /** @param name of a figure, whose last part may end in a unit: `put.parallel.p99Ms`, also with `.min` or `.max` after it */
 export function describeFigure(name: string, value: number): string {
+  if (!Number.isFinite(value)) return NOT_MEASURED;
   return unitOf(name)?.text(value) ?? digits(value);
 }
 
@@ -38,7 +42,7 @@ export function describeCell(name: string, value: number): string {
 
 /** Three significant digits; from a thousand on all digits before the point. */
 export function digits(value: number): string {
-  if (!Number.isFinite(value)) return 'not measured';
+  if (!Number.isFinite(value)) return NOT_MEASURED;
   if (Math.abs(value) >= 1_000) return Math.round(value).toLocaleString('en');
   return String(Number(value.toPrecision(3)));
 }

@@ -12,11 +12,14 @@ import { DataFolder } from './data-folder.ts';
 import { fingerprintOf } from './fingerprint.ts';
 import { describeSeconds } from './numbers.ts';
 import { chooseSteps, secondsLeft } from './plan.ts';
+import { buildReport, publishResults } from './publish.ts';
+import { gatherResults } from './results.ts';
 import { runSteps } from './runner.ts';
 import { SCALES, type ScaleName, scaleOf } from './scale.ts';
 import { stepsOf } from './steps/all.ts';
 import { WorkFolder } from './work-folder.ts';
 
+const OUT = fileURLToPath(new URL('../../docs/report', import.meta.url));
 const WORK = fileURLToPath(new URL('../results/report', import.meta.url));
 
 interface Flags {
@@ -27,6 +30,7 @@ interface Flags {
   readonly scale?: ScaleName;
   readonly rounds?: number;
   readonly build?: true;
+  readonly out?: string;
   readonly work: string;
   readonly data: string;
 }
@@ -42,6 +46,7 @@ const command = script(
   .option('--quick', 'small data and short runs: tries everything, and its figures mean nothing')
   .option('--scale <name>', `how much is measured: ${SCALES.join(', ')} (full; --quick: quick)`, scaleName)
   .option('--rounds <n>', 'runs of what a table takes a median of (full: 3)', count)
+  .option('--out <dir>', 'where the report goes (full: docs/report; else beside the results)', resolve)
   .option('--work <dir>', 'where results are kept until all are there', WORK)
   .option('--data <dir>', 'where the data lies meanwhile, 5 GiB', tmpdir());
 const flags = command.parse().opts<Flags>();
@@ -67,6 +72,8 @@ async function main(): Promise<void> {
     console.log(`about ${describeSeconds(secondsLeft([], steps))} in all; results in ${work.path}`);
     return;
   }
+  const out = flags.out ?? (scale.isJudged ? OUT : join(work.path, 'report'));
+  if (flags.build === true) return build(out, work);
   if (flags.restart === true) work.clear();
   const abort = new AbortController();
   using data = new DataFolder(resolve(flags.data));
@@ -81,12 +88,22 @@ async function main(): Promise<void> {
     signal: abort.signal,
     tell: (line) => process.stderr.write(`${line}\n`),
   });
+  const names = stepsOf(scale).map(({ name }) => name);
+  publishResults(gatherResults(scale, names, work), work, out);
+  build(out, work);
   if (failed.length > 0) {
     console.error(
       `report: ${failed.length} steps failed: ${failed.join(', ')}; run it again to try them again`,
     );
     process.exitCode = 1;
   }
+}
+
+function build(out: string, work: WorkFolder): void {
+  const faults = buildReport(out, join(work.path, 'draft.md'));
+  for (const fault of faults) console.error(`report: ${fault}`);
+  if (faults.length > 0) process.exitCode = 1;
+  else console.log(`the report is ${join(out, 'report.md')}`);
 }
 
 /** The first time the step that is running is given up and its processes end; the second time this process does. */

@@ -68,14 +68,14 @@ const QUICK: Scale = {
   size: '64MiB',
   keys: 20_000,
   deletedKeys: 4_600,
-  overloadSeconds: 2,
-  probeSeconds: 1,
-  probeWarmUpSeconds: 0.3,
+  overloadSeconds: 1.5,
+  probeSeconds: 0.7,
+  probeWarmUpSeconds: 0.2,
   runSeconds: 1,
   warmUpSeconds: 0.5,
   rounds: 1,
   profileSeconds: 3,
-  profiled: ['sequential', 'parallel'],
+  profiled: ['parallel'],
   isQuickBench: true,
 };
 
@@ -94,7 +94,6 @@ const TINY: Scale = {
   runSeconds: 0.3,
   warmUpSeconds: 0.1,
   profileSeconds: 1,
-  profiled: ['parallel'],
 };
 
 /** @param rounds instead of those of the scale */

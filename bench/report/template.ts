@@ -7,7 +7,7 @@
  *   {{table: NAME}}, {{plot: NAME}}, {{commands: STEPS}} and the like: what the program has made, by that name
  */
 import { type Claim, evaluate, type Figures, judge, namesIn, parseClaim, parseExpression } from './claims.ts';
-import { describeFigure, digits } from './numbers.ts';
+import { describeFigure, digits, NOT_MEASURED } from './numbers.ts';
 
 const TAG = /\{\{\s*((?:[^{}]|\n)+?)\s*\}\}/g;
 const BLOCK = /^(\w+):\s*([\s\S]+)$/;
@@ -50,7 +50,7 @@ function fillTag(content: string, input: TemplateInput, disagree: (why: string) 
   const missing = namesIn(expression).filter((figure) => !input.figures.has(figure));
   if (missing.length > 0) {
     if (input.isJudged) disagree(`names ${missing.join(' and ')}, which was not measured`);
-    return 'not measured';
+    return NOT_MEASURED;
   }
   const value = evaluate(expression, input.figures);
   return expression.rest.length === 0 ? describeFigure(content, value) : digits(value);
@@ -62,15 +62,17 @@ function fillClaim(
   disagree: (why: string) => void,
 ): string {
   const { left, operator, right, withinShare } = claim;
-  const sign = operator === '~' ? `≈ within ${digits(withinShare * 100)} %` : operator;
-  const text = `\`${left.text}\` ${sign} \`${right.text}\``;
+  const text =
+    operator === '~'
+      ? `\`${left.text}\` ≈ \`${right.text}\` within ${digits(withinShare * 100)} %`
+      : `\`${left.text}\` ${operator} \`${right.text}\``;
   const verdict = judge(claim, figures);
   if ('missing' in verdict) {
     if (isJudged)
       disagree(
         `claims ${left.text} ${operator} ${right.text}, but ${verdict.missing.join(' and ')} was not measured`,
       );
-    return `(${text}: not measured)`;
+    return `(${text}: ${NOT_MEASURED})`;
   }
   const values = `${describe(left.text, verdict.left)} against ${describe(right.text, verdict.right)}`;
   if (!isJudged) return `(${text}: ${values}, not judged)`;

@@ -16,7 +16,7 @@ import { scanSource } from '../support/source-scan.ts';
 import type { Sources } from '../support/structure-rules.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const TOP_FOLDERS = ['src', 'native-free-lsm', 'test', 'bench'];
+const TOP_FOLDERS = ['src', 'native-free-lsm', 'test', 'bench', 'docs'];
 
 function projectFiles(): string[] {
   const top = readdirSync(ROOT, { withFileTypes: true }).filter((entry) => entry.isFile());

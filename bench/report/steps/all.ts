@@ -1,12 +1,23 @@
 /** All steps, in the order in which they are done: what the conclusions need most comes first. */
 import type { Scale } from '../scale.ts';
 import type { Step } from '../step.ts';
+import { alternativeSteps } from './alternatives.ts';
 import { fillStep } from './fill.ts';
+import { limitsStep } from './limits.ts';
 import { machineStep } from './machine.ts';
+import { pageCacheStep } from './page-cache.ts';
 import { rateSteps } from './rates.ts';
 import { allTurnSteps } from './turns.ts';
 
 export function stepsOf(scale: Scale): Step[] {
   const fillSeconds = { full: 45, quick: 6, tiny: 2 }[scale.name];
-  return [machineStep, fillStep(scale.size, fillSeconds), ...rateSteps(scale), ...allTurnSteps(scale)];
+  return [
+    machineStep,
+    limitsStep(scale),
+    fillStep(scale.size, fillSeconds),
+    ...rateSteps(scale),
+    ...allTurnSteps(scale),
+    pageCacheStep(scale),
+    ...alternativeSteps(scale),
+  ];
 }

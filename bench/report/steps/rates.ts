@@ -4,8 +4,10 @@ import { METHODS, type Method, REPLICATIONS, type Replication, type Scale } from
 import type { Step } from '../step.ts';
 
 /** Of a search at a typical place: as many probes as it takes to double, halve and confirm. */
-const PROBES = 9;
-const SESSION_SECONDS = 6;
+const PROBES = 8;
+const SESSION_SECONDS = 4;
+/** Of a probe beyond what a cluster can do, which has more to wait for. */
+const BACKLOG_SHARE = 0.25;
 
 export interface RateResult {
   readonly overload: LoadFigures;
@@ -31,7 +33,7 @@ function rateStep(scale: Scale, method: Method, replication: Replication): Step 
       SESSION_SECONDS +
       warmUpSeconds +
       overloadSeconds * 1.7 +
-      PROBES * (probeSeconds + probeWarmUpSeconds + 1),
+      PROBES * (probeSeconds * (1 + BACKLOG_SHARE) + probeWarmUpSeconds),
     needs: ['fill'],
     run: async (context): Promise<RateResult> => {
       await using session = await LoadSession.start(context, replication, method);

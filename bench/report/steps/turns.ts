@@ -8,7 +8,7 @@ import type { Step, StepContext } from '../step.ts';
 import { type RateResult, rateStepName } from './rates.ts';
 
 /** Starting a cluster, stopping it, and starting a load three times. */
-const OVERHEAD_SECONDS = 7;
+const OVERHEAD_SECONDS = 5;
 
 export interface ReplicationTurn {
   /** A closed loop: as fast as it answers. */

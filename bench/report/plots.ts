@@ -1,0 +1,138 @@
+/** The plots of the report, as SVG that ECharts draws without a browser. The same results make the same bytes. */
+import { BarChart, LineChart } from 'echarts/charts';
+import { GridComponent, LegendComponent, TitleComponent } from 'echarts/components';
+import { type EChartsCoreOption, init, use } from 'echarts/core';
+import { SVGRenderer } from 'echarts/renderers';
+import type { SpectrumPoint } from '../../src/cli/load/spectrum.ts';
+import type { Figures } from './claims.ts';
+import { turnsOf } from './figures.ts';
+import type { LoadFigures } from './load-session.ts';
+import { type Results, resultOf } from './results.ts';
+import { METHODS, type Method, REPLICATIONS } from './scale.ts';
+import { type RateResult, rateStepName } from './steps/rates.ts';
+import type { ReplicationTurn } from './steps/turns.ts';
+
+use([BarChart, LineChart, GridComponent, LegendComponent, TitleComponent, SVGRenderer]);
+
+const WIDTH = 860;
+const HEIGHT = 380;
+/** Told apart also by those who do not see all colours. */
+const COLORS = ['#d55e00', '#0072b2', '#009e73'];
+
+export interface Plot {
+  /** Without its ending. */
+  readonly name: string;
+  /** For those who do not see it. */
+  readonly title: string;
+  readonly svg: string;
+}
+
+interface Line {
+  readonly name: string;
+  readonly spectrum: readonly SpectrumPoint[];
+}
+
+export function plotsOf(results: Results, figures: Figures): Plot[] {
+  const plots: Plot[] = [];
+  const add = (name: string, title: string, options: EChartsCoreOption): void => {
+    plots.push({ name, title, svg: draw({ ...common(title), ...options }) });
+  };
+  add('rates', 'Highest rate that holds, requests a second', rateBars(figures));
+  for (const method of METHODS) {
+    const verb = method.toUpperCase();
+    add(
+      `${method}-flood`,
+      `${verb}, ${results.scale.overloadPerSecond} a second offered: latency by percentile`,
+      spectrumLines(overloads(results, method)),
+    );
+    add(
+      `${method}-predecessors-rate`,
+      `${verb} at the highest rate that sequential replication holds: latency by percentile`,
+      spectrumLines(runs(results, method, 'predecessors')),
+    );
+    add(
+      `${method}-own-rate`,
+      `${verb}, each at the highest rate that it holds: latency by percentile`,
+      spectrumLines(runs(results, method, 'stable')),
+    );
+  }
+  return plots;
+}
+
+function overloads(results: Results, method: Method): Line[] {
+  return REPLICATIONS.flatMap((name) => {
+    const rates = resultOf<RateResult>(results, rateStepName(method, name));
+    return rates === undefined ? [] : { name, spectrum: rates.overload.spectrum };
+  });
+}
+
+/** Of the turn whose p99 is the median. */
+function runs(results: Results, method: Method, run: keyof ReplicationTurn): Line[] {
+  return REPLICATIONS.flatMap((name) => {
+    const loads: LoadFigures[] = turnsOf(results, method, name).map((turn) => turn[run]);
+    const sorted = loads.toSorted((a, b) => a.p99Ms - b.p99Ms);
+    const middle = sorted[(sorted.length - 1) >> 1];
+    return middle === undefined ? [] : { name, spectrum: middle.spectrum };
+  });
+}
+
+function common(title: string): EChartsCoreOption {
+  return {
+    animation: false,
+    backgroundColor: '#ffffff',
+    color: COLORS,
+    title: { text: title, left: 'center', textStyle: { fontSize: 14 } },
+    legend: { bottom: 0 },
+    grid: { left: 70, right: 30, top: 45, bottom: 65 },
+  };
+}
+
+/** On the axis of HdrHistogram's plotter: each step to the right leaves a tenth of the requests above. */
+function spectrumLines(lines: readonly Line[]): EChartsCoreOption {
+  return {
+    xAxis: {
+      type: 'log',
+      name: 'percentile',
+      nameLocation: 'middle',
+      nameGap: 25,
+      axisLabel: { formatter: percentileLabel },
+    },
+    yAxis: { type: 'log', name: 'ms' },
+    series: lines.map(({ name, spectrum }) => ({
+      name,
+      type: 'line',
+      showSymbol: false,
+      data: spectrum
+        .filter(({ percentile, latencyMs }) => percentile < 100 && latencyMs > 0)
+        .map(({ latencyMs, percentile }) => [1 / (1 - percentile / 100), latencyMs]),
+    })),
+  };
+}
+
+function percentileLabel(requestsAbove: number): string {
+  const digits = Math.max(0, Math.round(Math.log10(requestsAbove)) - 2);
+  return `${((1 - 1 / requestsAbove) * 100).toFixed(digits)} %`;
+}
+
+function rateBars(figures: Figures): EChartsCoreOption {
+  return {
+    xAxis: { type: 'category', data: METHODS.map((method) => method.toUpperCase()) },
+    yAxis: { type: 'value' },
+    series: REPLICATIONS.map((replication) => ({
+      name: replication,
+      type: 'bar',
+      label: { show: true, position: 'top' },
+      data: METHODS.map((method) => figures.get(`${method}.${replication}.rate`) ?? null),
+    })),
+  };
+}
+
+function draw(options: EChartsCoreOption): string {
+  const chart = init(null, null, { renderer: 'svg', ssr: true, width: WIDTH, height: HEIGHT });
+  try {
+    chart.setOption(options);
+    return chart.renderToSVGString();
+  } finally {
+    chart.dispose();
+  }
+}

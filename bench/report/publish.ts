@@ -1,0 +1,153 @@
+/** Writes what a report consists of: the results first, then the text, the plots and the page that are built from them. */
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
+import { figuresOfResults } from './figures.ts';
+import { fence, list } from './markdown.ts';
+import { NOT_MEASURED } from './numbers.ts';
+import { pageOf } from './page.ts';
+import { type Plot, plotsOf } from './plots.ts';
+import { type Results, readResults, resultOf } from './results.ts';
+import type { ProfileResult } from './steps/profile-result.ts';
+import { tableOf } from './tables.ts';
+import { fillTemplate } from './template.ts';
+import type { WorkFolder } from './work-folder.ts';
+
+const TEMPLATE = fileURLToPath(new URL('../../docs/report/report.template.md', import.meta.url));
+const TITLE = 'Quorate, measured by itself';
+const MIB = 2 ** 20;
+const MAX_FOLDER_BYTES = 20 * MIB;
+const RESULTS_FILE = 'results.json';
+const PROFILES = 'profiles';
+const PLOTS = 'plots';
+/** Pages are opened as they are; what tools read is packed from this size on. */
+const GZIP_FROM_BYTES = 64 * 1024;
+
+/** Puts the results, and the files that they name, into the folder of the report. */
+export function publishResults(results: Results, work: WorkFolder, out: string): void {
+  mkdirSync(out, { recursive: true });
+  rmSync(join(out, PROFILES), { recursive: true, force: true });
+  for (const { step } of results.records) {
+    for (const file of resultOf<Partial<ProfileResult>>(results, step)?.files ?? []) {
+      const source = join(work.filesOf(step), file);
+      const target = join(out, PROFILES, step, file);
+      mkdirSync(join(target, '..'), { recursive: true });
+      if (isPacked(file, source)) writeFileSync(`${target}.gz`, gzipSync(readFileSync(source), { level: 9 }));
+      else cpSync(source, target);
+    }
+  }
+  writeFileSync(join(out, RESULTS_FILE), `${JSON.stringify(results)}\n`);
+}
+
+/**
+ * Builds the report from the results that its folder holds.
+ * @param draft where the text goes when it may not be published as it is
+ * @returns why it was not built: conclusions that disagree with the figures, or a folder that is too large
+ */
+export function buildReport(out: string, draft: string): readonly string[] {
+  const results = readResults(join(out, RESULTS_FILE));
+  const figures = figuresOfResults(results);
+  const plots = plotsOf(results, figures);
+  const { faults, text } = fillTemplate(readFileSync(TEMPLATE, 'utf8'), {
+    figures,
+    isJudged: results.scale.isJudged,
+    block: (kind, name) => blockOf(kind, name, results, figures, plots, out),
+  });
+  const markdown = `${noteOn(results)}${text}`;
+  if (faults.length > 0) {
+    writeFileSync(draft, markdown);
+    return [
+      ...faults.map((fault) => `docs/report/report.template.md, ${fault}`),
+      `the text as it would be is ${draft}`,
+    ];
+  }
+  rmSync(join(out, PLOTS), { recursive: true, force: true });
+  mkdirSync(join(out, PLOTS));
+  for (const plot of plots) writeFileSync(join(out, plotPath(plot)), plot.svg);
+  writeFileSync(join(out, 'report.md'), markdown);
+  writeFileSync(join(out, 'report.html'), pageOf(markdown, TITLE, plots, plotPath));
+  const bytes = folderBytes(out);
+  if (bytes <= MAX_FOLDER_BYTES) return [];
+  return [`${out} holds ${(bytes / MIB).toFixed(1)} MiB, and ${MAX_FOLDER_BYTES / MIB} are the most`];
+}
+
+export function folderBytes(directory: string): number {
+  return readdirSync(directory, { recursive: true, encoding: 'utf8' })
+    .map((name) => statSync(join(directory, name)))
+    .reduce((sum, stats) => sum + (stats.isFile() ? stats.size : 0), 0);
+}
+
+function plotPath({ name }: Plot): string {
+  return `${PLOTS}/${name}.svg`;
+}
+
+function isPacked(file: string, source: string): boolean {
+  return !file.endsWith('.html') && statSync(source).size >= GZIP_FROM_BYTES;
+}
+
+function noteOn({ scale }: Results): string {
+  if (scale.isJudged) return '';
+  return `> **These figures mean nothing.** They are those of a ${scale.name} run, which only tries whether everything works: ${scale.size} a node, runs of ${scale.runSeconds} s. No conclusion was held to them.\n\n`;
+}
+
+/** @throws Error with a sentence for what there is not */
+function blockOf(
+  kind: string,
+  name: string,
+  results: Results,
+  figures: ReadonlyMap<string, number>,
+  plots: readonly Plot[],
+  out: string,
+): string {
+  switch (kind) {
+    case 'table':
+      return tableOf(name, results, figures);
+    case 'plot': {
+      const plot = plots.find((known) => known.name === name);
+      if (plot === undefined) throw new Error(`there is no plot ${name}`);
+      return `![${plot.title}](${plotPath(plot)})`;
+    }
+    case 'commands':
+      return commandsOf(results, name);
+    case 'profiles':
+      return profileLinks(results, name, out);
+    default:
+      throw new Error(`there is no ${kind}: ${name}`);
+  }
+}
+
+/** @param names of steps, with commas between */
+function commandsOf(results: Results, names: string): string {
+  const commands = names.split(',').flatMap((name) => {
+    const record = results.records.find(({ step }) => step === name.trim());
+    return record?.commands ?? [];
+  });
+  return commands.length === 0 ? NOT_MEASURED : fence([...new Set(commands)]);
+}
+
+/** @param prefix of the steps' names */
+function profileLinks(results: Results, prefix: string, out: string): string {
+  const items = results.records
+    .filter(({ step }) => step.startsWith(prefix))
+    .flatMap(({ step }) => {
+      const files = resultOf<Partial<ProfileResult>>(results, step)?.files ?? [];
+      if (files.length === 0) return [];
+      const links = files.map((file) => {
+        const path = `${PROFILES}/${step}/${file}`;
+        const isThere = existsSync(join(out, path));
+        return `[${file}](${isThere ? path : `${path}.gz`})`;
+      });
+      return `${step}: ${links.join(', ')}`;
+    });
+  return items.length === 0 ? NOT_MEASURED : list(items);
+}

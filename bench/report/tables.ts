@@ -1,0 +1,212 @@
+/** The tables of the report, by the names under which its text asks for them. Pure. */
+
+import type { BenchRow } from '../support/bench-file.ts';
+import type { Figures } from './claims.ts';
+import { rowName, turnsOf } from './figures.ts';
+import { table } from './markdown.ts';
+import {
+  columnTitle,
+  describeCell,
+  describeFigure,
+  describeSeconds,
+  digits,
+  NOT_MEASURED,
+} from './numbers.ts';
+import { type Results, resultOf } from './results.ts';
+import { METHODS, type Method, REPLICATIONS } from './scale.ts';
+import { ACCUMULATOR, ALTERNATIVES } from './steps/alternative-names.ts';
+import type { MachineResult } from './steps/machine.ts';
+
+const GIB = 2 ** 30;
+
+/** @throws Error with a sentence for a name that there is not */
+export function tableOf(name: string, results: Results, figures: Figures): string {
+  switch (name) {
+    case 'machine':
+      return machineTable(results);
+    case 'steps':
+      return stepsTable(results);
+    case 'rates':
+      return ratesTable(figures);
+    case 'put':
+    case 'get':
+      return turnsTable(name, results, figures);
+    case 'profiles':
+      return profilesTable(figures);
+    case 'page-cache':
+      return pageCacheTable(figures);
+  }
+  const bench = [...ALTERNATIVES, ACCUMULATOR].find((known) => known.name === name);
+  if (bench === undefined) throw new Error(`there is no table ${name}`);
+  return benchTable(bench.name, resultOf<readonly BenchRow[]>(results, bench.name), figures);
+}
+
+function machineTable(results: Results): string {
+  const machine = resultOf<MachineResult>(results, 'machine');
+  if (machine === undefined) return NOT_MEASURED;
+  const { seed, size } = results.scale;
+  const commits = [...new Set(results.records.map(({ commit }) => commit))];
+  const began = results.records.map(({ startedAt }) => startedAt).toSorted()[0] ?? '';
+  return table(
+    ['', ''],
+    [
+      ['processor', `${machine.processor}, ${machine.cores} cores`],
+      ['memory', `${digits(machine.memoryBytes / GIB)} GiB`],
+      ['system', machine.system],
+      ['file system of the data', machine.fileSystem === '' ? 'unknown' : machine.fileSystem],
+      ['Node', `${machine.node} (V8 ${machine.v8})`],
+      ['Quorate', `${machine.version}, commit ${commits.join(', ')}`],
+      ['data', `three nodes with ${size} each; seed ${seed} for data and requests`],
+      ['measured', `${began.slice(0, 16).replace('T', ' ')} UTC`],
+    ],
+    2,
+  );
+}
+
+function stepsTable({ records }: Results): string {
+  return table(
+    ['step', 'time', 'result'],
+    records.map((record) => [
+      record.step,
+      describeSeconds(record.seconds),
+      record.state === 'done' ? 'done' : `failed: ${record.error}`,
+    ]),
+    1,
+  );
+}
+
+function ratesTable(figures: Figures): string {
+  const rows = METHODS.flatMap((method) =>
+    REPLICATIONS.map((replication) => {
+      const name = `${method}.${replication}`;
+      return [
+        `${method.toUpperCase()}, ${replication}`,
+        figure(figures, `${name}.rate`),
+        figure(figures, `${name}.rateP50Ms`),
+        figure(figures, `${name}.rateP99Ms`),
+        figure(figures, `${name}.overload.rate`),
+        figure(figures, `${name}.overload.p50Ms`),
+        figure(figures, `${name}.overload.p99Ms`),
+        figure(figures, `${name}.overload.errorShare`),
+      ];
+    }),
+  );
+  return table(
+    [
+      '',
+      'highest rate that holds',
+      'p50 there',
+      'p99 there',
+      'achieved in the flood',
+      'p50',
+      'p99',
+      'errors',
+    ],
+    rows,
+  );
+}
+
+function turnsTable(method: Method, results: Results, figures: Figures): string {
+  const rows = REPLICATIONS.map((replication) => {
+    const name = `${method}.${replication}`;
+    const isDoubtful = turnsOf(results, method, replication).some(({ predecessors, stable }) =>
+      [predecessors, stable].some(({ faults }) => faults.length > 0),
+    );
+    return [
+      isDoubtful ? `${replication} †` : replication,
+      spread(figures, `${name}.closed.rate`),
+      spread(figures, `${name}.closed.cpuMicros`),
+      spread(figures, `${name}.predecessors.p50Ms`),
+      spread(figures, `${name}.predecessors.p99Ms`),
+      spread(figures, `${name}.predecessors.p999Ms`),
+      spread(figures, `${name}.predecessors.cpuMicros`),
+      spread(figures, `${name}.stable.p50Ms`),
+      spread(figures, `${name}.stable.p99Ms`),
+      ...(method === 'get' ? [spread(figures, `${name}.predecessors.notFoundShare`)] : []),
+    ];
+  });
+  const text = table(
+    [
+      '',
+      'closed loop, /s',
+      'CPU there, µs',
+      "p50 at the predecessor's rate, ms",
+      'p99, ms',
+      'p99.9, ms',
+      'CPU, µs',
+      'p50 at its own rate, ms',
+      'p99, ms',
+      ...(method === 'get' ? ['404, %'] : []),
+    ],
+    rows,
+  );
+  return rows.some(([first]) => first.endsWith('†'))
+    ? `${text}\n\n† In one of the runs the load itself was late, or had no CPU left: its latencies are partly its own.`
+    : text;
+}
+
+function profilesTable(figures: Figures): string {
+  const names = [...figures.keys()].flatMap((name) => /^\w+\.\w+\.profile\.(\w+)$/.exec(name)?.[1] ?? []);
+  const columns = [...new Set(names)];
+  if (columns.length === 0) return NOT_MEASURED;
+  return table(
+    ['of all nodes, a request', ...columns.map((column) => columnTitle(column))],
+    METHODS.flatMap((method) =>
+      REPLICATIONS.map((replication) => [
+        `${method.toUpperCase()}, ${replication}`,
+        ...columns.map((column) => cell(figures, `${method}.${replication}.profile.${column}`)),
+      ]),
+    ),
+  );
+}
+
+function pageCacheTable(figures: Figures): string {
+  return table(
+    ['', 'GET, /s', 'p50, ms', 'p99, ms', 'p99.9, ms', 'CPU, µs'],
+    (
+      [
+        ['tables in the page cache', 'pages.warm'],
+        ['tables dropped from it', 'pages.cold'],
+      ] as const
+    ).map(([title, name]) => [
+      title,
+      ...['rate', 'p50Ms', 'p99Ms', 'p999Ms', 'cpuMicros'].map((part) => spread(figures, `${name}.${part}`)),
+    ]),
+  );
+}
+
+/** Texts first, then every figure that any row has. */
+function benchTable(benchmark: string, rows: readonly BenchRow[] | undefined, figures: Figures): string {
+  if (rows === undefined || rows.length === 0) return NOT_MEASURED;
+  const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))];
+  const isText = (column: string): boolean => rows.some((row) => typeof row[column] === 'string');
+  const texts = columns.filter(isText);
+  const numbers = columns.filter((column) => !isText(column));
+  return table(
+    [texts.join(', '), ...numbers.map(columnTitle)],
+    rows.map((row) => [
+      texts.map((column) => row[column] ?? '').join(', '),
+      ...numbers.map((column) => cell(figures, `${rowName(benchmark, row)}.${column}`)),
+    ]),
+  );
+}
+
+function figure(figures: Figures, name: string): string {
+  const value = figures.get(name);
+  return value === undefined ? NOT_MEASURED : describeFigure(name, value);
+}
+
+function cell(figures: Figures, name: string): string {
+  const value = figures.get(name);
+  return value === undefined ? '' : describeCell(name, value);
+}
+
+/** The median, and from where to where the runs were. */
+function spread(figures: Figures, name: string): string {
+  const value = figures.get(name);
+  if (value === undefined) return NOT_MEASURED;
+  const least = describeCell(name, figures.get(`${name}.min`) ?? value);
+  const most = describeCell(name, figures.get(`${name}.max`) ?? value);
+  const text = describeCell(name, value);
+  return least === most ? text : `${text} (${least} to ${most})`;
+}
