@@ -39,6 +39,13 @@ export type { Environment } from './store/environment.ts';
 export { type KeyedRecord, type ReadSink, type WriteSink, WriteStatus } from './store/sinks.ts';
 export type { EngineStats } from './store/stats.ts';
 export { RecordStore } from './store/store.ts';
+export type {
+  EngineThread,
+  EngineThreads,
+  SiteWaits,
+  ThreadHandle,
+  ThreadWaits,
+} from './threads/engine-threads.ts';
 export type { Executor, ExecutorContext, ExecutorFactory, RoleHandle } from './threads/executor.ts';
 export type { PageRequest } from './threads/protocol/reader-messages.ts';
 

@@ -58,6 +58,7 @@ export interface NodeSettings {
   /** Host names that are accepted besides the node's own. */
   readonly allowedHosts: readonly string[];
   readonly logLevel: LogLevel;
+  readonly allowProfiling: boolean;
 }
 
 /** What `serve` and `fill` need to know of a cluster on one machine. */
@@ -132,6 +133,7 @@ export const nodeSettings: SettingsTable<NodeSettings> = {
   readers: integerOrAuto('readers', 1, 64, 'threads of a node that search tables'),
   allowedHosts: names('allow-host', 'names that lead to the node, besides its own, with commas between'),
   logLevel: choice('log-level', 'warn', LOG_LEVELS, 'least serious message that is logged, to stderr'),
+  allowProfiling: toggle('allow-profiling', 'let programs on this machine profile the node: see `profile`'),
 };
 
 export const clusterSettings: SettingsTable<ClusterSettings> = {

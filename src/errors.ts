@@ -11,6 +11,8 @@ export type QuorateErrorCode =
   | 'OVERLOADED'
   /** The node is stopping: HTTP 503. */
   | 'DRAINING'
+  /** Another one is under way, and there can be only one: HTTP 409. */
+  | 'CONFLICT'
   | 'PEER_UNAVAILABLE'
   | 'PEER_REFUSED'
   | 'PROTOCOL'

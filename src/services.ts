@@ -2,6 +2,7 @@
  * What a node does for clients, whatever protocol they use: doors (src/http is one) call it. The coordinator serves
  * entities, the replica serves ranges; tests use fakes.
  */
+import type { ProfileRequest } from './node-profile.ts';
 import type { OutcomeSink } from './outcome.ts';
 
 /** The longest key that a client may have. */
@@ -55,8 +56,30 @@ interface StatusService {
   status(): Record<string, unknown>;
 }
 
+/** A profile that has begun. */
+export interface RunningProfile {
+  /** A NodeProfile as JSON, in pieces; null when it was cancelled. */
+  readonly document: Promise<readonly string[] | null>;
+  /** Ends it before its time. */
+  end(): void;
+  /** Nobody waits for it any more. */
+  cancel(): void;
+}
+
+export interface ProfileService {
+  /**
+   * Resolves when it has begun.
+   * @throws QuorateError CONFLICT while another one is under way
+   */
+  begin(request: ProfileRequest): Promise<RunningProfile>;
+  /** Ends the one that is under way, whoever began it; false: there is none. */
+  end(): boolean;
+}
+
 export interface NodeServices {
   readonly entities: EntityService;
   readonly ranges: RangeService;
   readonly status: StatusService;
+  /** Null where the node is not to be profiled. */
+  readonly profiles: ProfileService | null;
 }

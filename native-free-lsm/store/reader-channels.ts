@@ -57,6 +57,7 @@ export class ReaderChannels {
     const handle: RoleHandle = executor.startReader({
       ...initOf(channel.requestRing, channel.responseRing, thread),
       cache,
+      number: index + 1,
     });
     channel.handle = handle;
     superVersions.link(handle);

@@ -4,6 +4,7 @@ import type { LsmError } from '../errors.ts';
 import type { Page } from '../iterator/page.ts';
 import { completeOptions, type EngineOptions } from '../options.ts';
 import { ControlWord } from '../shared/control.ts';
+import type { EngineThreads } from '../threads/engine-threads.ts';
 import type { PageRequest } from '../threads/protocol/reader-messages.ts';
 import { completeEnvironment, type Environment } from './environment.ts';
 import type { OpeningHeld } from './opening-held.ts';
@@ -163,6 +164,18 @@ export class RecordStore {
   /** Resolves when no flush and no compaction is due; rejects when one fails. */
   maintenanceIdle(): Promise<void> {
     return this.#parts.maintenance.idle();
+  }
+
+  /** Undefined where the engine runs on this thread. */
+  get threads(): EngineThreads | undefined {
+    return this.#parts.executor.threads;
+  }
+
+  /** Has threads that wait for work look up: what was asked of their handles is done then. */
+  wakeThreads(): void {
+    this.#writer.ask();
+    this.#parts.readers.wake();
+    this.#reads.publish();
   }
 
   stats(): EngineStats {

@@ -36,6 +36,7 @@ export interface StoreParts {
   readonly snapshots: Snapshots;
   readonly cache: BlockCache;
   readonly writer: WriterChannel;
+  readonly readers: ReaderChannels;
   readonly writes: WriteQueue;
   readonly reads: ReadPath;
   readonly maintenance: Maintenance;
@@ -235,6 +236,7 @@ function connect(
     snapshots,
     cache,
     writer,
+    readers,
     writes,
     reads,
     maintenance,

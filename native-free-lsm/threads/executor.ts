@@ -1,5 +1,6 @@
 import type { EngineClock } from '../clock.ts';
 import type { FileSystem } from '../fs/file-system.ts';
+import type { EngineThreads } from './engine-threads.ts';
 import type {
   BackgroundJob,
   BackgroundResult,
@@ -35,6 +36,8 @@ export interface Executor {
    * system's clock, whatever clock the engine was given; roles on the calling thread have the engine's.
    */
   readonly clock: EngineClock;
+  /** Undefined where it runs everything on the calling thread. */
+  readonly threads?: EngineThreads;
   startWriter(init: WriterInit): RoleHandle;
   startReader(init: ReaderInit): RoleHandle;
   runBackground(job: BackgroundJob): Promise<BackgroundResult>;

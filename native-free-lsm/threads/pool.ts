@@ -3,6 +3,8 @@ import { Piscina } from 'piscina';
 import { systemEngineClock } from '../clock.ts';
 import { LsmError } from '../errors.ts';
 import { ControlWord } from '../shared/control.ts';
+import { ThreadTable } from '../shared/thread-table.ts';
+import { EngineThreads } from './engine-threads.ts';
 import type { Executor, ExecutorContext, RoleHandle } from './executor.ts';
 import {
   type BackgroundAnswer,
@@ -12,17 +14,21 @@ import {
   type ReaderInit,
   type WriterInit,
 } from './protocol/posted-messages.ts';
-import type { PoolTask } from './worker.ts';
+import type { PoolTask, PoolWorkerData } from './worker.ts';
 
 /** piscina types its transfer lists as a browser's, which have no Node ports. */
 type RunOptions = Parameters<Piscina['run']>[1];
 
 /** How long after a thread has died the pool checks whether another has taken its place. */
 const SUCCESSOR_MS = 100;
+/** A thread that takes the place of one that died may start before the row of that one is free. */
+const SPARE_ROWS = 4;
 
 /** Runs roles and jobs in threads: one piscina pool for the long-lived roles, one for flush and compaction. */
 export class PoolExecutor implements Executor {
   readonly clock = systemEngineClock;
+  readonly threads: EngineThreads;
+  readonly #table: ThreadTable;
   readonly #words: Int32Array;
   readonly #onResponses: () => void;
   readonly #roles: Piscina<PoolTask, undefined>;
@@ -34,7 +40,15 @@ export class PoolExecutor implements Executor {
     this.#words = new Int32Array(control);
     this.#onResponses = onResponses;
     this.#backgroundPoolThreads = backgroundThreads;
-    this.#roles = this.#watched(new Piscina({ ...POOL, minThreads: threads, maxThreads: threads }));
+    this.#table = ThreadTable.create(threads + backgroundThreads + SPARE_ROWS);
+    this.threads = new EngineThreads(
+      this.#table,
+      () => [...this.roleThreads, ...this.backgroundThreads],
+      this.clock,
+    );
+    this.#roles = this.#watched(
+      new Piscina({ ...this.#poolOptions('log'), minThreads: threads, maxThreads: threads }),
+    );
     this.#listen();
   }
 
@@ -58,7 +72,7 @@ export class PoolExecutor implements Executor {
   async runBackground(job: BackgroundJob): Promise<BackgroundResult> {
     // It is made when it is first needed, because a start needs no background threads.
     this.#background ??= this.#watched(
-      new Piscina({ ...POOL, minThreads: 1, maxThreads: this.#backgroundPoolThreads }),
+      new Piscina({ ...this.#poolOptions('tables'), minThreads: 1, maxThreads: this.#backgroundPoolThreads }),
     );
     let answer: BackgroundAnswer;
     try {
@@ -76,6 +90,12 @@ export class PoolExecutor implements Executor {
   async close(): Promise<void> {
     this.#closed = true;
     await Promise.all([this.#roles.destroy(), this.#background?.destroy()]);
+  }
+
+  /** @param writes what these threads write */
+  #poolOptions(writes: PoolWorkerData['writes']) {
+    const workerData: PoolWorkerData = { table: this.#table.memory, writes };
+    return { ...POOL, workerData };
   }
 
   #start(task: Pick<PoolTask & { role: 'writer' | 'reader' }, 'role' | 'init'>): RoleHandle {
@@ -97,6 +117,7 @@ export class PoolExecutor implements Executor {
    */
   #watched<Result>(pool: Piscina<PoolTask, Result>): Piscina<PoolTask, Result> {
     const look = (): void => {
+      this.threads.forgetDead();
       if (this.#closed || pool.queueSize === 0) return;
       const nothing = new AbortController();
       pool.run({ role: 'nothing' }, { signal: nothing.signal } as RunOptions).catch(() => undefined);

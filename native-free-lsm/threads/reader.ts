@@ -9,6 +9,8 @@ import type { RecordIterator } from '../iterator/record-iterator.ts';
 import { MAX_KEY_BYTES } from '../log/write-operation.ts';
 import { arenaOfGeneration, ControlWord } from '../shared/control.ts';
 import { RingConsumer, RingProducer } from '../shared/ring.ts';
+import type { WaitRecorder } from '../shared/wait-recorder.ts';
+import { WaitSiteId } from '../shared/wait-sites.ts';
 import { type BlockHit, searchBlock } from '../sstable/block.ts';
 import { BlockLoader } from '../sstable/block-loader.ts';
 import { DescriptorCache } from '../sstable/descriptor-cache.ts';
@@ -108,13 +110,14 @@ export class ReaderRole {
     return worked;
   }
 
-  waitForRequests(): void {
-    if (this.#requests.empty) {
-      this.#requests.wait(1000);
-      this.#tracker.refresh();
-    } else {
-      this.#responses.waitForRoom(100);
-    }
+  /** @param waits of the thread that waits */
+  waitForRequests(waits: WaitRecorder): void {
+    const site = this.#requests.empty ? WaitSiteId.requests : WaitSiteId.answerRoom;
+    const began = waits.begin(site);
+    if (site === WaitSiteId.requests) this.#requests.wait(1000);
+    else this.#responses.waitForRoom(100);
+    waits.end(site, began);
+    if (site === WaitSiteId.requests) this.#tracker.refresh();
   }
 
   /** Returns false when there is no room for the answer now. */

@@ -4,10 +4,12 @@
  */
 import { flushCompileCache } from 'node:module';
 import { setPriority } from 'node:os';
-import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
+import { type MessagePort, receiveMessageOnPort, threadId, workerData } from 'node:worker_threads';
 import { systemEngineClock } from '../clock.ts';
-import { NodeFileSystem } from '../fs/node-fs.ts';
 import { ControlWord } from '../shared/control.ts';
+import { ThreadRole } from '../shared/thread-table.ts';
+import { WaitRecorder } from '../shared/wait-recorder.ts';
+import { WaitSiteId } from '../shared/wait-sites.ts';
 import { runBackgroundJob } from './jobs.ts';
 import { toLsmError } from './protocol/errors.ts';
 import {
@@ -19,6 +21,7 @@ import {
   type WriterInit,
 } from './protocol/posted-messages.ts';
 import { ReaderRole } from './reader.ts';
+import { RecordingFileSystem } from './recording-fs.ts';
 import type { Inbox } from './super-version-tracker.ts';
 import { WriterRole } from './writer.ts';
 
@@ -29,16 +32,25 @@ export type PoolTask =
   /** It is never run: see PoolExecutor. */
   | { readonly role: 'nothing' };
 
+/** What a pool gives to its threads. */
+export interface PoolWorkerData {
+  /** See shared/thread-table.ts. */
+  readonly table: SharedArrayBuffer;
+  readonly writes: 'log' | 'tables';
+}
+
 /** A lower priority than that of the threads that serve. Linux has one per thread; elsewhere this may do nothing. */
 const BACKGROUND_PRIORITY = 5;
 
-const fs = new NodeFileSystem();
-let lowered = false;
+const { table, writes } = workerData as PoolWorkerData;
+const waits = WaitRecorder.ofThread(table, threadId, systemEngineClock);
+const fs = new RecordingFileSystem(waits, writes);
+let isBackground = false;
 
 export function run(task: PoolTask): BackgroundAnswer | undefined {
   if (task.role === 'nothing') return undefined;
   if (task.role === 'background') {
-    lowerPriority();
+    becomeBackground();
     try {
       return runBackgroundJob(fs, task.job);
     } catch (error) {
@@ -55,22 +67,28 @@ export function run(task: PoolTask): BackgroundAnswer | undefined {
 }
 
 function runWriter(init: WriterInit, inbox: Inbox): void {
+  waits.become(ThreadRole.writer, 1);
   const words = new Int32Array(init.control);
   const role = new WriterRole(init, fs, inbox, systemEngineClock);
   while (!role.finished) {
     if (!role.step()) {
-      if (!role.finished) role.waitForRequests();
+      if (!role.finished) role.waitForRequests(waits);
       continue;
     }
     // The word is a hint, and nobody notifies the wait: neither orders anything.
     const pauseMicros = Atomics.load(words, ControlWord.slowdownMicros);
-    if (pauseMicros > 0) Atomics.wait(words, ControlWord.pause, 0, pauseMicros / 1000);
+    if (pauseMicros === 0) continue;
+    const began = waits.begin(WaitSiteId.slowdown);
+    // A pause.
+    Atomics.wait(words, ControlWord.pause, 0, pauseMicros / 1000);
+    waits.end(WaitSiteId.slowdown, began);
   }
 }
 
 function runReader(init: ReaderInit, inbox: Inbox): void {
+  waits.become(ThreadRole.reader, init.number);
   const role = new ReaderRole(init, fs, inbox);
-  while (!role.finished) if (!role.step() && !role.finished) role.waitForRequests();
+  while (!role.finished) if (!role.step() && !role.finished) role.waitForRequests(waits);
   role.close();
 }
 
@@ -78,9 +96,10 @@ function inboxOf(port: MessagePort): Inbox {
   return () => receiveMessageOnPort(port)?.message as WorkerMessage | undefined;
 }
 
-function lowerPriority(): void {
-  if (lowered) return;
-  lowered = true;
+function becomeBackground(): void {
+  if (isBackground) return;
+  isBackground = true;
+  waits.becomeBackground();
   try {
     setPriority(0, BACKGROUND_PRIORITY);
   } catch {

@@ -9,6 +9,8 @@ import { InsertStatus, Memtable } from '../memtable/memtable.ts';
 import type { EngineOptions } from '../options.ts';
 import { ControlWord, GENERATION_SLOTS } from '../shared/control.ts';
 import { RingConsumer, RingProducer } from '../shared/ring.ts';
+import type { WaitRecorder } from '../shared/wait-recorder.ts';
+import { WaitSiteId } from '../shared/wait-sites.ts';
 import { WriteDeadlines } from '../shared/write-deadlines.ts';
 import { BlockLoader } from '../sstable/block-loader.ts';
 import { DescriptorCache } from '../sstable/descriptor-cache.ts';
@@ -147,11 +149,19 @@ export class WriterRole {
     return isDue ? this.#options.syncIntervalMs : Number.POSITIVE_INFINITY;
   }
 
-  waitForRequests(): void {
+  /** @param waits of the thread that waits */
+  waitForRequests(waits: WaitRecorder): void {
     const sleepMs = Math.min(this.dueMs, IDLE_SLEEP_MS);
+    const site = this.#isWaiting
+      ? this.#isNoted
+        ? WaitSiteId.memtable
+        : WaitSiteId.note
+      : WaitSiteId.requests;
+    const began = waits.begin(site);
     // Nobody notifies this word, so this is a pause. After it the writer looks for the spare arena again.
     if (this.#isWaiting) Atomics.wait(this.#words, ControlWord.pause, 0, sleepMs);
     else this.#requests.wait(sleepMs);
+    waits.end(site, began);
   }
 
   /** Closes its files, as the end of its thread would. */

@@ -10,7 +10,7 @@ import { CommandError, ExitCode, exitCodeOfStatus } from './exit-codes.ts';
 const SILENCE_TIMEOUT_MS = 30_000;
 
 interface HttpRequest {
-  readonly method: 'GET' | 'PUT' | 'DELETE';
+  readonly method: 'GET' | 'PUT' | 'POST' | 'DELETE';
   readonly url: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: Uint8Array;

@@ -50,6 +50,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'ask a cluster for much, and tell how long the answers took',
     load: async () => (await import('./load/load.ts')).loadCommand(),
   },
+  profile: {
+    summary: 'show what the nodes of a cluster do under load: CPU, allocations, waits',
+    load: async () => (await import('./profile/profile.ts')).profileCommand(),
+  },
   lsm: {
     summary: 'look into, check, compact or repair the data folder of a stopped node',
     load: async () => (await import('./lsm/lsm.ts')).lsmCommand(),

@@ -10,6 +10,7 @@ import { DiscardedBody } from './discarded-body.ts';
 import { answerEarly, MAX_DISCARDED_BODY_BYTES } from './early-answer.ts';
 import { EntityExchange } from './entity-exchange.ts';
 import { chunkEncoding, msgpackEncoding } from './entry-encoding.ts';
+import { ProfileExchange } from './profile-exchange.ts';
 import { EntityQuery, RangeQuery, type RequestFault } from './query.ts';
 import { RangeStream } from './range-stream.ts';
 import { RETRY_AFTER } from './responses.ts';
@@ -18,6 +19,7 @@ import { hasBody, watchOfferedBody } from './upgrade.ts';
 const ENTITY = '/v0/entity';
 const ENTITIES = '/v0/entities';
 const STATUS = '/v0/status';
+const PROFILE = '/v0/profile';
 const ENTITY_QUERY = `${ENTITY}?`;
 const NOT_FOUND = `There is nothing at this path: there are ${ENTITY}, ${ENTITIES} and ${STATUS}.`;
 const MSGPACK = 'application/x-msgpack';
@@ -71,6 +73,9 @@ export class Router {
         break;
       case STATUS:
         this.#status(request, response);
+        break;
+      case PROFILE:
+        this.#profile(request, response, target.slice(queryStart));
         break;
       default:
         this.#answer(request, response, 404, NOT_FOUND);
@@ -149,6 +154,18 @@ export class Router {
     if (admission.isDraining) headers.push(...RETRY_AFTER, 'Connection', 'close');
     response.writeHead(admission.isDraining ? 503 : 200, headers);
     response.end(body);
+  }
+
+  /** Without the setting that allows it, a node has no such path. */
+  #profile(request: IncomingMessage, response: ServerResponse, query: string): void {
+    const { profiles } = this.#context;
+    if (profiles === null) {
+      this.#answer(request, response, 404, NOT_FOUND);
+    } else if (request.method !== 'POST' && request.method !== 'DELETE') {
+      this.#refuseMethod(request, response, 'POST, DELETE');
+    } else if (!this.#isDraining(request, response) && !this.#hasUselessBody(request, response)) {
+      new ProfileExchange(this.#context, profiles, request, response).start(query);
+    }
   }
 
   #isDraining(request: IncomingMessage, response: ServerResponse): boolean {

@@ -6,6 +6,7 @@ import type { Clock } from '../clock.ts';
 
 export interface DrainParts {
   readonly clock: Clock;
+  readonly profiler: { close(): Promise<void> };
   readonly doors: { drain(signal?: AbortSignal): Promise<void> };
   readonly coordinator: { close(): void };
   readonly mesh: { close(): Promise<void>; abort(): void };
@@ -41,6 +42,8 @@ export async function drainInOrder(parts: DrainParts, signal: AbortSignal): Prom
       faults.push(error);
     }
   };
+  // Before the threads end, and because its client would be waited for.
+  await attempt(() => parts.profiler.close());
   await attempt(() => parts.doors.drain(signal));
   await attempt(() => parts.coordinator.close());
   await attempt(() => parts.clockWatch.close());

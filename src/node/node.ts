@@ -13,6 +13,7 @@ import { type DrainParts, drainInOrder } from './drain.ts';
 import { watchIdentity } from './identity.ts';
 import { LoopDelayMonitor } from './loop-delay.ts';
 import type { NodeOptions } from './options.ts';
+import { NodeProfiler } from './profiling/node-profiler.ts';
 import { Readiness } from './readiness.ts';
 import { nodeStatus } from './status.ts';
 
@@ -74,6 +75,7 @@ class Node implements RunningNode {
   readonly #startedMs: number;
   readonly #core: NodeCore;
   readonly #doors: Doors;
+  readonly #profiler: NodeProfiler;
   readonly #loopDelay: LoopDelayMonitor;
   readonly #parts: DrainParts;
   /** Aborted by the first of those who wait for the drain that loses its patience. */
@@ -93,18 +95,25 @@ class Node implements RunningNode {
       onDialledBy: (nodeId) => this.#onDialledBy(nodeId),
     });
     this.#core = core;
-    this.services = { entities: core.coordinator, ranges: core.replica, status: this };
+    const { log, nodeId, settings } = options;
+    this.#profiler = new NodeProfiler({ nodeId, engine: core.engine, clock, log });
+    this.services = {
+      entities: core.coordinator,
+      ranges: core.replica,
+      status: this,
+      profiles: settings.allowProfiling ? this.#profiler : null,
+    };
     this.#doors = Doors.create(options.doors, {
       ...this.services,
       admission: core.admission,
       clock,
-      log: options.log,
+      log,
     });
     // What goes on by itself is begun last: nothing after it can fail.
     this.#loopDelay = new LoopDelayMonitor();
-    const isSynced = options.settings.durability === 'sync';
+    const isSynced = settings.durability === 'sync';
     const progress = new FolderProgress({ ...folder, clock, isSynced });
-    this.#parts = { ...core, clock, doors: this.#doors, progress };
+    this.#parts = { ...core, clock, doors: this.#doors, profiler: this.#profiler, progress };
     core.store.failed.then((fault) => this.#stopFor(fault));
     watchIdentity(core.store, core.replica, core.conditions);
   }
@@ -139,6 +148,7 @@ class Node implements RunningNode {
   quiesce(signal: AbortSignal): Promise<void> {
     this.#isQuiescing = true;
     this.#core.mesh.expectDepartures();
+    void this.#profiler.close();
     return this.#doors.drain(signal);
   }
 

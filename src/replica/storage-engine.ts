@@ -6,7 +6,14 @@
  * Calls on the hot path take a sink and a token instead of returning promises: one sink serves many requests,
  * the token says which. A sink is called exactly once per call, possibly before the call returns.
  */
-import type { EngineStats, Page, PageRequest, ReadSink, WriteSink } from '../../native-free-lsm/index.ts';
+import type {
+  EngineStats,
+  EngineThreads,
+  Page,
+  PageRequest,
+  ReadSink,
+  WriteSink,
+} from '../../native-free-lsm/index.ts';
 
 /** Entries in key order, which `next` walks once, or encoded ones. Disposing of a page lets its memory be used again. */
 export type RangePage = Pick<Page, keyof Page>;
@@ -20,6 +27,10 @@ export interface StorageEngine {
   readonly newestTimestamp: number;
   /** Plain data for `GET /v0/status`: see EngineStats in native-free-lsm. */
   stats(): EngineStatus;
+  /** Undefined where it has none of its own. */
+  readonly threads?: Pick<EngineThreads, 'list' | 'recordWaits' | 'takeWaits'> | undefined;
+  /** Has threads that wait for work look up: what was asked of their handles is done then. */
+  wakeThreads?(): void;
   /** Resolves when everything accepted is written and synced. */
   close(): Promise<void>;
 }

@@ -54,6 +54,8 @@ export interface WriterInit extends RoleInit {
 }
 
 export interface ReaderInit extends RoleInit {
+  /** Which of the readers it is, counted from 1. */
+  readonly number: number;
   readonly cache: SharedArrayBuffer;
 }
 

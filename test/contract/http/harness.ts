@@ -139,7 +139,8 @@ export class Harness implements AsyncDisposable {
     const all = { ...DEFAULTS, ...options };
     const clock = systemClock;
     this.admission = new Admission(all, clock);
-    const context = { entities, ranges, status, admission: this.admission, clock, log, firstEncoder: 1 };
+    const services = { entities, ranges, status, profiles: null };
+    const context = { ...services, admission: this.admission, clock, log, firstEncoder: 1 };
     this.server = new HttpServer(context, all);
     this.#doors = new Doors([this.server], this.admission, clock);
   }

@@ -57,6 +57,7 @@ for (const [name, points] of [
         arenas: [],
         thread: channel.thread,
         hashSeed: HASH_SEED,
+        number: 1,
         cache: createBlockCacheMemory(1 << 20, HASH_SEED),
       },
       new MemoryFileSystem(),

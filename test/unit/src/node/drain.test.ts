@@ -17,6 +17,7 @@ class Parts {
     const step = async (name: string): Promise<void> => void steps.push(name);
     return {
       clock: this.clock,
+      profiler: { close: () => step('profiler') },
       doors: { drain: () => step('doors') },
       coordinator: { close: () => void steps.push('coordinator') },
       mesh: {
@@ -58,13 +59,14 @@ class Parts {
   }
 }
 
-test('from the top down: clients, peers, identity, engine', async () => {
+test('from the top down: profiles, clients, peers, identity, engine', async () => {
   const parts = new Parts();
   parts.rpcClosed.resolve();
   const drained = drainInOrder(parts.all, new AbortController().signal);
   await parts.advance(200);
   await drained;
   assert.deepEqual(parts.steps, [
+    'profiler',
     'doors',
     'coordinator',
     'clock',
@@ -93,7 +95,7 @@ test('peers are served until they are quiet, but not for ever', async () => {
     parts.received++;
   };
   await parts.advance(400, ask);
-  assert.deepEqual(parts.steps, ['doors', 'coordinator', 'clock']);
+  assert.deepEqual(parts.steps, ['profiler', 'doors', 'coordinator', 'clock']);
   await parts.advance(200, ask);
   await drained;
   assert.equal(parts.steps.at(-1), 'engine');
@@ -103,10 +105,10 @@ test('peers that do not let go are cut off after a second', async () => {
   const parts = new Parts();
   const drained = drainInOrder(parts.all, new AbortController().signal);
   await parts.advance(1_000);
-  assert.deepEqual(parts.steps, ['doors', 'coordinator', 'clock', 'mesh', 'server']);
+  assert.deepEqual(parts.steps, ['profiler', 'doors', 'coordinator', 'clock', 'mesh', 'server']);
   await parts.advance(300);
   await drained;
-  assert.deepEqual(parts.steps.slice(5), ['abort', 'progress', 'identity', 'engine']);
+  assert.deepEqual(parts.steps.slice(6), ['abort', 'progress', 'identity', 'engine']);
 });
 
 test('the signal ends all waiting', async () => {
@@ -116,7 +118,7 @@ test('the signal ends all waiting', async () => {
   await parts.advance(200);
   impatience.abort();
   await drained;
-  assert.deepEqual(parts.steps.slice(5), ['abort', 'progress', 'identity', 'engine']);
+  assert.deepEqual(parts.steps.slice(6), ['abort', 'progress', 'identity', 'engine']);
 
   const already = new Parts();
   const drainedAtOnce = drainInOrder(already.all, AbortSignal.abort());
@@ -134,5 +136,5 @@ test('a part that fails keeps none of the others open, and its fault is told', a
     store: { settled: () => Promise.reject(new Error('identity')) },
   };
   await assert.rejects(drainInOrder(failing, new AbortController().signal), /doors/);
-  assert.deepEqual(parts.steps, ['coordinator', 'clock', 'mesh', 'server', 'progress', 'engine']);
+  assert.deepEqual(parts.steps, ['profiler', 'coordinator', 'clock', 'mesh', 'server', 'progress', 'engine']);
 });

@@ -1,0 +1,102 @@
+/** The cluster that `profile` starts for itself, on ports that are free, and ends again. */
+
+import { rmSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import type { Address } from '../../address.ts';
+import { systemClock, systemRandom } from '../../clock.ts';
+import type { NodeSettings } from '../../config.ts';
+import { CommandError, ExitCode } from '../exit-codes.ts';
+import { nodeSpawner } from '../serve/child-process.ts';
+import { planLocalCluster, type ServePlan } from '../serve/plan.ts';
+import { checkAddresses, chooseFreePorts } from '../serve/ports.ts';
+import { type SupervisedNode, Supervisor } from '../serve/supervisor.ts';
+
+const HOST = '127.0.0.1';
+const DRAIN_PATIENCE_MS = 10_000;
+const PORT_TRIES = 50;
+const HIGHEST_PORT = 65_535;
+
+interface OwnClusterOptions {
+  readonly nodes: number;
+  /** Undefined: a temporary one, which goes with the cluster. */
+  readonly dataDirectory: string | undefined;
+  readonly settings: NodeSettings;
+  readonly report: (line: string) => void;
+}
+
+export class OwnCluster implements AsyncDisposable {
+  readonly nodes: readonly SupervisedNode[];
+  readonly #supervisor: Supervisor;
+  readonly #opened: AsyncDisposableStack;
+
+  private constructor(
+    nodes: readonly SupervisedNode[],
+    supervisor: Supervisor,
+    opened: AsyncDisposableStack,
+  ) {
+    this.nodes = nodes;
+    this.#supervisor = supervisor;
+    this.#opened = opened;
+  }
+
+  static async start(options: OwnClusterOptions): Promise<OwnCluster> {
+    await using opened = new AsyncDisposableStack();
+    const { nodes, report } = options;
+    const dataDirectory = options.dataDirectory ?? (await temporaryFolder(opened));
+    const settings = { ...options.settings, allowProfiling: true };
+    const port = await freePortRange(nodes);
+    const plan: ServePlan = opened.use(
+      planLocalCluster({ nodes, host: HOST, port, dataDirectory, restart: false }, settings),
+    );
+    const supervisor = new Supervisor(plan.nodeIds, {
+      spawn: nodeSpawner(),
+      restart: false,
+      clock: systemClock,
+      random: systemRandom,
+      report,
+    });
+    opened.defer(async () => void (await supervisor.drain(DRAIN_PATIENCE_MS)));
+    const serving = await supervisor.start(await plan.configure(report));
+    return new OwnCluster(serving, supervisor, opened.move());
+  }
+
+  /** Rejects when a node has ended that was not told to. */
+  kill(): void {
+    this.#supervisor.kill();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#opened.disposeAsync();
+  }
+}
+
+async function temporaryFolder(opened: AsyncDisposableStack): Promise<string> {
+  const folder = await mkdtemp(path.join(tmpdir(), 'quorate-profile-'));
+  // A second Ctrl-C ends the process at once.
+  const removeNow = (): void => rmSync(folder, { recursive: true, force: true });
+  process.once('exit', removeNow);
+  opened.defer(async () => {
+    process.off('exit', removeNow);
+    await rm(folder, { recursive: true, force: true });
+  });
+  return folder;
+}
+
+/** @returns the first of `count` ports in a row that are free */
+async function freePortRange(count: number): Promise<number> {
+  for (let tries = 0; ; tries++) {
+    const [first] = await chooseFreePorts(HOST, 1);
+    const addresses: Address[] = Array.from({ length: count }, (_, i) => ({ host: HOST, port: first + i }));
+    try {
+      if (first + count - 1 <= HIGHEST_PORT) {
+        await checkAddresses(addresses, 'range');
+        return first;
+      }
+    } catch (error) {
+      if (tries >= PORT_TRIES) throw error;
+    }
+    if (tries >= PORT_TRIES) throw new CommandError(ExitCode.error, `no ${count} free ports in a row`);
+  }
+}

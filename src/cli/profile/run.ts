@@ -1,0 +1,75 @@
+/** The runs of a profile: the same load without any profile, with each kind, and without again. */
+import type { NodeProfile, ProfileKind, ProfileRequest } from '../../node-profile.ts';
+import type { LoadPlan } from '../load/plan.ts';
+import type { LoadResult } from '../load/result.ts';
+import type { LoadRun } from '../load/run.ts';
+import { type BegunProfile, beginProfile } from './node-client.ts';
+
+/** A load that hangs at its end must not outlast the profile: see `load`, which waits 10 s for its last answers. */
+const SPARE_MS = 15_000;
+
+/** One run of the load. */
+interface MeasuredRun {
+  /** Undefined: without any profile. */
+  readonly kind: ProfileKind | undefined;
+  readonly load: LoadResult;
+  /** In the order of the nodes. */
+  readonly profiles: readonly NodeProfile[];
+}
+
+interface RunOptions {
+  readonly plan: LoadPlan;
+  /** The nodes to profile: `http://127.0.0.1:19234`. */
+  readonly origins: readonly string[];
+  readonly kinds: readonly ProfileKind[];
+  readonly intervals: Pick<ProfileRequest, 'cpuIntervalMs' | 'heapIntervalBytes'>;
+  /** Told before each run. */
+  readonly onRun: (kind: ProfileKind | undefined) => void;
+}
+
+/** @returns what was run until a signal, if there was one, ended it */
+export async function runAll(run: LoadRun, options: RunOptions): Promise<MeasuredRun[]> {
+  const { durationMs, warmUpMs } = options.plan;
+  if (warmUpMs > 0) await run.load({ ...options.plan, warmUpMs: 0, durationMs: warmUpMs });
+  const runs: MeasuredRun[] = [];
+  // Half of what is compared with lies before the others and half behind them: a cluster changes while it runs.
+  const half = durationMs / 2;
+  const todo: (readonly [ProfileKind | undefined, number])[] = [
+    [undefined, half],
+    ...options.kinds.map((kind) => [kind, durationMs] as const),
+    [undefined, half],
+  ];
+  for (const [kind, lastsMs] of todo) {
+    if (run.interruptedBy !== null) break;
+    options.onRun(kind);
+    runs.push(await measure(run, options, kind, lastsMs));
+  }
+  return runs;
+}
+
+async function measure(
+  run: LoadRun,
+  { intervals, origins, plan }: RunOptions,
+  kind: ProfileKind | undefined,
+  durationMs: number,
+): Promise<MeasuredRun> {
+  const request = {
+    ...intervals,
+    kinds: kind === undefined ? [] : [kind],
+    durationMs: durationMs + SPARE_MS,
+  };
+  const begun: BegunProfile[] = [];
+  try {
+    const beginnings = origins.map(async (origin, index) => {
+      begun[index] = await beginProfile(origin, request);
+    });
+    const failed = (await Promise.allSettled(beginnings)).find(({ status }) => status === 'rejected');
+    if (failed !== undefined) throw (failed as PromiseRejectedResult).reason;
+    const load = await run.load({ ...plan, warmUpMs: 0, durationMs });
+    await Promise.all(begun.map((profile) => profile.end()));
+    return { kind, load, profiles: await Promise.all(begun.map(({ profile }) => profile)) };
+  } catch (error) {
+    await Promise.allSettled(begun.map((profile) => profile?.end()));
+    throw error;
+  }
+}

@@ -1,0 +1,126 @@
+/** The profile of one thread: how it is begun and ended on the main thread, and on a pool thread from outside. */
+import v8 from 'node:v8';
+import type { ThreadHandle } from '../../../native-free-lsm/index.ts';
+import type { CpuMs, ProfileRequest } from '../../node-profile.ts';
+
+/** Room for more samples than are due: a sampler that was late takes some at once. */
+const SPARE_SAMPLES = 1.25;
+/** Of a thread. Beyond it the oldest are forgotten. */
+const MAX_SAMPLES = 1_000_000;
+const MAX_STACK_DEPTH = 64;
+
+/** What the samplers gave, as the JSON that they give it in. */
+export interface Samples {
+  /** Empty where it was not asked for. */
+  readonly cpuJson: string;
+  readonly heapJson: string;
+}
+
+interface Counters {
+  readonly cpu: CpuMs;
+  readonly allocatedBytes: number;
+}
+
+interface Sampler {
+  stop(): string | Promise<string>;
+}
+
+/** The calls that a thread's samplers and counters are reached by; those of the main thread answer at once. */
+export interface Profilable {
+  startCpuProfile(options: v8.CPUProfileOptions): Sampler | Promise<Sampler>;
+  startHeapProfile(options: v8.HeapProfileOptions): Sampler | Promise<Sampler>;
+  counters(): Promise<Counters>;
+}
+
+export const mainThread: Profilable = {
+  startCpuProfile: (options) => v8.startCpuProfile(options),
+  startHeapProfile: (options) => v8.startHeapProfile(options),
+  counters: async () => countersOf(process.threadCpuUsage(), v8.getHeapStatistics()),
+};
+
+export function poolThread(handle: ThreadHandle): Profilable {
+  return {
+    startCpuProfile: (options) => handle.startCpuProfile(options),
+    startHeapProfile: (options) => handle.startHeapProfile(options),
+    counters: async () => {
+      const [cpu, heap] = await Promise.all([handle.cpuUsage(), handle.getHeapStatistics()]);
+      return countersOf(cpu, heap);
+    },
+  };
+}
+
+/** What runs on a thread until it is stopped. */
+export class ThreadProfile {
+  readonly name: string;
+  readonly #thread: Profilable;
+  readonly #before: Counters;
+  readonly #cpu: Sampler | null;
+  readonly #heap: Sampler | null;
+
+  private constructor(
+    name: string,
+    thread: Profilable,
+    before: Counters,
+    cpu: Sampler | null,
+    heap: Sampler | null,
+  ) {
+    this.name = name;
+    this.#thread = thread;
+    this.#before = before;
+    this.#cpu = cpu;
+    this.#heap = heap;
+  }
+
+  static async begin(name: string, thread: Profilable, request: ProfileRequest): Promise<ThreadProfile> {
+    const { cpuIntervalMs, durationMs, heapIntervalBytes, kinds } = request;
+    const samples = Math.ceil((durationMs * SPARE_SAMPLES) / cpuIntervalMs) + 1000;
+    const starts = [
+      kinds.includes('cpu')
+        ? thread.startCpuProfile({
+            sampleInterval: cpuIntervalMs,
+            maxBufferSize: Math.min(samples, MAX_SAMPLES),
+          })
+        : null,
+      kinds.includes('heap')
+        ? thread.startHeapProfile({
+            sampleInterval: heapIntervalBytes,
+            stackDepth: MAX_STACK_DEPTH,
+            // What was allocated counts, whether or not it still lives.
+            includeObjectsCollectedByMajorGC: true,
+            includeObjectsCollectedByMinorGC: true,
+          })
+        : null,
+    ] as const;
+    const [cpu, heap] = await Promise.allSettled(starts);
+    if (cpu.status === 'rejected' || heap.status === 'rejected') {
+      for (const started of [cpu, heap]) if (started.status === 'fulfilled') await started.value?.stop();
+      throw cpu.status === 'rejected' ? cpu.reason : (heap as PromiseRejectedResult).reason;
+    }
+    return new ThreadProfile(name, thread, await thread.counters(), cpu.value, heap.value);
+  }
+
+  /** @returns what was used since it began */
+  async used(): Promise<Counters> {
+    const now = await this.#thread.counters();
+    const { allocatedBytes, cpu } = this.#before;
+    return {
+      cpu: { userMs: now.cpu.userMs - cpu.userMs, systemMs: now.cpu.systemMs - cpu.systemMs },
+      allocatedBytes: now.allocatedBytes - allocatedBytes,
+    };
+  }
+
+  async stop(): Promise<Samples> {
+    const [cpuJson, heapJson] = await Promise.all([this.#cpu?.stop(), this.#heap?.stop()]);
+    return { cpuJson: cpuJson ?? '', heapJson: heapJson ?? '' };
+  }
+}
+
+function countersOf(
+  cpu: { readonly user: number; readonly system: number },
+  heap: { readonly total_allocated_bytes?: number },
+): Counters {
+  return {
+    cpu: { userMs: cpu.user / 1000, systemMs: cpu.system / 1000 },
+    allocatedBytes: heap.total_allocated_bytes ?? 0,
+  };
+}
