@@ -16,6 +16,8 @@ use([BarChart, LineChart, GridComponent, LegendComponent, TitleComponent, SVGRen
 
 const WIDTH = 860;
 const HEIGHT = 380;
+/** ECharts numbers its drawings through. */
+const GENERATED_ID = /\bzr\d+-/g;
 /** Told apart also by those who do not see all colours. */
 const COLORS = ['#d55e00', '#0072b2', '#009e73'];
 
@@ -35,7 +37,7 @@ interface Line {
 export function plotsOf(results: Results, figures: Figures): Plot[] {
   const plots: Plot[] = [];
   const add = (name: string, title: string, options: EChartsCoreOption): void => {
-    plots.push({ name, title, svg: draw({ ...common(title), ...options }) });
+    plots.push({ name, title, svg: draw(name, { ...common(title), ...options }) });
   };
   add('rates', 'Highest rate that holds, requests a second', rateBars(figures));
   for (const method of METHODS) {
@@ -127,11 +129,12 @@ function rateBars(figures: Figures): EChartsCoreOption {
   };
 }
 
-function draw(options: EChartsCoreOption): string {
+/** @param name makes the ids in it different from those of other plots in one page, and the same each time */
+function draw(name: string, options: EChartsCoreOption): string {
   const chart = init(null, null, { renderer: 'svg', ssr: true, width: WIDTH, height: HEIGHT });
   try {
     chart.setOption(options);
-    return chart.renderToSVGString();
+    return chart.renderToSVGString().replaceAll(GENERATED_ID, `${name}-`);
   } finally {
     chart.dispose();
   }

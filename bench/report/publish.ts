@@ -10,7 +10,6 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { figuresOfResults } from './figures.ts';
 import { fence, list } from './markdown.ts';
@@ -23,7 +22,6 @@ import { tableOf } from './tables.ts';
 import { fillTemplate } from './template.ts';
 import type { WorkFolder } from './work-folder.ts';
 
-const TEMPLATE = fileURLToPath(new URL('../../docs/report/report.template.md', import.meta.url));
 const TITLE = 'Quorate, measured by itself';
 const MIB = 2 ** 20;
 const MAX_FOLDER_BYTES = 20 * MIB;
@@ -49,16 +47,24 @@ export function publishResults(results: Results, work: WorkFolder, out: string):
   writeFileSync(join(out, RESULTS_FILE), `${JSON.stringify(results)}\n`);
 }
 
+export interface BuildOptions {
+  /** The hand-written text. */
+  readonly template: string;
+  /** The folder of the report, with its results in it. */
+  readonly out: string;
+  /** A file for the text that may not be published as it is. */
+  readonly draft: string;
+}
+
 /**
  * Builds the report from the results that its folder holds.
- * @param draft where the text goes when it may not be published as it is
  * @returns why it was not built: conclusions that disagree with the figures, or a folder that is too large
  */
-export function buildReport(out: string, draft: string): readonly string[] {
+export function buildReport({ draft, out, template }: BuildOptions): readonly string[] {
   const results = readResults(join(out, RESULTS_FILE));
   const figures = figuresOfResults(results);
   const plots = plotsOf(results, figures);
-  const { faults, text } = fillTemplate(readFileSync(TEMPLATE, 'utf8'), {
+  const { faults, text } = fillTemplate(template, {
     figures,
     isJudged: results.scale.isJudged,
     block: (kind, name) => blockOf(kind, name, results, figures, plots, out),
@@ -66,10 +72,7 @@ export function buildReport(out: string, draft: string): readonly string[] {
   const markdown = `${noteOn(results)}${text}`;
   if (faults.length > 0) {
     writeFileSync(draft, markdown);
-    return [
-      ...faults.map((fault) => `docs/report/report.template.md, ${fault}`),
-      `the text as it would be is ${draft}`,
-    ];
+    return [...faults.map((fault) => `the text, ${fault}`), `the report as it would be: ${draft}`];
   }
   rmSync(join(out, PLOTS), { recursive: true, force: true });
   mkdirSync(join(out, PLOTS));

@@ -2,6 +2,7 @@
  * `npm run report`: measures this project as the report that it descends from measured its predecessor, and writes what
  * it finds as docs/report/. The method is in bench/README.md.
  */
+import { readFileSync } from 'node:fs';
 import { constants, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -20,6 +21,7 @@ import { stepsOf } from './steps/all.ts';
 import { WorkFolder } from './work-folder.ts';
 
 const OUT = fileURLToPath(new URL('../../docs/report', import.meta.url));
+const TEMPLATE = join(OUT, 'report.template.md');
 const WORK = fileURLToPath(new URL('../results/report', import.meta.url));
 
 interface Flags {
@@ -100,7 +102,8 @@ async function main(): Promise<void> {
 }
 
 function build(out: string, work: WorkFolder): void {
-  const faults = buildReport(out, join(work.path, 'draft.md'));
+  const template = readFileSync(TEMPLATE, 'utf8');
+  const faults = buildReport({ template, out, draft: join(work.path, 'draft.md') });
   for (const fault of faults) console.error(`report: ${fault}`);
   if (faults.length > 0) process.exitCode = 1;
   else console.log(`the report is ${join(out, 'report.md')}`);

@@ -1,0 +1,115 @@
+/** Results of a report as a full run brings them, made up: parallel is better than sequential, hedged better than both. */
+import type { FoundRate, LoadFigures } from '../../bench/report/load-session.ts';
+import type { Results } from '../../bench/report/results.ts';
+import {
+  METHODS,
+  REPLICATIONS,
+  type Replication,
+  type ScaleName,
+  scaleOf,
+} from '../../bench/report/scale.ts';
+import { rateStepName } from '../../bench/report/steps/rates.ts';
+import { turnStepName } from '../../bench/report/steps/turns.ts';
+import type { StepRecord } from '../../bench/report/work-folder.ts';
+
+const BASE_RATE: Readonly<Record<Replication, number>> = {
+  sequential: 8_000,
+  parallel: 10_000,
+  hedged: 12_000,
+};
+
+export function loadFigures(requestsPerSecond: number, changes: Partial<LoadFigures> = {}): LoadFigures {
+  const p50Ms = 50_000 / requestsPerSecond;
+  return {
+    offeredPerSecond: 0,
+    requestsPerSecond,
+    achievedShare: 1,
+    requests: requestsPerSecond * 10,
+    errors: 0,
+    notFoundShare: 0.23,
+    p50Ms,
+    p90Ms: p50Ms * 2,
+    p99Ms: p50Ms * 5,
+    p999Ms: p50Ms * 8,
+    maxMs: p50Ms * 10,
+    cpuMicros: 600_000 / requestsPerSecond,
+    nodesCpuShare: 0.7,
+    loadBusyShare: 0.4,
+    faults: [],
+    spectrum: [
+      { percentile: 0, latencyMs: p50Ms / 2 },
+      { percentile: 50, latencyMs: p50Ms },
+      { percentile: 99, latencyMs: p50Ms * 5 },
+      { percentile: 100, latencyMs: p50Ms * 10 },
+    ],
+    ...changes,
+  };
+}
+
+export function doneRecord(step: string, result: unknown): StepRecord {
+  return {
+    version: 1,
+    step,
+    commit: 'c0ffee',
+    startedAt: '2026-01-02T03:04:05.678Z',
+    seconds: 12,
+    commands: [`node cli.ts ${step}`],
+    state: 'done',
+    result,
+  };
+}
+
+/** Of the steps that measure the replications, and what is needed to describe them. */
+export function reportResults(name: ScaleName = 'full'): Results {
+  const scale = scaleOf(name);
+  const records = [
+    doneRecord('machine', {
+      processor: 'Difference Engine',
+      cores: 2,
+      memoryBytes: 8 * 2 ** 30,
+      system: 'Linux 6.1 x64',
+      fileSystem: 'ext4',
+      node: 'v26.10.0',
+      v8: '14.6',
+      version: '0.1.0',
+    }),
+    doneRecord('limits', { bare: { put: 30_000, get: 40_000 }, syncsPerSecond: 900, syncP50Ms: 1.1 }),
+    doneRecord('fill', { seconds: 30, size: scale.size }),
+  ];
+  for (const method of METHODS) {
+    for (const replication of REPLICATIONS) {
+      const rate = BASE_RATE[replication];
+      const found: FoundRate = { ratePerSecond: rate, p50Ms: 5, p99Ms: 40, probes: [] };
+      records.push(
+        doneRecord(rateStepName(method, replication), { overload: loadFigures(rate * 0.9), found }),
+      );
+    }
+    for (let turn = 1; turn <= scale.rounds; turn++) {
+      const turnOf = (replication: Replication) => {
+        // The turns differ, and the second is the median.
+        const rate = BASE_RATE[replication] * (1 + (turn - 2) / 100);
+        return {
+          closed: loadFigures(rate * 1.1),
+          stable: loadFigures(rate),
+          predecessors: loadFigures(rate),
+        };
+      };
+      records.push(
+        doneRecord(
+          turnStepName(method, turn),
+          Object.fromEntries(REPLICATIONS.map((replication) => [replication, turnOf(replication)])),
+        ),
+      );
+    }
+  }
+  records.push(
+    doneRecord('page-cache', {
+      keys: 1_000_000,
+      warm: [loadFigures(9_000)],
+      cold: [loadFigures(3_000)],
+      tablesMib: 3_000,
+      coldResidentMib: 3,
+    }),
+  );
+  return { version: 1, scale, records };
+}
