@@ -16,8 +16,8 @@ use([BarChart, LineChart, GridComponent, LegendComponent, TitleComponent, SVGRen
 
 const WIDTH = 860;
 const HEIGHT = 380;
-/** ECharts numbers its drawings through. */
-const GENERATED_ID = /\bzr\d+-/g;
+/** ECharts numbers them through over all drawings of a process. */
+const GENERATED_ID = /\bzr\d+-[\w-]+/g;
 /** Told apart also by those who do not see all colours. */
 const COLORS = ['#d55e00', '#0072b2', '#009e73'];
 
@@ -129,13 +129,22 @@ function rateBars(figures: Figures): EChartsCoreOption {
   };
 }
 
-/** @param name makes the ids in it different from those of other plots in one page, and the same each time */
 function draw(name: string, options: EChartsCoreOption): string {
   const chart = init(null, null, { renderer: 'svg', ssr: true, width: WIDTH, height: HEIGHT });
   try {
     chart.setOption(options);
-    return chart.renderToSVGString().replaceAll(GENERATED_ID, `${name}-`);
+    return withIds(chart.renderToSVGString(), name);
   } finally {
     chart.dispose();
   }
+}
+
+/** The same ids each time, which no other plot in a page has. */
+function withIds(svg: string, name: string): string {
+  const ids = new Map<string, string>();
+  return svg.replaceAll(GENERATED_ID, (id) => {
+    const known = ids.get(id) ?? `${name}-${ids.size}`;
+    ids.set(id, known);
+    return known;
+  });
 }
