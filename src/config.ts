@@ -10,12 +10,13 @@ import {
   integerOrAuto,
   names,
   type SettingsTable,
+  share,
   size,
   text,
   toggle,
   url,
 } from './config/setting.ts';
-import { formatSize } from './config/units.ts';
+import { formatDuration, formatSize } from './config/units.ts';
 import { QuorateError } from './errors.ts';
 import type { LogLevel } from './log.ts';
 
@@ -25,6 +26,11 @@ type Compression = EngineOptions['bottomCompression'];
 
 const DURABILITIES: readonly Durability[] = ['sync', 'interval', 'none'];
 const COMPRESSIONS: readonly Compression[] = ['none', 'zstd'];
+
+/** How a coordinator asks a key's replicas: see `replication` below. */
+export type Replication = 'parallel' | 'sequential' | 'hedged';
+const REPLICATIONS: readonly Replication[] = ['parallel', 'sequential', 'hedged'];
+const DEFAULT_REPLICATION: Replication = 'parallel';
 
 /** The levels of src/log.ts, which is not loaded here because only nodes have a log. */
 const LOG_LEVELS: readonly LogLevel[] = ['info', 'warn', 'error', 'silent'];
@@ -39,6 +45,16 @@ export interface NodeSettings {
   /** A client that reads more slowly is cut off, sooner or later. */
   readonly minReadBytesPerSecond: number;
   readonly maxClockDriftMs: number;
+  /**
+   * `parallel`: all replicas at once. `sequential`: one after the other. `hedged`: writes as parallel, reads first as many
+   * as have to answer, and others when one of these fails or is late.
+   */
+  readonly replication: Replication;
+  /** When a hedged read is late at the earliest and at the latest. */
+  readonly hedgeMinDelayMs: number;
+  readonly hedgeMaxDelayMs: number;
+  /** The share of reads that may be hedged because they are late. */
+  readonly hedgeBudget: number;
   readonly maxRequestsInFlight: number;
   /** The bodies of requests and answers together. */
   readonly maxBytesInFlight: number;
@@ -108,6 +124,22 @@ export const nodeSettings: SettingsTable<NodeSettings> = {
     'bytes a second that a client must read of its scan',
   ),
   maxClockDriftMs: duration('max-clock-drift', 500, 0, HOUR, "how far the nodes' clocks may differ"),
+  replication: choice('replication', DEFAULT_REPLICATION, REPLICATIONS, 'how replicas are asked'),
+  hedgeMinDelayMs: duration(
+    'hedge-min-delay',
+    1,
+    1,
+    10 * SECOND,
+    'when a hedged read is late, at the earliest',
+  ),
+  hedgeMaxDelayMs: duration(
+    'hedge-max-delay',
+    100,
+    1,
+    10 * SECOND,
+    'when a hedged read is late, at the latest',
+  ),
+  hedgeBudget: share('hedge-budget', 0.05, 'share of reads that may be hedged for being late'),
   maxRequestsInFlight: integer('max-requests-in-flight', 8192, 1, 1_000_000, 'requests served or waiting'),
   maxBytesInFlight: size('max-bytes-in-flight', 64 * MIB, 64 * KIB, 16 * GIB, 'their bytes at a time'),
   headersTimeoutMs: duration('headers-timeout', 10 * SECOND, 10, HOUR, 'how long sending headers may take'),
@@ -174,6 +206,12 @@ export function checkNodeSettings(settings: NodeSettings): void {
     throw new QuorateError(
       'INVALID_CONFIG',
       `--max-bytes-in-flight must be at least --max-value-size (${largest}), or no value that large ever gets in`,
+    );
+  }
+  if (settings.hedgeMaxDelayMs < settings.hedgeMinDelayMs) {
+    throw new QuorateError(
+      'INVALID_CONFIG',
+      `--hedge-max-delay must be at least --hedge-min-delay (${formatDuration(settings.hedgeMinDelayMs)})`,
     );
   }
   if (settings.memtableBytes < 2 * settings.maxValueBytes) {

@@ -72,6 +72,18 @@ export function integerOrAuto(flag: string, min: number, max: number, help: stri
   };
 }
 
+/** A part of a whole, in per cent: stored as a fraction of 1. */
+export function share(flag: string, defaultValue: number, help: string): Setting<number> {
+  const parse = (input: string): number => {
+    const match = /^(\d{1,3}(?:\.\d{1,3})?)%$/.exec(input.trim());
+    const percent = Number(match?.[1]);
+    if (!(percent <= 100)) throw new QuorateError('INVALID_CONFIG', 'expected a share from 0% to 100%');
+    return percent / 100;
+  };
+  const format = (value: number): string => `${Number((value * 100).toFixed(3))}%`;
+  return { flag, placeholder: '<share>', help, defaultValue, parse, format };
+}
+
 export function choice<T extends string>(
   flag: string,
   defaultValue: T,

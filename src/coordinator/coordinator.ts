@@ -1,14 +1,19 @@
 import type { Clock } from '../clock.ts';
 import type { ClusterView } from '../cluster/cluster-view.ts';
 import { slotOf } from '../cluster/slots.ts';
+import type { Replication } from '../config.ts';
 import { Outcome, type OutcomeSink } from '../outcome.ts';
 import { ByteBudget } from './byte-budget.ts';
 import { DeadlineQueue, type Expiring } from './deadline-queue.ts';
+import { HedgedRead } from './hedged-read.ts';
+import { Hedging, type HedgingFigures, type HedgingOptions } from './hedging.ts';
 import { LinkedList } from './linked-list.ts';
 import type { OperationContext, TimestampSource } from './operation.ts';
 import { defaultAck, quorumFault } from './quorum.ts';
 import { ReadOperation } from './read-operation.ts';
 import type { CurrentReplicas } from './replica-access.ts';
+import { SequentialRead } from './sequential-read.ts';
+import { SequentialWrite } from './sequential-write.ts';
 import type { SettlementSink } from './settlement.ts';
 import { WriteOperation } from './write-operation.ts';
 
@@ -24,21 +29,29 @@ interface CoordinatorOptions {
   readonly timeoutMs: number;
   /** Is told what each request has come to. */
   readonly settlements: SettlementSink;
+  /** In which order replicas are asked. */
+  readonly replication: Replication;
+  /** Used by `hedged` alone. */
+  readonly hedging: HedgingOptions;
 }
 
 /** Carries out requests over the key's replicas. Every request gets exactly one answer, whatever fails. */
 export class Coordinator {
   readonly #replicas: CurrentReplicas;
   readonly #context: OperationContext;
+  readonly #isSequential: boolean;
+  readonly #hedging: Hedging | null;
 
   constructor(options: CoordinatorOptions) {
-    const { clock, replicas, settlements, timeoutMs, timestamps, writerId } = options;
+    const { clock, replication, replicas, settlements, timeoutMs, timestamps, writerId } = options;
     this.#replicas = replicas;
     const deadlines = new DeadlineQueue(clock, timeoutMs);
     const records = new ByteBudget(MAX_HELD_RECORD_BYTES);
     const unsettled = new LinkedList<Expiring>();
     const shared = { deadlines, records, unsettled, settlements };
     this.#context = { timestamps, writerId, clock, timeoutMs, ...shared };
+    this.#isSequential = replication === 'sequential';
+    this.#hedging = replication === 'hedged' ? new Hedging(options.hedging, clock) : null;
   }
 
   /**
@@ -53,7 +66,13 @@ export class Coordinator {
     const needed = ack === 0 ? defaultAck(copies) : ack;
     if (refuses(view, needed, copies, reply)) return;
     const listOffset = view.placement.listOffset(slotOf(key));
-    new ReadOperation(this.#context, replicas, key, needed, copies, listOffset, reply, waitedMs).start();
+    const context = this.#context;
+    const hedging = this.#hedging;
+    if (hedging !== null)
+      new HedgedRead(hedging, context, replicas, key, needed, copies, listOffset, reply, waitedMs).start();
+    else if (this.#isSequential)
+      new SequentialRead(context, replicas, key, needed, copies, listOffset, reply, waitedMs).start();
+    else new ReadOperation(context, replicas, key, needed, copies, listOffset, reply, waitedMs).start();
   }
 
   put(key: Uint8Array, value: Uint8Array, ack: number, from: number, reply: OutcomeSink, waitedMs = 0): void {
@@ -69,9 +88,15 @@ export class Coordinator {
     return this.#context.unsettled.count;
   }
 
+  /** What is known of replicas, and how many hedges there were; null: reads are not hedged. */
+  get hedging(): HedgingFigures | null {
+    return this.#hedging?.figures() ?? null;
+  }
+
   /** Answers what is under way and settles what is answered: no replica's answer counts any more. */
   close(): void {
     const { deadlines, unsettled } = this.#context;
+    this.#hedging?.close();
     deadlines.close();
     for (let request = unsettled.first; request !== null; request = unsettled.first) request.abandon();
   }
@@ -90,17 +115,11 @@ export class Coordinator {
     const needed = ack === 0 ? defaultAck(copies) : ack;
     if (refuses(view, needed, copies, reply)) return;
     const listOffset = view.placement.listOffset(slotOf(key));
-    new WriteOperation(
-      this.#context,
-      replicas,
-      key,
-      value,
-      needed,
-      copies,
-      listOffset,
-      reply,
-      waitedMs,
-    ).start();
+    const context = this.#context;
+    if (this.#isSequential)
+      new SequentialWrite(context, replicas, key, value, needed, copies, listOffset, reply, waitedMs).start();
+    else
+      new WriteOperation(context, replicas, key, value, needed, copies, listOffset, reply, waitedMs).start();
   }
 }
 

@@ -49,7 +49,7 @@ const Phase = {
   waiting: 0,
   /** The client has its answer. It is among the unsettled, and takes what replicas say late. */
   answered: 1,
-  /** All replicas have answered, or the node stops: it has told what each of them said, and tells nothing more. */
+  /** All replicas that were asked have answered, or the node stops: it has told what each of them said, and tells nothing more. */
   settled: 2,
 } as const;
 type Phase = (typeof Phase)[keyof typeof Phase];
@@ -58,8 +58,8 @@ const NOBODY: OutcomeSink = { onOutcome() {}, onLargeValue() {} };
 
 /**
  * One request over its replicas: waiting, then answered, then settled. Its one answer is given as soon as it is certain;
- * what replicas say later changes nothing about that, and is told when the request settles. As every replica is
- * answered for by then, with a time-out at the latest, every operation settles. Once answered it lets go of its value
+ * what replicas say later changes nothing about that, and is told when the request settles. As every replica that is
+ * asked is answered for by then, with a time-out at the latest, every operation settles. Once answered it lets go of its value
  * and of its client: the network may hold on to the operation until the last replica has answered.
  */
 export abstract class Operation implements ReplySink, Expiring, Settlement {
@@ -111,7 +111,7 @@ export abstract class Operation implements ReplySink, Expiring, Settlement {
     this.#waitedMs = waitedMs;
   }
 
-  /** Asks the replicas, or sees to it that they will be asked. */
+  /** Asks the replicas whose turn it is, or sees to it that they will be asked. */
   protected abstract send(): void;
   /** `ack` replicas have answered. */
   protected abstract succeed(): void;
@@ -127,7 +127,17 @@ export abstract class Operation implements ReplySink, Expiring, Settlement {
     return this.context.timeoutMs - this.#waitedMs;
   }
 
-  protected get isAnswered(): boolean {
+  /** Of the monotonic time. */
+  protected get beganMs(): number {
+    return this.#beganMs;
+  }
+
+  /** What of its time is left now, while it is not answered. */
+  protected get remainingMs(): number {
+    return Math.max(this.deadlineMs - this.context.clock.monotonicMs(), 0);
+  }
+
+  get isAnswered(): boolean {
     return this.#phase !== Phase.waiting;
   }
 
@@ -137,6 +147,11 @@ export abstract class Operation implements ReplySink, Expiring, Settlement {
       this.context.deadlines.add(this, this.#waitedMs);
       this.#beganMs = this.deadlineMs - this.timeoutMs;
     }
+    this.carryOn();
+  }
+
+  /** Asks whose turn it is now. A request whose replicas are asked one after the other goes on after its answer. */
+  protected carryOn(): void {
     try {
       this.send();
     } catch (error) {
@@ -160,7 +175,12 @@ export abstract class Operation implements ReplySink, Expiring, Settlement {
       if (decision === Decision.succeeded) this.succeed();
       else if (decision === Decision.overtaken) this.overtaken();
       else if (decision === Decision.failed) this.fallShort('no answer yet');
-    } else if (accumulator.isComplete) this.#settle();
+    } else this.settleWhenComplete();
+  }
+
+  /** Whether replicas are still to be asked although the request is answered. */
+  protected get mayAskMore(): boolean {
+    return false;
   }
 
   /** Too many replicas hold a newer version: reads never hear of it. */
@@ -195,7 +215,16 @@ export abstract class Operation implements ReplySink, Expiring, Settlement {
     const reply = this.#reply;
     this.#reply = NOBODY;
     reply.onOutcome(outcome, value, sentence);
-    if (this.accumulator.isComplete) this.#settle();
+    this.settleWhenComplete();
+  }
+
+  /** Once it is answered. */
+  protected settleWhenComplete(): void {
+    if (this.accumulator.isComplete && !this.mayAskMore) this.#settle();
+  }
+
+  protected get isSettled(): boolean {
+    return this.#phase === Phase.settled;
   }
 
   #settle(): void {
@@ -242,12 +271,17 @@ export abstract class Operation implements ReplySink, Expiring, Settlement {
   protected fallShort(silence: string): void {
     const others: string[] = [];
     for (let position = 0; position < this.from; position++) {
-      const reason = this.accumulator.hasAnswered(position) ? (this.#reasons?.[position] ?? '') : silence;
+      const reason = this.#reasonOf(position, silence);
       if (reason !== '') others.push(`${this.nodeIdOf(position)}: ${reason}`);
     }
     const did = this.accumulator.successes;
     const sentence = `${this.ack} of ${this.from} replicas had to answer, ${did} did (${others.join('; ')}).`;
     this.answer(Outcome.notEnoughReplicas, null, sentence);
+  }
+
+  #reasonOf(position: number, silence: string): string {
+    if (!this.accumulator.isAsked(position)) return 'not asked';
+    return this.accumulator.hasAnswered(position) ? (this.#reasons?.[position] ?? '') : silence;
   }
 
   #noteReason(position: number, { kind, reason }: ReplicaReply): void {

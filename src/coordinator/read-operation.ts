@@ -29,8 +29,10 @@ export class ReadOperation extends Operation {
     super(context, replicas, RequestKind.read, key, ack, from, listOffset, reply, waitedMs);
   }
 
+  /** Asks all in parallel. */
   protected override send(): void {
     const { replicas, timeoutMs } = this;
+    this.accumulator.askAll();
     const { lists } = replicas.view.placement;
     for (let position = 0; position < this.from; position++) {
       replicas.read(lists[this.listOffset + position], this.key, timeoutMs, this, position);

@@ -42,7 +42,8 @@ export class ResponseAccumulator {
   readonly #kind: RequestKind;
   readonly #ack: number;
   readonly #from: number;
-  /** One bit a position. */
+  /** One bit a position, as in all that follow: replicas that were asked, in the last try, and that have answered. */
+  #asked = 0;
   #answered = 0;
   #failures = 0;
   /** Writes that met a newer version: neither success nor failure, because a later timestamp can still win there. */
@@ -71,12 +72,28 @@ export class ResponseAccumulator {
   beginTry(timestamp: number, writer: number): void {
     this.decision = Decision.waiting;
     this.successes = 0;
+    this.#asked = 0;
     this.#answered = 0;
     this.#failures = 0;
     this.#overtaken = 0;
     this.#timestamp = timestamp;
     this.#writer = writer;
     this.#knownBefore = this.#known;
+  }
+
+  /** This replica is asked. */
+  ask(position: number): void {
+    this.#asked |= 1 << position;
+  }
+
+  /** All are asked, so that the first of them may answer before the last one is asked in fact. */
+  askAll(): void {
+    this.#asked = (-1 >>> (WORD_BITS - this.#from)) | 0;
+  }
+
+  /** Whether the replica at this position was asked, in the last try. */
+  isAsked(position: number): boolean {
+    return (this.#asked & (1 << position)) !== 0;
   }
 
   /** The request is answered, maybe without a decision: from now on a record would be kept for nobody. */
@@ -95,10 +112,9 @@ export class ResponseAccumulator {
     return (this.#answered & (1 << position)) !== 0;
   }
 
-  /** Whether there is nothing more to come: all have answered, or nobody was asked. */
+  /** Whether there is nothing more to come: all that were asked have answered, or nobody was asked. */
   get isComplete(): boolean {
-    const all = (-1 >>> (WORD_BITS - this.#from)) | 0;
-    return this.#answered === all || !this.#isAsked;
+    return this.#answered === this.#asked;
   }
 
   /**
@@ -139,7 +155,7 @@ export class ResponseAccumulator {
   }
 
   stateOf(position: number): ReplicaState {
-    if (!this.#isAsked) return ReplicaState.unasked;
+    if (!this.isAsked(position)) return ReplicaState.unasked;
     if (!this.hasAnswered(position)) return ReplicaState.silent;
     const kind = this.#number(position, SAID_AT) & KIND_MASK;
     if (kind === ReplyKind.failed) {
@@ -173,11 +189,6 @@ export class ResponseAccumulator {
   /** -1: it has not. */
   answeredAfterMs(position: number): number {
     return this.hasAnswered(position) ? this.#number(position, ANSWERED_AFTER_AT) : -1;
-  }
-
-  /** A write has a version once it is sent. */
-  get #isAsked(): boolean {
-    return this.#kind === RequestKind.read || this.#timestamp !== 0;
   }
 
   #isOwn(timestamp: number, writer: number): boolean {

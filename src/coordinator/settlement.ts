@@ -22,7 +22,10 @@ export const ReplicaState = {
   failed: 4,
   /** It gave no answer in time, or none before its node stopped. */
   silent: 5,
-  /** The request was answered before any replica was asked: a write that had no timestamp. */
+  /**
+   * It was not asked, so nothing is known of it: enough others had answered, or the request was answered before its turn
+   * came (a write that had no timestamp, for example).
+   */
   unasked: 6,
 } as const;
 export type ReplicaState = (typeof ReplicaState)[keyof typeof ReplicaState];

@@ -4,7 +4,7 @@ import type { TimestampWaiter } from '../hybrid-clock.ts';
 import { Outcome, type OutcomeSink } from '../outcome.ts';
 import { failed, type ReplicaReply, ReplyKind, type ReplySink } from '../reply.ts';
 import { Operation, type OperationContext } from './operation.ts';
-import type { ReplicaSet } from './replica-access.ts';
+import type { EncodedWrite, ReplicaSet } from './replica-access.ts';
 import { RequestKind } from './settlement.ts';
 
 const NOTHING = new Uint8Array(0);
@@ -116,7 +116,7 @@ export class WriteOperation extends Operation implements TimestampWaiter {
 
   #try(timestamp: number): void {
     const { writerId } = this.context;
-    const { from, replicas, timeoutMs } = this;
+    const { from, timeoutMs } = this;
     const fields = { timestamp, writer: writerId, tombstone: this.#tombstone, from, expiryMs: 0 };
     const sent = this.#record;
     const value = sent === NOTHING ? this.#value : sent.subarray(recordValueStart(sent, 0));
@@ -127,13 +127,17 @@ export class WriteOperation extends Operation implements TimestampWaiter {
     const tried = ++this.#tries;
     this.beginTry(timestamp, writerId);
     const write = { key: this.key, record: this.#record, timeoutMs };
+    if (tried > 1) write.timeoutMs = this.remainingMs;
     this.#isSending = true;
-    if (tried === 1) replicas.write(this.listOffset, from, write, this);
-    else {
-      write.timeoutMs = Math.max(this.deadlineMs - this.context.clock.monotonicMs(), 0);
-      replicas.write(this.listOffset, from, write, new LaterTry(this, tried));
-    }
+    this.deliver(write, tried);
     this.#isSending = false;
+  }
+
+  /** Sends a try to all replicas in parallel. */
+  protected deliver(write: EncodedWrite, tried: number): void {
+    const sink = tried === 1 ? this : new LaterTry(this, tried);
+    this.accumulator.askAll();
+    this.replicas.write(this.listOffset, this.from, write, sink);
   }
 
   /** What a replica's word that it holds another version comes to. */

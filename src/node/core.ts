@@ -119,6 +119,12 @@ export class NodeCore {
       clock,
       timeoutMs: requestTimeoutMs,
       settlements: this.settlements,
+      replication: settings.replication,
+      hedging: {
+        nodeId: options.nodeId,
+        delays: { minMs: settings.hedgeMinDelayMs, maxMs: settings.hedgeMaxDelayMs },
+        budget: settings.hedgeBudget,
+      },
     });
     this.admission = new Admission({ ...settings, answerTimeoutMs: requestTimeoutMs }, clock);
   }

@@ -76,6 +76,7 @@ export function nodeStatus(
     engine: sources.engine.stats(),
     replica: sources.replica.figures(),
     requests: { unsettled: sources.coordinator.unsettled, ...sources.settlements.figures() },
+    hedging: sources.coordinator.hedging,
     clock: sources.timestamps.time.figures(),
     admission: sources.admission.figures,
     peers: sources.mesh.peers(),

@@ -17,6 +17,7 @@ import { failed, type ReplicaReply, ReplyKind, type ReplySink, STORED } from '..
 import { type ClockNode, clockNodes, MAX_DRIFT_MS } from './clock-nodes.ts';
 import { viewOf } from './cluster-view.ts';
 import type { FakeClock } from './fake-clock.ts';
+import { hedgingOf } from './replication.ts';
 
 const TIMEOUT_MS = 1_000;
 const MAX_LATENCY_MS = 4;
@@ -78,6 +79,8 @@ export class ClusterNode {
       clock: clocks.clock,
       timeoutMs: TIMEOUT_MS,
       settlements: { onSettled: () => undefined },
+      replication: 'parallel',
+      hedging: hedgingOf(`n${this.#index}`),
     });
   }
 

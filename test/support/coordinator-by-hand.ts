@@ -2,7 +2,9 @@
 import { encodeRecord } from '../../native-free-lsm/index.ts';
 import type { ClusterView } from '../../src/cluster/cluster-view.ts';
 import { slotOf } from '../../src/cluster/slots.ts';
+import type { Replication } from '../../src/config.ts';
 import { Coordinator } from '../../src/coordinator/coordinator.ts';
+import type { HedgingOptions } from '../../src/coordinator/hedging.ts';
 import type { ReplicaSet } from '../../src/coordinator/replica-access.ts';
 import type { SettlementSink } from '../../src/coordinator/settlement.ts';
 import type { TimestampWaiter } from '../../src/hybrid-clock.ts';
@@ -13,6 +15,7 @@ import { viewOf } from './cluster-view.ts';
 import { FakeClock } from './fake-clock.ts';
 import { FakeReplicas } from './fake-replicas.ts';
 import { KeptSettlements } from './kept-settlements.ts';
+import { hedgingOf } from './replication.ts';
 
 export const KEY = Buffer.from('key1');
 export const VALUE = Buffer.from('value');
@@ -75,7 +78,12 @@ export function viewOfNodes(count: number, epoch = 1): ClusterView {
 }
 
 /** @param counters are told what is kept in `settled`, too */
-export function setUpCoordinator(replicas: ReplicaSet, counters?: SettlementSink) {
+export function setUpCoordinator(
+  replicas: ReplicaSet,
+  counters?: SettlementSink,
+  replication: Replication = 'parallel',
+  hedging: Partial<HedgingOptions> = {},
+) {
   const { nodes, placement } = replicas.view;
   const clock = new FakeClock();
   const timestamps = new FakeTimestamps();
@@ -86,9 +94,13 @@ export function setUpCoordinator(replicas: ReplicaSet, counters?: SettlementSink
       counters?.onSettled(settlement);
     },
   };
-  const more = { timestamps, writerId: 7, clock, timeoutMs: TIMEOUT_MS, settlements };
+  const more = { timestamps, writerId: 7, clock, timeoutMs: TIMEOUT_MS, settlements, replication };
   const cluster = { current: replicas };
-  const coordinator: Coordinator & EntityService = new Coordinator({ replicas: cluster, ...more });
+  const coordinator: Coordinator & EntityService = new Coordinator({
+    replicas: cluster,
+    ...more,
+    hedging: { ...hedgingOf(''), ...hedging },
+  });
   const offset = placement.listOffset(slotOf(KEY));
   const preferred = Array.from(placement.lists.subarray(offset, offset + nodes.length));
   const ids = preferred.map((node) => nodes[node].id);

@@ -41,6 +41,8 @@ export class SimulatedRequest {
   /** Of the monotonic time. */
   answeredMs = -1;
   startedMs = 0;
+  /** Positions that were asked, in the last try. */
+  #asked = new Set<number>();
   /** Of a write: the timestamp of its last try; 0: it was not sent. */
   #tried = 0;
   /** Positions that have said what they hold, and those that had when the last try began. */
@@ -73,7 +75,7 @@ export class SimulatedRequest {
   }
 
   get isSent(): boolean {
-    return this.isRead || this.#tried > 0;
+    return this.#asked.size > 0;
   }
 
   /** The node stops: what is said from now on reaches nobody. */
@@ -82,16 +84,22 @@ export class SimulatedRequest {
   }
 
   get isAnsweredByAll(): boolean {
-    return this.said.length === this.from;
+    return this.said.length === this.#asked.size;
   }
 
   /** To be told of each question before it is answered. */
-  onAsked({ record }: Question): void {
+  onAsked({ position, record }: Question): void {
     const timestamp = record === null ? 0 : recordTimestamp(record, 0);
-    if (timestamp === this.#tried) return;
+    if (timestamp !== this.#tried) this.#beginTry(timestamp);
+    if (this.#asked.has(position)) throw new Error('a replica is asked twice');
+    this.#asked.add(position);
+  }
+
+  #beginTry(timestamp: number): void {
     for (const { position } of this.said) this.#heardEarlier.add(`${this.#tried} ${position}`);
     this.#tried = timestamp;
     this.said = [];
+    this.#asked = new Set();
     this.#knownBefore = new Set(this.#known);
   }
 
@@ -126,7 +134,7 @@ export class SimulatedRequest {
 
   #expectedOf(position: number): string {
     const said = this.said.find((one) => one.position === position);
-    if (said === undefined) return this.isRead || this.#tried > 0 ? 'silent' : 'unasked';
+    if (said === undefined) return this.#asked.has(position) ? 'silent' : 'unasked';
     const holds = versionText(said.timestamp, said.writer);
     const failure = said.failure === FailureCode.none ? [] : [failureName(said.failure)];
     if (said.failure === FailureCode.timedOut) return ['silent', ...failure].join(', ');

@@ -18,6 +18,7 @@ import { RpcServer } from '../../../src/rpc/server.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { KeptSettlements } from '../../support/kept-settlements.ts';
 import { MemoryNetwork } from '../../support/memory-network.ts';
+import { hedgingOf } from '../../support/replication.ts';
 import { credentialsOf } from '../../support/rpc-handshake.ts';
 import { helloOf, KeptLog, TestPolicy } from '../../support/rpc-nodes.ts';
 
@@ -161,6 +162,8 @@ export class ViewStorm {
       settlements: new KeptSettlements((settlement) => {
         this.requests.get(settlement.key)?.settled.push(settlement.replicas);
       }),
+      replication: 'parallel',
+      hedging: hedgingOf(HERE),
     });
   }
 

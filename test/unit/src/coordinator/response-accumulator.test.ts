@@ -142,11 +142,14 @@ class Model {
 /** Lets them happen one by one and compares with the model after each. */
 function check(kind: RequestKind, ack: number, from: number, events: readonly Event[]): void {
   const accumulator = new ResponseAccumulator(kind, ack, from);
+  if (kind === RequestKind.read) accumulator.askAll();
   events.forEach((event, i) => {
     const model = new Model(kind, ack, from, events.slice(0, i + 1));
     const expected = model.outcome();
-    if (event.what === 'try') accumulator.beginTry(event.timestamp, event.writer);
-    else if (event.what === 'late') accumulator.noteKnown(event.position);
+    if (event.what === 'try') {
+      accumulator.beginTry(event.timestamp, event.writer);
+      accumulator.askAll();
+    } else if (event.what === 'late') accumulator.noteKnown(event.position);
     else {
       const { said } = event;
       assert.equal(accumulator.add(said.position, replyOf(said), said.afterMs), expected.decision);

@@ -1,0 +1,86 @@
+import type { ClusterView } from '../cluster/cluster-view.ts';
+import type { ReplicaHealth } from './replica-health.ts';
+import type { ResponseAccumulator } from './response-accumulator.ts';
+
+const NOBODY = -1;
+/** A node is slow when it takes so much longer than the fastest of the others, and longer than this. */
+const SLOW_RATIO = 8;
+const SLOW_MS = 50;
+
+/** How far a node is from the one that asks: the first thing that ranks replicas. */
+const Distance = { here: 0, sameZone: 1, otherZone: 2 } as const;
+type Distance = (typeof Distance)[keyof typeof Distance];
+
+/**
+ * In which order the replicas of a key are asked, for the requests of one view. The best comes first: a node whose
+ * breaker is closed before one whose is not, this node, then those of its zone, and among those equally far the one that
+ * is expected to answer first: by its smoothed latency, once for each read that it has in work and once for this. So a
+ * faster node gets more reads, and not all. Pure.
+ */
+export class ReplicaRanking {
+  readonly view: ClusterView;
+  /** By the node's index in the view. */
+  readonly healths: readonly ReplicaHealth[];
+  readonly distances: readonly Distance[];
+
+  /** @param nodeId of the node that asks */
+  constructor(view: ClusterView, nodeId: string, healths: readonly ReplicaHealth[]) {
+    this.view = view;
+    this.healths = healths;
+    const zone = view.nodes[view.indexOf(nodeId)]?.zone;
+    this.distances = view.nodes.map((node) => {
+      if (node.id === nodeId) return Distance.here;
+      return node.zone === zone ? Distance.sameZone : Distance.otherZone;
+    });
+  }
+
+  /** Whether one of the key's replicas is not to be relied upon. */
+  hasBroken(listOffset: number, from: number): boolean {
+    const { lists } = this.view.placement;
+    for (let position = 0; position < from; position++) {
+      if (!this.healths[lists[listOffset + position]].breaker.isClosed) return true;
+    }
+    return false;
+  }
+
+  /** The position of the best replica that has not been asked; -1: all have been. */
+  best(listOffset: number, from: number, accumulator: ResponseAccumulator): number {
+    const { lists } = this.view.placement;
+    let best = NOBODY;
+    for (let position = 0; position < from; position++) {
+      if (accumulator.isAsked(position)) continue;
+      if (best === NOBODY || this.#isBetter(lists[listOffset + position], lists[listOffset + best]))
+        best = position;
+    }
+    return best;
+  }
+
+  /**
+   * Says of each node what is slow for it: far above the fastest of the others that are as far away or farther. One that
+   * is not to be relied upon is no measure, and where there is no other, nothing is slow.
+   */
+  judgeSlowness(): void {
+    for (const [node, health] of this.healths.entries()) {
+      let fastestMs = Number.POSITIVE_INFINITY;
+      for (const [other, { breaker, smoothedMs }] of this.healths.entries()) {
+        const isMeasure = other !== node && breaker.isClosed && smoothedMs > 0;
+        if (isMeasure && this.distances[other] >= this.distances[node])
+          fastestMs = Math.min(fastestMs, smoothedMs);
+      }
+      health.slowAboveMs = Math.max(fastestMs * SLOW_RATIO, SLOW_MS);
+    }
+  }
+
+  #isBetter(node: number, other: number): boolean {
+    const health = this.healths[node];
+    const otherHealth = this.healths[other];
+    if (health.breaker.isClosed !== otherHealth.breaker.isClosed) return health.breaker.isClosed;
+    const nearer = this.distances[other] - this.distances[node];
+    if (nearer !== 0) return nearer > 0;
+    return expectedMs(health) < expectedMs(otherHealth);
+  }
+}
+
+function expectedMs({ inFlight, smoothedMs }: ReplicaHealth): number {
+  return smoothedMs * (inFlight + 1);
+}

@@ -1,0 +1,30 @@
+import type { ReplicaReply } from '../reply.ts';
+import { ReadOperation } from './read-operation.ts';
+
+/** A GET that asks one replica after the other, in the order of the key's list, until it can be answered. */
+export class SequentialRead extends ReadOperation {
+  #next = 0;
+  #isAsking = false;
+
+  /** A replica that answers inside the call that asks it is followed by the next one in the loop. */
+  protected override send(): void {
+    if (this.#isAsking) return;
+    this.#isAsking = true;
+    while (!this.isAnswered && this.#isTurnOfNext) {
+      const position = this.#next++;
+      const node = this.replicas.view.placement.lists[this.listOffset + position];
+      this.accumulator.ask(position);
+      this.replicas.read(node, this.key, position === 0 ? this.timeoutMs : this.remainingMs, this, position);
+    }
+    this.#isAsking = false;
+  }
+
+  override onReply(position: number, reply: ReplicaReply): void {
+    super.onReply(position, reply);
+    if (!this.isAnswered) this.carryOn();
+  }
+
+  get #isTurnOfNext(): boolean {
+    return this.#next < this.from && (this.#next === 0 || this.accumulator.hasAnswered(this.#next - 1));
+  }
+}
