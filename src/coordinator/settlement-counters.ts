@@ -28,6 +28,8 @@ interface SettlementFigures {
   /** Settled since the start. */
   readonly reads: number;
   readonly writes: number;
+  /** Replicas that these reads asked. */
+  readonly replicasRead: number;
   /** Of nodes that were not always up to date and answering. */
   readonly replicas: readonly ReplicaCounts[];
   /** Why replicas failed, or did not count. */
@@ -47,14 +49,17 @@ const COUNTED: ReadonlyMap<ReplicaState, Counted> = new Map([
 export class SettlementCounters implements SettlementSink {
   #reads = 0;
   #writes = 0;
+  #replicasRead = 0;
   readonly #replicas = new Map<string, Record<Counted, number>>();
   readonly #failures = new Map<number, number>();
 
   onSettled(settlement: Settlement): void {
-    if (settlement.kind === RequestKind.read) this.#reads++;
+    const isRead = settlement.kind === RequestKind.read;
+    if (isRead) this.#reads++;
     else this.#writes++;
     for (let position = 0; position < settlement.from; position++) {
       const state = settlement.stateOf(position);
+      if (isRead && state !== ReplicaState.unasked) this.#replicasRead++;
       if (state !== ReplicaState.current) this.#countState(settlement.nodeIdOf(position), state);
       const failure = settlement.failureOf(position);
       if (failure !== FailureCode.none) this.#failures.set(failure, (this.#failures.get(failure) ?? 0) + 1);
@@ -65,6 +70,7 @@ export class SettlementCounters implements SettlementSink {
     return {
       reads: this.#reads,
       writes: this.#writes,
+      replicasRead: this.#replicasRead,
       replicas: [...this.#replicas].map(([id, counts]) => ({ id, ...counts })),
       failures: [...this.#failures].map(([code, count]) => ({
         code: failureName(code),

@@ -27,6 +27,7 @@ test('replicas that are not up to date or do not answer are counted by node, and
   assert.deepEqual(counters.figures(), {
     reads: 2,
     writes: 2,
+    replicasRead: 4,
     replicas: [
       { id: ids[1], ...none, stale: 1, newer: 1, silent: 1 },
       { id: ids[2], ...none, missing: 1, failed: 2 },
@@ -45,5 +46,11 @@ test('replicas that were never asked are no fault of theirs', () => {
   timestamps.isExhausted = true;
   coordinator.put(KEY, VALUE, 1, 3, answers);
   coordinator.close();
-  assert.deepEqual(counters.figures(), { reads: 0, writes: 1, replicas: [], failures: [] });
+  assert.deepEqual(counters.figures(), {
+    reads: 0,
+    writes: 1,
+    replicasRead: 0,
+    replicas: [],
+    failures: [],
+  });
 });
