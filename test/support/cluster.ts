@@ -7,8 +7,10 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { type Address, formatAddress } from '../../src/address.ts';
 import { HttpClient } from './http.ts';
 import { freePortRow } from './ports.ts';
+import { ProxyNetwork } from './proxy-network.ts';
 import { until } from './until.ts';
 
 const CLI = fileURLToPath(new URL('../../cli.ts', import.meta.url));
@@ -99,45 +101,61 @@ export interface ClusterOptions {
   readonly args?: readonly string[];
   /** What a node's process has in its environment besides that of the test. */
   readonly environment?: (nodeId: string) => NodeJS.ProcessEnv;
+  /** Nodes reach each other through proxies: `network`. */
+  readonly isProxied?: boolean;
 }
 
 export class TestCluster implements AsyncDisposable {
   readonly nodes: readonly TestNode[];
   readonly client = new HttpClient();
   readonly directory: string;
+  readonly #network: ProxyNetwork | undefined;
 
-  private constructor(directory: string, nodes: readonly TestNode[]) {
+  private constructor(directory: string, nodes: readonly TestNode[], network: ProxyNetwork | undefined) {
     this.directory = directory;
     this.nodes = nodes;
+    this.#network = network;
   }
 
-  static async start({ nodes, args = [], environment = () => ({}) }: ClusterOptions): Promise<TestCluster> {
+  static async start(options: ClusterOptions): Promise<TestCluster> {
+    const { nodes, args = [], environment = () => ({}), isProxied = false } = options;
     const directory = mkdtempSync(join(tmpdir(), 'quorate-e2e-'));
     const ports = await freePortRow(nodes * 2);
     const ids = Array.from({ length: nodes }, (_, i) => `node-${i + 1}`);
-    const topology = {
-      cluster: 'e2e',
-      placement: 'any',
-      secretFile: SECRET_FILE,
-      nodes: ids.map((id, i) => ({
-        id,
-        http: `127.0.0.1:${ports[i]}`,
-        rpc: `127.0.0.1:${ports[nodes + i]}`,
-      })),
+    const own = ids.map((_, i) => ({ host: '127.0.0.1', port: ports[nodes + i] }));
+    const network = isProxied ? await ProxyNetwork.among(own) : undefined;
+    const writeTopology = (name: string, rpc: readonly Address[]): string => {
+      const topology = {
+        cluster: 'e2e',
+        placement: 'any',
+        secretFile: SECRET_FILE,
+        nodes: ids.map((id, i) => ({ id, http: `127.0.0.1:${ports[i]}`, rpc: formatAddress(rpc[i]) })),
+      };
+      const file = join(directory, name);
+      writeFileSync(file, JSON.stringify(topology));
+      return file;
     };
-    const file = join(directory, 'topology.json');
-    writeFileSync(file, JSON.stringify(topology));
+    const file = writeTopology('topology.json', own);
     writeFileSync(join(directory, SECRET_FILE), 'what the nodes of this cluster know', { mode: 0o600 });
     const data = join(directory, 'data');
     const cluster = new TestCluster(
       directory,
       ids.map((id, i) => {
-        const serve = ['serve', '--topology', file, '--node', id, '--data', data, ...args];
+        // Nodes whose files differ in nothing but addresses have the same topology.
+        const ofNode = network && writeTopology(`topology-of-${id}.json`, network.addressesFor(i));
+        const serve = ['serve', '--topology', ofNode ?? file, '--node', id, '--data', data, ...args];
         return new TestNode(id, ports[i], join(data, id), serve, environment(id));
       }),
+      network,
     );
     await cluster.startAll();
     return cluster;
+  }
+
+  /** What is between its nodes when it was started as proxied. */
+  get network(): ProxyNetwork {
+    if (this.#network === undefined) throw new Error('the nodes of this cluster reach each other directly');
+    return this.#network;
   }
 
   /** Each node reads it when it starts. */
@@ -180,6 +198,7 @@ export class TestCluster implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.client[Symbol.dispose]();
     await Promise.all(this.nodes.map((node) => node.kill().catch(() => undefined)));
+    await this.#network?.[Symbol.asyncDispose]();
     rmSync(this.directory, { recursive: true, force: true });
   }
 }

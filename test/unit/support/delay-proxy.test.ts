@@ -13,36 +13,43 @@ import { until } from '../../support/until.ts';
 class Proxied implements AsyncDisposable {
   readonly proxy: DelayProxy;
   readonly #server: Server;
-  readonly #clients: Socket[] = [];
+  /** Of both ends. */
+  readonly #sockets: Socket[];
 
-  private constructor(server: Server, proxy: DelayProxy) {
+  private constructor(server: Server, proxy: DelayProxy, sockets: Socket[]) {
     this.#server = server;
     this.proxy = proxy;
+    this.#sockets = sockets;
   }
 
   static async start(serve: (socket: Socket) => void): Promise<Proxied> {
+    const sockets: Socket[] = [];
     const server = createServer({ allowHalfOpen: true }, (socket) => {
+      sockets.push(socket);
       socket.on('error', () => undefined);
       serve(socket);
     });
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
     const { address: host, port } = server.address() as { address: string; port: number };
-    return new Proxied(server, await DelayProxy.listen({ host, port }));
+    return new Proxied(server, await DelayProxy.listen({ host, port }), sockets);
   }
 
   client(): Socket {
     const socket = dial(this.proxy.address);
-    this.#clients.push(socket);
+    this.#sockets.push(socket);
     return socket;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const client of this.#clients) client.destroy();
+    for (const socket of this.#sockets) socket.destroy();
     await this.proxy[Symbol.asyncDispose]();
     await new Promise((resolve) => this.#server.close(resolve));
   }
 }
+
+/** So many looks without a byte more: the sender has come to a stop. */
+const STILL_POLLS = 15;
 
 function dial({ host, port }: Address): Socket {
   const socket = connect({ host, port, allowHalfOpen: true, noDelay: true });
@@ -148,14 +155,16 @@ describe('a proxy', () => {
     const total = 64;
     for (let i = 0; i < total; i++) client.write(chunk);
     client.end();
-    let stuckAt = -1;
+    let sentBytes = 0;
+    let stillFor = 0;
     await until(
       () => {
-        const before = stuckAt;
-        stuckAt = client.bytesWritten - client.writableLength;
-        return stuckAt > 0 && stuckAt === before;
+        const before = sentBytes;
+        sentBytes = client.bytesWritten - client.writableLength;
+        stillFor = sentBytes > 0 && sentBytes === before ? stillFor + 1 : 0;
+        return stillFor === STILL_POLLS;
       },
-      5_000,
+      10_000,
       () => 'the sender never comes to a stop',
     );
     assert.ok(client.writableLength > 0, 'the whole of it was taken for a receiver that does not read');
