@@ -25,6 +25,10 @@ export { environmentName, type Setting, type SettingsTable } from './config/sett
 type Compression = EngineOptions['bottomCompression'];
 
 const DURABILITIES: readonly Durability[] = ['sync', 'interval', 'none'];
+/** By what nodes ask each other's replicas. */
+type PeerProtocol = 'rpc' | 'http';
+
+const PEER_PROTOCOLS: readonly PeerProtocol[] = ['rpc', 'http'];
 const COMPRESSIONS: readonly Compression[] = ['none', 'zstd'];
 
 /** How a coordinator asks a key's replicas: see `replication` below. */
@@ -75,6 +79,7 @@ export interface NodeSettings {
   readonly allowedHosts: readonly string[];
   readonly logLevel: LogLevel;
   readonly allowProfiling: boolean;
+  readonly peerProtocol: PeerProtocol;
 }
 
 /** What `serve` and `fill` need to know of a cluster on one machine. */
@@ -164,6 +169,12 @@ export const nodeSettings: SettingsTable<NodeSettings> = {
   ),
   readers: integerOrAuto('readers', 1, 64, 'threads of a node that search tables'),
   allowedHosts: names('allow-host', 'names that lead to the node, besides its own, with commas between'),
+  peerProtocol: choice(
+    'peer-protocol',
+    'rpc',
+    PEER_PROTOCOLS,
+    'by what replicas are asked; http is there for comparison',
+  ),
   logLevel: choice('log-level', 'warn', LOG_LEVELS, 'least serious message that is logged, to stderr'),
   allowProfiling: toggle('allow-profiling', 'let programs on this machine profile the node: see `profile`'),
 };

@@ -12,6 +12,7 @@ import { Conditions } from '../conditions.ts';
 import { Coordinator } from '../coordinator/coordinator.ts';
 import { SettlementCounters } from '../coordinator/settlement-counters.ts';
 import { HybridClock } from '../hybrid-clock.ts';
+import { PeerHttp } from '../peer-http/peer-http.ts';
 import { FolderWholeness } from '../replica/folder-wholeness.ts';
 import type { IdentityStore } from '../replica/identity-store.ts';
 import { PeerRequests } from '../replica/peer-requests.ts';
@@ -25,7 +26,7 @@ import { RpcServer } from '../rpc/server.ts';
 import { TcpTransport } from '../rpc/tcp-transport.ts';
 import { MAX_CLIENT_KEY_BYTES } from '../services.ts';
 import { ClockWatch } from './clock-watch.ts';
-import { CurrentView } from './current-view.ts';
+import { CurrentView, type WayToReplicas } from './current-view.ts';
 import type { DataFolder } from './data-folder.ts';
 import { createHandshakePolicy } from './handshake.ts';
 import type { NodeOptions } from './options.ts';
@@ -51,6 +52,8 @@ export class NodeCore {
   readonly peerRequests: PeerRequests;
   readonly server: RpcServer;
   readonly mesh: RpcMesh;
+  /** Null: replicas are asked over RPC. */
+  readonly peerHttp: PeerHttp | null;
   readonly cluster: CurrentView;
   readonly clockWatch: ClockWatch;
   readonly coordinator: Coordinator;
@@ -93,15 +96,30 @@ export class NodeCore {
     const { time } = this.timestamps;
     this.peerRequests = new PeerRequests(this.replica, () => encodeClock(time.reading()));
     const isMember = (nodeId: string): boolean => this.cluster.has(nodeId);
-    const identity = { clusterId, topologyDigest: topologyDigest(topology), maxValueBytes, isMember };
+    this.peerHttp =
+      settings.peerProtocol === 'http'
+        ? new PeerHttp({ handler: this.peerRequests, clock, log, maxValueBytes })
+        : null;
+    const identity = {
+      clusterId,
+      topologyDigest: topologyDigest(topology),
+      maxValueBytes,
+      peerHttpPort: () => this.peerHttp?.server.port ?? 0,
+      isMember,
+    };
     const dialled = createHandshakePolicy(identity, this.wholeness, () => listener.onDialled());
     const accepted = createHandshakePolicy(identity, this.wholeness, (nodeId) =>
       listener.onDialledBy(nodeId),
     );
     const rpc = { credentials: { secret, drawBytes }, transport, clock, log };
-    this.server = new RpcServer({ ...rpc, handler: this.peerRequests, policy: accepted });
+    this.server = new RpcServer({
+      ...rpc,
+      handler: this.peerRequests,
+      policy: accepted,
+      onSession: (session) => this.peerHttp?.server.openSession(session),
+    });
     this.mesh = new RpcMesh({ ...rpc, policy: dialled, random, requestTimeoutMs });
-    this.cluster = new CurrentView(view, options.nodeId, this.replica, this.mesh);
+    this.cluster = new CurrentView(view, options.nodeId, this.replica, this.mesh, this.#wayToReplicas());
     this.clockWatch = new ClockWatch({
       clock,
       time,
@@ -127,6 +145,11 @@ export class NodeCore {
       },
     });
     this.admission = new Admission({ ...settings, answerTimeoutMs: requestTimeoutMs }, clock);
+  }
+
+  #wayToReplicas(): WayToReplicas | undefined {
+    const client = this.peerHttp?.client;
+    return client && (({ peers }) => client.routesOver(peers));
   }
 }
 

@@ -4,20 +4,34 @@
  */
 import type { ClusterView } from '../cluster/cluster-view.ts';
 import type { CurrentReplicas, ReplicaSet } from '../coordinator/replica-access.ts';
-import { type LocalReplica, NodeReplicaSet } from '../coordinator/replica-set.ts';
+import { type LocalReplica, NodeReplicaSet, type RemoteReplicas } from '../coordinator/replica-set.ts';
 import type { RpcMesh } from '../rpc/mesh.ts';
+import type { PeerRoutes } from '../rpc/peer-routes.ts';
+
+/** From the peers of a view to the way on which their replicas are asked. */
+export type WayToReplicas = (routes: PeerRoutes) => RemoteReplicas;
+
+const overRpc: WayToReplicas = (routes) => routes;
 
 export class CurrentView implements CurrentReplicas {
   current: ReplicaSet;
   readonly #nodeId: string;
   readonly #local: LocalReplica;
   readonly #mesh: RpcMesh;
+  readonly #wayTo: WayToReplicas;
 
   /** @param nodeId of this node */
-  constructor(view: ClusterView, nodeId: string, local: LocalReplica, mesh: RpcMesh) {
+  constructor(
+    view: ClusterView,
+    nodeId: string,
+    local: LocalReplica,
+    mesh: RpcMesh,
+    wayTo: WayToReplicas = overRpc,
+  ) {
     this.#nodeId = nodeId;
     this.#local = local;
     this.#mesh = mesh;
+    this.#wayTo = wayTo;
     this.current = this.#replicasOf(view);
   }
 
@@ -41,6 +55,7 @@ export class CurrentView implements CurrentReplicas {
 
   #replicasOf(view: ClusterView): ReplicaSet {
     const peers = view.nodes.map(({ id, rpc }) => (id === this.#nodeId ? null : { nodeId: id, ...rpc }));
-    return new NodeReplicaSet(view, this.#nodeId, this.#local, this.#mesh.setPeers(peers));
+    const remote = this.#wayTo(this.#mesh.setPeers(peers));
+    return new NodeReplicaSet(view, this.#nodeId, this.#local, remote);
   }
 }

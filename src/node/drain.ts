@@ -9,6 +9,8 @@ export interface DrainParts {
   readonly profiler: { close(): Promise<void> };
   readonly doors: { drain(signal?: AbortSignal): Promise<void> };
   readonly coordinator: { close(): void };
+  /** Null: replicas are asked over RPC. */
+  readonly peerHttp: { close(): Promise<void>; abort(): void } | null;
   readonly mesh: { close(): Promise<void>; abort(): void };
   readonly server: { readonly connections: number; close(): Promise<void>; abort(): void };
   readonly peerRequests: { readonly received: number };
@@ -72,14 +74,20 @@ async function untilPeersAreQuiet(parts: DrainParts, signal: AbortSignal): Promi
   }
 }
 
-async function closeRpc({ clock, mesh, server }: DrainParts, signal: AbortSignal): Promise<void> {
+async function closeRpc(parts: DrainParts, signal: AbortSignal): Promise<void> {
+  const { clock, mesh, peerHttp, server } = parts;
   const abort = (): void => {
+    peerHttp?.abort();
     mesh.abort();
     server.abort();
   };
   const patience = clock.after(RPC_CLOSE_PATIENCE_MS, abort);
   signal.addEventListener('abort', abort, { once: true });
-  const closing = Promise.all([mesh.close(), server.close()]);
+  // What goes over HTTP goes on in sessions of RPC.
+  const closing =
+    peerHttp === null
+      ? Promise.all([mesh.close(), server.close()])
+      : peerHttp.close().then(() => Promise.all([mesh.close(), server.close()]));
   if (signal.aborted) abort();
   try {
     await closing;

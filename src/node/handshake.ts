@@ -9,6 +9,8 @@ interface HandshakeIdentity {
   readonly clusterId: string;
   readonly topologyDigest: string;
   readonly maxValueBytes: number;
+  /** 0: replicas are asked over RPC. */
+  readonly peerHttpPort: () => number;
   /** Whether the cluster, as it is now, has a node of this id. */
   readonly isMember: (nodeId: string) => boolean;
 }
@@ -33,6 +35,7 @@ export function createHandshakePolicy(
       history: greeting.history,
       remembered: greeting.remembered,
       addressee: peerNodeId ?? '',
+      peerHttpPort: identity.peerHttpPort(),
     };
   };
   return {

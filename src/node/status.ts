@@ -6,11 +6,13 @@ import type { Condition, Conditions } from '../conditions.ts';
 import type { Coordinator } from '../coordinator/coordinator.ts';
 import type { SettlementCounters } from '../coordinator/settlement-counters.ts';
 import type { OwnTime } from '../own-time.ts';
+import type { PeerHttp } from '../peer-http/peer-http.ts';
 import type { FolderWholeness } from '../replica/folder-wholeness.ts';
 import type { IdentityStore } from '../replica/identity-store.ts';
 import type { Replica } from '../replica/replica.ts';
 import type { StorageEngine } from '../replica/storage-engine.ts';
 import type { RpcMesh } from '../rpc/mesh.ts';
+import type { PeerStatus } from '../rpc/peer.ts';
 import type { CurrentView } from './current-view.ts';
 import type { LoopDelayMonitor } from './loop-delay.ts';
 
@@ -34,6 +36,7 @@ interface StatusSources {
   readonly replica: Replica;
   readonly timestamps: { readonly time: OwnTime };
   readonly mesh: RpcMesh;
+  readonly peerHttp: PeerHttp | null;
   readonly coordinator: Coordinator;
   readonly settlements: SettlementCounters;
   readonly conditions: Conditions;
@@ -79,12 +82,22 @@ export function nodeStatus(
     hedging: sources.coordinator.hedging,
     clock: sources.timestamps.time.figures(),
     admission: sources.admission.figures,
-    peers: sources.mesh.peers(),
+    peers: peersOf(sources),
     epoch: sources.cluster.view.epoch,
     nodes: sources.cluster.view.nodes.map(({ id, http, zone }) => ({ id, http: formatAddress(http), zone })),
     eventLoopDelay: loopDelay.summary(),
     memory: memory(),
   };
+}
+
+/** What is under way to a peer over HTTP counts as what is under way over RPC. */
+function peersOf({ mesh, peerHttp }: StatusSources): readonly PeerStatus[] {
+  const peers = mesh.peers();
+  if (peerHttp === null) return peers;
+  return peers.map((peer) => {
+    const { inFlight, queuedBytes } = peerHttp.client.figuresOf(peer.id);
+    return { ...peer, inFlight: peer.inFlight + inFlight, queuedBytes: peer.queuedBytes + queuedBytes };
+  });
 }
 
 function memory(): Record<string, number> {

@@ -85,13 +85,13 @@ export class Authentication {
     cursor.finish();
     if (this.#isListener) this.#session = this.#secret.session(this.#nonce, nonce);
     const expected = this.#isListener ? ProofOf.dialler : ProofOf.listener;
-    this.isProved = this.#keyOfSession().isProved(expected, proof);
+    this.isProved = this.sessionKey.isProved(expected, proof);
     return this.isProved;
   }
 
   /** The listener's own proof. */
   answer(): Buffer {
-    return proofFrame(Buffer.alloc(0), this.#keyOfSession().prove(ProofOf.listener));
+    return proofFrame(Buffer.alloc(0), this.sessionKey.prove(ProofOf.listener));
   }
 
   /** @throws QuorateError PROTOCOL */
@@ -109,7 +109,7 @@ export class Authentication {
     const what = this.#isListener ? ProofOf.hello : ProofOf.welcome;
     const seal = this.#awaitedSeal;
     this.#awaitedSeal = null;
-    if (seal === null || !this.#keyOfSession().isProved(what, seal, message))
+    if (seal === null || !this.sessionKey.isProved(what, seal, message))
       throw protocolError('a hello that does not match its seal');
   }
 
@@ -120,7 +120,7 @@ export class Authentication {
     let next = writeFrameLength(seal, 0, seal.length - FRAME_LENGTH_BYTES);
     next = writeArrayHead(seal, next, 2);
     seal[next++] = MessageKind.seal;
-    writeBin(seal, next, this.#keyOfSession().prove(what, frame.subarray(FRAME_LENGTH_BYTES)));
+    writeBin(seal, next, this.sessionKey.prove(what, frame.subarray(FRAME_LENGTH_BYTES)));
     return Buffer.concat([seal, frame]);
   }
 
@@ -132,7 +132,8 @@ export class Authentication {
     if (!this.isProved) throw protocolError('a frame before the proof of the cluster secret');
   }
 
-  #keyOfSession(): SessionKey {
+  /** @throws QuorateError PROTOCOL while the other side has not spoken */
+  get sessionKey(): SessionKey {
     if (this.#session === null) throw protocolError('a proof before the challenge');
     return this.#session;
   }

@@ -20,6 +20,9 @@ export const ProofOf = {
   listener: 'listener',
   hello: 'hello',
   welcome: 'welcome',
+  httpSession: 'http session',
+  httpClient: 'http client',
+  httpServer: 'http server',
 } as const;
 export type ProofOf = (typeof ProofOf)[keyof typeof ProofOf];
 

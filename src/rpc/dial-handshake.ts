@@ -1,6 +1,6 @@
 import { protocolError } from '../errors.ts';
 import { Authentication, type Credentials } from './authentication.ts';
-import { SAME_SECRET } from './cluster-secret.ts';
+import { SAME_SECRET, type SessionKey } from './cluster-secret.ts';
 import { encodeRefusal } from './codec.ts';
 import type { Connection } from './connection.ts';
 import {
@@ -21,7 +21,7 @@ interface DialHandshakeOwner {
   /** This node has said who it is. */
   onHelloSent(hello: Hello): void;
   /** The peer is the one that was dialled, and both may talk. It is called before the policy is told. */
-  onWelcome(hello: Hello): void;
+  onWelcome(hello: Hello, key: SessionKey): void;
   /**
    * One of the two refuses the other.
    * @param sentence for the log: it names both
@@ -120,7 +120,7 @@ export class DialHandshake {
     }
     this.#isWelcome = true;
     connection.establish();
-    owner.onWelcome(hello);
+    owner.onWelcome(hello, this.#authentication.sessionKey);
     policy.accepted(hello);
   }
 }

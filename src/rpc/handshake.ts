@@ -21,6 +21,11 @@ export interface Hello {
   readonly remembered: FolderMemory | null;
   /** The node that the hello is for: the one that was dialled, or that dialled. Empty: it is not known yet. */
   readonly addressee: string;
+  /**
+   * The port on which the sender serves its replica over HTTP (src/peer-http), at the host of its RPC; 0: it asks and
+   * serves over RPC alone.
+   */
+  readonly peerHttpPort: number;
 }
 
 /** A node's side of handshakes, injected: what it says, whom it accepts, what it concludes. */
@@ -67,6 +72,10 @@ export function judgeHello(
       remote.topologyDigest,
     );
   }
+  if (protocolOf(remote) !== protocolOf(local)) {
+    const difference = differs(local, remote, 'peer protocol', protocolOf(local), protocolOf(remote));
+    return `${difference}; every node of a cluster must be given the same --peer-protocol`;
+  }
   if (!isMember(remote.nodeId)) {
     return `Node ${local.nodeId} knows no node ${remote.nodeId}: the topology of cluster ${local.clusterId} does not list it`;
   }
@@ -93,6 +102,11 @@ export function judgeAddress(
 export function judgeAddressee(local: Hello, remote: Hello): string | null {
   if (remote.addressee === local.nodeId) return null;
   return `Node ${remote.nodeId} looked for node ${remote.addressee} and met node ${local.nodeId}: the topology gives it the wrong address`;
+}
+
+/** By what the node asks the replicas of others, and serves its own. */
+function protocolOf({ peerHttpPort }: Hello): 'rpc' | 'http' {
+  return peerHttpPort === 0 ? 'rpc' : 'http';
 }
 
 function differs(

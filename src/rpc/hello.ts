@@ -16,8 +16,9 @@ export const HELLO_MAGIC = 'quorate-rpc';
 /** The longest frame before both sides have agreed. */
 export const MAX_HELLO_BYTES = 4_096;
 const MAX_TEXT_LENGTH = 512;
-const ELEMENTS = 14;
+const ELEMENTS = 15;
 const MEMORY_ELEMENTS = 4;
+const MAX_PORT = 65_535;
 
 const packr = new Packr({ useRecords: false });
 const unpackr = new Unpackr({ useRecords: false, int64AsType: 'number' });
@@ -41,6 +42,7 @@ export function encodeHello(
     ...historyFields(hello.history),
     memoryFields(hello.remembered),
     hello.addressee,
+    hello.peerHttpPort,
   ]);
   return frameOf(message);
 }
@@ -94,6 +96,7 @@ export function decodeHello(bytes: Uint8Array): Hello {
       history: { progress: 0, starts: [] },
       remembered: null,
       addressee: '',
+      peerHttpPort: 0,
     };
   }
   if (fields.length !== ELEMENTS) throw protocolError(`a handshake of ${fields.length} elements`);
@@ -106,6 +109,7 @@ export function decodeHello(bytes: Uint8Array): Hello {
     history: reader.history(10),
     remembered: reader.memory(12),
     addressee: reader.text(13),
+    peerHttpPort: reader.port(14),
   };
 }
 
@@ -142,6 +146,13 @@ class FieldReader {
     if (typeof field === 'number' && Number.isInteger(field) && field >= 0 && field <= 0xffff_ffff)
       return field;
     throw wrongField(index, 'a whole number of 32 bits');
+  }
+
+  /** 0: none. */
+  port(index: number): number {
+    const port = this.whole(index);
+    if (port <= MAX_PORT) return port;
+    throw wrongField(index, 'the number of a port');
   }
 
   text(index: number): string {

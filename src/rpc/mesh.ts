@@ -7,7 +7,8 @@ import type { HandshakePolicy } from './handshake.ts';
 import { DEFAULT_RPC_LIMITS, type RpcLimits } from './limits.ts';
 import type { RpcOperation } from './operation-table.ts';
 import { Peer, type PeerAddress, type PeerContext, type PeerStatus } from './peer.ts';
-import { NO_SUCH_PEER, PeerRoutes, wholeTimeoutMs, writeFrame } from './peer-routes.ts';
+import { PeerRoutes, wholeTimeoutMs, writeFrame } from './peer-routes.ts';
+import { NO_SUCH_PEER } from './response.ts';
 import type { Transport } from './transport.ts';
 
 interface RpcMeshOptions {

@@ -4,7 +4,7 @@
  */
 
 /** Raised when old and new nodes cannot understand each other; new features are shown by bits instead. */
-export const PROTOCOL_VERSION = 3;
+export const PROTOCOL_VERSION = 4;
 
 /** The version of the messages before the hello, in which nodes prove that they know the cluster's secret. */
 export const HANDSHAKE_VERSION = 1;

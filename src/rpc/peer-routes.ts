@@ -1,6 +1,5 @@
 import type { Clock } from '../clock.ts';
-import { FailureCode } from '../failure.ts';
-import { failed, type ReplicaReply, type ReplySink } from '../reply.ts';
+import type { ReplicaReply, ReplySink } from '../reply.ts';
 import {
   encodeWriteHead,
   encodeWriteRequest,
@@ -10,11 +9,11 @@ import {
 } from './codec.ts';
 import { READ } from './operation-table.ts';
 import type { Peer } from './peer.ts';
+import { NO_SUCH_PEER } from './response.ts';
 
 /** Stands in a request that is encoded for all peers, until each peer has written its own id over it. */
 const NO_ID = 0;
 const MAX_TIMEOUT_MS = 0xffff_ffff;
-export const NO_SUCH_PEER = failed(FailureCode.noSuchPeer, 'there is no such peer');
 const EMPTY = Buffer.alloc(0);
 
 /**
@@ -23,7 +22,8 @@ const EMPTY = Buffer.alloc(0);
  * view goes on with the routes of that view.
  */
 export class PeerRoutes {
-  readonly #peers: readonly (Peer | null)[];
+  /** By index in the view; null where this node itself stands. */
+  readonly peers: readonly (Peer | null)[];
   /** Where a write is encoded. It serves again as soon as every peer has its copy. */
   readonly #frame: Buffer<ArrayBuffer>;
   readonly #clock: Clock;
@@ -33,13 +33,13 @@ export class PeerRoutes {
    * @param frame memory for the largest message that is not sent in fragments
    */
   constructor(peers: readonly (Peer | null)[], frame: Buffer<ArrayBuffer>, clock: Clock) {
-    this.#peers = peers;
+    this.peers = peers;
     this.#frame = frame;
     this.#clock = clock;
   }
 
   read(node: number, key: Uint8Array, timeoutMs: number, sink: ReplySink, position: number): void {
-    const peer = this.#peers[node] ?? null;
+    const peer = this.peers[node] ?? null;
     if (peer === null) sink.onReply(position, NO_SUCH_PEER);
     else peer.ask(READ, key, wholeTimeoutMs(timeoutMs), sink, position);
   }
@@ -69,7 +69,7 @@ export class PeerRoutes {
     let deadlineMs = 0;
     let refusals: (ReplicaReply | null)[] | null = null;
     for (let position = 0; position < count; position++) {
-      const peer = this.#peers[nodes[offset + position]];
+      const peer = this.peers[nodes[offset + position]];
       // This node itself is asked by the caller.
       if (peer === null) continue;
       if (encoded === EMPTY) {

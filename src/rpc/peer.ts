@@ -5,6 +5,7 @@ import { FailureCode } from '../failure.ts';
 import type { Log } from '../log.ts';
 import { failed, type ReplicaReply, type ReplySink } from '../reply.ts';
 import type { Credentials } from './authentication.ts';
+import type { SessionKey } from './cluster-secret.ts';
 import {
   CANCEL_FRAME_BYTES,
   encodeCancel,
@@ -27,7 +28,17 @@ import type { Message } from './message.ts';
 import { Arguments, type RpcOperation } from './operation-table.ts';
 import { MessageKind } from './operations.ts';
 import { PeerAvailability, type PeerState } from './peer-availability.ts';
-import { replyOf } from './response.ts';
+import {
+  IN_FLIGHT_FULL,
+  KEY_TOO_LONG,
+  NOT_SERVED,
+  QUEUE_FULL,
+  replyOf,
+  STOPPING,
+  TIMED_OUT,
+  VALUE_TOO_LARGE,
+} from './response.ts';
+import type { RpcSession } from './session.ts';
 import { ToldHistory } from './told-history.ts';
 import type { Transport } from './transport.ts';
 
@@ -61,14 +72,6 @@ export interface PeerContext {
   readonly limits: RpcLimits;
 }
 
-const STOPPING = failed(FailureCode.stopping, 'the node is stopping');
-const TIMED_OUT = failed(FailureCode.timedOut, 'no answer in time');
-const IN_FLIGHT_FULL = failed(FailureCode.inFlightFull, 'too many requests in flight to the peer');
-const QUEUE_FULL = failed(FailureCode.queueFull, 'the queue to the peer is full');
-const KEY_TOO_LONG = failed(FailureCode.keyTooLong, 'the key is too long');
-const VALUE_TOO_LARGE = failed(FailureCode.tooLarge, 'the value is larger than the peer takes');
-const NOT_SERVED = failed(FailureCode.notServed, 'the peer does not serve this operation');
-
 /**
  * The way to one peer: it keeps a connection, dials again when the connection is lost, and carries this node's
  * requests.
@@ -99,6 +102,8 @@ export class Peer implements ConnectionOwner {
   #incarnation: string | null = null;
   #features = 0;
   #maxMessageBytes = 0;
+  #session: RpcSession | null = null;
+  #sessionEnd = new AbortController();
 
   constructor(address: PeerAddress, context: PeerContext) {
     const { limits, policy, random } = context;
@@ -116,6 +121,20 @@ export class Peer implements ConnectionOwner {
 
   get isUp(): boolean {
     return this.#availability.state === 'up';
+  }
+
+  get host(): string {
+    return this.#address.host;
+  }
+
+  /** That of the current connection; null while requests would not be sent. */
+  get session(): RpcSession | null {
+    return this.#isClosing ? null : this.#session;
+  }
+
+  /** What a request is answered with while there is no session. */
+  get unavailable(): ReplicaReply {
+    return this.#availability.unavailable;
   }
 
   /** Whether it was told to close, and has no connection any more. */
@@ -279,12 +298,14 @@ export class Peer implements ConnectionOwner {
     this.#history.toldBefore(hello.history.progress);
   }
 
-  onWelcome(hello: Hello): void {
+  onWelcome(hello: Hello, key: SessionKey): void {
     this.#incarnation = hello.incarnation;
     this.#features = hello.features;
     this.#maxMessageBytes = maxMessageBytes(hello.maxValueBytes);
     this.#reconnect.reset();
     this.#refused.reset();
+    this.#sessionEnd = new AbortController();
+    this.#session = { peer: hello, key, ended: this.#sessionEnd.signal };
     this.#availability.become('up');
     this.#context.log.info(`Connected to node ${this.nodeId} at ${this.#at}`);
   }
@@ -304,6 +325,7 @@ export class Peer implements ConnectionOwner {
     const isProofUnanswered = handshake?.isAnswerDue === true && !isFault && !this.#isClosing;
     this.#connection = null;
     this.#handshake = null;
+    this.#session = null;
     const { log, clock } = this.#context;
     if (isFault) log.warn(`Closed the connection to node ${this.nodeId} at ${this.#at}: it sent ${reason}`);
     // The connection may have ended for another reason, so the next attempt is not delayed as after a refusal.
@@ -312,6 +334,7 @@ export class Peer implements ConnectionOwner {
     // Requests in flight fail after the state has changed, so that a sink that asks again gets its answer at once.
     const lost = failed(FailureCode.peerLost, this.#availability.unavailable.reason);
     for (const { sink, position } of this.#inFlight.takeAll()) sink.onReply(position, lost);
+    this.#sessionEnd.abort();
     if (this.#isClosing) {
       this.#closed.resolve();
       return;

@@ -27,6 +27,7 @@ import type { Message } from './message.ts';
 import { OPERATIONS } from './operation-table.ts';
 import { MessageKind } from './operations.ts';
 import type { ReplicaHandler } from './replica-handler.ts';
+import type { RpcSession } from './session.ts';
 import type { ByteStream } from './transport.ts';
 
 /** Kinds of log lines that can be caused by a stranger, or by a member whose configuration is wrong. */
@@ -46,6 +47,8 @@ export interface ServerContext {
   readonly limits: RpcLimits;
   /** The handshake is over: a node of this cluster has connected. */
   readonly onMember: (connection: ServerConnection, nodeId: string) => void;
+  /** Called before the peer hears that the handshake is over. */
+  readonly onSession: (session: RpcSession) => void;
   readonly onClosed: (connection: ServerConnection) => void;
 }
 
@@ -62,6 +65,7 @@ export class ServerConnection implements ConnectionOwner {
   readonly #idleTicks: number;
   readonly #foreground: ReplySink;
   readonly #background: ReplySink;
+  readonly #sessionEnd = new AbortController();
   #peerNodeId: string | null = null;
   #underWay = 0;
   #isPaused = false;
@@ -174,6 +178,7 @@ export class ServerConnection implements ConnectionOwner {
     if (isFault) strangerLog.warn('garbage', `Closed the connection from ${this.#who()}: it sent ${reason}`);
     else if (this.#peerNodeId !== null) log.info(`The connection from ${this.#who()} is closed: ${reason}`);
     this.#isEnding = true;
+    this.#sessionEnd.abort();
     this.#context.onClosed(this);
   }
 
@@ -217,6 +222,8 @@ export class ServerConnection implements ConnectionOwner {
     strangerLog.forget(hello.nodeId);
     this.#peerNodeId = hello.nodeId;
     this.#connection.establish();
+    const { sessionKey } = this.#authentication;
+    this.#context.onSession({ peer: hello, key: sessionKey, ended: this.#sessionEnd.signal });
     outbox.append(outbox.foreground, this.#authentication.sealed(encodeHello(MessageKind.welcome, local)));
     log.info(`Node ${hello.nodeId} connected from ${this.#connection.stream.remoteAddress}`);
     this.#context.onMember(this, hello.nodeId);

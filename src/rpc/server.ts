@@ -7,6 +7,7 @@ import type { HandshakePolicy } from './handshake.ts';
 import { DEFAULT_RPC_LIMITS, type RpcLimits } from './limits.ts';
 import type { ReplicaHandler } from './replica-handler.ts';
 import { ServerConnection, type ServerContext } from './server-connection.ts';
+import type { RpcSession } from './session.ts';
 import type { ByteStream, Listener, Transport } from './transport.ts';
 import { WaitingRoom } from './waiting-room.ts';
 
@@ -20,6 +21,8 @@ interface RpcServerOptions {
   readonly transport: Transport;
   readonly clock: Clock;
   readonly log: Log;
+  /** Hears of each session before the peer does. */
+  readonly onSession?: (session: RpcSession) => void;
   /** What differs from `DEFAULT_RPC_LIMITS`. */
   readonly limits?: Partial<RpcLimits>;
 }
@@ -38,7 +41,7 @@ export class RpcServer implements AsyncDisposable {
   readonly #allClosed = Promise.withResolvers<void>();
 
   constructor(options: RpcServerOptions) {
-    const { handler, policy, credentials, clock, log } = options;
+    const { handler, policy, credentials, clock, log, onSession = () => {} } = options;
     this.#transport = options.transport;
     const limits = { ...DEFAULT_RPC_LIMITS, ...options.limits };
     this.#strangers = new WaitingRoom(limits.maxHandshakes);
@@ -50,6 +53,7 @@ export class RpcServer implements AsyncDisposable {
       log,
       strangerLog: new LimitedLog(log, clock, STRANGER_LOG_PERIOD_MS),
       limits,
+      onSession,
       onMember: (connection, nodeId) => this.#becomeMember(connection, nodeId),
       onClosed: (connection) => this.#forget(connection),
     };

@@ -38,6 +38,7 @@ export function helloOf(nodeId: string, changes: Partial<Hello> = {}): Hello {
     history: { progress: 1, starts: [{ id: 7, from: 1 }] },
     remembered: null,
     addressee: nodeId === 'a' ? 'b' : 'a',
+    peerHttpPort: 0,
     ...changes,
   };
 }

@@ -86,6 +86,7 @@ const HELLO = {
   history: { progress: 9, starts: [{ id: 77, from: 1 }] },
   remembered: null,
   addressee: 'b',
+  peerHttpPort: 0,
 };
 const HELLOS = 64;
 

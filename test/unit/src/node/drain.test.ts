@@ -20,6 +20,7 @@ class Parts {
       profiler: { close: () => step('profiler') },
       doors: { drain: () => step('doors') },
       coordinator: { close: () => void steps.push('coordinator') },
+      peerHttp: null,
       mesh: {
         close: () => step('mesh'),
         abort: () => {

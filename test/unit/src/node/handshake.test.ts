@@ -9,7 +9,7 @@ import type { Identity } from '../../../../src/replica/identity-file.ts';
 import { IdentityStore } from '../../../../src/replica/identity-store.ts';
 import { FailingDisk } from '../../../support/failing-disk.ts';
 
-async function node(nodeId: string, topologyDigest = 'digest', clusterId = 'test') {
+async function node(nodeId: string, topologyDigest = 'digest', clusterId = 'test', peerHttpPort = 0) {
   const identity: Identity = {
     clusterId,
     nodeId,
@@ -33,7 +33,7 @@ async function node(nodeId: string, topologyDigest = 'digest', clusterId = 'test
   );
   const met: string[] = [];
   const isMember = (id: string): boolean => ['a', 'b', 'c'].includes(id);
-  const cluster = { clusterId, topologyDigest, maxValueBytes: 7, isMember };
+  const cluster = { clusterId, topologyDigest, maxValueBytes: 7, peerHttpPort: () => peerHttpPort, isMember };
   return { wholeness, met, policy: createHandshakePolicy(cluster, wholeness, (peerId) => met.push(peerId)) };
 }
 
@@ -73,6 +73,7 @@ test('members of one cluster and one topology may talk, and nobody else', async 
     [await node('b', 'digest', 'other'), /^Nodes a and b differ in cluster id: a has test, b has other/],
     [await node('a'), /met a node with its own id/],
     [await node('d'), /knows no node d/],
+    [await node('b', 'digest', 'test', 40_123), /differ in peer protocol: a has rpc, b has http/],
   ] as const) {
     assert.match(policy.judge(stranger.policy.localHello('a')) ?? '', sentence);
   }

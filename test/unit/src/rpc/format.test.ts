@@ -93,6 +93,7 @@ const hello = {
   history: { progress: 9, starts: [{ id: 77, from: 1 }] },
   remembered: null,
   addressee: 'n2',
+  peerHttpPort: 0,
 };
 
 const welcome = {
@@ -109,6 +110,7 @@ const welcome = {
   },
   remembered: { incarnation: '5f0c', startId: 77, progress: 8, declaredMs: 0 },
   addressee: 'n1',
+  peerHttpPort: 40_123,
 };
 
 /** What a connection makes of a frame, and the frame made from that again: nothing was lost or made up. */

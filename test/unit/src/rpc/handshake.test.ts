@@ -25,7 +25,16 @@ describe('handshake', () => {
     assert.match(judge({ clusterId: 'cluster-2' }), /n1 and n2 .*cluster id.*cluster-1.*cluster-2/);
     assert.match(judge({ topologyDigest: 'digest-2' }), /n1 and n2 .*topology.*digest-1.*digest-2/);
     const version = judgeProtocol(local, helloOf('n2', { protocolVersion: 1 }));
-    assert.match(version ?? '', /n1 and n2 .*protocol version.*n1 has 3, n2 has 1/);
+    assert.match(version ?? '', /n1 and n2 .*protocol version.*n1 has 4, n2 has 1/);
+  });
+
+  it('refuses a node that asks replicas by another protocol', () => {
+    const sentence =
+      'Nodes n1 and n2 differ in peer protocol: n1 has rpc, n2 has http; every node of a cluster must be given the same --peer-protocol';
+    assert.equal(judge({ peerHttpPort: 40_123 }), sentence);
+    const overHttp = helloOf('n1', { peerHttpPort: 40_124 });
+    assert.equal(judgeHello(overHttp, helloOf('n2', { peerHttpPort: 40_123 }), isMember), null);
+    assert.match(judgeHello(overHttp, helloOf('n2'), isMember) ?? '', /n1 has http, n2 has rpc/);
   });
 
   it('refuses strangers and a node of its own name', () => {

@@ -47,6 +47,7 @@ function fieldsOf(changes: Record<number, unknown> = {}): unknown[] {
     [7, 1],
     null,
     'n2',
+    40_123,
   ];
   for (const [index, value] of Object.entries(changes)) fields[Number(index)] = value;
   return fields;
@@ -81,6 +82,7 @@ describe('hello', () => {
         }),
       ),
       addressee: text,
+      peerHttpPort: fc.integer({ min: 0, max: 65_535 }),
     });
     fc.assert(
       fc.property(hello, (changes) => {
@@ -111,6 +113,7 @@ describe('hello', () => {
         declaredMs: Number.MAX_SAFE_INTEGER,
       },
       addressee: long,
+      peerHttpPort: 65_535,
     });
     const frame = encodeHello(MessageKind.hello, largest);
     assert.ok(frame.length - 4 <= MAX_HELLO_BYTES, `${frame.length}`);
@@ -151,7 +154,9 @@ describe('hello', () => {
       fieldsOf({ 12: ['x', 2 ** 40, 1, 1] }),
       fieldsOf({ 13: null }),
       fieldsOf({ 13: 'x'.repeat(513) }),
-      fieldsOf().slice(0, 13),
+      fieldsOf({ 14: 65_536 }),
+      fieldsOf({ 14: '80' }),
+      fieldsOf().slice(0, 14),
       [...fieldsOf(), 1],
       [],
     ];
