@@ -6,7 +6,7 @@ import type { BenchRow } from '../support/bench-file.ts';
 import type { LoadFigures } from './load-session.ts';
 import { type Results, resultOf } from './results.ts';
 import { METHODS, type Method, REPLICATIONS, type Replication } from './scale.ts';
-import { ACCUMULATOR, ALTERNATIVES } from './steps/alternative-names.ts';
+import { ALTERNATIVES } from './steps/alternative-names.ts';
 import type { FillResult } from './steps/fill.ts';
 import type { LimitsResult } from './steps/limits.ts';
 import type { MachineResult } from './steps/machine.ts';
@@ -34,7 +34,7 @@ export function figuresOfResults(results: Results): Map<string, number> {
   const pages = resultOf<PageCacheResult>(results, 'page-cache');
   for (const state of ['warm', 'cold'] as const)
     if (pages !== undefined) addRuns(figures, `pages.${state}`, pages[state]);
-  for (const { name } of [...ALTERNATIVES, ACCUMULATOR])
+  for (const { name } of ALTERNATIVES)
     for (const row of resultOf<readonly BenchRow[]>(results, name) ?? [])
       for (const [column, value] of Object.entries(row))
         if (typeof value === 'number') figures.set(`${rowName(name, row)}.${column}`, value);

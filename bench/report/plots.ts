@@ -7,6 +7,7 @@ import type { SpectrumPoint } from '../../src/cli/load/spectrum.ts';
 import type { Figures } from './claims.ts';
 import { turnsOf } from './figures.ts';
 import type { LoadFigures } from './load-session.ts';
+import { digits } from './numbers.ts';
 import { type Results, resultOf } from './results.ts';
 import { METHODS, type Method, REPLICATIONS } from './scale.ts';
 import { type RateResult, rateStepName } from './steps/rates.ts';
@@ -84,7 +85,7 @@ function common(title: string): EChartsCoreOption {
     backgroundColor: '#ffffff',
     color: COLORS,
     title: { text: title, left: 'center', textStyle: { fontSize: 14 } },
-    legend: { bottom: 0 },
+    legend: { bottom: 0, itemGap: 30 },
     grid: { left: 70, right: 30, top: 45, bottom: 65 },
   };
 }
@@ -119,11 +120,12 @@ function percentileLabel(requestsAbove: number): string {
 function rateBars(figures: Figures): EChartsCoreOption {
   return {
     xAxis: { type: 'category', data: METHODS.map((method) => method.toUpperCase()) },
-    yAxis: { type: 'value' },
+    // Room for what stands on the bars.
+    yAxis: { type: 'value', boundaryGap: [0, '10%'] },
     series: REPLICATIONS.map((replication) => ({
       name: replication,
       type: 'bar',
-      label: { show: true, position: 'top' },
+      label: { show: true, position: 'top', formatter: ({ value }: { value: number }) => digits(value) },
       data: METHODS.map((method) => figures.get(`${method}.${replication}.rate`) ?? null),
     })),
   };

@@ -41,7 +41,7 @@ export class Program {
 
   /** Keeps the command line of something that another starts. */
   note(args: readonly string[]): void {
-    this.#commands.add(this.#readable(args));
+    this.#commands.add(this.#readable(['node', ...args].join(' ')));
   }
 
   /** @param args what follows `node`, with a file of the project first: `['cli.ts', 'fill', …]` */
@@ -57,10 +57,23 @@ export class Program {
    * load that is not valid, or a benchmark that misses a bound; then the result says so.
    */
   async runForJson(args: readonly string[]): Promise<unknown> {
+    return await this.#runForJson(args, ['node', ...args].join(' '));
+  }
+
+  /**
+   * The same for a benchmark, by its name in package.json.
+   * @throws Error with a sentence when there is none of that name
+   */
+  async runScriptForJson(script: string, flags: readonly string[]): Promise<unknown> {
+    const file = scriptFile(script);
+    return await this.#runForJson([file, ...flags], `npm run ${[script, '--', ...flags].join(' ')}`);
+  }
+
+  async #runForJson(args: readonly string[], shown: string): Promise<unknown> {
     const directory = mkdtempSync(join(tmpdir(), 'quorate-report-'));
     const file = join(directory, RESULT_FILE);
     try {
-      this.note([...args, '--json', RESULT_FILE]);
+      this.#commands.add(this.#readable(`${shown} --json ${RESULT_FILE}`));
       const { code, output } = await this.#spawn([...args, '--json', file]);
       const text = code === 0 || code === 1 ? contentOf(file) : undefined;
       if (text === undefined) throw failure(args, code, output);
@@ -98,10 +111,18 @@ export class Program {
     }
   }
 
-  #readable(args: readonly string[]): string {
-    const text = ['node', ...args].join(' ');
+  #readable(text: string): string {
     return this.#names.reduce((sum, [path, name]) => sum.replaceAll(path, name), text);
   }
+}
+
+function scriptFile(name: string): string {
+  const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
+    scripts: Readonly<Record<string, string>>;
+  };
+  const file = /^node (\S+\.ts)$/.exec(scripts[name] ?? '')?.[1];
+  if (file === undefined) throw new Error(`package.json has no script ${name} that is a file of ours`);
+  return file;
 }
 
 function failure(args: readonly string[], code: number | null, output: string): CommandFailed {

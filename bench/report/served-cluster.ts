@@ -15,6 +15,9 @@ const STOP_TIMEOUT_MS = 15_000;
 const SETTLE_TIMEOUT_MS = 120_000;
 export const NODES = 3;
 
+/** Of what a cluster has said that does not start. */
+const LAST_CHARACTERS = 500;
+
 interface NodeStatus {
   readonly engine: {
     readonly estimatedKeys: number;
@@ -65,7 +68,7 @@ export class ServedCluster implements AsyncDisposable {
     try {
       await until(
         () => {
-          if (child.exitCode !== null) throw new Error(`serve ended: ${output.trim().slice(-500)}`);
+          if (hasEnded(child)) throw new Error(`serve ended: ${output.trim().slice(-LAST_CHARACTERS)}`);
           return output.includes(READY);
         },
         START_TIMEOUT_MS,
@@ -114,7 +117,7 @@ export class ServedCluster implements AsyncDisposable {
     this.#child.kill('SIGTERM');
     try {
       await until(
-        () => this.#child.exitCode !== null || this.#child.signalCode !== null,
+        () => hasEnded(this.#child),
         STOP_TIMEOUT_MS,
         () => 'serve does not end',
       );
@@ -122,4 +125,8 @@ export class ServedCluster implements AsyncDisposable {
       await endBound(this.#child);
     }
   }
+}
+
+function hasEnded({ exitCode, signalCode }: ChildProcess): boolean {
+  return exitCode !== null || signalCode !== null;
 }

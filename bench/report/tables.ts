@@ -14,7 +14,7 @@ import {
 } from './numbers.ts';
 import { type Results, resultOf } from './results.ts';
 import { METHODS, type Method, REPLICATIONS } from './scale.ts';
-import { ACCUMULATOR, ALTERNATIVES } from './steps/alternative-names.ts';
+import { ALTERNATIVES } from './steps/alternative-names.ts';
 import type { MachineResult } from './steps/machine.ts';
 
 const GIB = 2 ** 30;
@@ -36,7 +36,7 @@ export function tableOf(name: string, results: Results, figures: Figures): strin
     case 'page-cache':
       return pageCacheTable(figures);
   }
-  const bench = [...ALTERNATIVES, ACCUMULATOR].find((known) => known.name === name);
+  const bench = ALTERNATIVES.find((known) => known.name === name);
   if (bench === undefined) throw new Error(`there is no table ${name}`);
   return benchTable(bench.name, resultOf<readonly BenchRow[]>(results, bench.name), figures);
 }

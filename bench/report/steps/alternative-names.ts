@@ -1,44 +1,41 @@
-/** The benchmarks of alternatives that the report takes in. Pure. */
+/** The benchmarks of alternatives that the report takes in: scripts of package.json that take --json and --quick. Pure. */
 
 export interface Alternative {
   /** Of the step, and the first part of its figures' names. */
   readonly name: string;
   readonly title: string;
-  /** What follows `node`. */
-  readonly args: readonly string[];
-  readonly quickArgs: readonly string[];
+  readonly script: string;
   readonly budgetSeconds: number;
+  readonly quickBudgetSeconds: number;
 }
 
 export const ALTERNATIVES: readonly Alternative[] = [
   {
+    name: 'accumulator',
+    title: 'answers folded as they arrive, and slots folded once',
+    script: 'bench:accumulator',
+    budgetSeconds: 60,
+    quickBudgetSeconds: 6,
+  },
+  {
     name: 'peers',
     title: 'peers asked over RPC, and over HTTP',
-    args: ['bench/peers/run.ts'],
-    quickArgs: ['--quick'],
+    script: 'bench:peers',
     budgetSeconds: 150,
+    quickBudgetSeconds: 15,
   },
   {
     name: 'fan-out',
     title: 'a write sent to each peer, and once by multicast',
-    args: ['bench/fan-out/run.ts'],
-    quickArgs: ['--quick'],
+    script: 'bench:fan-out',
     budgetSeconds: 180,
+    quickBudgetSeconds: 15,
   },
   {
     name: 'zones',
     title: 'replicas near and spread, 20 ms between zones',
-    args: ['bench/zones/run.ts'],
-    quickArgs: ['--quick'],
+    script: 'bench:zones',
     budgetSeconds: 150,
+    quickBudgetSeconds: 15,
   },
 ];
-
-/** Of `bench:micro`; its file has a form of its own. */
-export const ACCUMULATOR = {
-  name: 'accumulator',
-  title: 'answers folded as they arrive, and slots folded once',
-  args: ['bench/micro/run.ts', '--only', 'accumulator'],
-  quickArgs: ['--time-ms', '50'],
-  budgetSeconds: 60,
-} as const satisfies Alternative;
