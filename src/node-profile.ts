@@ -31,7 +31,7 @@ export interface CpuMs {
 }
 
 /** The waits at one place. */
-interface ProfiledWaits {
+export interface ProfiledWaits {
   /** From the general to the particular. */
   readonly path: readonly string[];
   /** The thread has nothing to do: nobody waits for it. */

@@ -1,16 +1,16 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { Command } from 'commander';
 import { formatDuration } from '../../config/units.ts';
-import type { SettingsTable } from '../../config.ts';
 import { errorMessage } from '../../errors.ts';
 import { CommandError, ExitCode, exitCodesManual } from '../exit-codes.ts';
 import { Interrupted } from '../interrupted.ts';
-import { addSettings, isFlagGiven, readSettings } from '../options.ts';
+import { addSettings, readSettings } from '../options.ts';
 import { print } from '../output.ts';
 import { quorumSettings } from '../quorum-settings.ts';
 import { htmlReport } from './html-report.ts';
 import { LOAD_FILE_VERSION, type LoadFile, loadFileOf, parseLoadFile } from './json-report.ts';
 import type { LoadPlan } from './plan.ts';
+import { refuseWhatWorkloadsBring } from './request-flags.ts';
 import { percentileMs } from './result.ts';
 import { type FoundRate, LoadRun, type ProbeResult } from './run.ts';
 import {
@@ -105,23 +105,6 @@ async function load(command: Command): Promise<void> {
   if (command.getOptionValue('prepare') === true) await run.prepare(plan);
   if (findRate) await search(run, plan, sloMs, report, overlays);
   else await once(run, plan, report, overlays);
-}
-
-/** A workload says itself what is asked and of which keys. */
-function refuseWhatWorkloadsBring(command: Command, isWorkload: boolean): void {
-  if (!isWorkload) {
-    if (isFlagGiven(command, requestSettings.mix) && command.getOptionValue('method') !== 'mixed')
-      throw new CommandError(ExitCode.error, '--mix belongs to --method mixed');
-    return;
-  }
-  const given = (['method', 'mix', 'keyChoice'] as const).find((name) =>
-    isFlagGiven(command, (requestSettings as SettingsTable<Record<typeof name, unknown>>)[name]),
-  );
-  if (given === undefined) return;
-  throw new CommandError(
-    ExitCode.error,
-    `--${requestSettings[given].flag} has no meaning with --workload, which brings its own`,
-  );
 }
 
 async function once(

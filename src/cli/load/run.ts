@@ -47,6 +47,11 @@ export class LoadRun implements Disposable {
     });
   }
 
+  /** Aborted by the first signal. */
+  get signal(): AbortSignal {
+    return this.#stop.signal;
+  }
+
   /** The signal that has ended it, if one did. */
   get interruptedBy(): NodeJS.Signals | null {
     return this.#interruptedBy;

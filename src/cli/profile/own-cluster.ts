@@ -23,27 +23,23 @@ interface OwnClusterOptions {
   /** Undefined: a temporary one, which goes with the cluster. */
   readonly dataDirectory: string | undefined;
   readonly settings: NodeSettings;
+  /** Its abort ends the start. */
+  readonly signal: AbortSignal;
   readonly report: (line: string) => void;
 }
 
 export class OwnCluster implements AsyncDisposable {
   readonly nodes: readonly SupervisedNode[];
-  readonly #supervisor: Supervisor;
   readonly #opened: AsyncDisposableStack;
 
-  private constructor(
-    nodes: readonly SupervisedNode[],
-    supervisor: Supervisor,
-    opened: AsyncDisposableStack,
-  ) {
+  private constructor(nodes: readonly SupervisedNode[], opened: AsyncDisposableStack) {
     this.nodes = nodes;
-    this.#supervisor = supervisor;
     this.#opened = opened;
   }
 
   static async start(options: OwnClusterOptions): Promise<OwnCluster> {
     await using opened = new AsyncDisposableStack();
-    const { nodes, report } = options;
+    const { nodes, report, signal } = options;
     const dataDirectory = options.dataDirectory ?? (await temporaryFolder(opened));
     const settings = { ...options.settings, allowProfiling: true };
     const port = await freePortRange(nodes);
@@ -58,13 +54,18 @@ export class OwnCluster implements AsyncDisposable {
       report,
     });
     opened.defer(async () => void (await supervisor.drain(DRAIN_PATIENCE_MS)));
-    const serving = await supervisor.start(await plan.configure(report));
-    return new OwnCluster(serving, supervisor, opened.move());
-  }
-
-  /** Rejects when a node has ended that was not told to. */
-  kill(): void {
-    this.#supervisor.kill();
+    const stop = (): void => supervisor.kill();
+    signal.addEventListener('abort', stop, { once: true });
+    try {
+      signal.throwIfAborted();
+      const serving = await supervisor.start(await plan.configure(report));
+      return new OwnCluster(serving, opened.move());
+    } catch (error) {
+      signal.throwIfAborted();
+      throw error;
+    } finally {
+      signal.removeEventListener('abort', stop);
+    }
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -1,76 +1,235 @@
-import { mkdir, writeFile } from 'node:fs/promises';
-import path from 'node:path';
+import { rmdir } from 'node:fs/promises';
+import os from 'node:os';
 import { Command } from 'commander';
-import { nodeSettings } from '../../config.ts';
+import manifest from '../../../package.json' with { type: 'json' };
+import { type Address, formatAddress } from '../../address.ts';
+import { systemClock } from '../../clock.ts';
+import { checkNodeSettings, type NodeSettings, nodeSettings, type SettingsTable } from '../../config.ts';
+import { isLoopback } from '../../host.ts';
 import { CommandError, ExitCode, exitCodesManual } from '../exit-codes.ts';
 import { Interrupted } from '../interrupted.ts';
+import { LoadOperation } from '../load/operation-mix.ts';
+import type { LoadPlan } from '../load/plan.ts';
+import { refuseWhatWorkloadsBring } from '../load/request-flags.ts';
 import { LoadRun } from '../load/run.ts';
 import { loadSettings, planOf, requestSettings } from '../load/settings.ts';
-import { addSettings, readSettings } from '../options.ts';
+import { describePlan } from '../load/text-report.ts';
+import { addSettings, isFlagGiven, readSettings } from '../options.ts';
 import { print } from '../output.ts';
 import { quorumSettings } from '../quorum-settings.ts';
+import { makeEmptyFolder, sampleFilesOf, writeFolder } from './folder.ts';
 import { OwnCluster } from './own-cluster.ts';
+import { type NodeFiles, PROFILE_FOLDER_VERSION, type ProfileSummary } from './profile-folder.ts';
 import { runAll } from './run.ts';
-import { profileSettings } from './settings.ts';
+import { placeSettings, profileSettings } from './settings.ts';
+import { type MeasuredRun, nodeFilesOf, nodeSummariesOf, overheadOf, runSummaryOf } from './summary.ts';
+import { profileReport } from './text-report.ts';
+
+const LOAD_SETTINGS = [
+  'ratePerSecond',
+  'connections',
+  'durationMs',
+  'warmUpMs',
+  'threads',
+  'seed',
+] as const satisfies readonly (keyof typeof loadSettings)[];
 
 const MANUAL = `
+Shows what each thread of each node does while a load runs: where its CPU time goes,
+what it allocates, and what it waits for.
+
+Without --url it starts a cluster of its own, on this machine and with the flags of
+\`serve\`, in a temporary folder or on the data of a stopped cluster (--data: what the
+load writes stays there). The load goes to its first node. With --url it profiles
+nodes that run already and were started with --allow-profiling, and the load goes to
+all of them in turn; they must be on this machine, as a node lets nobody else profile
+it.
+
+Each kind is recorded in a run of the same load, --duration long, because each makes
+the others dearer:
+  cpu    each thread's stack, sampled every --sampling-interval whether it runs or
+         waits
+  heap   sampled allocations, one in about --allocation-interval bytes
+  waits  each wait of a thread, by its place: for requests, for the disk, for memory,
+         for sockets that take no more, and the idle event loop
+
+Half a run without any profile lies before these and half behind, so the command
+takes --warmup and (1 + number of kinds) × --duration. From these come the figures of
+each node, and what each profile costs, in CPU time a request.
+
+Threads are named by what they do: main, writer, reader-1, background-1. What is
+written to --out:
+  profile.json                  all figures, for programs
+  <node>/<thread>.cpuprofile    for Chrome's developer tools, speedscope and others
+  <node>/<thread>.heapprofile   the same
+
+When the load is NOT VALID, as \`load\` says it, everything is written all the same,
+and the exit code is 1. Ctrl-C ends the run, the cluster and what was temporary, and
+writes nothing.
+
+Environment: every flag but --prepare can be given as a variable, --sampling-interval
+as QUORATE_SAMPLING_INTERVAL and so on; a flag counts first.
+
+Examples:
+  node cli.ts profile --method put --out put-profile
+  node cli.ts profile --data ./data --method get --rate 5000 --duration 30s --out get
+  node cli.ts profile --durability interval --kinds waits --method put --out waits
+  node cli.ts serve --allow-profiling &
+  node cli.ts profile --url http://127.0.0.1:19234 --method mixed --out mixed
+
 ${exitCodesManual([ExitCode.ok, ExitCode.error, ExitCode.unreachable, ExitCode.output])}`;
 
 export function profileCommand(): Command {
-  const command = new Command('profile').description('Shows what the nodes of a cluster do under load.');
+  const command = new Command('profile').description(
+    'Profiles the nodes of a cluster, thread by thread, under a load.',
+  );
   addSettings(command.optionsGroup('The profile:'), profileSettings);
-  addSettings(command.optionsGroup('The load:'), loadSettings);
+  addSettings(command.optionsGroup('Which nodes:'), placeSettings);
+  addSettings(command.optionsGroup('The load:'), loadSettings, LOAD_SETTINGS);
   addSettings(command.optionsGroup('The requests:'), requestSettings);
   addSettings(command, quorumSettings);
-  addSettings(command.optionsGroup('Every node:'), nodeSettings);
+  command.option(
+    '--prepare',
+    'write every key once before; a temporary cluster is prepared for reads anyway',
+  );
+  addSettings(command.optionsGroup('Nodes that it starts:'), nodeSettings);
   return command.addHelpText('after', MANUAL).action(() => profile(command));
 }
 
 async function profile(command: Command): Promise<void> {
-  const own = readSettings(command, profileSettings, process.env);
-  const { outDirectory } = own;
+  const { outDirectory, ...how } = readSettings(command, profileSettings, process.env);
+  const place = readSettings(command, placeSettings, process.env);
+  const settings = readSettings(command, nodeSettings, process.env);
   if (outDirectory === undefined)
-    throw new CommandError(ExitCode.error, 'say with --out where the profile is to be written');
-  const loadFlags = readSettings(command, loadSettings, process.env);
-  using run = new LoadRun(process.stderr);
-  await using cluster = await OwnCluster.start({
-    nodes: 3,
-    dataDirectory: undefined,
-    settings: readSettings(command, nodeSettings, process.env),
-    report: (line) => process.stderr.write(`quorate: ${line}\n`),
-  });
-  const [first] = cluster.nodes;
-  const url = new URL(first.httpUrl);
-  const plan = planOf(
-    { ...loadFlags, targets: [{ host: url.hostname, port: Number(url.port) }] },
-    readSettings(command, requestSettings, process.env),
-    readSettings(command, quorumSettings, process.env),
-  );
-  const runs = await runAll(run, {
-    plan,
-    origins: cluster.nodes.map(({ httpUrl }) => httpUrl),
-    kinds: own.kinds,
-    intervals: own,
-    onRun: (kind) => process.stderr.write(`quorate: ${kind ?? 'without a profile'}\n`),
-  });
-  for (const { kind, load, profiles } of runs) {
-    for (const node of profiles) {
-      await mkdir(path.join(outDirectory, node.node), { recursive: true });
-      const cpu = node.cpu.userMs + node.cpu.systemMs;
-      await print(
-        `${kind ?? 'without'} ${node.node} ${node.elapsedMs.toFixed(0)} ms, ${load.tally.requests} requests, ${((cpu * 1000) / load.tally.requests).toFixed(1)} µs, switches ${node.voluntarySwitches} ${node.involuntarySwitches}, threads ${node.osThreads}`,
-      );
-      for (const thread of node.threads) {
-        await print(
-          `   ${thread.name} ${JSON.stringify(thread.cpu)} ${thread.allocatedBytes} ${thread.waits.map((w) => `${w.path.join('/')}: ${w.count} ${w.totalMs.toFixed(0)}ms`).join(', ')}`,
-        );
-        const place = path.join(outDirectory, node.node, thread.name);
-        if (thread.cpuProfile !== null)
-          await writeFile(`${place}.cpuprofile`, JSON.stringify(thread.cpuProfile));
-        if (thread.heapProfile !== null)
-          await writeFile(`${place}.heapprofile`, JSON.stringify(thread.heapProfile));
-      }
-    }
+    throw new CommandError(ExitCode.error, 'name a new folder for the profile with --out');
+  refuseContradictions(command, place.targets);
+  checkNodeSettings(settings);
+  const planFor = planMaker(command);
+  // A wrong flag is not to cost the start of a cluster.
+  planFor([]);
+  await makeEmptyFolder(outDirectory);
+  try {
+    using run = new LoadRun(process.stderr);
+    const say = (line: string): void => void process.stderr.write(`quorate: ${line}\n`);
+    await using cluster =
+      place.targets === undefined ? await startCluster(run, place, settings, say) : undefined;
+    const targets = place.targets ?? [addressOf(cluster?.nodes[0].httpUrl ?? '')];
+    const plan = planFor(targets);
+    const isTemporary = cluster !== undefined && place.dataDirectory === undefined;
+    if (command.getOptionValue('prepare') === true || (isTemporary && readsAnything(plan)))
+      await run.prepare(plan);
+    const runs = await runAll(run, {
+      plan,
+      origins:
+        cluster?.nodes.map(({ httpUrl }) => httpUrl) ??
+        targets.map((target) => `http://${formatAddress(target)}`),
+      kinds: how.kinds,
+      intervals: how,
+      onRun: (kind, number, count) => say(`run ${number} of ${count}: ${kind ?? 'without a profile'}`),
+    });
+    if (run.interruptedBy !== null) throw new Interrupted(run.interruptedBy, 'interrupted');
+    await report(outDirectory, runs, {
+      load: describePlan(plan),
+      ...how,
+      nodeSettings: cluster === undefined ? null : textOf(settings),
+    });
+  } catch (error) {
+    // Only what is still empty goes.
+    if (error instanceof Interrupted) await rmdir(outDirectory).catch(() => undefined);
+    throw error;
   }
-  if (run.interruptedBy !== null) throw new Interrupted(run.interruptedBy, 'interrupted');
+}
+
+function startCluster(
+  run: LoadRun,
+  { dataDirectory, nodes }: { readonly dataDirectory: string | undefined; readonly nodes: number },
+  settings: NodeSettings,
+  say: (line: string) => void,
+): Promise<OwnCluster> {
+  say(`starting ${nodes} ${nodes === 1 ? 'node' : 'nodes'}`);
+  return OwnCluster.start({ nodes, dataDirectory, settings, signal: run.signal, report: say });
+}
+
+async function report(
+  directory: string,
+  runs: readonly MeasuredRun[],
+  context: Pick<ProfileSummary, 'load' | 'kinds' | 'cpuIntervalMs' | 'heapIntervalBytes' | 'nodeSettings'>,
+): Promise<void> {
+  const nodes = nodeFilesOf(runs);
+  const files = filesOf(nodes);
+  const runSummaries = runs.map(runSummaryOf);
+  const faults = runSummaries.flatMap((run) => run.faults);
+  const summary: ProfileSummary = {
+    version: PROFILE_FOLDER_VERSION,
+    quorate: manifest.version,
+    runtime: `Node ${process.versions.node}`,
+    machine: describeMachine(),
+    createdAt: new Date(systemClock.nowMs()).toISOString(),
+    ...context,
+    isValid: faults.length === 0,
+    runs: runSummaries,
+    nodes: nodeSummariesOf(runs),
+    overhead: overheadOf(runSummaries),
+    files: [...files.keys()],
+  };
+  await writeFolder(directory, files, summary);
+  await print(profileReport(summary, nodes));
+  if (faults.length > 0) throw new CommandError(ExitCode.error, `the load is not valid: ${faults[0]}`);
+}
+
+function filesOf(nodes: readonly NodeFiles[]): ReadonlyMap<string, string> {
+  return sampleFilesOf(nodes);
+}
+
+function planMaker(command: Command): (targets: readonly Address[]) => LoadPlan {
+  const load = readSettings(command, loadSettings, process.env, LOAD_SETTINGS);
+  const request = readSettings(command, requestSettings, process.env);
+  const quorum = readSettings(command, quorumSettings, process.env);
+  refuseWhatWorkloadsBring(command, request.workload !== 'none');
+  return (targets) => planOf({ ...load, targets }, request, quorum);
+}
+
+/** Nodes that run already have their own settings, and are on this machine. */
+function refuseContradictions(command: Command, targets: readonly Address[] | undefined): void {
+  if (targets === undefined) return;
+  const far = targets.find(({ host }) => !isLoopback(host));
+  if (far !== undefined)
+    throw new CommandError(
+      ExitCode.error,
+      `${formatAddress(far)} is not on this machine: a node lets itself be profiled through a loopback address alone, so run this there, with --url http://127.0.0.1:${far.port}`,
+    );
+  const own: SettingsTable<Record<string, unknown>> = {
+    nodes: placeSettings.nodes,
+    data: placeSettings.dataDirectory,
+    ...nodeSettings,
+  };
+  const given = Object.values(own).find((setting) => isFlagGiven(command, setting));
+  if (given !== undefined)
+    throw new CommandError(
+      ExitCode.error,
+      `--${given.flag} has no meaning with --url, whose nodes run already`,
+    );
+}
+
+function readsAnything({ shares }: LoadPlan): boolean {
+  return shares.some(
+    (share, operation) => share > 0 && operation !== LoadOperation.put && operation !== LoadOperation.delete,
+  );
+}
+
+function addressOf(url: string): Address {
+  const { hostname, port } = new URL(url);
+  return { host: hostname.replace(/^\[(.*)\]$/, '$1'), port: Number(port) };
+}
+
+function textOf(settings: NodeSettings): Record<string, string> {
+  const texts: Record<string, string> = {};
+  for (const [name, setting] of Object.entries(nodeSettings))
+    texts[setting.flag] = setting.format(settings[name as keyof NodeSettings] as never);
+  return texts;
+}
+
+function describeMachine(): string {
+  const cpus = os.cpus();
+  return `${os.type()} ${os.release()} ${os.arch()}, ${cpus.length} × ${cpus[0]?.model.trim() ?? 'CPU'}`;
 }

@@ -1,21 +1,12 @@
 /** The runs of a profile: the same load without any profile, with each kind, and without again. */
-import type { NodeProfile, ProfileKind, ProfileRequest } from '../../node-profile.ts';
+import type { ProfileKind, ProfileRequest } from '../../node-profile.ts';
 import type { LoadPlan } from '../load/plan.ts';
-import type { LoadResult } from '../load/result.ts';
 import type { LoadRun } from '../load/run.ts';
 import { type BegunProfile, beginProfile } from './node-client.ts';
+import type { MeasuredRun } from './summary.ts';
 
 /** A load that hangs at its end must not outlast the profile: see `load`, which waits 10 s for its last answers. */
 const SPARE_MS = 15_000;
-
-/** One run of the load. */
-interface MeasuredRun {
-  /** Undefined: without any profile. */
-  readonly kind: ProfileKind | undefined;
-  readonly load: LoadResult;
-  /** In the order of the nodes. */
-  readonly profiles: readonly NodeProfile[];
-}
 
 interface RunOptions {
   readonly plan: LoadPlan;
@@ -24,7 +15,7 @@ interface RunOptions {
   readonly kinds: readonly ProfileKind[];
   readonly intervals: Pick<ProfileRequest, 'cpuIntervalMs' | 'heapIntervalBytes'>;
   /** Told before each run. */
-  readonly onRun: (kind: ProfileKind | undefined) => void;
+  readonly onRun: (kind: ProfileKind | null, number: number, count: number) => void;
 }
 
 /** @returns what was run until a signal, if there was one, ended it */
@@ -34,14 +25,14 @@ export async function runAll(run: LoadRun, options: RunOptions): Promise<Measure
   const runs: MeasuredRun[] = [];
   // Half of what is compared with lies before the others and half behind them: a cluster changes while it runs.
   const half = durationMs / 2;
-  const todo: (readonly [ProfileKind | undefined, number])[] = [
-    [undefined, half],
+  const todo: (readonly [ProfileKind | null, number])[] = [
+    [null, half],
     ...options.kinds.map((kind) => [kind, durationMs] as const),
-    [undefined, half],
+    [null, half],
   ];
-  for (const [kind, lastsMs] of todo) {
+  for (const [index, [kind, lastsMs]] of todo.entries()) {
     if (run.interruptedBy !== null) break;
-    options.onRun(kind);
+    options.onRun(kind, index + 1, todo.length);
     runs.push(await measure(run, options, kind, lastsMs));
   }
   return runs;
@@ -50,12 +41,12 @@ export async function runAll(run: LoadRun, options: RunOptions): Promise<Measure
 async function measure(
   run: LoadRun,
   { intervals, origins, plan }: RunOptions,
-  kind: ProfileKind | undefined,
+  kind: ProfileKind | null,
   durationMs: number,
 ): Promise<MeasuredRun> {
   const request = {
     ...intervals,
-    kinds: kind === undefined ? [] : [kind],
+    kinds: kind === null ? [] : [kind],
     durationMs: durationMs + SPARE_MS,
   };
   const begun: BegunProfile[] = [];

@@ -1,14 +1,25 @@
 /** The flags of `profile` that are its own. */
+import type { Address } from '../../address.ts';
 import { duration, size, text } from '../../config/setting.ts';
 import type { SettingsTable } from '../../config.ts';
+import { clusterSettings } from '../../config.ts';
 import { QuorateError } from '../../errors.ts';
 import { CPU_INTERVAL_MS, HEAP_INTERVAL_BYTES, PROFILE_KINDS, type ProfileKind } from '../../node-profile.ts';
+import { loadSettings } from '../load/settings.ts';
 
 interface ProfileSettings {
   readonly outDirectory: string | undefined;
   readonly kinds: readonly ProfileKind[];
   readonly cpuIntervalMs: number;
   readonly heapIntervalBytes: number;
+}
+
+interface PlaceSettings {
+  /** Nodes that run already. */
+  readonly targets: readonly Address[] | undefined;
+  readonly nodes: number;
+  /** Undefined: a temporary one. */
+  readonly dataDirectory: string | undefined;
 }
 
 export const profileSettings: SettingsTable<ProfileSettings> = {
@@ -34,6 +45,21 @@ export const profileSettings: SettingsTable<ProfileSettings> = {
     HEAP_INTERVAL_BYTES.least,
     HEAP_INTERVAL_BYTES.most,
     'bytes between two sampled allocations of a thread',
+  ),
+};
+
+export const placeSettings: SettingsTable<PlaceSettings> = {
+  targets: {
+    ...loadSettings.targets,
+    help: 'nodes that run already, with commas between',
+    defaultValue: undefined,
+  },
+  nodes: clusterSettings.nodes,
+  dataDirectory: text(
+    'data',
+    '<folder>',
+    undefined,
+    'folder of a stopped cluster (default: a temporary one)',
   ),
 };
 

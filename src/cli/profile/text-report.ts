@@ -1,0 +1,112 @@
+/** What `profile` prints. Pure. */
+import { describeSize } from '../../config/units.ts';
+import type { ProfiledWaits } from '../../node-profile.ts';
+import type { NodeFiles, NodeSummary, ProfileSummary } from './profile-folder.ts';
+
+/** Waits that are shown of a node, the longest first. */
+const SHOWN_WAITS = 8;
+
+export function profileReport(summary: ProfileSummary, nodes: readonly NodeFiles[]): string {
+  const lines = [summary.load, ''];
+  lines.push(...nodesTable(summary.nodes), '', ...runsTable(summary));
+  const waits = waitsTable(nodes);
+  if (waits.length > 0) lines.push('', 'Where threads waited, idle waits left out:', ...waits);
+  for (const { faults, kind } of summary.runs)
+    for (const fault of faults) lines.push('', `NOT VALID (${kind ?? 'without a profile'}): ${fault}.`);
+  return lines.join('\n');
+}
+
+function nodesTable(nodes: readonly NodeSummary[]): string[] {
+  const rows = nodes.map((node) => [
+    node.name,
+    node.userMicrosPerRequest.toFixed(1),
+    node.systemMicrosPerRequest.toFixed(1),
+    describeSize(Math.round(node.allocatedBytesPerRequest)),
+    perSecond(node.voluntarySwitches, node.elapsedMs),
+    perSecond(node.involuntarySwitches, node.elapsedMs),
+    node.osThreads === null ? '?' : String(node.osThreads),
+    describeSize(node.residentBytes),
+  ]);
+  const head = ['', 'user µs', 'system µs', 'allocated', 'yields/s', 'preempted/s', 'threads', 'memory'];
+  return ['Without a profile; CPU time and allocations a request:', ...table([head, ...rows])];
+}
+
+function runsTable({ overhead, runs }: ProfileSummary): string[] {
+  const without = overhead[0]?.withoutMicrosPerRequest;
+  const rows = runs
+    .filter(({ kind }) => kind !== null)
+    .map((run) => {
+      const cost = overhead.find(({ kind }) => kind === run.kind);
+      return [
+        String(run.kind),
+        run.requestsPerSecond.toFixed(0),
+        run.cpuMicrosPerRequest.toFixed(1),
+        cost === undefined ? '' : `${percent(cost.ratio - 1)}`,
+      ];
+    });
+  const base = runs.filter(({ kind }) => kind === null).map((run) => run.requestsPerSecond.toFixed(0));
+  return [
+    'What the profiles cost; CPU time of all nodes a request:',
+    ...table([
+      ['', 'requests/s', 'CPU µs', 'more CPU'],
+      ['without', base.join(', '), without?.toFixed(1) ?? '', ''],
+      ...rows,
+    ]),
+  ];
+}
+
+function waitsTable(nodes: readonly NodeFiles[]): string[] {
+  return nodes.flatMap(({ name, threads }) => {
+    const waits = threads
+      .flatMap(({ name: thread, waits }) => (waits ?? []).map((wait) => ({ thread, wait })))
+      .filter(({ wait }) => !wait.isIdle)
+      .sort((a, b) => b.wait.totalMs - a.wait.totalMs)
+      .slice(0, SHOWN_WAITS);
+    const rows = waits.map(({ thread, wait }) => [
+      `${name} ${thread}`,
+      wait.path.join(' › '),
+      `${wait.totalMs.toFixed(0)} ms`,
+      `${wait.count} ×`,
+      `p99 < ${describeMicros(percentileMicros(wait, 99))}`,
+    ]);
+    return table(rows);
+  });
+}
+
+/** The upper bound of the bucket in which the percentile lies. */
+function percentileMicros({ buckets, count }: ProfiledWaits, percentile: number): number {
+  let left = Math.ceil((count * percentile) / 100);
+  const bucket = buckets.findIndex((waits) => {
+    left -= waits;
+    return left <= 0;
+  });
+  return 2 ** bucket;
+}
+
+function describeMicros(micros: number): string {
+  return micros < 1000 ? `${micros} µs` : `${Math.round(micros / 1000)} ms`;
+}
+
+function percent(share: number): string {
+  return `${share < 0 ? '-' : '+'}${Math.abs(share * 100).toFixed(0)} %`;
+}
+
+function perSecond(count: number, elapsedMs: number): string {
+  return elapsedMs === 0 ? '0' : ((count * 1000) / elapsedMs).toFixed(0);
+}
+
+/** The first column is text, and so is the second where it holds any. */
+function table(rows: readonly (readonly string[])[]): string[] {
+  const widths: number[] = [];
+  for (const row of rows)
+    for (const [column, cell] of row.entries()) widths[column] = Math.max(widths[column] ?? 0, cell.length);
+  return rows.map((row) =>
+    row
+      .map((cell, column) =>
+        column === 0 || / › /.test(cell) ? cell.padEnd(widths[column]) : cell.padStart(widths[column]),
+      )
+      .join('  ')
+      .trimEnd()
+      .replace(/^/, '  '),
+  );
+}
