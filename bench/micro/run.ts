@@ -1,20 +1,15 @@
 /**
  * `npm run bench:micro`: what the parts of a request cost, one by one. The method is in bench/README.md.
  */
-import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { Worker } from 'node:worker_threads';
-import { Presets, SingleBar } from 'cli-progress';
 import { InvalidArgumentError } from 'commander';
 import { count, script } from '../../test/support/script-flags.ts';
-import { type FoundCase, loadCases } from './load-cases.ts';
-import type { Measured } from './measure.ts';
-import type { MeasureRequest } from './measure-thread.ts';
+import { loadCases } from './load-cases.ts';
 import { readResults, resultsOf, writeResults } from './results-file.ts';
-import { compare, type Figure, figureOf } from './statistics.ts';
+import { measureRounds } from './rounds.ts';
+import { compare } from './statistics.ts';
 import { comparisonTable, figuresTable } from './tables.ts';
 
-const THREAD = new URL('./measure-thread.ts', import.meta.url);
 const KEPT_FILE = fileURLToPath(new URL('../results/micro.json', import.meta.url));
 
 interface Flags {
@@ -53,48 +48,6 @@ function pattern(text: string): RegExp {
   }
 }
 
-/** One round of one case, in a thread of its own. */
-async function measureInThread(request: MeasureRequest): Promise<Measured> {
-  const worker = new Worker(THREAD, { workerData: request });
-  const [measured] = (await once(worker, 'message')) as [Measured];
-  await worker.terminate();
-  return measured;
-}
-
-/** Each round goes over all cases, so that a busy minute of the machine affects all of them. */
-async function measureAll(found: readonly FoundCase[]): Promise<Figure[]> {
-  const rounds = found.map((): Measured[] => []);
-  const bar = new SingleBar(
-    {
-      format: '{bar} {percentage} %  {name}',
-      stream: process.stderr,
-      clearOnComplete: true,
-      hideCursor: true,
-    },
-    Presets.shades_classic,
-  );
-  bar.start(found.length * flags.rounds, 0, { name: '' });
-  try {
-    for (let round = 0; round < flags.rounds; round++) {
-      for (const [index, { file, microCase }] of found.entries()) {
-        bar.update({ name: microCase.name });
-        const request = { file, name: microCase.name, timeMs: flags.timeMs / flags.rounds };
-        rounds[index].push(await measureInThread(request));
-        bar.increment();
-      }
-    }
-  } finally {
-    bar.stop();
-  }
-  return found.map(({ microCase }, index) =>
-    figureOf(
-      microCase.name,
-      rounds[index].map(({ nsPerOperation }) => nsPerOperation),
-      rounds[index].reduce((sum, { samples }) => sum + samples, 0),
-    ),
-  );
-}
-
 async function main(): Promise<void> {
   const found = (await loadCases()).filter(({ microCase }) => flags.only?.test(microCase.name) ?? true);
   if (found.length === 0) throw new Error(`no case matches ${flags.only?.source}: --list names them all`);
@@ -104,7 +57,7 @@ async function main(): Promise<void> {
   }
   // Read it before anything is measured or written, because this run may replace the file.
   const earlier = flags.compare === undefined ? undefined : readResults(flags.compare);
-  const results = resultsOf(await measureAll(found), flags.timeMs);
+  const results = resultsOf(await measureRounds(found, flags.rounds, flags.timeMs), flags.timeMs);
   console.log(`Node ${results.node}, ${results.processor}; ${flags.rounds} rounds\n`);
   console.log(figuresTable(results.figures));
   if (earlier !== undefined) {

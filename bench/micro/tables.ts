@@ -4,7 +4,7 @@ import type { Comparison, Figure } from './statistics.ts';
 type Row = readonly string[];
 
 /** The first column is aligned to the left, all others to the right. */
-function table(head: Row, rows: readonly Row[]): string {
+export function table(head: Row, rows: readonly Row[]): string {
   const widths = head.map((title, column) =>
     Math.max(title.length, ...rows.map((row) => row[column].length)),
   );

@@ -28,6 +28,7 @@ test('the cases cover what a request goes through', () => {
   assert.deepEqual([...subjects].sort(), [
     'Bloom filter',
     'RPC',
+    'accumulator',
     'block',
     'block cache',
     'calls',
