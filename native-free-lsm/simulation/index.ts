@@ -18,5 +18,4 @@ export {
   MemoryFileSystem,
   type MemoryFileSystemOptions,
   type PowerLossOptions,
-  seededRandom,
 } from './memory-fs.ts';

@@ -22,8 +22,8 @@ export interface PowerLossOptions {
   readonly bytes: Survival;
   /** What happens to names that changed in directories that were not synced since. */
   readonly names: Survival;
-  /** Seeds the choices of `torn`; the same seed leaves the same disk. */
-  readonly seed?: number;
+  /** Draws the choices of `torn`, in [0, 1): the same numbers leave the same disk. */
+  readonly random?: () => number;
   readonly onCall?: CallHook;
   readonly capacityBytes?: number;
 }
@@ -85,7 +85,7 @@ export class MemoryFileSystem implements FileSystem {
    * one stays unchanged, so that one moment can be crashed in many ways.
    */
   crash(options: PowerLossOptions): MemoryFileSystem {
-    const random = seededRandom(options.seed ?? 0);
+    const random = options.random ?? noRandom;
     const next = new MemoryFileSystem(options);
     const survivor = memoized((file) => file.afterPowerLoss(options.bytes, random, this.#residue));
     for (const [path, directory] of this.#directories) {
@@ -436,13 +436,6 @@ function memoized(make: (file: MemoryFile) => MemoryFile): (file: MemoryFile) =>
   };
 }
 
-/** Numbers in [0, 1), the same for the same seed (mulberry32, Tommy Ettinger, public domain). */
-export function seededRandom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 0x1_0000_0000;
-  };
+function noRandom(): number {
+  throw new Error('a power loss that tears draws numbers: give it `random`');
 }

@@ -12,6 +12,7 @@ import assert from 'node:assert/strict';
 import { DEFAULT_OPTIONS, type Durability, type EngineOptions } from '../../native-free-lsm/index.ts';
 import type { Survival } from '../../native-free-lsm/simulation/index.ts';
 import { type CallHook, MemoryFileSystem } from '../../native-free-lsm/simulation/index.ts';
+import { seededRandom } from '../../src/clock.ts';
 import { EngineHistory } from './engine-history.ts';
 import { backgroundAfter, EngineSimulation, TINY_OPTIONS } from './engine-simulation.ts';
 import { runWorkload, type WorkloadOptions, workOn } from './engine-workload.ts';
@@ -91,7 +92,7 @@ export async function checkCrashes(check: CrashCheck): Promise<CrashReport> {
 
 /** What is found after the machine or the process has stopped. */
 export function stopped(fs: MemoryFileSystem, stop: Stop, seed: number): MemoryFileSystem {
-  return stop === 'kill' ? fs.kill() : fs.crash({ ...stop, seed });
+  return stop === 'kill' ? fs.kill() : fs.crash({ ...stop, random: seededRandom(seed) });
 }
 
 export function stopName(stop: Stop): string {

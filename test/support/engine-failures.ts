@@ -71,7 +71,9 @@ export async function checkFailure(check: FailureCheck): Promise<string[]> {
     calls.push(`${operation} ${path}`);
     if (index === stopAt) {
       const isKill = check.wholeWrites ?? random() < 0.5;
-      const disk = isKill ? fs.kill() : fs.crash({ bytes: 'torn', names: 'torn', seed });
+      const disk = isKill
+        ? fs.kill()
+        : fs.crash({ bytes: 'torn', names: 'torn', random: seededRandom(seed) });
       image = { disk, least: history.acknowledgedVersions() };
     }
     const kind = `${operation} ${path.replace(/\d+/g, '#')}`;

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Engine, encodeRecord, recordTimestamp } from '../../../../native-free-lsm/index.ts';
+import { seededRandom } from '../../../../src/clock.ts';
 import { readRecord, writeRecordTo } from '../../../support/engine-calls.ts';
 import { EngineSimulation, TINY_OPTIONS } from '../../../support/engine-simulation.ts';
 
@@ -128,7 +129,9 @@ test('a batch may be larger than any record, up to a bound of its own, and is th
   await simulation.settle(engine.write(puts(34, 'c')));
   const outcomes = new Set<string>();
   for (let seed = 0; seed < 40; seed++) {
-    const again = simulation.restartWith(simulation.fs.crash({ bytes: 'torn', names: 'kept', seed }));
+    const again = simulation.restartWith(
+      simulation.fs.crash({ bytes: 'torn', names: 'kept', random: seededRandom(seed) }),
+    );
     const reopened = await again.openEngine();
     const values = await again.settle(reopened.getMany(puts(34, '').map(({ key }) => key)));
     const letters = new Set(values.map((value) => String.fromCharCode((value as Uint8Array)[0])));

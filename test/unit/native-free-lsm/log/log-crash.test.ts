@@ -10,6 +10,7 @@ import {
   MemoryFileSystem,
   SimulatedCrash,
 } from '../../../../native-free-lsm/simulation/index.ts';
+import { seededRandom } from '../../../../src/clock.ts';
 import { DIRECTORY, frames, GENERATION, put, replay, shown } from './log-support.ts';
 
 /** Bytes of the value of a batch to append, or a sync. */
@@ -64,7 +65,7 @@ function checkEveryCrash(steps: readonly Step[], seed: number, hook: CallHook = 
   for (let crashAt = 0; crashAt <= whole.fs.callCount; crashAt++) {
     const { fs, written, synced } = run(steps, crashAt, hook);
     SURVIVALS.forEach((bytes, i) => {
-      const left = fs.crash({ bytes, names: bytes, seed: seed + i });
+      const left = fs.crash({ bytes, names: bytes, random: seededRandom(seed + i) });
       if (!left.listSync(DIRECTORY).includes('000007.log')) {
         assert.equal(synced, -1, 'a log that had been created is gone');
         return;
@@ -117,7 +118,8 @@ function failing(fs: MemoryFileSystem, failed: string, whole: boolean): void {
 function checkLeft(fs: MemoryFileSystem, acknowledged: readonly string[], then: () => void): void {
   const images: MemoryFileSystem[] = [];
   const take = (): void => {
-    for (let seed = 0; seed < 60; seed++) images.push(fs.crash({ bytes: 'torn', names: 'kept', seed }));
+    for (let seed = 0; seed < 60; seed++)
+      images.push(fs.crash({ bytes: 'torn', names: 'kept', random: seededRandom(seed) }));
   };
   const { onCall } = fs;
   fs.onCall = (call) => {

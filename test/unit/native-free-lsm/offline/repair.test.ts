@@ -13,6 +13,7 @@ import {
   SimulatedCrash,
 } from '../../../../native-free-lsm/simulation/index.ts';
 import { parseFileName } from '../../../../native-free-lsm/version/file-names.ts';
+import { seededRandom } from '../../../../src/clock.ts';
 import {
   type Contents,
   DIRECTORY,
@@ -315,7 +316,7 @@ describe('repair', () => {
         );
         if (isDone) break;
         for (const [i, survival] of (['kept', 'lost', 'torn'] as const).entries()) {
-          const after = fs.crash({ bytes: survival, names: survival, seed: at * 10 + i });
+          const after = fs.crash({ bytes: survival, names: survival, random: seededRandom(at * 10 + i) });
           await repair(after, true);
           assert.deepEqual(verifyFiles(after).damages, [], `call ${at}, ${survival}`);
           assertKept(untouched, after);

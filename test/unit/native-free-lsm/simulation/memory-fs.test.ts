@@ -8,6 +8,7 @@ import {
   SECTOR_BYTES,
   SimulatedCrash,
 } from '../../../../native-free-lsm/simulation/index.ts';
+import { seededRandom } from '../../../../src/clock.ts';
 import { fileSystemContract } from '../fs/file-system-contract.ts';
 
 const LOST = { bytes: 'lost', names: 'lost' } as const;
@@ -63,8 +64,8 @@ test('a torn crash mixes old and new by sectors, the same for the same seed', ()
   fs.writeSync(fd, [Buffer.alloc(3000, 'n')], 0);
   const seen = new Set<string>();
   for (let seed = 0; seed < 64; seed++) {
-    const torn = text(fs.crash({ bytes: 'torn', names: 'torn', seed }));
-    assert.equal(text(fs.crash({ bytes: 'torn', names: 'torn', seed })), torn);
+    const torn = text(fs.crash({ bytes: 'torn', names: 'torn', random: seededRandom(seed) }));
+    assert.equal(text(fs.crash({ bytes: 'torn', names: 'torn', random: seededRandom(seed) })), torn);
     assert.ok(torn.length >= 2048 && torn.length <= 3000);
     for (let at = 0; at < 2048; at += 512) assert.match(torn.slice(at, at + 512), /^(o+|n+)$/);
     seen.add(torn);
@@ -72,11 +73,18 @@ test('a torn crash mixes old and new by sectors, the same for the same seed', ()
   assert.ok(seen.size > 16);
 });
 
+test('a crash that tears says that it needs numbers, and one that does not tear needs none', () => {
+  const { fs, fd } = withFile('old');
+  fs.writeSync(fd, [Buffer.from('new')], 0);
+  assert.throws(() => fs.crash({ bytes: 'torn', names: 'kept' }), /draws numbers: give it `random`/);
+  assert.equal(text(fs.crash(KEPT)), 'new');
+});
+
 /** What a torn crash may leave, over many seeds. */
 function outcomes(fs: MemoryFileSystem, show: (bytes: string) => string): string[] {
   const seen = new Set<string>();
   for (let seed = 0; seed < 400; seed++)
-    seen.add(show(text(fs.crash({ bytes: 'torn', names: 'torn', seed }))));
+    seen.add(show(text(fs.crash({ bytes: 'torn', names: 'torn', random: seededRandom(seed) }))));
   return [...seen].sort();
 }
 
@@ -140,7 +148,8 @@ test('after a torn crash a renamed file is at its old name, its new name, or rep
   fs.fdatasyncSync(fd);
   fs.renameSync('/db/a.tmp', '/db/a');
   const seen = new Set<string>();
-  for (let seed = 0; seed < 64; seed++) seen.add(text(fs.crash({ bytes: 'torn', names: 'torn', seed })));
+  for (let seed = 0; seed < 64; seed++)
+    seen.add(text(fs.crash({ bytes: 'torn', names: 'torn', random: seededRandom(seed) })));
   assert.deepEqual([...seen].sort(), ['new', 'old']);
 });
 
@@ -244,7 +253,7 @@ test('random writes, truncations and syncs against plain buffers', () => {
         assert.equal(fs.usedBytes, cached.length);
         assert.equal(Buffer.compare(fs.crash(LOST).contents('/db/a'), durable), 0);
       }
-      const torn = fs.crash({ bytes: 'torn', names: 'kept', seed }).contents('/db/a');
+      const torn = fs.crash({ bytes: 'torn', names: 'kept', random: seededRandom(seed) }).contents('/db/a');
       for (let at = 0; at < torn.length; at += SECTOR_BYTES) {
         // Behind what was durable anything may stand where nothing was written yet.
         if (at >= durable.length) continue;

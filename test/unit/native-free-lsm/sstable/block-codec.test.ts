@@ -3,7 +3,6 @@ import { test } from 'node:test';
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { LsmError } from '../../../../native-free-lsm/errors.ts';
 import { checksum } from '../../../../native-free-lsm/format/checksum.ts';
-import { seededRandom } from '../../../../native-free-lsm/simulation/index.ts';
 import {
   BLOCK_TRAILER_BYTES,
   blockCompressor,
@@ -11,6 +10,7 @@ import {
   unpackBlock,
   writeBlockTrailer,
 } from '../../../../native-free-lsm/sstable/block-codec.ts';
+import { seededRandom } from '../../../../src/clock.ts';
 import { assertDamage } from './table-support.ts';
 
 const FILE = '/db/000001.sst';

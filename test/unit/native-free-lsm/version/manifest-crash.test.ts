@@ -9,6 +9,7 @@ import {
 import { Manifest } from '../../../../native-free-lsm/version/manifest.ts';
 import type { ManifestState } from '../../../../native-free-lsm/version/manifest-reader.ts';
 import { Version, type VersionEdit } from '../../../../native-free-lsm/version/version.ts';
+import { seededRandom } from '../../../../src/clock.ts';
 import { table } from './version-support.ts';
 
 const DIRECTORY = '/db';
@@ -71,7 +72,7 @@ async function checkEveryCrash(hook: CallHook = () => undefined): Promise<void> 
   for (let crashAt = 0; crashAt <= whole.fs.callCount; crashAt++) {
     const { fs, acknowledged } = await run(crashAt, hook);
     for (const [i, survival] of SURVIVALS.entries()) {
-      const left = fs.crash({ bytes: survival, names: survival, seed: crashAt * 10 + i });
+      const left = fs.crash({ bytes: survival, names: survival, random: seededRandom(crashAt * 10 + i) });
       const state = Manifest.recover(left, DIRECTORY);
       if (state === undefined) {
         assert.equal(acknowledged, -1, 'the manifest is gone');

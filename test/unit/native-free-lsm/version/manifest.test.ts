@@ -6,6 +6,7 @@ import { fileSystemError, MemoryFileSystem } from '../../../../native-free-lsm/s
 import { Manifest } from '../../../../native-free-lsm/version/manifest.ts';
 import type { ManifestState } from '../../../../native-free-lsm/version/manifest-reader.ts';
 import { Version, type VersionEdit } from '../../../../native-free-lsm/version/version.ts';
+import { seededRandom } from '../../../../src/clock.ts';
 import { table } from './version-support.ts';
 
 const DIRECTORY = '/db';
@@ -382,7 +383,10 @@ test('whatever fails or stops while a manifest goes on in a fresh one, every edi
     fs.onCall = ({ index, operation, path }) => {
       // At every call: what a power loss would leave.
       const [bytes, names] = [index, failAt + index].map((i) => (['lost', 'torn', 'kept'] as const)[i % 3]);
-      const left = Manifest.recover(fs.crash({ bytes, names, seed: index }), DIRECTORY) as ManifestState;
+      const left = Manifest.recover(
+        fs.crash({ bytes, names, random: seededRandom(index) }),
+        DIRECTORY,
+      ) as ManifestState;
       assert.ok(isPossible(left.version), `before call ${index}, ${operation} ${path}, ${taken} edits`);
       if (index !== first + failAt) return;
       failed = true;

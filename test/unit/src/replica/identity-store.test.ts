@@ -124,7 +124,7 @@ test('a power cut at any call keeps the last acknowledged identity or a newer on
           if (pause === 1) await ended(update, clock);
         }
         await ended(Promise.all(updates), clock);
-        const { clockCeiling } = onDisk(disk.crash({ bytes, names, seed: failAt }));
+        const { clockCeiling } = onDisk(disk.crash({ bytes, names, random: seededRandom(failAt) }));
         assert.ok(
           clockCeiling >= acknowledged,
           `${clockCeiling} is on disk, ${acknowledged} was acknowledged`,

@@ -122,7 +122,11 @@ test('a power cut at any call of a claim leaves a folder that may be taken, or a
       } catch {
         isMade = false;
       }
-      const found = inspectFolder(disk.crash({ bytes: 'lost', names, seed: failAt }), FOLDER, OWNER);
+      const found = inspectFolder(
+        disk.crash({ bytes: 'lost', names, random: seededRandom(failAt) }),
+        FOLDER,
+        OWNER,
+      );
       if (isMade) assert.equal(found?.nodeId, OWNER.nodeId);
     }
   }
@@ -181,7 +185,11 @@ test('a power cut at any call of the first start leaves a folder that may be tak
         const disk = new FailingDisk();
         disk.failAt = failAt;
         const made = await createIdentity(disk, FOLDER, fields()).catch(() => null);
-        const found = inspectFolder(disk.crash({ bytes, names, seed: failAt }), FOLDER, OWNER);
+        const found = inspectFolder(
+          disk.crash({ bytes, names, random: seededRandom(failAt) }),
+          FOLDER,
+          OWNER,
+        );
         if (made !== null) assert.deepEqual(found, made);
         else if (found !== null) assert.equal(found.nodeId, OWNER.nodeId);
       }
