@@ -23,69 +23,64 @@ const PROBES = 3;
 /**
  * Remembers that a node is dead, frozen or slow, so that not every request has to find out. While it is not closed,
  * requests ask all replicas at once, that node too: its answers are the probes that close the breaker, and no client
- * waits for one.
+ * waits for one. So the node gets no more to do when it is well again than it had before.
  *
  * Opened again soon after it closed, it stays open twice as long, so that a node that comes and goes is not believed at
- * each request. Answers to what was asked before the state began say nothing about it, and are not counted. Pure: time
- * is the caller's.
+ * each request. An answer is news only when it was asked for in the present state: what comes late from before says
+ * nothing about the node as it is now. Pure: time is the caller's.
  */
 export class CircuitBreaker {
+  isClosed = true;
+  /** How often it has opened, after it was closed or after a probe. */
+  opened = 0;
+  /** Of what is asked before, nothing is heard: when it closed, or when it will be half-open. */
+  #hearsFromMs = 0;
   /** The share of failures among the recent answers. */
   #failing = 0;
   #holdMs = FIRST_HOLD_MS;
   #goodProbes = 0;
-  state: BreakerState = BreakerState.closed;
-  /** When the state began. */
-  sinceMs = 0;
-  /** How often it has opened, after it was closed or in a probe. */
-  opened = 0;
 
-  get isClosed(): boolean {
-    return this.state === BreakerState.closed;
+  stateAt(nowMs: number): BreakerState {
+    if (this.isClosed) return BreakerState.closed;
+    return nowMs < this.#hearsFromMs ? BreakerState.open : BreakerState.halfOpen;
+  }
+
+  /** Whether an answer to what was asked at this time says something about the node as it is now. */
+  isNews(askedMs: number): boolean {
+    return askedMs >= this.#hearsFromMs;
   }
 
   /**
-   * Hears of an answer.
-   * @param askedMs when the question was asked
+   * Hears of an answer that is news.
    * @param isGood whether it counts and came in good time
-   * @returns whether this has changed whether it is closed
+   * @returns whether it has closed, or was closed and has opened
    */
-  hear(askedMs: number, nowMs: number, isGood: boolean): boolean {
-    if (this.state === BreakerState.closed) {
+  hear(nowMs: number, isGood: boolean): boolean {
+    if (this.isClosed) {
       this.#failing += ((isGood ? 0 : 1) - this.#failing) * NEWEST_WEIGHT;
       return this.#failing >= FAILING_SHARE && this.open(nowMs);
     }
-    if (this.state === BreakerState.open || askedMs < this.sinceMs) return false;
     if (!isGood) return this.open(nowMs);
     if (++this.#goodProbes < PROBES) return false;
-    this.#become(BreakerState.closed, nowMs);
+    this.isClosed = true;
+    this.#hearsFromMs = nowMs;
+    this.#failing = 0;
     return true;
   }
 
   /**
-   * The node is known to be unwell: it is silent, or slow.
+   * The node is known to be unwell: it fails, is silent, or slow. Nothing happens while it is open.
    * @returns whether it was closed
    */
   open(nowMs: number): boolean {
-    const { state } = this;
-    if (state === BreakerState.open) return false;
-    const isRelapse = state === BreakerState.halfOpen || nowMs - this.sinceMs < FORGIVEN_AFTER_MS;
-    this.#holdMs = isRelapse && this.opened > 0 ? Math.min(this.#holdMs * 2, MAX_HOLD_MS) : FIRST_HOLD_MS;
-    this.opened++;
-    this.#become(BreakerState.open, nowMs);
-    return state === BreakerState.closed;
-  }
-
-  /** Lets time pass. */
-  tick(nowMs: number): void {
-    if (this.state === BreakerState.open && nowMs - this.sinceMs >= this.#holdMs)
-      this.#become(BreakerState.halfOpen, nowMs);
-  }
-
-  #become(state: BreakerState, nowMs: number): void {
-    this.state = state;
-    this.sinceMs = nowMs;
-    this.#failing = 0;
+    const wasClosed = this.isClosed;
+    if (!wasClosed && nowMs < this.#hearsFromMs) return false;
+    const isRelapse = this.opened > 0 && (!wasClosed || nowMs - this.#hearsFromMs < FORGIVEN_AFTER_MS);
+    this.#holdMs = isRelapse ? Math.min(this.#holdMs * 2, MAX_HOLD_MS) : FIRST_HOLD_MS;
+    this.#hearsFromMs = nowMs + this.#holdMs;
     this.#goodProbes = 0;
+    this.isClosed = false;
+    this.opened++;
+    return wasClosed;
   }
 }

@@ -28,6 +28,7 @@ export class HedgedRead extends ReadOperation implements Hedgeable {
   #asked = 0;
   #isAsking = false;
   #isHedging = false;
+  #isOverBudget = false;
   /** Of those that were not asked at first: when they were, since the request began, by position. */
   #askedAfterMs: number[] | null = null;
   /** One bit a position. */
@@ -85,9 +86,11 @@ export class HedgedRead extends ReadOperation implements Hedgeable {
 
   /** It is late: it has waited as long as nearly all answers take. */
   onHedgeDue(): void {
+    if (this.#asked === this.from) return;
     const granted = this.#grant();
     if (granted === 0) {
-      this.#hedging.overBudget++;
+      if (!this.#isOverBudget) this.#hedging.overBudget++;
+      this.#isOverBudget = true;
       this.#hedging.queue.add(this, this.context.clock.monotonicMs(), BUDGET_RETRY_MS);
       return;
     }
@@ -118,7 +121,7 @@ export class HedgedRead extends ReadOperation implements Hedgeable {
     accumulator.ask(position);
     this.#asked++;
     this.#hopeful++;
-    health.inFlight++;
+    health.ask();
     const delayMs = health.hedgeDelayMs;
     if (!isFirst) this.#noteLater(position, health);
     if (!this.#isHedging && this.#asked > this.#wanted) this.#hedging.replaced++;

@@ -21,6 +21,8 @@ interface ReplicaFigures {
   readonly breaker: BreakerState;
   /** How often its breaker has opened. */
   readonly opened: number;
+  /** Reads that it was asked, and those of them that it has not answered. */
+  readonly asked: number;
   readonly inFlight: number;
   readonly smoothedMs: number;
   /** 0: too few answers to tell. */
@@ -33,7 +35,7 @@ export interface HedgingFigures {
   /** Further replicas that were asked because those asked first were late, and how many made a read complete. */
   readonly sent: number;
   readonly won: number;
-  /** Times a read was late and the budget was used up. */
+  /** Late reads for which the budget was used up. */
   readonly overBudget: number;
   /** Further replicas that were asked because one asked first failed or did not count. */
   readonly replaced: number;
@@ -85,12 +87,13 @@ export class Hedging {
   hear(health: ReplicaHealth, latencyMs: number, nowMs: number, failure: number): void {
     const hasTurned =
       failure === FailureCode.none
-        ? health.answer(latencyMs, nowMs)
+        ? health.succeed(latencyMs, nowMs)
         : health.fail(latencyMs, nowMs, failure === FailureCode.timedOut);
     if (hasTurned && !health.breaker.isClosed) this.queue.hurry();
   }
 
   figures(): HedgingFigures {
+    const nowMs = this.#clock.monotonicMs();
     const healths = [...this.#healths.values()];
     const sum = (of: (health: ReplicaHealth) => number): number =>
       healths.reduce((total, health) => total + of(health), 0);
@@ -101,8 +104,9 @@ export class Hedging {
       replaced: this.replaced,
       replicas: healths.map((health) => ({
         id: health.nodeId,
-        breaker: health.breaker.state,
+        breaker: health.breaker.stateAt(nowMs),
         opened: health.breaker.opened,
+        asked: health.asked,
         inFlight: health.inFlight,
         smoothedMs: health.smoothedMs,
         p99Ms: health.p99Ms,
@@ -127,7 +131,7 @@ export class Hedging {
     this.#ranking?.judgeSlowness();
     for (const health of this.#healths.values()) {
       if (health.tick(nowMs)) hasOpened = true;
-      if (health.inFlight > 0 || !health.breaker.isClosed) isBusy = true;
+      if (health.inFlight > 0) isBusy = true;
     }
     if (hasOpened) this.queue.hurry();
     if (isBusy) this.watch();

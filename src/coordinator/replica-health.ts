@@ -11,8 +11,8 @@ const MIN_ANSWERS = 16;
 /** The percentile is looked up again after so many answers: it changes slowly. */
 const ANSWERS_PER_LOOKUP = 32;
 const TICKS_PER_HALVING = 200;
-/** What was not measured for so long is believed to have become faster. */
-const TICKS_TO_DISTRUST = 20;
+/** Each time that a node was not measured for so long, it is believed to have become twice as fast. */
+const TICKS_PER_DISTRUST = 20;
 /** Ticks without a word after which it counts as silent: twice what nearly all answers take, within these bounds. */
 const MIN_SILENT_TICKS = 4;
 const MAX_SILENT_TICKS = 10;
@@ -34,6 +34,12 @@ export class ReplicaHealth {
   readonly breaker = new CircuitBreaker();
   /** Reads that it was asked and has not answered. */
   inFlight = 0;
+  /** Reads that it was asked since the start. */
+  asked = 0;
+  /** Of them as a hedge, and those whose answer was one of the `ack` that made a read complete. */
+  hedges = 0;
+  hedgesWon = 0;
+  /** 0: it was never measured. */
   smoothedMs = 0;
   /** 0: too few answers to tell. */
   p99Ms = 0;
@@ -41,17 +47,16 @@ export class ReplicaHealth {
   slowAboveMs = Number.POSITIVE_INFINITY;
   /** When others are asked in its place. */
   hedgeDelayMs: number;
-  /** Reads that it was asked as a hedge, and those whose answer it made complete in time. */
-  hedges = 0;
-  hedgesWon = 0;
-  /** Ticks in a row in which it said nothing although it was asked. */
-  #silentTicks = 0;
-  #hasSpoken = false;
   readonly #delays: HedgeDelays;
   readonly #latencies = new LatencyHistogram();
   #answersToLookup = MIN_ANSWERS;
   #ticksToHalving = TICKS_PER_HALVING;
   #ticksUnmeasured = 0;
+  /** What is left of the belief in its smoothed latency: one that is not asked for being slow must be tried again. */
+  #trust = 1;
+  /** Ticks in a row in which it said nothing although it was asked. */
+  #silentTicks = 0;
+  #hasSpoken = false;
 
   constructor(nodeId: string, delays: HedgeDelays) {
     this.nodeId = nodeId;
@@ -59,59 +64,67 @@ export class ReplicaHealth {
     this.hedgeDelayMs = delays.maxMs;
   }
 
+  /** Whether its smoothed latency is of the last second. */
+  get isMeasured(): boolean {
+    return this.smoothedMs > 0 && this.#trust === 1;
+  }
+
+  /** How long one more read would take: as long as another, once for each that it has in work and once for this. */
+  get expectedMs(): number {
+    return this.smoothedMs * this.#trust * (this.inFlight + 1);
+  }
+
   /** It was asked. */
   ask(): void {
     this.inFlight++;
+    this.asked++;
   }
 
   /**
    * It gave an answer that counts.
    * @returns whether its breaker has opened or closed
    */
-  answer(latencyMs: number, nowMs: number): boolean {
+  succeed(latencyMs: number, nowMs: number): boolean {
     this.#hasSpoken = true;
-    this.#ticksUnmeasured = 0;
     const { breaker } = this;
-    const isFirst = this.smoothedMs === 0;
-    this.smoothedMs += isFirst ? latencyMs : (latencyMs - this.smoothedMs) * NEWEST_WEIGHT;
-    if (breaker.isClosed) this.#measure(latencyMs);
-    const hasChanged = breaker.hear(
-      nowMs - latencyMs,
-      nowMs,
-      breaker.isClosed || latencyMs <= this.slowAboveMs,
-    );
-    // What it was like before is over.
-    if (hasChanged && breaker.isClosed) this.smoothedMs = latencyMs;
-    return hasChanged;
+    if (!breaker.isNews(nowMs - latencyMs)) return false;
+    const wasClosed = breaker.isClosed;
+    const isGood = wasClosed || latencyMs <= this.slowAboveMs;
+    this.#ticksUnmeasured = 0;
+    this.#trust = 1;
+    this.smoothedMs += this.smoothedMs === 0 ? latencyMs : (latencyMs - this.smoothedMs) * NEWEST_WEIGHT;
+    const hasTurned = breaker.hear(nowMs, isGood);
+    if (wasClosed) this.#measure(latencyMs);
+    // It is over what it was like until now.
+    else if (breaker.isClosed) this.smoothedMs = latencyMs;
+    return hasTurned;
   }
 
   /**
-   * It failed, or gave an answer that does not count, or none in time.
+   * It failed, or gave an answer that does not count.
+   * @param isSilent no answer came in time
    * @returns whether its breaker has opened
    */
   fail(latencyMs: number, nowMs: number, isSilent: boolean): boolean {
     if (!isSilent) this.#hasSpoken = true;
-    return this.breaker.hear(nowMs - latencyMs, nowMs, false);
+    return this.breaker.isNews(nowMs - latencyMs) && this.breaker.hear(nowMs, false);
   }
 
   /**
-   * Lets a step of time pass, while reads are under way or a breaker is not closed. Silence is measured in ticks and not in
-   * time: a process that was itself stopped for a while misses its own ticks as well.
-   * @returns whether its breaker, which was closed, has opened
+   * Lets a tick pass, while reads are under way. Silence is measured in ticks and not in time: a process that was itself
+   * stopped for a while misses its own ticks as well.
+   * @returns whether its breaker has opened
    */
   tick(nowMs: number): boolean {
-    this.breaker.tick(nowMs);
-    this.#silentTicks = this.inFlight > 0 && !this.#hasSpoken ? this.#silentTicks + 1 : 0;
-    this.#hasSpoken = false;
     if (--this.#ticksToHalving === 0) {
       this.#ticksToHalving = TICKS_PER_HALVING;
       this.#latencies.halve();
     }
-    // One that is not asked because it was slow would never be found to be fast again.
-    if (++this.#ticksUnmeasured % TICKS_TO_DISTRUST === 0) this.smoothedMs /= 2;
-    const isSilent = this.#silentTicks >= this.#silentTicksAllowed;
-    const isSlow = this.smoothedMs > this.slowAboveMs && this.breaker.isClosed;
-    return (isSilent || isSlow) && this.breaker.open(nowMs);
+    if (++this.#ticksUnmeasured % TICKS_PER_DISTRUST === 0) this.#trust /= 2;
+    this.#silentTicks = this.inFlight > 0 && !this.#hasSpoken ? this.#silentTicks + 1 : 0;
+    this.#hasSpoken = false;
+    const isSlow = this.breaker.isClosed && this.smoothedMs > this.slowAboveMs;
+    return (isSlow || this.#silentTicks >= this.#silentTicksAllowed) && this.breaker.open(nowMs);
   }
 
   get #silentTicksAllowed(): number {

@@ -57,17 +57,25 @@ export class ReplicaRanking {
 
   /**
    * Says of each node what is slow for it: far above the fastest of the others that are as far away or farther. One that
-   * is not to be relied upon is no measure, and where there is no other, nothing is slow.
+   * is not to be relied upon, or was not measured lately, is no measure; and where there is no other, nothing is slow.
    */
   judgeSlowness(): void {
-    for (const [node, health] of this.healths.entries()) {
-      let fastestMs = Number.POSITIVE_INFINITY;
-      for (const [other, { breaker, smoothedMs }] of this.healths.entries()) {
-        const isMeasure = other !== node && breaker.isClosed && smoothedMs > 0;
-        if (isMeasure && this.distances[other] >= this.distances[node])
-          fastestMs = Math.min(fastestMs, smoothedMs);
+    let fastestMs = Number.POSITIVE_INFINITY;
+    let secondMs = Number.POSITIVE_INFINITY;
+    let fastest = NOBODY;
+    for (let distance: number = Distance.otherZone; distance >= Distance.here; distance--) {
+      for (const [node, { breaker, isMeasured, smoothedMs }] of this.healths.entries()) {
+        if (this.distances[node] !== distance || !breaker.isClosed || !isMeasured) continue;
+        if (smoothedMs < fastestMs) {
+          secondMs = fastestMs;
+          fastestMs = smoothedMs;
+          fastest = node;
+        } else secondMs = Math.min(secondMs, smoothedMs);
       }
-      health.slowAboveMs = Math.max(fastestMs * SLOW_RATIO, SLOW_MS);
+      for (const [node, health] of this.healths.entries()) {
+        if (this.distances[node] !== distance) continue;
+        health.slowAboveMs = Math.max((node === fastest ? secondMs : fastestMs) * SLOW_RATIO, SLOW_MS);
+      }
     }
   }
 
@@ -77,10 +85,6 @@ export class ReplicaRanking {
     if (health.breaker.isClosed !== otherHealth.breaker.isClosed) return health.breaker.isClosed;
     const nearer = this.distances[other] - this.distances[node];
     if (nearer !== 0) return nearer > 0;
-    return expectedMs(health) < expectedMs(otherHealth);
+    return health.expectedMs < otherHealth.expectedMs;
   }
-}
-
-function expectedMs({ inFlight, smoothedMs }: ReplicaHealth): number {
-  return smoothedMs * (inFlight + 1);
 }
