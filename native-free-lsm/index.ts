@@ -34,6 +34,8 @@ export type {
 } from './offline/index.ts';
 export type { RepairOptions, RepairPlan } from './offline/repair.ts';
 export { DEFAULT_OPTIONS, type Durability, type EngineOptions } from './options.ts';
+export { ENGINE_WAITS, WaitPlace } from './shared/main-waits.ts';
+export type { SiteWaits } from './shared/wait-figures.ts';
 export type { EngineCondition } from './store/conditions.ts';
 export type { Environment } from './store/environment.ts';
 export { type KeyedRecord, type ReadSink, type WriteSink, WriteStatus } from './store/sinks.ts';
@@ -42,7 +44,6 @@ export { RecordStore } from './store/store.ts';
 export type {
   EngineThread,
   EngineThreads,
-  SiteWaits,
   ThreadHandle,
   ThreadWaits,
 } from './threads/engine-threads.ts';

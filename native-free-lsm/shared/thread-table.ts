@@ -18,6 +18,7 @@
  *
  * A thread turns `threadId` from 0 to its id, which takes the row; main turns it back when the thread has ended.
  */
+import { WAIT_BUCKETS } from './wait-figures.ts';
 import { WAIT_SITES } from './wait-sites.ts';
 
 export const ThreadRole = { writer: 1, reader: 2, background: 3 } as const;
@@ -28,9 +29,6 @@ const ROLE_NAMES: Readonly<Record<ThreadRole, string>> = {
   [ThreadRole.reader]: 'reader',
   [ThreadRole.background]: 'background',
 };
-
-/** The i-th counts waits of less than 2^i microseconds that are not counted before it; the last has the longer ones. */
-export const WAIT_BUCKETS = 28;
 
 export const RowWord = {
   threadId: 0,

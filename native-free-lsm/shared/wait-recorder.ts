@@ -1,5 +1,6 @@
 import type { EngineClock } from '../clock.ts';
-import { FIGURE_WORDS, FigureWord, RowWord, ThreadRole, ThreadTable, WAIT_BUCKETS } from './thread-table.ts';
+import { FIGURE_WORDS, FigureWord, RowWord, ThreadRole, ThreadTable } from './thread-table.ts';
+import { bucketOf } from './wait-figures.ts';
 import { WAIT_SITES, type WaitSiteId } from './wait-sites.ts';
 
 /** What `begin` returns while nothing is recorded. */
@@ -65,7 +66,7 @@ export class WaitRecorder {
     if (began === NOT_RECORDED) return;
     const micros = this.#clock.monotonicMs() * 1000 - began;
     const figures = this.#start + RowWord.figures + site * FIGURE_WORDS;
-    const bucket = FigureWord.buckets + Math.min(32 - Math.clz32(micros), WAIT_BUCKETS - 1);
+    const bucket = FigureWord.buckets + bucketOf(micros);
     this.#micros[site] += micros;
     // Counters with one writer; atomic so that main never reads them half written. Main reads them before the site:
     // a wait that ends meanwhile is then missing for a moment, and not counted twice.

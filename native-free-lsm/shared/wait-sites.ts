@@ -4,12 +4,9 @@
  * the wait.
  */
 
-export interface WaitSite {
-  /** From the general to the particular, as a flame graph of waits shows it. */
-  readonly path: readonly string[];
-  /** The thread has nothing to do: nobody waits for it. */
-  readonly isIdle: boolean;
-}
+import type { SiteWaits } from './wait-figures.ts';
+
+type WaitSite = Pick<SiteWaits, 'path' | 'isIdle'>;
 
 export const WaitSiteId = {
   requests: 0,

@@ -1,3 +1,4 @@
+import { ENGINE_WAITS } from '../shared/main-waits.ts';
 import type { PageCall } from './page-call.ts';
 import type { ReadSink } from './sinks.ts';
 import type { SnapshotPoint } from './store-snapshot.ts';
@@ -24,6 +25,8 @@ export class WaitingReads {
   /** Index in `#reads` of the first one that still waits; the places before it are empty. */
   #next = 0;
   #bytes = 0;
+  /** While any waits. */
+  #waitBeganMs = 0;
 
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes;
@@ -39,6 +42,7 @@ export class WaitingReads {
     if (this.#bytes + bytes > this.#maxBytes) return false;
     this.#bytes += bytes;
     this.#reads.push(read);
+    if (this.count === 1) this.#waitBeganMs = ENGINE_WAITS.reads.begin();
     return true;
   }
 
@@ -53,17 +57,20 @@ export class WaitingReads {
     if (read === undefined) return undefined;
     this.#reads[this.#next++] = undefined;
     this.#bytes -= bytesOf(read);
+    if (this.count === 0) ENGINE_WAITS.reads.end(this.#waitBeganMs);
     return read;
   }
 
   /** Puts the read that was taken last back to the front. Allowed only while nothing was added or taken since. */
   putBack(read: WaitingRead): void {
     this.#reads[--this.#next] = read;
+    if (this.count === 1) this.#waitBeganMs = ENGINE_WAITS.reads.begin();
     this.#bytes += bytesOf(read);
   }
 
   takeAll(): WaitingRead[] {
     const all = this.#reads.slice(this.#next) as WaitingRead[];
+    if (all.length > 0) ENGINE_WAITS.reads.end(this.#waitBeganMs);
     this.#reads = [];
     this.#next = 0;
     this.#bytes = 0;

@@ -3,6 +3,7 @@ import type { EngineClock } from '../clock.ts';
 import type { LsmError } from '../errors.ts';
 import { frameLength, frameTag, nextFrame, payloadStart } from '../format/frame.ts';
 import { batchOperationBytes, encodeBatch, encodePut, putOperationBytes } from '../log/write-operation.ts';
+import { ENGINE_WAITS } from '../shared/main-waits.ts';
 import type { RingConsumer, RingProducer } from '../shared/ring.ts';
 import type { WriteDeadlines } from '../shared/write-deadlines.ts';
 import { decodeError } from '../threads/protocol/errors.ts';
@@ -72,6 +73,8 @@ export class WriteQueue {
   readonly #completion = new Completion();
   #waiting: QueuedWrite[] = [];
   #waitingBytes = 0;
+  /** While any waits. */
+  #waitBeganMs = 0;
   #failure: LsmError | undefined;
   #idleWaiters: (() => void)[] = [];
 
@@ -142,6 +145,7 @@ export class WriteQueue {
     this.#failure ??= error;
     for (const { sink, token } of this.#calls.takeAll()) fail(sink, token, error);
     const waiting = this.#waiting;
+    if (waiting.length > 0) ENGINE_WAITS.writes.end(this.#waitBeganMs);
     this.#waiting = [];
     this.#waitingBytes = 0;
     for (const { sink, token } of waiting) fail(sink, token, error);
@@ -180,7 +184,7 @@ export class WriteQueue {
       return;
     }
     this.#waitingBytes += write.payloadBytes;
-    this.#waiting.push(write);
+    if (this.#waiting.push(write) === 1) this.#waitBeganMs = ENGINE_WAITS.writes.begin();
   }
 
   #pushWaiting(): void {
@@ -194,6 +198,7 @@ export class WriteQueue {
       this.#waitingBytes -= write.payloadBytes;
     }
     if (done > 0) this.#waiting = this.#waiting.slice(done);
+    if (this.#waiting.length === 0) ENGINE_WAITS.writes.end(this.#waitBeganMs);
     for (const { sink, token } of expired) fail(sink, token, errorOfWriteCode(WriteCode.expired));
   }
 

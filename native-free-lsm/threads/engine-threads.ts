@@ -1,7 +1,8 @@
 import type { Worker } from 'node:worker_threads';
 import type { EngineClock } from '../clock.ts';
-import { FIGURE_WORDS, RowWord, ThreadTable, WAIT_BUCKETS } from '../shared/thread-table.ts';
-import { WAIT_SITES, type WaitSite } from '../shared/wait-sites.ts';
+import { FIGURE_WORDS, RowWord, ThreadTable } from '../shared/thread-table.ts';
+import { bucketOf, type SiteWaits } from '../shared/wait-figures.ts';
+import { WAIT_SITES } from '../shared/wait-sites.ts';
 
 /** What profilers ask of a thread. */
 export type ThreadHandle = Pick<
@@ -13,13 +14,6 @@ export interface EngineThread {
   /** By what the thread does: `writer`, `reader-1`, `background-2`. */
   readonly name: string;
   readonly handle: ThreadHandle;
-}
-
-export interface SiteWaits extends WaitSite {
-  readonly count: number;
-  readonly totalMs: number;
-  /** The i-th has the waits that took less than 2^i microseconds and are in none before it. */
-  readonly buckets: readonly number[];
 }
 
 export interface ThreadWaits {
@@ -109,7 +103,7 @@ export class EngineThreads {
 }
 
 function withWait(site: SiteWaits, lastedMs: number): SiteWaits {
-  const bucket = Math.min(32 - Math.clz32(lastedMs * 1000), WAIT_BUCKETS - 1);
+  const bucket = bucketOf(lastedMs * 1000);
   return {
     ...site,
     count: site.count + 1,

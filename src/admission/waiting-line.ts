@@ -9,6 +9,7 @@
  * at about the same rate.
  */
 import type { Clock, TimerHandle } from '../clock.ts';
+import { WAITS } from '../wait-places.ts';
 
 interface LineLimits {
   /**
@@ -78,6 +79,8 @@ export class WaitingLine {
   #servedCost = 0;
   #waiting = 0;
   #waitingCost = 0;
+  /** While anybody waits. */
+  #waitBeganMs = 0;
   #first: Waiting | null = null;
   #last: Waiting | null = null;
   #timer: TimerHandle | null = null;
@@ -132,7 +135,7 @@ export class WaitingLine {
     if (this.#last === null) this.#first = request;
     else this.#last.behind = request;
     this.#last = request;
-    this.#waiting++;
+    if (++this.#waiting === 1) this.#waitBeganMs = WAITS.line.begin();
     this.#waitingCost += cost;
     this.#timer ??= this.#clock.after(this.#limits.timeoutMs, this.#onOverdue);
     return LineEntry.waiting;
@@ -204,7 +207,7 @@ export class WaitingLine {
     this.#first = first.behind;
     if (this.#first === null) this.#last = null;
     first.behind = null;
-    this.#waiting--;
+    if (--this.#waiting === 0) WAITS.line.end(this.#waitBeganMs);
     this.#waitingCost -= first.lineCost;
   }
 

@@ -7,6 +7,7 @@ import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { UnreadAnswer } from '../admission/client-connection.ts';
 import type { TimerHandle } from '../clock.ts';
+import { WAITS } from '../wait-places.ts';
 import { HttpConnection } from './connection.ts';
 import type { HttpContext } from './context.ts';
 import type { Reader } from './reader-watch.ts';
@@ -25,6 +26,7 @@ export class HeldAnswer implements Reader, UnreadAnswer {
   readonly #response: ServerResponse;
   readonly #holder: PlaceHolder;
   readonly #timer: TimerHandle;
+  readonly #waitBeganMs = WAITS.httpSocket.begin();
 
   /**
    * @param bytes reserved already
@@ -61,6 +63,7 @@ export class HeldAnswer implements Reader, UnreadAnswer {
   onGone(): void {
     const { admission, readers } = this.#context;
     this.#timer.cancel();
+    WAITS.httpSocket.end(this.#waitBeganMs);
     readers.delete(this);
     admission.releaseBytes(this.unreadBytes);
     this.#holder.leaveLine();

@@ -12,6 +12,7 @@ import type { Scan } from '../admission/scan-slots.ts';
 import { LineEntry } from '../admission/waiting-line.ts';
 import { errorMessage } from '../errors.ts';
 import type { EncodedPage } from '../services.ts';
+import { WAITS } from '../wait-places.ts';
 import { HttpConnection } from './connection.ts';
 import type { HttpContext } from './context.ts';
 import { answerEarly } from './early-answer.ts';
@@ -209,7 +210,9 @@ export class RangeStream implements Refusable, Scan, Reader {
   async #write(bytes: Uint8Array, usedBytes: number): Promise<void> {
     for (let start = 0; start < usedBytes && !this.#isClosed; start += WRITE_BYTES) {
       const piece = bytes.subarray(start, Math.min(start + WRITE_BYTES, usedBytes));
+      const beganMs = WAITS.httpSocket.begin();
       await this.#written(piece);
+      WAITS.httpSocket.end(beganMs);
       this.sentBytes += piece.length;
     }
   }

@@ -1,5 +1,6 @@
 import net from 'node:net';
 import { errorMessage, QuorateError } from '../errors.ts';
+import { WAITS } from '../wait-places.ts';
 import type { ByteStream, Listener, StreamHandler, Transport } from './transport.ts';
 
 /** The most that one read of a dialled connection brings; libuv reads the same by itself. */
@@ -10,6 +11,7 @@ class TcpStream implements ByteStream {
   readonly reusesChunks: boolean;
   readonly #socket: net.Socket;
   #waitsForDrain = false;
+  #waitBeganMs = 0;
   #closeReason = 'the other end closed the connection';
   #handler: StreamHandler | null = null;
 
@@ -48,7 +50,10 @@ class TcpStream implements ByteStream {
     socket.on('error', (error) => {
       this.#closeReason = errorMessage(error);
     });
-    socket.on('close', () => handler.onClose(this.#closeReason));
+    socket.on('close', () => {
+      if (this.#waitsForDrain) WAITS.rpcSocket.end(this.#waitBeganMs);
+      handler.onClose(this.#closeReason);
+    });
   }
 
   write(bytes: Uint8Array): boolean {
@@ -57,6 +62,7 @@ class TcpStream implements ByteStream {
     socket.write(bytes, this.#onWritten);
     // What the kernel took during the call counts as written.
     this.#waitsForDrain = socket.writableLength > 0;
+    if (this.#waitsForDrain) this.#waitBeganMs = WAITS.rpcSocket.begin();
     return !this.#waitsForDrain;
   }
 
@@ -89,6 +95,7 @@ class TcpStream implements ByteStream {
   readonly #onWritten = (): void => {
     if (!this.#waitsForDrain || this.#socket.writableLength > 0 || this.#socket.destroyed) return;
     this.#waitsForDrain = false;
+    WAITS.rpcSocket.end(this.#waitBeganMs);
     this.#handler?.onDrain();
   };
 }

@@ -12,10 +12,12 @@ import {
   type NodeProfile,
   PROFILE_VERSION,
   type ProfiledThread,
+  type ProfiledWaits,
   type ProfileRequest,
 } from '../../node-profile.ts';
 import type { StorageEngine } from '../../replica/storage-engine.ts';
 import type { ProfileService, RunningProfile } from '../../services.ts';
+import { ALL_WAITS } from '../../wait-places.ts';
 import { osThreads, processCounters } from './process-counters.ts';
 import { mainThread, type Profilable, poolThread, type Samples, ThreadProfile } from './thread-profile.ts';
 
@@ -119,6 +121,7 @@ class Run implements RunningProfile {
     }
     if (this.#request.kinds.includes('waits')) {
       engine.threads?.recordWaits();
+      for (const place of ALL_WAITS) place.record();
       // A wait that is under way is not recorded.
       engine.wakeThreads?.();
     }
@@ -140,7 +143,7 @@ class Run implements RunningProfile {
       await this.#looking;
       const elapsedMs = clock.monotonicMs() - beganMs;
       const now = processCounters();
-      const waits = this.#request.kinds.includes('waits') ? (engine.threads?.takeWaits() ?? []) : [];
+      const waits = this.#request.kinds.includes('waits') ? takeWaits(engine) : null;
       const used = await this.#countersOfAll();
       const samples = await this.#stopAll();
       if (endedBy === 'cancelled') return null;
@@ -158,11 +161,11 @@ class Run implements RunningProfile {
         osThreads: osThreads(),
         residentBytes: process.memoryUsage.rss(),
       };
-      const threads = [...samples.keys()].map((name) => ({
-        name,
-        ...(used.get(name) ?? NOTHING_USED),
-        waits: waits.find(({ thread }) => thread === name)?.sites ?? [],
-      }));
+      const threads = [...samples.keys()].map((name) => {
+        const { idleMs, ...counters } = used.get(name) ?? NOTHING_USED;
+        const idle = idleMs > 0 ? [{ ...IDLE_LOOP, totalMs: idleMs }] : [];
+        return { name, ...counters, waits: waits === null ? [] : [...(waits.get(name) ?? []), ...idle] };
+      });
       return documentOf(head, threads, samples);
     } finally {
       time.cancel();
@@ -250,7 +253,20 @@ class Run implements RunningProfile {
 }
 
 const NO_SAMPLES: Samples = { cpuJson: '', heapJson: '' };
-const NOTHING_USED = { cpu: { userMs: 0, systemMs: 0 }, allocatedBytes: 0 };
+const NOTHING_USED = { cpu: { userMs: 0, systemMs: 0 }, allocatedBytes: 0, idleMs: 0 };
+/** How often a loop slept, and how long each time, nobody counts. */
+const IDLE_LOOP = { path: ['event loop', 'idle'], isIdle: true, count: 0, buckets: [] };
+
+/** By thread. */
+function takeWaits({ threads }: NodeProfilerParts['engine']): ReadonlyMap<string, readonly ProfiledWaits[]> {
+  const waits = new Map<string, readonly ProfiledWaits[]>();
+  for (const { sites, thread } of threads?.takeWaits() ?? []) waits.set(thread, sites);
+  waits.set(
+    MAIN,
+    ALL_WAITS.map((place) => place.take()).filter(({ count }) => count > 0),
+  );
+  return waits;
+}
 
 /** The samplers' own JSON goes into it as it is. */
 function documentOf(

@@ -1,6 +1,7 @@
 /** The profile of one thread: how it is begun and ended on the main thread, and on a pool thread from outside. */
 import v8 from 'node:v8';
 import type { ThreadHandle } from '../../../native-free-lsm/index.ts';
+import { loopIdleMs } from '../../clock.ts';
 import type { CpuMs, ProfileRequest } from '../../node-profile.ts';
 
 /** Room for more samples than are due: a sampler that was late takes some at once. */
@@ -19,6 +20,8 @@ export interface Samples {
 interface Counters {
   readonly cpu: CpuMs;
   readonly allocatedBytes: number;
+  /** For how long its event loop has slept; 0 where it never returns to it. */
+  readonly idleMs: number;
 }
 
 interface Sampler {
@@ -35,7 +38,7 @@ export interface Profilable {
 export const mainThread: Profilable = {
   startCpuProfile: (options) => v8.startCpuProfile(options),
   startHeapProfile: (options) => v8.startHeapProfile(options),
-  counters: async () => countersOf(process.threadCpuUsage(), v8.getHeapStatistics()),
+  counters: async () => countersOf(process.threadCpuUsage(), v8.getHeapStatistics(), loopIdleMs()),
 };
 
 export function poolThread(handle: ThreadHandle): Profilable {
@@ -44,7 +47,7 @@ export function poolThread(handle: ThreadHandle): Profilable {
     startHeapProfile: (options) => handle.startHeapProfile(options),
     counters: async () => {
       const [cpu, heap] = await Promise.all([handle.cpuUsage(), handle.getHeapStatistics()]);
-      return countersOf(cpu, heap);
+      return countersOf(cpu, heap, handle.performance.eventLoopUtilization().idle);
     },
   };
 }
@@ -102,10 +105,11 @@ export class ThreadProfile {
   /** @returns what was used since it began */
   async used(): Promise<Counters> {
     const now = await this.#thread.counters();
-    const { allocatedBytes, cpu } = this.#before;
+    const { allocatedBytes, cpu, idleMs } = this.#before;
     return {
       cpu: { userMs: now.cpu.userMs - cpu.userMs, systemMs: now.cpu.systemMs - cpu.systemMs },
       allocatedBytes: now.allocatedBytes - allocatedBytes,
+      idleMs: now.idleMs - idleMs,
     };
   }
 
@@ -118,9 +122,11 @@ export class ThreadProfile {
 function countersOf(
   cpu: { readonly user: number; readonly system: number },
   heap: { readonly total_allocated_bytes?: number },
+  idleMs: number,
 ): Counters {
   return {
     cpu: { userMs: cpu.user / 1000, systemMs: cpu.system / 1000 },
     allocatedBytes: heap.total_allocated_bytes ?? 0,
+    idleMs,
   };
 }
