@@ -30,6 +30,7 @@ export const MAX_FILES_OF_A_PATH = 14;
 
 const FENCE = /^```[\s\S]*?^```$/gm;
 const QUOTED = /`([^`\n]+)`/g;
+const SCRIPT = /\bnpm run ([\w:-]+)/g;
 const SOURCE_NAME = /^(?:[\w.@-]+\/)*[\w@-][\w.@-]*\.(?:ts|md)$/;
 const FOLDER_NAME = /^(?:[\w.@-]+\/)+$/;
 const LINK = /\]\(([^)#\s]+)(?:#[^)\s]*)?\)/g;
@@ -69,6 +70,16 @@ export function namedFilesExist(document: Document, files: readonly string[]): s
     if (!files.includes(target) && !folders.has(target)) complain(match.index, match[1]);
   }
   return broken;
+}
+
+/**
+ * Every script that a document says to run is there.
+ * @param scripts of package.json
+ */
+export function namedScriptsExist({ path, text }: Document, scripts: readonly string[]): string[] {
+  return [...text.matchAll(SCRIPT)]
+    .filter(([, name]) => !scripts.includes(name))
+    .map(({ 1: name, index }) => `${path}:${lineAt(text, index)}: there is no script ${name}`);
 }
 
 /** The lists of a document in which every item begins with a file and a function of it. */

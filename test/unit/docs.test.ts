@@ -9,6 +9,7 @@ import {
   filesOf,
   MAX_FILES_OF_A_PATH,
   namedFilesExist,
+  namedScriptsExist,
   requestPathsHold,
   requestPathsIn,
 } from '../support/doc-rules.ts';
@@ -39,6 +40,7 @@ function sourcesOf(texts: Readonly<Record<string, string>>): Sources {
 describe('documents', () => {
   const files = projectFiles();
   const documents = files.filter((path) => path.endsWith('.md'));
+  const { scripts } = JSON.parse(read('package.json').text) as { readonly scripts: Record<string, string> };
 
   test('were found', () => {
     for (const path of [
@@ -54,6 +56,10 @@ describe('documents', () => {
   for (const path of documents) {
     test(`${path} names only files that exist`, () => {
       assert.deepEqual(namedFilesExist(read(path), files), []);
+    });
+
+    test(`${path} names only scripts that exist`, () => {
+      assert.deepEqual(namedScriptsExist(read(path), Object.keys(scripts)), []);
     });
   }
 
@@ -95,6 +101,13 @@ describe('each rule finds what breaks it', () => {
     assert.deepEqual(broken('`npx node --test src/e.ts "src/*.test.ts"`'), ['src/DOC.md:1: names src/e.ts']);
     assert.deepEqual(broken('[b](FORMAT.md#x), [c](../README.md), [d](README.md), [e](https://x/y)'), [
       'src/DOC.md:1: names README.md',
+    ]);
+  });
+
+  test('a script that is gone', () => {
+    const text = '`npm run a:b -- --c`\n```\nnpm run gone\n```';
+    assert.deepEqual(namedScriptsExist({ path: 'DOC.md', text }, ['a:b']), [
+      'DOC.md:3: there is no script gone',
     ]);
   });
 
