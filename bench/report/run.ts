@@ -16,7 +16,7 @@ import { chooseSteps, secondsLeft } from './plan.ts';
 import { buildReport, publishResults } from './publish.ts';
 import { gatherResults } from './results.ts';
 import { runSteps } from './runner.ts';
-import { SCALES, type ScaleName, scaleOf } from './scale.ts';
+import { SCALES, type Scale, type ScaleName, scaleOf } from './scale.ts';
 import { stepsOf } from './steps/all.ts';
 import { WorkFolder } from './work-folder.ts';
 
@@ -37,20 +37,51 @@ interface Flags {
   readonly data: string;
 }
 
+const MANUAL = `
+Runs step after step, each by commands of the product or scripts of the benchmarks
+in processes of their own, and keeps what each step brings. Ctrl-C ends it; the next
+run goes on with the step that was running. A step that fails is reported and does
+not stop the others; the next run tries it again. What was measured counts until the
+settings change, or the code that was measured.
+
+Nothing else should run on the machine. The data and all processes are gone at the
+end of every run.
+
+The report is the text in docs/report/report.template.md, with the figures put in.
+When a conclusion in it disagrees with the figures, the sentence is printed with what
+was measured, and the report is not written: correct the sentence and run it with
+--build. With --quick or --scale no conclusion is judged, and the report goes into
+the folder of the results.
+
+The method is in bench/README.md.
+
+Examples:
+  npm run report
+  npm run report -- --list
+  npm run report -- --only put-turn-1,page-cache --restart
+  npm run report -- --quick
+  npm run report -- --build
+
+Exit codes:
+  0  done
+  1  a step failed, a conclusion disagrees, or the folder is too large
+  130, 143: ended by Ctrl-C, SIGTERM`;
+
 const command = script(
   'report',
   'Measures PUT and GET, sequential, parallel and hedged, and writes a report.',
 )
   .option('--list', 'names the steps, with how long each takes and whether it is done')
   .option('--only <steps>', 'just these and what they need, separated by commas', (text) => text.split(','))
-  .option('--restart', 'forgets what earlier runs have measured')
+  .option('--restart', 'forgets what earlier runs have measured, with --only of those steps')
   .option('--build', 'writes the report from the results that docs/report/ holds, and measures nothing')
   .option('--quick', 'small data and short runs: tries everything, and its figures mean nothing')
   .option('--scale <name>', `how much is measured: ${SCALES.join(', ')} (full; --quick: quick)`, scaleName)
   .option('--rounds <n>', 'runs of what a table takes a median of (full: 3)', count)
   .option('--out <dir>', 'where the report goes (full: docs/report; else beside the results)', resolve)
   .option('--work <dir>', 'where results are kept until all are there', WORK)
-  .option('--data <dir>', 'where the data lies meanwhile, 5 GiB', tmpdir());
+  .option('--data <dir>', 'where the data lies meanwhile, 5 GiB', tmpdir())
+  .addHelpText('after', MANUAL);
 const flags = command.parse().opts<Flags>();
 
 function scaleName(text: string): ScaleName {
@@ -76,7 +107,10 @@ async function main(): Promise<void> {
   }
   const out = flags.out ?? (scale.isJudged ? OUT : join(work.path, 'report'));
   if (flags.build === true) return build(out, work);
-  if (flags.restart === true) work.clear();
+  if (flags.restart === true) {
+    if (flags.only === undefined) work.clear();
+    else for (const name of flags.only) work.forget(name);
+  }
   const abort = new AbortController();
   using data = new DataFolder(resolve(flags.data));
   process.once('exit', () => data[Symbol.dispose]());
@@ -90,15 +124,24 @@ async function main(): Promise<void> {
     signal: abort.signal,
     tell: (line) => process.stderr.write(`${line}\n`),
   });
-  const names = stepsOf(scale).map(({ name }) => name);
-  publishResults(gatherResults(scale, names, work), work, out);
-  build(out, work);
+  publish(scale, work, out);
   if (failed.length > 0) {
     console.error(
       `report: ${failed.length} steps failed: ${failed.join(', ')}; run it again to try them again`,
     );
     process.exitCode = 1;
   }
+}
+
+function publish(scale: Scale, work: WorkFolder, out: string): void {
+  const names = stepsOf(scale).map(({ name }) => name);
+  const missing = names.filter((name) => work.read(name) === undefined);
+  if (scale.isJudged && missing.length > 0) {
+    console.log(`the report is written once all steps have been tried; to do: ${missing.join(', ')}`);
+    return;
+  }
+  publishResults(gatherResults(scale, names, work), work, out);
+  build(out, work);
 }
 
 function build(out: string, work: WorkFolder): void {
