@@ -1,0 +1,284 @@
+/**
+ * What clients of a cluster notice when one of its nodes is unwell, measured on real processes: a load at the other
+ * nodes goes on all the while, and what it meets is compared with what it met just before and just after. Every answer
+ * is judged. All times are this process's.
+ */
+import os from 'node:os';
+import { setTimeout as delay } from 'node:timers/promises';
+import { runThreads } from '../../src/cli/load/threads.ts';
+import { BusyThreads } from '../support/busy-threads.ts';
+import { CheckedLoad, type Latencies } from '../support/checked-load.ts';
+import { TestCluster } from '../support/cluster.ts';
+import { loadPlan } from '../support/load-plan.ts';
+import type { PeerFault } from './peer-fault.ts';
+
+const NODES = 3;
+const QUORUM = { ack: 2, from: 3 };
+const VICTIM = NODES - 1;
+const KEYS = 500;
+/** So long a fault may be felt before it must not be any more. */
+const GRACE_MS = 1_000;
+/** So soon after the fault reads ask no more replicas than they need. */
+const RECOVERY_MS = 5_000;
+const WORSE_THAN_HEALTHY = 2;
+/**
+ * Below it a p99 is no worse than a healthy one: processes share the machine with others, and one that has to wait for
+ * its turn of a core once in a hundred requests is that late. Whoever waits for the node that is unwell waits longer: it
+ * is 200 ms late or silent for 300 ms and more, and a hedge comes after up to 100 ms.
+ */
+const NOISE_MS = 25;
+const METHODS = ['get', 'put'] as const;
+/** Hedges are less than 5 % of the GETs. */
+export const MOST_ASKED_UNDER_LOAD = QUORUM.ack + 0.05;
+/** Over few GETs a hedge weighs more: a node may save some up, and sends them when the machine stops for a moment. */
+const MOST_ASKED_IN_HEALTH = QUORUM.ack + 0.1;
+const POLL_MS = 100;
+const LEAST_GETS_A_POLL = 10;
+
+export interface ProofPlan {
+  readonly replication: 'parallel' | 'hedged';
+  readonly seed: number;
+  readonly getsPerSecond: number;
+  readonly putsPerSecond: number;
+  readonly healthyMs: number;
+  /** Beyond the grace. */
+  readonly faultyMs: number;
+  /**
+   * How often to measure a fault until it is no worse than health: a fault that clients feel is felt each time, and
+   * what else the machine has to do is not.
+   */
+  readonly mostTries: number;
+}
+
+interface ByMethod {
+  readonly get: Latencies;
+  readonly put: Latencies;
+}
+
+interface Measured extends ByMethod {
+  /** Replicas asked for each GET. */
+  readonly asked: number;
+}
+
+export interface FaultFigures {
+  readonly fault: string;
+  readonly before: Measured;
+  /** The first second, in which a fault may be felt. */
+  readonly grace: ByMethod;
+  readonly faulty: Measured;
+  readonly after: Measured;
+  /** From the end of the fault until reads ask no more replicas than they need; null: not within the time. */
+  readonly recoveredMs: number | null;
+  /** Answers that should not have come, and those that did not, from the beginning of the fault on. */
+  readonly wrong: readonly string[];
+}
+
+/** From the status, of reads all of whose replicas have answered or had their time. */
+interface ReadCounts {
+  readonly reads: number;
+  readonly replicasRead: number;
+}
+
+export class FaultProof implements AsyncDisposable {
+  readonly #cluster: TestCluster;
+  readonly #load: CheckedLoad;
+  readonly #plan: ProofPlan;
+  /** As measured last. */
+  #healthy: Measured | null = null;
+
+  private constructor(cluster: TestCluster, load: CheckedLoad, plan: ProofPlan) {
+    this.#cluster = cluster;
+    this.#load = load;
+    this.#plan = plan;
+  }
+
+  static async start(plan: ProofPlan): Promise<FaultProof> {
+    const { getsPerSecond, putsPerSecond, replication, seed } = plan;
+    const args = ['--replication', replication, '--log-level', 'error'];
+    const cluster = await TestCluster.start({ nodes: NODES, args, isProxied: true });
+    const ports = cluster.ports.filter((_, node) => node !== VICTIM);
+    const load = new CheckedLoad(cluster.client, {
+      ports,
+      getsPerSecond,
+      putsPerSecond,
+      keys: KEYS,
+      quorum: QUORUM,
+      seed,
+    });
+    try {
+      await load.start();
+      // What is compiled first is slow at first.
+      await delay(plan.healthyMs);
+    } catch (error) {
+      await cluster[Symbol.asyncDispose]();
+      throw error;
+    }
+    return new FaultProof(cluster, load, plan);
+  }
+
+  async prove(fault: PeerFault): Promise<FaultFigures> {
+    const { faultyMs, healthyMs, mostTries } = this.#plan;
+    const before = this.#healthy ?? (await this.#measure(healthyMs));
+    const beganMs = performance.now();
+    const end = await fault.begin(this.#cluster, VICTIM);
+    const graceMs = performance.now();
+    let faulty: Measured;
+    try {
+      await delay(GRACE_MS);
+      faulty = await this.#measure(faultyMs);
+      for (let tries = 1; tries < mostTries && isWorse(faulty, before); tries++)
+        faulty = await this.#measure(faultyMs);
+    } finally {
+      await end();
+    }
+    const recoveredMs = await this.#recovery();
+    await this.#cluster.connected();
+    const after = await this.#measure(healthyMs);
+    this.#healthy = after;
+    const grace = this.#latencies(graceMs, graceMs + GRACE_MS);
+    const wrong = this.#load.faults(beganMs, performance.now());
+    return { fault: fault.name, before, grace, faulty, after, recoveredMs, wrong };
+  }
+
+  /**
+   * A load of as many requests as 64 connections have answered, while the machine is given more to do than it can.
+   * @returns replicas asked for each GET
+   */
+  async askedUnderLoad(durationMs: number): Promise<number> {
+    const targets = this.#clientPorts.map((port) => ({ host: '127.0.0.1', port }));
+    const plan = loadPlan({ targets, durationMs, keys: KEYS, ...QUORUM });
+    using _busy = new BusyThreads(os.availableParallelism());
+    const before = await this.#counts();
+    await runThreads(plan, () => undefined, new AbortController().signal);
+    return perRead(before, await this.#counts());
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#load[Symbol.asyncDispose]();
+    await this.#cluster[Symbol.asyncDispose]();
+  }
+
+  async #measure(durationMs: number): Promise<Measured> {
+    const startMs = performance.now();
+    const before = await this.#counts();
+    await delay(durationMs);
+    const asked = perRead(before, await this.#counts());
+    // What hangs counts with the time that it hangs.
+    await this.#load.settled();
+    return { ...this.#latencies(startMs, startMs + durationMs), asked };
+  }
+
+  #latencies(fromMs: number, toMs: number): ByMethod {
+    return {
+      get: this.#load.latencies('GET', fromMs, toMs),
+      put: this.#load.latencies('PUT', fromMs, toMs),
+    };
+  }
+
+  get #clientPorts(): readonly number[] {
+    return this.#cluster.ports.filter((_, node) => node !== VICTIM);
+  }
+
+  async #recovery(): Promise<number | null> {
+    const startMs = performance.now();
+    const most = this.#plan.replication === 'hedged' ? MOST_ASKED_IN_HEALTH : QUORUM.from;
+    let before = await this.#counts();
+    while (performance.now() - startMs < RECOVERY_MS) {
+      await delay(POLL_MS);
+      const now = await this.#counts();
+      if (now.reads - before.reads < LEAST_GETS_A_POLL) continue;
+      if (perRead(before, now) <= most) return performance.now() - startMs;
+      before = now;
+    }
+    return null;
+  }
+
+  /** Of the nodes that clients ask. */
+  async #counts(): Promise<ReadCounts> {
+    const statuses = await Promise.all(this.#clientPorts.map((port) => this.#cluster.client.status(port)));
+    const requests = statuses.map((status) => (status as unknown as { requests: ReadCounts }).requests);
+    return {
+      reads: requests.reduce((sum, { reads }) => sum + reads, 0),
+      replicasRead: requests.reduce((sum, { replicasRead }) => sum + replicasRead, 0),
+    };
+  }
+}
+
+/** What was promised and did not hold, a sentence each. */
+export function breachesOf(figures: FaultFigures, replication: ProofPlan['replication']): string[] {
+  const { after, before, fault, faulty, recoveredMs, wrong } = figures;
+  const breaches = [...wrong];
+  for (const method of METHODS) {
+    const most = boundMs(method, before, after);
+    const { count, p99Ms } = faulty[method];
+    if (p99Ms > most) breaches.push(`p99 of ${method} is ${ms(p99Ms)}, more than ${ms(most)}`);
+    if (count === 0) breaches.push(`no ${method} was sent`);
+  }
+  if (replication === 'hedged') {
+    for (const { asked } of [before, after]) {
+      if (asked > MOST_ASKED_IN_HEALTH)
+        breaches.push(`${asked.toFixed(3)} replicas were asked for a GET in health`);
+    }
+    if (recoveredMs === null)
+      breaches.push(`${RECOVERY_MS} ms after it GETs still ask more replicas than two`);
+  }
+  return breaches.map((breach) => `${fault}: ${breach}`);
+}
+
+function isWorse(faulty: ByMethod, healthy: ByMethod): boolean {
+  return METHODS.some((method) => faulty[method].p99Ms > boundMs(method, healthy));
+}
+
+function boundMs(method: keyof ByMethod, ...healthy: readonly ByMethod[]): number {
+  return Math.max(WORSE_THAN_HEALTHY * Math.max(...healthy.map((each) => each[method].p99Ms)), NOISE_MS);
+}
+
+export const FIGURE_TITLES = line([
+  'ms',
+  '',
+  'well p50',
+  'p99',
+  '1st s p99',
+  'max',
+  'unwell p50',
+  'p99',
+  'bound',
+  'after p99',
+  'asked',
+  'unwell',
+  'after',
+  'recovered',
+  'wrong',
+]);
+
+/** A line for each method. */
+export function describeFigures(figures: FaultFigures): string {
+  const { after, before, fault, faulty, grace, recoveredMs, wrong } = figures;
+  const rows = METHODS.map((method) => [
+    method === 'get' ? fault : '',
+    method.toUpperCase(),
+    ms(before[method].p50Ms),
+    ms(before[method].p99Ms),
+    ms(grace[method].p99Ms),
+    ms(grace[method].maxMs),
+    ms(faulty[method].p50Ms),
+    ms(faulty[method].p99Ms),
+    ms(boundMs(method, before, after)),
+    ms(after[method].p99Ms),
+  ]);
+  rows[0].push(...[before, faulty, after].map(({ asked }) => asked.toFixed(2)));
+  rows[0].push(recoveredMs === null ? 'no' : ms(recoveredMs), String(wrong.length));
+  return rows.map(line).join('\n');
+}
+
+function perRead(before: ReadCounts, after: ReadCounts): number {
+  return (after.replicasRead - before.replicasRead) / (after.reads - before.reads);
+}
+
+function ms(value: number): string {
+  return value.toFixed(value < 100 ? 1 : 0);
+}
+
+function line(cells: readonly string[]): string {
+  return cells.map((cell) => cell.padStart(cell === cells[0] ? 12 : 10)).join(' ');
+}

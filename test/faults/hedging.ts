@@ -1,0 +1,57 @@
+/** `npm run hedging -- [--seconds N] [--rounds N] [--seed N]` */
+import { CampaignProgress } from '../support/campaign-progress.ts';
+import { count, newSeed, script, seedOption } from '../support/script-flags.ts';
+import {
+  breachesOf,
+  describeFigures,
+  FaultProof,
+  FIGURE_TITLES,
+  MOST_ASKED_UNDER_LOAD,
+} from './fault-proof.ts';
+import { PEER_FAULTS } from './peer-fault.ts';
+
+const MODES = ['parallel', 'hedged'] as const;
+
+const flags = script(
+  'hedging',
+  'What clients notice when a node is dead, frozen, unreachable, slow, flapping or stuttering, with and without hedged reads: ' +
+    'no request may fail and none be slow for more than a second, and afterwards reads ask two replicas again.',
+)
+  .option('--rounds <n>', 'how often each fault is proved in each mode', count, 1)
+  .option('--seconds <n>', 'of each measured time', count, 5)
+  .option('--gets <n>', 'GETs a second', count, 300)
+  .option('--puts <n>', 'PUTs a second', count, 60)
+  .addOption(seedOption(2 ** 32 - 1))
+  .parse()
+  .opts<{ rounds: number; seconds: number; gets: number; puts: number; seed?: number }>();
+const seed = flags.seed ?? newSeed(2 ** 32 - 1);
+console.log(`seed ${seed}`);
+const breaches: string[] = [];
+using progress = new CampaignProgress(flags.rounds * MODES.length * PEER_FAULTS.length);
+for (let round = 0; round < flags.rounds; round++) {
+  for (const replication of MODES) {
+    await using proof = await FaultProof.start({
+      replication,
+      seed: seed + round,
+      getsPerSecond: flags.gets,
+      putsPerSecond: flags.puts,
+      healthyMs: flags.seconds * 1_000,
+      faultyMs: flags.seconds * 1_000,
+      mostTries: 1,
+    });
+    console.log(`${replication}\n${FIGURE_TITLES}`);
+    for (const fault of PEER_FAULTS) {
+      const figures = await proof.prove(fault);
+      console.log(describeFigures(figures));
+      breaches.push(...breachesOf(figures, replication).map((breach) => `${replication}, ${breach}`));
+      progress.step(`${replication}, ${fault.name}`);
+    }
+    const asked = await proof.askedUnderLoad(flags.seconds * 1_000);
+    console.log(`${asked.toFixed(3)} replicas were asked for a GET under full load on a busy machine`);
+    if (replication === 'hedged' && asked > MOST_ASKED_UNDER_LOAD)
+      breaches.push(`hedged, under load: ${asked.toFixed(3)} replicas were asked for a GET`);
+  }
+}
+for (const breach of breaches) console.log(breach);
+console.log(breaches.length === 0 ? 'All held.' : `${breaches.length} breaches`);
+if (breaches.length > 0) process.exitCode = 1;
