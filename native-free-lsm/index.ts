@@ -5,7 +5,7 @@
 import { Engine } from './engine.ts';
 import type { RepairOptions, RepairPlan } from './offline/repair.ts';
 
-export { CallTable } from './call-table.ts';
+export { CallTable, MAX_TAG } from './call-table.ts';
 export { drawHashSeed, type EngineClock } from './clock.ts';
 export { type BatchOperation, Engine, type Entry, type RangeOptions, type Snapshot } from './engine.ts';
 export { LsmError, type LsmErrorCode } from './errors.ts';

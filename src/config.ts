@@ -24,6 +24,10 @@ export { environmentName, type Setting, type SettingsTable } from './config/sett
 
 type Compression = EngineOptions['bottomCompression'];
 
+/** `multicast` is experimental: a write is sent once, by IP multicast, and what is lost goes over RPC. */
+type FanOut = 'unicast' | 'multicast';
+
+const FAN_OUTS: readonly FanOut[] = ['unicast', 'multicast'];
 const DURABILITIES: readonly Durability[] = ['sync', 'interval', 'none'];
 /** By what nodes ask each other's replicas. */
 type PeerProtocol = 'rpc' | 'http';
@@ -75,6 +79,8 @@ export interface NodeSettings {
   readonly compression: Compression;
   /** Threads that search tables; 0 lets the number of cores decide: see `readersFor`. */
   readonly readers: number;
+  /** How a write reaches several replicas. */
+  readonly fanOut: FanOut;
   /** Host names that are accepted besides the node's own. */
   readonly allowedHosts: readonly string[];
   readonly logLevel: LogLevel;
@@ -168,6 +174,12 @@ export const nodeSettings: SettingsTable<NodeSettings> = {
     'of old data: zstd takes less room, more time to read',
   ),
   readers: integerOrAuto('readers', 1, 64, 'threads of a node that search tables'),
+  fanOut: choice(
+    'fan-out',
+    'unicast',
+    FAN_OUTS,
+    'how a write reaches several replicas; multicast is experimental',
+  ),
   allowedHosts: names('allow-host', 'names that lead to the node, besides its own, with commas between'),
   peerProtocol: choice(
     'peer-protocol',
@@ -223,6 +235,12 @@ export function checkNodeSettings(settings: NodeSettings): void {
     throw new QuorateError(
       'INVALID_CONFIG',
       `--hedge-max-delay must be at least --hedge-min-delay (${formatDuration(settings.hedgeMinDelayMs)})`,
+    );
+  }
+  if (settings.fanOut === 'multicast' && settings.peerProtocol === 'http') {
+    throw new QuorateError(
+      'INVALID_CONFIG',
+      '--fan-out multicast sends what is lost over RPC: it does not go with --peer-protocol http',
     );
   }
   if (settings.memtableBytes < 2 * settings.maxValueBytes) {

@@ -21,7 +21,9 @@ import type { StorageEngine } from '../replica/storage-engine.ts';
 import { encodeClock } from '../rpc/clock-message.ts';
 import type { ClusterSecret } from '../rpc/cluster-secret.ts';
 import { RpcMesh } from '../rpc/mesh.ts';
-import { CLOCK } from '../rpc/operation-table.ts';
+import { Multicast } from '../rpc/multicast/multicast.ts';
+import { udpTransport } from '../rpc/multicast/udp-transport.ts';
+import { CLOCK, Feature } from '../rpc/operation-table.ts';
 import { RpcServer } from '../rpc/server.ts';
 import { TcpTransport } from '../rpc/tcp-transport.ts';
 import { MAX_CLIENT_KEY_BYTES } from '../services.ts';
@@ -50,6 +52,8 @@ export class NodeCore {
   readonly wholeness: FolderWholeness;
   readonly replica: Replica;
   readonly peerRequests: PeerRequests;
+  /** Null: writes are sent to each node by itself. */
+  readonly multicast: Multicast | null;
   readonly server: RpcServer;
   readonly mesh: RpcMesh;
   /** Null: replicas are asked over RPC. */
@@ -100,25 +104,44 @@ export class NodeCore {
       settings.peerProtocol === 'http'
         ? new PeerHttp({ handler: this.peerRequests, clock, log, maxValueBytes })
         : null;
+    const { datagrams = udpTransport } = options;
+    const { conditions, here } = this;
+    this.multicast =
+      settings.fanOut === 'multicast'
+        ? new Multicast({
+            clusterId,
+            self: { nodeId: here.id, ...here.rpc },
+            secret,
+            transport: datagrams,
+            clock,
+            random,
+            log,
+            onUnusable: (sentence) => conditions.raise('MULTICAST_OFF', sentence, false),
+          })
+        : null;
+    const abilities = (): number => (this.multicast?.isOpen === true ? Feature.multicast : 0);
     const identity = {
       clusterId,
       topologyDigest: topologyDigest(topology),
       maxValueBytes,
       peerHttpPort: () => this.peerHttp?.server.port ?? 0,
       isMember,
+      abilities,
     };
     const dialled = createHandshakePolicy(identity, this.wholeness, () => listener.onDialled());
     const accepted = createHandshakePolicy(identity, this.wholeness, (nodeId) =>
       listener.onDialledBy(nodeId),
     );
     const rpc = { credentials: { secret, drawBytes }, transport, clock, log };
+    const { multicast } = this;
     this.server = new RpcServer({
       ...rpc,
       handler: this.peerRequests,
       policy: accepted,
       onSession: (session) => this.peerHttp?.server.openSession(session),
+      multicast: multicast?.receiver ?? null,
     });
-    this.mesh = new RpcMesh({ ...rpc, policy: dialled, random, requestTimeoutMs });
+    this.mesh = new RpcMesh({ ...rpc, policy: dialled, random, requestTimeoutMs, multicast });
     this.cluster = new CurrentView(view, options.nodeId, this.replica, this.mesh, this.#wayToReplicas());
     this.clockWatch = new ClockWatch({
       clock,

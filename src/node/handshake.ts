@@ -13,6 +13,8 @@ interface HandshakeIdentity {
   readonly peerHttpPort: () => number;
   /** Whether the cluster, as it is now, has a node of this id. */
   readonly isMember: (nodeId: string) => boolean;
+  /** Bits of `Feature` for what this node can do besides its operations. */
+  readonly abilities: () => number;
 }
 
 /** @param onMet called after each handshake in which this node found nothing wrong */
@@ -25,7 +27,7 @@ export function createHandshakePolicy(
     const greeting = wholeness.greetingFor(peerNodeId);
     return {
       protocolVersion: PROTOCOL_VERSION,
-      features: FEATURES,
+      features: FEATURES | identity.abilities(),
       clusterId: identity.clusterId,
       nodeId: greeting.nodeId,
       incarnation: greeting.incarnation,

@@ -123,10 +123,12 @@ class Node implements RunningNode {
   }
 
   async start(): Promise<void> {
-    const { clockWatch, cluster, here, mesh, peerHttp, server, timestamps, wholeness } = this.#core;
+    const { clockWatch, cluster, here, mesh, multicast, peerHttp, server, timestamps, wholeness } =
+      this.#core;
     const { host, port } = here.rpc;
-    // Its port is told in the handshakes, which begin with the next line.
+    // What they come to is told in the handshakes, which begin with the next line.
     await peerHttp?.server.listen(host);
+    await multicast?.open();
     await server.listen(host, port);
     this.rpcAddress = formatAddress({ host, port: server.port });
     mesh.start();

@@ -6,6 +6,7 @@ import type { Topology } from '../cluster/topology.ts';
 import type { NodeSettings } from '../config.ts';
 import type { Log } from '../log.ts';
 import type { StorageEngine } from '../replica/storage-engine.ts';
+import type { DatagramTransport } from '../rpc/multicast/datagram-transport.ts';
 import type { Transport } from '../rpc/transport.ts';
 
 export interface NodeOptions {
@@ -30,6 +31,7 @@ export interface NodeOptions {
   /** Who runs the engine's threads: another than a pool needs no threads, and takes any `fs`. */
   readonly executor?: ExecutorFactory;
   readonly transport?: Transport;
+  readonly datagrams?: DatagramTransport;
   /** Another store than the LSM engine: benchmarks and simulations. */
   readonly openStorage?: OpenStorage;
 }

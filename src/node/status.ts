@@ -12,6 +12,7 @@ import type { IdentityStore } from '../replica/identity-store.ts';
 import type { Replica } from '../replica/replica.ts';
 import type { StorageEngine } from '../replica/storage-engine.ts';
 import type { RpcMesh } from '../rpc/mesh.ts';
+import type { Multicast } from '../rpc/multicast/multicast.ts';
 import type { PeerStatus } from '../rpc/peer.ts';
 import type { CurrentView } from './current-view.ts';
 import type { LoopDelayMonitor } from './loop-delay.ts';
@@ -37,6 +38,7 @@ interface StatusSources {
   readonly timestamps: { readonly time: OwnTime };
   readonly mesh: RpcMesh;
   readonly peerHttp: PeerHttp | null;
+  readonly multicast: Multicast | null;
   readonly coordinator: Coordinator;
   readonly settlements: SettlementCounters;
   readonly conditions: Conditions;
@@ -83,6 +85,7 @@ export function nodeStatus(
     clock: sources.timestamps.time.figures(),
     admission: sources.admission.figures,
     peers: peersOf(sources),
+    multicast: sources.multicast?.figures ?? null,
     epoch: sources.cluster.view.epoch,
     nodes: sources.cluster.view.nodes.map(({ id, http, zone }) => ({ id, http: formatAddress(http), zone })),
     eventLoopDelay: loopDelay.summary(),

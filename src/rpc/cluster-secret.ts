@@ -23,6 +23,7 @@ export const ProofOf = {
   httpSession: 'http session',
   httpClient: 'http client',
   httpServer: 'http server',
+  multicast: 'multicast',
 } as const;
 export type ProofOf = (typeof ProofOf)[keyof typeof ProofOf];
 
@@ -62,6 +63,11 @@ export class ClusterSecret {
       'INVALID_CONFIG',
       `the cluster secret ${found}: it must have ${MIN_SECRET_LENGTH} to ${MAX_SECRET_LENGTH}, such as what \`openssl rand -hex 32\` prints`,
     );
+  }
+
+  /** A key for what does not belong to one connection. */
+  keyFor(purpose: string): Buffer {
+    return createHmac('sha256', this.#key).update(purpose).digest();
   }
 
   /** The key of one connection. */

@@ -218,6 +218,11 @@ export function writeMessageId(target: Uint8Array, at: number, id: number): void
   writeUint32(target, at + 2, id);
 }
 
+/** Gives a request whose message starts at `at` another time-out. */
+export function writeMessageTimeout(target: Uint8Array, at: number, timeoutMs: number): void {
+  writeUint32(target, at + HEAD_BYTES + 1, timeoutMs);
+}
+
 function writeHead(target: Uint8Array, at: number, elements: number, kind: MessageKind, id: number): number {
   const next = writeArrayHead(target, at, elements);
   target[next] = kind;

@@ -5,6 +5,7 @@ import { failed, type ReplySink } from '../reply.ts';
 import type { Credentials } from './authentication.ts';
 import type { HandshakePolicy } from './handshake.ts';
 import { DEFAULT_RPC_LIMITS, type RpcLimits } from './limits.ts';
+import type { Multicast } from './multicast/multicast.ts';
 import type { RpcOperation } from './operation-table.ts';
 import { Peer, type PeerAddress, type PeerContext, type PeerStatus } from './peer.ts';
 import { PeerRoutes, wholeTimeoutMs, writeFrame } from './peer-routes.ts';
@@ -22,6 +23,8 @@ interface RpcMeshOptions {
   readonly requestTimeoutMs: number;
   /** Limits that differ from `DEFAULT_RPC_LIMITS`. */
   readonly limits?: Partial<RpcLimits>;
+  /** Null: every write goes over the connection of its peer. */
+  readonly multicast?: Multicast | null;
 }
 
 const GONE = failed(
@@ -37,6 +40,7 @@ const GONE = failed(
  */
 export class RpcMesh implements AsyncDisposable {
   readonly #context: PeerContext;
+  readonly #multicast: Multicast | null;
   readonly #requestTimeoutMs: number;
   readonly #tick: TimerHandle;
   readonly #frame = writeFrame();
@@ -49,7 +53,9 @@ export class RpcMesh implements AsyncDisposable {
   constructor(options: RpcMeshOptions) {
     const { policy, credentials, transport, clock, random, log, requestTimeoutMs } = options;
     const limits = { ...DEFAULT_RPC_LIMITS, ...options.limits };
-    this.#context = { policy, credentials, transport, clock, random, log, limits };
+    this.#multicast = options.multicast ?? null;
+    const multicast = this.#multicast?.sender ?? null;
+    this.#context = { policy, credentials, transport, clock, random, log, limits, multicast };
     this.#requestTimeoutMs = requestTimeoutMs;
     this.#tick = clock.every(limits.tickMs, () => this.#onTick());
   }
@@ -70,7 +76,8 @@ export class RpcMesh implements AsyncDisposable {
       peer.mayLeave = true;
       this.#leaving.set(peer, this.#context.clock.monotonicMs() + this.#requestTimeoutMs);
     }
-    return new PeerRoutes(peers, this.#frame, this.#context.clock);
+    this.#multicast?.setMembers(addresses.filter((address) => address !== null));
+    return new PeerRoutes(peers, this.#frame, this.#context.clock, this.#context.multicast);
   }
 
   /** Dials every peer, and from now on keeps at it. */
@@ -120,6 +127,7 @@ export class RpcMesh implements AsyncDisposable {
   async close(): Promise<void> {
     this.#isDialling = false;
     await Promise.all(this.#all().map((peer) => peer.close()));
+    this.#multicast?.close();
     this.#tick.cancel();
   }
 
@@ -159,7 +167,9 @@ export class RpcMesh implements AsyncDisposable {
       peer.tick(nowMs);
       // One that has lost its connection is not dialled again.
       if (nowMs >= untilMs || !peer.isUp) void peer.close(GONE);
-      if (peer.isClosed) this.#leaving.delete(peer);
+      if (!peer.isClosed) continue;
+      this.#leaving.delete(peer);
+      if (peer.datagrams !== null) this.#context.multicast?.forget(peer.datagrams);
     }
   }
 }

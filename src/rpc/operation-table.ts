@@ -30,7 +30,12 @@ export interface RpcOperation {
  * What a node can do besides the base of its protocol version, one bit each, told in the handshake. Bit 0 is reserved.
  * A node asks a peer only for operations whose bit the peer shows.
  */
-export const Feature = { readVersion: 1 << 1, clock: 1 << 2 } as const;
+export const Feature = {
+  readVersion: 1 << 1,
+  clock: 1 << 2,
+  /** It sends and takes writes as datagrams. This depends on the node's settings and its network. */
+  multicast: 1 << 3,
+} as const;
 
 export const READ: RpcOperation = {
   number: 1,
@@ -95,5 +100,5 @@ export const OPERATIONS: readonly (RpcOperation | undefined)[] = [
   CLOCK,
 ];
 
-/** Everything that this build can do. */
+/** The operations that this build serves. */
 export const FEATURES = OPERATIONS.reduce((bits, operation) => bits | (operation?.feature ?? 0), 0);

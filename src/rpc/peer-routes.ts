@@ -7,6 +7,7 @@ import {
   FRAME_LENGTH_BYTES,
   writeRequestBytes,
 } from './codec.ts';
+import type { MulticastSender } from './multicast/sender.ts';
 import { READ } from './operation-table.ts';
 import type { Peer } from './peer.ts';
 import { NO_SUCH_PEER } from './response.ts';
@@ -15,6 +16,8 @@ import { NO_SUCH_PEER } from './response.ts';
 const NO_ID = 0;
 const MAX_TIMEOUT_MS = 0xffff_ffff;
 const EMPTY = Buffer.alloc(0);
+/** With fewer receivers, a datagram saves nothing. */
+const MIN_RECEIVERS = 2;
 
 /**
  * The way to the other nodes of one view of the cluster. A node is its index in the view. Which peer that is was
@@ -27,15 +30,23 @@ export class PeerRoutes {
   /** Where a write is encoded. It serves again as soon as every peer has its copy. */
   readonly #frame: Buffer<ArrayBuffer>;
   readonly #clock: Clock;
+  readonly #multicast: MulticastSender | null;
 
   /**
    * @param peers by index in the view; null where this node itself stands
    * @param frame memory for the largest message that is not sent in fragments
+   * @param multicast null: every write goes over the connection of its peer
    */
-  constructor(peers: readonly (Peer | null)[], frame: Buffer<ArrayBuffer>, clock: Clock) {
+  constructor(
+    peers: readonly (Peer | null)[],
+    frame: Buffer<ArrayBuffer>,
+    clock: Clock,
+    multicast: MulticastSender | null,
+  ) {
     this.peers = peers;
     this.#frame = frame;
     this.#clock = clock;
+    this.#multicast = multicast;
   }
 
   read(node: number, key: Uint8Array, timeoutMs: number, sink: ReplySink, position: number): void {
@@ -63,7 +74,20 @@ export class PeerRoutes {
     sink: ReplySink,
   ): (ReplicaReply | null)[] | null {
     const wireTimeoutMs = wholeTimeoutMs(timeoutMs);
-    const isLarge = writeRequestBytes(key.length, record.length) > FRAGMENT_BYTES;
+    const messageBytes = writeRequestBytes(key.length, record.length);
+    if (this.#multicast !== null) {
+      const receivers = this.#datagramReceivers(nodes, offset, count);
+      if (receivers >= MIN_RECEIVERS && this.#multicast.takes(messageBytes, receivers)) {
+        const frameBytes = encodeWriteRequest(this.#frame, 0, NO_ID, wireTimeoutMs, key, record);
+        const frame = this.#frame.subarray(0, frameBytes);
+        this.#multicast.begin(messageBytes, receivers);
+        const deadlineMs = this.#clock.monotonicMs() + wireTimeoutMs;
+        const refusals = this.#sendOnce(this.#multicast, nodes, offset, count, frame, deadlineMs, sink);
+        this.#multicast.end(frame.subarray(FRAME_LENGTH_BYTES));
+        return refusals;
+      }
+    }
+    const isLarge = messageBytes > FRAGMENT_BYTES;
     /** The frame, or the head of a large message. */
     let encoded: Buffer = EMPTY;
     let deadlineMs = 0;
@@ -82,6 +106,41 @@ export class PeerRoutes {
       if (peer === undefined) refusal = NO_SUCH_PEER;
       else if (isLarge) refusal = peer.sendLarge(encoded, record, deadlineMs, sink, position);
       else refusal = peer.sendFrame(encoded, deadlineMs, sink, position);
+      if (refusal === null) continue;
+      refusals ??= new Array<ReplicaReply | null>(count).fill(null);
+      refusals[position] = refusal;
+    }
+    return refusals;
+  }
+
+  /** How many of the nodes can be reached by datagrams now. */
+  #datagramReceivers(nodes: Uint16Array, offset: number, count: number): number {
+    let receivers = 0;
+    for (let position = 0; position < count; position++)
+      if (this.peers[nodes[offset + position]]?.datagrams?.isUsed === true) receivers++;
+    return receivers;
+  }
+
+  /** Addresses the datagram to the peers that it can reach, and sends the frame to the others. */
+  #sendOnce(
+    multicast: MulticastSender,
+    nodes: Uint16Array,
+    offset: number,
+    count: number,
+    frame: Uint8Array,
+    deadlineMs: number,
+    sink: ReplySink,
+  ): (ReplicaReply | null)[] | null {
+    let refusals: (ReplicaReply | null)[] | null = null;
+    for (let position = 0; position < count; position++) {
+      const peer = this.peers[nodes[offset + position]];
+      if (peer === null) continue;
+      let refusal: ReplicaReply | null;
+      if (peer === undefined) refusal = NO_SUCH_PEER;
+      else if (peer.datagrams?.isUsed === true) {
+        refusal = peer.refusalOf(frame.length);
+        if (refusal === null) multicast.address(peer.datagrams, peer.expect(deadlineMs, sink, position));
+      } else refusal = peer.sendFrame(frame, deadlineMs, sink, position);
       if (refusal === null) continue;
       refusals ??= new Array<ReplicaReply | null>(count).fill(null);
       refusals[position] = refusal;

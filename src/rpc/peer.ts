@@ -16,7 +16,10 @@ import {
   keyRequestBytes,
   maxMessageBytes,
   PLAIN_REQUEST_FRAME_BYTES,
+  writeBytes,
+  writeFrameLength,
   writeMessageId,
+  writeMessageTimeout,
 } from './codec.ts';
 import { Connection, type ConnectionOwner } from './connection.ts';
 import { DialHandshake } from './dial-handshake.ts';
@@ -25,6 +28,9 @@ import { InFlightTable } from './in-flight.ts';
 import { Dropped } from './lane.ts';
 import type { RpcLimits } from './limits.ts';
 import type { Message } from './message.ts';
+import type { DatagramPath, DatagramPeer } from './multicast/datagram-path.ts';
+import type { MulticastSender } from './multicast/sender.ts';
+import { sessionTag } from './multicast/session-tag.ts';
 import { Arguments, type RpcOperation } from './operation-table.ts';
 import { MessageKind } from './operations.ts';
 import { PeerAvailability, type PeerState } from './peer-availability.ts';
@@ -70,14 +76,18 @@ export interface PeerContext {
   readonly random: Random;
   readonly log: Log;
   readonly limits: RpcLimits;
+  /** Null: every write goes over the connection of its peer. */
+  readonly multicast: MulticastSender | null;
 }
 
 /**
  * The way to one peer: it keeps a connection, dials again when the connection is lost, and carries this node's
  * requests.
  */
-export class Peer implements ConnectionOwner {
+export class Peer implements ConnectionOwner, DatagramPeer {
   readonly nodeId: string;
+  /** The way by datagrams, which carries writes that go to several peers. */
+  readonly datagrams: DatagramPath | null;
   readonly #address: PeerAddress;
   readonly #at: string;
   readonly #context: PeerContext;
@@ -117,6 +127,7 @@ export class Peer implements ConnectionOwner {
     this.#deadAfterTicks = this.#pingAfterTicks + Math.ceil(limits.pongTimeoutMs / limits.tickMs);
     this.#history = new ToldHistory(policy, Math.ceil(limits.historyEveryMs / limits.tickMs));
     this.#availability = new PeerAvailability(address.nodeId, context.clock);
+    this.datagrams = context.multicast?.pathTo(this) ?? null;
   }
 
   get isUp(): boolean {
@@ -188,7 +199,7 @@ export class Peer implements ConnectionOwner {
   ask(operation: RpcOperation, key: Uint8Array, timeoutMs: number, sink: ReplySink, position: number): void {
     const hasKey = operation.arguments !== Arguments.none;
     const frameBytes = hasKey ? FRAME_LENGTH_BYTES + keyRequestBytes(key.length) : PLAIN_REQUEST_FRAME_BYTES;
-    let refusal = this.#refusalOf(frameBytes);
+    let refusal = this.refusalOf(frameBytes);
     if (refusal === null && frameBytes > FRAME_LENGTH_BYTES + FRAGMENT_BYTES) refusal = KEY_TOO_LONG;
     if (refusal === null && (this.#features & operation.feature) !== operation.feature) refusal = NOT_SERVED;
     if (refusal !== null || this.#connection === null) {
@@ -210,9 +221,9 @@ export class Peer implements ConnectionOwner {
    * @returns why it was not sent; null: it was sent, and its sink will be called
    */
   sendFrame(frame: Uint8Array, deadlineMs: number, sink: ReplySink, position: number): ReplicaReply | null {
-    const refusal = this.#refusalOf(frame.length);
+    const refusal = this.refusalOf(frame.length);
     if (refusal !== null || this.#connection === null) return refusal ?? this.#availability.unavailable;
-    const id = this.#inFlight.add(sink, position, deadlineMs, false, false);
+    const id = this.expect(deadlineMs, sink, position);
     const { outbox } = this.#connection;
     const lane = outbox.foreground;
     const at = outbox.append(lane, frame);
@@ -229,7 +240,7 @@ export class Peer implements ConnectionOwner {
     position: number,
   ): ReplicaReply | null {
     const messageBytes = head.length + body.length;
-    let refusal = this.#refusalOf(messageBytes);
+    let refusal = this.refusalOf(messageBytes);
     if (refusal === null && messageBytes > this.#maxMessageBytes) refusal = VALUE_TOO_LARGE;
     if (refusal !== null || this.#connection === null) return refusal ?? this.#availability.unavailable;
     const id = this.#inFlight.add(sink, position, deadlineMs, true, false);
@@ -240,8 +251,37 @@ export class Peer implements ConnectionOwner {
     return null;
   }
 
+  /**
+   * Takes note of a write that is sent in one frame, or in a datagram, after `refusalOf` had nothing against it.
+   * @param deadlineMs the monotonic time up to which its answer is waited for
+   * @returns the id to send it with
+   */
+  expect(deadlineMs: number, sink: ReplySink, position: number): number {
+    return this.#inFlight.add(sink, position, deadlineMs, false, false);
+  }
+
+  /** The write with this id went out in a datagram: sends it over the connection, unless its answer has come. */
+  resend(id: number, message: Uint8Array): boolean {
+    const request = this.#inFlight.find(id);
+    if (request === undefined) return false;
+    const { limits, clock } = this.#context;
+    const outbox = this.#connection?.outbox;
+    const frameBytes = FRAME_LENGTH_BYTES + message.length;
+    // Its time then runs out, as that of every request that finds no way.
+    if (outbox === undefined || outbox.queuedBytes + frameBytes > limits.maxQueuedBytes) return true;
+    const lane = outbox.foreground;
+    const start = outbox.reserve(lane, frameBytes);
+    const at = writeFrameLength(lane.bytes, start, message.length);
+    writeBytes(lane.bytes, at, message);
+    writeMessageId(lane.bytes, at, id);
+    const leftMs = Math.max(Math.ceil(request.deadlineMs - clock.monotonicMs()), 0);
+    writeMessageTimeout(lane.bytes, at, leftMs);
+    return true;
+  }
+
   /** Checks deadlines and silence. */
   tick(nowMs: number): void {
+    this.datagrams?.tick(nowMs);
     const expired = this.#inFlight.takeExpired(nowMs);
     for (const { id, isLarge, sink, position } of expired) {
       this.#forget(id, isLarge);
@@ -302,6 +342,8 @@ export class Peer implements ConnectionOwner {
     this.#incarnation = hello.incarnation;
     this.#features = hello.features;
     this.#maxMessageBytes = maxMessageBytes(hello.maxValueBytes);
+    const local = this.#context.policy.localHello(this.nodeId);
+    this.datagrams?.open(sessionTag(key, local.features & hello.features));
     this.#reconnect.reset();
     this.#refused.reset();
     this.#sessionEnd = new AbortController();
@@ -331,6 +373,7 @@ export class Peer implements ConnectionOwner {
     // The connection may have ended for another reason, so the next attempt is not delayed as after a refusal.
     if (isProofUnanswered) handshake.refuseUnproved();
     else if (!this.#isRefused) this.#becomeDown(reason);
+    this.datagrams?.close();
     // Requests in flight fail after the state has changed, so that a sink that asks again gets its answer at once.
     const lost = failed(FailureCode.peerLost, this.#availability.unavailable.reason);
     for (const { sink, position } of this.#inFlight.takeAll()) sink.onReply(position, lost);
@@ -349,7 +392,7 @@ export class Peer implements ConnectionOwner {
   }
 
   /** Why a request of this size cannot be sent now; null when it can. */
-  #refusalOf(bytes: number): ReplicaReply | null {
+  refusalOf(bytes: number): ReplicaReply | null {
     if (this.#availability.state !== 'up' || this.#isClosing || this.#connection === null)
       return this.#availability.unavailable;
     const { limits } = this.#context;
@@ -387,6 +430,7 @@ export class Peer implements ConnectionOwner {
     if (request === undefined) return;
     const { sink, position, wantsRecord } = request;
     this.#inFlight.free(request);
+    this.datagrams?.onAnswer(message.id, this.#context.clock);
     sink.onReply(position, replyOf(message, wantsRecord));
     if (this.#isClosing) this.#closeWhenIdle();
   }

@@ -24,7 +24,10 @@ import { decodeHello, decodeHistory, encodeHello } from './hello.ts';
 import type { Lane } from './lane.ts';
 import type { RpcLimits } from './limits.ts';
 import type { Message } from './message.ts';
-import { OPERATIONS } from './operation-table.ts';
+import { AdmittedIds } from './multicast/admitted-ids.ts';
+import { type DatagramSession, Intake, type MulticastReceiver } from './multicast/receiver.ts';
+import { sessionTag } from './multicast/session-tag.ts';
+import { OPERATIONS, type RpcOperation, WRITE } from './operation-table.ts';
 import { MessageKind } from './operations.ts';
 import type { ReplicaHandler } from './replica-handler.ts';
 import type { RpcSession } from './session.ts';
@@ -45,6 +48,8 @@ export interface ServerContext {
   /** The log for lines that somebody can cause who has not proved anything. */
   readonly strangerLog: LimitedLog<StrangerLine>;
   readonly limits: RpcLimits;
+  /** Null: no datagrams are heard. */
+  readonly multicast: MulticastReceiver | null;
   /** The handshake is over: a node of this cluster has connected. */
   readonly onMember: (connection: ServerConnection, nodeId: string) => void;
   /** Called before the peer hears that the handshake is over. */
@@ -57,7 +62,7 @@ export interface ServerContext {
  * answers. The token of a request is its id. Reading stops while too many requests are being served or too many answers
  * wait to be sent, and goes on when half of them are done.
  */
-export class ServerConnection implements ConnectionOwner {
+export class ServerConnection implements ConnectionOwner, DatagramSession {
   readonly #context: ServerContext;
   readonly #connection: Connection;
   readonly #authentication: Authentication;
@@ -68,6 +73,9 @@ export class ServerConnection implements ConnectionOwner {
   readonly #sessionEnd = new AbortController();
   #peerNodeId: string | null = null;
   #underWay = 0;
+  /** Null: the peer sends no datagrams in this session. */
+  #admitted: AdmittedIds | null = null;
+  #multicastTag = 0;
   #isPaused = false;
   /** Whether it is closing: messages that still come are ignored. */
   #isEnding = false;
@@ -168,6 +176,21 @@ export class ServerConnection implements ConnectionOwner {
     }
   }
 
+  /** Its stream may be silent for long, when all that the peer asks comes in datagrams. */
+  heard(): void {
+    this.#connection.silence.hear();
+  }
+
+  onDatagramWrite(message: Message): Intake {
+    const admitted = this.#admitted;
+    // Where the stream is not read for a while, its datagrams must not get ahead either.
+    if (admitted === null || this.#isEnding || this.#isDraining || this.#isPaused) return Intake.left;
+    if (!admitted.isNew(message.id)) return Intake.known;
+    admitted.admit(message.id);
+    this.#run(WRITE, message);
+    return Intake.served;
+  }
+
   onDrained(): void {
     this.#connection.silence.hear();
     this.#resumeWhenQuiet();
@@ -179,6 +202,7 @@ export class ServerConnection implements ConnectionOwner {
     else if (this.#peerNodeId !== null) log.info(`The connection from ${this.#who()} is closed: ${reason}`);
     this.#isEnding = true;
     this.#sessionEnd.abort();
+    if (this.#admitted !== null) this.#context.multicast?.removeSession(this.#multicastTag, this);
     this.#context.onClosed(this);
   }
 
@@ -225,14 +249,28 @@ export class ServerConnection implements ConnectionOwner {
     const { sessionKey } = this.#authentication;
     this.#context.onSession({ peer: hello, key: sessionKey, ended: this.#sessionEnd.signal });
     outbox.append(outbox.foreground, this.#authentication.sealed(encodeHello(MessageKind.welcome, local)));
+    this.#hearDatagrams(sessionTag(sessionKey, local.features & hello.features));
     log.info(`Node ${hello.nodeId} connected from ${this.#connection.stream.remoteAddress}`);
     this.#context.onMember(this, hello.nodeId);
     policy.accepted(hello);
   }
 
+  /** From now on the peer's datagrams find this session by its name. */
+  #hearDatagrams(tag: number): void {
+    const { limits, multicast } = this.#context;
+    if (multicast === null || tag === 0) return;
+    this.#admitted = new AdmittedIds(limits.maxInFlight);
+    this.#multicastTag = tag;
+    multicast.addSession(tag, this);
+  }
+
   #serve(message: Message): void {
-    const { handler, limits, log } = this.#context;
     const { id } = message;
+    // It was sent again, because its answer had not come in time.
+    if (this.#admitted !== null && !this.#admitted.admitStreamed(id)) {
+      this.#context.multicast?.onResentInVain();
+      return;
+    }
     if (this.#isDraining) {
       this.#refuse(id, FailureCode.stopping, 'the node is stopping');
       return;
@@ -242,6 +280,11 @@ export class ServerConnection implements ConnectionOwner {
       this.#refuse(id, FailureCode.notServed, `operation ${message.operation} is not served`);
       return;
     }
+    this.#run(operation, message);
+  }
+
+  #run(operation: RpcOperation, message: Message): void {
+    const { handler, limits, log } = this.#context;
     this.#underWay++;
     try {
       operation.serve(handler, message, operation.isBackground ? this.#background : this.#foreground);

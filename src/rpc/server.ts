@@ -5,6 +5,7 @@ import type { Log } from '../log.ts';
 import type { Credentials } from './authentication.ts';
 import type { HandshakePolicy } from './handshake.ts';
 import { DEFAULT_RPC_LIMITS, type RpcLimits } from './limits.ts';
+import type { MulticastReceiver } from './multicast/receiver.ts';
 import type { ReplicaHandler } from './replica-handler.ts';
 import { ServerConnection, type ServerContext } from './server-connection.ts';
 import type { RpcSession } from './session.ts';
@@ -25,6 +26,8 @@ interface RpcServerOptions {
   readonly onSession?: (session: RpcSession) => void;
   /** What differs from `DEFAULT_RPC_LIMITS`. */
   readonly limits?: Partial<RpcLimits>;
+  /** Null: no datagrams are heard. */
+  readonly multicast?: MulticastReceiver | null;
 }
 
 /** Accepts the connections of the other nodes and hands their requests to the replica. */
@@ -54,6 +57,7 @@ export class RpcServer implements AsyncDisposable {
       strangerLog: new LimitedLog(log, clock, STRANGER_LOG_PERIOD_MS),
       limits,
       onSession,
+      multicast: options.multicast ?? null,
       onMember: (connection, nodeId) => this.#becomeMember(connection, nodeId),
       onClosed: (connection) => this.#forget(connection),
     };

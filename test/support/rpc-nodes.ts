@@ -105,6 +105,8 @@ export class MapReplica implements ReplicaHandler {
   times: ClockTimes = { wallMs: 1, ownMs: 2, acceptMs: 3.5 };
   holds = false;
   requests = 0;
+  /** How often each key was written. */
+  readonly writes = new Map<string, number>();
   mostHeld = 0;
   #held: (() => void)[] = [];
 
@@ -119,6 +121,7 @@ export class MapReplica implements ReplicaHandler {
       this.#answer(sink, token, failed(FailureCode.storage, 'storage error'));
       return;
     }
+    this.writes.set(name, (this.writes.get(name) ?? 0) + 1);
     this.records.set(name, Buffer.from(record));
     this.#answer(sink, token, STORED);
   }

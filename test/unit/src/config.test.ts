@@ -105,5 +105,8 @@ describe('the schema of settings', () => {
     assert.throws(() => checkNodeSettings({ ...settings, memtableBytes: 2 ** 20 }), {
       message: /--memtable-size must be at least twice/,
     });
+    assert.throws(() => checkNodeSettings({ ...settings, fanOut: 'multicast', peerProtocol: 'http' }), {
+      message: /--fan-out multicast .* does not go with --peer-protocol http/,
+    });
   });
 });

@@ -33,7 +33,14 @@ async function node(nodeId: string, topologyDigest = 'digest', clusterId = 'test
   );
   const met: string[] = [];
   const isMember = (id: string): boolean => ['a', 'b', 'c'].includes(id);
-  const cluster = { clusterId, topologyDigest, maxValueBytes: 7, peerHttpPort: () => peerHttpPort, isMember };
+  const cluster = {
+    clusterId,
+    topologyDigest,
+    maxValueBytes: 7,
+    peerHttpPort: () => peerHttpPort,
+    isMember,
+    abilities: () => 0,
+  };
   return { wholeness, met, policy: createHandshakePolicy(cluster, wholeness, (peerId) => met.push(peerId)) };
 }
 

@@ -11,7 +11,7 @@ describe('registered numbers', () => {
     for (const operation of operations) assert.equal(OPERATIONS[operation.number], operation);
     assert.equal(OPERATIONS[RANGE_PAGE_NUMBER], undefined);
     assert.equal(RANGE_PAGE_NUMBER, 4);
-    assert.deepEqual(Feature, { readVersion: 2, clock: 4 });
+    assert.deepEqual(Feature, { readVersion: 2, clock: 4, multicast: 8 });
     assert.equal(FEATURES & 1, 0);
     const kinds = {
       hello: 1,

@@ -1,0 +1,188 @@
+import type { Clock } from '../../clock.ts';
+import { QuorateError } from '../../errors.ts';
+import { LimitedLog } from '../../limited-log.ts';
+import type { Log } from '../../log.ts';
+import { Message } from '../message.ts';
+import { MessageDecoder } from '../message-decoder.ts';
+import { WRITE } from '../operation-table.ts';
+import { MessageKind } from '../operations.ts';
+import { DatagramReader } from './datagram-codec.ts';
+import type { DatagramSeal } from './datagram-seal.ts';
+
+/** What became of a write in a datagram. */
+export const Intake = {
+  served: 0,
+  /** It was served before, or nobody waits for it any more. */
+  known: 1,
+  /** It was not taken: its sender sends it again over the connection. */
+  left: 2,
+} as const;
+export type Intake = (typeof Intake)[keyof typeof Intake];
+
+/** A session by which a peer asks this node. */
+export interface DatagramSession {
+  /** A datagram of the peer came: it lives. */
+  heard(): void;
+  /** Serves a write, which has its id in this session. */
+  onDatagramWrite(message: Message): Intake;
+}
+
+export interface ReceivedFigures {
+  readonly datagrams: number;
+  /** Writes for this node that datagrams brought. */
+  readonly writes: number;
+  /** Of them: known already. */
+  readonly duplicates: number;
+  /** Of them: not taken, because there was too much to do. */
+  readonly left: number;
+  /** Writes that were sent again over the connection, though their datagram had come. */
+  readonly resentInVain: number;
+  /** Datagrams that name no session of this node: of others, of earlier sessions, of strangers. */
+  readonly foreign: number;
+  /** Datagrams with a wrong seal. */
+  readonly unsealed: number;
+  /** Datagrams that were not checked, because too many had a wrong seal. */
+  readonly unread: number;
+  /** Datagrams with the right seal that no node of this build sends. */
+  readonly malformed: number;
+}
+
+/** How often a kind of line may be logged that a stranger can cause. */
+const LOG_PERIOD_MS = 60_000;
+/** To check a seal costs time for each byte: no more is spent on wrong ones in a second. */
+const UNSEALED_BYTES_PER_SECOND = 4 * 1024 * 1024;
+/** What a datagram counts for besides its bytes. */
+const UNSEALED_BYTES_EACH = 2_048;
+
+/**
+ * Takes the datagrams of all peers, drops what is not theirs, and hands each write to the session that it belongs to.
+ * Nothing is answered to a datagram itself, so that a stranger learns nothing. A datagram whose sessions are not of this
+ * node is dropped before its seal is looked at: so a replay of an earlier session costs next to nothing.
+ */
+export class MulticastReceiver {
+  readonly #seal: DatagramSeal;
+  readonly #clock: Clock;
+  readonly #log: LimitedLog<'seal' | 'malformed'>;
+  readonly #sessions = new Map<number, DatagramSession>();
+  readonly #reader = new DatagramReader();
+  readonly #decoder = new MessageDecoder();
+  readonly #message = new Message();
+  #unsealedBytes = 0;
+  #unsealedSinceMs = 0;
+  #datagrams = 0;
+  #writes = 0;
+  #duplicates = 0;
+  #left = 0;
+  #resentInVain = 0;
+  #foreign = 0;
+  #unsealed = 0;
+  #unread = 0;
+  #malformed = 0;
+
+  constructor(seal: DatagramSeal, clock: Clock, log: Log) {
+    this.#seal = seal;
+    this.#clock = clock;
+    this.#log = new LimitedLog(log, clock, LOG_PERIOD_MS);
+  }
+
+  get figures(): ReceivedFigures {
+    return {
+      datagrams: this.#datagrams,
+      writes: this.#writes,
+      duplicates: this.#duplicates,
+      left: this.#left,
+      resentInVain: this.#resentInVain,
+      foreign: this.#foreign,
+      unsealed: this.#unsealed,
+      unread: this.#unread,
+      malformed: this.#malformed,
+    };
+  }
+
+  addSession(tag: number, session: DatagramSession): void {
+    this.#sessions.set(tag, session);
+  }
+
+  removeSession(tag: number, session: DatagramSession): void {
+    if (this.#sessions.get(tag) === session) this.#sessions.delete(tag);
+  }
+
+  /** A write came over the connection that was served before. */
+  onResentInVain(): void {
+    this.#resentInVain++;
+  }
+
+  onDatagram(bytes: Buffer): void {
+    this.#datagrams++;
+    const reader = this.#reader;
+    if (!reader.open(bytes)) {
+      this.#foreign++;
+      return;
+    }
+    for (let place = 0; place < reader.receivers; place++) {
+      const session = this.#sessions.get(reader.tagOf(place));
+      if (session === undefined) continue;
+      if (this.#isSealed(bytes)) {
+        session.heard();
+        this.#take(bytes, place, session);
+      }
+      reader.clear();
+      this.#decoder.clear(this.#message);
+      return;
+    }
+    reader.clear();
+    this.#foreign++;
+  }
+
+  #isSealed(bytes: Buffer): boolean {
+    if (this.#unsealedBytes >= UNSEALED_BYTES_PER_SECOND) {
+      const nowMs = this.#clock.monotonicMs();
+      if (nowMs - this.#unsealedSinceMs < 1_000) {
+        this.#unread++;
+        return false;
+      }
+      this.#unsealedBytes = 0;
+    }
+    if (this.#seal.isSealed(bytes)) return true;
+    if (this.#unsealedBytes === 0) this.#unsealedSinceMs = this.#clock.monotonicMs();
+    this.#unsealedBytes += bytes.length + UNSEALED_BYTES_EACH;
+    this.#unsealed++;
+    this.#log.warn('seal', 'Dropped a datagram that names a session of this node and has a wrong seal');
+    return false;
+  }
+
+  #take(bytes: Buffer, place: number, session: DatagramSession): void {
+    const reader = this.#reader;
+    while (reader.next()) {
+      const id = reader.idFor(place);
+      if (id < 0) continue;
+      if (!this.#decode(bytes, reader.messageStart, reader.messageEnd)) {
+        this.#onMalformed();
+        return;
+      }
+      this.#writes++;
+      this.#message.id = id;
+      const intake = session.onDatagramWrite(this.#message);
+      if (intake === Intake.known) this.#duplicates++;
+      else if (intake === Intake.left) this.#left++;
+    }
+    if (!reader.isWhole) this.#onMalformed();
+  }
+
+  #decode(bytes: Buffer, start: number, end: number): boolean {
+    const message = this.#message;
+    try {
+      this.#decoder.decode(bytes, start, end, message);
+    } catch (error) {
+      if (error instanceof QuorateError && error.code === 'PROTOCOL') return false;
+      throw error;
+    }
+    return message.kind === MessageKind.request && message.operation === WRITE.number;
+  }
+
+  /** What it brings is sent again over the connection, where a fault is told to the peer. */
+  #onMalformed(): void {
+    this.#malformed++;
+    this.#log.warn('malformed', 'Dropped a datagram of a node of this cluster that is malformed');
+  }
+}
