@@ -2,7 +2,7 @@ import type { Clock, TimerHandle } from '../clock.ts';
 
 /** A read that asks more replicas unless it is answered by then. */
 export interface Hedgeable {
-  /** Of the clock's monotonic time; the queue's. The latest call of `add` counts. */
+  /** Of the clock's monotonic time; 0 outside the queue, whose it is. What the latest call of `add` said counts. */
   hedgeDueMs: number;
   /** Whether it is answered: then nothing happens when it is due. */
   readonly isAnswered: boolean;
@@ -90,10 +90,12 @@ export class HedgeQueue {
     this.#arm(this.#step, nowMs);
   };
 
-  /** One that has been added again since is due later, from another slot. */
+  /** One that has been added again is in two slots, and due in that of its later call. */
   #take(slot: Hedgeable[], untilMs: number): void {
     for (const entry of slot) {
-      if (!entry.isAnswered && entry.hedgeDueMs <= untilMs) this.#due.push(entry);
+      if (entry.isAnswered || entry.hedgeDueMs === 0 || entry.hedgeDueMs > untilMs) continue;
+      entry.hedgeDueMs = 0;
+      this.#due.push(entry);
     }
     slot.length = 0;
   }
