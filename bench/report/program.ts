@@ -69,18 +69,30 @@ export class Program {
     return await this.#runForJson([file, ...flags], `npm run ${[script, '--', ...flags].join(' ')}`);
   }
 
+  /**
+   * Runs a command that writes `file`, and returns what is in it. It may end with 1 all the same.
+   */
+  async runForFile(args: readonly string[], file: string): Promise<unknown> {
+    this.note(args);
+    return await this.#runForFile(args, file);
+  }
+
   async #runForJson(args: readonly string[], shown: string): Promise<unknown> {
     const directory = mkdtempSync(join(tmpdir(), 'quorate-report-'));
     const file = join(directory, RESULT_FILE);
     try {
       this.#commands.add(this.#readable(`${shown} --json ${RESULT_FILE}`));
-      const { code, output } = await this.#spawn([...args, '--json', file]);
-      const text = code === 0 || code === 1 ? contentOf(file) : undefined;
-      if (text === undefined) throw failure(args, code, output);
-      return JSON.parse(text);
+      return await this.#runForFile([...args, '--json', file], file);
     } finally {
       rmSync(directory, { recursive: true, force: true });
     }
+  }
+
+  async #runForFile(args: readonly string[], file: string): Promise<unknown> {
+    const { code, output } = await this.#spawn(args);
+    const text = code === 0 || code === 1 ? contentOf(file) : undefined;
+    if (text === undefined) throw failure(args, code, output);
+    return JSON.parse(text);
   }
 
   async #spawn(args: readonly string[]): Promise<{ code: number | null; output: string }> {

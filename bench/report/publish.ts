@@ -1,14 +1,5 @@
 /** Writes what a report consists of: the results first, then the text, the plots and the page that are built from them. */
-import {
-  cpSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { figuresOfResults } from './figures.ts';
@@ -67,7 +58,7 @@ export function buildReport({ draft, out, template }: BuildOptions): readonly st
   const { faults, text } = fillTemplate(template, {
     figures,
     isJudged: results.scale.isJudged,
-    block: (kind, name) => blockOf(kind, name, results, figures, plots, out),
+    block: (kind, name) => blockOf(kind, name, results, figures, plots),
   });
   const markdown = `${noteOn(results)}${text}`;
   if (faults.length > 0) {
@@ -110,7 +101,6 @@ function blockOf(
   results: Results,
   figures: ReadonlyMap<string, number>,
   plots: readonly Plot[],
-  out: string,
 ): string {
   switch (kind) {
     case 'table':
@@ -123,7 +113,7 @@ function blockOf(
     case 'commands':
       return commandsOf(results, name);
     case 'profiles':
-      return profileLinks(results, name, out);
+      return profileLinks(results, name);
     default:
       throw new Error(`there is no ${kind}: ${name}`);
   }
@@ -138,19 +128,19 @@ function commandsOf(results: Results, names: string): string {
   return commands.length === 0 ? NOT_MEASURED : fence([...new Set(commands)]);
 }
 
-/** @param prefix of the steps' names */
-function profileLinks(results: Results, prefix: string, out: string): string {
+/**
+ * The pages, and the folder with everything else.
+ * @param prefix of the steps' names
+ */
+function profileLinks(results: Results, prefix: string): string {
   const items = results.records
     .filter(({ step }) => step.startsWith(prefix))
     .flatMap(({ step }) => {
       const files = resultOf<Partial<ProfileResult>>(results, step)?.files ?? [];
       if (files.length === 0) return [];
-      const links = files.map((file) => {
-        const path = `${PROFILES}/${step}/${file}`;
-        const isThere = existsSync(join(out, path));
-        return `[${file}](${isThere ? path : `${path}.gz`})`;
-      });
-      return `${step}: ${links.join(', ')}`;
+      const pages = files.filter((file) => file.endsWith('.html'));
+      const links = pages.map((file) => `[${file}](${PROFILES}/${step}/${file})`);
+      return [[`${step}:`, [...links, `[all files](${PROFILES}/${step}/)`].join(', ')].join(' ')];
     });
   return items.length === 0 ? NOT_MEASURED : list(items);
 }

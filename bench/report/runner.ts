@@ -82,7 +82,14 @@ async function runStep(step: Step, options: RunOptions): Promise<number> {
     const missing = step.needs.find((name) => work.read(name)?.state !== 'done');
     if (missing !== undefined) throw new Error(`it needs ${missing}, which failed`);
     mkdirSync(folder, { recursive: true });
-    const context: StepContext = { scale, program, data, folder, resultOf };
+    const context: StepContext = {
+      scale,
+      program,
+      data,
+      folder,
+      resultOf,
+      folderOf: (name) => work.filesOf(name),
+    };
     const result = await step.run(context);
     work.write({ ...head(), state: 'done', result });
   } catch (error) {

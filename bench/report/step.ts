@@ -7,8 +7,10 @@ export interface StepContext {
   readonly scale: Scale;
   readonly program: Program;
   readonly data: DataFolder;
-  /** A folder of the step, for files that its result names. */
+  /** A folder of the step, for files that its result names; empty. */
   readonly folder: string;
+  /** That of another step, which has brought something. */
+  folderOf(step: string): string;
   /** What another step has brought; undefined: it has not, or failed. */
   resultOf<T>(step: string): T | undefined;
 }

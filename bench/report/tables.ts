@@ -12,12 +12,16 @@ import {
   digits,
   NOT_MEASURED,
 } from './numbers.ts';
+import { PART_NAMES } from './profile-parts.ts';
 import { type Results, resultOf } from './results.ts';
 import { METHODS, type Method, REPLICATIONS } from './scale.ts';
 import { ALTERNATIVES } from './steps/alternative-names.ts';
 import type { MachineResult } from './steps/machine.ts';
+import { type ProfileResult, profileStepName, USAGE_NAMES } from './steps/profile-result.ts';
 
 const GIB = 2 ** 30;
+/** Of each profile. */
+const MOST_WAITS = 4;
 
 /** @throws Error with a sentence for a name that there is not */
 export function tableOf(name: string, results: Results, figures: Figures): string {
@@ -32,7 +36,11 @@ export function tableOf(name: string, results: Results, figures: Figures): strin
     case 'get':
       return turnsTable(name, results, figures);
     case 'profiles':
-      return profilesTable(figures);
+      return profilesTable(figures, 'of all nodes, a request', USAGE_NAMES);
+    case 'parts':
+      return profilesTable(figures, "of the busy time of the coordinator's main thread", PART_NAMES);
+    case 'waits':
+      return waitsTable(results);
     case 'page-cache':
       return pageCacheTable(figures);
   }
@@ -145,19 +153,39 @@ function turnsTable(method: Method, results: Results, figures: Figures): string 
     : text;
 }
 
-function profilesTable(figures: Figures): string {
-  const names = [...figures.keys()].flatMap((name) => /^\w+\.\w+\.profile\.(\w+)$/.exec(name)?.[1] ?? []);
-  const columns = [...new Set(names)];
-  if (columns.length === 0) return NOT_MEASURED;
-  return table(
-    ['of all nodes, a request', ...columns.map((column) => columnTitle(column))],
-    METHODS.flatMap((method) =>
-      REPLICATIONS.map((replication) => [
-        `${method.toUpperCase()}, ${replication}`,
-        ...columns.map((column) => cell(figures, `${method}.${replication}.profile.${column}`)),
-      ]),
-    ),
+/** @param columns which figures of the profiles */
+function profilesTable(figures: Figures, title: string, columns: readonly string[]): string {
+  const rows = METHODS.flatMap((method) =>
+    REPLICATIONS.flatMap((replication) => {
+      const cells = columns.map((column) => cell(figures, `${method}.${replication}.profile.${column}`));
+      return cells.every((text) => text === '')
+        ? []
+        : [[`${method.toUpperCase()}, ${replication}`, ...cells]];
+    }),
   );
+  return rows.length === 0 ? NOT_MEASURED : table([title, ...columns.map(columnTitle)], rows);
+}
+
+function waitsTable(results: Results): string {
+  const rows = METHODS.flatMap((method) =>
+    REPLICATIONS.flatMap((replication) => {
+      const { waits } = resultOf<ProfileResult>(results, profileStepName(method, replication)) ?? {
+        waits: [],
+      };
+      return waits
+        .toSorted((a, b) => b.totalShare - a.totalShare)
+        .slice(0, MOST_WAITS)
+        .map(({ meanMs, perSecond, place, totalShare }) => [
+          `${method.toUpperCase()}, ${replication}: ${place}`,
+          digits(totalShare * 100),
+          digits(perSecond),
+          digits(meanMs),
+        ]);
+    }),
+  );
+  return rows.length === 0
+    ? NOT_MEASURED
+    : table(['where a thread waited', '% of the time', 'times a second', 'mean, ms'], rows);
 }
 
 function pageCacheTable(figures: Figures): string {

@@ -68,7 +68,8 @@ describe('npm run report', () => {
     assert.deepEqual(readdirSync(join(directory, 'data')), []);
     const report = readFileSync(join(workFolder(), 'report', 'report.md'), 'utf8');
     assert.match(report, /^> \*\*These figures mean nothing\.\*\* They are those of a tiny run/);
-    assert.match(report, /^\| PUT, parallel \| [\d,]+\/s \| [\d.]+ ms \| /m);
+    // On a machine that is busy with other tests no rate may hold, but the flood is answered.
+    assert.match(report, /^\| PUT, parallel \| .* \| [\d,]+\/s \| [\d.]+ ms \| [\d.]+ ms \| [\d.]+ % \|$/m);
     assert.match(report, /^node cli\.ts load --url http:\/\/NODE --method put .*--find-rate/m);
     assert.match(readFileSync(join(workFolder(), 'report', 'report.html'), 'utf8'), /<figure><svg /);
   });

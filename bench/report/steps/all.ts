@@ -6,6 +6,7 @@ import { fillStep } from './fill.ts';
 import { limitsStep } from './limits.ts';
 import { machineStep } from './machine.ts';
 import { pageCacheStep } from './page-cache.ts';
+import { profileSteps } from './profiles.ts';
 import { rateSteps } from './rates.ts';
 import { allTurnSteps } from './turns.ts';
 
@@ -17,6 +18,7 @@ export function stepsOf(scale: Scale): Step[] {
     fillStep(scale.size, fillSeconds),
     ...rateSteps(scale),
     ...allTurnSteps(scale),
+    ...profileSteps(scale),
     pageCacheStep(scale),
     ...alternativeSteps(scale),
   ];

@@ -77,10 +77,11 @@ describe('a report', () => {
     assert.deepEqual(publish(results), []);
     assert.match(
       read('report.md'),
-      /- profile-put-parallel: \[cpu\.html\]\(profiles\/profile-put-parallel\/cpu\.html\), \[node-1\/main\.cpuprofile\]\(profiles\/profile-put-parallel\/node-1\/main\.cpuprofile\.gz\), \[small\.json\]/,
+      /^- profile-put-parallel: \[cpu\.html\]\(profiles\/profile-put-parallel\/cpu\.html\), \[all files\]\(profiles\/profile-put-parallel\/\)$/m,
     );
     const packed = readFileSync(join(out, 'profiles', profile, 'node-1/main.cpuprofile.gz'));
     assert.equal(gunzipSync(packed).toString(), files['node-1/main.cpuprofile']);
+    assert.equal(read(`profiles/${profile}/small.json`), '{}');
     // A later report does not keep profiles that it does not name.
     publish(reportResults());
     assert.ok(!existsSync(join(out, 'profiles')));
