@@ -8,7 +8,7 @@ import { SessionCalls } from './session-calls.ts';
 import { MAX_TARGET_KEY_BYTES, targetOf } from './wire.ts';
 
 /** The RPC connection to a peer, which says whether the peer can be asked, and where. */
-interface PeerLink {
+export interface PeerLink {
   readonly host: string;
   /** Null: the peer cannot be asked now. */
   readonly session: RpcSession | null;

@@ -5,7 +5,6 @@ import type { Log } from '../log.ts';
 import { failed, type ReplicaReply, ReplyKind, type ReplySink } from '../reply.ts';
 import { encodeReason } from '../rpc/codec.ts';
 import type { ReplicaHandler } from '../rpc/replica-handler.ts';
-import { STOPPING } from '../rpc/response.ts';
 import {
   FAILURE_HEADER,
   keyOf,
@@ -91,12 +90,13 @@ export class ReplicaExchange implements ReplySink {
     const { method, headers, url = '' } = this.#request;
     const key = keyOf(url);
     const timeoutMs = timeoutOf(headers[TIMEOUT]);
-    if (this.#context.isStopping) this.#refuse(STOPPING);
-    else if (key === null) this.#refuse(NO_KEY);
-    else if (method !== 'GET' && method !== 'PUT') this.#refuse(NO_METHOD);
-    else if (timeoutMs === undefined) this.#refuse(NO_TIMEOUT);
+    if (method !== 'GET' && method !== 'PUT') this.#refuseUnread(NO_METHOD);
     else if (method === 'PUT') this.#readRecord(key, timeoutMs);
-    else this.#ask(() => this.#context.handler.read(key, timeoutMs, this, 0));
+    else {
+      const refusal = this.#refusalOf(key, timeoutMs);
+      if (refusal !== null) this.#refuse(refusal);
+      else this.#ask(() => this.#context.handler.read(key as Uint8Array, timeoutMs as number, this, 0));
+    }
   }
 
   onReply(_token: number, reply: ReplicaReply): void {
@@ -114,33 +114,47 @@ export class ReplicaExchange implements ReplySink {
     this.#onReplied();
   }
 
-  #readRecord(key: Uint8Array, timeoutMs: number): void {
+  #refusalOf(key: Uint8Array | null, timeoutMs: number | undefined): ReplicaReply | null {
+    if (key === null) return NO_KEY;
+    return timeoutMs === undefined ? NO_TIMEOUT : null;
+  }
+
+  #readRecord(key: Uint8Array | null, timeoutMs: number | undefined): void {
     const request = this.#request;
     const length = Number(request.headers['content-length'] ?? Number.NaN);
     if (Number.isNaN(length)) {
-      this.#refuse(NO_LENGTH);
+      this.#refuseUnread(NO_LENGTH);
       return;
     }
     if (length > this.#context.maxRecordBytes) {
-      this.#refuse(TOO_LARGE);
+      this.#refuseUnread(TOO_LARGE);
       return;
     }
-    if (!this.#shares.incoming.take(length)) {
-      this.#refuse(RECORDS_FULL);
-      return;
-    }
-    this.#incomingBytes = length;
+    const refusal = this.#refusalOf(key, timeoutMs) ?? this.#take(length);
     const chunks: Buffer[] = [];
-    request.on('data', (chunk: Buffer) => void chunks.push(chunk));
+    // The record of a refused request is read and not kept: a peer that is still sending could lose the answer.
+    if (refusal === null) request.on('data', (chunk: Buffer) => void chunks.push(chunk));
+    else request.resume();
     request.on('end', () => {
+      if (refusal !== null) {
+        this.#refuse(refusal);
+        return;
+      }
       const record = chunks.length === 1 ? chunks[0] : Buffer.concat(chunks);
-      this.#ask(() => this.#context.handler.write(key, record, this, 0, timeoutMs));
+      const { handler } = this.#context;
+      this.#ask(() => handler.write(key as Uint8Array, record, this, 0, timeoutMs as number));
     });
     // The peer has closed the connection before the end of the record, so nobody waits for an answer.
     request.on('error', () => {
       this.#freeIncoming();
       this.#onReplied();
     });
+  }
+
+  #take(bytes: number): ReplicaReply | null {
+    if (!this.#shares.incoming.take(bytes)) return RECORDS_FULL;
+    this.#incomingBytes = bytes;
+    return null;
   }
 
   #ask(ask: () => void): void {
@@ -154,11 +168,15 @@ export class ReplicaExchange implements ReplySink {
     }
   }
 
-  /** Answers before the request was read to its end, and so closes the connection. */
   #refuse(reply: ReplicaReply): void {
-    this.#response.shouldKeepAlive = false;
     this.#write(reply, EMPTY);
     this.#onReplied();
+  }
+
+  /** No node sends what is refused so: its body is not read, and the connection closed. */
+  #refuseUnread(reply: ReplicaReply): void {
+    this.#response.shouldKeepAlive = false;
+    this.#refuse(reply);
   }
 
   #write({ kind, code, reason }: ReplicaReply, record: Uint8Array): void {

@@ -153,7 +153,7 @@ export class PeerHttpServer {
     this.#tick.cancel();
     // The callback would not come for a server that never listened.
     if (this.#server.listening) this.#server.close();
-    for (const { socket, isBusy } of this.#connections.values()) if (!isBusy) socket.destroySoon();
+    for (const { socket, isBusy } of this.#connections.values()) if (!isBusy) socket.destroy();
     this.#resolveWhenClosed();
     return this.#closed.promise;
   }
@@ -225,7 +225,6 @@ export class PeerHttpServer {
     if (
       claim === null ||
       session === undefined ||
-      this.#isStopping ||
       !isClaimProved(session.rpc.key, claim) ||
       !this.#hasRoom(session) ||
       !session.numbers.use(claim.number)
