@@ -8,14 +8,14 @@ import { count, script } from '../../../test/support/script-flags.ts';
 import { type BenchRow, writeBenchFile } from '../../support/bench-file.ts';
 import { caseName, cases } from '../cases/accumulator.ts';
 import { measureRounds } from '../rounds.ts';
-import { type Figure, median } from '../statistics.ts';
+import { median } from '../statistics.ts';
 import { table } from '../tables.ts';
 import { REPLICAS, VERSIONS, type Versions, WAYS, type Way } from './answers.ts';
 import { type Contended, measureContended, THREADS } from './contention.ts';
 
 const CASES_FILE = 'accumulator.ts';
 const TIME_MS = 500;
-const ANSWERS = 300_000;
+const ANSWERS = 200_000;
 const QUICK_SHARE = 20;
 
 const flags: { readonly rounds: number; readonly quick?: true; readonly json?: string } = script(
@@ -39,124 +39,110 @@ interface Setting {
   readonly threads: number;
 }
 
-/** Of one way: what an answer took, and how many exchanges were in vain. */
-interface WayFigures {
-  readonly nsPerAnswer: number;
+/** What one setting has come to, as it is written to the file. */
+interface Row extends BenchRow {
+  readonly memory: 'own' | 'shared';
+  readonly threads: string;
+  readonly versions: Versions;
+  readonly replicas: string;
+  /** For each answer. */
+  readonly arrivalNs: number;
+  readonly slotsNs: number;
+  readonly slotsOverArrival: number;
+  /** Exchanges that another thread had forestalled, over a thousand answers; null: nothing is exchanged. */
   readonly retriesPerThousand: number | null;
 }
 
 const share = flags.quick ? QUICK_SHARE : 1;
 
-async function inOneThread(): Promise<(versions: Versions, replicas: number, way: Way) => WayFigures> {
-  const found = cases.map((microCase) => ({ file: CASES_FILE, microCase }));
-  const figures = new Map(
-    (await measureRounds(found, flags.rounds, TIME_MS / share)).map((figure): [string, Figure] => [
-      figure.name,
-      figure,
-    ]),
-  );
-  return (versions, replicas, way) => {
-    const nsPerAnswer = figures.get(caseName(way, replicas, versions))?.nsPerOperation ?? Number.NaN;
-    return { nsPerAnswer, retriesPerThousand: null };
-  };
+function settingsOf(threads: number): Setting[] {
+  return VERSIONS.flatMap((versions) => REPLICAS.map((replicas) => ({ versions, replicas, threads })));
 }
 
-/** The ways in turns, so that both have the same neighbours. */
-async function fromSeveral(
-  settings: readonly Setting[],
-): Promise<ReadonlyMap<Setting, Record<Way, WayFigures>>> {
-  const rounds = new Map(
-    settings.map((setting) => [setting, { arrival: [] as Contended[], slots: [] as Contended[] }]),
-  );
-  for (let round = 0; round < flags.rounds; round++) {
-    for (const [{ replicas, threads, versions }, measured] of rounds) {
-      for (const way of WAYS)
-        measured[way].push(await measureContended(way, versions, replicas, threads, ANSWERS / share));
-    }
-  }
-  return new Map(
-    [...rounds].map(([setting, { arrival, slots }]) => [
-      setting,
-      { arrival: figuresOf(arrival), slots: figuresOf(slots) },
-    ]),
-  );
-}
-
-function figuresOf(rounds: readonly Contended[]): WayFigures {
-  const sum = (of: (round: Contended) => number): number =>
-    rounds.reduce((total, round) => total + of(round), 0);
+function rowOf(
+  memory: Row['memory'],
+  { replicas, threads, versions }: Setting,
+  { arrival, slots }: Readonly<Record<Way, number>>,
+  retriesPerThousand: number | null,
+): Row {
   return {
-    nsPerAnswer: median(rounds.map(({ nsPerAnswer }) => nsPerAnswer)),
-    retriesPerThousand: (1_000 * sum(({ retries }) => retries)) / sum(({ answers }) => answers),
-  };
-}
-
-function rowsOf(memory: 'own' | 'shared', setting: Setting, of: Record<Way, WayFigures>): BenchRow[] {
-  const { replicas, threads, versions } = setting;
-  return WAYS.map((way) => ({
     memory,
     threads: `${threads}`,
     versions,
     replicas: `${replicas}`,
-    way,
-    ...of[way],
-  }));
+    arrivalNs: arrival,
+    slotsNs: slots,
+    slotsOverArrival: slots / arrival,
+    retriesPerThousand,
+  };
 }
 
-function lineOf(
-  { replicas, threads, versions }: Setting,
-  { arrival, slots }: Record<Way, WayFigures>,
-): string[] {
-  const ns = ({ nsPerAnswer }: WayFigures): string => nsPerAnswer.toFixed(1);
-  const retries = arrival.retriesPerThousand;
-  return [
-    `${threads}`,
-    versions,
-    `${replicas}`,
-    ns(arrival),
-    ns(slots),
-    (slots.nsPerAnswer / arrival.nsPerAnswer).toFixed(2),
-    retries === null ? '' : retries.toFixed(2),
-  ];
+async function inOneThread(): Promise<Row[]> {
+  const found = cases.map((microCase) => ({ file: CASES_FILE, microCase }));
+  const figures = await measureRounds(found, flags.rounds, TIME_MS / share);
+  const ns = (way: Way, { replicas, versions }: Setting): number =>
+    figures.find(({ name }) => name === caseName(way, replicas, versions))?.nsPerOperation ?? Number.NaN;
+  return settingsOf(1).map((setting) =>
+    rowOf('own', setting, { arrival: ns('arrival', setting), slots: ns('slots', setting) }, null),
+  );
+}
+
+/** The ways in turns, so that both have the same neighbours. */
+async function fromSeveral(): Promise<Row[]> {
+  const measured = THREADS.flatMap(settingsOf).map((setting) => ({
+    setting,
+    rounds: { arrival: [] as Contended[], slots: [] as Contended[] },
+  }));
+  for (let round = 0; round < flags.rounds; round++) {
+    for (const { rounds, setting } of measured) {
+      const { replicas, threads, versions } = setting;
+      for (const way of WAYS)
+        rounds[way].push(await measureContended(way, versions, replicas, threads, ANSWERS / share));
+    }
+  }
+  return measured.map(({ rounds, setting }) => {
+    const { arrival, slots } = rounds;
+    const [retries, answers] = [sumOf(arrival, 'retries'), sumOf(arrival, 'answers')];
+    return rowOf(
+      'shared',
+      setting,
+      { arrival: nsOf(arrival), slots: nsOf(slots) },
+      (1_000 * retries) / answers,
+    );
+  });
+}
+
+function nsOf(rounds: readonly Contended[]): number {
+  return median(rounds.map(({ nsPerAnswer }) => nsPerAnswer));
+}
+
+function sumOf(rounds: readonly Contended[], what: 'retries' | 'answers'): number {
+  return rounds.reduce((sum, round) => sum + round[what], 0);
+}
+
+function tableOf(rows: readonly Row[]): string {
+  return table(
+    ['threads', 'versions', 'replicas', 'arrival ns', 'slots ns', 'slots / arrival', 'retries / 1000'],
+    rows.map((row) => [
+      row.threads,
+      row.versions,
+      row.replicas,
+      row.arrivalNs.toFixed(1),
+      row.slotsNs.toFixed(1),
+      row.slotsOverArrival.toFixed(2),
+      row.retriesPerThousand?.toFixed(2) ?? '',
+    ]),
+  );
 }
 
 async function main(): Promise<void> {
-  const settings = (threads: number): Setting[] =>
-    VERSIONS.flatMap((versions) => REPLICAS.map((replicas) => ({ versions, replicas, threads })));
   const own = await inOneThread();
-  const shared = await fromSeveral(THREADS.flatMap(settings));
-  const head = [
-    'threads',
-    'versions',
-    'replicas',
-    'arrival ns',
-    'slots ns',
-    'slots / arrival',
-    'retries / 1000',
-  ];
-  const ownLines: string[][] = [];
-  const rows: BenchRow[] = [];
-  for (const setting of settings(1)) {
-    const of = {
-      arrival: own(setting.versions, setting.replicas, 'arrival'),
-      slots: own(setting.versions, setting.replicas, 'slots'),
-    };
-    ownLines.push(lineOf(setting, of));
-    rows.push(...rowsOf('own', setting, of));
-  }
-  for (const [setting, of] of shared) rows.push(...rowsOf('shared', setting, of));
-  const sharedLines = [...shared].map(([setting, of]) => lineOf(setting, of));
-  console.log(
-    `Node ${process.version}, ${cpus()[0]?.model ?? 'unknown'}, ${availableParallelism()} cores; per answer\n`,
-  );
-  console.log(
-    `In one thread, in its own memory:\n\n${table(
-      head.slice(0, -1),
-      ownLines.map((line) => line.slice(0, -1)),
-    )}\n`,
-  );
-  console.log(`From several threads, in shared memory:\n\n${table(head, sharedLines)}`);
-  if (flags.json !== undefined) writeBenchFile(flags.json, rows);
+  const shared = await fromSeveral();
+  const processor = cpus()[0]?.model ?? 'unknown';
+  console.log(`Node ${process.version}, ${processor}, ${availableParallelism()} cores; for each answer\n`);
+  console.log(`In one thread, in its own memory:\n\n${tableOf(own)}\n`);
+  console.log(`From several threads, in shared memory:\n\n${tableOf(shared)}`);
+  if (flags.json !== undefined) writeBenchFile(flags.json, [...own, ...shared]);
 }
 
 try {
