@@ -15,7 +15,7 @@ import {
 import { PART_NAMES } from './profile-parts.ts';
 import { type Results, resultOf } from './results.ts';
 import { METHODS, type Method, REPLICATIONS } from './scale.ts';
-import { ALTERNATIVES } from './steps/alternative-names.ts';
+import { ALTERNATIVES, type Alternative } from './steps/alternative-names.ts';
 import type { MachineResult } from './steps/machine.ts';
 import { type ProfileResult, profileStepName, USAGE_NAMES } from './steps/profile-result.ts';
 
@@ -46,7 +46,7 @@ export function tableOf(name: string, results: Results, figures: Figures): strin
   }
   const bench = ALTERNATIVES.find((known) => known.name === name);
   if (bench === undefined) throw new Error(`there is no table ${name}`);
-  return benchTable(bench.name, resultOf<readonly BenchRow[]>(results, bench.name), figures);
+  return benchTable(bench, resultOf<readonly BenchRow[]>(results, bench.name), figures);
 }
 
 function machineTable(results: Results): string {
@@ -203,18 +203,32 @@ function pageCacheTable(figures: Figures): string {
   );
 }
 
-/** Texts first, then every figure that any row has. */
-function benchTable(benchmark: string, rows: readonly BenchRow[] | undefined, figures: Figures): string {
+/** A line for each setting; in it, figure by figure, the values of what is compared beside each other. */
+function benchTable(
+  { compared, name: benchmark }: Alternative,
+  rows: readonly BenchRow[] | undefined,
+  figures: Figures,
+): string {
   if (rows === undefined || rows.length === 0) return NOT_MEASURED;
   const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))];
   const isText = (column: string): boolean => rows.some((row) => typeof row[column] === 'string');
-  const texts = columns.filter(isText);
+  const texts = columns.filter((column) => isText(column) && column !== compared);
   const numbers = columns.filter((column) => !isText(column));
+  const ways = [...new Set(rows.map((row) => row[compared] ?? ''))];
+  const settingOf = (row: BenchRow): string => texts.map((column) => row[column] ?? '').join(', ');
   return table(
-    [texts.join(', '), ...numbers.map(columnTitle)],
-    rows.map((row) => [
-      texts.map((column) => row[column] ?? '').join(', '),
-      ...numbers.map((column) => cell(figures, `${rowName(benchmark, row)}.${column}`)),
+    [
+      texts.map(columnTitle).join(', '),
+      ...numbers.flatMap((column) => ways.map((way) => [way, columnTitle(column)].join(' '))),
+    ],
+    [...new Set(rows.map(settingOf))].map((setting) => [
+      setting,
+      ...numbers.flatMap((column) =>
+        ways.map((way) => {
+          const row = rows.find((known) => settingOf(known) === setting && (known[compared] ?? '') === way);
+          return row === undefined ? '' : cell(figures, `${rowName(benchmark, row)}.${column}`);
+        }),
+      ),
     ]),
   );
 }

@@ -5,6 +5,8 @@ export interface Alternative {
   readonly name: string;
   readonly title: string;
   readonly script: string;
+  /** What is compared: of this text of its rows, each value has columns of its own beside the others'. */
+  readonly compared: string;
   readonly budgetSeconds: number;
   readonly quickBudgetSeconds: number;
 }
@@ -14,6 +16,7 @@ export const ALTERNATIVES: readonly Alternative[] = [
     name: 'accumulator',
     title: 'answers folded as they arrive, and slots folded once',
     script: 'bench:accumulator',
+    compared: 'way',
     budgetSeconds: 60,
     quickBudgetSeconds: 6,
   },
@@ -21,6 +24,7 @@ export const ALTERNATIVES: readonly Alternative[] = [
     name: 'peers',
     title: 'peers asked over RPC, and over HTTP',
     script: 'bench:peers',
+    compared: 'protocol',
     budgetSeconds: 150,
     quickBudgetSeconds: 15,
   },
@@ -28,6 +32,7 @@ export const ALTERNATIVES: readonly Alternative[] = [
     name: 'fan-out',
     title: 'a write sent to each peer, and once by multicast',
     script: 'bench:fan-out',
+    compared: 'fanOut',
     budgetSeconds: 180,
     quickBudgetSeconds: 15,
   },
@@ -35,6 +40,7 @@ export const ALTERNATIVES: readonly Alternative[] = [
     name: 'zones',
     title: 'replicas near and spread, 20 ms between zones',
     script: 'bench:zones',
+    compared: 'placement',
     budgetSeconds: 150,
     quickBudgetSeconds: 15,
   },

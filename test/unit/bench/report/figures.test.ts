@@ -8,6 +8,7 @@ import { doneRecord, loadFigures, reportResults } from '../../../support/report-
 const BENCH_ROWS = [
   { protocol: 'rpc', method: 'PUT', requestsPerSecond: 9_000, p99Ms: 4.2 },
   { protocol: 'http', method: 'PUT', requestsPerSecond: 6_000, p99Ms: null },
+  { protocol: 'rpc', method: 'GET', requestsPerSecond: 12_000, p99Ms: 3 },
 ];
 
 describe('the figures of a report', () => {
@@ -77,15 +78,15 @@ describe('the tables of a report', () => {
     assert.match(text, /^† In one of the runs the load itself was late/m);
   });
 
-  test('of a benchmark have a column for each figure, with its unit', () => {
+  test('of a benchmark have what is compared beside each other', () => {
     const some = { ...results, records: [doneRecord('peers', BENCH_ROWS)] };
     assert.equal(
       tableOf('peers', some, figuresOfResults(some)),
       [
-        '| protocol, method | requests, /s | p99, ms |',
-        '| --- | ---: | ---: |',
-        '| rpc, PUT | 9,000 | 4.2 |',
-        '| http, PUT | 6,000 |  |',
+        '| method | rpc requests, /s | http requests, /s | rpc p99, ms | http p99, ms |',
+        '| --- | ---: | ---: | ---: | ---: |',
+        '| PUT | 9,000 | 6,000 | 4.2 |  |',
+        '| GET | 12,000 |  | 3 |  |',
       ].join('\n'),
     );
     assert.equal(tableOf('zones', some, new Map()), 'not measured');
