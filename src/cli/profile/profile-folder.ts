@@ -61,6 +61,8 @@ export interface ThreadFiles {
   readonly name: string;
   /** Null where the kind was not recorded, or the thread was not there. */
   readonly cpu: CpuProfile | null;
+  /** What the system counted while `cpu` was sampled; null where there are no samples. */
+  readonly sampledCpu: CpuMs | null;
   readonly heap: HeapProfile | null;
   readonly waits: readonly ProfiledWaits[] | null;
 }
@@ -83,7 +85,13 @@ interface WaitsOfThread {
   readonly waits: readonly ProfiledWaits[];
 }
 
-/** What a node used while it was not profiled, and its waits, which were recorded in a run of their own. */
+/** In the run that sampled CPU: samples say where the time went, this says how much it was. */
+interface SampledThread {
+  readonly thread: string;
+  readonly cpu: CpuMs;
+}
+
+/** What a node used while it was not profiled, and what was recorded of it in runs of their own. */
 export interface NodeSummary {
   readonly name: string;
   readonly elapsedMs: number;
@@ -100,6 +108,8 @@ export interface NodeSummary {
   readonly osThreads: number | null;
   readonly residentBytes: number;
   readonly threads: readonly ThreadSummary[];
+  /** Null where CPU was not sampled. */
+  readonly sampledThreads: readonly SampledThread[] | null;
   /** Null where they were not recorded. */
   readonly waits: readonly WaitsOfThread[] | null;
 }

@@ -43,6 +43,7 @@ export function runSummaryOf({ kind, load, profiles }: MeasuredRun): RunSummary 
 export function nodeSummariesOf(all: readonly MeasuredRun[]): NodeSummary[] {
   const runs = all.filter(({ kind }) => kind === null);
   const withWaits = all.find(({ kind }) => kind === 'waits');
+  const withSamples = all.find(({ kind }) => kind === 'cpu');
   const requests = sum(runs.map(({ load }) => load.tally.requests));
   const names = runs[0]?.profiles.map(({ node }) => node) ?? [];
   return names.map((name, index) => {
@@ -64,6 +65,8 @@ export function nodeSummariesOf(all: readonly MeasuredRun[]): NodeSummary[] {
       osThreads: last.osThreads,
       residentBytes: last.residentBytes,
       threads,
+      sampledThreads:
+        withSamples?.profiles[index].threads.map(({ name: thread, cpu }) => ({ thread, cpu })) ?? null,
       waits: withWaits?.profiles[index].threads.map(({ name: thread, waits }) => ({ thread, waits })) ?? null,
     };
   });
@@ -98,11 +101,11 @@ export function nodeFilesOf(runs: readonly MeasuredRun[]): NodeFiles[] {
       const files = byNode.get(node) ?? new Map<string, ThreadFiles>();
       byNode.set(node, files);
       for (const thread of kind === null ? [] : threads) {
-        const { cpuProfile, heapProfile, name, waits } = thread;
-        const before = files.get(name) ?? { name, cpu: null, heap: null, waits: null };
+        const { cpu, cpuProfile, heapProfile, name, waits } = thread;
+        const before = files.get(name) ?? { name, cpu: null, sampledCpu: null, heap: null, waits: null };
         files.set(name, {
           ...before,
-          ...(kind === 'cpu' ? { cpu: cpuProfile as CpuProfile | null } : {}),
+          ...(kind === 'cpu' ? { cpu: cpuProfile as CpuProfile | null, sampledCpu: cpu } : {}),
           ...(kind === 'heap' ? { heap: heapProfile as HeapProfile | null } : {}),
           ...(kind === 'waits' ? { waits: waits as readonly ProfiledWaits[] } : {}),
         });
