@@ -58,6 +58,11 @@ export interface Status {
   };
 }
 
+/** @param engine arguments of node-entry.ts */
+export function nodeCommand(engine: readonly string[], execArgv: readonly string[] = []): readonly string[] {
+  return [...NODE_FLAGS, ...execArgv, ENTRY, ...engine];
+}
+
 export class BenchNode {
   readonly config: NodeConfig;
   readonly port: number;
@@ -133,7 +138,7 @@ export class BenchCluster implements AsyncDisposable {
       ...config,
       topology: { ...config.topology, cluster: config.clusterId },
     }));
-    const command = [...NODE_FLAGS, ...execArgv, ENTRY, ...engine];
+    const command = nodeCommand(engine, execArgv);
     const nodes = configs.map((config, i) => new BenchNode(config, port + i, command));
     const cluster = new BenchCluster(directory, nodes);
     try {

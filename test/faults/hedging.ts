@@ -37,7 +37,7 @@ for (let round = 0; round < flags.rounds; round++) {
       putsPerSecond: flags.puts,
       healthyMs: flags.seconds * 1_000,
       faultyMs: flags.seconds * 1_000,
-      mostTries: 1,
+      mostTries: 3,
     });
     console.log(`${replication}\n${FIGURE_TITLES}`);
     for (const fault of PEER_FAULTS) {

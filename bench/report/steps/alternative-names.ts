@@ -42,6 +42,6 @@ export const ALTERNATIVES: readonly Alternative[] = [
     script: 'bench:zones',
     compared: 'placement',
     budgetSeconds: 150,
-    quickBudgetSeconds: 15,
+    quickBudgetSeconds: 30,
   },
 ];
