@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { defaultNodeSettings } from '../../src/config.ts';
 import { TestCluster } from '../support/cluster.ts';
+import { REPLICATIONS } from '../support/replication.ts';
 
 /** Every `ack/from` that makes sense, every node as coordinator. */
-async function checkAllQuorums(nodes: number): Promise<void> {
-  await using cluster = await TestCluster.start({ nodes });
+async function checkAllQuorums(nodes: number, args: readonly string[] = []): Promise<void> {
+  await using cluster = await TestCluster.start({ nodes, args });
   const { client, ports } = cluster;
   for (let from = 1; from <= nodes; from++) {
     for (let ack = 1; ack <= from; ack++) {
@@ -28,6 +30,10 @@ async function checkAllQuorums(nodes: number): Promise<void> {
 
 describe('a cluster answers every quorum through every node', () => {
   for (const nodes of [1, 2, 3, 5]) test(`${nodes} nodes`, () => checkAllQuorums(nodes));
+  for (const replication of REPLICATIONS) {
+    if (replication === defaultNodeSettings().replication) continue;
+    test(`3 nodes, ${replication}`, () => checkAllQuorums(3, ['--replication', replication]));
+  }
 });
 
 test('what a request may not say is refused with a sentence', async () => {

@@ -113,6 +113,8 @@ export class ViewStorm {
   readonly changes = { reordered: 0, shrunk: 0, grown: 0, moved: 0 };
   readonly #network: MemoryNetwork;
   readonly #hasFaults: boolean;
+  /** Half of the seeds hedge their reads. */
+  readonly isHedged: boolean;
   readonly #servers = new Map<string, RpcServer>();
   readonly #random: Random;
   readonly #coordinator: Coordinator;
@@ -124,6 +126,7 @@ export class ViewStorm {
     const network = new MemoryNetwork(clock, seededRandom(seed));
     this.#network = network;
     this.#hasFaults = hasFaults;
+    this.isHedged = seed % 2 === 1;
     const shared = (nodeId: string) => ({
       policy: new TestPolicy(helloOf(nodeId), NODE_IDS),
       credentials: credentialsOf(),
@@ -162,7 +165,7 @@ export class ViewStorm {
       settlements: new KeptSettlements((settlement) => {
         this.requests.get(settlement.key)?.settled.push(settlement.replicas);
       }),
-      replication: 'parallel',
+      replication: this.isHedged ? 'hedged' : 'parallel',
       hedging: hedgingOf(HERE),
     });
   }

@@ -18,7 +18,7 @@ async function simulate(seed: number, hasFaults: boolean): Promise<ViewStorm> {
   storm.calm();
   for (const request of storm.requests.values()) {
     judgeAlways(request);
-    if (!hasFaults) judge(request);
+    if (!hasFaults) judge(request, storm.isHedged);
   }
   const { nodes } = storm.cluster.view;
   const others = nodes.filter(({ id }) => id !== 'a');
@@ -47,8 +47,12 @@ function judgeAlways({ asked, holders, key, outcomes, settled }: ViewedRequest):
 }
 
 /** What holds where every node that can be reached answers in time. */
-function judge(request: ViewedRequest): void {
+function judge(request: ViewedRequest, isHedged: boolean): void {
   const { ack, asked, holders, key, kind, outcomes, reachable } = request;
+  if (isHedged && kind === 'get') {
+    judgeHedged(request);
+    return;
+  }
   const [{ outcome, reason }] = outcomes;
   const succeeded = kind === 'get' ? Outcome.notFound : Outcome.ok;
   const expected = reachable.length >= ack ? succeeded : Outcome.notEnoughReplicas;
@@ -63,6 +67,14 @@ function judge(request: ViewedRequest): void {
   if (kind === 'contested put' && !isAskedTwice) return;
   for (const nodeId of reachable)
     assert.equal(asked.get(nodeId), isAskedTwice ? 2 : 1, `${key}: how often ${nodeId} was asked`);
+}
+
+/** A hedged read asks as many as it needs, none twice; also one that has become reachable meanwhile. */
+function judgeHedged({ ack, asked, key, outcomes, reachable }: ViewedRequest): void {
+  const [{ outcome, reason }] = outcomes;
+  if (reachable.length >= ack) assert.equal(outcome, Outcome.notFound, `${key}: ${reason}`);
+  if (outcome === Outcome.notFound) assert.ok(asked.size >= ack, `${key}: ${asked.size} were asked`);
+  for (const [nodeId, times] of asked) assert.equal(times, 1, `${key}: how often ${nodeId} was asked`);
 }
 
 async function simulateAll(context: TestContext, hasFaults: boolean): Promise<void> {

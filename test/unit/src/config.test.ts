@@ -65,6 +65,17 @@ describe('the schema of settings', () => {
     });
   });
 
+  it('reads a share in per cent', () => {
+    const { hedgeBudget } = nodeSettings;
+    assert.equal(hedgeBudget.parse('5%'), 0.05);
+    assert.equal(hedgeBudget.parse(' 0.25% '), 0.0025);
+    assert.equal(hedgeBudget.parse('100%'), 1);
+    assert.equal(hedgeBudget.format(hedgeBudget.parse('7%')), '7%');
+    assert.equal(hedgeBudget.format(hedgeBudget.parse('0.25%')), '0.25%');
+    for (const text of ['5', '0.05', '101%', '-1%', '%', '1e1%', '0.0001%', ''])
+      assert.throws(() => hedgeBudget.parse(text), { message: 'expected a share from 0% to 100%' }, text);
+  });
+
   it('lets the cores decide about readers unless told', () => {
     assert.equal(nodeSettings.readers.parse('auto'), 0);
     assert.equal(nodeSettings.readers.parse('3'), 3);
@@ -104,6 +115,10 @@ describe('the schema of settings', () => {
     });
     assert.throws(() => checkNodeSettings({ ...settings, memtableBytes: 2 ** 20 }), {
       message: /--memtable-size must be at least twice/,
+    });
+    checkNodeSettings({ ...settings, hedgeMinDelayMs: 7, hedgeMaxDelayMs: 7 });
+    assert.throws(() => checkNodeSettings({ ...settings, hedgeMinDelayMs: 8, hedgeMaxDelayMs: 7 }), {
+      message: '--hedge-max-delay must be at least --hedge-min-delay (8ms)',
     });
     assert.throws(() => checkNodeSettings({ ...settings, fanOut: 'multicast', peerProtocol: 'http' }), {
       message: /--fan-out multicast .* does not go with --peer-protocol http/,

@@ -306,6 +306,35 @@ test('agrees with the model over writes that are sent again, and never', () => {
   );
 });
 
+test('of replicas that were not asked nothing is expected, and nothing is said', () => {
+  const positions = fc.uniqueArray(fc.nat(31), { minLength: 1, maxLength: 32 });
+  fc.assert(
+    fc.property(positions, fc.integer({ min: 1, max: 32 }), fc.boolean(), (asked, ack, isWrite) => {
+      const accumulator = new ResponseAccumulator(isWrite ? RequestKind.write : RequestKind.read, ack, 32);
+      assert.equal(accumulator.isComplete, true, 'nobody was asked');
+      if (isWrite) accumulator.beginTry(2, 1);
+      const said = { kind: 'ok', timestamp: 0, writer: 0, code: 0, afterMs: 1 } as const;
+      for (const [i, position] of asked.entries()) {
+        accumulator.ask(position);
+        assert.equal(accumulator.isComplete, false);
+        const decision = accumulator.add(position, replyOf({ ...said, position }), 1);
+        assert.equal(decision, i + 1 >= ack ? Decision.succeeded : Decision.waiting);
+        assert.equal(accumulator.isComplete, true);
+      }
+      for (let position = 0; position < 32; position++) {
+        const isAsked = asked.includes(position);
+        assert.equal(accumulator.isAsked(position), isAsked);
+        assert.equal(accumulator.stateOf(position), isAsked ? ReplicaState.current : ReplicaState.unasked);
+        assert.equal(accumulator.answeredAfterMs(position), isAsked ? 1 : -1);
+      }
+      // In the next try nobody is asked yet.
+      if (!isWrite) return;
+      accumulator.beginTry(3, 1);
+      assert.equal(accumulator.stateOf(asked[0]), ReplicaState.unasked);
+    }),
+  );
+});
+
 test('the record of a node that is not whole is used, and does not count', () => {
   const accumulator = new ResponseAccumulator(RequestKind.read, 2, 3);
   const said = { position: 0, code: 0, afterMs: 1, writer: 1 };
