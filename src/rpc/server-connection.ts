@@ -184,11 +184,13 @@ export class ServerConnection implements ConnectionOwner, DatagramSession {
   onDatagramWrite(message: Message): Intake {
     const admitted = this.#admitted;
     // Where the stream is not read for a while, its datagrams must not get ahead either.
-    if (admitted === null || this.#isEnding || this.#isDraining || this.#isPaused) return Intake.left;
+    if (admitted === null || this.#isEnding || this.#isPaused) return Intake.left;
     if (!admitted.isNew(message.id)) return Intake.known;
     admitted.admit(message.id);
-    this.#run(WRITE, message);
-    return Intake.served;
+    // At once, and not when it is sent again.
+    if (this.#isDraining) this.#refuse(message.id, FailureCode.stopping, 'the node is stopping');
+    else this.#run(WRITE, message);
+    return Intake.taken;
   }
 
   onDrained(): void {

@@ -105,6 +105,8 @@ export class MapReplica implements ReplicaHandler {
   times: ClockTimes = { wallMs: 1, ownMs: 2, acceptMs: 3.5 };
   holds = false;
   requests = 0;
+  /** How long the sender of the last write waits. */
+  lastTimeoutMs = 0;
   /** How often each key was written. */
   readonly writes = new Map<string, number>();
   mostHeld = 0;
@@ -115,7 +117,8 @@ export class MapReplica implements ReplicaHandler {
     this.#answer(sink, token, record === undefined ? ABSENT : found(record));
   }
 
-  write(key: Uint8Array, record: Uint8Array, sink: ReplySink, token: number): void {
+  write(key: Uint8Array, record: Uint8Array, sink: ReplySink, token: number, timeoutMs: number): void {
+    this.lastTimeoutMs = timeoutMs;
     const name = Buffer.from(key).toString();
     if (name === 'refused') {
       this.#answer(sink, token, failed(FailureCode.storage, 'storage error'));

@@ -1,5 +1,6 @@
 import { Backoff } from '../../backoff.ts';
 import type { Clock, Random } from '../../clock.ts';
+import type { Log } from '../../log.ts';
 import type { DatagramReader } from './datagram-codec.ts';
 import { ReplyTime } from './reply-time.ts';
 
@@ -60,6 +61,7 @@ export class DatagramPath {
   readonly #peer: DatagramPeer;
   readonly #replyTime = new ReplyTime();
   readonly #rest: Backoff;
+  readonly #log: Log;
   readonly #release: (datagram: SentDatagram) => void;
   /** Oldest first. */
   readonly #unanswered: Unanswered[] = [];
@@ -68,6 +70,8 @@ export class DatagramPath {
   /** Of this peer in the datagram that is being gathered; -1: it is not in it. */
   place = NOBODY;
   #isResting = false;
+  /** Whether the log says that datagrams do not get through. */
+  #isTold = false;
   #restsUntilMs = 0;
   #lostInARow = 0;
   #lostSinceMs = 0;
@@ -78,8 +82,9 @@ export class DatagramPath {
   #resent = 0;
 
   /** @param release called for each datagram that this path no longer keeps */
-  constructor(peer: DatagramPeer, random: Random, release: (datagram: SentDatagram) => void) {
+  constructor(peer: DatagramPeer, random: Random, log: Log, release: (datagram: SentDatagram) => void) {
     this.#peer = peer;
+    this.#log = log;
     this.#rest = new Backoff(REST_MIN_MS, REST_MAX_MS, random);
     this.#release = release;
   }
@@ -170,6 +175,9 @@ export class DatagramPath {
   #onArrived(): void {
     this.#lostInARow = 0;
     this.#rest.reset();
+    if (!this.#isTold) return;
+    this.#isTold = false;
+    this.#log.info(`Multicast reaches node ${this.#peer.nodeId} again`);
   }
 
   #onMissing(requests: number, nowMs: number): void {
@@ -180,5 +188,11 @@ export class DatagramPath {
       return;
     this.#isResting = true;
     this.#restsUntilMs = nowMs + this.#rest.nextMs();
+    if (this.#isTold) return;
+    this.#isTold = true;
+    const { nodeId } = this.#peer;
+    this.#log.warn(
+      `Multicast does not reach node ${nodeId}: its writes go over RPC, and from time to time multicast is tried again`,
+    );
   }
 }

@@ -37,6 +37,7 @@ interface MulticastFigures {
   readonly isOpen: boolean;
   /** Of this node, as address:port. */
   readonly group: string;
+  /** Of the socket that got the least from the system: what comes beyond it while the loop is busy is lost. */
   readonly receiveBufferBytes: number;
   readonly sent: SentFigures;
   readonly received: ReceivedFigures;
@@ -65,7 +66,7 @@ export class Multicast {
     this.#options = options;
     this.#group = groupOf(clusterId, self.nodeId, self);
     this.#via = interfaceOf(self.host);
-    this.sender = new MulticastSender({ clock, random, seal, maxDatagramBytes });
+    this.sender = new MulticastSender({ clock, random, log, seal, maxDatagramBytes });
     this.receiver = new MulticastReceiver(seal, clock, log);
   }
 
@@ -76,10 +77,11 @@ export class Multicast {
 
   get figures(): MulticastFigures {
     const buffers = Array.from(this.#heard.values(), ({ bufferBytes }) => bufferBytes);
+    const smallest = buffers.length === 0 ? 0 : Math.min(...buffers);
     return {
       isOpen: this.isOpen,
       group: nameOf(this.#group),
-      receiveBufferBytes: Math.min(...buffers, Number.MAX_SAFE_INTEGER) % Number.MAX_SAFE_INTEGER,
+      receiveBufferBytes: smallest,
       sent: this.sender.figures,
       received: this.receiver.figures,
     };

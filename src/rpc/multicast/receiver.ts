@@ -1,5 +1,5 @@
 import type { Clock } from '../../clock.ts';
-import { QuorateError } from '../../errors.ts';
+import { protocolError, QuorateError } from '../../errors.ts';
 import { LimitedLog } from '../../limited-log.ts';
 import type { Log } from '../../log.ts';
 import { Message } from '../message.ts';
@@ -11,7 +11,8 @@ import type { DatagramSeal } from './datagram-seal.ts';
 
 /** What became of a write in a datagram. */
 export const Intake = {
-  served: 0,
+  /** It is served, or refused over the connection. */
+  taken: 0,
   /** It was served before, or nobody waits for it any more. */
   known: 1,
   /** It was not taken: its sender sends it again over the connection. */
@@ -153,36 +154,33 @@ export class MulticastReceiver {
 
   #take(bytes: Buffer, place: number, session: DatagramSession): void {
     const reader = this.#reader;
-    while (reader.next()) {
-      const id = reader.idFor(place);
-      if (id < 0) continue;
-      if (!this.#decode(bytes, reader.messageStart, reader.messageEnd)) {
-        this.#onMalformed();
-        return;
+    try {
+      while (reader.next()) {
+        const id = reader.idFor(place);
+        if (id >= 0) this.#takeWrite(bytes, id, session);
       }
-      this.#writes++;
-      this.#message.id = id;
-      const intake = session.onDatagramWrite(this.#message);
-      if (intake === Intake.known) this.#duplicates++;
-      else if (intake === Intake.left) this.#left++;
+      if (!reader.isWhole) throw protocolError('a datagram that ends within a write');
+    } catch (error) {
+      if (!(error instanceof QuorateError) || error.code !== 'PROTOCOL') throw error;
+      this.#onMalformed(error.message);
     }
-    if (!reader.isWhole) this.#onMalformed();
   }
 
-  #decode(bytes: Buffer, start: number, end: number): boolean {
+  #takeWrite(bytes: Buffer, id: number, session: DatagramSession): void {
     const message = this.#message;
-    try {
-      this.#decoder.decode(bytes, start, end, message);
-    } catch (error) {
-      if (error instanceof QuorateError && error.code === 'PROTOCOL') return false;
-      throw error;
-    }
-    return message.kind === MessageKind.request && message.operation === WRITE.number;
+    this.#decoder.decode(bytes, this.#reader.messageStart, this.#reader.messageEnd, message);
+    if (message.kind !== MessageKind.request || message.operation !== WRITE.number)
+      throw protocolError('a datagram with a message that is no write');
+    message.id = id;
+    this.#writes++;
+    const intake = session.onDatagramWrite(message);
+    if (intake === Intake.known) this.#duplicates++;
+    else if (intake === Intake.left) this.#left++;
   }
 
   /** What it brings is sent again over the connection, where a fault is told to the peer. */
-  #onMalformed(): void {
+  #onMalformed(what: string): void {
     this.#malformed++;
-    this.#log.warn('malformed', 'Dropped a datagram of a node of this cluster that is malformed');
+    this.#log.warn('malformed', `Dropped a datagram of a node of this cluster: ${what}`);
   }
 }

@@ -1,4 +1,5 @@
 import type { Clock, Random, TimerHandle } from '../../clock.ts';
+import type { Log } from '../../log.ts';
 import { DatagramReader, DatagramWriter, datagramBytes, MAX_RECEIVERS } from './datagram-codec.ts';
 import { DatagramPath, type DatagramPeer, type PathStatus, SentDatagram } from './datagram-path.ts';
 import type { DatagramSeal } from './datagram-seal.ts';
@@ -7,6 +8,7 @@ import type { GroupSender } from './datagram-transport.ts';
 interface MulticastSenderOptions {
   readonly clock: Clock;
   readonly random: Random;
+  readonly log: Log;
   readonly seal: DatagramSeal;
   readonly maxDatagramBytes: number;
 }
@@ -37,6 +39,7 @@ const COLLECT_EVERY_MS = 5;
 export class MulticastSender {
   readonly #clock: Clock;
   readonly #random: Random;
+  readonly #log: Log;
   readonly #seal: DatagramSeal;
   readonly #writer: DatagramWriter;
   readonly #reader = new DatagramReader();
@@ -59,9 +62,10 @@ export class MulticastSender {
   #faults = 0;
   #keptBytes = 0;
 
-  constructor({ clock, random, seal, maxDatagramBytes }: MulticastSenderOptions) {
+  constructor({ clock, random, log, seal, maxDatagramBytes }: MulticastSenderOptions) {
     this.#clock = clock;
     this.#random = random;
+    this.#log = log;
     this.#seal = seal;
     this.#writer = new DatagramWriter(maxDatagramBytes);
     this.#maxDatagramBytes = maxDatagramBytes;
@@ -87,7 +91,7 @@ export class MulticastSender {
   }
 
   pathTo(peer: DatagramPeer): DatagramPath {
-    const path = new DatagramPath(peer, this.#random, this.#release);
+    const path = new DatagramPath(peer, this.#random, this.#log, this.#release);
     this.#paths.add(path);
     return path;
   }
