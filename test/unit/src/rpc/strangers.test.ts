@@ -234,6 +234,31 @@ describe('a dialler', () => {
     assert.deepEqual([mesh.peers()[0].state, mesh.peers()[0].lastError], ['refused', 'Nodes a and b differ']);
   });
 
+  const afterwards: [string, () => Buffer, RegExp][] = [
+    ['welcomes it again', () => welcomeAnswer(helloOf('b')), /a second proof/],
+    [
+      'welcomes it again, without a proof',
+      () => encodeHello(MessageKind.welcome, helloOf('b')),
+      /a second handshake/,
+    ],
+    [
+      'asks over the same connection',
+      () => readFrame(1),
+      new RegExp(`a message of kind ${MessageKind.request} from the side that answers`),
+    ],
+    ['challenges it again', challengeFrame, /a second challenge/],
+  ];
+  for (const [what, frames, reason] of afterwards) {
+    it(`hangs up on a listener that it knows and that ${what}`, async () => {
+      const welcome = welcomeAnswer(helloOf('b'));
+      const { log, mesh } = await dialled((stream) => stream.write(Buffer.concat([welcome, frames()])));
+      assert.equal(log.matching(/info Connected to node b/).length, 1);
+      assert.equal(mesh.peers()[0].state, 'down');
+      assert.match(mesh.peers()[0].lastError ?? '', reason);
+      assert.equal(log.matching(/warn Closed the connection to node b at b:7000: it sent a /).length, 1);
+    });
+  }
+
   it('knows another version of the handshake when it meets one', async () => {
     const frame = challengeFrame();
     frame[18] = 2;
