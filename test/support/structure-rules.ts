@@ -298,6 +298,7 @@ export const USED_BY_TESTS_ALONE: Readonly<Record<string, string>> = {
   'src/rpc/cluster-secret.ts MAX_SECRET_LENGTH': BOUND,
   'src/cli/serve/supervisor.ts QUIET_PATIENCE_MS': BOUND,
   'native-free-lsm/format/varint.ts MAX_VARINT_BYTES': BOUND,
+  'src/cli/profile/view/cpu-tree.ts WAITING_FUNCTIONS': PURE,
   'src/cluster/rendezvous.ts logOfFraction': PURE,
   'src/cluster/topology.ts parseTopology': PURE,
   'src/node/loop-delay.ts LoopDelay': PURE,

@@ -1,6 +1,7 @@
 /** A load's result as one page that needs nothing else: no network, no other file. */
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
+import { escapedHtml, scriptData } from '../html-text.ts';
 import { type ChartRun, drawCharts } from './charts.ts';
 import type { LoadFile } from './json-report.ts';
 import { describeMs } from './text-report.ts';
@@ -23,7 +24,7 @@ export async function htmlReport(files: readonly LoadFile[]): Promise<string> {
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${escaped(files[0].name)}</title>
+<title>${escapedHtml(files[0].name)}</title>
 <style>${style}
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 1100px; margin: 2em auto; padding: 0 1em; color: #222; }
 table { border-collapse: collapse; }
@@ -54,28 +55,15 @@ function summaryOf(file: LoadFile, name: string): string {
   const rows = Object.entries(file.latencies).map(([operation, figures]) => {
     const { maxMs, p50Ms, p90Ms, p99Ms, p999Ms, requests } = figures;
     const values = [p50Ms, p90Ms, p99Ms, p999Ms, maxMs].map((ms) => `<td>${describeMs(ms)}</td>`);
-    return `<tr><td>${escaped(operation)}</td><td>${requests}</td>${values.join('')}</tr>`;
+    return `<tr><td>${escapedHtml(operation)}</td><td>${requests}</td>${values.join('')}</tr>`;
   });
-  const faults = file.faults.map((fault) => `<p class="invalid">Not valid: ${escaped(fault)}.</p>`);
-  return `<h2>${escaped(name)}</h2>
-<p>${escaped(file.name)}</p>
+  const faults = file.faults.map((fault) => `<p class="invalid">Not valid: ${escapedHtml(fault)}.</p>`);
+  return `<h2>${escapedHtml(name)}</h2>
+<p>${escapedHtml(file.name)}</p>
 ${faults.join('\n')}
 <p>${file.requestsPerSecond.toFixed(1)} requests a second, ${file.errors} errors.</p>
 <table>
 <tr><th></th><th>requests</th>${COLUMNS.map((column) => `<th>${column}</th>`).join('')}</tr>
 ${rows.join('\n')}
 </table>`;
-}
-
-/** As JSON inside of a script element: no end of it, and no start of a comment. */
-function scriptData(value: unknown): string {
-  return JSON.stringify(value).replaceAll('<', '\\u003c');
-}
-
-function escaped(text: string): string {
-  return text
-    .replaceAll('&', '&amp;')
-    .replaceAll('<', '&lt;')
-    .replaceAll('>', '&gt;')
-    .replaceAll('"', '&quot;');
 }

@@ -8,8 +8,8 @@ import { type NodeFiles, type ProfileSummary, SUMMARY_FILE } from './profile-fol
 /** Text by its path in the folder, with `/`. */
 type FolderFiles = ReadonlyMap<string, string>;
 
-const CPU_ENDING = '.cpuprofile';
-const HEAP_ENDING = '.heapprofile';
+export const CPU_ENDING = '.cpuprofile';
+export const HEAP_ENDING = '.heapprofile';
 
 /**
  * Makes the folder, so that a wrong name costs no run.
@@ -49,15 +49,16 @@ export async function writeFolder(
   files: FolderFiles,
   summary: ProfileSummary,
 ): Promise<void> {
-  const write = async (name: string, text: string): Promise<void> => {
-    const file = path.join(directory, name);
-    try {
-      await mkdir(path.dirname(file), { recursive: true });
-      await writeFile(file, text);
-    } catch (error) {
-      throw new CommandError(ExitCode.output, `${file} could not be written: ${errorMessage(error)}`);
-    }
-  };
-  for (const [name, text] of files) await write(name, text);
-  await write(SUMMARY_FILE, `${JSON.stringify(summary, null, 2)}\n`);
+  for (const [name, text] of files) await writeText(path.join(directory, name), text);
+  await writeText(path.join(directory, SUMMARY_FILE), `${JSON.stringify(summary, null, 2)}\n`);
+}
+
+/** @throws CommandError */
+export async function writeText(file: string, text: string): Promise<void> {
+  try {
+    await mkdir(path.dirname(file), { recursive: true });
+    await writeFile(file, text);
+  } catch (error) {
+    throw new CommandError(ExitCode.output, `${file} could not be written: ${errorMessage(error)}`);
+  }
 }

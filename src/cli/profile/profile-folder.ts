@@ -17,7 +17,7 @@ export const PROFILE_FOLDER_VERSION = 1;
 export const SUMMARY_FILE = 'profile.json';
 
 /** A function, as V8's profilers name it. Lines and columns count from 0; -1 and '' for what has no source. */
-interface CallFrame {
+export interface CallFrame {
   readonly functionName: string;
   readonly scriptId: string | number;
   readonly url: string;
@@ -44,7 +44,7 @@ export interface CpuProfile {
   readonly timeDeltas: readonly number[];
 }
 
-interface HeapNode {
+export interface HeapNode {
   readonly callFrame: CallFrame;
   readonly selfSize: number;
   readonly id: number;
@@ -157,4 +157,10 @@ export interface ProfileSummary {
   readonly overhead: readonly Overhead[];
   /** All files beside this one, relative to the folder, with `/`. */
   readonly files: readonly string[];
+}
+
+/** A whole profile in memory. */
+export interface ProfileFolder {
+  readonly summary: ProfileSummary;
+  readonly nodes: readonly NodeFiles[];
 }

@@ -17,13 +17,15 @@ import { describePlan } from '../load/text-report.ts';
 import { addSettings, isFlagGiven, readSettings } from '../options.ts';
 import { print } from '../output.ts';
 import { quorumSettings } from '../quorum-settings.ts';
+import { diffCommand } from './diff.ts';
 import { makeEmptyFolder, sampleFilesOf, writeFolder } from './folder.ts';
 import { OwnCluster } from './own-cluster.ts';
-import { type NodeFiles, PROFILE_FOLDER_VERSION, type ProfileSummary } from './profile-folder.ts';
+import { PROFILE_FOLDER_VERSION, type ProfileSummary } from './profile-folder.ts';
 import { runAll } from './run.ts';
 import { placeSettings, profileSettings } from './settings.ts';
 import { type MeasuredRun, nodeFilesOf, nodeSummariesOf, overheadOf, runSummaryOf } from './summary.ts';
 import { profileReport } from './text-report.ts';
+import { viewFilesOf } from './view/views.ts';
 
 const LOAD_SETTINGS = [
   'ratePerSecond',
@@ -62,6 +64,17 @@ written to --out:
   profile.json                  all figures, for programs
   <node>/<thread>.cpuprofile    for Chrome's developer tools, speedscope and others
   <node>/<thread>.heapprofile   the same
+  <node>/waits.speedscope.json  for speedscope
+  cpu.html heap.html waits.html a flame graph of all nodes and threads, to be searched
+                                and looked into; each is one file that needs no other
+
+cpu.html shows time in the kernel below the function that asked for it, as the samples
+have it. What a thread does between its callbacks no sample tells apart: below (event
+loop) stands the kernel time that the system counted for the thread and no sampled
+call explains, which is reading from sockets and polling them. Time in which a thread
+has nothing to do is left out.
+
+\`profile diff\` compares two of these folders.
 
 When the load is NOT VALID, as \`load\` says it, everything is written all the same,
 and the exit code is 1. Ctrl-C ends the run, the cluster and what was temporary, and
@@ -93,6 +106,7 @@ export function profileCommand(): Command {
     'write every key once before; a temporary cluster is prepared for reads anyway',
   );
   addSettings(command.optionsGroup('Nodes that it starts:'), nodeSettings);
+  command.addCommand(diffCommand());
   return command.addHelpText('after', MANUAL).action(() => profile(command));
 }
 
@@ -156,7 +170,7 @@ async function report(
   context: Pick<ProfileSummary, 'load' | 'kinds' | 'cpuIntervalMs' | 'heapIntervalBytes' | 'nodeSettings'>,
 ): Promise<void> {
   const nodes = nodeFilesOf(runs);
-  const files = filesOf(nodes);
+  const samples = sampleFilesOf(nodes);
   const runSummaries = runs.map(runSummaryOf);
   const faults = runSummaries.flatMap((run) => run.faults);
   const summary: ProfileSummary = {
@@ -170,15 +184,12 @@ async function report(
     runs: runSummaries,
     nodes: nodeSummariesOf(runs),
     overhead: overheadOf(runSummaries),
-    files: [...files.keys()],
+    files: [...samples.keys()],
   };
-  await writeFolder(directory, files, summary);
+  const files = new Map([...samples, ...(await viewFilesOf({ summary, nodes }))]);
+  await writeFolder(directory, files, { ...summary, files: [...files.keys()] });
   await print(profileReport(summary, nodes));
   if (faults.length > 0) throw new CommandError(ExitCode.error, `the load is not valid: ${faults[0]}`);
-}
-
-function filesOf(nodes: readonly NodeFiles[]): ReadonlyMap<string, string> {
-  return sampleFilesOf(nodes);
 }
 
 function planMaker(command: Command): (targets: readonly Address[]) => LoadPlan {

@@ -1,14 +1,25 @@
 /** What `profile` prints. Pure. */
 import { describeSize } from '../../config/units.ts';
 import type { ProfiledWaits } from '../../node-profile.ts';
+import { table } from './columns.ts';
 import type { NodeFiles, NodeSummary, ProfileSummary } from './profile-folder.ts';
+import { functionRows } from './view/figures.ts';
+import { FrameKind } from './view/frame.ts';
+import { shareOf } from './view/functions.ts';
+import { VIEWS } from './view/kinds.ts';
 
 /** Waits that are shown of a node, the longest first. */
 const SHOWN_WAITS = 8;
+/** Functions that are shown of all nodes. */
+const SHOWN_FUNCTIONS = 10;
 
 export function profileReport(summary: ProfileSummary, nodes: readonly NodeFiles[]): string {
   const lines = [summary.load, ''];
   lines.push(...nodesTable(summary.nodes), '', ...runsTable(summary));
+  for (const kind of ['cpu', 'heap'] as const) {
+    const functions = summary.kinds.includes(kind) ? functionsTable(kind, nodes) : [];
+    if (functions.length > 0) lines.push('', ...functions);
+  }
   const waits = waitsTable(nodes);
   if (waits.length > 0) lines.push('', 'Where threads waited, idle waits left out:', ...waits);
   for (const { faults, kind } of summary.runs)
@@ -55,6 +66,16 @@ function runsTable({ overhead, runs }: ProfileSummary): string[] {
   ];
 }
 
+function functionsTable(kind: 'cpu' | 'heap', nodes: readonly NodeFiles[]): string[] {
+  const { title, treeOf, unit } = VIEWS[kind];
+  const tree = treeOf(nodes);
+  const rows = functionRows(tree, unit, SHOWN_FUNCTIONS);
+  if (rows.length === 0) return [];
+  const kernel =
+    kind === 'cpu' ? `, ${(100 * shareOf(tree, FrameKind.kernel)).toFixed(0)} % of it in the kernel` : '';
+  return [`${title}${kernel}:`, ...table([['', 'itself', '', 'with callees', ''], ...rows])];
+}
+
 function waitsTable(nodes: readonly NodeFiles[]): string[] {
   return nodes.flatMap(({ name, threads }) => {
     const waits = threads
@@ -93,20 +114,4 @@ function percent(share: number): string {
 
 function perSecond(count: number, elapsedMs: number): string {
   return elapsedMs === 0 ? '0' : ((count * 1000) / elapsedMs).toFixed(0);
-}
-
-/** The first column is text, and so is the second where it holds any. */
-function table(rows: readonly (readonly string[])[]): string[] {
-  const widths: number[] = [];
-  for (const row of rows)
-    for (const [column, cell] of row.entries()) widths[column] = Math.max(widths[column] ?? 0, cell.length);
-  return rows.map((row) =>
-    row
-      .map((cell, column) =>
-        column === 0 || / › /.test(cell) ? cell.padEnd(widths[column]) : cell.padStart(widths[column]),
-      )
-      .join('  ')
-      .trimEnd()
-      .replace(/^/, '  '),
-  );
 }
