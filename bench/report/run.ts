@@ -78,7 +78,7 @@ const command = script(
   .option('--quick', 'small data and short runs: tries everything, and its figures mean nothing')
   .option('--scale <name>', `how much is measured: ${SCALES.join(', ')} (full; --quick: quick)`, scaleName)
   .option('--rounds <n>', 'runs of what a table takes a median of (full: 3)', count)
-  .option('--out <dir>', 'where the report goes (full: docs/report; else beside the results)', resolve)
+  .option('--out <dir>', 'where the report goes (full: docs/report; else beside the results)')
   .option('--work <dir>', 'where results are kept until all are there', WORK)
   .option('--data <dir>', 'where the data lies meanwhile, 5 GiB', tmpdir())
   .addHelpText('after', MANUAL);
@@ -105,7 +105,7 @@ async function main(): Promise<void> {
     console.log(`about ${describeSeconds(secondsLeft([], steps))} in all; results in ${work.path}`);
     return;
   }
-  const out = flags.out ?? (scale.isJudged ? OUT : join(work.path, 'report'));
+  const out = resolve(flags.out ?? (scale.isJudged ? OUT : join(work.path, 'report')));
   if (flags.build === true) return build(out, work);
   if (flags.restart === true) {
     if (flags.only === undefined) work.clear();

@@ -89,7 +89,7 @@ const TINY: Scale = {
   overloadPerSecond: 2_000,
   overloadSeconds: 0.3,
   firstRate: 2_000,
-  probeSeconds: 0.2,
+  probeSeconds: 0.1,
   probeWarmUpSeconds: 0.1,
   runSeconds: 0.3,
   warmUpSeconds: 0.1,

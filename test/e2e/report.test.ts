@@ -1,7 +1,7 @@
 /** `npm run report` at its smallest: data, a cluster, a load, and a report of it. */
 import assert from 'node:assert/strict';
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -75,9 +75,13 @@ describe('npm run report', () => {
   });
 
   test('is built again of what it has measured, without measuring', async () => {
-    const { ended, said } = start('--build');
+    const out = join(directory, 'moved');
+    renameSync(join(workFolder(), 'report'), out);
+    rmSync(join(out, 'report.md'));
+    const { ended, said } = start('--build', '--out', out);
     assert.equal(await ended, 0, said.errors);
     assert.equal(said.errors, '');
-    assert.match(said.output, /^the report is .*report\.md$/m);
+    assert.equal(said.output, `the report is ${join(out, 'report.md')}\n`);
+    assert.ok(existsSync(join(out, 'report.md')));
   });
 });

@@ -1,16 +1,20 @@
 /** Results of a report as a full run brings them, made up: parallel is better than sequential, hedged better than both. */
 import type { FoundRate, LoadFigures } from '../../bench/report/load-session.ts';
+import { PART_NAMES } from '../../bench/report/profile-parts.ts';
 import type { Results } from '../../bench/report/results.ts';
 import {
   METHODS,
+  type Method,
   REPLICATIONS,
   type Replication,
   type ScaleName,
   scaleOf,
 } from '../../bench/report/scale.ts';
+import { type ProfileResult, profileStepName, USAGE_NAMES } from '../../bench/report/steps/profile-result.ts';
 import { rateStepName } from '../../bench/report/steps/rates.ts';
 import { turnStepName } from '../../bench/report/steps/turns.ts';
 import type { StepRecord } from '../../bench/report/work-folder.ts';
+import type { BenchRow } from '../../bench/support/bench-file.ts';
 
 const BASE_RATE: Readonly<Record<Replication, number>> = {
   sequential: 8_000,
@@ -57,6 +61,38 @@ export function doneRecord(step: string, result: unknown): StepRecord {
     state: 'done',
     result,
   };
+}
+
+function profileRecord(method: Method, replication: Replication): StepRecord {
+  const shares = [...PART_NAMES.keys()].map((index) => (index + 1) / 36);
+  const result: ProfileResult = {
+    figures: {
+      ...Object.fromEntries(USAGE_NAMES.map((name, index) => [name, 100 - index])),
+      ...Object.fromEntries(PART_NAMES.map((name, index) => [name, shares[index]])),
+    },
+    waits: [
+      { place: 'node-1 › writer › disk › log › fdatasync', totalShare: 0.4, perSecond: 500, meanMs: 0.8 },
+    ],
+    faults: [],
+    files: [],
+  };
+  return doneRecord(profileStepName(method, replication), result);
+}
+
+/** As bench:accumulator writes them. */
+function accumulatorRows(): BenchRow[] {
+  return ['own 1', 'shared 1', 'shared 2', 'shared 4'].flatMap((memoryAndThreads) => {
+    const [memory, threads] = memoryAndThreads.split(' ');
+    return ['arrival', 'slots'].map((way) => ({
+      memory,
+      threads,
+      versions: 'rising',
+      replicas: '3',
+      way,
+      nsPerAnswer: way === 'slots' ? 30 : 40,
+      retriesPerThousand: memory === 'own' ? null : 2,
+    }));
+  });
 }
 
 /** Of the steps that measure the replications, and what is needed to describe them. */
@@ -111,5 +147,8 @@ export function reportResults(name: ScaleName = 'full'): Results {
       coldResidentMib: 3,
     }),
   );
+  for (const method of METHODS)
+    for (const replication of scale.profiled) records.push(profileRecord(method, replication));
+  records.push(doneRecord('accumulator', accumulatorRows()));
   return { version: 1, scale, records };
 }
