@@ -33,8 +33,8 @@ test('a node that is down costs nothing, and comes back with its data', async ()
   assert.equal((await client.get(ports[2], 'before', { ack: 3, from: 3 })).status, 200);
 });
 
-test('a frozen node delays no quorum, ends ack = from at the deadline, and comes back', async () => {
-  await using cluster = await TestCluster.start({ nodes: 3 });
+async function freezeOne(...args: readonly string[]): Promise<void> {
+  await using cluster = await TestCluster.start({ nodes: 3, args });
   const { client, nodes, ports } = cluster;
   assert.equal((await client.put(ports[0], 'key', 'v1', { ack: 3, from: 3 })).status, 201);
   nodes[2].signal('SIGSTOP');
@@ -58,7 +58,11 @@ test('a frozen node delays no quorum, ends ack = from at the deadline, and comes
     5000,
     () => 'the thawed node does not answer',
   );
-});
+}
+
+const FROZEN = 'a frozen node delays no quorum, ends ack = from at the deadline, and comes back';
+test(FROZEN, () => freezeOne());
+test(`over HTTP ${FROZEN}`, () => freezeOne('--peer-protocol', 'http'));
 
 test('a node whose folder was emptied takes writes but counts for no read quorum', async () => {
   await using cluster = await TestCluster.start({ nodes: 3 });

@@ -34,6 +34,7 @@ describe('a cluster answers every quorum through every node', () => {
     if (replication === defaultNodeSettings().replication) continue;
     test(`3 nodes, ${replication}`, () => checkAllQuorums(3, ['--replication', replication]));
   }
+  test('3 nodes that ask each other over HTTP', () => checkAllQuorums(3, ['--peer-protocol', 'http']));
 });
 
 test('what a request may not say is refused with a sentence', async () => {

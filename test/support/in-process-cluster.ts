@@ -39,12 +39,12 @@ export class InProcessCluster implements AsyncDisposable {
   /** Keeps the process alive when nothing else does: the clock's timers do not. */
   readonly #alive = setInterval(() => {}, 60_000);
 
-  private constructor(root: string, size: number) {
+  private constructor(root: string, size: number, hostOf: (index: number) => string) {
     this.root = root;
     const nodes = Array.from({ length: size }, (_, i) => ({
       id: `n${i}`,
       http: { host: '127.0.0.1', port: 0 },
-      rpc: { host: `n${i}`, port: RPC_PORT },
+      rpc: { host: hostOf(i), port: RPC_PORT },
       zone: 'here',
       weight: 1,
     }));
@@ -52,8 +52,12 @@ export class InProcessCluster implements AsyncDisposable {
     this.#nodes = nodes.map(() => null);
   }
 
-  static async create(size: number): Promise<InProcessCluster> {
-    return new InProcessCluster(await mkdtemp(join(tmpdir(), 'quorate-nodes-')), size);
+  /** @param hostOf the host of a node's RPC: a real address when it is to listen there for something else too */
+  static async create(
+    size: number,
+    hostOf = (index: number): string => `n${index}`,
+  ): Promise<InProcessCluster> {
+    return new InProcessCluster(await mkdtemp(join(tmpdir(), 'quorate-nodes-')), size, hostOf);
   }
 
   folder(index: number): string {
@@ -71,7 +75,7 @@ export class InProcessCluster implements AsyncDisposable {
       dataDirectory: this.folder(index),
       settings: defaultNodeSettings(),
       log: { info: log('info'), warn: log('warn'), error: log('error') },
-      transport: this.network.transport(`n${index}`),
+      transport: this.network.transport(this.topology.nodes[index].rpc.host),
       openStorage: async () => {
         this.#stores[index] ??= new Map();
         return new MapEngine(this.#stores[index]);

@@ -20,6 +20,8 @@ export class MemoryNetwork {
   readonly #frozen = new Set<string>();
   readonly #streams = new Set<MemoryStream>();
   #nextPort = 1;
+  /** What was written to all streams so far. */
+  carriedBytes = 0;
 
   constructor(clock: Clock, random: Random) {
     this.clock = clock;
@@ -139,6 +141,7 @@ class MemoryStream implements ByteStream {
   }
 
   write(bytes: Uint8Array): boolean {
+    this.#network.carriedBytes += bytes.length;
     return this.isClosed || this.peer.#take(bytes);
   }
 
