@@ -13,6 +13,12 @@ import { readProfileQuery } from './profile-query.ts';
 import { statusOfError } from './responses.ts';
 
 const NOT_FROM_HERE = 'A node is profiled by programs on its own machine alone: use its loopback address.';
+/**
+ * White space before the JSON, now and then: a client that has gone can look like one that has only shut its half of
+ * the connection, until something is sent to it.
+ */
+const SIGN = '\n';
+const SIGN_MS = 250;
 const NOT_UNDER_WAY = 'The node is not being profiled.';
 
 export class ProfileExchange {
@@ -62,12 +68,14 @@ export class ProfileExchange {
     if (response.destroyed) running.cancel();
     response.writeHead(200, ['Content-Type', 'application/json', 'Transfer-Encoding', 'chunked']);
     response.flushHeaders();
+    const signs = this.#context.clock.every(SIGN_MS, () => response.write(SIGN));
     let document: readonly string[] | null = null;
     try {
       document = await running.document;
     } catch (error) {
       this.#context.log.error(`A profile failed: ${errorMessage(error)}`);
     }
+    signs.cancel();
     // The client sees that nothing more comes.
     if (document === null) this.#request.socket.destroy();
     else pipeline(Readable.from(document), response, () => undefined);

@@ -13,12 +13,14 @@ export const HEAP_ENDING = '.heapprofile';
 
 /**
  * Makes the folder, so that a wrong name costs no run.
+ * @returns whether there was none
  * @throws CommandError for one that holds something
  */
-export async function makeEmptyFolder(directory: string): Promise<void> {
+export async function makeEmptyFolder(directory: string): Promise<boolean> {
+  let made: string | undefined;
   let names: string[];
   try {
-    await mkdir(directory, { recursive: true });
+    made = await mkdir(directory, { recursive: true });
     names = await readdir(directory);
   } catch (error) {
     throw new CommandError(ExitCode.output, `${directory} cannot be used: ${errorMessage(error)}`);
@@ -28,6 +30,7 @@ export async function makeEmptyFolder(directory: string): Promise<void> {
       ExitCode.error,
       `${directory} is not empty: name a new folder with --out, or empty it`,
     );
+  return made !== undefined;
 }
 
 /** The samples of all threads. */

@@ -121,7 +121,7 @@ async function profile(command: Command): Promise<void> {
   const planFor = planMaker(command);
   // A wrong flag is not to cost the start of a cluster.
   planFor([]);
-  await makeEmptyFolder(outDirectory);
+  const isMade = await makeEmptyFolder(outDirectory);
   try {
     using run = new LoadRun(process.stderr);
     const say = (line: string): void => void process.stderr.write(`quorate: ${line}\n`);
@@ -148,8 +148,8 @@ async function profile(command: Command): Promise<void> {
       nodeSettings: cluster === undefined ? null : textOf(settings),
     });
   } catch (error) {
-    // Only what is still empty goes.
-    if (error instanceof Interrupted) await rmdir(outDirectory).catch(() => undefined);
+    // It goes only while it is empty.
+    if (isMade) await rmdir(outDirectory).catch(() => undefined);
     throw error;
   }
 }

@@ -19,7 +19,14 @@ import type { StorageEngine } from '../../replica/storage-engine.ts';
 import type { ProfileService, RunningProfile } from '../../services.ts';
 import { ALL_WAITS } from '../../wait-places.ts';
 import { osThreads, processCounters } from './process-counters.ts';
-import { mainThread, type Profilable, poolThread, type Samples, ThreadProfile } from './thread-profile.ts';
+import {
+  mainThread,
+  NOTHING_USED,
+  type Profilable,
+  poolThread,
+  type Samples,
+  ThreadProfile,
+} from './thread-profile.ts';
 
 const MAIN = 'main';
 /** How often threads that were asked for something are woken. */
@@ -57,12 +64,10 @@ export class NodeProfiler implements ProfileService {
         'the node is being profiled already: wait for that, or end it with DELETE',
       );
     }
-    const run = new Run(this.#parts, request);
-    this.#running = run;
-    // Whatever comes of it, the next may begin when all samplers are stopped.
-    void run.over.finally(() => {
+    const run = new Run(this.#parts, request, () => {
       this.#running = null;
     });
+    this.#running = run;
     await run.begun;
     return run;
   }
@@ -93,11 +98,12 @@ class Run implements RunningProfile {
   readonly #met = new Set<string>();
   #looking: Promise<void> = Promise.resolve();
 
-  constructor(parts: NodeProfilerParts, request: ProfileRequest) {
+  /** @param onOver called when all samplers are stopped */
+  constructor(parts: NodeProfilerParts, request: ProfileRequest, onOver: () => void) {
     this.#parts = parts;
     this.#request = request;
     this.begun = this.#begin();
-    this.document = this.begun.then(() => this.#run());
+    this.document = this.begun.then(() => this.#run()).finally(onOver);
     this.over = this.document.then(
       () => undefined,
       () => undefined,
@@ -114,7 +120,7 @@ class Run implements RunningProfile {
 
   async #begin(): Promise<void> {
     const { engine } = this.#parts;
-    await this.#adopt();
+    await this.#adopt(this.#request, false);
     if (!this.#threads.has(MAIN)) {
       await this.#stopAll();
       throw new QuorateError('INTERNAL', 'the samplers of the main thread do not start: the log says why');
@@ -141,6 +147,8 @@ class Run implements RunningProfile {
       look.cancel();
       // A thread that is just being met must be among those that are stopped.
       await this.#looking;
+      // Of one that came last there are no samples, but what it used.
+      await this.#adopt({ ...this.#request, kinds: [] }, true);
       const elapsedMs = clock.monotonicMs() - beganMs;
       const now = processCounters();
       const waits = this.#request.kinds.includes('waits') ? takeWaits(engine) : null;
@@ -175,7 +183,7 @@ class Run implements RunningProfile {
 
   async #look(): Promise<void> {
     const { heapIntervalBytes, kinds } = this.#request;
-    await this.#adopt();
+    await this.#adopt(this.#request, true);
     if (!kinds.includes('heap')) return;
     let allocatedBytes = 0;
     for (const { allocatedBytes: bytes } of (await this.#countersOfAll()).values()) allocatedBytes += bytes;
@@ -183,7 +191,7 @@ class Run implements RunningProfile {
   }
 
   /** Begins to sample the threads that it has not met before. */
-  async #adopt(): Promise<void> {
+  async #adopt(request: ProfileRequest, areNew: boolean): Promise<void> {
     const pool = this.#parts.engine.threads?.list() ?? [];
     const threads: (readonly [string, Profilable])[] = [
       [MAIN, mainThread],
@@ -194,7 +202,7 @@ class Run implements RunningProfile {
     if (unmet.length === 0) return;
     const beginnings = unmet.map(async ([name, thread]) => {
       this.#met.add(name);
-      const beginning = ThreadProfile.begin(name, thread, this.#request);
+      const beginning = ThreadProfile.begin(name, thread, request, areNew);
       const profile = await this.#patiently(name, beginning);
       if (profile !== undefined) this.#threads.set(name, profile);
       // What begins too late is stopped at once.
@@ -253,7 +261,6 @@ class Run implements RunningProfile {
 }
 
 const NO_SAMPLES: Samples = { cpuJson: '', heapJson: '' };
-const NOTHING_USED = { cpu: { userMs: 0, systemMs: 0 }, allocatedBytes: 0, idleMs: 0 };
 /** How often a loop slept, and how long each time, nobody counts. */
 const IDLE_LOOP = { path: ['event loop', 'idle'], isIdle: true, count: 0, buckets: [] };
 

@@ -24,6 +24,8 @@ interface Counters {
   readonly idleMs: number;
 }
 
+export const NOTHING_USED: Counters = { cpu: { userMs: 0, systemMs: 0 }, allocatedBytes: 0, idleMs: 0 };
+
 interface Sampler {
   stop(): string | Promise<string>;
 }
@@ -74,7 +76,13 @@ export class ThreadProfile {
     this.#heap = heap;
   }
 
-  static async begin(name: string, thread: Profilable, request: ProfileRequest): Promise<ThreadProfile> {
+  /** @param isNew the thread has begun since the profile has: all that it used counts */
+  static async begin(
+    name: string,
+    thread: Profilable,
+    request: ProfileRequest,
+    isNew: boolean,
+  ): Promise<ThreadProfile> {
     const { cpuIntervalMs, durationMs, heapIntervalBytes, kinds } = request;
     const samples = Math.ceil((durationMs * SPARE_SAMPLES) / cpuIntervalMs) + 1000;
     const starts = [
@@ -99,7 +107,8 @@ export class ThreadProfile {
       for (const started of [cpu, heap]) if (started.status === 'fulfilled') await started.value?.stop();
       throw cpu.status === 'rejected' ? cpu.reason : (heap as PromiseRejectedResult).reason;
     }
-    return new ThreadProfile(name, thread, await thread.counters(), cpu.value, heap.value);
+    const before = isNew ? NOTHING_USED : await thread.counters();
+    return new ThreadProfile(name, thread, before, cpu.value, heap.value);
   }
 
   /** @returns what was used since it began */

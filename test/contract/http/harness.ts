@@ -5,7 +5,7 @@ import { ENTRY_ENCODINGS } from '../../../src/http/entry-encoding.ts';
 import { HttpServer, type HttpServerOptions } from '../../../src/http/server.ts';
 import { Doors } from '../../../src/node/doors.ts';
 import { Outcome, type OutcomeSink } from '../../../src/outcome.ts';
-import type { EncodedPage, EntityService, RangeService } from '../../../src/services.ts';
+import type { EncodedPage, EntityService, ProfileService, RangeService } from '../../../src/services.ts';
 import { encodedPage } from '../../support/encoded-page.ts';
 import { RawClient } from './raw-client.ts';
 
@@ -132,21 +132,24 @@ export class Harness implements AsyncDisposable {
   readonly server: HttpServer;
   readonly #doors: Doors;
 
-  private constructor(options: Partial<Options>) {
+  private constructor(options: Partial<Options>, profiles: ProfileService | null) {
     const say = (message: string): void => void this.logged.push(message);
     const log = { info: say, warn: say, error: say };
     const { entities, ranges, status } = this;
     const all = { ...DEFAULTS, ...options };
     const clock = systemClock;
     this.admission = new Admission(all, clock);
-    const services = { entities, ranges, status, profiles: null };
+    const services = { entities, ranges, status, profiles };
     const context = { ...services, admission: this.admission, clock, log, firstEncoder: 1 };
     this.server = new HttpServer(context, all);
     this.#doors = new Doors([this.server], this.admission, clock);
   }
 
-  static async start(options: Partial<Options> = {}): Promise<Harness> {
-    const harness = new Harness(options);
+  static async start(
+    options: Partial<Options> = {},
+    profiles: ProfileService | null = null,
+  ): Promise<Harness> {
+    const harness = new Harness(options, profiles);
     await harness.server.listen();
     return harness;
   }

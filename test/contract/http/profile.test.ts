@@ -1,0 +1,162 @@
+/** The route by which a node is profiled, with a profiler that has real samplers, and what strangers try on it. */
+import assert from 'node:assert/strict';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { once } from 'node:events';
+import { after, describe, test } from 'node:test';
+import { systemClock } from '../../../src/clock.ts';
+import { NodeProfiler } from '../../../src/node/profiling/node-profiler.ts';
+import type { NodeProfile } from '../../../src/node-profile.ts';
+import { Harness, request } from './harness.ts';
+import type { RawClient } from './raw-client.ts';
+
+const LONG = '/v0/profile?kinds=cpu,heap&durationMs=600000';
+const SHORT = '/v0/profile?kinds=&durationMs=10';
+
+function profiler(): NodeProfiler {
+  const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
+  return new NodeProfiler({
+    nodeId: 'node-1',
+    engine: { threads: undefined },
+    clock: systemClock,
+    log: silent,
+  });
+}
+
+describe('the route of profiles', { timeout: 30_000 }, () => {
+  const all: NodeProfiler[] = [];
+  after(() => Promise.all(all.map((each) => each.close())));
+  const start = async () => {
+    const profiles = profiler();
+    all.push(profiles);
+    return { profiles, harness: await Harness.start({}, profiles) };
+  };
+
+  test('is not there on a node that is not to be profiled', async () => {
+    await using harness = await Harness.start();
+    using client = await harness.connect();
+    for (const method of ['POST', 'DELETE', 'GET']) {
+      const { body, status } = await client.send(request(method, SHORT)).answer();
+      assert.equal(status, 404);
+      assert.match(body.toString(), /nothing at this path/);
+    }
+  });
+
+  test('answers with the profile when its time is over', async () => {
+    const { harness } = await start();
+    await using _harness = harness;
+    using client = await harness.connect();
+    client.send(request('POST', '/v0/profile?kinds=cpu,heap,waits&durationMs=30'));
+    const { body, headers, status } = await client.answer();
+    assert.equal(status, 200);
+    assert.equal(headers.get('content-type'), 'application/json');
+    const profile = JSON.parse(body.toString()) as NodeProfile;
+    assert.equal(profile.endedBy, 'time');
+    assert.ok(profile.elapsedMs >= 30);
+    const [main] = profile.threads;
+    assert.equal(main.name, 'main');
+    assert.deepEqual(Object.keys(main.cpuProfile as object).sort(), [
+      'endTime',
+      'nodes',
+      'samples',
+      'startTime',
+      'timeDeltas',
+    ]);
+    assert.ok(profile.cpu.userMs + profile.cpu.systemMs > 0);
+    // The connection lives on.
+    assert.equal((await client.send(request('GET', '/v0/status')).answer()).status, 200);
+  });
+
+  test('serves one at a time, ends it when asked, and then the next', async () => {
+    const { harness } = await start();
+    await using _harness = harness;
+    using client = await harness.connect();
+    using other = await harness.connect();
+    client.send(request('POST', LONG));
+    const answer = client.answer();
+    await begun(client);
+    const refused = await other.send(request('POST', SHORT)).answer();
+    assert.equal(refused.status, 409);
+    assert.match(refused.body.toString(), /profiled already.*DELETE/);
+    assert.equal((await other.send(request('DELETE', '/v0/profile')).answer()).status, 202);
+    const profile = JSON.parse((await answer).body.toString()) as NodeProfile;
+    assert.equal(profile.endedBy, 'request');
+    assert.equal((await other.send(request('DELETE', '/v0/profile')).answer()).status, 404);
+    assert.equal((await other.send(request('POST', SHORT)).answer()).status, 200);
+  });
+
+  test('a client that goes away takes its profile with it', async () => {
+    const { harness } = await start();
+    await using _harness = harness;
+    for (const leave of ['destroy', 'resetAndDestroy'] as const) {
+      const client = await harness.connect();
+      client.send(request('POST', LONG));
+      await begun(client);
+      client.socket[leave]();
+      using other = await harness.connect();
+      let status = 409;
+      while (status === 409) status = (await other.send(request('POST', SHORT)).answer()).status;
+      assert.equal(status, 200, leave);
+    }
+  });
+
+  test('a node that stops cancels the profile, and does not wait for its client', async () => {
+    const { harness, profiles } = await start();
+    using client = await harness.connect();
+    client.send(request('POST', LONG));
+    await begun(client);
+    await profiles.close();
+    await harness.drain();
+    await client.closed;
+    await assert.rejects(
+      profiles.begin({ kinds: [], durationMs: 10, cpuIntervalMs: 1, heapIntervalBytes: 1024 }),
+      { code: 'DRAINING' },
+    );
+  });
+
+  test('is for programs on the same machine that no foreign page has sent', async (t) => {
+    const { harness } = await start();
+    await using _harness = harness;
+    using client = await harness.connect();
+    const page = await client.send(request('POST', LONG, 'Origin: http://evil.example')).answer();
+    assert.equal(page.status, 403);
+    const rebound = 'POST /v0/profile HTTP/1.1\r\nHost: evil.example\r\n\r\n';
+    assert.equal((await client.send(rebound).answer()).status, 421);
+    // Node tells of each request before it is served.
+    const comeFromAfar = (message: unknown): void => {
+      Object.defineProperty((message as { socket: object }).socket, 'remoteAddress', { value: '10.1.2.3' });
+    };
+    subscribe('http.server.request.start', comeFromAfar);
+    t.after(() => unsubscribe('http.server.request.start', comeFromAfar));
+    for (const method of ['POST', 'DELETE']) {
+      const far = await client.send(request(method, LONG)).answer();
+      assert.equal(far.status, 403);
+      assert.match(far.body.toString(), /on its own machine alone/);
+    }
+  });
+
+  test('names what is wrong in the query', async () => {
+    const { harness } = await start();
+    await using _harness = harness;
+    using client = await harness.connect();
+    const wrong = [
+      ['kinds=locks', /kinds must be some of cpu,heap,waits/],
+      ['durationMs=600001', /durationMs must be a whole number from 10 to 600000/],
+      ['durationMs=1e3', /durationMs must be a whole number/],
+      ['cpuIntervalMs=0', /cpuIntervalMs must be a whole number from 1/],
+      ['heapIntervalBytes=-1', /heapIntervalBytes must be a whole number from 1024/],
+    ] as const;
+    for (const [query, sentence] of wrong) {
+      const { body, status } = await client.send(request('POST', `/v0/profile?${query}`)).answer();
+      assert.equal(status, 400, query);
+      assert.match(body.toString(), sentence);
+    }
+    const { headers, status } = await client.send(request('GET', SHORT)).answer();
+    assert.equal(status, 405);
+    assert.equal(headers.get('allow'), 'POST, DELETE');
+  });
+});
+
+/** Resolves once its profile is under way: the head of the answer has come. */
+async function begun(client: RawClient): Promise<void> {
+  await once(client.socket, 'data');
+}
