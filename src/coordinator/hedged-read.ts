@@ -102,13 +102,14 @@ export class HedgedRead extends ReadOperation implements Hedgeable {
 
   /**
    * How many more replicas may be asked: all where one is not to be relied upon, otherwise as many as answers are
-   * missing. The budget is not asked when half of the time has passed: an answer counts for more then.
+   * missing. The budget is not asked when half of the time has passed that it had when it began: an answer counts for
+   * more then. What it had waited for its turn does not count, or all would be hedged where there is too much to do.
    */
   #grant(): number {
     const others = this.from - this.#asked;
     if (this.#ranking.hasBroken(this.listOffset, this.from)) return others;
     const missing = Math.min(this.ack - this.accumulator.successes, others);
-    if (this.remainingMs < this.context.timeoutMs / 2) return missing;
+    if (this.remainingMs < this.timeoutMs / 2) return missing;
     let granted = 0;
     while (granted < missing && this.#hedging.budget.spend()) granted++;
     return granted;

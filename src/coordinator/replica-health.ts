@@ -17,6 +17,9 @@ const TICKS_PER_DISTRUST = 20;
 const MIN_SILENT_TICKS = 4;
 const MAX_SILENT_TICKS = 10;
 
+/** Who had less time to answer than is needed to call it silent has not failed when it did not. */
+const FAIR_TIMEOUT_MS = MIN_SILENT_TICKS * TICK_MS;
+
 /** How long a replica may take before others are asked in its place. */
 export interface HedgeDelays {
   readonly minMs: number;
@@ -107,6 +110,7 @@ export class ReplicaHealth {
    */
   fail(latencyMs: number, nowMs: number, isSilent: boolean): boolean {
     if (!isSilent) this.#hasSpoken = true;
+    else if (latencyMs < FAIR_TIMEOUT_MS) return false;
     return this.breaker.isNews(nowMs - latencyMs) && this.breaker.hear(nowMs, false);
   }
 

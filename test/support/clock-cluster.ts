@@ -1,7 +1,7 @@
 /**
  * A cluster in this process over one fake time. It has the real clocks, replicas and coordinators, a Map for each
  * engine that outlives its node, and a network that takes some time. The subject is which write wins, so everything
- * else is as simple as possible.
+ * else is as simple as possible. The nodes take turns in how they ask replicas.
  */
 import { MapEngine, type MapRecords } from '../../bench/cluster/map-engine.ts';
 import { timestampAt } from '../../native-free-lsm/index.ts';
@@ -17,7 +17,7 @@ import { failed, type ReplicaReply, ReplyKind, type ReplySink, STORED } from '..
 import { type ClockNode, clockNodes, MAX_DRIFT_MS } from './clock-nodes.ts';
 import { viewOf } from './cluster-view.ts';
 import type { FakeClock } from './fake-clock.ts';
-import { hedgingOf } from './replication.ts';
+import { hedgingOf, REPLICATIONS } from './replication.ts';
 
 const TIMEOUT_MS = 1_000;
 const MAX_LATENCY_MS = 4;
@@ -79,7 +79,7 @@ export class ClusterNode {
       clock: clocks.clock,
       timeoutMs: TIMEOUT_MS,
       settlements: { onSettled: () => undefined },
-      replication: 'parallel',
+      replication: REPLICATIONS[this.#index % REPLICATIONS.length],
       hedging: hedgingOf(`n${this.#index}`),
     });
   }

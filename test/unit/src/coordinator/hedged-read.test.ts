@@ -199,6 +199,18 @@ test('without a budget a late read waits until half of its time is over', () => 
   assert.equal(answers.all.length, 10);
 });
 
+test('a read that has waited long in line for its turn is not late for that', () => {
+  const { asked, answers, clock, coordinator, figures } = setUp(3, 0, 0);
+  coordinator.get(KEY, 2, 3, answers, 700);
+  asked[0].reply(ABSENT);
+  assert.equal(asked[1].timeoutMs, 300);
+  clock.advance(140);
+  assert.equal(asked.length, 2, 'half of what it had left is not over');
+  assert.equal(figures().overBudget, 1);
+  clock.advance(25);
+  assert.equal(asked.length, 3);
+});
+
 test('a read that is answered at its deadline asks nobody any more', () => {
   const { answers, asked, clock, coordinator } = setUp(5);
   coordinator.get(KEY, 2, 5, answers);

@@ -63,6 +63,17 @@ test('one that is not asked is not silent, nor is one that says anything, nor on
   assert.equal(timing.tick(200), true, 'a time-out is no word of it');
 });
 
+test('one that had no time to answer has not failed', () => {
+  const hurried = new ReplicaHealth('a', DELAYS);
+  for (let i = 0; i < 100; i++) hurried.fail(150, 150 + i, true);
+  assert.equal(hurried.breaker.isClosed, true);
+  for (let i = 0; i < 6; i++) hurried.fail(200, 500 + i, true);
+  assert.equal(hurried.breaker.isClosed, false);
+  const refusing = new ReplicaHealth('b', DELAYS);
+  for (let i = 0; i < 6; i++) refusing.fail(1, 1 + i, false);
+  assert.equal(refusing.breaker.isClosed, false, 'a refusal takes no time');
+});
+
 test('failures say nothing of how fast it is', () => {
   const health = new ReplicaHealth('a', DELAYS);
   answers(health, 20, 10);
