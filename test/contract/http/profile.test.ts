@@ -51,7 +51,7 @@ describe('the route of profiles', { timeout: 30_000 }, () => {
     assert.equal(headers.get('content-type'), 'application/json');
     const profile = JSON.parse(body.toString()) as NodeProfile;
     assert.equal(profile.endedBy, 'time');
-    assert.ok(profile.elapsedMs >= 30);
+    assert.ok(profile.elapsedMs > 25);
     const [main] = profile.threads;
     assert.equal(main.name, 'main');
     assert.deepEqual(Object.keys(main.cpuProfile as object).sort(), [
