@@ -50,6 +50,14 @@ export interface Status {
     readonly bytesCompacted?: number;
     readonly compactionDebtBytes?: number;
   };
+  /** null: writes go to each node by itself. */
+  readonly multicast: {
+    readonly isOpen: boolean;
+    readonly sent: {
+      readonly datagrams: number;
+      readonly peers: readonly { readonly sent: number; readonly resent: number }[];
+    };
+  } | null;
   readonly eventLoopDelay: {
     readonly p50Ms: number;
     readonly p99Ms: number;

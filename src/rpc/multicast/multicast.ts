@@ -45,8 +45,8 @@ interface MulticastFigures {
 
 /** A network's packets are about 1,500 bytes long. A larger datagram would be lost with any of its packets. */
 const NETWORK_DATAGRAM_BYTES = 1_400;
-/** On loopback there are none; so a value of 8 KiB fits, and a receive buffer of the usual size holds several. */
-const LOOPBACK_DATAGRAM_BYTES = 16 * 1_024;
+/** On loopback there are none: several values of 8 KiB fit, and a receive buffer of the usual size holds several such. */
+const LOOPBACK_DATAGRAM_BYTES = 32 * 1_024;
 
 export class Multicast {
   readonly sender: MulticastSender;

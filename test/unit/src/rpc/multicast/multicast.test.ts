@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { seededRandom } from '../../../../../src/clock.ts';
 import { FailureCode } from '../../../../../src/failure.ts';
 import { ReplyKind } from '../../../../../src/reply.ts';
+import { datagramBytes } from '../../../../../src/rpc/multicast/datagram-codec.ts';
 import type { GroupReceiver, GroupSender } from '../../../../../src/rpc/multicast/datagram-transport.ts';
 import { groupOf } from '../../../../../src/rpc/multicast/group.ts';
 import { Multicast } from '../../../../../src/rpc/multicast/multicast.ts';
@@ -340,29 +342,56 @@ describe('datagrams of strangers', () => {
   });
 });
 
-describe('a network without multicast', () => {
-  function multicastOver(
-    receiver: () => Promise<GroupReceiver>,
-    sender: () => Promise<GroupSender>,
-    told: string[],
-  ): Multicast {
-    const multicast = new Multicast({
-      clusterId: 'shop',
-      self: { nodeId: 'a', host: '127.0.0.1', port: 1 },
-      secret: credentialsOf().secret,
-      transport: { receiver, sender },
-      clock: new FakeClock(),
-      random: seededRandom(1),
-      log: new KeptLog(),
-      onUnusable: (sentence) => told.push(sentence),
-    });
-    multicast.setMembers([
-      { nodeId: 'b', host: '127.0.0.1', port: 2 },
-      { nodeId: 'c', host: '127.0.0.1', port: 3 },
-    ]);
-    return multicast;
-  }
+describe('FORMAT.md', () => {
+  it('says how large datagrams are', async () => {
+    const text = readFileSync(new URL('../../../../../src/rpc/FORMAT.md', import.meta.url), 'utf8');
+    const [, loopback, elsewhere] =
+      /up to ([\d,]+) bytes on loopback\s+and\s+up to ([\d,]+)\s+elsewhere/.exec(text) ?? [];
+    for (const [host, said] of [
+      ['127.0.0.1', loopback],
+      ['10.0.0.1', elsewhere],
+    ]) {
+      const socket = async (): Promise<GroupReceiver & GroupSender> => ({
+        bufferBytes: 1,
+        send() {},
+        close() {},
+      });
+      const multicast = multicastAt(host, socket, socket, []);
+      await multicast.open();
+      const room = Number(said.replace(',', '')) - datagramBytes(0, 2);
+      assert.deepEqual(
+        [multicast.sender.takes(room, 2), multicast.sender.takes(room + 1, 2)],
+        [true, false],
+        host,
+      );
+    }
+  });
+});
 
+function multicastAt(
+  host: string,
+  receiver: () => Promise<GroupReceiver>,
+  sender: () => Promise<GroupSender>,
+  told: string[],
+): Multicast {
+  const multicast = new Multicast({
+    clusterId: 'shop',
+    self: { nodeId: 'a', host, port: 1 },
+    secret: credentialsOf().secret,
+    transport: { receiver, sender },
+    clock: new FakeClock(),
+    random: seededRandom(1),
+    log: new KeptLog(),
+    onUnusable: (sentence) => told.push(sentence),
+  });
+  multicast.setMembers([
+    { nodeId: 'b', host: '127.0.0.1', port: 2 },
+    { nodeId: 'c', host: '127.0.0.1', port: 3 },
+  ]);
+  return multicast;
+}
+
+describe('a network without multicast', () => {
   it('is said in a sentence, and nothing stays open', async () => {
     let open = 0;
     const socket = async (): Promise<GroupReceiver & GroupSender> => {
@@ -377,7 +406,7 @@ describe('a network without multicast', () => {
       [socket, refuse],
     ] as const) {
       const told: string[] = [];
-      const multicast = multicastOver(receiver, sender, told);
+      const multicast = multicastAt('127.0.0.1', receiver, sender, told);
       await multicast.open();
       assert.ok(!multicast.isOpen);
       assert.match(
@@ -398,7 +427,7 @@ describe('a network without multicast', () => {
       return { bufferBytes: 1, send() {}, close: () => void open-- };
     };
     const told: string[] = [];
-    const multicast = multicastOver(socket, socket, told);
+    const multicast = multicastAt('127.0.0.1', socket, socket, told);
     const opening = multicast.open();
     multicast.close();
     opened.resolve();
