@@ -84,10 +84,8 @@ async function closeRpc(parts: DrainParts, signal: AbortSignal): Promise<void> {
   const patience = clock.after(RPC_CLOSE_PATIENCE_MS, abort);
   signal.addEventListener('abort', abort, { once: true });
   // What goes over HTTP goes on in sessions of RPC.
-  const closing =
-    peerHttp === null
-      ? Promise.all([mesh.close(), server.close()])
-      : peerHttp.close().then(() => Promise.all([mesh.close(), server.close()]));
+  const closeSessions = (): Promise<unknown> => Promise.all([mesh.close(), server.close()]);
+  const closing = peerHttp === null ? closeSessions() : peerHttp.close().finally(closeSessions);
   if (signal.aborted) abort();
   try {
     await closing;

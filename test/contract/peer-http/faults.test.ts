@@ -130,6 +130,22 @@ describe('a call over HTTP', () => {
     assert.equal(peer.messages.filter((message) => message.startsWith('PUT')).length, 3);
   });
 
+  it('passes over connections that were reset while they were idle', async () => {
+    await using pair = await HttpPair.start({ maxConnections: 1 });
+    const sockets = new Set<Socket>();
+    await using peer = new PeerByHand(pair, (socket, _message, index) => {
+      sockets.add(socket);
+      return index === 0 ? PROVED : STORED_ANSWER;
+    });
+    pair.meet(await peer.listen());
+    for (let i = 1; i <= 3; i++) {
+      assert.deepEqual(await pair.answered(pair.write('key', RECORD)), STORED);
+      assert.equal(peer.connections, i);
+      for (const socket of sockets) socket.resetAndDestroy();
+      sockets.clear();
+    }
+  });
+
   it('is lost, and not sent again, when a connection breaks that was made for it', async () => {
     await using pair = await HttpPair.start({ maxConnections: 1 });
     await using peer = new PeerByHand(pair, answering(null));

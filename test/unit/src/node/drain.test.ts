@@ -80,6 +80,31 @@ test('from the top down: profiles, clients, peers, identity, engine', async () =
   assert.equal(parts.clock.pendingTimers, 0);
 });
 
+test('what goes over HTTP ends before the sessions of RPC in which it goes, and does not keep them open', async () => {
+  for (const isFailing of [false, true]) {
+    const parts = new Parts();
+    parts.connections = 0;
+    const closed = Promise.withResolvers<void>();
+    const close = (): Promise<void> => {
+      parts.steps.push('http');
+      return closed.promise;
+    };
+    const abort = (): void => void parts.steps.push('http abort');
+    const drained = drainInOrder({ ...parts.all, peerHttp: { close, abort } }, new AbortController().signal);
+    await parts.advance(100);
+    assert.deepEqual(parts.steps.slice(-2), ['clock', 'http']);
+    if (isFailing) closed.reject(new Error('http'));
+    else closed.resolve();
+    await parts.advance(100);
+    assert.deepEqual(parts.steps.slice(-3), ['http', 'mesh', 'server']);
+    await parts.advance(1_000);
+    assert.equal(parts.steps.filter((step) => /abort/.test(step)).join(), 'http abort,abort');
+    if (isFailing) await assert.rejects(drained, /http/);
+    else await drained;
+    assert.equal(parts.steps.at(-1), 'engine');
+  }
+});
+
 test('without peers there is nothing to wait for', async () => {
   const parts = new Parts();
   parts.connections = 0;
