@@ -42,7 +42,7 @@ export interface ReceivedFigures {
   readonly foreign: number;
   /** Datagrams with a wrong seal. */
   readonly unsealed: number;
-  /** Datagrams that were not checked, because too many had a wrong seal. */
+  /** Datagrams that were not looked at, because too many had a wrong seal or had come before. */
   readonly unread: number;
   /** Datagrams with the right seal that no node of this build sends. */
   readonly malformed: number;
@@ -50,10 +50,10 @@ export interface ReceivedFigures {
 
 /** How often a kind of line may be logged that a stranger can cause. */
 const LOG_PERIOD_MS = 60_000;
-/** To check a seal costs time for each byte: no more is spent on wrong ones in a second. */
-const UNSEALED_BYTES_PER_SECOND = 4 * 1024 * 1024;
+/** To check a seal costs time for each byte: in a second, no more is spent on datagrams that bring nothing. */
+const WASTED_BYTES_PER_SECOND = 4 * 1024 * 1024;
 /** What a datagram counts for besides its bytes. */
-const UNSEALED_BYTES_EACH = 2_048;
+const WASTED_BYTES_EACH = 2_048;
 
 /**
  * Takes the datagrams of all peers, drops what is not theirs, and hands each write to the session that it belongs to.
@@ -68,8 +68,8 @@ export class MulticastReceiver {
   readonly #reader = new DatagramReader();
   readonly #decoder = new MessageDecoder();
   readonly #message = new Message();
-  #unsealedBytes = 0;
-  #unsealedSinceMs = 0;
+  #wastedBytes = 0;
+  #wastedSinceMs = 0;
   #datagrams = 0;
   #writes = 0;
   #duplicates = 0;
@@ -123,10 +123,8 @@ export class MulticastReceiver {
     for (let place = 0; place < reader.receivers; place++) {
       const session = this.#sessions.get(reader.tagOf(place));
       if (session === undefined) continue;
-      if (this.#isSealed(bytes)) {
-        session.heard();
-        this.#take(bytes, place, session);
-      }
+      if (this.#isSpent()) this.#unread++;
+      else this.#onAddressed(bytes, place, session);
       reader.clear();
       this.#decoder.clear(this.#message);
       return;
@@ -135,21 +133,31 @@ export class MulticastReceiver {
     this.#foreign++;
   }
 
-  #isSealed(bytes: Buffer): boolean {
-    if (this.#unsealedBytes >= UNSEALED_BYTES_PER_SECOND) {
-      const nowMs = this.#clock.monotonicMs();
-      if (nowMs - this.#unsealedSinceMs < 1_000) {
-        this.#unread++;
-        return false;
-      }
-      this.#unsealedBytes = 0;
+  #onAddressed(bytes: Buffer, place: number, session: DatagramSession): void {
+    if (!this.#seal.isSealed(bytes)) {
+      this.#unsealed++;
+      this.#log.warn('seal', 'Dropped a datagram that names a session of this node and has a wrong seal');
+      this.#waste(bytes);
+      return;
     }
-    if (this.#seal.isSealed(bytes)) return true;
-    if (this.#unsealedBytes === 0) this.#unsealedSinceMs = this.#clock.monotonicMs();
-    this.#unsealedBytes += bytes.length + UNSEALED_BYTES_EACH;
-    this.#unsealed++;
-    this.#log.warn('seal', 'Dropped a datagram that names a session of this node and has a wrong seal');
+    session.heard();
+    const known = this.#duplicates;
+    const writes = this.#writes;
+    this.#take(bytes, place, session);
+    if (this.#duplicates - known === this.#writes - writes) this.#waste(bytes);
+  }
+
+  /** Whether so much was wasted in this second that nothing more is looked at. */
+  #isSpent(): boolean {
+    if (this.#wastedBytes < WASTED_BYTES_PER_SECOND) return false;
+    if (this.#clock.monotonicMs() - this.#wastedSinceMs < 1_000) return true;
+    this.#wastedBytes = 0;
     return false;
+  }
+
+  #waste(bytes: Buffer): void {
+    if (this.#wastedBytes === 0) this.#wastedSinceMs = this.#clock.monotonicMs();
+    this.#wastedBytes += bytes.length + WASTED_BYTES_EACH;
   }
 
   #take(bytes: Buffer, place: number, session: DatagramSession): void {
