@@ -53,6 +53,8 @@ export class WaitPlace {
     const underWay = this.#underWay;
     const waitedMs = underWay * systemEngineClock.monotonicMs() - this.#beginningsMs;
     for (let i = 0; i < underWay; i++) this.#add(waitedMs / underWay);
+    this.#underWay = 0;
+    this.#beginningsMs = 0;
     this.#recordsSinceMs = Number.POSITIVE_INFINITY;
     return {
       path: this.path,

@@ -78,8 +78,8 @@ export class ThreadTable {
   }
 
   get recording(): number {
-    // Any recent value will do: a wait that begins meanwhile is recorded or not.
-    return Atomics.load(this.words, RECORDING);
+    // Any recent value will do, as a wait that begins meanwhile may be recorded or not: a plain load, which costs a tenth.
+    return this.words[RECORDING];
   }
 
   set recording(recording: number) {

@@ -23,7 +23,7 @@ export interface MeasuredRun {
 
 export function runSummaryOf({ kind, load, profiles }: MeasuredRun): RunSummary {
   const { faults, requestsPerSecond, tally } = load;
-  const early = profiles.filter(({ endedBy }) => endedBy !== 'request').map(({ node }) => node);
+  const early = profiles.filter(({ endedBy }) => endedBy !== 'request');
   return {
     kind,
     requests: tally.requests,
@@ -35,7 +35,10 @@ export function runSummaryOf({ kind, load, profiles }: MeasuredRun): RunSummary 
     faults: [
       ...faults,
       ...(tally.good === 0 ? ['no request was answered well'] : []),
-      ...early.map((node) => `the profile of ${node} ended before the load, because it became too large`),
+      ...early.map(({ endedBy, node }) => {
+        const why = endedBy === 'size' ? 'it became too large' : 'the load took too long';
+        return `the profile of ${node} ended before the load, because ${why}`;
+      }),
     ],
   };
 }
