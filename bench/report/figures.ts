@@ -87,7 +87,7 @@ function addReplication(
     addRuns(
       figures,
       `${name}.${run}`,
-      turns.map((turn) => turn[run]),
+      turns.flatMap((turn) => turn[run] ?? []),
     );
   const profile = resultOf<ProfileResult>(results, profileStepName(method, replication));
   for (const [figure, value] of Object.entries(profile?.figures ?? {}))

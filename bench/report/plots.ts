@@ -72,7 +72,7 @@ function overloads(results: Results, method: Method): Line[] {
 /** Of the turn whose p99 is the median. */
 function runs(results: Results, method: Method, run: keyof ReplicationTurn): Line[] {
   return REPLICATIONS.flatMap((name) => {
-    const loads: LoadFigures[] = turnsOf(results, method, name).map((turn) => turn[run]);
+    const loads: LoadFigures[] = turnsOf(results, method, name).flatMap((turn) => turn[run] ?? []);
     const sorted = loads.toSorted((a, b) => a.p99Ms - b.p99Ms);
     const middle = sorted[(sorted.length - 1) >> 1];
     return middle === undefined ? [] : { name, spectrum: middle.spectrum };

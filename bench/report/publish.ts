@@ -8,7 +8,7 @@ import { NOT_MEASURED } from './numbers.ts';
 import { pageOf } from './page.ts';
 import { type Plot, plotsOf } from './plots.ts';
 import { type Results, readResults, resultOf } from './results.ts';
-import type { ProfileResult } from './steps/profile-result.ts';
+import type { DiffResult, ProfileResult } from './steps/profile-result.ts';
 import { tableOf } from './tables.ts';
 import { fillTemplate } from './template.ts';
 import type { WorkFolder } from './work-folder.ts';
@@ -112,6 +112,8 @@ function blockOf(
     }
     case 'commands':
       return commandsOf(results, name);
+    case 'output':
+      return outputOf(results, name);
     case 'profiles':
       return profileLinks(results, name);
     default:
@@ -126,6 +128,12 @@ function commandsOf(results: Results, names: string): string {
     return record?.commands ?? [];
   });
   return commands.length === 0 ? NOT_MEASURED : fence([...new Set(commands)]);
+}
+
+/** What the command of a step has printed. */
+function outputOf(results: Results, step: string): string {
+  const text = resultOf<Partial<DiffResult>>(results, step)?.text;
+  return text === undefined ? NOT_MEASURED : fence(text.trimEnd().split('\n'), 'text');
 }
 
 /**

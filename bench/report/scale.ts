@@ -33,7 +33,7 @@ export interface Scale {
   readonly warmUpSeconds: number;
   readonly rounds: number;
   readonly profileSeconds: number;
-  /** Whose profiles are taken. */
+  /** Whose profiles are taken, and compared with one another. */
   readonly profiled: readonly Replication[];
   /** Given to the benchmarks of alternatives. */
   readonly isQuickBench: boolean;
@@ -75,7 +75,7 @@ const QUICK: Scale = {
   warmUpSeconds: 0.3,
   rounds: 1,
   profileSeconds: 1,
-  profiled: ['parallel'],
+  profiled: ['sequential', 'parallel'],
   isQuickBench: true,
 };
 

@@ -118,7 +118,7 @@ function turnsTable(method: Method, results: Results, figures: Figures): string 
   const rows = REPLICATIONS.map((replication) => {
     const name = `${method}.${replication}`;
     const isDoubtful = turnsOf(results, method, replication).some(({ predecessors, stable }) =>
-      [predecessors, stable].some(({ faults }) => faults.length > 0),
+      [predecessors, stable].some((run) => run !== null && run.faults.length > 0),
     );
     return [
       isDoubtful ? `${replication} †` : replication,

@@ -6,6 +6,7 @@ import { fillStep } from './fill.ts';
 import { limitsStep } from './limits.ts';
 import { machineStep } from './machine.ts';
 import { pageCacheStep } from './page-cache.ts';
+import { profileDiffSteps } from './profile-diffs.ts';
 import { profileSteps } from './profiles.ts';
 import { rateSteps } from './rates.ts';
 import { allTurnSteps } from './turns.ts';
@@ -19,6 +20,7 @@ export function stepsOf(scale: Scale): Step[] {
     ...rateSteps(scale),
     ...allTurnSteps(scale),
     ...profileSteps(scale),
+    ...profileDiffSteps(scale),
     pageCacheStep(scale),
     ...alternativeSteps(scale),
   ];

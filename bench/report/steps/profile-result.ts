@@ -36,3 +36,14 @@ export const USAGE_NAMES = [
 export function profileStepName(method: Method, replication: Replication): string {
   return `profile-${method}-${replication}`;
 }
+
+export interface DiffResult {
+  /** The largest changes, as the command prints them. */
+  readonly text: string;
+  readonly files: readonly string[];
+}
+
+/** @param after against the one before it: parallel against sequential, hedged against parallel */
+export function diffStepName(method: Method, after: Replication): string {
+  return `diff-${method}-${after}`;
+}

@@ -18,7 +18,7 @@ import { rateStepName } from './rates.ts';
 import { foundRate } from './turns.ts';
 
 /** Starting, stopping, and writing the files. */
-const OVERHEAD_SECONDS = 5;
+const OVERHEAD_SECONDS = 3;
 const KINDS = 3;
 /** Of the rate that the predecessor holds: what records needs CPU time, too. */
 const RATE_SHARE = 0.5;

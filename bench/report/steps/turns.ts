@@ -8,19 +8,18 @@ import type { Step, StepContext } from '../step.ts';
 import { type RateResult, rateStepName } from './rates.ts';
 
 /** Starting a cluster, stopping it, and starting a load three times. */
-const OVERHEAD_SECONDS = 5;
+const OVERHEAD_SECONDS = 3;
 
 export interface ReplicationTurn {
   /** A closed loop: as fast as it answers. */
   readonly closed: LoadFigures;
-  /** At the highest rate that it holds itself. */
-  readonly stable: LoadFigures;
-  /** At the highest rate that the predecessor, which asks one replica after the other, holds. */
-  readonly predecessors: LoadFigures;
+  /** At the highest rate that it holds itself; null where none was found. */
+  readonly stable: LoadFigures | null;
+  /** At the highest rate that the predecessor, which asks one replica after the other, holds; null where none was found. */
+  readonly predecessors: LoadFigures | null;
 }
 
-/** Without replications for which no rate was found. */
-export type TurnResult = Readonly<Partial<Record<Replication, ReplicationTurn>>>;
+export type TurnResult = Readonly<Record<Replication, ReplicationTurn>>;
 
 export function turnStepName(method: Method, turn: number): string {
   return `${method}-turn-${turn}`;
@@ -33,6 +32,7 @@ export function turnSteps(scale: Scale, method: Method): Step[] {
     name: turnStepName(method, index + 1),
     title: `${method.toUpperCase()}, turn ${index + 1} of ${rounds}: closed loop, own rate, predecessor's rate`,
     budgetSeconds: REPLICATIONS.length * (3 * (runSeconds + warmUpSeconds) + OVERHEAD_SECONDS),
+    // The rates of the others are used as far as they are there.
     needs: [rateStepName(method, 'sequential')],
     run: async (context: StepContext): Promise<TurnResult> => await turn(context, method, index),
   }));
@@ -53,21 +53,21 @@ export function foundRate(
 
 async function turn(context: StepContext, method: Method, index: number): Promise<TurnResult> {
   const predecessors = foundRate(context, method, 'sequential');
-  if (predecessors === undefined) throw new Error('sequential replication held no rate');
   const { runSeconds: seconds, warmUpSeconds } = context.scale;
-  const result: Partial<Record<Replication, ReplicationTurn>> = {};
-  for (const [place] of REPLICATIONS.entries()) {
+  const turns = new Map<Replication, ReplicationTurn>();
+  for (const place of REPLICATIONS.keys()) {
     const replication = REPLICATIONS[(place + index) % REPLICATIONS.length];
     const own = foundRate(context, method, replication);
-    if (own === undefined) continue;
     await using session = await LoadSession.start(context, replication, method);
+    const at = async (ratePerSecond: number | undefined): Promise<LoadFigures | null> =>
+      ratePerSecond === undefined ? null : await session.load({ ratePerSecond, seconds, warmUpSeconds });
     const closed = await session.load({ seconds, warmUpSeconds });
-    const stable = await session.load({ ratePerSecond: own, seconds, warmUpSeconds });
-    const atPredecessors =
-      own === predecessors
-        ? stable
-        : await session.load({ ratePerSecond: predecessors, seconds, warmUpSeconds });
-    result[replication] = { closed, stable, predecessors: atPredecessors };
+    const stable = await at(own);
+    turns.set(replication, {
+      closed,
+      stable,
+      predecessors: own === predecessors ? stable : await at(predecessors),
+    });
   }
-  return result;
+  return Object.fromEntries(turns) as unknown as TurnResult;
 }
