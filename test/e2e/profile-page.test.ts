@@ -77,7 +77,7 @@ test('a page shows each function as wide as its share, and finds it', async () =
   const page = (await viewFilesOf(folder(STACKS))).get('cpu.html');
   assert.ok(page !== undefined && page.length < 2 ** 20, 'one page below 1 MiB');
   const { details, found, graphs, highlighted, others, scripts, text, title } = await read(page);
-  assert.deepEqual([title, scripts, others], ['Where the time went', 2, 0], 'it needs no other file');
+  assert.deepEqual([title, scripts, others], ['CPU time', 2, 0], 'it needs no other file');
   const [boxes] = graphs;
   for (const [name, share] of [
     ['all nodes', 1],

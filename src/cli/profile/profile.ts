@@ -68,11 +68,13 @@ written to --out:
   cpu.html heap.html waits.html a flame graph of all nodes and threads, to be searched
                                 and looked into; each is one file that needs no other
 
-cpu.html shows time in the kernel below the function that asked for it, as the samples
-have it. What a thread does between its callbacks no sample tells apart: below (event
-loop) stands the kernel time that the system counted for the thread and no sampled
-call explains, which is reading from sockets and polling them. Time in which a thread
-has nothing to do is left out.
+How much CPU time each thread used, in user mode and in the kernel, is measured, and
+cpu.html adds up to it; how it is divided among functions is sampled. Time in the
+kernel stands below the function that asked for it. Kernel time that no sampled call
+explains is attributed to where the thread was seen asleep, by how long it was seen
+there: below (event loop) to reading from sockets and polling them, in a sync to its
+work, below functions that wait for requests to falling asleep and waking up. For how
+long threads did not run, and why, is in waits.html.
 
 \`profile diff\` compares two of these folders.
 

@@ -49,6 +49,11 @@ export function functionFrame({ functionName, lineNumber, url }: CallFrame): Fra
   return { name: `${name} ${file}:${lineNumber + 1}`, steadyName: `${name} ${file}`, kind: kindOf(file) };
 }
 
+/** Calls of the profiler itself, which are no part of what is profiled. */
+export function isSampler({ functionName, url }: CallFrame): boolean {
+  return url === 'node:v8' && /^(?:start|stop)(?:Cpu|Heap)Profile$/.test(functionName);
+}
+
 /** From the project's folder on, or from the last `node_modules`. */
 export function shortPath(url: string): string {
   const library = url.lastIndexOf('/node_modules/');

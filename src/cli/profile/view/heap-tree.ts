@@ -1,6 +1,6 @@
 /** What was allocated where, from V8's sampled allocations. Pure. */
 import type { HeapNode, NodeFiles } from '../profile-folder.ts';
-import { type Frame, functionFrame, groupFrame } from './frame.ts';
+import { type Frame, functionFrame, groupFrame, isSampler } from './frame.ts';
 import { FrameTree } from './frame-tree.ts';
 
 /** Bytes, as V8 reckons them from its samples; the first levels are nodes and threads. */
@@ -16,6 +16,7 @@ export function heapTreeOf(nodes: readonly NodeFiles[]): FrameTree {
 
 function addChildren(tree: FrameTree, stack: readonly Frame[], { children }: HeapNode): void {
   for (const child of children) {
+    if (isSampler(child.callFrame)) continue;
     const below = [...stack, functionFrame(child.callFrame)];
     if (child.selfSize > 0) tree.add(below, child.selfSize);
     addChildren(tree, below, child);

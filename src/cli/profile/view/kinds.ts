@@ -15,9 +15,9 @@ interface KindOfView {
 
 export const VIEWS: Readonly<Record<ProfileKind, KindOfView>> = {
   cpu: {
-    title: 'Where the time went',
+    title: 'CPU time',
     unit: 'ms',
-    note: 'Sampled time of all threads, without that in which a thread had nothing to do. [kernel] below a function is time in a call to the system, as the samples show it, waiting for the disk included. [kernel] below (event loop) is attributed: it is the CPU time that the thread spent in the kernel and no sampled call explains, which is reading from sockets and polling them.',
+    note: 'How much user and system time each thread used is measured; how it is divided among functions is sampled. [kernel] stands below the function that asked for it. System time that no sampled call explains is attributed to where the thread was seen asleep, by how long it was seen there: reading from sockets and polling below (event loop), the work of a sync below it, falling asleep and waking up below functions that wait for requests. Time in which a thread did not run is in the profile of waits.',
     treeOf: cpuTreeOf,
   },
   heap: {

@@ -45,57 +45,107 @@ test('a native call to the system is kernel time below the function that asked f
   ]);
 });
 
-test('kernel time that no sampled call explains is taken from the event loop, and no more than there is', () => {
-  const cpu = cpuProfile([
+const SYNC = 'sync@/p/native-free-lsm/fs/fs.ts:5 > fdatasyncSync@node:fs:1 > fdatasync';
+const WAIT = 'wait@/p/native-free-lsm/shared/ring.ts:290';
+
+function measured(
+  stacks: readonly (readonly [string, number])[],
+  userMs: number,
+  systemMs: number,
+): string[] {
+  const tree = cpuTreeOf(oneThread({ cpu: cpuProfile(stacks), sampledCpu: { userMs, systemMs } }));
+  return stackLines(tree).map((line) => line.replace('node-1 > main > ', ''));
+}
+
+test('what is shown of a thread is its CPU time; system time that no call explains was spent in the event loop', () => {
+  const stacks = [
     [WRITE, 30],
     ['(program)', 50],
     ['run@/p/src/x.ts:1', 20],
     ['(idle)', 900],
+  ] as const;
+  const write =
+    'answer src/http/entity-exchange.ts:73 > writeGeneric node:internal/stream_base_commons:150 > writeLatin1String [native] > [kernel] socket write';
+  assert.deepEqual(measured(stacks, 70, 50), [
+    '(event loop) > [kernel] socket reads and polling 20',
+    '(native code outside of functions) 50',
+    `${write} 30`,
+    'run src/x.ts:1 20',
   ]);
-  const loop = (systemMs: number, userMs: number): string[] =>
-    stackLines(cpuTreeOf(oneThread({ cpu, sampledCpu: { systemMs, userMs } })))
-      .filter((line) => line.includes('(event loop)'))
-      .map((line) => line.replace('node-1 > main > ', ''));
-  // 60 ms in the kernel, of which 30 are the sampled writes.
-  assert.deepEqual(loop(60, 40), ['(event loop) 20', '(event loop) > [kernel] socket reads and polling 30']);
-  assert.deepEqual(loop(30, 70), ['(event loop) 50']);
-  assert.deepEqual(loop(100, 0), ['(event loop) > [kernel] socket reads and polling 50']);
-  // Another program had half of the CPU: 100 ms of samples stand for 50 ms of CPU time.
-  assert.deepEqual(loop(30, 20), ['(event loop) 20', '(event loop) > [kernel] socket reads and polling 30']);
-  assert.deepEqual(loop(0, 0), ['(event loop) 50']);
+  // Others had the CPU for half of the time: samples are worth half.
+  assert.deepEqual(measured(stacks, 35, 25), [
+    '(event loop) > [kernel] socket reads and polling 10',
+    '(native code outside of functions) 25',
+    `${write} 15`,
+    'run src/x.ts:1 10',
+  ]);
+  // Writes cannot have used more than the thread used in the kernel; libuv's user time is in no sample of a function.
+  assert.deepEqual(measured(stacks, 80, 6), [
+    '(event loop) 10',
+    '(native code outside of functions) 50',
+    `${write} 6`,
+    'run src/x.ts:1 20',
+  ]);
+  assert.deepEqual(measured(stacks, 0, 0), []);
 });
 
-test('a sync that waits for the disk is no CPU time by which the thread’s is stretched', () => {
+test('of a sync and of waits for requests only the CPU time is shown, by how long the thread was in each', () => {
+  const stacks = [
+    [SYNC, 300],
+    [WAIT, 600],
+    ['run@/p/src/x.ts:1', 100],
+  ] as const;
+  assert.deepEqual(measured(stacks, 100, 9), [
+    'run src/x.ts:1 100',
+    'sync native-free-lsm/fs/fs.ts:5 > fdatasyncSync node:fs:1 > fdatasync [native] > [kernel] file fdatasync 3',
+    'wait native-free-lsm/shared/ring.ts:290 > [kernel] waits, wake-ups and page faults 6',
+  ]);
+});
+
+test('a thread that was never seen asleep has its system time below what it did', () => {
+  assert.deepEqual(measured([['run@/p/src/x.ts:1', 10]], 8, 2), [
+    'run src/x.ts:1 8',
+    'run src/x.ts:1 > [kernel] waits, wake-ups and page faults 2',
+  ]);
+});
+
+test('starting the samplers is no work of the program', () => {
   const cpu = cpuProfile([
-    ['sync@/p/x.ts:5 > fdatasyncSync@node:fs:1 > fdatasync', 900],
-    ['(program)', 50],
-    ['run@/p/src/x.ts:1', 50],
+    ['begin@/p/src/x.ts:1 > startCpuProfile@node:v8:223', 180],
+    ['begin@/p/src/x.ts:1', 5],
   ]);
-  const lines = stackLines(cpuTreeOf(oneThread({ cpu, sampledCpu: { systemMs: 20, userMs: 80 } })));
-  assert.ok(
-    lines.includes('node-1 > main > (event loop) > [kernel] socket reads and polling 20'),
-    `${lines}`,
-  );
+  assert.deepEqual(stackLines(cpuTreeOf(oneThread({ cpu }))), ['node-1 > main > begin src/x.ts:1 5']);
 });
 
-test('without the thread’s CPU time nothing is attributed; without samples there is nothing', () => {
-  const cpu = cpuProfile([['(program)', 50]]);
-  assert.deepEqual(stackLines(cpuTreeOf(oneThread({ cpu }))), ['node-1 > main > (event loop) 50']);
+test('where the system has not counted samples stand for themselves; without samples there is nothing', () => {
+  const cpu = cpuProfile([
+    ['(program)', 50],
+    ['(idle)', 900],
+    [WAIT, 100],
+    ['run@/p/src/x.ts:1', 20],
+  ]);
+  assert.deepEqual(stackLines(cpuTreeOf(oneThread({ cpu }))), [
+    'node-1 > main > (native code outside of functions) 50',
+    'node-1 > main > run src/x.ts:1 20',
+  ]);
   assert.equal(cpuTreeOf(oneThread({})).total, 0);
   const empty = { nodes: [], startTime: 1, endTime: 1, samples: [], timeDeltas: [] };
   assert.equal(cpuTreeOf(oneThread({ cpu: empty })).total, 0);
 });
 
-test('a difference of times below zero takes nothing away', () => {
+test('a sample that is written behind a later one makes no time count twice', () => {
   const cpu = {
     ...cpuProfile([
       ['a', 5],
       ['b', 5],
+      ['c', 5],
     ]),
-    timeDeltas: [0, -3000],
-    endTime: 5_002_000,
+    // At 0, 5, 2 and 9 ms.
+    timeDeltas: [0, 5_000, -3_000],
+    endTime: 5_009_000,
   };
-  assert.deepEqual(stackLines(cpuTreeOf(oneThread({ cpu }))), ['node-1 > main > b [native] 5']);
+  const tree = cpuTreeOf(oneThread({ cpu }));
+  assert.deepEqual(stackLines(tree), ['node-1 > main > a [native] 5', 'node-1 > main > c [native] 4']);
 });
 
 test('every function of the engine that calls Atomics.wait is known as one that waits', () => {
