@@ -1,7 +1,14 @@
 /** The short form of `npm run hedging`. */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { breachesOf, describeFigures, FaultProof, FIGURE_TITLES } from '../faults/fault-proof.ts';
+import {
+  breachesOf,
+  describeFigures,
+  describeLoad,
+  FaultProof,
+  FIGURE_TITLES,
+  hardlyHedges,
+} from '../faults/fault-proof.ts';
 import { PEER_FAULTS } from '../faults/peer-fault.ts';
 
 const HEALTHY_MS = 500;
@@ -32,4 +39,10 @@ describe('with hedged reads, one node that is unwell fails no request and slows 
       assert.deepEqual(breachesOf(figures, 'hedged'), []);
     });
   }
+
+  test('under full load hardly a read is hedged', async (context) => {
+    const figures = await proof.underLoad(1_000, 0);
+    context.diagnostic(describeLoad(figures));
+    assert.ok(hardlyHedges(figures), describeLoad(figures));
+  });
 });

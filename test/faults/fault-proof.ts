@@ -3,7 +3,6 @@
  * nodes goes on all the while, and what it meets is compared with what it met just before and just after. Every answer
  * is judged. All times are this process's.
  */
-import os from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { runThreads } from '../../src/cli/load/threads.ts';
 import { BusyThreads } from '../support/busy-threads.ts';
@@ -23,15 +22,18 @@ const RECOVERY_MS = 5_000;
 const WORSE_THAN_HEALTHY = 2;
 /**
  * Below it a p99 is no worse than a healthy one: processes share the machine with others, and one that has to wait for
- * its turn of a core once in a hundred requests is that late. Whoever waits for the node that is unwell waits longer: it
- * is 200 ms late or silent for 300 ms and more, and a hedge comes after up to 100 ms.
+ * its turn of a core once in a hundred requests is that late; a write waits for the disk as well. Whoever waits for the
+ * node that is unwell waits longer: it is 200 ms late or silent for 300 ms and more, and a hedge comes after up to
+ * 100 ms.
  */
-const NOISE_MS = 25;
+const NOISE_MS = { get: 25, put: 100 };
 const METHODS = ['get', 'put'] as const;
-/** Hedges are less than 5 % of the GETs. */
-export const MOST_ASKED_UNDER_LOAD = QUORUM.ack + 0.05;
+/** Of the GETs of a cluster that is well. */
+const MOST_HEDGED_SHARE = 0.05;
+/** A node saves so many up for the moment in which a node dies, and also sends them when everything becomes slow at once. */
+const SAVED_HEDGES = 50;
 /** Over few GETs a hedge weighs more: a node may save some up, and sends them when the machine stops for a moment. */
-const MOST_ASKED_IN_HEALTH = QUORUM.ack + 0.1;
+const MOST_ASKED_IN_HEALTH = QUORUM.ack + 2 * MOST_HEDGED_SHARE;
 const POLL_MS = 100;
 const LEAST_GETS_A_POLL = 10;
 
@@ -77,6 +79,21 @@ export interface FaultFigures {
 interface ReadCounts {
   readonly reads: number;
   readonly replicasRead: number;
+  /** Replicas that were asked because others were late. */
+  readonly hedges: number;
+}
+
+export interface LoadFigures {
+  readonly reads: number;
+  /** Replicas for each GET. It is more than `ack` and the hedges where nodes were silent for so long that all are asked. */
+  readonly asked: number;
+  readonly hedges: number;
+}
+
+interface Status {
+  readonly requests: ReadCounts;
+  /** Null unless reads are hedged. */
+  readonly hedging: { readonly sent: number } | null;
 }
 
 export class FaultProof implements AsyncDisposable {
@@ -141,16 +158,18 @@ export class FaultProof implements AsyncDisposable {
   }
 
   /**
-   * A load of as many requests as 64 connections have answered, while the machine is given more to do than it can.
-   * @returns replicas asked for each GET
+   * GETs over 64 connections, as many as are answered.
+   * @param busyThreads that have nothing to do with it and take what they get of the machine
    */
-  async askedUnderLoad(durationMs: number): Promise<number> {
+  async underLoad(durationMs: number, busyThreads: number): Promise<LoadFigures> {
     const targets = this.#clientPorts.map((port) => ({ host: '127.0.0.1', port }));
     const plan = loadPlan({ targets, durationMs, keys: KEYS, ...QUORUM });
-    using _busy = new BusyThreads(os.availableParallelism());
+    using _busy = new BusyThreads(busyThreads);
     const before = await this.#counts();
     await runThreads(plan, () => undefined, new AbortController().signal);
-    return perRead(before, await this.#counts());
+    const after = await this.#counts();
+    const reads = after.reads - before.reads;
+    return { reads, asked: perRead(before, after), hedges: after.hedges - before.hedges };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -196,10 +215,11 @@ export class FaultProof implements AsyncDisposable {
   /** Of the nodes that clients ask. */
   async #counts(): Promise<ReadCounts> {
     const statuses = await Promise.all(this.#clientPorts.map((port) => this.#cluster.client.status(port)));
-    const requests = statuses.map((status) => (status as unknown as { requests: ReadCounts }).requests);
+    const nodes = statuses as unknown as Status[];
     return {
-      reads: requests.reduce((sum, { reads }) => sum + reads, 0),
-      replicasRead: requests.reduce((sum, { replicasRead }) => sum + replicasRead, 0),
+      reads: nodes.reduce((sum, { requests }) => sum + requests.reads, 0),
+      replicasRead: nodes.reduce((sum, { requests }) => sum + requests.replicasRead, 0),
+      hedges: nodes.reduce((sum, { hedging }) => sum + (hedging?.sent ?? 0), 0),
     };
   }
 }
@@ -225,12 +245,25 @@ export function breachesOf(figures: FaultFigures, replication: ProofPlan['replic
   return breaches.map((breach) => `${fault}: ${breach}`);
 }
 
+/** Whether so few reads were hedged as in a cluster that is well. */
+export function hardlyHedges({ hedges, reads }: LoadFigures): boolean {
+  return hedges <= reads * MOST_HEDGED_SHARE + (NODES - 1) * SAVED_HEDGES;
+}
+
+export function describeLoad({ asked, hedges, reads }: LoadFigures): string {
+  const share = ((hedges / reads) * 100).toFixed(2);
+  return `${reads} GETs under full load, ${asked.toFixed(3)} replicas asked for each, ${share} % hedged`;
+}
+
 function isWorse(faulty: ByMethod, healthy: ByMethod): boolean {
   return METHODS.some((method) => faulty[method].p99Ms > boundMs(method, healthy));
 }
 
 function boundMs(method: keyof ByMethod, ...healthy: readonly ByMethod[]): number {
-  return Math.max(WORSE_THAN_HEALTHY * Math.max(...healthy.map((each) => each[method].p99Ms)), NOISE_MS);
+  return Math.max(
+    WORSE_THAN_HEALTHY * Math.max(...healthy.map((each) => each[method].p99Ms)),
+    NOISE_MS[method],
+  );
 }
 
 export const FIGURE_TITLES = line([
