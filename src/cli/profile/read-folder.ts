@@ -4,28 +4,14 @@ import path from 'node:path';
 import { errorMessage } from '../../errors.ts';
 import { CommandError, ExitCode } from '../exit-codes.ts';
 import { CPU_ENDING, HEAP_ENDING } from './folder.ts';
-import {
-  type CpuProfile,
-  type HeapProfile,
-  type NodeFiles,
-  type NodeSummary,
-  PROFILE_FOLDER_VERSION,
-  type ProfileFolder,
-  type ProfileSummary,
-  SUMMARY_FILE,
-} from './profile-folder.ts';
+import { parseCpuProfile, parseHeapProfile, parseSummary } from './folder-checks.ts';
+import { type NodeFiles, type NodeSummary, type ProfileFolder, SUMMARY_FILE } from './profile-folder.ts';
 
 const SAMPLE_FILE = /^([^/]+)\/([^/]+)\.(?:cpu|heap)profile$/;
 
 /** @throws CommandError for a folder that `profile` has not written, or not to its end */
 export async function readFolder(directory: string): Promise<ProfileFolder> {
-  const file = path.join(directory, SUMMARY_FILE);
-  const summary = (await readJson(file)) as ProfileSummary | null;
-  if (summary?.version !== PROFILE_FOLDER_VERSION)
-    throw new CommandError(
-      ExitCode.error,
-      `${file} is not what this version of \`profile\` writes: make both profiles with this one`,
-    );
+  const summary = await read(path.join(directory, SUMMARY_FILE), parseSummary);
   const nodes = await Promise.all(summary.nodes.map((node) => readNode(directory, node, summary.files)));
   return { summary, nodes };
 }
@@ -35,8 +21,8 @@ async function readNode(
   { name: node, sampledThreads, waits }: NodeSummary,
   files: readonly string[],
 ): Promise<NodeFiles> {
-  const read = async (file: string): Promise<unknown> =>
-    files.includes(file) ? await readJson(path.join(directory, file)) : null;
+  const readIfListed = <T>(file: string, parse: (text: string) => T): Promise<T> | null =>
+    files.includes(file) ? read(path.join(directory, file), parse) : null;
   const names = new Set([
     ...files.flatMap((file) => {
       const [, of, thread] = SAMPLE_FILE.exec(file) ?? [];
@@ -46,15 +32,15 @@ async function readNode(
   ]);
   const threads = [...names].map(async (name) => ({
     name,
-    cpu: (await read(`${node}/${name}${CPU_ENDING}`)) as CpuProfile | null,
+    cpu: await readIfListed(`${node}/${name}${CPU_ENDING}`, parseCpuProfile),
     sampledCpu: sampledThreads?.find(({ thread }) => thread === name)?.cpu ?? null,
-    heap: (await read(`${node}/${name}${HEAP_ENDING}`)) as HeapProfile | null,
+    heap: await readIfListed(`${node}/${name}${HEAP_ENDING}`, parseHeapProfile),
     waits: waits?.find(({ thread }) => thread === name)?.waits ?? null,
   }));
   return { name: node, threads: await Promise.all(threads) };
 }
 
-async function readJson(file: string): Promise<unknown> {
+async function read<T>(file: string, parse: (text: string) => T): Promise<T> {
   let text: string;
   try {
     text = await readFile(file, 'utf8');
@@ -65,8 +51,11 @@ async function readJson(file: string): Promise<unknown> {
     );
   }
   try {
-    return JSON.parse(text);
-  } catch {
-    throw new CommandError(ExitCode.error, `${file} is damaged: it is not JSON`);
+    return parse(text);
+  } catch (error) {
+    throw new CommandError(
+      ExitCode.error,
+      `${file} is not what \`profile --out\` writes: ${errorMessage(error)}`,
+    );
   }
 }
