@@ -94,8 +94,7 @@ export class LoadSession implements AsyncDisposable {
     return loadFiguresOf(file, { cpuSeconds, seconds, warmUpSeconds, cores: availableParallelism() });
   }
 
-  /** @returns null where not even one request a second holds */
-  async findRate(scale: Scale): Promise<FoundRate | null> {
+  async findRate(scale: Scale): Promise<RateSearch> {
     const file = (await this.#context.program.runForJson([
       ...this.#arguments(undefined),
       '--find-rate',
@@ -106,14 +105,11 @@ export class LoadSession implements AsyncDisposable {
       '--warmup',
       milliseconds(scale.probeWarmUpSeconds),
     ])) as SearchFile;
-    if (file.ratePerSecond === 0) return null;
+    const probes = file.probes.map(({ load, ...probe }) => ({ ...probe, p99Ms: load.latencies.all.p99Ms }));
     const best = file.probes.findLast(({ holds }) => holds);
-    return {
-      ratePerSecond: file.ratePerSecond,
-      p50Ms: best?.load.latencies.all.p50Ms ?? 0,
-      p99Ms: best?.load.latencies.all.p99Ms ?? 0,
-      probes: file.probes.map(({ load, ...probe }) => ({ ...probe, p99Ms: load.latencies.all.p99Ms })),
-    };
+    if (file.ratePerSecond === 0 || best === undefined) return { found: null, probes };
+    const { p50Ms, p99Ms } = best.load.latencies.all;
+    return { found: { ratePerSecond: file.ratePerSecond, p50Ms, p99Ms }, probes };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -130,6 +126,12 @@ export interface FoundRate {
   readonly ratePerSecond: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
+}
+
+export interface RateSearch {
+  /** null: no rate held. */
+  readonly found: FoundRate | null;
+  /** All that were tried, for whoever wonders why. */
   readonly probes: readonly (ProbeHead & { readonly p99Ms: number })[];
 }
 

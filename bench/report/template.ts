@@ -6,7 +6,16 @@
  *   {{claim: CLAIM}}            what the sentence before it says, in the form of claims.ts; shows the two values
  *   {{table: NAME}}, {{plot: NAME}}, {{commands: STEPS}} and the like: what the program has made, by that name
  */
-import { type Claim, evaluate, type Figures, judge, namesIn, parseClaim, parseExpression } from './claims.ts';
+import {
+  type Claim,
+  type Expression,
+  evaluate,
+  type Figures,
+  judge,
+  namesIn,
+  parseClaim,
+  parseExpression,
+} from './claims.ts';
 import { describeFigure, digits, NOT_MEASURED } from './numbers.ts';
 
 const TAG = /\{\{\s*((?:[^{}]|\n)+?)\s*\}\}/g;
@@ -74,16 +83,20 @@ function fillClaim(
       );
     return `(${text}: ${NOT_MEASURED})`;
   }
-  const values = `${describe(left.text, verdict.left)} against ${describe(right.text, verdict.right)}`;
+  // A number is told in the unit of the figure that it is held against.
+  const unitOf = figureIn(left) ?? figureIn(right) ?? '';
+  const values = `${describeFigure(unitOf, verdict.left)} against ${describeFigure(unitOf, verdict.right)}`;
   if (!isJudged) return `(${text}: ${values}, not judged)`;
   if (!verdict.holds) disagree(`claims ${left.text} ${operator} ${right.text}, but measured was ${values}`);
   return `(${text}: ${values})`;
 }
 
-/** By the unit of the figure when the expression is one, or a multiple of one. */
-function describe(text: string, value: number): string {
-  const names = text.split(' ').filter((part) => /^[a-z]/i.test(part));
-  return names.length === 1 && !text.includes('/') ? describeFigure(names[0], value) : digits(value);
+/** The figure whose unit an expression has: it is one, or a multiple of one. */
+function figureIn(expression: Expression): string | undefined {
+  const names = namesIn(expression);
+  return names.length === 1 && expression.rest.every(({ operator }) => operator === '*')
+    ? names[0]
+    : undefined;
 }
 
 /** The sentence that a tag stands in or after, without the tags in it. */

@@ -1,5 +1,5 @@
 /** What a replication holds: under far more than it can do, and the highest rate that holds. */
-import { type FoundRate, type LoadFigures, LoadSession } from '../load-session.ts';
+import { type LoadFigures, LoadSession, type RateSearch } from '../load-session.ts';
 import { METHODS, type Method, REPLICATIONS, type Replication, type Scale } from '../scale.ts';
 import type { Step } from '../step.ts';
 
@@ -9,10 +9,8 @@ const SESSION_SECONDS = 3;
 /** Of a probe beyond what a cluster can do, which has more to wait for. */
 const BACKLOG_SHARE = 0.25;
 
-export interface RateResult {
+export interface RateResult extends RateSearch {
   readonly overload: LoadFigures;
-  /** null: no rate held. */
-  readonly found: FoundRate | null;
 }
 
 export function rateStepName(method: Method, replication: Replication): string {
@@ -39,13 +37,14 @@ function rateStep(scale: Scale, method: Method, replication: Replication): Step 
       await using session = await LoadSession.start(context, replication, method);
       // Before the flood, so that it meets a node that is warm.
       // A machine that was busy for a moment may end the search with nothing.
-      const found = (await session.findRate(scale)) ?? (await session.findRate(scale));
+      const first = await session.findRate(scale);
+      const search = first.found === null ? await session.findRate(scale) : first;
       const overload = await session.load({
         ratePerSecond: overloadPerSecond,
         seconds: overloadSeconds,
         warmUpSeconds,
       });
-      return { overload, found };
+      return { overload, ...search };
     },
   };
 }

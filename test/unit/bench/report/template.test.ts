@@ -38,6 +38,13 @@ describe('in the text of a report', () => {
     );
   });
 
+  test('a number in a claim is told in the unit of the figure, and a ratio has none', () => {
+    const { text } = fill(
+      '{{claim: get.notFoundShare < 0.25}} {{claim: put.parallel.rate / put.sequential.rate > 1.2}} {{claim: 5 < get.parallel.p99Ms}}',
+    );
+    assert.match(text, /23\.1 % against 25 %\) .*1\.31 against 1\.2\) .*5 ms against 6\.79 ms\)/);
+  });
+
   test('a claim that does not hold is a fault that names line, sentence and both values', () => {
     const { faults } = fill(
       '# Title\n\nBoth were measured. Asking one after the other\nwins here {{claim: put.parallel.rate < put.sequential.rate}}.',
