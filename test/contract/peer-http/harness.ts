@@ -59,10 +59,12 @@ export class HttpPair implements AsyncDisposable {
     return (this.link.session as RpcSession).key;
   }
 
-  /** The two have shaken hands. @param port of the peer, for one that is not what it says */
-  meet(port = this.port): RpcSession {
+  /**
+   * The two have shaken hands.
+   * @param port of the peer, for one that is not what it says
+   */
+  meet(port = this.port, key = new SessionKey(randomBytes(32))): RpcSession {
     this.#end = new AbortController();
-    const key = new SessionKey(randomBytes(32));
     const { signal: ended } = this.#end;
     const maxValueBytes = MAX_VALUE_BYTES;
     this.serving.server.openSession({ peer: helloOf('a', { maxValueBytes }), key, ended });
