@@ -21,12 +21,18 @@ const TIMED_OUT = failed(FailureCode.timedOut, 'no answer in time');
 const LATE_MS = 20;
 
 /** @param here which of the key's replicas is this node's, by its place in the list; -1: none */
-function setUp(count = 3, here = 0, budget = 1, onQuestion: (question: Question) => void = () => undefined) {
+function setUp(
+  count = 3,
+  here = 0,
+  budget = 1,
+  onQuestion: (question: Question) => void = () => undefined,
+  lateMs = LATE_MS,
+) {
   const view = viewOfNodes(count);
   const { ids } = setUpCoordinator(new FakeReplicas(view));
   const replicas = new FakeReplicas(view, onQuestion);
   const counters = new SettlementCounters();
-  const delays = { minMs: 1, maxMs: LATE_MS };
+  const delays = { minMs: 1, maxMs: lateMs };
   const hedging = { nodeId: ids[here] ?? '', delays, budget };
   const answers = new Answers();
   const made = setUpCoordinator(replicas, counters, 'hedged', hedging);
@@ -269,6 +275,35 @@ test('when a replica is found to be silent, all who wait for it ask the others a
   }
   assert.equal(answers.all.length, 10);
   assert.equal(figures().sent, second);
+});
+
+test('when a replica is found to be silent or to fail, also those ask the others that would not be late for long', () => {
+  const silent = setUp(3, 0, 1, () => undefined, 900);
+  silent.coordinator.get(KEY, 2, 3, silent.answers);
+  silent.asked[0].reply(ABSENT);
+  silent.clock.advance(199);
+  assert.equal(silent.asked.length, 2);
+  silent.clock.advance(2);
+  assert.equal(silent.asked.length, 3);
+
+  const failing = setUp(3, 0, 1, () => undefined, 900);
+  for (let i = 0; i < 14; i++) failing.coordinator.get(KEY, 2, 3, failing.answers);
+  const [waiting, ...others] = failing.asked.splice(0).filter(({ position }) => position === 1);
+  assert.ok(others.length >= 6);
+  for (const { reply } of others.slice(0, 6)) reply(DOWN);
+  failing.asked.length = 0;
+  failing.clock.advance(1);
+  assert.ok(failing.asked.length > 0, 'those that wait for it ask others');
+  waiting.reply(ABSENT);
+});
+
+test('a read that has asked all, because one failed, is not late any more', () => {
+  const { answers, asked, clock, coordinator, figures } = setUp();
+  coordinator.get(KEY, 2, 3, answers);
+  asked[1].reply(DOWN);
+  assert.equal(asked.length, 3);
+  clock.advance(10 * LATE_MS);
+  assert.deepEqual([figures().overBudget, figures().sent], [0, 0]);
 });
 
 test('what the network says late of a time before is not held against a replica that is well again', () => {
