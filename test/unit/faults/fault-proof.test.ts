@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { breachesOf, describeFigures, type FaultFigures, hardlyHedges } from '../../faults/fault-proof.ts';
+
+const at = (p99Ms: number, asked = 2) => {
+  const latencies = { count: 100, p50Ms: 1, p99Ms, maxMs: p99Ms };
+  return { get: latencies, put: latencies, asked };
+};
+
+/** A fault that nobody has felt. */
+function figures(changes: Partial<FaultFigures> = {}): FaultFigures {
+  const well = { before: at(20), grace: at(900), faulty: at(40, 3), after: at(10) };
+  return { fault: 'frozen', ...well, recoveredMs: 300, wrong: [], ...changes };
+}
+
+test('a fault that is felt for a second, and no longer, breaks no promise', () => {
+  assert.deepEqual(breachesOf(figures(), 'hedged'), []);
+  assert.deepEqual(breachesOf(figures({ recoveredMs: null }), 'parallel'), []);
+});
+
+test('each promise that is broken is said', () => {
+  const cases: readonly [Partial<FaultFigures>, RegExp][] = [
+    [{ wrong: ['GET 3 ms later: 504'] }, /^frozen: GET 3 ms later: 504$/],
+    [{ faulty: { ...at(20), get: at(41).get } }, /^frozen: p99 of get is 41.0, more than 40.0$/],
+    [{ faulty: { ...at(20), put: at(101).put } }, /^frozen: p99 of put is 101, more than 100$/],
+    [{ faulty: { ...at(20), get: { ...at(20).get, count: 0 } } }, /^frozen: no get was sent$/],
+    [{ before: at(20, 2.2) }, /^frozen: 2.200 replicas were asked for a GET in health$/],
+    [{ recoveredMs: null }, /^frozen: 5000 ms after it GETs still ask more replicas than two$/],
+  ];
+  for (const [changes, found] of cases) {
+    const breaches = breachesOf(figures(changes), 'hedged');
+    assert.equal(breaches.length, 1, breaches.join('; '));
+    assert.match(breaches[0], found);
+  }
+});
+
+test('what a p99 may be has a floor where a healthy one is very low', () => {
+  const low = { before: at(1), after: at(1) };
+  assert.deepEqual(breachesOf(figures({ ...low, faulty: at(25) }), 'hedged'), []);
+  assert.equal(breachesOf(figures({ ...low, faulty: at(26) }), 'hedged').length, 1);
+});
+
+test('figures are a line for each method', () => {
+  const [get, put] = describeFigures(figures()).split('\n');
+  assert.match(
+    get,
+    /^ +frozen +GET +1\.0 +20\.0 +900 +900 +1\.0 +40\.0 +40\.0 +10\.0 +2\.00 +3\.00 +2\.00 +300 +0$/,
+  );
+  assert.match(put, /^ +PUT .* 100 +10\.0$/);
+});
+
+test('one read in twenty may be hedged, and what two nodes have saved up', () => {
+  assert.ok(hardlyHedges({ reads: 2_000, asked: 2.1, hedges: 200 }));
+  assert.ok(!hardlyHedges({ reads: 2_000, asked: 2.1, hedges: 201 }));
+});
