@@ -38,7 +38,7 @@ export function tableOf(name: string, results: Results, figures: Figures): strin
     case 'profiles':
       return profilesTable(figures, 'of all nodes, a request', USAGE_NAMES);
     case 'parts':
-      return profilesTable(figures, "of the busy time of the coordinator's main thread", PART_NAMES);
+      return profilesTable(figures, 'of the CPU time of all nodes', PART_NAMES);
     case 'waits':
       return waitsTable(results);
     case 'page-cache':

@@ -95,6 +95,40 @@ function accumulatorRows(): BenchRow[] {
   });
 }
 
+/** As bench:peers writes them. */
+function peerRows(): BenchRow[] {
+  return ['rpc', 'http'].flatMap((protocol) =>
+    METHODS.map((method) => ({
+      protocol,
+      method,
+      value: 'small',
+      requestsPerSecond: protocol === 'rpc' ? 12_000 : 7_000,
+      cpuMicros: protocol === 'rpc' ? 60 : 110,
+      p50Ms: 4,
+      p99Ms: 12,
+    })),
+  );
+}
+
+/** As bench:fan-out writes them. */
+function fanOutRows(): BenchRow[] {
+  return ['unicast', 'multicast'].flatMap((fanOut) =>
+    ['3', '5'].map((nodes) => ({
+      fanOut,
+      nodes,
+      size: '100 B',
+      putsPerSecond: 10_000,
+      cpuMicros: 65,
+      p50Ms: 5,
+      p99Ms: 15,
+      datagramShare: fanOut === 'unicast' ? 0 : 0.99,
+      resentShare: 0.01,
+      writesPerDatagram: 4,
+      errors: 0,
+    })),
+  );
+}
+
 /** As bench:zones writes them. */
 function zoneRows(): BenchRow[] {
   return ['near', 'spread'].flatMap((policy) =>
@@ -175,5 +209,6 @@ export function reportResults(name: ScaleName = 'full'): Results {
   for (const method of METHODS)
     for (const replication of scale.profiled) records.push(profileRecord(method, replication));
   records.push(doneRecord('accumulator', accumulatorRows()), doneRecord('zones', zoneRows()));
+  records.push(doneRecord('peers', peerRows()), doneRecord('fan-out', fanOutRows()));
   return { version: 1, scale, records };
 }

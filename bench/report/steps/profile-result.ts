@@ -12,7 +12,7 @@ export interface PlaceOfWaits {
 }
 
 export interface ProfileResult {
-  /** By name: of all nodes a request, and the parts of the coordinator's main thread. */
+  /** By name: of all nodes, a request, and the parts of their CPU time. */
   readonly figures: Readonly<Record<string, number>>;
   readonly waits: readonly PlaceOfWaits[];
   /** Why it may not be believed; empty when it may. */

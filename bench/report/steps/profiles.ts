@@ -1,13 +1,13 @@
 /** Where time and memory go: a profile of each replication, on the same data, at the same rate. */
 
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
-  type CpuProfile,
   type NodeSummary,
   type ProfileSummary,
   SUMMARY_FILE,
 } from '../../../src/cli/profile/profile-folder.ts';
+import { readFolder } from '../../../src/cli/profile/read-folder.ts';
+import { cpuTreeOf } from '../../../src/cli/profile/view/cpu-tree.ts';
 import { LoadSession, milliseconds } from '../load-session.ts';
 import { partsOf } from '../profile-parts.ts';
 import { METHODS, type Method, type Replication, type Scale } from '../scale.ts';
@@ -22,9 +22,6 @@ const OVERHEAD_SECONDS = 3;
 const KINDS = 3;
 /** Of the rate that the predecessor holds: what records needs CPU time, too. */
 const RATE_SHARE = 0.5;
-/** The coordinator of all requests, and its thread that does most. */
-const COORDINATOR = 'node-1';
-const MAIN = 'main';
 
 export function profileSteps(scale: Scale): Step[] {
   return METHODS.flatMap((method) =>
@@ -80,11 +77,9 @@ async function profile(
     ],
     join(folder, SUMMARY_FILE),
   )) as ProfileSummary;
-  const coordinator = JSON.parse(
-    readFileSync(join(folder, COORDINATOR, `${MAIN}.cpuprofile`), 'utf8'),
-  ) as CpuProfile;
+  const { nodes } = await readFolder(folder);
   return {
-    figures: { ...usageOf(summary.nodes), ...partsOf(coordinator), ...overheadOf(summary) },
+    figures: { ...usageOf(summary.nodes), ...partsOf(cpuTreeOf(nodes)), ...overheadOf(summary) },
     waits: summary.nodes.flatMap(({ elapsedMs: _, name, waits }) =>
       (waits ?? []).flatMap(({ thread, waits: places }) =>
         places
