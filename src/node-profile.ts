@@ -20,7 +20,7 @@ export interface ProfileBound {
 }
 
 export const PROFILE_DURATION_MS: ProfileBound = { least: 10, most: 600_000, standard: 10_000 };
-export const CPU_INTERVAL_MS: ProfileBound = { least: 1, most: 1_000, standard: 1 };
+export const CPU_INTERVAL_MS: ProfileBound = { least: 1, most: 1_000, standard: 5 };
 export const HEAP_INTERVAL_BYTES: ProfileBound = { least: 1024, most: 2 ** 30, standard: 64 * 1024 };
 
 export const PROFILE_VERSION = 1;
