@@ -28,7 +28,8 @@ describe('with hedged reads, one node that is unwell fails no request and slows 
       mostTries: 6,
     });
   });
-  after(() => proof[Symbol.asyncDispose]());
+  // It is undefined when the cluster did not start.
+  after(() => proof?.[Symbol.asyncDispose]());
 
   for (const name of ['frozen', 'slow', 'flapping']) {
     test(`${name}; when it is well again reads ask two replicas`, async (context) => {
