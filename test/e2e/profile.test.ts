@@ -56,6 +56,7 @@ describe('profile', { timeout: 120_000 }, () => {
     if (process.platform === 'linux') assert.ok((node.osThreads ?? 0) >= ROLES.length);
     for (const role of ROLES) assert.ok(node.threads.some(({ name }) => name === role));
     assert.equal(summary.nodeSettings?.durability, 'sync');
+    assert.equal(summary.nodeSettings?.['allow-profiling'], 'true');
 
     const again = await runCli(['profile', '--out', out, ...SHORT]);
     assert.equal(again.exitCode, 1);
@@ -87,6 +88,13 @@ describe('profile', { timeout: 120_000 }, () => {
     const [node] = summary.nodes;
     assert.equal(node.name, 'node-2');
     assert.ok(node.waits?.some(({ thread }) => thread === 'writer'));
+
+    // A node that is told to stop does not wait for a profile, and ends well though its threads are being sampled.
+    const long = await fetch(`${allowed}/v0/profile?durationMs=600000`, { method: 'POST' });
+    assert.equal(long.status, 200);
+    const [, profiled] = cluster.nodes;
+    await Promise.all([assert.rejects(long.text()), profiled.stop()]);
+    assert.match(profiled.output, /All is synced and closed/);
   });
 
   const refused = [
@@ -98,12 +106,13 @@ describe('profile', { timeout: 120_000 }, () => {
     [['--workload', 'a', '--method', 'put'], /--method has no meaning with --workload/],
   ] as const;
   test('refuses what contradicts itself before it starts anything', async () => {
-    for (const [flags, sentence] of refused) {
+    const runs = refused.map(async ([flags, sentence]) => {
       const out = flags.length === 0 ? [] : ['--out', join(directory, 'refused')];
       const { exitCode, stderr } = await runCli(['profile', ...flags, ...out]);
       assert.equal(exitCode, 1);
       assert.match(stderr, sentence);
-    }
+    });
+    await Promise.all(runs);
     assert.equal(existsSync(join(directory, 'refused')), false);
   });
 

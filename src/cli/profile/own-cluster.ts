@@ -22,6 +22,7 @@ interface OwnClusterOptions {
   readonly nodes: number;
   /** Undefined: a temporary one, which goes with the cluster. */
   readonly dataDirectory: string | undefined;
+  /** They are to allow profiling. */
   readonly settings: NodeSettings;
   /** Its abort ends the start. */
   readonly signal: AbortSignal;
@@ -39,9 +40,8 @@ export class OwnCluster implements AsyncDisposable {
 
   static async start(options: OwnClusterOptions): Promise<OwnCluster> {
     await using opened = new AsyncDisposableStack();
-    const { nodes, report, signal } = options;
+    const { nodes, report, settings, signal } = options;
     const dataDirectory = options.dataDirectory ?? (await temporaryFolder(opened));
-    const settings = { ...options.settings, allowProfiling: true };
     const port = await freePortRange(nodes);
     const plan: ServePlan = opened.use(
       planLocalCluster({ nodes, host: HOST, port, dataDirectory, restart: false }, settings),
@@ -76,7 +76,13 @@ export class OwnCluster implements AsyncDisposable {
 async function temporaryFolder(opened: AsyncDisposableStack): Promise<string> {
   const folder = await mkdtemp(path.join(tmpdir(), 'quorate-profile-'));
   // A second Ctrl-C ends the process at once.
-  const removeNow = (): void => rmSync(folder, { recursive: true, force: true });
+  const removeNow = (): void => {
+    try {
+      rmSync(folder, { recursive: true, force: true });
+    } catch {
+      // A node that is just ending has written into it meanwhile.
+    }
+  };
   process.once('exit', removeNow);
   opened.defer(async () => {
     process.off('exit', removeNow);

@@ -36,6 +36,11 @@ const LOAD_SETTINGS = [
   'seed',
 ] as const satisfies readonly (keyof typeof loadSettings)[];
 
+/** Of the nodes that it starts. */
+const OWN_NODE_SETTINGS = (Object.keys(nodeSettings) as (keyof NodeSettings)[]).filter(
+  (name) => name !== 'allowProfiling',
+);
+
 const MANUAL = `
 Shows what each thread of each node does while a load runs: where its CPU time goes,
 what it allocates, and what it waits for.
@@ -107,7 +112,7 @@ export function profileCommand(): Command {
     '--prepare',
     'write every key once before; a temporary cluster is prepared for reads anyway',
   );
-  addSettings(command.optionsGroup('Nodes that it starts:'), nodeSettings);
+  addSettings(command.optionsGroup('Nodes that it starts:'), nodeSettings, OWN_NODE_SETTINGS);
   command.addCommand(diffCommand());
   return command.addHelpText('after', MANUAL).action(() => profile(command));
 }
@@ -115,7 +120,8 @@ export function profileCommand(): Command {
 async function profile(command: Command): Promise<void> {
   const { outDirectory, ...how } = readSettings(command, profileSettings, process.env);
   const place = readSettings(command, placeSettings, process.env);
-  const settings = readSettings(command, nodeSettings, process.env);
+  // A node that is started here is there to be profiled.
+  const settings = { ...readSettings(command, nodeSettings, process.env), allowProfiling: true };
   if (outDirectory === undefined)
     throw new CommandError(ExitCode.error, 'name a new folder for the profile with --out');
   refuseContradictions(command, place.targets);
