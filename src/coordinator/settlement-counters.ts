@@ -59,7 +59,9 @@ export class SettlementCounters implements SettlementSink {
     else this.#writes++;
     for (let position = 0; position < settlement.from; position++) {
       const state = settlement.stateOf(position);
-      if (isRead && state !== ReplicaState.unasked) this.#replicasRead++;
+      // Nothing is known of it, and a hedged read has one as a rule.
+      if (state === ReplicaState.unasked) continue;
+      if (isRead) this.#replicasRead++;
       if (state !== ReplicaState.current) this.#countState(settlement.nodeIdOf(position), state);
       const failure = settlement.failureOf(position);
       if (failure !== FailureCode.none) this.#failures.set(failure, (this.#failures.get(failure) ?? 0) + 1);
