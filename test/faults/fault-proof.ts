@@ -34,6 +34,8 @@ const MOST_HEDGED_SHARE = 0.05;
 const SAVED_HEDGES = 50;
 /** Over few GETs a hedge weighs more: a node may save some up, and sends them when the machine stops for a moment. */
 const MOST_ASKED_IN_HEALTH = QUORUM.ack + 2 * MOST_HEDGED_SHARE;
+/** A breach that comes with it may be the machine's. */
+const LONG_STALL_MS = 100;
 const POLL_MS = 100;
 const LEAST_GETS_A_POLL = 10;
 
@@ -73,6 +75,8 @@ export interface FaultFigures {
   readonly recoveredMs: number | null;
   /** Answers that should not have come, and those that did not, from the beginning of the fault on. */
   readonly wrong: readonly string[];
+  /** How long this process itself, and maybe the nodes, stood still at the longest: the machine had more to do than it can. */
+  readonly stalledMs: number;
 }
 
 /** From the status, of reads all of whose replicas have answered or had their time. */
@@ -153,8 +157,10 @@ export class FaultProof implements AsyncDisposable {
     const after = await this.#measure(healthyMs);
     this.#healthy = after;
     const grace = this.#latencies(graceMs, graceMs + GRACE_MS);
-    const wrong = this.#load.faults(beganMs, performance.now());
-    return { fault: fault.name, before, grace, faulty, after, recoveredMs, wrong };
+    const endedMs = performance.now();
+    const wrong = this.#load.faults(beganMs, endedMs);
+    const stalledMs = this.#load.longestStallMs(beganMs, endedMs);
+    return { fault: fault.name, before, grace, faulty, after, recoveredMs, wrong, stalledMs };
   }
 
   /**
@@ -226,7 +232,7 @@ export class FaultProof implements AsyncDisposable {
 
 /** What was promised and did not hold, a sentence each. */
 export function breachesOf(figures: FaultFigures, replication: ProofPlan['replication']): string[] {
-  const { after, before, fault, faulty, recoveredMs, wrong } = figures;
+  const { after, before, fault, faulty, recoveredMs, stalledMs, wrong } = figures;
   const breaches = [...wrong];
   for (const method of METHODS) {
     const most = boundMs(method, before, after);
@@ -242,7 +248,9 @@ export function breachesOf(figures: FaultFigures, replication: ProofPlan['replic
     if (recoveredMs === null)
       breaches.push(`${RECOVERY_MS} ms after it GETs still ask more replicas than two`);
   }
-  return breaches.map((breach) => `${fault}: ${breach}`);
+  const machine =
+    stalledMs < LONG_STALL_MS ? '' : `; the machine stood still for ${ms(stalledMs)} ms meanwhile`;
+  return breaches.map((breach) => `${fault}: ${breach.trim()}${machine}`);
 }
 
 /** Whether so few reads were hedged as in a cluster that is well. */
@@ -282,11 +290,12 @@ export const FIGURE_TITLES = line([
   'after',
   'recovered',
   'wrong',
+  'stalled',
 ]);
 
 /** A line for each method. */
 export function describeFigures(figures: FaultFigures): string {
-  const { after, before, fault, faulty, grace, recoveredMs, wrong } = figures;
+  const { after, before, fault, faulty, grace, recoveredMs, stalledMs, wrong } = figures;
   const rows = METHODS.map((method) => [
     method === 'get' ? fault : '',
     method.toUpperCase(),
@@ -300,7 +309,7 @@ export function describeFigures(figures: FaultFigures): string {
     ms(after[method].p99Ms),
   ]);
   rows[0].push(...[before, faulty, after].map(({ asked }) => asked.toFixed(2)));
-  rows[0].push(recoveredMs === null ? 'no' : ms(recoveredMs), String(wrong.length));
+  rows[0].push(recoveredMs === null ? 'no' : ms(recoveredMs), String(wrong.length), ms(stalledMs));
   return rows.map(line).join('\n');
 }
 

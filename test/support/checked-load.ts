@@ -7,6 +7,8 @@ import { seededRandom } from '../../src/clock.ts';
 import type { Answer, HttpClient, Quorum } from './http.ts';
 
 const TICK_MS = 1;
+/** Shorter ones are not noted. */
+const STALL_MS = 20;
 
 export interface CheckedLoadPlan {
   /** Of the nodes that are asked, in turn. */
@@ -27,6 +29,12 @@ interface Done {
   readonly status: number;
   /** What is wrong with it; empty when nothing is. */
   readonly fault: string;
+}
+
+/** A time in which this process did not run. */
+interface Stall {
+  readonly endMs: number;
+  readonly lengthMs: number;
 }
 
 /** The requests of one kind that were sent within a time. */
@@ -70,7 +78,9 @@ export class CheckedLoad implements AsyncDisposable {
   readonly #random: () => number;
   readonly #done: Done[] = [];
   readonly #underWay = new Set<Promise<void>>();
+  readonly #stalls: Stall[] = [];
   #timer: NodeJS.Timeout | undefined;
+  #tickedMs = 0;
   #startMs = 0;
   #getsSent = 0;
   #putsSent = 0;
@@ -86,6 +96,7 @@ export class CheckedLoad implements AsyncDisposable {
   async start(): Promise<void> {
     await Promise.all(this.#keys.map((key, i) => this.#put(key, i)));
     this.#startMs = performance.now();
+    this.#tickedMs = this.#startMs;
     this.#timer = setInterval(() => this.#sendDue(), TICK_MS);
   }
 
@@ -106,6 +117,12 @@ export class CheckedLoad implements AsyncDisposable {
       .map(({ fault, method, sentMs }) => `${method} ${(sentMs - fromMs).toFixed(0)} ms later: ${fault}`);
   }
 
+  /** The longest time between two in which this process did not run: the nodes beside it may not have run either. */
+  longestStallMs(fromMs: number, toMs: number): number {
+    const within = this.#stalls.filter(({ endMs }) => endMs >= fromMs && endMs < toMs);
+    return Math.max(0, ...within.map(({ lengthMs }) => lengthMs));
+  }
+
   /** Resolves once everything that was sent has its answer, or will have none. */
   async settled(): Promise<void> {
     await Promise.all(this.#underWay);
@@ -122,7 +139,11 @@ export class CheckedLoad implements AsyncDisposable {
 
   #sendDue(): void {
     const { getsPerSecond, putsPerSecond } = this.#plan;
-    const elapsedSeconds = (performance.now() - this.#startMs) / 1_000;
+    const nowMs = performance.now();
+    const lengthMs = nowMs - this.#tickedMs - TICK_MS;
+    if (lengthMs >= STALL_MS) this.#stalls.push({ endMs: nowMs, lengthMs });
+    this.#tickedMs = nowMs;
+    const elapsedSeconds = (nowMs - this.#startMs) / 1_000;
     for (; this.#getsSent < elapsedSeconds * getsPerSecond; this.#getsSent++)
       this.#keep(this.#get(this.#drawKey(), this.#getsSent));
     for (; this.#putsSent < elapsedSeconds * putsPerSecond; this.#putsSent++) {

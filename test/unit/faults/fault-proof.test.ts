@@ -10,7 +10,7 @@ const at = (p99Ms: number, asked = 2) => {
 /** A fault that nobody has felt. */
 function figures(changes: Partial<FaultFigures> = {}): FaultFigures {
   const well = { before: at(20), grace: at(900), faulty: at(40, 3), after: at(10) };
-  return { fault: 'frozen', ...well, recoveredMs: 300, wrong: [], ...changes };
+  return { fault: 'frozen', ...well, recoveredMs: 300, wrong: [], stalledMs: 5, ...changes };
 }
 
 test('a fault that is felt for a second, and no longer, breaks no promise', () => {
@@ -34,6 +34,11 @@ test('each promise that is broken is said', () => {
   }
 });
 
+test('a breach says so when the machine itself stood still', () => {
+  const [breach] = breachesOf(figures({ wrong: ['GET 3 ms later: 504\n'], stalledMs: 420 }), 'hedged');
+  assert.equal(breach, 'frozen: GET 3 ms later: 504; the machine stood still for 420 ms meanwhile');
+});
+
 test('what a p99 may be has a floor where a healthy one is very low', () => {
   const low = { before: at(1), after: at(1) };
   assert.deepEqual(breachesOf(figures({ ...low, faulty: at(25) }), 'hedged'), []);
@@ -44,7 +49,7 @@ test('figures are a line for each method', () => {
   const [get, put] = describeFigures(figures()).split('\n');
   assert.match(
     get,
-    /^ +frozen +GET +1\.0 +20\.0 +900 +900 +1\.0 +40\.0 +40\.0 +10\.0 +2\.00 +3\.00 +2\.00 +300 +0$/,
+    /^ +frozen +GET +1\.0 +20\.0 +900 +900 +1\.0 +40\.0 +40\.0 +10\.0 +2\.00 +3\.00 +2\.00 +300 +0 +5\.0$/,
   );
   assert.match(put, /^ +PUT .* 100 +10\.0$/);
 });

@@ -136,4 +136,18 @@ describe('a checked load', () => {
     const { maxMs } = store.load.latencies('GET', 0, heldMs);
     assert.ok(maxMs > 50, `40 requests at 400 a second, none answered, and the longest took ${maxMs} ms`);
   });
+
+  test('knows for how long its own process did not run', async () => {
+    await using store = await LyingStore.start(3);
+    const startMs = performance.now();
+    while (performance.now() - startMs < 60);
+    await until(
+      () => store.load.longestStallMs(startMs, Number.POSITIVE_INFINITY) > 0,
+      5_000,
+      () => 'it noticed nothing',
+    );
+    const stallMs = store.load.longestStallMs(startMs, Number.POSITIVE_INFINITY);
+    assert.ok(stallMs >= 50, `${stallMs} ms instead of 60`);
+    assert.equal(store.load.longestStallMs(0, startMs), 0);
+  });
 });
