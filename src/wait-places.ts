@@ -7,6 +7,7 @@ import { ENGINE_WAITS, WaitPlace } from '../native-free-lsm/index.ts';
 export const WAITS = {
   line: new WaitPlace(['queue', 'requests: admission lets no more in']),
   rpcSocket: new WaitPlace(['socket', 'RPC: the kernel takes no more']),
+  peerHttp: new WaitPlace(['queue', 'calls of peers over HTTP: every connection is busy']),
   httpSocket: new WaitPlace(['socket', 'HTTP: the client has not taken its answer']),
 } as const;
 

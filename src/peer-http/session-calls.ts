@@ -5,6 +5,7 @@ import { failed, type ReplicaReply } from '../reply.ts';
 import { maxMessageBytes } from '../rpc/codec.ts';
 import { IN_FLIGHT_FULL, QUEUE_FULL, VALUE_TOO_LARGE } from '../rpc/response.ts';
 import type { RpcSession } from '../rpc/session.ts';
+import { WAITS } from '../wait-places.ts';
 import type { PeerHttpLimits } from './limits.ts';
 import { PeerAgent } from './peer-agent.ts';
 import type { CallOwner, CallTarget, ReplicaCall } from './replica-call.ts';
@@ -24,6 +25,8 @@ export class SessionCalls implements CallOwner {
   /** Each has a connection, or waits for its being made. They may be answered already. */
   readonly #sent = new Set<ReplicaCall>();
   readonly #onIdle: (calls: SessionCalls) => void;
+  /** While any call waits; null: none does. */
+  #waitBeganMs: number | null = null;
   #unanswered = 0;
   #recordBytes = 0;
 
@@ -86,6 +89,7 @@ export class SessionCalls implements CallOwner {
     const waiting = [...this.#waiting];
     const sent = [...this.#sent];
     this.#waiting.clear();
+    this.#noteWait();
     this.#target.agent.destroy();
     const lost = failed(FailureCode.peerLost, unavailable.reason);
     for (const call of waiting) call.answer(unavailable, this);
@@ -107,15 +111,26 @@ export class SessionCalls implements CallOwner {
 
   readonly #sendNext = (): void => {
     for (const call of this.#waiting) {
-      if (this.#sent.size >= this.#limits.maxConnections) return;
+      if (this.#sent.size >= this.#limits.maxConnections) break;
       this.#waiting.delete(call);
       this.#sent.add(call);
       call.send(this.#target, this.#clock.monotonicMs(), this);
     }
+    this.#noteWait();
   };
 
   #drop(call: ReplicaCall): void {
     this.#waiting.delete(call);
+    this.#noteWait();
     call.expire(this);
+  }
+
+  /** Call it when calls have begun to wait, or none does any more. */
+  #noteWait(): void {
+    if (this.#waiting.size > 0) this.#waitBeganMs ??= WAITS.peerHttp.begin();
+    else if (this.#waitBeganMs !== null) {
+      WAITS.peerHttp.end(this.#waitBeganMs);
+      this.#waitBeganMs = null;
+    }
   }
 }
