@@ -205,7 +205,7 @@ function pageCacheTable(figures: Figures): string {
 
 /** A line for each setting; in it, figure by figure, the values of what is compared beside each other. */
 function benchTable(
-  { compared, name: benchmark }: Alternative,
+  { compared = '', name: benchmark, shown }: Alternative,
   rows: readonly BenchRow[] | undefined,
   figures: Figures,
 ): string {
@@ -213,17 +213,16 @@ function benchTable(
   const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))];
   const isText = (column: string): boolean => rows.some((row) => typeof row[column] === 'string');
   const texts = columns.filter((column) => isText(column) && column !== compared);
-  const numbers = columns.filter((column) => !isText(column));
   const ways = [...new Set(rows.map((row) => row[compared] ?? ''))];
   const settingOf = (row: BenchRow): string => texts.map((column) => row[column] ?? '').join(', ');
   return table(
     [
       texts.map(columnTitle).join(', '),
-      ...numbers.flatMap((column) => ways.map((way) => [way, columnTitle(column)].join(' '))),
+      ...shown.flatMap((column) => ways.map((way) => `${way} ${columnTitle(column)}`.trim())),
     ],
     [...new Set(rows.map(settingOf))].map((setting) => [
       setting,
-      ...numbers.flatMap((column) =>
+      ...shown.flatMap((column) =>
         ways.map((way) => {
           const row = rows.find((known) => settingOf(known) === setting && (known[compared] ?? '') === way);
           return row === undefined ? '' : cell(figures, `${rowName(benchmark, row)}.${column}`);

@@ -81,18 +81,18 @@ function profileRecord(method: Method, replication: Replication): StepRecord {
 
 /** As bench:accumulator writes them. */
 function accumulatorRows(): BenchRow[] {
-  return ['own 1', 'shared 1', 'shared 2', 'shared 4'].flatMap((memoryAndThreads) => {
-    const [memory, threads] = memoryAndThreads.split(' ');
-    return ['arrival', 'slots'].map((way) => ({
+  return (['own', 'shared'] as const).flatMap((memory) =>
+    (memory === 'own' ? ['1'] : ['1', '2', '4']).map((threads) => ({
       memory,
       threads,
       versions: 'rising',
       replicas: '3',
-      way,
-      nsPerAnswer: way === 'slots' ? 30 : 40,
+      arrivalNs: memory === 'own' ? 5 : 40,
+      slotsNs: memory === 'own' ? 9 : 30,
+      slotsOverArrival: memory === 'own' ? 1.8 : 0.75,
       retriesPerThousand: memory === 'own' ? null : 2,
-    }));
-  });
+    })),
+  );
 }
 
 /** As bench:peers writes them. */
@@ -116,7 +116,7 @@ function fanOutRows(): BenchRow[] {
     ['3', '5'].map((nodes) => ({
       fanOut,
       nodes,
-      size: '100 B',
+      size: '10 B',
       putsPerSecond: 10_000,
       cpuMicros: 65,
       p50Ms: 5,

@@ -83,10 +83,10 @@ describe('the tables of a report', () => {
     assert.equal(
       tableOf('peers', some, figuresOfResults(some)),
       [
-        '| method | rpc requests, /s | http requests, /s | rpc p99, ms | http p99, ms |',
-        '| --- | ---: | ---: | ---: | ---: |',
-        '| PUT | 9,000 | 6,000 | 4.2 |  |',
-        '| GET | 12,000 |  | 3 |  |',
+        '| method | rpc requests, /s | http requests, /s | rpc cpu, µs | http cpu, µs | rpc p50, ms | http p50, ms | rpc p99, ms | http p99, ms |',
+        '| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |',
+        '| PUT | 9,000 | 6,000 |  |  |  |  | 4.2 |  |',
+        '| GET | 12,000 |  |  |  |  |  | 3 |  |',
       ].join('\n'),
     );
     assert.equal(tableOf('zones', some, new Map()), 'not measured');
