@@ -24,6 +24,9 @@ export const RUNS = [
 
 export function figuresOfResults(results: Results): Map<string, number> {
   const figures = new Map<string, number>();
+  const { overloadPerSecond, rounds } = results.scale;
+  figures.set('settings.rounds', rounds);
+  figures.set('settings.floodRate', overloadPerSecond);
   const machine = resultOf<MachineResult>(results, 'machine');
   if (machine !== undefined) figures.set('machine.cores', machine.cores);
   const fill = resultOf<FillResult>(results, 'fill');

@@ -10,7 +10,7 @@ import type { Step, StepContext } from './step.ts';
 import type { WorkFolder } from './work-folder.ts';
 
 /** A step that takes so many times its budget hangs. The least is for machines that are busy with something else. */
-const PATIENCE = 2;
+const PATIENCE = 3;
 const LEAST_PATIENCE_SECONDS = 60;
 
 export interface RunOptions {
