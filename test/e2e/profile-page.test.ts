@@ -104,7 +104,7 @@ test('a page of two profiles shows in red what has grown and in blue what has sh
     ['cold@/q/src/a.ts:9', 30],
     ['fresh@/q/src/a.ts:50', 40],
   ]);
-  const html = await differencePage(before, after, differencesOf(before, after));
+  const html = await differencePage(before, after, differencesOf(before, after, 'request'));
   const { graphs, text } = await read(html);
   assert.equal(graphs.length, 2);
   const color = (graph: number, name: string): string =>

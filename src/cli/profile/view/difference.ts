@@ -8,6 +8,10 @@ import { functionsOf } from './functions.ts';
 import { heapTreeOf } from './heap-tree.ts';
 import { waitSiteTreeOf } from './wait-tree.ts';
 
+export const COMPARED_BY = ['request', 'share'] as const;
+/** What one request costs, or the part of the whole that something has, in percent. */
+export type ComparedBy = (typeof COMPARED_BY)[number];
+
 interface Change {
   readonly name: string;
   readonly kind: FrameKind;
@@ -19,9 +23,9 @@ interface Change {
 
 export interface Difference {
   readonly kind: ProfileKind;
-  /** Of every weight: microseconds or bytes a request. */
-  readonly unit: 'µs' | 'B';
-  /** Weights a request; frames have their steady names, so that a function that has moved in its file is the same. */
+  /** Of every weight: a request, or of the whole. */
+  readonly unit: 'µs' | 'B' | '%';
+  /** Frames have their steady names, so that a function that has moved in its file is the same. */
   readonly before: FrameTree;
   readonly after: FrameTree;
   /** The largest change of self first; those that did not change are left out. */
@@ -35,25 +39,33 @@ export function requestsOf({ summary }: ProfileFolder, kind: ProfileKind): numbe
   return summary.runs.find((run) => run.kind === kind)?.requests ?? 0;
 }
 
-/** @returns undefined: one of the two has not recorded this kind, or no requests */
+/** @returns undefined: one of the two has not recorded this kind, or nothing to divide by */
 export function differenceOf(
   before: ProfileFolder,
   after: ProfileFolder,
   kind: ProfileKind,
+  by: ComparedBy,
 ): Difference | undefined {
-  const requestsBefore = requestsOf(before, kind);
-  const requestsAfter = requestsOf(after, kind);
-  if (requestsBefore === 0 || requestsAfter === 0) return undefined;
-  const perUnit = kind === 'heap' ? 1 : 1000;
-  const treeBefore = scaled(TREES[kind](before.nodes), perUnit / requestsBefore);
-  const treeAfter = scaled(TREES[kind](after.nodes), perUnit / requestsAfter);
+  const treeBefore = scaledTreeOf(before, kind, by);
+  const treeAfter = scaledTreeOf(after, kind, by);
+  if (treeBefore === undefined || treeAfter === undefined) return undefined;
+  const unitOfRequest = kind === 'heap' ? 'B' : 'µs';
   return {
     kind,
-    unit: kind === 'heap' ? 'B' : 'µs',
+    unit: by === 'share' ? '%' : unitOfRequest,
     before: treeBefore,
     after: treeAfter,
     changes: changesOf(treeBefore, treeAfter),
   };
+}
+
+function scaledTreeOf(folder: ProfileFolder, kind: ProfileKind, by: ComparedBy): FrameTree | undefined {
+  if (!folder.summary.kinds.includes(kind)) return undefined;
+  const tree = TREES[kind](folder.nodes);
+  if (by === 'share') return tree.total === 0 ? undefined : scaled(tree, 100 / tree.total);
+  const requests = requestsOf(folder, kind);
+  const perUnit = kind === 'heap' ? 1 : 1000;
+  return requests === 0 ? undefined : scaled(tree, perUnit / requests);
 }
 
 /** With steady names, and each weight times a factor. */

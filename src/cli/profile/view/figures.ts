@@ -27,18 +27,21 @@ export function functionRows(tree: FrameTree, unit: string, count: number): stri
     ]);
 }
 
-/** Function, itself before and after, the change of that, with what it called before and after. */
-export function changeRows({ changes }: Difference, count: number): string[][] {
+/** What a function does itself, or that with all that it calls. */
+export const WEIGHTS_OF_CHANGES = { self: 'itself', total: 'with what it calls' } as const;
+type WeightOfChange = keyof typeof WEIGHTS_OF_CHANGES;
+
+/** Function, before, after, and the change, the largest first. */
+export function changeRows({ changes }: Difference, weight: WeightOfChange, count: number): string[][] {
   return changes
+    .map(({ name, selfAfter, selfBefore, totalAfter, totalBefore }) => {
+      const [before, after] = weight === 'self' ? [selfBefore, selfAfter] : [totalBefore, totalAfter];
+      return { name, before, after, change: after - before };
+    })
+    .filter(({ change }) => change !== 0)
+    .sort((a, b) => Math.abs(b.change) - Math.abs(a.change))
     .slice(0, count)
-    .map(({ name, selfAfter, selfBefore, totalAfter, totalBefore }) => [
-      name,
-      figure(selfBefore),
-      figure(selfAfter),
-      signed(selfAfter - selfBefore),
-      figure(totalBefore),
-      figure(totalAfter),
-    ]);
+    .map(({ after, before, change, name }) => [name, figure(before), figure(after), signed(change)]);
 }
 
 function figure(weight: number): string {

@@ -1,7 +1,7 @@
 /** The files of a profile that are there to be looked at: a flame graph a kind, and each node's waits for speedscope. */
 import type { ProfileFolder } from '../profile-folder.ts';
-import { type Difference, differenceOf, requestsOf } from './difference.ts';
-import { changeRows, describeWeight, functionRows, TOP_FUNCTIONS } from './figures.ts';
+import { type ComparedBy, type Difference, differenceOf, requestsOf } from './difference.ts';
+import { changeRows, describeWeight, functionRows, TOP_FUNCTIONS, WEIGHTS_OF_CHANGES } from './figures.ts';
 import { flamePage } from './flame-page.ts';
 import { differenceGraphOf, graphOf } from './graph-node.ts';
 import { VIEWS } from './kinds.ts';
@@ -35,9 +35,9 @@ export async function viewFilesOf({ nodes, summary }: ProfileFolder): Promise<Ma
   return files;
 }
 
-export function differencesOf(before: ProfileFolder, after: ProfileFolder): Difference[] {
+export function differencesOf(before: ProfileFolder, after: ProfileFolder, by: ComparedBy): Difference[] {
   return before.summary.kinds.flatMap((kind) => {
-    const difference = after.summary.kinds.includes(kind) ? differenceOf(before, after, kind) : undefined;
+    const difference = differenceOf(before, after, kind, by);
     return difference === undefined ? [] : [difference];
   });
 }
@@ -53,19 +53,27 @@ export function differencePage(
     notes: [
       `Before: ${before.summary.load}`,
       `After: ${after.summary.load}`,
-      'All weights are those of one request. Red has grown, blue has shrunk; the width is that of the profile named above each graph.',
+      'Weights are those of one request, or parts of the whole in percent. Red has grown, blue has shrunk; the width is that of the profile named above each graph.',
     ],
     graphs: differences.flatMap(({ after: now, before: old, kind, unit }) =>
       (['after', 'before'] as const).map((side) => ({
-        title: `${VIEWS[kind].title}, as it was ${side}: ${describeWeight((side === 'after' ? now : old).total, unit)} a request`,
+        title: `${VIEWS[kind].title}, as it was ${side}: ${describeWeight((side === 'after' ? now : old).total, unit)}${measureOf(unit)}`,
         unit,
         root: differenceGraphOf(old, now, side),
       })),
     ),
-    tables: differences.map((difference) => ({
-      title: `${VIEWS[difference.kind].title}: the largest changes, ${difference.unit} a request`,
-      head: ['function', 'itself before', 'after', 'change', 'with what it called before', 'after'],
-      rows: changeRows(difference, TOP_FUNCTIONS),
-    })),
+    tables: differences.flatMap((difference) => {
+      const { kind, unit } = difference;
+      return (['self', 'total'] as const).map((weight) => ({
+        title: `${VIEWS[kind].title}: the largest changes, ${unit}${measureOf(unit)}`,
+        head: [WEIGHTS_OF_CHANGES[weight], 'before', 'after', 'change'],
+        rows: changeRows(difference, weight, TOP_FUNCTIONS),
+      }));
+    }),
   });
+}
+
+/** What a weight is of. */
+export function measureOf(unit: Difference['unit']): string {
+  return unit === '%' ? ' of the whole' : ' a request';
 }

@@ -18,7 +18,7 @@ import { cpuProfile, oneThread } from '../../../../../support/profile-by-hand.ts
 
 function folder(nodes: NodeFiles[], requests: number): ProfileFolder {
   // Only what a difference reads.
-  const summary = { runs: [{ kind: 'cpu', requests }] } as unknown as ProfileSummary;
+  const summary = { kinds: ['cpu'], runs: [{ kind: 'cpu', requests }] } as unknown as ProfileSummary;
   return { summary, nodes };
 }
 
@@ -41,7 +41,7 @@ test('weights are those of a request, and a function that moved in its file is t
     ['g@/b/c/src/a.ts:90', 4],
     ['h@/b/c/src/a.ts:99', 2],
   ]);
-  const difference = differenceOf(before, after, 'cpu');
+  const difference = differenceOf(before, after, 'cpu', 'request');
   assert.ok(difference !== undefined);
   assert.deepEqual([difference.unit, difference.before.total, difference.after.total], ['µs', 15, 13]);
   assert.deepEqual(
@@ -53,10 +53,32 @@ test('weights are those of a request, and a function that moved in its file is t
   );
 });
 
+test('by share, weights are parts of the whole, whatever was requested', () => {
+  const before = cpuFolder(0, [
+    ['f@/a/src/a.ts:3', 10],
+    ['g@/a/src/a.ts:9', 30],
+  ]);
+  const after = cpuFolder(7, [
+    ['f@/a/src/a.ts:3', 200],
+    ['g@/a/src/a.ts:9', 200],
+  ]);
+  const difference = differenceOf(before, after, 'cpu', 'share');
+  assert.ok(difference !== undefined);
+  assert.deepEqual([difference.unit, difference.before.total, difference.after.total], ['%', 100, 100]);
+  assert.deepEqual(
+    difference.changes.map(({ name, selfAfter, selfBefore }) => [name, selfBefore, selfAfter]),
+    [
+      ['f src/a.ts', 25, 50],
+      ['g src/a.ts', 75, 50],
+    ],
+  );
+  assert.equal(differenceOf(before, cpuFolder(7, []), 'cpu', 'share'), undefined);
+});
+
 test('a thread that only one side has is there, and the graph of each side says what has changed', () => {
   const before = cpuFolder(1_000, [['f@/a/src/a.ts:3', 10]], 'reader-1');
   const after = cpuFolder(1_000, [['f@/a/src/a.ts:3', 10]], 'reader-2');
-  const difference = differenceOf(before, after, 'cpu');
+  const difference = differenceOf(before, after, 'cpu', 'request');
   assert.ok(difference !== undefined);
   assert.deepEqual(difference.changes, []);
   const thread = (side: 'before' | 'after') =>
@@ -67,8 +89,8 @@ test('a thread that only one side has is there, and the graph of each side says 
 
 test('what was not recorded, or without requests, cannot be compared', () => {
   const some = cpuFolder(10, [['f', 1]]);
-  assert.equal(differenceOf(some, cpuFolder(0, [['f', 1]]), 'cpu'), undefined);
-  assert.equal(differenceOf(some, some, 'heap'), undefined);
+  assert.equal(differenceOf(some, cpuFolder(0, [['f', 1]]), 'cpu', 'request'), undefined);
+  assert.equal(differenceOf(some, some, 'heap', 'request'), undefined);
 });
 
 const frames = fc.constantFrom('a@/q/src/a.ts:1', 'b@/q/src/b.ts:2', 'writev', '(idle)', 'c@node:fs:1');
@@ -95,7 +117,7 @@ test('of any profile: no child weighs more than its parent, nothing is lost, and
         };
         visit(tree);
         const one = folder(nodes, 100);
-        const difference = differenceOf(one, one, 'cpu');
+        const difference = differenceOf(one, one, 'cpu', 'request');
         assert.deepEqual(difference?.changes, []);
         const still = (node: GraphNode): boolean => node.delta === 0 && node.children.every(still);
         if (difference !== undefined)
