@@ -294,7 +294,7 @@ test('a folder whose engine is missing, or is an empty mount point, is refused; 
   await using cluster = await InProcessCluster.create(1);
   using client = new HttpClient();
   const { openStorage: _, ...realEngine } = cluster.options(0);
-  const first = await startHttpNode(realEngine);
+  await using first = await startHttpNode(realEngine);
   assert.equal((await client.put(Number(new URL(first.doorAddresses[0]).port), 'key', 'value')).status, 201);
   await first.drain();
   const engine = join(cluster.folder(0), 'engine');
@@ -309,7 +309,7 @@ test('a folder whose engine is missing, or is an empty mount point, is refused; 
   assert.deepEqual(await readdir(engine), []);
   await rmdir(engine);
   await rename(aside, engine);
-  const again = await startHttpNode(realEngine);
+  await using again = await startHttpNode(realEngine);
   assert.equal(
     (await client.get(Number(new URL(again.doorAddresses[0]).port), 'key')).body.toString(),
     'value',
