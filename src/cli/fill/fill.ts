@@ -8,7 +8,7 @@ import { addSettings, isFlagGiven, readSettings } from '../options.ts';
 import { print } from '../output.ts';
 import { describeRate } from '../progress.ts';
 import { quorumSettings } from '../quorum-settings.ts';
-import { type FillRequest, type FillSummary, runFill } from './run.ts';
+import type { FillRequest, FillSummary } from './run.ts';
 import { type FillTarget, localTarget, topologyTarget } from './target.ts';
 
 interface FillSettings {
@@ -77,6 +77,8 @@ export function fillCommand(): Command {
   addSettings(command.optionsGroup('A real cluster:'), memberSettings);
   return command.addHelpText('after', MANUAL).action(async () => {
     const request = readRequest(command);
+    // The engine, which is most of what there is to load, is not needed to refuse a flag or print the manual.
+    const { runFill } = await import('./run.ts');
     await print(summaryOf(await runFill(request), request));
   });
 }
