@@ -150,7 +150,8 @@ it('compiled code is not cached where others can write', {
   fs.chmodSync(shared, 0o777);
   const [cache, temporary] = [path.join(root, 'cache'), path.join(root, 'temporary')];
   fs.mkdirSync(temporary);
-  const environment = { XDG_CACHE_HOME: cache, TMPDIR: temporary };
+  // Whoever names a folder for it has chosen: here nobody has.
+  const environment = { XDG_CACHE_HOME: cache, TMPDIR: temporary, NODE_COMPILE_CACHE: undefined };
   await runCli(['--version'], { environment, program: path.join(copy, 'cli.ts') });
   assert.deepEqual(fs.readdirSync(shared), []);
   assert.deepEqual(fs.readdirSync(temporary), []);
