@@ -247,7 +247,7 @@ export class PeerHttpServer {
   #refuse({ host, socket }: ServedConnection, response: ServerResponse): void {
     this.#strangerLog.warn(
       'proof',
-      `Answered 404 to ${host} on the port for peers' HTTP: it does not prove that it is a node of this cluster`,
+      `Answered 404 to ${host} on the port for peers' HTTP: it does not prove that it belongs to an RPC session of a node of this cluster`,
     );
     response.writeHead(404, ['Content-Length', '0', 'Connection', 'close']);
     response.end();

@@ -66,7 +66,10 @@ describe('a stranger on the port for peers', () => {
     }
     assert.equal(pair.replica.requests, 0);
     // One line a minute, whatever there are.
-    assert.equal(pair.log.matching(/does not prove that it is a node of this cluster/).length, 1);
+    assert.equal(
+      pair.log.matching(/does not prove that it belongs to an RPC session of a node of this cluster/).length,
+      1,
+    );
   });
 
   it('cannot prove what he does not know: another secret, a session that is over, a number used before', async () => {

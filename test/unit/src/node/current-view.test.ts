@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { systemRandom } from '../../../../src/clock.ts';
-import { CurrentView } from '../../../../src/node/current-view.ts';
+import { CurrentView, type WayToReplicas } from '../../../../src/node/current-view.ts';
 import type { ReplicaReply } from '../../../../src/reply.ts';
 import { RpcMesh } from '../../../../src/rpc/mesh.ts';
 import { viewOf } from '../../../support/cluster-view.ts';
@@ -10,7 +10,7 @@ import { MemoryNetwork } from '../../../support/memory-network.ts';
 import { credentialsOf } from '../../../support/rpc-handshake.ts';
 import { helloOf, KeptLog, TestPolicy } from '../../../support/rpc-nodes.ts';
 
-function setUp(nodeIds: readonly string[]) {
+function setUp(nodeIds: readonly string[], wayTo?: WayToReplicas) {
   const clock = new FakeClock();
   const mesh = new RpcMesh({
     policy: new TestPolicy(helloOf('a'), nodeIds),
@@ -26,7 +26,7 @@ function setUp(nodeIds: readonly string[]) {
     read: (_key: Uint8Array, _sink: unknown, position: number) => void readHere.push(position),
     write: () => undefined,
   };
-  return { readHere, mesh, cluster: new CurrentView(viewOf(nodeIds), 'a', local, mesh) };
+  return { readHere, mesh, cluster: new CurrentView(viewOf(nodeIds), 'a', local, mesh, wayTo) };
 }
 
 test('it tells which nodes there are, and the mesh knows the others as its peers', () => {
@@ -70,4 +70,20 @@ test('the replica on this node is where each view has it, and nowhere in a view 
   for (const node of [0, 1]) cluster.current.read(node, key, 100, sink, node);
   assert.deepEqual(readHere, [10, 11]);
   assert.deepEqual(elsewhere, ['0: not yet connected to the peer', '1: not yet connected to the peer']);
+});
+
+test('each view has its own way to the peers, where another way than RPC is given', () => {
+  const asked: string[] = [];
+  const { cluster, readHere } = setUp(['a', 'b'], ({ peers }) => ({
+    read: (node) => void asked.push(`${peers[node]?.nodeId} of ${peers.length}`),
+    write: () => null,
+  }));
+  const key = Buffer.from('key');
+  const sink = { onReply: () => assert.fail('nobody answers') };
+  const before = cluster.current;
+  cluster.replace(viewOf(['c', 'b', 'a'], 2));
+  before.read(1, key, 100, sink, 0);
+  for (const node of [0, 1, 2]) cluster.current.read(node, key, 100, sink, node);
+  assert.deepEqual(asked, ['b of 2', 'c of 3', 'b of 3']);
+  assert.deepEqual(readHere, [2]);
 });
