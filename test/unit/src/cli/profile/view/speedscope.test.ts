@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { test } from 'node:test';
+import { Ajv } from 'ajv';
 import { speedscopeWaits } from '../../../../../../src/cli/profile/view/speedscope.ts';
 import { threadFiles } from '../../../../../support/profile-by-hand.ts';
 
@@ -24,7 +27,14 @@ test('a node’s waits are a file that speedscope reads: a profile a thread, its
     ],
   });
   assert.ok(file !== undefined);
-  // What speedscope's schema asks for, field by field.
+  const { resolve } = createRequire(import.meta.url);
+  const schema = readFileSync(resolve('speedscope/dist/release/file-format-schema.json'), 'utf8');
+  const validate = new Ajv({ strict: false }).compile(JSON.parse(schema));
+  assert.ok(validate(JSON.parse(JSON.stringify(file))), JSON.stringify(validate.errors));
+  assert.ok(
+    !validate({ ...file, profiles: [{ ...file.profiles[0], weights: ['20'] }] }),
+    'the schema says something',
+  );
   assert.equal(file.$schema, 'https://www.speedscope.app/file-format-schema.json');
   assert.equal(file.activeProfileIndex, 0);
   const names = file.shared.frames.map(({ name }) => name);
