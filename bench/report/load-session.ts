@@ -51,19 +51,11 @@ export class LoadSession implements AsyncDisposable {
     this.#method = method;
   }
 
-  /**
-   * @param flags of `serve`, beside the replication
-   * @returns once what reads are to find and not to find is there
-   */
-  static async start(
-    context: StepContext,
-    replication: Replication,
-    method: Method,
-    flags: readonly string[] = [],
-  ): Promise<LoadSession> {
+  /** Resolves once what reads are to find, and not to find, is there. */
+  static async start(context: StepContext, replication: Replication, method: Method): Promise<LoadSession> {
     const { data, program, scale } = context;
     await data.ensureFilled(program, scale);
-    const cluster = await ServedCluster.start(program, data.path, ['--replication', replication, ...flags]);
+    const cluster = await ServedCluster.start(program, data.path, ['--replication', replication]);
     try {
       if (method === 'put') data.noteWrites();
       else if (!data.has404s) {

@@ -20,6 +20,7 @@ import type { MachineResult } from './steps/machine.ts';
 import { type ProfileResult, profileStepName, USAGE_NAMES } from './steps/profile-result.ts';
 
 const GIB = 2 ** 30;
+const DOUBTFUL = '†';
 /** Of each profile. */
 const MOST_WAITS = 4;
 
@@ -36,9 +37,9 @@ export function tableOf(name: string, results: Results, figures: Figures): strin
     case 'get':
       return turnsTable(name, results, figures);
     case 'profiles':
-      return profilesTable(figures, 'of all nodes, a request', USAGE_NAMES);
+      return profilesTable(results, figures, 'of all nodes, a request', USAGE_NAMES);
     case 'parts':
-      return profilesTable(figures, 'of the CPU time of all nodes', PART_NAMES);
+      return profilesTable(results, figures, 'of the CPU time of all nodes', PART_NAMES);
     case 'waits':
       return waitsTable(results);
     case 'page-cache':
@@ -121,7 +122,7 @@ function turnsTable(method: Method, results: Results, figures: Figures): string 
       [predecessors, stable].some((run) => run !== null && run.faults.length > 0),
     );
     return [
-      isDoubtful ? `${replication} †` : replication,
+      isDoubtful ? `${replication} ${DOUBTFUL}` : replication,
       spread(figures, `${name}.closed.rate`),
       spread(figures, `${name}.closed.cpuMicros`),
       spread(figures, `${name}.predecessors.p50Ms`),
@@ -148,22 +149,26 @@ function turnsTable(method: Method, results: Results, figures: Figures): string 
     ],
     rows,
   );
-  return rows.some(([first]) => first.endsWith('†'))
-    ? `${text}\n\n† In one of the runs the load itself was late, or had no CPU left: its latencies are partly its own.`
-    : text;
+  return withNote(text);
 }
 
 /** @param columns which figures of the profiles */
-function profilesTable(figures: Figures, title: string, columns: readonly string[]): string {
+function profilesTable(
+  results: Results,
+  figures: Figures,
+  title: string,
+  columns: readonly string[],
+): string {
   const rows = METHODS.flatMap((method) =>
     REPLICATIONS.flatMap((replication) => {
       const cells = columns.map((column) => cell(figures, `${method}.${replication}.profile.${column}`));
-      return cells.every((text) => text === '')
-        ? []
-        : [[`${method.toUpperCase()}, ${replication}`, ...cells]];
+      if (cells.every((text) => text === '')) return [];
+      const profile = resultOf<ProfileResult>(results, profileStepName(method, replication));
+      const what = `${method.toUpperCase()}, ${replication}`;
+      return [[profile?.faults.length === 0 ? what : `${what} ${DOUBTFUL}`, ...cells]];
     }),
   );
-  return rows.length === 0 ? NOT_MEASURED : table([title, ...columns.map(columnTitle)], rows);
+  return rows.length === 0 ? NOT_MEASURED : withNote(table([title, ...columns.map(columnTitle)], rows));
 }
 
 function waitsTable(results: Results): string {
@@ -230,6 +235,13 @@ function benchTable(
       ),
     ]),
   );
+}
+
+/** Says below a table what marks some of its lines, if it does. */
+function withNote(text: string): string {
+  return text.includes(DOUBTFUL)
+    ? `${text}\n\n${DOUBTFUL} In one of the runs the load itself was late, or had no CPU left: its latencies are partly its own.`
+    : text;
 }
 
 function figure(figures: Figures, name: string): string {

@@ -80,7 +80,7 @@ async function profile(
   const { nodes } = await readFolder(folder);
   return {
     figures: { ...usageOf(summary.nodes), ...partsOf(cpuTreeOf(nodes)), ...overheadOf(summary) },
-    waits: summary.nodes.flatMap(({ elapsedMs: _, name, waits }) =>
+    waits: summary.nodes.flatMap(({ name, waits }) =>
       (waits ?? []).flatMap(({ thread, waits: places }) =>
         places
           .filter(({ isIdle }) => !isIdle)

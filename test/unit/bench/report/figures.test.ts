@@ -78,6 +78,26 @@ describe('the tables of a report', () => {
     assert.match(text, /^† In one of the runs the load itself was late/m);
   });
 
+  test('mark profiles that the load may have made', () => {
+    const records = results.records.map((record) =>
+      record.step === 'profile-get-hedged' && record.state === 'done'
+        ? doneRecord(record.step, { ...(record.result as object), faults: ['the load itself was late'] })
+        : record,
+    );
+    const text = tableOf('profiles', { ...results, records }, figures);
+    assert.match(text, /^\| GET, hedged † \|/m);
+    assert.match(text, /^\| GET, parallel \|/m);
+    assert.match(text, /^† In one of the runs/m);
+    assert.doesNotMatch(tableOf('profiles', results, figures), /†/);
+  });
+
+  test('show the longest waits of each profile', () => {
+    assert.match(
+      tableOf('waits', results, figures),
+      /^\| PUT, parallel: node-1 › writer › disk › log › fdatasync \| 40 \| 500 \| 0\.8 \|$/m,
+    );
+  });
+
   test('of a benchmark have what is compared beside each other', () => {
     const some = { ...results, records: [doneRecord('peers', BENCH_ROWS)] };
     assert.equal(
