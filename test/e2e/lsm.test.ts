@@ -295,12 +295,14 @@ describe('lsm', { timeout: 240_000 }, () => {
       if (isMissing) rmSync(join(node, 'IDENTITY'));
       else flip(join(node, 'IDENTITY'), -3);
       const untouched = state(node);
-      for (const command of [['verify'], ['repair'], ['repair', '--apply'], ['stat'], ['compact']]) {
+      for (const command of [['verify'], ['repair', '--apply'], ['stat'], ['compact']]) {
         const { exitCode, stderr } = await lsm(command[0], node, ...command.slice(1));
         assert.equal(exitCode, 6, `${command}: ${stderr}`);
         assert.match(stderr, /put IDENTITY back from a copy/, String(command));
       }
-      const { stdout } = await lsm('repair', node, '--json');
+      const { exitCode, stdout, stderr } = await lsm('repair', node, '--json');
+      assert.equal(exitCode, 6, stderr);
+      assert.match(stderr, /put IDENTITY back from a copy/);
       const { damages, steps } = JSON.parse(stdout);
       assert.deepEqual([damages.length, damages[0].file, steps], [1, join(node, 'IDENTITY'), []]);
       assert.deepEqual(state(node), untouched);

@@ -129,7 +129,7 @@ class Soak {
 
   async #cycle(engine: Engine): Promise<void> {
     const { durationMs, keys, log, seed } = this.#options;
-    const phaseMs = Math.min(20_000, Math.max(1000, durationMs / 15));
+    const phaseMs = Math.min(20_000, Math.max(500, durationMs / 15));
     const held = new HeldReads(
       engine,
       { seed: seed + this.#traffics, keys, holdMs: phaseMs * 2 },

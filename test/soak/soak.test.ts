@@ -7,7 +7,7 @@ test('an engine whose data grows and shrinks for a while stays within its bounds
   timeout: 120_000,
 }, async (t) => {
   const summary = await soak({
-    durationMs: 12_000,
+    durationMs: 7_000,
     seed: Number(process.env.SEED ?? 20261125),
     keys: 1600,
     maxValueBytes: 2000,
