@@ -5,12 +5,12 @@ import type { Step } from '../step.ts';
 import { ALTERNATIVES } from './alternative-names.ts';
 
 export function alternativeSteps({ isQuickBench }: Scale): Step[] {
-  return ALTERNATIVES.map(({ budgetSeconds, name, quickBudgetSeconds, script, title }) => ({
+  return ALTERNATIVES.map(({ budgetSeconds, name, quickBudgetSeconds, quickFlags, script, title }) => ({
     name,
     title,
     budgetSeconds: isQuickBench ? quickBudgetSeconds : budgetSeconds,
     needs: [],
     run: async ({ program }) =>
-      benchRowsOf(await program.runScriptForJson(script, isQuickBench ? ['--quick'] : []), script),
+      benchRowsOf(await program.runScriptForJson(script, isQuickBench ? quickFlags : []), script),
   }));
 }
