@@ -38,7 +38,7 @@ const COMPRESSIONS: readonly Compression[] = ['none', 'zstd'];
 /** How a coordinator asks a key's replicas: see `replication` below. */
 export type Replication = 'parallel' | 'sequential' | 'hedged';
 const REPLICATIONS: readonly Replication[] = ['parallel', 'sequential', 'hedged'];
-const DEFAULT_REPLICATION: Replication = 'parallel';
+const DEFAULT_REPLICATION: Replication = 'hedged';
 
 /** The levels of src/log.ts, which is not loaded here because only nodes have a log. */
 const LOG_LEVELS: readonly LogLevel[] = ['info', 'warn', 'error', 'silent'];
