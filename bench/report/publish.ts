@@ -1,6 +1,7 @@
 /** Writes what a report consists of: the results first, then the text, the plots and the page that are built from them. */
-import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { figuresOfResults } from './figures.ts';
 import { fence, list } from './markdown.ts';
@@ -21,6 +22,9 @@ const PROFILES = 'profiles';
 const PLOTS = 'plots';
 /** Pages are opened as they are; what tools read is packed from this size on. */
 const GZIP_FROM_BYTES = 64 * 1024;
+/** Where the project lies is the business of this machine: in what is published it lies in `/quorate`. */
+const PROJECT_FOLDER = fileURLToPath(new URL('../..', import.meta.url));
+const PUBLISHED_FOLDER = '/quorate/';
 
 /** Puts the results, and the files that they name, into the folder of the report. */
 export function publishResults(results: Results, work: WorkFolder, out: string): void {
@@ -31,8 +35,9 @@ export function publishResults(results: Results, work: WorkFolder, out: string):
       const source = join(work.filesOf(step), file);
       const target = join(out, PROFILES, step, file);
       mkdirSync(join(target, '..'), { recursive: true });
-      if (isPacked(file, source)) writeFileSync(`${target}.gz`, gzipSync(readFileSync(source), { level: 9 }));
-      else cpSync(source, target);
+      const text = readFileSync(source, 'utf8').replaceAll(PROJECT_FOLDER, PUBLISHED_FOLDER);
+      if (isPacked(file, source)) writeFileSync(`${target}.gz`, gzipSync(text, { level: 9 }));
+      else writeFileSync(target, text);
     }
   }
   writeFileSync(join(out, RESULTS_FILE), `${JSON.stringify(results)}\n`);
