@@ -30,6 +30,8 @@ const MAX_QUIET_WAIT_MS = 500;
 const QUIET_STEP_MS = 20;
 /** How long peers may take to give, and to take, their last answers. */
 const RPC_CLOSE_PATIENCE_MS = 1_000;
+/** How long the end of a profile is waited for after the abort: threads that do not hang end it in some 10 ms. */
+const PROFILER_PATIENCE_MS = 1_000;
 
 /**
  * @param signal its abort gives up on requests under way, and goes on to sync and close
@@ -44,8 +46,8 @@ export async function drainInOrder(parts: DrainParts, signal: AbortSignal): Prom
       faults.push(error);
     }
   };
-  // Before the threads end, and because its client would be waited for.
-  await attempt(() => parts.profiler.close());
+  // It begins first, because the doors wait for its client.
+  const profiled = attempt(() => parts.profiler.close());
   await attempt(() => parts.doors.drain(signal));
   await attempt(() => parts.coordinator.close());
   await attempt(() => parts.clockWatch.close());
@@ -54,8 +56,24 @@ export async function drainInOrder(parts: DrainParts, signal: AbortSignal): Prom
   await attempt(() => parts.progress.close());
   // While the engine's lock is held nobody else writes the identity.
   await attempt(() => parts.store.settled());
+  // V8 takes the process down when a thread ends that is being sampled.
+  await patiently(profiled, parts.clock, signal);
   await attempt(() => parts.engine.close());
   if (faults.length > 0) throw faults[0];
+}
+
+/** Waits for it, and once the signal is aborted no longer than the patience lasts: a thread may hang. */
+async function patiently(profiled: Promise<void>, clock: Clock, signal: AbortSignal): Promise<void> {
+  const aborted = Promise.withResolvers<void>();
+  const onAbort = (): void => aborted.resolve();
+  if (signal.aborted) onAbort();
+  else signal.addEventListener('abort', onAbort, { once: true });
+  await Promise.race([profiled, aborted.promise]);
+  signal.removeEventListener('abort', onAbort);
+  const impatience = Promise.withResolvers<void>();
+  const patience = clock.after(PROFILER_PATIENCE_MS, impatience.resolve);
+  await Promise.race([profiled, impatience.promise]);
+  patience.cancel();
 }
 
 async function untilPeersAreQuiet(parts: DrainParts, signal: AbortSignal): Promise<void> {

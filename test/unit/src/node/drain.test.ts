@@ -155,6 +155,40 @@ test('the signal ends all waiting', async () => {
   assert.equal(already.steps.at(-1), 'engine');
 });
 
+test('a profile whose threads hang keeps nobody waiting but the engine, and that not for long once the signal is aborted', async () => {
+  const parts = new Parts();
+  parts.connections = 0;
+  parts.rpcClosed.resolve();
+  const impatience = new AbortController();
+  const hanging = { ...parts.all, profiler: { close: () => new Promise<void>(() => {}) } };
+  const drained = drainInOrder(hanging, impatience.signal);
+  await parts.advance(5_000);
+  const others = ['doors', 'coordinator', 'clock', 'mesh', 'server', 'progress', 'identity'];
+  assert.deepEqual(parts.steps, others);
+  impatience.abort();
+  await parts.advance(500);
+  assert.deepEqual(parts.steps, others);
+  await parts.advance(600);
+  await drained;
+  assert.deepEqual(parts.steps, [...others, 'engine']);
+  assert.equal(parts.clock.pendingTimers, 0);
+});
+
+test('a profile ends before the threads do, however impatient the signal is', async () => {
+  const parts = new Parts();
+  parts.connections = 0;
+  parts.rpcClosed.resolve();
+  const ended = Promise.withResolvers<void>();
+  const ending = { ...parts.all, profiler: { close: () => ended.promise } };
+  const drained = drainInOrder(ending, AbortSignal.abort());
+  await parts.advance(100);
+  assert.equal(parts.steps.at(-1), 'identity');
+  ended.resolve();
+  await drained;
+  assert.equal(parts.steps.at(-1), 'engine');
+  assert.equal(parts.clock.pendingTimers, 0);
+});
+
 test('a part that fails keeps none of the others open, and its fault is told', async () => {
   const parts = new Parts();
   parts.connections = 0;
