@@ -14,7 +14,7 @@
  * A node with a new folder has no own time yet, and its wall clock is no reason to begin with one: it may have been set
  * a moment ago, and what it shows be refused by all others. So it begins where most of the other nodes are; where the
  * latest of those is that answer, when they are too few; and with its wall clock only when no node that answers knows a
- * time, as when a whole cluster is new.
+ * time, as when a whole cluster is new. Before the last two it waits a moment for those that have not answered yet.
  *
  * A jump is noticed at the next timestamp, and does not move own time. These move it:
  * - Small differences, while the clock is right: own time goes forward at once. When the wall clock is behind, own time
@@ -73,6 +73,8 @@ const SLOWING = 1 / 16;
 const WALL_GRAIN_MS = 1;
 /** After this many measurements, a node that knows no time yet says so. */
 const PATIENT_ROUNDS = 4;
+/** How long a node that knows no time yet waits for the other nodes once most of the clocks agree. */
+const OTHERS_PATIENCE_MS = 300;
 /** How much less of own time a node may know when it starts than when it was killed: what it reserves ahead. */
 const LOST_BY_START_MS = 2_000;
 /** Smaller differences between own times are ignored. */
@@ -110,7 +112,10 @@ export class OwnTime {
   readonly #peers = new Map<string, PeerClock>();
   #agreement: Agreement | null = null;
   #isNonsense = false;
+  /** Measurements that found too few clocks to know a time by. */
   #rounds = 0;
+  /** While own time is not known: since when most of the clocks agree; -1: they do not. */
+  #mostSinceMs = -1;
   /** How many measurements in a row found the clock wrong since it last jumped. */
   #doubts = 0;
   /** Whether there was a refusal when those who wait were last told. */
@@ -191,7 +196,7 @@ export class OwnTime {
     }
     this.#follow(atMs, wallOffsetMs);
     this.#judge(atMs, wallOffsetMs, isComplete);
-    return this.#state !== ClockState.right;
+    return this.#state !== ClockState.right || (!this.#isKnown && this.#mostSinceMs >= 0);
   }
 
   get #isRefusing(): boolean {
@@ -258,7 +263,6 @@ export class OwnTime {
   }
 
   #judge(atMs: number, wallOffsetMs: number, isComplete: boolean): void {
-    if (isComplete) this.#rounds++;
     const peers = this.#fresh(atMs);
     const agreement = compareClocks(wallOffsetMs, peers, this.#maxDriftMs);
     const wallMs = atMs + wallOffsetMs;
@@ -309,9 +313,9 @@ export class OwnTime {
     const others = this.#clusterSize - 1;
     const commonMs = reachedBy(owns, Math.floor(others / 2) + 1);
     if (!this.#isKnown) {
+      const mayBegin = this.#mayBegin(atMs, peers.length, isMajority, isComplete);
       if (commonMs !== NONE) this.#offsetMs = commonMs;
-      // Those who have not answered yet may know the time.
-      else if (isMajority && isComplete) this.#offsetMs = owns.length > 0 ? Math.max(...owns) : wallOffsetMs;
+      else if (mayBegin) this.#offsetMs = owns.length > 0 ? Math.max(...owns) : wallOffsetMs;
       else return;
       this.#isKnown = true;
     }
@@ -321,6 +325,17 @@ export class OwnTime {
     if (isAhead && isMajority) this.#prepareStep(atMs, wallOffsetMs, peers);
     else this.#stepSinceMs = -1;
     this.#finishStep(atMs, owns);
+  }
+
+  /** Whether it may begin without a time that most of the others have: those that have not answered may know one. */
+  #mayBegin(atMs: number, heard: number, isMajority: boolean, isComplete: boolean): boolean {
+    if (!isMajority) {
+      this.#mostSinceMs = -1;
+      if (isComplete) this.#rounds++;
+      return false;
+    }
+    if (this.#mostSinceMs < 0) this.#mostSinceMs = atMs;
+    return isComplete && (heard === this.#clusterSize - 1 || atMs - this.#mostSinceMs >= OTHERS_PATIENCE_MS);
   }
 
   /** Whether the peer's own time is right: it is a little later than this node's. */

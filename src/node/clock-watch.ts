@@ -37,6 +37,8 @@ export class ClockWatch {
   #nextDoubtMs = 0;
   #beganMs = Number.NEGATIVE_INFINITY;
   #round: MeasuringRound | null = null;
+  /** Another round is to follow the one that is under way. */
+  #isWanted = false;
   #refusal: string | undefined;
   #isClosed = false;
 
@@ -45,20 +47,23 @@ export class ClockWatch {
     options.time.onDoubt = (hasJumped) => this.#doubt(hasJumped);
   }
 
-  /** Measures as soon as it may. */
+  /**
+   * Measures as soon as it may, because a peer has come. A round that is under way ends before: with a peer that keeps
+   * coming and another one that does not answer, no round would ever end.
+   */
   measureSoon(): void {
-    const nowMs = this.#options.clock.monotonicMs();
-    this.#measureIn(Math.max(this.#beganMs + MIN_PERIOD_MS - nowMs, 0));
+    if (this.#isMeasuring) this.#isWanted = true;
+    else this.#measureNext();
   }
 
   /** All doubts come here, and whoever raises them: more than the rhythm they bring one measurement a second. */
   #doubt(hasJumped: boolean): void {
     // What was asked before a jump is not waited for: all clocks may have jumped with this one.
-    if (!hasJumped && this.#round !== null && !this.#round.isOver) return;
+    if (!hasJumped && this.#isMeasuring) return;
     const nowMs = this.#options.clock.monotonicMs();
     if (nowMs >= this.#nextDoubtMs) {
       this.#nextDoubtMs = nowMs + DOUBT_PAUSE_MS;
-      this.measureSoon();
+      this.#measureNext();
       // Writes wait from the jump on: that is the rhythm of a clock that is not known to be right.
     } else if (hasJumped) this.#measureIn(Math.max(this.#beganMs + DOUBT_PERIOD_MS - nowMs, 0));
   }
@@ -66,6 +71,15 @@ export class ClockWatch {
   close(): void {
     this.#isClosed = true;
     this.#timer?.cancel();
+  }
+
+  get #isMeasuring(): boolean {
+    return this.#round !== null && !this.#round.isOver;
+  }
+
+  #measureNext(): void {
+    const nowMs = this.#options.clock.monotonicMs();
+    this.#measureIn(Math.max(this.#beganMs + MIN_PERIOD_MS - nowMs, 0));
   }
 
   #measureIn(delayMs: number): void {
@@ -84,6 +98,7 @@ export class ClockWatch {
     const { ask, clock } = this.#options;
     const peerIds = this.#options.peerIds();
     this.#beganMs = clock.monotonicMs();
+    this.#isWanted = false;
     this.#measureIn(PERIOD_MS);
     const round = new MeasuringRound(this.#beganMs, peerIds.length, (position, reply) =>
       this.#hear(round, peerIds[position], reply),
@@ -111,6 +126,7 @@ export class ClockWatch {
       });
     }
     this.#judge(round.isOver);
+    if (round.isOver && this.#isWanted) this.#measureNext();
   }
 
   #judge(isComplete: boolean): void {

@@ -358,7 +358,8 @@ for (const up of [5, 3]) {
     nodes[0].stop();
     nodes[0].ceiling = 0;
     nodes[0].start();
-    await write(others, base, 100);
+    // Where some do not run, it waits a moment for them.
+    await write(others, base, up === 5 ? 100 : 500);
     await assertTaken(nodes.slice(0, up), base);
     assert.ok((nodes[0].issuedAheadMs() ?? HOUR_MS) < MAX_DRIFT_MS, 'it did not trust its wall clock');
     await write(nodes.slice(0, up), base, 8_000);
@@ -382,6 +383,41 @@ test('an emptied node waits for those that may know the time, though most wall c
   await pass(base, 100);
   await assertTaken(nodes, base);
   for (const node of nodes) assert.ok((node.issuedAheadMs() ?? HOUR_MS) < MAX_DRIFT_MS);
+});
+
+test('new nodes wait for one that they have not reached yet, because it may know the time', async () => {
+  const { base, nodes } = await running(3);
+  setAll(nodes, HOUR_MS);
+  await write(nodes, base, 10_000);
+  setAll(nodes, 0);
+  await write(nodes, base, 500);
+  const [old, ...others] = nodes;
+  for (const node of others) {
+    node.stop();
+    node.ceiling = 0;
+  }
+  old.isUp = false;
+  for (const node of others) node.start();
+  await pass(base, 50);
+  for (const node of others) assert.equal(node.hybrid.time.isKnown, false);
+  old.isUp = true;
+  await pass(base, 150);
+  await assertTaken(nodes, base);
+  for (const node of nodes) assert.ok((node.issuedAheadMs() ?? 0) > HOUR_MS / 2, 'they go on where it is');
+});
+
+test('new nodes wait for one that stays away a moment and no longer, and writes wait with them', async () => {
+  const base = new FakeClock();
+  const nodes = clockNodes(3, base);
+  nodes[0].start();
+  // Alone it does not know the time however long it waits.
+  await pass(base, 400);
+  nodes[1].start();
+  await pass(base, 250);
+  for (const { hybrid } of nodes.slice(0, 2))
+    assert.deepEqual([hybrid.time.isKnown, hybrid.refusal], [false, undefined]);
+  await pass(base, 550);
+  await assertTaken(nodes.slice(0, 2), base);
 });
 
 test('two nodes whose clocks differ: nobody can tell which is wrong, and neither writes', async () => {

@@ -18,7 +18,8 @@ interface Question {
   garble(): void;
 }
 
-function setUp(peerIds: readonly string[] = ['b', 'c']) {
+/** @param reachedMs how much of own time the node knows of when it starts; 0: it is new */
+function setUp(peerIds: readonly string[] = ['b', 'c'], reachedMs?: number) {
   const clock = new FakeClock();
   const rightMs = clock.nowMs();
   const asked: Question[] = [];
@@ -32,7 +33,7 @@ function setUp(peerIds: readonly string[] = ['b', 'c']) {
     clock,
     clusterSize: peerIds.length + 1,
     maxDriftMs: 500,
-    reachedMs: rightMs - 1000,
+    reachedMs: reachedMs ?? rightMs - 1000,
     reservedMs: rightMs,
     earliestMs: rightMs - 1000 * HOUR_MS,
     latestMs: rightMs + 1000 * HOUR_MS,
@@ -95,6 +96,25 @@ test('a measurement is over when all have answered or failed; a peer that is slo
   asked[1].fail();
   clock.advance(100);
   assert.equal(asked.length, 4);
+});
+
+test('a peer that keeps coming does not keep a measurement from its end, and is asked after it', () => {
+  const { asked, clock, time, watch } = setUp(undefined, 0);
+  asked[0].answer(0);
+  for (let times = 0; times < 10; times++) {
+    watch.measureSoon();
+    clock.advance(40);
+  }
+  assert.equal(asked.length, 2);
+  assert.equal(time.mayIssue, false, 'the other may know the time');
+  asked[1].fail();
+  assert.equal(time.mayIssue, true);
+  clock.advance(0);
+  assert.equal(asked.length, 4, 'at once');
+  asked[2].answer(0);
+  asked[3].answer(0);
+  clock.advance(400);
+  assert.equal(asked.length, 4, 'and once');
 });
 
 test('after a jump what was asked before does not count, and it is asked at once', () => {
