@@ -17,7 +17,7 @@ import { SequentialWrite } from './sequential-write.ts';
 import type { SettlementSink } from './settlement.ts';
 import { WriteOperation } from './write-operation.ts';
 
-/** Records of reads that wait for further answers: three of the largest. */
+/** Three of the largest: of reads that wait for further answers, and as many again of writes that are passed on. */
 const MAX_HELD_RECORD_BYTES = 64 * 1024 * 1024;
 
 interface CoordinatorOptions {
@@ -47,8 +47,9 @@ export class Coordinator {
     this.#replicas = replicas;
     const deadlines = new DeadlineQueue(clock, timeoutMs);
     const records = new ByteBudget(MAX_HELD_RECORD_BYTES);
+    const passedOn = new ByteBudget(MAX_HELD_RECORD_BYTES);
     const unsettled = new LinkedList<Expiring>();
-    const shared = { deadlines, records, unsettled, settlements };
+    const shared = { deadlines, records, passedOn, unsettled, settlements };
     this.#context = { timestamps, writerId, clock, timeoutMs, ...shared };
     this.#isSequential = replication === 'sequential';
     this.#hedging = replication === 'hedged' ? new Hedging(options.hedging, clock) : null;

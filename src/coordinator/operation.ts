@@ -38,6 +38,8 @@ export interface OperationContext {
   readonly deadlines: DeadlineQueue;
   /** Records of reads that are not decided yet. */
   readonly records: ByteBudget;
+  /** Records of writes that are answered, and still to be sent to some of their replicas. */
+  readonly passedOn: ByteBudget;
   /** Operations that are answered and not settled. */
   readonly unsettled: LinkedList<Expiring>;
   readonly settlements: SettlementSink;
@@ -221,10 +223,6 @@ export abstract class Operation implements ReplySink, Expiring, Settlement {
   /** Once it is answered. */
   protected settleWhenComplete(): void {
     if (this.accumulator.isComplete && !this.mayAskMore) this.#settle();
-  }
-
-  protected get isSettled(): boolean {
-    return this.#phase === Phase.settled;
   }
 
   #settle(): void {

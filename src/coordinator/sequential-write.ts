@@ -7,6 +7,10 @@ import { WriteOperation } from './write-operation.ts';
  * A PUT or DELETE that is sent to one replica after the other, in the order of the key's list. Its answer is given as soon
  * as it is certain, and the write goes on to the replicas that are left, as long as its time lasts. A write that is
  * overtaken begins again with the first.
+ *
+ * From its answer on the client's bytes are not counted any more, but the record is still needed for the replicas that
+ * are left. So what answered writes hold is counted by itself, and one for which there is no room is sent to all that
+ * are left at once. So is every answered write when the node stops.
  */
 export class SequentialWrite extends WriteOperation {
   /** The last try, while there are replicas to which it is still to be sent. */
@@ -16,6 +20,10 @@ export class SequentialWrite extends WriteOperation {
   /** Of the monotonic time. */
   #untilMs = 0;
   #isPassingOn = false;
+  /** Each replica waits until the one before it has answered. */
+  #isInTurn = true;
+  /** Of what answered writes may hold. */
+  #reservedBytes = 0;
 
   protected override get mayAskMore(): boolean {
     return this.#write !== null;
@@ -30,14 +38,32 @@ export class SequentialWrite extends WriteOperation {
     this.#write = write;
     this.#tried = tried;
     this.#next = 0;
-    this.#untilMs = this.context.clock.monotonicMs() + write.timeoutMs;
+    this.#untilMs = this.deadlineMs;
     this.#passOn();
   }
 
   protected override letGo(): void {
     super.letGo();
+    if (this.#write === null) return;
+    const { length } = this.#write.record;
     // There will be no further try.
-    if (this.accumulator.decision === Decision.overtaken) this.#write = null;
+    if (this.accumulator.decision === Decision.overtaken) this.#finish();
+    else if (this.context.passedOn.reserve(length)) this.#reservedBytes = length;
+    else this.#isInTurn = false;
+  }
+
+  override expire(): void {
+    // No time is left for the others.
+    this.#finish();
+    super.expire();
+  }
+
+  override abandon(): void {
+    if (this.isAnswered) {
+      this.#isInTurn = false;
+      if (this.#write !== null) this.carryOn();
+    } else this.#finish();
+    super.abandon();
   }
 
   /** A replica has answered. */
@@ -46,29 +72,47 @@ export class SequentialWrite extends WriteOperation {
     if (this.#write !== null && !this.#isOvertaken) this.carryOn();
   }
 
-  /** A replica that answers inside the call that asks it is followed by the next one in the loop. */
+  /** Replicas that answer inside the call that asks them are followed by the next one in the loop. */
   #passOn(): void {
     if (this.#isPassingOn) return;
     this.#isPassingOn = true;
-    while (this.#write !== null && !this.#isOvertaken && this.#isTurnOfNext) {
-      const timeoutMs = Math.max(this.#untilMs - this.context.clock.monotonicMs(), 0);
-      const isOver = this.#next > 0 && timeoutMs === 0;
-      if (isOver || this.isSettled) this.#next = this.from;
-      else this.#ask(this.#next++, this.#write, timeoutMs);
-      if (this.#next === this.from && !this.#isOvertaken) this.#write = null;
+    try {
+      while (this.#write !== null && !this.#isOvertaken && this.#isTurnOfNext) {
+        const timeoutMs = Math.max(this.#untilMs - this.context.clock.monotonicMs(), 0);
+        if (this.#next > 0 && timeoutMs === 0) this.#finish();
+        else this.#ask(this.#write, timeoutMs);
+      }
+    } catch (error) {
+      this.#finish();
+      throw error;
+    } finally {
+      this.#isPassingOn = false;
     }
-    this.#isPassingOn = false;
     if (this.isAnswered) this.settleWhenComplete();
   }
 
-  #ask(position: number, { key, record }: EncodedWrite, timeoutMs: number): void {
-    this.accumulator.ask(position);
-    const sink = new TurnOfReplica(this, this.#tried, position);
-    this.replicas.write(this.listOffset + position, 1, { key, record, timeoutMs }, sink);
+  /** Asks the next replica, or all that are left. */
+  #ask({ key, record }: EncodedWrite, timeoutMs: number): void {
+    const first = this.#next;
+    const count = this.#isInTurn ? 1 : this.from - first;
+    for (let i = 0; i < count; i++) this.accumulator.ask(first + i);
+    this.#next += count;
+    const sink = new TurnOfReplicas(this, this.#tried, first);
+    this.replicas.write(this.listOffset + first, count, { key, record, timeoutMs }, sink);
+    if (this.#next === this.from && !this.#isOvertaken) this.#finish();
+  }
+
+  /** It is sent to nobody any more, so it need not be held. */
+  #finish(): void {
+    this.#next = this.from;
+    this.#write = null;
+    this.context.passedOn.release(this.#reservedBytes);
+    this.#reservedBytes = 0;
   }
 
   get #isTurnOfNext(): boolean {
-    return this.#next === 0 || this.accumulator.hasAnswered(this.#next - 1);
+    if (this.#next === this.from) return false;
+    return !this.#isInTurn || this.#next === 0 || this.accumulator.hasAnswered(this.#next - 1);
   }
 
   /** Another try is due. */
@@ -77,19 +121,19 @@ export class SequentialWrite extends WriteOperation {
   }
 }
 
-/** Takes one replica's answer to one try. */
-class TurnOfReplica implements ReplySink {
+/** Takes the answers of the replicas that were asked together in one try. */
+class TurnOfReplicas implements ReplySink {
   readonly #operation: SequentialWrite;
   readonly #tried: number;
-  readonly #position: number;
+  readonly #first: number;
 
-  constructor(operation: SequentialWrite, tried: number, position: number) {
+  constructor(operation: SequentialWrite, tried: number, first: number) {
     this.#operation = operation;
     this.#tried = tried;
-    this.#position = position;
+    this.#first = first;
   }
 
-  onReply(_position: number, reply: ReplicaReply): void {
-    this.#operation.onReplyInTurn(this.#tried, this.#position, reply);
+  onReply(position: number, reply: ReplicaReply): void {
+    this.#operation.onReplyInTurn(this.#tried, this.#first + position, reply);
   }
 }

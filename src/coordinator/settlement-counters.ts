@@ -15,6 +15,8 @@ interface ReplicaCounts {
   readonly failed: number;
   /** ...had given none in time. */
   readonly silent: number;
+  /** ...had not been sent a write that others were: the write's time was over before it was its turn. */
+  readonly unasked: number;
 }
 
 interface FailureCount {
@@ -44,6 +46,7 @@ const COUNTED: ReadonlyMap<ReplicaState, Counted> = new Map([
   [ReplicaState.newer, 'newer'],
   [ReplicaState.failed, 'failed'],
   [ReplicaState.silent, 'silent'],
+  [ReplicaState.unasked, 'unasked'],
 ]);
 
 export class SettlementCounters implements SettlementSink {
@@ -59,8 +62,8 @@ export class SettlementCounters implements SettlementSink {
     else this.#writes++;
     for (let position = 0; position < settlement.from; position++) {
       const state = settlement.stateOf(position);
-      // Nothing is known of it, and a hedged read has one as a rule.
-      if (state === ReplicaState.unasked) continue;
+      // A hedged read has one as a rule, and a write without a version was sent to nobody.
+      if (state === ReplicaState.unasked && (isRead || settlement.timestamp === 0)) continue;
       if (isRead) this.#replicasRead++;
       if (state !== ReplicaState.current) this.#countState(settlement.nodeIdOf(position), state);
       const failure = settlement.failureOf(position);
@@ -87,7 +90,7 @@ export class SettlementCounters implements SettlementSink {
     if (counted === undefined) return;
     let counts = this.#replicas.get(nodeId);
     if (counts === undefined) {
-      counts = { stale: 0, missing: 0, newer: 0, failed: 0, silent: 0 };
+      counts = { stale: 0, missing: 0, newer: 0, failed: 0, silent: 0, unasked: 0 };
       this.#replicas.set(nodeId, counts);
     }
     counts[counted]++;

@@ -23,8 +23,8 @@ export const ReplicaState = {
   /** It gave no answer in time, or none before its node stopped. */
   silent: 5,
   /**
-   * It was not asked, so nothing is known of it: enough others had answered, or the request was answered before its turn
-   * came (a write that had no timestamp, for example).
+   * It was not asked, so nothing is known of it: enough others had answered, or the request was answered, or its time was
+   * over, before its turn came (a write that had no timestamp, for example).
    */
   unasked: 6,
 } as const;

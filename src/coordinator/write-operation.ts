@@ -37,6 +37,8 @@ export class WriteOperation extends Operation implements TimestampWaiter {
   /** The next try is due: as soon as this one is sent to all, and there is a timestamp for it. */
   #isOvertaken = false;
   #isWaiting = false;
+  /** Once it has waited for a timestamp, less of its time is left than it came with. */
+  #hasWaited = false;
 
   /** @param value null: the key is deleted */
   constructor(
@@ -104,6 +106,7 @@ export class WriteOperation extends Operation implements TimestampWaiter {
     const { timestamps } = this.context;
     if (timestamps.refusal === undefined) {
       this.#isWaiting = true;
+      this.#hasWaited = true;
       timestamps.wait(this);
     } else this.#giveUp('');
   }
@@ -127,7 +130,7 @@ export class WriteOperation extends Operation implements TimestampWaiter {
     const tried = ++this.#tries;
     this.beginTry(timestamp, writerId);
     const write = { key: this.key, record: this.#record, timeoutMs };
-    if (tried > 1) write.timeoutMs = this.remainingMs;
+    if (tried > 1 || this.#hasWaited) write.timeoutMs = this.remainingMs;
     this.#isSending = true;
     this.deliver(write, tried);
     this.#isSending = false;

@@ -391,16 +391,20 @@ test('a replica set that throws fails the request, once', () => {
   assert.equal(answers.all[1], 'notFound', 'it was decided before');
 });
 
-test('a write waits for a timestamp, as often as it has to', () => {
-  const { coordinator, asked, answers, timestamps } = setUpWaiting();
+test('a write waits for a timestamp, as often as it has to, and its replicas get what is left of its time', () => {
+  const { coordinator, asked, answers, clock, timestamps } = setUpWaiting();
   timestamps.isExhausted = true;
   coordinator.put(KEY, VALUE, 1, 3, answers);
   timestamps.reserved(null);
   assert.equal(timestamps.waiting.size, 1, 'waits again');
   assert.equal(asked.length, 0);
+  clock.advance(900);
   timestamps.isExhausted = false;
   timestamps.reserved(null);
-  assert.equal(asked.length, 3);
+  assert.deepEqual(
+    asked.map(({ timeoutMs }) => timeoutMs),
+    [100, 100, 100],
+  );
   assert.equal(recordTimestamp(asked[0].record!, 0), 101);
   asked[0].reply(STORED);
   assert.deepEqual(answers.all, ['ok']);

@@ -17,8 +17,8 @@ import { FakeReplicas, type Question } from '../../../support/fake-replicas.ts';
 const DOWN = failed(FailureCode.peerUnavailable, 'down');
 const TIMED_OUT = failed(FailureCode.timedOut, 'no answer in time');
 
-function setUp(onQuestion: (question: Question) => void = () => undefined) {
-  const replicas = new FakeReplicas(viewOfNodes(3), onQuestion);
+function setUp(onQuestion: (question: Question) => void = () => undefined, nodes = 3) {
+  const replicas = new FakeReplicas(viewOfNodes(nodes), onQuestion);
   const made = setUpCoordinator(replicas, undefined, 'sequential');
   return { ...made, asked: replicas.asked, answers: new Answers() };
 }
@@ -114,15 +114,89 @@ test('an overtaken write that finds no timestamp settles with its answer', () =>
   assert.equal(asked.length, 1);
 });
 
-test('a node that stops sends it to nobody any more', () => {
-  const { answers, asked, coordinator, settled } = setUp();
-  coordinator.put(KEY, VALUE, 1, 3, answers);
+test('a node that stops sends what it has answered to all that are left at once, and what it has not to nobody', () => {
+  const { answers, asked, clock, coordinator, ids, preferred, settled } = setUp(undefined, 4);
+  coordinator.put(KEY, VALUE, 1, 4, answers);
   asked[0].reply(STORED);
+  coordinator.put(KEY, VALUE, 2, 4, answers);
+  clock.advance(3);
   coordinator.close();
+  assert.deepEqual(sent(asked, preferred), ['101 to 0', '101 to 1', '102 to 0', '101 to 2', '101 to 3']);
+  assert.equal(asked[4].timeoutMs, TIMEOUT_MS - 3);
+  assert.deepEqual(answers.all, ['ok', 'overloaded This node is stopping.']);
+  assert.deepEqual(
+    settled.map(({ replicas }) => replicas),
+    [
+      [`${ids[0]}: silent`, ...ids.slice(1).map((id) => `${id}: unasked`)],
+      [`${ids[0]}: current, 101 by 7`, ...ids.slice(1).map((id) => `${id}: silent`)],
+    ],
+  );
+  for (const question of asked.slice(1)) question.reply(STORED);
+  assert.equal(asked.length, 5);
+  assert.equal(settled.length, 2);
+});
+
+test('a node that stops sends nothing whose time is over, and closes also when sending throws', () => {
+  const late = setUp();
+  late.coordinator.put(KEY, VALUE, 1, 3, late.answers);
+  late.asked[0].reply(STORED);
+  late.clock.advance(TIMEOUT_MS);
+  late.coordinator.close();
+  assert.equal(late.asked.length, 2);
+  assert.equal(late.settled.length, 1);
+
+  let isClosed = false;
+  const failing = setUp(() => {
+    if (isClosed) throw new Error('the engine is closed');
+  });
+  for (let i = 0; i < 2; i++) failing.coordinator.put(KEY, VALUE, 1, 3, failing.answers);
+  failing.asked[0].reply(STORED);
+  failing.asked[1].reply(STORED);
+  isClosed = true;
+  failing.coordinator.close();
+  assert.equal(failing.settled.length, 2);
+  assert.deepEqual(failing.answers.all, ['ok', 'ok']);
+});
+
+test('what answered writes hold for the replicas that are left is bounded: without room it goes to all of these at once', () => {
+  const { answers, asked, clock, coordinator, preferred, settled } = setUp();
+  const large = Buffer.alloc(33 * 1024 * 1024);
+  coordinator.put(KEY, large, 1, 3, answers);
+  asked[0].reply(STORED);
+  coordinator.put(KEY, large, 1, 3, answers);
+  asked[2].reply(STORED);
+  assert.deepEqual(sent(asked, preferred), ['101 to 0', '101 to 1', '102 to 0', '102 to 1', '102 to 2']);
+  assert.equal(asked[4].timeoutMs, TIMEOUT_MS);
+  asked[3].reply(STORED);
+  asked[4].reply(STORED);
+  assert.equal(settled.length, 1, 'it has settled like any other');
+  // The first is sent to its last replica, so there is room again.
   asked[1].reply(STORED);
-  assert.equal(asked.length, 2);
-  assert.equal(settled.length, 1);
-  assert.deepEqual(answers.all, ['ok']);
+  coordinator.put(KEY, large, 1, 3, answers);
+  asked[6].reply(STORED);
+  assert.deepEqual(sent(asked, preferred).slice(5), ['101 to 2', '103 to 0', '103 to 1']);
+  // There is, too, when the time of one is over.
+  clock.advance(TIMEOUT_MS);
+  asked[7].reply(TIMED_OUT);
+  coordinator.put(KEY, large, 1, 3, answers);
+  asked[8].reply(STORED);
+  assert.deepEqual(sent(asked, preferred).slice(8), ['104 to 0', '104 to 1']);
+  assert.deepEqual(answers.all, ['ok', 'ok', 'ok', 'ok']);
+});
+
+test('a write that waited for a timestamp has only what is left of its time', () => {
+  const { answers, asked, clock, coordinator, timestamps } = setUp();
+  timestamps.isExhausted = true;
+  coordinator.put(KEY, VALUE, 2, 3, answers);
+  clock.advance(900);
+  timestamps.isExhausted = false;
+  timestamps.reserved(null);
+  clock.advance(60);
+  asked[0].reply(STORED);
+  assert.deepEqual(
+    asked.map(({ timeoutMs }) => timeoutMs),
+    [100, 40],
+  );
 });
 
 test('a replica set that throws ends it', () => {

@@ -3,7 +3,20 @@ import { test } from 'node:test';
 import { SettlementCounters } from '../../../../src/coordinator/settlement-counters.ts';
 import { FailureCode } from '../../../../src/failure.ts';
 import { ABSENT, failed, incomplete, STORED } from '../../../../src/reply.ts';
-import { found, KEY, setUpWaiting, stale, VALUE } from '../../../support/coordinator-by-hand.ts';
+import {
+  Answers,
+  found,
+  KEY,
+  setUpCoordinator,
+  setUpWaiting,
+  stale,
+  TIMEOUT_MS,
+  VALUE,
+  viewOfNodes,
+} from '../../../support/coordinator-by-hand.ts';
+import { FakeReplicas } from '../../../support/fake-replicas.ts';
+
+const NONE = { stale: 0, missing: 0, newer: 0, failed: 0, silent: 0, unasked: 0 };
 
 test('replicas that are not up to date or do not answer are counted by node, and failures by code', () => {
   const counters = new SettlementCounters();
@@ -23,14 +36,13 @@ test('replicas that are not up to date or do not answer are counted by node, and
   asked[8].reply(failed(FailureCode.poisoned, 'takes no writes'));
   coordinator.get(KEY, 1, 1, answers);
   asked[9].reply(incomplete(null));
-  const none = { stale: 0, missing: 0, newer: 0, failed: 0, silent: 0 };
   assert.deepEqual(counters.figures(), {
     reads: 2,
     writes: 2,
     replicasRead: 4,
     replicas: [
-      { id: ids[1], ...none, stale: 1, newer: 1, silent: 1 },
-      { id: ids[2], ...none, missing: 1, failed: 2 },
+      { id: ids[1], ...NONE, stale: 1, newer: 1, silent: 1 },
+      { id: ids[2], ...NONE, missing: 1, failed: 2 },
     ],
     failures: [
       { code: 'POISONED', mayPass: false, count: 2 },
@@ -38,6 +50,25 @@ test('replicas that are not up to date or do not answer are counted by node, and
       { code: 'INCOMPLETE', mayPass: false, count: 1 },
     ],
   });
+});
+
+test('replicas that a write did not reach are counted, because they lag behind; those that a read did not need are not', () => {
+  const counters = new SettlementCounters();
+  const replicas = new FakeReplicas(viewOfNodes(3));
+  const { clock, coordinator, ids } = setUpCoordinator(replicas, counters, 'sequential');
+  const { asked } = replicas;
+  coordinator.put(KEY, VALUE, 1, 3, new Answers());
+  asked[0].reply(STORED);
+  clock.advance(TIMEOUT_MS);
+  asked[1].reply(failed(FailureCode.timedOut, 'no answer in time'));
+  coordinator.get(KEY, 1, 3, new Answers());
+  asked[2].reply(ABSENT);
+  const figures = counters.figures();
+  assert.deepEqual([figures.reads, figures.writes, figures.replicasRead], [1, 1, 1]);
+  assert.deepEqual(figures.replicas, [
+    { id: ids[1], ...NONE, silent: 1 },
+    { id: ids[2], ...NONE, unasked: 1 },
+  ]);
 });
 
 test('replicas that were never asked are no fault of theirs', () => {
