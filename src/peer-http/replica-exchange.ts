@@ -164,6 +164,7 @@ export class ReplicaExchange implements ReplySink {
       // It is not known whether the handler has answered, so no answer can be given: the peer sees a lost connection.
       const { log } = this.#context;
       log.error(`A request of node ${this.#shares.nodeId} over HTTP failed: ${errorMessage(error)}`);
+      this.#freeIncoming();
       this.#request.socket.destroy();
     }
   }

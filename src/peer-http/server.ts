@@ -45,6 +45,7 @@ interface ServedConnection {
   readonly deadlineMs: number;
   /** Null: it has proved nothing. */
   session: ServedSession | null;
+  /** Its last request is not answered. What was answered may still wait to be sent. */
   isBusy: boolean;
 }
 
@@ -92,6 +93,8 @@ export class PeerHttpServer {
       server.on(event, (request, response) => this.#onRequest(request, response));
     server.on('clientError', (error, socket) => this.#onGarbage(error, socket as Socket));
     server.on('connect', (_request, socket) => socket.destroy());
+    // A server that closes does this by itself, and would cut off the answers that are given and not sent yet.
+    server.closeIdleConnections = () => {};
     this.#server = server;
     this.#tick = clock.every(limits.tickMs, () => this.#onTick());
   }
@@ -153,7 +156,7 @@ export class PeerHttpServer {
     this.#tick.cancel();
     // The callback would not come for a server that never listened.
     if (this.#server.listening) this.#server.close();
-    for (const { socket, isBusy } of this.#connections.values()) if (!isBusy) socket.destroy();
+    for (const { socket, isBusy } of this.#connections.values()) if (!isBusy) socket.destroySoon();
     this.#resolveWhenClosed();
     return this.#closed.promise;
   }
@@ -201,7 +204,8 @@ export class PeerHttpServer {
   #onRequest(request: IncomingMessage, response: ServerResponse): void {
     const { socket } = request;
     const connection = this.#connections.get(socket);
-    if (connection === undefined || socket.destroyed) return;
+    // One that is being closed takes no answer any more.
+    if (connection === undefined || !socket.writable) return;
     if (connection.session === null) this.#onClaim(connection, request, response);
     else if (connection.isBusy) {
       // Peers send one request at a time, so what they can have under way is bounded by their connections.

@@ -3,32 +3,14 @@ import { randomBytes } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { FailureCode } from '../../../src/failure.ts';
 import { authorizationOf } from '../../../src/peer-http/connection-proof.ts';
-import { MAX_HEAD_BYTES, SESSION_TARGET, targetOf } from '../../../src/peer-http/wire.ts';
+import { MAX_HEAD_BYTES, SESSION_TARGET } from '../../../src/peer-http/wire.ts';
 import { STORED } from '../../../src/reply.ts';
 import { SessionKey } from '../../../src/rpc/cluster-secret.ts';
 import { RawClient } from '../http/raw-client.ts';
 import { HttpPair } from './harness.ts';
+import { claim, connectAsPeer, request, TARGET } from './raw-peer.ts';
 
-const TARGET = targetOf(Buffer.from('key'));
 const RECORD = Buffer.from('a record of sixteen bytes and more');
-
-function request(method: string, target: string, headers: Readonly<Record<string, string>> = {}): string {
-  const lines = Object.entries({ Host: '127.0.0.1', ...headers }).map(
-    ([name, value]) => `${name}: ${value}\r\n`,
-  );
-  return `${method} ${target} HTTP/1.1\r\n${lines.join('')}\r\n`;
-}
-
-function claim(authorization: string): string {
-  return request('POST', SESSION_TARGET, { Authorization: authorization, 'Content-Length': '0' });
-}
-
-/** A connection of a peer that has proved itself. */
-async function connectAsPeer(pair: HttpPair, number: number): Promise<RawClient> {
-  const client = await RawClient.connect(pair.port);
-  assert.equal((await client.send(claim(authorizationOf(pair.key, number))).answer()).status, 204);
-  return client;
-}
 
 /** What is answered to everybody who has proved nothing, and that the connection ends. */
 async function isUnknown(client: RawClient): Promise<void> {

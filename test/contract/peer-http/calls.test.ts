@@ -12,6 +12,7 @@ import {
 } from '../../../src/reply.ts';
 import { ReplyBook } from '../../support/rpc-nodes.ts';
 import { DOWN, HERE, HttpPair, MAX_VALUE_BYTES, PEER } from './harness.ts';
+import { connectAsPeer, request, TARGET } from './raw-peer.ts';
 
 const RECORD = Buffer.from('a record of sixteen bytes and more');
 
@@ -214,6 +215,32 @@ describe('closing', () => {
     assert.equal(pair.serving.server.connections, 0);
     const late = await pair.answered(pair.read('key'));
     assert.deepEqual([late.kind, late.code], [ReplyKind.failed, FailureCode.peerUnavailable]);
+  });
+
+  it('of the side that serves sends an answer to its end, however slowly it is read', async () => {
+    await using pair = await HttpPair.start();
+    // More than the system takes for somebody who does not read.
+    const record = Buffer.alloc(16 * 1024 * 1024, 'record');
+    const wasAsked = Promise.withResolvers<void>();
+    pair.replica.read = (_key, _timeoutMs, sink, token) => {
+      sink.onReply(token, found(record));
+      wasAsked.resolve();
+    };
+    using peer = await connectAsPeer(pair, 1);
+    using idle = await connectAsPeer(pair, 2);
+    peer.socket.pause();
+    peer.send(request('GET', TARGET, { 'Quorate-Timeout-Ms': '1000' }));
+    await wasAsked.promise;
+    let isClosed = false;
+    const closed = pair.serving.close().then(() => {
+      isClosed = true;
+    });
+    assert.equal((await idle.rest()).length, 0);
+    assert.ok(!isClosed, 'nothing was left to be sent');
+    peer.socket.resume();
+    const { body } = await peer.answer();
+    assert.ok(body.equals(record));
+    await closed;
   });
 
   it('ends when it is aborted, and every request has its answer', async () => {

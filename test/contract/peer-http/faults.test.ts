@@ -155,6 +155,20 @@ describe('a call over HTTP', () => {
     assert.equal(peer.connections, 1);
   });
 
+  it('is lost when the replica fails at it, and the room for its record is free again', async () => {
+    await using pair = await HttpPair.start({ maxQueuedBytes: RECORD.length });
+    const { replica } = pair;
+    const write = replica.write.bind(replica);
+    replica.write = () => {
+      throw new Error('a fault of the replica');
+    };
+    for (let i = 0; i < 3; i++)
+      assert.equal((await pair.answered(pair.write('key', RECORD))).code, FailureCode.peerLost);
+    replica.write = write;
+    assert.deepEqual(await pair.answered(pair.write('key', RECORD)), STORED);
+    assert.equal(pair.log.matching(/node a over HTTP failed: a fault of the replica/).length, 3);
+  });
+
   it('takes only the whole answer of a replica for one', async () => {
     const head = 'HTTP/1.1 200 OK\r\nQuorate-Reply: ok\r\n';
     const wrong: [string, FailureCode][] = [
