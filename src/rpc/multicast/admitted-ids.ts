@@ -23,11 +23,14 @@ export class AdmittedIds {
     this.#mask = slots - 1;
   }
 
-  /** A request came over the stream, where each comes once. @returns false: it has come as a datagram before */
+  /**
+   * A request came over the stream, where each comes once. A datagram may have overtaken it whose id has the same slot:
+   * then its sender has given it up, and the later id stays remembered.
+   * @returns false: it has come as a datagram before
+   */
   admitStreamed(id: number): boolean {
-    const slot = id & this.#mask;
-    if (this.#last[slot] === id) return false;
-    this.#last[slot] = id;
+    if (this.#last[id & this.#mask] === id) return false;
+    if (this.isNew(id)) this.admit(id);
     return true;
   }
 

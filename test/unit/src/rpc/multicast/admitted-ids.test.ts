@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { MAX_TAG } from '../../../../../native-free-lsm/index.ts';
 import { InFlightTable } from '../../../../../src/rpc/in-flight.ts';
+import { DEFAULT_RPC_LIMITS } from '../../../../../src/rpc/limits.ts';
 import { AdmittedIds } from '../../../../../src/rpc/multicast/admitted-ids.ts';
 
 const IN_FLIGHT = 20;
@@ -22,6 +23,16 @@ describe('admitted ids', () => {
     const later = 5 + 64;
     assert.ok(admitted.admitStreamed(later));
     assert.ok(!admitted.isNew(5), 'its sender has given out a later id in its place');
+  });
+
+  it('remember the later one when an earlier one comes late over the stream', () => {
+    const admitted = new AdmittedIds(DEFAULT_RPC_LIMITS.maxInFlight);
+    const later = 5 + 16_384;
+    admitted.admit(later);
+    assert.ok(admitted.admitStreamed(5));
+    assert.ok(!admitted.isNew(later), 'a datagram that comes again would be served again');
+    assert.ok(!admitted.admitStreamed(later), 'and so would one that is sent again');
+    assert.ok(!admitted.isNew(5));
   });
 
   it('go on where ids begin again', () => {
