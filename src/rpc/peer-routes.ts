@@ -83,7 +83,7 @@ export class PeerRoutes {
         this.#multicast.begin(messageBytes, receivers);
         const deadlineMs = this.#clock.monotonicMs() + wireTimeoutMs;
         const refusals = this.#sendOnce(this.#multicast, nodes, offset, count, frame, deadlineMs, sink);
-        this.#multicast.end(frame.subarray(FRAME_LENGTH_BYTES));
+        this.#multicast.end(frame.subarray(FRAME_LENGTH_BYTES), deadlineMs);
         return refusals;
       }
     }

@@ -260,27 +260,32 @@ export class Peer implements ConnectionOwner, DatagramPeer {
     return this.#inFlight.add(sink, position, deadlineMs, false, false);
   }
 
-  /** The write with this id went out in a datagram: sends it over the connection, unless its answer has come. */
+  /**
+   * The write with this id went out in a datagram: sends it over the connection, unless its answer has come or its time
+   * is up.
+   */
   resend(id: number, message: Uint8Array): boolean {
     const request = this.#inFlight.find(id);
     if (request === undefined) return false;
     const { limits, clock } = this.#context;
     const outbox = this.#connection?.outbox;
     const frameBytes = FRAME_LENGTH_BYTES + message.length;
+    const leftMs = request.deadlineMs - clock.monotonicMs();
     // Its time then runs out, as that of every request that finds no way.
-    if (outbox === undefined || outbox.queuedBytes + frameBytes > limits.maxQueuedBytes) return true;
+    if (leftMs <= 0 || outbox === undefined || outbox.queuedBytes + frameBytes > limits.maxQueuedBytes)
+      return true;
     const lane = outbox.foreground;
     const start = outbox.reserve(lane, frameBytes);
     const at = writeFrameLength(lane.bytes, start, message.length);
     writeBytes(lane.bytes, at, message);
     writeMessageId(lane.bytes, at, id);
-    const leftMs = Math.max(Math.ceil(request.deadlineMs - clock.monotonicMs()), 0);
-    writeMessageTimeout(lane.bytes, at, leftMs);
+    writeMessageTimeout(lane.bytes, at, Math.ceil(leftMs));
     return true;
   }
 
   /** Checks deadlines and silence. */
   tick(nowMs: number): void {
+    // Before those whose time is up are taken out: afterwards they could not be told from those that are answered.
     this.datagrams?.tick(nowMs);
     const expired = this.#inFlight.takeExpired(nowMs);
     for (const { id, isLarge, sink, position } of expired) {

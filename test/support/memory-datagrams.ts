@@ -37,6 +37,8 @@ export class MemoryDatagrams {
   last: Buffer = Buffer.alloc(0);
   /** Hosts that hear nothing, as behind a network that carries no multicast. */
   readonly deaf = new Set<string>();
+  /** Hosts that can hear no further group. */
+  readonly full = new Set<string>();
   /** Hosts whose process stands still: what comes meanwhile waits in the kernel. */
   readonly #frozen = new Map<string, Buffer[]>();
   readonly #clock: Clock;
@@ -52,7 +54,10 @@ export class MemoryDatagrams {
   transport(host: string): DatagramTransport {
     return {
       sender: async (group) => this.#sender(group),
-      receiver: async (group, _via, onDatagram) => this.#receiver(group, { host, onDatagram }),
+      receiver: async (group, _via, onDatagram) => {
+        if (this.full.has(host)) throw new Error(`cannot hear the multicast group ${nameOf(group)}: ENOBUFS`);
+        return this.#receiver(group, { host, onDatagram });
+      },
     };
   }
 

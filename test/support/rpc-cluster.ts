@@ -48,7 +48,7 @@ export class RpcNode {
         ? null
         : new Multicast({
             clusterId: 'cluster-1',
-            self: { nodeId, host: nodeId, port: RPC_PORT },
+            self: { nodeId, host: options.ownHost?.(nodeId) ?? nodeId, port: RPC_PORT },
             secret: credentials.secret,
             transport: datagrams.transport(nodeId),
             clock,
@@ -89,6 +89,8 @@ export interface RpcClusterOptions {
   readonly limits?: Partial<RpcLimits>;
   readonly secret?: (nodeId: string) => string;
   readonly hello?: (nodeId: string) => Partial<Hello>;
+  /** How a node writes its own address, other than its peers do. */
+  readonly ownHost?: (nodeId: string) => string;
   readonly seed?: number;
   /** Writes go by multicast, over datagrams in memory. */
   readonly isMulticast?: boolean;

@@ -2,7 +2,6 @@
  * Multicast between the nodes of a cluster: each node sends to a group of its own and hears the groups of all others.
  * It is only the faster way: whatever it does not bring goes over the RPC connections.
  */
-import type { Address } from '../../address.ts';
 import type { Clock, Random } from '../../clock.ts';
 import { errorMessage } from '../../errors.ts';
 import { isLoopback } from '../../host.ts';
@@ -57,14 +56,15 @@ export class Multicast {
   /** What is heard, by group. */
   readonly #heard = new Map<string, GroupReceiver>();
   #members: readonly GroupMember[] = [];
-  #state: 'new' | 'open' | 'closed' = 'new';
+  #isJoining = false;
+  #state: 'new' | 'opening' | 'open' | 'closed' = 'new';
 
   constructor(options: MulticastOptions) {
     const { clock, clusterId, log, random, secret, self } = options;
     const seal = new DatagramSeal(secret);
     const maxDatagramBytes = isLoopback(self.host) ? LOOPBACK_DATAGRAM_BYTES : NETWORK_DATAGRAM_BYTES;
     this.#options = options;
-    this.#group = groupOf(clusterId, self.nodeId, self);
+    this.#group = groupOf(clusterId, self.nodeId, self.port);
     this.#via = interfaceOf(self.host);
     this.sender = new MulticastSender({ clock, random, log, seal, maxDatagramBytes });
     this.receiver = new MulticastReceiver(seal, clock, log);
@@ -89,11 +89,13 @@ export class Multicast {
 
   /** Opens the sockets. When one cannot be opened, all stay closed, and `onUnusable` is told why. */
   async open(): Promise<void> {
+    if (this.#state !== 'new') return;
+    this.#state = 'opening';
     const { transport } = this.#options;
     try {
-      await this.#hearAll();
+      await this.#hearMembers();
       const socket = await transport.sender(this.#group, this.#via, () => this.sender.onFault());
-      if (this.#state === 'closed') {
+      if (this.#isClosed) {
         socket.close();
         return;
       }
@@ -107,10 +109,11 @@ export class Multicast {
   /** These are the other nodes from now on. */
   setMembers(members: readonly GroupMember[]): void {
     this.#members = members;
-    if (this.#state === 'open') void this.#hearAll().catch((error: unknown) => this.#fail(error));
+    if (this.#state === 'opening' || this.#state === 'open')
+      void this.#hearMembers().catch((error: unknown) => this.#fail(error));
   }
 
-  /** Hears nothing more; what is gathered is still sent. */
+  /** Hears nothing more; what is gathered is still sent, and what is not answered goes over the connections. */
   close(): void {
     this.#state = 'closed';
     this.sender.close();
@@ -118,12 +121,32 @@ export class Multicast {
     this.#heard.clear();
   }
 
-  /** Hears the groups of the members, and no others. */
-  async #hearAll(): Promise<void> {
+  /** To be asked after an await: the compiler takes the state for the one that was set before. */
+  get #isClosed(): boolean {
+    return this.#state === 'closed';
+  }
+
+  /** Hears the groups of the members, and no others, and follows the members that change meanwhile. */
+  async #hearMembers(): Promise<void> {
+    // Whoever does it already sees the change.
+    if (this.#isJoining) return;
+    this.#isJoining = true;
+    try {
+      let members: readonly GroupMember[];
+      do {
+        members = this.#members;
+        await this.#hear(members);
+      } while (members !== this.#members && !this.#isClosed);
+    } finally {
+      this.#isJoining = false;
+    }
+  }
+
+  async #hear(members: readonly GroupMember[]): Promise<void> {
     const { clusterId, transport } = this.#options;
     const wanted = new Map<string, MulticastGroup>();
-    for (const member of this.#members) {
-      const group = groupOf(clusterId, member.nodeId, member satisfies Address);
+    for (const { nodeId, port } of members) {
+      const group = groupOf(clusterId, nodeId, port);
       wanted.set(nameOf(group), group);
     }
     for (const [name, receiver] of this.#heard) {
@@ -134,13 +157,16 @@ export class Multicast {
     for (const [name, group] of wanted) {
       if (this.#heard.has(name)) continue;
       const receiver = await transport.receiver(group, this.#via, (bytes) => this.receiver.onDatagram(bytes));
-      if (this.#state === 'closed' || this.#heard.has(name)) receiver.close();
-      else this.#heard.set(name, receiver);
+      if (this.#isClosed) {
+        receiver.close();
+        return;
+      }
+      this.#heard.set(name, receiver);
     }
   }
 
   #fail(error: unknown): void {
-    if (this.#state === 'closed') return;
+    if (this.#isClosed) return;
     this.close();
     this.#options.onUnusable(
       `Writes are not sent by multicast, as this node ${errorMessage(error)}. They go to each node by itself`,

@@ -55,7 +55,12 @@ export class MulticastSender {
   #receivers = 0;
   #socket: GroupSender | null = null;
   #collecting: TimerHandle | null = null;
+  /** When losses are looked for next; infinite: not until something is sent. */
+  #collectsAtMs = Number.POSITIVE_INFINITY;
+  #collectedMs = Number.NEGATIVE_INFINITY;
   #isScheduled = false;
+  /** Of the first write in the datagram that is being gathered to time out. */
+  #deadlineMs = Number.POSITIVE_INFINITY;
   #datagrams = 0;
   #writes = 0;
   #bytes = 0;
@@ -91,7 +96,7 @@ export class MulticastSender {
   }
 
   pathTo(peer: DatagramPeer): DatagramPath {
-    const path = new DatagramPath(peer, this.#random, this.#log, this.#release);
+    const path = new DatagramPath(peer, this.#reader, this.#random, this.#log, this.#release);
     this.#paths.add(path);
     return path;
   }
@@ -125,7 +130,7 @@ export class MulticastSender {
     let { place } = path;
     if (place < 0) {
       place = this.#writer.addReceiver(path.tag);
-      path.place = place;
+      path.join(place);
       this.#gathered.push(path);
       this.#firstIds[place] = id;
       this.#requests[place] = 0;
@@ -141,16 +146,18 @@ export class MulticastSender {
     this.#ids[at] = id;
   }
 
-  end(message: Uint8Array): void {
+  /** @param deadlineMs the monotonic time up to which the answers are waited for */
+  end(message: Uint8Array, deadlineMs: number): void {
     if (this.#receivers === 0) return;
     this.#writer.addWrite(this.#places, this.#ids, this.#receivers, message);
+    this.#deadlineMs = Math.min(this.#deadlineMs, deadlineMs);
     this.#writes++;
     if (this.#isScheduled) return;
     this.#isScheduled = true;
     this.#clock.endOfTurn(this.#endOfTurn);
   }
 
-  /** Sends what is gathered, and nothing after it. */
+  /** Sends what is gathered, and nothing after it. What is not answered goes over the connections that there are. */
   close(): void {
     if (this.#socket === null) return;
     this.#flush();
@@ -158,7 +165,7 @@ export class MulticastSender {
     this.#socket = null;
     this.#collecting?.cancel();
     this.#collecting = null;
-    for (const path of this.#paths) path.close();
+    for (const path of this.#paths) path.giveUp();
   }
 
   readonly #endOfTurn = (): void => {
@@ -170,39 +177,47 @@ export class MulticastSender {
     if (this.#writer.isEmpty || this.#socket === null) return;
     const bytes = this.#writer.take();
     this.#seal.seal(bytes);
-    const datagram = new SentDatagram(bytes, this.#clock.monotonicMs());
+    const datagram = new SentDatagram(bytes, this.#clock.monotonicMs(), this.#deadlineMs);
+    this.#deadlineMs = Number.POSITIVE_INFINITY;
+    let dueMs = Number.POSITIVE_INFINITY;
     datagram.keepers = this.#gathered.length;
     this.#keptBytes += bytes.length;
     for (const [place, path] of this.#gathered.entries()) {
       path.place = -1;
       // A connection that was lost since has failed its requests.
       if (path.tag === 0) this.#release(datagram);
-      else path.sent(datagram, place, this.#firstIds[place], this.#requests[place]);
+      else dueMs = Math.min(dueMs, path.sent(datagram, place, this.#firstIds[place], this.#requests[place]));
     }
     this.#gathered.length = 0;
     this.#datagrams++;
     this.#bytes += bytes.length;
     this.#socket.send(bytes);
-    if (this.#collecting === null) this.#collectLater();
+    this.#collectAt(dueMs);
   }
 
   readonly #release = (datagram: SentDatagram): void => {
     if (--datagram.keepers === 0) this.#keptBytes -= datagram.bytes.length;
   };
 
-  /** One timer for all datagrams: none is set for each of them. */
-  #collectLater(): void {
-    let dueMs = Number.POSITIVE_INFINITY;
-    for (const path of this.#paths) dueMs = Math.min(dueMs, path.dueMs);
-    if (dueMs === Number.POSITIVE_INFINITY) return;
-    const delayMs = Math.max(dueMs - this.#clock.monotonicMs(), COLLECT_EVERY_MS);
-    this.#collecting = this.#clock.after(delayMs, this.#collect);
+  /** One timer for all datagrams: it is set anew only for one that cannot wait for it. */
+  #collectAt(dueMs: number): void {
+    const atMs = Math.max(dueMs, this.#collectedMs + COLLECT_EVERY_MS);
+    if (atMs >= this.#collectsAtMs) return;
+    this.#collecting?.cancel();
+    this.#collectsAtMs = atMs;
+    this.#collecting = this.#clock.after(Math.ceil(atMs - this.#clock.monotonicMs()), this.#collect);
   }
 
   readonly #collect = (): void => {
-    this.#collecting = null;
     const nowMs = this.#clock.monotonicMs();
-    for (const path of this.#paths) path.collect(nowMs, this.#reader);
-    this.#collectLater();
+    this.#collecting = null;
+    this.#collectsAtMs = Number.POSITIVE_INFINITY;
+    this.#collectedMs = nowMs;
+    let dueMs = Number.POSITIVE_INFINITY;
+    for (const path of this.#paths) {
+      path.collect(nowMs);
+      dueMs = Math.min(dueMs, path.dueMs);
+    }
+    this.#collectAt(dueMs);
   };
 }

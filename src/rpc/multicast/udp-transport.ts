@@ -30,8 +30,7 @@ export const udpTransport: DatagramTransport = {
       socket.close();
       throw fault('send to', group, via, error);
     }
-    socket.on('error', onFault);
-    return new UdpSender(socket);
+    return new UdpSender(socket, onFault);
   },
 
   async receiver(group, via, onDatagram) {
@@ -54,14 +53,18 @@ export const udpTransport: DatagramTransport = {
 
 class UdpSender implements GroupSender {
   readonly #socket: Socket;
+  readonly #onFault: () => void;
   #isClosed = false;
 
-  constructor(socket: Socket) {
+  constructor(socket: Socket, onFault: () => void) {
     this.#socket = socket;
+    this.#onFault = onFault;
+    // Of what was sent before, as the system tells it later.
+    socket.on('error', onFault);
   }
 
   send(datagram: Buffer): void {
-    if (!this.#isClosed) this.#socket.send(datagram);
+    if (!this.#isClosed) this.#socket.send(datagram, this.#onSent);
   }
 
   close(): void {
@@ -69,6 +72,11 @@ class UdpSender implements GroupSender {
     this.#isClosed = true;
     this.#socket.close();
   }
+
+  /** One for all datagrams. Without it, node:dgram tells nobody that the system did not take one. */
+  readonly #onSent = (error: Error | null): void => {
+    if (error !== null && !this.#isClosed) this.#onFault();
+  };
 }
 
 class UdpReceiver implements GroupReceiver {

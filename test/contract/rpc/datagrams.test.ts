@@ -18,7 +18,7 @@ const LARGE_BYTES = 32 * 1_024;
 
 /** Groups that no other test on this machine has. */
 function groupNamed(name: string): MulticastGroup {
-  return groupOf(`test ${process.pid}`, name, { host: VIA, port: 1 });
+  return groupOf(`test ${process.pid}`, name, 1);
 }
 
 class Heard {
@@ -124,6 +124,29 @@ describe('UDP', () => {
       );
     } finally {
       other.close();
+    }
+  });
+
+  it('tells of a datagram that the system does not take, and goes on', async () => {
+    const group = groupNamed('seven');
+    let faults = 0;
+    const heard = await Heard.in(udpTransport, group);
+    const sender = await udpTransport.sender(group, VIA, () => void faults++);
+    try {
+      // Larger than any datagram of IPv4.
+      sender.send(Buffer.alloc(70_000));
+      sender.send(Buffer.from('small'));
+      await heard.count(1);
+      assert.equal(heard.datagrams[0].toString(), 'small');
+      await until(
+        () => faults > 0,
+        5_000,
+        () => 'nobody was told',
+      );
+      assert.equal(faults, 1);
+    } finally {
+      sender.close();
+      heard.close();
     }
   });
 

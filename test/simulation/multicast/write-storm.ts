@@ -99,7 +99,8 @@ export class WriteStorm {
     const record = Buffer.alloc(this.#size(), this.#upTo(256));
     const others = NODE_IDS.map((_, node) => node).filter((node) => node !== from && this.#random() < 0.8);
     const targets = others.map((node) => [node, this.written.push({ node, key, record }) - 1] as const);
-    writeTo(this.cluster.nodes[from].routes, targets, Buffer.from(key), record, 1_000, this.book);
+    const timeoutMs = this.#random() < 0.2 ? 100 : 1_000;
+    writeTo(this.cluster.nodes[from].routes, targets, Buffer.from(key), record, timeoutMs, this.book);
   }
 
   #size(): number {
@@ -127,7 +128,7 @@ export class WriteStorm {
     const { datagrams } = this.cluster;
     if (datagrams === null) return;
     const nodeId = NODE_IDS[this.#upTo(NODE_IDS.length)];
-    const group = groupOf('cluster-1', nodeId, { host: nodeId, port: RPC_PORT });
+    const group = groupOf('cluster-1', nodeId, RPC_PORT);
     const heard = Buffer.from(datagrams.last);
     const madeUp = Buffer.from(Array.from({ length: this.#upTo(200) }, () => this.#upTo(256)));
     if (this.#random() < 0.3) datagrams.inject(group, madeUp);

@@ -5,7 +5,12 @@ import { seededRandom } from '../../../../../src/clock.ts';
 import { FailureCode } from '../../../../../src/failure.ts';
 import { ReplyKind } from '../../../../../src/reply.ts';
 import { datagramBytes } from '../../../../../src/rpc/multicast/datagram-codec.ts';
-import type { GroupReceiver, GroupSender } from '../../../../../src/rpc/multicast/datagram-transport.ts';
+import type {
+  DatagramTransport,
+  GroupReceiver,
+  GroupSender,
+  MulticastGroup,
+} from '../../../../../src/rpc/multicast/datagram-transport.ts';
 import { groupOf } from '../../../../../src/rpc/multicast/group.ts';
 import { Multicast } from '../../../../../src/rpc/multicast/multicast.ts';
 import { FEATURES } from '../../../../../src/rpc/operation-table.ts';
@@ -23,6 +28,8 @@ class Scene {
   readonly cluster: RpcCluster;
   readonly datagrams: MemoryDatagrams;
   readonly book = new ReplyBook();
+  /** How long the answers to writes are waited for. */
+  timeoutMs = TIMEOUT_MS;
   #asked = 0;
 
   private constructor(cluster: RpcCluster) {
@@ -43,7 +50,7 @@ class Scene {
   write(key: string, bytes = 20, nodes: readonly number[] = [B, C]): number[] {
     const targets = nodes.map((node) => [node, this.#asked++] as const);
     const record = Buffer.alloc(bytes, key);
-    writeTo(this.cluster.nodes[0].routes, targets, Buffer.from(key), record, TIMEOUT_MS, this.book);
+    writeTo(this.cluster.nodes[0].routes, targets, Buffer.from(key), record, this.timeoutMs, this.book);
     return targets.map(([, position]) => position);
   }
 
@@ -71,8 +78,18 @@ class Scene {
     return path;
   }
 
+  /** Writes until nothing goes to node b by datagram any more. */
+  writeUntilRest(timeoutsMs: readonly number[]): void {
+    for (let i = 0; i < 60 && this.path('b').isUsed; i++) {
+      this.timeoutMs = timeoutsMs[i % timeoutsMs.length];
+      this.write(`until rest ${i}`);
+      this.clock.advance(20);
+    }
+    assert.ok(!this.path('b').isUsed, 'datagrams are sent on and on');
+  }
+
   groupOf(nodeId: string): ReturnType<typeof groupOf> {
-    return groupOf('cluster-1', nodeId, { host: nodeId, port: RPC_PORT });
+    return groupOf('cluster-1', nodeId, RPC_PORT);
   }
 }
 
@@ -202,6 +219,36 @@ describe('a write by multicast', () => {
 });
 
 describe('the way by datagrams', () => {
+  for (const timeoutsMs of [[100], [20], [TIMEOUT_MS, TIMEOUT_MS, TIMEOUT_MS, 20]]) {
+    it(`rests while they do not get through, and no write is lost, with ${timeoutsMs} ms for each`, async () => {
+      const scene = await Scene.start();
+      for (const nodeId of ['b', 'c']) scene.datagrams.deaf.add(nodeId);
+      scene.writeUntilRest(timeoutsMs);
+      assert.ok(!scene.path('c').isUsed);
+      scene.clock.advance(TIMEOUT_MS);
+      assert.equal(scene.book.count(ReplyKind.ok), scene.book.replies.size);
+      assert.equal(scene.figures(0).sent.keptBytes, 0);
+    });
+  }
+
+  it('is tried again with one write, and no other waits for it', async () => {
+    const scene = await Scene.start();
+    scene.datagrams.deaf.add('b');
+    scene.writeUntilRest([TIMEOUT_MS]);
+    scene.clock.advance(1_000);
+    const { resent } = scene.path('b');
+    const { sent } = scene.datagrams;
+    for (let i = 0; i < 100; i++) {
+      scene.write(`on trial ${i}`);
+      scene.clock.advance(1);
+    }
+    scene.clock.advance(300);
+    assert.equal(scene.path('b').resent, resent + 1);
+    assert.equal(scene.datagrams.sent, sent + 1);
+    assert.ok(!scene.path('b').isUsed);
+    assert.equal(scene.book.count(ReplyKind.ok), scene.book.replies.size);
+  });
+
   it('rests while they do not get through, and is tried again', async () => {
     const scene = await Scene.start();
     const { log } = scene.cluster.nodes[0];
@@ -279,6 +326,33 @@ describe('the way by datagrams', () => {
     mesh.setPeers([null, ...['b', 'c', 'd'].map((nodeId) => ({ nodeId, host: nodeId, port: RPC_PORT }))]);
     await new Promise((resolve) => setImmediate(resolve));
     assert.equal(scene.datagrams.listeners, 7);
+  });
+
+  it('finds the others however a node writes its own address', async () => {
+    const scene = await Scene.start({ ownHost: () => '0.0.0.0' });
+    scene.writeAndWait('k1');
+    assert.deepEqual(
+      [B, C].map((node) => scene.figures(node).received.writes),
+      [1, 1],
+    );
+  });
+
+  it('that ends while the node goes on leaves nothing to be waited for: it goes over the connections', async () => {
+    const scene = await Scene.start();
+    const { log, mesh } = scene.cluster.nodes[0];
+    scene.datagrams.deaf.add('b');
+    const [toB] = scene.write('k1');
+    scene.clock.advance(10);
+    assert.ok(!scene.book.replies.has(toB));
+    scene.datagrams.full.add('a');
+    mesh.setPeers([null, ...['b', 'c', 'd'].map((nodeId) => ({ nodeId, host: nodeId, port: RPC_PORT }))]);
+    await new Promise((resolve) => setImmediate(resolve));
+    scene.clock.advance(10);
+    assert.equal(scene.book.of(toB).kind, ReplyKind.ok);
+    assert.equal(scene.served(B, 'k1'), 1);
+    assert.equal(log.matching(/^error Writes are not sent by multicast, as this node cannot hear/).length, 1);
+    assert.equal(scene.figures(0).sent.keptBytes, 0);
+    scene.writeAndWait('k2');
   });
 });
 
@@ -373,8 +447,8 @@ describe('FORMAT.md', () => {
 
 function multicastAt(
   host: string,
-  receiver: () => Promise<GroupReceiver>,
-  sender: () => Promise<GroupSender>,
+  receiver: DatagramTransport['receiver'],
+  sender: DatagramTransport['sender'],
   told: string[],
 ): Multicast {
   const multicast = new Multicast({
@@ -437,5 +511,36 @@ describe('a network without multicast', () => {
     await opening;
     assert.equal(open, 0);
     assert.deepEqual(told, []);
+  });
+});
+
+describe('members', () => {
+  it('that change while the sockets are opened are those that are heard', async () => {
+    const [d, e] = ['d', 'e'].map((nodeId, i) => ({ nodeId, host: '127.0.0.1', port: 4 + i }));
+    const nameOf = ({ address, port }: MulticastGroup): string => `${address}:${port}`;
+    const heard = new Set<string>();
+    let joined = 0;
+    const receiver = async (group: MulticastGroup): Promise<GroupReceiver> => {
+      if (joined++ === 0) multicast.setMembers([d]);
+      heard.add(nameOf(group));
+      return { bufferBytes: 1, close: () => void heard.delete(nameOf(group)) };
+    };
+    const sender = async (): Promise<GroupSender> => {
+      multicast.setMembers([d, e]);
+      return { send() {}, close() {} };
+    };
+    const multicast: Multicast = multicastAt('127.0.0.1', receiver, sender, []);
+    await multicast.open();
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.ok(multicast.isOpen);
+    assert.deepEqual(
+      [...heard].toSorted(),
+      [d, e].map(({ nodeId, port }) => nameOf(groupOf('shop', nodeId, port))).toSorted(),
+    );
+    // Twice at once: the second is not forgotten, and the first leaves nothing behind.
+    multicast.setMembers([{ ...d, nodeId: 'f' }]);
+    multicast.setMembers([e]);
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.deepEqual([...heard], [nameOf(groupOf('shop', e.nodeId, e.port))]);
   });
 });

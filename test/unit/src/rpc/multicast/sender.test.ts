@@ -37,10 +37,16 @@ function scene(peers: number): {
   return { clock, sender, paths, sent, resent };
 }
 
-function write(sender: MulticastSender, paths: readonly DatagramPath[], id: number, bytes: number): void {
+function write(
+  sender: MulticastSender,
+  paths: readonly DatagramPath[],
+  id: number,
+  bytes: number,
+  deadlineMs = Number.POSITIVE_INFINITY,
+): void {
   sender.begin(bytes, paths.length);
   for (const path of paths) sender.address(path, id);
-  sender.end(new Uint8Array(bytes));
+  sender.end(new Uint8Array(bytes), deadlineMs);
 }
 
 describe('multicast sender', () => {
@@ -92,6 +98,57 @@ describe('multicast sender', () => {
       [2, 1],
     ]);
     assert.equal(sender.figures.keptBytes, 0);
+  });
+
+  it('sends again when half of the time is over, whatever else waits longer', () => {
+    const { clock, sender, paths, resent } = scene(2);
+    write(sender, paths, 1, 10, 1_000);
+    clock.advance(10);
+    write(sender, paths, 2, 10, 30);
+    write(sender, paths, 3, 10, 2_000);
+    clock.advance(9);
+    assert.equal(resent.length, 0);
+    clock.advance(1);
+    assert.deepEqual(
+      resent.map(([, id]) => id),
+      [2, 3, 2, 3],
+      'two that are in one datagram',
+    );
+    clock.advance(29);
+    assert.equal(resent.length, 4);
+    clock.advance(171);
+    assert.deepEqual(resent.slice(4), [
+      [0, 1],
+      [1, 1],
+    ]);
+    assert.equal(sender.figures.keptBytes, 0);
+    assert.equal(clock.pendingTimers, 0);
+  });
+
+  it('sends again before requests are answered whose time is up, also when its timer is late', () => {
+    const { clock, sender, paths, resent } = scene(2);
+    write(sender, paths, 1, 10, 20);
+    clock.flush();
+    for (const path of paths) path.tick(20);
+    assert.deepEqual(resent, [
+      [0, 1],
+      [1, 1],
+    ]);
+    for (const { resent: counted } of sender.figures.peers) assert.equal(counted, 1);
+  });
+
+  it('that closes sends again at once what is not answered', () => {
+    const { clock, sender, paths, resent } = scene(2);
+    write(sender, paths, 1, 10);
+    clock.flush();
+    write(sender, paths, 2, 10);
+    sender.close();
+    assert.deepEqual(
+      resent.map(([, id]) => id),
+      [1, 2, 1, 2],
+    );
+    assert.equal(sender.figures.keptBytes, 0);
+    assert.equal(clock.pendingTimers, 0);
   });
 
   it('learns from answers how long to wait for the next', () => {
