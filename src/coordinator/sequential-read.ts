@@ -11,10 +11,13 @@ export class SequentialRead extends ReadOperation {
     if (this.#isAsking) return;
     this.#isAsking = true;
     while (!this.isAnswered && this.#isTurnOfNext) {
+      const timeoutMs = this.#next === 0 ? this.timeoutMs : this.remainingMs;
+      // Its time is over, and nobody has told it yet: whoever was asked now would work for nothing.
+      if (this.#next > 0 && timeoutMs === 0) break;
       const position = this.#next++;
       const node = this.replicas.view.placement.lists[this.listOffset + position];
       this.accumulator.ask(position);
-      this.replicas.read(node, this.key, position === 0 ? this.timeoutMs : this.remainingMs, this, position);
+      this.replicas.read(node, this.key, timeoutMs, this, position);
     }
     this.#isAsking = false;
   }

@@ -68,6 +68,20 @@ test('a replica that says nothing keeps the others from being asked, until the d
   assert.equal(settled.length, 1);
 });
 
+test('a replica that says at the deadline that it has no answer is followed by none: there is no time left', () => {
+  const { answers, asked, clock, coordinator } = setUp();
+  coordinator.get(KEY, 2, 4, answers);
+  clock.advance(5);
+  coordinator.get(KEY, 2, 4, answers);
+  // The deadline of the second has passed, and is seen only some milliseconds later.
+  clock.advance(TIMEOUT_MS + 1);
+  assert.equal(answers.all.length, 1);
+  asked[1].reply(TIMED_OUT);
+  assert.equal(asked.length, 2);
+  clock.advance(10);
+  assert.equal(answers.all.length, 2);
+});
+
 test('replicas that answer inside the call that asks them are followed by the next, and a second word asks nobody', () => {
   const { answers, asked, coordinator } = setUp(({ position, reply }) => {
     if (position < 2) reply(position === 0 ? DOWN : ABSENT);
