@@ -23,7 +23,8 @@ const PROBES = 3;
 /**
  * Remembers that a node is dead, frozen or slow, so that not every request has to find out. While it is not closed,
  * requests ask all replicas at once, that node too: its answers are the probes that close the breaker, and no client
- * waits for one. So the node gets no more to do when it is well again than it had before.
+ * waits for one. It gets more to do by that than its share when it is well, so it is not opened for a node that only has
+ * too much to do, and where more than half of the replicas have open ones not all are asked.
  *
  * Opened again soon after it closed, it stays open twice as long, so that a node that comes and goes is not believed at
  * each request. An answer is news only when it was asked for in the present state: what comes late from before says

@@ -1,5 +1,7 @@
 /** So many hedges may come at once after a quiet time: about as many as there are reads in flight when a node dies. */
 const MAX_SAVED = 50;
+/** Of these, what only reads that have little time left may have: an answer counts for more then. */
+const RESERVED = 10;
 
 /**
  * Bounds how many hedges there are to so many reads. Each read earns a share of a hedge, so reads that are slow because
@@ -20,9 +22,13 @@ export class HedgeBudget {
     this.#saved = Math.min(this.#saved + this.#share, MAX_SAVED);
   }
 
-  /** Takes what one hedge costs; false: there is not enough. */
-  spend(): boolean {
-    if (this.#saved < 1) return false;
+  /**
+   * Takes what one hedge costs.
+   * @param isUrgent whether the read has little time left
+   * @returns whether there was enough
+   */
+  spend(isUrgent: boolean): boolean {
+    if (this.#saved < (isUrgent ? 1 : 1 + RESERVED)) return false;
     this.#saved--;
     return true;
   }

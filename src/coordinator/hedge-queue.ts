@@ -1,4 +1,5 @@
 import type { Clock, TimerHandle } from '../clock.ts';
+import type { ReplicaHealth } from './replica-health.ts';
 
 /** A read that asks more replicas unless it is answered by then. */
 export interface Hedgeable {
@@ -7,6 +8,8 @@ export interface Hedgeable {
   /** Whether it is answered: then nothing happens when it is due. */
   readonly isAnswered: boolean;
   onHedgeDue(): void;
+  /** Whether it has asked this replica, which has not answered. */
+  waitsFor(health: ReplicaHealth): boolean;
 }
 
 /** The wheel has a slot for each step of time up to the longest delay, and these besides. */
@@ -53,13 +56,14 @@ export class HedgeQueue {
     if (this.#timer === null || step < this.#timerStep) this.#arm(step, nowMs);
   }
 
-  /** All that wait are due now: whom they wait for will not answer. */
-  hurry(): void {
+  /** All that wait for this replica are due now: it will not answer, or not soon. */
+  hurry(health: ReplicaHealth): void {
     if (this.#isClosed) return;
-    for (const slot of this.#slots) this.#take(slot, Number.POSITIVE_INFINITY);
-    this.#count = 0;
-    this.#timer?.cancel();
-    this.#timer = null;
+    for (const slot of this.#slots) if (slot.length > 0) this.#takeWaiting(slot, health);
+    if (this.#count === 0) {
+      this.#timer?.cancel();
+      this.#timer = null;
+    }
     this.#tellAtEndOfTurn();
   }
 
@@ -98,6 +102,20 @@ export class HedgeQueue {
       this.#due.push(entry);
     }
     slot.length = 0;
+  }
+
+  /** Leaves those in the slot that wait for others. */
+  #takeWaiting(slot: Hedgeable[], health: ReplicaHealth): void {
+    let kept = 0;
+    for (const entry of slot) {
+      if (entry.isAnswered || entry.hedgeDueMs === 0) continue;
+      if (entry.waitsFor(health)) {
+        entry.hedgeDueMs = 0;
+        this.#due.push(entry);
+      } else slot[kept++] = entry;
+    }
+    this.#count -= slot.length - kept;
+    slot.length = kept;
   }
 
   #tellAtEndOfTurn(): void {

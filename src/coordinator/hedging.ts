@@ -7,6 +7,11 @@ import { HedgeQueue } from './hedge-queue.ts';
 import { type HedgeDelays, ReplicaHealth, TICK_MS } from './replica-health.ts';
 import { ReplicaRanking } from './replica-ranking.ts';
 
+/** A late read without a budget tries again after this at the latest. */
+export const MAX_RETRY_MS = 640;
+/** When a tick comes later after the last one, this process itself stood still. */
+const MAX_TICK_GAP_MS = 2 * TICK_MS;
+
 export interface HedgingOptions {
   /** Of this node. */
   readonly nodeId: string;
@@ -32,7 +37,7 @@ interface ReplicaFigures {
 }
 
 export interface HedgingFigures {
-  /** Further replicas that were asked because those asked first were late, and how many made a read complete. */
+  /** Further replicas that were asked because those asked first were late, and how many helped to make a read succeed. */
   readonly sent: number;
   readonly won: number;
   /** Late reads for which the budget was used up. */
@@ -46,6 +51,9 @@ export interface HedgingFigures {
 export class Hedging {
   readonly queue: HedgeQueue;
   readonly budget: HedgeBudget;
+  /** Counted here as well as for each replica, because those of a replica go with it. */
+  sent = 0;
+  won = 0;
   overBudget = 0;
   replaced = 0;
   readonly #clock: Clock;
@@ -55,10 +63,13 @@ export class Hedging {
   #healths: ReadonlyMap<string, ReplicaHealth> = new Map();
   #ranking: ReplicaRanking | null = null;
   #tick: TimerHandle | null = null;
+  #tickedMs = 0;
+  /** Since then, ticks have come when they were due. */
+  #steadySinceMs = 0;
   #isClosed = false;
 
   constructor({ nodeId, delays, budget }: HedgingOptions, clock: Clock) {
-    this.queue = new HedgeQueue(clock, delays.maxMs);
+    this.queue = new HedgeQueue(clock, Math.max(delays.maxMs, MAX_RETRY_MS));
     this.budget = new HedgeBudget(budget);
     this.#clock = clock;
     this.#nodeId = nodeId;
@@ -77,7 +88,9 @@ export class Hedging {
 
   /** To be called when replicas were asked. */
   watch(): void {
-    if (this.#tick === null && !this.#isClosed) this.#tick = this.#clock.after(TICK_MS, this.#onTick);
+    if (this.#tick !== null || this.#isClosed) return;
+    this.#tickedMs = this.#clock.monotonicMs();
+    this.#tick = this.#clock.after(TICK_MS, this.#onTick);
   }
 
   /**
@@ -85,24 +98,18 @@ export class Hedging {
    * @param failure why the answer does not count; none: it does
    */
   hear(health: ReplicaHealth, latencyMs: number, nowMs: number, failure: number): void {
-    const hasTurned =
-      failure === FailureCode.none
-        ? health.succeed(latencyMs, nowMs)
-        : health.fail(latencyMs, nowMs, failure === FailureCode.timedOut);
-    if (hasTurned && !health.breaker.isClosed) this.queue.hurry();
+    const hasTurned = this.#tell(health, latencyMs, nowMs, failure);
+    if (hasTurned && !health.breaker.isClosed) this.queue.hurry(health);
   }
 
   figures(): HedgingFigures {
     const nowMs = this.#clock.monotonicMs();
-    const healths = [...this.#healths.values()];
-    const sum = (of: (health: ReplicaHealth) => number): number =>
-      healths.reduce((total, health) => total + of(health), 0);
     return {
-      sent: sum(({ hedges }) => hedges),
-      won: sum(({ hedgesWon }) => hedgesWon),
+      sent: this.sent,
+      won: this.won,
       overBudget: this.overBudget,
       replaced: this.replaced,
-      replicas: healths.map((health) => ({
+      replicas: Array.from(this.#healths.values(), (health) => ({
         id: health.nodeId,
         breaker: health.breaker.stateAt(nowMs),
         opened: health.breaker.opened,
@@ -123,17 +130,40 @@ export class Hedging {
     this.queue.close();
   }
 
+  /** @returns whether the replica's breaker has opened or closed */
+  #tell(health: ReplicaHealth, latencyMs: number, nowMs: number, failure: number): boolean {
+    switch (failure) {
+      case FailureCode.none:
+        return health.succeed(latencyMs, nowMs);
+      case FailureCode.inFlightFull:
+      case FailureCode.queueFull:
+        health.decline(false);
+        return false;
+      case FailureCode.overloaded:
+        health.decline(true);
+        return false;
+      case FailureCode.timedOut:
+        return this.#wasSteadySince(nowMs - latencyMs, nowMs) && health.fail(latencyMs, nowMs, true);
+      default:
+        return health.fail(latencyMs, nowMs, false);
+    }
+  }
+
+  /** A replica that is asked before this process stands still has no time to answer, however well it is. */
+  #wasSteadySince(sinceMs: number, nowMs: number): boolean {
+    return nowMs - this.#tickedMs <= MAX_TICK_GAP_MS && sinceMs >= this.#steadySinceMs;
+  }
+
   readonly #onTick = (): void => {
     this.#tick = null;
     const nowMs = this.#clock.monotonicMs();
+    if (nowMs - this.#tickedMs > MAX_TICK_GAP_MS) this.#steadySinceMs = nowMs;
     let isBusy = false;
-    let hasOpened = false;
     this.#ranking?.judgeSlowness();
     for (const health of this.#healths.values()) {
-      if (health.tick(nowMs)) hasOpened = true;
+      if (health.tick(nowMs)) this.queue.hurry(health);
       if (health.inFlight > 0) isBusy = true;
     }
-    if (hasOpened) this.queue.hurry();
     if (isBusy) this.watch();
   };
 }

@@ -16,6 +16,15 @@ const TICKS_PER_DISTRUST = 20;
 /** Ticks without a word after which it counts as silent: twice what nearly all answers take, within these bounds. */
 const MIN_SILENT_TICKS = 4;
 const MAX_SILENT_TICKS = 10;
+/** As long as it is not known how long its answers take: the first ones may be large, or of a node that has just begun. */
+const FIRST_SILENT_TICKS = 8;
+/** It is slow when it was in so many ticks in a row: when load comes or goes, other nodes are slower or faster for a moment. */
+const SLOW_TICKS = 2;
+/** And not by its first answers, nor by those just after its breaker closed. */
+const MIN_ANSWERS_TO_BE_SLOW = 8;
+/** What is usual for a node becomes twice as long in a minute at the most: slow for so long, it is so now. */
+const USUAL_RISE_PER_TICK = 2 ** (TICK_MS / 60_000);
+const NO_ANSWER = -1;
 
 /** Who had less time to answer than is needed to call it silent has not failed when it did not. */
 const FAIR_TIMEOUT_MS = MIN_SILENT_TICKS * TICK_MS;
@@ -46,6 +55,8 @@ export class ReplicaHealth {
   smoothedMs = 0;
   /** 0: too few answers to tell. */
   p99Ms = 0;
+  /** The lowest that its smoothed latency was lately; 0: it was never measured. A node far away takes long, and is well. */
+  usualMs = 0;
   /** Above this it is slow. */
   slowAboveMs = Number.POSITIVE_INFINITY;
   /** When others are asked in its place. */
@@ -60,6 +71,12 @@ export class ReplicaHealth {
   /** Ticks in a row in which it said nothing although it was asked. */
   #silentTicks = 0;
   #hasSpoken = false;
+  /** Ticks in a row in which it was slow; those in which it did not answer are passed over. */
+  #slowTicks = 0;
+  /** How long its latest answer in this tick took. */
+  #latestMs = NO_ANSWER;
+  /** Since the start, or since its breaker closed. */
+  #answers = 0;
 
   constructor(nodeId: string, delays: HedgeDelays) {
     this.nodeId = nodeId;
@@ -93,14 +110,28 @@ export class ReplicaHealth {
     if (!breaker.isNews(nowMs - latencyMs)) return false;
     const wasClosed = breaker.isClosed;
     const isGood = wasClosed || latencyMs <= this.slowAboveMs;
-    this.#ticksUnmeasured = 0;
-    this.#trust = 1;
+    this.#believe();
+    this.#latestMs = latencyMs;
+    this.#answers++;
     this.smoothedMs += this.smoothedMs === 0 ? latencyMs : (latencyMs - this.smoothedMs) * NEWEST_WEIGHT;
     const hasTurned = breaker.hear(nowMs, isGood);
     if (wasClosed) this.#measure(latencyMs);
-    // It is over what it was like until now.
-    else if (breaker.isClosed) this.smoothedMs = latencyMs;
+    else if (breaker.isClosed) {
+      // It is over what it was like until now.
+      this.smoothedMs = latencyMs;
+      this.#answers = 0;
+    }
     return hasTurned;
+  }
+
+  /**
+   * It had too much to do, or too much is on its way to it. That is no fault: with its breaker open it would be asked
+   * more often still. But it is not believed to have become faster either.
+   * @param isItsWord whether it says so itself; otherwise it was not asked, and may as well be silent
+   */
+  decline(isItsWord: boolean): void {
+    if (isItsWord) this.#hasSpoken = true;
+    this.#believe();
   }
 
   /**
@@ -124,15 +155,36 @@ export class ReplicaHealth {
       this.#ticksToHalving = TICKS_PER_HALVING;
       this.#latencies.halve();
     }
+    if (this.isMeasured) this.usualMs = Math.min(this.smoothedMs, this.#risenUsualMs);
     if (++this.#ticksUnmeasured % TICKS_PER_DISTRUST === 0) this.#trust /= 2;
     this.#silentTicks = this.inFlight > 0 && !this.#hasSpoken ? this.#silentTicks + 1 : 0;
     this.#hasSpoken = false;
-    const isSlow = this.breaker.isClosed && this.smoothedMs > this.slowAboveMs;
-    return (isSlow || this.#silentTicks >= this.#silentTicksAllowed) && this.breaker.open(nowMs);
+    if (this.#latestMs !== NO_ANSWER) this.#slowTicks = this.#isSlow ? this.#slowTicks + 1 : 0;
+    this.#latestMs = NO_ANSWER;
+    const isBad = this.#slowTicks >= SLOW_TICKS || this.#silentTicks >= this.#silentTicksAllowed;
+    if (!isBad) return false;
+    this.#slowTicks = 0;
+    return this.breaker.open(nowMs);
+  }
+
+  get #risenUsualMs(): number {
+    return this.usualMs === 0 ? Number.POSITIVE_INFINITY : this.usualMs * USUAL_RISE_PER_TICK;
+  }
+
+  /** The latest answer counts as well: what it was like before says nothing of one that was not asked since. */
+  get #isSlow(): boolean {
+    if (!this.breaker.isClosed || this.#answers < MIN_ANSWERS_TO_BE_SLOW) return false;
+    return Math.min(this.smoothedMs, this.#latestMs) > this.slowAboveMs;
   }
 
   get #silentTicksAllowed(): number {
+    if (this.p99Ms === 0) return FIRST_SILENT_TICKS;
     return Math.min(Math.max((2 * this.p99Ms) / TICK_MS, MIN_SILENT_TICKS), MAX_SILENT_TICKS);
+  }
+
+  #believe(): void {
+    this.#ticksUnmeasured = 0;
+    this.#trust = 1;
   }
 
   #measure(latencyMs: number): void {

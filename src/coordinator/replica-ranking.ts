@@ -13,9 +13,9 @@ type Distance = (typeof Distance)[keyof typeof Distance];
 
 /**
  * In which order the replicas of a key are asked, for the requests of one view. The best comes first: a node whose
- * breaker is closed before one whose is not, this node, then those of its zone, and among those equally far the one that
- * is expected to answer first: by its smoothed latency, once for each read that it has in work and once for this. So a
- * faster node gets more reads, and not all. Pure.
+ * breaker is closed before one whose is not, and among the latter one that does answer; this node, then those of its
+ * zone, and among those equally far the one that is expected to answer first: by its smoothed latency, once for each
+ * read that it has in work and once for this. So a faster node gets more reads, and not all. Pure.
  */
 export class ReplicaRanking {
   readonly view: ClusterView;
@@ -34,13 +34,18 @@ export class ReplicaRanking {
     });
   }
 
-  /** Whether one of the key's replicas is not to be relied upon. */
-  hasBroken(listOffset: number, from: number): boolean {
+  /**
+   * Whether all of the key's replicas are to be asked at once, because some are not to be relied upon. When more than half
+   * are not, it is not theirs: there is too much to do, or this node's network is broken, and to ask more replicas would
+   * make that worse.
+   */
+  asksAll(listOffset: number, from: number): boolean {
     const { lists } = this.view.placement;
+    let broken = 0;
     for (let position = 0; position < from; position++) {
-      if (!this.healths[lists[listOffset + position]].breaker.isClosed) return true;
+      if (!this.healths[lists[listOffset + position]].breaker.isClosed) broken++;
     }
-    return false;
+    return broken > 0 && broken * 2 <= from;
   }
 
   /** The position of the best replica that has not been asked; -1: all have been. */
@@ -56,7 +61,8 @@ export class ReplicaRanking {
   }
 
   /**
-   * Says of each node what is slow for it: far above the fastest of the others that are as far away or farther. One that
+   * Says of each node what is slow for it: far above the fastest of the others that are as far away or farther, and, for
+   * another node, far above what is usual for it, as nodes of one distance may still be on two sides of an ocean. One that
    * is not to be relied upon, or was not measured lately, is no measure; and where there is no other, nothing is slow.
    */
   judgeSlowness(): void {
@@ -74,7 +80,9 @@ export class ReplicaRanking {
       }
       for (const [node, health] of this.healths.entries()) {
         if (this.distances[node] !== distance) continue;
-        health.slowAboveMs = Math.max((node === fastest ? secondMs : fastestMs) * SLOW_RATIO, SLOW_MS);
+        const usualMs = distance === Distance.here ? 0 : health.usualMs;
+        const otherMs = node === fastest ? secondMs : fastestMs;
+        health.slowAboveMs = Math.max(otherMs * SLOW_RATIO, usualMs * SLOW_RATIO, SLOW_MS);
       }
     }
   }
@@ -83,6 +91,8 @@ export class ReplicaRanking {
     const health = this.healths[node];
     const otherHealth = this.healths[other];
     if (health.breaker.isClosed !== otherHealth.breaker.isClosed) return health.breaker.isClosed;
+    // One that is silent is as fast in memory as it was when it was well.
+    if (!health.breaker.isClosed && health.isMeasured !== otherHealth.isMeasured) return health.isMeasured;
     const nearer = this.distances[other] - this.distances[node];
     if (nearer !== 0) return nearer > 0;
     return health.expectedMs < otherHealth.expectedMs;

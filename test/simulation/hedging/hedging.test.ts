@@ -82,6 +82,62 @@ test('where everything becomes slow, reads ask for little more: it would be the 
   for (let node = 0; node < 3; node++) assert.equal(breakerOf(cluster, node), 'closed');
 });
 
+test("where everything becomes slower than half of a read's time, step by step, reads ask for little more", () => {
+  const { cluster } = well();
+  const before = cluster.figures.sent;
+  let reads = 0;
+  for (const delayMs of [20, 50, 120, 250, 400, 600, 600, 600]) {
+    for (let node = 0; node < 3; node++) cluster.delay(node, delayMs);
+    cluster.read(1_000);
+    reads += 1_000;
+  }
+  const { sent } = cluster.figures;
+  assert.ok(sent - before <= SAVED + BUDGET * reads, `${sent - before} hedges for ${reads} reads`);
+  assert.equal(cluster.failures, 0);
+});
+
+test('where everything stalls at once not all replicas are asked: that is an overload, and not a fault of one', () => {
+  const { cluster } = well();
+  for (let node = 0; node < 3; node++) cluster.delay(node, 300);
+  cluster.read(300);
+  const open = [0, 1, 2].filter((node) => breakerOf(cluster, node) !== 'closed');
+  assert.deepEqual(open, [0, 1, 2]);
+  cluster.read(500);
+  assert.ok(cluster.askedPerRead(500) < 2.3, `${cluster.askedPerRead(500)} replicas a read`);
+  cluster.read(3_000);
+  for (let node = 0; node < 3; node++) assert.equal(breakerOf(cluster, node), 'closed');
+  assert.ok(cluster.askedPerRead(1_000) < 2.3, `${cluster.askedPerRead(1_000)} replicas a read`);
+  assert.equal(cluster.failures, 0);
+});
+
+test('a node far away is well, although others are nearer and it is in no other zone', () => {
+  const cluster = new AilingReplicas(3, 'hedged', { budget: BUDGET });
+  cluster.delay(AILING, 5);
+  cluster.delay(2, 90);
+  cluster.read(5_000);
+  assert.equal(breakerOf(cluster, 2), 'closed');
+  assert.equal(cluster.figures.replicas[2].opened, 0);
+  assert.ok(cluster.askedPerRead(1_000) < 2.2, `${cluster.askedPerRead(1_000)} replicas a read`);
+  cluster.ail(2, Ail.frozen);
+  cluster.read(4_000);
+  assert.notEqual(breakerOf(cluster, 2), 'closed');
+  cluster.ail(2, Ail.none);
+  cluster.read(4_500);
+  assert.equal(breakerOf(cluster, 2), 'closed', 'its probes take as long as its answers do');
+});
+
+test('when an overload ends, the node that is not asked any more is not called slow for what it was like', () => {
+  const { cluster } = well();
+  for (const node of [1, 2]) cluster.delay(node, 80);
+  cluster.read(1_000);
+  for (const node of [1, 2]) cluster.delay(node, 0);
+  cluster.read(10_000);
+  assert.deepEqual(
+    cluster.figures.replicas.map(({ opened }) => opened),
+    [0, 0, 0],
+  );
+});
+
 test('two are not to be relied upon: reads wait for one of them, and fail when both are dead', () => {
   const { cluster } = well();
   cluster.delay(1, 200);

@@ -1,15 +1,19 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { Clock, TimerHandle } from '../../../../src/clock.ts';
+import type { Clock } from '../../../../src/clock.ts';
 import { type Hedgeable, HedgeQueue } from '../../../../src/coordinator/hedge-queue.ts';
+import { ReplicaHealth } from '../../../../src/coordinator/replica-health.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';
+import { StalledClock } from '../../../support/stalled-clock.ts';
 
 const MAX_DELAY_MS = 100;
+const [BROKEN, WELL] = ['broken', 'well'].map((id) => new ReplicaHealth(id, { minMs: 1, maxMs: 100 }));
 
 class Read implements Hedgeable {
   hedgeDueMs = 0;
   isAnswered = false;
+  replica = BROKEN;
   readonly dueAtMs: number[] = [];
   readonly #clock: Clock;
   readonly #onDue: () => void;
@@ -22,6 +26,10 @@ class Read implements Hedgeable {
   onHedgeDue(): void {
     this.dueAtMs.push(this.#clock.monotonicMs());
     this.#onDue();
+  }
+
+  waitsFor(health: ReplicaHealth): boolean {
+    return health === this.replica;
   }
 }
 
@@ -106,48 +114,6 @@ test('a read that is due may be added again, as one that has no budget is', () =
   assert.equal(clock.pendingTimers, 0);
 });
 
-/** A clock whose timers go off and whose turns end when a test says so, however late. */
-class StalledClock implements Clock {
-  atMs = 0;
-  #timer: (() => void) | null = null;
-  readonly #turn: (() => void)[] = [];
-
-  nowMs(): number {
-    return 0;
-  }
-
-  monotonicMs(): number {
-    return this.atMs;
-  }
-
-  after(_delayMs: number, callback: () => void): TimerHandle {
-    this.#timer = callback;
-    return {
-      cancel: () => {
-        this.#timer = null;
-      },
-    };
-  }
-
-  every(): TimerHandle {
-    throw new Error('not used');
-  }
-
-  endOfTurn(callback: () => void): void {
-    this.#turn.push(callback);
-  }
-
-  goOff(): void {
-    const timer = this.#timer;
-    this.#timer = null;
-    timer?.();
-  }
-
-  endTurn(): void {
-    for (const callback of this.#turn.splice(0)) callback();
-  }
-}
-
 test('what was answered while this thread was busy is not late: the sockets are read first', () => {
   const clock = new StalledClock();
   const queue = new HedgeQueue(clock, MAX_DELAY_MS);
@@ -183,7 +149,7 @@ test('after a pause longer than the wheel nobody is lost, and nobody is told too
   assert.deepEqual(after.dueAtMs, [5_051]);
 });
 
-test('in a hurry all are due that are not answered, at the end of the turn, and not once more', () => {
+test('in a hurry all are due that wait for the replica, at the end of the turn, and not once more', () => {
   const { add, clock, queue, read } = setUp();
   const reads = [1, 20, 100].map((delayMs) => {
     const one = read();
@@ -191,7 +157,7 @@ test('in a hurry all are due that are not answered, at the end of the turn, and 
     return one;
   });
   reads[1].isAnswered = true;
-  queue.hurry();
+  queue.hurry(BROKEN);
   assert.deepEqual(reads[0].dueAtMs, []);
   clock.flush();
   clock.advance(200);
@@ -202,13 +168,37 @@ test('in a hurry all are due that are not answered, at the end of the turn, and 
   assert.equal(clock.pendingTimers, 0);
 });
 
+test('in a hurry those that wait for others stay, also in the same slot, and are due in their time', () => {
+  const { add, clock, queue, read } = setUp();
+  const reads = [5, 5, 20, 20, 100].map((delayMs, i) => {
+    const one = read();
+    if (i % 2 === 0) one.replica = WELL;
+    add(one, delayMs);
+    return one;
+  });
+  queue.hurry(BROKEN);
+  clock.flush();
+  clock.advance(200);
+  assert.deepEqual(
+    reads.map(({ dueAtMs }) => dueAtMs),
+    [[5], [0], [20], [0], [100]],
+  );
+  assert.equal(clock.pendingTimers, 0);
+  // The wheel counts right: a new read is told, and leaves nothing behind.
+  const later = read();
+  add(later, 7);
+  clock.advance(50);
+  assert.deepEqual(later.dueAtMs, [207]);
+  assert.equal(clock.pendingTimers, 0);
+});
+
 test('closed, it tells nobody, takes nobody and keeps no timer', () => {
   const { add, clock, queue, read } = setUp();
   const reads = [read(), read()];
   add(reads[0], 5);
   queue.close();
   add(reads[1], 5);
-  queue.hurry();
+  queue.hurry(BROKEN);
   clock.advance(100);
   for (const { dueAtMs } of reads) assert.deepEqual(dueAtMs, []);
   assert.equal(clock.pendingTimers, 0);

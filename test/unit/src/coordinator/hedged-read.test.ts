@@ -41,6 +41,19 @@ function setUp(
   return { ...made, asked: replicas.asked, answers, counters, figures, healthOf };
 }
 
+/** Lets reads be late until those have no budget any more that have much time left. */
+function useUpBudget({ answers, asked, clock, coordinator, figures }: ReturnType<typeof setUp>): void {
+  while (figures().overBudget === 0) {
+    asked.length = 0;
+    coordinator.get(KEY, 2, 3, answers);
+    asked[0].reply(ABSENT);
+    clock.advance(LATE_MS + 2);
+    for (const { reply } of asked.slice(1)) reply(ABSENT);
+  }
+  asked.length = 0;
+  answers.all.length = 0;
+}
+
 function positions(asked: readonly Question[]): number[] {
   return asked.map(({ position }) => position);
 }
@@ -183,38 +196,130 @@ test('as many more are asked as answers are missing, and more when these are lat
   assert.deepEqual([figures().sent, figures().won], [3, 2]);
 });
 
-test('without a budget a late read waits until half of its time is over', () => {
-  const { answers, asked, clock, coordinator, figures } = setUp(3, 0, 0);
-  coordinator.get(KEY, 2, 3, answers);
-  asked[0].reply(ABSENT);
-  for (let i = 0; i < 9; i++) {
-    // It is not silent: it answers others.
-    const before = asked.length;
-    coordinator.get(KEY, 2, 3, answers);
-    for (const { reply } of asked.slice(before)) reply(ABSENT);
+/** One read waits, while all replicas answer others: they are not silent. */
+function waitWhileOthersAreAnswered(
+  { answers, asked, clock, coordinator }: ReturnType<typeof setUp>,
+  forMs: number,
+): void {
+  for (let i = 0; i < forMs / 50; i++) {
+    coordinator.get(KEY, 3, 3, answers);
+    for (const { reply } of asked.splice(0)) reply(ABSENT);
     clock.advance(50);
   }
-  const questions = asked.length;
-  assert.equal(asked[questions - 1].position, 1);
-  assert.equal(figures().overBudget, 1, 'it is one read');
-  clock.advance(70);
-  assert.equal(asked.length, questions + 1);
-  assert.equal(asked[questions].position, 2);
-  asked[questions].reply(ABSENT);
+}
+
+test('when the budget is used up a late read waits until half of its time is over', () => {
+  const made = setUp(3, 0, 0.001);
+  const { answers, asked, clock, coordinator, figures } = made;
+  useUpBudget(made);
+  const { overBudget, sent } = figures();
+  coordinator.get(KEY, 2, 3, answers);
+  asked.splice(0)[0].reply(ABSENT);
+  waitWhileOthersAreAnswered(made, TIMEOUT_MS / 2 - 50);
+  assert.equal(figures().sent, sent);
+  assert.equal(figures().overBudget, overBudget + 1, 'it is one read');
+  clock.advance(52);
+  assert.equal(asked.length, 1);
+  asked[0].reply(ABSENT);
+  assert.equal(figures().sent, sent + 1);
   assert.ok(answers.all.every((answer) => answer === 'notFound'));
   assert.equal(answers.all.length, 10);
 });
 
+test('without a budget no read is hedged, and it asks for one less and less often', (context) => {
+  const made = setUp(3, 0, 0);
+  const { answers, asked, clock, coordinator, figures } = made;
+  const turns = context.mock.method(clock, 'endOfTurn').mock;
+  coordinator.get(KEY, 2, 3, answers);
+  asked.splice(0)[0].reply(ABSENT);
+  waitWhileOthersAreAnswered(made, TIMEOUT_MS - 50);
+  clock.advance(TIMEOUT_MS);
+  assert.match(answers.all.at(-1) ?? '', /^notEnoughReplicas 2 of 3/);
+  assert.deepEqual([figures().sent, figures().overBudget], [0, 1]);
+  const told = turns.callCount();
+  assert.ok(told > 2 && told <= 10, `it was told ${told} times`);
+});
+
 test('a read that has waited long in line for its turn is not late for that', () => {
-  const { asked, answers, clock, coordinator, figures } = setUp(3, 0, 0);
+  const made = setUp(3, 0, 0.001);
+  const { asked, answers, clock, coordinator, figures } = made;
+  useUpBudget(made);
+  const { overBudget } = figures();
   coordinator.get(KEY, 2, 3, answers, 700);
   asked[0].reply(ABSENT);
   assert.equal(asked[1].timeoutMs, 300);
   clock.advance(140);
   assert.equal(asked.length, 2, 'half of what it had left is not over');
-  assert.equal(figures().overBudget, 1);
-  clock.advance(25);
+  assert.equal(figures().overBudget, overBudget + 1);
+  clock.advance(15);
   assert.equal(asked.length, 3);
+});
+
+test('a replica that is asked in place of another gives those that were asked before no more time', () => {
+  const made = setUp(5, -1, 1, () => undefined, 100);
+  const { answers, asked, clock, coordinator } = made;
+  // The last two have answered once, more slowly: how long they usually take is not known.
+  coordinator.get(KEY, 5, 5, answers);
+  clock.advance(1);
+  for (const { position, reply } of asked) if (position < 3) reply(ABSENT);
+  clock.advance(5);
+  for (const { position, reply } of asked.splice(0)) if (position >= 3) reply(ABSENT);
+  for (let i = 0; i < 16; i++) {
+    coordinator.get(KEY, 3, 5, answers);
+    assert.deepEqual(positions(asked), [0, 1, 2]);
+    clock.advance(1);
+    for (const { reply } of asked.splice(0)) reply(ABSENT);
+  }
+  coordinator.get(KEY, 3, 5, answers);
+  clock.advance(1);
+  asked[0].reply(DOWN);
+  asked[2].reply(ABSENT);
+  assert.equal(asked.length, 4);
+  clock.advance(2);
+  assert.equal(asked.length, 5, 'the second is late');
+});
+
+test('how long a replica takes that has answered already does not matter', () => {
+  let isInMemory = false;
+  const made = setUp(
+    3,
+    0,
+    1,
+    ({ position, reply }) => {
+      if (isInMemory && position === 0) reply(ABSENT);
+    },
+    100,
+  );
+  const { answers, asked, clock, coordinator } = made;
+  for (let i = 0; i < 20; i++) {
+    coordinator.get(KEY, 3, 3, answers);
+    const [here, ...others] = asked.splice(0);
+    clock.advance(2);
+    for (const { reply } of others) reply(ABSENT);
+    clock.advance(38);
+    here.reply(ABSENT);
+  }
+  isInMemory = true;
+  coordinator.get(KEY, 2, 3, answers);
+  assert.equal(asked.length, 2);
+  clock.advance(4);
+  assert.equal(asked.length, 3);
+});
+
+test('a replica that says at the deadline that it has no answer is replaced by none: there is no time left', () => {
+  const { answers, asked, clock, coordinator, figures } = setUp(3, 0, 0);
+  const waitedMs = TIMEOUT_MS - 100;
+  coordinator.get(KEY, 2, 3, answers, waitedMs);
+  clock.advance(5);
+  coordinator.get(KEY, 2, 3, answers, waitedMs);
+  // The deadline of the second has passed, and is seen only some milliseconds later.
+  clock.advance(101);
+  assert.equal(answers.all.length, 1);
+  asked[3].reply(TIMED_OUT);
+  assert.equal(asked.length, 4);
+  assert.equal(figures().replaced, 0);
+  clock.advance(10);
+  assert.equal(answers.all.length, 2);
 });
 
 test('a read that is answered at its deadline asks nobody any more', () => {
@@ -264,7 +369,7 @@ test('when a replica is found to be silent, all who wait for it ask the others a
   const second = asked.filter(({ position }) => position === 1).length;
   for (const { position, reply } of asked.splice(0)) if (position !== 1) reply(ABSENT);
   assert.ok(second > 0);
-  clock.advance(199);
+  clock.advance(399);
   assert.equal(asked.length, 0);
   clock.advance(51);
   assert.equal(healthOf(1).breaker, 'open');
@@ -274,14 +379,14 @@ test('when a replica is found to be silent, all who wait for it ask the others a
     reply(ABSENT);
   }
   assert.equal(answers.all.length, 10);
-  assert.equal(figures().sent, second);
+  assert.deepEqual([figures().sent, figures().replaced], [0, 0], 'they are neither late nor failed');
 });
 
 test('when a replica is found to be silent or to fail, also those ask the others that would not be late for long', () => {
   const silent = setUp(3, 0, 1, () => undefined, 900);
   silent.coordinator.get(KEY, 2, 3, silent.answers);
   silent.asked[0].reply(ABSENT);
-  silent.clock.advance(199);
+  silent.clock.advance(399);
   assert.equal(silent.asked.length, 2);
   silent.clock.advance(2);
   assert.equal(silent.asked.length, 3);
@@ -295,6 +400,46 @@ test('when a replica is found to be silent or to fail, also those ask the others
   failing.clock.advance(1);
   assert.ok(failing.asked.length > 0, 'those that wait for it ask others');
   waiting.reply(ABSENT);
+});
+
+test('when a replica is found to fail, reads that wait for others ask nobody, and use no budget', () => {
+  const { answers, asked, clock, coordinator, figures, healthOf } = setUp(5, -1, 0.05, () => undefined, 900);
+  coordinator.get(KEY, 2, 3, answers);
+  for (let i = 0; i < 6; i++) coordinator.get(KEY, 5, 5, answers);
+  const count = asked.length;
+  for (const { position, reply } of asked.slice(2)) if (position === 4) reply(DOWN);
+  assert.equal(healthOf(4).breaker, 'open');
+  clock.flush();
+  assert.equal(asked.length, count);
+  assert.deepEqual([figures().sent, figures().overBudget], [0, 0]);
+});
+
+test('replicas that have too much to do are replaced, and asked no more often for that', () => {
+  const { answers, asked, coordinator, figures, healthOf } = setUp();
+  const full = failed(FailureCode.inFlightFull, 'too many requests in flight');
+  for (let i = 0; i < 20; i++) {
+    coordinator.get(KEY, 2, 3, answers);
+    assert.equal(asked.length, 2);
+    for (const { position, reply } of asked.splice(0)) reply(position === 1 ? full : ABSENT);
+    for (const { reply } of asked.splice(0)) reply(ABSENT);
+  }
+  assert.equal(healthOf(1).breaker, 'closed');
+  assert.deepEqual(new Set(answers.all), new Set(['notFound']));
+  assert.deepEqual([figures().sent, figures().replaced], [0, healthOf(1).asked]);
+});
+
+test('one that is asked in place of a hedge that failed is no hedge, and of a read that fails none has won', () => {
+  const { answers, asked, clock, coordinator, figures } = setUp(5, -1, 1, ({ position, reply }) => {
+    if (position === 2) reply(DOWN);
+  });
+  coordinator.get(KEY, 2, 5, answers);
+  clock.advance(LATE_MS);
+  assert.deepEqual(positions(asked), [0, 1, 2, 3, 4]);
+  assert.deepEqual([figures().sent, figures().replaced], [2, 1]);
+  asked[3].reply(ABSENT);
+  for (const position of [0, 1, 4]) asked[position].reply(DOWN);
+  assert.match(answers.all.join(), /^notEnoughReplicas 2 of 5 replicas had to answer, 1 did/);
+  assert.equal(figures().won, 0);
 });
 
 test('a read that has asked all, because one failed, is not late any more', () => {
@@ -357,6 +502,19 @@ test('a replica set that throws fails the read, at first and later, and nothing 
   assert.deepEqual(new Set(replicas.map(({ inFlight }) => inFlight)), new Set([0]));
 });
 
+test('a replica set that throws, and has somebody answer all the same, is counted once', () => {
+  let throws = true;
+  const { answers, asked, coordinator, figures, settled } = setUp(3, 0, 1, () => {
+    if (throws) throw new Error('the engine is closed');
+  });
+  coordinator.get(KEY, 2, 3, answers);
+  throws = false;
+  asked[0].reply(TIMED_OUT);
+  assert.deepEqual(answers.all, ['failed The request could not be sent: the engine is closed']);
+  assert.equal(settled.length, 1);
+  for (const { inFlight } of figures().replicas) assert.equal(inFlight, 0);
+});
+
 test('a node that stops hedges no more, and keeps no timer', () => {
   const { answers, asked, clock, coordinator } = setUp();
   coordinator.get(KEY, 2, 3, answers);
@@ -383,6 +541,21 @@ test('what is known of a node stays known when the view changes, whatever its pl
   const known = figures().replicas.filter(({ smoothedMs }) => smoothedMs === 8);
   assert.deepEqual(known.map(({ id }) => id).toSorted(), ids.toSorted());
   assert.equal(figures().replicas.length, 5);
+});
+
+test('hedges stay counted when a node leaves', () => {
+  const { answers, asked, cluster, clock, coordinator, figures } = setUp(5, -1);
+  for (let i = 0; i < 10; i++) {
+    coordinator.get(KEY, 2, 5, answers);
+    clock.advance(LATE_MS + 2);
+    for (const { reply } of asked.splice(0)) reply(ABSENT);
+  }
+  const { sent, won } = figures();
+  assert.ok(sent > 10);
+  cluster.current = new FakeReplicas(viewOfNodes(1, 2));
+  coordinator.get(KEY, 1, 1, answers);
+  assert.equal(figures().replicas.length, 1);
+  assert.deepEqual([figures().sent, figures().won], [sent, won]);
 });
 
 test('reads that are not hedged have no figures', () => {

@@ -46,6 +46,17 @@ test('one that is asked and says nothing is silent after 200 ms, and half a seco
   assert.ok(allowedMs >= 360 && allowedMs <= 500, `${allowedMs} ms`);
 });
 
+test('as long as it is not known how long its answers take, it is not silent before 400 ms', () => {
+  const health = new ReplicaHealth('a', DELAYS);
+  health.ask();
+  for (let atMs = 0; atMs < 350; atMs += TICK_MS) assert.equal(health.tick(atMs), false);
+  health.succeed(350, 350);
+  assert.equal(health.breaker.isClosed, true, 'its first answer was a large one');
+  assert.equal(health.tick(350), false);
+  health.ask();
+  assert.equal(ticksUntilOpen(health, 350) * TICK_MS, 400);
+});
+
 test('one that is not asked is not silent, nor is one that says anything, nor one that fails', () => {
   const idle = new ReplicaHealth('a', DELAYS);
   assert.equal(ticksUntilOpen(idle), Number.POSITIVE_INFINITY);
@@ -56,6 +67,8 @@ test('one that is not asked is not silent, nor is one that says anything, nor on
     assert.equal(busy.tick(i * TICK_MS), false);
   }
   const timing = new ReplicaHealth('c', DELAYS);
+  answers(timing, 100, 1);
+  timing.tick(0);
   timing.ask();
   timing.ask();
   for (let i = 0; i < 3; i++) timing.tick(i * TICK_MS);
@@ -88,6 +101,8 @@ test('slow it opens, and what it is like meanwhile is not what is expected of it
   const { p99Ms } = health;
   health.slowAboveMs = 50;
   answers(health, 3, 200);
+  assert.equal(health.tick(950), false, 'it may be so for a moment');
+  answers(health, 1, 200);
   assert.equal(health.tick(1_000), true);
   // Half-open from 1250 on: it is still slow, and opens again, until it is fast.
   for (let atMs = 1_000; atMs < 9_000; atMs += 10) health.succeed(200, atMs);
@@ -100,6 +115,60 @@ test('slow it opens, and what it is like meanwhile is not what is expected of it
   assert.equal(health.tick(atMs), false);
   answers(health, 64, 5, atMs);
   assert.ok(health.p99Ms < 2 * p99Ms, `${health.p99Ms}`);
+});
+
+test('its first answers do not make it slow, nor does one that came before it had nothing to do', () => {
+  const cold = new ReplicaHealth('a', DELAYS);
+  cold.slowAboveMs = 50;
+  for (let atMs = 0; atMs < 7; atMs++) {
+    answers(cold, 1, 80);
+    assert.equal(cold.tick(atMs * TICK_MS), false);
+  }
+  answers(cold, 1, 80);
+  cold.tick(1_000);
+  answers(cold, 1, 80);
+  assert.equal(cold.tick(1_050), true, 'it is slow after all');
+  const idle = new ReplicaHealth('b', DELAYS);
+  idle.slowAboveMs = Number.POSITIVE_INFINITY;
+  answers(idle, 100, 80);
+  idle.tick(0);
+  idle.slowAboveMs = 50;
+  for (let i = 1; i < 100; i++)
+    assert.equal(idle.tick(i * TICK_MS), false, 'others are faster, and are asked');
+  for (let i = 100; i < 120; i++) {
+    answers(idle, 1, 1, i * TICK_MS);
+    assert.equal(idle.tick(i * TICK_MS), false, 'when it is asked again it is fast');
+  }
+});
+
+test('what is usual for it falls at once, and rises slowly', () => {
+  const health = new ReplicaHealth('a', DELAYS);
+  assert.equal(health.usualMs, 0);
+  const tickFor = (ms: number, latencyMs: number): void => {
+    for (let atMs = 0; atMs < ms; atMs += TICK_MS) {
+      answers(health, 10, latencyMs);
+      health.tick(atMs);
+    }
+  };
+  tickFor(1_000, 90);
+  assert.ok(Math.abs(health.usualMs - 90) < 1, `${health.usualMs}`);
+  tickFor(1_000, 5);
+  assert.ok(Math.abs(health.usualMs - 5) < 0.1, `${health.usualMs}`);
+  tickFor(5_000, 200);
+  assert.ok(health.usualMs < 6, `${health.usualMs} after 5 s`);
+  tickFor(10 * 60_000, 200);
+  assert.ok(health.usualMs > 190, `${health.usualMs} after 10 minutes`);
+});
+
+test('one that is too busy is not believed to have become faster, and has not failed', () => {
+  const health = new ReplicaHealth('a', DELAYS);
+  answers(health, 10, 40);
+  for (let i = 0; i < 100; i++) {
+    health.decline(true);
+    health.tick(i * TICK_MS);
+  }
+  assert.equal(health.expectedMs, 40);
+  assert.equal(health.breaker.isClosed, true);
 });
 
 test('what comes late from before says nothing of it: a thawed node is not called slow for what it owed', () => {

@@ -66,7 +66,7 @@ const node = fc.record({
   isBroken: fc.boolean(),
 });
 
-test('each node is asked once; those to be relied upon first, then the nearer, then the sooner expected', () => {
+test('each node is asked once; those to be relied upon first, then those that answer, the nearer, the sooner expected', () => {
   fc.assert(
     fc.property(fc.array(node, { minLength: 1, maxLength: 32 }), (nodes) => {
       const asked = order(nodes);
@@ -77,7 +77,9 @@ test('each node is asked once; those to be relied upon first, then the nearer, t
       const keys = asked.map((i) => {
         const { zone, latencyMs, inFlight, isBroken } = nodes[i];
         const distance = i === 0 ? 0 : zone === nodes[0].zone ? 1 : 2;
-        return [isBroken ? 1 : 0, distance, latencyMs * (inFlight + 1)];
+        let trouble = 0;
+        if (isBroken) trouble = latencyMs > 0 ? 1 : 2;
+        return [trouble, distance, latencyMs * (inFlight + 1)];
       });
       const sorted = keys.toSorted((a, b) => a[0] - b[0] || a[1] - b[1] || a[2] - b[2]);
       assert.deepEqual(keys, sorted);
@@ -86,13 +88,17 @@ test('each node is asked once; those to be relied upon first, then the nearer, t
   );
 });
 
-test('it knows whether a replica of the key is not to be relied upon, and does not look at others', () => {
+test('all are asked when a replica of the key is not to be relied upon, unless more than half are not; others do not count', () => {
   const well = { zone: 'here', latencyMs: 1, inFlight: 0, isBroken: false };
   const { ranking, healths, listOffset, lists } = setUp([well, well, well, well]);
-  assert.equal(ranking.hasBroken(listOffset, 4), false);
+  const isAskedOf = (from: number): boolean => ranking.asksAll(listOffset, from);
+  assert.deepEqual([3, 4].map(isAskedOf), [false, false]);
   healths[lists[listOffset + 3]].breaker.open(0);
-  assert.equal(ranking.hasBroken(listOffset, 4), true);
-  assert.equal(ranking.hasBroken(listOffset, 3), false);
+  assert.deepEqual([3, 4].map(isAskedOf), [false, true]);
+  healths[lists[listOffset + 2]].breaker.open(0);
+  assert.deepEqual([2, 3, 4].map(isAskedOf), [false, true, true]);
+  healths[lists[listOffset + 1]].breaker.open(0);
+  assert.deepEqual([2, 3, 4].map(isAskedOf), [true, false, false]);
 });
 
 function slowAbove(nodes: readonly Node[]): number[] {
@@ -120,6 +126,17 @@ test('slow is eight times as long as the fastest other that is as far or farther
   assert.deepEqual(slowAbove([at('a', 1), at('a', 10, true), at('a', 200)]), [1_600, 1_600, none]);
   assert.deepEqual(slowAbove([at('a', 1), at('a', 0), at('a', 20)]), [160, 160, none]);
   assert.deepEqual(slowAbove([at('a', 1)]), [none]);
+});
+
+test('another node is not slow for what is usual for it; this one is, as it has no way to go', () => {
+  const far = { zone: 'default', latencyMs: 90, inFlight: 0, isBroken: false };
+  const { ranking, healths } = setUp([far, { ...far, latencyMs: 5 }, far]);
+  for (const health of healths) health.tick(0);
+  ranking.judgeSlowness();
+  assert.deepEqual(
+    healths.map(({ slowAboveMs }) => slowAboveMs),
+    [50, 720, 720],
+  );
 });
 
 test('slowness agrees with its definition, worked out one by one', () => {
