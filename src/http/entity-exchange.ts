@@ -102,7 +102,9 @@ export class EntityExchange extends EntityRequest<HttpContext> implements BodyOw
     const headers = ['Content-Type', 'application/octet-stream', 'Content-Length', `${value.length}`];
     if (isClosing) headers.push('Connection', 'close');
     response.writeHead(200, headers);
-    response.end(value);
+    if (isSentAtOnce) response.end(value);
+    // A connection whose answer is ended counts as idle, and a door that closes would cut it off.
+    else response.write(value, (error) => void (error ?? response.end()));
   }
 
   #hold(bytes: number): boolean {

@@ -78,6 +78,25 @@ test('a drain ends what is in flight, refuses what is new, and closes', async ()
   await assert.rejects(RawClient.connect(port));
 });
 
+test('a drain sends an answer to its end', async () => {
+  await using harness = await Harness.start();
+  // More than the system takes for somebody who does not read.
+  const value = Buffer.alloc(16 * 1024 * 1024, 'value');
+  harness.entities.stored.set('a', value);
+  using client = await harness.connect();
+  using idle = await harness.connect();
+  await idle.send(request('GET', '/v0/nothing')).answer();
+  client.socket.pause();
+  client.send(GET);
+  await until(() => harness.entities.calls.length === 1);
+  const drained = harness.drain();
+  await idle.closed;
+  client.socket.resume();
+  assert.ok((await client.answer()).body.equals(value));
+  await drained;
+  assert.equal((await client.rest()).length, 0);
+});
+
 test('a drain waits for a body that is on its way, and stores it', async () => {
   await using harness = await Harness.start();
   using client = await harness.connect();
