@@ -173,6 +173,15 @@ export class RingProducer {
     return true;
   }
 
+  /**
+   * Has a consumer that sleeps look up though there is no frame for it. One that is just about to fall asleep may miss
+   * it: say it again until the consumer has done what it is to do.
+   */
+  nudge(): void {
+    // A word that has not changed is notified: whoever waits must be ready to find nothing, as after a timeout.
+    Atomics.notify(this.#words, TAIL, 1);
+  }
+
   /** How many frames were pushed, published or not; u32, wrapping. */
   get framesPushed(): number {
     return this.#framesPushed >>> 0;
@@ -287,7 +296,7 @@ export class RingConsumer {
     if (Atomics.load(this.#words, PRODUCER_WAITS) !== 0) Atomics.notify(this.#words, HEAD, 1);
   }
 
-  /** Blocks until frames wait behind the last release, or for `timeoutMs`. Only for pool threads. */
+  /** Blocks until frames wait behind the last release, for `timeoutMs`, or until a nudge. Only for pool threads. */
   wait(timeoutMs: number): void {
     // Look first: under load there is something, and the flag's two stores and the wait are saved.
     if (!this.empty) return;

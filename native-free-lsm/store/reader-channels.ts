@@ -64,6 +64,11 @@ export class ReaderChannels {
     this.ended.push(handle.exited.then((error) => onEnded(index, error)));
   }
 
+  /** Has the threads look up without a request. */
+  nudge(): void {
+    for (const { requests } of this.channels) requests.nudge();
+  }
+
   /** Has the threads look at their messages, and at the word that stops them. */
   wake(): void {
     for (const { requests } of this.channels) {

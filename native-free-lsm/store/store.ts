@@ -171,11 +171,13 @@ export class RecordStore {
     return this.#parts.executor.threads;
   }
 
-  /** Has threads that wait for work look up: what was asked of their handles is done then. */
+  /**
+   * Has threads that wait for work look up: what was asked of their handles is done then. It gives them no work, and one
+   * that is about to wait may miss it: call it until they have done as they were asked.
+   */
   wakeThreads(): void {
-    this.#writer.ask();
-    this.#parts.readers.wake();
-    this.#reads.publish();
+    this.#writes.nudge();
+    this.#parts.readers.nudge();
   }
 
   stats(): EngineStats {

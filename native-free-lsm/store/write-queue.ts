@@ -123,6 +123,11 @@ export class WriteQueue {
     this.#requests.push(NO_CALL);
   }
 
+  /** Has the writer look up without a request: a request is a run of writes, which goes into the log. */
+  nudge(): void {
+    this.#requests.nudge();
+  }
+
   /** Makes the writes in the ring visible to the writer. */
   publish(): boolean {
     return this.#requests.publish();

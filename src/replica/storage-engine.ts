@@ -29,7 +29,10 @@ export interface StorageEngine {
   stats(): EngineStatus;
   /** Undefined where it has none of its own. */
   readonly threads?: Pick<EngineThreads, 'list' | 'recordWaits' | 'takeWaits'> | undefined;
-  /** Has threads that wait for work look up: what was asked of their handles is done then. */
+  /**
+   * Has threads that wait for work look up: what was asked of their handles is done then. One that is about to wait may
+   * miss it.
+   */
   wakeThreads?(): void;
   /** Resolves when everything accepted is written and synced. */
   close(): Promise<void>;

@@ -1,6 +1,6 @@
 /** The engine with its real threads, rings and files. */
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -318,6 +318,40 @@ describe('the engine in threads', { timeout: 60_000 }, () => {
     });
     assert.equal(String(await engine.get(key(1))), '1');
     await engine.close();
+  });
+
+  test('waking the threads gives them no work: nothing is appended to the log', async () => {
+    const path = directory();
+    await using engine = await open(path);
+    const { store } = engine;
+    await engine.put(key(1), Buffer.from('value'));
+    const logBytes = async (): Promise<number[]> => {
+      const logs = (await readdir(path)).filter((file) => file.endsWith('.log'));
+      return Promise.all(logs.map(async (file) => (await stat(join(path, file))).size));
+    };
+    const before = await logBytes();
+    assert.equal(before.length, 1);
+    const { threads } = store;
+    assert.ok(threads !== undefined);
+    threads.recordWaits();
+    for (let round = 0; round < 20; round++) {
+      let answered = 0;
+      const handles = threads.list().map(({ handle }) => handle);
+      for (const handle of handles) handle.cpuUsage().then(() => answered++);
+      await until(
+        () => {
+          store.wakeThreads();
+          return answered === handles.length;
+        },
+        10_000,
+        () => `${answered} threads have looked up`,
+      );
+    }
+    assert.deepEqual(await logBytes(), before);
+    const places = threads
+      .takeWaits()
+      .flatMap(({ sites }) => sites.map(({ path: names }) => names.join(', ')));
+    assert.deepEqual([...new Set(places)], ['ring, empty: no requests']);
   });
 
   test('an opening that fails once its threads run ends them and frees the directory', async () => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createRing, RingConsumer, RingProducer } from '../../../native-free-lsm/shared/ring.ts';
+import { until } from '../../support/until.ts';
 import { consumeRun } from './ring-frames.ts';
 import { runThread, STRESS } from './thread.ts';
 
@@ -33,4 +34,25 @@ test('a thread wakes the main thread by the doorbell, and is woken by it for roo
   }
   await done;
   assert.ok(consumer.empty);
+});
+
+test('a thread that sleeps for frames looks up when it is nudged, and finds none', LIMITS, async (t) => {
+  const ring = createRing(1024);
+  const producer = new RingProducer(ring);
+  let found: boolean | undefined;
+  const looked = runThread<boolean>(t, './ring-sleeper.ts', { ring }).then((isEmpty) => {
+    found = isEmpty;
+  });
+  await until(
+    () => {
+      producer.nudge();
+      return found !== undefined;
+    },
+    10_000,
+    () => 'the thread sleeps on',
+  );
+  await looked;
+  assert.equal(found, true);
+  assert.equal(producer.usedBytes, 0);
+  assert.equal(producer.framesPushed, 0);
 });
