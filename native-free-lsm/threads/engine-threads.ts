@@ -94,8 +94,9 @@ export class EngineThreads {
     if (underWay !== 0) {
       const since = Atomics.load(words, start + RowWord.sinceMicros);
       const site = sites[underWay - 1];
-      // 32 bits of microseconds are more than an hour, and no wait is as long.
-      const lastedMs = (((nowMicros >>> 0) - since) >>> 0) / 1000;
+      // 31 bits of microseconds are half an hour, and no wait is as long. One that has begun since `nowMicros` was read,
+      // or whose thread's clock is a little ahead of this one's, has not lasted yet.
+      const lastedMs = Math.max(((nowMicros >>> 0) - since) | 0, 0) / 1000;
       sites[underWay - 1] = withWait(site, lastedMs);
     }
     return sites.filter(({ count }) => count > 0);
