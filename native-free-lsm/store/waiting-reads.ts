@@ -25,8 +25,8 @@ export class WaitingReads {
   /** Index in `#reads` of the first one that still waits; the places before it are empty. */
   #next = 0;
   #bytes = 0;
-  /** While any waits. */
-  #waitBeganMs = 0;
+  /** Undefined while none waits. One that is taken out and put back has waited on. */
+  #waitBeganMs: number | undefined;
 
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes;
@@ -42,11 +42,11 @@ export class WaitingReads {
     if (this.#bytes + bytes > this.#maxBytes) return false;
     this.#bytes += bytes;
     this.#reads.push(read);
-    if (this.count === 1) this.#waitBeganMs = ENGINE_WAITS.reads.begin();
+    this.#waitBeganMs ??= ENGINE_WAITS.reads.begin();
     return true;
   }
 
-  /** Takes the first one out; undefined when there is none. */
+  /** Takes the first one out; undefined when there is none, and with that the wait is over. */
   takeFirst(): WaitingRead | undefined {
     // The rest is moved up when half of the places are empty, so that each read is moved about once.
     if (this.#next * 2 > this.#reads.length) {
@@ -54,27 +54,34 @@ export class WaitingReads {
       this.#next = 0;
     }
     const read = this.#reads[this.#next];
-    if (read === undefined) return undefined;
+    if (read === undefined) {
+      this.#endWait();
+      return undefined;
+    }
     this.#reads[this.#next++] = undefined;
     this.#bytes -= bytesOf(read);
-    if (this.count === 0) ENGINE_WAITS.reads.end(this.#waitBeganMs);
     return read;
   }
 
   /** Puts the read that was taken last back to the front. Allowed only while nothing was added or taken since. */
   putBack(read: WaitingRead): void {
     this.#reads[--this.#next] = read;
-    if (this.count === 1) this.#waitBeganMs = ENGINE_WAITS.reads.begin();
     this.#bytes += bytesOf(read);
   }
 
   takeAll(): WaitingRead[] {
     const all = this.#reads.slice(this.#next) as WaitingRead[];
-    if (all.length > 0) ENGINE_WAITS.reads.end(this.#waitBeganMs);
+    this.#endWait();
     this.#reads = [];
     this.#next = 0;
     this.#bytes = 0;
     return all;
+  }
+
+  #endWait(): void {
+    if (this.#waitBeganMs === undefined) return;
+    ENGINE_WAITS.reads.end(this.#waitBeganMs);
+    this.#waitBeganMs = undefined;
   }
 }
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { LsmError, RecordStore } from '../../../../native-free-lsm/index.ts';
+import { ENGINE_WAITS } from '../../../../native-free-lsm/shared/main-waits.ts';
 import { type WaitingRead, WaitingReads } from '../../../../native-free-lsm/store/waiting-reads.ts';
 import type { RoleHandle } from '../../../../native-free-lsm/threads/executor.ts';
 import { readResult, record, writeRecordTo } from '../../../support/engine-calls.ts';
@@ -221,4 +222,39 @@ test('the queue gives back the bytes of what has gone, and keeps its order throu
     Array.from({ length: added - removed }, (_, i) => removed + i),
   );
   assert.equal(queue.takeFirst(), undefined);
+});
+
+test('a read that is taken and put back again and again has waited once', () => {
+  const place = ENGINE_WAITS.reads;
+  const queue = new WaitingReads(3000);
+  const sink = { onRead: () => undefined };
+  const read = (token: number) => ({
+    key: Buffer.alloc(1),
+    snapshot: null,
+    sink,
+    token,
+    page: null,
+    deaths: 0,
+  });
+  place.record();
+  queue.add(read(0));
+  for (let turn = 0; turn < 3; turn++) queue.putBack(queue.takeFirst() as WaitingRead);
+  assert.equal(queue.takeFirst()?.token, 0);
+  // Its sink reads again, for which there is no place either.
+  queue.add(read(1));
+  assert.equal(queue.takeFirst()?.token, 1);
+  assert.equal(queue.takeFirst(), undefined);
+  // Nothing waits: it is no wait that is over.
+  assert.equal(queue.takeFirst(), undefined);
+  queue.add(read(2));
+  queue.takeAll();
+  queue.takeAll();
+  queue.add(read(3));
+  const { buckets, count, totalMs } = place.take();
+  assert.equal(count, 3);
+  assert.equal(
+    buckets.reduce((sum, waits) => sum + waits, 0),
+    count,
+  );
+  assert.ok(totalMs >= 0 && totalMs < 1000, `${totalMs}`);
 });
