@@ -4,6 +4,7 @@
  */
 import { isIPv6 } from 'node:net';
 import type { Address } from '../address.ts';
+import { isFolderName, isName } from './node-id.ts';
 import { PLACEMENT_POLICIES, type PlacementNode, type PlacementPolicy } from './placement.ts';
 
 export interface TopologyNode extends PlacementNode {
@@ -21,9 +22,6 @@ export interface Topology {
 }
 
 const MAX_NODES = 1000;
-const NAME = /^[A-Za-z0-9._-]{1,64}$/;
-/** No file or folder can have these names on Windows, whatever their ending. */
-const RESERVED_NAME = /^(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)/i;
 const HOST_NAME = /^[A-Za-z0-9._-]{1,253}$/;
 
 /** Stands for an address in which a fault was found. */
@@ -106,7 +104,7 @@ function addressKey(address: Address): string {
 }
 
 function checkName(value: unknown, path: string, faults: string[]): string {
-  if (typeof value === 'string' && NAME.test(value)) return value;
+  if (isName(value)) return value;
   faults.push(`${path}: expected 1 to 64 letters, digits, dots, dashes or underscores, ${described(value)}`);
   return '';
 }
@@ -114,7 +112,7 @@ function checkName(value: unknown, path: string, faults: string[]): string {
 /** A node's id also names its folder, so it must be possible as such on every system. */
 function checkFolderName(value: unknown, path: string, faults: string[]): string {
   const name = checkName(value, path, faults);
-  if (!/^\.|\.$/.test(name) && !RESERVED_NAME.test(name)) return name;
+  if (isFolderName(name)) return name;
   faults.push(
     `${path}: ${name} cannot be the name of the node's folder: no dot at either end, no name of a device`,
   );

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import type { CpuProfile, HeapProfile, ProfileSummary } from '../../src/cli/profile/profile-folder.ts';
 import { TestCluster } from '../support/cluster.ts';
+import { FakeProfiledNode, nodeThread } from '../support/fake-profiled-node.ts';
 import { cli } from '../support/process-paths.ts';
 import { quietEnvironment, runCli } from '../support/run-cli.ts';
 import { until } from '../support/until.ts';
@@ -97,6 +98,51 @@ describe('profile', { timeout: 120_000 }, () => {
     assert.match(profiled.output, /All is synced and closed/);
   });
 
+  test('a load of an odd length is profiled, and what is no profile of a node is written nowhere', async () => {
+    const place = mkdtempSync(join(directory, 'fake-'));
+    const out = join(place, 'deep', 'out');
+    const flags = [
+      '--method',
+      'get',
+      '--kinds',
+      'cpu',
+      '--duration',
+      '101ms',
+      '--warmup',
+      '0ms',
+      '--keys',
+      '9',
+    ];
+    const profileOf = (...urls: string[]) =>
+      runCli(['profile', '--url', urls.join(','), '--out', out, ...flags]);
+    for (const [node, sentence] of [
+      [
+        { node: '../../x' },
+        /127\.0\.0\.1:\d+ has sent is not the profile of a node: node is not the id of a node/,
+      ],
+      [{ threads: [nodeThread('../../x')] }, /: threads\[0\]\.name is not the name of a thread/],
+      [{ threads: undefined }, /: threads is not a list/],
+    ] as const) {
+      await using fake = await FakeProfiledNode.start(node);
+      const { exitCode, stderr } = await profileOf(fake.url);
+      assert.equal(exitCode, 1, stderr);
+      assert.match(stderr, sentence);
+      assert.deepEqual(readdirSync(place, { recursive: true }), ['deep']);
+    }
+    await using fake = await FakeProfiledNode.start({});
+    await using twin = await FakeProfiledNode.start({});
+    const both = await profileOf(fake.url, twin.url);
+    assert.equal(both.exitCode, 1);
+    assert.match(both.stderr, /are both node-1: profile the nodes of one cluster at a time/);
+    assert.deepEqual(readdirSync(place, { recursive: true }), ['deep']);
+
+    const run = await profileOf(fake.url);
+    const summary = JSON.parse(readFileSync(join(out, 'profile.json'), 'utf8')) as ProfileSummary;
+    assert.equal(run.exitCode, summary.isValid ? 0 : 1, run.stderr);
+    assert.deepEqual(summary.files, ['node-1/main.cpuprofile', 'cpu.html']);
+    assert.deepEqual(fake.faults.concat(twin.faults), []);
+  });
+
   const refused = [
     [[], /name a new folder for the profile with --out/],
     [['--url', 'http://10.1.2.3:80'], /10\.1\.2\.3:80 is not on this machine.*http:\/\/127\.0\.0\.1:80/],
@@ -104,6 +150,7 @@ describe('profile', { timeout: 120_000 }, () => {
     [['--url', 'http://127.0.0.1:9', '--durability', 'none'], /--durability has no meaning with --url/],
     [['--kinds', 'cpu,locks'], /expected some of cpu, heap, waits, each once/],
     [['--workload', 'a', '--method', 'put'], /--method has no meaning with --workload/],
+    [['--duration', '10m'], /--duration 10m is too long.*a node can be profiled for 585s at most/],
   ] as const;
   test('refuses what contradicts itself before it starts anything', async () => {
     const runs = refused.map(async ([flags, sentence]) => {

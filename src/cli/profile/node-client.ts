@@ -1,8 +1,10 @@
 /** Begins and ends the profile of a node over HTTP. */
 import { text } from 'node:stream/consumers';
-import { type NodeProfile, PROFILE_VERSION, type ProfileRequest } from '../../node-profile.ts';
+import { errorMessage } from '../../errors.ts';
+import type { NodeProfile, ProfileRequest } from '../../node-profile.ts';
 import { CommandError, ExitCode } from '../exit-codes.ts';
 import { send, sendOrThrow, unreachable } from '../http-client.ts';
+import { parseNodeProfile } from './node-profile-checks.ts';
 
 /** A node says nothing while it is profiled. */
 const SILENCE_AFTER_END_MS = 60_000;
@@ -59,10 +61,12 @@ function notAllowed(origin: string): CommandError {
 }
 
 function parse(origin: string, body: string): NodeProfile {
-  const profile = JSON.parse(body) as NodeProfile;
-  if (profile.version === PROFILE_VERSION) return profile;
-  throw new CommandError(
-    ExitCode.error,
-    `the node at ${origin} writes profiles of version ${profile.version}, and this command reads ${PROFILE_VERSION}: use the node's own version of it`,
-  );
+  try {
+    return parseNodeProfile(body);
+  } catch (error) {
+    throw new CommandError(
+      ExitCode.error,
+      `what ${origin} has sent is not the profile of a node: ${errorMessage(error)}`,
+    );
+  }
 }

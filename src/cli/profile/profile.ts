@@ -4,6 +4,7 @@ import { Command } from 'commander';
 import manifest from '../../../package.json' with { type: 'json' };
 import { type Address, formatAddress } from '../../address.ts';
 import { systemClock } from '../../clock.ts';
+import { formatDuration } from '../../config/units.ts';
 import { checkNodeSettings, type NodeSettings, nodeSettings, type SettingsTable } from '../../config.ts';
 import { isLoopback } from '../../host.ts';
 import { CommandError, ExitCode, exitCodesManual } from '../exit-codes.ts';
@@ -21,7 +22,7 @@ import { diffCommand } from './diff.ts';
 import { makeEmptyFolder, sampleFilesOf, writeFolder } from './folder.ts';
 import { OwnCluster } from './own-cluster.ts';
 import { PROFILE_FOLDER_VERSION, type ProfileSummary } from './profile-folder.ts';
-import { runAll } from './run.ts';
+import { LONGEST_LOAD_MS, runAll } from './run.ts';
 import { placeSettings, profileSettings } from './settings.ts';
 import { type MeasuredRun, nodeFilesOf, nodeSummariesOf, overheadOf, runSummaryOf } from './summary.ts';
 import { profileReport } from './text-report.ts';
@@ -52,8 +53,8 @@ nodes that run already and were started with --allow-profiling, and the load goe
 all of them in turn; they must be on this machine, as a node lets nobody else profile
 it.
 
-Each kind is recorded in a run of the same load, --duration long, because each makes
-the others dearer:
+Each kind is recorded in a run of the same load, --duration long (at most
+${formatDuration(LONGEST_LOAD_MS)}), because each makes the others dearer:
   cpu    each thread's stack, sampled every --sampling-interval whether it runs or
          waits
   heap   sampled allocations, one in about --allocation-interval bytes
@@ -128,7 +129,7 @@ async function profile(command: Command): Promise<void> {
   checkNodeSettings(settings);
   const planFor = planMaker(command);
   // A wrong flag is not to cost the start of a cluster.
-  planFor([]);
+  refuseTooLong(planFor([]));
   const isMade = await makeEmptyFolder(outDirectory);
   try {
     using run = new LoadRun(process.stderr);
@@ -206,6 +207,15 @@ function planMaker(command: Command): (targets: readonly Address[]) => LoadPlan 
   const quorum = readSettings(command, quorumSettings, process.env);
   refuseWhatWorkloadsBring(command, request.workload !== 'none');
   return (targets) => planOf({ ...load, targets }, request, quorum);
+}
+
+function refuseTooLong({ durationMs }: LoadPlan): void {
+  if (durationMs <= LONGEST_LOAD_MS) return;
+  const longest = formatDuration(LONGEST_LOAD_MS);
+  throw new CommandError(
+    ExitCode.error,
+    `--duration ${formatDuration(durationMs)} is too long: with what the end of the load may take, a node can be profiled for ${longest} at most`,
+  );
 }
 
 /** Nodes that run already have their own settings, and are on this machine. */

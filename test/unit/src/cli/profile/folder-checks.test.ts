@@ -19,7 +19,9 @@ const SUMMARY = {
     {
       name: 'node-1',
       sampledThreads: [{ thread: 'main', cpu: { userMs: 1, systemMs: 2 } }],
-      waits: [{ thread: 'main', waits: [{ path: ['disk'], totalMs: 1, buckets: [1] }] }],
+      waits: [
+        { thread: 'main', waits: [{ path: ['disk'], isIdle: false, count: 1, totalMs: 1, buckets: [1] }] },
+      ],
     },
   ],
 };
@@ -42,7 +44,9 @@ test('a summary is read, and what is wrong in one is named by its place', () => 
       /^nodes\[0\]\.sampledThreads\[0\]\.cpu\.systemMs is not a number$/,
     ],
     [
-      summary({ nodes: [{ ...node, waits: [{ waits: [{ path: [], totalMs: 1 }] }] }] }),
+      summary({
+        nodes: [{ ...node, waits: [{ waits: [{ path: [], isIdle: false, count: 1, totalMs: 1 }] }] }],
+      }),
       /^nodes\[0\]\.waits\[0\]\.waits\[0\]\.buckets is not a list$/,
     ],
   ] as const)
