@@ -56,20 +56,21 @@ interface StatusService {
   status(): Record<string, unknown>;
 }
 
-/** A profile that has begun. */
-export interface RunningProfile {
+/**
+ * A profile that has begun. Dispose of it once nobody waits for it any more, nor needs its document, which may be large:
+ * the next one begins only then. If it is under way still, that cancels it.
+ */
+export interface RunningProfile extends Disposable {
   /** A NodeProfile as JSON, in pieces; null when it was cancelled. */
   readonly document: Promise<readonly string[] | null>;
   /** Ends it before its time. */
   end(): void;
-  /** Nobody waits for it any more. */
-  cancel(): void;
 }
 
 export interface ProfileService {
   /**
    * Resolves when it has begun.
-   * @throws QuorateError CONFLICT while another one is under way
+   * @throws QuorateError CONFLICT while another one is under way, or its document is needed
    */
   begin(request: ProfileRequest): Promise<RunningProfile>;
   /** Ends the one that is under way, whoever began it; false: there is none. */

@@ -73,8 +73,22 @@ export class HostCheck {
     if (this.#names.has(name)) return true;
     // A client that names an address has looked up no name, so no name can have led it here.
     if (this.#isAnyAddress && isIP(name) !== 0) return true;
-    return this.#isLoopback && (isLoopback(name) || name.endsWith('.localhost'));
+    return this.#isLoopback && isLoopbackName(name);
   }
+}
+
+/** Whether a request is for a host that is this machine for everybody: no name that was let in, no outward address. */
+export function namesLoopback({ headers, url = '' }: IncomingMessage): boolean {
+  const hosts = [headers.host ?? '', authorityOf(url) ?? headers.host ?? ''];
+  return hosts.every((host) => {
+    const [, written = ''] = NAME_AND_PORT.exec(host) ?? [];
+    return isLoopbackName(canonical(written));
+  });
+}
+
+/** @param name as `canonical` gives it */
+function isLoopbackName(name: string): boolean {
+  return isLoopback(name) || name.endsWith('.localhost');
 }
 
 function isNamed(name: string, lowerCase: string): boolean {

@@ -163,6 +163,8 @@ export class Router {
       this.#answer(request, response, 404, NOT_FOUND);
     } else if (request.method !== 'POST' && request.method !== 'DELETE') {
       this.#refuseMethod(request, response, 'POST, DELETE');
+    } else if (!isHttp11(request)) {
+      this.#answer(request, response, 400, 'A profile comes as HTTP chunks: use HTTP/1.1.');
     } else if (!this.#isDraining(request, response) && !this.#hasUselessBody(request, response)) {
       new ProfileExchange(this.#context, profiles, request, response).start(query);
     }

@@ -5,7 +5,7 @@
  * The samplers of a thread must be stopped while the thread lives, and they are asked to by its own event loop or at the
  * next function that it calls. Threads that wait for work do neither: they are woken until all have done as asked.
  */
-import type { Clock, TimerHandle } from '../../clock.ts';
+import type { Clock } from '../../clock.ts';
 import { errorMessage, QuorateError } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 import {
@@ -61,20 +61,27 @@ export class NodeProfiler implements ProfileService {
     if (this.#running !== null) {
       throw new QuorateError(
         'CONFLICT',
-        'the node is being profiled already: wait for that, or end it with DELETE',
+        'the node is being profiled already, or its profile is being sent: wait for that, or end it with DELETE',
       );
     }
     const run = new Run(this.#parts, request, () => {
       this.#running = null;
     });
     this.#running = run;
-    await run.begun;
+    try {
+      await run.begun;
+    } catch (error) {
+      run[Symbol.dispose]();
+      await run.over;
+      throw error;
+    }
     return run;
   }
 
   end(): boolean {
-    this.#running?.end();
-    return this.#running !== null;
+    if (this.#running === null || this.#running.isOver) return false;
+    this.#running.end();
+    return true;
   }
 
   /** Resolves when nothing is being profiled, and nothing will be. */
@@ -93,21 +100,34 @@ class Run implements RunningProfile {
   readonly #parts: NodeProfilerParts;
   readonly #request: ProfileRequest;
   readonly #ending = Promise.withResolvers<Ending>();
+  readonly #onReleased: () => void;
   readonly #threads = new Map<string, ThreadProfile>();
   /** Names of those that are left out, or under way to being sampled. */
   readonly #met = new Set<string>();
-  #looking: Promise<void> = Promise.resolve();
+  #recordsWaits = false;
+  #isCancelled = false;
+  #isOver = false;
+  #isDisposed = false;
+  #isLooking = false;
+  /** Resolves when those threads that were found last are met. */
+  #meeting: Promise<void> = Promise.resolve();
 
-  /** @param onOver called when all samplers are stopped */
-  constructor(parts: NodeProfilerParts, request: ProfileRequest, onOver: () => void) {
+  /** @param onReleased called when all samplers are stopped, and nobody needs the document */
+  constructor(parts: NodeProfilerParts, request: ProfileRequest, onReleased: () => void) {
     this.#parts = parts;
     this.#request = request;
+    this.#onReleased = onReleased;
     this.begun = this.#begin();
-    this.document = this.begun.then(() => this.#run()).finally(onOver);
-    this.over = this.document.then(
-      () => undefined,
-      () => undefined,
-    );
+    this.document = this.begun.then(() => this.#run()).finally(() => this.#stop());
+    const settle = (): void => {
+      this.#isOver = true;
+      if (this.#isDisposed) this.#onReleased();
+    };
+    this.over = this.document.then(settle, settle);
+  }
+
+  get isOver(): boolean {
+    return this.#isOver;
   }
 
   end(): void {
@@ -115,75 +135,101 @@ class Run implements RunningProfile {
   }
 
   cancel(): void {
+    this.#isCancelled = true;
     this.#ending.resolve('cancelled');
   }
 
+  [Symbol.dispose](): void {
+    if (this.#isDisposed) return;
+    this.#isDisposed = true;
+    this.cancel();
+    if (this.#isOver) this.#onReleased();
+  }
+
   async #begin(): Promise<void> {
-    const { engine } = this.#parts;
+    const { clock, engine } = this.#parts;
     await this.#adopt(this.#request, false);
-    if (!this.#threads.has(MAIN)) {
-      await this.#stopAll();
+    if (!this.#threads.has(MAIN))
       throw new QuorateError('INTERNAL', 'the samplers of the main thread do not start: the log says why');
-    }
-    if (this.#request.kinds.includes('waits')) {
-      engine.threads?.recordWaits();
-      for (const place of ALL_WAITS) place.record();
-      // A wait that is under way is not recorded.
-      engine.wakeThreads?.();
-    }
+    if (!this.#request.kinds.includes('waits')) return;
+    this.#recordsWaits = true;
+    engine.threads?.recordWaits();
+    for (const place of ALL_WAITS) place.record();
+    // A wait that is under way is not recorded. A thread that was about to wait may have missed the first call.
+    engine.wakeThreads?.();
+    clock.after(WAKE_MS, () => engine.wakeThreads?.());
   }
 
   async #run(): Promise<readonly string[] | null> {
-    const { clock, engine } = this.#parts;
+    const { clock } = this.#parts;
     const beganMs = clock.monotonicMs();
     const before = processCounters();
     const time = clock.after(this.#request.durationMs, () => this.#ending.resolve('time'));
-    const look: TimerHandle = clock.every(LOOK_MS, () => {
-      this.#looking = this.#looking.then(() => this.#look());
-    });
+    const look = clock.every(LOOK_MS, () => this.#lookAgain());
+    let endedBy: Ending;
     try {
-      const endedBy = await this.#ending.promise;
-      time.cancel();
-      look.cancel();
-      // A thread that is just being met must be among those that are stopped.
-      await this.#looking;
-      // Of one that came last there are no samples, but what it used.
-      await this.#adopt({ ...this.#request, kinds: [] }, true);
-      const elapsedMs = clock.monotonicMs() - beganMs;
-      const now = processCounters();
-      const waits = this.#request.kinds.includes('waits') ? takeWaits(engine) : null;
-      const used = await this.#countersOfAll();
-      const samples = await this.#stopAll();
-      if (endedBy === 'cancelled') return null;
-      const head: Omit<NodeProfile, 'threads'> = {
-        version: PROFILE_VERSION,
-        node: this.#parts.nodeId,
-        endedBy,
-        elapsedMs,
-        cpu: {
-          userMs: now.cpu.userMs - before.cpu.userMs,
-          systemMs: now.cpu.systemMs - before.cpu.systemMs,
-        },
-        voluntarySwitches: now.voluntarySwitches - before.voluntarySwitches,
-        involuntarySwitches: now.involuntarySwitches - before.involuntarySwitches,
-        osThreads: osThreads(),
-        residentBytes: process.memoryUsage.rss(),
-      };
-      const threads = [...samples.keys()].map((name) => {
-        const { idleMs, ...counters } = used.get(name) ?? NOTHING_USED;
-        const idle = idleMs > 0 ? [{ ...IDLE_LOOP, totalMs: idleMs }] : [];
-        return { name, ...counters, waits: waits === null ? [] : [...(waits.get(name) ?? []), ...idle] };
-      });
-      return documentOf(head, threads, samples);
+      endedBy = await this.#ending.promise;
     } finally {
       time.cancel();
       look.cancel();
     }
+    // A thread that is just being met must be among those that are stopped.
+    await this.#meeting;
+    if (endedBy === 'cancelled' || this.#isCancelled) return null;
+    // Of one that came last there are no samples, but what it used.
+    await this.#adopt({ ...this.#request, kinds: [] }, true);
+    if (this.#isCancelled) return null;
+    const elapsedMs = clock.monotonicMs() - beganMs;
+    const now = processCounters();
+    const waits = this.#takeWaits();
+    const used = await this.#countersOfAll();
+    const samples = await this.#stopThreads();
+    const head: Omit<NodeProfile, 'threads'> = {
+      version: PROFILE_VERSION,
+      node: this.#parts.nodeId,
+      endedBy,
+      elapsedMs,
+      cpu: {
+        userMs: now.cpu.userMs - before.cpu.userMs,
+        systemMs: now.cpu.systemMs - before.cpu.systemMs,
+      },
+      voluntarySwitches: now.voluntarySwitches - before.voluntarySwitches,
+      involuntarySwitches: now.involuntarySwitches - before.involuntarySwitches,
+      osThreads: osThreads(),
+      residentBytes: process.memoryUsage.rss(),
+    };
+    const threads = [...samples.keys()].map((name) => {
+      const { idleMs, ...counters } = used.get(name) ?? NOTHING_USED;
+      const idle = idleMs > 0 ? [{ ...IDLE_LOOP, totalMs: idleMs }] : [];
+      return { name, ...counters, waits: waits === null ? [] : [...(waits.get(name) ?? []), ...idle] };
+    });
+    return documentOf(head, threads, samples);
+  }
+
+  /** Whatever has failed: nothing is recorded or sampled afterwards. */
+  async #stop(): Promise<void> {
+    try {
+      this.#takeWaits();
+    } finally {
+      await this.#stopThreads();
+    }
+  }
+
+  /** Not while the last look is under way: a thread that answers late must not have looks queue up behind it. */
+  #lookAgain(): void {
+    if (this.#isLooking) return;
+    this.#isLooking = true;
+    this.#look()
+      .catch(this.#ending.reject)
+      .finally(() => {
+        this.#isLooking = false;
+      });
   }
 
   async #look(): Promise<void> {
     const { heapIntervalBytes, kinds } = this.#request;
-    await this.#adopt(this.#request, true);
+    this.#meeting = this.#adopt(this.#request, true);
+    await this.#meeting;
     if (!kinds.includes('heap')) return;
     let allocatedBytes = 0;
     for (const { allocatedBytes: bytes } of (await this.#countersOfAll()).values()) allocatedBytes += bytes;
@@ -221,9 +267,20 @@ class Run implements RunningProfile {
     return used;
   }
 
-  async #stopAll(): Promise<Map<string, Samples>> {
+  /** Null where none are recorded, or they were taken before. */
+  #takeWaits(): ReadonlyMap<string, readonly ProfiledWaits[]> | null {
+    if (!this.#recordsWaits) return null;
+    this.#recordsWaits = false;
+    return takeWaits(this.#parts);
+  }
+
+  /** Each is stopped once. */
+  async #stopThreads(): Promise<Map<string, Samples>> {
     const samples = new Map<string, Samples>();
-    const stops = [...this.#threads].map(async ([name, thread]) => {
+    const threads = [...this.#threads];
+    this.#threads.clear();
+    if (threads.length === 0) return samples;
+    const stops = threads.map(async ([name, thread]) => {
       samples.set(name, (await this.#patiently(name, thread.stop())) ?? NO_SAMPLES);
     });
     await this.#awake(Promise.all(stops));
@@ -265,13 +322,11 @@ const NO_SAMPLES: Samples = { cpuJson: '', heapJson: '' };
 const IDLE_LOOP = { path: ['event loop', 'idle'], isIdle: true, count: 0, buckets: [] };
 
 /** By thread. */
-function takeWaits({ threads }: NodeProfilerParts['engine']): ReadonlyMap<string, readonly ProfiledWaits[]> {
-  const waits = new Map<string, readonly ProfiledWaits[]>();
-  for (const { sites, thread } of threads?.takeWaits() ?? []) waits.set(thread, sites);
-  waits.set(
-    MAIN,
-    ALL_WAITS.map((place) => place.take()).filter(({ count }) => count > 0),
-  );
+function takeWaits({ engine }: NodeProfilerParts): ReadonlyMap<string, readonly ProfiledWaits[]> {
+  // First those of this thread, which are taken whatever the engine says.
+  const ofMain = ALL_WAITS.map((place) => place.take()).filter(({ count }) => count > 0);
+  const waits = new Map<string, readonly ProfiledWaits[]>([[MAIN, ofMain]]);
+  for (const { sites, thread } of engine.threads?.takeWaits() ?? []) waits.set(thread, sites);
   return waits;
 }
 

@@ -83,32 +83,21 @@ export class ThreadProfile {
     request: ProfileRequest,
     isNew: boolean,
   ): Promise<ThreadProfile> {
-    const { cpuIntervalMs, durationMs, heapIntervalBytes, kinds } = request;
-    const samples = Math.ceil((durationMs * SPARE_SAMPLES) / cpuIntervalMs) + 1000;
-    const starts = [
-      kinds.includes('cpu')
-        ? thread.startCpuProfile({
-            sampleInterval: cpuIntervalMs,
-            maxBufferSize: Math.min(samples, MAX_SAMPLES),
-          })
-        : null,
-      kinds.includes('heap')
-        ? thread.startHeapProfile({
-            sampleInterval: heapIntervalBytes,
-            stackDepth: MAX_STACK_DEPTH,
-            // What was allocated counts, whether or not it still lives.
-            includeObjectsCollectedByMajorGC: true,
-            includeObjectsCollectedByMinorGC: true,
-          })
-        : null,
-    ] as const;
-    const [cpu, heap] = await Promise.allSettled(starts);
-    if (cpu.status === 'rejected' || heap.status === 'rejected') {
-      for (const started of [cpu, heap]) if (started.status === 'fulfilled') await started.value?.stop();
-      throw cpu.status === 'rejected' ? cpu.reason : (heap as PromiseRejectedResult).reason;
+    const { kinds } = request;
+    const [cpu, heap] = await Promise.allSettled([
+      kinds.includes('cpu') ? startCpu(thread, request) : null,
+      kinds.includes('heap') ? startHeap(thread, request) : null,
+    ]);
+    try {
+      const samplers = { cpu: valueOrThrow(cpu), heap: valueOrThrow(heap) };
+      const before = isNew ? NOTHING_USED : await thread.counters();
+      return new ThreadProfile(name, thread, before, samplers.cpu, samplers.heap);
+    } catch (error) {
+      // Nobody else knows of what has started.
+      const started = [cpu, heap].flatMap((start) => (start.status === 'fulfilled' ? [start.value] : []));
+      await Promise.allSettled(started.map(async (sampler) => sampler?.stop()));
+      throw error;
     }
-    const before = isNew ? NOTHING_USED : await thread.counters();
-    return new ThreadProfile(name, thread, before, cpu.value, heap.value);
   }
 
   /** @returns what was used since it began */
@@ -126,6 +115,30 @@ export class ThreadProfile {
     const [cpuJson, heapJson] = await Promise.all([this.#cpu?.stop(), this.#heap?.stop()]);
     return { cpuJson: cpuJson ?? '', heapJson: heapJson ?? '' };
   }
+}
+
+/** The calls of the main thread throw at once: as of all threads, that is to be a promise that rejects. */
+async function startCpu(thread: Profilable, { cpuIntervalMs, durationMs }: ProfileRequest): Promise<Sampler> {
+  const samples = Math.ceil((durationMs * SPARE_SAMPLES) / cpuIntervalMs) + 1000;
+  return thread.startCpuProfile({
+    sampleInterval: cpuIntervalMs,
+    maxBufferSize: Math.min(samples, MAX_SAMPLES),
+  });
+}
+
+async function startHeap(thread: Profilable, { heapIntervalBytes }: ProfileRequest): Promise<Sampler> {
+  return thread.startHeapProfile({
+    sampleInterval: heapIntervalBytes,
+    stackDepth: MAX_STACK_DEPTH,
+    // What was allocated counts, whether or not it still lives.
+    includeObjectsCollectedByMajorGC: true,
+    includeObjectsCollectedByMinorGC: true,
+  });
+}
+
+function valueOrThrow<T>(settled: PromiseSettledResult<T>): T {
+  if (settled.status === 'rejected') throw settled.reason;
+  return settled.value;
 }
 
 function countersOf(

@@ -3,20 +3,41 @@ import assert from 'node:assert/strict';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { after, describe, test } from 'node:test';
+import type { EngineThread } from '../../../native-free-lsm/index.ts';
 import { systemClock } from '../../../src/clock.ts';
 import { NodeProfiler } from '../../../src/node/profiling/node-profiler.ts';
 import type { NodeProfile } from '../../../src/node-profile.ts';
-import { Harness, request } from './harness.ts';
+import type { ProfileService } from '../../../src/services.ts';
+import { Harness } from './harness.ts';
 import type { RawClient } from './raw-client.ts';
 
 const LONG = '/v0/profile?kinds=cpu,heap&durationMs=600000';
 const SHORT = '/v0/profile?kinds=&durationMs=10';
 
-function profiler(): NodeProfiler {
+/** As a program on the same machine sends it. */
+function request(method: string, target: string, ...headers: string[]): string {
+  return `${[`${method} ${target} HTTP/1.1`, 'Host: 127.0.0.1:80', ...headers].join('\r\n')}\r\n\r\n`;
+}
+
+/** What its samplers say is as large as it is told. */
+function threadOf(bytes: number): EngineThread {
+  const sampler = { stop: async () => `"${'x'.repeat(bytes)}"` };
+  const handle = {
+    startCpuProfile: async () => sampler,
+    startHeapProfile: async () => sampler,
+    cpuUsage: async () => ({ user: 0, system: 0 }),
+    getHeapStatistics: async () => ({ total_allocated_bytes: 0 }),
+    performance: { eventLoopUtilization: () => ({ idle: 0, active: 0, utilization: 0 }) },
+  };
+  return { name: 'writer', handle: handle as unknown as EngineThread['handle'] };
+}
+
+function profiler(threads: readonly EngineThread[] = []): NodeProfiler {
   const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
+  const engineThreads = { list: () => [...threads], recordWaits: () => undefined, takeWaits: () => [] };
   return new NodeProfiler({
     nodeId: 'node-1',
-    engine: { threads: undefined },
+    engine: { threads: engineThreads },
     clock: systemClock,
     log: silent,
   });
@@ -25,10 +46,9 @@ function profiler(): NodeProfiler {
 describe('the route of profiles', { timeout: 30_000 }, () => {
   const all: NodeProfiler[] = [];
   after(() => Promise.all(all.map((each) => each.close())));
-  const start = async () => {
-    const profiles = profiler();
+  const start = async (options: Parameters<typeof Harness.start>[0] = {}, profiles = profiler()) => {
     all.push(profiles);
-    return { profiles, harness: await Harness.start({}, profiles) };
+    return { profiles, harness: await Harness.start(options, profiles) };
   };
 
   test('is not there on a node that is not to be profiled', async () => {
@@ -132,6 +152,101 @@ describe('the route of profiles', { timeout: 30_000 }, () => {
       assert.equal(far.status, 403);
       assert.match(far.body.toString(), /on its own machine alone/);
     }
+  });
+
+  test('what a proxy on the same machine passes on may come from anybody, and is refused', async () => {
+    const { harness } = await start();
+    await using _harness = harness;
+    using client = await harness.connect();
+    const strangers: readonly (readonly [string, RegExp])[] = [
+      // Names that --allow-host lets in lead here from elsewhere.
+      ['Host: test', /use its loopback address/],
+      ['Host: test:80', /use its loopback address/],
+      ...['Forwarded: for=10.1.2.3', 'Via: 1.1 proxy', 'X-Real-IP: 10.1.2.3', 'X-Forwarded-For: 10.1.2.3']
+        .concat('x-forwarded-proto: https')
+        .map((header) => [`Host: localhost\r\n${header}`, /come through a proxy/] as const),
+    ];
+    for (const [headers, sentence] of strangers) {
+      for (const method of ['POST', 'DELETE']) {
+        client.send(`${method} ${LONG} HTTP/1.1\r\n${headers}\r\n\r\n`);
+        const { body, status } = await client.answer();
+        assert.equal(status, 403, headers);
+        assert.match(body.toString(), sentence);
+      }
+    }
+    const [named, meant] = ['http://test', 'http://127.0.0.1'];
+    for (const [target, host] of [
+      [named, '127.0.0.1'],
+      [meant, 'test'],
+    ]) {
+      client.send(`POST ${target}${LONG} HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
+      assert.equal((await client.answer()).status, 403, `${target} of ${host}`);
+    }
+    for (const host of ['localhost:1', '127.0.0.1', '[::1]:1', 'node-1.localhost']) {
+      client.send(`POST ${SHORT} HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
+      assert.equal((await client.answer()).status, 200, host);
+    }
+  });
+
+  test('HTTP/1.0, which has no chunks and needs no Host, is refused', async () => {
+    const { harness } = await start();
+    await using _harness = harness;
+    for (const method of ['POST', 'DELETE']) {
+      for (const host of ['', 'Host: 127.0.0.1\r\n']) {
+        using client = await harness.connect();
+        const { body, status } = await client.send(`${method} ${SHORT} HTTP/1.0\r\n${host}\r\n`).answer();
+        assert.equal(status, 400);
+        assert.match(body.toString(), /use HTTP\/1\.1/);
+      }
+    }
+  });
+
+  test('a client that does not read is cut, and until then no other profile begins', async () => {
+    const profiles = profiler([threadOf(32e6)]);
+    const { harness } = await start({ rangeTimeoutMs: 500 }, profiles);
+    await using _harness = harness;
+    using client = await harness.connect();
+    using other = await harness.connect();
+    client.send(request('POST', '/v0/profile?kinds=cpu&durationMs=10'));
+    await begun(client);
+    client.socket.pause();
+    const statusOf = async (method: string): Promise<number> =>
+      (await other.send(request(method, SHORT)).answer()).status;
+    let status = 202;
+    while (status === 202) status = await statusOf('DELETE');
+    assert.equal(status, 404, 'it is under way no more');
+    status = await statusOf('POST');
+    assert.equal(status, 409, 'but its document is not sent');
+    while (status === 409) status = await statusOf('POST');
+    assert.equal(status, 200);
+    client.socket.resume();
+    assert.equal((await client.closed)?.code, 'ECONNRESET');
+  });
+
+  test('a profile behind another answer of a connection that breaks is over', async () => {
+    const profiles = profiler();
+    all.push(profiles);
+    const hasBegun = Promise.withResolvers<void>();
+    const service: ProfileService = {
+      begin: async (asked) => {
+        const running = await profiles.begin(asked);
+        hasBegun.resolve();
+        return running;
+      },
+      end: () => profiles.end(),
+    };
+    await using harness = await Harness.start({}, service);
+    harness.entities.behaviour = () => undefined;
+    const client = await harness.connect();
+    client.send(request('GET', '/v0/entity?id=held'), request('POST', LONG));
+    await hasBegun.promise;
+    using other = await harness.connect();
+    const statusOf = async (): Promise<number> => (await other.send(request('POST', SHORT)).answer()).status;
+    assert.equal(await statusOf(), 409);
+    client.socket.resetAndDestroy();
+    let status = 409;
+    while (status === 409) status = await statusOf();
+    assert.equal(status, 200);
   });
 
   test('names what is wrong in the query', async () => {

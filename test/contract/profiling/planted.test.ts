@@ -1,9 +1,11 @@
 /** What is planted into a thread of a real engine, or into the main thread, is found where it was planted. */
 import assert from 'node:assert/strict';
+import { readdirSync, statSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
 import v8 from 'node:v8';
 import { encodeRecord, RecordStore } from '../../../native-free-lsm/index.ts';
 import type { CpuProfile, HeapProfile } from '../../../src/cli/profile/profile-folder.ts';
@@ -15,6 +17,8 @@ const ENTRIES = 8;
 /** When the sampler itself had to wait longer for the machine, its samples say nothing, and are taken again. */
 const LATEST_SAMPLE_MS = 8;
 const ATTEMPTS = 3;
+/** Several looks at what the threads have allocated. */
+const IDLE_MS = 350;
 const REQUEST = { durationMs: 60_000, cpuIntervalMs: 1, heapIntervalBytes: 16 * 1024 };
 const log = {
   info: () => undefined,
@@ -48,7 +52,7 @@ describe('a profile of an engine', { timeout: 60_000 }, () => {
     });
 
   const profiled = async (kinds: readonly ProfileKind[], work: () => Promise<void> | void) => {
-    const running = await profiler.begin({ ...REQUEST, kinds });
+    using running = await profiler.begin({ ...REQUEST, kinds });
     await work();
     running.end();
     const document = await running.document;
@@ -121,12 +125,38 @@ describe('a profile of an engine', { timeout: 60_000 }, () => {
   test('there is one at a time, and another when that has ended or was cancelled', async () => {
     const running = await profiler.begin({ ...REQUEST, kinds: ['cpu', 'heap'] });
     await assert.rejects(profiler.begin({ ...REQUEST, kinds: [] }), { code: 'CONFLICT' });
-    running.cancel();
+    running[Symbol.dispose]();
     assert.equal(await running.document, null);
-    const short = await profiler.begin({ ...REQUEST, kinds: ['cpu', 'heap', 'waits'], durationMs: 10 });
+    using short = await profiler.begin({ ...REQUEST, kinds: ['cpu', 'heap', 'waits'], durationMs: 10 });
     const document = await short.document;
     assert.equal((JSON.parse(document?.join('') ?? '') as NodeProfile).endedBy, 'time');
     assert.equal(profiler.end(), false);
+    await assert.rejects(profiler.begin({ ...REQUEST, kinds: [] }), { code: 'CONFLICT' });
+    short[Symbol.dispose]();
+    (await profiler.begin({ ...REQUEST, kinds: [] }))[Symbol.dispose]();
+  });
+
+  test('a node that does nothing is not made to write: nothing is appended to its log, or synced', async () => {
+    await put('the last one');
+    await store.maintenanceIdle();
+    const logBytes = (): number[] =>
+      readdirSync(directory)
+        .filter((name) => name.endsWith('.log'))
+        .map((name) => statSync(join(directory, name)).size);
+    const before = logBytes();
+    assert.ok(before.length > 0);
+    const { profile, thread } = await profiled(['heap', 'waits'], () => pause(IDLE_MS));
+    assert.deepEqual(logBytes(), before);
+    const waits = profile.threads.flatMap(({ waits: all }) => all.map(({ path }) => path.join(', ')));
+    assert.deepEqual(
+      waits.filter((path) => path.startsWith('disk, ')),
+      [],
+    );
+    for (const name of ['writer', 'reader-1'])
+      assert.ok(
+        thread(name).waits.some(({ path }) => path[0] === 'ring'),
+        `${name} was not woken`,
+      );
   });
 });
 

@@ -1,9 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import v8 from 'node:v8';
 import type { EngineThread } from '../../../../../native-free-lsm/index.ts';
 import { NodeProfiler } from '../../../../../src/node/profiling/node-profiler.ts';
 import type { NodeProfile, ProfileKind } from '../../../../../src/node-profile.ts';
+import { ALL_WAITS } from '../../../../../src/wait-places.ts';
 import { FakeClock } from '../../../../support/fake-clock.ts';
+
+/** What `WaitPlace.begin` returns while nothing is recorded. */
+const NOT_RECORDED = -1;
 
 /** A pool thread that does what it is asked when it is woken, if it ever is. */
 class SleepingThread {
@@ -46,6 +51,7 @@ class Fixture {
   readonly warned: string[] = [];
   readonly sleepers = new Map<string, SleepingThread>();
   readonly profiler: NodeProfiler;
+  onTakeWaits: () => void = () => undefined;
 
   constructor(...names: string[]) {
     for (const name of names) this.sleepers.set(name, new SleepingThread());
@@ -61,7 +67,10 @@ class Fixture {
         threads: {
           list: () => [...this.sleepers].map(([name, sleeper]) => sleeper.thread(name)),
           recordWaits: () => undefined,
-          takeWaits: () => [],
+          takeWaits: () => {
+            this.onTakeWaits();
+            return [];
+          },
         },
         wakeThreads: () => {
           for (const sleeper of this.sleepers.values()) sleeper.wake();
@@ -86,6 +95,14 @@ class Fixture {
       this.clock.advance(10);
     }
     return await promise;
+  }
+
+  async pass(ms: number): Promise<void> {
+    const endMs = this.clock.monotonicMs() + ms;
+    while (this.clock.monotonicMs() < endMs) {
+      await new Promise((resolve) => setImmediate(resolve));
+      this.clock.advance(10);
+    }
   }
 
   async begin(kinds: readonly ProfileKind[], durationMs = 1000) {
@@ -173,4 +190,62 @@ test('closing while a profile begins waits until it is stopped', async () => {
   const running = await beginning;
   assert.equal(await running.document, null);
   assert.equal(fixture.sleeper('writer').running, 0);
+});
+
+test('a profile that fails when it is put together leaves nothing running, and another can begin', async () => {
+  const fixture = new Fixture('writer');
+  const failed = await fixture.begin(['cpu', 'heap', 'waits']);
+  fixture.onTakeWaits = () => {
+    throw new Error('no figures');
+  };
+  await assert.rejects(fixture.until(failed.document), /no figures/);
+  failed[Symbol.dispose]();
+  assert.equal(fixture.sleeper('writer').running, 0);
+  for (const place of ALL_WAITS) assert.equal(place.begin(), NOT_RECORDED, place.path.join(', '));
+  fixture.onTakeWaits = () => undefined;
+  const running = await fixture.begin(['cpu']);
+  assert.equal((await fixture.until(read(running.document))).endedBy, 'time');
+});
+
+test('a profile whose main thread cannot be sampled stops the others, and another can begin', async () => {
+  const fixture = new Fixture('writer');
+  const other = v8.startHeapProfile({ sampleInterval: 1 << 20, stackDepth: 1 });
+  try {
+    await assert.rejects(fixture.begin(['cpu', 'heap']), { code: 'INTERNAL' });
+    assert.match(fixture.warned[0], /^The thread main is missing in the profile/);
+    assert.equal(fixture.sleeper('writer').running, 0);
+  } finally {
+    other.stop();
+  }
+  const running = await fixture.begin(['cpu', 'heap']);
+  assert.equal((await fixture.until(read(running.document))).endedBy, 'time');
+});
+
+test('looks at a thread that does not answer do not queue up: closing waits for one of them at most', async () => {
+  const fixture = new Fixture('writer');
+  const running = await fixture.begin(['heap'], 600_000);
+  fixture.sleeper('writer').isDeaf = true;
+  await fixture.pass(60_000);
+  const looks = fixture.warned.length;
+  assert.ok(looks > 1 && looks <= 12, `${looks} looks in a minute that each wait five seconds`);
+  const closingMs = fixture.clock.monotonicMs();
+  await fixture.until(fixture.profiler.close());
+  const closedMs = fixture.clock.monotonicMs() - closingMs;
+  assert.ok(closedMs <= 10_000, `closed after ${closedMs} ms`);
+  assert.equal(await running.document, null);
+});
+
+test('the next profile begins when the one before is over and nobody needs its document', async () => {
+  const fixture = new Fixture('writer');
+  const first = await fixture.begin(['cpu']);
+  await fixture.until(read(first.document));
+  assert.equal(fixture.profiler.end(), false, 'it is not under way any more');
+  await assert.rejects(fixture.begin([]), { code: 'CONFLICT', message: /or its profile is being sent/ });
+  first[Symbol.dispose]();
+  const second = await fixture.begin(['cpu']);
+  first[Symbol.dispose]();
+  await assert.rejects(fixture.begin([]), { code: 'CONFLICT' });
+  second[Symbol.dispose]();
+  assert.equal(await fixture.until(second.document), null);
+  (await fixture.begin([]))[Symbol.dispose]();
 });
