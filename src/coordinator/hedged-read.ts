@@ -102,7 +102,8 @@ export class HedgedRead extends ReadOperation implements Hedgeable {
   /** It is late: it has waited as long as nearly all answers take, or for a replica that is not to be relied upon now. */
   onHedgeDue(): void {
     if (this.#asked === this.from) return;
-    const asksAll = this.#ranking.asksAll(this.listOffset, this.from);
+    // One that waits for others is only late.
+    const asksAll = this.#waitsForBroken() && this.#ranking.asksAll(this.listOffset, this.from);
     const granted = asksAll ? this.from - this.#asked : this.#grant();
     if (granted === 0) {
       this.#retryLater();
@@ -116,12 +117,21 @@ export class HedgedRead extends ReadOperation implements Hedgeable {
   }
 
   waitsFor(health: ReplicaHealth): boolean {
-    const { accumulator } = this;
     for (let position = 0; position < this.from; position++) {
-      const isWaiting = accumulator.isAsked(position) && !accumulator.hasAnswered(position);
-      if (isWaiting && this.#healthOf(position) === health) return true;
+      if (this.#isSilent(position) && this.#healthOf(position) === health) return true;
     }
     return false;
+  }
+
+  #waitsForBroken(): boolean {
+    for (let position = 0; position < this.from; position++) {
+      if (this.#isSilent(position) && !this.#healthOf(position).breaker.isClosed) return true;
+    }
+    return false;
+  }
+
+  #isSilent(position: number): boolean {
+    return this.accumulator.isAsked(position) && !this.accumulator.hasAnswered(position);
   }
 
   /** How many more replicas the budget allows to ask: as many as answers are missing, or fewer. */

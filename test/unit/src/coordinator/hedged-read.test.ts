@@ -414,6 +414,18 @@ test('when a replica is found to fail, reads that wait for others ask nobody, an
   assert.deepEqual([figures().sent, figures().overBudget], [0, 0]);
 });
 
+test('a late read is not hurried by a replica of its key that is not to be relied upon, when it waits for others', () => {
+  const { answers, asked, clock, coordinator, figures, healthOf } = setUp(5, -1, 0);
+  coordinator.get(KEY, 2, 5, answers);
+  for (let i = 0; i < 6; i++) coordinator.get(KEY, 5, 5, answers);
+  const count = asked.length;
+  for (const { position, reply } of asked.slice(2)) if (position === 4) reply(DOWN);
+  assert.equal(healthOf(4).breaker, 'open');
+  clock.advance(LATE_MS + 100);
+  assert.equal(asked.length, count);
+  assert.deepEqual([figures().sent, figures().overBudget], [0, 1]);
+});
+
 test('replicas that have too much to do are replaced, and asked no more often for that', () => {
   const { answers, asked, coordinator, figures, healthOf } = setUp();
   const full = failed(FailureCode.inFlightFull, 'too many requests in flight');
