@@ -44,8 +44,9 @@ run goes on with the step that was running. A step that fails is reported and do
 not stop the others; the next run tries it again. What was measured counts until the
 settings change, or the code that was measured.
 
-Nothing else should run on the machine. The data and all processes are gone at the
-end of every run.
+It needs Linux, dd and fincore (Debian: coreutils, util-linux), and 5 GiB below
+--data. Nothing else should run on the machine. The data and all processes are gone
+at the end of every run.
 
 The report is the text in docs/report/report.template.md, with the figures put in.
 When a conclusion in it disagrees with the figures, the sentence is printed with what
