@@ -20,7 +20,7 @@ const MEANINGS: Readonly<Record<ExitCode, string>> = {
   [ExitCode.overloaded]:
     'the node takes no such request at the moment (overload, a full disk, a stop): try again',
   [ExitCode.damaged]: 'damage was found: the output names each place',
-  [ExitCode.output]: 'stdout could not be written: a full disk, for example',
+  [ExitCode.output]: 'stdout or a file could not be written: a full disk, for example',
   [ExitCode.unreachable]: 'no answer, or one that broke off: a put or delete may be done or not',
 };
 

@@ -47,7 +47,7 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     load: async () => (await import('./fill/fill.ts')).fillCommand(),
   },
   load: {
-    summary: 'ask a cluster for much, and tell how long the answers took',
+    summary: 'send many requests to a cluster, and tell how long the answers took',
     load: async () => (await import('./load/load.ts')).loadCommand(),
   },
   profile: {

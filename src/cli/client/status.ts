@@ -21,7 +21,8 @@ const MANUAL = `
 Asks one node, then every node it knows; those that do not answer are shown as
 unreachable. Below the table stands a line for each condition that keeps a node
 from doing all it should, with its code (README.md lists them, and what to do),
-and for each peer that a node refuses.
+and for each peer that a node refuses, or that refuses it. docs/STATUS.md
+explains the fields of --json.
 
   keys         estimated: deletions and old versions count until they are compacted
   tables       on each level, from level 0

@@ -26,25 +26,30 @@ import { describeMs, textReport } from './text-report.ts';
 import { WORKLOADS } from './workloads.ts';
 
 const MANUAL = `
-Asks a cluster for as much as it is told to, and says how long the answers took.
+Sends requests to a cluster, and says how long the answers took.
 
 With --rate requests are due at fixed times, whether or not those before them were
 answered (wrk2's method): one that finds every connection busy waits, and its
 latency counts from the moment it was due. So a node that stops for a second shows
-it in every request that came meanwhile. Without --rate each connection asks again
-as soon as it has its answer: that shows how much a cluster can do, and says little
-about latencies.
+this in every request that was due meanwhile. Without --rate each connection sends
+its next request as soon as it has an answer (a closed loop): that shows how much a
+cluster can do, and says little about latencies.
 
-A 404 to GET is an answer: there is nothing under the key. Everything else but 2xx
+A 404 to GET is an answer: there is nothing under the key. Any other status but 2xx
 is an error, and so is a connection that breaks; all count with the time they took.
-When the time is over no more is asked, and what was due is waited for, 10 s at
-most.
+When the time is over nothing new is sent. What was due before is waited for, for
+10 s at most. The line \`no answer\` counts by kind: refused, no connection was made;
+broken, it ended too soon; malformed, the answer was no HTTP; unanswered, the request
+still waited at the end.
 
 Requests go over bare connections from threads of their own, one at a time on each.
-When those threads are late themselves, or have no time to spare, the report says
-NOT VALID and the command ends with exit code 1: the figures are then those of the
-load and not of the cluster. On a machine that the nodes run on as well, the load
-takes CPU from them.
+When those threads are late themselves, or busy all the time, the report says NOT
+VALID and the command ends with exit code 1: the figures are then those of the load
+and not of the cluster. More --threads help, or another machine. On the machine of
+the nodes, the load takes CPU time from them.
+
+--key-choice: uniform takes each key equally often, zipfian a few keys very often,
+latest the newest keys most often, sequential one key after the other.
 
 --prepare writes every key once before the load, so that reads find them; key1 to
 keyN are also what \`fill\` builds. The same flags and --seed send the same requests
@@ -54,7 +59,7 @@ inserted: no key before its insert is acknowledged, each thread for its own.)
 --find-rate doubles the rate from --rate, or 1000, until it does not hold, halves
 the gap until it is below 5 %, and runs the best once more. A rate holds when 99 %
 of it is achieved, the p99 is below --slo and nothing fails. Each probe takes
---warmup and --duration.
+--warmup and --duration. When no rate holds, the exit code is 1.
 
 --html writes one page with everything in it: latency by percentile on the axis
 that HdrHistogram's plotter has, latency and answers over time, and with --overlay
@@ -79,7 +84,9 @@ Examples:
 ${exitCodesManual([ExitCode.ok, ExitCode.error, ExitCode.unreachable, ExitCode.output])}`;
 
 export function loadCommand(): Command {
-  const command = new Command('load').description('Asks a cluster for much, and tells how long it took.');
+  const command = new Command('load').description(
+    'Sends many requests to a cluster, and tells how long the answers took.',
+  );
   addSettings(command.optionsGroup('The load:'), loadSettings);
   addSettings(command.optionsGroup('The requests:'), requestSettings);
   addSettings(command, quorumSettings);

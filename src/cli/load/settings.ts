@@ -80,24 +80,24 @@ export const loadSettings: SettingsTable<LoadSettings> = {
     'requests a second that are due (default: closed loop)',
   ),
   connections: integer('connections', 64, 1, MAX_CONNECTIONS, 'each with one request at a time'),
-  durationMs: duration('duration', 10 * SECOND, SECOND / 10, 24 * HOUR, 'how long requests count'),
-  warmUpMs: duration('warmup', 2 * SECOND, 0, HOUR, 'how long requests are sent before any counts'),
+  durationMs: duration('duration', 10 * SECOND, SECOND / 10, 24 * HOUR, 'how long requests are measured'),
+  warmUpMs: duration('warmup', 2 * SECOND, 0, HOUR, 'how long requests are sent before that'),
   threads: integer('threads', 1, 1, MAX_THREADS, 'threads that send them'),
-  seed: integer('seed', 1, 0, MAX_SEED, 'other seeds make another sequence of requests'),
+  seed: integer('seed', 1, 0, MAX_SEED, 'the sequence of requests follows from it'),
 };
 
 export const requestSettings: SettingsTable<RequestSettings> = {
-  method: choice<Method>('method', 'get', METHODS, 'what is asked'),
+  method: choice<Method>('method', 'get', METHODS, 'kind of request'),
   mix: {
     flag: 'mix',
     placeholder: '<shares>',
-    help: 'parts of each with --method mixed',
+    help: 'parts of each kind with --method mixed',
     defaultValue: sharesOf({ get: 90, put: 10 }),
     parse: parseMix,
     format: () => 'get=90,put=10',
   },
-  keys: integer('keys', 100_000, 1, MAX_KEYS, 'key1 to keyN'),
-  keyChoice: choice<KeyChoiceName>('key-choice', 'uniform', KEY_CHOICES, 'which of them'),
+  keys: integer('keys', 100_000, 1, MAX_KEYS, 'how many keys: key1 to keyN'),
+  keyChoice: choice<KeyChoiceName>('key-choice', 'uniform', KEY_CHOICES, 'how a request chooses its key'),
   valueBytes: {
     ...size('value-size', 0, 1, 16 * MIB, 'random bytes in each value (default: value1 to value1000)'),
     defaultValue: undefined,

@@ -50,8 +50,8 @@ Without --url it starts a cluster of its own, on this machine and with the flags
 \`serve\`, in a temporary folder or on the data of a stopped cluster (--data: what the
 load writes stays there). The load goes to its first node. With --url it profiles
 nodes that run already and were started with --allow-profiling, and the load goes to
-all of them in turn; they must be on this machine, as a node lets nobody else profile
-it.
+all of them in turn. They must be on this machine and listen on a loopback address or
+on all addresses (0.0.0.0), because a node lets nobody else profile it.
 
 Each kind is recorded in a run of the same load, --duration long (at most
 ${formatDuration(LONGEST_LOAD_MS)}), because each makes the others dearer:
@@ -61,9 +61,14 @@ ${formatDuration(LONGEST_LOAD_MS)}), because each makes the others dearer:
   waits  each wait of a thread, by its place: for requests, for the disk, for memory,
          for sockets that take no more, and the idle event loop
 
-Half a run without any profile lies before these and half behind, so the command
-takes --warmup and (1 + number of kinds) × --duration. From these come the figures of
-each node, and what each profile costs, in CPU time a request.
+Half a run without any profile comes before these and half after them, so the command
+takes --warmup and (1 + number of kinds) × --duration, which is 585s at most. From these
+halves come the figures of each node, and what each profile costs in CPU time of a
+request.
+
+In the printed table of nodes, yields/s and preempted/s are context switches: a thread
+waited, or the system gave its core to another one. Below it stand the functions that
+cost the most, and the longest waits.
 
 Threads are named by what they do: main, writer, reader-1, background-1. What is
 written to --out:
@@ -79,8 +84,8 @@ cpu.html adds up to it; how it is divided among functions is sampled. Time in th
 kernel stands below the function that asked for it. Kernel time that no sampled call
 explains is attributed to where the thread was seen asleep, by how long it was seen
 there: below (event loop) to reading from sockets and polling them, in a sync to its
-work, below functions that wait for requests to falling asleep and waking up. For how
-long threads did not run, and why, is in waits.html.
+work, below functions that wait for requests to falling asleep and waking up. How long
+threads did not run, and why, is in waits.html.
 
 \`profile diff\` compares two of these folders.
 

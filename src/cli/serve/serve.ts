@@ -42,6 +42,19 @@ listens on loopback addresses alone.
 
 A node that dies is reported and stays down; with --restart it comes back.
 
+--replication says how a node asks the replicas of a key for its clients:
+  hedged      writes all at once; reads ask as many replicas as must answer, the
+              best ones, and others when one of these fails or is late. When a read
+              is late, and how many others it may ask, is set by --hedge-min-delay,
+              --hedge-max-delay and --hedge-budget
+  parallel    all at once
+  sequential  one after the other: for comparison
+Nodes of one cluster may differ in it. --peer-protocol must be the same for all: a
+node with another one is refused. --fan-out multicast does not go with
+--peer-protocol http.
+
+--allow-profiling lets programs on this machine profile the nodes, see \`profile\`.
+
 Ctrl-C (SIGINT, SIGTERM, SIGHUP) drains: new requests get 503, those in flight
 end, and when that is done on every node logs are synced, and all is gone within
 5 s. A second one ends at once; nothing acknowledged is lost by that either.
