@@ -62,7 +62,7 @@ ${formatDuration(LONGEST_LOAD_MS)}), because each makes the others dearer:
          for sockets that take no more, and the idle event loop
 
 Half a run without any profile comes before these and half after them, so the command
-takes --warmup and (1 + number of kinds) × --duration, which is 585s at most. From these
+takes --warmup and (1 + number of kinds) × --duration. From these
 halves come the figures of each node, and what each profile costs in CPU time of a
 request.
 
