@@ -97,15 +97,12 @@ export class ProfileExchange implements Reader {
     response.flushHeaders();
     const signs = this.#context.clock.every(SIGN_MS, () => response.write(SIGN));
     const leave = (): void => {
-      this.socket.off('close', leave);
       signs.cancel();
       this.#context.readers.delete(this);
       running[Symbol.dispose]();
     };
     response.once('close', leave);
-    // A response behind others of its connection does not hear that it will never be sent.
-    this.socket.once('close', leave);
-    if (this.socket.destroyed) leave();
+    if (response.destroyed) leave();
     let document: readonly string[] | null = null;
     try {
       document = await running.document;
@@ -114,7 +111,7 @@ export class ProfileExchange implements Reader {
     }
     signs.cancel();
     // The client sees that nothing more comes.
-    if (document === null || this.socket.destroyed) {
+    if (document === null || response.destroyed) {
       this.socket.destroy();
       return;
     }
