@@ -1,4 +1,5 @@
 /** What a node's profile is, for those who ask for one and those who read it: plain data. */
+import type { SiteWaits } from '../native-free-lsm/index.ts';
 
 export const PROFILE_KINDS = ['cpu', 'heap', 'waits'] as const;
 export type ProfileKind = (typeof PROFILE_KINDS)[number];
@@ -30,18 +31,6 @@ export interface CpuMs {
   readonly systemMs: number;
 }
 
-/** The waits at one place. */
-export interface ProfiledWaits {
-  /** From the general to the particular. */
-  readonly path: readonly string[];
-  /** The thread has nothing to do: nobody waits for it. */
-  readonly isIdle: boolean;
-  readonly count: number;
-  readonly totalMs: number;
-  /** The i-th has the waits that took less than 2^i microseconds and are in none before it. */
-  readonly buckets: readonly number[];
-}
-
 export interface ProfiledThread {
   /** `main`, `writer`, `reader-1`, `background-1`. */
   readonly name: string;
@@ -51,7 +40,7 @@ export interface ProfiledThread {
   /** As Chrome's developer tools read them; null: not asked for, or the thread was gone before it was asked. */
   readonly cpuProfile: unknown;
   readonly heapProfile: unknown;
-  readonly waits: readonly ProfiledWaits[];
+  readonly waits: readonly SiteWaits[];
 }
 
 export interface NodeProfile {

@@ -6,6 +6,7 @@ import { quietEnvironment } from '../../test/support/run-cli.ts';
 import { until } from '../../test/support/until.ts';
 import { endBound, spawnBound } from '../support/bound-child.ts';
 import { cpuSeconds } from '../support/processes.ts';
+import { untilSettled } from '../support/settled.ts';
 import type { Program } from './program.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
@@ -102,15 +103,8 @@ export class ServedCluster implements AsyncDisposable {
   }
 
   /** Resolves when no node has a flush or a compaction to do that an earlier run has left. */
-  async settled(): Promise<void> {
-    await until(
-      async () =>
-        (await this.statuses()).every(
-          ({ engine }) => (engine.compactionDebtBytes ?? 0) === 0 && engine.memtables === 1,
-        ),
-      SETTLE_TIMEOUT_MS,
-      () => 'flushes and compactions do not end',
-    );
+  settled(): Promise<void> {
+    return untilSettled(() => this.statuses(), SETTLE_TIMEOUT_MS);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -9,6 +9,7 @@ import { HttpClient } from '../../test/support/http.ts';
 import { freePortRow } from '../../test/support/ports.ts';
 import { until } from '../../test/support/until.ts';
 import { cpuSeconds } from './processes.ts';
+import { untilSettled } from './settled.ts';
 
 /**
  * As the launcher does it: without a compile cache each thread of a node compiles, and keeps the compiler's memory for
@@ -192,15 +193,8 @@ export class BenchCluster implements AsyncDisposable {
   }
 
   /** Resolves when no node has a flush or a compaction to do. */
-  async settled(): Promise<void> {
-    await until(
-      async () =>
-        (await this.statuses()).every(
-          ({ engine }) => (engine.compactionDebtBytes ?? 0) === 0 && engine.memtables === 1,
-        ),
-      SETTLE_TIMEOUT_MS,
-      () => 'flushes and compactions do not end',
-    );
+  settled(): Promise<void> {
+    return untilSettled(() => this.statuses(), SETTLE_TIMEOUT_MS);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

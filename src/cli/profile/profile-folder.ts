@@ -10,7 +10,8 @@
  * Threads are named by their role: `main`, `writer`, `reader-1`, `background-1`. Each kind was recorded in a run of its
  * own, so its files tell of one run. Pure.
  */
-import type { CpuMs, ProfiledWaits, ProfileKind } from '../../node-profile.ts';
+import type { SiteWaits } from '../../../native-free-lsm/index.ts';
+import type { CpuMs, ProfileKind } from '../../node-profile.ts';
 
 /** Raised when an older folder would be misread. */
 export const PROFILE_FOLDER_VERSION = 1;
@@ -64,7 +65,7 @@ export interface ThreadFiles {
   /** What the system counted while `cpu` was sampled; null where there are no samples. */
   readonly sampledCpu: CpuMs | null;
   readonly heap: HeapProfile | null;
-  readonly waits: readonly ProfiledWaits[] | null;
+  readonly waits: readonly SiteWaits[] | null;
 }
 
 export interface NodeFiles {
@@ -82,7 +83,7 @@ export interface ThreadSummary {
 /** In the run that recorded waits. */
 interface WaitsOfThread {
   readonly thread: string;
-  readonly waits: readonly ProfiledWaits[];
+  readonly waits: readonly SiteWaits[];
 }
 
 /** In the run that sampled CPU: samples say where the time went, this says how much it was. */

@@ -1,5 +1,6 @@
 /** Puts together what the runs of a profile have shown. Pure. */
-import type { CpuMs, NodeProfile, ProfiledWaits, ProfileKind } from '../../node-profile.ts';
+import type { SiteWaits } from '../../../native-free-lsm/index.ts';
+import type { CpuMs, NodeProfile, ProfileKind } from '../../node-profile.ts';
 import { type LoadResult, percentileMs } from '../load/result.ts';
 import type {
   CpuProfile,
@@ -110,7 +111,7 @@ export function nodeFilesOf(runs: readonly MeasuredRun[]): NodeFiles[] {
           ...before,
           ...(kind === 'cpu' ? { cpu: cpuProfile as CpuProfile | null, sampledCpu: cpu } : {}),
           ...(kind === 'heap' ? { heap: heapProfile as HeapProfile | null } : {}),
-          ...(kind === 'waits' ? { waits: waits as readonly ProfiledWaits[] } : {}),
+          ...(kind === 'waits' ? { waits: waits as readonly SiteWaits[] } : {}),
         });
       }
     }

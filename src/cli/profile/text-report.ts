@@ -1,6 +1,6 @@
 /** What `profile` prints. Pure. */
+import type { SiteWaits } from '../../../native-free-lsm/index.ts';
 import { describeSize } from '../../config/units.ts';
-import type { ProfiledWaits } from '../../node-profile.ts';
 import { table } from './columns.ts';
 import type { NodeFiles, NodeSummary, ProfileSummary } from './profile-folder.ts';
 import { functionRows } from './view/figures.ts';
@@ -95,7 +95,7 @@ function waitsTable(nodes: readonly NodeFiles[]): string[] {
 }
 
 /** The upper bound of the bucket in which the percentile lies. */
-function percentileMicros({ buckets, count }: ProfiledWaits, percentile: number): number {
+function percentileMicros({ buckets, count }: SiteWaits, percentile: number): number {
   let left = Math.ceil((count * percentile) / 100);
   const bucket = buckets.findIndex((waits) => {
     left -= waits;

@@ -5,6 +5,7 @@
  * The samplers of a thread must be stopped while the thread lives, and they are asked to by its own event loop or at the
  * next function that it calls. Threads that wait for work do neither: they are woken until all have done as asked.
  */
+import type { SiteWaits } from '../../../native-free-lsm/index.ts';
 import type { Clock } from '../../clock.ts';
 import { errorMessage, QuorateError } from '../../errors.ts';
 import type { Log } from '../../log.ts';
@@ -12,7 +13,6 @@ import {
   type NodeProfile,
   PROFILE_VERSION,
   type ProfiledThread,
-  type ProfiledWaits,
   type ProfileRequest,
 } from '../../node-profile.ts';
 import type { StorageEngine } from '../../replica/storage-engine.ts';
@@ -268,7 +268,7 @@ class Run implements RunningProfile {
   }
 
   /** Null where none are recorded, or they were taken before. */
-  #takeWaits(): ReadonlyMap<string, readonly ProfiledWaits[]> | null {
+  #takeWaits(): ReadonlyMap<string, readonly SiteWaits[]> | null {
     if (!this.#recordsWaits) return null;
     this.#recordsWaits = false;
     return takeWaits(this.#parts);
@@ -322,10 +322,10 @@ const NO_SAMPLES: Samples = { cpuJson: '', heapJson: '' };
 const IDLE_LOOP = { path: ['event loop', 'idle'], isIdle: true, count: 0, buckets: [] };
 
 /** By thread. */
-function takeWaits({ engine }: NodeProfilerParts): ReadonlyMap<string, readonly ProfiledWaits[]> {
+function takeWaits({ engine }: NodeProfilerParts): ReadonlyMap<string, readonly SiteWaits[]> {
   // First those of this thread, which are taken whatever the engine says.
   const ofMain = ALL_WAITS.map((place) => place.take()).filter(({ count }) => count > 0);
-  const waits = new Map<string, readonly ProfiledWaits[]>([[MAIN, ofMain]]);
+  const waits = new Map<string, readonly SiteWaits[]>([[MAIN, ofMain]]);
   for (const { sites, thread } of engine.threads?.takeWaits() ?? []) waits.set(thread, sites);
   return waits;
 }
