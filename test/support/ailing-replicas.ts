@@ -10,8 +10,8 @@ import type { SettlementSink } from '../../src/coordinator/settlement.ts';
 import { FailureCode } from '../../src/failure.ts';
 import { Outcome, type OutcomeSink } from '../../src/outcome.ts';
 import { ABSENT, failed } from '../../src/reply.ts';
+import { FakeClock } from '../../src/simulation/fake-clock.ts';
 import { FakeTimestamps, viewOfNodes } from './coordinator-by-hand.ts';
-import { FakeClock } from './fake-clock.ts';
 import { FakeReplicas, type Question } from './fake-replicas.ts';
 
 const DOWN = failed(FailureCode.peerUnavailable, 'node is down');

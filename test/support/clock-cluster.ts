@@ -14,9 +14,9 @@ import { FailureCode } from '../../src/failure.ts';
 import type { Outcome, OutcomeSink } from '../../src/outcome.ts';
 import { Replica, type TimestampJudge } from '../../src/replica/replica.ts';
 import { failed, type ReplicaReply, ReplyKind, type ReplySink, STORED } from '../../src/reply.ts';
+import type { FakeClock } from '../../src/simulation/fake-clock.ts';
 import { type ClockNode, clockNodes, MAX_DRIFT_MS } from './clock-nodes.ts';
 import { viewOf } from './cluster-view.ts';
-import type { FakeClock } from './fake-clock.ts';
 import { hedgingOf, REPLICATIONS } from './replication.ts';
 
 const TIMEOUT_MS = 1_000;

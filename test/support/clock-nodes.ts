@@ -11,7 +11,7 @@ import { HybridClock } from '../../src/hybrid-clock.ts';
 import { ClockWatch } from '../../src/node/clock-watch.ts';
 import { failed, found, type ReplySink } from '../../src/reply.ts';
 import { encodeClock } from '../../src/rpc/clock-message.ts';
-import type { FakeClock } from './fake-clock.ts';
+import type { FakeClock } from '../../src/simulation/fake-clock.ts';
 
 export const MAX_DRIFT_MS = 500;
 const DOWN = failed(FailureCode.peerUnavailable, 'down');

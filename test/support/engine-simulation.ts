@@ -17,7 +17,7 @@ import type {
   BackgroundJob,
   BackgroundResult,
 } from '../../native-free-lsm/threads/protocol/posted-messages.ts';
-import { FakeClock } from './fake-clock.ts';
+import { FakeClock } from '../../src/simulation/fake-clock.ts';
 import { HASH_SEED } from './hash-flood.ts';
 
 /** So small that a few hundred writes go through flushes and several levels. */

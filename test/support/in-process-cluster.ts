@@ -12,8 +12,8 @@ import type { Topology } from '../../src/cluster/topology.ts';
 import { defaultNodeSettings } from '../../src/config.ts';
 import type { RunningNode } from '../../src/node/node.ts';
 import { IDENTITY_FILE } from '../../src/replica/identity-file.ts';
+import { MemoryNetwork } from '../../src/simulation/memory-network.ts';
 import { HttpClient } from './http.ts';
-import { MemoryNetwork } from './memory-network.ts';
 import { TEST_SECRET } from './rpc-handshake.ts';
 import { until } from './until.ts';
 

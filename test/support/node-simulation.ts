@@ -9,8 +9,8 @@ import type { Topology } from '../../src/cluster/topology.ts';
 import { defaultNodeSettings } from '../../src/config.ts';
 import { type RunningNode, startNode } from '../../src/node/node.ts';
 import type { Outcome } from '../../src/outcome.ts';
-import { FakeClock } from './fake-clock.ts';
-import { MemoryNetwork } from './memory-network.ts';
+import { FakeClock } from '../../src/simulation/fake-clock.ts';
+import { MemoryNetwork } from '../../src/simulation/memory-network.ts';
 import { TEST_SECRET } from './rpc-handshake.ts';
 
 export const CLUSTER_ID = 'test';

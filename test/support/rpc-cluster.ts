@@ -7,9 +7,9 @@ import { Multicast } from '../../src/rpc/multicast/multicast.ts';
 import { FEATURES, Feature } from '../../src/rpc/operation-table.ts';
 import type { PeerRoutes } from '../../src/rpc/peer-routes.ts';
 import { RpcServer } from '../../src/rpc/server.ts';
-import { FakeClock } from './fake-clock.ts';
+import { FakeClock } from '../../src/simulation/fake-clock.ts';
+import { MemoryNetwork } from '../../src/simulation/memory-network.ts';
 import { MemoryDatagrams } from './memory-datagrams.ts';
-import { MemoryNetwork } from './memory-network.ts';
 import { credentialsOf } from './rpc-handshake.ts';
 import { helloOf, KeptLog, MapReplica, TestPolicy } from './rpc-nodes.ts';
 

@@ -11,8 +11,8 @@ import { READ } from '../../src/rpc/operation-table.ts';
 import { MessageKind } from '../../src/rpc/operations.ts';
 import { RpcServer } from '../../src/rpc/server.ts';
 import type { ByteStream } from '../../src/rpc/transport.ts';
-import { FakeClock } from './fake-clock.ts';
-import { MemoryNetwork } from './memory-network.ts';
+import { FakeClock } from '../../src/simulation/fake-clock.ts';
+import { MemoryNetwork } from '../../src/simulation/memory-network.ts';
 import { credentialsOf, greeting } from './rpc-handshake.ts';
 import { helloOf, KeptLog, MapReplica, TestPolicy } from './rpc-nodes.ts';
 

@@ -149,6 +149,12 @@ describe('each rule finds what breaks it', () => {
       ['src/replica/a.ts:1'],
     ],
     [
+      'the simulation of the engine, in a node',
+      importsRunDownward,
+      { 'src/node/a.ts': "import '../../native-free-lsm/simulation/index.ts';" },
+      ['src/node/a.ts:1'],
+    ],
+    [
       'the engine outward',
       importsRunDownward,
       { 'native-free-lsm/a.ts': "import '../src/clock.ts';" },
@@ -333,6 +339,8 @@ describe('each rule finds what breaks it', () => {
     const sources = planted({
       'cli.ts': "import('./src/cli/main.ts');",
       'src/cli/main.ts': "import { startNode } from '../node/node.ts';\nimport { a } from '../http/a.ts';",
+      'src/simulation/a.ts':
+        "import '../../native-free-lsm/simulation/index.ts';\nimport { startNode } from '../node/node.ts';",
       'src/cli/fill/tables.ts':
         "import { open, RecordStore } from '../../../native-free-lsm/index.ts';\nRecordStore.open(a);",
       'src/admission/b.ts': "import { e } from '../config/e.ts';",
@@ -352,6 +360,7 @@ describe('each rule finds what breaks it', () => {
       'src/coordinator/quorum.ts': "import { a } from '../../native-free-lsm/index.ts';",
       'native-free-lsm/index.ts': "import './engine.ts';",
       'native-free-lsm/engine.ts': "import 'node:fs';",
+      'native-free-lsm/simulation/index.ts': '',
       'test/a.test.ts': "/* test.only */ test('skip: true', { skip: noProc }, () => { Date.now(); });",
       'native-free-lsm/b.ts':
         '/** Why: a. */\nconst b =\n  Atomics.load(c, 0) +\n  Atomics.load(c, 1);\nAtomics.notify(c, 0); // Why: d.',

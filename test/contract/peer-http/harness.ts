@@ -7,7 +7,7 @@ import { PeerHttp } from '../../../src/peer-http/peer-http.ts';
 import { failed } from '../../../src/reply.ts';
 import { SessionKey } from '../../../src/rpc/cluster-secret.ts';
 import type { RpcSession } from '../../../src/rpc/session.ts';
-import { FakeClock } from '../../support/fake-clock.ts';
+import { FakeClock } from '../../../src/simulation/fake-clock.ts';
 import { helloOf, KeptLog, MapReplica, ReplyBook } from '../../support/rpc-nodes.ts';
 import { until } from '../../support/until.ts';
 

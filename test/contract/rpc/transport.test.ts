@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { seededRandom, systemClock } from '../../../src/clock.ts';
 import { TcpTransport } from '../../../src/rpc/tcp-transport.ts';
 import type { ByteStream, StreamHandler, Transport } from '../../../src/rpc/transport.ts';
-import { MemoryNetwork } from '../../support/memory-network.ts';
+import { MemoryNetwork } from '../../../src/simulation/memory-network.ts';
 import { until } from '../../support/until.ts';
 
 const HOST = '127.0.0.1';

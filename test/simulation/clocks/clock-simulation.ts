@@ -4,10 +4,10 @@
  */
 import { type Random, seededRandom } from '../../../src/clock.ts';
 import { Outcome } from '../../../src/outcome.ts';
+import { FakeClock } from '../../../src/simulation/fake-clock.ts';
 import { ClockCluster, type PlantedFault } from '../../support/clock-cluster.ts';
 import { drawEpisode, type Episode, type EpisodeStep } from '../../support/clock-episodes.ts';
 import { settle } from '../../support/clock-nodes.ts';
-import { FakeClock } from '../../support/fake-clock.ts';
 import { WriteEnd, WriteHistory } from '../../support/write-history.ts';
 
 const CLIENTS = 5;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Conditions } from '../../../src/conditions.ts';
-import { FakeClock } from '../../support/fake-clock.ts';
+import { FakeClock } from '../../../src/simulation/fake-clock.ts';
 
 function conditions() {
   const clock = new FakeClock();

@@ -8,7 +8,7 @@ import {
   timestampMs,
 } from '../../../native-free-lsm/index.ts';
 import { HybridClock, RESERVE_AHEAD_MS, type TimestampWaiter } from '../../../src/hybrid-clock.ts';
-import { FakeClock } from '../../support/fake-clock.ts';
+import { FakeClock } from '../../../src/simulation/fake-clock.ts';
 
 const HOUR_MS = 3_600_000;
 const MAX_DRIFT_MS = 500;

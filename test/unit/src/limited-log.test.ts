@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { LimitedLog } from '../../../src/limited-log.ts';
-import { FakeClock } from '../../support/fake-clock.ts';
+import { FakeClock } from '../../../src/simulation/fake-clock.ts';
 import { KeptLog } from '../../support/rpc-nodes.ts';
 
 const PERIOD_MS = 60_000;

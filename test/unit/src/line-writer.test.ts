@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { systemClock } from '../../../src/clock.ts';
 import { LineWriter, MAX_WAITING_BYTES, type WriteCall } from '../../../src/line-writer.ts';
-import { FakeClock } from '../../support/fake-clock.ts';
+import { FakeClock } from '../../../src/simulation/fake-clock.ts';
 import { until } from '../../support/until.ts';
 
 const describeLost = (lines: number): string => `lost ${lines}\n`;

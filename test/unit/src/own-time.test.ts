@@ -4,8 +4,8 @@ import { test } from 'node:test';
 import { timestampAt, timestampMs } from '../../../native-free-lsm/index.ts';
 import { RESERVE_AHEAD_MS } from '../../../src/hybrid-clock.ts';
 import { CLOCK_OFF } from '../../../src/node/clock-watch.ts';
+import { FakeClock } from '../../../src/simulation/fake-clock.ts';
 import { type ClockNode, clockNodes, MAX_DRIFT_MS, pass, settle } from '../../support/clock-nodes.ts';
-import { FakeClock } from '../../support/fake-clock.ts';
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;

@@ -7,8 +7,8 @@ import { WaitingReads } from '../../../native-free-lsm/store/waiting-reads.ts';
 import { LineEntry, WaitingLine } from '../../../src/admission/waiting-line.ts';
 import { TcpTransport } from '../../../src/rpc/tcp-transport.ts';
 import type { StreamHandler } from '../../../src/rpc/transport.ts';
+import { FakeClock } from '../../../src/simulation/fake-clock.ts';
 import { ALL_WAITS, WAITS } from '../../../src/wait-places.ts';
-import { FakeClock } from '../../support/fake-clock.ts';
 
 /** Takes what has been recorded a while after it was over: a wait that has not been ended would be longer. */
 async function takeLater(place: WaitPlace, sinceMs: number, count: number): Promise<void> {

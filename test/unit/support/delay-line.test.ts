@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { FakeClock } from '../../../src/simulation/fake-clock.ts';
 import { DelayLine, LinkDirection } from '../../support/delay-line.ts';
-import { FakeClock } from '../../support/fake-clock.ts';
 
 /** A line whose deliveries are noted as `item@ms`. */
 function makeLine(clock: FakeClock, direction: LinkDirection, takesMore: () => boolean = () => true) {

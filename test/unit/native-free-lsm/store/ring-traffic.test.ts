@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { RingTraffic } from '../../../../native-free-lsm/store/ring-traffic.ts';
-import { FakeClock } from '../../../support/fake-clock.ts';
+import { FakeClock } from '../../../../src/simulation/fake-clock.ts';
 
 class CountingEnd {
   queued = 0;

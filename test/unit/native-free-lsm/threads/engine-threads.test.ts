@@ -4,7 +4,7 @@ import { ThreadRole, ThreadTable } from '../../../../native-free-lsm/shared/thre
 import { WaitRecorder } from '../../../../native-free-lsm/shared/wait-recorder.ts';
 import { WaitSiteId } from '../../../../native-free-lsm/shared/wait-sites.ts';
 import { EngineThreads } from '../../../../native-free-lsm/threads/engine-threads.ts';
-import { FakeClock } from '../../../support/fake-clock.ts';
+import { FakeClock } from '../../../../src/simulation/fake-clock.ts';
 
 /** Where microseconds no longer fit 32 bits. */
 const WRAP_MS = 2 ** 32 / 1000;

@@ -11,9 +11,9 @@ import { WriteDeadlines } from '../../../../native-free-lsm/shared/write-deadlin
 import { MemoryFileSystem } from '../../../../native-free-lsm/simulation/index.ts';
 import type { WorkerMessage } from '../../../../native-free-lsm/threads/protocol/posted-messages.ts';
 import { WriterRole } from '../../../../native-free-lsm/threads/writer.ts';
+import { FakeClock } from '../../../../src/simulation/fake-clock.ts';
 import { record } from '../../../support/engine-calls.ts';
 import { TINY_OPTIONS } from '../../../support/engine-simulation.ts';
-import { FakeClock } from '../../../support/fake-clock.ts';
 import { HASH_SEED } from '../../../support/hash-flood.ts';
 
 test('an arena that is announced and offered while the writer looks for one is there when it takes it', () => {

@@ -20,8 +20,8 @@ import {
   WriteCode,
 } from '../../../../native-free-lsm/threads/protocol/writer-messages.ts';
 import { WriterRole } from '../../../../native-free-lsm/threads/writer.ts';
+import { FakeClock } from '../../../../src/simulation/fake-clock.ts';
 import { record } from '../../../support/engine-calls.ts';
-import { FakeClock } from '../../../support/fake-clock.ts';
 import { HASH_SEED } from '../../../support/hash-flood.ts';
 
 const KEY = Buffer.from('key');

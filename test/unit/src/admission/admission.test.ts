@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { Admission } from '../../../../src/admission/admission.ts';
-import { FakeClock } from '../../../support/fake-clock.ts';
+import { FakeClock } from '../../../../src/simulation/fake-clock.ts';
 
 test('its figures are those of a plain list, and no bound is ever passed', () => {
   const limits = { maxRequestsInFlight: 4, maxBytesInFlight: 1000, answerTimeoutMs: 1000 };

@@ -9,8 +9,8 @@ import {
   type ValueIntake,
 } from '../../../../src/admission/entity-request.ts';
 import { Outcome } from '../../../../src/outcome.ts';
+import { FakeClock } from '../../../../src/simulation/fake-clock.ts';
 import { type EntityCall, FakeEntities, FakeRanges } from '../../../contract/http/harness.ts';
-import { FakeClock } from '../../../support/fake-clock.ts';
 
 const KEY = Buffer.from('key');
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { PacedRefusals, type Refusable } from '../../../../src/admission/paced-refusals.ts';
-import { FakeClock } from '../../../support/fake-clock.ts';
+import { FakeClock } from '../../../../src/simulation/fake-clock.ts';
 
 class Refused implements Refusable {
   sinceMs = 0;

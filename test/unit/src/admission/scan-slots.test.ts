@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { MAX_SCANS, type Scan, ScanSlots } from '../../../../src/admission/scan-slots.ts';
 import { LineEntry } from '../../../../src/admission/waiting-line.ts';
-import { FakeClock } from '../../../support/fake-clock.ts';
+import { FakeClock } from '../../../../src/simulation/fake-clock.ts';
 
 const PATIENCE_MS = 500;
 

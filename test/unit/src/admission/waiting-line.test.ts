@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { LineEntry, type Waiting, WaitingLine } from '../../../../src/admission/waiting-line.ts';
-import { FakeClock } from '../../../support/fake-clock.ts';
+import { FakeClock } from '../../../../src/simulation/fake-clock.ts';
 
 const MIB = 2 ** 20;
 const TIMEOUT_MS = 1000;

@@ -11,6 +11,7 @@ import { MAX_REPLICAS } from '../../../../src/cluster/placement.ts';
 import { FailureCode } from '../../../../src/failure.ts';
 import { Outcome } from '../../../../src/outcome.ts';
 import { ABSENT, failed, found as foundRecord, incomplete, STORED } from '../../../../src/reply.ts';
+import { FakeClock } from '../../../../src/simulation/fake-clock.ts';
 import {
   Answers,
   found,
@@ -22,7 +23,6 @@ import {
   VALUE,
   viewOfNodes,
 } from '../../../support/coordinator-by-hand.ts';
-import { FakeClock } from '../../../support/fake-clock.ts';
 import { FakeReplicas, type Question } from '../../../support/fake-replicas.ts';
 
 test('a put sends one record to the first `from` nodes of the list and answers at the ack-th', () => {

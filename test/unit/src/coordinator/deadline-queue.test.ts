@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { DeadlineQueue, type Expiring } from '../../../../src/coordinator/deadline-queue.ts';
-import { FakeClock } from '../../../support/fake-clock.ts';
+import { FakeClock } from '../../../../src/simulation/fake-clock.ts';
 
 class Entry implements Expiring {
   deadlineMs = 0;

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import type { Clock } from '../../../../src/clock.ts';
 import { type Hedgeable, HedgeQueue } from '../../../../src/coordinator/hedge-queue.ts';
 import { ReplicaHealth } from '../../../../src/coordinator/replica-health.ts';
-import { FakeClock } from '../../../support/fake-clock.ts';
+import { FakeClock } from '../../../../src/simulation/fake-clock.ts';
 import { StalledClock } from '../../../support/stalled-clock.ts';
 
 const MAX_DELAY_MS = 100;

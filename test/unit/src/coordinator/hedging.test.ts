@@ -4,8 +4,8 @@ import { test } from 'node:test';
 import { Hedging } from '../../../../src/coordinator/hedging.ts';
 import type { ReplicaHealth } from '../../../../src/coordinator/replica-health.ts';
 import { FailureCode } from '../../../../src/failure.ts';
+import { FakeClock } from '../../../../src/simulation/fake-clock.ts';
 import { viewOfNodes } from '../../../support/coordinator-by-hand.ts';
-import { FakeClock } from '../../../support/fake-clock.ts';
 import { hedgingOf } from '../../../support/replication.ts';
 import { StalledClock } from '../../../support/stalled-clock.ts';
 

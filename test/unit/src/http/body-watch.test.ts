@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { BodyWatch, WATCH_TICKS, type WatchedBody } from '../../../../src/http/body-watch.ts';
-import { FakeClock } from '../../../support/fake-clock.ts';
+import { FakeClock } from '../../../../src/simulation/fake-clock.ts';
 
 const LEAST_BYTES_PER_SECOND = 1000;
 

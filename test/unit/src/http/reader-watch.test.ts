@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { Socket } from 'node:net';
 import { test } from 'node:test';
 import { type Reader, ReaderWatch } from '../../../../src/http/reader-watch.ts';
-import { FakeClock } from '../../../support/fake-clock.ts';
+import { FakeClock } from '../../../../src/simulation/fake-clock.ts';
 
 const LIMITS = { timeoutMs: 10_000, minBytesPerSecond: 8000 };
 

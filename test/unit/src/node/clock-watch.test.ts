@@ -6,7 +6,7 @@ import { CLOCK_OFF, ClockWatch } from '../../../../src/node/clock-watch.ts';
 import { OwnTime } from '../../../../src/own-time.ts';
 import { failed, found, type ReplySink } from '../../../../src/reply.ts';
 import { encodeClock } from '../../../../src/rpc/clock-message.ts';
-import { FakeClock } from '../../../support/fake-clock.ts';
+import { FakeClock } from '../../../../src/simulation/fake-clock.ts';
 
 const HOUR_MS = 3_600_000;
 

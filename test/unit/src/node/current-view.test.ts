@@ -4,9 +4,9 @@ import { systemRandom } from '../../../../src/clock.ts';
 import { CurrentView, type WayToReplicas } from '../../../../src/node/current-view.ts';
 import type { ReplicaReply } from '../../../../src/reply.ts';
 import { RpcMesh } from '../../../../src/rpc/mesh.ts';
+import { FakeClock } from '../../../../src/simulation/fake-clock.ts';
+import { MemoryNetwork } from '../../../../src/simulation/memory-network.ts';
 import { viewOf } from '../../../support/cluster-view.ts';
-import { FakeClock } from '../../../support/fake-clock.ts';
-import { MemoryNetwork } from '../../../support/memory-network.ts';
 import { credentialsOf } from '../../../support/rpc-handshake.ts';
 import { helloOf, KeptLog, TestPolicy } from '../../../support/rpc-nodes.ts';
 

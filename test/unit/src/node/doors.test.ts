@@ -6,9 +6,9 @@ import { systemClock } from '../../../../src/clock.ts';
 import { defaultNodeSettings } from '../../../../src/config.ts';
 import { httpDoor } from '../../../../src/http/door.ts';
 import { Doors } from '../../../../src/node/doors.ts';
+import { FakeClock } from '../../../../src/simulation/fake-clock.ts';
 import { type EntityCall, FakeEntities, FakeRanges, request, until } from '../../../contract/http/harness.ts';
 import { RawClient } from '../../../contract/http/raw-client.ts';
-import { FakeClock } from '../../../support/fake-clock.ts';
 import { type LineDoor, lineDoor } from '../../../support/line-door.ts';
 
 const LIMITS = { maxRequestsInFlight: 10, maxBytesInFlight: 1 << 20, answerTimeoutMs: 1000 };

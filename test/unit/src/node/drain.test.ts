@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type DrainParts, drainInOrder } from '../../../../src/node/drain.ts';
-import { FakeClock } from '../../../support/fake-clock.ts';
+import { FakeClock } from '../../../../src/simulation/fake-clock.ts';
 
 /** Parts that note when they are closed; RPC closes when it is let go, or aborted. */
 class Parts {

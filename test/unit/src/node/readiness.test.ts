@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { TimestampWaiter } from '../../../../src/hybrid-clock.ts';
 import { Readiness } from '../../../../src/node/readiness.ts';
-import { FakeClock } from '../../../support/fake-clock.ts';
+import { FakeClock } from '../../../../src/simulation/fake-clock.ts';
 
 function setUp(clusterSize: number, isKnown: boolean) {
   const clock = new FakeClock();

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { FolderProgress } from '../../../../src/replica/folder-progress.ts';
-import { FakeClock } from '../../../support/fake-clock.ts';
+import { FakeClock } from '../../../../src/simulation/fake-clock.ts';
 
 function setUp(isSynced: boolean) {
   const engine = { newestTimestamp: 5 };

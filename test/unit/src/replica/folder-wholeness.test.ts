@@ -8,8 +8,8 @@ import { createIdentity, inspectFolder } from '../../../../src/replica/identity.
 import type { Identity } from '../../../../src/replica/identity-file.ts';
 import { IdentityStore } from '../../../../src/replica/identity-store.ts';
 import type { Greeting } from '../../../../src/replica/wholeness.ts';
+import { FakeClock } from '../../../../src/simulation/fake-clock.ts';
 import { FailingDisk, POWER_LOSS } from '../../../support/failing-disk.ts';
-import { FakeClock } from '../../../support/fake-clock.ts';
 
 const OWNER = { clusterId: 'demo', nodeId: 'a' };
 const FOLDER = '/data/a';

@@ -6,8 +6,8 @@ import { seededRandom } from '../../../../src/clock.ts';
 import { createIdentity, inspectFolder } from '../../../../src/replica/identity.ts';
 import type { Identity } from '../../../../src/replica/identity-file.ts';
 import { IdentityStore } from '../../../../src/replica/identity-store.ts';
+import { FakeClock } from '../../../../src/simulation/fake-clock.ts';
 import { FailingDisk, POWER_LOSS } from '../../../support/failing-disk.ts';
-import { FakeClock } from '../../../support/fake-clock.ts';
 
 const OWNER = { clusterId: 'demo', nodeId: 'node-1' };
 const FOLDER = '/data/node-1';

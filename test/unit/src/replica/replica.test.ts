@@ -18,8 +18,8 @@ import { chunkEncoding } from '../../../../src/http/entry-encoding.ts';
 import { Replica } from '../../../../src/replica/replica.ts';
 import type { EngineStatus, RangePage, StorageEngine } from '../../../../src/replica/storage-engine.ts';
 import { failed, type ReplicaReply, ReplyKind } from '../../../../src/reply.ts';
+import { FakeClock } from '../../../../src/simulation/fake-clock.ts';
 import { record } from '../../../support/engine-calls.ts';
-import { FakeClock } from '../../../support/fake-clock.ts';
 
 const KEY = Buffer.from('key');
 

@@ -6,7 +6,7 @@ import { Message } from '../../../../src/rpc/message.ts';
 import { MessageDecoder } from '../../../../src/rpc/message-decoder.ts';
 import { Outbox } from '../../../../src/rpc/outbox.ts';
 import type { ByteStream } from '../../../../src/rpc/transport.ts';
-import { FakeClock } from '../../../support/fake-clock.ts';
+import { FakeClock } from '../../../../src/simulation/fake-clock.ts';
 
 const FRAME = Buffer.from([0, 0, 0, 2, 0x91, 8]);
 

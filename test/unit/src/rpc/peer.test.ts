@@ -17,8 +17,8 @@ import { RpcMesh } from '../../../../src/rpc/mesh.ts';
 import { MessageKind } from '../../../../src/rpc/operations.ts';
 import type { PeerRoutes } from '../../../../src/rpc/peer-routes.ts';
 import type { ByteStream } from '../../../../src/rpc/transport.ts';
-import { FakeClock } from '../../../support/fake-clock.ts';
-import { MemoryNetwork } from '../../../support/memory-network.ts';
+import { FakeClock } from '../../../../src/simulation/fake-clock.ts';
+import { MemoryNetwork } from '../../../../src/simulation/memory-network.ts';
 import { answer, challengeFrame, credentialsOf, welcomeAnswer } from '../../../support/rpc-handshake.ts';
 import { helloOf, KeptLog, ReplyBook, TestPolicy, writeTo } from '../../../support/rpc-nodes.ts';
 

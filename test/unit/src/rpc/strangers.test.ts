@@ -9,8 +9,8 @@ import { encodeHello } from '../../../../src/rpc/hello.ts';
 import { RpcMesh } from '../../../../src/rpc/mesh.ts';
 import { MessageKind } from '../../../../src/rpc/operations.ts';
 import type { ByteStream } from '../../../../src/rpc/transport.ts';
-import { FakeClock } from '../../../support/fake-clock.ts';
-import { MemoryNetwork } from '../../../support/memory-network.ts';
+import { FakeClock } from '../../../../src/simulation/fake-clock.ts';
+import { MemoryNetwork } from '../../../../src/simulation/memory-network.ts';
 import { RpcCluster } from '../../../support/rpc-cluster.ts';
 import {
   answer,

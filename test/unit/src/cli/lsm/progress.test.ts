@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { LsmProgress } from '../../../../../src/cli/lsm/progress.ts';
-import { FakeClock } from '../../../../support/fake-clock.ts';
+import { FakeClock } from '../../../../../src/simulation/fake-clock.ts';
 
 test('shows how far it is of a total that grows, and nothing once it is over', () => {
   const clock = new FakeClock();

@@ -7,7 +7,7 @@ import type {
   SupervisorMessage,
 } from '../../../../../src/cli/serve/node-protocol.ts';
 import { QUIET_PATIENCE_MS, Supervisor } from '../../../../../src/cli/serve/supervisor.ts';
-import { FakeClock } from '../../../../support/fake-clock.ts';
+import { FakeClock } from '../../../../../src/simulation/fake-clock.ts';
 
 /** A node process that does what the test says. */
 class FakeChild implements NodeChild {

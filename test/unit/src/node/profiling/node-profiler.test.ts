@@ -4,8 +4,8 @@ import v8 from 'node:v8';
 import type { EngineThread } from '../../../../../native-free-lsm/index.ts';
 import { NodeProfiler } from '../../../../../src/node/profiling/node-profiler.ts';
 import type { NodeProfile, ProfileKind } from '../../../../../src/node-profile.ts';
+import { FakeClock } from '../../../../../src/simulation/fake-clock.ts';
 import { ALL_WAITS } from '../../../../../src/wait-places.ts';
-import { FakeClock } from '../../../../support/fake-clock.ts';
 
 /** What `WaitPlace.begin` returns while nothing is recorded. */
 const NOT_RECORDED = -1;

@@ -14,7 +14,7 @@ import type {
 import { groupOf } from '../../../../../src/rpc/multicast/group.ts';
 import { Multicast } from '../../../../../src/rpc/multicast/multicast.ts';
 import { FEATURES } from '../../../../../src/rpc/operation-table.ts';
-import { FakeClock } from '../../../../support/fake-clock.ts';
+import { FakeClock } from '../../../../../src/simulation/fake-clock.ts';
 import { type MemoryDatagrams, NO_FAULTS } from '../../../../support/memory-datagrams.ts';
 import { RPC_PORT, RpcCluster, type RpcClusterOptions } from '../../../../support/rpc-cluster.ts';
 import { credentialsOf } from '../../../../support/rpc-handshake.ts';

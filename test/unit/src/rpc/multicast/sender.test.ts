@@ -7,7 +7,7 @@ import { DatagramReader } from '../../../../../src/rpc/multicast/datagram-codec.
 import type { DatagramPath } from '../../../../../src/rpc/multicast/datagram-path.ts';
 import { DatagramSeal } from '../../../../../src/rpc/multicast/datagram-seal.ts';
 import { MulticastSender } from '../../../../../src/rpc/multicast/sender.ts';
-import { FakeClock } from '../../../../support/fake-clock.ts';
+import { FakeClock } from '../../../../../src/simulation/fake-clock.ts';
 
 const MAX_DATAGRAM_BYTES = 16_384;
 

@@ -3,9 +3,9 @@
  * strict as the contract of `ByteStream` allows: reused chunks are overwritten, memory that a `write` has not taken
  * completely is read only when its turn comes, chunks are cut anywhere, and nothing is called back during a call.
  */
-import type { Clock, Random } from '../../src/clock.ts';
-import { QuorateError } from '../../src/errors.ts';
-import type { ByteStream, Listener, StreamHandler, Transport } from '../../src/rpc/transport.ts';
+import type { Clock, Random } from '../clock.ts';
+import { QuorateError } from '../errors.ts';
+import type { ByteStream, Listener, StreamHandler, Transport } from '../rpc/transport.ts';
 
 /** The content of chunks that were overwritten. */
 const OTHER_BYTES = 0xa5;
