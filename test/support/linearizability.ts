@@ -1,0 +1,203 @@
+/**
+ * Whether a history of one register a key is linearizable: each operation can be given one moment between its call and
+ * its answer, so that every read returns what the last write before it wrote. Wing and Gong's search ("Testing and
+ * Verifying Concurrent Objects", 1993) with Lowe's memory of what was tried ("Testing for Linearizability", 2017), key by
+ * key. The search takes what may come next, goes on, and goes back where a read does not fit; it never tries the same set
+ * of operations with the same value twice.
+ *
+ * A write with an unknown outcome (a time-out, an answer that never came) may take effect at any moment after its call,
+ * or never. A read without an answer says nothing, and is left out. Pure.
+ */
+
+/** What a client saw of one request. Times are whatever grows: a counter of events is the most exact. */
+export interface RegisterOperation {
+  readonly key: string;
+  readonly kind: 'read' | 'write';
+  /** What was written or read; null: the key is deleted, or was not there. */
+  readonly value: string | null;
+  readonly calledAt: number;
+  /** One answered before another was called comes before it. Infinity: nobody knows whether it had an effect. */
+  readonly answeredAt: number;
+}
+
+/** Why there is no such order. */
+export interface LinearizabilityFault {
+  readonly key: string;
+  /** As many as could be put in order, in that order. */
+  readonly longestPrefix: readonly RegisterOperation[];
+  /** What was under way then, of which none could be the next: one of them is wrong. */
+  readonly stuck: readonly RegisterOperation[];
+}
+
+/** A call or an answer, in a list in the order of time. */
+interface Entry {
+  readonly operation: RegisterOperation;
+  /** Of the operation, the same in both its entries. */
+  readonly id: number;
+  /** Null in an answer itself, and in the call of a write that has none. */
+  readonly answer: Entry | null;
+  readonly isCall: boolean;
+  earlier: Entry | null;
+  later: Entry | null;
+}
+
+interface Step {
+  readonly call: Entry;
+  readonly valueBefore: string | null;
+}
+
+/** @returns a fault of the first key that has one; null: the history is linearizable */
+export function linearizabilityFault(history: readonly RegisterOperation[]): LinearizabilityFault | null {
+  for (const operations of Map.groupBy(history, ({ key }) => key).values()) {
+    const fault = faultOfKey(operations);
+    if (fault !== null) return fault;
+  }
+  return null;
+}
+
+/** For a person: what could be put in order last, and what did not fit. */
+export function describeFault({ key, longestPrefix, stuck }: LinearizabilityFault): string {
+  const lines = [`Key ${key} is not linearizable. ${longestPrefix.length} operations have an order, at last`];
+  for (const operation of longestPrefix.slice(-8)) lines.push(`  ${describeOperation(operation)}`);
+  lines.push('and none of these can follow:');
+  for (const operation of stuck) lines.push(`  ${describeOperation(operation)}`);
+  return lines.join('\n');
+}
+
+export function describeOperation({ kind, value, calledAt, answeredAt }: RegisterOperation): string {
+  const until = answeredAt === Number.POSITIVE_INFINITY ? 'unknown' : answeredAt;
+  return `${kind} ${value === null ? 'nothing' : JSON.stringify(value)}, ${calledAt} to ${until}`;
+}
+
+function faultOfKey(operations: readonly RegisterOperation[]): LinearizabilityFault | null {
+  const considered = operations.filter(isConsidered(operations));
+  const first = entriesOf(considered);
+  const answered = considered.filter(({ answeredAt }) => answeredAt !== Number.POSITIVE_INFINITY).length;
+  const head: Entry = {
+    operation: operations[0],
+    id: -1,
+    answer: null,
+    isCall: false,
+    earlier: null,
+    later: first,
+  };
+  if (first !== null) first.earlier = head;
+  const taken = new Uint32Array(Math.ceil(considered.length / 32));
+  const tried = new Set<string>();
+  const steps: Step[] = [];
+  let longest: readonly Step[] = [];
+  let stuck: readonly RegisterOperation[] = [];
+  let value: string | null = null;
+  let missing = answered;
+  let entry = head.later;
+  while (missing > 0) {
+    if (entry?.isCall === true) {
+      const next = valueAfter(entry.operation, value);
+      if (next !== undefined && isNew(tried, taken, entry.id, next)) {
+        steps.push({ call: entry, valueBefore: value });
+        value = next;
+        if (entry.answer !== null) missing--;
+        lift(entry);
+        entry = head.later;
+      } else entry = entry.later;
+      continue;
+    }
+    // Whatever comes next was called after this answer, and nothing before it fits: the last step was wrong.
+    if (steps.length >= longest.length) {
+      longest = [...steps];
+      stuck = callsBefore(head, entry);
+    }
+    const step = steps.pop();
+    if (step === undefined) {
+      const longestPrefix = longest.map(({ call }) => call.operation);
+      return { key: operations[0].key, longestPrefix, stuck };
+    }
+    const { call } = step;
+    value = step.valueBefore;
+    taken[call.id >>> 5] &= ~(1 << (call.id & 31));
+    if (call.answer !== null) missing++;
+    putBack(call);
+    entry = call.later;
+  }
+  return null;
+}
+
+/** Undefined: the operation cannot come next. */
+function valueAfter(operation: RegisterOperation, value: string | null): string | null | undefined {
+  if (operation.kind === 'write') return operation.value;
+  return operation.value === value ? value : undefined;
+}
+
+/** Whether this set of operations with this value was not tried before; its bit is set then. */
+function isNew(tried: Set<string>, taken: Uint32Array, id: number, value: string | null): boolean {
+  const word = id >>> 5;
+  const bit = 1 << (id & 31);
+  taken[word] |= bit;
+  const configuration = `${taken.join(' ')} ${value === null ? '' : `=${value}`}`;
+  if (!tried.has(configuration)) {
+    tried.add(configuration);
+    return true;
+  }
+  taken[word] &= ~bit;
+  return false;
+}
+
+/** Not a read without an answer, nor a write of unknown outcome whose value nobody has read: leaving it out is an order, too. */
+function isConsidered(operations: readonly RegisterOperation[]): (operation: RegisterOperation) => boolean {
+  const isKnown = ({ answeredAt }: RegisterOperation): boolean => answeredAt !== Number.POSITIVE_INFINITY;
+  const read = new Set<string | null>();
+  for (const operation of operations)
+    if (operation.kind === 'read' && isKnown(operation)) read.add(operation.value);
+  return (operation) => isKnown(operation) || (operation.kind === 'write' && read.has(operation.value));
+}
+
+/** @returns the first; of entries at the same time the calls come first, so that they count as concurrent */
+function entriesOf(operations: readonly RegisterOperation[]): Entry | null {
+  const entries: Entry[] = [];
+  for (const [id, operation] of operations.entries()) {
+    const common = { operation, id, earlier: null, later: null };
+    const isKnown = operation.answeredAt !== Number.POSITIVE_INFINITY;
+    const answer: Entry | null = isKnown ? { ...common, answer: null, isCall: false } : null;
+    entries.push({ ...common, answer, isCall: true });
+    if (answer !== null) entries.push(answer);
+  }
+  entries.sort((a, b) => timeOf(a) - timeOf(b) || Number(b.isCall) - Number(a.isCall));
+  for (const [i, entry] of entries.entries()) {
+    entry.earlier = entries[i - 1] ?? null;
+    entry.later = entries[i + 1] ?? null;
+  }
+  return entries[0] ?? null;
+}
+
+function timeOf({ isCall, operation }: Entry): number {
+  return isCall ? operation.calledAt : operation.answeredAt;
+}
+
+/** Takes an operation out of the list. It keeps its links, by which it is put back. */
+function lift(call: Entry): void {
+  unlink(call);
+  if (call.answer !== null) unlink(call.answer);
+}
+
+/** In the opposite order of `lift`. */
+function putBack(call: Entry): void {
+  if (call.answer !== null) relink(call.answer);
+  relink(call);
+}
+
+function unlink({ earlier, later }: Entry): void {
+  if (earlier !== null) earlier.later = later;
+  if (later !== null) later.earlier = earlier;
+}
+
+function relink(entry: Entry): void {
+  if (entry.earlier !== null) entry.earlier.later = entry;
+  if (entry.later !== null) entry.later.earlier = entry;
+}
+
+function callsBefore(head: Entry, end: Entry | null): RegisterOperation[] {
+  const calls: RegisterOperation[] = [];
+  for (let entry = head.later; entry !== null && entry !== end; entry = entry.later)
+    if (entry.isCall) calls.push(entry.operation);
+  return calls;
+}

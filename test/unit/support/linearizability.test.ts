@@ -1,0 +1,168 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import {
+  describeFault,
+  linearizabilityFault,
+  type RegisterOperation,
+} from '../../support/linearizability.ts';
+
+const UNKNOWN = Number.POSITIVE_INFINITY;
+
+function write(value: string | null, calledAt: number, answeredAt: number, key = 'k'): RegisterOperation {
+  return { key, kind: 'write', value, calledAt, answeredAt };
+}
+
+function read(value: string | null, calledAt: number, answeredAt: number, key = 'k'): RegisterOperation {
+  return { key, kind: 'read', value, calledAt, answeredAt };
+}
+
+const GOOD: Readonly<Record<string, RegisterOperation[]>> = {
+  'nothing at all': [],
+  'a key that was never written': [read(null, 1, 2)],
+  'one after the other': [write('a', 1, 2), read('a', 3, 4), write(null, 5, 6), read(null, 7, 8)],
+  'a read beside a write may be early': [
+    write('a', 1, 2),
+    write('b', 3, 9),
+    read('a', 4, 5),
+    read('b', 6, 7),
+  ],
+  'two writes at a time may end in either order': [write('a', 1, 5), write('b', 2, 4), read('a', 6, 7)],
+  'two reads beside two writes agree on an order': [
+    write('a', 1, 10),
+    write('b', 2, 9),
+    read('b', 3, 4),
+    read('a', 5, 6),
+    read('a', 11, 12),
+  ],
+  'an unknown write has no effect': [write('a', 1, 2), write('b', 3, UNKNOWN), read('a', 4, 5)],
+  'an unknown write has an effect late': [
+    write('a', 1, 2),
+    write('b', 3, UNKNOWN),
+    read('a', 4, 5),
+    write('c', 6, 7),
+    read('c', 8, 9),
+    read('b', 10, 11),
+  ],
+  'a read without an answer says nothing': [write('a', 1, 2), read('z', 3, UNKNOWN)],
+  'an answer and a call at one time are concurrent': [write('a', 1, 2), read(null, 2, 3)],
+  'keys do not know each other': [write('a', 1, 2, 'x'), read(null, 3, 4, 'y'), read('a', 3, 4, 'x')],
+};
+
+const BAD: Readonly<Record<string, RegisterOperation[]>> = {
+  'a read before its write': [read('a', 1, 2), write('a', 3, 4)],
+  'an acknowledged write is lost': [write('a', 1, 2), write('b', 3, 4), read('a', 5, 6)],
+  'an acknowledged write was never there': [write('a', 1, 2), read(null, 3, 4)],
+  'reads go back in time': [write('a', 1, 2), write('b', 3, UNKNOWN), read('b', 4, 5), read('a', 6, 7)],
+  'reads go back in time while the write is under way': [
+    write('a', 1, 2),
+    write('b', 3, 20),
+    read('b', 4, 5),
+    read('a', 6, 7),
+  ],
+  'one write has its effect twice': [
+    write('a', 1, 20),
+    read('a', 2, 3),
+    write('b', 4, 5),
+    read('b', 6, 7),
+    read('a', 8, 9),
+  ],
+  'a value that nobody wrote': [write('a', 1, 2), read('z', 3, 4)],
+  'a deletion is undone': [write('a', 1, 2), write(null, 3, 4), read('a', 5, 6)],
+  'two readers see two writes in different orders': [
+    write('a', 1, 4),
+    write('b', 1, 4),
+    read('a', 5, 6),
+    read('b', 7, 8),
+    read('a', 9, 10),
+  ],
+  'only one key of two is wrong': [write('a', 1, 2, 'x'), read('a', 3, 4, 'x'), read('a', 3, 4, 'y')],
+};
+
+for (const [name, history] of Object.entries(GOOD)) {
+  test(`linearizable: ${name}`, () => assert.equal(linearizabilityFault(history), null));
+}
+
+for (const [name, history] of Object.entries(BAD)) {
+  test(`not linearizable: ${name}`, () => {
+    const fault = linearizabilityFault(history);
+    assert.ok(fault !== null);
+    assert.ok(fault.stuck.length > 0);
+  });
+}
+
+test('a fault tells a person what was put in order, and what does not fit', () => {
+  const fault = linearizabilityFault([
+    write('a', 1, 2),
+    write('b', 3, UNKNOWN),
+    read('b', 4, 5),
+    read('a', 6, 7),
+  ]);
+  assert.ok(fault !== null);
+  assert.equal(
+    describeFault(fault),
+    [
+      'Key k is not linearizable. 3 operations have an order, at last',
+      '  write "a", 1 to 2',
+      '  write "b", 3 to unknown',
+      '  read "b", 4 to 5',
+      'and none of these can follow:',
+      '  read "a", 6 to 7',
+    ].join('\n'),
+  );
+});
+
+const operation = fc
+  .record({
+    kind: fc.constantFrom<'read' | 'write'>('read', 'write'),
+    value: fc.constantFrom('a', 'b', null),
+    calledAt: fc.nat(12),
+    tookFor: fc.oneof({ weight: 4, arbitrary: fc.nat(6) }, { weight: 1, arbitrary: fc.constant(UNKNOWN) }),
+  })
+  .map(({ kind, value, calledAt, tookFor }) => ({
+    key: 'k',
+    kind,
+    value,
+    calledAt,
+    answeredAt: calledAt + tookFor,
+  }));
+
+test('it says the same as trying every order', () => {
+  let good = 0;
+  let bad = 0;
+  const runs = fc.property(fc.array(operation, { maxLength: 6 }), (history) => {
+    const expected = hasAnOrder(history, null);
+    if (expected) good++;
+    else bad++;
+    assert.equal(linearizabilityFault(history) === null, expected);
+  });
+  fc.assert(runs, { numRuns: 3000 });
+  assert.ok(good > 100 && bad > 100, `${good} good and ${bad} bad histories`);
+});
+
+test('a thousand operations of many clients, with unknown outcomes, are judged at once', () => {
+  const history: RegisterOperation[] = [];
+  let value: string | null = null;
+  for (let i = 0; i < 1_000; i++) {
+    // Each takes effect at 10 i + 5, and lasts for some of its neighbours.
+    const calledAt = 10 * i - (i % 3) * 10;
+    const answeredAt = 10 * i + 6 + (i % 4) * 10;
+    if (i % 2 === 0) {
+      value = `v${i}`;
+      history.push(write(value, calledAt, i % 20 === 0 ? UNKNOWN : answeredAt));
+    } else history.push(read(value, calledAt, answeredAt));
+  }
+  assert.equal(linearizabilityFault(history), null);
+  assert.ok(linearizabilityFault([...history, read('v2', 20_000, 20_001)]) !== null);
+});
+
+/** In plain terms: tries each operation that no unplaced one precedes as the next. */
+function hasAnOrder(unplaced: readonly RegisterOperation[], value: string | null): boolean {
+  if (unplaced.every(({ answeredAt }) => answeredAt === UNKNOWN)) return true;
+  const firstAnswer = Math.min(...unplaced.map(({ answeredAt }) => answeredAt));
+  return unplaced.some((next, i) => {
+    if (next.calledAt > firstAnswer) return false;
+    if (next.kind === 'read' && next.value !== value && next.answeredAt !== UNKNOWN) return false;
+    return hasAnOrder(unplaced.toSpliced(i, 1), next.kind === 'read' ? value : next.value);
+  });
+}
