@@ -15,6 +15,7 @@ import { HybridClock } from '../hybrid-clock.ts';
 import { PeerHttp } from '../peer-http/peer-http.ts';
 import { FolderWholeness } from '../replica/folder-wholeness.ts';
 import type { IdentityStore } from '../replica/identity-store.ts';
+import { OwnRecords } from '../replica/own-records.ts';
 import { PeerRequests } from '../replica/peer-requests.ts';
 import { Replica } from '../replica/replica.ts';
 import type { StorageEngine } from '../replica/storage-engine.ts';
@@ -51,6 +52,7 @@ export class NodeCore {
   readonly timestamps: HybridClock;
   readonly wholeness: FolderWholeness;
   readonly replica: Replica;
+  readonly ownRecords: OwnRecords;
   readonly peerRequests: PeerRequests;
   /** Null: writes are sent to each node by itself. */
   readonly multicast: Multicast | null;
@@ -87,6 +89,7 @@ export class NodeCore {
       maxDriftMs: settings.maxClockDriftMs,
     });
     this.wholeness = new FolderWholeness(store, topology.nodes.length, log, this.conditions);
+    this.ownRecords = new OwnRecords(engine);
     this.replica = new Replica({
       engine,
       wholeness: this.wholeness,

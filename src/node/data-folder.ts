@@ -18,6 +18,7 @@ import { makePrivate } from '../replica/folder-privacy.ts';
 import { claimFolder, ENGINE_FOLDER, hasHeldData, inspectFolder } from '../replica/identity.ts';
 import { randomStartId } from '../replica/identity-file.ts';
 import { IdentityStore } from '../replica/identity-store.ts';
+import { MAX_OWN_VALUE_BYTES } from '../replica/own-records.ts';
 import type { StorageEngine } from '../replica/storage-engine.ts';
 import { MAX_CLIENT_KEY_BYTES } from '../services.ts';
 import { passIfRefused } from './identity.ts';
@@ -89,7 +90,8 @@ export async function openDataFolder(options: NodeOptions, clock: Clock): Promis
 function engineOpener(options: NodeOptions, clock: Clock, fs: FileSystem): OpenStorage {
   const { doors, drawBytes = systemBytes, executor, log } = options;
   return async (directory, settings, createIfMissing) => {
-    const maxRecordBytes = MAX_CLIENT_KEY_BYTES + recordSizeBytes(settings.maxValueBytes, true);
+    const maxValueBytes = Math.max(settings.maxValueBytes, MAX_OWN_VALUE_BYTES);
+    const maxRecordBytes = MAX_CLIENT_KEY_BYTES + recordSizeBytes(maxValueBytes, true);
     const engineOptions = {
       createIfMissing,
       durability: settings.durability,

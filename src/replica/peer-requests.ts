@@ -28,6 +28,11 @@ export class PeerRequests {
     this.#replica.writeFromPeer(key, record, sink, token, timeoutMs);
   }
 
+  repairWrite(key: Uint8Array, record: Uint8Array, sink: ReplySink, token: number, timeoutMs: number): void {
+    this.#received++;
+    this.#replica.writeFromPeer(key, record, sink, token, timeoutMs);
+  }
+
   readVersion(key: Uint8Array, _timeoutMs: number, sink: ReplySink, token: number): void {
     this.#received++;
     this.#replica.readVersion(key, sink, token);

@@ -4,7 +4,14 @@
  * checked for that, this node's own too: a version that peers would refuse must not be found here later, newer than
  * what was acknowledged meanwhile.
  */
-import { recordFault, recordTimestamp, recordValueStart, WriteStatus } from '../../native-free-lsm/index.ts';
+import {
+  compareBytes,
+  recordFault,
+  recordFrom,
+  recordTimestamp,
+  recordValueStart,
+  WriteStatus,
+} from '../../native-free-lsm/index.ts';
 import type { Clock } from '../clock.ts';
 import { FailureCode } from '../failure.ts';
 import { LimitedLog } from '../limited-log.ts';
@@ -18,12 +25,16 @@ import {
   STORED,
   stale,
 } from '../reply.ts';
+import { isOwnKey, OWN_KEYS_START } from './own-records.ts';
 import { PendingReads, PendingWrites } from './pending.ts';
 import type { RangePage, StorageEngine } from './storage-engine.ts';
 import { isExpected, isPoison, storageError, storageFailure } from './storage-fault.ts';
 
 const LOG_PERIOD_MS = 5_000;
 const MAX_PAGE_ENTRIES = 32_768;
+const OWN_KEY = failed(FailureCode.malformed, 'no key of a client begins with the byte 0xff');
+/** Such a record would be no client's: nothing that compares replicas would see it. */
+const OWN_RECORD = failed(FailureCode.malformed, 'the record is for no replica: its `from` is 0');
 const TIMESTAMP_AHEAD = failed(FailureCode.timestampAhead, 'timestamp too far ahead of the clock');
 
 /** The part of the node's hybrid clock that a replica needs. */
@@ -139,7 +150,7 @@ export class Replica {
   }
 
   /**
-   * One page of this node's own entries in key order, for clients, of at most `maxBytes` unless its first entry is
+   * One page of the clients' entries that this node has, in key order, of at most `maxBytes` unless its first entry is
    * larger.
    *
    * @param end exclusive; null: to the last key
@@ -158,7 +169,7 @@ export class Replica {
     try {
       const limits = { maxBytes, maxEntries: MAX_PAGE_ENTRIES };
       const form = { includeTombstones: false, encoder, nowMs: this.#clock.nowMs() };
-      page = await this.#engine.rangePage({ start, end, ...limits, ...form });
+      page = await this.#engine.rangePage({ start, end: clientsEnd(end), ...limits, ...form });
     } catch (error) {
       throw storageError(error);
     }
@@ -196,7 +207,8 @@ export class Replica {
     position: number,
     timeoutMs: number,
   ): void {
-    if (this.#writeRefusal !== null) sink.onReply(position, this.#writeRefusal);
+    if (isOwnKey(key)) sink.onReply(position, OWN_KEY);
+    else if (this.#writeRefusal !== null) sink.onReply(position, this.#writeRefusal);
     else if (this.#timestamps.follow(recordTimestamp(record, 0)))
       this.#engine.write(key, record, this.#writes, this.#writes.add(sink, position), timeoutMs);
     else sink.onReply(position, this.#refuseForClock(who));
@@ -228,6 +240,7 @@ export class Replica {
 
   #faultOf(key: Uint8Array, record: Uint8Array): ReplicaReply | null {
     if (key.length === 0) return failed(FailureCode.malformed, 'the key is empty');
+    if (isOwnKey(key)) return OWN_KEY;
     if (key.length > this.#maxKeyBytes) {
       const reason = `a key of ${key.length} bytes is above ${this.#maxKeyBytes}`;
       return failed(FailureCode.keyTooLong, reason);
@@ -237,7 +250,8 @@ export class Replica {
       return failed(FailureCode.tooLarge, reason);
     }
     const fault = recordFault(record, 0, record.length);
-    return fault === undefined ? null : failed(FailureCode.malformed, fault);
+    if (fault !== undefined) return failed(FailureCode.malformed, fault);
+    return recordFrom(record, 0) === 0 ? OWN_RECORD : null;
   }
 
   #refuseForClock(whose: string): ReplicaReply {
@@ -258,4 +272,11 @@ export class Replica {
       this.#limitedLog.error('fault', `A ${what} failed: ${error.message}`);
     }
   }
+}
+
+/** Where a scan for clients ends: before the node's own records. */
+function clientsEnd(end: Uint8Array | null): Uint8Array {
+  if (end === null) return OWN_KEYS_START;
+  const isBefore = compareBytes(end, 0, end.length, OWN_KEYS_START, 0, OWN_KEYS_START.length) < 0;
+  return isBefore ? end : OWN_KEYS_START;
 }

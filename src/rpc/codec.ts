@@ -22,7 +22,6 @@ import {
   writeUint32,
 } from '../msgpack.ts';
 import { ReplyKind } from '../reply.ts';
-import { WRITE } from './operation-table.ts';
 import { MessageKind } from './operations.ts';
 
 /** u32, big-endian: how many bytes of message follow. */
@@ -91,7 +90,7 @@ export function encodePlainRequest(
   return writeRequestHead(target, next, 4, id, operation, timeoutMs);
 }
 
-/** The size of a write's message. */
+/** The size of a message with a key and a record: write and repairWrite. */
 export function writeRequestBytes(keyBytes: number, recordBytes: number): number {
   return keyRequestBytes(keyBytes) + binHeadBytes(recordBytes) + recordBytes;
 }
@@ -100,24 +99,27 @@ export function encodeWriteRequest(
   target: Uint8Array,
   at: number,
   id: number,
+  operation: number,
   timeoutMs: number,
   key: Uint8Array,
   record: Uint8Array,
 ): number {
   const next = writeFrameLength(target, at, writeRequestBytes(key.length, record.length));
-  return writeBytes(target, encodeWriteHead(target, next, id, timeoutMs, key, record.length), record);
+  const recordAt = encodeWriteHead(target, next, id, operation, timeoutMs, key, record.length);
+  return writeBytes(target, recordAt, record);
 }
 
-/** Writes a write's message up to the place where the record's bytes start. */
+/** Writes such a message up to the place where the record's bytes start. */
 export function encodeWriteHead(
   target: Uint8Array,
   at: number,
   id: number,
+  operation: number,
   timeoutMs: number,
   key: Uint8Array,
   recordBytes: number,
 ): number {
-  const next = writeRequestHead(target, at, 6, id, WRITE.number, timeoutMs);
+  const next = writeRequestHead(target, at, 6, id, operation, timeoutMs);
   return writeBinHead(target, writeBin(target, next, key), recordBytes);
 }
 

@@ -35,6 +35,7 @@ export const Feature = {
   clock: 1 << 2,
   /** It sends and takes writes as datagrams. This depends on the node's settings and its network. */
   multicast: 1 << 3,
+  repairWrite: 1 << 4,
 } as const;
 
 export const READ: RpcOperation = {
@@ -90,6 +91,19 @@ export const CLOCK: RpcOperation = {
   },
 };
 
+/** A write of a record that another replica has already: it waits behind everything that a client waits for. */
+export const REPAIR_WRITE: RpcOperation = {
+  number: 6,
+  name: 'repairWrite',
+  feature: Feature.repairWrite,
+  arguments: Arguments.keyAndRecord,
+  isBackground: true,
+  answersRecord: false,
+  serve(handler, message, sink) {
+    handler.repairWrite(message.key(), message.body(), sink, message.id, message.timeoutMs);
+  },
+};
+
 /** By number; undefined: this build does not serve it. */
 export const OPERATIONS: readonly (RpcOperation | undefined)[] = [
   undefined,
@@ -98,6 +112,7 @@ export const OPERATIONS: readonly (RpcOperation | undefined)[] = [
   READ_VERSION,
   undefined,
   CLOCK,
+  REPAIR_WRITE,
 ];
 
 /** The operations that this build serves. */

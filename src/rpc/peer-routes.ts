@@ -8,7 +8,7 @@ import {
   writeRequestBytes,
 } from './codec.ts';
 import type { MulticastSender } from './multicast/sender.ts';
-import { READ } from './operation-table.ts';
+import { READ, WRITE } from './operation-table.ts';
 import type { Peer } from './peer.ts';
 import { NO_SUCH_PEER } from './response.ts';
 
@@ -78,7 +78,15 @@ export class PeerRoutes {
     if (this.#multicast !== null) {
       const receivers = this.#datagramReceivers(nodes, offset, count);
       if (receivers >= MIN_RECEIVERS && this.#multicast.takes(messageBytes, receivers)) {
-        const frameBytes = encodeWriteRequest(this.#frame, 0, NO_ID, wireTimeoutMs, key, record);
+        const frameBytes = encodeWriteRequest(
+          this.#frame,
+          0,
+          NO_ID,
+          WRITE.number,
+          wireTimeoutMs,
+          key,
+          record,
+        );
         const frame = this.#frame.subarray(0, frameBytes);
         this.#multicast.begin(messageBytes, receivers);
         const deadlineMs = this.#clock.monotonicMs() + wireTimeoutMs;
@@ -100,7 +108,10 @@ export class PeerRoutes {
         deadlineMs = this.#clock.monotonicMs() + wireTimeoutMs;
         encoded = isLarge
           ? largeWriteHead(wireTimeoutMs, key, record)
-          : this.#frame.subarray(0, encodeWriteRequest(this.#frame, 0, NO_ID, wireTimeoutMs, key, record));
+          : this.#frame.subarray(
+              0,
+              encodeWriteRequest(this.#frame, 0, NO_ID, WRITE.number, wireTimeoutMs, key, record),
+            );
       }
       let refusal: ReplicaReply | null;
       if (peer === undefined) refusal = NO_SUCH_PEER;
@@ -156,7 +167,7 @@ export function writeFrame(): Buffer<ArrayBuffer> {
 
 function largeWriteHead(timeoutMs: number, key: Uint8Array, record: Uint8Array): Buffer {
   const head = Buffer.allocUnsafe(writeRequestBytes(key.length, record.length) - record.length);
-  encodeWriteHead(head, 0, NO_ID, timeoutMs, key, record.length);
+  encodeWriteHead(head, 0, NO_ID, WRITE.number, timeoutMs, key, record.length);
   return head;
 }
 

@@ -11,6 +11,8 @@ import {
   encodeCancel,
   encodeKeyRequest,
   encodePlainRequest,
+  encodeWriteHead,
+  encodeWriteRequest,
   FRAGMENT_BYTES,
   FRAME_LENGTH_BYTES,
   keyRequestBytes,
@@ -20,6 +22,7 @@ import {
   writeFrameLength,
   writeMessageId,
   writeMessageTimeout,
+  writeRequestBytes,
 } from './codec.ts';
 import { Connection, type ConnectionOwner } from './connection.ts';
 import { DialHandshake } from './dial-handshake.ts';
@@ -213,6 +216,41 @@ export class Peer implements ConnectionOwner, DatagramPeer {
     const at = outbox.reserve(lane, frameBytes);
     if (hasKey) encodeKeyRequest(lane.bytes, at, id, operation.number, timeoutMs, key);
     else encodePlainRequest(lane.bytes, at, id, operation.number, timeoutMs);
+  }
+
+  /**
+   * Asks for an operation with a key and a record.
+   * @param record one that travels in fragments is not copied: it must stay as it is until the reply
+   */
+  askWithRecord(
+    operation: RpcOperation,
+    key: Uint8Array,
+    record: Uint8Array,
+    timeoutMs: number,
+    sink: ReplySink,
+    position: number,
+  ): void {
+    const messageBytes = writeRequestBytes(key.length, record.length);
+    const isLarge = messageBytes > FRAGMENT_BYTES;
+    let refusal = this.refusalOf(isLarge ? messageBytes : FRAME_LENGTH_BYTES + messageBytes);
+    if (refusal === null && messageBytes > this.#maxMessageBytes) refusal = VALUE_TOO_LARGE;
+    if (refusal === null && (this.#features & operation.feature) !== operation.feature) refusal = NOT_SERVED;
+    if (refusal !== null || this.#connection === null) {
+      sink.onReply(position, refusal ?? this.#availability.unavailable);
+      return;
+    }
+    const { outbox } = this.#connection;
+    const lane = operation.isBackground ? outbox.background : outbox.foreground;
+    const deadlineMs = this.#context.clock.monotonicMs() + timeoutMs;
+    const id = this.#inFlight.add(sink, position, deadlineMs, isLarge, operation.answersRecord);
+    if (isLarge) {
+      const head = Buffer.allocUnsafe(messageBytes - record.length);
+      encodeWriteHead(head, 0, id, operation.number, timeoutMs, key, record.length);
+      outbox.appendLarge(lane, { id, head, body: record });
+      return;
+    }
+    const at = outbox.reserve(lane, FRAME_LENGTH_BYTES + messageBytes);
+    encodeWriteRequest(lane.bytes, at, id, operation.number, timeoutMs, key, record);
   }
 
   /**

@@ -9,6 +9,7 @@ import type { ReplySink } from '../reply.ts';
 export interface ReplicaHandler {
   read(key: Uint8Array, timeoutMs: number, sink: ReplySink, token: number): void;
   write(key: Uint8Array, record: Uint8Array, sink: ReplySink, token: number, timeoutMs: number): void;
+  repairWrite(key: Uint8Array, record: Uint8Array, sink: ReplySink, token: number, timeoutMs: number): void;
   readVersion(key: Uint8Array, timeoutMs: number, sink: ReplySink, token: number): void;
   /** The record of the answer is what `clock-message.ts` draws. */
   clock(sink: ReplySink, token: number): void;

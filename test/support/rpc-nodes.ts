@@ -105,6 +105,8 @@ export class MapReplica implements ReplicaHandler {
   times: ClockTimes = { wallMs: 1, ownMs: 2, acceptMs: 3.5 };
   holds = false;
   requests = 0;
+  /** How many of the writes were repairs. */
+  repaired = 0;
   /** How long the sender of the last write waits. */
   lastTimeoutMs = 0;
   /** How often each key was written. */
@@ -127,6 +129,11 @@ export class MapReplica implements ReplicaHandler {
     this.writes.set(name, (this.writes.get(name) ?? 0) + 1);
     this.records.set(name, Buffer.from(record));
     this.#answer(sink, token, STORED);
+  }
+
+  repairWrite(key: Uint8Array, record: Uint8Array, sink: ReplySink, token: number, timeoutMs: number): void {
+    this.repaired++;
+    this.write(key, record, sink, token, timeoutMs);
   }
 
   readVersion(key: Uint8Array, _timeoutMs: number, sink: ReplySink, token: number): void {

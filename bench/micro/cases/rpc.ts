@@ -4,7 +4,7 @@ import { FrameSplitter } from '../../../src/rpc/frame-splitter.ts';
 import { decodeHello, encodeHello } from '../../../src/rpc/hello.ts';
 import { Message } from '../../../src/rpc/message.ts';
 import { MessageDecoder } from '../../../src/rpc/message-decoder.ts';
-import { FEATURES, READ } from '../../../src/rpc/operation-table.ts';
+import { FEATURES, READ, WRITE } from '../../../src/rpc/operation-table.ts';
 import { MessageKind, PROTOCOL_VERSION } from '../../../src/rpc/operations.ts';
 import { evenKey, recordOf } from '../inputs.ts';
 import type { MicroCase } from '../micro-case.ts';
@@ -22,7 +22,8 @@ const WRITE_BYTES = 60;
 const RESPONSE_BYTES = 44;
 
 const encodeRead: Encode = (target, at, id) => encodeKeyRequest(target, at, id, READ.number, 1000, KEY);
-const encodeWrite: Encode = (target, at, id) => encodeWriteRequest(target, at, id, 1000, KEY, RECORD);
+const encodeWrite: Encode = (target, at, id) =>
+  encodeWriteRequest(target, at, id, WRITE.number, 1000, KEY, RECORD);
 const encodeFound: Encode = (target, at, id) => encodeResponse(target, at, id, ReplyKind.ok, RECORD);
 
 function frames(encode: Encode, frameBytes: number): Buffer {

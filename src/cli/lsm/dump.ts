@@ -7,6 +7,7 @@ import {
 } from '../../../native-free-lsm/index.ts';
 import { systemClock } from '../../clock.ts';
 import { IDENTITY_FILE } from '../../replica/identity-file.ts';
+import { isOwnKey, OWN_KEYS_START } from '../../replica/own-records.ts';
 import { CommandError, ExitCode } from '../exit-codes.ts';
 import { print, writeOutput } from '../output.ts';
 import { escapeBytes } from '../range-format.ts';
@@ -46,15 +47,20 @@ export async function runDump(directory: string, options: Readonly<Record<string
 const EVERYTHING: KeyRange = { start: undefined, end: undefined };
 
 async function itemsOf(
-  { engine }: LsmFolder,
+  { engine, node }: LsmFolder,
   file: string | undefined,
   range: KeyRange,
 ): Promise<Iterable<DumpItem>> {
   const { dumpEntries, dumpFile } = await loadOfflineTools();
   const fs = new NodeFileSystem();
   return file === undefined
-    ? dumpEntries(fs, engine, range, systemClock.nowMs())
+    ? dumpEntries(fs, engine, node === undefined ? range : withoutOwnRecords(range), systemClock.nowMs())
     : dumpFile(fs, engine, file, range);
+}
+
+/** A node's own records are behind those of its clients, and are shown to whoever asks for keys from there on. */
+function withoutOwnRecords({ start, end }: KeyRange): KeyRange {
+  return { start, end: end ?? (start !== undefined && isOwnKey(start) ? undefined : OWN_KEYS_START) };
 }
 
 /**

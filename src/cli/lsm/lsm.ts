@@ -85,6 +85,8 @@ Examples:
 An entry is a line, key TAB value, as \`range\` writes it: backslash, control
 characters and bytes that are not UTF-8 are \\\\, \\t, \\n, \\r and \\xHH. --keys takes
 keys in the same form; a key that has two dots writes one of them as \\x2e.
+What a node has stored for itself is behind the last key of a client, and is shown
+with --keys '\\xff..' alone.
 
 With --file the parts of that file are shown one after another, each with its
 offset: edits of a manifest, batches of a log and their writes, blocks of a table

@@ -52,6 +52,10 @@ class SlowReplica implements ReplicaHandler {
     this.#storm.later(() => sink.onReply(token, reply));
   }
 
+  repairWrite(): void {
+    throw new Error('nobody repairs');
+  }
+
   readVersion(): void {
     throw new Error('nobody asks for versions');
   }

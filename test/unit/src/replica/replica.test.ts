@@ -15,6 +15,7 @@ import {
 } from '../../../../native-free-lsm/index.ts';
 import { FailureCode } from '../../../../src/failure.ts';
 import { chunkEncoding } from '../../../../src/http/entry-encoding.ts';
+import { OWN_KEYS_START, OwnPart, OwnRecords } from '../../../../src/replica/own-records.ts';
 import { Replica } from '../../../../src/replica/replica.ts';
 import type { EngineStatus, RangePage, StorageEngine } from '../../../../src/replica/storage-engine.ts';
 import { failed, type ReplicaReply, ReplyKind } from '../../../../src/reply.ts';
@@ -196,6 +197,8 @@ describe('over a plain store', () => {
     unknownFlag[1] = 0x80;
     const unknownFormat = record(5, 'value');
     unknownFormat[0] = 2;
+    const ofNobody = record(5, 'value');
+    ofNobody[2] = 0;
     const cases: [Uint8Array, Uint8Array, FailureCode, RegExp][] = [
       [new Uint8Array(0), record(5, 'value'), FailureCode.malformed, /key is empty/],
       [new Uint8Array(17), record(5, 'value'), FailureCode.keyTooLong, /key of 17 bytes is above 16/],
@@ -203,6 +206,9 @@ describe('over a plain store', () => {
       [KEY, record(5, new Uint8Array(49)), FailureCode.tooLarge, /record of 65 bytes is above 64/],
       [KEY, unknownFlag, FailureCode.malformed, /flags 128 are unknown/],
       [KEY, unknownFormat, FailureCode.malformed, /format 2 is unknown/],
+      [KEY, ofNobody, FailureCode.malformed, /`from` is 0/],
+      [OWN_KEYS_START, record(5, 'value'), FailureCode.malformed, /begins with the byte 0xff/],
+      [Buffer.from([0xff, 0x68]), record(5, 'value'), FailureCode.malformed, /begins with the byte 0xff/],
     ];
     for (const [key, written, code, reason] of cases) {
       replica.writeFromPeer(key, written, answers, 0);
@@ -212,6 +218,29 @@ describe('over a plain store', () => {
     assert.equal(replica.figures().refusedMalformed, cases.length);
     assert.deepEqual(observed, []);
     assert.equal(engine.stats().estimatedKeys, 0);
+  });
+
+  test("the node's own records are written by nobody else, and are in no scan", async () => {
+    const { replica, answers } = made;
+    const own = new OwnRecords(engine);
+    await own.put(OwnPart.hints, Buffer.from('name'), Buffer.from('value'));
+    const ownKey = Buffer.from([0xff, OwnPart.hints, ...Buffer.from('name')]);
+    for (const write of ['write', 'writeFromPeer'] as const) {
+      replica[write](ownKey, record(999, 'other'), answers, 0);
+      assert.deepEqual([last().kind, last().code], [ReplyKind.failed, FailureCode.malformed]);
+    }
+    assert.deepEqual(
+      await own.get(OwnPart.hints, Buffer.from('name')),
+      Uint8Array.from(Buffer.from('value')),
+    );
+    const { signal } = new AbortController();
+    replica.write(Buffer.from([0xf4, 0x8f, 0xbf, 0xbf]), record(5, 'last'), answers, 1);
+    for (const end of [null, Buffer.from([0xff, 0xff]), OWN_KEYS_START]) {
+      const page = await replica.page(new Uint8Array(0), end, 1 << 20, CHUNKS, signal);
+      const text = Buffer.from(page.bytes.subarray(0, page.usedBytes)).toString();
+      assert.equal(text, '9\r\n\u{10ffff}\nlast\r\n');
+      assert.equal(page.resumeAt, null);
+    }
   });
 
   test('a few of many refusals are logged, and the rest are counted in the next message', () => {

@@ -30,7 +30,7 @@ import {
 } from '../../../../src/rpc/codec.ts';
 import { Message } from '../../../../src/rpc/message.ts';
 import { MessageDecoder } from '../../../../src/rpc/message-decoder.ts';
-import { CLOCK, READ, READ_VERSION, WRITE } from '../../../../src/rpc/operation-table.ts';
+import { CLOCK, READ, READ_VERSION, REPAIR_WRITE, WRITE } from '../../../../src/rpc/operation-table.ts';
 import { MessageKind } from '../../../../src/rpc/operations.ts';
 
 const unpackr = new Unpackr({ useRecords: false, int64AsType: 'number' });
@@ -74,12 +74,14 @@ const plainRequest: fc.Arbitrary<Sample> = fc.tuple(id, timeoutMs).map(([i, t]) 
   array: [MessageKind.request, i, CLOCK.number, t],
 }));
 
-const writeRequest: fc.Arbitrary<Sample> = fc.tuple(id, timeoutMs, key, record).map(([i, t, k, r]) => ({
-  frame: frameOf(FRAME_LENGTH_BYTES + writeRequestBytes(k.length, r.length), (target, at) =>
-    encodeWriteRequest(target, at, i, t, k, r),
-  ),
-  array: [MessageKind.request, i, WRITE.number, t, Buffer.from(k), Buffer.from(r)],
-}));
+const writeRequest: fc.Arbitrary<Sample> = fc
+  .tuple(id, fc.constantFrom(WRITE.number, REPAIR_WRITE.number), timeoutMs, key, record)
+  .map(([i, operation, t, k, r]) => ({
+    frame: frameOf(FRAME_LENGTH_BYTES + writeRequestBytes(k.length, r.length), (target, at) =>
+      encodeWriteRequest(target, at, i, operation, t, k, r),
+    ),
+    array: [MessageKind.request, i, operation, t, Buffer.from(k), Buffer.from(r)],
+  }));
 
 const response: fc.Arbitrary<Sample> = fc
   .tuple(
@@ -160,7 +162,7 @@ function arrayOf(message: Message): unknown[] {
       const head: unknown[] = [message.kind, message.id, message.operation, message.timeoutMs];
       if (message.operation === CLOCK.number) return head;
       head.push(message.key());
-      return message.operation === WRITE.number ? [...head, message.body()] : head;
+      return message.bodyStart < 0 ? head : [...head, message.body()];
     }
     case MessageKind.response: {
       const record = message.bodyStart < 0 ? null : message.body();

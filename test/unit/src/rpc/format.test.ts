@@ -37,11 +37,11 @@ import { Message } from '../../../../src/rpc/message.ts';
 import { MessageDecoder } from '../../../../src/rpc/message-decoder.ts';
 import {
   CLOCK,
-  FEATURES,
   Feature,
   OPERATIONS,
   READ,
   READ_VERSION,
+  REPAIR_WRITE,
   WRITE,
 } from '../../../../src/rpc/operation-table.ts';
 import { MessageKind, PROTOCOL_VERSION } from '../../../../src/rpc/operations.ts';
@@ -83,7 +83,8 @@ const clocks = { wallMs: 1_800_000_000_000, ownMs: 1_800_000_000_000.5, acceptMs
 
 const hello = {
   protocolVersion: PROTOCOL_VERSION,
-  features: FEATURES,
+  // Those of a node of an earlier build, so that the examples stay as they are.
+  features: Feature.readVersion | Feature.clock,
   clusterId: 'demo',
   nodeId: 'n1',
   incarnation: '5f0c',
@@ -132,9 +133,10 @@ function rewritten(frame: Buffer): Uint8Array {
     case MessageKind.refuse:
       return encodeRefusal(message.reason);
     case MessageKind.request:
-      if (operation === WRITE.number) {
+      if (operation === WRITE.number || operation === REPAIR_WRITE.number) {
         assert.ok(body !== null);
-        return written((target) => encodeWriteRequest(target, 0, id, timeoutMs, message.key(), body));
+        const key = message.key();
+        return written((target) => encodeWriteRequest(target, 0, id, operation, timeoutMs, key, body));
       }
       if (operation === CLOCK.number)
         return written((target) => encodePlainRequest(target, 0, id, operation, timeoutMs));
@@ -212,7 +214,11 @@ const byCodec: ReadonlyMap<string, Uint8Array> = new Map<string, Uint8Array>([
   ['read', written((target) => encodeKeyRequest(target, 0, 1, READ.number, 1_000, key))],
   ['readVersion', written((target) => encodeKeyRequest(target, 0, 5, READ_VERSION.number, 1_000, key))],
   ['clock', written((target) => encodePlainRequest(target, 0, 6, CLOCK.number, 400))],
-  ['write', written((target) => encodeWriteRequest(target, 0, 2, 1_000, key, record))],
+  ['write', written((target) => encodeWriteRequest(target, 0, 2, WRITE.number, 1_000, key, record))],
+  [
+    'repairWrite',
+    written((target) => encodeWriteRequest(target, 0, 7, REPAIR_WRITE.number, 1_000, key, record)),
+  ],
   ['response with a record', written((target) => encodeResponse(target, 0, 1, 0, record))],
   ['response with a header', written((target) => encodeResponse(target, 0, 5, 0, record.subarray(0, 16)))],
   ['response with clocks', written((target) => encodeResponse(target, 0, 6, 0, encodeClock(clocks)))],

@@ -326,6 +326,46 @@ describe('mesh', () => {
     assert.equal(book.of(1).kind, ReplyKind.absent);
   });
 
+  it('brings records to replicas that lack them, small ones and large ones, behind what clients wait for', async () => {
+    const { nodes, clock } = await RpcCluster.start(['a', 'b']);
+    const { mesh, routes } = nodes[0];
+    const { replica } = nodes[1];
+    const book = new ReplyBook();
+    const large = Buffer.alloc(MIB, 7);
+    const asked: string[] = [];
+    const { read, repairWrite } = replica;
+    replica.read = (...args) => {
+      asked.push('read');
+      read.apply(replica, args);
+    };
+    replica.repairWrite = (...args) => {
+      asked.push('repairWrite');
+      repairWrite.apply(replica, args);
+    };
+    mesh.repairWrite('b', key, record, 1_000, book, 0);
+    mesh.repairWrite('b', Buffer.from('large'), large, 1_000, book, 1);
+    routes.read(1, Buffer.from('other'), 1_000, book, 2);
+    mesh.repairWrite('nobody', key, record, 1_000, book, 3);
+    clock.advance(200);
+    assert.deepEqual(asked, ['read', 'repairWrite', 'repairWrite']);
+    assert.deepEqual(book.of(0), STORED);
+    assert.deepEqual(book.of(1), STORED);
+    book.isFailed(3, FailureCode.noSuchPeer, /./);
+    assert.deepEqual(replica.records.get('key'), record);
+    assert.deepEqual(replica.records.get('large'), large);
+    assert.equal(replica.repaired, 2);
+  });
+
+  it('brings no record to a peer that does not serve it, or to which it is too large', async () => {
+    const hello = (nodeId: string) => (nodeId === 'b' ? { features: 0 } : { maxValueBytes: MIB });
+    const { nodes } = await RpcCluster.start(['a', 'b', 'c'], { hello });
+    const book = new ReplyBook();
+    nodes[0].mesh.repairWrite('b', key, record, 1_000, book, 0);
+    nodes[0].mesh.repairWrite('c', key, Buffer.alloc(2 * MIB), 1_000, book, 1);
+    book.isFailed(0, FailureCode.notServed, /does not serve/);
+    book.isFailed(1, FailureCode.tooLarge, /larger than the peer takes/);
+  });
+
   it('fails a read whose answer is a success without a record', async () => {
     const { nodes, clock } = await RpcCluster.start(['a', 'b']);
     const book = new ReplyBook();

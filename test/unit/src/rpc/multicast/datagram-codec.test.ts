@@ -10,6 +10,7 @@ import {
   MAX_RECEIVERS,
 } from '../../../../../src/rpc/multicast/datagram-codec.ts';
 import { DatagramSeal } from '../../../../../src/rpc/multicast/datagram-seal.ts';
+import { WRITE } from '../../../../../src/rpc/operation-table.ts';
 import { formatExample } from '../../../../support/format-example.ts';
 
 const FORMAT = new URL('../../../../../src/rpc/FORMAT.md', import.meta.url);
@@ -41,7 +42,10 @@ function readAll(bytes: Buffer): { tags: number[]; writes: Write[]; isWhole: boo
 
 function request(key: string): Buffer {
   const frame = Buffer.alloc(100);
-  return frame.subarray(FRAME_LENGTH_BYTES, encodeWriteRequest(frame, 0, 0, 1_000, Buffer.from(key), RECORD));
+  return frame.subarray(
+    FRAME_LENGTH_BYTES,
+    encodeWriteRequest(frame, 0, 0, WRITE.number, 1_000, Buffer.from(key), RECORD),
+  );
 }
 
 const anyWrites = fc.integer({ min: 1, max: MAX_RECEIVERS }).chain((receivers) =>
