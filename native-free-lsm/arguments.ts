@@ -53,6 +53,18 @@ export function wholeNumberFault(name: string, given: unknown, least: number): L
   return invalidArgument(`${name} must be a whole number of at least ${least}, not ${describe(given)}`);
 }
 
+/** The secret of a hash: two integers of 32 bits. */
+export function seedFault(name: string, given: unknown): LsmError | undefined {
+  const fault = fieldsFault(name, given, ['low', 'high']);
+  if (fault !== undefined) return fault;
+  for (const half of ['low', 'high'] as const) {
+    const word = (given as Record<typeof half, unknown>)[half];
+    if (typeof word !== 'number' || word >>> 0 !== word)
+      return invalidArgument(`${name}.${half} must be a whole number of 32 bits, not ${describe(word)}`);
+  }
+  return undefined;
+}
+
 /** An object with no other fields than these: a misspelt one would do nothing, and nobody would notice. */
 export function fieldsFault(name: string, given: unknown, known: readonly string[]): LsmError | undefined {
   if (typeof given !== 'object' || given === null || Array.isArray(given))

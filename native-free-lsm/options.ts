@@ -1,6 +1,15 @@
-import { arrayFault, booleanFault, describe, fieldsFault, invalidArgument, refuse } from './arguments.ts';
+import {
+  arrayFault,
+  booleanFault,
+  describe,
+  fieldsFault,
+  invalidArgument,
+  refuse,
+  seedFault,
+} from './arguments.ts';
 import { LsmError } from './errors.ts';
 import type { HashSeed } from './format/hash.ts';
+import { SLOT_COUNT } from './format/slot.ts';
 import { MAX_TIMESTAMP } from './format/timestamp.ts';
 import { MAX_ARENA_BYTES } from './memtable/arena-layout.ts';
 import { GENERATION_SLOTS, MAX_COUNTED_THREADS } from './shared/control.ts';
@@ -78,6 +87,17 @@ export interface EngineOptions {
    * never: another replica may still hold what was deleted.
    */
   readonly dropTombstonesBelow: number;
+  /**
+   * The seed of keys' fingerprints, see format/fingerprint.ts. Engines whose slots are compared need the same, and one
+   * that finds a table with another reads all of it where a few bytes would do.
+   */
+  readonly fingerprintSeed: HashSeed;
+  /**
+   * A timestamp for each slot, 65,536 float64: deletions and expired values of the slot with this or a smaller one may
+   * be dropped once nothing older can come back, whatever `dropTombstonesBelow` says. The thread that opens the engine
+   * alone writes them, and only ever raises one. Null: there are none.
+   */
+  readonly watermarks: SharedArrayBuffer | null;
 }
 
 export const DEFAULT_OPTIONS: EngineOptions = {
@@ -112,6 +132,8 @@ export const DEFAULT_OPTIONS: EngineOptions = {
   maxBackgroundJobs: 2,
   maxManifestBytes: MIB,
   dropTombstonesBelow: MAX_TIMESTAMP,
+  fingerprintSeed: { low: 0, high: 0 },
+  watermarks: null,
 };
 
 /** @throws LsmError INVALID_ARGUMENT that names the first option that makes no sense */
@@ -128,6 +150,8 @@ export function completeOptions(given: Partial<EngineOptions>): EngineOptions {
   checkOneOf(options, 'durability', ['sync', 'interval', 'none']);
   checkOneOf(options, 'bottomCompression', ['none', 'zstd']);
   refuse(booleanFault('createIfMissing', options.createIfMissing));
+  refuse(seedFault('fingerprintSeed', options.fingerprintSeed));
+  refuse(watermarksFault(options.watermarks));
   refuse(arrayFault('entryEncoders', options.entryEncoders));
   for (const address of options.entryEncoders) {
     if (!URL.canParse(address) || new URL(address).protocol !== 'file:') {
@@ -167,7 +191,7 @@ function batchDefault({ maxRecordBytes, memtableBytes }: Partial<EngineOptions>)
 
 type NumericOption = Exclude<
   keyof EngineOptions,
-  'createIfMissing' | 'durability' | 'bottomCompression' | 'entryEncoders'
+  'createIfMissing' | 'durability' | 'bottomCompression' | 'entryEncoders' | 'fingerprintSeed' | 'watermarks'
 >;
 
 /** The least and the most of each option; `completeOptions` checks bounds that depend on another option. */
@@ -214,6 +238,15 @@ function checkNumber(
   if (Number.isSafeInteger(value) && value >= least && value <= most) return;
   const range = most === Number.MAX_SAFE_INTEGER ? `of at least ${least}` : `from ${least} to ${most}`;
   throw new LsmError('INVALID_ARGUMENT', `${name} must be a whole number ${range}, not ${describe(value)}`);
+}
+
+function watermarksFault(given: unknown): LsmError | undefined {
+  if (given === null) return undefined;
+  if (given instanceof SharedArrayBuffer && given.byteLength === SLOT_COUNT * Float64Array.BYTES_PER_ELEMENT)
+    return undefined;
+  return invalidArgument(
+    `watermarks must be null or a SharedArrayBuffer of ${SLOT_COUNT} float64, not ${describe(given)}`,
+  );
 }
 
 function checkOneOf(

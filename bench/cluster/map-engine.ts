@@ -3,9 +3,22 @@
  * shows the cost of everything but the engine; tests use it where the engine is not the subject. Keys are kept as
  * latin1 strings, one character per byte, so that they sort as the bytes do.
  */
-import { compareRecordVersions, recordTimestamp, recordWriter } from '../../native-free-lsm/format/record.ts';
-import type { PageRequest } from '../../native-free-lsm/index.ts';
-import { type ReadSink, type WriteSink, WriteStatus } from '../../native-free-lsm/index.ts';
+import {
+  compareRecordVersions,
+  Fingerprinter,
+  type HashSeed,
+  type KeyedRecord,
+  type PageRequest,
+  type ReadSink,
+  recordFlags,
+  recordFrom,
+  recordTimestamp,
+  recordWriter,
+  SlotRows,
+  type SlotVersions,
+  type WriteSink,
+  WriteStatus,
+} from '../../native-free-lsm/index.ts';
 import { Page } from '../../native-free-lsm/iterator/page.ts';
 import { PageBuilder, pageEntryBytes } from '../../native-free-lsm/iterator/page-builder.ts';
 import { ENTRY_ENCODINGS } from '../../src/http/entry-encoding.ts';
@@ -25,9 +38,18 @@ export class MapEngine implements StorageEngine {
   #closed = false;
   #newestTimestamp = 0;
 
+  readonly #fingerprinter: Fingerprinter;
+  readonly #watermarks: Float64Array | null;
+
   /** @param records pass the same ones for a second opening of the same store */
-  constructor(records: MapRecords = new Map()) {
+  constructor(
+    records: MapRecords = new Map(),
+    fingerprintSeed: HashSeed = { low: 0, high: 0 },
+    watermarks: SharedArrayBuffer | null = null,
+  ) {
     this.#records = records;
+    this.#fingerprinter = new Fingerprinter(fingerprintSeed);
+    this.#watermarks = watermarks === null ? null : new Float64Array(watermarks);
     for (const [key, record] of records) {
       this.#bytes += key.length + record.length;
       this.#newestTimestamp = Math.max(this.#newestTimestamp, recordTimestamp(record, 0));
@@ -90,6 +112,66 @@ export class MapEngine implements StorageEngine {
       if (!page.add(key, 0, key.length, record, 0, record.length)) return new Page(page.bytes, page.at, key);
     }
     return new Page(page.bytes, page.at, null);
+  }
+
+  async slotDigests(slots: Uint16Array, minFroms: Uint8Array, signal?: AbortSignal): Promise<Uint32Array> {
+    signal?.throwIfAborted();
+    const rowsOf = this.#rowsOf(new Set(slots));
+    const sums = new Uint32Array(slots.length * 2);
+    for (const [at, slot] of slots.entries())
+      rowsOf.get(slot)?.fold(sums, at * 2, minFroms[at], this.#watermarks?.[slot] ?? 0);
+    return sums;
+  }
+
+  async slotVersions(slot: number, signal?: AbortSignal): Promise<SlotVersions> {
+    signal?.throwIfAborted();
+    return (this.#rowsOf(new Set([slot])).get(slot) ?? new SlotRows()).versions();
+  }
+
+  async slotRecords(
+    slot: number,
+    fingerprints: Uint32Array,
+    maxBytes: number,
+    signal?: AbortSignal,
+  ): Promise<KeyedRecord[]> {
+    signal?.throwIfAborted();
+    const keys = new Map<string, string>();
+    this.#eachVersioned((name, { high, low }) => {
+      if (high >>> 16 === slot) keys.set(`${high}-${low}`, name);
+    });
+    const found: KeyedRecord[] = [];
+    let bytes = 0;
+    for (let at = 0; at < fingerprints.length; at += 2) {
+      const name = keys.get(`${fingerprints[at]}-${fingerprints[at + 1]}`);
+      if (name === undefined) continue;
+      const record = this.#records.get(name)!;
+      bytes += name.length + record.length;
+      if (found.length > 0 && bytes > maxBytes) break;
+      found.push({ key: Buffer.from(name, 'latin1'), record });
+    }
+    return found;
+  }
+
+  #rowsOf(slots: ReadonlySet<number>): Map<number, SlotRows> {
+    const rowsOf = new Map<number, SlotRows>();
+    this.#eachVersioned((_, { high, low }, record) => {
+      const slot = high >>> 16;
+      if (!slots.has(slot)) return;
+      const rows = rowsOf.get(slot) ?? new SlotRows();
+      rowsOf.set(slot, rows);
+      const version = [recordTimestamp(record, 0), recordWriter(record, 0)] as const;
+      rows.add(high, low, ...version, recordFrom(record, 0), recordFlags(record, 0), 0, 0);
+    });
+    return rowsOf;
+  }
+
+  /** Calls `take` for each record but those with `from` 0. */
+  #eachVersioned(take: (name: string, fingerprint: Fingerprinter, record: Uint8Array) => void): void {
+    for (const [name, record] of this.#records) {
+      if (recordFrom(record, 0) === 0) continue;
+      this.#fingerprinter.take(Buffer.from(name, 'latin1'), 0, name.length);
+      take(name, this.#fingerprinter, record);
+    }
   }
 
   stats(): EngineStatus {

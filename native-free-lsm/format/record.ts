@@ -73,6 +73,11 @@ export function recordFrom(bytes: Uint8Array, at: number): number {
   return bytes[at + 2] | (bytes[at + 3] << 8);
 }
 
+/** Bits of RecordFlag. */
+export function recordFlags(bytes: Uint8Array, at: number): number {
+  return bytes[at + 1];
+}
+
 export function isTombstone(bytes: Uint8Array, at: number): boolean {
   return (bytes[at + 1] & RecordFlag.tombstone) !== 0;
 }

@@ -4,6 +4,7 @@ import type { LsmError } from '../errors.ts';
 import type { Page } from '../iterator/page.ts';
 import { completeOptions, type EngineOptions } from '../options.ts';
 import { ControlWord } from '../shared/control.ts';
+import type { SlotVersions } from '../slots/slot-versions.ts';
 import type { EngineThreads } from '../threads/engine-threads.ts';
 import type { PageRequest } from '../threads/protocol/reader-messages.ts';
 import { completeEnvironment, type Environment } from './environment.ts';
@@ -19,6 +20,7 @@ import {
   type WriteSink,
   WriteStatus,
 } from './sinks.ts';
+import { SlotScan } from './slot-scan.ts';
 import { collectStats, type EngineStats } from './stats.ts';
 import type { SnapshotPoint, StoreSnapshot } from './store-snapshot.ts';
 import { CLOSED, type StoreParts, wireStore } from './wire-store.ts';
@@ -39,6 +41,7 @@ export class RecordStore {
   readonly #writes: WriteQueue;
   readonly #reads: ReadPath;
   readonly #held: OpeningHeld;
+  readonly #slots: SlotScan;
   #closing: Promise<void> | undefined;
 
   private constructor(parts: StoreParts) {
@@ -49,6 +52,18 @@ export class RecordStore {
     this.#writes = parts.writes;
     this.#reads = parts.reads;
     this.#held = parts.held;
+    const { fingerprintSeed, watermarks } = parts.options;
+    const pageFrom = (start: Uint8Array, maxBytes: number, maxEntries: number): Promise<Page> =>
+      this.rangePage({
+        start,
+        end: null,
+        maxBytes,
+        maxEntries,
+        includeTombstones: true,
+        encoder: 0,
+        nowMs: 0,
+      });
+    this.#slots = new SlotScan(pageFrom, fingerprintSeed, watermarks);
   }
 
   /**
@@ -130,6 +145,31 @@ export class RecordStore {
       (signal === undefined ? undefined : signalFault('signal', signal));
     if (fault !== undefined) return Promise.reject(fault);
     return this.#reads.page(request, snapshot?.point ?? null, signal);
+  }
+
+  /**
+   * The digests of slots, two words for each: equal in two engines that hold the same, see SlotRows.fold.
+   * @param minFroms for each slot, the smallest `from` that counts, at least 1
+   */
+  slotDigests(slots: Uint16Array, minFroms: Uint8Array, signal?: AbortSignal): Promise<Uint32Array> {
+    return this.#slots.digests(slots, minFroms, signal);
+  }
+
+  slotVersions(slot: number, signal?: AbortSignal): Promise<SlotVersions> {
+    return this.#slots.versions(slot, signal);
+  }
+
+  /**
+   * The newest records of a slot's keys, of some fingerprints: two words for each, `high` and `low`. It leaves out what
+   * is beyond `maxBytes`, but not the first record, and fingerprints that no key has.
+   */
+  slotRecords(
+    slot: number,
+    fingerprints: Uint32Array,
+    maxBytes: number,
+    signal?: AbortSignal,
+  ): Promise<KeyedRecord[]> {
+    return this.#slots.records(slot, fingerprints, maxBytes, signal);
   }
 
   /**

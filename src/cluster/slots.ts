@@ -1,12 +1,10 @@
-/**
- * Keys map to slots, slots to nodes. There are so many slots that the shares of ten nodes differ little, and so few
- * that the lists of all slots fit into a processor's cache. Their number is part of every cluster's data.
- */
-import { hashKey } from './hash.ts';
+/** Keys map to slots, slots to nodes: the engine has the first step, as its tables are ordered by slot too. */
+import type { HashSeed } from '../../native-free-lsm/index.ts';
+import { hashName } from './hash.ts';
 
-const SLOT_BITS = 16;
-export const SLOT_COUNT = 2 ** SLOT_BITS;
+export { SLOT_COUNT, slotOf } from '../../native-free-lsm/index.ts';
 
-export function slotOf(key: Uint8Array): number {
-  return hashKey(key) >>> (32 - SLOT_BITS);
+/** With which all nodes of a cluster take the fingerprints of keys. */
+export function fingerprintSeedOf(clusterId: string): HashSeed {
+  return hashName(clusterId);
 }

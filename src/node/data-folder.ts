@@ -12,6 +12,7 @@ import {
   recordSizeBytes,
 } from '../../native-free-lsm/index.ts';
 import { type Clock, systemBytes, systemRandom } from '../clock.ts';
+import { fingerprintSeedOf } from '../cluster/slots.ts';
 import { errorMessage, QuorateError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { makePrivate } from '../replica/folder-privacy.ts';
@@ -106,6 +107,7 @@ function engineOpener(options: NodeOptions, clock: Clock, fs: FileSystem): OpenS
       readers: Math.max(1, settings.readers),
       entryEncoders: doors.flatMap(({ entryEncoders }) => entryEncoders),
       writeStallTimeoutMs: settings.requestTimeoutMs,
+      fingerprintSeed: fingerprintSeedOf(options.clusterId),
       // What was deleted here may still be on another node, and would come back from there.
       dropTombstonesBelow: 0,
     };

@@ -9,9 +9,11 @@
 import type {
   EngineStats,
   EngineThreads,
+  KeyedRecord,
   Page,
   PageRequest,
   ReadSink,
+  SlotVersions,
   WriteSink,
 } from '../../native-free-lsm/index.ts';
 
@@ -23,6 +25,24 @@ export interface StorageEngine {
   /** @param timeoutMs the write is not begun after this time, but fails: nobody waits for it */
   write(key: Uint8Array, record: Uint8Array, sink: WriteSink, token: number, timeoutMs: number): void;
   rangePage(request: PageRequest): Promise<RangePage>;
+  /**
+   * The digests of slots, two words for each asked one: a sum of `addFold` over the newest version of each key whose
+   * `from` is at least that of `minFroms`, without tombstones and values with an expiry whose timestamp is at or below
+   * the slot's watermark. They are kept, so that asking again costs little for slots that did not change.
+   */
+  slotDigests(slots: Uint16Array, minFroms: Uint8Array, signal?: AbortSignal): Promise<Uint32Array>;
+  /** The newest version of each key of a slot, by fingerprint; none with `from` 0, as those are the node's own. */
+  slotVersions(slot: number, signal?: AbortSignal): Promise<SlotVersions>;
+  /**
+   * The newest records of a slot's keys, of some fingerprints: two words for each, high and low. It leaves out what is
+   * beyond `maxBytes`, but not the first record, and fingerprints that no key has.
+   */
+  slotRecords(
+    slot: number,
+    fingerprints: Uint32Array,
+    maxBytes: number,
+    signal?: AbortSignal,
+  ): Promise<readonly KeyedRecord[]>;
   /** The largest timestamp of any record in the store; 0 when there is none. */
   readonly newestTimestamp: number;
   /** Plain data for `GET /v0/status`: see EngineStats in native-free-lsm. */

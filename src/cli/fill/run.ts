@@ -1,8 +1,14 @@
 /** Runs one fill from its plan to its summary: folders, threads, progress, and Ctrl-C. */
 import fs from 'node:fs';
 import path from 'node:path';
-import { DEFAULT_OPTIONS, drawHashSeed, type TableMetadata } from '../../../native-free-lsm/index.ts';
+import {
+  DEFAULT_OPTIONS,
+  drawHashSeed,
+  type HashSeed,
+  type TableMetadata,
+} from '../../../native-free-lsm/index.ts';
 import { systemClock } from '../../clock.ts';
+import { fingerprintSeedOf } from '../../cluster/slots.ts';
 import { describeSize } from '../../config/units.ts';
 import { errorMessage, QuorateError } from '../../errors.ts';
 import { CommandError, ExitCode } from '../exit-codes.ts';
@@ -51,7 +57,7 @@ export async function runFill(request: FillRequest): Promise<FillSummary> {
   const clusterId = target.open();
   using filled = await FillFolders.begin(folders);
   const groups = groupsOf(target, from);
-  const tables = await writeTables(request, plan, groups);
+  const tables = await writeTables(request, plan, groups, fingerprintSeedOf(clusterId));
   const tablesOf = target.filled.map(
     (node) => tables[groups.findIndex(({ members }) => members.includes(node))],
   );
@@ -76,10 +82,12 @@ async function writeTables(
   { target, valueBytes, seed, from }: FillRequest,
   plan: FillPlan,
   groups: readonly FillGroup[],
+  fingerprintSeed: HashSeed,
 ): Promise<TableMetadata[][]> {
   const { nodes, policy } = target;
   const amount = { keys: plan.keys, valueBytes, seed, from };
-  await using threads = new FillThreads({ ...amount, nodes, policy, groups, hashSeed: drawHashSeed() });
+  const seeds = { hashSeed: drawHashSeed(), fingerprintSeed };
+  await using threads = new FillThreads({ ...amount, ...seeds, nodes, policy, groups });
   let interruptedBy: NodeJS.Signals | undefined;
   using _signals = new StopSignals(systemClock, (_count, signal) => {
     interruptedBy = signal;

@@ -35,6 +35,8 @@ export interface FillJob {
   readonly groups: readonly FillGroup[];
   /** The seed of the engines' hashes. It is secret, so it must not follow from `seed`. */
   readonly hashSeed: HashSeed;
+  /** The cluster's. */
+  readonly fingerprintSeed: HashSeed;
   /** Int32 words; `FillWord` names them. */
   readonly control: SharedArrayBuffer;
 }
@@ -126,8 +128,9 @@ export class FillTables {
   #addTo(group: number, walk: KeyWalk, tableId: number): void {
     let table = this.#tables[group];
     if (table === null) {
-      const { groups, hashSeed } = this.#job;
-      table = new BulkTable(this.#fs, groups[group].directories, tableId, DEFAULT_OPTIONS, hashSeed);
+      const { fingerprintSeed, groups, hashSeed } = this.#job;
+      const options = { ...DEFAULT_OPTIONS, fingerprintSeed };
+      table = new BulkTable(this.#fs, groups[group].directories, tableId, options, hashSeed);
       this.#tables[group] = table;
     }
     table.add(walk.bytes, 0, walk.end, this.#record, 0, this.#record.length);

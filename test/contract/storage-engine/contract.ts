@@ -16,6 +16,7 @@ import type { StorageEngine } from '../../../src/replica/storage-engine.ts';
 import { encodedPage } from '../../support/encoded-page.ts';
 import { readRecord, readResult, record, writeRecordTo } from '../../support/engine-calls.ts';
 import { pageEntries } from '../../support/page-entries.ts';
+import { expectSlots } from './slots.ts';
 
 export type OpenEngine = (directory: string) => Promise<StorageEngine>;
 
@@ -115,6 +116,25 @@ export function storageEngineContract(name: string, open: OpenEngine, modelRuns 
       await expectStored(engine, bytes('k'), written);
       await expectStored(engine, bytes('K'), null);
       await expectStored(engine, bytes('k\0'), null);
+    });
+
+    engineTest('slots are as a walk of all records says', async (engine) => {
+      const written = new Map<string, Uint8Array>();
+      const put = async (key: string, stored: Uint8Array): Promise<void> => {
+        await writeRecordTo(engine, Buffer.from(key, 'latin1'), stored);
+        written.set(key, stored);
+      };
+      await expectSlots(engine, written);
+      for (let i = 0; i < 30; i++) {
+        const fields = { timestamp: 10 + i, writer: i % 3, tombstone: i % 5 === 0, from: i % 4, expiryMs: 0 };
+        await put(`key${i}`, encodeRecord(fields, bytes(fields.tombstone ? '' : `value${i}`)));
+      }
+      await expectSlots(engine, written);
+      const expiring = { timestamp: 70, writer: 1, tombstone: false, from: 2, expiryMs: 4_000_000_000_000 };
+      await put('key7', encodeRecord(expiring, bytes('new')));
+      await expectSlots(engine, written);
+      await put('key11', record(71, null));
+      await expectSlots(engine, written);
     });
 
     engineTest('a newer version takes the place of an older one', async (engine) => {

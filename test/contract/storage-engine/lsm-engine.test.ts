@@ -45,6 +45,21 @@ class ReadsFromTables implements StorageEngine {
   write: StorageEngine['write'] = (key, record, sink, token) => this.#store.write(key, record, sink, token);
   stats = () => this.#store.stats();
 
+  slotDigests: StorageEngine['slotDigests'] = async (slots, minFroms, signal) => {
+    await this.#flush();
+    return this.#store.slotDigests(slots, minFroms, signal);
+  };
+
+  slotVersions: StorageEngine['slotVersions'] = async (slot, signal) => {
+    await this.#flush();
+    return this.#store.slotVersions(slot, signal);
+  };
+
+  slotRecords: StorageEngine['slotRecords'] = async (slot, fingerprints, maxBytes, signal) => {
+    await this.#flush();
+    return this.#store.slotRecords(slot, fingerprints, maxBytes, signal);
+  };
+
   get newestTimestamp(): number {
     return this.#store.newestTimestamp;
   }

@@ -59,6 +59,11 @@ class ScriptedEngine implements StorageEngine {
     return new MapEngine().stats();
   }
 
+  readonly #empty = new MapEngine();
+  slotDigests: StorageEngine['slotDigests'] = (...asked) => this.#empty.slotDigests(...asked);
+  slotVersions: StorageEngine['slotVersions'] = (...asked) => this.#empty.slotVersions(...asked);
+  slotRecords: StorageEngine['slotRecords'] = (...asked) => this.#empty.slotRecords(...asked);
+
   async close(): Promise<void> {}
 
   failRead(index: number, code: LsmErrorCode): void {

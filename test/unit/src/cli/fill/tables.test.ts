@@ -31,6 +31,7 @@ function jobFor(from: number, groups: readonly (readonly number[])[]): FillJob {
     policy: 'spread',
     groups: groups.map((members) => ({ members, directories: members.map(directoryOf) })),
     hashSeed: HASH_SEED,
+    fingerprintSeed: HASH_SEED,
     control: new SharedArrayBuffer(FILL_WORDS * 4),
   };
 }

@@ -1,0 +1,160 @@
+import { RecordFlag } from '../format/record.ts';
+import { addFold } from './fold.ts';
+import type { SlotVersions } from './slot-versions.ts';
+
+const FIRST_ROOM = 64;
+/** What may be purged once its timestamp is at or below the slot's watermark, and so counts no more from then on. */
+const PURGEABLE = RecordFlag.tombstone | RecordFlag.hasExpiry;
+
+/**
+ * The newest version of each key of one slot, gathered from any number of sources in any order. It is made once and
+ * used for one slot after another: its memory grows to what the largest slot needs.
+ */
+export class SlotRows {
+  count = 0;
+  #highs = new Uint32Array(FIRST_ROOM);
+  #lows = new Uint32Array(FIRST_ROOM);
+  #timestamps = new Float64Array(FIRST_ROOM);
+  #writers = new Uint32Array(FIRST_ROOM);
+  #froms = new Uint16Array(FIRST_ROOM);
+  #flags = new Uint8Array(FIRST_ROOM);
+  /** Which source has the version, and where in it. */
+  #sources = new Int32Array(FIRST_ROOM);
+  #places = new Int32Array(FIRST_ROOM);
+  /** By hash: one more than the index of a row; 0: free. Twice as many as there is room for rows. */
+  #table = new Int32Array(FIRST_ROOM * 2);
+
+  clear(): void {
+    this.count = 0;
+    this.#table.fill(0);
+  }
+
+  /** Takes a version of a key, unless a newer one is there. The first of equal ones stays. */
+  add(
+    high: number,
+    low: number,
+    timestamp: number,
+    writer: number,
+    from: number,
+    flags: number,
+    source: number,
+    place: number,
+  ): void {
+    let row = this.#find(high, low);
+    if (row >= 0) {
+      const older = timestamp - this.#timestamps[row] || writer - this.#writers[row];
+      if (older <= 0) return;
+    } else {
+      if (this.count === this.#highs.length) this.#grow();
+      row = this.count++;
+      this.#table[this.#slotFor(high, low)] = row + 1;
+      this.#highs[row] = high;
+      this.#lows[row] = low;
+    }
+    this.#timestamps[row] = timestamp;
+    this.#writers[row] = writer;
+    this.#froms[row] = from;
+    this.#flags[row] = flags;
+    this.#sources[row] = source;
+    this.#places[row] = place;
+  }
+
+  /** The row of a fingerprint; -1: there is none. */
+  find(high: number, low: number): number {
+    return this.#find(high >>> 0, low >>> 0);
+  }
+
+  source(row: number): number {
+    return this.#sources[row];
+  }
+
+  place(row: number): number {
+    return this.#places[row];
+  }
+
+  /**
+   * Adds the slot's digest to `sums[at]` and `sums[at + 1]`: of every key whose newest version was written with this
+   * `from` or a larger one, but not of what other engines may have purged already.
+   */
+  fold(sums: Uint32Array, at: number, minFrom: number, watermark: number): void {
+    for (let row = 0; row < this.count; row++) {
+      if (this.#froms[row] < minFrom || this.#isPurgeable(row, watermark)) continue;
+      addFold(sums, at, this.#highs[row], this.#lows[row], this.#timestamps[row], this.#writers[row]);
+    }
+  }
+
+  /** The lowest watermark from which on the slot's digests are others than with this one; infinite: none. */
+  nextPurge(watermark: number): number {
+    let next = Number.POSITIVE_INFINITY;
+    for (let row = 0; row < this.count; row++) {
+      const timestamp = this.#timestamps[row];
+      if ((this.#flags[row] & PURGEABLE) !== 0 && timestamp > watermark && timestamp < next) next = timestamp;
+    }
+    return next;
+  }
+
+  /** In the order of fingerprints, in memory of its own. */
+  versions(): SlotVersions {
+    const order = Uint32Array.from({ length: this.count }, (_, row) => row);
+    const highs = this.#highs;
+    const lows = this.#lows;
+    order.sort((a, b) => highs[a] - highs[b] || lows[a] - lows[b]);
+    const pick = <Column extends Uint32Array | Float64Array | Uint16Array | Uint8Array>(
+      made: Column,
+      from: Column,
+    ): Column => {
+      for (let at = 0; at < order.length; at++) made[at] = from[order[at]];
+      return made;
+    };
+    const { count } = this;
+    return {
+      count,
+      fingerprintHighs: pick(new Uint32Array(count), highs),
+      fingerprintLows: pick(new Uint32Array(count), lows),
+      timestamps: pick(new Float64Array(count), this.#timestamps),
+      writers: pick(new Uint32Array(count), this.#writers),
+      froms: pick(new Uint16Array(count), this.#froms),
+      flags: pick(new Uint8Array(count), this.#flags),
+    };
+  }
+
+  #isPurgeable(row: number, watermark: number): boolean {
+    return (this.#flags[row] & PURGEABLE) !== 0 && this.#timestamps[row] <= watermark;
+  }
+
+  #find(high: number, low: number): number {
+    const mask = this.#table.length - 1;
+    for (let index = (low ^ high) & mask; ; index = (index + 1) & mask) {
+      const row = this.#table[index] - 1;
+      if (row < 0 || (this.#lows[row] === low && this.#highs[row] === high)) return row;
+    }
+  }
+
+  /** The free place for a fingerprint that has no row. */
+  #slotFor(high: number, low: number): number {
+    const mask = this.#table.length - 1;
+    let index = (low ^ high) & mask;
+    while (this.#table[index] !== 0) index = (index + 1) & mask;
+    return index;
+  }
+
+  #grow(): void {
+    const room = this.#highs.length * 2;
+    this.#highs = grown(this.#highs, new Uint32Array(room));
+    this.#lows = grown(this.#lows, new Uint32Array(room));
+    this.#timestamps = grown(this.#timestamps, new Float64Array(room));
+    this.#writers = grown(this.#writers, new Uint32Array(room));
+    this.#froms = grown(this.#froms, new Uint16Array(room));
+    this.#flags = grown(this.#flags, new Uint8Array(room));
+    this.#sources = grown(this.#sources, new Int32Array(room));
+    this.#places = grown(this.#places, new Int32Array(room));
+    this.#table = new Int32Array(room * 2);
+    for (let row = 0; row < this.count; row++)
+      this.#table[this.#slotFor(this.#highs[row], this.#lows[row])] = row + 1;
+  }
+}
+
+function grown<Column extends { set(from: Column): void }>(from: Column, to: Column): Column {
+  to.set(from);
+  return to;
+}
