@@ -3,6 +3,7 @@ import type { ClusterView } from '../cluster/cluster-view.ts';
 import { slotOf } from '../cluster/slots.ts';
 import type { Replication } from '../config.ts';
 import { Outcome, type OutcomeSink } from '../outcome.ts';
+import type { SettlementSink } from '../settlement.ts';
 import { ByteBudget } from './byte-budget.ts';
 import { DeadlineQueue, type Expiring } from './deadline-queue.ts';
 import { HedgedRead } from './hedged-read.ts';
@@ -14,7 +15,6 @@ import { ReadOperation } from './read-operation.ts';
 import type { CurrentReplicas } from './replica-access.ts';
 import { SequentialRead } from './sequential-read.ts';
 import { SequentialWrite } from './sequential-write.ts';
-import type { SettlementSink } from './settlement.ts';
 import { WriteOperation } from './write-operation.ts';
 
 /** Three of the largest: of reads that wait for further answers, and as many again of writes that are passed on. */

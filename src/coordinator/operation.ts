@@ -5,12 +5,12 @@ import { FailureCode } from '../failure.ts';
 import type { TimestampWaiter } from '../hybrid-clock.ts';
 import { Outcome, type OutcomeSink } from '../outcome.ts';
 import { failed, type ReplicaReply, ReplyKind, type ReplySink } from '../reply.ts';
+import type { ReplicaState, RequestKind, Settlement, SettlementSink } from '../settlement.ts';
 import type { ByteBudget } from './byte-budget.ts';
 import type { DeadlineQueue, Expiring } from './deadline-queue.ts';
 import type { LinkedList } from './linked-list.ts';
 import type { ReplicaSet } from './replica-access.ts';
 import { Decision, ResponseAccumulator } from './response-accumulator.ts';
-import type { ReplicaState, RequestKind, Settlement, SettlementSink } from './settlement.ts';
 
 /** Gives every write its place in time: hybrid-clock.ts. */
 export interface TimestampSource {

@@ -1,9 +1,9 @@
 import { isLive, recordTimestamp, recordValueStart } from '../../native-free-lsm/index.ts';
 import { Outcome, type OutcomeSink } from '../outcome.ts';
 import type { ReplicaReply } from '../reply.ts';
+import { RequestKind } from '../settlement.ts';
 import { Operation, type OperationContext } from './operation.ts';
 import type { ReplicaSet } from './replica-access.ts';
-import { RequestKind } from './settlement.ts';
 
 /** Shorter ones are bounded by the number of requests. */
 const COUNTED_RECORD_BYTES = 16 * 1024;

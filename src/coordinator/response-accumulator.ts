@@ -10,7 +10,7 @@
 import { compareVersions, recordTimestamp, recordWriter } from '../../native-free-lsm/index.ts';
 import { FailureCode } from '../failure.ts';
 import { type ReplicaReply, ReplyKind } from '../reply.ts';
-import { ReplicaState, RequestKind } from './settlement.ts';
+import { ReplicaState, RequestKind } from '../settlement.ts';
 
 export const Decision = {
   waiting: 0,

@@ -1,6 +1,6 @@
 /** Counts what requests have come to, for the status: where replicas lag behind, and why they give no answers. */
 import { FailureCode, failureName, mayPass } from '../failure.ts';
-import { ReplicaState, RequestKind, type Settlement, type SettlementSink } from './settlement.ts';
+import { ReplicaState, RequestKind, type Settlement, type SettlementSink } from '../settlement.ts';
 
 /** How often a node's replica, when a request settled, ... */
 interface ReplicaCounts {

@@ -3,9 +3,9 @@ import { FailureCode } from '../failure.ts';
 import type { TimestampWaiter } from '../hybrid-clock.ts';
 import { Outcome, type OutcomeSink } from '../outcome.ts';
 import { failed, type ReplicaReply, ReplyKind, type ReplySink } from '../reply.ts';
+import { RequestKind } from '../settlement.ts';
 import { Operation, type OperationContext } from './operation.ts';
 import type { EncodedWrite, ReplicaSet } from './replica-access.ts';
-import { RequestKind } from './settlement.ts';
 
 const NOTHING = new Uint8Array(0);
 const VERSION_AHEAD = "it holds a version too far ahead of this node's clock";

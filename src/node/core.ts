@@ -33,6 +33,7 @@ import { CurrentView, type WayToReplicas } from './current-view.ts';
 import type { DataFolder } from './data-folder.ts';
 import { createHandshakePolicy } from './handshake.ts';
 import type { NodeOptions } from './options.ts';
+import { Settlements } from './settlements.ts';
 
 const NO_KEY = new Uint8Array(0);
 
@@ -162,7 +163,7 @@ export class NodeCore {
       writerId: writerIdOf(store.current.incarnation),
       clock,
       timeoutMs: requestTimeoutMs,
-      settlements: this.settlements,
+      settlements: new Settlements([this.settlements]),
       replication: settings.replication,
       hedging: {
         nodeId: options.nodeId,

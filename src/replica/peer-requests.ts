@@ -13,7 +13,7 @@ export class PeerRequests {
     this.#readClock = readClock;
   }
 
-  /** How many requests for records have come since the start. */
+  /** How many requests of clients have come by way of peers since the start. */
   get received(): number {
     return this.#received;
   }
@@ -29,7 +29,6 @@ export class PeerRequests {
   }
 
   repairWrite(key: Uint8Array, record: Uint8Array, sink: ReplySink, token: number, timeoutMs: number): void {
-    this.#received++;
     this.#replica.writeFromPeer(key, record, sink, token, timeoutMs);
   }
 

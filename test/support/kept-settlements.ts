@@ -1,12 +1,8 @@
 /** Keeps what each request has come to, as plain data that can be compared. */
-import {
-  ReplicaState,
-  RequestKind,
-  type Settlement,
-  type SettlementSink,
-} from '../../src/coordinator/settlement.ts';
+
 import { failureName } from '../../src/failure.ts';
 import type { Outcome } from '../../src/outcome.ts';
+import { ReplicaState, RequestKind, type Settlement, type SettlementSink } from '../../src/settlement.ts';
 
 export interface KeptSettlement {
   readonly kind: keyof typeof RequestKind;

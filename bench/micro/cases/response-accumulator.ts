@@ -1,6 +1,6 @@
 import { Decision, ResponseAccumulator } from '../../../src/coordinator/response-accumulator.ts';
-import { RequestKind } from '../../../src/coordinator/settlement.ts';
 import { ABSENT, found, type ReplicaReply, STORED } from '../../../src/reply.ts';
+import { RequestKind } from '../../../src/settlement.ts';
 import { recordOf } from '../inputs.ts';
 import type { MicroCase } from '../micro-case.ts';
 

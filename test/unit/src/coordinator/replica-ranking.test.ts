@@ -6,7 +6,7 @@ import { slotOf } from '../../../../src/cluster/slots.ts';
 import { ReplicaHealth } from '../../../../src/coordinator/replica-health.ts';
 import { ReplicaRanking } from '../../../../src/coordinator/replica-ranking.ts';
 import { ResponseAccumulator } from '../../../../src/coordinator/response-accumulator.ts';
-import { RequestKind } from '../../../../src/coordinator/settlement.ts';
+import { RequestKind } from '../../../../src/settlement.ts';
 
 const DELAYS = { minMs: 1, maxMs: 100 };
 

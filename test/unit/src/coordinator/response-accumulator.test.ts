@@ -4,9 +4,9 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { encodeRecord, recordTimestamp, recordWriter } from '../../../../native-free-lsm/index.ts';
 import { Decision, ResponseAccumulator } from '../../../../src/coordinator/response-accumulator.ts';
-import { ReplicaState, RequestKind } from '../../../../src/coordinator/settlement.ts';
 import { FailureCode } from '../../../../src/failure.ts';
 import { type ReplicaReply, ReplyKind } from '../../../../src/reply.ts';
+import { ReplicaState, RequestKind } from '../../../../src/settlement.ts';
 import { versionText } from '../../../support/kept-settlements.ts';
 
 interface Said {

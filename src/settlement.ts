@@ -1,9 +1,9 @@
 /**
  * What a request has come to once all its replicas have said what they will say, declared here for whoever lives from
- * it: today the counters of the status. Inside a request a replica is a position in the key's preference list; whoever
- * remembers one beyond the call remembers its node's id. Plain data.
+ * it: read repair, hints, and the counters of the status. Inside a request a replica is a position in the key's
+ * preference list; whoever remembers one beyond the call remembers its node's id. Plain data.
  */
-import type { Outcome } from '../outcome.ts';
+import type { Outcome } from './outcome.ts';
 
 export const RequestKind = { read: 0, write: 1 } as const;
 export type RequestKind = (typeof RequestKind)[keyof typeof RequestKind];
