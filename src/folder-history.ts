@@ -22,6 +22,13 @@ export interface FolderHistory {
   readonly starts: readonly FolderStart[];
 }
 
+/** What a node tells its peers of its folder while they are connected. */
+export interface ToldFolder {
+  readonly history: FolderHistory;
+  /** See `FolderMemory`. */
+  readonly declaredMs: number;
+}
+
 /** What a node remembers of a peer's folder. */
 export interface FolderMemory {
   readonly incarnation: string;
@@ -29,7 +36,10 @@ export interface FolderMemory {
   readonly startId: number;
   /** The highest progress that was told during that start. */
   readonly progress: number;
-  /** When someone last declared the folder whole, in ms since the Unix epoch; 0: nobody did. */
+  /**
+   * When someone last declared the folder whole, or its node declared that something is missing from it, in ms since
+   * the Unix epoch; 0: nobody did.
+   */
   readonly declaredMs: number;
 }
 

@@ -89,7 +89,7 @@ export class NodeCore {
       reserve: (clockCeiling) => store.update({ clockCeiling }),
       maxDriftMs: settings.maxClockDriftMs,
     });
-    this.wholeness = new FolderWholeness(store, topology.nodes.length, log, this.conditions);
+    this.wholeness = new FolderWholeness(store, topology.nodes.length, log, this.conditions, clock);
     this.ownRecords = new OwnRecords(engine);
     this.replica = new Replica({
       engine,

@@ -47,7 +47,7 @@ export function createHandshakePolicy(
       wholeness.hear(hello);
       onMet(hello.nodeId);
     },
-    localHistory: () => wholeness.history,
-    heardHistory: (nodeId, history) => wholeness.hearHistory(nodeId, history),
+    localFolder: () => wholeness.folder,
+    heardFolder: (nodeId, incarnation, folder) => wholeness.hearNews({ nodeId, incarnation, ...folder }),
   };
 }

@@ -8,7 +8,9 @@ import { advanced, withStart } from '../folder-history.ts';
 import { folderFault, replaceFile } from './folder-files.ts';
 import { encodeIdentity, IDENTITY_FILE, type Identity } from './identity-file.ts';
 
-type IdentityChange = Partial<Pick<Identity, 'whole' | 'missing' | 'clockCeiling' | 'remembered'>>;
+type IdentityChange = Partial<
+  Pick<Identity, 'whole' | 'declaredMs' | 'missing' | 'clockCeiling' | 'remembered'>
+>;
 
 /** How long a refused write waits before the next attempt when somebody tries again at once. */
 const PAUSE_MS = 100;
@@ -94,13 +96,16 @@ export class IdentityStore {
   }
 
   /**
-   * Resolves when the change is durable. A clock ceiling only ever rises, and the folder's progress rises with it.
+   * Resolves when the change is durable. A clock ceiling only ever rises, and the folder's progress rises with it, as
+   * it does with each declaration: peers notice then when a folder is put back that did not know of it.
    * Rejects while writes are refused: the change then goes into the next write, which may be tried at any time.
    */
   update(change: IdentityChange): Promise<void> {
-    const { clockCeiling, history } = this.#current;
-    if ((change.clockCeiling ?? 0) <= clockCeiling) return this.#put({ ...change, clockCeiling });
-    return this.#put({ ...change, history: advanced(history) });
+    const { clockCeiling, declaredMs, history } = this.#current;
+    const raised = { ...change, clockCeiling: Math.max(clockCeiling, change.clockCeiling ?? 0) };
+    if (raised.clockCeiling === clockCeiling && (change.declaredMs ?? 0) <= declaredMs)
+      return this.#put(raised);
+    return this.#put({ ...raised, history: advanced(history) });
   }
 
   /** The change becomes durable before long: it goes with the next write, whatever that is for. */

@@ -151,16 +151,16 @@ export async function declareWhole(
 
 /**
  * Marks a stopped node's folder, whose engine the caller has locked, as one from which something is missing. The node
- * then takes writes and counts for no read, whatever its peers remember, until an operator declares it whole.
+ * then counts for no read, whatever its peers remember, until it is refilled or an operator declares it whole.
  * @returns whether it is marked now; false only for a folder that belongs to no node
  * @throws QuorateError STORAGE, UNFINISHED_FILL, FOREIGN_DIRECTORY
  */
 export async function markIncomplete(fs: FileSystem, folder: string): Promise<boolean> {
   const identity = readIdentity(fs, folder);
   if (identity === null) return false;
-  if (identity.whole === 'incomplete') return true;
   try {
-    const marked: Identity = { ...identity, whole: 'incomplete' };
+    // It names what is missing: what was refilled before means nothing any more.
+    const marked: Identity = { ...identity, whole: 'incomplete', declaredMs: identity.declaredMs + 1 };
     await replaceFile(fs, folder, IDENTITY_FILE, encodeIdentity(marked));
   } catch (error) {
     throw folderFault(folder, error);

@@ -6,7 +6,7 @@
 import { CallTable, type ReadSink, type WriteSink, type WriteStatus } from '../../native-free-lsm/index.ts';
 import type { ReplicaReply, ReplySink } from '../reply.ts';
 
-type ReadReply = (record: Uint8Array | null, error: Error | null) => ReplicaReply;
+type ReadReply = (record: Uint8Array | null, error: Error | null, slot: number) => ReplicaReply;
 type WriteReply = (
   status: WriteStatus,
   metTimestamp: number,
@@ -17,26 +17,32 @@ type WriteReply = (
 interface PendingCall {
   sink: ReplySink | null;
   position: number;
+  /** Of a read: see `PendingReads.add`. */
+  slot: number;
 }
 
-class PendingCalls {
+abstract class PendingCalls {
   readonly #calls = new CallTable<PendingCall>();
-
-  /** Returns the token with which the engine answers. */
-  add(sink: ReplySink, position: number): number {
-    const call = this.#calls.reuse() ?? { sink: null, position: 0 };
-    call.sink = sink;
-    call.position = position;
-    return this.#calls.add(call);
-  }
 
   get count(): number {
     return this.#calls.count;
   }
 
-  protected answer(token: number, reply: ReplicaReply): void {
+  protected addCall(sink: ReplySink, position: number, slot: number): number {
+    const call = this.#calls.reuse() ?? { sink: null, position: 0, slot: 0 };
+    call.sink = sink;
+    call.position = position;
+    call.slot = slot;
+    return this.#calls.add(call);
+  }
+
+  protected find(token: number): PendingCall {
     const call = this.#calls.find(token);
     if (call === undefined) throw new Error(`request ${token} was answered twice by the engine`);
+    return call;
+  }
+
+  protected answer(call: PendingCall, token: number, reply: ReplicaReply): void {
     const { sink, position } = call;
     call.sink = null;
     this.#calls.free(token);
@@ -52,8 +58,17 @@ export class PendingReads extends PendingCalls implements ReadSink {
     this.#reply = reply;
   }
 
+  /**
+   * Returns the token with which the engine answers.
+   * @param slot handed on to the reply: in which slot the key is, or `SlotAtStart`
+   */
+  add(sink: ReplySink, position: number, slot: number): number {
+    return this.addCall(sink, position, slot);
+  }
+
   onRead(token: number, record: Uint8Array | null, error: Error | null): void {
-    this.answer(token, this.#reply(record, error));
+    const call = this.find(token);
+    this.answer(call, token, this.#reply(record, error, call.slot));
   }
 }
 
@@ -65,6 +80,11 @@ export class PendingWrites extends PendingCalls implements WriteSink {
     this.#reply = reply;
   }
 
+  /** Returns the token with which the engine answers. */
+  add(sink: ReplySink, position: number): number {
+    return this.addCall(sink, position, 0);
+  }
+
   onWrite(
     token: number,
     status: WriteStatus,
@@ -72,6 +92,6 @@ export class PendingWrites extends PendingCalls implements WriteSink {
     metWriter: number,
     error: Error | null,
   ): void {
-    this.answer(token, this.#reply(status, metTimestamp, metWriter, error));
+    this.answer(this.find(token), token, this.#reply(status, metTimestamp, metWriter, error));
   }
 }

@@ -10,6 +10,7 @@ import {
   recordFrom,
   recordTimestamp,
   recordValueStart,
+  slotOf,
   WriteStatus,
 } from '../../native-free-lsm/index.ts';
 import type { Clock } from '../clock.ts';
@@ -43,6 +44,20 @@ export interface TimestampJudge {
   follow(timestamp: number): boolean;
 }
 
+/** Whose reads count. What is missing may be filled while a read is on its way, so it is asked for twice. */
+interface ReplicaWholeness {
+  readonly isWhole: boolean;
+  isSlotWhole(slot: number): boolean;
+}
+
+/** What is noted of a read when it begins, in place of the slot that its key is in. */
+const SlotAtStart = {
+  /** All of the node's data was whole. */
+  whole: -1,
+  /** In the slot something was missing: the read does not count, whatever is filled meanwhile. */
+  lacking: -2,
+} as const;
+
 interface ReplicaLog {
   warn(message: string): void;
   error(message: string): void;
@@ -50,8 +65,7 @@ interface ReplicaLog {
 
 interface ReplicaOptions {
   readonly engine: StorageEngine;
-  /** Whether the node's data is whole; it is checked for every answer. */
-  readonly wholeness: { readonly isWhole: boolean };
+  readonly wholeness: ReplicaWholeness;
   readonly timestamps: TimestampJudge;
   readonly clock: Clock;
   readonly maxKeyBytes: number;
@@ -71,7 +85,7 @@ interface ReplicaFigures {
 
 export class Replica {
   readonly #engine: StorageEngine;
-  readonly #wholeness: { readonly isWhole: boolean };
+  readonly #wholeness: ReplicaWholeness;
   readonly #timestamps: TimestampJudge;
   readonly #clock: Clock;
   readonly #maxKeyBytes: number;
@@ -97,20 +111,26 @@ export class Replica {
     this.#maxRecordBytes = options.maxRecordBytes;
     this.#log = options.log;
     this.#limitedLog = new LimitedLog(options.log, options.clock, LOG_PERIOD_MS);
-    this.#reads = new PendingReads((record, error) => this.#readReply(record, error, false));
-    this.#versionReads = new PendingReads((record, error) => this.#readReply(record, error, true));
+    this.#reads = new PendingReads((record, error, slot) => this.#readReply(record, error, slot, false));
+    this.#versionReads = new PendingReads((record, error, slot) =>
+      this.#readReply(record, error, slot, true),
+    );
     this.#writes = new PendingWrites((status, metTimestamp, metWriter, error) =>
       this.#writeReply(status, metTimestamp, metWriter, error),
     );
   }
 
   read(key: Uint8Array, sink: ReplySink, position: number): void {
-    this.#engine.read(key, this.#reads, this.#reads.add(sink, position));
+    this.#engine.read(key, this.#reads, this.#reads.add(sink, position, this.#slotAtStart(key)));
   }
 
   /** Like `read`, but the record in the answer is its header alone. */
   readVersion(key: Uint8Array, sink: ReplySink, position: number): void {
-    this.#engine.read(key, this.#versionReads, this.#versionReads.add(sink, position));
+    this.#engine.read(
+      key,
+      this.#versionReads,
+      this.#versionReads.add(sink, position, this.#slotAtStart(key)),
+    );
   }
 
   /** @param refusal the answer to every write, whoever sent it; null: writes are accepted again */
@@ -214,14 +234,31 @@ export class Replica {
     else sink.onReply(position, this.#refuseForClock(who));
   }
 
-  #readReply(record: Uint8Array | null, error: Error | null, headerOnly: boolean): ReplicaReply {
+  #slotAtStart(key: Uint8Array): number {
+    if (this.#wholeness.isWhole) return SlotAtStart.whole;
+    const slot = slotOf(key);
+    return this.#wholeness.isSlotWhole(slot) ? slot : SlotAtStart.lacking;
+  }
+
+  /** Whether a read counts that is answered now: something may have been found missing since it began. */
+  #counts(slot: number): boolean {
+    if (slot === SlotAtStart.whole) return this.#wholeness.isWhole;
+    return slot !== SlotAtStart.lacking && this.#wholeness.isSlotWhole(slot);
+  }
+
+  #readReply(
+    record: Uint8Array | null,
+    error: Error | null,
+    slot: number,
+    headerOnly: boolean,
+  ): ReplicaReply {
     if (error !== null) {
       this.#readsFailed++;
       this.#noteFault('read', error);
       return storageFailure(error);
     }
     const part = record !== null && headerOnly ? record.subarray(0, recordValueStart(record, 0)) : record;
-    if (!this.#wholeness.isWhole) return incomplete(part);
+    if (!this.#counts(slot)) return incomplete(part);
     return part === null ? ABSENT : found(part);
   }
 

@@ -12,12 +12,14 @@
  * - unproven → whole        all agree
  * - unproven → incomplete   a peer remembers another incarnation
  * - whole → incomplete      the same, later: the peer's own folder had been emptied and was put back; or a peer
- *                           remembers a later state of this folder. Neither counts when somebody has vouched for
- *                           this folder since
- * - incomplete → whole      only offline, by an operator (identity.ts)
+ *                           remembers a later state of this folder. Neither counts when the folder has been declared
+ *                           since
+ * - incomplete → whole      when every slot has been refilled (bootstrap/), or offline, by an operator (identity.ts)
  *
- * A peer keeps what it remembers until the folder has come that far again: a node that is killed before it has noted
- * that it is incomplete is told so again.
+ * A node that finds out what its folder lacks declares so: it gives the folder a later `declaredMs`. Once that is
+ * durable the peers are told, and from then on remember the folder as it is now. So they notice, too, when a folder is
+ * put back that was being refilled. Until then they keep what they remember, and a node that is killed before it has
+ * noted what it lacks is told so again.
  */
 import { type FolderHistory, type FolderMemory, lastStartId, reaches } from '../folder-history.ts';
 import type { WholeState } from './identity-file.ts';
@@ -28,6 +30,10 @@ export interface Wholeness {
   /** The number of nodes in the cluster, including this one. */
   readonly clusterSize: number;
   readonly whole: WholeState;
+  /**
+   * When somebody last declared the folder whole, or the node found out that something is missing. Of an incomplete
+   * folder this names what it lacks: it is later each time that something more is missing.
+   */
   readonly declaredMs: number;
   /** While the folder is incomplete: what a peer remembers of it and it does not hold. Otherwise null. */
   readonly missing: FolderMemory | null;
@@ -43,7 +49,7 @@ export interface Greeting {
   readonly nodeId: string;
   readonly incarnation: string;
   readonly history: FolderHistory;
-  /** When somebody vouched for the peer's folder. If this node knows of none so late, what it remembers is replaced. */
+  /** Of the peer's folder. If this node knows of none so late, what it remembers is replaced. */
   readonly declaredMs: number;
   /** What the peer remembers of this node's folder; null: nothing. */
   readonly remembered: FolderMemory | null;
@@ -57,19 +63,34 @@ export function beginWholeness(state: Omit<Wholeness, 'agreeing'>): Wholeness {
   return prove({ ...state, agreeing: new Set() });
 }
 
-export function hearGreeting(state: Wholeness, greeting: Greeting): Wholeness {
-  return judgeOwnFolder(rememberPeer(state, greeting), greeting);
+/** @param nowMs by the wall clock, in ms since the Unix epoch */
+export function hearGreeting(state: Wholeness, greeting: Greeting, nowMs: number): Wholeness {
+  return judgeOwnFolder(rememberPeer(state, greeting), greeting, nowMs);
 }
+
+/** What a peer tells of its own folder. */
+export type FolderNews = Omit<Greeting, 'remembered'>;
 
 /** A peer's folder has come further since it greeted. */
-export function hearHistory(state: Wholeness, nodeId: string, history: FolderHistory): Wholeness {
-  const known = rememberedOf(state, nodeId);
-  if (known === null || !reaches(history, known)) return state;
-  const startId = lastStartId(history);
-  return remember(state, nodeId, { ...known, startId, progress: history.progress });
+export function hearNews(state: Wholeness, news: FolderNews): Wholeness {
+  return rememberedOf(state, news.nodeId) === null ? state : rememberPeer(state, news);
 }
 
-export function judgePeer(state: Wholeness, greeting: Greeting): PeerVerdict {
+/**
+ * Something is missing from this node's own folder.
+ * @param missing what a peer remembers of it; null: this node has found out by itself
+ */
+export function declareIncomplete(state: Wholeness, missing: FolderMemory | null, nowMs: number): Wholeness {
+  const declaredMs = Math.max(nowMs, state.declaredMs + 1, (missing?.declaredMs ?? 0) + 1);
+  return { ...state, whole: 'incomplete', declaredMs, missing: missing ?? state.missing };
+}
+
+/** Everything that was missing has been filled. */
+export function declareFilled(state: Wholeness): Wholeness {
+  return { ...state, whole: 'whole', missing: null };
+}
+
+export function judgePeer(state: Wholeness, greeting: FolderNews): PeerVerdict {
   const known = rememberedOf(state, greeting.nodeId);
   if (known === null) return 'known';
   return judgeFolder(greeting, known);
@@ -88,7 +109,7 @@ function judgeFolder(
   return reaches(folder.history, known) ? 'known' : 'older';
 }
 
-function rememberPeer(state: Wholeness, greeting: Greeting): Wholeness {
+function rememberPeer(state: Wholeness, greeting: FolderNews): Wholeness {
   if (judgePeer(state, greeting) !== 'known') return state;
   const { incarnation, history, declaredMs } = greeting;
   const { progress } = history;
@@ -111,18 +132,13 @@ function isSame(a: FolderMemory, b: FolderMemory): boolean {
   );
 }
 
-function judgeOwnFolder(state: Wholeness, greeting: Greeting): Wholeness {
+function judgeOwnFolder(state: Wholeness, greeting: Greeting, nowMs: number): Wholeness {
   const { remembered } = greeting;
   if (remembered !== null && judgeFolder(state, remembered) !== 'known') {
-    return { ...state, whole: 'incomplete', missing: laterOf(state.missing, remembered) };
+    return declareIncomplete(state, remembered, nowMs);
   }
   if (state.whole !== 'unproven' || state.agreeing.has(greeting.nodeId)) return state;
   return prove({ ...state, agreeing: new Set(state.agreeing).add(greeting.nodeId) });
-}
-
-/** The memory with the later declaration: an operator's next declaration has to be later than that. */
-function laterOf(a: FolderMemory | null, b: FolderMemory): FolderMemory {
-  return a === null || b.declaredMs > a.declaredMs ? b : a;
 }
 
 function prove(state: Wholeness): Wholeness {

@@ -1,5 +1,5 @@
 /** Decides whether two nodes may talk. Each tells the other who it is (a hello) and judges the other's hello. Pure. */
-import type { FolderHistory, FolderMemory } from '../folder-history.ts';
+import type { FolderHistory, FolderMemory, ToldFolder } from '../folder-history.ts';
 
 export interface Hello {
   readonly protocolVersion: number;
@@ -13,7 +13,7 @@ export interface Hello {
   readonly topologyDigest: string;
   /** The largest value that the sender takes. */
   readonly maxValueBytes: number;
-  /** When someone last declared the sender's folder whole (an operator, a bulk load); 0: nobody did. */
+  /** When the sender's folder was last declared whole (by an operator, a bulk load) or incomplete; 0: never. */
   readonly declaredMs: number;
   /** The history of the sender's folder. */
   readonly history: FolderHistory;
@@ -37,9 +37,12 @@ export interface HandshakePolicy {
   /** Called for each handshake in which this node found nothing wrong, whichever side dialled. */
   accepted(hello: Hello): void;
   /** How far this node's folder has come; peers are told when it changes. */
-  localHistory(): FolderHistory;
-  /** A peer whose hello was accepted tells how far its folder has come. */
-  heardHistory(nodeId: string, history: FolderHistory): void;
+  localFolder(): ToldFolder;
+  /**
+   * A peer whose hello was accepted tells how far its folder has come.
+   * @param incarnation of that folder
+   */
+  heardFolder(nodeId: string, incarnation: string, folder: ToldFolder): void;
 }
 
 /** Whether the rest of a hello can be understood at all. RPC itself judges this before anything else. */

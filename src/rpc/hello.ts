@@ -6,7 +6,13 @@
 import { Packr } from 'msgpackr/pack';
 import { Unpackr } from 'msgpackr/unpack';
 import { protocolError } from '../errors.ts';
-import { type FolderHistory, type FolderMemory, type FolderStart, MAX_STARTS } from '../folder-history.ts';
+import {
+  type FolderHistory,
+  type FolderMemory,
+  type FolderStart,
+  MAX_STARTS,
+  type ToldFolder,
+} from '../folder-history.ts';
 import { FRAME_LENGTH_BYTES, writeFrameLength } from './codec.ts';
 import type { Hello } from './handshake.ts';
 import { MessageKind, PROTOCOL_VERSION } from './operations.ts';
@@ -48,8 +54,8 @@ export function encodeHello(
 }
 
 /** Returns a whole frame in memory of its own. */
-export function encodeHistory(history: FolderHistory): Buffer {
-  return frameOf(packr.pack([MessageKind.history, ...historyFields(history)]));
+export function encodeHistory({ history, declaredMs }: ToldFolder): Buffer {
+  return frameOf(packr.pack([MessageKind.history, ...historyFields(history), declaredMs]));
 }
 
 function frameOf(message: Uint8Array): Buffer {
@@ -117,10 +123,11 @@ export function decodeHello(bytes: Uint8Array): Hello {
  * @param bytes the message alone
  * @throws QuorateError PROTOCOL, and nothing else
  */
-export function decodeHistory(bytes: Uint8Array): FolderHistory {
+export function decodeHistory(bytes: Uint8Array): ToldFolder {
   const fields = unpackArray(bytes);
-  if (fields.length !== 3) throw protocolError(`a history of ${fields.length} elements`);
-  return new FieldReader(fields).history(1);
+  if (fields.length !== 4) throw protocolError(`a history of ${fields.length} elements`);
+  const reader = new FieldReader(fields);
+  return { history: reader.history(1), declaredMs: reader.safe(3) };
 }
 
 function unpackArray(bytes: Uint8Array): readonly unknown[] {

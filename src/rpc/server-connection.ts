@@ -72,6 +72,7 @@ export class ServerConnection implements ConnectionOwner, DatagramSession {
   readonly #background: ReplySink;
   readonly #sessionEnd = new AbortController();
   #peerNodeId: string | null = null;
+  #peerIncarnation = '';
   #underWay = 0;
   /** Null: the peer sends no datagrams in this session. */
   #admitted: AdmittedIds | null = null;
@@ -164,7 +165,11 @@ export class ServerConnection implements ConnectionOwner, DatagramSession {
         break;
       case MessageKind.history:
         if (this.#peerNodeId === null) throw protocolError('a history before the handshake');
-        this.#context.policy.heardHistory(this.#peerNodeId, decodeHistory(message.body()));
+        this.#context.policy.heardFolder(
+          this.#peerNodeId,
+          this.#peerIncarnation,
+          decodeHistory(message.body()),
+        );
         break;
       case MessageKind.refuse:
         this.#authentication.checkProved();
@@ -247,6 +252,7 @@ export class ServerConnection implements ConnectionOwner, DatagramSession {
     }
     strangerLog.forget(hello.nodeId);
     this.#peerNodeId = hello.nodeId;
+    this.#peerIncarnation = hello.incarnation;
     this.#connection.establish();
     const { sessionKey } = this.#authentication;
     this.#context.onSession({ peer: hello, key: sessionKey, ended: this.#sessionEnd.signal });

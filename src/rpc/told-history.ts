@@ -22,9 +22,10 @@ export class ToldHistory {
   tick({ outbox }: Connection): void {
     if (--this.#ticksToNext > 0) return;
     this.#ticksToNext = this.#everyTicks;
-    const history = this.#policy.localHistory();
-    if (history.progress === this.#progress) return;
-    this.#progress = history.progress;
-    outbox.append(outbox.foreground, encodeHistory(history));
+    const folder = this.#policy.localFolder();
+    const { progress } = folder.history;
+    if (progress === this.#progress) return;
+    this.#progress = progress;
+    outbox.append(outbox.foreground, encodeHistory(folder));
   }
 }

@@ -65,7 +65,7 @@ export class ClusterNode {
       fault === PlantedFault.wallClockIsTime ? this.#wallTimestamps() : clocks.hybrid;
     this.replica = new Replica({
       engine: new MapEngine(this.#records),
-      wholeness: { isWhole: true },
+      wholeness: { isWhole: true, isSlotWhole: () => true },
       timestamps,
       clock: clocks.clock,
       maxKeyBytes: 64,

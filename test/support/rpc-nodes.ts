@@ -5,7 +5,7 @@
 
 import assert from 'node:assert/strict';
 import { FailureCode, failureName } from '../../src/failure.ts';
-import type { FolderHistory } from '../../src/folder-history.ts';
+import type { ToldFolder } from '../../src/folder-history.ts';
 import type { Log } from '../../src/log.ts';
 import {
   ABSENT,
@@ -70,11 +70,11 @@ export class TestPolicy implements HandshakePolicy {
     this.met.push(hello);
   }
 
-  localHistory(): FolderHistory {
-    return this.hello.history;
+  localFolder(): ToldFolder {
+    return this.hello;
   }
 
-  heardHistory(nodeId: string, history: FolderHistory): void {
+  heardFolder(nodeId: string, _incarnation: string, { history }: ToldFolder): void {
     this.histories.push(`${nodeId} ${history.progress}`);
   }
 }

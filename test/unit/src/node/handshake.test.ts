@@ -30,6 +30,7 @@ async function node(nodeId: string, topologyDigest = 'digest', clusterId = 'test
     3,
     silentLog,
     new Conditions({ clock: systemClock, log: silentLog }),
+    systemClock,
   );
   const met: string[] = [];
   const isMember = (id: string): boolean => ['a', 'b', 'c'].includes(id);
@@ -66,9 +67,9 @@ test('a hello tells whose folder this is, and under what incarnation the listene
   assert.equal(a.wholeness.isWhole, true);
   const memory = { incarnation: 'b-1', startId: 9, progress: 4, declaredMs: 5 };
   assert.deepEqual(a.policy.localHello('b').remembered, memory);
-  a.policy.heardHistory('b', { progress: 6, starts: fromB.history.starts });
+  a.policy.heardFolder('b', 'b-1', { history: { progress: 6, starts: fromB.history.starts }, declaredMs: 5 });
   assert.deepEqual(a.policy.localHello('b').remembered, { ...memory, progress: 6 });
-  assert.deepEqual(a.policy.localHistory(), fromB.history);
+  assert.deepEqual(a.policy.localFolder().history, fromB.history);
   assert.equal(a.policy.localHello(null).remembered, null);
 });
 

@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { seededRandom } from '../../../../src/clock.ts';
 import { Conditions } from '../../../../src/conditions.ts';
-import type { FolderMemory } from '../../../../src/folder-history.ts';
+import type { FolderHistory, FolderMemory } from '../../../../src/folder-history.ts';
 import { FolderWholeness } from '../../../../src/replica/folder-wholeness.ts';
 import { createIdentity, inspectFolder } from '../../../../src/replica/identity.ts';
 import type { Identity } from '../../../../src/replica/identity-file.ts';
 import { IdentityStore } from '../../../../src/replica/identity-store.ts';
-import type { Greeting } from '../../../../src/replica/wholeness.ts';
+import type { FolderNews, Greeting } from '../../../../src/replica/wholeness.ts';
 import { FakeClock } from '../../../../src/simulation/fake-clock.ts';
 import { FailingDisk, POWER_LOSS } from '../../../support/failing-disk.ts';
 
@@ -38,7 +38,7 @@ class Node {
     const say = (level: string) => (message: string) => void this.logged.push(`${level}: ${message}`);
     const log = { info: say('info'), warn: say('warn'), error: say('error') };
     this.conditions = new Conditions({ clock: this.clock, log });
-    this.wholeness = new FolderWholeness(this.store, clusterSize, log, this.conditions);
+    this.wholeness = new FolderWholeness(this.store, clusterSize, log, this.conditions, this.clock);
   }
 
   async durable(): Promise<Identity> {
@@ -51,6 +51,11 @@ const HISTORY = { progress: 1, starts: [{ id: 1, from: 1 }] };
 
 function memory(incarnation: string, changes: Partial<FolderMemory> = {}): FolderMemory {
   return { incarnation, startId: 1, progress: 1, declaredMs: 0, ...changes };
+}
+
+/** Of peer b. */
+function news(history: FolderHistory): FolderNews {
+  return { nodeId: 'b', incarnation: 'b-1', history, declaredMs: 0 };
 }
 
 function greeting(nodeId: string, remembered: FolderMemory | null, incarnation = `${nodeId}-1`): Greeting {
@@ -107,6 +112,45 @@ test('a peer that remembers another folder makes the node incomplete: logged at 
   );
   await node.start(3);
   assert.equal(node.logged.filter((line) => line.startsWith('error: ')).length, 2);
+});
+
+test('what is missing is told to peers once it is on disk, and slots count one by one as they are filled', async () => {
+  const node = new Node();
+  await node.start(3);
+  let lacks = 0;
+  node.wholeness.onLack = () => void lacks++;
+  node.clock.advance(7);
+  node.wholeness.hear(greeting('b', memory('another', { declaredMs: 9 })));
+  const { lack } = node.wholeness;
+  assert.ok(lack > 9);
+  assert.deepEqual([lacks, node.wholeness.isLackDurable], [1, false]);
+  // A kill now would take the knowledge back, and b must tell it again.
+  assert.equal(node.wholeness.greetingFor('b').declaredMs, 0);
+  await node.store.settled();
+  assert.deepEqual([node.wholeness.greetingFor('b').declaredMs, node.wholeness.isLackDurable], [lack, true]);
+  assert.ok(node.wholeness.folder.history.progress > HISTORY.progress, 'peers that are connected are told');
+  node.wholeness.hear(greeting('c', memory('another', { declaredMs: 9 })));
+  assert.deepEqual([lacks, node.wholeness.lack], [1, lack], 'c tells nothing new');
+  assert.equal(node.wholeness.isSlotWhole(5), false);
+  node.wholeness.slotFilled(5);
+  assert.deepEqual(
+    [5, 6].map((slot) => node.wholeness.isSlotWhole(slot)),
+    [true, false],
+  );
+  assert.equal(node.wholeness.isWhole, false);
+  // Something more is missing.
+  const { incarnation } = node.store.current;
+  node.wholeness.hear(greeting('b', memory(incarnation, { progress: 99, declaredMs: lack })));
+  assert.ok(node.wholeness.lack > lack);
+  assert.deepEqual([lacks, node.wholeness.isSlotWhole(5)], [2, false]);
+  node.wholeness.allFilled();
+  assert.deepEqual(
+    [node.wholeness.isWhole, node.wholeness.lack, node.wholeness.isSlotWhole(6)],
+    [true, 0, true],
+  );
+  assert.deepEqual(node.conditions.list(), []);
+  const durable = await node.durable();
+  assert.deepEqual([durable.whole, durable.missing], ['whole', null]);
 });
 
 test('a peer with another folder is named, and the one remembered stays', async () => {
@@ -166,10 +210,10 @@ test('a peer that comes back with an older copy is named once a start, and what 
   const node = new Node();
   await node.start(3);
   node.wholeness.hear(greeting('b', null));
-  node.wholeness.hearHistory('b', { progress: 5, starts: HISTORY.starts });
+  node.wholeness.hearNews(news({ progress: 5, starts: HISTORY.starts }));
   const older = { progress: 3, starts: [...HISTORY.starts, { id: 2, from: 3 }] };
   for (let i = 0; i < 3; i++) node.wholeness.hear({ ...greeting('b', null), history: older });
-  node.wholeness.hearHistory('b', { ...older, progress: 9 });
+  node.wholeness.hearNews(news({ ...older, progress: 9 }));
   const warned = () =>
     node.logged.filter((line) => /^warn: Node b has come back with an older copy/.test(line));
   assert.equal(warned().length, 1);
@@ -186,7 +230,7 @@ test('the progress of a peer is durable within a second, and costs no write of i
   await node.store.settled();
   const writes = node.disk.changes.length;
   const { progress } = node.store.current.history;
-  for (let i = 2; i < 50; i++) node.wholeness.hearHistory('b', { progress: i, starts: HISTORY.starts });
+  for (let i = 2; i < 50; i++) node.wholeness.hearNews(news({ progress: i, starts: HISTORY.starts }));
   assert.equal(node.disk.changes.length, writes);
   node.clock.advance(1_000);
   await node.store.settled();

@@ -10,6 +10,7 @@ import {
   type ReadSink,
   recordTimestamp,
   recordWriter,
+  slotOf,
   type WriteSink,
   WriteStatus,
 } from '../../../../native-free-lsm/index.ts';
@@ -79,7 +80,12 @@ class ScriptedEngine implements StorageEngine {
 
 function setUp(engine: StorageEngine) {
   const clock = new FakeClock();
-  const wholeness = { isWhole: true };
+  const filled = new Set<number>();
+  const wholeness = {
+    isWhole: true,
+    filled,
+    isSlotWhole: (slot: number) => wholeness.isWhole || filled.has(slot),
+  };
   const observed: number[] = [];
   const logged: string[] = [];
   const replica = new Replica({
@@ -282,6 +288,46 @@ describe('over a plain store', () => {
 });
 
 describe('over an engine that takes its time', () => {
+  test('a read counts when its slot was whole from its beginning to its end', () => {
+    const engine = new ScriptedEngine();
+    const { replica, wholeness, answers } = setUp(engine);
+    const slot = slotOf(KEY);
+    const readWhile = (change: () => void): ReplyKind => {
+      replica.read(KEY, answers, 0);
+      change();
+      const { sink, token } = engine.reads.at(-1)!;
+      sink.onRead(token, null, null);
+      return answers.all.at(-1)!.reply.kind;
+    };
+    const stay = (): void => undefined;
+    assert.equal(readWhile(stay), ReplyKind.absent);
+    assert.equal(
+      readWhile(() => {
+        wholeness.isWhole = false;
+      }),
+      ReplyKind.incomplete,
+      'found out on the way',
+    );
+    assert.equal(readWhile(stay), ReplyKind.incomplete);
+    // What was read may be from before the slot was filled.
+    assert.equal(
+      readWhile(() => wholeness.filled.add(slot)),
+      ReplyKind.incomplete,
+    );
+    assert.equal(readWhile(stay), ReplyKind.absent);
+    assert.equal(
+      readWhile(() => wholeness.filled.clear()),
+      ReplyKind.incomplete,
+    );
+    assert.equal(
+      readWhile(() => {
+        wholeness.isWhole = true;
+      }),
+      ReplyKind.incomplete,
+    );
+    assert.equal(readWhile(stay), ReplyKind.absent);
+  });
+
   let engine: ScriptedEngine;
   let made: ReturnType<typeof setUp>;
   beforeEach(() => {

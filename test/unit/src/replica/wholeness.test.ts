@@ -4,13 +4,17 @@ import fc from 'fast-check';
 import { MAX_STARTS, withStart } from '../../../../src/folder-history.ts';
 import {
   beginWholeness,
+  declareFilled,
   type Greeting,
   hearGreeting,
-  hearHistory,
+  hearNews,
   judgePeer,
   rememberedOf,
   type Wholeness,
 } from '../../../../src/replica/wholeness.ts';
+
+/** By the wall clock. */
+const NOW_MS = 1_000;
 
 function fresh(nodeId: string, clusterSize: number, incarnation = `${nodeId}-1`): Wholeness {
   return beginWholeness({
@@ -72,8 +76,8 @@ class Cluster {
   meet(a: number, b: number): void {
     const toB = greeting(this.states[a], this.states[b]);
     const toA = greeting(this.states[b], this.states[a]);
-    this.states[a] = hearGreeting(this.states[a], toA);
-    this.states[b] = hearGreeting(this.states[b], toB);
+    this.states[a] = hearGreeting(this.states[a], toA, NOW_MS);
+    this.states[b] = hearGreeting(this.states[b], toB, NOW_MS);
   }
 
   meetAll(): void {
@@ -101,7 +105,7 @@ test('a new node is whole at the greeting that completes the cluster, not before
     for (let heard = 1; heard <= needed; heard++) {
       assert.equal(state.whole, 'unproven');
       const greeted = hello(`p${heard}`);
-      state = hearGreeting(hearGreeting(state, greeted), greeted);
+      state = hearGreeting(hearGreeting(state, greeted, NOW_MS), greeted, NOW_MS);
     }
     assert.equal(state.whole, 'whole');
   }
@@ -110,7 +114,7 @@ test('a new node is whole at the greeting that completes the cluster, not before
 test('a peer that greets a hundred times is one peer', () => {
   let state = fresh('a', 5);
   for (let i = 0; i < 100; i++) {
-    state = hearGreeting(state, hello('p'));
+    state = hearGreeting(state, hello('p'), NOW_MS);
   }
   assert.equal(state.whole, 'unproven');
 });
@@ -177,8 +181,10 @@ test('an emptied folder is found out by every peer, whoever greets first, and ne
           cluster.whole(),
           cluster.states.map((_, i) => (i === lost ? 'incomplete' : 'whole')),
         );
+        // Now that it knows, the peers remember the folder that is there.
+        cluster.meetAll();
         for (const [i, state] of cluster.states.entries()) {
-          if (i !== lost) assert.equal(rememberedOf(state, `n${lost}`)?.incarnation, `n${lost}-1`);
+          if (i !== lost) assert.equal(rememberedOf(state, `n${lost}`)?.incarnation, 'second');
         }
       },
     ),
@@ -199,6 +205,46 @@ test('once declared whole it stays so, and the peers take its new incarnation', 
   cluster.states[0] = fresh('n0', 3, 'third');
   cluster.meetAll();
   assert.deepEqual(cluster.whole(), ['incomplete', 'whole', 'whole']);
+});
+
+test('an emptied folder that is put back to a copy while it is refilled is found out, and lacks something else then', () => {
+  const cluster = new Cluster(3);
+  cluster.meetAll();
+  cluster.states[0] = fresh('n0', 3, 'second');
+  cluster.meetAll();
+  const lack = cluster.states[0].declaredMs;
+  assert.ok(lack > 0);
+  // The peers are told of it as of any progress.
+  const { nodeId, incarnation, declaredMs } = cluster.states[0];
+  const copy = cluster.states[0];
+  const { history } = advanced(copy);
+  for (const peer of [1, 2])
+    cluster.states[peer] = hearNews(cluster.states[peer], { nodeId, incarnation, declaredMs, history });
+  cluster.states[0] = restarted(copy);
+  cluster.meetAll();
+  assert.equal(cluster.states[0].whole, 'incomplete');
+  assert.ok(cluster.states[0].declaredMs > lack);
+  // A restart alone lacks nothing more.
+  const again = cluster.states[0].declaredMs;
+  cluster.meetAll();
+  cluster.states[0] = restarted(advanced(cluster.states[0]));
+  cluster.meetAll();
+  assert.equal(cluster.states[0].declaredMs, again);
+});
+
+test('a folder that has been refilled is whole for its peers too, and also for one that was away', () => {
+  const cluster = new Cluster(3);
+  cluster.meetAll();
+  cluster.states[0] = fresh('n0', 3, 'second');
+  cluster.meet(0, 1);
+  cluster.states[0] = declareFilled(cluster.states[0]);
+  cluster.meetAll();
+  assert.deepEqual(cluster.whole(), ['whole', 'whole', 'whole']);
+  assert.equal(rememberedOf(cluster.states[2], 'n0')?.incarnation, 'second');
+  // The folder that it had at first lacks what was written since.
+  cluster.states[0] = fresh('n0', 3);
+  cluster.meetAll();
+  assert.equal(cluster.states[0].whole, 'incomplete');
 });
 
 test('a node that never ran is no witness for one that was emptied', () => {
@@ -224,7 +270,7 @@ test('a majority of emptied folders is found out when one comes back that rememb
 });
 
 test('a peer with a folder that does not hold what is remembered is named, unless someone has vouched for it since', () => {
-  const state = hearGreeting(fresh('a', 3), hello('b'));
+  const state = hearGreeting(fresh('a', 3), hello('b'), NOW_MS);
   assert.equal(judgePeer(state, hello('b')), 'known');
   assert.equal(judgePeer(state, hello('c')), 'known');
   const [emptied, older] = [
@@ -234,9 +280,9 @@ test('a peer with a folder that does not hold what is remembered is named, unles
   assert.equal(judgePeer(state, emptied), 'emptied');
   assert.equal(judgePeer(state, older), 'older');
   for (const greeted of [emptied, older]) {
-    assert.equal(hearGreeting(state, greeted), state, 'what is remembered stays');
+    assert.equal(hearGreeting(state, greeted, NOW_MS), state, 'what is remembered stays');
     assert.equal(judgePeer(state, { ...greeted, declaredMs: 9 }), 'known');
-    const declared = hearGreeting(state, { ...greeted, declaredMs: 9 });
+    const declared = hearGreeting(state, { ...greeted, declaredMs: 9 }, NOW_MS);
     // The same word does not count twice: an older copy has it too.
     assert.equal(judgePeer(declared, { ...hello('b', { incarnation: 'b-0' }), declaredMs: 9 }), 'emptied');
   }
@@ -245,13 +291,14 @@ test('a peer with a folder that does not hold what is remembered is named, unles
 });
 
 test('what a peer remembers rises while it is told of progress, and never falls', () => {
-  let state = hearGreeting(fresh('a', 3), hello('b'));
+  let state = hearGreeting(fresh('a', 3), hello('b'), NOW_MS);
   const starts = [{ id: 1, from: 1 }];
-  state = hearHistory(state, 'b', { progress: 8, starts });
+  const news = (nodeId: string, progress: number) => hello(nodeId, { history: { progress, starts } });
+  state = hearNews(state, news('b', 8));
   assert.equal(rememberedOf(state, 'b')?.progress, 8);
-  assert.equal(hearHistory(state, 'b', { progress: 8, starts }), state);
-  assert.equal(hearHistory(state, 'b', { progress: 7, starts }), state);
-  assert.equal(hearHistory(state, 'c', { progress: 7, starts }), state, 'it has not greeted');
+  assert.equal(hearNews(state, news('b', 8)), state);
+  assert.equal(hearNews(state, news('b', 7)), state);
+  assert.equal(hearNews(state, news('c', 7)), state, 'it has not greeted');
 });
 
 /** Everything that a folder ever told of itself, as `start:progress`: a copy holds exactly this. */

@@ -248,7 +248,7 @@ const byCodec: ReadonlyMap<string, Uint8Array> = new Map<string, Uint8Array>([
   ],
   ['ping', PING_FRAME],
   ['pong', PONG_FRAME],
-  ['history', encodeHistory(hello.history)],
+  ['history', encodeHistory(hello)],
 ]);
 
 describe('FORMAT.md', () => {

@@ -122,8 +122,17 @@ describe('hello', () => {
 
   it('is followed by histories, which come back as they were', () => {
     const history = { progress: 2 ** 50, starts: [{ id: 0xffff_ffff, from: 2 ** 49 }] };
-    assert.deepEqual(decodeHistory(encodeHistory(history).subarray(4)), history);
-    for (const wrong of [[10, 1], [10, 1, [1]], [10, -1, []], [10, 1, [], 1], 'x'])
+    const folder = { history, declaredMs: 2 ** 41 };
+    assert.deepEqual(decodeHistory(encodeHistory(folder).subarray(4)), folder);
+    for (const wrong of [
+      [10, 1],
+      [10, 1, [1], 0],
+      [10, -1, [], 0],
+      [10, 1, []],
+      [10, 1, [], -1],
+      [10, 1, [], 0, 0],
+      'x',
+    ])
       assert.throws(() => decodeHistory(packr.pack(wrong)), { code: 'PROTOCOL' });
   });
 
