@@ -40,6 +40,10 @@ export type Replication = 'parallel' | 'sequential' | 'hedged';
 const REPLICATIONS: readonly Replication[] = ['parallel', 'sequential', 'hedged'];
 const DEFAULT_REPLICATION: Replication = 'hedged';
 
+/** Whether a read whose answers differ is answered before the newest version is brought to others, or after that. */
+type ReadRepair = 'write-back' | 'async';
+const READ_REPAIRS: readonly ReadRepair[] = ['write-back', 'async'];
+
 /** The levels of src/log.ts, which is not loaded here because only nodes have a log. */
 const LOG_LEVELS: readonly LogLevel[] = ['info', 'warn', 'error', 'silent'];
 
@@ -58,6 +62,7 @@ export interface NodeSettings {
    * as have to answer, and others when one of these fails or is late.
    */
   readonly replication: Replication;
+  readonly readRepair: ReadRepair;
   /** When a hedged read is late at the earliest and at the latest. */
   readonly hedgeMinDelayMs: number;
   readonly hedgeMaxDelayMs: number;
@@ -136,6 +141,12 @@ export const nodeSettings: SettingsTable<NodeSettings> = {
   ),
   maxClockDriftMs: duration('max-clock-drift', 500, 0, HOUR, "how far the nodes' clocks may differ"),
   replication: choice('replication', DEFAULT_REPLICATION, REPLICATIONS, 'how a node asks the replicas'),
+  readRepair: choice(
+    'read-repair',
+    'write-back',
+    READ_REPAIRS,
+    'write-back: a read whose answers differ first mends replicas',
+  ),
   hedgeMinDelayMs: duration('hedge-min-delay', 1, 1, 10 * SECOND, 'no hedged read counts as late before'),
   hedgeMaxDelayMs: duration('hedge-max-delay', 100, 1, 10 * SECOND, 'every hedged read counts as late after'),
   hedgeBudget: share('hedge-budget', 0.05, 'hedges of late reads, as a share of all reads'),

@@ -2,7 +2,7 @@
  * One replica's answer to a read or a write, and its receiver. The same object is used in the replica, on the network,
  * and in the coordinator that counts answers. Plain data.
  */
-import { encodeRecord } from '../native-free-lsm/index.ts';
+import { encodeRecord, recordWriter } from '../native-free-lsm/index.ts';
 import { FailureCode } from './failure.ts';
 
 /** The numbers are those on the wire too (src/rpc/FORMAT.md): append only. */
@@ -58,6 +58,18 @@ export function metNewer(header: Uint8Array): ReplicaReply {
 /** Only the version in the header counts: the engine tells nothing else of the record it had. */
 export function stale(timestamp: number, writer: number): ReplicaReply {
   return metNewer(encodeRecord({ timestamp, writer, tombstone: false, from: 0, expiryMs: 0 }, NOTHING));
+}
+
+/**
+ * Of no node. A write that met a version of this writer met none of its key: the timestamp is the replica's watermark, it
+ * has no version of the key, and takes none at or below the watermark. What there was so early is settled among all
+ * owners, and may be forgotten.
+ */
+export const SETTLED_WRITER = 0xffff_ffff;
+
+/** Whether the version that a write met is no version of the key, but a watermark. */
+export function isSettledVersion(header: Uint8Array): boolean {
+  return recordWriter(header, 0) === SETTLED_WRITER;
 }
 
 /** @param code a FailureCode, or a number that only the peer's newer build has a name for */

@@ -27,6 +27,8 @@ interface CoordinatorOptions {
   readonly writerId: number;
   readonly clock: Clock;
   readonly timeoutMs: number;
+  /** Whether a read whose answers differ brings the newest version to others before it is answered. */
+  readonly writesBack: boolean;
   /** Is told what each request has come to. */
   readonly settlements: SettlementSink;
   /** In which order replicas are asked. */
@@ -43,14 +45,15 @@ export class Coordinator {
   readonly #hedging: Hedging | null;
 
   constructor(options: CoordinatorOptions) {
-    const { clock, replication, replicas, settlements, timeoutMs, timestamps, writerId } = options;
+    const { clock, replication, replicas, settlements, timeoutMs, timestamps, writerId, writesBack } =
+      options;
     this.#replicas = replicas;
     const deadlines = new DeadlineQueue(clock, timeoutMs);
     const records = new ByteBudget(MAX_HELD_RECORD_BYTES);
     const passedOn = new ByteBudget(MAX_HELD_RECORD_BYTES);
     const unsettled = new LinkedList<Expiring>();
     const shared = { deadlines, records, passedOn, unsettled, settlements };
-    this.#context = { timestamps, writerId, clock, timeoutMs, ...shared };
+    this.#context = { timestamps, writerId, clock, timeoutMs, writesBack, ...shared };
     this.#isSequential = replication === 'sequential';
     this.#hedging = replication === 'hedged' ? new Hedging(options.hedging, clock) : null;
   }

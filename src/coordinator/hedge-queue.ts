@@ -5,8 +5,8 @@ import type { ReplicaHealth } from './replica-health.ts';
 export interface Hedgeable {
   /** Of the clock's monotonic time; 0 outside the queue, whose it is. What the latest call of `add` said counts. */
   hedgeDueMs: number;
-  /** Whether it is answered: then nothing happens when it is due. */
-  readonly isAnswered: boolean;
+  /** Whether it needs no more replicas: then nothing happens when it is due. */
+  readonly isDecided: boolean;
   onHedgeDue(): void;
   /** Whether it has asked this replica, which has not answered. */
   waitsFor(health: ReplicaHealth): boolean;
@@ -17,7 +17,7 @@ const SLOTS = 1024;
 
 /**
  * When reads are to be hedged: a wheel of slots, each with the reads that are due in one step of time, and one timer for
- * all. Nearly all reads are answered before they are due, so none is ever taken out: who is answered is passed over when
+ * all. Nearly all reads are decided before they are due, so none is ever taken out: who is decided is passed over when
  * its slot comes, and is held no longer than the longest delay.
  *
  * A read whose time has come is told at the end of the turn, after the sockets were read: what came while this thread was
@@ -97,7 +97,7 @@ export class HedgeQueue {
   /** One that has been added again is in two slots, and due in that of its later call. */
   #take(slot: Hedgeable[], untilMs: number): void {
     for (const entry of slot) {
-      if (entry.isAnswered || entry.hedgeDueMs === 0 || entry.hedgeDueMs > untilMs) continue;
+      if (entry.isDecided || entry.hedgeDueMs === 0 || entry.hedgeDueMs > untilMs) continue;
       entry.hedgeDueMs = 0;
       this.#due.push(entry);
     }
@@ -108,7 +108,7 @@ export class HedgeQueue {
   #takeWaiting(slot: Hedgeable[], health: ReplicaHealth): void {
     let kept = 0;
     for (const entry of slot) {
-      if (entry.isAnswered || entry.hedgeDueMs === 0) continue;
+      if (entry.isDecided || entry.hedgeDueMs === 0) continue;
       if (entry.waitsFor(health)) {
         entry.hedgeDueMs = 0;
         this.#due.push(entry);
@@ -125,7 +125,7 @@ export class HedgeQueue {
   readonly #tell = (): void => {
     const due = this.#due;
     this.#due = [];
-    for (const entry of due) if (!entry.isAnswered) entry.onHedgeDue();
+    for (const entry of due) if (!entry.isDecided) entry.onHedgeDue();
   };
 
   #arm(step: number, nowMs: number): void {

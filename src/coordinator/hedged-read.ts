@@ -64,7 +64,7 @@ export class HedgedRead extends ReadOperation implements Hedgeable {
     this.#isAsking = true;
     const isFirst = this.#asked === 0;
     let delayMs = 0;
-    while (!this.isAnswered && this.#hopeful < this.#wanted && this.#asked < this.from) {
+    while (!this.isDecided && this.#hopeful < this.#wanted && this.#asked < this.from) {
       const timeoutMs = isFirst ? this.timeoutMs : this.remainingMs;
       // Its time is over, and nobody has told it yet: whoever was asked now would work for nothing.
       if (!isFirst && timeoutMs === 0) break;
@@ -73,7 +73,7 @@ export class HedgedRead extends ReadOperation implements Hedgeable {
     }
     this.#isAsking = false;
     this.#hedging.watch();
-    if (this.isAnswered || delayMs === 0 || this.#asked === this.from) return;
+    if (this.isDecided || delayMs === 0 || this.#asked === this.from) return;
     const nowMs = isFirst ? this.beganMs : this.context.clock.monotonicMs();
     // One that was asked in place of another does not give more time to those that were asked before.
     const isDueBefore = !this.#isHedging && this.hedgeDueMs > 0 && this.hedgeDueMs <= nowMs + delayMs;
@@ -91,7 +91,7 @@ export class HedgedRead extends ReadOperation implements Hedgeable {
     const isGood = failure === FailureCode.none;
     this.#hedging.hear(health, latencyMs, this.beganMs + accumulator.answeredAfterMs(position), failure);
     if (!isGood) this.#hopeful--;
-    if (!isGood && !this.isAnswered) this.carryOn();
+    if (!isGood && !this.isDecided) this.carryOn();
   }
 
   protected override succeed(): void {

@@ -35,6 +35,8 @@ export interface OperationContext {
   readonly writerId: number;
   readonly clock: Clock;
   readonly timeoutMs: number;
+  /** Whether a read whose answers differ brings the newest version to others before it is answered. */
+  readonly writesBack: boolean;
   readonly deadlines: DeadlineQueue;
   /** Records of reads that are not decided yet. */
   readonly records: ByteBudget;
@@ -171,17 +173,20 @@ export abstract class Operation implements ReplySink, Expiring, Settlement {
       fault === undefined ? reply : failed(FailureCode.protocol, `sent a record that is none: ${fault}`);
     const answeredAfterMs = this.context.clock.monotonicMs() - this.#beganMs;
     const { successes } = accumulator;
+    const wasDecided = accumulator.decision === Decision.succeeded;
     const decision = accumulator.add(position, sound, answeredAfterMs);
     if (this.#phase === Phase.waiting) {
       if (accumulator.successes === successes) this.#noteReason(position, sound);
+      // Its answer waits for something else then.
+      if (wasDecided) return;
       if (decision === Decision.succeeded) this.succeed();
       else if (decision === Decision.overtaken) this.overtaken();
       else if (decision === Decision.failed) this.fallShort('no answer yet');
     } else this.settleWhenComplete();
   }
 
-  /** Whether replicas are still to be asked although the request is answered. */
-  protected get mayAskMore(): boolean {
+  /** Whether more is to come from replicas, although the request is answered and all that it asked first have answered. */
+  protected get expectsMore(): boolean {
     return false;
   }
 
@@ -222,7 +227,7 @@ export abstract class Operation implements ReplySink, Expiring, Settlement {
 
   /** Once it is answered. */
   protected settleWhenComplete(): void {
-    if (this.accumulator.isComplete && !this.mayAskMore) this.#settle();
+    if (this.accumulator.isComplete && !this.expectsMore) this.#settle();
   }
 
   #settle(): void {

@@ -4,6 +4,7 @@ import type { ReplicaReply } from '../reply.ts';
 import { RequestKind } from '../settlement.ts';
 import { Operation, type OperationContext } from './operation.ts';
 import type { ReplicaSet } from './replica-access.ts';
+import { WriteBack, type WrittenBackRead } from './write-back.ts';
 
 /** Shorter ones are bounded by the number of requests. */
 const COUNTED_RECORD_BYTES = 16 * 1024;
@@ -11,10 +12,13 @@ const FULL_SENTENCE = 'This node holds as many bytes of answers as it may: try a
 
 /**
  * A GET: the freshest of the replicas' answers. The first to come wait for those that are needed, and how long they are
- * shows only then: their bytes are bounded together.
+ * shows only then: their bytes are bounded together. Where the answers name different versions, the freshest is brought
+ * to other replicas before it is answered: see write-back.ts.
  */
-export class ReadOperation extends Operation {
+export class ReadOperation extends Operation implements WrittenBackRead {
   #reservedBytes = 0;
+  /** Null: there was no need for one, or none yet. */
+  #writeBack: WriteBack | null = null;
 
   constructor(
     context: OperationContext,
@@ -41,12 +45,28 @@ export class ReadOperation extends Operation {
 
   override onReply(position: number, reply: ReplicaReply): void {
     const bytes = reply.record?.length ?? 0;
-    if (bytes >= COUNTED_RECORD_BYTES && !this.isAnswered && !this.#reserve(bytes))
+    if (bytes >= COUNTED_RECORD_BYTES && !this.isDecided && !this.#reserve(bytes))
       this.answer(Outcome.overloaded, null, FULL_SENTENCE);
     super.onReply(position, reply);
+    this.#writeBack?.onRead(position);
+  }
+
+  /** Whether what it answers is certain; before it does so, it may have to be written back. */
+  get isDecided(): boolean {
+    return this.isAnswered || this.#writeBack !== null;
+  }
+
+  protected override get expectsMore(): boolean {
+    return this.#writeBack?.isPending ?? false;
+  }
+
+  override expire(): void {
+    if (this.#writeBack === null) super.expire();
+    else this.onNotWrittenBack(this.#writeBack.shortfall(`no answer in ${this.context.timeoutMs} ms`));
   }
 
   protected override letGo(): void {
+    this.#writeBack?.end();
     this.context.records.release(this.#reservedBytes);
     this.#reservedBytes = 0;
   }
@@ -63,6 +83,35 @@ export class ReadOperation extends Operation {
 
   protected override succeed(): void {
     const record = this.accumulator.freshest;
+    if (record !== null && this.accumulator.disagrees && this.context.writesBack) this.#bringToOthers(record);
+    else this.#answerWith(record);
+  }
+
+  onWrittenBack(): void {
+    this.#answerWith(this.accumulator.freshest);
+  }
+
+  onNotWrittenBack(sentence: string): void {
+    this.answer(Outcome.notEnoughReplicas, null, sentence);
+  }
+
+  onBrought(position: number, timestamp: number, writer: number): void {
+    this.accumulator.noteBrought(position, timestamp, writer);
+  }
+
+  onAllAnswered(): void {
+    if (this.isAnswered) this.settleWhenComplete();
+  }
+
+  #bringToOthers(record: Uint8Array): void {
+    const { ack, context, from, key, listOffset, remainingMs, replicas } = this;
+    const request = { ack, from, key, listOffset, replicas };
+    const answer = { ...request, record, remainingMs, said: this.accumulator };
+    this.#writeBack = new WriteBack(this, answer, context.clock);
+    this.#writeBack.start();
+  }
+
+  #answerWith(record: Uint8Array | null): void {
     // Whoever has read a version and writes then must win over it. One that cannot be followed is met by that write.
     if (record !== null) this.context.timestamps.follow(recordTimestamp(record, 0));
     if (record === null || !isLive(record, 0, this.context.clock.nowMs())) {

@@ -39,6 +39,8 @@ export class ResponseAccumulator {
   freshest: Uint8Array | null = null;
   /** Answers that count. */
   successes = 0;
+  /** Of a read: whether answers that came before the decision name different versions. */
+  disagrees = false;
   readonly #kind: RequestKind;
   readonly #ack: number;
   readonly #from: number;
@@ -51,6 +53,8 @@ export class ResponseAccumulator {
   #keepsRecord = true;
   /** Who has said the newest version of a read. */
   #freshestPosition = NOBODY;
+  /** Of a read: whether any replica has said what it holds. */
+  #isHeard = false;
   /** Of a write: the version of its last try. */
   #timestamp = 0;
   #writer = 0;
@@ -137,10 +141,35 @@ export class ResponseAccumulator {
     numbers[at + WRITER_AT] = writer;
     numbers[at + SAID_AT] = kind | (code << KIND_BITS);
     numbers[at + ANSWERED_AFTER_AT] = answeredAfterMs;
-    if (record !== null && this.#kind === RequestKind.read) this.#keepFreshest(position, record);
+    if (this.#kind === RequestKind.read) {
+      if (this.decision === Decision.waiting) this.#compare(kind, timestamp, writer);
+      if (record !== null) this.#keepFreshest(position, record);
+    }
     if (this.decision === Decision.waiting) this.#count(bit, kind, code);
     if (code === FailureCode.none) this.#known |= bit;
     return this.decision;
+  }
+
+  /** Whether the replica's answer to a read counts. */
+  counts(position: number): boolean {
+    return this.#isOfKind(position, ReplyKind.ok) || this.#isOfKind(position, ReplyKind.absent);
+  }
+
+  /** Whether the replica, in an answer to a read that counts, has named this version or a newer one. */
+  hasNamed(position: number, timestamp: number, writer: number): boolean {
+    if (!this.#isOfKind(position, ReplyKind.ok)) return false;
+    const at = position * NUMBERS_PER_POSITION;
+    const numbers = this.#numbers;
+    return compareVersions(numbers[at + TIMESTAMP_AT], numbers[at + WRITER_AT], timestamp, writer) >= 0;
+  }
+
+  /** The version that was read has been brought to a replica since. One that gave no answer that counts stays so. */
+  noteBrought(position: number, timestamp: number, writer: number): void {
+    if (!this.counts(position) || this.hasNamed(position, timestamp, writer)) return;
+    const at = position * NUMBERS_PER_POSITION;
+    this.#numbers[at + TIMESTAMP_AT] = timestamp;
+    this.#numbers[at + WRITER_AT] = writer;
+    this.#numbers[at + SAID_AT] = ReplyKind.ok;
   }
 
   /** Of a read the freshest version that anybody has said, of a write that of its last try; 0 by 0: none. */
@@ -191,6 +220,10 @@ export class ResponseAccumulator {
     return this.hasAnswered(position) ? this.#number(position, ANSWERED_AFTER_AT) : -1;
   }
 
+  #isOfKind(position: number, kind: ReplyKind): boolean {
+    return this.hasAnswered(position) && (this.#number(position, SAID_AT) & KIND_MASK) === kind;
+  }
+
   #isOwn(timestamp: number, writer: number): boolean {
     return timestamp === this.#timestamp && writer === this.#writer;
   }
@@ -220,6 +253,13 @@ export class ResponseAccumulator {
     if (kind === ReplyKind.ok) return true;
     if (kind === ReplyKind.absent) return this.#kind === RequestKind.read;
     return kind === ReplyKind.stale && (this.#knownBefore & bit) !== 0;
+  }
+
+  /** One that fails says nothing, nor does one that is not whole and has none. */
+  #compare(kind: ReplyKind, timestamp: number, writer: number): void {
+    if (kind === ReplyKind.failed || (kind === ReplyKind.incomplete && timestamp === 0)) return;
+    if (this.#isHeard && !(timestamp === this.timestamp && writer === this.writer)) this.disagrees = true;
+    this.#isHeard = true;
   }
 
   #keepFreshest(position: number, record: Uint8Array): void {

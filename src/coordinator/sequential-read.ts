@@ -10,7 +10,7 @@ export class SequentialRead extends ReadOperation {
   protected override send(): void {
     if (this.#isAsking) return;
     this.#isAsking = true;
-    while (!this.isAnswered && this.#isTurnOfNext) {
+    while (!this.isDecided && this.#isTurnOfNext) {
       const timeoutMs = this.#next === 0 ? this.timeoutMs : this.remainingMs;
       // Its time is over, and nobody has told it yet: whoever was asked now would work for nothing.
       if (this.#next > 0 && timeoutMs === 0) break;
@@ -24,7 +24,7 @@ export class SequentialRead extends ReadOperation {
 
   override onReply(position: number, reply: ReplicaReply): void {
     super.onReply(position, reply);
-    if (!this.isAnswered) this.carryOn();
+    if (!this.isDecided) this.carryOn();
   }
 
   get #isTurnOfNext(): boolean {

@@ -25,7 +25,7 @@ export class SequentialWrite extends WriteOperation {
   /** Of what answered writes may hold. */
   #reservedBytes = 0;
 
-  protected override get mayAskMore(): boolean {
+  protected override get expectsMore(): boolean {
     return this.#write !== null;
   }
 

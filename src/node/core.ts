@@ -19,6 +19,7 @@ import { OwnRecords } from '../replica/own-records.ts';
 import { PeerRequests } from '../replica/peer-requests.ts';
 import { Replica } from '../replica/replica.ts';
 import type { StorageEngine } from '../replica/storage-engine.ts';
+import { SETTLED_WRITER } from '../reply.ts';
 import { encodeClock } from '../rpc/clock-message.ts';
 import type { ClusterSecret } from '../rpc/cluster-secret.ts';
 import { RpcMesh } from '../rpc/mesh.ts';
@@ -164,6 +165,7 @@ export class NodeCore {
       clock,
       timeoutMs: requestTimeoutMs,
       settlements: new Settlements([this.settlements]),
+      writesBack: settings.readRepair === 'write-back',
       replication: settings.replication,
       hedging: {
         nodeId: options.nodeId,
@@ -185,5 +187,5 @@ export class NodeCore {
  * so that a node that lost its folder, and with it what it had reserved of time, cannot issue a version twice.
  */
 function writerIdOf(incarnation: string): number {
-  return Number.parseInt(incarnation.slice(0, 8), 16);
+  return Math.min(Number.parseInt(incarnation.slice(0, 8), 16), SETTLED_WRITER - 1);
 }

@@ -69,6 +69,7 @@ export class AilingReplicas {
       clock: this.clock,
       timeoutMs: TIMEOUT_MS,
       settlements,
+      writesBack: true,
       replication,
       hedging: { nodeId: 'node-1', delays: { minMs: 1, maxMs: 100 }, budget: 0.05, ...hedging },
     });

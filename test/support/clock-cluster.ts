@@ -79,6 +79,7 @@ export class ClusterNode {
       clock: clocks.clock,
       timeoutMs: TIMEOUT_MS,
       settlements: { onSettled: () => undefined },
+      writesBack: true,
       replication: REPLICATIONS[this.#index % REPLICATIONS.length],
       hedging: hedgingOf(`n${this.#index}`),
     });

@@ -77,12 +77,16 @@ export function viewOfNodes(count: number, epoch = 1): ClusterView {
   );
 }
 
-/** @param counters are told what is kept in `settled`, too */
+/**
+ * @param counters are told what is kept in `settled`, too
+ * @param writesBack false: a read is answered by what it hears first, whatever that is
+ */
 export function setUpCoordinator(
   replicas: ReplicaSet,
   counters?: SettlementSink,
   replication: Replication = 'parallel',
   hedging: Partial<HedgingOptions> = {},
+  writesBack = false,
 ) {
   const { nodes, placement } = replicas.view;
   const clock = new FakeClock();
@@ -94,7 +98,15 @@ export function setUpCoordinator(
       counters?.onSettled(settlement);
     },
   };
-  const more = { timestamps, writerId: 7, clock, timeoutMs: TIMEOUT_MS, settlements, replication };
+  const more = {
+    timestamps,
+    writerId: 7,
+    clock,
+    timeoutMs: TIMEOUT_MS,
+    settlements,
+    replication,
+    writesBack,
+  };
   const cluster = { current: replicas };
   const coordinator: Coordinator & EntityService = new Coordinator({
     replicas: cluster,
@@ -116,7 +128,7 @@ export function setUpWaiting(count = 3, counters?: SettlementSink) {
 export function found(
   timestamp: number,
   value: string,
-  more: { tombstone?: boolean; expiryMs?: number } = {},
+  more: { tombstone?: boolean; expiryMs?: number; from?: number } = {},
 ): ReplicaReply {
   const fields = { timestamp, writer: 1, from: 3, tombstone: false, expiryMs: 0, ...more };
   return foundRecord(encodeRecord(fields, Buffer.from(value)));

@@ -69,6 +69,7 @@ function simulate(seed: number, replication: Replication): void {
     timeoutMs: TIMEOUT_MS,
     settlements: new KeptSettlements((settlement) => requests.get(settlement.key)?.onSettled(settlement)),
     replication,
+    writesBack: false,
     hedging: hedgingOf(NODE_IDS[Math.floor(random() * NODE_IDS.length)]),
   });
   for (let i = 0; i < REQUESTS; i++) {

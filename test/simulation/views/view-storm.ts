@@ -165,6 +165,7 @@ export class ViewStorm {
       },
       writerId: 1,
       clock,
+      writesBack: true,
       timeoutMs: TIMEOUT_MS,
       settlements: new KeptSettlements((settlement) => {
         this.requests.get(settlement.key)?.settled.push(settlement.replicas);

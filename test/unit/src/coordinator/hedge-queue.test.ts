@@ -12,7 +12,7 @@ const [BROKEN, WELL] = ['broken', 'well'].map((id) => new ReplicaHealth(id, { mi
 
 class Read implements Hedgeable {
   hedgeDueMs = 0;
-  isAnswered = false;
+  isDecided = false;
   replica = BROKEN;
   readonly dueAtMs: number[] = [];
   readonly #clock: Clock;
@@ -58,7 +58,7 @@ test('each read that is not answered in time is told once, when it is due, up to
         const dueMs = clock.monotonicMs() + delayMs;
         if (answersAfterMs >= 0) {
           clock.after(answersAfterMs, () => {
-            one.isAnswered = true;
+            one.isDecided = true;
           });
         }
         return { one, dueMs, isInTime: answersAfterMs >= 0 && answersAfterMs <= delayMs };
@@ -67,7 +67,7 @@ test('each read that is not answered in time is told once, when it is due, up to
       for (const { one, dueMs, isInTime } of cases) {
         assert.ok(one.dueAtMs.length <= 1);
         if (isInTime) assert.equal(one.dueAtMs.length, 0, 'it was answered');
-        else if (!one.isAnswered) assert.equal(one.dueAtMs.length, 1, 'it was not told');
+        else if (!one.isDecided) assert.equal(one.dueAtMs.length, 1, 'it was not told');
         for (const atMs of one.dueAtMs)
           assert.ok(atMs >= dueMs && atMs <= dueMs + stepMs + 1, `due at ${dueMs}, told at ${atMs}`);
       }
@@ -121,7 +121,7 @@ test('what was answered while this thread was busy is not late: the sockets are 
   for (const read of [answered, silent]) queue.add(read, 0, 5);
   clock.atMs = 500;
   clock.goOff();
-  answered.isAnswered = true;
+  answered.isDecided = true;
   clock.endTurn();
   assert.deepEqual([answered.dueAtMs, silent.dueAtMs], [[], [500]]);
 });
@@ -156,7 +156,7 @@ test('in a hurry all are due that wait for the replica, at the end of the turn, 
     add(one, delayMs);
     return one;
   });
-  reads[1].isAnswered = true;
+  reads[1].isDecided = true;
   queue.hurry(BROKEN);
   assert.deepEqual(reads[0].dueAtMs, []);
   clock.flush();
