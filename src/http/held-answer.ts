@@ -7,6 +7,7 @@ import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { UnreadAnswer } from '../admission/client-connection.ts';
 import type { TimerHandle } from '../clock.ts';
+import { resetSocket } from '../reset-socket.ts';
 import { WAITS } from '../wait-places.ts';
 import { HttpConnection } from './connection.ts';
 import type { HttpContext } from './context.ts';
@@ -57,7 +58,7 @@ export class HeldAnswer implements Reader, UnreadAnswer {
   }
 
   onTooSlow(): void {
-    this.socket.resetAndDestroy();
+    resetSocket(this.socket);
   }
 
   onGone(): void {

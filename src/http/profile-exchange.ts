@@ -8,6 +8,7 @@ import type { Socket } from 'node:net';
 import { pipeline, Readable } from 'node:stream';
 import { errorMessage, QuorateError } from '../errors.ts';
 import { isLoopback } from '../host.ts';
+import { resetSocket } from '../reset-socket.ts';
 import type { ProfileService, RunningProfile } from '../services.ts';
 import type { HttpContext } from './context.ts';
 import { answerEarly } from './early-answer.ts';
@@ -57,7 +58,7 @@ export class ProfileExchange implements Reader {
   }
 
   onTooSlow(): void {
-    this.socket.resetAndDestroy();
+    resetSocket(this.socket);
   }
 
   /** @param query what stands behind the `?` */

@@ -11,6 +11,7 @@ import type { Refusable } from '../admission/paced-refusals.ts';
 import type { Scan } from '../admission/scan-slots.ts';
 import { LineEntry } from '../admission/waiting-line.ts';
 import { errorMessage } from '../errors.ts';
+import { resetSocket } from '../reset-socket.ts';
 import type { EncodedPage } from '../services.ts';
 import { WAITS } from '../wait-places.ts';
 import { HttpConnection } from './connection.ts';
@@ -118,7 +119,7 @@ export class RangeStream implements Refusable, Scan, Reader {
 
   onTooSlow(): void {
     this.#context.admission.scans.countTooSlow();
-    this.socket.resetAndDestroy();
+    resetSocket(this.socket);
   }
 
   readonly #onGoneWaiting = (): void => {
@@ -244,7 +245,7 @@ export class RangeStream implements Refusable, Scan, Reader {
   /** The client sees that the scan has not come to its end. */
   #breakOff(): void {
     // Without chunks the end of the connection is the end of the scan, unless it is a reset.
-    if (this.#request.httpVersionMinor === 0) this.socket.resetAndDestroy();
+    if (this.#request.httpVersionMinor === 0) resetSocket(this.socket);
     else this.socket.destroy();
   }
 

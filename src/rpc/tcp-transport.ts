@@ -1,5 +1,6 @@
 import net from 'node:net';
 import { errorMessage, QuorateError } from '../errors.ts';
+import { resetSocket } from '../reset-socket.ts';
 import { WAITS } from '../wait-places.ts';
 import type { ByteStream, Listener, StreamHandler, Transport } from './transport.ts';
 
@@ -85,7 +86,7 @@ class TcpStream implements ByteStream {
 
   reset(reason: string): void {
     this.#closeReason = reason;
-    this.#socket.resetAndDestroy();
+    resetSocket(this.#socket);
   }
 
   /**

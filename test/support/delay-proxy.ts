@@ -10,6 +10,7 @@
 import { createServer, type Server, Socket } from 'node:net';
 import type { Address } from '../../src/address.ts';
 import { type Clock, systemClock } from '../../src/clock.ts';
+import { resetSocket } from '../../src/reset-socket.ts';
 import { DelayLine, LinkDirection } from './delay-line.ts';
 
 const HOST = '127.0.0.1';
@@ -87,7 +88,7 @@ export class DelayProxy implements AsyncDisposable {
     if (this.#isCut) {
       // A reset that arrives before it is heard of is no fault.
       client.on('error', () => undefined);
-      client.resetAndDestroy();
+      resetSocket(client);
       return;
     }
     const link = { address: this.#target, toTarget: this.toTarget, toClient: this.toClient };
@@ -132,8 +133,8 @@ class ProxiedConnection {
   reset(): void {
     this.#toTarget.close();
     this.#toClient.close();
-    this.#client.resetAndDestroy();
-    this.#target.resetAndDestroy();
+    resetSocket(this.#client);
+    resetSocket(this.#target);
   }
 
   /**
@@ -167,7 +168,7 @@ class ProxiedConnection {
         to.end();
         return true;
       case Event.reset:
-        to.resetAndDestroy();
+        resetSocket(to);
         return true;
       default: {
         const { queuedBytes } = to === this.#target ? this.#toTarget : this.#toClient;

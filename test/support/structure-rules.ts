@@ -17,6 +17,7 @@ const ENGINE_DOOR = 'native-free-lsm/index.ts';
 /** A memory file system and threads in line: for who simulates nodes. */
 const ENGINE_SIMULATION = 'native-free-lsm/simulation/index.ts';
 const CLOCKS: ReadonlySet<string> = new Set(['src/clock.ts', 'native-free-lsm/clock.ts']);
+const SOCKET_RESET = 'src/reset-socket.ts';
 /**
  * Which parts of src a part may import besides itself; all may import the leaves. A door, as HTTP is one, and the node
  * that serves through it do not know each other, so a node needs no door, and another door no change of the node.
@@ -189,6 +190,14 @@ export const timeAndChanceComeFromTheClock: Rule = (sources) => {
   }
   return broken;
 };
+
+/** Node's own reset can leave a socket open for good; tests and benchmarks would not end then, either. */
+export const socketsAreResetInOnePlace: Rule = (sources) =>
+  [...sources.values()]
+    .filter((source) => source.path !== SOCKET_RESET)
+    .flatMap((source) =>
+      matches(source, /\.\s*resetAndDestroy\b/g, () => `resets a socket, which is for ${SOCKET_RESET} alone`),
+    );
 
 export const nothingIsAny: Rule = (sources) => {
   const any = /(?:[:<|&,=]|\bas|\bextends|\bsatisfies|\bkeyof)\s*any\b(?!\s*[:(.])/g;

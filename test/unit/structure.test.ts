@@ -23,6 +23,7 @@ import {
   pureFilesOnlyCompute,
   type Rule,
   type Sources,
+  socketsAreResetInOnePlace,
   timeAndChanceComeFromTheClock,
   USED_BY_TESTS_ALONE,
 } from '../support/structure-rules.ts';
@@ -55,6 +56,7 @@ const RULES: readonly (readonly [string, Rule])[] = [
   ['msgpackr is loaded without its native part', msgpackrWithoutItsNativePart],
   ['no file is too long', filesStayShort],
   ['time and chance come from the clock files', timeAndChanceComeFromTheClock],
+  ['sockets are reset in one place', socketsAreResetInOnePlace],
   ['nothing is any', nothingIsAny],
   ['pure files only compute', pureFilesOnlyCompute],
   ['every call of Atomics has its reason beside it', atomicsSayWhy],
@@ -237,6 +239,12 @@ describe('each rule finds what breaks it', () => {
       ['src/a.ts:1', 'src/a.ts:2', 'src/a.ts:3', 'src/a.ts:4'],
     ],
     [
+      'a socket reset',
+      socketsAreResetInOnePlace,
+      { 'src/a.ts': "'resetAndDestroy';\nb.socket.resetAndDestroy();", 'test/a.ts': 'b?.resetAndDestroy();' },
+      ['src/a.ts:2', 'test/a.ts:1'],
+    ],
+    [
       'a pure name',
       pureFilesOnlyCompute,
       { 'src/coordinator/quorum.ts': "import 'node:fs';" },
@@ -355,6 +363,7 @@ describe('each rule finds what breaks it', () => {
         "// import '../replica/c.ts'\n/* Date.now() */ const s = 'Date.now()'; clock.setTimeout; AbortSignal.any([]);",
       'src/config/e.ts': 'const kinds = { any: 1 }; const t = `setTimeout(#{kinds.any})`;'.replace('#', '$'),
       'src/clock.ts': 'Date.now(); setTimeout(a, 1);',
+      'src/reset-socket.ts': 'a.resetAndDestroy();',
       'src/cluster/placement.ts':
         "import type { Random } from '../clock.ts';\nimport { crc32 } from 'node:zlib';",
       'src/coordinator/quorum.ts': "import { a } from '../../native-free-lsm/index.ts';",

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { resetSocket } from '../../../src/reset-socket.ts';
 import { Harness, request, until } from './harness.ts';
 
 const TARGET = '/v0/entity?id=k';
@@ -84,7 +85,7 @@ test('a connection that is cut within a body stores nothing and holds nothing', 
   await using harness = await Harness.start();
   const cuts: ((client: Awaited<ReturnType<Harness['connect']>>) => void)[] = [
     (client) => client.socket.destroy(),
-    (client) => client.socket.resetAndDestroy(),
+    (client) => resetSocket(client.socket),
     (client) => client.socket.end(),
   ];
   for (const cut of cuts) {

@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { resetSocket } from '../../../src/reset-socket.ts';
 import { Harness, request, until } from './harness.ts';
 
 const CHUNKED = 'Transfer-Encoding: chunked';
@@ -249,7 +250,7 @@ describe('in the order of the requests', () => {
       request('GET', '/v0/entity?id=k', 'Connection: upgrade', 'Upgrade: h2c'),
     );
     await until(() => harness.entities.calls.length === 1);
-    client.socket.resetAndDestroy();
+    resetSocket(client.socket);
     await client.closed;
     await new Promise((resolve) => setImmediate(resolve));
     harness.entities.settle(harness.entities.calls[0]);

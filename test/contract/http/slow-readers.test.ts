@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { MAX_SCANS } from '../../../src/admission/scan-slots.ts';
 import { takenBytes } from '../../../src/http/socket-bytes.ts';
 import { unacknowledgedBytes } from '../../../src/http/unacknowledged.ts';
+import { resetSocket } from '../../../src/reset-socket.ts';
 import { Harness, request, until } from './harness.ts';
 import type { RawClient } from './raw-client.ts';
 
@@ -111,7 +112,7 @@ test('a scan waits for a moment, is served when a slot is free, and is forgotten
   patient.send(ALL);
   await isWaiting(2);
   // With a reset: one that only shuts its half still wants its answer.
-  gone.socket.resetAndDestroy();
+  resetSocket(gone.socket);
   await isWaiting(1);
   gate.resolve();
   assert.equal((await patient.answer()).status, 200);
@@ -128,7 +129,7 @@ test('scans behind one another on a connection that dies are over, those that wa
   client.socket.pause();
   client.send(ALL.repeat(MAX_SCANS + 3));
   await until(() => harness.admission.figures.rangesInFlight === MAX_SCANS);
-  client.socket.resetAndDestroy();
+  resetSocket(client.socket);
   await until(() => harness.isIdle);
 });
 

@@ -5,6 +5,7 @@ import { describe, it } from 'node:test';
 import { FailureCode } from '../../../src/failure.ts';
 import { claimOf, infoOf } from '../../../src/peer-http/connection-proof.ts';
 import { STORED } from '../../../src/reply.ts';
+import { resetSocket } from '../../../src/reset-socket.ts';
 import { HttpPair } from './harness.ts';
 
 const RECORD = Buffer.from('a record of sixteen bytes and more');
@@ -141,7 +142,7 @@ describe('a call over HTTP', () => {
     for (let i = 1; i <= 3; i++) {
       assert.deepEqual(await pair.answered(pair.write('key', RECORD)), STORED);
       assert.equal(peer.connections, i);
-      for (const socket of sockets) socket.resetAndDestroy();
+      for (const socket of sockets) resetSocket(socket);
       sockets.clear();
     }
   });

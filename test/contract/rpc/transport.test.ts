@@ -182,6 +182,21 @@ for (const [name, create] of transports) {
       }
     });
 
+    it('is closed once, at once, when it is reset or destroyed in the turn in which it ends', async () => {
+      for (const how of ['destroy', 'reset'] as const) {
+        const { a, b, close } = await connect(create());
+        a.stream.end();
+        a.stream[how]('enough');
+        await until(
+          () => a.kept.closed.length === 1 && b.kept.closed.length === 1,
+          5_000,
+          () => 'not closed',
+        );
+        await close();
+        assert.deepEqual(a.kept.closed, ['enough']);
+      }
+    });
+
     it('says why it cannot connect', async () => {
       const transport = create();
       const listener = await transport.listen(HOST, 0, () => {});
