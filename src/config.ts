@@ -41,8 +41,8 @@ const REPLICATIONS: readonly Replication[] = ['parallel', 'sequential', 'hedged'
 const DEFAULT_REPLICATION: Replication = 'hedged';
 
 /** Whether a read whose answers differ is answered before the newest version is brought to others, or after that. */
-type ReadRepair = 'write-back' | 'async';
-const READ_REPAIRS: readonly ReadRepair[] = ['write-back', 'async'];
+export type ReadRepair = 'write-back' | 'async';
+export const READ_REPAIRS: readonly ReadRepair[] = ['write-back', 'async'];
 
 /** The levels of src/log.ts, which is not loaded here because only nodes have a log. */
 const LOG_LEVELS: readonly LogLevel[] = ['info', 'warn', 'error', 'silent'];

@@ -11,6 +11,8 @@ export const Outcome = {
   /** The request can never succeed as it stands. */
   badRequest: 4,
   failed: 5,
+  /** The request has a condition, and the key's value does not meet it: nothing was written. */
+  conditionFailed: 6,
 } as const;
 export type Outcome = (typeof Outcome)[keyof typeof Outcome];
 
@@ -21,6 +23,16 @@ export interface OutcomeSink {
    * Called exactly once per request, possibly before the call that started it returns.
    * @param value the value's bytes for a GET that is ok, else null
    * @param reason a sentence for the client when the outcome is neither ok nor notFound
+   * @param timestamp of the version that was read or written, and of the value that does not meet a condition; 0: none
+   * @param writer of the same version
+   * @param expiryMs when that value expires, in ms of this node's own time; 0: never
    */
-  onOutcome(outcome: Outcome, value: Uint8Array | null, reason: string): void;
+  onOutcome(
+    outcome: Outcome,
+    value: Uint8Array | null,
+    reason: string,
+    timestamp: number,
+    writer: number,
+    expiryMs: number,
+  ): void;
 }

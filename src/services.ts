@@ -4,27 +4,26 @@
  */
 import type { ProfileRequest } from './node-profile.ts';
 import type { OutcomeSink } from './outcome.ts';
+import type { RequestOptions } from './request-options.ts';
 
 /** The longest key that a client may have. */
 export const MAX_CLIENT_KEY_BYTES = 4096;
 
 /**
- * `ack` and `from` are 0 where the request did not say: the service puts in the defaults and checks both. `waitedMs`
- * is what of the request's time has passed before it is handed over. An answer may come before the call returns: a caller
+ * The service puts in the defaults for what the options do not say, and checks them. `waitedMs` is what of the request's time has passed before it is handed over. An answer may come before the call returns: a caller
  * that asks for the next thing within an answer must see to it that such calls do not nest without end, as
  * admission's client-connection.ts and waiting-line.ts do.
  */
 export interface EntityService {
-  get(key: Uint8Array, ack: number, from: number, reply: OutcomeSink, waitedMs: number): void;
+  get(key: Uint8Array, options: RequestOptions, reply: OutcomeSink, waitedMs: number): void;
   put(
     key: Uint8Array,
     value: Uint8Array,
-    ack: number,
-    from: number,
+    options: RequestOptions,
     reply: OutcomeSink,
     waitedMs: number,
   ): void;
-  delete(key: Uint8Array, ack: number, from: number, reply: OutcomeSink, waitedMs: number): void;
+  delete(key: Uint8Array, options: RequestOptions, reply: OutcomeSink, waitedMs: number): void;
 }
 
 /** Encoded entries in key order, without any that are deleted or expired. Dispose of it once they are written. */

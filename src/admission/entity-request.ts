@@ -13,6 +13,7 @@
  */
 import { errorMessage } from '../errors.ts';
 import { Outcome, type OutcomeSink } from '../outcome.ts';
+import type { RequestOptions } from '../request-options.ts';
 import { BEHIND_SENTENCE, OVERLOADED_SENTENCE } from './admission.ts';
 import { type Beginner, type ClientConnection, MAX_PIPELINED_REQUESTS } from './client-connection.ts';
 import type { DoorContext } from './door.ts';
@@ -74,9 +75,8 @@ export abstract class EntityRequest<Context extends DoorContext = DoorContext>
   protected readonly method: EntityMethod;
   /** The answer is being sent, and the request keeps its place in line until somebody calls `leaveLine`. */
   protected isSending = false;
+  protected readonly options: RequestOptions;
   readonly #key: Uint8Array;
-  readonly #ack: number;
-  readonly #from: number;
   #phase: Phase = Phase.inLine;
   /** The value of a PUT, once it has come completely. */
   #value: Uint8Array | null = EMPTY_VALUE;
@@ -93,21 +93,18 @@ export abstract class EntityRequest<Context extends DoorContext = DoorContext>
   #answerBytes = 0;
   #waitedMs = 0;
 
-  /** @param ack 0: not given @param from 0: not given */
   constructor(
     context: Context,
     connection: ClientConnection,
     method: EntityMethod,
     key: Uint8Array,
-    ack: number,
-    from: number,
+    options: RequestOptions,
   ) {
     this.context = context;
     this.connection = connection;
     this.method = method;
+    this.options = options;
     this.#key = key;
-    this.#ack = ack;
-    this.#from = from;
     const { admission } = context;
     this.#line = method === 'GET' ? admission.reads : admission.smallWrites;
   }
@@ -116,7 +113,14 @@ export abstract class EntityRequest<Context extends DoorContext = DoorContext>
   protected abstract get isClientGone(): boolean;
 
   /** Writes the answer of a request that was served. The client may be gone meanwhile. */
-  protected abstract answer(outcome: Outcome, value: Uint8Array | null, reason: string): void;
+  protected abstract answer(
+    outcome: Outcome,
+    value: Uint8Array | null,
+    reason: string,
+    timestamp: number,
+    writer: number,
+    expiryMs: number,
+  ): void;
 
   /** Writes the answer of a request for which nothing was done. */
   protected abstract answerUnserved(outcome: Outcome, reason: string): void;
@@ -249,15 +253,16 @@ export abstract class EntityRequest<Context extends DoorContext = DoorContext>
 
   #dispatch(value: Uint8Array): void {
     this.#phase = Phase.serving;
+    const { options } = this;
     const { entities } = this.context;
     const waitedMs = this.#waitedMs;
     try {
-      if (this.method === 'GET') entities.get(this.#key, this.#ack, this.#from, this, waitedMs);
-      else if (this.method === 'PUT') entities.put(this.#key, value, this.#ack, this.#from, this, waitedMs);
-      else entities.delete(this.#key, this.#ack, this.#from, this, waitedMs);
+      if (this.method === 'GET') entities.get(this.#key, options, this, waitedMs);
+      else if (this.method === 'PUT') entities.put(this.#key, value, options, this, waitedMs);
+      else entities.delete(this.#key, options, this, waitedMs);
     } catch (error) {
       this.context.log.error(`${this.method} of an entity failed: ${errorMessage(error)}`);
-      this.onOutcome(Outcome.failed, null, 'The node failed while it served the request.');
+      this.onOutcome(Outcome.failed, null, 'The node failed while it served the request.', 0, 0, 0);
     }
   }
 
@@ -266,9 +271,16 @@ export abstract class EntityRequest<Context extends DoorContext = DoorContext>
     this.context.admission.noteRead(bytes);
   }
 
-  onOutcome(outcome: Outcome, value: Uint8Array | null, reason: string): void {
+  onOutcome(
+    outcome: Outcome,
+    value: Uint8Array | null,
+    reason: string,
+    timestamp: number,
+    writer: number,
+    expiryMs: number,
+  ): void {
     if (this.#phase !== Phase.serving) return;
-    this.answer(outcome, value, reason);
+    this.answer(outcome, value, reason, timestamp, writer, expiryMs);
     if (this.method === 'GET' && outcome <= Outcome.notFound) {
       this.#answerBytes = value?.length ?? 0;
       this.context.admission.noteRead(this.#answerBytes);

@@ -3,6 +3,7 @@ import type { ClusterView } from '../cluster/cluster-view.ts';
 import { slotOf } from '../cluster/slots.ts';
 import type { Replication } from '../config.ts';
 import { Outcome, type OutcomeSink } from '../outcome.ts';
+import { Consistency, type RequestOptions } from '../request-options.ts';
 import type { SettlementSink } from '../settlement.ts';
 import { ByteBudget } from './byte-budget.ts';
 import { DeadlineQueue, type Expiring } from './deadline-queue.ts';
@@ -37,6 +38,8 @@ interface CoordinatorOptions {
   readonly hedging: HedgingOptions;
 }
 
+const NOT_LINEARIZABLE = 'consistency=linearizable is not served by this node';
+
 /** Carries out requests over the key's replicas. Every request gets exactly one answer, whatever fails. */
 export class Coordinator {
   readonly #replicas: CurrentReplicas;
@@ -58,33 +61,51 @@ export class Coordinator {
     this.#hedging = replication === 'hedged' ? new Hedging(options.hedging, clock) : null;
   }
 
-  /**
-   * @param ack how many replicas must answer; 0: more than half of `from`
-   * @param from how many replicas the key has; 0: every node that a preference list of the current view names
-   * @param waitedMs how much of the request's time has passed already
-   */
-  get(key: Uint8Array, ack: number, from: number, reply: OutcomeSink, waitedMs = 0): void {
+  /** @param waitedMs how much of the request's time has passed already */
+  get(key: Uint8Array, options: RequestOptions, reply: OutcomeSink, waitedMs = 0): void {
     const replicas = this.#replicas.current;
     const { view } = replicas;
-    const copies = from === 0 ? view.placement.maxFrom : from;
-    const needed = ack === 0 ? defaultAck(copies) : ack;
-    if (refuses(view, needed, copies, reply)) return;
+    const copies = options.from === 0 ? view.placement.maxFrom : options.from;
+    const needed = options.ack === 0 ? defaultAck(copies) : options.ack;
+    if (refuses(view, options, needed, copies, reply)) return;
     const listOffset = view.placement.listOffset(slotOf(key));
     const context = this.#context;
     const hedging = this.#hedging;
     if (hedging !== null)
-      new HedgedRead(hedging, context, replicas, key, needed, copies, listOffset, reply, waitedMs).start();
+      new HedgedRead(
+        hedging,
+        context,
+        replicas,
+        key,
+        options,
+        needed,
+        copies,
+        listOffset,
+        reply,
+        waitedMs,
+      ).start();
     else if (this.#isSequential)
-      new SequentialRead(context, replicas, key, needed, copies, listOffset, reply, waitedMs).start();
-    else new ReadOperation(context, replicas, key, needed, copies, listOffset, reply, waitedMs).start();
+      new SequentialRead(
+        context,
+        replicas,
+        key,
+        options,
+        needed,
+        copies,
+        listOffset,
+        reply,
+        waitedMs,
+      ).start();
+    else
+      new ReadOperation(context, replicas, key, options, needed, copies, listOffset, reply, waitedMs).start();
   }
 
-  put(key: Uint8Array, value: Uint8Array, ack: number, from: number, reply: OutcomeSink, waitedMs = 0): void {
-    this.#write(key, value, ack, from, reply, waitedMs);
+  put(key: Uint8Array, value: Uint8Array, options: RequestOptions, reply: OutcomeSink, waitedMs = 0): void {
+    this.#write(key, value, options, reply, waitedMs);
   }
 
-  delete(key: Uint8Array, ack: number, from: number, reply: OutcomeSink, waitedMs = 0): void {
-    this.#write(key, null, ack, from, reply, waitedMs);
+  delete(key: Uint8Array, options: RequestOptions, reply: OutcomeSink, waitedMs = 0): void {
+    this.#write(key, null, options, reply, waitedMs);
   }
 
   /** Requests that are answered, and some of whose replicas may still answer. */
@@ -108,28 +129,57 @@ export class Coordinator {
   #write(
     key: Uint8Array,
     value: Uint8Array | null,
-    ack: number,
-    from: number,
+    options: RequestOptions,
     reply: OutcomeSink,
     waitedMs: number,
   ): void {
     const replicas = this.#replicas.current;
     const { view } = replicas;
-    const copies = from === 0 ? view.placement.maxFrom : from;
-    const needed = ack === 0 ? defaultAck(copies) : ack;
-    if (refuses(view, needed, copies, reply)) return;
+    const copies = options.from === 0 ? view.placement.maxFrom : options.from;
+    const needed = options.ack === 0 ? defaultAck(copies) : options.ack;
+    if (refuses(view, options, needed, copies, reply)) return;
     const listOffset = view.placement.listOffset(slotOf(key));
     const context = this.#context;
     if (this.#isSequential)
-      new SequentialWrite(context, replicas, key, value, needed, copies, listOffset, reply, waitedMs).start();
+      new SequentialWrite(
+        context,
+        replicas,
+        key,
+        value,
+        options,
+        needed,
+        copies,
+        listOffset,
+        reply,
+        waitedMs,
+      ).start();
     else
-      new WriteOperation(context, replicas, key, value, needed, copies, listOffset, reply, waitedMs).start();
+      new WriteOperation(
+        context,
+        replicas,
+        key,
+        value,
+        options,
+        needed,
+        copies,
+        listOffset,
+        reply,
+        waitedMs,
+      ).start();
   }
 }
 
-function refuses(view: ClusterView, ack: number, from: number, reply: OutcomeSink): boolean {
-  const fault = quorumFault(ack, from, view.nodes.length, view.placement.maxFrom);
+function refuses(
+  view: ClusterView,
+  options: RequestOptions,
+  ack: number,
+  from: number,
+  reply: OutcomeSink,
+): boolean {
+  const fault =
+    quorumFault(ack, from, view.nodes.length, view.placement.maxFrom) ??
+    (options.consistency === Consistency.linearizable ? NOT_LINEARIZABLE : undefined);
   if (fault === undefined) return false;
-  reply.onOutcome(Outcome.badRequest, null, fault);
+  reply.onOutcome(Outcome.badRequest, null, fault, 0, 0, 0);
   return true;
 }

@@ -2,6 +2,7 @@ import { errorMessage } from '../errors.ts';
 import { FailureCode } from '../failure.ts';
 import type { OutcomeSink } from '../outcome.ts';
 import { failed, type ReplicaReply } from '../reply.ts';
+import type { RequestOptions } from '../request-options.ts';
 import type { Hedgeable } from './hedge-queue.ts';
 import { type Hedging, MAX_RETRY_MS } from './hedging.ts';
 import type { OperationContext } from './operation.ts';
@@ -44,13 +45,14 @@ export class HedgedRead extends ReadOperation implements Hedgeable {
     context: OperationContext,
     replicas: ReplicaSet,
     key: Uint8Array,
+    options: RequestOptions,
     ack: number,
     from: number,
     listOffset: number,
     reply: OutcomeSink,
     waitedMs: number,
   ) {
-    super(context, replicas, key, ack, from, listOffset, reply, waitedMs);
+    super(context, replicas, key, options, ack, from, listOffset, reply, waitedMs);
     this.#hedging = hedging;
     this.#ranking = hedging.rankingOf(replicas.view);
     this.#wanted = this.#ranking.asksAll(listOffset, from) ? from : ack;

@@ -5,6 +5,7 @@ import { FailureCode } from '../failure.ts';
 import type { TimestampWaiter } from '../hybrid-clock.ts';
 import { Outcome, type OutcomeSink } from '../outcome.ts';
 import { failed, type ReplicaReply, ReplyKind, type ReplySink } from '../reply.ts';
+import type { RequestOptions } from '../request-options.ts';
 import type { ReplicaState, RequestKind, Settlement, SettlementSink } from '../settlement.ts';
 import type { ByteBudget } from './byte-budget.ts';
 import type { DeadlineQueue, Expiring } from './deadline-queue.ts';
@@ -74,6 +75,7 @@ export abstract class Operation implements ReplySink, Expiring, Settlement {
   readonly key: Uint8Array;
   readonly ack: number;
   readonly from: number;
+  protected readonly options: RequestOptions;
   /** Once it is answered. */
   outcome: Outcome = Outcome.failed;
   protected readonly context: OperationContext;
@@ -97,6 +99,7 @@ export abstract class Operation implements ReplySink, Expiring, Settlement {
     replicas: ReplicaSet,
     kind: RequestKind,
     key: Uint8Array,
+    options: RequestOptions,
     ack: number,
     from: number,
     listOffset: number,
@@ -108,6 +111,7 @@ export abstract class Operation implements ReplySink, Expiring, Settlement {
     this.accumulator = new ResponseAccumulator(kind, ack, from);
     this.kind = kind;
     this.key = key;
+    this.options = options;
     this.ack = ack;
     this.from = from;
     this.listOffset = listOffset;
@@ -210,8 +214,18 @@ export abstract class Operation implements ReplySink, Expiring, Settlement {
     this.#settle();
   }
 
-  /** The one way to an answer: the first one stands. Whoever hears it may ask for the next thing before it returns. */
-  protected answer(outcome: Outcome, value: Uint8Array | null, sentence: string): void {
+  /**
+   * The one way to an answer: the first one stands. Whoever hears it may ask for the next thing before it returns.
+   * @param timestamp of the version that the answer is about, 0: of none; and so the last two
+   */
+  protected answer(
+    outcome: Outcome,
+    value: Uint8Array | null,
+    sentence: string,
+    timestamp = 0,
+    writer = 0,
+    expiryMs = 0,
+  ): void {
     if (this.#phase !== Phase.waiting) return;
     this.#phase = Phase.answered;
     this.outcome = outcome;
@@ -221,7 +235,7 @@ export abstract class Operation implements ReplySink, Expiring, Settlement {
     this.letGo();
     const reply = this.#reply;
     this.#reply = NOBODY;
-    reply.onOutcome(outcome, value, sentence);
+    reply.onOutcome(outcome, value, sentence, timestamp, writer, expiryMs);
     this.settleWhenComplete();
   }
 

@@ -1,6 +1,13 @@
-import { isLive, recordTimestamp, recordValueStart } from '../../native-free-lsm/index.ts';
+import {
+  isLive,
+  recordExpiryMs,
+  recordTimestamp,
+  recordValueStart,
+  recordWriter,
+} from '../../native-free-lsm/index.ts';
 import { Outcome, type OutcomeSink } from '../outcome.ts';
 import type { ReplicaReply } from '../reply.ts';
+import type { RequestOptions } from '../request-options.ts';
 import { RequestKind } from '../settlement.ts';
 import { Operation, type OperationContext } from './operation.ts';
 import type { ReplicaSet } from './replica-access.ts';
@@ -24,13 +31,14 @@ export class ReadOperation extends Operation implements WrittenBackRead {
     context: OperationContext,
     replicas: ReplicaSet,
     key: Uint8Array,
+    options: RequestOptions,
     ack: number,
     from: number,
     listOffset: number,
     reply: OutcomeSink,
     waitedMs: number,
   ) {
-    super(context, replicas, RequestKind.read, key, ack, from, listOffset, reply, waitedMs);
+    super(context, replicas, RequestKind.read, key, options, ack, from, listOffset, reply, waitedMs);
   }
 
   /** Asks all in parallel. */
@@ -83,8 +91,13 @@ export class ReadOperation extends Operation implements WrittenBackRead {
 
   protected override succeed(): void {
     const record = this.accumulator.freshest;
-    if (record !== null && this.accumulator.disagrees && this.context.writesBack) this.#bringToOthers(record);
+    if (record !== null && this.accumulator.disagrees && this.#isToBeWrittenBack) this.#bringToOthers(record);
     else this.#answerWith(record);
+  }
+
+  get #isToBeWrittenBack(): boolean {
+    const { repair } = this.options;
+    return repair === null ? this.context.writesBack : repair === 'write-back';
   }
 
   onWrittenBack(): void {
@@ -117,7 +130,9 @@ export class ReadOperation extends Operation implements WrittenBackRead {
     if (record === null || !isLive(record, 0, this.context.clock.nowMs())) {
       this.answer(Outcome.notFound, null, '');
     } else {
-      this.answer(Outcome.ok, record.subarray(recordValueStart(record, 0)), '');
+      const value = record.subarray(recordValueStart(record, 0));
+      const timestamp = recordTimestamp(record, 0);
+      this.answer(Outcome.ok, value, '', timestamp, recordWriter(record, 0), recordExpiryMs(record, 0));
     }
   }
 }

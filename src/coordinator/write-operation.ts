@@ -1,8 +1,15 @@
-import { encodeRecord, recordFault, recordTimestamp, recordValueStart } from '../../native-free-lsm/index.ts';
+import {
+  encodeRecord,
+  recordFault,
+  recordTimestamp,
+  recordValueStart,
+  timestampMs,
+} from '../../native-free-lsm/index.ts';
 import { FailureCode } from '../failure.ts';
 import type { TimestampWaiter } from '../hybrid-clock.ts';
 import { Outcome, type OutcomeSink } from '../outcome.ts';
 import { failed, type ReplicaReply, ReplyKind, type ReplySink } from '../reply.ts';
+import type { RequestOptions } from '../request-options.ts';
 import { RequestKind } from '../settlement.ts';
 import { Operation, type OperationContext } from './operation.ts';
 import type { EncodedWrite, ReplicaSet } from './replica-access.ts';
@@ -32,6 +39,8 @@ export class WriteOperation extends Operation implements TimestampWaiter {
   /** As it was sent last. */
   #record: Uint8Array = NOTHING;
   readonly #tombstone: boolean;
+  /** Of the last try; 0: never. */
+  #expiryMs = 0;
   #tries = 0;
   #isSending = false;
   /** The next try is due: as soon as this one is sent to all, and there is a timestamp for it. */
@@ -46,13 +55,14 @@ export class WriteOperation extends Operation implements TimestampWaiter {
     replicas: ReplicaSet,
     key: Uint8Array,
     value: Uint8Array | null,
+    options: RequestOptions,
     ack: number,
     from: number,
     listOffset: number,
     reply: OutcomeSink,
     waitedMs: number,
   ) {
-    super(context, replicas, RequestKind.write, key, ack, from, listOffset, reply, waitedMs);
+    super(context, replicas, RequestKind.write, key, options, ack, from, listOffset, reply, waitedMs);
     this.#value = value ?? NOTHING;
     this.#tombstone = value === null;
   }
@@ -87,7 +97,7 @@ export class WriteOperation extends Operation implements TimestampWaiter {
   }
 
   protected override succeed(): void {
-    this.answer(Outcome.ok, null, '');
+    this.answer(Outcome.ok, null, '', this.timestamp, this.writer, this.#expiryMs);
   }
 
   protected override letGo(): void {
@@ -120,12 +130,16 @@ export class WriteOperation extends Operation implements TimestampWaiter {
   #try(timestamp: number): void {
     const { writerId } = this.context;
     const { from, timeoutMs } = this;
-    const fields = { timestamp, writer: writerId, tombstone: this.#tombstone, from, expiryMs: 0 };
+    const { ttlMs } = this.options;
+    // A function of the version alone, so that every copy of it expires at one time.
+    const expiryMs = ttlMs === 0 ? 0 : timestampMs(timestamp) + ttlMs;
+    const fields = { timestamp, writer: writerId, tombstone: this.#tombstone, from, expiryMs };
     const sent = this.#record;
     const value = sent === NOTHING ? this.#value : sent.subarray(recordValueStart(sent, 0));
     // Anew, and not with another timestamp in place: the bytes of the last try may still be on their way.
     this.#record = encodeRecord(fields, value);
     this.#value = NOTHING;
+    this.#expiryMs = expiryMs;
     this.#isOvertaken = false;
     const tried = ++this.#tries;
     this.beginTry(timestamp, writerId);

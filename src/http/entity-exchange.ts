@@ -6,6 +6,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { OVERLOADED_SENTENCE } from '../admission/admission.ts';
 import { type EntityMethod, EntityRequest } from '../admission/entity-request.ts';
 import { Outcome } from '../outcome.ts';
+import type { RequestOptions } from '../request-options.ts';
 import { declaredBodyBytes, UNSUPPORTED_CODING, UNSUPPORTED_CODING_SENTENCE } from './body.ts';
 import { BodyIntake, type BodyOwner, tooLong } from './body-intake.ts';
 import { HttpConnection } from './connection.ts';
@@ -30,10 +31,9 @@ export class EntityExchange extends EntityRequest<HttpContext> implements BodyOw
     response: ServerResponse,
     method: EntityMethod,
     key: Buffer,
-    ack: number,
-    from: number,
+    options: RequestOptions,
   ) {
-    super(context, HttpConnection.of(request.socket), method, key, ack, from);
+    super(context, HttpConnection.of(request.socket), method, key, options);
     this.#request = request;
     this.#response = response;
   }

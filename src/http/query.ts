@@ -17,7 +17,7 @@ const SPACE = 0x20;
 const MAX_ASCII = 0x7f;
 const MAX_DIGITS = 9;
 
-const EMPTY = Buffer.alloc(0);
+export const EMPTY_KEY = Buffer.alloc(0);
 
 export interface RequestFault {
   readonly status: number;
@@ -29,7 +29,7 @@ export interface RequestFault {
  * The parameters, one after the other. One cursor reads the targets of all requests, so that a plain key costs its own
  * bytes and no other object.
  */
-class ParameterCursor {
+export class ParameterCursor {
   #target = '';
   #next = 0;
   #nameStart = 0;
@@ -93,6 +93,11 @@ class ParameterCursor {
     return bytes;
   }
 
+  /** The value as it is to be compared with words. */
+  text(): string {
+    return this.bytes()?.toString() ?? '';
+  }
+
   /** The value as a whole number of at most MAX_DIGITS digits, or -1. */
   wholeNumber(): number {
     if (this.#isValuePlain) return parseWholeNumber(this.#target, this.#valueStart, this.#valueEnd);
@@ -101,51 +106,9 @@ class ParameterCursor {
   }
 }
 
-/** `id=K[&ack=A&from=F]`. One object reads the targets of all requests: its fields are those of the last. */
-export class EntityQuery {
-  key: Buffer = EMPTY;
-  /** 0: not given. */
-  ack = 0;
-  /** 0: not given. */
-  from = 0;
-  readonly #cursor = new ParameterCursor();
-
-  /** @param queryStart index behind the `?`, or the target's length where there is none */
-  read(target: string, queryStart: number, maxKeyBytes: number): RequestFault | null {
-    const cursor = this.#cursor;
-    cursor.reset(target, queryStart);
-    this.key = EMPTY;
-    this.ack = 0;
-    this.from = 0;
-    let hasKey = false;
-    while (cursor.next()) {
-      if (cursor.isNamed('id')) {
-        if (hasKey) return repeated('id');
-        const key = readKey(cursor, 'id', maxKeyBytes);
-        if (!(key instanceof Uint8Array)) return key;
-        if (key.length === 0)
-          return badRequest('The query parameter "id" is empty: a key has at least one byte.');
-        this.key = key;
-        hasKey = true;
-      } else if (cursor.isNamed('ack')) {
-        if (this.ack !== 0) return repeated('ack');
-        this.ack = cursor.wholeNumber();
-        if (this.ack <= 0) return badCount('ack', this.ack);
-      } else if (cursor.isNamed('from')) {
-        if (this.from !== 0) return repeated('from');
-        this.from = cursor.wholeNumber();
-        if (this.from <= 0) return badCount('from', this.from);
-      }
-    }
-    return hasKey
-      ? null
-      : badRequest('The query parameter "id" is missing: it names the key, as in ?id=key1.');
-  }
-}
-
 /** `start=K[&end=L]`; an empty `start` is the first key there is. */
 export class RangeQuery {
-  start: Buffer = EMPTY;
+  start: Buffer = EMPTY_KEY;
   /** Null: to the last key. */
   end: Buffer | null = null;
   readonly #cursor = new ParameterCursor();
@@ -153,7 +116,7 @@ export class RangeQuery {
   read(target: string, queryStart: number, maxKeyBytes: number): RequestFault | null {
     const cursor = this.#cursor;
     cursor.reset(target, queryStart);
-    this.start = EMPTY;
+    this.start = EMPTY_KEY;
     this.end = null;
     let hasStart = false;
     while (cursor.next()) {
@@ -180,7 +143,7 @@ export class RangeQuery {
   }
 }
 
-function readKey(cursor: ParameterCursor, name: string, maxKeyBytes: number): Buffer | RequestFault {
+export function readKey(cursor: ParameterCursor, name: string, maxKeyBytes: number): Buffer | RequestFault {
   const key = cursor.bytes();
   if (key === null) {
     return badRequest(
@@ -192,11 +155,11 @@ function readKey(cursor: ParameterCursor, name: string, maxKeyBytes: number): Bu
   return { status: 413, sentence };
 }
 
-function repeated(name: string): RequestFault {
+export function repeated(name: string): RequestFault {
   return badRequest(`The query parameter "${name}" is given more than once.`);
 }
 
-function badCount(name: string, count: number): RequestFault {
+export function badCount(name: string, count: number): RequestFault {
   return badRequest(
     count === 0
       ? `The query parameter "${name}" is 0: it must be at least 1.`
@@ -204,7 +167,7 @@ function badCount(name: string, count: number): RequestFault {
   );
 }
 
-function badRequest(sentence: string): RequestFault {
+export function badRequest(sentence: string): RequestFault {
   return { status: 400, sentence };
 }
 

@@ -21,6 +21,8 @@ export function statusOf(outcome: Outcome): number {
       return 503;
     case Outcome.badRequest:
       return 400;
+    case Outcome.conditionFailed:
+      return 412;
     default:
       return 500;
   }

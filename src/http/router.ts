@@ -9,9 +9,10 @@ import type { HttpContext } from './context.ts';
 import { DiscardedBody } from './discarded-body.ts';
 import { answerEarly, MAX_DISCARDED_BODY_BYTES } from './early-answer.ts';
 import { EntityExchange } from './entity-exchange.ts';
+import { EntityQuery } from './entity-query.ts';
 import { chunkEncoding, msgpackEncoding } from './entry-encoding.ts';
 import { ProfileExchange } from './profile-exchange.ts';
-import { EntityQuery, RangeQuery, type RequestFault } from './query.ts';
+import { RangeQuery, type RequestFault } from './query.ts';
 import { RangeStream } from './range-stream.ts';
 import { RETRY_AFTER } from './responses.ts';
 import { hasBody, watchOfferedBody } from './upgrade.ts';
@@ -99,13 +100,13 @@ export class Router {
     if (this.#isDraining(request, response)) return;
     if (method !== 'PUT' && this.#hasUselessBody(request, response)) return;
     const query = this.#entityQuery;
-    const fault = query.read(request.url ?? '', queryStart, this.#context.limits.maxKeyBytes);
+    const fault = query.read(method, request.url ?? '', queryStart, this.#context.limits.maxKeyBytes);
     if (fault !== null) {
       this.#refuse(request, response, fault);
       return;
     }
-    const { key, ack, from } = query;
-    new EntityExchange(this.#context, request, response, method, key, ack, from).start(expects);
+    const { key, options } = query;
+    new EntityExchange(this.#context, request, response, method, key, options).start(expects);
   }
 
   #entities(request: IncomingMessage, response: ServerResponse, queryStart: number): void {

@@ -9,6 +9,7 @@ import type { HedgingFigures, HedgingOptions } from '../../src/coordinator/hedgi
 import { FailureCode } from '../../src/failure.ts';
 import { Outcome, type OutcomeSink } from '../../src/outcome.ts';
 import { ABSENT, failed } from '../../src/reply.ts';
+import { quorumOptions } from '../../src/request-options.ts';
 import type { SettlementSink } from '../../src/settlement.ts';
 import { FakeClock } from '../../src/simulation/fake-clock.ts';
 import { FakeTimestamps, viewOfNodes } from './coordinator-by-hand.ts';
@@ -125,7 +126,7 @@ export class AilingReplicas {
         this.reads.push({ atMs, tookMs: this.clock.monotonicMs() - atMs, isAnswered });
       },
     };
-    this.coordinator.get(Buffer.from(`key ${this.#keys++}`), 2, 3, reply);
+    this.coordinator.get(Buffer.from(`key ${this.#keys++}`), quorumOptions(2, 3), reply);
   }
 
   #onQuestion({ node, timeoutMs, reply }: Question): void {

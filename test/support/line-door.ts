@@ -13,6 +13,7 @@ import {
   type ValueOwner,
 } from '../../src/admission/entity-request.ts';
 import { Outcome } from '../../src/outcome.ts';
+import { DEFAULT_REQUEST } from '../../src/request-options.ts';
 
 const LINE = /^(\S+) (GET|PUT|DELETE) (\S+)(?: (.*))?$/;
 const NAMES: ReadonlyMap<Outcome, string> = new Map(
@@ -114,8 +115,7 @@ class LineConnection {
       this.#connection,
       method as EntityMethod,
       Buffer.from(key),
-      0,
-      0,
+      DEFAULT_REQUEST,
     );
     request.start(this.#stream, tag, Buffer.from(value));
   }

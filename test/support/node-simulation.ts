@@ -9,6 +9,7 @@ import type { Topology } from '../../src/cluster/topology.ts';
 import { defaultNodeSettings } from '../../src/config.ts';
 import { type RunningNode, startNode } from '../../src/node/node.ts';
 import type { Outcome } from '../../src/outcome.ts';
+import { quorumOptions } from '../../src/request-options.ts';
 import { FakeClock } from '../../src/simulation/fake-clock.ts';
 import { MemoryNetwork } from '../../src/simulation/memory-network.ts';
 import { TEST_SECRET } from './rpc-handshake.ts';
@@ -72,12 +73,14 @@ export class NodeSimulation {
   /** @param ack of as many replicas as there are nodes */
   put(index: number, key: string, value: Uint8Array, ack: number): Promise<Answer> {
     const { entities } = this.nodes[index].services;
-    return answered((sink) => entities.put(Buffer.from(key), value, ack, this.disks.length, sink, 0));
+    return answered((sink) =>
+      entities.put(Buffer.from(key), value, quorumOptions(ack, this.disks.length), sink, 0),
+    );
   }
 
   get(index: number, key: string, ack: number): Promise<Answer> {
     const { entities } = this.nodes[index].services;
-    return answered((sink) => entities.get(Buffer.from(key), ack, this.disks.length, sink, 0));
+    return answered((sink) => entities.get(Buffer.from(key), quorumOptions(ack, this.disks.length), sink, 0));
   }
 
   /** Codes of what keeps a node from doing all it should. */

@@ -82,7 +82,7 @@ test('ack and from are handed on as numbers, 0 where they are missing, unknown p
   for (const [query, ack, from] of cases) {
     assert.equal((await client.send(request('GET', `/v0/entity?${query}`)).answer()).status, 404, query);
     const call = harness.entities.calls.at(-1);
-    assert.deepEqual([call?.key, call?.ack, call?.from], ['k', ack, from], query);
+    assert.deepEqual([call?.key, call?.options.ack, call?.options.from], ['k', ack, from], query);
   }
 });
 
@@ -97,7 +97,8 @@ test('each outcome has its status, and a sentence where something is wrong', asy
   ];
   for (const method of ['GET', 'PUT', 'DELETE']) {
     for (const [outcome, status, phrase, retryAfter] of outcomes) {
-      harness.entities.behaviour = ({ reply }) => reply.onOutcome(outcome, null, `ack=${status} of é`);
+      harness.entities.behaviour = ({ reply }) =>
+        reply.onOutcome(outcome, null, `ack=${status} of é`, 0, 0, 0);
       const answer = await client.send(request(method, '/v0/entity?id=k')).answer();
       assert.equal(answer.status, status);
       assert.equal(answer.phrase, phrase);
@@ -117,8 +118,8 @@ test('a service that throws is a 500, and one that answers twice is heard once',
   assert.match(harness.logged.join(), /lost in thought/);
 
   harness.entities.behaviour = ({ reply }) => {
-    reply.onOutcome(Outcome.ok, Buffer.from('first'), '');
-    reply.onOutcome(Outcome.failed, null, 'second');
+    reply.onOutcome(Outcome.ok, Buffer.from('first'), '', 0, 0, 0);
+    reply.onOutcome(Outcome.failed, null, 'second', 0, 0, 0);
   };
   assert.equal((await client.send(request('GET', '/v0/entity?id=k')).answer()).body.toString(), 'first');
   harness.entities.behaviour = null;

@@ -5,6 +5,7 @@ import { ENTRY_ENCODINGS } from '../../../src/http/entry-encoding.ts';
 import { HttpServer, type HttpServerOptions } from '../../../src/http/server.ts';
 import { Doors } from '../../../src/node/doors.ts';
 import { Outcome, type OutcomeSink } from '../../../src/outcome.ts';
+import type { RequestOptions } from '../../../src/request-options.ts';
 import type { EncodedPage, EntityService, ProfileService, RangeService } from '../../../src/services.ts';
 import { encodedPage } from '../../support/encoded-page.ts';
 import { RawClient } from './raw-client.ts';
@@ -13,8 +14,7 @@ export interface EntityCall {
   readonly method: 'GET' | 'PUT' | 'DELETE';
   readonly key: string;
   readonly value: Buffer;
-  readonly ack: number;
-  readonly from: number;
+  readonly options: RequestOptions;
   readonly reply: OutcomeSink;
   readonly waitedMs: number;
 }
@@ -26,23 +26,22 @@ export class FakeEntities implements EntityService {
   /** Called instead of the map. */
   behaviour: ((call: EntityCall) => void) | null = null;
 
-  get(key: Uint8Array, ack: number, from: number, reply: OutcomeSink, waitedMs: number): void {
-    this.#call('GET', key, Buffer.alloc(0), ack, from, reply, waitedMs);
+  get(key: Uint8Array, options: RequestOptions, reply: OutcomeSink, waitedMs: number): void {
+    this.#call('GET', key, Buffer.alloc(0), options, reply, waitedMs);
   }
 
   put(
     key: Uint8Array,
     value: Uint8Array,
-    ack: number,
-    from: number,
+    options: RequestOptions,
     reply: OutcomeSink,
     waitedMs: number,
   ): void {
-    this.#call('PUT', key, Buffer.from(value), ack, from, reply, waitedMs);
+    this.#call('PUT', key, Buffer.from(value), options, reply, waitedMs);
   }
 
-  delete(key: Uint8Array, ack: number, from: number, reply: OutcomeSink, waitedMs: number): void {
-    this.#call('DELETE', key, Buffer.alloc(0), ack, from, reply, waitedMs);
+  delete(key: Uint8Array, options: RequestOptions, reply: OutcomeSink, waitedMs: number): void {
+    this.#call('DELETE', key, Buffer.alloc(0), options, reply, waitedMs);
   }
 
   /** The map's answer to a call. */
@@ -50,20 +49,19 @@ export class FakeEntities implements EntityService {
     const found = this.stored.get(key);
     if (method === 'PUT') this.stored.set(key, value);
     if (method === 'DELETE') this.stored.delete(key);
-    if (method === 'GET' && found === undefined) reply.onOutcome(Outcome.notFound, null, '');
-    else reply.onOutcome(Outcome.ok, method === 'GET' ? (found ?? null) : null, '');
+    if (method === 'GET' && found === undefined) reply.onOutcome(Outcome.notFound, null, '', 0, 0, 0);
+    else reply.onOutcome(Outcome.ok, method === 'GET' ? (found ?? null) : null, '', 0, 0, 0);
   }
 
   #call(
     method: EntityCall['method'],
     key: Uint8Array,
     value: Buffer,
-    ack: number,
-    from: number,
+    options: RequestOptions,
     reply: OutcomeSink,
     waitedMs: number,
   ): void {
-    const call = { method, key: Buffer.from(key).toString('latin1'), value, ack, from, reply, waitedMs };
+    const call = { method, key: Buffer.from(key).toString('latin1'), value, options, reply, waitedMs };
     this.calls.push(call);
     if (this.behaviour === null) this.settle(call);
     else this.behaviour(call);

@@ -4,6 +4,7 @@
  */
 import { type Random, seededRandom } from '../../../src/clock.ts';
 import { Outcome } from '../../../src/outcome.ts';
+import { quorumOptions } from '../../../src/request-options.ts';
 import { FakeClock } from '../../../src/simulation/fake-clock.ts';
 import { ClockCluster, type PlantedFault } from '../../support/clock-cluster.ts';
 import { drawEpisode, type Episode, type EpisodeStep } from '../../support/clock-episodes.ts';
@@ -127,7 +128,7 @@ export class ClockSimulation {
     if (draw < 0.45) {
       this.#cluster.ask(
         node,
-        (coordinator, reply) => coordinator.get(name, 0, from, reply),
+        (coordinator, reply) => coordinator.get(name, quorumOptions(0, from), reply),
         (outcome, value) => {
           if (isOver) return;
           isOver = true;
@@ -144,8 +145,8 @@ export class ClockSimulation {
     this.#cluster.ask(
       node,
       (coordinator, reply) => {
-        if (value === null) coordinator.delete(name, 0, from, reply);
-        else coordinator.put(name, Buffer.from(value), 0, from, reply);
+        if (value === null) coordinator.delete(name, quorumOptions(0, from), reply);
+        else coordinator.put(name, Buffer.from(value), quorumOptions(0, from), reply);
       },
       (outcome, _, reason) => {
         if (isOver) return;

@@ -12,6 +12,7 @@ import type { Replication } from '../../../src/config.ts';
 import { Coordinator } from '../../../src/coordinator/coordinator.ts';
 import type { TimestampWaiter } from '../../../src/hybrid-clock.ts';
 import { Outcome } from '../../../src/outcome.ts';
+import { quorumOptions } from '../../../src/request-options.ts';
 import { FakeClock } from '../../../src/simulation/fake-clock.ts';
 import { viewOf } from '../../support/cluster-view.ts';
 import { FakeReplicas, type Question } from '../../support/fake-replicas.ts';
@@ -77,9 +78,9 @@ function simulate(seed: number, replication: Replication): void {
     request.startedMs = clock.monotonicMs();
     const key = Buffer.from(`key ${i}`);
     requests.set(`key ${i}`, request);
-    if (request.isRead) coordinator.get(key, request.ack, request.from, request);
-    else if (random() < 0.5) coordinator.put(key, VALUE, request.ack, request.from, request);
-    else coordinator.delete(key, request.ack, request.from, request);
+    if (request.isRead) coordinator.get(key, quorumOptions(request.ack, request.from), request);
+    else if (random() < 0.5) coordinator.put(key, VALUE, quorumOptions(request.ack, request.from), request);
+    else coordinator.delete(key, quorumOptions(request.ack, request.from), request);
     if (random() < 0.5) clock.advance(Math.floor(random() * 40));
   }
   const stoppedMs = clock.monotonicMs();

@@ -12,6 +12,7 @@ import type { LocalReplica } from '../../../src/coordinator/replica-set.ts';
 import { CurrentView } from '../../../src/node/current-view.ts';
 import type { Outcome } from '../../../src/outcome.ts';
 import { ABSENT, type ReplySink, STORED, stale } from '../../../src/reply.ts';
+import { quorumOptions } from '../../../src/request-options.ts';
 import { RpcMesh } from '../../../src/rpc/mesh.ts';
 import type { ReplicaHandler } from '../../../src/rpc/replica-handler.ts';
 import { RpcServer } from '../../../src/rpc/server.ts';
@@ -235,8 +236,8 @@ export class ViewStorm {
     const request = new ViewedRequest(key, kind, view, this.#random, isReachable);
     this.requests.set(key, request);
     const { ack, from } = request;
-    if (kind === 'get') this.#coordinator.get(Buffer.from(key), ack, from, request);
-    else this.#coordinator.put(Buffer.from(key), Buffer.from('value'), ack, from, request);
+    if (kind === 'get') this.#coordinator.get(Buffer.from(key), quorumOptions(ack, from), request);
+    else this.#coordinator.put(Buffer.from(key), Buffer.from('value'), quorumOptions(ack, from), request);
   }
 
   /** Some nodes leave, others come, one moves, and all change their places: each for itself, and together. */

@@ -9,6 +9,7 @@ import {
   type ValueIntake,
 } from '../../../../src/admission/entity-request.ts';
 import { Outcome } from '../../../../src/outcome.ts';
+import { DEFAULT_REQUEST } from '../../../../src/request-options.ts';
 import { FakeClock } from '../../../../src/simulation/fake-clock.ts';
 import { type EntityCall, FakeEntities, FakeRanges } from '../../../contract/http/harness.ts';
 
@@ -37,7 +38,7 @@ class Parts {
     intake: FakeIntake | null = null,
     connection = new ClientConnection(STREAM),
   ): Asked {
-    return new Asked(this.context, connection, method, KEY, 0, 0).start(intake);
+    return new Asked(this.context, connection, method, KEY, DEFAULT_REQUEST).start(intake);
   }
 
   get isIdle(): boolean {
@@ -114,8 +115,8 @@ test('a request is served, answered once, and leaves nothing behind', () => {
   const asked = parts.request('GET');
   assert.equal(asked.unanswered, 1);
   const [{ reply }] = parts.held;
-  reply.onOutcome(Outcome.ok, Buffer.from('value'), '');
-  reply.onOutcome(Outcome.failed, null, 'again');
+  reply.onOutcome(Outcome.ok, Buffer.from('value'), '', 0, 0, 0);
+  reply.onOutcome(Outcome.failed, null, 'again', 0, 0, 0);
   assert.deepEqual(asked.answers, [`${Outcome.ok}: value`]);
   assert.equal(asked.unanswered, 0);
   assert.ok(parts.isIdle);

@@ -11,6 +11,7 @@ import { MAX_REPLICAS } from '../../../../src/cluster/placement.ts';
 import { FailureCode } from '../../../../src/failure.ts';
 import { Outcome } from '../../../../src/outcome.ts';
 import { ABSENT, failed, found as foundRecord, incomplete, STORED } from '../../../../src/reply.ts';
+import { quorumOptions } from '../../../../src/request-options.ts';
 import { FakeClock } from '../../../../src/simulation/fake-clock.ts';
 import {
   Answers,
@@ -27,7 +28,7 @@ import { FakeReplicas, type Question } from '../../../support/fake-replicas.ts';
 
 test('a put sends one record to the first `from` nodes of the list and answers at the ack-th', () => {
   const { coordinator, asked, answers, preferred } = setUpWaiting(5);
-  coordinator.put(KEY, VALUE, 2, 3, answers);
+  coordinator.put(KEY, VALUE, quorumOptions(2, 3), answers);
   assert.deepEqual(
     asked.map(({ node, position }) => [node, position]),
     preferred.slice(0, 3).map((node, i) => [node, i]),
@@ -50,7 +51,7 @@ test('a put sends one record to the first `from` nodes of the list and answers a
 
 test('a delete puts a tombstone', () => {
   const { coordinator, asked, answers } = setUpWaiting();
-  coordinator.delete(KEY, 0, 0, answers);
+  coordinator.delete(KEY, quorumOptions(0, 0), answers);
   const record = asked[0].record!;
   assert.equal(isTombstone(record, 0), true);
   assert.equal(recordValueStart(record, 0), record.length);
@@ -60,7 +61,7 @@ test('a delete puts a tombstone', () => {
 
 test('a get answers with the freshest of ack answers, whatever arrives later', () => {
   const { coordinator, asked, answers } = setUpWaiting();
-  coordinator.get(KEY, 2, 3, answers);
+  coordinator.get(KEY, quorumOptions(2, 3), answers);
   assert.ok(asked.every((question) => question.record === null && question.key === KEY));
   asked[0].reply(found(5, 'older'));
   asked[1].reply(found(6, 'newer'));
@@ -77,13 +78,13 @@ test('a get that finds no value is not found', () => {
   };
   for (const [what, reply] of Object.entries(replies)) {
     const { coordinator, asked, answers } = setUpWaiting();
-    coordinator.get(KEY, 2, 3, answers);
+    coordinator.get(KEY, quorumOptions(2, 3), answers);
     asked[0].reply(ABSENT);
     asked[1].reply(reply);
     assert.deepEqual(answers.all, ['notFound'], what);
   }
   const { coordinator, asked, answers } = setUpWaiting();
-  coordinator.get(KEY, 1, 3, answers);
+  coordinator.get(KEY, quorumOptions(1, 3), answers);
   asked[0].reply(found(9, 'still there', { expiryMs: clock.nowMs() + 1 }));
   assert.deepEqual(answers.all, ['ok still there']);
 });
@@ -91,7 +92,7 @@ test('a get that finds no value is not found', () => {
 test('an empty value is a value', () => {
   const { coordinator, asked } = setUpWaiting();
   const values: unknown[] = [];
-  coordinator.get(KEY, 1, 3, {
+  coordinator.get(KEY, quorumOptions(1, 3), {
     onLargeValue: () => undefined,
     onOutcome: (outcome, value) => void values.push(outcome, value?.length),
   });
@@ -101,7 +102,7 @@ test('an empty value is a value', () => {
 
 test('when ack is out of reach, the request fails at once and says who did not answer, and why', () => {
   const { coordinator, asked, answers, ids } = setUpWaiting();
-  coordinator.put(KEY, VALUE, 2, 3, answers);
+  coordinator.put(KEY, VALUE, quorumOptions(2, 3), answers);
   asked[0].reply(STORED);
   asked[1].reply(failed(FailureCode.peerUnavailable, 'down'));
   assert.deepEqual(answers.all, []);
@@ -112,7 +113,7 @@ test('when ack is out of reach, the request fails at once and says who did not a
 
 test('a replica that has not answered yet is named too', () => {
   const { coordinator, asked, answers, ids } = setUpWaiting();
-  coordinator.get(KEY, 3, 3, answers);
+  coordinator.get(KEY, quorumOptions(3, 3), answers);
   asked[1].reply(incomplete(null));
   const why = `${ids[0]}: no answer yet; ${ids[1]}: its data is not whole; ${ids[2]}: no answer yet`;
   assert.deepEqual(answers.all, [`notEnoughReplicas 3 of 3 replicas had to answer, 0 did (${why}).`]);
@@ -120,7 +121,7 @@ test('a replica that has not answered yet is named too', () => {
 
 test('at the deadline it fails, once', () => {
   const { coordinator, asked, answers, clock, ids } = setUpWaiting();
-  coordinator.put(KEY, VALUE, 3, 3, answers);
+  coordinator.put(KEY, VALUE, quorumOptions(3, 3), answers);
   asked[0].reply(STORED);
   asked[1].reply(STORED);
   clock.advance(TIMEOUT_MS - 1);
@@ -136,7 +137,7 @@ test('at the deadline it fails, once', () => {
 
 test('a replica that sends no record for one has failed', () => {
   const { coordinator, asked, answers } = setUpWaiting();
-  coordinator.get(KEY, 1, 1, answers);
+  coordinator.get(KEY, quorumOptions(1, 1), answers);
   const damaged = Buffer.from(found(9, 'value').record!);
   damaged[0] = 99;
   asked[0].reply(foundRecord(damaged));
@@ -145,9 +146,9 @@ test('a replica that sends no record for one has failed', () => {
 
 test('a quorum that is not possible is refused without asking any replica', () => {
   const { coordinator, asked, answers } = setUpWaiting();
-  coordinator.get(KEY, 4, 3, answers);
-  coordinator.put(KEY, VALUE, 1, 4, answers);
-  coordinator.delete(KEY, -1, 0, answers);
+  coordinator.get(KEY, quorumOptions(4, 3), answers);
+  coordinator.put(KEY, VALUE, quorumOptions(1, 4), answers);
+  coordinator.delete(KEY, quorumOptions(-1, 0), answers);
   assert.equal(answers.all.length, 3);
   for (const answer of answers.all) assert.match(answer, /^badRequest (ack|from) /);
   assert.equal(asked.length, 0);
@@ -166,8 +167,8 @@ test('a caller that is answered while replicas are still being asked may ask aga
   const { coordinator } = setUpCoordinator(replicas);
   const ask = (): void => {
     const key = Buffer.from(`key${++requests}`);
-    if (requests % 2 === 0) coordinator.get(key, 1, 3, answers);
-    else coordinator.put(key, VALUE, 1, 3, answers);
+    if (requests % 2 === 0) coordinator.get(key, quorumOptions(1, 3), answers);
+    else coordinator.put(key, VALUE, quorumOptions(1, 3), answers);
   };
   answers.next = () => {
     if (requests < 100) ask();
@@ -185,8 +186,8 @@ function timestampsOf(questions: readonly Question[]): number[] {
 test('a write that meets too many newer versions is sent again to all with a later timestamp, and acknowledged only then', () => {
   for (const isDeletion of [false, true]) {
     const { coordinator, asked, answers } = setUpWaiting();
-    if (isDeletion) coordinator.delete(KEY, 2, 3, answers);
-    else coordinator.put(KEY, VALUE, 2, 3, answers);
+    if (isDeletion) coordinator.delete(KEY, quorumOptions(2, 3), answers);
+    else coordinator.put(KEY, VALUE, quorumOptions(2, 3), answers);
     asked[0].reply(stale(6000));
     assert.equal(asked.length, 3, 'the other two may be enough');
     asked[1].reply(stale(5000));
@@ -208,14 +209,14 @@ test('a write that meets too many newer versions is sent again to all with a lat
     assert.deepEqual(answers.all, ['ok']);
     asked[4].reply(stale(9000));
     assert.deepEqual(answers.all, ['ok']);
-    coordinator.put(KEY, VALUE, 1, 3, answers);
+    coordinator.put(KEY, VALUE, quorumOptions(1, 3), answers);
     assert.equal(recordTimestamp(asked[6].record!, 0), 9001, 'late words are heeded too');
   }
 });
 
 test('a version of the very same write is no newer one: a frame may come twice', () => {
   const { coordinator, asked, answers } = setUpWaiting();
-  coordinator.put(KEY, VALUE, 2, 3, answers);
+  coordinator.put(KEY, VALUE, quorumOptions(2, 3), answers);
   asked[0].reply(stale(101, 7));
   asked[1].reply(STORED);
   assert.deepEqual(answers.all, ['ok']);
@@ -224,7 +225,7 @@ test('a version of the very same write is no newer one: a frame may come twice',
 
 test('the same timestamp of another writer is another version', () => {
   const { coordinator, asked, answers } = setUpWaiting();
-  coordinator.put(KEY, VALUE, 1, 1, answers);
+  coordinator.put(KEY, VALUE, quorumOptions(1, 1), answers);
   asked[0].reply(stale(101, 8));
   assert.deepEqual(timestampsOf(asked), [101, 102]);
   asked[1].reply(STORED);
@@ -233,7 +234,7 @@ test('the same timestamp of another writer is another version', () => {
 
 test('where ack replicas have stored it a write is acknowledged, whatever another holds', () => {
   const { coordinator, asked, answers } = setUpWaiting();
-  coordinator.put(KEY, VALUE, 2, 3, answers);
+  coordinator.put(KEY, VALUE, quorumOptions(2, 3), answers);
   asked[0].reply(stale(200));
   asked[1].reply(STORED);
   asked[2].reply(STORED);
@@ -243,7 +244,7 @@ test('where ack replicas have stored it a write is acknowledged, whatever anothe
 
 test('a replica can put a write off once: what it got after its first answer came after the write had begun', () => {
   const { coordinator, asked, answers } = setUpWaiting();
-  coordinator.put(KEY, VALUE, 2, 3, answers);
+  coordinator.put(KEY, VALUE, quorumOptions(2, 3), answers);
   asked[0].reply(stale(200));
   asked[1].reply(stale(300));
   assert.deepEqual(timestampsOf(asked.slice(3)), [301, 301, 301]);
@@ -256,7 +257,7 @@ test('a replica can put a write off once: what it got after its first answer cam
 
 test('a replica that answers for the first time can put off a later try too, also when its answer to the first try comes late', () => {
   const { coordinator, asked, answers } = setUpWaiting();
-  coordinator.put(KEY, VALUE, 3, 3, answers);
+  coordinator.put(KEY, VALUE, quorumOptions(3, 3), answers);
   asked[0].reply(stale(200));
   assert.deepEqual(timestampsOf(asked.slice(3)), [201, 201, 201]);
   // It held that before the second try was made: the second try may be older.
@@ -273,7 +274,7 @@ test('a replica that answers for the first time can put off a later try too, als
 
 test('what is said late to a first try is known before the third', () => {
   const { coordinator, asked, answers } = setUpWaiting();
-  coordinator.put(KEY, VALUE, 3, 3, answers);
+  coordinator.put(KEY, VALUE, quorumOptions(3, 3), answers);
   asked[0].reply(stale(200));
   assert.deepEqual(timestampsOf(asked.slice(3)), [201, 201, 201]);
   asked[1].reply(stale(1000));
@@ -288,7 +289,7 @@ test('what is said late to a first try is known before the third', () => {
 
 test('a race for a key ends: each replica puts a write off once', () => {
   const { coordinator, asked, answers } = setUpWaiting();
-  coordinator.put(KEY, VALUE, 3, 3, answers);
+  coordinator.put(KEY, VALUE, quorumOptions(3, 3), answers);
   for (let i = 0; answers.all.length === 0; i++) asked[i].reply(stale(1000 * (i + 1)));
   assert.deepEqual(answers.all, ['ok']);
   assert.ok(asked.length <= 12, `${asked.length} questions`);
@@ -303,7 +304,7 @@ test('replicas that answer inside the call are sent the next try after the last 
     reply(position === 1 && timestamp < 200 ? stale(timestamp + 99) : STORED);
   });
   const { coordinator } = setUpCoordinator(replicas);
-  coordinator.put(KEY, VALUE, 3, 3, answers);
+  coordinator.put(KEY, VALUE, quorumOptions(3, 3), answers);
   assert.deepEqual(answers.all, ['ok']);
   assert.deepEqual(
     trace,
@@ -314,7 +315,7 @@ test('replicas that answer inside the call are sent the next try after the last 
 test('a version too far ahead to be followed is a failure of its replica', () => {
   const { coordinator, asked, answers, ids, timestamps } = setUpWaiting();
   timestamps.limit = 4000;
-  coordinator.put(KEY, VALUE, 2, 3, answers);
+  coordinator.put(KEY, VALUE, quorumOptions(2, 3), answers);
   asked[0].reply(stale(5000));
   assert.equal(asked.length, 3);
   asked[1].reply(stale(5000));
@@ -325,7 +326,7 @@ test('a version too far ahead to be followed is a failure of its replica', () =>
 
 test('a try after the first waits for a timestamp, has only the time that is left, and keeps to the deadline', () => {
   const { coordinator, asked, answers, timestamps, clock } = setUpWaiting();
-  coordinator.put(KEY, VALUE, 2, 3, answers);
+  coordinator.put(KEY, VALUE, quorumOptions(2, 3), answers);
   clock.advance(400);
   timestamps.isExhausted = true;
   asked[0].reply(stale(5000));
@@ -347,7 +348,7 @@ test('a try after the first waits for a timestamp, has only the time that is lef
 
 test('a replica that stores a write whose next try is due already is not named among those that failed', () => {
   const { answers, asked, clock, coordinator, ids, timestamps } = setUpWaiting();
-  coordinator.put(KEY, VALUE, 2, 3, answers);
+  coordinator.put(KEY, VALUE, quorumOptions(2, 3), answers);
   timestamps.isExhausted = true;
   asked[0].reply(stale(5000));
   asked[1].reply(stale(6000));
@@ -359,7 +360,7 @@ test('a replica that stores a write whose next try is due already is not named a
 
 test('a write that may be stored already is not called overloaded when there is no timestamp for the next try', () => {
   const { coordinator, asked, answers, timestamps } = setUpWaiting();
-  coordinator.put(KEY, VALUE, 2, 3, answers);
+  coordinator.put(KEY, VALUE, quorumOptions(2, 3), answers);
   timestamps.isExhausted = true;
   asked[0].reply(stale(5000));
   asked[1].reply(stale(5000));
@@ -369,10 +370,10 @@ test('a write that may be stored already is not called overloaded when there is 
 
 test('a write after a read of a version has a later timestamp', () => {
   const { coordinator, asked, answers } = setUpWaiting();
-  coordinator.get(KEY, 2, 3, answers);
+  coordinator.get(KEY, quorumOptions(2, 3), answers);
   asked[0].reply(found(7000, 'old'));
   asked[1].reply(found(8000, 'new'));
-  coordinator.put(KEY, VALUE, 1, 3, answers);
+  coordinator.put(KEY, VALUE, quorumOptions(1, 3), answers);
   assert.equal(recordTimestamp(asked[3].record!, 0), 8001);
 });
 
@@ -383,10 +384,10 @@ test('a replica set that throws fails the request, once', () => {
     if (question.position === 1) throw new Error('the engine is closed');
   });
   const { coordinator, clock } = setUpCoordinator(replicas);
-  coordinator.get(KEY, 3, 3, answers);
+  coordinator.get(KEY, quorumOptions(3, 3), answers);
   clock.advance(2 * TIMEOUT_MS);
   assert.deepEqual(answers.all, ['failed The request could not be sent: the engine is closed']);
-  coordinator.get(KEY, 1, 3, answers);
+  coordinator.get(KEY, quorumOptions(1, 3), answers);
   assert.equal(answers.all.length, 2);
   assert.equal(answers.all[1], 'notFound', 'it was decided before');
 });
@@ -394,7 +395,7 @@ test('a replica set that throws fails the request, once', () => {
 test('a write waits for a timestamp, as often as it has to, and its replicas get what is left of its time', () => {
   const { coordinator, asked, answers, clock, timestamps } = setUpWaiting();
   timestamps.isExhausted = true;
-  coordinator.put(KEY, VALUE, 1, 3, answers);
+  coordinator.put(KEY, VALUE, quorumOptions(1, 3), answers);
   timestamps.reserved(null);
   assert.equal(timestamps.waiting.size, 1, 'waits again');
   assert.equal(asked.length, 0);
@@ -413,13 +414,13 @@ test('a write waits for a timestamp, as often as it has to, and its replicas get
 test('a write that waits in vain for a timestamp is told that the node is overloaded', () => {
   const failing = setUpWaiting();
   failing.timestamps.isExhausted = true;
-  failing.coordinator.put(KEY, VALUE, 1, 3, failing.answers);
+  failing.coordinator.put(KEY, VALUE, quorumOptions(1, 3), failing.answers);
   failing.timestamps.reserved(new Error('the disk is full'));
   assert.match(failing.answers.all.join(), /^overloaded .*timestamp.*the disk is full/);
 
   const hanging = setUpWaiting();
   hanging.timestamps.isExhausted = true;
-  hanging.coordinator.delete(KEY, 1, 3, hanging.answers);
+  hanging.coordinator.delete(KEY, quorumOptions(1, 3), hanging.answers);
   hanging.clock.advance(TIMEOUT_MS + 10);
   assert.match(hanging.answers.all.join(), /^overloaded .*timestamp.*1000 ms/);
   hanging.timestamps.isExhausted = false;
@@ -431,14 +432,14 @@ test('a write that waits in vain for a timestamp is told that the node is overlo
 test('a decided request waits for no timestamp, whether its deadline, replicas or the end of the node decided it', () => {
   const { coordinator, asked, answers, clock, timestamps } = setUpWaiting();
   timestamps.isExhausted = true;
-  for (let i = 0; i < 100; i++) coordinator.put(KEY, VALUE, 1, 3, answers);
+  for (let i = 0; i < 100; i++) coordinator.put(KEY, VALUE, quorumOptions(1, 3), answers);
   assert.equal(timestamps.waiting.size, 100);
   clock.advance(TIMEOUT_MS + 10);
   assert.equal(answers.all.length, 100);
   assert.equal(timestamps.waiting.size, 0);
 
   timestamps.isExhausted = false;
-  coordinator.put(KEY, VALUE, 3, 3, answers);
+  coordinator.put(KEY, VALUE, quorumOptions(3, 3), answers);
   timestamps.isExhausted = true;
   asked[0].reply(stale(500));
   assert.equal(timestamps.waiting.size, 1, 'for its second try');
@@ -447,7 +448,7 @@ test('a decided request waits for no timestamp, whether its deadline, replicas o
   assert.equal(answers.all.length, 101);
   assert.equal(timestamps.waiting.size, 0);
 
-  coordinator.delete(KEY, 1, 3, answers);
+  coordinator.delete(KEY, quorumOptions(1, 3), answers);
   coordinator.close();
   assert.equal(answers.all.length, 102);
   assert.equal(timestamps.waiting.size, 0);
@@ -455,9 +456,9 @@ test('a decided request waits for no timestamp, whether its deadline, replicas o
 
 test('closing answers what is under way, whether it is sent or not', () => {
   const { coordinator, asked, answers, timestamps } = setUpWaiting();
-  coordinator.get(KEY, 1, 3, answers);
+  coordinator.get(KEY, quorumOptions(1, 3), answers);
   timestamps.isExhausted = true;
-  coordinator.put(KEY, VALUE, 1, 3, answers);
+  coordinator.put(KEY, VALUE, quorumOptions(1, 3), answers);
   coordinator.close();
   assert.deepEqual(answers.all, ['overloaded This node is stopping.', 'overloaded This node is stopping.']);
   for (const question of asked) question.reply(ABSENT);
@@ -468,7 +469,7 @@ test('closing answers what is under way, whether it is sent or not', () => {
 test('only a bounded number of bytes of large records is held for further answers, and their length is told at once', () => {
   const { answers, asked, coordinator } = setUpWaiting();
   const large = 'v'.repeat(32 * 1024 * 1024 - 100);
-  for (let i = 0; i < 3; i++) coordinator.get(KEY, 2, 3, answers);
+  for (let i = 0; i < 3; i++) coordinator.get(KEY, quorumOptions(2, 3), answers);
   const questions = asked.splice(0);
   const first = questions.filter(({ position }) => position === 0);
   const second = questions[1];
@@ -484,14 +485,14 @@ test('only a bounded number of bytes of large records is held for further answer
   ]);
   // What is answered makes room again.
   second.reply(found(1, 'small'));
-  coordinator.get(KEY, 2, 3, answers);
+  coordinator.get(KEY, quorumOptions(2, 3), answers);
   asked[0].reply(found(1, large));
   assert.equal(answers.all.length, 2);
 });
 
 test('all replicas that a preference list names are counted, each once', () => {
   const { coordinator, asked, answers } = setUpWaiting(MAX_REPLICAS + 8);
-  coordinator.put(KEY, VALUE, MAX_REPLICAS, MAX_REPLICAS, answers);
+  coordinator.put(KEY, VALUE, quorumOptions(MAX_REPLICAS, MAX_REPLICAS), answers);
   assert.equal(new Set(asked.map(({ node }) => node)).size, MAX_REPLICAS);
   for (const { reply } of asked.slice(1)) {
     reply(STORED);
@@ -506,11 +507,11 @@ test('a request keeps to the view in which it began, the next one takes the one 
   const before = new FakeReplicas(viewOfNodes(3));
   const { coordinator, cluster, ids } = setUpCoordinator(before);
   const first = new Answers();
-  coordinator.put(KEY, VALUE, 0, 0, first);
+  coordinator.put(KEY, VALUE, quorumOptions(0, 0), first);
   const after = new FakeReplicas(viewOfNodes(5, 2));
   cluster.current = after;
   const second = new Answers();
-  coordinator.put(KEY, VALUE, 0, 0, second);
+  coordinator.put(KEY, VALUE, quorumOptions(0, 0), second);
   assert.equal(before.asked.length, 3);
   assert.equal(after.asked.length, 5);
 
@@ -534,11 +535,11 @@ test('a request keeps to the view in which it began, the next one takes the one 
 test('ack and from are bounded by the view in which a request begins', () => {
   const { coordinator, cluster } = setUpCoordinator(new FakeReplicas(viewOfNodes(3)));
   const answers = new Answers();
-  coordinator.get(KEY, 1, 4, answers);
+  coordinator.get(KEY, quorumOptions(1, 4), answers);
   cluster.current = new FakeReplicas(viewOfNodes(5, 2));
-  coordinator.get(KEY, 1, 4, answers);
+  coordinator.get(KEY, quorumOptions(1, 4), answers);
   cluster.current = new FakeReplicas(viewOfNodes(2, 3));
-  coordinator.put(KEY, VALUE, 1, 3, answers);
+  coordinator.put(KEY, VALUE, quorumOptions(1, 3), answers);
   assert.deepEqual(answers.all, [
     'badRequest from is 4, but the cluster has 3 nodes',
     'badRequest from is 3, but the cluster has 2 nodes',

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { SettlementCounters } from '../../../../src/coordinator/settlement-counters.ts';
 import { FailureCode } from '../../../../src/failure.ts';
 import { ABSENT, failed, incomplete } from '../../../../src/reply.ts';
+import { quorumOptions } from '../../../../src/request-options.ts';
 import {
   Answers,
   found,
@@ -45,7 +46,7 @@ function setUp(
 function useUpBudget({ answers, asked, clock, coordinator, figures }: ReturnType<typeof setUp>): void {
   while (figures().overBudget === 0) {
     asked.length = 0;
-    coordinator.get(KEY, 2, 3, answers);
+    coordinator.get(KEY, quorumOptions(2, 3), answers);
     asked[0].reply(ABSENT);
     clock.advance(LATE_MS + 2);
     for (const { reply } of asked.slice(1)) reply(ABSENT);
@@ -60,7 +61,7 @@ function positions(asked: readonly Question[]): number[] {
 
 test('as many replicas are asked as have to answer, this node first, and the others stay unasked', () => {
   const { answers, asked, clock, coordinator, counters, ids, settled } = setUp(3, 2);
-  coordinator.get(KEY, 2, 3, answers);
+  coordinator.get(KEY, quorumOptions(2, 3), answers);
   assert.deepEqual(positions(asked), [2, 0]);
   asked[0].reply(found(5, 'older'));
   asked[1].reply(found(6, 'newer'));
@@ -82,7 +83,7 @@ test('as many replicas are asked as have to answer, this node first, and the oth
 
 test('where all have to answer all are asked, and none can be late', () => {
   const { answers, asked, clock, coordinator, figures } = setUp();
-  coordinator.get(KEY, 3, 3, answers);
+  coordinator.get(KEY, quorumOptions(3, 3), answers);
   assert.equal(asked.length, 3);
   clock.advance(TIMEOUT_MS / 2);
   assert.deepEqual([figures().sent, figures().overBudget], [0, 0]);
@@ -90,13 +91,13 @@ test('where all have to answer all are asked, and none can be late', () => {
 
 test('a write goes to all replicas', () => {
   const { answers, asked, coordinator } = setUp();
-  coordinator.put(KEY, VALUE, 2, 3, answers);
+  coordinator.put(KEY, VALUE, quorumOptions(2, 3), answers);
   assert.deepEqual(positions(asked), [0, 1, 2]);
 });
 
 test('for one that fails another is asked at once, in the time that is left', () => {
   const { answers, asked, clock, coordinator, figures } = setUp();
-  coordinator.get(KEY, 2, 3, answers);
+  coordinator.get(KEY, quorumOptions(2, 3), answers);
   clock.advance(7);
   asked[1].reply(DOWN);
   assert.deepEqual(positions(asked), [0, 1, 2]);
@@ -109,7 +110,7 @@ test('for one that fails another is asked at once, in the time that is left', ()
 
 test('for one that is incomplete another is asked at once, and what it holds counts for freshness alone', () => {
   const { answers, asked, coordinator } = setUp();
-  coordinator.get(KEY, 2, 3, answers);
+  coordinator.get(KEY, quorumOptions(2, 3), answers);
   asked[0].reply(incomplete(found(9, 'newest').record));
   assert.equal(asked.length, 3);
   asked[1].reply(ABSENT);
@@ -122,7 +123,7 @@ test('replicas that fail inside the call that asks them are replaced there', () 
   const { answers, asked, coordinator, figures } = setUp(5, -1, 1, ({ position, reply }) => {
     reply(position < 2 ? DOWN : found(position, `value ${position}`));
   });
-  coordinator.get(KEY, 2, 5, answers);
+  coordinator.get(KEY, quorumOptions(2, 5), answers);
   assert.deepEqual(positions(asked), [0, 1, 2, 3]);
   assert.deepEqual(answers.all, ['ok value 3']);
   assert.equal(figures().replaced, 2);
@@ -131,7 +132,7 @@ test('replicas that fail inside the call that asks them are replaced there', () 
 
 test('when too few can answer it fails as soon as that is certain', () => {
   const { answers, asked, coordinator, ids, settled } = setUp();
-  coordinator.get(KEY, 2, 3, answers);
+  coordinator.get(KEY, quorumOptions(2, 3), answers);
   asked[0].reply(ABSENT);
   asked[1].reply(DOWN);
   assert.deepEqual(answers.all, []);
@@ -144,7 +145,7 @@ test('when too few can answer it fails as soon as that is certain', () => {
 
 test('when one is late another is asked, and its answer is one answer', () => {
   const { answers, asked, clock, coordinator, figures, healthOf, ids, settled } = setUp();
-  coordinator.get(KEY, 2, 3, answers);
+  coordinator.get(KEY, quorumOptions(2, 3), answers);
   asked[0].reply(found(5, 'old'));
   clock.advance(LATE_MS - 1);
   assert.equal(asked.length, 2);
@@ -167,7 +168,7 @@ test('when one is late another is asked, and its answer is one answer', () => {
 
 test('a hedge that comes too late has not won, and is measured from when it was asked', () => {
   const { answers, asked, clock, coordinator, figures, healthOf } = setUp();
-  coordinator.get(KEY, 2, 3, answers);
+  coordinator.get(KEY, quorumOptions(2, 3), answers);
   asked[0].reply(ABSENT);
   clock.advance(LATE_MS);
   clock.advance(5);
@@ -181,7 +182,7 @@ test('a hedge that comes too late has not won, and is measured from when it was 
 
 test('as many more are asked as answers are missing, and more when these are late too', () => {
   const { answers, asked, clock, coordinator, figures } = setUp(7);
-  coordinator.get(KEY, 3, 7, answers);
+  coordinator.get(KEY, quorumOptions(3, 7), answers);
   assert.equal(asked.length, 3);
   asked[0].reply(ABSENT);
   clock.advance(LATE_MS + 1);
@@ -202,7 +203,7 @@ function waitWhileOthersAreAnswered(
   forMs: number,
 ): void {
   for (let i = 0; i < forMs / 50; i++) {
-    coordinator.get(KEY, 3, 3, answers);
+    coordinator.get(KEY, quorumOptions(3, 3), answers);
     for (const { reply } of asked.splice(0)) reply(ABSENT);
     clock.advance(50);
   }
@@ -213,7 +214,7 @@ test('when the budget is used up a late read waits until half of its time is ove
   const { answers, asked, clock, coordinator, figures } = made;
   useUpBudget(made);
   const { overBudget, sent } = figures();
-  coordinator.get(KEY, 2, 3, answers);
+  coordinator.get(KEY, quorumOptions(2, 3), answers);
   asked.splice(0)[0].reply(ABSENT);
   waitWhileOthersAreAnswered(made, TIMEOUT_MS / 2 - 50);
   assert.equal(figures().sent, sent);
@@ -230,7 +231,7 @@ test('without a budget no read is hedged, and it asks for one less and less ofte
   const made = setUp(3, 0, 0);
   const { answers, asked, clock, coordinator, figures } = made;
   const turns = context.mock.method(clock, 'endOfTurn').mock;
-  coordinator.get(KEY, 2, 3, answers);
+  coordinator.get(KEY, quorumOptions(2, 3), answers);
   asked.splice(0)[0].reply(ABSENT);
   waitWhileOthersAreAnswered(made, TIMEOUT_MS - 50);
   clock.advance(TIMEOUT_MS);
@@ -245,7 +246,7 @@ test('a read that has waited long in line for its turn is not late for that', ()
   const { asked, answers, clock, coordinator, figures } = made;
   useUpBudget(made);
   const { overBudget } = figures();
-  coordinator.get(KEY, 2, 3, answers, 700);
+  coordinator.get(KEY, quorumOptions(2, 3), answers, 700);
   asked[0].reply(ABSENT);
   assert.equal(asked[1].timeoutMs, 300);
   clock.advance(140);
@@ -259,18 +260,18 @@ test('a replica that is asked in place of another gives those that were asked be
   const made = setUp(5, -1, 1, () => undefined, 100);
   const { answers, asked, clock, coordinator } = made;
   // The last two have answered once, more slowly: how long they usually take is not known.
-  coordinator.get(KEY, 5, 5, answers);
+  coordinator.get(KEY, quorumOptions(5, 5), answers);
   clock.advance(1);
   for (const { position, reply } of asked) if (position < 3) reply(ABSENT);
   clock.advance(5);
   for (const { position, reply } of asked.splice(0)) if (position >= 3) reply(ABSENT);
   for (let i = 0; i < 16; i++) {
-    coordinator.get(KEY, 3, 5, answers);
+    coordinator.get(KEY, quorumOptions(3, 5), answers);
     assert.deepEqual(positions(asked), [0, 1, 2]);
     clock.advance(1);
     for (const { reply } of asked.splice(0)) reply(ABSENT);
   }
-  coordinator.get(KEY, 3, 5, answers);
+  coordinator.get(KEY, quorumOptions(3, 5), answers);
   clock.advance(1);
   asked[0].reply(DOWN);
   asked[2].reply(ABSENT);
@@ -292,7 +293,7 @@ test('how long a replica takes that has answered already does not matter', () =>
   );
   const { answers, asked, clock, coordinator } = made;
   for (let i = 0; i < 20; i++) {
-    coordinator.get(KEY, 3, 3, answers);
+    coordinator.get(KEY, quorumOptions(3, 3), answers);
     const [here, ...others] = asked.splice(0);
     clock.advance(2);
     for (const { reply } of others) reply(ABSENT);
@@ -300,7 +301,7 @@ test('how long a replica takes that has answered already does not matter', () =>
     here.reply(ABSENT);
   }
   isInMemory = true;
-  coordinator.get(KEY, 2, 3, answers);
+  coordinator.get(KEY, quorumOptions(2, 3), answers);
   assert.equal(asked.length, 2);
   clock.advance(4);
   assert.equal(asked.length, 3);
@@ -309,9 +310,9 @@ test('how long a replica takes that has answered already does not matter', () =>
 test('a replica that says at the deadline that it has no answer is replaced by none: there is no time left', () => {
   const { answers, asked, clock, coordinator, figures } = setUp(3, 0, 0);
   const waitedMs = TIMEOUT_MS - 100;
-  coordinator.get(KEY, 2, 3, answers, waitedMs);
+  coordinator.get(KEY, quorumOptions(2, 3), answers, waitedMs);
   clock.advance(5);
-  coordinator.get(KEY, 2, 3, answers, waitedMs);
+  coordinator.get(KEY, quorumOptions(2, 3), answers, waitedMs);
   // The deadline of the second has passed, and is seen only some milliseconds later.
   clock.advance(101);
   assert.equal(answers.all.length, 1);
@@ -324,7 +325,7 @@ test('a replica that says at the deadline that it has no answer is replaced by n
 
 test('a read that is answered at its deadline asks nobody any more', () => {
   const { answers, asked, clock, coordinator } = setUp(5);
-  coordinator.get(KEY, 2, 5, answers);
+  coordinator.get(KEY, quorumOptions(2, 5), answers);
   clock.advance(TIMEOUT_MS + 10);
   assert.match(answers.all.join(), /^notEnoughReplicas 2 of 5/);
   const count = asked.length;
@@ -336,19 +337,19 @@ test('a read that is answered at its deadline asks nobody any more', () => {
 test('a replica that keeps failing is asked beside all others, until it has answered well', () => {
   const { answers, asked, clock, coordinator, healthOf } = setUp();
   for (let i = 0; i < 6; i++) {
-    coordinator.get(KEY, 2, 3, answers);
+    coordinator.get(KEY, quorumOptions(2, 3), answers);
     for (const { position, reply } of asked.splice(0)) reply(position === 1 ? DOWN : ABSENT);
     for (const { reply } of asked.splice(0)) reply(ABSENT);
   }
   assert.deepEqual([healthOf(1).breaker, healthOf(1).opened], ['open', 1]);
-  coordinator.get(KEY, 2, 3, answers);
+  coordinator.get(KEY, quorumOptions(2, 3), answers);
   assert.deepEqual(positions(asked), [0, 2, 1], 'the one that fails is the last');
   for (const { reply } of asked.splice(0)) reply(ABSENT);
   assert.equal(healthOf(1).breaker, 'open', 'it is too early to believe it');
   clock.advance(250);
   assert.equal(healthOf(1).breaker, 'half-open');
   for (let i = 0; i < 3; i++) {
-    coordinator.get(KEY, 2, 3, answers);
+    coordinator.get(KEY, quorumOptions(2, 3), answers);
     assert.equal(asked.length, 3);
     // Nobody waits for it.
     asked[0].reply(ABSENT);
@@ -358,13 +359,13 @@ test('a replica that keeps failing is asked beside all others, until it has answ
     asked.length = 0;
   }
   assert.equal(healthOf(1).breaker, 'closed');
-  coordinator.get(KEY, 2, 3, answers);
+  coordinator.get(KEY, quorumOptions(2, 3), answers);
   assert.equal(asked.length, 2);
 });
 
 test('when a replica is found to be silent, all who wait for it ask the others at once, without the budget', () => {
   const { answers, asked, clock, coordinator, figures, healthOf } = setUp(3, 0, 0);
-  for (let i = 0; i < 10; i++) coordinator.get(KEY, 2, 3, answers);
+  for (let i = 0; i < 10; i++) coordinator.get(KEY, quorumOptions(2, 3), answers);
   // This node answers, and whatever the second was asked is not answered.
   const second = asked.filter(({ position }) => position === 1).length;
   for (const { position, reply } of asked.splice(0)) if (position !== 1) reply(ABSENT);
@@ -384,7 +385,7 @@ test('when a replica is found to be silent, all who wait for it ask the others a
 
 test('when a replica is found to be silent or to fail, also those ask the others that would not be late for long', () => {
   const silent = setUp(3, 0, 1, () => undefined, 900);
-  silent.coordinator.get(KEY, 2, 3, silent.answers);
+  silent.coordinator.get(KEY, quorumOptions(2, 3), silent.answers);
   silent.asked[0].reply(ABSENT);
   silent.clock.advance(399);
   assert.equal(silent.asked.length, 2);
@@ -392,7 +393,7 @@ test('when a replica is found to be silent or to fail, also those ask the others
   assert.equal(silent.asked.length, 3);
 
   const failing = setUp(3, 0, 1, () => undefined, 900);
-  for (let i = 0; i < 14; i++) failing.coordinator.get(KEY, 2, 3, failing.answers);
+  for (let i = 0; i < 14; i++) failing.coordinator.get(KEY, quorumOptions(2, 3), failing.answers);
   const [waiting, ...others] = failing.asked.splice(0).filter(({ position }) => position === 1);
   assert.ok(others.length >= 6);
   for (const { reply } of others.slice(0, 6)) reply(DOWN);
@@ -404,8 +405,8 @@ test('when a replica is found to be silent or to fail, also those ask the others
 
 test('when a replica is found to fail, reads that wait for others ask nobody, and use no budget', () => {
   const { answers, asked, clock, coordinator, figures, healthOf } = setUp(5, -1, 0.05, () => undefined, 900);
-  coordinator.get(KEY, 2, 3, answers);
-  for (let i = 0; i < 6; i++) coordinator.get(KEY, 5, 5, answers);
+  coordinator.get(KEY, quorumOptions(2, 3), answers);
+  for (let i = 0; i < 6; i++) coordinator.get(KEY, quorumOptions(5, 5), answers);
   const count = asked.length;
   for (const { position, reply } of asked.slice(2)) if (position === 4) reply(DOWN);
   assert.equal(healthOf(4).breaker, 'open');
@@ -416,8 +417,8 @@ test('when a replica is found to fail, reads that wait for others ask nobody, an
 
 test('a late read is not hurried by a replica of its key that is not to be relied upon, when it waits for others', () => {
   const { answers, asked, clock, coordinator, figures, healthOf } = setUp(5, -1, 0);
-  coordinator.get(KEY, 2, 5, answers);
-  for (let i = 0; i < 6; i++) coordinator.get(KEY, 5, 5, answers);
+  coordinator.get(KEY, quorumOptions(2, 5), answers);
+  for (let i = 0; i < 6; i++) coordinator.get(KEY, quorumOptions(5, 5), answers);
   const count = asked.length;
   for (const { position, reply } of asked.slice(2)) if (position === 4) reply(DOWN);
   assert.equal(healthOf(4).breaker, 'open');
@@ -430,7 +431,7 @@ test('replicas that have too much to do are replaced, and asked no more often fo
   const { answers, asked, coordinator, figures, healthOf } = setUp();
   const full = failed(FailureCode.inFlightFull, 'too many requests in flight');
   for (let i = 0; i < 20; i++) {
-    coordinator.get(KEY, 2, 3, answers);
+    coordinator.get(KEY, quorumOptions(2, 3), answers);
     assert.equal(asked.length, 2);
     for (const { position, reply } of asked.splice(0)) reply(position === 1 ? full : ABSENT);
     for (const { reply } of asked.splice(0)) reply(ABSENT);
@@ -444,7 +445,7 @@ test('one that is asked in place of a hedge that failed is no hedge, and of a re
   const { answers, asked, clock, coordinator, figures } = setUp(5, -1, 1, ({ position, reply }) => {
     if (position === 2) reply(DOWN);
   });
-  coordinator.get(KEY, 2, 5, answers);
+  coordinator.get(KEY, quorumOptions(2, 5), answers);
   clock.advance(LATE_MS);
   assert.deepEqual(positions(asked), [0, 1, 2, 3, 4]);
   assert.deepEqual([figures().sent, figures().replaced], [2, 1]);
@@ -456,7 +457,7 @@ test('one that is asked in place of a hedge that failed is no hedge, and of a re
 
 test('a read that has asked all, because one failed, is not late any more', () => {
   const { answers, asked, clock, coordinator, figures } = setUp();
-  coordinator.get(KEY, 2, 3, answers);
+  coordinator.get(KEY, quorumOptions(2, 3), answers);
   asked[1].reply(DOWN);
   assert.equal(asked.length, 3);
   clock.advance(10 * LATE_MS);
@@ -465,7 +466,7 @@ test('a read that has asked all, because one failed, is not late any more', () =
 
 test('what the network says late of a time before is not held against a replica that is well again', () => {
   const { answers, asked, clock, coordinator, healthOf } = setUp();
-  for (let i = 0; i < 8; i++) coordinator.get(KEY, 3, 3, answers);
+  for (let i = 0; i < 8; i++) coordinator.get(KEY, quorumOptions(3, 3), answers);
   const frozen = asked.splice(0).filter(({ position, reply }) => {
     if (position !== 1) reply(ABSENT);
     return position === 1;
@@ -473,12 +474,12 @@ test('what the network says late of a time before is not held against a replica 
   clock.advance(600);
   assert.notEqual(healthOf(1).breaker, 'closed');
   for (let i = 0; i < 3; i++) {
-    coordinator.get(KEY, 3, 3, answers);
+    coordinator.get(KEY, quorumOptions(3, 3), answers);
     for (const { reply } of asked.splice(0)) reply(ABSENT);
   }
   for (let i = 0; i < 30 && healthOf(1).breaker !== 'closed'; i++) {
     clock.advance(100);
-    coordinator.get(KEY, 3, 3, answers);
+    coordinator.get(KEY, quorumOptions(3, 3), answers);
     for (const { reply } of asked.splice(0)) reply(ABSENT);
   }
   const { opened } = healthOf(1);
@@ -496,13 +497,13 @@ test('a replica set that throws fails the read, at first and later, and nothing 
     throw new Error('the engine is closed');
   });
   const { answers, asked, clock, coordinator, figures, settled } = made;
-  coordinator.get(KEY, 2, 3, answers);
+  coordinator.get(KEY, quorumOptions(2, 3), answers);
   throws = false;
-  coordinator.get(KEY, 2, 3, answers);
+  coordinator.get(KEY, quorumOptions(2, 3), answers);
   throws = true;
   asked[1].reply(DOWN);
   throws = false;
-  coordinator.get(KEY, 2, 3, answers);
+  coordinator.get(KEY, quorumOptions(2, 3), answers);
   throws = true;
   clock.advance(LATE_MS + 1);
   const failure = 'failed The request could not be sent: the engine is closed';
@@ -519,7 +520,7 @@ test('a replica set that throws, and has somebody answer all the same, is counte
   const { answers, asked, coordinator, figures, settled } = setUp(3, 0, 1, () => {
     if (throws) throw new Error('the engine is closed');
   });
-  coordinator.get(KEY, 2, 3, answers);
+  coordinator.get(KEY, quorumOptions(2, 3), answers);
   throws = false;
   asked[0].reply(TIMED_OUT);
   assert.deepEqual(answers.all, ['failed The request could not be sent: the engine is closed']);
@@ -529,7 +530,7 @@ test('a replica set that throws, and has somebody answer all the same, is counte
 
 test('a node that stops hedges no more, and keeps no timer', () => {
   const { answers, asked, clock, coordinator } = setUp();
-  coordinator.get(KEY, 2, 3, answers);
+  coordinator.get(KEY, quorumOptions(2, 3), answers);
   coordinator.close();
   assert.deepEqual(answers.all, ['overloaded This node is stopping.']);
   assert.equal(clock.pendingTimers, 0);
@@ -541,14 +542,14 @@ test('a node that stops hedges no more, and keeps no timer', () => {
 
 test('what is known of a node stays known when the view changes, whatever its place in it', () => {
   const { answers, asked, cluster, clock, coordinator, figures, ids } = setUp();
-  coordinator.get(KEY, 3, 3, answers);
+  coordinator.get(KEY, quorumOptions(3, 3), answers);
   clock.advance(8);
   for (const { reply } of asked) reply(ABSENT);
   const before = figures().replicas;
   assert.deepEqual(new Set(before.map(({ smoothedMs }) => smoothedMs)), new Set([8]));
   const later = new FakeReplicas(viewOfNodes(5, 2));
   cluster.current = later;
-  coordinator.get(KEY, 5, 5, answers);
+  coordinator.get(KEY, quorumOptions(5, 5), answers);
   assert.equal(later.asked.length, 5);
   const known = figures().replicas.filter(({ smoothedMs }) => smoothedMs === 8);
   assert.deepEqual(known.map(({ id }) => id).toSorted(), ids.toSorted());
@@ -558,14 +559,14 @@ test('what is known of a node stays known when the view changes, whatever its pl
 test('hedges stay counted when a node leaves', () => {
   const { answers, asked, cluster, clock, coordinator, figures } = setUp(5, -1);
   for (let i = 0; i < 10; i++) {
-    coordinator.get(KEY, 2, 5, answers);
+    coordinator.get(KEY, quorumOptions(2, 5), answers);
     clock.advance(LATE_MS + 2);
     for (const { reply } of asked.splice(0)) reply(ABSENT);
   }
   const { sent, won } = figures();
   assert.ok(sent > 10);
   cluster.current = new FakeReplicas(viewOfNodes(1, 2));
-  coordinator.get(KEY, 1, 1, answers);
+  coordinator.get(KEY, quorumOptions(1, 1), answers);
   assert.equal(figures().replicas.length, 1);
   assert.deepEqual([figures().sent, figures().won], [sent, won]);
 });

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { FailureCode } from '../../../../src/failure.ts';
 import { ABSENT, failed } from '../../../../src/reply.ts';
+import { quorumOptions } from '../../../../src/request-options.ts';
 import {
   Answers,
   found,
@@ -23,7 +24,7 @@ function setUp(onQuestion: (question: Question) => void = () => undefined) {
 
 test('replicas are asked one after the other, in the order of the list, until enough have answered', () => {
   const { answers, asked, clock, coordinator, ids, preferred, settled } = setUp();
-  coordinator.get(KEY, 2, 4, answers);
+  coordinator.get(KEY, quorumOptions(2, 4), answers);
   assert.equal(asked.length, 1);
   clock.advance(5);
   asked[0].reply(found(6, 'newer'));
@@ -47,7 +48,7 @@ test('replicas are asked one after the other, in the order of the list, until en
 
 test('when enough can no longer answer nobody else is asked, and who was not is named as such', () => {
   const { answers, asked, coordinator, ids, settled } = setUp();
-  coordinator.get(KEY, 3, 4, answers);
+  coordinator.get(KEY, quorumOptions(3, 4), answers);
   asked[0].reply(DOWN);
   asked[1].reply(DOWN);
   assert.deepEqual(answers.all, [
@@ -59,7 +60,7 @@ test('when enough can no longer answer nobody else is asked, and who was not is 
 
 test('a replica that says nothing keeps the others from being asked, until the deadline', () => {
   const { answers, asked, clock, coordinator, settled } = setUp();
-  coordinator.get(KEY, 2, 4, answers);
+  coordinator.get(KEY, quorumOptions(2, 4), answers);
   clock.advance(TIMEOUT_MS + 10);
   assert.match(answers.all.join(), /no answer in 1000 ms.*not asked/);
   assert.equal(settled.length, 0);
@@ -70,9 +71,9 @@ test('a replica that says nothing keeps the others from being asked, until the d
 
 test('a replica that says at the deadline that it has no answer is followed by none: there is no time left', () => {
   const { answers, asked, clock, coordinator } = setUp();
-  coordinator.get(KEY, 2, 4, answers);
+  coordinator.get(KEY, quorumOptions(2, 4), answers);
   clock.advance(5);
-  coordinator.get(KEY, 2, 4, answers);
+  coordinator.get(KEY, quorumOptions(2, 4), answers);
   // The deadline of the second has passed, and is seen only some milliseconds later.
   clock.advance(TIMEOUT_MS + 1);
   assert.equal(answers.all.length, 1);
@@ -86,7 +87,7 @@ test('replicas that answer inside the call that asks them are followed by the ne
   const { answers, asked, coordinator } = setUp(({ position, reply }) => {
     if (position < 2) reply(position === 0 ? DOWN : ABSENT);
   });
-  coordinator.get(KEY, 2, 4, answers);
+  coordinator.get(KEY, quorumOptions(2, 4), answers);
   assert.equal(asked.length, 3);
   asked[0].reply(ABSENT);
   assert.equal(asked.length, 3);
@@ -96,7 +97,7 @@ test('replicas that answer inside the call that asks them are followed by the ne
 
 test('a node that stops asks nobody any more', () => {
   const { answers, asked, clock, coordinator, settled } = setUp();
-  coordinator.get(KEY, 2, 4, answers);
+  coordinator.get(KEY, quorumOptions(2, 4), answers);
   coordinator.close();
   asked[0].reply(ABSENT);
   assert.equal(asked.length, 1);

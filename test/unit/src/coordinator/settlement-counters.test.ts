@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { SettlementCounters } from '../../../../src/coordinator/settlement-counters.ts';
 import { FailureCode } from '../../../../src/failure.ts';
 import { ABSENT, failed, incomplete, STORED } from '../../../../src/reply.ts';
+import { quorumOptions } from '../../../../src/request-options.ts';
 import {
   Answers,
   found,
@@ -21,20 +22,20 @@ const NONE = { stale: 0, missing: 0, newer: 0, failed: 0, silent: 0, unasked: 0 
 test('replicas that are not up to date or do not answer are counted by node, and failures by code', () => {
   const counters = new SettlementCounters();
   const { coordinator, asked, answers, ids } = setUpWaiting(3, counters);
-  coordinator.get(KEY, 1, 3, answers);
+  coordinator.get(KEY, quorumOptions(1, 3), answers);
   asked[0].reply(found(9, 'new'));
   asked[1].reply(found(5, 'old'));
   assert.equal(counters.figures().reads, 0, 'it has not settled');
   asked[2].reply(ABSENT);
-  coordinator.put(KEY, VALUE, 1, 3, answers);
+  coordinator.put(KEY, VALUE, quorumOptions(1, 3), answers);
   asked[3].reply(STORED);
   asked[4].reply(stale(900));
   asked[5].reply(failed(FailureCode.poisoned, 'takes no writes'));
-  coordinator.put(KEY, VALUE, 1, 3, answers);
+  coordinator.put(KEY, VALUE, quorumOptions(1, 3), answers);
   asked[6].reply(STORED);
   asked[7].reply(failed(FailureCode.timedOut, 'no answer in time'));
   asked[8].reply(failed(FailureCode.poisoned, 'takes no writes'));
-  coordinator.get(KEY, 1, 1, answers);
+  coordinator.get(KEY, quorumOptions(1, 1), answers);
   asked[9].reply(incomplete(null));
   assert.deepEqual(counters.figures(), {
     reads: 2,
@@ -57,11 +58,11 @@ test('replicas that a write did not reach are counted, because they lag behind; 
   const replicas = new FakeReplicas(viewOfNodes(3));
   const { clock, coordinator, ids } = setUpCoordinator(replicas, counters, 'sequential');
   const { asked } = replicas;
-  coordinator.put(KEY, VALUE, 1, 3, new Answers());
+  coordinator.put(KEY, VALUE, quorumOptions(1, 3), new Answers());
   asked[0].reply(STORED);
   clock.advance(TIMEOUT_MS);
   asked[1].reply(failed(FailureCode.timedOut, 'no answer in time'));
-  coordinator.get(KEY, 1, 3, new Answers());
+  coordinator.get(KEY, quorumOptions(1, 3), new Answers());
   asked[2].reply(ABSENT);
   const figures = counters.figures();
   assert.deepEqual([figures.reads, figures.writes, figures.replicasRead], [1, 1, 1]);
@@ -75,7 +76,7 @@ test('replicas that were never asked are no fault of theirs', () => {
   const counters = new SettlementCounters();
   const { coordinator, answers, timestamps } = setUpWaiting(3, counters);
   timestamps.isExhausted = true;
-  coordinator.put(KEY, VALUE, 1, 3, answers);
+  coordinator.put(KEY, VALUE, quorumOptions(1, 3), answers);
   coordinator.close();
   assert.deepEqual(counters.figures(), {
     reads: 0,

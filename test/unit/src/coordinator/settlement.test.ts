@@ -6,6 +6,7 @@ import { runInNewContext } from 'node:vm';
 import { FailureCode } from '../../../../src/failure.ts';
 import { Outcome } from '../../../../src/outcome.ts';
 import { ABSENT, failed, found as foundRecord, incomplete, STORED } from '../../../../src/reply.ts';
+import { quorumOptions } from '../../../../src/request-options.ts';
 import {
   Answers,
   found,
@@ -30,7 +31,7 @@ async function collectGarbage(): Promise<void> {
 
 test('a read settles after its answer, when the last replica has answered, and tells who is stale or missing', () => {
   const { coordinator, asked, answers, clock, ids, settled } = setUpWaiting(4);
-  coordinator.get(KEY, 2, 4, answers);
+  coordinator.get(KEY, quorumOptions(2, 4), answers);
   clock.advance(2);
   asked[0].reply(found(5, 'older'));
   clock.advance(1);
@@ -63,14 +64,14 @@ test('a read settles after its answer, when the last replica has answered, and t
 
 test('replicas that have nothing agree with each other', () => {
   const { coordinator, asked, answers, ids, settled } = setUpWaiting();
-  coordinator.get(KEY, 2, 3, answers);
+  coordinator.get(KEY, quorumOptions(2, 3), answers);
   for (const question of asked) question.reply(ABSENT);
   assert.deepEqual([settled[0].version, ...settled[0].replicas], ['', ...ids.map((id) => `${id}: current`)]);
 });
 
 test('of an incomplete replica both is told: what it holds, and that it is incomplete', () => {
   const { coordinator, asked, answers, ids, settled } = setUpWaiting();
-  coordinator.get(KEY, 1, 3, answers);
+  coordinator.get(KEY, quorumOptions(1, 3), answers);
   asked[0].reply(found(5, 'value'));
   asked[1].reply(incomplete(found(9, 'newer').record));
   asked[2].reply(incomplete(null));
@@ -83,7 +84,7 @@ test('of an incomplete replica both is told: what it holds, and that it is incom
 
 test('once answered it keeps no value, however long it waits for the last replica', async () => {
   const { coordinator, asked, answers, settled } = setUpWaiting();
-  coordinator.get(KEY, 1, 3, answers);
+  coordinator.get(KEY, quorumOptions(1, 3), answers);
   // Both are heard in a call of its own, so that nothing here refers to them afterwards.
   const values = [found(5, 'v'.repeat(1024)), found(9, 'w'.repeat(1024))].map((reply, position) => {
     asked[position].reply(reply);
@@ -101,7 +102,7 @@ test('once answered it keeps no value, however long it waits for the last replic
 
 test('answered before enough replicas were heard, it keeps no value of those that come later', async () => {
   const { coordinator, asked, answers, clock, settled } = setUpWaiting();
-  coordinator.get(KEY, 2, 3, answers);
+  coordinator.get(KEY, quorumOptions(2, 3), answers);
   clock.advance(TIMEOUT_MS + 10);
   assert.equal(answers.all.length, 1);
   const values = ['late', 'later'].map((value, position) => {
@@ -126,9 +127,9 @@ test('a large value that finds no room is not kept', async () => {
     asked.splice(0, 3)[0].reply(reply);
     return new WeakRef(reply.record!);
   };
-  coordinator.get(KEY, 2, 3, answers);
+  coordinator.get(KEY, quorumOptions(2, 3), answers);
   const held = large();
-  coordinator.get(KEY, 2, 3, answers);
+  coordinator.get(KEY, quorumOptions(2, 3), answers);
   const refused = large();
   assert.match(answers.all.join(), /^overloaded This node holds as many bytes/);
   await collectGarbage();
@@ -142,7 +143,7 @@ test('once answered it lets go of who asked, however long it waits for the last 
   const { coordinator, asked, settled } = setUpWaiting();
   const ask = (): WeakRef<Answers> => {
     const answers = new Answers();
-    coordinator.get(KEY, 1, 3, answers);
+    coordinator.get(KEY, quorumOptions(1, 3), answers);
     asked[0].reply(ABSENT);
     assert.deepEqual(answers.all, ['notFound']);
     return new WeakRef(answers);
@@ -156,7 +157,7 @@ test('once answered it lets go of who asked, however long it waits for the last 
 
 test('a write tells who has it, who keeps a newer version, who failed and why', () => {
   const { coordinator, asked, answers, ids, settled } = setUpWaiting(5);
-  coordinator.put(KEY, VALUE, 2, 5, answers);
+  coordinator.put(KEY, VALUE, quorumOptions(2, 5), answers);
   asked[0].reply(STORED);
   asked[1].reply(stale(101, 7));
   assert.deepEqual(answers.all, ['ok'], 'the very same version, which came twice, is stored');
@@ -183,7 +184,7 @@ test('a write tells who has it, who keeps a newer version, who failed and why', 
 
 test('a write that is sent again settles once, with what was said to its last try', () => {
   const { coordinator, asked, answers, ids, settled } = setUpWaiting();
-  coordinator.put(KEY, VALUE, 2, 3, answers);
+  coordinator.put(KEY, VALUE, quorumOptions(2, 3), answers);
   asked[0].reply(stale(6000));
   asked[1].reply(stale(5000));
   assert.equal(asked.length, 6);
@@ -205,7 +206,7 @@ test('a write that is sent again settles once, with what was said to its last tr
 test('a version too far ahead to win over is told with its failure', () => {
   const { coordinator, asked, answers, ids, settled, timestamps } = setUpWaiting();
   timestamps.limit = 4000;
-  coordinator.put(KEY, VALUE, 2, 3, answers);
+  coordinator.put(KEY, VALUE, quorumOptions(2, 3), answers);
   asked[0].reply(stale(5000));
   asked[1].reply(STORED);
   asked[2].reply(STORED);
@@ -216,7 +217,7 @@ test('a version too far ahead to win over is told with its failure', () => {
 test('one too far ahead puts a write off no second time either', () => {
   const { coordinator, asked, answers, ids, settled, timestamps } = setUpWaiting();
   timestamps.limit = 4000;
-  coordinator.put(KEY, VALUE, 3, 3, answers);
+  coordinator.put(KEY, VALUE, quorumOptions(3, 3), answers);
   asked[0].reply(stale(200));
   asked[3].reply(stale(5000));
   asked[4].reply(STORED);
@@ -227,7 +228,7 @@ test('one too far ahead puts a write off no second time either', () => {
 
 test('what is no record is a failure of its replica, also when it comes late', () => {
   const { coordinator, asked, answers, ids, settled } = setUpWaiting();
-  coordinator.get(KEY, 1, 3, answers);
+  coordinator.get(KEY, quorumOptions(1, 3), answers);
   asked[0].reply(found(5, 'value'));
   const damaged = Buffer.from(found(9, 'value').record!);
   damaged[0] = 99;
@@ -241,7 +242,7 @@ test('what is no record is a failure of its replica, also when it comes late', (
 
 test('it settles once, whatever is said twice or after it', () => {
   const { coordinator, asked, answers, settled } = setUpWaiting();
-  coordinator.put(KEY, VALUE, 1, 3, answers);
+  coordinator.put(KEY, VALUE, quorumOptions(1, 3), answers);
   asked[0].reply(STORED);
   asked[0].reply(failed(FailureCode.storage, 'storage error'));
   asked[1].reply(STORED);
@@ -257,7 +258,7 @@ test('it settles once, whatever is said twice or after it', () => {
 
 test('one that ran out of time settles when its replicas are answered for', () => {
   const { coordinator, asked, answers, clock, ids, settled } = setUpWaiting();
-  coordinator.get(KEY, 3, 3, answers);
+  coordinator.get(KEY, quorumOptions(3, 3), answers);
   asked[0].reply(found(5, 'value'));
   clock.advance(TIMEOUT_MS + 10);
   assert.equal(answers.all.length, 1);
@@ -274,9 +275,9 @@ test('one that ran out of time settles when its replicas are answered for', () =
 
 test('when its node stops what is answered settles, and what is not is answered first', () => {
   const { coordinator, asked, answers, ids, settled } = setUpWaiting();
-  coordinator.put(KEY, VALUE, 1, 3, answers);
+  coordinator.put(KEY, VALUE, quorumOptions(1, 3), answers);
   asked[0].reply(STORED);
-  coordinator.get(KEY, 2, 3, answers);
+  coordinator.get(KEY, quorumOptions(2, 3), answers);
   asked[3].reply(found(5, 'value'));
   assert.equal(settled.length, 0);
   coordinator.close();
@@ -297,7 +298,7 @@ test('when its node stops what is answered settles, and what is not is answered 
 test('a write that was never sent settles with its answer: nobody was asked', () => {
   const { coordinator, answers, ids, settled, timestamps } = setUpWaiting();
   timestamps.isExhausted = true;
-  coordinator.put(KEY, VALUE, 1, 3, answers);
+  coordinator.put(KEY, VALUE, quorumOptions(1, 3), answers);
   timestamps.reserved(new Error('the disk is full'));
   assert.equal(answers.all.length, 1);
   assert.deepEqual([settled[0].version, ...settled[0].replicas], ['', ...ids.map((id) => `${id}: unasked`)]);
@@ -305,7 +306,7 @@ test('a write that was never sent settles with its answer: nobody was asked', ()
 
 test('a write whose next try finds no timestamp settles with what was said to the one before', () => {
   const { coordinator, asked, answers, ids, settled, timestamps } = setUpWaiting();
-  coordinator.put(KEY, VALUE, 3, 3, answers);
+  coordinator.put(KEY, VALUE, quorumOptions(3, 3), answers);
   timestamps.isExhausted = true;
   asked[0].reply(stale(5000));
   asked[1].reply(STORED);
@@ -333,7 +334,7 @@ test('a request that could not be sent to all settles at once: not all will answ
       if (question.position === 1) throw new Error('the engine is closed');
     });
     const { coordinator, ids, settled } = setUpCoordinator(replicas);
-    coordinator.get(KEY, ack, 3, answers);
+    coordinator.get(KEY, quorumOptions(ack, 3), answers);
     assert.equal(answers.all.length, 1);
     assert.deepEqual(settled[0].replicas, [`${ids[0]}: current`, `${ids[1]}: current`, `${ids[2]}: silent`]);
     assert.equal(coordinator.unsettled, 0);
@@ -342,7 +343,7 @@ test('a request that could not be sent to all settles at once: not all will answ
 
 test('a request that is refused as it stands is none: nothing settles', () => {
   const { coordinator, answers, settled } = setUpWaiting();
-  coordinator.get(KEY, 4, 3, answers);
+  coordinator.get(KEY, quorumOptions(4, 3), answers);
   coordinator.close();
   assert.deepEqual([answers.all.length, settled.length], [1, 0]);
 });
@@ -351,7 +352,7 @@ test('of large answers that find no room all are heard', () => {
   const { answers, asked, coordinator, ids, settled } = setUpWaiting();
   const large = found(5, 'v'.repeat(32 * 1024 * 1024));
   for (let i = 0; i < 2; i++) {
-    coordinator.get(KEY, 2, 3, answers);
+    coordinator.get(KEY, quorumOptions(2, 3), answers);
     for (const question of asked.splice(0)) {
       if (i === 1 || question.position === 0) question.reply(large);
     }
@@ -366,8 +367,8 @@ test('of large answers that find no room all are heard', () => {
 test('who is answered may stop the node: the request settles once', () => {
   const { coordinator, asked, answers, settled } = setUpWaiting();
   answers.next = () => coordinator.close();
-  coordinator.get(KEY, 1, 3, answers);
-  coordinator.get(KEY, 3, 3, answers);
+  coordinator.get(KEY, quorumOptions(1, 3), answers);
+  coordinator.get(KEY, quorumOptions(3, 3), answers);
   asked[0].reply(ABSENT);
   assert.equal(answers.all.length, 2);
   assert.equal(settled.length, 2);

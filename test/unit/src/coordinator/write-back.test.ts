@@ -13,6 +13,7 @@ import {
   STORED,
   stale,
 } from '../../../../src/reply.ts';
+import { quorumOptions, requestOptions } from '../../../../src/request-options.ts';
 import {
   Answers,
   found,
@@ -55,7 +56,7 @@ for (const replication of REPLICATIONS) {
   describe(replication, () => {
     test('where the answers agree nothing is written', () => {
       const { answers, asked, coordinator, readAt } = setUp(replication);
-      coordinator.get(KEY, 2, 3, answers);
+      coordinator.get(KEY, quorumOptions(2, 3), answers);
       readAt(0, found(5, 'v'));
       readAt(1, found(5, 'v'));
       assert.deepEqual(answers.all, ['ok v']);
@@ -69,7 +70,7 @@ for (const replication of REPLICATIONS) {
       test(`one replica has the newest, the other ${what}: it gets it before the answer`, () => {
         const { answers, coordinator, ids, readAt, settled, writes, writtenAt, writtenTo } =
           setUp(replication);
-        coordinator.get(KEY, 2, 3, answers);
+        coordinator.get(KEY, quorumOptions(2, 3), answers);
         readAt(0, found(5, 'new'));
         readAt(1, older);
         assert.deepEqual(answers.all, []);
@@ -84,7 +85,7 @@ for (const replication of REPLICATIONS) {
 
     test('a deletion is brought to others, too', () => {
       const { answers, coordinator, readAt, writes, writtenAt } = setUp(replication);
-      coordinator.get(KEY, 2, 3, answers);
+      coordinator.get(KEY, quorumOptions(2, 3), answers);
       readAt(0, found(4, 'old'));
       readAt(1, found(5, '', { tombstone: true }));
       assert.deepEqual(answers.all, []);
@@ -95,7 +96,7 @@ for (const replication of REPLICATIONS) {
 
     test('one that cannot be written to is replaced by another', () => {
       const { answers, coordinator, readAt, writtenAt, writtenTo } = setUp(replication);
-      coordinator.get(KEY, 2, 3, answers);
+      coordinator.get(KEY, quorumOptions(2, 3), answers);
       readAt(0, found(5, 'new'));
       readAt(1, found(4, 'old'));
       writtenAt(1, DOWN);
@@ -106,7 +107,7 @@ for (const replication of REPLICATIONS) {
 
     test('the request is settled once, when everybody who was asked or written to has answered', () => {
       const { answers, coordinator, readAt, settled, writtenAt } = setUp(replication);
-      coordinator.get(KEY, 2, 3, answers);
+      coordinator.get(KEY, quorumOptions(2, 3), answers);
       readAt(0, found(5, 'new'));
       readAt(1, found(4, 'old'));
       writtenAt(1, DOWN);
@@ -118,7 +119,7 @@ for (const replication of REPLICATIONS) {
 
     test('when too few can have it the answer says so, and of each why', () => {
       const { answers, clock, coordinator, ids, readAt, writtenAt } = setUp(replication);
-      coordinator.get(KEY, 2, 3, answers);
+      coordinator.get(KEY, quorumOptions(2, 3), answers);
       readAt(0, found(5, 'new'));
       readAt(1, found(4, 'old'));
       writtenAt(1, failed(FailureCode.noSpace, 'disk full'));
@@ -132,7 +133,7 @@ for (const replication of REPLICATIONS) {
 
     test('one that says nothing is late after a quarter of the time, and at the deadline too few have it', () => {
       const { answers, clock, coordinator, ids, readAt, settled, writtenAt, writtenTo } = setUp(replication);
-      coordinator.get(KEY, 2, 3, answers);
+      coordinator.get(KEY, quorumOptions(2, 3), answers);
       readAt(0, found(5, 'new'));
       readAt(1, found(4, 'old'));
       clock.advance(LATE_MS - 1);
@@ -155,7 +156,7 @@ for (const replication of REPLICATIONS) {
 
 test('answers that agree after one that was older still bring the newest to as many as must answer', () => {
   const { answers, coordinator, readAt, writtenAt, writtenTo } = setUp('parallel', 5);
-  coordinator.get(KEY, 3, 5, answers);
+  coordinator.get(KEY, quorumOptions(3, 5), answers);
   readAt(3, found(4, 'old'));
   readAt(0, found(5, 'new'));
   readAt(1, found(5, 'new'));
@@ -167,7 +168,7 @@ test('answers that agree after one that was older still bring the newest to as m
 test('a late answer of the read counts, and one with a newer version does, too', () => {
   for (const late of [5, 6]) {
     const { answers, coordinator, readAt } = setUp();
-    coordinator.get(KEY, 2, 3, answers);
+    coordinator.get(KEY, quorumOptions(2, 3), answers);
     readAt(0, found(5, 'new'));
     readAt(1, ABSENT);
     readAt(2, found(late, 'late'));
@@ -177,7 +178,7 @@ test('a late answer of the read counts, and one with a newer version does, too',
 
 test('a late answer with an older version does not count', () => {
   const { answers, coordinator, readAt } = setUp();
-  coordinator.get(KEY, 2, 3, answers);
+  coordinator.get(KEY, quorumOptions(2, 3), answers);
   readAt(0, found(5, 'new'));
   readAt(1, ABSENT);
   readAt(2, found(4, 'old'));
@@ -186,7 +187,7 @@ test('a late answer with an older version does not count', () => {
 
 test('a replica that meanwhile has a newer version counts, one that names an older one does not', () => {
   const { answers, coordinator, readAt, writtenAt } = setUp();
-  coordinator.get(KEY, 2, 3, answers);
+  coordinator.get(KEY, quorumOptions(2, 3), answers);
   readAt(0, found(5, 'new'));
   readAt(1, ABSENT);
   writtenAt(1, stale(4, 9));
@@ -197,7 +198,7 @@ test('a replica that meanwhile has a newer version counts, one that names an old
 
 test('what only a replica that is not whole has is brought to others, and its own answer does not count', () => {
   const { answers, coordinator, readAt, writtenAt, writtenTo } = setUp();
-  coordinator.get(KEY, 2, 3, answers);
+  coordinator.get(KEY, quorumOptions(2, 3), answers);
   readAt(0, incomplete(found(5, 'new').record));
   readAt(1, ABSENT);
   readAt(2, ABSENT);
@@ -210,7 +211,7 @@ test('what only a replica that is not whole has is brought to others, and its ow
 
 test('a replica that is not whole and has nothing does not differ from others', () => {
   const { answers, asked, coordinator, readAt } = setUp();
-  coordinator.get(KEY, 2, 3, answers);
+  coordinator.get(KEY, quorumOptions(2, 3), answers);
   readAt(0, incomplete(null));
   readAt(1, found(5, 'v'));
   readAt(2, found(5, 'v'));
@@ -220,7 +221,7 @@ test('a replica that is not whole and has nothing does not differ from others', 
 
 test('a deletion that is settled at one owner is not written there for ever', () => {
   const { answers, coordinator, readAt, writtenAt } = setUp();
-  coordinator.get(KEY, 2, 3, answers);
+  coordinator.get(KEY, quorumOptions(2, 3), answers);
   readAt(0, found(5, '', { tombstone: true }));
   readAt(1, ABSENT);
   writtenAt(1, stale(7, SETTLED_WRITER));
@@ -229,7 +230,7 @@ test('a deletion that is settled at one owner is not written there for ever', ()
 
 test('an expired value that is settled at one owner counts like a deletion', () => {
   const { answers, clock, coordinator, readAt, writtenAt } = setUp();
-  coordinator.get(KEY, 2, 3, answers);
+  coordinator.get(KEY, quorumOptions(2, 3), answers);
   readAt(0, found(5, 'gone', { expiryMs: clock.nowMs() - 1 }));
   readAt(1, ABSENT);
   writtenAt(1, stale(7, SETTLED_WRITER));
@@ -238,7 +239,7 @@ test('an expired value that is settled at one owner counts like a deletion', () 
 
 test('a replica that takes a value for settled does not have it', () => {
   const { answers, coordinator, readAt, writtenAt, writtenTo } = setUp();
-  coordinator.get(KEY, 2, 3, answers);
+  coordinator.get(KEY, quorumOptions(2, 3), answers);
   readAt(0, found(5, 'v'));
   readAt(1, ABSENT);
   writtenAt(1, stale(7, SETTLED_WRITER));
@@ -250,7 +251,7 @@ test('a replica that takes a value for settled does not have it', () => {
 
 test('no more replicas get a version than it was written for, unless they have an older one', () => {
   const { answers, coordinator, readAt, writtenAt, writtenTo } = setUp('parallel', 5);
-  coordinator.get(KEY, 3, 5, answers);
+  coordinator.get(KEY, quorumOptions(3, 5), answers);
   // It was written with `from` 3: positions 3 and 4 are no owners of it.
   readAt(0, found(5, 'new'));
   readAt(3, ABSENT);
@@ -264,7 +265,7 @@ test('no more replicas get a version than it was written for, unless they have a
 
 test('a version that was written for fewer replicas than must answer is brought to all of these', () => {
   const { answers, coordinator, readAt, writtenTo } = setUp('parallel', 5);
-  coordinator.get(KEY, 3, 5, answers);
+  coordinator.get(KEY, quorumOptions(3, 5), answers);
   readAt(0, found(5, 'v', { from: 1 }));
   readAt(3, ABSENT);
   readAt(4, ABSENT);
@@ -280,7 +281,7 @@ test('replicas that answer inside the call that writes to them end it there', ()
   });
   const { coordinator, preferred, settled } = setUpCoordinator(replicas, undefined, 'parallel', {}, true);
   const answers = new Answers();
-  coordinator.get(KEY, 2, 3, answers);
+  coordinator.get(KEY, quorumOptions(2, 3), answers);
   asks.find(({ node }) => node === preferred[0])?.reply(found(5, 'new'));
   asks.find(({ node }) => node === preferred[1])?.reply(ABSENT);
   assert.deepEqual(answers.all, ['ok new']);
@@ -295,7 +296,7 @@ test('a call that throws is a replica that cannot be written to', () => {
   });
   const { coordinator, ids } = setUpCoordinator(replicas, undefined, 'parallel', {}, true);
   const answers = new Answers();
-  coordinator.get(KEY, 2, 3, answers);
+  coordinator.get(KEY, quorumOptions(2, 3), answers);
   replicas.asked[0].reply(foundRecord(found(5, 'new').record!));
   replicas.asked[1].reply(ABSENT);
   assert.match(answers.all.join(), /1 did \(.*no memory; .*no memory\)/);
@@ -304,7 +305,7 @@ test('a call that throws is a replica that cannot be written to', () => {
 
 test('a node that stops answers a read that writes back, and what comes later changes nothing', () => {
   const { answers, clock, coordinator, readAt, settled, writtenAt } = setUp();
-  coordinator.get(KEY, 2, 3, answers);
+  coordinator.get(KEY, quorumOptions(2, 3), answers);
   readAt(0, found(5, 'new'));
   readAt(1, ABSENT);
   coordinator.close();
@@ -319,18 +320,36 @@ test('a node that stops answers a read that writes back, and what comes later ch
 test('a large value stays counted until it is written back and answered', () => {
   const { answers, asked, coordinator, readAt, writtenAt } = setUp();
   const large = found(5, 'x'.repeat(40 * 1024 * 1024));
-  coordinator.get(KEY, 2, 3, answers);
+  coordinator.get(KEY, quorumOptions(2, 3), answers);
   readAt(0, large);
   readAt(1, ABSENT);
   const refused = new Answers();
-  coordinator.get(KEY, 2, 3, refused);
+  coordinator.get(KEY, quorumOptions(2, 3), refused);
   asked.at(-1)?.reply(large);
   assert.match(refused.all.join(), /^overloaded/);
   writtenAt(1, STORED);
   assert.match(answers.all.join(), /^ok x/);
   const served = new Answers();
-  coordinator.get(KEY, 2, 3, served);
+  coordinator.get(KEY, quorumOptions(2, 3), served);
   asked.at(-1)?.reply(large);
   asked.at(-2)?.reply(large);
   assert.match(served.all.join(), /^ok x/);
 });
+
+for (const isNodeSetToWriteBack of [false, true]) {
+  test(`what a request says counts on a node that is set to ${isNodeSetToWriteBack ? 'write back' : 'answer first'}`, () => {
+    const replicas = new FakeReplicas(viewOfNodes(3));
+    const { asked } = replicas;
+    const { coordinator } = setUpCoordinator(replicas, undefined, 'parallel', {}, isNodeSetToWriteBack);
+    const writesOf = (repair: 'write-back' | 'async' | null): number => {
+      asked.length = 0;
+      coordinator.get(KEY, requestOptions({ ack: 2, from: 3, repair }), new Answers());
+      asked[0].reply(found(5, 'new'));
+      asked[1].reply(found(4, 'old'));
+      return asked.filter(({ record }) => record !== null).length;
+    };
+    assert.equal(writesOf('write-back'), 1);
+    assert.equal(writesOf('async'), 0);
+    assert.equal(writesOf(null), isNodeSetToWriteBack ? 1 : 0);
+  });
+}

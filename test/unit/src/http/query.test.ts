@@ -1,14 +1,21 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { EntityQuery, RangeQuery } from '../../../../src/http/query.ts';
+import type { EntityMethod } from '../../../../src/admission/entity-request.ts';
+import { EntityQuery } from '../../../../src/http/entity-query.ts';
+import { RangeQuery } from '../../../../src/http/query.ts';
+import { Consistency, DEFAULT_REQUEST, type RequestOptions } from '../../../../src/request-options.ts';
 
 const MAX_KEY_BYTES = 4096;
+const KNOWN = ['id', 'ack', 'from', 'consistency', 'repair', 'ttl', 'explain'];
 
-function readEntity(query: string): { query: EntityQuery; fault: ReturnType<EntityQuery['read']> } {
+function readEntity(
+  query: string,
+  method: EntityMethod = 'GET',
+): { query: EntityQuery; fault: ReturnType<EntityQuery['read']> } {
   const reader = new EntityQuery();
   const target = `/v0/entity?${query}`;
-  return { query: reader, fault: reader.read(target, '/v0/entity?'.length, MAX_KEY_BYTES) };
+  return { query: reader, fault: reader.read(method, target, '/v0/entity?'.length, MAX_KEY_BYTES) };
 }
 
 test('any text comes back as its UTF-8, however much of it is percent-encoded', () => {
@@ -28,7 +35,7 @@ test('any text comes back as its UTF-8, however much of it is percent-encoded', 
 
 test('it reads what URLSearchParams writes, in any order, unknown parameters beside', () => {
   const count = fc.integer({ min: 1, max: 999_999_999 });
-  const name = fc.string().filter((text) => !['id', 'ack', 'from'].includes(text));
+  const name = fc.string().filter((text) => !KNOWN.includes(text));
   const text = fc.string({ unit: 'binary' });
   fc.assert(
     fc.property(
@@ -46,7 +53,10 @@ test('it reads what URLSearchParams writes, in any order, unknown parameters bes
         const pairs = [...all.slice(first), ...all.slice(0, first)];
         const { query, fault } = readEntity(new URLSearchParams(pairs).toString());
         assert.equal(fault, null);
-        assert.deepEqual([query.key.toString(), query.ack, query.from], [id, ack ?? 0, from ?? 0]);
+        assert.deepEqual(
+          [query.key.toString(), query.options.ack, query.options.from],
+          [id, ack ?? 0, from ?? 0],
+        );
       },
     ),
   );
@@ -77,6 +87,7 @@ test('any target at all is a key or a fault, and nothing else', () => {
     'start',
     'end',
     'ack',
+    'ttl',
     '=',
     '&',
     '%',
@@ -91,7 +102,8 @@ test('any target at all is a key or a fault, and nothing else', () => {
     fc.property(fc.array(fc.oneof(fragment, fc.string())), (parts) => {
       const text = parts.join('');
       const { query, fault } = readEntity(text);
-      if (fault === null) assert.ok(query.key.length > 0 && query.ack >= 0 && query.from >= 0);
+      if (fault === null)
+        assert.ok(query.key.length > 0 && query.options.ack >= 0 && query.options.from >= 0);
       else assert.ok([400, 413].includes(fault.status) && fault.sentence.endsWith('.'));
       const rangeFault = range.read(text, 0, MAX_KEY_BYTES);
       if (rangeFault !== null) assert.ok([400, 413].includes(rangeFault.status));
@@ -101,9 +113,10 @@ test('any target at all is a key or a fault, and nothing else', () => {
 
 test('a reader keeps nothing of the target before', () => {
   const entity = new EntityQuery();
-  assert.equal(entity.read('id=a&ack=2&from=3', 0, 10), null);
-  assert.equal(entity.read('id=b', 0, 10), null);
-  assert.deepEqual([entity.key.toString(), entity.ack, entity.from], ['b', 0, 0]);
+  assert.equal(entity.read('PUT', 'id=a&ack=2&from=3&ttl=5&consistency=linearizable', 0, 10), null);
+  assert.equal(entity.read('GET', 'id=b', 0, 10), null);
+  assert.equal(entity.key.toString(), 'b');
+  assert.equal(entity.options, DEFAULT_REQUEST);
   const range = new RangeQuery();
   assert.equal(range.read('start=a&end=b', 0, 10), null);
   assert.equal(range.read('start=', 0, 10), null);
@@ -118,4 +131,59 @@ test('a range is empty when its end is not above its start', () => {
       assert.equal(range.isEmpty, Buffer.compare(Buffer.from(end), Buffer.from(start)) <= 0);
     }),
   );
+});
+
+test('the options of a request are what its parameters say, and what they do not say is the default', () => {
+  const cases: [EntityMethod, string, Partial<RequestOptions>][] = [
+    ['GET', 'consistency=linearizable', { consistency: Consistency.linearizable }],
+    ['GET', 'consistency=default&ack=2', { ack: 2 }],
+    ['GET', 'repair=write-back', { repair: 'write-back' }],
+    ['GET', 'repair=%61sync&consistency=default', { repair: 'async' }],
+    ['PUT', 'ttl=90', { ttlMs: 90_000 }],
+    ['PUT', 'ttl=90s', { ttlMs: 90_000 }],
+    ['PUT', 'ttl=10m&from=3', { ttlMs: 600_000, from: 3 }],
+    ['PUT', 'ttl=2h', { ttlMs: 7_200_000 }],
+    ['PUT', 'ttl=7d', { ttlMs: 604_800_000 }],
+    ['PUT', 'ttl=3650d', { ttlMs: 315_360_000_000 }],
+    ['PUT', 'TTL=1&Consistency=x&explain', {}],
+  ];
+  for (const [method, query, said] of cases) {
+    const { query: read, fault } = readEntity(`id=k&${query}`, method);
+    assert.equal(fault, null, query);
+    assert.deepEqual(read.options, { ...DEFAULT_REQUEST, ...said }, query);
+  }
+});
+
+test('what an option cannot be is refused with a sentence that names it', () => {
+  const cases: [EntityMethod, string, RegExp][] = [
+    ['GET', 'consistency=strong', /"consistency" is none of .*: default or linearizable\.$/],
+    ['GET', 'consistency=', /"consistency"/],
+    ['GET', 'consistency=Linearizable', /"consistency"/],
+    ['GET', 'consistency=%ff', /"consistency"/],
+    ['GET', 'consistency=default&consistency=default', /"consistency" is given more than once/],
+    ['GET', 'repair=sync', /"repair" is none of .*: write-back or async\.$/],
+    ['GET', 'repair=async&repair=async', /"repair" is given more than once/],
+    ['PUT', 'repair=async', /"repair" is for GET/],
+    ['DELETE', 'repair=write-back', /"repair" is for GET/],
+    ['GET', 'repair=async&consistency=linearizable', /"repair" must not be "async"/],
+    ['PUT', 'ttl=', /"ttl" is not a time such as 90s/],
+    ['PUT', 'ttl=-1', /"ttl" is not a time/],
+    ['PUT', 'ttl=1.5h', /"ttl" is not a time/],
+    ['PUT', 'ttl=10ms', /"ttl" is not a time/],
+    ['PUT', 'ttl=10M', /"ttl" is not a time/],
+    ['PUT', 'ttl=1 s', /"ttl" is not a time/],
+    ['PUT', 'ttl=1234567890', /"ttl" is not a time/],
+    ['PUT', 'ttl=0', /"ttl" is 0/],
+    ['PUT', 'ttl=0d', /"ttl" is 0/],
+    ['PUT', 'ttl=3651d', /"ttl" is above 3650d/],
+    ['PUT', 'ttl=999999999d', /"ttl" is above 3650d/],
+    ['PUT', 'ttl=5&ttl=5', /"ttl" is given more than once/],
+    ['GET', 'ttl=5', /"ttl" is for PUT: a GET/],
+    ['DELETE', 'ttl=5', /"ttl" is for PUT: a DELETE/],
+  ];
+  for (const [method, query, sentence] of cases) {
+    const { fault } = readEntity(`id=k&${query}`, method);
+    assert.equal(fault?.status, 400, query);
+    assert.match(fault?.sentence ?? '', sentence, query);
+  }
 });

@@ -6,7 +6,9 @@ import type { AdmissionFigures } from '../../../../src/admission/admission.ts';
 import type { DoorFactory } from '../../../../src/admission/door.ts';
 import { httpDoor } from '../../../../src/http/door.ts';
 import { type RunningNode, startNode } from '../../../../src/node/node.ts';
+import type { OutcomeSink } from '../../../../src/outcome.ts';
 import { Outcome } from '../../../../src/outcome.ts';
+import { quorumOptions } from '../../../../src/request-options.ts';
 import type { EntityService, NodeServices } from '../../../../src/services.ts';
 import { HttpClient } from '../../../support/http.ts';
 import { InProcessCluster } from '../../../support/in-process-cluster.ts';
@@ -20,7 +22,7 @@ interface Answer {
 
 /** Asks a node's entities for one thing. */
 function ask(
-  call: (entities: EntityService, reply: Parameters<EntityService['get']>[3]) => void,
+  call: (entities: EntityService, reply: OutcomeSink) => void,
   { entities }: NodeServices,
 ): Promise<Answer> {
   return new Promise((resolve) =>
@@ -34,13 +36,16 @@ function ask(
 
 function put(node: RunningNode, key: string, value: string): Promise<Answer> {
   return ask(
-    (entities, reply) => entities.put(Buffer.from(key), Buffer.from(value), 3, 3, reply, 0),
+    (entities, reply) => entities.put(Buffer.from(key), Buffer.from(value), quorumOptions(3, 3), reply, 0),
     node.services,
   );
 }
 
 function get(node: RunningNode, key: string): Promise<Answer> {
-  return ask((entities, reply) => entities.get(Buffer.from(key), 2, 3, reply, 0), node.services);
+  return ask(
+    (entities, reply) => entities.get(Buffer.from(key), quorumOptions(2, 3), reply, 0),
+    node.services,
+  );
 }
 
 function startAll(

@@ -10,6 +10,7 @@ import { clusterSecretOf } from '../../../../src/node/cluster-secret.ts';
 import { NodeCore } from '../../../../src/node/core.ts';
 import { openDataFolder } from '../../../../src/node/data-folder.ts';
 import { Outcome } from '../../../../src/outcome.ts';
+import { quorumOptions } from '../../../../src/request-options.ts';
 import { InProcessCluster } from '../../../support/in-process-cluster.ts';
 import { until } from '../../../support/until.ts';
 
@@ -66,7 +67,7 @@ class Writes {
       const key = `${name} ${i}`;
       const outcomes: string[] = [];
       this.outcomes.set(key, outcomes);
-      core.coordinator.put(Buffer.from(key), VALUE, 0, 0, {
+      core.coordinator.put(Buffer.from(key), VALUE, quorumOptions(0, 0), {
         onLargeValue: () => undefined,
         onOutcome: (outcome, _value, reason) =>
           void outcomes.push(outcome === Outcome.ok ? 'ok' : `${outcome}: ${reason}`),
