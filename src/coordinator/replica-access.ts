@@ -19,6 +19,8 @@ export interface ReplicaSet {
   readonly view: ClusterView;
   /** Asks the node with this index to read. */
   read(node: number, key: Uint8Array, timeoutMs: number, sink: ReplySink, position: number): void;
+  /** Asks the node with this index for its version: the record in the answer is its header alone. */
+  readVersion(node: number, key: Uint8Array, timeoutMs: number, sink: ReplySink, position: number): void;
   /** Sends one write to the first `count` nodes of the list at `listOffset`; the i-th answers as position i. */
   write(listOffset: number, count: number, write: EncodedWrite, sink: ReplySink): void;
 }

@@ -5,12 +5,14 @@ import type { EncodedWrite, ReplicaSet } from './replica-access.ts';
 /** The replica on this node. Sinks are called exactly once, possibly before the call returns. */
 export interface LocalReplica {
   read(key: Uint8Array, sink: ReplySink, position: number): void;
+  readVersion(key: Uint8Array, sink: ReplySink, position: number): void;
   write(key: Uint8Array, record: Uint8Array, sink: ReplySink, position: number, timeoutMs: number): void;
 }
 
 /** The way to the other nodes. */
 export interface RemoteReplicas {
   read(node: number, key: Uint8Array, timeoutMs: number, sink: ReplySink, position: number): void;
+  readVersion(node: number, key: Uint8Array, timeoutMs: number, sink: ReplySink, position: number): void;
   /**
    * Hands a write, encoded once, to those of the `count` nodes in `nodes` from `offset` on that are not this one; the
    * i-th answers as position i.
@@ -48,6 +50,11 @@ export class NodeReplicaSet implements ReplicaSet {
   read(node: number, key: Uint8Array, timeoutMs: number, sink: ReplySink, position: number): void {
     if (node === this.#self) this.#local.read(key, sink, position);
     else this.#remote.read(node, key, timeoutMs, sink, position);
+  }
+
+  readVersion(node: number, key: Uint8Array, timeoutMs: number, sink: ReplySink, position: number): void {
+    if (node === this.#self) this.#local.readVersion(key, sink, position);
+    else this.#remote.readVersion(node, key, timeoutMs, sink, position);
   }
 
   write(listOffset: number, count: number, write: EncodedWrite, sink: ReplySink): void {

@@ -5,7 +5,7 @@ import type { RpcSession } from '../rpc/session.ts';
 import type { PeerHttpLimits } from './limits.ts';
 import { ReplicaCall } from './replica-call.ts';
 import { SessionCalls } from './session-calls.ts';
-import { MAX_TARGET_KEY_BYTES, targetOf } from './wire.ts';
+import { MAX_TARGET_KEY_BYTES, targetOf, versionTargetOf } from './wire.ts';
 
 /** The RPC connection to a peer, which says whether the peer can be asked, and where. */
 export interface PeerLink {
@@ -112,6 +112,15 @@ class PeerHttpRoutes {
 
   read(node: number, key: Uint8Array, timeoutMs: number, sink: ReplySink, position: number): void {
     const target = key.length > MAX_TARGET_KEY_BYTES ? null : targetOf(key);
+    this.#ask(node, target, timeoutMs, sink, position);
+  }
+
+  readVersion(node: number, key: Uint8Array, timeoutMs: number, sink: ReplySink, position: number): void {
+    const target = key.length > MAX_TARGET_KEY_BYTES ? null : versionTargetOf(key);
+    this.#ask(node, target, timeoutMs, sink, position);
+  }
+
+  #ask(node: number, target: string | null, timeoutMs: number, sink: ReplySink, position: number): void {
     const deadlineMs = this.#clock.monotonicMs() + timeoutMs;
     const refusal = this.#begin(node, target, null, deadlineMs, sink, position);
     if (refusal !== null) sink.onReply(position, refusal);

@@ -13,6 +13,7 @@ import {
   statusOf,
   TIMEOUT_HEADER,
   timeoutOf,
+  versionKeyOf,
 } from './wire.ts';
 
 const TIMEOUT = TIMEOUT_HEADER.toLowerCase();
@@ -92,11 +93,7 @@ export class ReplicaExchange implements ReplySink {
     const timeoutMs = timeoutOf(headers[TIMEOUT]);
     if (method !== 'GET' && method !== 'PUT') this.#refuseUnread(NO_METHOD);
     else if (method === 'PUT') this.#readRecord(key, timeoutMs);
-    else {
-      const refusal = this.#refusalOf(key, timeoutMs);
-      if (refusal !== null) this.#refuse(refusal);
-      else this.#ask(() => this.#context.handler.read(key as Uint8Array, timeoutMs as number, this, 0));
-    }
+    else this.#read(key, key === null ? versionKeyOf(url) : null, timeoutMs);
   }
 
   onReply(_token: number, reply: ReplicaReply): void {
@@ -112,6 +109,14 @@ export class ReplicaExchange implements ReplySink {
       }
     }
     this.#onReplied();
+  }
+
+  #read(key: Buffer | null, versionKey: Buffer | null, timeoutMs: number | undefined): void {
+    const { handler } = this.#context;
+    const refusal = this.#refusalOf(key ?? versionKey, timeoutMs);
+    if (refusal !== null) this.#refuse(refusal);
+    else if (key !== null) this.#ask(() => handler.read(key, timeoutMs as number, this, 0));
+    else this.#ask(() => handler.readVersion(versionKey as Uint8Array, timeoutMs as number, this, 0));
   }
 
   #refusalOf(key: Uint8Array | null, timeoutMs: number | undefined): ReplicaReply | null {

@@ -4,6 +4,7 @@ import { ReplyKind } from '../reply.ts';
 
 export const SESSION_TARGET = '/v0/replica/session';
 const KEY_TARGET = '/v0/replica?key=';
+const VERSION_TARGET = '/v0/replica?versionOf=';
 export const TIMEOUT_HEADER = 'Quorate-Timeout-Ms';
 export const REPLY_HEADER = 'Quorate-Reply';
 export const FAILURE_HEADER = 'Quorate-Failure';
@@ -22,14 +23,30 @@ const KINDS: ReadonlyMap<string, ReplyKind> = new Map(
 );
 
 export function targetOf(key: Uint8Array): string {
-  const bytes = Buffer.from(key.buffer, key.byteOffset, key.byteLength);
-  return KEY_TARGET + bytes.toString('base64url');
+  return KEY_TARGET + written(key);
 }
 
-/** The key of a target; null when it names none. */
+export function versionTargetOf(key: Uint8Array): string {
+  return VERSION_TARGET + written(key);
+}
+
+/** The key of a target for a record; null when it names none. */
 export function keyOf(target: string): Buffer | null {
-  if (!target.startsWith(KEY_TARGET)) return null;
-  const written = target.slice(KEY_TARGET.length);
+  return keyBehind(KEY_TARGET, target);
+}
+
+/** The key of a target for a version; null when it names none. */
+export function versionKeyOf(target: string): Buffer | null {
+  return keyBehind(VERSION_TARGET, target);
+}
+
+function written(key: Uint8Array): string {
+  return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('base64url');
+}
+
+function keyBehind(prefix: string, target: string): Buffer | null {
+  if (!target.startsWith(prefix)) return null;
+  const written = target.slice(prefix.length);
   const key = Buffer.from(written, 'base64url');
   // The decoder passes over what is no base64url: then the key would be another one than was meant.
   return key.length > 0 && key.toString('base64url') === written ? key : null;

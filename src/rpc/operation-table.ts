@@ -68,7 +68,7 @@ export const READ_VERSION: RpcOperation = {
   name: 'readVersion',
   feature: Feature.readVersion,
   arguments: Arguments.key,
-  isBackground: true,
+  isBackground: false,
   answersRecord: true,
   serve(handler, message, sink) {
     handler.readVersion(message.key(), message.timeoutMs, sink, message.id);

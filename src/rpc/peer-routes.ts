@@ -8,7 +8,7 @@ import {
   writeRequestBytes,
 } from './codec.ts';
 import type { MulticastSender } from './multicast/sender.ts';
-import { READ, WRITE } from './operation-table.ts';
+import { READ, READ_VERSION, type RpcOperation, WRITE } from './operation-table.ts';
 import type { Peer } from './peer.ts';
 import { NO_SUCH_PEER } from './response.ts';
 
@@ -50,9 +50,11 @@ export class PeerRoutes {
   }
 
   read(node: number, key: Uint8Array, timeoutMs: number, sink: ReplySink, position: number): void {
-    const peer = this.peers[node] ?? null;
-    if (peer === null) sink.onReply(position, NO_SUCH_PEER);
-    else peer.ask(READ, key, wholeTimeoutMs(timeoutMs), sink, position);
+    this.#ask(READ, node, key, timeoutMs, sink, position);
+  }
+
+  readVersion(node: number, key: Uint8Array, timeoutMs: number, sink: ReplySink, position: number): void {
+    this.#ask(READ_VERSION, node, key, timeoutMs, sink, position);
   }
 
   /**
@@ -122,6 +124,19 @@ export class PeerRoutes {
       refusals[position] = refusal;
     }
     return refusals;
+  }
+
+  #ask(
+    operation: RpcOperation,
+    node: number,
+    key: Uint8Array,
+    timeoutMs: number,
+    sink: ReplySink,
+    position: number,
+  ): void {
+    const peer = this.peers[node] ?? null;
+    if (peer === null) sink.onReply(position, NO_SUCH_PEER);
+    else peer.ask(operation, key, wholeTimeoutMs(timeoutMs), sink, position);
   }
 
   /** How many of the nodes can be reached by datagrams now. */

@@ -94,6 +94,7 @@ export class ClusterNode {
     const { replica } = this;
     return {
       read: (key, sink, position) => replica.read(key, sink, position),
+      readVersion: (key, sink, position) => replica.readVersion(key, sink, position),
       write: (key, record, sink, position) => replica.write(key, record, this.#heard(sink), position),
     };
   }
@@ -102,6 +103,9 @@ export class ClusterNode {
     return {
       read: (node, asked, _timeoutMs, sink, position) => {
         this.#send(node, sink, position, (peer, answer) => peer.replica.read(asked, answer, position));
+      },
+      readVersion: (node, asked, _timeoutMs, sink, position) => {
+        this.#send(node, sink, position, (peer, answer) => peer.replica.readVersion(asked, answer, position));
       },
       write: (lists, offset, count, key, record, _timeoutMs, sink) => {
         const refusals = new Array<ReplicaReply | null>(count).fill(null);

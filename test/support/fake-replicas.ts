@@ -9,6 +9,8 @@ export interface Question {
   readonly key: Uint8Array;
   /** Null: a read. */
   readonly record: Uint8Array | null;
+  /** A read of the version alone. */
+  readonly isOfVersion: boolean;
   readonly timeoutMs: number;
   reply(reply: ReplicaReply): void;
 }
@@ -28,6 +30,10 @@ export class FakeReplicas implements ReplicaSet {
     this.#ask(node, key, null, timeoutMs, sink, position);
   }
 
+  readVersion(node: number, key: Uint8Array, timeoutMs: number, sink: ReplySink, position: number): void {
+    this.#ask(node, key, null, timeoutMs, sink, position, true);
+  }
+
   write(listOffset: number, count: number, write: EncodedWrite, sink: ReplySink): void {
     const { key, record, timeoutMs } = write;
     const { lists } = this.view.placement;
@@ -41,9 +47,10 @@ export class FakeReplicas implements ReplicaSet {
     timeoutMs: number,
     sink: ReplySink,
     position: number,
+    isOfVersion = false,
   ): void {
     const reply = (said: ReplicaReply): void => sink.onReply(position, said);
-    const question = { node, position, key, record, timeoutMs, reply };
+    const question = { node, position, key, record, isOfVersion, timeoutMs, reply };
     this.asked.push(question);
     this.#onQuestion(question);
   }

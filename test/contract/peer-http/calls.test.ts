@@ -22,6 +22,8 @@ describe('replicas over HTTP', () => {
     assert.equal((await pair.answered(pair.read('key'))).kind, ReplyKind.absent);
     assert.deepEqual(await pair.answered(pair.write('key', RECORD)), STORED);
     assert.deepEqual(await pair.answered(pair.read('key')), found(RECORD));
+    assert.deepEqual(await pair.answered(pair.readVersion('key')), found(RECORD.subarray(0, 16)));
+    assert.equal((await pair.answered(pair.readVersion('other'))).kind, ReplyKind.absent);
     const reply = await pair.answered(pair.write('refused', RECORD));
     assert.deepEqual(reply, failed(FailureCode.storage, 'storage error'));
     assert.equal(pair.serving.server.connections, 1);

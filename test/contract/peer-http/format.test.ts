@@ -115,6 +115,8 @@ describe('FORMAT.md of HTTP between nodes', () => {
     isAsShown('a write');
     await pair.answered(pair.read(KEY));
     isAsShown('a read');
+    await pair.answered(pair.readVersion(KEY));
+    isAsShown('a read of the version');
     await pair.answered(pair.read('k2'));
     isAsShown('a read of a key that was never written');
     answering(stale(123_456, 7));

@@ -86,6 +86,12 @@ export class HttpPair implements AsyncDisposable {
     return position;
   }
 
+  readVersion(key: string | Uint8Array, timeoutMs = 1_000): number {
+    const position = this.#position++;
+    this.#routes().readVersion(PEER, Buffer.from(key), timeoutMs, this.book, position);
+    return position;
+  }
+
   write(key: string | Uint8Array, record: Uint8Array, timeoutMs = 1_000): number {
     const position = this.#position++;
     const sink = {

@@ -149,6 +149,7 @@ export class ViewStorm {
     const here = new SlowReplica(HERE, this);
     const local: LocalReplica = {
       read: (key, sink, position) => here.read(key, TIMEOUT_MS, sink, position),
+      readVersion: () => here.readVersion(),
       write: (key, record, sink, position) => here.write(key, record, sink, position),
     };
     this.cluster = new CurrentView(view, HERE, local, this.mesh);

@@ -27,6 +27,10 @@ function recorded(self: number, refusals: (ReplicaReply | null)[] | null = null)
       calls.push(`local read ${text(key)} at ${position}`);
       assert.equal(to, sink);
     },
+    readVersion: (key: Uint8Array, to: unknown, position: number) => {
+      calls.push(`local version of ${text(key)} at ${position}`);
+      assert.equal(to, sink);
+    },
     write: (key: Uint8Array, record: Uint8Array, to: unknown, position: number, timeoutMs: number) => {
       calls.push(`local write ${text(key)} ${text(record)} in ${timeoutMs} at ${position}`);
       assert.equal(to, sink);
@@ -35,6 +39,10 @@ function recorded(self: number, refusals: (ReplicaReply | null)[] | null = null)
   const remote = {
     read: (node: number, key: Uint8Array, timeoutMs: number, to: unknown, position: number) => {
       calls.push(`read ${text(key)} of ${node} in ${timeoutMs} at ${position}`);
+      assert.equal(to, sink);
+    },
+    readVersion: (node: number, key: Uint8Array, timeoutMs: number, to: unknown, position: number) => {
+      calls.push(`version of ${text(key)} of ${node} in ${timeoutMs} at ${position}`);
       assert.equal(to, sink);
     },
     write: (
@@ -94,4 +102,11 @@ test('a read goes to the node it names', () => {
   replicas.read(2, KEY, 700, sink, 0);
   replicas.read(1, KEY, 700, sink, 1);
   assert.deepEqual(calls, ['local read k at 0', 'read k of 1 in 700 at 1']);
+});
+
+test('a read of the version goes to the node it names', () => {
+  const { calls, replicas } = recorded(2);
+  replicas.readVersion(2, KEY, 700, sink, 0);
+  replicas.readVersion(1, KEY, 700, sink, 1);
+  assert.deepEqual(calls, ['local version of k at 0', 'version of k of 1 in 700 at 1']);
 });

@@ -24,6 +24,7 @@ function setUp(nodeIds: readonly string[], wayTo?: WayToReplicas) {
   const readHere: number[] = [];
   const local = {
     read: (_key: Uint8Array, _sink: unknown, position: number) => void readHere.push(position),
+    readVersion: () => undefined,
     write: () => undefined,
   };
   return { readHere, mesh, cluster: new CurrentView(viewOf(nodeIds), 'a', local, mesh, wayTo) };
@@ -76,6 +77,7 @@ test('each view has its own way to the peers, where another way than RPC is give
   const asked: string[] = [];
   const { cluster, readHere } = setUp(['a', 'b'], ({ peers }) => ({
     read: (node) => void asked.push(`${peers[node]?.nodeId} of ${peers.length}`),
+    readVersion: () => undefined,
     write: () => null,
   }));
   const key = Buffer.from('key');

@@ -11,6 +11,8 @@ import {
   statusOf,
   targetOf,
   timeoutOf,
+  versionKeyOf,
+  versionTargetOf,
 } from '../../../../src/peer-http/wire.ts';
 import { ReplyKind } from '../../../../src/reply.ts';
 
@@ -22,6 +24,9 @@ describe('HTTP between nodes, as it is written', () => {
         const target = targetOf(key);
         assert.match(target, /^\/v0\/replica\?key=[\w-]+$/);
         assert.deepEqual(keyOf(target), Buffer.from(key));
+        assert.deepEqual(versionKeyOf(versionTargetOf(key)), Buffer.from(key));
+        assert.equal(keyOf(versionTargetOf(key)), null);
+        assert.equal(versionKeyOf(target), null);
       }),
     );
     fc.assert(

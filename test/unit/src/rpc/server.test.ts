@@ -12,7 +12,7 @@ import {
   PING_FRAME,
 } from '../../../../src/rpc/codec.ts';
 import { encodeHello } from '../../../../src/rpc/hello.ts';
-import { RANGE_PAGE_NUMBER, READ, READ_VERSION } from '../../../../src/rpc/operation-table.ts';
+import { RANGE_PAGE_NUMBER, READ, REPAIR_WRITE } from '../../../../src/rpc/operation-table.ts';
 import { MessageKind } from '../../../../src/rpc/operations.ts';
 import { RpcServer } from '../../../../src/rpc/server.ts';
 import type { Listener, Transport } from '../../../../src/rpc/transport.ts';
@@ -229,12 +229,13 @@ describe('server', () => {
     );
   });
 
-  it('sends the answers to version reads behind all others', async () => {
+  it('sends the answers to repairs behind all others', async () => {
     const { clock, connect, replica } = await serveByHand();
     const peer = connect();
     replica.records.set('key', Buffer.from('a record that is long enough'));
     replica.holds = true;
-    peer.send(MessageKind.request, 1, READ_VERSION.number, 1_000, Buffer.from('key'));
+    const record = Buffer.from('another record that is long enough');
+    peer.send(MessageKind.request, 1, REPAIR_WRITE.number, 1_000, Buffer.from('other'), record);
     peer.read(2);
     clock.advance(20);
     replica.release();
