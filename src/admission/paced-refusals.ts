@@ -5,7 +5,7 @@
  * nothing but its place.
  */
 import type { Clock, TimerHandle } from '../clock.ts';
-import { TokenBucket } from './token-bucket.ts';
+import { TokenBucket } from '../token-bucket.ts';
 
 export interface Refusable {
   sinceMs: number;

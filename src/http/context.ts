@@ -1,6 +1,6 @@
 /** What every request of a server shares. */
 import type { DoorContext } from '../admission/door.ts';
-import type { TokenBucket } from '../admission/token-bucket.ts';
+import type { TokenBucket } from '../token-bucket.ts';
 import type { BodyWatch } from './body-watch.ts';
 import type { HostCheck } from './host-check.ts';
 import type { ReaderWatch } from './reader-watch.ts';

@@ -5,8 +5,8 @@
  * thrown away, for a bounded time and up to a bounded length, before the response is ended and the socket closed.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { TokenBucket } from '../admission/token-bucket.ts';
 import type { TimerHandle } from '../clock.ts';
+import { TokenBucket } from '../token-bucket.ts';
 import { declaredBodyBytes } from './body.ts';
 import { type BodyReader, HttpConnection } from './connection.ts';
 import type { HttpContext } from './context.ts';

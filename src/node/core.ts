@@ -34,6 +34,8 @@ import { CurrentView, type WayToReplicas } from './current-view.ts';
 import type { DataFolder } from './data-folder.ts';
 import { createHandshakePolicy } from './handshake.ts';
 import type { NodeOptions } from './options.ts';
+import { Repair } from './repair.ts';
+import { RepairAccess } from './repair-access.ts';
 import { Settlements } from './settlements.ts';
 
 const NO_KEY = new Uint8Array(0);
@@ -66,6 +68,7 @@ export class NodeCore {
   readonly clockWatch: ClockWatch;
   readonly coordinator: Coordinator;
   readonly settlements = new SettlementCounters();
+  readonly repair: Repair;
   readonly admission: Admission;
 
   constructor(
@@ -158,14 +161,16 @@ export class NodeCore {
       log,
     });
 
+    const access = new RepairAccess(options.nodeId, this.replica, this.mesh, this.cluster);
+    this.repair = new Repair({ nodeId: options.nodeId, clock, access, requestTimeoutMs });
     this.coordinator = new Coordinator({
       replicas: this.cluster,
       timestamps: this.timestamps,
       writerId: writerIdOf(store.current.incarnation),
       clock,
       timeoutMs: requestTimeoutMs,
-      settlements: new Settlements([this.settlements]),
       writesBack: settings.readRepair === 'write-back',
+      settlements: new Settlements([this.settlements, ...this.repair.sinks]),
       replication: settings.replication,
       hedging: {
         nodeId: options.nodeId,

@@ -14,6 +14,8 @@ export interface DrainParts {
   readonly mesh: { close(): Promise<void>; abort(): void };
   readonly server: { readonly connections: number; close(): Promise<void>; abort(): void };
   readonly peerRequests: { readonly received: number };
+  /** Told when no request of a client is left. */
+  readonly repair: { close(): void };
   readonly clockWatch: { close(): void };
   readonly progress: { close(): void };
   readonly store: { settled(): Promise<void> };
@@ -50,6 +52,7 @@ export async function drainInOrder(parts: DrainParts, signal: AbortSignal): Prom
   const profiled = attempt(() => parts.profiler.close());
   await attempt(() => parts.doors.drain(signal));
   await attempt(() => parts.coordinator.close());
+  await attempt(() => parts.repair.close());
   await attempt(() => parts.clockWatch.close());
   await attempt(() => untilPeersAreQuiet(parts, signal));
   await attempt(() => closeRpc(parts, signal));

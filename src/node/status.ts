@@ -16,6 +16,7 @@ import type { Multicast } from '../rpc/multicast/multicast.ts';
 import type { PeerStatus } from '../rpc/peer.ts';
 import type { CurrentView } from './current-view.ts';
 import type { LoopDelayMonitor } from './loop-delay.ts';
+import type { Repair } from './repair.ts';
 
 type NodeState =
   | 'serving'
@@ -41,6 +42,7 @@ interface StatusSources {
   readonly multicast: Multicast | null;
   readonly coordinator: Coordinator;
   readonly settlements: SettlementCounters;
+  readonly repair: Repair;
   readonly conditions: Conditions;
   readonly admission: Admission;
 }
@@ -81,6 +83,7 @@ export function nodeStatus(
     engine: sources.engine.stats(),
     replica: sources.replica.figures(),
     requests: { unsettled: sources.coordinator.unsettled, ...sources.settlements.figures() },
+    readRepair: sources.repair.readRepair.figures(),
     hedging: sources.coordinator.hedging,
     clock: sources.timestamps.time.figures(),
     admission: sources.admission.figures,

@@ -315,6 +315,7 @@ export const USED_BY_TESTS_ALONE: Readonly<Record<string, string>> = {
   'src/admission/client-connection.ts MAX_REQUESTS_IN_WORK': BOUND,
   'src/admission/client-connection.ts MAX_UNREAD_BYTES': BOUND,
   'src/admission/scan-slots.ts MAX_SCANS': BOUND,
+  'src/replica/read-repair/repair-lane.ts MAX_QUEUED_REPAIRS': BOUND,
   'src/http/body-watch.ts WATCH_TICKS': BOUND,
   'src/peer-http/once.ts MAX_MISSING': BOUND,
   'src/rpc/cluster-secret.ts MIN_SECRET_LENGTH': BOUND,

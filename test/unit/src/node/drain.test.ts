@@ -43,6 +43,7 @@ class Parts {
           return parts.received;
         },
       },
+      repair: { close: () => void steps.push('repair') },
       clockWatch: { close: () => void steps.push('clock') },
       progress: { close: () => void steps.push('progress') },
       store: { settled: () => step('identity') },
@@ -70,6 +71,7 @@ test('from the top down: profiles, clients, peers, identity, engine', async () =
     'profiler',
     'doors',
     'coordinator',
+    'repair',
     'clock',
     'mesh',
     'server',
@@ -124,7 +126,7 @@ test('peers are served until they are quiet, but not for ever', async () => {
     parts.received++;
   };
   await parts.advance(400, ask);
-  assert.deepEqual(parts.steps, ['profiler', 'doors', 'coordinator', 'clock']);
+  assert.deepEqual(parts.steps, ['profiler', 'doors', 'coordinator', 'repair', 'clock']);
   await parts.advance(200, ask);
   await drained;
   assert.equal(parts.steps.at(-1), 'engine');
@@ -134,10 +136,10 @@ test('peers that do not let go are cut off after a second', async () => {
   const parts = new Parts();
   const drained = drainInOrder(parts.all, new AbortController().signal);
   await parts.advance(1_000);
-  assert.deepEqual(parts.steps, ['profiler', 'doors', 'coordinator', 'clock', 'mesh', 'server']);
+  assert.deepEqual(parts.steps, ['profiler', 'doors', 'coordinator', 'repair', 'clock', 'mesh', 'server']);
   await parts.advance(300);
   await drained;
-  assert.deepEqual(parts.steps.slice(6), ['abort', 'progress', 'identity', 'engine']);
+  assert.deepEqual(parts.steps.slice(7), ['abort', 'progress', 'identity', 'engine']);
 });
 
 test('the signal ends all waiting', async () => {
@@ -147,7 +149,7 @@ test('the signal ends all waiting', async () => {
   await parts.advance(200);
   impatience.abort();
   await drained;
-  assert.deepEqual(parts.steps.slice(6), ['abort', 'progress', 'identity', 'engine']);
+  assert.deepEqual(parts.steps.slice(7), ['abort', 'progress', 'identity', 'engine']);
 
   const already = new Parts();
   const drainedAtOnce = drainInOrder(already.all, AbortSignal.abort());
@@ -163,7 +165,7 @@ test('a profile whose threads hang keeps nobody waiting but the engine, and that
   const hanging = { ...parts.all, profiler: { close: () => new Promise<void>(() => {}) } };
   const drained = drainInOrder(hanging, impatience.signal);
   await parts.advance(5_000);
-  const others = ['doors', 'coordinator', 'clock', 'mesh', 'server', 'progress', 'identity'];
+  const others = ['doors', 'coordinator', 'repair', 'clock', 'mesh', 'server', 'progress', 'identity'];
   assert.deepEqual(parts.steps, others);
   impatience.abort();
   await parts.advance(500);
@@ -199,5 +201,14 @@ test('a part that fails keeps none of the others open, and its fault is told', a
     store: { settled: () => Promise.reject(new Error('identity')) },
   };
   await assert.rejects(drainInOrder(failing, new AbortController().signal), /doors/);
-  assert.deepEqual(parts.steps, ['profiler', 'coordinator', 'clock', 'mesh', 'server', 'progress', 'engine']);
+  assert.deepEqual(parts.steps, [
+    'profiler',
+    'coordinator',
+    'repair',
+    'clock',
+    'mesh',
+    'server',
+    'progress',
+    'engine',
+  ]);
 });

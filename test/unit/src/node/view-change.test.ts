@@ -47,8 +47,9 @@ class TestNode implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const { clockWatch, coordinator, engine, mesh, server, store } = this.core;
+    const { clockWatch, coordinator, engine, mesh, repair, server, store } = this.core;
     coordinator.close();
+    repair.close();
     clockWatch.close();
     mesh.abort();
     server.abort();

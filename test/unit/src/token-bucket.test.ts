@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { TokenBucket } from '../../../../src/admission/token-bucket.ts';
+import { TokenBucket } from '../../../src/token-bucket.ts';
 
 function taken(bucket: TokenBucket, nowMs: number): number {
   let count = 0;
