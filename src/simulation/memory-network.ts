@@ -1,18 +1,17 @@
 /**
- * A network in memory: streams between named hosts over an injected clock, cut into chunks of random size. It is as
- * strict as the contract of `ByteStream` allows: reused chunks are overwritten, memory that a `write` has not taken
- * completely is read only when its turn comes, chunks are cut anywhere, and nothing is called back during a call.
+ * A network in memory: streams between named hosts over an injected clock. Links may be slow, and blocked in one
+ * direction or both; hosts may freeze, and end as a process or as a machine. memory-stream.ts has one end of a stream.
  */
 import type { Clock, Random } from '../clock.ts';
 import { QuorateError } from '../errors.ts';
-import type { ByteStream, Listener, StreamHandler, Transport } from '../rpc/transport.ts';
-
-/** The content of chunks that were overwritten. */
-const OTHER_BYTES = 0xa5;
+import type { ByteStream, Listener, Transport } from '../rpc/transport.ts';
+import { Links } from './links.ts';
+import { MemoryStream } from './memory-stream.ts';
 
 export class MemoryNetwork {
   readonly clock: Clock;
   readonly random: Random;
+  readonly links = new Links(() => this.#wakeAll());
   latencyMs = 1;
   /** How much one direction of a stream holds before its writer has to wait. */
   bufferBytes = 64 * 1024;
@@ -43,7 +42,7 @@ export class MemoryNetwork {
 
   thaw(host: string): void {
     this.#frozen.delete(host);
-    for (const stream of this.#streams) stream.wake();
+    this.#wakeAll();
   }
 
   isFrozen(host: string): boolean {
@@ -55,6 +54,53 @@ export class MemoryNetwork {
     for (const stream of [...this.#streams]) {
       if (chosen(stream.host, stream.peer.host)) stream.reset('cut');
     }
+  }
+
+  /**
+   * Cuts the streams of a host at its end alone. What it has sent arrives up to `lateMs` later, behind what it sends over
+   * new streams meanwhile; then the other end notices.
+   */
+  cutLate(host: string, lateMs: number): void {
+    for (const stream of [...this.#streams]) {
+      if (stream.host !== host) continue;
+      stream.peer.delayBy(this.random() * lateMs);
+      stream.destroy('cut');
+    }
+  }
+
+  /**
+   * The process of a host ends without a word, and its system closes what it had open. Its handlers hear nothing more.
+   */
+  endProcess(host: string): void {
+    this.#forgetProcess(host);
+    for (const stream of [...this.#streams]) {
+      if (stream.host !== host) continue;
+      stream.abandon();
+      if (this.random() < 0.5) stream.destroy('killed');
+      else stream.reset('killed');
+    }
+  }
+
+  /** The machine of a host stops: others hear nothing of it, until it answers again and knows none of their streams. */
+  turnOff(host: string): void {
+    this.#forgetProcess(host);
+    this.links.turnOff(host);
+    for (const stream of [...this.#streams]) if (stream.host === host) stream.abandon();
+    for (const stream of [...this.#streams]) if (stream.host === host) stream.reset('the machine stopped');
+  }
+
+  turnOn(host: string): void {
+    this.links.turnOn(host);
+  }
+
+  #forgetProcess(host: string): void {
+    this.#frozen.delete(host);
+    for (const name of [...this.#accepting.keys()])
+      if (name.slice(0, name.lastIndexOf(':')) === host) this.#accepting.delete(name);
+  }
+
+  #wakeAll(): void {
+    for (const stream of this.#streams) stream.wake();
   }
 
   /** How many bytes on their way to a host it has not read. */
@@ -90,7 +136,9 @@ export class MemoryNetwork {
     const accepted = new MemoryStream(this, toHost, `${fromHost}:dialled`, false);
     dialled.peer = accepted;
     accepted.peer = dialled;
-    this.clock.after(this.latencyMs, () => {
+    this.clock.after(this.latencyMs + this.links.delayMs(fromHost, toHost), () => {
+      // A packet that is lost is not answered: whoever dials loses patience.
+      if (!this.links.isOpen(fromHost, toHost) || !this.links.isOpen(toHost, fromHost)) return;
       const accept = this.#accepting.get(`${toHost}:${port}`);
       if (accept === undefined || dialled.isClosed) {
         dialled.refuse();
@@ -103,154 +151,5 @@ export class MemoryNetwork {
       accepted.acceptInto(accept);
     });
     return dialled;
-  }
-}
-
-interface Piece {
-  readonly bytes: Uint8Array;
-  at: number;
-}
-
-class MemoryStream implements ByteStream {
-  readonly remoteAddress: string;
-  readonly reusesChunks: boolean;
-  readonly host: string;
-  peer: MemoryStream = this;
-  readonly #network: MemoryNetwork;
-  #handler: StreamHandler | null = null;
-  #accept: ((stream: ByteStream) => void) | null = null;
-  /** What is on its way to this end. */
-  readonly #incoming: Piece[] = [];
-  #incomingBytes = 0;
-  #isPaused = false;
-  isClosed = false;
-  #isScheduled = false;
-  #writerWaits = false;
-  #peerHasEnded = false;
-  #closeReason = 'the other end closed the connection';
-
-  constructor(network: MemoryNetwork, host: string, remoteAddress: string, reusesChunks: boolean) {
-    this.#network = network;
-    this.host = host;
-    this.remoteAddress = remoteAddress;
-    this.reusesChunks = reusesChunks;
-  }
-
-  start(handler: StreamHandler): void {
-    this.#handler = handler;
-  }
-
-  write(bytes: Uint8Array): boolean {
-    this.#network.carriedBytes += bytes.length;
-    return this.isClosed || this.peer.#take(bytes);
-  }
-
-  pause(): void {
-    this.#isPaused = true;
-  }
-
-  resume(): void {
-    this.#isPaused = false;
-    this.wake();
-  }
-
-  end(): void {
-    this.peer.#peerHasEnded = true;
-    this.peer.wake();
-  }
-
-  destroy(reason: string): void {
-    if (this.isClosed) return;
-    this.#close(reason);
-    this.end();
-  }
-
-  reset(reason: string): void {
-    if (this.isClosed) return;
-    this.#close(reason);
-    this.peer.#incoming.length = 0;
-    this.peer.#close('the connection was reset');
-  }
-
-  /** Continues with what this end has to do, if anything. */
-  wake(): void {
-    if (this.#isScheduled) return;
-    this.#isScheduled = true;
-    this.#network.clock.after(this.#network.latencyMs * this.#network.random(), () => {
-      this.#isScheduled = false;
-      if (!this.#network.isFrozen(this.host)) this.#work();
-    });
-  }
-
-  get incomingBytes(): number {
-    return this.#incomingBytes;
-  }
-
-  open(): void {
-    this.#handler?.onOpen();
-  }
-
-  refuse(): void {
-    this.#close('connection refused');
-  }
-
-  acceptInto(accept: (stream: ByteStream) => void): void {
-    this.#accept = accept;
-    this.wake();
-  }
-
-  #take(bytes: Uint8Array): boolean {
-    if (this.isClosed) {
-      this.peer.#close('the connection was reset');
-      return true;
-    }
-    this.#incomingBytes += bytes.length;
-    this.#writerWaits = this.#incomingBytes > this.#network.bufferBytes;
-    this.#incoming.push({ bytes: this.#writerWaits ? bytes : Uint8Array.from(bytes), at: 0 });
-    this.wake();
-    return !this.#writerWaits;
-  }
-
-  #work(): void {
-    if (this.isClosed) return;
-    if (this.#accept !== null) {
-      this.#accept(this);
-      this.#accept = null;
-    }
-    if (this.#isPaused) return;
-    const piece = this.#incoming[0];
-    if (piece !== undefined) this.#deliver(piece);
-    if (this.#incoming.length > 0) this.wake();
-    else if (this.#peerHasEnded) {
-      // Like a socket that is not half-open: when the other end closes, this one closes too.
-      this.#close(this.#closeReason);
-      this.end();
-    }
-  }
-
-  #deliver(piece: Piece): void {
-    const left = piece.bytes.length - piece.at;
-    const count = this.#network.random() < 0.3 ? 1 + Math.floor(this.#network.random() * left) : left;
-    const chunk = Buffer.from(piece.bytes.subarray(piece.at, piece.at + count));
-    piece.at += count;
-    this.#incomingBytes -= count;
-    if (piece.at === piece.bytes.length) this.#incoming.shift();
-    if (this.#incoming.length === 0 && this.#writerWaits) {
-      this.#writerWaits = false;
-      const { peer } = this;
-      this.#network.clock.after(0, () => {
-        if (!peer.isClosed) peer.#handler?.onDrain();
-      });
-    }
-    this.#handler?.onData(chunk);
-    if (this.reusesChunks) chunk.fill(OTHER_BYTES);
-  }
-
-  #close(reason: string): void {
-    if (this.isClosed) return;
-    this.isClosed = true;
-    this.#closeReason = reason;
-    this.#network.forget(this);
-    this.#network.clock.after(0, () => this.#handler?.onClose(reason));
   }
 }
