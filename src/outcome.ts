@@ -23,7 +23,7 @@ export interface OutcomeSink {
    * Called exactly once per request, possibly before the call that started it returns.
    * @param value the value's bytes for a GET that is ok, else null
    * @param reason a sentence for the client when the outcome is neither ok nor notFound
-   * @param timestamp of the version that was read or written, and of the value that does not meet a condition; 0: none
+   * @param timestamp of the version that was read (a deletion is one too) or written, and of the value that does not meet a condition; 0: none
    * @param writer of the same version
    * @param expiryMs when that value expires, in ms of this node's own time; 0: never
    */

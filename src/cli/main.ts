@@ -54,6 +54,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'show what the nodes of a cluster do under load: CPU, allocations, waits',
     load: async () => (await import('./profile/profile.ts')).profileCommand(),
   },
+  simulate: {
+    summary: 'run clusters in simulated worlds full of faults, and check what is promised',
+    load: async () => (await import('./simulate/simulate.ts')).simulateCommand(),
+  },
   lsm: {
     summary: 'look into, check, compact or repair the data folder of a stopped node',
     load: async () => (await import('./lsm/lsm.ts')).lsmCommand(),

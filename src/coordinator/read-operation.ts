@@ -127,12 +127,15 @@ export class ReadOperation extends Operation implements WrittenBackRead {
   #answerWith(record: Uint8Array | null): void {
     // Whoever has read a version and writes then must win over it. One that cannot be followed is met by that write.
     if (record !== null) this.context.timestamps.follow(recordTimestamp(record, 0));
-    if (record === null || !isLive(record, 0, this.context.clock.nowMs())) {
+    if (record === null) {
       this.answer(Outcome.notFound, null, '');
-    } else {
-      const value = record.subarray(recordValueStart(record, 0));
-      const timestamp = recordTimestamp(record, 0);
-      this.answer(Outcome.ok, value, '', timestamp, recordWriter(record, 0), recordExpiryMs(record, 0));
+      return;
     }
+    const timestamp = recordTimestamp(record, 0);
+    const writer = recordWriter(record, 0);
+    if (isLive(record, 0, this.context.clock.nowMs())) {
+      const value = record.subarray(recordValueStart(record, 0));
+      this.answer(Outcome.ok, value, '', timestamp, writer, recordExpiryMs(record, 0));
+    } else this.answer(Outcome.notFound, null, '', timestamp, writer);
   }
 }

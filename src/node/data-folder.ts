@@ -89,7 +89,8 @@ export async function openDataFolder(options: NodeOptions, clock: Clock): Promis
   }
 }
 
-function engineOpener(options: NodeOptions, clock: Clock, fs: FileSystem): OpenStorage {
+/** Opens the engine that a node has unless it is given another. */
+export function engineOpener(options: NodeOptions, clock: Clock, fs: FileSystem): OpenStorage {
   const { doors, drawBytes = systemBytes, executor, log } = options;
   return async (directory, settings, createIfMissing) => {
     const maxValueBytes = Math.max(settings.maxValueBytes, MAX_OWN_VALUE_BYTES);

@@ -6,7 +6,7 @@
  * Six full windows of ten seconds and the one being filled: a figure covers the last 60 to 70 seconds.
  */
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
-import { everyTurn, systemClock } from '../clock.ts';
+import { everyTurn, systemClock, type TimerHandle } from '../clock.ts';
 
 const WINDOW_MS = 10_000;
 const FULL_WINDOWS = 6;
@@ -72,7 +72,12 @@ export class LoopDelay {
 /** Samples this process's own event loop, in real time, until it is disposed of. */
 export class LoopDelayMonitor implements Disposable {
   readonly #delay = new LoopDelay(systemClock.monotonicMs());
-  readonly #hook = everyTurn((endedMs, ranMs) => this.#delay.record(endedMs, ranMs));
+  readonly #hook: TimerHandle;
+
+  /** @param turns what calls back at the end of each turn */
+  constructor(turns: typeof everyTurn = everyTurn) {
+    this.#hook = turns((endedMs, ranMs) => this.#delay.record(endedMs, ranMs));
+  }
 
   summary(): LoopDelaySummary {
     return this.#delay.summary(systemClock.monotonicMs());

@@ -110,7 +110,7 @@ class Node implements RunningNode {
       log,
     });
     // What goes on by itself is begun last: nothing after it can fail.
-    this.#loopDelay = new LoopDelayMonitor();
+    this.#loopDelay = new LoopDelayMonitor(options.everyTurn);
     const isSynced = settings.durability === 'sync';
     const progress = new FolderProgress({ ...folder, clock, isSynced });
     this.#parts = { ...core, clock, doors: this.#doors, profiler: this.#profiler, progress };

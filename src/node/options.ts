@@ -1,7 +1,7 @@
 /** What a node is started with. */
 import type { ExecutorFactory, FileSystem } from '../../native-free-lsm/index.ts';
 import type { DoorFactory } from '../admission/door.ts';
-import type { Clock, DrawBytes, Random } from '../clock.ts';
+import type { Clock, DrawBytes, everyTurn, Random } from '../clock.ts';
 import type { Topology } from '../cluster/topology.ts';
 import type { NodeSettings } from '../config.ts';
 import type { Log } from '../log.ts';
@@ -24,6 +24,8 @@ export interface NodeOptions {
   /** The node could not go on (its identity file cannot be written) and has drained itself. */
   readonly onFault?: (error: Error) => void;
   readonly clock?: Clock;
+  /** Measures the turns of the event loop: a simulation, whose turns are its own, has none. */
+  readonly everyTurn?: typeof everyTurn;
   readonly random?: Random;
   readonly drawBytes?: DrawBytes;
   /** Where the data folder lies, identity and engine alike. */

@@ -305,7 +305,6 @@ const NEW = 'what the door and the coordinator are about to use';
 const WIRE = 'a name or number that others read, which tests compare with what was written';
 /** The values that only tests and benchmarks import, as `path name`, and why they are exported all the same. */
 export const USED_BY_TESTS_ALONE: Readonly<Record<string, string>> = {
-  'src/request-options.ts RequestCondition': NEW,
   'src/request-options.ts RecordVersion': NEW,
   'src/request-options.ts VersionSet': NEW,
   'src/request-options.ts isConditionMet': NEW,
@@ -333,9 +332,6 @@ export const USED_BY_TESTS_ALONE: Readonly<Record<string, string>> = {
   'src/cli/lsm/format.ts jsonBytes': PURE,
   'native-free-lsm/compaction/picker.ts levelTargets': PURE,
   'native-free-lsm/compaction/picker.ts levelScore': PURE,
-  'src/config.ts defaultNodeSettings': MADE,
-  'src/simulation/fake-clock.ts FakeClock': MADE,
-  'src/simulation/memory-network.ts MemoryNetwork': MADE,
   'src/log.ts silentLog': MADE,
   'src/http/entry-encoding.ts ENTRY_ENCODINGS': MADE,
   'src/cli/serve/child-process.ts NODE_FLAGS': MADE,

@@ -1,0 +1,58 @@
+/** What clients saw of a run, for the checks. Plain data. */
+import type { Outcome } from '../outcome.ts';
+import type { PlannedRequest } from './plan/plan.ts';
+
+/** One request. Moments are counted, so that of two things each knows which came first. */
+export interface Observation {
+  readonly request: PlannedRequest;
+  readonly coordinator: string;
+  readonly calledAt: number;
+  readonly calledMs: number;
+  /** Infinity: no answer has come. */
+  answeredAt: number;
+  answeredMs: number;
+  answers: number;
+  /** Null: none has come. */
+  outcome: Outcome | null;
+  reason: string;
+  /** Of what was read or written; 0: nothing. */
+  timestamp: number;
+  writer: number;
+  expiryMs: number;
+  /** The request whose value was read; -1: none. */
+  readId: number;
+  /** The process that coordinated it ended before it had answered. */
+  isCutOff: boolean;
+  /** The value that was read is not what any request wrote; empty: it is. */
+  fault: string;
+}
+
+/** A record as it is on a machine's disk. */
+export interface StoredRecord {
+  readonly timestamp: number;
+  readonly writer: number;
+  readonly from: number;
+  readonly isTombstone: boolean;
+  readonly expiryMs: number;
+}
+
+/** What the machines have at the end, by key; null: the machine cannot tell. */
+export interface FinalState {
+  readonly machine: string;
+  readonly records: ReadonlyMap<string, StoredRecord> | null;
+  /** Whether it counts for reads. */
+  readonly isWhole: boolean;
+}
+
+export interface History {
+  readonly observations: readonly Observation[];
+  /** When what had been acknowledged was taken from a disk, for each machine. */
+  readonly lossesMs: readonly (readonly number[])[];
+}
+
+/** What breaks a promise, as a sentence, and the requests that show it. */
+export interface Violation {
+  readonly check: string;
+  readonly sentence: string;
+  readonly requests: readonly number[];
+}

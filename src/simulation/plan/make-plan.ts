@@ -1,0 +1,181 @@
+/**
+ * Makes the plan of a run from its seed. Each seed draws which kinds of faults and requests it has at all: runs with few
+ * kinds go deeper than runs with all of them ("swarm testing"). Pure but for the random numbers, which the seed gives.
+ */
+import { type Random, seededRandom } from '../../clock.ts';
+import {
+  type ClusterShape,
+  FaultKind,
+  type Plan,
+  PlannedCondition,
+  type PlannedFault,
+  type PlannedRequest,
+  RequestMethod,
+} from './plan.ts';
+
+const NODE_COUNTS = [3, 3, 3, 3, 4, 5, 5, 6, 7];
+/** Between two requests of a burst, and between two bursts. */
+const BURST_GAP_MS = 3;
+const PAUSE_MS = 300;
+
+export function makePlan(seed: number): Plan {
+  const random = seededRandom(seed);
+  // The first numbers of small seeds are much alike.
+  for (let i = 0; i < 8; i++) random();
+  const cluster = clusterShape(random);
+  const durationMs = 2_000 + Math.floor(random() * 4_000);
+  const requests = plannedRequests(random, cluster, durationMs);
+  return { seed, cluster, requests, faults: plannedFaults(random, cluster, durationMs), durationMs };
+}
+
+function clusterShape(random: Random): ClusterShape {
+  const nodes = pick(random, NODE_COUNTS);
+  return {
+    nodes,
+    zones: pick(random, [1, 1, 2, 3]),
+    placement: pick(random, ['any', 'any', 'spread', 'near']),
+    replication: pick(random, ['hedged', 'hedged', 'parallel', 'sequential']),
+    memtableBytes: pick(random, [64, 64, 256]) * 1024,
+  };
+}
+
+/** How the clients of a run ask. */
+interface Habits {
+  readonly kinds: readonly RequestMethod[];
+  /** The usual quorum, and how often another one is taken. */
+  readonly usual: { readonly ack: number; readonly from: number };
+  readonly otherQuorums: number;
+  readonly keys: number;
+  readonly linearizable: number;
+  readonly repairsLater: number;
+  readonly conditions: number;
+  readonly ttl: number;
+}
+
+function plannedRequests(random: Random, cluster: ClusterShape, durationMs: number): PlannedRequest[] {
+  const habits = drawHabits(random, cluster);
+  const count = 60 + Math.floor(random() * 120);
+  const requests: PlannedRequest[] = [];
+  let atMs = 0;
+  while (requests.length < count && atMs < durationMs) {
+    const burst = 1 + Math.floor(random() * 12);
+    for (let i = 0; i < burst; i++) {
+      requests.push(plannedRequest(random, cluster, habits, requests.length, atMs));
+      atMs += random() * BURST_GAP_MS;
+    }
+    atMs += random() * Math.min(PAUSE_MS, (2 * durationMs * burst) / count);
+  }
+  return requests;
+}
+
+function drawHabits(random: Random, { nodes }: ClusterShape): Habits {
+  const from = random() < 0.7 ? Math.min(3, nodes) : 1 + Math.floor(random() * nodes);
+  const often = (): number => (random() < 0.5 ? 0 : random() * 0.6);
+  return {
+    kinds: pick(random, [
+      [RequestMethod.put, RequestMethod.get],
+      [RequestMethod.put, RequestMethod.get, RequestMethod.get, RequestMethod.delete],
+      [RequestMethod.put, RequestMethod.put, RequestMethod.put, RequestMethod.delete],
+      [RequestMethod.put, RequestMethod.get, RequestMethod.get, RequestMethod.get],
+    ]),
+    usual: { ack: Math.floor(from / 2) + 1, from },
+    otherQuorums: often(),
+    keys: 1 + Math.floor(random() * 8),
+    linearizable: often(),
+    repairsLater: often(),
+    conditions: often(),
+    ttl: often() / 2,
+  };
+}
+
+function plannedRequest(
+  random: Random,
+  cluster: ClusterShape,
+  habits: Habits,
+  id: number,
+  atMs: number,
+): PlannedRequest {
+  const kind = pick(random, habits.kinds);
+  const from = 1 + Math.floor(random() * cluster.nodes);
+  const other = { from, ack: 1 + Math.floor(random() * from) };
+  const { ack, from: usualFrom } = random() < habits.otherQuorums ? other : habits.usual;
+  const asked = random() < habits.otherQuorums ? other : { ack, from: usualFrom };
+  const isRegister = random() < habits.linearizable;
+  const key = Math.floor(random() * habits.keys);
+  const condition = pick(random, [PlannedCondition.absent, PlannedCondition.present, PlannedCondition.seen]);
+  const isConditional = kind !== RequestMethod.get && random() < habits.conditions;
+  const paddingBytes = random() < 0.1 ? Math.floor(random() * 6_000) : Math.floor(random() * 40);
+  const ttlMs =
+    random() < habits.ttl && kind === RequestMethod.put && !isRegister ? 1 + Math.floor(random() * 1_500) : 0;
+  return {
+    id,
+    atMs,
+    kind,
+    node: Math.floor(random() * cluster.nodes),
+    // What is read and written as a register is not written in another way: that would promise nothing.
+    key: isRegister ? `register${key % 3}` : `key${key}`,
+    paddingBytes,
+    ...(isRegister ? habits.usual : asked),
+    isLinearizable: isRegister,
+    repairsLater: kind === RequestMethod.get && !isRegister && random() < habits.repairsLater,
+    condition: isConditional ? condition : PlannedCondition.none,
+    ttlMs,
+  };
+}
+
+/** How likely a kind of fault is to be in a run, and how long it holds. */
+interface FaultHabit {
+  readonly kind: FaultKind;
+  readonly share: number;
+  readonly maxMs: number;
+}
+
+const FAULT_HABITS: readonly FaultHabit[] = [
+  { kind: FaultKind.clockStep, share: 0.25, maxMs: 2_000 },
+  { kind: FaultKind.clockDrift, share: 0.25, maxMs: 3_000 },
+  { kind: FaultKind.partition, share: 0.35, maxMs: 2_500 },
+  { kind: FaultKind.oneWayPartition, share: 0.3, maxMs: 2_500 },
+  { kind: FaultKind.connectionsCut, share: 0.3, maxMs: 20 },
+  { kind: FaultKind.lateBytes, share: 0.3, maxMs: 2_000 },
+  { kind: FaultKind.slowLink, share: 0.25, maxMs: 2_000 },
+  { kind: FaultKind.longDelay, share: 0.3, maxMs: 2_000 },
+  { kind: FaultKind.fullBuffers, share: 0.2, maxMs: 2_000 },
+  { kind: FaultKind.kill, share: 0.4, maxMs: 1_500 },
+  { kind: FaultKind.powerLoss, share: 0.4, maxMs: 2_000 },
+  { kind: FaultKind.freeze, share: 0.35, maxMs: 2_500 },
+  { kind: FaultKind.restart, share: 0.25, maxMs: 1_500 },
+  { kind: FaultKind.diskFull, share: 0.2, maxMs: 1_500 },
+  { kind: FaultKind.failingCalls, share: 0.25, maxMs: 1_000 },
+  { kind: FaultKind.slowDisk, share: 0.25, maxMs: 2_000 },
+  { kind: FaultKind.corruption, share: 0.15, maxMs: 1_000 },
+  { kind: FaultKind.emptiedFolder, share: 0.2, maxMs: 1_000 },
+  { kind: FaultKind.oldCopy, share: 0.2, maxMs: 2_500 },
+];
+/** One run in so many has no faults. */
+const CALM_SHARE = 0.03;
+
+function plannedFaults(random: Random, cluster: ClusterShape, durationMs: number): PlannedFault[] {
+  const isCalm = random() < CALM_SHARE;
+  const fewer = 0.3 + random();
+  const kinds = FAULT_HABITS.filter(({ share }) => random() < share * fewer);
+  const drawn: Omit<PlannedFault, 'id'>[] = [];
+  for (const { kind, maxMs } of kinds) {
+    const count = 1 + Math.floor(random() * random() * 4);
+    for (let i = 0; i < count; i++) {
+      drawn.push({
+        kind,
+        atMs: Math.floor(random() * durationMs * 0.9),
+        node: Math.floor(random() * cluster.nodes),
+        durationMs: 10 + Math.floor(random() * maxMs),
+        degree: random(),
+      });
+    }
+  }
+  if (isCalm) return [];
+  drawn.sort((one, other) => one.atMs - other.atMs);
+  return drawn.map((fault, id) => ({ id, ...fault }));
+}
+
+function pick<T>(random: Random, choices: readonly T[]): T {
+  return choices[Math.floor(random() * choices.length)];
+}

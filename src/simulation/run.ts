@@ -1,0 +1,172 @@
+/**
+ * Carries out a plan: starts the cluster, sends the requests and lets the faults happen at their times, mends everything,
+ * waits until the cluster is at rest, and has the checks judge what clients saw and what the disks have.
+ */
+import { judge } from './checks/judge.ts';
+import { Coverage } from './coverage.ts';
+import type { FinalState, Violation } from './history.ts';
+import type { Plan, PlannedFault } from './plan/plan.ts';
+import { NO_TRACE, type Trace } from './trace.ts';
+import { runTurns } from './turns.ts';
+import { Clients } from './world/clients.ts';
+import { SimulatedCluster } from './world/cluster.ts';
+import { type EndFault, FAULTS } from './world/faults.ts';
+import { finalStateOf } from './world/final-state.ts';
+
+/** A cluster that has not come up by then never will. */
+const START_MS = 5_000;
+/** After this everything that was under way when the faults ended has been answered or given up. */
+const REST_MS = 4_000;
+/** Between two looks at whether something has come to pass. */
+const LOOK_MS = 50;
+/** More turns than this without time going on: something calls itself back for ever. */
+const MAX_TURNS_AT_ONE_TIME = 1_000_000;
+
+interface RunFigures {
+  readonly requests: number;
+  readonly faults: number;
+  readonly turns: number;
+  readonly simulatedMs: number;
+}
+
+export interface RunResult {
+  readonly seed: number;
+  readonly violations: readonly Violation[];
+  readonly coverage: Coverage;
+  readonly figures: RunFigures;
+}
+
+export async function runPlan(plan: Plan, trace: Trace = NO_TRACE): Promise<RunResult> {
+  const run = new Run(plan, trace);
+  return run.carryOut();
+}
+
+class Run {
+  readonly #plan: Plan;
+  readonly #trace: Trace;
+  readonly #cluster: SimulatedCluster;
+  readonly #clients: Clients;
+  readonly #coverage = new Coverage();
+  /** What ends the faults that hold now. */
+  readonly #holding = new Map<PlannedFault, EndFault>();
+  #turns = 0;
+  #faults = 0;
+
+  constructor(plan: Plan, trace: Trace) {
+    this.#plan = plan;
+    this.#trace = trace;
+    const say = (who: string, what: string): void => trace.say(this.#cluster.time.monotonicMs(), who, what);
+    this.#cluster = new SimulatedCluster(plan.cluster, plan.seed, say);
+    this.#clients = new Clients(this.#cluster, say);
+  }
+
+  async carryOut(): Promise<RunResult> {
+    const { seed } = this.#plan;
+    await this.#begin();
+    await this.#passTo(this.#nowMs + this.#plan.durationMs);
+    this.#mend();
+    await this.#passTo(this.#nowMs + REST_MS);
+    const finals = await this.#finalStates();
+    const { observations } = this.#clients;
+    this.#clients.noteCutOff();
+    this.#coverage.addRequests(observations);
+    const lossesMs = this.#cluster.machines.map((machine) => machine.lossesMs);
+    const violations = judge({ observations, lossesMs }, finals, (machine, key) =>
+      this.#cluster.positionOf(machine, key),
+    );
+    for (const { check, sentence } of violations) this.#say('', `VIOLATION ${check}: ${sentence}`);
+    return {
+      seed,
+      violations,
+      coverage: this.#coverage,
+      figures: {
+        requests: observations.length,
+        faults: this.#faults,
+        turns: this.#turns,
+        simulatedMs: this.#nowMs,
+      },
+    };
+  }
+
+  get #nowMs(): number {
+    return this.#cluster.time.monotonicMs();
+  }
+
+  #say(who: string, what: string): void {
+    this.#trace.say(this.#nowMs, who, what);
+  }
+
+  async #begin(): Promise<void> {
+    const { cluster, faults, requests } = this.#plan;
+    this.#say(
+      '',
+      `seed ${this.#plan.seed}: ${cluster.nodes} nodes, ${cluster.replication}, ${cluster.placement}`,
+    );
+    this.#cluster.start();
+    const { machines, time } = this.#cluster;
+    const endMs = this.#nowMs + START_MS;
+    while (machines.some(({ serving }) => serving === null) && this.#nowMs < endMs)
+      await this.#passTo(this.#nowMs + LOOK_MS);
+    for (const request of requests) time.after(request.atMs, () => this.#clients.send(request));
+    for (const fault of faults) time.after(fault.atMs, () => this.#beginFault(fault));
+  }
+
+  #beginFault(fault: PlannedFault): void {
+    const { machines, time } = this.#cluster;
+    const machine = machines[fault.node % machines.length];
+    this.#say(machine.id, `fault ${fault.id}, ${fault.kind}, for ${fault.durationMs} ms`);
+    const end = FAULTS[fault.kind](this.#cluster, machine, fault);
+    if (end === null) {
+      this.#say(machine.id, `fault ${fault.id} meets nothing`);
+      return;
+    }
+    this.#faults++;
+    this.#holding.set(fault, end);
+    this.#coverage.beginFault(fault, this.#nowMs);
+    time.after(fault.durationMs, () => this.#endFault(fault));
+  }
+
+  #endFault(fault: PlannedFault): void {
+    const end = this.#holding.get(fault);
+    if (end === undefined) return;
+    this.#holding.delete(fault);
+    this.#say('', `fault ${fault.id}, ${fault.kind}, ends`);
+    this.#coverage.endFault(fault, this.#nowMs);
+    end();
+  }
+
+  #mend(): void {
+    this.#say('', 'everything is mended');
+    for (const fault of [...this.#holding.keys()]) this.#endFault(fault);
+    this.#cluster.start();
+    this.#cluster.restartFailed();
+  }
+
+  async #finalStates(): Promise<readonly FinalState[]> {
+    let finals: readonly FinalState[] | null = null;
+    Promise.all(this.#cluster.machines.map(finalStateOf)).then((states) => {
+      finals = states;
+    });
+    const endMs = this.#nowMs + REST_MS;
+    while (finals === null && this.#nowMs < endMs) await this.#passTo(this.#nowMs + LOOK_MS);
+    return finals ?? [];
+  }
+
+  /** Lets time go on to `endMs`, with all that happens until then. */
+  #passTo(endMs: number): Promise<void> {
+    const { time } = this.#cluster;
+    let turns = 0;
+    let turnMs = this.#nowMs;
+    return runTurns(() => {
+      this.#turns++;
+      const isMore = time.endTurn() || time.step(endMs);
+      if (this.#nowMs !== turnMs) {
+        turnMs = this.#nowMs;
+        turns = 0;
+      } else if (++turns > MAX_TURNS_AT_ONE_TIME) {
+        throw new Error(`Seed ${this.#plan.seed}: time stands still at ${turnMs} ms`);
+      }
+      return isMore;
+    });
+  }
+}

@@ -1,0 +1,90 @@
+/** The simulated cluster: machines with real nodes, over one time and one network, and no real time or chance in it. */
+import { seededRandom } from '../../clock.ts';
+import { ClusterView } from '../../cluster/cluster-view.ts';
+import { slotOf } from '../../cluster/slots.ts';
+import type { Topology } from '../../cluster/topology.ts';
+import { defaultNodeSettings, type NodeSettings } from '../../config.ts';
+import { FakeClock } from '../fake-clock.ts';
+import { MemoryNetwork } from '../memory-network.ts';
+import type { ClusterShape } from '../plan/plan.ts';
+import { Machine } from './machine.ts';
+
+/** A run begins so far from the seed's other random numbers. */
+const NETWORK_STREAM = 0x6e65_7477;
+const KIB = 1024;
+
+export class SimulatedCluster {
+  readonly seed: number;
+  readonly time = new FakeClock();
+  readonly network: MemoryNetwork;
+  readonly machines: readonly Machine[];
+  readonly #view: ClusterView;
+  /** Each pair of machines, in both directions. */
+  readonly ways: readonly (readonly [from: string, to: string])[];
+
+  constructor(shape: ClusterShape, seed: number, say: (machine: string, what: string) => void) {
+    this.seed = seed;
+    this.network = new MemoryNetwork(this.time, seededRandom(seed ^ NETWORK_STREAM));
+    const topology = topologyOf(shape);
+    this.#view = new ClusterView(topology, 1);
+    const surroundings = {
+      time: this.time,
+      network: this.network,
+      topology,
+      settings: settingsOf(shape),
+      seed,
+      say,
+    };
+    this.machines = topology.nodes.map((_, index) => new Machine(index, surroundings));
+    const ids = topology.nodes.map(({ id }) => id);
+    this.ways = ids.flatMap((from) => ids.filter((to) => to !== from).map((to) => [from, to] as const));
+  }
+
+  start(): void {
+    for (const machine of this.machines) machine.start();
+  }
+
+  /** As an operator does: a node that says that it takes no writes until it is restarted is. */
+  restartFailed(): void {
+    for (const machine of this.machines) {
+      if (machine.state !== 'failed') continue;
+      machine.kill();
+      machine.start();
+    }
+  }
+
+  /** Where a machine is in the preference list of a key. */
+  positionOf(machineId: string, key: string): number {
+    const { nodes, placement } = this.#view;
+    const offset = placement.listOffset(slotOf(Buffer.from(key)));
+    for (let position = 0; position < placement.maxFrom; position++)
+      if (nodes[placement.lists[offset + position]].id === machineId) return position;
+    return placement.maxFrom;
+  }
+}
+
+function topologyOf({ nodes, placement, zones }: ClusterShape): Topology {
+  return {
+    cluster: 'simulated',
+    placement,
+    nodes: Array.from({ length: nodes }, (_, index) => ({
+      id: `n${index + 1}`,
+      http: { host: '127.0.0.1', port: 0 },
+      rpc: { host: `n${index + 1}`, port: 1 },
+      zone: `zone${index % zones}`,
+      weight: 1,
+    })),
+  };
+}
+
+/** So small that some hundred requests reach the bounds. */
+function settingsOf({ memtableBytes, replication }: ClusterShape): NodeSettings {
+  return {
+    ...defaultNodeSettings(),
+    replication,
+    maxValueBytes: 8 * KIB,
+    memtableBytes,
+    blockCacheBytes: 64 * KIB,
+    readers: 1,
+  };
+}

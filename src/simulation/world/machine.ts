@@ -1,0 +1,275 @@
+/**
+ * A machine of the simulated cluster: a disk and a clock that outlive its processes, and a real node as its process. It
+ * may be killed, lose power, freeze and come back; its folder may be emptied or put back to an older copy.
+ */
+import { MemoryFileSystem, type Survival } from '../../../native-free-lsm/simulation/index.ts';
+import { type Random, seededRandom } from '../../clock.ts';
+import type { Topology } from '../../cluster/topology.ts';
+import type { NodeSettings } from '../../config.ts';
+import { errorMessage } from '../../errors.ts';
+import type { Log } from '../../log.ts';
+import { engineOpener } from '../../node/data-folder.ts';
+import { type RunningNode, startNode } from '../../node/node.ts';
+import type { NodeOptions } from '../../node/options.ts';
+import type { StorageEngine } from '../../replica/storage-engine.ts';
+import type { FakeClock } from '../fake-clock.ts';
+import type { MemoryNetwork } from '../memory-network.ts';
+import { executorOver } from './disk-executor.ts';
+import { DiskFaults } from './disk-faults.ts';
+import { MachineClock, ProcessClock } from './machine-clock.ts';
+
+const DATA_FOLDER = '/data';
+const CLUSTER_SECRET = 'the secret of a cluster that is simulated';
+/** Who looks after the machines starts a node that did not start again after so long. */
+const RESTART_MS = 300;
+
+/** What all machines of a cluster have in common. */
+interface Surroundings {
+  readonly time: FakeClock;
+  readonly network: MemoryNetwork;
+  readonly topology: Topology;
+  readonly settings: NodeSettings;
+  readonly seed: number;
+  /** Is told what happens, for the trace. */
+  readonly say: (machine: string, what: string) => void;
+}
+
+/** One process of a machine. */
+export class Process {
+  readonly clock: ProcessClock;
+  /** Null until it serves. */
+  node: RunningNode | null = null;
+  engine: StorageEngine | null = null;
+  isDraining = false;
+
+  constructor(clock: ProcessClock) {
+    this.clock = clock;
+  }
+}
+
+export class Machine {
+  readonly id: string;
+  readonly clock: MachineClock;
+  readonly disk = new DiskFaults();
+  fs = new MemoryFileSystem();
+  /** Null: it is down. */
+  process: Process | null = null;
+  /** Whether somebody sees to it that it runs. */
+  isWanted = false;
+  isOff = false;
+  /** When what had been acknowledged was taken from its disk, of the simulation's time. */
+  readonly lossesMs: number[] = [];
+  /** Why its node did not start at last. */
+  startFault: string | null = null;
+  readonly #surroundings: Surroundings;
+  readonly #random: Random;
+  #processes = 0;
+
+  constructor(index: number, surroundings: Surroundings) {
+    this.id = surroundings.topology.nodes[index].id;
+    this.#surroundings = surroundings;
+    this.clock = new MachineClock(surroundings.time);
+    this.#random = seededRandom(surroundings.seed * 64 + index);
+  }
+
+  /** The node that takes clients; null: none does. */
+  get serving(): RunningNode | null {
+    const { process } = this;
+    return process === null || process.isDraining ? null : process.node;
+  }
+
+  /** As its status says it; empty while none serves. */
+  get state(): string {
+    if (this.serving === null) return '';
+    const { node } = this.serving.services.status.status() as { node: { state: string } };
+    return node.state;
+  }
+
+  /** Turns the machine on, where it is off, and starts its node; until `stop`s it is started again when it fails to. */
+  start(): void {
+    this.isWanted = true;
+    if (this.isOff) {
+      this.isOff = false;
+      this.#surroundings.network.turnOn(this.id);
+    }
+    if (this.process === null) this.#begin();
+  }
+
+  /** kill -9: what the system was given is still written. */
+  kill(): void {
+    if (!this.#end('is killed')) return;
+    this.#surroundings.network.endProcess(this.id);
+    this.fs = this.fs.kill();
+  }
+
+  /** The power fails: of what was not synced any part may be left. */
+  losePower(survival: Survival): void {
+    if (this.isOff) return;
+    this.#end('loses its power');
+    this.isOff = true;
+    this.isWanted = false;
+    this.#surroundings.network.turnOff(this.id);
+    this.fs = this.fs.crash({ bytes: survival, names: survival, random: this.#random });
+  }
+
+  /** Stops its node as an operator does. It is down once that is done. */
+  async drain(): Promise<void> {
+    const { process } = this;
+    this.isWanted = false;
+    if (process?.node == null || process.isDraining) return;
+    process.isDraining = true;
+    this.#surroundings.say(this.id, 'is stopped');
+    try {
+      await process.node.drain();
+    } catch (error) {
+      this.#surroundings.say(this.id, `stopped with a fault: ${errorMessage(error)}`);
+    }
+    if (this.process !== process) return;
+    process.clock.end();
+    this.#surroundings.network.endProcess(this.id);
+    this.process = null;
+    this.fs = this.fs.kill();
+  }
+
+  freeze(): void {
+    if (this.process === null || this.process.clock.isFrozen) return;
+    this.#surroundings.say(this.id, 'is frozen');
+    this.process.clock.freeze();
+    this.#surroundings.network.freeze(this.id);
+  }
+
+  thaw(): void {
+    if (this.process?.clock.isFrozen !== true) return;
+    this.#surroundings.say(this.id, 'runs again');
+    this.process.clock.thaw();
+    this.#surroundings.network.thaw(this.id);
+  }
+
+  /** As when its disk was replaced. It must be down. */
+  emptyFolder(): void {
+    this.fs = new MemoryFileSystem();
+    this.#lose('its folder is emptied');
+  }
+
+  /** As a snapshot of its volume; it may run. */
+  copyFolder(): MemoryFileSystem {
+    return this.fs.kill();
+  }
+
+  /** It must be down. */
+  putBack(copy: MemoryFileSystem): void {
+    this.fs = copy.kill();
+    this.#lose('its folder is put back to an older copy');
+  }
+
+  /** Its disk has as much room as `disk` says. */
+  applyRoom(): void {
+    this.fs.capacityBytes = this.fs.usedBytes + this.disk.leftBytes;
+  }
+
+  /** Changes a byte of one of its files. It must be down. */
+  corrupt(choice: Random): void {
+    const files = filesBelow(this.fs, DATA_FOLDER).filter((path) => this.fs.sizeSync(path) > 0);
+    if (files.length === 0) return;
+    const path = files[Math.floor(choice() * files.length)];
+    const bytes = this.fs.contents(path);
+    const at = Math.floor(choice() * bytes.length);
+    bytes[at] ^= 1 + Math.floor(choice() * 255);
+    this.fs.place(path, bytes);
+    this.#lose(`byte ${at} of ${path} is changed`);
+  }
+
+  #lose(what: string): void {
+    this.lossesMs.push(this.#surroundings.time.monotonicMs());
+    this.#surroundings.say(this.id, what);
+  }
+
+  #end(what: string): boolean {
+    const { process } = this;
+    if (process === null) return false;
+    this.#surroundings.say(this.id, what);
+    process.clock.end();
+    this.process = null;
+    return true;
+  }
+
+  #begin(): void {
+    const { time, say } = this.#surroundings;
+    const process = new Process(new ProcessClock(time, this.clock));
+    this.process = process;
+    this.fs.onCall = this.disk.hook;
+    this.applyRoom();
+    say(this.id, 'starts');
+    startNode(this.#options(process)).then(
+      (node) => {
+        if (process.clock.isOver) return;
+        process.node = node;
+        this.startFault = null;
+        say(this.id, 'serves');
+      },
+      (error: unknown) => {
+        if (process.clock.isOver) return;
+        this.startFault = errorMessage(error);
+        say(this.id, `does not start: ${this.startFault}`);
+        process.clock.end();
+        this.#surroundings.network.endProcess(this.id);
+        this.process = null;
+        this.fs = this.fs.kill();
+        time.after(RESTART_MS, () => {
+          if (this.isWanted && this.process === null) this.#begin();
+        });
+      },
+    );
+  }
+
+  #options(process: Process): NodeOptions {
+    const { network, say, seed, settings, topology } = this.#surroundings;
+    const { clock } = process;
+    const random = seededRandom(
+      (seed * 64 + topology.nodes.findIndex(({ id }) => id === this.id)) * 64 + ++this.#processes,
+    );
+    const options: NodeOptions = {
+      nodeId: this.id,
+      clusterId: topology.cluster,
+      topology,
+      clusterSecret: CLUSTER_SECRET,
+      dataDirectory: DATA_FOLDER,
+      settings,
+      doors: [],
+      log: this.#log(process, say),
+      clock,
+      everyTurn: () => ({ cancel: () => undefined }),
+      random,
+      drawBytes: (count) => Buffer.from(Uint8Array.from({ length: count }, () => random() * 256)),
+      fs: this.fs,
+      executor: (context) => executorOver(this.disk, context),
+      transport: network.transport(this.id),
+    };
+    const open = engineOpener(options, clock, this.fs);
+    return {
+      ...options,
+      openStorage: async (directory, nodeSettings, createIfMissing) => {
+        process.engine = await open(directory, nodeSettings, createIfMissing);
+        return process.engine;
+      },
+    };
+  }
+
+  #log(process: Process, say: Surroundings['say']): Log {
+    const log = (level: string) => (message: string) => {
+      if (!process.clock.isOver) say(this.id, `${level}: ${message}`);
+    };
+    return { info: log('info'), warn: log('warn'), error: log('error') };
+  }
+}
+
+function filesBelow(fs: MemoryFileSystem, directory: string): string[] {
+  if (!fs.existsSync(directory)) return [];
+  return fs
+    .listSync(directory)
+    .sort()
+    .flatMap((name) => {
+      const path = `${directory}/${name}`;
+      return fs.statusSync(path).kind === 'directory' ? filesBelow(fs, path) : [path];
+    });
+}

@@ -1,0 +1,51 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { checkDurability, checkOwners } from '../../../../../src/simulation/checks/durability.ts';
+import { disksWith, HistoryByHand } from '../../../../support/histories.ts';
+
+describe('acknowledged writes are not lost', () => {
+  test('one copy on any disk is enough, and so is what replaced it', () => {
+    const run = new HistoryByHand();
+    run.put(7);
+    assert.deepEqual(checkDurability(run.history, disksWith(null, { timestamp: 7 }, null)), []);
+    assert.deepEqual(checkDurability(run.history, disksWith({ timestamp: 8 }, null, null)), []);
+    const violations = checkDurability(run.history, disksWith({ timestamp: 6 }, null, null));
+    assert.deepEqual(violations[0].requests, [0]);
+  });
+
+  test('a write that was not acknowledged may be lost', () => {
+    const run = new HistoryByHand();
+    run.unknown();
+    assert.deepEqual(checkDurability(run.history, disksWith(null, null, null)), []);
+  });
+
+  test('a disk that cannot be read may have it', () => {
+    const run = new HistoryByHand();
+    run.put(7);
+    const [first] = disksWith(null);
+    const unreadable = { machine: 'n2', records: null, isWhole: false };
+    assert.deepEqual(checkDurability(run.history, [first, unreadable]), []);
+  });
+
+  test('nothing has to be left of a deletion', () => {
+    const run = new HistoryByHand();
+    run.put(7);
+    run.delete(8);
+    assert.deepEqual(checkDurability(run.history, disksWith(null, null, null)), []);
+    assert.equal(checkDurability(run.history, disksWith({ timestamp: 7 }, null, null)).length, 1);
+  });
+});
+
+describe('copies are with owners only', () => {
+  const positionOf = (machine: string): number => Number(machine.slice(1)) - 1;
+
+  test('a copy behind the owners of the widest request is one too many', () => {
+    const run = new HistoryByHand();
+    run.put(1, { from: 2, ack: 1 });
+    assert.deepEqual(checkOwners(run.history, disksWith({}, {}, null), positionOf), []);
+    const [violation] = checkOwners(run.history, disksWith({}, null, {}), positionOf);
+    assert.match(violation.sentence, /n3 has a copy of k/);
+    run.put(2, { from: 3 });
+    assert.deepEqual(checkOwners(run.history, disksWith({}, null, {}), positionOf), []);
+  });
+});
