@@ -85,6 +85,18 @@ export class MapEngine implements StorageEngine {
     sink.onWrite(token, WriteStatus.applied, metTimestamp, metWriter, null);
   }
 
+  writeBatch(puts: readonly KeyedRecord[], sink: WriteSink, token: number): void {
+    if (this.#closed) {
+      sink.onWrite(token, WriteStatus.failed, 0, 0, closed());
+      return;
+    }
+    const statuses = new Set<WriteStatus>();
+    const heard: WriteSink = { onWrite: (_token, status) => void statuses.add(status) };
+    for (const { key, record } of puts) this.write(key, record, heard, 0);
+    const isStale = statuses.size > 0 && !statuses.has(WriteStatus.applied);
+    sink.onWrite(token, isStale ? WriteStatus.stale : WriteStatus.applied, 0, 0, null);
+  }
+
   get newestTimestamp(): number {
     return this.#newestTimestamp;
   }

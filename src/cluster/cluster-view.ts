@@ -25,6 +25,13 @@ export class ClusterView {
     Object.freeze(this);
   }
 
+  /** Ids of the nodes that own the slot: its preference list. */
+  ownersOf(slot: number): string[] {
+    const { lists, maxFrom } = this.placement;
+    const offset = this.placement.listOffset(slot);
+    return Array.from({ length: maxFrom }, (_, position) => this.nodes[lists[offset + position]].id);
+  }
+
   /** The node's index in this view; -1 when it is not in it. */
   indexOf(nodeId: string): number {
     return this.#indexes.get(nodeId) ?? -1;

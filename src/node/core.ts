@@ -13,6 +13,7 @@ import { Coordinator } from '../coordinator/coordinator.ts';
 import { SettlementCounters } from '../coordinator/settlement-counters.ts';
 import { HybridClock } from '../hybrid-clock.ts';
 import { PeerHttp } from '../peer-http/peer-http.ts';
+import type { Bootstrap } from '../replica/bootstrap/bootstrap.ts';
 import { FolderWholeness } from '../replica/folder-wholeness.ts';
 import type { IdentityStore } from '../replica/identity-store.ts';
 import { OwnRecords } from '../replica/own-records.ts';
@@ -29,6 +30,7 @@ import { CLOCK, Feature } from '../rpc/operation-table.ts';
 import { RpcServer } from '../rpc/server.ts';
 import { TcpTransport } from '../rpc/tcp-transport.ts';
 import { MAX_CLIENT_KEY_BYTES } from '../services.ts';
+import { makeBootstrapping } from './bootstrapping.ts';
 import { ClockWatch } from './clock-watch.ts';
 import { CurrentView, type WayToReplicas } from './current-view.ts';
 import type { DataFolder } from './data-folder.ts';
@@ -56,6 +58,7 @@ export class NodeCore {
   readonly timestamps: HybridClock;
   readonly wholeness: FolderWholeness;
   readonly replica: Replica;
+  readonly bootstrap: Bootstrap;
   readonly ownRecords: OwnRecords;
   readonly peerRequests: PeerRequests;
   /** Null: writes are sent to each node by itself. */
@@ -106,7 +109,22 @@ export class NodeCore {
     });
 
     const { time } = this.timestamps;
-    this.peerRequests = new PeerRequests(this.replica, () => encodeClock(time.reading()));
+    const { source, bootstrap } = makeBootstrapping({
+      nodeId: options.nodeId,
+      incarnation: store.current.incarnation,
+      engine,
+      wholeness: this.wholeness,
+      ownRecords: this.ownRecords,
+      timestamps: this.timestamps,
+      settings,
+      pace: { take: () => Promise.resolve() },
+      clock,
+      random,
+      log,
+      later: this,
+    });
+    this.bootstrap = bootstrap;
+    this.peerRequests = new PeerRequests(this.replica, source, () => encodeClock(time.reading()));
     const isMember = (nodeId: string): boolean => this.cluster.has(nodeId);
     this.peerHttp =
       settings.peerProtocol === 'http'

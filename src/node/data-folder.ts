@@ -78,7 +78,7 @@ export async function openDataFolder(options: NodeOptions, clock: Clock): Promis
     store = new IdentityStore(fs, dataDirectory, identity, clock);
     // The identity knows of a record that is not there: this is another engine's folder, or an older copy of it.
     if (engine.newestTimestamp < identity.newestTimestamp) {
-      const declaredMs = Math.max(clock.nowMs(), identity.declaredMs + 1);
+      const declaredMs = Math.max(Math.floor(clock.nowMs()), identity.declaredMs + 1);
       await store.update({ whole: 'incomplete', declaredMs }).catch(passIfRefused(store));
     }
     // On a disk that is full or mounted read-only the node serves what it has: see node/identity.ts.

@@ -17,6 +17,7 @@ export interface DrainParts {
   /** Told when no request of a client is left. */
   readonly repair: { close(): void };
   readonly clockWatch: { close(): void };
+  readonly bootstrap: { close(): Promise<void> };
   readonly progress: { close(): void };
   readonly store: { settled(): Promise<void> };
   readonly engine: { close(): Promise<void> };
@@ -55,7 +56,10 @@ export async function drainInOrder(parts: DrainParts, signal: AbortSignal): Prom
   await attempt(() => parts.repair.close());
   await attempt(() => parts.clockWatch.close());
   await attempt(() => untilPeersAreQuiet(parts, signal));
+  // What it has asked of peers ends with their connections.
+  const filled = attempt(() => parts.bootstrap.close());
   await attempt(() => closeRpc(parts, signal));
+  await filled;
   await attempt(() => parts.progress.close());
   // While the engine's lock is held nobody else writes the identity.
   await attempt(() => parts.store.settled());

@@ -123,7 +123,7 @@ class Node implements RunningNode {
   }
 
   async start(): Promise<void> {
-    const { clockWatch, cluster, here, mesh, multicast, peerHttp, server, timestamps, wholeness } =
+    const { bootstrap, clockWatch, cluster, here, mesh, multicast, peerHttp, server, timestamps, wholeness } =
       this.#core;
     const { host, port } = here.rpc;
     // What they come to is told in the handshakes, which begin with the next line.
@@ -133,6 +133,7 @@ class Node implements RunningNode {
     this.rpcAddress = formatAddress({ host, port: server.port });
     mesh.start();
     clockWatch.measureSoon();
+    bootstrap.start();
     const { peerIds } = cluster;
     const isLinked = (id: string): boolean => this.#dialledBy.has(id) && mesh.isUp(id);
     this.#readiness = new Readiness({ wholeness, timestamps, peerIds, isLinked }, this.#clock);

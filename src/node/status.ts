@@ -7,6 +7,7 @@ import type { Coordinator } from '../coordinator/coordinator.ts';
 import type { SettlementCounters } from '../coordinator/settlement-counters.ts';
 import type { OwnTime } from '../own-time.ts';
 import type { PeerHttp } from '../peer-http/peer-http.ts';
+import type { Bootstrap } from '../replica/bootstrap/bootstrap.ts';
 import type { FolderWholeness } from '../replica/folder-wholeness.ts';
 import type { IdentityStore } from '../replica/identity-store.ts';
 import type { Replica } from '../replica/replica.ts';
@@ -36,6 +37,7 @@ interface StatusSources {
   readonly wholeness: FolderWholeness;
   readonly engine: StorageEngine;
   readonly replica: Replica;
+  readonly bootstrap: Bootstrap;
   readonly timestamps: { readonly time: OwnTime };
   readonly mesh: RpcMesh;
   readonly peerHttp: PeerHttp | null;
@@ -85,6 +87,7 @@ export function nodeStatus(
     requests: { unsettled: sources.coordinator.unsettled, ...sources.settlements.figures() },
     readRepair: sources.repair.readRepair.figures(),
     hedging: sources.coordinator.hedging,
+    bootstrap: sources.bootstrap.figures(),
     clock: sources.timestamps.time.figures(),
     admission: sources.admission.figures,
     peers: peersOf(sources),

@@ -1,15 +1,18 @@
 import { found, type ReplySink } from '../reply.ts';
+import type { BulkSource } from './bootstrap/bulk-source.ts';
 import type { Replica } from './replica.ts';
 
 /** What the other nodes ask of this node's replica: the RPC server's handler. */
 export class PeerRequests {
   readonly #replica: Replica;
+  readonly #bulkSource: Pick<BulkSource, 'serve'>;
   readonly #readClock: () => Uint8Array;
   #received = 0;
 
   /** @param readClock returns the record with this node's times */
-  constructor(replica: Replica, readClock: () => Uint8Array) {
+  constructor(replica: Replica, bulkSource: Pick<BulkSource, 'serve'>, readClock: () => Uint8Array) {
     this.#replica = replica;
+    this.#bulkSource = bulkSource;
     this.#readClock = readClock;
   }
 
@@ -35,6 +38,10 @@ export class PeerRequests {
   readVersion(key: Uint8Array, _timeoutMs: number, sink: ReplySink, token: number): void {
     this.#received++;
     this.#replica.readVersion(key, sink, token);
+  }
+
+  bulkPage(request: Uint8Array, sink: ReplySink, token: number): void {
+    this.#bulkSource.serve(request, sink, token);
   }
 
   clock(sink: ReplySink, token: number): void {

@@ -24,6 +24,8 @@ export interface StorageEngine {
   read(key: Uint8Array, sink: ReadSink, token: number): void;
   /** @param timeoutMs the write is not begun after this time, but fails: nobody waits for it */
   write(key: Uint8Array, record: Uint8Array, sink: WriteSink, token: number, timeoutMs: number): void;
+  /** Puts several records that become durable and visible together; each is a put-if-newer. Stale: all of them were. */
+  writeBatch(puts: readonly KeyedRecord[], sink: WriteSink, token: number): void;
   rangePage(request: PageRequest): Promise<RangePage>;
   /**
    * The digests of slots, two words for each asked one: a sum of `addFold` over the newest version of each key whose

@@ -81,7 +81,7 @@ export function hearNews(state: Wholeness, news: FolderNews): Wholeness {
  * @param missing what a peer remembers of it; null: this node has found out by itself
  */
 export function declareIncomplete(state: Wholeness, missing: FolderMemory | null, nowMs: number): Wholeness {
-  const declaredMs = Math.max(nowMs, state.declaredMs + 1, (missing?.declaredMs ?? 0) + 1);
+  const declaredMs = Math.max(Math.floor(nowMs), state.declaredMs + 1, (missing?.declaredMs ?? 0) + 1);
   return { ...state, whole: 'incomplete', declaredMs, missing: missing ?? state.missing };
 }
 

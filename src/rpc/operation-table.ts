@@ -36,6 +36,7 @@ export const Feature = {
   /** It sends and takes writes as datagrams. This depends on the node's settings and its network. */
   multicast: 1 << 3,
   repairWrite: 1 << 4,
+  bulkPage: 1 << 6,
 } as const;
 
 export const READ: RpcOperation = {
@@ -104,6 +105,19 @@ export const REPAIR_WRITE: RpcOperation = {
   },
 };
 
+/** Answers a page of the entries that a node lacks that is being filled; its "key" is the request for it. */
+export const BULK_PAGE: RpcOperation = {
+  number: 8,
+  name: 'bulkPage',
+  feature: Feature.bulkPage,
+  arguments: Arguments.key,
+  isBackground: true,
+  answersRecord: true,
+  serve(handler, message, sink) {
+    handler.bulkPage(message.key(), sink, message.id);
+  },
+};
+
 /** By number; undefined: this build does not serve it. */
 export const OPERATIONS: readonly (RpcOperation | undefined)[] = [
   undefined,
@@ -113,6 +127,8 @@ export const OPERATIONS: readonly (RpcOperation | undefined)[] = [
   undefined,
   CLOCK,
   REPAIR_WRITE,
+  undefined,
+  BULK_PAGE,
 ];
 
 /** The operations that this build serves. */

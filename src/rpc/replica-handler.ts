@@ -11,6 +11,11 @@ export interface ReplicaHandler {
   write(key: Uint8Array, record: Uint8Array, sink: ReplySink, token: number, timeoutMs: number): void;
   repairWrite(key: Uint8Array, record: Uint8Array, sink: ReplySink, token: number, timeoutMs: number): void;
   readVersion(key: Uint8Array, timeoutMs: number, sink: ReplySink, token: number): void;
+  /**
+   * Answers a page of entries for a node that is being filled.
+   * @param request opaque here: src/replica/bootstrap/bulk-page-codec.ts
+   */
+  bulkPage(request: Uint8Array, sink: ReplySink, token: number): void;
   /** The record of the answer is what `clock-message.ts` draws. */
   clock(sink: ReplySink, token: number): void;
 }

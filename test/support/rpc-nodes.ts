@@ -119,6 +119,10 @@ export class MapReplica implements ReplicaHandler {
     this.#answer(sink, token, record === undefined ? ABSENT : found(record));
   }
 
+  bulkPage(request: Uint8Array, sink: ReplySink, token: number): void {
+    this.#answer(sink, token, found(Uint8Array.from(request)));
+  }
+
   write(key: Uint8Array, record: Uint8Array, sink: ReplySink, token: number, timeoutMs: number): void {
     this.lastTimeoutMs = timeoutMs;
     const name = Buffer.from(key).toString();

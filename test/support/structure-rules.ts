@@ -337,7 +337,6 @@ export const USED_BY_TESTS_ALONE: Readonly<Record<string, string>> = {
   'src/cli/serve/child-process.ts NODE_FLAGS': MADE,
   'src/cli/serve/child-process.ts NODE_ENVIRONMENT': MADE,
   'src/node/clock-watch.ts CLOCK_OFF': WIRE,
-  'src/replica/own-records.ts OwnPart': WIRE,
   'src/rpc/operation-table.ts RANGE_PAGE_NUMBER': WIRE,
   'native-free-lsm/store/recovery.ts readServableState': PURE,
   'native-free-lsm/sstable/properties.ts CREATOR': WIRE,

@@ -43,6 +43,7 @@ class ReadsFromTables implements StorageEngine {
   }
 
   write: StorageEngine['write'] = (key, record, sink, token) => this.#store.write(key, record, sink, token);
+  writeBatch: StorageEngine['writeBatch'] = (puts, sink, token) => this.#store.writeBatch(puts, sink, token);
   stats = () => this.#store.stats();
 
   slotDigests: StorageEngine['slotDigests'] = async (slots, minFroms, signal) => {

@@ -53,6 +53,10 @@ class SlowReplica implements ReplicaHandler {
     this.#storm.later(() => sink.onReply(token, reply));
   }
 
+  bulkPage(): void {
+    throw new Error('nobody is filled');
+  }
+
   repairWrite(): void {
     throw new Error('nobody repairs');
   }

@@ -45,6 +45,7 @@ class Parts {
       },
       repair: { close: () => void steps.push('repair') },
       clockWatch: { close: () => void steps.push('clock') },
+      bootstrap: { close: () => step('bootstrap') },
       progress: { close: () => void steps.push('progress') },
       store: { settled: () => step('identity') },
       engine: { close: () => step('engine') },
@@ -73,6 +74,7 @@ test('from the top down: profiles, clients, peers, identity, engine', async () =
     'coordinator',
     'repair',
     'clock',
+    'bootstrap',
     'mesh',
     'server',
     'progress',
@@ -98,7 +100,7 @@ test('what goes over HTTP ends before the sessions of RPC in which it goes, and 
       (error: Error) => error.message,
     );
     await parts.advance(100);
-    assert.deepEqual(parts.steps.slice(-2), ['clock', 'http']);
+    assert.deepEqual(parts.steps.slice(-3), ['clock', 'bootstrap', 'http']);
     if (isFailing) closed.reject(new Error('http'));
     else closed.resolve();
     await parts.advance(100);
@@ -136,10 +138,19 @@ test('peers that do not let go are cut off after a second', async () => {
   const parts = new Parts();
   const drained = drainInOrder(parts.all, new AbortController().signal);
   await parts.advance(1_000);
-  assert.deepEqual(parts.steps, ['profiler', 'doors', 'coordinator', 'repair', 'clock', 'mesh', 'server']);
+  assert.deepEqual(parts.steps, [
+    'profiler',
+    'doors',
+    'coordinator',
+    'repair',
+    'clock',
+    'bootstrap',
+    'mesh',
+    'server',
+  ]);
   await parts.advance(300);
   await drained;
-  assert.deepEqual(parts.steps.slice(7), ['abort', 'progress', 'identity', 'engine']);
+  assert.deepEqual(parts.steps.slice(8), ['abort', 'progress', 'identity', 'engine']);
 });
 
 test('the signal ends all waiting', async () => {
@@ -149,7 +160,7 @@ test('the signal ends all waiting', async () => {
   await parts.advance(200);
   impatience.abort();
   await drained;
-  assert.deepEqual(parts.steps.slice(7), ['abort', 'progress', 'identity', 'engine']);
+  assert.deepEqual(parts.steps.slice(8), ['abort', 'progress', 'identity', 'engine']);
 
   const already = new Parts();
   const drainedAtOnce = drainInOrder(already.all, AbortSignal.abort());
@@ -165,7 +176,17 @@ test('a profile whose threads hang keeps nobody waiting but the engine, and that
   const hanging = { ...parts.all, profiler: { close: () => new Promise<void>(() => {}) } };
   const drained = drainInOrder(hanging, impatience.signal);
   await parts.advance(5_000);
-  const others = ['doors', 'coordinator', 'repair', 'clock', 'mesh', 'server', 'progress', 'identity'];
+  const others = [
+    'doors',
+    'coordinator',
+    'repair',
+    'clock',
+    'bootstrap',
+    'mesh',
+    'server',
+    'progress',
+    'identity',
+  ];
   assert.deepEqual(parts.steps, others);
   impatience.abort();
   await parts.advance(500);
@@ -206,6 +227,7 @@ test('a part that fails keeps none of the others open, and its fault is told', a
     'coordinator',
     'repair',
     'clock',
+    'bootstrap',
     'mesh',
     'server',
     'progress',

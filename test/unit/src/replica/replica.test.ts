@@ -51,6 +51,10 @@ class ScriptedEngine implements StorageEngine {
     this.writes.push({ record: written, sink, token });
   }
 
+  writeBatch(): void {
+    throw new Error('a replica writes no batches');
+  }
+
   rangePage(request: PageRequest): Promise<RangePage> {
     this.ranges.push(request);
     return this.page();

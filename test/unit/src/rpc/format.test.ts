@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { Unpackr } from 'msgpackr/unpack';
 import { FailureCode, mayPass } from '../../../../src/failure.ts';
+import { encodeBulkRequest } from '../../../../src/replica/bootstrap/bulk-page-codec.ts';
 import { ReplyKind } from '../../../../src/reply.ts';
 import { Authentication, MAX_PROOF_FRAME_BYTES } from '../../../../src/rpc/authentication.ts';
 import { encodeClock } from '../../../../src/rpc/clock-message.ts';
@@ -36,6 +37,7 @@ import { DEFAULT_RPC_LIMITS } from '../../../../src/rpc/limits.ts';
 import { Message } from '../../../../src/rpc/message.ts';
 import { MessageDecoder } from '../../../../src/rpc/message-decoder.ts';
 import {
+  BULK_PAGE,
   CLOCK,
   Feature,
   OPERATIONS,
@@ -140,7 +142,7 @@ function rewritten(frame: Buffer): Uint8Array {
       }
       if (operation === CLOCK.number)
         return written((target) => encodePlainRequest(target, 0, id, operation, timeoutMs));
-      assert.ok(operation === READ.number || operation === READ_VERSION.number);
+      assert.ok([READ.number, READ_VERSION.number, BULK_PAGE.number].includes(operation));
       return written((target) => encodeKeyRequest(target, 0, id, operation, timeoutMs, message.key()));
     case MessageKind.response:
       return replyKind === ReplyKind.failed
@@ -200,6 +202,12 @@ function messageOf(frame: Buffer): Buffer {
   return frame.subarray(FRAME_LENGTH_BYTES);
 }
 
+const bulkRequest = encodeBulkRequest({
+  asker: 'n1',
+  sources: ['n2', 'n3'],
+  maxBytes: 262_144,
+  start: Buffer.from('key'),
+});
 const [challenge, proof, answer, helloSeal, welcomeSeal] = spoken();
 
 const byCodec: ReadonlyMap<string, Uint8Array> = new Map<string, Uint8Array>([
@@ -219,6 +227,7 @@ const byCodec: ReadonlyMap<string, Uint8Array> = new Map<string, Uint8Array>([
     'repairWrite',
     written((target) => encodeWriteRequest(target, 0, 7, REPAIR_WRITE.number, 1_000, key, record)),
   ],
+  ['bulkPage', written((target) => encodeKeyRequest(target, 0, 8, BULK_PAGE.number, 10_000, bulkRequest))],
   ['response with a record', written((target) => encodeResponse(target, 0, 1, 0, record))],
   ['response with a header', written((target) => encodeResponse(target, 0, 5, 0, record.subarray(0, 16)))],
   ['response with clocks', written((target) => encodeResponse(target, 0, 6, 0, encodeClock(clocks)))],

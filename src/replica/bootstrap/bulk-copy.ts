@@ -1,0 +1,295 @@
+/**
+ * Fills a folder fast: every other whole node sends its share of the entries that this node owns, in key order, page
+ * after page, and this node writes them. It is no proof that nothing is missing, as a source may have missed a write
+ * itself: the rounds over all owners that follow are (bootstrap.ts). So a share that cannot be copied may be left to
+ * them.
+ *
+ * While a page is written, the next one is on its way. How far each source has come is kept durably, behind what is
+ * written; after a kill some entries come twice, which changes nothing. A source that is away is waited for, and after a
+ * while the others send its share.
+ */
+import { Backoff } from '../../backoff.ts';
+import type { Clock, Random } from '../../clock.ts';
+import { errorMessage } from '../../errors.ts';
+import { OwnPart, type OwnRecords } from '../own-records.ts';
+import { askForPage, type BulkResult } from './bulk-ask.ts';
+import type { BulkEnd } from './bulk-page-codec.ts';
+import type { BulkPeers } from './bulk-peers.ts';
+import {
+  type BulkPlan,
+  type BulkShare,
+  decodePlan,
+  encodePlan,
+  encodeShare,
+  isCopied,
+  newPlan,
+  replanned,
+} from './bulk-plan.ts';
+import type { BulkWriter } from './bulk-writer.ts';
+import { pause } from './pause.ts';
+
+const PAGE_BYTES = 256 * 1024;
+/** A source that is away for so long is done without. */
+const LOST_AFTER_MS = 15_000;
+/** Sources that do not answer by then are done without, if others do. */
+const PROBE_PATIENCE_MS = 3_000;
+const POLL_MS = 100;
+const KEEP_EVERY_MS = 1_000;
+/** Asked for so often in vain, the rest of a share is left to the rounds. */
+const MAX_BROKEN = 5;
+const PLAN_NAME = Buffer.from('plan');
+const SHARE_PREFIX = 'share/';
+
+/** How much of the machine the copy may take. */
+export interface BulkPace {
+  /** Resolves when so many more bytes may be copied. */
+  take(bytes: number, signal: AbortSignal): Promise<void>;
+}
+
+interface BulkCopyOptions {
+  readonly nodeId: string;
+  readonly incarnation: string;
+  readonly peers: BulkPeers;
+  readonly writer: Pick<BulkWriter, 'write'>;
+  readonly records: Pick<OwnRecords, 'get' | 'put' | 'delete' | 'scan'>;
+  readonly pace: BulkPace;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: { info(message: string): void; warn(message: string): void };
+}
+
+interface BulkFigures {
+  readonly copiedBytes: number;
+  readonly copiedEntries: number;
+  /** What the sources say that they hold, by their ids. */
+  readonly sources: readonly { readonly id: string; readonly heldBytes: number; readonly isDone: boolean }[];
+  /** Nodes that are asked and do not answer. */
+  readonly waitsFor: readonly string[];
+}
+
+/** The sources have to be chosen anew. */
+class OtherSources extends Error {}
+
+export class BulkCopy {
+  readonly #options: BulkCopyOptions;
+  readonly #waitsFor = new Set<string>();
+  readonly #heldBytes = new Map<string, number>();
+  #plan: BulkPlan | null = null;
+  #copiedBytes = 0;
+  #copiedEntries = 0;
+  #keptMs = 0;
+
+  constructor(options: BulkCopyOptions) {
+    this.#options = options;
+  }
+
+  figures(): BulkFigures {
+    const shares = this.#plan?.shares ?? [];
+    return {
+      copiedBytes: this.#copiedBytes,
+      copiedEntries: this.#copiedEntries,
+      sources: shares.map(({ source, cursor }) => {
+        return { id: source, heldBytes: this.#heldBytes.get(source) ?? 0, isDone: cursor === null };
+      }),
+      waitsFor: [...this.#waitsFor],
+    };
+  }
+
+  /**
+   * Resolves when every source has sent its share, or what it could not send is left to the rounds.
+   * @param lack what is to be filled; a copy that was begun for it goes on
+   */
+  async run(lack: number, signal: AbortSignal): Promise<void> {
+    let plan = await this.#load(lack, signal);
+    while (plan === null || !isCopied(plan)) {
+      const sources = await this.#chooseSources(signal);
+      plan = plan === null ? newPlan(lack, this.#options.incarnation, sources) : replanned(plan, sources);
+      await this.#keep(plan);
+      this.#plan = plan;
+      const over = new AbortController();
+      const either = AbortSignal.any([signal, over.signal]);
+      const shares = plan.shares.filter(({ cursor }) => cursor !== null);
+      const running = shares.map((share) => this.#copyShare(plan as BulkPlan, share, either));
+      try {
+        await Promise.all(running);
+      } catch (error) {
+        over.abort();
+        await Promise.allSettled(running);
+        signal.throwIfAborted();
+        if (!(error instanceof OtherSources)) throw error;
+      } finally {
+        this.#waitsFor.clear();
+      }
+    }
+    this.#plan = plan;
+    await this.#keep(plan);
+  }
+
+  /** Forgets a copy whose folder has been filled. */
+  async forget(signal: AbortSignal): Promise<void> {
+    const { records } = this.#options;
+    const names: Uint8Array[] = [];
+    for await (const { name } of records.scan(OwnPart.bootstrap, Buffer.from(SHARE_PREFIX), signal))
+      names.push(name);
+    for (const name of [PLAN_NAME, ...names]) await records.delete(OwnPart.bootstrap, name);
+  }
+
+  async #load(lack: number, signal: AbortSignal): Promise<BulkPlan | null> {
+    const { incarnation, records } = this.#options;
+    const shares = new Map<string, Uint8Array>();
+    for await (const { name, value } of records.scan(OwnPart.bootstrap, Buffer.from(SHARE_PREFIX), signal))
+      shares.set(Buffer.from(name).toString('utf8', SHARE_PREFIX.length), value);
+    return decodePlan(await records.get(OwnPart.bootstrap, PLAN_NAME), shares, lack, incarnation);
+  }
+
+  /** The shares first: for a moment they may be those of other sources, but never further than these have come. */
+  async #keep(plan: BulkPlan): Promise<void> {
+    for (const share of plan.shares) await this.#keepShare(plan, share);
+    await this.#options.records.put(OwnPart.bootstrap, PLAN_NAME, encodePlan(plan));
+  }
+
+  #keepShare(plan: BulkPlan, share: BulkShare): Promise<void> {
+    const name = Buffer.from(SHARE_PREFIX + share.source);
+    return this.#options.records.put(OwnPart.bootstrap, name, encodeShare(plan, share));
+  }
+
+  /** All other nodes that are whole. Those that do not answer are waited for, but not for long. */
+  async #chooseSources(signal: AbortSignal): Promise<string[]> {
+    const { clock, nodeId, peers } = this.#options;
+    const startedMs = clock.monotonicMs();
+    for (;;) {
+      const results = await Promise.all(
+        peers.ids.map(async (id) => {
+          const isAway = !peers.isUp(id);
+          // Without sources nothing is wanted: the answer says only whether the node is whole.
+          const result = isAway ? null : await askForPage(peers, id, nodeId, [], NO_KEY, 1);
+          return { id, result };
+        }),
+      );
+      signal.throwIfAborted();
+      const sources = results.filter(({ result }) => result?.kind === 'page').map(({ id }) => id);
+      const away = results.filter(({ result }) => result === null || result.kind === 'busy');
+      this.#waitsFor.clear();
+      for (const { id } of away) this.#waitsFor.add(id);
+      const isPatient = clock.monotonicMs() - startedMs < PROBE_PATIENCE_MS;
+      if (sources.length > 0 && (away.length === 0 || !isPatient)) return sources;
+      // Nobody can send anything, not even later by himself: the rounds may still join what each has.
+      if (sources.length === 0 && away.length === 0) return [];
+      await this.#pause(POLL_MS, signal);
+    }
+  }
+
+  async #copyShare(plan: BulkPlan, share: BulkShare, signal: AbortSignal): Promise<void> {
+    const { pace, writer, log } = this.#options;
+    let asked: Promise<BulkResult> | null = null;
+    while (share.cursor !== null) {
+      const start = share.cursor;
+      const page = await this.#next(
+        plan,
+        share.source,
+        asked ?? this.#ask(plan, share.source, start),
+        start,
+        signal,
+      );
+      asked = null;
+      if (page === null) {
+        log.warn(
+          `Node ${share.source} cannot send the rest of what this node lacks: it is left to the rounds of anti-entropy`,
+        );
+        share.cursor = null;
+        break;
+      }
+      this.#heldBytes.set(share.source, page.sourceBytes);
+      const next = cursorBehind(page.end, page.entries);
+      await pace.take(page.entries.length, signal);
+      if (next !== null) asked = this.#ask(plan, share.source, next);
+      const { entries, malformed } = await this.#write(writer, page.entries, signal);
+      if (malformed > 0)
+        log.warn(`${malformed} entries that node ${share.source} sent are malformed, and were left out`);
+      this.#copiedBytes += page.entries.length;
+      this.#copiedEntries += entries;
+      share.cursor = next;
+      await this.#keepSoon(plan, share);
+    }
+    await this.#keepShare(plan, share);
+  }
+
+  async #keepSoon(plan: BulkPlan, share: BulkShare): Promise<void> {
+    const nowMs = this.#options.clock.monotonicMs();
+    if (nowMs - this.#keptMs < KEEP_EVERY_MS) return;
+    this.#keptMs = nowMs;
+    await this.#keepShare(plan, share);
+  }
+
+  #ask({ shares }: BulkPlan, source: string, start: Uint8Array): Promise<BulkResult> {
+    const { nodeId, peers } = this.#options;
+    const sources = shares.map((share) => share.source);
+    return askForPage(peers, source, nodeId, sources, start, PAGE_BYTES);
+  }
+
+  /** The page at `start`, however often it has to be asked for; null: it cannot be had. */
+  async #next(
+    plan: BulkPlan,
+    source: string,
+    first: Promise<BulkResult>,
+    start: Uint8Array,
+    signal: AbortSignal,
+  ): Promise<Extract<BulkResult, { kind: 'page' }>['page'] | null> {
+    const { clock, peers } = this.#options;
+    const backoff = this.#backoff();
+    const startedMs = clock.monotonicMs();
+    let result = await first;
+    for (let broken = 0; ; result = await this.#ask(plan, source, start)) {
+      signal.throwIfAborted();
+      if (result.kind === 'page') {
+        this.#waitsFor.delete(source);
+        return result.page;
+      }
+      if (result.kind === 'incomplete') throw new OtherSources();
+      if (result.kind === 'broken' && ++broken >= MAX_BROKEN) return null;
+      this.#waitsFor.add(source);
+      do {
+        if (clock.monotonicMs() - startedMs > LOST_AFTER_MS && !peers.isUp(source)) throw new OtherSources();
+        await this.#pause(backoff.nextMs(), signal);
+      } while (!peers.isUp(source));
+    }
+  }
+
+  /** Tries until it is written: a full disk, or one with too much to do, may be able to later. */
+  async #write(
+    writer: BulkCopyOptions['writer'],
+    entries: Uint8Array,
+    signal: AbortSignal,
+  ): Promise<{ readonly entries: number; readonly malformed: number }> {
+    const backoff = this.#backoff();
+    for (let isNews = true; ; isNews = false) {
+      try {
+        return await writer.write(entries, signal);
+      } catch (error) {
+        signal.throwIfAborted();
+        if (isNews) this.#options.log.warn(`What this node lacks cannot be written: ${errorMessage(error)}`);
+        await this.#pause(backoff.nextMs(), signal);
+      }
+    }
+  }
+
+  #backoff(): Backoff {
+    return new Backoff(50, 2_000, this.#options.random);
+  }
+
+  #pause(ms: number, signal: AbortSignal): Promise<void> {
+    return pause(this.#options.clock, ms, signal);
+  }
+}
+
+const NO_KEY = new Uint8Array(0);
+
+/** Where to go on behind a page; null: it was the last. */
+function cursorBehind(end: BulkEnd, entries: Uint8Array): Uint8Array | null {
+  if (end.kind === 'end') return null;
+  if (end.kind === 'at') return end.key;
+  // It holds one entry. The smallest key behind another one has one zero byte more.
+  const view = Buffer.from(entries.buffer, entries.byteOffset, entries.byteLength);
+  const key = view.subarray(8, 8 + view.readUInt32LE(0));
+  return Buffer.concat([key, Buffer.of(0)]);
+}
