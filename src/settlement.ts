@@ -41,6 +41,11 @@ export interface Settlement {
   /** Of a read the freshest version that any replica has said; of a write the version of its last try. */
   readonly timestamp: number;
   readonly writer: number;
+  /**
+   * Of a write that was acknowledged: a replica had said by then that it holds a newer version. The two were under way at
+   * one time, and the newer one wins: this one is lost.
+   */
+  readonly isConflict: boolean;
   /** The node at this position, from 0 to `from` - 1, as are all below. */
   nodeIdOf(position: number): string;
   stateOf(position: number): ReplicaState;

@@ -11,11 +11,12 @@ import { HedgedRead } from './hedged-read.ts';
 import { Hedging, type HedgingFigures, type HedgingOptions } from './hedging.ts';
 import { LinkedList } from './linked-list.ts';
 import type { OperationContext, TimestampSource } from './operation.ts';
-import { defaultAck, quorumFault } from './quorum.ts';
+import { defaultAck, linearizableFault, quorumFault } from './quorum.ts';
 import { ReadOperation } from './read-operation.ts';
 import type { CurrentReplicas } from './replica-access.ts';
 import { SequentialRead } from './sequential-read.ts';
 import { SequentialWrite } from './sequential-write.ts';
+import { TwoPhaseWrite } from './two-phase-write.ts';
 import { WriteOperation } from './write-operation.ts';
 
 /** Three of the largest: of reads that wait for further answers, and as many again of writes that are passed on. */
@@ -37,8 +38,6 @@ interface CoordinatorOptions {
   /** Used by `hedged` alone. */
   readonly hedging: HedgingOptions;
 }
-
-const NOT_LINEARIZABLE = 'consistency=linearizable is not served by this node';
 
 /** Carries out requests over the key's replicas. Every request gets exactly one answer, whatever fails. */
 export class Coordinator {
@@ -140,7 +139,20 @@ export class Coordinator {
     if (refuses(view, options, needed, copies, reply)) return;
     const listOffset = view.placement.listOffset(slotOf(key));
     const context = this.#context;
-    if (this.#isSequential)
+    if (options.consistency === Consistency.linearizable || options.condition !== null)
+      new TwoPhaseWrite(
+        context,
+        replicas,
+        key,
+        value,
+        options,
+        needed,
+        copies,
+        listOffset,
+        reply,
+        waitedMs,
+      ).start();
+    else if (this.#isSequential)
       new SequentialWrite(
         context,
         replicas,
@@ -178,7 +190,7 @@ function refuses(
 ): boolean {
   const fault =
     quorumFault(ack, from, view.nodes.length, view.placement.maxFrom) ??
-    (options.consistency === Consistency.linearizable ? NOT_LINEARIZABLE : undefined);
+    (options.consistency === Consistency.linearizable ? linearizableFault(ack, from) : undefined);
   if (fault === undefined) return false;
   reply.onOutcome(Outcome.badRequest, null, fault, 0, 0, 0);
   return true;

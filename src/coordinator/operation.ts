@@ -259,6 +259,10 @@ export abstract class Operation implements ReplySink, Expiring, Settlement {
     return this.accumulator.writer;
   }
 
+  get isConflict(): boolean {
+    return this.outcome === Outcome.ok && this.accumulator.isConflict;
+  }
+
   nodeIdOf(position: number): string {
     const { nodes, placement } = this.replicas.view;
     return nodes[placement.lists[this.listOffset + position]].id;

@@ -18,3 +18,9 @@ export function quorumFault(ack: number, from: number, nodes: number, maxFrom: n
   if (ack > from) return `ack is ${ack}, more than the ${from} replicas that from asks for`;
   return undefined;
 }
+
+/** What keeps a request of these numbers from being linearizable, as a sentence; undefined when nothing does. */
+export function linearizableFault(ack: number, from: number): string | undefined {
+  if (2 * ack > from) return undefined;
+  return `consistency=linearizable needs ack above half of from, so that all such requests have a replica in common: ack is ${ack}, from is ${from}`;
+}

@@ -7,7 +7,7 @@ import {
 } from '../../native-free-lsm/index.ts';
 import { Outcome, type OutcomeSink } from '../outcome.ts';
 import type { ReplicaReply } from '../reply.ts';
-import type { RequestOptions } from '../request-options.ts';
+import { Consistency, type RequestOptions } from '../request-options.ts';
 import { RequestKind } from '../settlement.ts';
 import { Operation, type OperationContext } from './operation.ts';
 import type { ReplicaSet } from './replica-access.ts';
@@ -96,7 +96,8 @@ export class ReadOperation extends Operation implements WrittenBackRead {
   }
 
   get #isToBeWrittenBack(): boolean {
-    const { repair } = this.options;
+    const { consistency, repair } = this.options;
+    if (consistency === Consistency.linearizable) return true;
     return repair === null ? this.context.writesBack : repair === 'write-back';
   }
 

@@ -9,7 +9,7 @@
  */
 import { compareVersions, recordTimestamp, recordWriter } from '../../native-free-lsm/index.ts';
 import { FailureCode } from '../failure.ts';
-import { type ReplicaReply, ReplyKind } from '../reply.ts';
+import { type ReplicaReply, ReplyKind, SETTLED_WRITER } from '../reply.ts';
 import { ReplicaState, RequestKind } from '../settlement.ts';
 
 export const Decision = {
@@ -20,6 +20,17 @@ export const Decision = {
   overtaken: 3,
 } as const;
 export type Decision = (typeof Decision)[keyof typeof Decision];
+
+/** What it comes to that a replica holds a newer version than the one that is written to it. */
+export const NewerVersion = {
+  /** It counts where it came to the replica after the write had begun. Elsewhere the write has to win over it. */
+  isJudged: 0,
+  /** It counts: the write is later than all that were there before it. */
+  counts: 1,
+  /** It does not count, and the write gives way. */
+  overtakes: 2,
+} as const;
+export type NewerVersion = (typeof NewerVersion)[keyof typeof NewerVersion];
 
 /** What is kept of each position, one behind the other. */
 const TIMESTAMP_AT = 0;
@@ -41,6 +52,8 @@ export class ResponseAccumulator {
   successes = 0;
   /** Of a read: whether answers that came before the decision name different versions. */
   disagrees = false;
+  /** Of a write. */
+  newerVersion: NewerVersion = NewerVersion.isJudged;
   readonly #kind: RequestKind;
   readonly #ack: number;
   readonly #from: number;
@@ -50,6 +63,8 @@ export class ResponseAccumulator {
   #failures = 0;
   /** Writes that met a newer version: neither success nor failure, because a later timestamp can still win there. */
   #overtaken = 0;
+  /** Whether any of the answers that led to the decision, also one that counts, named a newer version. */
+  #hasMetNewer = false;
   #keepsRecord = true;
   /** Who has said the newest version of a read. */
   #freshestPosition = NOBODY;
@@ -80,6 +95,7 @@ export class ResponseAccumulator {
     this.#answered = 0;
     this.#failures = 0;
     this.#overtaken = 0;
+    this.#hasMetNewer = false;
     this.#timestamp = timestamp;
     this.#writer = writer;
     this.#knownBefore = this.#known;
@@ -121,6 +137,16 @@ export class ResponseAccumulator {
     return this.#answered === this.#asked;
   }
 
+  /** Of a write: whether it would be overtaken without any replica that failed. */
+  get isOvertakenForGood(): boolean {
+    return this.#overtaken > this.#from - this.#ack;
+  }
+
+  /** Of a write that succeeded: whether it had met a newer version by then, which wins over it. */
+  get isConflict(): boolean {
+    return this.#hasMetNewer && this.decision === Decision.succeeded;
+  }
+
   /**
    * Takes one answer; a second one of the same position changes nothing, and one after the decision does not change
    * that.
@@ -145,7 +171,7 @@ export class ResponseAccumulator {
       if (this.decision === Decision.waiting) this.#compare(kind, timestamp, writer);
       if (record !== null) this.#keepFreshest(position, record);
     }
-    if (this.decision === Decision.waiting) this.#count(bit, kind, code);
+    if (this.decision === Decision.waiting) this.#count(bit, kind, code, writer === SETTLED_WRITER);
     if (code === FailureCode.none) this.#known |= bit;
     return this.decision;
   }
@@ -236,23 +262,33 @@ export class ResponseAccumulator {
     return this.#numbers[position * NUMBERS_PER_POSITION + which];
   }
 
-  #count(bit: number, kind: ReplyKind, code: number): void {
-    if (this.#counts(bit, kind)) {
+  /** @param isSettled the replica has no newer version: it stores nothing that is so old */
+  #count(bit: number, kind: ReplyKind, code: number, isSettled: boolean): void {
+    if (kind === ReplyKind.stale && !isSettled) this.#hasMetNewer = true;
+    if (this.#counts(bit, kind, isSettled)) {
       if (++this.successes === this.#ack) this.decision = Decision.succeeded;
       return;
     }
     // One with a failure is so far ahead that there is no later timestamp to be had.
-    if (kind === ReplyKind.stale && code === FailureCode.none) this.#overtaken++;
+    if (kind === ReplyKind.stale && code === FailureCode.none && this.#overtakes(isSettled))
+      this.#overtaken++;
     else this.#failures++;
     const spare = this.#from - this.#ack;
     if (this.#failures > spare) this.decision = Decision.failed;
     else if (this.#failures + this.#overtaken > spare) this.decision = Decision.overtaken;
   }
 
-  #counts(bit: number, kind: ReplyKind): boolean {
+  #counts(bit: number, kind: ReplyKind, isSettled: boolean): boolean {
     if (kind === ReplyKind.ok) return true;
     if (kind === ReplyKind.absent) return this.#kind === RequestKind.read;
-    return kind === ReplyKind.stale && (this.#knownBefore & bit) !== 0;
+    if (kind !== ReplyKind.stale || isSettled) return false;
+    if (this.newerVersion === NewerVersion.isJudged) return (this.#knownBefore & bit) !== 0;
+    return this.newerVersion === NewerVersion.counts;
+  }
+
+  /** A later timestamp helps where all that is so old is settled, but not every write may take one. */
+  #overtakes(isSettled: boolean): boolean {
+    return !isSettled || this.newerVersion === NewerVersion.isJudged;
   }
 
   /** One that fails says nothing, nor does one that is not whole and has none. */

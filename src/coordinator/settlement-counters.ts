@@ -38,6 +38,12 @@ interface SettlementFigures {
   readonly failures: readonly FailureCount[];
 }
 
+/** What the rule has decided that the last write wins. */
+interface ConflictFigures {
+  /** Acknowledged writes that had met a newer version of the same time by then: nobody reads them any more. */
+  readonly acknowledged: number;
+}
+
 type Counted = keyof Omit<ReplicaCounts, 'id'>;
 
 const COUNTED: ReadonlyMap<ReplicaState, Counted> = new Map([
@@ -53,6 +59,7 @@ export class SettlementCounters implements SettlementSink {
   #reads = 0;
   #writes = 0;
   #replicasRead = 0;
+  #conflicts = 0;
   readonly #replicas = new Map<string, Record<Counted, number>>();
   readonly #failures = new Map<number, number>();
 
@@ -60,6 +67,7 @@ export class SettlementCounters implements SettlementSink {
     const isRead = settlement.kind === RequestKind.read;
     if (isRead) this.#reads++;
     else this.#writes++;
+    if (settlement.isConflict) this.#conflicts++;
     for (let position = 0; position < settlement.from; position++) {
       const state = settlement.stateOf(position);
       // A hedged read has one as a rule, and a write without a version was sent to nobody.
@@ -69,6 +77,10 @@ export class SettlementCounters implements SettlementSink {
       const failure = settlement.failureOf(position);
       if (failure !== FailureCode.none) this.#failures.set(failure, (this.#failures.get(failure) ?? 0) + 1);
     }
+  }
+
+  conflicts(): ConflictFigures {
+    return { acknowledged: this.#conflicts };
   }
 
   figures(): SettlementFigures {

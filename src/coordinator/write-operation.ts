@@ -46,8 +46,8 @@ export class WriteOperation extends Operation implements TimestampWaiter {
   /** The next try is due: as soon as this one is sent to all, and there is a timestamp for it. */
   #isOvertaken = false;
   #isWaiting = false;
-  /** Once it has waited for a timestamp, less of its time is left than it came with. */
-  #hasWaited = false;
+  /** Once it has waited for a timestamp or for versions, less of its time is left than it came with. */
+  protected hasWaited = false;
 
   /** @param value null: the key is deleted */
   constructor(
@@ -116,7 +116,7 @@ export class WriteOperation extends Operation implements TimestampWaiter {
     const { timestamps } = this.context;
     if (timestamps.refusal === undefined) {
       this.#isWaiting = true;
-      this.#hasWaited = true;
+      this.hasWaited = true;
       timestamps.wait(this);
     } else this.#giveUp('');
   }
@@ -144,7 +144,7 @@ export class WriteOperation extends Operation implements TimestampWaiter {
     const tried = ++this.#tries;
     this.beginTry(timestamp, writerId);
     const write = { key: this.key, record: this.#record, timeoutMs };
-    if (tried > 1 || this.#hasWaited) write.timeoutMs = this.remainingMs;
+    if (tried > 1 || this.hasWaited) write.timeoutMs = this.remainingMs;
     this.#isSending = true;
     this.deliver(write, tried);
     this.#isSending = false;

@@ -14,7 +14,7 @@ import type { SettlementSink } from '../../src/settlement.ts';
 import { FakeClock } from '../../src/simulation/fake-clock.ts';
 import { viewOf } from './cluster-view.ts';
 import { FakeReplicas } from './fake-replicas.ts';
-import { KeptSettlements } from './kept-settlements.ts';
+import { KeptSettlements, versionText } from './kept-settlements.ts';
 import { hedgingOf } from './replication.ts';
 
 export const KEY = Buffer.from('key1');
@@ -55,6 +55,8 @@ export class FakeTimestamps {
 /** Takes the answers to requests, `outcome value reason`. */
 export class Answers {
   readonly all: string[] = [];
+  /** What the answer is about, `timestamp by writer`; empty: no version. */
+  readonly versions: string[] = [];
   next: (() => void) | null = null;
 
   readonly largeValues: number[] = [];
@@ -63,7 +65,14 @@ export class Answers {
     this.largeValues.push(bytes);
   }
 
-  onOutcome(outcome: Outcome, value: Uint8Array | null, reason: string): void {
+  onOutcome(
+    outcome: Outcome,
+    value: Uint8Array | null,
+    reason: string,
+    timestamp: number,
+    writer: number,
+  ): void {
+    this.versions.push(versionText(timestamp, writer));
     const text = value === null ? '' : Buffer.from(value).toString();
     this.all.push([NAMES.get(outcome), text, reason].filter((part) => part !== '').join(' '));
     this.next?.();

@@ -31,6 +31,7 @@ function settlementOf(
     from: replicas.length,
     timestamp,
     writer: 1,
+    isConflict: false,
     nodeIdOf: (position) => replicas[position].node,
     stateOf: (position) => ReplicaState[replicas[position].state],
     timestampOf: () => 0,

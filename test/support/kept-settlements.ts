@@ -10,6 +10,7 @@ export interface KeptSettlement {
   readonly outcome: Outcome;
   /** `timestamp by writer`; empty: none. */
   readonly version: string;
+  readonly isConflict: boolean;
   /** By position: `node: state, version, FAILURE`, what there is of these. */
   readonly replicas: readonly string[];
   /** By position; -1: no answer. */
@@ -39,6 +40,7 @@ export class KeptSettlements implements SettlementSink {
       key: Buffer.from(settlement.key).toString(),
       outcome: settlement.outcome,
       version: versionText(settlement.timestamp, settlement.writer),
+      isConflict: settlement.isConflict,
       replicas: positions.map((position) => replicaText(settlement, position)),
       answeredAfterMs: positions.map((position) => settlement.answeredAfterMs(position)),
     };

@@ -307,7 +307,6 @@ const WIRE = 'a name or number that others read, which tests compare with what w
 export const USED_BY_TESTS_ALONE: Readonly<Record<string, string>> = {
   'src/request-options.ts RecordVersion': NEW,
   'src/request-options.ts VersionSet': NEW,
-  'src/request-options.ts isConditionMet': NEW,
   'src/hybrid-clock.ts RESERVE_AHEAD_MS': BOUND,
   'src/line-writer.ts MAX_WAITING_BYTES': BOUND,
   'src/admission/client-connection.ts FIRST_REQUESTS_IN_WORK': BOUND,

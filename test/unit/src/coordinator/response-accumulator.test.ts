@@ -3,9 +3,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { encodeRecord, recordTimestamp, recordWriter } from '../../../../native-free-lsm/index.ts';
-import { Decision, ResponseAccumulator } from '../../../../src/coordinator/response-accumulator.ts';
+import {
+  Decision,
+  NewerVersion,
+  ResponseAccumulator,
+} from '../../../../src/coordinator/response-accumulator.ts';
 import { FailureCode } from '../../../../src/failure.ts';
-import { type ReplicaReply, ReplyKind } from '../../../../src/reply.ts';
+import { type ReplicaReply, ReplyKind, SETTLED_WRITER } from '../../../../src/reply.ts';
 import { ReplicaState, RequestKind } from '../../../../src/settlement.ts';
 import { versionText } from '../../../support/kept-settlements.ts';
 
@@ -41,8 +45,10 @@ class Model {
   readonly #ack: number;
   readonly #from: number;
   readonly #events: readonly Event[];
+  readonly #newer: NewerVersion;
 
-  constructor(kind: RequestKind, ack: number, from: number, events: readonly Event[]) {
+  constructor(kind: RequestKind, ack: number, from: number, events: readonly Event[], newer: NewerVersion) {
+    this.#newer = newer;
     this.#kind = kind;
     this.#ack = ack;
     this.#from = from;
@@ -80,7 +86,38 @@ class Model {
   counts(said: Said): boolean {
     if (said.kind === 'ok') return true;
     if (this.#kind === RequestKind.read) return said.kind === 'absent';
-    return said.kind === 'stale' && (this.isOwn(said) || this.knewBefore(said.position));
+    if (said.kind !== 'stale') return false;
+    if (this.isOwn(said)) return true;
+    if (said.writer === SETTLED_WRITER || this.#newer === NewerVersion.overtakes) return false;
+    return this.#newer === NewerVersion.counts || this.knewBefore(said.position);
+  }
+
+  putsOff(said: Said): boolean {
+    if (said.kind !== 'stale' || said.code !== 0 || this.counts(said)) return false;
+    return said.writer !== SETTLED_WRITER || this.#newer === NewerVersion.isJudged;
+  }
+
+  /** What led to the decision. */
+  get decisive(): Said[] {
+    return this.heard.slice(0, this.outcome().decidedAt);
+  }
+
+  get disagrees(): boolean {
+    const named = this.decisive.filter(
+      ({ kind, timestamp }) => kind !== 'failed' && (kind !== 'incomplete' || timestamp > 0),
+    );
+    const versions = named.map(({ timestamp, writer }) => versionText(timestamp, writer));
+    return this.#kind === RequestKind.read && new Set(versions).size > 1;
+  }
+
+  get isConflict(): boolean {
+    const isNewer = (said: Said): boolean =>
+      said.kind === 'stale' && !this.isOwn(said) && said.writer !== SETTLED_WRITER;
+    return this.outcome().decision === Decision.succeeded && this.decisive.some(isNewer);
+  }
+
+  get isOvertakenForGood(): boolean {
+    return this.decisive.filter((said) => this.putsOff(said)).length > this.#from - this.#ack;
   }
 
   outcome(): { decision: Decision; successes: number; decidedAt: number } {
@@ -89,7 +126,7 @@ class Model {
     let putOff = 0;
     for (let i = 0; i < heard.length; i++) {
       if (this.counts(heard[i])) successes++;
-      else if (heard[i].kind === 'stale' && heard[i].code === 0) putOff++;
+      else if (this.putsOff(heard[i])) putOff++;
       const within = successes + this.#from - i - 1;
       const at = { successes, decidedAt: i + 1 };
       if (successes >= this.#ack) return { decision: Decision.succeeded, ...at };
@@ -140,11 +177,18 @@ class Model {
 }
 
 /** Lets them happen one by one and compares with the model after each. */
-function check(kind: RequestKind, ack: number, from: number, events: readonly Event[]): void {
+function check(
+  kind: RequestKind,
+  ack: number,
+  from: number,
+  events: readonly Event[],
+  newer: NewerVersion = NewerVersion.isJudged,
+): void {
   const accumulator = new ResponseAccumulator(kind, ack, from);
+  accumulator.newerVersion = newer;
   if (kind === RequestKind.read) accumulator.askAll();
   events.forEach((event, i) => {
-    const model = new Model(kind, ack, from, events.slice(0, i + 1));
+    const model = new Model(kind, ack, from, events.slice(0, i + 1), newer);
     const expected = model.outcome();
     if (event.what === 'try') {
       accumulator.beginTry(event.timestamp, event.writer);
@@ -156,6 +200,9 @@ function check(kind: RequestKind, ack: number, from: number, events: readonly Ev
     }
     assert.equal(accumulator.decision, expected.decision);
     assert.equal(accumulator.successes, expected.successes);
+    assert.equal(accumulator.disagrees, model.disagrees);
+    assert.equal(accumulator.isConflict, model.isConflict);
+    assert.equal(accumulator.isOvertakenForGood, model.isOvertakenForGood);
     const { freshest } = accumulator;
     const record =
       freshest === null ? '' : versionText(recordTimestamp(freshest, 0), recordWriter(freshest, 0));
@@ -230,7 +277,8 @@ test('agrees with the model over every order of all kinds of replies, for up to 
 });
 
 const timestamps = fc.oneof(fc.integer({ min: 1, max: 4 }), fc.constantFrom(2 ** 32, 2 ** 53 - 1));
-const writers = fc.constantFrom(0, 1, 2 ** 32 - 1);
+const writers = fc.constantFrom(0, 1, 2 ** 32 - 2, SETTLED_WRITER);
+const ownWriters = fc.constantFrom(0, 1, 2 ** 32 - 2);
 
 function sayings(kind: RequestKind, from: number): fc.Arbitrary<Said> {
   const spoken = kinds.filter((one) => one !== 'stale' || kind === RequestKind.write);
@@ -287,7 +335,11 @@ test('agrees with the model over writes that are sent again, and never', () => {
         { weight: 1, arbitrary: fc.nat(from - 1).map((position): Event => ({ what: 'late', position })) },
         {
           weight: 1,
-          arbitrary: fc.record({ what: fc.constant('try' as const), timestamp: timestamps, writer: writers }),
+          arbitrary: fc.record({
+            what: fc.constant('try' as const),
+            timestamp: timestamps,
+            writer: ownWriters,
+          }),
         },
       );
       const ack = 1 + Math.floor(share * (from - 1));
@@ -295,12 +347,13 @@ test('agrees with the model over writes that are sent again, and never', () => {
         ack: fc.constant(ack),
         from: fc.constant(from),
         more: fc.array(events, { maxLength: 30 }),
+        newer: fc.constantFrom(...Object.values(NewerVersion)),
       });
     });
   fc.assert(
-    fc.property(writes, ({ ack, from, more }) => {
-      check(RequestKind.write, ack, from, []);
-      check(RequestKind.write, ack, from, [FIRST_TRY, ...more]);
+    fc.property(writes, ({ ack, from, more, newer }) => {
+      check(RequestKind.write, ack, from, [], newer);
+      check(RequestKind.write, ack, from, [FIRST_TRY, ...more], newer);
     }),
     { numRuns: 1_000 },
   );

@@ -53,6 +53,18 @@ test('replicas that are not up to date or do not answer are counted by node, and
   });
 });
 
+test('an acknowledged write that met a newer version is counted as a conflict', () => {
+  const counters = new SettlementCounters();
+  const { coordinator, asked, answers } = setUpWaiting(3, counters);
+  coordinator.put(KEY, VALUE, quorumOptions(2, 3), answers);
+  asked[0].reply(stale(900));
+  asked[1].reply(STORED);
+  asked[2].reply(STORED);
+  coordinator.put(KEY, VALUE, quorumOptions(2, 3), answers);
+  for (const { reply } of asked.slice(3)) reply(STORED);
+  assert.deepEqual(counters.conflicts(), { acknowledged: 1 });
+});
+
 test('replicas that a write did not reach are counted, because they lag behind; those that a read did not need are not', () => {
   const counters = new SettlementCounters();
   const replicas = new FakeReplicas(viewOfNodes(3));

@@ -49,6 +49,7 @@ test('a read settles after its answer, when the last replica has answered, and t
       key: 'key1',
       outcome: Outcome.ok,
       version: '9 by 1',
+      isConflict: false,
       replicas: [
         `${ids[0]}: stale, 5 by 1`,
         `${ids[1]}: missing`,
@@ -170,6 +171,7 @@ test('a write tells who has it, who keeps a newer version, who failed and why', 
       key: 'key1',
       outcome: Outcome.ok,
       version: '101 by 7',
+      isConflict: false,
       replicas: [
         `${ids[0]}: current, 101 by 7`,
         `${ids[1]}: current, 101 by 7`,
