@@ -14,6 +14,7 @@ import { SettlementCounters } from '../coordinator/settlement-counters.ts';
 import { HybridClock } from '../hybrid-clock.ts';
 import { PeerHttp } from '../peer-http/peer-http.ts';
 import type { Bootstrap } from '../replica/bootstrap/bootstrap.ts';
+import { ForegroundPace } from '../replica/bootstrap/foreground-pace.ts';
 import { FolderWholeness } from '../replica/folder-wholeness.ts';
 import type { IdentityStore } from '../replica/identity-store.ts';
 import { OwnRecords } from '../replica/own-records.ts';
@@ -117,7 +118,10 @@ export class NodeCore {
       ownRecords: this.ownRecords,
       timestamps: this.timestamps,
       settings,
-      pace: { take: () => Promise.resolve() },
+      pace: new ForegroundPace({
+        clock,
+        requests: () => this.peerRequests.received + this.admission.figures.admitted,
+      }),
       clock,
       random,
       log,

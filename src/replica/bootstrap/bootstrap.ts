@@ -4,7 +4,7 @@
  *
  * 1. The bulk copy brings nearly everything fast. Meanwhile the node takes part in no round (`isCopying`), so nothing
  *    can be settled, and purged, that is on its way.
- * 2. A slot is whole once it took part in a finished round over all its owners, one of which was whole: then this node
+ * 2. A slot is whole once it took part in a finished round over all its owners, one of which is whole: then this node
  *    has every version up to the round's watermark that any owner has. The watermark must be later than all that the
  *    folder may have lost, which is what the node acknowledged before it was started.
  *
@@ -26,6 +26,7 @@ const SLOT_COUNT = 65_536;
 const FILLED_NAME = Buffer.from('filled');
 const POLL_MS = 50;
 const RETRY_MS = 1_000;
+const UNFILLABLE_RETRY_MS = 5_000;
 const KEEP_EVERY_MS = 1_000;
 /** So many slots are looked at in one turn: a slot costs some microseconds. */
 const SLOTS_A_TURN = 1_024;
@@ -62,8 +63,8 @@ type BootstrapState =
   | 'copying'
   /** The rest is filled, and proved to be whole, by rounds over all owners of each slot. */
   | 'proving'
-  /** The cluster has no other node that could have what is missing. */
-  | 'alone';
+  /** No other node is whole: nobody knows what is missing, until an operator declares one of them whole. */
+  | 'unfillable';
 
 interface BootstrapFigures {
   readonly state: BootstrapState;
@@ -86,6 +87,8 @@ export class Bootstrap {
   readonly #source: { readonly sentBytes: number };
   #state: BootstrapState = 'idle';
   #copy: BulkCopy | null = null;
+  /** Nodes that were whole while this one was not: none without them. */
+  #sources: ReadonlySet<string> = new Set();
   /** Versions from here on cannot have been lost; 0: not known yet. */
   #floor = 0;
   #stateSinceMs = 0;
@@ -122,14 +125,15 @@ export class Bootstrap {
 
   /**
    * Slots have been settled by a round in which this node took part: every owner has all versions of them up to the
-   * watermark that any owner had.
-   * @param withWholeOwner whether one of the owners was whole: where all of them lack something, nobody knows what
+   * watermark that any owner had. Where all of them lack something, nobody knows what: that fills nothing.
    */
-  onSettled(slots: Iterable<number>, watermark: number, withWholeOwner: boolean): void {
-    const { wholeness } = this.#options;
-    if (wholeness.whole !== 'incomplete' || !withWholeOwner) return;
+  onSettled(slots: Uint16Array, watermark: number): void {
+    const { owners, wholeness } = this.#options;
+    if (wholeness.whole !== 'incomplete' || this.#sources.size === 0) return;
     if (this.#floor === 0 || watermark < this.#floor) return;
-    for (const slot of slots) wholeness.slotFilled(slot);
+    for (const slot of slots) {
+      if (owners.ownersOf(slot).some((id) => this.#sources.has(id))) wholeness.slotFilled(slot);
+    }
     this.#keepSoon();
   }
 
@@ -202,8 +206,9 @@ export class Bootstrap {
 
   async #fill(signal: AbortSignal): Promise<void> {
     const { clock, incarnation, latestAcknowledged, log, nodeId, peers, wholeness } = this.#options;
+    this.#sources = new Set();
     if (peers.ids.length === 0) {
-      this.#enter('alone');
+      this.#enter('unfillable');
       return;
     }
     this.#enter('starting');
@@ -215,9 +220,15 @@ export class Bootstrap {
     const { pace, random, records, writer } = this.#options;
     const copy = new BulkCopy({ nodeId, incarnation, peers, writer, records, pace, clock, random, log });
     this.#copy = copy;
-    this.#enter('copying');
     log.info('The data of this node is refilled from the other nodes');
-    await copy.run(lack, signal);
+    for (;;) {
+      this.#enter('copying');
+      this.#sources = new Set(await copy.run(lack, signal));
+      if (this.#sources.size > 0) break;
+      // Rounds join what each node has, so that whichever of them is declared whole has the most.
+      this.#enter('unfillable');
+      await pause(clock, UNFILLABLE_RETRY_MS, signal);
+    }
     while (this.#floor === 0) {
       this.#floor = latestAcknowledged();
       if (this.#floor === 0) await pause(clock, POLL_MS, signal);

@@ -98,11 +98,13 @@ export class BulkCopy {
   /**
    * Resolves when every source has sent its share, or what it could not send is left to the rounds.
    * @param lack what is to be filled; a copy that was begun for it goes on
+   * @returns the sources, which were whole; none: all other nodes are there, and none of them is
    */
-  async run(lack: number, signal: AbortSignal): Promise<void> {
+  async run(lack: number, signal: AbortSignal): Promise<string[]> {
     let plan = await this.#load(lack, signal);
-    while (plan === null || !isCopied(plan)) {
+    while (plan === null || plan.shares.length === 0 || !isCopied(plan)) {
       const sources = await this.#chooseSources(signal);
+      if (sources.length === 0) return [];
       plan = plan === null ? newPlan(lack, this.#options.incarnation, sources) : replanned(plan, sources);
       await this.#keep(plan);
       this.#plan = plan;
@@ -122,7 +124,7 @@ export class BulkCopy {
       }
     }
     this.#plan = plan;
-    await this.#keep(plan);
+    return plan.shares.map(({ source }) => source);
   }
 
   /** Forgets a copy whose folder has been filled. */
@@ -173,7 +175,6 @@ export class BulkCopy {
       for (const { id } of away) this.#waitsFor.add(id);
       const isPatient = clock.monotonicMs() - startedMs < PROBE_PATIENCE_MS;
       if (sources.length > 0 && (away.length === 0 || !isPatient)) return sources;
-      // Nobody can send anything, not even later by himself: the rounds may still join what each has.
       if (sources.length === 0 && away.length === 0) return [];
       await this.#pause(POLL_MS, signal);
     }
