@@ -1,5 +1,5 @@
 /**
- * GETs and PUTs at a constant rate over several nodes, each answer judged: whether it came, and whether what was read
+ * GETs, PUTs and DELETEs at a constant rate over several nodes, each answer judged: whether it came, and whether what was read
  * can be true. Requests are sent at their time whatever became of those before them, so nothing that hangs hides what
  * would have come after it. Latency counts from the sending: a late generator says nothing about the cluster.
  */
@@ -15,18 +15,23 @@ export interface CheckedLoadPlan {
   readonly ports: readonly number[];
   readonly getsPerSecond: number;
   readonly putsPerSecond: number;
+  /** Left out: none. */
+  readonly deletesPerSecond?: number;
   readonly keys: number;
   readonly quorum: Quorum;
   readonly seed: number;
+  /** A request that is not answered, or with a failure, is no fault: only what was answered is judged. */
+  readonly mayFail?: boolean;
 }
 
 /** What became of a request. */
 interface Done {
-  readonly method: 'GET' | 'PUT';
+  readonly method: 'GET' | 'PUT' | 'DELETE';
   readonly sentMs: number;
   readonly latencyMs: number;
   /** 0: no answer. */
   readonly status: number;
+  readonly isAnswered: boolean;
   /** What is wrong with it; empty when nothing is. */
   readonly fault: string;
 }
@@ -50,7 +55,12 @@ class KeyState {
   readonly name: string;
   sent = 0;
   acknowledged = 0;
+  /** The newest that a read has shown: a read that begins later must not show an older one. */
+  seen = 0;
   isBeingWritten = false;
+  readonly #deletions = new Set<number>();
+  /** Writes that were not acknowledged: whether and when they take effect is open, and so is what they win over. */
+  readonly #open = new Set<number>();
 
   constructor(name: string) {
     this.name = name;
@@ -60,14 +70,42 @@ class KeyState {
     return `${this.name}=${sequence}`;
   }
 
+  /** What a read must show that begins now, or something newer. */
+  get least(): number {
+    return Math.max(this.acknowledged, this.seen);
+  }
+
+  deleted(sequence: number): void {
+    this.#deletions.add(sequence);
+  }
+
+  failed(sequence: number): void {
+    this.#open.add(sequence);
+  }
+
+  /** @returns what cannot be true of a read that found nothing; empty when it can */
+  absenceFaultOf(leastSequence: number): string {
+    let earliest = Number.POSITIVE_INFINITY;
+    for (const sequence of this.#deletions) {
+      if (this.#open.has(sequence)) return '';
+      if (sequence >= leastSequence && sequence < earliest) earliest = sequence;
+    }
+    if (earliest > this.sent) return `${this.valueOf(leastSequence)} or a newer one was not found`;
+    this.seen = Math.max(this.seen, earliest);
+    return '';
+  }
+
   /** @returns what cannot be true of a value that was read; empty when it can */
   faultOf(value: string, leastSequence: number): string {
     const [name, sequence] = value.split('=');
     const number = Number(sequence);
     if (name !== this.name || !Number.isSafeInteger(number)) return `${this.name} was read as ${value}`;
+    if (this.#open.has(number)) return '';
     if (number < leastSequence)
-      return `${value} was read after ${this.valueOf(leastSequence)} was acknowledged`;
-    return number > this.sent ? `${value} was read and never written` : '';
+      return `${value} was read after ${this.valueOf(leastSequence)} was acknowledged or read`;
+    if (number > this.sent || this.#deletions.has(number)) return `${value} was read and never written`;
+    this.seen = Math.max(this.seen, number);
+    return '';
   }
 }
 
@@ -84,10 +122,14 @@ export class CheckedLoad implements AsyncDisposable {
   #startMs = 0;
   #getsSent = 0;
   #putsSent = 0;
+  #deletesSent = 0;
+  /** Of the nodes that are asked, in turn. */
+  ports: readonly number[];
 
   constructor(client: HttpClient, plan: CheckedLoadPlan) {
     this.#client = client;
     this.#plan = plan;
+    this.ports = plan.ports;
     this.#keys = Array.from({ length: plan.keys }, (_, i) => new KeyState(`key${i}`));
     this.#random = seededRandom(plan.seed);
   }
@@ -95,9 +137,37 @@ export class CheckedLoad implements AsyncDisposable {
   /** Writes every key, and goes on from then on until it is disposed of. */
   async start(): Promise<void> {
     await Promise.all(this.#keys.map((key, i) => this.#put(key, i)));
+    this.resume();
+  }
+
+  /** Sends no more; resolves once everything that was sent has its answer. */
+  async pause(): Promise<void> {
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+    await this.settled();
+  }
+
+  resume(): void {
     this.#startMs = performance.now();
     this.#tickedMs = this.#startMs;
+    this.#getsSent = 0;
+    this.#putsSent = 0;
+    this.#deletesSent = 0;
     this.#timer = setInterval(() => this.#sendDue(), TICK_MS);
+  }
+
+  /** Reads every key once, each from the next node, and waits for the answers. */
+  async readAll(): Promise<void> {
+    await Promise.all(this.#keys.map((key, turn) => this.#get(key, turn)));
+  }
+
+  /** How many requests of those sent between two times were answered with success. */
+  answered(fromMs: number, toMs: number): number {
+    return this.#between(fromMs, toMs).filter(({ isAnswered }) => isAnswered).length;
+  }
+
+  sent(fromMs: number, toMs: number): number {
+    return this.#between(fromMs, toMs).length;
   }
 
   /** Of what was sent between two times, as `performance.now()` has them; what has no answer yet is not in it. */
@@ -138,7 +208,7 @@ export class CheckedLoad implements AsyncDisposable {
   }
 
   #sendDue(): void {
-    const { getsPerSecond, putsPerSecond } = this.#plan;
+    const { deletesPerSecond = 0, getsPerSecond, putsPerSecond } = this.#plan;
     const nowMs = performance.now();
     const lengthMs = nowMs - this.#tickedMs - TICK_MS;
     if (lengthMs >= STALL_MS) this.#stalls.push({ endMs: nowMs, lengthMs });
@@ -150,6 +220,10 @@ export class CheckedLoad implements AsyncDisposable {
       const key = this.#drawKey();
       // Two writers of one key would leave its order open.
       if (!key.isBeingWritten) this.#keep(this.#put(key, this.#putsSent));
+    }
+    for (; this.#deletesSent < elapsedSeconds * deletesPerSecond; this.#deletesSent++) {
+      const key = this.#drawKey();
+      if (!key.isBeingWritten) this.#keep(this.#delete(key, this.#deletesSent));
     }
   }
 
@@ -163,15 +237,18 @@ export class CheckedLoad implements AsyncDisposable {
   }
 
   #port(turn: number): number {
-    return this.#plan.ports[turn % this.#plan.ports.length];
+    return this.ports[turn % this.ports.length];
   }
 
   async #get(key: KeyState, turn: number): Promise<void> {
-    const least = key.acknowledged;
+    const { least } = key;
     await this.#judge(
       'GET',
       () => this.#client.get(this.#port(turn), key.name, this.#plan.quorum),
-      ({ body, status }) => (status === 200 ? key.faultOf(body.toString(), least) : `${status} ${body}`),
+      ({ body, status }) => {
+        if (status === 404) return key.absenceFaultOf(least);
+        return status === 200 ? key.faultOf(body.toString(), least) : null;
+      },
     );
   }
 
@@ -181,30 +258,58 @@ export class CheckedLoad implements AsyncDisposable {
     await this.#judge(
       'PUT',
       () => this.#client.put(this.#port(turn), key.name, key.valueOf(sequence), this.#plan.quorum),
-      ({ body, status }) => {
-        if (status !== 201) return `${status} ${body}`;
+      ({ status }) => {
+        if (status !== 201) return null;
         key.acknowledged = sequence;
         return '';
       },
     );
+    if (key.acknowledged < sequence) key.failed(sequence);
+    key.isBeingWritten = false;
+  }
+
+  async #delete(key: KeyState, turn: number): Promise<void> {
+    const sequence = ++key.sent;
+    key.deleted(sequence);
+    key.isBeingWritten = true;
+    await this.#judge(
+      'DELETE',
+      () => this.#client.delete(this.#port(turn), key.name, this.#plan.quorum),
+      ({ status }) => {
+        if (status !== 202) return null;
+        key.acknowledged = sequence;
+        return '';
+      },
+    );
+    if (key.acknowledged < sequence) key.failed(sequence);
     key.isBeingWritten = false;
   }
 
   async #judge(
     method: Done['method'],
     send: () => Promise<Answer>,
-    faultOf: (answer: Answer) => string,
+    /** Null: the answer is a failure. */
+    faultOf: (answer: Answer) => string | null,
   ): Promise<void> {
     const sentMs = performance.now();
     let status = 0;
-    let fault: string;
+    let fault: string | null = null;
+    let failure = '';
     try {
       const answer = await send();
       status = answer.status;
       fault = faultOf(answer);
+      if (fault === null) failure = `${status} ${answer.body}`;
     } catch (error) {
-      fault = `no answer: ${error instanceof Error ? error.message : error}`;
+      failure = `no answer: ${error instanceof Error ? error.message : error}`;
     }
-    this.#done.push({ method, sentMs, latencyMs: performance.now() - sentMs, status, fault });
+    this.#done.push({
+      method,
+      sentMs,
+      latencyMs: performance.now() - sentMs,
+      status,
+      isAnswered: fault !== null,
+      fault: fault ?? (this.#plan.mayFail === true ? '' : failure),
+    });
   }
 }

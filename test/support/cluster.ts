@@ -99,8 +99,11 @@ export class TestNode {
 export interface ClusterOptions {
   readonly nodes: number;
   readonly args?: readonly string[];
-  /** What a node's process has in its environment besides that of the test. */
-  readonly environment?: (nodeId: string) => NodeJS.ProcessEnv;
+  /**
+   * What a node's process has in its environment besides that of the test.
+   * @param directory of the cluster, for files of the test
+   */
+  readonly environment?: (nodeId: string, directory: string) => NodeJS.ProcessEnv;
   /** Nodes reach each other through proxies: `network`. */
   readonly isProxied?: boolean;
 }
@@ -144,7 +147,7 @@ export class TestCluster implements AsyncDisposable {
         // Nodes whose files differ in nothing but addresses have the same topology.
         const ofNode = network && writeTopology(`topology-of-${id}.json`, network.addressesFor(i));
         const serve = ['serve', '--topology', ofNode ?? file, '--node', id, '--data', data, ...args];
-        return new TestNode(id, ports[i], join(data, id), serve, environment(id));
+        return new TestNode(id, ports[i], join(data, id), serve, environment(id, directory));
       }),
       network,
     );
