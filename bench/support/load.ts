@@ -19,12 +19,14 @@ export interface BenchLoad {
   readonly keys: number;
   /** 0: 6 to 9 bytes. */
   readonly valueBytes: number;
+  /** `default` unless it says otherwise. */
+  readonly consistency?: LoadPlan['consistency'];
   /** Told every second how many answers it brought. */
   readonly onSecond?: (second: number, answered: number) => void;
 }
 
 export async function runLoad(load: BenchLoad): Promise<LoadResult> {
-  const { keys, method, onSecond, perSecond, port, seconds, valueBytes } = load;
+  const { consistency = 'default', keys, method, onSecond, perSecond, port, seconds, valueBytes } = load;
   const plan: LoadPlan = {
     targets: [{ host: '127.0.0.1', port }],
     connections: CONNECTIONS,
@@ -39,6 +41,7 @@ export async function runLoad(load: BenchLoad): Promise<LoadResult> {
     maxScanEntries: 1,
     ack: undefined,
     from: undefined,
+    consistency,
     threads: 1,
     seed: 5,
   };

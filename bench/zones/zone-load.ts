@@ -46,6 +46,7 @@ export function zonePlan(ports: readonly number[], ratePerSecond: number, durati
     valueBytes: 0,
     maxScanEntries: 1,
     ...QUORUM,
+    consistency: 'default',
     threads: 1,
     seed: SEED,
   };

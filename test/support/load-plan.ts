@@ -17,6 +17,7 @@ export function loadPlan(changes: Partial<LoadPlan> = {}): LoadPlan {
     maxScanEntries: 100,
     ack: undefined,
     from: undefined,
+    consistency: 'default',
     threads: 1,
     seed: 1,
     ...changes,

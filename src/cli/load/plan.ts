@@ -3,6 +3,9 @@ import type { Address } from '../../address.ts';
 import type { KeyChoiceName } from './key-choice.ts';
 import type { OperationShares } from './operation-mix.ts';
 
+/** What all requests but scans say of it: nothing, or that they are to be linearizable. */
+export type LoadConsistency = 'default' | 'linearizable';
+
 export interface LoadPlan {
   /** The nodes that are asked. Connections go to them in turn. */
   readonly targets: readonly Address[];
@@ -23,6 +26,7 @@ export interface LoadPlan {
   /** Left to the node where undefined. */
   readonly ack: number | undefined;
   readonly from: number | undefined;
+  readonly consistency: LoadConsistency;
   readonly threads: number;
   readonly seed: number;
 }

@@ -26,8 +26,13 @@ export class RequestWriter {
   constructor(plan: LoadPlan, random: Random) {
     this.#plan = plan;
     this.#random = random;
-    const { ack, from, targets, valueBytes } = plan;
-    this.#query = `${ack === undefined ? '' : `&ack=${ack}`}${from === undefined ? '' : `&from=${from}`}`;
+    const { ack, consistency, from, targets, valueBytes } = plan;
+    const said = [
+      ack === undefined ? '' : `&ack=${ack}`,
+      from === undefined ? '' : `&from=${from}`,
+      consistency === 'default' ? '' : `&consistency=${consistency}`,
+    ];
+    this.#query = said.join('');
     this.#tails = targets.map((target) => ` HTTP/1.1\r\nHost: ${formatAddress(target)}\r\n`);
     this.#pool = Buffer.allocUnsafe(valueBytes === 0 ? 0 : POOL_BYTES + valueBytes);
     for (let at = 0; at < this.#pool.length; at++) this.#pool[at] = random() * 256;

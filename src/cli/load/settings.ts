@@ -6,7 +6,7 @@ import { QuorateError } from '../../errors.ts';
 import type { QuorumSettings } from '../quorum-settings.ts';
 import { KEY_CHOICES, type KeyChoiceName } from './key-choice.ts';
 import { type OperationShares, sharesOf } from './operation-mix.ts';
-import type { LoadPlan } from './plan.ts';
+import type { LoadConsistency, LoadPlan } from './plan.ts';
 import {
   WORKLOAD_NAMES,
   WORKLOADS,
@@ -26,6 +26,7 @@ const MAX_RATE = 10_000_000;
 const MAX_THREADS = 64;
 const METHODS = ['put', 'get', 'delete', 'mixed'] as const;
 type Method = (typeof METHODS)[number];
+const CONSISTENCIES: readonly LoadConsistency[] = ['default', 'linearizable'];
 const WORKLOAD_OR_NONE = ['none', ...WORKLOAD_NAMES] as const;
 
 export interface LoadSettings {
@@ -44,6 +45,7 @@ export interface RequestSettings {
   readonly keys: number;
   readonly keyChoice: KeyChoiceName;
   readonly valueBytes: number | undefined;
+  readonly consistency: LoadConsistency;
   readonly workload: (typeof WORKLOAD_OR_NONE)[number];
 }
 
@@ -102,6 +104,7 @@ export const requestSettings: SettingsTable<RequestSettings> = {
     ...size('value-size', 0, 1, 16 * MIB, 'random bytes in each value (default: value1 to value1000)'),
     defaultValue: undefined,
   },
+  consistency: choice<LoadConsistency>('consistency', 'default', CONSISTENCIES, 'what requests may see'),
   workload: choice('workload', 'none', WORKLOAD_OR_NONE, 'a core workload of YCSB instead of the above'),
 };
 
@@ -132,8 +135,9 @@ export function planOf(
   { ack, from }: QuorumSettings,
 ): LoadPlan {
   const { ratePerSecond = 0, ...rest } = load;
-  const { keyChoice, keys, method, mix, valueBytes, workload } = request;
-  const common = { ...rest, ratePerSecond, keys, ack, from, maxScanEntries: YCSB_MAX_SCAN_ENTRIES };
+  const { consistency, keyChoice, keys, method, mix, valueBytes, workload } = request;
+  const said = { ack, from, consistency };
+  const common = { ...rest, ratePerSecond, keys, ...said, maxScanEntries: YCSB_MAX_SCAN_ENTRIES };
   if (load.threads > load.connections)
     throw new QuorateError(
       'INVALID_CONFIG',

@@ -32,6 +32,12 @@ test('requests are what HTTP and the API want', () => {
     head: 'GET /v0/entity?id=key7&ack=2&from=3 HTTP/1.1\r\nHost: 127.0.0.1:80\r\n\r\n',
     body: null,
   });
+  const linearizable = new RequestWriter({ ...PLAN, ack: 2, consistency: 'linearizable' }, seededRandom(1));
+  for (const operation of [LoadOperation.get, LoadOperation.put, LoadOperation.delete])
+    assert.match(
+      linearizable.write(operation, 0, 6).head,
+      /^[A-Z]+ \/v0\/entity\?id=key7&ack=2&consistency=linearizable HTTP/,
+    );
   assert.deepEqual(writer.write(LoadOperation.delete, 1, 0), {
     head: 'DELETE /v0/entity?id=key1&ack=2&from=3 HTTP/1.1\r\nHost: [::1]:81\r\n\r\n',
     body: null,

@@ -25,6 +25,7 @@ const REQUEST: RequestSettings = {
   keys: 10,
   keyChoice: 'uniform',
   valueBytes: undefined,
+  consistency: 'default',
   workload: 'none',
 };
 
