@@ -118,6 +118,11 @@ export class HybridClock {
     return next;
   }
 
+  /** This node's own time, in ms since the Unix epoch. */
+  nowMs(): number {
+    return this.time.read();
+  }
+
   /** A sentence that says why `issue` gives no timestamp and will not soon; undefined when it does or soon will. */
   get refusal(): string | undefined {
     return this.time.refusal;

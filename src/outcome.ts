@@ -25,7 +25,7 @@ export interface OutcomeSink {
    * @param reason a sentence for the client when the outcome is neither ok nor notFound
    * @param timestamp of the version that was read (a deletion is one too) or written, and of the value that does not meet a condition; 0: none
    * @param writer of the same version
-   * @param expiryMs when that value expires, in ms of this node's own time; 0: never
+   * @param livesMs how long that value still lives; 0: until it is replaced
    */
   onOutcome(
     outcome: Outcome,
@@ -33,6 +33,6 @@ export interface OutcomeSink {
     reason: string,
     timestamp: number,
     writer: number,
-    expiryMs: number,
+    livesMs: number,
   ): void;
 }

@@ -119,7 +119,7 @@ export abstract class EntityRequest<Context extends DoorContext = DoorContext>
     reason: string,
     timestamp: number,
     writer: number,
-    expiryMs: number,
+    livesMs: number,
   ): void;
 
   /** Writes the answer of a request for which nothing was done. */
@@ -277,10 +277,10 @@ export abstract class EntityRequest<Context extends DoorContext = DoorContext>
     reason: string,
     timestamp: number,
     writer: number,
-    expiryMs: number,
+    livesMs: number,
   ): void {
     if (this.#phase !== Phase.serving) return;
-    this.answer(outcome, value, reason, timestamp, writer, expiryMs);
+    this.answer(outcome, value, reason, timestamp, writer, livesMs);
     if (this.method === 'GET' && outcome <= Outcome.notFound) {
       this.#answerBytes = value?.length ?? 0;
       this.context.admission.noteRead(this.#answerBytes);

@@ -31,6 +31,8 @@ interface CoordinatorOptions {
   readonly timeoutMs: number;
   /** Whether a read whose answers differ brings the newest version to others before it is answered. */
   readonly writesBack: boolean;
+  /** How long a value that has expired here may still be there for another node: expiry.ts. */
+  readonly freshMs: number;
   /** Is told what each request has come to. */
   readonly settlements: SettlementSink;
   /** In which order replicas are asked. */
@@ -47,15 +49,15 @@ export class Coordinator {
   readonly #hedging: Hedging | null;
 
   constructor(options: CoordinatorOptions) {
-    const { clock, replication, replicas, settlements, timeoutMs, timestamps, writerId, writesBack } =
-      options;
+    const { clock, freshMs, replication, replicas, settlements, timeoutMs, timestamps } = options;
+    const { writerId, writesBack } = options;
     this.#replicas = replicas;
     const deadlines = new DeadlineQueue(clock, timeoutMs);
     const records = new ByteBudget(MAX_HELD_RECORD_BYTES);
     const passedOn = new ByteBudget(MAX_HELD_RECORD_BYTES);
     const unsettled = new LinkedList<Expiring>();
     const shared = { deadlines, records, passedOn, unsettled, settlements };
-    this.#context = { timestamps, writerId, clock, timeoutMs, writesBack, ...shared };
+    this.#context = { timestamps, writerId, clock, timeoutMs, writesBack, freshMs, ...shared };
     this.#isSequential = replication === 'sequential';
     this.#hedging = replication === 'hedged' ? new Hedging(options.hedging, clock) : null;
   }

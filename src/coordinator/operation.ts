@@ -28,6 +28,8 @@ export interface TimestampSource {
    * one so far ahead of this node's time that the replicas would refuse what is later still.
    */
   follow(timestamp: number): boolean;
+  /** This node's own time in ms since the Unix epoch, by which values expire: own-time.ts. It never goes back. */
+  nowMs(): number;
 }
 
 /** What the operations of one coordinator share. */
@@ -39,6 +41,8 @@ export interface OperationContext {
   /** Whether a read whose answers differ brings the newest version to others before it is answered. */
   readonly writesBack: boolean;
   readonly deadlines: DeadlineQueue;
+  /** How long a value that has expired here may still be there for another node: expiry.ts. */
+  readonly freshMs: number;
   /** Records of reads that are not decided yet. */
   readonly records: ByteBudget;
   /** Records of writes that are answered, and still to be sent to some of their replicas. */
@@ -224,7 +228,7 @@ export abstract class Operation implements ReplySink, Expiring, Settlement {
     sentence: string,
     timestamp = 0,
     writer = 0,
-    expiryMs = 0,
+    livesMs = 0,
   ): void {
     if (this.#phase !== Phase.waiting) return;
     this.#phase = Phase.answered;
@@ -235,7 +239,7 @@ export abstract class Operation implements ReplySink, Expiring, Settlement {
     this.letGo();
     const reply = this.#reply;
     this.#reply = NOBODY;
-    reply.onOutcome(outcome, value, sentence, timestamp, writer, expiryMs);
+    reply.onOutcome(outcome, value, sentence, timestamp, writer, livesMs);
     this.settleWhenComplete();
   }
 

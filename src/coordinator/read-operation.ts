@@ -1,10 +1,5 @@
-import {
-  isLive,
-  recordExpiryMs,
-  recordTimestamp,
-  recordValueStart,
-  recordWriter,
-} from '../../native-free-lsm/index.ts';
+import { recordTimestamp, recordValueStart, recordWriter } from '../../native-free-lsm/index.ts';
+import { freshDeletion, lifeOf } from '../expiry.ts';
 import { Outcome, type OutcomeSink } from '../outcome.ts';
 import type { ReplicaReply } from '../reply.ts';
 import { Consistency, type RequestOptions } from '../request-options.ts';
@@ -24,6 +19,8 @@ const FULL_SENTENCE = 'This node holds as many bytes of answers as it may: try a
  */
 export class ReadOperation extends Operation implements WrittenBackRead {
   #reservedBytes = 0;
+  /** Whether what it is about to answer is a value, and none that is deleted or expired. */
+  #isLive = false;
   /** Null: there was no need for one, or none yet. */
   #writeBack: WriteBack | null = null;
 
@@ -91,8 +88,17 @@ export class ReadOperation extends Operation implements WrittenBackRead {
 
   protected override succeed(): void {
     const record = this.accumulator.freshest;
-    if (record !== null && this.accumulator.disagrees && this.#isToBeWrittenBack) this.#bringToOthers(record);
-    else this.#answerWith(record);
+    if (record === null) {
+      this.answer(Outcome.notFound, null, '');
+      return;
+    }
+    const { freshMs, timestamps } = this.context;
+    // Judged once: what is brought to others and what is answered must not be two things.
+    this.#isLive = lifeOf(record, timestamps) > 0;
+    const deletion = this.#isLive ? null : freshDeletion(record, timestamps, freshMs);
+    if ((deletion === null && !this.accumulator.disagrees) || !this.#isToBeWrittenBack)
+      this.#answerWith(record);
+    else this.#bringToOthers(deletion ?? record);
   }
 
   get #isToBeWrittenBack(): boolean {
@@ -102,7 +108,8 @@ export class ReadOperation extends Operation implements WrittenBackRead {
   }
 
   onWrittenBack(): void {
-    this.#answerWith(this.accumulator.freshest);
+    const record = this.accumulator.freshest;
+    if (record !== null) this.#answerWith(record);
   }
 
   onNotWrittenBack(sentence: string): void {
@@ -120,23 +127,25 @@ export class ReadOperation extends Operation implements WrittenBackRead {
   #bringToOthers(record: Uint8Array): void {
     const { ack, context, from, key, listOffset, remainingMs, replicas } = this;
     const request = { ack, from, key, listOffset, replicas };
-    const answer = { ...request, record, remainingMs, said: this.accumulator };
+    const isForgettable = !this.#isLive;
+    const answer = { ...request, record, isForgettable, remainingMs, said: this.accumulator };
     this.#writeBack = new WriteBack(this, answer, context.clock);
     this.#writeBack.start();
   }
 
-  #answerWith(record: Uint8Array | null): void {
-    // Whoever has read a version and writes then must win over it. One that cannot be followed is met by that write.
-    if (record !== null) this.context.timestamps.follow(recordTimestamp(record, 0));
-    if (record === null) {
-      this.answer(Outcome.notFound, null, '');
-      return;
-    }
+  #answerWith(record: Uint8Array): void {
+    const { timestamps } = this.context;
     const timestamp = recordTimestamp(record, 0);
     const writer = recordWriter(record, 0);
-    if (isLive(record, 0, this.context.clock.nowMs())) {
-      const value = record.subarray(recordValueStart(record, 0));
-      this.answer(Outcome.ok, value, '', timestamp, writer, recordExpiryMs(record, 0));
-    } else this.answer(Outcome.notFound, null, '', timestamp, writer);
+    // Whoever has read a version and writes then must win over it. One that cannot be followed is met by that write.
+    timestamps.follow(timestamp);
+    if (!this.#isLive) {
+      this.answer(Outcome.notFound, null, '', timestamp, writer);
+      return;
+    }
+    const lifeMs = lifeOf(record, timestamps);
+    // It may have expired while it was brought to others.
+    const livesMs = lifeMs === Number.POSITIVE_INFINITY ? 0 : Math.max(lifeMs, 1);
+    this.answer(Outcome.ok, record.subarray(recordValueStart(record, 0)), '', timestamp, writer, livesMs);
   }
 }

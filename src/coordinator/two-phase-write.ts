@@ -1,10 +1,5 @@
-import {
-  compareVersions,
-  isLive,
-  recordExpiryMs,
-  recordTimestamp,
-  recordWriter,
-} from '../../native-free-lsm/index.ts';
+import { compareVersions, recordTimestamp, recordWriter } from '../../native-free-lsm/index.ts';
+import { lifeOf } from '../expiry.ts';
 import { Outcome, type OutcomeSink } from '../outcome.ts';
 import { isConditionMet, type RequestOptions } from '../request-options.ts';
 import { ReplicaState } from '../settlement.ts';
@@ -16,7 +11,8 @@ import { WriteOperation } from './write-operation.ts';
 
 const TOO_FAR_AHEAD =
   "A replica holds a version too far ahead of this node's clock to win over. Nothing was written. Try again.";
-const NOT_MET = 'The value of the key does not meet the condition.';
+const NO_VALUE_TO_MEET = 'The key has no value, and the condition asks for one: nothing was written.';
+const NOT_MET = 'The value of the key is not one that the condition allows: nothing was written.';
 const OVERTAKEN = 'The value of the key met the condition, but another write came before this one.';
 
 /**
@@ -113,22 +109,12 @@ export class TwoPhaseWrite extends WriteOperation implements VersionAsker {
   }
 
   #refuse(met: Uint8Array | null): void {
-    if (met === null || !this.#isLive(met)) this.answer(Outcome.conditionFailed, null, NOT_MET);
-    else {
-      const expiryMs = recordExpiryMs(met, 0);
-      this.answer(
-        Outcome.conditionFailed,
-        null,
-        NOT_MET,
-        recordTimestamp(met, 0),
-        recordWriter(met, 0),
-        expiryMs,
-      );
-    }
+    if (met === null || !this.#isLive(met)) this.answer(Outcome.conditionFailed, null, NO_VALUE_TO_MEET);
+    else this.answer(Outcome.conditionFailed, null, NOT_MET, recordTimestamp(met, 0), recordWriter(met, 0));
   }
 
   #isLive(met: Uint8Array): boolean {
-    return isLive(met, 0, this.context.clock.nowMs());
+    return lifeOf(met, this.context.timestamps) > 0;
   }
 
   #fallShortOfVersions(silence: string): void {

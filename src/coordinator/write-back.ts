@@ -1,6 +1,5 @@
 import {
   compareVersions,
-  isLive,
   recordFault,
   recordFrom,
   recordTimestamp,
@@ -39,6 +38,8 @@ interface FreshestAnswer {
   readonly from: number;
   readonly said: ResponseAccumulator;
   readonly record: Uint8Array;
+  /** It is no value: a replica may have forgotten it together with what is older. */
+  readonly isForgettable: boolean;
   /** What is left of the read's time. */
   readonly remainingMs: number;
 }
@@ -83,7 +84,7 @@ export class WriteBack {
     this.#read = read;
     this.#answer = answer;
     this.#clock = clock;
-    const { ack, from, record, remainingMs, said } = answer;
+    const { ack, from, isForgettable, record, remainingMs, said } = answer;
     const timestamp = recordTimestamp(record, 0);
     const writer = recordWriter(record, 0);
     const writtenFrom = recordFrom(record, 0);
@@ -95,7 +96,7 @@ export class WriteBack {
     this.#record = record;
     this.#timestamp = timestamp;
     this.#writer = writer;
-    this.#isForgettable = !isLive(record, 0, clock.nowMs());
+    this.#isForgettable = isForgettable;
     this.#owners = owners;
     this.#needed = Math.min(ack, countPositions(owners));
     this.#untilMs = clock.monotonicMs() + remainingMs;

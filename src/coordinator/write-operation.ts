@@ -39,8 +39,6 @@ export class WriteOperation extends Operation implements TimestampWaiter {
   /** As it was sent last. */
   #record: Uint8Array = NOTHING;
   readonly #tombstone: boolean;
-  /** Of the last try; 0: never. */
-  #expiryMs = 0;
   #tries = 0;
   #isSending = false;
   /** The next try is due: as soon as this one is sent to all, and there is a timestamp for it. */
@@ -97,7 +95,7 @@ export class WriteOperation extends Operation implements TimestampWaiter {
   }
 
   protected override succeed(): void {
-    this.answer(Outcome.ok, null, '', this.timestamp, this.writer, this.#expiryMs);
+    this.answer(Outcome.ok, null, '', this.timestamp, this.writer, this.options.ttlMs);
   }
 
   protected override letGo(): void {
@@ -139,7 +137,6 @@ export class WriteOperation extends Operation implements TimestampWaiter {
     // Anew, and not with another timestamp in place: the bytes of the last try may still be on their way.
     this.#record = encodeRecord(fields, value);
     this.#value = NOTHING;
-    this.#expiryMs = expiryMs;
     this.#isOvertaken = false;
     const tried = ++this.#tries;
     this.beginTry(timestamp, writerId);

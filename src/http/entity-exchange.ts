@@ -6,18 +6,20 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { OVERLOADED_SENTENCE } from '../admission/admission.ts';
 import { type EntityMethod, EntityRequest } from '../admission/entity-request.ts';
 import { Outcome } from '../outcome.ts';
-import type { RequestOptions } from '../request-options.ts';
+import { isConditionMet, type RequestOptions } from '../request-options.ts';
 import { declaredBodyBytes, UNSUPPORTED_CODING, UNSUPPORTED_CODING_SENTENCE } from './body.ts';
 import { BodyIntake, type BodyOwner, tooLong } from './body-intake.ts';
 import { HttpConnection } from './connection.ts';
 import type { HttpContext } from './context.ts';
 import { answerEarly } from './early-answer.ts';
+import { versionTag } from './entity-tag.ts';
 import { HeldAnswer, type PlaceHolder } from './held-answer.ts';
 import { type Headers, headersOf, sentenceBody, statusOf, writeSentenceHead } from './responses.ts';
 
 const EMPTY_BODY: Headers = ['Content-Length', '0'];
 const EMPTY_BODY_AND_CLOSE: Headers = ['Content-Length', '0', 'Connection', 'close'];
 const EMPTY_VALUE = Buffer.alloc(0);
+const UNMET_SENTENCE = 'The value of the key is not one that the condition allows.';
 /** Values from here on count among the bytes in flight until they are sent. */
 const HELD_VALUE_BYTES = 16 * 1024;
 
@@ -70,18 +72,29 @@ export class EntityExchange extends EntityRequest<HttpContext> implements BodyOw
     return this.#request.socket.destroyed;
   }
 
-  protected answer(outcome: Outcome, value: Uint8Array | null, reason: string): void {
+  protected answer(
+    outcome: Outcome,
+    value: Uint8Array | null,
+    reason: string,
+    timestamp: number,
+    writer: number,
+    livesMs: number,
+  ): void {
     const response = this.#response;
     if (response.destroyed) return;
     const isClosing = this.context.admission.isDraining;
     if (outcome === Outcome.ok && this.method === 'GET') {
-      this.#answerValue(value ?? EMPTY_VALUE, isClosing);
-    } else if (outcome === Outcome.ok) {
-      response.writeHead(this.method === 'PUT' ? 201 : 202, emptyBody(isClosing));
+      this.#answerValue(value ?? EMPTY_VALUE, timestamp, writer, livesMs, isClosing);
+    } else if (outcome === Outcome.ok && this.method === 'PUT') {
+      const headers = ['Content-Length', '0', 'ETag', versionTag(timestamp, writer)];
+      if (isClosing) headers.push('Connection', 'close');
+      response.writeHead(201, headers);
       response.end();
-    } else if (outcome === Outcome.notFound) {
-      response.writeHead(404, emptyBody(isClosing));
+    } else if (outcome === Outcome.ok || outcome === Outcome.notFound) {
+      response.writeHead(outcome === Outcome.ok ? 202 : 404, emptyBody(isClosing));
       response.end();
+    } else if (outcome === Outcome.conditionFailed) {
+      this.#answerUnmet(reason, timestamp, writer, isClosing);
     } else {
       this.#answerSentence(statusOf(outcome), reason, isClosing);
     }
@@ -91,7 +104,20 @@ export class EntityExchange extends EntityRequest<HttpContext> implements BodyOw
     this.#refuse(statusOf(outcome), reason);
   }
 
-  #answerValue(value: Uint8Array, isClosing: boolean): void {
+  #answerValue(
+    value: Uint8Array,
+    timestamp: number,
+    writer: number,
+    livesMs: number,
+    isClosing: boolean,
+  ): void {
+    const { condition } = this.options;
+    if (condition !== null && !isConditionMet(condition, timestamp, writer)) {
+      const isMatched = isConditionMet({ ...condition, ifNoneMatch: null }, timestamp, writer);
+      if (isMatched) this.#answerNotModified(timestamp, writer, livesMs, isClosing);
+      else this.#answerUnmet(UNMET_SENTENCE, timestamp, writer, isClosing);
+      return;
+    }
     const response = this.#response;
     const { socket } = response;
     const isSentAtOnce = value.length < HELD_VALUE_BYTES && socket !== null && socket.writableLength === 0;
@@ -99,7 +125,15 @@ export class EntityExchange extends EntityRequest<HttpContext> implements BodyOw
       this.#answerSentence(503, OVERLOADED_SENTENCE, isClosing);
       return;
     }
-    const headers = ['Content-Type', 'application/octet-stream', 'Content-Length', `${value.length}`];
+    const headers = [
+      'Content-Type',
+      'application/octet-stream',
+      'Content-Length',
+      `${value.length}`,
+      'ETag',
+      versionTag(timestamp, writer),
+    ];
+    if (livesMs > 0) headers.push('Cache-Control', maxAge(livesMs));
     if (isClosing) headers.push('Connection', 'close');
     response.writeHead(200, headers);
     if (isSentAtOnce) response.end(value);
@@ -114,15 +148,40 @@ export class EntityExchange extends EntityRequest<HttpContext> implements BodyOw
     return true;
   }
 
-  #answerSentence(status: number, sentence: string, isClosing: boolean): void {
+  /** The client has the value already. Its headers are those that the value would have, but for those of a body. */
+  #answerNotModified(timestamp: number, writer: number, livesMs: number, isClosing: boolean): void {
+    const headers = ['ETag', versionTag(timestamp, writer)];
+    if (livesMs > 0) headers.push('Cache-Control', maxAge(livesMs));
+    if (isClosing) headers.push('Connection', 'close');
+    this.#response.writeHead(304, headers);
+    this.#response.end();
+  }
+
+  /** @param timestamp of the value that the key has; 0: it has none */
+  #answerUnmet(sentence: string, timestamp: number, writer: number, isClosing: boolean): void {
+    const headers = timestamp === 0 ? [] : ['ETag', versionTag(timestamp, writer)];
+    this.#answerSentence(412, sentence, isClosing, headers);
+  }
+
+  #answerSentence(
+    status: number,
+    sentence: string,
+    isClosing: boolean,
+    headers: Headers = headersOf(status),
+  ): void {
     const body = sentenceBody(sentence);
-    writeSentenceHead(this.#response, status, body.length, headersOf(status), isClosing);
+    writeSentenceHead(this.#response, status, body.length, headers, isClosing);
     this.#response.end(body);
   }
 
   #refuse(status: number, sentence: string): void {
     answerEarly(this.context, this.#request, this.#response, status, sentence);
   }
+}
+
+/** Rounded down, as who goes by it must not see a value that has expired. */
+function maxAge(livesMs: number): string {
+  return `max-age=${Math.floor(livesMs / 1000)}`;
 }
 
 function emptyBody(isClosing: boolean): Headers {

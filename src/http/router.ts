@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { DRAINING_SENTENCE } from '../admission/admission.ts';
 import { errorMessage } from '../errors.ts';
+import { type RequestOptions, requestOptions } from '../request-options.ts';
 import { accepts } from './accept.ts';
 import { declaredBodyBytes, UNSUPPORTED_CODING, UNSUPPORTED_CODING_SENTENCE } from './body.ts';
 import { HttpConnection } from './connection.ts';
@@ -11,6 +12,7 @@ import { answerEarly, MAX_DISCARDED_BODY_BYTES } from './early-answer.ts';
 import { EntityExchange } from './entity-exchange.ts';
 import { EntityQuery } from './entity-query.ts';
 import { chunkEncoding, msgpackEncoding } from './entry-encoding.ts';
+import { isFault, readCondition } from './precondition.ts';
 import { ProfileExchange } from './profile-exchange.ts';
 import { RangeQuery, type RequestFault } from './query.ts';
 import { RangeStream } from './range-stream.ts';
@@ -105,8 +107,25 @@ export class Router {
       this.#refuse(request, response, fault);
       return;
     }
-    const { key, options } = query;
+    const { key } = query;
+    const options = this.#withCondition(query.options, request, response);
+    if (options === null) return;
     new EntityExchange(this.#context, request, response, method, key, options).start(expects);
+  }
+
+  /** @returns null: the request is answered, as its condition cannot be read */
+  #withCondition(
+    options: RequestOptions,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): RequestOptions | null {
+    const ifMatch = request.headers['if-match'];
+    const ifNoneMatch = request.headers['if-none-match'];
+    if (ifMatch === undefined && ifNoneMatch === undefined) return options;
+    const condition = readCondition(ifMatch, ifNoneMatch);
+    if (!isFault(condition)) return requestOptions({ ...options, condition });
+    this.#refuse(request, response, condition);
+    return null;
   }
 
   #entities(request: IncomingMessage, response: ServerResponse, queryStart: number): void {

@@ -11,6 +11,7 @@ import { type TopologyNode, topologyDigest } from '../cluster/topology.ts';
 import { Conditions } from '../conditions.ts';
 import { Coordinator } from '../coordinator/coordinator.ts';
 import { SettlementCounters } from '../coordinator/settlement-counters.ts';
+import { freshMsOf, writerIdOf } from '../expiry.ts';
 import { HybridClock } from '../hybrid-clock.ts';
 import { PeerHttp } from '../peer-http/peer-http.ts';
 import type { Bootstrap } from '../replica/bootstrap/bootstrap.ts';
@@ -21,7 +22,6 @@ import { OwnRecords } from '../replica/own-records.ts';
 import { PeerRequests } from '../replica/peer-requests.ts';
 import { Replica } from '../replica/replica.ts';
 import type { StorageEngine } from '../replica/storage-engine.ts';
-import { SETTLED_WRITER } from '../reply.ts';
 import { encodeClock } from '../rpc/clock-message.ts';
 import type { ClusterSecret } from '../rpc/cluster-secret.ts';
 import { RpcMesh } from '../rpc/mesh.ts';
@@ -192,6 +192,7 @@ export class NodeCore {
       clock,
       timeoutMs: requestTimeoutMs,
       writesBack: settings.readRepair === 'write-back',
+      freshMs: freshMsOf(topology.nodes.length, settings.maxClockDriftMs),
       settlements: new Settlements([this.settlements, ...this.repair.sinks]),
       replication: settings.replication,
       hedging: {
@@ -207,12 +208,4 @@ export class NodeCore {
     const client = this.peerHttp?.client;
     return client && (({ peers }) => client.routesOver(peers));
   }
-}
-
-/**
- * 32 bits that tell this node's versions from those another issued at the same time: of its folder's incarnation,
- * so that a node that lost its folder, and with it what it had reserved of time, cannot issue a version twice.
- */
-function writerIdOf(incarnation: string): number {
-  return Math.min(Number.parseInt(incarnation.slice(0, 8), 16), SETTLED_WRITER - 1);
 }

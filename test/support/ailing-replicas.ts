@@ -65,12 +65,13 @@ export class AilingReplicas {
     const replicas = new FakeReplicas(viewOfNodes(nodes), (question) => this.#onQuestion(question));
     this.coordinator = new Coordinator({
       replicas: { current: replicas },
-      timestamps: new FakeTimestamps(),
+      timestamps: new FakeTimestamps(this.clock),
       writerId: 1,
       clock: this.clock,
       timeoutMs: TIMEOUT_MS,
       settlements,
       writesBack: true,
+      freshMs: 2_000,
       replication,
       hedging: { nodeId: 'node-1', delays: { minMs: 1, maxMs: 100 }, budget: 0.05, ...hedging },
     });

@@ -80,6 +80,7 @@ export class ClusterNode {
       timeoutMs: TIMEOUT_MS,
       settlements: { onSettled: () => undefined },
       writesBack: true,
+      freshMs: 2_000,
       replication: REPLICATIONS[this.#index % REPLICATIONS.length],
       hedging: hedgingOf(`n${this.#index}`),
     });
@@ -166,6 +167,7 @@ export class ClusterNode {
       },
       wait: () => undefined,
       stopWaiting: () => undefined,
+      nowMs: () => clock.nowMs(),
       follow: (timestamp) => {
         if (timestamp <= this.#last) return true;
         if (timestamp > timestampAt(clock.nowMs() + MAX_DRIFT_MS)) return false;

@@ -1,5 +1,6 @@
 /** A coordinator over replicas that a test answers for, with a clock and timestamps that it moves. */
 import { encodeRecord } from '../../native-free-lsm/index.ts';
+import type { Clock } from '../../src/clock.ts';
 import type { ClusterView } from '../../src/cluster/cluster-view.ts';
 import { slotOf } from '../../src/cluster/slots.ts';
 import type { Replication } from '../../src/config.ts';
@@ -20,6 +21,8 @@ import { hedgingOf } from './replication.ts';
 export const KEY = Buffer.from('key1');
 export const VALUE = Buffer.from('value');
 export const TIMEOUT_MS = 1000;
+/** How long an expired value may be there for another node. */
+export const FRESH_MS = 2_000;
 const NAMES = new Map(Object.entries(Outcome).map(([name, number]) => [number, name]));
 
 export class FakeTimestamps {
@@ -28,6 +31,15 @@ export class FakeTimestamps {
   isExhausted = false;
   refusal: string | undefined;
   readonly waiting = new Set<TimestampWaiter>();
+  readonly #clock: Clock;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  nowMs(): number {
+    return this.#clock.nowMs();
+  }
 
   issue(): number {
     return this.isExhausted ? 0 : ++this.last;
@@ -99,7 +111,7 @@ export function setUpCoordinator(
 ) {
   const { nodes, placement } = replicas.view;
   const clock = new FakeClock();
-  const timestamps = new FakeTimestamps();
+  const timestamps = new FakeTimestamps(clock);
   const kept = new KeptSettlements();
   const settlements: SettlementSink = {
     onSettled: (settlement) => {
@@ -115,6 +127,7 @@ export function setUpCoordinator(
     settlements,
     replication,
     writesBack,
+    freshMs: FRESH_MS,
   };
   const cluster = { current: replicas };
   const coordinator: Coordinator & EntityService = new Coordinator({

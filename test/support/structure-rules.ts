@@ -301,12 +301,9 @@ const LOADED_BY_NAME: ReadonlySet<string> = new Set(['run', 'encoder']);
 const BOUND = 'a bound that its tests go up to';
 const PURE = 'a pure part that is tested by itself';
 const MADE = 'what tests and benchmarks make their own nodes from';
-const NEW = 'what the door and the coordinator are about to use';
 const WIRE = 'a name or number that others read, which tests compare with what was written';
 /** The values that only tests and benchmarks import, as `path name`, and why they are exported all the same. */
 export const USED_BY_TESTS_ALONE: Readonly<Record<string, string>> = {
-  'src/request-options.ts RecordVersion': NEW,
-  'src/request-options.ts VersionSet': NEW,
   'src/hybrid-clock.ts RESERVE_AHEAD_MS': BOUND,
   'src/line-writer.ts MAX_WAITING_BYTES': BOUND,
   'src/admission/client-connection.ts FIRST_REQUESTS_IN_WORK': BOUND,

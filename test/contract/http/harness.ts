@@ -5,7 +5,7 @@ import { ENTRY_ENCODINGS } from '../../../src/http/entry-encoding.ts';
 import { HttpServer, type HttpServerOptions } from '../../../src/http/server.ts';
 import { Doors } from '../../../src/node/doors.ts';
 import { Outcome, type OutcomeSink } from '../../../src/outcome.ts';
-import type { RequestOptions } from '../../../src/request-options.ts';
+import { isConditionMet, type RequestOptions } from '../../../src/request-options.ts';
 import type { EncodedPage, EntityService, ProfileService, RangeService } from '../../../src/services.ts';
 import { encodedPage } from '../../support/encoded-page.ts';
 import { RawClient } from './raw-client.ts';
@@ -22,6 +22,10 @@ export interface EntityCall {
 /** A map that answers at once, unless it is told to hold its answers back, or what to answer. */
 export class FakeEntities implements EntityService {
   readonly stored = new Map<string, Buffer>();
+  /** What the map's answers say of the version, and of how long a value lives. */
+  timestamp = 0x123;
+  writer = 0x45;
+  livesMs = 0;
   readonly calls: EntityCall[] = [];
   /** Called instead of the map. */
   behaviour: ((call: EntityCall) => void) | null = null;
@@ -45,12 +49,22 @@ export class FakeEntities implements EntityService {
   }
 
   /** The map's answer to a call. */
-  settle({ method, key, value, reply }: EntityCall): void {
+  settle({ method, key, value, options, reply }: EntityCall): void {
     const found = this.stored.get(key);
+    const { livesMs, timestamp, writer } = this;
+    const { condition } = options;
+    if (method !== 'GET' && condition !== null) {
+      const version = found === undefined ? [0, 0] : [timestamp, writer];
+      if (!isConditionMet(condition, version[0], version[1])) {
+        reply.onOutcome(Outcome.conditionFailed, null, 'not met', version[0], version[1], 0);
+        return;
+      }
+    }
     if (method === 'PUT') this.stored.set(key, value);
     if (method === 'DELETE') this.stored.delete(key);
     if (method === 'GET' && found === undefined) reply.onOutcome(Outcome.notFound, null, '', 0, 0, 0);
-    else reply.onOutcome(Outcome.ok, method === 'GET' ? (found ?? null) : null, '', 0, 0, 0);
+    else
+      reply.onOutcome(Outcome.ok, method === 'GET' ? (found ?? null) : null, '', timestamp, writer, livesMs);
   }
 
   #call(

@@ -61,6 +61,7 @@ function simulate(seed: number, replication: Replication): void {
       if (random() < 0.8) clock.after(random() * 2 * TIMEOUT_MS, () => tell(waiter));
     },
     stopWaiting: (waiter: TimestampWaiter) => void waiting.delete(waiter),
+    nowMs: () => clock.nowMs(),
   };
   const coordinator = new Coordinator({
     replicas: { current: replicas },
@@ -71,6 +72,7 @@ function simulate(seed: number, replication: Replication): void {
     settlements: new KeptSettlements((settlement) => requests.get(settlement.key)?.onSettled(settlement)),
     replication,
     writesBack: false,
+    freshMs: 2_000,
     hedging: hedgingOf(NODE_IDS[Math.floor(random() * NODE_IDS.length)]),
   });
   for (let i = 0; i < REQUESTS; i++) {

@@ -164,6 +164,7 @@ export class ViewStorm {
         refusal: undefined,
         wait: () => undefined,
         stopWaiting: () => undefined,
+        nowMs: () => clock.nowMs(),
         follow: (timestamp) => {
           this.#timestamp = Math.max(this.#timestamp, timestamp + 1);
           return true;
@@ -172,6 +173,7 @@ export class ViewStorm {
       writerId: 1,
       clock,
       writesBack: true,
+      freshMs: 2_000,
       timeoutMs: TIMEOUT_MS,
       settlements: new KeptSettlements((settlement) => {
         this.requests.get(settlement.key)?.settled.push(settlement.replicas);

@@ -350,10 +350,11 @@ describe('conditional', () => {
       versionAt(1, has);
       writtenAt(0, STORED);
       writtenAt(1, STORED);
-      assert.deepEqual(
-        answers.all,
-        isMet ? ['ok'] : ['conditionFailed The value of the key does not meet the condition.'],
-      );
+      const isThere = has !== ABSENT && has !== deleted && has !== expired;
+      const unmet = isThere
+        ? 'conditionFailed The value of the key is not one that the condition allows: nothing was written.'
+        : 'conditionFailed The key has no value, and the condition asks for one: nothing was written.';
+      assert.deepEqual(answers.all, [isMet ? 'ok' : unmet]);
       assert.equal(writes().length, isMet ? 3 : 0);
     });
   }

@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import {
+  compareRecordVersions,
+  encodeRecord,
+  isTombstone,
+  recordFrom,
+  recordTimestamp,
+  recordWriter,
+} from '../../../native-free-lsm/index.ts';
+import { freshDeletion, freshMsOf, lifeOf, writerIdOf } from '../../../src/expiry.ts';
+
+const EXPIRY_MS = 1_000_000;
+const FRESH_MS = 2_000;
+
+function at(nowMs: number): { nowMs(): number } {
+  return { nowMs: () => nowMs };
+}
+
+function record(expiryMs: number, tombstone = false, writer = 6): Uint8Array {
+  return encodeRecord({ timestamp: 77, writer, from: 3, tombstone, expiryMs }, Buffer.from('v'));
+}
+
+test('a value lives until own time has come to its expiry, and one without for ever', () => {
+  assert.equal(lifeOf(record(EXPIRY_MS), at(EXPIRY_MS - 300)), 300);
+  assert.equal(lifeOf(record(EXPIRY_MS), at(EXPIRY_MS)), 0);
+  assert.equal(lifeOf(record(EXPIRY_MS), at(EXPIRY_MS + 1)), 0);
+  assert.equal(lifeOf(record(0), at(EXPIRY_MS)), Number.POSITIVE_INFINITY);
+  assert.equal(lifeOf(record(0, true), at(0)), 0);
+});
+
+test('the deletion of a value that has just expired is directly behind it, and hides no other write', () => {
+  const value = record(EXPIRY_MS);
+  const deletion = freshDeletion(value, at(EXPIRY_MS + 5), FRESH_MS);
+  assert.ok(deletion !== null && isTombstone(deletion, 0));
+  assert.deepEqual(
+    [recordTimestamp(deletion, 0), recordWriter(deletion, 0), recordFrom(deletion, 0)],
+    [77, 7, 3],
+  );
+  assert.ok(compareRecordVersions(deletion, 0, value, 0) > 0);
+  // The next writer that may have issued the same timestamp.
+  assert.ok(compareRecordVersions(record(0, false, writerIdOf('00000008')), 0, deletion, 0) > 0);
+});
+
+test('before it has expired, and once it is gone for all, nothing takes its place', () => {
+  const value = record(EXPIRY_MS);
+  assert.equal(freshDeletion(value, at(EXPIRY_MS - 1), FRESH_MS), null);
+  assert.notEqual(freshDeletion(value, at(EXPIRY_MS), FRESH_MS), null);
+  assert.notEqual(freshDeletion(value, at(EXPIRY_MS + FRESH_MS - 1), FRESH_MS), null);
+  assert.equal(freshDeletion(value, at(EXPIRY_MS + FRESH_MS), FRESH_MS), null);
+  assert.equal(freshDeletion(record(0), at(EXPIRY_MS), FRESH_MS), null);
+  assert.equal(freshDeletion(record(0, true), at(EXPIRY_MS), FRESH_MS), null);
+});
+
+test("no node's own number is that of a deletion, nor above 31 bits", () => {
+  for (const incarnation of ['ffffffff-', '00000001-', '80000001-', '7fffffff-']) {
+    const writer = writerIdOf(incarnation);
+    assert.equal(writer & 1, 0);
+    assert.ok(writer >= 0 && writer <= 0x7fff_fffe);
+  }
+});
+
+test('a node alone agrees with itself', () => {
+  assert.equal(freshMsOf(1, 500), 0);
+  assert.ok(freshMsOf(2, 500) >= 2 * 500);
+});
