@@ -14,6 +14,7 @@ import {
   WriteStatus,
 } from '../../native-free-lsm/index.ts';
 import type { Clock } from '../clock.ts';
+import type { ExpiryTime } from '../expiry.ts';
 import { FailureCode } from '../failure.ts';
 import { LimitedLog } from '../limited-log.ts';
 import {
@@ -39,7 +40,7 @@ const OWN_RECORD = failed(FailureCode.malformed, 'the record is for no replica: 
 const TIMESTAMP_AHEAD = failed(FailureCode.timestampAhead, 'timestamp too far ahead of the clock');
 
 /** The part of the node's hybrid clock that a replica needs. */
-export interface TimestampJudge {
+export interface TimestampJudge extends ExpiryTime {
   /** Notes a timestamp; returns false, and notes nothing, when it is further ahead than the clock drift allowed. */
   follow(timestamp: number): boolean;
 }
@@ -87,7 +88,6 @@ export class Replica {
   readonly #engine: StorageEngine;
   readonly #wholeness: ReplicaWholeness;
   readonly #timestamps: TimestampJudge;
-  readonly #clock: Clock;
   readonly #maxKeyBytes: number;
   readonly #maxRecordBytes: number;
   readonly #log: ReplicaLog;
@@ -106,7 +106,6 @@ export class Replica {
     this.#engine = options.engine;
     this.#wholeness = options.wholeness;
     this.#timestamps = options.timestamps;
-    this.#clock = options.clock;
     this.#maxKeyBytes = options.maxKeyBytes;
     this.#maxRecordBytes = options.maxRecordBytes;
     this.#log = options.log;
@@ -188,7 +187,7 @@ export class Replica {
     let page: RangePage;
     try {
       const limits = { maxBytes, maxEntries: MAX_PAGE_ENTRIES };
-      const form = { includeTombstones: false, encoder, nowMs: this.#clock.nowMs() };
+      const form = { includeTombstones: false, encoder, nowMs: this.#timestamps.nowMs() };
       page = await this.#engine.rangePage({ start, end: clientsEnd(end), ...limits, ...form });
     } catch (error) {
       throw storageError(error);

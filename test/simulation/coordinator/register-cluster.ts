@@ -59,17 +59,17 @@ class Node implements TimestampSource {
     this.#driftMs = driftMs;
   }
 
-  get #ownMs(): number {
+  nowMs(): number {
     return START_MS + this.#clock.monotonicMs() + this.#offsetMs;
   }
 
   issue(): number {
-    this.#last = Math.max(this.#last + 1, Math.floor(this.#ownMs * TICKS_PER_MS));
+    this.#last = Math.max(this.#last + 1, Math.floor(this.nowMs() * TICKS_PER_MS));
     return this.#last;
   }
 
   follow(timestamp: number): boolean {
-    if (timestamp > (this.#ownMs + this.#driftMs) * TICKS_PER_MS) return false;
+    if (timestamp > (this.nowMs() + this.#driftMs) * TICKS_PER_MS) return false;
     this.#last = Math.max(this.#last, timestamp);
     return true;
   }
@@ -114,10 +114,11 @@ export class RegisterCluster {
         new Coordinator({
           replicas: { current: this.#replicasOf(i) },
           timestamps: this.nodes[i],
-          writerId: i + 1,
+          writerId: 2 * i,
           clock,
           timeoutMs: TIMEOUT_MS,
           writesBack,
+          freshMs: 2 * weather.driftMs,
           settlements: { onSettled: () => undefined },
           replication: REPLICATIONS[i % REPLICATIONS.length],
           hedging: hedgingOf(id),

@@ -101,6 +101,8 @@ function setUp(engine: StorageEngine) {
         observed.push(timestamp);
         return true;
       },
+      // Not what the wall clock shows.
+      nowMs: () => clock.nowMs() + 500,
     },
     clock,
     maxKeyBytes: 16,
@@ -276,8 +278,8 @@ describe('over a plain store', () => {
     const entries: [string, Uint8Array][] = [
       ['a', record(1, 'one')],
       ['b', record(2, null)],
-      ['c', expiring(3, clock.nowMs())],
-      ['d', expiring(4, clock.nowMs() + 1)],
+      ['c', expiring(3, clock.nowMs() + 500)],
+      ['d', expiring(4, clock.nowMs() + 501)],
       ['e', record(5, '')],
     ];
     for (const [key, written] of entries) replica.write(Buffer.from(key), written, answers, 0);
