@@ -42,6 +42,8 @@ export interface FinalState {
   readonly records: ReadonlyMap<string, StoredRecord> | null;
   /** Whether it counts for reads. */
   readonly isWhole: boolean;
+  /** Why it cannot tell; empty: it can. */
+  readonly fault: string;
 }
 
 export interface History {

@@ -2,6 +2,8 @@
  * Carries out a plan: starts the cluster, sends the requests and lets the faults happen at their times, mends everything,
  * waits until the cluster is at rest, and has the checks judge what clients saw and what the disks have.
  */
+import { checkRest } from './checks/at-rest.ts';
+import { convergenceFault } from './checks/convergence.ts';
 import { judge } from './checks/judge.ts';
 import { Coverage } from './coverage.ts';
 import type { FinalState, Violation } from './history.ts';
@@ -12,11 +14,12 @@ import { Clients } from './world/clients.ts';
 import { SimulatedCluster } from './world/cluster.ts';
 import { type EndFault, FAULTS } from './world/faults.ts';
 import { finalStateOf } from './world/final-state.ts';
+import { restOf } from './world/rest.ts';
 
 /** A cluster that has not come up by then never will. */
 const START_MS = 5_000;
 /** After this everything that was under way when the faults ended has been answered or given up. */
-const REST_MS = 4_000;
+const REST_MS = 2_500;
 /** Between two looks at whether something has come to pass. */
 const LOOK_MS = 50;
 /** More turns than this without time going on: something calls itself back for ever. */
@@ -27,6 +30,8 @@ interface RunFigures {
   readonly faults: number;
   readonly turns: number;
   readonly simulatedMs: number;
+  /** What owners differ in at the end; empty: nothing. */
+  readonly difference: string;
 }
 
 export interface RunResult {
@@ -65,15 +70,19 @@ class Run {
     await this.#begin();
     await this.#passTo(this.#nowMs + this.#plan.durationMs);
     this.#mend();
+    await this.#untilAllServe();
+    // What an operator does with a folder that is damaged beyond use: the node refills an empty one.
+    if (this.#cluster.emptyDamaged()) await this.#untilAllServe();
     await this.#passTo(this.#nowMs + REST_MS);
     const finals = await this.#finalStates();
     const { observations } = this.#clients;
     this.#clients.noteCutOff();
     this.#coverage.addRequests(observations);
     const lossesMs = this.#cluster.machines.map((machine) => machine.lossesMs);
-    const violations = judge({ observations, lossesMs }, finals, (machine, key) =>
-      this.#cluster.positionOf(machine, key),
-    );
+    const violations = [
+      ...judge({ observations, lossesMs }, finals, this.#cluster),
+      ...checkRest(restOf(this.#cluster)),
+    ];
     for (const { check, sentence } of violations) this.#say('', `VIOLATION ${check}: ${sentence}`);
     return {
       seed,
@@ -84,6 +93,7 @@ class Run {
         faults: this.#faults,
         turns: this.#turns,
         simulatedMs: this.#nowMs,
+        difference: convergenceFault(finals, this.#cluster.positionOf),
       },
     };
   }
@@ -103,12 +113,17 @@ class Run {
       `seed ${this.#plan.seed}: ${cluster.nodes} nodes, ${cluster.replication}, ${cluster.placement}`,
     );
     this.#cluster.start();
-    const { machines, time } = this.#cluster;
+    await this.#untilAllServe();
+    const { time } = this.#cluster;
+    for (const request of requests) time.after(request.atMs, () => this.#clients.send(request));
+    for (const fault of faults) time.after(fault.atMs, () => this.#beginFault(fault));
+  }
+
+  async #untilAllServe(): Promise<void> {
+    const { machines } = this.#cluster;
     const endMs = this.#nowMs + START_MS;
     while (machines.some(({ serving }) => serving === null) && this.#nowMs < endMs)
       await this.#passTo(this.#nowMs + LOOK_MS);
-    for (const request of requests) time.after(request.atMs, () => this.#clients.send(request));
-    for (const fault of faults) time.after(fault.atMs, () => this.#beginFault(fault));
   }
 
   #beginFault(fault: PlannedFault): void {

@@ -77,6 +77,7 @@ export function disksWith(...records: readonly (Partial<StoredRecord> | null)[])
   return records.map((record, index) => ({
     machine: `n${index + 1}`,
     isWhole: true,
+    fault: '',
     records: new Map(record === null ? [] : [['k', { ...NO_RECORD, ...record }]]),
   }));
 }

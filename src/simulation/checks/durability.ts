@@ -1,5 +1,6 @@
 /** What was acknowledged is on some disk at the end, or what replaced it, and no copy is where it does not belong. Pure. */
-import type { FinalState, History, StoredRecord, Violation } from '../history.ts';
+import type { FinalState, History, Violation } from '../history.ts';
+import { newestOf } from './convergence.ts';
 import { byKey, describeRequest, isAcknowledgedWrite, isOlder, lostDisks, mayBePurged } from './versions.ts';
 
 const DURABLE = 'acknowledged writes are not lost';
@@ -47,13 +48,4 @@ export function checkOwners(
     }
   }
   return violations;
-}
-
-function newestOf(finals: readonly FinalState[], key: string): StoredRecord | null {
-  let newest: StoredRecord | null = null;
-  for (const { records } of finals) {
-    const record = records?.get(key);
-    if (record !== undefined && (newest === null || isOlder(newest, record))) newest = record;
-  }
-  return newest;
 }

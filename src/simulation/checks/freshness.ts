@@ -14,12 +14,14 @@ import {
 } from './versions.ts';
 
 const FRESH = 'reads see acknowledged writes';
+const LATER = 'later writes win';
 const MONOTONIC = 'reads do not go back';
 
 export function checkFreshness(history: History): Violation[] {
   return [...byKey(history.observations)].flatMap((observations) => {
     const writes = observations.filter(isAcknowledgedWrite);
-    return checkReads(history, FRESH, observations, writes, ({ request }) => request.ack);
+    const reads = observations.filter(isAnsweredRead);
+    return checkLater(history, FRESH, observations, reads, writes, ({ request }) => request.ack);
   });
 }
 
@@ -29,35 +31,48 @@ export function checkFreshness(history: History): Violation[] {
  */
 export function checkMonotonicReads(history: History): Violation[] {
   return [...byKey(history.observations)].flatMap((observations) => {
-    const reads = observations.filter((one) => isAnsweredRead(one) && !one.request.repairsLater);
-    return checkReads(history, MONOTONIC, observations, reads, (read) =>
+    const reads = observations.filter(isAnsweredRead);
+    const binding = reads.filter(({ request }) => !request.repairsLater);
+    return checkLater(history, MONOTONIC, observations, reads, binding, (read) =>
       Math.min(read.request.ack, fromOfVersion(observations, read)),
     );
   });
 }
 
+/**
+ * A write that began after another of its key was acknowledged wins over it, where the replicas that acknowledged the two
+ * have one in common.
+ */
+export function checkLaterWrites(history: History): Violation[] {
+  return [...byKey(history.observations)].flatMap((observations) => {
+    const writes = observations.filter(isAcknowledgedWrite);
+    return checkLater(history, LATER, observations, writes, writes, ({ request }) => request.ack);
+  });
+}
+
 /** @param copiesOf how many replicas have what a request wrote or read */
-function checkReads(
+function checkLater(
   history: History,
   check: string,
   observations: readonly Observation[],
+  laterOnes: readonly Observation[],
   binding: readonly Observation[],
   copiesOf: (one: Observation) => number,
 ): Violation[] {
   const violations: Violation[] = [];
-  for (const read of observations.filter(isAnsweredRead)) {
+  for (const later of laterOnes) {
     let newest: Observation | null = null;
     for (const earlier of binding) {
-      if (earlier.answeredAt > read.calledAt || !isOlder(newest ?? read, earlier)) continue;
+      if (earlier.answeredAt > later.calledAt || !isOlder(newest ?? later, earlier)) continue;
       const copies = copiesOf(earlier);
-      if (copies + read.request.ack <= Math.max(earlier.request.from, read.request.from)) continue;
+      if (copies + later.request.ack <= Math.max(earlier.request.from, later.request.from)) continue;
       if (lostDisks(history, earlier) >= copies) continue;
-      if (read.timestamp === 0 && mayBePurged(observations, earlier, read.answeredAt)) continue;
+      if (later.timestamp === 0 && mayBePurged(observations, earlier, later.answeredAt)) continue;
       newest = earlier;
     }
     if (newest === null) continue;
-    const sentence = `${describeRequest(read)} is older than ${describeRequest(newest)}, which was answered before it began`;
-    violations.push({ check, sentence, requests: [newest.request.id, read.request.id] });
+    const sentence = `${describeRequest(later)} is older than ${describeRequest(newest)}, which was answered before it began`;
+    violations.push({ check, sentence, requests: [newest.request.id, later.request.id] });
   }
   return violations;
 }

@@ -84,7 +84,7 @@ function drawHabits(random: Random, { nodes }: ClusterShape): Habits {
     linearizable: often(),
     repairsLater: often(),
     conditions: often(),
-    ttl: often() / 2,
+    ttl: often(),
   };
 }
 

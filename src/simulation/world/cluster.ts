@@ -18,6 +18,10 @@ export class SimulatedCluster {
   readonly time = new FakeClock();
   readonly network: MemoryNetwork;
   readonly machines: readonly Machine[];
+  /** The wall clock's time at the beginning. */
+  readonly startMs = this.time.nowMs();
+  /** How far the nodes' own times may be from the right time: a writer's and a reader's together. */
+  readonly driftMs: number;
   readonly #view: ClusterView;
   /** Each pair of machines, in both directions. */
   readonly ways: readonly (readonly [from: string, to: string])[];
@@ -27,14 +31,9 @@ export class SimulatedCluster {
     this.network = new MemoryNetwork(this.time, seededRandom(seed ^ NETWORK_STREAM));
     const topology = topologyOf(shape);
     this.#view = new ClusterView(topology, 1);
-    const surroundings = {
-      time: this.time,
-      network: this.network,
-      topology,
-      settings: settingsOf(shape),
-      seed,
-      say,
-    };
+    const settings = settingsOf(shape);
+    this.driftMs = 2 * settings.maxClockDriftMs;
+    const surroundings = { time: this.time, network: this.network, topology, settings, seed, say };
     this.machines = topology.nodes.map((_, index) => new Machine(index, surroundings));
     const ids = topology.nodes.map(({ id }) => id);
     this.ways = ids.flatMap((from) => ids.filter((to) => to !== from).map((to) => [from, to] as const));
@@ -53,14 +52,25 @@ export class SimulatedCluster {
     }
   }
 
+  /** Empties the folders that were damaged and with which no node starts. False: there is none. */
+  emptyDamaged(): boolean {
+    const damaged = this.machines.filter(({ lossesMs, serving }) => serving === null && lossesMs.length > 0);
+    for (const machine of damaged) {
+      machine.kill();
+      machine.emptyFolder();
+      machine.start();
+    }
+    return damaged.length > 0;
+  }
+
   /** Where a machine is in the preference list of a key. */
-  positionOf(machineId: string, key: string): number {
+  readonly positionOf = (machineId: string, key: string): number => {
     const { nodes, placement } = this.#view;
     const offset = placement.listOffset(slotOf(Buffer.from(key)));
     for (let position = 0; position < placement.maxFrom; position++)
       if (nodes[placement.lists[offset + position]].id === machineId) return position;
     return placement.maxFrom;
-  }
+  };
 }
 
 function topologyOf({ nodes, placement, zones }: ClusterShape): Topology {

@@ -16,9 +16,9 @@ const ALL = { maxBytes: 1 << 22, maxEntries: 10_000 };
 const END = Uint8Array.of(0xff);
 
 export async function finalStateOf(machine: Machine): Promise<FinalState> {
-  const { process, serving, state } = machine;
+  const { id, process, serving, state } = machine;
   if (process?.engine == null || serving === null)
-    return { machine: machine.id, records: null, isWhole: false };
+    return { machine: id, records: null, isWhole: false, fault: machine.startFault ?? 'it is down' };
   const isWhole = state !== 'incomplete' && state !== 'joining';
   try {
     const range = { start: new Uint8Array(0), end: END, ...ALL };
@@ -34,9 +34,8 @@ export async function finalStateOf(machine: Machine): Promise<FinalState> {
         expiryMs: recordExpiryMs(bytes, at),
       });
     }
-    return { machine: machine.id, records, isWhole };
+    return { machine: id, records, isWhole, fault: '' };
   } catch (error) {
-    machine.startFault = errorMessage(error);
-    return { machine: machine.id, records: null, isWhole };
+    return { machine: id, records: null, isWhole, fault: errorMessage(error) };
   }
 }

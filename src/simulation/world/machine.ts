@@ -124,11 +124,7 @@ export class Machine {
     } catch (error) {
       this.#surroundings.say(this.id, `stopped with a fault: ${errorMessage(error)}`);
     }
-    if (this.process !== process) return;
-    process.clock.end();
-    this.#surroundings.network.endProcess(this.id);
-    this.process = null;
-    this.fs = this.fs.kill();
+    this.#exit(process);
   }
 
   freeze(): void {
@@ -211,15 +207,21 @@ export class Machine {
         if (process.clock.isOver) return;
         this.startFault = errorMessage(error);
         say(this.id, `does not start: ${this.startFault}`);
-        process.clock.end();
-        this.#surroundings.network.endProcess(this.id);
-        this.process = null;
-        this.fs = this.fs.kill();
-        time.after(RESTART_MS, () => {
-          if (this.isWanted && this.process === null) this.#begin();
-        });
+        this.#exit(process);
       },
     );
+  }
+
+  /** A process ends by itself. Whoever looks after the machine starts another where one is wanted. */
+  #exit(process: Process): void {
+    if (this.process !== process) return;
+    process.clock.end();
+    this.#surroundings.network.endProcess(this.id);
+    this.process = null;
+    this.fs = this.fs.kill();
+    this.#surroundings.time.after(RESTART_MS, () => {
+      if (this.isWanted && this.process === null) this.#begin();
+    });
   }
 
   #options(process: Process): NodeOptions {
@@ -236,6 +238,7 @@ export class Machine {
       dataDirectory: DATA_FOLDER,
       settings,
       doors: [],
+      onFault: () => this.#exit(process),
       log: this.#log(process, say),
       clock,
       everyTurn: () => ({ cancel: () => undefined }),

@@ -10,12 +10,12 @@ import { compareVersions } from '../../../native-free-lsm/index.ts';
 import { seededRandom, systemRandom } from '../../../src/clock.ts';
 import { Outcome } from '../../../src/outcome.ts';
 import { Consistency, type RequestOptions, requestOptions } from '../../../src/request-options.ts';
-import { FakeClock } from '../../../src/simulation/fake-clock.ts';
 import {
   describeFault,
   linearizabilityFault,
   type RegisterOperation,
-} from '../../support/linearizability.ts';
+} from '../../../src/simulation/checks/linearizability.ts';
+import { FakeClock } from '../../../src/simulation/fake-clock.ts';
 import { RegisterCluster, TIMEOUT_MS, type Weather } from './register-cluster.ts';
 
 const SEEDS = 400;

@@ -23,7 +23,7 @@ describe('acknowledged writes are not lost', () => {
     const run = new HistoryByHand();
     run.put(7);
     const [first] = disksWith(null);
-    const unreadable = { machine: 'n2', records: null, isWhole: false };
+    const unreadable = { machine: 'n2', records: null, isWhole: false, fault: 'damaged' };
     assert.deepEqual(checkDurability(run.history, [first, unreadable]), []);
   });
 

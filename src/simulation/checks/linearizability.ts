@@ -21,7 +21,7 @@ export interface RegisterOperation {
 }
 
 /** Why there is no such order. */
-export interface LinearizabilityFault {
+interface LinearizabilityFault {
   readonly key: string;
   /** As many as could be put in order, in that order. */
   readonly longestPrefix: readonly RegisterOperation[];
@@ -64,7 +64,7 @@ export function describeFault({ key, longestPrefix, stuck }: LinearizabilityFaul
   return lines.join('\n');
 }
 
-export function describeOperation({ kind, value, calledAt, answeredAt }: RegisterOperation): string {
+function describeOperation({ kind, value, calledAt, answeredAt }: RegisterOperation): string {
   const until = answeredAt === Number.POSITIVE_INFINITY ? 'unknown' : answeredAt;
   return `${kind} ${value === null ? 'nothing' : JSON.stringify(value)}, ${calledAt} to ${until}`;
 }

@@ -5,7 +5,7 @@ import {
   describeFault,
   linearizabilityFault,
   type RegisterOperation,
-} from '../../support/linearizability.ts';
+} from '../../../../../src/simulation/checks/linearizability.ts';
 
 const UNKNOWN = Number.POSITIVE_INFINITY;
 

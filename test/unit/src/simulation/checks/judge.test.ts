@@ -1,0 +1,112 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { Outcome } from '../../../../../src/outcome.ts';
+import { checkComeBack } from '../../../../../src/simulation/checks/come-back.ts';
+import { checkExpiry } from '../../../../../src/simulation/checks/expiry.ts';
+import { checkLaterWrites } from '../../../../../src/simulation/checks/freshness.ts';
+import { checkAnswers } from '../../../../../src/simulation/checks/one-answer.ts';
+import { checkRegisters } from '../../../../../src/simulation/checks/registers.ts';
+import { disksWith, HistoryByHand } from '../../../../support/histories.ts';
+
+const REGISTER = { isLinearizable: true };
+/** The timestamp of a moment: its milliseconds since 2024, and a counter. */
+const EPOCH_MS = Date.UTC(2024, 0, 1);
+const timestampOf = (ms: number): number => ms * 4096;
+
+describe('linearizable requests are', () => {
+  test('a read that comes after a deletion and finds what was there before has no place in any order', () => {
+    const run = new HistoryByHand();
+    const value = run.put(1, REGISTER);
+    run.get(value, REGISTER);
+    run.delete(2, REGISTER);
+    run.get(null, REGISTER);
+    assert.deepEqual(checkRegisters(run.history), []);
+    run.get(value, REGISTER);
+    assert.match(checkRegisters(run.history)[0].sentence, /Key k is not linearizable/);
+  });
+
+  test('a write that was refused has no effect, and one of which nobody has heard may have one', () => {
+    const run = new HistoryByHand();
+    const refused = run.put(1, REGISTER);
+    refused.outcome = Outcome.conditionFailed;
+    const unknown = run.unknown(REGISTER);
+    run.get(null, REGISTER);
+    run.get({ ...unknown, timestamp: 2 }, REGISTER);
+    assert.deepEqual(checkRegisters(run.history), []);
+    run.get(refused, REGISTER);
+    assert.equal(checkRegisters(run.history).length, 1);
+  });
+
+  test('other requests are not judged as registers', () => {
+    const run = new HistoryByHand();
+    run.put(1);
+    run.get(null);
+    assert.deepEqual(checkRegisters(run.history), []);
+  });
+});
+
+test('a write that was acknowledged under an older version than one before it has lost to that', () => {
+  const run = new HistoryByHand();
+  run.put(2);
+  run.put(3);
+  assert.deepEqual(checkLaterWrites(run.history), []);
+  run.put(1, { ack: 1 });
+  assert.deepEqual(checkLaterWrites(run.history), [], 'no replica has to know both');
+  run.put(1);
+  assert.deepEqual(
+    checkLaterWrites(run.history).map(({ requests }) => requests),
+    [[1, 3]],
+  );
+});
+
+describe('values live as long as they should', () => {
+  test('within the drift either answer is right, beyond it one', () => {
+    const run = new HistoryByHand();
+    const written = run.put(timestampOf(0), { ttlMs: 1_000 });
+    const read = run.get(written);
+    for (const [calledMs, isThere, isRight] of [
+      [900, true, true],
+      [1_090, true, true],
+      [1_110, true, false],
+      [910, false, true],
+      [880, false, false],
+    ] as const) {
+      const outcome = isThere ? Outcome.ok : Outcome.notFound;
+      const seen = { ...read, calledMs, answeredMs: calledMs + 5, outcome, timestamp: 0, writer: 1 };
+      const mortal = { ...written, timestamp: timestampOf(0) };
+      const violations = checkExpiry({ observations: [mortal, seen], lossesMs: [] }, EPOCH_MS, 100);
+      assert.equal(violations.length === 0, isRight, `${calledMs} ms`);
+    }
+  });
+});
+
+describe('one answer a request', () => {
+  test('two are one too many, none is too few while its coordinator lives', () => {
+    const run = new HistoryByHand();
+    run.put(1);
+    const unknown = run.unknown();
+    assert.deepEqual(checkAnswers(run.history), []);
+    unknown.isCutOff = false;
+    run.put(2).answers = 2;
+    run.get(null).fault = 'read 3 bytes that nobody wrote to k';
+    run.put(3).outcome = Outcome.failed;
+    run.put(4).outcome = Outcome.notFound;
+    assert.deepEqual(
+      checkAnswers(run.history).map(({ requests }) => requests[0]),
+      [1, 2, 3, 4, 5],
+    );
+  });
+});
+
+test('a node that does not start has lost something, or breaks a promise', () => {
+  const run = new HistoryByHand();
+  const finals = disksWith(null, null, null);
+  const down = { machine: 'n2', records: null, isWhole: false, fault: 'damaged' };
+  assert.deepEqual(checkComeBack(run.history, finals), []);
+  assert.match(
+    checkComeBack(run.history, [finals[0], down, finals[2]])[0].sentence,
+    /n2 does not serve: damaged/,
+  );
+  run.lose(1);
+  assert.deepEqual(checkComeBack(run.history, [finals[0], down, finals[2]]), []);
+});
