@@ -137,11 +137,6 @@ export class ResponseAccumulator {
     return this.#answered === this.#asked;
   }
 
-  /** Of a write: whether it would be overtaken without any replica that failed. */
-  get isOvertakenForGood(): boolean {
-    return this.#overtaken > this.#from - this.#ack;
-  }
-
   /** Of a write that succeeded: whether it had met a newer version by then, which wins over it. */
   get isConflict(): boolean {
     return this.#hasMetNewer && this.decision === Decision.succeeded;

@@ -1,6 +1,7 @@
 import { compareVersions, recordTimestamp, recordWriter } from '../../native-free-lsm/index.ts';
 import { lifeOf } from '../expiry.ts';
 import { Outcome, type OutcomeSink } from '../outcome.ts';
+import { SETTLED_WRITER } from '../reply.ts';
 import { isConditionMet, type RequestOptions } from '../request-options.ts';
 import { ReplicaState } from '../settlement.ts';
 import type { OperationContext } from './operation.ts';
@@ -80,24 +81,26 @@ export class TwoPhaseWrite extends WriteOperation implements VersionAsker {
     else this.#fallShortOfVersions(`no answer in ${this.context.timeoutMs} ms`);
   }
 
-  /** Of a conditional write only: too many replicas have a newer version than it was told of. */
+  /**
+   * Of a conditional write only: too many replicas have a newer version than it was told of. Where `ack` of them have,
+   * every read from now on whose quorum overlaps hears one, and what others have stored of this write is not read any more
+   * (a read at the same time may have seen it). Until then it waits for the others: where one of them has stored it or
+   * failed, nobody knows what will be read.
+   */
   protected override overtaken(): void {
-    // Where only such replicas put `ack` out of reach, every `ack` replicas have one among them: what others have stored
-    // of this write is never read. Where others failed, that is not known.
-    if (!this.accumulator.isOvertakenForGood) {
-      this.fallShort('no answer yet');
-      return;
-    }
+    let newer = 0;
     let timestamp = 0;
     let writer = 0;
     for (let position = 0; position < this.from; position++) {
-      if (this.stateOf(position) !== ReplicaState.newer) continue;
       const [otherTimestamp, otherWriter] = [this.timestampOf(position), this.writerOf(position)];
+      if (this.stateOf(position) !== ReplicaState.newer || otherWriter === SETTLED_WRITER) continue;
+      newer++;
       if (compareVersions(otherTimestamp, otherWriter, timestamp, writer) <= 0) continue;
       timestamp = otherTimestamp;
       writer = otherWriter;
     }
-    this.answer(Outcome.conditionFailed, null, OVERTAKEN, timestamp, writer);
+    if (newer >= this.ack) this.answer(Outcome.conditionFailed, null, OVERTAKEN, timestamp, writer);
+    else if (this.accumulator.isComplete) this.fallShort('no answer yet');
   }
 
   /** @param met header of the newest version that the replicas have; null: none */

@@ -9,7 +9,13 @@ import { type TestContext, test } from 'node:test';
 import { compareVersions } from '../../../native-free-lsm/index.ts';
 import { seededRandom, systemRandom } from '../../../src/clock.ts';
 import { Outcome } from '../../../src/outcome.ts';
-import { Consistency, type RequestOptions, requestOptions } from '../../../src/request-options.ts';
+import {
+  Consistency,
+  type RecordVersion,
+  type RequestCondition,
+  type RequestOptions,
+  requestOptions,
+} from '../../../src/request-options.ts';
 import {
   describeFault,
   linearizabilityFault,
@@ -34,7 +40,16 @@ interface Seen {
   readonly answeredAt: number;
 }
 
+/** A conditional write, and how it ended. */
+interface Conditional {
+  readonly key: string;
+  readonly value: string | null;
+  readonly outcome: Outcome;
+  readonly answeredAt: number;
+}
+
 interface Run {
+  readonly conditional: readonly Conditional[];
   readonly operations: readonly RegisterOperation[];
   readonly seen: readonly Seen[];
   readonly answered: number;
@@ -47,6 +62,8 @@ interface Traffic {
   readonly writesBack: boolean;
   /** Reads have any `ack` and `from`, and nothing is deleted: a read that finds nothing tells no version. */
   readonly hasAnyQuorum: boolean;
+  /** Writes have the version as their condition that their client has seen last, in a read or a write. */
+  readonly isConditional?: boolean;
 }
 
 function run(seed: number, traffic: Traffic): Run {
@@ -63,18 +80,19 @@ function run(seed: number, traffic: Traffic): Run {
   const cluster = new RegisterCluster(clock, random, nodes, weather, traffic.writesBack);
   const operations: RegisterOperation[] = [];
   const seen: Seen[] = [];
+  const conditional: Conditional[] = [];
   let events = 0;
   let values = 0;
   let answered = 0;
 
-  const ask = (left: number): void => {
+  const ask = (left: number, known: ReadonlyMap<string, RecordVersion>): void => {
     if (left === 0) return;
-    const next = (): void => void clock.after(random() * 12, () => ask(left - 1));
     const coordinator = cluster.coordinators[Math.floor(random() * nodes)];
     const key = KEYS[Math.floor(random() * KEYS.length)];
     const isRead = random() < 0.6;
     const isDeletion = !traffic.hasAnyQuorum && random() < 0.25;
-    const options = optionsOf(isRead, traffic, nodes, random);
+    const condition = isRead || traffic.isConditional !== true ? null : conditionOf(known.get(key));
+    const options = { ...optionsOf(isRead, traffic, nodes, random), condition };
     const value = isRead || isDeletion ? null : `v${++values}`;
     const calledAt = ++events;
     const onOutcome = (
@@ -97,7 +115,9 @@ function run(seed: number, traffic: Traffic): Run {
       });
       if (isRead && isKnown)
         seen.push({ key, ack: options.ack, from: options.from, timestamp, writer, calledAt, answeredAt });
-      next();
+      if (condition !== null) conditional.push({ key, value, outcome, answeredAt: ++events });
+      const now = isKnown ? new Map([...known, [key, { timestamp, writer }]]) : known;
+      clock.after(random() * 12, () => ask(left - 1, now));
     };
     const reply = { onOutcome, onLargeValue: () => undefined };
     const bytes = Buffer.from(key);
@@ -105,7 +125,8 @@ function run(seed: number, traffic: Traffic): Run {
     else if (value === null) coordinator.delete(bytes, options, reply);
     else coordinator.put(bytes, Buffer.from(value), options, reply);
   };
-  for (let client = 0; client < CLIENTS; client++) clock.after(random() * 10, () => ask(REQUESTS_PER_CLIENT));
+  for (let client = 0; client < CLIENTS; client++)
+    clock.after(random() * 10, () => ask(REQUESTS_PER_CLIENT, new Map()));
   for (let step = 0; operations.length < CLIENTS * REQUESTS_PER_CLIENT; step++) {
     assert.ok(step < 10_000, 'a request is never answered');
     if (step % 10 === 0) cluster.blow();
@@ -115,7 +136,14 @@ function run(seed: number, traffic: Traffic): Run {
   assert.ok(cluster.coordinators.every(({ unsettled }) => unsettled === 0));
   cluster.close();
   assert.equal(clock.pendingTimers, 0);
-  return { operations, seen, answered };
+  return { conditional, operations, seen, answered };
+}
+
+/** @param known 0: the client knows that there is no value; undefined: it knows nothing */
+function conditionOf(known: RecordVersion | undefined): RequestCondition {
+  return known === undefined || known.timestamp === 0
+    ? { ifMatch: null, ifNoneMatch: 'any' }
+    : { ifMatch: [known], ifNoneMatch: null };
 }
 
 function optionsOf(isRead: boolean, traffic: Traffic, nodes: number, random: () => number): RequestOptions {
@@ -145,6 +173,7 @@ function backwards(seen: readonly Seen[]): string | null {
 
 const { default: ordinary, linearizable } = Consistency;
 const LINEARIZABLE = { writes: linearizable, reads: linearizable, writesBack: true, hasAnyQuorum: false };
+const CONDITIONAL = { ...LINEARIZABLE, writes: ordinary, isConditional: true };
 const ANY_QUORUM = { writes: ordinary, reads: ordinary, writesBack: true, hasAnyQuorum: true };
 
 function linearizabilityOf(seed: number, traffic: Traffic): string | null {
@@ -174,6 +203,30 @@ test('reads whose quorums overlap never go back in time, whatever their numbers'
   }
 });
 
+/** Values of conditional writes with such an outcome that were read by reads that began after it. */
+function readAllTheSame({ conditional, operations }: Run, isSuch: (outcome: Outcome) => boolean): string[] {
+  const such = conditional.filter(({ outcome, value }) => isSuch(outcome) && value !== null);
+  return operations.flatMap(({ calledAt, kind, key, value }) => {
+    const isRead = such.some(
+      (one) => one.key === key && one.value === value && one.answeredAt < calledAt && kind === 'read',
+    );
+    return isRead ? [`${key} ${value}`] : [];
+  });
+}
+
+test('what a write has left behind whose condition failed is not read from then on', (context) => {
+  let failed = 0;
+  for (const seed of seedsOf(context)) {
+    const result = run(seed, CONDITIONAL);
+    const isFailed = (outcome: Outcome): boolean => outcome === Outcome.conditionFailed;
+    failed += result.conditional.filter(({ outcome }) => isFailed(outcome)).length;
+    const read = readAllTheSame(result, isFailed);
+    if (read.length > 0) throw new Error(`COORDINATOR_SEED=${seed} fails: ${read}`);
+  }
+  context.diagnostic(`${failed} conditions failed`);
+  assert.ok(failed > 0);
+});
+
 test('most requests are answered, so that there is something to judge', () => {
   for (const traffic of [LINEARIZABLE, ANY_QUORUM]) {
     let [asked, answered] = [0, 0];
@@ -196,6 +249,13 @@ const PLANTED: [what: string, find: (seed: number) => string | null][] = [
   [
     'reads that repair after their answer are not linearizable, though writes are',
     (seed) => linearizabilityOf(seed, { ...LINEARIZABLE, reads: ordinary, writesBack: false }),
+  ],
+  [
+    'a conditional write that is answered as unknown may be read',
+    (seed) => {
+      const read = readAllTheSame(run(seed, CONDITIONAL), (outcome) => outcome === Outcome.notEnoughReplicas);
+      return read.length === 0 ? null : read.join();
+    },
   ],
   [
     'ordinary writes are not linearizable, though reads are: one that is sent again is two',

@@ -116,10 +116,6 @@ class Model {
     return this.outcome().decision === Decision.succeeded && this.decisive.some(isNewer);
   }
 
-  get isOvertakenForGood(): boolean {
-    return this.decisive.filter((said) => this.putsOff(said)).length > this.#from - this.#ack;
-  }
-
   outcome(): { decision: Decision; successes: number; decidedAt: number } {
     const { heard } = this;
     let successes = 0;
@@ -202,7 +198,6 @@ function check(
     assert.equal(accumulator.successes, expected.successes);
     assert.equal(accumulator.disagrees, model.disagrees);
     assert.equal(accumulator.isConflict, model.isConflict);
-    assert.equal(accumulator.isOvertakenForGood, model.isOvertakenForGood);
     const { freshest } = accumulator;
     const record =
       freshest === null ? '' : versionText(recordTimestamp(freshest, 0), recordWriter(freshest, 0));

@@ -392,7 +392,46 @@ describe('conditional', () => {
     versionAt(1, found(5, 'v'));
     writtenAt(0, DOWN);
     writtenAt(1, stale(600));
+    assert.deepEqual(answers.all, [], 'the third may say that it has the newer one, too');
+    writtenAt(2, STORED);
     assert.match(answers.all.join(), /^notEnoughReplicas 2 of 3 replicas had to answer, 0 did/);
+  });
+
+  test('where a replica failed, and as many as must answer have a newer version, the condition has failed', () => {
+    const { answers, put, versionAt, writtenAt } = setUp();
+    put(conditional({ ifMatch: [V5] }));
+    versionAt(0, found(5, 'v'));
+    versionAt(1, found(5, 'v'));
+    writtenAt(0, DOWN);
+    writtenAt(1, stale(600));
+    writtenAt(2, stale(600));
+    assert.match(answers.all.join(), /^conditionFailed/);
+  });
+
+  test('a write that all have to answer has failed its condition when all have a newer version: one could be read alone', () => {
+    for (const isStored of [true, false]) {
+      const { answers, put, versionAt, writtenAt } = setUp();
+      put(requestOptions({ ack: 3, from: 3, condition: { ifMatch: [V5], ifNoneMatch: null } }));
+      for (const position of [0, 1, 2]) versionAt(position, found(5, 'v'));
+      writtenAt(0, stale(600));
+      writtenAt(1, stale(600));
+      assert.deepEqual(answers.all, []);
+      writtenAt(2, isStored ? STORED : stale(600));
+      assert.match(answers.all.join(), isStored ? /^notEnoughReplicas/ : /^conditionFailed/);
+    }
+  });
+
+  test('a write that is overtaken waits for the others until its deadline', () => {
+    const { answers, clock, put, settled, versionAt, writtenAt } = setUp();
+    put(conditional({ ifMatch: [V5] }));
+    versionAt(0, found(5, 'v'));
+    versionAt(1, found(5, 'v'));
+    writtenAt(0, DOWN);
+    writtenAt(1, stale(600));
+    clock.advance(TIMEOUT_MS + 10);
+    assert.match(answers.all.join(), /^notEnoughReplicas/);
+    writtenAt(2, failed(FailureCode.timedOut, 'no answer in time'));
+    assert.equal(settled.length, 1);
   });
 
   test('a replica with a newer version does not keep it from succeeding at others', () => {
