@@ -29,6 +29,9 @@ type FanOut = 'unicast' | 'multicast';
 
 const FAN_OUTS: readonly FanOut[] = ['unicast', 'multicast'];
 const DURABILITIES: readonly Durability[] = ['sync', 'interval', 'none'];
+/** Whether a node remembers writes that other replicas missed. */
+type HintsMode = 'on' | 'off';
+const HINTS_MODES: readonly HintsMode[] = ['on', 'off'];
 /** By what nodes ask each other's replicas. */
 type PeerProtocol = 'rpc' | 'http';
 
@@ -89,6 +92,9 @@ export interface NodeSettings {
   /** Host names that are accepted besides the node's own. */
   readonly allowedHosts: readonly string[];
   readonly logLevel: LogLevel;
+  readonly hints: HintsMode;
+  readonly maxHintBytes: number;
+  readonly maxHintAgeMs: number;
   readonly allowProfiling: boolean;
   readonly peerProtocol: PeerProtocol;
 }
@@ -187,6 +193,9 @@ export const nodeSettings: SettingsTable<NodeSettings> = {
     'how nodes talk to replicas of others; http is for comparison',
   ),
   logLevel: choice('log-level', 'warn', LOG_LEVELS, 'least serious message that is logged, to stderr'),
+  hints: choice('hints', 'on', HINTS_MODES, 'remember what replicas missed, for when they are back'),
+  maxHintBytes: size('max-hint-bytes', 256 * MIB, 64 * KIB, 64 * GIB, 'what hints may take on the disk'),
+  maxHintAgeMs: duration('max-hint-age', 24 * HOUR, SECOND, 30 * 24 * HOUR, 'older hints are dropped'),
   allowProfiling: toggle('allow-profiling', 'let programs on this machine profile the node: see `profile`'),
 };
 

@@ -83,6 +83,11 @@ export class SettlementCounters implements SettlementSink {
     return { acknowledged: this.#conflicts };
   }
 
+  /** Settled since the start. */
+  get requests(): number {
+    return this.#reads + this.#writes;
+  }
+
   figures(): SettlementFigures {
     return {
       reads: this.#reads,

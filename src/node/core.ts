@@ -128,7 +128,12 @@ export class NodeCore {
       later: this,
     });
     this.bootstrap = bootstrap;
-    this.peerRequests = new PeerRequests(this.replica, source, () => encodeClock(time.reading()));
+    this.peerRequests = new PeerRequests(
+      this.replica,
+      source,
+      () => encodeClock(time.reading()),
+      () => this.repair.hints,
+    );
     const isMember = (nodeId: string): boolean => this.cluster.has(nodeId);
     this.peerHttp =
       settings.peerProtocol === 'http'
@@ -184,7 +189,19 @@ export class NodeCore {
     });
 
     const access = new RepairAccess(options.nodeId, this.replica, this.mesh, this.cluster);
-    this.repair = new Repair({ nodeId: options.nodeId, clock, access, requestTimeoutMs });
+    this.repair = new Repair({
+      nodeId: options.nodeId,
+      settings,
+      clock,
+      nowMs: () => (time.isKnown ? time.read() : 0),
+      random,
+      log,
+      access,
+      ownRecords: this.ownRecords,
+      mesh: this.mesh,
+      cluster: this.cluster,
+      requests: () => this.settlements.requests + this.peerRequests.received,
+    });
     this.coordinator = new Coordinator({
       replicas: this.cluster,
       timestamps: this.timestamps,

@@ -15,7 +15,7 @@ export interface DrainParts {
   readonly server: { readonly connections: number; close(): Promise<void>; abort(): void };
   readonly peerRequests: { readonly received: number };
   /** Told when no request of a client is left. */
-  readonly repair: { close(): void };
+  readonly repair: { close(): Promise<void> };
   readonly clockWatch: { close(): void };
   readonly bootstrap: { close(): Promise<void> };
   readonly progress: { close(): void };

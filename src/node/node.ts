@@ -126,6 +126,7 @@ class Node implements RunningNode {
     const { bootstrap, clockWatch, cluster, here, mesh, multicast, peerHttp, server, timestamps, wholeness } =
       this.#core;
     const { host, port } = here.rpc;
+    await this.#core.repair.start();
     // What they come to is told in the handshakes, which begin with the next line.
     await peerHttp?.server.listen(host);
     await multicast?.open();

@@ -86,6 +86,7 @@ export function nodeStatus(
     replica: sources.replica.figures(),
     requests: { unsettled: sources.coordinator.unsettled, ...sources.settlements.figures() },
     readRepair: sources.repair.readRepair.figures(),
+    hints: sources.repair.hints.figures(),
     conflicts: sources.settlements.conflicts(),
     hedging: sources.coordinator.hedging,
     bootstrap: sources.bootstrap.figures(),

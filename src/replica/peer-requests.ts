@@ -2,18 +2,30 @@ import { found, type ReplySink } from '../reply.ts';
 import type { BulkSource } from './bootstrap/bulk-source.ts';
 import type { Replica } from './replica.ts';
 
+/** Remembers what other nodes' replicas missed. */
+interface HintKeeper {
+  remember(nodeId: string, page: Uint8Array, sink: ReplySink, token: number): void;
+}
+
 /** What the other nodes ask of this node's replica: the RPC server's handler. */
 export class PeerRequests {
   readonly #replica: Replica;
   readonly #bulkSource: Pick<BulkSource, 'serve'>;
   readonly #readClock: () => Uint8Array;
+  readonly #hints: () => HintKeeper;
   #received = 0;
 
   /** @param readClock returns the record with this node's times */
-  constructor(replica: Replica, bulkSource: Pick<BulkSource, 'serve'>, readClock: () => Uint8Array) {
+  constructor(
+    replica: Replica,
+    bulkSource: Pick<BulkSource, 'serve'>,
+    readClock: () => Uint8Array,
+    hints: () => HintKeeper,
+  ) {
     this.#replica = replica;
     this.#bulkSource = bulkSource;
     this.#readClock = readClock;
+    this.#hints = hints;
   }
 
   /** How many requests of clients have come by way of peers since the start. */
@@ -42,6 +54,10 @@ export class PeerRequests {
 
   bulkPage(request: Uint8Array, sink: ReplySink, token: number): void {
     this.#bulkSource.serve(request, sink, token);
+  }
+
+  hint(nodeId: Uint8Array, page: Uint8Array, sink: ReplySink, token: number): void {
+    this.#hints().remember(Buffer.from(nodeId).toString(), page, sink, token);
   }
 
   clock(sink: ReplySink, token: number): void {

@@ -6,7 +6,7 @@ import type { Credentials } from './authentication.ts';
 import type { HandshakePolicy } from './handshake.ts';
 import { DEFAULT_RPC_LIMITS, type RpcLimits } from './limits.ts';
 import type { Multicast } from './multicast/multicast.ts';
-import { REPAIR_WRITE, type RpcOperation } from './operation-table.ts';
+import { HINT, REPAIR_WRITE, type RpcOperation } from './operation-table.ts';
 import { Peer, type PeerAddress, type PeerContext, type PeerStatus } from './peer.ts';
 import { PeerRoutes, wholeTimeoutMs, writeFrame } from './peer-routes.ts';
 import { NO_SUCH_PEER } from './response.ts';
@@ -115,6 +115,23 @@ export class RpcMesh implements AsyncDisposable {
     const peer = this.#peers.get(nodeId);
     if (peer === undefined) sink.onReply(position, NO_SUCH_PEER);
     else peer.askWithRecord(REPAIR_WRITE, key, record, wholeTimeoutMs(timeoutMs), sink, position);
+  }
+
+  /**
+   * Asks a node to remember that another has missed writes.
+   * @param page the keys of the writes: replica/FORMAT.md
+   */
+  hint(
+    holderId: string,
+    missedId: string,
+    page: Uint8Array,
+    timeoutMs: number,
+    sink: ReplySink,
+    position: number,
+  ): void {
+    const peer = this.#peers.get(holderId);
+    if (peer === undefined) sink.onReply(position, NO_SUCH_PEER);
+    else peer.askWithRecord(HINT, Buffer.from(missedId), page, wholeTimeoutMs(timeoutMs), sink, position);
   }
 
   /** Whether requests to the node would be sent. */

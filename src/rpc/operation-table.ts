@@ -37,6 +37,7 @@ export const Feature = {
   multicast: 1 << 3,
   repairWrite: 1 << 4,
   bulkPage: 1 << 6,
+  hint: 1 << 7,
 } as const;
 
 export const READ: RpcOperation = {
@@ -118,6 +119,19 @@ export const BULK_PAGE: RpcOperation = {
   },
 };
 
+/** Asks an owner that took writes to remember which node missed them: the node's id, and a page of hints. */
+export const HINT: RpcOperation = {
+  number: 9,
+  name: 'hint',
+  feature: Feature.hint,
+  arguments: Arguments.keyAndRecord,
+  isBackground: true,
+  answersRecord: false,
+  serve(handler, message, sink) {
+    handler.hint(message.key(), message.body(), sink, message.id);
+  },
+};
+
 /** By number; undefined: this build does not serve it. */
 export const OPERATIONS: readonly (RpcOperation | undefined)[] = [
   undefined,
@@ -129,6 +143,7 @@ export const OPERATIONS: readonly (RpcOperation | undefined)[] = [
   REPAIR_WRITE,
   undefined,
   BULK_PAGE,
+  HINT,
 ];
 
 /** The operations that this build serves. */

@@ -16,6 +16,11 @@ export interface ReplicaHandler {
    * @param request opaque here: src/replica/bootstrap/bulk-page-codec.ts
    */
   bulkPage(request: Uint8Array, sink: ReplySink, token: number): void;
+  /**
+   * @param nodeId of the node that missed writes, in UTF-8
+   * @param page their keys: replica/FORMAT.md
+   */
+  hint(nodeId: Uint8Array, page: Uint8Array, sink: ReplySink, token: number): void;
   /** The record of the answer is what `clock-message.ts` draws. */
   clock(sink: ReplySink, token: number): void;
 }

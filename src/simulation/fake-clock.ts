@@ -17,7 +17,8 @@ export class FakeClock implements Clock {
   }
 
   nowMs(): number {
-    return this.#wallMs;
+    // In whole milliseconds, as every wall clock tells it.
+    return Math.floor(this.#wallMs);
   }
 
   monotonicMs(): number {

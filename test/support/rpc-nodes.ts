@@ -102,6 +102,7 @@ export class KeptLog implements Log {
 /** Answers at once or, while `holds` is set, when `release` is called. */
 export class MapReplica implements ReplicaHandler {
   readonly records = new Map<string, Buffer>();
+  readonly hints: string[] = [];
   times: ClockTimes = { wallMs: 1, ownMs: 2, acceptMs: 3.5 };
   holds = false;
   requests = 0;
@@ -143,6 +144,11 @@ export class MapReplica implements ReplicaHandler {
   readVersion(key: Uint8Array, _timeoutMs: number, sink: ReplySink, token: number): void {
     const record = this.records.get(Buffer.from(key).toString())?.subarray(0, VERSION_BYTES);
     this.#answer(sink, token, record === undefined ? ABSENT : found(record));
+  }
+
+  hint(nodeId: Uint8Array, page: Uint8Array, sink: ReplySink, token: number): void {
+    this.hints.push(`${Buffer.from(nodeId)}: ${Buffer.from(page)}`);
+    this.#answer(sink, token, STORED);
   }
 
   clock(sink: ReplySink, token: number): void {

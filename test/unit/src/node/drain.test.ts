@@ -43,7 +43,7 @@ class Parts {
           return parts.received;
         },
       },
-      repair: { close: () => void steps.push('repair') },
+      repair: { close: () => step('repair') },
       clockWatch: { close: () => void steps.push('clock') },
       bootstrap: { close: () => step('bootstrap') },
       progress: { close: () => void steps.push('progress') },

@@ -49,7 +49,7 @@ class TestNode implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     const { clockWatch, coordinator, engine, mesh, repair, server, store } = this.core;
     coordinator.close();
-    repair.close();
+    await repair.close();
     clockWatch.close();
     mesh.abort();
     server.abort();

@@ -3,7 +3,11 @@ import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { Unpackr } from 'msgpackr/unpack';
 import { FailureCode, mayPass } from '../../../../src/failure.ts';
+
 import { encodeBulkRequest } from '../../../../src/replica/bootstrap/bulk-page-codec.ts';
+
+import { encodeHintPage } from '../../../../src/replica/hints/hint-page.ts';
+
 import { ReplyKind } from '../../../../src/reply.ts';
 import { Authentication, MAX_PROOF_FRAME_BYTES } from '../../../../src/rpc/authentication.ts';
 import { encodeClock } from '../../../../src/rpc/clock-message.ts';
@@ -40,6 +44,7 @@ import {
   BULK_PAGE,
   CLOCK,
   Feature,
+  HINT,
   OPERATIONS,
   READ,
   READ_VERSION,
@@ -135,7 +140,7 @@ function rewritten(frame: Buffer): Uint8Array {
     case MessageKind.refuse:
       return encodeRefusal(message.reason);
     case MessageKind.request:
-      if (operation === WRITE.number || operation === REPAIR_WRITE.number) {
+      if (operation === WRITE.number || operation === REPAIR_WRITE.number || operation === HINT.number) {
         assert.ok(body !== null);
         const key = message.key();
         return written((target) => encodeWriteRequest(target, 0, id, operation, timeoutMs, key, body));
@@ -228,6 +233,13 @@ const byCodec: ReadonlyMap<string, Uint8Array> = new Map<string, Uint8Array>([
     written((target) => encodeWriteRequest(target, 0, 7, REPAIR_WRITE.number, 1_000, key, record)),
   ],
   ['bulkPage', written((target) => encodeKeyRequest(target, 0, 8, BULK_PAGE.number, 10_000, bulkRequest))],
+  [
+    'hint',
+    written((target) => {
+      const page = encodeHintPage(1_800_000_000_000, [key, Buffer.from('k2')], 17);
+      return encodeWriteRequest(target, 0, 8, HINT.number, 1_000, Buffer.from('n3'), page);
+    }),
+  ],
   ['response with a record', written((target) => encodeResponse(target, 0, 1, 0, record))],
   ['response with a header', written((target) => encodeResponse(target, 0, 5, 0, record.subarray(0, 16)))],
   ['response with clocks', written((target) => encodeResponse(target, 0, 6, 0, encodeClock(clocks)))],

@@ -1,0 +1,208 @@
+/**
+ * Delivers the hints for one node, page by page, the oldest first, as long as the node takes them. What it delivers is
+ * read when it is sent, so it is the newest, however long the hint has waited. A page is deleted once the node has all
+ * that is in it, and shortened when the node stops taking, so no record is delivered again and again.
+ */
+import type { Backoff } from '../../backoff.ts';
+import type { Clock, TimerHandle } from '../../clock.ts';
+import { errorMessage } from '../../errors.ts';
+import { FailureCode } from '../../failure.ts';
+import type { TokenBucket } from '../../token-bucket.ts';
+import { Delivered, Delivery, type DeliveryContext, type DeliverySink } from '../delivery.ts';
+import type { HintLog } from './hint-log.ts';
+import { HintPace } from './hint-pace.ts';
+import type { HintQueue, StoredPage } from './hint-queue.ts';
+
+/** A record that a node can never take, or that can never be read, must not keep back those behind it. */
+const LASTING: ReadonlySet<number> = new Set([
+  FailureCode.noSuchPeer,
+  FailureCode.protocol,
+  FailureCode.keyTooLong,
+  FailureCode.tooLarge,
+  FailureCode.malformed,
+  FailureCode.corruption,
+  FailureCode.storage,
+]);
+const BUDGET_WAIT_MS = 20;
+
+/** What the deliveries to all nodes share. */
+export interface HintDeliveryContext {
+  /** This node: it has what it has hints of. */
+  readonly nodeId: string;
+  readonly log: HintLog;
+  readonly deliveries: DeliveryContext;
+  readonly clock: Clock;
+  /** Bytes that may be sent. */
+  readonly budget: TokenBucket;
+  /** Whether requests to the node would be sent. */
+  readonly isUp: (nodeId: string) => boolean;
+  /** Requests of clients that this node has had since the start. */
+  readonly requests: () => number;
+  readonly tellFault: (sentence: string) => void;
+}
+
+export interface DeliveryCounts {
+  delivered: number;
+  /** The node had it, or something newer, or is no owner of what is newest. */
+  current: number;
+  /** Nobody can deliver it: it cannot be read here, or not be taken there. */
+  undeliverable: number;
+  sentBytes: number;
+}
+
+export type DeliveryState = 'idle' | 'delivering' | 'backing off' | 'waiting for the node';
+
+export class HintDelivery {
+  state: DeliveryState = 'idle';
+  readonly #queue: HintQueue;
+  readonly #context: HintDeliveryContext;
+  readonly #counts: DeliveryCounts;
+  readonly #backoff: Backoff;
+  readonly #pace = new HintPace();
+  #timer: TimerHandle | null = null;
+  #isClosed = false;
+
+  constructor(queue: HintQueue, context: HintDeliveryContext, counts: DeliveryCounts, backoff: Backoff) {
+    this.#queue = queue;
+    this.#context = context;
+    this.#counts = counts;
+    this.#backoff = backoff;
+  }
+
+  /** Begins if there is anything to deliver and the node can be reached. */
+  kick(): void {
+    if (this.#isClosed || this.state === 'delivering' || this.state === 'backing off') return;
+    const isDue = this.#queue.first !== undefined;
+    const { isUp } = this.#context;
+    if (isDue && isUp(this.#queue.nodeId)) void this.#deliver();
+    else this.state = isDue ? 'waiting for the node' : 'idle';
+  }
+
+  /** Begins nothing more. */
+  close(): void {
+    this.#isClosed = true;
+    this.#timer?.cancel();
+  }
+
+  async #deliver(): Promise<void> {
+    this.state = 'delivering';
+    let isTaken = true;
+    try {
+      for (let page = this.#queue.first; page !== undefined && isTaken; page = this.#queue.first)
+        isTaken = await this.#deliverPage(page);
+    } catch (error) {
+      isTaken = false;
+      // A node that stops closes its engine.
+      if (!this.#isClosed)
+        this.#context.tellFault(`Hints for node ${this.#queue.nodeId} wait: ${errorMessage(error)}`);
+    }
+    this.state = 'idle';
+    if (isTaken) this.#backoff.reset();
+    else this.#backOff();
+  }
+
+  #backOff(): void {
+    if (this.#isClosed) return;
+    this.state = 'backing off';
+    this.#timer = this.#context.clock.after(this.#backoff.nextMs(), () => {
+      this.state = 'idle';
+      this.kick();
+    });
+  }
+
+  /** @returns whether the node has taken all of it */
+  async #deliverPage(page: StoredPage): Promise<boolean> {
+    const { clock, log, requests } = this.#context;
+    const keys = await log.begin(this.#queue, page);
+    let done = 0;
+    let left: Uint8Array[] = [];
+    while (keys !== null && done < keys.length && left.length === 0 && !this.#isClosed) {
+      if (!(await this.#hasBudget())) continue;
+      const batch = new Batch(keys.slice(done, done + this.#pace.batch), this.#context, this.#counts);
+      const beganMs = clock.monotonicMs();
+      const requestsBefore = requests();
+      left = await batch.deliver(this.#queue.nodeId);
+      done += batch.keys.length;
+      const tookMs = clock.monotonicMs() - beganMs;
+      const restMs = this.#pace.restMs(
+        batch.keys.length,
+        batch.sentBytes,
+        tookMs,
+        requests() - requestsBefore,
+      );
+      if (restMs > 0 && left.length === 0) await this.#rest(restMs);
+    }
+    const kept = [...left, ...(keys ?? []).slice(done)];
+    if (kept.length === 0 || kept.length < (keys?.length ?? 0)) {
+      await log.keep(this.#queue, page, kept);
+      // It takes something: the next attempt need not wait for long.
+      this.#backoff.reset();
+    }
+    return kept.length === 0;
+  }
+
+  async #hasBudget(): Promise<boolean> {
+    const { budget, clock } = this.#context;
+    if (budget.take(clock.monotonicMs())) return true;
+    await this.#rest(BUDGET_WAIT_MS);
+    return false;
+  }
+
+  #rest(ms: number): Promise<void> {
+    return new Promise((resolve) => void this.#context.clock.after(ms, resolve));
+  }
+}
+
+/** Records that are under way together. The first that shows that the node takes nothing now ends it. */
+class Batch implements DeliverySink {
+  readonly keys: readonly Uint8Array[];
+  sentBytes = 0;
+  readonly #context: HintDeliveryContext;
+  readonly #counts: DeliveryCounts;
+  /** What is not delivered. */
+  readonly #left: Set<Uint8Array>;
+  #underWay = 0;
+  #isStopped = false;
+  readonly #over = Promise.withResolvers<void>();
+
+  constructor(keys: readonly Uint8Array[], context: HintDeliveryContext, counts: DeliveryCounts) {
+    this.keys = keys;
+    this.#context = context;
+    this.#counts = counts;
+    this.#left = new Set(keys);
+  }
+
+  /** @returns the keys that the node has not got, in their order */
+  async deliver(targetId: string): Promise<Uint8Array[]> {
+    const { deliveries, nodeId } = this.#context;
+    // One more, so that answers which come at once do not end it.
+    this.#underWay = 1;
+    for (const key of this.keys) {
+      if (this.#isStopped) break;
+      this.#underWay++;
+      new Delivery(deliveries, key, nodeId, targetId, this).start();
+    }
+    this.#end();
+    await this.#over.promise;
+    return [...this.#left];
+  }
+
+  onDelivered({ key }: Delivery, result: Delivered, failure: number, sentBytes: number): void {
+    this.sentBytes += sentBytes;
+    this.#counts.sentBytes += sentBytes;
+    this.#context.budget.spend(sentBytes);
+    const hasFailed = result === Delivered.refused || result === Delivered.unread;
+    if (hasFailed && !LASTING.has(failure)) this.#isStopped = true;
+    else {
+      this.#left.delete(key);
+      if (result === Delivered.written) this.#counts.delivered++;
+      else if (hasFailed || result === Delivered.gone) this.#counts.undeliverable++;
+      else this.#counts.current++;
+    }
+    this.#end();
+  }
+
+  #end(): void {
+    if (--this.#underWay === 0) this.#over.resolve();
+  }
+}

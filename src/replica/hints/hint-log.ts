@@ -1,0 +1,233 @@
+/**
+ * The hints of a node, kept in its own records: bounded in bytes and age. A hint is stored some moments after it came,
+ * with all others of these moments in one page, so a node that is killed loses the hints of the last 100 ms; anti-entropy
+ * finds what they were for. Whatever goes wrong here costs hints, which are counted, and never a client's request.
+ */
+import type { Clock, TimerHandle } from '../../clock.ts';
+import { errorMessage } from '../../errors.ts';
+import { LimitedLog } from '../../limited-log.ts';
+import type { Log } from '../../log.ts';
+import { OwnPart, type OwnRecords } from '../own-records.ts';
+import {
+  decodeHintPage,
+  emptyPageBytes,
+  encodeHintPage,
+  hintBytes,
+  pageName,
+  parsePageName,
+} from './hint-page.ts';
+import { HintQueue, PAGE_OVERHEAD_BYTES, type SealedPage, type StoredPage } from './hint-queue.ts';
+
+/** How long hints gather in a page before it is stored. */
+const GATHER_MS = 100;
+/** Pages on their way to the disk: when it takes no more, hints are dropped and not gathered in memory. */
+const MAX_UNSTORED_BYTES = 4 * 1024 * 1024;
+const LOG_PERIOD_MS = 60_000;
+
+interface HintLogOptions {
+  readonly records: OwnRecords;
+  readonly clock: Clock;
+  /** Since the Unix epoch: a time that does not jump with the wall clock; 0 while it is not known. */
+  readonly nowMs: () => number;
+  readonly maxBytes: number;
+  readonly maxAgeMs: number;
+  readonly log: Pick<Log, 'warn' | 'error'>;
+}
+
+export const Noted = {
+  /** It will be stored. */
+  added: 0,
+  /** The key waits already. */
+  known: 1,
+  /** There is no room. */
+  full: 2,
+} as const;
+export type Noted = (typeof Noted)[keyof typeof Noted];
+
+export class HintLog {
+  readonly #options: HintLogOptions;
+  readonly #limitedLog: LimitedLog<'full' | 'fault'>;
+  readonly #queues = new Map<string, HintQueue>();
+  #timer: TimerHandle | null = null;
+  /** The last page of each queue that is on its way to the disk, and all that were before it. */
+  readonly #storing = new Map<HintQueue, Promise<void>>();
+  #unstoredBytes = 0;
+  /** Keys that were dropped: no room, too old, or not stored. */
+  overflowed = 0;
+  expired = 0;
+  lost = 0;
+
+  constructor(options: HintLogOptions) {
+    this.#options = options;
+    this.#limitedLog = new LimitedLog(options.log, options.clock, LOG_PERIOD_MS);
+  }
+
+  /** Finds what an earlier start has left. */
+  async load(): Promise<void> {
+    const { records } = this.#options;
+    for await (const { name, value } of records.scan(OwnPart.hints)) {
+      const parsed = parsePageName(name);
+      const page = decodeHintPage(value);
+      if (parsed === null || page === null) {
+        this.lost++;
+        await records.delete(OwnPart.hints, name);
+        continue;
+      }
+      const { keys, createdMs } = page;
+      const bytes = value.length + PAGE_OVERHEAD_BYTES;
+      this.#queueOf(parsed.nodeId).load({ number: parsed.number, createdMs, count: keys.length, bytes });
+    }
+  }
+
+  get queues(): Iterable<HintQueue> {
+    return this.#queues.values();
+  }
+
+  get bytes(): number {
+    let bytes = 0;
+    for (const queue of this.#queues.values()) bytes += queue.bytes;
+    return bytes;
+  }
+
+  /** @param nodeId whose replica lacks the key's newest record */
+  add(nodeId: string, key: Uint8Array): Noted {
+    const queue = this.#queueOf(nodeId);
+    if (queue.has(key)) return Noted.known;
+    const { clock, maxBytes, nowMs } = this.#options;
+    if (this.bytes + key.length > maxBytes || this.#unstoredBytes > MAX_UNSTORED_BYTES) {
+      this.overflowed++;
+      const sentence = `Hints for node ${nodeId} are dropped, as there is no room for more: anti-entropy will bring it what it lacks`;
+      this.#limitedLog.warn('full', sentence);
+      return Noted.full;
+    }
+    if (queue.isFullFor(key)) this.#seal(queue);
+    queue.add(key, nowMs());
+    this.#timer ??= clock.after(GATHER_MS, () => this.#sealAll());
+    return Noted.added;
+  }
+
+  /** Resolves when all that was noted for the node is stored, or lost. */
+  async stored(nodeId: string): Promise<void> {
+    const queue = this.#queueOf(nodeId);
+    this.#seal(queue);
+    await this.#storing.get(queue);
+  }
+
+  /** The keys of a page that is stored; null: there is no such page. Each of them is noted again from now on. */
+  async begin(queue: HintQueue, page: StoredPage): Promise<readonly Uint8Array[] | null> {
+    await this.#storing.get(queue);
+    const value = await this.#options.records.get(OwnPart.hints, pageName(queue.nodeId, page.number));
+    const keys = value === null ? null : (decodeHintPage(value)?.keys ?? null);
+    if (keys !== null) queue.release(page, keys);
+    return keys;
+  }
+
+  /** Only these keys of the page are left. */
+  async keep(queue: HintQueue, page: StoredPage, keys: readonly Uint8Array[]): Promise<void> {
+    // It was too old meanwhile.
+    if (!queue.holds(page)) return;
+    const { records } = this.#options;
+    const name = pageName(queue.nodeId, page.number);
+    if (keys.length === 0) {
+      queue.remove(page);
+      await records.delete(OwnPart.hints, name);
+    } else {
+      const value = encodeHintPage(page.createdMs, keys, pageBytesOf(keys));
+      queue.shrink(page, keys.length, value.length);
+      await records.put(OwnPart.hints, name, value);
+    }
+  }
+
+  /** Drops the pages that are too old. */
+  async expire(): Promise<void> {
+    const { maxAgeMs, nowMs } = this.#options;
+    const oldestMs = nowMs() - maxAgeMs;
+    for (const queue of this.#queues.values()) {
+      for (let page = queue.first; page !== undefined && isOlder(page, oldestMs); page = queue.first) {
+        this.expired += page.count;
+        await this.#drop(queue, page);
+      }
+    }
+  }
+
+  /** The node is in the cluster no more. Returns how many keys that were. */
+  async forget(queue: HintQueue): Promise<number> {
+    let keys = 0;
+    this.#seal(queue);
+    for (let page = queue.first; page !== undefined; page = queue.first) {
+      keys += page.count;
+      await this.#drop(queue, page);
+    }
+    this.#queues.delete(queue.nodeId);
+    return keys;
+  }
+
+  /** Stores what has gathered; nothing is noted any more. */
+  async close(): Promise<void> {
+    this.#sealAll();
+    await Promise.all(this.#storing.values());
+  }
+
+  async #drop(queue: HintQueue, page: StoredPage): Promise<void> {
+    try {
+      // What comes for its keys from now on is noted again.
+      await this.begin(queue, page);
+      await this.keep(queue, page, []);
+    } catch (error) {
+      queue.remove(page);
+      this.#tellFault(error);
+    }
+  }
+
+  #queueOf(nodeId: string): HintQueue {
+    let queue = this.#queues.get(nodeId);
+    if (queue === undefined) {
+      queue = new HintQueue(nodeId);
+      this.#queues.set(nodeId, queue);
+    }
+    return queue;
+  }
+
+  #sealAll(): void {
+    this.#timer?.cancel();
+    this.#timer = null;
+    for (const queue of this.#queues.values()) this.#seal(queue);
+  }
+
+  #seal(queue: HintQueue): void {
+    const sealed = queue.seal();
+    if (sealed === null) return;
+    const before = this.#storing.get(queue);
+    const storing = Promise.all([before, this.#store(queue, sealed)]).then(() => {
+      if (this.#storing.get(queue) === storing) this.#storing.delete(queue);
+    });
+    this.#storing.set(queue, storing);
+  }
+
+  async #store(queue: HintQueue, { page, value }: SealedPage): Promise<void> {
+    this.#unstoredBytes += value.length;
+    try {
+      await this.#options.records.put(OwnPart.hints, pageName(queue.nodeId, page.number), value);
+    } catch (error) {
+      this.lost += page.count;
+      queue.release(page, decodeHintPage(value)?.keys ?? []);
+      queue.remove(page);
+      this.#tellFault(error);
+    } finally {
+      this.#unstoredBytes -= value.length;
+    }
+  }
+
+  #tellFault(error: unknown): void {
+    this.#limitedLog.error('fault', `Hints are lost, as they cannot be stored: ${errorMessage(error)}`);
+  }
+}
+
+/** One from a moment in which the time was not known waits for as long as it takes. */
+function isOlder({ createdMs }: StoredPage, oldestMs: number): boolean {
+  return createdMs > 0 && createdMs < oldestMs;
+}
+
+function pageBytesOf(keys: readonly Uint8Array[]): number {
+  return keys.reduce((bytes, key) => bytes + hintBytes(key), emptyPageBytes());
+}
