@@ -28,7 +28,7 @@ import {
 import type { BulkWriter } from './bulk-writer.ts';
 import { pause } from './pause.ts';
 
-const PAGE_BYTES = 256 * 1024;
+const PAGE_BYTES = 512 * 1024;
 /** A source that is away for so long is done without. */
 const LOST_AFTER_MS = 15_000;
 /** Sources that do not answer by then are done without, if others do. */

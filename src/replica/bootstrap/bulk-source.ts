@@ -11,8 +11,8 @@ import { storageFailure } from '../storage-fault.ts';
 import { type BulkEnd, type BulkRequest, decodeBulkRequest, encodeBulkPage } from './bulk-page-codec.ts';
 import { type SlotOwners, WantedEntries } from './slot-owners.ts';
 
-const SCAN_BYTES = 256 * 1024;
-const SCAN_ENTRIES = 4_096;
+const SCAN_BYTES = 512 * 1024;
+const SCAN_ENTRIES = 8_192;
 /** So many pieces of a scan are looked through for one page: where little is wanted, the answer must not take long. */
 const MAX_SCANS = 16;
 const MAX_PAGE_BYTES = 512 * 1024;
