@@ -118,9 +118,9 @@ export class HybridClock {
     return next;
   }
 
-  /** This node's own time, in ms since the Unix epoch. */
+  /** This node's own time, in whole ms since the Unix epoch: the form in which records and the engine have a time. */
   nowMs(): number {
-    return this.time.read();
+    return Math.floor(this.time.read());
   }
 
   /** A sentence that says why `issue` gives no timestamp and will not soon; undefined when it does or soon will. */

@@ -443,3 +443,12 @@ test('after small steps back a node soon judges by its wall clock again', async 
   }
   assert.equal(hybrid.follow(timestampAt(clock.nowMs() + MAX_DRIFT_MS + 1)), false);
 });
+
+test('tells its own time in whole milliseconds, as the engine takes no other', async () => {
+  const clock = new FakeClock(Date.UTC(2025, 0, 1) + 0.25);
+  const hybrid = await open(clock, new Disk());
+  for (let i = 0; i < 20; i++) {
+    clock.advance(0.3);
+    assert.equal(hybrid.nowMs(), Math.floor(hybrid.time.read()));
+  }
+});
