@@ -4,6 +4,7 @@
  * each, so that saying so costs nothing. Plain data.
  */
 import type { ReadRepair } from './config.ts';
+import type { ExplanationSlot } from './explanation.ts';
 
 export const Consistency = {
   /** One round trip, and overlapping quorums. */
@@ -44,6 +45,8 @@ export interface RequestOptions {
   readonly condition: RequestCondition | null;
   /** Of a PUT: for how long the value is there, from the timestamp of its version on; 0: until it is replaced. */
   readonly ttlMs: number;
+  /** Where it is said how the request went; the outcome waits for that. Null: nobody wants to know. */
+  readonly explain: ExplanationSlot | null;
 }
 
 /** Of a request that says nothing. */
@@ -54,6 +57,7 @@ export const DEFAULT_REQUEST: RequestOptions = Object.freeze({
   repair: null,
   condition: null,
   ttlMs: 0,
+  explain: null,
 });
 
 /** Numbers up to here are those of real requests: a key has at most 32 replicas. */

@@ -3,6 +3,7 @@
  * it: read repair, hints, and the counters of the status. Inside a request a replica is a position in the key's
  * preference list; whoever remembers one beyond the call remembers its node's id. Plain data.
  */
+import type { FollowUp } from './explanation.ts';
 import type { Outcome } from './outcome.ts';
 
 export const RequestKind = { read: 0, write: 1 } as const;
@@ -59,6 +60,13 @@ export interface Settlement {
   failureOf(position: number): number;
   /** From the request's arrival at the coordinator to the replica's answer; -1: there was none. */
   answeredAfterMs(position: number): number;
+  /** To be called by a sink, while it is called, that will bring the replica what it lacks. */
+  noteFollowUp(position: number, followUp: FollowUp): void;
+}
+
+/** Is told what is done about replicas behind the answer of a request. */
+export interface FollowUpSink {
+  onFollowUp(position: number, followUp: FollowUp): void;
 }
 
 export interface SettlementSink {

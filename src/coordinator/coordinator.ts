@@ -4,16 +4,17 @@ import { slotOf } from '../cluster/slots.ts';
 import type { Replication } from '../config.ts';
 import { Outcome, type OutcomeSink } from '../outcome.ts';
 import { Consistency, type RequestOptions } from '../request-options.ts';
-import type { SettlementSink } from '../settlement.ts';
+import { RequestKind, type SettlementSink } from '../settlement.ts';
 import { ByteBudget } from './byte-budget.ts';
 import { DeadlineQueue, type Expiring } from './deadline-queue.ts';
+import { type ExplainedRequest, Explainer } from './explainer.ts';
 import { HedgedRead } from './hedged-read.ts';
 import { Hedging, type HedgingFigures, type HedgingOptions } from './hedging.ts';
 import { LinkedList } from './linked-list.ts';
 import type { OperationContext, TimestampSource } from './operation.ts';
 import { defaultAck, linearizableFault, quorumFault } from './quorum.ts';
 import { ReadOperation } from './read-operation.ts';
-import type { CurrentReplicas } from './replica-access.ts';
+import type { CurrentReplicas, ReplicaSet } from './replica-access.ts';
 import { SequentialRead } from './sequential-read.ts';
 import { SequentialWrite } from './sequential-write.ts';
 import { TwoPhaseWrite } from './two-phase-write.ts';
@@ -56,7 +57,7 @@ export class Coordinator {
     const records = new ByteBudget(MAX_HELD_RECORD_BYTES);
     const passedOn = new ByteBudget(MAX_HELD_RECORD_BYTES);
     const unsettled = new LinkedList<Expiring>();
-    const shared = { deadlines, records, passedOn, unsettled, settlements };
+    const shared = { deadlines, records, passedOn, unsettled, settlements, followUps: null };
     this.#context = { timestamps, writerId, clock, timeoutMs, writesBack, freshMs, ...shared };
     this.#isSequential = replication === 'sequential';
     this.#hedging = replication === 'hedged' ? new Hedging(options.hedging, clock) : null;
@@ -70,7 +71,53 @@ export class Coordinator {
     const needed = options.ack === 0 ? defaultAck(copies) : options.ack;
     if (refuses(view, options, needed, copies, reply)) return;
     const listOffset = view.placement.listOffset(slotOf(key));
-    const context = this.#context;
+    if (options.explain === null)
+      this.#read(this.#context, replicas, key, options, needed, copies, listOffset, reply, waitedMs);
+    else {
+      const request = this.#explainedRequest(RequestKind.read, needed, copies, listOffset, waitedMs);
+      const explainer = new Explainer(options.explain, replicas, reply, this.#context, request);
+      this.#read(explainer.context, explainer, key, options, needed, copies, listOffset, explainer, waitedMs);
+      explainer.begun();
+    }
+  }
+
+  put(key: Uint8Array, value: Uint8Array, options: RequestOptions, reply: OutcomeSink, waitedMs = 0): void {
+    this.#write(key, value, options, reply, waitedMs);
+  }
+
+  delete(key: Uint8Array, options: RequestOptions, reply: OutcomeSink, waitedMs = 0): void {
+    this.#write(key, null, options, reply, waitedMs);
+  }
+
+  /** Requests that are answered, and some of whose replicas may still answer. */
+  get unsettled(): number {
+    return this.#context.unsettled.count;
+  }
+
+  /** What is known of replicas, and how many hedges there were; null: reads are not hedged. */
+  get hedging(): HedgingFigures | null {
+    return this.#hedging?.figures() ?? null;
+  }
+
+  /** Answers what is under way and settles what is answered: no replica's answer counts any more. */
+  close(): void {
+    const { deadlines, unsettled } = this.#context;
+    this.#hedging?.close();
+    deadlines.close();
+    for (let request = unsettled.first; request !== null; request = unsettled.first) request.abandon();
+  }
+
+  #read(
+    context: OperationContext,
+    replicas: ReplicaSet,
+    key: Uint8Array,
+    options: RequestOptions,
+    needed: number,
+    copies: number,
+    listOffset: number,
+    reply: OutcomeSink,
+    waitedMs: number,
+  ): void {
     const hedging = this.#hedging;
     if (hedging !== null)
       new HedgedRead(
@@ -101,32 +148,6 @@ export class Coordinator {
       new ReadOperation(context, replicas, key, options, needed, copies, listOffset, reply, waitedMs).start();
   }
 
-  put(key: Uint8Array, value: Uint8Array, options: RequestOptions, reply: OutcomeSink, waitedMs = 0): void {
-    this.#write(key, value, options, reply, waitedMs);
-  }
-
-  delete(key: Uint8Array, options: RequestOptions, reply: OutcomeSink, waitedMs = 0): void {
-    this.#write(key, null, options, reply, waitedMs);
-  }
-
-  /** Requests that are answered, and some of whose replicas may still answer. */
-  get unsettled(): number {
-    return this.#context.unsettled.count;
-  }
-
-  /** What is known of replicas, and how many hedges there were; null: reads are not hedged. */
-  get hedging(): HedgingFigures | null {
-    return this.#hedging?.figures() ?? null;
-  }
-
-  /** Answers what is under way and settles what is answered: no replica's answer counts any more. */
-  close(): void {
-    const { deadlines, unsettled } = this.#context;
-    this.#hedging?.close();
-    deadlines.close();
-    for (let request = unsettled.first; request !== null; request = unsettled.first) request.abandon();
-  }
-
   #write(
     key: Uint8Array,
     value: Uint8Array | null,
@@ -140,7 +161,39 @@ export class Coordinator {
     const needed = options.ack === 0 ? defaultAck(copies) : options.ack;
     if (refuses(view, options, needed, copies, reply)) return;
     const listOffset = view.placement.listOffset(slotOf(key));
-    const context = this.#context;
+    if (options.explain === null)
+      this.#send(this.#context, replicas, key, value, options, needed, copies, listOffset, reply, waitedMs);
+    else {
+      const request = this.#explainedRequest(RequestKind.write, needed, copies, listOffset, waitedMs);
+      const explainer = new Explainer(options.explain, replicas, reply, this.#context, request);
+      const { context } = explainer;
+      this.#send(context, explainer, key, value, options, needed, copies, listOffset, explainer, waitedMs);
+      explainer.begun();
+    }
+  }
+
+  #explainedRequest(
+    kind: RequestKind,
+    ack: number,
+    from: number,
+    listOffset: number,
+    waitedMs: number,
+  ): ExplainedRequest {
+    return { kind, ack, from, listOffset, waitedMs, isSequential: this.#isSequential };
+  }
+
+  #send(
+    context: OperationContext,
+    replicas: ReplicaSet,
+    key: Uint8Array,
+    value: Uint8Array | null,
+    options: RequestOptions,
+    needed: number,
+    copies: number,
+    listOffset: number,
+    reply: OutcomeSink,
+    waitedMs: number,
+  ): void {
     if (options.consistency === Consistency.linearizable || options.condition !== null)
       new TwoPhaseWrite(
         context,

@@ -1,12 +1,13 @@
 import { recordFault } from '../../native-free-lsm/index.ts';
 import type { Clock } from '../clock.ts';
 import { errorMessage } from '../errors.ts';
+import type { FollowUp } from '../explanation.ts';
 import { FailureCode } from '../failure.ts';
 import type { TimestampWaiter } from '../hybrid-clock.ts';
 import { Outcome, type OutcomeSink } from '../outcome.ts';
 import { failed, type ReplicaReply, ReplyKind, type ReplySink } from '../reply.ts';
 import type { RequestOptions } from '../request-options.ts';
-import type { ReplicaState, RequestKind, Settlement, SettlementSink } from '../settlement.ts';
+import type { FollowUpSink, ReplicaState, RequestKind, Settlement, SettlementSink } from '../settlement.ts';
 import type { ByteBudget } from './byte-budget.ts';
 import type { DeadlineQueue, Expiring } from './deadline-queue.ts';
 import type { LinkedList } from './linked-list.ts';
@@ -50,6 +51,8 @@ export interface OperationContext {
   /** Operations that are answered and not settled. */
   readonly unsettled: LinkedList<Expiring>;
   readonly settlements: SettlementSink;
+  /** Of a request that is explained: hears what is done about its replicas. */
+  readonly followUps: FollowUpSink | null;
 }
 
 /** The life of an operation: each of these is reached exactly once, in this order. */
@@ -290,6 +293,10 @@ export abstract class Operation implements ReplySink, Expiring, Settlement {
 
   answeredAfterMs(position: number): number {
     return this.accumulator.answeredAfterMs(position);
+  }
+
+  noteFollowUp(position: number, followUp: FollowUp): void {
+    this.context.followUps?.onFollowUp(position, followUp);
   }
 
   /** @param silence what is said of replicas that have not answered */

@@ -13,6 +13,7 @@ import { HttpConnection } from './connection.ts';
 import type { HttpContext } from './context.ts';
 import { answerEarly } from './early-answer.ts';
 import { versionTag } from './entity-tag.ts';
+import { explanationBody } from './explanation-body.ts';
 import { HeldAnswer, type PlaceHolder } from './held-answer.ts';
 import { type Headers, headersOf, sentenceBody, statusOf, writeSentenceHead } from './responses.ts';
 
@@ -83,7 +84,13 @@ export class EntityExchange extends EntityRequest<HttpContext> implements BodyOw
     const response = this.#response;
     if (response.destroyed) return;
     const isClosing = this.context.admission.isDraining;
-    if (outcome === Outcome.ok && this.method === 'GET') {
+    const explanation = this.options.explain?.explanation ?? null;
+    if (explanation !== null) {
+      const status = this.#statusOf(outcome, timestamp, writer);
+      const valueBytes = value?.length ?? null;
+      const answer = { method: this.method, status, reason, valueBytes, timestamp, writer, livesMs };
+      this.#answerExplained(status, explanationBody(answer, this.options, explanation), isClosing);
+    } else if (outcome === Outcome.ok && this.method === 'GET') {
       this.#answerValue(value ?? EMPTY_VALUE, timestamp, writer, livesMs, isClosing);
     } else if (outcome === Outcome.ok && this.method === 'PUT') {
       const headers = ['Content-Length', '0', 'ETag', versionTag(timestamp, writer)];
@@ -161,6 +168,24 @@ export class EntityExchange extends EntityRequest<HttpContext> implements BodyOw
   #answerUnmet(sentence: string, timestamp: number, writer: number, isClosing: boolean): void {
     const headers = timestamp === 0 ? [] : ['ETag', versionTag(timestamp, writer)];
     this.#answerSentence(412, sentence, isClosing, headers);
+  }
+
+  /** As without `explain`; but 304 has no body, so a value that the client has is a 200. */
+  #statusOf(outcome: Outcome, timestamp: number, writer: number): number {
+    if (outcome === Outcome.notFound) return 404;
+    if (outcome !== Outcome.ok) return statusOf(outcome);
+    if (this.method !== 'GET') return this.method === 'PUT' ? 201 : 202;
+    const ifMatch = this.options.condition?.ifMatch ?? null;
+    const isMet = ifMatch === null || isConditionMet({ ifMatch, ifNoneMatch: null }, timestamp, writer);
+    return isMet ? 200 : 412;
+  }
+
+  #answerExplained(status: number, body: Buffer, isClosing: boolean): void {
+    const headers = ['Content-Type', 'application/json', 'Content-Length', `${body.length}`];
+    headers.push('Cache-Control', 'no-store', ...headersOf(status));
+    if (isClosing) headers.push('Connection', 'close');
+    this.#response.writeHead(status, headers);
+    this.#response.end(body);
   }
 
   #answerSentence(

@@ -1,6 +1,7 @@
 /** What `/v0/entity` asks of its query: the key, and the options of the request. Pure. */
 import type { EntityMethod } from '../admission/entity-request.ts';
 import { READ_REPAIRS, type ReadRepair } from '../config.ts';
+import { ExplanationSlot } from '../explanation.ts';
 import {
   Consistency,
   DEFAULT_REQUEST,
@@ -46,6 +47,7 @@ export class EntityQuery {
   #consistency: Consistency | null = null;
   #repair: ReadRepair | null = null;
   #ttlMs: number | null = null;
+  #explains: boolean | null = null;
 
   /** @param queryStart index behind the `?`, or the target's length where there is none */
   read(method: EntityMethod, target: string, queryStart: number, maxKeyBytes: number): RequestFault | null {
@@ -57,6 +59,7 @@ export class EntityQuery {
     this.#consistency = null;
     this.#repair = null;
     this.#ttlMs = null;
+    this.#explains = null;
     while (cursor.next()) {
       const fault = this.#readParameter(cursor, maxKeyBytes);
       if (fault !== null) return fault;
@@ -64,7 +67,7 @@ export class EntityQuery {
     if (this.key.length === 0)
       return badRequest('The query parameter "id" is missing: it names the key, as in ?id=key1.');
     const isPlain = this.#consistency === null && this.#repair === null && this.#ttlMs === null;
-    if (!isPlain) return this.#readOptions(method);
+    if (!isPlain || this.#explains === true) return this.#readOptions(method);
     this.options = quorumOptions(this.#ack, this.#from);
     return null;
   }
@@ -92,6 +95,13 @@ export class EntityQuery {
       return this.#repair === null ? unknownWord('repair', REPAIRS) : null;
     }
     if (cursor.isNamed('ttl')) return this.#readTtl(cursor);
+    if (cursor.isNamed('explain')) {
+      if (this.#explains !== null) return repeated('explain');
+      const word = cursor.text();
+      if (word !== '0' && word !== '1')
+        return badRequest('The query parameter "explain" is neither 1 nor 0.');
+      this.#explains = word === '1';
+    }
     return null;
   }
 
@@ -143,6 +153,7 @@ export class EntityQuery {
       consistency,
       repair: this.#repair,
       ttlMs: this.#ttlMs ?? 0,
+      explain: this.#explains === true ? new ExplanationSlot() : null,
     });
     return null;
   }

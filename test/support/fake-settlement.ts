@@ -37,6 +37,7 @@ function settlementOf(
     timestampOf: () => 0,
     writerOf: () => 0,
     failureOf: (position) => replicas[position].failure ?? FailureCode.none,
+    noteFollowUp: () => undefined,
     answeredAfterMs: () => -1,
   };
 }

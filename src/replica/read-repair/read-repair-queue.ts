@@ -115,8 +115,10 @@ export class ReadRepairQueue implements SettlementSink, DeliverySink {
     if (sourceId === null) return;
     const isQueued =
       !this.#isClosed && this.#laneOf(settlement.nodeIdOf(position)).add(settlement.key, sourceId);
-    if (isQueued) this.#schedule();
-    else this.#dropped++;
+    if (isQueued) {
+      settlement.noteFollowUp(position, 'repair');
+      this.#schedule();
+    } else this.#dropped++;
   }
 
   /** A node that has said the newest version: this one if it can be. */
