@@ -60,6 +60,9 @@ export interface NodeSettings {
   /** A client that reads more slowly is cut off, sooner or later. */
   readonly minReadBytesPerSecond: number;
   readonly maxClockDriftMs: number;
+  /** How often this node compares the slots that it leads with the other owners; 0: only on demand. */
+  readonly antiEntropyIntervalMs: number;
+  readonly repairBytesPerSecond: number;
   /**
    * `parallel`: all replicas at once. `sequential`: one after the other. `hedged`: writes as parallel, reads first as many
    * as have to answer, and others when one of these fails or is late.
@@ -132,7 +135,8 @@ const KIB = 2 ** 10;
 const MIB = 2 ** 20;
 const GIB = 2 ** 30;
 const SECOND = 1_000;
-const HOUR = 3_600 * SECOND;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
 
 export const nodeSettings: SettingsTable<NodeSettings> = {
   maxValueBytes: size('max-value-size', MIB, 1, 16 * MIB, 'largest value that is stored'),
@@ -179,6 +183,20 @@ export const nodeSettings: SettingsTable<NodeSettings> = {
     'of old data: zstd takes less room, more time to read',
   ),
   readers: integerOrAuto('readers', 1, 64, 'threads of a node that search tables'),
+  antiEntropyIntervalMs: duration(
+    'anti-entropy-interval',
+    10 * MINUTE,
+    0,
+    24 * HOUR,
+    'how often replicas are compared; 0: only on demand',
+  ),
+  repairBytesPerSecond: size(
+    'repair-rate',
+    16 * MIB,
+    64 * KIB,
+    16 * GIB,
+    'bytes a second that repair may move',
+  ),
   fanOut: choice(
     'fan-out',
     'unicast',

@@ -37,6 +37,8 @@ export const FailureCode = {
   timestampAhead: 12,
   /** The replica holds a version so far ahead of the coordinator's clock that no later timestamp can be given. */
   versionAhead: 13,
+  /** The slot is being settled up to a later timestamp than the write's. */
+  settling: 14,
 
   /** One of the two nodes judged the other unfit in the handshake. */
   peerRefused: 128,

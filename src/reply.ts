@@ -61,9 +61,9 @@ export function stale(timestamp: number, writer: number): ReplicaReply {
 }
 
 /**
- * Of no node. A write that met a version of this writer met none of its key: the timestamp is the replica's watermark, it
- * has no version of the key, and takes none at or below the watermark. What there was so early is settled among all
- * owners, and may be forgotten.
+ * Of no node. A write that met a version of this writer met none that a client wrote: the timestamp is the replica's
+ * watermark, at or below which it takes no version any more. What there was so early is settled among all owners, and
+ * may be forgotten.
  */
 export const SETTLED_WRITER = 0xffff_ffff;
 

@@ -3,10 +3,11 @@
  * the engine; the RPC server and mesh; the coordinator over both; and what admits clients' requests to it. Nothing here
  * begins by itself: node.ts starts the parts, and drain.ts stops them.
  */
-import { recordSizeBytes } from '../../native-free-lsm/index.ts';
+import { recordSizeBytes, timestampMs } from '../../native-free-lsm/index.ts';
 import { Admission } from '../admission/admission.ts';
 import { type Clock, systemBytes, systemRandom } from '../clock.ts';
 import { ClusterView } from '../cluster/cluster-view.ts';
+import { fingerprintSeedOf } from '../cluster/slots.ts';
 import { type TopologyNode, topologyDigest } from '../cluster/topology.ts';
 import { Conditions } from '../conditions.ts';
 import { Coordinator } from '../coordinator/coordinator.ts';
@@ -14,6 +15,8 @@ import { SettlementCounters } from '../coordinator/settlement-counters.ts';
 import { freshMsOf, writerIdOf } from '../expiry.ts';
 import { HybridClock } from '../hybrid-clock.ts';
 import { PeerHttp } from '../peer-http/peer-http.ts';
+import { AntiEntropy } from '../replica/anti-entropy/anti-entropy.ts';
+import type { SlotLists } from '../replica/anti-entropy/slot-lists.ts';
 import type { Bootstrap } from '../replica/bootstrap/bootstrap.ts';
 import { ForegroundPace } from '../replica/bootstrap/foreground-pace.ts';
 import { FolderWholeness } from '../replica/folder-wholeness.ts';
@@ -27,7 +30,7 @@ import type { ClusterSecret } from '../rpc/cluster-secret.ts';
 import { RpcMesh } from '../rpc/mesh.ts';
 import { Multicast } from '../rpc/multicast/multicast.ts';
 import { udpTransport } from '../rpc/multicast/udp-transport.ts';
-import { CLOCK, Feature } from '../rpc/operation-table.ts';
+import { ANTI_ENTROPY, CLOCK, Feature } from '../rpc/operation-table.ts';
 import { RpcServer } from '../rpc/server.ts';
 import { TcpTransport } from '../rpc/tcp-transport.ts';
 import { MAX_CLIENT_KEY_BYTES } from '../services.ts';
@@ -61,6 +64,7 @@ export class NodeCore {
   readonly replica: Replica;
   readonly bootstrap: Bootstrap;
   readonly ownRecords: OwnRecords;
+  readonly antiEntropy: AntiEntropy;
   readonly peerRequests: PeerRequests;
   /** Null: writes are sent to each node by itself. */
   readonly multicast: Multicast | null;
@@ -78,7 +82,7 @@ export class NodeCore {
   constructor(
     options: NodeOptions,
     clock: Clock,
-    { engine, store }: DataFolder,
+    { engine, store, watermarks }: DataFolder,
     secret: ClusterSecret,
     listener: PeerListener,
   ) {
@@ -99,17 +103,41 @@ export class NodeCore {
     });
     this.wholeness = new FolderWholeness(store, topology.nodes.length, log, this.conditions, clock);
     this.ownRecords = new OwnRecords(engine);
+    const { time } = this.timestamps;
+    const slotOwners = new ListsOfViews();
+    this.antiEntropy = new AntiEntropy({
+      nodeId: options.nodeId,
+      settings,
+      owners: () => slotOwners.of(this.cluster.view),
+      engine,
+      fingerprintSeed: fingerprintSeedOf(clusterId),
+      replica: () => this.replica,
+      records: this.ownRecords,
+      watermarks,
+      basis: [store.current.incarnation, String(store.current.declaredMs), topologyDigest(topology)],
+      wholeness: this.wholeness,
+      ownTimeMs: () => (time.isKnown ? time.read() : 0),
+      link: {
+        isUp: (nodeId) => this.mesh.isUp(nodeId),
+        ask: (nodeId, body, timeoutMs, sink, position) =>
+          this.mesh.ask(ANTI_ENTROPY, nodeId, body, timeoutMs, sink, position),
+      },
+      clock,
+      random,
+      log,
+      onSettled: (slots, timestamp) => this.#noteFilled(slots, timestamp, settings.maxClockDriftMs),
+    });
     this.replica = new Replica({
       engine,
       wholeness: this.wholeness,
       timestamps: this.timestamps,
+      settlements: this.antiEntropy.writes,
       clock,
       log,
       maxKeyBytes: MAX_CLIENT_KEY_BYTES,
       maxRecordBytes: recordSizeBytes(maxValueBytes, true),
     });
 
-    const { time } = this.timestamps;
     const { source, bootstrap } = makeBootstrapping({
       nodeId: options.nodeId,
       incarnation: store.current.incarnation,
@@ -130,6 +158,7 @@ export class NodeCore {
     this.bootstrap = bootstrap;
     this.peerRequests = new PeerRequests(
       this.replica,
+      this.antiEntropy,
       source,
       () => encodeClock(time.reading()),
       () => this.repair.hints,
@@ -221,8 +250,36 @@ export class NodeCore {
     this.admission = new Admission({ ...settings, answerTimeoutMs: requestTimeoutMs }, clock);
   }
 
+  /**
+   * A round that settles what came after this node lost something brings back what it had lost of these slots: all owners
+   * hold the same of them.
+   */
+  #noteFilled(slots: Uint16Array, timestamp: number, maxClockDriftMs: number): void {
+    const { lack } = this.wholeness;
+    if (lack === 0 || timestampMs(timestamp) <= lack + maxClockDriftMs) return;
+    for (const slot of slots) this.wholeness.slotFilled(slot);
+  }
+
   #wayToReplicas(): WayToReplicas | undefined {
     const client = this.peerHttp?.client;
     return client && (({ peers }) => client.routesOver(peers));
+  }
+}
+/** Who holds which slot in a view, for rounds: one object for each view, as a round goes on with that of its start. */
+class ListsOfViews {
+  #view: ClusterView | null = null;
+  #owners: SlotLists | null = null;
+
+  of(view: ClusterView): SlotLists {
+    if (this.#view === view && this.#owners !== null) return this.#owners;
+    const { nodes, placement } = view;
+    this.#view = view;
+    this.#owners = {
+      nodeIds: nodes.map(({ id }) => id),
+      lists: placement.lists,
+      maxFrom: placement.maxFrom,
+      listOffset: (slot) => placement.listOffset(slot),
+    };
+    return this.#owners;
   }
 }

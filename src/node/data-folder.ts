@@ -12,7 +12,7 @@ import {
   recordSizeBytes,
 } from '../../native-free-lsm/index.ts';
 import { type Clock, systemBytes, systemRandom } from '../clock.ts';
-import { fingerprintSeedOf } from '../cluster/slots.ts';
+import { fingerprintSeedOf, SLOT_COUNT } from '../cluster/slots.ts';
 import { errorMessage, QuorateError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { makePrivate } from '../replica/folder-privacy.ts';
@@ -38,6 +38,8 @@ export async function failStart(cause: unknown, log: Log, close: () => Promise<v
 export interface DataFolder {
   readonly engine: StorageEngine;
   readonly store: IdentityStore;
+  /** For each slot, up to which timestamp the engine may drop what was deleted. */
+  readonly watermarks: SharedArrayBuffer;
 }
 
 /** Nothing is written to the identity once the engine's lock is given back. */
@@ -64,10 +66,12 @@ export async function openDataFolder(options: NodeOptions, clock: Clock): Promis
   const notice = makePrivate(fs, dataDirectory);
   if (notice !== null) options.log.warn(notice);
   const openStorage = options.openStorage ?? engineOpener(options, clock, fs);
+  const watermarks = new SharedArrayBuffer(SLOT_COUNT * Float64Array.BYTES_PER_ELEMENT);
   const engine = await openStorage(
     join(dataDirectory, ENGINE_FOLDER),
     settings,
     before === null || !hasHeldData(before),
+    watermarks,
   );
   let store: IdentityStore | undefined;
   try {
@@ -83,7 +87,7 @@ export async function openDataFolder(options: NodeOptions, clock: Clock): Promis
     }
     // On a disk that is full or mounted read-only the node serves what it has: see node/identity.ts.
     await store.begin(randomStartId(random)).catch(passIfRefused(store));
-    return { engine, store };
+    return { engine, store, watermarks };
   } catch (error) {
     return failStart(error, options.log, () => closeDataFolder(engine, store));
   }
@@ -92,7 +96,7 @@ export async function openDataFolder(options: NodeOptions, clock: Clock): Promis
 /** Opens the engine that a node has unless it is given another. */
 export function engineOpener(options: NodeOptions, clock: Clock, fs: FileSystem): OpenStorage {
   const { doors, drawBytes = systemBytes, executor, log } = options;
-  return async (directory, settings, createIfMissing) => {
+  return async (directory, settings, createIfMissing, watermarks) => {
     const maxValueBytes = Math.max(settings.maxValueBytes, MAX_OWN_VALUE_BYTES);
     const maxRecordBytes = MAX_CLIENT_KEY_BYTES + recordSizeBytes(maxValueBytes, true);
     const engineOptions = {
@@ -110,8 +114,9 @@ export function engineOpener(options: NodeOptions, clock: Clock, fs: FileSystem)
       entryEncoders: doors.flatMap(({ entryEncoders }) => entryEncoders),
       writeStallTimeoutMs: settings.requestTimeoutMs,
       fingerprintSeed: fingerprintSeedOf(options.clusterId),
-      // What was deleted here may still be on another node, and would come back from there.
+      // What was deleted here may still be on another node, and would come back from there: unless a watermark says not.
       dropTombstonesBelow: 0,
+      watermarks,
     };
     try {
       return RecordStore.open(directory, engineOptions, {

@@ -18,6 +18,7 @@ export interface DrainParts {
   readonly repair: { close(): Promise<void> };
   readonly clockWatch: { close(): void };
   readonly bootstrap: { close(): Promise<void> };
+  readonly antiEntropy: { close(): Promise<void> };
   readonly progress: { close(): void };
   readonly store: { settled(): Promise<void> };
   readonly engine: { close(): Promise<void> };
@@ -55,6 +56,7 @@ export async function drainInOrder(parts: DrainParts, signal: AbortSignal): Prom
   await attempt(() => parts.coordinator.close());
   await attempt(() => parts.repair.close());
   await attempt(() => parts.clockWatch.close());
+  await attempt(() => parts.antiEntropy.close());
   await attempt(() => untilPeersAreQuiet(parts, signal));
   // What it has asked of peers ends with their connections.
   const filled = attempt(() => parts.bootstrap.close());

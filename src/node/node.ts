@@ -123,9 +123,22 @@ class Node implements RunningNode {
   }
 
   async start(): Promise<void> {
-    const { bootstrap, clockWatch, cluster, here, mesh, multicast, peerHttp, server, timestamps, wholeness } =
-      this.#core;
+    const {
+      antiEntropy,
+      bootstrap,
+      clockWatch,
+      cluster,
+      here,
+      mesh,
+      multicast,
+      peerHttp,
+      server,
+      timestamps,
+      wholeness,
+    } = this.#core;
     const { host, port } = here.rpc;
+    // A write that comes before what was promised is known might break a promise.
+    await antiEntropy.load();
     await this.#core.repair.start();
     // What they come to is told in the handshakes, which begin with the next line.
     await peerHttp?.server.listen(host);
@@ -135,6 +148,7 @@ class Node implements RunningNode {
     mesh.start();
     clockWatch.measureSoon();
     bootstrap.start();
+    antiEntropy.start();
     const { peerIds } = cluster;
     const isLinked = (id: string): boolean => this.#dialledBy.has(id) && mesh.isUp(id);
     this.#readiness = new Readiness({ wholeness, timestamps, peerIds, isLinked }, this.#clock);
@@ -173,6 +187,7 @@ class Node implements RunningNode {
 
   #onDialled(): void {
     this.#core.clockWatch.measureSoon();
+    this.#core.antiEntropy.onPeerUp();
     this.#readiness?.check();
   }
 

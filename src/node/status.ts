@@ -7,6 +7,7 @@ import type { Coordinator } from '../coordinator/coordinator.ts';
 import type { SettlementCounters } from '../coordinator/settlement-counters.ts';
 import type { OwnTime } from '../own-time.ts';
 import type { PeerHttp } from '../peer-http/peer-http.ts';
+import type { AntiEntropy } from '../replica/anti-entropy/anti-entropy.ts';
 import type { Bootstrap } from '../replica/bootstrap/bootstrap.ts';
 import type { FolderWholeness } from '../replica/folder-wholeness.ts';
 import type { IdentityStore } from '../replica/identity-store.ts';
@@ -37,6 +38,7 @@ interface StatusSources {
   readonly wholeness: FolderWholeness;
   readonly engine: StorageEngine;
   readonly replica: Replica;
+  readonly antiEntropy: AntiEntropy;
   readonly bootstrap: Bootstrap;
   readonly timestamps: { readonly time: OwnTime };
   readonly mesh: RpcMesh;
@@ -84,6 +86,7 @@ export function nodeStatus(
     },
     engine: sources.engine.stats(),
     replica: sources.replica.figures(),
+    antiEntropy: sources.antiEntropy.figures(),
     requests: { unsettled: sources.coordinator.unsettled, ...sources.settlements.figures() },
     readRepair: sources.repair.readRepair.figures(),
     hints: sources.repair.hints.figures(),

@@ -2,6 +2,11 @@ import { found, type ReplySink } from '../reply.ts';
 import type { BulkSource } from './bootstrap/bulk-source.ts';
 import type { Replica } from './replica.ts';
 
+/** Answers the messages of rounds. */
+interface RoundServer {
+  serve(body: Uint8Array, timeoutMs: number, sink: ReplySink, token: number): void;
+}
+
 /** Remembers what other nodes' replicas missed. */
 interface HintKeeper {
   remember(nodeId: string, page: Uint8Array, sink: ReplySink, token: number): void;
@@ -10,6 +15,7 @@ interface HintKeeper {
 /** What the other nodes ask of this node's replica: the RPC server's handler. */
 export class PeerRequests {
   readonly #replica: Replica;
+  readonly #rounds: RoundServer;
   readonly #bulkSource: Pick<BulkSource, 'serve'>;
   readonly #readClock: () => Uint8Array;
   readonly #hints: () => HintKeeper;
@@ -18,11 +24,13 @@ export class PeerRequests {
   /** @param readClock returns the record with this node's times */
   constructor(
     replica: Replica,
+    rounds: RoundServer,
     bulkSource: Pick<BulkSource, 'serve'>,
     readClock: () => Uint8Array,
     hints: () => HintKeeper,
   ) {
     this.#replica = replica;
+    this.#rounds = rounds;
     this.#bulkSource = bulkSource;
     this.#readClock = readClock;
     this.#hints = hints;
@@ -50,6 +58,10 @@ export class PeerRequests {
   readVersion(key: Uint8Array, _timeoutMs: number, sink: ReplySink, token: number): void {
     this.#received++;
     this.#replica.readVersion(key, sink, token);
+  }
+
+  antiEntropy(body: Uint8Array, timeoutMs: number, sink: ReplySink, token: number): void {
+    this.#rounds.serve(body, timeoutMs, sink, token);
   }
 
   bulkPage(request: Uint8Array, sink: ReplySink, token: number): void {

@@ -3,7 +3,13 @@
  * because the sink may start the next request.
  */
 
-import { CallTable, type ReadSink, type WriteSink, type WriteStatus } from '../../native-free-lsm/index.ts';
+import {
+  CallTable,
+  MAX_TAG,
+  type ReadSink,
+  type WriteSink,
+  type WriteStatus,
+} from '../../native-free-lsm/index.ts';
 import type { ReplicaReply, ReplySink } from '../reply.ts';
 
 type ReadReply = (record: Uint8Array | null, error: Error | null, slot: number) => ReplicaReply;
@@ -21,8 +27,20 @@ interface PendingCall {
   slot: number;
 }
 
+/** Waits for the calls that were under way when it began. */
+interface Fence {
+  /** The last token given out before. */
+  readonly token: number;
+  left: number;
+  readonly resolve: () => void;
+}
+
+const HALF_OF_TAGS = MAX_TAG >>> 1;
+
 abstract class PendingCalls {
   readonly #calls = new CallTable<PendingCall>();
+  #lastToken = 0;
+  #fences: Fence[] = [];
 
   get count(): number {
     return this.#calls.count;
@@ -33,7 +51,16 @@ abstract class PendingCalls {
     call.sink = sink;
     call.position = position;
     call.slot = slot;
-    return this.#calls.add(call);
+    this.#lastToken = this.#calls.add(call);
+    return this.#lastToken;
+  }
+
+  /** Resolves when every call that is under way now has been answered. */
+  whenAnswered(): Promise<void> {
+    if (this.count === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#fences.push({ token: this.#lastToken, left: this.count, resolve });
+    });
   }
 
   protected find(token: number): PendingCall {
@@ -46,7 +73,16 @@ abstract class PendingCalls {
     const { sink, position } = call;
     call.sink = null;
     this.#calls.free(token);
+    if (this.#fences.length > 0) this.#countDown(token);
     sink?.onReply(position, reply);
+  }
+
+  #countDown(token: number): void {
+    for (const fence of this.#fences) {
+      // Tokens count up, and begin again at zero. None is under way while half of them are given out.
+      if (((fence.token - token) & MAX_TAG) <= HALF_OF_TAGS && --fence.left === 0) fence.resolve();
+    }
+    this.#fences = this.#fences.filter(({ left }) => left > 0);
   }
 }
 

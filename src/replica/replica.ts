@@ -59,6 +59,14 @@ const SlotAtStart = {
   lacking: -2,
 } as const;
 
+/** Knows up to which timestamp each slot is settled, and takes no more writes. */
+interface SettlementJudge {
+  /** No write with a later timestamp has to be judged. */
+  readonly highest: number;
+  /** Null: it may be stored; else its answer. */
+  judge(key: Uint8Array, timestamp: number): ReplicaReply | null;
+}
+
 interface ReplicaLog {
   warn(message: string): void;
   error(message: string): void;
@@ -68,6 +76,7 @@ interface ReplicaOptions {
   readonly engine: StorageEngine;
   readonly wholeness: ReplicaWholeness;
   readonly timestamps: TimestampJudge;
+  readonly settlements: SettlementJudge;
   readonly clock: Clock;
   readonly maxKeyBytes: number;
   readonly maxRecordBytes: number;
@@ -88,6 +97,7 @@ export class Replica {
   readonly #engine: StorageEngine;
   readonly #wholeness: ReplicaWholeness;
   readonly #timestamps: TimestampJudge;
+  readonly #settlements: SettlementJudge;
   readonly #maxKeyBytes: number;
   readonly #maxRecordBytes: number;
   readonly #log: ReplicaLog;
@@ -106,6 +116,7 @@ export class Replica {
     this.#engine = options.engine;
     this.#wholeness = options.wholeness;
     this.#timestamps = options.timestamps;
+    this.#settlements = options.settlements;
     this.#maxKeyBytes = options.maxKeyBytes;
     this.#maxRecordBytes = options.maxRecordBytes;
     this.#log = options.log;
@@ -169,6 +180,27 @@ export class Replica {
   }
 
   /**
+   * Like `writeFromPeer`, for a record that comes in a round of anti-entropy. It may be as old as what is settled, because
+   * it is part of what the round settles.
+   */
+  writeOfRound(
+    key: Uint8Array,
+    record: Uint8Array,
+    sink: ReplySink,
+    position: number,
+    timeoutMs: number,
+  ): void {
+    const fault = this.#faultOf(key, record);
+    if (fault !== null) sink.onReply(position, fault);
+    else this.#take(key, record, recordTimestamp(record, 0), 'a round', sink, position, timeoutMs);
+  }
+
+  /** Resolves when every write that was taken before has been answered: it is visible then, or failed. */
+  whenWritten(): Promise<void> {
+    return this.#writes.whenAnswered();
+  }
+
+  /**
    * One page of the clients' entries that this node has, in key order, of at most `maxBytes` unless its first entry is
    * larger.
    *
@@ -226,9 +258,25 @@ export class Replica {
     position: number,
     timeoutMs: number,
   ): void {
+    const timestamp = recordTimestamp(record, 0);
+    // No slot is settled up to the time of a request, so that this is one comparison for nearly every write.
+    const refusal = timestamp <= this.#settlements.highest ? this.#settlements.judge(key, timestamp) : null;
+    if (refusal !== null) sink.onReply(position, refusal);
+    else this.#take(key, record, timestamp, who, sink, position, timeoutMs);
+  }
+
+  #take(
+    key: Uint8Array,
+    record: Uint8Array,
+    timestamp: number,
+    who: string,
+    sink: ReplySink,
+    position: number,
+    timeoutMs: number,
+  ): void {
     if (isOwnKey(key)) sink.onReply(position, OWN_KEY);
     else if (this.#writeRefusal !== null) sink.onReply(position, this.#writeRefusal);
-    else if (this.#timestamps.follow(recordTimestamp(record, 0)))
+    else if (this.#timestamps.follow(timestamp))
       this.#engine.write(key, record, this.#writes, this.#writes.add(sink, position), timeoutMs);
     else sink.onReply(position, this.#refuseForClock(who));
   }

@@ -36,6 +36,7 @@ export const Feature = {
   /** It sends and takes writes as datagrams. This depends on the node's settings and its network. */
   multicast: 1 << 3,
   repairWrite: 1 << 4,
+  antiEntropy: 1 << 5,
   bulkPage: 1 << 6,
   hint: 1 << 7,
 } as const;
@@ -106,6 +107,19 @@ export const REPAIR_WRITE: RpcOperation = {
   },
 };
 
+/** A message of a round, and its answer: `src/replica/anti-entropy/messages.ts` says what they hold. */
+export const ANTI_ENTROPY: RpcOperation = {
+  number: 7,
+  name: 'antiEntropy',
+  feature: Feature.antiEntropy,
+  arguments: Arguments.key,
+  isBackground: true,
+  answersRecord: true,
+  serve(handler, message, sink) {
+    handler.antiEntropy(message.key(), message.timeoutMs, sink, message.id);
+  },
+};
+
 /** Answers a page of the entries that a node lacks that is being filled; its "key" is the request for it. */
 export const BULK_PAGE: RpcOperation = {
   number: 8,
@@ -141,7 +155,7 @@ export const OPERATIONS: readonly (RpcOperation | undefined)[] = [
   undefined,
   CLOCK,
   REPAIR_WRITE,
-  undefined,
+  ANTI_ENTROPY,
   BULK_PAGE,
   HINT,
 ];

@@ -11,6 +11,8 @@ export interface ReplicaHandler {
   write(key: Uint8Array, record: Uint8Array, sink: ReplySink, token: number, timeoutMs: number): void;
   repairWrite(key: Uint8Array, record: Uint8Array, sink: ReplySink, token: number, timeoutMs: number): void;
   readVersion(key: Uint8Array, timeoutMs: number, sink: ReplySink, token: number): void;
+  /** The body is a view; the answer's record is opaque too. */
+  antiEntropy(body: Uint8Array, timeoutMs: number, sink: ReplySink, token: number): void;
   /**
    * Answers a page of entries for a node that is being filled.
    * @param request opaque here: src/replica/bootstrap/bulk-page-codec.ts

@@ -67,6 +67,7 @@ export class ClusterNode {
       engine: new MapEngine(this.#records),
       wholeness: { isWhole: true, isSlotWhole: () => true },
       timestamps,
+      settlements: { highest: 0, judge: () => null },
       clock: clocks.clock,
       maxKeyBytes: 64,
       maxRecordBytes: 1024,

@@ -30,6 +30,7 @@ const SETTINGS = {
   memtableBytes: 64 * 1024,
   blockCacheBytes: 64 * 1024,
   readers: 1,
+  antiEntropyIntervalMs: 0,
 };
 
 /** One run of a node's process. */

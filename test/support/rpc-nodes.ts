@@ -141,6 +141,10 @@ export class MapReplica implements ReplicaHandler {
     this.write(key, record, sink, token, timeoutMs);
   }
 
+  antiEntropy(body: Uint8Array, _timeoutMs: number, sink: ReplySink, token: number): void {
+    this.#answer(sink, token, found(Buffer.from(body).reverse()));
+  }
+
   readVersion(key: Uint8Array, _timeoutMs: number, sink: ReplySink, token: number): void {
     const record = this.records.get(Buffer.from(key).toString())?.subarray(0, VERSION_BYTES);
     this.#answer(sink, token, record === undefined ? ABSENT : found(record));

@@ -96,5 +96,7 @@ function settingsOf({ memtableBytes, replication }: ClusterShape): NodeSettings 
     memtableBytes,
     blockCacheBytes: 64 * KIB,
     readers: 1,
+    // Rounds over all 65,536 slots would take more time than all requests: they are asked for, slot by slot.
+    antiEntropyIntervalMs: 0,
   };
 }

@@ -61,6 +61,10 @@ class SlowReplica implements ReplicaHandler {
     throw new Error('nobody repairs');
   }
 
+  antiEntropy(): void {
+    throw new Error('nobody repairs');
+  }
+
   hint(): void {
     throw new Error('nobody hints');
   }

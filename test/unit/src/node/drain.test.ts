@@ -45,6 +45,7 @@ class Parts {
       },
       repair: { close: () => step('repair') },
       clockWatch: { close: () => void steps.push('clock') },
+      antiEntropy: { close: () => step('rounds') },
       bootstrap: { close: () => step('bootstrap') },
       progress: { close: () => void steps.push('progress') },
       store: { settled: () => step('identity') },
@@ -74,6 +75,7 @@ test('from the top down: profiles, clients, peers, identity, engine', async () =
     'coordinator',
     'repair',
     'clock',
+    'rounds',
     'bootstrap',
     'mesh',
     'server',
@@ -100,7 +102,7 @@ test('what goes over HTTP ends before the sessions of RPC in which it goes, and 
       (error: Error) => error.message,
     );
     await parts.advance(100);
-    assert.deepEqual(parts.steps.slice(-3), ['clock', 'bootstrap', 'http']);
+    assert.deepEqual(parts.steps.slice(-4), ['clock', 'rounds', 'bootstrap', 'http']);
     if (isFailing) closed.reject(new Error('http'));
     else closed.resolve();
     await parts.advance(100);
@@ -128,7 +130,7 @@ test('peers are served until they are quiet, but not for ever', async () => {
     parts.received++;
   };
   await parts.advance(400, ask);
-  assert.deepEqual(parts.steps, ['profiler', 'doors', 'coordinator', 'repair', 'clock']);
+  assert.deepEqual(parts.steps, ['profiler', 'doors', 'coordinator', 'repair', 'clock', 'rounds']);
   await parts.advance(200, ask);
   await drained;
   assert.equal(parts.steps.at(-1), 'engine');
@@ -138,19 +140,11 @@ test('peers that do not let go are cut off after a second', async () => {
   const parts = new Parts();
   const drained = drainInOrder(parts.all, new AbortController().signal);
   await parts.advance(1_000);
-  assert.deepEqual(parts.steps, [
-    'profiler',
-    'doors',
-    'coordinator',
-    'repair',
-    'clock',
-    'bootstrap',
-    'mesh',
-    'server',
-  ]);
+  const before = ['profiler', 'doors', 'coordinator', 'repair', 'clock', 'rounds', 'bootstrap'];
+  assert.deepEqual(parts.steps, [...before, 'mesh', 'server']);
   await parts.advance(300);
   await drained;
-  assert.deepEqual(parts.steps.slice(8), ['abort', 'progress', 'identity', 'engine']);
+  assert.deepEqual(parts.steps.slice(9), ['abort', 'progress', 'identity', 'engine']);
 });
 
 test('the signal ends all waiting', async () => {
@@ -160,7 +154,7 @@ test('the signal ends all waiting', async () => {
   await parts.advance(200);
   impatience.abort();
   await drained;
-  assert.deepEqual(parts.steps.slice(8), ['abort', 'progress', 'identity', 'engine']);
+  assert.deepEqual(parts.steps.slice(9), ['abort', 'progress', 'identity', 'engine']);
 
   const already = new Parts();
   const drainedAtOnce = drainInOrder(already.all, AbortSignal.abort());
@@ -181,6 +175,7 @@ test('a profile whose threads hang keeps nobody waiting but the engine, and that
     'coordinator',
     'repair',
     'clock',
+    'rounds',
     'bootstrap',
     'mesh',
     'server',
@@ -227,6 +222,7 @@ test('a part that fails keeps none of the others open, and its fault is told', a
     'coordinator',
     'repair',
     'clock',
+    'rounds',
     'bootstrap',
     'mesh',
     'server',

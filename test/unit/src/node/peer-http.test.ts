@@ -8,7 +8,9 @@ import { InProcessCluster } from '../../../support/in-process-cluster.ts';
 import { until } from '../../../support/until.ts';
 
 const EVERYWHERE = { ack: 3, from: 3 };
-const OVER_HTTP = { settings: { ...defaultNodeSettings(), peerProtocol: 'http' as const } };
+const OVER_HTTP = {
+  settings: { ...defaultNodeSettings(), peerProtocol: 'http' as const, antiEntropyIntervalMs: 0 },
+};
 const REFUSAL =
   /^Nodes n\d and n\d differ in peer protocol: .*; every node of a cluster must be given the same --peer-protocol$/;
 

@@ -95,6 +95,7 @@ function setUp(engine: StorageEngine) {
   const replica = new Replica({
     engine,
     wholeness,
+    settlements: { highest: 0, judge: () => null },
     timestamps: {
       follow: (timestamp) => {
         if (timestamp > 1000) return false;

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { Unpackr } from 'msgpackr/unpack';
 import { FailureCode, mayPass } from '../../../../src/failure.ts';
-
+import { encodeRequest, RoundMessage } from '../../../../src/replica/anti-entropy/messages.ts';
 import { encodeBulkRequest } from '../../../../src/replica/bootstrap/bulk-page-codec.ts';
 
 import { encodeHintPage } from '../../../../src/replica/hints/hint-page.ts';
@@ -41,6 +41,7 @@ import { DEFAULT_RPC_LIMITS } from '../../../../src/rpc/limits.ts';
 import { Message } from '../../../../src/rpc/message.ts';
 import { MessageDecoder } from '../../../../src/rpc/message-decoder.ts';
 import {
+  ANTI_ENTROPY,
   BULK_PAGE,
   CLOCK,
   Feature,
@@ -139,7 +140,7 @@ function rewritten(frame: Buffer): Uint8Array {
       return encodeHistory(decodeHistory(message.body()));
     case MessageKind.refuse:
       return encodeRefusal(message.reason);
-    case MessageKind.request:
+    case MessageKind.request: {
       if (operation === WRITE.number || operation === REPAIR_WRITE.number || operation === HINT.number) {
         assert.ok(body !== null);
         const key = message.key();
@@ -147,8 +148,10 @@ function rewritten(frame: Buffer): Uint8Array {
       }
       if (operation === CLOCK.number)
         return written((target) => encodePlainRequest(target, 0, id, operation, timeoutMs));
-      assert.ok([READ.number, READ_VERSION.number, BULK_PAGE.number].includes(operation));
+      const keyed = [READ.number, READ_VERSION.number, ANTI_ENTROPY.number, BULK_PAGE.number];
+      assert.ok(keyed.includes(operation));
       return written((target) => encodeKeyRequest(target, 0, id, operation, timeoutMs, message.key()));
+    }
     case MessageKind.response:
       return replyKind === ReplyKind.failed
         ? written((target) => encodeFailedResponse(target, 0, id, message.code, encodeReason(message.reason)))
@@ -207,6 +210,8 @@ function messageOf(frame: Buffer): Buffer {
   return frame.subarray(FRAME_LENGTH_BYTES);
 }
 
+/** Asks for rounds over all slots. */
+const start = encodeRequest({ kind: RoundMessage.start, first: 0, last: 65_535 });
 const bulkRequest = encodeBulkRequest({
   asker: 'n1',
   sources: ['n2', 'n3'],
@@ -232,6 +237,7 @@ const byCodec: ReadonlyMap<string, Uint8Array> = new Map<string, Uint8Array>([
     'repairWrite',
     written((target) => encodeWriteRequest(target, 0, 7, REPAIR_WRITE.number, 1_000, key, record)),
   ],
+  ['antiEntropy', written((target) => encodeKeyRequest(target, 0, 8, ANTI_ENTROPY.number, 5_000, start))],
   ['bulkPage', written((target) => encodeKeyRequest(target, 0, 8, BULK_PAGE.number, 10_000, bulkRequest))],
   [
     'hint',

@@ -1,0 +1,364 @@
+/**
+ * Anti-entropy of one node: it leads rounds over the slots that it is the first owner of, on a schedule, when a node
+ * comes back, and on demand; and it answers the other leaders. Rounds go over one stretch of slots after the other, so
+ * that what was done stays done when a round ends early.
+ */
+import { type HashSeed, timestampAt, timestampMs } from '../../../native-free-lsm/index.ts';
+import type { Clock, Random, TimerHandle } from '../../clock.ts';
+import { errorMessage, QuorateError } from '../../errors.ts';
+import { FailureCode } from '../../failure.ts';
+import { LimitedLog } from '../../limited-log.ts';
+import type { Log } from '../../log.ts';
+import { failed, found, type ReplicaReply, ReplyKind, type ReplySink } from '../../reply.ts';
+import type { OwnRecords } from '../own-records.ts';
+import type { Replica } from '../replica.ts';
+import type { StorageEngine } from '../storage-engine.ts';
+import { ByteThrottle } from './byte-throttle.ts';
+import { decodeRequest, encodePart, RoundMessage, type RoundRequest } from './messages.ts';
+import { PromiseKeeper } from './promise-keeper.ts';
+import { Repairs } from './repairs.ts';
+import { RoundLeader, type RoundResult } from './round-leader.ts';
+import { RoundOwner, type RoundOwnerOptions, type RoundPeers } from './round-owner.ts';
+import { RoundRecords } from './round-records.ts';
+import { RoundSchedule, STRETCH_COUNT, STRETCH_SLOTS, type Stretch } from './round-schedule.ts';
+import { SettledWrites } from './settled-writes.ts';
+import { positionOf, type SlotLists } from './slot-lists.ts';
+import { SlotPromises } from './slot-promises.ts';
+
+/** Peers that come back at the same time are met by one round. */
+const RECONNECT_DELAY_MS = 200;
+/** When slots could not be settled though all owners were there, as for a late write, they are tried again. */
+const RETRY_DELAY_MS = 15_000;
+const LOG_PERIOD_MS = 60_000;
+const MAX_ANSWER_BYTES = 256 * 1024;
+/** A message may be this much longer than the largest value (src/rpc/codec.ts), less what else an answer holds. */
+const ANSWER_BYTES_BESIDE_VALUE = 5_632;
+/** A round settles up to so many request time-outs ago, and an owner takes part up to so many. */
+const LEADER_TIMEOUTS = 3;
+const OWNER_TIMEOUTS = 2;
+/** Numbers of rounds are drawn, so that one of an earlier process is none of this one's. */
+const MAX_ROUND = 2 ** 48;
+
+interface AntiEntropySettings {
+  /** 0: no rounds but those on demand. */
+  readonly antiEntropyIntervalMs: number;
+  readonly repairBytesPerSecond: number;
+  readonly requestTimeoutMs: number;
+  readonly maxClockDriftMs: number;
+  readonly maxValueBytes: number;
+}
+
+/** How this node reaches the other owners. */
+interface RoundLink {
+  isUp(nodeId: string): boolean;
+  ask(nodeId: string, body: Uint8Array, timeoutMs: number, sink: ReplySink, position: number): void;
+}
+
+interface AntiEntropyOptions {
+  readonly nodeId: string;
+  readonly settings: AntiEntropySettings;
+  readonly owners: () => SlotLists;
+  readonly engine: StorageEngine;
+  readonly fingerprintSeed: HashSeed;
+  readonly replica: () => Pick<Replica, 'writeOfRound' | 'whenWritten'>;
+  readonly records: Pick<OwnRecords, 'put' | 'scan'>;
+  /** For each slot what is settled, for the engine's threads to read. */
+  readonly watermarks: SharedArrayBuffer;
+  /** What must be as it was, for what was settled before to count. */
+  readonly basis: readonly string[];
+  readonly wholeness: { readonly isWhole: boolean };
+  /** In ms since the Unix epoch; 0: not known. */
+  readonly ownTimeMs: () => number;
+  readonly link: RoundLink;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** These slots have just been settled. */
+  readonly onSettled: (slots: Uint16Array, timestamp: number) => void;
+}
+
+interface Totals {
+  stretches: number;
+  slotsDiffering: number;
+  keysSent: number;
+  sentBytes: number;
+  receivedBytes: number;
+}
+
+export class AntiEntropy {
+  /** What the replica asks before it stores an old write. */
+  readonly writes: SettledWrites;
+  readonly #options: AntiEntropyOptions;
+  readonly #promises: SlotPromises;
+  readonly #keeper: PromiseKeeper;
+  readonly #ownerOptions: RoundOwnerOptions;
+  readonly #owner: RoundOwner;
+  readonly #peers: RoundPeers;
+  readonly #schedule = new RoundSchedule();
+  readonly #repairs: Repairs;
+  readonly #stop = new AbortController();
+  readonly #log: LimitedLog<'round'>;
+  readonly #totals: Totals = { stretches: 0, slotsDiffering: 0, keysSent: 0, sentBytes: 0, receivedBytes: 0 };
+  /** When each whole stretch was last gone through with all owners there, by its first slot. */
+  readonly #doneAtMs = new Map<number, number>();
+  /** The oldest watermark among the slots that this node leads, by the first slot of their stretch. */
+  readonly #watermarks = new Map<number, number>();
+  /** Ends the wait for an answer. */
+  readonly #waiting = new Set<(reason: unknown) => void>();
+  #interval: TimerHandle | null = null;
+  #wake: TimerHandle | null = null;
+  #running: Promise<void> | null = null;
+  #obstacle: string | null = null;
+  #isUnsettled = false;
+
+  constructor(options: AntiEntropyOptions) {
+    const { basis, clock, log, nodeId, records, watermarks } = options;
+    this.#options = options;
+    this.#log = new LimitedLog(log, clock, LOG_PERIOD_MS);
+    this.#promises = new SlotPromises(new Float64Array(watermarks));
+    this.writes = new SettledWrites(this.#promises);
+    this.#keeper = new PromiseKeeper(records, this.#promises, basis);
+    this.#peers = { ask: (id, body, timeoutMs) => this.#ask(id, body, timeoutMs) };
+    this.#ownerOptions = this.#makeOwnerOptions();
+    this.#owner = new RoundOwner(this.#ownerOptions);
+    this.#repairs = new Repairs({
+      nodeId,
+      peers: this.#peers,
+      clock,
+      schedule: (first, last) => {
+        this.#wakeIn(0);
+        return this.#schedule.add(first, last);
+      },
+    });
+  }
+
+  /**
+   * Reads what this node has promised. Before this it takes no writes.
+   * @throws QuorateError STORAGE
+   */
+  async load(): Promise<void> {
+    const { isWhole } = this.#options.wholeness;
+    await this.#keeper.load(isWhole);
+    this.#isUnsettled = !isWhole;
+  }
+
+  /** Begins its schedule. */
+  start(): void {
+    const { clock, settings } = this.#options;
+    if (settings.antiEntropyIntervalMs === 0) return;
+    this.#interval = clock.every(settings.antiEntropyIntervalMs, () => this.#allDue(0));
+  }
+
+  /** A node has come, or has come back: it may lack what was written while it was away. */
+  onPeerUp(): void {
+    if (this.#options.settings.antiEntropyIntervalMs > 0) this.#allDue(RECONNECT_DELAY_MS);
+  }
+
+  /**
+   * Compares and settles slots now, on all nodes.
+   * @returns the repair's number; `figures` says how far it has come
+   */
+  repair(first: number, last: number): number {
+    const { nodeId, owners } = this.#options;
+    return this.#repairs.begin(
+      first,
+      last,
+      owners().nodeIds.filter((id) => id !== nodeId),
+    );
+  }
+
+  /** Answers a peer's request. The body is a view: it is read before this returns. */
+  serve(body: Uint8Array, timeoutMs: number, sink: ReplySink, token: number): void {
+    let request: RoundRequest;
+    try {
+      request = decodeRequest(body);
+    } catch (error) {
+      sink.onReply(token, failed(FailureCode.malformed, errorMessage(error)));
+      return;
+    }
+    this.#totals.receivedBytes += body.length;
+    this.#answer(request, timeoutMs).then(
+      (answer) => {
+        this.#totals.sentBytes += answer.length;
+        sink.onReply(token, found(answer));
+      },
+      (error: unknown) => sink.onReply(token, failed(FailureCode.storage, errorMessage(error))),
+    );
+  }
+
+  figures(): Record<string, unknown> {
+    const { clock, ownTimeMs, settings } = this.#options;
+    const { changes } = this.#owner;
+    const isOn = settings.antiEntropyIntervalMs > 0;
+    const oldestMs = this.#oldestDoneMs();
+    const watermark = Math.min(...this.#watermarks.values());
+    return {
+      state: this.#running !== null ? 'running' : isOn ? 'idle' : 'off',
+      stretchesLeft: this.#schedule.count + (this.#running === null ? 0 : 1),
+      lastFullRoundAgeMs: oldestMs === null ? null : Math.round(clock.monotonicMs() - oldestMs),
+      watermarkAgeMs:
+        Number.isFinite(watermark) && watermark > 0
+          ? Math.max(Math.round(ownTimeMs() - timestampMs(watermark)), 0)
+          : null,
+      obstacle: this.#obstacle,
+      ...this.#totals,
+      keysReceived: changes.keysReceived,
+      keysBuried: changes.keysBuried,
+      writesRefused: this.writes.refused,
+      closesBroken: this.#promises.brokenCloses,
+      repair: this.#repairs.latest,
+    };
+  }
+
+  /** Ends what is under way; resolves when nothing of it uses the engine any more. */
+  async close(): Promise<void> {
+    this.#stop.abort(new QuorateError('DRAINING', 'the node is stopping'));
+    this.#interval?.cancel();
+    this.#wake?.cancel();
+    this.#repairs.close();
+    for (const end of this.#waiting) end(this.#stop.signal.reason);
+    await this.#running;
+  }
+
+  #makeOwnerOptions(): RoundOwnerOptions {
+    const { clock, engine, fingerprintSeed, nodeId, onSettled, owners, replica, settings } = this.#options;
+    const settledAt = (slot: number): number => this.#settledAt(slot);
+    return {
+      nodeId,
+      owners,
+      engine,
+      fingerprintSeed,
+      promises: this.#promises,
+      keeper: this.#keeper,
+      records: new RoundRecords({
+        replica: { writeOfRound: (...write) => replica().writeOfRound(...write) },
+        engine,
+        settledAt,
+        positionIn: (slot) => positionOf(owners(), slot, owners().nodeIds.indexOf(nodeId)),
+      }),
+      peers: this.#peers,
+      throttle: new ByteThrottle(clock, settings.repairBytesPerSecond),
+      clock,
+      whenWritten: () => replica().whenWritten(),
+      latestSettleable: () => this.#timestampBefore(OWNER_TIMEOUTS, 1),
+      settledAt,
+      maxAnswerBytes: Math.min(MAX_ANSWER_BYTES, settings.maxValueBytes + ANSWER_BYTES_BESIDE_VALUE),
+      onSettled,
+    };
+  }
+
+  /** 0 while this node's data is not whole: then it does not know what it would have. */
+  #settledAt(slot: number): number {
+    return this.#options.wholeness.isWhole ? this.#promises.settledAt(slot) : 0;
+  }
+
+  /** The timestamp of so many request time-outs and drifts ago; 0 while the time is not known. */
+  #timestampBefore(timeouts: number, drifts: number): number {
+    const { ownTimeMs, settings } = this.#options;
+    const nowMs = ownTimeMs();
+    if (nowMs === 0) return 0;
+    const agoMs = timeouts * settings.requestTimeoutMs + drifts * settings.maxClockDriftMs;
+    return Math.max(timestampAt(nowMs - agoMs), 0);
+  }
+
+  #allDue(delayMs: number): void {
+    this.#schedule.addAll();
+    this.#wakeIn(delayMs);
+  }
+
+  #wakeIn(delayMs: number): void {
+    if (this.#stop.signal.aborted) return;
+    this.#wake?.cancel();
+    this.#wake = this.#options.clock.after(delayMs, () => {
+      this.#wake = null;
+      this.#running ??= this.#work().finally(() => {
+        this.#running = null;
+      });
+    });
+  }
+
+  /** Goes through what is due. It never rejects: what goes wrong is an obstacle. */
+  async #work(): Promise<void> {
+    const { signal } = this.#stop;
+    let mayRetry = false;
+    for (let next = this.#schedule.next(); next !== undefined; next = this.#schedule.next()) {
+      let obstacle: string | null;
+      try {
+        await this.#unsettleIfNotWhole();
+        const leader = this.#leaderOf(next);
+        const result = await leader.run();
+        this.#note(next, result);
+        ({ obstacle } = result);
+        mayRetry ||= obstacle !== null && !result.isOwnerAway;
+      } catch (error) {
+        obstacle = errorMessage(error);
+        mayRetry = true;
+      }
+      if (signal.aborted) return;
+      this.#obstacle = obstacle;
+      if (obstacle !== null && mayRetry)
+        this.#log.warn('round', `Slots ${next.first} to ${next.last} are not all settled: ${obstacle}`);
+      this.#repairs.onRound(next, obstacle);
+    }
+    if (mayRetry && this.#options.settings.antiEntropyIntervalMs > 0) this.#allDue(RETRY_DELAY_MS);
+  }
+
+  #leaderOf({ first, last }: Stretch): RoundLeader {
+    const { link, random } = this.#options;
+    const options = {
+      ...this.#ownerOptions,
+      owner: this.#owner,
+      isUp: (id: string) => link.isUp(id),
+      drawRound: () => 1 + Math.floor(random() * MAX_ROUND),
+      settleableNow: () => this.#timestampBefore(LEADER_TIMEOUTS, 2),
+    };
+    return new RoundLeader(options, first, last, this.#stop.signal);
+  }
+
+  #note(stretch: Stretch, result: RoundResult): void {
+    this.#totals.stretches++;
+    this.#totals.slotsDiffering += result.differing;
+    this.#totals.keysSent += result.keysSent;
+    const isWhole = stretch.first % STRETCH_SLOTS === 0 && stretch.last - stretch.first === STRETCH_SLOTS - 1;
+    if (!isWhole) return;
+    if (!result.isOwnerAway) this.#doneAtMs.set(stretch.first, this.#options.clock.monotonicMs());
+    this.#watermarks.set(stretch.first, result.oldestSettled);
+  }
+
+  /** Also when it was found missing after the start. */
+  async #unsettleIfNotWhole(): Promise<void> {
+    if (this.#options.wholeness.isWhole) this.#isUnsettled = false;
+    else if (!this.#isUnsettled) {
+      await this.#keeper.unsettle();
+      this.#isUnsettled = true;
+    }
+  }
+
+  /** Null: one stretch has not been gone through since the start. */
+  #oldestDoneMs(): number | null {
+    return this.#doneAtMs.size < STRETCH_COUNT ? null : Math.min(...this.#doneAtMs.values());
+  }
+
+  async #answer(request: RoundRequest, timeoutMs: number): Promise<Uint8Array> {
+    this.#stop.signal.throwIfAborted();
+    if (request.kind === RoundMessage.start)
+      return encodePart(this.#repairs.beginPart(request.first, request.last));
+    if (request.kind === RoundMessage.progress) return encodePart(this.#repairs.progressOf(request.repair));
+    await this.#unsettleIfNotWhole();
+    return this.#owner.serve(request, timeoutMs, this.#stop.signal);
+  }
+
+  async #ask(nodeId: string, body: Uint8Array, timeoutMs: number): Promise<Uint8Array> {
+    const { link, nodeId: self } = this.#options;
+    if (nodeId === self) return this.#answer(decodeRequest(body), timeoutMs);
+    this.#totals.sentBytes += body.length;
+    this.#stop.signal.throwIfAborted();
+    const { promise, reject, resolve } = Promise.withResolvers<ReplicaReply>();
+    this.#waiting.add(reject);
+    link.ask(nodeId, body, timeoutMs, { onReply: (_, reply) => resolve(reply) }, 0);
+    const { kind, reason, record } = await promise.finally(() => this.#waiting.delete(reject));
+    if (kind !== ReplyKind.ok || record === null) throw new QuorateError('STORAGE', reason);
+    this.#totals.receivedBytes += record.length;
+    return record;
+  }
+}

@@ -1,0 +1,103 @@
+/**
+ * Keeps barriers and what is settled in the node's own records, a record for each 256 slots (`../FORMAT.md`), so that
+ * no crash takes back what other owners build on.
+ *
+ * What is settled is true of the folder with which it was settled. Each record says on which *basis* it stands: the
+ * folder's incarnation, when somebody last vouched for it, and the cluster's topology. On another basis, or when the
+ * folder is not whole, nothing counts as settled. Barriers count always: to refuse a write is never wrong.
+ */
+import { createHash } from 'node:crypto';
+import { SLOT_COUNT } from '../../../native-free-lsm/index.ts';
+import { QuorateError } from '../../errors.ts';
+import { OwnPart, type OwnRecords } from '../own-records.ts';
+import { GROUP_COUNT, GROUP_SLOTS } from './digest-tree.ts';
+import { decodePromises, encodePromises, type GroupPromises } from './promise-codec.ts';
+import type { SlotPromises } from './slot-promises.ts';
+
+type Records = Pick<OwnRecords, 'put' | 'scan'>;
+
+export class PromiseKeeper {
+  readonly #records: Records;
+  readonly #promises: SlotPromises;
+  readonly #basis: Uint8Array;
+  /** What is settled, or about to be: it is true before it is durable. */
+  readonly #settling = new Float64Array(SLOT_COUNT);
+  /** How often everything has ceased to be settled. */
+  #unsettled = 0;
+
+  /** @param basis what must be as it was, for what is settled to count */
+  constructor(records: Records, promises: SlotPromises, basis: readonly string[]) {
+    this.#records = records;
+    this.#promises = promises;
+    this.#basis = createHash('sha256').update(JSON.stringify(basis)).digest().subarray(0, 16);
+  }
+
+  /**
+   * Before the node takes its first write.
+   * @param isWhole whether the folder has all that it had
+   * @throws QuorateError STORAGE
+   */
+  async load(isWhole: boolean): Promise<void> {
+    for await (const { name, value } of this.#records.scan(OwnPart.watermarks)) {
+      const group = name[0];
+      const kept = name.length === 1 ? decodePromises(value) : null;
+      if (kept === null || group >= GROUP_COUNT)
+        throw new QuorateError('STORAGE', `the record with the watermarks of slot group ${group} is invalid`);
+      const isTrue = isWhole && this.#isOwnBasis(kept.basis);
+      for (let index = 0; index < GROUP_SLOTS; index++) {
+        const slot = group * GROUP_SLOTS + index;
+        this.#promises.bar(slot, kept.barred[index]);
+        if (!isTrue || kept.settled[index] === 0) continue;
+        this.#settling[slot] = kept.settled[index];
+        this.#promises.settle(slot, kept.settled[index]);
+      }
+    }
+  }
+
+  /** Bars the slots at once, and resolves when that is durable. */
+  async bar(slots: Uint16Array, timestamp: number): Promise<void> {
+    for (const slot of slots) this.#promises.bar(slot, timestamp);
+    await this.#save(slots);
+  }
+
+  /** Makes durable that the slots are settled; only then do they count as that. */
+  async settle(slots: Uint16Array, timestamp: number): Promise<void> {
+    const unsettled = this.#unsettled;
+    for (const slot of slots) if (timestamp > this.#settling[slot]) this.#settling[slot] = timestamp;
+    await this.#save(slots);
+    if (unsettled !== this.#unsettled) return;
+    for (const slot of slots) this.#promises.settle(slot, timestamp);
+  }
+
+  /** The folder has turned out not to be whole: nothing of it counts as settled, also after a restart. */
+  async unsettle(): Promise<void> {
+    this.#unsettled++;
+    this.#settling.fill(0);
+    this.#promises.unsettle();
+    await this.#save(Uint16Array.from({ length: GROUP_COUNT }, (_, group) => group * GROUP_SLOTS));
+  }
+
+  async #save(slots: Uint16Array): Promise<void> {
+    const groups = new Set(Array.from(slots, (slot) => Math.floor(slot / GROUP_SLOTS)));
+    await Promise.all(
+      Array.from(groups, (group) =>
+        this.#records.put(OwnPart.watermarks, Uint8Array.of(group), encodePromises(this.#groupOf(group))),
+      ),
+    );
+  }
+
+  #groupOf(group: number): GroupPromises {
+    const first = group * GROUP_SLOTS;
+    return {
+      basis: this.#basis,
+      barred: Float64Array.from({ length: GROUP_SLOTS }, (_, index) =>
+        this.#promises.barredAt(first + index),
+      ),
+      settled: this.#settling.slice(first, first + GROUP_SLOTS),
+    };
+  }
+
+  #isOwnBasis(basis: Uint8Array): boolean {
+    return Buffer.compare(basis, this.#basis) === 0;
+  }
+}

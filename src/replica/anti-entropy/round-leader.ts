@@ -1,0 +1,424 @@
+/**
+ * One round over a stretch of slots, as the node runs it that leads them: close, compare, exchange, settle. DESIGN.md
+ * says why this order proves that nothing older is left anywhere.
+ *
+ * While an owner is away the others are compared all the same, led by the first of them that is there; but nothing is
+ * settled then. Whatever fails, fails for the slots that it concerns: they are not settled, and the next round takes
+ * them again.
+ */
+import { SLOT_COUNT, type SlotVersions } from '../../../native-free-lsm/index.ts';
+import { errorMessage } from '../../errors.ts';
+import { differing, foldGroups, foldRoot, GROUP_COUNT } from './digest-tree.ts';
+import { type OwnerList, planExchange } from './exchange-plan.ts';
+import {
+  type AskedRange,
+  decodeFetchResult,
+  decodeSlots,
+  decodeTold,
+  decodeWords,
+  encodeRequest,
+  type FetchResult,
+  RoundMessage,
+  type RoundPoint,
+  type RoundScope,
+  type SlotFingerprint,
+} from './messages.ts';
+import { entriesOf, type RoundOwner, type RoundOwnerOptions, withinGroups, without } from './round-owner.ts';
+import { positionOf, type SlotShare } from './slot-lists.ts';
+import { childOf, foldChildren, type SlotRange, spanOf, type VersionEntry } from './version-list.ts';
+
+/** Slots whose versions are compared at a time. */
+const SLOTS_AT_A_TIME = 64;
+/** Groups whose leaves are asked for at a time: 16 KiB of them. */
+const GROUPS_AT_A_TIME = 8;
+/** Ranges that are asked for at a time; more are answered in parts. */
+const RANGES_AT_A_TIME = 128;
+/** Records that are asked for at a time. */
+const RECORDS_AT_A_TIME = 256;
+/** Digests may have to be made from all that a node holds. */
+const ANSWER_TIMEOUT_MS = 60_000;
+/** An answer may wait until as much was sent before as may be sent; more often than that it is left for the next round. */
+const MAX_FETCHES = 64;
+
+export interface RoundResult {
+  /** Slots that this node led. */
+  readonly slots: number;
+  /** Slots in which owners held different versions. */
+  readonly differing: number;
+  /** Slots that are settled now. */
+  readonly settled: number;
+  /** Records that another owner got from this one. */
+  readonly keysSent: number;
+  /** The lowest timestamp up to which one of the slots is settled; infinite: there are none. */
+  readonly oldestSettled: number;
+  /** Why slots could not be settled; null: all are. */
+  readonly obstacle: string | null;
+  /** Whether an owner was not there, or was lost. */
+  readonly isOwnerAway: boolean;
+}
+
+interface LeaderOptions extends Omit<RoundOwnerOptions, 'onSettled'> {
+  readonly owner: RoundOwner;
+  /** Whether the node can be asked now. */
+  readonly isUp: (nodeId: string) => boolean;
+  readonly drawRound: () => number;
+  /** The timestamp up to which a round that begins now settles. */
+  readonly settleableNow: () => number;
+}
+
+/** What another owner holds of one range. */
+interface HeldRange {
+  readonly range: SlotRange;
+  readonly list: OwnerList;
+}
+
+/** What has been found out about one other owner in a round. */
+interface OtherOwner {
+  readonly nodeId: string;
+  readonly share: SlotShare;
+  /** Its position in each slot's list, by slot; -1: it is no owner, or not in this round. */
+  readonly positions: Int8Array;
+  /** Slots in which it differs from this node. */
+  readonly differing: Set<number>;
+  /** Whether it has closed the slots for this round. */
+  isClosed: boolean;
+  /** It did not answer: the round goes on without it. */
+  isLost: boolean;
+}
+
+export class RoundLeader {
+  readonly #options: LeaderOptions;
+  readonly #signal: AbortSignal;
+  readonly #scope: RoundScope;
+  readonly #point: RoundPoint;
+  /** Slots that cannot be settled in this round. */
+  readonly #unclean = new Uint8Array(SLOT_COUNT);
+  readonly #others: OtherOwner[] = [];
+  #own: SlotShare = { slots: new Uint16Array(0), positions: new Uint8Array(0) };
+  #keysSent = 0;
+  #obstacle: string | null = null;
+
+  constructor(options: LeaderOptions, first: number, last: number, signal: AbortSignal) {
+    const { drawRound, isUp, nodeId, settleableNow } = options;
+    // A round goes on with the owners with which it began.
+    const owners = options.owners();
+    this.#options = { ...options, owners: () => owners };
+    this.#signal = signal;
+    const skipped = owners.nodeIds.filter((id) => id !== nodeId && !isUp(id));
+    this.#scope = { leader: nodeId, first, last, skipped };
+    this.#point = { round: drawRound(), timestamp: Math.max(settleableNow(), 0) };
+    if (skipped.length > 0) this.#obstacle = `node ${skipped[0]} is away`;
+  }
+
+  /** @throws the signal's reason, or why this node itself cannot go on */
+  async run(): Promise<RoundResult> {
+    await this.#findOwners();
+    if (this.#own.slots.length > 0) {
+      await this.#close();
+      for (const other of this.#others) await this.#tryWith(other, () => this.#compare(other));
+      await this.#exchangeAll();
+    }
+    const settled = await this.#settle();
+    return {
+      slots: this.#own.slots.length,
+      differing: new Set(this.#others.flatMap(({ differing: found }) => [...found])).size,
+      settled,
+      keysSent: this.#keysSent,
+      oldestSettled: this.#own.slots.reduce(
+        (oldest, slot) => Math.min(oldest, this.#options.promises.settledAt(slot)),
+        Number.POSITIVE_INFINITY,
+      ),
+      obstacle: this.#obstacle,
+      isOwnerAway: this.#scope.skipped.length > 0 || this.#others.some(({ isLost }) => isLost),
+    };
+  }
+
+  async #findOwners(): Promise<void> {
+    const { nodeId, owner, owners } = this.#options;
+    this.#own = await owner.shareOf(this.#scope);
+    for (const id of owners().nodeIds) {
+      if (id === nodeId || this.#scope.skipped.includes(id)) continue;
+      const share = await owner.shareOf(this.#scope, id);
+      if (share.slots.length === 0) continue;
+      const positions = new Int8Array(SLOT_COUNT).fill(-1);
+      for (const [index, slot] of share.slots.entries()) positions[slot] = share.positions[index];
+      this.#others.push({
+        nodeId: id,
+        share,
+        positions,
+        differing: new Set(),
+        isClosed: false,
+        isLost: false,
+      });
+    }
+  }
+
+  async #close(): Promise<void> {
+    const { nodeId, peers } = this.#options;
+    const body = encodeRequest({ kind: RoundMessage.close, ...this.#scope, ...this.#point });
+    await peers.ask(nodeId, body, ANSWER_TIMEOUT_MS);
+    await Promise.all(
+      this.#others.map(async (other) => {
+        try {
+          await peers.ask(other.nodeId, body, ANSWER_TIMEOUT_MS);
+          other.isClosed = true;
+        } catch (error) {
+          // It may be compared all the same.
+          this.#obstacle ??= `node ${other.nodeId}: ${errorMessage(error)}`;
+        }
+      }),
+    );
+  }
+
+  /** Finds the slots in which the other owner does not hold the same: three questions at most. */
+  async #compare(other: OtherOwner): Promise<void> {
+    const { nodeId, share } = other;
+    const { owner, peers } = this.#options;
+    const scope = this.#scope;
+    const own = await owner.sharedDigests(share, this.#signal);
+    const ownGroups = foldGroups(share.slots, own);
+    const compare = { kind: RoundMessage.compare, ...scope, root: foldRoot(ownGroups) };
+    const answer = await peers.ask(nodeId, encodeRequest(compare), ANSWER_TIMEOUT_MS);
+    if (answer.length === 0) return;
+    const groups = differing(ownGroups, decodeWords(answer)).filter((group) => group < GROUP_COUNT);
+    for (let at = 0; at < groups.length; at += GROUPS_AT_A_TIME) {
+      const asked = Uint16Array.from(groups.slice(at, at + GROUPS_AT_A_TIME));
+      const ask = { kind: RoundMessage.leaves, ...scope, groups: asked };
+      const leaves = decodeWords(await peers.ask(nodeId, encodeRequest(ask), ANSWER_TIMEOUT_MS));
+      const within = withinGroups(share, asked);
+      const ownLeaves = await owner.sharedDigests(within, this.#signal);
+      for (const index of differing(ownLeaves, leaves)) other.differing.add(within.slots[index]);
+    }
+  }
+
+  async #exchangeAll(): Promise<void> {
+    const found = new Set(this.#others.flatMap((other) => [...other.differing]));
+    const slots = [...found].sort((a, b) => a - b);
+    for (let at = 0; at < slots.length; at += SLOTS_AT_A_TIME)
+      await this.#exchange(slots.slice(at, at + SLOTS_AT_A_TIME));
+  }
+
+  /** Brings the owners of these slots to the same versions. */
+  async #exchange(slots: readonly number[]): Promise<void> {
+    const before = await this.#readOwn(slots);
+    const held = new Map<OtherOwner, readonly HeldRange[]>();
+    const pulled = new Map<number, Set<number>>();
+    for (const other of this.#others) {
+      await this.#tryWith(other, async () => {
+        const ranges = await this.#askVersions(other, slots, before);
+        held.set(other, ranges);
+        const wanted = this.#planAll(before, ranges, 'pulls');
+        for (const { slot, fingerprint } of wanted)
+          pulled.set(slot, (pulled.get(slot) ?? new Set()).add(fingerprint));
+        await this.#pull(other, wanted);
+      });
+    }
+    const after = new Map(before);
+    for (const [slot, versions] of await this.#readOwn([...pulled.keys()])) after.set(slot, versions);
+    for (const other of this.#others) {
+      const ranges = held.get(other);
+      if (ranges === undefined) continue;
+      const wanted = this.#planAll(after, ranges, 'pushes');
+      // It held the same as this node before this one got more from others.
+      for (const [slot, fingerprints] of pulled)
+        if (other.positions[slot] >= 0 && !other.differing.has(slot))
+          wanted.push(...this.#planUnlisted(other, slot, fingerprints, before, after));
+      await this.#tryWith(other, () => this.#push(other, wanted, ranges));
+    }
+  }
+
+  /** What another owner lacks of what was pulled, though its digest was as this node's. */
+  #planUnlisted(
+    other: OtherOwner,
+    slot: number,
+    pulled: ReadonlySet<number>,
+    before: ReadonlyMap<number, SlotVersions>,
+    after: ReadonlyMap<number, SlotVersions>,
+  ): SlotFingerprint[] {
+    const position = other.positions[slot];
+    const within = (versions: SlotVersions | undefined): VersionEntry[] =>
+      versions === undefined
+        ? []
+        : entriesOf(versions, 0, versions.count).filter(({ fingerprint }) => pulled.has(fingerprint));
+    const entries = within(before.get(slot)).filter(({ from }) => from > position);
+    const { pushes } = planExchange(this.#ownList(slot, within(after.get(slot))), {
+      position,
+      entries,
+      settled: 0,
+    });
+    return pushes.map((fingerprint) => ({ slot, fingerprint }));
+  }
+
+  /** Asks what the other owner holds of the slots in which it differs, going down where a range has many versions. */
+  async #askVersions(
+    other: OtherOwner,
+    slots: readonly number[],
+    own: ReadonlyMap<number, SlotVersions>,
+  ): Promise<HeldRange[]> {
+    const { maxAnswerBytes, peers, settledAt } = this.#options;
+    const held: HeldRange[] = [];
+    const open: AskedRange[] = slots
+      .filter((slot) => other.differing.has(slot))
+      .map((slot) => ({ slot, depth: 0, prefix: 0, purgeableTo: settledAt(slot) }));
+    while (open.length > 0) {
+      const ranges = open.slice(0, RANGES_AT_A_TIME);
+      const ask = {
+        kind: RoundMessage.versions,
+        round: this.#point.round,
+        maxBytes: maxAnswerBytes,
+        ranges,
+      };
+      const answer = await peers.ask(other.nodeId, encodeRequest(ask), ANSWER_TIMEOUT_MS);
+      await this.#options.throttle.take(answer.length, this.#signal);
+      const told = decodeTold(answer);
+      if (told.length === 0 || told.length > ranges.length) throw new Error('it told nothing of a slot');
+      open.splice(0, told.length);
+      for (const [index, { settled, entries, folds }] of told.entries()) {
+        const range = ranges[index];
+        const position = other.positions[range.slot];
+        if (entries === null) {
+          const scope = { minFrom: position + 1, purgeableTo: range.purgeableTo };
+          const ownFolds = foldChildren(own.get(range.slot)!, range, scope);
+          for (const byte of differing(ownFolds, folds))
+            open.push({ ...childOf(range, byte), purgeableTo: range.purgeableTo });
+        } else held.push({ range, list: { position, entries, settled } });
+      }
+    }
+    return held;
+  }
+
+  #planAll(
+    own: ReadonlyMap<number, SlotVersions>,
+    held: readonly HeldRange[],
+    direction: 'pulls' | 'pushes',
+  ): SlotFingerprint[] {
+    return held.flatMap(({ range, list }) => {
+      const versions = own.get(range.slot)!;
+      const { start, end } = spanOf(versions, range);
+      const plan = planExchange(this.#ownList(range.slot, entriesOf(versions, start, end)), list);
+      return plan[direction].map((fingerprint) => ({ slot: range.slot, fingerprint }));
+    });
+  }
+
+  async #pull(other: OtherOwner, wanted: readonly SlotFingerprint[]): Promise<void> {
+    const { owner } = this.#options;
+    const fetch = (part: readonly SlotFingerprint[]): Promise<FetchResult> =>
+      owner.fetch(other.nodeId, part, ANSWER_TIMEOUT_MS, true, this.#signal);
+    await this.#inParts(wanted, fetch);
+  }
+
+  async #push(
+    other: OtherOwner,
+    wanted: readonly SlotFingerprint[],
+    held: readonly HeldRange[],
+  ): Promise<void> {
+    const { nodeId, owner, peers } = this.#options;
+    const settled = new Map(held.map(({ range, list }) => [range.slot, list.settled]));
+    const fetch = async (part: readonly SlotFingerprint[]): Promise<FetchResult> => {
+      const ask = { kind: RoundMessage.fetch, leader: nodeId, wanted: part };
+      const result = decodeFetchResult(await peers.ask(other.nodeId, encodeRequest(ask), ANSWER_TIMEOUT_MS));
+      this.#keysSent += result.stored;
+      await owner.bury(result.dead, (slot) => settled.get(slot) ?? 0, this.#signal);
+      return result;
+    };
+    await this.#inParts(wanted, fetch);
+  }
+
+  /** Asks until nothing is left; what cannot be brought over makes its slot unclean. */
+  async #inParts(
+    wanted: readonly SlotFingerprint[],
+    fetch: (part: readonly SlotFingerprint[]) => Promise<FetchResult>,
+  ): Promise<void> {
+    for (let at = 0; at < wanted.length; at += RECORDS_AT_A_TIME) {
+      const part = wanted.slice(at, at + RECORDS_AT_A_TIME);
+      let left: readonly SlotFingerprint[] = part;
+      for (let tries = 0; left.length > 0 && tries < MAX_FETCHES; tries++) {
+        const result = await fetch(left);
+        // Which slots the failed ones belong to was not told.
+        if (result.failed > 0) this.#spoil(part, 'a record could not be stored');
+        this.#spoil(result.dead, 'a value that is gone has come back, and is buried');
+        left = result.left;
+      }
+      this.#spoil(left, 'there was too much to bring over');
+    }
+  }
+
+  /** @returns how many slots are settled */
+  async #settle(): Promise<number> {
+    const { owners } = this.#options;
+    if (this.#point.timestamp <= 0) return 0;
+    const away = new Set(this.#scope.skipped);
+    for (const { isClosed, isLost, nodeId } of this.#others) if (isLost || !isClosed) away.add(nodeId);
+    const isAway = owners().nodeIds.map((id) => away.has(id));
+    const { positions, slots } = this.#own;
+    const clean = slots.filter(
+      (slot, index) => positions[index] === 0 && this.#unclean[slot] === 0 && this.#isComplete(slot, isAway),
+    );
+    const barred = await this.#askAll(RoundMessage.bar, clean);
+    if (barred.length < clean.length) this.#obstacle ??= 'a late write came while its slot was compared';
+    return (await this.#askAll(RoundMessage.settle, barred)).length;
+  }
+
+  /** Whether all owners of the slot are in the round. */
+  #isComplete(slot: number, isAway: readonly boolean[]): boolean {
+    const owners = this.#options.owners();
+    const offset = owners.listOffset(slot);
+    for (let position = 0; position < owners.maxFrom; position++)
+      if (isAway[owners.lists[offset + position]]) return false;
+    return true;
+  }
+
+  /** Asks all owners for a promise, and returns the slots for which all of them have given it. */
+  async #askAll(
+    kind: typeof RoundMessage.bar | typeof RoundMessage.settle,
+    slots: Uint16Array,
+  ): Promise<Uint16Array> {
+    if (slots.length === 0) return slots;
+    const { nodeId, owners, peers } = this.#options;
+    const body = encodeRequest({
+      kind,
+      ...this.#scope,
+      ...this.#point,
+      excluded: without(this.#own.slots, slots),
+    });
+    const given = new Uint8Array(SLOT_COUNT);
+    const ask = async (id: string, own: Uint16Array): Promise<void> => {
+      const refused = new Set(decodeSlots(await peers.ask(id, body, ANSWER_TIMEOUT_MS)));
+      for (const slot of own) if (!refused.has(slot)) given[slot]++;
+    };
+    await Promise.all([
+      ask(nodeId, this.#own.slots),
+      ...this.#others.map((other) => this.#tryWith(other, () => ask(other.nodeId, other.share.slots))),
+    ]);
+    return slots.filter((slot) => given[slot] === owners().maxFrom);
+  }
+
+  async #readOwn(slots: readonly number[]): Promise<Map<number, SlotVersions>> {
+    const { engine } = this.#options;
+    const read = await Promise.all(slots.map((slot) => engine.slotVersions(slot, this.#signal)));
+    return new Map(slots.map((slot, index) => [slot, read[index]]));
+  }
+
+  #ownList(slot: number, entries: readonly VersionEntry[]): OwnerList {
+    const { nodeId, owners, settledAt } = this.#options;
+    const position = positionOf(owners(), slot, owners().nodeIds.indexOf(nodeId));
+    return { position, entries, settled: settledAt(slot) };
+  }
+
+  #spoil(of: readonly SlotFingerprint[], obstacle: string): void {
+    if (of.length > 0) this.#obstacle ??= obstacle;
+    for (const { slot } of of) this.#unclean[slot] = 1;
+  }
+
+  /** What goes wrong with one owner ends the round with that owner, and not with the others. */
+  async #tryWith(other: OtherOwner, work: () => Promise<void>): Promise<void> {
+    if (other.isLost) return;
+    try {
+      await work();
+    } catch (error) {
+      this.#signal.throwIfAborted();
+      other.isLost = true;
+      this.#obstacle ??= `node ${other.nodeId}: ${errorMessage(error)}`;
+    }
+  }
+}

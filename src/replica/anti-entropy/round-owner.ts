@@ -1,0 +1,400 @@
+/**
+ * What a node does as an owner of slots in the rounds of all leaders, its own included: it keeps its promises, tells
+ * what it holds, and gets what it lacks. DESIGN.md says what a round is, and why it proves what it proves.
+ */
+import {
+  Fingerprinter,
+  type HashSeed,
+  recordTimestamp,
+  type SlotVersions,
+  slotOf,
+} from '../../../native-free-lsm/index.ts';
+import type { Clock } from '../../clock.ts';
+import { QuorateError } from '../../errors.ts';
+import type { StorageEngine } from '../storage-engine.ts';
+import type { ByteThrottle } from './byte-throttle.ts';
+import { addStrays, differing, foldGroups, foldRoot, GROUP_COUNT, GROUP_SLOTS } from './digest-tree.ts';
+import {
+  type AskedRange,
+  DONE,
+  decodeRecords,
+  encodeFetchResult,
+  encodeRecords,
+  encodeRequest,
+  encodeSlots,
+  encodeTold,
+  encodeWords,
+  type FetchResult,
+  type KeyAndRecord,
+  RoundMessage,
+  type RoundPoint,
+  type RoundRequest,
+  type RoundScope,
+  type SlotFingerprint,
+  type ToldRange,
+  toldBytes,
+} from './messages.ts';
+import type { PromiseKeeper } from './promise-keeper.ts';
+import { type RoundRecords, StoreOutcome } from './round-records.ts';
+import { type SlotLists, type SlotShare, shareOf } from './slot-lists.ts';
+import type { SlotPromises } from './slot-promises.ts';
+import { entryAt, foldChildren, MAX_DEPTH, MAX_LISTED, spanOf, type VersionEntry } from './version-list.ts';
+
+/** The versions of a slot are read again for a range of it only after this time: a slot may have very many. */
+const KEPT_VERSIONS_MS = 10_000;
+/** A few leaders go through their slots at the same time, and again at the next time. 25 KiB each. */
+const KEPT_SHARES = 64;
+
+/** Asks another owner, or this node itself. */
+export interface RoundPeers {
+  /** @throws QuorateError PEER when there is no answer that counts */
+  ask(nodeId: string, body: Uint8Array, timeoutMs: number): Promise<Uint8Array>;
+}
+
+export interface RoundOwnerOptions {
+  readonly nodeId: string;
+  readonly owners: () => SlotLists;
+  readonly engine: Pick<StorageEngine, 'slotDigests' | 'slotVersions' | 'slotRecords'>;
+  readonly fingerprintSeed: HashSeed;
+  readonly promises: SlotPromises;
+  readonly keeper: PromiseKeeper;
+  readonly records: RoundRecords;
+  readonly peers: RoundPeers;
+  readonly throttle: ByteThrottle;
+  readonly clock: Clock;
+  /** Resolves when all writes that the replica has taken so far are visible. */
+  readonly whenWritten: () => Promise<void>;
+  /** The latest timestamp that a round may settle: no request of a client with it can be under way. */
+  readonly latestSettleable: () => number;
+  readonly settledAt: (slot: number) => number;
+  /** The most bytes of records in one answer. */
+  readonly maxAnswerBytes: number;
+  /** These slots have just been settled. */
+  readonly onSettled: (slots: Uint16Array, timestamp: number) => void;
+}
+
+/** What rounds have changed here since the start. */
+class RoundChanges {
+  /** Records that were stored here. */
+  keysReceived = 0;
+  /** Values that were settled to be gone, and have been hidden for good. */
+  keysBuried = 0;
+}
+
+export class RoundOwner {
+  readonly changes = new RoundChanges();
+  readonly #options: RoundOwnerOptions;
+  readonly #fingerprinter: Fingerprinter;
+  /** Of the last slot that was told in part. */
+  #kept: { readonly round: number; readonly slot: number; readonly versions: SlotVersions } | null = null;
+  #keptUntilMs = 0;
+  readonly #shares = new Map<string, { readonly owners: SlotLists; readonly share: SlotShare }>();
+
+  constructor(options: RoundOwnerOptions) {
+    this.#options = options;
+    this.#fingerprinter = new Fingerprinter(options.fingerprintSeed);
+  }
+
+  /**
+   * Answers one request of a round.
+   * @throws QuorateError PROTOCOL: the request is none; otherwise why it cannot be answered
+   */
+  serve(request: RoundRequest, timeoutMs: number, signal: AbortSignal): Promise<Uint8Array> {
+    switch (request.kind) {
+      case RoundMessage.close:
+        return this.#close(request);
+      case RoundMessage.compare:
+        return this.#compare(request, request.root, signal);
+      case RoundMessage.leaves:
+        return this.#leaves(request, request.groups, signal);
+      case RoundMessage.versions:
+        return this.#versions(request.round, request.ranges, request.maxBytes, signal);
+      case RoundMessage.records:
+        return this.#records(request.wanted, request.maxBytes, signal);
+      case RoundMessage.fetch:
+        return this.fetch(request.leader, request.wanted, timeoutMs / 2, false, signal).then(
+          encodeFetchResult,
+        );
+      case RoundMessage.bar:
+        return this.#bar(request, request.excluded);
+      case RoundMessage.settle:
+        return this.#settle(request, request.excluded);
+      default:
+        return Promise.reject(new QuorateError('PROTOCOL', `a round message of kind ${request.kind}`));
+    }
+  }
+
+  /** The digests of what this node holds for both owners, itself and the one in these positions: the leader's leaves. */
+  sharedDigests({ slots, positions }: SlotShare, signal: AbortSignal): Promise<Uint32Array> {
+    // An owner's `from` is larger than its position.
+    const minFroms = positions.map((position) => position + 1);
+    return this.#options.engine.slotDigests(slots, minFroms, signal);
+  }
+
+  /**
+   * Gets records from another node and stores them.
+   * @param forMs when it has taken so long, the rest is left
+   * @param buries whether versions that are settled to be gone are buried here, and with that at the others later; if
+   *   not, they are named in the result
+   */
+  async fetch(
+    nodeId: string,
+    wanted: readonly SlotFingerprint[],
+    forMs: number,
+    buries: boolean,
+    signal: AbortSignal,
+  ): Promise<FetchResult> {
+    const { clock, maxAnswerBytes, peers, throttle } = this.#options;
+    const untilMs = clock.monotonicMs() + forMs;
+    const result = { stored: 0, bytes: 0, failed: 0 };
+    const dead: SlotFingerprint[] = [];
+    let left = wanted;
+    do {
+      const request = { kind: RoundMessage.records, maxBytes: maxAnswerBytes, wanted: left };
+      const answer = await peers.ask(nodeId, encodeRequest(request), forMs);
+      await throttle.take(answer.length, signal);
+      const told = decodeRecords(answer);
+      result.bytes += answer.length;
+      for (const { outcome, slotFingerprint } of await this.#storeAll(told.records, buries)) {
+        if (outcome === StoreOutcome.stored) result.stored++;
+        else if (outcome === StoreOutcome.failed) result.failed++;
+        else if (outcome === StoreOutcome.dead) dead.push(slotFingerprint);
+      }
+      left = told.left;
+    } while (left.length > 0 && clock.monotonicMs() < untilMs);
+    this.changes.keysReceived += result.stored;
+    return { ...result, dead, left };
+  }
+
+  /**
+   * Hides what this node has of versions that another owner has settled to be gone.
+   * @param settledAt up to which timestamp the other has settled the slot
+   */
+  async bury(
+    dead: readonly SlotFingerprint[],
+    settledAt: (slot: number) => number,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { records } = await this.#read(dead, Number.POSITIVE_INFINITY, signal);
+    const buried = await Promise.all(
+      records
+        .filter(({ key, record }) => recordTimestamp(record, 0) <= settledAt(slotOf(key)))
+        .map(({ key, record }) => this.#options.records.bury(key, record)),
+    );
+    this.changes.keysBuried += buried.filter((outcome) => outcome === StoreOutcome.stored).length;
+  }
+
+  async #storeAll(
+    told: readonly KeyAndRecord[],
+    buries: boolean,
+  ): Promise<{ readonly outcome: StoreOutcome; readonly slotFingerprint: SlotFingerprint }[]> {
+    const { records } = this.#options;
+    return Promise.all(
+      told.map(async ({ key, record }) => {
+        let outcome = await records.store(key, record);
+        if (outcome === StoreOutcome.dead && buries) {
+          outcome = await records.bury(key, record);
+          if (outcome === StoreOutcome.stored) this.changes.keysBuried++;
+        }
+        return { outcome, slotFingerprint: this.#fingerprintOf(key) };
+      }),
+    );
+  }
+
+  async #close(request: RoundScope & RoundPoint): Promise<Uint8Array> {
+    const { latestSettleable, promises, whenWritten } = this.#options;
+    const { round, timestamp } = request;
+    if (timestamp > latestSettleable())
+      throw new QuorateError('PROTOCOL', 'the round would settle what clients may still write');
+    const { slots } = await this.shareOf(request);
+    for (const slot of slots) promises.close(slot, round, timestamp);
+    // What was taken before belongs to what this node holds, and is counted by what it tells from now on.
+    await whenWritten();
+    return DONE;
+  }
+
+  async #compare(scope: RoundScope, root: Uint32Array, signal: AbortSignal): Promise<Uint8Array> {
+    const share = await this.shareOf(scope);
+    const groups = foldGroups(share.slots, await this.#leavesOf(share, signal));
+    return differing(foldRoot(groups), root).length === 0 ? DONE : encodeWords(groups);
+  }
+
+  async #leaves(scope: RoundScope, groups: Uint16Array, signal: AbortSignal): Promise<Uint8Array> {
+    const share = await this.shareOf(scope);
+    return encodeWords(await this.#leavesOf(withinGroups(share, groups), signal));
+  }
+
+  async #versions(
+    round: number,
+    ranges: readonly AskedRange[],
+    maxBytes: number,
+    signal: AbortSignal,
+  ): Promise<Uint8Array> {
+    const { settledAt } = this.#options;
+    const told: ToldRange[] = [];
+    let bytes = 0;
+    for (const range of ranges) {
+      const versions = await this.#versionsOf(round, range, signal);
+      const { start, end } = spanOf(versions, range);
+      const settled = settledAt(range.slot);
+      const next: ToldRange =
+        end - start > MAX_LISTED && range.depth < MAX_DEPTH
+          ? { settled, entries: null, folds: foldChildren(versions, range, { ...range, minFrom: 1 }) }
+          : { settled, entries: entriesOf(versions, start, end), folds: null };
+      bytes += toldBytes(next);
+      if (told.length > 0 && bytes > maxBytes) break;
+      told.push(next);
+    }
+    return encodeTold(told);
+  }
+
+  async #versionsOf(round: number, { slot, depth }: AskedRange, signal: AbortSignal): Promise<SlotVersions> {
+    const { clock, engine } = this.#options;
+    const kept = this.#kept;
+    if (depth > 0 && kept?.slot === slot && kept.round === round && clock.monotonicMs() < this.#keptUntilMs)
+      return kept.versions;
+    const versions = await engine.slotVersions(slot, signal);
+    if (versions.count > MAX_LISTED) {
+      this.#kept = { round, slot, versions };
+      this.#keptUntilMs = clock.monotonicMs() + KEPT_VERSIONS_MS;
+    }
+    return versions;
+  }
+
+  async #records(
+    wanted: readonly SlotFingerprint[],
+    maxBytes: number,
+    signal: AbortSignal,
+  ): Promise<Uint8Array> {
+    const { records, left } = await this.#read(wanted, maxBytes, signal);
+    return encodeRecords(records, left);
+  }
+
+  /** The newest records of some keys, as far as there is room, at least one of those that are there. */
+  async #read(
+    wanted: readonly SlotFingerprint[],
+    maxBytes: number,
+    signal: AbortSignal,
+  ): Promise<{ readonly records: KeyAndRecord[]; readonly left: readonly SlotFingerprint[] }> {
+    const { engine } = this.#options;
+    const records: KeyAndRecord[] = [];
+    let room = maxBytes;
+    for (let at = 0; at < wanted.length; ) {
+      const { slot } = wanted[at];
+      let end = at + 1;
+      while (end < wanted.length && wanted[end].slot === slot) end++;
+      const missing = new Set(wanted.slice(at, end).map(({ fingerprint }) => fingerprint));
+      while (missing.size > 0) {
+        const found = await engine.slotRecords(slot, wordsOf(slot, missing), Math.max(room, 1), signal);
+        // No key has them any more.
+        if (found.length === 0) break;
+        for (const { key, record } of found) {
+          const size = key.length + record.length;
+          if (records.length > 0 && size > room) return { records, left: leftOf(slot, missing, wanted, end) };
+          room -= size;
+          records.push({ key, record });
+          missing.delete(this.#fingerprintOf(key).fingerprint);
+        }
+      }
+      at = end;
+    }
+    return { records, left: [] };
+  }
+
+  /** Answers with the slots that it does not bar. */
+  async #bar(request: RoundScope & RoundPoint, excluded: Uint16Array): Promise<Uint8Array> {
+    const { keeper, promises } = this.#options;
+    const { round, timestamp } = request;
+    const asked = without((await this.shareOf(request)).slots, excluded);
+    const closed = asked.filter((slot) => promises.isClosed(slot, round, timestamp));
+    await keeper.bar(closed, timestamp);
+    return encodeSlots(without(asked, closed));
+  }
+
+  /** Answers with the slots that it does not settle. */
+  async #settle(request: RoundScope & RoundPoint, excluded: Uint16Array): Promise<Uint8Array> {
+    const { keeper, onSettled, promises } = this.#options;
+    const { round, timestamp } = request;
+    const asked = without((await this.shareOf(request)).slots, excluded);
+    const barred = asked.filter(
+      (slot) => promises.isClosed(slot, round, timestamp) && promises.barredAt(slot) >= timestamp,
+    );
+    await keeper.settle(barred, timestamp);
+    onSettled(barred, timestamp);
+    return encodeSlots(without(asked, barred));
+  }
+
+  /** The leaves of the owner that stands behind, this node. */
+  async #leavesOf(share: SlotShare, signal: AbortSignal): Promise<Uint32Array> {
+    const shared = await this.sharedDigests(share, signal);
+    const anyFrom = new Uint8Array(share.slots.length).fill(1);
+    return addStrays(shared, await this.#options.engine.slotDigests(share.slots, anyFrom, signal));
+  }
+
+  /** A node's slots of a round, this one's unless told otherwise. They are asked for with each message of each round. */
+  async shareOf(scope: RoundScope, nodeId = this.#options.nodeId): Promise<SlotShare> {
+    const { clock, owners } = this.#options;
+    const current = owners();
+    const name = JSON.stringify([nodeId, scope.leader, scope.first, scope.last, scope.skipped]);
+    const kept = this.#shares.get(name);
+    if (kept !== undefined && kept.owners === current) return kept.share;
+    const share = await shareOf(current, scope, nodeId, () => nextTurn(clock));
+    this.#shares.set(name, { owners: current, share });
+    if (this.#shares.size > KEPT_SHARES) this.#shares.delete(this.#shares.keys().next().value!);
+    return share;
+  }
+
+  #fingerprintOf(key: Uint8Array): SlotFingerprint {
+    const fingerprinter = this.#fingerprinter;
+    fingerprinter.take(key, 0, key.length);
+    return {
+      slot: fingerprinter.high >>> 16,
+      fingerprint: (fingerprinter.high & 0xffff) * 0x1_0000_0000 + fingerprinter.low,
+    };
+  }
+}
+
+/** Those of the slots that are not among the others. */
+export function without(slots: Uint16Array, others: Uint16Array): Uint16Array {
+  if (others.length === 0) return slots;
+  const found = new Set(others);
+  return slots.filter((slot) => !found.has(slot));
+}
+
+/** The slots of the share that lie in these groups. */
+export function withinGroups({ slots, positions }: SlotShare, groups: Uint16Array): SlotShare {
+  const isAsked = new Uint8Array(GROUP_COUNT);
+  for (const group of groups) isAsked[group] = 1;
+  const isWithin = (slot: number): boolean => isAsked[Math.floor(slot / GROUP_SLOTS)] === 1;
+  return {
+    slots: slots.filter(isWithin),
+    positions: positions.filter((_, index) => isWithin(slots[index])),
+  };
+}
+
+function nextTurn(clock: Clock): Promise<void> {
+  return new Promise((resolve) => clock.endOfTurn(resolve));
+}
+
+export function entriesOf(versions: SlotVersions, start: number, end: number): VersionEntry[] {
+  return Array.from({ length: end - start }, (_, index) => entryAt(versions, start + index));
+}
+
+function wordsOf(slot: number, fingerprints: ReadonlySet<number>): Uint32Array {
+  const words = new Uint32Array(2 * fingerprints.size);
+  let at = 0;
+  for (const fingerprint of fingerprints) {
+    words[at++] = slot * 0x1_0000 + Math.floor(fingerprint / 0x1_0000_0000);
+    words[at++] = fingerprint % 0x1_0000_0000;
+  }
+  return words;
+}
+
+function leftOf(
+  slot: number,
+  missing: ReadonlySet<number>,
+  wanted: readonly SlotFingerprint[],
+  end: number,
+): SlotFingerprint[] {
+  return [...Array.from(missing, (fingerprint) => ({ slot, fingerprint })), ...wanted.slice(end)];
+}
