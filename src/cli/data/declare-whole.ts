@@ -12,9 +12,9 @@ A node that finds its folder emptied takes writes but counts for no read quorum:
 it would answer "not found" for keys it once had. So does one whose folder was
 put back to an older copy, and one whose folder was repaired (\`lsm repair\`) and
 may lack records, or whose engine/ holds less than the node knows it did. It says
-so in \`status\`. When you know that nothing it held is missing (its folder was
-restored, its keys have been written again, or the cluster never held anything of
-value), stop it, declare it whole and start it again.
+so in \`status\`, and is refilled from the other nodes while all of them are there
+and one of them is whole. When you know that nothing it held is missing, or when
+no other node has what is, stop it, declare it whole and start it again.
 
 A backup of all folders comes up whole by itself when it was taken of a stopped
 cluster, or of all folders at one moment. Of copies taken one after the other the
@@ -29,7 +29,7 @@ ${exitCodesManual([ExitCode.ok, ExitCode.error, ExitCode.output])}`;
 export function declareWholeCommand(): Command {
   return new Command('declare-whole')
     .description(
-      'Declares that a node whose folder was emptied or put back has all its data again and counts for reads.',
+      'Declares that nothing is missing from a node whose folder was emptied or put back, so that it counts for reads.',
     )
     .argument('<directory>', "the node's own data folder; the node must be stopped")
     .addHelpText('after', MANUAL)
