@@ -78,7 +78,8 @@ export class BulkSource {
     const maxBytes = Math.min(request.maxBytes, MAX_PAGE_BYTES);
     let entries = Buffer.allocUnsafe(maxBytes);
     let used = 0;
-    let end: BulkEnd = { kind: 'at', key: request.start };
+    // Without sources nothing is wanted.
+    let end: BulkEnd = request.sources.length === 0 ? { kind: 'end' } : { kind: 'at', key: request.start };
     try {
       for (let scan = 0; scan < MAX_SCANS && end.kind === 'at'; scan++) {
         using page = await engine.rangePage({
