@@ -128,8 +128,8 @@ export class ReadOperation extends Operation implements WrittenBackRead {
     const { ack, context, from, key, listOffset, remainingMs, replicas } = this;
     const request = { ack, from, key, listOffset, replicas };
     const isForgettable = !this.#isLive;
-    const answer = { ...request, record, isForgettable, remainingMs, said: this.accumulator };
-    this.#writeBack = new WriteBack(this, answer, context.clock);
+    const answer = { ...request, isForgettable, remainingMs, said: this.accumulator };
+    this.#writeBack = new WriteBack(this, record, answer, context.clock);
     this.#writeBack.start();
   }
 

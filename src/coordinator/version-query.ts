@@ -34,7 +34,7 @@ export class VersionQuery implements ReplySink {
     return this.#said.decision === Decision.succeeded;
   }
 
-  /** The header of the newest record; null: nobody has one. */
+  /** The header of the newest record; null: nobody has one. It is kept until the asker has been told. */
   get freshest(): Uint8Array | null {
     return this.#said.freshest;
   }
@@ -82,5 +82,7 @@ export class VersionQuery implements ReplySink {
     this.#isTold = true;
     if (this.#said.decision === Decision.succeeded) this.#asker.onVersions();
     else this.#asker.onTooFewVersions();
+    // It may be a view of much more that was received with it.
+    this.#said.dropRecord();
   }
 }

@@ -37,7 +37,6 @@ interface FreshestAnswer {
   readonly ack: number;
   readonly from: number;
   readonly said: ResponseAccumulator;
-  readonly record: Uint8Array;
   /** It is no value: a replica may have forgotten it together with what is older. */
   readonly isForgettable: boolean;
   /** What is left of the read's time. */
@@ -80,11 +79,12 @@ export class WriteBack {
   #lateTimer: TimerHandle | null = null;
   readonly #untilMs: number;
 
-  constructor(read: WrittenBackRead, answer: FreshestAnswer, clock: Clock) {
+  /** @param record what the read is to answer: kept no longer than until it has */
+  constructor(read: WrittenBackRead, record: Uint8Array, answer: FreshestAnswer, clock: Clock) {
     this.#read = read;
     this.#answer = answer;
     this.#clock = clock;
-    const { ack, from, isForgettable, record, remainingMs, said } = answer;
+    const { ack, from, isForgettable, remainingMs, said } = answer;
     const timestamp = recordTimestamp(record, 0);
     const writer = recordWriter(record, 0);
     const writtenFrom = recordFrom(record, 0);

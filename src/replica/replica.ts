@@ -304,7 +304,7 @@ export class Replica {
       this.#noteFault('read', error);
       return storageFailure(error);
     }
-    const part = record !== null && headerOnly ? record.subarray(0, recordValueStart(record, 0)) : record;
+    const part = record !== null && headerOnly ? headerOf(record) : record;
     if (!this.#counts(slot)) return incomplete(part);
     return part === null ? ABSENT : found(part);
   }
@@ -363,4 +363,9 @@ function clientsEnd(end: Uint8Array | null): Uint8Array {
   if (end === null) return OWN_KEYS_START;
   const isBefore = compareBytes(end, 0, end.length, OWN_KEYS_START, 0, OWN_KEYS_START.length) < 0;
   return isBefore ? end : OWN_KEYS_START;
+}
+
+/** In memory of its own: whoever keeps it is not to keep the value, which may be large. */
+function headerOf(record: Uint8Array): Uint8Array {
+  return new Uint8Array(record.subarray(0, recordValueStart(record, 0)));
 }

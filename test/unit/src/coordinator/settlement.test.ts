@@ -121,6 +121,32 @@ test('answered before enough replicas were heard, it keeps no value of those tha
   assert.equal(settled[0].version, '6 by 1');
 });
 
+test('once answered, a read that writes back lets go of its value, however long a replica takes to store it', async () => {
+  const replicas = new FakeReplicas(viewOfNodes(4));
+  const { coordinator, clock, settled } = setUpCoordinator(replicas, undefined, 'parallel', {}, true);
+  const { asked } = replicas;
+  const answers = new Answers();
+  const read = (): WeakRef<Uint8Array> => {
+    coordinator.get(KEY, quorumOptions(2, 4), answers);
+    const reply = found(9, 'newest');
+    const [first, second, third, fourth] = asked.splice(0);
+    first.reply(reply);
+    second.reply(ABSENT);
+    third.reply(ABSENT);
+    fourth.reply(ABSENT);
+    // The first to be written to is late, so the others are, too.
+    clock.advance(TIMEOUT_MS / 4 + 1);
+    asked.splice(0)[1].reply(STORED);
+    return new WeakRef(reply.record!);
+  };
+  const value = read();
+  assert.deepEqual(answers.all, ['ok newest']);
+  await collectGarbage();
+  assert.equal(value.deref() === undefined, true);
+  assert.equal(settled.length, 0);
+  coordinator.close();
+});
+
 test('a large value that finds no room is not kept', async () => {
   const { answers, asked, coordinator, settled } = setUpWaiting();
   const large = (): WeakRef<Uint8Array> => {

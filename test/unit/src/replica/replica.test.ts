@@ -170,6 +170,7 @@ describe('over a plain store', () => {
     replica.write(KEY, encodeRecord(fields, Buffer.from('value')), answers, 0);
     replica.readVersion(KEY, answers, 0);
     assert.equal(last().record!.length, 24);
+    assert.equal(last().record!.buffer.byteLength, 24, 'the value is not kept by it');
   });
 
   test('a node that is not whole takes writes and answers reads as incomplete, with what it has', () => {
