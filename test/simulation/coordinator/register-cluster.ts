@@ -4,6 +4,7 @@
  */
 import {
   compareRecordVersions,
+  compareVersions,
   recordTimestamp,
   recordValueStart,
   recordWriter,
@@ -191,10 +192,17 @@ export class RegisterCluster {
     });
   }
 
-  /** The nodes that hold the key, in the order of preference. */
-  preferred(key: string): readonly number[] {
+  /** How many of the key's first `from` replicas have this version or a newer one. */
+  holdersOf(key: string, from: number, timestamp: number, writer: number): number {
+    const { lists } = this.view.placement;
     const offset = this.view.placement.listOffset(slotOf(Buffer.from(key)));
-    return Array.from(this.view.placement.lists.subarray(offset, offset + this.nodes.length));
+    const records = Array.from(lists.subarray(offset, offset + from), (node) =>
+      this.nodes[node].records.get(key),
+    );
+    const holds = (record: Uint8Array | undefined): boolean =>
+      record !== undefined &&
+      compareVersions(recordTimestamp(record, 0), recordWriter(record, 0), timestamp, writer) >= 0;
+    return records.filter(holds).length;
   }
 }
 

@@ -94,6 +94,8 @@ function run(seed: number, traffic: Traffic): Run {
     const condition = isRead || traffic.isConditional !== true ? null : conditionOf(known.get(key));
     const options = { ...optionsOf(isRead, traffic, nodes, random), condition };
     const value = isRead || isDeletion ? null : `v${++values}`;
+    // What is answered is on as many replicas as must answer, not only in what clients see.
+    const isKept = !isRead || traffic.writesBack || traffic.reads === Consistency.linearizable;
     const calledAt = ++events;
     const onOutcome = (
       outcome: Outcome,
@@ -104,6 +106,10 @@ function run(seed: number, traffic: Traffic): Run {
     ): void => {
       const isKnown = outcome === Outcome.ok || outcome === Outcome.notFound;
       if (isKnown) answered++;
+      if (isKnown && isKept && timestamp > 0) {
+        const holders = cluster.holdersOf(key, options.from, timestamp, writer);
+        assert.ok(holders >= options.ack, `${holders} have what is answered, and ${options.ack} must`);
+      }
       const answeredAt = isKnown ? ++events : Number.POSITIVE_INFINITY;
       const read = bytes === null ? null : Buffer.from(bytes).toString();
       operations.push({
