@@ -15,12 +15,15 @@ export class ClusterView {
   readonly epoch: number;
   readonly nodes: readonly TopologyNode[];
   readonly placement: Placement;
+  /** How many replicas a key has whose request does not say. */
+  readonly defaultFrom: number;
   readonly #indexes: ReadonlyMap<string, number>;
 
   constructor(topology: Topology, epoch: number) {
     this.epoch = epoch;
     this.nodes = Object.freeze(topology.nodes.map((node) => Object.freeze({ ...node })));
     this.placement = new Placement(this.nodes, topology.placement);
+    this.defaultFrom = topology.from ?? this.placement.maxFrom;
     this.#indexes = new Map(this.nodes.map(({ id }, index) => [id, index]));
     Object.freeze(this);
   }

@@ -5,7 +5,7 @@
 import { isIPv6 } from 'node:net';
 import type { Address } from '../address.ts';
 import { isFolderName, isName } from './node-id.ts';
-import { PLACEMENT_POLICIES, type PlacementNode, type PlacementPolicy } from './placement.ts';
+import { MAX_REPLICAS, PLACEMENT_POLICIES, type PlacementNode, type PlacementPolicy } from './placement.ts';
 
 export interface TopologyNode extends PlacementNode {
   readonly http: Address;
@@ -17,6 +17,8 @@ export interface Topology {
   readonly cluster: string;
   readonly placement: PlacementPolicy;
   readonly nodes: readonly TopologyNode[];
+  /** How many replicas a key has whose request does not say; undefined: as many as it can have. */
+  readonly from?: number;
   /** The file of the cluster's secret; undefined: there is none, or it is named elsewhere. */
   readonly secretFile?: string;
 }
@@ -31,15 +33,25 @@ type Fields = Readonly<Record<string, unknown>>;
 
 /** The result may be used only when no fault was noted. */
 export function checkTopology(document: unknown, faults: string[]): Topology {
-  const fields = checkObject(document, '', ['cluster', 'placement', 'secretFile', 'nodes'], faults);
+  const fields = checkObject(document, '', ['cluster', 'placement', 'from', 'secretFile', 'nodes'], faults);
   if (fields === null) return { cluster: '', placement: 'any', nodes: [] };
-  const { cluster, placement = 'any', secretFile, nodes } = fields;
+  const { cluster, placement = 'any', from, secretFile, nodes } = fields;
   return {
     cluster: checkName(cluster, 'cluster', faults),
     placement: checkChoice(placement, 'placement', PLACEMENT_POLICIES, faults),
     nodes: checkNodes(nodes, faults),
+    ...(from !== undefined && { from: checkFrom(from, nodes, faults) }),
     ...(secretFile !== undefined && { secretFile: checkPath(secretFile, 'secretFile', faults) }),
   };
+}
+
+function checkFrom(value: unknown, nodes: unknown, faults: string[]): number {
+  const most = Math.min(Array.isArray(nodes) ? nodes.length : 1, MAX_REPLICAS);
+  if (typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= most) return value;
+  faults.push(
+    `from: expected a whole number from 1 to ${most}, the most replicas a key has here, ${described(value)}`,
+  );
+  return 1;
 }
 
 function checkNodes(value: unknown, faults: string[]): TopologyNode[] {

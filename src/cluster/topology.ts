@@ -54,27 +54,35 @@ interface LocalTopologyOptions {
   readonly port: number;
   /** One for each node. */
   readonly rpcPorts: readonly number[];
+  /** How many replicas a key has whose request does not say; undefined: one on each node. */
+  readonly from?: number | undefined;
 }
 
 /** A cluster on one machine: nodes `node-1` to `node-N` in one zone. */
 export function localTopology(options: LocalTopologyOptions): Topology {
-  const { host, port, rpcPorts } = options;
+  const { from, host, port, rpcPorts } = options;
   const nodes = Array.from({ length: options.nodes }, (_, i) => ({
     id: `node-${i + 1}`,
     http: { host, port: port + i },
     rpc: { host, port: rpcPorts[i] },
   }));
-  return validTopology({ cluster: 'local', nodes }, 'the local cluster');
+  return validTopology({ cluster: 'local', nodes, ...(from !== undefined && { from }) }, 'the local cluster');
 }
 
 /**
- * SHA-256, in hexadecimal, of everything that decides who holds what: the cluster's name, the placement policy, and
- * the id, zone and weight of each node. Peers compare it before they work together. Addresses are left out:
+ * SHA-256, in hexadecimal, of everything that decides who holds what: the cluster's name, the placement policy, the
+ * default number of replicas, and the id, zone and weight of each node. Peers compare it before they work together. Addresses are left out:
  * a node may have to write its own differently (0.0.0.0) than its peers do.
  */
 export function topologyDigest(topology: Topology): string {
   const owners = topology.nodes.map((node) => [node.id, node.zone, node.weight]);
-  const canonical = JSON.stringify([PLACEMENT_VERSION, topology.cluster, topology.placement, owners]);
+  const canonical = JSON.stringify([
+    PLACEMENT_VERSION,
+    topology.cluster,
+    topology.placement,
+    topology.from ?? 0,
+    owners,
+  ]);
   return createHash('sha256').update(canonical).digest('hex');
 }
 

@@ -67,7 +67,7 @@ export class Coordinator {
   get(key: Uint8Array, options: RequestOptions, reply: OutcomeSink, waitedMs = 0): void {
     const replicas = this.#replicas.current;
     const { view } = replicas;
-    const copies = options.from === 0 ? view.placement.maxFrom : options.from;
+    const copies = options.from === 0 ? view.defaultFrom : options.from;
     const needed = options.ack === 0 ? defaultAck(copies) : options.ack;
     if (refuses(view, options, needed, copies, reply)) return;
     const listOffset = view.placement.listOffset(slotOf(key));
@@ -157,7 +157,7 @@ export class Coordinator {
   ): void {
     const replicas = this.#replicas.current;
     const { view } = replicas;
-    const copies = options.from === 0 ? view.placement.maxFrom : options.from;
+    const copies = options.from === 0 ? view.defaultFrom : options.from;
     const needed = options.ack === 0 ? defaultAck(copies) : options.ack;
     if (refuses(view, options, needed, copies, reply)) return;
     const listOffset = view.placement.listOffset(slotOf(key));

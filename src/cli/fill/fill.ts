@@ -36,7 +36,8 @@ the same flags then starts the cluster with the data in it.
 
 The keys are key1 to keyN, with as many as it takes for each node to hold --size
 bytes of keys and values. A key is on the first --from nodes of its preference
-list, where a request with the same \`from\` looks for it; left out, on all nodes.
+list, where a request with the same \`from\` looks for it; left out, on as many as the
+topology says, or else on all.
 With a smaller --from there are more keys, because each is on fewer nodes. Half
 of each value is random bytes and half repeats a word. The same flags always make
 the same data.
@@ -95,7 +96,7 @@ function readRequest(command: Command): FillRequest {
       `--from ${from} is too many: in a cluster of ${nodes} a key has at most ${largest} replicas`,
     );
   }
-  return { ...data, target, from: from ?? largest };
+  return { ...data, target, from: from ?? target.from ?? largest };
 }
 
 function readTarget(command: Command): FillTarget {

@@ -19,6 +19,8 @@ export interface FillTarget {
   /** The nodes of the whole cluster. */
   readonly nodes: readonly PlacementNode[];
   readonly policy: PlacementPolicy;
+  /** How many replicas a key has by the topology; undefined: one on each node. */
+  readonly from: number | undefined;
   /** The indexes of the nodes whose folders are built, and these folders in the same order. */
   readonly filled: readonly number[];
   readonly folders: readonly NodeFolder[];
@@ -77,6 +79,7 @@ function targetOf(
     dataDirectory,
     nodes: topology.nodes.map(({ id, zone, weight }) => ({ id, zone, weight })),
     policy: topology.placement,
+    from: topology.from,
     filled: filled.map(({ id }) => topology.nodes.findIndex((node) => node.id === id)),
     folders: filled.map(({ id }) => ({ nodeId: id, directory: nodeDirectory(dataDirectory, id) })),
     open,

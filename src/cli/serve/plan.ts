@@ -32,11 +32,13 @@ export interface ServePlan extends Disposable {
 /**
  * All nodes of a cluster on this machine.
  * @param givenSecretFile undefined: the secret is in the data folder, made at the first start
+ * @param from how many replicas a key has whose request does not say; undefined: one on each node
  */
 export function planLocalCluster(
   cluster: ClusterSettings,
   settings: NodeSettings,
   givenSecretFile?: string,
+  from?: number,
 ): ServePlan {
   const { nodes, host, port } = cluster;
   checkNodeSettings(settings);
@@ -45,6 +47,12 @@ export function planLocalCluster(
     throw new QuorateError(
       'INVALID_CONFIG',
       `--port ${port} leaves no room for ${nodes} nodes: the last would be on ${lastPort}, above ${HIGHEST_PORT}`,
+    );
+  }
+  if (from !== undefined && from > nodes) {
+    throw new QuorateError(
+      'INVALID_CONFIG',
+      `--from ${from} is too many: a cluster of ${nodes} has at most ${nodes} replicas of a key`,
     );
   }
   const nodeIds = Array.from({ length: nodes }, (_, index) => `node-${index + 1}`);
@@ -61,7 +69,7 @@ export function planLocalCluster(
       );
       const rpcPorts = await chooseFreePorts(host, nodes);
       const { localTopology } = await import('../../cluster/topology.ts');
-      const topology = localTopology({ nodes, host, port, rpcPorts });
+      const topology = localTopology({ nodes, host, port, rpcPorts, from });
       const { clusterId } = openDataDirectory(dataDirectory, nodes, report);
       lock = await lockDataDirectory(dataDirectory);
       const secretFile = path.resolve(givenSecretFile ?? openSecretFile(dataDirectory));

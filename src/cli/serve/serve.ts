@@ -15,6 +15,7 @@ import { CommandError, ExitCode, exitCodesManual } from '../exit-codes.ts';
 import { holdProcess } from '../hold-process.ts';
 import { Messages } from '../messages.ts';
 import { addSettings, isFlagGiven, readSettings } from '../options.ts';
+import { quorumSettings } from '../quorum-settings.ts';
 import { StopSignals } from '../stop-signals.ts';
 import { nodeSpawner } from './child-process.ts';
 import { planLocalCluster, planMember, type ServePlan } from './plan.ts';
@@ -31,7 +32,8 @@ and remembers how many nodes it was made for.
 
 With --topology and --node it is one node of a real cluster. The file lists the
 nodes with id, HTTP and RPC address, zone and weight, and names the placement;
-every node is given the same file. The node's data is in the folder of its id
+every node is given the same file, also its "from": how many replicas a key has
+when a request does not say (without it, one on each node). The node's data is in the folder of its id
 below --data.
 
 Nodes prove to each other that they know the cluster's secret, 32 characters or
@@ -71,6 +73,7 @@ QUORATE_MAX_VALUE_SIZE and so on; a flag counts first.
 
 Examples:
   node cli.ts serve
+  node cli.ts serve --nodes 5 --from 3        # each key on 3 of the 5 nodes
   node cli.ts serve --nodes 5 --port 8080 --data /var/lib/quorate --restart
   node cli.ts serve --durability interval --sync-interval 50ms
   node cli.ts serve --topology cluster.json --node berlin-1
@@ -82,6 +85,7 @@ export function serveCommand(): Command {
     'Starts a cluster on this machine, or one node of a real cluster, and stays until Ctrl-C.',
   );
   addSettings(command.optionsGroup('A cluster on this machine:'), clusterSettings);
+  addSettings(command, quorumSettings, ['from']);
   addSettings(command.optionsGroup('One node of a real cluster:'), memberSettings);
   addSettings(command.optionsGroup('Every node:'), secretSettings);
   addSettings(command, nodeSettings);
@@ -102,9 +106,11 @@ function planOf(command: Command, cluster: ClusterSettings): ServePlan {
     );
   }
   if (topologyFile === undefined || nodeId === undefined) {
-    return planLocalCluster(cluster, settings, secretFile);
+    const { from } = readSettings(command, quorumSettings, process.env, ['from']);
+    return planLocalCluster(cluster, settings, secretFile, from);
   }
-  for (const setting of [clusterSettings.nodes, clusterSettings.port, clusterSettings.host]) {
+  const { host, nodes, port } = clusterSettings;
+  for (const setting of [nodes, quorumSettings.from, port, host]) {
     if (isFlagGiven(command, setting)) {
       throw new CommandError(
         ExitCode.error,

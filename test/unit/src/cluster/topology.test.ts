@@ -78,7 +78,7 @@ test('every fault of a file is named with its path', () => {
     ],
   };
   assert.deepEqual(faultsOf(document), [
-    'replicas: unknown, expected one of cluster, placement, secretFile, nodes',
+    'replicas: unknown, expected one of cluster, placement, from, secretFile, nodes',
     'cluster: expected 1 to 64 letters, digits, dots, dashes or underscores, found nothing',
     'placement: expected one of any, spread, near, found "everywhere"',
     'nodes[0].id: expected 1 to 64 letters, digits, dots, dashes or underscores, found "a b"',
@@ -197,6 +197,16 @@ test('a cluster on one machine has its nodes on ports one behind the other', () 
   assert.throws(() => localTopology(atTheEnd), /nodes\[1\]\.http\.port: .* found 65536/);
 });
 
+test('the default number of replicas is one that a key can have', () => {
+  const nodes = [node('a'), node('b')];
+  assert.equal(parse({ cluster: 'c', from: 2, nodes }).from, 2);
+  assert.equal(parse({ cluster: 'c', nodes }).from, undefined);
+  const expected = 'from: expected a whole number from 1 to 2, the most replicas a key has here, found';
+  for (const from of [0, 3, 1.5, -1]) oneFault({ cluster: 'c', from, nodes }, `${expected} ${from}`);
+  oneFault({ cluster: 'c', from: '2', nodes }, `${expected} "2"`);
+  oneFault({ cluster: 'c', from: null, nodes }, `${expected} null`);
+});
+
 test('the digest tells who holds what, and nothing else', () => {
   const base = {
     cluster: 'c',
@@ -213,6 +223,8 @@ test('the digest tells who holds what, and nothing else', () => {
   const different = [
     { ...base, cluster: 'd' },
     { ...base, placement: 'near' },
+    { ...base, from: 1 },
+    { ...base, from: 2 },
     { ...base, nodes: base.nodes.slice(1) },
     { ...base, nodes: [node('a', { weight: 3 }), base.nodes[1]] },
     { ...base, nodes: [node('a', { weight: 2, zone: 'z' }), base.nodes[1]] },

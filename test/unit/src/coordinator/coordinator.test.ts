@@ -7,6 +7,7 @@ import {
   recordValueStart,
   recordWriter,
 } from '../../../../native-free-lsm/index.ts';
+import { ClusterView } from '../../../../src/cluster/cluster-view.ts';
 import { MAX_REPLICAS } from '../../../../src/cluster/placement.ts';
 import { FailureCode } from '../../../../src/failure.ts';
 import { Outcome } from '../../../../src/outcome.ts';
@@ -544,4 +545,28 @@ test('ack and from are bounded by the view in which a request begins', () => {
     'badRequest from is 4, but the cluster has 3 nodes',
     'badRequest from is 3, but the cluster has 2 nodes',
   ]);
+});
+
+test('a request that says no `from` has that of the topology, and `ack` follows from it', () => {
+  const nodes = ['a', 'b', 'c', 'd', 'e'].map((id) => ({
+    id,
+    http: { host: 'h', port: 1 },
+    rpc: { host: 'h', port: 2 },
+    zone: 'z',
+    weight: 1,
+  }));
+  const replicas = new FakeReplicas(new ClusterView({ cluster: 'c', placement: 'any', nodes, from: 3 }, 1));
+  const { coordinator } = setUpCoordinator(replicas);
+  const answers = new Answers();
+  coordinator.put(KEY, VALUE, quorumOptions(0, 0), answers);
+  assert.equal(replicas.asked.length, 3);
+  assert.equal(recordFrom(replicas.asked[0].record!, 0), 3);
+  replicas.asked[0].reply(STORED);
+  assert.deepEqual(answers.all, []);
+  replicas.asked[1].reply(STORED);
+  assert.deepEqual(answers.all, ['ok']);
+  coordinator.put(KEY, VALUE, quorumOptions(0, 5), answers);
+  assert.equal(replicas.asked.length, 3 + 5);
+  coordinator.get(KEY, quorumOptions(4, 0), answers);
+  assert.match(answers.all.at(-1) ?? '', /^badRequest ack is 4, more than the 3 replicas/);
 });

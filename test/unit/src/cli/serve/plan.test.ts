@@ -23,7 +23,14 @@ afterEach(() => {
 });
 
 function cluster(changes: Partial<ClusterSettings> = {}): ClusterSettings {
-  return { nodes: 1, host: HOST, port, restart: false, dataDirectory: path.join(folder, 'data'), ...changes };
+  return {
+    nodes: 1,
+    host: HOST,
+    port,
+    restart: false,
+    dataDirectory: path.join(folder, 'data'),
+    ...changes,
+  };
 }
 
 describe('a plan for a cluster on one machine', () => {
@@ -49,6 +56,16 @@ describe('a plan for a cluster on one machine', () => {
     plan[Symbol.dispose]();
     const [again] = await second.configure();
     assert.equal(again.clusterId, config.clusterId);
+  });
+
+  it('has the default number of replicas that it is given, in its topology, and no more than nodes', async () => {
+    using plan = planLocalCluster(cluster(), settings, undefined, 1);
+    const [config] = await plan.configure();
+    assert.equal(config.topology.from, 1);
+    assert.throws(() => planLocalCluster(cluster(), settings, undefined, 2), {
+      code: 'INVALID_CONFIG',
+      message: '--from 2 is too many: a cluster of 1 has at most 1 replicas of a key',
+    });
   });
 
   it('takes the secret that it is given, and makes none', async () => {
