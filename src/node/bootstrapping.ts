@@ -3,7 +3,7 @@ import { recordSizeBytes, timestampAt } from '../../native-free-lsm/index.ts';
 import type { Clock, Random } from '../clock.ts';
 import type { HybridClock } from '../hybrid-clock.ts';
 import type { Log } from '../log.ts';
-import { Bootstrap } from '../replica/bootstrap/bootstrap.ts';
+import { Bootstrap, type BootstrapRounds } from '../replica/bootstrap/bootstrap.ts';
 import type { BulkPace } from '../replica/bootstrap/bulk-copy.ts';
 import { BulkSource } from '../replica/bootstrap/bulk-source.ts';
 import { BulkWriter } from '../replica/bootstrap/bulk-writer.ts';
@@ -24,6 +24,7 @@ interface BootstrappingParts {
   readonly timestamps: HybridClock;
   readonly settings: { readonly maxValueBytes: number; readonly maxClockDriftMs: number };
   readonly pace: BulkPace;
+  readonly rounds: BootstrapRounds;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -48,10 +49,10 @@ export function makeBootstrapping(parts: BootstrappingParts): Bootstrapping {
     maxKeyBytes: MAX_CLIENT_KEY_BYTES,
     maxBatchBytes: MAX_CLIENT_KEY_BYTES + maxRecordBytes,
   });
-  const { pace, clock, random, log } = parts;
+  const { pace, rounds, clock, random, log } = parts;
   const bootstrap = new Bootstrap(
     {
-      ...{ nodeId, incarnation, wholeness, owners, writer, pace, clock, random, log },
+      ...{ nodeId, incarnation, wholeness, owners, writer, pace, rounds, clock, random, log },
       records: ownRecords,
       peers: {
         get ids() {

@@ -3,7 +3,7 @@
  * the engine; the RPC server and mesh; the coordinator over both; and what admits clients' requests to it. Nothing here
  * begins by itself: node.ts starts the parts, and drain.ts stops them.
  */
-import { recordSizeBytes, timestampMs } from '../../native-free-lsm/index.ts';
+import { recordSizeBytes } from '../../native-free-lsm/index.ts';
 import { Admission } from '../admission/admission.ts';
 import { type Clock, systemBytes, systemRandom } from '../clock.ts';
 import { ClusterView } from '../cluster/cluster-view.ts';
@@ -125,7 +125,8 @@ export class NodeCore {
       clock,
       random,
       log,
-      onSettled: (slots, timestamp) => this.#noteFilled(slots, timestamp, settings.maxClockDriftMs),
+      isCopying: () => this.bootstrap.isCopying,
+      onSettled: (slots, timestamp) => this.bootstrap.onSettled(slots, timestamp),
     });
     this.replica = new Replica({
       engine,
@@ -150,6 +151,7 @@ export class NodeCore {
         clock,
         requests: () => this.peerRequests.received + this.admission.figures.admitted,
       }),
+      rounds: this.antiEntropy,
       clock,
       random,
       log,
@@ -248,16 +250,6 @@ export class NodeCore {
       },
     });
     this.admission = new Admission({ ...settings, answerTimeoutMs: requestTimeoutMs }, clock);
-  }
-
-  /**
-   * A round that settles what came after this node lost something brings back what it had lost of these slots: all owners
-   * hold the same of them.
-   */
-  #noteFilled(slots: Uint16Array, timestamp: number, maxClockDriftMs: number): void {
-    const { lack } = this.wholeness;
-    if (lack === 0 || timestampMs(timestamp) <= lack + maxClockDriftMs) return;
-    for (const slot of slots) this.wholeness.slotFilled(slot);
   }
 
   #wayToReplicas(): WayToReplicas | undefined {

@@ -69,6 +69,7 @@ export class RoundNode {
   records: MapRecords = new Map();
   incarnation: string;
   isWhole = true;
+  isCopying = false;
   process: Process | null = null;
 
   constructor(index: number) {
@@ -139,6 +140,7 @@ export class RoundCluster {
       watermarks: buffer,
       basis: [node.incarnation],
       wholeness,
+      isCopying: () => node.isCopying,
       ownTimeMs: () => clock.nowMs(),
       link: {
         isUp: (id) => this.#isUp(this.#indexOf(id)),

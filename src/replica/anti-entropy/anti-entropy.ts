@@ -3,7 +3,7 @@
  * comes back, and on demand; and it answers the other leaders. Rounds go over one stretch of slots after the other, so
  * that what was done stays done when a round ends early.
  */
-import { type HashSeed, timestampAt, timestampMs } from '../../../native-free-lsm/index.ts';
+import { type HashSeed, SLOT_COUNT, timestampAt, timestampMs } from '../../../native-free-lsm/index.ts';
 import type { Clock, Random, TimerHandle } from '../../clock.ts';
 import { errorMessage, QuorateError } from '../../errors.ts';
 import { FailureCode } from '../../failure.ts';
@@ -14,7 +14,7 @@ import type { OwnRecords } from '../own-records.ts';
 import type { Replica } from '../replica.ts';
 import type { StorageEngine } from '../storage-engine.ts';
 import { ByteThrottle } from './byte-throttle.ts';
-import { decodeRequest, encodePart, RoundMessage, type RoundRequest } from './messages.ts';
+import { decodeRequest, encodePart, encodeRequest, RoundMessage, type RoundRequest } from './messages.ts';
 import { PromiseKeeper } from './promise-keeper.ts';
 import { Repairs } from './repairs.ts';
 import { RoundLeader, type RoundResult } from './round-leader.ts';
@@ -30,6 +30,8 @@ const RECONNECT_DELAY_MS = 200;
 /** When slots could not be settled though all owners were there, as for a late write, they are tried again. */
 const RETRY_DELAY_MS = 15_000;
 const LOG_PERIOD_MS = 60_000;
+const REQUEST_TIMEOUT_MS = 5_000;
+const COPYING = 'it copies what its data folder lacks, and takes part in rounds afterwards';
 const MAX_ANSWER_BYTES = 256 * 1024;
 /** A message may be this much longer than the largest value (src/rpc/codec.ts), less what else an answer holds. */
 const ANSWER_BYTES_BESIDE_VALUE = 5_632;
@@ -67,6 +69,8 @@ interface AntiEntropyOptions {
   /** What must be as it was, for what was settled before to count. */
   readonly basis: readonly string[];
   readonly wholeness: { readonly isWhole: boolean };
+  /** Whether entries are on their way to this node's folder that no round may settle: it takes part in none meanwhile. */
+  readonly isCopying: () => boolean;
   /** In ms since the Unix epoch; 0: not known. */
   readonly ownTimeMs: () => number;
   readonly link: RoundLink;
@@ -165,6 +169,22 @@ export class AntiEntropy {
       last,
       owners().nodeIds.filter((id) => id !== nodeId),
     );
+  }
+
+  /** Has all nodes go through all slots soon: this node can take part again. */
+  requestRounds(): void {
+    const { nodeId, owners } = this.#options;
+    this.#allDue(0);
+    const body = encodeRequest({ kind: RoundMessage.start, first: 0, last: SLOT_COUNT - 1 });
+    for (const id of owners().nodeIds) {
+      // A node that does not answer goes through its slots when it is back.
+      if (id !== nodeId) this.#ask(id, body, REQUEST_TIMEOUT_MS).catch(() => undefined);
+    }
+  }
+
+  /** How long it is until a round can settle up to the timestamp. */
+  msUntilSettleable(timestamp: number): number {
+    return Math.max(timestampMs(timestamp) - timestampMs(this.#timestampBefore(LEADER_TIMEOUTS, 2)), 0);
   }
 
   /** Answers a peer's request. The body is a view: it is read before this returns. */
@@ -284,6 +304,7 @@ export class AntiEntropy {
     for (let next = this.#schedule.next(); next !== undefined; next = this.#schedule.next()) {
       let obstacle: string | null;
       try {
+        if (this.#options.isCopying()) throw new QuorateError('DRAINING', COPYING);
         await this.#unsettleIfNotWhole();
         const leader = this.#leaderOf(next);
         const result = await leader.run();
@@ -344,6 +365,7 @@ export class AntiEntropy {
     if (request.kind === RoundMessage.start)
       return encodePart(this.#repairs.beginPart(request.first, request.last));
     if (request.kind === RoundMessage.progress) return encodePart(this.#repairs.progressOf(request.repair));
+    if (this.#options.isCopying()) throw new QuorateError('DRAINING', COPYING);
     await this.#unsettleIfNotWhole();
     return this.#owner.serve(request, timeoutMs, this.#stop.signal);
   }

@@ -28,6 +28,7 @@ const POLL_MS = 50;
 const RETRY_MS = 1_000;
 const UNFILLABLE_RETRY_MS = 5_000;
 const KEEP_EVERY_MS = 1_000;
+const ROUNDS_EVERY_MS = 10_000;
 /** So many slots are looked at in one turn: a slot costs some microseconds. */
 const SLOTS_A_TURN = 1_024;
 
@@ -35,6 +36,12 @@ type Lacking = Pick<
   FolderWholeness,
   'allFilled' | 'filled' | 'isLackDurable' | 'isSlotWhole' | 'lack' | 'onLack' | 'slotFilled' | 'whole'
 >;
+
+/** The rounds of anti-entropy, which prove that a slot is whole. */
+export interface BootstrapRounds {
+  requestRounds(): void;
+  msUntilSettleable(timestamp: number): number;
+}
 
 interface BootstrapOptions {
   readonly nodeId: string;
@@ -45,6 +52,7 @@ interface BootstrapOptions {
   readonly writer: Pick<BulkWriter, 'write'>;
   readonly records: Pick<OwnRecords, 'get' | 'put' | 'delete' | 'scan'>;
   readonly pace: BulkPace;
+  readonly rounds: BootstrapRounds;
   /**
    * A timestamp above everything that this node can have acknowledged until now, whatever its clock showed; 0: its
    * time is not known yet.
@@ -96,8 +104,6 @@ export class Bootstrap {
   #run: { readonly over: AbortController; readonly ended: Promise<void> } | null = null;
   #keeping: Promise<void> | null = null;
   #isClosed = false;
-  /** Called when the node can take part in rounds: the sooner they come, the sooner it is whole. */
-  onCopied: () => void = () => undefined;
 
   /** @param source of what this node sends to others */
   constructor(options: BootstrapOptions, source: { readonly sentBytes: number }) {
@@ -216,8 +222,12 @@ export class Bootstrap {
     while (!wholeness.isLackDurable) await pause(clock, POLL_MS, signal);
     const { lack } = wholeness;
     await this.#load(lack, signal);
+    while (this.#floor === 0) {
+      this.#floor = latestAcknowledged();
+      if (this.#floor === 0) await pause(clock, POLL_MS, signal);
+    }
     await this.#leaveOutForeignSlots(signal);
-    const { pace, random, records, writer } = this.#options;
+    const { pace, random, records, rounds, writer } = this.#options;
     const copy = new BulkCopy({ nodeId, incarnation, peers, writer, records, pace, clock, random, log });
     this.#copy = copy;
     log.info('The data of this node is refilled from the other nodes');
@@ -227,22 +237,35 @@ export class Bootstrap {
       if (this.#sources.size > 0) break;
       // Rounds join what each node has, so that whichever of them is declared whole has the most.
       this.#enter('unfillable');
-      await pause(clock, UNFILLABLE_RETRY_MS, signal);
-    }
-    while (this.#floor === 0) {
-      this.#floor = latestAcknowledged();
-      if (this.#floor === 0) await pause(clock, POLL_MS, signal);
+      do await pause(clock, UNFILLABLE_RETRY_MS, signal);
+      while ((await copy.chooseSources(signal)).length === 0);
     }
     this.#wholeAtProving = wholeness.filled.count;
     this.#enter('proving');
     log.info('What this node lacked has been copied; rounds over all owners now prove it, slot by slot');
-    this.onCopied();
-    while (wholeness.filled.count < SLOT_COUNT) await pause(clock, POLL_MS, signal);
+    await pause(clock, rounds.msUntilSettleable(this.#floor), signal);
+    await this.#untilProved(signal);
     wholeness.allFilled();
     this.#enter('idle');
     await this.#keeping;
     await records.delete(OwnPart.bootstrap, FILLED_NAME);
     await copy.forget(signal);
+  }
+
+  /** Rounds come by themselves, but not soon: they are asked for, and again when nothing has come of it. */
+  async #untilProved(signal: AbortSignal): Promise<void> {
+    const { clock, rounds, wholeness } = this.#options;
+    let before = -1;
+    let nextMs = 0;
+    while (wholeness.filled.count < SLOT_COUNT) {
+      const nowMs = clock.monotonicMs();
+      if (nowMs >= nextMs) {
+        if (wholeness.filled.count === before || before < 0) rounds.requestRounds();
+        before = wholeness.filled.count;
+        nextMs = nowMs + ROUNDS_EVERY_MS;
+      }
+      await pause(clock, POLL_MS, signal);
+    }
   }
 
   async #load(lack: number, signal: AbortSignal): Promise<void> {

@@ -103,7 +103,7 @@ export class BulkCopy {
   async run(lack: number, signal: AbortSignal): Promise<string[]> {
     let plan = await this.#load(lack, signal);
     while (plan === null || plan.shares.length === 0 || !isCopied(plan)) {
-      const sources = await this.#chooseSources(signal);
+      const sources = await this.chooseSources(signal);
       if (sources.length === 0) return [];
       plan = plan === null ? newPlan(lack, this.#options.incarnation, sources) : replanned(plan, sources);
       await this.#keep(plan);
@@ -155,8 +155,11 @@ export class BulkCopy {
     return this.#options.records.put(OwnPart.bootstrap, name, encodeShare(plan, share));
   }
 
-  /** All other nodes that are whole. Those that do not answer are waited for, but not for long. */
-  async #chooseSources(signal: AbortSignal): Promise<string[]> {
+  /**
+   * All other nodes that are whole. Those that do not answer are waited for, but not for long.
+   * @returns none: all are there, and none of them is whole
+   */
+  async chooseSources(signal: AbortSignal): Promise<string[]> {
     const { clock, nodeId, peers } = this.#options;
     const startedMs = clock.monotonicMs();
     for (;;) {

@@ -39,16 +39,34 @@ async function until(simulation: NodeSimulation, what: string, holds: () => bool
   assert.fail(`${what} within a minute: ${simulation.logged.slice(-20).join('\n')}`);
 }
 
-test('an emptied folder is copied from the other nodes', async () => {
+/** All that a node answers alone, by key: what it holds, and counts for. */
+async function heldBy(simulation: NodeSimulation, node: number): Promise<Map<string, string>> {
+  const held = new Map<string, string>();
+  for (let i = 0; i < KEYS; i++) {
+    const { value } = await simulation.settle(simulation.get(node, `key${i}`, 3));
+    if (value !== null) held.set(`key${i}`, Buffer.from(value).toString());
+  }
+  return held;
+}
+
+test('an emptied folder is refilled from the other nodes, proved slot by slot, and counts again', async () => {
   const disks = [new MemoryFileSystem(), new MemoryFileSystem(), new MemoryFileSystem()];
   const before = await filledCluster(disks);
   await before.stop();
-  const simulation = new NodeSimulation(
-    [new MemoryFileSystem(), disks[1], disks[2]],
-    2,
-    before.clock.nowMs(),
-  );
+  const fresh = new MemoryFileSystem();
+  const simulation = new NodeSimulation([fresh, disks[1], disks[2]], 2, before.clock.nowMs());
   await simulation.start();
   await until(simulation, 'copied', () => bootstrapOf(simulation, 0).state === 'proving');
   assert.equal(bootstrapOf(simulation, 0).copiedEntries, KEYS);
+  assert.deepEqual(simulation.conditionsOf(0), ['INCOMPLETE']);
+  await until(simulation, 'whole', () => bootstrapOf(simulation, 0).state === 'idle');
+  assert.equal(bootstrapOf(simulation, 0).slotsWhole, 65_536);
+  assert.deepEqual(simulation.conditionsOf(0), []);
+  assert.equal((await heldBy(simulation, 1)).size, KEYS);
+  await simulation.stop();
+  // It stays whole, and is no other folder for its peers.
+  const again = new NodeSimulation([fresh, disks[1], disks[2]], 3, simulation.clock.nowMs());
+  await again.start();
+  assert.equal(bootstrapOf(again, 0).state, 'idle');
+  await again.stop();
 });
