@@ -1,13 +1,18 @@
+/**
+ * What every request promises, at clusters of processes. Where only the size of the cluster or the way of asking
+ * replicas differs, the same nodes run in this process, over a network in memory: a process costs most of a second.
+ */
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { defaultNodeSettings } from '../../src/config.ts';
 import { TestCluster } from '../support/cluster.ts';
+import { HttpClient } from '../support/http.ts';
+import { InProcessCluster } from '../support/in-process-cluster.ts';
 import { REPLICATIONS } from '../support/replication.ts';
 
 /** Every `ack/from` that makes sense, every node as coordinator. */
-async function checkAllQuorums(nodes: number, args: readonly string[] = []): Promise<void> {
-  await using cluster = await TestCluster.start({ nodes, args });
-  const { client, ports } = cluster;
+async function checkAllQuorums(client: HttpClient, ports: readonly number[]): Promise<void> {
+  const nodes = ports.length;
   for (let from = 1; from <= nodes; from++) {
     for (let ack = 1; ack <= from; ack++) {
       // A read with this many answers overlaps every write with `ack`.
@@ -28,58 +33,80 @@ async function checkAllQuorums(nodes: number, args: readonly string[] = []): Pro
   }
 }
 
+async function checkInProcess(size: number, replication = defaultNodeSettings().replication): Promise<void> {
+  await using cluster = await InProcessCluster.create(size);
+  using client = new HttpClient();
+  await cluster.startAll({ settings: { ...defaultNodeSettings(), replication } });
+  const ports = Array.from({ length: size }, (_, i) => cluster.port(i));
+  await checkAllQuorums(client, ports);
+}
+
 describe('a cluster answers every quorum through every node', () => {
-  for (const nodes of [1, 2, 3, 5]) test(`${nodes} nodes`, () => checkAllQuorums(nodes));
+  for (const nodes of [1, 2, 3]) {
+    const name = nodes === 1 ? '1 node' : `${nodes} nodes`;
+    test(`${name} in one process`, () => checkInProcess(nodes));
+  }
   for (const replication of REPLICATIONS) {
     if (replication === defaultNodeSettings().replication) continue;
-    test(`3 nodes, ${replication}`, () => checkAllQuorums(3, ['--replication', replication]));
+    test(`3 nodes in one process, ${replication}`, () => checkInProcess(3, replication));
   }
-  test('3 nodes that ask each other over HTTP', () => checkAllQuorums(3, ['--peer-protocol', 'http']));
+  test('3 nodes that ask each other over HTTP', async () => {
+    await using cluster = await TestCluster.start({ nodes: 3, args: ['--peer-protocol', 'http'] });
+    await checkAllQuorums(cluster.client, cluster.ports);
+  });
 });
 
-test('what a request may not say is refused with a sentence', async () => {
-  await using cluster = await TestCluster.start({ nodes: 2 });
-  const { client, ports } = cluster;
-  const refusals: [string, string, number, RegExp][] = [
-    ['GET', '/v0/entity', 400, /id/],
-    ['GET', '/v0/entity?id=', 400, /id/],
-    ['GET', '/v0/entity?id=a&ack=0', 400, /ack/],
-    ['GET', '/v0/entity?id=a&ack=x', 400, /ack/],
-    ['GET', '/v0/entity?id=a&ack=2&from=1', 400, /ack/],
-    ['GET', '/v0/entity?id=a&ack=1&from=3', 400, /from/],
-    ['GET', '/v0/entity?id=%zz', 400, /id|percent/],
-    ['GET', '/v0/entity?id=%ff', 400, /UTF-8/],
-    ['GET', '/v0/nothing', 404, /./],
-    ['POST', '/v0/entity?id=a', 405, /./],
-  ];
-  for (const [method, path, status, says] of refusals) {
-    const answer = await client.send(ports[0], method, path);
-    assert.equal(answer.status, status, `${method} ${path}: ${answer.status} ${answer.body}`);
-    assert.match(answer.body.toString(), says, `${method} ${path}`);
-  }
-  assert.equal((await client.put(ports[0], 'big', Buffer.alloc(1024 * 1024 + 1))).status, 413);
-  assert.equal((await client.put(ports[0], 'big', Buffer.alloc(1024 * 1024))).status, 201);
-  assert.equal((await client.get(ports[1], 'big')).body.length, 1024 * 1024);
-  assert.equal((await client.put(ports[0], 'k'.repeat(4096), '')).status, 201);
-  const empty = await client.get(ports[1], 'k'.repeat(4096));
-  assert.equal(empty.status, 200);
-  assert.equal(empty.body.length, 0);
-});
+describe('5 nodes', () => {
+  let cluster: TestCluster;
+  before(async () => {
+    cluster = await TestCluster.start({ nodes: 5 });
+  });
+  after(() => cluster[Symbol.asyncDispose]());
 
-test('never more than `from` copies are written, on the first nodes of the preference list', async () => {
-  await using cluster = await TestCluster.start({ nodes: 5 });
-  const { client, ports } = cluster;
-  for (let i = 0; i < 50; i++) {
-    const id = `copies-${i}`;
-    assert.equal((await client.put(ports[i % 5], id, id, { ack: 3, from: 3 })).status, 201);
-  }
-  const holders = new Map<string, number>();
-  for (const port of ports) {
-    const { body } = await client.send(port, 'GET', '/v0/entities?start=copies-&end=copies.');
-    for (const line of body.toString().matchAll(/copies-\d+(?=\n)/g)) {
-      holders.set(line[0], (holders.get(line[0]) ?? 0) + 1);
+  test('answer every quorum through every node', () => checkAllQuorums(cluster.client, cluster.ports));
+
+  test('refuse with a sentence what a request may not say', async () => {
+    const { client, ports } = cluster;
+    const refusals: [string, string, number, RegExp][] = [
+      ['GET', '/v0/entity', 400, /id/],
+      ['GET', '/v0/entity?id=', 400, /id/],
+      ['GET', '/v0/entity?id=a&ack=0', 400, /ack/],
+      ['GET', '/v0/entity?id=a&ack=x', 400, /ack/],
+      ['GET', '/v0/entity?id=a&ack=2&from=1', 400, /ack/],
+      ['GET', '/v0/entity?id=a&ack=1&from=6', 400, /from/],
+      ['GET', '/v0/entity?id=%zz', 400, /id|percent/],
+      ['GET', '/v0/entity?id=%ff', 400, /UTF-8/],
+      ['GET', '/v0/nothing', 404, /./],
+      ['POST', '/v0/entity?id=a', 405, /./],
+    ];
+    for (const [method, path, status, says] of refusals) {
+      const answer = await client.send(ports[0], method, path);
+      assert.equal(answer.status, status, `${method} ${path}: ${answer.status} ${answer.body}`);
+      assert.match(answer.body.toString(), says, `${method} ${path}`);
     }
-  }
-  assert.equal(holders.size, 50);
-  for (const [id, copies] of holders) assert.equal(copies, 3, id);
+    assert.equal((await client.put(ports[0], 'big', Buffer.alloc(1024 * 1024 + 1))).status, 413);
+    assert.equal((await client.put(ports[0], 'big', Buffer.alloc(1024 * 1024))).status, 201);
+    assert.equal((await client.get(ports[1], 'big')).body.length, 1024 * 1024);
+    assert.equal((await client.put(ports[0], 'k'.repeat(4096), '')).status, 201);
+    const empty = await client.get(ports[1], 'k'.repeat(4096));
+    assert.equal(empty.status, 200);
+    assert.equal(empty.body.length, 0);
+  });
+
+  test('write never more than `from` copies, on the first nodes of the preference list', async () => {
+    const { client, ports } = cluster;
+    for (let i = 0; i < 50; i++) {
+      const id = `copies-${i}`;
+      assert.equal((await client.put(ports[i % 5], id, id, { ack: 3, from: 3 })).status, 201);
+    }
+    const holders = new Map<string, number>();
+    for (const port of ports) {
+      const { body } = await client.send(port, 'GET', '/v0/entities?start=copies-&end=copies.');
+      for (const line of body.toString().matchAll(/copies-\d+(?=\n)/g)) {
+        holders.set(line[0], (holders.get(line[0]) ?? 0) + 1);
+      }
+    }
+    assert.equal(holders.size, 50);
+    for (const [id, copies] of holders) assert.equal(copies, 3, id);
+  });
 });

@@ -89,8 +89,8 @@ export class InProcessCluster implements AsyncDisposable {
     return node;
   }
 
-  async startAll(): Promise<void> {
-    await Promise.all(this.#nodes.map((_, index) => this.start(index)));
+  async startAll(more: Partial<HttpNodeOptions> = {}): Promise<void> {
+    await Promise.all(this.#nodes.map((_, index) => this.start(index, more)));
     await this.meet();
   }
 
