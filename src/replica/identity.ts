@@ -105,6 +105,31 @@ export async function createIdentity(fs: FileSystem, folder: string, fields: New
   return identity;
 }
 
+/**
+ * Has the folders of one cluster that were made together know of each other, as if their nodes had met: one that is
+ * emptied before they ever do is noticed then.
+ * @throws QuorateError STORAGE when a folder cannot be written
+ */
+export async function introduceFolders(
+  fs: FileSystem,
+  made: readonly { readonly folder: string; readonly identity: Identity }[],
+): Promise<void> {
+  for (const { folder, identity } of made) {
+    const others = made.filter((other) => other.identity !== identity);
+    const remembered = Object.fromEntries(
+      others.map(({ identity: { nodeId, incarnation, declaredMs } }) => [
+        nodeId,
+        { incarnation, startId: 0, progress: 0, declaredMs },
+      ]),
+    );
+    try {
+      await replaceFile(fs, folder, IDENTITY_FILE, encodeIdentity({ ...identity, remembered }));
+    } catch (error) {
+      throw folderFault(folder, error);
+    }
+  }
+}
+
 function newIdentity(fields: NewIdentity): Identity {
   return {
     clusterId: fields.clusterId,

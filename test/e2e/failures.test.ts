@@ -64,7 +64,7 @@ const FROZEN = 'a frozen node delays no quorum, ends ack = from at the deadline,
 test(FROZEN, () => freezeOne());
 test(`over HTTP ${FROZEN}`, () => freezeOne('--peer-protocol', 'http'));
 
-test('a node whose folder was emptied takes writes but counts for no read quorum', async () => {
+test('a node whose folder was emptied takes writes and counts for no read quorum until it is refilled', async () => {
   await using cluster = await TestCluster.start({ nodes: 3 });
   const { client, nodes, ports } = cluster;
   assert.equal((await client.put(ports[0], 'kept', 'v1', { ack: 3, from: 3 })).status, 201);
@@ -83,6 +83,9 @@ test('a node whose folder was emptied takes writes but counts for no read quorum
   assert.equal((await client.get(ports[1], 'kept')).body.toString(), 'v1');
   assert.equal((await client.get(ports[0], 'kept', { ack: 3, from: 3 })).status, 504);
   assert.equal((await client.put(ports[0], 'new', 'v2', { ack: 3, from: 3 })).status, 201);
+  // It is refilled meanwhile.
+  await cluster.connected();
+  assert.equal((await client.get(ports[0], 'kept', { ack: 3, from: 3 })).body.toString(), 'v1');
 });
 
 test('a folder put back to a copy of the same start is noticed, until it is declared whole', async () => {

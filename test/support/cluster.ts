@@ -192,7 +192,7 @@ export class TestCluster implements AsyncDisposable {
           const up = status.peers.filter((peer: { state: string }) => peer.state === 'up').length;
           return up >= peers && status.node.state === 'serving';
         },
-        10_000,
+        30_000,
         () => `${id} does not see ${peers} peers: ${seen}`,
       );
     }

@@ -8,7 +8,14 @@ import { BulkLoad, LsmError, NodeFileSystem, type TableMetadata } from '../../..
 import { systemClock, systemRandom } from '../../clock.ts';
 import { QuorateError } from '../../errors.ts';
 import { folderFault, writeNewFile } from '../../replica/folder-files.ts';
-import { createIdentity, ENGINE_FOLDER, FILLING_FILE, isFreeFolder } from '../../replica/identity.ts';
+import {
+  createIdentity,
+  ENGINE_FOLDER,
+  FILLING_FILE,
+  introduceFolders,
+  isFreeFolder,
+} from '../../replica/identity.ts';
+import type { Identity } from '../../replica/identity-file.ts';
 import { FILL_TIMESTAMP } from './tables.ts';
 
 const disk = new NodeFileSystem();
@@ -85,8 +92,9 @@ export class FillFolders implements Disposable {
   async finish(clusterId: string, tablesOf: readonly (readonly TableMetadata[])[]): Promise<void> {
     try {
       for (const [i, load] of this.#loads.entries()) await load.commit(tablesOf[i]);
+      const made: { readonly folder: string; readonly identity: Identity }[] = [];
       for (const { directory, nodeId } of this.#folders) {
-        await createIdentity(disk, directory, {
+        const identity = await createIdentity(disk, directory, {
           clusterId,
           nodeId,
           nowMs: systemClock.nowMs(),
@@ -94,7 +102,9 @@ export class FillFolders implements Disposable {
           whole: 'whole',
           clockCeiling: FILL_TIMESTAMP + 1,
         });
+        made.push({ folder: directory, identity });
       }
+      await introduceFolders(disk, made);
     } catch (error) {
       throw storageFault(error);
     }

@@ -19,8 +19,8 @@ import type { BulkPeers } from './bulk-peers.ts';
 import type { BulkWriter } from './bulk-writer.ts';
 import { decodeFilled, encodeFilled } from './filled-codec.ts';
 import { pause } from './pause.ts';
+import { SlotBits } from './slot-bits.ts';
 import type { SlotOwners } from './slot-owners.ts';
-import { SlotSet } from './slot-set.ts';
 
 const SLOT_COUNT = 65_536;
 const FILLED_NAME = Buffer.from('filled');
@@ -274,7 +274,7 @@ export class Bootstrap {
     signal.throwIfAborted();
     const bits = kept && decodeFilled(kept, lack, incarnation);
     if (bits === null) return;
-    const before = SlotSet.of(bits);
+    const before = SlotBits.of(bits);
     for (let slot = 0; slot < SLOT_COUNT; slot++) if (before.has(slot)) wholeness.slotFilled(slot);
   }
 

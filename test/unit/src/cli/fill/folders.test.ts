@@ -18,6 +18,7 @@ import {
 } from '../../../../../src/cli/fill/folders.ts';
 import { FILL_TIMESTAMP } from '../../../../../src/cli/fill/tables.ts';
 import { inspectFolder } from '../../../../../src/replica/identity.ts';
+import { beginWholeness, hearGreeting } from '../../../../../src/replica/wholeness.ts';
 import { HASH_SEED } from '../../../../support/hash-flood.ts';
 
 const CLUSTER = 'shop';
@@ -77,6 +78,25 @@ describe('the folders of a fill', () => {
     }
     assert.ok((await stateOf(folders[0]))!.declaredMs > 0, 'someone vouches for it');
     assert.notEqual((await stateOf(folders[0]))?.incarnation, (await stateOf(folders[1]))?.incarnation);
+  });
+
+  it('know of each other, so that one is missed that is emptied before the nodes have met', async () => {
+    await fill();
+    const [a, b] = folders.map((folder) => stateOf(folder)!);
+    const { incarnation, declaredMs } = b;
+    assert.deepEqual(a.remembered, { b: { incarnation, startId: 0, progress: 0, declaredMs } });
+    const missing = a.remembered.b;
+    const emptied = beginWholeness({
+      ...b,
+      incarnation: 'another',
+      clusterSize: 2,
+      whole: 'unproven',
+      declaredMs: 0,
+      remembered: {},
+    });
+    const told = { ...a, nodeId: 'a', remembered: missing };
+    assert.equal(hearGreeting(emptied, told, 1).whole, 'incomplete');
+    assert.equal(hearGreeting(beginWholeness({ ...b, clusterSize: 2 }), told, 1).whole, 'whole');
   });
 
   it('share no file', async () => {

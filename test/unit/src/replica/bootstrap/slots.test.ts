@@ -11,14 +11,14 @@ import {
   replanned,
 } from '../../../../../src/replica/bootstrap/bulk-plan.ts';
 import { decodeFilled, encodeFilled } from '../../../../../src/replica/bootstrap/filled-codec.ts';
+import { SlotBits } from '../../../../../src/replica/bootstrap/slot-bits.ts';
 import { WantedEntries } from '../../../../../src/replica/bootstrap/slot-owners.ts';
-import { SlotSet } from '../../../../../src/replica/bootstrap/slot-set.ts';
 
 const INCARNATION = '0123456789abcdef0123456789abcdef';
 
 test('a set of slots has what was added, and counts it once', () => {
   const random = seededRandom(3);
-  const set = new SlotSet();
+  const set = new SlotBits();
   const model = new Set<number>();
   for (let i = 0; i < 5_000; i++) {
     const slot = Math.floor(random() * 65_536);
@@ -27,14 +27,14 @@ test('a set of slots has what was added, and counts it once', () => {
   }
   for (let slot = 0; slot < 65_536; slot++) assert.equal(set.has(slot), model.has(slot));
   assert.equal(set.count, model.size);
-  const copy = SlotSet.of(set.bytes);
+  const copy = SlotBits.of(set.bytes);
   assert.deepEqual([copy.count, [...copy.bytes]], [set.count, [...set.bytes]]);
   set.clear();
   assert.deepEqual([set.count, set.has([...model][0])], [0, false]);
 });
 
 test('which slots are filled counts for the folder and the lack that it was noted for, and no other', () => {
-  const bits = new SlotSet();
+  const bits = new SlotBits();
   for (const slot of [0, 7, 8, 65_535]) bits.add(slot);
   const kept = encodeFilled(1_700_000_000_001, INCARNATION, bits.bytes);
   assert.deepEqual([...(decodeFilled(kept, 1_700_000_000_001, INCARNATION) ?? [])], [...bits.bytes]);

@@ -3,14 +3,14 @@
 const SLOT_COUNT = 65_536;
 const SLOT_SET_BYTES = SLOT_COUNT / 8;
 
-export class SlotSet {
+export class SlotBits {
   /** Slot `s` is bit `s & 7` of byte `s >>> 3`. */
   readonly bytes = new Uint8Array(SLOT_SET_BYTES);
   #count = 0;
 
   /** @param bytes as another set has them */
-  static of(bytes: Uint8Array): SlotSet {
-    const set = new SlotSet();
+  static of(bytes: Uint8Array): SlotBits {
+    const set = new SlotBits();
     set.bytes.set(bytes);
     for (const byte of bytes) for (let rest = byte; rest !== 0; rest &= rest - 1) set.#count++;
     return set;
