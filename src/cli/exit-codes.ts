@@ -9,6 +9,7 @@ export const ExitCode = {
   unreachable: 5,
   damaged: 6,
   output: 7,
+  conditionFailed: 8,
 } as const;
 export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
 
@@ -20,6 +21,8 @@ const MEANINGS: Readonly<Record<ExitCode, string>> = {
   [ExitCode.overloaded]:
     'the node takes no such request at the moment (overload, a full disk, a stop): try again',
   [ExitCode.damaged]: 'damage was found: the output names each place',
+  [ExitCode.conditionFailed]:
+    'the value is not one that --if-match or --if-none-match allows: nothing was done',
   [ExitCode.output]: 'stdout or a file could not be written: a full disk, for example',
   [ExitCode.unreachable]: 'no answer, or one that broke off: a put or delete may be done or not',
 };
@@ -43,6 +46,9 @@ export class CommandError extends Error {
 
 export function exitCodeOfStatus(status: number): ExitCode {
   switch (status) {
+    case 304:
+    case 412:
+      return ExitCode.conditionFailed;
     case 404:
       return ExitCode.notFound;
     case 503:

@@ -47,6 +47,12 @@ export async function sendOrThrow(request: HttpRequest, absent?: string): Promis
   if (status >= 200 && status < 300) {
     return response;
   }
+  throw await refusalOf(response, absent);
+}
+
+/** What an answer other than 2xx means. */
+export async function refusalOf(response: http.IncomingMessage, absent?: string): Promise<CommandError> {
+  const status = response.statusCode ?? 0;
   let sentence = '';
   try {
     sentence = (await text(response)).trim();
@@ -54,10 +60,10 @@ export async function sendOrThrow(request: HttpRequest, absent?: string): Promis
     // The status alone says enough.
   }
   if (status === 404 && sentence === '' && absent !== undefined) {
-    throw new CommandError(ExitCode.notFound, absent);
+    return new CommandError(ExitCode.notFound, absent);
   }
   const reason = `${status} ${response.statusMessage ?? ''}`.trim();
-  throw new CommandError(exitCodeOfStatus(status), sentence === '' ? reason : `${reason}: ${sentence}`);
+  return new CommandError(exitCodeOfStatus(status), sentence === '' ? reason : `${reason}: ${sentence}`);
 }
 
 export function unreachable(url: string, error: unknown): CommandError {

@@ -1,14 +1,26 @@
 import type { Command } from 'commander';
-import { sendOrThrow } from '../http-client.ts';
-import { ENTITY_ENVIRONMENT, entityCommand, entityUrl, WRITE_EXIT_CODES } from './entity-request.ts';
+import {
+  CONDITIONS_MANUAL,
+  ENTITY_ENVIRONMENT,
+  EXPLAIN_MANUAL,
+  entityCommand,
+  entityRequest,
+  sendEntity,
+  WRITE_EXIT_CODES,
+} from './entity-request.ts';
 
 const MANUAL = `
 Deleting a key that does not exist is done as well: its deletion is recorded
 like any other.
 
+${CONDITIONS_MANUAL}
+
+${EXPLAIN_MANUAL}
+
 Examples:
   node cli.ts delete greeting
   node cli.ts delete greeting --ack 3 --from 3
+  node cli.ts delete greeting --if-match 0015735d41c6e8-9f8e7d6c
 
 ${ENTITY_ENVIRONMENT}
 
@@ -19,7 +31,7 @@ export function deleteCommand(): Command {
     .description('Deletes a key: done once `ack` of its `from` replicas have recorded it on disk.')
     .addHelpText('after', MANUAL)
     .action(async (id: string, _options: unknown, command: Command) => {
-      const response = await sendOrThrow({ method: 'DELETE', url: entityUrl(command, id) });
-      response.resume();
+      const response = await sendEntity(command, entityRequest(command, 'DELETE', id));
+      response?.resume();
     });
 }

@@ -1,16 +1,39 @@
-/** What `get`, `put` and `delete` share: their options and the URL of an entity. */
+/** What `get`, `put` and `delete` share: their options, the URL and headers of their requests, and `--explain`. */
+import type { IncomingMessage } from 'node:http';
+import { text } from 'node:stream/consumers';
 import { Command } from 'commander';
 import { type ClientSettings, clientSettings } from '../../config.ts';
-import { CommandError, ExitCode, exitCodesManual } from '../exit-codes.ts';
-import { addSettings, environmentManual, readSettings } from '../options.ts';
+import { CommandError, ExitCode, exitCodeOfStatus, exitCodesManual } from '../exit-codes.ts';
+import { refusalOf, send, sendOrThrow } from '../http-client.ts';
+import { addSettings, environmentManual, readSettings, textOption } from '../options.ts';
+import { print } from '../output.ts';
 import { type QuorumSettings, quorumSettings } from '../quorum-settings.ts';
+import { describeExplanation } from './explanation-table.ts';
+
+/** Names that a node gives to versions: what it shows between quotes. */
+const BARE_TAG = /^[0-9a-f]{14}-[0-9a-f]{8}$/;
+
+export const CONDITIONS_MANUAL = `--if-match and --if-none-match take the ETag of a value, several with commas between
+them, or * for any value. --explain shows it, as the ETag header of every answer
+with a value does. The command does nothing, with exit code 8, when the value of
+the key is not one of those, or is one of those. Two such writes at the same time may
+both succeed: only for one writer at a time is it a compare-and-set (README).`;
+
+export const EXPLAIN_MANUAL = `--explain prints, instead of the value, how the request went: which nodes were asked,
+why and when, what each of them said, and what is done about replicas that lag
+behind. In the time line = is the time until the answer (>), and ? no answer. The
+answer is given when all have answered, or the time of the request is over.`;
 
 export function entityCommand(name: string): Command {
   const command = new Command(name).argument(
     '<id>',
     'the key, at most 4 KiB of text; `--` goes before one that starts with -',
   );
-  return addSettings(addSettings(command, clientSettings), quorumSettings);
+  return addSettings(addSettings(command, clientSettings), quorumSettings)
+    .option('--consistency <kind>', 'default, or linearizable: as if there were one copy (see README)')
+    .option('--if-match <etag>', 'only if the value has this ETag; * for any')
+    .option('--if-none-match <etag>', 'only if it has another one, or there is none; * for no value at all')
+    .option('--explain', 'print how the request went, replica by replica');
 }
 
 export const ENTITY_ENVIRONMENT = environmentManual({ ...clientSettings, ...quorumSettings });
@@ -22,21 +45,77 @@ export const WRITE_EXIT_CODES = exitCodesManual([
   ExitCode.notEnoughReplicas,
   ExitCode.overloaded,
   ExitCode.unreachable,
+  ExitCode.conditionFailed,
 ]);
 
-/** @returns the URL of the entity, with the quorum the command was given */
-export function entityUrl(command: Command, id: string): string {
+interface EntityRequestParts {
+  readonly method: 'GET' | 'PUT' | 'DELETE';
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: Uint8Array;
+}
+
+/** @returns the request that the command's flags ask for */
+export function entityRequest(
+  command: Command,
+  method: 'GET' | 'PUT' | 'DELETE',
+  id: string,
+): EntityRequestParts {
   if (id === '') {
     throw new CommandError(ExitCode.error, 'the key is empty: a key has at least one character');
   }
   const { url }: ClientSettings = readSettings(command, clientSettings, process.env);
   const { ack, from }: QuorumSettings = readSettings(command, quorumSettings, process.env);
+  const said: [string, string | number | undefined][] = [
+    ['ack', ack],
+    ['from', from],
+    ['consistency', textOption(command, 'consistency')],
+    ['repair', textOption(command, 'repair')],
+    ['ttl', textOption(command, 'ttl')],
+    ['explain', isExplained(command) ? 1 : undefined],
+  ];
   const query = new URLSearchParams({ id });
-  if (ack !== undefined) {
-    query.set('ack', String(ack));
-  }
-  if (from !== undefined) {
-    query.set('from', String(from));
-  }
-  return `${url}/v0/entity?${query}`;
+  for (const [name, value] of said) if (value !== undefined) query.set(name, String(value));
+  const headers: Record<string, string> = {};
+  const ifMatch = textOption(command, 'ifMatch');
+  const ifNoneMatch = textOption(command, 'ifNoneMatch');
+  if (ifMatch !== undefined) headers['If-Match'] = quoted(ifMatch);
+  if (ifNoneMatch !== undefined) headers['If-None-Match'] = quoted(ifNoneMatch);
+  return { method, url: `${url}/v0/entity?${query}`, headers };
+}
+
+/**
+ * Sends the request, and with `--explain` prints how it went.
+ * @returns the answer, whose body is still to be read; null: it is printed
+ * @throws CommandError for any answer but 2xx
+ */
+export async function sendEntity(
+  command: Command,
+  request: EntityRequestParts,
+  absent?: string,
+): Promise<IncomingMessage | null> {
+  if (!isExplained(command)) return sendOrThrow(request, absent);
+  const response = await send(request);
+  const status = response.statusCode ?? 0;
+  // What was refused before it was begun has nothing to explain.
+  if (response.headers['content-type'] !== 'application/json') throw await refusalOf(response, absent);
+  const explanation: Record<string, unknown> = JSON.parse(await text(response));
+  await print(describeExplanation(explanation));
+  if (status >= 200 && status < 300) return null;
+  const { reason } = explanation;
+  const sentence = typeof reason === 'string' && reason !== '' ? reason : (absent ?? `status ${status}`);
+  throw new CommandError(exitCodeOfStatus(status), sentence);
+}
+
+function isExplained(command: Command): boolean {
+  return command.getOptionValue('explain') === true;
+}
+
+/** A shell takes the quotes off a tag. */
+function quoted(tags: string): string {
+  return tags
+    .split(',')
+    .map((tag) => tag.trim())
+    .map((tag) => (BARE_TAG.test(tag) ? `"${tag}"` : tag))
+    .join(', ');
 }

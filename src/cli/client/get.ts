@@ -1,17 +1,33 @@
 import type { Command } from 'commander';
 import { ExitCode, exitCodesManual } from '../exit-codes.ts';
-import { sendOrThrow } from '../http-client.ts';
 import { writeBody } from '../output.ts';
-import { ENTITY_ENVIRONMENT, entityCommand, entityUrl } from './entity-request.ts';
+import {
+  CONDITIONS_MANUAL,
+  ENTITY_ENVIRONMENT,
+  EXPLAIN_MANUAL,
+  entityCommand,
+  entityRequest,
+  sendEntity,
+} from './entity-request.ts';
 
 const MANUAL = `
 The value's bytes go to stdout unchanged and nothing is added. When the key does
 not exist, nothing is written there and the exit code says so.
 
+--repair write-back first brings the newest version to as many replicas as must
+answer, where they differ; async does so after the answer. Without it, it is as the
+node is set (--read-repair of serve).
+
+${CONDITIONS_MANUAL}
+
+${EXPLAIN_MANUAL}
+
 Examples:
   node cli.ts get greeting
   node cli.ts get photo > photo.jpg
   node cli.ts get greeting --ack 1 --from 3       # the fastest replica's answer
+  node cli.ts get greeting --consistency linearizable
+  node cli.ts get greeting --explain
   node cli.ts get greeting --url http://127.0.0.1:19236
 
 ${ENTITY_ENVIRONMENT}
@@ -21,10 +37,12 @@ ${exitCodesManual(Object.values(ExitCode).filter((code) => code !== ExitCode.dam
 export function getCommand(): Command {
   return entityCommand('get')
     .description('Writes the value of a key to stdout: the freshest that `ack` of its `from` replicas know.')
+    .option('--repair <when>', 'write-back or async: when replicas that differ are mended')
     .addHelpText('after', MANUAL)
     .action(async (id: string, _options: unknown, command: Command) => {
-      const url = entityUrl(command, id);
       const absent = `the key ${JSON.stringify(id)} does not exist`;
-      await writeBody(url, await sendOrThrow({ method: 'GET', url }, absent));
+      const request = entityRequest(command, 'GET', id);
+      const response = await sendEntity(command, request, absent);
+      if (response !== null) await writeBody(request.url, response);
     });
 }

@@ -3,9 +3,16 @@ import type { Readable } from 'node:stream';
 import type { Command } from 'commander';
 import { errorMessage } from '../../errors.ts';
 import { CommandError, ExitCode } from '../exit-codes.ts';
-import { sendOrThrow } from '../http-client.ts';
 import { textOption } from '../options.ts';
-import { ENTITY_ENVIRONMENT, entityCommand, entityUrl, WRITE_EXIT_CODES } from './entity-request.ts';
+import {
+  CONDITIONS_MANUAL,
+  ENTITY_ENVIRONMENT,
+  EXPLAIN_MANUAL,
+  entityCommand,
+  entityRequest,
+  sendEntity,
+  WRITE_EXIT_CODES,
+} from './entity-request.ts';
 
 /** No node takes more, whatever its settings: a longer input is refused before it fills the memory. */
 const MAX_VALUE_BYTES = 16 * 2 ** 20;
@@ -15,10 +22,19 @@ Without --value and --file the value is read from stdin. It is stored byte for
 byte, up to the nodes' --max-value-size (1MiB unless they were told otherwise);
 the empty value is a value too.
 
+With --ttl the value expires: 90s, 10m, 2h, 7d, or a number of seconds, up to 3650d.
+A later put without --ttl has no end again.
+
+${CONDITIONS_MANUAL}
+
+${EXPLAIN_MANUAL}
+
 Examples:
   node cli.ts put greeting --value hello
   node cli.ts put photo --file photo.jpg
   date | node cli.ts put now
+  node cli.ts put session --value x --ttl 10m
+  node cli.ts put lock --value me --ttl 30s --if-none-match '*' --consistency linearizable
   node cli.ts put greeting --value hello --ack 3 --from 3  # only if every replica has it
 
 ${ENTITY_ENVIRONMENT}
@@ -30,11 +46,12 @@ export function putCommand(): Command {
     .description('Stores a value: done once `ack` of its `from` replicas have it on disk.')
     .option('--value <text>', 'the value itself, as UTF-8')
     .option('--file <path>', 'file that holds the value')
+    .option('--ttl <time>', 'for how long it lives: 90s, 10m, 2h, 7d')
     .addHelpText('after', MANUAL)
     .action(async (id: string, _options: unknown, command: Command) => {
-      const url = entityUrl(command, id);
-      const response = await sendOrThrow({ method: 'PUT', url, body: await inputOf(command) });
-      response.resume();
+      const request = entityRequest(command, 'PUT', id);
+      const response = await sendEntity(command, { ...request, body: await inputOf(command) });
+      response?.resume();
     });
 }
 

@@ -8,13 +8,17 @@ import { type CliRun, runCli } from '../../../support/run-cli.ts';
 const everyByte = Buffer.from(Array.from({ length: 1000 }, (_, index) => index & 0xff));
 
 /** A node that answers as the id says, and remembers what it was asked. */
-const requests: { line: string; body: Buffer }[] = [];
+const requests: { line: string; body: Buffer; headers: http.IncomingHttpHeaders }[] = [];
 const server = http.createServer(async (request, response) => {
   const chunks: Buffer[] = [];
   for await (const chunk of request) {
     chunks.push(chunk);
   }
-  requests.push({ line: `${request.method} ${request.url}`, body: Buffer.concat(chunks) });
+  requests.push({
+    line: `${request.method} ${request.url}`,
+    body: Buffer.concat(chunks),
+    headers: request.headers,
+  });
   const url = new URL(request.url ?? '', 'http://node');
   if (url.pathname === '/v0/entities') {
     const packr = new Packr();
@@ -55,6 +59,17 @@ const server = http.createServer(async (request, response) => {
     case 'wrong':
       response.writeHead(400).end('ack is above from\n');
       break;
+    case 'same':
+      response.writeHead(304).end();
+      break;
+    case 'other':
+      response.writeHead(412).end('The value is another one.\n');
+      break;
+    case 'explained': {
+      const explanation = { method: 'GET', status: 504, reason: '1 of 2 did', questions: [], replicas: [] };
+      response.writeHead(504, { 'content-type': 'application/json' }).end(JSON.stringify(explanation));
+      break;
+    }
     case 'stored':
       response.writeHead(201).end();
       break;
@@ -104,6 +119,8 @@ describe('get', { concurrency: 2 }, () => {
       ['few', 3, /^quorate: 504 Not Enough Replicas: 1 of 2 replicas answered\n$/],
       ['busy', 4, /^quorate: 503 Service Unavailable: too many requests in flight\n$/],
       ['wrong', 1, /^quorate: 400 Bad Request: ack is above from\n$/],
+      ['same', 8, /^quorate: 304 Not Modified\n$/],
+      ['other', 8, /^quorate: 412 Precondition Failed: The value is another one\.\n$/],
       ['cut', 5, /^quorate: no whole answer from http:\/\/127/],
     ];
     for (const [id, exitCode, stderr] of cases) {
@@ -121,6 +138,28 @@ describe('get', { concurrency: 2 }, () => {
 });
 
 describe('put and delete', { concurrency: 2 }, () => {
+  it('sends what its flags say: options in the query, conditions as headers, with quotes around bare tags', async () => {
+    const bare = '0015735d41c6e8-9f8e7d6c';
+    const flags = ['--ttl', '10m', '--consistency', 'linearizable', '--if-match', `${bare},"x"`];
+    const { exitCode, stderr } = await run(['put', 'stored', '--value', 'v', ...flags]);
+    assert.deepEqual([exitCode, stderr], [0, '']);
+    const put = requests.findLast(({ line }) => line.includes('ttl='));
+    assert.equal(put?.line, 'PUT /v0/entity?id=stored&consistency=linearizable&ttl=10m');
+    assert.equal(put?.headers['if-match'], `"${bare}", "x"`);
+    assert.equal((await run(['delete', 'deleted', '--if-none-match', '*'])).exitCode, 0);
+    assert.equal(requests.findLast(({ line }) => line.startsWith('DELETE'))?.headers['if-none-match'], '*');
+  });
+
+  it('explains also what failed, and ends as it would without', async () => {
+    const explained = await run(['get', 'explained', '--explain', '--repair', 'async']);
+    assert.equal(explained.exitCode, 3);
+    assert.match(String(explained.stdout), /^GET 504 {2}1 of 2 did\n/);
+    assert.equal(explained.stderr, 'quorate: 1 of 2 did\n');
+    assert.ok(requests.some(({ line }) => line === 'GET /v0/entity?id=explained&repair=async&explain=1'));
+    const refused = await run(['get', 'busy', '--explain']);
+    assert.deepEqual([refused.exitCode, refused.stdout.length], [4, 0]);
+  });
+
   it('sends stdin byte for byte', async () => {
     const { exitCode, stdout, stderr } = await run(['put', 'stored', '--ack', '2', '--from', '3'], everyByte);
     assert.deepEqual([exitCode, stdout.length, stderr], [0, 0, '']);
