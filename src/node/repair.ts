@@ -11,9 +11,6 @@ import { TokenBucket } from '../token-bucket.ts';
 import type { CurrentView } from './current-view.ts';
 import type { RepairAccess } from './repair-access.ts';
 
-/** What each of the two may send to all peers together. */
-const BYTES_PER_SECOND = 16 * 1024 * 1024;
-
 interface RepairOptions {
   readonly nodeId: string;
   readonly settings: NodeSettings;
@@ -39,8 +36,9 @@ export class Repair {
   constructor(options: RepairOptions) {
     const { access, cluster, clock, log, mesh, nodeId, nowMs, ownRecords, random, requests, settings } =
       options;
+    const bytesPerSecond = settings.repairBytesPerSecond;
     const deliveries = { access, lists: access, timeoutMs: settings.requestTimeoutMs };
-    this.readRepair = new ReadRepairQueue({ nodeId, deliveries, clock, bytesPerSecond: BYTES_PER_SECOND });
+    this.readRepair = new ReadRepairQueue({ nodeId, deliveries, clock, bytesPerSecond });
     this.hints = new Hints({
       nodeId,
       isOn: settings.hints === 'on',
@@ -53,7 +51,7 @@ export class Repair {
         has: (id) => cluster.has(id),
         hint: (...call) => mesh.hint(...call),
       },
-      budget: new TokenBucket(BYTES_PER_SECOND, BYTES_PER_SECOND),
+      budget: new TokenBucket(bytesPerSecond, bytesPerSecond),
       requests,
       clock,
       nowMs,

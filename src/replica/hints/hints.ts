@@ -179,7 +179,7 @@ export class Hints implements SettlementSink {
       isOn,
       keys: queues.reduce((sum, { keys }) => sum + keys, 0),
       bytes: this.#log.bytes,
-      oldestMs: since.length === 0 ? 0 : Math.max(nowMs() - Math.min(...since), 0),
+      oldestMs: since.length === 0 ? 0 : Math.max(Math.round(nowMs() - Math.min(...since)), 0),
       remembered: this.#remembered,
       known: this.#known,
       passedOn: this.#outbox.passedOn,

@@ -11,7 +11,9 @@ import { NodeSimulation } from '../../support/node-simulation.ts';
 
 async function started(nodes: number, settings: Partial<NodeSettings> = {}): Promise<NodeSimulation> {
   const disks = Array.from({ length: nodes }, () => new MemoryFileSystem());
-  const simulation = new NodeSimulation(disks, 1, undefined, settings);
+  // What is brought to a node here is brought by what is tested.
+  const own = { antiEntropyIntervalMs: 0, ...settings };
+  const simulation = new NodeSimulation(disks, 1, undefined, own);
   await simulation.start();
   await simulation.pass(1_000);
   return simulation;
