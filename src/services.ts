@@ -76,10 +76,19 @@ export interface ProfileService {
   end(): boolean;
 }
 
+interface RepairService {
+  /**
+   * Compares slots, from `first` to `last`, on all nodes, and settles them.
+   * @returns the repair's number: the status says how far it has come
+   */
+  repair(first: number, last: number): number;
+}
+
 export interface NodeServices {
   readonly entities: EntityService;
   readonly ranges: RangeService;
   readonly status: StatusService;
+  readonly repairs: RepairService;
   /** Null where the node is not to be profiled. */
   readonly profiles: ProfileService | null;
 }

@@ -42,6 +42,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'list the entries a node holds, in key order',
     load: async () => (await import('./client/range.ts')).rangeCommand(),
   },
+  repair: {
+    summary: 'bring all owners of slots to the same versions, and settle them',
+    load: async () => (await import('./client/repair.ts')).repairCommand(),
+  },
   fill: {
     summary: 'build test data straight into the folders of a stopped cluster',
     load: async () => (await import('./fill/fill.ts')).fillCommand(),

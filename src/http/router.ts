@@ -17,12 +17,14 @@ import { ProfileExchange } from './profile-exchange.ts';
 import { RangeQuery, type RequestFault } from './query.ts';
 import { RangeStream } from './range-stream.ts';
 import { RETRY_AFTER } from './responses.ts';
+import { readSlotQuery } from './slot-query.ts';
 import { hasBody, watchOfferedBody } from './upgrade.ts';
 
 const ENTITY = '/v0/entity';
 const ENTITIES = '/v0/entities';
 const STATUS = '/v0/status';
 const PROFILE = '/v0/profile';
+const REPAIR = '/v0/repair';
 const ENTITY_QUERY = `${ENTITY}?`;
 const NOT_FOUND = `There is nothing at this path: there are ${ENTITY}, ${ENTITIES} and ${STATUS}.`;
 const MSGPACK = 'application/x-msgpack';
@@ -76,6 +78,9 @@ export class Router {
         break;
       case STATUS:
         this.#status(request, response);
+        break;
+      case REPAIR:
+        this.#repair(request, response, target.slice(queryStart));
         break;
       case PROFILE:
         this.#profile(request, response, target.slice(queryStart));
@@ -173,6 +178,24 @@ export class Router {
     const headers = ['Content-Type', 'application/json', 'Content-Length', `${body.length}`];
     if (admission.isDraining) headers.push(...RETRY_AFTER, 'Connection', 'close');
     response.writeHead(admission.isDraining ? 503 : 200, headers);
+    response.end(body);
+  }
+
+  /** For whoever may write: it does no more than the node does by itself now and then. */
+  #repair(request: IncomingMessage, response: ServerResponse, query: string): void {
+    if (request.method !== 'POST') {
+      this.#refuseMethod(request, response, 'POST');
+      return;
+    }
+    if (this.#isDraining(request, response) || this.#hasUselessBody(request, response)) return;
+    const span = readSlotQuery(query);
+    if ('sentence' in span) {
+      this.#refuse(request, response, span);
+      return;
+    }
+    const repair = this.#context.repairs.repair(span.first, span.last);
+    const body = Buffer.from(`${JSON.stringify({ repair })}\n`);
+    response.writeHead(202, ['Content-Type', 'application/json', 'Content-Length', `${body.length}`]);
     response.end(body);
   }
 

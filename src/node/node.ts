@@ -101,6 +101,7 @@ class Node implements RunningNode {
       entities: core.coordinator,
       ranges: core.replica,
       status: this,
+      repairs: core.antiEntropy,
       profiles: settings.allowProfiling ? this.#profiler : null,
     };
     this.#doors = Doors.create(options.doors, {

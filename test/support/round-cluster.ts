@@ -41,6 +41,10 @@ export interface RoundClusterOptions {
   readonly intervalMs?: number;
   readonly maxValueBytes?: number;
   readonly repairBytesPerSecond?: number;
+  /** How long the engine takes for a write; each is asked. */
+  readonly writeDelayMs?: () => number;
+  /** A planted mistake: rounds do not wait for writes that were taken before. */
+  readonly forgetsPendingWrites?: boolean;
 }
 
 export interface Version {
@@ -87,11 +91,11 @@ export class RoundCluster {
   messages = 0;
   bytes = 0;
   readonly #options: RoundClusterOptions;
-  readonly #startMs: number;
+  readonly startMs: number;
 
   constructor(options: RoundClusterOptions) {
     this.#options = options;
-    this.#startMs = this.clock.nowMs();
+    this.startMs = this.clock.nowMs();
     this.nodes = Array.from({ length: options.nodes }, (_, index) => new RoundNode(index));
     const placement = new Placement(
       this.nodes.map(({ id }) => ({ id, zone: 'here', weight: 1 })),
@@ -113,7 +117,7 @@ export class RoundCluster {
     const node = this.nodes[index];
     assert.equal(node.process, null, 'the node runs already');
     const buffer = new SharedArrayBuffer(SLOT_COUNT * Float64Array.BYTES_PER_ELEMENT);
-    const engine = new MapEngine(node.records, SEED, buffer);
+    const engine = this.#engineOver(node.records, buffer);
     const { clock, owners } = this;
     const log = { info: () => undefined, warn: () => undefined, error: () => undefined };
     const wholeness = {
@@ -122,7 +126,12 @@ export class RoundCluster {
       },
       isSlotWhole: () => node.isWhole,
     };
-    const { intervalMs = 0, maxValueBytes = 8 * 1024, repairBytesPerSecond = 2 ** 30 } = this.#options;
+    const {
+      forgetsPendingWrites = false,
+      intervalMs = 0,
+      maxValueBytes = 8 * 1024,
+      repairBytesPerSecond = 2 ** 30,
+    } = this.#options;
     const rounds = new AntiEntropy({
       nodeId: node.id,
       settings: {
@@ -135,7 +144,10 @@ export class RoundCluster {
       owners: () => owners,
       engine,
       fingerprintSeed: SEED,
-      replica: () => replica,
+      replica: () => ({
+        writeOfRound: (...write) => replica.writeOfRound(...write),
+        whenWritten: () => (forgetsPendingWrites ? Promise.resolve() : replica.whenWritten()),
+      }),
       records: new OwnRecords(engine),
       watermarks: buffer,
       basis: [node.incarnation],
@@ -216,9 +228,18 @@ export class RoundCluster {
   held(index: number, key: string): string | null {
     const record = this.nodes[index].records.get(latin1(key));
     if (record === undefined) return null;
-    const atMs = timestampMs(recordTimestamp(record, 0)) - this.#startMs;
+    const atMs = timestampMs(recordTimestamp(record, 0)) - this.startMs;
     const version = `${atMs}.${recordWriter(record, 0)}`;
     return isTombstone(record, 0) ? `deleted ${version}` : version;
+  }
+
+  /** The clock, as versions have it. */
+  sinceStartMs(): number {
+    return this.clock.nowMs() - this.startMs;
+  }
+
+  runningNodes(): number[] {
+    return [...this.nodes.keys()].filter((index) => this.#isUp(index) && !this.#isFrozen(index));
   }
 
   /** Positions in the key's preference list, as indexes of nodes. */
@@ -243,11 +264,13 @@ export class RoundCluster {
   }
 
   /** Asks a node for a repair of all slots, on all nodes, and waits until it is over. */
-  async roundOverAll(index = 0): Promise<readonly string[]> {
+  async roundOverAll(index = 0, first = 0, last = SLOT_COUNT - 1): Promise<readonly string[]> {
     const rounds = this.rounds(index);
-    rounds.repair(0, SLOT_COUNT - 1);
+    rounds.repair(first, last);
     const repair = (): RepairStatus => rounds.figures().repair as RepairStatus;
-    await this.until(() => repair().isDone || this.nodes[index].process?.rounds !== rounds);
+    await this.until(
+      () => repair().isDone || this.nodes[index].process?.rounds !== rounds || this.#isFrozen(index),
+    );
     return repair().obstacles;
   }
 
@@ -261,18 +284,21 @@ export class RoundCluster {
     return promise;
   }
 
-  async until(condition: () => boolean, maxTurns = 200_000): Promise<void> {
+  async until(condition: () => boolean, maxTurns = 20_000): Promise<void> {
     for (let turn = 0; ; turn++) {
       for (let i = 0; i < MICROTASKS_PER_TURN && !condition(); i++) await undefined;
       if (condition()) return;
       assert.ok(turn < maxTurns, 'it never comes');
-      this.clock.advance(1);
+      // What takes long waits for a time-out.
+      this.clock.advance(turn < 100 ? 1 : turn < 300 ? 5 : 100);
     }
   }
 
   async pass(ms: number): Promise<void> {
-    const endMs = this.clock.monotonicMs() + ms;
-    await this.until(() => this.clock.monotonicMs() >= endMs);
+    for (let passedMs = 0; passedMs < ms; passedMs += ms / 20) {
+      this.clock.advance(ms / 20);
+      for (let i = 0; i < MICROTASKS_PER_TURN; i++) await undefined;
+    }
   }
 
   /** Which owners differ: for each key, what each of its `from` owners holds, where they do not agree. */
@@ -348,6 +374,23 @@ export class RoundCluster {
     });
   }
 
+  /** Its writes take their time, each its own: they may overtake each other, but for those of one key. */
+  #engineOver(records: MapRecords, watermarks: SharedArrayBuffer): MapEngine {
+    const engine = new MapEngine(records, SEED, watermarks);
+    const { writeDelayMs } = this.#options;
+    if (writeDelayMs === undefined) return engine;
+    const { clock } = this;
+    const writeNow = engine.write.bind(engine);
+    engine.write = (key, record, sink, token) => {
+      clock.after(writeDelayMs(), () => writeNow(key, record, sink, token));
+    };
+    return engine;
+  }
+
+  #isFrozen(index: number): boolean {
+    return this.nodes[index].process?.isFrozen === true;
+  }
+
   #isUp(index: number): boolean {
     return this.nodes[index].process !== null;
   }
@@ -355,7 +398,7 @@ export class RoundCluster {
   #recordOf(version: Version): Uint8Array {
     const { atMs, writer = 1, from = 3, tombstone = false, expiryMs = 0, value = 'v' } = version;
     const bytes = tombstone ? new Uint8Array(0) : Buffer.from(value);
-    const timestamp = timestampAt(this.#startMs + atMs);
+    const timestamp = timestampAt(this.startMs + atMs);
     return encodeRecord({ timestamp, writer, tombstone, from, expiryMs }, bytes);
   }
 

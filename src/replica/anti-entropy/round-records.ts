@@ -64,7 +64,7 @@ export class RoundRecords {
       const held = await this.#read(key);
       if (held === null) return recordFrom(record, 0) > position ? StoreOutcome.dead : StoreOutcome.kept;
     }
-    return this.#write(key, record);
+    return this.write(key, record);
   }
 
   /** Hides what is left of a version that is settled to be gone, by a tombstone that is newer than it alone. */
@@ -76,10 +76,11 @@ export class RoundRecords {
       from: recordFrom(record, 0),
       expiryMs: 0,
     };
-    return this.#write(key, encodeRecord(fields, NO_VALUE));
+    return this.write(key, encodeRecord(fields, NO_VALUE));
   }
 
-  async #write(key: Uint8Array, record: Uint8Array): Promise<StoreOutcome> {
+  /** Stores it, unless there is a newer one. */
+  async write(key: Uint8Array, record: Uint8Array): Promise<StoreOutcome> {
     const { promise, resolve } = Promise.withResolvers<ReplicaReply>();
     const sink = { onReply: (_: number, reply: ReplicaReply) => resolve(reply) };
     this.#options.replica.writeOfRound(key, record, sink, 0, WRITE_TIMEOUT_MS);

@@ -139,6 +139,8 @@ export class Harness implements AsyncDisposable {
   readonly entities = new FakeEntities();
   readonly ranges = new FakeRanges();
   readonly status = { status: (): Record<string, unknown> => ({ node: 'n1', state: 'serving' }) };
+  /** The slots of each repair that was asked for, `first..last`. */
+  readonly repaired: string[] = [];
   readonly logged: string[] = [];
   readonly admission: Admission;
   readonly server: HttpServer;
@@ -151,7 +153,8 @@ export class Harness implements AsyncDisposable {
     const all = { ...DEFAULTS, ...options };
     const clock = systemClock;
     this.admission = new Admission(all, clock);
-    const services = { entities, ranges, status, profiles };
+    const repairs = { repair: (first: number, last: number) => this.repaired.push(`${first}..${last}`) };
+    const services = { entities, ranges, status, repairs, profiles };
     const context = { ...services, admission: this.admission, clock, log, firstEncoder: 1 };
     this.server = new HttpServer(context, all);
     this.#doors = new Doors([this.server], this.admission, clock);

@@ -28,7 +28,13 @@ class Parts {
     const limits = { maxRequestsInFlight, maxBytesInFlight: 1 << 20, answerTimeoutMs: 1000 };
     this.admission = new Admission(limits, clock);
     const log = { info: () => {}, warn: () => {}, error: (message: string) => this.logged.push(message) };
-    const services = { entities, ranges: new FakeRanges(), status: { status: () => ({}) }, profiles: null };
+    const services = {
+      entities,
+      ranges: new FakeRanges(),
+      status: { status: () => ({}) },
+      repairs: { repair: () => 1 },
+      profiles: null,
+    };
     this.context = { ...services, admission: this.admission, clock, log, firstEncoder: 1 };
     entities.behaviour = (call) => this.held.push(call);
   }

@@ -55,7 +55,17 @@ function contextOf(admission: Admission): DoorContext {
   const status = { status: () => ({}) };
   const entities = new FakeEntities();
   const ranges = new FakeRanges();
-  return { entities, ranges, status, profiles: null, admission, clock: systemClock, log, firstEncoder: 1 };
+  return {
+    entities,
+    ranges,
+    status,
+    repairs: { repair: () => 1 },
+    profiles: null,
+    admission,
+    clock: systemClock,
+    log,
+    firstEncoder: 1,
+  };
 }
 
 test('doors open in their order, and one that cannot keeps those behind it shut', async () => {
