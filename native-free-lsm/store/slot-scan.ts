@@ -28,9 +28,16 @@ export class SlotScan {
   }
 
   async digests(slots: Uint16Array, minFroms: Uint8Array, signal?: AbortSignal): Promise<Uint32Array> {
+    const asked = new Set<number>(slots);
+    // Most slots of a small store are empty, and all of them are asked for: only those with a key get rows.
     const rows = new Map<number, SlotRows>();
-    for (const slot of slots) rows.set(slot, new SlotRows());
-    await this.#each(signal, (page) => this.#gather(page, rows.get(slotOfKey(page))));
+    await this.#each(signal, (page) => {
+      const slot = slotOfKey(page);
+      if (!asked.has(slot)) return;
+      const ofSlot = rows.get(slot) ?? new SlotRows();
+      rows.set(slot, ofSlot);
+      this.#gather(page, ofSlot);
+    });
     const sums = new Uint32Array(slots.length * 2);
     for (const [at, slot] of slots.entries())
       rows.get(slot)?.fold(sums, at * 2, minFroms[at], this.#watermarks?.[slot] ?? 0);

@@ -1,4 +1,7 @@
-/** Repair on a file system in memory: what it keeps, what it says it drops, and that no crash of it loses more. */
+/**
+ * Repair on a file system in memory: what it keeps, what it says it drops, and that no crash of it loses more.
+ * DAMAGE=all (`npm run damage`) tries ten times as many random damages, and each crash with all that a disk may keep.
+ */
 import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
 import fc from 'fast-check';
@@ -27,6 +30,10 @@ import {
   verifyFiles,
 } from '../../../support/damaged-folder.ts';
 import { frames, put } from '../log/log-support.ts';
+
+const IS_WHOLE = process.env.DAMAGE === 'all';
+/** What a disk may keep of what was not synced. */
+const SURVIVALS = ['kept', 'lost', 'torn'] as const;
 
 let folder: SampleFolder;
 before(async () => {
@@ -291,7 +298,7 @@ describe('repair', () => {
         const what = `${lost} are lost and nobody was told: ${plan.steps}`;
         assert.ok(lost.length === 0 || plan.mayLackRecords || isLogHit, what);
       }),
-      { numRuns: 150 },
+      { numRuns: IS_WHOLE ? 1500 : 100 },
     );
   });
 
@@ -315,7 +322,8 @@ describe('repair', () => {
           () => false,
         );
         if (isDone) break;
-        for (const [i, survival] of (['kept', 'lost', 'torn'] as const).entries()) {
+        for (const [i, survival] of SURVIVALS.entries()) {
+          if (!IS_WHOLE && at % SURVIVALS.length !== i) continue;
           const after = fs.crash({ bytes: survival, names: survival, random: seededRandom(at * 10 + i) });
           await repair(after, true);
           assert.deepEqual(verifyFiles(after).damages, [], `call ${at}, ${survival}`);
