@@ -57,6 +57,24 @@ export function freshDeletion(record: Uint8Array, time: ExpiryTime, freshMs: num
 }
 
 /**
+ * The time at which an engine turns expired values into deletions: later than that of any node, so that no copy is gone
+ * before its time, whatever a wall clock shows. Until the node's own time is known, nothing has expired.
+ */
+export class BurialTime implements ExpiryTime {
+  #time: ExpiryTime | null = null;
+  #freshMs = 0;
+
+  follow(time: ExpiryTime, freshMs: number): void {
+    this.#time = time;
+    this.#freshMs = freshMs;
+  }
+
+  nowMs(): number {
+    return this.#time === null ? 0 : Math.max(this.#time.nowMs() - this.#freshMs, 0);
+  }
+}
+
+/**
  * By this a node's versions are told from those that another one issued at the same time: 30 bits of its folder's
  * incarnation, so that a node that lost its folder, and with it what it had reserved of time, cannot issue a version
  * twice. The lowest bit is left to the deletions of expired values.

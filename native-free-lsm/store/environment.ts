@@ -11,6 +11,11 @@ import { PoolExecutor } from '../threads/pool.ts';
 export interface Environment {
   readonly fs: FileSystem;
   readonly clock: EngineClock;
+  /**
+   * The time at which what is rewritten is judged: a value whose expiry is at or below it becomes a deletion. In whole ms
+   * since the Unix epoch; what the clock shows unless it is given.
+   */
+  readonly expiryNowMs: () => number;
   readonly executor: ExecutorFactory;
   /** Sentences for an operator: a torn tail was cut, background work failed. */
   readonly report: (message: string) => void;
@@ -21,7 +26,8 @@ export interface Environment {
 /** @throws LsmError INVALID_ARGUMENT */
 export function completeEnvironment(environment: Partial<Environment>): Environment {
   refuse(environmentFault(environment));
-  const complete = { ...REAL_ENVIRONMENT, ...environment };
+  const { clock = REAL_ENVIRONMENT.clock } = environment;
+  const complete = { ...REAL_ENVIRONMENT, expiryNowMs: () => clock.nowMs(), ...environment };
   const { report } = complete;
   return {
     ...complete,
@@ -49,6 +55,7 @@ function environmentFault(environment: unknown): LsmError | undefined {
 const REAL_ENVIRONMENT: Environment = {
   fs: new NodeFileSystem(),
   clock: systemEngineClock,
+  expiryNowMs: () => systemEngineClock.nowMs(),
   executor: (context) => new PoolExecutor(context),
   report: () => undefined,
   drawHashSeed,

@@ -29,6 +29,7 @@ interface MaintenanceParts {
   readonly directory: string;
   readonly fs: FileSystem;
   readonly clock: EngineClock;
+  readonly expiryNowMs: () => number;
   readonly options: EngineOptions;
   readonly control: SharedArrayBuffer;
   readonly executor: Executor;
@@ -191,7 +192,7 @@ export class Maintenance {
 
   #flushNext(): void {
     if (this.#flushing || this.sealedMemtables === 0 || this.#flushRetry.pending) return;
-    const { arenas, directory, options, superVersions, clock, hashSeed } = this.#parts;
+    const { arenas, directory, options, superVersions, expiryNowMs, hashSeed } = this.#parts;
     const generation = superVersions.current.oldestGeneration;
     this.#flushing = true;
     const table = tableOptions(options, false, hashSeed);
@@ -203,7 +204,7 @@ export class Maintenance {
       fileIds: this.#commits.takeFileIds(2 + Math.ceil(options.memtableBytes / options.targetFileBytes) * 2),
       targetFileBytes: options.targetFileBytes,
       table,
-      nowMs: clock.nowMs(),
+      nowMs: expiryNowMs(),
     } as const;
     const commit = async ({ tables }: BackgroundResult): Promise<void> => {
       const added = tables.map(({ metadata }) => metadata);
@@ -269,7 +270,7 @@ export class Maintenance {
   }
 
   async #merge(task: CompactionTask): Promise<void> {
-    const { clock, directory, options, superVersions } = this.#parts;
+    const { directory, expiryNowMs, options, superVersions } = this.#parts;
     const inputs = [...task.inputs, ...task.overlapping];
     const rawBytes = inputs.reduce((sum, table) => sum + table.rawSizeBytes + 64 * table.entries, 0);
     const damaged = this.#damagedTables.among(inputs);
@@ -286,7 +287,7 @@ export class Maintenance {
         // What is dropped could no longer hide what a damaged table may hold.
         bottommost: task.bottommost && damaged.length === 0,
         dropTombstonesBelow: options.dropTombstonesBelow,
-        nowMs: clock.nowMs(),
+        nowMs: expiryNowMs(),
       },
     } as const;
     const commit = async (result: BackgroundResult): Promise<void> => {

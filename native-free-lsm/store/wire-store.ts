@@ -79,7 +79,7 @@ function connect(
   state: RecoveredState,
   opened: AsyncDisposableStack,
 ): StoreParts {
-  const { clock, fs, report } = environment;
+  const { clock, expiryNowMs, fs, report } = environment;
   const { hashSeed, manifest } = state;
   const control = createControl();
   const words = new Int32Array(control);
@@ -129,6 +129,7 @@ function connect(
     directory,
     fs,
     clock,
+    expiryNowMs,
     options,
     control,
     executor,

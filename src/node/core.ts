@@ -82,7 +82,7 @@ export class NodeCore {
   constructor(
     options: NodeOptions,
     clock: Clock,
-    { engine, store, watermarks }: DataFolder,
+    { burial, engine, store, watermarks }: DataFolder,
     secret: ClusterSecret,
     listener: PeerListener,
   ) {
@@ -104,6 +104,8 @@ export class NodeCore {
     this.wholeness = new FolderWholeness(store, topology.nodes.length, log, this.conditions, clock);
     this.ownRecords = new OwnRecords(engine);
     const { time } = this.timestamps;
+    const freshMs = freshMsOf(topology.nodes.length, settings.maxClockDriftMs);
+    burial.follow({ nowMs: () => (time.isKnown ? this.timestamps.nowMs() : 0) }, freshMs);
     const slotOwners = new ListsOfViews();
     this.antiEntropy = new AntiEntropy({
       nodeId: options.nodeId,
@@ -240,7 +242,7 @@ export class NodeCore {
       clock,
       timeoutMs: requestTimeoutMs,
       writesBack: settings.readRepair === 'write-back',
-      freshMs: freshMsOf(topology.nodes.length, settings.maxClockDriftMs),
+      freshMs,
       settlements: new Settlements([this.settlements, ...this.repair.sinks]),
       replication: settings.replication,
       hedging: {

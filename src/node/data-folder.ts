@@ -14,6 +14,7 @@ import {
 import { type Clock, systemBytes, systemRandom } from '../clock.ts';
 import { fingerprintSeedOf, SLOT_COUNT } from '../cluster/slots.ts';
 import { errorMessage, QuorateError } from '../errors.ts';
+import { BurialTime } from '../expiry.ts';
 import type { Log } from '../log.ts';
 import { makePrivate } from '../replica/folder-privacy.ts';
 import { claimFolder, ENGINE_FOLDER, hasHeldData, inspectFolder } from '../replica/identity.ts';
@@ -40,6 +41,8 @@ export interface DataFolder {
   readonly store: IdentityStore;
   /** For each slot, up to which timestamp the engine may drop what was deleted. */
   readonly watermarks: SharedArrayBuffer;
+  /** When the engine turns expired values into deletions. */
+  readonly burial: BurialTime;
 }
 
 /** Nothing is written to the identity once the engine's lock is given back. */
@@ -67,11 +70,13 @@ export async function openDataFolder(options: NodeOptions, clock: Clock): Promis
   if (notice !== null) options.log.warn(notice);
   const openStorage = options.openStorage ?? engineOpener(options, clock, fs);
   const watermarks = new SharedArrayBuffer(SLOT_COUNT * Float64Array.BYTES_PER_ELEMENT);
+  const burial = new BurialTime();
   const engine = await openStorage(
     join(dataDirectory, ENGINE_FOLDER),
     settings,
     before === null || !hasHeldData(before),
     watermarks,
+    () => burial.nowMs(),
   );
   let store: IdentityStore | undefined;
   try {
@@ -87,7 +92,7 @@ export async function openDataFolder(options: NodeOptions, clock: Clock): Promis
     }
     // On a disk that is full or mounted read-only the node serves what it has: see node/identity.ts.
     await store.begin(randomStartId(random)).catch(passIfRefused(store));
-    return { engine, store, watermarks };
+    return { engine, store, watermarks, burial };
   } catch (error) {
     return failStart(error, options.log, () => closeDataFolder(engine, store));
   }
@@ -96,7 +101,7 @@ export async function openDataFolder(options: NodeOptions, clock: Clock): Promis
 /** Opens the engine that a node has unless it is given another. */
 export function engineOpener(options: NodeOptions, clock: Clock, fs: FileSystem): OpenStorage {
   const { doors, drawBytes = systemBytes, executor, log } = options;
-  return async (directory, settings, createIfMissing, watermarks) => {
+  return async (directory, settings, createIfMissing, watermarks, expiryNowMs) => {
     const maxValueBytes = Math.max(settings.maxValueBytes, MAX_OWN_VALUE_BYTES);
     const maxRecordBytes = MAX_CLIENT_KEY_BYTES + recordSizeBytes(maxValueBytes, true);
     const engineOptions = {
@@ -122,6 +127,7 @@ export function engineOpener(options: NodeOptions, clock: Clock, fs: FileSystem)
       return RecordStore.open(directory, engineOptions, {
         fs,
         clock,
+        expiryNowMs,
         ...(executor === undefined ? {} : { executor }),
         drawHashSeed: () => drawHashSeed(drawBytes),
         report: (message) => log.warn(message),

@@ -42,10 +42,12 @@ export interface NodeOptions {
  * @param directory the engine's own, below the node's
  * @param createIfMissing false: the folder has held data before, and one that is missing is lost
  * @param watermarks for each slot, up to which timestamp what was deleted may be dropped
+ * @param expiryNowMs the time at which values expire that are written anew
  */
 export type OpenStorage = (
   directory: string,
   settings: NodeSettings,
   createIfMissing: boolean,
   watermarks: SharedArrayBuffer,
+  expiryNowMs: () => number,
 ) => Promise<StorageEngine>;

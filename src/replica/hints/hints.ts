@@ -212,9 +212,13 @@ export class Hints implements SettlementSink {
     if (!isOn || NOT_TO_BE_HINTED.has(settlement.failureOf(position))) return;
     const missedId = settlement.nodeIdOf(position);
     const holderId = this.#holderOf(settlement);
-    if (holderId === null) this.#nowhere++;
-    else if (holderId === nodeId) this.#note(missedId, settlement.key);
+    if (holderId === null) {
+      this.#nowhere++;
+      return;
+    }
+    if (holderId === nodeId) this.#note(missedId, settlement.key);
     else this.#outbox.add(holderId, missedId, settlement.key);
+    settlement.noteFollowUp(position, 'hint');
   }
 
   /** An owner that has the record: this node if it can be. */

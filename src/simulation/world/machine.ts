@@ -251,8 +251,8 @@ export class Machine {
     const open = engineOpener(options, clock, this.fs);
     return {
       ...options,
-      openStorage: async (directory, nodeSettings, createIfMissing, watermarks) => {
-        process.engine = await open(directory, nodeSettings, createIfMissing, watermarks);
+      openStorage: async (...folder) => {
+        process.engine = await open(...folder);
         return process.engine;
       },
     };

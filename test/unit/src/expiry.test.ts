@@ -8,7 +8,7 @@ import {
   recordTimestamp,
   recordWriter,
 } from '../../../native-free-lsm/index.ts';
-import { freshDeletion, freshMsOf, lifeOf, writerIdOf } from '../../../src/expiry.ts';
+import { BurialTime, freshDeletion, freshMsOf, lifeOf, writerIdOf } from '../../../src/expiry.ts';
 
 const EXPIRY_MS = 1_000_000;
 const FRESH_MS = 2_000;
@@ -63,4 +63,16 @@ test("no node's own number is that of a deletion, nor above 31 bits", () => {
 test('a node alone agrees with itself', () => {
   assert.equal(freshMsOf(1, 500), 0);
   assert.ok(freshMsOf(2, 500) >= 2 * 500);
+});
+
+test('an engine buries what has expired for all nodes, and nothing before the time is known', () => {
+  const burial = new BurialTime();
+  assert.equal(burial.nowMs(), 0);
+  let ownMs = 0;
+  burial.follow({ nowMs: () => ownMs }, FRESH_MS);
+  assert.equal(burial.nowMs(), 0);
+  ownMs = EXPIRY_MS + FRESH_MS - 1;
+  assert.ok(burial.nowMs() < EXPIRY_MS);
+  ownMs = EXPIRY_MS + FRESH_MS;
+  assert.equal(burial.nowMs(), EXPIRY_MS);
 });
