@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, it } from 'node:test';
+import { after, afterEach, beforeEach, describe, it } from 'node:test';
 import { type DumpedRecord, loadOfflineTools, NodeFileSystem } from '../../native-free-lsm/index.ts';
 import { fillValue } from '../../src/cli/fill/values.ts';
 import { TestNode } from '../support/cluster.ts';
@@ -13,11 +13,15 @@ import { freePortRow } from '../support/ports.ts';
 import { cli } from '../support/process-paths.ts';
 import { quietEnvironment, runCli } from '../support/run-cli.ts';
 import { until } from '../support/until.ts';
+import { WarmCommands } from '../support/warm-commands.ts';
 
 let directory = '';
 let data = '';
 /** Killed at the end of a test that failed before it did so itself. */
 let left: ChildProcess | undefined;
+
+const commands = new WarmCommands();
+after(() => commands[Symbol.dispose]());
 
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), 'quorate-fill-'));
@@ -31,7 +35,7 @@ afterEach(() => {
 });
 
 async function fill(...args: string[]): Promise<{ keys: number; live: number; disk: number }> {
-  const { exitCode, stdout, stderr } = await runCli(['fill', '--data', data, ...args]);
+  const { exitCode, stdout, stderr } = await commands.run(['fill', '--data', data, ...args]);
   assert.equal(exitCode, 0, stderr);
   const figure = (name: string): number =>
     Number(new RegExp(`^${name} +(\\d+)`, 'm').exec(String(stdout))?.[1]);
@@ -41,7 +45,7 @@ async function fill(...args: string[]): Promise<{ keys: number; live: number; di
 
 async function refuses(args: readonly string[], sentence: RegExp): Promise<void> {
   const before = existsSync(data) ? readdirSync(data, { recursive: true }) : undefined;
-  const { exitCode, stdout, stderr } = await runCli(['fill', '--data', data, ...args]);
+  const { exitCode, stdout, stderr } = await commands.run(['fill', '--data', data, ...args]);
   assert.deepEqual([exitCode, String(stdout)], [1, '']);
   assert.match(stderr, sentence);
   assert.match(stderr, /^quorate: [^\n]*\n$/);
@@ -69,7 +73,6 @@ async function readBack(nodes: number, from: number, keys: number, valueBytes: n
   }
 }
 
-/** Ports of a local cluster are one after another. */
 /** A fill that has begun to write and would take long. */
 async function startLongFill(): Promise<ChildProcess> {
   const args = ['fill', '--data', data, '--nodes', '1', '--size', '4GiB'];
@@ -96,8 +99,8 @@ describe('fill', { timeout: 120_000 }, () => {
   });
 
   it('places keys where requests with a smaller from look for them', async () => {
-    const { keys } = await fill('--size', '1MiB', '--nodes', '5', '--from', '2', '--value-size', '300');
-    await readBack(5, 2, keys, 300, 1);
+    const { keys } = await fill('--size', '1MiB', '--nodes', '3', '--from', '2', '--value-size', '300');
+    await readBack(3, 2, keys, 300, 1);
   });
 
   async function entriesOf(id: string): Promise<DumpedRecord[]> {
@@ -179,7 +182,7 @@ describe('fill', { timeout: 120_000 }, () => {
   });
 
   it('has a manual', async () => {
-    const { exitCode, stdout } = await runCli(['fill', '--help']);
+    const { exitCode, stdout } = await commands.run(['fill', '--help']);
     assert.equal(exitCode, 0);
     for (const part of [
       '--size <size>',

@@ -17,6 +17,7 @@ import { TestNode } from '../support/cluster.ts';
 import { HttpClient } from '../support/http.ts';
 import { freePortRow } from '../support/ports.ts';
 import { runCli } from '../support/run-cli.ts';
+import { WarmCommands } from '../support/warm-commands.ts';
 
 interface Ran {
   readonly exitCode: number | null;
@@ -24,8 +25,11 @@ interface Ran {
   readonly stderr: string;
 }
 
+const commands = new WarmCommands();
+after(() => commands[Symbol.dispose]());
+
 async function lsm(...args: string[]): Promise<Ran> {
-  const { exitCode, stdout, stderr } = await runCli(['lsm', ...args]);
+  const { exitCode, stdout, stderr } = await commands.run(['lsm', ...args]);
   return { exitCode, stdout: String(stdout), stderr };
 }
 
@@ -68,7 +72,7 @@ describe('lsm', { timeout: 240_000 }, () => {
   before(async () => {
     root = mkdtempSync(join(tmpdir(), 'quorate-lsm-'));
     const data = join(root, 'data');
-    const filled = await runCli([
+    const filled = await commands.run([
       'fill',
       '--data',
       data,
@@ -199,6 +203,12 @@ describe('lsm', { timeout: 240_000 }, () => {
     const { damages, isWhole } = JSON.parse(verified.stdout);
     assert.deepEqual([isWhole, damages.length, damages[0].code], [false, 1, 'CORRUPTION']);
     assert.ok(damages[0].file.endsWith(table) && damages[0].offset <= 5000);
+    // As a process of its own it says and returns the same.
+    const alone = await runCli(['lsm', 'verify', node, '--json']);
+    assert.deepEqual(
+      { exitCode: alone.exitCode, stdout: String(alone.stdout), stderr: alone.stderr },
+      verified,
+    );
     const dumped = await lsm('dump', node);
     assert.equal(dumped.exitCode, 6);
     assert.match(dumped.stderr, /is damaged at byte \d+: .*lsm verify/);
@@ -219,7 +229,7 @@ describe('lsm', { timeout: 240_000 }, () => {
       await printed('stat', node),
       /incomplete: its reads do not count until it is declared whole/,
     );
-    const declared = await runCli(['declare-whole', node]);
+    const declared = await commands.run(['declare-whole', node]);
     assert.equal(declared.exitCode, 0, declared.stderr);
     assert.match(await printed('stat', node), /whole: its reads count/);
   });
@@ -243,7 +253,7 @@ describe('lsm', { timeout: 240_000 }, () => {
       /^ {2}\d+ bytes at byte 16 of \d+\.log, between 0 batches before and \d+ behind, which are kept$/m,
     );
     assert.match(done, /^the node is marked as incomplete/m);
-    assert.equal((await runCli(['declare-whole', node])).exitCode, 0);
+    assert.equal((await commands.run(['declare-whole', node])).exitCode, 0);
     const [port] = await freePortRow(1);
     const cluster = new TestNode('node-1', port, data, [
       'serve',

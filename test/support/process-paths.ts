@@ -4,5 +4,6 @@ import { fileURLToPath } from 'node:url';
 const pathOf = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url));
 
 export const cli = pathOf('../../cli.ts');
+export const commandProcess = pathOf('./command-process.ts');
 export const fakeNodeProcess = pathOf('./fake-node-process.ts');
 export const supervisorProcess = pathOf('./supervisor-process.ts');

@@ -1,0 +1,88 @@
+/**
+ * Runs commands of the command line one after another in one process that has loaded them before: four fifths of the
+ * CPU time of a short command is the start of its process. For tests of what commands print and do; how a process
+ * starts, takes input, hears signals and ends is for `runCli`.
+ */
+import { type ChildProcess, fork } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import type { Readable } from 'node:stream';
+import { commandProcess } from './process-paths.ts';
+import { type CliRun, quietEnvironment } from './run-cli.ts';
+
+export interface CommandRequest {
+  readonly args: readonly string[];
+  /** What the process writes to stdout and to stderr when the command has ended. */
+  readonly mark: string;
+}
+
+export class WarmCommands implements Disposable {
+  readonly #process: ChildProcess;
+  readonly #stdout: MarkedStream;
+  readonly #stderr: MarkedStream;
+  /** The command before: there is one stdout for all. */
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor() {
+    this.#process = fork(commandProcess, {
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      env: quietEnvironment(),
+    });
+    this.#stdout = new MarkedStream(this.#process.stdout!);
+    this.#stderr = new MarkedStream(this.#process.stderr!);
+  }
+
+  run(args: readonly string[]): Promise<CliRun> {
+    const run = this.#last.then(() => this.#run(args));
+    this.#last = run.catch(() => undefined);
+    return run;
+  }
+
+  async #run(args: readonly string[]): Promise<CliRun> {
+    const mark = `\0${randomBytes(16).toString('hex')}\0`;
+    const outputs = Promise.all([this.#stdout.until(mark), this.#stderr.until(mark)]);
+    const answer = once(this.#process, 'message');
+    this.#process.send({ args, mark } satisfies CommandRequest);
+    const ended = once(this.#process, 'exit').then(([exitCode, signal]) => {
+      throw new Error(`the process of the commands ended (${exitCode ?? signal}) in: ${args.join(' ')}`);
+    });
+    const [[exitCode], [stdout, stderr]] = await Promise.race([Promise.all([answer, outputs]), ended]);
+    return { exitCode: exitCode as number, signal: null, stdout, stderr: stderr.toString() };
+  }
+
+  [Symbol.dispose](): void {
+    this.#process.kill();
+  }
+}
+
+/** Cuts what a process writes at its marks. */
+class MarkedStream {
+  #received = Buffer.alloc(0);
+  #mark = '';
+  #found: ((output: Buffer) => void) | null = null;
+
+  constructor(stream: Readable) {
+    stream.on('data', (piece: Buffer) => {
+      this.#received = Buffer.concat([this.#received, piece]);
+      this.#look();
+    });
+  }
+
+  until(mark: string): Promise<Buffer> {
+    this.#mark = mark;
+    return new Promise((resolve) => {
+      this.#found = resolve;
+      this.#look();
+    });
+  }
+
+  #look(): void {
+    const at = this.#found === null ? -1 : this.#received.indexOf(this.#mark);
+    if (at < 0) return;
+    const found = this.#found;
+    const output = this.#received.subarray(0, at);
+    this.#received = this.#received.subarray(at + this.#mark.length);
+    this.#found = null;
+    found?.(output);
+  }
+}
