@@ -93,6 +93,35 @@ describe('5 nodes', () => {
     assert.equal(empty.body.length, 0);
   });
 
+  test('answer conditions, lives and explanations through every node', async () => {
+    const { client, ports } = cluster;
+    const entity = (id: string, more = ''): string => `/v0/entity?id=${id}${more}`;
+    const created = await client.send(ports[0], 'PUT', entity('tagged'), 'one', { 'if-none-match': '*' });
+    assert.equal(created.status, 201);
+    const tag = String(created.headers.etag);
+    for (const port of ports) {
+      const same = await client.send(port, 'GET', entity('tagged'), undefined, { 'if-none-match': tag });
+      assert.deepEqual([same.status, same.body.length, same.headers.etag], [304, 0, tag]);
+      const again = await client.send(port, 'PUT', entity('tagged'), 'two', { 'if-none-match': '*' });
+      assert.deepEqual([again.status, again.headers.etag], [412, tag]);
+    }
+    const changed = await client.send(ports[1], 'PUT', entity('tagged', '&ttl=1h'), 'two', {
+      'if-match': tag,
+    });
+    assert.equal(changed.status, 201, String(changed.body));
+    assert.equal(
+      (await client.send(ports[2], 'DELETE', entity('tagged'), undefined, { 'if-match': tag })).status,
+      412,
+    );
+    const read = await client.send(ports[3], 'GET', entity('tagged'));
+    const [, seconds] = /^max-age=(\d+)$/.exec(String(read.headers['cache-control'])) ?? [];
+    assert.ok(Number(seconds) > 3_500 && Number(seconds) <= 3_600, String(read.headers['cache-control']));
+    const explained = await client.send(ports[4], 'GET', entity('tagged', '&explain=1&from=5&ack=5'));
+    const { etag, questions, replicas, valueBytes } = JSON.parse(String(explained.body));
+    const reads = questions.filter(({ kind }: { kind: string }) => kind === 'read').length;
+    assert.deepEqual([etag, valueBytes, reads, replicas.length], [read.headers.etag, 3, 5, 5]);
+  });
+
   test('write never more than `from` copies, on the first nodes of the preference list', async () => {
     const { client, ports } = cluster;
     for (let i = 0; i < 50; i++) {

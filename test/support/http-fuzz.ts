@@ -342,6 +342,55 @@ const detours: Kind = (random) => {
   return Buffer.concat([first, ...Array.from({ length: below(random, 4) }, () => sound(random))]);
 };
 
+/** Options of the query and conditions, of which most cannot be read. */
+const options: Kind = (random) => {
+  const said = ['consistency', 'repair', 'ttl', 'explain', 'ack', 'from', 'TTL'];
+  const words = [
+    'linearizable',
+    'default',
+    'write-back',
+    'async',
+    '90s',
+    '0',
+    '1',
+    '-1',
+    '9'.repeat(30),
+    '1e9d',
+    '%00',
+    '',
+  ];
+  const tag = `"${'0'.repeat(14)}-${'f'.repeat(8)}"`;
+  const tags = [
+    tag,
+    `W/${tag}`,
+    '*',
+    '"',
+    '""',
+    `${tag}, *`,
+    ',,,',
+    `${tag},`.repeat(200),
+    'W/',
+    "'x'",
+    '\x80',
+    tag.slice(1),
+  ];
+  const query = Array.from(
+    { length: 1 + below(random, 3) },
+    () => `&${pick(random, said)}=${pick(random, words)}`,
+  );
+  const lines = [HOST];
+  if (random() < 0.6) lines.push(`If-Match: ${pick(random, tags)}`);
+  if (random() < 0.6) lines.push(`If-None-Match: ${pick(random, tags)}`);
+  if (random() < 0.2) lines.push('Expect: 100-continue');
+  const method = pick(random, ['GET', 'PUT', 'DELETE']);
+  if (method === 'PUT') lines.push(`Content-Length: ${VALUE.length}`);
+  return message(
+    `${method} ${target(random)}${query.join('')} HTTP/1.1`,
+    lines,
+    method === 'PUT' ? VALUE : '',
+  );
+};
+
 const lineEndings: Kind = (random) => {
   const text = sound(random).toString('latin1');
   return Buffer.from(
@@ -364,4 +413,5 @@ const KINDS: readonly Kind[] = [
   lineEndings,
   strangers,
   detours,
+  options,
 ];

@@ -15,10 +15,24 @@ export interface Quorum {
 export class HttpClient implements Disposable {
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 256 });
 
-  send(port: number, method: string, path: string, body?: Buffer | string): Promise<Answer> {
+  send(
+    port: number,
+    method: string,
+    path: string,
+    body?: Buffer | string,
+    headers: Readonly<Record<string, string>> = {},
+  ): Promise<Answer> {
     return new Promise((resolve, reject) => {
       const sent = request(
-        { host: '127.0.0.1', port, method, path, agent: this.#agent, timeout: 10_000 },
+        {
+          host: '127.0.0.1',
+          port,
+          method,
+          path,
+          headers: { ...headers },
+          agent: this.#agent,
+          timeout: 10_000,
+        },
         (response) => {
           const chunks: Buffer[] = [];
           response.on('data', (chunk: Buffer) => chunks.push(chunk));
