@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { cpSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { test } from 'node:test';
-import { TestCluster } from '../support/cluster.ts';
+import { after, before, describe, test } from 'node:test';
+import { mappedFiles, TestCluster } from '../support/cluster.ts';
 import { runCli } from '../support/run-cli.ts';
 import { until } from '../support/until.ts';
 
@@ -10,31 +10,7 @@ function elapsedSince(start: number): number {
   return performance.now() - start;
 }
 
-test('a node that is down costs nothing, and comes back with its data', async () => {
-  await using cluster = await TestCluster.start({ nodes: 3 });
-  const { client, nodes, ports } = cluster;
-  assert.equal((await client.put(ports[0], 'before', 'v1', { ack: 3, from: 3 })).status, 201);
-  await nodes[2].kill();
-  await until(
-    async () => (await client.get(ports[0], 'before', { ack: 3, from: 3 })).status === 504,
-    3000,
-    () => 'ack = from does not fail while a replica is down',
-  );
-  const start = performance.now();
-  assert.equal((await client.put(ports[0], 'before', 'v2', { ack: 3, from: 3 })).status, 504);
-  assert.ok(elapsedSince(start) < 500, '504 must come at once when ack is out of reach');
-  assert.equal((await client.put(ports[1], 'during', 'v3')).status, 201);
-  assert.equal((await client.get(ports[0], 'during')).body.toString(), 'v3');
-  await nodes[2].start();
-  await cluster.connected();
-  // Its own copy is stale, but a quorum outvotes it.
-  assert.equal((await client.get(ports[2], 'before')).body.toString(), 'v2');
-  assert.equal((await client.get(ports[2], 'during')).body.toString(), 'v3');
-  assert.equal((await client.get(ports[2], 'before', { ack: 3, from: 3 })).status, 200);
-});
-
-async function freezeOne(...args: readonly string[]): Promise<void> {
-  await using cluster = await TestCluster.start({ nodes: 3, args });
+async function freezeOne(cluster: TestCluster): Promise<void> {
   const { client, nodes, ports } = cluster;
   assert.equal((await client.put(ports[0], 'key', 'v1', { ack: 3, from: 3 })).status, 201);
   nodes[2].signal('SIGSTOP');
@@ -61,8 +37,78 @@ async function freezeOne(...args: readonly string[]): Promise<void> {
 }
 
 const FROZEN = 'a frozen node delays no quorum, ends ack = from at the deadline, and comes back';
-test(FROZEN, () => freezeOne());
-test(`over HTTP ${FROZEN}`, () => freezeOne('--peer-protocol', 'http'));
+
+/** Most of what these cost is the start of nodes, so those share a cluster that leave it whole. */
+describe('a cluster that outlives its failures', () => {
+  let cluster: TestCluster;
+  before(async () => {
+    cluster = await TestCluster.start({ nodes: 3, args: ['--memtable-size', '4MiB'] });
+  });
+  after(() => cluster[Symbol.asyncDispose]());
+
+  test('a node that is down costs nothing, and comes back with its data', async () => {
+    const { client, nodes, ports } = cluster;
+    assert.equal((await client.put(ports[0], 'before', 'v1', { ack: 3, from: 3 })).status, 201);
+    await nodes[2].kill();
+    await until(
+      async () => (await client.get(ports[0], 'before', { ack: 3, from: 3 })).status === 504,
+      3000,
+      () => 'ack = from does not fail while a replica is down',
+    );
+    const start = performance.now();
+    assert.equal((await client.put(ports[0], 'before', 'v2', { ack: 3, from: 3 })).status, 504);
+    assert.ok(elapsedSince(start) < 500, '504 must come at once when ack is out of reach');
+    assert.equal((await client.put(ports[1], 'during', 'v3')).status, 201);
+    assert.equal((await client.get(ports[0], 'during')).body.toString(), 'v3');
+    await nodes[2].start();
+    await cluster.connected();
+    // Its own copy is stale, but a quorum outvotes it.
+    assert.equal((await client.get(ports[2], 'before')).body.toString(), 'v2');
+    assert.equal((await client.get(ports[2], 'during')).body.toString(), 'v3');
+    assert.equal((await client.get(ports[2], 'before', { ack: 3, from: 3 })).status, 200);
+  });
+
+  test(FROZEN, () => freezeOne(cluster));
+
+  test('the whole cluster stops and starts without losing anything, deletions included', async () => {
+    const { client, nodes, ports } = cluster;
+    for (let i = 0; i < 200; i++)
+      assert.equal((await client.put(ports[i % 3], `key-${i}`, `value-${i}`)).status, 201);
+    for (let i = 0; i < 200; i += 4)
+      assert.equal((await client.delete(ports[i % 3], `key-${i}`)).status, 202);
+    await Promise.all(nodes.map((node) => node.stop()));
+    await cluster.startAll();
+    for (let i = 0; i < 200; i++) {
+      const { status, body } = await client.get(ports[(i + 1) % 3], `key-${i}`);
+      if (i % 4 === 0) assert.equal(status, 404, `key-${i}`);
+      else assert.equal(body.toString(), `value-${i}`);
+    }
+  });
+
+  test('no table is read on the main thread, and no native addon is mapped into a node', async () => {
+    const { client, nodes, ports } = cluster;
+    const value = Buffer.alloc(64 * 1024, 7);
+    for (let i = 0; i < 200; i++) assert.equal((await client.put(ports[0], `key-${i}`, value)).status, 201);
+    for (let i = 0; i < 200; i++) {
+      const { body } = await client.get(ports[0], `key-${i}`);
+      assert.ok(body.equals(value), `key-${i}`);
+    }
+    const { engine } = (await client.status(ports[0])) as unknown as {
+      engine: { tableReadsByThread: Record<string, number> };
+    };
+    assert.equal(engine.tableReadsByThread.main, 0);
+    assert.ok(engine.tableReadsByThread['reader-1'] > 0, JSON.stringify(engine.tableReadsByThread));
+    assert.deepEqual(
+      mappedFiles(nodes[0].pid).filter((file) => file.endsWith('.node')),
+      [],
+    );
+  });
+});
+
+test(`over HTTP ${FROZEN}`, async () => {
+  await using cluster = await TestCluster.start({ nodes: 3, args: ['--peer-protocol', 'http'] });
+  await freezeOne(cluster);
+});
 
 test('a node whose folder was emptied takes writes and counts for no read quorum until it is refilled', async () => {
   await using cluster = await TestCluster.start({ nodes: 3 });
@@ -133,40 +179,4 @@ test('a folder put back to a copy of the same start is noticed, until it is decl
   await nodes[1].start();
   await cluster.connected();
   assert.equal((await client.get(ports[0], 'key', all)).body.toString(), 'new');
-});
-
-test('the whole cluster stops and starts without losing anything, deletions included', async () => {
-  await using cluster = await TestCluster.start({ nodes: 3 });
-  const { client, nodes, ports } = cluster;
-  for (let i = 0; i < 200; i++)
-    assert.equal((await client.put(ports[i % 3], `key-${i}`, `value-${i}`)).status, 201);
-  for (let i = 0; i < 200; i += 4) assert.equal((await client.delete(ports[i % 3], `key-${i}`)).status, 202);
-  await Promise.all(nodes.map((node) => node.stop()));
-  await cluster.startAll();
-  for (let i = 0; i < 200; i++) {
-    const { status, body } = await client.get(ports[(i + 1) % 3], `key-${i}`);
-    if (i % 4 === 0) assert.equal(status, 404, `key-${i}`);
-    else assert.equal(body.toString(), `value-${i}`);
-  }
-});
-
-test('no table is read on the main thread, and no native addon is mapped into a node', async () => {
-  await using cluster = await TestCluster.start({ nodes: 1, args: ['--memtable-size', '4MiB'] });
-  const { client, nodes, ports } = cluster;
-  const value = Buffer.alloc(64 * 1024, 7);
-  for (let i = 0; i < 200; i++) assert.equal((await client.put(ports[0], `key-${i}`, value)).status, 201);
-  for (let i = 0; i < 200; i++) {
-    const { body } = await client.get(ports[0], `key-${i}`);
-    assert.ok(body.equals(value), `key-${i}`);
-  }
-  const { engine } = (await client.status(ports[0])) as unknown as {
-    engine: { tableReadsByThread: Record<string, number> };
-  };
-  assert.equal(engine.tableReadsByThread.main, 0);
-  assert.ok(engine.tableReadsByThread['reader-1'] > 0, JSON.stringify(engine.tableReadsByThread));
-  const { mappedFiles } = await import('../support/cluster.ts');
-  assert.deepEqual(
-    mappedFiles(nodes[0].pid).filter((file) => file.endsWith('.node')),
-    [],
-  );
 });

@@ -8,9 +8,12 @@ import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { TestCluster } from '../support/cluster.ts';
 import { runCli } from '../support/run-cli.ts';
+import { WarmCommands } from '../support/warm-commands.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'quorate-load-'));
 after(() => rmSync(directory, { recursive: true, force: true }));
+const commands = new WarmCommands();
+after(() => commands[Symbol.dispose]());
 const SHORT = ['--duration', '400ms', '--warmup', '100ms'];
 
 describe('load', () => {
@@ -97,7 +100,7 @@ describe('load', () => {
       [['--workload', 'z'], /expected one of none, a, b, c, d, e, f/],
     ];
     for (const [args, sentence] of wrong) {
-      const { exitCode, stderr } = await runCli(['load', ...args]);
+      const { exitCode, stderr } = await commands.run(['load', ...args]);
       assert.equal(exitCode, 1);
       assert.match(stderr, sentence);
     }

@@ -11,9 +11,12 @@ import { FakeProfiledNode, nodeThread } from '../support/fake-profiled-node.ts';
 import { cli } from '../support/process-paths.ts';
 import { quietEnvironment, runCli } from '../support/run-cli.ts';
 import { until } from '../support/until.ts';
+import { WarmCommands } from '../support/warm-commands.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'quorate-profile-test-'));
 after(() => rmSync(directory, { recursive: true, force: true }));
+const commands = new WarmCommands();
+after(() => commands[Symbol.dispose]());
 const SHORT = ['--duration', '500ms', '--warmup', '100ms', '--keys', '200'];
 const ROLES = ['main', 'reader-1', 'writer'];
 
@@ -59,7 +62,7 @@ describe('profile', { timeout: 120_000 }, () => {
     assert.equal(summary.nodeSettings?.durability, 'sync');
     assert.equal(summary.nodeSettings?.['allow-profiling'], 'true');
 
-    const again = await runCli(['profile', '--out', out, ...SHORT]);
+    const again = await commands.run(['profile', '--out', out, ...SHORT]);
     assert.equal(again.exitCode, 1);
     assert.match(again.stderr, /is not empty: name a new folder with --out/);
   });
@@ -74,7 +77,7 @@ describe('profile', { timeout: 120_000 }, () => {
       [`${allowed},${without}`, 1, /is not to be profiled: start it with --allow-profiling/],
       ['http://127.0.0.1:9', 5, /nothing listens at http:\/\/127\.0\.0\.1:9/],
     ] as const) {
-      const run = await runCli(['profile', '--url', url, '--out', out, ...SHORT, '--warmup', '0ms']);
+      const run = await commands.run(['profile', '--url', url, '--out', out, ...SHORT, '--warmup', '0ms']);
       assert.equal(run.exitCode, exitCode, run.stderr);
       assert.match(run.stderr, sentence);
       assert.equal(existsSync(out), false);
@@ -114,7 +117,7 @@ describe('profile', { timeout: 120_000 }, () => {
       '9',
     ];
     const profileOf = (...urls: string[]) =>
-      runCli(['profile', '--url', urls.join(','), '--out', out, ...flags]);
+      commands.run(['profile', '--url', urls.join(','), '--out', out, ...flags]);
     for (const [node, sentence] of [
       [
         { node: '../../x' },
@@ -155,7 +158,7 @@ describe('profile', { timeout: 120_000 }, () => {
   test('refuses what contradicts itself before it starts anything', async () => {
     const runs = refused.map(async ([flags, sentence]) => {
       const out = flags.length === 0 ? [] : ['--out', join(directory, 'refused')];
-      const { exitCode, stderr } = await runCli(['profile', ...flags, ...out]);
+      const { exitCode, stderr } = await commands.run(['profile', ...flags, ...out]);
       assert.equal(exitCode, 1);
       assert.match(stderr, sentence);
     });

@@ -11,6 +11,7 @@ import { freePortRow } from '../support/ports.ts';
 import { cli } from '../support/process-paths.ts';
 import { quietEnvironment, runCli } from '../support/run-cli.ts';
 import { until } from '../support/until.ts';
+import { WarmCommands } from '../support/warm-commands.ts';
 
 const HOST = '127.0.0.1';
 const START_TIMEOUT_MS = 20_000;
@@ -21,7 +22,9 @@ if (olderNode !== undefined) {
   launchers.push(['an older Node', olderNode]);
 }
 
+const commands = new WarmCommands();
 after(() => {
+  commands[Symbol.dispose]();
   rmSync(folder, { recursive: true, force: true });
 });
 
@@ -136,7 +139,7 @@ for (const [name, node] of launchers) {
         'node-1',
         'node-2',
       ]);
-      const put = await runCli(['put', 'key', '--value', 'value', '--url', url]);
+      const put = await commands.run(['put', 'key', '--value', 'value', '--url', url]);
       assert.equal(put.exitCode, 0, put.stderr);
       serve.pressCtrlC();
       assert.deepEqual(await serve.end, [0, null], serve.stderr);
@@ -177,7 +180,7 @@ describe('serve', { timeout: 60_000 }, () => {
     const serve = await Serve.start();
     process.kill(serve.pidOf('node-1'), 'SIGKILL');
     await serve.says('node-1 died (SIGKILL) and stays down: --restart would bring it back');
-    const status = await runCli(['status', '--url', `http://${HOST}:${serve.port + 1}`]);
+    const status = await commands.run(['status', '--url', `http://${HOST}:${serve.port + 1}`]);
     assert.match(String(status.stdout), /^node-1 .* unreachable: nothing listens/m);
     process.kill(serve.pidOf('node-2'), 'SIGKILL');
     assert.deepEqual(await serve.end, [1, null]);
@@ -188,12 +191,12 @@ describe('serve', { timeout: 60_000 }, () => {
     const serve = await Serve.start(process.execPath, '--restart');
     const url = `http://${HOST}:${serve.port}`;
     const first = serve.pidOf('node-1');
-    const put = await runCli(['put', 'key', '--value', 'kept', '--ack', '2', '--url', url]);
+    const put = await commands.run(['put', 'key', '--value', 'kept', '--ack', '2', '--url', url]);
     assert.equal(put.exitCode, 0, put.stderr);
     process.kill(first, 'SIGKILL');
     await serve.says(`node-1 serves again at ${url} (pid `);
     assert.notEqual(serve.pidOf('node-1'), first);
-    const get = await runCli(['get', 'key', '--ack', '2', '--url', url]);
+    const get = await commands.run(['get', 'key', '--ack', '2', '--url', url]);
     assert.equal(String(get.stdout), 'kept', get.stderr);
     serve.pressCtrlC();
     assert.deepEqual(await serve.end, [0, null], serve.stderr);
@@ -211,7 +214,7 @@ describe('serve', { timeout: 60_000 }, () => {
       'PUT /v0/entity?id=slow&ack=2&from=2 HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 10\r\n\r\n';
     socket.write(`${head}first`);
     // Its answer says that the node has read what was sent before.
-    const status = await runCli(['status', '--url', `http://${HOST}:${serve.port}`]);
+    const status = await commands.run(['status', '--url', `http://${HOST}:${serve.port}`]);
     assert.equal(status.exitCode, 0, status.stderr);
     serve.pressCtrlC();
     await serve.says('Draining');
@@ -286,7 +289,13 @@ describe('serve', { timeout: 60_000 }, () => {
       it(name, async () => {
         const data = path.join(folder, 'untouched');
         const place = flags.includes('--topology') ? [] : ['--nodes', '2', '--port', String(port)];
-        const { exitCode, stdout, stderr } = await runCli(['serve', ...place, '--data', data, ...flags]);
+        const { exitCode, stdout, stderr } = await commands.run([
+          'serve',
+          ...place,
+          '--data',
+          data,
+          ...flags,
+        ]);
         assert.deepEqual([exitCode, String(stdout)], [1, '']);
         assert.match(stderr, /^quorate: [^\n]+\n$/);
         assert.match(stderr, sentence);

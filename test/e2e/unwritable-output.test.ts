@@ -11,10 +11,15 @@ import { freePortRow } from '../support/ports.ts';
 import { cli } from '../support/process-paths.ts';
 import { quietEnvironment, runCli } from '../support/run-cli.ts';
 import { until } from '../support/until.ts';
+import { WarmCommands } from '../support/warm-commands.ts';
 
 const TIMEOUT_MS = 20_000;
 const folder = mkdtempSync(join(tmpdir(), 'quorate-output-'));
-after(() => rmSync(folder, { recursive: true, force: true }));
+const commands = new WarmCommands();
+after(() => {
+  commands[Symbol.dispose]();
+  rmSync(folder, { recursive: true, force: true });
+});
 
 /** Where nothing fits, ever. */
 function openFull(): number {
@@ -66,7 +71,7 @@ describe('serve whose stderr takes nothing', { timeout: 60_000, skip: process.pl
 
   async function putThrough(port: number): Promise<void> {
     const url = `http://127.0.0.1:${port}`;
-    const put = await runCli(['put', 'key', '--value', 'value', '--ack', '1', '--url', url]);
+    const put = await commands.run(['put', 'key', '--value', 'value', '--ack', '1', '--url', url]);
     assert.equal(put.exitCode, 0, put.stderr);
   }
 
@@ -78,7 +83,7 @@ describe('serve whose stderr takes nothing', { timeout: 60_000, skip: process.pl
     process.kill(died, 'SIGKILL');
     await until(
       async () =>
-        (await runCli(['status', '--json', '--url', `http://127.0.0.1:${port + 1}`])).exitCode === 0,
+        (await commands.run(['status', '--json', '--url', `http://127.0.0.1:${port + 1}`])).exitCode === 0,
       TIMEOUT_MS,
       () => 'node-2 was not brought back',
     );
@@ -110,7 +115,7 @@ describe('results that cannot be written', { timeout: 60_000, skip: process.plat
   const stopped = join(folder, 'stopped');
 
   before(async () => {
-    const filled = await runCli(['fill', '--nodes', '1', '--size', '2MiB', '--data', stopped]);
+    const filled = await commands.run(['fill', '--nodes', '1', '--size', '2MiB', '--data', stopped]);
     assert.equal(filled.exitCode, 0, filled.stderr);
     const [port] = await freePortRow(1);
     url = `http://127.0.0.1:${port}`;
@@ -143,7 +148,7 @@ describe('results that cannot be written', { timeout: 60_000, skip: process.plat
   });
 
   const node = join(stopped, 'node-1');
-  const commands: string[][] = [
+  const outputs: string[][] = [
     ['--help'],
     ['get', '--help'],
     ['get', 'small', '--url'],
@@ -160,7 +165,7 @@ describe('results that cannot be written', { timeout: 60_000, skip: process.plat
     ['lsm', 'repair', node],
     ['lsm', 'compact', node],
   ];
-  for (const command of commands) {
+  for (const command of outputs) {
     it(`${command.filter((word) => word !== node && word !== '--url').join(' ')}: exit code and sentence say so`, async () => {
       const args = command.at(-1) === '--url' ? [...command, url] : command;
       const fd = openFull();
