@@ -45,6 +45,7 @@ export class TestNode {
 
   async start(): Promise<void> {
     this.output = '';
+    this.pid = 0;
     const child = spawn(process.execPath, [CLI, ...this.#args], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: this.#environment,
@@ -72,13 +73,16 @@ export class TestNode {
   }
 
   signal(signal: NodeJS.Signals): void {
+    if (this.pid === 0) throw new Error(`${this.id} has not been started`);
     process.kill(this.pid, signal);
   }
 
   /** Ends the process as a power cut would: no handler runs. */
   async kill(): Promise<void> {
     if (this.#process === undefined) return;
-    this.signal('SIGKILL');
+    // One that has not come so far as to say its own pid is ended by way of its supervisor: 0 would be this process.
+    if (this.pid === 0) this.#process.kill('SIGTERM');
+    else this.signal('SIGKILL');
     await this.#exited;
     this.#process = undefined;
   }
@@ -104,6 +108,8 @@ export interface ClusterOptions {
    * @param directory of the cluster, for files of the test
    */
   readonly environment?: (nodeId: string, directory: string) => NodeJS.ProcessEnv;
+  /** Called before the nodes are started, to put data into their folders. */
+  readonly prepare?: (topologyFile: string, dataDirectory: string) => Promise<void>;
   /** Nodes reach each other through proxies: `network`. */
   readonly isProxied?: boolean;
 }
@@ -121,7 +127,7 @@ export class TestCluster implements AsyncDisposable {
   }
 
   static async start(options: ClusterOptions): Promise<TestCluster> {
-    const { nodes, args = [], environment = () => ({}), isProxied = false } = options;
+    const { nodes, args = [], environment = () => ({}), isProxied = false, prepare } = options;
     const directory = mkdtempSync(join(tmpdir(), 'quorate-e2e-'));
     const ports = await freePortRow(nodes * 2);
     const ids = Array.from({ length: nodes }, (_, i) => `node-${i + 1}`);
@@ -151,7 +157,13 @@ export class TestCluster implements AsyncDisposable {
       }),
       network,
     );
-    await cluster.startAll();
+    try {
+      await prepare?.(file, data);
+      await cluster.startAll();
+    } catch (error) {
+      await cluster[Symbol.asyncDispose]();
+      throw error;
+    }
     return cluster;
   }
 

@@ -1,0 +1,180 @@
+/** The rows of `npm run bench:convergence`: each starts a cluster of its own, and says one figure or two. */
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { BenchRow } from '../support/bench-file.ts';
+import { runLoad } from '../support/load.ts';
+import { ConvergingCluster, ddMs, until, VICTIM } from './converging-cluster.ts';
+
+export interface Scale {
+  readonly fill: string;
+  readonly fillMib: number;
+  /** Written while a node is away. */
+  readonly missedWrites: number;
+  readonly deletedKeys: number;
+  readonly loadSeconds: number;
+}
+
+export const FULL_SCALE: Scale = {
+  fill: '1GiB',
+  fillMib: 1_024,
+  missedWrites: 100_000,
+  deletedKeys: 1_000_000,
+  loadSeconds: 10,
+};
+
+export const QUICK_SCALE: Scale = {
+  fill: '16MiB',
+  fillMib: 16,
+  missedWrites: 2_000,
+  deletedKeys: 5_000,
+  loadSeconds: 1,
+};
+
+const ROUNDS_OFF = ['--anti-entropy-interval', '0s'];
+const HINTS_OFF = ['--hints', 'off'];
+const LONG_MS = 600_000;
+const LOAD_KEYS = 100_000;
+const STALE_KEYS = 500;
+const MISSED = 'missed';
+
+type Row = (scale: Scale) => Promise<BenchRow>;
+
+/** What a node missed while it was away. */
+async function away(scale: Scale, args: readonly string[]): Promise<number> {
+  await using converging = await ConvergingCluster.start(scale.fill, ...args);
+  const { nodes } = converging.cluster;
+  await nodes[VICTIM].kill();
+  await converging.write(MISSED, scale.missedWrites, 'value');
+  await nodes[VICTIM].start();
+  return converging.untilEqual(MISSED, LONG_MS);
+}
+
+async function throughput(scale: Scale, args: readonly string[], method: 'get' | 'put'): Promise<number> {
+  await using converging = await ConvergingCluster.start(scale.fill, ...args);
+  const { nodes, ports } = converging.cluster;
+  const load = { port: ports[0], perSecond: 0, keys: LOAD_KEYS, valueBytes: 0 } as const;
+  await nodes[VICTIM].kill();
+  await converging.write(MISSED, scale.missedWrites, 'value');
+  await nodes[VICTIM].start();
+  const { requestsPerSecond } = await runLoad({ ...load, method, seconds: scale.loadSeconds });
+  return requestsPerSecond;
+}
+
+export const ROWS: Readonly<Record<string, Row>> = {
+  'away-hints': async (scale) => ({ equalMs: await away(scale, ROUNDS_OFF) }),
+
+  'away-rounds': async (scale) => ({ equalMs: await away(scale, HINTS_OFF) }),
+
+  equal: async (scale) => {
+    await using converging = await ConvergingCluster.start(scale.fill, '--anti-entropy-interval', '5s');
+    // The first one makes the digests.
+    await converging.nextRound(LONG_MS);
+    const before = await converging.roundBytes();
+    const roundMs = await converging.nextRound(LONG_MS);
+    return { roundMs, sentBytes: (await converging.roundBytes()) - before };
+  },
+
+  'one-key': async (scale) => {
+    await using converging = await ConvergingCluster.start(
+      scale.fill,
+      '--anti-entropy-interval',
+      '5s',
+      ...HINTS_OFF,
+    );
+    const { nodes } = converging.cluster;
+    await converging.nextRound(LONG_MS);
+    await nodes[VICTIM].kill();
+    await converging.write(MISSED, 1, 'value');
+    await nodes[VICTIM].start();
+    // Counters begin at 0 with a start: those of the other nodes go on.
+    const before = await converging.roundBytes();
+    const equalMs = await converging.untilEqual(MISSED, LONG_MS);
+    return { equalMs, sentBytes: (await converging.roundBytes()) - before };
+  },
+
+  'running-put': (scale) => running(scale, 'put'),
+
+  'running-get': (scale) => running(scale, 'get'),
+
+  emptied: async (scale) => {
+    await using converging = await ConvergingCluster.start(scale.fill);
+    const { directory, nodes, ports } = converging.cluster;
+    const file = join(directory, 'zeros');
+    const zerosMs = await ddMs(file, scale.fillMib);
+    rmSync(file);
+    const load = { port: ports[0], perSecond: 0, keys: LOAD_KEYS, valueBytes: 0, method: 'get' } as const;
+    await nodes[VICTIM].kill();
+    const alone = await runLoad({ ...load, seconds: scale.loadSeconds });
+    nodes[VICTIM].empty();
+    await nodes[VICTIM].start();
+    const startedMs = performance.now();
+    let copiedMs = 0;
+    const copied = until(LONG_MS, 'the folder is copied', async () => {
+      const { state } = (await converging.status(VICTIM)).bootstrap;
+      if (state === 'starting' || state === 'copying') return false;
+      copiedMs = performance.now() - startedMs;
+      return true;
+    });
+    const beside = await runLoad({ ...load, seconds: scale.loadSeconds });
+    await copied;
+    await until(
+      LONG_MS,
+      'the folder is whole',
+      async () => (await converging.status(VICTIM)).bootstrap.state === 'idle',
+    );
+    const wholeMs = performance.now() - startedMs;
+    return {
+      ddMs: zerosMs,
+      copiedMs,
+      wholeMs,
+      copiedOverDd: copiedMs / zerosMs,
+      wholeOverDd: wholeMs / zerosMs,
+      foreground: beside.requestsPerSecond / alone.requestsPerSecond,
+    };
+  },
+
+  deleted: async (scale) => {
+    await using converging = await ConvergingCluster.start('', '--anti-entropy-interval', '5s');
+    await converging.write('key', scale.deletedKeys, 'x'.repeat(100));
+    const diskBytes = async (): Promise<number> => (await converging.status(0)).engine.diskBytes;
+    await delay(5_000);
+    const before = await diskBytes();
+    await converging.delete('key', scale.deletedKeys);
+    // Deletions of the last seconds are settled by the round after.
+    for (let round = 0; round < 3; round++) await converging.nextRound(LONG_MS);
+    await delay(10_000);
+    return {
+      beforeBytes: before,
+      afterBytes: await diskBytes(),
+      share: (await diskBytes()) / Math.max(before, 1),
+    };
+  },
+
+  frozen: async (scale) => {
+    await using converging = await ConvergingCluster.start(scale.fill);
+    const { client, nodes, ports } = converging.cluster;
+    await converging.write(MISSED, STALE_KEYS, 'before');
+    nodes[VICTIM].signal('SIGSTOP');
+    await converging.write(MISSED, STALE_KEYS, 'after');
+    nodes[VICTIM].signal('SIGCONT');
+    const startedMs = performance.now();
+    let stale = 0;
+    await until(LONG_MS, 'no read is stale', async () => {
+      const keys = Array.from({ length: STALE_KEYS }, (_, i) => `${MISSED}${i + 1}`);
+      const answers = await Promise.all(
+        keys.map((key) => client.get(ports[VICTIM], key, { ack: 1, from: 3 })),
+      );
+      const found = answers.filter(({ body }) => body.toString() !== 'after').length;
+      stale += found;
+      return found === 0;
+    });
+    return { goneMs: performance.now() - startedMs, staleReads: stale };
+  },
+};
+
+async function running(scale: Scale, method: 'get' | 'put'): Promise<BenchRow> {
+  const off = await throughput(scale, [...ROUNDS_OFF, ...HINTS_OFF], method);
+  const on = await throughput(scale, ['--anti-entropy-interval', '1s'], method);
+  return { offPerSecond: off, onPerSecond: on, onOverOff: on / off };
+}
