@@ -11,6 +11,8 @@ export const NODES = 3;
 /** What everything in turn is done to, and who is asked meanwhile. */
 export const VICTIM = NODES - 1;
 const POLL_MS = 50;
+const START_PATIENCE_MS = 60_000;
+const AGREED_MS = 1_000;
 const WRITES_AT_A_TIME = 64;
 const STRETCHES = 8;
 
@@ -22,6 +24,7 @@ interface RoundFigures {
 }
 
 interface ConvergingStatus {
+  readonly clock: { readonly ownTimeAheadMs: number };
   readonly antiEntropy: RoundFigures;
   readonly bootstrap: { readonly state: string; readonly copiedBytes: number };
   readonly engine: { readonly diskBytes: number };
@@ -44,7 +47,12 @@ export class ConvergingCluster implements AsyncDisposable {
       args: ['--log-level', 'error', ...args],
       ...(fill === '' ? {} : { prepare }),
     });
-    return new ConvergingCluster(cluster);
+    const converging = new ConvergingCluster(cluster);
+    // A cluster that was filled knows of no time later than that of its data until its nodes have agreed on one.
+    await until(START_PATIENCE_MS, 'the nodes have agreed on the time', async () =>
+      (await converging.#statuses()).every(({ clock }) => Math.abs(clock.ownTimeAheadMs) < AGREED_MS),
+    );
+    return converging;
   }
 
   async status(node: number): Promise<ConvergingStatus> {
@@ -74,11 +82,10 @@ export class ConvergingCluster implements AsyncDisposable {
     await until(timeoutMs, `all nodes hold the same keys ${prefix}…`, async () => {
       const { client, ports } = this.cluster;
       const held = await Promise.all(
-        ports.map(async (port) =>
-          createHash('sha256')
-            .update((await client.send(port, 'GET', path)).body)
-            .digest('hex'),
-        ),
+        ports.map(async (port) => {
+          const { body } = await client.send(port, 'GET', path);
+          return createHash('sha256').update(body).digest('hex');
+        }),
       );
       return new Set(held).size === 1;
     });
@@ -130,7 +137,8 @@ export class ConvergingCluster implements AsyncDisposable {
 
 export async function until(timeoutMs: number, what: string, holds: () => Promise<boolean>): Promise<void> {
   const untilMs = performance.now() + timeoutMs;
-  while (!(await holds())) {
+  // A connection that is kept alive ends with the node that it leads to.
+  while (!(await holds().catch(() => false))) {
     if (performance.now() >= untilMs) throw new Error(`not within ${timeoutMs / 1_000} s: ${what}`);
     await delay(POLL_MS);
   }
