@@ -30,7 +30,7 @@ import { FakeClock } from '../../src/simulation/fake-clock.ts';
 
 const GONE = failed(FailureCode.peerLost, 'the connection was lost');
 const LATENCY_MS = 1;
-const MICROTASKS_PER_TURN = 60;
+const MICROTASKS_PER_TURN = 40;
 const SEED = fingerprintSeedOf('rounds');
 
 /** Decides what becomes of a message; undefined: it is delivered. */
@@ -43,8 +43,6 @@ export interface RoundClusterOptions {
   readonly repairBytesPerSecond?: number;
   /** How long the engine takes for a write; each is asked. */
   readonly writeDelayMs?: () => number;
-  /** A planted mistake: rounds do not wait for writes that were taken before. */
-  readonly forgetsPendingWrites?: boolean;
 }
 
 export interface Version {
@@ -126,12 +124,7 @@ export class RoundCluster {
       },
       isSlotWhole: () => node.isWhole,
     };
-    const {
-      forgetsPendingWrites = false,
-      intervalMs = 0,
-      maxValueBytes = 8 * 1024,
-      repairBytesPerSecond = 2 ** 30,
-    } = this.#options;
+    const { intervalMs = 0, maxValueBytes = 8 * 1024, repairBytesPerSecond = 2 ** 30 } = this.#options;
     const rounds = new AntiEntropy({
       nodeId: node.id,
       settings: {
@@ -144,10 +137,7 @@ export class RoundCluster {
       owners: () => owners,
       engine,
       fingerprintSeed: SEED,
-      replica: () => ({
-        writeOfRound: (...write) => replica.writeOfRound(...write),
-        whenWritten: () => (forgetsPendingWrites ? Promise.resolve() : replica.whenWritten()),
-      }),
+      replica: () => replica,
       records: new OwnRecords(engine),
       watermarks: buffer,
       basis: [node.incarnation],
@@ -249,7 +239,11 @@ export class RoundCluster {
   }
 
   watermark(index: number, key: string): number {
-    return this.#processOf(index).watermarks[slotOf(Buffer.from(key))];
+    return this.watermarkOf(index, slotOf(Buffer.from(key)));
+  }
+
+  watermarkOf(index: number, slot: number): number {
+    return this.#processOf(index).watermarks[slot];
   }
 
   /** Does what a bottom-level compaction may do: drops tombstones and expired values up to the watermark. */
@@ -286,7 +280,7 @@ export class RoundCluster {
 
   async until(condition: () => boolean, maxTurns = 20_000): Promise<void> {
     for (let turn = 0; ; turn++) {
-      for (let i = 0; i < MICROTASKS_PER_TURN && !condition(); i++) await undefined;
+      for (let i = 0; i < MICROTASKS_PER_TURN; i++) await undefined;
       if (condition()) return;
       assert.ok(turn < maxTurns, 'it never comes');
       // What takes long waits for a time-out.

@@ -12,12 +12,6 @@ import { RoundCluster, type Version } from './round-cluster.ts';
 const NODES = 3;
 const STEPS = 40;
 
-export interface RoundModelFaults {
-  readonly forgetsPendingWrites?: boolean;
-  /** Barriers and watermarks are lost when a process ends. */
-  readonly losesPromises?: boolean;
-}
-
 interface Accepted {
   readonly key: string;
   readonly version: Version;
@@ -31,14 +25,13 @@ const KEYS = keysOfOneSlot();
 const SLOT = slotOf(Buffer.from(KEYS[0]));
 
 /** @returns what was broken; null: nothing */
-export async function runRoundModel(seed: number, faults: RoundModelFaults = {}): Promise<string | null> {
-  return new RoundModel(seed, faults).run();
+export async function runRoundModel(seed: number): Promise<string | null> {
+  return new RoundModel(seed).run();
 }
 
 class RoundModel {
   readonly #random: Random;
   readonly #cluster: RoundCluster;
-  readonly #faults: RoundModelFaults;
   readonly #accepted: Accepted[] = [];
   /** Nodes whose folder was put back: what they alone had may be lost. */
   readonly #restored = new Set<number>();
@@ -46,13 +39,11 @@ class RoundModel {
   #writer = 0;
   #broken: string | null = null;
 
-  constructor(seed: number, faults: RoundModelFaults) {
+  constructor(seed: number) {
     this.#random = seededRandom(seed);
-    this.#faults = faults;
     this.#cluster = new RoundCluster({
       nodes: NODES,
       writeDelayMs: () => 1 + this.#below(30),
-      forgetsPendingWrites: faults.forgetsPendingWrites === true,
     });
   }
 
@@ -154,8 +145,6 @@ class RoundModel {
     const cluster = this.#cluster;
     for (const [index, node] of cluster.nodes.entries()) {
       if (node.process !== null) continue;
-      if (this.#faults.losesPromises === true)
-        for (const key of node.records.keys()) if (key.charCodeAt(0) === 0xff) node.records.delete(key);
       await cluster.start(index);
     }
   }

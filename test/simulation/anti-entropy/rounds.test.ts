@@ -1,34 +1,66 @@
+/** Rounds over replicas, with a fault at each place where one could hurt. */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { describe, test } from 'node:test';
+import { SLOT_COUNT } from '../../../native-free-lsm/index.ts';
 import { RoundCluster } from '../../support/round-cluster.ts';
+import { ROUND_SCENARIOS } from '../../support/round-scenarios.ts';
 
 const MINUTE = 60_000;
+const OLD = { atMs: -MINUTE };
+const DELETED = { atMs: -MINUTE / 2, tombstone: true };
+const ALL = [0, 1, 2];
 
-test('a round brings every owner what it lacks, and settles', async () => {
+describe('rounds', () => {
+  for (const [name, run] of Object.entries(ROUND_SCENARIOS)) test(name, run);
+});
+
+test('a round brings every owner what it lacks, and settles; what was deleted may go then', async () => {
   const cluster = new RoundCluster({ nodes: 3 });
   for (let number = 0; number < 300; number++) {
     const version = { atMs: -MINUTE - number, writer: number };
-    for (const index of [0, 1, 2])
-      if ((number + index) % 3 > 0) cluster.place(index, `key${number}`, version);
+    for (const index of ALL) if ((number + index) % 3 > 0) cluster.place(index, `key${number}`, version);
   }
-  cluster.place(1, 'key5', { atMs: -MINUTE + 1_000, tombstone: true });
+  cluster.place(1, 'key5', DELETED);
   await cluster.startAll();
   assert.deepEqual(await cluster.roundOverAll(), []);
   assert.deepEqual(cluster.differences(), []);
-  for (const index of [0, 1, 2]) {
-    assert.equal(cluster.held(index, 'key5'), 'deleted -59000.1');
-    assert.ok(cluster.watermark(index, 'key5') > 0, `n${index} has settled it`);
+  for (const index of ALL) {
+    assert.equal(cluster.held(index, 'key5'), 'deleted -30000.1');
     cluster.purge(index);
     assert.equal(cluster.held(index, 'key5'), null);
     assert.equal(cluster.held(index, 'key6'), `${-MINUTE - 6}.6`);
   }
 });
 
-test('equal replicas find themselves equal by a few bytes', async () => {
+test('equal replicas find themselves equal by a few kilobytes, and one key by a few more', async () => {
   const cluster = new RoundCluster({ nodes: 3 });
-  for (let number = 0; number < 1_000; number++)
-    for (const index of [0, 1, 2]) cluster.place(index, `key${number}`, { atMs: -MINUTE });
+  for (let number = 0; number < 2_000; number++)
+    for (const index of ALL) cluster.place(index, `key${number}`, OLD);
   await cluster.startAll();
   await cluster.roundOverAll();
-  console.log(cluster.bytes, cluster.messages, cluster.clock.monotonicMs());
+  assert.ok(cluster.bytes < 8 * 1024, `${cluster.bytes} bytes`);
+  const before = cluster.bytes;
+  cluster.place(2, 'key77', { atMs: -MINUTE + 1 });
+  await cluster.roundOverAll();
+  assert.deepEqual(cluster.differences(), []);
+  assert.ok(cluster.bytes - before < 20 * 1024, `${cluster.bytes - before} bytes`);
+});
+
+test('a node that comes back is made equal by the schedule, without being asked', async () => {
+  const cluster = new RoundCluster({ nodes: 3, intervalMs: 10 * MINUTE });
+  await cluster.startAll();
+  cluster.kill(2);
+  for (let number = 0; number < 30; number++)
+    for (const index of [0, 1]) cluster.place(index, `key${number}`, { atMs: -number });
+  await cluster.start(2);
+  for (const index of ALL) cluster.rounds(index).onPeerUp();
+  await cluster.until(() => cluster.differences().length === 0);
+});
+
+test('slots are all gone through, each by one leader', async () => {
+  const cluster = new RoundCluster({ nodes: 4 });
+  await cluster.startAll();
+  await cluster.roundOverAll();
+  for (let slot = 0; slot < SLOT_COUNT; slot += 997)
+    for (const index of [0, 1, 2, 3]) assert.ok(cluster.watermarkOf(index, slot) > 0, `slot ${slot}`);
 });
