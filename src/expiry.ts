@@ -22,6 +22,7 @@ import {
   recordFrom,
   recordTimestamp,
   recordWriter,
+  timestampMs,
 } from '../native-free-lsm/index.ts';
 
 /** A node's own time, in ms since the Unix epoch. */
@@ -42,7 +43,10 @@ export function freshMsOf(nodes: number, maxClockDriftMs: number): number {
 export function lifeOf(record: Uint8Array, time: ExpiryTime): number {
   if (isTombstone(record, 0)) return 0;
   const expiryMs = recordExpiryMs(record, 0);
-  return expiryMs === 0 ? Number.POSITIVE_INFINITY : Math.max(expiryMs - time.nowMs(), 0);
+  if (expiryMs === 0) return Number.POSITIVE_INFINITY;
+  // A node whose time is behind, or not known yet, does not let a value live longer than it was given.
+  const nowMs = Math.max(time.nowMs(), timestampMs(recordTimestamp(record, 0)));
+  return Math.max(expiryMs - nowMs, 0);
 }
 
 /** The deletion that takes the place of a value which has just expired; null: it has not, or for so long that it is gone for all. */

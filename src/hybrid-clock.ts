@@ -120,7 +120,9 @@ export class HybridClock {
 
   /** This node's own time, in whole ms since the Unix epoch: the form in which records and the engine have a time. */
   nowMs(): number {
-    return Math.floor(this.time.read());
+    const ownMs = Math.floor(this.time.read());
+    // The wall clock of a new folder may show anything: until own time is known, only what others have issued is past.
+    return this.time.isKnown ? ownMs : Math.min(ownMs, timestampMs(this.#last));
   }
 
   /** A sentence that says why `issue` gives no timestamp and will not soon; undefined when it does or soon will. */

@@ -7,11 +7,13 @@ import {
   recordFrom,
   recordTimestamp,
   recordWriter,
+  timestampAt,
 } from '../../../native-free-lsm/index.ts';
 import { BurialTime, freshDeletion, freshMsOf, lifeOf, writerIdOf } from '../../../src/expiry.ts';
 
-const EXPIRY_MS = 1_000_000;
+const EXPIRY_MS = Date.UTC(2026, 0, 1);
 const FRESH_MS = 2_000;
+const EXPIRY_2025_MS = Date.UTC(2025, 0, 1);
 
 function at(nowMs: number): { nowMs(): number } {
   return { nowMs: () => nowMs };
@@ -27,6 +29,12 @@ test('a value lives until own time has come to its expiry, and one without for e
   assert.equal(lifeOf(record(EXPIRY_MS), at(EXPIRY_MS + 1)), 0);
   assert.equal(lifeOf(record(0), at(EXPIRY_MS)), Number.POSITIVE_INFINITY);
   assert.equal(lifeOf(record(0, true), at(0)), 0);
+});
+
+test('no node lets a value live longer than it was given', () => {
+  const written = timestampAt(EXPIRY_2025_MS - 500);
+  const fields = { timestamp: written, writer: 6, from: 3, tombstone: false, expiryMs: EXPIRY_2025_MS };
+  assert.equal(lifeOf(encodeRecord(fields, Buffer.from('v')), at(0)), 500);
 });
 
 test('the deletion of a value that has just expired is directly behind it, and hides no other write', () => {

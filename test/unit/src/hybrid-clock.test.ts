@@ -452,3 +452,19 @@ test('tells its own time in whole milliseconds, as the engine takes no other', a
     assert.equal(hybrid.nowMs(), Math.floor(hybrid.time.read()));
   }
 });
+
+test('until own time is known, only what others have issued is past, whatever the wall clock shows', () => {
+  const clock = new FakeClock();
+  const issuedMs = clock.nowMs() - HOUR_MS;
+  const disk = new Disk();
+  const hybrid = new HybridClock({
+    clock,
+    clusterSize: 3,
+    ceiling: 0,
+    reserve: disk.reserve,
+    maxDriftMs: MAX_DRIFT_MS,
+  });
+  assert.equal(hybrid.nowMs(), TIMESTAMP_EPOCH_MS);
+  assert.ok(hybrid.follow(timestampAt(issuedMs)));
+  assert.equal(hybrid.nowMs(), issuedMs);
+});
