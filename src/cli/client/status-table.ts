@@ -20,6 +20,7 @@ const HEADINGS = [
   'memtables',
   'cache',
   'table reads',
+  'hints',
   'loop p99.9',
 ];
 const UNKNOWN = '-';
@@ -80,6 +81,7 @@ function rowOf({ id, http, status, error }: NodeReport): string[] {
     `${count(engine.memtables)} (${size(engine.memtableBytes)})`,
     hitRate(engine.cacheHits, engine.cacheMisses),
     readsByThread(recordOf(engine.tableReadsByThread)),
+    count(recordOf(status.hints).keys),
     typeof loop.p999Ms === 'number' ? `${loop.p999Ms.toFixed(1)} ms` : UNKNOWN,
   ];
 }

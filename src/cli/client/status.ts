@@ -28,6 +28,7 @@ explains the fields of --json.
   tables       on each level, from level 0
   cache        hit rate of the block cache since the start
   table reads  blocks read from disk since the start, by thread
+  hints        writes that other nodes missed and this one remembers for them
   loop p99.9   delay of the main thread's event loop over the last minute
 
 Examples:

@@ -178,6 +178,45 @@ describe('hinted handoff', () => {
     await simulation.stop();
   });
 
+  it('loses nothing when the node that delivers is killed again and again', async () => {
+    const simulation = await started(3);
+    await simulation.stopNode(2);
+    await simulation.pass(100);
+    for (let i = 0; i < 4; i++) {
+      await writeAll(simulation, keysOf(80, `part ${i}`), i === 3 ? null : 'x');
+      await simulation.pass(200);
+    }
+    await simulation.restart(2);
+    // Each time a little later in the delivery.
+    for (let ms = 0; ms < 60; ms += 10) {
+      await simulation.pass(500 + ms);
+      simulation.kill(0);
+      await simulation.restart(0);
+    }
+    await until(simulation, 8_000, async () => simulation.statusOf(0, 'hints').keys === 0);
+    assert.ok(await areEqual(simulation, [0, 1, 2]));
+    assert.equal((await simulation.held(2)).size, 240);
+    await simulation.stop();
+  });
+
+  it('brings a node what it missed although its folder was emptied meanwhile', async () => {
+    const simulation = await started(3);
+    await writeAll(simulation, keysOf(40, 'before'), 'x');
+    simulation.kill(2);
+    await simulation.pass(100);
+    await writeAll(simulation, keysOf(40), 'missed');
+    await writeAll(simulation, keysOf(10, 'before'), null);
+    await simulation.pass(300);
+    simulation.disks[2] = new MemoryFileSystem();
+    await simulation.restart(2);
+    await until(simulation, 8_000, async () => simulation.statusOf(0, 'hints').keys === 0);
+    const held = await simulation.held(2);
+    for (const key of keysOf(40)) assert.equal(held.get(key), 'missed');
+    for (const key of keysOf(10, 'before')) assert.equal(held.has(key), false);
+    await until(simulation, 20_000, () => areEqual(simulation, [0, 1, 2]));
+    await simulation.stop();
+  });
+
   it('is bounded in bytes and age, and never a reason to refuse a write', async () => {
     const simulation = await started(3, { maxHintBytes: 64 * 1024, maxHintAgeMs: 4_000 });
     await simulation.stopNode(2);
