@@ -6,4 +6,5 @@ const pathOf = (relative: string): string => fileURLToPath(new URL(relative, imp
 export const cli = pathOf('../../cli.ts');
 export const commandProcess = pathOf('./command-process.ts');
 export const fakeNodeProcess = pathOf('./fake-node-process.ts');
+export const scriptProcess = pathOf('./script-process.ts');
 export const supervisorProcess = pathOf('./supervisor-process.ts');

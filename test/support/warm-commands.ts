@@ -5,7 +5,6 @@
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
 import type { Readable } from 'node:stream';
 import { commandProcess } from './process-paths.ts';
 import { type CliRun, quietEnvironment } from './run-cli.ts';
@@ -20,16 +19,26 @@ export class WarmCommands implements Disposable {
   readonly #process: ChildProcess;
   readonly #stdout: MarkedStream;
   readonly #stderr: MarkedStream;
+  /** Rejects when the process ends before it is told to. */
+  readonly #ended: Promise<never>;
   /** The command before: there is one stdout for all. */
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor() {
-    this.#process = fork(commandProcess, {
+  /** @param program what to run as the process: it answers each request with the exit code of a command */
+  constructor(program = commandProcess) {
+    this.#process = fork(program, {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       env: quietEnvironment(),
     });
     this.#stdout = new MarkedStream(this.#process.stdout!);
     this.#stderr = new MarkedStream(this.#process.stderr!);
+    this.#ended = new Promise((_, reject) => {
+      this.#process.once('exit', (exitCode, signal) =>
+        reject(new Error(`the process of the commands ended: ${exitCode ?? signal}`)),
+      );
+    });
+    // Whoever runs a command hears of it.
+    this.#ended.catch(() => undefined);
   }
 
   run(args: readonly string[]): Promise<CliRun> {
@@ -41,13 +50,10 @@ export class WarmCommands implements Disposable {
   async #run(args: readonly string[]): Promise<CliRun> {
     const mark = `\0${randomBytes(16).toString('hex')}\0`;
     const outputs = Promise.all([this.#stdout.until(mark), this.#stderr.until(mark)]);
-    const answer = once(this.#process, 'message');
+    const answer = new Promise<number>((resolve) => this.#process.once('message', resolve));
     this.#process.send({ args, mark } satisfies CommandRequest);
-    const ended = once(this.#process, 'exit').then(([exitCode, signal]) => {
-      throw new Error(`the process of the commands ended (${exitCode ?? signal}) in: ${args.join(' ')}`);
-    });
-    const [[exitCode], [stdout, stderr]] = await Promise.race([Promise.all([answer, outputs]), ended]);
-    return { exitCode: exitCode as number, signal: null, stdout, stderr: stderr.toString() };
+    const [exitCode, [stdout, stderr]] = await Promise.race([Promise.all([answer, outputs]), this.#ended]);
+    return { exitCode, signal: null, stdout, stderr: stderr.toString() };
   }
 
   [Symbol.dispose](): void {

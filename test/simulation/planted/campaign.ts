@@ -1,19 +1,22 @@
-/**
- * Plants one fault after the other and says in how many seeds the simulator finds it.
- *   npm run simulate:planted [-- <words of a name>]
- */
+import { count, script } from '../../support/script-flags.ts';
 import { findPlanted } from './find.ts';
 import { MUTATIONS } from './mutations.ts';
 
-const MOST_SEEDS = 1_000;
+const { name: words, seeds: mostSeeds } = script(
+  'simulate:planted',
+  'Plants one fault after the other and says in how many seeds the simulator finds it.',
+)
+  .option('--name <words>', 'plant only the faults with this in their name', '')
+  .option('--seeds <n>', 'give a fault up after so many', count, 1_000)
+  .parse()
+  .opts<{ name: string; seeds: number }>();
 
-const words = process.argv.slice(2).join(' ');
 let missed = 0;
 for (const mutation of MUTATIONS.filter(({ name }) => name.includes(words))) {
-  const { seeds, sentence } = await findPlanted(mutation, MOST_SEEDS);
+  const { seeds, sentence } = await findPlanted(mutation, mostSeeds);
   if (seeds === 0) missed++;
   const result =
-    seeds === 0 ? `not found in ${MOST_SEEDS} seeds` : `seed ${seeds}, by: ${sentence.split('\n')[0]}`;
+    seeds === 0 ? `not found in ${mostSeeds} seeds` : `seed ${seeds}, by: ${sentence.split('\n')[0]}`;
   console.log(`${mutation.part}: ${mutation.name}: ${result}`);
 }
 if (missed > 0) {
