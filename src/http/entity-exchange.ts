@@ -15,7 +15,14 @@ import { answerEarly } from './early-answer.ts';
 import { versionTag } from './entity-tag.ts';
 import { explanationBody } from './explanation-body.ts';
 import { HeldAnswer, type PlaceHolder } from './held-answer.ts';
-import { type Headers, headersOf, sentenceBody, statusOf, writeSentenceHead } from './responses.ts';
+import {
+  type Headers,
+  headersOf,
+  sentenceBody,
+  statusOf,
+  writeHead,
+  writeSentenceHead,
+} from './responses.ts';
 
 const EMPTY_BODY: Headers = ['Content-Length', '0'];
 const EMPTY_BODY_AND_CLOSE: Headers = ['Content-Length', '0', 'Connection', 'close'];
@@ -184,7 +191,7 @@ export class EntityExchange extends EntityRequest<HttpContext> implements BodyOw
     const headers = ['Content-Type', 'application/json', 'Content-Length', `${body.length}`];
     headers.push('Cache-Control', 'no-store', ...headersOf(status));
     if (isClosing) headers.push('Connection', 'close');
-    this.#response.writeHead(status, headers);
+    writeHead(this.#response, status, headers);
     this.#response.end(body);
   }
 

@@ -53,7 +53,12 @@ export function writeSentenceHead(
 ): void {
   const all = ['Content-Type', 'text/plain; charset=utf-8', 'Content-Length', `${bodyBytes}`, ...headers];
   if (isClosing) all.push('Connection', 'close');
+  writeHead(response, status, all);
+}
+
+/** Writes the head under the phrase that the status has here. */
+export function writeHead(response: ServerResponse, status: number, headers: Headers): void {
   const phrase = REASON_PHRASES.get(status);
-  if (phrase === undefined) response.writeHead(status, all);
-  else response.writeHead(status, phrase, all);
+  if (phrase === undefined) response.writeHead(status, headers);
+  else response.writeHead(status, phrase, headers);
 }

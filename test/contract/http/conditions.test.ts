@@ -117,6 +117,24 @@ test('a header that is no list of tags is a 400 that names it, before the body i
   assert.equal(await statusOf(client, waiting), 400);
 });
 
+test('a client that waits to be told to go on may be told so, and then that its condition is not met', async () => {
+  await using harness = await Harness.start();
+  using client = await harness.connect();
+  await client.send(put('k', VALUE)).answer();
+  const large = Buffer.alloc(300_000, 'x');
+  const head = request(
+    'PUT',
+    '/v0/entity?id=k',
+    `Content-Length: ${large.length}`,
+    'Expect: 100-continue',
+    'If-None-Match: *',
+  );
+  assert.equal(await statusOf(client, head), 100);
+  assert.equal((await client.send(large).answer()).status, 412);
+  assert.equal((await client.send(get('k')).answer()).body.toString(), VALUE);
+  assert.ok(harness.isIdle);
+});
+
 test('dates are no condition, as values have none', async () => {
   await using harness = await Harness.start();
   using client = await harness.connect();

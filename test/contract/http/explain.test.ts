@@ -68,6 +68,7 @@ test('explain=1 answers JSON in the place of the value, under the status of the 
     );
     const answer = await client.send(request(method, '/v0/entity?id=k&explain=1')).answer();
     assert.equal(answer.status, status);
+    if (status === 504) assert.equal(answer.phrase, 'Not Enough Replicas');
     assert.equal(answer.headers.get('content-type'), 'application/json');
     assert.equal(answer.headers.get('cache-control'), 'no-store');
     assert.equal(answer.headers.get('retry-after'), status === 503 ? '1' : undefined);
