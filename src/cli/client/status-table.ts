@@ -21,6 +21,7 @@ const HEADINGS = [
   'cache',
   'table reads',
   'hints',
+  'compared',
   'loop p99.9',
 ];
 const UNKNOWN = '-';
@@ -82,12 +83,20 @@ function rowOf({ id, http, status, error }: NodeReport): string[] {
     hitRate(engine.cacheHits, engine.cacheMisses),
     readsByThread(recordOf(engine.tableReadsByThread)),
     count(recordOf(status.hints).keys),
+    sinceCompared(recordOf(status.antiEntropy)),
     typeof loop.p999Ms === 'number' ? `${loop.p999Ms.toFixed(1)} ms` : UNKNOWN,
   ];
 }
 
 function recordOf(value: unknown): Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+}
+
+/** How long ago all slots that the node leads had been compared among all their owners. */
+function sinceCompared({ lastFullRoundAgeMs }: Readonly<Record<string, unknown>>): string {
+  if (typeof lastFullRoundAgeMs !== 'number') return UNKNOWN;
+  const seconds = Math.round(lastFullRoundAgeMs / 1_000);
+  return seconds < 120 ? `${seconds} s ago` : `${Math.round(seconds / 60)} min ago`;
 }
 
 function count(value: unknown): string {

@@ -20,6 +20,7 @@ const status = {
     cacheMisses: 100,
     tableReadsByThread: { main: 0, writer: 3, 'reader-1': 1234 },
   },
+  antiEntropy: { lastFullRoundAgeMs: 420_000 },
   hints: { keys: 1_234, bytes: 20_000 },
   eventLoopDelay: { p50Ms: 0.1, p99Ms: 2, p999Ms: 7.25, maxMs: 11 },
 };
@@ -39,6 +40,7 @@ describe('the table of nodes', () => {
       '90.0 %',
       'main 0, writer 3, reader-1 1,234',
       '1,234',
+      '7 min ago',
       '7.3 ms',
     ]);
   });
@@ -71,7 +73,7 @@ describe('the table of nodes', () => {
 
   it('shows what a node did not say as unknown', () => {
     const [, row] = statusRows([{ id: 'a', http: 'h', status: {} }]);
-    assert.deepEqual(row, ['a', 'h', '-', '-', '-', '-', '-', '- (-)', '-', '-', '-', '-']);
+    assert.deepEqual(row, ['a', 'h', '-', '-', '-', '-', '-', '- (-)', '-', '-', '-', '-', '-']);
     const [, empty] = statusRows([
       { id: 'a', http: 'h', status: { engine: { tablesByLevel: [0, 0], cacheHits: 0, cacheMisses: 0 } } },
     ]);
