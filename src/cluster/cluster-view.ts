@@ -32,7 +32,10 @@ export class ClusterView {
   ownersOf(slot: number): string[] {
     const { lists, maxFrom } = this.placement;
     const offset = this.placement.listOffset(slot);
-    return Array.from({ length: maxFrom }, (_, position) => this.nodes[lists[offset + position]].id);
+    const ids = new Array<string>(maxFrom);
+    for (let position = 0; position < maxFrom; position++)
+      ids[position] = this.nodes[lists[offset + position]].id;
+    return ids;
   }
 
   /** The node's index in this view; -1 when it is not in it. */

@@ -3,7 +3,7 @@
  * waits until the cluster is at rest, and has the checks judge what clients saw and what the disks have.
  */
 import { checkRest } from './checks/at-rest.ts';
-import { convergenceFault } from './checks/convergence.ts';
+import { checkConvergence, differenceOf } from './checks/convergence.ts';
 import { judge } from './checks/judge.ts';
 import { Coverage } from './coverage.ts';
 import type { FinalState, Violation } from './history.ts';
@@ -19,9 +19,14 @@ import { restOf } from './world/rest.ts';
 /** A cluster that has not come up by then never will. */
 const START_MS = 5_000;
 /** After this everything that was under way when the faults ended has been answered or given up. */
-const REST_MS = 2_500;
+const REST_MS = 2_000;
 /** Between two looks at whether something has come to pass. */
 const LOOK_MS = 50;
+/** After this all owners are equal. */
+const CONVERGE_MS = 20_000;
+const LOOK_AT_DISKS_MS = 250;
+/** How often owners compare what they hold once everything is mended. */
+const REPAIR_MS = 1_200;
 /** More turns than this without time going on: something calls itself back for ever. */
 const MAX_TURNS_AT_ONE_TIME = 1_000_000;
 
@@ -30,8 +35,8 @@ interface RunFigures {
   readonly faults: number;
   readonly turns: number;
   readonly simulatedMs: number;
-  /** What owners differ in at the end; empty: nothing. */
-  readonly difference: string;
+  /** How long after everything was mended all owners were seen to be equal. */
+  readonly convergedMs: number;
 }
 
 export interface RunResult {
@@ -54,12 +59,14 @@ class Run {
   readonly #coverage = new Coverage();
   /** What ends the faults that hold now. */
   readonly #holding = new Map<PlannedFault, EndFault>();
+  readonly #keys: ReadonlySet<string>;
   #turns = 0;
   #faults = 0;
 
   constructor(plan: Plan, trace: Trace) {
     this.#plan = plan;
     this.#trace = trace;
+    this.#keys = new Set(plan.requests.map(({ key }) => key));
     const say = (who: string, what: string): void => trace.say(this.#cluster.time.monotonicMs(), who, what);
     this.#cluster = new SimulatedCluster(plan.cluster, plan.seed, say);
     this.#clients = new Clients(this.#cluster, say);
@@ -71,10 +78,21 @@ class Run {
     await this.#passTo(this.#nowMs + this.#plan.durationMs);
     this.#mend();
     await this.#untilAllServe();
-    // What an operator does with a folder that is damaged beyond use: the node refills an empty one.
-    if (this.#cluster.emptyDamaged()) await this.#untilAllServe();
-    await this.#passTo(this.#nowMs + REST_MS);
-    const finals = await this.#finalStates();
+    let mendedMs = this.#nowMs;
+    await this.#passTo(mendedMs + REST_MS);
+    let finals = await this.#finalStates();
+    const cannotTell = finals.filter(({ records }) => records === null).map(({ machine }) => machine);
+    if (this.#cluster.emptyDamaged(new Set(cannotTell))) {
+      await this.#untilAllServe();
+      mendedMs = this.#nowMs;
+      finals = await this.#finalStates();
+    }
+    for (
+      ;
+      this.#differenceOf(finals) !== '' && this.#nowMs < mendedMs + CONVERGE_MS;
+      finals = await this.#finalStates()
+    )
+      await this.#passTo(this.#nowMs + LOOK_AT_DISKS_MS);
     const { observations } = this.#clients;
     this.#clients.noteCutOff();
     this.#coverage.addRequests(observations);
@@ -82,6 +100,7 @@ class Run {
     const violations = [
       ...judge({ observations, lossesMs }, finals, this.#cluster),
       ...checkRest(restOf(this.#cluster)),
+      ...checkConvergence(this.#differenceOf(finals), CONVERGE_MS),
     ];
     for (const { check, sentence } of violations) this.#say('', `VIOLATION ${check}: ${sentence}`);
     return {
@@ -93,7 +112,7 @@ class Run {
         faults: this.#faults,
         turns: this.#turns,
         simulatedMs: this.#nowMs,
-        difference: convergenceFault(finals, this.#cluster.positionOf),
+        convergedMs: this.#nowMs - mendedMs,
       },
     };
   }
@@ -107,7 +126,7 @@ class Run {
   }
 
   async #begin(): Promise<void> {
-    const { cluster, faults, requests } = this.#plan;
+    const { cluster, faults, repairEveryMs, requests } = this.#plan;
     this.#say(
       '',
       `seed ${this.#plan.seed}: ${cluster.nodes} nodes, ${cluster.replication}, ${cluster.placement}`,
@@ -116,6 +135,7 @@ class Run {
     await this.#untilAllServe();
     const { time } = this.#cluster;
     for (const request of requests) time.after(request.atMs, () => this.#clients.send(request));
+    if (repairEveryMs > 0) time.every(repairEveryMs, () => this.#cluster.repair(this.#keys));
     for (const fault of faults) time.after(fault.atMs, () => this.#beginFault(fault));
   }
 
@@ -155,6 +175,13 @@ class Run {
     for (const fault of [...this.#holding.keys()]) this.#endFault(fault);
     this.#cluster.start();
     this.#cluster.restartFailed();
+    const { time } = this.#cluster;
+    // The same as `--anti-entropy-interval`, for the slots that have keys alone.
+    time.every(REPAIR_MS, () => this.#cluster.repair(this.#keys));
+  }
+
+  #differenceOf(finals: readonly FinalState[]): string {
+    return differenceOf(finals, this.#cluster.positionOf);
   }
 
   async #finalStates(): Promise<readonly FinalState[]> {

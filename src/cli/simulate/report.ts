@@ -55,6 +55,6 @@ export function shrunkLines(whole: Plan, shrunk: Plan): string[] {
         `  r${id}  at ${Math.round(atMs)} ms: ${kind} ${key} ${ack}/${from} by n${(node % shrunk.cluster.nodes) + 1}`,
     ),
     'See it with:',
-    `  node cli.ts simulate --seed ${seed} --only ${idsOf(shrunk).join(',')} --trace`,
+    `  node cli.ts simulate --seed ${seed} --only ${idsOf(shrunk).join(',') || 'none'} --trace`,
   ];
 }

@@ -1,7 +1,6 @@
 /**
  * Who holds which slot, as a round needs to know it, and which slots two nodes share in a round. Pure.
  */
-import { SLOT_COUNT } from '../../../native-free-lsm/index.ts';
 import type { RoundScope } from './messages.ts';
 
 /** A node is its index in `nodeIds`. It never changes: a later topology has another object. */
@@ -48,8 +47,9 @@ export async function shareOf(
     const index = owners.nodeIds.indexOf(id);
     if (index >= 0) skipped[index] = 1;
   }
-  const slots = new Uint16Array(SLOT_COUNT);
-  const positions = new Uint8Array(SLOT_COUNT);
+  const most = scope.last - scope.first + 1;
+  const slots = new Uint16Array(most);
+  const positions = new Uint8Array(most);
   let count = 0;
   for (let slot = scope.first; slot <= scope.last; slot++) {
     if (slot % SLOTS_AT_A_TIME === 0) await pause();

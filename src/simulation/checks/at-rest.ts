@@ -24,7 +24,7 @@ export interface ClusterRest {
 }
 
 /** Nodes ask each other for their clocks and compare what they have, at rest too. */
-const MAX_BACKGROUND = 16;
+const MAX_BACKGROUND = 64;
 const MAX_QUEUED_BYTES = 64 * 1024;
 /** Tables, logs and manifest. */
 const MAX_DESCRIPTORS = 200;

@@ -1,19 +1,26 @@
 /** Whether all owners have the same: the newest version of a key is with each owner that its write asked for. Pure. */
-import type { FinalState, StoredRecord } from '../history.ts';
+import type { FinalState, StoredRecord, Violation } from '../history.ts';
 import { isOlder } from './versions.ts';
+
+const CHECK = 'owners are equal after healing';
+
+/** @param difference what owners differ in after so long; empty: nothing */
+export function checkConvergence(difference: string, afterMs: number): Violation[] {
+  if (difference === '') return [];
+  const sentence = `${afterMs / 1000} s after everything was mended, ${difference}`;
+  return [{ check: CHECK, sentence, requests: [] }];
+}
 
 /**
  * @param positionOf where a machine is in a key's preference list
  * @returns what differs first, as a sentence; empty: nothing does
  */
-export function convergenceFault(
+export function differenceOf(
   finals: readonly FinalState[],
   positionOf: (machine: string, key: string) => number,
 ): string {
-  for (const { isWhole, machine, records } of finals) {
+  for (const { machine, records } of finals)
     if (records === null) return `${machine} cannot tell what it has`;
-    if (!isWhole) return `${machine} is not whole`;
-  }
   const keys = new Set(finals.flatMap(({ records }) => [...records!.keys()]));
   for (const key of [...keys].sort()) {
     const newest = newestOf(finals, key)!;

@@ -1,4 +1,4 @@
-/** What was acknowledged is on some disk at the end, or what replaced it, and no copy is where it does not belong. Pure. */
+/** What was acknowledged, or what replaced it, is on disks at the end, and no copy is where it does not belong. Pure. */
 import type { FinalState, History, Violation } from '../history.ts';
 import { newestOf } from './convergence.ts';
 import { byKey, describeRequest, isAcknowledgedWrite, isOlder, lostDisks, mayBePurged } from './versions.ts';
@@ -6,21 +6,27 @@ import { byKey, describeRequest, isAcknowledgedWrite, isOlder, lostDisks, mayBeP
 const DURABLE = 'acknowledged writes are not lost';
 const OWNERS = 'copies are with owners only';
 
+/** It is on as many disks as acknowledged it, less those that have lost what they had. */
 export function checkDurability(history: History, finals: readonly FinalState[]): Violation[] {
   const violations: Violation[] = [];
-  // What a machine cannot tell may be there.
-  if (finals.length === 0 || finals.some(({ records }) => records === null)) return violations;
   for (const observations of byKey(history.observations)) {
-    const newest = newestOf(finals, observations[0].request.key);
+    const { key } = observations[0].request;
+    const newest = newestOf(finals, key);
     for (const write of observations.filter(isAcknowledgedWrite)) {
-      if (newest === null) {
-        if (mayBePurged(observations, write, Number.POSITIVE_INFINITY)) continue;
-      } else if (!isOlder(newest, write)) continue;
-      if (lostDisks(history, write) >= write.request.ack) continue;
-      const found = newest === null ? 'nothing' : `version ${newest.timestamp}.${newest.writer.toString(16)}`;
+      const isPurged = mayBePurged(observations, write, Number.POSITIVE_INFINITY);
+      const holders = finals.filter(({ records }) => {
+        // What a machine cannot tell may be there.
+        if (records === null) return true;
+        const record = records.get(key);
+        return record === undefined ? isPurged : !isOlder(record, write);
+      });
+      const lost = lostDisks(history, write);
+      // Where a deletion was purged, nothing older may be left that it hid.
+      const isHidden = newest === null || !isOlder(newest, write) || lost >= write.request.ack;
+      if (isHidden && holders.length + lost >= write.request.ack) continue;
       violations.push({
         check: DURABLE,
-        sentence: `${describeRequest(write)} was acknowledged, and the disks have ${found}`,
+        sentence: `${describeRequest(write)} is on ${holders.length} disks, and ${lost} have lost what they had`,
         requests: [write.request.id],
       });
     }

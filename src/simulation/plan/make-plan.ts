@@ -13,19 +13,22 @@ import {
   RequestMethod,
 } from './plan.ts';
 
-const NODE_COUNTS = [3, 3, 3, 3, 4, 5, 5, 6, 7];
+const NODE_COUNTS = [3, 3, 3, 3, 3, 4, 4, 5, 5, 6, 7];
 /** Between two requests of a burst, and between two bursts. */
 const BURST_GAP_MS = 3;
 const PAUSE_MS = 300;
+/** So many of these fill a memtable now and then. */
+const MAX_PADDING_BYTES = 7_000;
 
 export function makePlan(seed: number): Plan {
   const random = seededRandom(seed);
   // The first numbers of small seeds are much alike.
   for (let i = 0; i < 8; i++) random();
   const cluster = clusterShape(random);
-  const durationMs = 2_000 + Math.floor(random() * 4_000);
+  const durationMs = 1_500 + Math.floor(random() * 3_000);
   const requests = plannedRequests(random, cluster, durationMs);
-  return { seed, cluster, requests, faults: plannedFaults(random, cluster, durationMs), durationMs };
+  const faults = plannedFaults(random, cluster, durationMs);
+  return { seed, cluster, requests, faults, repairEveryMs: pick(random, [0, 0, 1_000]), durationMs };
 }
 
 function clusterShape(random: Random): ClusterShape {
@@ -36,6 +39,9 @@ function clusterShape(random: Random): ClusterShape {
     placement: pick(random, ['any', 'any', 'spread', 'near']),
     replication: pick(random, ['hedged', 'hedged', 'parallel', 'sequential']),
     memtableBytes: pick(random, [64, 64, 256]) * 1024,
+    // With short ones much is settled while there are faults.
+    requestTimeoutMs: pick(random, [300, 1_000]),
+    maxClockDriftMs: pick(random, [100, 500]),
   };
 }
 
@@ -46,6 +52,7 @@ interface Habits {
   readonly usual: { readonly ack: number; readonly from: number };
   readonly otherQuorums: number;
   readonly keys: number;
+  readonly largeValues: number;
   readonly linearizable: number;
   readonly repairsLater: number;
   readonly conditions: number;
@@ -81,6 +88,7 @@ function drawHabits(random: Random, { nodes }: ClusterShape): Habits {
     usual: { ack: Math.floor(from / 2) + 1, from },
     otherQuorums: often(),
     keys: 1 + Math.floor(random() * 8),
+    largeValues: pick(random, [0.02, 0.1, 0.5]),
     linearizable: often(),
     repairsLater: often(),
     conditions: often(),
@@ -104,7 +112,8 @@ function plannedRequest(
   const key = Math.floor(random() * habits.keys);
   const condition = pick(random, [PlannedCondition.absent, PlannedCondition.present, PlannedCondition.seen]);
   const isConditional = kind !== RequestMethod.get && random() < habits.conditions;
-  const paddingBytes = random() < 0.1 ? Math.floor(random() * 6_000) : Math.floor(random() * 40);
+  const paddingBytes =
+    random() < habits.largeValues ? Math.floor(random() * MAX_PADDING_BYTES) : Math.floor(random() * 40);
   const ttlMs =
     random() < habits.ttl && kind === RequestMethod.put && !isRegister ? 1 + Math.floor(random() * 1_500) : 0;
   return {
@@ -148,8 +157,8 @@ const FAULT_HABITS: readonly FaultHabit[] = [
   { kind: FaultKind.failingCalls, share: 0.25, maxMs: 1_000 },
   { kind: FaultKind.slowDisk, share: 0.25, maxMs: 2_000 },
   { kind: FaultKind.corruption, share: 0.15, maxMs: 1_000 },
-  { kind: FaultKind.emptiedFolder, share: 0.2, maxMs: 1_000 },
-  { kind: FaultKind.oldCopy, share: 0.2, maxMs: 2_500 },
+  { kind: FaultKind.emptiedFolder, share: 0.3, maxMs: 1_000 },
+  { kind: FaultKind.oldCopy, share: 0.3, maxMs: 2_500 },
 ];
 /** One run in so many has no faults. */
 const CALM_SHARE = 0.03;

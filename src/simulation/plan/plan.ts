@@ -80,6 +80,8 @@ export interface ClusterShape {
   readonly placement: PlacementPolicy;
   readonly replication: Replication;
   readonly memtableBytes: number;
+  readonly requestTimeoutMs: number;
+  readonly maxClockDriftMs: number;
 }
 
 export interface Plan {
@@ -88,6 +90,8 @@ export interface Plan {
   /** In the order of time, faults and requests each. */
   readonly requests: readonly PlannedRequest[];
   readonly faults: readonly PlannedFault[];
+  /** How often the owners of the keys compare what they hold while there are faults; 0: never. */
+  readonly repairEveryMs: number;
   /** Then all faults end. */
   readonly durationMs: number;
 }

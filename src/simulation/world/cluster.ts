@@ -52,9 +52,22 @@ export class SimulatedCluster {
     }
   }
 
-  /** Empties the folders that were damaged and with which no node starts. False: there is none. */
-  emptyDamaged(): boolean {
-    const damaged = this.machines.filter(({ lossesMs, serving }) => serving === null && lossesMs.length > 0);
+  /** Has the owners of keys compare what they hold: a node that serves tells the others. */
+  repair(keys: Iterable<string>): void {
+    const asked = this.machines.find(({ process, serving }) => serving !== null && !process!.clock.isFrozen);
+    if (asked === undefined) return;
+    const { repairs } = asked.serving!.services;
+    for (const slot of new Set([...keys].map((key) => slotOf(Buffer.from(key))))) repairs.repair(slot, slot);
+  }
+
+  /**
+   * As an operator does with a folder that is damaged beyond use: empties those of machines whose node does not start, or
+   * cannot tell what it has. False: there is none.
+   */
+  emptyDamaged(cannotTell: ReadonlySet<string>): boolean {
+    const damaged = this.machines.filter(
+      ({ id, lossesMs, serving }) => lossesMs.length > 0 && (serving === null || cannotTell.has(id)),
+    );
     for (const machine of damaged) {
       machine.kill();
       machine.emptyFolder();
@@ -88,10 +101,13 @@ function topologyOf({ nodes, placement, zones }: ClusterShape): Topology {
 }
 
 /** So small that some hundred requests reach the bounds. */
-function settingsOf({ memtableBytes, replication }: ClusterShape): NodeSettings {
+function settingsOf(shape: ClusterShape): NodeSettings {
+  const { maxClockDriftMs, memtableBytes, replication, requestTimeoutMs } = shape;
   return {
     ...defaultNodeSettings(),
     replication,
+    requestTimeoutMs,
+    maxClockDriftMs,
     maxValueBytes: 8 * KIB,
     memtableBytes,
     blockCacheBytes: 64 * KIB,

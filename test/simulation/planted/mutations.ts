@@ -4,14 +4,19 @@
  */
 
 import { Fate, RetentionRule } from '../../../native-free-lsm/compaction/retention.ts';
-import { isTombstone } from '../../../native-free-lsm/index.ts';
+import { isTombstone, TIMESTAMPS_PER_MS } from '../../../native-free-lsm/index.ts';
 import { BatchReader } from '../../../native-free-lsm/log/batch-reader.ts';
 import { MemoryFileSystem } from '../../../native-free-lsm/simulation/index.ts';
 import { StaleWriteFilter } from '../../../native-free-lsm/threads/stale-write-filter.ts';
 import { Coordinator } from '../../../src/coordinator/coordinator.ts';
 import { DeadlineQueue } from '../../../src/coordinator/deadline-queue.ts';
 import { Operation } from '../../../src/coordinator/operation.ts';
+import { RoundOwner } from '../../../src/replica/anti-entropy/round-owner.ts';
+import { RoundRecords, StoreOutcome } from '../../../src/replica/anti-entropy/round-records.ts';
+import { SettledWrites } from '../../../src/replica/anti-entropy/settled-writes.ts';
+import { SlotPromises } from '../../../src/replica/anti-entropy/slot-promises.ts';
 import { FolderWholeness } from '../../../src/replica/folder-wholeness.ts';
+import { HintLog } from '../../../src/replica/hints/hint-log.ts';
 import { PeerRequests } from '../../../src/replica/peer-requests.ts';
 import { Replica } from '../../../src/replica/replica.ts';
 import { ABSENT, found, type ReplicaReply, ReplyKind, STORED } from '../../../src/reply.ts';
@@ -22,6 +27,8 @@ import { all, patch, patchGetter, type Undo } from './patch.ts';
 export interface Mutation {
   readonly name: string;
   readonly part: 'coordinator' | 'RPC' | 'replica' | 'repair' | 'watermark' | 'engine';
+  /** In how many seeds `npm run simulate:planted` found it last. */
+  readonly foundIn: number;
   readonly plant: () => Undo;
 }
 
@@ -46,16 +53,19 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'a replica that failed counts as one that has stored',
     part: 'coordinator',
+    foundIn: 999,
     plant: () => hearing(RequestKind.write, (reply) => (reply.kind === ReplyKind.failed ? STORED : reply)),
   },
   {
     name: 'a write that met a newer version counts as stored',
     part: 'coordinator',
+    foundIn: 999,
     plant: () => hearing(RequestKind.write, (reply) => (reply.kind === ReplyKind.stale ? STORED : reply)),
   },
   {
     name: 'a read believes the first replica that answers',
     part: 'coordinator',
+    foundIn: 999,
     plant: () => {
       const answered = new WeakSet<Operation>();
       return hearing(RequestKind.read, (reply, operation) => {
@@ -69,6 +79,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'a replica whose data is not whole counts for reads',
     part: 'coordinator',
+    foundIn: 999,
     plant: () =>
       hearing(RequestKind.read, (reply) => {
         if (reply.kind !== ReplyKind.incomplete) return reply;
@@ -78,11 +89,13 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'a replica that failed has nothing, for a read',
     part: 'coordinator',
+    foundIn: 999,
     plant: () => hearing(RequestKind.read, (reply) => (reply.kind === ReplyKind.failed ? ABSENT : reply)),
   },
   {
     name: 'a read does not bring what is newest to others before it answers',
     part: 'coordinator',
+    foundIn: 999,
     plant: () =>
       patch(
         Coordinator.prototype,
@@ -96,6 +109,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'a request has no deadline',
     part: 'coordinator',
+    foundIn: 999,
     plant: () =>
       patch(
         DeadlineQueue.prototype,
@@ -109,6 +123,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'a time to live is forgotten',
     part: 'coordinator',
+    foundIn: 999,
     plant: () =>
       patch(
         Coordinator.prototype,
@@ -122,6 +137,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'an answer goes to the request after the one that it is for',
     part: 'RPC',
+    foundIn: 999,
     plant: () =>
       patch(
         InFlightTable.prototype,
@@ -137,6 +153,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: "a peer's write is answered before it is stored",
     part: 'RPC',
+    foundIn: 999,
     plant: () =>
       patch(
         PeerRequests.prototype,
@@ -152,6 +169,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: "a peer's deletion is answered and not stored",
     part: 'replica',
+    foundIn: 999,
     plant: () =>
       patch(
         PeerRequests.prototype,
@@ -166,6 +184,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'an emptied folder counts as whole',
     part: 'replica',
+    foundIn: 999,
     plant: () =>
       all(
         patchGetter(FolderWholeness.prototype, 'isWhole', () => true),
@@ -175,6 +194,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'a node tells its peers nothing of what it remembers of them',
     part: 'replica',
+    foundIn: 999,
     plant: () =>
       patch(
         FolderWholeness.prototype,
@@ -188,29 +208,91 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'a node stores no write of its own',
     part: 'replica',
+    foundIn: 999,
     plant: () =>
       patch(Replica.prototype, 'write', () => (_key, _record, sink, position) => {
         sink.onReply(position, STORED);
       }),
   },
   {
+    name: 'what a round brings is answered and not stored',
+    part: 'repair',
+    foundIn: 999,
+    plant: () => patch(RoundRecords.prototype, 'store', () => async () => StoreOutcome.stored),
+  },
+  {
+    name: 'all digests of a round are equal',
+    part: 'repair',
+    foundIn: 999,
+    plant: () =>
+      patch(
+        RoundOwner.prototype,
+        'sharedDigests',
+        () =>
+          async ({ slots }) =>
+            new Uint32Array(2 * slots.length),
+      ),
+  },
+  {
+    name: 'a hint is brought to the node after the one that it is for',
+    part: 'repair',
+    foundIn: 999,
+    plant: () =>
+      patch(
+        HintLog.prototype,
+        'add',
+        (original) =>
+          function (this: HintLog, nodeId, key) {
+            return original.call(this, `n${(Number(nodeId.slice(1)) % 3) + 1}`, key);
+          },
+      ),
+  },
+  {
+    name: 'slots count as settled up to a time to come',
+    part: 'watermark',
+    foundIn: 999,
+    plant: () =>
+      patch(
+        SlotPromises.prototype,
+        'settle',
+        (original) =>
+          function (this: SlotPromises, slot, timestamp) {
+            original.call(this, slot, timestamp + 8_000 * TIMESTAMPS_PER_MS);
+          },
+      ),
+  },
+  {
+    name: 'a close that a write has broken holds all the same, and everything may be settled',
+    part: 'watermark',
+    foundIn: 999,
+    plant: () =>
+      all(
+        patch(SlotPromises.prototype, 'isClosed', () => () => true),
+        patch(SettledWrites.prototype, 'judge', () => () => null),
+      ),
+  },
+  {
     name: 'nothing is synced',
     part: 'engine',
+    foundIn: 999,
     plant: () => patch(MemoryFileSystem.prototype, 'fdatasyncSync', () => () => undefined),
   },
   {
     name: 'names in folders are not synced',
     part: 'engine',
+    foundIn: 999,
     plant: () => patch(MemoryFileSystem.prototype, 'syncDirectorySync', () => () => undefined),
   },
   {
     name: 'an older write that comes late is put over a newer one',
     part: 'engine',
+    foundIn: 999,
     plant: () => patch(StaleWriteFilter.prototype, 'drop', () => () => undefined),
   },
   {
     name: 'the first batch of a log is left out when it is replayed',
     part: 'engine',
+    foundIn: 999,
     plant: () => {
       const begun = new WeakSet<BatchReader>();
       return patch(
@@ -228,6 +310,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'every compaction drops deletions',
     part: 'engine',
+    foundIn: 999,
     plant: () =>
       patch(
         RetentionRule.prototype,

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { Coverage } from '../../../src/simulation/coverage.ts';
+import { Campaign } from '../../../src/cli/simulate/campaign.ts';
+import { systemClock } from '../../../src/clock.ts';
 import { makePlan } from '../../../src/simulation/plan/make-plan.ts';
 import { runPlan } from '../../../src/simulation/run.ts';
 import { KeptTrace } from '../../../src/simulation/trace.ts';
@@ -20,18 +21,28 @@ describe('the simulator', () => {
     }
   });
 
+  test('there is no real time, and no chance, in a run', async (context) => {
+    const sources = [
+      context.mock.method(Date, 'now'),
+      context.mock.method(Math, 'random'),
+      context.mock.method(globalThis, 'setTimeout'),
+      context.mock.method(globalThis, 'setInterval'),
+      context.mock.method(globalThis, 'setImmediate'),
+      context.mock.method(crypto, 'getRandomValues'),
+    ];
+    await runPlan(makePlan(TWICE[0]));
+    assert.deepEqual(
+      sources.map(({ mock }) => mock.callCount()),
+      sources.map(() => 0),
+    );
+  });
+
   test(`${SEEDS} seeds keep every promise, and each kind of fault meets each kind of request`, async (context) => {
-    const coverage = new Coverage();
-    const broken: string[] = [];
-    let requests = 0;
-    for (let seed = 1; seed <= SEEDS; seed++) {
-      const result = await runPlan(makePlan(seed));
-      requests += result.figures.requests;
-      coverage.add(result.coverage);
-      for (const { check, sentence } of result.violations) broken.push(`seed ${seed}: ${check}: ${sentence}`);
-    }
+    const campaign = new Campaign({ firstSeed: 1, seeds: SEEDS, threads: 2, maxMs: Infinity }, systemClock);
+    const { coverage, failed, requests, seeds } = await campaign.run(new AbortController().signal);
     context.diagnostic(`${requests} requests`);
-    assert.deepEqual(broken, []);
+    assert.deepEqual(failed, []);
+    assert.equal(seeds, SEEDS);
     assert.deepEqual(coverage.gaps, []);
   });
 });

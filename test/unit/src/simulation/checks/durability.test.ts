@@ -4,13 +4,23 @@ import { checkDurability, checkOwners } from '../../../../../src/simulation/chec
 import { disksWith, HistoryByHand } from '../../../../support/histories.ts';
 
 describe('acknowledged writes are not lost', () => {
-  test('one copy on any disk is enough, and so is what replaced it', () => {
+  test('as many disks have it as acknowledged it, or have what replaced it', () => {
     const run = new HistoryByHand();
     run.put(7);
-    assert.deepEqual(checkDurability(run.history, disksWith(null, { timestamp: 7 }, null)), []);
-    assert.deepEqual(checkDurability(run.history, disksWith({ timestamp: 8 }, null, null)), []);
-    const violations = checkDurability(run.history, disksWith({ timestamp: 6 }, null, null));
+    assert.deepEqual(checkDurability(run.history, disksWith({ timestamp: 7 }, { timestamp: 8 }, null)), []);
+    const violations = checkDurability(run.history, disksWith({ timestamp: 7 }, { timestamp: 6 }, null));
     assert.deepEqual(violations[0].requests, [0]);
+    assert.match(violations[0].sentence, /is on 1 disks, and 0 have lost/);
+  });
+
+  test('a disk that has lost what it had is one less', () => {
+    const run = new HistoryByHand();
+    run.put(7);
+    run.lose(1);
+    assert.deepEqual(checkDurability(run.history, disksWith({ timestamp: 7 }, null, null)), []);
+    assert.equal(checkDurability(run.history, disksWith(null, null, null)).length, 1);
+    run.lose(2);
+    assert.deepEqual(checkDurability(run.history, disksWith(null, null, null)), []);
   });
 
   test('a write that was not acknowledged may be lost', () => {
@@ -24,7 +34,7 @@ describe('acknowledged writes are not lost', () => {
     run.put(7);
     const [first] = disksWith(null);
     const unreadable = { machine: 'n2', records: null, isWhole: false, fault: 'damaged' };
-    assert.deepEqual(checkDurability(run.history, [first, unreadable]), []);
+    assert.deepEqual(checkDurability(run.history, [first, unreadable, unreadable]), []);
   });
 
   test('nothing has to be left of a deletion', () => {
