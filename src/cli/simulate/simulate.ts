@@ -30,11 +30,16 @@ power and with it what was not synced; disks that are full, slow, refuse calls o
 change a byte; folders that are emptied or put back to an older copy.
 
 Then everything is mended, and what the clients saw and the disks hold is judged:
-- a write that was acknowledged is not lost while fewer than its \`ack\` disks are
-- a read whose quorum overlaps with a write's sees it, or a newer one
+- a write that was acknowledged is on as many disks as acknowledged it, less those
+  that lost what they had; one that began later wins over it
+- a read whose quorum overlaps with a write's sees it, or a newer one; reads whose
+  quorums overlap do not go back
 - requests with consistency=linearizable are
-- every request is answered once
+- values live as long as they should, and what is deleted or expired stays away
+- every request is answered once, and nothing is left of it then
+- nodes come back, and within 20 s all owners of a key have the same
 - copies are with a key's owners, and no others
+Only what disks lost is excused: emptied folders, older copies, changed bytes.
 
 A seed that breaks a promise is printed, and made smaller by leaving out faults and
 requests for as long as it still breaks it. The table at the end says how many

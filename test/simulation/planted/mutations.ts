@@ -53,19 +53,19 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'a replica that failed counts as one that has stored',
     part: 'coordinator',
-    foundIn: 999,
+    foundIn: 12,
     plant: () => hearing(RequestKind.write, (reply) => (reply.kind === ReplyKind.failed ? STORED : reply)),
   },
   {
     name: 'a write that met a newer version counts as stored',
     part: 'coordinator',
-    foundIn: 999,
+    foundIn: 36,
     plant: () => hearing(RequestKind.write, (reply) => (reply.kind === ReplyKind.stale ? STORED : reply)),
   },
   {
     name: 'a read believes the first replica that answers',
     part: 'coordinator',
-    foundIn: 999,
+    foundIn: 2,
     plant: () => {
       const answered = new WeakSet<Operation>();
       return hearing(RequestKind.read, (reply, operation) => {
@@ -79,7 +79,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'a replica whose data is not whole counts for reads',
     part: 'coordinator',
-    foundIn: 999,
+    foundIn: 677,
     plant: () =>
       hearing(RequestKind.read, (reply) => {
         if (reply.kind !== ReplyKind.incomplete) return reply;
@@ -89,13 +89,13 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'a replica that failed has nothing, for a read',
     part: 'coordinator',
-    foundIn: 999,
+    foundIn: 1,
     plant: () => hearing(RequestKind.read, (reply) => (reply.kind === ReplyKind.failed ? ABSENT : reply)),
   },
   {
     name: 'a read does not bring what is newest to others before it answers',
     part: 'coordinator',
-    foundIn: 999,
+    foundIn: 32,
     plant: () =>
       patch(
         Coordinator.prototype,
@@ -109,7 +109,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'a request has no deadline',
     part: 'coordinator',
-    foundIn: 999,
+    foundIn: 19,
     plant: () =>
       patch(
         DeadlineQueue.prototype,
@@ -123,7 +123,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'a time to live is forgotten',
     part: 'coordinator',
-    foundIn: 999,
+    foundIn: 9,
     plant: () =>
       patch(
         Coordinator.prototype,
@@ -137,7 +137,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'an answer goes to the request after the one that it is for',
     part: 'RPC',
-    foundIn: 999,
+    foundIn: 1,
     plant: () =>
       patch(
         InFlightTable.prototype,
@@ -153,7 +153,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: "a peer's write is answered before it is stored",
     part: 'RPC',
-    foundIn: 999,
+    foundIn: 4,
     plant: () =>
       patch(
         PeerRequests.prototype,
@@ -169,7 +169,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: "a peer's deletion is answered and not stored",
     part: 'replica',
-    foundIn: 999,
+    foundIn: 2,
     plant: () =>
       patch(
         PeerRequests.prototype,
@@ -184,7 +184,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'an emptied folder counts as whole',
     part: 'replica',
-    foundIn: 999,
+    foundIn: 677,
     plant: () =>
       all(
         patchGetter(FolderWholeness.prototype, 'isWhole', () => true),
@@ -194,7 +194,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'a node tells its peers nothing of what it remembers of them',
     part: 'replica',
-    foundIn: 999,
+    foundIn: 677,
     plant: () =>
       patch(
         FolderWholeness.prototype,
@@ -208,7 +208,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'a node stores no write of its own',
     part: 'replica',
-    foundIn: 999,
+    foundIn: 1,
     plant: () =>
       patch(Replica.prototype, 'write', () => (_key, _record, sink, position) => {
         sink.onReply(position, STORED);
@@ -274,25 +274,25 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'nothing is synced',
     part: 'engine',
-    foundIn: 999,
+    foundIn: 5,
     plant: () => patch(MemoryFileSystem.prototype, 'fdatasyncSync', () => () => undefined),
   },
   {
     name: 'names in folders are not synced',
     part: 'engine',
-    foundIn: 999,
+    foundIn: 5,
     plant: () => patch(MemoryFileSystem.prototype, 'syncDirectorySync', () => () => undefined),
   },
   {
     name: 'an older write that comes late is put over a newer one',
     part: 'engine',
-    foundIn: 999,
+    foundIn: 393,
     plant: () => patch(StaleWriteFilter.prototype, 'drop', () => () => undefined),
   },
   {
-    name: 'the first batch of a log is left out when it is replayed',
+    name: 'the first batch of a log, or of the manifest, is left out when it is read',
     part: 'engine',
-    foundIn: 999,
+    foundIn: 2,
     plant: () => {
       const begun = new WeakSet<BatchReader>();
       return patch(
@@ -310,7 +310,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'every compaction drops deletions',
     part: 'engine',
-    foundIn: 999,
+    foundIn: 17,
     plant: () =>
       patch(
         RetentionRule.prototype,
