@@ -19,7 +19,7 @@ const PUT_OVERHEAD_BYTES = 8;
 
 interface BulkWriterOptions {
   readonly engine: Pick<StorageEngine, 'writeBatch'>;
-  readonly timestamps: TimestampJudge;
+  readonly timestamps: Pick<TimestampJudge, 'follow'>;
   readonly maxKeyBytes: number;
   /** The largest batch that the engine takes. */
   readonly maxBatchBytes: number;

@@ -70,3 +70,39 @@ test('an emptied folder is refilled from the other nodes, proved slot by slot, a
   assert.equal(bootstrapOf(again, 0).state, 'idle');
   await again.stop();
 });
+
+test('two folders that are emptied at the same time are refilled from the third', async () => {
+  const disks = [new MemoryFileSystem(), new MemoryFileSystem(), new MemoryFileSystem()];
+  const before = await filledCluster(disks);
+  await before.stop();
+  const fresh = [new MemoryFileSystem(), new MemoryFileSystem()];
+  const simulation = new NodeSimulation([...fresh, disks[2]], 2, before.clock.nowMs());
+  await simulation.start();
+  for (const node of [0, 1])
+    await until(simulation, 'whole', () => bootstrapOf(simulation, node).state === 'idle');
+  assert.equal((await heldBy(simulation, 0)).size, KEYS);
+  await simulation.stop();
+});
+
+test('a folder that is put back to an older copy gets what it lacks, and brings back nothing that was deleted', async () => {
+  const disks = [new MemoryFileSystem(), new MemoryFileSystem(), new MemoryFileSystem()];
+  const first = await filledCluster(disks);
+  await first.stop();
+  const copy = disks[0].kill();
+  const second = new NodeSimulation(disks, 2, first.clock.nowMs());
+  await second.start();
+  for (let i = 0; i < KEYS; i++) {
+    const { outcome } = await second.settle(second.write(1, `key${i}`, i % 2 === 0 ? 'later' : null, 3, 3));
+    assert.equal(outcome, Outcome.ok);
+  }
+  // So long that everything is settled, and deletions may go.
+  await second.pass(3_000);
+  await second.stop();
+  const third = new NodeSimulation([copy, disks[1], disks[2]], 3, second.clock.nowMs());
+  await third.start();
+  await until(third, 'noticed', () => third.conditionsOf(0).includes('INCOMPLETE'));
+  await until(third, 'whole', () => bootstrapOf(third, 0).state === 'idle');
+  const held = await third.settle(third.held(0));
+  assert.deepEqual([held.size, new Set(held.values())], [KEYS / 2, new Set(['later'])]);
+  await third.stop();
+});
