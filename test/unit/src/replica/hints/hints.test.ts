@@ -132,6 +132,19 @@ describe('hints', () => {
     assert.equal(hints.figures().passedOnInVain, 1);
   });
 
+  it('are for this node where it took the write, wherever it stands among the owners', async () => {
+    hints.onSettled(
+      settledWrite('k', [
+        { node: 'b', state: 'current' },
+        { node: 'a', state: 'current' },
+        { node: 'c', state: 'silent' },
+      ]),
+    );
+    await pass(100);
+    assert.deepEqual(passedOn, []);
+    assert.equal(hints.figures().remembered, 1);
+  });
+
   it('are delivered within a second once the node is back', async () => {
     replicas.of('a').set('k', recordOf(5, 'value'));
     write('k', 'current', 'failed', 'current');

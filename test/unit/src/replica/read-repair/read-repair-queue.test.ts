@@ -54,6 +54,19 @@ describe('read repair', () => {
     assert.equal(repair.figures().repaired, 2);
   });
 
+  it('asks no other node for what this one has, wherever it stands among the owners', () => {
+    for (const nodeId of ['a', 'b']) replicas.of(nodeId).set('k', recordOf(5, 'new'));
+    repair.onSettled(
+      settledRead('k', [
+        { node: 'b', state: 'current' },
+        { node: 'a', state: 'current' },
+        { node: 'c', state: 'missing' },
+      ]),
+    );
+    clock.advance(10);
+    assert.deepEqual(replicas.asked, ['read a k', 'write c k']);
+  });
+
   it('reads from the node that has it where this one lags itself, and repairs this one', () => {
     replicas.of('c').set('k', recordOf(5, 'new'));
     repair.onSettled(settledRead('k', states('missing', 'unasked', 'current')));
