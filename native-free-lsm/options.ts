@@ -89,9 +89,9 @@ export interface EngineOptions {
   readonly dropTombstonesBelow: number;
   /**
    * The seed of keys' fingerprints, see format/fingerprint.ts. Engines whose slots are compared need the same, and one
-   * that finds a table with another reads all of it where a few bytes would do.
+   * that finds a table with another reads all of it where a few bytes would do. Null: that of the tables, or zeros.
    */
-  readonly fingerprintSeed: HashSeed;
+  readonly fingerprintSeed: HashSeed | null;
   /**
    * A timestamp for each slot, 65,536 float64: deletions and expired values of the slot with this or a smaller one may
    * be dropped once nothing older can come back, whatever `dropTombstonesBelow` says. The thread that opens the engine
@@ -132,7 +132,7 @@ export const DEFAULT_OPTIONS: EngineOptions = {
   maxBackgroundJobs: 2,
   maxManifestBytes: MIB,
   dropTombstonesBelow: MAX_TIMESTAMP,
-  fingerprintSeed: { low: 0, high: 0 },
+  fingerprintSeed: null,
   watermarks: null,
 };
 
@@ -150,7 +150,7 @@ export function completeOptions(given: Partial<EngineOptions>): EngineOptions {
   checkOneOf(options, 'durability', ['sync', 'interval', 'none']);
   checkOneOf(options, 'bottomCompression', ['none', 'zstd']);
   refuse(booleanFault('createIfMissing', options.createIfMissing));
-  refuse(seedFault('fingerprintSeed', options.fingerprintSeed));
+  if (options.fingerprintSeed !== null) refuse(seedFault('fingerprintSeed', options.fingerprintSeed));
   refuse(watermarksFault(options.watermarks));
   refuse(arrayFault('entryEncoders', options.entryEncoders));
   for (const address of options.entryEncoders) {
@@ -261,6 +261,9 @@ function checkOneOf(
   );
 }
 
+/** Of fingerprints, where nobody has chosen another. */
+export const NO_SEED: HashSeed = { low: 0, high: 0 };
+
 /**
  * How the tables of a level are written: small blocks and large filters in the upper levels, the opposite at the
  * bottom.
@@ -277,5 +280,6 @@ export function tableOptions(
     zstdLevel: options.zstdLevel,
     bloomBitsPerKey: bottommost ? options.bottomBloomBitsPerKey : options.bloomBitsPerKey,
     hashSeed,
+    fingerprintSeed: options.fingerprintSeed ?? NO_SEED,
   };
 }

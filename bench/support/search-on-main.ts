@@ -2,12 +2,14 @@
 
 import type { EngineClock } from '../../native-free-lsm/index.ts';
 import { InlineExecutor } from '../../native-free-lsm/simulation/index.ts';
+import type { SlotJobResult } from '../../native-free-lsm/slots/slot-job.ts';
 import type { Executor, ExecutorContext, RoleHandle } from '../../native-free-lsm/threads/executor.ts';
 import { PoolExecutor } from '../../native-free-lsm/threads/pool.ts';
 import type {
   BackgroundJob,
   BackgroundResult,
   ReaderInit,
+  SlotsJob,
   WriterInit,
 } from '../../native-free-lsm/threads/protocol/posted-messages.ts';
 
@@ -35,6 +37,10 @@ export class SearchOnMainExecutor implements Executor {
 
   runBackground(job: BackgroundJob): Promise<BackgroundResult> {
     return this.#pool.runBackground(job);
+  }
+
+  runSlots(job: SlotsJob): Promise<SlotJobResult> {
+    return this.#pool.runSlots(job);
   }
 
   kick(): void {

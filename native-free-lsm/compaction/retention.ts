@@ -7,6 +7,7 @@ import {
   recordWriter,
   writeRecord,
 } from '../format/record.ts';
+import { slotOf } from '../format/slot.ts';
 
 /** What happens to a record when it is written to a new table. */
 export const Fate = {
@@ -17,34 +18,56 @@ export const Fate = {
 } as const;
 export type Fate = (typeof Fate)[keyof typeof Fate];
 
+export interface RetentionOptions {
+  /** Nothing older than the source is left anywhere for any of its keys. */
+  readonly bottommost: boolean;
+  /** Tombstones with smaller timestamps may be dropped when `bottommost`; 0: none may. */
+  readonly dropTombstonesBelow: number;
+  /** A float64 timestamp for each slot: those of the slot at or below it may be dropped, too. It must not change. */
+  readonly watermarks: SharedArrayBuffer | null;
+  /** The time that expiries are compared with, in ms since the Unix epoch. */
+  readonly nowMs: number;
+}
+
 const NO_VALUE = new Uint8Array(0);
 
 /**
  * Decides which records a compaction drops. A deletion, or an expired value, which counts as one, may be dropped only
- * when nothing older of its key is left below (`bottommost`) and nothing older can come from elsewhere
- * (`dropTombstonesBelow`, a timestamp; 0 for never). Until then an expired value still has to hide older versions, and
- * a tombstone does that in fewer bytes.
+ * when nothing older of its key is left below (`bottommost`) and nothing older can come from elsewhere: it is below
+ * `dropTombstonesBelow`, or at or below the watermark of its slot. Until then an expired value still has to hide older
+ * versions, and a tombstone does that in fewer bytes.
  */
 export class RetentionRule {
   /** The record to write instead, after `judge` returned `bury`. */
   readonly tombstone = new Uint8Array(RECORD_HEADER_BYTES);
   readonly #dropBelow: number;
+  /** Null: none counts here. */
+  readonly #watermarks: Float64Array | null;
   readonly #nowMs: number;
 
-  constructor(options: { bottommost: boolean; dropTombstonesBelow: number; nowMs: number }) {
-    this.#dropBelow = options.bottommost ? options.dropTombstonesBelow : 0;
+  constructor(options: RetentionOptions) {
+    const { bottommost, watermarks } = options;
+    this.#dropBelow = bottommost ? options.dropTombstonesBelow : 0;
+    this.#watermarks = bottommost && watermarks !== null ? new Float64Array(watermarks) : null;
     this.#nowMs = options.nowMs;
   }
 
-  judge(record: Uint8Array, at: number): Fate {
+  /** @param key the record's, `key[keyStart, keyEnd)` */
+  judge(record: Uint8Array, at: number, key: Uint8Array, keyStart: number, keyEnd: number): Fate {
     if (isLive(record, at, this.#nowMs)) return Fate.keep;
-    if (recordTimestamp(record, at) < this.#dropBelow) return Fate.drop;
+    const timestamp = recordTimestamp(record, at);
+    if (timestamp < this.#dropBelow) return Fate.drop;
+    // Nobody else's is what has no `from`: no other replica has to hear of it.
+    if (this.#watermarks !== null) {
+      const watermark = this.#watermarks[slotOf(key, keyStart, keyEnd)];
+      if (timestamp <= watermark || recordFrom(record, at) === 0) return Fate.drop;
+    }
     if (isTombstone(record, at)) return Fate.keep;
     writeRecord(
       this.tombstone,
       0,
       {
-        timestamp: recordTimestamp(record, at),
+        timestamp,
         writer: recordWriter(record, at),
         tombstone: true,
         from: recordFrom(record, at),

@@ -5,13 +5,13 @@ import { ioFailure } from '../fs/io-failure.ts';
 import type { RecordIterator } from '../iterator/record-iterator.ts';
 import { type TableMetadata, tableFileName } from '../sstable/table-metadata.ts';
 import { TableWriter, type TableWriterOptions } from '../sstable/table-writer.ts';
-import { Fate, RetentionRule } from './retention.ts';
+import { Fate, type RetentionOptions, RetentionRule } from './retention.ts';
 
 /** About what a disk writes in the time that a client's write may wait. */
 const SYNC_EVERY_BYTES = 4 * 1024 * 1024;
 
 /** Where the tables go, and which records of the source may be dropped. Plain data: it is posted to a pool thread. */
-export interface TableOutputSpec {
+export interface TableOutputSpec extends RetentionOptions {
   readonly directory: string;
   readonly outputLevel: number;
   /** Ascending unused ids for the tables. When they run out, the last table takes the rest. */
@@ -19,12 +19,6 @@ export interface TableOutputSpec {
   /** A table that has reached this size gets no further key. */
   readonly targetFileBytes: number;
   readonly table: TableWriterOptions;
-  /** Nothing older than the source is left anywhere for any of its keys. */
-  readonly bottommost: boolean;
-  /** Tombstones with smaller timestamps may be dropped when `bottommost`; 0: none may. */
-  readonly dropTombstonesBelow: number;
-  /** The time that expiries are compared with, in ms since the Unix epoch. */
-  readonly nowMs: number;
 }
 
 /**
@@ -57,7 +51,13 @@ function copyRecords(
 ): void {
   for (source.seekToFirst(); source.valid; source.next()) {
     if (cancelled()) throw new LsmError('CLOSED', 'writing tables was cancelled');
-    const fate = rule.judge(source.recordBytes, source.recordStart);
+    const fate = rule.judge(
+      source.recordBytes,
+      source.recordStart,
+      source.keyBytes,
+      source.keyStart,
+      source.keyEnd,
+    );
     if (fate === Fate.drop) continue;
     if (fate === Fate.bury) {
       output.add(source, rule.tombstone, 0, rule.tombstone.length);

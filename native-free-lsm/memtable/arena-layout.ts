@@ -9,7 +9,8 @@ import type { HashSeed } from '../format/hash.ts';
  *   256   links of the head node, its highest level first
  *   304   head node (only its links are used)
  *   308   hash index: one word a slot, a power of two of them, at least one per 32 bytes of arena
- *   …     allocations, one behind another, up to `used`
+ *   …     allocations, one behind another, up to `used`; each begins with one word: the negative height of a key node,
+ *         its links then follow; or, for another version of a key, the offset of its key node
  *
  * Key node, one per distinct key, allocated together with the first entry, which lies behind it:
  *
@@ -79,12 +80,13 @@ export const MAX_HEIGHT = 12;
 export const HEAD_NODE = 256 + 4 * MAX_HEIGHT;
 export const INDEX_START = HEAD_NODE + 4;
 
+export const ALLOCATION_HEADER_BYTES = 4;
 export const NODE_HEADER_BYTES = 8;
 export const ENTRY_HEADER_BYTES = 8;
 
 export const SLOT_OFFSET_MASK = 0x03ff_ffff;
 export const SLOT_TAG_SHIFT = 26;
-/** The smallest key with the smallest record takes 40 bytes, so at most four fifths of the slots are ever taken. */
+/** The smallest key with the smallest record takes 44 bytes, so at most four fifths of the slots are ever taken. */
 const ARENA_BYTES_PER_SLOT = 32;
 
 /** Memory for memtables whose keys are hashed with this seed. Call `reset` before its first use. */

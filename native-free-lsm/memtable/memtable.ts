@@ -35,6 +35,7 @@ import { compareVersions, recordTimestamp, recordValueStart, recordWriter } from
 import { MAX_TIMESTAMP } from '../format/timestamp.ts';
 import type { RecordIterator } from '../iterator/record-iterator.ts';
 import {
+  ALLOCATION_HEADER_BYTES,
   aligned,
   allocationsStart,
   ENTRY_HEADER_BYTES,
@@ -55,6 +56,7 @@ import {
   Total,
   Word,
 } from './arena-layout.ts';
+import { ArrivalCursor } from './arrival-cursor.ts';
 import { MemtableIterator, newestBelow } from './memtable-iterator.ts';
 
 export const InsertStatus = { applied: 0, stale: 1, full: 2 } as const;
@@ -92,7 +94,7 @@ export class Memtable {
   /** The most bytes that an entry takes: those of a new key with the tallest node. */
   static entryBytes(keyBytes: number, recordBytes: number): number {
     const node = 4 * MAX_HEIGHT + NODE_HEADER_BYTES + aligned(keyBytes);
-    return node + ENTRY_HEADER_BYTES + aligned(recordBytes);
+    return ALLOCATION_HEADER_BYTES + node + ENTRY_HEADER_BYTES + aligned(recordBytes);
   }
 
   /** Writer. Empties the arena for a new memtable. It takes time for the hash index, an eighth of the arena. */
@@ -155,7 +157,7 @@ export class Memtable {
       const writer = recordWriter(recordBytes, recordStart);
       if (compareVersions(timestamp, writer, this.metTimestamp, this.metWriter) <= 0)
         return InsertStatus.stale;
-      const entry = this.#allocate(ENTRY_HEADER_BYTES + aligned(recordEnd - recordStart));
+      const entry = this.#allocate(node, ENTRY_HEADER_BYTES + aligned(recordEnd - recordStart));
       if (entry === 0) return InsertStatus.full;
       this.#writeEntry(entry, newest, recordBytes, recordStart, recordEnd);
       // Release: the entry is whole before a reader can follow the link to it.
@@ -219,6 +221,11 @@ export class Memtable {
 
   recordEnd(entry: number): number {
     return entry + ENTRY_HEADER_BYTES + this.#words[(entry >>> 2) + 1];
+  }
+
+  /** Any thread. All entries in the order in which they were inserted. */
+  arrivals(): ArrivalCursor {
+    return new ArrivalCursor(this.#words, this.bytes);
   }
 
   /** Any thread. The newest entry below `limit` of each key, in key order. */
@@ -287,10 +294,11 @@ export class Memtable {
     return true;
   }
 
-  /** The start of a new allocation, or 0 when the arena is full. */
-  #allocate(size: number): number {
-    const start = this.#words[Word.used];
+  /** Where a new allocation starts, behind its header, or 0 when the arena is full. */
+  #allocate(header: number, size: number): number {
+    const start = this.#words[Word.used] + ALLOCATION_HEADER_BYTES;
     if (start + size > this.bytes.length) return 0;
+    this.#words[(start - ALLOCATION_HEADER_BYTES) >>> 2] = header;
     this.#words[Word.used] = start + size;
     return start;
   }
@@ -308,7 +316,7 @@ export class Memtable {
     const height = this.#drawHeight();
     const keyLength = keyEnd - keyStart;
     const nodeBytes = 4 * height + NODE_HEADER_BYTES + aligned(keyLength);
-    const start = this.#allocate(nodeBytes + ENTRY_HEADER_BYTES + aligned(recordEnd - recordStart));
+    const start = this.#allocate(-height, nodeBytes + ENTRY_HEADER_BYTES + aligned(recordEnd - recordStart));
     if (start === 0) return 0;
     const node = start + 4 * height;
     const entry = start + nodeBytes;

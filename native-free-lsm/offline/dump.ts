@@ -59,6 +59,13 @@ export type DumpItem =
     }
   | { readonly type: 'torn'; readonly offset: number; readonly lengthBytes: number }
   | { readonly type: 'properties'; readonly properties: TableProperties }
+  /** What compares this table with other engines': its rows are those of the entries. */
+  | {
+      readonly type: 'slotVersions';
+      readonly rows: number;
+      readonly pieces: number;
+      readonly sizeBytes: number;
+    }
   | {
       readonly type: 'block';
       readonly ordinal: number;
@@ -196,9 +203,13 @@ function kindName(kind: number): BatchName {
 }
 
 function* dumpTable(fs: FileSystem, path: string, range: KeyRange): Generator<DumpItem, void, void> {
-  const { damages, index, layout, properties, sizeBytes } = surveyTable(fs, path);
+  const { damages, index, layout, properties, sizeBytes, slotVersions } = surveyTable(fs, path);
   for (const damage of damages) yield { type: 'damage', damage };
   if (properties !== undefined) yield { type: 'properties', properties };
+  if (slotVersions !== undefined) {
+    const { bytes, head } = slotVersions;
+    yield { type: 'slotVersions', rows: head.rows, pieces: head.pieces, sizeBytes: bytes.length };
+  }
   using file = openFile(fs, path);
   const blocks =
     index === undefined

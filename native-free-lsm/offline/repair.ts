@@ -31,7 +31,8 @@ import { logFileName } from '../log/log-format.ts';
 import { completeOptions, type EngineOptions, tableOptions } from '../options.ts';
 import { DescriptorCache } from '../sstable/descriptor-cache.ts';
 import { LevelIterator } from '../sstable/level-iterator.ts';
-import { hashSeedOf, loadTable } from '../sstable/load-table.ts';
+import { fingerprintSeedOf, hashSeedOf, loadTable } from '../sstable/load-table.ts';
+import type { TableHandle } from '../sstable/table-handle.ts';
 import { type TableMetadata, tableFileName, temporaryTableFileName } from '../sstable/table-metadata.ts';
 import { TableReader } from '../sstable/table-reader.ts';
 import {
@@ -151,12 +152,15 @@ class Repair {
   ) {
     this.#fs = fs;
     this.#plan = plan;
-    this.#options = options;
+    this.#options = {
+      ...options,
+      fingerprintSeed: options.fingerprintSeed ?? seedOfFolder(fs, plan, fingerprintSeedOf) ?? null,
+    };
     this.#onProgress = onProgress;
     this.#directory = plan.directory;
     this.#lost = join(plan.directory, LOST_FOLDER_NAME);
     const used = [...plan.contents.tables, ...plan.damagedTables.map(({ id }) => id)];
-    this.#hashSeed = hashSeedOfFolder(fs, plan);
+    this.#hashSeed = seedOfFolder(fs, plan, hashSeedOf) ?? drawHashSeed();
     this.#nextId = Math.max(plan.state?.nextFileId ?? 1, ...used.map((id) => id + 1));
   }
 
@@ -312,6 +316,7 @@ class Repair {
       // Nothing is dropped and nothing counts as expired: a repair does not decide about records.
       bottommost: false,
       dropTombstonesBelow: 0,
+      watermarks: null,
       nowMs: 0,
     };
     const tables = writeTables(this.#fs, source, spec, () => false);
@@ -361,13 +366,19 @@ class Repair {
   }
 }
 
-/** The seed that the directory's tables have, so that tables written by a repair have it as well. */
-function hashSeedOfFolder(fs: FileSystem, { directory, misplaced, wholeTables }: RepairPlan): HashSeed {
+/**
+ * A seed that the directory's tables have, so that tables written by a repair have it as well; undefined: none has one.
+ */
+function seedOfFolder(
+  fs: FileSystem,
+  { directory, misplaced, wholeTables }: RepairPlan,
+  seedOf: (handles: readonly TableHandle[]) => HashSeed | undefined,
+): HashSeed | undefined {
   const newestFirst = [...wholeTables.values()].sort((a, b) => b.id - a.id);
   for (const table of newestFirst) {
     const id = misplaced.get(table.id) ?? table.id;
-    const seed = hashSeedOf([loadTable(fs, directory, { ...table, id })]);
+    const seed = seedOf([loadTable(fs, directory, { ...table, id })]);
     if (seed !== undefined) return seed;
   }
-  return drawHashSeed();
+  return undefined;
 }

@@ -3,6 +3,7 @@ import type { FileSystem } from '../fs/file-system.ts';
 import { BLOCK_TRAILER_BYTES } from '../sstable/block-codec.ts';
 import { BloomFilter, bloomFilterFault } from '../sstable/bloom-filter.ts';
 import { decodeProperties, type TableProperties } from '../sstable/properties.ts';
+import { headReadBytes, readHead, type SlotSectionHead } from '../sstable/slot-section-format.ts';
 import {
   type MetaBlock,
   MetaBlockType,
@@ -22,6 +23,12 @@ export interface BlockPlace {
   readonly memoryBytes: number;
 }
 
+interface SurveyedSlotVersions {
+  readonly block: MetaBlock;
+  readonly bytes: Uint8Array;
+  readonly head: SlotSectionHead;
+}
+
 /** The parts of a table that could be read, whatever happened to the others, without its data blocks. */
 export interface TableSurvey {
   readonly path: string;
@@ -31,8 +38,12 @@ export interface TableSurvey {
   readonly index: TableIndex | undefined;
   /** Undefined also when the table has none. */
   readonly filter: BloomFilter | undefined;
+  /** As they are in the file; undefined also when the table has none. */
+  readonly slotVersions: SurveyedSlotVersions | undefined;
   readonly damages: readonly Damage[];
 }
+
+const NO_PARTS = { properties: undefined, index: undefined, filter: undefined, slotVersions: undefined };
 
 export function surveyTable(fs: FileSystem, path: string): TableSurvey {
   const damages: Damage[] = [];
@@ -46,16 +57,14 @@ export function surveyTable(fs: FileSystem, path: string): TableSurvey {
   };
   const file = attempt(() => openFile(fs, path));
   if (file === undefined) {
-    const nothing = { layout: undefined, properties: undefined, index: undefined, filter: undefined };
-    return { path, sizeBytes: 0, ...nothing, damages };
+    return { path, sizeBytes: 0, layout: undefined, ...NO_PARTS, damages };
   }
   using table = file;
   const { fd } = table;
   const sizeBytes = fs.sizeSync(path);
   const layout = attempt(() => readTableLayout(fs, fd, path));
   if (layout === undefined) {
-    const nothing = { properties: undefined, index: undefined, filter: undefined };
-    return { path, sizeBytes, layout, ...nothing, damages };
+    return { path, sizeBytes, layout, ...NO_PARTS, damages };
   }
   const properties = attempt(() => {
     const block = requireMetaBlock(layout, MetaBlockType.properties, path);
@@ -68,16 +77,24 @@ export function surveyTable(fs: FileSystem, path: string): TableSurvey {
     return new TableIndex(memory, BLOCK_TRAILER_BYTES);
   });
   let filter: BloomFilter | undefined;
+  let slotVersions: SurveyedSlotVersions | undefined;
   for (const block of layout.metaBlocks) {
     if (block.type === MetaBlockType.index || block.type === MetaBlockType.properties) continue;
     const memory = attempt(() => read(fs, fd, path, block));
+    if (block.type === MetaBlockType.slotVersions && memory !== undefined) {
+      const bytes = new Uint8Array(memory);
+      const headOf = () => readHead(bytes.subarray(0, headReadBytes(block)), block, path);
+      const head = attempt(headOf);
+      if (head !== undefined) slotVersions = { block, bytes, head };
+      continue;
+    }
     if (block.type !== MetaBlockType.bloomFilter || memory === undefined) continue;
     filter = attempt(() => {
       refuse(path, block, bloomFilterFault(memory));
       return new BloomFilter(memory);
     });
   }
-  return { path, sizeBytes, layout, properties, index, filter, damages };
+  return { path, sizeBytes, layout, properties, index, filter, slotVersions, damages };
 }
 
 export function blocksOf(index: TableIndex): BlockPlace[] {

@@ -16,6 +16,7 @@ import { RESTART_BYTES } from '../sstable/block.ts';
 import { BLOCK_TRAILER_BYTES } from '../sstable/block-codec.ts';
 import { differingProperty, type TableProperties } from '../sstable/properties.ts';
 import { commonPrefixBytes } from '../sstable/separator.ts';
+import { SlotSectionBuilder } from '../sstable/slot-section-builder.ts';
 import { MetaBlockType, requireMetaBlock } from '../sstable/table-format.ts';
 import type { TableMetadata } from '../sstable/table-metadata.ts';
 import { BlockReader } from './block-reader.ts';
@@ -24,8 +25,8 @@ import { type BlockPlace, blocksOf, surveyTable, type TableSurvey } from './tabl
 
 /**
  * Reads every byte of a table and checks it: checksums of all parts, the order of keys within and across blocks,
- * records, restart points, prefixes, that every key is in its filter and where its index says, and that the properties
- * are true. Yields bytes as it reads them; returns what could be read of the parts.
+ * records, restart points, prefixes, that every key is in its filter and where its index says, and that properties and
+ * slot versions are true. Yields bytes as it reads them; returns what could be read of the parts.
  * @param listed what the manifest says of it; undefined for a table that no manifest lists
  */
 export function* verifyTable(
@@ -86,6 +87,8 @@ function verifyBlockAt(
 class EntryCheck {
   readonly #survey: TableSurvey;
   readonly #report: (damage: Damage) => void;
+  /** The slot versions as they should be. */
+  readonly #slots: SlotSectionBuilder | undefined;
   #previous: Uint8Array = new Uint8Array(256);
   #previousEnd = -1;
   /** The first key of the current block. */
@@ -103,6 +106,8 @@ class EntryCheck {
   constructor(survey: TableSurvey, report: (damage: Damage) => void) {
     this.#survey = survey;
     this.#report = report;
+    const found = survey.slotVersions;
+    this.#slots = found === undefined ? undefined : new SlotSectionBuilder(found.head.seed);
   }
 
   /** A block could not be read, so the sums mean nothing any more. */
@@ -164,6 +169,7 @@ class EntryCheck {
     if (filter?.mayContain(hashBytes(keyBytes, 0, keyEnd, filter.seed)) === false)
       return `${place}: its key is not in the filter`;
     this.#count(cursor);
+    this.#slots?.add(keyBytes, 0, keyEnd, recordBytes, recordStart, ordinal);
     return undefined;
   }
 
@@ -190,10 +196,27 @@ class EntryCheck {
       this.#smallestExpiryMs = expiryMs;
   }
 
-  /** Whether the properties are true. */
+  /** Whether properties and slot versions are true. */
   finish(): void {
+    if (!this.#isWhole) return;
+    // Entries that were exchanged for others are one fault, which shows in both.
+    if (this.#checkProperties()) this.#checkSlotVersions();
+  }
+
+  /** They follow from the entries, byte by byte. */
+  #checkSlotVersions(): void {
+    const { path, slotVersions: found } = this.#survey;
+    const expected = this.#slots?.finish();
+    if (found === undefined || expected === undefined) return;
+    const at = expected.findIndex((byte, index) => byte !== found.bytes[index]);
+    if (at < 0 && expected.length === found.bytes.length) return;
+    const what = 'its slot versions are not those of its entries';
+    this.#report(damageOf(corruption(path, found.block.offset + Math.max(0, at), what), path));
+  }
+
+  #checkProperties(): boolean {
     const { layout, path, properties } = this.#survey;
-    if (!this.#isWhole || layout === undefined || properties === undefined) return;
+    if (layout === undefined || properties === undefined) return true;
     const found: TableProperties = {
       entries: this.#entries,
       tombstones: this.#tombstones,
@@ -205,9 +228,10 @@ class EntryCheck {
       smallestExpiryMs: this.#smallestExpiryMs,
     };
     const differing = differingProperty(properties, found);
-    if (differing === undefined) return;
+    if (differing === undefined) return true;
     const { offset } = requireMetaBlock(layout, MetaBlockType.properties, path);
     const what = `its property ${differing} is not what its entries add up to`;
     this.#report(damageOf(corruption(path, offset, what), path));
+    return false;
   }
 }

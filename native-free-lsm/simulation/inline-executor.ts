@@ -1,11 +1,13 @@
 import type { EngineClock } from '../clock.ts';
 import type { FileSystem } from '../fs/file-system.ts';
+import type { SlotJobResult } from '../slots/slot-job.ts';
 import type { Executor, ExecutorContext, RoleHandle } from '../threads/executor.ts';
-import { runBackgroundJob } from '../threads/jobs.ts';
+import { runBackgroundJob, runSlots } from '../threads/jobs.ts';
 import type {
   BackgroundJob,
   BackgroundResult,
   ReaderInit,
+  SlotsJob,
   WorkerMessage,
   WriterInit,
 } from '../threads/protocol/posted-messages.ts';
@@ -52,10 +54,18 @@ export class InlineExecutor implements Executor {
   }
 
   runBackground(job: BackgroundJob): Promise<BackgroundResult> {
+    return this.#later(() => runBackgroundJob(this.#fs, job));
+  }
+
+  runSlots(job: SlotsJob): Promise<SlotJobResult> {
+    return this.#later(() => runSlots(this.#fs, job));
+  }
+
+  #later<Result>(run: () => Result): Promise<Result> {
     return new Promise((resolve, reject) => {
       this.clock.endOfTurn(() => {
         try {
-          resolve(runBackgroundJob(this.#fs, job));
+          resolve(run());
         } catch (error) {
           reject(error);
         }

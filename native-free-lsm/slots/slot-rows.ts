@@ -64,6 +64,10 @@ export class SlotRows {
     return this.#find(high >>> 0, low >>> 0);
   }
 
+  hasVersion(row: number, timestamp: number, writer: number): boolean {
+    return this.#timestamps[row] === timestamp && this.#writers[row] === writer;
+  }
+
   source(row: number): number {
     return this.#sources[row];
   }

@@ -6,6 +6,8 @@ import { ioFailure } from '../fs/io-failure.ts';
 import { BLOCK_TRAILER_BYTES } from './block-codec.ts';
 import { BloomFilter, bloomFilterFault } from './bloom-filter.ts';
 import { decodeProperties, differingProperty, type TableProperties } from './properties.ts';
+import { readExactly } from './read-exactly.ts';
+import { headReadBytes, readHead } from './slot-section-format.ts';
 import {
   type MetaBlock,
   MetaBlockType,
@@ -19,7 +21,8 @@ import { indexFault } from './table-index.ts';
 import { type TableMetadata, tableFileName } from './table-metadata.ts';
 
 /**
- * Loads and verifies everything of a table except its data blocks, including parts that are skipped.
+ * Loads and verifies everything of a table, including parts that are skipped, except its data blocks and the slot
+ * versions behind their head: these are read, and verified, piece by piece when somebody asks for them.
  * @throws LsmError CORRUPTION when a byte is not what was written, the file is missing or is not the one that
  *   `metadata` describes; UNSUPPORTED_FORMAT when a newer version wrote it
  */
@@ -45,14 +48,41 @@ export function loadTable(fs: FileSystem, directory: string, metadata: TableMeta
   const index = readShared(fs, table.fd, path, indexBlock);
   refuse(path, indexBlock, indexFault(index, layout.dataBytes, BLOCK_TRAILER_BYTES));
   let filter = new SharedArrayBuffer(0);
+  let slots: TableHandle['slots'] = null;
   for (const block of layout.metaBlocks) {
     if (block.type === MetaBlockType.index || block.type === MetaBlockType.properties) continue;
+    if (block.type === MetaBlockType.slotVersions) {
+      slots = readSlotSection(fs, table.fd, path, block);
+      continue;
+    }
     const memory = readShared(fs, table.fd, path, block);
     if (block.type !== MetaBlockType.bloomFilter) continue;
     refuse(path, block, bloomFilterFault(memory));
     filter = memory;
   }
-  return { metadata, path, index, filter, fault: null };
+  return { metadata, path, index, filter, slots, fault: null };
+}
+
+function readSlotSection(
+  fs: FileSystem,
+  fd: number,
+  path: string,
+  { lengthBytes, offset }: MetaBlock,
+): TableHandle['slots'] {
+  const place = { lengthBytes, offset };
+  const bytes = new Uint8Array(headReadBytes(place));
+  readExactly(fs, fd, path, bytes, bytes.length, offset);
+  return { ...place, head: readHead(bytes, place, path) };
+}
+
+/** The seed of the fingerprints in the newest table that has slot versions; undefined when none has. */
+export function fingerprintSeedOf(handles: readonly TableHandle[]): HashSeed | undefined {
+  let newest: TableHandle | undefined;
+  for (const handle of handles) {
+    const isNewer = newest === undefined || handle.metadata.id > newest.metadata.id;
+    if (isNewer && handle.slots !== null) newest = handle;
+  }
+  return newest?.slots?.head.seed;
 }
 
 /**

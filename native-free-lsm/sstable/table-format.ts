@@ -30,7 +30,7 @@ const FOOTER_CHECKSUM_AT = 20;
 const MAGIC_AT = 24;
 
 /** Append only; 0 is never given out. */
-export const MetaBlockType = { index: 1, properties: 2, bloomFilter: 3 } as const;
+export const MetaBlockType = { index: 1, properties: 2, bloomFilter: 3, slotVersions: 4 } as const;
 
 const REQUIRED_FLAG = 1;
 
@@ -138,7 +138,7 @@ function decodeDirectory(
     const lengthBytes = readUint32(directory, at + 8);
     const place = directoryOffset + at;
     const required = (flags & REQUIRED_FLAG) !== 0;
-    const known = type >= MetaBlockType.index && type <= MetaBlockType.bloomFilter;
+    const known = type >= MetaBlockType.index && type <= MetaBlockType.slotVersions;
     if ((!known && required) || flags > REQUIRED_FLAG) {
       throw new LsmError(
         'UNSUPPORTED_FORMAT',

@@ -24,6 +24,7 @@ import { bloomFilterBytes, buildBloomFilter } from './bloom-filter.ts';
 import { OutputBuffer } from './output-buffer.ts';
 import { encodeProperties, type TableProperties } from './properties.ts';
 import { commonPrefixBytes, writeSeparator } from './separator.ts';
+import { SlotSectionBuilder } from './slot-section-builder.ts';
 import {
   encodeDirectory,
   encodeFooter,
@@ -45,7 +46,7 @@ const MAX_TABLE_KEY_BYTES = 0xffff;
 const INDEX_SHARE = 32;
 const FREE_INDEX_BYTES = 16 * 1024;
 /** Room for properties other than keys, directory and footer, when a size is estimated. */
-const FIXED_BYTES = 256 + 3 * META_ENTRY_BYTES + FOOTER_BYTES;
+const FIXED_BYTES = 256 + 4 * META_ENTRY_BYTES + FOOTER_BYTES;
 
 export interface TableWriterOptions {
   /**
@@ -61,6 +62,8 @@ export interface TableWriterOptions {
   readonly bloomBitsPerKey: number;
   /** The seed of the hashes in the filter. */
   readonly hashSeed: HashSeed;
+  /** The seed of the fingerprints in the slot versions. */
+  readonly fingerprintSeed: HashSeed;
 }
 
 /**
@@ -79,6 +82,8 @@ export class TableWriter implements Disposable {
   readonly #block: BlockBuilder;
   readonly #compress: BlockCompressor;
   readonly #index = new TableIndexBuilder();
+  readonly #slots: SlotSectionBuilder;
+  #blocks = 0;
   readonly #trailer = new Uint8Array(BLOCK_TRAILER_BYTES);
   readonly #previousKey = new Uint8Array(MAX_TABLE_KEY_BYTES);
   #previousKeyLength = 0;
@@ -107,6 +112,7 @@ export class TableWriter implements Disposable {
     this.#id = id;
     this.#options = options;
     this.#temporaryPath = join(directory, temporaryTableFileName(id));
+    this.#slots = new SlotSectionBuilder(options.fingerprintSeed);
     this.#block = new BlockBuilder(options.restartInterval, options.blockSizeBytes);
     this.#compress = blockCompressor(options.compression, options.zstdLevel, options.blockSizeBytes);
     try {
@@ -125,7 +131,8 @@ export class TableWriter implements Disposable {
   get estimatedSizeBytes(): number {
     const bits = this.#options.bloomBitsPerKey;
     const filterBytes = bits === 0 ? 0 : bloomFilterBytes(this.#entries, bits);
-    return this.#output.offset + this.#block.sizeBytes + this.#index.sizeBytes + filterBytes + FIXED_BYTES;
+    const metaBytes = this.#index.sizeBytes + filterBytes + this.#slots.estimatedSizeBytes + FIXED_BYTES;
+    return this.#output.offset + this.#block.sizeBytes + metaBytes;
   }
 
   /**
@@ -170,6 +177,7 @@ export class TableWriter implements Disposable {
     this.#previousKeyLength = keyLength;
     if (this.#entries === 0) this.#smallestKey = ownBytes(keyBytes, keyStart, keyEnd);
     this.#count(recordBytes, recordStart, keyLength, recordEnd);
+    this.#slots.add(keyBytes, keyStart, keyEnd, recordBytes, recordStart, this.#blocks);
     const { bloomBitsPerKey, hashSeed } = this.#options;
     if (bloomBitsPerKey > 0) this.#addHash(hashBytes(keyBytes, keyStart, keyEnd, hashSeed));
     this.#entries++;
@@ -260,6 +268,7 @@ export class TableWriter implements Disposable {
     this.#append(this.#trailer);
     this.#index.addBlock(offset, this.#output.offset, memoryBytes, key, keyLength);
     this.#blocksBytes += memoryBytes;
+    this.#blocks++;
     this.#block.reset();
   }
 
@@ -278,6 +287,7 @@ export class TableWriter implements Disposable {
       const filter = buildBloomFilter(this.#hashes, this.#entries, bits, hashSeed);
       addMeta(MetaBlockType.bloomFilter, false, filter);
     }
+    addMeta(MetaBlockType.slotVersions, false, this.#slots.finish());
     addMeta(MetaBlockType.properties, true, encodeProperties(properties));
     const directoryOffset = this.#output.offset;
     const directory = encodeDirectory(metaBlocks);

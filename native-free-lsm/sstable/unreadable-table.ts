@@ -21,7 +21,7 @@ export function unreadableTable(path: string, metadata: TableMetadata, error: Ls
   const index = new SharedArrayBuffer(stored.length);
   new Uint8Array(index).set(stored);
   const fault = { message: error.message, offset: error.offset ?? 0 };
-  return { metadata, path, index, filter: new SharedArrayBuffer(0), fault };
+  return { metadata, path, index, filter: new SharedArrayBuffer(0), slots: null, fault };
 }
 
 /** @throws LsmError CORRUPTION when nothing of the table can be read */

@@ -44,6 +44,10 @@ interface MaintenanceParts {
   readonly isHeld: () => boolean;
   /** No arena is left for the writer's next memtable, so whatever pins one must give it up. */
   readonly onArenasShort: () => void;
+  /** A memtable is in tables now. @param slots those of its keys, by SlotSet */
+  readonly onFlushed: (generation: number, slots: Uint8Array) => void;
+  /** Something of a table could not be read, and is in no other. */
+  readonly onLost: () => void;
 }
 
 /**
@@ -206,9 +210,10 @@ export class Maintenance {
       table,
       nowMs: expiryNowMs(),
     } as const;
-    const commit = async ({ tables }: BackgroundResult): Promise<void> => {
+    const commit = async ({ slots, tables }: BackgroundResult): Promise<void> => {
       const added = tables.map(({ metadata }) => metadata);
       await this.#commits.commit({ added, removed: [], oldestGeneration: generation + 1 }, tables);
+      this.#parts.onFlushed(generation, slots);
       this.flushes++;
       for (const { fileSizeBytes } of added) this.bytesFlushed += fileSizeBytes;
       // It is obsolete from now on: if it stays, the next start removes it.
@@ -287,6 +292,8 @@ export class Maintenance {
         // What is dropped could no longer hide what a damaged table may hold.
         bottommost: task.bottommost && damaged.length === 0,
         dropTombstonesBelow: options.dropTombstonesBelow,
+        // A copy, as threads must not read a float64 while it is written; they are only raised, so it drops no more.
+        watermarks: task.bottommost && options.watermarks !== null ? options.watermarks.slice(0) : null,
         nowMs: expiryNowMs(),
       },
     } as const;
@@ -295,6 +302,7 @@ export class Maintenance {
       const added = [...outputs, ...this.#damagedTables.quarantined(inputs, result.damaged)];
       await this.#commits.commit({ added, removed: inputs.map(({ id }) => id) }, result.tables);
       this.#damagedTables.taken(inputs);
+      if (result.damaged.length > 0) this.#parts.onLost();
       for (const { message } of result.damaged)
         this.#parts.report(
           `a damaged table was set aside, what could be read of it is in others: ${message}`,

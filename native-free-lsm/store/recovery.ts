@@ -4,8 +4,8 @@ import { corruption } from '../errors.ts';
 import type { HashSeed } from '../format/hash.ts';
 import type { DirectoryLock, FileSystem } from '../fs/file-system.ts';
 import { ioFailure } from '../fs/io-failure.ts';
-import type { EngineOptions } from '../options.ts';
-import { hashSeedOf, isAnotherTable, loadTable } from '../sstable/load-table.ts';
+import { type EngineOptions, NO_SEED } from '../options.ts';
+import { fingerprintSeedOf, hashSeedOf, isAnotherTable, loadTable } from '../sstable/load-table.ts';
 import type { TableHandle } from '../sstable/table-handle.ts';
 import { type TableMetadata, tableFileName } from '../sstable/table-metadata.ts';
 import { unreadableTable } from '../sstable/unreadable-table.ts';
@@ -19,6 +19,9 @@ import { type ServableState, type TakenOver, takeOver } from './take-over.ts';
 /** What is on disk, ready to serve: the engine's state as of its last acknowledged write. */
 export interface RecoveredState extends TakenOver {
   readonly lock: DirectoryLock;
+  /** As given, with what the folder decides. */
+  readonly options: EngineOptions;
+  readonly fingerprintSeed: HashSeed;
 }
 
 /**
@@ -42,7 +45,11 @@ export function recover(
     const lock = fs.lockSync(join(directory, LOCK_FILE_NAME));
     try {
       const state = readServableState(fs, directory, options, report, drawHashSeed);
-      return { lock, ...takeOver({ fs, directory, options, report, hashSeed: state.hashSeed }, lock, state) };
+      const { hashSeed, tables } = state;
+      const fingerprintSeed = options.fingerprintSeed ?? fingerprintSeedOf(tables) ?? NO_SEED;
+      const complete = { ...options, fingerprintSeed };
+      const context = { fs, directory, options: complete, report, hashSeed };
+      return { lock, options: complete, fingerprintSeed, ...takeOver(context, lock, state) };
     } catch (error) {
       lock[Symbol.dispose]();
       throw error;

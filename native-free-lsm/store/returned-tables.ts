@@ -79,6 +79,7 @@ export function takeBackTables(
           table: tableOptions(options, false, hashSeed),
           bottommost: false,
           dropTombstonesBelow: 0,
+          watermarks: null,
           // Nothing counts as expired: a later compaction decides about that.
           nowMs: 0,
         },

@@ -20,7 +20,8 @@ import {
   type WriteSink,
   WriteStatus,
 } from './sinks.ts';
-import { SlotScan } from './slot-scan.ts';
+import { digestsFault, recordsFault, slotFault } from './slot-checks.ts';
+import type { SlotKeeper } from './slot-keeper.ts';
 import { collectStats, type EngineStats } from './stats.ts';
 import type { SnapshotPoint, StoreSnapshot } from './store-snapshot.ts';
 import { CLOSED, type StoreParts, wireStore } from './wire-store.ts';
@@ -41,7 +42,7 @@ export class RecordStore {
   readonly #writes: WriteQueue;
   readonly #reads: ReadPath;
   readonly #held: OpeningHeld;
-  readonly #slots: SlotScan;
+  readonly #slots: SlotKeeper;
   #closing: Promise<void> | undefined;
 
   private constructor(parts: StoreParts) {
@@ -52,18 +53,7 @@ export class RecordStore {
     this.#writes = parts.writes;
     this.#reads = parts.reads;
     this.#held = parts.held;
-    const { fingerprintSeed, watermarks } = parts.options;
-    const pageFrom = (start: Uint8Array, maxBytes: number, maxEntries: number): Promise<Page> =>
-      this.rangePage({
-        start,
-        end: null,
-        maxBytes,
-        maxEntries,
-        includeTombstones: true,
-        encoder: 0,
-        nowMs: 0,
-      });
-    this.#slots = new SlotScan(pageFrom, fingerprintSeed, watermarks);
+    this.#slots = parts.slots;
   }
 
   /**
@@ -86,7 +76,7 @@ export class RecordStore {
       surroundings.report,
       surroundings.drawHashSeed,
     );
-    return new RecordStore(wireStore(directory, complete, surroundings, state));
+    return new RecordStore(wireStore(directory, surroundings, state));
   }
 
   /** The largest timestamp of any record in the store. */
@@ -152,10 +142,14 @@ export class RecordStore {
    * @param minFroms for each slot, the smallest `from` that counts, at least 1
    */
   slotDigests(slots: Uint16Array, minFroms: Uint8Array, signal?: AbortSignal): Promise<Uint32Array> {
+    const fault = digestsFault(slots, minFroms, signal);
+    if (fault !== undefined) return Promise.reject(fault);
     return this.#slots.digests(slots, minFroms, signal);
   }
 
   slotVersions(slot: number, signal?: AbortSignal): Promise<SlotVersions> {
+    const fault = slotFault(slot, signal);
+    if (fault !== undefined) return Promise.reject(fault);
     return this.#slots.versions(slot, signal);
   }
 
@@ -169,6 +163,8 @@ export class RecordStore {
     maxBytes: number,
     signal?: AbortSignal,
   ): Promise<KeyedRecord[]> {
+    const fault = recordsFault(slot, fingerprints, maxBytes, signal);
+    if (fault !== undefined) return Promise.reject(fault);
     return this.#slots.records(slot, fingerprints, maxBytes, signal);
   }
 

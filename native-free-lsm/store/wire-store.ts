@@ -14,6 +14,7 @@ import { ReadPath } from './read-path.ts';
 import { ReaderChannels } from './reader-channels.ts';
 import type { RecoveredState } from './recovery.ts';
 import { RingTraffic } from './ring-traffic.ts';
+import { SlotKeeper } from './slot-keeper.ts';
 import { Snapshots } from './snapshots.ts';
 import { SuperVersions } from './super-versions.ts';
 import type { WriteQueue } from './write-queue.ts';
@@ -40,6 +41,7 @@ export interface StoreParts {
   readonly writes: WriteQueue;
   readonly reads: ReadPath;
   readonly maintenance: Maintenance;
+  readonly slots: SlotKeeper;
   /** Ends, in this order, timers, background jobs and threads, and then closes the manifest and frees the lock. */
   readonly opened: AsyncDisposableStack;
 }
@@ -48,19 +50,14 @@ export interface StoreParts {
  * Makes the parts of a store and connects them. Should one of them fail, everything that was opened, by the recovery or
  * here, is closed again; the directory is free once its threads have ended.
  */
-export function wireStore(
-  directory: string,
-  options: EngineOptions,
-  environment: Environment,
-  state: RecoveredState,
-): StoreParts {
+export function wireStore(directory: string, environment: Environment, state: RecoveredState): StoreParts {
   const { report } = environment;
   const opened = new AsyncDisposableStack();
   opened.use(state.lock);
   // Only the mark that it was closed can be missing.
   opened.defer(() => state.manifest.close().catch((error: Error) => report(error.message)));
   try {
-    return connect(directory, options, environment, state, opened);
+    return connect(directory, environment, state, opened);
   } catch (error) {
     opened.disposeAsync().catch((cause: Error) => report(cause.message));
     throw error;
@@ -74,13 +71,12 @@ export function wireStore(
  */
 function connect(
   directory: string,
-  options: EngineOptions,
   environment: Environment,
   state: RecoveredState,
   opened: AsyncDisposableStack,
 ): StoreParts {
   const { clock, expiryNowMs, fs, report } = environment;
-  const { hashSeed, manifest } = state;
+  const { hashSeed, manifest, options } = state;
   const control = createControl();
   const words = new Int32Array(control);
   const epochs = new EpochDomain();
@@ -142,7 +138,13 @@ function connect(
     conditions,
     isHeld,
     onArenasShort: () => snapshots.giveUpOne(),
+    onFlushed: (generation, flushed) => slots.flushed(generation, flushed),
+    onLost: () => slots.lost(),
   });
+
+  const { fingerprintSeed } = state;
+  const slotParts = { options, fingerprintSeed, control, executor, superVersions, arenas, conditions };
+  const slots = new SlotKeeper(slotParts);
 
   const initOf = (requests: SharedArrayBuffer, responses: SharedArrayBuffer, thread: number): RoleInit => {
     const rings = { requests, responses };
@@ -217,6 +219,7 @@ function connect(
     // The writer's last message may be that its last sync failed.
     traffic.drain();
   });
+  opened.defer(() => slots.close(CLOSED));
   opened.defer(() => maintenance.close(CLOSED));
   opened.defer(() => writer.stopAsking());
   opened.defer(() => held.stop());
@@ -241,6 +244,7 @@ function connect(
     writes,
     reads,
     maintenance,
+    slots,
     opened,
   };
 }

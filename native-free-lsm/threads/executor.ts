@@ -1,10 +1,12 @@
 import type { EngineClock } from '../clock.ts';
 import type { FileSystem } from '../fs/file-system.ts';
+import type { SlotJobResult } from '../slots/slot-job.ts';
 import type { EngineThreads } from './engine-threads.ts';
 import type {
   BackgroundJob,
   BackgroundResult,
   ReaderInit,
+  SlotsJob,
   WorkerMessage,
   WriterInit,
 } from './protocol/posted-messages.ts';
@@ -41,6 +43,7 @@ export interface Executor {
   startWriter(init: WriterInit): RoleHandle;
   startReader(init: ReaderInit): RoleHandle;
   runBackground(job: BackgroundJob): Promise<BackgroundResult>;
+  runSlots(job: SlotsJob): Promise<SlotJobResult>;
   /** Requests have been published, and the roles must see them. */
   kick(): void;
   /** Call it when the roles have ended. */

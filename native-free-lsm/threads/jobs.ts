@@ -1,12 +1,16 @@
 import { mergeTables } from '../compaction/merge.ts';
 import { writeTables } from '../compaction/table-output.ts';
+import { recordFrom } from '../format/record.ts';
+import { slotOf } from '../format/slot.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import { Memtable } from '../memtable/memtable.ts';
 import { ControlWord } from '../shared/control.ts';
+import { runSlotJob, type SlotJobResult } from '../slots/slot-job.ts';
+import { SlotSet } from '../slots/slot-set.ts';
 import { loadTable } from '../sstable/load-table.ts';
 import type { TableHandle } from '../sstable/table-handle.ts';
 import { type TableMetadata, tableFileName } from '../sstable/table-metadata.ts';
-import type { BackgroundJob, BackgroundResult } from './protocol/posted-messages.ts';
+import type { BackgroundJob, BackgroundResult, SlotsJob } from './protocol/posted-messages.ts';
 
 /** Runs a flush or a merge to its end, or until main cancels it. When it fails it removes what it has written. */
 export function runBackgroundJob(fs: FileSystem, { job, control }: BackgroundJob): BackgroundResult {
@@ -15,7 +19,7 @@ export function runBackgroundJob(fs: FileSystem, { job, control }: BackgroundJob
   const cancelled = (): boolean => Atomics.load(words, ControlWord.cancelBackground) === 1;
   if (job.type === 'merge') {
     const { tables, damaged } = mergeTables(fs, job.spec, cancelled);
-    return { tables: load(fs, job.spec.directory, tables), damaged };
+    return { tables: load(fs, job.spec.directory, tables), damaged, slots: new SlotSet().bytes };
   }
   // The memtable is sealed: nothing is added to it, and it stays until this flush is part of a super-version.
   const memtable = new Memtable(job.arena);
@@ -30,11 +34,29 @@ export function runBackgroundJob(fs: FileSystem, { job, control }: BackgroundJob
       table: job.table,
       bottommost: false,
       dropTombstonesBelow: 0,
+      watermarks: null,
       nowMs: job.nowMs,
     },
     cancelled,
   );
-  return { tables: load(fs, job.directory, tables), damaged: [] };
+  return { tables: load(fs, job.directory, tables), damaged: [], slots: slotsOf(memtable) };
+}
+
+/** Runs a look at slots to its end, or until main cancels it. */
+export function runSlots(fs: FileSystem, { spec, control }: SlotsJob): SlotJobResult {
+  const words = new Int32Array(control);
+  // As above.
+  return runSlotJob(fs, spec, () => Atomics.load(words, ControlWord.cancelBackground) === 1);
+}
+
+/** The slots of keys that have a version in a sealed memtable. */
+function slotsOf(memtable: Memtable): Uint8Array {
+  const slots = new SlotSet();
+  const arrivals = memtable.arrivals();
+  while (arrivals.advance(memtable.publishedOffset))
+    if (recordFrom(arrivals.bytes, arrivals.recordStart) > 0)
+      slots.add(slotOf(arrivals.bytes, arrivals.keyStart, arrivals.keyEnd));
+  return slots.bytes;
 }
 
 function load(fs: FileSystem, directory: string, tables: readonly TableMetadata[]): TableHandle[] {

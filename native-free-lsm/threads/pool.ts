@@ -4,6 +4,7 @@ import { systemEngineClock } from '../clock.ts';
 import { LsmError } from '../errors.ts';
 import { ControlWord } from '../shared/control.ts';
 import { ThreadTable } from '../shared/thread-table.ts';
+import type { SlotJobResult } from '../slots/slot-job.ts';
 import { EngineThreads } from './engine-threads.ts';
 import type { Executor, ExecutorContext, RoleHandle } from './executor.ts';
 import {
@@ -12,12 +13,16 @@ import {
   type BackgroundResult,
   decodeJobAnswer,
   type ReaderInit,
+  type SlotsJob,
   type WriterInit,
 } from './protocol/posted-messages.ts';
 import type { PoolTask, PoolWorkerData } from './worker.ts';
 
 /** piscina types its transfer lists as a browser's, which have no Node ports. */
 type RunOptions = Parameters<Piscina['run']>[1];
+
+/** What a task of the background pool gives: its result, or an error. */
+type Answer<Result> = Result | Uint8Array;
 
 /** How long after a thread has died the pool checks whether another has taken its place. */
 const SUCCESSOR_MS = 100;
@@ -70,17 +75,25 @@ export class PoolExecutor implements Executor {
   }
 
   async runBackground(job: BackgroundJob): Promise<BackgroundResult> {
+    return decodeJobAnswer(
+      (await this.#inBackground({ role: 'background', job })) as Answer<BackgroundResult>,
+    );
+  }
+
+  async runSlots(job: SlotsJob): Promise<SlotJobResult> {
+    return decodeJobAnswer((await this.#inBackground({ role: 'slots', job })) as Answer<SlotJobResult>);
+  }
+
+  async #inBackground(task: PoolTask): Promise<BackgroundAnswer> {
     // It is made when it is first needed, because a start needs no background threads.
     this.#background ??= this.#watched(
       new Piscina({ ...this.#poolOptions('tables'), minThreads: 1, maxThreads: this.#backgroundPoolThreads }),
     );
-    let answer: BackgroundAnswer;
     try {
-      answer = await this.#background.run({ role: 'background', job });
+      return await this.#background.run(task);
     } catch (error) {
       throw new LsmError('WORKER_DIED', `a background thread died (${messageOf(error)})`, { cause: error });
     }
-    return decodeJobAnswer(answer);
   }
 
   kick(): void {

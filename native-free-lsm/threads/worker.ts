@@ -10,13 +10,14 @@ import { ControlWord } from '../shared/control.ts';
 import { ThreadRole } from '../shared/thread-table.ts';
 import { WaitRecorder } from '../shared/wait-recorder.ts';
 import { WaitSiteId } from '../shared/wait-sites.ts';
-import { runBackgroundJob } from './jobs.ts';
+import { runBackgroundJob, runSlots } from './jobs.ts';
 import { toLsmError } from './protocol/errors.ts';
 import {
   type BackgroundAnswer,
   type BackgroundJob,
   encodeJobFailure,
   type ReaderInit,
+  type SlotsJob,
   type WorkerMessage,
   type WriterInit,
 } from './protocol/posted-messages.ts';
@@ -29,6 +30,7 @@ export type PoolTask =
   | { readonly role: 'writer'; readonly init: WriterInit; readonly port: MessagePort }
   | { readonly role: 'reader'; readonly init: ReaderInit; readonly port: MessagePort }
   | { readonly role: 'background'; readonly job: BackgroundJob }
+  | { readonly role: 'slots'; readonly job: SlotsJob }
   /** It is never run: see PoolExecutor. */
   | { readonly role: 'nothing' };
 
@@ -49,12 +51,12 @@ let isBackground = false;
 
 export function run(task: PoolTask): BackgroundAnswer | undefined {
   if (task.role === 'nothing') return undefined;
-  if (task.role === 'background') {
+  if (task.role === 'background' || task.role === 'slots') {
     becomeBackground();
     try {
-      return runBackgroundJob(fs, task.job);
+      return task.role === 'slots' ? runSlots(fs, task.job) : runBackgroundJob(fs, task.job);
     } catch (error) {
-      return encodeJobFailure(toLsmError(error, task.job.job.type === 'flush' ? 'flush' : 'compaction'));
+      return encodeJobFailure(toLsmError(error, workOf(task)));
     }
   }
   // A role never returns to the event loop, and its thread is terminated, so this is the only chance to fill the
@@ -64,6 +66,11 @@ export function run(task: PoolTask): BackgroundAnswer | undefined {
   else runReader(task.init, inboxOf(task.port));
   task.port.close();
   return undefined;
+}
+
+function workOf(task: PoolTask & { readonly role: 'background' | 'slots' }): string {
+  if (task.role === 'slots') return 'look at slots';
+  return task.job.job.type === 'flush' ? 'flush' : 'compaction';
 }
 
 function runWriter(init: WriterInit, inbox: Inbox): void {

@@ -1,11 +1,13 @@
 import type { EngineClock } from '../../native-free-lsm/index.ts';
 import { ControlWord } from '../../native-free-lsm/shared/control.ts';
 import { InlineExecutor, MemoryFileSystem } from '../../native-free-lsm/simulation/index.ts';
+import type { SlotJobResult } from '../../native-free-lsm/slots/slot-job.ts';
 import type { Executor, ExecutorContext, RoleHandle } from '../../native-free-lsm/threads/executor.ts';
 import type {
   BackgroundJob,
   BackgroundResult,
   ReaderInit,
+  SlotsJob,
   WorkerMessage,
   WriterInit,
 } from '../../native-free-lsm/threads/protocol/posted-messages.ts';
@@ -53,6 +55,9 @@ export class MortalExecutor implements Executor {
     const result = await this.#inner.runBackground(job);
     await this.backgroundGate;
     return result;
+  }
+  runSlots(job: SlotsJob): Promise<SlotJobResult> {
+    return this.#inner.runSlots(job);
   }
   kick(): void {
     if (!this.rolesHeld) this.#inner.kick();

@@ -8,6 +8,7 @@ import type { DamagedInput } from '../../compaction/sound-iterator.ts';
 import type { LsmError } from '../../errors.ts';
 import type { HashSeed } from '../../format/hash.ts';
 import type { EngineOptions } from '../../options.ts';
+import type { SlotJobResult, SlotJobSpec } from '../../slots/slot-job.ts';
 import type { TableHandle } from '../../sstable/table-handle.ts';
 import type { TableWriterOptions } from '../../sstable/table-writer.ts';
 import { decodeError, encodeError } from './errors.ts';
@@ -80,22 +81,30 @@ export interface BackgroundJob {
   readonly control: SharedArrayBuffer;
 }
 
+/** A look at slots, which changes nothing: see slots/slot-job.ts. */
+export interface SlotsJob {
+  readonly spec: SlotJobSpec;
+  readonly control: SharedArrayBuffer;
+}
+
 export interface BackgroundResult {
   /** The tables a job has written, with index and filter loaded. */
   readonly tables: readonly TableHandle[];
   /** Of inputs known to be damaged, those that could not be read as a whole this time either. */
   readonly damaged: readonly DamagedInput[];
+  /** Of a flush: the slots of the memtable's keys, by SlotSet. */
+  readonly slots: Uint8Array;
 }
 
 /** What comes back of a job: its result, or the error it ended with, encoded. */
-export type BackgroundAnswer = BackgroundResult | Uint8Array;
+export type BackgroundAnswer = BackgroundResult | SlotJobResult | Uint8Array;
 
-export function encodeJobFailure(error: LsmError): BackgroundAnswer {
+export function encodeJobFailure(error: LsmError): Uint8Array {
   return encodeError(error);
 }
 
 /** @throws LsmError with which the job has ended */
-export function decodeJobAnswer(answer: BackgroundAnswer): BackgroundResult {
+export function decodeJobAnswer<Result>(answer: Result | Uint8Array): Result {
   if (answer instanceof Uint8Array) throw decodeError(answer);
   return answer;
 }

@@ -136,6 +136,8 @@ function describeItem(item: DumpItem): string {
       } = item.properties;
       return `${entries} entries, ${tombstones} deleted, ${rawSizeBytes} bytes of keys and values, ${shortKey(smallestKey)} to ${shortKey(largestKey)}, ${describeTimestamp(smallestTimestamp)} to ${describeTimestamp(largestTimestamp)}`;
     }
+    case 'slotVersions':
+      return `slot versions of ${item.rows} entries in ${item.pieces} pieces, ${item.sizeBytes} bytes`;
     case 'block':
       return `byte ${item.offset}: block ${item.ordinal}, ${item.diskBytes} bytes, ${item.memoryBytes} in memory`;
     case 'damage':

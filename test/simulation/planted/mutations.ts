@@ -316,8 +316,8 @@ export const MUTATIONS: readonly Mutation[] = [
         RetentionRule.prototype,
         'judge',
         (original) =>
-          function (this: RetentionRule, record, at) {
-            const fate = original.call(this, record, at);
+          function (this: RetentionRule, record, at, key, keyStart, keyEnd) {
+            const fate = original.call(this, record, at, key, keyStart, keyEnd);
             return isTombstone(record, at) ? Fate.drop : fate;
           },
       ),

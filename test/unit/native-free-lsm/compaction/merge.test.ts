@@ -26,6 +26,7 @@ const TABLE: TableWriterOptions = {
   zstdLevel: 1,
   bloomBitsPerKey: 10,
   hashSeed: HASH_SEED,
+  fingerprintSeed: HASH_SEED,
 };
 const NOW = 1_000_000;
 const NEVER = () => false;
@@ -76,6 +77,7 @@ function spec(
     table: TABLE,
     bottommost: false,
     dropTombstonesBelow: 0,
+    watermarks: null,
     nowMs: NOW,
     ...more,
   };

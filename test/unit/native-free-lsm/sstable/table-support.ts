@@ -21,6 +21,7 @@ export const OPTIONS: TableWriterOptions = {
   zstdLevel: 1,
   bloomBitsPerKey: 10,
   hashSeed: HASH_SEED,
+  fingerprintSeed: HASH_SEED,
 };
 
 export interface Entry {
@@ -153,6 +154,7 @@ export const arbitraryOptions: fc.Arbitrary<TableWriterOptions> = fc.record({
   zstdLevel: fc.constantFrom(1, 3),
   bloomBitsPerKey: fc.constantFrom(0, 1, 10, 20),
   hashSeed: fc.constant(HASH_SEED),
+  fingerprintSeed: fc.constant(HASH_SEED),
 });
 
 /** Expects an LsmError of one of these codes that names the file and a place in it. */

@@ -1,0 +1,273 @@
+import { LsmError } from '../errors.ts';
+import { ownBytes } from '../format/copy.ts';
+import { Fingerprinter } from '../format/fingerprint.ts';
+import type { HashSeed } from '../format/hash.ts';
+import { recordFrom, recordTimestamp, recordWriter } from '../format/record.ts';
+import { SLOT_COUNT } from '../format/slot.ts';
+import type { FileSystem } from '../fs/file-system.ts';
+import { DescriptorCache } from '../sstable/descriptor-cache.ts';
+import { SlotSection } from '../sstable/slot-section.ts';
+import type { TableHandle } from '../sstable/table-handle.ts';
+import { TableReader } from '../sstable/table-reader.ts';
+import { refuseUnreadable } from '../sstable/unreadable-table.ts';
+import { MemtableSlots, type MemtableView } from './memtable-slots.ts';
+import { ScannedRows } from './scanned-rows.ts';
+import { SlotRows } from './slot-rows.ts';
+import { SlotSet } from './slot-set.ts';
+import type { SlotVersions } from './slot-versions.ts';
+import { TableBlocks } from './table-blocks.ts';
+
+/** From this share of all slots on, tables are read ahead. */
+const SCAN_SLOTS = SLOT_COUNT / 16;
+const MAX_OPEN_FILES = 128;
+/** How many rows of tables that must be scanned are held in memory. */
+const MAX_SCANNED_ROWS = 200_000;
+
+/** Records that somebody wants: two words for each fingerprint. */
+interface WantedRecords {
+  readonly slot: number;
+  readonly fingerprints: Uint32Array;
+  readonly maxBytes: number;
+}
+
+/** What to find out of which slots. Plain data: it is posted to a pool thread. */
+export interface SlotJobSpec {
+  /** Those that have a place in the order of levels. */
+  readonly tables: readonly TableHandle[];
+  /** Ids of tables whose slot versions are damaged: their entries are read instead. */
+  readonly scanned: readonly number[];
+  readonly memtables: readonly MemtableView[];
+  readonly seed: HashSeed;
+  readonly maxOpenFiles: number;
+  /** All slots that are asked for, ascending, each once. */
+  readonly slots: Uint16Array;
+  /** Of these slots. */
+  readonly watermarks: Float64Array;
+  /** Of which slots digests are wanted, by SlotSet, and which have one that is true unless a memtable says otherwise. */
+  readonly digested: Uint8Array;
+  readonly kept: Uint8Array;
+  /** The values of `from` from which on digests are wanted. */
+  readonly minFroms: Uint8Array;
+  /** Of which slots versions are wanted, by SlotSet. */
+  readonly listed: Uint8Array;
+  readonly records: readonly WantedRecords[];
+  /** The job ends after the slot with which it has looked at so many rows: memtables wait for it to end. */
+  readonly maxRows: number;
+}
+
+/** Plain data. */
+export interface SlotJobResult {
+  /** How many of the slots asked for it has treated; the others are to be asked for again. */
+  readonly done: number;
+  /** Slots that have changed since the last job, by SlotSet. */
+  readonly changed: Uint8Array;
+  /** Slots with new digests, and these: two words for each slot and each of `minFroms`. */
+  readonly digested: Uint16Array;
+  readonly sums: Uint32Array;
+  /** Of these slots: see SlotRows.nextPurge. */
+  readonly nextPurges: Float64Array;
+  /** Of the slots that were listed, in their order. */
+  readonly versions: readonly SlotVersions[];
+  /** For each of the wanted records whose slots were treated, in the order of slots. */
+  readonly records: readonly { readonly key: Uint8Array; readonly record: Uint8Array }[][];
+}
+
+/**
+ * Finds out what is asked of slots, from tables and memtables of one super-version, slot by slot in ascending order.
+ * @throws LsmError CLOSED when cancelled, CORRUPTION with file and offset, IO_ERROR
+ */
+export function runSlotJob(fs: FileSystem, spec: SlotJobSpec, cancelled: () => boolean): SlotJobResult {
+  const job = new SlotJob(fs, spec);
+  try {
+    return job.run(cancelled);
+  } finally {
+    job.close();
+  }
+}
+
+class SlotJob {
+  readonly #fs: FileSystem;
+  readonly #spec: SlotJobSpec;
+  readonly #descriptors: DescriptorCache;
+  readonly #changed = new SlotSet();
+  readonly #rows = new SlotRows();
+  readonly #fingerprinter: Fingerprinter;
+  readonly #memtables: readonly MemtableSlots[];
+  readonly #sections: { readonly section: SlotSection; readonly source: number }[] = [];
+  #scan: ScannedRows | null = null;
+  readonly #blocks = new Map<number, TableBlocks>();
+
+  constructor(fs: FileSystem, spec: SlotJobSpec) {
+    this.#fs = fs;
+    this.#spec = spec;
+    this.#descriptors = new DescriptorCache(fs, Math.min(spec.maxOpenFiles, MAX_OPEN_FILES));
+    this.#fingerprinter = new Fingerprinter(spec.seed);
+    this.#memtables = spec.memtables.map((view) => new MemtableSlots(view, spec.seed));
+  }
+
+  run(cancelled: () => boolean): SlotJobResult {
+    const { minFroms, slots, watermarks } = this.#spec;
+    for (const memtable of this.#memtables) memtable.look(this.#changed);
+    const needed = this.#needed();
+    const end = this.#openTables(needed);
+    const digested: number[] = [];
+    const sums: number[] = [];
+    const nextPurges: number[] = [];
+    const versions: SlotVersions[] = [];
+    const records: SlotJobResult['records'][number][] = [];
+    const digest = new Uint32Array(2);
+    const asked = new SlotSet(this.#spec.digested);
+    const listed = new SlotSet(this.#spec.listed);
+    let looked = 0;
+    let done = 0;
+    for (; done < end && looked < this.#spec.maxRows; done++) {
+      const slot = slots[done];
+      if (!needed.has(slot)) continue;
+      if (cancelled()) throw new LsmError('CLOSED', 'a look at slots was cancelled');
+      looked += this.#collect(slot);
+      if (asked.has(slot)) {
+        digested.push(slot);
+        nextPurges.push(this.#rows.nextPurge(watermarks[done]));
+        for (const minFrom of minFroms) {
+          digest.fill(0);
+          this.#rows.fold(digest, 0, minFrom, watermarks[done]);
+          sums.push(digest[0], digest[1]);
+        }
+      }
+      if (listed.has(slot)) versions.push(this.#rows.versions());
+      for (const wanted of this.#spec.records)
+        if (wanted.slot === slot) records.push(this.#recordsOf(wanted));
+      this.#descriptors.trim();
+    }
+    return {
+      done,
+      changed: this.#changed.bytes,
+      digested: Uint16Array.from(digested),
+      sums: Uint32Array.from(sums),
+      nextPurges: Float64Array.from(nextPurges),
+      versions,
+      records,
+    };
+  }
+
+  close(): void {
+    this.#descriptors.closeAll();
+  }
+
+  /** The slots whose rows must be looked at. */
+  #needed(): SlotSet {
+    const { digested, kept, listed, records } = this.#spec;
+    const needed = new SlotSet();
+    for (let at = 0; at < needed.bytes.length; at++)
+      needed.bytes[at] = listed[at] | (digested[at] & (~kept[at] | this.#changed.bytes[at]));
+    for (const { slot } of records) needed.add(slot);
+    return needed;
+  }
+
+  /** Returns how many of the slots asked for can be treated. */
+  #openTables(needed: SlotSet): number {
+    const { scanned, seed, slots, tables } = this.#spec;
+    const asked = slots.filter((slot) => needed.has(slot));
+    if (asked.length === 0) return slots.length;
+    const isScan = asked.length >= SCAN_SLOTS;
+    const withoutSection: number[] = [];
+    for (const [index, handle] of tables.entries()) {
+      refuseUnreadable(handle);
+      const { path, slots: place } = handle;
+      const source = this.#memtables.length + index;
+      if (place === null || !isSameSeed(place.head.seed, seed) || scanned.includes(handle.metadata.id)) {
+        withoutSection.push(index);
+      } else if (place.head.rows > 0) {
+        const fdOf = (): number => this.#descriptors.get(handle);
+        this.#sections.push({
+          section: new SlotSection(this.#fs, fdOf, path, place, place.head, isScan),
+          source,
+        });
+        this.#descriptors.trim();
+      }
+    }
+    if (withoutSection.length === 0) return slots.length;
+    const entries = withoutSection.reduce((sum, index) => sum + tables[index].metadata.entries, 0);
+    const some = asked.slice(0, Math.max(1, Math.floor((MAX_SCANNED_ROWS / entries) * SLOT_COUNT)));
+    const set = new SlotSet();
+    for (const slot of some) set.add(slot);
+    this.#scan = new ScannedRows(seed, set);
+    for (const index of withoutSection) {
+      this.#scan.read(this.#blocksOf(index), this.#memtables.length + index);
+      this.#descriptors.trim();
+    }
+    return some.length === asked.length ? slots.length : slots.indexOf(some[some.length - 1]) + 1;
+  }
+
+  /** Gathers the slot's rows; returns how many were looked at. */
+  #collect(slot: number): number {
+    const rows = this.#rows;
+    rows.clear();
+    let looked = 0;
+    for (const [source, memtable] of this.#memtables.entries())
+      looked += memtable.collect(slot, rows, source);
+    for (const { section, source } of this.#sections) looked += section.collect(slot, rows, source);
+    return looked + (this.#scan?.collect(slot, rows) ?? 0);
+  }
+
+  #recordsOf({ fingerprints, maxBytes }: WantedRecords): { key: Uint8Array; record: Uint8Array }[] {
+    const found: { key: Uint8Array; record: Uint8Array }[] = [];
+    let bytes = 0;
+    for (let at = 0; at + 1 < fingerprints.length; at += 2) {
+      const row = this.#rows.find(fingerprints[at], fingerprints[at + 1]);
+      if (row < 0) continue;
+      const entry = this.#entryOf(row, fingerprints[at], fingerprints[at + 1]);
+      bytes += entry.key.length + entry.record.length;
+      if (found.length > 0 && bytes > maxBytes) break;
+      found.push(entry);
+    }
+    return found;
+  }
+
+  #entryOf(row: number, high: number, low: number): { key: Uint8Array; record: Uint8Array } {
+    const source = this.#rows.source(row);
+    const place = this.#rows.place(row);
+    if (source < this.#memtables.length) {
+      const memtable = this.#memtables[source];
+      return { key: memtable.key(place), record: memtable.record(place) };
+    }
+    const blocks = this.#blocksOf(source - this.#memtables.length);
+    const fingerprinter = this.#fingerprinter;
+    if (place < blocks.count) {
+      for (const cursor = blocks.enter(place); cursor.valid; cursor.next()) {
+        const { keyBytes, keyEnd, recordBytes, recordEnd, recordStart } = cursor;
+        if (recordFrom(recordBytes, recordStart) === 0) continue;
+        fingerprinter.take(keyBytes, 0, keyEnd);
+        if (fingerprinter.low !== low || fingerprinter.high !== high) continue;
+        if (
+          !this.#rows.hasVersion(
+            row,
+            recordTimestamp(recordBytes, recordStart),
+            recordWriter(recordBytes, recordStart),
+          )
+        )
+          break;
+        return {
+          key: ownBytes(keyBytes, 0, keyEnd),
+          record: ownBytes(recordBytes, recordStart, recordEnd),
+        };
+      }
+      blocks.requireWhole();
+    }
+    throw blocks.fault('a record is not in the block in which the slot versions have it');
+  }
+
+  #blocksOf(index: number): TableBlocks {
+    let blocks = this.#blocks.get(index);
+    if (blocks === undefined) {
+      const handle = this.#spec.tables[index];
+      blocks = new TableBlocks(this.#fs, () => this.#descriptors.get(handle), new TableReader(handle));
+      this.#blocks.set(index, blocks);
+    }
+    return blocks;
+  }
+}
+
+function isSameSeed(a: HashSeed, b: HashSeed): boolean {
+  return a.low === b.low && a.high === b.high;
+}

@@ -1,0 +1,80 @@
+import { SLOT_COUNT } from '../format/slot.ts';
+import { SlotSet } from '../slots/slot-set.ts';
+
+interface Column {
+  /** Two words a slot. */
+  readonly sums: Uint32Array;
+  /** 1: the words are the slot's digest. */
+  readonly known: Uint8Array;
+}
+
+/**
+ * The digests of slots as they were found last, by the smallest `from` that counts, for as long as they are true: until
+ * somebody says that a slot has changed, or its watermark passes a version that counts. Pure.
+ */
+export class KeptDigests {
+  readonly #columns = new Map<number, Column>();
+  readonly #nextPurges = new Float64Array(SLOT_COUNT);
+
+  /** The values of `from` for which digests are kept: of these, a slot's are best found together. */
+  get minFroms(): Uint8Array {
+    return Uint8Array.from(this.#columns.keys());
+  }
+
+  /** Keeps digests for these too from now on. */
+  addColumns(minFroms: Uint8Array): void {
+    for (const minFrom of minFroms) {
+      if (this.#columns.has(minFrom)) continue;
+      this.#columns.set(minFrom, {
+        sums: new Uint32Array(SLOT_COUNT * 2),
+        known: new Uint8Array(SLOT_COUNT),
+      });
+    }
+  }
+
+  isKnown(slot: number, minFrom: number, watermark: number): boolean {
+    return this.#columns.get(minFrom)?.known[slot] === 1 && watermark < this.#nextPurges[slot];
+  }
+
+  /** Copies the digest of a slot to `target[at]`; returns false when it is not known. */
+  read(slot: number, minFrom: number, watermark: number, target: Uint32Array, at: number): boolean {
+    const column = this.#columns.get(minFrom);
+    if (column === undefined || column.known[slot] === 0 || watermark >= this.#nextPurges[slot]) return false;
+    target[at] = column.sums[slot * 2];
+    target[at + 1] = column.sums[slot * 2 + 1];
+    return true;
+  }
+
+  /**
+   * @param sums two words for each slot and each of `minFroms`
+   * @param nextPurges of each slot the watermark from which on its digests are others
+   */
+  keep(slots: Uint16Array, minFroms: Uint8Array, sums: Uint32Array, nextPurges: Float64Array): void {
+    for (const [column, minFrom] of minFroms.entries()) {
+      const kept = this.#columns.get(minFrom);
+      if (kept === undefined) continue;
+      for (const [index, slot] of slots.entries()) {
+        const at = (index * minFroms.length + column) * 2;
+        kept.sums[slot * 2] = sums[at];
+        kept.sums[slot * 2 + 1] = sums[at + 1];
+        kept.known[slot] = 1;
+      }
+    }
+    for (const [index, slot] of slots.entries()) this.#nextPurges[slot] = nextPurges[index];
+  }
+
+  /** @param changed as in SlotSet */
+  forget(changed: Uint8Array): void {
+    if (this.#columns.size === 0) return;
+    const set = new SlotSet(changed);
+    for (let byte = 0; byte < changed.length; byte++) {
+      if (changed[byte] === 0) continue;
+      for (let slot = byte * 8; slot < byte * 8 + 8; slot++)
+        if (set.has(slot)) for (const { known } of this.#columns.values()) known[slot] = 0;
+    }
+  }
+
+  forgetAll(): void {
+    for (const { known } of this.#columns.values()) known.fill(0);
+  }
+}

@@ -1,0 +1,300 @@
+import type { LsmError } from '../errors.ts';
+import type { HashSeed } from '../format/hash.ts';
+import { SLOT_COUNT } from '../format/slot.ts';
+import type { EngineOptions } from '../options.ts';
+import { createMemtableSlots, type MemtableView } from '../slots/memtable-slots.ts';
+import type { SlotJobResult, SlotJobSpec } from '../slots/slot-job.ts';
+import { SlotSet } from '../slots/slot-set.ts';
+import type { SlotVersions } from '../slots/slot-versions.ts';
+import type { TableHandle } from '../sstable/table-handle.ts';
+import type { Executor } from '../threads/executor.ts';
+import { toLsmError } from '../threads/protocol/errors.ts';
+import type { Arenas } from './arenas.ts';
+import type { EngineConditions } from './conditions.ts';
+import { KeptDigests } from './kept-digests.ts';
+import type { KeyedRecord } from './sinks.ts';
+import { DigestsAsk, RecordsAsk, VersionsAsk } from './slot-asks.ts';
+import type { SuperVersion, SuperVersions } from './super-versions.ts';
+
+/** A job of so many rows takes some tens of milliseconds; memtables that it reads cannot be reused meanwhile. */
+const MAX_JOB_ROWS = 400_000;
+
+interface SlotKeeperParts {
+  readonly options: EngineOptions;
+  readonly fingerprintSeed: HashSeed;
+  readonly control: SharedArrayBuffer;
+  readonly executor: Executor;
+  readonly superVersions: SuperVersions;
+  readonly arenas: Arenas;
+  readonly conditions: EngineConditions;
+}
+
+/** A memtable up to an offset. */
+interface Place {
+  readonly generation: number;
+  readonly offset: number;
+}
+
+/**
+ * Answers what is asked of slots. It runs on the main thread and only decides; jobs in the background look, one at a
+ * time, each of a bounded size, and what waits meanwhile is asked together by the next.
+ *
+ * Digests are kept. What changes them is a new version of a key, which can only come by way of a memtable, and each job
+ * begins with a look at the entries that have come since the one before. A memtable that is flushed before anybody has
+ * looked at the end of it says then which slots it has. Flush and compaction move versions and change none, but for
+ * what they purge, which watermarks say, and what they could not read.
+ */
+export class SlotKeeper {
+  readonly #parts: SlotKeeperParts;
+  readonly #watermarks: Float64Array | null;
+  readonly #kept = new KeptDigests();
+  /** Beside each arena, what is known of the slots of its memtable. */
+  #memtableSlots = new WeakMap<SharedArrayBuffer, SharedArrayBuffer>();
+  #asks: (DigestsAsk | VersionsAsk | RecordsAsk)[] = [];
+  /** Up to where a job has looked: nothing before it is unknown to the digests that are kept. */
+  #lookedAt: Place | undefined;
+  /** What was flushed while a job runs: it may not have seen it. */
+  readonly #flushedMeanwhile: { readonly generation: number; readonly slots: Uint8Array }[] = [];
+  /** Tables whose slot versions are damaged. */
+  readonly #damaged = new Set<number>();
+  /** How many of the next asks are to be asked alone, as one of those that were asked together has failed. */
+  #alone = 0;
+  #running: Promise<void> | undefined;
+  #closed: LsmError | undefined;
+
+  constructor(parts: SlotKeeperParts) {
+    this.#parts = parts;
+    const { watermarks } = parts.options;
+    this.#watermarks = watermarks === null ? null : new Float64Array(watermarks);
+  }
+
+  digests(slots: Uint16Array, minFroms: Uint8Array, signal: AbortSignal | undefined): Promise<Uint32Array> {
+    const ask = new DigestsAsk(slots, minFroms, signal);
+    this.#kept.addColumns(ask.minFroms);
+    if (!ask.isOver && this.#isUpToDate) ask.fill(this.#readKept);
+    return this.#ask(ask);
+  }
+
+  versions(slot: number, signal: AbortSignal | undefined): Promise<SlotVersions> {
+    return this.#ask(new VersionsAsk(slot, signal));
+  }
+
+  records(
+    slot: number,
+    fingerprints: Uint32Array,
+    maxBytes: number,
+    signal: AbortSignal | undefined,
+  ): Promise<KeyedRecord[]> {
+    return this.#ask(new RecordsAsk(slot, fingerprints, maxBytes, signal));
+  }
+
+  /** A memtable is in tables now. @param slots those that it has, by SlotSet */
+  flushed(generation: number, slots: Uint8Array): void {
+    if (this.#running !== undefined) this.#flushedMeanwhile.push({ generation, slots });
+    this.#noteFlushed(generation, slots);
+  }
+
+  /** Something of a table could not be read, and is missing now. */
+  lost(): void {
+    this.#kept.forgetAll();
+    // A job that runs may have seen it.
+    if (this.#running !== undefined)
+      this.#flushedMeanwhile.push({ generation: Number.POSITIVE_INFINITY, slots: EVERY_SLOT });
+  }
+
+  /** Rejects everything; resolves when no job runs. Running jobs must have been told to give up. */
+  async close(error: LsmError): Promise<void> {
+    this.#closed = error;
+    for (const ask of this.#asks) if (!ask.isOver) ask.reject(error);
+    await this.#running;
+  }
+
+  #ask<Answer>(
+    ask: (DigestsAsk | VersionsAsk | RecordsAsk) & { readonly promise: Promise<Answer> },
+  ): Promise<Answer> {
+    if (!ask.isOver && this.#closed !== undefined) ask.reject(this.#closed);
+    if (ask.isOver) return ask.promise;
+    this.#asks.push(ask);
+    this.#running ??= this.#run().finally(() => {
+      this.#running = undefined;
+    });
+    return ask.promise;
+  }
+
+  async #run(): Promise<void> {
+    // What is asked in one turn is asked together.
+    await Promise.resolve();
+    for (;;) {
+      this.#asks = this.#asks.filter((ask) => !ask.isOver);
+      if (this.#asks.length === 0 || this.#closed !== undefined) return;
+      const asks = this.#alone > 0 ? this.#asks.slice(0, 1) : this.#asks;
+      this.#alone = Math.max(0, this.#alone - 1);
+      await this.#runJob(asks);
+    }
+  }
+
+  async #runJob(asks: readonly (DigestsAsk | VersionsAsk | RecordsAsk)[]): Promise<void> {
+    const { control, executor, superVersions } = this.#parts;
+    const superVersion = superVersions.pin();
+    const memtables = this.#views(superVersion);
+    const records = asks.filter((ask) => ask instanceof RecordsAsk).sort((a, b) => a.slot - b.slot);
+    const spec = this.#spec(superVersion, memtables, asks, records);
+    const { generation, limit } = memtables[memtables.length - 1];
+    try {
+      const result = await executor.runSlots({ spec, control });
+      this.#lookedAt = { generation, offset: limit };
+      this.#take(spec, result);
+      this.#answer(spec, result, asks, records);
+    } catch (error) {
+      this.#failed(toLsmError(error, 'look at slots'), asks, spec.tables);
+    } finally {
+      this.#flushedMeanwhile.length = 0;
+      superVersions.unpin(superVersion);
+    }
+  }
+
+  /** Whether nothing has been written since a job has looked. */
+  get #isUpToDate(): boolean {
+    const { arenas } = this.#parts;
+    const { activeGeneration } = arenas;
+    if (this.#lookedAt?.generation !== activeGeneration) return false;
+    return this.#lookedAt.offset === arenas.memtable(activeGeneration).publishedOffset;
+  }
+
+  readonly #readKept = (slot: number, minFrom: number, target: Uint32Array, at: number): boolean =>
+    this.#kept.read(slot, minFrom, this.#watermarkOf(slot), target, at);
+
+  /** The largest timestamp of the slot with which a tombstone may have been purged. */
+  #watermarkOf(slot: number): number {
+    const least = this.#parts.options.dropTombstonesBelow - 1;
+    return this.#watermarks === null ? least : Math.max(least, this.#watermarks[slot]);
+  }
+
+  /** The memtables of a super-version, the oldest first, each up to where it is visible now. */
+  #views({ tables }: SuperVersion): MemtableView[] {
+    const { arenas } = this.#parts;
+    const { activeGeneration } = arenas;
+    const views: MemtableView[] = [];
+    for (let generation = tables.oldestGeneration; generation <= activeGeneration; generation++) {
+      const arena = arenas.memory(generation);
+      const limit = arenas.memtable(generation).publishedOffset;
+      let slots = this.#memtableSlots.get(arena);
+      if (slots === undefined) {
+        slots = createMemtableSlots(arena.byteLength);
+        this.#memtableSlots.set(arena, slots);
+      }
+      views.push({ generation, arena, limit, slots });
+    }
+    return views;
+  }
+
+  #spec(
+    { tables }: SuperVersion,
+    memtables: readonly MemtableView[],
+    asks: readonly (DigestsAsk | VersionsAsk | RecordsAsk)[],
+    records: readonly RecordsAsk[],
+  ): SlotJobSpec {
+    const all = new SlotSet();
+    const digested = new SlotSet();
+    const unknown = new SlotSet();
+    const listed = new SlotSet();
+    for (const ask of asks) {
+      if (ask instanceof DigestsAsk) {
+        for (const [index, slot] of ask.slots.entries()) {
+          if (!ask.isMissing(index)) continue;
+          all.add(slot);
+          digested.add(slot);
+          if (!this.#kept.isKnown(slot, ask.minFroms[index], this.#watermarkOf(slot))) unknown.add(slot);
+        }
+      } else {
+        all.add(ask.slot);
+        if (ask instanceof VersionsAsk) listed.add(ask.slot);
+      }
+    }
+    const slots = all.slots();
+    return {
+      // What a table in quarantine holds cannot be read as a whole, so none of it counts as being here.
+      tables: tables.levels.flatMap((readers) => readers.map(({ handle }) => handle)).filter(isReadable),
+      scanned: [...this.#damaged],
+      memtables,
+      seed: this.#parts.fingerprintSeed,
+      maxOpenFiles: this.#parts.options.maxOpenFilesPerThread,
+      slots,
+      watermarks: Float64Array.from(slots, (slot) => this.#watermarkOf(slot)),
+      digested: digested.bytes,
+      kept: unknown.bytes.map((byte) => ~byte),
+      minFroms: this.#kept.minFroms,
+      listed: listed.bytes,
+      records: records.map(({ slot, fingerprints, maxBytes }) => ({ slot, fingerprints, maxBytes })),
+      maxRows: MAX_JOB_ROWS,
+    };
+  }
+
+  #take({ minFroms }: SlotJobSpec, { changed, digested, nextPurges, sums }: SlotJobResult): void {
+    this.#kept.forget(changed);
+    this.#kept.keep(digested, minFroms, sums, nextPurges);
+    for (const { generation, slots } of this.#flushedMeanwhile) this.#noteFlushed(generation, slots);
+  }
+
+  /** Forgets the digests of slots that a flushed memtable has, unless a job has looked at all of it. */
+  #noteFlushed(generation: number, slots: Uint8Array): void {
+    if (this.#lookedAt === undefined || generation >= this.#lookedAt.generation) this.#kept.forget(slots);
+  }
+
+  #answer(
+    spec: SlotJobSpec,
+    result: SlotJobResult,
+    asks: readonly (DigestsAsk | VersionsAsk | RecordsAsk)[],
+    records: readonly RecordsAsk[],
+  ): void {
+    const listed = new SlotSet(spec.listed);
+    const listedSlots = spec.slots.subarray(0, result.done).filter((slot) => listed.has(slot));
+    const versionsOf = new Map([...listedSlots].map((slot, index) => [slot, result.versions[index]]));
+    for (const ask of asks) {
+      if (ask.isOver) continue;
+      if (ask instanceof DigestsAsk) ask.fill(this.#readKept);
+      else if (ask instanceof VersionsAsk) {
+        const versions = versionsOf.get(ask.slot);
+        if (versions !== undefined) ask.resolve(versions);
+      }
+    }
+    for (const [index, found] of result.records.entries()) {
+      const ask = records[index];
+      if (!ask.isOver) ask.resolve(found);
+    }
+  }
+
+  #failed(
+    error: LsmError,
+    asks: readonly (DigestsAsk | VersionsAsk | RecordsAsk)[],
+    tables: readonly TableHandle[],
+  ): void {
+    // The job may have looked at entries without having said so.
+    this.#kept.forgetAll();
+    this.#lookedAt = undefined;
+    // A thread that died may have left it half written.
+    if (error.code === 'WORKER_DIED') this.#memtableSlots = new WeakMap();
+    const table = tables.find(({ path }) => path === error.file);
+    if (error.code === 'CORRUPTION' && table !== undefined) {
+      this.#parts.conditions.damaged(table.path, error);
+      // The same is in its entries.
+      if (isInSlotVersions(table, error.offset) && !this.#damaged.has(table.metadata.id)) {
+        this.#damaged.add(table.metadata.id);
+        return;
+      }
+    }
+    if (asks.length > 1) this.#alone = asks.length;
+    else for (const ask of asks) if (!ask.isOver) ask.reject(error);
+  }
+}
+
+const EVERY_SLOT = new Uint8Array(SLOT_COUNT / 8).fill(0xff);
+
+function isReadable({ fault }: TableHandle): boolean {
+  return fault === null;
+}
+
+function isInSlotVersions({ slots }: TableHandle, offset: number | undefined): boolean {
+  if (slots === null || offset === undefined) return false;
+  return offset >= slots.offset && offset < slots.offset + slots.lengthBytes;
+}
