@@ -70,6 +70,75 @@ describe('a cluster that outlives its failures', () => {
 
   test(FROZEN, () => freezeOne(cluster));
 
+  test('a node whose folder was emptied takes writes and counts for no read quorum until it is refilled', async () => {
+    const { client, nodes, ports } = cluster;
+    assert.equal((await client.put(ports[0], 'kept', 'v1', { ack: 3, from: 3 })).status, 201);
+    await nodes[1].stop();
+    nodes[1].empty();
+    await nodes[1].start();
+    await until(
+      async () => {
+        const { node } = (await client.status(ports[1])) as unknown as { node: { state: string } };
+        return node.state === 'incomplete';
+      },
+      5000,
+      () => 'the emptied node does not notice',
+    );
+    assert.equal((await client.get(ports[0], 'kept')).body.toString(), 'v1');
+    assert.equal((await client.get(ports[1], 'kept')).body.toString(), 'v1');
+    assert.equal((await client.get(ports[0], 'kept', { ack: 3, from: 3 })).status, 504);
+    assert.equal((await client.put(ports[0], 'new', 'v2', { ack: 3, from: 3 })).status, 201);
+    // It is refilled meanwhile.
+    await cluster.connected();
+    assert.equal((await client.get(ports[0], 'kept', { ack: 3, from: 3 })).body.toString(), 'v1');
+  });
+
+  test('a folder put back to a copy of the same start is noticed, until it is declared whole', async () => {
+    const { client, nodes, ports } = cluster;
+    const all = { ack: 3, from: 3 };
+    const nodeOf = async (i: number) =>
+      (
+        (await client.status(ports[i])) as unknown as {
+          node: { state: string; conditions: { message: string }[] };
+        }
+      ).node;
+    assert.equal((await client.put(ports[0], 'key', 'old', all)).status, 201);
+    const copy = join(cluster.directory, 'copy');
+    const isLasting = (path: string) => !path.endsWith('.tmp');
+    cpSync(nodes[1].dataDirectory, copy, { recursive: true, filter: isLasting });
+    // What is written before the next rise of its progress would not be missed.
+    const progressKnown = () => {
+      const identity = readFileSync(join(nodes[0].dataDirectory, 'IDENTITY'), 'utf8');
+      return JSON.parse(identity.slice(identity.indexOf('\n'))).remembered['node-2'].progress as number;
+    };
+    const before = progressKnown();
+    await until(
+      async () => {
+        assert.equal((await client.put(ports[0], 'key', 'new', all)).status, 201);
+        return progressKnown() > before + 2;
+      },
+      10_000,
+      () => 'node-1 does not hear how far node-2 has come',
+    );
+    await nodes[1].kill();
+    nodes[1].empty();
+    cpSync(copy, nodes[1].dataDirectory, { recursive: true });
+    await nodes[1].start();
+    await until(
+      async () => (await nodeOf(1)).state === 'incomplete',
+      5000,
+      () => 'the node does not notice',
+    );
+    assert.match((await nodeOf(1)).conditions[0].message, /put back to an older copy/);
+    for (const port of ports) assert.equal((await client.get(port, 'key')).body.toString(), 'new');
+    assert.equal((await client.get(ports[0], 'key', all)).status, 504);
+    await nodes[1].stop();
+    assert.equal((await runCli(['declare-whole', nodes[1].dataDirectory])).exitCode, 0);
+    await nodes[1].start();
+    await cluster.connected();
+    assert.equal((await client.get(ports[0], 'key', all)).body.toString(), 'new');
+  });
+
   test('the whole cluster stops and starts without losing anything, deletions included', async () => {
     const { client, nodes, ports } = cluster;
     for (let i = 0; i < 200; i++)
@@ -108,75 +177,4 @@ describe('a cluster that outlives its failures', () => {
 test(`over HTTP ${FROZEN}`, async () => {
   await using cluster = await TestCluster.start({ nodes: 3, args: ['--peer-protocol', 'http'] });
   await freezeOne(cluster);
-});
-
-test('a node whose folder was emptied takes writes and counts for no read quorum until it is refilled', async () => {
-  await using cluster = await TestCluster.start({ nodes: 3 });
-  const { client, nodes, ports } = cluster;
-  assert.equal((await client.put(ports[0], 'kept', 'v1', { ack: 3, from: 3 })).status, 201);
-  await nodes[1].stop();
-  nodes[1].empty();
-  await nodes[1].start();
-  await until(
-    async () => {
-      const { node } = (await client.status(ports[1])) as unknown as { node: { state: string } };
-      return node.state === 'incomplete';
-    },
-    5000,
-    () => 'the emptied node does not notice',
-  );
-  assert.equal((await client.get(ports[0], 'kept')).body.toString(), 'v1');
-  assert.equal((await client.get(ports[1], 'kept')).body.toString(), 'v1');
-  assert.equal((await client.get(ports[0], 'kept', { ack: 3, from: 3 })).status, 504);
-  assert.equal((await client.put(ports[0], 'new', 'v2', { ack: 3, from: 3 })).status, 201);
-  // It is refilled meanwhile.
-  await cluster.connected();
-  assert.equal((await client.get(ports[0], 'kept', { ack: 3, from: 3 })).body.toString(), 'v1');
-});
-
-test('a folder put back to a copy of the same start is noticed, until it is declared whole', async () => {
-  await using cluster = await TestCluster.start({ nodes: 3 });
-  const { client, nodes, ports } = cluster;
-  const all = { ack: 3, from: 3 };
-  const nodeOf = async (i: number) =>
-    (
-      (await client.status(ports[i])) as unknown as {
-        node: { state: string; conditions: { message: string }[] };
-      }
-    ).node;
-  assert.equal((await client.put(ports[0], 'key', 'old', all)).status, 201);
-  const copy = join(cluster.directory, 'copy');
-  const isLasting = (path: string) => !path.endsWith('.tmp');
-  cpSync(nodes[1].dataDirectory, copy, { recursive: true, filter: isLasting });
-  // What is written before the next rise of its progress would not be missed.
-  const progressKnown = () => {
-    const identity = readFileSync(join(nodes[0].dataDirectory, 'IDENTITY'), 'utf8');
-    return JSON.parse(identity.slice(identity.indexOf('\n'))).remembered['node-2'].progress as number;
-  };
-  const before = progressKnown();
-  await until(
-    async () => {
-      assert.equal((await client.put(ports[0], 'key', 'new', all)).status, 201);
-      return progressKnown() > before + 2;
-    },
-    10_000,
-    () => 'node-1 does not hear how far node-2 has come',
-  );
-  await nodes[1].kill();
-  nodes[1].empty();
-  cpSync(copy, nodes[1].dataDirectory, { recursive: true });
-  await nodes[1].start();
-  await until(
-    async () => (await nodeOf(1)).state === 'incomplete',
-    5000,
-    () => 'the node does not notice',
-  );
-  assert.match((await nodeOf(1)).conditions[0].message, /put back to an older copy/);
-  for (const port of ports) assert.equal((await client.get(port, 'key')).body.toString(), 'new');
-  assert.equal((await client.get(ports[0], 'key', all)).status, 504);
-  await nodes[1].stop();
-  assert.equal((await runCli(['declare-whole', nodes[1].dataDirectory])).exitCode, 0);
-  await nodes[1].start();
-  await cluster.connected();
-  assert.equal((await client.get(ports[0], 'key', all)).body.toString(), 'new');
 });

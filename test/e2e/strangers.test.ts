@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
-import { test } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { TestCluster } from '../support/cluster.ts';
 import { greeting } from '../support/rpc-handshake.ts';
 import { helloOf } from '../support/rpc-nodes.ts';
@@ -65,51 +65,57 @@ test('a node with another secret is refused on both sides, says so in its status
   assert.equal((await client.get(ports[2], 'key', { ack: 3, from: 3 })).body.toString(), 'value');
 });
 
-test('whoever does not know the secret learns nothing and takes no place of a node', async () => {
-  await using cluster = await TestCluster.start({ nodes: 2 });
-  const { client, nodes, ports, rpcPorts } = cluster;
-  const hello = helloOf('node-2', { clusterId: 'e2e', incarnation: 'forged', declaredMs: Date.now() });
-  const told = await exchange(rpcPorts[0], greeting(hello, 'a secret that is not the one of this cluster'));
-  assert.equal(told.length, 53, `a challenge and nothing else: ${told.toString('latin1')}`);
-  for (const word of ['e2e', 'node-', 'differ', 'secret']) assert.ok(!told.includes(word), word);
+describe('strangers at a cluster of two nodes', () => {
+  let cluster: TestCluster;
+  before(async () => {
+    cluster = await TestCluster.start({ nodes: 2, args: ['--allow-host', 'db.example'] });
+  });
+  after(() => cluster[Symbol.asyncDispose]());
 
-  const idle: Socket[] = [];
-  // A few at a time: what overflows the kernel's queue is open for the client alone, until the kernel gives it up.
-  for (let opened = 0; opened < 2_000; opened += 100) {
-    const some = Array.from({ length: 100 }, () => connect({ port: rpcPorts[0], host: '127.0.0.1' }));
-    for (const socket of some) socket.on('error', () => undefined).resume();
-    await Promise.all(some.map((socket) => once(socket, 'connect')));
-    idle.push(...some);
-  }
-  try {
-    await nodes[1].kill();
-    await nodes[1].start();
-    await cluster.connected();
-    assert.equal((await client.put(ports[1], 'key', 'value', { ack: 2, from: 2 })).status, 201);
-    const { state } = ((await client.status(ports[0])) as unknown as { node: { state: string } }).node;
-    assert.equal(state, 'serving');
-    await until(
-      () => idle.every((socket) => socket.destroyed),
-      15_000,
-      () => `${idle.filter((socket) => !socket.destroyed).length} idle connections are left`,
-    );
-  } finally {
-    for (const socket of idle) socket.destroy();
-  }
-});
+  test('a page of another site cannot use a node by way of a browser', async () => {
+    const { client, ports } = cluster;
+    const [port] = ports;
+    const put = async (...headers: string[]) => {
+      const lines = ['PUT /v0/entity?id=page HTTP/1.1', ...headers, 'Content-Length: 5', 'Connection: close'];
+      const answer = await exchange(port, Buffer.from(`${lines.join('\r\n')}\r\n\r\nvalue`));
+      return Number(answer.toString().split(' ')[1]);
+    };
+    assert.equal(await put('Host: evil.example'), 421);
+    assert.equal(await put(`Host: 127.0.0.1:${port}`, 'Origin: http://evil.example'), 403);
+    assert.equal(await put(`Host: 127.0.0.1:${port}`, 'Host: evil.example'), 400);
+    assert.equal((await client.get(port, 'page')).status, 404);
+    assert.equal(await put('Host: db.example', 'Origin: http://db.example'), 201);
+  });
 
-test('a page of another site cannot use a node by way of a browser', async () => {
-  await using cluster = await TestCluster.start({ nodes: 1, args: ['--allow-host', 'db.example'] });
-  const { client, ports } = cluster;
-  const [port] = ports;
-  const put = async (...headers: string[]) => {
-    const lines = ['PUT /v0/entity?id=key HTTP/1.1', ...headers, 'Content-Length: 5', 'Connection: close'];
-    const answer = await exchange(port, Buffer.from(`${lines.join('\r\n')}\r\n\r\nvalue`));
-    return Number(answer.toString().split(' ')[1]);
-  };
-  assert.equal(await put('Host: evil.example'), 421);
-  assert.equal(await put(`Host: 127.0.0.1:${port}`, 'Origin: http://evil.example'), 403);
-  assert.equal(await put(`Host: 127.0.0.1:${port}`, 'Host: evil.example'), 400);
-  assert.equal((await client.get(port, 'key')).status, 404);
-  assert.equal(await put('Host: db.example', 'Origin: http://db.example'), 201);
+  test('whoever does not know the secret learns nothing and takes no place of a node', async () => {
+    const { client, nodes, ports, rpcPorts } = cluster;
+    const hello = helloOf('node-2', { clusterId: 'e2e', incarnation: 'forged', declaredMs: Date.now() });
+    const told = await exchange(rpcPorts[0], greeting(hello, 'a secret that is not the one of this cluster'));
+    assert.equal(told.length, 53, `a challenge and nothing else: ${told.toString('latin1')}`);
+    for (const word of ['e2e', 'node-', 'differ', 'secret']) assert.ok(!told.includes(word), word);
+
+    const idle: Socket[] = [];
+    // A few at a time: what overflows the kernel's queue is open for the client alone, until the kernel gives it up.
+    for (let opened = 0; opened < 2_000; opened += 100) {
+      const some = Array.from({ length: 100 }, () => connect({ port: rpcPorts[0], host: '127.0.0.1' }));
+      for (const socket of some) socket.on('error', () => undefined).resume();
+      await Promise.all(some.map((socket) => once(socket, 'connect')));
+      idle.push(...some);
+    }
+    try {
+      await nodes[1].kill();
+      await nodes[1].start();
+      await cluster.connected();
+      assert.equal((await client.put(ports[1], 'key', 'value', { ack: 2, from: 2 })).status, 201);
+      const { state } = ((await client.status(ports[0])) as unknown as { node: { state: string } }).node;
+      assert.equal(state, 'serving');
+      await until(
+        () => idle.every((socket) => socket.destroyed),
+        15_000,
+        () => `${idle.filter((socket) => !socket.destroyed).length} idle connections are left`,
+      );
+    } finally {
+      for (const socket of idle) socket.destroy();
+    }
+  });
 });
