@@ -4,19 +4,16 @@
  */
 
 import { Fate, RetentionRule } from '../../../native-free-lsm/compaction/retention.ts';
-import { isTombstone, TIMESTAMPS_PER_MS } from '../../../native-free-lsm/index.ts';
+import { isTombstone, RecordStore, TIMESTAMPS_PER_MS } from '../../../native-free-lsm/index.ts';
 import { BatchReader } from '../../../native-free-lsm/log/batch-reader.ts';
 import { MemoryFileSystem } from '../../../native-free-lsm/simulation/index.ts';
 import { StaleWriteFilter } from '../../../native-free-lsm/threads/stale-write-filter.ts';
 import { Coordinator } from '../../../src/coordinator/coordinator.ts';
 import { DeadlineQueue } from '../../../src/coordinator/deadline-queue.ts';
 import { Operation } from '../../../src/coordinator/operation.ts';
-import { RoundOwner } from '../../../src/replica/anti-entropy/round-owner.ts';
 import { RoundRecords, StoreOutcome } from '../../../src/replica/anti-entropy/round-records.ts';
-import { SettledWrites } from '../../../src/replica/anti-entropy/settled-writes.ts';
 import { SlotPromises } from '../../../src/replica/anti-entropy/slot-promises.ts';
 import { FolderWholeness } from '../../../src/replica/folder-wholeness.ts';
-import { HintLog } from '../../../src/replica/hints/hint-log.ts';
 import { PeerRequests } from '../../../src/replica/peer-requests.ts';
 import { Replica } from '../../../src/replica/replica.ts';
 import { ABSENT, found, type ReplicaReply, ReplyKind, STORED } from '../../../src/reply.ts';
@@ -217,40 +214,20 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'what a round brings is answered and not stored',
     part: 'repair',
-    foundIn: 999,
+    foundIn: 2,
     plant: () => patch(RoundRecords.prototype, 'store', () => async () => StoreOutcome.stored),
   },
   {
-    name: 'all digests of a round are equal',
+    name: 'the digests of all slots are equal',
     part: 'repair',
-    foundIn: 999,
+    foundIn: 2,
     plant: () =>
-      patch(
-        RoundOwner.prototype,
-        'sharedDigests',
-        () =>
-          async ({ slots }) =>
-            new Uint32Array(2 * slots.length),
-      ),
-  },
-  {
-    name: 'a hint is brought to the node after the one that it is for',
-    part: 'repair',
-    foundIn: 999,
-    plant: () =>
-      patch(
-        HintLog.prototype,
-        'add',
-        (original) =>
-          function (this: HintLog, nodeId, key) {
-            return original.call(this, `n${(Number(nodeId.slice(1)) % 3) + 1}`, key);
-          },
-      ),
+      patch(RecordStore.prototype, 'slotDigests', () => async (slots) => new Uint32Array(2 * slots.length)),
   },
   {
     name: 'slots count as settled up to a time to come',
     part: 'watermark',
-    foundIn: 999,
+    foundIn: 11,
     plant: () =>
       patch(
         SlotPromises.prototype,
@@ -259,16 +236,6 @@ export const MUTATIONS: readonly Mutation[] = [
           function (this: SlotPromises, slot, timestamp) {
             original.call(this, slot, timestamp + 8_000 * TIMESTAMPS_PER_MS);
           },
-      ),
-  },
-  {
-    name: 'a close that a write has broken holds all the same, and everything may be settled',
-    part: 'watermark',
-    foundIn: 999,
-    plant: () =>
-      all(
-        patch(SlotPromises.prototype, 'isClosed', () => () => true),
-        patch(SettledWrites.prototype, 'judge', () => () => null),
       ),
   },
   {
