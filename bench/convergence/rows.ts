@@ -47,7 +47,8 @@ async function away(scale: Scale, args: readonly string[]): Promise<number> {
   await nodes[VICTIM].kill();
   await converging.write(MISSED, scale.missedWrites, 'value');
   await nodes[VICTIM].start();
-  return converging.untilEqual(MISSED, LONG_MS);
+  // Awaited here: the cluster ends with this function.
+  return await converging.untilEqual(MISSED, LONG_MS);
 }
 
 async function throughput(scale: Scale, args: readonly string[], method: 'get' | 'put'): Promise<number> {
