@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { MapEngine, type MapRecords } from '../../bench/cluster/map-engine.ts';
 import { type HttpNodeOptions, startHttpNode } from '../../src/cli/serve/http-node.ts';
 import { seededRandom, systemClock } from '../../src/clock.ts';
+import { fingerprintSeedOf } from '../../src/cluster/slots.ts';
 import type { Topology } from '../../src/cluster/topology.ts';
 import { defaultNodeSettings } from '../../src/config.ts';
 import type { RunningNode } from '../../src/node/node.ts';
@@ -76,9 +77,9 @@ export class InProcessCluster implements AsyncDisposable {
       settings: defaultNodeSettings(),
       log: { info: log('info'), warn: log('warn'), error: log('error') },
       transport: this.network.transport(this.topology.nodes[index].rpc.host),
-      openStorage: async () => {
+      openStorage: async (_directory, _settings, _createIfMissing, watermarks) => {
         this.#stores[index] ??= new Map();
-        return new MapEngine(this.#stores[index]);
+        return new MapEngine(this.#stores[index], fingerprintSeedOf('test'), watermarks);
       },
     };
   }

@@ -286,8 +286,7 @@ export class RoundOwner {
       const missing = new Set(wanted.slice(at, end).map(({ fingerprint }) => fingerprint));
       while (missing.size > 0) {
         const found = await engine.slotRecords(slot, wordsOf(slot, missing), Math.max(room, 1), signal);
-        // No key has them any more.
-        if (found.length === 0) break;
+        const before = missing.size;
         for (const { key, record } of found) {
           const size = key.length + record.length;
           if (records.length > 0 && size > room) return { records, left: leftOf(slot, missing, wanted, end) };
@@ -295,6 +294,8 @@ export class RoundOwner {
           records.push({ key, record });
           missing.delete(this.#fingerprintOf(key).fingerprint);
         }
+        // No key has them any more.
+        if (missing.size === before) break;
       }
       at = end;
     }
