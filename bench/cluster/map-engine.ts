@@ -7,6 +7,7 @@ import {
   compareRecordVersions,
   Fingerprinter,
   type HashSeed,
+  isTombstone,
   type KeyedRecord,
   type PageRequest,
   type ReadSink,
@@ -16,6 +17,7 @@ import {
   recordWriter,
   SlotRows,
   type SlotVersions,
+  slotOf,
   type WriteSink,
   WriteStatus,
 } from '../../native-free-lsm/index.ts';
@@ -95,6 +97,21 @@ export class MapEngine implements StorageEngine {
     for (const { key, record } of puts) this.write(key, record, heard, 0);
     const isStale = statuses.size > 0 && !statuses.has(WriteStatus.applied);
     sink.onWrite(token, isStale ? WriteStatus.stale : WriteStatus.applied, 0, 0, null);
+  }
+
+  purge(): void {
+    const watermarks = this.#watermarks;
+    if (watermarks === null) return;
+    for (const [key, record] of this.#records) {
+      if (
+        !isTombstone(record, 0) ||
+        recordTimestamp(record, 0) > watermarks[slotOf(Buffer.from(key, 'latin1'))]
+      )
+        continue;
+      this.#records.delete(key);
+      this.#bytes -= key.length + record.length;
+      this.#sortedKeys = null;
+    }
   }
 
   get newestTimestamp(): number {

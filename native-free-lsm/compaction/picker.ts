@@ -18,7 +18,10 @@ import { compareKeys, LEVELS, overlaps, type Version } from '../version/version.
 export interface CompactionTask {
   readonly inputLevel: number;
   readonly outputLevel: number;
-  /** The tables of the input level, newest first: several of level 0, or one of another level. */
+  /**
+   * The tables of the input level, newest first: several of level 0, or one of another level. It may be the output level
+   * too: then the table is rewritten.
+   */
   readonly inputs: readonly TableMetadata[];
   /** All tables of the output level that overlap the range of the inputs, in key order. */
   readonly overlapping: readonly TableMetadata[];
@@ -145,6 +148,64 @@ export function pickCompaction(
   return null;
 }
 
+/**
+ * A task that brings a table whose deletions may go a level down, or rewrites it where it is in the last one; null when
+ * there is none. It is for when no level is too full: what a level may take does not count.
+ * @param isPurgeable whether enough of the table may go now
+ */
+export function pickPurge(
+  version: Version,
+  busyTableIds: ReadonlySet<number>,
+  options: PickerOptions,
+  isPurgeable: (table: TableMetadata) => boolean,
+  heldTableIds: ReadonlySet<number> = NO_TABLES,
+): CompactionTask | null {
+  const unusable = heldTableIds.size === 0 ? busyTableIds : busyTableIds.union(heldTableIds);
+  for (const [level, tables] of version.levels.entries()) {
+    for (const table of tables) {
+      if (unusable.has(table.id) || !isPurgeable(table)) continue;
+      const task = makePurge(version, level, table, busyTableIds, unusable, options);
+      if (task !== null && !task.overlapping.some(({ id }) => unusable.has(id))) return task;
+    }
+  }
+  return null;
+}
+
+function makePurge(
+  version: Version,
+  level: number,
+  table: TableMetadata,
+  busy: ReadonlySet<number>,
+  unusable: ReadonlySet<number>,
+  options: PickerOptions,
+): CompactionTask | null {
+  if (level === 0)
+    return pickFromLevel0(
+      version,
+      levelZeroOutput(version, levelTargets(version, options)),
+      busy,
+      unusable,
+      options,
+    );
+  if (level < LAST_LEVEL) return makeTask(version, level, level + 1, [table]);
+  // Where a table in quarantine may hold something older nothing goes, and it would be rewritten without an end.
+  const bottommost = isClearOfQuarantine(version, table.smallestKey, table.largestKey);
+  if (!bottommost) return null;
+  return {
+    inputLevel: level,
+    outputLevel: level,
+    inputs: [table],
+    overlapping: [],
+    trivialMove: false,
+    bottommost,
+  };
+}
+
+/** A deletion that was dropped could no longer hide what a table in quarantine may hold. */
+function isClearOfQuarantine(version: Version, smallest: Uint8Array, largest: Uint8Array): boolean {
+  return !version.quarantine.some((table) => overlaps(table, smallest, largest));
+}
+
 /** An estimate of the bytes that must move down a level until no level is too full. */
 export function compactionDebtBytes(version: Version, options: PickerOptions): number {
   const targets = levelTargets(version, options);
@@ -255,8 +316,7 @@ function makeTask(
   const own = rangeOf(inputs);
   const overlapping = version.overlapping(outputLevel, own.smallest, own.largest);
   const { smallest, largest } = rangeOf([...inputs, ...overlapping]);
-  // A deletion that was dropped could no longer hide what a table in quarantine may hold.
-  let bottommost = !version.quarantine.some((table) => overlaps(table, smallest, largest));
+  let bottommost = isClearOfQuarantine(version, smallest, largest);
   for (let level = outputLevel + 1; level < LEVELS && bottommost; level++) {
     bottommost = version.overlapping(level, smallest, largest).length === 0;
   }

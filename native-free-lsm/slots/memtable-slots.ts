@@ -31,6 +31,17 @@ export function createMemtableSlots(arenaBytes: number): SharedArrayBuffer {
   return new SharedArrayBuffer((ROWS_AT + Math.max(0, rows) * ROW_WORDS) * 4);
 }
 
+/**
+ * Whether a memtable has so many tombstones and values with an expiry that it is worth to have it flushed for them. A
+ * job may be at it, so this is a hint: nothing is ordered by it.
+ */
+export function isMostlyPurgeable(slots: SharedArrayBuffer, generation: number): boolean {
+  const words = new Int32Array(slots);
+  if (Atomics.load(words, Word.generation) !== generation) return false;
+  const purgeable = Atomics.load(words, Word.purgeable);
+  return purgeable > 0 && purgeable * 4 >= Atomics.load(words, Word.rows);
+}
+
 /** A memtable as a job sees it. Plain data. */
 export interface MemtableView {
   readonly generation: number;

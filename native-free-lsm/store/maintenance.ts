@@ -1,5 +1,6 @@
 import type { EngineClock } from '../clock.ts';
-import { type CompactionTask, pickCompaction } from '../compaction/picker.ts';
+import { type CompactionTask, type PickerOptions, pickCompaction, pickPurge } from '../compaction/picker.ts';
+import { isWorthPurging } from '../compaction/purgeable.ts';
 import type { LsmError } from '../errors.ts';
 import type { HashSeed } from '../format/hash.ts';
 import type { FileSystem } from '../fs/file-system.ts';
@@ -70,6 +71,8 @@ export class Maintenance {
   #compacting = 0;
   /** How many callers want everything in the last level. */
   #fullCompactions = 0;
+  /** Tables may have deletions that can go. */
+  #mayPurge = false;
   #closed = false;
   #onJobEnd: (() => void) | undefined;
   lastError: LsmError | undefined;
@@ -180,6 +183,12 @@ export class Maintenance {
     }
   }
 
+  /** Watermarks were raised: has what may go now purged, when nothing else is to be done. */
+  purge(): void {
+    this.#mayPurge = true;
+    this.wake();
+  }
+
   /** Starts nothing more; running jobs give up. */
   async close(error: LsmError): Promise<void> {
     this.#closed = true;
@@ -243,13 +252,32 @@ export class Maintenance {
     const pick = (heldTables: ReadonlySet<number>): CompactionTask | null =>
       pickCompaction(superVersions.version, this.#busyTables, pickerOptions, heldTables);
     while (this.#compacting < Math.max(1, options.maxBackgroundJobs - 1)) {
-      const task = this.#compactionRetry.pick(pick);
+      const task = this.#compactionRetry.pick(pick) ?? this.#pickPurge(pickerOptions);
       if (task === null) {
         if (this.#compacting === 0) this.#compactionRetry.nothingDue();
         return;
       }
       this.#compact(task);
     }
+  }
+
+  /** One at a time, as nobody waits for it. */
+  #pickPurge(options: PickerOptions): CompactionTask | null {
+    const { watermarks } = this.#parts.options;
+    if (!this.#mayPurge || watermarks === null || this.#compacting > 0) return null;
+    const timestamps = new Float64Array(watermarks);
+    const nowMs = this.#parts.expiryNowMs();
+    const isPurgeable = (table: TableMetadata): boolean => {
+      const { slots } = this.#parts.superVersions.handle(table.id);
+      // Of a damaged table nothing is dropped.
+      if (slots === null || this.#damagedTables.among([table]).length > 0) return false;
+      return isWorthPurging(slots.head, timestamps, nowMs);
+    };
+    const task = this.#compactionRetry.pick((held) =>
+      pickPurge(this.#parts.superVersions.version, this.#busyTables, options, isPurgeable, held),
+    );
+    this.#mayPurge = task !== null;
+    return task;
   }
 
   #compact(task: CompactionTask): void {

@@ -2,7 +2,7 @@ import type { LsmError } from '../errors.ts';
 import type { HashSeed } from '../format/hash.ts';
 import { SLOT_COUNT } from '../format/slot.ts';
 import type { EngineOptions } from '../options.ts';
-import { createMemtableSlots, type MemtableView } from '../slots/memtable-slots.ts';
+import { createMemtableSlots, isMostlyPurgeable, type MemtableView } from '../slots/memtable-slots.ts';
 import type { SlotJobResult, SlotJobSpec } from '../slots/slot-job.ts';
 import { SlotSet } from '../slots/slot-set.ts';
 import type { SlotVersions } from '../slots/slot-versions.ts';
@@ -100,6 +100,13 @@ export class SlotKeeper {
     // A job that runs may have seen it.
     if (this.#running !== undefined)
       this.#flushedMeanwhile.push({ generation: Number.POSITIVE_INFINITY, slots: EVERY_SLOT });
+  }
+
+  /** Whether the active memtable, as far as a job has looked, is mostly of what may be purged one day. */
+  get isMemtablePurgeable(): boolean {
+    const { arenas } = this.#parts;
+    const slots = this.#memtableSlots.get(arenas.memory(arenas.activeGeneration));
+    return slots !== undefined && isMostlyPurgeable(slots, arenas.activeGeneration);
   }
 
   /** Rejects everything; resolves when no job runs. Running jobs must have been told to give up. */

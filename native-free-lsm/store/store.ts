@@ -197,6 +197,17 @@ export class RecordStore {
     await this.#parts.maintenance.compactAll();
   }
 
+  /**
+   * Watermarks were raised: compactions drop what may go by them as they come along, and this has tables rewritten that
+   * are mostly of such, when nothing else is to be done. A memtable that is mostly of such is flushed for it.
+   */
+  purge(): void {
+    if (this.#refusal !== undefined) return;
+    // What fails is tried again by the maintenance, which has told its conditions.
+    if (this.#slots.isMemtablePurgeable) this.flush().catch(() => {});
+    this.#parts.maintenance.purge();
+  }
+
   /** Resolves when no flush and no compaction is due; rejects when one fails. */
   maintenanceIdle(): Promise<void> {
     return this.#parts.maintenance.idle();

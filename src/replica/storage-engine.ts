@@ -45,6 +45,8 @@ export interface StorageEngine {
     maxBytes: number,
     signal?: AbortSignal,
   ): Promise<readonly KeyedRecord[]>;
+  /** Watermarks were raised: what may go by them is purged when nothing else is to be done. */
+  purge(): void;
   /** The largest timestamp of any record in the store; 0 when there is none. */
   readonly newestTimestamp: number;
   /** Plain data for `GET /v0/status`: see EngineStats in native-free-lsm. */

@@ -16,6 +16,7 @@ import type { StorageEngine } from '../storage-engine.ts';
 import { ByteThrottle } from './byte-throttle.ts';
 import { decodeRequest, encodePart, encodeRequest, RoundMessage, type RoundRequest } from './messages.ts';
 import { PromiseKeeper } from './promise-keeper.ts';
+import { PurgeRest } from './purge-rest.ts';
 import { Repairs } from './repairs.ts';
 import { RoundLeader, type RoundResult } from './round-leader.ts';
 import { RoundOwner, type RoundOwnerOptions, type RoundPeers } from './round-owner.ts';
@@ -100,6 +101,7 @@ export class AntiEntropy {
   readonly #peers: RoundPeers;
   readonly #schedule = new RoundSchedule();
   readonly #repairs: Repairs;
+  readonly #purge: PurgeRest;
   readonly #stop = new AbortController();
   readonly #log: LimitedLog<'round'>;
   readonly #totals: Totals = { stretches: 0, slotsDiffering: 0, keysSent: 0, sentBytes: 0, receivedBytes: 0 };
@@ -123,6 +125,7 @@ export class AntiEntropy {
     this.writes = new SettledWrites(this.#promises);
     this.#keeper = new PromiseKeeper(records, this.#promises, basis);
     this.#peers = { ask: (id, body, timeoutMs) => this.#ask(id, body, timeoutMs) };
+    this.#purge = new PurgeRest(clock, () => options.engine.purge());
     this.#ownerOptions = this.#makeOwnerOptions();
     this.#owner = new RoundOwner(this.#ownerOptions);
     this.#repairs = new Repairs({
@@ -235,6 +238,7 @@ export class AntiEntropy {
     this.#stop.abort(new QuorateError('DRAINING', 'the node is stopping'));
     this.#interval?.cancel();
     this.#wake?.cancel();
+    this.#purge.stop();
     this.#repairs.close();
     for (const end of this.#waiting) end(this.#stop.signal.reason);
     await this.#running;
@@ -263,7 +267,10 @@ export class AntiEntropy {
       latestSettleable: () => this.#timestampBefore(OWNER_TIMEOUTS, 1),
       settledAt,
       maxAnswerBytes: Math.min(MAX_ANSWER_BYTES, settings.maxValueBytes + ANSWER_BYTES_BESIDE_VALUE),
-      onSettled,
+      onSettled: (slots, timestamp) => {
+        this.#purge.settled();
+        onSettled(slots, timestamp);
+      },
     };
   }
 

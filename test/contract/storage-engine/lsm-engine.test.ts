@@ -61,6 +61,10 @@ class ReadsFromTables implements StorageEngine {
     return this.#store.slotRecords(slot, fingerprints, maxBytes, signal);
   };
 
+  purge(): void {
+    this.#store.purge();
+  }
+
   get newestTimestamp(): number {
     return this.#store.newestTimestamp;
   }

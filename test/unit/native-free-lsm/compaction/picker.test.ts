@@ -6,6 +6,7 @@ import {
   levelTargets,
   type PickerOptions,
   pickCompaction,
+  pickPurge,
 } from '../../../../native-free-lsm/compaction/picker.ts';
 import type { TableMetadata } from '../../../../native-free-lsm/sstable/table-metadata.ts';
 import { Version } from '../../../../native-free-lsm/version/version.ts';
@@ -229,4 +230,33 @@ test('tables that are held are in no task, and unlike busy ones keep no others o
   assert.deepEqual(heldFor(2), [4, 3, 5]);
   assert.deepEqual(heldFor(1, 5), null);
   assert.equal(picked(full, new Set([1])), null);
+});
+
+/** As `picked`, of the tables with these ids that are worth purging. */
+function purged(from: Version, purgeable: readonly number[], busy = IDLE): string | null {
+  const task = pickPurge(from, busy, OPTIONS, ({ id }) => purgeable.includes(id));
+  if (task === null) return null;
+  const flags = `${task.trivialMove ? 'm' : ''}${task.bottommost ? 'b' : ''}`;
+  return `${task.inputLevel}→${task.outputLevel}: ${ids(task.inputs)}+${ids(task.overlapping)} ${flags}`;
+}
+
+test('a purge rewrites a table of the last level, and brings others down to it', () => {
+  const last = table(1, 6, 'a', 'f', bytes(500));
+  const other = table(2, 6, 'g', 'm', bytes(500));
+  assert.equal(purged(version(last, other), []), null);
+  assert.equal(purged(version(last, other), [2]), '6→6: 2+ b');
+  assert.equal(purged(version(last, other), [1, 2], new Set([1])), '6→6: 2+ b');
+  const above = table(3, 5, 'c', 'h', bytes(100));
+  assert.equal(purged(version(last, other, above), [3]), '5→6: 3+1,2 b');
+  assert.equal(purged(version(last, other, above), [3], new Set([2])), null);
+  const fresh = table(4, 0, 'x', 'z', bytes(100));
+  assert.equal(purged(version(last, fresh), [4]), '0→6: 4+ mb');
+});
+
+test('nothing is rewritten for a purge where a table in quarantine may hold something older', () => {
+  const last = table(1, 6, 'a', 'f', bytes(500));
+  const other = table(2, 6, 'g', 'm', bytes(500));
+  const damaged = table(3, 7, 'b', 'c', bytes(500));
+  assert.equal(purged(version(last, other, damaged), [1]), null);
+  assert.equal(purged(version(last, other, damaged), [1, 2]), '6→6: 2+ b');
 });
