@@ -32,14 +32,16 @@ export function createMemtableSlots(arenaBytes: number): SharedArrayBuffer {
 }
 
 /**
- * Whether a memtable has so many tombstones and values with an expiry that it is worth to have it flushed for them. A
- * job may be at it, so this is a hint: nothing is ordered by it.
+ * Whether a memtable has so many tombstones and values with an expiry that it is worth to have it flushed for them, as
+ * far as a job has looked.
  */
 export function isMostlyPurgeable(slots: SharedArrayBuffer, generation: number): boolean {
   const words = new Int32Array(slots);
+  // A job may be at it: these are hints, and nothing is ordered by them.
   if (Atomics.load(words, Word.generation) !== generation) return false;
-  const purgeable = Atomics.load(words, Word.purgeable);
-  return purgeable > 0 && purgeable * 4 >= Atomics.load(words, Word.rows);
+  // Hints, too.
+  const [purgeable, rows] = [Atomics.load(words, Word.purgeable), Atomics.load(words, Word.rows)];
+  return purgeable > 0 && purgeable * 4 >= rows;
 }
 
 /** A memtable as a job sees it. Plain data. */
