@@ -11,6 +11,7 @@ import {
   LsmError,
   type Page,
   type RecordStore,
+  slotOf,
 } from '../../native-free-lsm/index.ts';
 import { listFolder } from '../../native-free-lsm/offline/folder.ts';
 import { type VerifyReport, verifyFolder } from '../../native-free-lsm/offline/verify.ts';
@@ -114,16 +115,19 @@ export function placeFiles(files: Files): MemoryFileSystem {
 export interface Outcome {
   /** The errors that any of the steps found. */
   readonly errors: readonly LsmError[];
+  /** Damage that the engine got around, and shows as a condition. */
+  readonly conditions: readonly string[];
   /** Every key that any of the steps read without an error; null: it was not there. */
   readonly read: readonly { readonly key: string; readonly record: string | null }[];
   /** What the engine reported to its operator. */
   readonly reports: readonly string[];
 }
 
-/** Opens the folder, reads each of `keys`, scans, compacts, and does it once more. Errors are collected. */
+/** Opens the folder, reads each of `keys` and what their slots hold, scans, compacts, and does it once more. Errors are collected. */
 export async function useFolder(fs: MemoryFileSystem, keys: readonly string[]): Promise<Outcome> {
   const simulation = new EngineSimulation(SMALL, fs);
   const errors: LsmError[] = [];
+  const conditions: string[] = [];
   const read: { key: string; record: string | null }[] = [];
   const note = (error: unknown): void => {
     if (!(error instanceof LsmError)) throw error;
@@ -134,8 +138,10 @@ export async function useFolder(fs: MemoryFileSystem, keys: readonly string[]): 
     store = simulation.openStore();
   } catch (error) {
     note(error);
-    return { errors, read, reports: simulation.reports };
+    return { errors, conditions: [], read, reports: simulation.reports };
   }
+  const slots = Uint16Array.from(new Set(keys.map((key) => slotOf(Buffer.from(key)))));
+  const minFroms = new Uint8Array(slots.length).fill(1);
   for (const isCompacted of [false, true]) {
     if (isCompacted) await simulation.settle(store.compact()).catch(note);
     for (const key of keys) {
@@ -143,12 +149,14 @@ export async function useFolder(fs: MemoryFileSystem, keys: readonly string[]): 
       if (error !== null) note(error);
       else read.push({ key, record: record === null ? null : Buffer.from(record).toString('hex') });
     }
+    await simulation.settle(store.slotDigests(slots, minFroms)).catch(note);
+    conditions.push(...store.stats().conditions.map(({ message }) => message));
     const found = await simulation.settle(scan(store)).catch(note);
     if (found === undefined) continue;
     for (const key of keys) read.push({ key, record: found.get(key) ?? null });
   }
   await simulation.settle(store.close()).catch(note);
-  return { errors, read, reports: simulation.reports };
+  return { errors, conditions, read, reports: simulation.reports };
 }
 
 async function scan(store: RecordStore): Promise<Contents> {
