@@ -122,9 +122,7 @@ export class SlotKeeper {
     if (!ask.isOver && this.#closed !== undefined) ask.reject(this.#closed);
     if (ask.isOver) return ask.promise;
     this.#asks.push(ask);
-    this.#running ??= this.#run().finally(() => {
-      this.#running = undefined;
-    });
+    this.#running ??= this.#run();
     return ask.promise;
   }
 
@@ -133,7 +131,11 @@ export class SlotKeeper {
     await Promise.resolve();
     for (;;) {
       this.#asks = this.#asks.filter((ask) => !ask.isOver);
-      if (this.#asks.length === 0 || this.#closed !== undefined) return;
+      if (this.#asks.length === 0 || this.#closed !== undefined) {
+        // In the same turn as the look: who asks next finds that nobody runs.
+        this.#running = undefined;
+        return;
+      }
       const asks = this.#alone > 0 ? this.#asks.slice(0, 1) : this.#asks;
       this.#alone = Math.max(0, this.#alone - 1);
       await this.#runJob(asks);
