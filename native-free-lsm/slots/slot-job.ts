@@ -23,6 +23,9 @@ const MAX_OPEN_FILES = 128;
 /** How many rows of tables that must be scanned are held in memory. */
 const MAX_SCANNED_ROWS = 200_000;
 
+/** A job ends when it has found so much, and what is left is asked for again, by whoever still wants it. */
+const MAX_RECORD_BYTES = 4 * 1024 * 1024;
+
 /** Records that somebody wants: two words for each fingerprint. */
 interface WantedRecords {
   readonly slot: number;
@@ -51,7 +54,7 @@ export interface SlotJobSpec {
   /** Of which slots versions are wanted, by SlotSet. */
   readonly listed: Uint8Array;
   readonly records: readonly WantedRecords[];
-  /** The job ends after the slot with which it has looked at so many rows: memtables wait for it to end. */
+  /** The job ends after the slot with which it has looked at so many rows: memtables that it reads wait for its end. */
   readonly maxRows: number;
 }
 
@@ -96,6 +99,8 @@ class SlotJob {
   readonly #sections: { readonly section: SlotSection; readonly source: number }[] = [];
   #scan: ScannedRows | null = null;
   readonly #blocks = new Map<number, TableBlocks>();
+  /** Of the records found so far. */
+  #recordBytes = 0;
 
   constructor(fs: FileSystem, spec: SlotJobSpec) {
     this.#fs = fs;
@@ -120,7 +125,7 @@ class SlotJob {
     const listed = new SlotSet(this.#spec.listed);
     let looked = 0;
     let done = 0;
-    for (; done < end && looked < this.#spec.maxRows; done++) {
+    for (; done < end && looked < this.#spec.maxRows && this.#recordBytes < MAX_RECORD_BYTES; done++) {
       const slot = slots[done];
       if (!needed.has(slot)) continue;
       if (cancelled()) throw new LsmError('CLOSED', 'a look at slots was cancelled');
@@ -220,6 +225,7 @@ class SlotJob {
       bytes += entry.key.length + entry.record.length;
       if (found.length > 0 && bytes > maxBytes) break;
       found.push(entry);
+      this.#recordBytes += entry.key.length + entry.record.length;
     }
     return found;
   }

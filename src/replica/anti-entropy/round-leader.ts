@@ -28,13 +28,13 @@ import { positionOf, type SlotShare } from './slot-lists.ts';
 import { childOf, foldChildren, type SlotRange, spanOf, type VersionEntry } from './version-list.ts';
 
 /** Slots whose versions are compared at a time. */
-const SLOTS_AT_A_TIME = 64;
+const SLOTS_AT_A_TIME = 256;
 /** Groups whose leaves are asked for at a time: 16 KiB of them. */
 const GROUPS_AT_A_TIME = 8;
 /** Ranges that are asked for at a time; more are answered in parts. */
-const RANGES_AT_A_TIME = 128;
+const RANGES_AT_A_TIME = 256;
 /** Records that are asked for at a time. */
-const RECORDS_AT_A_TIME = 256;
+const RECORDS_AT_A_TIME = 1024;
 /** Digests may have to be made from all that a node holds. */
 const ANSWER_TIMEOUT_MS = 60_000;
 /** An answer may wait until as much was sent before as may be sent; more often than that it is left for the next round. */

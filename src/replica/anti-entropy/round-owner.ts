@@ -42,6 +42,8 @@ import { entryAt, foldChildren, MAX_DEPTH, MAX_LISTED, spanOf, type VersionEntry
 
 /** The versions of a slot are read again for a range of it only after this time: a slot may have very many. */
 const KEPT_VERSIONS_MS = 10_000;
+/** What is asked of the engine together is looked for together: opening its tables costs more than a slot. */
+const SLOTS_READ_TOGETHER = 256;
 /** A few leaders go through their slots at the same time, and again at the next time. 25 KiB each. */
 const KEPT_SHARES = 64;
 
@@ -233,19 +235,34 @@ export class RoundOwner {
     const { settledAt } = this.#options;
     const told: ToldRange[] = [];
     let bytes = 0;
-    for (const range of ranges) {
-      const versions = await this.#versionsOf(round, range, signal);
-      const { start, end } = spanOf(versions, range);
-      const settled = settledAt(range.slot);
-      const next: ToldRange =
-        end - start > MAX_LISTED && range.depth < MAX_DEPTH
-          ? { settled, entries: null, folds: foldChildren(versions, range, { ...range, minFrom: 1 }) }
-          : { settled, entries: entriesOf(versions, start, end), folds: null };
-      bytes += toldBytes(next);
-      if (told.length > 0 && bytes > maxBytes) break;
-      told.push(next);
+    for (let at = 0; at < ranges.length; at += SLOTS_READ_TOGETHER) {
+      const part = ranges.slice(at, at + SLOTS_READ_TOGETHER);
+      const read = await this.#versionsOfAll(round, part, signal);
+      for (const [index, range] of part.entries()) {
+        const versions = read[index];
+        const { start, end } = spanOf(versions, range);
+        const settled = settledAt(range.slot);
+        const next: ToldRange =
+          end - start > MAX_LISTED && range.depth < MAX_DEPTH
+            ? { settled, entries: null, folds: foldChildren(versions, range, { ...range, minFrom: 1 }) }
+            : { settled, entries: entriesOf(versions, start, end), folds: null };
+        bytes += toldBytes(next);
+        if (told.length > 0 && bytes > maxBytes) return encodeTold(told);
+        told.push(next);
+      }
     }
     return encodeTold(told);
+  }
+
+  /** Of each range those of its slot; several ranges of one slot share what is read of it. */
+  #versionsOfAll(round: number, ranges: readonly AskedRange[], signal: AbortSignal): Promise<SlotVersions[]> {
+    const bySlot = new Map<number, Promise<SlotVersions>>();
+    const reads = ranges.map((range) => {
+      const read = bySlot.get(range.slot) ?? this.#versionsOf(round, range, signal);
+      bySlot.set(range.slot, read);
+      return read;
+    });
+    return Promise.all(reads);
   }
 
   async #versionsOf(round: number, { slot, depth }: AskedRange, signal: AbortSignal): Promise<SlotVersions> {
@@ -280,24 +297,36 @@ export class RoundOwner {
     const records: KeyAndRecord[] = [];
     let room = maxBytes;
     for (let at = 0; at < wanted.length; ) {
-      const { slot } = wanted[at];
-      let end = at + 1;
-      while (end < wanted.length && wanted[end].slot === slot) end++;
-      const missing = new Set(wanted.slice(at, end).map(({ fingerprint }) => fingerprint));
-      while (missing.size > 0) {
-        const found = await engine.slotRecords(slot, wordsOf(slot, missing), Math.max(room, 1), signal);
-        const before = missing.size;
-        for (const { key, record } of found) {
-          const size = key.length + record.length;
-          if (records.length > 0 && size > room) return { records, left: leftOf(slot, missing, wanted, end) };
-          room -= size;
-          records.push({ key, record });
-          missing.delete(this.#fingerprintOf(key).fingerprint);
+      const groups = groupsOf(wanted, at);
+      const enough = new AbortController();
+      const either = AbortSignal.any([signal, enough.signal]);
+      // They are answered in this order, some megabytes at a time, and what there is no room for is given up in time.
+      const asks = groups.map(({ slot, missing }) =>
+        engine.slotRecords(slot, wordsOf(slot, missing), Math.max(room, 1), either),
+      );
+      for (const ask of asks) ask.catch(() => {});
+      try {
+        for (const [index, { end, missing, slot }] of groups.entries()) {
+          let found = await asks[index];
+          for (;;) {
+            const before = missing.size;
+            for (const { key, record } of found) {
+              const size = key.length + record.length;
+              if (records.length > 0 && size > room)
+                return { records, left: leftOf(slot, missing, wanted, end) };
+              room -= size;
+              records.push({ key, record });
+              missing.delete(this.#fingerprintOf(key).fingerprint);
+            }
+            // No key has the others any more.
+            if (missing.size === 0 || missing.size === before) break;
+            found = await engine.slotRecords(slot, wordsOf(slot, missing), Math.max(room, 1), signal);
+          }
+          at = end;
         }
-        // No key has them any more.
-        if (missing.size === before) break;
+      } finally {
+        enough.abort();
       }
-      at = end;
     }
     return { records, left: [] };
   }
@@ -389,6 +418,26 @@ function wordsOf(slot: number, fingerprints: ReadonlySet<number>): Uint32Array {
     words[at++] = fingerprint % 0x1_0000_0000;
   }
   return words;
+}
+
+/** Some of what is wanted from `at` on, slot by slot. */
+function groupsOf(
+  wanted: readonly SlotFingerprint[],
+  at: number,
+): { readonly slot: number; readonly end: number; readonly missing: Set<number> }[] {
+  const groups: { readonly slot: number; readonly end: number; readonly missing: Set<number> }[] = [];
+  for (let start = at; start < wanted.length && groups.length < SLOTS_READ_TOGETHER; ) {
+    const { slot } = wanted[start];
+    let end = start + 1;
+    while (end < wanted.length && wanted[end].slot === slot) end++;
+    groups.push({
+      slot,
+      end,
+      missing: new Set(wanted.slice(start, end).map(({ fingerprint }) => fingerprint)),
+    });
+    start = end;
+  }
+  return groups;
 }
 
 function leftOf(
