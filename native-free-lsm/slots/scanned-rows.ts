@@ -32,10 +32,14 @@ export class ScannedRows {
     this.#slots = slots;
   }
 
-  /** @throws LsmError CORRUPTION, IO_ERROR */
-  read(blocks: TableBlocks, source: number): void {
+  /**
+   * @param beforeBlock called before each block, of which there may be very many; what it throws ends the reading
+   * @throws LsmError CORRUPTION, IO_ERROR
+   */
+  read(blocks: TableBlocks, source: number, beforeBlock: () => void): void {
     const fingerprinter = this.#fingerprinter;
     for (let block = 0; block < blocks.count; block++) {
+      beforeBlock();
       for (const cursor = blocks.enter(block); cursor.valid; cursor.next()) {
         const { keyBytes, keyEnd, recordBytes: record, recordStart: at } = cursor;
         const from = recordFrom(record, at);

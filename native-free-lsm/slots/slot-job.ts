@@ -80,9 +80,9 @@ export interface SlotJobResult {
  * @throws LsmError CLOSED when cancelled, CORRUPTION with file and offset, IO_ERROR
  */
 export function runSlotJob(fs: FileSystem, spec: SlotJobSpec, cancelled: () => boolean): SlotJobResult {
-  const job = new SlotJob(fs, spec);
+  const job = new SlotJob(fs, spec, cancelled);
   try {
-    return job.run(cancelled);
+    return job.run();
   } finally {
     job.close();
   }
@@ -91,6 +91,7 @@ export function runSlotJob(fs: FileSystem, spec: SlotJobSpec, cancelled: () => b
 class SlotJob {
   readonly #fs: FileSystem;
   readonly #spec: SlotJobSpec;
+  readonly #cancelled: () => boolean;
   readonly #descriptors: DescriptorCache;
   readonly #changed = new SlotSet();
   readonly #rows = new SlotRows();
@@ -102,15 +103,16 @@ class SlotJob {
   /** Of the records found so far. */
   #recordBytes = 0;
 
-  constructor(fs: FileSystem, spec: SlotJobSpec) {
+  constructor(fs: FileSystem, spec: SlotJobSpec, cancelled: () => boolean) {
     this.#fs = fs;
     this.#spec = spec;
+    this.#cancelled = cancelled;
     this.#descriptors = new DescriptorCache(fs, Math.min(spec.maxOpenFiles, MAX_OPEN_FILES));
     this.#fingerprinter = new Fingerprinter(spec.seed);
     this.#memtables = spec.memtables.map((view) => new MemtableSlots(view, spec.seed));
   }
 
-  run(cancelled: () => boolean): SlotJobResult {
+  run(): SlotJobResult {
     const { minFroms, slots, watermarks } = this.#spec;
     for (const memtable of this.#memtables) memtable.look(this.#changed);
     const needed = this.#needed();
@@ -128,7 +130,7 @@ class SlotJob {
     for (; done < end && looked < this.#spec.maxRows && this.#recordBytes < MAX_RECORD_BYTES; done++) {
       const slot = slots[done];
       if (!needed.has(slot)) continue;
-      if (cancelled()) throw new LsmError('CLOSED', 'a look at slots was cancelled');
+      this.#refuseCancelled();
       looked += this.#collect(slot);
       if (asked.has(slot)) {
         digested.push(slot);
@@ -158,6 +160,10 @@ class SlotJob {
   close(): void {
     this.#descriptors.closeAll();
   }
+
+  readonly #refuseCancelled = (): void => {
+    if (this.#cancelled()) throw new LsmError('CLOSED', 'a look at slots was cancelled');
+  };
 
   /** The slots whose rows must be looked at. */
   #needed(): SlotSet {
@@ -198,7 +204,7 @@ class SlotJob {
     for (const slot of some) set.add(slot);
     this.#scan = new ScannedRows(seed, set);
     for (const index of withoutSection) {
-      this.#scan.read(this.#blocksOf(index), this.#memtables.length + index);
+      this.#scan.read(this.#blocksOf(index), this.#memtables.length + index, this.#refuseCancelled);
       this.#descriptors.trim();
     }
     return some.length === asked.length ? slots.length : slots.indexOf(some[some.length - 1]) + 1;

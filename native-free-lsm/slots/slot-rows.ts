@@ -25,8 +25,10 @@ export class SlotRows {
   #table = new Int32Array(FIRST_ROOM * 2);
 
   clear(): void {
+    // A table that a large slot has made large is not gone through again for each small one.
+    if (this.count * 8 < this.#table.length) this.#removeRows();
+    else this.#table.fill(0);
     this.count = 0;
-    this.#table.fill(0);
   }
 
   /** Takes a version of a key, unless a newer one is there. The first of equal ones stays. */
@@ -140,6 +142,16 @@ export class SlotRows {
     let index = (low ^ high) & mask;
     while (this.#table[index] !== 0) index = (index + 1) & mask;
     return index;
+  }
+
+  #removeRows(): void {
+    const mask = this.#table.length - 1;
+    for (let row = 0; row < this.count; row++) {
+      let index = (this.#lows[row] ^ this.#highs[row]) & mask;
+      // Over what is free already, too: each row is there.
+      while (this.#table[index] !== row + 1) index = (index + 1) & mask;
+      this.#table[index] = 0;
+    }
   }
 
   #grow(): void {

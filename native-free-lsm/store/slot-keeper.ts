@@ -23,14 +23,15 @@ interface SlotKeeperParts {
   readonly options: EngineOptions;
   readonly fingerprintSeed: HashSeed;
   readonly control: SharedArrayBuffer;
-  readonly executor: Executor;
-  readonly superVersions: SuperVersions;
+  readonly executor: Pick<Executor, 'runSlots'>;
+  readonly superVersions: Pick<SuperVersions, 'pin' | 'unpin'>;
   readonly arenas: Arenas;
-  readonly conditions: EngineConditions;
+  readonly conditions: Pick<EngineConditions, 'damaged'>;
 }
 
-/** A memtable up to an offset. */
-interface Place {
+/** What a job has looked at: memtables from the oldest one up to an offset of the newest one. */
+interface Looked {
+  readonly oldest: number;
   readonly generation: number;
   readonly offset: number;
 }
@@ -52,7 +53,7 @@ export class SlotKeeper {
   #memtableSlots = new WeakMap<SharedArrayBuffer, SharedArrayBuffer>();
   #asks: (DigestsAsk | VersionsAsk | RecordsAsk)[] = [];
   /** Up to where a job has looked: nothing before it is unknown to the digests that are kept. */
-  #lookedAt: Place | undefined;
+  #lookedAt: Looked | undefined;
   /** What was flushed while a job runs: it may not have seen it. */
   readonly #flushedMeanwhile: { readonly generation: number; readonly slots: Uint8Array }[] = [];
   /** Tables whose slot versions are damaged. */
@@ -148,10 +149,11 @@ export class SlotKeeper {
     const memtables = this.#views(superVersion);
     const records = asks.filter((ask) => ask instanceof RecordsAsk).sort((a, b) => a.slot - b.slot);
     const spec = this.#spec(superVersion, memtables, asks, records);
+    const oldest = memtables[0].generation;
     const { generation, limit } = memtables[memtables.length - 1];
     try {
       const result = await executor.runSlots({ spec, control });
-      this.#lookedAt = { generation, offset: limit };
+      this.#lookedAt = { oldest, generation, offset: limit };
       this.#take(spec, result);
       this.#answer(spec, result, asks, records);
     } catch (error) {
@@ -245,9 +247,14 @@ export class SlotKeeper {
     for (const { generation, slots } of this.#flushedMeanwhile) this.#noteFlushed(generation, slots);
   }
 
-  /** Forgets the digests of slots that a flushed memtable has, unless a job has looked at all of it. */
+  /**
+   * Forgets the digests of slots that a flushed memtable has, unless the last job has looked at all of it: a job may
+   * have begun with its tables, and ended, before the flush says so.
+   */
   #noteFlushed(generation: number, slots: Uint8Array): void {
-    if (this.#lookedAt === undefined || generation >= this.#lookedAt.generation) this.#kept.forget(slots);
+    const looked = this.#lookedAt;
+    if (looked !== undefined && looked.oldest <= generation && generation < looked.generation) return;
+    this.#kept.forget(slots);
   }
 
   #answer(
