@@ -137,7 +137,8 @@ export class SlotKeeper {
         this.#running = undefined;
         return;
       }
-      const asks = this.#alone > 0 ? this.#asks.slice(0, 1) : this.#asks;
+      // Not those that come while the job runs: it may not have seen what was written before they came.
+      const asks = this.#asks.slice(0, this.#alone > 0 ? 1 : undefined);
       this.#alone = Math.max(0, this.#alone - 1);
       await this.#runJob(asks);
     }

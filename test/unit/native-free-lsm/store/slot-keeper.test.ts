@@ -12,7 +12,7 @@ import { SlotKeeper } from '../../../../native-free-lsm/store/slot-keeper.ts';
 import type { SuperVersion } from '../../../../native-free-lsm/store/super-versions.ts';
 import type { SlotsJob } from '../../../../native-free-lsm/threads/protocol/posted-messages.ts';
 import { Version } from '../../../../native-free-lsm/version/version.ts';
-import { EngineSimulation, TINY_OPTIONS } from '../../../support/engine-simulation.ts';
+import { backgroundAfter, EngineSimulation, TINY_OPTIONS } from '../../../support/engine-simulation.ts';
 import { HASH_SEED } from '../../../support/hash-flood.ts';
 
 const MOST_TURNS_BETWEEN = 12;
@@ -90,6 +90,27 @@ test('a look at tables that must be read as a whole ends within a block when it 
   assert.throws(() => runSlotJob(simulation.fs, spec, cancelled), { code: 'CLOSED' });
   assert.equal(looks, 3);
   await simulation.settle(other.close());
+});
+
+test('who asks while a job runs is told of what was written before', async () => {
+  const lateMs = 20;
+  const simulation = new EngineSimulation(TINY_OPTIONS, undefined, backgroundAfter(lateMs));
+  const store = simulation.openStore();
+  const key = Buffer.from('key');
+  const slots = Uint16Array.of(slotOf(key, 0, key.length));
+  const digests = (): Promise<Uint32Array> => store.slotDigests(slots, Uint8Array.of(1));
+  const [digestsBefore, versionsBefore] = [digests(), store.slotVersions(slots[0])];
+  await Promise.resolve();
+  await simulation.settle(
+    new Promise<void>((resolve) => store.write(key, recordAt(100), { onWrite: () => resolve() }, 0)),
+  );
+  const [digestsAfter, versionsAfter] = [digests(), store.slotVersions(slots[0])];
+  await simulation.settle(Promise.all([digestsBefore, versionsBefore, digestsAfter, versionsAfter]));
+  assert.deepEqual(await digestsBefore, new Uint32Array(2));
+  assert.equal((await versionsBefore).count, 0);
+  assert.notDeepEqual(await digestsAfter, new Uint32Array(2));
+  assert.equal((await versionsAfter).count, 1);
+  await simulation.settle(store.close());
 });
 
 function superVersionFrom(oldestGeneration: number): SuperVersion {
