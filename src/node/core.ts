@@ -18,8 +18,8 @@ import { PeerHttp } from '../peer-http/peer-http.ts';
 import { AntiEntropy } from '../replica/anti-entropy/anti-entropy.ts';
 import type { SlotLists } from '../replica/anti-entropy/slot-lists.ts';
 import type { Bootstrap } from '../replica/bootstrap/bootstrap.ts';
-import { ForegroundPace } from '../replica/bootstrap/foreground-pace.ts';
 import { FolderWholeness } from '../replica/folder-wholeness.ts';
+import { ForegroundPace } from '../replica/foreground-pace.ts';
 import type { IdentityStore } from '../replica/identity-store.ts';
 import { OwnRecords } from '../replica/own-records.ts';
 import { PeerRequests } from '../replica/peer-requests.ts';
@@ -44,6 +44,10 @@ import { Repair } from './repair.ts';
 import { RepairAccess } from './repair-access.ts';
 import { Settlements } from './settlements.ts';
 
+/** A copy is waited for: while clients ask, it has half of its time. */
+const COPY_PACE = { restShare: 1, maxRestMs: 250 };
+/** Nobody waits for rounds: while clients ask, they have a seventh of their time, each leader by itself. */
+const ROUND_PACE = { restShare: 6, maxRestMs: 10_000 };
 const NO_KEY = new Uint8Array(0);
 
 /** Hears of handshakes. */
@@ -106,6 +110,7 @@ export class NodeCore {
     const { time } = this.timestamps;
     const freshMs = freshMsOf(topology.nodes.length, settings.maxClockDriftMs);
     burial.follow({ nowMs: () => (time.isKnown ? this.timestamps.nowMs() : 0) }, freshMs);
+    const requests = (): number => this.peerRequests.received + this.admission.figures.admitted;
     const slotOwners = new ListsOfViews();
     this.antiEntropy = new AntiEntropy({
       nodeId: options.nodeId,
@@ -128,6 +133,7 @@ export class NodeCore {
       random,
       log,
       isCopying: () => this.bootstrap.isCopying,
+      pace: new ForegroundPace({ clock, requests, ...ROUND_PACE }),
       onSettled: (slots, timestamp) => this.bootstrap.onSettled(slots, timestamp),
     });
     this.replica = new Replica({
@@ -149,10 +155,7 @@ export class NodeCore {
       ownRecords: this.ownRecords,
       timestamps: this.timestamps,
       settings,
-      pace: new ForegroundPace({
-        clock,
-        requests: () => this.peerRequests.received + this.admission.figures.admitted,
-      }),
+      pace: new ForegroundPace({ clock, requests, ...COPY_PACE }),
       rounds: this.antiEntropy,
       clock,
       random,

@@ -132,6 +132,7 @@ export class RoundCluster {
     const { intervalMs = 0, maxValueBytes = 8 * 1024, repairBytesPerSecond = 2 ** 30 } = this.#options;
     const rounds = new AntiEntropy({
       nodeId: node.id,
+      pace: { begin: () => undefined, rest: async () => undefined },
       settings: {
         antiEntropyIntervalMs: intervalMs,
         repairBytesPerSecond,

@@ -18,7 +18,7 @@ import { decodeRequest, encodePart, encodeRequest, RoundMessage, type RoundReque
 import { PromiseKeeper } from './promise-keeper.ts';
 import { PurgeRest } from './purge-rest.ts';
 import { Repairs } from './repairs.ts';
-import { RoundLeader, type RoundResult } from './round-leader.ts';
+import { RoundLeader, type RoundPace, type RoundResult } from './round-leader.ts';
 import { RoundOwner, type RoundOwnerOptions, type RoundPeers } from './round-owner.ts';
 import { RoundRecords } from './round-records.ts';
 import { RoundSchedule, STRETCH_COUNT, STRETCH_SLOTS, type Stretch } from './round-schedule.ts';
@@ -75,6 +75,7 @@ interface AntiEntropyOptions {
   /** In ms since the Unix epoch; 0: not known. */
   readonly ownTimeMs: () => number;
   readonly link: RoundLink;
+  readonly pace: RoundPace;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -332,11 +333,12 @@ export class AntiEntropy {
   }
 
   #leaderOf({ first, last }: Stretch): RoundLeader {
-    const { link, random } = this.#options;
+    const { link, pace, random } = this.#options;
     const options = {
       ...this.#ownerOptions,
       owner: this.#owner,
       isUp: (id: string) => link.isUp(id),
+      pace,
       drawRound: () => 1 + Math.floor(random() * MAX_ROUND),
       settleableNow: () => this.#timestampBefore(LEADER_TIMEOUTS, 2),
     };

@@ -57,10 +57,19 @@ export interface RoundResult {
   readonly isOwnerAway: boolean;
 }
 
+/** How much of the machine rounds may take. */
+export interface RoundPace {
+  /** Work begins after a time without any. */
+  begin(): void;
+  /** A piece is done: resolves when the next one may begin. */
+  rest(signal: AbortSignal): Promise<void>;
+}
+
 interface LeaderOptions extends Omit<RoundOwnerOptions, 'onSettled'> {
   readonly owner: RoundOwner;
   /** Whether the node can be asked now. */
   readonly isUp: (nodeId: string) => boolean;
+  readonly pace: RoundPace;
   readonly drawRound: () => number;
   /** The timestamp up to which a round that begins now settles. */
   readonly settleableNow: () => number;
@@ -112,10 +121,14 @@ export class RoundLeader {
 
   /** @throws the signal's reason, or why this node itself cannot go on */
   async run(): Promise<RoundResult> {
+    this.#options.pace.begin();
     await this.#findOwners();
     if (this.#own.slots.length > 0) {
       await this.#close();
-      for (const other of this.#others) await this.#tryWith(other, () => this.#compare(other));
+      for (const other of this.#others) {
+        await this.#tryWith(other, () => this.#compare(other));
+        await this.#options.pace.rest(this.#signal);
+      }
       await this.#exchangeAll();
     }
     const settled = await this.#settle();
@@ -194,8 +207,10 @@ export class RoundLeader {
   async #exchangeAll(): Promise<void> {
     const found = new Set(this.#others.flatMap((other) => [...other.differing]));
     const slots = [...found].sort((a, b) => a - b);
-    for (let at = 0; at < slots.length; at += SLOTS_AT_A_TIME)
+    for (let at = 0; at < slots.length; at += SLOTS_AT_A_TIME) {
       await this.#exchange(slots.slice(at, at + SLOTS_AT_A_TIME));
+      await this.#options.pace.rest(this.#signal);
+    }
   }
 
   /** Brings the owners of these slots to the same versions. */

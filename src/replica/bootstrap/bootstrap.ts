@@ -14,11 +14,11 @@ import type { Clock, Random } from '../../clock.ts';
 import { errorMessage } from '../../errors.ts';
 import type { FolderWholeness } from '../folder-wholeness.ts';
 import { OwnPart, type OwnRecords } from '../own-records.ts';
+import { pause } from '../pause.ts';
 import { BulkCopy, type BulkPace } from './bulk-copy.ts';
 import type { BulkPeers } from './bulk-peers.ts';
 import type { BulkWriter } from './bulk-writer.ts';
 import { decodeFilled, encodeFilled } from './filled-codec.ts';
-import { pause } from './pause.ts';
 import { SlotBits } from './slot-bits.ts';
 import type { SlotOwners } from './slot-owners.ts';
 

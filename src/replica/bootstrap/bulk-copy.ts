@@ -12,6 +12,7 @@ import { Backoff } from '../../backoff.ts';
 import type { Clock, Random } from '../../clock.ts';
 import { errorMessage } from '../../errors.ts';
 import { OwnPart, type OwnRecords } from '../own-records.ts';
+import { pause } from '../pause.ts';
 import { askForPage, type BulkResult } from './bulk-ask.ts';
 import type { BulkEnd } from './bulk-page-codec.ts';
 import type { BulkPeers } from './bulk-peers.ts';
@@ -26,7 +27,6 @@ import {
   replanned,
 } from './bulk-plan.ts';
 import type { BulkWriter } from './bulk-writer.ts';
-import { pause } from './pause.ts';
 
 const PAGE_BYTES = 512 * 1024;
 /** A source that is away for so long is done without. */
@@ -42,8 +42,8 @@ const SHARE_PREFIX = 'share/';
 
 /** How much of the machine the copy may take. */
 export interface BulkPace {
-  /** Resolves when so many more bytes may be copied. */
-  take(bytes: number, signal: AbortSignal): Promise<void>;
+  /** Resolves when the next page may be copied. */
+  rest(signal: AbortSignal): Promise<void>;
 }
 
 interface BulkCopyOptions {
@@ -205,7 +205,7 @@ export class BulkCopy {
       }
       this.#heldBytes.set(share.source, page.sourceBytes);
       const next = cursorBehind(page.end, page.entries);
-      await pace.take(page.entries.length, signal);
+      await pace.rest(signal);
       if (next !== null) asked = this.#ask(plan, share.source, next);
       const { entries, malformed } = await this.#write(writer, page.entries, signal);
       if (malformed > 0)

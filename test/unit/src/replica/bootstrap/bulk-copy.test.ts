@@ -90,7 +90,7 @@ class Cluster {
         maxBatchBytes: 8_000,
       }),
       records: new OwnRecords(this.engine),
-      pace: { take: () => Promise.resolve() },
+      pace: { rest: () => Promise.resolve() },
       clock: this.clock,
       random: seededRandom(1),
       log: { info: () => undefined, warn: (message) => void this.warnings.push(message) },
