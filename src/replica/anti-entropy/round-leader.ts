@@ -132,6 +132,7 @@ export class RoundLeader {
       await this.#exchangeAll();
     }
     const settled = await this.#settle();
+    await this.#options.pace.rest(this.#signal);
     return {
       slots: this.#own.slots.length,
       differing: new Set(this.#others.flatMap(({ differing: found }) => [...found])).size,
