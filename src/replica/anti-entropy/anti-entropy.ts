@@ -15,6 +15,7 @@ import type { Replica } from '../replica.ts';
 import type { StorageEngine } from '../storage-engine.ts';
 import { ByteThrottle } from './byte-throttle.ts';
 import { decodeRequest, encodePart, encodeRequest, RoundMessage, type RoundRequest } from './messages.ts';
+import { OpenSlots } from './open-slots.ts';
 import { PromiseKeeper } from './promise-keeper.ts';
 import { PurgeRest } from './purge-rest.ts';
 import { Repairs } from './repairs.ts';
@@ -101,6 +102,9 @@ export class AntiEntropy {
   readonly #owner: RoundOwner;
   readonly #peers: RoundPeers;
   readonly #schedule = new RoundSchedule();
+  readonly #open = new OpenSlots();
+  /** Stretches that somebody waits for. */
+  readonly #demanded = new WeakSet<Stretch>();
   readonly #repairs: Repairs;
   readonly #purge: PurgeRest;
   readonly #stop = new AbortController();
@@ -135,7 +139,7 @@ export class AntiEntropy {
       clock,
       schedule: (first, last) => {
         this.#wakeIn(0);
-        return this.#schedule.add(first, last);
+        return this.#demand(this.#schedule.add(first, last));
       },
     });
   }
@@ -154,7 +158,10 @@ export class AntiEntropy {
   start(): void {
     const { clock, settings } = this.#options;
     if (settings.antiEntropyIntervalMs === 0) return;
-    this.#interval = clock.every(settings.antiEntropyIntervalMs, () => this.#allDue(0));
+    this.#interval = clock.every(settings.antiEntropyIntervalMs, () => {
+      this.#schedule.addAll();
+      this.#wakeIn(0);
+    });
   }
 
   /** A node has come, or has come back: it may lack what was written while it was away. */
@@ -290,8 +297,13 @@ export class AntiEntropy {
   }
 
   #allDue(delayMs: number): void {
-    this.#schedule.addAll();
+    this.#demand(this.#schedule.addAll());
     this.#wakeIn(delayMs);
+  }
+
+  #demand(stretches: readonly Stretch[]): readonly Stretch[] {
+    for (const stretch of stretches) this.#demanded.add(stretch);
+    return stretches;
   }
 
   #wakeIn(delayMs: number): void {
@@ -332,13 +344,17 @@ export class AntiEntropy {
     if (mayRetry && this.#options.settings.antiEntropyIntervalMs > 0) this.#allDue(RETRY_DELAY_MS);
   }
 
-  #leaderOf({ first, last }: Stretch): RoundLeader {
+  #leaderOf(stretch: Stretch): RoundLeader {
+    const { first, last } = stretch;
     const { link, pace, random } = this.#options;
     const options = {
       ...this.#ownerOptions,
       owner: this.#owner,
       isUp: (id: string) => link.isUp(id),
       pace,
+      open: this.#open,
+      isDemanded: this.#demanded.has(stretch),
+      latestNow: () => this.#timestampBefore(0, -1),
       drawRound: () => 1 + Math.floor(random() * MAX_ROUND),
       settleableNow: () => this.#timestampBefore(LEADER_TIMEOUTS, 2),
     };

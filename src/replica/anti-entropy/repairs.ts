@@ -45,7 +45,7 @@ interface RepairsOptions {
   readonly peers: RoundPeers;
   readonly clock: Clock;
   /** Makes the slots due, and returns their stretches. */
-  readonly schedule: (first: number, last: number) => Stretch[];
+  readonly schedule: (first: number, last: number) => readonly Stretch[];
 }
 
 export class Repairs {

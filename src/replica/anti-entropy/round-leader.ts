@@ -23,6 +23,7 @@ import {
   type RoundScope,
   type SlotFingerprint,
 } from './messages.ts';
+import type { OpenSlots } from './open-slots.ts';
 import { entriesOf, type RoundOwner, type RoundOwnerOptions, withinGroups, without } from './round-owner.ts';
 import { positionOf, type SlotShare } from './slot-lists.ts';
 import { childOf, foldChildren, type SlotRange, spanOf, type VersionEntry } from './version-list.ts';
@@ -73,6 +74,11 @@ interface LeaderOptions extends Omit<RoundOwnerOptions, 'onSettled'> {
   readonly drawRound: () => number;
   /** The timestamp up to which a round that begins now settles. */
   readonly settleableNow: () => number;
+  /** A timestamp that no version can have yet. */
+  readonly latestNow: () => number;
+  readonly open: OpenSlots;
+  /** Somebody waits for this round: it settles also what it has settled before, in case an owner does not know of it. */
+  readonly isDemanded: boolean;
 }
 
 /** What another owner holds of one range. */
@@ -124,6 +130,7 @@ export class RoundLeader {
     this.#options.pace.begin();
     await this.#findOwners();
     if (this.#own.slots.length > 0) {
+      await this.#look();
       await this.#close();
       for (const other of this.#others) {
         await this.#tryWith(other, () => this.#compare(other));
@@ -139,12 +146,29 @@ export class RoundLeader {
       settled,
       keysSent: this.#keysSent,
       oldestSettled: this.#own.slots.reduce(
-        (oldest, slot) => Math.min(oldest, this.#options.promises.settledAt(slot)),
-        Number.POSITIVE_INFINITY,
+        (oldest, slot) =>
+          this.#isOpen(slot) ? Math.min(oldest, this.#options.promises.settledAt(slot)) : oldest,
+        this.#point.timestamp,
       ),
       obstacle: this.#obstacle,
       isOwnerAway: this.#scope.skipped.length > 0 || this.#others.some(({ isLost }) => isLost),
     };
+  }
+
+  /** Finds out which slots have changed. */
+  async #look(): Promise<void> {
+    const { engine, latestNow, open } = this.#options;
+    const { slots } = this.#own;
+    const latest = latestNow();
+    // While the time is not known nothing is settled either.
+    if (latest <= 0) return;
+    const anyFrom = new Uint8Array(slots.length).fill(1);
+    open.look(slots, await engine.slotDigests(slots, anyFrom, this.#signal), latest);
+  }
+
+  #isOpen(slot: number): boolean {
+    const { open, promises } = this.#options;
+    return open.isOpen(slot, promises.settledAt(slot));
   }
 
   async #findOwners(): Promise<void> {
@@ -361,14 +385,18 @@ export class RoundLeader {
 
   /** @returns how many slots are settled */
   async #settle(): Promise<number> {
-    const { owners } = this.#options;
+    const { isDemanded, owners } = this.#options;
     if (this.#point.timestamp <= 0) return 0;
     const away = new Set(this.#scope.skipped);
     for (const { isClosed, isLost, nodeId } of this.#others) if (isLost || !isClosed) away.add(nodeId);
     const isAway = owners().nodeIds.map((id) => away.has(id));
     const { positions, slots } = this.#own;
     const clean = slots.filter(
-      (slot, index) => positions[index] === 0 && this.#unclean[slot] === 0 && this.#isComplete(slot, isAway),
+      (slot, index) =>
+        positions[index] === 0 &&
+        this.#unclean[slot] === 0 &&
+        (isDemanded || this.#isOpen(slot)) &&
+        this.#isComplete(slot, isAway),
     );
     const barred = await this.#askAll(RoundMessage.bar, clean);
     if (barred.length < clean.length) this.#obstacle ??= 'a late write came while its slot was compared';

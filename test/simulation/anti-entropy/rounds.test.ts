@@ -1,7 +1,7 @@
 /** Rounds over replicas, with a fault at each place where one could hurt. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { SLOT_COUNT } from '../../../native-free-lsm/index.ts';
+import { SLOT_COUNT, slotOf } from '../../../native-free-lsm/index.ts';
 import { RoundCluster } from '../../support/round-cluster.ts';
 import { ROUND_SCENARIOS } from '../../support/round-scenarios.ts';
 
@@ -55,6 +55,32 @@ test('a node that comes back is made equal by the schedule, without being asked'
   await cluster.start(2);
   for (const index of ALL) cluster.rounds(index).onPeerUp();
   await cluster.until(() => cluster.differences().length === 0);
+});
+
+test('rounds of the schedule settle what has changed, and nothing anew', async () => {
+  const cluster = new RoundCluster({ nodes: 3, intervalMs: MINUTE });
+  const beganMs = cluster.clock.nowMs();
+  for (const index of ALL) cluster.place(index, 'key1', OLD);
+  await cluster.startAll();
+  const stretches = (): number =>
+    ALL.reduce((sum, index) => sum + (cluster.rounds(index).figures().stretches as number), 0);
+  const passRounds = async (count: number): Promise<void> => {
+    const goal = stretches() + count * ALL.length * 8;
+    await cluster.until(() => stretches() >= goal);
+  };
+  await passRounds(3);
+  const slots = Array.from({ length: SLOT_COUNT }, (_, slot) => slot);
+  const settledOf = (): number[] => slots.map((slot) => cluster.watermarkOf(0, slot));
+  const before = settledOf();
+  assert.ok(before.every((timestamp) => timestamp > 0));
+  await passRounds(2);
+  assert.deepEqual(settledOf(), before);
+  cluster.place(0, 'key2', { atMs: cluster.clock.nowMs() - beganMs });
+  await passRounds(3);
+  const after = settledOf();
+  const changed = slots.filter((slot) => after[slot] !== before[slot]);
+  assert.deepEqual(changed, [slotOf(Buffer.from('key2'))]);
+  assert.deepEqual(cluster.differences(), []);
 });
 
 test('slots are all gone through, each by one leader', async () => {
