@@ -26,7 +26,15 @@ import {
 import type { OpenSlots } from './open-slots.ts';
 import { entriesOf, type RoundOwner, type RoundOwnerOptions, withinGroups, without } from './round-owner.ts';
 import { positionOf, type SlotShare } from './slot-lists.ts';
-import { childOf, foldChildren, type SlotRange, spanOf, type VersionEntry } from './version-list.ts';
+import {
+  childOf,
+  FAN_OUT,
+  foldChildren,
+  MAX_DEPTH,
+  type SlotRange,
+  spanOf,
+  type VersionEntry,
+} from './version-list.ts';
 
 /** Slots whose versions are compared at a time. */
 const SLOTS_AT_A_TIME = 256;
@@ -259,15 +267,22 @@ export class RoundLeader {
       const ranges = held.get(other);
       if (ranges === undefined) continue;
       const wanted = this.#planAll(after, ranges, 'pushes');
-      // It held the same as this node before this one got more from others.
-      for (const [slot, fingerprints] of pulled)
-        if (other.positions[slot] >= 0 && !other.differing.has(slot))
-          wanted.push(...this.#planUnlisted(other, slot, fingerprints, before, after));
+      for (const [slot, fingerprints] of pulled) {
+        if (other.positions[slot] < 0) continue;
+        const unlisted = outside(
+          fingerprints,
+          ranges.filter(({ range }) => range.slot === slot),
+        );
+        wanted.push(...this.#planUnlisted(other, slot, unlisted, before, after));
+      }
       await this.#tryWith(other, () => this.#push(other, wanted, ranges));
     }
   }
 
-  /** What another owner lacks of what was pulled, though its digest was as this node's. */
+  /**
+   * What another owner lacks of what was pulled, in a slot or a range of it that was not listed, as its digest was as
+   * this node's: it held the same as this node before this one got more from others.
+   */
   #planUnlisted(
     other: OtherOwner,
     slot: number,
@@ -276,6 +291,7 @@ export class RoundLeader {
     after: ReadonlyMap<number, SlotVersions>,
   ): SlotFingerprint[] {
     const position = other.positions[slot];
+    if (pulled.size === 0) return [];
     const within = (versions: SlotVersions | undefined): VersionEntry[] =>
       versions === undefined
         ? []
@@ -465,4 +481,17 @@ export class RoundLeader {
       this.#obstacle ??= `node ${other.nodeId}: ${errorMessage(error)}`;
     }
   }
+}
+
+/** The fingerprints that lie in none of these ranges of their slot. */
+function outside(fingerprints: ReadonlySet<number>, ranges: readonly HeldRange[]): ReadonlySet<number> {
+  const widthAt = (depth: number): number => FAN_OUT ** (MAX_DEPTH - depth);
+  const listed = new Set(ranges.map(({ range: { depth, prefix } }) => `${depth} ${prefix}`));
+  const depths = [...new Set(ranges.map(({ range }) => range.depth))];
+  return new Set(
+    [...fingerprints].filter(
+      (fingerprint) =>
+        !depths.some((depth) => listed.has(`${depth} ${Math.floor(fingerprint / widthAt(depth))}`)),
+    ),
+  );
 }

@@ -90,3 +90,32 @@ test('slots are all gone through, each by one leader', async () => {
   for (let slot = 0; slot < SLOT_COUNT; slot += 997)
     for (const index of [0, 1, 2, 3]) assert.ok(cluster.watermarkOf(index, slot) > 0, `slot ${slot}`);
 });
+
+/** Keys of one slot. */
+function keysOfSlot(slot: number, count: number): string[] {
+  const keys: string[] = [];
+  const key = Buffer.from('00000000');
+  while (keys.length < count) {
+    for (let at = key.length - 1; ++key[at] > 0x39; at--) key[at] = 0x30;
+    if (slotOf(key) === slot) keys.push(key.toString());
+  }
+  return keys;
+}
+
+test('in a slot that is compared in parts, what one owner brings reaches one that differs in another part', async () => {
+  const cluster = new RoundCluster({ nodes: 3 });
+  const slot = 77;
+  const keys = keysOfSlot(slot, 300);
+  const [, second, third] = cluster.listOf(keys[0]);
+  for (const key of keys) for (const index of ALL) cluster.place(index, key, OLD);
+  for (const key of keys.slice(0, 8)) cluster.place(second, key, DELETED);
+  for (const key of keys.slice(-3)) cluster.place(third, key, { atMs: -MINUTE + 1 });
+  await cluster.startAll();
+  assert.deepEqual(await cluster.roundOverAll(0, slot, slot), []);
+  assert.deepEqual(cluster.differences(), []);
+  for (const index of ALL) {
+    assert.ok(cluster.watermarkOf(index, slot) > 0);
+    cluster.purge(index);
+    for (const key of keys.slice(0, 8)) assert.equal(cluster.held(index, key), null, `n${index}`);
+  }
+});
