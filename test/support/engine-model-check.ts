@@ -1,6 +1,12 @@
 /** The model test as a property, for the test and for the campaign. */
 import fc from 'fast-check';
-import { backgroundDelayMs, configuration, operations } from './engine-model-operations.ts';
+import {
+  backgroundDelayMs,
+  configuration,
+  isReplica,
+  operations,
+  slotOperations,
+} from './engine-model-operations.ts';
 import { ModelRun } from './engine-model-run.ts';
 
 export interface ModelCheck {
@@ -12,16 +18,34 @@ export interface ModelCheck {
   readonly onRun?: () => void;
 }
 
-/** @throws Error with seed, path and the smallest case that was found */
+/**
+ * All that an engine does.
+ * @throws Error with seed, path and the smallest case that was found
+ */
 export async function checkModel({ runs, seed, path, onRun }: ModelCheck): Promise<void> {
   const property = fc.asyncProperty(
     configuration,
     backgroundDelayMs,
+    isReplica,
     operations,
-    async (options, delayMs, all) => {
-      await ModelRun.check(options, delayMs, all);
+    async (options, delayMs, replica, all) => {
+      await ModelRun.check(options, delayMs, all, replica);
       onRun?.();
     },
+  );
+  await fc.assert(property, { numRuns: runs, seed, ...(path !== undefined && { path, endOnFailure: true }) });
+}
+
+/**
+ * What it says of slots.
+ * @throws Error as above
+ */
+export async function checkSlotModel({ runs, seed, path }: ModelCheck): Promise<void> {
+  const property = fc.asyncProperty(
+    configuration,
+    backgroundDelayMs,
+    slotOperations,
+    (options, delayMs, all) => ModelRun.check(options, delayMs, all, true),
   );
   await fc.assert(property, { numRuns: runs, seed, ...(path !== undefined && { path, endOnFailure: true }) });
 }

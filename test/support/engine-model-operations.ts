@@ -43,10 +43,18 @@ export type Operation =
   | { readonly type: 'readSnapshot'; readonly which: number; readonly key: number; readonly whole: boolean }
   | { readonly type: 'releaseSnapshot'; readonly which: number }
   | { readonly type: 'flush' | 'compact' | 'idle' | 'reopen' }
+  /** Compares what the engine says of all slots. */
+  | { readonly type: 'slots' }
+  /** Has it find out digests of the slots of some keys, which it keeps, while other operations go on. */
+  | { readonly type: 'lookAtSlots'; readonly keys: readonly number[] }
+  /** Raises the watermarks of the slots of some keys, to so much before the newest version, and purges by them. */
+  | { readonly type: 'settle'; readonly keys: readonly number[]; readonly age: number }
   | { readonly type: 'pass'; readonly days: number }
   | { readonly type: 'crash'; readonly stop: Stop; readonly seed: number };
 
+const ALL_KEYS = Array.from({ length: KEYS }, (_, index) => index);
 const key = fc.nat(KEYS - 1);
+const fewOrAll = fc.oneof(fc.constant(ALL_KEYS), fc.array(key, { minLength: 1, maxLength: 8 }));
 const size = fc.oneof(
   { weight: 8, arbitrary: fc.nat(60) },
   { weight: 2, arbitrary: fc.nat(3000) },
@@ -105,8 +113,47 @@ export const operations: fc.Arbitrary<Operation[]> = fc.array(
     { weight: 2, arbitrary: operation('compact') },
     { weight: 1, arbitrary: operation('idle') },
     { weight: 1, arbitrary: operation('reopen') },
+    { weight: 6, arbitrary: operation('slots') },
+    { weight: 4, arbitrary: operation('lookAtSlots', { keys: fewOrAll }) },
+    { weight: 4, arbitrary: operation('settle', { keys: fewOrAll, age: fc.nat(30) }) },
     { weight: 1, arbitrary: operation('pass', { days: fc.integer({ min: 1, max: 2 }) }) },
     { weight: 2, arbitrary: operation('crash', { stop: fc.constantFrom(...STOPS), seed: fc.nat() }) },
+  ),
+  { minLength: 1, maxLength: 60, size: 'max' },
+);
+
+const fewKey = fc.nat(5);
+const fewKeys = fc.array(fewKey, { minLength: 1, maxLength: 4 });
+
+/** Small writes of a few keys, with many questions about their slots: what the engine keeps of these must stay true. */
+export const slotOperations: fc.Arbitrary<Operation[]> = fc.array(
+  fc.oneof(
+    { weight: 4, arbitrary: operation('put', { ...value, key: fewKey, size: fc.nat(60) }) },
+    { weight: 4, arbitrary: operation('delete', { key: fewKey }) },
+    {
+      weight: 2,
+      arbitrary: operation('versions', {
+        items: fc.array(
+          fc.record({
+            ...value,
+            key: fewKey,
+            size: fc.integer({ min: -1, max: 60 }),
+            age: fc.nat(3),
+            days: fc.nat(2),
+          }),
+          { minLength: 1, maxLength: 2 },
+        ),
+      }),
+    },
+    { weight: 8, arbitrary: operation('slots') },
+    { weight: 4, arbitrary: operation('lookAtSlots', { keys: fewKeys }) },
+    { weight: 4, arbitrary: operation('settle', { keys: fewKeys, age: fc.nat(3) }) },
+    { weight: 3, arbitrary: operation('flush') },
+    { weight: 2, arbitrary: operation('compact') },
+    { weight: 1, arbitrary: operation('idle') },
+    { weight: 1, arbitrary: operation('reopen') },
+    { weight: 1, arbitrary: operation('pass', { days: fc.integer({ min: 1, max: 2 }) }) },
+    { weight: 1, arbitrary: operation('crash', { stop: fc.constantFrom(...STOPS), seed: fc.nat() }) },
   ),
   { minLength: 1, maxLength: 60, size: 'max' },
 );
@@ -116,6 +163,9 @@ export const backgroundDelayMs = fc.constantFrom(0, 3, 20);
 
 /** By the simulation's clock, which starts with 2025: deletions of the first two days may be forgotten. */
 const TWO_DAYS_IN = (Date.UTC(2025, 0, 3) - Date.UTC(2024, 0, 1)) * 4096;
+
+/** Whether the engine is written as a node's: each record says how many replicas it asked for; there are watermarks. */
+export const isReplica = fc.boolean();
 
 export const configuration: fc.Arbitrary<Partial<EngineOptions>> = fc.record({
   maxRecordBytes: fc.constant(16 << 10),

@@ -1,11 +1,19 @@
 /** Carries out the operations of a model test on an engine and on the model, and compares their answers. */
 import assert from 'node:assert/strict';
-import { type Engine, type EngineOptions, encodeRecord, type Snapshot } from '../../native-free-lsm/index.ts';
+import {
+  type Engine,
+  type EngineOptions,
+  encodeRecord,
+  SLOT_COUNT,
+  type Snapshot,
+  slotOf,
+} from '../../native-free-lsm/index.ts';
 import { VersionSource } from '../../native-free-lsm/version-source.ts';
 import { readRecord } from './engine-calls.ts';
 import { stopped } from './engine-crash.ts';
 import { EngineModel, type Entries, type Version, visibleRange, visibleValue } from './engine-model.ts';
 import { type Bound, KEYS, type Operation } from './engine-model-operations.ts';
+import { checkSlots, lookAtSlots, MAX_FROM } from './engine-model-slots.ts';
 import { backgroundAfter, EngineSimulation } from './engine-simulation.ts';
 import { pageEntries } from './page-entries.ts';
 
@@ -14,6 +22,7 @@ const AGE_TICKS = 137;
 /** The writer of the versions that a run chooses itself; the engine's own have writer 0. */
 const WRITER = 9;
 const MAX_SNAPSHOTS = 3;
+const NOTHING = new Uint8Array(0);
 
 interface Taken {
   readonly snapshot: Snapshot;
@@ -23,16 +32,20 @@ interface Taken {
 export class ModelRun {
   readonly #options: Partial<EngineOptions>;
   readonly #model: EngineModel;
+  /** By slot; null: the engine is used alone, and its records ask for no replicas. */
+  readonly #watermarks: Float64Array | null;
   #simulation: EngineSimulation;
   #engine!: Engine;
   /** Issues the same versions as the engine: both are asked in the same order at the same times. */
   #versions!: VersionSource;
   #snapshots: Taken[] = [];
 
-  private constructor(options: Partial<EngineOptions>, backgroundDelayMs: number) {
-    this.#options = options;
-    this.#simulation = new EngineSimulation(options, undefined, backgroundAfter(backgroundDelayMs));
-    this.#model = new EngineModel(options.dropTombstonesBelow ?? 0);
+  private constructor(given: Partial<EngineOptions>, backgroundDelayMs: number, isReplica: boolean) {
+    const watermarks = isReplica ? new SharedArrayBuffer(SLOT_COUNT * Float64Array.BYTES_PER_ELEMENT) : null;
+    this.#watermarks = watermarks === null ? null : new Float64Array(watermarks);
+    this.#options = { ...given, watermarks };
+    this.#simulation = new EngineSimulation(this.#options, undefined, backgroundAfter(backgroundDelayMs));
+    this.#model = new EngineModel((key) => this.#watermarkOf(slotOfName(key)));
   }
 
   /** @throws AssertionError where engine and model differ */
@@ -40,8 +53,9 @@ export class ModelRun {
     options: Partial<EngineOptions>,
     backgroundDelayMs: number,
     operations: readonly Operation[],
+    isReplica = false,
   ): Promise<void> {
-    const run = new ModelRun(options, backgroundDelayMs);
+    const run = new ModelRun(options, backgroundDelayMs, isReplica);
     await run.#open();
     for (const operation of operations) await run.#do(operation);
     await run.#checkAll();
@@ -56,12 +70,16 @@ export class ModelRun {
     const engine = this.#engine;
     switch (operation.type) {
       case 'put':
-        return this.#put(operation.key, bytesOf(operation));
+        return this.#settle(this.#write([{ key: operation.key, value: bytesOf(operation) }]));
       case 'delete':
-        this.#model.write([[name(operation.key), this.#next(null)]]);
-        return this.#settle(engine.delete(keyOf(operation.key)));
-      case 'batch':
-        return this.#batch(operation.items);
+        return this.#settle(this.#write([{ key: operation.key, value: null }]));
+      case 'batch': {
+        const items = operation.items.map((item) => ({
+          key: item.key,
+          value: item.size < 0 ? null : bytesOf(item),
+        }));
+        return this.#settle(this.#write(items));
+      }
       case 'burst':
         return this.#burst(operation);
       case 'versions':
@@ -91,6 +109,12 @@ export class ModelRun {
         return this.#model.noteDurable();
       case 'idle':
         return this.#settle(engine.store.maintenanceIdle());
+      case 'slots':
+        return this.#checkSlots();
+      case 'lookAtSlots':
+        return lookAtSlots(engine.store, slotsOf(operation.keys));
+      case 'settle':
+        return this.#raiseWatermarks(operation);
       case 'pass':
         return this.#simulation.pass(operation.days * DAY_MS);
       case 'reopen':
@@ -108,21 +132,30 @@ export class ModelRun {
     this.#versions = new VersionSource(this.#engine.store.newestTimestamp, this.#simulation.clock);
   }
 
-  #put(key: number, value: Uint8Array): Promise<void> {
-    this.#model.write([[name(key), this.#next(text(value) as string)]]);
-    return this.#settle(this.#engine.put(keyOf(key), value));
-  }
-
-  async #batch(items: readonly { key: number; size: number; fill: number }[]): Promise<void> {
-    const operations = items.map((item) =>
-      item.size < 0
-        ? { type: 'delete' as const, key: keyOf(item.key) }
-        : { type: 'put' as const, key: keyOf(item.key), value: bytesOf(item) },
+  /** Writes the newest versions of keys, a null for a deletion; they become visible together. */
+  #write(items: readonly { readonly key: number; readonly value: Uint8Array | null }[]): Promise<void> {
+    const versions = items.map(
+      ({ key, value }) => [name(key), this.#next(key, value === null ? null : latin1(value))] as const,
     );
-    this.#model.write(
-      items.map((item) => [name(item.key), this.#next(item.size < 0 ? null : latin1(bytesOf(item)))]),
+    this.#model.write(versions);
+    if (items.length === 0) return this.#engine.write([]);
+    if (this.#watermarks !== null) {
+      const puts = items.map(({ key, value }, index) => {
+        const fields = { ...versions[index][1], tombstone: value === null };
+        return { key: keyOf(key), record: encodeRecord(fields, value ?? NOTHING) };
+      });
+      return this.#writeRecords(puts).then(() => undefined);
+    }
+    const [{ key, value }] = items;
+    if (items.length === 1)
+      return value === null ? this.#engine.delete(keyOf(key)) : this.#engine.put(keyOf(key), value);
+    return this.#engine.write(
+      items.map((item) =>
+        item.value === null
+          ? { type: 'delete', key: keyOf(item.key) }
+          : { type: 'put', key: keyOf(item.key), value: item.value },
+      ),
     );
-    await this.#settle(this.#engine.write(operations));
   }
 
   /** Many writes at once, so that memtables fill up and levels grow. */
@@ -131,8 +164,7 @@ export class ModelRun {
     for (let i = 0; i < count; i++) {
       const key = (first + i * 7) % KEYS;
       const bytes = Buffer.alloc(size, `${first}.${i}.`);
-      this.#model.write([[name(key), this.#next(latin1(bytes))]]);
-      calls.push(this.#engine.put(keyOf(key), bytes));
+      calls.push(this.#write([{ key, value: bytes }]));
     }
     await this.#settle(Promise.all(calls));
   }
@@ -157,28 +189,46 @@ export class ModelRun {
       // In the middle of a day, so that no operation takes long enough to matter.
       const expiryMs = item.days === 0 || tombstone ? 0 : startOfDay(nowMs) + (item.days + 0.5) * DAY_MS;
       const value = tombstone ? new Uint8Array(0) : bytesOf(item);
-      const fields = { timestamp, writer: WRITER, tombstone, from: 0, expiryMs };
-      puts.push({ key: keyOf(item.key), record: encodeRecord(fields, value) });
-      versions.push([
-        name(item.key),
-        { timestamp, writer: WRITER, value: tombstone ? null : latin1(value), expiryMs },
-      ]);
+      const from = this.#fromOf(item.key, timestamp);
+      const fields = { timestamp, writer: WRITER, from, expiryMs };
+      puts.push({ key: keyOf(item.key), record: encodeRecord({ ...fields, tombstone }, value) });
+      versions.push([name(item.key), { ...fields, value: tombstone ? null : latin1(value) }]);
     }
     if (puts.length === 0) return;
     const applied = this.#model.write(versions) > 0;
-    const status = await this.#settle(
-      new Promise<number>((resolve, reject) => {
-        const onWrite = (
-          _token: number,
-          code: number,
-          _time: number,
-          _writer: number,
-          error: Error | null,
-        ) => (error === null ? resolve(code) : reject(error));
-        this.#engine.store.writeBatch(puts, { onWrite }, 0);
-      }),
-    );
+    const status = await this.#settle(this.#writeRecords(puts));
     assert.equal(status, applied ? 0 : 1, 'applied or stale');
+  }
+
+  #writeRecords(puts: readonly { readonly key: Uint8Array; readonly record: Uint8Array }[]): Promise<number> {
+    return new Promise((resolve, reject) => {
+      const onWrite = (_token: number, code: number, _time: number, _writer: number, error: Error | null) =>
+        error === null ? resolve(code) : reject(error);
+      this.#engine.store.writeBatch(puts, { onWrite }, 0);
+    });
+  }
+
+  async #checkSlots(): Promise<void> {
+    const nowMs = this.#simulation.clock.nowMs();
+    const watermarkOf = (slot: number): number => this.#watermarkOf(slot);
+    await this.#settle(checkSlots(this.#engine.store, this.#model, ALL_SLOTS, watermarkOf, nowMs));
+  }
+
+  /** A node tells its engine so when no write at or below these timestamps comes any more. */
+  #raiseWatermarks({ keys, age }: Operation & { type: 'settle' }): void {
+    const watermarks = this.#watermarks;
+    if (watermarks === null) return;
+    const timestamp = this.#model.newestTimestamp - age * AGE_TICKS;
+    for (const key of keys) {
+      const slot = slotOfName(name(key));
+      watermarks[slot] = Math.max(watermarks[slot], timestamp);
+    }
+    this.#engine.store.purge();
+  }
+
+  /** The largest timestamp with which a deletion of the slot may be forgotten. */
+  #watermarkOf(slot: number): number {
+    return Math.max((this.#options.dropTombstonesBelow ?? 0) - 1, this.#watermarks?.[slot] ?? 0);
   }
 
   async #checkKey(key: number): Promise<void> {
@@ -190,6 +240,7 @@ export class ModelRun {
 
   async #checkAll(): Promise<void> {
     for (let key = 0; key < KEYS; key++) await this.#checkKey(key);
+    await this.#checkSlots();
     await this.#checkRange({ start: { key: 0, place: 'first' }, end: null, most: 1000 }, this.#model.entries);
   }
 
@@ -286,8 +337,14 @@ export class ModelRun {
     this.#model.afterStop(found, all, this.#simulation.clock.nowMs());
   }
 
-  #next(value: string | null): Version {
-    return { timestamp: this.#versions.next(), writer: 0, value, expiryMs: 0 };
+  #next(key: number, value: string | null): Version {
+    const timestamp = this.#versions.next();
+    return { timestamp, writer: 0, value, expiryMs: 0, from: this.#fromOf(key, timestamp) };
+  }
+
+  /** As it changes from write to write, so must what counts for whom. */
+  #fromOf(key: number, timestamp: number): number {
+    return this.#watermarks === null ? 0 : 1 + ((key + timestamp) % MAX_FROM);
   }
 
   #expires(key: number): boolean {
@@ -315,6 +372,16 @@ function keyOf(index: number): Buffer {
 function name(index: number): string {
   return keyOf(index).toString('latin1');
 }
+
+function slotOfName(key: string): number {
+  return slotOf(Buffer.from(key, 'latin1'), 0, key.length);
+}
+
+function slotsOf(keys: readonly number[]): Uint16Array {
+  return Uint16Array.from(new Set(keys.map((key) => slotOfName(name(key)))));
+}
+
+const ALL_SLOTS = slotsOf(Array.from({ length: KEYS }, (_, key) => key));
 
 function boundOf({ key, place }: Bound): Buffer {
   const at = keyOf(key);

@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import {
   isTombstone,
   recordExpiryMs,
+  recordFrom,
   recordTimestamp,
   recordValueStart,
   recordWriter,
@@ -18,6 +19,8 @@ export interface Version {
   readonly value: string | null;
   /** 0: never. */
   readonly expiryMs: number;
+  /** How many replicas the write asked for; 0: the record is nobody's but the engine's. */
+  readonly from: number;
 }
 
 /** By key as latin1. */
@@ -27,15 +30,15 @@ export type Entries = ReadonlyMap<string, Version>;
 type Undo = readonly (readonly [key: string, before: Version | undefined])[];
 
 export class EngineModel {
-  /** Deletions older than this may be forgotten. */
-  readonly #forgetBelow: number;
+  /** By key: what is gone may be forgotten when its timestamp is this one or smaller. */
+  readonly #forgetUpTo: (key: string) => number;
   readonly #entries = new Map<string, Version>();
   readonly #undo: Undo[] = [];
   #durable = 0;
   newestTimestamp = 0;
 
-  constructor(forgetBelow: number) {
-    this.#forgetBelow = forgetBelow;
+  constructor(forgetUpTo: (key: string) => number) {
+    this.#forgetUpTo = forgetUpTo;
   }
 
   get entries(): Entries {
@@ -64,7 +67,13 @@ export class EngineModel {
   /** Whether the store may have forgotten the key although it was written: a late older version would come back. */
   mayForget(key: string, nowMs: number): boolean {
     const version = this.#entries.get(key);
-    return version !== undefined && version.timestamp < this.#forgetBelow && !isVisible(version, nowMs);
+    return version !== undefined && version.timestamp <= this.#forgetUpTo(key) && this.isGone(key, nowMs);
+  }
+
+  /** Whether the key is deleted, or its value has expired. */
+  isGone(key: string, nowMs: number): boolean {
+    const version = this.#entries.get(key);
+    return version !== undefined && !isVisible(version, nowMs);
   }
 
   /** @throws AssertionError when the record is not what the key must have */
@@ -111,6 +120,7 @@ export class EngineModel {
     const found = [recordTimestamp(record, 0), recordWriter(record, 0)];
     if (found[0] !== version.timestamp || found[1] !== version.writer)
       return `${key} is at version ${found}, not at ${[version.timestamp, version.writer]}`;
+    if (recordFrom(record, 0) !== version.from) return `${key} asked for ${version.from} replicas`;
     // A compaction turns what has expired into a deletion.
     if (isTombstone(record, 0)) return isVisible(version, nowMs) ? `${key} is deleted` : undefined;
     const value = Buffer.from(record.subarray(recordValueStart(record, 0))).toString('latin1');

@@ -13,9 +13,11 @@ import {
   RecordStore,
 } from '../../native-free-lsm/index.ts';
 import { InlineExecutor, MemoryFileSystem } from '../../native-free-lsm/simulation/index.ts';
+import type { SlotJobResult } from '../../native-free-lsm/slots/slot-job.ts';
 import type {
   BackgroundJob,
   BackgroundResult,
+  SlotsJob,
 } from '../../native-free-lsm/threads/protocol/posted-messages.ts';
 import { FakeClock } from '../../src/simulation/fake-clock.ts';
 import { HASH_SEED } from './hash-flood.ts';
@@ -39,7 +41,7 @@ export const TINY_OPTIONS: Partial<EngineOptions> = {
 };
 
 /**
- * Flushes and compactions begin this much later: several memtables wait, while writes and reads go on. With 0 each is
+ * Flushes, compactions and looks at slots begin this much later: several memtables wait, while writes and reads go on. With 0 each is
  * done in the turn that asks for it.
  */
 export function backgroundAfter(delayMs: number): ExecutorFactory {
@@ -58,8 +60,17 @@ class LateBackground extends InlineExecutor {
   }
 
   override async runBackground(job: BackgroundJob): Promise<BackgroundResult> {
-    await new Promise<void>((resolve) => void this.#clock.after(this.#delayMs, resolve));
+    await this.#delay();
     return super.runBackground(job);
+  }
+
+  override async runSlots(job: SlotsJob): Promise<SlotJobResult> {
+    await this.#delay();
+    return super.runSlots(job);
+  }
+
+  #delay(): Promise<void> {
+    return new Promise((resolve) => void this.#clock.after(this.#delayMs, resolve));
   }
 }
 

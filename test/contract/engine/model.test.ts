@@ -1,11 +1,11 @@
 /**
  * The engine against a sorted map: random operations over random configurations must give what the map gives (idea:
  * pebble's metamorphic tests). `npm run model` looks longer. A failure prints seed, path and the smallest case:
- * MODEL_SEED and MODEL_PATH repeat it.
+ * MODEL_SEED and MODEL_PATH repeat it, or MODEL_SLOT_SEED and MODEL_SLOT_PATH the one about slots.
  */
 import { test } from 'node:test';
 import type { EngineOptions } from '../../../native-free-lsm/index.ts';
-import { checkModel } from '../../support/engine-model-check.ts';
+import { checkModel, checkSlotModel } from '../../support/engine-model-check.ts';
 import type { Operation } from '../../support/engine-model-operations.ts';
 import { ModelRun } from '../../support/engine-model-run.ts';
 
@@ -15,6 +15,12 @@ test('random operations over random configurations give what a sorted map gives'
   const seed = Number(process.env.MODEL_SEED ?? Math.floor(performance.timeOrigin) & 0x7fff_ffff);
   t.diagnostic(`seed ${seed}`);
   await checkModel({ runs: RUNS, seed, path: process.env.MODEL_PATH });
+});
+
+test('what the engine says of slots is what the map has, whatever it has kept of them', async (t) => {
+  const seed = Number(process.env.MODEL_SLOT_SEED ?? Math.floor(performance.timeOrigin) & 0x7fff_ffff);
+  t.diagnostic(`seed ${seed}`);
+  await checkSlotModel({ runs: Math.ceil(RUNS / 2), seed, path: process.env.MODEL_SLOT_PATH });
 });
 
 /** Few places for memtables, and tables that fill level 0 at once. */
