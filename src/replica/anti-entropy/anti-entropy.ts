@@ -118,6 +118,7 @@ export class AntiEntropy {
   readonly #waiting = new Set<(reason: unknown) => void>();
   #interval: TimerHandle | null = null;
   #wake: TimerHandle | null = null;
+  #wakeAtMs = 0;
   #running: Promise<void> | null = null;
   #obstacle: string | null = null;
   #isUnsettled = false;
@@ -308,8 +309,13 @@ export class AntiEntropy {
 
   #wakeIn(delayMs: number): void {
     if (this.#stop.signal.aborted) return;
+    const { clock } = this.#options;
+    const atMs = clock.monotonicMs() + delayMs;
+    // A peer that comes and goes must not put off for ever what is to begin sooner.
+    if (this.#wake !== null && this.#wakeAtMs <= atMs) return;
     this.#wake?.cancel();
-    this.#wake = this.#options.clock.after(delayMs, () => {
+    this.#wakeAtMs = atMs;
+    this.#wake = clock.after(delayMs, () => {
       this.#wake = null;
       this.#running ??= this.#work().finally(() => {
         this.#running = null;

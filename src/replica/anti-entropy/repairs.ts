@@ -10,6 +10,8 @@ import type { Stretch } from './round-schedule.ts';
 
 /** Of finished ones so many are remembered, for those who ask how they went. */
 const REMEMBERED = 16;
+/** So many that are not over are kept: a node that is refilled begins one every 10 s. */
+const MAX_OPEN = 1_024;
 const POLL_MS = 500;
 const ANSWER_TIMEOUT_MS = 5_000;
 
@@ -122,8 +124,16 @@ export class Repairs {
     const repair = ++this.#lastNumber;
     const part = { repair, stretches: stretches.length, left: new Set(stretches), obstacle: '' };
     this.#parts.set(repair, part);
-    if (this.#parts.size > REMEMBERED) this.#parts.delete(this.#parts.keys().next().value!);
+    this.#forgetOld();
     return part;
+  }
+
+  /** But none that is not over: it is still asked for, and would never be seen to end. */
+  #forgetOld(): void {
+    for (const [repair, { left }] of this.#parts) {
+      if (this.#parts.size <= REMEMBERED) return;
+      if (left.size === 0 || this.#parts.size > MAX_OPEN) this.#parts.delete(repair);
+    }
   }
 
   #pollSoon(): void {

@@ -119,3 +119,14 @@ test('in a slot that is compared in parts, what one owner brings reaches one tha
     for (const key of keys.slice(0, 8)) assert.equal(cluster.held(index, key), null, `n${index}`);
   }
 });
+
+test('a peer that comes and goes does not put rounds off for ever', async () => {
+  const cluster = new RoundCluster({ nodes: 3, intervalMs: 10 * MINUTE });
+  cluster.place(1, 'key5', OLD);
+  await cluster.startAll();
+  for (let times = 0; times < 30; times++) {
+    for (const index of ALL) cluster.rounds(index).onPeerUp();
+    await cluster.pass(100);
+  }
+  assert.deepEqual(cluster.differences(), []);
+});
