@@ -276,7 +276,8 @@ export class Maintenance {
     const task = this.#compactionRetry.pick((held) =>
       pickPurge(this.#parts.superVersions.version, this.#busyTables, options, isPurgeable, held),
     );
-    this.#mayPurge = task !== null;
+    // While others wait after a failure, which may have been of a purge, none was looked for.
+    this.#mayPurge = task !== null || this.#compactionRetry.pending;
     return task;
   }
 

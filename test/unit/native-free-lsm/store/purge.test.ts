@@ -1,6 +1,17 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { encodeRecord, type RecordStore, SLOT_COUNT, slotOf } from '../../../../native-free-lsm/index.ts';
+import {
+  encodeRecord,
+  LsmError,
+  type RecordStore,
+  SLOT_COUNT,
+  slotOf,
+} from '../../../../native-free-lsm/index.ts';
+import { InlineExecutor } from '../../../../native-free-lsm/simulation/index.ts';
+import type {
+  BackgroundJob,
+  BackgroundResult,
+} from '../../../../native-free-lsm/threads/protocol/posted-messages.ts';
 import { EngineSimulation, TINY_OPTIONS } from '../../../support/engine-simulation.ts';
 
 const KEYS = 600;
@@ -96,6 +107,35 @@ test('a deletion above the watermark of its slot stays, and hides what it hides'
     const record = await simulation.settle(get(store, index));
     assert.equal(record !== null, isKept(index), `key${index}`);
   }
+  await simulation.settle(store.close());
+});
+
+test('a purge that fails is done again without being asked for again', async () => {
+  const watermarks = new SharedArrayBuffer(SLOT_COUNT * Float64Array.BYTES_PER_ELEMENT);
+  let failures = 0;
+  class FullDisk extends InlineExecutor {
+    override runBackground(given: BackgroundJob): Promise<BackgroundResult> {
+      if (failures === 0) return super.runBackground(given);
+      failures--;
+      return Promise.reject(new LsmError('NO_SPACE', 'the disk is full'));
+    }
+  }
+  const simulation = new EngineSimulation(
+    { ...TINY_OPTIONS, watermarks },
+    undefined,
+    (context) => new FullDisk(context),
+  );
+  const store = simulation.openStore();
+  await writeAndDelete(simulation, store);
+  await simulation.settle(store.compact());
+  new Float64Array(watermarks).fill(4 * KEYS);
+  const full = store.stats().diskBytes;
+  failures = 1;
+  store.purge();
+  await simulation.pass(60_000);
+  assert.equal(failures, 0);
+  await simulation.settle(store.maintenanceIdle());
+  assert.ok(store.stats().diskBytes * 5 < full, `${store.stats().diskBytes} of ${full} bytes are left`);
   await simulation.settle(store.close());
 });
 
