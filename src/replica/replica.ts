@@ -342,7 +342,7 @@ export class Replica {
     this.#refusedForClock++;
     this.#limitedLog.warn(
       'clock',
-      `Refused a write of ${whose}: its timestamp is too far ahead of this clock; set the clocks of the cluster right (NTP)`,
+      `Refused a write of ${whose}: its timestamp is too far ahead of this clock; unless the node was started just now, set the clocks of the cluster right (NTP)`,
     );
     return TIMESTAMP_AHEAD;
   }

@@ -19,8 +19,8 @@ with a value does. The command does nothing, with exit code 8, when the value of
 the key is not one of those, or is one of those. Two such writes at the same time may
 both succeed: only for one writer at a time is it a compare-and-set (README).`;
 
-export const EXPLAIN_MANUAL = `--explain prints, instead of the value, how the request went: which nodes were asked,
-why and when, what each of them said, and what is done about replicas that lag
+export const EXPLAIN_MANUAL = `--explain prints how the request went, and no value: which nodes were asked, why
+and when, what each of them said, and what is done about replicas that lag
 behind. In the time line = is the time until the answer (>), and ? no answer. The
 answer is given when all have answered, or the time of the request is over.`;
 
@@ -45,6 +45,7 @@ export const WRITE_EXIT_CODES = exitCodesManual([
   ExitCode.notEnoughReplicas,
   ExitCode.overloaded,
   ExitCode.unreachable,
+  ExitCode.output,
   ExitCode.conditionFailed,
 ]);
 

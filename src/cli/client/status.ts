@@ -24,7 +24,8 @@ from doing all it should, with its code (README.md lists them, and what to do),
 and for each peer that a node refuses, or that refuses it. docs/STATUS.md
 explains the fields of --json.
 
-  keys         estimated: deletions and old versions count until they are compacted
+  keys         estimated: deletions and old versions count until they are compacted,
+               and so do the node's own records
   tables       on each level, from level 0
   cache        hit rate of the block cache since the start
   table reads  blocks read from disk since the start, by thread

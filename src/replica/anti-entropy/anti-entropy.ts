@@ -29,8 +29,12 @@ import { SlotPromises } from './slot-promises.ts';
 
 /** Peers that come back at the same time are met by one round. */
 const RECONNECT_DELAY_MS = 200;
-/** When slots could not be settled though all owners were there, as for a late write, they are tried again. */
+/**
+ * When slots could not be settled though all owners were there, as for a late write, they are tried again; when that is
+ * in vain again and again, as for a record that an owner has no room for, more and more rarely.
+ */
 const RETRY_DELAY_MS = 15_000;
+const MAX_RETRY_DELAY_MS = 120_000;
 const LOG_PERIOD_MS = 60_000;
 const REQUEST_TIMEOUT_MS = 5_000;
 const COPYING = 'it copies what its data folder lacks, and takes part in rounds afterwards';
@@ -122,6 +126,7 @@ export class AntiEntropy {
   #running: Promise<void> | null = null;
   #obstacle: string | null = null;
   #isUnsettled = false;
+  #retryDelayMs = RETRY_DELAY_MS;
 
   constructor(options: AntiEntropyOptions) {
     const { basis, clock, log, nodeId, records, watermarks } = options;
@@ -347,7 +352,11 @@ export class AntiEntropy {
         this.#log.warn('round', `Slots ${next.first} to ${next.last} are not all settled: ${obstacle}`);
       this.#repairs.onRound(next, obstacle);
     }
-    if (mayRetry && this.#options.settings.antiEntropyIntervalMs > 0) this.#allDue(RETRY_DELAY_MS);
+    if (!mayRetry) this.#retryDelayMs = RETRY_DELAY_MS;
+    else if (this.#options.settings.antiEntropyIntervalMs > 0) {
+      this.#allDue(this.#retryDelayMs);
+      this.#retryDelayMs = Math.min(this.#retryDelayMs * 2, MAX_RETRY_DELAY_MS);
+    }
   }
 
   #leaderOf(stretch: Stretch): RoundLeader {

@@ -21,7 +21,6 @@ const LASTING: ReadonlySet<number> = new Set([
   FailureCode.tooLarge,
   FailureCode.malformed,
   FailureCode.corruption,
-  FailureCode.storage,
 ]);
 const BUDGET_WAIT_MS = 20;
 
@@ -192,7 +191,7 @@ class Batch implements DeliverySink {
     this.#counts.sentBytes += sentBytes;
     this.#context.budget.spend(sentBytes);
     const hasFailed = result === Delivered.refused || result === Delivered.unread;
-    if (hasFailed && !LASTING.has(failure)) this.#isStopped = true;
+    if (hasFailed && !isLasting(result, failure)) this.#isStopped = true;
     else {
       this.#left.delete(key);
       if (result === Delivered.written) this.#counts.delivered++;
@@ -205,4 +204,9 @@ class Batch implements DeliverySink {
   #end(): void {
     if (--this.#underWay === 0) this.#over.resolve();
   }
+}
+
+/** A disk that fails here fails for this record; there it fails for all of them, and may be mended. */
+function isLasting(result: Delivered, failure: number): boolean {
+  return LASTING.has(failure) || (failure === FailureCode.storage && result === Delivered.unread);
 }

@@ -52,6 +52,7 @@ export class HintLog {
   /** The last page of each queue that is on its way to the disk, and all that were before it. */
   readonly #storing = new Map<HintQueue, Promise<void>>();
   #unstoredBytes = 0;
+  #isClosed = false;
   /** Keys that were dropped: no room, too old, or not stored. */
   overflowed = 0;
   expired = 0;
@@ -144,6 +145,7 @@ export class HintLog {
     const oldestMs = nowMs() - maxAgeMs;
     for (const queue of this.#queues.values()) {
       for (let page = queue.first; page !== undefined && isOlder(page, oldestMs); page = queue.first) {
+        if (this.#isClosed) return;
         this.expired += page.count;
         await this.#drop(queue, page);
       }
@@ -154,7 +156,7 @@ export class HintLog {
   async forget(queue: HintQueue): Promise<number> {
     let keys = 0;
     this.#seal(queue);
-    for (let page = queue.first; page !== undefined; page = queue.first) {
+    for (let page = queue.first; page !== undefined && !this.#isClosed; page = queue.first) {
       keys += page.count;
       await this.#drop(queue, page);
     }
@@ -164,6 +166,7 @@ export class HintLog {
 
   /** Stores what has gathered; nothing is noted any more. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     this.#sealAll();
     await Promise.all(this.#storing.values());
   }
@@ -175,7 +178,8 @@ export class HintLog {
       await this.keep(queue, page, []);
     } catch (error) {
       queue.remove(page);
-      this.#tellFault(error);
+      // The next start drops what this one did not come to.
+      if (!this.#isClosed) this.#tellFault(error);
     }
   }
 

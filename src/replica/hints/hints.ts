@@ -86,7 +86,7 @@ interface HintFigures extends Readonly<DeliveryCounts> {
   readonly passedOnInVain: number;
   /** No owner took the write. */
   readonly nowhere: number;
-  /** Dropped for want of room, for their age, as they could not be stored, or as the node has left the cluster. */
+  /** Dropped: for want of room, for their age, or as they could not be stored or nobody is to get them any more. */
   readonly overflowed: number;
   readonly expired: number;
   readonly lost: number;
@@ -131,10 +131,9 @@ export class Hints implements SettlementSink {
     };
   }
 
-  /** Goes on with what an earlier start has left. */
+  /** Goes on with what an earlier start has left, or drops it when this one keeps no hints. */
   async start(): Promise<void> {
-    const { clock, isOn } = this.#options;
-    if (!isOn) return;
+    const { clock } = this.#options;
     try {
       await this.#log.load();
     } catch (error) {
@@ -241,11 +240,12 @@ export class Hints implements SettlementSink {
   }
 
   async #tick(): Promise<void> {
+    const { isOn, peers } = this.#options;
     if (this.#isTicking) return;
     this.#isTicking = true;
     await this.#log.expire();
     for (const queue of [...this.#log.queues]) {
-      if (this.#options.peers.has(queue.nodeId)) this.#deliveryOf(queue).kick();
+      if (isOn && peers.has(queue.nodeId)) this.#deliveryOf(queue).kick();
       else {
         this.#deliveryOf(queue).close();
         this.#deliveries.delete(queue);

@@ -83,6 +83,18 @@ test('rounds of the schedule settle what has changed, and nothing anew', async (
   assert.deepEqual(cluster.differences(), []);
 });
 
+test('what cannot be settled is tried again soon, and more and more rarely when that is in vain', async () => {
+  const cluster = new RoundCluster({ nodes: 3, intervalMs: 60 * MINUTE });
+  await cluster.startAll();
+  let obstructed = 0;
+  Object.defineProperty(cluster.nodes[0], 'isCopying', { get: () => ++obstructed > 0 });
+  cluster.rounds(0).onPeerUp();
+  await cluster.pass(20_000);
+  assert.equal(obstructed, 16, 'the first time, and 15 s later: eight stretches each');
+  await cluster.pass(10 * MINUTE);
+  assert.ok(obstructed >= 7 * 8 && obstructed <= 9 * 8, `${obstructed} stretches in ten minutes`);
+});
+
 test('slots are all gone through, each by one leader', async () => {
   const cluster = new RoundCluster({ nodes: 4 });
   await cluster.startAll();

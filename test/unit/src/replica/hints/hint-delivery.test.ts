@@ -156,6 +156,30 @@ describe('delivery of hints', () => {
     assert.deepEqual([counts.undeliverable, queue().keys], [1, 0]);
   });
 
+  it('waits for a node whose disk fails: its hints are not given up', async () => {
+    replicas.refusing.set('b', FailureCode.storage);
+    await note(keysOf(50));
+    const delivery = delivering();
+    await pass(1_000);
+    assert.deepEqual([delivery.state, counts.undeliverable, queue().keys], ['backing off', 0, 50]);
+    replicas.refusing.clear();
+    await pass(6_000);
+    assert.deepEqual([replicas.of('b').size, counts.delivered], [50, 50]);
+  });
+
+  it('gives up what this node cannot read, and goes on with the others', async () => {
+    await note(keysOf(50));
+    const { read } = replicas;
+    replicas.read = (...args) => {
+      if (Buffer.from(args[1]).toString() === 'k0') replicas.refusing.set('a', FailureCode.storage);
+      read.apply(replicas, args);
+      replicas.refusing.clear();
+    };
+    delivering();
+    await pass(100);
+    assert.deepEqual([replicas.of('b').size, counts.undeliverable, queue().keys], [49, 1, 0]);
+  });
+
   it('keeps what a node has not taken when it stops in between, and nothing else', async () => {
     await note(keysOf(40));
     const { repairWrite } = replicas;

@@ -205,6 +205,21 @@ describe('hints', () => {
     assert.deepEqual({ keys, lost, nodes }, { keys: 0, lost: 1, nodes: [] });
   });
 
+  it('of an earlier start are dropped when none are kept any more: they would stay on the disk for good', async () => {
+    write('k1', 'current', 'failed', 'current');
+    write('k2', 'current', 'current', 'failed');
+    await hints.close();
+    hints = made(false);
+    await hints.start();
+    up.add('b').add('c');
+    await pass(1_000);
+    const { keys, lost } = hints.figures();
+    assert.deepEqual({ keys, lost, asked: replicas.asked }, { keys: 0, lost: 2, asked: [] });
+    hints = made();
+    await hints.start();
+    assert.equal(hints.figures().keys, 0);
+  });
+
   it('that cannot be read when the node starts do not keep it from starting', async () => {
     await engine.close();
     hints = made();
