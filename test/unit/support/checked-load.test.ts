@@ -94,7 +94,10 @@ describe('a checked load', () => {
       () => 'nothing is written',
     );
     store.onGet = (_, response) => response.end(first) !== undefined;
-    assert.match(await store.firstFault(), /^GET .*key0=1 was read after key0=\d+ was acknowledged( or read)?$/);
+    assert.match(
+      await store.firstFault(),
+      /^GET .*key0=1 was read after key0=\d+ was acknowledged( or read)?$/,
+    );
   });
 
   test('finds a value that nobody wrote, one of another key, and none', async () => {
