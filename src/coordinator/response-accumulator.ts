@@ -166,8 +166,10 @@ export class ResponseAccumulator {
       if (this.decision === Decision.waiting) this.#compare(kind, timestamp, writer);
       if (record !== null) this.#keepFreshest(position, record);
     }
-    if (this.decision === Decision.waiting) this.#count(bit, kind, code, writer === SETTLED_WRITER);
-    if (code === FailureCode.none) this.#known |= bit;
+    const isSettled = writer === SETTLED_WRITER;
+    if (this.decision === Decision.waiting) this.#count(bit, kind, code, isSettled);
+    // Who names its watermark has not looked at the key: what it holds may be newer, and from before this write began.
+    if (code === FailureCode.none && !isSettled) this.#known |= bit;
     return this.decision;
   }
 

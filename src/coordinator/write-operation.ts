@@ -8,7 +8,7 @@ import {
 import { FailureCode } from '../failure.ts';
 import type { TimestampWaiter } from '../hybrid-clock.ts';
 import { Outcome, type OutcomeSink } from '../outcome.ts';
-import { failed, type ReplicaReply, ReplyKind, type ReplySink } from '../reply.ts';
+import { failed, isSettledVersion, type ReplicaReply, ReplyKind, type ReplySink } from '../reply.ts';
 import type { RequestOptions } from '../request-options.ts';
 import { RequestKind } from '../settlement.ts';
 import { Operation, type OperationContext } from './operation.ts';
@@ -32,6 +32,7 @@ const VERSION_AHEAD = "it holds a version too far ahead of this node's clock";
  * at one time, either may win, and the answer is a success: whoever reads there reads this write or one that came
  * after what this had to win over. So each replica can put a write off once, and most need two tries at most. (It is
  * how the register of Lynch and Shvartsman has its writes ordered, but for a first try that needs no question before.)
+ * A replica that has named its watermark has not said what it holds, and can put the write off once more.
  */
 export class WriteOperation extends Operation implements TimestampWaiter {
   /** Until it is part of a record. */
@@ -84,7 +85,7 @@ export class WriteOperation extends Operation implements TimestampWaiter {
     // Also a late word of a newer version says what this write, or this node's next ones, have to win over.
     const heard = reply.kind === ReplyKind.stale ? this.#look(reply) : reply;
     if (tried === this.#tries) super.onReply(position, heard);
-    else if (heard.code === FailureCode.none) this.accumulator.noteKnown(position);
+    else if (heard.code === FailureCode.none && !isWatermark(heard)) this.accumulator.noteKnown(position);
   }
 
   protected override overtaken(): void {
@@ -177,6 +178,11 @@ export class WriteOperation extends Operation implements TimestampWaiter {
     const isSent = this.#tries > 0;
     this.answer(isSent ? Outcome.notEnoughReplicas : Outcome.overloaded, null, sentence);
   }
+}
+
+/** The replica has not looked at the key: what it holds may be newer, and from before this write began. */
+function isWatermark({ record }: ReplicaReply): boolean {
+  return record !== null && isSettledVersion(record);
 }
 
 /** Takes the answers to one try but the first. */

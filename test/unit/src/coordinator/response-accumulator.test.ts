@@ -71,6 +71,7 @@ class Model {
     return this.#events.slice(0, Math.max(end, 0)).some((event, i, before) => {
       if (event.what === 'late') return event.position === position;
       if (event.what === 'try' || event.said.position !== position || event.said.code !== 0) return false;
+      if (event.said.writer === SETTLED_WRITER) return false;
       // What is said twice to one try is heard once.
       const begin = before.slice(0, i).findLastIndex(({ what }) => what === 'try') + 1;
       return !before

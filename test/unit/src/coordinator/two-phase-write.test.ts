@@ -194,6 +194,33 @@ test('an ordinary write takes a later timestamp where so old a version is settle
   assert.deepEqual(answers.all, ['ok']);
 });
 
+test('a watermark does not say what a replica holds, so a newer version there still has to be won over', () => {
+  const { answers, coordinator, writes } = setUp();
+  coordinator.put(KEY, VALUE, requestOptions({ ack: 2, from: 3 }), answers);
+  for (const { reply } of writes()) reply(stale(900, SETTLED_WRITER));
+  // It was there, and acknowledged, before this write had begun.
+  for (const { reply } of writes().slice(3)) reply(stale(5_000));
+  assert.deepEqual(answers.all, []);
+  for (const { reply } of writes().slice(6)) reply(STORED);
+  assert.deepEqual(answers.versions, ['5001 by 7']);
+});
+
+test('nor does one that comes when the write is sent again already', () => {
+  const { answers, coordinator, writes } = setUp('parallel', 4);
+  coordinator.put(KEY, VALUE, requestOptions({ ack: 3, from: 4 }), answers);
+  const settled = stale(900, SETTLED_WRITER);
+  for (const [position, said] of [STORED, settled, settled, settled].entries())
+    writes()[position].reply(said);
+  const second = writes().slice(4);
+  second[0].reply(STORED);
+  second[1].reply(STORED);
+  second[3].reply(stale(5_000));
+  assert.deepEqual(answers.all, []);
+  second[2].reply(stale(5_000));
+  for (const { reply } of writes().slice(8)) reply(STORED);
+  assert.deepEqual(answers.versions, ['5001 by 7']);
+});
+
 test('the deadline ends either phase, and what is said later changes nothing', () => {
   const { answers, clock, put, settled, versionAt, writes, writtenAt } = setUp();
   put();
