@@ -66,6 +66,33 @@ export async function refusalOf(response: http.IncomingMessage, absent?: string)
   return new CommandError(exitCodeOfStatus(status), sentence === '' ? reason : `${reason}: ${sentence}`);
 }
 
+/**
+ * The body of an answer that is a JSON object.
+ * @throws CommandError `unreachable` for a body that breaks off
+ */
+export async function readObject(
+  url: string,
+  response: http.IncomingMessage,
+): Promise<Readonly<Record<string, unknown>>> {
+  let body: string;
+  try {
+    body = await text(response);
+  } catch (error) {
+    throw unreachable(url, error);
+  }
+  const parsed = parse(body);
+  if (typeof parsed === 'object' && parsed !== null) return { ...parsed };
+  throw new CommandError(ExitCode.error, `what answers at ${new URL(url).origin} is not a Quorate node`);
+}
+
+function parse(json: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch {
+    return null;
+  }
+}
+
 export function unreachable(url: string, error: unknown): CommandError {
   const { origin } = new URL(url);
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';

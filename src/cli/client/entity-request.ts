@@ -1,10 +1,9 @@
 /** What `get`, `put` and `delete` share: their options, the URL and headers of their requests, and `--explain`. */
-import type { IncomingMessage } from 'node:http';
-import { text } from 'node:stream/consumers';
+import { type IncomingMessage, validateHeaderValue } from 'node:http';
 import { Command } from 'commander';
 import { type ClientSettings, clientSettings } from '../../config.ts';
 import { CommandError, ExitCode, exitCodeOfStatus, exitCodesManual } from '../exit-codes.ts';
-import { refusalOf, send, sendOrThrow } from '../http-client.ts';
+import { readObject, refusalOf, send, sendOrThrow } from '../http-client.ts';
 import { addSettings, environmentManual, readSettings, textOption } from '../options.ts';
 import { print } from '../output.ts';
 import { type QuorumSettings, quorumSettings } from '../quorum-settings.ts';
@@ -80,8 +79,8 @@ export function entityRequest(
   const headers: Record<string, string> = {};
   const ifMatch = textOption(command, 'ifMatch');
   const ifNoneMatch = textOption(command, 'ifNoneMatch');
-  if (ifMatch !== undefined) headers['If-Match'] = quoted(ifMatch);
-  if (ifNoneMatch !== undefined) headers['If-None-Match'] = quoted(ifNoneMatch);
+  if (ifMatch !== undefined) headers['If-Match'] = tagsOf('--if-match', ifMatch);
+  if (ifNoneMatch !== undefined) headers['If-None-Match'] = tagsOf('--if-none-match', ifNoneMatch);
   return { method, url: `${url}/v0/entity?${query}`, headers };
 }
 
@@ -100,7 +99,7 @@ export async function sendEntity(
   const status = response.statusCode ?? 0;
   // What was refused before it was begun has nothing to explain.
   if (response.headers['content-type'] !== 'application/json') throw await refusalOf(response, absent);
-  const explanation: Record<string, unknown> = JSON.parse(await text(response));
+  const explanation = await readObject(request.url, response);
   await print(describeExplanation(explanation));
   if (status >= 200 && status < 300) return null;
   const { reason } = explanation;
@@ -112,11 +111,23 @@ function isExplained(command: Command): boolean {
   return command.getOptionValue('explain') === true;
 }
 
-/** A shell takes the quotes off a tag. */
-function quoted(tags: string): string {
-  return tags
+/**
+ * What the flag says, as the header takes it. A shell takes the quotes off a tag.
+ * @throws CommandError for what no header can hold, such as an end of line
+ */
+function tagsOf(flag: string, said: string): string {
+  const tags = said
     .split(',')
     .map((tag) => tag.trim())
     .map((tag) => (BARE_TAG.test(tag) ? `"${tag}"` : tag))
     .join(', ');
+  try {
+    validateHeaderValue('ETag', tags);
+  } catch {
+    throw new CommandError(
+      ExitCode.error,
+      `${flag} has characters that no ETag has: ${JSON.stringify(said)}`,
+    );
+  }
+  return tags;
 }

@@ -1,12 +1,11 @@
 /** Asks a cluster to compare and settle slots now. */
-import { text } from 'node:stream/consumers';
 import type { Command as CommandType } from 'commander';
 import { Command } from 'commander';
 import { systemClock } from '../../clock.ts';
 import { clientSettings } from '../../config.ts';
 import { CommandError, ExitCode, exitCodesManual } from '../exit-codes.ts';
 import { holdProcess } from '../hold-process.ts';
-import { sendOrThrow } from '../http-client.ts';
+import { readObject, sendOrThrow } from '../http-client.ts';
 import { addSettings, environmentManual, readSettings } from '../options.ts';
 import { print } from '../output.ts';
 
@@ -47,8 +46,9 @@ async function repair(command: CommandType): Promise<void> {
   const { url } = readSettings(command, clientSettings, process.env);
   const { slot, wait } = command.opts<{ slot?: string; wait?: boolean }>();
   const query = slot === undefined ? '' : `?slots=${encodeURIComponent(slot)}`;
-  const answer = await sendOrThrow({ method: 'POST', url: `${url}/v0/repair${query}` });
-  const id = Number((JSON.parse(await text(answer)) as { repair?: unknown }).repair);
+  const target = `${url}/v0/repair${query}`;
+  const { repair: id } = await readObject(target, await sendOrThrow({ method: 'POST', url: target }));
+  if (typeof id !== 'number') throw notKnown(url);
   if (wait !== true) {
     await print(`Repair ${id} has begun.`);
     return;
@@ -97,9 +97,13 @@ interface Progress {
 }
 
 async function askProgress(url: string): Promise<Progress> {
-  const answer = await sendOrThrow({ method: 'GET', url: `${url}/v0/status` });
-  const { antiEntropy } = JSON.parse(await text(answer)) as { antiEntropy?: Progress };
-  if (antiEntropy === undefined)
-    throw new CommandError(ExitCode.error, `what answers at ${url} has no repair`);
+  const target = `${url}/v0/status`;
+  const status = await readObject(target, await sendOrThrow({ method: 'GET', url: target }));
+  const { antiEntropy } = status as { antiEntropy?: Progress };
+  if (antiEntropy === undefined) throw notKnown(url);
   return antiEntropy;
+}
+
+function notKnown(url: string): CommandError {
+  return new CommandError(ExitCode.error, `what answers at ${url} has no repair`);
 }

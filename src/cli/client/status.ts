@@ -1,9 +1,8 @@
-import { text } from 'node:stream/consumers';
 import { Command } from 'commander';
 import { clientSettings } from '../../config.ts';
 import { errorMessage } from '../../errors.ts';
 import { CommandError, ExitCode, exitCodesManual } from '../exit-codes.ts';
-import { send, unreachable } from '../http-client.ts';
+import { readObject, send } from '../http-client.ts';
 import { addSettings, environmentManual, readSettings } from '../options.ts';
 import { print } from '../output.ts';
 import {
@@ -88,24 +87,14 @@ interface NodeStatus extends Readonly<Record<string, unknown>> {
 async function askStatus(node: string): Promise<NodeStatus> {
   const url = `${node}/v0/status`;
   const response = await send({ method: 'GET', url, silenceTimeoutMs: PEER_TIMEOUT_MS });
-  let body: string;
-  try {
-    body = await text(response);
-  } catch (error) {
-    throw unreachable(url, error);
-  }
-  const status = parseStatus(body);
-  if (status === null) {
+  const status = await readObject(url, response);
+  if (!isStatus(status)) {
     throw new CommandError(ExitCode.error, `what answers at ${node} is not a Quorate node`);
   }
   return status;
 }
 
-function parseStatus(body: string): NodeStatus | null {
-  try {
-    const status = JSON.parse(body) as Partial<NodeStatus> | null;
-    return status?.node?.id !== undefined && Array.isArray(status.nodes) ? (status as NodeStatus) : null;
-  } catch {
-    return null;
-  }
+function isStatus(status: Readonly<Record<string, unknown>>): status is NodeStatus {
+  const { node, nodes } = status as Partial<NodeStatus>;
+  return node?.id !== undefined && Array.isArray(nodes);
 }

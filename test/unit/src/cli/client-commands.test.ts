@@ -27,6 +27,11 @@ const server = http.createServer(async (request, response) => {
     response.end(packr.pack([Buffer.from('b\n'), everyByte.subarray(0, 2)]));
     return;
   }
+  if (url.pathname === '/v0/repair') {
+    response.writeHead(202, { 'content-length': 100 });
+    response.write('{', () => response.destroy());
+    return;
+  }
   if (url.pathname === '/v0/status') {
     const nodes = [
       { id: 'node-1', http: `127.0.0.1:${port}` },
@@ -70,6 +75,13 @@ const server = http.createServer(async (request, response) => {
       response.writeHead(504, { 'content-type': 'application/json' }).end(JSON.stringify(explanation));
       break;
     }
+    case 'half-explained':
+      response.writeHead(200, { 'content-type': 'application/json', 'content-length': 100 });
+      response.write('{"method"', () => response.destroy());
+      break;
+    case 'unexplained':
+      response.writeHead(200, { 'content-type': 'application/json' }).end('null');
+      break;
     case 'stored':
       response.writeHead(201).end();
       break;
@@ -160,6 +172,20 @@ describe('put and delete', { concurrency: 2 }, () => {
     assert.deepEqual([refused.exitCode, refused.stdout.length], [4, 0]);
   });
 
+  it('says what is wrong with an explanation that breaks off or is none, and with an ETag that is none', async () => {
+    const cases: [string[], number, RegExp][] = [
+      [['get', 'half-explained', '--explain'], 5, /^quorate: no whole answer from http:\/\/127[^\n]*\n$/],
+      [['get', 'unexplained', '--explain'], 1, /^quorate: what answers at http:\S+ is not a Quorate node\n$/],
+      [['get', 'bytes', '--if-none-match', '名'], 1, /^quorate: --if-none-match has characters[^\n]*\n$/],
+      [['delete', 'deleted', '--if-match', '"a"\r\nX: y'], 1, /^quorate: --if-match has[^\n]*X: y"\n$/],
+    ];
+    for (const [args, exitCode, stderr] of cases) {
+      const ended = await run(args);
+      assert.match(ended.stderr, stderr);
+      assert.equal(ended.exitCode, exitCode, args.join(' '));
+    }
+  });
+
   it('sends stdin byte for byte', async () => {
     const { exitCode, stdout, stderr } = await run(['put', 'stored', '--ack', '2', '--from', '3'], everyByte);
     assert.deepEqual([exitCode, stdout.length, stderr], [0, 0, '']);
@@ -195,6 +221,14 @@ describe('put and delete', { concurrency: 2 }, () => {
     const { exitCode, stdout } = await run(['delete', 'deleted']);
     assert.deepEqual([exitCode, stdout.length], [0, 0]);
     assert.equal(lastBody('DELETE /v0/entity?id=deleted')?.length, 0);
+  });
+});
+
+describe('repair', () => {
+  it('says so when the answer breaks off', async () => {
+    const { exitCode, stderr } = await run(['repair']);
+    assert.match(stderr, /^quorate: no whole answer from http:\/\/127[^\n]*\n$/);
+    assert.equal(exitCode, 5);
   });
 });
 
