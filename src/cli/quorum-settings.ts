@@ -11,5 +11,11 @@ export interface QuorumSettings {
 
 export const quorumSettings: SettingsTable<QuorumSettings> = {
   ack: integer('ack', undefined, 1, MAX_REPLICAS, 'replicas that must answer; else more than half of `from`'),
-  from: integer('from', undefined, 1, MAX_REPLICAS, 'replicas the key has; else every node'),
+  from: integer(
+    'from',
+    undefined,
+    1,
+    MAX_REPLICAS,
+    'replicas the key has; else as many as the cluster is set to',
+  ),
 };

@@ -5,7 +5,7 @@ import { systemClock } from '../../clock.ts';
 import { clientSettings } from '../../config.ts';
 import { CommandError, ExitCode, exitCodesManual } from '../exit-codes.ts';
 import { holdProcess } from '../hold-process.ts';
-import { readObject, sendOrThrow } from '../http-client.ts';
+import { readObject, send, sendOrThrow } from '../http-client.ts';
 import { addSettings, environmentManual, readSettings } from '../options.ts';
 import { print } from '../output.ts';
 
@@ -98,7 +98,8 @@ interface Progress {
 
 async function askProgress(url: string): Promise<Progress> {
   const target = `${url}/v0/status`;
-  const status = await readObject(target, await sendOrThrow({ method: 'GET', url: target }));
+  // A node that drains sends 503, and says how far it is all the same.
+  const status = await readObject(target, await send({ method: 'GET', url: target }));
   const { antiEntropy } = status as { antiEntropy?: Progress };
   if (antiEntropy === undefined) throw notKnown(url);
   return antiEntropy;

@@ -27,6 +27,10 @@ const server = http.createServer(async (request, response) => {
     response.end(packr.pack([Buffer.from('b\n'), everyByte.subarray(0, 2)]));
     return;
   }
+  if (url.pathname === '/v0/repair' && url.searchParams.get('slots') === '7') {
+    response.writeHead(202).end('{"repair": 1}');
+    return;
+  }
   if (url.pathname === '/v0/repair') {
     response.writeHead(202, { 'content-length': 100 });
     response.write('{', () => response.destroy());
@@ -38,7 +42,9 @@ const server = http.createServer(async (request, response) => {
       { id: 'node-2', http: '127.0.0.1:1' },
     ];
     // As a node answers that is about to stop.
-    response.writeHead(503).end(JSON.stringify({ node: { id: 'node-1', state: 'draining' }, nodes }));
+    const repair = { id: 1, stretches: 1, stretchesLeft: 0, isDone: true, obstacles: [] };
+    const status = { node: { id: 'node-1', state: 'draining' }, nodes, antiEntropy: { repair } };
+    response.writeHead(503).end(JSON.stringify(status));
     return;
   }
   switch (url.searchParams.get('id')) {
@@ -225,6 +231,12 @@ describe('put and delete', { concurrency: 2 }, () => {
 });
 
 describe('repair', () => {
+  it('hears how far it is from a node that drains, too', async () => {
+    const { exitCode, stderr, stdout } = await run(['repair', '--slot', '7', '--wait']);
+    assert.deepEqual([exitCode, stderr], [0, '']);
+    assert.equal(String(stdout), 'Repair 1 is done: all owners hold the same.\n');
+  });
+
   it('says so when the answer breaks off', async () => {
     const { exitCode, stderr } = await run(['repair']);
     assert.match(stderr, /^quorate: no whole answer from http:\/\/127[^\n]*\n$/);
