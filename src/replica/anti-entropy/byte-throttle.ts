@@ -1,4 +1,5 @@
 import type { Clock } from '../../clock.ts';
+import { pause } from '../pause.ts';
 
 /** How long nothing may be taken after which the most may be taken at once. */
 const BURST_MS = 250;
@@ -24,17 +25,6 @@ export class ByteThrottle {
     const nowMs = this.#clock.monotonicMs();
     const waitMs = this.#busyUntilMs - nowMs;
     this.#busyUntilMs = Math.max(this.#busyUntilMs, nowMs - BURST_MS) + bytes / this.#bytesPerMs;
-    if (waitMs <= 0) return Promise.resolve();
-    return new Promise((resolve, reject) => {
-      const end = (): void => {
-        timer.cancel();
-        reject(signal.reason);
-      };
-      const timer = this.#clock.after(waitMs, () => {
-        signal.removeEventListener('abort', end);
-        resolve();
-      });
-      signal.addEventListener('abort', end, { once: true });
-    });
+    return waitMs <= 0 ? Promise.resolve() : pause(this.#clock, waitMs, signal);
   }
 }

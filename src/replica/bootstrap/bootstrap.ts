@@ -10,6 +10,7 @@
  *
  * Which slots are whole is kept durably, for the folder and the lack that it was for.
  */
+import { SLOT_COUNT } from '../../../native-free-lsm/index.ts';
 import type { Clock, Random } from '../../clock.ts';
 import { errorMessage } from '../../errors.ts';
 import type { FolderWholeness } from '../folder-wholeness.ts';
@@ -22,7 +23,6 @@ import { decodeFilled, encodeFilled } from './filled-codec.ts';
 import { SlotBits } from './slot-bits.ts';
 import type { SlotOwners } from './slot-owners.ts';
 
-const SLOT_COUNT = 65_536;
 const FILLED_NAME = Buffer.from('filled');
 const POLL_MS = 50;
 const RETRY_MS = 1_000;

@@ -1,6 +1,6 @@
 /** A set of slots, a bit each. Pure. */
+import { SLOT_COUNT } from '../../../native-free-lsm/index.ts';
 
-const SLOT_COUNT = 65_536;
 const SLOT_SET_BYTES = SLOT_COUNT / 8;
 
 export class SlotBits {

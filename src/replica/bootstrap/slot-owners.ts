@@ -1,12 +1,13 @@
 /** Who owns a slot, and which of its entries a node wants from which other: the same on every node. Pure. */
 
+import { SLOT_COUNT } from '../../../native-free-lsm/index.ts';
+
 /** The cluster's placement, as bootstrapping needs it. */
 export interface SlotOwners {
   /** Ids of the nodes that own the slot: its whole preference list, in its order. */
   ownersOf(slot: number): readonly string[];
 }
 
-const SLOT_COUNT = 65_536;
 const UNKNOWN = 0xff;
 
 /**
