@@ -13,7 +13,7 @@ import {
   openDataDirectory,
 } from '../data/layout.ts';
 import type { NodeConfig } from './node-protocol.ts';
-import { checkAddresses, chooseFreePorts } from './ports.ts';
+import { checkAddresses, chooseRpcPorts } from './ports.ts';
 import { openSecretFile, readSecretFile } from './secret-file.ts';
 
 const HIGHEST_PORT = 65_535;
@@ -63,11 +63,8 @@ export function planLocalCluster(
     async configure(report) {
       const dataDirectory = path.resolve(cluster.dataDirectory);
       inspectDataDirectory(dataDirectory, nodes);
-      await checkAddresses(
-        nodeIds.map((_, index) => ({ host, port: port + index })),
-        'with --port or --host',
-      );
-      const rpcPorts = await chooseFreePorts(host, nodes);
+      const addresses = nodeIds.map((_, index) => ({ host, port: port + index }));
+      const rpcPorts = await chooseRpcPorts(addresses, 'with --port or --host');
       const { localTopology } = await import('../../cluster/topology.ts');
       const topology = localTopology({ nodes, host, port, rpcPorts, from });
       const { clusterId } = openDataDirectory(dataDirectory, nodes, report);

@@ -9,9 +9,7 @@ import { errorMessage, QuorateError } from '../../errors.ts';
  */
 export async function checkAddresses(addresses: readonly Address[], where: string): Promise<void> {
   await using listeners = new Listeners();
-  for (const address of addresses) {
-    await listeners.listen(address, where);
-  }
+  await listeners.listenAll(addresses, where);
 }
 
 /**
@@ -20,17 +18,39 @@ export async function checkAddresses(addresses: readonly Address[], where: strin
  */
 export async function chooseFreePorts(host: string, count: number): Promise<number[]> {
   await using listeners = new Listeners();
-  const ports: number[] = [];
-  for (let chosen = 0; chosen < count; chosen++) {
-    ports.push(await listeners.listen({ host, port: 0 }, 'with --host'));
-  }
-  return ports;
+  return await listeners.listenAnywhere(host, count);
+}
+
+/**
+ * A port for the RPC of each node. The addresses for HTTP are checked as by `checkAddresses`, and are still listened on
+ * while the system chooses: it may give any port that is free, also one that HTTP is to have.
+ * @param http one for each node, all of one host
+ */
+export async function chooseRpcPorts(http: readonly Address[], where: string): Promise<number[]> {
+  await using listeners = new Listeners();
+  await listeners.listenAll(http, where);
+  return await listeners.listenAnywhere(http[0].host, http.length);
 }
 
 class Listeners implements AsyncDisposable {
   readonly #servers: Server[] = [];
 
-  async listen({ host, port }: Address, where: string): Promise<number> {
+  async listenAll(addresses: readonly Address[], where: string): Promise<void> {
+    for (const address of addresses) {
+      await this.#listen(address, where);
+    }
+  }
+
+  /** @returns the ports that the system chose */
+  async listenAnywhere(host: string, count: number): Promise<number[]> {
+    const ports: number[] = [];
+    for (let chosen = 0; chosen < count; chosen++) {
+      ports.push(await this.#listen({ host, port: 0 }, 'with --host'));
+    }
+    return ports;
+  }
+
+  async #listen({ host, port }: Address, where: string): Promise<number> {
     const server = createServer();
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     server.once('error', reject);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { createServer } from 'node:net';
-import { describe, it } from 'node:test';
-import { checkAddresses, chooseFreePorts } from '../../../../../src/cli/serve/ports.ts';
+import { createServer, Server } from 'node:net';
+import { describe, it, mock } from 'node:test';
+import { checkAddresses, chooseFreePorts, chooseRpcPorts } from '../../../../../src/cli/serve/ports.ts';
 
 describe('ports', () => {
   it('are chosen free and all different', async () => {
@@ -11,6 +11,30 @@ describe('ports', () => {
     await checkAddresses(addresses, 'with --port');
     // Checking has not kept them.
     await checkAddresses(addresses, 'with --port');
+  });
+
+  it('for RPC are chosen while those for HTTP are listened on, so that the system gives no port to both', async () => {
+    const http = (await chooseFreePorts('127.0.0.1', 2)).map((port) => ({ host: '127.0.0.1', port }));
+    const open: Server[] = [];
+    const listened: number[] = [];
+    const { close, listen } = Server.prototype;
+    mock.method(Server.prototype, 'listen', function (this: Server, ...args: Parameters<typeof listen>) {
+      open.push(this);
+      listened.push(open.length);
+      return listen.apply(this, args);
+    });
+    mock.method(Server.prototype, 'close', function (this: Server, ...args: Parameters<typeof close>) {
+      open.splice(open.indexOf(this), 1);
+      return close.apply(this, args);
+    });
+    try {
+      const ports = await chooseRpcPorts(http, 'with --port');
+      assert.equal(new Set([...ports, ...http.map(({ port }) => port)]).size, 4);
+      assert.deepEqual(listened, [1, 2, 3, 4], 'none was closed before the last was open');
+      assert.equal(open.length, 0);
+    } finally {
+      mock.restoreAll();
+    }
   });
 
   it('in use are named, with what to do', async () => {
