@@ -30,6 +30,8 @@ export interface Agreement {
   readonly aheadMs: number;
 }
 
+/** While the wall clock is behind, own time loses this share of the time that passes, until they meet. */
+export const SLOWING = 1 / 16;
 /** Slack for a node that has nobody to compare with. */
 const MIN_SLACK_MS = 50;
 
@@ -64,6 +66,16 @@ export function compareClocks(
     highOffsetMs = wallOffsetMs + slackMs(maxDriftMs);
   }
   return { agreeing, differing, lowOffsetMs, highOffsetMs, aheadMs: differing === 0 ? 0 : aheadMs };
+}
+
+/**
+ * What the peer's own time has reached for sure. What was measured may be too much by its error, and the peer may have
+ * slowed down since. A node that took more than this would be ahead of the peer, which would then take it from this
+ * node, and so on: late messages would carry all nodes forward, without end.
+ */
+export function surelyReached({ ownOffsetMs, takenAtMs, uncertaintyMs }: PeerClock, atMs: number): number {
+  const slowedMs = (atMs - takenAtMs + 2 * uncertaintyMs) * SLOWING;
+  return ownOffsetMs - uncertaintyMs - slowedMs;
 }
 
 /** The largest offset that at least `count` of these reach; -Infinity when there are fewer. */

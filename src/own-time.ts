@@ -16,7 +16,8 @@
  * latest of those is that answer, when they are too few; and with its wall clock only when no node that answers knows a
  * time, as when a whole cluster is new. Before the last two it waits a moment for those that have not answered yet.
  *
- * A jump is noticed at the next timestamp, and does not move own time. These move it:
+ * A jump is noticed at the next timestamp, and does not move own time. These move it (of a peer's own time, only what it
+ * has reached for sure counts, however inexact the measurement was):
  * - Small differences, while the clock is right: own time goes forward at once. When the wall clock is behind, own time
  *   runs a little slower until they meet. It never goes back.
  * - Most of the other nodes have a later own time: the node takes theirs. (This is a new folder in a cluster whose
@@ -33,7 +34,15 @@
  * on from there together, and nobody has to wait for real time to catch up.
  */
 import type { Clock } from './clock.ts';
-import { type Agreement, compareClocks, type PeerClock, reachedBy, slackMs } from './clock-agreement.ts';
+import {
+  type Agreement,
+  compareClocks,
+  type PeerClock,
+  reachedBy,
+  SLOWING,
+  slackMs,
+  surelyReached,
+} from './clock-agreement.ts';
 
 const ClockState = { right: 0, unmeasured: 1, off: 2 } as const;
 type ClockState = (typeof ClockState)[keyof typeof ClockState];
@@ -67,8 +76,6 @@ const READING_LIFE_MS = 2_000;
 const STEP_HOLD_MS = 4_000;
 /** How long a node goes on accepting a step that it announced: longer than a peer may rely on it. */
 const STEP_LINGER_MS = 10_000;
-/** While the wall clock is behind, own time loses this share of the time that passes, until they meet. */
-const SLOWING = 1 / 16;
 /** The wall clock is read in whole milliseconds. */
 const WALL_GRAIN_MS = 1;
 /** After this many measurements, a node that knows no time yet says so. */
@@ -309,7 +316,7 @@ export class OwnTime {
     isMajority: boolean,
     isComplete: boolean,
   ): void {
-    const owns = peers.map(({ ownOffsetMs }) => ownOffsetMs).filter((offsetMs) => offsetMs !== NONE);
+    const owns = peers.map((peer) => surelyReached(peer, atMs)).filter((offsetMs) => offsetMs !== NONE);
     const others = this.#clusterSize - 1;
     const commonMs = reachedBy(owns, Math.floor(others / 2) + 1);
     if (!this.#isKnown) {
@@ -320,11 +327,14 @@ export class OwnTime {
       this.#isKnown = true;
     }
     if (commonMs - this.#offsetMs > this.#maxDriftMs) this.#moveTo(commonMs);
-    for (const peer of peers) if (this.#isRightBefore(wallOffsetMs, peer)) this.#moveTo(peer.ownOffsetMs);
+    for (const peer of peers) {
+      const reachedMs = surelyReached(peer, atMs);
+      if (this.#isRightBefore(wallOffsetMs, peer, reachedMs)) this.#moveTo(reachedMs);
+    }
     const isAhead = wallOffsetMs - this.#offsetMs > slackMs(this.#maxDriftMs);
     if (isAhead && isMajority) this.#prepareStep(atMs, wallOffsetMs, peers);
     else this.#stepSinceMs = -1;
-    this.#finishStep(atMs, owns);
+    this.#finishStep(atMs, peers);
   }
 
   /** Whether it may begin without a time that most of the others have: those that have not answered may know one. */
@@ -341,15 +351,16 @@ export class OwnTime {
   /** Whether the peer's own time is right: it is a little later than this node's. */
   #isRightBefore(
     wallOffsetMs: number,
-    { ownOffsetMs, wallOffsetMs: theirs, uncertaintyMs }: PeerClock,
+    { wallOffsetMs: theirs, uncertaintyMs }: PeerClock,
+    reachedMs: number,
   ): boolean {
-    const aheadMs = ownOffsetMs - this.#offsetMs;
+    const aheadMs = reachedMs - this.#offsetMs;
     if (aheadMs > LOST_BY_START_MS + 2 * this.#maxDriftMs) return false;
     if (Math.abs(theirs - wallOffsetMs) > this.#maxDriftMs + uncertaintyMs) return false;
     // When own time follows the wall clock, it differs from others' as the wall clocks do. When it does not, nothing
-    // else brings the nodes together; but an error of the measurement must not drive all of them forward.
+    // else brings the nodes together.
     const hangsOnWall = Math.abs(wallOffsetMs - this.#offsetMs) <= slackMs(this.#maxDriftMs);
-    return aheadMs > (hangsOnWall ? this.#maxDriftMs : NOISE_MS + 2 * uncertaintyMs);
+    return aheadMs > (hangsOnWall ? this.#maxDriftMs : NOISE_MS);
   }
 
   #prepareStep(atMs: number, wallOffsetMs: number, peers: readonly PeerClock[]): void {
@@ -370,10 +381,11 @@ export class OwnTime {
   }
 
   /** Takes an accepted step when a peer has taken it, and gives it up when nobody does. */
-  #finishStep(atMs: number, owns: readonly number[]): void {
+  #finishStep(atMs: number, peers: readonly PeerClock[]): void {
     const stepMs = this.#acceptOffsetMs;
     if (stepMs === NONE) return;
-    if (owns.some((offsetMs) => Math.abs(offsetMs - stepMs) <= slackMs(this.#maxDriftMs)))
+    // It goes to the step that this node has prepared itself, so an error of the measurement does not add up.
+    if (peers.some(({ ownOffsetMs }) => Math.abs(ownOffsetMs - stepMs) <= slackMs(this.#maxDriftMs)))
       this.#moveTo(stepMs);
     else if (atMs > this.#acceptUntilMs) this.#acceptOffsetMs = NONE;
   }

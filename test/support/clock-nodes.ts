@@ -77,6 +77,12 @@ export class SkewedClock implements Clock {
   }
 }
 
+interface ClockNetwork {
+  readonly base: FakeClock;
+  readonly latencyMs: (isQuestion: boolean) => number;
+  readonly maxDriftMs: number;
+}
+
 /** One node's clock. A restart makes another over the same `clock` and `ceiling`. */
 export class ClockNode {
   readonly clock: SkewedClock;
@@ -89,13 +95,9 @@ export class ClockNode {
   #watch: ClockWatch | null = null;
   readonly #index: number;
   readonly #nodes: readonly ClockNode[];
-  readonly #network: { latencyMs: () => number; readonly base: FakeClock };
+  readonly #network: ClockNetwork;
 
-  constructor(
-    index: number,
-    nodes: readonly ClockNode[],
-    network: { latencyMs: () => number; readonly base: FakeClock },
-  ) {
+  constructor(index: number, nodes: readonly ClockNode[], network: ClockNetwork) {
     this.#index = index;
     this.#nodes = nodes;
     this.#network = network;
@@ -114,7 +116,7 @@ export class ClockNode {
       reserve: async (ceiling) => {
         this.ceiling = ceiling;
       },
-      maxDriftMs: MAX_DRIFT_MS,
+      maxDriftMs: this.#network.maxDriftMs,
     });
     const peerIds = this.#nodes.flatMap((_, i) => (i === this.#index ? [] : [`${i}`]));
     const { conditions, hybrid } = this;
@@ -153,18 +155,23 @@ export class ClockNode {
       isAnswered = true;
     };
     const { hybrid } = peer;
-    base.after(latencyMs(), () => {
+    base.after(latencyMs(true), () => {
       if (!peer.isUp || peer.hybrid !== hybrid) return;
       const record = encodeClock(hybrid.time.reading());
-      base.after(latencyMs(), () => answer(position, found(record)));
+      base.after(latencyMs(false), () => answer(position, found(record)));
     });
     base.after(timeoutMs, () => answer(position, DOWN));
   }
 }
 
-export function clockNodes(count: number, base: FakeClock, latencyMs = () => 1): readonly ClockNode[] {
+export function clockNodes(
+  count: number,
+  base: FakeClock,
+  latencyMs: ClockNetwork['latencyMs'] = () => 1,
+  maxDriftMs = MAX_DRIFT_MS,
+): readonly ClockNode[] {
   const nodes: ClockNode[] = [];
-  for (let i = 0; i < count; i++) nodes.push(new ClockNode(i, nodes, { latencyMs, base }));
+  for (let i = 0; i < count; i++) nodes.push(new ClockNode(i, nodes, { latencyMs, base, maxDriftMs }));
   return nodes;
 }
 

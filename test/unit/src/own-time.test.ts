@@ -535,6 +535,35 @@ test('small steps add up to a large one', async () => {
   assert.equal(nodes[0].hybrid.issue(), 0);
 });
 
+test('questions that come late show all other nodes ahead, and carry none of them forward', async () => {
+  const base = new FakeClock();
+  let lateMs = 0;
+  const maxDriftMs = 50;
+  const nodes = clockNodes(3, base, (isQuestion) => (isQuestion ? 1 + lateMs : 1), maxDriftMs);
+  for (const node of nodes) {
+    node.start();
+    await pass(base, 20);
+  }
+  await write(nodes, base, 1_000);
+  // As behind a link that was blocked until now, again and again: half of it is taken for a difference of clocks.
+  lateMs = 390;
+  await write(nodes, base, 10_000);
+  for (const { hybrid } of nodes)
+    assert.ok(hybrid.nowMs() - base.nowMs() <= maxDriftMs, `${hybrid.nowMs() - base.nowMs()} ms ahead`);
+});
+
+test('own times that are ahead of clocks which are right come back to them, none held up by what others had before', async () => {
+  const { base, nodes } = await running(3);
+  setAll(nodes, 2_000);
+  await write(nodes, base, 8_000);
+  for (const node of nodes) assert.ok((node.issuedAheadMs() ?? 0) >= 2_000, 'they have followed');
+  setAll(nodes, 0);
+  // It loses a sixteenth of the time that passes.
+  await write(nodes, base, 16 * 2_000 + 2_000);
+  for (const { hybrid } of nodes)
+    assert.ok(hybrid.nowMs() - base.nowMs() <= 50, `${hybrid.nowMs() - base.nowMs()} ms ahead`);
+});
+
 test('a process that stood still for ten seconds comes back right', async () => {
   const { base, nodes } = await running(3);
   await write(nodes, base, 500);
