@@ -166,6 +166,10 @@ export class Engine {
     return this.store.flush();
   }
 
+  sync(): Promise<void> {
+    return this.store.sync();
+  }
+
   compact(): Promise<void> {
     return this.store.compact();
   }

@@ -99,6 +99,9 @@ export class MapEngine implements StorageEngine {
     sink.onWrite(token, isStale ? WriteStatus.stale : WriteStatus.applied, 0, 0, null);
   }
 
+  /** It has no disk. */
+  async sync(): Promise<void> {}
+
   purge(): void {
     const watermarks = this.#watermarks;
     if (watermarks === null) return;

@@ -33,6 +33,7 @@ export class InlineExecutor implements Executor {
   readonly #roles = new Map<InlineRole, (error: Error | undefined) => void>();
   #kicked = false;
   #timer: { cancel(): void } | undefined;
+  #timerDueMs = 0;
   #closed = false;
 
   constructor({ fs, clock, onResponses }: ExecutorContext) {
@@ -110,7 +111,11 @@ export class InlineExecutor implements Executor {
   #kickWhenDue(): void {
     let dueMs = Number.POSITIVE_INFINITY;
     for (const role of this.#roles.keys()) dueMs = Math.min(dueMs, role.dueMs);
-    if (dueMs === Number.POSITIVE_INFINITY || this.#timer !== undefined || this.#closed) return;
+    if (dueMs === Number.POSITIVE_INFINITY || this.#closed) return;
+    const atMs = this.clock.monotonicMs() + dueMs;
+    if (this.#timer !== undefined && this.#timerDueMs <= atMs) return;
+    this.#timer?.cancel();
+    this.#timerDueMs = atMs;
     this.#timer = this.clock.after(dueMs, () => {
       this.#timer = undefined;
       this.kick();

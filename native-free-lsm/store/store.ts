@@ -191,6 +191,20 @@ export class RecordStore {
     await this.#parts.maintenance.flushed(this.#parts.arenas.activeGeneration);
   }
 
+  /**
+   * Resolves when every write that had been answered before the call is on the disk, whatever the durability.
+   * @throws LsmError POISONED, and whatever a write may fail with
+   */
+  async sync(): Promise<void> {
+    const refusal = this.#refusal;
+    if (refusal !== undefined) throw refusal;
+    // Then none is answered before it is synced.
+    if (this.options.durability === 'sync') return;
+    // Before the request that makes the writer look.
+    Atomics.add(this.#parts.words, ControlWord.syncRequests, 1);
+    await this.#writes.barrier();
+  }
+
   /** Flushes, then moves everything to the last level. */
   async compact(): Promise<void> {
     await this.flush();

@@ -71,6 +71,8 @@ export class WriterRole {
   #isWaiting = false;
   /** How many requests to seal a memtable have been carried out. */
   #sealsDone = 0;
+  /** How many requests to sync the log have been carried out. */
+  #syncsDone = 0;
   #lastSyncMs: number;
   /** The last attempt to go over to the next log has failed. */
   #rotationFails = false;
@@ -224,6 +226,16 @@ export class WriterRole {
     this.#responses.publish();
   }
 
+  /** @throws LsmError POISONED */
+  #syncWhenAsked(log: LogWriter): void {
+    // Main counts this up before it publishes the request that wakes the writer. What it had heard the answers of by
+    // then is in this log, or in one before, which was synced when it ended.
+    const requests = Atomics.load(this.#words, ControlWord.syncRequests);
+    if (requests === this.#syncsDone) return;
+    log.sync();
+    this.#syncsDone = requests;
+  }
+
   #syncWhenDue(): void {
     const log = this.#logs.current;
     if (this.#options.durability !== 'interval' || log === undefined || this.#fault !== undefined) return;
@@ -323,6 +335,7 @@ export class WriterRole {
     try {
       log.append(bytes, runStart, runEnd);
       if (this.#options.durability === 'sync') log.sync();
+      else this.#syncWhenAsked(log);
     } catch (error) {
       const failure = toLsmError(error, 'writing the log');
       if (failure.code === 'POISONED') this.#fail(failure);

@@ -45,6 +45,8 @@ export interface StorageEngine {
     maxBytes: number,
     signal?: AbortSignal,
   ): Promise<readonly KeyedRecord[]>;
+  /** Resolves when every write that had been answered before the call is on the disk, whatever the durability. */
+  sync(): Promise<void>;
   /** Watermarks were raised: what may go by them is purged when nothing else is to be done. */
   purge(): void;
   /** The largest timestamp of any record in the store; 0 when there is none. */

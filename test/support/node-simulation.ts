@@ -102,15 +102,16 @@ export class NodeSimulation {
     return answered((sink) => entities.get(Buffer.from(key), quorumOptions(ack, this.disks.length), sink, 0));
   }
 
-  /** Ends the node's process between two turns: what it had synced is on its disk, and nothing else. */
+  /** Ends the node's process between two turns. What it has written is still on its way to the disk. */
   kill(index: number): void {
-    const host = `n${index}`;
-    const life = this.#lives[index];
-    // What is left of it goes on, over a disk and a network that nobody else has.
-    life.isOver = true;
-    for (const listener of life.listeners) void listener.close();
-    this.network.cut((from, to) => from === host || to === host);
+    this.#end(index);
     this.disks[index] = this.disks[index].kill();
+  }
+
+  /** Ends the node's process, and its disk has what was synced and nothing else. */
+  cutPower(index: number): void {
+    this.#end(index);
+    this.disks[index] = this.disks[index].crash({ bytes: 'lost', names: 'lost' });
   }
 
   /** Stops the node as an operator does. */
@@ -186,6 +187,15 @@ export class NodeSimulation {
       this.clock.advance(5);
       for (let i = 0; i < MICROTASKS_PER_TURN; i++) await undefined;
     }
+  }
+
+  #end(index: number): void {
+    const host = `n${index}`;
+    const life = this.#lives[index];
+    // What is left of it goes on, over a disk and a network that nobody else has.
+    life.isOver = true;
+    for (const listener of life.listeners) void listener.close();
+    this.network.cut((from, to) => from === host || to === host);
   }
 
   /** The network as the node that starts now sees it, as long as it lives. */

@@ -134,7 +134,7 @@ export class AntiEntropy {
     this.#log = new LimitedLog(log, clock, LOG_PERIOD_MS);
     this.#promises = new SlotPromises(new Float64Array(watermarks));
     this.writes = new SettledWrites(this.#promises);
-    this.#keeper = new PromiseKeeper(records, this.#promises, basis);
+    this.#keeper = new PromiseKeeper(records, options.engine, this.#promises, basis);
     this.#peers = { ask: (id, body, timeoutMs) => this.#ask(id, body, timeoutMs) };
     this.#purge = new PurgeRest(clock, () => options.engine.purge());
     this.#ownerOptions = this.#makeOwnerOptions();

@@ -1,6 +1,8 @@
 /**
  * Keeps barriers and what is settled in the node's own records, a record for each 256 slots (`../FORMAT.md`), so that
- * no crash takes back what other owners build on.
+ * no crash takes back what other owners build on. They build on the records, too, that this node holds when it gives its
+ * promise. So a promise waits until all that the engine has written is on the disk, whatever the durability of writes is:
+ * after a power cut, a deletion that was lost here could be purged everywhere else.
  *
  * What is settled is true of the folder with which it was settled. Each record says on which *basis* it stands: the
  * folder's incarnation, when somebody last vouched for it, and the cluster's topology. On another basis, or when the
@@ -10,14 +12,18 @@ import { createHash } from 'node:crypto';
 import { SLOT_COUNT } from '../../../native-free-lsm/index.ts';
 import { QuorateError } from '../../errors.ts';
 import { OwnPart, type OwnRecords } from '../own-records.ts';
+import type { StorageEngine } from '../storage-engine.ts';
+import { storageError } from '../storage-fault.ts';
 import { GROUP_COUNT, GROUP_SLOTS } from './digest-tree.ts';
 import { decodePromises, encodePromises, type GroupPromises } from './promise-codec.ts';
 import type { SlotPromises } from './slot-promises.ts';
 
 type Records = Pick<OwnRecords, 'put' | 'scan'>;
+type Engine = Pick<StorageEngine, 'sync'>;
 
 export class PromiseKeeper {
   readonly #records: Records;
+  readonly #engine: Engine;
   readonly #promises: SlotPromises;
   readonly #basis: Uint8Array;
   /** What is settled, or about to be: it is true before it is durable. */
@@ -26,8 +32,9 @@ export class PromiseKeeper {
   #unsettled = 0;
 
   /** @param basis what must be as it was, for what is settled to count */
-  constructor(records: Records, promises: SlotPromises, basis: readonly string[]) {
+  constructor(records: Records, engine: Engine, promises: SlotPromises, basis: readonly string[]) {
     this.#records = records;
+    this.#engine = engine;
     this.#promises = promises;
     this.#basis = createHash('sha256').update(JSON.stringify(basis)).digest().subarray(0, 16);
   }
@@ -54,7 +61,7 @@ export class PromiseKeeper {
     }
   }
 
-  /** Bars the slots at once, and resolves when that is durable. */
+  /** Bars the slots at once, and resolves when that is durable, and so is all that this node holds of them. */
   async bar(slots: Uint16Array, timestamp: number): Promise<void> {
     for (const slot of slots) this.#promises.bar(slot, timestamp);
     await this.#save(slots);
@@ -84,6 +91,11 @@ export class PromiseKeeper {
         this.#records.put(OwnPart.watermarks, Uint8Array.of(group), encodePromises(this.#groupOf(group))),
       ),
     );
+    try {
+      await this.#engine.sync();
+    } catch (error) {
+      throw storageError(error);
+    }
   }
 
   #groupOf(group: number): GroupPromises {

@@ -61,6 +61,10 @@ class ReadsFromTables implements StorageEngine {
     return this.#store.slotRecords(slot, fingerprints, maxBytes, signal);
   };
 
+  sync(): Promise<void> {
+    return this.#store.sync();
+  }
+
   purge(): void {
     this.#store.purge();
   }

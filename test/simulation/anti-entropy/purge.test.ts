@@ -76,3 +76,35 @@ test('values that are deleted while a node is frozen are gone from all disks aft
   }
   await simulation.stop();
 });
+
+test('a deletion that others have purged survives a power cut, whatever the durability', {
+  timeout: 60_000,
+}, async () => {
+  const disks = [new MemoryFileSystem(), new MemoryFileSystem(), new MemoryFileSystem()];
+  const repair = { hints: 'off' as const, readRepair: 'async' as const };
+  // What is settled last has filled no memtable, so nothing has synced it but the round.
+  const memory = { durability: 'none' as const, memtableBytes: 1 << 20 };
+  const settings = { requestTimeoutMs: 1_000, ...memory, ...repair };
+  const simulation = new NodeSimulation(disks, 11, undefined, settings);
+  await simulation.start();
+  await writeAll(simulation, randomValue(), 3);
+  // The values are on its disk then.
+  await simulation.stopNode(2);
+  await writeAll(simulation, null, 2);
+  await simulation.restart(2);
+  await simulation.pass(6_000);
+  assert.deepEqual(await round(simulation), []);
+  simulation.cutPower(2);
+  await simulation.pass(5_000);
+  for (const node of [0, 1]) {
+    const bytes = tableBytes(simulation, node);
+    assert.ok(bytes < MAX_LEFT_BYTES, `n${node} has purged its tables: ${bytes} bytes`);
+  }
+
+  await simulation.restart(2);
+  await simulation.pass(3_000);
+  assert.deepEqual([...(await simulation.held(2)).keys()], []);
+  const { outcome } = await simulation.settle(simulation.get(2, 'key1', 2));
+  assert.equal(outcome, Outcome.notFound);
+  await simulation.stop();
+});

@@ -290,3 +290,46 @@ test('writes that make no sense are refused before they reach the log', async ()
   assert.equal(simulation.fs.callCount, calls);
   await simulation.settle(store.close());
 });
+
+for (const durability of ['none', 'interval'] as const) {
+  test(`with durability ${durability}, a sync brings to the disk all that was answered before it`, async () => {
+    const simulation = new EngineSimulation();
+    const store = simulation.openStore({ durability, syncIntervalMs: 3_600_000 });
+    await simulation.settle(writeRecordTo(store, key(1), record(1, 'synced')));
+    await simulation.settle(store.sync());
+    await simulation.settle(writeRecordTo(store, key(2), record(2, 'not synced')));
+    const powerCut = { bytes: 'lost', names: 'lost' } as const;
+    const after = simulation.restartWith(simulation.fs.crash(powerCut));
+    const found = after.openStore();
+    assert.deepEqual(await after.settle(readRecord(found, key(1))), record(1, 'synced'));
+    assert.equal(await after.settle(readRecord(found, key(2))), null);
+    await after.settle(found.close());
+
+    // Also what a log holds that came before; and a write that comes with the sync is as fast as ever.
+    const values = Array.from({ length: 300 }, (_, i) => record(i + 3, 'v'.repeat(500)));
+    await simulation.settle(Promise.all(values.map((value, i) => writeRecordTo(store, key(i + 3), value))));
+    const write = writeRecordTo(store, key(303), record(303, 'with it'));
+    await simulation.settle(store.sync());
+    assert.equal((await simulation.settle(write)).status, WriteStatus.applied);
+    const again = simulation.restartWith(simulation.fs.crash(powerCut));
+    const all = again.openStore();
+    for (let i = 2; i <= 302; i++)
+      assert.notEqual(await again.settle(readRecord(all, key(i))), null, `key ${i}`);
+    await again.settle(all.close());
+    await simulation.settle(store.close());
+  });
+}
+
+test('a sync that fails says so, and so does one of an engine that is closed', async () => {
+  const simulation = new EngineSimulation();
+  const store = simulation.openStore({ durability: 'none' });
+  await simulation.settle(writeRecordTo(store, key(1), record(1, 'v')));
+  simulation.fs.onCall = (call) => {
+    if (call.operation === 'fdatasync') throw fileSystemError('EIO', 'fdatasync', call.path);
+  };
+  await assert.rejects(simulation.settle(store.sync()), { code: 'POISONED' });
+  await assert.rejects(simulation.settle(store.sync()), { code: 'POISONED' });
+  simulation.fs.onCall = undefined;
+  await simulation.settle(store.close().catch(() => undefined));
+  await assert.rejects(store.sync(), { code: 'CLOSED' });
+});

@@ -69,6 +69,7 @@ class ScriptedEngine implements StorageEngine {
   slotVersions: StorageEngine['slotVersions'] = (...asked) => this.#empty.slotVersions(...asked);
   slotRecords: StorageEngine['slotRecords'] = (...asked) => this.#empty.slotRecords(...asked);
 
+  async sync(): Promise<void> {}
   purge(): void {}
   async close(): Promise<void> {}
 
