@@ -1,56 +1,16 @@
 /**
- * The launcher: goes on in Node 26, whichever Node (20 or newer) was asked to run this file. Node 26 itself runs
- * src/cli in this process; an older one starts the Node 26 that `npm ci` put into node_modules and stands in for
- * it: same arguments, same terminal, same way to end.
+ * The launcher of a checkout (the published package has src/cli/bin.ts): goes on in Node 26, whichever Node (20 or
+ * newer) was asked to run this file. Node 26 itself runs src/cli in this process; an older one starts the Node 26 that
+ * `npm ci` put into node_modules and stands in for it: same arguments, same terminal, same way to end.
  *
  * Node 20 loads this file as it is, as a CommonJS script: no type syntax, no static import.
  */
 const NEEDED_MAJOR = 26;
 const NOTHING_INSTALLED = `quorate: its packages are not installed: run \`npm ci\` in ${__dirname} first`;
 
-/**
- * Compiled code is cached beside the packages it belongs to, or in the user's own folder for such things; where others
- * can write to both, it is not cached: whoever can change the cache can have his code run.
- */
-async function enableCompileCache() {
-  const [fs, module, os, path] = await Promise.all([
-    import('node:fs'),
-    import('node:module'),
-    import('node:os'),
-    import('node:path'),
-  ]);
-  const ofUser = process.env.XDG_CACHE_HOME || path.join(os.homedir(), '.cache');
-  const candidates = [
-    path.join(__dirname, 'node_modules', '.cache', 'quorate'),
-    path.join(ofUser, 'quorate'),
-  ];
-  const own = candidates.find((candidate) => {
-    try {
-      fs.mkdirSync(candidate, { recursive: true, mode: 0o700 });
-      fs.accessSync(candidate, fs.constants.W_OK);
-      const { mode, uid } = fs.statSync(candidate);
-      // Windows has neither such a user nor such bits.
-      return process.platform === 'win32' || (uid === process.geteuid?.() && (mode & 0o022) === 0);
-    } catch {
-      return false;
-    }
-  });
-  // Who names a folder in the environment has chosen it.
-  const directory = process.env.NODE_COMPILE_CACHE ?? own;
-  if (directory === undefined) return;
-  module.enableCompileCache(directory);
-  // Nodes are processes of their own, with threads of their own, and threads heed the environment alone.
-  process.env.NODE_COMPILE_CACHE = directory;
-}
-
 async function goOnHere() {
-  // A launcher that was killed takes its Node 26 with it: the channel between them closes.
-  process.once('disconnect', () => process.exit(1));
-  process.channel?.unref();
-  if (process.pid === 1) await heedSignalsAsFirstProcess();
-  await enableCompileCache();
-  const { main } = await import('./src/cli/main.ts');
-  process.exitCode = await main(process.argv.slice(2));
+  const { start } = await import('./src/cli/start.ts');
+  await start();
 }
 
 async function goOnInNode26() {
@@ -97,18 +57,6 @@ async function goOnInNode26() {
     process.removeAllListeners(signal);
     process.kill(process.pid, signal);
   });
-}
-
-/** The kernel ends the first process of a container by no signal that it does not listen to, Ctrl-C included. */
-async function heedSignalsAsFirstProcess() {
-  const os = await import('node:os');
-  for (const [name, number] of Object.entries(os.constants.signals)) {
-    if (!['SIGINT', 'SIGTERM', 'SIGHUP'].includes(name)) continue;
-    process.on(name, () => {
-      // A command that listens itself puts its things in order first.
-      if (process.listenerCount(name) === 1) process.exit(128 + number);
-    });
-  }
 }
 
 const isNewEnough = Number.parseInt(process.versions.node, 10) >= NEEDED_MAJOR && process.features.typescript;

@@ -267,7 +267,7 @@ export class RecordStore {
     this.#reads.close(CLOSED);
     this.#parts.snapshots.releaseAll();
     const before = this.#writer.fault;
-    await this.#parts.opened.disposeAsync();
+    await this.#parts.opened[Symbol.asyncDispose]();
     if (this.#writer.fault !== undefined && before === undefined) throw this.#writer.fault;
   }
 

@@ -6,6 +6,7 @@ import { EpochDomain } from '../shared/epochs.ts';
 import type { Executor } from '../threads/executor.ts';
 import type { RoleInit } from '../threads/protocol/posted-messages.ts';
 import { Arenas } from './arenas.ts';
+import { ClosingStack } from './closing-stack.ts';
 import { EngineConditions } from './conditions.ts';
 import type { Environment } from './environment.ts';
 import { Maintenance } from './maintenance.ts';
@@ -43,7 +44,7 @@ export interface StoreParts {
   readonly maintenance: Maintenance;
   readonly slots: SlotKeeper;
   /** Ends, in this order, timers, background jobs and threads, and then closes the manifest and frees the lock. */
-  readonly opened: AsyncDisposableStack;
+  readonly opened: ClosingStack;
 }
 
 /**
@@ -52,14 +53,14 @@ export interface StoreParts {
  */
 export function wireStore(directory: string, environment: Environment, state: RecoveredState): StoreParts {
   const { report } = environment;
-  const opened = new AsyncDisposableStack();
-  opened.use(state.lock);
+  const opened = new ClosingStack();
+  opened.defer(() => state.lock[Symbol.dispose]());
   // Only the mark that it was closed can be missing.
   opened.defer(() => state.manifest.close().catch((error: Error) => report(error.message)));
   try {
     return connect(directory, environment, state, opened);
   } catch (error) {
-    opened.disposeAsync().catch((cause: Error) => report(cause.message));
+    opened[Symbol.asyncDispose]().catch((cause: Error) => report(cause.message));
     throw error;
   }
 }
@@ -73,7 +74,7 @@ function connect(
   directory: string,
   environment: Environment,
   state: RecoveredState,
-  opened: AsyncDisposableStack,
+  opened: ClosingStack,
 ): StoreParts {
   const { clock, expiryNowMs, fs, report } = environment;
   const { hashSeed, manifest, options } = state;
@@ -158,7 +159,7 @@ function connect(
     maxRecordBytes: options.maxRecordBytes,
     initOf,
     onEnded: (index, error) => {
-      if (error === undefined || opened.disposed) return;
+      if (error === undefined || opened.isClosing) return;
       report(`a reader thread died (${error.message}); another takes its place`);
       readers.start(index);
       reads.retry(index);

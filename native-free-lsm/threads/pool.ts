@@ -1,3 +1,4 @@
+import { extname } from 'node:path';
 import { MessageChannel, type Worker } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { systemEngineClock } from '../clock.ts';
@@ -163,7 +164,7 @@ function messageOf(error: unknown): string {
 }
 
 const POOL = {
-  filename: new URL('./worker.ts', import.meta.url).href,
+  filename: new URL(`./worker${extname(import.meta.url)}`, import.meta.url).href,
   name: 'run',
   idleTimeout: Number.POSITIVE_INFINITY,
   // Roles block their threads themselves, and idle background threads must not block.

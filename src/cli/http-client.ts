@@ -2,8 +2,10 @@
  * One HTTP request for a command: node:http without keep-alive, bytes in and bytes out. `fetch` is not used: it
  * loads three times as much code and hides where a body broke off.
  */
+
 import http from 'node:http';
 import { text } from 'node:stream/consumers';
+import { PROGRAM } from '../program.ts';
 import { CommandError, ExitCode, exitCodeOfStatus } from './exit-codes.ts';
 
 /** Longer than every deadline that a node has by default: it fires only when the node sends nothing at all. */
@@ -97,7 +99,7 @@ export function unreachable(url: string, error: unknown): CommandError {
   const { origin } = new URL(url);
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   if (code === 'ECONNREFUSED') {
-    const advice = 'start a cluster with `node cli.ts serve` or name another node with --url';
+    const advice = `start a cluster with \`${PROGRAM} serve\` or name another node with --url`;
     return new CommandError(ExitCode.unreachable, `nothing listens at ${origin}: ${advice}`);
   }
   const detail = error instanceof Error && error.message !== '' ? error.message : code;

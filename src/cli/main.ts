@@ -2,9 +2,11 @@
  * The command line. There is one file per command, and it is loaded only when that command is called, because loading
  * is most of the run time of a short command.
  */
+
 import { Command, CommanderError } from 'commander';
 import manifest from '../../package.json' with { type: 'json' };
 import { systemClock } from '../clock.ts';
+import { PROGRAM } from '../program.ts';
 import { CommandError, ExitCode } from './exit-codes.ts';
 import { describeFailure } from './failure.ts';
 import { holdProcess } from './hold-process.ts';
@@ -72,7 +74,6 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   },
 };
 
-const PROGRAM_NAME = 'node cli.ts';
 /** How long the process waits at its end for a reader of stderr that stalls. */
 const PATIENCE_MS = 1_000;
 
@@ -109,7 +110,7 @@ async function run(argv: readonly string[], help: Help): Promise<unknown> {
 }
 
 async function programFor(argv: readonly string[], help: Help): Promise<Command> {
-  const program = new Command(PROGRAM_NAME)
+  const program = new Command(PROGRAM)
     .description('Quorate, a replicated key-value store in which every request chooses its own quorum.')
     .version(manifest.version, '--version', 'print the version')
     .helpOption('-h, --help', 'show help; every command has its own')
@@ -140,7 +141,7 @@ async function reportFailure(error: unknown, argv: readonly string[]): Promise<n
     if (error.exitCode === 0 || error.code === 'commander.help') {
       return error.exitCode === 0 ? ExitCode.ok : ExitCode.error;
     }
-    const command = Object.hasOwn(COMMANDS, argv[0] ?? '') ? `${PROGRAM_NAME} ${argv[0]}` : PROGRAM_NAME;
+    const command = Object.hasOwn(COMMANDS, argv[0] ?? '') ? `${PROGRAM} ${argv[0]}` : PROGRAM;
     const fault = error.message
       .replace(/^error: /, '')
       .replaceAll('\n', ' ')

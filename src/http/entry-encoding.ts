@@ -1,3 +1,4 @@
+import { extname } from 'node:path';
 import type { EntryEncoder } from '../../native-free-lsm/index.ts';
 import { encoder as chunks } from './encoders/chunks.ts';
 import { encoder as msgpack } from './encoders/msgpack.ts';
@@ -17,7 +18,7 @@ export interface EntryEncoding {
 
 /** Modules of the entry encoders, as the storage engine wants them. */
 export const ENTRY_ENCODER_MODULES: readonly string[] = ['chunks', 'msgpack'].map(
-  (name) => new URL(`./encoders/${name}.ts`, import.meta.url).href,
+  (name) => new URL(`./encoders/${name}${extname(import.meta.url)}`, import.meta.url).href,
 );
 
 export const chunkEncoding: EntryEncoding = {

@@ -25,7 +25,7 @@ export function clientOf(address: string | undefined): string {
   if (bytes.length === 4) return bytes.join('.');
   const view = new DataView(bytes.buffer);
   if (MAPPED_PREFIX.every((group, i) => view.getUint16(2 * i) === group)) return bytes.subarray(12).join('.');
-  return bytes.subarray(0, 8).toHex();
+  return Buffer.from(bytes.buffer, 0, 8).toString('hex');
 }
 
 function groupsOf(part: string): number[] {

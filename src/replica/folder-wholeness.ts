@@ -3,9 +3,11 @@
  * with a log line or a condition for whatever an operator has to know. While it is not, this says of each slot whether
  * it has been refilled; bootstrap/ refills them, and keeps which they are.
  */
+
 import type { Clock } from '../clock.ts';
 import type { Conditions } from '../conditions.ts';
 import { lastStartId, type ToldFolder } from '../folder-history.ts';
+import { PROGRAM } from '../program.ts';
 import { SlotBits } from './bootstrap/slot-bits.ts';
 import type { WholeState } from './identity-file.ts';
 import type { IdentityStore } from './identity-store.ts';
@@ -200,7 +202,7 @@ export class FolderWholeness {
     else if (missing !== null) why = 'its data folder was emptied, its peers knew it with another one';
     this.#conditions.raise(
       'INCOMPLETE',
-      `The data of this node is not whole: ${why}. It takes writes, and is refilled from the other nodes; slots that are not refilled count for no read. When nothing is missing, or no other node has what is, stop it and declare it whole: node cli.ts declare-whole <its data folder>`,
+      `The data of this node is not whole: ${why}. It takes writes, and is refilled from the other nodes; slots that are not refilled count for no read. When nothing is missing, or no other node has what is, stop it and declare it whole: ${PROGRAM} declare-whole <its data folder>`,
       false,
     );
   }

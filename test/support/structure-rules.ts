@@ -43,6 +43,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'src/replica',
   ],
   'cli.ts': ['src/cli'],
+  deploy: ['src/cli'],
 };
 const LEAVES = 'src/leaves';
 /** Modules that do nothing but compute. */
@@ -63,6 +64,7 @@ function ofProduct(sources: Sources): ScannedSource[] {
 /** The part of src a file belongs to, as MAY_IMPORT names it; undefined outside src. */
 function groupOf(path: string): string | undefined {
   if (path === 'cli.ts') return path;
+  if (path.startsWith('deploy/')) return 'deploy';
   if (!path.startsWith('src/')) return undefined;
   const group = path.slice(0, path.indexOf('/', 'src/'.length));
   return group in MAY_IMPORT ? group : LEAVES;
@@ -276,6 +278,27 @@ export const atomicsSayWhy: Rule = (sources) => {
   }
   return broken;
 };
+
+/** Node 22, on which the engine runs too, does not have these, and the types of Node do not say so. */
+export const engineRunsOnNode22: Rule = (sources) =>
+  [...sources.values()]
+    .filter((source) => source.path.startsWith(ENGINE))
+    .flatMap((source) =>
+      matches(
+        source,
+        /(?<![.\w$])(?:(?:Async)?DisposableStack|Float16Array)\b/g,
+        (match) => `uses ${match[0]}, which Node 22 does not have`,
+      ),
+    );
+
+/** A build compiles .ts to .js: a module that is named by its address must take the ending of who names it. */
+export const addressesFollowTheBuild: Rule = (sources) =>
+  ofProduct(sources).flatMap((source) =>
+    [...source.text.matchAll(/new URL\(\s*['"`][^'"`]*\.ts['"`]/g)].map(
+      (match) =>
+        `${source.path}:${lineAt(source.text, match.index)}: names a module by .ts, which is .js once it is compiled`,
+    ),
+  );
 
 export const fewOpenTheEngine: Rule = (sources) => {
   const allowed = /^src\/(?:node\/data-folder|cli\/(?:fill|lsm)\/[\w-]+)\.ts$/;

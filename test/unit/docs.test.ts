@@ -17,7 +17,7 @@ import { scanSource } from '../support/source-scan.ts';
 import type { Sources } from '../support/structure-rules.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const TOP_FOLDERS = ['src', 'native-free-lsm', 'test', 'bench', 'docs'];
+const TOP_FOLDERS = ['src', 'native-free-lsm', 'test', 'bench', 'deploy', 'docs'];
 
 function projectFiles(): string[] {
   const top = readdirSync(ROOT, { withFileTypes: true }).filter((entry) => entry.isFile());
@@ -25,7 +25,7 @@ function projectFiles(): string[] {
     readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' }).map((name) => join(folder, name)),
   );
   return [...top.map(({ name }) => name), ...inside.map((path) => path.replaceAll('\\', '/'))].filter(
-    (path) => !path.includes('node_modules/'),
+    (path) => !/(?:^|\/)(?:node_modules|dist)\//.test(path),
   );
 }
 

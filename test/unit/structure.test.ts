@@ -6,8 +6,10 @@ import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { type ScannedSource, scanSource } from '../support/source-scan.ts';
 import {
+  addressesFollowTheBuild,
   atomicsSayWhy,
   countOfExports,
+  engineRunsOnNode22,
   everyTestRuns,
   exportsAreUsed,
   fewOpenTheEngine,
@@ -32,13 +34,13 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 function readSources(): Sources {
   const sources = new Map<string, ScannedSource>();
-  for (const top of ['src', 'native-free-lsm', 'test', 'bench', 'cli.ts']) {
+  for (const top of ['src', 'native-free-lsm', 'test', 'bench', 'deploy', 'cli.ts']) {
     const names = top.endsWith('.ts')
       ? [top]
       : readdirSync(join(ROOT, top), { recursive: true, encoding: 'utf8' });
     for (const name of names) {
       const path = (name === top ? top : join(top, name)).replaceAll('\\', '/');
-      if (!path.endsWith('.ts') || path.includes('node_modules/')) continue;
+      if (!path.endsWith('.ts') || /(?:^|\/)(?:node_modules|dist)\//.test(path)) continue;
       sources.set(path, scanSource(path, readFileSync(join(ROOT, path), 'utf8')));
     }
   }
@@ -60,6 +62,8 @@ const RULES: readonly (readonly [string, Rule])[] = [
   ['nothing is any', nothingIsAny],
   ['pure files only compute', pureFilesOnlyCompute],
   ['every call of Atomics has its reason beside it', atomicsSayWhy],
+  ['the engine uses nothing that Node 22 does not have', engineRunsOnNode22],
+  ['addresses of modules follow the build', addressesFollowTheBuild],
   ['every test runs', everyTestRuns],
   ['what is exported is used', exportsAreUsed(USED_BY_TESTS_ALONE)],
   ['a type or constant of one name is exported in one place', namesAreDeclaredOnce],
@@ -276,6 +280,24 @@ describe('each rule finds what breaks it', () => {
       atomicsSayWhy,
       { 'src/a.ts': "const a = 'x'; // unrelated\n\nb('//');\nif (Atomics.load(c, d('//')) === 1) e();" },
       ['src/a.ts:4'],
+    ],
+    [
+      'newer than Node 22',
+      engineRunsOnNode22,
+      {
+        'native-free-lsm/a.ts': 'a();\nconst b = new AsyncDisposableStack();\nlet c: DisposableStack;',
+        'src/a.ts': 'new AsyncDisposableStack();',
+      },
+      ['native-free-lsm/a.ts:2', 'native-free-lsm/a.ts:3'],
+    ],
+    [
+      'an address that ends with .ts',
+      addressesFollowTheBuild,
+      {
+        'src/a.ts': "a();\nnew URL('./b.ts', import.meta.url);",
+        'native-free-lsm/a.ts': 'new URL(`./b.ts`, c)',
+      },
+      ['src/a.ts:2', 'native-free-lsm/a.ts:1'],
     ],
     [
       'skip',

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { PROGRAM } from '../../program.ts';
 import {
   CONDITIONS_MANUAL,
   ENTITY_ENVIRONMENT,
@@ -18,9 +19,9 @@ ${CONDITIONS_MANUAL}
 ${EXPLAIN_MANUAL}
 
 Examples:
-  node cli.ts delete greeting
-  node cli.ts delete greeting --ack 3 --from 3
-  node cli.ts delete greeting --if-match 0015735d41c6e8-9f8e7d6c
+  ${PROGRAM} delete greeting
+  ${PROGRAM} delete greeting --ack 3 --from 3
+  ${PROGRAM} delete greeting --if-match 0015735d41c6e8-9f8e7d6c
 
 ${ENTITY_ENVIRONMENT}
 

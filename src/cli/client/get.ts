@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { PROGRAM } from '../../program.ts';
 import { ExitCode, exitCodesManual } from '../exit-codes.ts';
 import { writeBody } from '../output.ts';
 import {
@@ -23,12 +24,12 @@ ${CONDITIONS_MANUAL}
 ${EXPLAIN_MANUAL}
 
 Examples:
-  node cli.ts get greeting
-  node cli.ts get photo > photo.jpg
-  node cli.ts get greeting --ack 1 --from 3       # the fastest replica's answer
-  node cli.ts get greeting --consistency linearizable
-  node cli.ts get greeting --explain
-  node cli.ts get greeting --url http://127.0.0.1:19236
+  ${PROGRAM} get greeting
+  ${PROGRAM} get photo > photo.jpg
+  ${PROGRAM} get greeting --ack 1 --from 3       # the fastest replica's answer
+  ${PROGRAM} get greeting --consistency linearizable
+  ${PROGRAM} get greeting --explain
+  ${PROGRAM} get greeting --url http://127.0.0.1:19236
 
 ${ENTITY_ENVIRONMENT}
 

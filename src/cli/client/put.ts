@@ -2,6 +2,7 @@ import { createReadStream } from 'node:fs';
 import type { Readable } from 'node:stream';
 import type { Command } from 'commander';
 import { errorMessage } from '../../errors.ts';
+import { PROGRAM } from '../../program.ts';
 import { CommandError, ExitCode } from '../exit-codes.ts';
 import { textOption } from '../options.ts';
 import {
@@ -30,12 +31,12 @@ ${CONDITIONS_MANUAL}
 ${EXPLAIN_MANUAL}
 
 Examples:
-  node cli.ts put greeting --value hello
-  node cli.ts put photo --file photo.jpg
-  date | node cli.ts put now
-  node cli.ts put session --value x --ttl 10m
-  node cli.ts put lock --value me --ttl 30s --if-none-match '*' --consistency linearizable
-  node cli.ts put greeting --value hello --ack 3 --from 3  # only if every replica has it
+  ${PROGRAM} put greeting --value hello
+  ${PROGRAM} put photo --file photo.jpg
+  date | ${PROGRAM} put now
+  ${PROGRAM} put session --value x --ttl 10m
+  ${PROGRAM} put lock --value me --ttl 30s --if-none-match '*' --consistency linearizable
+  ${PROGRAM} put greeting --value hello --ack 3 --from 3  # only if every replica has it
 
 ${ENTITY_ENVIRONMENT}
 

@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { clientSettings } from '../../config.ts';
+import { PROGRAM } from '../../program.ts';
 import { ExitCode, exitCodesManual } from '../exit-codes.ts';
 import { sendOrThrow } from '../http-client.ts';
 import { addSettings, environmentManual, readSettings, textOption } from '../options.ts';
@@ -15,9 +16,9 @@ writes the entries as they come: a sequence of [key, value] arrays in
 MessagePack, their bytes unchanged.
 
 Examples:
-  node cli.ts range --start user: --end 'user;'     # every key that starts with user:
-  node cli.ts range --start key1 | head
-  node cli.ts range --start a --msgpack > entries.msgpack
+  ${PROGRAM} range --start user: --end 'user;'     # every key that starts with user:
+  ${PROGRAM} range --start key1 | head
+  ${PROGRAM} range --start a --msgpack > entries.msgpack
 
 ${environmentManual(clientSettings)}
 

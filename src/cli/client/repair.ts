@@ -1,8 +1,10 @@
 /** Asks a cluster to compare and settle slots now. */
+
 import type { Command as CommandType } from 'commander';
 import { Command } from 'commander';
 import { systemClock } from '../../clock.ts';
 import { clientSettings } from '../../config.ts';
+import { PROGRAM } from '../../program.ts';
 import { CommandError, ExitCode, exitCodesManual } from '../exit-codes.ts';
 import { holdProcess } from '../hold-process.ts';
 import { readObject, send, sendOrThrow } from '../http-client.ts';
@@ -24,9 +26,9 @@ has: with exit code 1 when some slots could not be settled, as while a node is
 away, and a line for each node that says why.
 
 Examples:
-  node cli.ts repair --wait
-  node cli.ts repair --slot 0..8191
-  node cli.ts repair --slot 17 --wait --url http://127.0.0.1:19235
+  ${PROGRAM} repair --wait
+  ${PROGRAM} repair --slot 0..8191
+  ${PROGRAM} repair --slot 17 --wait --url http://127.0.0.1:19235
 
 ${environmentManual(clientSettings)}
 

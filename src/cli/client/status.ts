@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { clientSettings } from '../../config.ts';
 import { errorMessage } from '../../errors.ts';
+import { PROGRAM } from '../../program.ts';
 import { CommandError, ExitCode, exitCodesManual } from '../exit-codes.ts';
 import { readObject, send } from '../http-client.ts';
 import { addSettings, environmentManual, readSettings } from '../options.ts';
@@ -30,13 +31,13 @@ explains the fields of --json.
   table reads  blocks read from disk since the start, by thread
   hints        writes that other nodes missed and this one remembers for them
   compared     when all slots that the node leads were last compared with
-               all their other owners (node cli.ts repair --wait does it now)
+               all their other owners (${PROGRAM} repair --wait does it now)
   loop p99.9   delay of the main thread's event loop over the last minute
 
 Examples:
-  node cli.ts status
-  node cli.ts status --url http://127.0.0.1:19235
-  node cli.ts status --json | jq '.[].status.node.state'
+  ${PROGRAM} status
+  ${PROGRAM} status --url http://127.0.0.1:19235
+  ${PROGRAM} status --json | jq '.[].status.node.state'
 
 ${environmentManual(clientSettings)}
 

@@ -1,3 +1,4 @@
+import { PROGRAM } from '../../program.ts';
 import path from 'node:path';
 import { Command } from 'commander';
 import { systemClock } from '../../clock.ts';
@@ -22,7 +23,7 @@ earlier ones are older than what the later remember: their nodes have to be
 declared whole.
 
 Examples:
-  node cli.ts declare-whole ./data/node-2
+  ${PROGRAM} declare-whole ./data/node-2
 
 ${exitCodesManual([ExitCode.ok, ExitCode.error, ExitCode.output])}`;
 

@@ -3,6 +3,7 @@ import { MAX_REPLICAS } from '../../cluster/placement.ts';
 import { integer, size } from '../../config/setting.ts';
 import { describeSize } from '../../config/units.ts';
 import { clusterSettings, memberSettings, type SettingsTable } from '../../config.ts';
+import { PROGRAM } from '../../program.ts';
 import { CommandError, ExitCode, exitCodesManual } from '../exit-codes.ts';
 import { addSettings, isFlagGiven, readSettings } from '../options.ts';
 import { print } from '../output.ts';
@@ -58,10 +59,10 @@ Environment: every flag can be given as a variable, --value-size as
 QUORATE_VALUE_SIZE and so on; a flag counts first.
 
 Examples:
-  node cli.ts fill
-  node cli.ts fill --size 256MiB --nodes 5 --from 3 --data /var/lib/quorate
-  node cli.ts fill --value-size 100 --seed 7
-  node cli.ts fill --topology cluster.json --node berlin-1 --from 3
+  ${PROGRAM} fill
+  ${PROGRAM} fill --size 256MiB --nodes 5 --from 3 --data /var/lib/quorate
+  ${PROGRAM} fill --value-size 100 --seed 7
+  ${PROGRAM} fill --topology cluster.json --node berlin-1 --from 3
 
 ${exitCodesManual([ExitCode.ok, ExitCode.error, ExitCode.output])}`;
 

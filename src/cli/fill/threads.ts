@@ -1,5 +1,6 @@
 /** The pool that writes a fill's tables: one task per range of keys. */
 import os from 'node:os';
+import { extname } from 'node:path';
 import { Piscina } from 'piscina';
 import type { TableMetadata } from '../../../native-free-lsm/index.ts';
 import { QuorateError } from '../../errors.ts';
@@ -18,7 +19,7 @@ export class FillThreads implements AsyncDisposable {
     const control = new SharedArrayBuffer(FILL_WORDS * Int32Array.BYTES_PER_ELEMENT);
     this.#words = new Int32Array(control);
     this.#pool = new Piscina({
-      filename: new URL('./worker.ts', import.meta.url).href,
+      filename: new URL(`./worker${extname(import.meta.url)}`, import.meta.url).href,
       name: 'run',
       minThreads: FILL_THREADS,
       maxThreads: FILL_THREADS,

@@ -1,7 +1,6 @@
 /** A load's result as one page that needs nothing else: no network, no other file. */
-import { readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { escapedHtml, scriptData } from '../html-text.ts';
+import { CHART_SCRIPT, CHART_STYLE, readPageFile } from '../page-files.ts';
 import { type ChartRun, drawCharts } from './charts.ts';
 import type { LoadFile } from './json-report.ts';
 import { describeMs } from './text-report.ts';
@@ -10,11 +9,7 @@ const COLUMNS = ['p50', 'p90', 'p99', 'p99.9', 'max'] as const;
 
 /** @param files the runs, drawn over each other; the first is the one that the page is about */
 export async function htmlReport(files: readonly LoadFile[]): Promise<string> {
-  const { resolve } = createRequire(import.meta.url);
-  const [script, style] = await Promise.all([
-    readFile(resolve('uplot/dist/uPlot.iife.min.js'), 'utf8'),
-    readFile(resolve('uplot/dist/uPlot.min.css'), 'utf8'),
-  ]);
+  const [script, style] = await Promise.all([readPageFile(CHART_SCRIPT), readPageFile(CHART_STYLE)]);
   const names = files.map((_, run) => (run === 0 ? 'this run' : `run ${run + 1}`));
   const runs = files.map(
     ({ requests, seconds, spectrum }, run): ChartRun => ({ name: names[run], requests, seconds, spectrum }),

@@ -2,6 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { Command } from 'commander';
 import { formatDuration } from '../../config/units.ts';
 import { errorMessage } from '../../errors.ts';
+import { PROGRAM } from '../../program.ts';
 import { CommandError, ExitCode, exitCodesManual } from '../exit-codes.ts';
 import { Interrupted } from '../interrupted.ts';
 import { addSettings, readSettings } from '../options.ts';
@@ -75,11 +76,11 @@ Environment: every flag but --prepare can be given as a variable, --value-size a
 QUORATE_VALUE_SIZE and so on; a flag counts first.
 
 Examples:
-  node cli.ts load --method put --rate 5000 --duration 1m --latency
-  node cli.ts load --prepare --keys 10000 --method mixed --mix get=95,put=5
-  node cli.ts load --method put --find-rate --slo 100ms --json rate.json
-  node cli.ts load --rate 5000 --html now.html --overlay before.json
-  node cli.ts load --workload a --prepare --url http://10.0.0.1:19234,http://10.0.0.2:19234
+  ${PROGRAM} load --method put --rate 5000 --duration 1m --latency
+  ${PROGRAM} load --prepare --keys 10000 --method mixed --mix get=95,put=5
+  ${PROGRAM} load --method put --find-rate --slo 100ms --json rate.json
+  ${PROGRAM} load --rate 5000 --html now.html --overlay before.json
+  ${PROGRAM} load --workload a --prepare --url http://10.0.0.1:19234,http://10.0.0.2:19234
 
 ${exitCodesManual([ExitCode.ok, ExitCode.error, ExitCode.unreachable, ExitCode.output])}`;
 
@@ -125,7 +126,7 @@ async function once(
   if (requests > 0 && requests === counts.failures.refused) {
     throw new CommandError(
       ExitCode.unreachable,
-      `nothing listens at ${loadSettings.targets.format(plan.targets)}: start a cluster with \`node cli.ts serve\` or name another node with --url`,
+      `nothing listens at ${loadSettings.targets.format(plan.targets)}: start a cluster with \`${PROGRAM} serve\` or name another node with --url`,
     );
   }
   const file = loadFileOf(result);

@@ -1,4 +1,5 @@
 /** The threads that make a load: a pool with a task for each thread's part. */
+import { extname } from 'node:path';
 import { MessageChannel } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import type { ThreadSecond } from './generator.ts';
@@ -20,7 +21,7 @@ export async function runThreads(
   signal: AbortSignal,
 ): Promise<number> {
   const pool = new Piscina<LoadTask, LoadTaskResult>({
-    filename: new URL('./worker.ts', import.meta.url).href,
+    filename: new URL(`./worker${extname(import.meta.url)}`, import.meta.url).href,
     name: 'run',
     minThreads: plan.threads,
     maxThreads: plan.threads,

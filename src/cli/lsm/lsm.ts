@@ -1,5 +1,7 @@
 /** `lsm`: commands for the data folder of a node that does not run. Each is loaded only when it is called. */
+
 import { Command } from 'commander';
+import { PROGRAM } from '../../program.ts';
 import { ExitCode, exitCodesManual } from '../exit-codes.ts';
 
 const MANUAL = `
@@ -11,10 +13,10 @@ is in use is refused. \`stat\`, \`dump\` and \`verify\` change nothing. \`compac
 Each has a manual of its own, with what --json prints: lsm verify --help
 
 Examples:
-  node cli.ts lsm stat ./data/node-1
-  node cli.ts lsm verify ./data/node-1
-  node cli.ts lsm dump ./data/node-1 --keys 'user:..user;' --limit 20
-  node cli.ts lsm repair ./data/node-1`;
+  ${PROGRAM} lsm stat ./data/node-1
+  ${PROGRAM} lsm verify ./data/node-1
+  ${PROGRAM} lsm dump ./data/node-1 --keys 'user:..user;' --limit 20
+  ${PROGRAM} lsm repair ./data/node-1`;
 
 interface Subcommand {
   readonly summary: string;
@@ -67,8 +69,8 @@ it, until they are compacted.
 Keys are {"text": …} where they are UTF-8 and {"base64": …} where they are not.
 
 Examples:
-  node cli.ts lsm stat ./data/node-1
-  node cli.ts lsm stat ./data/node-1 --live --json | jq .live.bytesPerLiveByte`,
+  ${PROGRAM} lsm stat ./data/node-1
+  ${PROGRAM} lsm stat ./data/node-1 --live --json | jq .live.bytesPerLiveByte`,
     codes: WHOLE_OR_DAMAGED,
     run: async (directory, options) => (await import('./stat.ts')).runStat(directory, options),
   },
@@ -100,9 +102,9 @@ edit, batch, torn, properties, block, damage and identity. Keys and values are
 {"text": …} where they are UTF-8 and {"base64": …} where they are not.
 
 Examples:
-  node cli.ts lsm dump ./data/node-1 | head
-  node cli.ts lsm dump ./data/node-1 --keys 'user:..user;' --json
-  node cli.ts lsm dump ./data/node-1 --file 000007.log`,
+  ${PROGRAM} lsm dump ./data/node-1 | head
+  ${PROGRAM} lsm dump ./data/node-1 --keys 'user:..user;' --json
+  ${PROGRAM} lsm dump ./data/node-1 --file 000007.log`,
     codes: WHOLE_OR_DAMAGED,
     run: async (directory, options) => (await import('./dump.ts')).runDump(directory, options),
   },
@@ -127,8 +129,8 @@ null, message), notes, and files, tables, logs, entries, sizeBytes that were rea
 isOrderChecked (false where damage left nothing to compare).
 
 Examples:
-  node cli.ts lsm verify ./data/node-1
-  node cli.ts lsm verify /backup/node-1 --json | jq -r '.damages[].message'`,
+  ${PROGRAM} lsm verify ./data/node-1
+  ${PROGRAM} lsm verify /backup/node-1 --json | jq -r '.damages[].message'`,
     codes: WHOLE_OR_DAMAGED,
     run: async (directory, options) => (await import('./verify.ts')).runVerify(directory, options),
   },
@@ -146,7 +148,7 @@ Progress goes to stderr. --json prints one object: directory, before and after,
 each with tables, fileSizeBytes, entries, tombstones, and elapsedMs.
 
 Examples:
-  node cli.ts lsm compact ./data/node-1`,
+  ${PROGRAM} lsm compact ./data/node-1`,
     codes: WHOLE_OR_DAMAGED,
     run: async (directory, options) => (await import('./compact.ts')).runCompact(directory, options),
   },
@@ -183,8 +185,8 @@ file, what, lengthBytes, mayHoldRecords), mayLackRecords, isApplied,
 isMarkedIncomplete.
 
 Examples:
-  node cli.ts lsm repair ./data/node-1            # says what it would do
-  node cli.ts lsm repair ./data/node-1 --apply`,
+  ${PROGRAM} lsm repair ./data/node-1            # says what it would do
+  ${PROGRAM} lsm repair ./data/node-1 --apply`,
     codes: WHOLE_OR_DAMAGED,
     run: async (directory, options) => (await import('./repair.ts')).runRepair(directory, options),
   },

@@ -1,5 +1,7 @@
 /** `profile diff`: two profiles against each other. */
+
 import { Command, Option } from 'commander';
+import { PROGRAM } from '../../program.ts';
 import { CommandError, ExitCode, exitCodesManual } from '../exit-codes.ts';
 import { print } from '../output.ts';
 import { table } from './columns.ts';
@@ -26,9 +28,9 @@ whatever its line. What only one side has, a thread for example, is 0 on the oth
 has shrunk, and the largest changes. --json prints all changes for programs.
 
 Examples:
-  node cli.ts profile --method get --replication parallel --out parallel
-  node cli.ts profile --method get --replication hedged --out hedged
-  node cli.ts profile diff parallel hedged --html hedging.html
+  ${PROGRAM} profile --method get --replication parallel --out parallel
+  ${PROGRAM} profile --method get --replication hedged --out hedged
+  ${PROGRAM} profile diff parallel hedged --html hedging.html
 
 ${exitCodesManual([ExitCode.ok, ExitCode.error, ExitCode.output])}`;
 

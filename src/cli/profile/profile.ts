@@ -7,6 +7,7 @@ import { systemClock } from '../../clock.ts';
 import { formatDuration } from '../../config/units.ts';
 import { checkNodeSettings, type NodeSettings, nodeSettings, type SettingsTable } from '../../config.ts';
 import { isLoopback } from '../../host.ts';
+import { PROGRAM } from '../../program.ts';
 import { CommandError, ExitCode, exitCodesManual } from '../exit-codes.ts';
 import { Interrupted } from '../interrupted.ts';
 import { LoadOperation } from '../load/operation-mix.ts';
@@ -97,11 +98,11 @@ Environment: every flag but --prepare can be given as a variable, --sampling-int
 as QUORATE_SAMPLING_INTERVAL and so on; a flag counts first.
 
 Examples:
-  node cli.ts profile --method put --out put-profile
-  node cli.ts profile --data ./data --method get --rate 5000 --duration 30s --out get
-  node cli.ts profile --durability interval --kinds waits --method put --out waits
-  node cli.ts serve --allow-profiling &
-  node cli.ts profile --url http://127.0.0.1:19234 --method mixed --out mixed
+  ${PROGRAM} profile --method put --out put-profile
+  ${PROGRAM} profile --data ./data --method get --rate 5000 --duration 30s --out get
+  ${PROGRAM} profile --durability interval --kinds waits --method put --out waits
+  ${PROGRAM} serve --allow-profiling &
+  ${PROGRAM} profile --url http://127.0.0.1:19234 --method mixed --out mixed
 
 ${exitCodesManual([ExitCode.ok, ExitCode.error, ExitCode.unreachable, ExitCode.output])}`;
 

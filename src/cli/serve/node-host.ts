@@ -2,10 +2,12 @@
  * The life of one node process: it loads its code, waits for its configuration and serves. It ends when its supervisor
  * ends, even when that was killed.
  */
+
 import { flushCompileCache } from 'node:module';
 import { systemClock } from '../../clock.ts';
 import { createLog, type Log, openLogWriter } from '../../log.ts';
 import type { RunningNode } from '../../node/node.ts';
+import { PROGRAM } from '../../program.ts';
 import { describeFailure } from '../failure.ts';
 import type { HttpNodeOptions } from './http-node.ts';
 import type { NodeConfig, NodeMessage, SupervisorMessage } from './node-protocol.ts';
@@ -28,7 +30,7 @@ interface NodeModule {
 /** @param load starts loading the node at once, because loading is most of its start */
 export function hostNode(load: () => Promise<NodeModule>): void {
   if (!process.connected) {
-    throw new Error('node processes are started by `node cli.ts serve`');
+    throw new Error(`node processes are started by \`${PROGRAM} serve\``);
   }
   new NodeHost(load());
 }

@@ -11,6 +11,7 @@ import {
   secretSettings,
 } from '../../config.ts';
 import { hostFromHere } from '../../host.ts';
+import { PROGRAM } from '../../program.ts';
 import { CommandError, ExitCode, exitCodesManual } from '../exit-codes.ts';
 import { holdProcess } from '../hold-process.ts';
 import { Messages } from '../messages.ts';
@@ -72,11 +73,11 @@ Environment: every flag can be given as a variable, --max-value-size as
 QUORATE_MAX_VALUE_SIZE and so on; a flag counts first.
 
 Examples:
-  node cli.ts serve
-  node cli.ts serve --nodes 5 --from 3        # each key on 3 of the 5 nodes
-  node cli.ts serve --nodes 5 --port 8080 --data /var/lib/quorate --restart
-  node cli.ts serve --durability interval --sync-interval 50ms
-  node cli.ts serve --topology cluster.json --node berlin-1
+  ${PROGRAM} serve
+  ${PROGRAM} serve --nodes 5 --from 3        # each key on 3 of the 5 nodes
+  ${PROGRAM} serve --nodes 5 --port 8080 --data /var/lib/quorate --restart
+  ${PROGRAM} serve --durability interval --sync-interval 50ms
+  ${PROGRAM} serve --topology cluster.json --node berlin-1
 
 ${exitCodesManual([ExitCode.ok, ExitCode.error])}`;
 

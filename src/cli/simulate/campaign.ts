@@ -1,4 +1,5 @@
 /** Runs many seeds over threads, until all have run, the time is over, or somebody stops it. */
+import { extname } from 'node:path';
 import { Piscina } from 'piscina';
 import type { Clock } from '../../clock.ts';
 import { Coverage } from '../../simulation/coverage.ts';
@@ -53,7 +54,7 @@ export class Campaign {
   async run(signal: AbortSignal): Promise<CampaignResult> {
     const { threads } = this.#plan;
     const pool = new Piscina<SeedRange, readonly SeedResult[]>({
-      filename: new URL('./worker.ts', import.meta.url).href,
+      filename: new URL(`./worker${extname(import.meta.url)}`, import.meta.url).href,
       name: 'run',
       minThreads: threads,
       maxThreads: threads,

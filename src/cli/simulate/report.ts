@@ -1,4 +1,5 @@
 /** What `simulate` prints. Pure. */
+import { PROGRAM } from '../../program.ts';
 import { type Coverage, TRAFFIC_KINDS } from '../../simulation/coverage.ts';
 import type { Violation } from '../../simulation/history.ts';
 import { FaultKind, type Plan } from '../../simulation/plan/plan.ts';
@@ -55,6 +56,6 @@ export function shrunkLines(whole: Plan, shrunk: Plan): string[] {
         `  r${id}  at ${Math.round(atMs)} ms: ${kind} ${key} ${ack}/${from} by n${(node % shrunk.cluster.nodes) + 1}`,
     ),
     'See it with:',
-    `  node cli.ts simulate --seed ${seed} --only ${idsOf(shrunk).join(',') || 'none'} --trace`,
+    `  ${PROGRAM} simulate --seed ${seed} --only ${idsOf(shrunk).join(',') || 'none'} --trace`,
   ];
 }

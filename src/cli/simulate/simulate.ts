@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { systemClock, systemRandom } from '../../clock.ts';
+import { PROGRAM } from '../../program.ts';
 import { makePlan } from '../../simulation/plan/make-plan.ts';
 import type { Plan } from '../../simulation/plan/plan.ts';
 import { type RunResult, runPlan } from '../../simulation/run.ts';
@@ -46,9 +47,9 @@ requests for as long as it still breaks it. The table at the end says how many
 requests of each kind were under way while each kind of fault held.
 
 Examples:
-  node cli.ts simulate --seeds 1000 --threads 2
-  node cli.ts simulate --minutes 30 --seeds 1000000
-  node cli.ts simulate --seed 17 --trace
+  ${PROGRAM} simulate --seeds 1000 --threads 2
+  ${PROGRAM} simulate --minutes 30 --seeds 1000000
+  ${PROGRAM} simulate --seed 17 --trace
 
 ${environmentManual(simulateSettings)}
 

@@ -1,27 +1,7 @@
 /** A flame graph as one page that needs nothing else: no network, no other file. */
-import { readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
-import path from 'node:path';
 import { escapedHtml, scriptData } from '../../html-text.ts';
+import { FLAME_GRAPH_SCRIPTS, readPageFile } from '../../page-files.ts';
 import { drawGraphs, type Graph } from './draw-graphs.ts';
-
-/** What d3-flame-graph needs, in the order in which they may be run, and by which package each is brought. */
-const SCRIPTS: readonly (readonly [name: string, broughtBy: readonly string[]])[] = [
-  ['d3-array', []],
-  ['d3-color', ['d3-scale', 'd3-interpolate']],
-  ['d3-dispatch', []],
-  ['d3-ease', []],
-  ['d3-format', []],
-  ['d3-hierarchy', []],
-  ['d3-interpolate', ['d3-scale']],
-  ['d3-selection', []],
-  ['d3-time', ['d3-scale']],
-  ['d3-time-format', ['d3-scale']],
-  ['d3-timer', ['d3-transition']],
-  ['d3-scale', []],
-  ['d3-transition', []],
-];
-const CHART = 'd3-flame-graph';
 
 interface PageTable {
   readonly title: string;
@@ -38,6 +18,7 @@ interface FlamePage {
 }
 
 export async function flamePage({ graphs, notes, tables, title }: FlamePage): Promise<string> {
+  const scripts = await Promise.all(FLAME_GRAPH_SCRIPTS.map(readPageFile));
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -60,7 +41,7 @@ ${notes.map((note) => `<p>${escapedHtml(note)}</p>`).join('\n')}
 <p id="legend"></p>
 <div id="graphs"></div>
 ${tables.map(tableOf).join('\n')}
-<script>${(await chartScripts()).join('\n')}</script>
+<script>${scripts.join('\n')}</script>
 <script>
 window.flameGraphs = (${drawGraphs.toString()})(d3, flamegraph.default, document, ${scriptData(graphs)});
 </script>
@@ -76,15 +57,4 @@ function tableOf({ head, rows, title }: PageTable): string {
 <table>
 ${[line(head, 'th'), ...rows.map((row) => line(row, 'td'))].join('\n')}
 </table>`;
-}
-
-function chartScripts(): Promise<string[]> {
-  const chart = createRequire(import.meta.url).resolve(CHART);
-  const files = SCRIPTS.map(([name, broughtBy]) => {
-    let from = chart;
-    for (const package_ of [...broughtBy, name]) from = createRequire(from).resolve(package_);
-    return path.join(path.dirname(from), '..', 'dist', `${name}.min.js`);
-  });
-  files.push(path.join(path.dirname(chart), 'd3-flamegraph.umd.min.js'));
-  return Promise.all(files.map((file) => readFile(file, 'utf8')));
 }

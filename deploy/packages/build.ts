@@ -1,0 +1,95 @@
+/**
+ * Makes what the packages carry in their folders `dist`: compiled JavaScript, declarations and maps of the sources, and
+ * the vendored parts of libraries.
+ *
+ *     node deploy/packages/build.ts [native-free-lsm] [quorate]
+ */
+import { spawnSync } from 'node:child_process';
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  globSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { installedFolder } from '../../src/cli/page-files.ts';
+import { type VendoredLibrary, vendoredBy, withVendoredImports } from './vendored.ts';
+
+const PACKAGE_NAMES = ['native-free-lsm', 'quorate'] as const;
+type PackageName = (typeof PACKAGE_NAMES)[number];
+
+const PROJECT = path.join(import.meta.dirname, '..', '..');
+const FOLDERS: Readonly<Record<PackageName, string>> = {
+  'native-free-lsm': path.join(PROJECT, 'native-free-lsm'),
+  quorate: PROJECT,
+};
+const PROGRAM_FILE = 'src/cli/bin.js';
+
+const { positionals } = parseArgs({ allowPositionals: true });
+for (const name of positionals.length === 0 ? PACKAGE_NAMES : positionals.map(packageName)) build(name);
+
+function packageName(name: string): PackageName {
+  const found = PACKAGE_NAMES.find((known) => known === name);
+  if (found === undefined) throw new Error(`there is no package ${name}: ${PACKAGE_NAMES.join(' or ')}`);
+  return found;
+}
+
+function build(name: PackageName): void {
+  const dist = path.join(FOLDERS[name], 'dist');
+  rmSync(dist, { recursive: true, force: true });
+  compile(name);
+  for (const file of globSync('**/*.{js,d.ts}', { cwd: dist })) rewriteImports(dist, file);
+  for (const library of vendoredBy(name)) copyLibrary(library, path.join(dist, 'vendor', library.name));
+  if (name !== 'quorate') return;
+  const { version } = readManifest(PROJECT);
+  // The sources read the version two folders above src/cli, and Node reads there that these are ES modules.
+  writeManifest(dist, { name, version, type: 'module' });
+  chmodSync(path.join(dist, PROGRAM_FILE), 0o755);
+}
+
+function compile(name: PackageName): void {
+  const compiler = path.join(installedFolder('typescript', []), 'bin', 'tsc');
+  const project = path.join(import.meta.dirname, `${name}.tsconfig.json`);
+  const { status } = spawnSync(process.execPath, [compiler, '--project', project], { stdio: 'inherit' });
+  if (status !== 0) throw new Error(`${name} does not compile`);
+}
+
+function rewriteImports(dist: string, file: string): void {
+  const code = readFileSync(path.join(dist, file), 'utf8');
+  const rewritten = withVendoredImports(code, file);
+  if (rewritten !== code) writeFileSync(path.join(dist, file), rewritten);
+}
+
+function copyLibrary({ broughtBy, files, name }: VendoredLibrary, to: string): void {
+  const from = installedFolder(name, broughtBy);
+  for (const file of globSync([...files, 'LICENSE'], { cwd: from })) {
+    mkdirSync(path.dirname(path.join(to, file)), { recursive: true });
+    copyFileSync(path.join(from, file), path.join(to, file));
+  }
+  const missing = [...files, 'LICENSE'].filter(
+    (file) => !file.includes('*') && !existsSync(path.join(to, file)),
+  );
+  if (missing.length > 0) throw new Error(`${name} has no ${missing.join(', ')} any more`);
+  const { license, type = 'commonjs', version } = readManifest(from);
+  writeManifest(to, { name, version, license, type });
+}
+
+interface Manifest {
+  readonly name: string;
+  readonly version: string;
+  readonly license?: string | undefined;
+  readonly type?: string | undefined;
+}
+
+function readManifest(folder: string): Manifest {
+  return JSON.parse(readFileSync(path.join(folder, 'package.json'), 'utf8')) as Manifest;
+}
+
+function writeManifest(folder: string, manifest: Manifest): void {
+  writeFileSync(path.join(folder, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
+}
