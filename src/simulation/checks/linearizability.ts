@@ -3,7 +3,12 @@
  * its answer, so that every read returns what the last write before it wrote. Wing and Gong's search ("Testing and
  * Verifying Concurrent Objects", 1993) with Lowe's memory of what was tried ("Testing for Linearizability", 2017), key by
  * key. The search takes what may come next, goes on, and goes back where a read does not fit; it never tries the same set
- * of operations with the same value twice.
+ * of operations with the same value twice. Two things keep it short where dozens of operations are under way at once, as
+ * after a partition:
+ * - A read that fits is taken and never put elsewhere: it changes nothing, so if there is an order there is one with it
+ *   here.
+ * - Of writes that may come next and write the same, as deletions do, only the one that is answered first is tried:
+ *   where another one has its place, the two can change places.
  *
  * A write with an unknown outcome (a time-out, an answer that never came) may take effect at any moment after its call,
  * or never. A read without an answer says nothing, and is left out. Pure.
@@ -89,37 +94,70 @@ function faultOfKey(operations: readonly RegisterOperation[]): LinearizabilityFa
   let stuck: readonly RegisterOperation[] = [];
   let value: string | null = null;
   let missing = answered;
-  let entry = head.later;
+  let entry = fittingRead(head, value) ?? head.later;
   while (missing > 0) {
     if (entry?.isCall === true) {
-      const next = valueAfter(entry.operation, value);
-      if (next !== undefined && isNew(tried, taken, entry.id, next)) {
+      const next: string | null | undefined = valueAfter(entry.operation, value);
+      // A write that need not be in the order at all, and would change nothing here, is left out.
+      const isIdle = entry.answer === null && next === value;
+      if (next === undefined || isIdle || hasStandIn(entry, head)) {
+        entry = entry.later;
+        continue;
+      }
+      if (isNew(tried, taken, entry.id, next)) {
         steps.push({ call: entry, valueBefore: value });
         value = next;
         if (entry.answer !== null) missing--;
         lift(entry);
-        entry = head.later;
-      } else entry = entry.later;
-      continue;
+        entry = fittingRead(head, value) ?? head.later;
+        continue;
+      }
+      if (entry.operation.kind === 'write') {
+        entry = entry.later;
+        continue;
+      }
     }
-    // Whatever comes next was called after this answer, and nothing before it fits: the last step was wrong.
+    // Whatever comes next was called after an answer that is missing, and nothing before that fits: the last write in the
+    // order was wrong.
     if (steps.length >= longest.length) {
       longest = [...steps];
-      stuck = callsBefore(head, entry);
+      stuck = callsBeforeAnswer(head);
     }
-    const step = steps.pop();
-    if (step === undefined) {
-      const longestPrefix = longest.map(({ call }) => call.operation);
-      return { key: operations[0].key, longestPrefix, stuck };
-    }
-    const { call } = step;
-    value = step.valueBefore;
-    taken[call.id >>> 5] &= ~(1 << (call.id & 31));
-    if (call.answer !== null) missing++;
-    putBack(call);
+    let call: Entry;
+    do {
+      const step = steps.pop();
+      if (step === undefined) {
+        const longestPrefix = longest.map((one) => one.call.operation);
+        return { key: operations[0].key, longestPrefix, stuck };
+      }
+      call = step.call;
+      value = step.valueBefore;
+      taken[call.id >>> 5] &= ~(1 << (call.id & 31));
+      if (call.answer !== null) missing++;
+      putBack(call);
+    } while (call.operation.kind === 'read');
     entry = call.later;
   }
   return null;
+}
+
+/** A read that may come next; null: there is none. */
+function fittingRead(head: Entry, value: string | null): Entry | null {
+  for (let entry = head.later; entry?.isCall === true; entry = entry.later)
+    if (entry.operation.kind === 'read' && entry.operation.value === value) return entry;
+  return null;
+}
+
+/** Whether another write of the same, which may come next as well, is to be tried instead of this one. */
+function hasStandIn({ id, operation }: Entry, head: Entry): boolean {
+  if (operation.kind === 'read') return false;
+  for (let other = head.later; other?.isCall === true; other = other.later) {
+    const { answeredAt, kind, value } = other.operation;
+    if (kind === 'read' || value !== operation.value) continue;
+    if (answeredAt < operation.answeredAt || (answeredAt === operation.answeredAt && other.id < id))
+      return true;
+  }
+  return false;
 }
 
 /** Undefined: the operation cannot come next. */
@@ -195,9 +233,9 @@ function relink(entry: Entry): void {
   if (entry.later !== null) entry.later.earlier = entry;
 }
 
-function callsBefore(head: Entry, end: Entry | null): RegisterOperation[] {
+/** What may come next, whether it fits or not. */
+function callsBeforeAnswer(head: Entry): RegisterOperation[] {
   const calls: RegisterOperation[] = [];
-  for (let entry = head.later; entry !== null && entry !== end; entry = entry.later)
-    if (entry.isCall) calls.push(entry.operation);
+  for (let entry = head.later; entry?.isCall === true; entry = entry.later) calls.push(entry.operation);
   return calls;
 }
