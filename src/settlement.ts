@@ -42,6 +42,8 @@ export interface Settlement {
   /** Of a read the freshest version that any replica has said; of a write the version of its last try. */
   readonly timestamp: number;
   readonly writer: number;
+  /** Of a read: with which `from` that version was written, so that only replicas before this position are owners; 0: none. */
+  readonly writtenFrom: number;
   /**
    * Of a write that was acknowledged: a replica had said by then that it holds a newer version. The two were under way at
    * one time, and the newer one wins: this one is lost.

@@ -75,8 +75,9 @@ export function integerOrAuto(flag: string, min: number, max: number, help: stri
 /** A part of a whole, in per cent: stored as a fraction of 1. */
 export function share(flag: string, defaultValue: number, help: string): Setting<number> {
   const parse = (input: string): number => {
-    const match = /^(\d{1,3}(?:\.\d{1,3})?)%$/.exec(input.trim());
-    const percent = Number(match?.[1]);
+    const trimmed = input.trim();
+    const match = /^(\d{1,3}(?:\.\d{1,3})?)%$/.exec(trimmed);
+    const percent = trimmed === '0' ? 0 : Number(match?.[1]);
     if (!(percent <= 100)) throw new QuorateError('INVALID_CONFIG', 'expected a share from 0% to 100%');
     return percent / 100;
   };

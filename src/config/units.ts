@@ -34,7 +34,7 @@ export function parseSize(text: string): number {
   return bytes;
 }
 
-/** @returns milliseconds. The unit is required, because half of the world's timeouts are in seconds */
+/** @returns milliseconds. The unit is required but for 0, because half of the world's timeouts are in seconds */
 export function parseDuration(text: string): number {
   const durationMs = parseQuantity(text, DURATION_UNITS, undefined);
   if (durationMs === undefined) {
@@ -85,7 +85,8 @@ function parseQuantity(
     return undefined;
   }
   const [, number, unit] = match;
-  const scale = unit === '' ? bareScale : unitScale(units, unit);
+  // Nothing is nothing in every unit.
+  const scale = unit !== '' ? unitScale(units, unit) : Number(number) === 0 ? 1 : bareScale;
   if (scale === undefined) {
     return undefined;
   }

@@ -266,6 +266,10 @@ export abstract class Operation implements ReplySink, Expiring, Settlement {
     return this.accumulator.writer;
   }
 
+  get writtenFrom(): number {
+    return this.accumulator.writtenFrom;
+  }
+
   get isConflict(): boolean {
     return this.outcome === Outcome.ok && this.accumulator.isConflict;
   }

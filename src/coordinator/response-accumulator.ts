@@ -7,7 +7,7 @@
  * time, four numbers a replica, however long the value is. It keeps one record, the freshest, until the decision or
  * until the request is answered without one.
  */
-import { compareVersions, recordTimestamp, recordWriter } from '../../native-free-lsm/index.ts';
+import { compareVersions, recordFrom, recordTimestamp, recordWriter } from '../../native-free-lsm/index.ts';
 import { FailureCode } from '../failure.ts';
 import { type ReplicaReply, ReplyKind, SETTLED_WRITER } from '../reply.ts';
 import { ReplicaState, RequestKind } from '../settlement.ts';
@@ -52,6 +52,8 @@ export class ResponseAccumulator {
   successes = 0;
   /** Of a read: whether answers that came before the decision name different versions. */
   disagrees = false;
+  /** Of a read: with which `from` the freshest version that anybody has said was written; 0: nobody has one. */
+  writtenFrom = 0;
   /** Of a write. */
   newerVersion: NewerVersion = NewerVersion.isJudged;
   readonly #kind: RequestKind;
@@ -307,6 +309,7 @@ export class ResponseAccumulator {
       ) > 0;
     if (!isNewer) return;
     this.#freshestPosition = position;
+    this.writtenFrom = recordFrom(record, 0);
     if (this.#keepsRecord && this.decision === Decision.waiting) this.freshest = record;
   }
 }

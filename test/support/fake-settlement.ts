@@ -9,8 +9,12 @@ export interface FakeReplicaState {
   readonly failure?: FailureCode;
 }
 
-export function settledRead(key: string, replicas: readonly FakeReplicaState[]): Settlement {
-  return settlementOf(RequestKind.read, key, replicas);
+export function settledRead(
+  key: string,
+  replicas: readonly FakeReplicaState[],
+  writtenFrom = replicas.length,
+): Settlement {
+  return { ...settlementOf(RequestKind.read, key, replicas), writtenFrom };
 }
 
 export function settledWrite(key: string, replicas: readonly FakeReplicaState[], timestamp = 10): Settlement {
@@ -31,6 +35,7 @@ function settlementOf(
     from: replicas.length,
     timestamp,
     writer: 1,
+    writtenFrom: 0,
     isConflict: false,
     nodeIdOf: (position) => replicas[position].node,
     stateOf: (position) => ReplicaState[replicas[position].state],

@@ -21,6 +21,7 @@ const HEADINGS = [
   'cache',
   'table reads',
   'hints',
+  'conflicts',
   'compared',
   'loop p99.9',
 ];
@@ -83,6 +84,7 @@ function rowOf({ id, http, status, error }: NodeReport): string[] {
     hitRate(engine.cacheHits, engine.cacheMisses),
     readsByThread(recordOf(engine.tableReadsByThread)),
     count(recordOf(status.hints).keys),
+    count(recordOf(status.conflicts).acknowledged),
     sinceCompared(recordOf(status.antiEntropy)),
     typeof loop.p999Ms === 'number' ? `${loop.p999Ms.toFixed(1)} ms` : UNKNOWN,
   ];

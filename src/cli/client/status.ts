@@ -30,6 +30,8 @@ explains the fields of --json.
   cache        hit rate of the block cache since the start
   table reads  blocks read from disk since the start, by thread
   hints        writes that other nodes missed and this one remembers for them
+  conflicts    writes that the node acknowledged though a later one, under way at
+               the same time, wins over them: several clients write one key
   compared     when all slots that the node leads were last compared with
                all their other owners (${PROGRAM} repair --wait does it now)
   loop p99.9   delay of the main thread's event loop over the last minute

@@ -66,7 +66,10 @@ export class ReadRepairQueue implements SettlementSink, DeliverySink {
     if (settlement.kind !== RequestKind.read) return;
     for (let position = 0; position < settlement.from; position++) {
       const state = settlement.stateOf(position);
-      if (state === ReplicaState.stale || state === ReplicaState.missing) this.#note(settlement, position);
+      // One that has nothing may be right: a read with a larger `from` than the write's asks others than its owners.
+      const isOwner = position < settlement.writtenFrom;
+      if (state === ReplicaState.stale || (state === ReplicaState.missing && isOwner))
+        this.#note(settlement, position);
     }
   }
 

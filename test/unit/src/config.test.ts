@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { loadSettings } from '../../../src/cli/load/settings.ts';
 import { quorumSettings } from '../../../src/cli/quorum-settings.ts';
 import { MAX_REPLICAS } from '../../../src/cluster/placement.ts';
 import {
@@ -39,6 +40,24 @@ describe('the schema of settings', () => {
     for (const { flag, help } of allSettings) {
       assert.match(help, /^[A-Za-z][^\n]{0,70}[^.\n]$/, flag);
     }
+  });
+
+  it('takes 0 without a unit wherever it takes nothing in some unit', () => {
+    const settings = [...allSettings, ...(Object.values(loadSettings) as Setting<unknown>[])];
+    const taken = settings.filter(({ parse }) =>
+      ['0s', '0B', '0%'].some((text) => {
+        try {
+          return parse(text) === 0;
+        } catch {
+          return false;
+        }
+      }),
+    );
+    for (const { flag, parse } of taken) assert.equal(parse('0'), 0, flag);
+    const flags = taken.map(({ flag }) => flag);
+    for (const flag of ['anti-entropy-interval', 'max-clock-drift', 'hedge-budget', 'warmup'])
+      assert.ok(flags.includes(flag), flag);
+    for (const { flag, help } of settings) if (/\b0:/.test(help)) assert.ok(flags.includes(flag), flag);
   });
 
   it('refuses what is out of bounds with the bounds', () => {

@@ -80,6 +80,10 @@ describe('durations', () => {
     }
   });
 
+  it('reads 0 without a unit, as many a help says `0: off`', () => {
+    for (const text of ['0', ' 0 ', '0.0', '0s', '0 h']) assert.equal(parseDuration(text), 0, text);
+  });
+
   it('refuses a number without its unit, and fractions of a millisecond', () => {
     for (const text of ['', '1', '1.5ms', '-1s', '1d', 's']) {
       assert.throws(() => parseDuration(text), { code: 'INVALID_CONFIG', message: /500ms/ }, text);

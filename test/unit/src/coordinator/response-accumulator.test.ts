@@ -394,3 +394,17 @@ test('the record of a node that is not whole is used, and does not count', () =>
   assert.equal(accumulator.decision, Decision.succeeded);
   assert.equal(recordTimestamp(accumulator.freshest!, 0), 9);
 });
+
+test('of a read it knows with which from the freshest version was written, also when that comes late', () => {
+  const accumulator = new ResponseAccumulator(RequestKind.read, 1, 3);
+  const answer = (timestamp: number, from: number): ReplicaReply => {
+    const fields = { timestamp, writer: 1, tombstone: false, from, expiryMs: 0 };
+    return { kind: ReplyKind.ok, record: encodeRecord(fields, new Uint8Array(0)), code: 0, reason: '' };
+  };
+  assert.equal(accumulator.writtenFrom, 0);
+  accumulator.add(0, answer(5, 3), 1);
+  accumulator.add(1, answer(9, 1), 1);
+  accumulator.add(2, answer(7, 2), 1);
+  assert.equal(accumulator.decision, Decision.succeeded);
+  assert.equal(accumulator.writtenFrom, 1);
+});

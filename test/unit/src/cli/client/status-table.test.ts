@@ -22,6 +22,7 @@ const status = {
   },
   antiEntropy: { lastFullRoundAgeMs: 420_000 },
   hints: { keys: 1_234, bytes: 20_000 },
+  conflicts: { acknowledged: 2_345 },
   eventLoopDelay: { p50Ms: 0.1, p99Ms: 2, p999Ms: 7.25, maxMs: 11 },
 };
 
@@ -40,6 +41,7 @@ describe('the table of nodes', () => {
       '90.0 %',
       'main 0, writer 3, reader-1 1,234',
       '1,234',
+      '2,345',
       '7 min ago',
       '7.3 ms',
     ]);
@@ -73,7 +75,7 @@ describe('the table of nodes', () => {
 
   it('shows what a node did not say as unknown', () => {
     const [, row] = statusRows([{ id: 'a', http: 'h', status: {} }]);
-    assert.deepEqual(row, ['a', 'h', '-', '-', '-', '-', '-', '- (-)', '-', '-', '-', '-', '-']);
+    assert.deepEqual(row, ['a', 'h', '-', '-', '-', '-', '-', '- (-)', '-', '-', '-', '-', '-', '-']);
     const [, empty] = statusRows([
       { id: 'a', http: 'h', status: { engine: { tablesByLevel: [0, 0], cacheHits: 0, cacheMisses: 0 } } },
     ]);

@@ -54,6 +54,16 @@ describe('read repair', () => {
     assert.equal(repair.figures().repaired, 2);
   });
 
+  it('brings nothing to a replica that has none and is no owner, as the write had a smaller `from`', () => {
+    replicas.of('a').set('k', recordOf(5, 'new'));
+    replicas.of('c').set('k', recordOf(4, 'old'));
+    const followUps: number[] = [];
+    const settled = settledRead('k', states('current', 'missing', 'stale'), 1);
+    repair.onSettled({ ...settled, noteFollowUp: (position) => void followUps.push(position) });
+    assert.deepEqual(followUps, [2], 'what is older is not left, wherever it is');
+    assert.deepEqual([repair.figures().queued, repair.figures().dropped], [1, 0]);
+  });
+
   it('asks no other node for what this one has, wherever it stands among the owners', () => {
     for (const nodeId of ['a', 'b']) replicas.of(nodeId).set('k', recordOf(5, 'new'));
     repair.onSettled(
