@@ -10,6 +10,8 @@ export type LsmErrorCode =
   | 'LOCKED'
   /** The directory holds something that is not an engine's. */
   | 'FOREIGN_DIRECTORY'
+  /** A directory that is to be made holds something already. */
+  | 'NOT_EMPTY'
   /** There is no engine in the directory, and none was to be made. */
   | 'NOT_FOUND'
   /** A file was written by a format this version does not read. */

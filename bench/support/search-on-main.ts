@@ -8,6 +8,7 @@ import { PoolExecutor } from '../../native-free-lsm/threads/pool.ts';
 import type {
   BackgroundJob,
   BackgroundResult,
+  CheckpointJob,
   ReaderInit,
   SlotsJob,
   WriterInit,
@@ -41,6 +42,10 @@ export class SearchOnMainExecutor implements Executor {
 
   runSlots(job: SlotsJob): Promise<SlotJobResult> {
     return this.#pool.runSlots(job);
+  }
+
+  runCheckpoint(job: CheckpointJob): Promise<void> {
+    return this.#pool.runCheckpoint(job);
   }
 
   kick(): void {

@@ -114,11 +114,15 @@ export class NodeFileSystem implements FileSystem {
   }
 
   makeDirectorySync(path: string): void {
-    const first = mkdirSync(path, { recursive: true, mode: DIRECTORY_MODE });
-    if (first === undefined) return;
-    const topmost = dirname(resolve(first));
-    for (let made = resolve(path); made !== topmost; made = dirname(made))
-      this.syncDirectorySync(dirname(made));
+    const missing: string[] = [];
+    for (let parent = resolve(path); !this.existsSync(parent); parent = dirname(parent)) missing.push(parent);
+    if (missing.length === 0 && !statSync(path).isDirectory()) mkdirSync(path);
+    // One by one: where a file system says of a parent that exists that it does not, as /proc does, Node's own
+    // recursion never ends.
+    for (const directory of missing.toReversed()) {
+      makeOneDirectory(directory);
+      this.syncDirectorySync(dirname(directory));
+    }
   }
 
   renameSync(from: string, to: string): void {
@@ -194,5 +198,14 @@ export class NodeFileSystem implements FileSystem {
 function writeAll(fd: number, bytes: Uint8Array, from: number, position: number): void {
   for (let at = from, count = 0; at < bytes.length; at += count) {
     count = writeSync(fd, bytes, at, bytes.length - at, position + at - from);
+  }
+}
+
+/** Somebody else may be faster. */
+function makeOneDirectory(path: string): void {
+  try {
+    mkdirSync(path, DIRECTORY_MODE);
+  } catch (error) {
+    if ((error as { code?: string }).code !== 'EEXIST' || !statSync(path).isDirectory()) throw error;
   }
 }

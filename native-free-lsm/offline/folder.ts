@@ -5,6 +5,7 @@ import type { FileSystem } from '../fs/file-system.ts';
 import { ioFailure } from '../fs/io-failure.ts';
 import { logFileName } from '../log/log-format.ts';
 import { tableFileName } from '../sstable/table-metadata.ts';
+import { refuseHalfCheckpoint } from '../store/folder-checks.ts';
 import { CURRENT_FILE_NAME, LOCK_FILE_NAME, manifestFileName } from '../version/file-names.ts';
 import { type FolderContents, folderContents } from '../version/folder-contents.ts';
 
@@ -29,10 +30,12 @@ export function damageOf(error: unknown, file: string): Damage {
   return { code, file: failure?.file ?? file, offset: offset ?? null, message };
 }
 
-/** @throws LsmError IO_ERROR */
+/** @throws LsmError IO_ERROR; CORRUPTION for half a checkpoint, of which nobody may make a whole folder */
 export function listFolder(fs: FileSystem, directory: string): FolderContents {
   refuse(folderFault(fs, directory));
-  return folderContents(fs, directory);
+  const contents = folderContents(fs, directory);
+  refuseHalfCheckpoint(contents);
+  return contents;
 }
 
 /** Whether an engine has ever used the directory. */

@@ -2,10 +2,11 @@ import type { EngineClock } from '../clock.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import type { SlotJobResult } from '../slots/slot-job.ts';
 import type { Executor, ExecutorContext, RoleHandle } from '../threads/executor.ts';
-import { runBackgroundJob, runSlots } from '../threads/jobs.ts';
+import { runBackgroundJob, runCheckpoint, runSlots } from '../threads/jobs.ts';
 import type {
   BackgroundJob,
   BackgroundResult,
+  CheckpointJob,
   ReaderInit,
   SlotsJob,
   WorkerMessage,
@@ -60,6 +61,10 @@ export class InlineExecutor implements Executor {
 
   runSlots(job: SlotsJob): Promise<SlotJobResult> {
     return this.#later(() => runSlots(this.#fs, job));
+  }
+
+  runCheckpoint(job: CheckpointJob): Promise<void> {
+    return this.#later(() => runCheckpoint(this.#fs, job));
   }
 
   #later<Result>(run: () => Result): Promise<Result> {

@@ -4,7 +4,7 @@ import type { FileSystem } from '../fs/file-system.ts';
 import { logFileName, lostLogs, missingLogs } from '../log/log-format.ts';
 import { readTableMetadata } from '../sstable/load-table.ts';
 import { tableFileName } from '../sstable/table-metadata.ts';
-import { REPAIR_MARK_NAME } from '../version/file-names.ts';
+import { CHECKPOINT_MARK_NAME, REPAIR_MARK_NAME } from '../version/file-names.ts';
 import type { FolderContents } from '../version/folder-contents.ts';
 import type { RecoveredManifest } from '../version/manifest-reader.ts';
 
@@ -18,13 +18,28 @@ export function refuseForeign({ directory, foreign, hasCurrent }: FolderContents
 }
 
 /** @throws LsmError NOT_FOUND */
-export function refuseMissing({ directory, hasCurrent, hasRepairMark, logs, tables }: FolderContents): void {
+export function refuseMissing({
+  directory,
+  hasCheckpointMark,
+  hasCurrent,
+  hasRepairMark,
+  logs,
+  tables,
+}: FolderContents): void {
   // A folder without CURRENT but with logs or tables is damaged, and that is reported elsewhere.
-  if (hasCurrent || hasRepairMark || logs.length + tables.length > 0) return;
+  if (hasCurrent || hasRepairMark || hasCheckpointMark || logs.length + tables.length > 0) return;
   throw new LsmError(
     'NOT_FOUND',
     `${directory} is missing or empty, though it held data before: mount its volume, or put it back`,
   );
+}
+
+/** @throws LsmError CORRUPTION: what is there is only a part of a checkpoint, whatever it looks like */
+export function refuseHalfCheckpoint({ directory, hasCheckpointMark }: FolderContents): void {
+  if (!hasCheckpointMark) return;
+  const file = `${directory}/${CHECKPOINT_MARK_NAME}`;
+  const message = `${directory} is a checkpoint that is being made or was cut short (it holds ${CHECKPOINT_MARK_NAME}): wait for it, or make it again`;
+  throw new LsmError('CORRUPTION', message, { file, offset: 0 });
 }
 
 /** @throws LsmError CORRUPTION: a repair that did not finish may have put aside a part of what is needed */

@@ -3,7 +3,12 @@ import type { TableMetadata } from '../sstable/table-metadata.ts';
 import { type FolderContents, folderContents } from '../version/folder-contents.ts';
 import { type ManifestState, type RecoveredManifest, recoverManifest } from '../version/manifest-reader.ts';
 import { Version } from '../version/version.ts';
-import { refuseHalfRepaired, refuseLostEdits, refuseLostLogs } from './folder-checks.ts';
+import {
+  refuseHalfCheckpoint,
+  refuseHalfRepaired,
+  refuseLostEdits,
+  refuseLostLogs,
+} from './folder-checks.ts';
 
 /** Makes something of the files that count, in this order: all tables, then the logs from the oldest on. */
 export interface StateReader<Table, Log extends LogEnd> {
@@ -49,6 +54,7 @@ export function readState<Table, Log extends LogEnd>(
   reader: StateReader<Table, Log>,
 ): FolderState<Table, Log> {
   const contents = folderContents(fs, directory);
+  refuseHalfCheckpoint(contents);
   refuseHalfRepaired(contents);
   const manifest = recoverManifest(fs, directory);
   const found = manifest ?? NEW_FOLDER;

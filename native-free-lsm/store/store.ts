@@ -212,6 +212,19 @@ export class RecordStore {
   }
 
   /**
+   * Makes a copy of everything written before in another directory, from which an engine can be opened: tables get
+   * second names there, or are copied where they cannot. Reads and writes go on meanwhile.
+   * @param directory missing or empty, or left by an attempt that was cut short
+   * @throws LsmError NOT_EMPTY; LOCKED; NO_SPACE, READ_ONLY, IO_ERROR, OVERLOADED, POISONED; CLOSED; INVALID_ARGUMENT
+   */
+  async checkpoint(directory: string): Promise<void> {
+    refuse(this.#parts.checkpoints.fault(directory));
+    await this.flush();
+    if (this.#closing !== undefined) throw CLOSED;
+    await this.#parts.checkpoints.make(directory);
+  }
+
+  /**
    * Watermarks were raised: compactions drop what may go by them as they come along, and this has tables rewritten that
    * are mostly of such, when nothing else is to be done. A memtable that is mostly of such is flushed for it.
    */

@@ -6,6 +6,7 @@ import { EpochDomain } from '../shared/epochs.ts';
 import type { Executor } from '../threads/executor.ts';
 import type { RoleInit } from '../threads/protocol/posted-messages.ts';
 import { Arenas } from './arenas.ts';
+import { Checkpoints } from './checkpoints.ts';
 import { ClosingStack } from './closing-stack.ts';
 import { EngineConditions } from './conditions.ts';
 import type { Environment } from './environment.ts';
@@ -43,6 +44,7 @@ export interface StoreParts {
   readonly reads: ReadPath;
   readonly maintenance: Maintenance;
   readonly slots: SlotKeeper;
+  readonly checkpoints: Checkpoints;
   /** Ends, in this order, timers, background jobs and threads, and then closes the manifest and frees the lock. */
   readonly opened: ClosingStack;
 }
@@ -147,6 +149,8 @@ function connect(
   const slotParts = { options, fingerprintSeed, control, executor, superVersions, arenas, conditions };
   const slots = new SlotKeeper(slotParts);
 
+  const checkpoints = new Checkpoints({ directory, control, executor, superVersions });
+
   const initOf = (requests: SharedArrayBuffer, responses: SharedArrayBuffer, thread: number): RoleInit => {
     const rings = { requests, responses };
     return { directory, options, control, ...rings, arenas: arenas.memories, thread, hashSeed };
@@ -221,6 +225,7 @@ function connect(
     traffic.drain();
   });
   opened.defer(() => slots.close(CLOSED));
+  opened.defer(() => checkpoints.close());
   opened.defer(() => maintenance.close(CLOSED));
   opened.defer(() => writer.stopAsking());
   opened.defer(() => held.stop());
@@ -246,6 +251,7 @@ function connect(
     reads,
     maintenance,
     slots,
+    checkpoints,
     opened,
   };
 }

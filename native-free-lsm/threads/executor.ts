@@ -5,6 +5,7 @@ import type { EngineThreads } from './engine-threads.ts';
 import type {
   BackgroundJob,
   BackgroundResult,
+  CheckpointJob,
   ReaderInit,
   SlotsJob,
   WorkerMessage,
@@ -44,6 +45,7 @@ export interface Executor {
   startReader(init: ReaderInit): RoleHandle;
   runBackground(job: BackgroundJob): Promise<BackgroundResult>;
   runSlots(job: SlotsJob): Promise<SlotJobResult>;
+  runCheckpoint(job: CheckpointJob): Promise<void>;
   /** Requests have been published, and the roles must see them. */
   kick(): void;
   /** Call it when the roles have ended. */

@@ -10,13 +10,12 @@ import { SlotSet } from '../slots/slot-set.ts';
 import { loadTable } from '../sstable/load-table.ts';
 import type { TableHandle } from '../sstable/table-handle.ts';
 import { type TableMetadata, tableFileName } from '../sstable/table-metadata.ts';
-import type { BackgroundJob, BackgroundResult, SlotsJob } from './protocol/posted-messages.ts';
+import { writeCheckpoint } from '../version/checkpoint.ts';
+import type { BackgroundJob, BackgroundResult, CheckpointJob, SlotsJob } from './protocol/posted-messages.ts';
 
 /** Runs a flush or a merge to its end, or until main cancels it. When it fails it removes what it has written. */
 export function runBackgroundJob(fs: FileSystem, { job, control }: BackgroundJob): BackgroundResult {
-  const words = new Int32Array(control);
-  // The word is looked at now and then, so any recent value will do.
-  const cancelled = (): boolean => Atomics.load(words, ControlWord.cancelBackground) === 1;
+  const cancelled = cancelledBy(control);
   if (job.type === 'merge') {
     const { tables, damaged } = mergeTables(fs, job.spec, cancelled);
     return { tables: load(fs, job.spec.directory, tables), damaged, slots: new SlotSet().bytes };
@@ -44,9 +43,18 @@ export function runBackgroundJob(fs: FileSystem, { job, control }: BackgroundJob
 
 /** Runs a look at slots to its end, or until main cancels it. */
 export function runSlots(fs: FileSystem, { spec, control }: SlotsJob): SlotJobResult {
+  return runSlotJob(fs, spec, cancelledBy(control));
+}
+
+/** Makes a checkpoint to its end, or until main cancels it. */
+export function runCheckpoint(fs: FileSystem, { spec, control }: CheckpointJob): void {
+  writeCheckpoint(fs, spec, cancelledBy(control));
+}
+
+function cancelledBy(control: SharedArrayBuffer): () => boolean {
   const words = new Int32Array(control);
-  // As above.
-  return runSlotJob(fs, spec, () => Atomics.load(words, ControlWord.cancelBackground) === 1);
+  // The word is looked at now and then, so any recent value will do.
+  return () => Atomics.load(words, ControlWord.cancelBackground) === 1;
 }
 
 /** The slots of keys that have a version in a sealed memtable. */

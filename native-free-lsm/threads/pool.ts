@@ -12,6 +12,7 @@ import {
   type BackgroundAnswer,
   type BackgroundJob,
   type BackgroundResult,
+  type CheckpointJob,
   decodeJobAnswer,
   type ReaderInit,
   type SlotsJob,
@@ -83,6 +84,10 @@ export class PoolExecutor implements Executor {
 
   async runSlots(job: SlotsJob): Promise<SlotJobResult> {
     return decodeJobAnswer((await this.#inBackground({ role: 'slots', job })) as Answer<SlotJobResult>);
+  }
+
+  async runCheckpoint(job: CheckpointJob): Promise<void> {
+    decodeJobAnswer(await this.#inBackground({ role: 'checkpoint', job }));
   }
 
   async #inBackground(task: PoolTask): Promise<BackgroundAnswer> {

@@ -10,11 +10,12 @@ import { ControlWord } from '../shared/control.ts';
 import { ThreadRole } from '../shared/thread-table.ts';
 import { WaitRecorder } from '../shared/wait-recorder.ts';
 import { WaitSiteId } from '../shared/wait-sites.ts';
-import { runBackgroundJob, runSlots } from './jobs.ts';
+import { runBackgroundJob, runCheckpoint, runSlots } from './jobs.ts';
 import { toLsmError } from './protocol/errors.ts';
 import {
   type BackgroundAnswer,
   type BackgroundJob,
+  type CheckpointJob,
   encodeJobFailure,
   type ReaderInit,
   type SlotsJob,
@@ -31,6 +32,7 @@ export type PoolTask =
   | { readonly role: 'reader'; readonly init: ReaderInit; readonly port: MessagePort }
   | { readonly role: 'background'; readonly job: BackgroundJob }
   | { readonly role: 'slots'; readonly job: SlotsJob }
+  | { readonly role: 'checkpoint'; readonly job: CheckpointJob }
   /** It is never run: see PoolExecutor. */
   | { readonly role: 'nothing' };
 
@@ -51,10 +53,10 @@ let isBackground = false;
 
 export function run(task: PoolTask): BackgroundAnswer | undefined {
   if (task.role === 'nothing') return undefined;
-  if (task.role === 'background' || task.role === 'slots') {
+  if (task.role !== 'writer' && task.role !== 'reader') {
     becomeBackground();
     try {
-      return task.role === 'slots' ? runSlots(fs, task.job) : runBackgroundJob(fs, task.job);
+      return runJob(task);
     } catch (error) {
       return encodeJobFailure(toLsmError(error, workOf(task)));
     }
@@ -68,8 +70,18 @@ export function run(task: PoolTask): BackgroundAnswer | undefined {
   return undefined;
 }
 
-function workOf(task: PoolTask & { readonly role: 'background' | 'slots' }): string {
+type JobTask = PoolTask & { readonly role: 'background' | 'slots' | 'checkpoint' };
+
+function runJob(task: JobTask): BackgroundAnswer {
+  if (task.role === 'slots') return runSlots(fs, task.job);
+  if (task.role === 'background') return runBackgroundJob(fs, task.job);
+  runCheckpoint(fs, task.job);
+  return undefined;
+}
+
+function workOf(task: JobTask): string {
   if (task.role === 'slots') return 'look at slots';
+  if (task.role === 'checkpoint') return 'checkpoint';
   return task.job.job.type === 'flush' ? 'flush' : 'compaction';
 }
 

@@ -8,6 +8,8 @@ export const CURRENT_FILE_NAME = 'CURRENT';
 export const TEMPORARY_CURRENT_FILE_NAME = 'CURRENT.tmp';
 /** It exists while a repair changes the directory: a start must not tidy up what the repair has not yet put aside. */
 export const REPAIR_MARK_NAME = 'REPAIRING';
+/** It exists while a checkpoint is being made in the directory: what is there is not all of it. */
+export const CHECKPOINT_MARK_NAME = 'CHECKPOINTING';
 /** A folder of files that a repair replaced. Nothing reads it; people do. */
 export const LOST_FOLDER_NAME = 'lost';
 
@@ -16,7 +18,16 @@ export function manifestFileName(number: number): string {
 }
 
 /** The kinds of files in an engine's directory. A `temporary` one is never read, and removed at the next start. */
-type FileKind = 'lock' | 'current' | 'manifest' | 'log' | 'table' | 'temporary' | 'repairMark' | 'lostFolder';
+type FileKind =
+  | 'lock'
+  | 'current'
+  | 'manifest'
+  | 'log'
+  | 'table'
+  | 'temporary'
+  | 'repairMark'
+  | 'checkpointMark'
+  | 'lostFolder';
 
 interface FileName {
   readonly kind: FileKind;
@@ -29,6 +40,7 @@ const FIXED: ReadonlyMap<string, FileName> = new Map([
   [CURRENT_FILE_NAME, { kind: 'current', number: 0 }],
   [TEMPORARY_CURRENT_FILE_NAME, { kind: 'temporary', number: 0 }],
   [REPAIR_MARK_NAME, { kind: 'repairMark', number: 0 }],
+  [CHECKPOINT_MARK_NAME, { kind: 'checkpointMark', number: 0 }],
   [LOST_FOLDER_NAME, { kind: 'lostFolder', number: 0 }],
 ]);
 

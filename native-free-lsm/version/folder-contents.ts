@@ -7,6 +7,8 @@ export interface FolderContents {
   readonly directory: string;
   readonly hasCurrent: boolean;
   readonly hasRepairMark: boolean;
+  /** A checkpoint was begun there, and is under way or was cut short. */
+  readonly hasCheckpointMark: boolean;
   readonly manifests: readonly number[];
   readonly logs: readonly number[];
   readonly tables: readonly number[];
@@ -39,6 +41,7 @@ export function folderContents(fs: FileSystem, directory: string): FolderContent
   const foreign: string[] = [];
   let hasCurrent = false;
   let hasRepairMark = false;
+  let hasCheckpointMark = false;
   for (const name of names) {
     const file = parseFileName(name);
     if (file === undefined) {
@@ -46,6 +49,7 @@ export function folderContents(fs: FileSystem, directory: string): FolderContent
       if (!name.startsWith(LOCK_FILE_NAME)) foreign.push(name);
     } else if (file.kind === 'current') hasCurrent = true;
     else if (file.kind === 'repairMark') hasRepairMark = true;
+    else if (file.kind === 'checkpointMark') hasCheckpointMark = true;
     else if (file.kind !== 'lock' && file.kind !== 'lostFolder') numbers[file.kind].push(file.number);
     if (file?.kind === 'temporary') temporary.push(name);
   }
@@ -54,6 +58,7 @@ export function folderContents(fs: FileSystem, directory: string): FolderContent
     directory,
     hasCurrent,
     hasRepairMark,
+    hasCheckpointMark,
     manifests: numbers.manifest,
     logs: numbers.log,
     tables: numbers.table,

@@ -194,6 +194,12 @@ export class Manifest {
     return this.#closed;
   }
 
+  /** Closes the file of a manifest to which nothing was added: it needs no mark, as it is all there and synced. */
+  abandon(): void {
+    this.#closed ??= Promise.resolve();
+    this.#fs.closeSync(this.#fd);
+  }
+
   async #add(edit: VersionEdit, state: ManifestState): Promise<void> {
     if (this.#inDoubt || this.#fd === NOT_OPEN) return this.#begin(state);
     if (this.#sizeBytes >= this.#switchAtBytes && (await this.#goOnFresh(state))) return;

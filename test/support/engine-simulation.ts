@@ -115,6 +115,11 @@ export class EngineSimulation {
     return Engine.open(DIRECTORY, { ...this.options, ...options }, this.#environment());
   }
 
+  /** An engine in another directory of the same disk. */
+  openEngineAt(directory: string): Promise<Engine> {
+    return Engine.open(directory, this.options, this.#environment());
+  }
+
   /** Moves the clock until the promise is settled. */
   async settle<T>(promise: Promise<T>): Promise<T> {
     let settled = false;

@@ -6,6 +6,7 @@ import type { Executor, ExecutorContext, RoleHandle } from '../../native-free-ls
 import type {
   BackgroundJob,
   BackgroundResult,
+  CheckpointJob,
   ReaderInit,
   SlotsJob,
   WorkerMessage,
@@ -58,6 +59,9 @@ export class MortalExecutor implements Executor {
   }
   runSlots(job: SlotsJob): Promise<SlotJobResult> {
     return this.#inner.runSlots(job);
+  }
+  runCheckpoint(job: CheckpointJob): Promise<void> {
+    return this.#inner.runCheckpoint(job);
   }
   kick(): void {
     if (!this.rolesHeld) this.#inner.kick();

@@ -11,6 +11,7 @@ import type { EngineOptions } from '../../options.ts';
 import type { SlotJobResult, SlotJobSpec } from '../../slots/slot-job.ts';
 import type { TableHandle } from '../../sstable/table-handle.ts';
 import type { TableWriterOptions } from '../../sstable/table-writer.ts';
+import type { CheckpointSpec } from '../../version/checkpoint.ts';
 import { decodeError, encodeError } from './errors.ts';
 
 /** A super-version: a consistent view of the tables, and of which memtables are not in them yet. It never changes. */
@@ -87,6 +88,12 @@ export interface SlotsJob {
   readonly control: SharedArrayBuffer;
 }
 
+/** A copy of the engine in another directory: see version/checkpoint.ts. */
+export interface CheckpointJob {
+  readonly spec: CheckpointSpec;
+  readonly control: SharedArrayBuffer;
+}
+
 export interface BackgroundResult {
   /** The tables a job has written, with index and filter loaded. */
   readonly tables: readonly TableHandle[];
@@ -97,7 +104,7 @@ export interface BackgroundResult {
 }
 
 /** What comes back of a job: its result, or the error it ended with, encoded. */
-export type BackgroundAnswer = BackgroundResult | SlotJobResult | Uint8Array;
+export type BackgroundAnswer = BackgroundResult | SlotJobResult | Uint8Array | undefined;
 
 export function encodeJobFailure(error: LsmError): Uint8Array {
   return encodeError(error);

@@ -104,3 +104,14 @@ test('what is made is for this user alone', {
   );
   assert.deepEqual([modeOf(directory), modeOf(join(place.directory, 'a'))], ['700', '700']);
 });
+
+test('a directory that cannot be made is an error, also where the system denies that its parent exists', {
+  skip: process.platform !== 'linux' && 'only Linux has /proc',
+}, () => {
+  using place = temporary();
+  // Node's own recursion never ends there.
+  assert.throws(() => place.fs.makeDirectorySync('/proc/none/deeper'), { code: 'ENOENT' });
+  const file = join(place.directory, 'file');
+  writeFileSync(file, '');
+  assert.throws(() => place.fs.makeDirectorySync(file), { code: 'EEXIST' });
+});
