@@ -8,7 +8,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Random, seededRandom, systemClock } from '../../src/clock.ts';
-import { drawEpisode, type Episode, type EpisodeStep } from '../support/clock-episodes.ts';
+import { drawEpisode, type Episode, type EpisodeKind, type EpisodeStep } from '../support/clock-episodes.ts';
 import { clockEnvironment, setClock } from '../support/clock-file.ts';
 import { TestCluster } from '../support/cluster.ts';
 import type { Answer } from '../support/http.ts';
@@ -36,8 +36,8 @@ export interface ClocksFigures {
 
 export interface ClocksOptions {
   readonly seed: number;
-  /** Asked before each episode. */
-  readonly goesOn: (episodes: number) => boolean;
+  /** Asked before each episode for its kind, which may be left open; null ends the campaign. */
+  readonly nextKind: (episodes: number) => EpisodeKind | undefined | null;
   readonly onEpisode: (line: string) => void;
 }
 
@@ -48,8 +48,11 @@ export async function clocksCampaign(options: ClocksOptions): Promise<ClocksFigu
     const environment = (nodeId: string): NodeJS.ProcessEnv => clockEnvironment(fileOf(nodeId));
     await using cluster = await TestCluster.start({ nodes: NODES, environment });
     const campaign = new ClocksCampaign(cluster, fileOf, options.seed);
-    while (options.goesOn(campaign.figures.episodes)) options.onEpisode(await campaign.episode());
-    return campaign.figures;
+    for (;;) {
+      const kind = options.nextKind(campaign.figures.episodes);
+      if (kind === null) return campaign.figures;
+      options.onEpisode(await campaign.episode(kind));
+    }
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
@@ -84,8 +87,8 @@ class ClocksCampaign {
   }
 
   /** @returns what happened, in a line */
-  async episode(): Promise<string> {
-    const episode = drawEpisode(this.#episodes, NODES, this.#rightOffsetMs);
+  async episode(kind?: EpisodeKind): Promise<string> {
+    const episode = drawEpisode(this.#episodes, NODES, this.#rightOffsetMs, kind);
     const number = ++this.figures.episodes;
     this.#rightOffsetMs = episode.rightOffsetMs;
     const histories = Array.from({ length: KEYS }, (_, i) => new WriteHistory(`episode-${number}-${i}`));

@@ -39,7 +39,7 @@ while (spentMs() < lastsMs * SIMULATED) {
 }
 const figures = await clocksCampaign({
   seed,
-  goesOn: () => spentMs() < lastsMs,
+  nextKind: () => (spentMs() < lastsMs ? undefined : null),
   onEpisode: (line) => progress.reach(spentMs() / 1000, line),
 });
 console.log(

@@ -30,10 +30,20 @@ const MAX_JUMP_DAYS = 30;
 
 const KINDS = ['one', 'all', 'good', 'drift', 'differences'] as const;
 
-/** @param rightOffsetMs the right clock now */
-export function drawEpisode(random: Random, nodes: number, rightOffsetMs: number): Episode {
+export type EpisodeKind = (typeof KINDS)[number];
+
+/**
+ * @param rightOffsetMs the right clock now
+ * @param chosen drawn as well when left out
+ */
+export function drawEpisode(
+  random: Random,
+  nodes: number,
+  rightOffsetMs: number,
+  chosen?: EpisodeKind,
+): Episode {
   const between = (low: number, high: number): number => low + random() * (high - low);
-  const kind = KINDS[Math.floor(random() * KINDS.length)];
+  const kind = chosen ?? KINDS[Math.floor(random() * KINDS.length)];
   const node = Math.floor(random() * nodes);
   const all = Array.from({ length: nodes }, (_, i) => i);
   const jumpMs = drawJump(random);
