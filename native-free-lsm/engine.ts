@@ -1,46 +1,18 @@
-import {
-  arrayFault,
-  bytesFault,
-  describe,
-  fieldsFault,
-  invalidArgument,
-  keyFault,
-  optionalFault,
-  rangeFault,
-  refuse,
-  signalFault,
-} from './arguments.ts';
+import { arrayFault, bytesFault, describe, invalidArgument, keyFault } from './arguments.ts';
 import type { LsmError } from './errors.ts';
 import { encodeRecord, isLive, recordValueStart } from './format/record.ts';
 import type { EngineOptions } from './options.ts';
 import { ManyReads, PendingCalls, type ValueOf } from './pending-calls.ts';
+import { type RangeOptions, RangeScan } from './range-scan.ts';
 import type { Environment } from './store/environment.ts';
 import type { EngineStats } from './store/stats.ts';
 import { RecordStore } from './store/store.ts';
 import type { StoreSnapshot } from './store/store-snapshot.ts';
 import { VersionSource } from './version-source.ts';
 
-const PAGE_BYTES = 128 * 1024;
-const PAGE_ENTRIES = 4096;
-
-export interface Entry {
-  readonly key: Uint8Array;
-  readonly value: Uint8Array;
-}
-
 export type BatchOperation =
   | { readonly type: 'put'; readonly key: Uint8Array; readonly value: Uint8Array }
   | { readonly type: 'delete'; readonly key: Uint8Array };
-
-export interface RangeOptions {
-  /** Inclusive; left out: from the first key. */
-  readonly start?: Uint8Array;
-  /** Exclusive; left out: to the last key. */
-  readonly end?: Uint8Array;
-  /** Left out: each page shows the newest state when it is read. */
-  readonly snapshot?: Snapshot;
-  readonly signal?: AbortSignal;
-}
 
 /** A consistent view of one moment. Dispose of it when you are done, because it holds memory. */
 export type Snapshot = StoreSnapshot;
@@ -50,7 +22,7 @@ export type Snapshot = StoreSnapshot;
  * promises. The engine gives versions itself, in the order of the calls.
  *
  * Every method rejects with an LsmError: OVERLOADED, NO_SPACE, POISONED, CORRUPTION, IO_ERROR, CLOSED,
- * INVALID_ARGUMENT.
+ * INVALID_ARGUMENT. Those that give no promise throw it.
  */
 export class Engine {
   /** The store underneath, for callers that bring their own versions and cannot afford promises. */
@@ -62,6 +34,7 @@ export class Engine {
       ? record.subarray(recordValueStart(record, 0))
       : undefined;
   readonly #pending = new PendingCalls(this.#valueOf);
+  readonly #nowMs = (): number => this.#versions.nowMs();
 
   private constructor(store: RecordStore, versions: VersionSource) {
     this.store = store;
@@ -125,37 +98,13 @@ export class Engine {
   }
 
   /**
-   * Entries in key order, read page by page as the loop asks for them. Keys and values are views of a page's memory of
-   * 128 KiB: copy what you keep for long. An aborted signal ends the loop at once, even while a page is being read.
+   * Entries in key order, or against it, read page by page as the loop asks for them. Keys and values are views of a
+   * page's memory of up to 128 KiB: copy what you keep for long. An aborted signal ends the loop at once, even while a
+   * page is being read.
+   * @throws LsmError INVALID_ARGUMENT
    */
-  async *range(options: RangeOptions = {}): AsyncGenerator<Entry, void, void> {
-    refuse(rangeOptionsFault(options));
-    let start = options.start ?? NO_VALUE;
-    for (;;) {
-      options.signal?.throwIfAborted();
-      const page = await this.store.rangePage(
-        {
-          start,
-          end: options.end ?? null,
-          maxBytes: PAGE_BYTES,
-          maxEntries: PAGE_ENTRIES,
-          includeTombstones: false,
-          encoder: 0,
-          nowMs: 0,
-        },
-        options.snapshot,
-        options.signal,
-      );
-      const { bytes } = page;
-      const nowMs = this.#versions.nowMs();
-      while (page.next()) {
-        if (!isLive(bytes, page.recordStart, nowMs)) continue;
-        const key = bytes.subarray(page.keyStart, page.keyEnd);
-        yield { key, value: bytes.subarray(recordValueStart(bytes, page.recordStart), page.recordEnd) };
-      }
-      if (page.resumeAt === null) return;
-      start = page.resumeAt;
-    }
+  range(options: RangeOptions = {}): RangeScan {
+    return new RangeScan(this.store, options, this.#nowMs);
   }
 
   snapshot(): Snapshot {
@@ -227,10 +176,4 @@ function operationFault(name: string, operation: unknown): LsmError | undefined 
   if (type !== 'put' && type !== 'delete')
     return invalidArgument(`${name}.type must be 'put' or 'delete', not ${describe(type)}`);
   return keyFault(`${name}.key`, key) ?? (type === 'put' ? bytesFault(`${name}.value`, value) : undefined);
-}
-
-function rangeOptionsFault(options: RangeOptions): LsmError | undefined {
-  const fault = fieldsFault('options', options, ['start', 'end', 'snapshot', 'signal']);
-  if (fault !== undefined) return fault;
-  return rangeFault('options', options) ?? optionalFault(signalFault, 'options.signal', options.signal);
 }

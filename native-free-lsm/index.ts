@@ -7,7 +7,7 @@ import type { RepairOptions, RepairPlan } from './offline/repair.ts';
 
 export { CallTable, MAX_TAG } from './call-table.ts';
 export { drawHashSeed, type EngineClock } from './clock.ts';
-export { type BatchOperation, Engine, type Entry, type RangeOptions, type Snapshot } from './engine.ts';
+export { type BatchOperation, Engine, type Snapshot } from './engine.ts';
 export { LsmError, type LsmErrorCode } from './errors.ts';
 export { compareBytes, copyBytes } from './format/bytes.ts';
 export { Fingerprinter } from './format/fingerprint.ts';
@@ -19,6 +19,7 @@ export * from './format/timestamp.ts';
 export type { FileStatus, FileSystem } from './fs/file-system.ts';
 export { NodeFileSystem } from './fs/node-fs.ts';
 export type { EntryEncoder } from './iterator/entry-encoder.ts';
+export { keyBehind } from './iterator/key-range.ts';
 export { Page } from './iterator/page.ts';
 export { PageBuilder, pageEntryBytes } from './iterator/page-builder.ts';
 export { BulkLoad, BulkTable, type TableMetadata } from './offline/bulk-loader.ts';
@@ -37,6 +38,7 @@ export type {
 } from './offline/index.ts';
 export type { RepairOptions, RepairPlan } from './offline/repair.ts';
 export { DEFAULT_OPTIONS, type Durability, type EngineOptions } from './options.ts';
+export { type Entry, type RangeOptions, RangeScan } from './range-scan.ts';
 export { ENGINE_WAITS, WaitPlace } from './shared/main-waits.ts';
 export type { SiteWaits } from './shared/wait-figures.ts';
 export { addFold } from './slots/fold.ts';
@@ -54,7 +56,7 @@ export type {
   ThreadWaits,
 } from './threads/engine-threads.ts';
 export type { Executor, ExecutorContext, ExecutorFactory, RoleHandle } from './threads/executor.ts';
-export type { PageRequest } from './threads/protocol/reader-messages.ts';
+export type { PageRequest, ScanPageRequest } from './threads/protocol/reader-messages.ts';
 
 export const open = Engine.open;
 

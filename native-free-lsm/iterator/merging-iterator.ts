@@ -5,8 +5,8 @@ import type { PageBuilder } from './page-builder.ts';
 import type { RecordIterator } from './record-iterator.ts';
 
 /**
- * Merges many sources in ascending order into one, with each key once in its newest version. Sources are given newest
- * first: of equal versions, the earliest source's is kept.
+ * Merges many sources of one order into one, with each key once in its newest version. Sources are given newest first:
+ * of equal versions, the earliest source's is kept.
  *
  * It is a binary heap of sources, ordered by key, then newest version, then position. The current position of each
  * source is kept beside it in arrays, so that a comparison touches no source and the loops see one kind of object,
@@ -31,9 +31,12 @@ export class MergingIterator implements RecordIterator {
   #previous = -1;
   /** Where the current source has to stop. */
   readonly #bound = new KeyBound();
+  readonly #isReverse: boolean;
 
-  constructor(sources: readonly RecordIterator[]) {
+  /** @param isReverse whether the sources go from their last key to their first */
+  constructor(sources: readonly RecordIterator[], isReverse = false) {
     this.#sources = sources;
+    this.#isReverse = isReverse;
     this.#keyBytes = sources.map(() => this.keyBytes);
     this.#keyStart = new Int32Array(sources.length);
     this.#keyEnd = new Int32Array(sources.length);
@@ -90,15 +93,14 @@ export class MergingIterator implements RecordIterator {
   /** Sets how far the current source may run; returns false when the next source has the same key. */
   #boundRun(bound: KeyBound): boolean {
     const run = this.#bound;
-    if (bound.isSet) run.set(bound.bytes, bound.start, bound.end);
-    else run.clear();
+    run.copy(bound);
     if (this.#size === 1) return true;
     const next = this.#size > 2 && this.#precedes(this.#heap[2], this.#heap[1]) ? 2 : 1;
     if (this.#equalsCurrent(next)) return false;
     const position = this.#heap[next];
     const key = this.#keyBytes[position];
     if (run.admits(key, this.#keyStart[position], this.#keyEnd[position])) {
-      run.set(key, this.#keyStart[position], this.#keyEnd[position]);
+      run.stopBefore(key, this.#keyStart[position], this.#keyEnd[position], this.#isReverse);
     }
     return true;
   }
@@ -171,7 +173,7 @@ export class MergingIterator implements RecordIterator {
 
   #precedes(a: number, b: number): boolean {
     const order = this.#compareKeys(a, b);
-    if (order !== 0) return order < 0;
+    if (order !== 0) return order < 0 !== this.#isReverse;
     const left = this.#sources[a];
     const right = this.#sources[b];
     const versions = compareRecordVersions(

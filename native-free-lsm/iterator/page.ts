@@ -1,7 +1,7 @@
 import { readUint32 } from '../format/integers.ts';
 
 /**
- * A piece of a scan: entries in key order, packed one behind another as they cross threads, so that a page is one
+ * A piece of a scan: entries in its order, packed one behind another as they cross threads, so that a page is one
  * piece of memory and no object is made for an entry. Walk it once, with `next`. A page that was asked for with an
  * encoder holds what iterator/entry-encoder.ts describes instead, to be passed on unchanged.
  *
@@ -22,7 +22,10 @@ export class Page implements Disposable {
   readonly bytes: Uint8Array;
   /** The index in `bytes` where the entries end. */
   readonly usedBytes: number;
-  /** The key to continue from, inclusive, in memory of its own; null: the scan has reached its end. */
+  /**
+   * The key to continue from, inclusive, in memory of its own; null: the scan has reached its end. Of a reverse scan,
+   * the next page's first entry, so its `end` is the key behind this one (`keyBehind`).
+   */
   readonly resumeAt: Uint8Array | null;
   /** The current entry: key `bytes[keyStart, keyEnd)`, record `bytes[recordStart, recordEnd)`. */
   keyStart = 0;

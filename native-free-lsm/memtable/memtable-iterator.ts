@@ -49,16 +49,8 @@ export class MemtableIterator implements RecordIterator {
     this.#stopAt(this.#follow(this.#node, 0));
   }
 
-  /**
-   * Nodes at or above the limit are followed like all others, so that a seek takes few steps however many it has to
-   * skip.
-   */
   #follow(node: number, level: number): number {
-    const at = linkIndex(node, level);
-    const next = this.#words[at];
-    if (next < this.#limit) return next;
-    // Acquire: what the writer stored in a node not yet covered by our limit, it stored before this link.
-    return Atomics.load(this.#words, at);
+    return followLink(this.#words, node, level, this.#limit);
   }
 
   #compareKey(node: number, key: Uint8Array, start: number, end: number): number {
@@ -80,6 +72,18 @@ export class MemtableIterator implements RecordIterator {
     this.recordStart = entry + ENTRY_HEADER_BYTES;
     this.recordEnd = this.recordStart + words[(entry >>> 2) + 1];
   }
+}
+
+/**
+ * The next node at a level; 0 behind the last. Nodes at or above the limit are followed like all others, so that a
+ * search takes few steps however many it has to skip.
+ */
+export function followLink(words: Int32Array, node: number, level: number, limit: number): number {
+  const at = linkIndex(node, level);
+  const next = words[at];
+  if (next < limit) return next;
+  // Acquire: what the writer stored in a node not yet covered by our limit, it stored before this link.
+  return Atomics.load(words, at);
 }
 
 /**

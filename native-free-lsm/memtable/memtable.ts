@@ -58,6 +58,7 @@ import {
 } from './arena-layout.ts';
 import { ArrivalCursor } from './arrival-cursor.ts';
 import { MemtableIterator, newestBelow } from './memtable-iterator.ts';
+import { ReverseMemtableIterator } from './reverse-memtable-iterator.ts';
 
 export const InsertStatus = { applied: 0, stale: 1, full: 2 } as const;
 export type InsertStatus = (typeof InsertStatus)[keyof typeof InsertStatus];
@@ -228,9 +229,11 @@ export class Memtable {
     return new ArrivalCursor(this.#words, this.bytes);
   }
 
-  /** Any thread. The newest entry below `limit` of each key, in key order. */
-  iterator(limit: number): RecordIterator {
-    return new MemtableIterator(this.#words, this.bytes, limit);
+  /** Any thread. The newest entry below `limit` of each key, in key order or against it. */
+  iterator(limit: number, isReverse = false): RecordIterator {
+    return isReverse
+      ? new ReverseMemtableIterator(this.#words, this.bytes, limit)
+      : new MemtableIterator(this.#words, this.bytes, limit);
   }
 
   /** The number of published entries, counting all versions of a key. */

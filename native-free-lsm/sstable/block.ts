@@ -132,7 +132,7 @@ export function searchBlock(
  * The last restart point whose key is at or below the wanted key, which is above the block's first key.
  * @param matched how many leading bytes the wanted key has in common with the first one
  */
-function findRestart(
+export function findRestart(
   bytes: Uint8Array,
   start: number,
   restartsStart: number,

@@ -3,14 +3,15 @@ import type { KeyBound } from '../iterator/key-bound.ts';
 import type { PageBuilder } from '../iterator/page-builder.ts';
 import type { RecordIterator } from '../iterator/record-iterator.ts';
 import type { DescriptorCache } from './descriptor-cache.ts';
-import type { TableIterator } from './table-iterator.ts';
-import type { TableReader } from './table-reader.ts';
-import { firstTableEndingAtOrAbove } from './table-set.ts';
-import type { UnreadableIterator } from './unreadable-table.ts';
+import type { TableCursor, TableReader } from './table-reader.ts';
+import { firstTableEndingAtOrAbove, lastTableStartingBelow } from './table-set.ts';
 
 const NOTHING = new Uint8Array(0);
 
-/** Walks the disjoint tables of a level one after the other. It opens a table only when the cursor reaches it. */
+/**
+ * Walks the disjoint tables of a level one after the other, in key order or against it. It opens a table only when the
+ * cursor reaches it.
+ */
 export class LevelIterator implements RecordIterator {
   readonly #tables: readonly TableReader[];
   readonly #fs: FileSystem;
@@ -18,8 +19,9 @@ export class LevelIterator implements RecordIterator {
   readonly #readaheadBytes: number;
   /** The bound of what the caller asks for. */
   readonly #bound: KeyBound;
+  readonly #isReverse: boolean;
   #index = 0;
-  #current: TableIterator | UnreadableIterator | undefined;
+  #current: TableCursor | undefined;
 
   constructor(
     tables: readonly TableReader[],
@@ -27,7 +29,9 @@ export class LevelIterator implements RecordIterator {
     descriptors: DescriptorCache,
     readaheadBytes: number,
     bound: KeyBound,
+    isReverse = false,
   ) {
+    this.#isReverse = isReverse;
     this.#bound = bound;
     this.#tables = tables;
     this.#fs = fs;
@@ -58,13 +62,14 @@ export class LevelIterator implements RecordIterator {
   }
 
   seekToFirst(): void {
-    this.#open(0);
+    this.#open(this.#isReverse ? this.#tables.length - 1 : 0);
     this.#current?.seekToFirst();
     this.#skipEmpty();
   }
 
   seek(key: Uint8Array, start: number, end: number): void {
-    this.#open(firstTableEndingAtOrAbove(this.#tables, key, start, end));
+    const find = this.#isReverse ? lastTableStartingBelow : firstTableEndingAtOrAbove;
+    this.#open(find(this.#tables, key, start, end));
     this.#current?.seek(key, start, end);
     this.#skipEmpty();
   }
@@ -82,7 +87,7 @@ export class LevelIterator implements RecordIterator {
 
   #skipEmpty(): void {
     while (this.#current !== undefined && !this.#current.valid) {
-      this.#open(this.#index + 1);
+      this.#open(this.#isReverse ? this.#index - 1 : this.#index + 1);
       this.#current?.seekToFirst();
     }
   }
@@ -93,6 +98,6 @@ export class LevelIterator implements RecordIterator {
     this.#current =
       table === undefined
         ? undefined
-        : table.cursor(this.#fs, this.#descriptors, this.#readaheadBytes, this.#bound);
+        : table.cursor(this.#fs, this.#descriptors, this.#readaheadBytes, this.#bound, this.#isReverse);
   }
 }

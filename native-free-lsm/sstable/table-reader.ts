@@ -3,14 +3,20 @@ import { type HashSeed, hashBytes } from '../format/hash.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import type { KeyBound } from '../iterator/key-bound.ts';
 import { BLOCK_TRAILER_BYTES, unpackBlock } from './block-codec.ts';
+import type { BlockSource } from './block-source.ts';
+import { BlockWindow } from './block-window.ts';
 import { BloomFilter } from './bloom-filter.ts';
 import type { DescriptorCache } from './descriptor-cache.ts';
 import { readExactly } from './read-exactly.ts';
+import { ReverseTableIterator } from './reverse-table-iterator.ts';
 import type { TableHandle } from './table-handle.ts';
 import { TableIndex } from './table-index.ts';
 import { TableIterator } from './table-iterator.ts';
 import type { TableMetadata } from './table-metadata.ts';
 import { UnreadableIterator } from './unreadable-table.ts';
+
+/** What walks over a table, in key order or against it. */
+export type TableCursor = TableIterator | ReverseTableIterator | UnreadableIterator;
 
 /** A thread reads one block at a time, so all of its readers share one buffer for stored blocks. */
 let stored = new Uint8Array(64 * 1024);
@@ -92,9 +98,12 @@ export class TableReader {
     descriptors: DescriptorCache,
     readaheadBytes: number,
     bound: KeyBound,
-  ): TableIterator | UnreadableIterator {
-    if (this.handle.fault !== null) return new UnreadableIterator(this.handle, bound);
-    return this.iterator(fs, descriptors.get(this.handle), readaheadBytes);
+    isReverse: boolean,
+  ): TableCursor {
+    if (this.handle.fault !== null) return new UnreadableIterator(this.handle, bound, isReverse);
+    const { path } = this.handle;
+    const fd = descriptors.get(this.handle);
+    return this.walk(new BlockWindow(fs, fd, path, this.#index, readaheadBytes, isReverse), isReverse);
   }
 
   /**
@@ -103,7 +112,14 @@ export class TableReader {
    *   read that continues it twice as much as the one before
    */
   iterator(fs: FileSystem, fd: number, readaheadBytes: number): TableIterator {
-    return new TableIterator(fs, fd, this.handle.path, this.#index, readaheadBytes);
+    const { path } = this.handle;
+    const blocks = new BlockWindow(fs, fd, path, this.#index, readaheadBytes, false);
+    return new TableIterator(blocks, this.#index);
+  }
+
+  /** A cursor over the table, in key order or against it, that takes its blocks from elsewhere. */
+  walk(blocks: BlockSource, isReverse: boolean): TableIterator | ReverseTableIterator {
+    return isReverse ? new ReverseTableIterator(blocks, this.#index) : new TableIterator(blocks, this.#index);
   }
 }
 

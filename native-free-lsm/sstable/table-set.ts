@@ -164,3 +164,21 @@ export function firstTableEndingAtOrAbove(
   }
   return low;
 }
+
+/** In a level of disjoint tables in key order, the last whose smallest key is below `key`; -1 when there is none. */
+export function lastTableStartingBelow(
+  tables: readonly TableReader[],
+  key: Uint8Array,
+  start: number,
+  end: number,
+): number {
+  let low = 0;
+  let high = tables.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    const smallest = tables[middle].metadata.smallestKey;
+    if (compareBytes(smallest, 0, smallest.length, key, start, end) < 0) low = middle + 1;
+    else high = middle;
+  }
+  return low - 1;
+}

@@ -31,19 +31,21 @@ export function refuseUnreadable({ fault, path }: TableHandle): void {
 }
 
 /**
- * A cursor over a table that cannot be read. It moves to the smallest key that the table may have, and fails when the
- * entry is read. So a scan that ends before that key is not disturbed.
+ * A cursor over a table that cannot be read. It moves to the first key in its order that the table may have, and fails
+ * when the entry is read. So a scan that ends before that key is not disturbed.
  */
 export class UnreadableIterator implements RecordIterator {
   readonly #handle: TableHandle;
   readonly #bound: KeyBound;
+  readonly #isReverse: boolean;
   #key: Uint8Array;
   #isDone = true;
 
   /** @param bound keys beyond it are not read */
-  constructor(handle: TableHandle, bound: KeyBound) {
+  constructor(handle: TableHandle, bound: KeyBound, isReverse: boolean) {
     this.#handle = handle;
     this.#bound = bound;
+    this.#isReverse = isReverse;
     this.#key = handle.metadata.smallestKey;
   }
 
@@ -70,14 +72,19 @@ export class UnreadableIterator implements RecordIterator {
   }
 
   seekToFirst(): void {
-    this.#standAt(this.#handle.metadata.smallestKey);
+    const { smallestKey, largestKey } = this.#handle.metadata;
+    this.#standAt(this.#isReverse ? largestKey : smallestKey);
   }
 
   seek(key: Uint8Array, start: number, end: number): void {
     const { smallestKey, largestKey } = this.#handle.metadata;
-    if (compareBytes(key, start, end, largestKey, 0, largestKey.length) > 0) this.#isDone = true;
-    else if (compareBytes(key, start, end, smallestKey, 0, smallestKey.length) <= 0)
-      this.#standAt(smallestKey);
+    const toSmallest = compareBytes(key, start, end, smallestKey, 0, smallestKey.length);
+    const toLargest = compareBytes(key, start, end, largestKey, 0, largestKey.length);
+    const isBehind = this.#isReverse ? toSmallest <= 0 : toLargest > 0;
+    const isBefore = this.#isReverse ? toLargest > 0 : toSmallest <= 0;
+    if (isBehind) this.#isDone = true;
+    else if (isBefore) this.seekToFirst();
+    // Going back it may have anything below the key, so it comes before every table that has something there.
     else this.#standAt(key.slice(start, end));
   }
 

@@ -1,10 +1,10 @@
 import type { Page } from '../iterator/page.ts';
-import type { PageRequest } from '../threads/protocol/reader-messages.ts';
+import type { ScanPageRequest } from '../threads/protocol/reader-messages.ts';
 import type { SnapshotPoint } from './store-snapshot.ts';
 
 /** A page that was asked for, and its promise. When the signal is aborted nobody waits for it any more. */
 export class PageCall {
-  readonly request: PageRequest;
+  readonly request: ScanPageRequest;
   /** Null: the newest state is read. */
   readonly snapshot: SnapshotPoint | null;
   readonly promise: Promise<Page>;
@@ -12,7 +12,7 @@ export class PageCall {
   readonly #signal: AbortSignal | undefined;
   #isGivenUp = false;
 
-  constructor(request: PageRequest, snapshot: SnapshotPoint | null, signal: AbortSignal | undefined) {
+  constructor(request: ScanPageRequest, snapshot: SnapshotPoint | null, signal: AbortSignal | undefined) {
     this.request = request;
     this.snapshot = snapshot;
     this.promise = this.#settle.promise;

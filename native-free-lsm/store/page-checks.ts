@@ -1,12 +1,20 @@
-import { booleanFault, boundFault, fieldsFault, invalidArgument, wholeNumberFault } from '../arguments.ts';
+import {
+  booleanFault,
+  boundFault,
+  fieldsFault,
+  invalidArgument,
+  optionalFault,
+  wholeNumberFault,
+} from '../arguments.ts';
 import type { LsmError } from '../errors.ts';
-import type { PageRequest } from '../threads/protocol/reader-messages.ts';
+import type { ScanPageRequest } from '../threads/protocol/reader-messages.ts';
 
 const FIELDS = ['start', 'end', 'maxBytes', 'maxEntries', 'includeTombstones', 'encoder', 'nowMs'];
+const OPTIONAL_FIELDS = ['reverse', 'keysOnly', 'limit'];
 
 /** What is wrong with a request for a page, or undefined when nothing is. */
-export function pageFault(request: PageRequest, encoders: number): LsmError | undefined {
-  const fault = fieldsFault('request', request, FIELDS);
+export function pageFault(request: ScanPageRequest, encoders: number): LsmError | undefined {
+  const fault = fieldsFault('request', request, [...FIELDS, ...OPTIONAL_FIELDS]);
   if (fault !== undefined) return fault;
   const { start, end, maxBytes, maxEntries, includeTombstones, encoder, nowMs } = request;
   return (
@@ -21,6 +29,9 @@ export function pageFault(request: PageRequest, encoders: number): LsmError | un
           `request.encoder must be a number of the option entryEncoders, which has ${encoders}, counted from 1, or 0, not ${encoder}`,
         )
       : undefined) ??
-    booleanFault('request.includeTombstones', includeTombstones)
+    booleanFault('request.includeTombstones', includeTombstones) ??
+    optionalFault(booleanFault, 'request.reverse', request.reverse) ??
+    optionalFault(booleanFault, 'request.keysOnly', request.keysOnly) ??
+    (request.limit === undefined ? undefined : wholeNumberFault('request.limit', request.limit, 1))
   );
 }

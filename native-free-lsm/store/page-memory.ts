@@ -13,8 +13,8 @@ export class PageMemory implements PageMemoryOwner {
   readonly #free: Uint8Array[] = [];
 
   /** The page of an answer, copied out of the ring `bytes`. */
-  page(bytes: Uint8Array, { bodyStart, bodyEnd, resumeEnd }: ReaderAnswer): Page {
-    const resumeAt = resumeEnd === bodyEnd ? null : Buffer.from(bytes.subarray(bodyEnd, resumeEnd));
+  page(bytes: Uint8Array, { bodyStart, bodyEnd, hasMore, resumeEnd }: ReaderAnswer): Page {
+    const resumeAt = hasMore ? Buffer.from(bytes.subarray(bodyEnd, resumeEnd)) : null;
     const entries = this.#take(bodyEnd - bodyStart);
     copyBytes(bytes, bodyStart, bodyEnd, entries, 0);
     return new Page(entries, bodyEnd - bodyStart, resumeAt, this);

@@ -16,11 +16,11 @@ import {
   encodeContinuedRead,
   encodePageRequest,
   encodeRead,
-  type PageRequest,
   pageRequestBytes,
   ReaderAnswer,
   type ReadPoint,
   readBytes,
+  type ScanPageRequest,
 } from '../threads/protocol/reader-messages.ts';
 import type { Arenas } from './arenas.ts';
 import { AskedRead, MAX_ASKED_READS, NO_KEY, NO_SINK } from './asked-read.ts';
@@ -159,7 +159,7 @@ export class ReadPath {
    * Reads one page of a scan, from the newest state or from a snapshot. When the signal is aborted the promise rejects at
    * once, and the page is thrown away when it arrives.
    */
-  page(request: PageRequest, snapshot: SnapshotPoint | null, signal?: AbortSignal): Promise<Page> {
+  page(request: ScanPageRequest, snapshot: SnapshotPoint | null, signal?: AbortSignal): Promise<Page> {
     if (this.#closed !== undefined) return Promise.reject(this.#closed);
     const maxBytes = Math.min(Math.max(request.maxBytes, 1), MAX_PAGE_BYTES);
     const maxEntries = Math.min(Math.max(request.maxEntries, 1), MAX_PAGE_ENTRIES);

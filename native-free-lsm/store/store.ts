@@ -6,7 +6,7 @@ import { completeOptions, type EngineOptions } from '../options.ts';
 import { ControlWord } from '../shared/control.ts';
 import type { SlotVersions } from '../slots/slot-versions.ts';
 import type { EngineThreads } from '../threads/engine-threads.ts';
-import type { PageRequest } from '../threads/protocol/reader-messages.ts';
+import type { ScanPageRequest } from '../threads/protocol/reader-messages.ts';
 import { completeEnvironment, type Environment } from './environment.ts';
 import type { OpeningHeld } from './opening-held.ts';
 import { pageFault } from './page-checks.ts';
@@ -128,7 +128,7 @@ export class RecordStore {
    * One page of a scan in key order, of the newest state when the page is read, or of a snapshot. Rejects with the
    * signal's reason as soon as that is aborted.
    */
-  rangePage(request: PageRequest, snapshot?: StoreSnapshot, signal?: AbortSignal): Promise<Page> {
+  rangePage(request: ScanPageRequest, snapshot?: StoreSnapshot, signal?: AbortSignal): Promise<Page> {
     const fault =
       pageFault(request, this.options.entryEncoders.length) ??
       (snapshot === undefined ? undefined : this.#parts.snapshots.fault(snapshot)) ??

@@ -56,7 +56,7 @@ export class ReaderRole {
   readonly #page = new PageBuilder();
   readonly #readRequest = new ReadRequest();
   readonly #pageRequest = new PointedPageRequest();
-  readonly #end = new KeyBound();
+  readonly #bound = new KeyBound();
   readonly #encoders: EntryEncoders;
 
   constructor(init: ReaderInit, fs: FileSystem, inbox: Inbox) {
@@ -229,11 +229,15 @@ export class ReaderRole {
     responses.publish();
     if (responses.reserve(answerBytes(maxBytes + MAX_KEY_BYTES)) === -1) return false;
     const tables = this.#tableSet(request.superVersionId);
-    const end = this.#end;
-    if (request.hasEnd) end.set(bytes, request.endStart, request.endEnd);
-    else end.clear();
-    const iterator = this.#iterator(tables, request.generation, request.limit, end);
-    iterator.seek(bytes, request.startStart, request.startEnd);
+    const bound = this.#bound;
+    const { reverse, hasEnd, startStart, startEnd, endStart, endEnd } = request;
+    if (reverse) bound.setAtOrAbove(bytes, startStart, startEnd);
+    else if (hasEnd) bound.setBelow(bytes, endStart, endEnd);
+    else bound.clear();
+    const iterator = this.#iterator(tables, request, bound);
+    if (!reverse) iterator.seek(bytes, startStart, startEnd);
+    else if (hasEnd) iterator.seek(bytes, endStart, endEnd);
+    else iterator.seekToFirst();
 
     const first = iterator.valid
       ? pageEntryBytes(
@@ -250,51 +254,48 @@ export class ReaderRole {
     const page = this.#page;
     page.begin(responses.bytes, entriesAt, entriesAt + roomBytes, {
       maxEntries: request.maxEntries,
+      limit: request.limit,
       includeTombstones: request.includeTombstones,
+      keysOnly: request.keysOnly,
       encoder,
       nowMs: request.nowMs,
     });
     let done = true;
-    while (iterator.valid && end.admits(iterator.keyBytes, iterator.keyStart, iterator.keyEnd)) {
-      done = iterator.addRun(page, end);
+    while (iterator.valid && bound.admits(iterator.keyBytes, iterator.keyStart, iterator.keyEnd)) {
+      done = iterator.addRun(page, bound);
       if (!done) break;
     }
-    // Behind the last page the iterator may be at its end, where it has no key.
-    const behind = done
-      ? encodePageAnswer(responses.bytes, responseAt, page.at, bytes, 0, 0)
-      : encodePageAnswer(
-          responses.bytes,
-          responseAt,
-          page.at,
-          iterator.keyBytes,
-          iterator.keyStart,
-          iterator.keyEnd,
-        );
+    const { keyBytes, keyStart, keyEnd } = iterator;
+    const behind = encodePageAnswer(responses.bytes, responseAt, page.at, !done, keyBytes, keyStart, keyEnd);
     responses.push(tag, behind - responseAt);
     return true;
   }
 
-  #iterator(tables: TableSet, generation: number, limit: number, bound: KeyBound): MergingIterator {
+  #iterator(tables: TableSet, request: PointedPageRequest, bound: KeyBound): MergingIterator {
+    const { generation, memtableLimit, reverse } = request;
     const sources: RecordIterator[] = [];
     for (let g = generation; g >= tables.oldestGeneration; g--) {
       const memtable = this.#tracker.memtable(arenaOfGeneration(this.#words, g));
-      sources.push(memtable.iterator(g === generation ? limit : memtable.publishedOffset));
+      sources.push(memtable.iterator(g === generation ? memtableLimit : memtable.publishedOffset, reverse));
     }
     for (const [level, readers] of tables.levels.entries()) {
       if (level === 0) {
         for (const reader of readers) {
-          sources.push(reader.cursor(this.#fs, this.#descriptors, READAHEAD_BYTES, bound));
+          sources.push(reader.cursor(this.#fs, this.#descriptors, READAHEAD_BYTES, bound, reverse));
         }
       } else if (readers.length > 0) {
-        sources.push(new LevelIterator(readers, this.#fs, this.#descriptors, READAHEAD_BYTES, bound));
+        sources.push(
+          new LevelIterator(readers, this.#fs, this.#descriptors, READAHEAD_BYTES, bound, reverse),
+        );
       }
     }
     for (const reader of tables.quarantine) {
       // The table matters only when the scan can reach its keys. The merge compares versions.
-      const { smallestKey } = reader.metadata;
-      if (!bound.admits(smallestKey, 0, smallestKey.length)) continue;
-      sources.push(reader.cursor(this.#fs, this.#descriptors, READAHEAD_BYTES, bound));
+      const { smallestKey, largestKey } = reader.metadata;
+      const first = reverse ? largestKey : smallestKey;
+      if (!bound.admits(first, 0, first.length)) continue;
+      sources.push(reader.cursor(this.#fs, this.#descriptors, READAHEAD_BYTES, bound, reverse));
     }
-    return new MergingIterator(sources);
+    return new MergingIterator(sources, reverse);
   }
 }

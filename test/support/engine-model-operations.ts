@@ -18,6 +18,22 @@ interface Value {
   readonly fill: number;
 }
 
+/** A scan by the engine's door. */
+export interface Scanned {
+  readonly start: Bound;
+  readonly end: Bound | null;
+  /** Whether `start` is left out, and `end` is not. */
+  readonly isAbove: boolean;
+  readonly isUpTo: boolean;
+  readonly most: number;
+  /** Whether the scan is told of `most`, or broken off. */
+  readonly isLimited: boolean;
+  readonly reverse: boolean;
+  readonly values: boolean;
+  /** Where it goes to after so many entries. */
+  readonly seek: { readonly to: Bound; readonly after: number } | null;
+}
+
 export type Operation =
   | ({ readonly type: 'put' } & Value)
   | { readonly type: 'delete'; readonly key: number }
@@ -30,7 +46,7 @@ export type Operation =
     }
   | { readonly type: 'get'; readonly key: number }
   | { readonly type: 'getMany'; readonly keys: readonly number[] }
-  | { readonly type: 'range'; readonly start: Bound; readonly end: Bound | null; readonly most: number }
+  | ({ readonly type: 'range' } & Scanned)
   | {
       readonly type: 'pages';
       readonly start: Bound;
@@ -38,6 +54,7 @@ export type Operation =
       readonly maxBytes: number;
       readonly maxEntries: number;
       readonly includeTombstones: boolean;
+      readonly reverse: boolean;
     }
   | { readonly type: 'snapshot' }
   | { readonly type: 'readSnapshot'; readonly which: number; readonly key: number; readonly whole: boolean }
@@ -94,7 +111,17 @@ export const operations: fc.Arbitrary<Operation[]> = fc.array(
     { weight: 2, arbitrary: operation('getMany', { keys: fc.array(key, { maxLength: 20 }) }) },
     {
       weight: 3,
-      arbitrary: operation('range', { start: bound, end: maybeBound, most: fc.constantFrom(1, 5, 1000) }),
+      arbitrary: operation('range', {
+        start: bound,
+        end: maybeBound,
+        isAbove: fc.boolean(),
+        isUpTo: fc.boolean(),
+        most: fc.constantFrom(1, 5, 1000),
+        isLimited: fc.boolean(),
+        reverse: fc.boolean(),
+        values: fc.boolean(),
+        seek: fc.option(fc.record({ to: bound, after: fc.nat(6) }), { freq: 1 }),
+      }),
     },
     {
       weight: 3,
@@ -104,6 +131,7 @@ export const operations: fc.Arbitrary<Operation[]> = fc.array(
         maxBytes: fc.constantFrom(1, 100, 5000, 1 << 20),
         maxEntries: fc.constantFrom(1, 2, 7, 1000),
         includeTombstones: fc.boolean(),
+        reverse: fc.boolean(),
       }),
     },
     { weight: 2, arbitrary: operation('snapshot') },

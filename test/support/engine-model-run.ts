@@ -4,6 +4,7 @@ import {
   type Engine,
   type EngineOptions,
   encodeRecord,
+  keyBehind,
   SLOT_COUNT,
   type Snapshot,
   slotOf,
@@ -11,8 +12,8 @@ import {
 import { VersionSource } from '../../native-free-lsm/version-source.ts';
 import { readRecord } from './engine-calls.ts';
 import { stopped } from './engine-crash.ts';
-import { EngineModel, type Entries, type Version, visibleRange, visibleValue } from './engine-model.ts';
-import { type Bound, KEYS, type Operation } from './engine-model-operations.ts';
+import { EngineModel, type Entries, type Version, visibleEntries, visibleValue } from './engine-model.ts';
+import { type Bound, KEYS, type Operation, type Scanned } from './engine-model-operations.ts';
 import { checkSlots, lookAtSlots, MAX_FROM } from './engine-model-slots.ts';
 import { backgroundAfter, EngineSimulation } from './engine-simulation.ts';
 import { pageEntries } from './page-entries.ts';
@@ -22,6 +23,16 @@ const AGE_TICKS = 137;
 /** The writer of the versions that a run chooses itself; the engine's own have writer 0. */
 const WRITER = 9;
 const MAX_SNAPSHOTS = 3;
+/** All from some key on. */
+const WHOLE_RANGE = {
+  end: null,
+  isAbove: false,
+  isUpTo: false,
+  most: 1000,
+  isLimited: false,
+  values: true,
+  seek: null,
+} as const;
 const NOTHING = new Uint8Array(0);
 
 interface Taken {
@@ -241,41 +252,58 @@ export class ModelRun {
   async #checkAll(): Promise<void> {
     for (let key = 0; key < KEYS; key++) await this.#checkKey(key);
     await this.#checkSlots();
-    await this.#checkRange({ start: { key: 0, place: 'first' }, end: null, most: 1000 }, this.#model.entries);
+    const start = { key: 0, place: 'first' } as const;
+    for (const reverse of [false, true])
+      await this.#checkRange({ ...WHOLE_RANGE, start, reverse }, this.#model.entries);
   }
 
-  async #checkRange(
-    { start, end, most }: { start: Bound; end: Bound | null; most: number },
-    entries: Entries,
-    snapshot?: Snapshot,
-  ): Promise<void> {
-    const from = boundOf(start);
-    const to = end === null ? null : boundOf(end);
+  async #checkRange(scanned: Scanned, entries: Entries, snapshot?: Snapshot): Promise<void> {
+    const { isAbove, isLimited, isUpTo, most, reverse, seek, values } = scanned;
+    const from = boundOf(scanned.start);
+    const to = scanned.end === null ? null : boundOf(scanned.end);
     const found: [string, string][] = [];
     const read = async (): Promise<void> => {
-      const options = {
-        start: from,
-        ...(to !== null && { end: to }),
+      await using scan = this.#engine.range({
+        ...(isAbove ? { gt: from } : { gte: from }),
+        ...(to !== null && (isUpTo ? { lte: to } : { lt: to })),
+        ...(isLimited && { limit: most }),
         ...(snapshot !== undefined && { snapshot }),
-      };
-      for await (const { key, value } of this.#engine.range(options)) {
+        reverse,
+        values,
+      });
+      if (seek !== null) {
+        for (let left = seek.after; left > 0; left--) await scan.next();
+        scan.seek(boundOf(seek.to));
+      }
+      for await (const { key, value } of scan) {
         found.push([latin1(key), latin1(value)]);
         if (found.length === most) break;
       }
     };
     await this.#settle(read());
     const nowMs = this.#simulation.clock.nowMs();
-    const expected = visibleRange(entries, latin1(from), to === null ? null : latin1(to), nowMs);
-    assert.deepEqual(found, expected.slice(0, most), 'a range');
+    const ascending = visibleEntries(entries, nowMs)
+      .filter(([key]) => (isAbove ? key > latin1(from) : key >= latin1(from)))
+      .filter(([key]) => to === null || key < latin1(to) || (isUpTo && key === latin1(to)))
+      .map(([key, value]): [string, string] => [key, values ? value : '']);
+    const all = reverse ? ascending.toReversed() : ascending;
+    let expected = all;
+    let left = most;
+    if (seek !== null) {
+      const target = latin1(boundOf(seek.to));
+      expected = all.filter(([key]) => (reverse ? key <= target : key >= target));
+      if (isLimited) left -= Math.min(seek.after, all.length, most);
+    }
+    assert.deepEqual(found, expected.slice(0, left), 'a range');
   }
 
   async #checkPages(request: Operation & { type: 'pages' }): Promise<void> {
-    const { maxBytes, maxEntries, includeTombstones } = request;
+    const { maxBytes, maxEntries, includeTombstones, reverse } = request;
     const from = boundOf(request.start);
-    const end = request.end === null ? null : boundOf(request.end);
+    const to = request.end === null ? null : boundOf(request.end);
     const found: string[] = [];
-    for (let start: Uint8Array = from; ; ) {
-      const limits = { maxBytes, maxEntries, includeTombstones, encoder: 0, nowMs: 0 };
+    for (let start: Uint8Array = from, end: Uint8Array | null = to; ; ) {
+      const limits = { maxBytes, maxEntries, includeTombstones, encoder: 0, nowMs: 0, reverse };
       const page = await this.#settle(this.#engine.store.rangePage({ start, end, ...limits }));
       assert.ok(page.usedBytes <= maxBytes || maxBytes <= 100, 'no more bytes than were asked for');
       const entries = pageEntries(page);
@@ -285,14 +313,16 @@ export class ModelRun {
         this.#model.checkRecord(latin1(key), record, this.#simulation.clock.nowMs());
       }
       if (page.resumeAt === null) break;
-      start = page.resumeAt;
+      if (reverse) end = keyBehind(page.resumeAt);
+      else start = page.resumeAt;
     }
     const nowMs = this.#simulation.clock.nowMs();
     const first = latin1(from);
     const asked = [...this.#model.entries.keys()]
       .filter((key) => key >= first)
-      .filter((key) => end === null || key < latin1(end))
+      .filter((key) => to === null || key < latin1(to))
       .sort();
+    if (reverse) asked.reverse();
     const mustBe = asked.filter((key) =>
       includeTombstones ? !this.#model.mayForget(key, nowMs) : this.#visibleName(key) !== undefined,
     );
@@ -317,7 +347,8 @@ export class ModelRun {
       assert.equal(text(found), visibleValue(taken.entries, name(key), nowMs), 'in a snapshot');
       if (!whole) return;
       const start = { key, place: 'at' } as const;
-      await this.#checkRange({ start, end: null, most: 1000 }, taken.entries, taken.snapshot);
+      for (const reverse of [false, true])
+        await this.#checkRange({ ...WHOLE_RANGE, start, reverse }, taken.entries, taken.snapshot);
     } catch (error) {
       // Its memory was needed for writing.
       if ((error as { code?: string }).code !== 'SNAPSHOT_EXPIRED') throw error;

@@ -135,15 +135,10 @@ export function visibleValue(entries: Entries, key: string, nowMs: number): stri
   return version !== undefined && isVisible(version, nowMs) ? (version.value as string) : undefined;
 }
 
-/** The keys and values that are visible from `start` to before `end`, in order. */
-export function visibleRange(
-  entries: Entries,
-  start: string,
-  end: string | null,
-  nowMs: number,
-): [string, string][] {
+/** The keys and values that are visible, in order. */
+export function visibleEntries(entries: Entries, nowMs: number): [string, string][] {
   return [...entries]
-    .filter(([key, version]) => key >= start && (end === null || key < end) && isVisible(version, nowMs))
+    .filter(([, version]) => isVisible(version, nowMs))
     .map(([key, version]): [string, string] => [key, version.value as string])
     .sort(([a], [b]) => (a < b ? -1 : 1));
 }

@@ -102,7 +102,7 @@ export class EngineTraffic {
     const first = caller * keysPerCaller + skipped;
     const end = Math.min(first + SCANNED_KEYS, (caller + 1) * keysPerCaller);
     const found = new Map<number, Uint8Array>();
-    const bounds = { start: engineKey(first), end: engineKey(end) };
+    const bounds = { gte: engineKey(first), lt: engineKey(end) };
     for await (const { key, value } of this.#engine.range(bounds)) found.set(keyNumberOf(key), value);
     for (let key = first; key < end; key++) this.#ledger.check(key, found.get(key));
     this.scans++;

@@ -6,13 +6,13 @@
  *   read            u8 1, u8 0, u16 key length, u32 super-version, u32 hash, key
  *   continued read  u8 2, u8 0, u16 key length, u32 super-version, u32 hash,
  *                   u32 level, u32 index, u32 ordinal, u32 cache start (0xffffffff: none), key
- *   page            u8 3, u8 flags, u16 start length, u32 super-version, u32 generation, u32 limit,
- *                   u32 max bytes, u32 max entries, u16 end length, u16 encoder, u53 now, start, end
+ *   page            u8 3, u8 flags, u16 start length, u32 super-version, u32 generation, u32 memtable limit,
+ *                   u32 max bytes, u32 max entries, u32 limit, u16 end length, u16 encoder, u53 now, start, end
  *   wake            u8 4; there is no answer
  *
  * Answers, from the thread:
  *   of a read       u8 status, u8 1 if the block is in its cache place, u16 0, record
- *   of a page       u8 1, u8 0, u16 resume key length (0: this is the last page), entries, resume key
+ *   of a page       u8 1, u8 1 if it is not the last page, u16 resume key length, entries, resume key
  *   failed          u8 2, u8 0, u16 0, error (errors.ts)
  *
  * Encoding and decoding make no objects: what is decoded goes into one that the reader of the ring keeps. Pure.
@@ -33,8 +33,9 @@ export const ReaderRequestKind = {
 const READ_HEADER_BYTES = 12;
 const CONTINUED_READ_HEADER_BYTES = 28;
 const NO_CACHE_PLACE = 0xffff_ffff;
-const PAGE_HEADER_BYTES = 36;
-const PageFlag = { hasEnd: 1, includeTombstones: 2 } as const;
+const PAGE_HEADER_BYTES = 40;
+const PageFlag = { hasEnd: 1, includeTombstones: 2, reverse: 4, keysOnly: 8 } as const;
+const NO_LIMIT = 0xffff_ffff;
 export const WAKE_BYTES = 1;
 
 export function readerRequestKind(source: Uint8Array, at: number): number {
@@ -137,9 +138,9 @@ export interface ReadPoint {
 
 /** A page of a scan, as it is asked for. */
 export interface PageRequest {
-  /** Inclusive; empty: from the first key. */
+  /** Inclusive; empty: the first key. */
   readonly start: Uint8Array;
-  /** Exclusive; null: to the last key. */
+  /** Exclusive; null: behind the last key. */
   readonly end: Uint8Array | null;
   /** At least one entry is looked at, however large it is. */
   readonly maxBytes: number;
@@ -153,11 +154,21 @@ export interface PageRequest {
   readonly nowMs: number;
 }
 
+/** A page in either order. */
+export interface ScanPageRequest extends PageRequest {
+  /** Whether the page is of the last keys before `end`, in descending order; left out: of the first ones from `start`. */
+  readonly reverse?: boolean;
+  /** Only without an encoder: of each record the header alone. */
+  readonly keysOnly?: boolean;
+  /** The most entries that the page may have; left out: as many as it has room for. */
+  readonly limit?: number;
+}
+
 /** The same with its point in time, as decoded. */
 export class PointedPageRequest {
   superVersionId = 0;
   generation = 0;
-  limit = 0;
+  memtableLimit = 0;
   startStart = 0;
   startEnd = 0;
   hasEnd = false;
@@ -168,9 +179,12 @@ export class PointedPageRequest {
   includeTombstones = false;
   encoder = 0;
   nowMs = 0;
+  reverse = false;
+  keysOnly = false;
+  limit = NO_LIMIT;
 }
 
-export function pageRequestBytes({ start, end }: PageRequest): number {
+export function pageRequestBytes({ start, end }: ScanPageRequest): number {
   return PAGE_HEADER_BYTES + start.length + (end === null ? 0 : end.length);
 }
 
@@ -178,13 +192,16 @@ export function encodePageRequest(
   target: Uint8Array,
   at: number,
   point: ReadPoint,
-  request: PageRequest,
+  request: ScanPageRequest,
 ): void {
   const { start, end, includeTombstones, encoder } = request;
   const endLength = end === null ? 0 : end.length;
   target[at] = ReaderRequestKind.page;
   target[at + 1] =
-    (end === null ? 0 : PageFlag.hasEnd) | (includeTombstones ? PageFlag.includeTombstones : 0);
+    (end === null ? 0 : PageFlag.hasEnd) |
+    (includeTombstones ? PageFlag.includeTombstones : 0) |
+    (request.reverse ? PageFlag.reverse : 0) |
+    (request.keysOnly ? PageFlag.keysOnly : 0);
   target[at + 2] = start.length;
   target[at + 3] = start.length >>> 8;
   writeUint32(target, at + 4, point.superVersionId);
@@ -192,11 +209,12 @@ export function encodePageRequest(
   writeUint32(target, at + 12, point.limit);
   writeUint32(target, at + 16, request.maxBytes);
   writeUint32(target, at + 20, request.maxEntries);
-  target[at + 24] = endLength;
-  target[at + 25] = endLength >>> 8;
-  target[at + 26] = encoder;
-  target[at + 27] = encoder >>> 8;
-  writeUint53(target, at + 28, request.nowMs);
+  writeUint32(target, at + 24, Math.min(request.limit ?? NO_LIMIT, NO_LIMIT));
+  target[at + 28] = endLength;
+  target[at + 29] = endLength >>> 8;
+  target[at + 30] = encoder;
+  target[at + 31] = encoder >>> 8;
+  writeUint53(target, at + 32, request.nowMs);
   copyBytes(start, 0, start.length, target, at + PAGE_HEADER_BYTES);
   if (end !== null) copyBytes(end, 0, endLength, target, at + PAGE_HEADER_BYTES + start.length);
 }
@@ -205,17 +223,20 @@ export function decodePageRequest(source: Uint8Array, at: number, into: PointedP
   const flags = source[at + 1];
   into.superVersionId = readUint32(source, at + 4);
   into.generation = readUint32(source, at + 8);
-  into.limit = readUint32(source, at + 12);
+  into.memtableLimit = readUint32(source, at + 12);
   into.maxBytes = readUint32(source, at + 16);
   into.maxEntries = readUint32(source, at + 20);
+  into.limit = readUint32(source, at + 24);
   into.includeTombstones = (flags & PageFlag.includeTombstones) !== 0;
-  into.encoder = source[at + 26] | (source[at + 27] << 8);
-  into.nowMs = readUint53(source, at + 28);
+  into.reverse = (flags & PageFlag.reverse) !== 0;
+  into.keysOnly = (flags & PageFlag.keysOnly) !== 0;
+  into.encoder = source[at + 30] | (source[at + 31] << 8);
+  into.nowMs = readUint53(source, at + 32);
   into.startStart = at + PAGE_HEADER_BYTES;
   into.startEnd = into.startStart + (source[at + 2] | (source[at + 3] << 8));
   into.hasEnd = (flags & PageFlag.hasEnd) !== 0;
   into.endStart = into.startEnd;
-  into.endEnd = into.endStart + (source[at + 24] | (source[at + 25] << 8));
+  into.endEnd = into.endStart + (source[at + 28] | (source[at + 29] << 8));
 }
 
 export function encodeWake(target: Uint8Array, at: number): void {
@@ -232,10 +253,12 @@ export class ReaderAnswer {
   status = 0;
   /** Of a read: its block now lies in the place that the cache had for it. */
   isCached = false;
+  /** Of a page: the scan goes on behind it. */
+  hasMore = false;
   /** The record, the entries of the page, or the error. */
   bodyStart = 0;
   bodyEnd = 0;
-  /** Of a page: the key to go on from is `[bodyEnd, resumeEnd)`; empty: the scan has come to its end. */
+  /** Of a page that is not the last: the key to go on from is `[bodyEnd, resumeEnd)`. */
   resumeEnd = 0;
 }
 
@@ -254,7 +277,7 @@ export function encodeAnswer(
   start: number,
   end: number,
 ): void {
-  encodeAnswerHead(target, at, status, isCached, 0);
+  encodeAnswerHead(target, at, status, isCached ? 1 : 0, 0);
   copyBytes(body, start, end, target, at + ANSWER_HEADER_BYTES);
 }
 
@@ -264,21 +287,22 @@ export function pageEntriesStart(at: number): number {
 }
 
 /**
- * Completes the answer whose entries end at `entriesEnd`, with the key `key[keyStart, keyEnd)` to go on from, or an
- * empty one when this page is the last.
+ * Completes the answer whose entries end at `entriesEnd`, with the key `key[keyStart, keyEnd)` to go on from, if there is
+ * more.
  * @returns the offset behind the answer
  */
 export function encodePageAnswer(
   target: Uint8Array,
   at: number,
   entriesEnd: number,
+  hasMore: boolean,
   key: Uint8Array,
   keyStart: number,
   keyEnd: number,
 ): number {
-  const resumeBytes = keyEnd - keyStart;
-  encodeAnswerHead(target, at, AnswerStatus.found, false, resumeBytes);
-  copyBytes(key, keyStart, keyEnd, target, entriesEnd);
+  const resumeBytes = hasMore ? keyEnd - keyStart : 0;
+  encodeAnswerHead(target, at, AnswerStatus.found, hasMore ? 1 : 0, resumeBytes);
+  copyBytes(key, keyStart, keyStart + resumeBytes, target, entriesEnd);
   return entriesEnd + resumeBytes;
 }
 
@@ -286,11 +310,11 @@ function encodeAnswerHead(
   target: Uint8Array,
   at: number,
   status: AnswerStatus,
-  isCached: boolean,
+  mark: number,
   resumeBytes: number,
 ): void {
   target[at] = status;
-  target[at + 1] = isCached ? 1 : 0;
+  target[at + 1] = mark;
   target[at + 2] = resumeBytes;
   target[at + 3] = resumeBytes >>> 8;
 }
@@ -299,6 +323,7 @@ function encodeAnswerHead(
 export function decodeAnswer(source: Uint8Array, at: number, end: number, into: ReaderAnswer): void {
   into.status = source[at];
   into.isCached = source[at + 1] !== 0;
+  into.hasMore = into.isCached;
   into.bodyStart = at + ANSWER_HEADER_BYTES;
   into.bodyEnd = end - (source[at + 2] | (source[at + 3] << 8));
   into.resumeEnd = end;

@@ -120,7 +120,7 @@ describe('the engine in threads', { timeout: 60_000 }, () => {
           );
         } else {
           const own: string[] = [];
-          for await (const entry of engine.range({ start: key(id * 20), end: key(id * 20 + 20) }))
+          for await (const entry of engine.range({ gte: key(id * 20), lt: key(id * 20 + 20) }))
             own.push(entry.key.toString());
           const expected = Array.from({ length: 20 }, (_, k) => id * 20 + k).filter((k) => newest.has(k));
           assert.deepEqual(

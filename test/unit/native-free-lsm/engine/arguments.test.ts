@@ -87,8 +87,9 @@ test('values that are no bytes are refused by every call that takes keys or valu
       );
     }
     for (const [given, shown] of NOT_BYTES) {
-      await assert.rejects(engine.range({ start: given }).next(), refusal('options.start must', shown));
-      await assert.rejects(engine.range({ end: given }).next(), refusal('options.end must', shown));
+      for (const bound of ['gt', 'gte', 'lt', 'lte'])
+        assert.throws(() => engine.range({ [bound]: given }), refusal(`options.${bound} must`, shown));
+      assert.throws(() => engine.range().seek(given), refusal('key must', shown));
     }
   }));
 
@@ -120,10 +121,7 @@ test('lengths are held to their bounds where something is stored', () =>
     await assert.rejects(engine.put(new Uint8Array(0), VALUE), refusal('key must', /at least one byte/));
     await assert.rejects(engine.delete(new Uint8Array(0)), refusal('key must', /at least one byte/));
     await assert.rejects(engine.put(long, VALUE), refusal('key must', /at most 65535 bytes, not 65536/));
-    await assert.rejects(
-      engine.range({ start: long }).next(),
-      refusal('options.start must', /at most 65535/),
-    );
+    assert.throws(() => engine.range({ gte: long }), refusal('options.gte must', /at most 65535/));
     const large = Buffer.alloc(17 << 10);
     await assert.rejects(
       simulation.settle(engine.put(KEY, large)),
@@ -157,15 +155,17 @@ test('operations, lists of keys, options and snapshots are what they must be', (
       refusal('keys must be an array', /the string "abc"/),
     );
     const range = (given: unknown) => engine.range(given as never).next();
-    await assert.rejects(
-      range({ strat: KEY }),
-      refusal('options has no strat', /start, end, snapshot, signal/),
-    );
-    await assert.rejects(range(null), refusal('options must be an object', /not null/));
-    await assert.rejects(
-      range({ signal: new AbortController() }),
-      refusal('options.signal must', /AbortController/),
-    );
+    const refusedRange = (given: unknown, begins: string, shown: RegExp) =>
+      assert.throws(() => engine.range(given as never), refusal(begins, shown));
+    refusedRange({ start: KEY }, 'options has no start', /gt, gte, lt, lte, reverse, limit/);
+    refusedRange(null, 'options must be an object', /not null/);
+    refusedRange({ gt: KEY, gte: KEY }, 'options.gt and options.gte are both given', /begins at one key/);
+    refusedRange({ lt: KEY, lte: KEY }, 'options.lt and options.lte are both given', /ends at one key/);
+    refusedRange({ reverse: 1 }, 'options.reverse must', /not 1/);
+    refusedRange({ values: 'no' }, 'options.values must', /"no"/);
+    refusedRange({ limit: -1 }, 'options.limit must', /at least 0, not -1/);
+    refusedRange({ signal: new AbortController() }, 'options.signal must', /AbortController/);
+    await assert.rejects(engine.range().nextMany(0), refusal('count must', /at least 1, not 0/));
     await assert.rejects(engine.get(KEY, NO_SNAPSHOT as never), refusal('snapshot must', /an object/));
     await assert.rejects(range({ snapshot: 5 }), refusal('snapshot must', /not 5/));
     const other = await new EngineSimulation().openEngine();

@@ -91,9 +91,9 @@ test('a scan goes page by page, ends where it is told, and stops when it is canc
     return found;
   };
   assert.deepEqual(await simulation.settle(scan({})), keys.map(String));
-  const some = await simulation.settle(scan({ start: keys[10], end: keys[20] }));
+  const some = await simulation.settle(scan({ gte: keys[10], lt: keys[20] }));
   assert.deepEqual(some, keys.slice(10, 20).map(String));
-  assert.deepEqual(await simulation.settle(scan({ start: keys[20], end: keys[10] })), []);
+  assert.deepEqual(await simulation.settle(scan({ gte: keys[20], lt: keys[10] })), []);
   const controller = new AbortController();
   const range = engine.range({ signal: controller.signal });
   assert.equal(String((await simulation.settle(range.next())).value?.key), 'k0000');

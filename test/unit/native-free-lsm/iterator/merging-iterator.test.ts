@@ -8,6 +8,7 @@ import { PageBuilder } from '../../../../native-free-lsm/iterator/page-builder.t
 import type { RecordIterator } from '../../../../native-free-lsm/iterator/record-iterator.ts';
 import {
   arbitraryKey,
+  cursorOf,
   drain,
   type Entry,
   entryOf,
@@ -27,10 +28,13 @@ class ListIterator implements RecordIterator {
   readonly recordStart = 5;
   recordEnd = 0;
   readonly #entries: readonly Entry[];
+  readonly #isReverse: boolean;
   #at = 0;
 
-  constructor(entries: readonly Entry[]) {
-    this.#entries = entries;
+  /** @param entries in key order, also when they are walked in reverse */
+  constructor(entries: readonly Entry[], isReverse = false) {
+    this.#entries = isReverse ? entries.toReversed() : entries;
+    this.#isReverse = isReverse;
   }
 
   seekToFirst(): void {
@@ -39,7 +43,9 @@ class ListIterator implements RecordIterator {
 
   seek(key: Uint8Array, start: number, end: number): void {
     const wanted = key.subarray(start, end);
-    const at = this.#entries.findIndex((entry) => Buffer.compare(entry.key, wanted) >= 0);
+    const at = this.#entries.findIndex(({ key: found }) =>
+      this.#isReverse ? Buffer.compare(found, wanted) < 0 : Buffer.compare(found, wanted) >= 0,
+    );
     this.#stand(at < 0 ? this.#entries.length : at);
   }
 
@@ -74,10 +80,16 @@ class RunningIterator extends ListIterator {
   }
 }
 
-/** What is below the bound, page by page, each with its own walk from where the one before ended. */
-function paged(merged: MergingIterator, pageBytes: number, end: Uint8Array | null): Entry[] {
+/** What is before the bound, page by page, each with its own walk from where the one before ended. */
+function paged(
+  merged: MergingIterator,
+  pageBytes: number,
+  end: Uint8Array | null,
+  isReverse = false,
+): Entry[] {
   const bound = new KeyBound();
-  if (end !== null) bound.set(end, 0, end.length);
+  if (end !== null && isReverse) bound.setAtOrAbove(end, 0, end.length);
+  else if (end !== null) bound.setBelow(end, 0, end.length);
   const found: Entry[] = [];
   const builder = new PageBuilder();
   const contents = { maxEntries: 1000, includeTombstones: true, encoder: null, nowMs: 0 };
@@ -95,7 +107,8 @@ function paged(merged: MergingIterator, pageBytes: number, end: Uint8Array | nul
     }
     if (goesOn) return found;
     const resumeAt = Buffer.from(merged.keyBytes.subarray(merged.keyStart, merged.keyEnd));
-    merged.seek(resumeAt, 0, resumeAt.length);
+    const from = isReverse ? Buffer.concat([resumeAt, Buffer.of(0)]) : resumeAt;
+    merged.seek(from, 0, from.length);
   }
 }
 
@@ -137,17 +150,19 @@ function expectedMerge(sources: readonly (readonly Version[])[]): Entry[] {
     .map((version) => version.entry);
 }
 
-test('each key comes once, in order, in its newest version, of equal ones the earliest source', () => {
+test('each key comes once, in either order, in its newest version, of equal ones the earliest source', () => {
   fc.assert(
-    fc.property(arbitrarySources, arbitraryKey, (sources, from) => {
-      const merged = new MergingIterator(listsOf(sources).map((list) => new ListIterator(list)));
+    fc.property(arbitrarySources, arbitraryKey, fc.boolean(), (sources, from, isReverse) => {
+      const lists = listsOf(sources).map((list) => new ListIterator(list, isReverse));
+      const merged = new MergingIterator(lists, isReverse);
       assert.equal(merged.valid, false);
       merged.seekToFirst();
-      const expected = expectedMerge(sources);
+      const ascending = expectedMerge(sources);
+      const expected = isReverse ? ascending.toReversed() : ascending;
       assert.deepEqual(printable(drain(merged)), printable(expected));
       const padded = Buffer.concat([Buffer.from('..'), from]);
       merged.seek(padded, 2, padded.length);
-      const rest = expected.filter((entry) => Buffer.compare(entry.key, from) >= 0);
+      const rest = expected.filter((entry) => Buffer.compare(entry.key, from) < 0 === isReverse);
       assert.deepEqual(printable(drain(merged)), printable(rest));
     }),
     { numRuns: 300 },
@@ -177,18 +192,24 @@ test('pages of runs hold the same, wherever pages end and whichever sources can 
       fc.constantFrom(400, 1000, 1 << 20),
       end,
       fc.nat(),
-      (sources, pageBytes, to, kinds) => {
+      fc.boolean(),
+      (sources, pageBytes, to, kinds, isReverse) => {
         const lists = listsOf(sources);
+        const kindOf = (i: number) => ((kinds >> (i % 8)) & 1 ? RunningIterator : ListIterator);
         const merged = new MergingIterator(
-          lists.map((list, i) => new ((kinds >> (i % 8)) & 1 ? RunningIterator : ListIterator)(list)),
+          lists.map((list, i) => new (kindOf(i))(list, isReverse)),
+          isReverse,
         );
-        const below = expectedMerge(sources).filter(({ key }) => to === null || Buffer.compare(key, to) < 0);
-        assert.deepEqual(printable(paged(merged, pageBytes, to)), printable(below));
+        const admitted = expectedMerge(sources).filter(
+          ({ key }) => to === null || Buffer.compare(key, to) < 0 !== isReverse,
+        );
+        const expected = printable(isReverse ? admitted.toReversed() : admitted);
+        assert.deepEqual(printable(paged(merged, pageBytes, to, isReverse)), expected);
         const tables = lists
           .filter((list) => list.length > 0)
-          .map((list) => tableOf(list, { blockSizeBytes: 100 }))
-          .map(({ reader, fs, fd }) => reader.iterator(fs, fd, 1000));
-        assert.deepEqual(printable(paged(new MergingIterator(tables), pageBytes, to)), printable(below));
+          .map((list) => cursorOf(tableOf(list, { blockSizeBytes: 100 }), 1000, isReverse));
+        const mergedTables = new MergingIterator(tables, isReverse);
+        assert.deepEqual(printable(paged(mergedTables, pageBytes, to, isReverse)), expected);
       },
     ),
     { numRuns: 300 },

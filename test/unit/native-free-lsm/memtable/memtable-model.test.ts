@@ -94,6 +94,19 @@ test('a memtable is a map of versions at every limit it ever published', () => {
           iterator.next();
         }
         assert.equal(iterator.valid, false);
+        const reverse = reader.iterator(limits[publications], true);
+        if (from === '') reverse.seekToFirst();
+        else reverse.seek(bytes, 0, bytes.length);
+        const before = model.keys(publications, '').filter((key) => from === '' || key < from);
+        for (const key of before.reverse()) {
+          assert.ok(reverse.valid);
+          const found = Buffer.from(reverse.keyBytes.slice(reverse.keyStart, reverse.keyEnd));
+          assert.equal(found.toString('latin1'), key);
+          const record = reverse.recordBytes.slice(reverse.recordStart, reverse.recordEnd);
+          assert.deepEqual(record, new Uint8Array(model.find(key, publications)!));
+          reverse.next();
+        }
+        assert.equal(reverse.valid, false);
       };
 
       for (const each of steps) {

@@ -151,6 +151,25 @@ test('an iterator keeps to its limit while the writer goes on', () => {
   assert.equal(keysFrom(memtable).length, 401);
 });
 
+test('a walk back keeps to its limit while the writer goes on', () => {
+  const memtable = newMemtable(1 << 20);
+  const keyOf = (at: number) => `key${String(at).padStart(5, '0')}`;
+  for (let i = 0; i < 300; i++) insert(memtable, keyOf(i * 10), record(i + 1));
+  memtable.publish();
+  const iterator = memtable.iterator(memtable.publishedOffset, true);
+  let left = 300;
+  for (iterator.seekToFirst(); iterator.valid; iterator.next()) {
+    assert.equal(recordTimestamp(iterator.recordBytes, iterator.recordStart), left);
+    left--;
+    // Newer versions of this key and the next, and new keys in between and before.
+    for (const at of [left * 10, left * 10 - 5, left * 10 - 10, left * 5 + 3]) {
+      if (at >= 0) insert(memtable, keyOf(at), record(10_000 + left * 3 + at));
+    }
+    memtable.publish();
+  }
+  assert.equal(left, 0);
+});
+
 test('a full arena says so, keeps what it has, and still knows what is stale', () => {
   const memtable = newMemtable(4096);
   let count = 0;

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { BlockCursor, blockFault, searchBlock } from '../../../../native-free-lsm/sstable/block.ts';
 import { BlockBuilder } from '../../../../native-free-lsm/sstable/block-builder.ts';
+import { ReverseBlockCursor } from '../../../../native-free-lsm/sstable/reverse-block-cursor.ts';
 import { commonPrefixBytes } from '../../../../native-free-lsm/sstable/separator.ts';
 import { arbitraryEntries, arbitraryKey, type Entry, entryOf, printable } from './table-support.ts';
 
@@ -29,7 +30,7 @@ function search(block: Uint8Array, key: Uint8Array): Uint8Array | undefined {
   return block.slice(hit.recordStart, hit.recordEnd);
 }
 
-function walk(cursor: BlockCursor): Entry[] {
+function walk(cursor: BlockCursor | ReverseBlockCursor): Entry[] {
   const entries: Entry[] = [];
   for (; cursor.valid; cursor.next()) {
     const record = cursor.recordBytes.slice(cursor.recordStart, cursor.recordEnd);
@@ -156,6 +157,54 @@ test('a cursor walks all entries, and from the lower bound of any key', () => {
   );
 });
 
+test('a reverse cursor walks all entries from the last, and from the last below any key', () => {
+  fc.assert(
+    fc.property(
+      arbitraryEntries,
+      fc.array(arbitraryKey, { minLength: 1, maxLength: 5 }),
+      fc.integer({ min: 1, max: 20 }),
+      (entries, others, interval) => {
+        const block = blockOf(entries, interval);
+        // Elsewhere in a larger piece of memory, as in a cache.
+        const memory = new Uint8Array(block.length + 30).fill(0xee);
+        memory.set(block, 20);
+        const cursor = new ReverseBlockCursor();
+        for (let round = 0; round < 2; round++) {
+          cursor.reset(memory, 20, 20 + block.length);
+          assert.equal(cursor.valid, false);
+          cursor.seekToFirst();
+          assert.deepEqual(printable(walk(cursor)), printable(entries.toReversed()));
+        }
+        for (const key of [...others, ...entries.map((entry) => entry.key)]) {
+          const padded = Buffer.concat([Buffer.from('>'), key, Buffer.from('<')]);
+          cursor.seek(padded, 1, 1 + key.length);
+          const before = entries.filter((entry) => Buffer.compare(entry.key, key) < 0);
+          assert.deepEqual(printable(walk(cursor)), printable(before.toReversed()));
+        }
+      },
+    ),
+  );
+});
+
+test('a reverse cursor reads lengths above one varint byte, and more entries than it had room for', () => {
+  const prefix = 'p'.repeat(300);
+  const long = [`${prefix}${'a'.repeat(200)}`, `${prefix}${'b'.repeat(20_000)}`, `${prefix}c`].map((key) =>
+    entryOf(key, new Uint8Array(70_000).fill(key.length)),
+  );
+  const many = Array.from({ length: 1000 }, (_, i) => entryOf(`key${10_000 + i}`));
+  for (const [entries, interval] of [
+    [long, 16],
+    [many, 1000],
+    [many, 300],
+  ] as const) {
+    const cursor = new ReverseBlockCursor();
+    const block = blockOf(entries, interval);
+    cursor.reset(block, 0, block.length);
+    cursor.seekToFirst();
+    assert.deepEqual(printable(walk(cursor)), printable(entries.toReversed()));
+  }
+});
+
 test('a builder starts over after a reset', () => {
   const builder = new BlockBuilder(2, 64);
   fill(builder, [entryOf('a'), entryOf('ab'), entryOf('abc')]);
@@ -194,6 +243,15 @@ test('a cursor over any bytes stops with a fault or at the end, and leaves nothi
       for (; cursor.valid; cursor.next()) {
         assert.ok(++steps <= block.length && cursor.recordEnd <= block.length);
       }
+      const reverse = new ReverseBlockCursor();
+      reverse.reset(block, 0, block.length);
+      reverse.seekToFirst();
+      // Restart points that are damaged may name a stretch more than once, but each stretch ends.
+      const most = block.length * block.length;
+      for (steps = 0; reverse.valid; reverse.next()) {
+        assert.ok(++steps <= most && reverse.recordEnd <= block.length);
+      }
+      for (const { key } of entries.slice(0, 3)) reverse.seek(key, 0, key.length);
     }),
   );
 });
@@ -215,5 +273,10 @@ test('a cursor names an entry that does not fit and stands nowhere', () => {
     cursor.next();
     assert.equal(cursor.valid, false);
     assert.match(cursor.fault ?? '', /entry 21 bytes into the block does not fit/);
+    const reverse = new ReverseBlockCursor();
+    reverse.reset(damaged, 0, damaged.length);
+    reverse.seekToFirst();
+    assert.equal(reverse.valid, false);
+    assert.match(reverse.fault ?? '', /entry 21 bytes into the block does not fit/);
   }
 });

@@ -8,6 +8,7 @@ import {
   arbitraryEntries,
   arbitraryKey,
   arbitraryOptions,
+  cursorOf,
   drain,
   entryOf,
   lookUp,
@@ -16,7 +17,7 @@ import {
   tableOf,
 } from './table-support.ts';
 
-test('whatever the options, every key is found, no other is, and a walk gives all in order', () => {
+test('whatever the options, every key is found, no other is, and a walk gives all in either order', () => {
   fc.assert(
     fc.property(
       arbitraryEntries,
@@ -33,10 +34,16 @@ test('whatever the options, every key is found, no other is, and a walk gives al
         const iterator = table.reader.iterator(table.fs, table.fd, readaheadBytes);
         iterator.seekToFirst();
         assert.deepEqual(printable(drain(iterator)), printable(entries));
-        for (const key of others) {
+        const reverse = cursorOf(table, readaheadBytes, true);
+        reverse.seekToFirst();
+        assert.deepEqual(printable(drain(reverse)), printable(entries.toReversed()));
+        for (const key of [...others, ...entries.slice(0, 5).map((entry) => entry.key)]) {
           iterator.seek(key, 0, key.length);
           const rest = entries.filter((entry) => Buffer.compare(entry.key, key) >= 0);
           assert.deepEqual(printable(drain(iterator)), printable(rest));
+          reverse.seek(key, 0, key.length);
+          const before = entries.filter((entry) => Buffer.compare(entry.key, key) < 0).toReversed();
+          assert.deepEqual(printable(drain(reverse)), printable(before));
         }
       },
     ),

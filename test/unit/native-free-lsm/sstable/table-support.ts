@@ -3,9 +3,11 @@ import fc from 'fast-check';
 import { LsmError, type LsmErrorCode } from '../../../../native-free-lsm/errors.ts';
 import { hashBytes } from '../../../../native-free-lsm/format/hash.ts';
 import { encodeRecord } from '../../../../native-free-lsm/format/record.ts';
+import { KeyBound } from '../../../../native-free-lsm/iterator/key-bound.ts';
 import type { RecordIterator } from '../../../../native-free-lsm/iterator/record-iterator.ts';
 import { MemoryFileSystem } from '../../../../native-free-lsm/simulation/index.ts';
 import { searchBlock } from '../../../../native-free-lsm/sstable/block.ts';
+import { DescriptorCache } from '../../../../native-free-lsm/sstable/descriptor-cache.ts';
 import { loadTable } from '../../../../native-free-lsm/sstable/load-table.ts';
 import type { TableMetadata } from '../../../../native-free-lsm/sstable/table-metadata.ts';
 import { TableReader } from '../../../../native-free-lsm/sstable/table-reader.ts';
@@ -76,6 +78,15 @@ export interface OpenTable {
 export function openTable(fs: MemoryFileSystem, metadata: TableMetadata): OpenTable {
   const handle = loadTable(fs, DIRECTORY, metadata);
   return { fs, metadata, reader: new TableReader(handle), fd: fs.openReadSync(handle.path) };
+}
+
+/** A cursor over the table in either order. */
+export function cursorOf(
+  { fs, reader }: OpenTable,
+  readaheadBytes: number,
+  isReverse: boolean,
+): RecordIterator {
+  return reader.cursor(fs, new DescriptorCache(fs, 1), readaheadBytes, new KeyBound(), isReverse);
 }
 
 /** The record of a key as a GET finds it: filter, index, block. */

@@ -73,10 +73,10 @@ class Checked {
     return failing;
   }
 
-  async scan(start: string, end: string | null): Promise<string[]> {
+  async scan(start: string, end: string | null, reverse = false): Promise<string[]> {
     const limits = { maxBytes: 1 << 20, maxEntries: 4096, includeTombstones: true, encoder: 0, nowMs: 0 };
     const bounds = { start: Buffer.from(start), end: end === null ? null : Buffer.from(end) };
-    const page = await this.simulation.settle(this.store.rangePage({ ...bounds, ...limits }));
+    const page = await this.simulation.settle(this.store.rangePage({ ...bounds, ...limits, reverse }));
     return [...pageEntries(page)].map(([key, found]) => {
       const name = Buffer.from(key).toString();
       assert.deepEqual(Buffer.from(found), Buffer.from(this.expected.get(name) as Uint8Array));
@@ -167,11 +167,17 @@ async function checkPlace(checked: Checked, block: BlockOfTable): Promise<void> 
   const condition = checked.condition();
   assert.ok(condition !== undefined && !condition.stopsWrites);
   assert.match(condition.message, new RegExp(`${block.path} is damaged at byte ${block.offset}`));
-  if (failing.length > 0) await assert.rejects(checked.scan('', null), { code: 'CORRUPTION' });
+  if (failing.length > 0)
+    for (const reverse of [false, true])
+      await assert.rejects(checked.scan('', null, reverse), { code: 'CORRUPTION' });
   const first = [...block.keys].sort()[0];
   const before = [...checked.expected.keys()].filter((key) => key < first && !block.covers(key)).sort();
   if (before.length > 4)
     assert.deepEqual(await checked.scan('', before[before.length - 4]), before.slice(0, -4));
+  const last = [...block.keys].sort().at(-1) as string;
+  const behind = [...checked.expected.keys()].filter((key) => key > last && !block.covers(key)).sort();
+  if (behind.length > 4)
+    assert.deepEqual(await checked.scan(behind[4], null, true), behind.slice(4).toReversed());
 }
 
 /** The damage is found, a repair drops it and nothing else, and then all is well. */
@@ -372,8 +378,11 @@ async function checkTable(
   assert.match(condition.message, new RegExp(`${path} is damaged at byte \\d+`));
   const before = [...checked.expected.keys()].filter((key) => key < first).sort();
   assert.deepEqual(await checked.scan('', first), before);
+  const behind = [...checked.expected.keys()].filter((key) => key > last).sort();
+  assert.deepEqual(await checked.scan(`${last}\0`, null, true), behind.toReversed());
   if (failing.length === 0) return;
-  await assert.rejects(checked.scan(first, null), { code: 'CORRUPTION', file: path });
+  for (const reverse of [false, true])
+    await assert.rejects(checked.scan(first, null, reverse), { code: 'CORRUPTION', file: path });
   const [key] = failing;
   const { error } = await checked.simulation.settle(readResult(checked.store, Buffer.from(key)));
   assert.equal((error as LsmError).file, path);

@@ -97,6 +97,9 @@ test('a request for a page comes through', () => {
     includeTombstones: fc.boolean(),
     encoder: fc.nat({ max: 0xffff }),
     nowMs: fc.maxSafeNat(),
+    reverse: fc.boolean(),
+    keysOnly: fc.boolean(),
+    limit: uint32,
   });
   fc.assert(
     fc.property(point, request, (point, request) => {
@@ -107,7 +110,8 @@ test('a request for a page comes through', () => {
       decodePageRequest(memory, AT, pageRequest);
       const { startStart, startEnd, endStart, endEnd, hasEnd, ...decoded } = pageRequest;
       const { start, end, ...plain } = request;
-      assert.deepEqual(decoded, { ...point, ...plain });
+      const { limit: memtableLimit, ...rest } = point;
+      assert.deepEqual(decoded, { ...rest, memtableLimit, ...plain });
       assert.deepEqual(new Uint8Array(memory.subarray(startStart, startEnd)), start);
       const decodedEnd = hasEnd ? new Uint8Array(memory.subarray(endStart, endEnd)) : null;
       assert.deepEqual(decodedEnd, end);
@@ -151,15 +155,17 @@ test('the answer to a read, or a failure, comes through', () => {
 
 test('a page comes through, around entries that are there already', () => {
   fc.assert(
-    fc.property(key, key, (entries, resume) => {
+    fc.property(key, key, fc.boolean(), (entries, resumeAt, hasMore) => {
+      const resume = hasMore ? resumeAt : new Uint8Array(0);
       const memory = memoryFor(answerBytes(entries.length + resume.length));
       const start = pageEntriesStart(AT);
       memory.set(entries, start);
-      const end = encodePageAnswer(memory, AT, start + entries.length, resume, 0, resume.length);
+      const end = encodePageAnswer(memory, AT, start + entries.length, hasMore, resumeAt, 0, resumeAt.length);
       assertNothingOutside(memory);
       assert.equal(end, memory.length - BEHIND);
       decodeAnswer(memory, AT, end, answer);
       assert.equal(answer.status, AnswerStatus.found);
+      assert.equal(answer.hasMore, hasMore);
       const { bodyStart, bodyEnd, resumeEnd } = answer;
       assert.deepEqual(new Uint8Array(memory.subarray(bodyStart, bodyEnd)), entries);
       assert.deepEqual(new Uint8Array(memory.subarray(bodyEnd, resumeEnd)), resume);
