@@ -4,7 +4,9 @@
  */
 import { checkRest } from './checks/at-rest.ts';
 import { checkConvergence, differenceOf } from './checks/convergence.ts';
+import { checkHandoff, missingOf } from './checks/handoff.ts';
 import { judge } from './checks/judge.ts';
+import { checkSettled } from './checks/settled.ts';
 import { Coverage } from './coverage.ts';
 import type { FinalState, Violation } from './history.ts';
 import type { Plan, PlannedFault } from './plan/plan.ts';
@@ -14,7 +16,7 @@ import { Clients } from './world/clients.ts';
 import { SimulatedCluster } from './world/cluster.ts';
 import { type EndFault, FAULTS } from './world/faults.ts';
 import { finalStateOf } from './world/final-state.ts';
-import { restOf } from './world/rest.ts';
+import { hintsLost, restOf } from './world/rest.ts';
 
 /** A cluster that has not come up by then never will. */
 const START_MS = 5_000;
@@ -22,6 +24,8 @@ const START_MS = 5_000;
 const REST_MS = 2_000;
 /** Between two looks at whether something has come to pass. */
 const LOOK_MS = 50;
+/** After this hints have been delivered, whatever kept them back. */
+const HANDOFF_MS = 10_000;
 /** After this all owners are equal. */
 const CONVERGE_MS = 20_000;
 const LOOK_AT_DISKS_MS = 250;
@@ -78,6 +82,10 @@ class Run {
     await this.#passTo(this.#nowMs + this.#plan.durationMs);
     this.#mend();
     await this.#untilAllServe();
+    const proved = await this.#checkSettled();
+    const handedOff = await this.#checkHandoff();
+    // The same as `--anti-entropy-interval`, for the slots that have keys alone.
+    this.#cluster.time.every(REPAIR_MS, () => this.#cluster.repair(this.#keys));
     let mendedMs = this.#nowMs;
     await this.#passTo(mendedMs + REST_MS);
     let finals = await this.#finalStates();
@@ -99,6 +107,8 @@ class Run {
     const lossesMs = this.#cluster.machines.map((machine) => machine.lossesMs);
     const violations = [
       ...judge({ observations, lossesMs }, finals, this.#cluster),
+      ...proved,
+      ...handedOff,
       ...checkRest(restOf(this.#cluster)),
       ...checkConvergence(this.#differenceOf(finals), CONVERGE_MS),
     ];
@@ -175,9 +185,28 @@ class Run {
     for (const fault of [...this.#holding.keys()]) this.#endFault(fault);
     this.#cluster.start();
     this.#cluster.restartFailed();
-    const { time } = this.#cluster;
-    // The same as `--anti-entropy-interval`, for the slots that have keys alone.
-    time.every(REPAIR_MS, () => this.#cluster.repair(this.#keys));
+  }
+
+  /** Before owners are compared once more. Of a folder that has lost something nothing is settled. */
+  async #checkSettled(): Promise<Violation[]> {
+    if (this.#cluster.hasLost) return [];
+    const settledAt = this.#cluster.settledAt(this.#keys);
+    return checkSettled(await this.#finalStates(), settledAt, this.#cluster.positionOf);
+  }
+
+  /** Where nothing has taken hints away. */
+  async #checkHandoff(): Promise<Violation[]> {
+    const { machines, positionOf } = this.#cluster;
+    const { observations } = this.#clients;
+    if (machines.some(({ starts }) => starts > 1)) return [];
+    const endMs = this.#nowMs + HANDOFF_MS;
+    await this.#passTo(this.#nowMs + REST_MS);
+    for (;;) {
+      const missing = missingOf(observations, await this.#finalStates(), positionOf);
+      if (machines.some((machine) => hintsLost(machine) > 0)) return [];
+      if (missing === '' || this.#nowMs >= endMs) return checkHandoff(missing, HANDOFF_MS);
+      await this.#passTo(this.#nowMs + LOOK_AT_DISKS_MS);
+    }
   }
 
   #differenceOf(finals: readonly FinalState[]): string {

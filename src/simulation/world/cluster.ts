@@ -60,6 +60,22 @@ export class SimulatedCluster {
     for (const slot of new Set([...keys].map((key) => slotOf(Buffer.from(key))))) repairs.repair(slot, slot);
   }
 
+  /** Up to which timestamp any machine says that the slots of these keys are settled. */
+  settledAt(keys: Iterable<string>): ReadonlyMap<string, number> {
+    const marks = this.machines.flatMap(({ process }) => process?.watermarks ?? []);
+    return new Map(
+      [...keys].map((key) => {
+        const slot = slotOf(Buffer.from(key));
+        return [key, Math.max(0, ...marks.map((mark) => mark[slot]))];
+      }),
+    );
+  }
+
+  /** Whether what had been acknowledged was taken from a disk. */
+  get hasLost(): boolean {
+    return this.machines.some(({ lossesMs }) => lossesMs.length > 0);
+  }
+
   /**
    * As an operator does with a folder that is damaged beyond use: empties those of machines whose node does not start, or
    * cannot tell what it has. False: there is none.

@@ -40,6 +40,8 @@ export class Process {
   /** Null until it serves. */
   node: RunningNode | null = null;
   engine: StorageEngine | null = null;
+  /** For each slot, up to which timestamp it is settled. */
+  watermarks: Float64Array | null = null;
   isDraining = false;
 
   constructor(clock: ProcessClock) {
@@ -83,6 +85,11 @@ export class Machine {
     if (this.serving === null) return '';
     const { node } = this.serving.services.status.status() as { node: { state: string } };
     return node.state;
+  }
+
+  /** How many processes it has had. */
+  get starts(): number {
+    return this.#processes;
   }
 
   /** Turns the machine on, where it is off, and starts its node; until `stop`s it is started again when it fails to. */
@@ -252,6 +259,8 @@ export class Machine {
     return {
       ...options,
       openStorage: async (...folder) => {
+        const [, , , watermarks] = folder;
+        process.watermarks = new Float64Array(watermarks);
         process.engine = await open(...folder);
         return process.engine;
       },

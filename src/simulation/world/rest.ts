@@ -10,6 +10,20 @@ interface RestStatus {
   readonly peers: readonly { readonly inFlight: number; readonly queuedBytes: number }[];
 }
 
+/** Hints of a node that will never be delivered, as it says itself; infinite: it says nothing. */
+interface HintStatus {
+  readonly hints: Readonly<
+    Record<'expired' | 'lost' | 'overflowed' | 'passedOnInVain' | 'undeliverable', number>
+  >;
+}
+
+export function hintsLost({ serving }: Machine): number {
+  const status = serving?.services.status.status() as HintStatus | undefined;
+  if (status === undefined) return Number.POSITIVE_INFINITY;
+  const { expired, lost, overflowed, passedOnInVain, undeliverable } = status.hints;
+  return expired + lost + overflowed + passedOnInVain + undeliverable;
+}
+
 export function restOf({ machines, network, time }: SimulatedCluster): ClusterRest {
   return {
     nodes: machines.map(restOfNode),
