@@ -213,7 +213,13 @@ export const nodeSettings: SettingsTable<NodeSettings> = {
   logLevel: choice('log-level', 'warn', LOG_LEVELS, 'least serious message that is logged, to stderr'),
   hints: choice('hints', 'on', HINTS_MODES, 'remember what replicas missed, for when they are back'),
   maxHintBytes: size('max-hint-bytes', 256 * MIB, 64 * KIB, 64 * GIB, 'what hints may take on the disk'),
-  maxHintAgeMs: duration('max-hint-age', 24 * HOUR, SECOND, 30 * 24 * HOUR, 'older hints are dropped'),
+  maxHintAgeMs: duration(
+    'max-hint-age',
+    24 * HOUR,
+    SECOND,
+    30 * 24 * HOUR,
+    'older hints are dropped; a stopped node counts no time',
+  ),
   allowProfiling: toggle('allow-profiling', 'let programs on this machine profile the node: see `profile`'),
 };
 

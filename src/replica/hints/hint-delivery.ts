@@ -2,6 +2,11 @@
  * Delivers the hints for one node, page by page, the oldest first, as long as the node takes them. What it delivers is
  * read when it is sent, so it is the newest, however long the hint has waited. A page is deleted once the node has all
  * that is in it, and shortened when the node stops taking, so no record is delivered again and again.
+ *
+ * A record that is never answered, because it is too large for the link for example, must not keep back those behind it.
+ * So each attempt at a page begins behind the record with which the last one ended, and a page of which nothing is taken
+ * again and again is passed by for a while, as long as the node takes others. Only the newest record of a key is ever
+ * delivered, so their order means nothing.
  */
 import type { Backoff } from '../../backoff.ts';
 import type { Clock, TimerHandle } from '../../clock.ts';
@@ -23,6 +28,8 @@ const LASTING: ReadonlySet<number> = new Set([
   FailureCode.corruption,
 ]);
 const BUDGET_WAIT_MS = 20;
+/** A page of which so often in a row nothing was taken may be passed by. */
+const MAX_FAILURES = 3;
 
 /** What the deliveries to all nodes share. */
 export interface HintDeliveryContext {
@@ -49,7 +56,7 @@ export interface DeliveryCounts {
   sentBytes: number;
 }
 
-export type DeliveryState = 'idle' | 'delivering' | 'backing off' | 'waiting for the node';
+export type DeliveryState = 'idle' | 'delivering' | 'backing off' | 'trying later' | 'waiting for the node';
 
 export class HintDelivery {
   state: DeliveryState = 'idle';
@@ -59,6 +66,8 @@ export class HintDelivery {
   readonly #backoff: Backoff;
   readonly #pace = new HintPace();
   #timer: TimerHandle | null = null;
+  /** Whether the node has taken anything since a page was passed by. */
+  #isTaking = true;
   #isClosed = false;
 
   constructor(queue: HintQueue, context: HintDeliveryContext, counts: DeliveryCounts, backoff: Backoff) {
@@ -71,10 +80,11 @@ export class HintDelivery {
   /** Begins if there is anything to deliver and the node can be reached. */
   kick(): void {
     if (this.#isClosed || this.state === 'delivering' || this.state === 'backing off') return;
-    const isDue = this.#queue.first !== undefined;
     const { isUp } = this.#context;
-    if (isDue && isUp(this.#queue.nodeId)) void this.#deliver();
-    else this.state = isDue ? 'waiting for the node' : 'idle';
+    if (this.#queue.first === undefined) this.state = 'idle';
+    else if (!isUp(this.#queue.nodeId)) this.state = 'waiting for the node';
+    else if (this.#nextPage() === undefined) this.state = 'trying later';
+    else void this.#deliver();
   }
 
   /** Begins nothing more. */
@@ -87,8 +97,8 @@ export class HintDelivery {
     this.state = 'delivering';
     let isTaken = true;
     try {
-      for (let page = this.#queue.first; page !== undefined && isTaken; page = this.#queue.first)
-        isTaken = await this.#deliverPage(page);
+      for (let page = this.#nextPage(); page !== undefined && isTaken; page = this.#nextPage())
+        isTaken = (await this.#deliverPage(page)) || this.#passesBy(page);
     } catch (error) {
       isTaken = false;
       // A node that stops closes its engine.
@@ -98,6 +108,23 @@ export class HintDelivery {
     this.state = 'idle';
     if (isTaken) this.#backoff.reset();
     else this.#backOff();
+  }
+
+  #nextPage(): StoredPage | undefined {
+    return this.#queue.due(this.#context.clock.monotonicMs());
+  }
+
+  /** Whether to go on with other pages although this one was not taken. */
+  #passesBy(page: StoredPage): boolean {
+    const nowMs = this.#context.clock.monotonicMs();
+    if (!this.#isTaking) {
+      this.#queue.recall(nowMs);
+      this.#isTaking = true;
+      return false;
+    }
+    if (this.#isClosed || page.failures < MAX_FAILURES || !this.#queue.passBy(page, nowMs)) return false;
+    this.#isTaking = false;
+    return true;
   }
 
   #backOff(): void {
@@ -112,7 +139,7 @@ export class HintDelivery {
   /** @returns whether the node has taken all of it */
   async #deliverPage(page: StoredPage): Promise<boolean> {
     const { clock, log, requests } = this.#context;
-    const keys = await log.begin(this.#queue, page);
+    const keys = rotated(await log.begin(this.#queue, page), page.firstKey);
     let done = 0;
     let left: Uint8Array[] = [];
     while (keys !== null && done < keys.length && left.length === 0 && !this.#isClosed) {
@@ -131,11 +158,18 @@ export class HintDelivery {
       );
       if (restMs > 0 && left.length === 0) await this.#rest(restMs);
     }
-    const kept = [...left, ...(keys ?? []).slice(done)];
+    // The next attempt begins with what this one has not come to.
+    const kept = [...(keys ?? []).slice(done), ...left];
     if (kept.length === 0 || kept.length < (keys?.length ?? 0)) {
       await log.keep(this.#queue, page, kept);
+      page.failures = 0;
+      page.firstKey = 0;
+      this.#isTaking = true;
       // It takes something: the next attempt need not wait for long.
       this.#backoff.reset();
+    } else if (left.length > 0) {
+      page.failures++;
+      page.firstKey = (page.firstKey + left.length) % kept.length;
     }
     return kept.length === 0;
   }
@@ -150,6 +184,10 @@ export class HintDelivery {
   #rest(ms: number): Promise<void> {
     return new Promise((resolve) => void this.#context.clock.after(ms, resolve));
   }
+}
+
+function rotated(keys: readonly Uint8Array[] | null, first: number): readonly Uint8Array[] | null {
+  return keys === null || first === 0 ? keys : [...keys.slice(first), ...keys.slice(0, first)];
 }
 
 /** Records that are under way together. The first that shows that the node takes nothing now ends it. */

@@ -16,18 +16,21 @@ import {
   pageName,
   parsePageName,
 } from './hint-page.ts';
-import { HintQueue, PAGE_OVERHEAD_BYTES, type SealedPage, type StoredPage } from './hint-queue.ts';
+import { HintQueue, type SealedPage, type StoredPage } from './hint-queue.ts';
+import { decodeHintTime, encodeHintTime, HINT_TIME_NAME, HintTime } from './hint-time.ts';
 
 /** How long hints gather in a page before it is stored. */
 const GATHER_MS = 100;
 /** Pages on their way to the disk: when it takes no more, hints are dropped and not gathered in memory. */
 const MAX_UNSTORED_BYTES = 4 * 1024 * 1024;
 const LOG_PERIOD_MS = 60_000;
+/** A node that is killed forgets so much of the age of its hints. */
+const KEEP_TIME_EVERY_MS = 60_000;
 
 interface HintLogOptions {
   readonly records: OwnRecords;
   readonly clock: Clock;
-  /** Since the Unix epoch: a time that does not jump with the wall clock; 0 while it is not known. */
+  /** Since the Unix epoch, for numbers that rise; 0: not known. */
   readonly nowMs: () => number;
   readonly maxBytes: number;
   readonly maxAgeMs: number;
@@ -47,6 +50,8 @@ export type Noted = (typeof Noted)[keyof typeof Noted];
 export class HintLog {
   readonly #options: HintLogOptions;
   readonly #limitedLog: LimitedLog<'full' | 'fault'>;
+  readonly #time: HintTime;
+  #timeKeptMs = 0;
   readonly #queues = new Map<string, HintQueue>();
   #timer: TimerHandle | null = null;
   /** The last page of each queue that is on its way to the disk, and all that were before it. */
@@ -61,12 +66,18 @@ export class HintLog {
   constructor(options: HintLogOptions) {
     this.#options = options;
     this.#limitedLog = new LimitedLog(options.log, options.clock, LOG_PERIOD_MS);
+    this.#time = new HintTime(options.clock);
   }
 
   /** Finds what an earlier start has left. */
   async load(): Promise<void> {
     const { records } = this.#options;
     for await (const { name, value } of records.scan(OwnPart.hints)) {
+      const keptMs = Buffer.compare(name, HINT_TIME_NAME) === 0 ? decodeHintTime(value) : null;
+      if (keptMs !== null) {
+        this.#time.resume(keptMs);
+        continue;
+      }
       const parsed = parsePageName(name);
       const page = decodeHintPage(value);
       if (parsed === null || page === null) {
@@ -75,9 +86,10 @@ export class HintLog {
         continue;
       }
       const { keys, createdMs } = page;
-      const bytes = value.length + PAGE_OVERHEAD_BYTES;
-      this.#queueOf(parsed.nodeId).load({ number: parsed.number, createdMs, count: keys.length, bytes });
+      this.#time.resume(createdMs);
+      this.#queueOf(parsed.nodeId).load(parsed.number, createdMs, keys.length, value.length);
     }
+    this.#timeKeptMs = this.#time.nowMs();
   }
 
   get queues(): Iterable<HintQueue> {
@@ -88,6 +100,12 @@ export class HintLog {
     let bytes = 0;
     for (const queue of this.#queues.values()) bytes += queue.bytes;
     return bytes;
+  }
+
+  /** How long the oldest has waited; 0: none waits. */
+  get oldestMs(): number {
+    const created = Array.from(this.#queues.values(), ({ oldestMs }) => oldestMs).filter((ms) => ms !== null);
+    return created.length === 0 ? 0 : this.#time.nowMs() - Math.min(...created);
   }
 
   /** @param nodeId whose replica lacks the key's newest record */
@@ -102,7 +120,7 @@ export class HintLog {
       return Noted.full;
     }
     if (queue.isFullFor(key)) this.#seal(queue);
-    queue.add(key, nowMs());
+    queue.add(key, this.#time.nowMs(), Math.floor(nowMs()));
     this.#timer ??= clock.after(GATHER_MS, () => this.#sealAll());
     return Noted.added;
   }
@@ -139,17 +157,18 @@ export class HintLog {
     }
   }
 
-  /** Drops the pages that are too old. */
+  /** Drops the pages that are too old; to be called again and again. */
   async expire(): Promise<void> {
-    const { maxAgeMs, nowMs } = this.#options;
-    const oldestMs = nowMs() - maxAgeMs;
+    const nowMs = this.#time.nowMs();
+    const oldestMs = nowMs - this.#options.maxAgeMs;
     for (const queue of this.#queues.values()) {
-      for (let page = queue.first; page !== undefined && isOlder(page, oldestMs); page = queue.first) {
+      for (let page = queue.first; page !== undefined && page.createdMs < oldestMs; page = queue.first) {
         if (this.#isClosed) return;
         this.expired += page.count;
         await this.#drop(queue, page);
       }
     }
+    if (nowMs - this.#timeKeptMs >= KEEP_TIME_EVERY_MS) await this.#keepTime();
   }
 
   /** The node is in the cluster no more. Returns how many keys that were. */
@@ -169,6 +188,17 @@ export class HintLog {
     this.#isClosed = true;
     this.#sealAll();
     await Promise.all(this.#storing.values());
+    await this.#keepTime();
+  }
+
+  /** Where it cannot be kept, what waits lives a little longer. */
+  async #keepTime(): Promise<void> {
+    const nowMs = this.#time.nowMs();
+    this.#timeKeptMs = nowMs;
+    if (this.bytes === 0) return;
+    await this.#options.records
+      .put(OwnPart.hints, HINT_TIME_NAME, encodeHintTime(nowMs))
+      .catch(() => undefined);
   }
 
   async #drop(queue: HintQueue, page: StoredPage): Promise<void> {
@@ -225,11 +255,6 @@ export class HintLog {
   #tellFault(error: unknown): void {
     this.#limitedLog.error('fault', `Hints are lost, as they cannot be stored: ${errorMessage(error)}`);
   }
-}
-
-/** One from a moment in which the time was not known waits for as long as it takes. */
-function isOlder({ createdMs }: StoredPage, oldestMs: number): boolean {
-  return createdMs > 0 && createdMs < oldestMs;
 }
 
 function pageBytesOf(keys: readonly Uint8Array[]): number {

@@ -9,6 +9,8 @@ import { emptyPageBytes, encodeHintPage, hintBytes } from './hint-page.ts';
 const GATHER_MS = 20;
 /** It fits into a message to every node, however small its clients' values are. */
 const MAX_SENT_PAGE_BYTES = 6 * 1024;
+/** Who keeps them counts their age. */
+const NOT_KEPT_YET = 0;
 /** What waits for an answer. */
 const MAX_UNANSWERED_BYTES = 1024 * 1024;
 
@@ -39,16 +41,14 @@ export class HintOutbox {
   overflowed = 0;
   readonly #peers: HintPeers;
   readonly #clock: Clock;
-  readonly #nowMs: () => number;
   readonly #timeoutMs: number;
   readonly #open = new Map<string, OpenPage>();
   #timer: TimerHandle | null = null;
   #unansweredBytes = 0;
 
-  constructor(peers: HintPeers, clock: Clock, nowMs: () => number, timeoutMs: number) {
+  constructor(peers: HintPeers, clock: Clock, timeoutMs: number) {
     this.#peers = peers;
     this.#clock = clock;
-    this.#nowMs = nowMs;
     this.#timeoutMs = timeoutMs;
   }
 
@@ -92,7 +92,7 @@ export class HintOutbox {
   }
 
   #send({ holderId, missedId, keys, bytes }: OpenPage): void {
-    const page = encodeHintPage(this.#nowMs(), keys.values(), bytes);
+    const page = encodeHintPage(NOT_KEPT_YET, keys.values(), bytes);
     this.passedOn += keys.size;
     this.#unansweredBytes += bytes;
     const onReply = (_position: number, { kind }: ReplicaReply): void => {

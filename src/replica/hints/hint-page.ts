@@ -5,7 +5,7 @@
 import { copyBytes } from '../../../native-free-lsm/index.ts';
 import { MAX_OWN_VALUE_BYTES } from '../own-records.ts';
 
-const PAGE_FORMAT = 1;
+const PAGE_FORMAT = 2;
 const CREATED_AT = 1;
 const KEYS_AT = 9;
 const LENGTH_BYTES = 2;
@@ -22,7 +22,7 @@ export function hintBytes(key: Uint8Array): number {
 /** Of a page that is stored. */
 export const MAX_HINT_PAGE_BYTES = MAX_OWN_VALUE_BYTES;
 
-/** @param createdMs since the Unix epoch */
+/** @param createdMs by the time that hint-time.ts keeps */
 export function encodeHintPage(createdMs: number, keys: Iterable<Uint8Array>, pageBytes: number): Uint8Array {
   const page = Buffer.allocUnsafeSlow(pageBytes);
   page[0] = PAGE_FORMAT;

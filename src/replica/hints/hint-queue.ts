@@ -6,17 +6,36 @@
 import { emptyPageBytes, encodeHintPage, hintBytes, MAX_HINT_PAGE_BYTES } from './hint-page.ts';
 
 /** What a page takes besides its value: its key and header in the store, and what is kept of it in memory. */
-export const PAGE_OVERHEAD_BYTES = 128;
+const PAGE_OVERHEAD_BYTES = 128;
 /** What is kept of the keys in the last pages, so that a key is noted once. */
 const MAX_RECENT_BYTES = 1024 * 1024;
 
-export interface StoredPage {
+/** The longest time for which a page is passed by that the node takes nothing of. */
+const MAX_PASS_MS = 300_000;
+const FIRST_PASS_MS = 1_000;
+
+export class StoredPage {
   readonly number: number;
+  /** By the time of hints. */
   readonly createdMs: number;
   /** How many keys are in it. */
   count: number;
   /** With PAGE_OVERHEAD_BYTES. */
   bytes: number;
+  /** How often in a row nothing of it was taken. */
+  failures = 0;
+  /** With which of its keys the next attempt begins. */
+  firstKey = 0;
+  /** How often in a row it was passed by, and until when it is, in the monotonic time. */
+  passes = 0;
+  passedUntilMs = 0;
+
+  constructor(number: number, createdMs: number, count: number, valueBytes: number) {
+    this.number = number;
+    this.createdMs = createdMs;
+    this.count = count;
+    this.bytes = valueBytes + PAGE_OVERHEAD_BYTES;
+  }
 }
 
 /** A page that is full or due, to be stored. */
@@ -62,13 +81,43 @@ export class HintQueue {
     return this.#stored[0];
   }
 
-  /** Since the Unix epoch, when its oldest hint came; 0: it has none. */
-  get oldestMs(): number {
-    return this.first?.createdMs ?? (this.isFilling ? this.#openCreatedMs : 0);
+  /** The oldest page that is not passed by. */
+  due(nowMs: number): StoredPage | undefined {
+    return this.#stored.find(({ passedUntilMs }) => passedUntilMs <= nowMs);
+  }
+
+  /**
+   * The node takes nothing of this page, and may take others: it is passed by, for longer and longer.
+   * @returns false: there is no other
+   */
+  passBy(page: StoredPage, nowMs: number): boolean {
+    const { passedUntilMs } = page;
+    page.passedUntilMs = nowMs + Math.min(FIRST_PASS_MS * 2 ** page.passes, MAX_PASS_MS);
+    if (this.due(nowMs) === undefined) {
+      page.passedUntilMs = passedUntilMs;
+      return false;
+    }
+    page.passes++;
+    return true;
+  }
+
+  /** The node takes nothing at all: no page is to blame. */
+  recall(nowMs: number): void {
+    for (const page of this.#stored) {
+      if (page.passedUntilMs <= nowMs) continue;
+      page.passedUntilMs = 0;
+      page.passes--;
+    }
+  }
+
+  /** When its oldest hint came, by the time of hints; null: it has none. */
+  get oldestMs(): number | null {
+    return this.first?.createdMs ?? (this.isFilling ? this.#openCreatedMs : null);
   }
 
   /** A page was found when the node started; they come in the order of their numbers. */
-  load(page: StoredPage): void {
+  load(number: number, createdMs: number, count: number, valueBytes: number): void {
+    const page = new StoredPage(number, createdMs, count, valueBytes);
     this.#stored.push(page);
     this.#bytes += page.bytes;
     this.#keys += page.count;
@@ -86,13 +135,17 @@ export class HintQueue {
     return this.isFilling && this.#openBytes + hintBytes(key) > MAX_HINT_PAGE_BYTES;
   }
 
-  /** @param key one that it has not; copied */
-  add(key: Uint8Array, nowMs: number): void {
+  /**
+   * @param key one that it has not; copied
+   * @param nowMs by the time of hints
+   * @param leastNumber of a page that begins with it
+   */
+  add(key: Uint8Array, nowMs: number, leastNumber: number): void {
     if (!this.isFilling) {
       this.#openBytes = emptyPageBytes();
       this.#openCreatedMs = nowMs;
       // Later than any that a start before has made and this one could not read.
-      this.#nextNumber = Math.max(this.#nextNumber, Math.floor(nowMs));
+      this.#nextNumber = Math.max(this.#nextNumber, leastNumber);
     }
     const name = nameOf(key);
     this.#open.set(name, Uint8Array.from(key));
@@ -110,12 +163,7 @@ export class HintQueue {
   seal(): SealedPage | null {
     if (!this.isFilling) return null;
     const value = encodeHintPage(this.#openCreatedMs, this.#open.values(), this.#openBytes);
-    const page = {
-      number: this.#nextNumber++,
-      createdMs: this.#openCreatedMs,
-      count: this.#open.size,
-      bytes: value.length + PAGE_OVERHEAD_BYTES,
-    };
+    const page = new StoredPage(this.#nextNumber++, this.#openCreatedMs, this.#open.size, value.length);
     this.#stored.push(page);
     this.#bytes += page.bytes;
     this.#keys += page.count;

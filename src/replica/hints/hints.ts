@@ -118,7 +118,7 @@ export class Hints implements SettlementSink {
     this.#options = options;
     this.#limitedLog = new LimitedLog(log, clock, LOG_PERIOD_MS);
     this.#log = new HintLog({ ...options, records, clock, log });
-    this.#outbox = new HintOutbox(peers, clock, options.nowMs, deliveries.timeoutMs);
+    this.#outbox = new HintOutbox(peers, clock, deliveries.timeoutMs);
     this.#context = {
       nodeId,
       log: this.#log,
@@ -170,15 +170,14 @@ export class Hints implements SettlementSink {
   }
 
   figures(): HintFigures {
-    const { isOn, nowMs } = this.#options;
+    const { isOn } = this.#options;
     const queues = [...this.#log.queues];
-    const since = queues.map(({ oldestMs }) => oldestMs).filter((ms) => ms > 0);
     const { expired, lost, overflowed } = this.#log;
     return {
       isOn,
       keys: queues.reduce((sum, { keys }) => sum + keys, 0),
       bytes: this.#log.bytes,
-      oldestMs: since.length === 0 ? 0 : Math.max(Math.round(nowMs() - Math.min(...since)), 0),
+      oldestMs: Math.round(this.#log.oldestMs),
       remembered: this.#remembered,
       known: this.#known,
       passedOn: this.#outbox.passedOn,

@@ -7,6 +7,7 @@ import { type DeliveryCounts, HintDelivery } from '../../../../../src/replica/hi
 import { HintLog } from '../../../../../src/replica/hints/hint-log.ts';
 import type { HintQueue } from '../../../../../src/replica/hints/hint-queue.ts';
 import { OwnRecords } from '../../../../../src/replica/own-records.ts';
+import { failed } from '../../../../../src/reply.ts';
 import { FakeClock } from '../../../../../src/simulation/fake-clock.ts';
 import { TokenBucket } from '../../../../../src/token-bucket.ts';
 import { MapReplicas, recordOf } from '../../../../support/map-replicas.ts';
@@ -24,6 +25,7 @@ describe('delivery of hints', () => {
   let isUp: boolean;
   let requests: number;
   let faults: string[];
+  let silentAsked: number;
   beforeEach(() => {
     clock = new FakeClock();
     replicas = new MapReplicas('a', 'b');
@@ -34,6 +36,7 @@ describe('delivery of hints', () => {
     isUp = true;
     requests = 0;
     faults = [];
+    silentAsked = 0;
   });
 
   /** Remembers these keys for b, and has its records here unless told otherwise. */
@@ -197,6 +200,76 @@ describe('delivery of hints', () => {
     await pass(1_000);
     assert.equal(replicas.countOf('write'), 15);
     assert.equal(replicas.of('b').size, 40);
+  });
+
+  /** Nothing is heard of writes of this key until the function that is returned is called. */
+  function silentAbout(silent: string): () => void {
+    const { repairWrite } = replicas;
+    replicas.repairWrite = (...args) => {
+      const [, key, , timeoutMs, sink, position] = args;
+      if (Buffer.from(key).toString() !== silent) repairWrite.apply(replicas, args);
+      else {
+        silentAsked++;
+        clock.after(timeoutMs, () => sink.onReply(position, failed(FailureCode.timedOut, 'time is over')));
+      }
+    };
+    return () => {
+      replicas.repairWrite = repairWrite;
+    };
+  }
+
+  /** As the node does twice a second. */
+  async function tick(delivery: HintDelivery, ms: number): Promise<void> {
+    for (let passed = 0; passed < ms; passed += 500) {
+      for (let half = 0; half < 2; half++) {
+        for (let i = 0; i < MICROTASKS; i++) await undefined;
+        clock.advance(250);
+      }
+      delivery.kick();
+    }
+  }
+
+  it('passes by what is never answered, goes on behind it, and tries it again later', async () => {
+    await note(['k0']);
+    await note(['k1']);
+    await note(['k2']);
+    const mend = silentAbout('k0');
+    const delivery = delivering();
+    await tick(delivery, 20_000);
+    assert.deepEqual([...replicas.of('b').keys()], ['k1', 'k2']);
+    assert.equal(queue().keys, 1);
+    await note(['k3']);
+    await tick(delivery, 7_000);
+    assert.equal(replicas.of('b').has('k3'), true, 'what comes later is not kept back either');
+    silentAsked = 0;
+    await tick(delivery, 120_000);
+    assert.ok(silentAsked >= 2 && silentAsked < 30, `${silentAsked} tries in two minutes`);
+    mend();
+    await tick(delivery, 7_000);
+    assert.deepEqual([queue().keys, delivery.state], [0, 'idle']);
+  });
+
+  it('passes by within a page, also where one record is sent at a time', async () => {
+    const large = 'x'.repeat(MIB);
+    await note(keysOf(40).slice(20), large);
+    const delivery = delivering(1_000 * MIB);
+    await tick(delivery, 1_000);
+    assert.equal(replicas.of('b').size, 20);
+    await note(keysOf(20), large);
+    silentAbout('k0');
+    await tick(delivery, 10_000);
+    assert.equal(replicas.of('b').size, 39);
+    assert.equal(queue().keys, 1);
+  });
+
+  it('has passed nothing by for long when a node comes back that took nothing at all', async () => {
+    for (const key of keysOf(5)) await note([key]);
+    replicas.refusing.set('b', FailureCode.timedOut);
+    const delivery = delivering();
+    await tick(delivery, 120_000);
+    replicas.refusing.clear();
+    await tick(delivery, 7_000);
+    assert.equal(replicas.of('b').size, 5);
   });
 
   it('delivers a write that came while its key was being delivered', async () => {

@@ -62,7 +62,7 @@ describe('hints of a node', () => {
 
   async function storedPages(): Promise<number> {
     let pages = 0;
-    for await (const _ of own.scan(OwnPart.hints)) pages++;
+    for await (const { name } of own.scan(OwnPart.hints)) if (name.length > 1) pages++;
     return pages;
   }
 
@@ -162,6 +162,46 @@ describe('hints of a node', () => {
     assert.equal(await storedPages(), 0);
   });
 
+  it('do not age by a step of the own time or the wall clock, nor lose their age by a restart', async () => {
+    add('b', 'old');
+    await log.stored('b');
+    clock.setWallMs(clock.nowMs() + 1_000 * HOUR_MS);
+    await log.expire();
+    assert.deepEqual([log.expired, log.oldestMs], [0, 0]);
+    // A node that runs for 20 minutes at a time.
+    for (let start = 0; start < 3; start++) {
+      assert.equal(log.expired, 0);
+      for (let minute = 0; minute < 20; minute++) {
+        clock.advance(60_000);
+        await log.expire();
+      }
+      const { oldestMs } = log;
+      await log.close();
+      // It was not there for days, and anything has happened to the clocks meanwhile.
+      clock.setWallMs(clock.nowMs() - 2_000 * HOUR_MS);
+      clock.advance(1_000 * HOUR_MS);
+      log = opened();
+      await log.load();
+      assert.ok(Math.abs(log.oldestMs - oldestMs) < 100, `${log.oldestMs} after ${oldestMs}`);
+    }
+    clock.advance(60_000);
+    await log.expire();
+    assert.equal(log.expired, 1);
+  });
+
+  it('age also where the node is killed, but for a minute', async () => {
+    add('b', 'old');
+    await log.stored('b');
+    for (let half = 0; half < 60; half++) {
+      clock.advance(30_000);
+      await log.expire();
+    }
+    log = opened();
+    await log.load();
+    const { oldestMs } = log;
+    assert.ok(oldestMs <= 1_800_000 && oldestMs >= 1_740_000, `${oldestMs}`);
+  });
+
   it('that cannot be stored are lost, counted and said, and can be noted again', async () => {
     engine.isFull = true;
     add('b', 'k1', 'k2');
@@ -217,7 +257,7 @@ describe('hints of a node', () => {
     add('b', 'k1');
     await log.stored('b');
     await own.put(OwnPart.hints, Buffer.from('b\0\0\0\0\0\0\x01', 'latin1'), Buffer.from('not a page'));
-    await own.put(OwnPart.hints, Buffer.from('x'), Buffer.from('not a name'));
+    await own.put(OwnPart.hints, Buffer.from('xy'), Buffer.from('not a name'));
     log = opened();
     await log.load();
     assert.deepEqual([log.lost, await storedPages()], [2, 1]);

@@ -41,7 +41,7 @@ test('what is no page of this format is none, whatever its bytes', () => {
     if (cut !== null) assert.ok([9, 13].includes(length), `${length} bytes`);
   }
   const later = Uint8Array.from(page);
-  later[0] = 2;
+  later[0]++;
   assert.equal(decodeHintPage(later), null);
   const withoutTime = Uint8Array.from(page).fill(0xff, 1, 9);
   assert.equal(decodeHintPage(withoutTime), null);
