@@ -18,16 +18,9 @@ import {
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { installedFolder } from '../../src/cli/page-files.ts';
-import { type VendoredLibrary, vendoredBy, withVendoredImports } from './vendored.ts';
+import { FOLDERS, PACKAGE_NAMES, type PackageName, PROJECT } from './packages.ts';
+import { asPublished, type VendoredLibrary, vendoredBy } from './vendored.ts';
 
-const PACKAGE_NAMES = ['native-free-lsm', 'quorate'] as const;
-type PackageName = (typeof PACKAGE_NAMES)[number];
-
-const PROJECT = path.join(import.meta.dirname, '..', '..');
-const FOLDERS: Readonly<Record<PackageName, string>> = {
-  'native-free-lsm': path.join(PROJECT, 'native-free-lsm'),
-  quorate: PROJECT,
-};
 const PROGRAM_FILE = 'src/cli/bin.js';
 
 const { positionals } = parseArgs({ allowPositionals: true });
@@ -61,7 +54,7 @@ function compile(name: PackageName): void {
 
 function rewriteImports(dist: string, file: string): void {
   const code = readFileSync(path.join(dist, file), 'utf8');
-  const rewritten = withVendoredImports(code, file);
+  const rewritten = asPublished(code, file);
   if (rewritten !== code) writeFileSync(path.join(dist, file), rewritten);
 }
 

@@ -40,14 +40,16 @@ function librariesOfPages(): VendoredLibrary[] {
 }
 
 /**
- * A compiled file, importing what the package carries from there.
+ * A compiled file, importing what the package carries from there, and declarations by the names that they have now: the
+ * compiler leaves `.ts` in these.
  * @param file its path in `dist`
  */
-export function withVendoredImports(code: string, file: string): string {
+export function asPublished(code: string, file: string): string {
   return code.replace(/(\bfrom |\bimport\()(['"])([^'"\n]+)\2/g, (whole, before, quote, specifier) => {
-    const target = IMPORTED[specifier];
-    if (target === undefined) return whole;
-    const relative = path.posix.relative(path.posix.dirname(file), `vendor/${target}`);
+    if (/^\.{1,2}\/.*\.ts$/.test(specifier))
+      return `${before}${quote}${specifier.replace(/ts$/, 'js')}${quote}`;
+    if (!Object.hasOwn(IMPORTED, specifier)) return whole;
+    const relative = path.posix.relative(path.posix.dirname(file), `vendor/${IMPORTED[specifier]}`);
     return `${before}${quote}${relative.startsWith('.') ? relative : `./${relative}`}${quote}`;
   });
 }

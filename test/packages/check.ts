@@ -1,0 +1,93 @@
+/**
+ * `npm run package:check`: builds and packs both packages, judges what is in them, installs them as users do, tries them
+ * on each Node that they are for, and says what they cost beside others. It needs the registry of npm, but for --quick.
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { PACKAGE_NAMES, type PackageName } from '../../deploy/packages/packages.ts';
+import { count, script } from '../support/script-flags.ts';
+import { contentFaults } from './contents.ts';
+import { costTable } from './cost-table.ts';
+import { lintFaults } from './lint.ts';
+import { type Installation, install, installationFaults, installNode, pack, type Tarball } from './npm.ts';
+import { sayingOf, tryCluster, tryCommands, tryEngine } from './trials.ts';
+import { typeFaults } from './types.ts';
+
+interface Flags {
+  readonly quick: boolean;
+  readonly rounds: number;
+}
+
+/** The oldest that each package is for, and the newest of each line that is maintained. */
+const NODES_OF_ENGINE = ['22.15.0', '22', '24', '26'];
+const NODES_OF_PROGRAM = ['24.0.0', '24', '26'];
+const TOO_OLD = '22';
+const OTHERS = ['classic-level@3.0.0', 'lmdb@3.5.6', 'harperdb@4.7.29'];
+
+const { quick, rounds } = script('package:check', 'Builds, packs, installs and tries both packages.')
+  .option('--quick', 'only what needs no installing: contents, publint, attw', false)
+  .option('--rounds <n>', 'how often each is installed; the least time counts', count, 1)
+  .parse()
+  .opts<Flags>();
+
+const folder = await mkdtemp(path.join(tmpdir(), 'quorate-packages-'));
+try {
+  const tarballs = new Map<PackageName, Tarball>();
+  for (const name of PACKAGE_NAMES) tarballs.set(name, await packed(name));
+  if (!quick) await installAndTry(tarballs);
+} finally {
+  await rm(folder, { recursive: true, force: true });
+}
+
+async function packed(name: PackageName): Promise<Tarball> {
+  const tarball = await pack(name, folder);
+  refuse([...contentFaults(name, tarball.files), ...(await lintFaults(name, tarball.path))]);
+  console.log(
+    `${name}: ${tarball.files.length} files, ${(tarball.sizeBytes / 1000).toFixed(0)} kB packed: as it should be`,
+  );
+  return tarball;
+}
+
+async function installAndTry(tarballs: ReadonlyMap<PackageName, Tarball>): Promise<void> {
+  const nodes = new Map<string, string>();
+  for (const version of new Set([...NODES_OF_ENGINE, ...NODES_OF_PROGRAM, TOO_OLD])) {
+    nodes.set(version, await installNode(version, path.join(folder, `node-${version}`)));
+  }
+  const nodeOf = (version: string): string => nodes.get(version) as string;
+  const costs: Installation[] = [];
+  for (const [name, tarball] of tarballs) {
+    const installed = await installedInRounds(name, tarball.path);
+    refuse(installationFaults(name, installed));
+    costs.push(installed);
+  }
+  const [engine, program] = costs;
+  refuse(await typeFaults(engine.folder));
+  for (const version of NODES_OF_ENGINE) {
+    const { importMs, requireMs } = await tryEngine(nodeOf(version), engine.folder);
+    const ms = `${importMs.toFixed(0)} ms by import, ${requireMs.toFixed(0)} ms by require`;
+    console.log(`native-free-lsm on Node ${version}: opens in ${ms}, writes, reads and opens again`);
+  }
+  for (const version of NODES_OF_PROGRAM) {
+    const { startMs } = await tryCluster(nodeOf(version), program.folder);
+    await tryCommands(nodeOf(version), program.folder);
+    console.log(`npx quorate on Node ${version}: three nodes serve after ${startMs.toFixed(0)} ms`);
+  }
+  const saying = sayingOf(nodeOf(TOO_OLD), program.folder);
+  if (!/^quorate: it needs Node 24 or newer, and this is Node 22[^\n]*\n$/.test(saying)) refuse([saying]);
+  console.log(`npx quorate on Node ${TOO_OLD}: ${saying}`);
+  for (const what of OTHERS) costs.push(await installedInRounds(what.replace(/@.*/, ''), what));
+  console.log(costTable(costs));
+}
+
+async function installedInRounds(name: string, what: string): Promise<Installation> {
+  const runs: Installation[] = [];
+  for (let round = 0; round < rounds; round++) {
+    runs.push(await install(name, what, path.join(folder, `${name}-${round}`)));
+  }
+  return runs.reduce((best, run) => (run.seconds < best.seconds ? run : best));
+}
+
+function refuse(faults: readonly string[]): void {
+  if (faults.length > 0) throw new Error(`the packages are not as they should be:\n${faults.join('\n')}`);
+}

@@ -1,0 +1,129 @@
+/** What users do first with the installed packages, on a Node of theirs. Each trial throws when it fails. */
+import assert from 'node:assert/strict';
+import { execFile, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { freePortRow } from '../support/ports.ts';
+
+const run = promisify(execFile);
+const START_MS = 30_000;
+
+const USE_ENGINE = `(async () => {
+  const begun = performance.now();
+  const engine = await open(process.argv[2]);
+  const openMs = performance.now() - begun;
+  await engine.put(Buffer.from('apple'), Buffer.from('red'));
+  await engine.write([{ type: 'put', key: Buffer.from('pear'), value: Buffer.from('green') }]);
+  await engine.compact();
+  const entries = [];
+  for await (const { key, value } of engine.range({ start: Buffer.from('a') }))
+    entries.push(Buffer.from(key) + '=' + Buffer.from(value));
+  await engine.close();
+  const again = await open(process.argv[2], { createIfMissing: false });
+  entries.push(String(Buffer.from(await again.get(Buffer.from('apple')))));
+  await again.close();
+  console.log(JSON.stringify({ entries, openMs }));
+})();
+`;
+
+/** @returns how long the first opening took in each way to load the package */
+export async function tryEngine(
+  node: string,
+  folder: string,
+): Promise<{ importMs: number; requireMs: number }> {
+  const ways = {
+    'import.mjs': "import { open } from 'native-free-lsm';\nimport 'native-free-lsm/simulation';\n",
+    'require.cjs': "const { open } = require('native-free-lsm');\nrequire('native-free-lsm/simulation');\n",
+  };
+  const opened: number[] = [];
+  for (const [file, head] of Object.entries(ways)) {
+    await writeFile(path.join(folder, file), head + USE_ENGINE);
+    const data = path.join(
+      folder,
+      'data',
+      `${path.basename(path.dirname(node))}-${file}`,
+      String(process.hrtime.bigint()),
+    );
+    const { stdout } = await run(node, [path.join(folder, file), data], { cwd: folder, timeout: START_MS });
+    const { entries, openMs } = JSON.parse(stdout) as { entries: string[]; openMs: number };
+    assert.deepEqual(entries, ['apple=red', 'pear=green', 'red'], file);
+    opened.push(openMs);
+  }
+  return { importMs: opened[0], requireMs: opened[1] };
+}
+
+/** `npx quorate serve` in an empty folder: writes, reads and stops. */
+export async function tryCluster(node: string, folder: string): Promise<{ startMs: number }> {
+  const [port] = await freePortRow(3);
+  const begun = performance.now();
+  const child = spawn('npx', ['quorate', 'serve', '--port', String(port), '--data', `data-${port}`], {
+    cwd: folder,
+    env: environmentOf(node),
+    stdio: ['ignore', 'pipe', 'pipe'],
+    // As in a terminal: Ctrl-C reaches npx and all that it started.
+    detached: true,
+  });
+  const ended = once(child, 'close');
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      output += text;
+    });
+  }
+  try {
+    const patience = AbortSignal.timeout(START_MS);
+    while (!output.includes('Ctrl-C stops.')) {
+      if (child.exitCode !== null || patience.aborted) throw new Error(`serve said: ${output}`);
+      await sleep(10);
+    }
+    const startMs = performance.now() - begun;
+    // A machine that is busy may take longer than the deadline of a request, and a scan shows what one node has by now.
+    const answers = async (path: string, wanted: string, init?: RequestInit): Promise<void> => {
+      for (;;) {
+        const answer = await fetch(`http://127.0.0.1:${port}${path}`, init);
+        const text = `${answer.status} ${await answer.text()}`;
+        if (text === wanted) return;
+        if (patience.aborted) throw new Error(`${path} answered ${text}; serve said: ${output}`);
+      }
+    };
+    await answers('/v0/entity?id=greeting', '201 ', { method: 'PUT', body: 'hello' });
+    await answers('/v0/entity?id=greeting', '200 hello');
+    await answers('/v0/entities?start=', '200 greeting\nhello');
+    return { startMs };
+  } finally {
+    process.kill(-(child.pid as number), 'SIGINT');
+    await ended;
+  }
+}
+
+/** The other commands that load something by its address: pools of threads, and files that a page carries. */
+export async function tryCommands(node: string, folder: string): Promise<void> {
+  const commands = [
+    ['--version'],
+    ['fill', '--size', '1MiB', '--nodes', '1', '--data', `fill-${process.hrtime.bigint()}`],
+    ['simulate', '--seeds', '2', '--threads', '1', '--seed', '1'],
+  ];
+  for (const command of commands) {
+    await run('npx', ['quorate', ...command], { cwd: folder, env: environmentOf(node), timeout: START_MS });
+  }
+}
+
+/** What `npx quorate` says on a Node that is too old. */
+export function sayingOf(node: string, folder: string): string {
+  const { status, stderr, stdout } = spawnSync('npx', ['quorate', 'serve'], {
+    cwd: folder,
+    env: environmentOf(node),
+    encoding: 'utf8',
+  });
+  assert.equal(status, 1, stdout);
+  return stderr;
+}
+
+/** As if this Node were the user's. */
+function environmentOf(node: string): NodeJS.ProcessEnv {
+  const { NODE_COMPILE_CACHE: _, ...environment } = process.env;
+  return { ...environment, PATH: `${path.dirname(node)}${path.delimiter}${process.env.PATH}` };
+}
