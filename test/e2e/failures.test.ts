@@ -2,36 +2,35 @@ import assert from 'node:assert/strict';
 import { cpSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { checkAllQuorums } from '../support/all-quorums.ts';
 import { mappedFiles, TestCluster } from '../support/cluster.ts';
 import { runCli } from '../support/run-cli.ts';
-import { until } from '../support/until.ts';
-
-function elapsedSince(start: number): number {
-  return performance.now() - start;
-}
+import { takesLessThan, until } from '../support/until.ts';
 
 async function freezeOne(cluster: TestCluster): Promise<void> {
   const { client, nodes, ports } = cluster;
   assert.equal((await client.put(ports[0], 'key', 'v1', { ack: 3, from: 3 })).status, 201);
   nodes[2].signal('SIGSTOP');
   try {
+    // The deadline is a second.
+    await takesLessThan(1_600, async () => {
+      assert.equal((await client.get(ports[0], 'key', { ack: 3, from: 3 })).status, 504);
+    });
     const start = performance.now();
-    const late = await client.get(ports[0], 'key', { ack: 3, from: 3 });
-    assert.equal(late.status, 504);
-    assert.ok(elapsedSince(start) < 1600, `504 came after ${elapsedSince(start)} ms, deadline 1 s`);
-    const quick = performance.now();
     for (let i = 0; i < 100; i++) {
       assert.equal((await client.put(ports[i % 2], `key-${i}`, 'v')).status, 201);
       assert.equal((await client.get(ports[(i + 1) % 2], `key-${i}`)).status, 200);
     }
-    assert.ok(elapsedSince(quick) < 5000, `200 requests took ${elapsedSince(quick)} ms beside a frozen node`);
+    const tookMs = performance.now() - start;
+    // If each waited for the frozen node, they would take 200 s.
+    assert.ok(tookMs < 30_000, `200 requests took ${tookMs} ms beside a frozen node`);
   } finally {
     nodes[2].signal('SIGCONT');
   }
   await cluster.connected();
   await until(
     async () => (await client.get(ports[0], 'key', { ack: 3, from: 3 })).status === 200,
-    5000,
+    30_000,
     () => 'the thawed node does not answer',
   );
 }
@@ -46,18 +45,21 @@ describe('a cluster that outlives its failures', () => {
   });
   after(() => cluster[Symbol.asyncDispose]());
 
+  test('every quorum is answered through every node', () => checkAllQuorums(cluster.client, cluster.ports));
+
   test('a node that is down costs nothing, and comes back with its data', async () => {
     const { client, nodes, ports } = cluster;
     assert.equal((await client.put(ports[0], 'before', 'v1', { ack: 3, from: 3 })).status, 201);
     await nodes[2].kill();
     await until(
       async () => (await client.get(ports[0], 'before', { ack: 3, from: 3 })).status === 504,
-      3000,
+      30_000,
       () => 'ack = from does not fail while a replica is down',
     );
-    const start = performance.now();
-    assert.equal((await client.put(ports[0], 'before', 'v2', { ack: 3, from: 3 })).status, 504);
-    assert.ok(elapsedSince(start) < 500, '504 must come at once when ack is out of reach');
+    // At once, because ack is out of reach.
+    await takesLessThan(500, async () => {
+      assert.equal((await client.put(ports[0], 'before', 'v2', { ack: 3, from: 3 })).status, 504);
+    });
     assert.equal((await client.put(ports[1], 'during', 'v3')).status, 201);
     assert.equal((await client.get(ports[0], 'during')).body.toString(), 'v3');
     await nodes[2].start();
@@ -81,7 +83,7 @@ describe('a cluster that outlives its failures', () => {
         const { node } = (await client.status(ports[1])) as unknown as { node: { state: string } };
         return node.state === 'incomplete';
       },
-      5000,
+      30_000,
       () => 'the emptied node does not notice',
     );
     assert.equal((await client.get(ports[0], 'kept')).body.toString(), 'v1');
@@ -117,7 +119,7 @@ describe('a cluster that outlives its failures', () => {
         assert.equal((await client.put(ports[0], 'key', 'new', all)).status, 201);
         return progressKnown() > before + 2;
       },
-      10_000,
+      30_000,
       () => 'node-1 does not hear how far node-2 has come',
     );
     await nodes[1].kill();
@@ -126,7 +128,7 @@ describe('a cluster that outlives its failures', () => {
     await nodes[1].start();
     await until(
       async () => (await nodeOf(1)).state === 'incomplete',
-      5000,
+      30_000,
       () => 'the node does not notice',
     );
     assert.match((await nodeOf(1)).conditions[0].message, /put back to an older copy/);
@@ -174,7 +176,13 @@ describe('a cluster that outlives its failures', () => {
   });
 });
 
-test(`over HTTP ${FROZEN}`, async () => {
-  await using cluster = await TestCluster.start({ nodes: 3, args: ['--peer-protocol', 'http'] });
-  await freezeOne(cluster);
+describe('over HTTP', () => {
+  let cluster: TestCluster;
+  before(async () => {
+    cluster = await TestCluster.start({ nodes: 3, args: ['--peer-protocol', 'http'] });
+  });
+  after(() => cluster[Symbol.asyncDispose]());
+
+  test('every quorum is answered through every node', () => checkAllQuorums(cluster.client, cluster.ports));
+  test(FROZEN, () => freezeOne(cluster));
 });

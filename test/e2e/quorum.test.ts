@@ -1,44 +1,21 @@
 /**
- * What every request promises, at clusters of processes. Where only the size of the cluster or the way of asking
- * replicas differs, the same nodes run in this process, over a network in memory: a process costs most of a second.
+ * What every request promises, at clusters of every size and with every way of asking replicas. The nodes run in this
+ * process, over a network in memory: a process costs most of a second. Clusters of processes answer every quorum in
+ * `failures.test.ts`.
  */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { defaultNodeSettings } from '../../src/config.ts';
-import { TestCluster } from '../support/cluster.ts';
+import { checkAllQuorums } from '../support/all-quorums.ts';
 import { HttpClient } from '../support/http.ts';
 import { InProcessCluster } from '../support/in-process-cluster.ts';
 import { REPLICATIONS } from '../support/replication.ts';
-
-/** Every `ack/from` that makes sense, every node as coordinator. */
-async function checkAllQuorums(client: HttpClient, ports: readonly number[]): Promise<void> {
-  const nodes = ports.length;
-  for (let from = 1; from <= nodes; from++) {
-    for (let ack = 1; ack <= from; ack++) {
-      // A read with this many answers overlaps every write with `ack`.
-      const readAck = from - ack + 1;
-      for (const [i, port] of ports.entries()) {
-        const id = `key ${from}/${ack}/${i}`;
-        const reader = ports[(i + 1) % nodes];
-        const write = await client.put(port, id, `value ${id}`, { ack, from });
-        assert.equal(write.status, 201, `PUT ${id}: ${write.body}`);
-        const read = await client.get(reader, id, { ack: readAck, from });
-        assert.equal(read.status, 200, `GET ${id}: ${read.body}`);
-        assert.equal(read.body.toString(), `value ${id}`);
-        const removal = await client.delete(reader, id, { ack, from });
-        assert.equal(removal.status, 202, `DELETE ${id}: ${removal.body}`);
-        assert.equal((await client.get(port, id, { ack: readAck, from })).status, 404);
-      }
-    }
-  }
-}
 
 async function checkInProcess(size: number, replication = defaultNodeSettings().replication): Promise<void> {
   await using cluster = await InProcessCluster.create(size);
   using client = new HttpClient();
   await cluster.startAll({ settings: { ...defaultNodeSettings(), replication } });
-  const ports = Array.from({ length: size }, (_, i) => cluster.port(i));
-  await checkAllQuorums(client, ports);
+  await checkAllQuorums(client, cluster.ports);
 }
 
 describe('a cluster answers every quorum through every node', () => {
@@ -50,23 +27,25 @@ describe('a cluster answers every quorum through every node', () => {
     if (replication === defaultNodeSettings().replication) continue;
     test(`3 nodes in one process, ${replication}`, () => checkInProcess(3, replication));
   }
-  test('3 nodes that ask each other over HTTP', async () => {
-    await using cluster = await TestCluster.start({ nodes: 3, args: ['--peer-protocol', 'http'] });
-    await checkAllQuorums(cluster.client, cluster.ports);
-  });
 });
 
 describe('5 nodes', () => {
-  let cluster: TestCluster;
+  const client = new HttpClient();
+  let cluster: InProcessCluster;
+  let ports: readonly number[];
   before(async () => {
-    cluster = await TestCluster.start({ nodes: 5 });
+    cluster = await InProcessCluster.create(5);
+    await cluster.startAll();
+    ports = cluster.ports;
   });
-  after(() => cluster[Symbol.asyncDispose]());
+  after(async () => {
+    client[Symbol.dispose]();
+    await cluster[Symbol.asyncDispose]();
+  });
 
-  test('answer every quorum through every node', () => checkAllQuorums(cluster.client, cluster.ports));
+  test('answer every quorum through every node', () => checkAllQuorums(client, ports));
 
   test('refuse with a sentence what a request may not say', async () => {
-    const { client, ports } = cluster;
     const refusals: [string, string, number, RegExp][] = [
       ['GET', '/v0/entity', 400, /id/],
       ['GET', '/v0/entity?id=', 400, /id/],
@@ -94,7 +73,6 @@ describe('5 nodes', () => {
   });
 
   test('answer conditions, lives and explanations through every node', async () => {
-    const { client, ports } = cluster;
     const entity = (id: string, more = ''): string => `/v0/entity?id=${id}${more}`;
     const created = await client.send(ports[0], 'PUT', entity('tagged'), 'one', { 'if-none-match': '*' });
     assert.equal(created.status, 201);
@@ -123,7 +101,6 @@ describe('5 nodes', () => {
   });
 
   test('write never more than `from` copies, on the first nodes of the preference list', async () => {
-    const { client, ports } = cluster;
     for (let i = 0; i < 50; i++) {
       const id = `copies-${i}`;
       assert.equal((await client.put(ports[i % 5], id, id, { ack: 3, from: 3 })).status, 201);

@@ -51,7 +51,7 @@ test('a node with another secret is refused on both sides, says so in its status
         .join() === 'node-3'
     );
   };
-  await until(refused, 10_000, () => `${first.output.slice(before)}\n${third.output}`);
+  await until(refused, 30_000, () => `${first.output.slice(before)}\n${third.output}`);
   assert.equal((await client.get(ports[2], 'key')).status, 504);
   assert.equal((await client.get(ports[0], 'key')).body.toString(), 'value');
   for (const output of [first.output.slice(before), third.output]) {
@@ -111,7 +111,7 @@ describe('strangers at a cluster of two nodes', () => {
       assert.equal(state, 'serving');
       await until(
         () => idle.every((socket) => socket.destroyed),
-        15_000,
+        30_000,
         () => `${idle.filter((socket) => !socket.destroyed).length} idle connections are left`,
       );
     } finally {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { TestCluster } from '../support/cluster.ts';
-import { until } from '../support/until.ts';
+import { takesLessThan, until } from '../support/until.ts';
 
 const KILLER = fileURLToPath(new URL('../support/thread-killer.ts', import.meta.url));
 /** Well within a request's deadline of 1 s: such an answer was not waited for. */
@@ -47,16 +47,16 @@ test('a node whose writer thread is killed says so, refuses writes at once, serv
       status = await statusOf(cluster);
       return status.node.state === 'failed';
     },
-    5000,
+    30_000,
     () => `the node is ${status.node.state}: ${status.engine.lastError}`,
   );
   assert.match(status.engine.lastError as string, /^the writer thread died \(.*\): restart the engine$/);
 
-  const start = performance.now();
-  const refused = await client.put(node.port, 'key1', 'other');
-  assert.ok(performance.now() - start < AT_ONCE_MS);
-  assert.equal(refused.status, 504);
-  assert.match(refused.body.toString(), /node-1: takes no writes until it is restarted/);
+  await takesLessThan(AT_ONCE_MS, async () => {
+    const refused = await client.put(node.port, 'key1', 'other');
+    assert.equal(refused.status, 504);
+    assert.match(refused.body.toString(), /node-1: takes no writes until it is restarted/);
+  });
   assert.equal((await client.get(node.port, 'key1')).body.toString(), 'value1');
   assert.match(
     node.output,
@@ -81,7 +81,7 @@ test('a cluster goes on taking writes while one of its nodes takes none', async 
   cluster.nodes[0].signal('SIGUSR2');
   await until(
     async () => (await statusOf(cluster)).node.state === 'failed',
-    5000,
+    30_000,
     () => cluster.nodes[0].output,
   );
   for (const [i, port] of ports.entries()) {

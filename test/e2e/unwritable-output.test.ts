@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { after, before, describe, it } from 'node:test';
 import { freePortRow } from '../support/ports.ts';
-import { cli } from '../support/process-paths.ts';
+import { cli, commandProcess } from '../support/process-paths.ts';
 import { quietEnvironment, runCli } from '../support/run-cli.ts';
 import { until } from '../support/until.ts';
 import { WarmCommands } from '../support/warm-commands.ts';
@@ -148,11 +148,35 @@ describe('results that cannot be written', { timeout: 60_000, skip: process.plat
   });
 
   const node = join(stopped, 'node-1');
+  const withPlaces = (command: readonly string[]): readonly string[] =>
+    command.at(-1) === '--url' ? [...command, url] : command;
+  const nameOf = (command: readonly string[]): string =>
+    command.filter((word) => word !== node && word !== '--url').join(' ');
+  const failsToWrite = (exitCode: number | null, stderr: string): void => {
+    assert.match(stderr, /quorate: the output could not be written \(ENOSPC[^\n]*\n$/);
+    assert.doesNotMatch(stderr, /\n {4}at /);
+    assert.equal(exitCode, 7);
+  };
+
+  for (const command of [['--help'], ['get', 'large', '--url']]) {
+    it(`${nameOf(command)}, a process of its own: exit code and sentence say so`, async () => {
+      const fd = openFull();
+      try {
+        const child = spawn(process.execPath, [cli, ...withPlaces(command)], {
+          env: quietEnvironment(),
+          stdio: ['ignore', fd, 'pipe'],
+        });
+        const [stderr, [exitCode]] = await Promise.all([text(child.stderr!), once(child, 'exit')]);
+        failsToWrite(exitCode, stderr);
+      } finally {
+        closeSync(fd);
+      }
+    });
+  }
+
   const outputs: string[][] = [
-    ['--help'],
     ['get', '--help'],
     ['get', 'small', '--url'],
-    ['get', 'large', '--url'],
     ['range', '--start', '', '--url'],
     ['range', '--start', '', '--msgpack', '--url'],
     ['status', '--url'],
@@ -165,24 +189,22 @@ describe('results that cannot be written', { timeout: 60_000, skip: process.plat
     ['lsm', 'repair', node],
     ['lsm', 'compact', node],
   ];
-  for (const command of outputs) {
-    it(`${command.filter((word) => word !== node && word !== '--url').join(' ')}: exit code and sentence say so`, async () => {
-      const args = command.at(-1) === '--url' ? [...command, url] : command;
+  describe('one command after the other in one process', () => {
+    let full: WarmCommands;
+    before(() => {
       const fd = openFull();
-      try {
-        const child = spawn(process.execPath, [cli, ...args], {
-          env: quietEnvironment(),
-          stdio: ['ignore', fd, 'pipe'],
-        });
-        const [stderr, [exitCode]] = await Promise.all([text(child.stderr!), once(child, 'exit')]);
-        assert.match(stderr, /quorate: the output could not be written \(ENOSPC[^\n]*\n$/);
-        assert.doesNotMatch(stderr, /\n {4}at /);
-        assert.equal(exitCode, 7);
-      } finally {
-        closeSync(fd);
-      }
+      full = new WarmCommands(commandProcess, fd);
+      closeSync(fd);
     });
-  }
+    after(() => full[Symbol.dispose]());
+
+    for (const command of outputs) {
+      it(`${nameOf(command)}: exit code and sentence say so`, async () => {
+        const { exitCode, stderr } = await full.run(withPlaces(command));
+        failsToWrite(exitCode, stderr);
+      });
+    }
+  });
 
   it('a reader that has seen enough is no fault', async () => {
     for (const args of [

@@ -17,8 +17,8 @@ const VICTIM = NODES - 1;
 const KEYS = 500;
 /** So long a fault may be felt before it must not be any more. */
 const GRACE_MS = 1_000;
-/** So soon after the fault reads ask no more replicas than they need. */
-const RECOVERY_MS = 5_000;
+/** After the fault reads soon ask no more replicas than they need: in a second, if the machine has nothing else to do. */
+const RECOVERY_MS = 15_000;
 const WORSE_THAN_HEALTHY = 2;
 /**
  * Below it a p99 is no worse than a healthy one: processes share the machine with others, and one that has to wait for
@@ -62,6 +62,8 @@ interface ByMethod {
 interface Measured extends ByMethod {
   /** Replicas asked for each GET. */
   readonly asked: number;
+  /** How long this process stood still at the longest: a node on the same machine may have waited as long for a core. */
+  readonly stalledMs: number;
 }
 
 export interface FaultFigures {
@@ -138,8 +140,8 @@ export class FaultProof implements AsyncDisposable {
   }
 
   async prove(fault: PeerFault): Promise<FaultFigures> {
-    const { faultyMs, healthyMs, mostTries } = this.#plan;
-    const before = this.#healthy ?? (await this.#measure(healthyMs));
+    const { faultyMs, mostTries } = this.#plan;
+    const before = this.#healthy ?? (await this.#measureHealth());
     const beganMs = performance.now();
     const end = await fault.begin(this.#cluster, VICTIM);
     const graceMs = performance.now();
@@ -154,7 +156,7 @@ export class FaultProof implements AsyncDisposable {
     }
     const recoveredMs = await this.#recovery();
     await this.#cluster.connected();
-    const after = await this.#measure(healthyMs);
+    const after = await this.#measureHealth();
     this.#healthy = after;
     const grace = this.#latencies(graceMs, graceMs + GRACE_MS);
     const endedMs = performance.now();
@@ -183,6 +185,16 @@ export class FaultProof implements AsyncDisposable {
     await this.#cluster[Symbol.asyncDispose]();
   }
 
+  /** Until no more replicas are asked than in health: a moment in which the machine is busy has hedges as well. */
+  async #measureHealth(): Promise<Measured> {
+    const { healthyMs, mostTries, replication } = this.#plan;
+    for (let tries = 1; ; tries++) {
+      const measured = await this.#measure(healthyMs);
+      const isHealthy = replication !== 'hedged' || measured.asked <= MOST_ASKED_IN_HEALTH;
+      if (isHealthy || tries >= mostTries) return measured;
+    }
+  }
+
   async #measure(durationMs: number): Promise<Measured> {
     const startMs = performance.now();
     const before = await this.#counts();
@@ -190,7 +202,9 @@ export class FaultProof implements AsyncDisposable {
     const asked = perRead(before, await this.#counts());
     // What hangs counts with the time that it hangs.
     await this.#load.settled();
-    return { ...this.#latencies(startMs, startMs + durationMs), asked };
+    const endMs = startMs + durationMs;
+    const stalledMs = this.#load.longestStallMs(startMs, performance.now());
+    return { ...this.#latencies(startMs, endMs), asked, stalledMs };
   }
 
   #latencies(fromMs: number, toMs: number): ByMethod {
@@ -235,7 +249,7 @@ export function breachesOf(figures: FaultFigures, replication: ProofPlan['replic
   const { after, before, fault, faulty, recoveredMs, stalledMs, wrong } = figures;
   const breaches = [...wrong];
   for (const method of METHODS) {
-    const most = boundMs(method, before, after);
+    const most = boundMs(method, faulty.stalledMs, before, after);
     const { count, p99Ms } = faulty[method];
     if (p99Ms > most) breaches.push(`p99 of ${method} is ${ms(p99Ms)}, more than ${ms(most)}`);
     if (count === 0) breaches.push(`no ${method} was sent`);
@@ -263,15 +277,14 @@ export function describeLoad({ asked, hedges, reads }: LoadFigures): string {
   return `${reads} GETs under full load, ${asked.toFixed(3)} replicas asked for each, ${share} % hedged`;
 }
 
-function isWorse(faulty: ByMethod, healthy: ByMethod): boolean {
-  return METHODS.some((method) => faulty[method].p99Ms > boundMs(method, healthy));
+function isWorse(faulty: Measured, healthy: ByMethod): boolean {
+  return METHODS.some((method) => faulty[method].p99Ms > boundMs(method, faulty.stalledMs, healthy));
 }
 
-function boundMs(method: keyof ByMethod, ...healthy: readonly ByMethod[]): number {
-  return Math.max(
-    WORSE_THAN_HEALTHY * Math.max(...healthy.map((each) => each[method].p99Ms)),
-    NOISE_MS[method],
-  );
+/** @param stalledMs what the machine alone may have added meanwhile */
+function boundMs(method: keyof ByMethod, stalledMs: number, ...healthy: readonly ByMethod[]): number {
+  const worst = WORSE_THAN_HEALTHY * Math.max(...healthy.map((each) => each[method].p99Ms));
+  return Math.max(worst, NOISE_MS[method]) + stalledMs;
 }
 
 export const FIGURE_TITLES = line([
@@ -305,7 +318,7 @@ export function describeFigures(figures: FaultFigures): string {
     ms(grace[method].maxMs),
     ms(faulty[method].p50Ms),
     ms(faulty[method].p99Ms),
-    ms(boundMs(method, before, after)),
+    ms(boundMs(method, faulty.stalledMs, before, after)),
     ms(after[method].p99Ms),
   ]);
   rows[0].push(...[before, faulty, after].map(({ asked }) => asked.toFixed(2)));

@@ -22,6 +22,8 @@ const MANIFEST_BYTES = 128 * 1024;
 const CALLERS = 16;
 const MAX_OPEN_FILES = 32;
 const BASE_LEVEL_MEMTABLES = 2;
+/** The first warms up, and two make a line. */
+const LEAST_CYCLES = 3;
 
 export interface SoakOptions {
   readonly durationMs: number;
@@ -116,7 +118,7 @@ class Soak {
     log(`seed ${seed}, ${Math.round(durationMs / 1000)} s`);
     {
       await using engine = await open(this.#directory, this.#engineOptions);
-      while (performance.now() < this.#startMs + durationMs || this.#rests.length < 2)
+      while (performance.now() < this.#startMs + durationMs || this.#rests.length < LEAST_CYCLES)
         await this.#cycle(engine);
     }
     await using again = await open(this.#directory, this.#engineOptions);

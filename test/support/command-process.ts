@@ -13,10 +13,10 @@ process.stderr.setMaxListeners(0);
 process.on('message', (request: CommandRequest) => void run(request));
 process.on('disconnect', () => process.exit());
 
-async function run({ args, mark }: CommandRequest): Promise<void> {
+async function run({ args, isStdoutMarked, mark }: CommandRequest): Promise<void> {
   const exitCode = await main(args);
   process.exitCode = 0;
-  await writeOutput(mark);
+  if (isStdoutMarked) await writeOutput(mark);
   await writeOutput(mark, STDERR);
   process.send?.(exitCode);
 }

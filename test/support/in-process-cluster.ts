@@ -107,7 +107,7 @@ export class InProcessCluster implements AsyncDisposable {
         missing = others.filter((other) => !peers.some(({ id, state }) => id === other && state === 'up'));
         return missing.length === 0;
       };
-      await until(met, 10_000, () => `n${index} is not connected to ${missing.join(', ')}`);
+      await until(met, 30_000, () => `n${index} is not connected to ${missing.join(', ')}`);
     }
   }
 
@@ -143,6 +143,11 @@ export class InProcessCluster implements AsyncDisposable {
   /** The HTTP port of a running node. */
   port(index: number): number {
     return Number(new URL(this.#nodes[index]!.doorAddresses[0]).port);
+  }
+
+  /** Those of all nodes, which run. */
+  get ports(): number[] {
+    return this.#nodes.map((_, index) => this.port(index));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

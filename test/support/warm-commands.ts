@@ -11,26 +11,31 @@ import { type CliRun, quietEnvironment } from './run-cli.ts';
 
 export interface CommandRequest {
   readonly args: readonly string[];
-  /** What the process writes to stdout and to stderr when the command has ended. */
+  /** What the process writes to stderr, and to stdout where that is marked, when the command has ended. */
   readonly mark: string;
+  readonly isStdoutMarked: boolean;
 }
 
 export class WarmCommands implements Disposable {
   readonly #process: ChildProcess;
-  readonly #stdout: MarkedStream;
+  /** Null: the commands write to a file of the test's. */
+  readonly #stdout: MarkedStream | null;
   readonly #stderr: MarkedStream;
   /** Rejects when the process ends before it is told to. */
   readonly #ended: Promise<never>;
   /** The command before: there is one stdout for all. */
   #last: Promise<unknown> = Promise.resolve();
 
-  /** @param program what to run as the process: it answers each request with the exit code of a command */
-  constructor(program = commandProcess) {
+  /**
+   * @param program what to run as the process: it answers each request with the exit code of a command
+   * @param stdout a descriptor; what is written to it is not seen here
+   */
+  constructor(program = commandProcess, stdout: number | null = null) {
     this.#process = fork(program, {
-      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      stdio: ['ignore', stdout ?? 'pipe', 'pipe', 'ipc'],
       env: quietEnvironment(),
     });
-    this.#stdout = new MarkedStream(this.#process.stdout!);
+    this.#stdout = stdout === null ? new MarkedStream(this.#process.stdout!) : null;
     this.#stderr = new MarkedStream(this.#process.stderr!);
     this.#ended = new Promise((_, reject) => {
       this.#process.once('exit', (exitCode, signal) =>
@@ -49,9 +54,9 @@ export class WarmCommands implements Disposable {
 
   async #run(args: readonly string[]): Promise<CliRun> {
     const mark = `\0${randomBytes(16).toString('hex')}\0`;
-    const outputs = Promise.all([this.#stdout.until(mark), this.#stderr.until(mark)]);
+    const outputs = Promise.all([this.#stdout?.until(mark) ?? Buffer.alloc(0), this.#stderr.until(mark)]);
     const answer = new Promise<number>((resolve) => this.#process.once('message', resolve));
-    this.#process.send({ args, mark } satisfies CommandRequest);
+    this.#process.send({ args, mark, isStdoutMarked: this.#stdout !== null } satisfies CommandRequest);
     const [exitCode, [stdout, stderr]] = await Promise.race([Promise.all([answer, outputs]), this.#ended]);
     return { exitCode, signal: null, stdout, stderr: stderr.toString() };
   }

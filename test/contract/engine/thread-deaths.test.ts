@@ -141,7 +141,7 @@ describe('threads that are killed', { timeout: 120_000 * STRESS }, () => {
       for (let kill = 0; kill < 3; kill++) {
         await until(
           () => pool.killReader(random),
-          10_000,
+          30_000,
           () => 'no thread is started in place of one that was killed',
         );
       }

@@ -343,7 +343,7 @@ describe('the engine in threads', { timeout: 60_000 }, () => {
           store.wakeThreads();
           return answered === handles.length;
         },
-        10_000,
+        30_000,
         () => `${answered} threads have looked up`,
       );
     }
@@ -366,7 +366,7 @@ describe('the engine in threads', { timeout: 60_000 }, () => {
     const [pool] = pools;
     await until(
       () => pool.exited,
-      10_000,
+      30_000,
       () => 'the writer thread runs on',
     );
     let engine: Engine | undefined;
@@ -377,7 +377,7 @@ describe('the engine in threads', { timeout: 60_000 }, () => {
       });
       return engine !== undefined;
     };
-    await until(isFree, 10_000, () => 'the directory is locked still');
+    await until(isFree, 30_000, () => 'the directory is locked still');
     assert.equal(pool.roleThreads.length, 0, 'the lock outlives the threads');
     await engine?.close();
   });

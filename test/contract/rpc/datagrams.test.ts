@@ -33,7 +33,7 @@ class Heard {
 
   async count(expected: number): Promise<void> {
     const said = (): string => `${this.datagrams.length} datagrams came`;
-    await until(() => this.datagrams.length >= expected, 5_000, said);
+    await until(() => this.datagrams.length >= expected, 30_000, said);
   }
 
   close(): void {
@@ -140,7 +140,7 @@ describe('UDP', () => {
       assert.equal(heard.datagrams[0].toString(), 'small');
       await until(
         () => faults > 0,
-        5_000,
+        30_000,
         () => 'nobody was told',
       );
       assert.equal(faults, 1);

@@ -76,7 +76,7 @@ class Dialler implements AsyncDisposable {
 async function up(mesh: RpcMesh, nodeId: string): Promise<void> {
   await until(
     () => mesh.isUp(nodeId),
-    5_000,
+    30_000,
     () => JSON.stringify(mesh.peers()),
   );
 }
@@ -84,7 +84,7 @@ async function up(mesh: RpcMesh, nodeId: string): Promise<void> {
 async function replies(book: ReplyBook, count: number): Promise<void> {
   await until(
     () => book.replies.size >= count,
-    10_000,
+    30_000,
     () => `${book.replies.size} of ${count} replies`,
   );
 }
@@ -208,7 +208,7 @@ describe('rpc over tcp', () => {
     assert.equal(book.of(1).kind, ReplyKind.absent);
     await until(
       () => !mesh.isUp('b'),
-      5_000,
+      30_000,
       () => 'a frozen peer is still up',
     );
     assert.match(book.of(0).reason, /no sign of life/);
@@ -254,7 +254,7 @@ describe('rpc over tcp', () => {
     for (let position = 0; position < 100; position++) routes.read(1, key, 10_000, book, position);
     await until(
       () => replica.held === 100,
-      5_000,
+      30_000,
       () => `${replica.held} held`,
     );
     const closing = Promise.all([server.close(), mesh.close()]);

@@ -58,7 +58,7 @@ async function connect(transport: Transport): Promise<{ a: End; b: End; close: (
   const a = begin(transport.dial(HOST, listener.port));
   await until(
     () => accepted.length === 1 && a.kept.opened === 1,
-    5_000,
+    30_000,
     () => 'no connection',
   );
   const [b] = accepted;
@@ -68,7 +68,7 @@ async function connect(transport: Transport): Promise<{ a: End; b: End; close: (
     await listener.close();
     await until(
       () => a.kept.closed.length + b.kept.closed.length === 2,
-      5_000,
+      30_000,
       () => 'not closed',
     );
   };
@@ -88,7 +88,7 @@ for (const [name, create] of transports) {
       b.stream.write(Buffer.from('to a'));
       await until(
         () => b.kept.bytes.length === 4 && a.kept.bytes.length === 4,
-        5_000,
+        30_000,
         () => 'no bytes',
       );
       assert.equal(b.kept.bytes.toString(), 'to b');
@@ -112,7 +112,7 @@ for (const [name, create] of transports) {
       b.stream.resume();
       await until(
         () => b.kept.bytes.length === sent,
-        10_000,
+        30_000,
         () => `${b.kept.bytes.length} of ${sent}`,
       );
       assert.equal(a.kept.drained, 1);
@@ -128,7 +128,7 @@ for (const [name, create] of transports) {
       b.stream.write(Buffer.from('first'));
       await until(
         () => a.kept.bytes.length === 5,
-        5_000,
+        30_000,
         () => 'no bytes',
       );
       a.stream.pause();
@@ -142,7 +142,7 @@ for (const [name, create] of transports) {
       a.stream.resume();
       await until(
         () => a.kept.bytes.length === sent,
-        10_000,
+        30_000,
         () => `${a.kept.bytes.length} of ${sent}`,
       );
       const { bytes } = a.kept;
@@ -158,7 +158,7 @@ for (const [name, create] of transports) {
       a.stream.end();
       await until(
         () => a.kept.closed.length === 1 && b.kept.closed.length === 1,
-        5_000,
+        30_000,
         () => 'not closed',
       );
       assert.equal(b.kept.bytes.toString(), 'last words');
@@ -172,7 +172,7 @@ for (const [name, create] of transports) {
         assert.equal(a.kept.closed.length, 0);
         await until(
           () => a.kept.closed.length === 1 && b.kept.closed.length === 1,
-          5_000,
+          30_000,
           () => 'not closed',
         );
         assert.deepEqual(a.kept.closed, ['enough']);
@@ -189,7 +189,7 @@ for (const [name, create] of transports) {
         a.stream[how]('enough');
         await until(
           () => a.kept.closed.length === 1 && b.kept.closed.length === 1,
-          5_000,
+          30_000,
           () => 'not closed',
         );
         await close();
@@ -206,7 +206,7 @@ for (const [name, create] of transports) {
       transport.dial(HOST, port).start(kept);
       await until(
         () => kept.closed.length === 1,
-        5_000,
+        30_000,
         () => 'no answer',
       );
       assert.match(kept.closed[0], /refused/i);

@@ -65,7 +65,7 @@ export class CacheChannel {
     const before = this.producer.framesCompleted;
     await until(
       () => this.producer.framesCompleted !== before,
-      10_000,
+      30_000,
       () => 'the thread completes nothing',
     );
   }

@@ -105,7 +105,7 @@ test('when a thread dies while it fills a block, nobody sees the half of it, and
         slot = cache.reserve(tableId, ordinal, blockBytes(tableId, ordinal));
         return slot >= 0;
       },
-      10_000,
+      30_000,
       () => `no room for block ${tableId}:${ordinal}`,
     );
     return slot;

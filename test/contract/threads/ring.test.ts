@@ -48,7 +48,7 @@ test('a thread that sleeps for frames looks up when it is nudged, and finds none
       producer.nudge();
       return found !== undefined;
     },
-    10_000,
+    30_000,
     () => 'the thread sleeps on',
   );
   await looked;

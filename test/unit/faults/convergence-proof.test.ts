@@ -80,7 +80,7 @@ test('a value that an acknowledged deletion has hidden must not be read again', 
   await using load = await loadOf(store, { deletesPerSecond: 1_000 });
   await until(
     () => store.value === null,
-    5_000,
+    30_000,
     () => 'nothing was deleted',
   );
   await load.pause();
@@ -105,7 +105,7 @@ test('a read that shows what no read may show any more is a fault, though no wri
   await using load = await loadOf(store, { putsPerSecond: 200 });
   await until(
     () => store.value !== 'key0=1',
-    5_000,
+    30_000,
     () => 'nothing was written',
   );
   await load.pause();
@@ -121,7 +121,7 @@ test('of a write that failed nobody knows when it takes effect', async () => {
   store.writeStatus = 504;
   await until(
     () => load.sent(...ALL) > load.answered(...ALL),
-    5_000,
+    30_000,
     () => 'no write failed',
   );
   await load.pause();

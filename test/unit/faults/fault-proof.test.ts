@@ -4,7 +4,7 @@ import { breachesOf, describeFigures, type FaultFigures, hardlyHedges } from '..
 
 const at = (p99Ms: number, asked = 2) => {
   const latencies = { count: 100, p50Ms: 1, p99Ms, maxMs: p99Ms };
-  return { get: latencies, put: latencies, asked };
+  return { get: latencies, put: latencies, asked, stalledMs: 0 };
 };
 
 /** A fault that nobody has felt. */
@@ -25,7 +25,7 @@ test('each promise that is broken is said', () => {
     [{ faulty: { ...at(20), put: at(101).put } }, /^frozen: p99 of put is 101, more than 100$/],
     [{ faulty: { ...at(20), get: { ...at(20).get, count: 0 } } }, /^frozen: no get was sent$/],
     [{ before: at(20, 2.2) }, /^frozen: 2.200 replicas were asked for a GET in health$/],
-    [{ recoveredMs: null }, /^frozen: 5000 ms after it GETs still ask more replicas than two$/],
+    [{ recoveredMs: null }, /^frozen: 15000 ms after it GETs still ask more replicas than two$/],
   ];
   for (const [changes, found] of cases) {
     const breaches = breachesOf(figures(changes), 'hedged');
@@ -43,6 +43,13 @@ test('what a p99 may be has a floor where a healthy one is very low', () => {
   const low = { before: at(1), after: at(1) };
   assert.deepEqual(breachesOf(figures({ ...low, faulty: at(25) }), 'hedged'), []);
   assert.equal(breachesOf(figures({ ...low, faulty: at(26) }), 'hedged').length, 1);
+});
+
+test('where the machine stood still, all may have been late for so long', () => {
+  const stalled = { ...at(20), stalledMs: 50 };
+  assert.deepEqual(breachesOf(figures({ faulty: { ...stalled, get: at(90).get } }), 'hedged'), []);
+  const [breach] = breachesOf(figures({ faulty: { ...stalled, get: at(91).get } }), 'hedged');
+  assert.equal(breach, 'frozen: p99 of get is 91.0, more than 90.0');
 });
 
 test('figures are a line for each method', () => {

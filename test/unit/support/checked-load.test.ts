@@ -45,7 +45,7 @@ class LyingStore implements AsyncDisposable {
     const faults = (): string[] => this.load.faults(0, Number.POSITIVE_INFINITY);
     await until(
       () => faults().length > 0,
-      5_000,
+      30_000,
       () => 'nothing was found',
     );
     return faults()[0];
@@ -76,7 +76,7 @@ describe('a checked load', () => {
     const { load } = store;
     await until(
       () => load.latencies('PUT', 0, Number.POSITIVE_INFINITY).count >= 60,
-      10_000,
+      30_000,
       () => 'too few requests',
     );
     assert.deepEqual(load.faults(0, Number.POSITIVE_INFINITY), []);
@@ -90,7 +90,7 @@ describe('a checked load', () => {
     const [[, first]] = store.values;
     await until(
       () => store.values.get('key0') !== first,
-      5_000,
+      30_000,
       () => 'nothing is written',
     );
     store.onGet = (_, response) => response.end(first) !== undefined;
@@ -129,7 +129,7 @@ describe('a checked load', () => {
     store.onGet = (_, response) => held.push(response) > 0;
     await until(
       () => held.length > 40,
-      5_000,
+      30_000,
       () => `only ${held.length} were sent while none was answered`,
     );
     const heldMs = performance.now();
@@ -146,7 +146,7 @@ describe('a checked load', () => {
     while (performance.now() - startMs < 60);
     await until(
       () => store.load.longestStallMs(startMs, Number.POSITIVE_INFINITY) > 0,
-      5_000,
+      30_000,
       () => 'it noticed nothing',
     );
     const stallMs = store.load.longestStallMs(startMs, Number.POSITIVE_INFINITY);

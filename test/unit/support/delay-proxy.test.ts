@@ -96,7 +96,7 @@ describe('a proxy', () => {
     assert.ok(heard.equals(sent));
     await until(
       () => proxied.proxy.connections === 0,
-      5_000,
+      30_000,
       () => 'the connection is not over',
     );
   });
@@ -139,7 +139,7 @@ describe('a proxy', () => {
     proxy.thaw();
     await until(
       () => heard.length === 2,
-      5_000,
+      30_000,
       () => `heard ${heard}`,
     );
     assert.deepEqual(heard.toSorted(), ['client frozen', 'late frozen']);
@@ -165,7 +165,7 @@ describe('a proxy', () => {
         stillFor = sentBytes > 0 && sentBytes === before ? stillFor + 1 : 0;
         return stillFor === STILL_POLLS;
       },
-      10_000,
+      30_000,
       () => 'the sender never comes to a stop',
     );
     assert.ok(client.writableLength > 0, 'the whole of it was taken for a receiver that does not read');
@@ -197,7 +197,7 @@ describe('a proxy', () => {
     await roundTripMs(proxied.client());
     await until(
       () => proxy.connections === 1,
-      5_000,
+      30_000,
       () => `${proxy.connections} connections are left`,
     );
   });

@@ -123,7 +123,7 @@ test('a node serves by all its doors, and its drain waits for what came through 
   line.say('3 PUT key last');
   await until(
     () => underWay(node) === 1,
-    5_000,
+    30_000,
     () => 'the write is not under way',
   );
   const drained = node.drain();

@@ -168,7 +168,7 @@ test('a folder put back to an older copy is noticed, also one of the present sta
   assert.equal((await client.put(cluster.port(0), 'key', 'new', all)).status, 201);
   const { history } = await identityOf(cluster, 1);
   const told = async () => (await identityOf(cluster, 0)).remembered.n1.progress > history.progress;
-  await until(told, 10_000, () => 'n0 was not told that n1 has gone on');
+  await until(told, 30_000, () => 'n0 was not told that n1 has gone on');
   await cluster.stop(1);
   await cluster.putBack(1, copy);
   await cluster.start(1);
@@ -417,7 +417,7 @@ for (const [failure, code] of [
         refused = await client.put(cluster.port(0), 'key', 'newer', one);
         return refused.status !== 201;
       },
-      10_000,
+      30_000,
       () => 'writes are taken without a reservation',
     );
     assert.equal(refused.status, 503);
@@ -432,7 +432,7 @@ for (const [failure, code] of [
     // Nobody has to ask: it is tried again by itself.
     await until(
       async () => (await statusOf(client, cluster.port(0))).node.state === 'serving',
-      10_000,
+      30_000,
       () => 'writes stay refused',
     );
     assert.equal((await client.put(cluster.port(0), 'key', 'last', one)).status, 201);
@@ -454,7 +454,7 @@ test('a drain waits for what is under way, at the node and at its peers', async 
       const { admission } = await statusOf(client, cluster.port(0));
       return (admission as AdmissionFigures).requestsInFlight === 20;
     },
-    5_000,
+    30_000,
     () => 'the writes are not under way',
   );
   const drained = Promise.all([cluster.stop(0), cluster.stop(1)]);
@@ -493,7 +493,7 @@ for (const [failure, code] of [
     disk.failAt = Number.POSITIVE_INFINITY;
     await until(
       async () => (await statusOf(client, cluster.port(0))).node.state === 'serving',
-      10_000,
+      30_000,
       () => 'the node does not come back',
     );
     assert.equal((await client.put(cluster.port(1), 'key', 'last', all)).status, 201);

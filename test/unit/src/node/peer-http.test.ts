@@ -5,7 +5,7 @@ import type { HttpNodeOptions } from '../../../../src/cli/serve/http-node.ts';
 import { defaultNodeSettings } from '../../../../src/config.ts';
 import { HttpClient } from '../../../support/http.ts';
 import { InProcessCluster } from '../../../support/in-process-cluster.ts';
-import { until } from '../../../support/until.ts';
+import { takesLessThan, until } from '../../../support/until.ts';
 
 const EVERYWHERE = { ack: 3, from: 3 };
 const OVER_HTTP = {
@@ -81,9 +81,10 @@ test('a peer that stops costs nothing over HTTP, and is asked again when it is b
   await cluster.stop(2);
   isStopped = true;
   await Promise.all(load);
-  const began = performance.now();
-  assert.equal((await client.put(cluster.port(0), 'key', 'v2', EVERYWHERE)).status, 504);
-  assert.ok(performance.now() - began < 500, 'it waited for a peer that is down');
+  // It does not wait for a peer that is down.
+  await takesLessThan(500, async () => {
+    assert.equal((await client.put(cluster.port(0), 'key', 'v2', EVERYWHERE)).status, 504);
+  });
   await cluster.start(2, OVER_HTTP);
   await cluster.meet();
   assert.equal((await client.put(cluster.port(0), 'key', 'v3', EVERYWHERE)).status, 201);
@@ -102,7 +103,7 @@ test('a node with another peer protocol is refused on both sides, and says so in
   };
   await until(
     async () => (await refusing(0, 'n2')) && (await refusing(1, 'n2')) && (await refusing(2, 'n0,n1')),
-    5_000,
+    30_000,
     () => `they do not refuse each other: ${cluster.logged.join('\n')}`,
   );
   assert.equal((await client.put(cluster.port(0), 'key', 'value')).status, 201);

@@ -96,7 +96,7 @@ test('writes of one view go on as the next one comes: each to the nodes that its
   for (const node of nodes) stack.use(node);
   await until(
     () => nodes.every((node) => node.isReady),
-    10_000,
+    30_000,
     () => cluster.logged.join('\n'),
   );
   const replaceViews = (epoch: number, ...indexes: readonly number[]): void => {
@@ -112,13 +112,13 @@ test('writes of one view go on as the next one comes: each to the nodes that its
   writes.begin(nodes[0], 'again');
   await until(
     () => writes.areAnswered,
-    10_000,
+    30_000,
     () => 'writes without an answer',
   );
   assert.deepEqual([...new Set([...writes.outcomes.values()].map((outcomes) => outcomes.join()))], ['ok']);
   await until(
     () => nodes.every((node) => held(node, 'again')[0] === WRITES),
-    10_000,
+    30_000,
     () => 'the last writes are not on all nodes',
   );
   for (const [index, node] of nodes.entries()) {
