@@ -87,6 +87,11 @@ export class MapEngine implements StorageEngine {
     sink.onWrite(token, WriteStatus.applied, metTimestamp, metWriter, null);
   }
 
+  /** It takes nothing: every put costs the same here. */
+  ingest(): Promise<null> {
+    return Promise.resolve(null);
+  }
+
   writeBatch(puts: readonly KeyedRecord[], sink: WriteSink, token: number): void {
     if (this.#closed) {
       sink.onWrite(token, WriteStatus.failed, 0, 0, closed());

@@ -1,7 +1,8 @@
 import type { EngineClock } from '../clock.ts';
+import type { IngestSource } from '../compaction/ingest.ts';
 import { type CompactionTask, type PickerOptions, pickCompaction, pickPurge } from '../compaction/picker.ts';
 import { isWorthPurging } from '../compaction/purgeable.ts';
-import type { LsmError } from '../errors.ts';
+import { LsmError } from '../errors.ts';
 import type { HashSeed } from '../format/hash.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import { logFileName } from '../log/log-format.ts';
@@ -12,6 +13,7 @@ import type { Executor } from '../threads/executor.ts';
 import { toLsmError } from '../threads/protocol/errors.ts';
 import type { BackgroundJob, BackgroundResult } from '../threads/protocol/posted-messages.ts';
 import type { Manifest } from '../version/manifest.ts';
+import { LEVELS } from '../version/version.ts';
 import type { Arenas } from './arenas.ts';
 import { CompactionRetry } from './compaction-retry.ts';
 import type { EngineConditions, Worker } from './conditions.ts';
@@ -25,6 +27,7 @@ import { Waiters } from './waiters.ts';
 const SLOWDOWN_STEP_MICROS = 1000;
 const MAX_SLOWDOWN_MICROS = 10_000;
 const ARENA_LOOK_MS = 5;
+const CLOSED = new LsmError('CLOSED', 'the engine is closed');
 
 interface MaintenanceParts {
   readonly directory: string;
@@ -47,6 +50,8 @@ interface MaintenanceParts {
   readonly onArenasShort: () => void;
   /** A memtable is in tables now. @param slots those of its keys, by SlotSet */
   readonly onFlushed: (generation: number, slots: Uint8Array) => void;
+  /** Records from outside are in tables now. @param slots those of their keys, by SlotSet */
+  readonly onIngested: (slots: Uint8Array) => void;
   /** Something of a table could not be read, and is in no other. */
   readonly onLost: () => void;
 }
@@ -73,6 +78,11 @@ export class Maintenance {
   #fullCompactions = 0;
   /** Tables may have deletions that can go. */
   #mayPurge = false;
+  /** Whether something runs beside which no compaction may. */
+  #isAlone = false;
+  /** How many wait to be that. */
+  #wantAlone = 0;
+  readonly #aloneWaiters: (() => void)[] = [];
   #closed = false;
   #onJobEnd: (() => void) | undefined;
   lastError: LsmError | undefined;
@@ -80,6 +90,7 @@ export class Maintenance {
   compactions = 0;
   bytesFlushed = 0;
   bytesCompacted = 0;
+  bytesIngested = 0;
 
   constructor(parts: MaintenanceParts) {
     this.#parts = parts;
@@ -117,7 +128,8 @@ export class Maintenance {
 
   get #busy(): boolean {
     const retrying = this.#flushRetry.pending || this.#compactionRetry.pending;
-    return this.#flushing || this.#compacting > 0 || this.sealedMemtables > 0 || retrying;
+    const isWorking = this.#flushing || this.#compacting > 0 || this.#isAlone;
+    return isWorking || this.sealedMemtables > 0 || retrying;
   }
 
   /** Looks for work: after a rotation, a flush, a compaction, an opening. */
@@ -189,6 +201,69 @@ export class Maintenance {
     this.wake();
   }
 
+  /**
+   * Runs something that adds to the last level. It runs beside no compaction, because what both write could overlap; they
+   * take turns.
+   * @throws LsmError CLOSED, and what `work` throws
+   */
+  async alone<Result>(work: () => Promise<Result>): Promise<Result> {
+    this.#wantAlone++;
+    try {
+      while (!this.#closed && (this.#isAlone || this.#compacting > 0))
+        await new Promise<void>((resolve) => this.#aloneWaiters.push(resolve));
+      if (this.#closed) throw CLOSED;
+      this.#isAlone = true;
+    } finally {
+      this.#wantAlone--;
+    }
+    try {
+      return await work();
+    } finally {
+      this.#isAlone = false;
+      this.#ended();
+    }
+  }
+
+  /**
+   * Has records from outside written to the last level, and puts them in force. Call it within `alone`.
+   * @param source what to write, and what lies above and beside it
+   * @returns what must be put instead, packed
+   * @throws LsmError: nothing was written
+   */
+  async ingest(source: IngestSource): Promise<Uint8Array> {
+    const { directory, hashSeed, options } = this.#parts;
+    const beside = source.overlapping.map(({ metadata }) => metadata);
+    const rawBytes = beside.reduce((sum, table) => sum + table.rawSizeBytes + 64 * table.entries, 0);
+    const job = {
+      type: 'ingest',
+      spec: {
+        ...source,
+        directory,
+        outputLevel: LEVELS - 1,
+        fileIds: this.#commits.takeFileIds(
+          4 + Math.ceil((rawBytes + source.entries.byteLength) / options.targetFileBytes) * 2,
+        ),
+        targetFileBytes: options.targetFileBytes,
+        table: tableOptions(options, true, hashSeed),
+        maxRecordBytes: options.maxRecordBytes,
+        maxOpenFiles: options.maxOpenFilesPerThread,
+        hashSeed,
+        // Nothing is dropped: a compaction decides about that.
+        bottommost: false,
+        dropTombstonesBelow: 0,
+        watermarks: null,
+        nowMs: 0,
+      },
+    } as const;
+    const result = await this.#runJob({ job, control: this.#parts.control });
+    if (this.#closed) throw CLOSED;
+    const added = result.tables.map(({ metadata }) => metadata);
+    await this.#commits.commit({ added, removed: beside.map(({ id }) => id) }, result.tables);
+    this.#parts.onIngested(result.slots);
+    for (const { fileSizeBytes } of added) this.bytesIngested += fileSizeBytes;
+    return result.left;
+  }
+
   /** Starts nothing more; running jobs give up. */
   async close(error: LsmError): Promise<void> {
     this.#closed = true;
@@ -196,7 +271,7 @@ export class Maintenance {
     // The jobs read it now and then; nothing is ordered by it.
     Atomics.store(this.#words, ControlWord.cancelBackground, 1);
     this.#fail(error);
-    while (this.#flushing || this.#compacting > 0) {
+    while (this.#flushing || this.#compacting > 0 || this.#isAlone) {
       await new Promise<void>((resolve) => {
         this.#onJobEnd = resolve;
       });
@@ -241,6 +316,7 @@ export class Maintenance {
   }
 
   #compactNext(): void {
+    if (this.#isAlone || this.#wantAlone > 0) return;
     const { options, superVersions } = this.#parts;
     const full = this.#fullCompactions > 0;
     const pickerOptions = {
@@ -389,6 +465,7 @@ export class Maintenance {
   }
 
   #ended(): void {
+    for (const resolve of this.#aloneWaiters.splice(0)) resolve();
     if (this.#closed) this.#onJobEnd?.();
     else this.wake();
   }

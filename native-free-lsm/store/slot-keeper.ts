@@ -40,8 +40,8 @@ interface Looked {
  * Answers what is asked of slots. It runs on the main thread and only decides; jobs in the background look, one at a
  * time, each of a bounded size, and what waits meanwhile is asked together by the next.
  *
- * Digests are kept. What changes them is a new version of a key, which can only come by way of a memtable, and each job
- * begins with a look at the entries that have come since the one before. A memtable that is flushed before anybody has
+ * Digests are kept. What changes them is a new version of a key. It comes by way of a memtable, and each job begins with a
+ * look at the entries that have come since the one before, or as a record from outside, of which `ingested` hears. A memtable that is flushed before anybody has
  * looked at the end of it says then which slots it has. Flush and compaction move versions and change none, but for
  * what they purge, which watermarks say, and what they could not read.
  */
@@ -93,6 +93,14 @@ export class SlotKeeper {
   flushed(generation: number, slots: Uint8Array): void {
     if (this.#running !== undefined) this.#flushedMeanwhile.push({ generation, slots });
     this.#noteFlushed(generation, slots);
+  }
+
+  /** Records from outside are in tables, which no memtable had. @param slots those of their keys, by SlotSet */
+  ingested(slots: Uint8Array): void {
+    this.#kept.forget(slots);
+    // A job that runs has not seen them.
+    if (this.#running !== undefined)
+      this.#flushedMeanwhile.push({ generation: Number.POSITIVE_INFINITY, slots });
   }
 
   /** Something of a table could not be read, and is missing now. */

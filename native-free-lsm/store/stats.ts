@@ -36,6 +36,8 @@ export interface EngineStats {
   readonly compactions: number;
   readonly bytesFlushed: number;
   readonly bytesCompacted: number;
+  /** Of tables with records from outside. */
+  readonly bytesIngested: number;
   readonly compactionDebtBytes: number;
   readonly [more: string]: unknown;
 }
@@ -92,6 +94,7 @@ export function collectStats(sources: StatsSources): EngineStats {
     compactions: maintenance.compactions,
     bytesFlushed: maintenance.bytesFlushed,
     bytesCompacted: maintenance.bytesCompacted,
+    bytesIngested: maintenance.bytesIngested,
     compactionDebtBytes: compactionDebtBytes(version, {
       l0Trigger: options.l0CompactionTables,
       baseLevelBytes: options.baseLevelBytes,

@@ -8,6 +8,7 @@ import type { SlotVersions } from '../slots/slot-versions.ts';
 import type { EngineThreads } from '../threads/engine-threads.ts';
 import type { ScanPageRequest } from '../threads/protocol/reader-messages.ts';
 import { completeEnvironment, type Environment } from './environment.ts';
+import { type IngestRequest, ingestFault } from './ingestion.ts';
 import type { OpeningHeld } from './opening-held.ts';
 import { pageFault } from './page-checks.ts';
 import type { ReadPath } from './read-path.ts';
@@ -107,6 +108,20 @@ export class RecordStore {
     const fault = this.#refusal ?? batchFault(this.options, puts);
     if (fault !== undefined) answerWrite(sink, token, WriteStatus.failed, 0, 0, fault);
     else this.#writes.batch(puts, sink, token);
+  }
+
+  /**
+   * Takes many records from outside at the price of writing them once: they go into tables of the last level, below all
+   * that is there, without log and memtable. Durable on return. Meanwhile writes whose timestamp is not above
+   * `largestTimestamp` wait, as they must be compared with what is taken.
+   * @returns packed records that the caller must put, because something older of their keys lies above; null: nothing
+   *   was taken, because more would have to be rewritten for them than it is worth
+   * @throws LsmError INVALID_ARGUMENT also for entries that are not in order or no records; CORRUPTION, NO_SPACE,
+   *   IO_ERROR: nothing was taken
+   */
+  async ingest(request: IngestRequest): Promise<Uint8Array | null> {
+    refuse(this.#refusal ?? ingestFault(request));
+    return this.#parts.ingestion.take(request);
   }
 
   /** The newest record of a key, also when it is a tombstone. Answers during the call when memory holds the answer. */

@@ -10,6 +10,7 @@ import { Checkpoints } from './checkpoints.ts';
 import { ClosingStack } from './closing-stack.ts';
 import { EngineConditions } from './conditions.ts';
 import type { Environment } from './environment.ts';
+import { Ingestion } from './ingestion.ts';
 import { Maintenance } from './maintenance.ts';
 import { OpeningHeld } from './opening-held.ts';
 import { ReadPath } from './read-path.ts';
@@ -43,6 +44,7 @@ export interface StoreParts {
   readonly writes: WriteQueue;
   readonly reads: ReadPath;
   readonly maintenance: Maintenance;
+  readonly ingestion: Ingestion;
   readonly slots: SlotKeeper;
   readonly checkpoints: Checkpoints;
   /** Ends, in this order, timers, background jobs and threads, and then closes the manifest and frees the lock. */
@@ -142,6 +144,7 @@ function connect(
     isHeld,
     onArenasShort: () => snapshots.giveUpOne(),
     onFlushed: (generation, flushed) => slots.flushed(generation, flushed),
+    onIngested: (ingested) => slots.ingested(ingested),
     onLost: () => slots.lost(),
   });
 
@@ -211,6 +214,7 @@ function connect(
     drain: () => traffic.drain(),
   });
   const writes = writer.queue;
+  const ingestion = new Ingestion({ arenas, maintenance, superVersions, writes });
   traffic.add(writes);
   traffic.add(reads);
 
@@ -250,6 +254,7 @@ function connect(
     writes,
     reads,
     maintenance,
+    ingestion,
     slots,
     checkpoints,
     opened,

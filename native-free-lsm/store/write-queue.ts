@@ -2,6 +2,7 @@ import { CallTable, NO_CALL } from '../call-table.ts';
 import type { EngineClock } from '../clock.ts';
 import type { LsmError } from '../errors.ts';
 import { frameLength, frameTag, nextFrame, payloadStart } from '../format/frame.ts';
+import { recordTimestamp } from '../format/record.ts';
 import { batchOperationBytes, encodeBatch, encodePut, putOperationBytes } from '../log/write-operation.ts';
 import { ENGINE_WAITS } from '../shared/main-waits.ts';
 import type { RingConsumer, RingProducer } from '../shared/ring.ts';
@@ -42,6 +43,8 @@ interface QueuedWrite {
   readonly deadlineMs: number;
 }
 
+/** Below every timestamp. */
+const NOT_HELD = -1;
 /** The deadline of a write without one. */
 const NEVER = Number.POSITIVE_INFINITY;
 
@@ -75,6 +78,10 @@ export class WriteQueue {
   #waitingBytes = 0;
   /** While any waits. */
   #waitBeganMs = 0;
+  /** Writes of a timestamp up to it are held back. None is negative. */
+  #holdUpTo = NOT_HELD;
+  /** In the order in which they came. */
+  #held: QueuedWrite[] = [];
   #failure: LsmError | undefined;
   #idleWaiters: (() => void)[] = [];
 
@@ -95,13 +102,15 @@ export class WriteQueue {
   }
 
   get inFlight(): number {
-    return this.#calls.count + this.#waiting.length;
+    return this.#calls.count + this.#waiting.length + this.#held.length;
   }
 
   /** @param deadlineMs in the executor's monotonic time: a write that was not begun by then fails */
   put(key: Uint8Array, record: Uint8Array, sink: WriteSink, token: number, deadlineMs = NEVER): void {
     const payloadBytes = putOperationBytes(key.length, record.length);
     if (this.#failure !== undefined) fail(sink, token, this.#failure);
+    else if (this.#holdUpTo !== NOT_HELD && recordTimestamp(record, 0) <= this.#holdUpTo)
+      this.#hold({ puts: [{ key, record }], isBatch: false, payloadBytes, sink, token, deadlineMs });
     else if (this.#waiting.length > 0 || !this.#pushPut(key, record, payloadBytes, sink, token, deadlineMs)) {
       this.#wait({ puts: [{ key, record }], isBatch: false, payloadBytes, sink, token, deadlineMs });
     }
@@ -112,7 +121,33 @@ export class WriteQueue {
     const payloadBytes = batchOperationBytes(puts);
     const write = { puts, isBatch: true, payloadBytes, sink, token, deadlineMs: NEVER };
     if (this.#failure !== undefined) fail(sink, token, this.#failure);
-    else if (this.#waiting.length > 0 || !this.#push(write)) this.#wait(write);
+    else if (this.#holdUpTo !== NOT_HELD && this.#isHeld(puts)) this.#hold(write);
+    else this.#enqueue(write);
+  }
+
+  /**
+   * From now on writes of a timestamp up to this one are held back. Resolves when none of them is under way any more:
+   * each is visible or was refused. Call `release` in any case.
+   * @throws LsmError when nobody knows: the writer refuses what it is asked
+   */
+  hold(upTo: number): Promise<void> {
+    this.#holdUpTo = upTo;
+    // It has no timestamp, and nothing is held back yet: so it goes behind all that is under way.
+    return this.barrier();
+  }
+
+  /** Passes on what was held back. */
+  release(): void {
+    this.#holdUpTo = NOT_HELD;
+    const held = this.#held;
+    this.#held = [];
+    const nowMs = this.#clock.monotonicMs();
+    for (const write of held) {
+      this.#waitingBytes -= write.payloadBytes;
+      if (write.deadlineMs <= nowMs) fail(write.sink, write.token, errorOfWriteCode(WriteCode.expired));
+      else this.#enqueue(write);
+    }
+    this.#wakeIdleWaiters();
   }
 
   /** Has the writer look at its control words, and check whether writes succeed now. */
@@ -153,7 +188,10 @@ export class WriteQueue {
     if (waiting.length > 0) ENGINE_WAITS.writes.end(this.#waitBeganMs);
     this.#waiting = [];
     this.#waitingBytes = 0;
+    const held = this.#held;
+    this.#held = [];
     for (const { sink, token } of waiting) fail(sink, token, error);
+    for (const { sink, token } of held) fail(sink, token, error);
     this.#wakeIdleWaiters();
   }
 
@@ -181,6 +219,25 @@ export class WriteQueue {
     const waiters = this.#idleWaiters;
     this.#idleWaiters = [];
     for (const resolve of waiters) resolve();
+  }
+
+  /** One that waits for all earlier ones, a batch without puts, waits also for those that are held back. */
+  #isHeld(puts: readonly KeyedRecord[]): boolean {
+    if (puts.length === 0) return this.#held.length > 0;
+    return puts.some(({ record }) => recordTimestamp(record, 0) <= this.#holdUpTo);
+  }
+
+  #hold(write: QueuedWrite): void {
+    if (this.#waitingBytes + write.payloadBytes > this.#maxWaitingBytes) {
+      fail(write.sink, write.token, errorOfWriteCode(WriteCode.overloaded));
+      return;
+    }
+    this.#waitingBytes += write.payloadBytes;
+    this.#held.push(write);
+  }
+
+  #enqueue(write: QueuedWrite): void {
+    if (this.#waiting.length > 0 || !this.#push(write)) this.#wait(write);
   }
 
   #wait(write: QueuedWrite): void {

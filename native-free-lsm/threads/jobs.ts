@@ -1,3 +1,4 @@
+import { ingestRecords } from '../compaction/ingest.ts';
 import { mergeTables } from '../compaction/merge.ts';
 import { writeTables } from '../compaction/table-output.ts';
 import { recordFrom } from '../format/record.ts';
@@ -13,12 +14,23 @@ import { type TableMetadata, tableFileName } from '../sstable/table-metadata.ts'
 import { writeCheckpoint } from '../version/checkpoint.ts';
 import type { BackgroundJob, BackgroundResult, CheckpointJob, SlotsJob } from './protocol/posted-messages.ts';
 
-/** Runs a flush or a merge to its end, or until main cancels it. When it fails it removes what it has written. */
+const NOTHING_LEFT = new Uint8Array(0);
+
+/** Runs a flush, a merge or an ingest to its end, or until main cancels it. When it fails it removes what it has written. */
 export function runBackgroundJob(fs: FileSystem, { job, control }: BackgroundJob): BackgroundResult {
   const cancelled = cancelledBy(control);
   if (job.type === 'merge') {
     const { tables, damaged } = mergeTables(fs, job.spec, cancelled);
-    return { tables: load(fs, job.spec.directory, tables), damaged, slots: new SlotSet().bytes };
+    return {
+      tables: load(fs, job.spec.directory, tables),
+      damaged,
+      slots: new SlotSet().bytes,
+      left: NOTHING_LEFT,
+    };
+  }
+  if (job.type === 'ingest') {
+    const { tables, left, slots } = ingestRecords(fs, job.spec, cancelled);
+    return { tables: load(fs, job.spec.directory, tables), damaged: [], slots: slots.bytes, left };
   }
   // The memtable is sealed: nothing is added to it, and it stays until this flush is part of a super-version.
   const memtable = new Memtable(job.arena);
@@ -38,7 +50,12 @@ export function runBackgroundJob(fs: FileSystem, { job, control }: BackgroundJob
     },
     cancelled,
   );
-  return { tables: load(fs, job.directory, tables), damaged: [], slots: slotsOf(memtable) };
+  return {
+    tables: load(fs, job.directory, tables),
+    damaged: [],
+    slots: slotsOf(memtable),
+    left: NOTHING_LEFT,
+  };
 }
 
 /** Runs a look at slots to its end, or until main cancels it. */

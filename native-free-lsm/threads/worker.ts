@@ -82,7 +82,8 @@ function runJob(task: JobTask): BackgroundAnswer {
 function workOf(task: JobTask): string {
   if (task.role === 'slots') return 'look at slots';
   if (task.role === 'checkpoint') return 'checkpoint';
-  return task.job.job.type === 'flush' ? 'flush' : 'compaction';
+  const { type } = task.job.job;
+  return type === 'merge' ? 'compaction' : type;
 }
 
 function runWriter(init: WriterInit, inbox: Inbox): void {

@@ -15,6 +15,11 @@ import { BULK_PAGE } from '../rpc/operation-table.ts';
 import { MAX_CLIENT_KEY_BYTES } from '../services.ts';
 import type { CurrentView } from './current-view.ts';
 
+/** With its index and filters a little less than a table may have, so that it becomes one. */
+const STRETCH_BYTES = 30 * 1024 * 1024;
+/** A write of a client that is under way may be so old, and no table must keep it waiting. */
+const FRESH_MS = 5_000;
+
 interface BootstrappingParts {
   readonly nodeId: string;
   readonly incarnation: string;
@@ -46,7 +51,6 @@ export function makeBootstrapping(parts: BootstrappingParts): Bootstrapping {
   const writer = new BulkWriter({
     engine,
     timestamps,
-    maxKeyBytes: MAX_CLIENT_KEY_BYTES,
     maxBatchBytes: MAX_CLIENT_KEY_BYTES + maxRecordBytes,
   });
   const { pace, rounds, clock, random, log } = parts;
@@ -54,6 +58,9 @@ export function makeBootstrapping(parts: BootstrappingParts): Bootstrapping {
     {
       ...{ nodeId, incarnation, wholeness, owners, writer, pace, rounds, clock, random, log },
       records: ownRecords,
+      stretchBytes: STRETCH_BYTES,
+      maxKeyBytes: MAX_CLIENT_KEY_BYTES,
+      freshFrom: () => timestampAt(timestamps.time.read() - FRESH_MS),
       peers: {
         get ids() {
           return later.cluster.peerIds;

@@ -48,9 +48,9 @@ interface OwnRecord {
   readonly value: Uint8Array;
 }
 
-/** Whether the key is for the node's own records, and for no client's. */
-export function isOwnKey(key: Uint8Array): boolean {
-  return key[0] === OWN_BYTE;
+/** Whether the key, which begins at `at`, is for the node's own records, and for no client's. */
+export function isOwnKey(key: Uint8Array, at = 0): boolean {
+  return key[at] === OWN_BYTE;
 }
 
 export class OwnRecords {

@@ -9,6 +9,7 @@
 import type {
   EngineStats,
   EngineThreads,
+  IngestRequest,
   KeyedRecord,
   Page,
   PageRequest,
@@ -26,6 +27,11 @@ export interface StorageEngine {
   write(key: Uint8Array, record: Uint8Array, sink: WriteSink, token: number, timeoutMs: number): void;
   /** Puts several records that become durable and visible together; each is a put-if-newer. Stale: all of them were. */
   writeBatch(puts: readonly KeyedRecord[], sink: WriteSink, token: number): void;
+  /**
+   * Takes many records from outside, below all that is there; durable when it resolves.
+   * @returns packed records that must be put, because something older of their keys lies above; null: none was taken
+   */
+  ingest(request: IngestRequest): Promise<Uint8Array | null>;
   rangePage(request: PageRequest): Promise<RangePage>;
   /**
    * The digests of slots, two words for each asked one: a sum of `addFold` over the newest version of each key whose

@@ -34,15 +34,24 @@ export interface Scanned {
   readonly seek: { readonly to: Bound; readonly after: number } | null;
 }
 
+/** A version given by the caller: `age` older than the newest, or newer; `days` until it expires, 0: never. */
+export interface VersionItem extends Value {
+  readonly age: number;
+  readonly days: number;
+}
+
 export type Operation =
   | ({ readonly type: 'put' } & Value)
   | { readonly type: 'delete'; readonly key: number }
   | { readonly type: 'batch'; readonly items: readonly Value[] }
   | { readonly type: 'burst'; readonly count: number; readonly first: number; readonly size: number }
-  /** Versions given by the caller: `age` older than the newest, or newer; in one batch. */
+  /** Several versions given by the caller, in one batch. */
+  | { readonly type: 'versions'; readonly items: readonly VersionItem[] }
+  /** Runs of versions that the engine is to take below all others, and versions that are put meanwhile. */
   | {
-      readonly type: 'versions';
-      readonly items: readonly (Value & { readonly age: number; readonly days: number })[];
+      readonly type: 'ingest';
+      readonly runs: readonly (readonly VersionItem[])[];
+      readonly meanwhile: readonly VersionItem[];
     }
   | { readonly type: 'get'; readonly key: number }
   | { readonly type: 'getMany'; readonly keys: readonly number[] }
@@ -89,6 +98,10 @@ function operation<T extends Operation['type']>(
 }
 
 const version = fc.record({ ...value, age: fc.nat(30), days: fc.constantFrom(0, 0, 0, 1, 2) });
+const ingest = operation('ingest', {
+  runs: fc.array(fc.array(version, { maxLength: 12 }), { minLength: 1, maxLength: 2 }),
+  meanwhile: fc.array(version, { maxLength: 4 }),
+});
 
 export const operations: fc.Arbitrary<Operation[]> = fc.array(
   fc.oneof(
@@ -107,6 +120,7 @@ export const operations: fc.Arbitrary<Operation[]> = fc.array(
       weight: 6,
       arbitrary: operation('versions', { items: fc.array(version, { minLength: 1, maxLength: 4 }) }),
     },
+    { weight: 5, arbitrary: ingest },
     { weight: 4, arbitrary: operation('get', { key }) },
     { weight: 2, arbitrary: operation('getMany', { keys: fc.array(key, { maxLength: 20 }) }) },
     {
@@ -173,6 +187,7 @@ export const slotOperations: fc.Arbitrary<Operation[]> = fc.array(
         ),
       }),
     },
+    { weight: 2, arbitrary: ingest },
     { weight: 8, arbitrary: operation('slots') },
     { weight: 4, arbitrary: operation('lookAtSlots', { keys: fewKeys }) },
     { weight: 4, arbitrary: operation('settle', { keys: fewKeys, age: fc.nat(3) }) },

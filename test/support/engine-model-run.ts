@@ -13,9 +13,16 @@ import { VersionSource } from '../../native-free-lsm/version-source.ts';
 import { readRecord } from './engine-calls.ts';
 import { stopped } from './engine-crash.ts';
 import { EngineModel, type Entries, type Version, visibleEntries, visibleValue } from './engine-model.ts';
-import { type Bound, KEYS, type Operation, type Scanned } from './engine-model-operations.ts';
+import {
+  type Bound,
+  KEYS,
+  type Operation,
+  type Scanned,
+  type VersionItem,
+} from './engine-model-operations.ts';
 import { checkSlots, lookAtSlots, MAX_FROM } from './engine-model-slots.ts';
 import { backgroundAfter, EngineSimulation } from './engine-simulation.ts';
+import { entriesOf, packRuns } from './packed-runs.ts';
 import { pageEntries } from './page-entries.ts';
 
 const DAY_MS = 86_400_000;
@@ -95,6 +102,8 @@ export class ModelRun {
         return this.#burst(operation);
       case 'versions':
         return this.#writeVersions(operation.items);
+      case 'ingest':
+        return this.#ingest(operation);
       case 'get':
         return this.#checkKey(operation.key);
       case 'getMany': {
@@ -180,10 +189,19 @@ export class ModelRun {
     await this.#settle(Promise.all(calls));
   }
 
+  async #writeVersions(items: readonly VersionItem[]): Promise<void> {
+    const { puts, versions } = this.#versionsOf(items);
+    if (puts.length === 0) return;
+    const applied = this.#model.write(versions) > 0;
+    const status = await this.#settle(this.#writeRecords(puts));
+    assert.equal(status, applied ? 0 : 1, 'applied or stale');
+  }
+
   /** Leaves out late versions of keys that may have been forgotten: nothing older may come, as the option says. */
-  async #writeVersions(
-    items: readonly { key: number; size: number; fill: number; age: number; days: number }[],
-  ): Promise<void> {
+  #versionsOf(items: readonly VersionItem[]): {
+    readonly puts: { key: Buffer; record: Uint8Array }[];
+    readonly versions: [string, Version][];
+  } {
     const newest = this.#model.newestTimestamp + 1000;
     const nowMs = this.#simulation.clock.nowMs();
     const puts: { key: Buffer; record: Uint8Array }[] = [];
@@ -205,10 +223,34 @@ export class ModelRun {
       puts.push({ key: keyOf(item.key), record: encodeRecord({ ...fields, tombstone }, value) });
       versions.push([name(item.key), { ...fields, value: tombstone ? null : latin1(value) }]);
     }
-    if (puts.length === 0) return;
-    const applied = this.#model.write(versions) > 0;
-    const status = await this.#settle(this.#writeRecords(puts));
-    assert.equal(status, applied ? 0 : 1, 'applied or stale');
+    return { puts, versions };
+  }
+
+  /** Records that go below all others, while others of the same keys are put: each key has its newest version in the end. */
+  async #ingest({ meanwhile, runs }: Operation & { type: 'ingest' }): Promise<void> {
+    const { store } = this.#engine;
+    const taken = runs.map((items) => this.#versionsOf(items));
+    for (const { versions } of taken) this.#model.write(versions);
+    const { entries, pieces } = packRuns(taken.map(({ puts }) => puts));
+    const timestamps = taken.flatMap(({ versions }) => versions.map(([, { timestamp }]) => timestamp));
+    const ingesting = store.ingest({
+      entries,
+      runs: pieces,
+      largestTimestamp: Math.max(0, ...timestamps),
+      smallestKey: NOTHING,
+      largestKey: Buffer.from([0xff]),
+    });
+    const others = meanwhile.map((item) => this.#versionsOf([item]));
+    for (const { versions } of others) this.#model.write(versions);
+    const written = others.map(({ puts }) => (puts.length === 0 ? 0 : this.#writeRecords(puts)));
+    const left = await this.#settle(ingesting);
+    await this.#settle(Promise.all(written));
+    const rest = left === null ? taken.flatMap(({ puts }) => puts) : entriesOf(left);
+    for (const put of rest) await this.#settle(this.#writeRecords([put]));
+    if (this.#options.durability === 'sync') return;
+    // What was taken is durable, whatever becomes of writes that were before it.
+    await this.#settle(this.#engine.flush());
+    this.#model.noteDurable();
   }
 
   #writeRecords(puts: readonly { readonly key: Uint8Array; readonly record: Uint8Array }[]): Promise<number> {

@@ -3,6 +3,7 @@
  * their results. It is posted and cloned, so its types are its layout; shared buffers go by reference. Errors alone are
  * encoded, as cloning loses their code.
  */
+import type { IngestSpec } from '../../compaction/ingest.ts';
 import type { MergeSpec } from '../../compaction/merge.ts';
 import type { DamagedInput } from '../../compaction/sound-iterator.ts';
 import type { LsmError } from '../../errors.ts';
@@ -77,8 +78,13 @@ interface MergeJob {
   readonly spec: MergeSpec;
 }
 
+interface IngestJob {
+  readonly type: 'ingest';
+  readonly spec: IngestSpec;
+}
+
 export interface BackgroundJob {
-  readonly job: FlushJob | MergeJob;
+  readonly job: FlushJob | MergeJob | IngestJob;
   readonly control: SharedArrayBuffer;
 }
 
@@ -99,8 +105,10 @@ export interface BackgroundResult {
   readonly tables: readonly TableHandle[];
   /** Of inputs known to be damaged, those that could not be read as a whole this time either. */
   readonly damaged: readonly DamagedInput[];
-  /** Of a flush: the slots of the memtable's keys, by SlotSet. */
+  /** The slots of keys that are in tables now and were not before, by SlotSet. */
   readonly slots: Uint8Array;
+  /** Of records from outside, packed: those that must be put, because something older of their key is above. */
+  readonly left: Uint8Array;
 }
 
 /** What comes back of a job: its result, or the error it ended with, encoded. */

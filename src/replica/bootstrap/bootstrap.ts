@@ -52,6 +52,9 @@ interface BootstrapOptions {
   readonly writer: Pick<BulkWriter, 'write'>;
   readonly records: Pick<OwnRecords, 'get' | 'put' | 'delete' | 'scan'>;
   readonly pace: BulkPace;
+  readonly stretchBytes: number;
+  readonly maxKeyBytes: number;
+  readonly freshFrom: () => number;
   readonly rounds: BootstrapRounds;
   /**
    * A timestamp above everything that this node can have acknowledged until now, whatever its clock showed; 0: its
@@ -227,8 +230,9 @@ export class Bootstrap {
       if (this.#floor === 0) await pause(clock, POLL_MS, signal);
     }
     await this.#leaveOutForeignSlots(signal);
-    const { pace, random, records, rounds, writer } = this.#options;
-    const copy = new BulkCopy({ nodeId, incarnation, peers, writer, records, pace, clock, random, log });
+    const { freshFrom, maxKeyBytes, pace, random, records, rounds, stretchBytes, writer } = this.#options;
+    const amount = { pace, stretchBytes, maxKeyBytes, freshFrom };
+    const copy = new BulkCopy({ nodeId, incarnation, peers, writer, records, ...amount, clock, random, log });
     this.#copy = copy;
     log.info('The data of this node is refilled from the other nodes');
     for (;;) {

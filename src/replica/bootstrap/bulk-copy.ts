@@ -4,9 +4,9 @@
  * itself: the rounds over all owners that follow are (bootstrap.ts). So a share that cannot be copied may be left to
  * them.
  *
- * While a page is written, the next one is on its way. How far each source has come is kept durably, behind what is
- * written; after a kill some entries come twice, which changes nothing. A source that is away is waited for, and after a
- * while the others send its share.
+ * What lies between two keys is written together (bulk-stretch.ts), and the next is gathered meanwhile. How far the copy
+ * has come is kept durably, behind what is written; after a kill some entries come twice, which changes nothing. A source
+ * that is away is waited for, and after a while the others send its share.
  */
 import { Backoff } from '../../backoff.ts';
 import type { Clock, Random } from '../../clock.ts';
@@ -26,6 +26,7 @@ import {
   newPlan,
   replanned,
 } from './bulk-plan.ts';
+import { type Stretch, StretchBuilder } from './bulk-stretch.ts';
 import type { BulkWriter } from './bulk-writer.ts';
 
 const PAGE_BYTES = 512 * 1024;
@@ -53,6 +54,11 @@ interface BulkCopyOptions {
   readonly writer: Pick<BulkWriter, 'write'>;
   readonly records: Pick<OwnRecords, 'get' | 'put' | 'delete' | 'scan'>;
   readonly pace: BulkPace;
+  /** So much is gathered before it is written: about as much as a table has. Twice as much is in memory. */
+  readonly stretchBytes: number;
+  readonly maxKeyBytes: number;
+  /** Entries with this timestamp or a later one may be of clients' writes that are under way. */
+  readonly freshFrom: () => number;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: { info(message: string): void; warn(message: string): void };
@@ -65,6 +71,20 @@ interface BulkFigures {
   readonly sources: readonly { readonly id: string; readonly heldBytes: number; readonly isDone: boolean }[];
   /** Nodes that are asked and do not answer. */
   readonly waitsFor: readonly string[];
+}
+
+/** What one source sends, as far as it has come. */
+class BulkStream {
+  readonly share: BulkShare;
+  /** The key behind what it has sent; null: it has sent everything. */
+  next: Uint8Array | null;
+  /** The page that is on its way. */
+  asked: Promise<BulkResult> | null = null;
+
+  constructor(share: BulkShare) {
+    this.share = share;
+    this.next = share.cursor;
+  }
 }
 
 /** The sources have to be chosen anew. */
@@ -108,15 +128,9 @@ export class BulkCopy {
       plan = plan === null ? newPlan(lack, this.#options.incarnation, sources) : replanned(plan, sources);
       await this.#keep(plan);
       this.#plan = plan;
-      const over = new AbortController();
-      const either = AbortSignal.any([signal, over.signal]);
-      const shares = plan.shares.filter(({ cursor }) => cursor !== null);
-      const running = shares.map((share) => this.#copyShare(plan as BulkPlan, share, either));
       try {
-        await Promise.all(running);
+        await this.#copy(plan, signal);
       } catch (error) {
-        over.abort();
-        await Promise.allSettled(running);
         signal.throwIfAborted();
         if (!(error instanceof OtherSources)) throw error;
       } finally {
@@ -183,46 +197,87 @@ export class BulkCopy {
     }
   }
 
-  async #copyShare(plan: BulkPlan, share: BulkShare, signal: AbortSignal): Promise<void> {
-    const { pace, writer, log } = this.#options;
-    let asked: Promise<BulkResult> | null = null;
-    while (share.cursor !== null) {
-      const start = share.cursor;
-      const page = await this.#next(
-        plan,
-        share.source,
-        asked ?? this.#ask(plan, share.source, start),
-        start,
-        signal,
-      );
-      asked = null;
-      if (page === null) {
-        log.warn(
-          `Node ${share.source} cannot send the rest of what this node lacks: it is left to the rounds of anti-entropy`,
-        );
-        share.cursor = null;
-        break;
+  /**
+   * Copies what the shares have left, stretch by stretch. The next one is gathered while one is written. All sources are
+   * kept at about the same key: so a stretch has everything up to where it ends.
+   */
+  async #copy(plan: BulkPlan, signal: AbortSignal): Promise<void> {
+    const shares = plan.shares.filter(({ cursor }) => cursor !== null);
+    const streams = shares.map((share) => new BulkStream(share));
+    const builder = new StretchBuilder(streams.length, this.#options.maxKeyBytes);
+    let writing: Promise<void> = Promise.resolve();
+    try {
+      let start = leastKey(streams);
+      while (start !== null) {
+        await this.#gather(plan, streams, builder, start, signal);
+        await writing;
+        const end = leastKey(streams);
+        writing = this.#writeStretch(plan, shares, builder.cut(start, end), signal);
+        // It is awaited before the next one is cut.
+        writing.catch(() => undefined);
+        start = end;
       }
-      this.#heldBytes.set(share.source, page.sourceBytes);
-      const next = cursorBehind(page.end, page.entries);
-      await pace.rest(signal);
-      if (next !== null) asked = this.#ask(plan, share.source, next);
-      const { entries, malformed } = await this.#write(writer, page.entries, signal);
-      if (malformed > 0)
-        log.warn(`${malformed} entries that node ${share.source} sent are malformed, and were left out`);
-      this.#copiedBytes += page.entries.length;
-      this.#copiedEntries += entries;
-      share.cursor = next;
-      await this.#keepSoon(plan, share);
+      await writing;
+    } finally {
+      // Nothing is written any more when the copy has ended.
+      await writing.catch(() => undefined);
     }
-    await this.#keepShare(plan, share);
   }
 
-  async #keepSoon(plan: BulkPlan, share: BulkShare): Promise<void> {
+  /** Asks, always the source that is furthest behind, until there is enough for a stretch. */
+  async #gather(
+    plan: BulkPlan,
+    streams: readonly BulkStream[],
+    builder: StretchBuilder,
+    start: Uint8Array,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { freshFrom, log, pace, stretchBytes } = this.#options;
+    for (;;) {
+      const stream = furthestBehind(streams);
+      if (stream?.next == null) return;
+      if (builder.bytes >= stretchBytes && Buffer.compare(stream.next, start) > 0) return;
+      const { source } = stream.share;
+      const asked = stream.asked ?? this.#ask(plan, source, stream.next);
+      stream.asked = null;
+      const page = await this.#next(plan, source, asked, stream.next, signal);
+      if (page === null) {
+        log.warn(
+          `Node ${source} cannot send the rest of what this node lacks: it is left to the rounds of anti-entropy`,
+        );
+        stream.next = null;
+        continue;
+      }
+      this.#heldBytes.set(source, page.sourceBytes);
+      stream.next = cursorBehind(page.end, page.entries);
+      await pace.rest(signal);
+      if (stream.next !== null) stream.asked = this.#ask(plan, source, stream.next);
+      const malformed = builder.add(streams.indexOf(stream), page.entries, freshFrom());
+      if (malformed > 0)
+        log.warn(`${malformed} entries that node ${source} sent are malformed, and were left out`);
+    }
+  }
+
+  async #writeStretch(
+    plan: BulkPlan,
+    shares: readonly BulkShare[],
+    stretch: Stretch,
+    signal: AbortSignal,
+  ): Promise<void> {
+    await this.#write(stretch, signal);
+    this.#copiedBytes += stretch.bytes;
+    for (const { length } of stretch.fresh) this.#copiedBytes += length;
+    this.#copiedEntries += stretch.entries;
+    const { end } = stretch;
+    for (const share of shares) {
+      // One may have been further already when the sources were chosen.
+      if (end === null || (share.cursor !== null && Buffer.compare(share.cursor, end) < 0))
+        share.cursor = end;
+    }
     const nowMs = this.#options.clock.monotonicMs();
-    if (nowMs - this.#keptMs < KEEP_EVERY_MS) return;
+    if (end !== null && nowMs - this.#keptMs < KEEP_EVERY_MS) return;
     this.#keptMs = nowMs;
-    await this.#keepShare(plan, share);
+    for (const share of shares) await this.#keepShare(plan, share);
   }
 
   #ask({ shares }: BulkPlan, source: string, start: Uint8Array): Promise<BulkResult> {
@@ -260,15 +315,12 @@ export class BulkCopy {
   }
 
   /** Tries until it is written: a full disk, or one with too much to do, may be able to later. */
-  async #write(
-    writer: BulkCopyOptions['writer'],
-    entries: Uint8Array,
-    signal: AbortSignal,
-  ): Promise<{ readonly entries: number; readonly malformed: number }> {
+  async #write(stretch: Stretch, signal: AbortSignal): Promise<void> {
     const backoff = this.#backoff();
     for (let isNews = true; ; isNews = false) {
       try {
-        return await writer.write(entries, signal);
+        await this.#options.writer.write(stretch, signal);
+        return;
       } catch (error) {
         signal.throwIfAborted();
         if (isNews) this.#options.log.warn(`What this node lacks cannot be written: ${errorMessage(error)}`);
@@ -287,6 +339,21 @@ export class BulkCopy {
 }
 
 const NO_KEY = new Uint8Array(0);
+
+/** Undefined: all of them have sent everything. */
+function furthestBehind(streams: readonly BulkStream[]): BulkStream | undefined {
+  let least: BulkStream | undefined;
+  for (const stream of streams) {
+    if (stream.next === null) continue;
+    if (least?.next == null || Buffer.compare(stream.next, least.next) < 0) least = stream;
+  }
+  return least;
+}
+
+/** Up to which key all of them have sent everything; null: all of it. */
+function leastKey(streams: readonly BulkStream[]): Uint8Array | null {
+  return furthestBehind(streams)?.next ?? null;
+}
 
 /** Where to go on behind a page; null: it was the last. */
 function cursorBehind(end: BulkEnd, entries: Uint8Array): Uint8Array | null {

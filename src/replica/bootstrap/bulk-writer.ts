@@ -1,34 +1,31 @@
-/** Writes the entries of a bulk page into the engine, as many together as a batch may hold; each put is a put-if-newer. */
+/**
+ * Writes what a bulk copy has gathered. What is some seconds old, which is nearly everything, goes into tables below all
+ * others, and is written once. What is newer, and what must not go below as something older lies above, is put like any
+ * record, as many together as a batch may hold; each put is a put-if-newer.
+ */
 import {
   type KeyedRecord,
+  type PackedPiece,
   Page,
-  recordFault,
-  recordFrom,
   recordTimestamp,
   type WriteSink,
   WriteStatus,
 } from '../../../native-free-lsm/index.ts';
-import { isOwnKey } from '../own-records.ts';
+import { OWN_KEYS_START } from '../own-records.ts';
 import type { TimestampJudge } from '../replica.ts';
 import type { StorageEngine } from '../storage-engine.ts';
 import { storageError } from '../storage-fault.ts';
+import type { Stretch } from './bulk-stretch.ts';
 
 /** Large enough that a sync of the log costs little, small enough that clients' writes wait for no more than it. */
 const BATCH_BYTES = 128 * 1024;
 const PUT_OVERHEAD_BYTES = 8;
 
 interface BulkWriterOptions {
-  readonly engine: Pick<StorageEngine, 'writeBatch'>;
+  readonly engine: Pick<StorageEngine, 'ingest' | 'writeBatch'>;
   readonly timestamps: Pick<TimestampJudge, 'follow'>;
-  readonly maxKeyBytes: number;
   /** The largest batch that the engine takes. */
   readonly maxBatchBytes: number;
-}
-
-interface Written {
-  readonly entries: number;
-  /** Those that no node could have written. */
-  readonly malformed: number;
 }
 
 class BatchSink implements WriteSink {
@@ -54,57 +51,69 @@ export class BulkWriter {
 
   /**
    * Resolves once all of it is as durable as a client's write.
-   * @param entries packed as a page of a scan
    * @throws QuorateError OVERLOADED, DRAINING, STORAGE; also when an entry is too far ahead of this node's clock
    */
-  async write(entries: Uint8Array, signal: AbortSignal): Promise<Written> {
-    const { engine, maxKeyBytes, timestamps } = this.#options;
-    const maxBytes = Math.min(BATCH_BYTES, this.#options.maxBatchBytes);
-    const page = new Page(entries, entries.length, null);
-    let puts: KeyedRecord[] = [];
-    let bytes = PUT_OVERHEAD_BYTES;
-    let written = 0;
-    let malformed = 0;
-    let isAhead = false;
+  async write(stretch: Stretch, signal: AbortSignal): Promise<void> {
     // What was asked for before the folder was found to lack more may be from before that.
     signal.throwIfAborted();
-    const under: Promise<void>[] = [];
+    const left = await this.#ingest(stretch);
+    signal.throwIfAborted();
+    if (left !== null) await this.#put(left, [{ start: 0, end: left.length }]);
+    else {
+      const entries = new Uint8Array(stretch.memory);
+      for (const pieces of stretch.runs) await this.#put(entries, pieces);
+    }
+    for (const entries of stretch.fresh) await this.#put(entries, [{ start: 0, end: entries.length }]);
+  }
+
+  /** @returns what must be put instead; null: all of it */
+  async #ingest({ bytes, end, largestTimestamp, memory, runs, start }: Stretch): Promise<Uint8Array | null> {
+    const { engine, timestamps } = this.#options;
+    if (bytes === 0 || !timestamps.follow(largestTimestamp)) return null;
+    try {
+      const range = { smallestKey: start, largestKey: end ?? OWN_KEYS_START };
+      return await engine.ingest({ entries: memory, runs, largestTimestamp, ...range });
+    } catch {
+      // A damaged table among those that it meets, or an entry that is not in order, does not stop puts. What stops them
+      // as well is said by them.
+      return null;
+    }
+  }
+
+  async #put(entries: Uint8Array, pieces: readonly PackedPiece[]): Promise<void> {
+    const { engine, timestamps } = this.#options;
+    const maxBytes = Math.min(BATCH_BYTES, this.#options.maxBatchBytes);
+    let puts: KeyedRecord[] = [];
+    let bytes = PUT_OVERHEAD_BYTES;
+    let isAhead = false;
     // Batches that are in the ring together share a sync.
+    const under: Promise<void>[] = [];
     const flush = (): void => {
       if (puts.length === 0) return;
       const sink = new BatchSink();
       under.push(sink.done);
       engine.writeBatch(puts, sink, 0);
-      written += puts.length;
       puts = [];
       bytes = PUT_OVERHEAD_BYTES;
     };
-    while (page.next()) {
-      const key = entries.subarray(page.keyStart, page.keyEnd);
-      const record = entries.subarray(page.recordStart, page.recordEnd);
-      const isSound =
-        key.length > 0 &&
-        key.length <= maxKeyBytes &&
-        !isOwnKey(key) &&
-        recordFault(record, 0, record.length) === undefined &&
-        recordFrom(record, 0) > 0;
-      if (!isSound) {
-        malformed++;
-        continue;
+    for (const { start, end } of pieces) {
+      const page = new Page(entries.subarray(start, end), end - start, null);
+      while (page.next()) {
+        const key = page.bytes.subarray(page.keyStart, page.keyEnd);
+        const record = page.bytes.subarray(page.recordStart, page.recordEnd);
+        // A later try may find that this node's time has come as far.
+        if (!timestamps.follow(recordTimestamp(record, 0))) {
+          isAhead = true;
+          continue;
+        }
+        const size = PUT_OVERHEAD_BYTES + key.length + record.length;
+        if (bytes + size > maxBytes) flush();
+        puts.push({ key, record });
+        bytes += size;
       }
-      // A later try may find that this node's time has come as far.
-      if (!timestamps.follow(recordTimestamp(record, 0))) {
-        isAhead = true;
-        continue;
-      }
-      const size = PUT_OVERHEAD_BYTES + key.length + record.length;
-      if (bytes + size > maxBytes) flush();
-      puts.push({ key, record });
-      bytes += size;
+      flush();
+      await Promise.all(under.splice(0));
     }
-    flush();
-    await Promise.all(under);
     if (isAhead) throw storageError(new Error('an entry is too far ahead of this clock'));
-    return { entries: written, malformed };
   }
 }

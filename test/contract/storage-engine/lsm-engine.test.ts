@@ -46,6 +46,7 @@ class ReadsFromTables implements StorageEngine {
   writeBatch: StorageEngine['writeBatch'] = (puts, sink, token) => this.#store.writeBatch(puts, sink, token);
   stats = () => this.#store.stats();
 
+  ingest: StorageEngine['ingest'] = (request) => this.#store.ingest(request);
   slotDigests: StorageEngine['slotDigests'] = async (slots, minFroms, signal) => {
     await this.#flush();
     return this.#store.slotDigests(slots, minFroms, signal);

@@ -55,6 +55,10 @@ class ScriptedEngine implements StorageEngine {
     throw new Error('a replica writes no batches');
   }
 
+  ingest(): Promise<null> {
+    throw new Error('a replica takes records one by one');
+  }
+
   rangePage(request: PageRequest): Promise<RangePage> {
     this.ranges.push(request);
     return this.page();

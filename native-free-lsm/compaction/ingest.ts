@@ -1,0 +1,188 @@
+import { LsmError } from '../errors.ts';
+import { type HashSeed, hashBytes } from '../format/hash.ts';
+import { compareRecordVersions, recordFault, recordTimestamp } from '../format/record.ts';
+import { slotOf } from '../format/slot.ts';
+import type { FileSystem } from '../fs/file-system.ts';
+import { CursorIterator } from '../iterator/cursor-iterator.ts';
+import { MergingIterator } from '../iterator/merging-iterator.ts';
+import { PackedIterator, type PackedPiece } from '../iterator/packed-iterator.ts';
+import { PAGE_ENTRY_HEADER_BYTES } from '../iterator/page.ts';
+import type { RecordCursor, RecordIterator } from '../iterator/record-iterator.ts';
+import { Memtable } from '../memtable/memtable.ts';
+import { createControl } from '../shared/control.ts';
+import { SlotSet } from '../slots/slot-set.ts';
+import { type BlockHit, searchBlock } from '../sstable/block.ts';
+import { BlockLoader } from '../sstable/block-loader.ts';
+import { DescriptorCache } from '../sstable/descriptor-cache.ts';
+import type { TableHandle } from '../sstable/table-handle.ts';
+import type { TableMetadata } from '../sstable/table-metadata.ts';
+import { TableReader } from '../sstable/table-reader.ts';
+import { TableLookup, TableSet } from '../sstable/table-set.ts';
+import { type TableOutputSpec, writeTables } from './table-output.ts';
+
+/** A memtable as it is looked at: entries below the limit are visible. */
+interface MemtableLimit {
+  readonly arena: SharedArrayBuffer;
+  readonly limit: number;
+}
+
+/** Records from outside that go below all others. */
+export interface IngestSource {
+  /** Packed entries of all runs. */
+  readonly entries: SharedArrayBuffer;
+  /** Each in key order; a key may be in several of them. */
+  readonly runs: readonly (readonly PackedPiece[])[];
+  readonly largestTimestamp: number;
+  /** What lies above the last level, the newest first. */
+  readonly memtables: readonly MemtableLimit[];
+  /** By level, from 0 on: those that overlap the records' range. */
+  readonly above: readonly (readonly TableHandle[])[];
+  /** The tables of the last level that overlap it: they are merged with the records. */
+  readonly overlapping: readonly TableHandle[];
+}
+
+/** Plain data: it is posted to a pool thread. */
+export interface IngestSpec extends IngestSource, TableOutputSpec {
+  readonly maxRecordBytes: number;
+  readonly hashSeed: HashSeed;
+  readonly maxOpenFiles: number;
+}
+
+interface Ingested {
+  readonly tables: readonly TableMetadata[];
+  /** Packed: records that must not go below, because something older lies above. */
+  readonly left: Uint8Array;
+  /** The slots of what was taken. */
+  readonly slots: SlotSet;
+}
+
+const READAHEAD_BYTES = 256 * 1024;
+/** The index of the control block's counters that are used here: nobody reads them. */
+const THREAD = 1;
+
+/**
+ * Writes records to tables of the last level. A read stops at its first hit from above, so a record may go there only if
+ * nothing older of its key lies above: one of which something older does is left to the caller, and one of which the same
+ * or something newer does is not needed.
+ * @throws LsmError CLOSED when cancelled, INVALID_ARGUMENT of records that are no records or not in order, CORRUPTION,
+ *   NO_SPACE, IO_ERROR; then no output is left
+ */
+export function ingestRecords(fs: FileSystem, spec: IngestSpec, cancelled: () => boolean): Ingested {
+  const bytes = new Uint8Array(spec.entries);
+  const descriptors = new DescriptorCache(fs, spec.maxOpenFiles);
+  try {
+    const runs = spec.runs.map((pieces) => new PackedIterator(bytes, pieces));
+    const records = runs.length === 1 ? runs[0] : new MergingIterator(runs);
+    const taken = new TakenRecords(records, new Above(fs, descriptors, spec), spec);
+    const tables = spec.overlapping.map((handle) =>
+      new TableReader(handle).iterator(fs, descriptors.get(handle), READAHEAD_BYTES),
+    );
+    // Of the same version, what is there stays, as with a put.
+    const source = tables.length === 0 ? taken : new MergingIterator([...tables, taken]);
+    return { tables: writeTables(fs, source, spec, cancelled), left: taken.left, slots: taken.slots };
+  } finally {
+    descriptors.closeAll();
+  }
+}
+
+/** What lies above the last level. */
+class Above {
+  readonly #memtables: readonly { readonly memtable: Memtable; readonly limit: number }[];
+  readonly #loader: BlockLoader;
+  readonly #tables: TableSet;
+  readonly #lookup: TableLookup;
+  readonly #seed: HashSeed;
+  readonly #hit: BlockHit = { recordStart: 0, recordEnd: 0 };
+
+  constructor(fs: FileSystem, descriptors: DescriptorCache, { above, hashSeed, memtables }: IngestSpec) {
+    this.#memtables = memtables.map(({ arena, limit }) => ({ memtable: new Memtable(arena), limit }));
+    this.#loader = new BlockLoader(fs, descriptors, new Int32Array(createControl()), THREAD);
+    this.#tables = new TableSet(
+      0,
+      0,
+      above.map((handles) => handles.map((handle) => new TableReader(handle))),
+    );
+    this.#lookup = new TableLookup(hashSeed);
+    this.#seed = hashSeed;
+  }
+
+  /** The version above, compared with the record: below 0 when it is older; undefined: there is none. */
+  compare({ keyBytes, keyStart, keyEnd, recordBytes, recordStart }: RecordCursor): number | undefined {
+    const hash = hashBytes(keyBytes, keyStart, keyEnd, this.#seed);
+    for (const { memtable, limit } of this.#memtables) {
+      const entry = memtable.find(keyBytes, keyStart, keyEnd, limit, hash);
+      if (entry === 0) continue;
+      return compareRecordVersions(memtable.bytes, memtable.recordStart(entry), recordBytes, recordStart);
+    }
+    const lookup = this.#lookup;
+    lookup.begin(this.#tables, keyBytes, keyStart, keyEnd, hash);
+    while (lookup.next()) {
+      const end = this.#loader.load(lookup.reader, lookup.ordinal);
+      const block = this.#loader.scratch;
+      if (!searchBlock(block, 0, end, keyBytes, keyStart, keyEnd, this.#hit)) continue;
+      return compareRecordVersions(block, this.#hit.recordStart, recordBytes, recordStart);
+    }
+    return undefined;
+  }
+}
+
+/** The records that may go below everything. */
+class TakenRecords extends CursorIterator<RecordIterator> {
+  readonly slots = new SlotSet();
+  readonly #above: Above;
+  readonly #spec: IngestSpec;
+  readonly #left: Uint8Array[] = [];
+
+  constructor(records: RecordIterator, above: Above, spec: IngestSpec) {
+    super(records);
+    this.#above = above;
+    this.#spec = spec;
+  }
+
+  get left(): Uint8Array {
+    return Buffer.concat(this.#left);
+  }
+
+  override seekToFirst(): void {
+    this.cursor.seekToFirst();
+    this.settle();
+  }
+
+  override next(): void {
+    this.cursor.next();
+    this.settle();
+  }
+
+  protected override settle(): void {
+    for (const { cursor } = this; cursor.valid; cursor.next()) {
+      this.#refuseUnfit();
+      const order = this.#above.compare(cursor);
+      if (order !== undefined && order < 0) this.#leave();
+      if (order !== undefined) continue;
+      this.slots.add(slotOf(cursor.keyBytes, cursor.keyStart, cursor.keyEnd));
+      return;
+    }
+  }
+
+  /** A larger record has no room in the rings, and one with a later timestamp was not guarded while it was written. */
+  #refuseUnfit(): void {
+    const { largestTimestamp, maxRecordBytes } = this.#spec;
+    const { recordBytes, recordEnd, recordStart } = this.cursor;
+    if (recordEnd - recordStart > maxRecordBytes)
+      throw new LsmError('INVALID_ARGUMENT', `a record to be taken has more than ${maxRecordBytes} bytes`);
+    const fault = recordFault(recordBytes, recordStart, recordEnd);
+    if (fault !== undefined) throw new LsmError('INVALID_ARGUMENT', `a record to be taken is none: ${fault}`);
+    if (recordTimestamp(recordBytes, recordStart) > largestTimestamp)
+      throw new LsmError('INVALID_ARGUMENT', `a record to be taken is later than ${largestTimestamp}`);
+  }
+
+  #leave(): void {
+    const { keyBytes, keyStart, keyEnd, recordBytes, recordStart, recordEnd } = this.cursor;
+    const entry = Buffer.alloc(PAGE_ENTRY_HEADER_BYTES + keyEnd - keyStart + recordEnd - recordStart);
+    entry.writeUInt32LE(keyEnd - keyStart, 0);
+    entry.writeUInt32LE(recordEnd - recordStart, 4);
+    entry.set(keyBytes.subarray(keyStart, keyEnd), PAGE_ENTRY_HEADER_BYTES);
+    entry.set(recordBytes.subarray(recordStart, recordEnd), PAGE_ENTRY_HEADER_BYTES + keyEnd - keyStart);
+    this.#left.push(entry);
+  }
+}

@@ -1,0 +1,195 @@
+/** Records from outside, which an engine takes below all that it has. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import {
+  type KeyedRecord,
+  type RecordStore,
+  recordTimestamp,
+  WriteStatus,
+} from '../../../../native-free-lsm/index.ts';
+import { readRecord, record, writeRecordTo } from '../../../support/engine-calls.ts';
+import { STOPS, stopName, stopped } from '../../../support/engine-crash.ts';
+import { backgroundAfter, EngineSimulation, TINY_OPTIONS } from '../../../support/engine-simulation.ts';
+import { entriesOf, packRuns } from '../../../support/packed-runs.ts';
+
+const KEYS = 40;
+const NO_KEY = new Uint8Array(0);
+const BEHIND_ALL = Buffer.from([0xff]);
+
+function entry(key: number, timestamp: number, valueBytes = 20): KeyedRecord {
+  return { key: keyOf(key), record: record(timestamp, Buffer.alloc(valueBytes, `${key}.${timestamp}.`)) };
+}
+
+function keyOf(key: number): Buffer {
+  return Buffer.from(`key${String(key).padStart(2, '0')}`);
+}
+
+function ingest(
+  store: RecordStore,
+  runs: readonly (readonly KeyedRecord[])[],
+  largestTimestamp: number,
+): Promise<Uint8Array | null> {
+  const { entries, pieces } = packRuns(runs);
+  return store.ingest({
+    entries,
+    runs: pieces,
+    largestTimestamp,
+    smallestKey: NO_KEY,
+    largestKey: BEHIND_ALL,
+  });
+}
+
+async function timestamps(simulation: EngineSimulation, store: RecordStore): Promise<(number | null)[]> {
+  const found: (number | null)[] = [];
+  for (let key = 0; key < KEYS; key++) {
+    const held = await simulation.settle(readRecord(store, keyOf(key)));
+    found.push(held === null ? null : recordTimestamp(held, 0));
+  }
+  return found;
+}
+
+const all = Array.from({ length: KEYS }, (_, key) => key);
+const even = all.filter((key) => key % 2 === 0).map((key) => entry(key, 50));
+const odd = all.filter((key) => key % 2 === 1).map((key) => entry(key, 50));
+
+test('records of several runs are there at once, written once, and after a start', async () => {
+  const simulation = new EngineSimulation();
+  const store = simulation.openStore();
+  assert.deepEqual(await simulation.settle(ingest(store, [even, odd], 50)), Buffer.alloc(0));
+  assert.deepEqual(
+    await timestamps(simulation, store),
+    all.map(() => 50),
+  );
+  const { bytesCompacted, bytesFlushed, bytesIngested, memtables, tablesByLevel } = store.stats();
+  assert.deepEqual([bytesCompacted, bytesFlushed, memtables], [0, 0, 1]);
+  assert.ok(bytesIngested > 0 && tablesByLevel.slice(0, -1).every((tables) => tables === 0));
+  assert.equal(store.newestTimestamp, 50);
+  const power = simulation.restartWith(stopped(simulation.fs, { bytes: 'lost', names: 'lost' }, 1));
+  const again = power.openStore();
+  assert.deepEqual(
+    await timestamps(power, again),
+    all.map(() => 50),
+  );
+  await power.settle(again.close());
+  await simulation.settle(store.close());
+});
+
+test('what is newer above is kept, what is older is left to the caller, in memtables and in tables', async () => {
+  for (const isFlushed of [false, true]) {
+    const simulation = new EngineSimulation({ ...TINY_OPTIONS, l0CompactionTables: 4 });
+    const store = simulation.openStore();
+    for (const [key, timestamp] of [
+      [1, 40],
+      [2, 60],
+      [3, 50],
+    ])
+      await simulation.settle(writeRecordTo(store, keyOf(key), entry(key, timestamp).record));
+    if (isFlushed) await simulation.settle(store.flush());
+    const left = await simulation.settle(ingest(store, [even, odd], 50));
+    assert.deepEqual(entriesOf(left as Uint8Array), [
+      { key: Buffer.from(keyOf(1)), record: Buffer.from(entry(1, 50).record) },
+    ]);
+    const expected = all.map((key) => (key === 1 ? 40 : key === 2 ? 60 : 50));
+    assert.deepEqual(await timestamps(simulation, store), expected);
+    await simulation.settle(writeRecordTo(store, keyOf(1), entry(1, 50).record));
+    expected[1] = 50;
+    assert.deepEqual(await timestamps(simulation, store), expected);
+    await simulation.settle(store.compact());
+    assert.deepEqual(await timestamps(simulation, store), expected);
+    await simulation.settle(store.close());
+  }
+});
+
+test('writes that are not newer wait until it is done, and are stale then; newer ones do not wait', async () => {
+  const simulation = new EngineSimulation(TINY_OPTIONS, undefined, backgroundAfter(50));
+  const store = simulation.openStore();
+  await simulation.settle(writeRecordTo(store, keyOf(9), entry(9, 1).record));
+  let isTaken = false;
+  const taking = ingest(store, [even, odd], 50).then(() => {
+    isTaken = true;
+  });
+  const late = writeRecordTo(store, keyOf(4), entry(4, 49).record);
+  const newer = await simulation.settle(writeRecordTo(store, keyOf(5), entry(5, 51).record));
+  assert.deepEqual([newer.status, isTaken], [WriteStatus.applied, false]);
+  const { metTimestamp, status } = await simulation.settle(late);
+  assert.deepEqual([status, metTimestamp, isTaken], [WriteStatus.stale, 50, true]);
+  await taking;
+  const found = await timestamps(simulation, store);
+  assert.deepEqual([found[4], found[5], found[9]], [50, 51, 1]);
+  await simulation.settle(store.close());
+});
+
+test('tables of the last level that it meets are merged with it, unless they are much larger', async () => {
+  const simulation = new EngineSimulation();
+  const store = simulation.openStore();
+  await simulation.settle(
+    ingest(store, [even.map(({ key }) => ({ key, record: record(40, Buffer.alloc(900)) }))], 40),
+  );
+  assert.equal(await simulation.settle(ingest(store, [[entry(3, 50)]], 50)), null);
+  const newer = all.map((key) => entry(key, 60, 900));
+  assert.deepEqual(await simulation.settle(ingest(store, [newer], 60)), Buffer.alloc(0));
+  assert.deepEqual(
+    await timestamps(simulation, store),
+    all.map(() => 60),
+  );
+  await simulation.settle(store.close());
+});
+
+test('what is in no order, too large, or later than was said is refused, and nothing of it is taken', async () => {
+  const simulation = new EngineSimulation();
+  const store = simulation.openStore();
+  const { entries, pieces } = packRuns([[entry(2, 50)], [entry(1, 50)]]);
+  const range = { largestTimestamp: 50, smallestKey: NO_KEY, largestKey: BEHIND_ALL };
+  const refused = async (call: Promise<unknown>): Promise<void> => {
+    await assert.rejects(simulation.settle(call), { code: 'INVALID_ARGUMENT' });
+    assert.deepEqual(
+      await timestamps(simulation, store),
+      all.map(() => null),
+    );
+  };
+  await refused(store.ingest({ entries, runs: [[pieces[0][0], pieces[1][0]]], ...range }));
+  await refused(store.ingest({ entries, runs: pieces, ...range, largestTimestamp: 49 }));
+  await refused(store.ingest({ entries, runs: [[{ start: 0, end: 7 }]], ...range }));
+  await refused(ingest(store, [[entry(1, 50, 17 * 1024)]], 50));
+  assert.deepEqual(
+    simulation.fs.listSync('/db').filter((name) => name.includes('sst')),
+    [],
+  );
+  // A write is not held back for ever.
+  assert.equal(
+    (await simulation.settle(writeRecordTo(store, keyOf(1), entry(1, 10).record))).status,
+    WriteStatus.applied,
+  );
+  await simulation.settle(store.close());
+});
+
+test('a stop at any call to the disk leaves all of it or nothing, and everything that was acknowledged', async () => {
+  const simulation = new EngineSimulation();
+  const store = simulation.openStore();
+  const older = all.filter((key) => key % 3 === 0);
+  for (const key of older) await simulation.settle(writeRecordTo(store, keyOf(key), entry(key, 60).record));
+  const moments: { readonly name: string; readonly disk: EngineSimulation; readonly isTaken: boolean }[] = [];
+  let isTaken = false;
+  simulation.fs.onCall = (call) => {
+    for (const stop of ['kill', STOPS[1 + (call.index % (STOPS.length - 1))]] as const) {
+      const disk = simulation.restartWith(stopped(simulation.fs, stop, call.index));
+      moments.push({ name: `${stopName(stop)} before ${call.operation} ${call.path}`, disk, isTaken });
+    }
+    return undefined;
+  };
+  await simulation.settle(ingest(store, [even, odd], 50));
+  isTaken = true;
+  await simulation.settle(writeRecordTo(store, keyOf(0), entry(0, 70).record));
+  simulation.fs.onCall = undefined;
+  assert.ok(moments.length > 20, `${moments.length} moments`);
+  for (const { name, disk, isTaken } of moments) {
+    const restarted = disk.openStore();
+    const found = await timestamps(disk, restarted);
+    for (const key of older) assert.ok((found[key] ?? 0) >= 60, `${name}: key ${key}`);
+    const taken = new Set(all.filter((key) => key % 3 !== 0).map((key) => found[key]));
+    assert.equal(taken.size, 1, name);
+    assert.ok(taken.has(50) || (!isTaken && taken.has(null)), name);
+    await disk.settle(restarted.close());
+  }
+  await simulation.settle(store.close());
+});
