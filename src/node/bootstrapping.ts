@@ -16,7 +16,7 @@ import { MAX_CLIENT_KEY_BYTES } from '../services.ts';
 import type { CurrentView } from './current-view.ts';
 
 /** With its index and filters a little less than a table may have, so that it becomes one. */
-const STRETCH_BYTES = 30 * 1024 * 1024;
+const SPAN_BYTES = 30 * 1024 * 1024;
 /** A write of a client that is under way may be so old, and no table must keep it waiting. */
 const FRESH_MS = 5_000;
 
@@ -58,7 +58,7 @@ export function makeBootstrapping(parts: BootstrappingParts): Bootstrapping {
     {
       ...{ nodeId, incarnation, wholeness, owners, writer, pace, rounds, clock, random, log },
       records: ownRecords,
-      stretchBytes: STRETCH_BYTES,
+      spanBytes: SPAN_BYTES,
       maxKeyBytes: MAX_CLIENT_KEY_BYTES,
       freshFrom: () => timestampAt(timestamps.time.read() - FRESH_MS),
       peers: {

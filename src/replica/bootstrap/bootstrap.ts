@@ -52,7 +52,7 @@ interface BootstrapOptions {
   readonly writer: Pick<BulkWriter, 'write'>;
   readonly records: Pick<OwnRecords, 'get' | 'put' | 'delete' | 'scan'>;
   readonly pace: BulkPace;
-  readonly stretchBytes: number;
+  readonly spanBytes: number;
   readonly maxKeyBytes: number;
   readonly freshFrom: () => number;
   readonly rounds: BootstrapRounds;
@@ -230,8 +230,8 @@ export class Bootstrap {
       if (this.#floor === 0) await pause(clock, POLL_MS, signal);
     }
     await this.#leaveOutForeignSlots(signal);
-    const { freshFrom, maxKeyBytes, pace, random, records, rounds, stretchBytes, writer } = this.#options;
-    const amount = { pace, stretchBytes, maxKeyBytes, freshFrom };
+    const { freshFrom, maxKeyBytes, pace, random, records, rounds, spanBytes, writer } = this.#options;
+    const amount = { pace, spanBytes, maxKeyBytes, freshFrom };
     const copy = new BulkCopy({ nodeId, incarnation, peers, writer, records, ...amount, clock, random, log });
     this.#copy = copy;
     log.info('The data of this node is refilled from the other nodes');

@@ -4,7 +4,7 @@
  * itself: the rounds over all owners that follow are (bootstrap.ts). So a share that cannot be copied may be left to
  * them.
  *
- * What lies between two keys is written together (bulk-stretch.ts), and the next is gathered meanwhile. How far the copy
+ * What lies between two keys is written together (bulk-span.ts), and the next is gathered meanwhile. How far the copy
  * has come is kept durably, behind what is written; after a kill some entries come twice, which changes nothing. A source
  * that is away is waited for, and after a while the others send its share.
  */
@@ -26,7 +26,7 @@ import {
   newPlan,
   replanned,
 } from './bulk-plan.ts';
-import { type Stretch, StretchBuilder } from './bulk-stretch.ts';
+import { type Span, SpanBuilder } from './bulk-span.ts';
 import type { BulkWriter } from './bulk-writer.ts';
 
 const PAGE_BYTES = 512 * 1024;
@@ -55,7 +55,7 @@ interface BulkCopyOptions {
   readonly records: Pick<OwnRecords, 'get' | 'put' | 'delete' | 'scan'>;
   readonly pace: BulkPace;
   /** So much is gathered before it is written: about as much as a table has. Twice as much is in memory. */
-  readonly stretchBytes: number;
+  readonly spanBytes: number;
   readonly maxKeyBytes: number;
   /** Entries with this timestamp or a later one may be of clients' writes that are under way. */
   readonly freshFrom: () => number;
@@ -198,13 +198,13 @@ export class BulkCopy {
   }
 
   /**
-   * Copies what the shares have left, stretch by stretch. The next one is gathered while one is written. All sources are
-   * kept at about the same key: so a stretch has everything up to where it ends.
+   * Copies what the shares have left, span by span. The next one is gathered while one is written. All sources are
+   * kept at about the same key: so a span has everything up to where it ends.
    */
   async #copy(plan: BulkPlan, signal: AbortSignal): Promise<void> {
     const shares = plan.shares.filter(({ cursor }) => cursor !== null);
     const streams = shares.map((share) => new BulkStream(share));
-    const builder = new StretchBuilder(streams.length, this.#options.maxKeyBytes);
+    const builder = new SpanBuilder(streams.length, this.#options.maxKeyBytes);
     let writing: Promise<void> = Promise.resolve();
     try {
       let start = leastKey(streams);
@@ -212,7 +212,7 @@ export class BulkCopy {
         await this.#gather(plan, streams, builder, start, signal);
         await writing;
         const end = leastKey(streams);
-        writing = this.#writeStretch(plan, shares, builder.cut(start, end), signal);
+        writing = this.#writeSpan(plan, shares, builder.cut(start, end), signal);
         // It is awaited before the next one is cut.
         writing.catch(() => undefined);
         start = end;
@@ -224,19 +224,19 @@ export class BulkCopy {
     }
   }
 
-  /** Asks, always the source that is furthest behind, until there is enough for a stretch. */
+  /** Asks, always the source that is furthest behind, until there is enough for a span. */
   async #gather(
     plan: BulkPlan,
     streams: readonly BulkStream[],
-    builder: StretchBuilder,
+    builder: SpanBuilder,
     start: Uint8Array,
     signal: AbortSignal,
   ): Promise<void> {
-    const { freshFrom, log, pace, stretchBytes } = this.#options;
+    const { freshFrom, log, pace, spanBytes } = this.#options;
     for (;;) {
       const stream = furthestBehind(streams);
       if (stream?.next == null) return;
-      if (builder.bytes >= stretchBytes && Buffer.compare(stream.next, start) > 0) return;
+      if (builder.bytes >= spanBytes && Buffer.compare(stream.next, start) > 0) return;
       const { source } = stream.share;
       const asked = stream.asked ?? this.#ask(plan, source, stream.next);
       stream.asked = null;
@@ -258,17 +258,17 @@ export class BulkCopy {
     }
   }
 
-  async #writeStretch(
+  async #writeSpan(
     plan: BulkPlan,
     shares: readonly BulkShare[],
-    stretch: Stretch,
+    span: Span,
     signal: AbortSignal,
   ): Promise<void> {
-    await this.#write(stretch, signal);
-    this.#copiedBytes += stretch.bytes;
-    for (const { length } of stretch.fresh) this.#copiedBytes += length;
-    this.#copiedEntries += stretch.entries;
-    const { end } = stretch;
+    await this.#write(span, signal);
+    this.#copiedBytes += span.bytes;
+    for (const { length } of span.fresh) this.#copiedBytes += length;
+    this.#copiedEntries += span.entries;
+    const { end } = span;
     for (const share of shares) {
       // One may have been further already when the sources were chosen.
       if (end === null || (share.cursor !== null && Buffer.compare(share.cursor, end) < 0))
@@ -315,11 +315,11 @@ export class BulkCopy {
   }
 
   /** Tries until it is written: a full disk, or one with too much to do, may be able to later. */
-  async #write(stretch: Stretch, signal: AbortSignal): Promise<void> {
+  async #write(span: Span, signal: AbortSignal): Promise<void> {
     const backoff = this.#backoff();
     for (let isNews = true; ; isNews = false) {
       try {
-        await this.#options.writer.write(stretch, signal);
+        await this.#options.writer.write(span, signal);
         return;
       } catch (error) {
         signal.throwIfAborted();

@@ -15,7 +15,7 @@ import { OWN_KEYS_START } from '../own-records.ts';
 import type { TimestampJudge } from '../replica.ts';
 import type { StorageEngine } from '../storage-engine.ts';
 import { storageError } from '../storage-fault.ts';
-import type { Stretch } from './bulk-stretch.ts';
+import type { Span } from './bulk-span.ts';
 
 /** Large enough that a sync of the log costs little, small enough that clients' writes wait for no more than it. */
 const BATCH_BYTES = 128 * 1024;
@@ -53,21 +53,21 @@ export class BulkWriter {
    * Resolves once all of it is as durable as a client's write.
    * @throws QuorateError OVERLOADED, DRAINING, STORAGE; also when an entry is too far ahead of this node's clock
    */
-  async write(stretch: Stretch, signal: AbortSignal): Promise<void> {
+  async write(span: Span, signal: AbortSignal): Promise<void> {
     // What was asked for before the folder was found to lack more may be from before that.
     signal.throwIfAborted();
-    const left = await this.#ingest(stretch);
+    const left = await this.#ingest(span);
     signal.throwIfAborted();
     if (left !== null) await this.#put(left, [{ start: 0, end: left.length }]);
     else {
-      const entries = new Uint8Array(stretch.memory);
-      for (const pieces of stretch.runs) await this.#put(entries, pieces);
+      const entries = new Uint8Array(span.memory);
+      for (const pieces of span.runs) await this.#put(entries, pieces);
     }
-    for (const entries of stretch.fresh) await this.#put(entries, [{ start: 0, end: entries.length }]);
+    for (const entries of span.fresh) await this.#put(entries, [{ start: 0, end: entries.length }]);
   }
 
   /** @returns what must be put instead; null: all of it */
-  async #ingest({ bytes, end, largestTimestamp, memory, runs, start }: Stretch): Promise<Uint8Array | null> {
+  async #ingest({ bytes, end, largestTimestamp, memory, runs, start }: Span): Promise<Uint8Array | null> {
     const { engine, timestamps } = this.#options;
     if (bytes === 0 || !timestamps.follow(largestTimestamp)) return null;
     try {

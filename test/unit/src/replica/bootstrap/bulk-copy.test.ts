@@ -90,7 +90,7 @@ class Cluster {
       }),
       records: new OwnRecords(this.engine),
       pace: { rest: () => Promise.resolve() },
-      stretchBytes: 1_000_000,
+      spanBytes: 1_000_000,
       maxKeyBytes: 100,
       freshFrom: () => Number.POSITIVE_INFINITY,
       clock: this.clock,

@@ -1,5 +1,5 @@
 /**
- * Gathers what the sources of a copy send until it is worth a table: a *stretch* is all entries of all sources between
+ * Gathers what the sources of a copy send until it is worth a table: a *span* is all entries of all sources between
  * two keys. A run is what one source has sent. Pure.
  */
 import {
@@ -16,8 +16,8 @@ import { isOwnKey } from '../own-records.ts';
 const FIRST_ARENA_BYTES = 1024 * 1024;
 const ENTRY_HEADER_BYTES = 8;
 
-export interface Stretch {
-  /** Where the entries lie, until the next stretch is cut. */
+export interface Span {
+  /** Where the entries lie, until the next span is cut. */
   readonly memory: SharedArrayBuffer;
   readonly runs: readonly (readonly PackedPiece[])[];
   readonly bytes: number;
@@ -32,10 +32,10 @@ export interface Stretch {
   readonly end: Uint8Array | null;
 }
 
-export class StretchBuilder {
+export class SpanBuilder {
   readonly #maxKeyBytes: number;
   #memory = new SharedArrayBuffer(FIRST_ARENA_BYTES);
-  /** Of the stretch before, which may be under way. */
+  /** Of the span before, which may be under way. */
   #spare = new SharedArrayBuffer(FIRST_ARENA_BYTES);
   #used = 0;
   #runs: PackedPiece[][];
@@ -88,15 +88,15 @@ export class StretchBuilder {
   }
 
   /**
-   * The stretch between the two keys; what lies behind stays for the next one. The stretch before must have been written.
+   * The span between the two keys; what lies behind stays for the next one. The span before must have been written.
    * @param end exclusive; null: everything is taken
    */
-  cut(start: Uint8Array, end: Uint8Array | null): Stretch {
+  cut(start: Uint8Array, end: Uint8Array | null): Span {
     const memory = this.#memory;
     const bytes = new Uint8Array(memory);
     const runs = this.#runs.map((pieces) => piecesBelow(bytes, pieces, end));
     const behind = this.#runs.map((pieces, run) => piecesBehind(pieces, runs[run]));
-    const stretch = {
+    const span = {
       memory,
       runs,
       bytes: sizeOf(runs),
@@ -114,7 +114,7 @@ export class StretchBuilder {
     this.#runs = runs.map(() => []);
     for (const [run, pieces] of behind.entries())
       for (const piece of pieces) this.#keep(run, bytes, piece.start, piece.end);
-    return stretch;
+    return span;
   }
 
   #keep(run: number, from: Uint8Array, start: number, end: number): void {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { encodeRecord } from '../../../../../native-free-lsm/index.ts';
 import { seededRandom } from '../../../../../src/clock.ts';
-import { type Stretch, StretchBuilder } from '../../../../../src/replica/bootstrap/bulk-stretch.ts';
+import { type Span, SpanBuilder } from '../../../../../src/replica/bootstrap/bulk-span.ts';
 import { bulkEntries } from '../../../../support/bulk-entries.ts';
 import { entriesOf } from '../../../../support/packed-runs.ts';
 
@@ -14,7 +14,7 @@ function recordAt(timestamp: number, from = 3, valueBytes = 10): Uint8Array {
   return encodeRecord(fields, new Uint8Array(valueBytes));
 }
 
-function keysOf({ memory, runs }: Stretch): string[][] {
+function keysOf({ memory, runs }: Span): string[][] {
   const bytes = new Uint8Array(memory);
   return runs.map((pieces) =>
     pieces.flatMap(({ start, end }) =>
@@ -23,8 +23,8 @@ function keysOf({ memory, runs }: Stretch): string[][] {
   );
 }
 
-test('what lies before the end is taken, run by run, and the rest stays for the next stretch', () => {
-  const builder = new StretchBuilder(2, 100);
+test('what lies before the end is taken, run by run, and the rest stays for the next span', () => {
+  const builder = new SpanBuilder(2, 100);
   const page = (...keys: string[]): Buffer =>
     bulkEntries(keys.map((key) => [key, recordAt(key.charCodeAt(0))] as const));
   builder.add(0, page('a', 'c', 'e'), FRESH);
@@ -34,7 +34,7 @@ test('what lies before the end is taken, run by run, and the rest stays for the 
   assert.deepEqual(keysOf(first), [['a', 'c'], ['b']]);
   assert.ok(first.largestTimestamp >= 'c'.charCodeAt(0));
   builder.add(0, page('g'), FRESH);
-  // The stretch before is as it was, as it may be under way.
+  // The span before is as it was, as it may be under way.
   assert.deepEqual(keysOf(first), [['a', 'c'], ['b']]);
   const second = builder.cut(Buffer.from('d'), Buffer.from('f'));
   assert.deepEqual(keysOf(second), [['e'], ['d']]);
@@ -44,7 +44,7 @@ test('what lies before the end is taken, run by run, and the rest stays for the 
 });
 
 test('what is fresh is set apart, and what no node could have written is left out', () => {
-  const builder = new StretchBuilder(1, 4);
+  const builder = new SpanBuilder(1, 4);
   const page = bulkEntries([
     ['a', recordAt(5)],
     ['b', recordAt(FRESH)],
@@ -59,25 +59,25 @@ test('what is fresh is set apart, and what no node could have written is left ou
   const own = Buffer.concat([bulkEntries([['x', recordAt(1)]])]);
   own[8] = 0xff;
   assert.equal(builder.add(0, own, FRESH), 1);
-  const stretch = builder.cut(START, null);
-  assert.deepEqual(keysOf(stretch), [['a', 'c', 'f']]);
+  const span = builder.cut(START, null);
+  assert.deepEqual(keysOf(span), [['a', 'c', 'f']]);
   assert.deepEqual(
-    stretch.fresh.map((bytes) => Buffer.from(entriesOf(bytes)[0].key).toString()),
+    span.fresh.map((bytes) => Buffer.from(entriesOf(bytes)[0].key).toString()),
     ['b'],
   );
-  assert.deepEqual([stretch.entries, stretch.largestTimestamp], [4, FRESH - 1]);
+  assert.deepEqual([span.entries, span.largestTimestamp], [4, FRESH - 1]);
 });
 
-test('however pages and stretches fall, each entry is in exactly one stretch, in order', () => {
+test('however pages and spans fall, each entry is in exactly one span, in order', () => {
   const random = seededRandom(3);
   for (let round = 0; round < 30; round++) {
-    const builder = new StretchBuilder(3, 100);
+    const builder = new SpanBuilder(3, 100);
     const given = [0, 1, 2].map(() => new Set<string>());
     const taken: string[][] = [[], [], []];
     let start = 0;
     for (let end = 50; end <= 300; end += 50) {
       for (const [run, keys] of given.entries()) {
-        // Up to the end and a little beyond, as a page does not end where a stretch does.
+        // Up to the end and a little beyond, as a page does not end where a span does.
         const beyond = end + Math.floor(random() * 40);
         const last = Number([...keys].at(-1) ?? -1);
         for (let from = last + 1; from <= beyond; ) {
