@@ -6,8 +6,10 @@ import { QuorateError } from '../errors.ts';
 import { formatDuration, formatSize, parseDuration, parseSize } from './units.ts';
 
 export interface Setting<T> {
-  /** The flag without its dashes: `max-value-size`. The environment variable is named after it. */
+  /** The flag without its dashes: `max-value-size`. */
   readonly flag: string;
+  /** After which flag the environment variable is named; left out: after its own. */
+  readonly variable?: string;
   /** The argument as help shows it, `<size>`; empty for a switch, which takes none. */
   readonly placeholder: string;
   /** One line, without a full stop. */
@@ -22,8 +24,8 @@ export interface Setting<T> {
 
 export type SettingsTable<T> = { readonly [Name in keyof T]-?: Setting<T[Name]> };
 
-export function environmentName(setting: { readonly flag: string }): string {
-  return `QUORATE_${setting.flag.toUpperCase().replaceAll('-', '_')}`;
+export function environmentName(setting: { readonly flag: string; readonly variable?: string }): string {
+  return `QUORATE_${(setting.variable ?? setting.flag).toUpperCase().replaceAll('-', '_')}`;
 }
 
 export function size(

@@ -95,7 +95,16 @@ export class EntityExchange extends EntityRequest<HttpContext> implements BodyOw
     if (explanation !== null) {
       const status = this.#statusOf(outcome, timestamp, writer);
       const valueBytes = value?.length ?? null;
-      const answer = { method: this.method, status, reason, valueBytes, timestamp, writer, livesMs };
+      const sentence = status === 412 && reason === '' ? UNMET_SENTENCE : reason;
+      const answer = {
+        method: this.method,
+        status,
+        reason: sentence,
+        valueBytes,
+        timestamp,
+        writer,
+        livesMs,
+      };
       this.#answerExplained(status, explanationBody(answer, this.options, explanation), isClosing);
     } else if (outcome === Outcome.ok && this.method === 'GET') {
       this.#answerValue(value ?? EMPTY_VALUE, timestamp, writer, livesMs, isClosing);
@@ -125,10 +134,9 @@ export class EntityExchange extends EntityRequest<HttpContext> implements BodyOw
     livesMs: number,
     isClosing: boolean,
   ): void {
-    const { condition } = this.options;
-    if (condition !== null && !isConditionMet(condition, timestamp, writer)) {
-      const isMatched = isConditionMet({ ...condition, ifNoneMatch: null }, timestamp, writer);
-      if (isMatched) this.#answerNotModified(timestamp, writer, livesMs, isClosing);
+    const status = this.#statusOfValue(timestamp, writer);
+    if (status !== 200) {
+      if (status === 304) this.#answerNotModified(timestamp, writer, livesMs, isClosing);
       else this.#answerUnmet(UNMET_SENTENCE, timestamp, writer, isClosing);
       return;
     }
@@ -177,17 +185,24 @@ export class EntityExchange extends EntityRequest<HttpContext> implements BodyOw
     this.#answerSentence(412, sentence, isClosing, headers);
   }
 
-  /** As without `explain`; but 304 has no body, so a value that the client has is a 200. */
+  /** As without `explain`. */
   #statusOf(outcome: Outcome, timestamp: number, writer: number): number {
     if (outcome === Outcome.notFound) return 404;
     if (outcome !== Outcome.ok) return statusOf(outcome);
     if (this.method !== 'GET') return this.method === 'PUT' ? 201 : 202;
-    const ifMatch = this.options.condition?.ifMatch ?? null;
-    const isMet = ifMatch === null || isConditionMet({ ifMatch, ifNoneMatch: null }, timestamp, writer);
-    return isMet ? 200 : 412;
+    return this.#statusOfValue(timestamp, writer);
   }
 
-  #answerExplained(status: number, body: Buffer, isClosing: boolean): void {
+  /** Of a GET of a value. */
+  #statusOfValue(timestamp: number, writer: number): 200 | 304 | 412 {
+    const { condition } = this.options;
+    if (condition === null || isConditionMet(condition, timestamp, writer)) return 200;
+    return isConditionMet({ ...condition, ifNoneMatch: null }, timestamp, writer) ? 304 : 412;
+  }
+
+  /** 304 has no body, so an explained one is a 200 whose body says 304. */
+  #answerExplained(requestStatus: number, body: Buffer, isClosing: boolean): void {
+    const status = requestStatus === 304 ? 200 : requestStatus;
     const headers = ['Content-Type', 'application/json', 'Content-Length', `${body.length}`];
     headers.push('Cache-Control', 'no-store', ...headersOf(status));
     if (isClosing) headers.push('Connection', 'close');

@@ -1,5 +1,5 @@
 /** What `get`, `put` and `delete` share: their options, the URL and headers of their requests, and `--explain`. */
-import { type IncomingMessage, validateHeaderValue } from 'node:http';
+import { type IncomingMessage, STATUS_CODES, validateHeaderValue } from 'node:http';
 import { Command } from 'commander';
 import { type ClientSettings, clientSettings } from '../../config.ts';
 import { CommandError, ExitCode, exitCodeOfStatus, exitCodesManual } from '../exit-codes.ts';
@@ -96,15 +96,18 @@ export async function sendEntity(
 ): Promise<IncomingMessage | null> {
   if (!isExplained(command)) return sendOrThrow(request, absent);
   const response = await send(request);
-  const status = response.statusCode ?? 0;
   // What was refused before it was begun has nothing to explain.
   if (response.headers['content-type'] !== 'application/json') throw await refusalOf(response, absent);
   const explanation = await readObject(request.url, response);
   await print(describeExplanation(explanation));
-  if (status >= 200 && status < 300) return null;
+  // It names the status that the request has without it, which for a value that the client has is not that of the answer.
+  const status = typeof explanation.status === 'number' ? explanation.status : (response.statusCode ?? 0);
+  const exitCode = exitCodeOfStatus(status);
+  if (exitCode === ExitCode.ok) return null;
   const { reason } = explanation;
-  const sentence = typeof reason === 'string' && reason !== '' ? reason : (absent ?? `status ${status}`);
-  throw new CommandError(exitCodeOfStatus(status), sentence);
+  const unsaid = exitCode === ExitCode.notFound ? absent : undefined;
+  const sentence = typeof reason === 'string' && reason !== '' ? reason : unsaid;
+  throw new CommandError(exitCode, sentence ?? `${status} ${STATUS_CODES[status] ?? ''}`.trim());
 }
 
 function isExplained(command: Command): boolean {

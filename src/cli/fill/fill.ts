@@ -8,7 +8,7 @@ import { CommandError, ExitCode, exitCodesManual } from '../exit-codes.ts';
 import { addSettings, isFlagGiven, readSettings } from '../options.ts';
 import { print } from '../output.ts';
 import { describeRate } from '../progress.ts';
-import { quorumSettings } from '../quorum-settings.ts';
+import { defaultQuorumSettings } from '../quorum-settings.ts';
 import type { FillRequest, FillSummary } from './run.ts';
 import { type FillTarget, localTarget, topologyTarget } from './target.ts';
 
@@ -56,7 +56,7 @@ Progress goes to stderr: a bar on a terminal, otherwise a line every few seconds
 The summary goes to stdout.
 
 Environment: every flag can be given as a variable, --value-size as
-QUORATE_VALUE_SIZE and so on; a flag counts first.
+QUORATE_VALUE_SIZE and so on, --from as QUORATE_DEFAULT_FROM; a flag counts first.
 
 Examples:
   ${PROGRAM} fill
@@ -71,7 +71,7 @@ export function fillCommand(): Command {
     'Builds test data straight into the folders of a stopped cluster.',
   );
   addSettings(command.optionsGroup('The data:'), fillSettings);
-  addSettings(command, quorumSettings, ['from']);
+  addSettings(command, defaultQuorumSettings, ['from']);
   addSettings(command.optionsGroup('A cluster on this machine:'), clusterSettings, [
     'nodes',
     'dataDirectory',
@@ -87,7 +87,7 @@ export function fillCommand(): Command {
 
 function readRequest(command: Command): FillRequest {
   const data = readSettings(command, fillSettings, process.env);
-  const { from } = readSettings(command, quorumSettings, process.env, ['from']);
+  const { from } = readSettings(command, defaultQuorumSettings, process.env, ['from']);
   const target = readTarget(command);
   const nodes = target.nodes.length;
   const largest = Math.min(nodes, MAX_REPLICAS);

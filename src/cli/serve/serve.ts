@@ -16,7 +16,7 @@ import { CommandError, ExitCode, exitCodesManual } from '../exit-codes.ts';
 import { holdProcess } from '../hold-process.ts';
 import { Messages } from '../messages.ts';
 import { addSettings, isFlagGiven, readSettings } from '../options.ts';
-import { quorumSettings } from '../quorum-settings.ts';
+import { defaultQuorumSettings } from '../quorum-settings.ts';
 import { StopSignals } from '../stop-signals.ts';
 import { nodeSpawner } from './child-process.ts';
 import { planLocalCluster, planMember, type ServePlan } from './plan.ts';
@@ -70,7 +70,7 @@ Sizes are written as 64KiB, 1MiB, 1.5GiB or a number of bytes, durations as
 500ms, 1s, 2m.
 
 Environment: every flag can be given as a variable, --max-value-size as
-QUORATE_MAX_VALUE_SIZE and so on; a flag counts first.
+QUORATE_MAX_VALUE_SIZE and so on, --from as QUORATE_DEFAULT_FROM; a flag counts first.
 
 Examples:
   ${PROGRAM} serve
@@ -86,7 +86,7 @@ export function serveCommand(): Command {
     'Starts a cluster on this machine, or one node of a real cluster, and stays until Ctrl-C.',
   );
   addSettings(command.optionsGroup('A cluster on this machine:'), clusterSettings);
-  addSettings(command, quorumSettings, ['from']);
+  addSettings(command, defaultQuorumSettings, ['from']);
   addSettings(command.optionsGroup('One node of a real cluster:'), memberSettings);
   addSettings(command.optionsGroup('Every node:'), secretSettings);
   addSettings(command, nodeSettings);
@@ -107,11 +107,11 @@ function planOf(command: Command, cluster: ClusterSettings): ServePlan {
     );
   }
   if (topologyFile === undefined || nodeId === undefined) {
-    const { from } = readSettings(command, quorumSettings, process.env, ['from']);
+    const { from } = readSettings(command, defaultQuorumSettings, process.env, ['from']);
     return planLocalCluster(cluster, settings, secretFile, from);
   }
   const { host, nodes, port } = clusterSettings;
-  for (const setting of [nodes, quorumSettings.from, port, host]) {
+  for (const setting of [nodes, defaultQuorumSettings.from, port, host]) {
     if (isFlagGiven(command, setting)) {
       throw new CommandError(
         ExitCode.error,

@@ -100,14 +100,15 @@ test('a value that the client has is explained as well, and one that it must not
   await using harness = await Harness.start();
   using client = await harness.connect();
   harness.entities.behaviour = explain(Outcome.ok, 'value');
-  for (const [header, status] of [
-    ['If-None-Match: *', 200],
-    ['If-Match: *', 200],
-    ['If-Match: "x"', 412],
+  for (const [header, status, explained, reason] of [
+    ['If-None-Match: *', 200, 304, ''],
+    ['If-Match: *', 200, 200, ''],
+    ['If-Match: "x"', 412, 412, 'The value of the key is not one that the condition allows.'],
   ] as const) {
     const answer = await client.send(request('GET', '/v0/entity?id=k&explain=1', header)).answer();
     assert.equal(answer.status, status, header);
-    assert.equal(JSON.parse(answer.body.toString()).status, status);
+    const body = JSON.parse(answer.body.toString());
+    assert.deepEqual([body.status, body.reason], [explained, reason]);
   }
 });
 

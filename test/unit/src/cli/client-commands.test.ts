@@ -81,6 +81,11 @@ const server = http.createServer(async (request, response) => {
       response.writeHead(504, { 'content-type': 'application/json' }).end(JSON.stringify(explanation));
       break;
     }
+    case 'same-explained': {
+      const explanation = { method: 'GET', status: 304, reason: '', questions: [], replicas: [] };
+      response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(explanation));
+      break;
+    }
     case 'half-explained':
       response.writeHead(200, { 'content-type': 'application/json', 'content-length': 100 });
       response.write('{"method"', () => response.destroy());
@@ -174,6 +179,9 @@ describe('put and delete', { concurrency: 2 }, () => {
     assert.match(String(explained.stdout), /^GET 504 {2}1 of 2 did\n/);
     assert.equal(explained.stderr, 'quorate: 1 of 2 did\n');
     assert.ok(requests.some(({ line }) => line === 'GET /v0/entity?id=explained&repair=async&explain=1'));
+    const same = await run(['get', 'same-explained', '--explain', '--if-none-match', '*']);
+    assert.deepEqual([same.exitCode, same.stderr], [8, 'quorate: 304 Not Modified\n']);
+    assert.match(String(same.stdout), /^GET 304\n/);
     const refused = await run(['get', 'busy', '--explain']);
     assert.deepEqual([refused.exitCode, refused.stdout.length], [4, 0]);
   });

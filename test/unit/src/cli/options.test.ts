@@ -8,13 +8,16 @@ import {
   isFlagGiven,
   readSettings,
 } from '../../../../src/cli/options.ts';
-import { quorumSettings } from '../../../../src/cli/quorum-settings.ts';
+import { defaultQuorumSettings, quorumSettings } from '../../../../src/cli/quorum-settings.ts';
 import {
   clientSettings,
   clusterSettings,
+  environmentName,
+  memberSettings,
   nodeSettings,
   type Setting,
   type SettingsTable,
+  secretSettings,
 } from '../../../../src/config.ts';
 
 function parsed<T>(table: SettingsTable<T>, args: readonly string[]): Command {
@@ -88,6 +91,26 @@ describe('settings on the command line', () => {
   it('shows what a flag takes and its default in the help', () => {
     const help = addSettings(new Command('test'), nodeSettings).helpInformation().replaceAll(/\s+/g, ' ');
     assert.match(help, /--max-value-size <size> largest value that is stored \(default: 1MiB\)/);
+  });
+
+  it('has a variable for each meaning, so that one for requests changes no cluster that is started beside it', () => {
+    assert.equal(read(defaultQuorumSettings, [], { QUORATE_FROM: '2' }).from, undefined);
+    assert.equal(read(defaultQuorumSettings, [], { QUORATE_DEFAULT_FROM: '2' }).from, 2);
+    assert.equal(read(quorumSettings, [], { QUORATE_DEFAULT_FROM: '2' }).from, undefined);
+    assert.equal(read(quorumSettings, [], { QUORATE_FROM: '2' }).from, 2);
+    const tables = [
+      nodeSettings,
+      clusterSettings,
+      memberSettings,
+      secretSettings,
+      clientSettings,
+      quorumSettings,
+      defaultQuorumSettings,
+    ];
+    const variables = tables.flatMap((table) =>
+      Object.values(table).map((setting) => environmentName(setting)),
+    );
+    assert.deepEqual(variables, [...new Set(variables)]);
   });
 
   it('names the variables in the manual', () => {
