@@ -12,6 +12,7 @@ import {
   type SettingsTable,
   share,
   size,
+  sizeOrAuto,
   text,
   toggle,
   url,
@@ -62,6 +63,7 @@ export interface NodeSettings {
   readonly maxClockDriftMs: number;
   /** How often this node compares the slots that it leads with the other owners; 0: only on demand. */
   readonly antiEntropyIntervalMs: number;
+  /** 0: the default for repair, and no bound for the refilling of a folder. */
   readonly repairBytesPerSecond: number;
   /**
    * `parallel`: all replicas at once. `sequential`: one after the other. `hedged`: writes as parallel, reads first as many
@@ -190,12 +192,11 @@ export const nodeSettings: SettingsTable<NodeSettings> = {
     24 * HOUR,
     'how often replicas are compared; 0: only on demand',
   ),
-  repairBytesPerSecond: size(
+  repairBytesPerSecond: sizeOrAuto(
     'repair-rate',
-    16 * MIB,
     64 * KIB,
     16 * GIB,
-    'bytes a second that repair may move',
+    'bytes a second that repair and refilling may move together',
   ),
   fanOut: choice(
     'fan-out',

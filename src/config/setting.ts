@@ -74,6 +74,19 @@ export function integerOrAuto(flag: string, min: number, max: number, help: stri
   };
 }
 
+/** `auto` is stored as 0. */
+export function sizeOrAuto(flag: string, min: number, max: number, help: string): Setting<number> {
+  const parseBytes = bounded(parseSize, formatSize, min, max);
+  return {
+    flag,
+    placeholder: '<size|auto>',
+    help,
+    defaultValue: 0,
+    parse: (input) => (input.trim() === 'auto' ? 0 : parseBytes(input)),
+    format: (value) => (value === 0 ? 'auto' : formatSize(value)),
+  };
+}
+
 /** A part of a whole, in per cent: stored as a fraction of 1. */
 export function share(flag: string, defaultValue: number, help: string): Setting<number> {
   const parse = (input: string): number => {

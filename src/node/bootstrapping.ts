@@ -6,7 +6,9 @@ import type { Log } from '../log.ts';
 import { Bootstrap, type BootstrapRounds } from '../replica/bootstrap/bootstrap.ts';
 import type { BulkPace } from '../replica/bootstrap/bulk-copy.ts';
 import { BulkSource } from '../replica/bootstrap/bulk-source.ts';
+import { throttledPace, throttledPeers } from '../replica/bootstrap/bulk-throttle.ts';
 import { BulkWriter } from '../replica/bootstrap/bulk-writer.ts';
+import type { ByteThrottle } from '../replica/byte-throttle.ts';
 import type { FolderWholeness } from '../replica/folder-wholeness.ts';
 import type { OwnRecords } from '../replica/own-records.ts';
 import type { StorageEngine } from '../replica/storage-engine.ts';
@@ -29,6 +31,7 @@ interface BootstrappingParts {
   readonly timestamps: HybridClock;
   readonly settings: { readonly maxValueBytes: number; readonly maxClockDriftMs: number };
   readonly pace: BulkPace;
+  readonly throttle: ByteThrottle;
   readonly rounds: BootstrapRounds;
   readonly clock: Clock;
   readonly random: Random;
@@ -53,7 +56,8 @@ export function makeBootstrapping(parts: BootstrappingParts): Bootstrapping {
     timestamps,
     maxBatchBytes: MAX_CLIENT_KEY_BYTES + maxRecordBytes,
   });
-  const { pace, rounds, clock, random, log } = parts;
+  const { rounds, clock, random, log, throttle } = parts;
+  const pace = throttledPace(parts.pace, throttle);
   const bootstrap = new Bootstrap(
     {
       ...{ nodeId, incarnation, wholeness, owners, writer, pace, rounds, clock, random, log },
@@ -61,14 +65,17 @@ export function makeBootstrapping(parts: BootstrappingParts): Bootstrapping {
       spanBytes: SPAN_BYTES,
       maxKeyBytes: MAX_CLIENT_KEY_BYTES,
       freshFrom: () => timestampAt(timestamps.time.read() - FRESH_MS),
-      peers: {
-        get ids() {
-          return later.cluster.peerIds;
+      peers: throttledPeers(
+        {
+          get ids() {
+            return later.cluster.peerIds;
+          },
+          isUp: (id) => later.mesh.isUp(id),
+          bulkPage: (id, request, timeoutMs, sink) =>
+            later.mesh.ask(BULK_PAGE, id, request, timeoutMs, sink, 0),
         },
-        isUp: (id) => later.mesh.isUp(id),
-        bulkPage: (id, request, timeoutMs, sink) =>
-          later.mesh.ask(BULK_PAGE, id, request, timeoutMs, sink, 0),
-      },
+        throttle,
+      ),
       latestAcknowledged: () => latestAcknowledged(timestamps, settings.maxClockDriftMs),
     },
     source,

@@ -42,6 +42,7 @@ import { createHandshakePolicy } from './handshake.ts';
 import type { NodeOptions } from './options.ts';
 import { Repair } from './repair.ts';
 import { RepairAccess } from './repair-access.ts';
+import { repairThrottles } from './repair-rate.ts';
 import { Settlements } from './settlements.ts';
 
 /** A copy is waited for: while clients ask, it has half of its time. */
@@ -111,6 +112,7 @@ export class NodeCore {
     const freshMs = freshMsOf(topology.nodes.length, settings.maxClockDriftMs);
     burial.follow({ nowMs: () => (time.isKnown ? this.timestamps.nowMs() : 0) }, freshMs);
     const requests = (): number => this.peerRequests.received + this.admission.figures.admitted;
+    const throttles = repairThrottles(clock, settings.repairBytesPerSecond);
     const slotOwners = new ListsOfViews();
     this.antiEntropy = new AntiEntropy({
       nodeId: options.nodeId,
@@ -134,6 +136,7 @@ export class NodeCore {
       log,
       isCopying: () => this.bootstrap.isCopying,
       pace: new ForegroundPace({ clock, requests, ...ROUND_PACE }),
+      throttle: throttles.repair,
       onSettled: (slots, timestamp) => this.bootstrap.onSettled(slots, timestamp),
     });
     this.replica = new Replica({
@@ -156,6 +159,7 @@ export class NodeCore {
       timestamps: this.timestamps,
       settings,
       pace: new ForegroundPace({ clock, requests, ...COPY_PACE }),
+      throttle: throttles.refill,
       rounds: this.antiEntropy,
       clock,
       random,
@@ -228,6 +232,7 @@ export class NodeCore {
     this.repair = new Repair({
       nodeId: options.nodeId,
       settings,
+      throttle: throttles.repair,
       clock,
       nowMs: () => (time.isKnown ? time.read() : 0),
       random,

@@ -2,18 +2,20 @@
 import type { Clock, Random } from '../clock.ts';
 import type { NodeSettings } from '../config.ts';
 import type { Log } from '../log.ts';
+import type { ByteThrottle } from '../replica/byte-throttle.ts';
 import { Hints } from '../replica/hints/hints.ts';
 import type { OwnRecords } from '../replica/own-records.ts';
 import { ReadRepairQueue } from '../replica/read-repair/read-repair-queue.ts';
 import type { RpcMesh } from '../rpc/mesh.ts';
 import type { SettlementSink } from '../settlement.ts';
-import { TokenBucket } from '../token-bucket.ts';
 import type { CurrentView } from './current-view.ts';
 import type { RepairAccess } from './repair-access.ts';
 
 interface RepairOptions {
   readonly nodeId: string;
   readonly settings: NodeSettings;
+  /** Of what it sends. */
+  readonly throttle: ByteThrottle;
   readonly clock: Clock;
   /** Since the Unix epoch: the node's own time, which does not jump; 0 while it is not known. */
   readonly nowMs: () => number;
@@ -36,9 +38,9 @@ export class Repair {
   constructor(options: RepairOptions) {
     const { access, cluster, clock, log, mesh, nodeId, nowMs, ownRecords, random, requests, settings } =
       options;
-    const bytesPerSecond = settings.repairBytesPerSecond;
+    const { throttle } = options;
     const deliveries = { access, lists: access, timeoutMs: settings.requestTimeoutMs };
-    this.readRepair = new ReadRepairQueue({ nodeId, deliveries, clock, bytesPerSecond });
+    this.readRepair = new ReadRepairQueue({ nodeId, deliveries, clock, throttle });
     this.hints = new Hints({
       nodeId,
       isOn: settings.hints === 'on',
@@ -51,7 +53,7 @@ export class Repair {
         has: (id) => cluster.has(id),
         hint: (...call) => mesh.hint(...call),
       },
-      budget: new TokenBucket(bytesPerSecond, bytesPerSecond),
+      throttle,
       requests,
       clock,
       nowMs,

@@ -23,6 +23,7 @@ import { AntiEntropy } from '../../src/replica/anti-entropy/anti-entropy.ts';
 import { decodeRequest, type RoundRequest } from '../../src/replica/anti-entropy/messages.ts';
 import type { RepairStatus } from '../../src/replica/anti-entropy/repairs.ts';
 import { positionOf, type SlotLists } from '../../src/replica/anti-entropy/slot-lists.ts';
+import { ByteThrottle } from '../../src/replica/byte-throttle.ts';
 import { OwnRecords } from '../../src/replica/own-records.ts';
 import { Replica } from '../../src/replica/replica.ts';
 import { failed, type ReplicaReply, type ReplySink } from '../../src/reply.ts';
@@ -133,9 +134,9 @@ export class RoundCluster {
     const rounds = new AntiEntropy({
       nodeId: node.id,
       pace: { begin: () => undefined, rest: async () => undefined },
+      throttle: new ByteThrottle(clock, repairBytesPerSecond),
       settings: {
         antiEntropyIntervalMs: intervalMs,
-        repairBytesPerSecond,
         requestTimeoutMs: 1_000,
         maxClockDriftMs: 500,
         maxValueBytes,

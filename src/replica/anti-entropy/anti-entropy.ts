@@ -10,10 +10,10 @@ import { FailureCode } from '../../failure.ts';
 import { LimitedLog } from '../../limited-log.ts';
 import type { Log } from '../../log.ts';
 import { failed, found, type ReplicaReply, ReplyKind, type ReplySink } from '../../reply.ts';
+import type { ByteThrottle } from '../byte-throttle.ts';
 import type { OwnRecords } from '../own-records.ts';
 import type { Replica } from '../replica.ts';
 import type { StorageEngine } from '../storage-engine.ts';
-import { ByteThrottle } from './byte-throttle.ts';
 import { decodeRequest, encodePart, encodeRequest, RoundMessage, type RoundRequest } from './messages.ts';
 import { OpenSlots } from './open-slots.ts';
 import { PromiseKeeper } from './promise-keeper.ts';
@@ -50,7 +50,6 @@ const MAX_ROUND = 2 ** 48;
 interface AntiEntropySettings {
   /** 0: no rounds but those on demand. */
   readonly antiEntropyIntervalMs: number;
-  readonly repairBytesPerSecond: number;
   readonly requestTimeoutMs: number;
   readonly maxClockDriftMs: number;
   readonly maxValueBytes: number;
@@ -81,6 +80,8 @@ interface AntiEntropyOptions {
   readonly ownTimeMs: () => number;
   readonly link: RoundLink;
   readonly pace: RoundPace;
+  /** Of what comes to this node. */
+  readonly throttle: ByteThrottle;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -259,7 +260,8 @@ export class AntiEntropy {
   }
 
   #makeOwnerOptions(): RoundOwnerOptions {
-    const { clock, engine, fingerprintSeed, nodeId, onSettled, owners, replica, settings } = this.#options;
+    const { clock, engine, fingerprintSeed, nodeId, onSettled, owners, replica, settings, throttle } =
+      this.#options;
     const settledAt = (slot: number): number => this.#settledAt(slot);
     return {
       nodeId,
@@ -275,7 +277,7 @@ export class AntiEntropy {
         positionIn: (slot) => positionOf(owners(), slot, owners().nodeIds.indexOf(nodeId)),
       }),
       peers: this.#peers,
-      throttle: new ByteThrottle(clock, settings.repairBytesPerSecond),
+      throttle,
       clock,
       whenWritten: () => replica().whenWritten(),
       latestSettleable: () => this.#timestampBefore(OWNER_TIMEOUTS, 1),

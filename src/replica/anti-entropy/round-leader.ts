@@ -311,7 +311,7 @@ export class RoundLeader {
     slots: readonly number[],
     own: ReadonlyMap<number, SlotVersions>,
   ): Promise<HeldRange[]> {
-    const { maxAnswerBytes, peers, settledAt } = this.#options;
+    const { maxAnswerBytes, peers, settledAt, throttle } = this.#options;
     const held: HeldRange[] = [];
     const open: AskedRange[] = slots
       .filter((slot) => other.differing.has(slot))
@@ -325,7 +325,8 @@ export class RoundLeader {
         ranges,
       };
       const answer = await peers.ask(other.nodeId, encodeRequest(ask), ANSWER_TIMEOUT_MS);
-      await this.#options.throttle.take(answer.length, this.#signal);
+      await throttle.wait(this.#signal);
+      throttle.take(answer.length);
       const told = decodeTold(answer);
       if (told.length === 0 || told.length > ranges.length) throw new Error('it told nothing of a slot');
       open.splice(0, told.length);

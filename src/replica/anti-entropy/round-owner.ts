@@ -11,8 +11,8 @@ import {
 } from '../../../native-free-lsm/index.ts';
 import type { Clock } from '../../clock.ts';
 import { QuorateError } from '../../errors.ts';
+import type { ByteThrottle } from '../byte-throttle.ts';
 import type { StorageEngine } from '../storage-engine.ts';
-import type { ByteThrottle } from './byte-throttle.ts';
 import { addStrays, differing, foldGroups, foldRoot, GROUP_COUNT, GROUP_SLOTS } from './digest-tree.ts';
 import {
   type AskedRange,
@@ -154,7 +154,8 @@ export class RoundOwner {
     do {
       const request = { kind: RoundMessage.records, maxBytes: maxAnswerBytes, wanted: left };
       const answer = await peers.ask(nodeId, encodeRequest(request), forMs);
-      await throttle.take(answer.length, signal);
+      await throttle.wait(signal);
+      throttle.take(answer.length);
       const told = decodeRecords(answer);
       result.bytes += answer.length;
       for (const { outcome, slotFingerprint } of await this.#storeAll(told.records, buries)) {

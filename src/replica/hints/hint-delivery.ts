@@ -12,7 +12,7 @@ import type { Backoff } from '../../backoff.ts';
 import type { Clock, TimerHandle } from '../../clock.ts';
 import { errorMessage } from '../../errors.ts';
 import { FailureCode } from '../../failure.ts';
-import type { TokenBucket } from '../../token-bucket.ts';
+import type { ByteThrottle } from '../byte-throttle.ts';
 import { Delivered, Delivery, type DeliveryContext, type DeliverySink } from '../delivery.ts';
 import type { HintLog } from './hint-log.ts';
 import { HintPace } from './hint-pace.ts';
@@ -27,7 +27,8 @@ const LASTING: ReadonlySet<number> = new Set([
   FailureCode.malformed,
   FailureCode.corruption,
 ]);
-const BUDGET_WAIT_MS = 20;
+/** Between two looks whether the delivery was closed. */
+const MAX_WAIT_MS = 1_000;
 /** A page of which so often in a row nothing was taken may be passed by. */
 const MAX_FAILURES = 3;
 
@@ -39,7 +40,7 @@ export interface HintDeliveryContext {
   readonly deliveries: DeliveryContext;
   readonly clock: Clock;
   /** Bytes that may be sent. */
-  readonly budget: TokenBucket;
+  readonly throttle: ByteThrottle;
   /** Whether requests to the node would be sent. */
   readonly isUp: (nodeId: string) => boolean;
   /** Requests of clients that this node has had since the start. */
@@ -143,7 +144,8 @@ export class HintDelivery {
     let done = 0;
     let left: Uint8Array[] = [];
     while (keys !== null && done < keys.length && left.length === 0 && !this.#isClosed) {
-      if (!(await this.#hasBudget())) continue;
+      await this.#waitForThrottle();
+      if (this.#isClosed) break;
       const batch = new Batch(keys.slice(done, done + this.#pace.batch), this.#context, this.#counts);
       const beganMs = clock.monotonicMs();
       const requestsBefore = requests();
@@ -174,11 +176,10 @@ export class HintDelivery {
     return kept.length === 0;
   }
 
-  async #hasBudget(): Promise<boolean> {
-    const { budget, clock } = this.#context;
-    if (budget.take(clock.monotonicMs())) return true;
-    await this.#rest(BUDGET_WAIT_MS);
-    return false;
+  async #waitForThrottle(): Promise<void> {
+    let { waitMs } = this.#context.throttle;
+    for (; waitMs > 0 && !this.#isClosed; waitMs -= MAX_WAIT_MS)
+      await this.#rest(Math.min(waitMs, MAX_WAIT_MS));
   }
 
   #rest(ms: number): Promise<void> {
@@ -227,7 +228,7 @@ class Batch implements DeliverySink {
   onDelivered({ key }: Delivery, result: Delivered, failure: number, sentBytes: number): void {
     this.sentBytes += sentBytes;
     this.#counts.sentBytes += sentBytes;
-    this.#context.budget.spend(sentBytes);
+    this.#context.throttle.take(sentBytes);
     const hasFailed = result === Delivered.refused || result === Delivered.unread;
     if (hasFailed && !isLasting(result, failure)) this.#isStopped = true;
     else {

@@ -17,7 +17,7 @@ import { LimitedLog } from '../../limited-log.ts';
 import type { Log } from '../../log.ts';
 import { failed, type ReplySink, STORED } from '../../reply.ts';
 import { ReplicaState, RequestKind, type Settlement, type SettlementSink } from '../../settlement.ts';
-import type { TokenBucket } from '../../token-bucket.ts';
+import type { ByteThrottle } from '../byte-throttle.ts';
 import type { DeliveryContext } from '../delivery.ts';
 import { isOwnKey, type OwnRecords } from '../own-records.ts';
 import {
@@ -61,7 +61,7 @@ interface HintsOptions {
     /** Whether the node belongs to the cluster. */
     has(nodeId: string): boolean;
   };
-  readonly budget: TokenBucket;
+  readonly throttle: ByteThrottle;
   readonly requests: () => number;
   readonly clock: Clock;
   /** Since the Unix epoch: a time that does not jump with the wall clock; 0 while it is not known. */
@@ -114,7 +114,7 @@ export class Hints implements SettlementSink {
   #nowhere = 0;
 
   constructor(options: HintsOptions) {
-    const { budget, clock, deliveries, log, nodeId, peers, records, requests } = options;
+    const { clock, deliveries, log, nodeId, peers, records, requests, throttle } = options;
     this.#options = options;
     this.#limitedLog = new LimitedLog(log, clock, LOG_PERIOD_MS);
     this.#log = new HintLog({ ...options, records, clock, log });
@@ -124,7 +124,7 @@ export class Hints implements SettlementSink {
       log: this.#log,
       deliveries,
       clock,
-      budget,
+      throttle,
       isUp: (id) => peers.isUp(id),
       requests,
       tellFault: (sentence) => this.#limitedLog.warn('fault', sentence),

@@ -6,7 +6,7 @@
  */
 import type { Clock, TimerHandle } from '../../clock.ts';
 import { ReplicaState, RequestKind, type Settlement, type SettlementSink } from '../../settlement.ts';
-import { TokenBucket } from '../../token-bucket.ts';
+import type { ByteThrottle } from '../byte-throttle.ts';
 import { Delivered, Delivery, type DeliveryContext, type DeliverySink } from '../delivery.ts';
 import { RepairLane } from './repair-lane.ts';
 
@@ -22,7 +22,7 @@ interface ReadRepairOptions {
   readonly nodeId: string;
   readonly deliveries: DeliveryContext;
   readonly clock: Clock;
-  readonly bytesPerSecond: number;
+  readonly throttle: ByteThrottle;
 }
 
 interface ReadRepairFigures {
@@ -42,7 +42,9 @@ export class ReadRepairQueue implements SettlementSink, DeliverySink {
   readonly #nodeId: string;
   readonly #deliveries: DeliveryContext;
   readonly #clock: Clock;
-  readonly #budget: TokenBucket;
+  readonly #throttle: ByteThrottle;
+  /** Until when it waits for what it and others have sent; 0: it has not looked yet. */
+  #waitsUntilMs = 0;
   /** By the node that lacks something. */
   readonly #lanes = new Map<string, RepairLane>();
   /** The lane that comes first in the next turn. */
@@ -55,11 +57,11 @@ export class ReadRepairQueue implements SettlementSink, DeliverySink {
   #dropped = 0;
   #sentBytes = 0;
 
-  constructor({ nodeId, deliveries, clock, bytesPerSecond }: ReadRepairOptions) {
+  constructor({ nodeId, deliveries, clock, throttle }: ReadRepairOptions) {
     this.#nodeId = nodeId;
     this.#deliveries = deliveries;
     this.#clock = clock;
-    this.#budget = new TokenBucket(bytesPerSecond, bytesPerSecond);
+    this.#throttle = throttle;
   }
 
   onSettled(settlement: Settlement): void {
@@ -77,7 +79,7 @@ export class ReadRepairQueue implements SettlementSink, DeliverySink {
     const lane = this.#laneOf(targetId);
     lane.underWay--;
     this.#sentBytes += sentBytes;
-    this.#budget.spend(sentBytes);
+    this.#throttle.take(sentBytes);
     if (result === Delivered.written) this.#repaired++;
     else if (result === Delivered.refused || result === Delivered.unread) {
       this.#failed++;
@@ -153,24 +155,29 @@ export class ReadRepairQueue implements SettlementSink, DeliverySink {
     });
   }
 
+  /** What others take while it waits does not make it wait longer. */
+  #hasWaited(nowMs: number): boolean {
+    if (this.#waitsUntilMs === 0) this.#waitsUntilMs = nowMs + this.#throttle.waitMs;
+    if (nowMs < this.#waitsUntilMs) return false;
+    this.#waitsUntilMs = 0;
+    return true;
+  }
+
   #turn(): void {
     const nowMs = this.#clock.monotonicMs();
     const lanes = [...this.#lanes];
+    let mayBegin = this.#hasWaited(nowMs);
     let left = REPAIRS_PER_TURN;
     this.#nextLane = (this.#nextLane + 1) % lanes.length;
     for (let i = 0; i < lanes.length; i++) {
       const [targetId, lane] = lanes[(this.#nextLane + i) % lanes.length];
-      while (
-        left > 0 &&
-        lane.underWay < MAX_UNDER_WAY &&
-        nowMs >= lane.pausedUntilMs &&
-        this.#budget.take(nowMs)
-      ) {
+      while (left > 0 && lane.underWay < MAX_UNDER_WAY && nowMs >= lane.pausedUntilMs && mayBegin) {
         const repair = lane.take();
         if (repair === undefined) break;
         left--;
         lane.underWay++;
         new Delivery(this.#deliveries, repair.key, repair.sourceId, targetId, this).start();
+        mayBegin = this.#throttle.waitMs === 0;
       }
     }
     if (lanes.some(([, lane]) => lane.queued > 0)) this.#schedule();

@@ -10,6 +10,7 @@ const KEYS = 300;
 interface BootstrapStatus {
   readonly state: string;
   readonly slotsWhole: number;
+  readonly copiedBytes: number;
   readonly copiedEntries: number;
   readonly waitsFor: readonly string[];
 }
@@ -54,9 +55,13 @@ test('an emptied folder is refilled from the other nodes, proved slot by slot, a
   const before = await filledCluster(disks);
   await before.stop();
   const fresh = new MemoryFileSystem();
-  const simulation = new NodeSimulation([fresh, disks[1], disks[2]], 2, before.clock.nowMs());
+  const rate = { repairBytesPerSecond: 4_000 };
+  const simulation = new NodeSimulation([fresh, disks[1], disks[2]], 2, before.clock.nowMs(), rate);
   await simulation.start();
   await until(simulation, 'copied', () => bootstrapOf(simulation, 0).state === 'proving');
+  const tookMs = simulation.clock.monotonicMs();
+  const { copiedBytes } = bootstrapOf(simulation, 0);
+  assert.ok(tookMs > ((copiedBytes - 1_000) / 4_000) * 1_000, `${copiedBytes} bytes in ${tookMs} ms`);
   assert.equal(bootstrapOf(simulation, 0).copiedEntries, KEYS);
   assert.deepEqual(simulation.conditionsOf(0), ['INCOMPLETE']);
   await until(simulation, 'whole', () => bootstrapOf(simulation, 0).state === 'idle');

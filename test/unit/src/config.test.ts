@@ -106,6 +106,15 @@ describe('the schema of settings', () => {
     assert.equal(readersFor({ ...auto, readers: 7 }, 16, 3), 7);
   });
 
+  it('has no rate of repair unless told', () => {
+    const { repairBytesPerSecond } = nodeSettings;
+    assert.deepEqual([repairBytesPerSecond.defaultValue, repairBytesPerSecond.parse(' auto ')], [0, 0]);
+    assert.equal(repairBytesPerSecond.parse('1MiB'), 2 ** 20);
+    assert.equal(repairBytesPerSecond.format(2 ** 20), '1MiB');
+    for (const text of ['0', '1KiB', 'off'])
+      assert.throws(() => repairBytesPerSecond.parse(text), { code: 'INVALID_CONFIG' }, text);
+  });
+
   it('reads switches as people write them', () => {
     for (const [text, value] of [
       ['1', true],

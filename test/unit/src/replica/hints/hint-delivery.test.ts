@@ -3,13 +3,13 @@ import { beforeEach, describe, it } from 'node:test';
 import { MapEngine } from '../../../../../bench/cluster/map-engine.ts';
 import { Backoff } from '../../../../../src/backoff.ts';
 import { FailureCode } from '../../../../../src/failure.ts';
+import { ByteThrottle } from '../../../../../src/replica/byte-throttle.ts';
 import { type DeliveryCounts, HintDelivery } from '../../../../../src/replica/hints/hint-delivery.ts';
 import { HintLog } from '../../../../../src/replica/hints/hint-log.ts';
 import type { HintQueue } from '../../../../../src/replica/hints/hint-queue.ts';
 import { OwnRecords } from '../../../../../src/replica/own-records.ts';
 import { failed } from '../../../../../src/reply.ts';
 import { FakeClock } from '../../../../../src/simulation/fake-clock.ts';
-import { TokenBucket } from '../../../../../src/token-bucket.ts';
 import { MapReplicas, recordOf } from '../../../../support/map-replicas.ts';
 import { KeptLog } from '../../../../support/rpc-nodes.ts';
 
@@ -59,7 +59,7 @@ describe('delivery of hints', () => {
       log,
       deliveries: { access: replicas, lists: replicas, timeoutMs: 1_000 },
       clock,
-      budget: new TokenBucket(bytesPerSecond, bytesPerSecond),
+      throttle: new ByteThrottle(clock, bytesPerSecond),
       isUp: () => isUp,
       requests: () => requests,
       tellFault: (sentence: string) => void faults.push(sentence),

@@ -3,12 +3,12 @@ import { beforeEach, describe, it } from 'node:test';
 import { MapEngine } from '../../../../../bench/cluster/map-engine.ts';
 import { seededRandom } from '../../../../../src/clock.ts';
 import { FailureCode } from '../../../../../src/failure.ts';
+import { ByteThrottle } from '../../../../../src/replica/byte-throttle.ts';
 import { decodeHintPage, encodeHintPage } from '../../../../../src/replica/hints/hint-page.ts';
 import { Hints } from '../../../../../src/replica/hints/hints.ts';
 import { OwnRecords } from '../../../../../src/replica/own-records.ts';
 import { failed, type ReplicaReply, ReplyKind, type ReplySink, STORED } from '../../../../../src/reply.ts';
 import { FakeClock } from '../../../../../src/simulation/fake-clock.ts';
-import { TokenBucket } from '../../../../../src/token-bucket.ts';
 import { type FakeReplicaState, settledRead, settledWrite } from '../../../../support/fake-settlement.ts';
 import { MapReplicas, recordOf } from '../../../../support/map-replicas.ts';
 import { KeptLog } from '../../../../support/rpc-nodes.ts';
@@ -55,7 +55,7 @@ describe('hints', () => {
           sink.onReply(position, answer);
         },
       },
-      budget: new TokenBucket(16 * MIB, 16 * MIB),
+      throttle: new ByteThrottle(clock, 16 * MIB),
       requests: () => 0,
       clock,
       nowMs: () => clock.nowMs(),
