@@ -61,11 +61,18 @@ export interface Explanation {
   readonly answeredAfterMs: number;
   /** Whether all nodes that were asked had answered by now; otherwise the time was over. */
   readonly isSettled: boolean;
+  /** Of the value that was read; null: none. The value itself is not kept until all have answered. */
+  readonly valueBytes: number | null;
   readonly replicas: readonly ExplainedReplica[];
   /** In the order in which they were asked. */
   readonly questions: readonly ExplainedQuestion[];
   /** Questions beyond those that are listed. */
   readonly unlisted: number;
+}
+
+/** Hears why a replica is asked to read, just before it is. */
+export interface CauseSink {
+  onCause(cause: QuestionCause): void;
 }
 
 /** Where a request that is to be explained has its explanation, from just before its outcome on. */

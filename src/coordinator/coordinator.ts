@@ -57,7 +57,7 @@ export class Coordinator {
     const records = new ByteBudget(MAX_HELD_RECORD_BYTES);
     const passedOn = new ByteBudget(MAX_HELD_RECORD_BYTES);
     const unsettled = new LinkedList<Expiring>();
-    const shared = { deadlines, records, passedOn, unsettled, settlements, followUps: null };
+    const shared = { deadlines, records, passedOn, unsettled, settlements, followUps: null, causes: null };
     this.#context = { timestamps, writerId, clock, timeoutMs, writesBack, freshMs, ...shared };
     this.#isSequential = replication === 'sequential';
     this.#hedging = replication === 'hedged' ? new Hedging(options.hedging, clock) : null;
@@ -77,7 +77,6 @@ export class Coordinator {
       const request = this.#explainedRequest(RequestKind.read, needed, copies, listOffset, waitedMs);
       const explainer = new Explainer(options.explain, replicas, reply, this.#context, request);
       this.#read(explainer.context, explainer, key, options, needed, copies, listOffset, explainer, waitedMs);
-      explainer.begun();
     }
   }
 
@@ -168,7 +167,6 @@ export class Coordinator {
       const explainer = new Explainer(options.explain, replicas, reply, this.#context, request);
       const { context } = explainer;
       this.#send(context, explainer, key, value, options, needed, copies, listOffset, explainer, waitedMs);
-      explainer.begun();
     }
   }
 

@@ -9,6 +9,7 @@ import type { Clock, TimerHandle } from '../clock.ts';
 import type { ClusterView } from '../cluster/cluster-view.ts';
 import type {
   AnswerKind,
+  CauseSink,
   ExplainedQuestion,
   ExplanationSlot,
   FollowUp,
@@ -46,10 +47,10 @@ export interface ExplainedRequest {
   readonly waitedMs: number;
 }
 
-/** The answer that the client is given when all is known. */
+/** The answer that the client is given when all is known; of a value only its size is told. */
 interface HeldOutcome {
   readonly outcome: Outcome;
-  readonly value: Uint8Array | null;
+  readonly valueBytes: number | null;
   readonly reason: string;
   readonly timestamp: number;
   readonly writer: number;
@@ -62,7 +63,7 @@ interface HeldOutcome {
  * carried out as any other, so what is explained is what happens, and requests that are not explained pay nothing. The
  * client has its answer only once all that were asked have answered, or the request's time is over.
  */
-export class Explainer implements ReplicaSet, OutcomeSink, SettlementSink, FollowUpSink {
+export class Explainer implements ReplicaSet, OutcomeSink, SettlementSink, FollowUpSink, CauseSink {
   readonly view: ClusterView;
   /** For the operation that is explained. */
   readonly context: OperationContext;
@@ -77,10 +78,8 @@ export class Explainer implements ReplicaSet, OutcomeSink, SettlementSink, Follo
   readonly #questions: ExplainedQuestion[] = [];
   readonly #followUps: FollowUp[][];
   #unlisted = 0;
-  /** Questions that were asked in the place of one that failed, and answers that failed. */
-  #replacements = 0;
-  #failures = 0;
-  #isBeginning = true;
+  /** Of the next read, as the operation says; one that asks all at once says nothing. */
+  #cause: QuestionCause = 'first';
   #held: HeldOutcome | null = null;
   readonly #states: (string | null)[];
   #isSettled = false;
@@ -100,7 +99,7 @@ export class Explainer implements ReplicaSet, OutcomeSink, SettlementSink, Follo
     this.#replicas = replicas;
     this.#reply = reply;
     this.#settlements = context.settlements;
-    this.context = { ...context, settlements: this, followUps: this };
+    this.context = { ...context, settlements: this, followUps: this, causes: this };
     this.#clock = clock;
     this.#request = request;
     this.#followUps = Array.from({ length: request.from }, () => []);
@@ -112,13 +111,12 @@ export class Explainer implements ReplicaSet, OutcomeSink, SettlementSink, Follo
     });
   }
 
-  /** The request has been begun: what it asks from now on follows from what it hears. */
-  begun(): void {
-    this.#isBeginning = false;
+  onCause(cause: QuestionCause): void {
+    this.#cause = cause;
   }
 
   read(node: number, key: Uint8Array, timeoutMs: number, sink: ReplySink, position: number): void {
-    const question = this.#ask('read', position, this.#causeOfRead());
+    const question = this.#ask('read', position, this.#cause);
     this.#replicas.read(node, key, timeoutMs, new HeardReply(this, [question], sink, position), position);
   }
 
@@ -159,7 +157,8 @@ export class Explainer implements ReplicaSet, OutcomeSink, SettlementSink, Follo
     writer: number,
     livesMs: number,
   ): void {
-    this.#held = { outcome, value, reason, timestamp, writer, livesMs, afterMs: this.#afterMs };
+    const valueBytes = value?.length ?? null;
+    this.#held = { outcome, valueBytes, reason, timestamp, writer, livesMs, afterMs: this.#afterMs };
     this.#tell();
   }
 
@@ -184,7 +183,6 @@ export class Explainer implements ReplicaSet, OutcomeSink, SettlementSink, Follo
     question.answer = answerOf(reply);
     question.failure = code === FailureCode.none ? '' : failureName(code);
     question.reason = reason;
-    if (code !== FailureCode.none) this.#failures++;
     if (record === null || recordFault(record, 0, record.length) !== undefined) return;
     // What is under way to a node is known already; what it has instead is news.
     if (kind === ReplyKind.ok && question.timestamp > 0) return;
@@ -218,15 +216,6 @@ export class Explainer implements ReplicaSet, OutcomeSink, SettlementSink, Follo
     return question;
   }
 
-  #causeOfRead(): QuestionCause {
-    if (this.#failures > this.#replacements) {
-      this.#replacements++;
-      return 'replacement';
-    }
-    if (this.#request.isSequential) return this.#questions.length === 0 ? 'first' : 'turn';
-    return this.#isBeginning ? 'first' : 'hedge';
-  }
-
   #causeOfWrite(kind: QuestionKind, position: number): QuestionCause {
     const isAgain = this.#questions.some((asked) => asked.kind === kind && asked.position === position);
     if (isAgain) return 'retry';
@@ -247,6 +236,7 @@ export class Explainer implements ReplicaSet, OutcomeSink, SettlementSink, Follo
       waitedMs,
       answeredAfterMs: held.afterMs,
       isSettled: this.#isSettled,
+      valueBytes: held.valueBytes,
       replicas: this.#states.map((state, position) => ({
         node: nodes[placement.lists[listOffset + position]].id,
         position,
@@ -256,8 +246,8 @@ export class Explainer implements ReplicaSet, OutcomeSink, SettlementSink, Follo
       questions: this.#questions,
       unlisted: this.#unlisted,
     };
-    const { outcome, value, reason, timestamp, writer, livesMs } = held;
-    this.#reply.onOutcome(outcome, value, reason, timestamp, writer, livesMs);
+    const { outcome, reason, timestamp, writer, livesMs } = held;
+    this.#reply.onOutcome(outcome, null, reason, timestamp, writer, livesMs);
   }
 }
 

@@ -1,4 +1,5 @@
 import { errorMessage } from '../errors.ts';
+import type { QuestionCause } from '../explanation.ts';
 import { FailureCode } from '../failure.ts';
 import type { OutcomeSink } from '../outcome.ts';
 import { failed, type ReplicaReply } from '../reply.ts';
@@ -172,6 +173,7 @@ export class HedgedRead extends ReadOperation implements Hedgeable {
     health.ask();
     const delayMs = health.hedgeDelayMs;
     if (!isFirst) this.#noteLater(position);
+    if (this.context.causes !== null) this.context.causes.onCause(this.#causeOf(isFirst));
     if (this.#planned === 0) this.#hedging.replaced++;
     else {
       this.#planned--;
@@ -190,6 +192,11 @@ export class HedgedRead extends ReadOperation implements Hedgeable {
       throw error;
     }
     return accumulator.hasAnswered(position) ? 0 : delayMs;
+  }
+
+  #causeOf(isFirst: boolean): QuestionCause {
+    if (this.#planned === 0) return 'replacement';
+    return isFirst ? 'first' : 'hedge';
   }
 
   #noteLater(position: number): void {

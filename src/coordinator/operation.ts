@@ -1,7 +1,7 @@
 import { recordFault } from '../../native-free-lsm/index.ts';
 import type { Clock } from '../clock.ts';
 import { errorMessage } from '../errors.ts';
-import type { FollowUp } from '../explanation.ts';
+import type { CauseSink, FollowUp } from '../explanation.ts';
 import { FailureCode } from '../failure.ts';
 import type { TimestampWaiter } from '../hybrid-clock.ts';
 import { Outcome, type OutcomeSink } from '../outcome.ts';
@@ -53,6 +53,8 @@ export interface OperationContext {
   readonly settlements: SettlementSink;
   /** Of a request that is explained: hears what is done about its replicas. */
   readonly followUps: FollowUpSink | null;
+  /** Of the same: of an operation that asks replicas for more than one cause. */
+  readonly causes: CauseSink | null;
 }
 
 /** The life of an operation: each of these is reached exactly once, in this order. */

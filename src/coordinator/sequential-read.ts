@@ -1,3 +1,4 @@
+import type { QuestionCause } from '../explanation.ts';
 import type { ReplicaReply } from '../reply.ts';
 import { ReadOperation } from './read-operation.ts';
 
@@ -16,6 +17,7 @@ export class SequentialRead extends ReadOperation {
       if (this.#next > 0 && timeoutMs === 0) break;
       const position = this.#next++;
       const node = this.replicas.view.placement.lists[this.listOffset + position];
+      if (this.context.causes !== null) this.context.causes.onCause(this.#causeOf(position));
       this.accumulator.ask(position);
       this.replicas.read(node, this.key, timeoutMs, this, position);
     }
@@ -25,6 +27,12 @@ export class SequentialRead extends ReadOperation {
   override onReply(position: number, reply: ReplicaReply): void {
     super.onReply(position, reply);
     if (!this.isDecided) this.carryOn();
+  }
+
+  /** Beyond as many as have to answer, one is asked because another did not count. */
+  #causeOf(position: number): QuestionCause {
+    if (position === 0) return 'first';
+    return position < this.ack ? 'turn' : 'replacement';
   }
 
   get #isTurnOfNext(): boolean {

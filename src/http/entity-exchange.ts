@@ -94,13 +94,11 @@ export class EntityExchange extends EntityRequest<HttpContext> implements BodyOw
     const explanation = this.options.explain?.explanation ?? null;
     if (explanation !== null) {
       const status = this.#statusOf(outcome, timestamp, writer);
-      const valueBytes = value?.length ?? null;
       const sentence = status === 412 && reason === '' ? UNMET_SENTENCE : reason;
       const answer = {
         method: this.method,
         status,
         reason: sentence,
-        valueBytes,
         timestamp,
         writer,
         livesMs,

@@ -11,8 +11,6 @@ interface ExplainedAnswer {
   readonly status: number;
   /** Why it was not done; empty: it was. */
   readonly reason: string;
-  /** Of the value; null: there is none, or none was read. */
-  readonly valueBytes: number | null;
   /** Of the version that was read or written; 0: none. */
   readonly timestamp: number;
   readonly writer: number;
@@ -24,8 +22,8 @@ export function explanationBody(
   options: RequestOptions,
   explanation: Explanation,
 ): Buffer {
-  const { method, status, reason, valueBytes, timestamp, writer, livesMs } = answer;
-  const { replicas, questions, ...figures } = explanation;
+  const { method, status, reason, timestamp, writer, livesMs } = answer;
+  const { replicas, questions, valueBytes, ...figures } = explanation;
   const body = {
     method,
     status,

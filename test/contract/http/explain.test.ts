@@ -29,6 +29,7 @@ function explain(outcome: Outcome, value: string | null): (call: EntityCall) => 
       waitedMs: 0,
       answeredAfterMs: 1.6,
       isSettled: true,
+      valueBytes: value === null ? null : Buffer.byteLength(value),
       replicas: [{ node: 'n1', position: 0, state: 'current', followUps: ['repair'] }],
       questions: [
         QUESTION,
@@ -37,14 +38,7 @@ function explain(outcome: Outcome, value: string | null): (call: EntityCall) => 
       unlisted: 0,
     };
     const isThere = outcome === Outcome.ok;
-    reply.onOutcome(
-      outcome,
-      value === null ? null : Buffer.from(value),
-      isThere ? '' : 'why',
-      0x123,
-      0x45,
-      isThere ? 1_500 : 0,
-    );
+    reply.onOutcome(outcome, null, isThere ? '' : 'why', 0x123, 0x45, isThere ? 1_500 : 0);
   };
 }
 

@@ -47,7 +47,7 @@ test('a GET is answered when all have answered, and says who said what and when'
   assert.equal(slot.explanation, null);
   clock.advance(6);
   asked[1].reply(ABSENT);
-  assert.deepEqual(answers.all, ['ok new']);
+  assert.deepEqual(answers.all, ['ok']);
   assert.deepEqual(linesOf(slot), [
     '0 read first 0-3 value 5',
     '1 read first 0-10 nothing 0',
@@ -60,6 +60,7 @@ test('a GET is answered when all have answered, and says who said what and when'
     waitedMs: 7,
     answeredAfterMs: 4,
     isSettled: true,
+    valueBytes: 3,
     unlisted: 0,
   });
   assert.deepEqual(
@@ -108,6 +109,29 @@ test('one that is asked in the place of one that failed is told from a hedge', (
   );
 });
 
+test('so is one that is asked because what another said is no record', () => {
+  const { asked, coordinator, explained, answers, slot } = setUp('hedged');
+  coordinator.get(KEY, explained({ ack: 1 }), answers);
+  asked[0].reply({ ...found(5, 'new'), record: Uint8Array.of(1) });
+  asked[1].reply(ABSENT);
+  assert.deepEqual(
+    slot.explanation?.questions.map(({ cause }) => cause),
+    ['first', 'replacement'],
+  );
+});
+
+test('of replicas that are asked one after the other, those beyond as many as must answer take the place of some', () => {
+  const { asked, coordinator, explained, answers, slot } = setUp('sequential');
+  coordinator.get(KEY, explained(), answers);
+  asked[0].reply({ ...found(5, 'new'), record: Uint8Array.of(1) });
+  asked[1].reply(ABSENT);
+  asked[2].reply(ABSENT);
+  assert.deepEqual(
+    slot.explanation?.questions.map(({ cause }) => cause),
+    ['first', 'turn', 'replacement'],
+  );
+});
+
 test('replicas that are asked one after the other have their turns', () => {
   const { asked, coordinator, explained, answers, slot } = setUp('sequential');
   coordinator.get(KEY, explained(), answers);
@@ -130,7 +154,8 @@ test('what is written back before the answer is shown, with its version', () => 
   asked[1].reply(found(4, 'old'));
   asked[3].reply(STORED);
   asked[2].reply(found(5, 'new'));
-  assert.deepEqual(answers.all, ['ok new']);
+  assert.deepEqual(answers.all, ['ok']);
+  assert.equal(slot.explanation?.valueBytes, 3);
   assert.equal(linesOf(slot)[3], '1 write-back first 0-0 stored 5');
 });
 
