@@ -210,7 +210,7 @@ class Run {
   }
 
   #differenceOf(finals: readonly FinalState[]): string {
-    return differenceOf(finals, this.#cluster.positionOf);
+    return differenceOf(finals, this.#cluster.settledAt(this.#keys), this.#cluster.positionOf);
   }
 
   async #finalStates(): Promise<readonly FinalState[]> {

@@ -12,11 +12,14 @@ export function checkConvergence(difference: string, afterMs: number): Violation
 }
 
 /**
+ * @param settledAt up to which timestamp the slot of a key is settled: a deletion up to there may be purged by one owner
+ *   and not by another yet
  * @param positionOf where a machine is in a key's preference list
  * @returns what differs first, as a sentence; empty: nothing does
  */
 export function differenceOf(
   finals: readonly FinalState[],
+  settledAt: ReadonlyMap<string, number>,
   positionOf: (machine: string, key: string) => number,
 ): string {
   for (const { machine, records } of finals)
@@ -24,14 +27,20 @@ export function differenceOf(
   const keys = new Set(finals.flatMap(({ records }) => [...records!.keys()]));
   for (const key of [...keys].sort()) {
     const newest = newestOf(finals, key)!;
+    const isSettled = newest.timestamp <= (settledAt.get(key) ?? 0);
     for (const { machine, records } of finals) {
       const record = records!.get(key);
-      const isOwner = positionOf(machine, key) < newest.from;
-      if (record === undefined ? isOwner : isOlder(record, newest))
+      const isMissing = positionOf(machine, key) < newest.from && !(isSettled && isMortal(newest));
+      if (record === undefined ? isMissing : isOlder(record, newest))
         return `${machine} has ${nameOf(record)} of ${key}, and the newest is ${nameOf(newest)}`;
     }
   }
   return '';
+}
+
+/** It is deleted, or will have expired: once that is settled it may be purged. */
+export function isMortal({ expiryMs, isTombstone }: StoredRecord): boolean {
+  return isTombstone || expiryMs > 0;
 }
 
 /** Null: no machine has the key. */

@@ -4,6 +4,7 @@
  * the last time, because then all of them are equal anyhow. Pure.
  */
 import type { FinalState, StoredRecord, Violation } from '../history.ts';
+import { isMortal } from './convergence.ts';
 import { isOlder } from './versions.ts';
 
 const CHECK = 'what is settled is with all owners';
@@ -22,14 +23,13 @@ export function checkSettled(
   for (const [key, timestamp] of settledAt) {
     const newest = newestUpTo(timestamp, states, key);
     if (newest === null) continue;
-    // One that is deleted or mortal may be purged here and not there.
-    const isPurgeable = newest.isTombstone || newest.expiryMs > 0;
     for (const { machine, records } of states) {
       if (records === null) continue;
       const record = records.get(key);
       const isRight =
         record === undefined
-          ? isPurgeable || positionOf(machine, key) >= newest.from
+          ? // It may be purged here and not there.
+            isMortal(newest) || positionOf(machine, key) >= newest.from
           : !isOlder(record, newest);
       if (isRight) continue;
       const what = record === undefined ? 'nothing' : `version ${record.timestamp}`;

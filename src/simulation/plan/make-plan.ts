@@ -48,8 +48,8 @@ function clusterShape(random: Random): ClusterShape {
 /** How the clients of a run ask. */
 interface Habits {
   readonly kinds: readonly RequestMethod[];
-  /** The usual quorum, and how often another one is taken. */
-  readonly usual: { readonly ack: number; readonly from: number };
+  /** The usual quorums of writes and of reads, which overlap, and how often another one is taken. */
+  readonly usual: { readonly writeAck: number; readonly readAck: number; readonly from: number };
   readonly otherQuorums: number;
   readonly keys: number;
   readonly largeValues: number;
@@ -78,6 +78,8 @@ function plannedRequests(random: Random, cluster: ClusterShape, durationMs: numb
 function drawHabits(random: Random, { nodes }: ClusterShape): Habits {
   const from = random() < 0.7 ? Math.min(3, nodes) : 1 + Math.floor(random() * nodes);
   const often = (): number => (random() < 0.5 ? 0 : random() * 0.6);
+  // Where reads ask one replica alone, and writes all, whatever is wrong with one replica is seen.
+  const writeAck = pick(random, [majorityOf(from), majorityOf(from), majorityOf(from), from]);
   return {
     kinds: pick(random, [
       [RequestMethod.put, RequestMethod.get],
@@ -85,7 +87,7 @@ function drawHabits(random: Random, { nodes }: ClusterShape): Habits {
       [RequestMethod.put, RequestMethod.put, RequestMethod.put, RequestMethod.delete],
       [RequestMethod.put, RequestMethod.get, RequestMethod.get, RequestMethod.get],
     ]),
-    usual: { ack: Math.floor(from / 2) + 1, from },
+    usual: { writeAck, readAck: Math.min(majorityOf(from), from + 1 - writeAck), from },
     otherQuorums: often(),
     keys: 1 + Math.floor(random() * 8),
     largeValues: pick(random, [0.02, 0.1, 0.5]),
@@ -106,8 +108,9 @@ function plannedRequest(
   const kind = pick(random, habits.kinds);
   const from = 1 + Math.floor(random() * cluster.nodes);
   const other = { from, ack: 1 + Math.floor(random() * from) };
-  const { ack, from: usualFrom } = random() < habits.otherQuorums ? other : habits.usual;
-  const asked = random() < habits.otherQuorums ? other : { ack, from: usualFrom };
+  const { readAck, writeAck, from: usualFrom } = habits.usual;
+  const usual = { ack: kind === RequestMethod.get ? readAck : writeAck, from: usualFrom };
+  const isUsual = random() >= habits.otherQuorums && random() >= habits.otherQuorums;
   const isRegister = random() < habits.linearizable;
   const key = Math.floor(random() * habits.keys);
   const condition = pick(random, [PlannedCondition.absent, PlannedCondition.present, PlannedCondition.seen]);
@@ -124,12 +127,16 @@ function plannedRequest(
     // What is read and written as a register is not written in another way: that would promise nothing.
     key: isRegister ? `register${key % 3}` : `key${key}`,
     paddingBytes,
-    ...(isRegister ? habits.usual : asked),
+    ...(isRegister ? { ack: majorityOf(usualFrom), from: usualFrom } : isUsual ? usual : other),
     isLinearizable: isRegister,
     repairsLater: kind === RequestMethod.get && !isRegister && random() < habits.repairsLater,
     condition: isConditional ? condition : PlannedCondition.none,
     ttlMs,
   };
+}
+
+function majorityOf(from: number): number {
+  return Math.floor(from / 2) + 1;
 }
 
 /** How likely a kind of fault is to be in a run, and how long it holds. */
