@@ -171,6 +171,42 @@ export function pickPurge(
   return null;
 }
 
+/**
+ * A task that rewrites a table because of damage: where it is, and out of level 0 with the tables that it must take
+ * along, as the numbers there are the order. Null when there is none now.
+ */
+export function pickRewrite(
+  version: Version,
+  busyTableIds: ReadonlySet<number>,
+  options: PickerOptions,
+  isMeant: (table: TableMetadata) => boolean,
+  heldTableIds: ReadonlySet<number> = NO_TABLES,
+): CompactionTask | null {
+  const unusable = heldTableIds.size === 0 ? busyTableIds : busyTableIds.union(heldTableIds);
+  for (const [level, tables] of version.levels.entries()) {
+    const table = tables.find((one) => isMeant(one) && !unusable.has(one.id));
+    if (table === undefined) continue;
+    const output = levelZeroOutput(version, levelTargets(version, options));
+    const task =
+      level === 0
+        ? pickFromLevel0(version, output, busyTableIds, unusable, options)
+        : rewriteOf(level, table, false);
+    if (task !== null) return task.trivialMove ? { ...task, trivialMove: false } : task;
+  }
+  return null;
+}
+
+function rewriteOf(level: number, table: TableMetadata, bottommost: boolean): CompactionTask {
+  return {
+    inputLevel: level,
+    outputLevel: level,
+    inputs: [table],
+    overlapping: [],
+    trivialMove: false,
+    bottommost,
+  };
+}
+
 function makePurge(
   version: Version,
   level: number,
@@ -190,15 +226,7 @@ function makePurge(
   if (level < LAST_LEVEL) return makeTask(version, level, level + 1, [table]);
   // Where a table in quarantine may hold something older nothing goes, and it would be rewritten without an end.
   const bottommost = isClearOfQuarantine(version, table.smallestKey, table.largestKey);
-  if (!bottommost) return null;
-  return {
-    inputLevel: level,
-    outputLevel: level,
-    inputs: [table],
-    overlapping: [],
-    trivialMove: false,
-    bottommost,
-  };
+  return bottommost ? rewriteOf(level, table, bottommost) : null;
 }
 
 /** A deletion that was dropped could no longer hide what a table in quarantine may hold. */

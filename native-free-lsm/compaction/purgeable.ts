@@ -10,7 +10,7 @@ const WORTH_A_REWRITE = 0.25;
  * @param nowMs what expiries are compared with, in ms since the Unix epoch
  */
 export function isWorthPurging(
-  { purgeable, rows, samples }: SlotSectionHead,
+  { privateRows, purgeable, rows, samples }: SlotSectionHead,
   watermarks: Float64Array,
   nowMs: number,
 ): boolean {
@@ -20,5 +20,5 @@ export function isWorthPurging(
     const isExpired = expiries[sample] <= nowMs;
     if (isExpired && timestamps[sample] <= watermarks[slots[sample]]) due++;
   }
-  return due > 0 && (due / slots.length) * purgeable >= rows * WORTH_A_REWRITE;
+  return due > 0 && (due / slots.length) * purgeable >= (rows - privateRows) * WORTH_A_REWRITE;
 }

@@ -1,7 +1,7 @@
-import { LsmError } from '../errors.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import { CursorIterator } from '../iterator/cursor-iterator.ts';
 import { BlockCursor } from '../sstable/block.ts';
+import { isDamage } from '../sstable/damage.ts';
 import type { TableReader } from '../sstable/table-reader.ts';
 
 /** An input that could not be read completely. */
@@ -70,14 +70,4 @@ export class SoundIterator extends CursorIterator<BlockCursor> {
   #note(offset: number, message: string): void {
     this.damage ??= { tableId: this.#reader.metadata.id, offset, message };
   }
-}
-
-/** Faults of the file or of its place on the disk, and not of this process or this moment. */
-const OF_THE_FILE: ReadonlySet<string> = new Set(['EIO', 'ENOENT', 'ENXIO', 'ESTALE', 'EUCLEAN', 'EBADMSG']);
-
-/** Whether the error means that the table is damaged. Too many open files, for example, does not. */
-export function isDamage(error: unknown): error is LsmError {
-  if (!(error instanceof LsmError)) return false;
-  if (error.code === 'CORRUPTION') return true;
-  return error.code === 'IO_ERROR' && OF_THE_FILE.has(error.systemCode ?? '');
 }

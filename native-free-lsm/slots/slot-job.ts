@@ -5,11 +5,19 @@ import type { HashSeed } from '../format/hash.ts';
 import { recordFrom, recordTimestamp, recordWriter } from '../format/record.ts';
 import { SLOT_COUNT } from '../format/slot.ts';
 import type { FileSystem } from '../fs/file-system.ts';
+import { isDamage } from '../sstable/damage.ts';
 import { DescriptorCache } from '../sstable/descriptor-cache.ts';
-import { SlotSection } from '../sstable/slot-section.ts';
+import { type RowSink, SlotSection } from '../sstable/slot-section.ts';
 import type { TableHandle } from '../sstable/table-handle.ts';
 import { TableReader } from '../sstable/table-reader.ts';
 import { refuseUnreadable } from '../sstable/unreadable-table.ts';
+import {
+  LOST_SOURCE,
+  type LostFindings,
+  LostRows,
+  type QuarantinedTable,
+  unknownFindings,
+} from './lost-rows.ts';
 import { MemtableSlots, type MemtableView } from './memtable-slots.ts';
 import { ScannedRows } from './scanned-rows.ts';
 import { SlotRows } from './slot-rows.ts';
@@ -37,6 +45,10 @@ interface WantedRecords {
 export interface SlotJobSpec {
   /** Those that have a place in the order of levels. */
   readonly tables: readonly TableHandle[];
+  /** Those that have none, as far as their slot versions can be read. */
+  readonly quarantine: readonly QuarantinedTable[];
+  /** Slots in which what may have been purged is known to be nowhere, by SlotSet. */
+  readonly givenUp: Uint8Array;
   /** Ids of tables whose slot versions are damaged: their entries are read instead. */
   readonly scanned: readonly number[];
   readonly memtables: readonly MemtableView[];
@@ -53,6 +65,8 @@ export interface SlotJobSpec {
   readonly minFroms: Uint8Array;
   /** Of which slots versions are wanted, by SlotSet. */
   readonly listed: Uint8Array;
+  /** Of which slots it is wanted what is lost, by SlotSet. */
+  readonly checked: Uint8Array;
   readonly records: readonly WantedRecords[];
   /** The job ends after the slot with which it has looked at so many rows: memtables that it reads wait for its end. */
   readonly maxRows: number;
@@ -71,6 +85,8 @@ export interface SlotJobResult {
   readonly nextPurges: Float64Array;
   /** Of the slots that were listed, in their order. */
   readonly versions: readonly SlotVersions[];
+  /** What was found out about tables in quarantine, as far as slots were treated. */
+  readonly lost: readonly LostFindings[];
   /** For each of the wanted records whose slots were treated, in the order of slots. */
   readonly records: readonly { readonly key: Uint8Array; readonly record: Uint8Array }[][];
 }
@@ -97,6 +113,11 @@ class SlotJob {
   readonly #rows = new SlotRows();
   readonly #fingerprinter: Fingerprinter;
   readonly #memtables: readonly MemtableSlots[];
+  /** Versions with `from` 0 in the levels. */
+  readonly #privateRows = new SlotRows();
+  readonly #givenUp: SlotSet;
+  /** By table id; null: its slot versions cannot be read. */
+  readonly #quarantine = new Map<number, LostRows | null>();
   readonly #sections: { readonly section: SlotSection; readonly source: number }[] = [];
   #scan: ScannedRows | null = null;
   readonly #blocks = new Map<number, TableBlocks>();
@@ -106,6 +127,7 @@ class SlotJob {
   constructor(fs: FileSystem, spec: SlotJobSpec, cancelled: () => boolean) {
     this.#fs = fs;
     this.#spec = spec;
+    this.#givenUp = new SlotSet(spec.givenUp);
     this.#cancelled = cancelled;
     this.#descriptors = new DescriptorCache(fs, Math.min(spec.maxOpenFiles, MAX_OPEN_FILES));
     this.#fingerprinter = new Fingerprinter(spec.seed);
@@ -117,6 +139,7 @@ class SlotJob {
     for (const memtable of this.#memtables) memtable.look(this.#changed);
     const needed = this.#needed();
     const end = this.#openTables(needed);
+    this.#openQuarantine(needed);
     const digested: number[] = [];
     const sums: number[] = [];
     const nextPurges: number[] = [];
@@ -131,7 +154,7 @@ class SlotJob {
       const slot = slots[done];
       if (!needed.has(slot)) continue;
       this.#refuseCancelled();
-      looked += this.#collect(slot);
+      looked += this.#collect(slot, watermarks[done]);
       if (asked.has(slot)) {
         digested.push(slot);
         nextPurges.push(this.#rows.nextPurge(watermarks[done]));
@@ -153,6 +176,7 @@ class SlotJob {
       sums: Uint32Array.from(sums),
       nextPurges: Float64Array.from(nextPurges),
       versions,
+      lost: [...this.#quarantine].map(([id, lost]) => lost?.findings() ?? unknownFindings(id)),
       records,
     };
   }
@@ -167,10 +191,10 @@ class SlotJob {
 
   /** The slots whose rows must be looked at. */
   #needed(): SlotSet {
-    const { digested, kept, listed, records } = this.#spec;
+    const { checked, digested, kept, listed, records } = this.#spec;
     const needed = new SlotSet();
     for (let at = 0; at < needed.bytes.length; at++)
-      needed.bytes[at] = listed[at] | (digested[at] & (~kept[at] | this.#changed.bytes[at]));
+      needed.bytes[at] = checked[at] | listed[at] | (digested[at] & (~kept[at] | this.#changed.bytes[at]));
     for (const { slot } of records) needed.add(slot);
     return needed;
   }
@@ -210,23 +234,77 @@ class SlotJob {
     return some.length === asked.length ? slots.length : slots.indexOf(some[some.length - 1]) + 1;
   }
 
+  #openQuarantine(needed: SlotSet): void {
+    const isNeeded = ({ open }: QuarantinedTable): boolean =>
+      open === null || open.some((byte, at) => (byte & needed.bytes[at]) !== 0);
+    for (const table of this.#spec.quarantine) {
+      if (!isNeeded(table)) continue;
+      this.#refuseCancelled();
+      const { handle } = table;
+      const fdOf = (): number => this.#descriptors.getForSlotVersions(handle);
+      this.#quarantine.set(
+        handle.metadata.id,
+        unlessDamaged(() => new LostRows(this.#fs, fdOf, table)),
+      );
+      this.#descriptors.trim();
+    }
+  }
+
   /** Gathers the slot's rows; returns how many were looked at. */
-  #collect(slot: number): number {
+  #collect(slot: number, watermark: number): number {
     const rows = this.#rows;
     rows.clear();
     let looked = 0;
+    const lost = [...this.#quarantine.values()].filter((table) => table?.has(slot) === true);
     for (const [source, memtable] of this.#memtables.entries())
       looked += memtable.collect(slot, rows, source);
-    for (const { section, source } of this.#sections) looked += section.collect(slot, rows, source);
-    return looked + (this.#scan?.collect(slot, rows) ?? 0);
+    if (lost.length === 0) {
+      for (const { section, source } of this.#sections) looked += section.collect(slot, rows, source);
+    } else {
+      this.#privateRows.clear();
+      for (const { section, source } of this.#sections)
+        looked += section.collectAll(slot, this.#bothRows, source);
+    }
+    looked += this.#scan?.collect(slot, rows) ?? 0;
+    return looked + (lost.length === 0 ? 0 : this.#collectLost(slot, watermark));
   }
+
+  #collectLost(slot: number, watermark: number): number {
+    const purge = { watermark, isGivenUp: this.#givenUp.has(slot) };
+    let looked = 0;
+    for (const [id, table] of this.#quarantine) {
+      if (table?.has(slot) !== true) continue;
+      const found = unlessDamaged(() =>
+        table.judge(slot, this.#rows, this.#privateRows, this.#memtables.length, purge),
+      );
+      if (found === null) this.#quarantine.set(id, null);
+      looked += found ?? 0;
+    }
+    // Not before all are judged: what is lost outdoes nothing.
+    for (const table of this.#quarantine.values()) if (table?.has(slot) === true) table.addTo(this.#rows);
+    return looked;
+  }
+
+  readonly #bothRows: RowSink = {
+    add: (high, low, timestamp, writer, from, flags, source, place) =>
+      (from === 0 ? this.#privateRows : this.#rows).add(
+        high,
+        low,
+        timestamp,
+        writer,
+        from,
+        flags,
+        source,
+        place,
+      ),
+  };
 
   #recordsOf({ fingerprints, maxBytes }: WantedRecords): { key: Uint8Array; record: Uint8Array }[] {
     const found: { key: Uint8Array; record: Uint8Array }[] = [];
     let bytes = 0;
     for (let at = 0; at + 1 < fingerprints.length; at += 2) {
       const row = this.#rows.find(fingerprints[at], fingerprints[at + 1]);
-      if (row < 0) continue;
+      if (row < 0 || this.#rows.source(row) === LOST_SOURCE) continue;
       const entry = this.#entryOf(row, fingerprints[at], fingerprints[at + 1]);
       bytes += entry.key.length + entry.record.length;
       if (found.length > 0 && bytes > maxBytes) break;
@@ -277,6 +355,16 @@ class SlotJob {
       this.#blocks.set(index, blocks);
     }
     return blocks;
+  }
+}
+
+/** What `work` returns; null: it has met damage. */
+function unlessDamaged<Result>(work: () => Result): Result | null {
+  try {
+    return work();
+  } catch (error) {
+    if (!isDamage(error)) throw error;
+    return null;
   }
 }
 

@@ -70,6 +70,30 @@ export class SlotRows {
     return this.#timestamps[row] === timestamp && this.#writers[row] === writer;
   }
 
+  high(row: number): number {
+    return this.#highs[row];
+  }
+
+  low(row: number): number {
+    return this.#lows[row];
+  }
+
+  timestamp(row: number): number {
+    return this.#timestamps[row];
+  }
+
+  writer(row: number): number {
+    return this.#writers[row];
+  }
+
+  from(row: number): number {
+    return this.#froms[row];
+  }
+
+  flags(row: number): number {
+    return this.#flags[row];
+  }
+
   source(row: number): number {
     return this.#sources[row];
   }

@@ -12,6 +12,18 @@ export class SlotSet {
     this.bytes[slot >>> 3] |= 1 << (slot & 7);
   }
 
+  delete(slot: number): void {
+    this.bytes[slot >>> 3] &= ~(1 << (slot & 7));
+  }
+
+  get count(): number {
+    return this.slots().length;
+  }
+
+  get isEmpty(): boolean {
+    return this.bytes.every((byte) => byte === 0);
+  }
+
   /** Ascending. */
   slots(): Uint16Array {
     const found = new Uint16Array(SLOT_COUNT);

@@ -27,6 +27,14 @@ export class DescriptorCache {
   /** @throws LsmError IO_ERROR when the file cannot be opened, CORRUPTION when nothing of the table can be read */
   get(handle: TableHandle): number {
     refuseUnreadable(handle);
+    return this.getForSlotVersions(handle);
+  }
+
+  /**
+   * Like `get`, also for a table of which nothing but its slot versions can be read.
+   * @throws LsmError IO_ERROR
+   */
+  getForSlotVersions(handle: TableHandle): number {
     const id = handle.metadata.id;
     let table = this.#open.get(id);
     if (table === undefined) {

@@ -75,6 +75,29 @@ function readSlotSection(
   return { ...place, head: readHead(bytes, place, path) };
 }
 
+/**
+ * The slot versions of a table that cannot be loaded, because something else of it is damaged; null when they cannot be
+ * found, or may not be those of the table that `metadata` describes.
+ */
+export function findSlotVersions(
+  fs: FileSystem,
+  directory: string,
+  metadata: TableMetadata,
+): TableHandle['slots'] {
+  const path = join(directory, tableFileName(metadata.id));
+  try {
+    using table = openTable(fs, path);
+    const layout = readTableLayout(fs, table.fd, path);
+    const block = layout.metaBlocks.find(({ type }) => type === MetaBlockType.slotVersions);
+    if (block === undefined || layout.fileSizeBytes !== metadata.fileSizeBytes) return null;
+    const slots = readSlotSection(fs, table.fd, path, block);
+    return slots?.head.rows === metadata.entries ? slots : null;
+  } catch (error) {
+    if (!(error instanceof LsmError)) throw error;
+    return null;
+  }
+}
+
 /** The seed of the fingerprints in the newest table that has slot versions; undefined when none has. */
 export function fingerprintSeedOf(handles: readonly TableHandle[]): HashSeed | undefined {
   let newest: TableHandle | undefined;

@@ -60,6 +60,7 @@ export class SlotSectionBuilder {
   #lastClass = -1;
   #lastClassKey = -1;
   #purgeable = 0;
+  #privateRows = 0;
   /** Which of the purgeable rows become samples: each one whose number is a multiple of it. */
   #sampleStride = 1;
   #samples: { readonly slot: number; readonly timestamp: number; readonly expiryMs: number }[] = [];
@@ -91,9 +92,9 @@ export class SlotSectionBuilder {
     block: number,
   ): void {
     const from = recordFrom(record, at);
-    if (from === 0) return;
     if (this.#rows === this.#highs.length) this.#grow();
     const row = this.#rows++;
+    if (from === 0) this.#privateRows++;
     const fingerprinter = this.#fingerprinter;
     fingerprinter.take(key, keyStart, keyEnd);
     const timestamp = recordTimestamp(record, at);
@@ -118,7 +119,8 @@ export class SlotSectionBuilder {
       this.#blockEnd *= 256;
       this.#rowBytes++;
     }
-    if ((flags & PURGEABLE) === 0) return;
+    // A private tombstone needs no watermark to go, so it is no reason to rewrite the table for one.
+    if ((flags & PURGEABLE) === 0 || from === 0) return;
     const expiryMs = (flags & RecordFlag.tombstone) === 0 ? recordExpiryMs(record, at) : 0;
     this.#sample(fingerprinter.high >>> 16, timestamp, expiryMs);
   }
@@ -167,6 +169,7 @@ export class SlotSectionBuilder {
       classes: this.#classes.length,
       smallestTimestamp,
       purgeable: this.#purgeable,
+      privateRows: this.#privateRows,
       samples: {
         slots: Uint16Array.from(this.#samples, ({ slot }) => slot),
         timestamps: Float64Array.from(this.#samples, ({ timestamp }) => timestamp),

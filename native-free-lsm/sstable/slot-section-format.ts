@@ -8,9 +8,9 @@ import { readUint32, readUint53, writeUint32, writeUint53 } from '../format/inte
  * and the data block it is in, ordered by slot. So whoever compares two engines reads a few bytes a record, and of one
  * slot only its part. FORMAT.md draws it with an example; little-endian throughout.
  *
- *   head      u8 format (1), u8 bytes of a timestamp, u8 bytes of a class, u8 bytes of a block number,
+ *   head      u8 format (2), u8 bytes of a timestamp, u8 bytes of a class, u8 bytes of a block number,
  *             u32 u32 seed of the fingerprints, low and high, u32 rows, u32 pieces, u32 classes,
- *             u53 smallest timestamp, u32 purgeable rows, u32 samples,
+ *             u53 smallest timestamp, u32 purgeable rows, u32 private rows, u32 samples,
  *             18 bytes a sample: u16 slot, u53 timestamp, u53 expiry,
  *             u32 CRC-32 of the head up to here
  *   index     8 bytes a class: u32 writer, u16 from, u8 flags, u8 0
@@ -20,12 +20,12 @@ import { readUint32, readUint53, writeUint32, writeUint53 } from '../format/inte
  *             u8 slot, counted from that of the piece's first row, u16 and u32 the other 48 bits of the fingerprint,
  *             timestamp, counted from the smallest, class, block number
  *
- * Records with `from` 0 have no row. Purgeable are tombstones and values with an expiry; the samples are some of them,
- * evenly chosen.
+ * Every record has a row. Purgeable are tombstones and values with an expiry, without those with `from` 0; the samples
+ * are some of them, evenly chosen.
  */
-const SLOT_SECTION_FORMAT = 1;
+const SLOT_SECTION_FORMAT = 2;
 /** Without samples and checksum. */
-export const HEAD_BYTES = 40;
+export const HEAD_BYTES = 44;
 export const CHECKSUM_BYTES = 4;
 export const SAMPLE_BYTES = 18;
 export const MAX_SAMPLES = 16;
@@ -58,6 +58,8 @@ export interface SlotSectionHead {
   readonly classes: number;
   readonly smallestTimestamp: number;
   readonly purgeable: number;
+  /** Rows of records with `from` 0. */
+  readonly privateRows: number;
   readonly samples: PurgeSamples;
 }
 
@@ -93,7 +95,8 @@ export function writeHead(target: Uint8Array, head: SlotSectionHead): number {
   writeUint53(target, 24, head.smallestTimestamp);
   writeUint32(target, 32, head.purgeable);
   const { slots, timestamps, expiries } = head.samples;
-  writeUint32(target, 36, slots.length);
+  writeUint32(target, 36, head.privateRows);
+  writeUint32(target, 40, slots.length);
   let at = HEAD_BYTES;
   for (let sample = 0; sample < slots.length; sample++) {
     target[at] = slots[sample];
@@ -122,7 +125,7 @@ export function readHead(
 ): SlotSectionHead {
   const damaged = (what: string): LsmError => corruption(file, offset, `the slot versions ${what}`);
   if (bytes.length < HEAD_BYTES + CHECKSUM_BYTES) throw damaged('are shorter than their head');
-  const samples = readUint32(bytes, 36);
+  const samples = readUint32(bytes, 40);
   const crcAt = HEAD_BYTES + samples * SAMPLE_BYTES;
   if (samples > MAX_SAMPLES || crcAt + CHECKSUM_BYTES > bytes.length) throw damaged('end within their head');
   if (checksum(bytes, 0, crcAt) !== readUint32(bytes, crcAt))
@@ -141,6 +144,7 @@ export function readHead(
     classes: readUint32(bytes, 20),
     smallestTimestamp: readUint53(bytes, 24),
     purgeable: readUint32(bytes, 32),
+    privateRows: readUint32(bytes, 36),
     samples: readSamples(bytes, samples),
   };
   if (headBytes(head) + indexBytes(head) + head.rows * rowBytes(head) !== lengthBytes)

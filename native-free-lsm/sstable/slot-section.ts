@@ -2,7 +2,6 @@ import { corruption } from '../errors.ts';
 import { checksum } from '../format/checksum.ts';
 import { readUint32 } from '../format/integers.ts';
 import type { FileSystem } from '../fs/file-system.ts';
-import type { SlotRows } from '../slots/slot-rows.ts';
 import { readExactly } from './read-exactly.ts';
 import {
   CHECKSUM_BYTES,
@@ -15,6 +14,20 @@ import {
   type SlotSectionHead,
   type SlotSectionPlace,
 } from './slot-section-format.ts';
+
+/** Who gets the rows of a slot. */
+export interface RowSink {
+  add(
+    high: number,
+    low: number,
+    timestamp: number,
+    writer: number,
+    from: number,
+    flags: number,
+    source: number,
+    place: number,
+  ): void;
+}
 
 /** What one read takes when one slot after another is asked for: few calls, and little memory for many tables. */
 const READAHEAD_BYTES = 32 * 1024;
@@ -102,19 +115,28 @@ export class SlotSection {
   }
 
   /**
-   * Adds the versions of a slot, which must be above that of the call before.
-   * @param source what `SlotRows` keeps with each row, beside the number of its data block
+   * Adds the versions of a slot, which must be above that of the call before, but none of records with `from` 0.
+   * @param source handed on with each row, beside the number of its data block
    * @returns how many
    * @throws LsmError CORRUPTION with file and offset, IO_ERROR
    */
-  collect(slot: number, rows: SlotRows, source: number): number {
+  collect(slot: number, rows: RowSink, source: number): number {
+    return this.#collect(slot, rows, source, 1);
+  }
+
+  /** Like `collect`, with those of records with `from` 0. */
+  collectAll(slot: number, rows: RowSink, source: number): number {
+    return this.#collect(slot, rows, source, 0);
+  }
+
+  #collect(slot: number, rows: RowSink, source: number, minFrom: number): number {
     if (slot <= this.#lastSlot) throw new RangeError(`slot ${slot} is not above ${this.#lastSlot}`);
     this.#lastSlot = slot;
     let found = 0;
     for (let piece = this.#seek(slot); piece < this.#pieceCount; piece++) {
       if (this.#firstSlots[piece] > slot) break;
       if (piece !== this.#piece) this.#enter(piece);
-      const added = this.#collectFrom(slot, rows, source);
+      const added = this.#collectFrom(slot, rows, source, minFrom);
       found += added;
       // Rows of higher slots are left in it.
       if (this.#rowAt < this.#starts[piece + 1]) break;
@@ -137,7 +159,7 @@ export class SlotSection {
     return Math.max(low - 1, this.#piece, 0);
   }
 
-  #collectFrom(slot: number, rows: SlotRows, source: number): number {
+  #collectFrom(slot: number, rows: RowSink, source: number, minFrom: number): number {
     const bytes = this.#window;
     const head = this.#head;
     const size = this.#rowBytes;
@@ -154,8 +176,8 @@ export class SlotSection {
       const timestamp = head.smallestTimestamp + readUint(bytes, field, head.timestampBytes);
       field += head.timestampBytes;
       const number = readUint(bytes, field, head.classBytes);
+      if (this.#froms[number] < minFrom) continue;
       const block = readUint(bytes, field + head.classBytes, head.blockBytes);
-
       rows.add(
         high,
         readUint32(bytes, at + 3),

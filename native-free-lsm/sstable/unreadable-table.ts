@@ -12,8 +12,14 @@ import type { TableMetadata } from './table-metadata.ts';
  * knows enough to keep its place: it gets a filter that lets every key pass, and one block, from its smallest key to
  * its largest, that nobody can read. So a search or a walk that needs it fails with the name of the file and the
  * offset, and one that does not need it never notices.
+ * @param slots if they can be read, which tells in which version each of its keys is missing
  */
-export function unreadableTable(path: string, metadata: TableMetadata, error: LsmError): TableHandle {
+export function unreadableTable(
+  path: string,
+  metadata: TableMetadata,
+  error: LsmError,
+  slots: TableHandle['slots'],
+): TableHandle {
   const { largestKey } = metadata;
   const builder = new TableIndexBuilder();
   builder.addBlock(0, 1 + BLOCK_TRAILER_BYTES, 1, largestKey, largestKey.length);
@@ -21,7 +27,7 @@ export function unreadableTable(path: string, metadata: TableMetadata, error: Ls
   const index = new SharedArrayBuffer(stored.length);
   new Uint8Array(index).set(stored);
   const fault = { message: error.message, offset: error.offset ?? 0 };
-  return { metadata, path, index, filter: new SharedArrayBuffer(0), slots: null, fault };
+  return { metadata, path, index, filter: new SharedArrayBuffer(0), slots, fault };
 }
 
 /** @throws LsmError CORRUPTION when nothing of the table can be read */

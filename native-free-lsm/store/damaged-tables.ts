@@ -1,5 +1,7 @@
-import { type DamagedInput, isDamage } from '../compaction/sound-iterator.ts';
+import type { DamagedInput } from '../compaction/sound-iterator.ts';
 import { corruption, LsmError } from '../errors.ts';
+import { isDamage } from '../sstable/damage.ts';
+import { namesAllRecords } from '../sstable/lost-versions.ts';
 import type { TableMetadata } from '../sstable/table-metadata.ts';
 import { QUARANTINE } from '../version/version.ts';
 import type { EngineConditions } from './conditions.ts';
@@ -16,6 +18,8 @@ export class DamagedTables {
   readonly #superVersions: SuperVersions;
   readonly #conditions: EngineConditions;
   readonly #known = new Set<number>();
+  /** Tables that somebody could not read, so that they are to be rewritten: those that are known, and others. */
+  readonly #suspected = new Set<number>();
   readonly #readFailures = new Map<number, number>();
 
   constructor(superVersions: SuperVersions, conditions: EngineConditions) {
@@ -25,10 +29,45 @@ export class DamagedTables {
       const { fault, path } = superVersions.handle(id);
       if (fault !== null) {
         this.#known.add(id);
+        // One of which nothing is known is better off in its place: what is above it is newer.
+        if (damagedAt === undefined && namesAllRecords(superVersions.handle(id))) this.#suspected.add(id);
         conditions.damaged(path, new LsmError('CORRUPTION', fault.message));
       } else if (damagedAt !== undefined)
         conditions.damaged(path, corruption(path, damagedAt, 'what could be read of it is in other tables'));
     }
+  }
+
+  /**
+   * Something of a table in the levels could not be read by whoever needed it.
+   * @returns whether it is to be rewritten
+   */
+  found(error: LsmError): boolean {
+    const { version } = this.#superVersions;
+    const table = version.levels.flat().find(({ id }) => this.#superVersions.handle(id).path === error.file);
+    if (table === undefined || !isDamage(error)) return false;
+    const handle = this.#superVersions.handle(table.id);
+    if (handle.fault !== null && !namesAllRecords(handle)) return false;
+    if (error.code === 'CORRUPTION') {
+      this.#known.add(table.id);
+      this.#conditions.damaged(error.file as string, error);
+    }
+    this.#suspected.add(table.id);
+    return true;
+  }
+
+  /** Whether some table in the levels is to be rewritten. */
+  get hasSuspects(): boolean {
+    return this.#suspected.size > 0;
+  }
+
+  readonly isSuspected = ({ id }: TableMetadata): boolean => this.#suspected.has(id);
+
+  /** No version with a larger timestamp is lost in tables in the levels. */
+  get damagedTo(): number {
+    if (this.#suspected.size + this.#known.size === 0) return 0;
+    const tables = this.#superVersions.version.levels.flat();
+    const damaged = tables.filter(({ id }) => this.#suspected.has(id) || this.#known.has(id));
+    return damaged.reduce((newest, { largestTimestamp }) => Math.max(newest, largestTimestamp), 0);
   }
 
   /** The tables among the inputs of which only the readable part is to be taken. */
@@ -46,6 +85,7 @@ export class DamagedTables {
       if (failures < MAX_READ_FAILURES) return false;
     }
     this.#known.add(table.id);
+    this.#suspected.add(table.id);
     this.#conditions.damaged(error.file as string, error);
     return true;
   }
@@ -62,6 +102,7 @@ export class DamagedTables {
   taken(inputs: readonly TableMetadata[]): void {
     for (const { id } of inputs) {
       this.#known.delete(id);
+      this.#suspected.delete(id);
       this.#readFailures.delete(id);
     }
   }

@@ -1,6 +1,12 @@
 import type { EngineClock } from '../clock.ts';
 import type { IngestSource } from '../compaction/ingest.ts';
-import { type CompactionTask, type PickerOptions, pickCompaction, pickPurge } from '../compaction/picker.ts';
+import {
+  type CompactionTask,
+  type PickerOptions,
+  pickCompaction,
+  pickPurge,
+  pickRewrite,
+} from '../compaction/picker.ts';
 import { isWorthPurging } from '../compaction/purgeable.ts';
 import { LsmError } from '../errors.ts';
 import type { HashSeed } from '../format/hash.ts';
@@ -54,6 +60,8 @@ interface MaintenanceParts {
   readonly onIngested: (slots: Uint8Array) => void;
   /** Something of a table could not be read, and is in no other. */
   readonly onLost: () => void;
+  /** A table in quarantine was removed. */
+  readonly onQuarantineChanged: () => void;
 }
 
 /**
@@ -76,6 +84,9 @@ export class Maintenance {
   #compacting = 0;
   /** How many callers want everything in the last level. */
   #fullCompactions = 0;
+  /** Tables in quarantine that are no longer needed. */
+  readonly #healedTables = new Set<number>();
+  #isDroppingHealed = false;
   /** Tables may have deletions that can go. */
   #mayPurge = false;
   /** Whether something runs beside which no compaction may. */
@@ -91,6 +102,8 @@ export class Maintenance {
   bytesFlushed = 0;
   bytesCompacted = 0;
   bytesIngested = 0;
+  /** Damaged tables of which everything was found elsewhere. */
+  tablesHealed = 0;
 
   constructor(parts: MaintenanceParts) {
     this.#parts = parts;
@@ -139,6 +152,7 @@ export class Maintenance {
     this.steerWriter();
     this.#flushNext();
     this.#compactNext();
+    this.#dropHealed();
     this.#flushWaiters.look();
     this.#idleWaiters.look();
   }
@@ -259,9 +273,26 @@ export class Maintenance {
     if (this.#closed) throw CLOSED;
     const added = result.tables.map(({ metadata }) => metadata);
     await this.#commits.commit({ added, removed: beside.map(({ id }) => id) }, result.tables);
+    this.#damagedTables.taken(beside);
     this.#parts.onIngested(result.slots);
     for (const { fileSizeBytes } of added) this.bytesIngested += fileSizeBytes;
     return result.left;
+  }
+
+  /** Something of a table could not be read: what can be is brought to other tables, and the table is set aside. */
+  damageFound(error: LsmError): void {
+    if (this.#damagedTables.found(error)) this.wake();
+  }
+
+  /** No version with a larger timestamp is lost in damaged tables that have not been set aside. */
+  get damagedTo(): number {
+    return this.#damagedTables.damagedTo;
+  }
+
+  /** All that a table in quarantine holds is in other tables, or nobody needs it: the table may go. */
+  healed(tableId: number): void {
+    this.#healedTables.add(tableId);
+    this.#dropHealed();
   }
 
   /** Starts nothing more; running jobs give up. */
@@ -271,7 +302,7 @@ export class Maintenance {
     // The jobs read it now and then; nothing is ordered by it.
     Atomics.store(this.#words, ControlWord.cancelBackground, 1);
     this.#fail(error);
-    while (this.#flushing || this.#compacting > 0 || this.#isAlone) {
+    while (this.#flushing || this.#compacting > 0 || this.#isAlone || this.#isDroppingHealed) {
       await new Promise<void>((resolve) => {
         this.#onJobEnd = resolve;
       });
@@ -328,13 +359,55 @@ export class Maintenance {
     const pick = (heldTables: ReadonlySet<number>): CompactionTask | null =>
       pickCompaction(superVersions.version, this.#busyTables, pickerOptions, heldTables);
     while (this.#compacting < Math.max(1, options.maxBackgroundJobs - 1)) {
-      const task = this.#compactionRetry.pick(pick) ?? this.#pickPurge(pickerOptions);
+      const task =
+        this.#compactionRetry.pick(pick) ??
+        this.#pickRewrite(pickerOptions) ??
+        this.#pickPurge(pickerOptions);
       if (task === null) {
         if (this.#compacting === 0) this.#compactionRetry.nothingDue();
         return;
       }
       this.#compact(task);
     }
+  }
+
+  #pickRewrite(options: PickerOptions): CompactionTask | null {
+    const { hasSuspects, isSuspected } = this.#damagedTables;
+    if (!hasSuspects) return null;
+    const { version } = this.#parts.superVersions;
+    return this.#compactionRetry.pick((held) =>
+      pickRewrite(version, this.#busyTables, options, isSuspected, held),
+    );
+  }
+
+  /** What fails is tried again with the next wake: the table is known to be damaged as long as it is there. */
+  #dropHealed(): void {
+    const { superVersions, report } = this.#parts;
+    if (this.#healedTables.size === 0 || this.#isDroppingHealed || this.#closed || this.#parts.isHeld())
+      return;
+    const healed = superVersions.version.quarantine.filter(({ id }) => this.#healedTables.has(id));
+    this.#healedTables.clear();
+    if (healed.length === 0) return;
+    this.#isDroppingHealed = true;
+    const paths = healed.map(({ id }) => superVersions.handle(id).path);
+    this.#commits
+      .commit({ added: [], removed: healed.map(({ id }) => id) }, [])
+      .then(
+        () => {
+          this.tablesHealed += healed.length;
+          for (const path of paths)
+            report(`${path} was damaged; other tables have all that it held now, and it is removed`);
+          this.#parts.onQuarantineChanged();
+        },
+        (error: unknown) => {
+          report(toLsmError(error, 'remove a healed table').message);
+          for (const { id } of healed) this.#healedTables.add(id);
+        },
+      )
+      .finally(() => {
+        this.#isDroppingHealed = false;
+        this.#ended();
+      });
   }
 
   /** One at a time, as nobody waits for it. */

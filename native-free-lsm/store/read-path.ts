@@ -7,6 +7,7 @@ import { type HashSeed, hashBytes } from '../format/hash.ts';
 import type { Page } from '../iterator/page.ts';
 import { MAX_KEY_BYTES } from '../log/write-operation.ts';
 import { type BlockHit, searchBlock } from '../sstable/block.ts';
+import { isDamage } from '../sstable/damage.ts';
 import { TableLookup } from '../sstable/table-set.ts';
 import { decodeError } from '../threads/protocol/errors.ts';
 import {
@@ -376,7 +377,7 @@ export class ReadPath {
 
   #failure(bytes: Uint8Array, { bodyStart, bodyEnd }: ReaderAnswer): LsmError {
     const error = decodeError(bytes, bodyStart, bodyEnd);
-    if (error.code === 'CORRUPTION') this.#events.onDamage(error);
+    if (isDamage(error)) this.#events.onDamage(error);
     return error;
   }
 }

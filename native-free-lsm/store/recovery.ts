@@ -1,11 +1,17 @@
 import { join } from 'node:path';
-import { isDamage } from '../compaction/sound-iterator.ts';
 import { corruption } from '../errors.ts';
 import type { HashSeed } from '../format/hash.ts';
 import type { DirectoryLock, FileSystem } from '../fs/file-system.ts';
 import { ioFailure } from '../fs/io-failure.ts';
 import { type EngineOptions, NO_SEED } from '../options.ts';
-import { fingerprintSeedOf, hashSeedOf, isAnotherTable, loadTable } from '../sstable/load-table.ts';
+import { isDamage } from '../sstable/damage.ts';
+import {
+  findSlotVersions,
+  fingerprintSeedOf,
+  hashSeedOf,
+  isAnotherTable,
+  loadTable,
+} from '../sstable/load-table.ts';
 import type { TableHandle } from '../sstable/table-handle.ts';
 import { type TableMetadata, tableFileName } from '../sstable/table-metadata.ts';
 import { unreadableTable } from '../sstable/unreadable-table.ts';
@@ -109,7 +115,7 @@ function loadOrSetAside(
       const cause =
         error.code === 'CORRUPTION' ? error : corruption(path, 0, `it cannot be read (${error.message})`);
       report(`${cause.message}. Nothing of this table can be read; all else is served`);
-      return unreadableTable(path, metadata, cause);
+      return unreadableTable(path, metadata, cause, findSlotVersions(fs, directory, metadata));
     }
   }
 }

@@ -1,4 +1,3 @@
-import { isDamage } from '../compaction/sound-iterator.ts';
 import { writeTables } from '../compaction/table-output.ts';
 import { LsmError } from '../errors.ts';
 import { type HashSeed, hashBytes } from '../format/hash.ts';
@@ -10,6 +9,7 @@ import { type EngineOptions, tableOptions } from '../options.ts';
 import { createControl } from '../shared/control.ts';
 import { type BlockHit, searchBlock } from '../sstable/block.ts';
 import { BlockLoader } from '../sstable/block-loader.ts';
+import { isDamage } from '../sstable/damage.ts';
 import { DescriptorCache } from '../sstable/descriptor-cache.ts';
 import { loadTable } from '../sstable/load-table.ts';
 import type { TableHandle } from '../sstable/table-handle.ts';

@@ -1,3 +1,4 @@
+import type { SlotSet } from '../slots/slot-set.ts';
 import type { SlotVersions } from '../slots/slot-versions.ts';
 import type { KeyedRecord } from './sinks.ts';
 
@@ -77,6 +78,22 @@ export class VersionsAsk extends SlotAsk<SlotVersions> {
   constructor(slot: number, signal: AbortSignal | undefined) {
     super(signal);
     this.slot = slot;
+  }
+}
+
+/** Asks what is lost in slots, and nothing else. */
+export class LostAsk extends SlotAsk<void> {
+  /** Those that nobody has looked at since. */
+  readonly left: SlotSet;
+
+  constructor(slots: SlotSet, signal: AbortSignal | undefined) {
+    super(signal);
+    this.left = slots;
+  }
+
+  looked(slots: Uint16Array): void {
+    for (const slot of slots) this.left.delete(slot);
+    if (this.left.isEmpty) this.resolve();
   }
 }
 

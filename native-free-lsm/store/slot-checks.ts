@@ -2,13 +2,19 @@ import { describe, invalidArgument, optionalFault, signalFault } from '../argume
 import type { LsmError } from '../errors.ts';
 import { SLOT_COUNT } from '../format/slot.ts';
 
-export function digestsFault(slots: unknown, minFroms: unknown, signal: unknown): LsmError | undefined {
+export function slotsFault(slots: unknown, signal: unknown): LsmError | undefined {
   if (!(slots instanceof Uint16Array))
     return invalidArgument(`slots must be a Uint16Array, not ${describe(slots)}`);
+  return optionalFault(signalFault, 'signal', signal);
+}
+
+export function digestsFault(slots: unknown, minFroms: unknown, signal: unknown): LsmError | undefined {
+  const fault = slotsFault(slots, signal);
+  if (fault !== undefined || !(slots instanceof Uint16Array)) return fault;
   if (!(minFroms instanceof Uint8Array) || minFroms.length !== slots.length)
     return invalidArgument(`minFroms must be a Uint8Array of ${slots.length}, as there are so many slots`);
   if (minFroms.includes(0)) return invalidArgument('minFroms must be at least 1: nothing with 0 ever counts');
-  return optionalFault(signalFault, 'signal', signal);
+  return undefined;
 }
 
 export function slotFault(slot: unknown, signal: unknown): LsmError | undefined {

@@ -7,13 +7,14 @@ import type { SlotJobResult, SlotJobSpec } from '../slots/slot-job.ts';
 import { SlotSet } from '../slots/slot-set.ts';
 import type { SlotVersions } from '../slots/slot-versions.ts';
 import type { TableHandle } from '../sstable/table-handle.ts';
+import type { TableReader } from '../sstable/table-reader.ts';
 import type { Executor } from '../threads/executor.ts';
 import { toLsmError } from '../threads/protocol/errors.ts';
 import type { Arenas } from './arenas.ts';
-import type { EngineConditions } from './conditions.ts';
 import { KeptDigests } from './kept-digests.ts';
+import { LostTables } from './lost-tables.ts';
 import type { KeyedRecord } from './sinks.ts';
-import { DigestsAsk, RecordsAsk, VersionsAsk } from './slot-asks.ts';
+import { DigestsAsk, LostAsk, RecordsAsk, VersionsAsk } from './slot-asks.ts';
 import type { SuperVersion, SuperVersions } from './super-versions.ts';
 
 /** A job of so many rows takes some tens of milliseconds; memtables that it reads cannot be reused meanwhile. */
@@ -24,9 +25,14 @@ interface SlotKeeperParts {
   readonly fingerprintSeed: HashSeed;
   readonly control: SharedArrayBuffer;
   readonly executor: Pick<Executor, 'runSlots'>;
-  readonly superVersions: Pick<SuperVersions, 'pin' | 'unpin'>;
+  readonly superVersions: Pick<SuperVersions, 'current' | 'pin' | 'unpin'>;
   readonly arenas: Arenas;
-  readonly conditions: Pick<EngineConditions, 'damaged'>;
+  /** Something of a table in use cannot be read. */
+  readonly onDamage: (error: LsmError) => void;
+  /** Everything that this table in quarantine holds is in other tables, too. */
+  readonly onHealed: (tableId: number) => void;
+  /** All that can be healed is in memtables: once these are in tables, tables in quarantine may go. */
+  readonly onFlushWanted: () => void;
 }
 
 /** What a job has looked at: memtables from the oldest one up to an offset of the newest one. */
@@ -51,13 +57,21 @@ export class SlotKeeper {
   readonly #kept = new KeptDigests();
   /** Beside each arena, what is known of the slots of its memtable. */
   #memtableSlots = new WeakMap<SharedArrayBuffer, SharedArrayBuffer>();
-  #asks: (DigestsAsk | VersionsAsk | RecordsAsk)[] = [];
+  #asks: AnyAsk[] = [];
   /** Up to where a job has looked: nothing before it is unknown to the digests that are kept. */
   #lookedAt: Looked | undefined;
   /** What was flushed while a job runs: it may not have seen it. */
   readonly #flushedMeanwhile: { readonly generation: number; readonly slots: Uint8Array }[] = [];
   /** Tables whose slot versions are damaged. */
   readonly #damaged = new Set<number>();
+  readonly #lost: LostTables;
+  /** Slots of which everybody who owns them was asked for what may have been purged. */
+  #givenUp = new SlotSet();
+  #lostAsk: LostAsk | undefined;
+  /** Slots whose loss is to be looked at anew, as far as they are not healed. */
+  #checkAgain = new SlotSet();
+  /** What the last wish for a flush was for. */
+  #flushWanted = '';
   /** How many of the next asks are to be asked alone, as one of those that were asked together has failed. */
   #alone = 0;
   #running: Promise<void> | undefined;
@@ -67,6 +81,12 @@ export class SlotKeeper {
     this.#parts = parts;
     const { watermarks } = parts.options;
     this.#watermarks = watermarks === null ? null : new Float64Array(watermarks);
+    this.#lost = new LostTables(parts.fingerprintSeed);
+  }
+
+  /** Finds out what tables that were damaged before this opening have that is nowhere else. */
+  start(): void {
+    this.#updateLost(this.#parts.superVersions.current.quarantine);
   }
 
   digests(slots: Uint16Array, minFroms: Uint8Array, signal: AbortSignal | undefined): Promise<Uint32Array> {
@@ -89,8 +109,56 @@ export class SlotKeeper {
     return this.#ask(new RecordsAsk(slot, fingerprints, maxBytes, signal));
   }
 
+  /** No version of the slot with a larger timestamp is lost by damage and not healed; 0: none is. */
+  lostTo(slot: number): number {
+    return this.#lost.lostTo(slot);
+  }
+
+  /** Looks what is lost in these slots now: see lostTo. */
+  async lookForLost(slots: Uint16Array, signal: AbortSignal | undefined): Promise<void> {
+    if (this.#lost.isEmpty) return;
+    const asked = new SlotSet();
+    for (const slot of slots) asked.add(slot);
+    await this.#ask(new LostAsk(asked, signal));
+  }
+
+  /** Versions that are lost by damage, as far as it is known. */
+  get lostRecords(): number {
+    return this.#lost.records;
+  }
+
+  /** Tables in quarantine of which nothing says what they hold. */
+  get unknownTables(): number {
+    return this.#lost.unknownTables;
+  }
+
+  /**
+   * All owners of these slots were asked for what is lost: none has what may have been purged by the watermark, so that
+   * it was.
+   */
+  giveUpPurged(slots: Uint16Array): void {
+    if (this.#lost.isEmpty) return;
+    const { unhealed } = this.#lost;
+    const given = new SlotSet();
+    for (const slot of slots) if (unhealed.has(slot) && !this.#givenUp.has(slot)) given.add(slot);
+    for (const slot of given.slots()) this.#givenUp.add(slot);
+    this.#kept.forget(given.bytes);
+  }
+
+  /** Something may have been healed: looks at everything that is not. */
+  checkLost(): void {
+    if (this.#lost.isEmpty) return;
+    this.#checkAgain = this.#lost.unhealed;
+    this.#flushWanted = '';
+    this.#askLost();
+  }
+
   /** A memtable is in tables now. @param slots those that it has, by SlotSet */
   flushed(generation: number, slots: Uint8Array): void {
+    if (!this.#lost.isEmpty) {
+      this.#checkAgain = this.#lost.undurable;
+      this.#askLost();
+    }
     if (this.#running !== undefined) this.#flushedMeanwhile.push({ generation, slots });
     this.#noteFlushed(generation, slots);
   }
@@ -109,6 +177,7 @@ export class SlotKeeper {
     // A job that runs may have seen it.
     if (this.#running !== undefined)
       this.#flushedMeanwhile.push({ generation: Number.POSITIVE_INFINITY, slots: EVERY_SLOT });
+    this.#updateLost(this.#parts.superVersions.current.quarantine);
   }
 
   /** Whether the active memtable, as far as a job has looked, is mostly of what may be purged one day. */
@@ -125,9 +194,7 @@ export class SlotKeeper {
     await this.#running;
   }
 
-  #ask<Answer>(
-    ask: (DigestsAsk | VersionsAsk | RecordsAsk) & { readonly promise: Promise<Answer> },
-  ): Promise<Answer> {
+  #ask<Answer>(ask: AnyAsk & { readonly promise: Promise<Answer> }): Promise<Answer> {
     if (!ask.isOver && this.#closed !== undefined) ask.reject(this.#closed);
     if (ask.isOver) return ask.promise;
     this.#asks.push(ask);
@@ -152,7 +219,50 @@ export class SlotKeeper {
     }
   }
 
-  async #runJob(asks: readonly (DigestsAsk | VersionsAsk | RecordsAsk)[]): Promise<void> {
+  quarantineChanged(): void {
+    this.#updateLost(this.#parts.superVersions.current.quarantine);
+  }
+
+  #updateLost(quarantine: readonly TableReader[]): void {
+    // What was given up was so for what was known to be lost.
+    if (this.#lost.update(quarantine.map(({ handle }) => handle))) this.#givenUp = new SlotSet();
+    this.#askLost();
+  }
+
+  /** Has jobs look what is lost, in slots that nobody has looked at and in those that are to be looked at again. */
+  #askLost(): void {
+    if (this.#lostAsk !== undefined || this.#closed !== undefined) return;
+    const slots = this.#lost.unseen;
+    for (const slot of this.#checkAgain.slots()) slots.add(slot);
+    if (slots.isEmpty && !this.#lost.areSlotsUnknown) return;
+    this.#checkAgain = new SlotSet();
+    const ask = new LostAsk(slots, undefined);
+    this.#lostAsk = ask;
+    this.#ask(ask).then(
+      () => {
+        this.#lostAsk = undefined;
+        this.#askLost();
+      },
+      // What cannot be read now is looked at again when something has changed.
+      () => {
+        this.#lostAsk = undefined;
+      },
+    );
+  }
+
+  /** What jobs have found out may be the last that was missing. */
+  #lookForHealed(): void {
+    const { healed, records, undurable, unhealed } = this.#lost;
+    for (const tableId of healed) this.#parts.onHealed(tableId);
+    // While anything is lost that others may bring, memtables fill up by themselves.
+    if (undurable.isEmpty || undurable.count < unhealed.count) return;
+    const wanted = `${undurable.count} slots, ${records} records`;
+    if (wanted === this.#flushWanted) return;
+    this.#flushWanted = wanted;
+    this.#parts.onFlushWanted();
+  }
+
+  async #runJob(asks: readonly AnyAsk[]): Promise<void> {
     const { control, executor, superVersions } = this.#parts;
     const superVersion = superVersions.pin();
     const memtables = this.#views(superVersion);
@@ -165,6 +275,7 @@ export class SlotKeeper {
       this.#lookedAt = { oldest, generation, offset: limit };
       this.#take(spec, result);
       this.#answer(spec, result, asks, records);
+      if (!this.#lost.isEmpty) this.#lookForHealed();
     } catch (error) {
       this.#failed(toLsmError(error, 'look at slots'), asks, spec.tables);
     } finally {
@@ -211,13 +322,14 @@ export class SlotKeeper {
   #spec(
     { tables }: SuperVersion,
     memtables: readonly MemtableView[],
-    asks: readonly (DigestsAsk | VersionsAsk | RecordsAsk)[],
+    asks: readonly AnyAsk[],
     records: readonly RecordsAsk[],
   ): SlotJobSpec {
     const all = new SlotSet();
     const digested = new SlotSet();
     const unknown = new SlotSet();
     const listed = new SlotSet();
+    const checked = new SlotSet();
     for (const ask of asks) {
       if (ask instanceof DigestsAsk) {
         for (const [index, slot] of ask.slots.entries()) {
@@ -226,6 +338,11 @@ export class SlotKeeper {
           digested.add(slot);
           if (!this.#kept.isKnown(slot, ask.minFroms[index], this.#watermarkOf(slot))) unknown.add(slot);
         }
+      } else if (ask instanceof LostAsk) {
+        for (const slot of ask.left.slots()) {
+          all.add(slot);
+          checked.add(slot);
+        }
       } else {
         all.add(ask.slot);
         if (ask instanceof VersionsAsk) listed.add(ask.slot);
@@ -233,8 +350,11 @@ export class SlotKeeper {
     }
     const slots = all.slots();
     return {
-      // What a table in quarantine holds cannot be read as a whole, so none of it counts as being here.
+      // What a table in quarantine holds cannot be read as a whole, so none of it counts as being here, but as lost.
       tables: tables.levels.flatMap((readers) => readers.map(({ handle }) => handle)).filter(isReadable),
+      quarantine: this.#lost.quarantine,
+      givenUp: this.#givenUp.bytes,
+      checked: checked.bytes,
       scanned: [...this.#damaged],
       memtables,
       seed: this.#parts.fingerprintSeed,
@@ -250,10 +370,13 @@ export class SlotKeeper {
     };
   }
 
-  #take({ minFroms }: SlotJobSpec, { changed, digested, nextPurges, sums }: SlotJobResult): void {
+  #take({ minFroms }: SlotJobSpec, { changed, digested, lost, nextPurges, sums }: SlotJobResult): void {
+    this.#lost.take(lost);
     this.#kept.forget(changed);
     this.#kept.keep(digested, minFroms, sums, nextPurges);
     for (const { generation, slots } of this.#flushedMeanwhile) this.#noteFlushed(generation, slots);
+    // Digests that were made before do not have what is known of it now.
+    if (lost.some(({ has, isUnknown }) => isUnknown || has !== null)) this.#kept.forgetAll();
   }
 
   /**
@@ -269,7 +392,7 @@ export class SlotKeeper {
   #answer(
     spec: SlotJobSpec,
     result: SlotJobResult,
-    asks: readonly (DigestsAsk | VersionsAsk | RecordsAsk)[],
+    asks: readonly AnyAsk[],
     records: readonly RecordsAsk[],
   ): void {
     const listed = new SlotSet(spec.listed);
@@ -278,6 +401,7 @@ export class SlotKeeper {
     for (const ask of asks) {
       if (ask.isOver) continue;
       if (ask instanceof DigestsAsk) ask.fill(this.#readKept);
+      else if (ask instanceof LostAsk) ask.looked(spec.slots.subarray(0, result.done));
       else if (ask instanceof VersionsAsk) {
         const versions = versionsOf.get(ask.slot);
         if (versions !== undefined) ask.resolve(versions);
@@ -289,11 +413,7 @@ export class SlotKeeper {
     }
   }
 
-  #failed(
-    error: LsmError,
-    asks: readonly (DigestsAsk | VersionsAsk | RecordsAsk)[],
-    tables: readonly TableHandle[],
-  ): void {
+  #failed(error: LsmError, asks: readonly AnyAsk[], tables: readonly TableHandle[]): void {
     // The job may have looked at entries without having said so.
     this.#kept.forgetAll();
     this.#lookedAt = undefined;
@@ -301,7 +421,7 @@ export class SlotKeeper {
     if (error.code === 'WORKER_DIED') this.#memtableSlots = new WeakMap();
     const table = tables.find(({ path }) => path === error.file);
     if (error.code === 'CORRUPTION' && table !== undefined) {
-      this.#parts.conditions.damaged(table.path, error);
+      this.#parts.onDamage(error);
       // The same is in its entries.
       if (isInSlotVersions(table, error.offset) && !this.#damaged.has(table.metadata.id)) {
         this.#damaged.add(table.metadata.id);
@@ -312,6 +432,8 @@ export class SlotKeeper {
     else for (const ask of asks) if (!ask.isOver) ask.reject(error);
   }
 }
+
+type AnyAsk = DigestsAsk | VersionsAsk | RecordsAsk | LostAsk;
 
 const EVERY_SLOT = new Uint8Array(SLOT_COUNT / 8).fill(0xff);
 

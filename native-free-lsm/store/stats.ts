@@ -7,6 +7,7 @@ import type { Arenas } from './arenas.ts';
 import type { EngineCondition, EngineConditions } from './conditions.ts';
 import type { Maintenance } from './maintenance.ts';
 import type { ReadPath } from './read-path.ts';
+import type { SlotKeeper } from './slot-keeper.ts';
 import type { SuperVersions } from './super-versions.ts';
 import type { WriteQueue } from './write-queue.ts';
 
@@ -39,7 +40,19 @@ export interface EngineStats {
   /** Of tables with records from outside. */
   readonly bytesIngested: number;
   readonly compactionDebtBytes: number;
+  readonly damage: DamageStats;
   readonly [more: string]: unknown;
+}
+
+/** Damaged tables that were set aside, and what became of what they hold. */
+interface DamageStats {
+  readonly tables: number;
+  /** Of these, tables of which nothing says what they hold. */
+  readonly unknownTables: number;
+  /** Records that cannot be read and have not been brought by another engine, as far as anybody has looked. */
+  readonly lostRecords: number;
+  /** Tables that were removed since the start, as everything in them is elsewhere. */
+  readonly tablesHealed: number;
 }
 
 interface StatsSources {
@@ -51,6 +64,7 @@ interface StatsSources {
   readonly writes: WriteQueue;
   readonly reads: ReadPath;
   readonly maintenance: Maintenance;
+  readonly slots: SlotKeeper;
   readonly conditions: EngineConditions;
   readonly writer: { readonly fault: LsmError | undefined };
 }
@@ -101,5 +115,11 @@ export function collectStats(sources: StatsSources): EngineStats {
       levelMultiplier: options.levelMultiplier,
       maxTaskBytes: options.maxCompactionBytes,
     }),
+    damage: {
+      tables: version.quarantine.length,
+      unknownTables: sources.slots.unknownTables,
+      lostRecords: sources.slots.lostRecords,
+      tablesHealed: maintenance.tablesHealed,
+    },
   };
 }

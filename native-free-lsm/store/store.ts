@@ -21,7 +21,7 @@ import {
   type WriteSink,
   WriteStatus,
 } from './sinks.ts';
-import { digestsFault, recordsFault, slotFault } from './slot-checks.ts';
+import { digestsFault, recordsFault, slotFault, slotsFault } from './slot-checks.ts';
 import type { SlotKeeper } from './slot-keeper.ts';
 import { collectStats, type EngineStats } from './stats.ts';
 import type { SnapshotPoint, StoreSnapshot } from './store-snapshot.ts';
@@ -184,6 +184,30 @@ export class RecordStore {
   }
 
   /**
+   * The largest timestamp of what the slot may have lost by damage: of what cannot be read here, and is in no other table
+   * in that version or a newer one. 0: nothing is lost, as far as anybody has looked. Digests and versions have what is
+   * lost as the version just below its own, so whoever brings what is newer heals it.
+   */
+  lostTo(slot: number): number {
+    return Math.max(this.#slots.lostTo(slot), this.#parts.maintenance.damagedTo);
+  }
+
+  /** Looks whether what was lost in these slots is there again, so that `lostTo` knows it. */
+  lookForLost(slots: Uint16Array, signal?: AbortSignal): Promise<void> {
+    const fault = slotsFault(slots, signal);
+    if (fault !== undefined) return Promise.reject(fault);
+    return this.#slots.lookForLost(slots, signal);
+  }
+
+  /**
+   * All owners of these slots have been asked for what is lost in them: what may have been purged by the slots'
+   * watermarks, and none of them had, was purged.
+   */
+  giveUpPurged(slots: Uint16Array): void {
+    this.#slots.giveUpPurged(slots);
+  }
+
+  /**
    * A view of this moment. It pins memtables: when their memory is needed for writing, the oldest snapshot is given up,
    * and its reads fail with SNAPSHOT_EXPIRED.
    */
@@ -198,10 +222,7 @@ export class RecordStore {
   async flush(): Promise<void> {
     const refusal = this.#refusal;
     if (refusal !== undefined) throw refusal;
-    await this.#writes.barrier();
-    // Before the request that makes the writer look.
-    Atomics.add(this.#parts.words, ControlWord.sealRequests, 1);
-    await this.#writes.barrier();
+    await this.#parts.seal();
     // What was sealed is below; an active memtable that was empty is still the active one.
     await this.#parts.maintenance.flushed(this.#parts.arenas.activeGeneration);
   }
@@ -248,6 +269,7 @@ export class RecordStore {
     // What fails is tried again by the maintenance, which has told its conditions.
     if (this.#slots.isMemtablePurgeable) this.flush().catch(() => {});
     this.#parts.maintenance.purge();
+    this.#slots.checkLost();
   }
 
   /** Resolves when no flush and no compaction is due; rejects when one fails. */

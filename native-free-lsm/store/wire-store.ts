@@ -47,6 +47,8 @@ export interface StoreParts {
   readonly ingestion: Ingestion;
   readonly slots: SlotKeeper;
   readonly checkpoints: Checkpoints;
+  /** Has the active memtable sealed, unless it is empty; resolves when it is. */
+  readonly seal: () => Promise<void>;
   /** Ends, in this order, timers, background jobs and threads, and then closes the manifest and frees the lock. */
   readonly opened: ClosingStack;
 }
@@ -146,11 +148,32 @@ function connect(
     onFlushed: (generation, flushed) => slots.flushed(generation, flushed),
     onIngested: (ingested) => slots.ingested(ingested),
     onLost: () => slots.lost(),
+    onQuarantineChanged: () => slots.quarantineChanged(),
   });
 
   const { fingerprintSeed } = state;
-  const slotParts = { options, fingerprintSeed, control, executor, superVersions, arenas, conditions };
-  const slots = new SlotKeeper(slotParts);
+  const onDamage = (error: LsmError): void => {
+    if (error.code === 'CORRUPTION') conditions.damaged(error.file ?? '', error);
+    maintenance.damageFound(error);
+  };
+  const seal = async (): Promise<void> => {
+    await writes.barrier();
+    // Before the request that makes the writer look.
+    Atomics.add(words, ControlWord.sealRequests, 1);
+    await writes.barrier();
+  };
+  const slots = new SlotKeeper({
+    options,
+    fingerprintSeed,
+    control,
+    executor,
+    superVersions,
+    arenas,
+    onDamage,
+    onHealed: (tableId) => maintenance.healed(tableId),
+    // A writer that takes nothing now is reported by its own condition; the next look wishes for it again.
+    onFlushWanted: () => void seal().catch(() => undefined),
+  });
 
   const checkpoints = new Checkpoints({ directory, control, executor, superVersions });
 
@@ -187,7 +210,7 @@ function connect(
       onPage: () => {
         if (reads.publish()) executor.kick();
       },
-      onDamage: (error) => conditions.damaged(error.file ?? '', error),
+      onDamage,
     },
   );
   const writer = new WriterChannel({
@@ -237,6 +260,7 @@ function connect(
   writer.start();
   for (let reader = 0; reader < options.readers; reader++) readers.start(reader);
   maintenance.wake();
+  slots.start();
   // The writer may have said already that it has begun its log, or that it could not.
   traffic.drain();
   return {
@@ -257,6 +281,7 @@ function connect(
     ingestion,
     slots,
     checkpoints,
+    seal,
     opened,
   };
 }

@@ -15,6 +15,7 @@ import { type BlockHit, searchBlock } from '../sstable/block.ts';
 import { BlockLoader } from '../sstable/block-loader.ts';
 import { DescriptorCache } from '../sstable/descriptor-cache.ts';
 import { LevelIterator } from '../sstable/level-iterator.ts';
+import { LostVersions } from '../sstable/lost-versions.ts';
 import { QuarantineLookup } from '../sstable/quarantine-lookup.ts';
 import { TableLookup, type TableSet } from '../sstable/table-set.ts';
 import { EntryEncoders } from './entry-encoders.ts';
@@ -68,7 +69,7 @@ export class ReaderRole {
     this.#tracker = new SuperVersionTracker(init.control, init.arenas, inbox, this.#descriptors);
     this.#loader = new BlockLoader(fs, this.#descriptors, this.#words, init.thread);
     this.#lookup = new TableLookup(init.hashSeed);
-    this.#quarantine = new QuarantineLookup(this.#loader);
+    this.#quarantine = new QuarantineLookup(this.#loader, new LostVersions(fs, this.#descriptors));
     this.#cache = new BlockCacheReader(init.cache);
     this.#encoders = new EntryEncoders(init.options.entryEncoders);
   }
@@ -191,6 +192,7 @@ export class ReaderRole {
         found = ownBytes(block, hit.recordStart, hit.recordEnd);
     }
     const newest = this.#quarantine.newest(tables, key, keyStart, keyEnd, found);
+    if (this.#quarantine.lost !== undefined) throw this.#quarantine.lost;
     if (newest === undefined) return this.#respond(tag, AnswerStatus.absent, false, key, 0, 0);
     return this.#respond(tag, AnswerStatus.found, false, newest);
   }

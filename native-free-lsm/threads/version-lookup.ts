@@ -4,7 +4,10 @@ import { compareVersions, recordTimestamp, recordWriter } from '../format/record
 import { arenaOfGeneration } from '../shared/control.ts';
 import { type BlockHit, searchBlock } from '../sstable/block.ts';
 import type { BlockLoader } from '../sstable/block-loader.ts';
+import { isDamage } from '../sstable/damage.ts';
+import type { LostVersions } from '../sstable/lost-versions.ts';
 import { QuarantineLookup } from '../sstable/quarantine-lookup.ts';
+import type { TableReader } from '../sstable/table-reader.ts';
 import { TableLookup } from '../sstable/table-set.ts';
 import type { SuperVersionTracker } from './super-version-tracker.ts';
 
@@ -20,17 +23,25 @@ export class VersionLookup {
   readonly #words: Int32Array;
   readonly #loader: BlockLoader;
   readonly #lookup: TableLookup;
+  readonly #lost: LostVersions;
   readonly #quarantine: QuarantineLookup;
   readonly #hit: BlockHit = { recordStart: 0, recordEnd: 0 };
   /** At least the largest timestamp of any memtable sealed so far. */
   #largestSealed = 0;
 
-  constructor(tracker: SuperVersionTracker, words: Int32Array, loader: BlockLoader, seed: HashSeed) {
+  constructor(
+    tracker: SuperVersionTracker,
+    words: Int32Array,
+    loader: BlockLoader,
+    lost: LostVersions,
+    seed: HashSeed,
+  ) {
     this.#tracker = tracker;
     this.#words = words;
     this.#loader = loader;
     this.#lookup = new TableLookup(seed);
-    this.#quarantine = new QuarantineLookup(loader);
+    this.#lost = lost;
+    this.#quarantine = new QuarantineLookup(loader, lost);
   }
 
   sealed(largestTimestamp: number): void {
@@ -43,9 +54,10 @@ export class VersionLookup {
 
   /**
    * Whether the sealed memtables or the tables hold this version of the key or a newer one; `metTimestamp` and
-   * `metWriter` are what was found.
+   * `metWriter` are what was found. Of what cannot be read, as its block is damaged, the slot versions of its table say
+   * the version: only an older write than that has to give way.
    * @param hash of the key, with the directory's seed
-   * @throws LsmError CORRUPTION, IO_ERROR from the tables
+   * @throws LsmError CORRUPTION, IO_ERROR from the tables: nothing says what cannot be read
    */
   holdsNewer(
     generation: number,
@@ -68,15 +80,48 @@ export class VersionLookup {
     lookup.begin(tables, keyBytes, keyStart, keyEnd, hash, timestamp);
     let found: Uint8Array | undefined;
     while (found === undefined && lookup.next()) {
-      const end = this.#loader.load(lookup.reader, lookup.ordinal);
+      const end = this.#load(lookup.reader, lookup.ordinal, keyBytes, keyStart, keyEnd);
+      // What is lost in the levels hides what is below it, as if it could be read.
+      if (end === BlockState.lost) break;
+      if (end === BlockState.lostWithoutKey) continue;
       const block = this.#loader.scratch;
       if (!searchBlock(block, 0, end, keyBytes, keyStart, keyEnd, this.#hit)) continue;
       if (tables.quarantine.length === 0) return this.#met(block, this.#hit.recordStart, timestamp, writer);
       found = ownBytes(block, this.#hit.recordStart, this.#hit.recordEnd);
     }
-    if (tables.quarantine.length === 0) return false;
-    found = this.#quarantine.newest(tables, keyBytes, keyStart, keyEnd, found, timestamp);
-    return found !== undefined && this.#met(found, 0, timestamp, writer);
+    if (tables.quarantine.length > 0) {
+      const quarantine = this.#quarantine;
+      found = quarantine.newest(tables, keyBytes, keyStart, keyEnd, found, timestamp);
+      if (quarantine.lost !== undefined) this.#noteLost(quarantine.lostTimestamp, quarantine.lostWriter);
+    }
+    if (found === undefined) return this.#isOutdoneByLost(timestamp, writer);
+    const [foundTimestamp, foundWriter] = [recordTimestamp(found, 0), recordWriter(found, 0)];
+    if (compareVersions(this.metTimestamp, this.metWriter, foundTimestamp, foundWriter) > 0)
+      return this.#isOutdoneByLost(timestamp, writer);
+    return this.#met(found, 0, timestamp, writer);
+  }
+
+  /** Loads a block of the levels to the loader's scratch, and returns where it ends there, or one of BlockState. */
+  #load(reader: TableReader, ordinal: number, key: Uint8Array, start: number, end: number): number {
+    try {
+      return this.#loader.load(reader, ordinal);
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+      if (!this.#lost.find(reader.handle, key, start, end, error)) return BlockState.lostWithoutKey;
+      this.#noteLost(this.#lost.timestamp, this.#lost.writer);
+      return BlockState.lost;
+    }
+  }
+
+  #noteLost(timestamp: number, writer: number): void {
+    if (compareVersions(timestamp, writer, this.metTimestamp, this.metWriter) <= 0) return;
+    this.metTimestamp = timestamp;
+    this.metWriter = writer;
+  }
+
+  /** What was lost gives way to a record of the same version: it is the same record. */
+  #isOutdoneByLost(timestamp: number, writer: number): boolean {
+    return compareVersions(this.metTimestamp, this.metWriter, timestamp, writer) > 0;
   }
 
   #met(bytes: Uint8Array, recordStart: number, timestamp: number, writer: number): boolean {
@@ -85,3 +130,10 @@ export class VersionLookup {
     return compareVersions(this.metTimestamp, this.metWriter, timestamp, writer) >= 0;
   }
 }
+
+/** In place of the end of a block that cannot be read. */
+const BlockState = {
+  /** It has a version of the key, which is noted. */
+  lost: -1,
+  lostWithoutKey: -2,
+} as const;

@@ -14,6 +14,7 @@ import { WaitSiteId } from '../shared/wait-sites.ts';
 import { WriteDeadlines } from '../shared/write-deadlines.ts';
 import { BlockLoader } from '../sstable/block-loader.ts';
 import { DescriptorCache } from '../sstable/descriptor-cache.ts';
+import { LostVersions } from '../sstable/lost-versions.ts';
 import { Answers } from './answers.ts';
 import { Patience } from './patience.ts';
 import { toLsmError } from './protocol/errors.ts';
@@ -91,7 +92,8 @@ export class WriterRole {
     this.#tracker = new SuperVersionTracker(init.control, init.arenas, inbox, this.#descriptors);
     this.#refresh();
     const loader = new BlockLoader(fs, this.#descriptors, this.#words, init.thread);
-    this.#versions = new VersionLookup(this.#tracker, this.#words, loader, init.hashSeed);
+    const lost = new LostVersions(fs, this.#descriptors);
+    this.#versions = new VersionLookup(this.#tracker, this.#words, loader, lost, init.hashSeed);
     this.#staleWrites = new StaleWriteFilter(this.#versions, init.hashSeed);
     this.#generation = init.generation;
     this.#memtable = this.#tracker.memtable(init.arena);

@@ -53,6 +53,18 @@ export interface StorageEngine {
   ): Promise<readonly KeyedRecord[]>;
   /** Resolves when every write that had been answered before the call is on the disk, whatever the durability. */
   sync(): Promise<void>;
+  /**
+   * The largest timestamp of what the slot may have lost by damage of its disk; 0: nothing is lost, as far as it is
+   * known. Digests and versions have what is lost as the version just below its own. Undefined: the engine has no disk.
+   */
+  lostTo?(slot: number): number;
+  /** Looks whether what was lost in these slots is there again, so that `lostTo` knows it. */
+  lookForLost?(slots: Uint16Array, signal?: AbortSignal): Promise<void>;
+  /**
+   * All owners of these slots were asked for what is lost: what may have been purged by the slots' watermarks, and none
+   * of them had, was purged.
+   */
+  giveUpPurged?(slots: Uint16Array): void;
   /** Watermarks were raised: what may go by them is purged when nothing else is to be done. */
   purge(): void;
   /** The largest timestamp of any record in the store; 0 when there is none. */

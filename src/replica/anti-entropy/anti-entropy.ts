@@ -273,6 +273,7 @@ export class AntiEntropy {
       records: new RoundRecords({
         replica: { writeOfRound: (...write) => replica().writeOfRound(...write) },
         engine,
+        fingerprintSeed,
         settledAt,
         positionIn: (slot) => positionOf(owners(), slot, owners().nodeIds.indexOf(nodeId)),
       }),

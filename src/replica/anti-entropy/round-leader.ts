@@ -416,7 +416,9 @@ export class RoundLeader {
         this.#isComplete(slot, isAway),
     );
     const barred = await this.#askAll(RoundMessage.bar, clean);
-    if (barred.length < clean.length) this.#obstacle ??= 'a late write came while its slot was compared';
+    if (barred.length < clean.length)
+      this.#obstacle ??=
+        'a late write came while its slot was compared, or an owner has lost a record by damage that no other has';
     return (await this.#askAll(RoundMessage.settle, barred)).length;
   }
 

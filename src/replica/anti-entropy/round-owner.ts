@@ -56,7 +56,10 @@ export interface RoundPeers {
 export interface RoundOwnerOptions {
   readonly nodeId: string;
   readonly owners: () => SlotLists;
-  readonly engine: Pick<StorageEngine, 'slotDigests' | 'slotVersions' | 'slotRecords'>;
+  readonly engine: Pick<
+    StorageEngine,
+    'giveUpPurged' | 'lookForLost' | 'lostTo' | 'slotDigests' | 'slotVersions' | 'slotRecords'
+  >;
   readonly fingerprintSeed: HashSeed;
   readonly promises: SlotPromises;
   readonly keeper: PromiseKeeper;
@@ -118,7 +121,7 @@ export class RoundOwner {
           encodeFetchResult,
         );
       case RoundMessage.bar:
-        return this.#bar(request, request.excluded);
+        return this.#bar(request, request.excluded, signal);
       case RoundMessage.settle:
         return this.#settle(request, request.excluded);
       default:
@@ -332,14 +335,33 @@ export class RoundOwner {
     return { records, left: [] };
   }
 
-  /** Answers with the slots that it does not bar. */
-  async #bar(request: RoundScope & RoundPoint, excluded: Uint16Array): Promise<Uint8Array> {
+  /**
+   * Answers with the slots that it does not bar: besides those whose close is broken, slots of which its disk has lost
+   * something that no round has settled, and no other owner could bring. Nobody knows what that was.
+   */
+  async #bar(
+    request: RoundScope & RoundPoint,
+    excluded: Uint16Array,
+    signal: AbortSignal,
+  ): Promise<Uint8Array> {
     const { keeper, promises } = this.#options;
     const { round, timestamp } = request;
     const asked = without((await this.shareOf(request)).slots, excluded);
-    const closed = asked.filter((slot) => promises.isClosed(slot, round, timestamp));
+    const lacking = await this.#lackingOf(asked, signal);
+    const closed = without(asked, lacking).filter((slot) => promises.isClosed(slot, round, timestamp));
     await keeper.bar(closed, timestamp);
     return encodeSlots(without(asked, closed));
+  }
+
+  /** Slots of which something is lost that was not settled. All owners have been compared, and what they have was brought. */
+  async #lackingOf(slots: Uint16Array, signal: AbortSignal): Promise<Uint16Array> {
+    const { engine, settledAt } = this.#options;
+    const isLacking = (slot: number): boolean => (engine.lostTo?.(slot) ?? 0) > settledAt(slot);
+    engine.giveUpPurged?.(slots);
+    const before = slots.filter(isLacking);
+    if (before.length === 0) return before;
+    await engine.lookForLost?.(before, signal);
+    return before.filter(isLacking);
   }
 
   /** Answers with the slots that it does not settle. */

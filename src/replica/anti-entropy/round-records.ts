@@ -5,6 +5,8 @@
  */
 import {
   encodeRecord,
+  Fingerprinter,
+  type HashSeed,
   isTombstone,
   type ReadSink,
   recordFrom,
@@ -13,7 +15,6 @@ import {
 } from '../../../native-free-lsm/index.ts';
 import { type ReplicaReply, ReplyKind, type ReplySink, SETTLED_WRITER } from '../../reply.ts';
 import type { StorageEngine } from '../storage-engine.ts';
-import { storageError } from '../storage-fault.ts';
 
 const NO_VALUE = new Uint8Array(0);
 const WRITE_TIMEOUT_MS = 10_000;
@@ -41,7 +42,8 @@ interface RoundReplica {
 
 interface RoundRecordsOptions {
   readonly replica: RoundReplica;
-  readonly engine: Pick<StorageEngine, 'read'>;
+  readonly engine: Pick<StorageEngine, 'read' | 'slotVersions'>;
+  readonly fingerprintSeed: HashSeed;
   /** What this node has settled of a slot; 0: nothing, or its data is not whole. */
   readonly settledAt: (slot: number) => number;
   /** The node's position in the slot's preference list; -1: it is no owner. */
@@ -61,8 +63,9 @@ export class RoundRecords {
     const position = positionIn(slot);
     if (position < 0) return StoreOutcome.failed;
     if (recordTimestamp(record, 0) <= settledAt(slot) && !isTombstone(record, 0)) {
-      const held = await this.#read(key);
-      if (held === null) return recordFrom(record, 0) > position ? StoreOutcome.dead : StoreOutcome.kept;
+      const held = await this.#isHeld(key);
+      if (held === null) return StoreOutcome.failed;
+      if (!held) return recordFrom(record, 0) > position ? StoreOutcome.dead : StoreOutcome.kept;
     }
     return this.write(key, record);
   }
@@ -89,12 +92,29 @@ export class RoundRecords {
     return kind === ReplyKind.stale ? StoreOutcome.kept : StoreOutcome.failed;
   }
 
-  #read(key: Uint8Array): Promise<Uint8Array | null> {
-    const { promise, resolve, reject } = Promise.withResolvers<Uint8Array | null>();
-    const sink: ReadSink = {
-      onRead: (_, record, error) => (error === null ? resolve(record) : reject(storageError(error))),
-    };
+  /** Whether this node has a version of the key, or had one that its disk has lost; null: that cannot be told now. */
+  async #isHeld(key: Uint8Array): Promise<boolean | null> {
+    const { promise, resolve } = Promise.withResolvers<Uint8Array | Error | null>();
+    const sink: ReadSink = { onRead: (_, record, error) => resolve(error ?? record) };
     this.#options.engine.read(key, sink, 0);
-    return promise;
+    const read = await promise;
+    if (!(read instanceof Error)) return read !== null;
+    // Where nothing says which keys are lost, the key may be none of them.
+    return (await this.#isListed(key)) ? true : null;
+  }
+
+  async #isListed(key: Uint8Array): Promise<boolean> {
+    const { engine, fingerprintSeed } = this.#options;
+    const fingerprinter = new Fingerprinter(fingerprintSeed);
+    fingerprinter.take(key, 0, key.length);
+    try {
+      const { count, fingerprintHighs, fingerprintLows } = await engine.slotVersions(slotOf(key));
+      for (let at = 0; at < count; at++)
+        if (fingerprintHighs[at] === fingerprinter.high && fingerprintLows[at] === fingerprinter.low)
+          return true;
+    } catch {
+      // Nobody knows now; the next round asks again.
+    }
+    return false;
   }
 }

@@ -46,8 +46,10 @@ test('a flush that says so late, after a job has looked at its tables already, l
     control,
     arenas,
     executor: { runSlots: async ({ spec }: SlotsJob) => runSlotJob(fs, spec, () => false) },
-    superVersions: { pin: () => superVersion, unpin: () => undefined },
-    conditions: { damaged: () => undefined },
+    superVersions: { current: superVersion.tables, pin: () => superVersion, unpin: () => undefined },
+    onDamage: () => undefined,
+    onHealed: () => undefined,
+    onFlushWanted: () => undefined,
   });
   const key = Buffer.from('key');
   const slots = Uint16Array.of(slotOf(key, 0, key.length));

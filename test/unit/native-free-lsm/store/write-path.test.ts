@@ -6,6 +6,7 @@ import {
   type RecordStore,
   WriteStatus,
 } from '../../../../native-free-lsm/index.ts';
+import { surveyTable } from '../../../../native-free-lsm/offline/table-survey.ts';
 import { fileSystemError, MemoryFileSystem } from '../../../../native-free-lsm/simulation/index.ts';
 import { readRecord, record, type WriteResult, writeRecordTo } from '../../../support/engine-calls.ts';
 import { EngineSimulation } from '../../../support/engine-simulation.ts';
@@ -80,7 +81,10 @@ test('a batch with a put that cannot be compared with a damaged table fails whol
   await simulation.settle(store.flush());
   const [table] = simulation.fs.listSync('/db').filter((name) => name.endsWith('.sst'));
   const bytes = simulation.fs.contents(`/db/${table}`);
+  // What cannot be read there, its slot versions do not say either.
+  const { block } = surveyTable(simulation.fs, `/db/${table}`).slotVersions!;
   bytes[20] ^= 1;
+  bytes[block.offset + block.lengthBytes - 1] ^= 1;
   simulation.fs.place(`/db/${table}`, bytes);
   const result = await simulation.settle(
     writeBatch(store, [

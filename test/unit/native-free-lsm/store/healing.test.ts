@@ -1,0 +1,291 @@
+/**
+ * What is lost in a damaged table is healed by whoever brings it again: the slot versions of the table say in which
+ * version each of its records is missing. Nothing older ever takes its place, and once everything is there the table is
+ * removed.
+ */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { SLOT_COUNT } from '../../../../native-free-lsm/format/slot.ts';
+import {
+  encodeRecord,
+  type LsmError,
+  type RecordStore,
+  recordTimestamp,
+  recordWriter,
+  slotOf,
+  WriteStatus,
+} from '../../../../native-free-lsm/index.ts';
+import { surveyTable } from '../../../../native-free-lsm/offline/table-survey.ts';
+import { blocksOfTable, flipBit } from '../../../support/damaged-tables.ts';
+import { readResult, writeRecordTo } from '../../../support/engine-calls.ts';
+import { EngineSimulation, TINY_OPTIONS } from '../../../support/engine-simulation.ts';
+import { pageEntries } from '../../../support/page-entries.ts';
+
+const KEYS = 60;
+const WRITER = 7;
+
+/** An engine with one table that holds everything, and its twin, which is never damaged. */
+class Twins {
+  readonly simulation = new EngineSimulation({
+    ...TINY_OPTIONS,
+    targetFileBytes: 1 << 20,
+    maxCompactionBytes: 1 << 22,
+    blockCacheBytes: 0,
+  });
+  readonly watermarks = new SharedArrayBuffer(8 * SLOT_COUNT);
+  readonly records = new Map<string, Uint8Array>();
+  store: RecordStore;
+
+  private constructor() {
+    this.store = this.#open();
+  }
+
+  /** @param from of the records; 0: private ones. @param flagsOf what is not a plain value */
+  static async make(
+    fieldsOf: (i: number) => { tombstone?: boolean; expiryMs?: number; from?: number } = () => ({}),
+  ): Promise<Twins> {
+    const twins = new Twins();
+    for (let i = 0; i < KEYS; i++) {
+      const fields = { timestamp: 1000 + i, writer: WRITER, tombstone: false, from: 3, expiryMs: 0 };
+      const more = fieldsOf(i);
+      const value = more.tombstone === true ? '' : `value of ${keyOf(i)}`.repeat(3);
+      const record = encodeRecord({ ...fields, ...more }, Buffer.from(value));
+      twins.records.set(keyOf(i), record);
+      await twins.put(keyOf(i), record);
+    }
+    await twins.settle(twins.store.compact());
+    return twins;
+  }
+
+  #open(): RecordStore {
+    return this.simulation.openStore({ watermarks: this.watermarks });
+  }
+
+  settle<T>(promise: Promise<T>): Promise<T> {
+    return this.simulation.settle(promise);
+  }
+
+  get path(): string {
+    const tables = this.simulation.fs.listSync('/db').filter((name) => name.endsWith('.sst'));
+    return `/db/${tables.sort()[0]}`;
+  }
+
+  async put(key: string, record: Uint8Array): Promise<WriteStatus> {
+    const { error, status } = await this.settle(writeRecordTo(this.store, Buffer.from(key), record));
+    if (error !== null) throw error;
+    return status;
+  }
+
+  async read(key: string): Promise<Uint8Array | null | string> {
+    const { error, record } = await this.settle(readResult(this.store, Buffer.from(key)));
+    return error === null ? record : (error as LsmError).code;
+  }
+
+  /** Breaks a block, and has the engine notice it. */
+  async damage(number: number): Promise<readonly string[]> {
+    const { path } = this;
+    const block = blocksOfTable(this.simulation.fs, path)[number];
+    flipBit(this.simulation.fs, path, block.offset + 3);
+    assert.equal(await this.read(block.keys[0]), 'CORRUPTION');
+    await this.rest();
+    assert.equal(this.store.stats().damage.tables, 1);
+    return block.keys;
+  }
+
+  async rest(): Promise<void> {
+    await this.settle(this.store.maintenanceIdle());
+    await this.simulation.pass(50);
+  }
+
+  async reopen(): Promise<void> {
+    await this.settle(this.store.close());
+    this.store = this.#open();
+    await this.rest();
+  }
+
+  get damageStats() {
+    return this.store.stats().damage;
+  }
+
+  async scan(): Promise<string[]> {
+    const limits = { maxBytes: 1 << 20, maxEntries: 4096, includeTombstones: true, encoder: 0, nowMs: 0 };
+    const page = await this.settle(this.store.rangePage({ start: new Uint8Array(0), end: null, ...limits }));
+    return [...pageEntries(page)].map(([key]) => Buffer.from(key).toString());
+  }
+
+  async digestOf(key: string): Promise<string> {
+    const slots = Uint16Array.of(slotOf(Buffer.from(key)));
+    return String(await this.settle(this.store.slotDigests(slots, Uint8Array.of(1))));
+  }
+
+  setWatermarks(timestamp: number): void {
+    new Float64Array(this.watermarks).fill(timestamp);
+    this.store.purge();
+  }
+}
+
+function keyOf(i: number): string {
+  return `key${String(i).padStart(4, '0')}`;
+}
+
+function older(record: Uint8Array): Uint8Array {
+  const fields = {
+    timestamp: recordTimestamp(record, 0) - 1,
+    writer: WRITER,
+    tombstone: false,
+    from: 3,
+    expiryMs: 0,
+  };
+  return encodeRecord(fields, Buffer.from('older'));
+}
+
+test('a record of the lost version, or a newer one, heals its key; an older one never does; then the table goes', async () => {
+  const twins = await Twins.make();
+  const digests = new Map<string, string>();
+  for (const key of twins.records.keys()) digests.set(key, await twins.digestOf(key));
+  const lost = await twins.damage(1);
+  const { path } = twins;
+  assert.equal(twins.damageStats.lostRecords, lost.length);
+  for (const key of lost) {
+    const record = twins.records.get(key)!;
+    assert.notEqual(await twins.digestOf(key), digests.get(key), 'others see that it is missing');
+    assert.ok(twins.store.lostTo(slotOf(Buffer.from(key))) >= recordTimestamp(record, 0));
+    assert.equal(await twins.put(key, older(record)), WriteStatus.stale);
+    assert.equal(await twins.read(key), 'CORRUPTION');
+    await twins.reopen();
+    assert.equal(await twins.read(key), 'CORRUPTION', 'nor after a start');
+    assert.equal(await twins.put(key, record), WriteStatus.applied);
+    assert.deepEqual(await twins.read(key), record);
+    assert.equal(await twins.put(key, record), WriteStatus.stale, 'it is there now');
+    assert.equal(await twins.digestOf(key), digests.get(key));
+  }
+  // All lost records are in the memtable; the table stays until they are in another one.
+  twins.store.purge();
+  await twins.rest();
+  await twins.rest();
+  assert.deepEqual(
+    { ...twins.damageStats },
+    { tables: 0, unknownTables: 0, lostRecords: 0, tablesHealed: 1 },
+  );
+  assert.ok(!twins.simulation.fs.existsSync(path));
+  assert.deepEqual(twins.store.stats().conditions, []);
+  assert.deepEqual(await twins.scan(), [...twins.records.keys()]);
+  for (const [key, record] of twins.records) assert.deepEqual(await twins.read(key), record);
+  for (const key of lost) assert.equal(twins.store.lostTo(slotOf(Buffer.from(key))), 0);
+  await twins.settle(twins.store.close());
+});
+
+test('a lost record is in the list of versions just below its own, so that it is brought and never taken', async () => {
+  const twins = await Twins.make();
+  const [key] = await twins.damage(0);
+  const slot = slotOf(Buffer.from(key));
+  const versions = await twins.settle(twins.store.slotVersions(slot));
+  const record = twins.records.get(key)!;
+  const at = versions.timestamps.indexOf(recordTimestamp(record, 0));
+  assert.ok(at >= 0);
+  assert.equal(versions.writers[at], recordWriter(record, 0) - 1);
+  assert.equal(versions.froms[at], 3);
+  const words = Uint32Array.of(versions.fingerprintHighs[at], versions.fingerprintLows[at]);
+  assert.deepEqual(await twins.settle(twins.store.slotRecords(slot, words, 1 << 20)), []);
+  await twins.settle(twins.store.close());
+});
+
+for (const part of ['index', 'bloomFilter', 'properties'] as const) {
+  test(`a table whose ${part} is damaged is healed as a whole, as its slot versions name everything in it`, async () => {
+    const twins = await Twins.make();
+    const { path } = twins;
+    const found = surveyTable(twins.simulation.fs, path);
+    const type = { index: 1, properties: 2, bloomFilter: 3 }[part];
+    const place = found.layout!.metaBlocks.find((block) => block.type === type)!;
+    flipBit(twins.simulation.fs, path, place.offset + 1);
+    await twins.reopen();
+    assert.equal(twins.damageStats.lostRecords, KEYS);
+    assert.equal(twins.damageStats.unknownTables, 0);
+    for (const [key, record] of twins.records) {
+      assert.equal(await twins.read(key), 'CORRUPTION');
+      assert.equal(await twins.put(key, older(record)), WriteStatus.stale);
+      assert.equal(await twins.put(key, record), WriteStatus.applied);
+    }
+    assert.equal(await twins.read('nothing of this name'), null);
+    twins.store.purge();
+    await twins.rest();
+    await twins.rest();
+    assert.deepEqual([twins.damageStats.tables, twins.damageStats.tablesHealed], [0, 1]);
+    assert.deepEqual(await twins.scan(), [...twins.records.keys()]);
+    await twins.settle(twins.store.close());
+  });
+}
+
+test('where the slot versions are damaged, too, nothing takes the place of what is lost, and the rest is told', async () => {
+  const twins = await Twins.make();
+  const { block } = surveyTable(twins.simulation.fs, twins.path).slotVersions!;
+  flipBit(twins.simulation.fs, twins.path, block.offset + block.lengthBytes - 2);
+  const [key] = await twins.damage(0);
+  assert.equal(twins.damageStats.unknownTables, 1);
+  await assert.rejects(twins.put(key, twins.records.get(key)!), { code: 'CORRUPTION' });
+  assert.equal(await twins.read(key), 'CORRUPTION');
+  assert.equal(twins.store.lostTo(0), 1000 + KEYS - 1, 'it may have been of any slot');
+  // Slots of which nothing is lost are answered as ever.
+  const versions = await twins.settle(twins.store.slotVersions(slotOf(Buffer.from(keyOf(KEYS - 1)))));
+  assert.ok(versions.count > 0);
+  const newest = encodeRecord(
+    { timestamp: 5000, writer: WRITER, tombstone: false, from: 3, expiryMs: 0 },
+    Buffer.from('newest'),
+  );
+  assert.equal(await twins.put(key, newest), WriteStatus.applied);
+  assert.deepEqual(await twins.read(key), newest);
+  await twins.settle(twins.store.close());
+});
+
+test('a damaged place in the slot versions alone heals by itself: the table is written anew', async () => {
+  const twins = await Twins.make();
+  const { path } = twins;
+  const { block } = surveyTable(twins.simulation.fs, path).slotVersions!;
+  flipBit(twins.simulation.fs, path, block.offset + block.lengthBytes - 2);
+  for (const key of twins.records.keys()) await twins.digestOf(key);
+  await twins.rest();
+  assert.ok(!twins.simulation.fs.existsSync(path));
+  assert.deepEqual(twins.store.stats().conditions, []);
+  assert.deepEqual(await twins.scan(), [...twins.records.keys()]);
+  await twins.settle(twins.store.close());
+});
+
+test('what is lost and may have been purged everywhere does not wait for anybody to bring it', async () => {
+  const twins = await Twins.make((i) =>
+    i % 2 === 0 ? { tombstone: true } : { expiryMs: 4_000_000_000_000 },
+  );
+  const lost = await twins.damage(0);
+  const values = lost.filter((key) => Number(key.slice(3)) % 2 === 1);
+  assert.equal(twins.damageStats.lostRecords, lost.length);
+  twins.setWatermarks(10_000);
+  await twins.rest();
+  assert.equal(twins.damageStats.lostRecords, values.length, 'deletions that are settled hide nothing');
+  // Values with an end may live on at others, until these were asked.
+  twins.store.giveUpPurged(Uint16Array.from({ length: SLOT_COUNT }, (_, slot) => slot));
+  twins.store.purge();
+  await twins.rest();
+  await twins.rest();
+  assert.equal(twins.damageStats.tables, 0);
+  for (const key of lost) assert.equal(await twins.read(key), null);
+  await twins.settle(twins.store.close());
+});
+
+test('private records in a damaged place are lost until they are written anew, and are in no list', async () => {
+  const twins = await Twins.make(() => ({ from: 0 }));
+  const lost = await twins.damage(0);
+  assert.equal(twins.damageStats.lostRecords, lost.length);
+  for (const key of lost) {
+    const slot = slotOf(Buffer.from(key));
+    assert.equal(twins.store.lostTo(slot), 0, 'no replica has to know of it');
+    assert.equal((await twins.settle(twins.store.slotVersions(slot))).count, 0);
+    const record = twins.records.get(key)!;
+    const fields = { timestamp: 9000, writer: WRITER, tombstone: false, from: 0, expiryMs: 0 };
+    assert.equal(await twins.put(key, encodeRecord({ ...fields, timestamp: 1 }, record)), WriteStatus.stale);
+    assert.equal(await twins.put(key, encodeRecord(fields, record)), WriteStatus.applied);
+  }
+  twins.store.purge();
+  await twins.rest();
+  await twins.rest();
+  assert.deepEqual([twins.damageStats.tables, twins.damageStats.tablesHealed], [0, 1]);
+  await twins.settle(twins.store.close());
+});
