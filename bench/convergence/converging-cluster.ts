@@ -1,6 +1,6 @@
 /** Three real nodes with data in them, and what the rows of the benchmark ask of them. */
 import { createHash } from 'node:crypto';
-import { statSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { TestCluster } from '../../test/support/cluster.ts';
@@ -28,6 +28,16 @@ interface ConvergingStatus {
   readonly antiEntropy: RoundFigures;
   readonly bootstrap: { readonly state: string; readonly copiedBytes: number };
   readonly engine: { readonly diskBytes: number };
+}
+
+/** A node that is being refilled; times are from when it was started. */
+interface Refill {
+  /** How long until everything is copied, in ms. */
+  readonly copied: Promise<number>;
+  /** The same until every slot is proved. */
+  whole(): Promise<number>;
+  /** What all nodes have used by now. */
+  cpuSeconds(): number;
 }
 
 export class ConvergingCluster implements AsyncDisposable {
@@ -111,8 +121,33 @@ export class ConvergingCluster implements AsyncDisposable {
     return beganMs === 0 ? 0 : performance.now() - beganMs;
   }
 
+  /** Kills the victim, empties its folder, and starts it. */
+  async refill(timeoutMs: number): Promise<Refill> {
+    const { nodes } = this.cluster;
+    await nodes[VICTIM].kill();
+    nodes[VICTIM].empty();
+    await nodes[VICTIM].start();
+    const startedMs = performance.now();
+    const before = this.#cpuSeconds();
+    const reaches = async (what: string, isThere: (state: string) => boolean): Promise<number> => {
+      await until(timeoutMs, what, async () => isThere((await this.status(VICTIM)).bootstrap.state));
+      return performance.now() - startedMs;
+    };
+    const isCopied = (state: string): boolean => state !== 'starting' && state !== 'copying';
+    return {
+      copied: reaches('the folder is copied', isCopied),
+      whole: () => reaches('the folder is whole', (state) => state === 'idle'),
+      cpuSeconds: () => this.#cpuSeconds() - before,
+    };
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.cluster[Symbol.asyncDispose]();
+  }
+
+  /** Of all threads of all nodes, since each was started. */
+  #cpuSeconds(): number {
+    return this.cluster.nodes.reduce((sum, { pid }) => sum + cpuSecondsOf(pid), 0);
   }
 
   #statuses(): Promise<ConvergingStatus[]> {
@@ -133,6 +168,14 @@ export class ConvergingCluster implements AsyncDisposable {
     };
     await Promise.all(Array.from({ length: WRITES_AT_A_TIME }, worker));
   }
+}
+
+/** As the kernel counts it, in ticks of 10 ms. */
+function cpuSecondsOf(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  // The name in front may have blanks.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / 100;
 }
 
 export async function until(timeoutMs: number, what: string, holds: () => Promise<boolean>): Promise<void> {

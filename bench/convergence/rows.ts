@@ -100,40 +100,24 @@ export const ROWS: Readonly<Record<string, Row>> = {
 
   emptied: async (scale) => {
     await using converging = await ConvergingCluster.start(scale.fill);
-    const { directory, nodes, ports } = converging.cluster;
-    const file = join(directory, 'zeros');
-    const zerosMs = await ddMs(file, scale.fillMib);
-    rmSync(file);
-    const load = { port: ports[0], perSecond: 0, keys: LOAD_KEYS, valueBytes: 0, method: 'get' } as const;
-    await nodes[VICTIM].kill();
-    const alone = await runLoad({ ...load, seconds: scale.loadSeconds });
-    nodes[VICTIM].empty();
-    await nodes[VICTIM].start();
-    const startedMs = performance.now();
-    let copiedMs = 0;
-    const copied = until(LONG_MS, 'the folder is copied', async () => {
-      const { state } = (await converging.status(VICTIM)).bootstrap;
-      if (state === 'starting' || state === 'copying') return false;
-      copiedMs = performance.now() - startedMs;
-      return true;
-    });
-    const beside = await runLoad({ ...load, seconds: scale.loadSeconds });
-    await copied;
-    await until(
-      LONG_MS,
-      'the folder is whole',
-      async () => (await converging.status(VICTIM)).bootstrap.state === 'idle',
-    );
-    const wholeMs = performance.now() - startedMs;
+    const zerosMs = await zeros(converging, scale);
+    const refill = await converging.refill(LONG_MS);
+    const copiedMs = await refill.copied;
+    const cpuSeconds = refill.cpuSeconds();
+    const wholeMs = await refill.whole();
     return {
       ddMs: zerosMs,
       copiedMs,
       wholeMs,
       copiedOverDd: copiedMs / zerosMs,
       wholeOverDd: wholeMs / zerosMs,
-      foreground: beside.requestsPerSecond / alone.requestsPerSecond,
+      cpuSeconds,
     };
   },
+
+  'emptied-get': (scale) => emptiedBeside(scale, 'get'),
+
+  'emptied-put': (scale) => emptiedBeside(scale, 'put'),
 
   deleted: async (scale) => {
     await using converging = await ConvergingCluster.start('', '--anti-entropy-interval', '5s');
@@ -173,6 +157,50 @@ export const ROWS: Readonly<Record<string, Row>> = {
     return { goneMs: performance.now() - startedMs, staleReads: stale };
   },
 };
+
+/** A refill beside a closed loop that goes on for as long as it copies. */
+async function emptiedBeside(scale: Scale, method: 'get' | 'put'): Promise<BenchRow> {
+  await using converging = await ConvergingCluster.start(scale.fill);
+  const zerosMs = await zeros(converging, scale);
+  const load = { port: converging.cluster.ports[0], perSecond: 0, keys: LOAD_KEYS, valueBytes: 0, method };
+  const alone = await runLoad({ ...load, seconds: scale.loadSeconds });
+  const refill = await converging.refill(LONG_MS);
+  const over = new AbortController();
+  let isCopying = true;
+  const seconds: number[] = [];
+  const onSecond = (_second: number, answered: number): void => {
+    if (isCopying) seconds.push(answered);
+  };
+  const beside = runLoad({ ...load, seconds: LONG_MS / 1_000, onSecond, signal: over.signal });
+  const copiedMs = await refill.copied;
+  const cpuSeconds = refill.cpuSeconds();
+  isCopying = false;
+  over.abort();
+  await beside;
+  const wholeMs = await refill.whole();
+  // In the first second the load begins.
+  const counted = seconds.slice(1);
+  const perSecond = counted.reduce((sum, answered) => sum + answered, 0) / Math.max(counted.length, 1);
+  return {
+    ddMs: zerosMs,
+    copiedMs,
+    wholeMs,
+    copiedOverDd: copiedMs / zerosMs,
+    wholeOverDd: wholeMs / zerosMs,
+    cpuSeconds,
+    alonePerSecond: alone.requestsPerSecond,
+    besidePerSecond: perSecond,
+    foreground: perSecond / alone.requestsPerSecond,
+  };
+}
+
+/** How long `dd` takes to write as much as a node holds, in ms. */
+async function zeros({ cluster }: ConvergingCluster, { fillMib }: Scale): Promise<number> {
+  const file = join(cluster.directory, 'zeros');
+  const ms = await ddMs(file, fillMib);
+  rmSync(file);
+  return ms;
+}
 
 async function running(scale: Scale, method: 'get' | 'put'): Promise<BenchRow> {
   const off = await throughput(scale, [...ROUNDS_OFF, ...HINTS_OFF], method);

@@ -23,10 +23,13 @@ export interface BenchLoad {
   readonly consistency?: LoadPlan['consistency'];
   /** Told every second how many answers it brought. */
   readonly onSecond?: (second: number, answered: number) => void;
+  /** Its abort ends the load before its time: what has come by then counts. */
+  readonly signal?: AbortSignal;
 }
 
 export async function runLoad(load: BenchLoad): Promise<LoadResult> {
   const { consistency = 'default', keys, method, onSecond, perSecond, port, seconds, valueBytes } = load;
+  const { signal = new AbortController().signal } = load;
   const plan: LoadPlan = {
     targets: [{ host: '127.0.0.1', port }],
     connections: CONNECTIONS,
@@ -53,7 +56,7 @@ export async function runLoad(load: BenchLoad): Promise<LoadResult> {
       const answered = Object.values(second.tally.counts.statuses).reduce((sum, count) => sum + count, 0);
       onSecond?.(second.second + 1, answered);
     },
-    new AbortController().signal,
+    signal,
   );
   return recorder.result(busyShare, false);
 }
