@@ -76,6 +76,35 @@ test('an emptied folder is refilled from the other nodes, proved slot by slot, a
   await again.stop();
 });
 
+test('a node that is killed while what it gets is put in force goes on after its start, and lacks nothing', async () => {
+  const disks = [new MemoryFileSystem(), new MemoryFileSystem(), new MemoryFileSystem()];
+  const before = await filledCluster(disks);
+  // Old enough to go into tables. What nodes remember of the time is that of the last write.
+  await before.pass(10_000);
+  await before.settle(before.put(0, 'key0', Buffer.from('later'), 3));
+  await before.stop();
+  const fresh = new MemoryFileSystem();
+  const simulation = new NodeSimulation([fresh, disks[1], disks[2]], 2, before.clock.nowMs());
+  const images: MemoryFileSystem[][] = [];
+  let isNamed = false;
+  fresh.onCall = ({ operation, path }) => {
+    // The table has its name, and the manifest does not name it yet.
+    if (isNamed && images.length === 0) images.push([fresh.kill(), disks[1].kill(), disks[2].kill()]);
+    isNamed ||= operation === 'rename' && /\/\d{6}\./.test(path);
+    return undefined;
+  };
+  await simulation.start();
+  await until(simulation, 'copied', () => bootstrapOf(simulation, 0).state === 'proving');
+  assert.equal(bootstrapOf(simulation, 0).copiedEntries, KEYS);
+  await simulation.stop();
+  assert.equal(images.length, 1, 'a table was written');
+  const again = new NodeSimulation(images[0], 3, simulation.clock.nowMs());
+  await again.start();
+  await until(again, 'whole', () => bootstrapOf(again, 0).state === 'idle');
+  assert.equal((await again.settle(again.held(0))).size, KEYS);
+  await again.stop();
+});
+
 test('two folders that are emptied at the same time are refilled from the third', async () => {
   const disks = [new MemoryFileSystem(), new MemoryFileSystem(), new MemoryFileSystem()];
   const before = await filledCluster(disks);

@@ -13,8 +13,11 @@ import { BulkCopy } from '../../../../../src/replica/bootstrap/bulk-copy.ts';
 import { BulkSource } from '../../../../../src/replica/bootstrap/bulk-source.ts';
 import { BulkWriter } from '../../../../../src/replica/bootstrap/bulk-writer.ts';
 import { OwnRecords } from '../../../../../src/replica/own-records.ts';
+import type { StorageEngine } from '../../../../../src/replica/storage-engine.ts';
 import { failed, type ReplySink } from '../../../../../src/reply.ts';
 import { FakeClock } from '../../../../../src/simulation/fake-clock.ts';
+import { bulkEntries } from '../../../../support/bulk-entries.ts';
+import { entriesOf } from '../../../../support/packed-runs.ts';
 
 const INCARNATION = '0123456789abcdef0123456789abcdef';
 const NODES = ['a', 'b', 'c'];
@@ -35,6 +38,7 @@ class Cluster {
   broken = '';
   /** Writes fail so often. */
   refusals = 0;
+  ingest: StorageEngine['ingest'] = () => Promise.resolve(null);
   readonly #sources: ReadonlyMap<string, BulkSource>;
 
   constructor(keys: number) {
@@ -84,7 +88,7 @@ class Cluster {
         bulkPage: (id, request, _timeoutMs, sink) => this.#ask(id, request, sink),
       },
       writer: new BulkWriter({
-        engine: { writeBatch, ingest: () => Promise.resolve(null) },
+        engine: { writeBatch, ingest: (request) => this.ingest(request) },
         timestamps: { follow: () => true },
         maxBatchBytes: 8_000,
       }),
@@ -184,4 +188,26 @@ test('a disk that refuses for a while is tried until it takes the entries', asyn
   await cluster.settle(cluster.copy().run(7, NEVER));
   assert.equal(await cluster.keys, 300);
   assert.match(cluster.warnings.join(), /cannot be written/);
+});
+
+test('what the engine takes is put no more, but for what it leaves; where it takes nothing all of it is put', async () => {
+  for (const outcome of ['left', 'nothing', 'fails'] as const) {
+    const cluster = new Cluster(1_000);
+    let taken = 0;
+    let left = 0;
+    cluster.ingest = async ({ entries, runs }) => {
+      if (outcome === 'fails') throw new Error('a damaged table is in the way');
+      if (outcome === 'nothing') return null;
+      const all = runs.flatMap((pieces) =>
+        pieces.map(({ start, end }) => new Uint8Array(entries, start, end - start)),
+      );
+      const [first, ...others] = all.flatMap((bytes) => entriesOf(bytes));
+      taken += others.length;
+      left++;
+      return bulkEntries([[Buffer.from(first.key).toString(), first.record]]);
+    };
+    await cluster.settle(cluster.copy().run(7, NEVER));
+    assert.equal(await cluster.keys, outcome === 'left' ? left : 1_000);
+    assert.equal(taken + left, outcome === 'left' ? 1_000 : 0);
+  }
 });
