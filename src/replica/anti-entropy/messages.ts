@@ -216,10 +216,12 @@ export interface FetchResult {
   readonly dead: readonly SlotFingerprint[];
   /** For these there was no time. */
   readonly left: readonly SlotFingerprint[];
+  /** In how many whole ms the rate allows for more of them; 0: now. */
+  readonly waitMs: number;
 }
 
-export function encodeFetchResult({ stored, bytes, failed, dead, left }: FetchResult): Uint8Array {
-  return packr.pack([stored, bytes, failed, encodeFingerprints(dead), encodeFingerprints(left)]);
+export function encodeFetchResult({ stored, bytes, failed, dead, left, waitMs }: FetchResult): Uint8Array {
+  return packr.pack([stored, bytes, failed, encodeFingerprints(dead), encodeFingerprints(left), waitMs]);
 }
 
 export function decodeFetchResult(answer: Uint8Array): FetchResult {
@@ -230,6 +232,7 @@ export function decodeFetchResult(answer: Uint8Array): FetchResult {
     failed: fields.uint(),
     dead: decodeFingerprints(fields.bytes()),
     left: decodeFingerprints(fields.bytes()),
+    waitMs: fields.uint(),
   };
   fields.finish();
   return result;

@@ -8,6 +8,7 @@
  */
 import { SLOT_COUNT, type SlotVersions } from '../../../native-free-lsm/index.ts';
 import { errorMessage } from '../../errors.ts';
+import { pause } from '../pause.ts';
 import { differing, foldGroups, foldRoot, GROUP_COUNT } from './digest-tree.ts';
 import { type OwnerList, planExchange } from './exchange-plan.ts';
 import {
@@ -24,7 +25,15 @@ import {
   type SlotFingerprint,
 } from './messages.ts';
 import type { OpenSlots } from './open-slots.ts';
-import { entriesOf, type RoundOwner, type RoundOwnerOptions, withinGroups, without } from './round-owner.ts';
+import {
+  entriesOf,
+  type RoundOwner,
+  type RoundOwnerOptions,
+  versionsIn,
+  withinGroups,
+  without,
+} from './round-owner.ts';
+import { SlotBatch } from './slot-batch.ts';
 import { positionOf, type SlotShare } from './slot-lists.ts';
 import {
   childOf,
@@ -36,8 +45,6 @@ import {
   type VersionEntry,
 } from './version-list.ts';
 
-/** Slots whose versions are compared at a time. */
-const SLOTS_AT_A_TIME = 256;
 /** Groups whose leaves are asked for at a time: 16 KiB of them. */
 const GROUPS_AT_A_TIME = 8;
 /** Ranges that are asked for at a time; more are answered in parts. */
@@ -46,8 +53,10 @@ const RANGES_AT_A_TIME = 256;
 const RECORDS_AT_A_TIME = 1024;
 /** Digests may have to be made from all that a node holds. */
 const ANSWER_TIMEOUT_MS = 60_000;
-/** An answer may wait until as much was sent before as may be sent; more often than that it is left for the next round. */
-const MAX_FETCHES = 64;
+/** What was asked for so often in a row, and nothing of it came, is left for the next round. */
+const MAX_FETCHES_IN_VAIN = 8;
+/** An owner that has taken more than its rate allows is asked again when it allows more, or then. */
+const MAX_FETCH_WAIT_MS = 600_000;
 
 export interface RoundResult {
   /** Slots that this node led. */
@@ -240,14 +249,20 @@ export class RoundLeader {
   async #exchangeAll(): Promise<void> {
     const found = new Set(this.#others.flatMap((other) => [...other.differing]));
     const slots = [...found].sort((a, b) => a - b);
-    for (let at = 0; at < slots.length; at += SLOTS_AT_A_TIME) {
-      await this.#exchange(slots.slice(at, at + SLOTS_AT_A_TIME));
+    const batch = new SlotBatch();
+    for (let at = 0; at < slots.length; ) {
+      const part = slots.slice(at, at + batch.slots);
+      at += part.length;
+      batch.note(part.length, await this.#exchange(part));
       await this.#options.pace.rest(this.#signal);
     }
   }
 
-  /** Brings the owners of these slots to the same versions. */
-  async #exchange(slots: readonly number[]): Promise<void> {
+  /**
+   * Brings the owners of these slots to the same versions.
+   * @returns how many versions it has had in memory of one owner, or of the others together
+   */
+  async #exchange(slots: readonly number[]): Promise<number> {
     const before = await this.#readOwn(slots);
     const held = new Map<OtherOwner, readonly HeldRange[]>();
     const pulled = new Map<number, Set<number>>();
@@ -277,6 +292,9 @@ export class RoundLeader {
       }
       await this.#tryWith(other, () => this.#push(other, wanted, ranges));
     }
+    let told = 0;
+    for (const ranges of held.values()) for (const { list } of ranges) told += list.entries.length;
+    return Math.max(versionsIn(after.values()), told);
   }
 
   /**
@@ -386,15 +404,19 @@ export class RoundLeader {
     wanted: readonly SlotFingerprint[],
     fetch: (part: readonly SlotFingerprint[]) => Promise<FetchResult>,
   ): Promise<void> {
+    const { clock } = this.#options;
     for (let at = 0; at < wanted.length; at += RECORDS_AT_A_TIME) {
       const part = wanted.slice(at, at + RECORDS_AT_A_TIME);
       let left: readonly SlotFingerprint[] = part;
-      for (let tries = 0; left.length > 0 && tries < MAX_FETCHES; tries++) {
+      for (let inVain = 0; left.length > 0 && inVain < MAX_FETCHES_IN_VAIN; ) {
         const result = await fetch(left);
         // Which slots the failed ones belong to was not told.
         if (result.failed > 0) this.#spoil(part, 'a record could not be stored');
         this.#spoil(result.dead, 'a value that is gone has come back, and is buried');
+        inVain = result.left.length < left.length ? 0 : inVain + 1;
         left = result.left;
+        if (left.length > 0 && result.waitMs > 0)
+          await pause(clock, Math.min(result.waitMs, MAX_FETCH_WAIT_MS), this.#signal);
       }
       this.#spoil(left, 'there was too much to bring over');
     }

@@ -36,13 +36,14 @@ import {
 } from './messages.ts';
 import type { PromiseKeeper } from './promise-keeper.ts';
 import { type RoundRecords, StoreOutcome } from './round-records.ts';
+import { SlotBatch } from './slot-batch.ts';
 import { type SlotLists, type SlotShare, shareOf } from './slot-lists.ts';
 import type { SlotPromises } from './slot-promises.ts';
 import { entryAt, foldChildren, MAX_DEPTH, MAX_LISTED, spanOf, type VersionEntry } from './version-list.ts';
 
 /** The versions of a slot are read again for a range of it only after this time: a slot may have very many. */
 const KEPT_VERSIONS_MS = 10_000;
-/** What is asked of the engine together is looked for together: opening its tables costs more than a slot. */
+/** As for SlotBatch; what is read is bounded in bytes. */
 const SLOTS_READ_TOGETHER = 256;
 /** A few leaders go through their slots at the same time, and again at the next time. 25 KiB each. */
 const KEPT_SHARES = 64;
@@ -93,6 +94,7 @@ export class RoundOwner {
   /** Of the last slot that was told in part. */
   #kept: { readonly round: number; readonly slot: number; readonly versions: SlotVersions } | null = null;
   #keptUntilMs = 0;
+  readonly #batch = new SlotBatch();
   readonly #shares = new Map<string, { readonly owners: SlotLists; readonly share: SlotShare }>();
 
   constructor(options: RoundOwnerOptions) {
@@ -138,7 +140,7 @@ export class RoundOwner {
 
   /**
    * Gets records from another node and stores them.
-   * @param forMs when it has taken so long, the rest is left
+   * @param forMs when it has taken so long, or would have to wait longer for what the rate allows, the rest is left
    * @param buries whether versions that are settled to be gone are buried here, and with that at the others later; if
    *   not, they are named in the result
    */
@@ -155,21 +157,24 @@ export class RoundOwner {
     const dead: SlotFingerprint[] = [];
     let left = wanted;
     do {
+      const { waitMs } = throttle;
+      if (clock.monotonicMs() + waitMs > untilMs) return { ...result, dead, left, waitMs: Math.ceil(waitMs) };
+      await throttle.wait(signal);
       const request = { kind: RoundMessage.records, maxBytes: maxAnswerBytes, wanted: left };
       const answer = await peers.ask(nodeId, encodeRequest(request), forMs);
-      await throttle.wait(signal);
       throttle.take(answer.length);
       const told = decodeRecords(answer);
       result.bytes += answer.length;
       for (const { outcome, slotFingerprint } of await this.#storeAll(told.records, buries)) {
-        if (outcome === StoreOutcome.stored) result.stored++;
-        else if (outcome === StoreOutcome.failed) result.failed++;
+        if (outcome === StoreOutcome.stored) {
+          result.stored++;
+          this.changes.keysReceived++;
+        } else if (outcome === StoreOutcome.failed) result.failed++;
         else if (outcome === StoreOutcome.dead) dead.push(slotFingerprint);
       }
       left = told.left;
     } while (left.length > 0 && clock.monotonicMs() < untilMs);
-    this.changes.keysReceived += result.stored;
-    return { ...result, dead, left };
+    return { ...result, dead, left, waitMs: 0 };
   }
 
   /**
@@ -239,9 +244,12 @@ export class RoundOwner {
     const { settledAt } = this.#options;
     const told: ToldRange[] = [];
     let bytes = 0;
-    for (let at = 0; at < ranges.length; at += SLOTS_READ_TOGETHER) {
-      const part = ranges.slice(at, at + SLOTS_READ_TOGETHER);
+    for (let at = 0; at < ranges.length; ) {
+      const part = ranges.slice(at, at + this.#batch.slots);
+      at += part.length;
       const read = await this.#versionsOfAll(round, part, signal);
+      const found = new Set(read);
+      this.#batch.note(found.size, versionsIn(found));
       for (const [index, range] of part.entries()) {
         const versions = read[index];
         const { start, end } = spanOf(versions, range);
@@ -427,6 +435,12 @@ export function withinGroups({ slots, positions }: SlotShare, groups: Uint16Arra
 
 function nextTurn(clock: Clock): Promise<void> {
   return new Promise((resolve) => clock.endOfTurn(resolve));
+}
+
+export function versionsIn(lists: Iterable<SlotVersions>): number {
+  let count = 0;
+  for (const versions of lists) count += versions.count;
+  return count;
 }
 
 export function entriesOf(versions: SlotVersions, start: number, end: number): VersionEntry[] {

@@ -65,7 +65,7 @@ test('each answer comes back as it was', () => {
   assert.deepEqual(decodeTold(encodeTold(told)), told);
   const records = [{ key: Buffer.from('key'), record: Buffer.from('record') }];
   assert.deepEqual(decodeRecords(encodeRecords(records, wanted)), { records, left: wanted });
-  const result = { stored: 1, bytes: 2, failed: 3, dead: wanted, left: [] };
+  const result = { stored: 1, bytes: 2, failed: 3, dead: wanted, left: [], waitMs: 82_000 };
   assert.deepEqual(decodeFetchResult(encodeFetchResult(result)), result);
   const part = { repair: 1, stretches: 8, left: 2, obstacle: 'node n3 is away' };
   assert.deepEqual(decodePart(encodePart(part)), part);
