@@ -242,7 +242,7 @@ const byCodec: ReadonlyMap<string, Uint8Array> = new Map<string, Uint8Array>([
   [
     'hint',
     written((target) => {
-      const page = encodeHintPage(1_800_000_000_000, [key, Buffer.from('k2')], 17);
+      const page = encodeHintPage(0, [key, Buffer.from('k2')], 17);
       return encodeWriteRequest(target, 0, 8, HINT.number, 1_000, Buffer.from('n3'), page);
     }),
   ],
