@@ -20,17 +20,20 @@ export class DamagedTables {
   readonly #known = new Set<number>();
   /** Tables that somebody could not read, so that they are to be rewritten: those that are known, and others. */
   readonly #suspected = new Set<number>();
+  /** The largest timestamp in each of these tables, but for those that are in quarantine already. */
+  readonly #newest = new Map<number, number>();
   readonly #readFailures = new Map<number, number>();
 
   constructor(superVersions: SuperVersions, conditions: EngineConditions) {
     this.#superVersions = superVersions;
     this.#conditions = conditions;
-    for (const { damagedAt, id } of superVersions.version.tables) {
+    for (const { damagedAt, id, largestTimestamp } of superVersions.version.tables) {
       const { fault, path } = superVersions.handle(id);
       if (fault !== null) {
         this.#known.add(id);
         // One of which nothing is known is better off in its place: what is above it is newer.
         if (damagedAt === undefined && namesAllRecords(superVersions.handle(id))) this.#suspected.add(id);
+        if (damagedAt === undefined) this.#newest.set(id, largestTimestamp);
         conditions.damaged(path, new LsmError('CORRUPTION', fault.message));
       } else if (damagedAt !== undefined)
         conditions.damaged(path, corruption(path, damagedAt, 'what could be read of it is in other tables'));
@@ -51,7 +54,7 @@ export class DamagedTables {
       this.#known.add(table.id);
       this.#conditions.damaged(error.file as string, error);
     }
-    this.#suspected.add(table.id);
+    this.#suspect(table);
     return true;
   }
 
@@ -64,10 +67,9 @@ export class DamagedTables {
 
   /** No version with a larger timestamp is lost in tables in the levels. */
   get damagedTo(): number {
-    if (this.#suspected.size + this.#known.size === 0) return 0;
-    const tables = this.#superVersions.version.levels.flat();
-    const damaged = tables.filter(({ id }) => this.#suspected.has(id) || this.#known.has(id));
-    return damaged.reduce((newest, { largestTimestamp }) => Math.max(newest, largestTimestamp), 0);
+    let newest = 0;
+    for (const timestamp of this.#newest.values()) newest = Math.max(newest, timestamp);
+    return newest;
   }
 
   /** The tables among the inputs of which only the readable part is to be taken. */
@@ -85,7 +87,7 @@ export class DamagedTables {
       if (failures < MAX_READ_FAILURES) return false;
     }
     this.#known.add(table.id);
-    this.#suspected.add(table.id);
+    this.#suspect(table);
     this.#conditions.damaged(error.file as string, error);
     return true;
   }
@@ -103,7 +105,13 @@ export class DamagedTables {
     for (const { id } of inputs) {
       this.#known.delete(id);
       this.#suspected.delete(id);
+      this.#newest.delete(id);
       this.#readFailures.delete(id);
     }
+  }
+
+  #suspect({ id, largestTimestamp }: TableMetadata): void {
+    this.#suspected.add(id);
+    this.#newest.set(id, largestTimestamp);
   }
 }
