@@ -108,9 +108,11 @@ export function lockedError(path: string, cause?: unknown): LsmError {
 }
 
 function lockFailure(path: string, cause: unknown): LsmError {
-  const errcode = (cause as { errcode?: number }).errcode;
+  const { errcode, message } = cause as Error & { readonly errcode?: number };
   if (errcode === SQLITE_BUSY || errcode === SQLITE_LOCKED) return lockedError(path, cause);
-  return new LsmError('IO_ERROR', `the lock file ${path} cannot be taken: ${(cause as Error).message}`, {
+  // Deno does not tell the number.
+  if (errcode === undefined && message === 'database is locked') return lockedError(path, cause);
+  return new LsmError('IO_ERROR', `the lock file ${path} cannot be taken: ${message}`, {
     file: path,
     cause,
   });

@@ -2,7 +2,7 @@
  * What a pool thread runs: one task per role or job. The task of a role is long-lived and blocks its thread in
  * Atomics.wait. That is why background jobs have a pool of their own.
  */
-import { flushCompileCache } from 'node:module';
+import * as modules from 'node:module';
 import { setPriority } from 'node:os';
 import { type MessagePort, receiveMessageOnPort, threadId, workerData } from 'node:worker_threads';
 import { systemEngineClock } from '../clock.ts';
@@ -62,8 +62,8 @@ export function run(task: PoolTask): BackgroundAnswer | undefined {
     }
   }
   // A role never returns to the event loop, and its thread is terminated, so this is the only chance to fill the
-  // compile cache. It does nothing when there is no cache, or when everything is in it.
-  flushCompileCache();
+  // compile cache. It does nothing when there is no cache, or when everything is in it. Deno does not have it.
+  modules.flushCompileCache?.();
   if (task.role === 'writer') runWriter(task.init, inboxOf(task.port));
   else runReader(task.init, inboxOf(task.port));
   task.port.close();

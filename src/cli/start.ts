@@ -3,7 +3,7 @@
  * first large file is loaded, and then the command line.
  */
 import { accessSync, constants, mkdirSync, statSync } from 'node:fs';
-import { enableCompileCache } from 'node:module';
+import * as modules from 'node:module';
 import os from 'node:os';
 import path from 'node:path';
 import { isCompiled } from '../program.ts';
@@ -42,7 +42,8 @@ function cacheCompiledCode(): void {
   // Who names a folder in the environment has chosen it.
   const directory = process.env.NODE_COMPILE_CACHE ?? candidates.find(isOurs);
   if (directory === undefined) return;
-  enableCompileCache(directory);
+  // Deno has a cache of its own, and not this function.
+  modules.enableCompileCache?.(directory);
   // Nodes are processes of their own, with threads of their own, and threads heed the environment alone.
   process.env.NODE_COMPILE_CACHE = directory;
 }

@@ -10,8 +10,16 @@ import { count, script } from '../support/script-flags.ts';
 import { contentFaults } from './contents.ts';
 import { costTable } from './cost-table.ts';
 import { lintFaults } from './lint.ts';
-import { type Installation, install, installationFaults, installNode, pack, type Tarball } from './npm.ts';
-import { sayingOf, tryCluster, tryCommands, tryEngine } from './trials.ts';
+import {
+  type Installation,
+  install,
+  installationFaults,
+  installNode,
+  installOtherRuntimes,
+  pack,
+  type Tarball,
+} from './npm.ts';
+import { sayingOf, tryCluster, tryCommands, tryEngine, tryFeatures } from './trials.ts';
 import { typeFaults } from './types.ts';
 
 interface Flags {
@@ -67,6 +75,14 @@ async function installAndTry(tarballs: ReadonlyMap<PackageName, Tarball>): Promi
     const { importMs, requireMs } = await tryEngine(nodeOf(version), engine.folder);
     const ms = `${importMs.toFixed(0)} ms by import, ${requireMs.toFixed(0)} ms by require`;
     console.log(`native-free-lsm on Node ${version}: opens in ${ms}, writes, reads and opens again`);
+  }
+  const runtimes: [string, string[]][] = [['Node 24', [nodeOf('24')]]];
+  for (const [name, runtime] of await installOtherRuntimes(path.join(folder, 'others'))) {
+    runtimes.push([name, name === 'deno' ? [runtime, 'run', '--allow-all'] : [runtime]]);
+  }
+  for (const [name, command] of runtimes) {
+    refuse(await tryFeatures(command, engine.folder));
+    console.log(`native-free-lsm on ${name}: every feature works`);
   }
   for (const version of NODES_OF_PROGRAM) {
     const { startMs } = await tryCluster(nodeOf(version), program.folder);

@@ -102,6 +102,17 @@ export function installationFaults(
   ];
 }
 
+/** @returns the programs of other runtimes, by their names */
+export async function installOtherRuntimes(folder: string): Promise<ReadonlyMap<string, string>> {
+  await mkdir(folder, { recursive: true });
+  await writeFile(path.join(folder, 'package.json'), '{ "private": true }\n');
+  // Their scripts would only choose between programs for this machine: there is one.
+  const packages = ['bun@1.4.5', 'deno@2.9.6'];
+  await run('npm', ['install', '--no-audit', '--no-fund', '--ignore-scripts', ...packages], { cwd: folder });
+  const programs = globSync('node_modules/{@oven/*/bin/bun,@deno/*/deno}{,.exe}', { cwd: folder });
+  return new Map(programs.map((file) => [path.parse(file).name, path.join(folder, file)]));
+}
+
 /** @returns the program of a Node of this version, for this machine */
 export async function installNode(version: string, folder: string): Promise<string> {
   const windows = process.platform === 'win32';

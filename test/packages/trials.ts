@@ -10,6 +10,7 @@ import { freePortRow } from '../support/ports.ts';
 
 const run = promisify(execFile);
 const START_MS = 30_000;
+const FEATURES = path.join(import.meta.dirname, 'engine-features.ts');
 
 const USE_ENGINE = `(async () => {
   const begun = performance.now();
@@ -19,7 +20,7 @@ const USE_ENGINE = `(async () => {
   await engine.write([{ type: 'put', key: Buffer.from('pear'), value: Buffer.from('green') }]);
   await engine.compact();
   const entries = [];
-  for await (const { key, value } of engine.range({ start: Buffer.from('a') }))
+  for await (const { key, value } of engine.range({ gte: Buffer.from('a') }))
     entries.push(Buffer.from(key) + '=' + Buffer.from(value));
   await engine.close();
   const again = await open(process.argv[2], { createIfMissing: false });
@@ -53,6 +54,22 @@ export async function tryEngine(
     opened.push(openMs);
   }
   return { importMs: opened[0], requireMs: opened[1] };
+}
+
+/**
+ * Tries each feature of the engine.
+ * @param command a runtime that takes TypeScript, with its flags
+ * @returns a sentence for each feature that does not work
+ */
+export async function tryFeatures(command: readonly string[], folder: string): Promise<string[]> {
+  const [program, ...flags] = command;
+  const door = path.join(folder, 'node_modules', 'native-free-lsm', 'dist', 'index.js');
+  const { stdout } = await run(program, [...flags, FEATURES, door], { cwd: folder, timeout: START_MS });
+  const results = Object.entries(JSON.parse(stdout) as Record<string, string>);
+  assert.ok(results.length >= 9, stdout);
+  return results
+    .filter(([, result]) => result !== 'works')
+    .map(([feature, result]) => `${feature}: ${result}`);
 }
 
 /** `npx quorate serve` in an empty folder: writes, reads and stops. */

@@ -3,7 +3,7 @@
  * ends, even when that was killed.
  */
 
-import { flushCompileCache } from 'node:module';
+import * as modules from 'node:module';
 import { systemClock } from '../../clock.ts';
 import { createLog, type Log, openLogWriter } from '../../log.ts';
 import type { RunningNode } from '../../node/node.ts';
@@ -74,7 +74,7 @@ class NodeHost {
     const [httpUrl] = doorAddresses;
     await tell({ type: 'ready', httpUrl, rpcAddress, dataDirectory: config.dataDirectory });
     // Store the compiled code now, so that the next start finds it even if this process is killed.
-    flushCompileCache();
+    modules.flushCompileCache?.();
   }
 
   #requestPatience(): AbortSignal {

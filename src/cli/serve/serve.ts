@@ -1,4 +1,4 @@
-import { flushCompileCache } from 'node:module';
+import * as modules from 'node:module';
 import path from 'node:path';
 import { Command } from 'commander';
 import { formatAddress } from '../../address.ts';
@@ -149,7 +149,7 @@ async function serve(plan: ServePlan, restart: boolean): Promise<void> {
       describeCluster(await supervisor.start(await plan.configure((line) => messages.report(line)))),
     );
     // Store the compiled code now, so that the next start finds it even if this process is killed.
-    flushCompileCache();
+    modules.flushCompileCache?.();
   } catch (error) {
     if (drained === undefined) {
       await supervisor.drain(DRAIN_PATIENCE_MS);
