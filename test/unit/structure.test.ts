@@ -1,9 +1,11 @@
 /** The project's layout as a test: its rules over its own sources, and each rule over a source that breaks it. */
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { strayFiles } from '../support/repository-files.ts';
 import { type ScannedSource, scanSource } from '../support/source-scan.ts';
 import {
   addressesFollowTheBuild,
@@ -85,6 +87,14 @@ describe('structure', () => {
     const listed = Object.keys(USED_BY_TESTS_ALONE);
     const found = exportsAreUsed({})(sources).map((line) => line.replace(/:\d+: exports ([\w$]+),.*/, ' $1'));
     assert.deepEqual(found.toSorted(), listed.toSorted());
+  });
+
+  test('nothing stray is in the repository', () => {
+    // A copy without git has nothing to check.
+    const kept = existsSync(join(ROOT, '.git'))
+      ? execFileSync('git', ['ls-files', '-z'], { cwd: ROOT, encoding: 'utf8', maxBuffer: 2 ** 26 })
+      : '';
+    assert.deepEqual(strayFiles(kept.split('\0').filter((path) => path !== '')), []);
   });
 
   test('the sources were found, and among them the files that must be pure', () => {
@@ -364,6 +374,22 @@ describe('each rule finds what breaks it', () => {
       );
     });
   }
+
+  test('stray files', () => {
+    const found = strayFiles([
+      'src/a.ts',
+      'cli.ts',
+      'data/node-1/LOCK',
+      'test/.cache/v26/0a',
+      'docs/b.tgz',
+      'bench/distance.ts',
+    ]);
+    assert.deepEqual(found, [
+      'data: has no place at the top level',
+      'test/.cache/v26/0a: is made by a tool',
+      'docs/b.tgz: is made by a tool',
+    ]);
+  });
 
   test('and nothing where nothing is broken', () => {
     const sources = planted({
