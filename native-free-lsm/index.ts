@@ -44,6 +44,7 @@ export { ENGINE_WAITS, WaitPlace } from './shared/main-waits.ts';
 export type { SiteWaits } from './shared/wait-figures.ts';
 export { addFold } from './slots/fold.ts';
 export { SlotRows } from './slots/slot-rows.ts';
+export { SlotSet } from './slots/slot-set.ts';
 export type { SlotVersions } from './slots/slot-versions.ts';
 export type { EngineCondition } from './store/conditions.ts';
 export type { Environment } from './store/environment.ts';

@@ -8,8 +8,11 @@ export class SlotSet {
     this.bytes = bytes;
   }
 
-  add(slot: number): void {
+  /** Returns whether it was not in the set. */
+  add(slot: number): boolean {
+    if (this.has(slot)) return false;
     this.bytes[slot >>> 3] |= 1 << (slot & 7);
+    return true;
   }
 
   delete(slot: number): void {

@@ -8,7 +8,7 @@ import type { Clock } from '../clock.ts';
 import type { Conditions } from '../conditions.ts';
 import { lastStartId, type ToldFolder } from '../folder-history.ts';
 import { PROGRAM } from '../program.ts';
-import { SlotBits } from './bootstrap/slot-bits.ts';
+import { CountedSlots } from './bootstrap/counted-slots.ts';
 import type { WholeState } from './identity-file.ts';
 import type { IdentityStore } from './identity-store.ts';
 import {
@@ -43,7 +43,7 @@ export class FolderWholeness {
   #state: Wholeness;
   #isWhole: boolean;
   /** While the folder is incomplete: the slots in which nothing is missing any more. */
-  readonly #filled = new SlotBits();
+  readonly #filled = new CountedSlots();
   /** Called when something more is missing than was known: what was filled before means nothing any more. */
   onLack: () => void = () => undefined;
   /** Peers whose folder does not hold what is remembered of it, each with the start for which that was logged. */
@@ -94,7 +94,7 @@ export class FolderWholeness {
   }
 
   /** Slots in which nothing is missing any more. */
-  get filled(): Pick<SlotBits, 'has' | 'count' | 'bytes'> {
+  get filled(): Pick<CountedSlots, 'has' | 'count' | 'bytes'> {
     return this.#filled;
   }
 

@@ -10,7 +10,7 @@
  *
  * Which slots are whole is kept durably, for the folder and the lack that it was for.
  */
-import { SLOT_COUNT } from '../../../native-free-lsm/index.ts';
+import { SLOT_COUNT, SlotSet } from '../../../native-free-lsm/index.ts';
 import type { Clock, Random } from '../../clock.ts';
 import { errorMessage } from '../../errors.ts';
 import type { FolderWholeness } from '../folder-wholeness.ts';
@@ -20,7 +20,6 @@ import { BulkCopy, type BulkPace } from './bulk-copy.ts';
 import type { BulkPeers } from './bulk-peers.ts';
 import type { BulkWriter } from './bulk-writer.ts';
 import { decodeFilled, encodeFilled } from './filled-codec.ts';
-import { SlotBits } from './slot-bits.ts';
 import type { SlotOwners } from './slot-owners.ts';
 
 const FILLED_NAME = Buffer.from('filled');
@@ -278,8 +277,7 @@ export class Bootstrap {
     signal.throwIfAborted();
     const bits = kept && decodeFilled(kept, lack, incarnation);
     if (bits === null) return;
-    const before = SlotBits.of(bits);
-    for (let slot = 0; slot < SLOT_COUNT; slot++) if (before.has(slot)) wholeness.slotFilled(slot);
+    for (const slot of new SlotSet(bits).slots()) wholeness.slotFilled(slot);
   }
 
   /** A slot that this node does not own has nothing to fill. */

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { SlotSet } from '../../../../../native-free-lsm/index.ts';
 import { seededRandom } from '../../../../../src/clock.ts';
 import {
   type BulkPlan,
@@ -10,15 +11,15 @@ import {
   newPlan,
   replanned,
 } from '../../../../../src/replica/bootstrap/bulk-plan.ts';
+import { CountedSlots } from '../../../../../src/replica/bootstrap/counted-slots.ts';
 import { decodeFilled, encodeFilled } from '../../../../../src/replica/bootstrap/filled-codec.ts';
-import { SlotBits } from '../../../../../src/replica/bootstrap/slot-bits.ts';
 import { WantedEntries } from '../../../../../src/replica/bootstrap/slot-owners.ts';
 
 const INCARNATION = '0123456789abcdef0123456789abcdef';
 
 test('a set of slots has what was added, and counts it once', () => {
   const random = seededRandom(3);
-  const set = new SlotBits();
+  const set = new CountedSlots();
   const model = new Set<number>();
   for (let i = 0; i < 5_000; i++) {
     const slot = Math.floor(random() * 65_536);
@@ -27,14 +28,16 @@ test('a set of slots has what was added, and counts it once', () => {
   }
   for (let slot = 0; slot < 65_536; slot++) assert.equal(set.has(slot), model.has(slot));
   assert.equal(set.count, model.size);
-  const copy = SlotBits.of(set.bytes);
-  assert.deepEqual([copy.count, [...copy.bytes]], [set.count, [...set.bytes]]);
+  assert.deepEqual(new SlotSet(set.bytes).slots(), Uint16Array.from([...model].sort((a, b) => a - b)));
+  const [first] = model;
+  for (let times = 0; times < 2; times++) set.delete(first);
+  assert.deepEqual([set.count, set.has(first)], [model.size - 1, false]);
   set.clear();
   assert.deepEqual([set.count, set.has([...model][0])], [0, false]);
 });
 
 test('which slots are filled counts for the folder and the lack that it was noted for, and no other', () => {
-  const bits = new SlotBits();
+  const bits = new CountedSlots();
   for (const slot of [0, 7, 8, 65_535]) bits.add(slot);
   const kept = encodeFilled(1_700_000_000_001, INCARNATION, bits.bytes);
   assert.deepEqual([...(decodeFilled(kept, 1_700_000_000_001, INCARNATION) ?? [])], [...bits.bytes]);
