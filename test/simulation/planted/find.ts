@@ -1,6 +1,6 @@
 import { makePlan } from '../../../src/simulation/plan/make-plan.ts';
 import { runPlan } from '../../../src/simulation/run.ts';
-import type { Mutation } from './mutations.ts';
+import type { Mutation } from './mutation.ts';
 
 export interface Finding {
   /** How many seeds it took; 0: it was not found. */

@@ -4,30 +4,23 @@
  */
 
 import { Fate, RetentionRule } from '../../../native-free-lsm/compaction/retention.ts';
-import { isTombstone, RecordStore, TIMESTAMPS_PER_MS } from '../../../native-free-lsm/index.ts';
+import { isTombstone } from '../../../native-free-lsm/index.ts';
 import { BatchReader } from '../../../native-free-lsm/log/batch-reader.ts';
 import { MemoryFileSystem } from '../../../native-free-lsm/simulation/index.ts';
 import { StaleWriteFilter } from '../../../native-free-lsm/threads/stale-write-filter.ts';
 import { Coordinator } from '../../../src/coordinator/coordinator.ts';
 import { DeadlineQueue } from '../../../src/coordinator/deadline-queue.ts';
 import { Operation } from '../../../src/coordinator/operation.ts';
-import { RoundRecords, StoreOutcome } from '../../../src/replica/anti-entropy/round-records.ts';
-import { SlotPromises } from '../../../src/replica/anti-entropy/slot-promises.ts';
 import { FolderWholeness } from '../../../src/replica/folder-wholeness.ts';
 import { PeerRequests } from '../../../src/replica/peer-requests.ts';
 import { Replica } from '../../../src/replica/replica.ts';
 import { ABSENT, found, type ReplicaReply, ReplyKind, STORED } from '../../../src/reply.ts';
+import { Consistency } from '../../../src/request-options.ts';
 import { InFlightTable } from '../../../src/rpc/in-flight.ts';
 import { RequestKind } from '../../../src/settlement.ts';
+import { CONVERGENCE_MUTATIONS } from './convergence-mutations.ts';
+import type { Mutation } from './mutation.ts';
 import { all, patch, patchGetter, type Undo } from './patch.ts';
-
-export interface Mutation {
-  readonly name: string;
-  readonly part: 'coordinator' | 'RPC' | 'replica' | 'repair' | 'watermark' | 'engine';
-  /** In how many seeds `npm run simulate:planted` found it last. */
-  readonly foundIn: number;
-  readonly plant: () => Undo;
-}
 
 const NOBODY = { onReply: () => undefined };
 
@@ -46,11 +39,11 @@ function hearing(
   );
 }
 
-export const MUTATIONS: readonly Mutation[] = [
+const OTHER_MUTATIONS: readonly Mutation[] = [
   {
     name: 'a replica that failed counts as one that has stored',
     part: 'coordinator',
-    foundIn: 12,
+    foundIn: 9,
     plant: () => hearing(RequestKind.write, (reply) => (reply.kind === ReplyKind.failed ? STORED : reply)),
   },
   {
@@ -86,7 +79,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'a replica that failed has nothing, for a read',
     part: 'coordinator',
-    foundIn: 1,
+    foundIn: 12,
     plant: () => hearing(RequestKind.read, (reply) => (reply.kind === ReplyKind.failed ? ABSENT : reply)),
   },
   {
@@ -132,6 +125,36 @@ export const MUTATIONS: readonly Mutation[] = [
       ),
   },
   {
+    name: 'a value lives twice as long as it should',
+    part: 'coordinator',
+    foundIn: 6,
+    plant: () =>
+      patch(
+        Coordinator.prototype,
+        'put',
+        (original) =>
+          function (this: Coordinator, key, value, options, reply, waitedMs) {
+            original.call(this, key, value, { ...options, ttlMs: 2 * options.ttlMs }, reply, waitedMs);
+          },
+      ),
+  },
+  {
+    name: 'a linearizable read asks one replica alone',
+    part: 'coordinator',
+    foundIn: 8,
+    plant: () =>
+      patch(
+        Coordinator.prototype,
+        'get',
+        (original) =>
+          function (this: Coordinator, key, options, reply, waitedMs) {
+            const isRegister = options.consistency === Consistency.linearizable;
+            const weak = { ...options, consistency: Consistency.default, ack: 1 };
+            original.call(this, key, isRegister ? weak : options, reply, waitedMs);
+          },
+      ),
+  },
+  {
     name: 'an answer goes to the request after the one that it is for',
     part: 'RPC',
     foundIn: 1,
@@ -166,7 +189,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: "a peer's deletion is answered and not stored",
     part: 'replica',
-    foundIn: 2,
+    foundIn: 1,
     plant: () =>
       patch(
         PeerRequests.prototype,
@@ -205,38 +228,11 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'a node stores no write of its own',
     part: 'replica',
-    foundIn: 1,
+    foundIn: 3,
     plant: () =>
       patch(Replica.prototype, 'write', () => (_key, _record, sink, position) => {
         sink.onReply(position, STORED);
       }),
-  },
-  {
-    name: 'what a round brings is answered and not stored',
-    part: 'repair',
-    foundIn: 2,
-    plant: () => patch(RoundRecords.prototype, 'store', () => async () => StoreOutcome.stored),
-  },
-  {
-    name: 'the digests of all slots are equal',
-    part: 'repair',
-    foundIn: 2,
-    plant: () =>
-      patch(RecordStore.prototype, 'slotDigests', () => async (slots) => new Uint32Array(2 * slots.length)),
-  },
-  {
-    name: 'slots count as settled up to a time to come',
-    part: 'watermark',
-    foundIn: 11,
-    plant: () =>
-      patch(
-        SlotPromises.prototype,
-        'settle',
-        (original) =>
-          function (this: SlotPromises, slot, timestamp) {
-            original.call(this, slot, timestamp + 8_000 * TIMESTAMPS_PER_MS);
-          },
-      ),
   },
   {
     name: 'nothing is synced',
@@ -259,7 +255,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'the first batch of a log, or of the manifest, is left out when it is read',
     part: 'engine',
-    foundIn: 2,
+    foundIn: 1,
     plant: () => {
       const begun = new WeakSet<BatchReader>();
       return patch(
@@ -290,3 +286,5 @@ export const MUTATIONS: readonly Mutation[] = [
       ),
   },
 ];
+
+export const MUTATIONS: readonly Mutation[] = [...OTHER_MUTATIONS, ...CONVERGENCE_MUTATIONS];
