@@ -84,8 +84,9 @@ class Run {
     await this.#untilAllServe();
     const proved = await this.#checkSettled();
     const handedOff = await this.#checkHandoff();
-    // The same as `--anti-entropy-interval`, for the slots that have keys alone.
-    this.#cluster.time.every(REPAIR_MS, () => this.#cluster.repair(this.#keys));
+    // The same as `--anti-entropy-interval`, for the slots that have keys alone. Where there is one, it has to do.
+    if (this.#plan.cluster.antiEntropyIntervalMs === 0)
+      this.#cluster.time.every(REPAIR_MS, () => this.#cluster.repair(this.#keys));
     let mendedMs = this.#nowMs;
     await this.#passTo(mendedMs + REST_MS);
     let finals = await this.#finalStates();

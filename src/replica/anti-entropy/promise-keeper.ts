@@ -85,7 +85,8 @@ export class PromiseKeeper {
   }
 
   async #save(slots: Uint16Array): Promise<void> {
-    const groups = new Set(Array.from(slots, (slot) => Math.floor(slot / GROUP_SLOTS)));
+    const groups = new Set<number>();
+    for (const slot of slots) groups.add(Math.floor(slot / GROUP_SLOTS));
     await Promise.all(
       Array.from(groups, (group) =>
         this.#records.put(OwnPart.watermarks, Uint8Array.of(group), encodePromises(this.#groupOf(group))),
@@ -102,9 +103,7 @@ export class PromiseKeeper {
     const first = group * GROUP_SLOTS;
     return {
       basis: this.#basis,
-      barred: Float64Array.from({ length: GROUP_SLOTS }, (_, index) =>
-        this.#promises.barredAt(first + index),
-      ),
+      barred: this.#promises.barredFrom(first, GROUP_SLOTS),
       settled: this.#settling.slice(first, first + GROUP_SLOTS),
     };
   }

@@ -53,6 +53,11 @@ export class SlotPromises {
     return this.#barred[slot];
   }
 
+  /** Of so many slots, as a copy. */
+  barredFrom(first: number, count: number): Float64Array {
+    return this.#barred.slice(first, first + count);
+  }
+
   settledAt(slot: number): number {
     return this.#settled[slot];
   }

@@ -3,8 +3,10 @@ import { Outcome } from '../../outcome.ts';
 import type { History, Observation, Violation } from '../history.ts';
 import { RequestMethod } from '../plan/plan.ts';
 import { describeFault, linearizabilityFault, type RegisterOperation } from './linearizability.ts';
-import { byKey, isRead, lostDisks } from './versions.ts';
+import { byKey, isAnsweredRead, isRead, lostDisks } from './versions.ts';
 
+/** How the answer to a write ends whose condition was not met by what was there. */
+const NOTHING_WRITTEN = 'nothing was written.';
 const CHECK = 'linearizable requests are';
 
 export function checkRegisters(history: History): Violation[] {
@@ -12,7 +14,8 @@ export function checkRegisters(history: History): Violation[] {
   return [...byKey(asked)].flatMap((observations) => {
     // Nothing is promised once so many disks have lost what they had.
     if (observations.some((one) => lostDisks(history, one) >= one.request.ack)) return [];
-    const fault = linearizabilityFault(observations.flatMap(operationOf));
+    const read = new Set(observations.filter(isAnsweredRead).map(({ readId }) => readId));
+    const fault = linearizabilityFault(observations.flatMap((one) => operationOf(one, read)));
     if (fault === null) return [];
     return [
       {
@@ -24,14 +27,22 @@ export function checkRegisters(history: History): Violation[] {
   });
 }
 
-function operationOf(observation: Observation): RegisterOperation[] {
-  const { answeredAt, calledAt, outcome, readId, request } = observation;
+/** @param read whose values were read */
+function operationOf(observation: Observation, read: ReadonlySet<number>): RegisterOperation[] {
+  const { answeredAt, calledAt, outcome, readId, reason, request } = observation;
   const { id, key, kind } = request;
   const isDone = outcome === Outcome.ok || outcome === Outcome.notFound;
   const time = { key, calledAt, answeredAt: isDone ? answeredAt : Number.POSITIVE_INFINITY };
   if (isRead(observation))
     return isDone ? [{ ...time, kind: 'read', value: readId < 0 ? null : `#${readId}` }] : [];
   // Nothing was written; any other failure may have left it on some replica.
-  if (outcome === Outcome.badRequest || outcome === Outcome.conditionFailed) return [];
+  if (outcome === Outcome.badRequest) return [];
+  if (outcome === Outcome.conditionFailed) {
+    if (reason.endsWith(NOTHING_WRITTEN)) return [];
+    // Another write came first. A read at the same time may have seen this one; after its answer it is not read any more.
+    // (Of a deletion nobody can tell whether it was the one that a read saw.)
+    if (kind === RequestMethod.put && !read.has(id)) return [];
+    if (kind === RequestMethod.put) time.answeredAt = answeredAt;
+  }
   return [{ ...time, kind: 'write', value: kind === RequestMethod.delete ? null : `#${id}` }];
 }

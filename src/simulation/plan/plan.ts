@@ -82,6 +82,8 @@ export interface ClusterShape {
   readonly memtableBytes: number;
   readonly requestTimeoutMs: number;
   readonly maxClockDriftMs: number;
+  /** How often rounds go over all slots; 0: only over slots with keys, when they are asked for. */
+  readonly antiEntropyIntervalMs: number;
 }
 
 export interface Plan {

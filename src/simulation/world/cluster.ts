@@ -118,7 +118,7 @@ function topologyOf({ nodes, placement, zones }: ClusterShape): Topology {
 
 /** So small that some hundred requests reach the bounds. */
 function settingsOf(shape: ClusterShape): NodeSettings {
-  const { maxClockDriftMs, memtableBytes, replication, requestTimeoutMs } = shape;
+  const { antiEntropyIntervalMs, maxClockDriftMs, memtableBytes, replication, requestTimeoutMs } = shape;
   return {
     ...defaultNodeSettings(),
     replication,
@@ -128,7 +128,6 @@ function settingsOf(shape: ClusterShape): NodeSettings {
     memtableBytes,
     blockCacheBytes: 64 * KIB,
     readers: 1,
-    // Rounds over all 65,536 slots would take more time than all requests: they are asked for, slot by slot.
-    antiEntropyIntervalMs: 0,
+    antiEntropyIntervalMs,
   };
 }

@@ -7,7 +7,7 @@ test('the engine purges once, when no further slots are settled', () => {
   const clock = new FakeClock();
   let purges = 0;
   const rest = new PurgeRest(clock, () => purges++);
-  for (let stretch = 0; stretch < 5; stretch++) {
+  for (let stretch = 0; stretch < 4; stretch++) {
     rest.settled();
     clock.advance(2_000);
   }
@@ -18,6 +18,17 @@ test('the engine purges once, when no further slots are settled', () => {
   assert.equal(purges, 1);
   rest.settled();
   clock.advance(3_000);
+  assert.equal(purges, 2);
+});
+
+test('the engine purges every ten seconds while slots are settled without end', () => {
+  const clock = new FakeClock();
+  let purges = 0;
+  const rest = new PurgeRest(clock, () => purges++);
+  for (let round = 0; round < 20; round++) {
+    rest.settled();
+    clock.advance(1_500);
+  }
   assert.equal(purges, 2);
 });
 

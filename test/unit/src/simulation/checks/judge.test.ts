@@ -29,12 +29,26 @@ describe('linearizable requests are', () => {
     const run = new HistoryByHand();
     const refused = run.put(1, REGISTER);
     refused.outcome = Outcome.conditionFailed;
+    refused.reason = 'The value of the key is not one that the condition allows: nothing was written.';
     const unknown = run.unknown(REGISTER);
     run.get(null, REGISTER);
     run.get({ ...unknown, timestamp: 2 }, REGISTER);
     assert.deepEqual(checkRegisters(run.history), []);
     run.get(refused, REGISTER);
     assert.equal(checkRegisters(run.history).length, 1);
+  });
+
+  test('a write that lost to another one may be seen at the same time, and not after it was told so', () => {
+    const run = new HistoryByHand();
+    const overtaken = run.put(1, REGISTER);
+    overtaken.outcome = Outcome.conditionFailed;
+    overtaken.reason = 'The value of the key met the condition, but another write came before this one.';
+    run.get(null, REGISTER);
+    assert.deepEqual(checkRegisters(run.history), [], 'nobody has to see it');
+    const late = run.get(overtaken, REGISTER);
+    assert.equal(checkRegisters(run.history).length, 1);
+    run.observations.splice(1, 2, { ...late, calledAt: overtaken.calledAt });
+    assert.deepEqual(checkRegisters(run.history), []);
   });
 
   test('other requests are not judged as registers', () => {
