@@ -69,7 +69,7 @@ const OTHER_MUTATIONS: readonly Mutation[] = [
   {
     name: 'a replica whose data is not whole counts for reads',
     part: 'coordinator',
-    foundIn: 677,
+    foundIn: 82,
     plant: () =>
       hearing(RequestKind.read, (reply) => {
         if (reply.kind !== ReplyKind.incomplete) return reply;
@@ -204,7 +204,7 @@ const OTHER_MUTATIONS: readonly Mutation[] = [
   {
     name: 'an emptied folder counts as whole',
     part: 'replica',
-    foundIn: 677,
+    foundIn: 82,
     plant: () =>
       all(
         patchGetter(FolderWholeness.prototype, 'isWhole', () => true),
@@ -214,7 +214,7 @@ const OTHER_MUTATIONS: readonly Mutation[] = [
   {
     name: 'a node tells its peers nothing of what it remembers of them',
     part: 'replica',
-    foundIn: 677,
+    foundIn: 82,
     plant: () =>
       patch(
         FolderWholeness.prototype,
