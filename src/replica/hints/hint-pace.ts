@@ -11,7 +11,7 @@ const BATCH_BYTES = 1024 * 1024;
 const FIRST_RECORD_BYTES = 64 * 1024;
 const WEIGHT = 0.25;
 /** While clients ask for at least as much as is delivered. */
-const RESTS_PER_BATCH = 3;
+const RESTS_PER_BATCH = 9;
 const MAX_REST_MS = 1_000;
 
 export class HintPace {
