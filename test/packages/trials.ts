@@ -9,7 +9,7 @@ import { promisify } from 'node:util';
 import { freePortRow } from '../support/ports.ts';
 
 const run = promisify(execFile);
-const START_MS = 30_000;
+const PATIENCE_MS = 90_000;
 const FEATURES = path.join(import.meta.dirname, 'engine-features.ts');
 
 const USE_ENGINE = `(async () => {
@@ -48,7 +48,10 @@ export async function tryEngine(
       `${path.basename(path.dirname(node))}-${file}`,
       String(process.hrtime.bigint()),
     );
-    const { stdout } = await run(node, [path.join(folder, file), data], { cwd: folder, timeout: START_MS });
+    const { stdout } = await run(node, [path.join(folder, file), data], {
+      cwd: folder,
+      timeout: PATIENCE_MS,
+    });
     const { entries, openMs } = JSON.parse(stdout) as { entries: string[]; openMs: number };
     assert.deepEqual(entries, ['apple=red', 'pear=green', 'red'], file);
     opened.push(openMs);
@@ -64,7 +67,7 @@ export async function tryEngine(
 export async function tryFeatures(command: readonly string[], folder: string): Promise<string[]> {
   const [program, ...flags] = command;
   const door = path.join(folder, 'node_modules', 'native-free-lsm', 'dist', 'index.js');
-  const { stdout } = await run(program, [...flags, FEATURES, door], { cwd: folder, timeout: START_MS });
+  const { stdout } = await run(program, [...flags, FEATURES, door], { cwd: folder, timeout: PATIENCE_MS });
   const results = Object.entries(JSON.parse(stdout) as Record<string, string>);
   assert.ok(results.length >= 9, stdout);
   return results
@@ -91,7 +94,7 @@ export async function tryCluster(node: string, folder: string): Promise<{ startM
     });
   }
   try {
-    const patience = AbortSignal.timeout(START_MS);
+    const patience = AbortSignal.timeout(PATIENCE_MS);
     while (!output.includes('Ctrl-C stops.')) {
       if (child.exitCode !== null || patience.aborted) throw new Error(`serve said: ${output}`);
       await sleep(10);
@@ -121,10 +124,14 @@ export async function tryCommands(node: string, folder: string): Promise<void> {
   const commands = [
     ['--version'],
     ['fill', '--size', '1MiB', '--nodes', '1', '--data', `fill-${process.hrtime.bigint()}`],
-    ['simulate', '--seeds', '2', '--threads', '1', '--seed', '1'],
+    ['simulate', '--seeds', '1', '--threads', '1', '--seed', '1'],
   ];
   for (const command of commands) {
-    await run('npx', ['quorate', ...command], { cwd: folder, env: environmentOf(node), timeout: START_MS });
+    await run('npx', ['quorate', ...command], {
+      cwd: folder,
+      env: environmentOf(node),
+      timeout: PATIENCE_MS,
+    });
   }
 }
 

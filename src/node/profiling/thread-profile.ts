@@ -3,6 +3,7 @@ import v8 from 'node:v8';
 import type { ThreadHandle } from '../../../native-free-lsm/index.ts';
 import { loopIdleMs } from '../../clock.ts';
 import type { CpuMs, ProfileRequest } from '../../node-profile.ts';
+import { sampleByInspector } from './inspector-sampler.ts';
 
 /** Room for more samples than are due: a sampler that was late takes some at once. */
 const SPARE_SAMPLES = 1.25;
@@ -39,7 +40,7 @@ export interface Profilable {
 
 export const mainThread: Profilable = {
   startCpuProfile: (options) => v8.startCpuProfile(options),
-  startHeapProfile: (options) => v8.startHeapProfile(options),
+  startHeapProfile: (options) => v8.startHeapProfile?.(options) ?? sampleByInspector(options),
   counters: async () => countersOf(process.threadCpuUsage(), v8.getHeapStatistics(), loopIdleMs()),
 };
 

@@ -143,7 +143,7 @@ function placeOf(
 }
 
 function isWait({ functionName, url }: CallFrame): boolean {
-  return WAITING_FUNCTIONS.has(`${functionName} ${shortPath(url)}`);
+  return WAITING_FUNCTIONS.has(`${functionName} ${shortPath(url).replace(/\.js$/, '.ts')}`);
 }
 
 /** A sample stands for the time until the next one. */

@@ -29,6 +29,9 @@ export interface Frame {
 /** What paths are cut to: whoever reads a profile need not have the sources in the same folder. */
 const ROOT = /^(?:file:\/\/)?.*?\/((?:node_modules|native-free-lsm|src|bench|test)\/.*)$/;
 
+/** Our own files where the published package is installed, and the libraries that it carries. */
+const INSTALLED = /^.*\/node_modules\/quorate\/dist\/(?:vendor|(native-free-lsm|src))\/(.*)$/;
+
 export function groupFrame(name: string): Frame {
   return { name, steadyName: name, kind: FrameKind.group };
 }
@@ -54,8 +57,10 @@ export function isSampler({ functionName, url }: CallFrame): boolean {
   return url === 'node:v8' && /^(?:start|stop)(?:Cpu|Heap)Profile$/.test(functionName);
 }
 
-/** From the project's folder on, or from the last `node_modules`. */
+/** From the project's folder on, or from the last `node_modules`, as if the package were the project. */
 export function shortPath(url: string): string {
+  const [, own, file] = INSTALLED.exec(url) ?? [];
+  if (file !== undefined) return `${own ?? 'node_modules'}/${file}`;
   const library = url.lastIndexOf('/node_modules/');
   if (library >= 0) return url.slice(library + 1);
   return ROOT.exec(url)?.[1] ?? url.replace(/^file:\/\//, '');

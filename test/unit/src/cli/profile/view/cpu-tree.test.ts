@@ -31,6 +31,20 @@ test('a thread’s time is shown by node, thread and function, and time with not
   assert.equal(tree.total, 15);
 });
 
+test('the files of the published package are ours, what it carries are libraries, and its threads wait', () => {
+  const dist = 'file:///usr/lib/node_modules/quorate/dist';
+  const cpu = cpuProfile([
+    [`onTurn@${dist}/src/node/node.js:10`, 3],
+    [`onTurn@${dist}/src/node/node.js:10 > parse@${dist}/vendor/msgpackr/unpack.js:7`, 2],
+    [`wait@${dist}/native-free-lsm/shared/ring.js:9`, 50],
+  ]);
+  const tree = cpuTreeOf([{ name: 'node-1', threads: [threadFiles('writer', { cpu })] }]);
+  assert.deepEqual(stackLines(tree), [
+    'node-1 > writer > onTurn src/node/node.js:10 3',
+    'node-1 > writer > onTurn src/node/node.js:10 > parse node_modules/msgpackr/unpack.js:7 2',
+  ]);
+});
+
 test('a native call to the system is kernel time below the function that asked for it', () => {
   const cpu = cpuProfile([
     [WRITE, 30],
