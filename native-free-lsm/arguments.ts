@@ -26,15 +26,8 @@ function isDetached({ buffer }: Uint8Array): boolean {
   return buffer instanceof ArrayBuffer && buffer.detached;
 }
 
-/** A key that can be stored. */
+/** A key, or a bound of a range. Either may be empty. */
 export function keyFault(name: string, given: unknown): LsmError | undefined {
-  const fault = boundFault(name, given);
-  if (fault !== undefined || (given as Uint8Array).length > 0) return fault;
-  return invalidArgument(`${name} must have at least one byte`);
-}
-
-/** A key, or a bound of a range, which may be empty. */
-export function boundFault(name: string, given: unknown): LsmError | undefined {
   const fault = bytesFault(name, given);
   if (fault !== undefined) return fault;
   const { length } = given as Uint8Array;
@@ -115,7 +108,7 @@ export function rangeFault(
   name: string,
   { start, end }: { start?: unknown; end?: unknown },
 ): LsmError | undefined {
-  return optionalFault(boundFault, `${name}.start`, start) ?? optionalFault(boundFault, `${name}.end`, end);
+  return optionalFault(keyFault, `${name}.start`, start) ?? optionalFault(keyFault, `${name}.end`, end);
 }
 
 /** What nearly all calls for a stopped directory begin with. */

@@ -1,8 +1,8 @@
 import {
   booleanFault,
-  boundFault,
   fieldsFault,
   invalidArgument,
+  keyFault,
   optionalFault,
   refuse,
   signalFault,
@@ -120,7 +120,7 @@ export class RangeScan implements AsyncIterableIterator<Entry, undefined, undefi
    * @throws LsmError INVALID_ARGUMENT
    */
   seek(key: Uint8Array): void {
-    refuse(boundFault('key', key));
+    refuse(keyFault('key', key));
     // A copy, as pages are read from there later.
     const target = ownBytes(key, 0, key.length);
     if (this.#underWay === 0) this.#seek(target);
@@ -219,10 +219,10 @@ function rangeOptionsFault(options: RangeOptions): LsmError | undefined {
   if (fault !== undefined) return fault;
   const { gt, gte, lt, lte, reverse, limit, values, signal } = options;
   return (
-    optionalFault(boundFault, 'options.gt', gt) ??
-    optionalFault(boundFault, 'options.gte', gte) ??
-    optionalFault(boundFault, 'options.lt', lt) ??
-    optionalFault(boundFault, 'options.lte', lte) ??
+    optionalFault(keyFault, 'options.gt', gt) ??
+    optionalFault(keyFault, 'options.gte', gte) ??
+    optionalFault(keyFault, 'options.lt', lt) ??
+    optionalFault(keyFault, 'options.lte', lte) ??
     (gt !== undefined && gte !== undefined
       ? invalidArgument('options.gt and options.gte are both given: a range begins at one key')
       : undefined) ??

@@ -1,8 +1,8 @@
 import {
   booleanFault,
-  boundFault,
   fieldsFault,
   invalidArgument,
+  keyFault,
   optionalFault,
   wholeNumberFault,
 } from '../arguments.ts';
@@ -18,8 +18,8 @@ export function pageFault(request: ScanPageRequest, encoders: number): LsmError 
   if (fault !== undefined) return fault;
   const { start, end, maxBytes, maxEntries, includeTombstones, encoder, nowMs } = request;
   return (
-    boundFault('request.start', start) ??
-    (end === null ? undefined : boundFault('request.end', end)) ??
+    keyFault('request.start', start) ??
+    (end === null ? undefined : keyFault('request.end', end)) ??
     wholeNumberFault('request.maxBytes', maxBytes, 0) ??
     wholeNumberFault('request.maxEntries', maxEntries, 0) ??
     wholeNumberFault('request.nowMs', nowMs, 0) ??

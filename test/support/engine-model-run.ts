@@ -437,8 +437,9 @@ export class ModelRun {
   }
 }
 
-/** Keys of many lengths; some are the beginning of others. */
+/** Keys of many lengths; some are the beginning of others, and one of all. */
 function keyOf(index: number): Buffer {
+  if (index === 0) return Buffer.alloc(0);
   return Buffer.from(`${'k'.repeat(1 + (index % 3))}${index}`);
 }
 
@@ -459,7 +460,7 @@ const ALL_SLOTS = slotsOf(Array.from({ length: KEYS }, (_, key) => key));
 function boundOf({ key, place }: Bound): Buffer {
   const at = keyOf(key);
   if (place === 'first') return Buffer.alloc(0);
-  if (place === 'piece') return at.subarray(0, 1 + (key % at.length));
+  if (place === 'piece') return at.subarray(0, 1 + (key % Math.max(1, at.length)));
   return place === 'behind' ? Buffer.concat([at, Buffer.of(0)]) : at;
 }
 

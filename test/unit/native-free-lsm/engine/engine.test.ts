@@ -18,7 +18,6 @@ test('values are bytes, the empty one included, and a key deleted is absent', as
   assert.deepEqual(await simulation.settle(engine.get(KEY)), Buffer.alloc(0));
   await simulation.settle(engine.delete(KEY));
   assert.equal(await simulation.settle(engine.get(KEY)), undefined);
-  await assert.rejects(simulation.settle(engine.put(new Uint8Array(0), KEY)), { code: 'INVALID_ARGUMENT' });
   await simulation.settle(engine.close());
   const calls: Promise<unknown>[] = [
     engine.put(KEY, KEY),
