@@ -14,13 +14,13 @@ import type { FileSystem } from '../fs/file-system.ts';
 import { logFileName } from '../log/log-format.ts';
 import { type EngineOptions, tableOptions } from '../options.ts';
 import { ControlWord } from '../shared/control.ts';
-import { type TableMetadata, tableFileName, temporaryTableFileName } from '../sstable/table-metadata.ts';
-import type { Executor } from '../threads/executor.ts';
+import type { TableMetadata } from '../sstable/table-metadata.ts';
 import { toLsmError } from '../threads/protocol/errors.ts';
 import type { BackgroundJob, BackgroundResult } from '../threads/protocol/posted-messages.ts';
 import type { Manifest } from '../version/manifest.ts';
 import { LEVELS } from '../version/version.ts';
 import type { Arenas } from './arenas.ts';
+import type { BackgroundJobs } from './background-jobs.ts';
 import { CompactionRetry } from './compaction-retry.ts';
 import type { EngineConditions, Worker } from './conditions.ts';
 import { DamagedTables } from './damaged-tables.ts';
@@ -42,7 +42,7 @@ interface MaintenanceParts {
   readonly expiryNowMs: () => number;
   readonly options: EngineOptions;
   readonly control: SharedArrayBuffer;
-  readonly executor: Executor;
+  readonly jobs: BackgroundJobs;
   readonly superVersions: SuperVersions;
   readonly arenas: Arenas;
   readonly manifest: Manifest;
@@ -118,6 +118,11 @@ export class Maintenance {
   /** Memtables that wait for their flush. */
   get sealedMemtables(): number {
     return this.#parts.arenas.activeGeneration - this.#parts.superVersions.current.oldestGeneration;
+  }
+
+  /** Numbers for tables that are in no version. */
+  takeFileIds(count: number): number[] {
+    return this.#commits.takeFileIds(count);
   }
 
   /** The writer has begun its first log. */
@@ -269,7 +274,7 @@ export class Maintenance {
         nowMs: 0,
       },
     } as const;
-    const result = await this.#runJob({ job, control: this.#parts.control });
+    const result = await this.#parts.jobs.run(job);
     if (this.#closed) throw CLOSED;
     const added = result.tables.map(({ metadata }) => metadata);
     await this.#commits.commit({ added, removed: beside.map(({ id }) => id) }, result.tables);
@@ -503,7 +508,7 @@ export class Maintenance {
     onFailed: (error: LsmError) => void,
   ): Promise<void> {
     try {
-      const result = await this.#runJob({ job, control: this.#parts.control });
+      const result = await this.#parts.jobs.run(job);
       if (this.#closed) return;
       await commit(result);
       // Damage stays, whatever else succeeds.
@@ -511,29 +516,6 @@ export class Maintenance {
       onWorked();
     } catch (error) {
       onFailed(toLsmError(error, job.type === 'flush' ? 'flush' : 'compaction'));
-    }
-  }
-
-  async #runJob(job: BackgroundJob): Promise<BackgroundResult> {
-    try {
-      return await this.#parts.executor.runBackground(job);
-    } catch (error) {
-      // A job that fails removes what it wrote; one whose thread died could not.
-      if (toLsmError(error, 'background').code === 'WORKER_DIED') await this.#removeRemains(job);
-      throw error;
-    }
-  }
-
-  /**
-   * Tables are begun in the order of their numbers, so when neither of a table's two files exists, no later table does.
-   */
-  async #removeRemains({ job }: BackgroundJob): Promise<void> {
-    const { directory, fileIds } = job.type === 'flush' ? job : job.spec;
-    for (const id of fileIds) {
-      const names = [temporaryTableFileName(id), tableFileName(id)];
-      const removals = names.map((name) => this.#parts.fs.remove(`${directory}/${name}`));
-      const results = await Promise.allSettled(removals);
-      if (results.every(({ status }) => status === 'rejected')) return;
     }
   }
 

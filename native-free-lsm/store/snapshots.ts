@@ -2,12 +2,12 @@ import { describe, invalidArgument } from '../arguments.ts';
 import type { LsmError } from '../errors.ts';
 import type { EpochDomain } from '../shared/epochs.ts';
 import type { ReadPoint } from '../threads/protocol/reader-messages.ts';
-import { SNAPSHOT_EXPIRED, StoreSnapshot } from './store-snapshot.ts';
-import type { SuperVersions } from './super-versions.ts';
+import { SNAPSHOT_EXPIRED, type SnapshotPoint, StoreSnapshot } from './store-snapshot.ts';
+import type { SuperVersion, SuperVersions } from './super-versions.ts';
 
 /**
  * The snapshots that are held, oldest first. Each pins a super-version, and so the memtables that belong to it. They
- * must not keep writers waiting for memory: the oldest is given up before that.
+ * must not keep writers waiting for memory: SnapshotKeeper moves them to super-versions without memtables before that.
  */
 export class Snapshots {
   readonly #superVersions: SuperVersions;
@@ -21,10 +21,9 @@ export class Snapshots {
 
   take(point: ReadPoint): StoreSnapshot {
     const superVersion = this.#superVersions.pin();
-    const snapshot = new StoreSnapshot({ ...point, superVersion }, (ended) => {
+    const snapshot = new StoreSnapshot({ ...point, superVersion }, (ended, last) => {
       this.#held.delete(ended);
-      // Reads that name it may still be in a ring.
-      this.#epochs.retire(() => this.#superVersions.unpin(superVersion));
+      this.#retire(last.superVersion);
       this.#superVersions.collect();
     });
     this.#held.add(snapshot);
@@ -42,26 +41,54 @@ export class Snapshots {
       : invalidArgument('snapshot must be of this engine, not of another');
   }
 
-  /** Gives up the snapshots that pin more than `maxSealed` memtables below the active one. */
-  expire(activeGeneration: number, maxSealed: number): void {
-    for (const snapshot of this.#held) {
-      const pinned = snapshot.point?.superVersion.tables.oldestGeneration ?? activeGeneration;
-      if (activeGeneration - pinned > maxSealed) snapshot.release();
-    }
+  /** Of the snapshots that pin memtables, the point of the oldest. */
+  oldest(): SnapshotPoint | undefined {
+    for (const { point } of this.#held) if (point !== undefined && !isKept(point)) return point;
+    return undefined;
   }
 
-  /** Gives up the oldest snapshot that pins memtables which are in tables by now: an opening may have found many. */
-  giveUpOne(): void {
-    const { oldestGeneration } = this.#superVersions.current;
-    for (const snapshot of this.#held) {
-      if ((snapshot.point?.superVersion.tables.oldestGeneration ?? oldestGeneration) >= oldestGeneration)
-        continue;
-      snapshot.release();
-      return;
+  /** How many different moments are read from tables alone. */
+  get keptMoments(): number {
+    const moments = new Set<SuperVersion>();
+    for (const { point } of this.#held)
+      if (point !== undefined && isKept(point)) moments.add(point.superVersion);
+    return moments.size;
+  }
+
+  /** Has the snapshots of a moment read from another super-version, which has the same without memtables. */
+  move(from: SnapshotPoint, superVersion: SuperVersion): void {
+    const point = { ...from, superVersionId: superVersion.tables.id, superVersion };
+    for (const snapshot of this.#of(from)) {
+      snapshot.point = point;
+      this.#superVersions.hold(superVersion);
+      this.#retire(from.superVersion);
     }
+    this.#superVersions.collect();
+  }
+
+  /** Gives the snapshots of a moment up. */
+  giveUp(point: SnapshotPoint): void {
+    for (const snapshot of this.#of(point)) snapshot.release();
   }
 
   releaseAll(): void {
     for (const snapshot of [...this.#held]) snapshot.release();
   }
+
+  #of({ generation, limit, superVersion }: SnapshotPoint): StoreSnapshot[] {
+    return [...this.#held].filter(
+      ({ point }) =>
+        point?.superVersion === superVersion && point.generation === generation && point.limit === limit,
+    );
+  }
+
+  #retire(superVersion: SuperVersion): void {
+    // Reads that name it may still be in a ring.
+    this.#epochs.retire(() => this.#superVersions.unpin(superVersion));
+  }
+}
+
+/** Whether all that the moment has is in tables. */
+function isKept({ generation, superVersion }: SnapshotPoint): boolean {
+  return superVersion.tables.oldestGeneration > generation;
 }

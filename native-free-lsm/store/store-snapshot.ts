@@ -32,5 +32,5 @@ export class StoreSnapshot {
 
 export const SNAPSHOT_EXPIRED = new LsmError(
   'SNAPSHOT_EXPIRED',
-  'the snapshot was released, or given up because its memory was needed: take a new one',
+  'the snapshot was released, or given up because too many were held or the disk failed: take a new one',
 );

@@ -208,8 +208,8 @@ export class RecordStore {
   }
 
   /**
-   * A view of this moment. It pins memtables: when their memory is needed for writing, the oldest snapshot is given up,
-   * and its reads fail with SNAPSHOT_EXPIRED.
+   * A view of this moment, for as long as it is held. Of those that outlive their memtables sixteen moments are kept at
+   * a time; reads of others fail with SNAPSHOT_EXPIRED.
    */
   snapshot(): StoreSnapshot {
     if (this.#closing !== undefined) throw CLOSED;

@@ -19,6 +19,9 @@ export interface SuperVersion {
   pins: number;
 }
 
+/** Above all generations: no memtable belongs to it. */
+const NO_GENERATION = Number.MAX_SAFE_INTEGER;
+
 /** What an opening has found: the tables, and the generation from which on memtables are not in them. */
 interface FirstSuperVersion {
   readonly version: Version;
@@ -89,7 +92,7 @@ export class SuperVersions {
   install(version: Version, oldestGeneration: number, added: readonly TableHandle[]): void {
     const previous = this.#current;
     this.#current = this.#make(version, oldestGeneration, added);
-    this.#post(message(this.#current, added));
+    this.#post(message(this.#current, added, true));
     // Only main writes it: this is the count that came with the message above.
     const superVersionEpoch = Atomics.load(this.#words, ControlWord.superVersionEpoch);
     const framesPushed = this.#writer?.framesPushed ?? 0;
@@ -97,6 +100,14 @@ export class SuperVersions {
       this.#outdated.push({ superVersion: previous, superVersionEpoch, framesPushed }),
     );
     this.collect();
+  }
+
+  /** A super-version for snapshots of `base` alone, with tables in the place of all its memtables. It is pinned once. */
+  branch(base: SuperVersion, added: readonly TableHandle[]): SuperVersion {
+    const version = base.version.apply({ added: added.map(({ metadata }) => metadata), removed: [] });
+    const superVersion = this.#make(version, NO_GENERATION, added);
+    this.#post(message(superVersion, added, false));
+    return superVersion;
   }
 
   #make(version: Version, oldestGeneration: number, added: readonly TableHandle[]): SuperVersion {
@@ -152,7 +163,7 @@ export class SuperVersions {
     this.#links.push(link);
     let added = [...this.#readers.values()].map((reader) => reader.handle);
     for (const superVersion of this.#live) {
-      link.post(message(superVersion, added));
+      link.post(message(superVersion, added, superVersion === this.#current));
       added = [];
     }
     this.#announce();
@@ -202,7 +213,11 @@ export class SuperVersions {
   }
 }
 
-function message(superVersion: SuperVersion, added: readonly TableHandle[]): WorkerMessage {
+function message(
+  superVersion: SuperVersion,
+  added: readonly TableHandle[],
+  isCurrent: boolean,
+): WorkerMessage {
   return {
     type: 'superVersion',
     id: superVersion.tables.id,
@@ -210,5 +225,6 @@ function message(superVersion: SuperVersion, added: readonly TableHandle[]): Wor
     levels: superVersion.version.levels.map((tables) => tables.map((table) => table.id)),
     quarantine: superVersion.version.quarantine.map((table) => table.id),
     added,
+    isCurrent,
   };
 }

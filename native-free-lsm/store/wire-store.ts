@@ -6,6 +6,7 @@ import { EpochDomain } from '../shared/epochs.ts';
 import type { Executor } from '../threads/executor.ts';
 import type { RoleInit } from '../threads/protocol/posted-messages.ts';
 import { Arenas } from './arenas.ts';
+import { BackgroundJobs } from './background-jobs.ts';
 import { Checkpoints } from './checkpoints.ts';
 import { ClosingStack } from './closing-stack.ts';
 import { EngineConditions } from './conditions.ts';
@@ -18,6 +19,7 @@ import { ReaderChannels } from './reader-channels.ts';
 import type { RecoveredState } from './recovery.ts';
 import { RingTraffic } from './ring-traffic.ts';
 import { SlotKeeper } from './slot-keeper.ts';
+import { SnapshotKeeper } from './snapshot-keeper.ts';
 import { Snapshots } from './snapshots.ts';
 import { SuperVersions } from './super-versions.ts';
 import type { WriteQueue } from './write-queue.ts';
@@ -94,11 +96,18 @@ function connect(
   const arenas = new Arenas(control, options.memtableBytes, options.maxSealedMemtables + 3, hashSeed);
   for (const { generation, memory } of state.memtables) arenas.adopt(generation, memory);
   const arena = arenas.begin(state.nextGeneration);
+  const removals = new Set<Promise<void>>();
+  // A later engine may give the number of a file that no manifest has named anew.
+  opened.defer(async () => {
+    await Promise.all(removals);
+  });
   const superVersions = new SuperVersions(control, epochs, state, {
     onTableUnused: ({ metadata, path }) => {
       cache.removeTable(metadata.id);
       conditions.forgetTable(path);
-      fs.remove(path).catch((error: Error) => report(error.message));
+      const removal = fs.remove(path).catch((error: Error) => report(error.message));
+      removals.add(removal);
+      removal.finally(() => removals.delete(removal));
     },
     onGenerationsUnused: (below) => {
       arenas.release(below);
@@ -128,6 +137,7 @@ function connect(
     writer.ask();
   });
   const isHeld = (): boolean => held.reason !== undefined;
+  const jobs = new BackgroundJobs(executor, fs, control);
   const maintenance = new Maintenance({
     directory,
     fs,
@@ -135,7 +145,7 @@ function connect(
     expiryNowMs,
     options,
     control,
-    executor,
+    jobs,
     superVersions,
     arenas,
     manifest,
@@ -144,11 +154,24 @@ function connect(
     report,
     conditions,
     isHeld,
-    onArenasShort: () => snapshots.giveUpOne(),
+    onArenasShort: () => keeper.makeRoom(),
     onFlushed: (generation, flushed) => slots.flushed(generation, flushed),
     onIngested: (ingested) => slots.ingested(ingested),
     onLost: () => slots.lost(),
     onQuarantineChanged: () => slots.quarantineChanged(),
+  });
+
+  const keeper = new SnapshotKeeper({
+    directory,
+    options,
+    hashSeed,
+    superVersions,
+    snapshots,
+    arenas,
+    jobs,
+    expiryNowMs,
+    takeFileIds: (count) => maintenance.takeFileIds(count),
+    report,
   });
 
   const { fingerprintSeed } = state;
@@ -227,7 +250,7 @@ function connect(
       onRotated: (next) => {
         arenas.taken(next);
         maintenance.rotated(next);
-        snapshots.expire(next, options.maxSealedMemtables);
+        keeper.rotated(next);
       },
       onBegun: (first) => maintenance.logBegun(first),
       onQueued: () => traffic.publishSoon(),
@@ -253,6 +276,7 @@ function connect(
   });
   opened.defer(() => slots.close(CLOSED));
   opened.defer(() => checkpoints.close());
+  opened.defer(() => keeper.close());
   opened.defer(() => maintenance.close(CLOSED));
   opened.defer(() => writer.stopAsking());
   opened.defer(() => held.stop());

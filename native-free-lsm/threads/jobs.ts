@@ -4,6 +4,7 @@ import { writeTables } from '../compaction/table-output.ts';
 import { recordFrom } from '../format/record.ts';
 import { slotOf } from '../format/slot.ts';
 import type { FileSystem } from '../fs/file-system.ts';
+import { MergingIterator } from '../iterator/merging-iterator.ts';
 import { Memtable } from '../memtable/memtable.ts';
 import { ControlWord } from '../shared/control.ts';
 import { runSlotJob, type SlotJobResult } from '../slots/slot-job.ts';
@@ -16,7 +17,7 @@ import type { BackgroundJob, BackgroundResult, CheckpointJob, SlotsJob } from '.
 
 const NOTHING_LEFT = new Uint8Array(0);
 
-/** Runs a flush, a merge or an ingest to its end, or until main cancels it. When it fails it removes what it has written. */
+/** Runs a job that writes tables to its end, or until main cancels it. When it fails it removes what it has written. */
 export function runBackgroundJob(fs: FileSystem, { job, control }: BackgroundJob): BackgroundResult {
   const cancelled = cancelledBy(control);
   if (job.type === 'merge') {
@@ -32,24 +33,31 @@ export function runBackgroundJob(fs: FileSystem, { job, control }: BackgroundJob
     const { tables, left, slots } = ingestRecords(fs, job.spec, cancelled);
     return { tables: load(fs, job.spec.directory, tables), damaged: [], slots: slots.bytes, left };
   }
+  const spec = {
+    directory: job.directory,
+    outputLevel: 0,
+    fileIds: job.fileIds,
+    targetFileBytes: job.targetFileBytes,
+    table: job.table,
+    bottommost: false,
+    dropTombstonesBelow: 0,
+    watermarks: null,
+    nowMs: job.nowMs,
+  };
+  if (job.type === 'snapshot') {
+    // They stay until main has heard of the end: the job's super-version is held.
+    const sources = job.memtables.map(({ arena, limit }) => new Memtable(arena).iterator(limit));
+    const tables = writeTables(fs, new MergingIterator(sources), spec, cancelled);
+    return {
+      tables: load(fs, job.directory, tables),
+      damaged: [],
+      slots: new SlotSet().bytes,
+      left: NOTHING_LEFT,
+    };
+  }
   // The memtable is sealed: nothing is added to it, and it stays until this flush is part of a super-version.
   const memtable = new Memtable(job.arena);
-  const tables = writeTables(
-    fs,
-    memtable.iterator(memtable.publishedOffset),
-    {
-      directory: job.directory,
-      outputLevel: 0,
-      fileIds: job.fileIds,
-      targetFileBytes: job.targetFileBytes,
-      table: job.table,
-      bottommost: false,
-      dropTombstonesBelow: 0,
-      watermarks: null,
-      nowMs: job.nowMs,
-    },
-    cancelled,
-  );
+  const tables = writeTables(fs, memtable.iterator(memtable.publishedOffset), spec, cancelled);
   return {
     tables: load(fs, job.directory, tables),
     damaged: [],

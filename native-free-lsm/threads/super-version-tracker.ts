@@ -79,7 +79,7 @@ export class SuperVersionTracker {
     const levels = message.levels.map(readersOf);
     const set = new TableSet(message.id, message.oldestGeneration, levels, readersOf(message.quarantine));
     this.#sets.set(set.id, set);
-    this.#latest = set;
+    if (message.isCurrent) this.#latest = set;
   }
 
   #dropUnusedTables(): void {

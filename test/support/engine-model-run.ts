@@ -383,19 +383,13 @@ export class ModelRun {
   async #readSnapshot({ which, key, whole }: { which: number; key: number; whole: boolean }): Promise<void> {
     const taken = this.#snapshots[which];
     if (taken === undefined) return;
-    try {
-      const found = await this.#settle(this.#engine.get(keyOf(key), taken.snapshot));
-      const nowMs = this.#simulation.clock.nowMs();
-      assert.equal(text(found), visibleValue(taken.entries, name(key), nowMs), 'in a snapshot');
-      if (!whole) return;
-      const start = { key, place: 'at' } as const;
-      for (const reverse of [false, true])
-        await this.#checkRange({ ...WHOLE_RANGE, start, reverse }, taken.entries, taken.snapshot);
-    } catch (error) {
-      // Its memory was needed for writing.
-      if ((error as { code?: string }).code !== 'SNAPSHOT_EXPIRED') throw error;
-      this.#snapshots.splice(which, 1);
-    }
+    const found = await this.#settle(this.#engine.get(keyOf(key), taken.snapshot));
+    const nowMs = this.#simulation.clock.nowMs();
+    assert.equal(text(found), visibleValue(taken.entries, name(key), nowMs), 'in a snapshot');
+    if (!whole) return;
+    const start = { key, place: 'at' } as const;
+    for (const reverse of [false, true])
+      await this.#checkRange({ ...WHOLE_RANGE, start, reverse }, taken.entries, taken.snapshot);
   }
 
   async #crash({ stop, seed }: Operation & { type: 'crash' }): Promise<void> {

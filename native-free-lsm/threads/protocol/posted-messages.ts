@@ -27,6 +27,8 @@ interface SuperVersionMessage {
   readonly quarantine: readonly number[];
   /** Handles that earlier messages have not brought. */
   readonly added: readonly TableHandle[];
+  /** Whether it is the newest state, and not one that snapshots alone read. */
+  readonly isCurrent: boolean;
 }
 
 export type WorkerMessage =
@@ -73,6 +75,18 @@ interface FlushJob {
   readonly nowMs: number;
 }
 
+/** Writes what a snapshot sees of memtables to tables for itself. */
+interface SnapshotJob {
+  readonly type: 'snapshot';
+  readonly directory: string;
+  /** Newest first; of each the entries below its limit. */
+  readonly memtables: readonly { readonly arena: SharedArrayBuffer; readonly limit: number }[];
+  readonly fileIds: readonly number[];
+  readonly targetFileBytes: number;
+  readonly table: TableWriterOptions;
+  readonly nowMs: number;
+}
+
 interface MergeJob {
   readonly type: 'merge';
   readonly spec: MergeSpec;
@@ -84,7 +98,7 @@ interface IngestJob {
 }
 
 export interface BackgroundJob {
-  readonly job: FlushJob | MergeJob | IngestJob;
+  readonly job: FlushJob | SnapshotJob | MergeJob | IngestJob;
   readonly control: SharedArrayBuffer;
 }
 

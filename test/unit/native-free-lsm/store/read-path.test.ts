@@ -124,7 +124,7 @@ test('a damaged block fails what needs it, with file and offset, and nothing els
   await simulation.settle(store.close());
 });
 
-test('a snapshot shows one moment through writes, flushes and compactions, until its memory is needed', async () => {
+test('a snapshot shows one moment through writes, flushes and compactions', async () => {
   const simulation = new EngineSimulation();
   const store = await filled(simulation);
   const snapshot = store.snapshot();
@@ -148,10 +148,7 @@ test('a snapshot shows one moment through writes, flushes and compactions, until
   const entries = pageEntries(page);
   assert.equal(entries.length, 100);
   assert.deepEqual(entries[0][1], record(1, 'v'.repeat(100)));
-  for (let i = 0; snapshot.point !== undefined; i++) {
-    assert.ok(i < 200, 'it is given up');
-    await simulation.settle(writeRecordTo(store, key(i % 100), record(6000 + i, Buffer.alloc(4000))));
-  }
+  snapshot.release();
   assert.equal(((await read(0)).error as LsmError).code, 'SNAPSHOT_EXPIRED');
   await assert.rejects(simulation.settle(store.rangePage(ALL, snapshot)), { code: 'SNAPSHOT_EXPIRED' });
   await simulation.settle(store.close());

@@ -17,6 +17,7 @@ import { HASH_SEED } from '../../../support/hash-flood.ts';
 /** A super-version of nothing: no memtable at or above generation 2, no table. */
 const SUPER_VERSION: WorkerMessage = {
   type: 'superVersion',
+  isCurrent: true,
   id: 1,
   oldestGeneration: 2,
   levels: [],

@@ -1,0 +1,42 @@
+import type { FileSystem } from '../fs/file-system.ts';
+import { tableFileName, temporaryTableFileName } from '../sstable/table-metadata.ts';
+import type { Executor } from '../threads/executor.ts';
+import { toLsmError } from '../threads/protocol/errors.ts';
+import type { BackgroundJob, BackgroundResult } from '../threads/protocol/posted-messages.ts';
+
+/** Has jobs that write tables run in background threads. A job that fails leaves no file. */
+export class BackgroundJobs {
+  readonly #executor: Pick<Executor, 'runBackground'>;
+  readonly #fs: FileSystem;
+  readonly #control: SharedArrayBuffer;
+
+  constructor(executor: Pick<Executor, 'runBackground'>, fs: FileSystem, control: SharedArrayBuffer) {
+    this.#executor = executor;
+    this.#fs = fs;
+    this.#control = control;
+  }
+
+  /** @throws LsmError with which the job has ended, WORKER_DIED */
+  async run(job: BackgroundJob['job']): Promise<BackgroundResult> {
+    try {
+      return await this.#executor.runBackground({ job, control: this.#control });
+    } catch (error) {
+      // A job that fails removes what it wrote; one whose thread died could not.
+      if (toLsmError(error, 'background').code === 'WORKER_DIED') await this.#removeRemains(job);
+      throw error;
+    }
+  }
+
+  /**
+   * Tables are begun in the order of their numbers, so when neither of a table's two files exists, no later table does.
+   */
+  async #removeRemains(job: BackgroundJob['job']): Promise<void> {
+    const { directory, fileIds } = 'spec' in job ? job.spec : job;
+    for (const id of fileIds) {
+      const names = [temporaryTableFileName(id), tableFileName(id)];
+      const removals = names.map((name) => this.#fs.remove(`${directory}/${name}`));
+      const results = await Promise.allSettled(removals);
+      if (results.every(({ status }) => status === 'rejected')) return;
+    }
+  }
+}
