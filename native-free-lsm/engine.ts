@@ -59,6 +59,15 @@ export class Engine {
     return this.#pending.result(token);
   }
 
+  /**
+   * Like `get`, but at once. What memory does not hold is read on the calling thread, which does nothing else meanwhile:
+   * for programs that have nothing else to do, and for data that is in memory.
+   * @throws LsmError INVALID_ARGUMENT, SNAPSHOT_EXPIRED, CLOSED, CORRUPTION, IO_ERROR
+   */
+  getSync(key: Uint8Array, snapshot?: Snapshot): Uint8Array | undefined {
+    return this.#valueOf(this.store.readSync(key, snapshot));
+  }
+
   /** Values in the order of `keys`; undefined for keys that are not there. */
   getMany(keys: readonly Uint8Array[], snapshot?: Snapshot): Promise<(Uint8Array | undefined)[]> {
     const fault = arrayFault('keys', keys) ?? elementsFault('keys', keys, bytesFault);

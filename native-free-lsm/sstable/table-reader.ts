@@ -67,6 +67,12 @@ export class TableReader {
     return this.#index.blockOffset(ordinal);
   }
 
+  /** About how many bytes of the file belong to keys below a key; null: to all keys. */
+  bytesBefore(key: Uint8Array | null): number {
+    const ordinal = key === null ? -1 : this.#index.find(key, 0, key.length);
+    return this.#index.blockOffset(ordinal < 0 ? this.blockCount : ordinal);
+  }
+
   /** How many bytes `readBlock` writes. */
   blockMemoryBytes(ordinal: number): number {
     return this.#index.memoryBytes(ordinal);

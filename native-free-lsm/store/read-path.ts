@@ -8,8 +8,8 @@ import type { Page } from '../iterator/page.ts';
 import { MAX_KEY_BYTES } from '../log/write-operation.ts';
 import { type BlockHit, searchBlock } from '../sstable/block.ts';
 import { isDamage } from '../sstable/damage.ts';
-import { TableLookup } from '../sstable/table-set.ts';
-import { decodeError } from '../threads/protocol/errors.ts';
+import { TableLookup, type TableSet } from '../sstable/table-set.ts';
+import { decodeError, toLsmError } from '../threads/protocol/errors.ts';
 import {
   AnswerStatus,
   continuedReadBytes,
@@ -25,6 +25,7 @@ import {
 } from '../threads/protocol/reader-messages.ts';
 import type { Arenas } from './arenas.ts';
 import { AskedRead, MAX_ASKED_READS, NO_KEY, NO_SINK } from './asked-read.ts';
+import type { BlockingReads } from './blocking-reads.ts';
 import { PageCall } from './page-call.ts';
 import { PageMemory } from './page-memory.ts';
 import type { ReaderChannel } from './reader-channel.ts';
@@ -76,6 +77,7 @@ export class ReadPath {
   readonly #answer = new ReaderAnswer();
   readonly #pageMemory = new PageMemory();
   readonly #waiting: WaitingReads;
+  readonly #blocking: BlockingReads;
   #closed: LsmError | undefined;
 
   constructor(
@@ -83,6 +85,7 @@ export class ReadPath {
     superVersions: SuperVersions,
     cache: BlockCache,
     channels: readonly ReaderChannel[],
+    blocking: BlockingReads,
     hashSeed: HashSeed,
     maxWaitingBytes: number,
     events: ReadEvents,
@@ -91,6 +94,7 @@ export class ReadPath {
     this.#superVersions = superVersions;
     this.#cache = cache;
     this.#channels = channels;
+    this.#blocking = blocking;
     this.#hashSeed = hashSeed;
     this.#lookup = new TableLookup(hashSeed);
     this.#waiting = new WaitingReads(maxWaitingBytes);
@@ -107,6 +111,31 @@ export class ReadPath {
     // Such a key can neither be written nor sent to a reader.
     else if (key.length > MAX_KEY_BYTES) answerRead(sink, token, null, null);
     else this.#readOrWait(key, snapshot, sink, token, 0, this.#waiting.count === 0);
+  }
+
+  /**
+   * Reads on the calling thread what memory does not hold.
+   * @param snapshot null: the newest state
+   * @throws LsmError CLOSED, CORRUPTION, IO_ERROR
+   */
+  readSync(key: Uint8Array, snapshot: SnapshotPoint | null): Uint8Array | null {
+    if (this.#closed !== undefined) throw this.#closed;
+    if (key.length > MAX_KEY_BYTES) return null;
+    const sink = new LastRead();
+    const reach = this.#searchMemory(key, snapshot, sink, 0);
+    if (reach === Reach.answer) return sink.record;
+    try {
+      if (reach === Reach.missingBlock) return this.#blocking.continue(this.#lookup, key);
+      return this.#blocking.newest(this.#lookup, this.#tables(snapshot), key);
+    } catch (error) {
+      const failure = toLsmError(error, 'reading a table');
+      if (isDamage(failure)) this.#events.onDamage(failure);
+      throw failure;
+    }
+  }
+
+  #tables(snapshot: SnapshotPoint | null): TableSet {
+    return snapshot === null ? this.#superVersions.current : snapshot.superVersion.tables;
   }
 
   /** @param mayAsk whether it may be sent to a reader now; memory is searched in any case */
@@ -127,7 +156,7 @@ export class ReadPath {
 
   /** Answers the read if memory can. If not, `#lookup` is at the place from which a reader thread must continue. */
   #searchMemory(key: Uint8Array, snapshot: SnapshotPoint | null, sink: ReadSink, token: number): Reach {
-    const tables = snapshot === null ? this.#superVersions.current : snapshot.superVersion.tables;
+    const tables = this.#tables(snapshot);
     const hash = hashBytes(key, 0, key.length, this.#hashSeed);
     const newest = snapshot === null ? this.#arenas.activeGeneration : snapshot.generation;
     for (let generation = newest; generation >= tables.oldestGeneration; generation--) {
@@ -379,6 +408,15 @@ export class ReadPath {
     const error = decodeError(bytes, bodyStart, bodyEnd);
     if (isDamage(error)) this.#events.onDamage(error);
     return error;
+  }
+}
+
+/** Keeps what a read is answered during its call. */
+class LastRead implements ReadSink {
+  record: Uint8Array | null = null;
+
+  onRead(_token: number, record: Uint8Array | null): void {
+    this.record = record;
   }
 }
 

@@ -81,11 +81,11 @@ export function collectStats(sources: StatsSources): EngineStats {
     memtableRawBytes += memtable.rawBytes;
     memtableBytes += memtable.usedBytes;
   }
-  const tableReadsByThread: Record<string, number> = { main: 0 };
-  for (let thread = 1; thread < 2 + options.readers; thread++) {
+  const tableReadsByThread: Record<string, number> = {};
+  for (let thread = 0; thread < 2 + options.readers; thread++) {
     // A counter; any recent value will do.
     const reads = Atomics.load(words, ControlWord.tableReads + thread);
-    tableReadsByThread[thread === 1 ? 'writer' : `reader-${thread - 1}`] = reads;
+    tableReadsByThread[['main', 'writer'][thread] ?? `reader-${thread - 1}`] = reads;
   }
   return {
     state: sources.writer.fault === undefined ? 'open' : 'poisoned',

@@ -1,4 +1,4 @@
-import { bytesFault, directoryFault, refuse, requireSink, signalFault } from '../arguments.ts';
+import { bytesFault, directoryFault, keyFault, refuse, requireSink, signalFault } from '../arguments.ts';
 import type { EngineClock } from '../clock.ts';
 import type { LsmError } from '../errors.ts';
 import type { Page } from '../iterator/page.ts';
@@ -137,6 +137,30 @@ export class RecordStore {
     const fault = this.#parts.snapshots.fault(snapshot) ?? bytesFault('key', key);
     if (fault !== undefined) answerRead(sink, token, null, fault);
     else this.#reads.read(key, snapshot.point as SnapshotPoint, sink, token);
+  }
+
+  /**
+   * The newest record of a key, at once: what memory does not hold is read on the calling thread, which does nothing else
+   * meanwhile.
+   * @param snapshot left out: the newest state
+   * @returns header and value in memory of its own; null when there is none
+   * @throws LsmError INVALID_ARGUMENT, SNAPSHOT_EXPIRED, CLOSED, CORRUPTION, IO_ERROR
+   */
+  readSync(key: Uint8Array, snapshot?: StoreSnapshot): Uint8Array | null {
+    refuse(
+      bytesFault('key', key) ?? (snapshot === undefined ? undefined : this.#parts.snapshots.fault(snapshot)),
+    );
+    return this.#reads.readSync(key, snapshot?.point ?? null);
+  }
+
+  /** About how many bytes the tables have for keys from `start` to before `end`; null: to the last key. */
+  approximateSize(start: Uint8Array, end: Uint8Array | null): number {
+    refuse(keyFault('start', start) ?? (end === null ? undefined : keyFault('end', end)));
+    let bytes = 0;
+    for (const tables of this.#parts.superVersions.current.levels) {
+      for (const table of tables) bytes += Math.max(0, table.bytesBefore(end) - table.bytesBefore(start));
+    }
+    return bytes;
   }
 
   /**

@@ -7,6 +7,7 @@ import type { Executor } from '../threads/executor.ts';
 import type { RoleInit } from '../threads/protocol/posted-messages.ts';
 import { Arenas } from './arenas.ts';
 import { BackgroundJobs } from './background-jobs.ts';
+import { BlockingReads } from './blocking-reads.ts';
 import { Checkpoints } from './checkpoints.ts';
 import { ClosingStack } from './closing-stack.ts';
 import { EngineConditions } from './conditions.ts';
@@ -104,6 +105,7 @@ function connect(
   const superVersions = new SuperVersions(control, epochs, state, {
     onTableUnused: ({ metadata, path }) => {
       cache.removeTable(metadata.id);
+      blocking.forget(metadata.id);
       conditions.forgetTable(path);
       const removal = fs.remove(path).catch((error: Error) => report(error.message));
       removals.add(removal);
@@ -115,6 +117,8 @@ function connect(
       maintenance.steerWriter();
     },
   });
+  const blocking = new BlockingReads(fs, words, options.maxOpenFilesPerThread, cache);
+  opened.defer(() => blocking.close());
   const snapshots = new Snapshots(superVersions, epochs);
 
   const traffic = new RingTraffic(clock, {
@@ -225,6 +229,7 @@ function connect(
     superVersions,
     cache,
     readers.channels,
+    blocking,
     hashSeed,
     options.maxQueuedReadBytes,
     {

@@ -287,6 +287,7 @@ export class ModelRun {
   async #checkKey(key: number): Promise<void> {
     const found = await this.#settle(this.#engine.get(keyOf(key)));
     assert.equal(text(found), this.#visible(key), `the value of ${name(key)}`);
+    assert.equal(text(this.#engine.getSync(keyOf(key))), this.#visible(key), `${name(key)}, read at once`);
     const record = await this.#settle(readRecord(this.#engine.store, keyOf(key)));
     this.#model.checkRecord(name(key), record, this.#simulation.clock.nowMs());
   }

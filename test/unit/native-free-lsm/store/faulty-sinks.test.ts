@@ -13,6 +13,7 @@ import { EpochDomain } from '../../../../native-free-lsm/shared/epochs.ts';
 import { createRing, RingConsumer, RingProducer } from '../../../../native-free-lsm/shared/ring.ts';
 import { fileSystemError } from '../../../../native-free-lsm/simulation/index.ts';
 import { Arenas } from '../../../../native-free-lsm/store/arenas.ts';
+import { BlockingReads } from '../../../../native-free-lsm/store/blocking-reads.ts';
 import { ReadPath } from '../../../../native-free-lsm/store/read-path.ts';
 import { ReaderChannel } from '../../../../native-free-lsm/store/reader-channel.ts';
 import { recover } from '../../../../native-free-lsm/store/recovery.ts';
@@ -176,7 +177,8 @@ async function withoutThreads() {
   const cache = new BlockCache(createBlockCacheMemory(4096, HASH_SEED), epochs);
   const nothing = (): void => undefined;
   const maxBytes = options.maxQueuedReadBytes;
-  const reads = new ReadPath(arenas, superVersions, cache, [channel], HASH_SEED, maxBytes, {
+  const blocking = new BlockingReads(simulation.fs, new Int32Array(control), 4, cache);
+  const reads = new ReadPath(arenas, superVersions, cache, [channel], blocking, HASH_SEED, maxBytes, {
     onQueued: nothing,
     onPage: nothing,
     onDamage: nothing,

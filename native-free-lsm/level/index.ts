@@ -1,0 +1,5 @@
+/**
+ * The engine behind the interface of `abstract-level`, for what is written to that: `native-free-lsm/level`. It needs
+ * the package abstract-level beside this one.
+ */
+export { NativeFreeLevel, type NativeFreeLevelOptions } from './native-free-level.ts';

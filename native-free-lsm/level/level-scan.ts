@@ -1,0 +1,99 @@
+import { AbstractIterator, type AbstractIteratorOptions, type AbstractLevel } from 'abstract-level';
+import type { Engine, Snapshot } from '../engine.ts';
+import { compareBytes } from '../format/bytes.ts';
+import type { KeyBounds } from '../iterator/key-range.ts';
+import type { RangeScan } from '../range-scan.ts';
+import { abortError, levelError } from './level-error.ts';
+import type { LevelSnapshot } from './level-snapshot.ts';
+
+/** The options of an iterator as abstract-level passes them on: bounds encoded, left out where there are none. */
+export interface LevelScanOptions {
+  readonly gt?: Buffer;
+  readonly gte?: Buffer;
+  readonly lt?: Buffer;
+  readonly lte?: Buffer;
+  readonly reverse: boolean;
+  /** -1: none. */
+  readonly limit: number;
+  readonly keys?: boolean;
+  readonly values?: boolean;
+  readonly snapshot?: LevelSnapshot;
+  readonly signal?: AbortSignal | null;
+}
+
+type LevelEntry = [key: Buffer | undefined, value: Buffer | undefined];
+
+/** The inclusive bound counts where both are given, as in every database of abstract-level. */
+export function boundsOf({ gt, gte, lt, lte }: LevelScanOptions): KeyBounds {
+  return {
+    ...(gte !== undefined ? { gte } : gt !== undefined && { gt }),
+    ...(lte !== undefined ? { lte } : lt !== undefined && { lt }),
+  };
+}
+
+/**
+ * An iterator of a database over a scan of the engine. Without a snapshot of the caller's it has one of its own, of the
+ * moment at which it was made.
+ */
+export class LevelScan<K, V> extends AbstractIterator<AbstractLevel<Buffer, K, V>, K, V> {
+  readonly #scan: RangeScan;
+  readonly #bounds: KeyBounds;
+  readonly #withValues: boolean;
+  readonly #signal: AbortSignal | null;
+  readonly #ownSnapshot: Snapshot | undefined;
+  /** Whether a seek went beyond the bounds, where no entry is. */
+  #isOutside = false;
+
+  constructor(db: AbstractLevel<Buffer, K, V>, engine: Engine, options: LevelScanOptions) {
+    super(db, options as unknown as AbstractIteratorOptions<K, V>);
+    this.#bounds = boundsOf(options);
+    this.#withValues = options.values !== false;
+    this.#signal = options.signal ?? null;
+    this.#ownSnapshot = options.snapshot === undefined ? engine.snapshot() : undefined;
+    this.#scan = engine.range({
+      ...this.#bounds,
+      reverse: options.reverse,
+      ...(options.limit >= 0 && { limit: options.limit }),
+      values: this.#withValues,
+      snapshot: this.#ownSnapshot ?? (options.snapshot as LevelSnapshot).held,
+      ...(this.#signal !== null && { signal: this.#signal }),
+    });
+  }
+
+  async _next(): Promise<LevelEntry | undefined> {
+    return (await this._nextv(1))[0];
+  }
+
+  async _nextv(size: number): Promise<LevelEntry[]> {
+    if (this.#isOutside) return [];
+    try {
+      const entries = await this.#scan.nextMany(size);
+      return entries.map(({ key, value }) => [
+        key as Buffer,
+        this.#withValues ? (value as Buffer) : undefined,
+      ]);
+    } catch (error) {
+      throw this.#signal?.aborted ? abortError() : levelError(error);
+    }
+  }
+
+  _seek(target: Buffer): void {
+    this.#isOutside = isOutside(this.#bounds, target);
+    if (!this.#isOutside) this.#scan.seek(target);
+  }
+
+  async _close(): Promise<void> {
+    await this.#scan.return();
+    this.#ownSnapshot?.release();
+  }
+}
+
+function isOutside({ gt, gte, lt, lte }: KeyBounds, key: Uint8Array): boolean {
+  const order = (bound: Uint8Array) => compareBytes(key, 0, key.length, bound, 0, bound.length);
+  return (
+    (gt !== undefined && order(gt) <= 0) ||
+    (gte !== undefined && order(gte) < 0) ||
+    (lt !== undefined && order(lt) >= 0) ||
+    (lte !== undefined && order(lte) > 0)
+  );
+}

@@ -1,0 +1,218 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import {
+  type AbstractDatabaseOptions,
+  AbstractLevel,
+  type AbstractOpenOptions,
+  type Transcoder,
+} from 'abstract-level';
+import { type BatchOperation, Engine, type Snapshot } from '../engine.ts';
+import type { EngineOptions } from '../options.ts';
+import type { Environment } from '../store/environment.ts';
+import { CURRENT_FILE_NAME } from '../version/file-names.ts';
+import { existsError, invalidKeyError, levelError, missingError, notOpenError } from './level-error.ts';
+import { boundsOf, LevelScan, type LevelScanOptions } from './level-scan.ts';
+import { LevelSnapshot } from './level-snapshot.ts';
+
+/** Deletions of a `clear` that are under way together; their keys may be long. */
+const CLEARED_AT_ONCE = 256;
+
+const MANIFEST = {
+  encodings: { buffer: true },
+  has: true,
+  getSync: true,
+  seek: true,
+  implicitSnapshots: true,
+  explicitSnapshots: true,
+  permanence: true,
+  createIfMissing: true,
+  errorIfExists: true,
+  deferredOpen: true,
+  signals: { iterators: true },
+  additionalMethods: { approximateSize: true, compactRange: true },
+} as const;
+
+export interface NativeFreeLevelOptions<K, V> extends AbstractDatabaseOptions<K, V>, AbstractOpenOptions {
+  /** Of the engine, see its README. */
+  readonly engine?: Partial<EngineOptions>;
+  readonly environment?: Partial<Environment>;
+}
+
+interface OpenOptions {
+  readonly createIfMissing: boolean;
+  readonly errorIfExists: boolean;
+}
+
+/** A read as abstract-level passes it on. */
+interface ReadOptions {
+  readonly snapshot?: LevelSnapshot;
+}
+
+interface LevelOperation {
+  readonly type: 'put' | 'del';
+  readonly key: Buffer;
+  readonly value: Buffer;
+}
+
+/**
+ * A database of `abstract-level` in one directory. Keys and values are Buffers between it and the encodings. Its
+ * methods with a leading underscore are those that abstract-level calls, once arguments are checked and encoded.
+ */
+export class NativeFreeLevel<K = string, V = string> extends AbstractLevel<Buffer, K, V> {
+  readonly location: string;
+  readonly #settings: Partial<EngineOptions> | undefined;
+  readonly #environment: Partial<Environment> | undefined;
+  #opened: Engine | undefined;
+
+  /** @param location the directory, which is made when the database is opened */
+  constructor(location: string, options?: NativeFreeLevelOptions<K, V>) {
+    // The engine's own settings are not for hooks, which are given all other options.
+    const { engine, environment, ...others } = options ?? {};
+    super(MANIFEST, others);
+    if (typeof location !== 'string' || location === '')
+      throw new TypeError('location must be a path in a string: the directory of the database');
+    this.location = location;
+    this.#settings = engine;
+    this.#environment = environment;
+  }
+
+  /** The engine underneath. @throws Error LEVEL_DATABASE_NOT_OPEN */
+  get engine(): Engine {
+    if (this.#opened !== undefined) return this.#opened;
+    throw notOpenError();
+  }
+
+  /** About how many bytes of the disk keys from `start` to before `end` take. What was not flushed yet does not count. */
+  async approximateSize(
+    start: K,
+    end: K,
+    options: { readonly keyEncoding?: Transcoder.KnownEncodingName | undefined } = {},
+  ): Promise<number> {
+    if (this.status === 'opening') return this.deferAsync(() => this.approximateSize(start, end, options));
+    return this.#called(() =>
+      this.engine.store.approximateSize(this.#encoded(start, options), this.#encoded(end, options)),
+    );
+  }
+
+  /**
+   * Rewrites what is on the disk so that outdated versions and deletions take no room. All of it: the engine does not
+   * compact less. So the bounds say only what the caller needs.
+   */
+  async compactRange(
+    start: K,
+    end: K,
+    options: { readonly keyEncoding?: Transcoder.KnownEncodingName | undefined } = {},
+  ): Promise<void> {
+    if (this.status === 'opening') return this.deferAsync(() => this.compactRange(start, end, options));
+    this.#encoded(start, options);
+    this.#encoded(end, options);
+    return this.#called(() => this.engine.compact());
+  }
+
+  async _open({ createIfMissing, errorIfExists }: OpenOptions): Promise<void> {
+    const current = join(this.location, CURRENT_FILE_NAME);
+    const isThere = this.#environment?.fs?.existsSync(current) ?? existsSync(current);
+    if (isThere && errorIfExists) throw existsError(this.location);
+    if (!isThere && !createIfMissing) throw missingError(this.location);
+    this.#opened = await this.#called(() =>
+      Engine.open(this.location, { ...this.#settings, createIfMissing }, this.#environment),
+    );
+  }
+
+  async _close(): Promise<void> {
+    const opened = this.#opened;
+    this.#opened = undefined;
+    await this.#called(() => opened?.close());
+  }
+
+  async _get(key: Buffer, options: ReadOptions): Promise<Buffer | undefined> {
+    return this.#called(() => this.engine.get(key, heldBy(options)) as Promise<Buffer | undefined>);
+  }
+
+  _getSync(key: Buffer, options: ReadOptions): Buffer | undefined {
+    try {
+      return this.engine.getSync(key, heldBy(options)) as Buffer | undefined;
+    } catch (error) {
+      throw levelError(error);
+    }
+  }
+
+  async _getMany(keys: Buffer[], options: ReadOptions): Promise<(Buffer | undefined)[]> {
+    return this.#called(() => this.engine.getMany(keys, heldBy(options)) as Promise<(Buffer | undefined)[]>);
+  }
+
+  async _has(key: Buffer, options: ReadOptions): Promise<boolean> {
+    return (await this._get(key, options)) !== undefined;
+  }
+
+  async _hasMany(keys: Buffer[], options: ReadOptions): Promise<boolean[]> {
+    return (await this._getMany(keys, options)).map((value) => value !== undefined);
+  }
+
+  async _put(key: Buffer, value: Buffer): Promise<void> {
+    return this.#called(() => this.engine.put(key, value));
+  }
+
+  async _del(key: Buffer): Promise<void> {
+    return this.#called(() => this.engine.delete(key));
+  }
+
+  async _batch(operations: readonly LevelOperation[]): Promise<void> {
+    const writes = operations.map(
+      ({ type, key, value }): BatchOperation =>
+        type === 'put' ? { type, key, value } : { type: 'delete', key },
+    );
+    return this.#called(() => this.engine.write(writes));
+  }
+
+  /** Deletes what the range held when it was called, some at a time. */
+  async _clear(options: LevelScanOptions): Promise<void> {
+    const { engine } = this;
+    await this.#called(async () => {
+      using own = options.snapshot === undefined ? engine.snapshot() : undefined;
+      const snapshot = own ?? (options.snapshot as LevelSnapshot).held;
+      const { limit, reverse } = options;
+      const range = { ...boundsOf(options), reverse, values: false, snapshot };
+      await using scan = engine.range({ ...range, ...(limit >= 0 && { limit }) });
+      for (;;) {
+        const entries = await scan.nextMany(CLEARED_AT_ONCE);
+        if (entries.length === 0) return;
+        await Promise.all(entries.map(({ key }) => engine.delete(key)));
+      }
+    });
+  }
+
+  _iterator(options: LevelScanOptions): LevelScan<K, V> {
+    try {
+      return new LevelScan(this, this.engine, options);
+    } catch (error) {
+      throw levelError(error);
+    }
+  }
+
+  _snapshot(options: object): LevelSnapshot {
+    return new LevelSnapshot(options, this.engine.snapshot());
+  }
+
+  #encoded(
+    key: K,
+    { keyEncoding }: { readonly keyEncoding?: Transcoder.KnownEncodingName | undefined },
+  ): Buffer {
+    if (key === null || key === undefined) throw invalidKeyError();
+    const encoding = keyEncoding === undefined ? this.keyEncoding() : this.keyEncoding(keyEncoding);
+    return this.prefixKey(encoding.encode(key as never) as Buffer, 'buffer', true);
+  }
+
+  /** Errors of the engine come out under the codes of abstract-level. */
+  async #called<Result>(call: () => Result | Promise<Result>): Promise<Result> {
+    try {
+      return await call();
+    } catch (error) {
+      throw levelError(error);
+    }
+  }
+}
+
+function heldBy({ snapshot }: ReadOptions): Snapshot | undefined {
+  return snapshot?.held;
+}

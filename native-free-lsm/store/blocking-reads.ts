@@ -1,0 +1,101 @@
+import type { BlockCache } from '../cache/block-cache.ts';
+import { ownBytes } from '../format/copy.ts';
+import type { FileSystem } from '../fs/file-system.ts';
+import { type BlockHit, searchBlock } from '../sstable/block.ts';
+import { BlockLoader } from '../sstable/block-loader.ts';
+import { DescriptorCache } from '../sstable/descriptor-cache.ts';
+import { LostVersions } from '../sstable/lost-versions.ts';
+import { QuarantineLookup } from '../sstable/quarantine-lookup.ts';
+import type { TableReader } from '../sstable/table-reader.ts';
+import type { TableLookup, TableSet } from '../sstable/table-set.ts';
+
+/** Main's place among the counters of reads, see control.ts. */
+const MAIN_THREAD = 0;
+
+/**
+ * Reads tables on the main thread, for callers who would rather wait than have a promise: as a reader thread does it,
+ * with files and buffers of its own. Blocks go to the cache.
+ */
+export class BlockingReads {
+  readonly #cache: BlockCache;
+  readonly #descriptors: DescriptorCache;
+  readonly #loader: BlockLoader;
+  readonly #quarantine: QuarantineLookup;
+  readonly #hit: BlockHit = { recordStart: 0, recordEnd: 0 };
+  /** The block that was loaded last is `#block[#start, #end)`. */
+  #block: Uint8Array = new Uint8Array(0);
+  #start = 0;
+  #end = 0;
+
+  constructor(fs: FileSystem, words: Int32Array, maxOpenFiles: number, cache: BlockCache) {
+    this.#cache = cache;
+    this.#descriptors = new DescriptorCache(fs, maxOpenFiles);
+    this.#loader = new BlockLoader(fs, this.#descriptors, words, MAIN_THREAD);
+    this.#quarantine = new QuarantineLookup(this.#loader, new LostVersions(fs, this.#descriptors));
+  }
+
+  /**
+   * The record of a key, from the block at which the lookup stands on; null when no table has it.
+   * @throws LsmError CORRUPTION, IO_ERROR
+   */
+  continue(lookup: TableLookup, key: Uint8Array): Uint8Array | null {
+    const hit = this.#hit;
+    do {
+      this.#load(lookup.reader, lookup.ordinal);
+      if (searchBlock(this.#block, this.#start, this.#end, key, 0, key.length, hit))
+        return this.#answer(ownBytes(this.#block, hit.recordStart, hit.recordEnd));
+    } while (lookup.next());
+    return this.#answer(null);
+  }
+
+  /**
+   * The record of a key that a table in quarantine may hold, too: versions decide. The lookup has just begun.
+   * @throws LsmError as above
+   */
+  newest(lookup: TableLookup, tables: TableSet, key: Uint8Array): Uint8Array | null {
+    const found = lookup.next() ? this.continue(lookup, key) : null;
+    const newest = this.#quarantine.newest(tables, key, 0, key.length, found ?? undefined);
+    if (this.#quarantine.lost !== undefined) throw this.#quarantine.lost;
+    return this.#answer(newest ?? null);
+  }
+
+  /** The table is gone, and so may be its file. */
+  forget(tableId: number): void {
+    this.#descriptors.forget(tableId);
+  }
+
+  close(): void {
+    this.#descriptors.closeAll();
+  }
+
+  #answer(record: Uint8Array | null): Uint8Array | null {
+    this.#descriptors.trim();
+    // As all other reads give it: callers decode Buffers.
+    return record === null ? null : Buffer.from(record.buffer, record.byteOffset, record.length);
+  }
+
+  #load(reader: TableReader, ordinal: number): void {
+    const cache = this.#cache;
+    const { id } = reader.metadata;
+    let slot = cache.find(id, ordinal);
+    if (slot === -1) {
+      slot = cache.reserve(id, ordinal, reader.blockMemoryBytes(ordinal));
+      if (slot === -1) {
+        this.#end = this.#loader.load(reader, ordinal);
+        this.#block = this.#loader.scratch;
+        this.#start = 0;
+        return;
+      }
+      try {
+        this.#loader.loadInto(reader, ordinal, cache.bytes, cache.dataStart(slot));
+      } catch (error) {
+        cache.cancel(slot);
+        throw error;
+      }
+      cache.publish(slot);
+    }
+    this.#block = cache.bytes;
+    this.#start = cache.dataStart(slot);
+    this.#end = cache.dataEnd(slot);
+  }
+}

@@ -1,0 +1,105 @@
+/** What the suite of abstract-level does not ask: see test/contract/abstract-level. */
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { NativeFreeLevel } from '../../../../native-free-lsm/level/index.ts';
+import { InlineExecutor, MemoryFileSystem } from '../../../../native-free-lsm/simulation/index.ts';
+import type { ExecutorContext } from '../../../../native-free-lsm/threads/executor.ts';
+
+const SMALL = { maxRecordBytes: 16 * 1024, maxBatchBytes: 16 * 1024, memtableBytes: 64 * 1024 } as const;
+
+function inMemory(fs = new MemoryFileSystem()): NativeFreeLevel {
+  const executor = (context: ExecutorContext) => new InlineExecutor(context);
+  return new NativeFreeLevel('/db', { engine: SMALL, environment: { fs, executor } });
+}
+
+const keyOf = (i: number) => `key${String(i).padStart(4, '0')}`;
+
+test('a database on the disk, with threads, is there when it is opened again, and locked meanwhile', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'level-'));
+  try {
+    await using level = new NativeFreeLevel<string, { n: number }>(join(directory, 'db'), {
+      valueEncoding: 'json',
+    });
+    await level.put('a', { n: 1 });
+    await level.batch().put('b', { n: 2 }).del('a').write();
+    const second = new NativeFreeLevel(join(directory, 'db'));
+    await assert.rejects(second.open(), (error: Error & { code: string; cause: { code: string } }) => {
+      return error.code === 'LEVEL_DATABASE_NOT_OPEN' && error.cause.code === 'LEVEL_LOCKED';
+    });
+    await level.close();
+    await level.open();
+    assert.deepEqual(await level.iterator().all(), [['b', { n: 2 }]]);
+    assert.deepEqual(level.getSync('b'), { n: 2 });
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+});
+
+test('sizes are those of the tables, and compacting gives room back', async () => {
+  await using level = inMemory();
+  await level.open();
+  for (let i = 0; i < 300; i++) await level.put(keyOf(i), 'x'.repeat(500));
+  await level.engine.flush();
+  const whole = await level.approximateSize(keyOf(0), keyOf(300));
+  const half = await level.approximateSize(keyOf(0), keyOf(150));
+  assert.ok(whole > 150_000, `${whole}`);
+  assert.ok(half > whole * 0.4 && half < whole * 0.6, `${half} of ${whole}`);
+  assert.equal(await level.approximateSize('a', 'b'), 0);
+  await level.clear({ gte: keyOf(0), lt: keyOf(150) });
+  await level.compactRange(keyOf(0), keyOf(300));
+  const left = await level.approximateSize(keyOf(0), keyOf(300));
+  assert.ok(left < whole * 0.6, `${left} of ${whole}`);
+  assert.equal((await level.keys().all()).length, 150);
+  const lacking = null as unknown as string;
+  await assert.rejects(level.approximateSize(lacking, 'b'), { code: 'LEVEL_INVALID_KEY' });
+  await assert.rejects(level.compactRange('a', lacking), { code: 'LEVEL_INVALID_KEY' });
+});
+
+test('calls before it is open wait for that, and after a close they are refused', async () => {
+  const level = inMemory();
+  const [size] = await Promise.all([level.approximateSize('a', 'b'), level.compactRange('a', 'b')]);
+  assert.equal(size, 0);
+  await level.close();
+  await assert.rejects(level.approximateSize('a', 'b'), { code: 'LEVEL_DATABASE_NOT_OPEN' });
+});
+
+test('errors of the engine keep their reason behind the codes of abstract-level', async () => {
+  const fs = new MemoryFileSystem();
+  await using level = inMemory(fs);
+  await level.open();
+  await assert.rejects(
+    level.put('k', 'x'.repeat(20_000)),
+    (error: Error & { code: string; cause: { code: string } }) => {
+      return error.code === 'LEVEL_INVALID_ARGUMENT' && error.cause.code === 'INVALID_ARGUMENT';
+    },
+  );
+  for (let i = 0; i < 100; i++) await level.put(keyOf(i), 'x'.repeat(500));
+  await level.engine.flush();
+  const table = fs.listSync('/db').find((name) => name.endsWith('.sst')) as string;
+  const bytes = fs.contents(`/db/${table}`);
+  bytes[20] ^= 1;
+  fs.place(`/db/${table}`, bytes);
+  assert.throws(() => level.getSync(keyOf(0)), { code: 'LEVEL_CORRUPTION' });
+  await assert.rejects(level.get(keyOf(0)), { code: 'LEVEL_CORRUPTION' });
+  await assert.rejects(level.iterator().all(), { code: 'LEVEL_CORRUPTION' });
+});
+
+test('a clear that is large goes on over what was there when it was called', async () => {
+  await using level = inMemory();
+  await level.open();
+  for (let i = 0; i < 2500; i++) await level.put(keyOf(i), '');
+  const cleared = level.clear({ gt: keyOf(9), limit: 2400, reverse: true });
+  await cleared;
+  const keys = await level.keys().all();
+  assert.equal(keys.length, 100);
+  assert.equal(keys[10], keyOf(10));
+  assert.equal(keys.at(-1), keyOf(99));
+});
+
+test('a location must be a path', () => {
+  assert.throws(() => new NativeFreeLevel(''), TypeError);
+  assert.throws(() => new NativeFreeLevel(5 as unknown as string), TypeError);
+});
