@@ -1,4 +1,5 @@
 import { LsmError } from '../errors.ts';
+import { compareBytes } from '../format/bytes.ts';
 import { type HashSeed, hashBytes } from '../format/hash.ts';
 import { compareRecordVersions, recordFault, recordTimestamp } from '../format/record.ts';
 import { slotOf } from '../format/slot.ts';
@@ -33,6 +34,10 @@ export interface IngestSource {
   /** Each in key order; a key may be in several of them. */
   readonly runs: readonly (readonly PackedPiece[])[];
   readonly largestTimestamp: number;
+  /** All keys lie from here... */
+  readonly smallestKey: Uint8Array;
+  /** ...to here: what lies above and beside the records was chosen by it. */
+  readonly largestKey: Uint8Array;
   /** What lies above the last level, the newest first. */
   readonly memtables: readonly MemtableLimit[];
   /** By level, from 0 on: those that overlap the records' range. */
@@ -164,10 +169,18 @@ class TakenRecords extends CursorIterator<RecordIterator> {
     }
   }
 
-  /** A larger record has no room in the rings, and one with a later timestamp was not guarded while it was written. */
+  /**
+   * A larger record has no room in the rings. One with a later timestamp was not guarded while it was written. And one
+   * beyond the range may lie in tables that nobody has looked at, with which those that are written would overlap.
+   */
   #refuseUnfit(): void {
-    const { largestTimestamp, maxRecordBytes } = this.#spec;
-    const { recordBytes, recordEnd, recordStart } = this.cursor;
+    const { largestKey, largestTimestamp, maxRecordBytes, smallestKey } = this.#spec;
+    const { keyBytes, keyEnd, keyStart, recordBytes, recordEnd, recordStart } = this.cursor;
+    if (
+      compareBytes(keyBytes, keyStart, keyEnd, smallestKey, 0, smallestKey.length) < 0 ||
+      compareBytes(keyBytes, keyStart, keyEnd, largestKey, 0, largestKey.length) > 0
+    )
+      throw new LsmError('INVALID_ARGUMENT', 'a key to be taken lies outside of the range that was given');
     if (recordEnd - recordStart > maxRecordBytes)
       throw new LsmError('INVALID_ARGUMENT', `a record to be taken has more than ${maxRecordBytes} bytes`);
     const fault = recordFault(recordBytes, recordStart, recordEnd);

@@ -55,9 +55,10 @@ export class Ingestion {
   /** See RecordStore.ingest. */
   take(request: IngestRequest): Promise<Uint8Array | null> {
     const { maintenance, writes } = this.#parts;
-    return maintenance.alone(async () => {
+    return maintenance.alone(async (quiet) => {
       try {
         await writes.hold(request.largestTimestamp);
+        await quiet();
         return await this.#write(request);
       } finally {
         writes.release();
@@ -82,7 +83,8 @@ export class Ingestion {
         memtables.push({ arena: arenas.memory(generation), limit });
       }
       const above = Array.from({ length: LAST_LEVEL }, (_, level) => handlesOf(level));
-      return await maintenance.ingest({ entries, runs, largestTimestamp, memtables, above, overlapping });
+      const records = { entries, runs, largestTimestamp, smallestKey, largestKey };
+      return await maintenance.ingest({ ...records, memtables, above, overlapping });
     } finally {
       superVersions.unpin(superVersion);
     }

@@ -89,11 +89,13 @@ export class Maintenance {
   #isDroppingHealed = false;
   /** Tables may have deletions that can go. */
   #mayPurge = false;
-  /** Whether something runs beside which no compaction may. */
+  /** Whether somebody has the turn of `alone`. */
   #isAlone = false;
-  /** How many wait to be that. */
+  /** Whether no compaction may begin, whatever waits for it. */
+  #isQuiet = false;
+  /** How many wait for that turn. */
   #wantAlone = 0;
-  readonly #aloneWaiters: (() => void)[] = [];
+  readonly #endWaiters: (() => void)[] = [];
   #closed = false;
   #onJobEnd: (() => void) | undefined;
   lastError: LsmError | undefined;
@@ -221,30 +223,36 @@ export class Maintenance {
   }
 
   /**
-   * Runs something that adds to the last level. It runs beside no compaction, because what both write could overlap; they
-   * take turns.
+   * Runs something that adds to the last level; callers take turns.
+   * @param work calls `quiet` before it looks at the levels. From then on it runs beside no compaction, because what both
+   *   write could overlap. Until then compactions may begin that the writer waits for: so `work` may wait for the writer.
+   *   (Ingestion, writers and compactions that waited for each other are rocksdb #1480.)
    * @throws LsmError CLOSED, and what `work` throws
    */
-  async alone<Result>(work: () => Promise<Result>): Promise<Result> {
+  async alone<Result>(work: (quiet: () => Promise<void>) => Promise<Result>): Promise<Result> {
     this.#wantAlone++;
     try {
-      while (!this.#closed && (this.#isAlone || this.#compacting > 0))
-        await new Promise<void>((resolve) => this.#aloneWaiters.push(resolve));
+      while (this.#isAlone || this.#compacting > 0) await this.#nextEnd();
       if (this.#closed) throw CLOSED;
       this.#isAlone = true;
     } finally {
       this.#wantAlone--;
     }
     try {
-      return await work();
+      return await work(async () => {
+        while (this.#compacting > 0) await this.#nextEnd();
+        if (this.#closed) throw CLOSED;
+        this.#isQuiet = true;
+      });
     } finally {
       this.#isAlone = false;
+      this.#isQuiet = false;
       this.#ended();
     }
   }
 
   /**
-   * Has records from outside written to the last level, and puts them in force. Call it within `alone`.
+   * Has records from outside written to the last level, and puts them in force. Call it within `alone`, once it is quiet.
    * @param source what to write, and what lies above and beside it
    * @returns what must be put instead, packed
    * @throws LsmError: nothing was written
@@ -352,7 +360,9 @@ export class Maintenance {
   }
 
   #compactNext(): void {
-    if (this.#isAlone || this.#wantAlone > 0) return;
+    if (this.#isQuiet) return;
+    // Whoever waits for its turn may wait for the writer as well.
+    if ((this.#isAlone || this.#wantAlone > 0) && !this.stopsWriter('compaction')) return;
     const { options, superVersions } = this.#parts;
     const full = this.#fullCompactions > 0;
     const pickerOptions = {
@@ -519,8 +529,13 @@ export class Maintenance {
     }
   }
 
+  /** Resolves when one of the background works has ended. */
+  #nextEnd(): Promise<void> {
+    return new Promise((resolve) => this.#endWaiters.push(resolve));
+  }
+
   #ended(): void {
-    for (const resolve of this.#aloneWaiters.splice(0)) resolve();
+    for (const resolve of this.#endWaiters.splice(0)) resolve();
     if (this.#closed) this.#onJobEnd?.();
     else this.wake();
   }

@@ -49,23 +49,31 @@ export function backgroundAfter(delayMs: number): ExecutorFactory {
   return (context) => new LateBackground(context, delayMs);
 }
 
+/** Compactions alone begin this much later. */
+export function compactionsAfter(delayMs: number): ExecutorFactory {
+  return (context) => new LateBackground(context, delayMs, 'merge');
+}
+
 class LateBackground extends InlineExecutor {
   readonly #clock: EngineClock;
   readonly #delayMs: number;
+  /** The only kind of job that is late; undefined: all are. */
+  readonly #only: BackgroundJob['job']['type'] | undefined;
 
-  constructor(context: ExecutorContext, delayMs: number) {
+  constructor(context: ExecutorContext, delayMs: number, only?: BackgroundJob['job']['type']) {
     super(context);
     this.#clock = context.clock;
     this.#delayMs = delayMs;
+    this.#only = only;
   }
 
   override async runBackground(job: BackgroundJob): Promise<BackgroundResult> {
-    await this.#delay();
+    if (this.#only === undefined || this.#only === job.job.type) await this.#delay();
     return super.runBackground(job);
   }
 
   override async runSlots(job: SlotsJob): Promise<SlotJobResult> {
-    await this.#delay();
+    if (this.#only === undefined) await this.#delay();
     return super.runSlots(job);
   }
 

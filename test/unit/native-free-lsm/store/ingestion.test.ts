@@ -9,7 +9,12 @@ import {
 } from '../../../../native-free-lsm/index.ts';
 import { readRecord, record, writeRecordTo } from '../../../support/engine-calls.ts';
 import { STOPS, stopName, stopped } from '../../../support/engine-crash.ts';
-import { backgroundAfter, EngineSimulation, TINY_OPTIONS } from '../../../support/engine-simulation.ts';
+import {
+  backgroundAfter,
+  compactionsAfter,
+  EngineSimulation,
+  TINY_OPTIONS,
+} from '../../../support/engine-simulation.ts';
 import { entriesOf, packRuns } from '../../../support/packed-runs.ts';
 
 const KEYS = 40;
@@ -28,15 +33,10 @@ function ingest(
   store: RecordStore,
   runs: readonly (readonly KeyedRecord[])[],
   largestTimestamp: number,
+  [smallestKey, largestKey]: readonly [Uint8Array, Uint8Array] = [NO_KEY, BEHIND_ALL],
 ): Promise<Uint8Array | null> {
   const { entries, pieces } = packRuns(runs);
-  return store.ingest({
-    entries,
-    runs: pieces,
-    largestTimestamp,
-    smallestKey: NO_KEY,
-    largestKey: BEHIND_ALL,
-  });
+  return store.ingest({ entries, runs: pieces, largestTimestamp, smallestKey, largestKey });
 }
 
 async function timestamps(simulation: EngineSimulation, store: RecordStore): Promise<(number | null)[]> {
@@ -119,6 +119,40 @@ test('writes that are not newer wait until it is done, and are stale then; newer
   await simulation.settle(store.close());
 });
 
+test('writers that a compaction keeps waiting do not wait for it, while it waits for them', async () => {
+  const tablesBeforeStop = 2;
+  const options = {
+    ...TINY_OPTIONS,
+    targetFileBytes: 64 * 1024,
+    l0CompactionTables: tablesBeforeStop,
+    l0SlowdownTables: tablesBeforeStop,
+    l0StopTables: tablesBeforeStop,
+  };
+  const simulation = new EngineSimulation(options, undefined, compactionsAfter(50));
+  const store = simulation.openStore();
+  let isOver = false;
+  let timestamp = 100;
+  const write = async (): Promise<void> => {
+    while (!isOver) {
+      const key = Buffer.from(`write${++timestamp}`);
+      const { status } = await writeRecordTo(store, key, record(timestamp, Buffer.alloc(4_000)));
+      assert.equal(status, WriteStatus.applied);
+    }
+  };
+  const writers = Promise.all(Array.from({ length: 12 }, write));
+  await simulation.pass(40);
+  assert.ok(store.stats().tablesByLevel[0] >= tablesBeforeStop, 'writers have been stopped');
+  const range = [keyOf(0), keyOf(KEYS)] as const;
+  assert.deepEqual(await simulation.settle(ingest(store, [even, odd], 50, range)), Buffer.alloc(0));
+  isOver = true;
+  await simulation.settle(writers);
+  assert.deepEqual(
+    await timestamps(simulation, store),
+    all.map(() => 50),
+  );
+  await simulation.settle(store.close());
+});
+
 test('tables of the last level that it meets are merged with it, unless they are much larger', async () => {
   const simulation = new EngineSimulation();
   const store = simulation.openStore();
@@ -135,7 +169,7 @@ test('tables of the last level that it meets are merged with it, unless they are
   await simulation.settle(store.close());
 });
 
-test('what is in no order, too large, or later than was said is refused, and nothing of it is taken', async () => {
+test('what is in no order, too large, or later or elsewhere than was said is refused, and nothing of it is taken', async () => {
   const simulation = new EngineSimulation();
   const store = simulation.openStore();
   const { entries, pieces } = packRuns([[entry(2, 50)], [entry(1, 50)]]);
@@ -151,6 +185,8 @@ test('what is in no order, too large, or later than was said is refused, and not
   await refused(store.ingest({ entries, runs: pieces, ...range, largestTimestamp: 49 }));
   await refused(store.ingest({ entries, runs: [[{ start: 0, end: 7 }]], ...range }));
   await refused(ingest(store, [[entry(1, 50, 17 * 1024)]], 50));
+  await refused(ingest(store, [[entry(1, 50), entry(3, 50)]], 50, [keyOf(2), keyOf(9)]));
+  await refused(ingest(store, [[entry(2, 50), entry(10, 50)]], 50, [keyOf(2), keyOf(9)]));
   assert.deepEqual(
     simulation.fs.listSync('/db').filter((name) => name.includes('sst')),
     [],
