@@ -5,13 +5,19 @@
  */
 const NEEDED_MAJOR = 24;
 
-if (Number.parseInt(process.versions.node, 10) >= NEEDED_MAJOR) {
+const { bun, deno, node } = process.versions;
+let runtime = `Node ${node}`;
+// They take the name of a Node, too.
+if (bun) runtime = `Bun ${bun}`;
+if (deno) runtime = `Deno ${deno}`;
+
+if (runtime === `Node ${node}` && Number.parseInt(node, 10) >= NEEDED_MAJOR) {
   const { start } = await import('./start.ts');
   await start();
 } else {
   console.error(
-    `quorate: it needs Node ${NEEDED_MAJOR} or newer, and this is Node ${process.versions.node}: ` +
-      'install a newer one from https://nodejs.org and run this again',
+    `quorate: it needs Node ${NEEDED_MAJOR} or newer, and this is ${runtime}: ` +
+      'install such a Node from https://nodejs.org and run this again with npx',
   );
   process.exitCode = 1;
 }

@@ -19,7 +19,7 @@ import {
   pack,
   type Tarball,
 } from './npm.ts';
-import { sayingOf, tryCluster, tryCommands, tryEngine, tryFeatures } from './trials.ts';
+import { assertRefuses, tryCluster, tryCommands, tryEngine, tryFeatures } from './trials.ts';
 import { typeFaults } from './types.ts';
 
 interface Flags {
@@ -78,7 +78,7 @@ async function installAndTry(tarballs: ReadonlyMap<PackageName, Tarball>): Promi
   }
   const runtimes: [string, string[]][] = [['Node 24', [nodeOf('24')]]];
   for (const [name, runtime] of await installOtherRuntimes(path.join(folder, 'others'))) {
-    runtimes.push([name, name === 'deno' ? [runtime, 'run', '--allow-all'] : [runtime]]);
+    runtimes.push([name, name === 'Deno' ? [runtime, 'run', '--allow-all'] : [runtime]]);
   }
   for (const [name, command] of runtimes) {
     refuse(await tryFeatures(command, engine.folder));
@@ -89,9 +89,10 @@ async function installAndTry(tarballs: ReadonlyMap<PackageName, Tarball>): Promi
     await tryCommands(nodeOf(version), program.folder);
     console.log(`npx quorate on Node ${version}: three nodes serve after ${startMs.toFixed(0)} ms`);
   }
-  const saying = sayingOf(nodeOf(TOO_OLD), program.folder);
-  if (!/^quorate: it needs Node 24 or newer, and this is Node 22[^\n]*\n$/.test(saying)) refuse([saying]);
-  console.log(`npx quorate on Node ${TOO_OLD}: ${saying}`);
+  for (const [name, command] of [[`Node ${TOO_OLD}`, [nodeOf(TOO_OLD)]] as const, ...runtimes.slice(1)]) {
+    assertRefuses(command, program.folder, name);
+    console.log(`quorate on ${name}: says in a sentence which Node it needs`);
+  }
   for (const what of OTHERS) costs.push(await installedInRounds(what.replace(/@.*/, ''), what));
   console.log(costTable(costs));
 }

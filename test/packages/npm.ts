@@ -110,7 +110,9 @@ export async function installOtherRuntimes(folder: string): Promise<ReadonlyMap<
   const packages = ['bun@1.4.5', 'deno@2.9.6'];
   await run('npm', ['install', '--no-audit', '--no-fund', '--ignore-scripts', ...packages], { cwd: folder });
   const programs = globSync('node_modules/{@oven/*/bin/bun,@deno/*/deno}{,.exe}', { cwd: folder });
-  return new Map(programs.map((file) => [path.parse(file).name, path.join(folder, file)]));
+  return new Map(
+    programs.map((file) => [path.parse(file).name === 'bun' ? 'Bun' : 'Deno', path.join(folder, file)]),
+  );
 }
 
 /** @returns the program of a Node of this version, for this machine */

@@ -135,15 +135,22 @@ export async function tryCommands(node: string, folder: string): Promise<void> {
   }
 }
 
-/** What `npx quorate` says on a Node that is too old. */
-export function sayingOf(node: string, folder: string): string {
-  const { status, stderr, stdout } = spawnSync('npx', ['quorate', 'serve'], {
-    cwd: folder,
-    env: environmentOf(node),
-    encoding: 'utf8',
-  });
+/**
+ * Where `quorate` does not run, it says so in a sentence.
+ * @param command a runtime, with its flags
+ */
+export function assertRefuses(command: readonly string[], folder: string, runtime: string): void {
+  const [program, ...flags] = command;
+  const { status, stderr, stdout } = spawnSync(
+    program,
+    [...flags, path.join(folder, 'node_modules', 'quorate', 'dist', 'src', 'cli', 'bin.js'), 'serve'],
+    { cwd: folder, encoding: 'utf8', timeout: PATIENCE_MS },
+  );
   assert.equal(status, 1, stdout);
-  return stderr;
+  assert.equal(stdout, '');
+  const [said, ...more] = stderr.split('\n');
+  assert.ok(said.startsWith(`quorate: it needs Node 24 or newer, and this is ${runtime}`), stderr);
+  assert.deepEqual(more, ['']);
 }
 
 /** As if this Node were the user's. */
