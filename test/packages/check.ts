@@ -11,6 +11,7 @@ import { contentFaults } from './contents.ts';
 import { costTable } from './cost-table.ts';
 import { lintFaults } from './lint.ts';
 import {
+  addPackage,
   type Installation,
   install,
   installationFaults,
@@ -19,7 +20,7 @@ import {
   pack,
   type Tarball,
 } from './npm.ts';
-import { assertRefuses, tryCluster, tryCommands, tryEngine, tryFeatures } from './trials.ts';
+import { assertRefuses, tryCluster, tryCommands, tryEngine, tryFeatures, tryLevel } from './trials.ts';
 import { typeFaults } from './types.ts';
 
 interface Flags {
@@ -31,6 +32,7 @@ interface Flags {
 const NODES_OF_ENGINE = ['22.15.0', '22', '24', '26'];
 const NODES_OF_PROGRAM = ['24.0.0', '24', '26'];
 const TOO_OLD = '22';
+const ABSTRACT_LEVEL = '3.1.1';
 const OTHERS = ['classic-level@3.0.0', 'lmdb@3.5.6', 'harperdb@4.7.29'];
 
 const { quick, rounds } = script('package:check', 'Builds, packs, installs and tries both packages.')
@@ -70,9 +72,11 @@ async function installAndTry(tarballs: ReadonlyMap<PackageName, Tarball>): Promi
     costs.push(installed);
   }
   const [engine, program] = costs;
+  await addPackage(`abstract-level@${ABSTRACT_LEVEL}`, engine.folder);
   refuse(await typeFaults(engine.folder));
   for (const version of NODES_OF_ENGINE) {
     const { importMs, requireMs } = await tryEngine(nodeOf(version), engine.folder);
+    await tryLevel(nodeOf(version), engine.folder);
     const ms = `${importMs.toFixed(0)} ms by import, ${requireMs.toFixed(0)} ms by require`;
     console.log(`native-free-lsm on Node ${version}: opens in ${ms}, writes, reads and opens again`);
   }

@@ -76,6 +76,11 @@ export async function install(name: string, what: string, folder: string): Promi
   };
 }
 
+/** Into a folder where something is installed already. */
+export async function addPackage(what: string, folder: string): Promise<void> {
+  await run('npm', ['install', '--no-audit', '--no-fund', what], { cwd: folder });
+}
+
 function installedPackage(manifest: string): InstalledPackage[] {
   const { name, scripts, version } = JSON.parse(readFileSync(manifest, 'utf8')) as {
     readonly name?: string;

@@ -59,6 +59,26 @@ export async function tryEngine(
   return { importMs: opened[0], requireMs: opened[1] };
 }
 
+const USE_LEVEL = `import { NativeFreeLevel } from 'native-free-lsm/level';
+const db = new NativeFreeLevel(process.argv[2], { valueEncoding: 'json' });
+await db.put('apple', { colour: 'red' });
+const fruit = db.sublevel('fruit');
+await fruit.batch().put('pear', 'green').put('plum', 'blue').write();
+const found = [await db.get('apple')];
+for await (const entry of fruit.iterator({ reverse: true })) found.push(entry);
+await db.close();
+console.log(JSON.stringify(found));
+`;
+
+/** The engine behind abstract-level, which its user has installed, too. */
+export async function tryLevel(node: string, folder: string): Promise<void> {
+  const file = path.join(folder, 'level.mjs');
+  await writeFile(file, USE_LEVEL);
+  const data = path.join(folder, 'data', `level-${process.hrtime.bigint()}`);
+  const { stdout } = await run(node, [file, data], { cwd: folder, timeout: PATIENCE_MS });
+  assert.deepEqual(JSON.parse(stdout), [{ colour: 'red' }, ['plum', 'blue'], ['pear', 'green']]);
+}
+
 /**
  * Tries each feature of the engine.
  * @param command a runtime that takes TypeScript, with its flags

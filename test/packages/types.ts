@@ -6,6 +6,7 @@ import { PROJECT } from '../../deploy/packages/packages.ts';
 import { installedFolder } from '../../src/cli/page-files.ts';
 
 const PROGRAM = `import { type Engine, LsmError, open } from 'native-free-lsm';
+import { NativeFreeLevel } from 'native-free-lsm/level';
 import { MemoryFileSystem } from 'native-free-lsm/simulation';
 
 export async function copy(directory: string, key: Uint8Array): Promise<Uint8Array | undefined> {
@@ -18,6 +19,7 @@ export async function copy(directory: string, key: Uint8Array): Promise<Uint8Arr
   }
 }
 export const disk = new MemoryFileSystem();
+export const level = new NativeFreeLevel<string, { colour: string }>('level', { valueEncoding: 'json' });
 // @ts-expect-error: keys are bytes
 void copy('data', 'key');
 `;

@@ -17,6 +17,7 @@ interface Manifest {
   readonly devDependencies: Readonly<Record<string, string>>;
   readonly optionalDependencies?: Readonly<Record<string, string>>;
   readonly peerDependencies?: Readonly<Record<string, string>>;
+  readonly peerDependenciesMeta?: Readonly<Record<string, { readonly optional?: boolean }>>;
 }
 
 interface LockedPackage {
@@ -85,7 +86,7 @@ for (const name of PACKAGE_NAMES) {
     });
 
     test('imports only what Node has, what it depends on, and what it carries', () => {
-      const own = new Set(Object.keys(manifest.dependencies ?? {}));
+      const own = new Set(Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies }));
       const carried = new Set(vendoredBy(name).map((library) => library.name));
       const used = new Set<string>();
       for (const file of expectedFiles(name)) {
@@ -117,16 +118,20 @@ for (const name of PACKAGE_NAMES) {
   });
 }
 
-test('the package of the engine depends on nothing', () => {
-  const { dependencies, optionalDependencies, peerDependencies } = manifestOf('native-free-lsm');
-  assert.deepEqual([dependencies, optionalDependencies, peerDependencies], [undefined, undefined, undefined]);
+test('the package of the engine depends on nothing, and what it can be used with is the choice of its user', () => {
+  const { dependencies, optionalDependencies, peerDependencies, peerDependenciesMeta } =
+    manifestOf('native-free-lsm');
+  assert.deepEqual([dependencies, optionalDependencies], [undefined, undefined]);
+  for (const name of Object.keys(peerDependencies ?? {})) {
+    assert.equal(peerDependenciesMeta?.[name]?.optional, true, name);
+  }
 });
 
 test('both packages are of one version, and carry libraries of one version', () => {
   const [engine, program] = PACKAGE_NAMES.map(manifestOf);
   assert.equal(engine.version, program.version);
-  for (const [library, version] of Object.entries(engine.devDependencies)) {
-    assert.equal(program.devDependencies[library], version, library);
+  for (const { name } of vendoredBy('native-free-lsm')) {
+    assert.equal(engine.devDependencies[name], program.devDependencies[name], name);
   }
 });
 
