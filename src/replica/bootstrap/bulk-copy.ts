@@ -265,8 +265,7 @@ export class BulkCopy {
     signal: AbortSignal,
   ): Promise<void> {
     await this.#write(span, signal);
-    this.#copiedBytes += span.bytes;
-    for (const { length } of span.fresh) this.#copiedBytes += length;
+    this.#copiedBytes += span.bytes + span.fresh.length;
     this.#copiedEntries += span.entries;
     const { end } = span;
     for (const share of shares) {

@@ -24,8 +24,8 @@ export interface Span {
   readonly entries: number;
   /** No record in the runs has a larger one. */
   readonly largestTimestamp: number;
-  /** Packed entries that are too new to be in the runs, page by page. */
-  readonly fresh: readonly Uint8Array[];
+  /** Packed entries that are too new to be in the runs, in no order. */
+  readonly fresh: Uint8Array;
   /** Inclusive. */
   readonly start: Uint8Array;
   /** Exclusive; null: to the last key. */
@@ -40,6 +40,7 @@ export class SpanBuilder {
   #used = 0;
   #runs: PackedPiece[][];
   #fresh: Uint8Array[] = [];
+  #freshBytes = 0;
   #largestTimestamp = 0;
   #entries = 0;
 
@@ -49,13 +50,13 @@ export class SpanBuilder {
     this.#runs = Array.from({ length: runs }, () => []);
   }
 
-  /** Bytes of all entries that it holds. */
+  /** Bytes of all entries that it holds, the fresh ones included. */
   get bytes(): number {
-    return this.#used;
+    return this.#used + this.#freshBytes;
   }
 
   /**
-   * Adds the next entries of a run, which are copied, but for fresh ones.
+   * Adds the next entries of a run, which are copied: a page must not stay in memory for one of them.
    * @param page packed as a page of a scan, in key order
    * @param freshFrom entries with this timestamp or a later one are fresh
    * @returns how many no node could have written; they are left out
@@ -77,7 +78,8 @@ export class SpanBuilder {
           keptTo = recordEnd;
           continue;
         }
-        this.#fresh.push(page.subarray(start, recordEnd));
+        this.#fresh.push(Uint8Array.from(page.subarray(start, recordEnd)));
+        this.#freshBytes += recordEnd - start;
       } else malformed++;
       this.#keep(run, page, keptFrom, keptTo);
       keptFrom = recordEnd;
@@ -102,7 +104,7 @@ export class SpanBuilder {
       bytes: sizeOf(runs),
       entries: this.#entries,
       largestTimestamp: this.#largestTimestamp,
-      fresh: this.#fresh,
+      fresh: Buffer.concat(this.#fresh),
       start,
       end,
     };
@@ -111,6 +113,7 @@ export class SpanBuilder {
     this.#used = 0;
     this.#entries = 0;
     this.#fresh = [];
+    this.#freshBytes = 0;
     this.#runs = runs.map(() => []);
     for (const [run, pieces] of behind.entries())
       for (const piece of pieces) this.#keep(run, bytes, piece.start, piece.end);

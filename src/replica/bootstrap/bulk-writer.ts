@@ -20,6 +20,8 @@ import type { Span } from './bulk-span.ts';
 /** Large enough that a sync of the log costs little, small enough that clients' writes wait for no more than it. */
 const BATCH_BYTES = 128 * 1024;
 const PUT_OVERHEAD_BYTES = 8;
+/** Those that are under way together share a sync. A client's write waits behind all of them. */
+const MAX_BATCHES_UNDER_WAY = 4;
 
 interface BulkWriterOptions {
   readonly engine: Pick<StorageEngine, 'ingest' | 'writeBatch'>;
@@ -44,6 +46,8 @@ class BatchSink implements WriteSink {
 
 export class BulkWriter {
   readonly #options: BulkWriterOptions;
+  /** The last span that the engine has taken, and what it has left of it. */
+  #taken: { readonly span: Span; readonly left: Uint8Array } | null = null;
 
   constructor(options: BulkWriterOptions) {
     this.#options = options;
@@ -57,22 +61,27 @@ export class BulkWriter {
     // What was asked for before the folder was found to lack more may be from before that.
     signal.throwIfAborted();
     const left = await this.#ingest(span);
-    signal.throwIfAborted();
-    if (left !== null) await this.#put(left, [{ start: 0, end: left.length }]);
+    if (left !== null) await this.#put(left, [{ start: 0, end: left.length }], signal);
     else {
       const entries = new Uint8Array(span.memory);
-      for (const pieces of span.runs) await this.#put(entries, pieces);
+      for (const pieces of span.runs) await this.#put(entries, pieces, signal);
     }
-    for (const entries of span.fresh) await this.#put(entries, [{ start: 0, end: entries.length }]);
+    await this.#put(span.fresh, [{ start: 0, end: span.fresh.length }], signal);
+    this.#taken = null;
   }
 
   /** @returns what must be put instead; null: all of it */
-  async #ingest({ bytes, end, largestTimestamp, memory, runs, start }: Span): Promise<Uint8Array | null> {
+  async #ingest(span: Span): Promise<Uint8Array | null> {
+    // It was taken, and what it left could not be put. Another time would write all of it again.
+    if (this.#taken?.span === span) return this.#taken.left;
+    const { bytes, end, largestTimestamp, memory, runs, start } = span;
     const { engine, timestamps } = this.#options;
     if (bytes === 0 || !timestamps.follow(largestTimestamp)) return null;
     try {
       const range = { smallestKey: start, largestKey: end ?? OWN_KEYS_START };
-      return await engine.ingest({ entries: memory, runs, largestTimestamp, ...range });
+      const left = await engine.ingest({ entries: memory, runs, largestTimestamp, ...range });
+      if (left !== null) this.#taken = { span, left };
+      return left;
     } catch {
       // A damaged table among those that it meets, or an entry that is not in order, does not stop puts. What stops them
       // as well is said by them.
@@ -80,13 +89,12 @@ export class BulkWriter {
     }
   }
 
-  async #put(entries: Uint8Array, pieces: readonly PackedPiece[]): Promise<void> {
+  async #put(entries: Uint8Array, pieces: readonly PackedPiece[], signal: AbortSignal): Promise<void> {
     const { engine, timestamps } = this.#options;
     const maxBytes = Math.min(BATCH_BYTES, this.#options.maxBatchBytes);
     let puts: KeyedRecord[] = [];
     let bytes = PUT_OVERHEAD_BYTES;
     let isAhead = false;
-    // Batches that are in the ring together share a sync.
     const under: Promise<void>[] = [];
     const flush = (): void => {
       if (puts.length === 0) return;
@@ -108,12 +116,19 @@ export class BulkWriter {
         }
         const size = PUT_OVERHEAD_BYTES + key.length + record.length;
         if (bytes + size > maxBytes) flush();
+        if (under.length === MAX_BATCHES_UNDER_WAY) await settled(under, signal);
         puts.push({ key, record });
         bytes += size;
       }
-      flush();
-      await Promise.all(under.splice(0));
     }
+    flush();
+    await settled(under, signal);
     if (isAhead) throw storageError(new Error('an entry is too far ahead of this clock'));
   }
+}
+
+/** Resolves when all of these batches are written, none of which remains. */
+async function settled(under: Promise<void>[], signal: AbortSignal): Promise<void> {
+  await Promise.all(under.splice(0));
+  signal.throwIfAborted();
 }

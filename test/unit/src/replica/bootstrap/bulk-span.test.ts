@@ -62,10 +62,20 @@ test('what is fresh is set apart, and what no node could have written is left ou
   const span = builder.cut(START, null);
   assert.deepEqual(keysOf(span), [['a', 'c', 'f']]);
   assert.deepEqual(
-    span.fresh.map((bytes) => Buffer.from(entriesOf(bytes)[0].key).toString()),
+    entriesOf(span.fresh).map(({ key }) => Buffer.from(key).toString()),
     ['b'],
   );
   assert.deepEqual([span.entries, span.largestTimestamp], [4, FRESH - 1]);
+});
+
+test('what is fresh counts as held, and holds no page in memory', () => {
+  const builder = new SpanBuilder(1, 4);
+  const page = bulkEntries([['a', recordAt(FRESH, 3, 900)]]);
+  builder.add(0, page, FRESH);
+  assert.equal(builder.bytes, page.length);
+  page.fill(0);
+  const { fresh } = builder.cut(START, null);
+  assert.deepEqual([fresh.length, entriesOf(fresh)[0].key[0], builder.bytes], [page.length, 97, 0]);
 });
 
 test('however pages and spans fall, each entry is in exactly one span, in order', () => {
