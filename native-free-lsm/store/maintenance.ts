@@ -1,38 +1,32 @@
 import type { EngineClock } from '../clock.ts';
 import type { IngestSource } from '../compaction/ingest.ts';
-import {
-  type CompactionTask,
-  type PickerOptions,
-  pickCompaction,
-  pickPurge,
-  pickRewrite,
-} from '../compaction/picker.ts';
-import { isWorthPurging } from '../compaction/purgeable.ts';
+import type { CompactionTask } from '../compaction/picker.ts';
 import { LsmError } from '../errors.ts';
 import type { HashSeed } from '../format/hash.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import { logFileName } from '../log/log-format.ts';
-import { type EngineOptions, tableOptions } from '../options.ts';
+import type { EngineOptions } from '../options.ts';
 import { ControlWord } from '../shared/control.ts';
 import type { TableMetadata } from '../sstable/table-metadata.ts';
 import { toLsmError } from '../threads/protocol/errors.ts';
 import type { BackgroundJob, BackgroundResult } from '../threads/protocol/posted-messages.ts';
 import type { Manifest } from '../version/manifest.ts';
-import { LEVELS } from '../version/version.ts';
 import type { Arenas } from './arenas.ts';
 import type { BackgroundJobs } from './background-jobs.ts';
 import { CompactionRetry } from './compaction-retry.ts';
 import type { EngineConditions, Worker } from './conditions.ts';
 import { DamagedTables } from './damaged-tables.ts';
+import { DueCompactions } from './due-compactions.ts';
+import { HealedTables } from './healed-tables.ts';
 import { LogNote } from './log-note.ts';
+import { LoneWork } from './lone-work.ts';
 import { Retry } from './retry.ts';
 import type { SuperVersions } from './super-versions.ts';
+import { TableJobs } from './table-jobs.ts';
 import { VersionCommits } from './version-commits.ts';
 import { Waiters } from './waiters.ts';
+import { WriterPace } from './writer-pace.ts';
 
-const SLOWDOWN_STEP_MICROS = 1000;
-const MAX_SLOWDOWN_MICROS = 10_000;
-const ARENA_LOOK_MS = 5;
 const CLOSED = new LsmError('CLOSED', 'the engine is closed');
 
 interface MaintenanceParts {
@@ -71,31 +65,22 @@ interface MaintenanceParts {
 export class Maintenance {
   readonly #parts: MaintenanceParts;
   readonly #words: Int32Array;
-  readonly #busyTables = new Set<number>();
   readonly #flushWaiters = new Waiters();
   readonly #idleWaiters = new Waiters();
   readonly #flushRetry: Retry;
   readonly #compactionRetry: CompactionRetry;
   readonly #commits: VersionCommits;
   readonly #damagedTables: DamagedTables;
+  readonly #dueCompactions: DueCompactions;
+  readonly #healedTables: HealedTables;
+  readonly #tableJobs: TableJobs;
+  readonly #loneWork: LoneWork;
+  readonly #writerPace: WriterPace;
   readonly #logNote: LogNote;
   #flushing = false;
-  #lookingForArena = false;
   #compacting = 0;
   /** How many callers want everything in the last level. */
   #fullCompactions = 0;
-  /** Tables in quarantine that are no longer needed. */
-  readonly #healedTables = new Set<number>();
-  #isDroppingHealed = false;
-  /** Tables may have deletions that can go. */
-  #mayPurge = false;
-  /** Whether somebody has the turn of `alone`. */
-  #isAlone = false;
-  /** Whether no compaction may begin, whatever waits for it. */
-  #isQuiet = false;
-  /** How many wait for that turn. */
-  #wantAlone = 0;
-  readonly #endWaiters: (() => void)[] = [];
   #closed = false;
   #onJobEnd: (() => void) | undefined;
   lastError: LsmError | undefined;
@@ -104,8 +89,6 @@ export class Maintenance {
   bytesFlushed = 0;
   bytesCompacted = 0;
   bytesIngested = 0;
-  /** Damaged tables of which everything was found elsewhere. */
-  tablesHealed = 0;
 
   constructor(parts: MaintenanceParts) {
     this.#parts = parts;
@@ -115,11 +98,44 @@ export class Maintenance {
     this.#damagedTables = new DamagedTables(parts.superVersions, parts.conditions);
     this.#flushRetry = new Retry('flush', parts, () => this.wake());
     this.#compactionRetry = new CompactionRetry(parts, () => this.wake());
+    this.#dueCompactions = new DueCompactions({
+      ...parts,
+      damagedTables: this.#damagedTables,
+      retry: this.#compactionRetry,
+    });
+    this.#loneWork = new LoneWork({
+      check: () => {
+        if (this.#closed) throw CLOSED;
+      },
+      isBarred: () => this.#compacting > 0,
+      onEnd: () => this.#ended(),
+    });
+    this.#writerPace = new WriterPace({
+      ...parts,
+      words: this.#words,
+      onArenaLook: () => {
+        if (this.#closed) return;
+        parts.superVersions.collect();
+        this.wake();
+      },
+    });
+    this.#tableJobs = new TableJobs({ ...parts, takeFileIds: (count) => this.takeFileIds(count) });
+    this.#healedTables = new HealedTables({
+      ...parts,
+      commits: this.#commits,
+      onRemoved: parts.onQuarantineChanged,
+      onEnd: () => this.#ended(),
+    });
+  }
+
+  /** Damaged tables of which everything was found elsewhere. */
+  get tablesHealed(): number {
+    return this.#healedTables.removed;
   }
 
   /** Memtables that wait for their flush. */
   get sealedMemtables(): number {
-    return this.#parts.arenas.activeGeneration - this.#parts.superVersions.current.oldestGeneration;
+    return this.#writerPace.sealedMemtables;
   }
 
   /** Numbers for tables that are in no version. */
@@ -140,15 +156,12 @@ export class Maintenance {
 
   /** Whether writes wait until that work succeeds. */
   stopsWriter(worker: Worker): boolean {
-    const { options, superVersions } = this.#parts;
-    if (worker === 'flush') return this.sealedMemtables >= options.maxSealedMemtables;
-    if (worker !== 'compaction') return true;
-    return superVersions.version.levels[0].length >= options.l0StopTables;
+    return this.#writerPace.isStoppedBy(worker);
   }
 
   get #busy(): boolean {
     const retrying = this.#flushRetry.pending || this.#compactionRetry.pending;
-    const isWorking = this.#flushing || this.#compacting > 0 || this.#isAlone;
+    const isWorking = this.#flushing || this.#compacting > 0 || this.#loneWork.isRunning;
     return isWorking || this.sealedMemtables > 0 || retrying;
   }
 
@@ -159,7 +172,7 @@ export class Maintenance {
     this.steerWriter();
     this.#flushNext();
     this.#compactNext();
-    this.#dropHealed();
+    this.#healedTables.remove();
     this.#flushWaiters.look();
     this.#idleWaiters.look();
   }
@@ -169,28 +182,7 @@ export class Maintenance {
    * everything that changes one of the two, or frees a memtable.
    */
   steerWriter(): void {
-    if (this.#closed) return;
-    const { arenas, options, superVersions } = this.#parts;
-    const l0Tables = superVersions.version.levels[0].length;
-    const excess = l0Tables - options.l0SlowdownTables + 1;
-    const micros = excess > 0 ? Math.min(excess * SLOWDOWN_STEP_MICROS, MAX_SLOWDOWN_MICROS) : 0;
-    // A hint that the writer reads after each batch; nothing is ordered by it.
-    Atomics.store(this.#words, ControlWord.slowdownMicros, micros);
-    if (this.stopsWriter('flush') || this.stopsWriter('compaction')) return;
-    const announce = (index: number, memory: SharedArrayBuffer): void =>
-      superVersions.announceArena(index, memory);
-    if (arenas.offer(announce)) return;
-    this.#parts.onArenasShort();
-    if (arenas.offer(announce) || this.#lookingForArena) return;
-    // Memtables that are in tables become free when the threads switch to the newest super-version; a thread that waits
-    // does not say when it does.
-    this.#lookingForArena = true;
-    this.#parts.clock.after(ARENA_LOOK_MS, () => {
-      this.#lookingForArena = false;
-      if (this.#closed) return;
-      superVersions.collect();
-      this.wake();
-    });
+    if (!this.#closed) this.#writerPace.steer();
   }
 
   /**
@@ -218,7 +210,7 @@ export class Maintenance {
 
   /** Watermarks were raised: has what may go now purged, when nothing else is to be done. */
   purge(): void {
-    this.#mayPurge = true;
+    this.#dueCompactions.watermarksRaised();
     this.wake();
   }
 
@@ -229,26 +221,8 @@ export class Maintenance {
    *   (Ingestion, writers and compactions that waited for each other are rocksdb #1480.)
    * @throws LsmError CLOSED, and what `work` throws
    */
-  async alone<Result>(work: (quiet: () => Promise<void>) => Promise<Result>): Promise<Result> {
-    this.#wantAlone++;
-    try {
-      while (this.#isAlone || this.#compacting > 0) await this.#nextEnd();
-      if (this.#closed) throw CLOSED;
-      this.#isAlone = true;
-    } finally {
-      this.#wantAlone--;
-    }
-    try {
-      return await work(async () => {
-        while (this.#compacting > 0) await this.#nextEnd();
-        if (this.#closed) throw CLOSED;
-        this.#isQuiet = true;
-      });
-    } finally {
-      this.#isAlone = false;
-      this.#isQuiet = false;
-      this.#ended();
-    }
+  alone<Result>(work: (quiet: () => Promise<void>) => Promise<Result>): Promise<Result> {
+    return this.#loneWork.run(work);
   }
 
   /**
@@ -258,30 +232,8 @@ export class Maintenance {
    * @throws LsmError: nothing was written
    */
   async ingest(source: IngestSource): Promise<Uint8Array> {
-    const { directory, hashSeed, options } = this.#parts;
     const beside = source.overlapping.map(({ metadata }) => metadata);
-    const rawBytes = beside.reduce((sum, table) => sum + table.rawSizeBytes + 64 * table.entries, 0);
-    const job = {
-      type: 'ingest',
-      spec: {
-        ...source,
-        directory,
-        outputLevel: LEVELS - 1,
-        fileIds: this.#commits.takeFileIds(
-          4 + Math.ceil((rawBytes + source.entries.byteLength) / options.targetFileBytes) * 2,
-        ),
-        targetFileBytes: options.targetFileBytes,
-        table: tableOptions(options, true, hashSeed),
-        maxRecordBytes: options.maxRecordBytes,
-        maxOpenFiles: options.maxOpenFilesPerThread,
-        hashSeed,
-        // Nothing is dropped: a compaction decides about that.
-        bottommost: false,
-        dropTombstonesBelow: 0,
-        watermarks: null,
-        nowMs: 0,
-      },
-    } as const;
+    const job = this.#tableJobs.ingest(source, beside);
     const result = await this.#parts.jobs.run(job);
     if (this.#closed) throw CLOSED;
     const added = result.tables.map(({ metadata }) => metadata);
@@ -305,7 +257,7 @@ export class Maintenance {
   /** All that a table in quarantine holds is in other tables, or nobody needs it: the table may go. */
   healed(tableId: number): void {
     this.#healedTables.add(tableId);
-    this.#dropHealed();
+    if (!this.#closed && !this.#parts.isHeld()) this.#healedTables.remove();
   }
 
   /** Starts nothing more; running jobs give up. */
@@ -315,7 +267,12 @@ export class Maintenance {
     // The jobs read it now and then; nothing is ordered by it.
     Atomics.store(this.#words, ControlWord.cancelBackground, 1);
     this.#fail(error);
-    while (this.#flushing || this.#compacting > 0 || this.#isAlone || this.#isDroppingHealed) {
+    while (
+      this.#flushing ||
+      this.#compacting > 0 ||
+      this.#loneWork.isRunning ||
+      this.#healedTables.isRemoving
+    ) {
       await new Promise<void>((resolve) => {
         this.#onJobEnd = resolve;
       });
@@ -324,20 +281,10 @@ export class Maintenance {
 
   #flushNext(): void {
     if (this.#flushing || this.sealedMemtables === 0 || this.#flushRetry.pending) return;
-    const { arenas, directory, options, superVersions, expiryNowMs, hashSeed } = this.#parts;
+    const { arenas, directory, superVersions } = this.#parts;
     const generation = superVersions.current.oldestGeneration;
     this.#flushing = true;
-    const table = tableOptions(options, false, hashSeed);
-    const job = {
-      type: 'flush',
-      directory,
-      arena: arenas.memory(generation),
-      generation,
-      fileIds: this.#commits.takeFileIds(2 + Math.ceil(options.memtableBytes / options.targetFileBytes) * 2),
-      targetFileBytes: options.targetFileBytes,
-      table,
-      nowMs: expiryNowMs(),
-    } as const;
+    const job = this.#tableJobs.flush(arenas.memory(generation), generation);
     const commit = async ({ slots, tables }: BackgroundResult): Promise<void> => {
       const added = tables.map(({ metadata }) => metadata);
       await this.#commits.commit({ added, removed: [], oldestGeneration: generation + 1 }, tables);
@@ -360,24 +307,12 @@ export class Maintenance {
   }
 
   #compactNext(): void {
-    if (this.#isQuiet) return;
+    if (this.#loneWork.isQuiet) return;
     // Whoever waits for its turn may wait for the writer as well.
-    if ((this.#isAlone || this.#wantAlone > 0) && !this.stopsWriter('compaction')) return;
-    const { options, superVersions } = this.#parts;
-    const full = this.#fullCompactions > 0;
-    const pickerOptions = {
-      l0Trigger: full ? 1 : options.l0CompactionTables,
-      baseLevelBytes: full ? Number.POSITIVE_INFINITY : options.baseLevelBytes,
-      levelMultiplier: options.levelMultiplier,
-      maxTaskBytes: options.maxCompactionBytes,
-    };
-    const pick = (heldTables: ReadonlySet<number>): CompactionTask | null =>
-      pickCompaction(superVersions.version, this.#busyTables, pickerOptions, heldTables);
-    while (this.#compacting < Math.max(1, options.maxBackgroundJobs - 1)) {
-      const task =
-        this.#compactionRetry.pick(pick) ??
-        this.#pickRewrite(pickerOptions) ??
-        this.#pickPurge(pickerOptions);
+    if (this.#loneWork.isDue && !this.stopsWriter('compaction')) return;
+    const { maxBackgroundJobs } = this.#parts.options;
+    while (this.#compacting < Math.max(1, maxBackgroundJobs - 1)) {
+      const task = this.#dueCompactions.next(this.#compacting, this.#fullCompactions > 0);
       if (task === null) {
         if (this.#compacting === 0) this.#compactionRetry.nothingDue();
         return;
@@ -386,72 +321,12 @@ export class Maintenance {
     }
   }
 
-  #pickRewrite(options: PickerOptions): CompactionTask | null {
-    const { hasSuspects, isSuspected } = this.#damagedTables;
-    if (!hasSuspects) return null;
-    const { version } = this.#parts.superVersions;
-    return this.#compactionRetry.pick((held) =>
-      pickRewrite(version, this.#busyTables, options, isSuspected, held),
-    );
-  }
-
-  /** What fails is tried again with the next wake: the table is known to be damaged as long as it is there. */
-  #dropHealed(): void {
-    const { superVersions, report } = this.#parts;
-    if (this.#healedTables.size === 0 || this.#isDroppingHealed || this.#closed || this.#parts.isHeld())
-      return;
-    const healed = superVersions.version.quarantine.filter(({ id }) => this.#healedTables.has(id));
-    this.#healedTables.clear();
-    if (healed.length === 0) return;
-    this.#isDroppingHealed = true;
-    const paths = healed.map(({ id }) => superVersions.handle(id).path);
-    this.#commits
-      .commit({ added: [], removed: healed.map(({ id }) => id) }, [])
-      .then(
-        () => {
-          this.tablesHealed += healed.length;
-          for (const path of paths)
-            report(`${path} was damaged; other tables have all that it held now, and it is removed`);
-          this.#parts.onQuarantineChanged();
-        },
-        (error: unknown) => {
-          report(toLsmError(error, 'remove a healed table').message);
-          for (const { id } of healed) this.#healedTables.add(id);
-        },
-      )
-      .finally(() => {
-        this.#isDroppingHealed = false;
-        this.#ended();
-      });
-  }
-
-  /** One at a time, as nobody waits for it. */
-  #pickPurge(options: PickerOptions): CompactionTask | null {
-    const { watermarks } = this.#parts.options;
-    if (!this.#mayPurge || watermarks === null || this.#compacting > 0) return null;
-    const timestamps = new Float64Array(watermarks);
-    const nowMs = this.#parts.expiryNowMs();
-    const isPurgeable = (table: TableMetadata): boolean => {
-      const { slots } = this.#parts.superVersions.handle(table.id);
-      // Of a damaged table nothing is dropped.
-      if (slots === null || this.#damagedTables.among([table]).length > 0) return false;
-      return isWorthPurging(slots.head, timestamps, nowMs);
-    };
-    const task = this.#compactionRetry.pick((held) =>
-      pickPurge(this.#parts.superVersions.version, this.#busyTables, options, isPurgeable, held),
-    );
-    // While others wait after a failure, which may have been of a purge, none was looked for.
-    this.#mayPurge = task !== null || this.#compactionRetry.pending;
-    return task;
-  }
-
   #compact(task: CompactionTask): void {
-    const tables = [...task.inputs, ...task.overlapping];
-    for (const { id } of tables) this.#busyTables.add(id);
+    this.#dueCompactions.begun(task);
     this.#compacting++;
     const done = task.trivialMove ? this.#move(task) : this.#merge(task);
     done.then(() => {
-      for (const { id } of tables) this.#busyTables.delete(id);
+      this.#dueCompactions.ended(task);
       this.#compacting--;
       this.#ended();
     });
@@ -468,28 +343,9 @@ export class Maintenance {
   }
 
   async #merge(task: CompactionTask): Promise<void> {
-    const { directory, expiryNowMs, options, superVersions } = this.#parts;
     const inputs = [...task.inputs, ...task.overlapping];
-    const rawBytes = inputs.reduce((sum, table) => sum + table.rawSizeBytes + 64 * table.entries, 0);
-    const damaged = this.#damagedTables.among(inputs);
-    const job = {
-      type: 'merge',
-      spec: {
-        directory,
-        inputs: inputs.map(({ id }) => superVersions.handle(id)),
-        damaged,
-        outputLevel: task.outputLevel,
-        fileIds: this.#commits.takeFileIds(4 + Math.ceil(rawBytes / options.targetFileBytes) * 2),
-        targetFileBytes: options.targetFileBytes,
-        table: tableOptions(options, task.bottommost, this.#parts.hashSeed),
-        // What is dropped could no longer hide what a damaged table may hold.
-        bottommost: task.bottommost && damaged.length === 0,
-        dropTombstonesBelow: options.dropTombstonesBelow,
-        // A copy, as threads must not read a float64 while it is written; they are only raised, so it drops no more.
-        watermarks: task.bottommost && options.watermarks !== null ? options.watermarks.slice(0) : null,
-        nowMs: expiryNowMs(),
-      },
-    } as const;
+    const handles = inputs.map(({ id }) => this.#parts.superVersions.handle(id));
+    const job = this.#tableJobs.merge(task, handles, this.#damagedTables.among(inputs));
     const commit = async (result: BackgroundResult): Promise<void> => {
       const outputs = result.tables.map(({ metadata }) => metadata);
       const added = [...outputs, ...this.#damagedTables.quarantined(inputs, result.damaged)];
@@ -529,13 +385,8 @@ export class Maintenance {
     }
   }
 
-  /** Resolves when one of the background works has ended. */
-  #nextEnd(): Promise<void> {
-    return new Promise((resolve) => this.#endWaiters.push(resolve));
-  }
-
   #ended(): void {
-    for (const resolve of this.#endWaiters.splice(0)) resolve();
+    this.#loneWork.look();
     if (this.#closed) this.#onJobEnd?.();
     else this.wake();
   }

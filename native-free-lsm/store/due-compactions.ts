@@ -1,0 +1,96 @@
+import {
+  type CompactionTask,
+  type PickerOptions,
+  pickCompaction,
+  pickPurge,
+  pickRewrite,
+} from '../compaction/picker.ts';
+import { isWorthPurging } from '../compaction/purgeable.ts';
+import type { EngineOptions } from '../options.ts';
+import type { TableMetadata } from '../sstable/table-metadata.ts';
+import type { CompactionRetry } from './compaction-retry.ts';
+import type { DamagedTables } from './damaged-tables.ts';
+import type { SuperVersions } from './super-versions.ts';
+
+interface DueCompactionsParts {
+  readonly options: EngineOptions;
+  readonly superVersions: SuperVersions;
+  readonly expiryNowMs: () => number;
+  readonly damagedTables: DamagedTables;
+  readonly retry: CompactionRetry;
+}
+
+/**
+ * Which compaction is to run next: one that the shape of the tree asks for, then one that rewrites a damaged table, then
+ * one that purges. No two that run have a table in common.
+ */
+export class DueCompactions {
+  readonly #parts: DueCompactionsParts;
+  /** Tables of compactions that run. */
+  readonly #busyTables = new Set<number>();
+  /** Tables may have deletions that can go. */
+  #mayPurge = false;
+
+  constructor(parts: DueCompactionsParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * @param running how many run
+   * @param isFull whether everything is wanted in the last level
+   */
+  next(running: number, isFull: boolean): CompactionTask | null {
+    const { options, retry, superVersions } = this.#parts;
+    const pickerOptions = {
+      l0Trigger: isFull ? 1 : options.l0CompactionTables,
+      baseLevelBytes: isFull ? Number.POSITIVE_INFINITY : options.baseLevelBytes,
+      levelMultiplier: options.levelMultiplier,
+      maxTaskBytes: options.maxCompactionBytes,
+    };
+    const pick = (heldTables: ReadonlySet<number>): CompactionTask | null =>
+      pickCompaction(superVersions.version, this.#busyTables, pickerOptions, heldTables);
+    return retry.pick(pick) ?? this.#pickRewrite(pickerOptions) ?? this.#pickPurge(pickerOptions, running);
+  }
+
+  begun({ inputs, overlapping }: CompactionTask): void {
+    for (const { id } of [...inputs, ...overlapping]) this.#busyTables.add(id);
+  }
+
+  ended({ inputs, overlapping }: CompactionTask): void {
+    for (const { id } of [...inputs, ...overlapping]) this.#busyTables.delete(id);
+  }
+
+  /** Watermarks were raised, so there may be something to purge. */
+  watermarksRaised(): void {
+    this.#mayPurge = true;
+  }
+
+  #pickRewrite(options: PickerOptions): CompactionTask | null {
+    const { damagedTables, retry, superVersions } = this.#parts;
+    const { hasSuspects, isSuspected } = damagedTables;
+    if (!hasSuspects) return null;
+    const { version } = superVersions;
+    return retry.pick((held) => pickRewrite(version, this.#busyTables, options, isSuspected, held));
+  }
+
+  /** One at a time, as nobody waits for it. */
+  #pickPurge(options: PickerOptions, running: number): CompactionTask | null {
+    const { damagedTables, retry, superVersions } = this.#parts;
+    const { watermarks } = this.#parts.options;
+    if (!this.#mayPurge || watermarks === null || running > 0) return null;
+    const timestamps = new Float64Array(watermarks);
+    const nowMs = this.#parts.expiryNowMs();
+    const isPurgeable = (table: TableMetadata): boolean => {
+      const { slots } = superVersions.handle(table.id);
+      // Of a damaged table nothing is dropped.
+      if (slots === null || damagedTables.among([table]).length > 0) return false;
+      return isWorthPurging(slots.head, timestamps, nowMs);
+    };
+    const task = retry.pick((held) =>
+      pickPurge(superVersions.version, this.#busyTables, options, isPurgeable, held),
+    );
+    // While others wait after a failure, which may have been of a purge, none was looked for.
+    this.#mayPurge = task !== null || retry.pending;
+    return task;
+  }
+}

@@ -1,0 +1,106 @@
+import type { IngestSource } from '../compaction/ingest.ts';
+import type { CompactionTask } from '../compaction/picker.ts';
+import type { HashSeed } from '../format/hash.ts';
+import { type EngineOptions, tableOptions } from '../options.ts';
+import type { TableHandle } from '../sstable/table-handle.ts';
+import type { TableMetadata } from '../sstable/table-metadata.ts';
+import type { BackgroundJob } from '../threads/protocol/posted-messages.ts';
+import { LEVELS } from '../version/version.ts';
+
+type Job = BackgroundJob['job'];
+
+interface TableJobsParts {
+  readonly directory: string;
+  readonly options: EngineOptions;
+  readonly hashSeed: HashSeed;
+  readonly expiryNowMs: () => number;
+  readonly takeFileIds: (count: number) => number[];
+}
+
+/** Writes out what the pool is to do for each kind of work that makes tables; it decides about no work. */
+export class TableJobs {
+  readonly #parts: TableJobsParts;
+
+  constructor(parts: TableJobsParts) {
+    this.#parts = parts;
+  }
+
+  /** Brings a sealed memtable to tables. */
+  flush(arena: SharedArrayBuffer, generation: number): Job {
+    const { directory, expiryNowMs, hashSeed, options } = this.#parts;
+    const { memtableBytes, targetFileBytes } = options;
+    return {
+      type: 'flush',
+      directory,
+      arena,
+      generation,
+      fileIds: this.#parts.takeFileIds(2 + Math.ceil(memtableBytes / targetFileBytes) * 2),
+      targetFileBytes,
+      table: tableOptions(options, false, hashSeed),
+      nowMs: expiryNowMs(),
+    };
+  }
+
+  /**
+   * Merges tables into the next level.
+   * @param inputs all the tables of the task
+   * @param damaged those of them of which only the readable part is to be taken
+   */
+  merge(task: CompactionTask, inputs: readonly TableHandle[], damaged: readonly number[]): Job {
+    const { directory, expiryNowMs, hashSeed, options } = this.#parts;
+    const rawBytes = rewrittenBytes([...task.inputs, ...task.overlapping]);
+    return {
+      type: 'merge',
+      spec: {
+        directory,
+        inputs,
+        damaged,
+        outputLevel: task.outputLevel,
+        fileIds: this.#fileIdsFor(rawBytes),
+        targetFileBytes: options.targetFileBytes,
+        table: tableOptions(options, task.bottommost, hashSeed),
+        // What is dropped could no longer hide what a damaged table may hold.
+        bottommost: task.bottommost && damaged.length === 0,
+        dropTombstonesBelow: options.dropTombstonesBelow,
+        // A copy, as threads must not read a float64 while it is written; they are only raised, so it drops no more.
+        watermarks: task.bottommost && options.watermarks !== null ? options.watermarks.slice(0) : null,
+        nowMs: expiryNowMs(),
+      },
+    };
+  }
+
+  /** Merges records from outside with the tables of the last level that lie beside them. */
+  ingest(source: IngestSource, beside: readonly TableMetadata[]): Job {
+    const { directory, hashSeed, options } = this.#parts;
+    return {
+      type: 'ingest',
+      spec: {
+        ...source,
+        directory,
+        outputLevel: LEVELS - 1,
+        fileIds: this.#fileIdsFor(rewrittenBytes(beside) + source.entries.byteLength),
+        targetFileBytes: options.targetFileBytes,
+        table: tableOptions(options, true, hashSeed),
+        maxRecordBytes: options.maxRecordBytes,
+        maxOpenFiles: options.maxOpenFilesPerThread,
+        hashSeed,
+        // Nothing is dropped: a compaction decides about that.
+        bottommost: false,
+        dropTombstonesBelow: 0,
+        watermarks: null,
+        nowMs: 0,
+      },
+    };
+  }
+
+  /** Enough for all that is written of so many bytes: numbers that are not used cost nothing. */
+  #fileIdsFor(rawBytes: number): number[] {
+    const { options, takeFileIds } = this.#parts;
+    return takeFileIds(4 + Math.ceil(rawBytes / options.targetFileBytes) * 2);
+  }
+}
+
+/** The most that the records of these tables take when they are written again. */
+function rewrittenBytes(tables: readonly TableMetadata[]): number {
+  return tables.reduce((sum, table) => sum + table.rawSizeBytes + 64 * table.entries, 0);
+}
