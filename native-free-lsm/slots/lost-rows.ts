@@ -3,11 +3,9 @@ import { SLOT_COUNT } from '../format/slot.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import { SlotSection } from '../sstable/slot-section.ts';
 import type { TableHandle } from '../sstable/table-handle.ts';
-import { SlotRows } from './slot-rows.ts';
+import { LOST_SOURCE, SlotRows } from './slot-rows.ts';
 import { SlotSet } from './slot-set.ts';
 
-/** The source of rows that stand for what cannot be read. */
-export const LOST_SOURCE = -1;
 const PURGEABLE = RecordFlag.tombstone | RecordFlag.hasExpiry;
 
 /** A table in quarantine whose slot versions say what it holds, as a job sees it. Plain data. */
@@ -152,7 +150,9 @@ export class LostRows {
     // A private deletion needs no proof where it hides nothing.
     if (own.from(row) === 0) return isTombstone && met < 0 ? Standing.outdone : Standing.lost;
     if ((flags & PURGEABLE) === 0 || timestamp > purge.watermark) return Standing.lost;
-    // It is proved of a tombstone that nothing older is left anywhere; a value may not have expired yet.
+    // What it hides here would come back.
+    if (met >= 0) return Standing.lost;
+    // It is proved of a tombstone that nothing older is read anywhere; a value may not have expired yet.
     return isTombstone || purge.isGivenUp ? Standing.outdone : Standing.lost;
   }
 }

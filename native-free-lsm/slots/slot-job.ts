@@ -11,16 +11,10 @@ import { type RowSink, SlotSection } from '../sstable/slot-section.ts';
 import type { TableHandle } from '../sstable/table-handle.ts';
 import { TableReader } from '../sstable/table-reader.ts';
 import { refuseUnreadable } from '../sstable/unreadable-table.ts';
-import {
-  LOST_SOURCE,
-  type LostFindings,
-  LostRows,
-  type QuarantinedTable,
-  unknownFindings,
-} from './lost-rows.ts';
+import { type LostFindings, LostRows, type QuarantinedTable, unknownFindings } from './lost-rows.ts';
 import { MemtableSlots, type MemtableView } from './memtable-slots.ts';
 import { ScannedRows } from './scanned-rows.ts';
-import { SlotRows } from './slot-rows.ts';
+import { LOST_SOURCE, SlotRows } from './slot-rows.ts';
 import { SlotSet } from './slot-set.ts';
 import type { SlotVersions } from './slot-versions.ts';
 import { TableBlocks } from './table-blocks.ts';

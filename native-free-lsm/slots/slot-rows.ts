@@ -2,6 +2,11 @@ import { RecordFlag } from '../format/record.ts';
 import { addFold } from './fold.ts';
 import type { SlotVersions } from './slot-versions.ts';
 
+/**
+ * The source of rows that stand for what cannot be read. They count whatever may be purged: others may have such a value
+ * still, and bring it only where they see that it is missing.
+ */
+export const LOST_SOURCE = -1;
 const FIRST_ROOM = 64;
 /** What may be purged once its timestamp is at or below the slot's watermark, and so counts no more from then on. */
 const PURGEABLE = RecordFlag.tombstone | RecordFlag.hasExpiry;
@@ -137,6 +142,8 @@ export class SlotRows {
       return made;
     };
     const { count } = this;
+    const flags = pick(new Uint8Array(count), this.#flags);
+    for (let at = 0; at < count; at++) if (this.#sources[order[at]] === LOST_SOURCE) flags[at] &= ~PURGEABLE;
     return {
       count,
       fingerprintHighs: pick(new Uint32Array(count), highs),
@@ -144,11 +151,12 @@ export class SlotRows {
       timestamps: pick(new Float64Array(count), this.#timestamps),
       writers: pick(new Uint32Array(count), this.#writers),
       froms: pick(new Uint16Array(count), this.#froms),
-      flags: pick(new Uint8Array(count), this.#flags),
+      flags,
     };
   }
 
   #isPurgeable(row: number, watermark: number): boolean {
+    if (this.#sources[row] === LOST_SOURCE) return false;
     return (this.#flags[row] & PURGEABLE) !== 0 && this.#timestamps[row] <= watermark;
   }
 

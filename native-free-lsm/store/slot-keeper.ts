@@ -6,6 +6,7 @@ import { createMemtableSlots, isMostlyPurgeable, type MemtableView } from '../sl
 import type { SlotJobResult, SlotJobSpec } from '../slots/slot-job.ts';
 import { SlotSet } from '../slots/slot-set.ts';
 import type { SlotVersions } from '../slots/slot-versions.ts';
+import { isDamage } from '../sstable/damage.ts';
 import type { TableHandle } from '../sstable/table-handle.ts';
 import type { TableReader } from '../sstable/table-reader.ts';
 import type { Executor } from '../threads/executor.ts';
@@ -68,6 +69,8 @@ export class SlotKeeper {
   /** Slots of which everybody who owns them was asked for what may have been purged. */
   #givenUp = new SlotSet();
   #lostAsk: LostAsk | undefined;
+  /** How often something has come to be lost since the opening. */
+  losses = 0;
   /** Slots whose loss is to be looked at anew, as far as they are not healed. */
   #checkAgain = new SlotSet();
   /** What the last wish for a flush was for. */
@@ -225,7 +228,10 @@ export class SlotKeeper {
 
   #updateLost(quarantine: readonly TableReader[]): void {
     // What was given up was so for what was known to be lost.
-    if (this.#lost.update(quarantine.map(({ handle }) => handle))) this.#givenUp = new SlotSet();
+    if (this.#lost.update(quarantine.map(({ handle }) => handle))) {
+      this.#givenUp = new SlotSet();
+      this.losses++;
+    }
     this.#askLost();
   }
 
@@ -420,7 +426,7 @@ export class SlotKeeper {
     // A thread that died may have left it half written.
     if (error.code === 'WORKER_DIED') this.#memtableSlots = new WeakMap();
     const table = tables.find(({ path }) => path === error.file);
-    if (error.code === 'CORRUPTION' && table !== undefined) {
+    if (isDamage(error) && table !== undefined) {
       this.#parts.onDamage(error);
       // The same is in its entries.
       if (isInSlotVersions(table, error.offset) && !this.#damaged.has(table.metadata.id)) {

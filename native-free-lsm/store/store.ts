@@ -216,6 +216,11 @@ export class RecordStore {
     return Math.max(this.#slots.lostTo(slot), this.#parts.maintenance.damagedTo);
   }
 
+  /** How often something has come to be lost since the opening: what was found out before is not true of it. */
+  get losses(): number {
+    return this.#slots.losses;
+  }
+
   /** Looks whether what was lost in these slots is there again, so that `lostTo` knows it. */
   lookForLost(slots: Uint16Array, signal?: AbortSignal): Promise<void> {
     const fault = slotsFault(slots, signal);

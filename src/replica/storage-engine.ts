@@ -58,6 +58,8 @@ export interface StorageEngine {
    * known. Digests and versions have what is lost as the version just below its own. Undefined: the engine has no disk.
    */
   lostTo?(slot: number): number;
+  /** How often something has come to be lost since the opening: what was found out before is not true of it. */
+  readonly losses?: number;
   /** Looks whether what was lost in these slots is there again, so that `lostTo` knows it. */
   lookForLost?(slots: Uint16Array, signal?: AbortSignal): Promise<void>;
   /**

@@ -385,7 +385,8 @@ export class AntiEntropy {
     this.#totals.keysSent += result.keysSent;
     const isWhole = stretch.first % STRETCH_SLOTS === 0 && stretch.last - stretch.first === STRETCH_SLOTS - 1;
     if (!isWhole) return;
-    if (!result.isOwnerAway) this.#doneAtMs.set(stretch.first, this.#options.clock.monotonicMs());
+    if (!result.isOwnerAway && !result.isOwnerLost)
+      this.#doneAtMs.set(stretch.first, this.#options.clock.monotonicMs());
     this.#watermarks.set(stretch.first, result.oldestSettled);
   }
 

@@ -71,8 +71,10 @@ export interface RoundResult {
   readonly oldestSettled: number;
   /** Why slots could not be settled; null: all are. */
   readonly obstacle: string | null;
-  /** Whether an owner was not there, or was lost. */
+  /** Whether an owner was not there, or has gone. */
   readonly isOwnerAway: boolean;
+  /** Whether an owner that is there did not answer as it should: what it has met may be over soon. */
+  readonly isOwnerLost: boolean;
 }
 
 /** How much of the machine rounds may take. */
@@ -168,7 +170,10 @@ export class RoundLeader {
         this.#point.timestamp,
       ),
       obstacle: this.#obstacle,
-      isOwnerAway: this.#scope.skipped.length > 0 || this.#others.some(({ isLost }) => isLost),
+      isOwnerAway:
+        this.#scope.skipped.length > 0 ||
+        this.#others.some(({ isLost, nodeId }) => isLost && !this.#options.isUp(nodeId)),
+      isOwnerLost: this.#others.some(({ isLost, nodeId }) => isLost && this.#options.isUp(nodeId)),
     };
   }
 

@@ -59,7 +59,7 @@ export interface RoundOwnerOptions {
   readonly owners: () => SlotLists;
   readonly engine: Pick<
     StorageEngine,
-    'giveUpPurged' | 'lookForLost' | 'lostTo' | 'slotDigests' | 'slotVersions' | 'slotRecords'
+    'giveUpPurged' | 'lookForLost' | 'losses' | 'lostTo' | 'slotDigests' | 'slotVersions' | 'slotRecords'
   >;
   readonly fingerprintSeed: HashSeed;
   readonly promises: SlotPromises;
@@ -95,6 +95,8 @@ export class RoundOwner {
   #kept: { readonly round: number; readonly slot: number; readonly versions: SlotVersions } | null = null;
   #keptUntilMs = 0;
   readonly #batch = new SlotBatch();
+  /** By leader, its last round, and how often this node had lost something when it was closed. */
+  readonly #lossesAtClose = new Map<string, { readonly round: number; readonly losses: number }>();
   readonly #shares = new Map<string, { readonly owners: SlotLists; readonly share: SlotShare }>();
 
   constructor(options: RoundOwnerOptions) {
@@ -213,11 +215,12 @@ export class RoundOwner {
   }
 
   async #close(request: RoundScope & RoundPoint): Promise<Uint8Array> {
-    const { latestSettleable, promises, whenWritten } = this.#options;
+    const { engine, latestSettleable, promises, whenWritten } = this.#options;
     const { round, timestamp } = request;
     if (timestamp > latestSettleable())
       throw new QuorateError('PROTOCOL', 'the round would settle what clients may still write');
     const { slots } = await this.shareOf(request);
+    this.#lossesAtClose.set(request.leader, { round, losses: engine.losses ?? 0 });
     for (const slot of slots) promises.close(slot, round, timestamp);
     // What was taken before belongs to what this node holds, and is counted by what it tells from now on.
     await whenWritten();
@@ -355,6 +358,10 @@ export class RoundOwner {
     const { keeper, promises } = this.#options;
     const { round, timestamp } = request;
     const asked = without((await this.shareOf(request)).slots, excluded);
+    const atClose = this.#lossesAtClose.get(request.leader);
+    // The others were not asked for what has been lost since.
+    if (atClose?.round === round && atClose.losses === (this.#options.engine.losses ?? 0))
+      this.#options.engine.giveUpPurged?.(asked);
     const lacking = await this.#lackingOf(asked, signal);
     const closed = without(asked, lacking).filter((slot) => promises.isClosed(slot, round, timestamp));
     await keeper.bar(closed, timestamp);
@@ -365,7 +372,6 @@ export class RoundOwner {
   async #lackingOf(slots: Uint16Array, signal: AbortSignal): Promise<Uint16Array> {
     const { engine, settledAt } = this.#options;
     const isLacking = (slot: number): boolean => (engine.lostTo?.(slot) ?? 0) > settledAt(slot);
-    engine.giveUpPurged?.(slots);
     const before = slots.filter(isLacking);
     if (before.length === 0) return before;
     await engine.lookForLost?.(before, signal);

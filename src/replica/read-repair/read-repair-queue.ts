@@ -5,6 +5,7 @@
  * is dropped and counted: the next read finds it again, and anti-entropy finds everything.
  */
 import type { Clock, TimerHandle } from '../../clock.ts';
+import { FailureCode } from '../../failure.ts';
 import { ReplicaState, RequestKind, type Settlement, type SettlementSink } from '../../settlement.ts';
 import type { ByteThrottle } from '../byte-throttle.ts';
 import { Delivered, Delivery, type DeliveryContext, type DeliverySink } from '../delivery.ts';
@@ -70,8 +71,9 @@ export class ReadRepairQueue implements SettlementSink, DeliverySink {
       const state = settlement.stateOf(position);
       // One that has nothing may be right: a read with a larger `from` than the write's asks others than its owners.
       const isOwner = position < settlement.writtenFrom;
-      if (state === ReplicaState.stale || (state === ReplicaState.missing && isOwner))
-        this.#note(settlement, position);
+      const lacks =
+        state === ReplicaState.missing || (state === ReplicaState.failed && isUnread(settlement, position));
+      if (state === ReplicaState.stale || (lacks && isOwner)) this.#note(settlement, position);
     }
   }
 
@@ -182,4 +184,10 @@ export class ReadRepairQueue implements SettlementSink, DeliverySink {
     }
     if (lanes.some(([, lane]) => lane.queued > 0)) this.#schedule();
   }
+}
+
+/** Whether its disk could not read the key: a record that is as new as the lost one takes its place, and no older one does. */
+function isUnread(settlement: Settlement, position: number): boolean {
+  const code = settlement.failureOf(position);
+  return code === FailureCode.corruption || code === FailureCode.storage;
 }

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { SLOT_COUNT, slotOf } from '../../../native-free-lsm/index.ts';
+import { RoundMessage } from '../../../src/replica/anti-entropy/messages.ts';
 import { STRETCH_SLOTS } from '../../../src/replica/anti-entropy/round-schedule.ts';
 import { RoundCluster } from '../../support/round-cluster.ts';
 import { ROUND_SCENARIOS } from '../../support/round-scenarios.ts';
@@ -157,4 +158,42 @@ test('however low the rate, what is brought over takes its time, and all is sett
   assert.deepEqual(await cluster.roundOverAll(0, 0, last), []);
   assert.deepEqual(cluster.differences(), []);
   assert.ok(cluster.clock.nowMs() - beganMs > 3 * 80_000);
+});
+
+test('an owner that is there and does not answer once is asked again soon', async () => {
+  const cluster = new RoundCluster({ nodes: 3, intervalMs: 60 * MINUTE });
+  cluster.place(1, 'key5', OLD);
+  await cluster.startAll();
+  let lost = 0;
+  cluster.intercept = (_from, _to, { kind }) =>
+    kind === RoundMessage.bar && lost++ === 0 ? 'lost' : undefined;
+  const beganMs = cluster.clock.nowMs();
+  for (const index of ALL) cluster.rounds(index).onPeerUp();
+  const isSettled = (slot: number): boolean => ALL.every((index) => cluster.watermarkOf(index, slot) > 0);
+  const slots = Array.from({ length: 64 }, (_, index) => index * (SLOT_COUNT / 64));
+  await cluster.until(() => slots.every(isSettled));
+  assert.ok(lost > 1);
+  assert.ok(cluster.clock.nowMs() - beganMs < MINUTE, 'long before the next interval');
+});
+
+test('what is lost after the others were asked is not given up in that round', async () => {
+  const cluster = new RoundCluster({ nodes: 3 });
+  for (const index of ALL) cluster.place(index, 'key5', OLD);
+  await cluster.startAll();
+  const slot = slotOf(Buffer.from('key5'));
+  const [leader, second] = cluster.listOf('key5');
+  const damage = { losses: 0, givenUp: 0, giveUpPurged: () => void damage.givenUp++ };
+  const { engine } = cluster.nodes[second].process!;
+  Object.defineProperties(engine, {
+    losses: { get: () => damage.losses },
+    giveUpPurged: { value: damage.giveUpPurged },
+  });
+  cluster.intercept = (_from, to, { kind }) => {
+    if (kind === RoundMessage.bar && to === second) damage.losses = 1;
+    return undefined;
+  };
+  assert.deepEqual(await cluster.roundOverAll(leader, slot, slot), []);
+  assert.equal(damage.givenUp, 0);
+  assert.deepEqual(await cluster.roundOverAll(leader, slot, slot), []);
+  assert.equal(damage.givenUp, 1, 'they were asked for it in this round');
 });

@@ -16,6 +16,7 @@ import {
   WriteStatus,
 } from '../../../../native-free-lsm/index.ts';
 import { surveyTable } from '../../../../native-free-lsm/offline/table-survey.ts';
+import { fileSystemError } from '../../../../native-free-lsm/simulation/index.ts';
 import { blocksOfTable, flipBit } from '../../../support/damaged-tables.ts';
 import { readResult, writeRecordTo } from '../../../support/engine-calls.ts';
 import { EngineSimulation, TINY_OPTIONS } from '../../../support/engine-simulation.ts';
@@ -65,9 +66,13 @@ class Twins {
     return this.simulation.settle(promise);
   }
 
-  get path(): string {
+  get paths(): string[] {
     const tables = this.simulation.fs.listSync('/db').filter((name) => name.endsWith('.sst'));
-    return `/db/${tables.sort()[0]}`;
+    return tables.sort().map((name) => `/db/${name}`);
+  }
+
+  get path(): string {
+    return this.paths[0];
   }
 
   async put(key: string, record: Uint8Array): Promise<WriteStatus> {
@@ -287,5 +292,65 @@ test('private records in a damaged place are lost until they are written anew, a
   await twins.rest();
   await twins.rest();
   assert.deepEqual([twins.damageStats.tables, twins.damageStats.tablesHealed], [0, 1]);
+  await twins.settle(twins.store.close());
+});
+
+test('a deletion that is lost and settled keeps hiding what is below it', async () => {
+  const twins = await Twins.make();
+  const [first] = [...twins.records.keys()];
+  const { path } = twins;
+  const fields = { timestamp: 5000, writer: WRITER, tombstone: true, from: 3, expiryMs: 0 };
+  const deletion = encodeRecord(fields, Buffer.alloc(0));
+  await twins.put(first, deletion);
+  await twins.settle(twins.store.flush());
+  const above = twins.paths.find((one) => one !== path)!;
+  const [block] = blocksOfTable(twins.simulation.fs, above);
+  flipBit(twins.simulation.fs, above, block.offset + 3);
+  assert.equal(await twins.read(first), 'CORRUPTION');
+  await twins.rest();
+  twins.setWatermarks(10_000);
+  await twins.rest();
+  twins.store.giveUpPurged(Uint16Array.of(slotOf(Buffer.from(first))));
+  twins.store.purge();
+  await twins.rest();
+  await twins.rest();
+  assert.equal(await twins.read(first), 'CORRUPTION', 'what was deleted does not come back');
+  assert.equal(await twins.put(first, deletion), WriteStatus.applied);
+  assert.deepEqual(await twins.read(first), deletion);
+  await twins.rest();
+  twins.store.purge();
+  await twins.rest();
+  await twins.rest();
+  assert.equal(twins.damageStats.tables, 0);
+  await twins.settle(twins.store.close());
+});
+
+test('a settled value with an end that is lost makes a difference, so that others bring it, until they were asked', async () => {
+  const twins = await Twins.make(() => ({ expiryMs: 4_000_000_000_000 }));
+  twins.setWatermarks(10_000);
+  const key = keyOf(0);
+  const whole = await twins.digestOf(key);
+  await twins.damage(0);
+  assert.notEqual(await twins.digestOf(key), whole);
+  const versions = await twins.settle(twins.store.slotVersions(slotOf(Buffer.from(key))));
+  const at = versions.timestamps.indexOf(1000);
+  assert.equal(versions.flags[at], 0, 'nobody takes it for one that may have been purged');
+  twins.store.giveUpPurged(Uint16Array.of(slotOf(Buffer.from(key))));
+  assert.equal(await twins.digestOf(key), whole);
+  await twins.settle(twins.store.close());
+});
+
+test('a place of the slot versions that the disk cannot read heals by itself, too', async () => {
+  const twins = await Twins.make();
+  const { path } = twins;
+  let failures = 1;
+  twins.simulation.fs.onCall = ({ operation, path: of }) => {
+    if (operation === 'read' && of === path && failures-- > 0) throw fileSystemError('EIO', operation, of);
+    return undefined;
+  };
+  await assert.rejects(twins.digestOf(keyOf(0)), { code: 'IO_ERROR' });
+  await twins.rest();
+  await twins.digestOf(keyOf(0));
+  assert.ok(!twins.simulation.fs.existsSync(path));
   await twins.settle(twins.store.close());
 });

@@ -60,6 +60,23 @@ describe('read repair', () => {
     assert.equal(repair.figures().repaired, 2);
   });
 
+  it('brings what is newest to an owner whose disk could not read it, and not to one that failed otherwise', () => {
+    const newest = recordOf(5, 'new');
+    replicas.of('a').set('k', newest);
+    const failed = (failure: FailureCode) =>
+      settledRead('k', [
+        { node: 'a', state: 'current' },
+        { node: 'b', state: 'failed', failure },
+      ]);
+    for (const failure of [FailureCode.overloaded, FailureCode.peerUnavailable])
+      repair.onSettled(failed(failure));
+    clock.advance(100);
+    assert.deepEqual(replicas.asked, []);
+    repair.onSettled(failed(FailureCode.corruption));
+    clock.advance(100);
+    assert.deepEqual(replicas.of('b').get('k'), newest);
+  });
+
   it('brings nothing to a replica that has none and is no owner, as the write had a smaller `from`', () => {
     replicas.of('a').set('k', recordOf(5, 'new'));
     replicas.of('c').set('k', recordOf(4, 'old'));
