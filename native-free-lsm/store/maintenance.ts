@@ -234,7 +234,14 @@ export class Maintenance {
   async ingest(source: IngestSource): Promise<Uint8Array> {
     const beside = source.overlapping.map(({ metadata }) => metadata);
     const job = this.#tableJobs.ingest(source, beside);
-    const result = await this.#parts.jobs.run(job);
+    let result: BackgroundResult;
+    try {
+      result = await this.#parts.jobs.run(job);
+    } catch (error) {
+      // A table that cannot be read is set aside, and is in nobody's way then.
+      this.damageFound(toLsmError(error, 'ingest'));
+      throw error;
+    }
     if (this.#closed) throw CLOSED;
     const added = result.tables.map(({ metadata }) => metadata);
     await this.#commits.commit({ added, removed: beside.map(({ id }) => id) }, result.tables);

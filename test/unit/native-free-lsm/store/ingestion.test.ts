@@ -7,6 +7,7 @@ import {
   recordTimestamp,
   WriteStatus,
 } from '../../../../native-free-lsm/index.ts';
+import { flipBit } from '../../../support/damaged-tables.ts';
 import { readRecord, record, writeRecordTo } from '../../../support/engine-calls.ts';
 import { STOPS, stopName, stopped } from '../../../support/engine-crash.ts';
 import {
@@ -167,6 +168,28 @@ test('tables of the last level that it meets are merged with it, unless they are
     all.map(() => 60),
   );
   await simulation.settle(store.close());
+});
+
+test('a damaged table in its way is set aside, above the last level and in it', async () => {
+  for (const isLast of [false, true]) {
+    const simulation = new EngineSimulation({ ...TINY_OPTIONS, l0CompactionTables: 4, blockCacheBytes: 0 });
+    const store = simulation.openStore();
+    for (const { key, record } of even) await simulation.settle(writeRecordTo(store, key, record));
+    await simulation.settle(isLast ? store.compact() : store.flush());
+    const [table] = simulation.fs.listSync('/db').filter((name) => name.endsWith('.sst'));
+    flipBit(simulation.fs, `/db/${table}`, 20);
+    const newer = all.map((key) => entry(key, 60, 900));
+    await assert.rejects(simulation.settle(ingest(store, [newer], 60)), { code: 'CORRUPTION' });
+    await simulation.settle(store.maintenanceIdle());
+    assert.equal(store.stats().damage.tables, 1);
+    await simulation.settle(ingest(store, [newer], 60));
+    const found = await timestamps(simulation, store);
+    assert.ok(
+      found.every((timestamp, key) => timestamp === 60 || (!isLast && key % 2 === 0 && timestamp === 50)),
+      String(found),
+    );
+    await simulation.settle(store.close());
+  }
 });
 
 test('what is in no order, too large, or later or elsewhere than was said is refused, and nothing of it is taken', async () => {
