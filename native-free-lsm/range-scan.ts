@@ -17,9 +17,9 @@ import type { RecordStore } from './store/store.ts';
 import type { StoreSnapshot } from './store/store-snapshot.ts';
 
 /** The first page is small, as its first entry is waited for; each next one is larger, up to the largest. */
-const FIRST_PAGE_ENTRIES = 128;
+const FIRST_PAGE_ENTRIES = 16;
 const FIRST_PAGE_BYTES = 16 * 1024;
-const PAGE_GROWTH = 4;
+const PAGE_GROWTH = 8;
 const MAX_PAGE_ENTRIES = 4096;
 const MAX_PAGE_BYTES = 128 * 1024;
 
@@ -93,7 +93,7 @@ export class RangeScan implements AsyncIterableIterator<Entry, undefined, undefi
       if (entry !== undefined) return Promise.resolve({ done: false, value: entry });
     }
     return this.#inTurn(async () => {
-      const entry = await this.#takeOrRead();
+      const entry = await this.#takeOrRead(1);
       return entry === undefined ? END : { done: false, value: entry };
     });
   }
@@ -106,7 +106,7 @@ export class RangeScan implements AsyncIterableIterator<Entry, undefined, undefi
       this.#signal?.throwIfAborted();
       const entries: Entry[] = [];
       while (entries.length < count) {
-        const entry = this.#take() ?? (await this.#takeOrRead());
+        const entry = this.#take() ?? (await this.#takeOrRead(count - entries.length));
         if (entry === undefined) break;
         entries.push(entry);
       }
@@ -161,13 +161,14 @@ export class RangeScan implements AsyncIterableIterator<Entry, undefined, undefi
     this.#rest = this.#reverse ? rangeUpTo(this.#range, key) : rangeFrom(this.#range, key);
   }
 
-  async #takeOrRead(): Promise<Entry | undefined> {
+  /** @param wanted how many entries are asked for, with this one */
+  async #takeOrRead(wanted: number): Promise<Entry | undefined> {
     for (;;) {
       this.#signal?.throwIfAborted();
       const entry = this.#take();
       if (entry !== undefined) return entry;
       if (this.#isClosed || this.#left === 0 || this.#rest === null) return undefined;
-      await this.#read(this.#rest);
+      await this.#read(this.#rest, Math.min(Math.max(this.#pageEntries, wanted), MAX_PAGE_ENTRIES));
     }
   }
 
@@ -190,18 +191,18 @@ export class RangeScan implements AsyncIterableIterator<Entry, undefined, undefi
     return undefined;
   }
 
-  async #read(range: ScanRange): Promise<void> {
+  async #read(range: ScanRange, maxEntries: number): Promise<void> {
     const request = {
       start: range.start,
       end: range.end,
       maxBytes: this.#pageBytes,
-      maxEntries: this.#pageEntries,
+      maxEntries,
       includeTombstones: false,
       encoder: 0,
       nowMs: 0,
       reverse: this.#reverse,
       keysOnly: this.#keysOnly,
-      limit: Math.min(this.#left, this.#pageEntries),
+      limit: Math.min(this.#left, maxEntries),
     };
     const page = await this.#store.rangePage(request, this.#snapshot, this.#signal);
     this.#pageEntries = Math.min(this.#pageEntries * PAGE_GROWTH, MAX_PAGE_ENTRIES);

@@ -12,7 +12,7 @@ import { DescriptorCache } from '../sstable/descriptor-cache.ts';
 import { LevelIterator } from '../sstable/level-iterator.ts';
 import { loadTable } from '../sstable/load-table.ts';
 import type { TableMetadata } from '../sstable/table-metadata.ts';
-import { TableReader } from '../sstable/table-reader.ts';
+import { type TableCursor, TableReader } from '../sstable/table-reader.ts';
 import type { Version } from '../version/version.ts';
 import { damageOf, pathOf } from './folder.ts';
 import { openBatches, surveyLog } from './log-survey.ts';
@@ -56,7 +56,9 @@ export class Layers implements Disposable {
     }
     const chain = (tables: readonly TableMetadata[]): RecordIterator => {
       const readers = tables.map((table) => new TableReader(loadTable(fs, directory, table)));
-      return new LevelIterator(readers, fs, this.#descriptors, READAHEAD_BYTES, new KeyBound());
+      const open = (reader: TableReader): TableCursor =>
+        reader.cursor(fs, this.#descriptors, READAHEAD_BYTES, new KeyBound(), false);
+      return new LevelIterator(readers, open, false);
     };
     for (const [level, all] of version.levels.entries()) {
       const tables = all.filter(({ id }) => !without.has(id));

@@ -34,7 +34,7 @@ import { LevelIterator } from '../sstable/level-iterator.ts';
 import { fingerprintSeedOf, hashSeedOf, loadTable } from '../sstable/load-table.ts';
 import type { TableHandle } from '../sstable/table-handle.ts';
 import { type TableMetadata, tableFileName, temporaryTableFileName } from '../sstable/table-metadata.ts';
-import { TableReader } from '../sstable/table-reader.ts';
+import { type TableCursor, TableReader } from '../sstable/table-reader.ts';
 import {
   CURRENT_FILE_NAME,
   LOCK_FILE_NAME,
@@ -288,7 +288,9 @@ class Repair {
     try {
       const rows = disjointRows(tables).map((row) => {
         const readers = row.map((table) => new TableReader(loadTable(this.#fs, this.#directory, table)));
-        return new LevelIterator(readers, this.#fs, descriptors, READAHEAD_BYTES, new KeyBound());
+        const open = (reader: TableReader): TableCursor =>
+          reader.cursor(this.#fs, descriptors, READAHEAD_BYTES, new KeyBound(), false);
+        return new LevelIterator(readers, open, false);
       });
       const rawBytes = tables.reduce((sum, table) => sum + table.rawSizeBytes + 64 * table.entries, 0);
       const { targetFileBytes } = this.#options;

@@ -1,8 +1,6 @@
-import type { FileSystem } from '../fs/file-system.ts';
 import type { KeyBound } from '../iterator/key-bound.ts';
 import type { PageBuilder } from '../iterator/page-builder.ts';
 import type { RecordIterator } from '../iterator/record-iterator.ts';
-import type { DescriptorCache } from './descriptor-cache.ts';
 import type { TableCursor, TableReader } from './table-reader.ts';
 import { firstTableEndingAtOrAbove, lastTableStartingBelow } from './table-set.ts';
 
@@ -14,29 +12,16 @@ const NOTHING = new Uint8Array(0);
  */
 export class LevelIterator implements RecordIterator {
   readonly #tables: readonly TableReader[];
-  readonly #fs: FileSystem;
-  readonly #descriptors: DescriptorCache;
-  readonly #readaheadBytes: number;
-  /** The bound of what the caller asks for. */
-  readonly #bound: KeyBound;
+  readonly #openTable: (table: TableReader) => TableCursor;
   readonly #isReverse: boolean;
   #index = 0;
   #current: TableCursor | undefined;
 
-  constructor(
-    tables: readonly TableReader[],
-    fs: FileSystem,
-    descriptors: DescriptorCache,
-    readaheadBytes: number,
-    bound: KeyBound,
-    isReverse = false,
-  ) {
-    this.#isReverse = isReverse;
-    this.#bound = bound;
+  /** @param open gives the cursor over a table, in the order of this iterator */
+  constructor(tables: readonly TableReader[], open: (table: TableReader) => TableCursor, isReverse: boolean) {
     this.#tables = tables;
-    this.#fs = fs;
-    this.#descriptors = descriptors;
-    this.#readaheadBytes = readaheadBytes;
+    this.#openTable = open;
+    this.#isReverse = isReverse;
   }
 
   get valid(): boolean {
@@ -95,9 +80,6 @@ export class LevelIterator implements RecordIterator {
   #open(index: number): void {
     this.#index = index;
     const table = this.#tables[index];
-    this.#current =
-      table === undefined
-        ? undefined
-        : table.cursor(this.#fs, this.#descriptors, this.#readaheadBytes, this.#bound, this.#isReverse);
+    this.#current = table === undefined ? undefined : this.#openTable(table);
   }
 }

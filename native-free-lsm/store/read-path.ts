@@ -26,6 +26,7 @@ import {
 import type { Arenas } from './arenas.ts';
 import { AskedRead, MAX_ASKED_READS, NO_KEY, NO_SINK } from './asked-read.ts';
 import type { BlockingReads } from './blocking-reads.ts';
+import { MemoryPages, type PagePoint } from './memory-pages.ts';
 import { PageCall } from './page-call.ts';
 import { PageMemory } from './page-memory.ts';
 import type { ReaderChannel } from './reader-channel.ts';
@@ -78,6 +79,7 @@ export class ReadPath {
   readonly #pageMemory = new PageMemory();
   readonly #waiting: WaitingReads;
   readonly #blocking: BlockingReads;
+  readonly #pages: MemoryPages;
   #closed: LsmError | undefined;
 
   constructor(
@@ -97,6 +99,7 @@ export class ReadPath {
     this.#blocking = blocking;
     this.#hashSeed = hashSeed;
     this.#lookup = new TableLookup(hashSeed);
+    this.#pages = new MemoryPages(arenas, cache);
     this.#waiting = new WaitingReads(maxWaitingBytes);
     this.#events = events;
   }
@@ -193,9 +196,20 @@ export class ReadPath {
     if (this.#closed !== undefined) return Promise.reject(this.#closed);
     const maxBytes = Math.min(Math.max(request.maxBytes, 1), MAX_PAGE_BYTES);
     const maxEntries = Math.min(Math.max(request.maxEntries, 1), MAX_PAGE_ENTRIES);
-    const call = new PageCall({ ...request, maxBytes, maxEntries }, snapshot, signal);
+    const bounded = { ...request, maxBytes, maxEntries };
+    if (!signal?.aborted) {
+      const page = this.#pages.read(bounded, this.#pagePoint(snapshot));
+      if (page !== null) return Promise.resolve(page);
+    }
+    const call = new PageCall(bounded, snapshot, signal);
     if (!call.isGivenUp) this.#askPageOrWait(call, 0, this.#waiting.count === 0);
     return call.promise;
+  }
+
+  #pagePoint(snapshot: SnapshotPoint | null): PagePoint {
+    const tables = this.#tables(snapshot);
+    const { generation, limit } = snapshot ?? this.currentPoint();
+    return { tables, generation, limit };
   }
 
   currentPoint(): ReadPoint {

@@ -17,6 +17,7 @@ import { DescriptorCache } from '../sstable/descriptor-cache.ts';
 import { LevelIterator } from '../sstable/level-iterator.ts';
 import { LostVersions } from '../sstable/lost-versions.ts';
 import { QuarantineLookup } from '../sstable/quarantine-lookup.ts';
+import type { TableCursor, TableReader } from '../sstable/table-reader.ts';
 import { TableLookup, type TableSet } from '../sstable/table-set.ts';
 import { EntryEncoders } from './entry-encoders.ts';
 import { encodeError, toLsmError } from './protocol/errors.ts';
@@ -280,23 +281,18 @@ export class ReaderRole {
       const memtable = this.#tracker.memtable(arenaOfGeneration(this.#words, g));
       sources.push(memtable.iterator(g === generation ? memtableLimit : memtable.publishedOffset, reverse));
     }
+    const open = (reader: TableReader): TableCursor =>
+      reader.cursor(this.#fs, this.#descriptors, READAHEAD_BYTES, bound, reverse);
     for (const [level, readers] of tables.levels.entries()) {
-      if (level === 0) {
-        for (const reader of readers) {
-          sources.push(reader.cursor(this.#fs, this.#descriptors, READAHEAD_BYTES, bound, reverse));
-        }
-      } else if (readers.length > 0) {
-        sources.push(
-          new LevelIterator(readers, this.#fs, this.#descriptors, READAHEAD_BYTES, bound, reverse),
-        );
-      }
+      if (level === 0) for (const reader of readers) sources.push(open(reader));
+      else if (readers.length > 0) sources.push(new LevelIterator(readers, open, reverse));
     }
     for (const reader of tables.quarantine) {
       // The table matters only when the scan can reach its keys. The merge compares versions.
       const { smallestKey, largestKey } = reader.metadata;
       const first = reverse ? largestKey : smallestKey;
       if (!bound.admits(first, 0, first.length)) continue;
-      sources.push(reader.cursor(this.#fs, this.#descriptors, READAHEAD_BYTES, bound, reverse));
+      sources.push(open(reader));
     }
     return new MergingIterator(sources, reverse);
   }

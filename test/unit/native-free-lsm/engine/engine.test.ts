@@ -145,6 +145,8 @@ test('a batch may be larger than any record, up to a bound of its own, and is th
 test('a scan ends as soon as it is cancelled, though a page is being read', async () => {
   const { simulation, engine } = await opened();
   await simulation.settle(engine.put(KEY, Buffer.from('value')));
+  // In a table, and in no cache.
+  await simulation.settle(engine.flush());
   const controller = new AbortController();
   const reason = new Error('enough');
   const entry = engine.range({ signal: controller.signal }).next();
