@@ -39,6 +39,12 @@ export function isExpected(error: Error): boolean {
   return code === FailureCode.overloaded || code === FailureCode.stopping;
 }
 
+/** Whether an error of `storageError` says that the disk has lost what was asked for, or cannot read it. */
+export function isUnreadable(error: unknown): boolean {
+  if (!(error instanceof QuorateError) || !(error.cause instanceof Error)) return false;
+  return codeOf(error.cause) === 'CORRUPTION' || codeOf(error.cause) === 'IO_ERROR';
+}
+
 export function storageError(error: unknown): QuorateError {
   if (!(error instanceof Error)) return new QuorateError('STORAGE', errorMessage(error), error);
   const { code } = storageFailure(error);

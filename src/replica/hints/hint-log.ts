@@ -8,6 +8,7 @@ import { errorMessage } from '../../errors.ts';
 import { LimitedLog } from '../../limited-log.ts';
 import type { Log } from '../../log.ts';
 import { OwnPart, type OwnRecords } from '../own-records.ts';
+import { isUnreadable } from '../storage-fault.ts';
 import {
   decodeHintPage,
   emptyPageBytes,
@@ -132,10 +133,19 @@ export class HintLog {
     await this.#storing.get(queue);
   }
 
-  /** The keys of a page that is stored; null: there is no such page. Each of them is noted again from now on. */
+  /** The keys of a page that is stored; null: there is no such page, or the disk has lost it. Each of them is noted again from now on. */
   async begin(queue: HintQueue, page: StoredPage): Promise<readonly Uint8Array[] | null> {
     await this.#storing.get(queue);
-    const value = await this.#options.records.get(OwnPart.hints, pageName(queue.nodeId, page.number));
+    let value: Uint8Array | null = null;
+    try {
+      value = await this.#options.records.get(OwnPart.hints, pageName(queue.nodeId, page.number));
+    } catch (error) {
+      if (!isUnreadable(error)) throw error;
+      // It would keep back all behind it, and its table from being healed.
+      this.lost += page.count;
+      queue.releaseAll(page);
+      this.#tellFault(error);
+    }
     const keys = value === null ? null : (decodeHintPage(value)?.keys ?? null);
     if (keys !== null) queue.release(page, keys);
     return keys;
@@ -253,7 +263,10 @@ export class HintLog {
   }
 
   #tellFault(error: unknown): void {
-    this.#limitedLog.error('fault', `Hints are lost, as they cannot be stored: ${errorMessage(error)}`);
+    this.#limitedLog.error(
+      'fault',
+      `Hints are lost, as they cannot be stored or read: ${errorMessage(error)}`,
+    );
   }
 }
 

@@ -181,6 +181,15 @@ export class HintQueue {
     }
   }
 
+  /** The same where nobody knows its keys any more. */
+  releaseAll({ number }: StoredPage): void {
+    for (const [name, of] of this.#recent) {
+      if (of !== number) continue;
+      this.#recent.delete(name);
+      this.#recentBytes -= name.length;
+    }
+  }
+
   holds(page: StoredPage): boolean {
     return this.#stored.includes(page);
   }

@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
 import { MapEngine, type MapRecords } from '../../../../../bench/cluster/map-engine.ts';
-import { LsmError, type WriteSink, WriteStatus } from '../../../../../native-free-lsm/index.ts';
+import {
+  LsmError,
+  type ReadSink,
+  type WriteSink,
+  WriteStatus,
+} from '../../../../../native-free-lsm/index.ts';
 import { HintLog, Noted } from '../../../../../src/replica/hints/hint-log.ts';
 import type { HintQueue } from '../../../../../src/replica/hints/hint-queue.ts';
 import { OwnPart, OwnRecords } from '../../../../../src/replica/own-records.ts';
@@ -13,6 +18,12 @@ const HOUR_MS = 3_600_000;
 
 class FailingEngine extends MapEngine {
   isFull = false;
+  isDamaged = false;
+
+  override read(key: Uint8Array, sink: ReadSink, token: number): void {
+    if (this.isDamaged) sink.onRead(token, null, new LsmError('CORRUPTION', 'a block is damaged'));
+    else super.read(key, sink, token);
+  }
 
   override write(key: Uint8Array, record: Uint8Array, sink: WriteSink, token: number): void {
     if (this.isFull)
@@ -65,6 +76,19 @@ describe('hints of a node', () => {
     for await (const { name } of own.scan(OwnPart.hints)) if (name.length > 1) pages++;
     return pages;
   }
+
+  it('of a page that the disk has lost are given up, and keep back none behind them', async () => {
+    add('b', 'k1', 'k2');
+    await log.stored('b');
+    engine.isDamaged = true;
+    assert.deepEqual(await taken('b'), []);
+    engine.isDamaged = false;
+    assert.deepEqual([log.lost, await storedPages()], [2, 0]);
+    assert.equal(queueOf('b').first, undefined);
+    add('b', 'k1');
+    await log.stored('b');
+    assert.deepEqual(await taken('b'), ['k1'], 'they are noted again');
+  });
 
   it('are stored some moments after they came, in one page for each node', async () => {
     add('b', 'k1', 'k2');
