@@ -9,21 +9,16 @@ import type { SuperVersions } from './super-versions.ts';
  * also gives out the numbers of files, which no two jobs and no two attempts share.
  */
 export class VersionCommits {
-  readonly #fs: Pick<FileSystem, 'remove'>;
-  readonly #manifest: Pick<Manifest, 'append' | 'isInDoubt'>;
-  readonly #superVersions: Pick<SuperVersions, 'current' | 'install' | 'version'>;
+  readonly #fs: FileSystem;
+  readonly #manifest: Manifest;
+  readonly #superVersions: SuperVersions;
   #nextFileId: number;
   /** The last log that is known to have been begun; 0: none in this run. */
   #begunGeneration = 0;
   /** Tables of edits that were refused but may be on the disk: until a later edit is taken. */
   #doubtful: string[] = [];
 
-  constructor(
-    fs: Pick<FileSystem, 'remove'>,
-    manifest: Pick<Manifest, 'append' | 'isInDoubt'>,
-    superVersions: Pick<SuperVersions, 'current' | 'install' | 'version'>,
-    nextFileId: number,
-  ) {
+  constructor(fs: FileSystem, manifest: Manifest, superVersions: SuperVersions, nextFileId: number) {
     this.#fs = fs;
     this.#manifest = manifest;
     this.#superVersions = superVersions;
@@ -38,15 +33,12 @@ export class VersionCommits {
 
   /**
    * @param handles the tables that the edit adds and no super-version has yet; they are removed when it is refused
-   * @throws LsmError of the manifest: the version is as before, and the work may be done again; CORRUPTION: the edit does
-   *   not fit the version, and is not in the manifest, with which no opening could do anything then
+   * @throws LsmError of the manifest: the version is as before, and the work may be done again
    */
   async commit(edit: VersionEdit, handles: readonly TableHandle[]): Promise<void> {
     const superVersions = this.#superVersions;
     const paths = handles.map(({ path }) => path);
     try {
-      // Other edits may be on their way, but none that this one could meet: no two jobs work on the same tables.
-      superVersions.version.apply(edit);
       await this.#append(edit);
     } catch (error) {
       if (this.#manifest.isInDoubt) this.#doubtful.push(...paths);
