@@ -1,0 +1,15 @@
+import type { SlotShare } from './slot-lists.ts';
+
+/** What has been found out about one other owner in a round. */
+export interface OtherOwner {
+  readonly nodeId: string;
+  readonly share: SlotShare;
+  /** Its position in each slot's list, by slot; -1: it is no owner, or not in this round. */
+  readonly positions: Int8Array;
+  /** Slots in which it differs from this node. */
+  readonly differing: Set<number>;
+  /** Whether it has closed the slots for this round. */
+  isClosed: boolean;
+  /** It did not answer: the round goes on without it. */
+  isLost: boolean;
+}
