@@ -2,13 +2,15 @@
  * Carries out a plan: starts the cluster, sends the requests and lets the faults happen at their times, mends everything,
  * waits until the cluster is at rest, and has the checks judge what clients saw and what the disks have.
  */
+import type { TimerHandle } from '../clock.ts';
 import { checkRest } from './checks/at-rest.ts';
-import { checkConvergence, differenceOf } from './checks/convergence.ts';
+import { checkConvergence, differenceOf, isMortal } from './checks/convergence.ts';
 import { checkHandoff, missingOf } from './checks/handoff.ts';
-import { judge } from './checks/judge.ts';
+import { type Circumstances, judge } from './checks/judge.ts';
+import { checkKept } from './checks/kept.ts';
 import { checkSettled } from './checks/settled.ts';
 import { Coverage } from './coverage.ts';
-import type { FinalState, Violation } from './history.ts';
+import type { FinalState, StoredRecord, Violation } from './history.ts';
 import type { Plan, PlannedFault } from './plan/plan.ts';
 import { NO_TRACE, type Trace } from './trace.ts';
 import { runTurns } from './turns.ts';
@@ -28,6 +30,8 @@ const LOOK_MS = 50;
 const HANDOFF_MS = 10_000;
 /** After this all owners are equal. */
 const CONVERGE_MS = 20_000;
+/** When no slot is settled any more, purges have run after this. */
+const PURGE_MS = 4_000;
 const LOOK_AT_DISKS_MS = 250;
 /** How often owners compare what they hold once everything is mended. */
 const REPAIR_MS = 1_200;
@@ -64,6 +68,8 @@ class Run {
   /** What ends the faults that hold now. */
   readonly #holding = new Map<PlannedFault, EndFault>();
   readonly #keys: ReadonlySet<string>;
+  /** What has owners compare what they hold, again and again. */
+  readonly #rounds: TimerHandle[] = [];
   #turns = 0;
   #faults = 0;
 
@@ -85,8 +91,7 @@ class Run {
     const proved = await this.#checkSettled();
     const handedOff = await this.#checkHandoff();
     // The same as `--anti-entropy-interval`, for the slots that have keys alone. Where there is one, it has to do.
-    if (this.#plan.cluster.antiEntropyIntervalMs === 0)
-      this.#cluster.time.every(REPAIR_MS, () => this.#cluster.repair(this.#keys));
+    if (this.#plan.cluster.antiEntropyIntervalMs === 0) this.#repairEvery(REPAIR_MS);
     let mendedMs = this.#nowMs;
     await this.#passTo(mendedMs + REST_MS);
     let finals = await this.#finalStates();
@@ -102,14 +107,18 @@ class Run {
       finals = await this.#finalStates()
     )
       await this.#passTo(this.#nowMs + LOOK_AT_DISKS_MS);
+    const convergedMs = this.#nowMs - mendedMs;
+    const { finals: purged, violations: taken } = await this.#purge(finals);
+    finals = purged;
     const { observations } = this.#clients;
     this.#clients.noteCutOff();
     this.#coverage.addRequests(observations);
     const lossesMs = this.#cluster.machines.map((machine) => machine.lossesMs);
     const violations = [
-      ...judge({ observations, lossesMs }, finals, this.#cluster),
+      ...judge({ observations, lossesMs }, finals, this.#circumstances()),
       ...proved,
       ...handedOff,
+      ...taken,
       ...checkRest(restOf(this.#cluster)),
       ...checkConvergence(this.#differenceOf(finals), CONVERGE_MS),
     ];
@@ -123,7 +132,7 @@ class Run {
         faults: this.#faults,
         turns: this.#turns,
         simulatedMs: this.#nowMs,
-        convergedMs: this.#nowMs - mendedMs,
+        convergedMs,
       },
     };
   }
@@ -146,7 +155,7 @@ class Run {
     await this.#untilAllServe();
     const { time } = this.#cluster;
     for (const request of requests) time.after(request.atMs, () => this.#clients.send(request));
-    if (repairEveryMs > 0) time.every(repairEveryMs, () => this.#cluster.repair(this.#keys));
+    if (repairEveryMs > 0) this.#repairEvery(repairEveryMs);
     for (const fault of faults) time.after(fault.atMs, () => this.#beginFault(fault));
   }
 
@@ -208,6 +217,36 @@ class Run {
       if (missing === '' || this.#nowMs >= endMs) return checkHandoff(missing, HANDOFF_MS);
       await this.#passTo(this.#nowMs + LOOK_AT_DISKS_MS);
     }
+  }
+
+  /**
+   * Where there is something that may be purged: lets purges run, with no rounds that would bring back what they take. A
+   * schedule's rounds do not end.
+   * @returns what the machines have then, and what is missing
+   */
+  async #purge(
+    before: readonly FinalState[],
+  ): Promise<{ readonly finals: readonly FinalState[]; readonly violations: readonly Violation[] }> {
+    const marks = this.#cluster.settledAt(this.#keys);
+    const mayGo = ([key, record]: [string, StoredRecord]): boolean =>
+      isMortal(record) && record.timestamp <= (marks.get(key) ?? 0);
+    const isDue = before.some(({ records }) => records?.entries().some(mayGo));
+    if (!isDue || this.#plan.cluster.antiEntropyIntervalMs > 0) return { finals: before, violations: [] };
+    for (const timer of this.#rounds) timer.cancel();
+    await this.#passTo(this.#nowMs + PURGE_MS);
+    const finals = await this.#finalStates();
+    const { driftMs, time } = this.#cluster;
+    const settledAt = this.#cluster.settledAt(this.#keys);
+    return { finals, violations: checkKept(before, finals, settledAt, time.nowMs() + driftMs) };
+  }
+
+  #repairEvery(periodMs: number): void {
+    this.#rounds.push(this.#cluster.time.every(periodMs, () => this.#cluster.repair(this.#keys)));
+  }
+
+  #circumstances(): Circumstances {
+    const { driftMs, positionOf, startMs } = this.#cluster;
+    return { driftMs, positionOf, startMs, settledAt: this.#cluster.settledAt(this.#keys) };
   }
 
   #differenceOf(finals: readonly FinalState[]): string {

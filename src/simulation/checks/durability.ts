@@ -7,13 +7,18 @@ const DURABLE = 'acknowledged writes are not lost';
 const OWNERS = 'copies are with owners only';
 
 /** It is on as many disks as acknowledged it, less those that have lost what they had. */
-export function checkDurability(history: History, finals: readonly FinalState[]): Violation[] {
+/** @param settledAt up to which timestamp any machine has said that the slot of a key is settled: up to there is purged */
+export function checkDurability(
+  history: History,
+  finals: readonly FinalState[],
+  settledAt: ReadonlyMap<string, number>,
+): Violation[] {
   const violations: Violation[] = [];
   for (const observations of byKey(history.observations)) {
     const { key } = observations[0].request;
     const newest = newestOf(finals, key);
     for (const write of observations.filter(isAcknowledgedWrite)) {
-      const isPurged = mayBePurged(observations, write, Number.POSITIVE_INFINITY);
+      const isPurged = mayBePurged(observations, write, Number.POSITIVE_INFINITY, settledAt.get(key) ?? 0);
       const holders = finals.filter(({ records }) => {
         // What a machine cannot tell may be there.
         if (records === null) return true;

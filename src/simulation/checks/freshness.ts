@@ -67,7 +67,11 @@ function checkLater(
       const copies = copiesOf(earlier);
       if (copies + later.request.ack <= Math.max(earlier.request.from, later.request.from)) continue;
       if (lostDisks(history, earlier) >= copies) continue;
-      if (later.timestamp === 0 && mayBePurged(observations, earlier, later.answeredAt)) continue;
+      if (
+        later.timestamp === 0 &&
+        mayBePurged(observations, earlier, later.answeredAt, Number.POSITIVE_INFINITY)
+      )
+        continue;
       newest = earlier;
     }
     if (newest === null) continue;

@@ -7,19 +7,21 @@ import { checkFreshness, checkLaterWrites, checkMonotonicReads } from './freshne
 import { checkAnswers } from './one-answer.ts';
 import { checkRegisters } from './registers.ts';
 
-interface Circumstances {
+export interface Circumstances {
   /** Where a machine is in the preference list of a key. */
   readonly positionOf: (machine: string, key: string) => number;
   /** The wall clock's time at the beginning of the run. */
   readonly startMs: number;
   /** How far the nodes' own times may be from the right time. */
   readonly driftMs: number;
+  /** Up to which timestamp any machine has said that the slot of a key is settled. */
+  readonly settledAt: ReadonlyMap<string, number>;
 }
 
 export function judge(
   history: History,
   finals: readonly FinalState[],
-  { driftMs, positionOf, startMs }: Circumstances,
+  { driftMs, positionOf, settledAt, startMs }: Circumstances,
 ): Violation[] {
   return [
     ...checkAnswers(history),
@@ -29,7 +31,7 @@ export function judge(
     ...checkRegisters(history),
     ...checkExpiry(history, startMs, driftMs),
     ...checkComeBack(history, finals),
-    ...checkDurability(history, finals),
+    ...checkDurability(history, finals, settledAt),
     ...checkOwners(history, finals, positionOf),
   ];
 }

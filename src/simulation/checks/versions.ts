@@ -43,17 +43,20 @@ export function describeRequest({ request, timestamp, writer }: Observation): st
 
 /**
  * Whether it may be right that nothing at all is left of what was there before: by `atMost` a deletion, or a value that
- * expires, was asked for that is newer. Of one that was not acknowledged nobody knows the version.
+ * expires, was asked for that is newer, and what it hides lies at or below
+ * `settled`. Of one that was not acknowledged nobody knows the version.
  */
 export function mayBePurged(
   observations: readonly Observation[],
   before: Versioned,
   atMost: number,
+  settled: number,
 ): boolean {
+  if (before.timestamp > settled) return false;
   return observations.some(
     (one) =>
       (one.request.kind === RequestMethod.delete || one.request.ttlMs > 0) &&
       one.calledAt < atMost &&
-      (!isAcknowledgedWrite(one) || !isOlder(one, before)),
+      (isAcknowledgedWrite(one) ? one.timestamp <= settled && !isOlder(one, before) : true),
   );
 }

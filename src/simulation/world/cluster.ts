@@ -60,9 +60,9 @@ export class SimulatedCluster {
     for (const slot of new Set([...keys].map((key) => slotOf(Buffer.from(key))))) repairs.repair(slot, slot);
   }
 
-  /** Up to which timestamp any machine says that the slots of these keys are settled. */
+  /** Up to which timestamp any machine has said that the slots of these keys are settled. */
   settledAt(keys: Iterable<string>): ReadonlyMap<string, number> {
-    const marks = this.machines.flatMap(({ process }) => process?.watermarks ?? []);
+    const marks = this.machines.flatMap(({ watermarks }) => watermarks);
     return new Map(
       [...keys].map((key) => {
         const slot = slotOf(Buffer.from(key));

@@ -40,8 +40,6 @@ export class Process {
   /** Null until it serves. */
   node: RunningNode | null = null;
   engine: StorageEngine | null = null;
-  /** For each slot, up to which timestamp it is settled. */
-  watermarks: Float64Array | null = null;
   isDraining = false;
 
   constructor(clock: ProcessClock) {
@@ -61,6 +59,8 @@ export class Machine {
   isOff = false;
   /** When what had been acknowledged was taken from its disk, of the simulation's time. */
   readonly lossesMs: number[] = [];
+  /** Of each process it has had, up to which timestamp each slot is settled: what was purged by it stays away. */
+  readonly watermarks: Float64Array[] = [];
   /** Why its node did not start at last. */
   startFault: string | null = null;
   readonly #surroundings: Surroundings;
@@ -260,7 +260,7 @@ export class Machine {
       ...options,
       openStorage: async (...folder) => {
         const [, , , watermarks] = folder;
-        process.watermarks = new Float64Array(watermarks);
+        this.watermarks.push(new Float64Array(watermarks));
         process.engine = await open(...folder);
         return process.engine;
       },
