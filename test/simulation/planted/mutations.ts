@@ -273,7 +273,7 @@ const OTHER_MUTATIONS: readonly Mutation[] = [
   {
     name: 'every compaction drops deletions',
     part: 'engine',
-    foundIn: 17,
+    foundIn: 2,
     plant: () =>
       patch(
         RetentionRule.prototype,
