@@ -31,7 +31,7 @@ const HANDOFF_MS = 10_000;
 /** After this all owners are equal. */
 const CONVERGE_MS = 20_000;
 /** When no slot is settled any more, purges have run after this. */
-const PURGE_MS = 4_000;
+const PURGE_MS = 3_300;
 const LOOK_AT_DISKS_MS = 250;
 /** How often owners compare what they hold once everything is mended. */
 const REPAIR_MS = 1_200;
