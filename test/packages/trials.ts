@@ -63,6 +63,7 @@ const USE_LEVEL = `import { NativeFreeLevel } from 'native-free-lsm/level';
 const db = new NativeFreeLevel(process.argv[2], { valueEncoding: 'json' });
 await db.put('apple', { colour: 'red' });
 const fruit = db.sublevel('fruit');
+await fruit.open();
 await fruit.batch().put('pear', 'green').put('plum', 'blue').write();
 const found = [await db.get('apple')];
 for await (const entry of fruit.iterator({ reverse: true })) found.push(entry);
