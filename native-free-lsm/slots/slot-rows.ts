@@ -8,8 +8,12 @@ import type { SlotVersions } from './slot-versions.ts';
  */
 export const LOST_SOURCE = -1;
 const FIRST_ROOM = 64;
-/** What may be purged once its timestamp is at or below the slot's watermark, and so counts no more from then on. */
-const PURGEABLE = RecordFlag.tombstone | RecordFlag.hasExpiry;
+/**
+ * A tombstone counts no more once its timestamp is at or below the slot's watermark, as it may have been purged elsewhere.
+ * A value with an expiry may have been as well, if its life is over; but that is not known here, and one that lives
+ * counts: where an owner has it alone, the others have purged the deletion that it is to hear of.
+ */
+const UNCOUNTED = RecordFlag.tombstone;
 
 /**
  * The newest version of each key of one slot, gathered from any number of sources in any order. It is made once and
@@ -113,7 +117,7 @@ export class SlotRows {
    */
   fold(sums: Uint32Array, at: number, minFrom: number, watermark: number): void {
     for (let row = 0; row < this.count; row++) {
-      if (this.#froms[row] < minFrom || this.#isPurgeable(row, watermark)) continue;
+      if (this.#froms[row] < minFrom || this.#isUncounted(row, watermark)) continue;
       addFold(sums, at, this.#highs[row], this.#lows[row], this.#timestamps[row], this.#writers[row]);
     }
   }
@@ -123,7 +127,7 @@ export class SlotRows {
     let next = Number.POSITIVE_INFINITY;
     for (let row = 0; row < this.count; row++) {
       const timestamp = this.#timestamps[row];
-      if ((this.#flags[row] & PURGEABLE) !== 0 && timestamp > watermark && timestamp < next) next = timestamp;
+      if ((this.#flags[row] & UNCOUNTED) !== 0 && timestamp > watermark && timestamp < next) next = timestamp;
     }
     return next;
   }
@@ -155,9 +159,9 @@ export class SlotRows {
     };
   }
 
-  #isPurgeable(row: number, watermark: number): boolean {
+  #isUncounted(row: number, watermark: number): boolean {
     if (this.#sources[row] === LOST_SOURCE) return false;
-    return (this.#flags[row] & PURGEABLE) !== 0 && this.#timestamps[row] <= watermark;
+    return (this.#flags[row] & UNCOUNTED) !== 0 && this.#timestamps[row] <= watermark;
   }
 
   #find(high: number, low: number): number {

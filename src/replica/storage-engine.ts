@@ -35,8 +35,8 @@ export interface StorageEngine {
   rangePage(request: PageRequest): Promise<RangePage>;
   /**
    * The digests of slots, two words for each asked one: a sum of `addFold` over the newest version of each key whose
-   * `from` is at least that of `minFroms`, without tombstones and values with an expiry whose timestamp is at or below
-   * the slot's watermark. They are kept, so that asking again costs little for slots that did not change.
+   * `from` is at least that of `minFroms`, without tombstones whose timestamp is at or below the slot's
+   * watermark. They are kept, so that asking again costs little for slots that did not change.
    */
   slotDigests(slots: Uint16Array, minFroms: Uint8Array, signal?: AbortSignal): Promise<Uint32Array>;
   /** The newest version of each key of a slot, by fingerprint; none with `from` 0, as those are the node's own. */

@@ -50,6 +50,8 @@ export interface History {
   readonly observations: readonly Observation[];
   /** When what had been acknowledged was taken from a disk, for each machine. */
   readonly lossesMs: readonly (readonly number[])[];
+  /** Those of them that are so small that the machine may count for reads all the same. */
+  readonly slipsMs: readonly (readonly number[])[];
 }
 
 /** What breaks a promise, as a sentence, and the requests that show it. */

@@ -114,8 +114,9 @@ class Run {
     this.#clients.noteCutOff();
     this.#coverage.addRequests(observations);
     const lossesMs = this.#cluster.machines.map((machine) => machine.lossesMs);
+    const slipsMs = this.#cluster.machines.map((machine) => machine.slipsMs);
     const violations = [
-      ...judge({ observations, lossesMs }, finals, this.#circumstances()),
+      ...judge({ observations, lossesMs, slipsMs }, finals, this.#circumstances()),
       ...proved,
       ...handedOff,
       ...taken,

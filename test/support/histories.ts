@@ -7,6 +7,7 @@ import { PlannedCondition, type PlannedRequest, RequestMethod } from '../../src/
 export class HistoryByHand {
   readonly observations: Observation[] = [];
   readonly lossesMs: number[][] = [[], [], []];
+  readonly slipsMs: number[][] = [[], [], []];
   #moment = 0;
 
   /** A write that is acknowledged, with its version's timestamp. */
@@ -40,8 +41,14 @@ export class HistoryByHand {
     this.lossesMs[machine].push(this.#moment++);
   }
 
+  /** So little of what a machine had is gone that nobody notices. */
+  slip(machine: number): void {
+    this.lossesMs[machine].push(this.#moment);
+    this.slipsMs[machine].push(this.#moment++);
+  }
+
   get history(): History {
-    return { observations: this.observations, lossesMs: this.lossesMs };
+    return { observations: this.observations, lossesMs: this.lossesMs, slipsMs: this.slipsMs };
   }
 
   #add(request: Partial<PlannedRequest>, seen: Partial<Observation>): Observation {

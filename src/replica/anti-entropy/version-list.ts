@@ -34,11 +34,11 @@ export interface VersionEntry {
 interface FoldScope {
   /** Versions with a smaller `from` are not for both of them. */
   readonly minFrom: number;
-  /** Tombstones and versions with an expiry up to this timestamp may be gone at either of them. */
+  /** Tombstones up to this timestamp may be gone at either of them. */
   readonly purgeableTo: number;
 }
 
-/** Whether the version may be purged where it is settled. */
+/** Whether the version may have been purged where it is settled: one with an expiry if its life is over. */
 export function isPurgeable(flags: number): boolean {
   return (flags & (RecordFlag.tombstone | RecordFlag.hasExpiry)) !== 0;
 }
@@ -91,7 +91,8 @@ export function foldChildren(versions: SlotVersions, range: SlotRange, scope: Fo
 
 function counts(versions: SlotVersions, index: number, { minFrom, purgeableTo }: FoldScope): boolean {
   if (versions.froms[index] < minFrom) return false;
-  return !isPurgeable(versions.flags[index]) || versions.timestamps[index] > purgeableTo;
+  // As SlotRows.fold of the engine: a value with an expiry counts, as it may live on where its deletion was purged.
+  return (versions.flags[index] & RecordFlag.tombstone) === 0 || versions.timestamps[index] > purgeableTo;
 }
 
 function lowerBound(versions: SlotVersions, fingerprint: number): number {

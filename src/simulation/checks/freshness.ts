@@ -11,6 +11,7 @@ import {
   isOlder,
   lostDisks,
   mayBePurged,
+  slippedDisks,
 } from './versions.ts';
 
 const FRESH = 'reads see acknowledged writes';
@@ -65,7 +66,8 @@ function checkLater(
     for (const earlier of binding) {
       if (earlier.answeredAt > later.calledAt || !isOlder(newest ?? later, earlier)) continue;
       const copies = copiesOf(earlier);
-      if (copies + later.request.ack <= Math.max(earlier.request.from, later.request.from)) continue;
+      const common = copies + later.request.ack - Math.max(earlier.request.from, later.request.from);
+      if (common <= slippedDisks(history, earlier)) continue;
       if (lostDisks(history, earlier) >= copies) continue;
       if (
         later.timestamp === 0 &&

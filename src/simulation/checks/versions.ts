@@ -32,6 +32,11 @@ export function lostDisks({ lossesMs }: History, { calledMs }: Observation): num
   return lossesMs.filter((losses) => losses.some((lossMs) => lossMs >= calledMs)).length;
 }
 
+/** How many of them may answer without anybody having noticed that they lack what the request has left there. */
+export function slippedDisks({ slipsMs }: History, { calledMs }: Observation): number {
+  return slipsMs.filter((slips) => slips.some((slipMs) => slipMs >= calledMs)).length;
+}
+
 export function byKey(observations: readonly Observation[]): Iterable<Observation[]> {
   return Map.groupBy(observations, ({ request }) => request.key).values();
 }

@@ -115,11 +115,12 @@ export const FAULTS: Readonly<Record<FaultKind, BeginFault>> = {
   [FaultKind.corruption]: ({ seed }, machine, { id }) =>
     whileDown(machine, () => machine.corrupt(seededRandom(seed * 512 + id))),
   [FaultKind.emptiedFolder]: (_, machine) => whileDown(machine, () => machine.emptyFolder()),
-  [FaultKind.oldCopy]: (_, machine) => {
+  [FaultKind.oldCopy]: ({ time }, machine) => {
     const copy: MemoryFileSystem = machine.copyFolder();
+    const copiedMs = time.monotonicMs();
     return () => {
       machine.kill();
-      machine.putBack(copy);
+      machine.putBack(copy, time.monotonicMs() - copiedMs);
       machine.start();
     };
   },

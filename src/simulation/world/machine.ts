@@ -22,6 +22,8 @@ const DATA_FOLDER = '/data';
 const CLUSTER_SECRET = 'the secret of a cluster that is simulated';
 /** Who looks after the machines starts a node that did not start again after so long. */
 const RESTART_MS = 300;
+/** An older copy is not noticed when it misses only the last second or two of writes: README says so. */
+const UNNOTICED_MS = 2_000;
 
 /** What all machines of a cluster have in common. */
 interface Surroundings {
@@ -61,6 +63,8 @@ export class Machine {
   readonly lossesMs: number[] = [];
   /** Of each process it has had, up to which timestamp each slot is settled: what was purged by it stays away. */
   readonly watermarks: Float64Array[] = [];
+  /** Those of them that are so small that nobody may have noticed. */
+  readonly slipsMs: number[] = [];
   /** Why its node did not start at last. */
   startFault: string | null = null;
   readonly #surroundings: Surroundings;
@@ -160,8 +164,9 @@ export class Machine {
   }
 
   /** It must be down. */
-  putBack(copy: MemoryFileSystem): void {
+  putBack(copy: MemoryFileSystem, ageMs: number): void {
     this.fs = copy.kill();
+    if (ageMs <= UNNOTICED_MS) this.slipsMs.push(this.#surroundings.time.monotonicMs());
     this.#lose('its folder is put back to an older copy');
   }
 

@@ -24,6 +24,17 @@ describe('reads see acknowledged writes', () => {
     ]);
   });
 
+  test('a machine that misses too little for anybody to notice may be the only one that two quorums have in common', () => {
+    const run = new HistoryByHand();
+    const old = run.put(1);
+    run.put(2, { ack: 3 });
+    run.slip(0);
+    run.get(old, { ack: 1 });
+    assert.deepEqual(checkFreshness(run.history), []);
+    run.get(old, { ack: 2 });
+    assert.deepEqual(requestsOf(checkFreshness(run.history)), [[1, 3]]);
+  });
+
   test('what is newer, though nobody has heard that it was written, is not older', () => {
     const run = new HistoryByHand();
     run.put(1);

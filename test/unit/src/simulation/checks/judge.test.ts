@@ -88,7 +88,11 @@ describe('values live as long as they should', () => {
       const outcome = isThere ? Outcome.ok : Outcome.notFound;
       const seen = { ...read, calledMs, answeredMs: calledMs + 5, outcome, timestamp: 0, writer: 1 };
       const mortal = { ...written, timestamp: timestampOf(0) };
-      const violations = checkExpiry({ observations: [mortal, seen], lossesMs: [] }, EPOCH_MS, 100);
+      const violations = checkExpiry(
+        { observations: [mortal, seen], lossesMs: [], slipsMs: [] },
+        EPOCH_MS,
+        100,
+      );
       assert.equal(violations.length === 0, isRight, `${calledMs} ms`);
     }
   });
