@@ -7,6 +7,8 @@ import type { SlotVersions } from './slot-versions.ts';
  * still, and bring it only where they see that it is missing.
  */
 export const LOST_SOURCE = -1;
+/** What may be purged once its timestamp is at or below the slot's watermark: a value once its life is over. */
+export const PURGEABLE = RecordFlag.tombstone | RecordFlag.hasExpiry;
 const FIRST_ROOM = 64;
 /**
  * A tombstone counts no more once its timestamp is at or below the slot's watermark, as it may have been purged elsewhere.
