@@ -72,7 +72,12 @@ const THREAD = 1;
  * @throws LsmError CLOSED when cancelled, INVALID_ARGUMENT of records that are no records or not in order, CORRUPTION,
  *   NO_SPACE, IO_ERROR; then no output is left
  */
-export function ingestRecords(fs: FileSystem, spec: IngestSpec, cancelled: () => boolean): Ingested {
+export function ingestRecords(
+  fs: FileSystem,
+  spec: IngestSpec,
+  cancelled: () => boolean,
+  expired?: SlotSet,
+): Ingested {
   const bytes = new Uint8Array(spec.entries);
   const descriptors = new DescriptorCache(fs, spec.maxOpenFiles);
   try {
@@ -84,7 +89,8 @@ export function ingestRecords(fs: FileSystem, spec: IngestSpec, cancelled: () =>
     );
     // Of the same version, what is there stays, as with a put.
     const source = tables.length === 0 ? taken : new MergingIterator([...tables, taken]);
-    return { tables: writeTables(fs, source, spec, cancelled), left: taken.left, slots: taken.slots };
+    const written = writeTables(fs, source, spec, cancelled, expired);
+    return { tables: written, left: taken.left, slots: taken.slots };
   } finally {
     descriptors.closeAll();
   }

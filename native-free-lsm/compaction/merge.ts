@@ -1,6 +1,7 @@
 import type { FileSystem } from '../fs/file-system.ts';
 import { ioFailure } from '../fs/io-failure.ts';
 import { MergingIterator } from '../iterator/merging-iterator.ts';
+import type { SlotSet } from '../slots/slot-set.ts';
 import type { TableHandle } from '../sstable/table-handle.ts';
 import type { TableMetadata } from '../sstable/table-metadata.ts';
 import { TableReader } from '../sstable/table-reader.ts';
@@ -26,10 +27,16 @@ const READAHEAD_BYTES = 256 * 1024;
 /**
  * Merges tables into new ones with the newest version of each key. It is synchronous and long, so it runs in a pool
  * thread, and it calls `cancelled` now and then. Inputs are left unchanged.
+ * @param expired as for writeTables
  * @throws LsmError CLOSED when cancelled, CORRUPTION of an input that was not known to be damaged, NO_SPACE, IO_ERROR;
  *   then no output is left
  */
-export function mergeTables(fs: FileSystem, spec: MergeSpec, cancelled: () => boolean): Merged {
+export function mergeTables(
+  fs: FileSystem,
+  spec: MergeSpec,
+  cancelled: () => boolean,
+  expired?: SlotSet,
+): Merged {
   const descriptors: number[] = [];
   const damaged: SoundIterator[] = [];
   try {
@@ -48,7 +55,7 @@ export function mergeTables(fs: FileSystem, spec: MergeSpec, cancelled: () => bo
       damaged.push(iterator);
       return iterator;
     });
-    const tables = writeTables(fs, new MergingIterator(sources), spec, cancelled);
+    const tables = writeTables(fs, new MergingIterator(sources), spec, cancelled, expired);
     return { tables, damaged: damaged.flatMap((iterator) => iterator.damage ?? []) };
   } finally {
     for (const fd of descriptors) fs.closeSync(fd);

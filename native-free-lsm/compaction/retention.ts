@@ -8,6 +8,7 @@ import {
   writeRecord,
 } from '../format/record.ts';
 import { slotOf } from '../format/slot.ts';
+import type { SlotSet } from '../slots/slot-set.ts';
 
 /** What happens to a record when it is written to a new table. */
 export const Fate = {
@@ -44,17 +45,21 @@ export class RetentionRule {
   /** Null: none counts here. */
   readonly #watermarks: Float64Array | null;
   readonly #nowMs: number;
+  readonly #expired: SlotSet;
 
-  constructor(options: RetentionOptions) {
+  /** @param expired is given the slots of values that go, or become deletions, because they have expired */
+  constructor(options: RetentionOptions, expired: SlotSet) {
     const { bottommost, watermarks } = options;
     this.#dropBelow = bottommost ? options.dropTombstonesBelow : 0;
     this.#watermarks = bottommost && watermarks !== null ? new Float64Array(watermarks) : null;
     this.#nowMs = options.nowMs;
+    this.#expired = expired;
   }
 
   /** @param key the record's, `key[keyStart, keyEnd)` */
   judge(record: Uint8Array, at: number, key: Uint8Array, keyStart: number, keyEnd: number): Fate {
     if (isLive(record, at, this.#nowMs)) return Fate.keep;
+    if (!isTombstone(record, at)) this.#expired.add(slotOf(key, keyStart, keyEnd));
     const timestamp = recordTimestamp(record, at);
     if (timestamp < this.#dropBelow) return Fate.drop;
     // Nobody else's is what has no `from`: no other replica has to hear of it.

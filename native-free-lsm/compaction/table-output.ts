@@ -3,6 +3,7 @@ import { LsmError } from '../errors.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import { ioFailure } from '../fs/io-failure.ts';
 import type { RecordIterator } from '../iterator/record-iterator.ts';
+import { SlotSet } from '../slots/slot-set.ts';
 import { type TableMetadata, tableFileName } from '../sstable/table-metadata.ts';
 import { TableWriter, type TableWriterOptions } from '../sstable/table-writer.ts';
 import { Fate, type RetentionOptions, RetentionRule } from './retention.ts';
@@ -24,6 +25,7 @@ export interface TableOutputSpec extends RetentionOptions {
 /**
  * Writes the entries of `source`, each key once in ascending order, to as many tables as needed, and makes the tables
  * and their names durable. Drops what `RetentionRule` says. Returns no table when nothing is left.
+ * @param expired is given the slots of values that are not what they were, because they have expired
  * @throws LsmError CLOSED when cancelled; NO_SPACE, IO_ERROR, or what the source throws; a call that threw leaves no
  *   file
  */
@@ -32,10 +34,11 @@ export function writeTables(
   source: RecordIterator,
   spec: TableOutputSpec,
   cancelled: () => boolean,
+  expired = new SlotSet(),
 ): TableMetadata[] {
   const output = new TableOutput(fs, spec);
   try {
-    copyRecords(source, output, new RetentionRule(spec), cancelled);
+    copyRecords(source, output, new RetentionRule(spec, expired), cancelled);
     return output.finish();
   } catch (error) {
     output.abandon();

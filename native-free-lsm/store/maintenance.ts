@@ -50,8 +50,11 @@ interface MaintenanceParts {
   readonly onArenasShort: () => void;
   /** A memtable is in tables now. @param slots those of its keys, by SlotSet */
   readonly onFlushed: (generation: number, slots: Uint8Array) => void;
-  /** Records from outside are in tables now. @param slots those of their keys, by SlotSet */
-  readonly onIngested: (slots: Uint8Array) => void;
+  /**
+   * Versions are in tables now that were not there before and are in no memtable, or have expired there. @param slots
+   * those of their keys, by SlotSet
+   */
+  readonly onSlotsChanged: (slots: Uint8Array) => void;
   /** Something of a table could not be read, and is in no other. */
   readonly onLost: () => void;
   /** A table in quarantine was removed. */
@@ -246,7 +249,8 @@ export class Maintenance {
     const added = result.tables.map(({ metadata }) => metadata);
     await this.#commits.commit({ added, removed: beside.map(({ id }) => id) }, result.tables);
     this.#damagedTables.taken(beside);
-    this.#parts.onIngested(result.slots);
+    this.#parts.onSlotsChanged(result.slots);
+    this.#parts.onSlotsChanged(result.expired);
     for (const { fileSizeBytes } of added) this.bytesIngested += fileSizeBytes;
     return result.left;
   }
@@ -384,6 +388,7 @@ export class Maintenance {
       const result = await this.#parts.jobs.run(job);
       if (this.#closed) return;
       await commit(result);
+      this.#parts.onSlotsChanged(result.expired);
       // Damage stays, whatever else succeeds.
       if (this.lastError?.code !== 'CORRUPTION') this.lastError = undefined;
       onWorked();

@@ -48,9 +48,9 @@ interface Looked {
  * time, each of a bounded size, and what waits meanwhile is asked together by the next.
  *
  * Digests are kept. What changes them is a new version of a key. It comes by way of a memtable, and each job begins with a
- * look at the entries that have come since the one before, or as a record from outside, of which `ingested` hears. A memtable that is flushed before anybody has
+ * look at the entries that have come since the one before, or as a record from outside, of which `changed` hears. A memtable that is flushed before anybody has
  * looked at the end of it says then which slots it has. Flush and compaction move versions and change none, but for
- * what they purge, which watermarks say, and what they could not read.
+ * what they purge, which watermarks say, values that have expired, and what they could not read.
  */
 export class SlotKeeper {
   readonly #parts: SlotKeeperParts;
@@ -166,8 +166,11 @@ export class SlotKeeper {
     this.#noteFlushed(generation, slots);
   }
 
-  /** Records from outside are in tables, which no memtable had. @param slots those of their keys, by SlotSet */
-  ingested(slots: Uint8Array): void {
+  /**
+   * Records from outside are in tables, which no memtable had, or values have expired and are gone or deletions now.
+   * @param slots those of their keys, by SlotSet
+   */
+  changed(slots: Uint8Array): void {
     this.#kept.forget(slots);
     // A job that runs has not seen them.
     if (this.#running !== undefined)

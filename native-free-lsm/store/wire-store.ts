@@ -160,7 +160,7 @@ function connect(
     isHeld,
     onArenasShort: () => keeper.makeRoom(),
     onFlushed: (generation, flushed) => slots.flushed(generation, flushed),
-    onIngested: (ingested) => slots.ingested(ingested),
+    onSlotsChanged: (changed) => slots.changed(changed),
     onLost: () => slots.lost(),
     onQuarantineChanged: () => slots.quarantineChanged(),
   });

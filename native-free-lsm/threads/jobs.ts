@@ -20,18 +20,15 @@ const NOTHING_LEFT = new Uint8Array(0);
 /** Runs a job that writes tables to its end, or until main cancels it. When it fails it removes what it has written. */
 export function runBackgroundJob(fs: FileSystem, { job, control }: BackgroundJob): BackgroundResult {
   const cancelled = cancelledBy(control);
+  const expired = new SlotSet();
+  const nothing = { damaged: [], slots: new SlotSet().bytes, expired: expired.bytes, left: NOTHING_LEFT };
   if (job.type === 'merge') {
-    const { tables, damaged } = mergeTables(fs, job.spec, cancelled);
-    return {
-      tables: load(fs, job.spec.directory, tables),
-      damaged,
-      slots: new SlotSet().bytes,
-      left: NOTHING_LEFT,
-    };
+    const { tables, damaged } = mergeTables(fs, job.spec, cancelled, expired);
+    return { ...nothing, tables: load(fs, job.spec.directory, tables), damaged };
   }
   if (job.type === 'ingest') {
-    const { tables, left, slots } = ingestRecords(fs, job.spec, cancelled);
-    return { tables: load(fs, job.spec.directory, tables), damaged: [], slots: slots.bytes, left };
+    const { tables, left, slots } = ingestRecords(fs, job.spec, cancelled, expired);
+    return { ...nothing, tables: load(fs, job.spec.directory, tables), slots: slots.bytes, left };
   }
   const spec = {
     directory: job.directory,
@@ -47,23 +44,13 @@ export function runBackgroundJob(fs: FileSystem, { job, control }: BackgroundJob
   if (job.type === 'snapshot') {
     // They stay until main has heard of the end: the job's super-version is held.
     const sources = job.memtables.map(({ arena, limit }) => new Memtable(arena).iterator(limit));
-    const tables = writeTables(fs, new MergingIterator(sources), spec, cancelled);
-    return {
-      tables: load(fs, job.directory, tables),
-      damaged: [],
-      slots: new SlotSet().bytes,
-      left: NOTHING_LEFT,
-    };
+    const tables = writeTables(fs, new MergingIterator(sources), spec, cancelled, expired);
+    return { ...nothing, tables: load(fs, job.directory, tables) };
   }
   // The memtable is sealed: nothing is added to it, and it stays until this flush is part of a super-version.
   const memtable = new Memtable(job.arena);
-  const tables = writeTables(fs, memtable.iterator(memtable.publishedOffset), spec, cancelled);
-  return {
-    tables: load(fs, job.directory, tables),
-    damaged: [],
-    slots: slotsOf(memtable),
-    left: NOTHING_LEFT,
-  };
+  const tables = writeTables(fs, memtable.iterator(memtable.publishedOffset), spec, cancelled, expired);
+  return { ...nothing, tables: load(fs, job.directory, tables), slots: slotsOf(memtable) };
 }
 
 /** Runs a look at slots to its end, or until main cancels it. */

@@ -121,6 +121,8 @@ export interface BackgroundResult {
   readonly damaged: readonly DamagedInput[];
   /** The slots of keys that are in tables now and were not before, by SlotSet. */
   readonly slots: Uint8Array;
+  /** The slots of values that have expired, and so are gone or deletions now, by SlotSet. */
+  readonly expired: Uint8Array;
   /** Of records from outside, packed: those that must be put, because something older of their key is above. */
   readonly left: Uint8Array;
 }

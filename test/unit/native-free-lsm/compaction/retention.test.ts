@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { Fate, RetentionRule } from '../../../../native-free-lsm/compaction/retention.ts';
 import { encodeRecord, type RecordFields } from '../../../../native-free-lsm/format/record.ts';
 import { SLOT_COUNT, slotOf } from '../../../../native-free-lsm/format/slot.ts';
+import { SlotSet } from '../../../../native-free-lsm/slots/slot-set.ts';
 
 const NOW = 1_700_000_000_000;
 
@@ -20,7 +21,7 @@ function judge(
   watermarks: SharedArrayBuffer | null = null,
 ): Fate {
   const bytes = Buffer.concat([Buffer.alloc(3), record(fields)]);
-  const rule = new RetentionRule({ bottommost, dropTombstonesBelow, watermarks, nowMs: NOW });
+  const rule = new RetentionRule({ bottommost, dropTombstonesBelow, watermarks, nowMs: NOW }, new SlotSet());
   return rule.judge(bytes, 3, KEY, 1, KEY.length);
 }
 
@@ -44,12 +45,13 @@ test('an expired value becomes a tombstone of its version, or goes where a tombs
   assert.equal(judge(expired, true, 2 ** 50 + 2), Fate.drop);
   assert.equal(judge(expired, true, 2 ** 50 + 1), Fate.bury);
   assert.equal(judge(expired, false, Number.MAX_SAFE_INTEGER), Fate.bury);
-  const rule = new RetentionRule({
-    bottommost: false,
-    dropTombstonesBelow: 0,
-    watermarks: null,
-    nowMs: NOW,
-  });
+  const slots = new SlotSet();
+  const rule = new RetentionRule(
+    { bottommost: false, dropTombstonesBelow: 0, watermarks: null, nowMs: NOW },
+    slots,
+  );
+  rule.judge(record({ tombstone: true }), 0, KEY, 1, KEY.length);
+  assert.ok(slots.isEmpty, 'a deletion stays what it was');
   for (const timestamp of [5, 2 ** 53 - 1]) {
     assert.equal(rule.judge(record({ ...expired, timestamp }), 0, KEY, 1, KEY.length), Fate.bury);
     const tombstone = encodeRecord(
@@ -58,6 +60,7 @@ test('an expired value becomes a tombstone of its version, or goes where a tombs
     );
     assert.deepEqual(Buffer.from(rule.tombstone), tombstone);
   }
+  assert.deepEqual([...slots.slots()], [slotOf(KEY, 1, KEY.length)]);
 });
 
 test('at the bottom, what is at or below the watermark of its slot goes, and what is of no other replica', () => {

@@ -156,3 +156,32 @@ test('nothing is rewritten again and again when all that could go has gone', asy
   assert.equal(store.stats().compactions, before);
   await simulation.settle(store.close());
 });
+
+test('a value counts in the digest of its slot until it has gone from disk, and no longer', async () => {
+  const watermarks = new SharedArrayBuffer(SLOT_COUNT * 8);
+  const simulation = new EngineSimulation({ ...TINY_OPTIONS, watermarks });
+  const store = simulation.openStore();
+  const key = keyOf(0);
+  const slots = Uint16Array.of(slotOf(key));
+  const digest = async (): Promise<string> =>
+    String(await simulation.settle(store.slotDigests(slots, Uint8Array.of(1))));
+  const expiryMs = simulation.clock.nowMs() + 60_000;
+  const record = encodeRecord({ timestamp: 100, writer: 7, tombstone: false, from: 3, expiryMs }, VALUE);
+  const written = Promise.withResolvers<void>();
+  store.write(key, record, { onWrite: () => written.resolve() }, 0);
+  await simulation.settle(written.promise);
+  await simulation.settle(put(store, 5, 101, VALUE));
+  await simulation.settle(store.compact());
+  const living = await digest();
+  new Float64Array(watermarks).fill(1_000);
+  // It lives: an owner which alone has it still must hear of its deletion.
+  assert.notEqual(living, '0,0');
+  assert.equal(await digest(), living);
+  await simulation.pass(61_000);
+  assert.equal(await digest(), living, 'nothing has been written anew');
+  // Amid the keys of the first table, so that it is merged.
+  await simulation.settle(put(store, 3, 200, VALUE));
+  await simulation.settle(store.compact());
+  assert.equal(await digest(), '0,0');
+  await simulation.settle(store.close());
+});
