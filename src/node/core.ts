@@ -45,8 +45,8 @@ import { RepairAccess } from './repair-access.ts';
 import { repairThrottles } from './repair-rate.ts';
 import { Settlements } from './settlements.ts';
 
-/** A copy is waited for: while clients ask, it has half of its time. */
-const COPY_PACE = { restShare: 1, maxRestMs: 250 };
+/** A copy is waited for: while clients ask, it has two sevenths of its time. */
+const COPY_PACE = { restShare: 2.5, maxRestMs: 250 };
 /** Nobody waits for rounds: while clients ask, they have a twentieth of their time, each leader by itself. */
 const ROUND_PACE = { restShare: 19, maxRestMs: 10_000 };
 const NO_KEY = new Uint8Array(0);
