@@ -42,7 +42,7 @@ export { DEFAULT_OPTIONS, type Durability, type EngineOptions } from './options.
 export { type Entry, type RangeOptions, RangeScan } from './range-scan.ts';
 export { ENGINE_WAITS, WaitPlace } from './shared/main-waits.ts';
 export type { SiteWaits } from './shared/wait-figures.ts';
-export { addFold } from './slots/fold.ts';
+export { addFold, isUncounted, PURGEABLE } from './slots/fold.ts';
 export { SlotRows } from './slots/slot-rows.ts';
 export { SlotSet } from './slots/slot-set.ts';
 export type { SlotVersions } from './slots/slot-versions.ts';

@@ -1,5 +1,18 @@
 import { highWord } from '../format/integers.ts';
 import { spreadBits } from '../format/murmur3.ts';
+import { RecordFlag } from '../format/record.ts';
+
+/** What may be purged once its timestamp is at or below the slot's watermark: a value once its life is over. */
+export const PURGEABLE = RecordFlag.tombstone | RecordFlag.hasExpiry;
+
+/**
+ * Whether a version is left out of digests where everything up to `settledTo` is settled: a tombstone, as it may have
+ * been purged elsewhere. A value with an expiry may have been as well, if its life is over; but that is not known here,
+ * and one that lives counts: where an owner has it alone, the others have purged the deletion that it is to hear of.
+ */
+export function isUncounted(flags: number, timestamp: number, settledTo: number): boolean {
+  return (flags & RecordFlag.tombstone) !== 0 && timestamp <= settledTo;
+}
 
 /**
  * Adds one key's newest version to the digest of its slot, which is two words, `sums[at]` and `sums[at + 1]`. A digest

@@ -3,7 +3,8 @@ import { SLOT_COUNT } from '../format/slot.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import { SlotSection } from '../sstable/slot-section.ts';
 import type { TableHandle } from '../sstable/table-handle.ts';
-import { LOST_SOURCE, PURGEABLE, SlotRows } from './slot-rows.ts';
+import { PURGEABLE } from './fold.ts';
+import { LOST_SOURCE, SlotRows } from './slot-rows.ts';
 import { SlotSet } from './slot-set.ts';
 
 /** A table in quarantine whose slot versions say what it holds, as a job sees it. Plain data. */

@@ -1,5 +1,4 @@
-import { RecordFlag } from '../format/record.ts';
-import { addFold } from './fold.ts';
+import { addFold, isUncounted, PURGEABLE } from './fold.ts';
 import type { SlotVersions } from './slot-versions.ts';
 
 /**
@@ -7,15 +6,7 @@ import type { SlotVersions } from './slot-versions.ts';
  * still, and bring it only where they see that it is missing.
  */
 export const LOST_SOURCE = -1;
-/** What may be purged once its timestamp is at or below the slot's watermark: a value once its life is over. */
-export const PURGEABLE = RecordFlag.tombstone | RecordFlag.hasExpiry;
 const FIRST_ROOM = 64;
-/**
- * A tombstone counts no more once its timestamp is at or below the slot's watermark, as it may have been purged elsewhere.
- * A value with an expiry may have been as well, if its life is over; but that is not known here, and one that lives
- * counts: where an owner has it alone, the others have purged the deletion that it is to hear of.
- */
-const UNCOUNTED = RecordFlag.tombstone;
 
 /**
  * The newest version of each key of one slot, gathered from any number of sources in any order. It is made once and
@@ -129,7 +120,8 @@ export class SlotRows {
     let next = Number.POSITIVE_INFINITY;
     for (let row = 0; row < this.count; row++) {
       const timestamp = this.#timestamps[row];
-      if ((this.#flags[row] & UNCOUNTED) !== 0 && timestamp > watermark && timestamp < next) next = timestamp;
+      const mayGo = isUncounted(this.#flags[row], timestamp, timestamp);
+      if (mayGo && timestamp > watermark && timestamp < next) next = timestamp;
     }
     return next;
   }
@@ -163,7 +155,7 @@ export class SlotRows {
 
   #isUncounted(row: number, watermark: number): boolean {
     if (this.#sources[row] === LOST_SOURCE) return false;
-    return (this.#flags[row] & UNCOUNTED) !== 0 && this.#timestamps[row] <= watermark;
+    return isUncounted(this.#flags[row], this.#timestamps[row], watermark);
   }
 
   #find(high: number, low: number): number {

@@ -4,7 +4,7 @@
  * list, one with many as 256 *folds*, one for each next byte, so that a slot of a million keys costs a few kilobytes
  * where one of them differs. Pure.
  */
-import { addFold, RecordFlag, type SlotVersions } from '../../../native-free-lsm/index.ts';
+import { addFold, isUncounted, PURGEABLE, type SlotVersions } from '../../../native-free-lsm/index.ts';
 
 /** A range with more versions than this is told as folds. */
 export const MAX_LISTED = 256;
@@ -40,7 +40,7 @@ interface FoldScope {
 
 /** Whether the version may have been purged where it is settled: one with an expiry if its life is over. */
 export function isPurgeable(flags: number): boolean {
-  return (flags & (RecordFlag.tombstone | RecordFlag.hasExpiry)) !== 0;
+  return (flags & PURGEABLE) !== 0;
 }
 
 /** The fingerprint's 48 bits behind its slot: a safe integer. */
@@ -91,8 +91,7 @@ export function foldChildren(versions: SlotVersions, range: SlotRange, scope: Fo
 
 function counts(versions: SlotVersions, index: number, { minFrom, purgeableTo }: FoldScope): boolean {
   if (versions.froms[index] < minFrom) return false;
-  // As SlotRows.fold of the engine: a value with an expiry counts, as it may live on where its deletion was purged.
-  return (versions.flags[index] & RecordFlag.tombstone) === 0 || versions.timestamps[index] > purgeableTo;
+  return !isUncounted(versions.flags[index], versions.timestamps[index], purgeableTo);
 }
 
 function lowerBound(versions: SlotVersions, fingerprint: number): number {
