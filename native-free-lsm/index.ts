@@ -41,7 +41,7 @@ export type { RepairOptions, RepairPlan } from './offline/repair.ts';
 export { DEFAULT_OPTIONS, type Durability, type EngineOptions } from './options.ts';
 export { type Entry, type RangeOptions, RangeScan } from './range-scan.ts';
 export { ENGINE_WAITS, WaitPlace } from './shared/main-waits.ts';
-export type { SiteWaits } from './shared/wait-figures.ts';
+export { bucketEndMicros, type SiteWaits, WAIT_BUCKETS } from './shared/wait-figures.ts';
 export { addFold, isUncounted, PURGEABLE } from './slots/fold.ts';
 export { SlotRows } from './slots/slot-rows.ts';
 export { SlotSet } from './slots/slot-set.ts';

@@ -18,3 +18,8 @@ export interface SiteWaits {
 export function bucketOf(micros: number): number {
   return Math.min(32 - Math.clz32(micros), WAIT_BUCKETS - 1);
 }
+
+/** The length that its waits are below, but for those of the last bucket, which may be of any length from half of it on. */
+export function bucketEndMicros(bucket: number): number {
+  return 2 ** bucket;
+}

@@ -1,5 +1,4 @@
 /** What `profile` prints. Pure. */
-import type { SiteWaits } from '../../../native-free-lsm/index.ts';
 import { describeSize } from '../../config/units.ts';
 import { table } from './columns.ts';
 import type { NodeFiles, NodeSummary, ProfileSummary } from './profile-folder.ts';
@@ -7,6 +6,7 @@ import { functionRows } from './view/figures.ts';
 import { FrameKind } from './view/frame.ts';
 import { shareOf } from './view/functions.ts';
 import { VIEWS } from './view/kinds.ts';
+import { percentileText } from './view/wait-length.ts';
 
 /** Waits that are shown of a node, the longest first. */
 const SHOWN_WAITS = 8;
@@ -88,24 +88,10 @@ function waitsTable(nodes: readonly NodeFiles[]): string[] {
       wait.path.join(' › '),
       `${wait.totalMs.toFixed(0)} ms`,
       `${wait.count} ×`,
-      `p99 < ${describeMicros(percentileMicros(wait, 99))}`,
+      percentileText(wait, 99),
     ]);
     return table(rows);
   });
-}
-
-/** The upper bound of the bucket in which the percentile lies. */
-function percentileMicros({ buckets, count }: SiteWaits, percentile: number): number {
-  let left = Math.ceil((count * percentile) / 100);
-  const bucket = buckets.findIndex((waits) => {
-    left -= waits;
-    return left <= 0;
-  });
-  return 2 ** bucket;
-}
-
-function describeMicros(micros: number): string {
-  return micros < 1000 ? `${micros} µs` : `${Math.round(micros / 1000)} ms`;
 }
 
 function percent(share: number): string {

@@ -1,8 +1,9 @@
 /** What the threads waited for, by site and by how long one wait took. Pure. */
-import type { SiteWaits } from '../../../../native-free-lsm/index.ts';
+import { bucketEndMicros, type SiteWaits } from '../../../../native-free-lsm/index.ts';
 import type { NodeFiles } from '../profile-folder.ts';
 import { type Frame, FrameKind, groupFrame } from './frame.ts';
 import { FrameTree } from './frame-tree.ts';
+import { bucketName } from './wait-length.ts';
 
 /** Milliseconds, without the waits of threads that have nothing to do; the first levels are nodes and threads. */
 export function waitTreeOf(nodes: readonly NodeFiles[]): FrameTree {
@@ -38,19 +39,9 @@ function waitFrame(name: string): Frame {
 /** Only the sum of all waits of a site is known: the waits of a bucket get a part of it by their number and length. */
 function addByLength(tree: FrameTree, place: readonly Frame[], { buckets, path, totalMs }: SiteWaits): void {
   const site = [...place, ...path.map(waitFrame)];
-  const weights = buckets.map((count, bucket) => count * 2 ** bucket);
+  const weights = buckets.map((count, bucket) => count * bucketEndMicros(bucket));
   const sum = weights.reduce((total, weight) => total + weight, 0);
   for (const [bucket, weight] of weights.entries()) {
     if (weight > 0) tree.add([...site, waitFrame(bucketName(bucket))], (totalMs * weight) / sum);
   }
-}
-
-function bucketName(bucket: number): string {
-  const below = describeMicros(2 ** bucket);
-  return bucket === 0 ? `less than ${below}` : `${describeMicros(2 ** (bucket - 1))} to ${below}`;
-}
-
-function describeMicros(micros: number): string {
-  if (micros < 1000) return `${micros} µs`;
-  return micros < 1_000_000 ? `${Math.round(micros / 1000)} ms` : `${Math.round(micros / 1_000_000)} s`;
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { WaitPlace } from '../../../../native-free-lsm/shared/main-waits.ts';
-import { bucketOf } from '../../../../native-free-lsm/shared/wait-figures.ts';
+import { bucketEndMicros, bucketOf } from '../../../../native-free-lsm/shared/wait-figures.ts';
 
 const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
@@ -43,4 +43,8 @@ test('a wait is counted in the first bucket above it', () => {
     [2 ** 31, 27],
   ];
   for (const [micros, bucket] of expected) assert.equal(bucketOf(micros), bucket, `${micros}`);
+  for (let bucket = 0; bucket < 27; bucket++) {
+    const endMicros = bucketEndMicros(bucket);
+    assert.deepEqual([bucketOf(endMicros - 0.5), bucketOf(endMicros)], [bucket, bucket + 1]);
+  }
 });
