@@ -1,5 +1,6 @@
 import { compareBytes } from '../format/bytes.ts';
 import { type HashSeed, hashBytes } from '../format/hash.ts';
+import type { TableMetadata } from './table-metadata.ts';
 import type { TableReader } from './table-reader.ts';
 
 /**
@@ -147,9 +148,14 @@ export class TableLookup {
   }
 }
 
+/** What the search in a level looks at. */
+interface KeySpan {
+  readonly metadata: Pick<TableMetadata, 'smallestKey' | 'largestKey'>;
+}
+
 /** In a level of disjoint tables in key order, the first whose largest key is at or above `key`. */
 export function firstTableEndingAtOrAbove(
-  tables: readonly TableReader[],
+  tables: readonly KeySpan[],
   key: Uint8Array,
   start: number,
   end: number,
@@ -167,18 +173,14 @@ export function firstTableEndingAtOrAbove(
 
 /** In a level of disjoint tables in key order, the last whose smallest key is below `key`; -1 when there is none. */
 export function lastTableStartingBelow(
-  tables: readonly TableReader[],
+  tables: readonly KeySpan[],
   key: Uint8Array,
   start: number,
   end: number,
 ): number {
-  let low = 0;
-  let high = tables.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    const smallest = tables[middle].metadata.smallestKey;
-    if (compareBytes(smallest, 0, smallest.length, key, start, end) < 0) low = middle + 1;
-    else high = middle;
-  }
-  return low - 1;
+  // All tables before it lie below the key, and all behind it start above its end.
+  const index = firstTableEndingAtOrAbove(tables, key, start, end);
+  if (index === tables.length) return index - 1;
+  const smallest = tables[index].metadata.smallestKey;
+  return compareBytes(smallest, 0, smallest.length, key, start, end) < 0 ? index : index - 1;
 }
