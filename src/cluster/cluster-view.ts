@@ -28,16 +28,6 @@ export class ClusterView {
     Object.freeze(this);
   }
 
-  /** Ids of the nodes that own the slot: its preference list. */
-  ownersOf(slot: number): string[] {
-    const { lists, maxFrom } = this.placement;
-    const offset = this.placement.listOffset(slot);
-    const ids = new Array<string>(maxFrom);
-    for (let position = 0; position < maxFrom; position++)
-      ids[position] = this.nodes[lists[offset + position]].id;
-    return ids;
-  }
-
   /** The node's index in this view; -1 when it is not in it. */
   indexOf(nodeId: string): number {
     return this.#indexes.get(nodeId) ?? -1;

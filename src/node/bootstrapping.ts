@@ -11,6 +11,7 @@ import { BulkWriter } from '../replica/bootstrap/bulk-writer.ts';
 import type { ByteThrottle } from '../replica/byte-throttle.ts';
 import type { FolderWholeness } from '../replica/folder-wholeness.ts';
 import type { OwnRecords } from '../replica/own-records.ts';
+import type { SlotOwners } from '../replica/slot-owners.ts';
 import type { StorageEngine } from '../replica/storage-engine.ts';
 import type { RpcMesh } from '../rpc/mesh.ts';
 import { BULK_PAGE } from '../rpc/operation-table.ts';
@@ -48,7 +49,7 @@ interface Bootstrapping {
 
 export function makeBootstrapping(parts: BootstrappingParts): Bootstrapping {
   const { nodeId, incarnation, engine, wholeness, ownRecords, timestamps, settings, later } = parts;
-  const owners = { ownersOf: (slot: number) => later.cluster.view.ownersOf(slot) };
+  const owners = (): SlotOwners => later.cluster.slotOwners;
   const source = new BulkSource({ nodeId, engine, owners, wholeness });
   const maxRecordBytes = recordSizeBytes(settings.maxValueBytes, true);
   const writer = new BulkWriter({

@@ -16,7 +16,6 @@ import { freshMsOf, writerIdOf } from '../expiry.ts';
 import { HybridClock } from '../hybrid-clock.ts';
 import { PeerHttp } from '../peer-http/peer-http.ts';
 import { AntiEntropy } from '../replica/anti-entropy/anti-entropy.ts';
-import type { SlotLists } from '../replica/anti-entropy/slot-lists.ts';
 import type { Bootstrap } from '../replica/bootstrap/bootstrap.ts';
 import { FolderWholeness } from '../replica/folder-wholeness.ts';
 import { ForegroundPace } from '../replica/foreground-pace.ts';
@@ -113,11 +112,10 @@ export class NodeCore {
     burial.follow({ nowMs: () => (time.isKnown ? this.timestamps.nowMs() : 0) }, freshMs);
     const requests = (): number => this.peerRequests.received + this.admission.figures.admitted;
     const throttles = repairThrottles(clock, settings.repairBytesPerSecond);
-    const slotOwners = new ListsOfViews();
     this.antiEntropy = new AntiEntropy({
       nodeId: options.nodeId,
       settings,
-      owners: () => slotOwners.of(this.cluster.view),
+      owners: () => this.cluster.slotOwners,
       engine,
       fingerprintSeed: fingerprintSeedOf(clusterId),
       replica: () => this.replica,
@@ -265,23 +263,5 @@ export class NodeCore {
   #wayToReplicas(): WayToReplicas | undefined {
     const client = this.peerHttp?.client;
     return client && (({ peers }) => client.routesOver(peers));
-  }
-}
-/** Who holds which slot in a view, for rounds: one object for each view, as a round goes on with that of its start. */
-class ListsOfViews {
-  #view: ClusterView | null = null;
-  #owners: SlotLists | null = null;
-
-  of(view: ClusterView): SlotLists {
-    if (this.#view === view && this.#owners !== null) return this.#owners;
-    const { nodes, placement } = view;
-    this.#view = view;
-    this.#owners = {
-      nodeIds: nodes.map(({ id }) => id),
-      lists: placement.lists,
-      maxFrom: placement.maxFrom,
-      listOffset: (slot) => placement.listOffset(slot),
-    };
-    return this.#owners;
   }
 }

@@ -5,6 +5,7 @@
 import type { ClusterView } from '../cluster/cluster-view.ts';
 import type { CurrentReplicas, ReplicaSet } from '../coordinator/replica-access.ts';
 import { type LocalReplica, NodeReplicaSet, type RemoteReplicas } from '../coordinator/replica-set.ts';
+import { SlotOwners } from '../replica/slot-owners.ts';
 import type { RpcMesh } from '../rpc/mesh.ts';
 import type { PeerRoutes } from '../rpc/peer-routes.ts';
 
@@ -15,6 +16,8 @@ const overRpc: WayToReplicas = (routes) => routes;
 
 export class CurrentView implements CurrentReplicas {
   current: ReplicaSet;
+  /** Those of the current view. */
+  slotOwners: SlotOwners;
   readonly #nodeId: string;
   readonly #local: LocalReplica;
   readonly #mesh: RpcMesh;
@@ -33,6 +36,7 @@ export class CurrentView implements CurrentReplicas {
     this.#mesh = mesh;
     this.#wayTo = wayTo;
     this.current = this.#replicasOf(view);
+    this.slotOwners = slotOwnersOf(view);
   }
 
   get view(): ClusterView {
@@ -50,7 +54,9 @@ export class CurrentView implements CurrentReplicas {
 
   /** A view that is not newer than the current one changes nothing: it may come late, or more than once. */
   replace(view: ClusterView): void {
-    if (view.epoch > this.view.epoch) this.current = this.#replicasOf(view);
+    if (view.epoch <= this.view.epoch) return;
+    this.current = this.#replicasOf(view);
+    this.slotOwners = slotOwnersOf(view);
   }
 
   #replicasOf(view: ClusterView): ReplicaSet {
@@ -58,4 +64,11 @@ export class CurrentView implements CurrentReplicas {
     const remote = this.#wayTo(this.#mesh.setPeers(peers));
     return new NodeReplicaSet(view, this.#nodeId, this.#local, remote);
   }
+}
+
+export function slotOwnersOf({ nodes, placement }: ClusterView): SlotOwners {
+  return new SlotOwners(
+    nodes.map(({ id }) => id),
+    placement,
+  );
 }

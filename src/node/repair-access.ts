@@ -45,10 +45,7 @@ export class RepairAccess implements ReplicaAccess, PreferenceLists {
   }
 
   positionOf(key: Uint8Array, nodeId: string): number {
-    const { placement, nodes } = this.#cluster.view;
-    const offset = placement.listOffset(slotOf(key));
-    for (let position = 0; position < placement.maxFrom; position++)
-      if (nodes[placement.lists[offset + position]].id === nodeId) return position;
-    return -1;
+    const { slotOwners, view } = this.#cluster;
+    return slotOwners.positionOf(slotOf(key), view.indexOf(nodeId));
   }
 }

@@ -22,10 +22,10 @@ import { FailureCode } from '../../src/failure.ts';
 import { AntiEntropy } from '../../src/replica/anti-entropy/anti-entropy.ts';
 import { decodeRequest, type RoundRequest } from '../../src/replica/anti-entropy/messages.ts';
 import type { RepairStatus } from '../../src/replica/anti-entropy/repairs.ts';
-import { positionOf, type SlotLists } from '../../src/replica/anti-entropy/slot-lists.ts';
 import { ByteThrottle } from '../../src/replica/byte-throttle.ts';
 import { OwnRecords } from '../../src/replica/own-records.ts';
 import { Replica } from '../../src/replica/replica.ts';
+import { SlotOwners } from '../../src/replica/slot-owners.ts';
 import { failed, type ReplicaReply, type ReplySink } from '../../src/reply.ts';
 import { FakeClock } from '../../src/simulation/fake-clock.ts';
 
@@ -89,7 +89,7 @@ class PurgedByHand extends MapEngine {
 export class RoundCluster {
   readonly clock = new FakeClock();
   readonly nodes: readonly RoundNode[];
-  readonly owners: SlotLists;
+  readonly owners: SlotOwners;
   intercept: Intercept = () => undefined;
   /** Messages that were delivered, and their bytes with those of the answers. */
   messages = 0;
@@ -105,12 +105,10 @@ export class RoundCluster {
       this.nodes.map(({ id }) => ({ id, zone: 'here', weight: 1 })),
       'any',
     );
-    this.owners = {
-      nodeIds: this.nodes.map(({ id }) => id),
-      lists: placement.lists,
-      maxFrom: placement.maxFrom,
-      listOffset: (slot) => placement.listOffset(slot),
-    };
+    this.owners = new SlotOwners(
+      this.nodes.map(({ id }) => id),
+      placement,
+    );
   }
 
   async startAll(): Promise<void> {
@@ -241,8 +239,7 @@ export class RoundCluster {
 
   /** Positions in the key's preference list, as indexes of nodes. */
   listOf(key: string): number[] {
-    const offset = this.owners.listOffset(slotOf(Buffer.from(key)));
-    return [...this.owners.lists.subarray(offset, offset + this.owners.maxFrom)];
+    return [...this.owners.listOf(slotOf(Buffer.from(key)))];
   }
 
   watermark(index: number, key: string): number {
@@ -312,7 +309,7 @@ export class RoundCluster {
       const name = Buffer.from(key, 'latin1').toString();
       const newest = records.reduce((a, b) => (isNewer(b, a) ? b : a));
       for (const index of this.nodes.keys()) {
-        const position = positionOf(this.owners, slotOf(Buffer.from(key, 'latin1')), index);
+        const position = this.owners.positionOf(slotOf(Buffer.from(key, 'latin1')), index);
         const held = this.nodes[index].records.get(key);
         const isOwner = position >= 0 && position < recordFrom(newest, 0);
         if (held === undefined ? isOwner && !isTombstone(newest, 0) : isNewer(newest, held))

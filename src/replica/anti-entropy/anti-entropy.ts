@@ -13,6 +13,7 @@ import { failed, found, type ReplicaReply, ReplyKind, type ReplySink } from '../
 import type { ByteThrottle } from '../byte-throttle.ts';
 import type { OwnRecords } from '../own-records.ts';
 import type { Replica } from '../replica.ts';
+import type { SlotOwners } from '../slot-owners.ts';
 import type { StorageEngine } from '../storage-engine.ts';
 import { decodeRequest, encodePart, encodeRequest, RoundMessage, type RoundRequest } from './messages.ts';
 import { OpenSlots } from './open-slots.ts';
@@ -24,7 +25,6 @@ import { RoundOwner, type RoundOwnerOptions, type RoundPeers } from './round-own
 import { RoundRecords } from './round-records.ts';
 import { RoundSchedule, STRETCH_COUNT, STRETCH_SLOTS, type Stretch } from './round-schedule.ts';
 import { SettledWrites } from './settled-writes.ts';
-import { positionOf, type SlotLists } from './slot-lists.ts';
 import { SlotPromises } from './slot-promises.ts';
 
 /** Peers that come back at the same time are met by one round. */
@@ -64,7 +64,7 @@ interface RoundLink {
 interface AntiEntropyOptions {
   readonly nodeId: string;
   readonly settings: AntiEntropySettings;
-  readonly owners: () => SlotLists;
+  readonly owners: () => SlotOwners;
   readonly engine: StorageEngine;
   readonly fingerprintSeed: HashSeed;
   readonly replica: () => Pick<Replica, 'writeOfRound' | 'whenWritten'>;
@@ -275,7 +275,7 @@ export class AntiEntropy {
         engine,
         fingerprintSeed,
         settledAt,
-        positionIn: (slot) => positionOf(owners(), slot, owners().nodeIds.indexOf(nodeId)),
+        positionIn: (slot) => owners().positionOf(slot, owners().nodeIds.indexOf(nodeId)),
       }),
       peers: this.#peers,
       throttle,

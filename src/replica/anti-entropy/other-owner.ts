@@ -1,4 +1,4 @@
-import type { SlotShare } from './slot-lists.ts';
+import type { SlotShare } from './slot-share.ts';
 
 /** What has been found out about one other owner in a round. */
 export interface OtherOwner {

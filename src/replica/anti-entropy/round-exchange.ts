@@ -18,7 +18,6 @@ import {
 import type { OtherOwner } from './other-owner.ts';
 import type { RoundFaults } from './round-faults.ts';
 import { entriesOf, type RoundOwner, type RoundOwnerOptions, versionsIn } from './round-owner.ts';
-import { positionOf } from './slot-lists.ts';
 import {
   childOf,
   FAN_OUT,
@@ -241,7 +240,7 @@ export class RoundExchange {
 
   #ownList(slot: number, entries: readonly VersionEntry[]): OwnerList {
     const { nodeId, owners, settledAt } = this.#options;
-    const position = positionOf(owners(), slot, owners().nodeIds.indexOf(nodeId));
+    const position = owners().positionOf(slot, owners().nodeIds.indexOf(nodeId));
     return { position, entries, settled: settledAt(slot) };
   }
 }

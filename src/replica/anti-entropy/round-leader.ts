@@ -22,7 +22,7 @@ import { RoundExchange } from './round-exchange.ts';
 import { RoundFaults } from './round-faults.ts';
 import { type RoundOwner, type RoundOwnerOptions, withinGroups, without } from './round-owner.ts';
 import { SlotBatch } from './slot-batch.ts';
-import type { SlotShare } from './slot-lists.ts';
+import type { SlotShare } from './slot-share.ts';
 
 /** Groups whose leaves are asked for at a time: 16 KiB of them. */
 const GROUPS_AT_A_TIME = 8;
@@ -229,7 +229,7 @@ export class RoundLeader {
     if (this.#point.timestamp <= 0) return 0;
     const away = new Set(this.#scope.skipped);
     for (const { isClosed, isLost, nodeId } of this.#others) if (isLost || !isClosed) away.add(nodeId);
-    const isAway = owners().nodeIds.map((id) => away.has(id));
+    const isAway = owners().marked(away);
     const { positions, slots } = this.#own;
     const clean = slots.filter(
       (slot, index) =>
@@ -247,12 +247,11 @@ export class RoundLeader {
   }
 
   /** Whether all owners of the slot are in the round. */
-  #isComplete(slot: number, isAway: readonly boolean[]): boolean {
-    const owners = this.#options.owners();
-    const offset = owners.listOffset(slot);
-    for (let position = 0; position < owners.maxFrom; position++)
-      if (isAway[owners.lists[offset + position]]) return false;
-    return true;
+  #isComplete(slot: number, isAway: Uint8Array): boolean {
+    return this.#options
+      .owners()
+      .listOf(slot)
+      .every((node) => isAway[node] === 0);
   }
 
   /** Asks all owners for a promise, and returns the slots for which all of them have given it. */
@@ -277,6 +276,6 @@ export class RoundLeader {
       ask(nodeId, this.#own.slots),
       ...this.#others.map((other) => this.#faults.tryWith(other, () => ask(other.nodeId, other.share.slots))),
     ]);
-    return slots.filter((slot) => given[slot] === owners().maxFrom);
+    return slots.filter((slot) => given[slot] === owners().count);
   }
 }

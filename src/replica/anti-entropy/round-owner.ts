@@ -12,6 +12,7 @@ import {
 import type { Clock } from '../../clock.ts';
 import { QuorateError } from '../../errors.ts';
 import type { ByteThrottle } from '../byte-throttle.ts';
+import type { SlotOwners } from '../slot-owners.ts';
 import type { StorageEngine } from '../storage-engine.ts';
 import { addStrays, differing, foldGroups, foldRoot, GROUP_COUNT, GROUP_SLOTS } from './digest-tree.ts';
 import {
@@ -37,8 +38,8 @@ import {
 import type { PromiseKeeper } from './promise-keeper.ts';
 import { type RoundRecords, StoreOutcome } from './round-records.ts';
 import { SlotBatch } from './slot-batch.ts';
-import { type SlotLists, type SlotShare, shareOf } from './slot-lists.ts';
 import type { SlotPromises } from './slot-promises.ts';
+import { type SlotShare, shareOf } from './slot-share.ts';
 import { entryAt, foldChildren, MAX_DEPTH, MAX_LISTED, spanOf, type VersionEntry } from './version-list.ts';
 
 /** The versions of a slot are read again for a range of it only after this time: a slot may have very many. */
@@ -56,7 +57,7 @@ export interface RoundPeers {
 
 export interface RoundOwnerOptions {
   readonly nodeId: string;
-  readonly owners: () => SlotLists;
+  readonly owners: () => SlotOwners;
   readonly engine: Pick<
     StorageEngine,
     'giveUpPurged' | 'lookForLost' | 'losses' | 'lostTo' | 'slotDigests' | 'slotVersions' | 'slotRecords'
@@ -97,7 +98,7 @@ export class RoundOwner {
   readonly #batch = new SlotBatch();
   /** By leader, its last round, and how often this node had lost something when it was closed. */
   readonly #lossesAtClose = new Map<string, { readonly round: number; readonly losses: number }>();
-  readonly #shares = new Map<string, { readonly owners: SlotLists; readonly share: SlotShare }>();
+  readonly #shares = new Map<string, { readonly owners: SlotOwners; readonly share: SlotShare }>();
 
   constructor(options: RoundOwnerOptions) {
     this.#options = options;

@@ -16,11 +16,11 @@ import { errorMessage } from '../../errors.ts';
 import type { FolderWholeness } from '../folder-wholeness.ts';
 import { OwnPart, type OwnRecords } from '../own-records.ts';
 import { pause } from '../pause.ts';
+import type { SlotOwners } from '../slot-owners.ts';
 import { BulkCopy, type BulkPace } from './bulk-copy.ts';
 import type { BulkPeers } from './bulk-peers.ts';
 import type { BulkWriter } from './bulk-writer.ts';
 import { decodeFilled, encodeFilled } from './filled-codec.ts';
-import type { SlotOwners } from './slot-owners.ts';
 
 const FILLED_NAME = Buffer.from('filled');
 const POLL_MS = 50;
@@ -46,7 +46,7 @@ interface BootstrapOptions {
   readonly nodeId: string;
   readonly incarnation: string;
   readonly wholeness: Lacking;
-  readonly owners: SlotOwners;
+  readonly owners: () => Pick<SlotOwners, 'idsOf'>;
   readonly peers: BulkPeers;
   readonly writer: Pick<BulkWriter, 'write'>;
   readonly records: Pick<OwnRecords, 'get' | 'put' | 'delete' | 'scan'>;
@@ -140,7 +140,12 @@ export class Bootstrap {
     if (wholeness.whole !== 'incomplete' || this.#sources.size === 0) return;
     if (this.#floor === 0 || watermark < this.#floor) return;
     for (const slot of slots) {
-      if (owners.ownersOf(slot).some((id) => this.#sources.has(id))) wholeness.slotFilled(slot);
+      if (
+        owners()
+          .idsOf(slot)
+          .some((id) => this.#sources.has(id))
+      )
+        wholeness.slotFilled(slot);
     }
     this.#keepSoon();
   }
@@ -284,7 +289,7 @@ export class Bootstrap {
   async #leaveOutForeignSlots(signal: AbortSignal): Promise<void> {
     const { clock, nodeId, owners, wholeness } = this.#options;
     for (let slot = 0; slot < SLOT_COUNT; slot++) {
-      if (!owners.ownersOf(slot).includes(nodeId)) wholeness.slotFilled(slot);
+      if (!owners().idsOf(slot).includes(nodeId)) wholeness.slotFilled(slot);
       if (slot % SLOTS_A_TURN === SLOTS_A_TURN - 1) await pause(clock, 0, signal);
     }
   }

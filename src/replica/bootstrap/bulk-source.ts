@@ -6,10 +6,11 @@ import { copyBytes, recordFrom, slotOf } from '../../../native-free-lsm/index.ts
 import { FailureCode } from '../../failure.ts';
 import { failed, found, incomplete, type ReplicaReply, type ReplySink } from '../../reply.ts';
 import { OWN_KEYS_START } from '../own-records.ts';
+import type { SlotOwners } from '../slot-owners.ts';
 import type { StorageEngine } from '../storage-engine.ts';
 import { storageFailure } from '../storage-fault.ts';
 import { type BulkEnd, type BulkRequest, decodeBulkRequest, encodeBulkPage } from './bulk-page-codec.ts';
-import { type SlotOwners, WantedEntries } from './slot-owners.ts';
+import { WantedEntries } from './wanted-entries.ts';
 
 const SCAN_BYTES = 512 * 1024;
 const SCAN_ENTRIES = 8_192;
@@ -27,7 +28,7 @@ const ENTRY_HEADER_BYTES = 8;
 interface BulkSourceOptions {
   readonly nodeId: string;
   readonly engine: Pick<StorageEngine, 'rangePage' | 'stats'>;
-  readonly owners: SlotOwners;
+  readonly owners: () => Pick<SlotOwners, 'idsOf'>;
   readonly wholeness: { readonly isWhole: boolean };
 }
 
@@ -134,7 +135,7 @@ export class BulkSource {
     if (known !== undefined) return known;
     const [oldest] = this.#wanted.keys();
     if (this.#wanted.size >= MAX_ASKERS) this.#wanted.delete(oldest);
-    const wanted = new WantedEntries(owners, asker, nodeId, sources);
+    const wanted = new WantedEntries(owners(), asker, nodeId, sources);
     this.#wanted.set(who, wanted);
     return wanted;
   }

@@ -4,6 +4,8 @@ import { ClusterView } from '../../cluster/cluster-view.ts';
 import { slotOf } from '../../cluster/slots.ts';
 import type { Topology } from '../../cluster/topology.ts';
 import { defaultNodeSettings, type NodeSettings } from '../../config.ts';
+import { slotOwnersOf } from '../../node/current-view.ts';
+import type { SlotOwners } from '../../replica/slot-owners.ts';
 import { FakeClock } from '../fake-clock.ts';
 import { MemoryNetwork } from '../memory-network.ts';
 import type { ClusterShape } from '../plan/plan.ts';
@@ -22,7 +24,7 @@ export class SimulatedCluster {
   readonly startMs = this.time.nowMs();
   /** How far the nodes' own times may be from the right time: a writer's and a reader's together. */
   readonly driftMs: number;
-  readonly #view: ClusterView;
+  readonly #owners: SlotOwners;
   /** Each pair of machines, in both directions. */
   readonly ways: readonly (readonly [from: string, to: string])[];
 
@@ -30,7 +32,7 @@ export class SimulatedCluster {
     this.seed = seed;
     this.network = new MemoryNetwork(this.time, seededRandom(seed ^ NETWORK_STREAM));
     const topology = topologyOf(shape);
-    this.#view = new ClusterView(topology, 1);
+    this.#owners = slotOwnersOf(new ClusterView(topology, 1));
     const settings = settingsOf(shape);
     this.driftMs = 2 * settings.maxClockDriftMs;
     const surroundings = { time: this.time, network: this.network, topology, settings, seed, say };
@@ -94,11 +96,9 @@ export class SimulatedCluster {
 
   /** Where a machine is in the preference list of a key. */
   readonly positionOf = (machineId: string, key: string): number => {
-    const { nodes, placement } = this.#view;
-    const offset = placement.listOffset(slotOf(Buffer.from(key)));
-    for (let position = 0; position < placement.maxFrom; position++)
-      if (nodes[placement.lists[offset + position]].id === machineId) return position;
-    return placement.maxFrom;
+    const { count, nodeIds } = this.#owners;
+    const position = this.#owners.positionOf(slotOf(Buffer.from(key)), nodeIds.indexOf(machineId));
+    return position < 0 ? count : position;
   };
 }
 

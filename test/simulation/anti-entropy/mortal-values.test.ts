@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { slotOf } from '../../../native-free-lsm/index.ts';
-import { positionOf } from '../../../src/replica/anti-entropy/slot-lists.ts';
 import { RoundCluster } from '../../support/round-cluster.ts';
 
 const KEY = 'key';
@@ -18,7 +17,7 @@ test('a settled value that lives on is taken from the owner that a deletion with
   await cluster.roundOverAll(0, SLOT, SLOT);
   await cluster.pass(120_000);
   for (const index of OWNERS)
-    if (positionOf(cluster.owners, SLOT, index) < 2)
+    if (cluster.owners.positionOf(SLOT, index) < 2)
       await cluster.write(index, KEY, { atMs: 60_000, from: 2, tombstone: true });
   await cluster.pass(60_000);
   // The first brings the deletion, or it would be purged by the others and the value left alone.

@@ -37,6 +37,7 @@ test('it tells which nodes there are, and the mesh knows the others as its peers
   cluster.replace(viewOf(['d', 'c', 'a'], 2));
   assert.deepEqual(cluster.peerIds, ['d', 'c']);
   assert.deepEqual([cluster.has('b'), cluster.has('d')], [false, true]);
+  assert.deepEqual(cluster.slotOwners.nodeIds, ['d', 'c', 'a']);
   assert.deepEqual(
     mesh.peers().map(({ id }) => id),
     ['d', 'c'],
@@ -47,11 +48,12 @@ test('a view that is not newer changes nothing, whatever is in it', () => {
   const { cluster } = setUp(['a', 'b']);
   const third = viewOf(['a', 'b', 'c'], 3);
   cluster.replace(third);
-  const { current } = cluster;
+  const { current, slotOwners } = cluster;
   for (const epoch of [1, 2, 3]) cluster.replace(viewOf(['a'], epoch));
   // Not compared by assert.equal, which would print the preference lists.
   assert.ok(cluster.view === third);
   assert.ok(cluster.current === current);
+  assert.ok(cluster.slotOwners === slotOwners, 'a round goes on with the owners of its view');
 });
 
 test('the replica on this node is where each view has it, and nowhere in a view without it', () => {

@@ -22,7 +22,7 @@ import { entriesOf } from '../../../../support/packed-runs.ts';
 const INCARNATION = '0123456789abcdef0123456789abcdef';
 const NODES = ['a', 'b', 'c'];
 const owners = {
-  ownersOf: (slot: number) => [0, 1, 2].map((position) => NODES[(slot + position) % NODES.length]),
+  idsOf: (slot: number) => [0, 1, 2].map((position) => NODES[(slot + position) % NODES.length]),
 };
 const IGNORE: WriteSink = { onWrite: () => undefined };
 
@@ -55,7 +55,7 @@ class Cluster {
             return !incomplete.has(nodeId);
           },
         };
-        return [nodeId, new BulkSource({ nodeId, engine: held, owners, wholeness })];
+        return [nodeId, new BulkSource({ nodeId, engine: held, owners: () => owners, wholeness })];
       }),
     );
   }

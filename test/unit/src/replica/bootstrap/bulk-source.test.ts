@@ -15,7 +15,7 @@ import { type ReplicaReply, ReplyKind } from '../../../../../src/reply.ts';
 const NODES = ['a', 'b', 'c'];
 /** Each slot has the nodes in another order. */
 const owners = {
-  ownersOf: (slot: number) => [0, 1, 2].map((position) => NODES[(slot + position) % NODES.length]),
+  idsOf: (slot: number) => [0, 1, 2].map((position) => NODES[(slot + position) % NODES.length]),
 };
 const IGNORE = { onWrite: () => undefined };
 
@@ -28,7 +28,7 @@ function sourceOf(
   engine: Pick<StorageEngine, 'rangePage' | 'stats'>,
   wholeness = { isWhole: true },
 ): BulkSource {
-  return new BulkSource({ nodeId: 'b', engine, owners, wholeness });
+  return new BulkSource({ nodeId: 'b', engine, owners: () => owners, wholeness });
 }
 
 function ask(source: BulkSource, changes: Partial<BulkRequest> = {}): Promise<ReplicaReply> {
@@ -64,7 +64,7 @@ test('pages have, in order, exactly the entries that the asker owns and this nod
     const key = number(i);
     const from = 1 + (i % 3);
     put(engine, key, from, 'x'.repeat(i), i % 7 === 0);
-    const list = owners.ownersOf(slotOf(Buffer.from(key)));
+    const list = owners.idsOf(slotOf(Buffer.from(key)));
     const isSent = list.indexOf('b') < list.indexOf('c');
     if (isSent && list.indexOf('a') < from) wanted.push(key);
   }
@@ -76,10 +76,12 @@ test('pages have, in order, exactly the entries that the asker owns and this nod
     assert.deepEqual(await allKeys(source, { maxBytes }), wanted);
   const both = [
     ...wanted,
-    ...(await allKeys(new BulkSource({ nodeId: 'c', engine, owners, wholeness: { isWhole: true } }))),
+    ...(await allKeys(
+      new BulkSource({ nodeId: 'c', engine, owners: () => owners, wholeness: { isWhole: true } }),
+    )),
   ];
   const owned = Array.from({ length: 300 }, (_, i) => i).filter(
-    (i) => owners.ownersOf(slotOf(Buffer.from(number(i)))).indexOf('a') < 1 + (i % 3),
+    (i) => owners.idsOf(slotOf(Buffer.from(number(i)))).indexOf('a') < 1 + (i % 3),
   );
   assert.deepEqual(both.toSorted(), owned.map(number));
   assert.ok(source.sentBytes > 0);

@@ -13,7 +13,7 @@ import {
 } from '../../../../../src/replica/bootstrap/bulk-plan.ts';
 import { CountedSlots } from '../../../../../src/replica/bootstrap/counted-slots.ts';
 import { decodeFilled, encodeFilled } from '../../../../../src/replica/bootstrap/filled-codec.ts';
-import { WantedEntries } from '../../../../../src/replica/bootstrap/slot-owners.ts';
+import { WantedEntries } from '../../../../../src/replica/bootstrap/wanted-entries.ts';
 
 const INCARNATION = '0123456789abcdef0123456789abcdef';
 
@@ -53,7 +53,7 @@ test('each entry that a node owns is sent by exactly one source, one that has it
     const left = [...nodes];
     return nodes.slice(1).map(() => left.splice(Math.floor(random() * left.length), 1)[0]);
   });
-  const owners = { ownersOf: (slot: number) => lists[slot] };
+  const owners = { idsOf: (slot: number) => lists[slot] };
   for (const sources of [['b'], ['b', 'c'], ['e', 'd', 'b', 'c']]) {
     const wanted = sources.map((source) => new WantedEntries(owners, 'a', source, sources));
     for (const [slot, list] of lists.entries()) {

@@ -1,12 +1,6 @@
-/** Who owns a slot, and which of its entries a node wants from which other: the same on every node. Pure. */
-
+/** Which entries a node wants from which other: the same on every node. Pure. */
 import { SLOT_COUNT } from '../../../native-free-lsm/index.ts';
-
-/** The cluster's placement, as bootstrapping needs it. */
-export interface SlotOwners {
-  /** Ids of the nodes that own the slot: its whole preference list, in its order. */
-  ownersOf(slot: number): readonly string[];
-}
+import type { SlotOwners } from '../slot-owners.ts';
 
 const UNKNOWN = 0xff;
 
@@ -15,7 +9,7 @@ const UNKNOWN = 0xff;
  * microseconds the first time.
  */
 export class WantedEntries {
-  readonly #owners: SlotOwners;
+  readonly #owners: Pick<SlotOwners, 'idsOf'>;
   readonly #asker: string;
   readonly #source: string;
   readonly #sources: ReadonlySet<string>;
@@ -28,7 +22,7 @@ export class WantedEntries {
    * @param sources all nodes that send to it: a slot is sent by the one that stands first in its list, which has every
    *   entry of the slot that any of them has
    */
-  constructor(owners: SlotOwners, asker: string, source: string, sources: readonly string[]) {
+  constructor(owners: Pick<SlotOwners, 'idsOf'>, asker: string, source: string, sources: readonly string[]) {
     this.#owners = owners;
     this.#asker = asker;
     this.#source = source;
@@ -39,7 +33,7 @@ export class WantedEntries {
   leastFrom(slot: number): number {
     const known = this.#leastFrom[slot];
     if (known !== UNKNOWN) return known;
-    const owners = this.#owners.ownersOf(slot);
+    const owners = this.#owners.idsOf(slot);
     const position = owners.indexOf(this.#asker);
     const isOurs = owners.find((id) => this.#sources.has(id)) === this.#source;
     const least = isOurs ? position + 1 : 0;

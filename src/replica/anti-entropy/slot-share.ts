@@ -1,0 +1,40 @@
+/** Which slots two nodes share in a round. Pure. */
+import type { SlotOwners } from '../slot-owners.ts';
+import type { RoundScope } from './messages.ts';
+
+/** Slots in ascending order, and for each the position in its list of the owner that stands behind. */
+export interface SlotShare {
+  readonly slots: Uint16Array;
+  readonly positions: Uint8Array;
+}
+
+/** How many slots are looked at without a pause: their lists may have to be made. */
+const SLOTS_AT_A_TIME = 1_024;
+
+/**
+ * The slots of a round that a node owns, the leader's own ones included.
+ * @param pause called again and again, so that nobody waits for all slots to be looked at
+ */
+export async function shareOf(
+  owners: SlotOwners,
+  scope: RoundScope,
+  nodeId: string,
+  pause: () => Promise<void>,
+): Promise<SlotShare> {
+  const leader = owners.nodeIds.indexOf(scope.leader);
+  const node = owners.nodeIds.indexOf(nodeId);
+  const skipped = owners.marked(scope.skipped);
+  const most = scope.last - scope.first + 1;
+  const slots = new Uint16Array(most);
+  const positions = new Uint8Array(most);
+  let count = 0;
+  for (let slot = scope.first; slot <= scope.last; slot++) {
+    if (slot % SLOTS_AT_A_TIME === 0) await pause();
+    if (owners.firstPresent(slot, skipped) !== leader) continue;
+    const position = owners.positionOf(slot, node);
+    if (position < 0) continue;
+    slots[count] = slot;
+    positions[count++] = position;
+  }
+  return { slots: slots.slice(0, count), positions: positions.slice(0, count) };
+}
