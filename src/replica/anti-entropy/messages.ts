@@ -1,14 +1,21 @@
 /**
  * What the owners of a slot ask each other in a round: the body and the answer of the RPC operation `antiEntropy`, as
- * `src/rpc/FORMAT.md` draws them. Bodies and some answers are msgpack arrays; lists of numbers in them are bytes,
- * little-endian. Pure.
+ * `src/rpc/FORMAT.md` draws them. Pure.
  */
-import { Packr } from 'msgpackr/pack';
-import { Unpackr } from 'msgpackr/unpack';
-import { SLOT_COUNT } from '../../../native-free-lsm/index.ts';
 import { protocolError } from '../../errors.ts';
-import { DIGEST_BYTES } from './digest-tree.ts';
-import { FAN_OUT, MAX_DEPTH, type SlotRange, type VersionEntry } from './version-list.ts';
+import { bytesOf, clipText, Fields, packFields } from './message-fields.ts';
+import {
+  type AskedRange,
+  decodeFingerprints,
+  decodeRanges,
+  decodeSlots,
+  decodeWords,
+  encodeFingerprints,
+  encodeRanges,
+  encodeSlots,
+  encodeWords,
+  type SlotFingerprint,
+} from './packed-lists.ts';
 
 /** Append only; zero is reserved. */
 export const RoundMessage = {
@@ -25,20 +32,9 @@ export const RoundMessage = {
 } as const;
 export type RoundMessage = (typeof RoundMessage)[keyof typeof RoundMessage];
 
-const MAX_TEXT_LENGTH = 512;
 const MAX_NODES = 1_024;
-const RANGE_BYTES = 17;
-const ENTRY_BYTES = 20;
-const FINGERPRINT_BYTES = 8;
-const SLOT_BYTES = 2;
-/** Kind, what is settled, and the number of entries. */
-const RANGE_HEAD_BYTES = 1 + 8 + 4;
-const FOLDS_BYTES = DIGEST_BYTES * FAN_OUT;
-const RangeKind = { list: 1, folds: 2 } as const;
-const EMPTY = new Uint8Array(0);
-
-const packr = new Packr({ useRecords: false });
-const unpackr = new Unpackr({ useRecords: false, int64AsType: 'number' });
+/** An answer that says no more than that it is one. */
+export const DONE = new Uint8Array(0);
 
 /** Which slots a round is about: of those from `first` to `last`, the ones that the leader leads. */
 export interface RoundScope {
@@ -53,23 +49,6 @@ export interface RoundScope {
 export interface RoundPoint {
   readonly round: number;
   readonly timestamp: number;
-}
-
-/** A range of a slot, and up to where the asker may have purged. */
-export interface AskedRange extends SlotRange {
-  readonly purgeableTo: number;
-}
-
-/** What an owner holds of a range. */
-export type ToldRange = { readonly settled: number } & (
-  | { readonly entries: readonly VersionEntry[]; readonly folds: null }
-  | { readonly entries: null; readonly folds: Uint32Array }
-);
-
-/** A key's fingerprint, with its slot. */
-export interface SlotFingerprint {
-  readonly slot: number;
-  readonly fingerprint: number;
 }
 
 export interface KeyAndRecord {
@@ -107,7 +86,7 @@ export type RoundRequest =
   | { readonly kind: typeof RoundMessage.progress; readonly repair: number };
 
 export function encodeRequest(request: RoundRequest): Uint8Array {
-  return packr.pack([request.kind, ...fieldsOf(request)]);
+  return packFields([request.kind, ...fieldsOf(request)]);
 }
 
 function fieldsOf(request: RoundRequest): unknown[] {
@@ -145,15 +124,15 @@ export function decodeRequest(body: Uint8Array): RoundRequest {
 function requestOf(kind: number, fields: Fields): RoundRequest {
   switch (kind) {
     case RoundMessage.close: {
-      const scope = fields.scope();
+      const scope = scopeOf(fields);
       return { kind, ...scope, round: fields.uint(), timestamp: fields.uint() };
     }
     case RoundMessage.compare: {
-      const scope = fields.scope();
+      const scope = scopeOf(fields);
       return { kind, ...scope, root: decodeWords(fields.bytes()) };
     }
     case RoundMessage.leaves: {
-      const scope = fields.scope();
+      const scope = scopeOf(fields);
       return { kind, ...scope, groups: decodeSlots(fields.bytes()) };
     }
     case RoundMessage.versions:
@@ -169,7 +148,7 @@ function requestOf(kind: number, fields: Fields): RoundRequest {
       return { kind, leader: fields.text(), wanted: decodeFingerprints(fields.bytes()) };
     case RoundMessage.bar:
     case RoundMessage.settle: {
-      const scope = fields.scope();
+      const scope = scopeOf(fields);
       const point = { round: fields.uint(), timestamp: fields.uint() };
       return { kind, ...scope, ...point, excluded: decodeSlots(fields.bytes()) };
     }
@@ -186,12 +165,22 @@ function scopeFields({ leader, first, last, skipped }: RoundScope): unknown[] {
   return [leader, first, last, skipped];
 }
 
+function scopeOf(fields: Fields): RoundScope {
+  const leader = fields.text();
+  const first = fields.slot();
+  const last = fields.slot();
+  const skipped = fields.list();
+  if (skipped.length > MAX_NODES || skipped.some((id) => typeof id !== 'string'))
+    throw protocolError('a round message with invalid nodes');
+  return { leader, first, last, skipped: skipped as readonly string[] };
+}
+
 /** The records that were asked for, and the fingerprints for which there was no room. */
 export function encodeRecords(
   records: readonly KeyAndRecord[],
   left: readonly SlotFingerprint[],
 ): Uint8Array {
-  return packr.pack([encodeFingerprints(left), records.flatMap(({ key, record }) => [key, record])]);
+  return packFields([encodeFingerprints(left), records.flatMap(({ key, record }) => [key, record])]);
 }
 
 export function decodeRecords(answer: Uint8Array): {
@@ -221,7 +210,7 @@ export interface FetchResult {
 }
 
 export function encodeFetchResult({ stored, bytes, failed, dead, left, waitMs }: FetchResult): Uint8Array {
-  return packr.pack([stored, bytes, failed, encodeFingerprints(dead), encodeFingerprints(left), waitMs]);
+  return packFields([stored, bytes, failed, encodeFingerprints(dead), encodeFingerprints(left), waitMs]);
 }
 
 export function decodeFetchResult(answer: Uint8Array): FetchResult {
@@ -249,7 +238,7 @@ export interface RepairPart {
 }
 
 export function encodePart({ repair, stretches, left, obstacle }: RepairPart): Uint8Array {
-  return packr.pack([repair, stretches, left, obstacle.slice(0, MAX_TEXT_LENGTH)]);
+  return packFields([repair, stretches, left, clipText(obstacle)]);
 }
 
 export function decodePart(answer: Uint8Array): RepairPart {
@@ -262,209 +251,4 @@ export function decodePart(answer: Uint8Array): RepairPart {
   };
   fields.finish();
   return part;
-}
-
-export function toldBytes(told: ToldRange): number {
-  return RANGE_HEAD_BYTES + (told.entries === null ? FOLDS_BYTES : told.entries.length * ENTRY_BYTES);
-}
-
-/** Answers the first ranges that were asked about: as many as there was room for. */
-export function encodeTold(ranges: readonly ToldRange[]): Uint8Array {
-  const bytes = Buffer.allocUnsafe(ranges.reduce((sum, told) => sum + toldBytes(told), 0));
-  let at = 0;
-  for (const { settled, entries, folds } of ranges) {
-    at = bytes.writeUInt8(entries === null ? RangeKind.folds : RangeKind.list, at);
-    at = bytes.writeDoubleLE(settled, at);
-    at = bytes.writeUInt32LE(entries === null ? FAN_OUT : entries.length, at);
-    if (entries === null) at += encodeWords(folds).copy(bytes, at);
-    else for (const entry of entries) at = writeEntry(bytes, at, entry);
-  }
-  return bytes;
-}
-
-export function decodeTold(answer: Uint8Array): ToldRange[] {
-  const bytes = bufferOf(answer);
-  const ranges: ToldRange[] = [];
-  for (let at = 0; at < bytes.length; ) {
-    if (bytes.length - at < RANGE_HEAD_BYTES) throw protocolError('a told range that ends in its head');
-    const kind = bytes[at];
-    const settled = bytes.readDoubleLE(at + 1);
-    const count = bytes.readUInt32LE(at + 9);
-    at += RANGE_HEAD_BYTES;
-    const size = count * (kind === RangeKind.list ? ENTRY_BYTES : DIGEST_BYTES);
-    if (bytes.length - at < size) throw protocolError('a told range that ends early');
-    if (kind === RangeKind.list)
-      ranges.push({ settled, entries: readEntries(bytes, at, count), folds: null });
-    else if (kind === RangeKind.folds && count === FAN_OUT)
-      ranges.push({ settled, entries: null, folds: decodeWords(bytes.subarray(at, at + size)) });
-    else throw protocolError(`a told range of kind ${kind}`);
-    at += size;
-  }
-  return ranges;
-}
-
-function writeEntry(bytes: Buffer, start: number, entry: VersionEntry): number {
-  let at = bytes.writeUIntLE(entry.fingerprint, start, 6);
-  at = bytes.writeUInt32LE(entry.timestamp % 0x1_0000_0000, at);
-  at = bytes.writeUIntLE(Math.floor(entry.timestamp / 0x1_0000_0000), at, 3);
-  at = bytes.writeUInt32LE(entry.writer, at);
-  at = bytes.writeUInt16LE(entry.from, at);
-  return bytes.writeUInt8(entry.flags, at);
-}
-
-function readEntries(bytes: Buffer, start: number, count: number): VersionEntry[] {
-  return Array.from({ length: count }, (_, index) => {
-    const at = start + index * ENTRY_BYTES;
-    return {
-      fingerprint: bytes.readUIntLE(at, 6),
-      timestamp: bytes.readUInt32LE(at + 6) + bytes.readUIntLE(at + 10, 3) * 0x1_0000_0000,
-      writer: bytes.readUInt32LE(at + 13),
-      from: bytes.readUInt16LE(at + 17),
-      flags: bytes.readUInt8(at + 19),
-    };
-  });
-}
-
-function encodeRanges(ranges: readonly AskedRange[]): Buffer {
-  const bytes = Buffer.allocUnsafe(ranges.length * RANGE_BYTES);
-  let at = 0;
-  for (const { slot, depth, prefix, purgeableTo } of ranges) {
-    at = bytes.writeUInt16LE(slot, at);
-    at = bytes.writeUInt8(depth, at);
-    at = bytes.writeUIntLE(prefix, at, MAX_DEPTH);
-    at = bytes.writeDoubleLE(purgeableTo, at);
-  }
-  return bytes;
-}
-
-function decodeRanges(bytes: Buffer): AskedRange[] {
-  return Array.from({ length: countOf(bytes, RANGE_BYTES) }, (_, index) => {
-    const at = index * RANGE_BYTES;
-    const depth = bytes.readUInt8(at + 2);
-    const prefix = bytes.readUIntLE(at + 3, MAX_DEPTH);
-    if (depth > MAX_DEPTH || prefix >= FAN_OUT ** depth) throw protocolError(`a range of depth ${depth}`);
-    return { slot: bytes.readUInt16LE(at), depth, prefix, purgeableTo: bytes.readDoubleLE(at + 9) };
-  });
-}
-
-function encodeFingerprints(wanted: readonly SlotFingerprint[]): Buffer {
-  const bytes = Buffer.allocUnsafe(wanted.length * FINGERPRINT_BYTES);
-  let at = 0;
-  for (const { slot, fingerprint } of wanted)
-    at = bytes.writeUIntLE(fingerprint, bytes.writeUInt16LE(slot, at), MAX_DEPTH);
-  return bytes;
-}
-
-function decodeFingerprints(bytes: Buffer): SlotFingerprint[] {
-  return Array.from({ length: countOf(bytes, FINGERPRINT_BYTES) }, (_, index) => ({
-    slot: bytes.readUInt16LE(index * FINGERPRINT_BYTES),
-    fingerprint: bytes.readUIntLE(index * FINGERPRINT_BYTES + SLOT_BYTES, MAX_DEPTH),
-  }));
-}
-
-export function encodeSlots(slots: Uint16Array): Buffer {
-  const bytes = Buffer.allocUnsafe(slots.length * SLOT_BYTES);
-  for (const [index, slot] of slots.entries()) bytes.writeUInt16LE(slot, index * SLOT_BYTES);
-  return bytes;
-}
-
-export function decodeSlots(answer: Uint8Array): Uint16Array {
-  const bytes = bufferOf(answer);
-  return Uint16Array.from({ length: countOf(bytes, SLOT_BYTES) }, (_, index) =>
-    bytes.readUInt16LE(index * SLOT_BYTES),
-  );
-}
-
-export function encodeWords(words: Uint32Array): Buffer {
-  const bytes = Buffer.allocUnsafe(words.length * 4);
-  for (const [index, word] of words.entries()) bytes.writeUInt32LE(word, index * 4);
-  return bytes;
-}
-
-/** Pairs of words. */
-export function decodeWords(answer: Uint8Array): Uint32Array {
-  const bytes = bufferOf(answer);
-  const pairs = countOf(bytes, DIGEST_BYTES);
-  return Uint32Array.from({ length: 2 * pairs }, (_, index) => bytes.readUInt32LE(index * 4));
-}
-
-/** An answer that says no more than that it is one. */
-export const DONE: Uint8Array = EMPTY;
-
-function countOf(bytes: Uint8Array, size: number): number {
-  if (bytes.length % size !== 0) throw protocolError(`${bytes.length} bytes are no list of ${size} each`);
-  return bytes.length / size;
-}
-
-function bufferOf(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-}
-
-function bytesOf(value: unknown): Buffer {
-  if (value instanceof Uint8Array) return bufferOf(value);
-  throw protocolError('a round message whose bytes are none');
-}
-
-/** Takes one field after the other of a msgpack array. */
-class Fields {
-  readonly #fields: readonly unknown[];
-  #at = 0;
-
-  constructor(body: Uint8Array) {
-    let decoded: unknown;
-    try {
-      decoded = unpackr.unpack(body);
-    } catch {
-      decoded = null;
-    }
-    if (!Array.isArray(decoded)) throw protocolError('a round message that is no array');
-    this.#fields = decoded;
-  }
-
-  uint(): number {
-    const value = this.#take();
-    if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value;
-    throw protocolError('a round message whose number is none');
-  }
-
-  slot(): number {
-    const slot = this.uint();
-    if (slot < SLOT_COUNT) return slot;
-    throw protocolError(`a round message about slot ${slot}`);
-  }
-
-  text(): string {
-    const value = this.#take();
-    if (typeof value === 'string' && value.length <= MAX_TEXT_LENGTH) return value;
-    throw protocolError('a round message whose text is none');
-  }
-
-  bytes(): Buffer {
-    return bytesOf(this.#take());
-  }
-
-  list(): readonly unknown[] {
-    const value = this.#take();
-    if (Array.isArray(value)) return value;
-    throw protocolError('a round message whose list is none');
-  }
-
-  scope(): RoundScope {
-    const leader = this.text();
-    const first = this.slot();
-    const last = this.slot();
-    const skipped = this.list();
-    if (skipped.length > MAX_NODES || skipped.some((id) => typeof id !== 'string'))
-      throw protocolError('a round message with invalid nodes');
-    return { leader, first, last, skipped: skipped as readonly string[] };
-  }
-
-  finish(): void {
-    if (this.#at !== this.#fields.length)
-      throw protocolError('a round message with more than it should have');
-  }
-
-  #take(): unknown {
-    return this.#fields[this.#at++];
-  }
 }

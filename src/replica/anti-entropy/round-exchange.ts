@@ -6,18 +6,12 @@ import type { SlotVersions } from '../../../native-free-lsm/index.ts';
 import { pause } from '../pause.ts';
 import { differing } from './digest-tree.ts';
 import { type OwnerList, planExchange } from './exchange-plan.ts';
-import {
-  type AskedRange,
-  decodeFetchResult,
-  decodeTold,
-  encodeRequest,
-  type FetchResult,
-  RoundMessage,
-  type SlotFingerprint,
-} from './messages.ts';
+import { decodeFetchResult, encodeRequest, type FetchResult, RoundMessage } from './messages.ts';
 import type { OtherOwner } from './other-owner.ts';
+import type { AskedRange, SlotFingerprint } from './packed-lists.ts';
 import type { RoundFaults } from './round-faults.ts';
 import { entriesOf, type RoundOwner, type RoundOwnerOptions, versionsIn } from './round-owner.ts';
+import { decodeTold } from './told-ranges.ts';
 import {
   childOf,
   FAN_OUT,

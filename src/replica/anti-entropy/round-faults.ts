@@ -1,7 +1,7 @@
 import { SLOT_COUNT } from '../../../native-free-lsm/index.ts';
 import { errorMessage } from '../../errors.ts';
-import type { SlotFingerprint } from './messages.ts';
 import type { OtherOwner } from './other-owner.ts';
+import type { SlotFingerprint } from './packed-lists.ts';
 
 /** What has gone wrong in a round: slots that it cannot settle, owners that it has lost, and the first reason. */
 export class RoundFaults {

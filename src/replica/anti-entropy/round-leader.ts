@@ -8,16 +8,10 @@
  */
 import { SLOT_COUNT } from '../../../native-free-lsm/index.ts';
 import { differing, foldGroups, foldRoot, GROUP_COUNT } from './digest-tree.ts';
-import {
-  decodeSlots,
-  decodeWords,
-  encodeRequest,
-  RoundMessage,
-  type RoundPoint,
-  type RoundScope,
-} from './messages.ts';
+import { encodeRequest, RoundMessage, type RoundPoint, type RoundScope } from './messages.ts';
 import type { OpenSlots } from './open-slots.ts';
 import type { OtherOwner } from './other-owner.ts';
+import { decodeSlots, decodeWords } from './packed-lists.ts';
 import { RoundExchange } from './round-exchange.ts';
 import { RoundFaults } from './round-faults.ts';
 import { type RoundOwner, type RoundOwnerOptions, withinGroups, without } from './round-owner.ts';

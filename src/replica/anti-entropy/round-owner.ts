@@ -16,30 +16,25 @@ import type { SlotOwners } from '../slot-owners.ts';
 import type { StorageEngine } from '../storage-engine.ts';
 import { addStrays, differing, foldGroups, foldRoot, GROUP_COUNT, GROUP_SLOTS } from './digest-tree.ts';
 import {
-  type AskedRange,
   DONE,
   decodeRecords,
   encodeFetchResult,
   encodeRecords,
   encodeRequest,
-  encodeSlots,
-  encodeTold,
-  encodeWords,
   type FetchResult,
   type KeyAndRecord,
   RoundMessage,
   type RoundPoint,
   type RoundRequest,
   type RoundScope,
-  type SlotFingerprint,
-  type ToldRange,
-  toldBytes,
 } from './messages.ts';
+import { type AskedRange, encodeSlots, encodeWords, type SlotFingerprint } from './packed-lists.ts';
 import type { PromiseKeeper } from './promise-keeper.ts';
 import { type RoundRecords, StoreOutcome } from './round-records.ts';
 import { SlotBatch } from './slot-batch.ts';
 import type { SlotPromises } from './slot-promises.ts';
 import { type SlotShare, shareOf } from './slot-share.ts';
+import { encodeTold, type ToldRange, toldBytes } from './told-ranges.ts';
 import { entryAt, foldChildren, MAX_DEPTH, MAX_LISTED, spanOf, type VersionEntry } from './version-list.ts';
 
 /** The versions of a slot are read again for a range of it only after this time: a slot may have very many. */

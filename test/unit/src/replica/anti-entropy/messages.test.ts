@@ -6,15 +6,14 @@ import {
   decodePart,
   decodeRecords,
   decodeRequest,
-  decodeTold,
   encodeFetchResult,
   encodePart,
   encodeRecords,
   encodeRequest,
-  encodeTold,
   RoundMessage,
   type RoundRequest,
 } from '../../../../../src/replica/anti-entropy/messages.ts';
+import { decodeTold, encodeTold } from '../../../../../src/replica/anti-entropy/told-ranges.ts';
 
 const scope = { leader: 'n1', first: 8_192, last: 16_383, skipped: ['n3'] };
 const point = { round: 2 ** 47 + 1, timestamp: 2 ** 52 + 3 };
