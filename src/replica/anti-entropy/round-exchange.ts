@@ -10,16 +10,18 @@ import { decodeFetchResult, encodeRequest, type FetchResult, RoundMessage } from
 import type { OtherOwner } from './other-owner.ts';
 import type { AskedRange, SlotFingerprint } from './packed-lists.ts';
 import type { RoundFaults } from './round-faults.ts';
-import { entriesOf, type RoundOwner, type RoundOwnerOptions, versionsIn } from './round-owner.ts';
+import type { RoundOwner, RoundOwnerOptions } from './round-owner.ts';
 import { decodeTold } from './told-ranges.ts';
 import {
   childOf,
+  entriesOf,
   FAN_OUT,
   foldChildren,
   MAX_DEPTH,
   type SlotRange,
   spanOf,
   type VersionEntry,
+  versionsIn,
 } from './version-list.ts';
 
 /** Ranges that are asked for at a time; more are answered in parts. */

@@ -14,9 +14,10 @@ import type { OtherOwner } from './other-owner.ts';
 import { decodeSlots, decodeWords } from './packed-lists.ts';
 import { RoundExchange } from './round-exchange.ts';
 import { RoundFaults } from './round-faults.ts';
-import { type RoundOwner, type RoundOwnerOptions, withinGroups, without } from './round-owner.ts';
+import type { RoundOwner, RoundOwnerOptions } from './round-owner.ts';
 import { SlotBatch } from './slot-batch.ts';
 import type { SlotShare } from './slot-share.ts';
+import { withinGroups, without } from './slot-share.ts';
 
 /** Groups whose leaves are asked for at a time: 16 KiB of them. */
 const GROUPS_AT_A_TIME = 8;

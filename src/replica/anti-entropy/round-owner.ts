@@ -2,19 +2,15 @@
  * What a node does as an owner of slots in the rounds of all leaders, its own included: it keeps its promises, tells
  * what it holds, and gets what it lacks. DESIGN.md says what a round is, and why it proves what it proves.
  */
-import {
-  Fingerprinter,
-  type HashSeed,
-  recordTimestamp,
-  type SlotVersions,
-  slotOf,
-} from '../../../native-free-lsm/index.ts';
+import { type HashSeed, recordTimestamp, slotOf } from '../../../native-free-lsm/index.ts';
 import type { Clock } from '../../clock.ts';
 import { QuorateError } from '../../errors.ts';
 import type { ByteThrottle } from '../byte-throttle.ts';
 import type { SlotOwners } from '../slot-owners.ts';
 import type { StorageEngine } from '../storage-engine.ts';
-import { addStrays, differing, foldGroups, foldRoot, GROUP_COUNT, GROUP_SLOTS } from './digest-tree.ts';
+import { addStrays, differing, foldGroups, foldRoot } from './digest-tree.ts';
+import { HeldRecords } from './held-records.ts';
+import { HeldVersions } from './held-versions.ts';
 import {
   DONE,
   decodeRecords,
@@ -28,19 +24,13 @@ import {
   type RoundRequest,
   type RoundScope,
 } from './messages.ts';
-import { type AskedRange, encodeSlots, encodeWords, type SlotFingerprint } from './packed-lists.ts';
+import { encodeSlots, encodeWords, type SlotFingerprint } from './packed-lists.ts';
 import type { PromiseKeeper } from './promise-keeper.ts';
 import { type RoundRecords, StoreOutcome } from './round-records.ts';
-import { SlotBatch } from './slot-batch.ts';
 import type { SlotPromises } from './slot-promises.ts';
-import { type SlotShare, shareOf } from './slot-share.ts';
-import { encodeTold, type ToldRange, toldBytes } from './told-ranges.ts';
-import { entryAt, foldChildren, MAX_DEPTH, MAX_LISTED, spanOf, type VersionEntry } from './version-list.ts';
+import { type SlotShare, shareOf, withinGroups, without } from './slot-share.ts';
+import { encodeTold } from './told-ranges.ts';
 
-/** The versions of a slot are read again for a range of it only after this time: a slot may have very many. */
-const KEPT_VERSIONS_MS = 10_000;
-/** As for SlotBatch; what is read is bounded in bytes. */
-const SLOTS_READ_TOGETHER = 256;
 /** A few leaders go through their slots at the same time, and again at the next time. 25 KiB each. */
 const KEPT_SHARES = 64;
 
@@ -86,18 +76,16 @@ class RoundChanges {
 export class RoundOwner {
   readonly changes = new RoundChanges();
   readonly #options: RoundOwnerOptions;
-  readonly #fingerprinter: Fingerprinter;
-  /** Of the last slot that was told in part. */
-  #kept: { readonly round: number; readonly slot: number; readonly versions: SlotVersions } | null = null;
-  #keptUntilMs = 0;
-  readonly #batch = new SlotBatch();
+  readonly #versions: HeldVersions;
+  readonly #records: HeldRecords;
   /** By leader, its last round, and how often this node had lost something when it was closed. */
   readonly #lossesAtClose = new Map<string, { readonly round: number; readonly losses: number }>();
   readonly #shares = new Map<string, { readonly owners: SlotOwners; readonly share: SlotShare }>();
 
   constructor(options: RoundOwnerOptions) {
     this.#options = options;
-    this.#fingerprinter = new Fingerprinter(options.fingerprintSeed);
+    this.#versions = new HeldVersions(options);
+    this.#records = new HeldRecords(options);
   }
 
   /**
@@ -113,9 +101,11 @@ export class RoundOwner {
       case RoundMessage.leaves:
         return this.#leaves(request, request.groups, signal);
       case RoundMessage.versions:
-        return this.#versions(request.round, request.ranges, request.maxBytes, signal);
+        return this.#versions.tell(request.round, request.ranges, request.maxBytes, signal).then(encodeTold);
       case RoundMessage.records:
-        return this.#records(request.wanted, request.maxBytes, signal);
+        return this.#records
+          .find(request.wanted, request.maxBytes, signal)
+          .then(({ left, records }) => encodeRecords(records, left));
       case RoundMessage.fetch:
         return this.fetch(request.leader, request.wanted, timeoutMs / 2, false, signal).then(
           encodeFetchResult,
@@ -184,7 +174,7 @@ export class RoundOwner {
     settledAt: (slot: number) => number,
     signal: AbortSignal,
   ): Promise<void> {
-    const { records } = await this.#read(dead, Number.POSITIVE_INFINITY, signal);
+    const { records } = await this.#records.find(dead, Number.POSITIVE_INFINITY, signal);
     const buried = await Promise.all(
       records
         .filter(({ key, record }) => recordTimestamp(record, 0) <= settledAt(slotOf(key)))
@@ -205,7 +195,7 @@ export class RoundOwner {
           outcome = await records.bury(key, record);
           if (outcome === StoreOutcome.stored) this.changes.keysBuried++;
         }
-        return { outcome, slotFingerprint: this.#fingerprintOf(key) };
+        return { outcome, slotFingerprint: this.#records.fingerprintOf(key) };
       }),
     );
   }
@@ -232,114 +222,6 @@ export class RoundOwner {
   async #leaves(scope: RoundScope, groups: Uint16Array, signal: AbortSignal): Promise<Uint8Array> {
     const share = await this.shareOf(scope);
     return encodeWords(await this.#leavesOf(withinGroups(share, groups), signal));
-  }
-
-  async #versions(
-    round: number,
-    ranges: readonly AskedRange[],
-    maxBytes: number,
-    signal: AbortSignal,
-  ): Promise<Uint8Array> {
-    const { settledAt } = this.#options;
-    const told: ToldRange[] = [];
-    let bytes = 0;
-    for (let at = 0; at < ranges.length; ) {
-      const part = ranges.slice(at, at + this.#batch.slots);
-      at += part.length;
-      const read = await this.#versionsOfAll(round, part, signal);
-      const found = new Set(read);
-      this.#batch.note(found.size, versionsIn(found));
-      for (const [index, range] of part.entries()) {
-        const versions = read[index];
-        const { start, end } = spanOf(versions, range);
-        const settled = settledAt(range.slot);
-        const next: ToldRange =
-          end - start > MAX_LISTED && range.depth < MAX_DEPTH
-            ? { settled, entries: null, folds: foldChildren(versions, range, { ...range, minFrom: 1 }) }
-            : { settled, entries: entriesOf(versions, start, end), folds: null };
-        bytes += toldBytes(next);
-        if (told.length > 0 && bytes > maxBytes) return encodeTold(told);
-        told.push(next);
-      }
-    }
-    return encodeTold(told);
-  }
-
-  /** Of each range those of its slot; several ranges of one slot share what is read of it. */
-  #versionsOfAll(round: number, ranges: readonly AskedRange[], signal: AbortSignal): Promise<SlotVersions[]> {
-    const bySlot = new Map<number, Promise<SlotVersions>>();
-    const reads = ranges.map((range) => {
-      const read = bySlot.get(range.slot) ?? this.#versionsOf(round, range, signal);
-      bySlot.set(range.slot, read);
-      return read;
-    });
-    return Promise.all(reads);
-  }
-
-  async #versionsOf(round: number, { slot, depth }: AskedRange, signal: AbortSignal): Promise<SlotVersions> {
-    const { clock, engine } = this.#options;
-    const kept = this.#kept;
-    if (depth > 0 && kept?.slot === slot && kept.round === round && clock.monotonicMs() < this.#keptUntilMs)
-      return kept.versions;
-    const versions = await engine.slotVersions(slot, signal);
-    if (versions.count > MAX_LISTED) {
-      this.#kept = { round, slot, versions };
-      this.#keptUntilMs = clock.monotonicMs() + KEPT_VERSIONS_MS;
-    }
-    return versions;
-  }
-
-  async #records(
-    wanted: readonly SlotFingerprint[],
-    maxBytes: number,
-    signal: AbortSignal,
-  ): Promise<Uint8Array> {
-    const { records, left } = await this.#read(wanted, maxBytes, signal);
-    return encodeRecords(records, left);
-  }
-
-  /** The newest records of some keys, as far as there is room, at least one of those that are there. */
-  async #read(
-    wanted: readonly SlotFingerprint[],
-    maxBytes: number,
-    signal: AbortSignal,
-  ): Promise<{ readonly records: KeyAndRecord[]; readonly left: readonly SlotFingerprint[] }> {
-    const { engine } = this.#options;
-    const records: KeyAndRecord[] = [];
-    let room = maxBytes;
-    for (let at = 0; at < wanted.length; ) {
-      const groups = groupsOf(wanted, at);
-      const enough = new AbortController();
-      const either = AbortSignal.any([signal, enough.signal]);
-      // They are answered in this order, some megabytes at a time, and what there is no room for is given up in time.
-      const asks = groups.map(({ slot, missing }) =>
-        engine.slotRecords(slot, wordsOf(slot, missing), Math.max(room, 1), either),
-      );
-      for (const ask of asks) ask.catch(() => {});
-      try {
-        for (const [index, { end, missing, slot }] of groups.entries()) {
-          let found = await asks[index];
-          for (;;) {
-            const before = missing.size;
-            for (const { key, record } of found) {
-              const size = key.length + record.length;
-              if (records.length > 0 && size > room)
-                return { records, left: leftOf(slot, missing, wanted, end) };
-              room -= size;
-              records.push({ key, record });
-              missing.delete(this.#fingerprintOf(key).fingerprint);
-            }
-            // No key has the others any more.
-            if (missing.size === 0 || missing.size === before) break;
-            found = await engine.slotRecords(slot, wordsOf(slot, missing), Math.max(room, 1), signal);
-          }
-          at = end;
-        }
-      } finally {
-        enough.abort();
-      }
-    }
-    return { records, left: [] };
   }
 
   /**
@@ -406,84 +288,8 @@ export class RoundOwner {
     if (this.#shares.size > KEPT_SHARES) this.#shares.delete(this.#shares.keys().next().value!);
     return share;
   }
-
-  #fingerprintOf(key: Uint8Array): SlotFingerprint {
-    const fingerprinter = this.#fingerprinter;
-    fingerprinter.take(key, 0, key.length);
-    return {
-      slot: fingerprinter.high >>> 16,
-      fingerprint: (fingerprinter.high & 0xffff) * 0x1_0000_0000 + fingerprinter.low,
-    };
-  }
-}
-
-/** Those of the slots that are not among the others. */
-export function without(slots: Uint16Array, others: Uint16Array): Uint16Array {
-  if (others.length === 0) return slots;
-  const found = new Set(others);
-  return slots.filter((slot) => !found.has(slot));
-}
-
-/** The slots of the share that lie in these groups. */
-export function withinGroups({ slots, positions }: SlotShare, groups: Uint16Array): SlotShare {
-  const isAsked = new Uint8Array(GROUP_COUNT);
-  for (const group of groups) isAsked[group] = 1;
-  const isWithin = (slot: number): boolean => isAsked[Math.floor(slot / GROUP_SLOTS)] === 1;
-  return {
-    slots: slots.filter(isWithin),
-    positions: positions.filter((_, index) => isWithin(slots[index])),
-  };
 }
 
 function nextTurn(clock: Clock): Promise<void> {
   return new Promise((resolve) => clock.endOfTurn(resolve));
-}
-
-export function versionsIn(lists: Iterable<SlotVersions>): number {
-  let count = 0;
-  for (const versions of lists) count += versions.count;
-  return count;
-}
-
-export function entriesOf(versions: SlotVersions, start: number, end: number): VersionEntry[] {
-  return Array.from({ length: end - start }, (_, index) => entryAt(versions, start + index));
-}
-
-function wordsOf(slot: number, fingerprints: ReadonlySet<number>): Uint32Array {
-  const words = new Uint32Array(2 * fingerprints.size);
-  let at = 0;
-  for (const fingerprint of fingerprints) {
-    words[at++] = slot * 0x1_0000 + Math.floor(fingerprint / 0x1_0000_0000);
-    words[at++] = fingerprint % 0x1_0000_0000;
-  }
-  return words;
-}
-
-/** Some of what is wanted from `at` on, slot by slot. */
-function groupsOf(
-  wanted: readonly SlotFingerprint[],
-  at: number,
-): { readonly slot: number; readonly end: number; readonly missing: Set<number> }[] {
-  const groups: { readonly slot: number; readonly end: number; readonly missing: Set<number> }[] = [];
-  for (let start = at; start < wanted.length && groups.length < SLOTS_READ_TOGETHER; ) {
-    const { slot } = wanted[start];
-    let end = start + 1;
-    while (end < wanted.length && wanted[end].slot === slot) end++;
-    groups.push({
-      slot,
-      end,
-      missing: new Set(wanted.slice(start, end).map(({ fingerprint }) => fingerprint)),
-    });
-    start = end;
-  }
-  return groups;
-}
-
-function leftOf(
-  slot: number,
-  missing: ReadonlySet<number>,
-  wanted: readonly SlotFingerprint[],
-  end: number,
-): SlotFingerprint[] {
-  return [...Array.from(missing, (fingerprint) => ({ slot, fingerprint })), ...wanted.slice(end)];
 }

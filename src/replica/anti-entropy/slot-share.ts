@@ -1,5 +1,6 @@
 /** Which slots two nodes share in a round. Pure. */
 import type { SlotOwners } from '../slot-owners.ts';
+import { GROUP_COUNT, GROUP_SLOTS } from './digest-tree.ts';
 import type { RoundScope } from './messages.ts';
 
 /** Slots in ascending order, and for each the position in its list of the owner that stands behind. */
@@ -37,4 +38,22 @@ export async function shareOf(
     positions[count++] = position;
   }
   return { slots: slots.slice(0, count), positions: positions.slice(0, count) };
+}
+
+/** Those of the slots that are not among the others. */
+export function without(slots: Uint16Array, others: Uint16Array): Uint16Array {
+  if (others.length === 0) return slots;
+  const found = new Set(others);
+  return slots.filter((slot) => !found.has(slot));
+}
+
+/** The slots of the share that lie in these groups. */
+export function withinGroups({ slots, positions }: SlotShare, groups: Uint16Array): SlotShare {
+  const isAsked = new Uint8Array(GROUP_COUNT);
+  for (const group of groups) isAsked[group] = 1;
+  const isWithin = (slot: number): boolean => isAsked[Math.floor(slot / GROUP_SLOTS)] === 1;
+  return {
+    slots: slots.filter(isWithin),
+    positions: positions.filter((_, index) => isWithin(slots[index])),
+  };
 }

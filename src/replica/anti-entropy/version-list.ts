@@ -44,11 +44,11 @@ export function isPurgeable(flags: number): boolean {
 }
 
 /** The fingerprint's 48 bits behind its slot: a safe integer. */
-export function fingerprintOf(versions: SlotVersions, index: number): number {
+function fingerprintOf(versions: SlotVersions, index: number): number {
   return (versions.fingerprintHighs[index] & 0xffff) * 0x1_0000_0000 + versions.fingerprintLows[index];
 }
 
-export function entryAt(versions: SlotVersions, index: number): VersionEntry {
+function entryAt(versions: SlotVersions, index: number): VersionEntry {
   return {
     fingerprint: fingerprintOf(versions, index),
     timestamp: versions.timestamps[index],
@@ -56,6 +56,16 @@ export function entryAt(versions: SlotVersions, index: number): VersionEntry {
     from: versions.froms[index],
     flags: versions.flags[index],
   };
+}
+
+export function entriesOf(versions: SlotVersions, start: number, end: number): VersionEntry[] {
+  return Array.from({ length: end - start }, (_, index) => entryAt(versions, start + index));
+}
+
+export function versionsIn(lists: Iterable<SlotVersions>): number {
+  let count = 0;
+  for (const versions of lists) count += versions.count;
+  return count;
 }
 
 /** Where the versions of a range start and end among those of its slot, which are in the order of fingerprints. */

@@ -6,7 +6,7 @@ import { seededRandom } from '../../../../../src/clock.ts';
 import { differing } from '../../../../../src/replica/anti-entropy/digest-tree.ts';
 import {
   childOf,
-  entryAt,
+  entriesOf,
   foldChildren,
   MAX_LISTED,
   type SlotRange,
@@ -45,16 +45,10 @@ function findDifference(own: SlotVersions, theirs: SlotVersions): { found: numbe
     if (end - start <= MAX_LISTED) {
       bytes += 20 * (end - start);
       const mine = spanOf(own, range);
-      const held = new Map(
-        Array.from({ length: mine.end - mine.start }, (_, index) => {
-          const entry = entryAt(own, mine.start + index);
-          return [entry.fingerprint, entry.timestamp];
-        }),
-      );
-      for (let index = start; index < end; index++) {
-        const entry = entryAt(theirs, index);
-        if (held.get(entry.fingerprint) !== entry.timestamp) found.push(entry.fingerprint);
-      }
+      const entries = entriesOf(own, mine.start, mine.end);
+      const held = new Map(entries.map(({ fingerprint, timestamp }) => [fingerprint, timestamp]));
+      for (const { fingerprint, timestamp } of entriesOf(theirs, start, end))
+        if (held.get(fingerprint) !== timestamp) found.push(fingerprint);
       continue;
     }
     bytes += 8 * 256;
@@ -69,7 +63,8 @@ test('one newer version among 100,000 of a slot is found by a few kilobytes', ()
   const theirs = versionsOf(100_000, 1);
   theirs.timestamps[54_321] = 8;
   const { found, bytes } = findDifference(own, theirs);
-  assert.deepEqual(found, [entryAt(theirs, 54_321).fingerprint]);
+  const [newer] = entriesOf(theirs, 54_321, 54_322);
+  assert.deepEqual(found, [newer.fingerprint]);
   assert.ok(bytes < 12 * 1024, `${bytes} bytes`);
   assert.deepEqual(findDifference(own, versionsOf(100_000, 1)).found, []);
 });
