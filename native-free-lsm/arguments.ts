@@ -147,3 +147,15 @@ export function describe(given: unknown): string {
   const className = Object.getPrototypeOf(given)?.constructor?.name;
   return className === undefined || className === 'Object' ? 'an object' : `an object of class ${className}`;
 }
+
+/** The first fault among the elements of an array, named by its index. Names are made only for faulty elements. */
+export function elementsFault(
+  name: string,
+  elements: readonly unknown[],
+  faultOf: (name: string, element: unknown) => LsmError | undefined,
+): LsmError | undefined {
+  for (let i = 0; i < elements.length; i++) {
+    if (faultOf(name, elements[i]) !== undefined) return faultOf(`${name}[${i}]`, elements[i]);
+  }
+  return undefined;
+}

@@ -1,21 +1,17 @@
-import { arrayFault, bytesFault, describe, invalidArgument, keyFault } from './arguments.ts';
+import { arrayFault, bytesFault, describe, elementsFault, invalidArgument, keyFault } from './arguments.ts';
 import type { LsmError } from './errors.ts';
-import { encodeRecord, isLive, recordValueStart } from './format/record.ts';
+import { encodeRecord } from './format/record.ts';
 import type { EngineOptions } from './options.ts';
-import { ManyReads, PendingCalls, type ValueOf } from './pending-calls.ts';
-import { type RangeOptions, RangeScan } from './range-scan.ts';
+import { PendingCalls } from './pending-calls.ts';
+import { ReadableEngine } from './readable-engine.ts';
 import type { Environment } from './store/environment.ts';
 import type { EngineStats } from './store/stats.ts';
 import { RecordStore } from './store/store.ts';
-import type { StoreSnapshot } from './store/store-snapshot.ts';
 import { VersionSource } from './version-source.ts';
 
 export type BatchOperation =
   | { readonly type: 'put'; readonly key: Uint8Array; readonly value: Uint8Array }
   | { readonly type: 'delete'; readonly key: Uint8Array };
-
-/** A consistent view of one moment. Dispose of it when you are done, because it holds memory. */
-export type Snapshot = StoreSnapshot;
 
 /**
  * An ordered key-value store in one directory: `put`, `get` and others over a RecordStore, which has the calls without
@@ -24,19 +20,14 @@ export type Snapshot = StoreSnapshot;
  * Every method rejects with an LsmError: OVERLOADED, NO_SPACE, POISONED, CORRUPTION, IO_ERROR, CLOSED,
  * INVALID_ARGUMENT. Those that give no promise throw it.
  */
-export class Engine {
+export class Engine extends ReadableEngine {
   /** The store underneath, for callers that bring their own versions and cannot afford promises. */
   readonly store: RecordStore;
   readonly #versions: VersionSource;
-  /** What clients see of a record: undefined for a deletion, or for what has expired. */
-  readonly #valueOf: ValueOf = (record) =>
-    record !== null && isLive(record, 0, this.#versions.nowMs())
-      ? record.subarray(recordValueStart(record, 0))
-      : undefined;
-  readonly #pending = new PendingCalls(this.#valueOf);
-  readonly #nowMs = (): number => this.#versions.nowMs();
+  readonly #writes = new PendingCalls(() => undefined);
 
   private constructor(store: RecordStore, versions: VersionSource) {
+    super(store, () => versions.nowMs());
     this.store = store;
     this.#versions = versions;
   }
@@ -49,33 +40,6 @@ export class Engine {
   ): Promise<Engine> {
     const store = RecordStore.open(directory, options, environment);
     return new Engine(store, new VersionSource(store.newestTimestamp, environment.clock));
-  }
-
-  get(key: Uint8Array, snapshot?: Snapshot): Promise<Uint8Array | undefined> {
-    // The store checks the arguments, here and in `getMany`.
-    const token = this.#pending.begin();
-    if (snapshot === undefined) this.store.read(key, this.#pending, token);
-    else this.store.readAt(snapshot, key, this.#pending, token);
-    return this.#pending.result(token);
-  }
-
-  /**
-   * Like `get`, but at once. What memory does not hold is read on the calling thread, which does nothing else meanwhile:
-   * for programs that have nothing else to do, and for data that is in memory.
-   * @throws LsmError INVALID_ARGUMENT, SNAPSHOT_EXPIRED, CLOSED, CORRUPTION, IO_ERROR
-   */
-  getSync(key: Uint8Array, snapshot?: Snapshot): Uint8Array | undefined {
-    return this.#valueOf(this.store.readSync(key, snapshot));
-  }
-
-  /** Values in the order of `keys`; undefined for keys that are not there. */
-  getMany(keys: readonly Uint8Array[], snapshot?: Snapshot): Promise<(Uint8Array | undefined)[]> {
-    const fault = arrayFault('keys', keys) ?? elementsFault('keys', keys, bytesFault);
-    if (fault !== undefined) return Promise.reject(fault);
-    return new ManyReads(keys.length, this.#valueOf, (sink, index) => {
-      if (snapshot === undefined) this.store.read(keys[index], sink, index);
-      else this.store.readAt(snapshot, keys[index], sink, index);
-    }).run();
   }
 
   /** Resolves once the value is as durable as the options say. */
@@ -101,23 +65,9 @@ export class Engine {
         operation.type === 'put' ? operation.value : NO_VALUE,
       ),
     }));
-    const token = this.#pending.begin();
-    this.store.writeBatch(puts, this.#pending, token);
-    return this.#pending.result(token) as Promise<void>;
-  }
-
-  /**
-   * Entries in key order, or against it, read page by page as the loop asks for them. Keys and values are views of a
-   * page's memory of up to 128 KiB: copy what you keep for long. An aborted signal ends the loop at once, even while a
-   * page is being read.
-   * @throws LsmError INVALID_ARGUMENT
-   */
-  range(options: RangeOptions = {}): RangeScan {
-    return new RangeScan(this.store, options, this.#nowMs);
-  }
-
-  snapshot(): Snapshot {
-    return this.store.snapshot();
+    const token = this.#writes.begin();
+    this.store.writeBatch(puts, this.#writes, token);
+    return this.#writes.result(token) as Promise<void>;
   }
 
   flush(): Promise<void> {
@@ -157,26 +107,14 @@ export class Engine {
   }
 
   #write(key: Uint8Array, record: Uint8Array): Promise<void> {
-    const token = this.#pending.begin();
-    this.store.write(key, record, this.#pending, token);
+    const token = this.#writes.begin();
+    this.store.write(key, record, this.#writes, token);
     // A write reads no record, so its result is undefined.
-    return this.#pending.result(token) as Promise<void>;
+    return this.#writes.result(token) as Promise<void>;
   }
 }
 
 const NO_VALUE = new Uint8Array(0);
-
-/** The first fault among the elements of an array, named by its index. Names are made only for faulty elements. */
-function elementsFault(
-  name: string,
-  elements: readonly unknown[],
-  faultOf: (name: string, element: unknown) => LsmError | undefined,
-): LsmError | undefined {
-  for (let i = 0; i < elements.length; i++) {
-    if (faultOf(name, elements[i]) !== undefined) return faultOf(`${name}[${i}]`, elements[i]);
-  }
-  return undefined;
-}
 
 function operationFault(name: string, operation: unknown): LsmError | undefined {
   if (typeof operation !== 'object' || operation === null)

@@ -7,7 +7,7 @@ import type { RepairOptions, RepairPlan } from './offline/repair.ts';
 
 export { CallTable, MAX_TAG } from './call-table.ts';
 export { drawHashSeed, type EngineClock } from './clock.ts';
-export { type BatchOperation, Engine, type Snapshot } from './engine.ts';
+export { type BatchOperation, Engine } from './engine.ts';
 export { LsmError, type LsmErrorCode } from './errors.ts';
 export { compareBytes, copyBytes } from './format/bytes.ts';
 export { Fingerprinter } from './format/fingerprint.ts';
@@ -40,6 +40,7 @@ export type {
 export type { RepairOptions, RepairPlan } from './offline/repair.ts';
 export { DEFAULT_OPTIONS, type Durability, type EngineOptions } from './options.ts';
 export { type Entry, type RangeOptions, RangeScan } from './range-scan.ts';
+export type { Snapshot } from './readable-engine.ts';
 export { ENGINE_WAITS, WaitPlace } from './shared/main-waits.ts';
 export { bucketEndMicros, type SiteWaits, WAIT_BUCKETS } from './shared/wait-figures.ts';
 export { addFold, isUncounted, PURGEABLE } from './slots/fold.ts';

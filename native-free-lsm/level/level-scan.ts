@@ -1,8 +1,9 @@
 import { AbstractIterator, type AbstractIteratorOptions, type AbstractLevel } from 'abstract-level';
-import type { Engine, Snapshot } from '../engine.ts';
+import type { Engine } from '../engine.ts';
 import { compareBytes } from '../format/bytes.ts';
 import type { KeyBounds } from '../iterator/key-range.ts';
 import type { RangeScan } from '../range-scan.ts';
+import type { Snapshot } from '../readable-engine.ts';
 import { abortError, levelError } from './level-error.ts';
 import type { LevelSnapshot } from './level-snapshot.ts';
 

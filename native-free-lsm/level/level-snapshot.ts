@@ -1,5 +1,5 @@
 import { AbstractSnapshot } from 'abstract-level';
-import type { Snapshot } from '../engine.ts';
+import type { Snapshot } from '../readable-engine.ts';
 
 /** An explicit snapshot of a database. */
 export class LevelSnapshot extends AbstractSnapshot {

@@ -6,8 +6,9 @@ import {
   type AbstractOpenOptions,
   type Transcoder,
 } from 'abstract-level';
-import { type BatchOperation, Engine, type Snapshot } from '../engine.ts';
+import { type BatchOperation, Engine } from '../engine.ts';
 import type { EngineOptions } from '../options.ts';
+import type { Snapshot } from '../readable-engine.ts';
 import type { Environment } from '../store/environment.ts';
 import { CURRENT_FILE_NAME } from '../version/file-names.ts';
 import { existsError, invalidKeyError, levelError, missingError, notOpenError } from './level-error.ts';

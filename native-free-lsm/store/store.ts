@@ -1,30 +1,21 @@
-import { bytesFault, directoryFault, keyFault, refuse, requireSink, signalFault } from '../arguments.ts';
+import { directoryFault, refuse, requireSink } from '../arguments.ts';
 import type { EngineClock } from '../clock.ts';
 import type { LsmError } from '../errors.ts';
-import type { Page } from '../iterator/page.ts';
 import { completeOptions, type EngineOptions } from '../options.ts';
 import { ControlWord } from '../shared/control.ts';
 import type { SlotVersions } from '../slots/slot-versions.ts';
 import type { EngineThreads } from '../threads/engine-threads.ts';
-import type { ScanPageRequest } from '../threads/protocol/reader-messages.ts';
 import { completeEnvironment, type Environment } from './environment.ts';
 import { type IngestRequest, ingestFault } from './ingestion.ts';
 import type { OpeningHeld } from './opening-held.ts';
-import { pageFault } from './page-checks.ts';
 import type { ReadPath } from './read-path.ts';
+import { ReadableStore } from './readable-store.ts';
 import { recover } from './recovery.ts';
-import {
-  answerRead,
-  answerWrite,
-  type KeyedRecord,
-  type ReadSink,
-  type WriteSink,
-  WriteStatus,
-} from './sinks.ts';
+import { answerWrite, type KeyedRecord, type WriteSink, WriteStatus } from './sinks.ts';
 import { digestsFault, recordsFault, slotFault, slotsFault } from './slot-checks.ts';
 import type { SlotKeeper } from './slot-keeper.ts';
 import { collectStats, type EngineStats } from './stats.ts';
-import type { SnapshotPoint, StoreSnapshot } from './store-snapshot.ts';
+import type { StoreSnapshot } from './store-snapshot.ts';
 import { CLOSED, type StoreParts, wireStore } from './wire-store.ts';
 import { batchFault, NEVER, putFault, timeoutFault } from './write-checks.ts';
 import type { WriteQueue } from './write-queue.ts';
@@ -34,8 +25,7 @@ import type { WriterChannel } from './writer-channel.ts';
  * A store of records by key on the main thread. It checks its arguments and hands the request to the part that does it
  * (see wireStore). Nothing here blocks or touches the disk once `open` has returned.
  */
-export class RecordStore {
-  readonly options: EngineOptions;
+export class RecordStore extends ReadableStore {
   readonly #parts: StoreParts;
   /** What the deadlines of writes are compared with. */
   readonly #clock: EngineClock;
@@ -47,8 +37,8 @@ export class RecordStore {
   #closing: Promise<void> | undefined;
 
   private constructor(parts: StoreParts) {
+    super(parts);
     this.#parts = parts;
-    this.options = parts.options;
     this.#clock = parts.executor.clock;
     this.#writer = parts.writer;
     this.#writes = parts.writes;
@@ -124,58 +114,6 @@ export class RecordStore {
     return this.#parts.ingestion.take(request);
   }
 
-  /** The newest record of a key, also when it is a tombstone. Answers during the call when memory holds the answer. */
-  read(key: Uint8Array, sink: ReadSink, token: number): void {
-    requireSink(sink, 'onRead', token);
-    const fault = bytesFault('key', key);
-    if (fault !== undefined) answerRead(sink, token, null, fault);
-    else this.#reads.read(key, null, sink, token);
-  }
-
-  readAt(snapshot: StoreSnapshot, key: Uint8Array, sink: ReadSink, token: number): void {
-    requireSink(sink, 'onRead', token);
-    const fault = this.#parts.snapshots.fault(snapshot) ?? bytesFault('key', key);
-    if (fault !== undefined) answerRead(sink, token, null, fault);
-    else this.#reads.read(key, snapshot.point as SnapshotPoint, sink, token);
-  }
-
-  /**
-   * The newest record of a key, at once: what memory does not hold is read on the calling thread, which does nothing else
-   * meanwhile.
-   * @param snapshot left out: the newest state
-   * @returns header and value in memory of its own; null when there is none
-   * @throws LsmError INVALID_ARGUMENT, SNAPSHOT_EXPIRED, CLOSED, CORRUPTION, IO_ERROR
-   */
-  readSync(key: Uint8Array, snapshot?: StoreSnapshot): Uint8Array | null {
-    refuse(
-      bytesFault('key', key) ?? (snapshot === undefined ? undefined : this.#parts.snapshots.fault(snapshot)),
-    );
-    return this.#reads.readSync(key, snapshot?.point ?? null);
-  }
-
-  /** About how many bytes the tables have for keys from `start` to before `end`; null: to the last key. */
-  approximateSize(start: Uint8Array, end: Uint8Array | null): number {
-    refuse(keyFault('start', start) ?? (end === null ? undefined : keyFault('end', end)));
-    let bytes = 0;
-    for (const tables of this.#parts.superVersions.current.levels) {
-      for (const table of tables) bytes += Math.max(0, table.bytesBefore(end) - table.bytesBefore(start));
-    }
-    return bytes;
-  }
-
-  /**
-   * One page of a scan in key order, of the newest state when the page is read, or of a snapshot. Rejects with the
-   * signal's reason as soon as that is aborted.
-   */
-  rangePage(request: ScanPageRequest, snapshot?: StoreSnapshot, signal?: AbortSignal): Promise<Page> {
-    const fault =
-      pageFault(request, this.options.entryEncoders.length) ??
-      (snapshot === undefined ? undefined : this.#parts.snapshots.fault(snapshot)) ??
-      (signal === undefined ? undefined : signalFault('signal', signal));
-    if (fault !== undefined) return Promise.reject(fault);
-    return this.#reads.page(request, snapshot?.point ?? null, signal);
-  }
-
   /**
    * The digests of slots, two words for each: equal in two engines that hold the same, see SlotRows.fold.
    * @param minFroms for each slot, the smallest `from` that counts, at least 1
@@ -236,13 +174,9 @@ export class RecordStore {
     this.#slots.giveUpPurged(slots);
   }
 
-  /**
-   * A view of this moment, for as long as it is held. Of those that outlive their memtables sixteen moments are kept at
-   * a time; reads of others fail with SNAPSHOT_EXPIRED.
-   */
-  snapshot(): StoreSnapshot {
+  override snapshot(): StoreSnapshot {
     if (this.#closing !== undefined) throw CLOSED;
-    return this.#parts.snapshots.take(this.#reads.currentPoint());
+    return super.snapshot();
   }
 
   /**

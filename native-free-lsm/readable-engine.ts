@@ -1,0 +1,68 @@
+import { arrayFault, bytesFault, elementsFault } from './arguments.ts';
+import { isLive, recordValueStart } from './format/record.ts';
+import { ManyReads, PendingCalls, type ValueOf } from './pending-calls.ts';
+import { type RangeOptions, RangeScan } from './range-scan.ts';
+import type { ReadableStore } from './store/readable-store.ts';
+import type { StoreSnapshot } from './store/store-snapshot.ts';
+
+/** A consistent view of one moment. Dispose of it when you are done, because it holds memory. */
+export type Snapshot = StoreSnapshot;
+
+/** The reads with promises, over a store that is written here or by another process. */
+export class ReadableEngine {
+  readonly #store: ReadableStore;
+  readonly #nowMs: () => number;
+  /** What clients see of a record: undefined for a deletion, or for what has expired. */
+  readonly #valueOf: ValueOf = (record) =>
+    record !== null && isLive(record, 0, this.#nowMs())
+      ? record.subarray(recordValueStart(record, 0))
+      : undefined;
+  readonly #pending = new PendingCalls(this.#valueOf);
+
+  /** @param nowMs what values expire by */
+  constructor(store: ReadableStore, nowMs: () => number) {
+    this.#store = store;
+    this.#nowMs = nowMs;
+  }
+
+  get(key: Uint8Array, snapshot?: Snapshot): Promise<Uint8Array | undefined> {
+    // The store checks the arguments, here and in `getMany`.
+    const token = this.#pending.begin();
+    if (snapshot === undefined) this.#store.read(key, this.#pending, token);
+    else this.#store.readAt(snapshot, key, this.#pending, token);
+    return this.#pending.result(token);
+  }
+
+  /**
+   * Like `get`, but at once. What memory does not hold is read on the calling thread, which does nothing else meanwhile:
+   * for programs that have nothing else to do, and for data that is in memory.
+   * @throws LsmError INVALID_ARGUMENT, SNAPSHOT_EXPIRED, CLOSED, CORRUPTION, IO_ERROR
+   */
+  getSync(key: Uint8Array, snapshot?: Snapshot): Uint8Array | undefined {
+    return this.#valueOf(this.#store.readSync(key, snapshot));
+  }
+
+  /** Values in the order of `keys`; undefined for keys that are not there. */
+  getMany(keys: readonly Uint8Array[], snapshot?: Snapshot): Promise<(Uint8Array | undefined)[]> {
+    const fault = arrayFault('keys', keys) ?? elementsFault('keys', keys, bytesFault);
+    if (fault !== undefined) return Promise.reject(fault);
+    return new ManyReads(keys.length, this.#valueOf, (sink, index) => {
+      if (snapshot === undefined) this.#store.read(keys[index], sink, index);
+      else this.#store.readAt(snapshot, keys[index], sink, index);
+    }).run();
+  }
+
+  /**
+   * Entries in key order, or against it, read page by page as the loop asks for them. Keys and values are views of a
+   * page's memory of up to 128 KiB: copy what you keep for long. An aborted signal ends the loop at once, even while a
+   * page is being read.
+   * @throws LsmError INVALID_ARGUMENT
+   */
+  range(options: RangeOptions = {}): RangeScan {
+    return new RangeScan(this.#store, options, this.#nowMs);
+  }
+
+  snapshot(): Snapshot {
+    return this.#store.snapshot();
+  }
+}
