@@ -6,24 +6,25 @@
 import { type HashSeed, SLOT_COUNT, timestampAt, timestampMs } from '../../../native-free-lsm/index.ts';
 import type { Clock, Random, TimerHandle } from '../../clock.ts';
 import { errorMessage, QuorateError } from '../../errors.ts';
-import { FailureCode } from '../../failure.ts';
 import { LimitedLog } from '../../limited-log.ts';
 import type { Log } from '../../log.ts';
-import { failed, found, type ReplicaReply, ReplyKind, type ReplySink } from '../../reply.ts';
+import type { ReplySink } from '../../reply.ts';
 import type { ByteThrottle } from '../byte-throttle.ts';
 import type { OwnRecords } from '../own-records.ts';
 import type { Replica } from '../replica.ts';
 import type { SlotOwners } from '../slot-owners.ts';
 import type { StorageEngine } from '../storage-engine.ts';
-import { decodeRequest, encodePart, encodeRequest, RoundMessage, type RoundRequest } from './messages.ts';
+import { encodePart, encodeRequest, RoundMessage, type RoundRequest } from './messages.ts';
 import { OpenSlots } from './open-slots.ts';
 import { PromiseKeeper } from './promise-keeper.ts';
 import { PurgeRest } from './purge-rest.ts';
 import { Repairs } from './repairs.ts';
-import { RoundLeader, type RoundPace, type RoundResult } from './round-leader.ts';
-import { RoundOwner, type RoundOwnerOptions, type RoundPeers } from './round-owner.ts';
+import { RoundLeader, type RoundPace } from './round-leader.ts';
+import { type OwnerLink, RoundLink } from './round-link.ts';
+import { RoundOwner, type RoundOwnerOptions } from './round-owner.ts';
 import { RoundRecords } from './round-records.ts';
-import { RoundSchedule, STRETCH_COUNT, STRETCH_SLOTS, type Stretch } from './round-schedule.ts';
+import { RoundSchedule, type Stretch } from './round-schedule.ts';
+import { RoundTally } from './round-tally.ts';
 import { SettledWrites } from './settled-writes.ts';
 import { SlotPromises } from './slot-promises.ts';
 
@@ -55,12 +56,6 @@ interface AntiEntropySettings {
   readonly maxValueBytes: number;
 }
 
-/** How this node reaches the other owners. */
-interface RoundLink {
-  isUp(nodeId: string): boolean;
-  ask(nodeId: string, body: Uint8Array, timeoutMs: number, sink: ReplySink, position: number): void;
-}
-
 interface AntiEntropyOptions {
   readonly nodeId: string;
   readonly settings: AntiEntropySettings;
@@ -78,7 +73,7 @@ interface AntiEntropyOptions {
   readonly isCopying: () => boolean;
   /** In ms since the Unix epoch; 0: not known. */
   readonly ownTimeMs: () => number;
-  readonly link: RoundLink;
+  readonly link: OwnerLink;
   readonly pace: RoundPace;
   /** Of what comes to this node. */
   readonly throttle: ByteThrottle;
@@ -89,14 +84,6 @@ interface AntiEntropyOptions {
   readonly onSettled: (slots: Uint16Array, timestamp: number) => void;
 }
 
-interface Totals {
-  stretches: number;
-  slotsDiffering: number;
-  keysSent: number;
-  sentBytes: number;
-  receivedBytes: number;
-}
-
 export class AntiEntropy {
   /** What the replica asks before it stores an old write. */
   readonly writes: SettledWrites;
@@ -105,7 +92,7 @@ export class AntiEntropy {
   readonly #keeper: PromiseKeeper;
   readonly #ownerOptions: RoundOwnerOptions;
   readonly #owner: RoundOwner;
-  readonly #peers: RoundPeers;
+  readonly #link: RoundLink;
   readonly #schedule = new RoundSchedule();
   readonly #open = new OpenSlots();
   /** Stretches that somebody waits for. */
@@ -114,13 +101,7 @@ export class AntiEntropy {
   readonly #purge: PurgeRest;
   readonly #stop = new AbortController();
   readonly #log: LimitedLog<'round'>;
-  readonly #totals: Totals = { stretches: 0, slotsDiffering: 0, keysSent: 0, sentBytes: 0, receivedBytes: 0 };
-  /** When each whole stretch was last gone through with all owners there, by its first slot. */
-  readonly #doneAtMs = new Map<number, number>();
-  /** The oldest watermark among the slots that this node leads, by the first slot of their stretch. */
-  readonly #watermarks = new Map<number, number>();
-  /** Ends the wait for an answer. */
-  readonly #waiting = new Set<(reason: unknown) => void>();
+  readonly #tally = new RoundTally();
   #interval: TimerHandle | null = null;
   #wake: TimerHandle | null = null;
   #wakeAtMs = 0;
@@ -136,13 +117,17 @@ export class AntiEntropy {
     this.#promises = new SlotPromises(new Float64Array(watermarks));
     this.writes = new SettledWrites(this.#promises);
     this.#keeper = new PromiseKeeper(records, options.engine, this.#promises, basis);
-    this.#peers = { ask: (id, body, timeoutMs) => this.#ask(id, body, timeoutMs) };
+    this.#link = new RoundLink({
+      nodeId,
+      link: options.link,
+      answer: (request, timeoutMs) => this.#answer(request, timeoutMs),
+    });
     this.#purge = new PurgeRest(clock, () => options.engine.purge());
     this.#ownerOptions = this.#makeOwnerOptions();
     this.#owner = new RoundOwner(this.#ownerOptions);
     this.#repairs = new Repairs({
       nodeId,
-      peers: this.#peers,
+      peers: this.#link,
       clock,
       schedule: (first, last) => {
         this.#wakeIn(0);
@@ -196,7 +181,7 @@ export class AntiEntropy {
     const body = encodeRequest({ kind: RoundMessage.start, first: 0, last: SLOT_COUNT - 1 });
     for (const id of owners().nodeIds) {
       // A node that does not answer goes through its slots when it is back.
-      if (id !== nodeId) this.#ask(id, body, REQUEST_TIMEOUT_MS).catch(() => undefined);
+      if (id !== nodeId) this.#link.ask(id, body, REQUEST_TIMEOUT_MS).catch(() => undefined);
     }
   }
 
@@ -207,39 +192,26 @@ export class AntiEntropy {
 
   /** Answers a peer's request. The body is a view: it is read before this returns. */
   serve(body: Uint8Array, timeoutMs: number, sink: ReplySink, token: number): void {
-    let request: RoundRequest;
-    try {
-      request = decodeRequest(body);
-    } catch (error) {
-      sink.onReply(token, failed(FailureCode.malformed, errorMessage(error)));
-      return;
-    }
-    this.#totals.receivedBytes += body.length;
-    this.#answer(request, timeoutMs).then(
-      (answer) => {
-        this.#totals.sentBytes += answer.length;
-        sink.onReply(token, found(answer));
-      },
-      (error: unknown) => sink.onReply(token, failed(FailureCode.storage, errorMessage(error))),
-    );
+    this.#link.serve(body, timeoutMs, sink, token);
   }
 
   figures(): Record<string, unknown> {
     const { clock, ownTimeMs, settings } = this.#options;
     const { changes } = this.#owner;
+    const { allDoneSinceMs, keysSent, slotsDiffering, stretches, watermark } = this.#tally;
+    const { receivedBytes, sentBytes } = this.#link;
     const isOn = settings.antiEntropyIntervalMs > 0;
-    const oldestMs = this.#oldestDoneMs();
-    const watermark = Math.min(...this.#watermarks.values());
     return {
       state: this.#running !== null ? 'running' : isOn ? 'idle' : 'off',
       stretchesLeft: this.#schedule.count + (this.#running === null ? 0 : 1),
-      lastFullRoundAgeMs: oldestMs === null ? null : Math.round(clock.monotonicMs() - oldestMs),
-      watermarkAgeMs:
-        Number.isFinite(watermark) && watermark > 0
-          ? Math.max(Math.round(ownTimeMs() - timestampMs(watermark)), 0)
-          : null,
+      lastFullRoundAgeMs: allDoneSinceMs === null ? null : Math.round(clock.monotonicMs() - allDoneSinceMs),
+      watermarkAgeMs: watermark > 0 ? Math.max(Math.round(ownTimeMs() - timestampMs(watermark)), 0) : null,
       obstacle: this.#obstacle,
-      ...this.#totals,
+      stretches,
+      slotsDiffering,
+      keysSent,
+      sentBytes,
+      receivedBytes,
       keysReceived: changes.keysReceived,
       keysBuried: changes.keysBuried,
       writesRefused: this.writes.refused,
@@ -250,12 +222,13 @@ export class AntiEntropy {
 
   /** Ends what is under way; resolves when nothing of it uses the engine any more. */
   async close(): Promise<void> {
-    this.#stop.abort(new QuorateError('DRAINING', 'the node is stopping'));
+    const stopping = new QuorateError('DRAINING', 'the node is stopping');
+    this.#stop.abort(stopping);
     this.#interval?.cancel();
     this.#wake?.cancel();
     this.#purge.stop();
     this.#repairs.close();
-    for (const end of this.#waiting) end(this.#stop.signal.reason);
+    this.#link.close(stopping);
     await this.#running;
   }
 
@@ -277,7 +250,7 @@ export class AntiEntropy {
         settledAt,
         positionIn: (slot) => owners().positionOf(slot, owners().nodeIds.indexOf(nodeId)),
       }),
-      peers: this.#peers,
+      peers: this.#link,
       throttle,
       clock,
       whenWritten: () => replica().whenWritten(),
@@ -342,7 +315,7 @@ export class AntiEntropy {
         await this.#unsettleIfNotWhole();
         const leader = this.#leaderOf(next);
         const result = await leader.run();
-        this.#note(next, result);
+        this.#tally.note(next, result, this.#options.clock.monotonicMs());
         ({ obstacle } = result);
         mayRetry ||= obstacle !== null && !result.isOwnerAway;
       } catch (error) {
@@ -364,11 +337,11 @@ export class AntiEntropy {
 
   #leaderOf(stretch: Stretch): RoundLeader {
     const { first, last } = stretch;
-    const { link, pace, random } = this.#options;
+    const { pace, random } = this.#options;
     const options = {
       ...this.#ownerOptions,
       owner: this.#owner,
-      isUp: (id: string) => link.isUp(id),
+      isUp: (id: string) => this.#link.isUp(id),
       pace,
       open: this.#open,
       isDemanded: this.#demanded.has(stretch),
@@ -377,17 +350,6 @@ export class AntiEntropy {
       settleableNow: () => this.#timestampBefore(LEADER_TIMEOUTS, 2),
     };
     return new RoundLeader(options, first, last, this.#stop.signal);
-  }
-
-  #note(stretch: Stretch, result: RoundResult): void {
-    this.#totals.stretches++;
-    this.#totals.slotsDiffering += result.differing;
-    this.#totals.keysSent += result.keysSent;
-    const isWhole = stretch.first % STRETCH_SLOTS === 0 && stretch.last - stretch.first === STRETCH_SLOTS - 1;
-    if (!isWhole) return;
-    if (!result.isOwnerAway && !result.isOwnerLost)
-      this.#doneAtMs.set(stretch.first, this.#options.clock.monotonicMs());
-    this.#watermarks.set(stretch.first, result.oldestSettled);
   }
 
   /** Also when it was found missing after the start. */
@@ -399,11 +361,6 @@ export class AntiEntropy {
     }
   }
 
-  /** Null: one stretch has not been gone through since the start. */
-  #oldestDoneMs(): number | null {
-    return this.#doneAtMs.size < STRETCH_COUNT ? null : Math.min(...this.#doneAtMs.values());
-  }
-
   async #answer(request: RoundRequest, timeoutMs: number): Promise<Uint8Array> {
     this.#stop.signal.throwIfAborted();
     if (request.kind === RoundMessage.start)
@@ -412,19 +369,5 @@ export class AntiEntropy {
     if (this.#options.isCopying()) throw new QuorateError('DRAINING', COPYING);
     await this.#unsettleIfNotWhole();
     return this.#owner.serve(request, timeoutMs, this.#stop.signal);
-  }
-
-  async #ask(nodeId: string, body: Uint8Array, timeoutMs: number): Promise<Uint8Array> {
-    const { link, nodeId: self } = this.#options;
-    if (nodeId === self) return this.#answer(decodeRequest(body), timeoutMs);
-    this.#totals.sentBytes += body.length;
-    this.#stop.signal.throwIfAborted();
-    const { promise, reject, resolve } = Promise.withResolvers<ReplicaReply>();
-    this.#waiting.add(reject);
-    link.ask(nodeId, body, timeoutMs, { onReply: (_, reply) => resolve(reply) }, 0);
-    const { kind, reason, record } = await promise.finally(() => this.#waiting.delete(reject));
-    if (kind !== ReplyKind.ok || record === null) throw new QuorateError('STORAGE', reason);
-    this.#totals.receivedBytes += record.length;
-    return record;
   }
 }

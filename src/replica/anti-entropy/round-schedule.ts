@@ -2,7 +2,7 @@
 import { SLOT_COUNT } from '../../../native-free-lsm/index.ts';
 
 /** So many slots are closed, compared and settled at a time. */
-export const STRETCH_SLOTS = 8_192;
+const STRETCH_SLOTS = 8_192;
 export const STRETCH_COUNT = SLOT_COUNT / STRETCH_SLOTS;
 
 /** Slots from `first` to `last`, both in it. */
@@ -46,4 +46,9 @@ export class RoundSchedule {
   #dueWith(first: number, last: number): Stretch | undefined {
     return this.#due.find((stretch) => stretch.first <= first && stretch.last >= last);
   }
+}
+
+/** Whether it is all of a stretch, and not what an operator has asked for of it. */
+export function isWholeStretch({ first, last }: Stretch): boolean {
+  return first % STRETCH_SLOTS === 0 && last - first === STRETCH_SLOTS - 1;
 }

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { SLOT_COUNT, slotOf } from '../../../native-free-lsm/index.ts';
 import { RoundMessage } from '../../../src/replica/anti-entropy/messages.ts';
-import { STRETCH_SLOTS } from '../../../src/replica/anti-entropy/round-schedule.ts';
+import { STRETCH_COUNT } from '../../../src/replica/anti-entropy/round-schedule.ts';
 import { RoundCluster } from '../../support/round-cluster.ts';
 import { ROUND_SCENARIOS } from '../../support/round-scenarios.ts';
 
@@ -149,7 +149,7 @@ test('however low the rate, what is brought over takes its time, and all is sett
   // A value for which a node has to wait longer than for any answer.
   const cluster = new RoundCluster({ nodes: 3, repairBytesPerSecond: 100 });
   const value = 'v'.repeat(8_000);
-  const last = STRETCH_SLOTS - 1;
+  const last = SLOT_COUNT / STRETCH_COUNT - 1;
   const names = Array.from({ length: 200 }, (_, number) => `key${number}`);
   const keys = names.filter((name) => slotOf(Buffer.from(name)) <= last).slice(0, 6);
   for (const [index, key] of keys.entries()) cluster.place(index % 3, key, { ...OLD, value });
