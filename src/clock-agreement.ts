@@ -30,6 +30,9 @@ export interface Agreement {
   readonly aheadMs: number;
 }
 
+/** The offset of a time that is not known, or that there is not. */
+export const NO_OFFSET = Number.NEGATIVE_INFINITY;
+
 /** While the wall clock is behind, own time loses this share of the time that passes, until they meet. */
 export const SLOWING = 1 / 16;
 /** Slack for a node that has nobody to compare with. */
@@ -37,6 +40,11 @@ const MIN_SLACK_MS = 50;
 
 export function slackMs(maxDriftMs: number): number {
   return Math.max(maxDriftMs, MIN_SLACK_MS);
+}
+
+/** A tie is not enough. */
+export function isMost(nodes: number, clusterSize: number): boolean {
+  return nodes > clusterSize / 2;
 }
 
 export function compareClocks(
@@ -80,6 +88,6 @@ export function surelyReached({ ownOffsetMs, takenAtMs, uncertaintyMs }: PeerClo
 
 /** The largest offset that at least `count` of these reach; -Infinity when there are fewer. */
 export function reachedBy(offsets: readonly number[], count: number): number {
-  if (count < 1 || offsets.length < count) return Number.NEGATIVE_INFINITY;
+  if (count < 1 || offsets.length < count) return NO_OFFSET;
   return offsets.toSorted((a, b) => b - a)[count - 1];
 }

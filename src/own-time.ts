@@ -37,12 +37,15 @@ import type { Clock } from './clock.ts';
 import {
   type Agreement,
   compareClocks,
+  isMost,
+  NO_OFFSET,
   type PeerClock,
   reachedBy,
   SLOWING,
   slackMs,
   surelyReached,
 } from './clock-agreement.ts';
+import { ClockStep } from './clock-step.ts';
 
 const ClockState = { right: 0, unmeasured: 1, off: 2 } as const;
 type ClockState = (typeof ClockState)[keyof typeof ClockState];
@@ -72,10 +75,6 @@ interface OwnTimeOptions {
 
 /** An older measurement is not used. */
 const READING_LIFE_MS = 2_000;
-/** How long most wall clocks must agree on a step forward. */
-const STEP_HOLD_MS = 4_000;
-/** How long a node goes on accepting a step that it announced: longer than a peer may rely on it. */
-const STEP_LINGER_MS = 10_000;
 /** The wall clock is read in whole milliseconds. */
 const WALL_GRAIN_MS = 1;
 /** After this many measurements, a node that knows no time yet says so. */
@@ -86,7 +85,6 @@ const OTHERS_PATIENCE_MS = 300;
 const LOST_BY_START_MS = 2_000;
 /** Smaller differences between own times are ignored. */
 const NOISE_MS = 10;
-const NONE = Number.NEGATIVE_INFINITY;
 
 export class OwnTime {
   /** Whether timestamps may be issued now. */
@@ -105,17 +103,12 @@ export class OwnTime {
   /** Own time minus the monotonic time. */
   #offsetMs: number;
   #takenAtMs: number;
-  /** The end of a step that is accepted but not taken yet. */
-  #acceptOffsetMs = NONE;
-  #acceptUntilMs = 0;
-  /** When the wall clocks of most nodes were first seen ahead, and by how much; -1: they are not. */
-  #stepSinceMs = -1;
-  #stepOffsetMs = 0;
+  readonly #step: ClockStep;
   /** When the wall clock's offset is outside of these two, it has changed since it was measured. */
-  #lowOffsetMs = NONE;
+  #lowOffsetMs = NO_OFFSET;
   #highOffsetMs = Number.POSITIVE_INFINITY;
   /** Small differences are followed up to here; -Infinity: not now. */
-  #followOffsetMs = NONE;
+  #followOffsetMs = NO_OFFSET;
   readonly #peers = new Map<string, PeerClock>();
   #agreement: Agreement | null = null;
   #isNonsense = false;
@@ -133,6 +126,7 @@ export class OwnTime {
     this.#clock = clock;
     this.#clusterSize = clusterSize;
     this.#maxDriftMs = maxDriftMs;
+    this.#step = new ClockStep(clusterSize, maxDriftMs);
     this.#earliestMs = options.earliestMs;
     this.#latestMs = options.latestMs;
     this.#isKnown = reachedMs > 0;
@@ -171,8 +165,8 @@ export class OwnTime {
    * @param issuedMs the time of a timestamp that the peer issued, in ms since the Unix epoch
    */
   takeStepTo(issuedMs: number): boolean {
-    const isBehind = Math.abs(issuedMs - this.#takenAtMs - this.#acceptOffsetMs) <= slackMs(this.#maxDriftMs);
-    if (isBehind) this.#moveTo(this.#acceptOffsetMs);
+    const isBehind = this.#step.leadsTo(issuedMs - this.#takenAtMs);
+    if (isBehind) this.#moveTo(this.#step.acceptOffsetMs);
     return isBehind;
   }
 
@@ -181,7 +175,7 @@ export class OwnTime {
     const ownMs = this.read();
     const wallMs = this.#clock.nowMs();
     if (!this.#isKnown) return { wallMs, ownMs: 0, acceptMs: 0 };
-    return { wallMs, ownMs, acceptMs: Math.max(ownMs, this.#takenAtMs + this.#acceptOffsetMs) };
+    return { wallMs, ownMs, acceptMs: Math.max(ownMs, this.#takenAtMs + this.#step.acceptOffsetMs) };
   }
 
   /** A peer's clock was measured. */
@@ -248,7 +242,7 @@ export class OwnTime {
 
   #jumped(atMs: number, wallOffsetMs: number): void {
     this.#center(wallOffsetMs);
-    this.#followOffsetMs = NONE;
+    this.#followOffsetMs = NO_OFFSET;
     const wasAlone = this.#state === ClockState.right && this.#fresh(atMs).length === 0;
     // When all clocks have jumped together, earlier measurements are no longer true.
     this.#peers.clear();
@@ -274,7 +268,7 @@ export class OwnTime {
     const agreement = compareClocks(wallOffsetMs, peers, this.#maxDriftMs);
     const wallMs = atMs + wallOffsetMs;
     this.#isNonsense = wallMs < this.#earliestMs || wallMs > this.#latestMs;
-    const isMajority = this.#isMost(1 + agreement.agreeing);
+    const isMajority = isMost(1 + agreement.agreeing, this.#clusterSize);
     if (!isMajority && !isComplete) return;
     this.#agreement = agreement;
     const beforeMs = this.#offsetMs;
@@ -289,8 +283,8 @@ export class OwnTime {
       return;
     }
     this.#center(wallOffsetMs);
-    this.#followOffsetMs = NONE;
-    this.#stepSinceMs = -1;
+    this.#followOffsetMs = NO_OFFSET;
+    this.#step.notSeen();
     this.#findTime(atMs, wallOffsetMs, peers, false, isComplete);
     // Clocks that jump together do not jump at the same moment, so a second measurement must confirm it.
     const isSure = ++this.#doubts > 1 || this.#isNonsense || this.#state === ClockState.off;
@@ -316,12 +310,12 @@ export class OwnTime {
     isMajority: boolean,
     isComplete: boolean,
   ): void {
-    const owns = peers.map((peer) => surelyReached(peer, atMs)).filter((offsetMs) => offsetMs !== NONE);
+    const owns = peers.map((peer) => surelyReached(peer, atMs)).filter((offsetMs) => offsetMs !== NO_OFFSET);
     const others = this.#clusterSize - 1;
     const commonMs = reachedBy(owns, Math.floor(others / 2) + 1);
     if (!this.#isKnown) {
       const mayBegin = this.#mayBegin(atMs, peers.length, isMajority, isComplete);
-      if (commonMs !== NONE) this.#offsetMs = commonMs;
+      if (commonMs !== NO_OFFSET) this.#offsetMs = commonMs;
       else if (mayBegin) this.#offsetMs = owns.length > 0 ? Math.max(...owns) : wallOffsetMs;
       else return;
       this.#isKnown = true;
@@ -332,9 +326,10 @@ export class OwnTime {
       if (this.#isRightBefore(wallOffsetMs, peer, reachedMs)) this.#moveTo(reachedMs);
     }
     const isAhead = wallOffsetMs - this.#offsetMs > slackMs(this.#maxDriftMs);
-    if (isAhead && isMajority) this.#prepareStep(atMs, wallOffsetMs, peers);
-    else this.#stepSinceMs = -1;
-    this.#finishStep(atMs, peers);
+    if (!isAhead || !isMajority) this.#step.notSeen();
+    else if (this.#step.seen(atMs, wallOffsetMs, peers)) this.#moveTo(wallOffsetMs);
+    // It goes to the step that this node has prepared itself, so an error of the measurement does not add up.
+    if (this.#step.isTakenBy(peers, atMs)) this.#moveTo(this.#step.acceptOffsetMs);
   }
 
   /** Whether it may begin without a time that most of the others have: those that have not answered may know one. */
@@ -363,41 +358,9 @@ export class OwnTime {
     return aheadMs > (hangsOnWall ? this.#maxDriftMs : NOISE_MS);
   }
 
-  #prepareStep(atMs: number, wallOffsetMs: number, peers: readonly PeerClock[]): void {
-    if (this.#stepSinceMs < 0 || Math.abs(wallOffsetMs - this.#stepOffsetMs) > slackMs(this.#maxDriftMs)) {
-      this.#stepSinceMs = atMs;
-      this.#stepOffsetMs = wallOffsetMs;
-    }
-    const accepts = peers.filter(
-      ({ acceptOffsetMs, ownOffsetMs }) =>
-        ownOffsetMs >= wallOffsetMs - this.#maxDriftMs ||
-        Math.abs(acceptOffsetMs - wallOffsetMs) <= this.#maxDriftMs,
-    ).length;
-    const areWaiting = accepts > 0 && this.#isMost(1 + accepts);
-    if (atMs - this.#stepSinceMs < STEP_HOLD_MS && !areWaiting) return;
-    this.#acceptOffsetMs = wallOffsetMs;
-    this.#acceptUntilMs = atMs + STEP_LINGER_MS;
-    if (this.#isMost(1 + accepts)) this.#moveTo(wallOffsetMs);
-  }
-
-  /** Takes an accepted step when a peer has taken it, and gives it up when nobody does. */
-  #finishStep(atMs: number, peers: readonly PeerClock[]): void {
-    const stepMs = this.#acceptOffsetMs;
-    if (stepMs === NONE) return;
-    // It goes to the step that this node has prepared itself, so an error of the measurement does not add up.
-    if (peers.some(({ ownOffsetMs }) => Math.abs(ownOffsetMs - stepMs) <= slackMs(this.#maxDriftMs)))
-      this.#moveTo(stepMs);
-    else if (atMs > this.#acceptUntilMs) this.#acceptOffsetMs = NONE;
-  }
-
   #moveTo(offsetMs: number): void {
     this.#offsetMs = Math.max(this.#offsetMs, offsetMs);
-    this.#acceptOffsetMs = NONE;
-    this.#stepSinceMs = -1;
-  }
-
-  #isMost(nodes: number): boolean {
-    return nodes > this.#clusterSize / 2;
+    this.#step.end();
   }
 
   #difference(): string {
