@@ -38,6 +38,8 @@ interface PurgeState {
   readonly watermark: number;
   /** All owners of the slot have been asked for what may have been purged by the watermark: none has it. */
   readonly isGivenUp: boolean;
+  /** Nobody waits for private versions. */
+  readonly arePrivateGivenUp: boolean;
 }
 
 /** How a version in quarantine stands to what memtables and levels hold. */
@@ -147,7 +149,8 @@ export class LostRows {
       return others.source(met) < memtables ? Standing.undurable : Standing.outdone;
     const isTombstone = (flags & RecordFlag.tombstone) !== 0;
     // A private deletion needs no proof where it hides nothing.
-    if (own.from(row) === 0) return isTombstone && met < 0 ? Standing.outdone : Standing.lost;
+    if (own.from(row) === 0)
+      return purge.arePrivateGivenUp || (isTombstone && met < 0) ? Standing.outdone : Standing.lost;
     if ((flags & PURGEABLE) === 0 || timestamp > purge.watermark) return Standing.lost;
     // What it hides here would come back.
     if (met >= 0) return Standing.lost;

@@ -43,6 +43,8 @@ export interface SlotJobSpec {
   readonly quarantine: readonly QuarantinedTable[];
   /** Slots in which what may have been purged is known to be nowhere, by SlotSet. */
   readonly givenUp: Uint8Array;
+  /** Whether private versions that are lost are waited for by nobody. */
+  readonly arePrivateGivenUp: boolean;
   /** Ids of tables whose slot versions are damaged: their entries are read instead. */
   readonly scanned: readonly number[];
   readonly memtables: readonly MemtableView[];
@@ -264,7 +266,8 @@ class SlotJob {
   }
 
   #collectLost(slot: number, watermark: number): number {
-    const purge = { watermark, isGivenUp: this.#givenUp.has(slot) };
+    const { arePrivateGivenUp } = this.#spec;
+    const purge = { watermark, isGivenUp: this.#givenUp.has(slot), arePrivateGivenUp };
     let looked = 0;
     for (const [id, table] of this.#quarantine) {
       if (table?.has(slot) !== true) continue;

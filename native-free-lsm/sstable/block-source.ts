@@ -11,7 +11,7 @@ export interface BlockSource {
   /** What is entered next is the one block that a seek needs. */
   expectSeek(): void;
   /**
-   * Goes to a block, which has been verified then.
+   * Goes to a block, which has been verified then. Also when it fails `ordinal` is the block's.
    * @throws LsmError CORRUPTION with file and offset, UNSUPPORTED_FORMAT, IO_ERROR
    */
   enter(ordinal: number): void;

@@ -66,8 +66,8 @@ export class BlockWindow implements BlockSource {
   }
 
   enter(ordinal: number): void {
-    if (ordinal < this.#first || ordinal >= this.#behind) this.#read(ordinal);
     this.ordinal = ordinal;
+    if (ordinal < this.#first || ordinal >= this.#behind) this.#read(ordinal);
     const index = this.#index;
     const path = this.#path;
     const offset = index.blockOffset(ordinal);

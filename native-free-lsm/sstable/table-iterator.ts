@@ -3,24 +3,29 @@ import type { KeyBound } from '../iterator/key-bound.ts';
 import type { PageBuilder } from '../iterator/page-builder.ts';
 import { BlockCursor } from './block.ts';
 import type { BlockSource } from './block-source.ts';
+import { isDamage } from './damage.ts';
 import type { TableIndex } from './table-index.ts';
 
 /** A cursor over one table. After an error it is at no entry and may seek again. */
 export class TableIterator extends CursorIterator<BlockCursor> {
   readonly #blocks: BlockSource;
   readonly #index: TableIndex;
+  readonly #skipsDamage: boolean;
 
-  /** @param index of the table whose blocks these are */
-  constructor(blocks: BlockSource, index: TableIndex) {
+  /**
+   * @param index of the table whose blocks these are
+   * @param skipsDamage whether blocks that cannot be read are passed over
+   */
+  constructor(blocks: BlockSource, index: TableIndex, skipsDamage = false) {
     super(new BlockCursor());
     this.#blocks = blocks;
     this.#index = index;
+    this.#skipsDamage = skipsDamage;
   }
 
   override seekToFirst(): void {
     this.#blocks.expectWalk();
-    this.#enter(0);
-    this.cursor.seekToFirst();
+    if (this.#enter(0)) this.cursor.seekToFirst();
     this.settle();
   }
 
@@ -29,8 +34,7 @@ export class TableIterator extends CursorIterator<BlockCursor> {
     const ordinal = this.#index.find(key, start, end);
     if (ordinal < 0) return;
     this.#blocks.expectSeek();
-    this.#enter(ordinal);
-    this.cursor.seek(key, start, end);
+    if (this.#enter(ordinal)) this.cursor.seek(key, start, end);
     this.settle();
   }
 
@@ -52,10 +56,9 @@ export class TableIterator extends CursorIterator<BlockCursor> {
   protected override settle(): void {
     const cursor = this.cursor;
     while (!cursor.valid) {
-      if (cursor.fault !== undefined) throw this.#damaged(cursor.fault);
+      if (cursor.fault !== undefined && !this.#skipsDamage) throw this.#damaged(cursor.fault);
       if (this.#blocks.ordinal + 1 === this.#index.blockCount) return;
-      this.#enter(this.#blocks.ordinal + 1);
-      cursor.seekToFirst();
+      if (this.#enter(this.#blocks.ordinal + 1)) cursor.seekToFirst();
     }
   }
 
@@ -64,10 +67,17 @@ export class TableIterator extends CursorIterator<BlockCursor> {
     return this.#blocks.damaged(fault);
   }
 
-  #enter(ordinal: number): void {
+  /** Returns false when the block cannot be read and is passed over. */
+  #enter(ordinal: number): boolean {
     this.cursor.clear();
     const blocks = this.#blocks;
-    blocks.enter(ordinal);
+    try {
+      blocks.enter(ordinal);
+    } catch (error) {
+      if (!this.#skipsDamage || !isDamage(error)) throw error;
+      return false;
+    }
     this.cursor.reset(blocks.bytes, blocks.start, blocks.end);
+    return true;
   }
 }

@@ -112,6 +112,13 @@ export class TableReader {
     return this.walk(new BlockWindow(fs, fd, path, this.#index, readaheadBytes, isReverse), isReverse);
   }
 
+  /** A cursor in key order that passes over blocks that cannot be read: one at a time is read, so that no other suffers. */
+  soundCursor(fs: FileSystem, descriptors: DescriptorCache): TableIterator {
+    const fd = descriptors.get(this.handle);
+    const blocks = new BlockWindow(fs, fd, this.handle.path, this.#index, 0, false);
+    return new TableIterator(blocks, this.#index, true);
+  }
+
   /**
    * A cursor over the whole table. It reads into memory of its own through `fd`, which must stay open.
    * @param readaheadBytes the most that one read may take, unless one block is larger; a seek reads one block, and each

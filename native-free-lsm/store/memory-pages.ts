@@ -133,9 +133,9 @@ class CachedBlocks implements BlockSource {
   expectSeek(): void {}
 
   enter(ordinal: number): void {
+    this.ordinal = ordinal;
     const slot = this.#cache.find(this.#reader.metadata.id, ordinal);
     if (slot === -1) throw NOT_IN_MEMORY;
-    this.ordinal = ordinal;
     this.start = this.#cache.dataStart(slot);
     this.end = this.#cache.dataEnd(slot);
   }

@@ -10,7 +10,7 @@ import type { LsmError } from '../errors.ts';
 import type { ScanPageRequest } from '../threads/protocol/reader-messages.ts';
 
 const FIELDS = ['start', 'end', 'maxBytes', 'maxEntries', 'includeTombstones', 'encoder', 'nowMs'];
-const OPTIONAL_FIELDS = ['reverse', 'keysOnly', 'limit'];
+const OPTIONAL_FIELDS = ['reverse', 'keysOnly', 'limit', 'skipsDamage'];
 
 /** What is wrong with a request for a page, or undefined when nothing is. */
 export function pageFault(request: ScanPageRequest, encoders: number): LsmError | undefined {
@@ -32,6 +32,10 @@ export function pageFault(request: ScanPageRequest, encoders: number): LsmError 
     booleanFault('request.includeTombstones', includeTombstones) ??
     optionalFault(booleanFault, 'request.reverse', request.reverse) ??
     optionalFault(booleanFault, 'request.keysOnly', request.keysOnly) ??
+    optionalFault(booleanFault, 'request.skipsDamage', request.skipsDamage) ??
+    (request.reverse && request.skipsDamage
+      ? invalidArgument('request.skipsDamage is for pages in key order')
+      : undefined) ??
     (request.limit === undefined ? undefined : wholeNumberFault('request.limit', request.limit, 1))
   );
 }

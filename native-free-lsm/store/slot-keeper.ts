@@ -68,6 +68,7 @@ export class SlotKeeper {
   readonly #lost: LostTables;
   /** Slots of which everybody who owns them was asked for what may have been purged. */
   #givenUp = new SlotSet();
+  #arePrivateGivenUp = false;
   #lostAsk: LostAsk | undefined;
   /** How often something has come to be lost since the opening. */
   losses = 0;
@@ -146,6 +147,13 @@ export class SlotKeeper {
     for (const slot of slots) if (unhealed.has(slot) && !this.#givenUp.has(slot)) given.add(slot);
     for (const slot of given.slots()) this.#givenUp.add(slot);
     this.#kept.forget(given.bytes);
+  }
+
+  /** Of the private records that are lost by now, those that are needed were written anew. */
+  giveUpPrivate(): void {
+    if (this.#lost.isEmpty || this.#arePrivateGivenUp) return;
+    this.#arePrivateGivenUp = true;
+    this.checkLost();
   }
 
   /** Something may have been healed: looks at everything that is not. */
@@ -233,6 +241,7 @@ export class SlotKeeper {
     // What was given up was so for what was known to be lost.
     if (this.#lost.update(quarantine.map(({ handle }) => handle))) {
       this.#givenUp = new SlotSet();
+      this.#arePrivateGivenUp = false;
       this.losses++;
     }
     this.#askLost();
@@ -363,6 +372,7 @@ export class SlotKeeper {
       tables: tables.levels.flatMap((readers) => readers.map(({ handle }) => handle)).filter(isReadable),
       quarantine: this.#lost.quarantine,
       givenUp: this.#givenUp.bytes,
+      arePrivateGivenUp: this.#arePrivateGivenUp,
       checked: checked.bytes,
       scanned: [...this.#damaged],
       memtables,

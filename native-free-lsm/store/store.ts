@@ -174,6 +174,14 @@ export class RecordStore extends ReadableStore {
     this.#slots.giveUpPurged(slots);
   }
 
+  /**
+   * Of the records with `from` 0 that are lost by now, whoever owns this engine has written anew those that it needs.
+   * What an older one of the others says, should it show again, does no harm.
+   */
+  giveUpPrivate(): void {
+    this.#slots.giveUpPrivate();
+  }
+
   override snapshot(): StoreSnapshot {
     if (this.#closing !== undefined) throw CLOSED;
     return super.snapshot();

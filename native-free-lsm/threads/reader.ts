@@ -275,19 +275,23 @@ export class ReaderRole {
   }
 
   #iterator(tables: TableSet, request: PointedPageRequest, bound: KeyBound): MergingIterator {
-    const { generation, memtableLimit, reverse } = request;
+    const { generation, memtableLimit, reverse, skipsDamage } = request;
     const sources: RecordIterator[] = [];
     for (let g = generation; g >= tables.oldestGeneration; g--) {
       const memtable = this.#tracker.memtable(arenaOfGeneration(this.#words, g));
       sources.push(memtable.iterator(g === generation ? memtableLimit : memtable.publishedOffset, reverse));
     }
     const open = (reader: TableReader): TableCursor =>
-      reader.cursor(this.#fs, this.#descriptors, READAHEAD_BYTES, bound, reverse);
-    for (const [level, readers] of tables.levels.entries()) {
+      skipsDamage
+        ? reader.soundCursor(this.#fs, this.#descriptors)
+        : reader.cursor(this.#fs, this.#descriptors, READAHEAD_BYTES, bound, reverse);
+    for (const [level, all] of tables.levels.entries()) {
+      const readers = skipsDamage ? all.filter(isReadable) : all;
       if (level === 0) for (const reader of readers) sources.push(open(reader));
       else if (readers.length > 0) sources.push(new LevelIterator(readers, open, reverse));
     }
     for (const reader of tables.quarantine) {
+      if (skipsDamage && !isReadable(reader)) continue;
       // The table matters only when the scan can reach its keys. The merge compares versions.
       const { smallestKey, largestKey } = reader.metadata;
       const first = reverse ? largestKey : smallestKey;
@@ -296,4 +300,8 @@ export class ReaderRole {
     }
     return new MergingIterator(sources, reverse);
   }
+}
+
+function isReadable({ handle }: TableReader): boolean {
+  return handle.fault === null;
 }

@@ -18,8 +18,8 @@ import {
   WriteStatus,
 } from '../../native-free-lsm/index.ts';
 import { QuorateError } from '../errors.ts';
-import type { StorageEngine } from './storage-engine.ts';
-import { storageError } from './storage-fault.ts';
+import type { RangePage, StorageEngine } from './storage-engine.ts';
+import { isUnreadable, storageError } from './storage-fault.ts';
 
 const OWN_BYTE = 0xff;
 /** Behind the last key that a client can have, and before the node's own. */
@@ -79,21 +79,26 @@ export class OwnRecords {
     return this.#write(part, name, NOTHING, true);
   }
 
-  /** Those whose names begin with the prefix, in the order of their names, as they are when their page is read. */
+  /**
+   * Those whose names begin with the prefix, in the order of their names, as they are when their page is read. What the
+   * disk cannot read is left out, and an older record, or a deleted one, may come in its place: whoever must not take that
+   * for the newest asks for it by its name.
+   * @param onUnreadable hears why something is left out
+   */
   async *scan(
     part: OwnPart,
     prefix: Uint8Array = NOTHING,
     signal?: AbortSignal,
+    onUnreadable?: (error: QuorateError) => void,
   ): AsyncGenerator<OwnRecord, void, void> {
     const first = keyOf(part, prefix);
+    const end = keyBehind(first);
     let start: Uint8Array | null = first;
-    const limits = { maxBytes: PAGE_BYTES, maxEntries: PAGE_ENTRIES };
     while (start !== null) {
       signal?.throwIfAborted();
-      const request = { start, end: keyBehind(first), ...limits, includeTombstones: false };
       const found: OwnRecord[] = [];
       try {
-        using page = await this.#engine.rangePage({ ...request, encoder: 0, nowMs: 0 });
+        using page = await this.#page(start, end, onUnreadable);
         const { bytes } = page;
         while (page.next()) {
           found.push({
@@ -109,6 +114,23 @@ export class OwnRecords {
         signal?.throwIfAborted();
         yield record;
       }
+    }
+  }
+
+  async #page(
+    start: Uint8Array,
+    end: Uint8Array | null,
+    onUnreadable: ((error: QuorateError) => void) | undefined,
+  ): Promise<RangePage> {
+    const limits = { maxBytes: PAGE_BYTES, maxEntries: PAGE_ENTRIES };
+    const request = { start, end, ...limits, includeTombstones: false, encoder: 0, nowMs: 0 };
+    try {
+      return await this.#engine.rangePage(request);
+    } catch (error) {
+      const fault = storageError(error);
+      if (!isUnreadable(fault)) throw error;
+      onUnreadable?.(fault);
+      return this.#engine.rangePage({ ...request, skipsDamage: true });
     }
   }
 

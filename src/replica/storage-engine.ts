@@ -67,6 +67,11 @@ export interface StorageEngine {
    * of them had, was purged.
    */
   giveUpPurged?(slots: Uint16Array): void;
+  /**
+   * Of the node's own records that the disk has lost by now, those that the node needs were written anew. Should an older
+   * one of the others show again, it does no harm.
+   */
+  giveUpPrivate?(): void;
   /** Watermarks were raised: what may go by them is purged when nothing else is to be done. */
   purge(): void;
   /** The largest timestamp of any record in the store; 0 when there is none. */

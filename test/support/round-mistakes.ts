@@ -56,7 +56,7 @@ export const PLANTED_MISTAKES: readonly PlantedMistake[] = [
   {
     name: 'promises are forgotten when a process ends',
     scenario: BARRED,
-    plant: () => replaced(PromiseKeeper.prototype, 'load', () => Promise.resolve()),
+    plant: () => replaced(PromiseKeeper.prototype, 'load', () => Promise.resolve(0)),
   },
   {
     name: 'an owner that was started again since the close settles',

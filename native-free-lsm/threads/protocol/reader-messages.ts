@@ -34,7 +34,7 @@ const READ_HEADER_BYTES = 12;
 const CONTINUED_READ_HEADER_BYTES = 28;
 const NO_CACHE_PLACE = 0xffff_ffff;
 const PAGE_HEADER_BYTES = 40;
-const PageFlag = { hasEnd: 1, includeTombstones: 2, reverse: 4, keysOnly: 8 } as const;
+const PageFlag = { hasEnd: 1, includeTombstones: 2, reverse: 4, keysOnly: 8, skipsDamage: 16 } as const;
 const NO_LIMIT = 0xffff_ffff;
 export const WAKE_BYTES = 1;
 
@@ -152,6 +152,11 @@ export interface PageRequest {
   readonly encoder: number;
   /** With an encoder: entries that have expired by this time, in ms since the Unix epoch, are left out. */
   readonly nowMs: number;
+  /**
+   * Whether what cannot be read is left out; left out: the page fails. An older record of a key may show in place of one
+   * that cannot be read, so this is for callers alone to whom that does no harm. Only from `start` on.
+   */
+  readonly skipsDamage?: boolean;
 }
 
 /** A page in either order. */
@@ -181,6 +186,7 @@ export class PointedPageRequest {
   nowMs = 0;
   reverse = false;
   keysOnly = false;
+  skipsDamage = false;
   limit = NO_LIMIT;
 }
 
@@ -201,7 +207,8 @@ export function encodePageRequest(
     (end === null ? 0 : PageFlag.hasEnd) |
     (includeTombstones ? PageFlag.includeTombstones : 0) |
     (request.reverse ? PageFlag.reverse : 0) |
-    (request.keysOnly ? PageFlag.keysOnly : 0);
+    (request.keysOnly ? PageFlag.keysOnly : 0) |
+    (request.skipsDamage ? PageFlag.skipsDamage : 0);
   target[at + 2] = start.length;
   target[at + 3] = start.length >>> 8;
   writeUint32(target, at + 4, point.superVersionId);
@@ -230,6 +237,7 @@ export function decodePageRequest(source: Uint8Array, at: number, into: PointedP
   into.includeTombstones = (flags & PageFlag.includeTombstones) !== 0;
   into.reverse = (flags & PageFlag.reverse) !== 0;
   into.keysOnly = (flags & PageFlag.keysOnly) !== 0;
+  into.skipsDamage = (flags & PageFlag.skipsDamage) !== 0;
   into.encoder = source[at + 30] | (source[at + 31] << 8);
   into.nowMs = readUint53(source, at + 32);
   into.startStart = at + PAGE_HEADER_BYTES;

@@ -14,9 +14,11 @@ import type { OwnRecords } from '../own-records.ts';
 import type { Replica } from '../replica.ts';
 import type { SlotOwners } from '../slot-owners.ts';
 import type { StorageEngine } from '../storage-engine.ts';
+import { GROUP_SLOTS } from './digest-tree.ts';
 import { encodePart, encodeRequest, RoundMessage, type RoundRequest } from './messages.ts';
 import { OpenSlots } from './open-slots.ts';
 import { PromiseKeeper } from './promise-keeper.ts';
+import { PromiseRestoring } from './promise-restoring.ts';
 import { PurgeRest } from './purge-rest.ts';
 import { Repairs } from './repairs.ts';
 import { RoundLeader, type RoundPace } from './round-leader.ts';
@@ -63,7 +65,7 @@ interface AntiEntropyOptions {
   readonly engine: StorageEngine;
   readonly fingerprintSeed: HashSeed;
   readonly replica: () => Pick<Replica, 'writeOfRound' | 'whenWritten'>;
-  readonly records: Pick<OwnRecords, 'put' | 'scan'>;
+  readonly records: Pick<OwnRecords, 'get' | 'put'>;
   /** For each slot what is settled, for the engine's threads to read. */
   readonly watermarks: SharedArrayBuffer;
   /** What must be as it was, for what was settled before to count. */
@@ -90,6 +92,7 @@ export class AntiEntropy {
   readonly #options: AntiEntropyOptions;
   readonly #promises: SlotPromises;
   readonly #keeper: PromiseKeeper;
+  readonly #restoring: PromiseRestoring;
   readonly #ownerOptions: RoundOwnerOptions;
   readonly #owner: RoundOwner;
   readonly #link: RoundLink;
@@ -122,6 +125,15 @@ export class AntiEntropy {
       link: options.link,
       answer: (request, timeoutMs) => this.#answer(request, timeoutMs),
     });
+    this.#restoring = new PromiseRestoring({
+      keeper: this.#keeper,
+      engine: options.engine,
+      // Own time does not go back by more than two drifts: that of this process, and that of the nodes it was measured by.
+      latestPromise: () => this.#timestampBefore(0, -2),
+      clock,
+      log,
+      signal: this.#stop.signal,
+    });
     this.#purge = new PurgeRest(clock, () => options.engine.purge());
     this.#ownerOptions = this.#makeOwnerOptions();
     this.#owner = new RoundOwner(this.#ownerOptions);
@@ -138,11 +150,11 @@ export class AntiEntropy {
 
   /**
    * Reads what this node has promised. Before this it takes no writes.
-   * @throws QuorateError STORAGE
+   * @throws QuorateError
    */
   async load(): Promise<void> {
     const { isWhole } = this.#options.wholeness;
-    await this.#keeper.load(isWhole);
+    await this.#restoring.load(isWhole);
     this.#isUnsettled = !isWhole;
   }
 
@@ -216,6 +228,7 @@ export class AntiEntropy {
       keysBuried: changes.keysBuried,
       writesRefused: this.writes.refused,
       closesBroken: this.#promises.brokenCloses,
+      promisesLost: this.#restoring.groupsLost * GROUP_SLOTS,
       repair: this.#repairs.latest,
     };
   }
@@ -312,7 +325,7 @@ export class AntiEntropy {
       let obstacle: string | null;
       try {
         if (this.#options.isCopying()) throw new QuorateError('DRAINING', COPYING);
-        await this.#unsettleIfNotWhole();
+        await this.#prepare();
         const leader = this.#leaderOf(next);
         const result = await leader.run();
         this.#tally.note(next, result, this.#options.clock.monotonicMs());
@@ -352,8 +365,9 @@ export class AntiEntropy {
     return new RoundLeader(options, first, last, this.#stop.signal);
   }
 
-  /** Also when it was found missing after the start. */
-  async #unsettleIfNotWhole(): Promise<void> {
+  /** What was found missing or damaged after the start is heeded, too. */
+  async #prepare(): Promise<void> {
+    await this.#restoring.look();
     if (this.#options.wholeness.isWhole) this.#isUnsettled = false;
     else if (!this.#isUnsettled) {
       await this.#keeper.unsettle();
@@ -367,7 +381,7 @@ export class AntiEntropy {
       return encodePart(this.#repairs.beginPart(request.first, request.last));
     if (request.kind === RoundMessage.progress) return encodePart(this.#repairs.progressOf(request.repair));
     if (this.#options.isCopying()) throw new QuorateError('DRAINING', COPYING);
-    await this.#unsettleIfNotWhole();
+    await this.#prepare();
     return this.#owner.serve(request, timeoutMs, this.#stop.signal);
   }
 }

@@ -8,6 +8,9 @@
  * - *settled* at W: all owners are barred at W, and each had every version up to W that it must have. From now on what
  *   is up to W and hides nothing may be purged. The engine reads these timestamps: they are its watermarks.
  *
+ * A slot of which nobody knows any more what was promised is *held*: no write of it is taken until it is barred later than
+ * any promise can have been.
+ *
  * A settled slot is barred at the same timestamp or a later one. A close is forgotten when the process ends, so that a
  * node that was started again since settles nothing of the round. Pure.
  */
@@ -21,6 +24,9 @@ export const Judgement = {
   settled: 2,
 } as const;
 export type Judgement = (typeof Judgement)[keyof typeof Judgement];
+
+/** In place of the timestamp of a barrier: nobody knows it, and no write is taken. */
+const HELD = Number.POSITIVE_INFINITY;
 
 export class SlotPromises {
   /** No write above it has to be judged: the latest timestamp of any promise. */
@@ -90,6 +96,21 @@ export class SlotPromises {
     if (timestamp <= this.#barred[slot]) return;
     this.#barred[slot] = timestamp;
     this.#raise(timestamp);
+  }
+
+  /** What was promised of the slot cannot be read. */
+  hold(slot: number): void {
+    this.#barred[slot] = HELD;
+    this.#raise(HELD);
+  }
+
+  /** No promise of the slots that are held was later than this; the caller makes that durable. */
+  barHeld(timestamp: number): void {
+    this.highest = 0;
+    for (let slot = 0; slot < this.#barred.length; slot++) {
+      if (this.#barred[slot] === HELD) this.#barred[slot] = timestamp;
+      this.#raise(Math.max(this.#barred[slot], this.#closed[slot]));
+    }
   }
 
   /** The caller has made it durable. */

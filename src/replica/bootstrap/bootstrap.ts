@@ -21,6 +21,7 @@ import { BulkCopy, type BulkPace } from './bulk-copy.ts';
 import type { BulkPeers } from './bulk-peers.ts';
 import type { BulkWriter } from './bulk-writer.ts';
 import { decodeFilled, encodeFilled } from './filled-codec.ts';
+import { keptProgress } from './kept-progress.ts';
 
 const FILLED_NAME = Buffer.from('filled');
 const POLL_MS = 50;
@@ -256,8 +257,19 @@ export class Bootstrap {
     wholeness.allFilled();
     this.#enter('idle');
     await this.#keeping;
-    await records.delete(OwnPart.bootstrap, FILLED_NAME);
-    await copy.forget(signal);
+    await this.#forget(copy, signal);
+  }
+
+  /** What was kept means nothing for another lack: where the disk does not let it go, it stays. */
+  async #forget(copy: BulkCopy, signal: AbortSignal): Promise<void> {
+    const { log, records } = this.#options;
+    try {
+      await records.delete(OwnPart.bootstrap, FILLED_NAME);
+      await copy.forget(signal);
+    } catch (error) {
+      if (!signal.aborted)
+        log.warn(`How far the refilling had come could not be deleted: ${errorMessage(error)}`);
+    }
   }
 
   /** Rounds come by themselves, but not soon: they are asked for, and again when nothing has come of it. */
@@ -277,8 +289,8 @@ export class Bootstrap {
   }
 
   async #load(lack: number, signal: AbortSignal): Promise<void> {
-    const { incarnation, records, wholeness } = this.#options;
-    const kept = await records.get(OwnPart.bootstrap, FILLED_NAME);
+    const { incarnation, log, records, wholeness } = this.#options;
+    const kept = await keptProgress(records, FILLED_NAME, log);
     signal.throwIfAborted();
     const bits = kept && decodeFilled(kept, lack, incarnation);
     if (bits === null) return;

@@ -28,6 +28,7 @@ import {
 } from './bulk-plan.ts';
 import { type Span, SpanBuilder } from './bulk-span.ts';
 import type { BulkWriter } from './bulk-writer.ts';
+import { keptProgress } from './kept-progress.ts';
 
 const PAGE_BYTES = 512 * 1024;
 /** A source that is away for so long is done without. */
@@ -151,11 +152,14 @@ export class BulkCopy {
   }
 
   async #load(lack: number, signal: AbortSignal): Promise<BulkPlan | null> {
-    const { incarnation, records } = this.#options;
+    const { incarnation, log, peers, records } = this.#options;
     const shares = new Map<string, Uint8Array>();
-    for await (const { name, value } of records.scan(OwnPart.bootstrap, Buffer.from(SHARE_PREFIX), signal))
-      shares.set(Buffer.from(name).toString('utf8', SHARE_PREFIX.length), value);
-    return decodePlan(await records.get(OwnPart.bootstrap, PLAN_NAME), shares, lack, incarnation);
+    for (const id of peers.ids) {
+      const share = await keptProgress(records, shareName(id), log);
+      signal.throwIfAborted();
+      if (share !== null) shares.set(id, share);
+    }
+    return decodePlan(await keptProgress(records, PLAN_NAME, log), shares, lack, incarnation);
   }
 
   /** The shares first: for a moment they may be those of other sources, but never further than these have come. */
@@ -165,8 +169,7 @@ export class BulkCopy {
   }
 
   #keepShare(plan: BulkPlan, share: BulkShare): Promise<void> {
-    const name = Buffer.from(SHARE_PREFIX + share.source);
-    return this.#options.records.put(OwnPart.bootstrap, name, encodeShare(plan, share));
+    return this.#options.records.put(OwnPart.bootstrap, shareName(share.source), encodeShare(plan, share));
   }
 
   /**
@@ -338,6 +341,10 @@ export class BulkCopy {
 }
 
 const NO_KEY = new Uint8Array(0);
+
+function shareName(source: string): Uint8Array {
+  return Buffer.from(SHARE_PREFIX + source);
+}
 
 /** Undefined: all of them have sent everything. */
 function furthestBehind(streams: readonly BulkStream[]): BulkStream | undefined {

@@ -73,7 +73,8 @@ export class HintLog {
   /** Finds what an earlier start has left. */
   async load(): Promise<void> {
     const { records } = this.#options;
-    for await (const { name, value } of records.scan(OwnPart.hints)) {
+    const onUnreadable = (error: Error): void => this.#tellFault(error);
+    for await (const { name, value } of records.scan(OwnPart.hints, undefined, undefined, onUnreadable)) {
       const keptMs = Buffer.compare(name, HINT_TIME_NAME) === 0 ? decodeHintTime(value) : null;
       if (keptMs !== null) {
         this.#time.resume(keptMs);
@@ -83,7 +84,8 @@ export class HintLog {
       const page = decodeHintPage(value);
       if (parsed === null || page === null) {
         this.lost++;
-        await records.delete(OwnPart.hints, name);
+        // Where the disk takes nothing now, the next start finds it again.
+        await records.delete(OwnPart.hints, name).catch((error: unknown) => this.#tellFault(error));
         continue;
       }
       const { keys, createdMs } = page;
@@ -142,12 +144,14 @@ export class HintLog {
     } catch (error) {
       if (!isUnreadable(error)) throw error;
       // It would keep back all behind it, and its table from being healed.
-      this.lost += page.count;
-      queue.releaseAll(page);
       this.#tellFault(error);
     }
     const keys = value === null ? null : (decodeHintPage(value)?.keys ?? null);
     if (keys !== null) queue.release(page, keys);
+    else if (queue.holds(page)) {
+      this.lost += page.count;
+      queue.releaseAll(page);
+    }
     return keys;
   }
 

@@ -49,13 +49,17 @@ class DamagedCluster {
     return outcome === Outcome.ok && value !== null ? Buffer.from(value).toString() : null;
   }
 
-  /** The block with the newest version of a key on the damaged node's disk. */
-  blockOf(key: string): BlockOfTable {
+  /** All data blocks on the damaged node's disk. */
+  get blocks(): BlockOfTable[] {
     const disk = this.simulation.disks[DAMAGED];
     const folder = `${folderOf(DAMAGED)}/engine`;
     const tables = disk.listSync(folder).filter((name) => name.endsWith('.sst'));
-    const blocks = tables.sort().flatMap((name) => blocksOfTable(disk, `${folder}/${name}`));
-    const block = blocks.findLast(({ keys }) => keys.includes(key));
+    return tables.sort().flatMap((name) => blocksOfTable(disk, `${folder}/${name}`));
+  }
+
+  /** The block with the newest version of a key on the damaged node's disk. */
+  blockOf(key: string): BlockOfTable {
+    const block = this.blocks.findLast(({ keys }) => keys.includes(key));
     assert.ok(block !== undefined, `${key} is in a table`);
     return block;
   }
@@ -147,5 +151,29 @@ test('what only the damaged disk had stays lost until something newer is written
   assert.deepEqual(await cluster.repair(block.keys), []);
   await cluster.checkAll();
   await cluster.until('healed', () => cluster.status.tablesHealed === 1);
+  await cluster.simulation.stop();
+});
+
+test('a node starts though the disk has lost all of its own records in tables, and a round gives its promises anew', async () => {
+  const cluster = await DamagedCluster.start();
+  const settled = [keyOf(3), keyOf(4)];
+  assert.deepEqual(await cluster.repair(settled), []);
+  for (let i = 0; i < KEYS; i++) await cluster.put(0, keyOf(i), 'third', 3);
+  await cluster.simulation.stopNode(DAMAGED);
+  const own = cluster.blocks.filter(({ keys }) => keys.some((key) => key.startsWith('\xff')));
+  assert.ok(own.length > 0);
+  for (const block of own) cluster.damage(block);
+  await cluster.simulation.restart(DAMAGED);
+  const { promisesLost } = cluster.simulation.statusOf(DAMAGED, 'antiEntropy');
+  assert.ok((promisesLost as number) > 0);
+  // It refuses what an earlier promise might have been about, for two drifts.
+  await cluster.put(DAMAGED, keyOf(3), 'fourth', 2);
+  await cluster.simulation.pass(1_100);
+  await cluster.put(DAMAGED, keyOf(3), 'fifth', 3);
+  const lost = own.flatMap(({ keys }) => keys).filter((key) => !key.startsWith('\xff'));
+  await cluster.until('settled', () => cluster.simulation.statusOf(0, 'antiEntropy').state !== 'running');
+  assert.deepEqual(await cluster.repair([...settled, ...lost]), []);
+  await cluster.checkAll();
+  await cluster.until('healed', () => cluster.simulation.conditionsOf(DAMAGED).length === 0);
   await cluster.simulation.stop();
 });
