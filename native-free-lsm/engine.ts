@@ -1,17 +1,21 @@
-import { arrayFault, bytesFault, describe, elementsFault, invalidArgument, keyFault } from './arguments.ts';
-import type { LsmError } from './errors.ts';
+import { bytesFault, keyFault } from './arguments.ts';
 import { encodeRecord } from './format/record.ts';
 import type { EngineOptions } from './options.ts';
 import { PendingCalls } from './pending-calls.ts';
 import { ReadableEngine } from './readable-engine.ts';
 import type { Environment } from './store/environment.ts';
+import type { KeyedRecord } from './store/sinks.ts';
 import type { EngineStats } from './store/stats.ts';
 import { RecordStore } from './store/store.ts';
 import { VersionSource } from './version-source.ts';
-
-export type BatchOperation =
-  | { readonly type: 'put'; readonly key: Uint8Array; readonly value: Uint8Array }
-  | { readonly type: 'delete'; readonly key: Uint8Array };
+import {
+  type BatchOperation,
+  operationsFault,
+  type PutOptions,
+  putOptionsFault,
+  type WriteOptions,
+  writeOptionsFault,
+} from './write-requests.ts';
 
 /**
  * An ordered key-value store in one directory: `put`, `get` and others over a RecordStore, which has the calls without
@@ -27,7 +31,7 @@ export class Engine extends ReadableEngine {
   readonly #writes = new PendingCalls(() => undefined);
 
   private constructor(store: RecordStore, versions: VersionSource) {
-    super(store, () => versions.nowMs());
+    super(store, store.expiryNowMs);
     this.store = store;
     this.#versions = versions;
   }
@@ -42,31 +46,34 @@ export class Engine extends ReadableEngine {
     return new Engine(store, new VersionSource(store.newestTimestamp, environment.clock));
   }
 
-  /** Resolves once the value is as durable as the options say. */
-  put(key: Uint8Array, value: Uint8Array): Promise<void> {
-    const fault = keyFault('key', key) ?? bytesFault('value', value);
+  /**
+   * Resolves once the value is as durable as `durability` says, or, with `sync`, on the disk. A value with a `ttlMs` is
+   * absent from the moment that the clock of this engine shows its end.
+   */
+  put(key: Uint8Array, value: Uint8Array, options?: PutOptions): Promise<void> {
+    const fault =
+      keyFault('key', key) ??
+      bytesFault('value', value) ??
+      (options === undefined ? undefined : putOptionsFault(options));
     if (fault !== undefined) return Promise.reject(fault);
-    return this.#write(key, encodeRecord(this.#fields(false), value));
+    const record = encodeRecord(this.#fields(false, this.#expiryOf(options?.ttlMs)), value);
+    return this.#write(key, record, options?.sync);
   }
 
-  delete(key: Uint8Array): Promise<void> {
-    return this.#write(key, encodeRecord(this.#fields(true), NO_VALUE));
+  delete(key: Uint8Array, options?: WriteOptions): Promise<void> {
+    const fault = options === undefined ? undefined : writeOptionsFault(options);
+    if (fault !== undefined) return Promise.reject(fault);
+    return this.#write(key, encodeRecord(this.#fields(true, 0), NO_VALUE), options?.sync);
   }
 
   /** All operations or none, visible together; a later operation on a key wins over an earlier one. */
-  write(operations: readonly BatchOperation[]): Promise<void> {
+  write(operations: readonly BatchOperation[], options?: WriteOptions): Promise<void> {
     const fault =
-      arrayFault('operations', operations) ?? elementsFault('operations', operations, operationFault);
+      operationsFault(operations) ?? (options === undefined ? undefined : writeOptionsFault(options));
     if (fault !== undefined) return Promise.reject(fault);
-    const puts = operations.map((operation) => ({
-      key: operation.key,
-      record: encodeRecord(
-        this.#fields(operation.type === 'delete'),
-        operation.type === 'put' ? operation.value : NO_VALUE,
-      ),
-    }));
+    const puts = operations.map((operation) => this.#putOf(operation));
     const token = this.#writes.begin();
-    this.store.writeBatch(puts, this.#writes, token);
+    this.store.writeBatch(puts, this.#writes, token, options?.sync);
     return this.#writes.result(token) as Promise<void>;
   }
 
@@ -102,25 +109,29 @@ export class Engine extends ReadableEngine {
     await this.close();
   }
 
-  #fields(tombstone: boolean) {
-    return { timestamp: this.#versions.next(), writer: 0, tombstone, from: 0, expiryMs: 0 };
+  #putOf(operation: BatchOperation): KeyedRecord {
+    const { key } = operation;
+    if (operation.type === 'delete') return { key, record: encodeRecord(this.#fields(true, 0), NO_VALUE) };
+    const fields = this.#fields(false, this.#expiryOf(operation.ttlMs));
+    return { key, record: encodeRecord(fields, operation.value) };
   }
 
-  #write(key: Uint8Array, record: Uint8Array): Promise<void> {
+  #fields(tombstone: boolean, expiryMs: number) {
+    return { timestamp: this.#versions.next(), writer: 0, tombstone, from: 1, expiryMs };
+  }
+
+  /** When the life of a value ends; 0: never. */
+  #expiryOf(ttlMs: number | undefined): number {
+    // Rounded up: a value lives at least as long as it was told to.
+    return ttlMs === undefined ? 0 : Math.ceil(this.store.expiryNowMs()) + ttlMs;
+  }
+
+  #write(key: Uint8Array, record: Uint8Array, sync: boolean | undefined): Promise<void> {
     const token = this.#writes.begin();
-    this.store.write(key, record, this.#writes, token);
+    this.store.write(key, record, this.#writes, token, undefined, sync);
     // A write reads no record, so its result is undefined.
     return this.#writes.result(token) as Promise<void>;
   }
 }
 
 const NO_VALUE = new Uint8Array(0);
-
-function operationFault(name: string, operation: unknown): LsmError | undefined {
-  if (typeof operation !== 'object' || operation === null)
-    return invalidArgument(`${name} must be an object with a type and a key, not ${describe(operation)}`);
-  const { type, key, value } = operation as Partial<Record<'type' | 'key' | 'value', unknown>>;
-  if (type !== 'put' && type !== 'delete')
-    return invalidArgument(`${name}.type must be 'put' or 'delete', not ${describe(type)}`);
-  return keyFault(`${name}.key`, key) ?? (type === 'put' ? bytesFault(`${name}.value`, value) : undefined);
-}

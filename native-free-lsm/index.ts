@@ -7,7 +7,7 @@ import type { RepairOptions, RepairPlan } from './offline/repair.ts';
 
 export { CallTable, MAX_TAG } from './call-table.ts';
 export { drawHashSeed, type EngineClock } from './clock.ts';
-export { type BatchOperation, Engine } from './engine.ts';
+export { Engine } from './engine.ts';
 export { LsmError, type LsmErrorCode } from './errors.ts';
 export { compareBytes, copyBytes } from './format/bytes.ts';
 export { Fingerprinter } from './format/fingerprint.ts';
@@ -61,6 +61,7 @@ export type {
 } from './threads/engine-threads.ts';
 export type { Executor, ExecutorContext, ExecutorFactory, RoleHandle } from './threads/executor.ts';
 export type { PageRequest, ScanPageRequest } from './threads/protocol/reader-messages.ts';
+export type { BatchOperation, PutOptions, WriteOptions } from './write-requests.ts';
 
 export const open = Engine.open;
 

@@ -20,8 +20,4 @@ export class VersionSource {
     this.#last = timestamp > this.#last && timestamp <= MAX_TIMESTAMP ? timestamp : this.#last + 1;
     return this.#last;
   }
-
-  nowMs(): number {
-    return this.#clock.nowMs();
-  }
 }

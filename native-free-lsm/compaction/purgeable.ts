@@ -22,3 +22,16 @@ export function isWorthPurging(
   }
   return due > 0 && (due / slots.length) * purgeable >= (rows - privateRows) * WORTH_A_REWRITE;
 }
+
+/**
+ * From when on so many values of a table have expired that it is worth to rewrite it, in ms since the Unix epoch;
+ * Infinity: never. An estimate like the one above, for an engine that drops what has expired without a watermark.
+ */
+export function worthDroppingFromMs({ privateRows, purgeable, rows, samples }: SlotSectionHead): number {
+  const { expiries } = samples;
+  // Deletions, which have 0 here, are brought down by the sizes of levels.
+  const mortal = expiries.filter((expiryMs) => expiryMs > 0).sort((a, b) => a - b);
+  const recordsOfSample = purgeable / expiries.length;
+  const needed = Math.ceil(((rows - privateRows) * WORTH_A_REWRITE) / recordsOfSample);
+  return mortal[Math.max(needed, 1) - 1] ?? Number.POSITIVE_INFINITY;
+}

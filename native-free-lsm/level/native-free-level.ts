@@ -6,11 +6,12 @@ import {
   type AbstractOpenOptions,
   type Transcoder,
 } from 'abstract-level';
-import { type BatchOperation, Engine } from '../engine.ts';
+import { Engine } from '../engine.ts';
 import type { EngineOptions } from '../options.ts';
 import type { Snapshot } from '../readable-engine.ts';
 import type { Environment } from '../store/environment.ts';
 import { CURRENT_FILE_NAME } from '../version/file-names.ts';
+import type { BatchOperation, PutOptions } from '../write-requests.ts';
 import { existsError, invalidKeyError, levelError, missingError, notOpenError } from './level-error.ts';
 import { boundsOf, LevelScan, type LevelScanOptions } from './level-scan.ts';
 import { LevelSnapshot } from './level-snapshot.ts';
@@ -53,6 +54,25 @@ interface LevelOperation {
   readonly type: 'put' | 'del';
   readonly key: Buffer;
   readonly value: Buffer;
+  readonly ttl?: number;
+}
+
+/** Options of a write that are this database's own, or classic-level's. */
+interface LevelWriteOptions {
+  /** Whether to wait until it is on the disk, whatever the engine's `durability`. */
+  readonly sync?: boolean;
+  /** How long what is put lives, in ms; 0: for ever. Of an operation in a batch, or of all of them. */
+  readonly ttl?: number;
+}
+
+declare module 'abstract-level' {
+  // The names of the parameters must be those of the declarations that this adds to.
+  interface AbstractPutOptions<K, V> extends LevelWriteOptions {}
+  interface AbstractDelOptions<K> extends Pick<LevelWriteOptions, 'sync'> {}
+  interface AbstractBatchOptions<K, V> extends LevelWriteOptions {}
+  interface AbstractBatchPutOperation<TDatabase, K, V> extends Pick<LevelWriteOptions, 'ttl'> {}
+  interface AbstractChainedBatchPutOptions<TDatabase, K, V> extends Pick<LevelWriteOptions, 'ttl'> {}
+  interface AbstractChainedBatchWriteOptions extends LevelWriteOptions {}
 }
 
 /**
@@ -150,20 +170,23 @@ export class NativeFreeLevel<K = string, V = string> extends AbstractLevel<Buffe
     return (await this._getMany(keys, options)).map((value) => value !== undefined);
   }
 
-  async _put(key: Buffer, value: Buffer): Promise<void> {
-    return this.#called(() => this.engine.put(key, value));
+  async _put(key: Buffer, value: Buffer, { sync = false, ttl }: LevelWriteOptions): Promise<void> {
+    return this.#called(() => this.engine.put(key, value, { ...livesFor(ttl), sync }));
   }
 
-  async _del(key: Buffer): Promise<void> {
-    return this.#called(() => this.engine.delete(key));
+  async _del(key: Buffer, { sync = false }: LevelWriteOptions): Promise<void> {
+    return this.#called(() => this.engine.delete(key, { sync }));
   }
 
-  async _batch(operations: readonly LevelOperation[]): Promise<void> {
+  async _batch(
+    operations: readonly LevelOperation[],
+    { sync = false, ttl: common }: LevelWriteOptions,
+  ): Promise<void> {
     const writes = operations.map(
-      ({ type, key, value }): BatchOperation =>
-        type === 'put' ? { type, key, value } : { type: 'delete', key },
+      ({ type, key, value, ttl = common }): BatchOperation =>
+        type === 'put' ? { type, key, value, ...livesFor(ttl) } : { type: 'delete', key },
     );
-    return this.#called(() => this.engine.write(writes));
+    return this.#called(() => this.engine.write(writes, { sync }));
   }
 
   /** Deletes what the range held when it was called, some at a time. */
@@ -212,6 +235,11 @@ export class NativeFreeLevel<K = string, V = string> extends AbstractLevel<Buffe
       throw levelError(error);
     }
   }
+}
+
+/** 0 counts as none, as with level-ttl. */
+function livesFor(ttl: number | undefined): Pick<PutOptions, 'ttlMs'> | undefined {
+  return ttl === undefined || ttl === 0 ? undefined : { ttlMs: ttl };
 }
 
 function heldBy({ snapshot }: ReadOptions): Snapshot | undefined {

@@ -9,7 +9,8 @@
  *   stop                       main             pool threads           1: finish what is queued and return
  *   slowdownMicros             main             writer thread          pause after each batch
  *   sealRequests               main             writer thread          counts requests to seal the active memtable if it holds anything
- *   syncRequests               main             writer thread          counts requests to sync the log whatever the durability
+ *   syncRequests               main             writer thread          counts writes to be synced whatever the durability
+ *   syncFrames                 main             writer thread          frames pushed up to the last such write, with it
  *   cancelBackground           main             background threads     1: give up the running job
  *   notedGeneration            main             writer thread          first log of this run, once the manifest names it
  *   writerSuperVersionEpoch    writer thread    main                   superVersionEpoch up to which the writer has followed
@@ -37,6 +38,7 @@ export const ControlWord = {
   writerSuperVersionEpoch: 9,
   notedGeneration: 10,
   syncRequests: 11,
+  syncFrames: 12,
   generationArena: 16,
   tableReads: 32,
   tableReadKib: 64,

@@ -275,6 +275,11 @@ export class RingConsumer {
     return true;
   }
 
+  /** How many frames there are up to the end of the current run, counted as `framesPushed` is; u32, wrapping. */
+  get framesTaken(): number {
+    return (this.#completed + this.runFrames) >>> 0;
+  }
+
   /** Ends the current run before its frame at `end`, which is the `frames`-th, counted from 0. */
   cutRun(end: number, frames: number): void {
     this.#runEndPosition = (this.#runEndPosition - (this.runEnd - end)) | 0;

@@ -5,8 +5,9 @@ import {
   pickPurge,
   pickRewrite,
 } from '../compaction/picker.ts';
-import { isWorthPurging } from '../compaction/purgeable.ts';
+import { isWorthPurging, worthDroppingFromMs } from '../compaction/purgeable.ts';
 import type { EngineOptions } from '../options.ts';
+import type { SlotSectionHead } from '../sstable/slot-section-format.ts';
 import type { TableMetadata } from '../sstable/table-metadata.ts';
 import type { CompactionRetry } from './compaction-retry.ts';
 import type { DamagedTables } from './damaged-tables.ts';
@@ -22,7 +23,7 @@ interface DueCompactionsParts {
 
 /**
  * Which compaction is to run next: one that the shape of the tree asks for, then one that rewrites a damaged table, then
- * one that purges. No two that run have a table in common.
+ * one that purges, or drops values that have expired. No two that run have a table in common.
  */
 export class DueCompactions {
   readonly #parts: DueCompactionsParts;
@@ -30,6 +31,8 @@ export class DueCompactions {
   readonly #busyTables = new Set<number>();
   /** Tables may have deletions that can go. */
   #mayPurge = false;
+  /** By the head of a table's slot versions. */
+  readonly #droppingFromMs = new WeakMap<SlotSectionHead, number>();
 
   constructor(parts: DueCompactionsParts) {
     this.#parts = parts;
@@ -49,7 +52,27 @@ export class DueCompactions {
     };
     const pick = (heldTables: ReadonlySet<number>): CompactionTask | null =>
       pickCompaction(superVersions.version, this.#busyTables, pickerOptions, heldTables);
-    return retry.pick(pick) ?? this.#pickRewrite(pickerOptions) ?? this.#pickPurge(pickerOptions, running);
+    return (
+      retry.pick(pick) ??
+      this.#pickRewrite(pickerOptions) ??
+      this.#pickPurge(pickerOptions, running) ??
+      this.#pickExpired(pickerOptions, running, isFull)
+    );
+  }
+
+  /** When the next table will be worth a rewrite for what has expired in it, in ms since the Unix epoch. */
+  get nextExpiredMs(): number {
+    const { superVersions } = this.#parts;
+    if (!this.#dropsExpired) return Number.POSITIVE_INFINITY;
+    const nowMs = this.#parts.expiryNowMs();
+    let next = Number.POSITIVE_INFINITY;
+    for (const tables of superVersions.version.levels) {
+      for (const table of tables) {
+        const fromMs = this.#worthDroppingFromMs(table);
+        if (fromMs > nowMs && fromMs < next) next = fromMs;
+      }
+    }
+    return next;
   }
 
   begun({ inputs, overlapping }: CompactionTask): void {
@@ -92,5 +115,36 @@ export class DueCompactions {
     // While others wait after a failure, which may have been of a purge, none was looked for.
     this.#mayPurge = task !== null || retry.pending;
     return task;
+  }
+
+  /** Where there are watermarks, their owner says when something may go. */
+  get #dropsExpired(): boolean {
+    const { dropTombstonesBelow, watermarks } = this.#parts.options;
+    return watermarks === null && dropTombstonesBelow > 0;
+  }
+
+  /** One at a time, as nobody waits for it; with `isFull` every table in which anything has expired. */
+  #pickExpired(options: PickerOptions, running: number, isFull: boolean): CompactionTask | null {
+    const { damagedTables, expiryNowMs, retry, superVersions } = this.#parts;
+    if (running > 0 || !(isFull || this.#dropsExpired)) return null;
+    const nowMs = expiryNowMs();
+    const isDue = (table: TableMetadata): boolean => {
+      if (table.smallestExpiryMs === 0 || table.smallestExpiryMs > nowMs) return false;
+      if (!isFull && this.#worthDroppingFromMs(table) > nowMs) return false;
+      return damagedTables.among([table]).length === 0;
+    };
+    return retry.pick((held) => pickPurge(superVersions.version, this.#busyTables, options, isDue, held));
+  }
+
+  #worthDroppingFromMs({ id, smallestExpiryMs }: TableMetadata): number {
+    if (smallestExpiryMs === 0) return Number.POSITIVE_INFINITY;
+    const { slots } = this.#parts.superVersions.handle(id);
+    if (slots === null) return Number.POSITIVE_INFINITY;
+    let fromMs = this.#droppingFromMs.get(slots.head);
+    if (fromMs === undefined) {
+      fromMs = worthDroppingFromMs(slots.head);
+      this.#droppingFromMs.set(slots.head, fromMs);
+    }
+    return fromMs;
   }
 }

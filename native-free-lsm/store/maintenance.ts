@@ -11,6 +11,7 @@ import type { TableMetadata } from '../sstable/table-metadata.ts';
 import { toLsmError } from '../threads/protocol/errors.ts';
 import type { BackgroundJob, BackgroundResult } from '../threads/protocol/posted-messages.ts';
 import type { Manifest } from '../version/manifest.ts';
+import { Alarm } from './alarm.ts';
 import type { Arenas } from './arenas.ts';
 import type { BackgroundJobs } from './background-jobs.ts';
 import { CompactionRetry } from './compaction-retry.ts';
@@ -80,6 +81,8 @@ export class Maintenance {
   readonly #loneWork: LoneWork;
   readonly #writerPace: WriterPace;
   readonly #logNote: LogNote;
+  /** Rings when so much has expired in a table that it is worth a rewrite. */
+  readonly #expiryAlarm: Alarm;
   #flushing = false;
   #compacting = 0;
   /** How many callers want everything in the last level. */
@@ -106,6 +109,7 @@ export class Maintenance {
       damagedTables: this.#damagedTables,
       retry: this.#compactionRetry,
     });
+    this.#expiryAlarm = new Alarm(parts.clock, parts.expiryNowMs, () => this.wake());
     this.#loneWork = new LoneWork({
       check: () => {
         if (this.#closed) throw CLOSED;
@@ -176,6 +180,7 @@ export class Maintenance {
     this.#flushNext();
     this.#compactNext();
     this.#healedTables.remove();
+    this.#expiryAlarm.set(this.#dueCompactions.nextExpiredMs);
     this.#flushWaiters.look();
     this.#idleWaiters.look();
   }
@@ -274,6 +279,7 @@ export class Maintenance {
   /** Starts nothing more; running jobs give up. */
   async close(error: LsmError): Promise<void> {
     this.#closed = true;
+    this.#expiryAlarm.set(Number.POSITIVE_INFINITY);
     this.#logNote.close();
     // The jobs read it now and then; nothing is ordered by it.
     Atomics.store(this.#words, ControlWord.cancelBackground, 1);

@@ -2,7 +2,6 @@ import { directoryFault, refuse, requireSink } from '../arguments.ts';
 import type { EngineClock } from '../clock.ts';
 import type { LsmError } from '../errors.ts';
 import { completeOptions, type EngineOptions } from '../options.ts';
-import { ControlWord } from '../shared/control.ts';
 import type { SlotVersions } from '../slots/slot-versions.ts';
 import type { EngineThreads } from '../threads/engine-threads.ts';
 import { completeEnvironment, type Environment } from './environment.ts';
@@ -26,6 +25,8 @@ import type { WriterChannel } from './writer-channel.ts';
  * (see wireStore). Nothing here blocks or touches the disk once `open` has returned.
  */
 export class RecordStore extends ReadableStore {
+  /** What ends of lives are compared with, as in `Environment.expiryNowMs`. */
+  readonly expiryNowMs: () => number;
   readonly #parts: StoreParts;
   /** What the deadlines of writes are compared with. */
   readonly #clock: EngineClock;
@@ -39,6 +40,7 @@ export class RecordStore extends ReadableStore {
   private constructor(parts: StoreParts) {
     super(parts);
     this.#parts = parts;
+    this.expiryNowMs = parts.expiryNowMs;
     this.#clock = parts.executor.clock;
     this.#writer = parts.writer;
     this.#writes = parts.writes;
@@ -83,21 +85,29 @@ export class RecordStore extends ReadableStore {
   /**
    * Puts a record unless the same or a newer version of the key is there.
    * @param timeoutMs a write that has not begun after this time fails with OVERLOADED; infinite for none
+   * @param isSynced whether it is answered when it is on the disk, whatever the durability
    */
-  write(key: Uint8Array, record: Uint8Array, sink: WriteSink, token: number, timeoutMs = NEVER): void {
+  write(
+    key: Uint8Array,
+    record: Uint8Array,
+    sink: WriteSink,
+    token: number,
+    timeoutMs = NEVER,
+    isSynced = false,
+  ): void {
     requireSink(sink, 'onWrite', token);
     const fault = this.#refusal ?? putFault(this.options, key, record) ?? timeoutFault(timeoutMs);
     if (fault !== undefined) answerWrite(sink, token, WriteStatus.failed, 0, 0, fault);
-    else if (timeoutMs === NEVER) this.#writes.put(key, record, sink, token);
-    else this.#writes.put(key, record, sink, token, this.#clock.monotonicMs() + timeoutMs);
+    else if (timeoutMs === NEVER) this.#writes.put(key, record, sink, token, timeoutMs, isSynced);
+    else this.#writes.put(key, record, sink, token, this.#clock.monotonicMs() + timeoutMs, isSynced);
   }
 
   /** Puts several records that become durable and visible together. */
-  writeBatch(puts: readonly KeyedRecord[], sink: WriteSink, token: number): void {
+  writeBatch(puts: readonly KeyedRecord[], sink: WriteSink, token: number, isSynced = false): void {
     requireSink(sink, 'onWrite', token);
     const fault = this.#refusal ?? batchFault(this.options, puts);
     if (fault !== undefined) answerWrite(sink, token, WriteStatus.failed, 0, 0, fault);
-    else this.#writes.batch(puts, sink, token);
+    else this.#writes.batch(puts, sink, token, isSynced);
   }
 
   /**
@@ -207,9 +217,7 @@ export class RecordStore extends ReadableStore {
     if (refusal !== undefined) throw refusal;
     // Then none is answered before it is synced.
     if (this.options.durability === 'sync') return;
-    // Before the request that makes the writer look.
-    Atomics.add(this.#parts.words, ControlWord.syncRequests, 1);
-    await this.#writes.barrier();
+    await this.#writes.barrier(true);
   }
 
   /** Flushes, then moves everything to the last level. */

@@ -34,6 +34,7 @@ export const CLOSED = new LsmError('CLOSED', 'the engine is closed');
 /** The parts of an open store, connected and started. */
 export interface StoreParts {
   readonly options: EngineOptions;
+  readonly expiryNowMs: () => number;
   readonly executor: Executor;
   readonly words: Int32Array;
   readonly conditions: EngineConditions;
@@ -248,6 +249,7 @@ function connect(
     conditions,
     options,
     report,
+    words,
     initOf,
     generation: state.nextGeneration,
     arena,
@@ -294,6 +296,7 @@ function connect(
   traffic.drain();
   return {
     options,
+    expiryNowMs,
     executor,
     words,
     conditions,

@@ -41,6 +41,7 @@ interface QueuedWrite {
   readonly sink: WriteSink;
   readonly token: number;
   readonly deadlineMs: number;
+  readonly isSynced: boolean;
 }
 
 /** Below every timestamp. */
@@ -57,6 +58,8 @@ export interface WriterEvents {
   onFault(error: LsmError): void;
   /** From now on writes fail with this error; undefined: they succeed again. */
   onFailing(error: LsmError | undefined): void;
+  /** The last of so many frames that were pushed is to be synced before it is answered. Called before `onQueued`. */
+  onSyncAsked(framesPushed: number): void;
   /** Something was put into the ring, and must be published by the end of the turn. */
   onQueued(): void;
 }
@@ -105,21 +108,50 @@ export class WriteQueue {
     return this.#calls.count + this.#waiting.length + this.#held.length;
   }
 
-  /** @param deadlineMs in the executor's monotonic time: a write that was not begun by then fails */
-  put(key: Uint8Array, record: Uint8Array, sink: WriteSink, token: number, deadlineMs = NEVER): void {
+  /**
+   * @param deadlineMs in the executor's monotonic time: a write that was not begun by then fails
+   * @param isSynced whether it is synced before it is answered, whatever the durability
+   */
+  put(
+    key: Uint8Array,
+    record: Uint8Array,
+    sink: WriteSink,
+    token: number,
+    deadlineMs = NEVER,
+    isSynced = false,
+  ): void {
     const payloadBytes = putOperationBytes(key.length, record.length);
     if (this.#failure !== undefined) fail(sink, token, this.#failure);
     else if (this.#holdUpTo !== NOT_HELD && recordTimestamp(record, 0) <= this.#holdUpTo)
-      this.#hold({ puts: [{ key, record }], isBatch: false, payloadBytes, sink, token, deadlineMs });
-    else if (this.#waiting.length > 0 || !this.#pushPut(key, record, payloadBytes, sink, token, deadlineMs)) {
-      this.#wait({ puts: [{ key, record }], isBatch: false, payloadBytes, sink, token, deadlineMs });
+      this.#hold({
+        puts: [{ key, record }],
+        isBatch: false,
+        payloadBytes,
+        sink,
+        token,
+        deadlineMs,
+        isSynced,
+      });
+    else if (
+      this.#waiting.length > 0 ||
+      !this.#pushPut(key, record, payloadBytes, sink, token, deadlineMs, isSynced)
+    ) {
+      this.#wait({
+        puts: [{ key, record }],
+        isBatch: false,
+        payloadBytes,
+        sink,
+        token,
+        deadlineMs,
+        isSynced,
+      });
     }
   }
 
   /** All puts of a batch become durable and visible together. */
-  batch(puts: readonly KeyedRecord[], sink: WriteSink, token: number): void {
+  batch(puts: readonly KeyedRecord[], sink: WriteSink, token: number, isSynced = false): void {
     const payloadBytes = batchOperationBytes(puts);
-    const write = { puts, isBatch: true, payloadBytes, sink, token, deadlineMs: NEVER };
+    const write = { puts, isBatch: true, payloadBytes, sink, token, deadlineMs: NEVER, isSynced };
     if (this.#failure !== undefined) fail(sink, token, this.#failure);
     else if (this.#holdUpTo !== NOT_HELD && this.#isHeld(puts)) this.#hold(write);
     else this.#enqueue(write);
@@ -203,13 +235,17 @@ export class WriteQueue {
     });
   }
 
-  /** Resolves when all earlier writes have been answered, by means of an empty batch behind them. */
-  barrier(): Promise<void> {
+  /**
+   * Resolves when all earlier writes have been answered, by means of an empty batch behind them.
+   * @param isSynced whether all that were answered before are on the disk then, whatever the durability
+   */
+  barrier(isSynced = false): Promise<void> {
     return new Promise((resolve, reject) => {
       this.batch(
         [],
         { onWrite: (_token, _status, _time, _writer, error) => (error ? reject(error) : resolve()) },
         0,
+        isSynced,
       );
     });
   }
@@ -271,11 +307,12 @@ export class WriteQueue {
     sink: WriteSink,
     token: number,
     deadlineMs: number,
+    isSynced: boolean,
   ): boolean {
     const at = this.#reserve(payloadBytes);
     if (at === -1) return false;
     encodePut(this.#requests.bytes, at, key, record);
-    this.#pushed(sink, token, deadlineMs);
+    this.#pushed(sink, token, deadlineMs, isSynced);
     return true;
   }
 
@@ -289,11 +326,12 @@ export class WriteQueue {
         write.sink,
         write.token,
         write.deadlineMs,
+        write.isSynced,
       );
     const at = this.#reserve(write.payloadBytes);
     if (at === -1) return false;
     encodeBatch(this.#requests.bytes, at, puts);
-    this.#pushed(write.sink, write.token, write.deadlineMs);
+    this.#pushed(write.sink, write.token, write.deadlineMs, write.isSynced);
     return true;
   }
 
@@ -301,13 +339,14 @@ export class WriteQueue {
     return this.#calls.count === MAX_WRITES_IN_RING ? -1 : this.#requests.reserve(payloadBytes);
   }
 
-  #pushed(sink: WriteSink, token: number, deadlineMs: number): void {
+  #pushed(sink: WriteSink, token: number, deadlineMs: number, isSynced: boolean): void {
     const call = this.#calls.reuse() ?? { sink, token };
     call.sink = sink;
     call.token = token;
     const tag = this.#calls.add(call);
     this.#deadlines.set(tag, deadlineMs);
     this.#requests.push(tag);
+    if (isSynced) this.#events.onSyncAsked(this.#requests.framesPushed);
     this.#events.onQueued();
   }
 

@@ -2,6 +2,7 @@ import { CallTable } from '../call-table.ts';
 import type { EngineClock } from '../clock.ts';
 import { LsmError } from '../errors.ts';
 import type { EngineOptions } from '../options.ts';
+import { ControlWord } from '../shared/control.ts';
 import { createRing, RingConsumer, RingProducer, ringBytesFor } from '../shared/ring.ts';
 import { WriteDeadlines } from '../shared/write-deadlines.ts';
 import type { Executor } from '../threads/executor.ts';
@@ -25,6 +26,8 @@ interface WriterChannelParts {
   readonly conditions: EngineConditions;
   readonly options: EngineOptions;
   readonly report: (message: string) => void;
+  /** Of the control block. */
+  readonly words: Int32Array;
   readonly initOf: (requests: SharedArrayBuffer, responses: SharedArrayBuffer, thread: number) => RoleInit;
   /** The generation and the arena with which the writer begins. */
   readonly generation: number;
@@ -50,7 +53,7 @@ export class WriterChannel {
 
   constructor(parts: WriterChannelParts) {
     this.#parts = parts;
-    const { clock, conditions, events, executor, options, report, superVersions } = parts;
+    const { clock, conditions, events, executor, options, report, superVersions, words } = parts;
     this.#trouble = new WriteTrouble(clock, conditions, report, () => this.ask());
     this.#requestRing = createRing(ringBytesFor(options.maxBatchBytes));
     const requests = new RingProducer(this.#requestRing);
@@ -59,6 +62,11 @@ export class WriterChannel {
     const deadlines = new WriteDeadlines(this.#deadlines);
     this.queue = new WriteQueue(requests, responses, deadlines, options.maxQueuedWriteBytes, executor.clock, {
       ...events,
+      onSyncAsked: (framesPushed) => {
+        // In this order: whoever sees the request finds the frame. Both are stored before the frame is published.
+        Atomics.store(words, ControlWord.syncFrames, framesPushed);
+        Atomics.add(words, ControlWord.syncRequests, 1);
+      },
       onFault: (error) => this.#poison(error),
       onFailing: (error) => this.#trouble.changed(error),
     });

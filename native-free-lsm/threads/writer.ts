@@ -72,8 +72,10 @@ export class WriterRole {
   #isWaiting = false;
   /** How many requests to seal a memtable have been carried out. */
   #sealsDone = 0;
-  /** How many requests to sync the log have been carried out. */
-  #syncsDone = 0;
+  /** How many requests to sync the log have been seen. */
+  #syncsSeen = 0;
+  /** Whether a write that is to be synced may lie in this run or behind it. */
+  #isSyncAsked = false;
   #lastSyncMs: number;
   /** The last attempt to go over to the next log has failed. */
   #rotationFails = false;
@@ -228,14 +230,23 @@ export class WriterRole {
     this.#responses.publish();
   }
 
-  /** @throws LsmError POISONED */
+  /**
+   * Syncs this run if a write that asks for it may be in it. What was answered before is in this log too, or in one
+   * before, which was synced when it ended.
+   * @throws LsmError POISONED
+   */
   #syncWhenAsked(log: LogWriter): void {
-    // Main counts this up before it publishes the request that wakes the writer. What it had heard the answers of by
-    // then is in this log, or in one before, which was synced when it ended.
+    // Acquire: main stores the request before it publishes the write, so who has the write sees the request.
     const requests = Atomics.load(this.#words, ControlWord.syncRequests);
-    if (requests === this.#syncsDone) return;
+    if (requests !== this.#syncsSeen) {
+      this.#syncsSeen = requests;
+      this.#isSyncAsked = true;
+    }
+    if (!this.#isSyncAsked) return;
     log.sync();
-    this.#syncsDone = requests;
+    // Ordered behind the load above. A request may be seen before its write comes: then the run with it is synced, too.
+    const frames = Atomics.load(this.#words, ControlWord.syncFrames);
+    this.#isSyncAsked = ((frames - this.#requests.framesTaken) | 0) > 0;
   }
 
   #syncWhenDue(): void {

@@ -7,6 +7,7 @@ import {
   Engine,
   type EngineClock,
   type EngineOptions,
+  type Environment,
   type ExecutorContext,
   type ExecutorFactory,
   type HashSeed,
@@ -119,8 +120,9 @@ export class EngineSimulation {
     return RecordStore.open(DIRECTORY, { ...this.options, ...options }, this.#environment());
   }
 
-  openEngine(options: Partial<EngineOptions> = {}): Promise<Engine> {
-    return Engine.open(DIRECTORY, { ...this.options, ...options }, this.#environment());
+  openEngine(options: Partial<EngineOptions> = {}, environment: Partial<Environment> = {}): Promise<Engine> {
+    const surroundings = { ...this.#environment(), ...environment };
+    return Engine.open(DIRECTORY, { ...this.options, ...options }, surroundings);
   }
 
   /** An engine in another directory of the same disk. */

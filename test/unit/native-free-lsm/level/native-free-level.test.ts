@@ -4,15 +4,16 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import type { Environment } from '../../../../native-free-lsm/index.ts';
 import { NativeFreeLevel } from '../../../../native-free-lsm/level/index.ts';
 import { InlineExecutor, MemoryFileSystem } from '../../../../native-free-lsm/simulation/index.ts';
 import type { ExecutorContext } from '../../../../native-free-lsm/threads/executor.ts';
 
 const SMALL = { maxRecordBytes: 16 * 1024, maxBatchBytes: 16 * 1024, memtableBytes: 64 * 1024 } as const;
 
-function inMemory(fs = new MemoryFileSystem()): NativeFreeLevel {
+function inMemory(fs = new MemoryFileSystem(), more: Partial<Environment> = {}): NativeFreeLevel {
   const executor = (context: ExecutorContext) => new InlineExecutor(context);
-  return new NativeFreeLevel('/db', { engine: SMALL, environment: { fs, executor } });
+  return new NativeFreeLevel('/db', { engine: SMALL, environment: { fs, executor, ...more } });
 }
 
 const keyOf = (i: number) => `key${String(i).padStart(4, '0')}`;
@@ -97,6 +98,36 @@ test('a clear that is large goes on over what was there when it was called', asy
   assert.equal(keys.length, 100);
   assert.equal(keys[10], keyOf(10));
   assert.equal(keys.at(-1), keyOf(99));
+});
+
+test('a value ends after its ttl, given to a put, a batch, one of its operations, or a sublevel', async () => {
+  const now = { ms: Date.UTC(2026, 0, 1) };
+  await using level = inMemory(undefined, { expiryNowMs: () => now.ms });
+  await level.open();
+  const part = level.sublevel<string, { n: number }>('part', { valueEncoding: 'json' });
+  await level.put('for ever', 'v', { ttl: 0 });
+  await level.put('put', 'v', { ttl: 1000 });
+  await level.batch([{ type: 'put', key: 'own', value: 'v', ttl: 1000 }], { ttl: 9000 });
+  await level.batch([{ type: 'put', key: 'common', value: 'v' }], { ttl: 1000 });
+  await level.batch().put('chained', 'v', { ttl: 1000 }).put('later', 'v').write({ ttl: 9000, sync: true });
+  await part.open();
+  await part.put('put', { n: 1 }, { ttl: 1000 });
+  await part.batch([{ type: 'put', key: 'own', value: { n: 2 }, ttl: 1000 }]);
+  await part.batch().put('chained', { n: 3 }, { ttl: 1000 }).write();
+  const other = level.sublevel('other');
+  await level.batch([{ type: 'put', key: 'above', value: 'v', sublevel: other, ttl: 1000 }]);
+  assert.equal((await level.keys().all()).length, 10);
+  now.ms += 1000;
+  assert.deepEqual(await level.keys().all(), ['for ever', 'later']);
+  assert.deepEqual(await level.keys({ reverse: true, limit: 1 }).all(), ['later']);
+  assert.deepEqual(await level.getMany(['put', 'own', 'later']), [undefined, undefined, 'v']);
+  assert.deepEqual(
+    [await level.has('put'), await level.hasMany(['common', 'later'])],
+    [false, [false, true]],
+  );
+  assert.equal(await part.get('chained'), undefined);
+  assert.equal(level.getSync('put'), undefined);
+  await assert.rejects(level.put('k', 'v', { ttl: -1 }), { code: 'LEVEL_INVALID_ARGUMENT' });
 });
 
 test('a location must be a path', () => {

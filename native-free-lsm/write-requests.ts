@@ -1,0 +1,80 @@
+/** What callers of the engine ask for with a write, and how it is checked. */
+import {
+  arrayFault,
+  booleanFault,
+  bytesFault,
+  describe,
+  elementsFault,
+  fieldsFault,
+  invalidArgument,
+  keyFault,
+  optionalFault,
+  wholeNumberFault,
+} from './arguments.ts';
+import type { LsmError } from './errors.ts';
+
+export interface WriteOptions {
+  /**
+   * Whether to wait until the write is on the disk, also where `durability` says less. Writes that wait together share
+   * one sync.
+   */
+  readonly sync?: boolean;
+}
+
+export interface PutOptions extends WriteOptions {
+  /** How long the value lives, in ms from the call on. Left out: until it is overwritten or deleted. */
+  readonly ttlMs?: number;
+}
+
+export type BatchOperation =
+  | {
+      readonly type: 'put';
+      readonly key: Uint8Array;
+      readonly value: Uint8Array;
+      /** As of a single put. */
+      readonly ttlMs?: number;
+    }
+  | { readonly type: 'delete'; readonly key: Uint8Array };
+
+const WRITE_FIELDS = ['sync'];
+const PUT_FIELDS = ['ttlMs', 'sync'];
+/** A thousand years. An end of life must fit a record, whatever the clock shows. */
+const MAX_TTL_MS = 31_557_600_000_000;
+
+export function writeOptionsFault(options: WriteOptions): LsmError | undefined {
+  return (
+    fieldsFault('options', options, WRITE_FIELDS) ?? optionalFault(booleanFault, 'options.sync', options.sync)
+  );
+}
+
+export function putOptionsFault(options: PutOptions): LsmError | undefined {
+  return (
+    fieldsFault('options', options, PUT_FIELDS) ??
+    ttlFault('options.ttlMs', options.ttlMs) ??
+    optionalFault(booleanFault, 'options.sync', options.sync)
+  );
+}
+
+export function operationsFault(operations: readonly BatchOperation[]): LsmError | undefined {
+  return arrayFault('operations', operations) ?? elementsFault('operations', operations, operationFault);
+}
+
+function operationFault(name: string, operation: unknown): LsmError | undefined {
+  if (typeof operation !== 'object' || operation === null)
+    return invalidArgument(`${name} must be an object with a type and a key, not ${describe(operation)}`);
+  const { type, key, value, ttlMs } = operation as Partial<
+    Record<'type' | 'key' | 'value' | 'ttlMs', unknown>
+  >;
+  if (type !== 'put' && type !== 'delete')
+    return invalidArgument(`${name}.type must be 'put' or 'delete', not ${describe(type)}`);
+  const fault = keyFault(`${name}.key`, key);
+  if (fault !== undefined || type === 'delete') return fault;
+  return bytesFault(`${name}.value`, value) ?? ttlFault(`${name}.ttlMs`, ttlMs);
+}
+
+function ttlFault(name: string, given: unknown): LsmError | undefined {
+  if (given === undefined) return undefined;
+  const fault = wholeNumberFault(name, given, 1);
+  if (fault !== undefined || (given as number) <= MAX_TTL_MS) return fault;
+  return invalidArgument(`${name} must be at most ${MAX_TTL_MS}, which is a thousand years, not ${given}`);
+}
