@@ -54,9 +54,9 @@ export interface SlotJobSpec {
   readonly slots: Uint16Array;
   /** Of these slots. */
   readonly watermarks: Float64Array;
-  /** Of which slots digests are wanted, by SlotSet, and which have one that is true unless a memtable says otherwise. */
+  /** Of which slots digests are wanted, by SlotSet, and of which none is known; others are true unless a memtable says not. */
   readonly digested: Uint8Array;
-  readonly kept: Uint8Array;
+  readonly unknown: Uint8Array;
   /** The values of `from` from which on digests are wanted. */
   readonly minFroms: Uint8Array;
   /** Of which slots versions are wanted, by SlotSet. */
@@ -136,12 +136,12 @@ class SlotJob {
     const needed = this.#needed();
     const end = this.#openTables(needed);
     this.#openQuarantine(needed);
-    const digested: number[] = [];
-    const sums: number[] = [];
-    const nextPurges: number[] = [];
+    const digested = new Uint16Array(end);
+    const sums = new Uint32Array(end * minFroms.length * 2);
+    const nextPurges = new Float64Array(end);
+    let digests = 0;
     const versions: SlotVersions[] = [];
     const records: SlotJobResult['records'][number][] = [];
-    const digest = new Uint32Array(2);
     const asked = new SlotSet(this.#spec.digested);
     const listed = new SlotSet(this.#spec.listed);
     let looked = 0;
@@ -152,13 +152,18 @@ class SlotJob {
       this.#refuseCancelled();
       looked += this.#collect(slot, watermarks[done]);
       if (asked.has(slot)) {
-        digested.push(slot);
-        nextPurges.push(this.#rows.nextPurge(watermarks[done]));
-        for (const minFrom of minFroms) {
-          digest.fill(0);
-          this.#rows.fold(digest, 0, minFrom, watermarks[done]);
-          sums.push(digest[0], digest[1]);
-        }
+        digested[digests] = slot;
+        nextPurges[digests] = this.#rows.nextPurge(watermarks[done]);
+        // Of most slots there is nothing.
+        if (this.#rows.count > 0)
+          for (let column = 0; column < minFroms.length; column++)
+            this.#rows.fold(
+              sums,
+              (digests * minFroms.length + column) * 2,
+              minFroms[column],
+              watermarks[done],
+            );
+        digests++;
       }
       if (listed.has(slot)) versions.push(this.#rows.versions());
       for (const wanted of this.#spec.records)
@@ -168,9 +173,9 @@ class SlotJob {
     return {
       done,
       changed: this.#changed.bytes,
-      digested: Uint16Array.from(digested),
-      sums: Uint32Array.from(sums),
-      nextPurges: Float64Array.from(nextPurges),
+      digested: digested.slice(0, digests),
+      sums: sums.slice(0, digests * minFroms.length * 2),
+      nextPurges: nextPurges.slice(0, digests),
       versions,
       lost: [...this.#quarantine].map(([id, lost]) => lost?.findings() ?? unknownFindings(id)),
       records,
@@ -187,10 +192,12 @@ class SlotJob {
 
   /** The slots whose rows must be looked at. */
   #needed(): SlotSet {
-    const { checked, digested, kept, listed, records } = this.#spec;
+    const { checked, digested, listed, records, unknown } = this.#spec;
     const needed = new SlotSet();
-    for (let at = 0; at < needed.bytes.length; at++)
-      needed.bytes[at] = checked[at] | listed[at] | (digested[at] & (~kept[at] | this.#changed.bytes[at]));
+    const { bytes } = needed;
+    const changed = this.#changed.bytes;
+    for (let at = 0; at < bytes.length; at++)
+      bytes[at] = checked[at] | listed[at] | (digested[at] & (unknown[at] | changed[at]));
     for (const { slot } of records) needed.add(slot);
     return needed;
   }
@@ -251,10 +258,10 @@ class SlotJob {
     const rows = this.#rows;
     rows.clear();
     let looked = 0;
-    const lost = [...this.#quarantine.values()].filter((table) => table?.has(slot) === true);
-    for (const [source, memtable] of this.#memtables.entries())
-      looked += memtable.collect(slot, rows, source);
-    if (lost.length === 0) {
+    for (let source = 0; source < this.#memtables.length; source++)
+      looked += this.#memtables[source].collect(slot, rows, source);
+    const isLost = this.#isLost(slot);
+    if (!isLost) {
       for (const { section, source } of this.#sections) looked += section.collect(slot, rows, source);
     } else {
       this.#privateRows.clear();
@@ -262,7 +269,13 @@ class SlotJob {
         looked += section.collectAll(slot, this.#bothRows, source);
     }
     looked += this.#scan?.collect(slot, rows) ?? 0;
-    return looked + (lost.length === 0 ? 0 : this.#collectLost(slot, watermark));
+    return looked + (isLost ? this.#collectLost(slot, watermark) : 0);
+  }
+
+  /** Whether a table in quarantine may have something of the slot. */
+  #isLost(slot: number): boolean {
+    for (const table of this.#quarantine.values()) if (table?.has(slot) === true) return true;
+    return false;
   }
 
   #collectLost(slot: number, watermark: number): number {

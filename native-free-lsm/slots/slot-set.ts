@@ -20,25 +20,38 @@ export class SlotSet {
   }
 
   get count(): number {
-    return this.slots().length;
+    const { bytes } = this;
+    let count = 0;
+    for (let at = 0; at < bytes.length; at++) if (bytes[at] !== 0) count += bitsOf(bytes[at]);
+    return count;
   }
 
   get isEmpty(): boolean {
-    return this.bytes.every((byte) => byte === 0);
+    const { bytes } = this;
+    for (let at = 0; at < bytes.length; at++) if (bytes[at] !== 0) return false;
+    return true;
   }
 
   /** Ascending. */
   slots(): Uint16Array {
-    const found = new Uint16Array(SLOT_COUNT);
+    const { bytes } = this;
+    // Most sets are of a few slots: no memory for all of them.
+    const found = new Uint16Array(this.count);
     let count = 0;
-    for (let byte = 0; byte < this.bytes.length; byte++) {
-      if (this.bytes[byte] === 0) continue;
-      for (let slot = byte * 8; slot < byte * 8 + 8; slot++) if (this.has(slot)) found[count++] = slot;
+    for (let at = 0; at < bytes.length; at++) {
+      if (bytes[at] === 0) continue;
+      for (let slot = at * 8; slot < at * 8 + 8; slot++) if (this.has(slot)) found[count++] = slot;
     }
-    return found.slice(0, count);
+    return found;
   }
 
   has(slot: number): boolean {
     return (this.bytes[slot >>> 3] & (1 << (slot & 7))) !== 0;
   }
+}
+
+function bitsOf(byte: number): number {
+  let count = 0;
+  for (let left = byte; left !== 0; left &= left - 1) count++;
+  return count;
 }

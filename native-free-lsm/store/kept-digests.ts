@@ -53,14 +53,15 @@ export class KeptDigests {
     for (const [column, minFrom] of minFroms.entries()) {
       const kept = this.#columns.get(minFrom);
       if (kept === undefined) continue;
-      for (const [index, slot] of slots.entries()) {
+      for (let index = 0; index < slots.length; index++) {
+        const slot = slots[index];
         const at = (index * minFroms.length + column) * 2;
         kept.sums[slot * 2] = sums[at];
         kept.sums[slot * 2 + 1] = sums[at + 1];
         kept.known[slot] = 1;
       }
     }
-    for (const [index, slot] of slots.entries()) this.#nextPurges[slot] = nextPurges[index];
+    for (let index = 0; index < slots.length; index++) this.#nextPurges[slots[index]] = nextPurges[index];
   }
 
   /** @param changed as in SlotSet */

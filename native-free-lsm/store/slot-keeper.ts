@@ -350,7 +350,8 @@ export class SlotKeeper {
     const checked = new SlotSet();
     for (const ask of asks) {
       if (ask instanceof DigestsAsk) {
-        for (const [index, slot] of ask.slots.entries()) {
+        for (let index = 0; index < ask.slots.length; index++) {
+          const slot = ask.slots[index];
           if (!ask.isMissing(index)) continue;
           all.add(slot);
           digested.add(slot);
@@ -381,7 +382,7 @@ export class SlotKeeper {
       slots,
       watermarks: Float64Array.from(slots, (slot) => this.#watermarkOf(slot)),
       digested: digested.bytes,
-      kept: unknown.bytes.map((byte) => ~byte),
+      unknown: unknown.bytes,
       minFroms: this.#kept.minFroms,
       listed: listed.bytes,
       records: records.map(({ slot, fingerprints, maxBytes }) => ({ slot, fingerprints, maxBytes })),

@@ -4,8 +4,6 @@ import type { SlotShare } from './slot-share.ts';
 export interface OtherOwner {
   readonly nodeId: string;
   readonly share: SlotShare;
-  /** Its position in each slot's list, by slot; -1: it is no owner, or not in this round. */
-  readonly positions: Int8Array;
   /** Slots in which it differs from this node. */
   readonly differing: Set<number>;
   /** Whether it has closed the slots for this round. */

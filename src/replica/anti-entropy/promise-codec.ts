@@ -23,8 +23,13 @@ export function encodePromises({ basis, barred, settled }: GroupPromises): Uint8
   const firsts: number[] = [];
   const pairOf = new Uint8Array(GROUP_SLOTS);
   for (let slot = 0; slot < GROUP_SLOTS; slot++) {
+    const slotBarred = barred[slot];
+    const slotSettled = settled[slot];
     let pair = 0;
-    while (pair < firsts.length && !isSamePair(slot, firsts[pair])) pair++;
+    for (; pair < firsts.length; pair++) {
+      const first = firsts[pair];
+      if (barred[first] === slotBarred && settled[first] === slotSettled) break;
+    }
     if (pair === firsts.length) firsts.push(slot);
     pairOf[slot] = pair;
   }
@@ -40,10 +45,6 @@ export function encodePromises({ basis, barred, settled }: GroupPromises): Uint8
   }
   bytes.set(pairOf, slotsAt);
   return bytes;
-
-  function isSamePair(a: number, b: number): boolean {
-    return barred[a] === barred[b] && settled[a] === settled[b];
-  }
 }
 
 /** Null: it is no such record. */

@@ -149,12 +149,13 @@ export class PromiseKeeper {
     }
   }
 
+  /** To be encoded at once. */
   #groupOf(group: number): GroupPromises {
     const first = group * GROUP_SLOTS;
     return {
       basis: this.#basis,
       barred: this.#promises.barredFrom(first, GROUP_SLOTS),
-      settled: this.#settling.slice(first, first + GROUP_SLOTS),
+      settled: this.#settling.subarray(first, first + GROUP_SLOTS),
     };
   }
 

@@ -11,6 +11,7 @@ import type { OtherOwner } from './other-owner.ts';
 import type { AskedRange, SlotFingerprint } from './packed-lists.ts';
 import type { RoundFaults } from './round-faults.ts';
 import type { RoundOwner, RoundOwnerOptions } from './round-owner.ts';
+import { positionInShare } from './slot-share.ts';
 import { decodeTold } from './told-ranges.ts';
 import {
   childOf,
@@ -87,7 +88,7 @@ export class RoundExchange {
       if (ranges === undefined) continue;
       const wanted = this.#planAll(after, ranges, 'pushes');
       for (const [slot, fingerprints] of pulled) {
-        if (other.positions[slot] < 0) continue;
+        if (positionInShare(other.share, slot) < 0) continue;
         const unlisted = outside(
           fingerprints,
           ranges.filter(({ range }) => range.slot === slot),
@@ -112,7 +113,7 @@ export class RoundExchange {
     before: ReadonlyMap<number, SlotVersions>,
     after: ReadonlyMap<number, SlotVersions>,
   ): SlotFingerprint[] {
-    const position = other.positions[slot];
+    const position = positionInShare(other.share, slot);
     if (pulled.size === 0) return [];
     const within = (versions: SlotVersions | undefined): VersionEntry[] =>
       versions === undefined
@@ -154,7 +155,7 @@ export class RoundExchange {
       open.splice(0, told.length);
       for (const [index, { settled, entries, folds }] of told.entries()) {
         const range = ranges[index];
-        const position = other.positions[range.slot];
+        const position = positionInShare(other.share, range.slot);
         if (entries === null) {
           const scope = { minFrom: position + 1, purgeableTo: range.purgeableTo };
           const ownFolds = foldChildren(own.get(range.slot)!, range, scope);

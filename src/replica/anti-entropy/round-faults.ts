@@ -1,4 +1,4 @@
-import { SLOT_COUNT } from '../../../native-free-lsm/index.ts';
+import { SlotSet } from '../../../native-free-lsm/index.ts';
 import { errorMessage } from '../../errors.ts';
 import type { OtherOwner } from './other-owner.ts';
 import type { SlotFingerprint } from './packed-lists.ts';
@@ -6,7 +6,7 @@ import type { SlotFingerprint } from './packed-lists.ts';
 /** What has gone wrong in a round: slots that it cannot settle, owners that it has lost, and the first reason. */
 export class RoundFaults {
   readonly #signal: AbortSignal;
-  readonly #unclean = new Uint8Array(SLOT_COUNT);
+  readonly #unclean = new SlotSet();
   #obstacle: string | null = null;
 
   constructor(signal: AbortSignal) {
@@ -27,12 +27,12 @@ export class RoundFaults {
   }
 
   isUnclean(slot: number): boolean {
-    return this.#unclean[slot] === 1;
+    return this.#unclean.has(slot);
   }
 
   spoil(of: readonly SlotFingerprint[], obstacle: string): void {
     if (of.length > 0) this.note(obstacle);
-    for (const { slot } of of) this.#unclean[slot] = 1;
+    for (const { slot } of of) this.#unclean.add(slot);
   }
 
   /** What goes wrong with one owner ends the round with that owner, and not with the others. */

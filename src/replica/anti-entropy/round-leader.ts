@@ -6,7 +6,6 @@
  * settled then. Whatever fails, fails for the slots that it concerns: they are not settled, and the next round takes
  * them again.
  */
-import { SLOT_COUNT } from '../../../native-free-lsm/index.ts';
 import { differing, foldGroups, foldRoot, GROUP_COUNT } from './digest-tree.ts';
 import { encodeRequest, RoundMessage, type RoundPoint, type RoundScope } from './messages.ts';
 import type { OpenSlots } from './open-slots.ts';
@@ -155,12 +154,9 @@ export class RoundLeader {
       if (id === nodeId || this.#scope.skipped.includes(id)) continue;
       const share = await owner.shareOf(this.#scope, id);
       if (share.slots.length === 0) continue;
-      const positions = new Int8Array(SLOT_COUNT).fill(-1);
-      for (const [index, slot] of share.slots.entries()) positions[slot] = share.positions[index];
       this.#others.push({
         nodeId: id,
         share,
-        positions,
         differing: new Set(),
         isClosed: false,
         isLost: false,
@@ -262,15 +258,16 @@ export class RoundLeader {
       ...this.#point,
       excluded: without(this.#own.slots, slots),
     });
-    const given = new Uint8Array(SLOT_COUNT);
+    const { first, last } = this.#scope;
+    const given = new Uint8Array(last - first + 1);
     const ask = async (id: string, own: Uint16Array): Promise<void> => {
       const refused = new Set(decodeSlots(await peers.ask(id, body, ANSWER_TIMEOUT_MS)));
-      for (const slot of own) if (!refused.has(slot)) given[slot]++;
+      for (const slot of own) if (!refused.has(slot)) given[slot - first]++;
     };
     await Promise.all([
       ask(nodeId, this.#own.slots),
       ...this.#others.map((other) => this.#faults.tryWith(other, () => ask(other.nodeId, other.share.slots))),
     ]);
-    return slots.filter((slot) => given[slot] === owners().count);
+    return slots.filter((slot) => given[slot - first] === owners().count);
   }
 }

@@ -59,9 +59,9 @@ export class SlotPromises {
     return this.#barred[slot];
   }
 
-  /** Of so many slots, as a copy. */
+  /** Of so many slots, for as long as nothing is barred. */
   barredFrom(first: number, count: number): Float64Array {
-    return this.#barred.slice(first, first + count);
+    return this.#barred.subarray(first, first + count);
   }
 
   settledAt(slot: number): number {

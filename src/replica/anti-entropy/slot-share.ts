@@ -1,4 +1,5 @@
 /** Which slots two nodes share in a round. Pure. */
+import { SlotSet } from '../../../native-free-lsm/index.ts';
 import type { SlotOwners } from '../slot-owners.ts';
 import { GROUP_COUNT, GROUP_SLOTS } from './digest-tree.ts';
 import type { RoundScope } from './messages.ts';
@@ -7,6 +8,18 @@ import type { RoundScope } from './messages.ts';
 export interface SlotShare {
   readonly slots: Uint16Array;
   readonly positions: Uint8Array;
+}
+
+/** The position that a share has for a slot; -1: the slot is not in it. */
+export function positionInShare({ positions, slots }: SlotShare, slot: number): number {
+  let low = 0;
+  let high = slots.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (slots[middle] < slot) low = middle + 1;
+    else high = middle;
+  }
+  return low < slots.length && slots[low] === slot ? positions[low] : -1;
 }
 
 /** How many slots are looked at without a pause: their lists may have to be made. */
@@ -43,7 +56,8 @@ export async function shareOf(
 /** Those of the slots that are not among the others. */
 export function without(slots: Uint16Array, others: Uint16Array): Uint16Array {
   if (others.length === 0) return slots;
-  const found = new Set(others);
+  const found = new SlotSet();
+  for (const slot of others) found.add(slot);
   return slots.filter((slot) => !found.has(slot));
 }
 
