@@ -21,7 +21,7 @@ interface DialHandshakeOwner {
   /** This node has said who it is. */
   onHelloSent(hello: Hello): void;
   /** The peer is the one that was dialled, and both may talk. It is called before the policy is told. */
-  onWelcome(hello: Hello, key: SessionKey): void;
+  onWelcome(connection: Connection, hello: Hello, key: SessionKey): void;
   /**
    * One of the two refuses the other.
    * @param sentence for the log: it names both
@@ -120,7 +120,7 @@ export class DialHandshake {
     }
     this.#isWelcome = true;
     connection.establish();
-    owner.onWelcome(hello, this.#authentication.sessionKey);
+    owner.onWelcome(connection, hello, this.#authentication.sessionKey);
     policy.accepted(hello);
   }
 }

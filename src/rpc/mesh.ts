@@ -100,10 +100,10 @@ export class RpcMesh implements AsyncDisposable {
   ): void {
     const peer = this.#peers.get(nodeId);
     if (peer === undefined) sink.onReply(position, NO_SUCH_PEER);
-    else peer.ask(operation, key, wholeTimeoutMs(timeoutMs), sink, position);
+    else peer.requests.ask(operation, key, wholeTimeoutMs(timeoutMs), sink, position);
   }
 
-  /** Brings a record that this node has to the replica of another: see `Peer.askWithRecord`. */
+  /** Brings a record that this node has to the replica of another: see `RequestChannel.askWithRecord`. */
   repairWrite(
     nodeId: string,
     key: Uint8Array,
@@ -114,7 +114,7 @@ export class RpcMesh implements AsyncDisposable {
   ): void {
     const peer = this.#peers.get(nodeId);
     if (peer === undefined) sink.onReply(position, NO_SUCH_PEER);
-    else peer.askWithRecord(REPAIR_WRITE, key, record, wholeTimeoutMs(timeoutMs), sink, position);
+    else peer.requests.askWithRecord(REPAIR_WRITE, key, record, wholeTimeoutMs(timeoutMs), sink, position);
   }
 
   /**
@@ -131,7 +131,15 @@ export class RpcMesh implements AsyncDisposable {
   ): void {
     const peer = this.#peers.get(holderId);
     if (peer === undefined) sink.onReply(position, NO_SUCH_PEER);
-    else peer.askWithRecord(HINT, Buffer.from(missedId), page, wholeTimeoutMs(timeoutMs), sink, position);
+    else
+      peer.requests.askWithRecord(
+        HINT,
+        Buffer.from(missedId),
+        page,
+        wholeTimeoutMs(timeoutMs),
+        sink,
+        position,
+      );
   }
 
   /** Whether requests to the node would be sent. */
@@ -200,7 +208,7 @@ export class RpcMesh implements AsyncDisposable {
       if (nowMs >= untilMs || !peer.isUp) void peer.close(GONE);
       if (!peer.isClosed) continue;
       this.#leaving.delete(peer);
-      if (peer.datagrams !== null) this.#context.multicast?.forget(peer.datagrams);
+      if (peer.requests.datagrams !== null) this.#context.multicast?.forget(peer.requests.datagrams);
     }
   }
 }

@@ -14,7 +14,7 @@ export type PeerState = 'connecting' | 'up' | 'down' | 'refused';
  * down, refused → up              a later attempt went well; until then requests fail at once
  */
 export class PeerAvailability {
-  readonly #nodeId: string;
+  readonly nodeId: string;
   readonly #clock: Clock;
   #isStopping = false;
   state: PeerState = 'connecting';
@@ -26,7 +26,7 @@ export class PeerAvailability {
   unavailable: ReplicaReply = failed(FailureCode.peerUnavailable, 'not yet connected to the peer');
 
   constructor(nodeId: string, clock: Clock) {
-    this.#nodeId = nodeId;
+    this.nodeId = nodeId;
     this.#clock = clock;
     this.sinceMs = clock.nowMs();
   }
@@ -42,7 +42,7 @@ export class PeerAvailability {
     if (reason === undefined) return;
     if (this.#isStopping) return;
     const code = state === 'refused' ? FailureCode.peerRefused : FailureCode.peerUnavailable;
-    this.unavailable = failed(code, `node ${this.#nodeId} is ${state}: ${reason}`);
+    this.unavailable = failed(code, `node ${this.nodeId} is ${state}: ${reason}`);
   }
 
   /** From now on no request is sent to the peer: each is answered with `refusal`. */

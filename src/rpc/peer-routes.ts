@@ -117,8 +117,8 @@ export class PeerRoutes {
       }
       let refusal: ReplicaReply | null;
       if (peer === undefined) refusal = NO_SUCH_PEER;
-      else if (isLarge) refusal = peer.sendLarge(encoded, record, deadlineMs, sink, position);
-      else refusal = peer.sendFrame(encoded, deadlineMs, sink, position);
+      else if (isLarge) refusal = peer.requests.sendLarge(encoded, record, deadlineMs, sink, position);
+      else refusal = peer.requests.sendFrame(encoded, deadlineMs, sink, position);
       if (refusal === null) continue;
       refusals ??= new Array<ReplicaReply | null>(count).fill(null);
       refusals[position] = refusal;
@@ -136,14 +136,14 @@ export class PeerRoutes {
   ): void {
     const peer = this.peers[node] ?? null;
     if (peer === null) sink.onReply(position, NO_SUCH_PEER);
-    else peer.ask(operation, key, wholeTimeoutMs(timeoutMs), sink, position);
+    else peer.requests.ask(operation, key, wholeTimeoutMs(timeoutMs), sink, position);
   }
 
   /** How many of the nodes can be reached by datagrams now. */
   #datagramReceivers(nodes: Uint16Array, offset: number, count: number): number {
     let receivers = 0;
     for (let position = 0; position < count; position++)
-      if (this.peers[nodes[offset + position]]?.datagrams?.isUsed === true) receivers++;
+      if (this.peers[nodes[offset + position]]?.requests.datagrams?.isUsed === true) receivers++;
     return receivers;
   }
 
@@ -163,10 +163,11 @@ export class PeerRoutes {
       if (peer === null) continue;
       let refusal: ReplicaReply | null;
       if (peer === undefined) refusal = NO_SUCH_PEER;
-      else if (peer.datagrams?.isUsed === true) {
-        refusal = peer.refusalOf(frame.length);
-        if (refusal === null) multicast.address(peer.datagrams, peer.expect(deadlineMs, sink, position));
-      } else refusal = peer.sendFrame(frame, deadlineMs, sink, position);
+      else if (peer.requests.datagrams?.isUsed === true) {
+        refusal = peer.requests.refusalOf(frame.length);
+        if (refusal === null)
+          multicast.address(peer.requests.datagrams, peer.requests.expect(deadlineMs, sink, position));
+      } else refusal = peer.requests.sendFrame(frame, deadlineMs, sink, position);
       if (refusal === null) continue;
       refusals ??= new Array<ReplicaReply | null>(count).fill(null);
       refusals[position] = refusal;

@@ -1,52 +1,22 @@
 import { Backoff } from '../backoff.ts';
 import type { Clock, Random, TimerHandle } from '../clock.ts';
 import { protocolError } from '../errors.ts';
-import { FailureCode } from '../failure.ts';
 import type { Log } from '../log.ts';
-import { failed, type ReplicaReply, type ReplySink } from '../reply.ts';
+import type { ReplicaReply } from '../reply.ts';
 import type { Credentials } from './authentication.ts';
 import type { SessionKey } from './cluster-secret.ts';
-import {
-  CANCEL_FRAME_BYTES,
-  encodeCancel,
-  encodeKeyRequest,
-  encodePlainRequest,
-  encodeWriteHead,
-  encodeWriteRequest,
-  FRAGMENT_BYTES,
-  FRAME_LENGTH_BYTES,
-  keyRequestBytes,
-  maxMessageBytes,
-  PLAIN_REQUEST_FRAME_BYTES,
-  writeBytes,
-  writeFrameLength,
-  writeMessageId,
-  writeMessageTimeout,
-  writeRequestBytes,
-} from './codec.ts';
+import { maxMessageBytes } from './codec.ts';
 import { Connection, type ConnectionOwner } from './connection.ts';
 import { DialHandshake } from './dial-handshake.ts';
 import type { HandshakePolicy, Hello } from './handshake.ts';
-import { InFlightTable } from './in-flight.ts';
-import { Dropped } from './lane.ts';
 import type { RpcLimits } from './limits.ts';
 import type { Message } from './message.ts';
-import type { DatagramPath, DatagramPeer } from './multicast/datagram-path.ts';
 import type { MulticastSender } from './multicast/sender.ts';
 import { sessionTag } from './multicast/session-tag.ts';
-import { Arguments, type RpcOperation } from './operation-table.ts';
 import { MessageKind } from './operations.ts';
 import { PeerAvailability, type PeerState } from './peer-availability.ts';
-import {
-  IN_FLIGHT_FULL,
-  KEY_TOO_LONG,
-  NOT_SERVED,
-  QUEUE_FULL,
-  replyOf,
-  STOPPING,
-  TIMED_OUT,
-  VALUE_TOO_LARGE,
-} from './response.ts';
+import { RequestChannel } from './request-channel.ts';
+import { STOPPING } from './response.ts';
 import type { RpcSession } from './session.ts';
 import { ToldHistory } from './told-history.ts';
 import type { Transport } from './transport.ts';
@@ -84,17 +54,14 @@ export interface PeerContext {
 }
 
 /**
- * The way to one peer: it keeps a connection, dials again when the connection is lost, and carries this node's
- * requests.
+ * The way to one peer: it keeps a connection, and dials again when the connection is lost. `requests` go over it.
  */
-export class Peer implements ConnectionOwner, DatagramPeer {
+export class Peer implements ConnectionOwner {
   readonly nodeId: string;
-  /** The way by datagrams, which carries writes that go to several peers. */
-  readonly datagrams: DatagramPath | null;
+  readonly requests: RequestChannel;
   readonly #address: PeerAddress;
   readonly #at: string;
   readonly #context: PeerContext;
-  readonly #inFlight = new InFlightTable();
   readonly #reconnect: Backoff;
   readonly #refused: Backoff;
   readonly #pingAfterTicks: number;
@@ -113,8 +80,6 @@ export class Peer implements ConnectionOwner, DatagramPeer {
   readonly #closed = Promise.withResolvers<void>();
   readonly #availability: PeerAvailability;
   #incarnation: string | null = null;
-  #features = 0;
-  #maxMessageBytes = 0;
   #session: RpcSession | null = null;
   #sessionEnd = new AbortController();
 
@@ -130,7 +95,7 @@ export class Peer implements ConnectionOwner, DatagramPeer {
     this.#deadAfterTicks = this.#pingAfterTicks + Math.ceil(limits.pongTimeoutMs / limits.tickMs);
     this.#history = new ToldHistory(policy, Math.ceil(limits.historyEveryMs / limits.tickMs));
     this.#availability = new PeerAvailability(address.nodeId, context.clock);
-    this.datagrams = context.multicast?.pathTo(this) ?? null;
+    this.requests = new RequestChannel(this.#availability, context);
   }
 
   get isUp(): boolean {
@@ -148,7 +113,7 @@ export class Peer implements ConnectionOwner, DatagramPeer {
 
   /** What a request is answered with while there is no session. */
   get unavailable(): ReplicaReply {
-    return this.#availability.unavailable;
+    return this.requests.unavailable;
   }
 
   /** Whether it was told to close, and has no connection any more. */
@@ -167,7 +132,7 @@ export class Peer implements ConnectionOwner, DatagramPeer {
       id: this.nodeId,
       state: this.#availability.state,
       since: this.#availability.sinceMs,
-      inFlight: this.#inFlight.count,
+      inFlight: this.requests.count,
       queuedBytes: this.#connection?.outbox.queuedBytes ?? 0,
       lastError: this.#availability.lastError,
       incarnation: this.#incarnation,
@@ -198,139 +163,9 @@ export class Peer implements ConnectionOwner, DatagramPeer {
     if (this.#redial !== null) this.dial();
   }
 
-  /** @param key empty for an operation without one */
-  ask(operation: RpcOperation, key: Uint8Array, timeoutMs: number, sink: ReplySink, position: number): void {
-    const hasKey = operation.arguments !== Arguments.none;
-    const frameBytes = hasKey ? FRAME_LENGTH_BYTES + keyRequestBytes(key.length) : PLAIN_REQUEST_FRAME_BYTES;
-    let refusal = this.refusalOf(frameBytes);
-    if (refusal === null && frameBytes > FRAME_LENGTH_BYTES + FRAGMENT_BYTES) refusal = KEY_TOO_LONG;
-    if (refusal === null && (this.#features & operation.feature) !== operation.feature) refusal = NOT_SERVED;
-    if (refusal !== null || this.#connection === null) {
-      sink.onReply(position, refusal ?? this.#availability.unavailable);
-      return;
-    }
-    const { outbox } = this.#connection;
-    const lane = operation.isBackground ? outbox.background : outbox.foreground;
-    const deadlineMs = this.#context.clock.monotonicMs() + timeoutMs;
-    const id = this.#inFlight.add(sink, position, deadlineMs, false, operation.answersRecord);
-    const at = outbox.reserve(lane, frameBytes);
-    if (hasKey) encodeKeyRequest(lane.bytes, at, id, operation.number, timeoutMs, key);
-    else encodePlainRequest(lane.bytes, at, id, operation.number, timeoutMs);
-  }
-
-  /**
-   * Asks for an operation with a key and a record.
-   * @param record one that travels in fragments is not copied: it must stay as it is until the reply
-   */
-  askWithRecord(
-    operation: RpcOperation,
-    key: Uint8Array,
-    record: Uint8Array,
-    timeoutMs: number,
-    sink: ReplySink,
-    position: number,
-  ): void {
-    const messageBytes = writeRequestBytes(key.length, record.length);
-    const isLarge = messageBytes > FRAGMENT_BYTES;
-    let refusal = this.refusalOf(isLarge ? messageBytes : FRAME_LENGTH_BYTES + messageBytes);
-    if (refusal === null && messageBytes > this.#maxMessageBytes) refusal = VALUE_TOO_LARGE;
-    if (refusal === null && (this.#features & operation.feature) !== operation.feature) refusal = NOT_SERVED;
-    if (refusal !== null || this.#connection === null) {
-      sink.onReply(position, refusal ?? this.#availability.unavailable);
-      return;
-    }
-    const { outbox } = this.#connection;
-    const lane = operation.isBackground ? outbox.background : outbox.foreground;
-    const deadlineMs = this.#context.clock.monotonicMs() + timeoutMs;
-    const id = this.#inFlight.add(sink, position, deadlineMs, isLarge, operation.answersRecord);
-    if (isLarge) {
-      const head = Buffer.allocUnsafe(messageBytes - record.length);
-      encodeWriteHead(head, 0, id, operation.number, timeoutMs, key, record.length);
-      outbox.appendLarge(lane, { id, head, body: record });
-      return;
-    }
-    const at = outbox.reserve(lane, FRAME_LENGTH_BYTES + messageBytes);
-    encodeWriteRequest(lane.bytes, at, id, operation.number, timeoutMs, key, record);
-  }
-
-  /**
-   * Sends a request that was encoded once for all peers: only its id is this peer's own.
-   * @param deadlineMs the monotonic time up to which its answer is waited for
-   * @returns why it was not sent; null: it was sent, and its sink will be called
-   */
-  sendFrame(frame: Uint8Array, deadlineMs: number, sink: ReplySink, position: number): ReplicaReply | null {
-    const refusal = this.refusalOf(frame.length);
-    if (refusal !== null || this.#connection === null) return refusal ?? this.#availability.unavailable;
-    const id = this.expect(deadlineMs, sink, position);
-    const { outbox } = this.#connection;
-    const lane = outbox.foreground;
-    const at = outbox.append(lane, frame);
-    writeMessageId(lane.bytes, at + FRAME_LENGTH_BYTES, id);
-    return null;
-  }
-
-  /** The same for a request that travels in fragments: its message is `head` and, behind it, `body`. */
-  sendLarge(
-    head: Uint8Array,
-    body: Uint8Array,
-    deadlineMs: number,
-    sink: ReplySink,
-    position: number,
-  ): ReplicaReply | null {
-    const messageBytes = head.length + body.length;
-    let refusal = this.refusalOf(messageBytes);
-    if (refusal === null && messageBytes > this.#maxMessageBytes) refusal = VALUE_TOO_LARGE;
-    if (refusal !== null || this.#connection === null) return refusal ?? this.#availability.unavailable;
-    const id = this.#inFlight.add(sink, position, deadlineMs, true, false);
-    const { outbox } = this.#connection;
-    const ownHead = Buffer.from(head);
-    writeMessageId(ownHead, 0, id);
-    outbox.appendLarge(outbox.foreground, { id, head: ownHead, body });
-    return null;
-  }
-
-  /**
-   * Takes note of a write that is sent in one frame, or in a datagram, after `refusalOf` had nothing against it.
-   * @param deadlineMs the monotonic time up to which its answer is waited for
-   * @returns the id to send it with
-   */
-  expect(deadlineMs: number, sink: ReplySink, position: number): number {
-    return this.#inFlight.add(sink, position, deadlineMs, false, false);
-  }
-
-  /**
-   * The write with this id went out in a datagram: sends it over the connection, unless its answer has come or its time
-   * is up.
-   */
-  resend(id: number, message: Uint8Array): boolean {
-    const request = this.#inFlight.find(id);
-    if (request === undefined) return false;
-    const { limits, clock } = this.#context;
-    const outbox = this.#connection?.outbox;
-    const frameBytes = FRAME_LENGTH_BYTES + message.length;
-    const leftMs = request.deadlineMs - clock.monotonicMs();
-    // Its time then runs out, as that of every request that finds no way.
-    if (leftMs <= 0 || outbox === undefined || outbox.queuedBytes + frameBytes > limits.maxQueuedBytes)
-      return true;
-    const lane = outbox.foreground;
-    const start = outbox.reserve(lane, frameBytes);
-    const at = writeFrameLength(lane.bytes, start, message.length);
-    writeBytes(lane.bytes, at, message);
-    writeMessageId(lane.bytes, at, id);
-    writeMessageTimeout(lane.bytes, at, Math.ceil(leftMs));
-    return true;
-  }
-
   /** Checks deadlines and silence. */
   tick(nowMs: number): void {
-    // Before those whose time is up are taken out: afterwards they could not be told from those that are answered.
-    this.datagrams?.tick(nowMs);
-    const expired = this.#inFlight.takeExpired(nowMs);
-    for (const { id, isLarge, sink, position } of expired) {
-      this.#forget(id, isLarge);
-      sink.onReply(position, TIMED_OUT);
-    }
-    if (expired.length > 0 && this.#isClosing) this.#closeWhenIdle();
+    if (this.requests.tick(nowMs) && this.#isClosing) this.#closeWhenIdle();
     const connection = this.#connection;
     if (connection === null) return;
     if (this.#availability.state === 'up') {
@@ -349,7 +184,7 @@ export class Peer implements ConnectionOwner, DatagramPeer {
   close(refusal = STOPPING): Promise<void> {
     if (!this.#isClosing) {
       this.#isClosing = true;
-      this.#availability.stop(refusal);
+      this.requests.stop(refusal);
       this.#redial?.cancel();
       this.#redial = null;
     }
@@ -370,7 +205,8 @@ export class Peer implements ConnectionOwner, DatagramPeer {
     switch (message.kind) {
       case MessageKind.response:
         if (this.#availability.state !== 'up') throw protocolError('an answer before the handshake');
-        this.#onResponse(message);
+        this.requests.onResponse(message);
+        if (this.#isClosing) this.#closeWhenIdle();
         break;
       default:
         if (this.#connection !== null) this.#handshake?.onMessage(this.#connection, message);
@@ -381,16 +217,14 @@ export class Peer implements ConnectionOwner, DatagramPeer {
     this.#history.toldBefore(hello.history.progress);
   }
 
-  onWelcome(hello: Hello, key: SessionKey): void {
+  onWelcome(connection: Connection, hello: Hello, key: SessionKey): void {
     this.#incarnation = hello.incarnation;
-    this.#features = hello.features;
-    this.#maxMessageBytes = maxMessageBytes(hello.maxValueBytes);
-    const local = this.#context.policy.localHello(this.nodeId);
-    this.datagrams?.open(sessionTag(key, local.features & hello.features));
     this.#reconnect.reset();
     this.#refused.reset();
     this.#sessionEnd = new AbortController();
     this.#session = { peer: hello, key, ended: this.#sessionEnd.signal };
+    const local = this.#context.policy.localHello(this.nodeId);
+    this.requests.open(connection, hello, sessionTag(key, local.features & hello.features));
     this.#availability.become('up');
     this.#context.log.info(`Connected to node ${this.nodeId} at ${this.#at}`);
   }
@@ -416,10 +250,8 @@ export class Peer implements ConnectionOwner, DatagramPeer {
     // The connection may have ended for another reason, so the next attempt is not delayed as after a refusal.
     if (isProofUnanswered) handshake.refuseUnproved();
     else if (!this.#isRefused) this.#becomeDown(reason);
-    this.datagrams?.close();
-    // Requests in flight fail after the state has changed, so that a sink that asks again gets its answer at once.
-    const lost = failed(FailureCode.peerLost, this.#availability.unavailable.reason);
-    for (const { sink, position } of this.#inFlight.takeAll()) sink.onReply(position, lost);
+    // After the state has changed, so that a sink that asks again gets its answer at once.
+    this.requests.lose();
     this.#sessionEnd.abort();
     if (this.#isClosing) {
       this.#closed.resolve();
@@ -431,32 +263,7 @@ export class Peer implements ConnectionOwner, DatagramPeer {
 
   #closeWhenIdle(): void {
     if (this.#connection === null) this.#closed.resolve();
-    else if (this.#inFlight.count === 0) this.#connection.destroy(this.#availability.unavailable.reason);
-  }
-
-  /** Why a request of this size cannot be sent now; null when it can. */
-  refusalOf(bytes: number): ReplicaReply | null {
-    if (this.#availability.state !== 'up' || this.#isClosing || this.#connection === null)
-      return this.#availability.unavailable;
-    const { limits } = this.#context;
-    if (this.#inFlight.count >= limits.maxInFlight) return IN_FLIGHT_FULL;
-    if (this.#connection.outbox.queuedBytes + bytes > limits.maxQueuedBytes) return QUEUE_FULL;
-    return null;
-  }
-
-  /**
-   * Stops the work for a large value that has timed out. For a small one, the message would cost more than it saves.
-   */
-  #forget(id: number, isLarge: boolean): void {
-    const connection = this.#connection;
-    if (connection === null) return;
-    const isComing = connection.assemblies.has(id);
-    if (isComing) connection.assemblies.drop(id);
-    const dropped = isLarge ? connection.outbox.dropLarge(id) : Dropped.notFound;
-    if (!isComing && dropped !== Dropped.partlySent) return;
-    const { foreground } = connection.outbox;
-    const at = connection.outbox.reserve(foreground, CANCEL_FRAME_BYTES);
-    encodeCancel(foreground.bytes, at, id);
+    else if (this.requests.count === 0) this.#connection.destroy(this.#availability.unavailable.reason);
   }
 
   #watch(connection: Connection): void {
@@ -465,17 +272,6 @@ export class Peer implements ConnectionOwner, DatagramPeer {
     if (silentTicks < this.#deadAfterTicks) return;
     const { pingAfterMs, pongTimeoutMs } = this.#context.limits;
     connection.reset(`no sign of life for ${pingAfterMs + pongTimeoutMs} ms`);
-  }
-
-  #onResponse(message: Message): void {
-    const request = this.#inFlight.find(message.id);
-    // The request has timed out, and the sender has got its answer.
-    if (request === undefined) return;
-    const { sink, position, wantsRecord } = request;
-    this.#inFlight.free(request);
-    this.datagrams?.onAnswer(message.id, this.#context.clock);
-    sink.onReply(position, replyOf(message, wantsRecord));
-    if (this.#isClosing) this.#closeWhenIdle();
   }
 
   #becomeDown(reason: string): void {
