@@ -12,7 +12,6 @@ import { checkNeeds } from '../support/needs.ts';
 import { BenchContext, type RunSettings } from './context.ts';
 import { describeFinding, type Figure, type Finding, isReached } from './figure.ts';
 import { getHot, getHotLarge, getUniform, put } from './figures/against-map.ts';
-import { aloneGet, alonePut, aloneRange } from './figures/alone.ts';
 import { fillAgainstDd } from './figures/fill.ts';
 import { memory } from './figures/memory.ts';
 import { overwrites, overwritesSmall } from './figures/overwrites.ts';
@@ -36,9 +35,6 @@ const FIGURES: readonly Figure[] = [
   overwrites,
   overwritesSmall,
   range,
-  alonePut,
-  aloneGet,
-  aloneRange,
   memory,
 ];
 

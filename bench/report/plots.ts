@@ -1,9 +1,7 @@
 /** The plots of the report, as SVG that ECharts draws without a browser. The same results make the same bytes. */
-import { BarChart, LineChart } from 'echarts/charts';
-import { GridComponent, LegendComponent, TitleComponent } from 'echarts/components';
-import { type EChartsCoreOption, init, use } from 'echarts/core';
-import { SVGRenderer } from 'echarts/renderers';
+import type { EChartsCoreOption } from 'echarts/core';
 import type { SpectrumPoint } from '../../src/cli/load/spectrum.ts';
+import { drawPlot } from '../support/svg-plot.ts';
 import type { Figures } from './claims.ts';
 import { turnsOf } from './figures.ts';
 import type { LoadFigures } from './load-session.ts';
@@ -12,15 +10,6 @@ import { type Results, resultOf } from './results.ts';
 import { METHODS, type Method, REPLICATIONS } from './scale.ts';
 import { type RateResult, rateStepName } from './steps/rates.ts';
 import type { ReplicationTurn } from './steps/turns.ts';
-
-use([BarChart, LineChart, GridComponent, LegendComponent, TitleComponent, SVGRenderer]);
-
-const WIDTH = 860;
-const HEIGHT = 380;
-/** ECharts numbers them through over all drawings of a process. */
-const GENERATED_ID = /\bzr\d+-[\w-]+/g;
-/** Told apart also by those who do not see all colours. */
-const COLORS = ['#d55e00', '#0072b2', '#009e73'];
 
 export interface Plot {
   /** Without its ending. */
@@ -38,7 +27,7 @@ interface Line {
 export function plotsOf(results: Results, figures: Figures): Plot[] {
   const plots: Plot[] = [];
   const add = (name: string, title: string, options: EChartsCoreOption): void => {
-    plots.push({ name, title, svg: draw(name, { ...common(title), ...options }) });
+    plots.push({ name, title, svg: drawPlot(name, title, options) });
   };
   add('rates', 'Highest rate that holds, requests a second', rateBars(figures));
   for (const method of METHODS) {
@@ -77,17 +66,6 @@ function runs(results: Results, method: Method, run: keyof ReplicationTurn): Lin
     const middle = sorted[(sorted.length - 1) >> 1];
     return middle === undefined ? [] : { name, spectrum: middle.spectrum };
   });
-}
-
-function common(title: string): EChartsCoreOption {
-  return {
-    animation: false,
-    backgroundColor: '#ffffff',
-    color: COLORS,
-    title: { text: title, left: 'center', textStyle: { fontSize: 14 } },
-    legend: { bottom: 0, itemGap: 30 },
-    grid: { left: 70, right: 30, top: 45, bottom: 65 },
-  };
 }
 
 /** On the axis of HdrHistogram's plotter: each step to the right leaves a tenth of the requests above. */
@@ -129,24 +107,4 @@ function rateBars(figures: Figures): EChartsCoreOption {
       data: METHODS.map((method) => figures.get(`${method}.${replication}.rate`) ?? null),
     })),
   };
-}
-
-function draw(name: string, options: EChartsCoreOption): string {
-  const chart = init(null, null, { renderer: 'svg', ssr: true, width: WIDTH, height: HEIGHT });
-  try {
-    chart.setOption(options);
-    return withIds(chart.renderToSVGString(), name);
-  } finally {
-    chart.dispose();
-  }
-}
-
-/** The same ids each time, which no other plot in a page has. */
-function withIds(svg: string, name: string): string {
-  const ids = new Map<string, string>();
-  return svg.replaceAll(GENERATED_ID, (id) => {
-    const known = ids.get(id) ?? `${name}-${ids.size}`;
-    ids.set(id, known);
-    return known;
-  });
 }

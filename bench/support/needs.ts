@@ -1,13 +1,12 @@
 /** What the benchmarks need besides Node. It is checked before hours are spent on preparing data. */
 import { runBound } from './bound-child.ts';
 
-export type Need = 'wrk' | 'dd' | 'fincore' | 'classic-level';
+export type Need = 'wrk' | 'dd' | 'fincore';
 
 const MISSING: Readonly<Record<Need, string>> = {
   wrk: "wrk cannot be run: install it, Debian's package is wrk",
   dd: 'dd cannot be run: install coreutils',
   fincore: 'fincore cannot be run: install util-linux',
-  'classic-level': 'classic-level is not installed: run `npm ci --prefix bench` first',
 };
 
 /** @throws Error with a sentence for each need that is not met */
@@ -20,8 +19,7 @@ export async function checkNeeds(needs: ReadonlySet<Need>): Promise<void> {
 
 async function isThere(need: Need): Promise<boolean> {
   try {
-    if (need === 'classic-level') import.meta.resolve(need);
-    else await runBound(need, ['--version']);
+    await runBound(need, ['--version']);
     return true;
   } catch {
     return false;
