@@ -3,7 +3,6 @@ import { SLOT_COUNT } from '../format/slot.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import { SlotSection } from '../sstable/slot-section.ts';
 import type { TableHandle } from '../sstable/table-handle.ts';
-import { PURGEABLE } from './fold.ts';
 import { LOST_SOURCE, SlotRows } from './slot-rows.ts';
 import { SlotSet } from './slot-set.ts';
 
@@ -32,15 +31,30 @@ export interface LostFindings {
   readonly durable: Uint8Array;
 }
 
+/** A deletion that is lost, and where an older record of its key lies, which it has to go on hiding. */
+export interface HidingRow {
+  readonly high: number;
+  readonly low: number;
+  readonly timestamp: number;
+  readonly writer: number;
+  readonly from: number;
+  /** Of the older record, as SlotRows has them. */
+  readonly source: number;
+  readonly place: number;
+}
+
 /** What decides whether a version may have been purged. */
 interface PurgeState {
   /** Of the slot. */
   readonly watermark: number;
-  /** All owners of the slot have been asked for what may have been purged by the watermark: none has it. */
+  /** All owners of the slot have been asked for what is lost up to the watermark: none has it. */
   readonly isGivenUp: boolean;
   /** Nobody waits for private versions. */
   readonly arePrivateGivenUp: boolean;
 }
+
+/** No version of a timestamp is newer than that of this writer. */
+const LAST_WRITER = 0xffff_ffff;
 
 /** How a version in quarantine stands to what memtables and levels hold. */
 const Standing = { lost: 0, undurable: 1, outdone: 2 } as const;
@@ -57,6 +71,7 @@ export class LostRows {
   readonly #has: Uint8Array | null;
   readonly #own = new SlotRows();
   readonly #lost: number[] = [];
+  readonly #hiding: HidingRow[] = [];
   readonly #slots: number[] = [];
   readonly #rows: number[] = [];
   readonly #privateRows: number[] = [];
@@ -90,15 +105,18 @@ export class LostRows {
     const own = this.#own;
     own.clear();
     this.#lost.length = 0;
+    this.#hiding.length = 0;
     this.#section.collectAll(slot, own, 0);
     let isDurable = 1;
     let newest = 0;
     let privateCount = 0;
     for (let row = 0; row < own.count; row++) {
-      const standing = this.#standingOf(row, own.from(row) === 0 ? privateRows : rows, memtables, purge);
+      const others = own.from(row) === 0 ? privateRows : rows;
+      const standing = this.#standingOf(row, others, memtables, purge);
       if (standing === Standing.undurable) isDurable = 0;
       if (standing !== Standing.lost) continue;
       this.#lost.push(row);
+      this.#noteHiding(row, others, purge);
       if (own.from(row) === 0) privateCount++;
       else newest = Math.max(newest, own.timestamp(row));
     }
@@ -123,6 +141,11 @@ export class LostRows {
       const below = writer > 0 ? writer - 1 : 0xffff_ffff;
       rows.add(own.high(row), own.low(row), timestamp, below, own.from(row), own.flags(row), LOST_SOURCE, 0);
     }
+  }
+
+  /** Of the slot that was judged last. */
+  get hiding(): readonly HidingRow[] {
+    return this.#hiding;
   }
 
   findings(): LostFindings {
@@ -151,11 +174,32 @@ export class LostRows {
     // A private deletion needs no proof where it hides nothing.
     if (own.from(row) === 0)
       return purge.arePrivateGivenUp || (isTombstone && met < 0) ? Standing.outdone : Standing.lost;
-    if ((flags & PURGEABLE) === 0 || timestamp > purge.watermark) return Standing.lost;
+    if (timestamp > purge.watermark) return Standing.lost;
     // What it hides here would come back.
     if (met >= 0) return Standing.lost;
-    // It is proved of a tombstone that nothing older is read anywhere; a value may not have expired yet.
+    // It is proved of a tombstone that nothing older is read anywhere. A value may be somewhere still; where all have been
+    // asked, and none has what all had when it was settled, it was deleted or has expired, and that was purged.
     return isTombstone || purge.isGivenUp ? Standing.outdone : Standing.lost;
+  }
+
+  /** A deletion has no value: all of it is known but the key, which the older record has. */
+  #noteHiding(row: number, others: SlotRows, { isGivenUp, watermark }: PurgeState): void {
+    const own = this.#own;
+    const met = others.find(own.high(row), own.low(row));
+    if (met < 0) return;
+    const isTombstone = (own.flags(row) & RecordFlag.tombstone) !== 0;
+    const isGone = isGivenUp && own.from(row) > 0 && own.timestamp(row) <= watermark;
+    if (!isTombstone && !isGone) return;
+    this.#hiding.push({
+      high: own.high(row),
+      low: own.low(row),
+      timestamp: own.timestamp(row),
+      // What was deleted after it is newer than it alone.
+      writer: isTombstone ? own.writer(row) : LAST_WRITER,
+      from: own.from(row),
+      source: others.source(met),
+      place: others.place(met),
+    });
   }
 }
 

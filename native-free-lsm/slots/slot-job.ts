@@ -2,7 +2,7 @@ import { LsmError } from '../errors.ts';
 import { ownBytes } from '../format/copy.ts';
 import { Fingerprinter } from '../format/fingerprint.ts';
 import type { HashSeed } from '../format/hash.ts';
-import { recordFrom, recordTimestamp, recordWriter } from '../format/record.ts';
+import { encodeRecord, recordFrom, recordTimestamp, recordWriter } from '../format/record.ts';
 import { SLOT_COUNT } from '../format/slot.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import { isDamage } from '../sstable/damage.ts';
@@ -11,7 +11,13 @@ import { type RowSink, SlotSection } from '../sstable/slot-section.ts';
 import type { TableHandle } from '../sstable/table-handle.ts';
 import { TableReader } from '../sstable/table-reader.ts';
 import { refuseUnreadable } from '../sstable/unreadable-table.ts';
-import { type LostFindings, LostRows, type QuarantinedTable, unknownFindings } from './lost-rows.ts';
+import {
+  type HidingRow,
+  type LostFindings,
+  LostRows,
+  type QuarantinedTable,
+  unknownFindings,
+} from './lost-rows.ts';
 import { MemtableSlots, type MemtableView } from './memtable-slots.ts';
 import { ScannedRows } from './scanned-rows.ts';
 import { LOST_SOURCE, SlotRows } from './slot-rows.ts';
@@ -27,6 +33,9 @@ const MAX_SCANNED_ROWS = 200_000;
 
 /** A job ends when it has found so much, and what is left is asked for again, by whoever still wants it. */
 const MAX_RECORD_BYTES = 4 * 1024 * 1024;
+/** The next look finds the others. */
+const MAX_DELETIONS = 1_024;
+const NO_VALUE = new Uint8Array(0);
 
 /** Records that somebody wants: two words for each fingerprint. */
 interface WantedRecords {
@@ -83,6 +92,8 @@ export interface SlotJobResult {
   readonly versions: readonly SlotVersions[];
   /** What was found out about tables in quarantine, as far as slots were treated. */
   readonly lost: readonly LostFindings[];
+  /** Deletions that are lost, made again, because older records of their keys are there: to be put. */
+  readonly deletions: readonly { readonly key: Uint8Array; readonly record: Uint8Array }[];
   /** For each of the wanted records whose slots were treated, in the order of slots. */
   readonly records: readonly { readonly key: Uint8Array; readonly record: Uint8Array }[][];
 }
@@ -117,6 +128,7 @@ class SlotJob {
   readonly #sections: { readonly section: SlotSection; readonly source: number }[] = [];
   #scan: ScannedRows | null = null;
   readonly #blocks = new Map<number, TableBlocks>();
+  readonly #deletions: { key: Uint8Array; record: Uint8Array }[] = [];
   /** Of the records found so far. */
   #recordBytes = 0;
 
@@ -178,6 +190,7 @@ class SlotJob {
       nextPurges: nextPurges.slice(0, digests),
       versions,
       lost: [...this.#quarantine].map(([id, lost]) => lost?.findings() ?? unknownFindings(id)),
+      deletions: this.#deletions,
       records,
     };
   }
@@ -289,10 +302,33 @@ class SlotJob {
       );
       if (found === null) this.#quarantine.set(id, null);
       looked += found ?? 0;
+      if (found !== null) for (const row of table.hiding) this.#remakeDeletion(row);
     }
     // Not before all are judged: what is lost outdoes nothing.
     for (const table of this.#quarantine.values()) if (table?.has(slot) === true) table.addTo(this.#rows);
     return looked;
+  }
+
+  /** Where the older record cannot be read either, nothing older shows. */
+  #remakeDeletion(row: HidingRow): void {
+    if (this.#deletions.length === MAX_DELETIONS) return;
+    const key = unlessDamaged(() => this.#keyAt(row));
+    if (key === null) return;
+    const { from, timestamp, writer } = row;
+    const record = encodeRecord({ timestamp, writer, tombstone: true, from, expiryMs: 0 }, NO_VALUE);
+    this.#deletions.push({ key, record });
+  }
+
+  #keyAt({ high, low, place, source }: HidingRow): Uint8Array {
+    if (source < this.#memtables.length) return this.#memtables[source].key(place);
+    const blocks = this.#blocksOf(source - this.#memtables.length);
+    const fingerprinter = this.#fingerprinter;
+    for (const cursor = blocks.enter(place); cursor.valid; cursor.next()) {
+      fingerprinter.take(cursor.keyBytes, 0, cursor.keyEnd);
+      if (fingerprinter.low === low && fingerprinter.high === high)
+        return ownBytes(cursor.keyBytes, 0, cursor.keyEnd);
+    }
+    throw blocks.fault('a record is not in the block in which the slot versions have it');
   }
 
   readonly #bothRows: RowSink = {

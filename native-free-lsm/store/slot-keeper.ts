@@ -32,6 +32,8 @@ interface SlotKeeperParts {
   readonly onDamage: (error: LsmError) => void;
   /** Everything that this table in quarantine holds is in other tables, too. */
   readonly onHealed: (tableId: number) => void;
+  /** Deletions that were lost, made again: to be put. Rejects when they cannot be. */
+  readonly onDeletions: (deletions: readonly KeyedRecord[]) => Promise<void>;
   /** All that can be healed is in memtables: once these are in tables, tables in quarantine may go. */
   readonly onFlushWanted: () => void;
 }
@@ -137,8 +139,8 @@ export class SlotKeeper {
   }
 
   /**
-   * All owners of these slots were asked for what is lost: none has what may have been purged by the watermark, so that
-   * it was.
+   * All owners of these slots were asked for what is lost: none has what is lost up to the watermark, so that it was
+   * deleted or has expired, and was purged.
    */
   giveUpPurged(slots: Uint16Array): void {
     if (this.#lost.isEmpty) return;
@@ -280,6 +282,14 @@ export class SlotKeeper {
     this.#parts.onFlushWanted();
   }
 
+  #putDeletions(deletions: readonly KeyedRecord[]): void {
+    this.#parts.onDeletions(deletions).then(
+      () => this.checkLost(),
+      // They are found again when somebody looks next.
+      () => undefined,
+    );
+  }
+
   async #runJob(asks: readonly AnyAsk[]): Promise<void> {
     const { control, executor, superVersions } = this.#parts;
     const superVersion = superVersions.pin();
@@ -293,6 +303,7 @@ export class SlotKeeper {
       this.#lookedAt = { oldest, generation, offset: limit };
       this.#take(spec, result);
       this.#answer(spec, result, asks, records);
+      if (result.deletions.length > 0) this.#putDeletions(result.deletions);
       if (!this.#lost.isEmpty) this.#lookForHealed();
     } catch (error) {
       this.#failed(toLsmError(error, 'look at slots'), asks, spec.tables);

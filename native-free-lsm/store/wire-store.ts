@@ -199,6 +199,8 @@ function connect(
     arenas,
     onDamage,
     onHealed: (tableId) => maintenance.healed(tableId),
+    onDeletions: (deletions) =>
+      held.reason === undefined ? writes.putAll(deletions) : Promise.reject(held.reason),
     // A writer that takes nothing now is reported by its own condition; the next look wishes for it again.
     onFlushWanted: () => void seal().catch(() => undefined),
   });

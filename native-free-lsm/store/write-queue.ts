@@ -148,6 +148,23 @@ export class WriteQueue {
     }
   }
 
+  /**
+   * Puts records one by one. Resolves when each is stored, or something newer is there.
+   * @throws LsmError why one of them could not be put
+   */
+  async putAll(puts: readonly KeyedRecord[]): Promise<void> {
+    const one = ({ key, record }: KeyedRecord): Promise<void> =>
+      new Promise((resolve, reject) => {
+        this.put(
+          key,
+          record,
+          { onWrite: (_token, _status, _time, _writer, error) => (error ? reject(error) : resolve()) },
+          0,
+        );
+      });
+    await Promise.all(puts.map(one));
+  }
+
   /** All puts of a batch become durable and visible together. */
   batch(puts: readonly KeyedRecord[], sink: WriteSink, token: number, isSynced = false): void {
     const payloadBytes = batchOperationBytes(puts);

@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
   type EngineOptions,
+  isTombstone,
   type LsmError,
   loadOfflineTools,
   type RecordStore,
@@ -139,9 +140,13 @@ for (const level of [0, 6]) {
       const blocks = blocksOfTable(checked.fs, tableOf(checked, level));
       const block = blocks[Math.floor(checked.random() * blocks.length)];
       flipBit(checked.fs, block.path, block.offset + (block.diskBytes >> 1));
-      assert.deepEqual(await checked.failing(), [...block.keys].sort());
+      const failing = await checked.failing();
+      // A deletion that hides something is made again.
+      const isRemade = (key: string): boolean => level === 0 && isTombstone(checked.expected.get(key)!, 0);
+      for (const key of block.keys) assert.ok(failing.includes(key) || isRemade(key), key);
+      for (const key of failing) assert.ok(block.keys.includes(key), key);
       // Were all keys of the block written anew, the table would not be needed any more.
-      checked.spared = block.keys[0];
+      checked.spared = failing[0];
       assert.match(
         checked.condition()?.message ?? '',
         new RegExp(`${block.path} is damaged at byte ${block.offset}`),

@@ -8,6 +8,7 @@ import { test } from 'node:test';
 import { SLOT_COUNT } from '../../../../native-free-lsm/format/slot.ts';
 import {
   encodeRecord,
+  isTombstone,
   type LsmError,
   type RecordStore,
   recordTimestamp,
@@ -295,33 +296,81 @@ test('private records in a damaged place are lost until they are written anew, a
   await twins.settle(twins.store.close());
 });
 
-test('a deletion that is lost and settled keeps hiding what is below it', async () => {
-  const twins = await Twins.make();
-  const [first] = [...twins.records.keys()];
-  const { path } = twins;
-  const fields = { timestamp: 5000, writer: WRITER, tombstone: true, from: 3, expiryMs: 0 };
-  const deletion = encodeRecord(fields, Buffer.alloc(0));
-  await twins.put(first, deletion);
+/** A table above the twins' one, with these records, and one damaged block; the engine has noticed it. */
+async function damagedAbove(twins: Twins, records: ReadonlyMap<string, Uint8Array>): Promise<string> {
+  const before = twins.paths;
+  for (const [key, record] of records) await twins.put(key, record);
   await twins.settle(twins.store.flush());
-  const above = twins.paths.find((one) => one !== path)!;
+  const above = twins.paths.find((one) => !before.includes(one))!;
   const [block] = blocksOfTable(twins.simulation.fs, above);
+  assert.deepEqual(block.keys, [...records.keys()]);
   flipBit(twins.simulation.fs, above, block.offset + 3);
-  assert.equal(await twins.read(first), 'CORRUPTION');
+  assert.equal(await twins.read(block.keys[0]), 'CORRUPTION');
+  return above;
+}
+
+function recordOf(fields: { timestamp: number; from?: number; tombstone?: boolean }, value = ''): Uint8Array {
+  const whole = { writer: WRITER, tombstone: false, from: 3, expiryMs: 0, ...fields };
+  return encodeRecord(whole, Buffer.from(value));
+}
+
+for (const from of [3, 0]) {
+  test(`a deletion that is lost is made again where it hides an older record, with from ${from}`, async () => {
+    const twins = await Twins.make(() => ({ from }));
+    const [first] = [...twins.records.keys()];
+    const deletion = recordOf({ timestamp: 5000, from, tombstone: true });
+    const above = await damagedAbove(twins, new Map([[first, deletion]]));
+    await twins.rest();
+    await twins.rest();
+    assert.deepEqual(await twins.read(first), deletion);
+    assert.equal(twins.damageStats.tables, 0, 'nobody else was asked, and nothing is lost');
+    assert.ok(!twins.simulation.fs.existsSync(above));
+    await twins.reopen();
+    assert.deepEqual(await twins.read(first), deletion);
+    await twins.settle(twins.store.close());
+  });
+}
+
+test('a settled value that is lost, and that nobody else has, was deleted: what is below it does not come back', async () => {
+  const twins = await Twins.make();
+  const [first, second] = [...twins.records.keys()];
+  const value = recordOf({ timestamp: 5000 }, 'newer');
+  await damagedAbove(twins, new Map([[first, value]]));
   await twins.rest();
+  assert.equal(await twins.read(first), 'CORRUPTION', 'somebody may have it');
+  const slots = Uint16Array.of(slotOf(Buffer.from(first)), slotOf(Buffer.from(second)));
+  twins.store.giveUpPurged(slots);
+  twins.store.purge();
+  await twins.rest();
+  assert.equal(await twins.read(first), 'CORRUPTION', 'it is not settled');
   twins.setWatermarks(10_000);
   await twins.rest();
+  await twins.rest();
+  const made = await twins.read(first);
+  assert.ok(made instanceof Uint8Array && isTombstone(made, 0));
+  assert.deepEqual([recordTimestamp(made, 0), recordWriter(made, 0)], [5000, 0xffff_ffff]);
+  assert.equal(twins.damageStats.tables, 0);
+  await twins.settle(twins.store.close());
+});
+
+test('two damaged tables at once, of which one hides what is in the other, both go when all owners were asked', async () => {
+  const twins = await Twins.make();
+  const [first] = await twins.damage(0);
+  const deletion = recordOf({ timestamp: 5000, tombstone: true });
+  await damagedAbove(twins, new Map([[first, deletion]]));
+  await twins.rest();
+  assert.equal(twins.damageStats.tables, 2);
+  for (const [key, record] of twins.records)
+    if (key !== first && (await twins.read(key)) === 'CORRUPTION') await twins.put(key, record);
+  twins.setWatermarks(10_000);
+  await twins.rest();
+  assert.notEqual(twins.damageStats.tables, 0);
   twins.store.giveUpPurged(Uint16Array.of(slotOf(Buffer.from(first))));
   twins.store.purge();
   await twins.rest();
   await twins.rest();
-  assert.equal(await twins.read(first), 'CORRUPTION', 'what was deleted does not come back');
-  assert.equal(await twins.put(first, deletion), WriteStatus.applied);
-  assert.deepEqual(await twins.read(first), deletion);
-  await twins.rest();
-  twins.store.purge();
-  await twins.rest();
-  await twins.rest();
-  assert.equal(twins.damageStats.tables, 0);
+  assert.deepEqual([twins.damageStats.tables, twins.damageStats.lostRecords], [0, 0]);
+  assert.equal(await twins.read(first), null);
   await twins.settle(twins.store.close());
 });
 
