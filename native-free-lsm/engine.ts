@@ -1,5 +1,6 @@
 import { bytesFault, keyFault } from './arguments.ts';
-import { encodeRecord } from './format/record.ts';
+import { conditionalWrite, lastOfEachKey } from './conditional-write.ts';
+import { encodeRecord, type RecordFields } from './format/record.ts';
 import type { EngineOptions } from './options.ts';
 import { PendingCalls } from './pending-calls.ts';
 import { ReadableEngine } from './readable-engine.ts';
@@ -10,9 +11,13 @@ import { RecordStore } from './store/store.ts';
 import { VersionSource } from './version-source.ts';
 import {
   type BatchOperation,
+  type ConditionalResult,
+  conditionsFault,
   operationsFault,
   type PutOptions,
   putOptionsFault,
+  versionFault,
+  type WriteCondition,
   type WriteOptions,
   writeOptionsFault,
 } from './write-requests.ts';
@@ -56,14 +61,17 @@ export class Engine extends ReadableEngine {
       bytesFault('value', value) ??
       (options === undefined ? undefined : putOptionsFault(options));
     if (fault !== undefined) return Promise.reject(fault);
-    const record = encodeRecord(this.#fields(false, this.#expiryOf(options?.ttlMs)), value);
+    const record = encodeRecord(
+      fieldsOf(this.#versions.next(), false, this.#expiryOf(options?.ttlMs)),
+      value,
+    );
     return this.#write(key, record, options?.sync);
   }
 
   delete(key: Uint8Array, options?: WriteOptions): Promise<void> {
     const fault = options === undefined ? undefined : writeOptionsFault(options);
     if (fault !== undefined) return Promise.reject(fault);
-    return this.#write(key, encodeRecord(this.#fields(true, 0), NO_VALUE), options?.sync);
+    return this.#write(key, encodeRecord(fieldsOf(this.#versions.next(), true, 0), NO_VALUE), options?.sync);
   }
 
   /** All operations or none, visible together; a later operation on a key wins over an earlier one. */
@@ -71,10 +79,47 @@ export class Engine extends ReadableEngine {
     const fault =
       operationsFault(operations) ?? (options === undefined ? undefined : writeOptionsFault(options));
     if (fault !== undefined) return Promise.reject(fault);
-    const puts = operations.map((operation) => this.#putOf(operation));
+    const puts = operations.map((operation) => this.#putOf(operation, this.#versions.next()));
     const token = this.#writes.begin();
     this.store.writeBatch(puts, this.#writes, token, options?.sync);
     return this.#writes.result(token) as Promise<void>;
+  }
+
+  /**
+   * Puts a value if the key has just this version, or, with null, none; an expired one is none. No other write comes
+   * between the look and the put, whoever makes it. What became of it is the result: not applied is no error.
+   */
+  putIf(
+    key: Uint8Array,
+    value: Uint8Array,
+    version: number | null,
+    options: PutOptions = NO_OPTIONS,
+  ): Promise<ConditionalResult> {
+    const fault = versionFault('version', version) ?? putOptionsFault(options);
+    if (fault !== undefined) return Promise.reject(fault);
+    const { ttlMs, sync = false } = options;
+    const put = { type: 'put', key, value, ...(ttlMs !== undefined && { ttlMs }) } as const;
+    return this.writeIf([{ key, version }], [put], { sync });
+  }
+
+  /** Deletes a key if it has just this version, as `putIf` puts one. */
+  deleteIf(key: Uint8Array, version: number, options: WriteOptions = NO_OPTIONS): Promise<ConditionalResult> {
+    return this.writeIf([{ key, version }], [{ type: 'delete', key }], options);
+  }
+
+  /** Like `write`, if all conditions are met, on these or any other keys: all operations or none. */
+  writeIf(
+    conditions: readonly WriteCondition[],
+    operations: readonly BatchOperation[],
+    options: WriteOptions = NO_OPTIONS,
+  ): Promise<ConditionalResult> {
+    const fault = conditionsFault(conditions) ?? operationsFault(operations, 1) ?? writeOptionsFault(options);
+    if (fault !== undefined) return Promise.reject(fault);
+    const timestamp = this.#versions.next();
+    const nowMs = Math.floor(this.store.expiryNowMs());
+    const asked = conditions.map(({ key, version }) => ({ key, timestamp: version ?? 0, nowMs }));
+    const puts = lastOfEachKey(operations).map((operation) => this.#putOf(operation, timestamp));
+    return conditionalWrite(this.store, asked, puts, timestamp, options.sync ?? false);
   }
 
   flush(): Promise<void> {
@@ -109,15 +154,12 @@ export class Engine extends ReadableEngine {
     await this.close();
   }
 
-  #putOf(operation: BatchOperation): KeyedRecord {
+  #putOf(operation: BatchOperation, timestamp: number): KeyedRecord {
     const { key } = operation;
-    if (operation.type === 'delete') return { key, record: encodeRecord(this.#fields(true, 0), NO_VALUE) };
-    const fields = this.#fields(false, this.#expiryOf(operation.ttlMs));
+    if (operation.type === 'delete')
+      return { key, record: encodeRecord(fieldsOf(timestamp, true, 0), NO_VALUE) };
+    const fields = fieldsOf(timestamp, false, this.#expiryOf(operation.ttlMs));
     return { key, record: encodeRecord(fields, operation.value) };
-  }
-
-  #fields(tombstone: boolean, expiryMs: number) {
-    return { timestamp: this.#versions.next(), writer: 0, tombstone, from: 1, expiryMs };
   }
 
   /** When the life of a value ends; 0: never. */
@@ -135,3 +177,8 @@ export class Engine extends ReadableEngine {
 }
 
 const NO_VALUE = new Uint8Array(0);
+const NO_OPTIONS = {};
+
+function fieldsOf(timestamp: number, tombstone: boolean, expiryMs: number): RecordFields {
+  return { timestamp, writer: 0, tombstone, from: 1, expiryMs };
+}

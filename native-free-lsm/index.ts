@@ -40,7 +40,7 @@ export type {
 export type { RepairOptions, RepairPlan } from './offline/repair.ts';
 export { DEFAULT_OPTIONS, type Durability, type EngineOptions } from './options.ts';
 export { type Entry, type RangeOptions, RangeScan } from './range-scan.ts';
-export type { Snapshot } from './readable-engine.ts';
+export type { Snapshot, VersionedValue } from './readable-engine.ts';
 export { ENGINE_WAITS, WaitPlace } from './shared/main-waits.ts';
 export { bucketEndMicros, type SiteWaits, WAIT_BUCKETS } from './shared/wait-figures.ts';
 export { addFold, isUncounted, PURGEABLE } from './slots/fold.ts';
@@ -50,7 +50,13 @@ export type { SlotVersions } from './slots/slot-versions.ts';
 export type { EngineCondition } from './store/conditions.ts';
 export type { Environment } from './store/environment.ts';
 export type { IngestRequest } from './store/ingestion.ts';
-export { type KeyedRecord, type ReadSink, type WriteSink, WriteStatus } from './store/sinks.ts';
+export {
+  type KeyCondition,
+  type KeyedRecord,
+  type ReadSink,
+  type WriteSink,
+  WriteStatus,
+} from './store/sinks.ts';
 export type { EngineStats } from './store/stats.ts';
 export { RecordStore } from './store/store.ts';
 export type {
@@ -61,7 +67,13 @@ export type {
 } from './threads/engine-threads.ts';
 export type { Executor, ExecutorContext, ExecutorFactory, RoleHandle } from './threads/executor.ts';
 export type { PageRequest, ScanPageRequest } from './threads/protocol/reader-messages.ts';
-export type { BatchOperation, PutOptions, WriteOptions } from './write-requests.ts';
+export type {
+  BatchOperation,
+  ConditionalResult,
+  PutOptions,
+  WriteCondition,
+  WriteOptions,
+} from './write-requests.ts';
 
 export const open = Engine.open;
 

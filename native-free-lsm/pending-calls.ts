@@ -1,31 +1,29 @@
 import { LsmError } from './errors.ts';
 import { type ReadSink, type WriteSink, WriteStatus } from './store/sinks.ts';
 
-type ReadResult = Uint8Array | undefined;
-
-interface PendingCall {
-  readonly resolve: (value: ReadResult) => void;
+interface PendingCall<Result> {
+  readonly resolve: (value: Result) => void;
   readonly reject: (error: Error) => void;
 }
 
 /** Turns a record that was read into the result of the call. */
-export type ValueOf = (record: Uint8Array | null) => ReadResult;
+export type ResultOf<Result> = (record: Uint8Array | null) => Result;
 
 /**
  * The promises behind the sinks. Many calls are answered before they return: those need no place in the table and get a
  * promise that is already settled.
  */
-export class PendingCalls implements ReadSink, WriteSink {
-  readonly #valueOf: ValueOf;
-  readonly #calls = new Map<number, PendingCall>();
+export class PendingCalls<Result> implements ReadSink, WriteSink {
+  readonly #resultOf: ResultOf<Result>;
+  readonly #calls = new Map<number, PendingCall<Result>>();
   #nextToken = 0;
   /** The token of the call that is being made; -1 once it is answered. */
   #starting = -1;
   #record: Uint8Array | null = null;
   #error: Error | null = null;
 
-  constructor(toValue: ValueOf) {
-    this.#valueOf = toValue;
+  constructor(resultOf: ResultOf<Result>) {
+    this.#resultOf = resultOf;
   }
 
   /** A token for the call that is made next, before anything else; `result` then gives its promise. */
@@ -34,7 +32,7 @@ export class PendingCalls implements ReadSink, WriteSink {
     return this.#starting;
   }
 
-  result(token: number): Promise<ReadResult> {
+  result(token: number): Promise<Result> {
     if (this.#starting === token) {
       this.#starting = -1;
       return new Promise((resolve, reject) => {
@@ -44,7 +42,7 @@ export class PendingCalls implements ReadSink, WriteSink {
     const error = this.#error;
     this.#error = null;
     if (error !== null) return Promise.reject(error);
-    const value = this.#valueOf(this.#record);
+    const value = this.#resultOf(this.#record);
     this.#record = null;
     return Promise.resolve(value);
   }
@@ -71,9 +69,9 @@ export class PendingCalls implements ReadSink, WriteSink {
       this.#error = error;
       return;
     }
-    const call = this.#calls.get(token) as PendingCall;
+    const call = this.#calls.get(token) as PendingCall<Result>;
     this.#calls.delete(token);
-    if (error === null) call.resolve(this.#valueOf(record));
+    if (error === null) call.resolve(this.#resultOf(record));
     else call.reject(error);
   }
 }
@@ -82,25 +80,25 @@ export class PendingCalls implements ReadSink, WriteSink {
 const READS_AT_ONCE = 512;
 
 /** Reads many keys as one call, with one promise and no more reads at a time than the disk's queues take. */
-export class ManyReads implements ReadSink {
-  readonly #valueOf: ValueOf;
+export class ManyReads<Result> implements ReadSink {
+  readonly #resultOf: ResultOf<Result>;
   readonly #start: (index: number) => void;
-  readonly #values: ReadResult[];
-  readonly #settled = Promise.withResolvers<ReadResult[]>();
+  readonly #results: Result[];
+  readonly #settled = Promise.withResolvers<Result[]>();
   #next = 0;
   #underWay = 0;
   #isStarting = false;
   #failed = false;
 
   /** @param start begins the read of the key at an index, which is its token */
-  constructor(count: number, toValue: ValueOf, start: (sink: ReadSink, index: number) => void) {
-    this.#valueOf = toValue;
-    this.#values = new Array(count);
+  constructor(count: number, resultOf: ResultOf<Result>, start: (sink: ReadSink, index: number) => void) {
+    this.#resultOf = resultOf;
+    this.#results = new Array(count);
     this.#start = (index) => start(this, index);
   }
 
   /** @throws the first failure; the other reads are dropped */
-  run(): Promise<ReadResult[]> {
+  run(): Promise<Result[]> {
     this.#startMore();
     return this.#settled.promise;
   }
@@ -112,18 +110,18 @@ export class ManyReads implements ReadSink {
       this.#settled.reject(error);
       return;
     }
-    this.#values[token] = this.#valueOf(record);
+    this.#results[token] = this.#resultOf(record);
     if (!this.#isStarting) this.#startMore();
   }
 
   /** Answers that come during a call are handled by the loop, not by another one inside it. */
   #startMore(): void {
     this.#isStarting = true;
-    while (this.#next < this.#values.length && this.#underWay < READS_AT_ONCE && !this.#failed) {
+    while (this.#next < this.#results.length && this.#underWay < READS_AT_ONCE && !this.#failed) {
       this.#underWay++;
       this.#start(this.#next++);
     }
     this.#isStarting = false;
-    if (this.#underWay === 0 && !this.#failed) this.#settled.resolve(this.#values);
+    if (this.#underWay === 0 && !this.#failed) this.#settled.resolve(this.#results);
   }
 }

@@ -1,6 +1,6 @@
 import { arrayFault, bytesFault, elementsFault } from './arguments.ts';
-import { isLive, recordValueStart } from './format/record.ts';
-import { ManyReads, PendingCalls, type ValueOf } from './pending-calls.ts';
+import { isLive, recordExpiryMs, recordTimestamp, recordValueStart } from './format/record.ts';
+import { ManyReads, PendingCalls, type ResultOf } from './pending-calls.ts';
 import { type RangeOptions, RangeScan } from './range-scan.ts';
 import type { ReadableStore } from './store/readable-store.ts';
 import type { StoreSnapshot } from './store/store-snapshot.ts';
@@ -8,16 +8,30 @@ import type { StoreSnapshot } from './store/store-snapshot.ts';
 /** A consistent view of one moment. Dispose of it when you are done, because it holds memory. */
 export type Snapshot = StoreSnapshot;
 
+/** A value with what the engine knows of it. */
+export interface VersionedValue {
+  readonly value: Uint8Array;
+  /** Each write gives its key a higher one: what conditional writes compare. */
+  readonly version: number;
+  /** When the value ends, in ms since the Unix epoch; undefined: it does not. */
+  readonly expiryMs: number | undefined;
+}
+
 /** The reads with promises, over a store that is written here or by another process. */
 export class ReadableEngine {
   readonly #store: ReadableStore;
   readonly #nowMs: () => number;
   /** What clients see of a record: undefined for a deletion, or for what has expired. */
-  readonly #valueOf: ValueOf = (record) =>
+  readonly #valueOf: ResultOf<Uint8Array | undefined> = (record) =>
     record !== null && isLive(record, 0, this.#nowMs())
       ? record.subarray(recordValueStart(record, 0))
       : undefined;
   readonly #pending = new PendingCalls(this.#valueOf);
+  readonly #pendingVersioned = new PendingCalls<VersionedValue | undefined>((record) => {
+    const value = this.#valueOf(record);
+    if (record === null || value === undefined) return undefined;
+    return { value, version: recordTimestamp(record, 0), expiryMs: recordExpiryMs(record, 0) || undefined };
+  });
 
   /** @param nowMs what values expire by */
   constructor(store: ReadableStore, nowMs: () => number) {
@@ -31,6 +45,14 @@ export class ReadableEngine {
     if (snapshot === undefined) this.#store.read(key, this.#pending, token);
     else this.#store.readAt(snapshot, key, this.#pending, token);
     return this.#pending.result(token);
+  }
+
+  /** Like `get`, with the version of the value and its end. */
+  getVersioned(key: Uint8Array, snapshot?: Snapshot): Promise<VersionedValue | undefined> {
+    const token = this.#pendingVersioned.begin();
+    if (snapshot === undefined) this.#store.read(key, this.#pendingVersioned, token);
+    else this.#store.readAt(snapshot, key, this.#pendingVersioned, token);
+    return this.#pendingVersioned.result(token);
   }
 
   /**

@@ -26,6 +26,28 @@ export interface PutOptions extends WriteOptions {
   readonly ttlMs?: number;
 }
 
+/** What a key must have for a conditional write to be carried out. */
+export interface WriteCondition {
+  readonly key: Uint8Array;
+  /** The version of its value, as `getVersioned` or a conditional write gives it; null: it must have none. */
+  readonly version: number | null;
+}
+
+/** What became of a conditional write. */
+export type ConditionalResult =
+  | {
+      readonly applied: true;
+      /** Of everything that was written. */
+      readonly version: number;
+    }
+  | {
+      readonly applied: false;
+      /** Of the first condition that was not met. */
+      readonly key: Uint8Array;
+      /** What it has instead; null: no value. */
+      readonly version: number | null;
+    };
+
 export type BatchOperation =
   | {
       readonly type: 'put';
@@ -37,6 +59,7 @@ export type BatchOperation =
   | { readonly type: 'delete'; readonly key: Uint8Array };
 
 const WRITE_FIELDS = ['sync'];
+const CONDITION_FIELDS = ['key', 'version'];
 const PUT_FIELDS = ['ttlMs', 'sync'];
 /** A thousand years. An end of life must fit a record, whatever the clock shows. */
 const MAX_TTL_MS = 31_557_600_000_000;
@@ -55,8 +78,30 @@ export function putOptionsFault(options: PutOptions): LsmError | undefined {
   );
 }
 
-export function operationsFault(operations: readonly BatchOperation[]): LsmError | undefined {
-  return arrayFault('operations', operations) ?? elementsFault('operations', operations, operationFault);
+/** @param least how many there must be */
+export function operationsFault(operations: readonly BatchOperation[], least = 0): LsmError | undefined {
+  const fault =
+    arrayFault('operations', operations) ?? elementsFault('operations', operations, operationFault);
+  if (fault !== undefined || operations.length >= least) return fault;
+  return invalidArgument('operations must not be empty: a conditional write writes something');
+}
+
+export function conditionsFault(conditions: readonly WriteCondition[]): LsmError | undefined {
+  return arrayFault('conditions', conditions) ?? elementsFault('conditions', conditions, conditionFault);
+}
+
+function conditionFault(name: string, condition: unknown): LsmError | undefined {
+  const fault = fieldsFault(name, condition, CONDITION_FIELDS);
+  if (fault !== undefined) return fault;
+  const { key, version } = condition as WriteCondition;
+  return keyFault(`${name}.key`, key) ?? versionFault(`${name}.version`, version);
+}
+
+export function versionFault(name: string, given: unknown): LsmError | undefined {
+  if (given === null || (Number.isSafeInteger(given) && (given as number) > 0)) return undefined;
+  return invalidArgument(
+    `${name} must be a version that a key was given, or null for none, not ${describe(given)}`,
+  );
 }
 
 function operationFault(name: string, operation: unknown): LsmError | undefined {

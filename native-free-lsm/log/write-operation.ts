@@ -1,5 +1,5 @@
 import { LsmError } from '../errors.ts';
-import { readUint32, writeUint32 } from '../format/integers.ts';
+import { readUint32, readUint53, writeUint32, writeUint53 } from '../format/integers.ts';
 import { isOfLaterFormat, recordFault } from '../format/record.ts';
 
 /**
@@ -7,20 +7,29 @@ import { isOfLaterFormat, recordFault } from '../format/record.ts';
  * log. Integers are little-endian, keys and records follow one another without padding.
  *
  *   put    u8 1, u8 flags, u16 key length, u32 record length, key, record
- *   batch  u8 2, u8 0, u16 0, u32 count,
+ *   batch  u8 2, u8 0, u16 conditions, u32 count,
  *          then count × (u16 key length, u8 flags, u8 0, u32 record length, key, record)
  *
  * Flag bit 0: dropped. The writer had found a newer version of the key in an older memtable or a table; the
- * put is passed over here and at every replay, where it would hide that one. Other flags are refused.
+ * put is passed over here and at every replay, where it would hide that one.
+ *
+ * Flag bit 1: a condition, as the first so many entries of a batch are. In place of a record it has the timestamp that
+ * the key must have, 0 if it must have no value, and the time by which values have expired (two u64). The writer applies
+ * the puts behind them if all are met, and otherwise marks them as dropped; a replay passes conditions over. Other flags
+ * are refused.
  *
  * Operation 0 stays unused, so that zeroed bytes are never an operation; the others are reserved and refused.
  */
 const WriteOperation = { put: 1, batch: 2 } as const;
 
 const DROPPED = 1;
+const CONDITION = 2;
+const CONDITION_RECORD_BYTES = 16;
 /** Fixed bytes of an operation, and of each put of a batch. */
 const HEAD_BYTES = 8;
 export const MAX_KEY_BYTES = 0xffff;
+export const MAX_CONDITIONS = 0xffff;
+const NO_PUTS: readonly Put[] = [];
 
 export interface Put {
   readonly key: Uint8Array;
@@ -38,25 +47,51 @@ export function encodePut(target: Uint8Array, at: number, key: Uint8Array, recor
   writeKeyAndRecord(target, at, at + 2, key, record);
 }
 
-export function batchOperationBytes(puts: readonly Put[]): number {
+export function batchOperationBytes(puts: readonly Put[], conditions: readonly Put[] = NO_PUTS): number {
   let bytes = HEAD_BYTES;
+  for (const { key, record } of conditions) bytes += putOperationBytes(key.length, record.length);
   for (const { key, record } of puts) bytes += putOperationBytes(key.length, record.length);
   return bytes;
 }
 
-/** Writes puts that are applied together; after a crash all of them are there, or none. */
-export function encodeBatch(target: Uint8Array, at: number, puts: readonly Put[]): void {
+/**
+ * Writes puts that are applied together; after a crash all of them are there, or none.
+ * @param conditions that must all be met, each with a `conditionRecord`; at most MAX_CONDITIONS
+ */
+export function encodeBatch(
+  target: Uint8Array,
+  at: number,
+  puts: readonly Put[],
+  conditions: readonly Put[] = NO_PUTS,
+): void {
   target[at] = WriteOperation.batch;
   target[at + 1] = 0;
-  target[at + 2] = 0;
-  target[at + 3] = 0;
-  writeUint32(target, at + 4, puts.length);
+  target[at + 2] = conditions.length;
+  target[at + 3] = conditions.length >>> 8;
+  writeUint32(target, at + 4, conditions.length + puts.length);
   let next = at + HEAD_BYTES;
-  for (const { key, record } of puts) {
-    target[next + 2] = 0;
-    target[next + 3] = 0;
-    next = writeKeyAndRecord(target, next, next, key, record);
-  }
+  for (const { key, record } of conditions) next = writeEntry(target, next, CONDITION, key, record);
+  for (const { key, record } of puts) next = writeEntry(target, next, 0, key, record);
+}
+
+/** What stands in place of a record in a condition. @param timestamp 0: the key must have no value */
+export function conditionRecord(timestamp: number, nowMs: number): Uint8Array {
+  const record = Buffer.alloc(CONDITION_RECORD_BYTES);
+  writeUint53(record, 0, timestamp);
+  writeUint53(record, 8, nowMs);
+  return record;
+}
+
+function writeEntry(
+  target: Uint8Array,
+  at: number,
+  flags: number,
+  key: Uint8Array,
+  record: Uint8Array,
+): number {
+  target[at + 2] = flags;
+  target[at + 3] = 0;
+  return writeKeyAndRecord(target, at, at, key, record);
 }
 
 function writeKeyAndRecord(
@@ -92,6 +127,12 @@ export class OperationCursor {
    */
   #keyLengthOffset = 0;
   #flagsOffset = 0;
+  /** How many conditions the operation has. */
+  conditions = 0;
+  /** How many were in all operations that it was reset to; whoever wants to know sets it to 0 before. */
+  conditionsSeen = 0;
+  /** How many of this operation's have not been come to. */
+  #conditionsLeft = 0;
 
   /**
    * Starts at the operation in `bytes[start, end)`; `next` then moves to its first put.
@@ -102,16 +143,20 @@ export class OperationCursor {
     this.#bytes = bytes;
     this.#end = end;
     const operation = bytes[start];
+    this.conditions = 0;
+    this.#conditionsLeft = 0;
     if (operation === WriteOperation.put) {
       this.#left = 1;
       this.#at = start;
       this.#keyLengthOffset = 2;
       this.#flagsOffset = 1;
     } else if (operation === WriteOperation.batch) {
-      if ((bytes[start + 1] | bytes[start + 2] | bytes[start + 3]) !== 0) {
-        throw malformed('bytes 1 to 3 of the batch are not zero');
-      }
+      if (bytes[start + 1] !== 0) throw malformed('byte 1 of the batch is not zero');
+      this.conditions = bytes[start + 2] | (bytes[start + 3] << 8);
       this.#left = readUint32(bytes, start + 4);
+      if (this.conditions > this.#left) throw malformed('more conditions than entries');
+      this.#conditionsLeft = this.conditions;
+      this.conditionsSeen += this.conditions;
       this.#at = start + HEAD_BYTES;
       this.#keyLengthOffset = 0;
       this.#flagsOffset = 2;
@@ -123,6 +168,23 @@ export class OperationCursor {
     }
   }
 
+  /** Moves to the next condition, in place of the next put; returns false behind the last. */
+  nextCondition(): boolean {
+    if (this.#conditionsLeft === 0) return false;
+    this.#step();
+    return true;
+  }
+
+  /** The timestamp that the key of the current condition must have; 0: it must have no value. */
+  get conditionTimestamp(): number {
+    return readUint53(this.#bytes, this.recordStart);
+  }
+
+  /** The time by which values have expired for the current condition. */
+  get conditionNowMs(): number {
+    return readUint53(this.#bytes, this.recordStart + 8);
+  }
+
   /**
    * Moves to the next put that was not dropped; returns false behind the last.
    * @throws LsmError INVALID_ARGUMENT when the put leaves the operation or has no valid record, UNSUPPORTED_FORMAT when
@@ -130,7 +192,7 @@ export class OperationCursor {
    */
   next(): boolean {
     while (this.#left > 0) {
-      if (this.#step() !== DROPPED) return true;
+      if (this.#step() === 0) return true;
     }
     return false;
   }
@@ -146,7 +208,11 @@ export class OperationCursor {
     const at = this.#at;
     if (at + HEAD_BYTES > this.#end) throw malformed('the operation ends inside a put');
     const flags = bytes[at + this.#flagsOffset];
-    if (flags > DROPPED) throw unsupported(`flags ${flags} of a put are unknown`);
+    const isCondition = flags === CONDITION;
+    if (flags > CONDITION || (isCondition && this.conditions === 0))
+      throw unsupported(`flags ${flags} of a put are unknown`);
+    if (isCondition !== this.#conditionsLeft > 0)
+      throw malformed('a condition behind a put, or a put in place of one');
     if (this.#flagsOffset === 2 && bytes[at + 3] !== 0) throw malformed('byte 3 of a put is not zero');
     const keyLengthAt = at + this.#keyLengthOffset;
     const keyLength = bytes[keyLengthAt] | (bytes[keyLengthAt + 1] << 8);
@@ -155,16 +221,27 @@ export class OperationCursor {
     this.recordStart = this.keyEnd;
     this.recordEnd = this.recordStart + readUint32(bytes, at + 4);
     if (this.recordEnd > this.#end) throw malformed('a put leaves its operation');
-    const fault = recordFault(bytes, this.recordStart, this.recordEnd);
+    const fault = isCondition
+      ? conditionFault(bytes, this.recordStart, this.recordEnd)
+      : recordFault(bytes, this.recordStart, this.recordEnd);
     if (fault !== undefined) {
       const isLater = isOfLaterFormat(bytes, this.recordStart, this.recordEnd);
-      throw isLater ? unsupported(fault) : malformed(fault);
+      throw isLater && !isCondition ? unsupported(fault) : malformed(fault);
     }
+    if (isCondition) this.#conditionsLeft--;
     this.#at = this.recordEnd;
     this.#left--;
     if (this.#left === 0 && this.#at !== this.#end) throw malformed('bytes behind the last put');
     return flags;
   }
+}
+
+function conditionFault(bytes: Uint8Array, start: number, end: number): string | undefined {
+  if (end - start !== CONDITION_RECORD_BYTES) return `a condition of ${end - start} bytes`;
+  if (bytes[start + 7] !== 0 || bytes[start + 6] > 0x1f)
+    return 'the timestamp of a condition is above 53 bits';
+  if (bytes[start + 15] !== 0 || bytes[start + 14] > 0x1f) return 'the time of a condition is above 53 bits';
+  return undefined;
 }
 
 function malformed(what: string): LsmError {

@@ -10,12 +10,15 @@ export const WriteStatus = {
   /** The record was dropped: the store has the same version or a newer one. */
   stale: 1,
   failed: 2,
+  /** A condition was not met, so nothing was stored. */
+  unmet: 3,
 } as const;
 export type WriteStatus = (typeof WriteStatus)[keyof typeof WriteStatus];
 
 export interface WriteSink {
   /**
    * @param metTimestamp of the version that the write met; 0 when it met none, or did not have to look
+   *   when a condition was not met, the timestamp of its key's value, 0 for none, and its number in place of a writer
    * @param error set when `status` is failed
    */
   onWrite(
@@ -30,6 +33,15 @@ export interface WriteSink {
 export interface ReadSink {
   /** @param record header and value in memory of its own; null when there is none, or `error` is set */
   onRead(token: number, record: Uint8Array | null, error: Error | null): void;
+}
+
+/** What a key must have for a write to be stored. */
+export interface KeyCondition {
+  readonly key: Uint8Array;
+  /** That of its value; 0: it must have none. */
+  readonly timestamp: number;
+  /** In whole ms: a value that has expired by then is none. */
+  readonly nowMs: number;
 }
 
 /** A key and its record (header and value, see format/record.ts). */

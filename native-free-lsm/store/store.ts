@@ -10,13 +10,13 @@ import type { OpeningHeld } from './opening-held.ts';
 import type { ReadPath } from './read-path.ts';
 import { ReadableStore } from './readable-store.ts';
 import { recover } from './recovery.ts';
-import { answerWrite, type KeyedRecord, type WriteSink, WriteStatus } from './sinks.ts';
+import { answerWrite, type KeyCondition, type KeyedRecord, type WriteSink, WriteStatus } from './sinks.ts';
 import { digestsFault, recordsFault, slotFault, slotsFault } from './slot-checks.ts';
 import type { SlotKeeper } from './slot-keeper.ts';
 import { collectStats, type EngineStats } from './stats.ts';
 import type { StoreSnapshot } from './store-snapshot.ts';
 import { CLOSED, type StoreParts, wireStore } from './wire-store.ts';
-import { batchFault, NEVER, putFault, timeoutFault } from './write-checks.ts';
+import { batchFault, keyConditionsFault, NEVER, putFault, timeoutFault } from './write-checks.ts';
 import type { WriteQueue } from './write-queue.ts';
 import type { WriterChannel } from './writer-channel.ts';
 
@@ -108,6 +108,24 @@ export class RecordStore extends ReadableStore {
     const fault = this.#refusal ?? batchFault(this.options, puts);
     if (fault !== undefined) answerWrite(sink, token, WriteStatus.failed, 0, 0, fault);
     else this.#writes.batch(puts, sink, token, isSynced);
+  }
+
+  /**
+   * Puts several records, as `writeBatch` does, if all conditions are met when their turn comes: no other write comes
+   * between. If not, the sink is told `unmet`, and which.
+   */
+  writeIf(
+    conditions: readonly KeyCondition[],
+    puts: readonly KeyedRecord[],
+    sink: WriteSink,
+    token: number,
+    isSynced = false,
+  ): void {
+    requireSink(sink, 'onWrite', token);
+    const fault =
+      this.#refusal ?? keyConditionsFault(conditions) ?? batchFault(this.options, puts, conditions);
+    if (fault !== undefined) answerWrite(sink, token, WriteStatus.failed, 0, 0, fault);
+    else this.#writes.conditionalBatch(conditions, puts, sink, token, isSynced);
   }
 
   /**

@@ -1,11 +1,25 @@
-import { arrayFault, bytesFault, describe, invalidArgument, keyFault } from '../arguments.ts';
+import {
+  arrayFault,
+  bytesFault,
+  describe,
+  elementsFault,
+  fieldsFault,
+  invalidArgument,
+  keyFault,
+  wholeNumberFault,
+} from '../arguments.ts';
 import type { LsmError } from '../errors.ts';
 import { recordFault } from '../format/record.ts';
-import { batchOperationBytes, putOperationBytes } from '../log/write-operation.ts';
+import {
+  batchOperationBytes,
+  conditionRecord,
+  MAX_CONDITIONS,
+  putOperationBytes,
+} from '../log/write-operation.ts';
 import { allocationsStart } from '../memtable/arena-layout.ts';
 import { Memtable } from '../memtable/memtable.ts';
 import type { EngineOptions } from '../options.ts';
-import type { KeyedRecord } from './sinks.ts';
+import type { KeyCondition, KeyedRecord } from './sinks.ts';
 
 /** `maxRecordBytes` counts key and record; this is for the fields around them in an operation. */
 const OPERATION_OVERHEAD_BYTES = 64;
@@ -24,7 +38,11 @@ export function putFault(options: EngineOptions, key: Uint8Array, record: Uint8A
 }
 
 /** What is wrong with a batch: with any of its puts, or with its size, because it must fit into one memtable. */
-export function batchFault(options: EngineOptions, puts: readonly KeyedRecord[]): LsmError | undefined {
+export function batchFault(
+  options: EngineOptions,
+  puts: readonly KeyedRecord[],
+  conditions: readonly KeyCondition[] = NO_CONDITIONS,
+): LsmError | undefined {
   const fault = arrayFault('puts', puts);
   if (fault !== undefined) return fault;
   let entryBytes = 0;
@@ -38,9 +56,37 @@ export function batchFault(options: EngineOptions, puts: readonly KeyedRecord[])
       `a batch of ${puts.length} puts does not fit into one memtable: memtableBytes is ${options.memtableBytes}`,
     );
   }
-  const bytes = batchOperationBytes(puts);
+  const bytes = batchOperationBytes(puts) + conditionsBytes(conditions);
   if (bytes <= options.maxBatchBytes + OPERATION_OVERHEAD_BYTES) return undefined;
   return invalidArgument(`a batch of ${bytes} bytes is too large: maxBatchBytes is ${options.maxBatchBytes}`);
+}
+
+const NO_CONDITIONS: readonly KeyCondition[] = [];
+const CONDITION_BYTES = conditionRecord(0, 0).length;
+
+function conditionsBytes(conditions: readonly KeyCondition[]): number {
+  let bytes = 0;
+  for (const { key } of conditions) bytes += putOperationBytes(key.length, CONDITION_BYTES);
+  return bytes;
+}
+
+/** What is wrong with the conditions of a batch. */
+export function keyConditionsFault(conditions: readonly KeyCondition[]): LsmError | undefined {
+  const fault =
+    arrayFault('conditions', conditions) ?? elementsFault('conditions', conditions, conditionFault);
+  if (fault !== undefined || (conditions.length > 0 && conditions.length <= MAX_CONDITIONS)) return fault;
+  return invalidArgument(`conditions must be 1 to ${MAX_CONDITIONS}, not ${conditions.length}`);
+}
+
+function conditionFault(name: string, condition: unknown): LsmError | undefined {
+  const fault = fieldsFault(name, condition, ['key', 'timestamp', 'nowMs']);
+  if (fault !== undefined) return fault;
+  const { key, nowMs, timestamp } = condition as KeyCondition;
+  return (
+    keyFault(`${name}.key`, key) ??
+    wholeNumberFault(`${name}.timestamp`, timestamp, 0) ??
+    wholeNumberFault(`${name}.nowMs`, nowMs, 0)
+  );
 }
 
 function elementFault(options: EngineOptions, i: number, put: KeyedRecord): LsmError | undefined {

@@ -3,7 +3,13 @@ import type { EngineClock } from '../clock.ts';
 import type { LsmError } from '../errors.ts';
 import { frameLength, frameTag, nextFrame, payloadStart } from '../format/frame.ts';
 import { recordTimestamp } from '../format/record.ts';
-import { batchOperationBytes, encodeBatch, encodePut, putOperationBytes } from '../log/write-operation.ts';
+import {
+  batchOperationBytes,
+  conditionRecord,
+  encodeBatch,
+  encodePut,
+  putOperationBytes,
+} from '../log/write-operation.ts';
 import { ENGINE_WAITS } from '../shared/main-waits.ts';
 import type { RingConsumer, RingProducer } from '../shared/ring.ts';
 import type { WriteDeadlines } from '../shared/write-deadlines.ts';
@@ -20,7 +26,7 @@ import {
   WriteCode,
   WriterAnswerKind,
 } from '../threads/protocol/writer-messages.ts';
-import { answerWrite, type KeyedRecord, type WriteSink, WriteStatus } from './sinks.ts';
+import { answerWrite, type KeyCondition, type KeyedRecord, type WriteSink, WriteStatus } from './sinks.ts';
 
 /** The most writes in the writer's ring at one time. Its response ring has room for the completions of all of them. */
 export const MAX_WRITES_IN_RING = 8192;
@@ -42,7 +48,11 @@ interface QueuedWrite {
   readonly token: number;
   readonly deadlineMs: number;
   readonly isSynced: boolean;
+  /** Of a batch: what must be so, each with a record as log/write-operation.ts has it. */
+  readonly conditions: readonly KeyedRecord[];
 }
+
+const NO_CONDITIONS: readonly KeyedRecord[] = [];
 
 /** Below every timestamp. */
 const NOT_HELD = -1;
@@ -123,28 +133,12 @@ export class WriteQueue {
     const payloadBytes = putOperationBytes(key.length, record.length);
     if (this.#failure !== undefined) fail(sink, token, this.#failure);
     else if (this.#holdUpTo !== NOT_HELD && recordTimestamp(record, 0) <= this.#holdUpTo)
-      this.#hold({
-        puts: [{ key, record }],
-        isBatch: false,
-        payloadBytes,
-        sink,
-        token,
-        deadlineMs,
-        isSynced,
-      });
+      this.#hold(onePut(key, record, payloadBytes, sink, token, deadlineMs, isSynced));
     else if (
       this.#waiting.length > 0 ||
       !this.#pushPut(key, record, payloadBytes, sink, token, deadlineMs, isSynced)
     ) {
-      this.#wait({
-        puts: [{ key, record }],
-        isBatch: false,
-        payloadBytes,
-        sink,
-        token,
-        deadlineMs,
-        isSynced,
-      });
+      this.#wait(onePut(key, record, payloadBytes, sink, token, deadlineMs, isSynced));
     }
   }
 
@@ -167,8 +161,42 @@ export class WriteQueue {
 
   /** All puts of a batch become durable and visible together. */
   batch(puts: readonly KeyedRecord[], sink: WriteSink, token: number, isSynced = false): void {
-    const payloadBytes = batchOperationBytes(puts);
-    const write = { puts, isBatch: true, payloadBytes, sink, token, deadlineMs: NEVER, isSynced };
+    this.#accept(puts, NO_CONDITIONS, sink, token, isSynced);
+  }
+
+  /** A batch that is applied if all conditions are met when its turn comes. */
+  conditionalBatch(
+    conditions: readonly KeyCondition[],
+    puts: readonly KeyedRecord[],
+    sink: WriteSink,
+    token: number,
+    isSynced: boolean,
+  ): void {
+    const encoded = conditions.map(({ key, nowMs, timestamp }) => ({
+      key,
+      record: conditionRecord(timestamp, nowMs),
+    }));
+    this.#accept(puts, encoded, sink, token, isSynced);
+  }
+
+  #accept(
+    puts: readonly KeyedRecord[],
+    conditions: readonly KeyedRecord[],
+    sink: WriteSink,
+    token: number,
+    isSynced: boolean,
+  ): void {
+    const payloadBytes = batchOperationBytes(puts, conditions);
+    const write = {
+      puts,
+      isBatch: true,
+      payloadBytes,
+      sink,
+      token,
+      deadlineMs: NEVER,
+      isSynced,
+      conditions,
+    };
     if (this.#failure !== undefined) fail(sink, token, this.#failure);
     else if (this.#holdUpTo !== NOT_HELD && this.#isHeld(puts)) this.#hold(write);
     else this.#enqueue(write);
@@ -347,7 +375,7 @@ export class WriteQueue {
       );
     const at = this.#reserve(write.payloadBytes);
     if (at === -1) return false;
-    encodeBatch(this.#requests.bytes, at, puts);
+    encodeBatch(this.#requests.bytes, at, puts, write.conditions);
     this.#pushed(write.sink, write.token, write.deadlineMs, write.isSynced);
     return true;
   }
@@ -399,12 +427,26 @@ export class WriteQueue {
     const { sink, token } = call;
     call.sink = NOBODY;
     this.#calls.free(tag);
-    if (code > WriteCode.stale) fail(sink, token, errorOfWriteCode(code));
+    if (code === WriteCode.unmet) answerWrite(sink, token, WriteStatus.unmet, metTimestamp, metWriter, null);
+    else if (code > WriteCode.stale) fail(sink, token, errorOfWriteCode(code));
     else {
       const status = code === WriteCode.applied ? WriteStatus.applied : WriteStatus.stale;
       answerWrite(sink, token, status, metTimestamp, metWriter, null);
     }
   }
+}
+
+function onePut(
+  key: Uint8Array,
+  record: Uint8Array,
+  payloadBytes: number,
+  sink: WriteSink,
+  token: number,
+  deadlineMs: number,
+  isSynced: boolean,
+): QueuedWrite {
+  const puts = [{ key, record }];
+  return { puts, isBatch: false, payloadBytes, sink, token, deadlineMs, isSynced, conditions: NO_CONDITIONS };
 }
 
 /** The sink of a call that is over: the call must not keep the real one alive. */

@@ -32,10 +32,19 @@ export class StaleWriteFilter {
     this.#hashSeed = hashSeed;
   }
 
+  /** Another run begins: what was found out about the last one is forgotten. */
+  begin(): void {
+    if (this.#found.size > 0) this.#found.clear();
+  }
+
+  /** Notes what somebody else has found out about a write of the run, which is dropped. */
+  note(tag: number, code: WriteCode, metTimestamp: number, metWriter: number): void {
+    this.#found.set(tag, { code, metTimestamp, metWriter });
+  }
+
   /** Marks the stale operations as dropped in the run's own bytes, so that a replay passes them over too. */
   drop(run: RingConsumer, memtable: Memtable, generation: number): void {
     const { bytes, runStart, runEnd } = run;
-    this.#found.clear();
     for (let at = runStart; at < runEnd; at = nextFrame(bytes, at)) {
       try {
         this.#dropOf(bytes, at, memtable, generation);

@@ -16,6 +16,8 @@ import { BlockLoader } from '../sstable/block-loader.ts';
 import { DescriptorCache } from '../sstable/descriptor-cache.ts';
 import { LostVersions } from '../sstable/lost-versions.ts';
 import { Answers } from './answers.ts';
+import { ConditionalWrites } from './conditional-writes.ts';
+import { CurrentVersion } from './current-version.ts';
 import { Patience } from './patience.ts';
 import { toLsmError } from './protocol/errors.ts';
 import type { WriterInit } from './protocol/posted-messages.ts';
@@ -55,6 +57,9 @@ export class WriterRole {
   readonly #tracker: SuperVersionTracker;
   readonly #versions: VersionLookup;
   readonly #staleWrites: StaleWriteFilter;
+  readonly #conditions: ConditionalWrites;
+  /** Whether the run has writes that depend on what their keys have. */
+  #hasConditions = false;
   readonly #cursor = new OperationCursor();
   readonly #answers = new Answers();
   readonly #news: WriterNews;
@@ -97,6 +102,8 @@ export class WriterRole {
     const lost = new LostVersions(fs, this.#descriptors);
     this.#versions = new VersionLookup(this.#tracker, this.#words, loader, lost, init.hashSeed);
     this.#staleWrites = new StaleWriteFilter(this.#versions, init.hashSeed);
+    const current = new CurrentVersion(this.#tracker, this.#words, loader, lost, init.hashSeed);
+    this.#conditions = new ConditionalWrites(current, init.hashSeed);
     this.#generation = init.generation;
     this.#memtable = this.#tracker.memtable(init.arena);
     this.#lastSyncMs = clock.monotonicMs();
@@ -266,7 +273,10 @@ export class WriterRole {
 
   /** Returns undefined when the run fits, WAIT when it does not fit yet, or an error when it has waited too long. */
   #makeRoom(): LsmError | typeof WAIT | undefined {
-    const needed = runEntryBytes(this.#requests, this.#cursor);
+    const cursor = this.#cursor;
+    cursor.conditionsSeen = 0;
+    const needed = runEntryBytes(this.#requests, cursor);
+    this.#hasConditions = cursor.conditionsSeen > 0;
     if (needed <= this.#memtable.bytes.length - this.#memtable.usedBytes && !this.#sealAsked()) {
       this.#roomPatience.end();
       // With an empty run main asks whether writes would succeed now. Small ones succeed even while rotations fail.
@@ -342,6 +352,9 @@ export class WriterRole {
   }
 
   #writeRun(): void {
+    this.#staleWrites.begin();
+    if (this.#hasConditions)
+      this.#conditions.judge(this.#requests, this.#memtable, this.#generation, this.#staleWrites);
     const { bytes, runStart, runEnd } = this.#requests;
     const log = this.#logs.current as LogWriter;
     this.#staleWrites.drop(this.#requests, this.#memtable, this.#generation);

@@ -50,6 +50,8 @@ export const WriteCode = {
   corruption: 6,
   readOnly: 7,
   expired: 8,
+  /** A condition is not met: the version is that of its key, 0 for none, and in place of a writer stands its number. */
+  unmet: 9,
 } as const;
 export type WriteCode = (typeof WriteCode)[keyof typeof WriteCode];
 

@@ -17,6 +17,7 @@ import { BatchKind } from '../../../../native-free-lsm/log/log-format.ts';
 import { LogWriter } from '../../../../native-free-lsm/log/log-writer.ts';
 import {
   batchOperationBytes,
+  conditionRecord,
   encodeBatch,
   OperationCursor,
 } from '../../../../native-free-lsm/log/write-operation.ts';
@@ -152,6 +153,22 @@ const EXAMPLES: Readonly<Record<string, (bytes: Buffer) => Promise<void> | void>
     cursor.reset(written, 0, written.length);
     assert.ok(cursor.next() && cursor.next());
     cursor.drop();
+    assert.equal(hex(written), hex(bytes));
+  },
+
+  'condition-example'(bytes) {
+    const drawn = entry('key1', 'a', 1000);
+    const conditions = [{ key: Buffer.from('key1'), record: conditionRecord(0, 1_800_000_000_000) }];
+    const cursor = new OperationCursor();
+    cursor.reset(bytes, 0, bytes.length);
+    assert.ok(cursor.nextCondition());
+    assert.deepEqual([cursor.conditionTimestamp, cursor.conditionNowMs], [0, 1_800_000_000_000]);
+    assert.equal(hex(bytes.subarray(cursor.keyStart, cursor.keyEnd)), hex(drawn.key));
+    assert.ok(!cursor.nextCondition() && cursor.next());
+    assert.equal(hex(bytes.subarray(cursor.recordStart, cursor.recordEnd)), hex(drawn.record));
+    assert.equal(cursor.next(), false);
+    const written = new Uint8Array(batchOperationBytes([drawn], conditions));
+    encodeBatch(written, 0, [drawn], conditions);
     assert.equal(hex(written), hex(bytes));
   },
 

@@ -5,6 +5,7 @@ import { LsmError } from '../../../../native-free-lsm/errors.ts';
 import { encodeRecord } from '../../../../native-free-lsm/format/record.ts';
 import {
   batchOperationBytes,
+  conditionRecord,
   encodeBatch,
   encodePut,
   OperationCursor,
@@ -90,6 +91,51 @@ test('unknown operations and records are refused', () => {
   assert.throws(() => changed(1, 2), { ...later, message: /flags 2 of a put/ });
   // What no version writes.
   for (const at of [0, 9]) assert.throws(() => changed(at, 0), { code: 'INVALID_ARGUMENT' });
+});
+
+test('conditions are come to before the puts, or passed over, and nothing of them is ever taken for a put', () => {
+  const puts = [put('a', '1'), put('bb', '22')];
+  const conditions = [
+    { key: Buffer.from('a'), record: conditionRecord(0, 5) },
+    { key: Buffer.from(''), record: conditionRecord(Number.MAX_SAFE_INTEGER, 2 ** 40) },
+  ];
+  const batch = new Uint8Array(batchOperationBytes(puts, conditions));
+  encodeBatch(batch, 0, puts, conditions);
+  assert.deepEqual(read(batch, 0, batch.length), puts.map(shown));
+  const cursor = new OperationCursor();
+  cursor.reset(batch, 0, batch.length);
+  assert.equal(cursor.conditions, 2);
+  const found: [string, number, number][] = [];
+  while (cursor.nextCondition()) {
+    const key = Buffer.from(batch.subarray(cursor.keyStart, cursor.keyEnd)).toString();
+    found.push([key, cursor.conditionTimestamp, cursor.conditionNowMs]);
+  }
+  assert.deepEqual(found, [
+    ['a', 0, 5],
+    ['', Number.MAX_SAFE_INTEGER, 2 ** 40],
+  ]);
+  assert.ok(cursor.next());
+  cursor.drop();
+  assert.deepEqual(read(batch, 0, batch.length), [shown(puts[1])]);
+  for (let length = 0; length < batch.length; length++)
+    assert.throws(() => read(batch, 0, length), { code: 'INVALID_ARGUMENT' }, `length ${length}`);
+  const changed = (at: number, byte: number): void => {
+    const bytes = batch.slice();
+    bytes[at] = byte;
+    read(bytes, 0, bytes.length);
+  };
+  // One condition less, one more, more than entries; a put in place of a condition; other lengths and times.
+  for (const [at, byte] of [
+    [2, 1],
+    [2, 3],
+    [3, 1],
+    [10, 0],
+    [12, 15],
+    [24, 1],
+    [23, 0x20],
+    [32, 1],
+  ])
+    assert.throws(() => changed(at, byte), { code: 'INVALID_ARGUMENT' }, `byte ${at}`);
 });
 
 test('a dropped put is passed over from then on', () => {
