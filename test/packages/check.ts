@@ -20,7 +20,15 @@ import {
   pack,
   type Tarball,
 } from './npm.ts';
-import { assertRefuses, tryCluster, tryCommands, tryEngine, tryFeatures, tryLevel } from './trials.ts';
+import {
+  assertRefuses,
+  tryCluster,
+  tryCommands,
+  tryEngine,
+  tryExamples,
+  tryFeatures,
+  tryLevel,
+} from './trials.ts';
 import { typeFaults } from './types.ts';
 
 interface Flags {
@@ -86,7 +94,10 @@ async function installAndTry(tarballs: ReadonlyMap<PackageName, Tarball>): Promi
   }
   for (const [name, command] of runtimes) {
     refuse(await tryFeatures(command, engine.folder));
-    console.log(`native-free-lsm on ${name}: every feature works`);
+    const programs = await tryExamples(command, engine.folder);
+    console.log(
+      `native-free-lsm on ${name}: every feature works, and all ${programs} programs of its manual`,
+    );
   }
   for (const version of NODES_OF_PROGRAM) {
     const { startMs } = await tryCluster(nodeOf(version), program.folder);

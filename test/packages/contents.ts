@@ -5,7 +5,15 @@ import { vendoredBy } from '../../deploy/packages/vendored.ts';
 import { installedFolder } from '../../src/cli/page-files.ts';
 
 const DOCUMENTS: Readonly<Record<PackageName, readonly string[]>> = {
-  'native-free-lsm': ['DESIGN.md', 'FORMAT.md', 'LICENSE', 'README.md', 'package.json'],
+  'native-free-lsm': [
+    'DESIGN.md',
+    'FORMAT.md',
+    'LICENSE',
+    'MANUAL.md',
+    'MIGRATION.md',
+    'README.md',
+    'package.json',
+  ],
   quorate: ['LICENSE', 'README.md', 'package.json', 'dist/package.json'],
 };
 /** Of each source. The program has nothing to import, so nobody could use its declarations. */

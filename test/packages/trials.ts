@@ -2,10 +2,11 @@
 import assert from 'node:assert/strict';
 import { execFile, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { engineExamples } from '../support/doc-examples.ts';
 import { freePortRow } from '../support/ports.ts';
 
 const run = promisify(execFile);
@@ -78,6 +79,25 @@ export async function tryLevel(node: string, folder: string): Promise<void> {
   const data = path.join(folder, 'data', `level-${process.hrtime.bigint()}`);
   const { stdout } = await run(node, [file, data], { cwd: folder, timeout: PATIENCE_MS });
   assert.deepEqual(JSON.parse(stdout), [{ colour: 'red' }, ['plum', 'blue'], ['pear', 'green']]);
+}
+
+/**
+ * Runs the programs of the engine's documents.
+ * @param command a runtime that has `await using`, with its flags
+ * @returns how many there are
+ */
+export async function tryExamples(command: readonly string[], folder: string): Promise<number> {
+  const [program, ...flags] = command;
+  const examples = [...engineExamples().values()].flat();
+  for (const [index, { chapter, code, prints }] of examples.entries()) {
+    const data = path.join(folder, 'data', `example-${process.hrtime.bigint()}`);
+    const file = path.join(folder, `example-${index}.mjs`);
+    await writeFile(file, code);
+    await mkdir(data, { recursive: true });
+    const { stdout } = await run(program, [...flags, file], { cwd: data, timeout: PATIENCE_MS });
+    assert.deepEqual(stdout.split('\n').slice(0, -1), prints, chapter);
+  }
+  return examples.length;
 }
 
 /**
