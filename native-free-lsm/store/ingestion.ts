@@ -1,5 +1,5 @@
 import { arrayFault, bytesFault, invalidArgument, wholeNumberFault } from '../arguments.ts';
-import type { LsmError } from '../errors.ts';
+import { LsmError } from '../errors.ts';
 import { readUint32 } from '../format/integers.ts';
 import type { PackedPiece } from '../iterator/packed-iterator.ts';
 import { PAGE_ENTRY_HEADER_BYTES } from '../iterator/page.ts';
@@ -26,11 +26,12 @@ export interface IngestRequest {
 
 interface IngestionParts {
   readonly arenas: Arenas;
-  readonly maintenance: Pick<Maintenance, 'alone' | 'ingest'>;
+  readonly maintenance: Pick<Maintenance, 'alone' | 'ingest' | 'isInDoubt'>;
   readonly superVersions: Pick<SuperVersions, 'handle' | 'pin' | 'unpin'>;
-  readonly writes: Pick<WriteQueue, 'hold' | 'release'>;
+  readonly writes: Pick<WriteQueue, 'hold' | 'refuseHeld' | 'release'>;
 }
 
+const IN_DOUBT = new LsmError('IO_ERROR', 'the disk does not say whether records from outside are there');
 const LAST_LEVEL = LEVELS - 1;
 /** Tables that are rewritten may be so many times as large as what is taken. */
 const MAX_REWRITTEN_SHARE = 4;
@@ -61,7 +62,9 @@ export class Ingestion {
         await quiet();
         return await this.#write(request);
       } finally {
-        writes.release();
+        // After a start it might be there, below what was held back for it.
+        if (maintenance.isInDoubt) writes.refuseHeld(IN_DOUBT);
+        else writes.release();
       }
     });
   }

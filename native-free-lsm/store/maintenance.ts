@@ -28,6 +28,7 @@ import { VersionCommits } from './version-commits.ts';
 import { Waiters } from './waiters.ts';
 import { WriterPace } from './writer-pace.ts';
 
+const DOUBT_RETRY_MS = 100;
 const CLOSED = new LsmError('CLOSED', 'the engine is closed');
 
 interface MaintenanceParts {
@@ -87,6 +88,7 @@ export class Maintenance {
   #compacting = 0;
   /** How many callers want everything in the last level. */
   #fullCompactions = 0;
+  #isClosing = false;
   #closed = false;
   #onJobEnd: (() => void) | undefined;
   lastError: LsmError | undefined;
@@ -252,12 +254,30 @@ export class Maintenance {
     }
     if (this.#closed) throw CLOSED;
     const added = result.tables.map(({ metadata }) => metadata);
-    await this.#commits.commit({ added, removed: beside.map(({ id }) => id) }, result.tables);
+    try {
+      await this.#commits.commit({ added, removed: beside.map(({ id }) => id) }, result.tables);
+    } catch (error) {
+      await this.#untilRefused();
+      throw error;
+    }
     this.#damagedTables.taken(beside);
     this.#parts.onSlotsChanged(result.slots);
     this.#parts.onSlotsChanged(result.expired);
     for (const { fileSizeBytes } of added) this.bytesIngested += fileSizeBytes;
     return result.left;
+  }
+
+  /**
+   * An edit with records from outside has failed, and may be on the disk all the same. Their writer holds back what is
+   * older than they are, and must do so until they are not: a stop would bring them back below it.
+   */
+  async #untilRefused(): Promise<void> {
+    const { clock } = this.#parts;
+    while (this.#commits.isInDoubt && !this.#isClosing) {
+      await new Promise<void>((resolve) => void clock.after(DOUBT_RETRY_MS, resolve));
+      // Any edit that is taken will do, and one is that nothing else waits for.
+      if (!this.#isClosing) await this.#commits.settleDoubt().catch(() => undefined);
+    }
   }
 
   /** Something of a table could not be read: what can be is brought to other tables, and the table is set aside. */
@@ -274,6 +294,16 @@ export class Maintenance {
   healed(tableId: number): void {
     this.#healedTables.add(tableId);
     if (!this.#closed && !this.#parts.isHeld()) this.#healedTables.remove();
+  }
+
+  /** Nothing new is asked for any more: whoever waits for the disk to take something waits no longer. */
+  closing(): void {
+    this.#isClosing = true;
+  }
+
+  /** Whether an edit that was refused may be in force after a restart. */
+  get isInDoubt(): boolean {
+    return this.#commits.isInDoubt;
   }
 
   /** Starts nothing more; running jobs give up. */

@@ -309,6 +309,7 @@ export class RecordStore extends ReadableStore {
   async #close(): Promise<void> {
     this.#writer.stopAsking();
     this.#held.stop();
+    this.#parts.maintenance.closing();
     await this.#writes.idle();
     this.#writes.close(CLOSED);
     this.#reads.close(CLOSED);

@@ -55,6 +55,19 @@ export class VersionCommits {
     if (this.#doubtful.length > 0) await this.#remove(this.#doubtful.splice(0));
   }
 
+  /** Whether an edit that was refused may be in force after a restart. */
+  get isInDoubt(): boolean {
+    return this.#manifest.isInDoubt;
+  }
+
+  /**
+   * Has the manifest say what is in force, so that no edit which was refused is; the version stays unchanged.
+   * @throws LsmError of the manifest
+   */
+  settleDoubt(): Promise<void> {
+    return this.commit({ added: [], removed: [] }, []);
+  }
+
   /**
    * Has the manifest name a log that was begun; the version stays unchanged.
    * @throws LsmError of the manifest

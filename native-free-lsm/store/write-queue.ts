@@ -227,6 +227,18 @@ export class WriteQueue {
     this.#wakeIdleWaiters();
   }
 
+  /** Fails what was held back. */
+  refuseHeld(error: LsmError): void {
+    this.#holdUpTo = NOT_HELD;
+    const held = this.#held;
+    this.#held = [];
+    for (const { payloadBytes, sink, token } of held) {
+      this.#waitingBytes -= payloadBytes;
+      fail(sink, token, error);
+    }
+    this.#wakeIdleWaiters();
+  }
+
   /** Has the writer look at its control words, and check whether writes succeed now. */
   wake(): void {
     const at = this.#requests.reserve(WRITER_WAKE_BYTES);

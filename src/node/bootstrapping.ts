@@ -1,6 +1,7 @@
 /** Joins what refills a folder (src/replica/bootstrap) with the cluster and the way to the other nodes. */
 import { recordSizeBytes, timestampAt } from '../../native-free-lsm/index.ts';
 import type { Clock, Random } from '../clock.ts';
+import type { NodeSettings } from '../config.ts';
 import type { HybridClock } from '../hybrid-clock.ts';
 import type { Log } from '../log.ts';
 import { Bootstrap, type BootstrapRounds } from '../replica/bootstrap/bootstrap.ts';
@@ -8,6 +9,7 @@ import type { BulkPace } from '../replica/bootstrap/bulk-copy.ts';
 import { BulkSource } from '../replica/bootstrap/bulk-source.ts';
 import { throttledPace, throttledPeers } from '../replica/bootstrap/bulk-throttle.ts';
 import { BulkWriter } from '../replica/bootstrap/bulk-writer.ts';
+import { maxWriteAgeMs } from '../replica/bootstrap/write-age.ts';
 import type { ByteThrottle } from '../replica/byte-throttle.ts';
 import type { FolderWholeness } from '../replica/folder-wholeness.ts';
 import type { OwnRecords } from '../replica/own-records.ts';
@@ -20,8 +22,6 @@ import type { CurrentView } from './current-view.ts';
 
 /** With its index and filters a little less than a table may have, so that it becomes one. */
 const SPAN_BYTES = 30 * 1024 * 1024;
-/** A write of a client that is under way may be so old, and no table must keep it waiting. */
-const FRESH_MS = 5_000;
 
 interface BootstrappingParts {
   readonly nodeId: string;
@@ -30,7 +30,7 @@ interface BootstrappingParts {
   readonly wholeness: FolderWholeness;
   readonly ownRecords: OwnRecords;
   readonly timestamps: HybridClock;
-  readonly settings: { readonly maxValueBytes: number; readonly maxClockDriftMs: number };
+  readonly settings: Pick<NodeSettings, 'maxClockDriftMs' | 'maxValueBytes' | 'requestTimeoutMs'>;
   readonly pace: BulkPace;
   readonly throttle: ByteThrottle;
   readonly rounds: BootstrapRounds;
@@ -58,6 +58,7 @@ export function makeBootstrapping(parts: BootstrappingParts): Bootstrapping {
     maxBatchBytes: MAX_CLIENT_KEY_BYTES + maxRecordBytes,
   });
   const { rounds, clock, random, log, throttle } = parts;
+  const writeAgeMs = maxWriteAgeMs(settings);
   const pace = throttledPace(parts.pace, throttle);
   const bootstrap = new Bootstrap(
     {
@@ -65,7 +66,7 @@ export function makeBootstrapping(parts: BootstrappingParts): Bootstrapping {
       records: ownRecords,
       spanBytes: SPAN_BYTES,
       maxKeyBytes: MAX_CLIENT_KEY_BYTES,
-      freshFrom: () => timestampAt(timestamps.time.read() - FRESH_MS),
+      freshFrom: () => Math.max(timestampAt(timestamps.time.read() - writeAgeMs), 0),
       peers: throttledPeers(
         {
           get ids() {

@@ -1,11 +1,12 @@
 /** One question to one source. Its result never rejects: what became of it is for the copy to judge. */
 import { FailureCode } from '../../failure.ts';
 import { type ReplicaReply, ReplyKind, type ReplySink } from '../../reply.ts';
-import { type BulkPage, decodeBulkPage, encodeBulkRequest } from './bulk-page-codec.ts';
+import { type BulkPage, cursorBehind, decodeBulkPage, encodeBulkRequest } from './bulk-page-codec.ts';
 import type { BulkPeers } from './bulk-peers.ts';
 
 export type BulkResult =
-  | { readonly kind: 'page'; readonly page: BulkPage }
+  /** `next` is the key to go on from; null: it was the last page. */
+  | { readonly kind: 'page'; readonly page: BulkPage; readonly next: Uint8Array | null }
   /** The source lacks data itself. */
   | { readonly kind: 'incomplete' }
   /** It cannot read what is next, or answers nonsense: asking again may be of no use. */
@@ -23,24 +24,34 @@ const BROKEN_CODES: ReadonlySet<number> = new Set([
 ]);
 
 class PageSink implements ReplySink {
+  readonly #start: Uint8Array;
   readonly #result = Promise.withResolvers<BulkResult>();
+
+  constructor(start: Uint8Array) {
+    this.#start = start;
+  }
 
   get result(): Promise<BulkResult> {
     return this.#result.promise;
   }
 
   onReply(_position: number, reply: ReplicaReply): void {
-    this.#result.resolve(judge(reply));
+    this.#result.resolve(judge(reply, this.#start));
   }
 }
 
-function judge(reply: ReplicaReply): BulkResult {
+function judge(reply: ReplicaReply, start: Uint8Array): BulkResult {
   const { kind, code, reason, record } = reply;
   if (kind === ReplyKind.incomplete) return { kind: 'incomplete' };
   if (kind !== ReplyKind.ok || record === null)
     return { kind: BROKEN_CODES.has(code) ? 'broken' : 'busy', reason };
   try {
-    return { kind: 'page', page: decodeBulkPage(record) };
+    const page = decodeBulkPage(record);
+    const next = cursorBehind(page);
+    // It would be asked for the same page for ever.
+    if (next !== null && Buffer.compare(next, start) <= 0)
+      return { kind: 'broken', reason: 'its page does not end behind where it begins' };
+    return { kind: 'page', page, next };
   } catch (error) {
     return { kind: 'broken', reason: error instanceof Error ? error.message : String(error) };
   }
@@ -54,7 +65,7 @@ export function askForPage(
   start: Uint8Array,
   maxBytes: number,
 ): Promise<BulkResult> {
-  const sink = new PageSink();
+  const sink = new PageSink(start);
   const request = encodeBulkRequest({ asker, sources, maxBytes, start });
   peers.bulkPage(source, request, PAGE_TIMEOUT_MS, sink);
   return sink.result;

@@ -14,7 +14,6 @@ import { errorMessage } from '../../errors.ts';
 import { OwnPart, type OwnRecords } from '../own-records.ts';
 import { pause } from '../pause.ts';
 import { askForPage, type BulkResult } from './bulk-ask.ts';
-import type { BulkEnd } from './bulk-page-codec.ts';
 import type { BulkPeers } from './bulk-peers.ts';
 import {
   type BulkPlan,
@@ -243,16 +242,17 @@ export class BulkCopy {
       const { source } = stream.share;
       const asked = stream.asked ?? this.#ask(plan, source, stream.next);
       stream.asked = null;
-      const page = await this.#next(plan, source, asked, stream.next, signal);
-      if (page === null) {
+      const result = await this.#next(plan, source, asked, stream.next, signal);
+      if (result === null) {
         log.warn(
           `Node ${source} cannot send the rest of what this node lacks: it is left to the rounds of anti-entropy`,
         );
         stream.next = null;
         continue;
       }
+      const { next, page } = result;
       this.#heldBytes.set(source, page.sourceBytes);
-      stream.next = cursorBehind(page.end, page.entries);
+      stream.next = next;
       await pace.rest(signal);
       if (stream.next !== null) stream.asked = this.#ask(plan, source, stream.next);
       const malformed = builder.add(streams.indexOf(stream), page.entries, freshFrom());
@@ -295,8 +295,8 @@ export class BulkCopy {
     first: Promise<BulkResult>,
     start: Uint8Array,
     signal: AbortSignal,
-  ): Promise<Extract<BulkResult, { kind: 'page' }>['page'] | null> {
-    const { clock, peers } = this.#options;
+  ): Promise<Extract<BulkResult, { kind: 'page' }> | null> {
+    const { clock, log, peers } = this.#options;
     const backoff = this.#backoff();
     const startedMs = clock.monotonicMs();
     let result = await first;
@@ -304,10 +304,13 @@ export class BulkCopy {
       signal.throwIfAborted();
       if (result.kind === 'page') {
         this.#waitsFor.delete(source);
-        return result.page;
+        return result;
       }
       if (result.kind === 'incomplete') throw new OtherSources();
-      if (result.kind === 'broken' && ++broken >= MAX_BROKEN) return null;
+      if (result.kind === 'broken') {
+        if (broken === 0) log.warn(`Node ${source} does not send what this node lacks: ${result.reason}`);
+        if (++broken >= MAX_BROKEN) return null;
+      }
       this.#waitsFor.add(source);
       do {
         if (clock.monotonicMs() - startedMs > LOST_AFTER_MS && !peers.isUp(source)) throw new OtherSources();
@@ -359,14 +362,4 @@ function furthestBehind(streams: readonly BulkStream[]): BulkStream | undefined 
 /** Up to which key all of them have sent everything; null: all of it. */
 function leastKey(streams: readonly BulkStream[]): Uint8Array | null {
   return furthestBehind(streams)?.next ?? null;
-}
-
-/** Where to go on behind a page; null: it was the last. */
-function cursorBehind(end: BulkEnd, entries: Uint8Array): Uint8Array | null {
-  if (end.kind === 'end') return null;
-  if (end.kind === 'at') return end.key;
-  // It holds one entry. The smallest key behind another one has one zero byte more.
-  const view = Buffer.from(entries.buffer, entries.byteOffset, entries.byteLength);
-  const key = view.subarray(8, 8 + view.readUInt32LE(0));
-  return Buffer.concat([key, Buffer.of(0)]);
 }

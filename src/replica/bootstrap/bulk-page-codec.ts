@@ -106,7 +106,19 @@ export function decodeBulkPage(bytes: Uint8Array): BulkPage {
   if (flags === FLAG_RESUME) {
     return { end: { kind: 'at', key: bytes.slice(HEADER_BYTES, entriesAt) }, sourceBytes, entries };
   }
+  if (flags === FLAG_BEHIND && entries.length === 0)
+    throw protocolError('a bulk page that ends behind an entry has none');
   return { end: flags === FLAG_BEHIND ? { kind: 'behind' } : { kind: 'end' }, sourceBytes, entries };
+}
+
+/** The key to go on from; null: it was the last page. */
+export function cursorBehind({ end, entries }: BulkPage): Uint8Array | null {
+  if (end.kind === 'end') return null;
+  if (end.kind === 'at') return end.key;
+  // It holds one entry. The smallest key behind another one has one zero byte more.
+  const view = Buffer.from(entries.buffer, entries.byteOffset, entries.byteLength);
+  const key = view.subarray(ENTRY_HEADER_BYTES, ENTRY_HEADER_BYTES + view.readUInt32LE(0));
+  return Buffer.concat([key, Buffer.of(0)]);
 }
 
 /** Afterwards the entries can be walked without a look at where they end. */

@@ -7,6 +7,7 @@ import {
   recordTimestamp,
   WriteStatus,
 } from '../../../../native-free-lsm/index.ts';
+import { fileSystemError } from '../../../../native-free-lsm/simulation/index.ts';
 import { flipBit } from '../../../support/damaged-tables.ts';
 import { readRecord, record, writeRecordTo } from '../../../support/engine-calls.ts';
 import { STOPS, stopName, stopped } from '../../../support/engine-crash.ts';
@@ -251,4 +252,62 @@ test('a stop at any call to the disk leaves all of it or nothing, and everything
     await disk.settle(restarted.close());
   }
   await simulation.settle(store.close());
+});
+
+/** Of the manifest: nobody knows what of it is on the disk, and no other takes its place. */
+function failManifest(simulation: EngineSimulation): void {
+  simulation.fs.onCall = ({ operation, path }) => {
+    if (operation === 'fdatasync' && path.includes('MANIFEST')) throw fileSystemError('EIO', operation, path);
+    return undefined;
+  };
+}
+
+test('while the disk does not say whether the records are there, nothing older is taken; then they are not', async () => {
+  const simulation = new EngineSimulation();
+  const store = simulation.openStore();
+  await simulation.settle(writeRecordTo(store, keyOf(39), entry(39, 1).record));
+  failManifest(simulation);
+  const refusals: Error[] = [];
+  const taking = ingest(store, [even, odd], 50).catch((error: Error) => void refusals.push(error));
+  await simulation.pass(1_000);
+  assert.equal(refusals.length, 0, 'nobody can say yet');
+  const older = writeRecordTo(store, keyOf(0), entry(0, 40).record);
+  let isAnswered = false;
+  older.then(() => {
+    isAnswered = true;
+  });
+  const newer = await simulation.settle(writeRecordTo(store, keyOf(2), entry(2, 60).record));
+  assert.equal(newer.status, WriteStatus.applied, 'what is newer is held up by nothing');
+  await simulation.pass(1_000);
+  assert.equal(isAnswered, false);
+  // Whatever is on the disk now, nothing older was acknowledged above it.
+  const restarted = simulation.restartWith(simulation.fs.kill());
+  const later = restarted.openStore();
+  assert.notEqual((await timestamps(restarted, later))[0], 40);
+  await restarted.settle(later.close());
+
+  simulation.fs.onCall = undefined;
+  await simulation.settle(taking);
+  assert.match(refusals[0].message, /manifest/);
+  assert.equal((await simulation.settle(older)).status, WriteStatus.applied);
+  const again = simulation.restartWith(simulation.fs.kill());
+  const last = again.openStore();
+  assert.deepEqual((await timestamps(again, last)).slice(0, 3), [40, null, 60]);
+  await again.settle(last.close());
+  await simulation.settle(store.close());
+});
+
+test('an engine closes though the disk does not say whether records are there, and what was held back fails', async () => {
+  const simulation = new EngineSimulation();
+  const store = simulation.openStore();
+  failManifest(simulation);
+  const taking = ingest(store, [even, odd], 50).then(
+    () => null,
+    (error: Error) => error,
+  );
+  await simulation.pass(500);
+  const older = writeRecordTo(store, keyOf(0), entry(0, 40).record);
+  await simulation.settle(store.close().catch(() => undefined));
+  assert.ok((await simulation.settle(taking)) instanceof Error);
+  assert.equal((await simulation.settle(older)).status, WriteStatus.failed);
 });

@@ -10,11 +10,13 @@ import {
 import { seededRandom } from '../../../../../src/clock.ts';
 import { FailureCode } from '../../../../../src/failure.ts';
 import { BulkCopy } from '../../../../../src/replica/bootstrap/bulk-copy.ts';
+import { decodeBulkRequest, encodeBulkPage } from '../../../../../src/replica/bootstrap/bulk-page-codec.ts';
 import { BulkSource } from '../../../../../src/replica/bootstrap/bulk-source.ts';
 import { BulkWriter } from '../../../../../src/replica/bootstrap/bulk-writer.ts';
+import { maxWriteAgeMs } from '../../../../../src/replica/bootstrap/write-age.ts';
 import { OwnRecords } from '../../../../../src/replica/own-records.ts';
 import type { StorageEngine } from '../../../../../src/replica/storage-engine.ts';
-import { failed, type ReplySink } from '../../../../../src/reply.ts';
+import { failed, found, type ReplySink } from '../../../../../src/reply.ts';
 import { FakeClock } from '../../../../../src/simulation/fake-clock.ts';
 import { bulkEntries } from '../../../../support/bulk-entries.ts';
 import { entriesOf } from '../../../../support/packed-runs.ts';
@@ -36,6 +38,8 @@ class Cluster {
   readonly incomplete = new Set<string>();
   /** A source that cannot read its data. */
   broken = '';
+  /** A source whose pages end where they begin. */
+  stuck = '';
   /** Writes fail so often. */
   refusals = 0;
   ingest: StorageEngine['ingest'] = () => Promise.resolve(null);
@@ -119,10 +123,15 @@ class Cluster {
 
   #ask(id: string, request: Uint8Array, sink: ReplySink): void {
     this.asked.push(id);
+    const asked = decodeBulkRequest(request);
     if (this.away.has(id)) sink.onReply(0, failed(FailureCode.peerLost, 'lost'));
     else if (this.broken === id && this.asked.length > 4)
       sink.onReply(0, failed(FailureCode.corruption, 'damaged'));
-    else this.#sources.get(id)?.serve(request, sink, 0);
+    else if (this.stuck === id && asked.start.length > 0) {
+      const { start: key } = asked;
+      const page = { end: { kind: 'at', key }, sourceBytes: 0, entries: new Uint8Array(0) } as const;
+      sink.onReply(0, found(encodeBulkPage(page)));
+    } else this.#sources.get(id)?.serve(request, sink, 0);
   }
 }
 
@@ -210,4 +219,21 @@ test('what the engine takes is put no more, but for what it leaves; where it tak
     assert.equal(await cluster.keys, outcome === 'left' ? left : 1_000);
     assert.equal(taken + left, outcome === 'left' ? 1_000 : 0);
   }
+});
+
+test('a source whose pages end where they begin is not asked for ever: the rest of its share is left to the rounds', async () => {
+  const cluster = new Cluster(1_000);
+  cluster.stuck = 'c';
+  assert.deepEqual(await cluster.settle(cluster.copy().run(7, NEVER)), ['b', 'c']);
+  assert.ok(cluster.asked.length < 40, `${cluster.asked.length} pages`);
+  assert.match(
+    cluster.warnings.join('\n'),
+    /c does not send .* its page does not end behind where it begins/,
+  );
+  assert.match(cluster.warnings.join('\n'), /c cannot send the rest/);
+});
+
+test('what is as young as a write under way may be is no table to wait for, however far clocks may differ', () => {
+  assert.equal(maxWriteAgeMs({ requestTimeoutMs: 1_000, maxClockDriftMs: 500 }), 5_000);
+  assert.equal(maxWriteAgeMs({ requestTimeoutMs: 1_000, maxClockDriftMs: 10_000 }), 21_000);
 });
