@@ -412,7 +412,7 @@ export class ModelRun {
 
   /** As it changes from write to write, so must what counts for whom. */
   #fromOf(key: number, timestamp: number): number {
-    return this.#watermarks === null ? 0 : 1 + ((key + timestamp) % MAX_FROM);
+    return this.#watermarks === null ? 1 : 1 + ((key + timestamp) % MAX_FROM);
   }
 
   #expires(key: number): boolean {

@@ -99,6 +99,7 @@ test('a request for a page comes through', () => {
     nowMs: fc.maxSafeNat(),
     reverse: fc.boolean(),
     keysOnly: fc.boolean(),
+    skipsDamage: fc.boolean(),
     limit: uint32,
   });
   fc.assert(
