@@ -88,6 +88,8 @@ class Run {
     await this.#passTo(this.#nowMs + this.#plan.durationMs);
     this.#mend();
     await this.#untilAllServe();
+    // A node that was about to start when everything was mended may have met a disk that was not mended yet.
+    if (this.#cluster.restartFailed()) await this.#untilAllServe();
     const proved = await this.#checkSettled();
     const handedOff = await this.#checkHandoff();
     // The same as `--anti-entropy-interval`, for the slots that have keys alone. Where there is one, it has to do.

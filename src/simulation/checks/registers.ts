@@ -3,7 +3,7 @@ import { Outcome } from '../../outcome.ts';
 import type { History, Observation, Violation } from '../history.ts';
 import { RequestMethod } from '../plan/plan.ts';
 import { describeFault, linearizabilityFault, type RegisterOperation } from './linearizability.ts';
-import { byKey, isAnsweredRead, isRead, lostDisks } from './versions.ts';
+import { byKey, isAnsweredRead, isRead, lostDisks, slippedDisks } from './versions.ts';
 
 /** How the answer to a write ends whose condition was not met by what was there. */
 const NOTHING_WRITTEN = 'nothing was written.';
@@ -12,10 +12,9 @@ const CHECK = 'linearizable requests are';
 export function checkRegisters(history: History): Violation[] {
   const asked = history.observations.filter(({ request }) => request.isLinearizable);
   return [...byKey(asked)].flatMap((observations) => {
-    // Nothing is promised once so many disks have lost what they had.
-    if (observations.some((one) => lostDisks(history, one) >= one.request.ack)) return [];
-    const read = new Set(observations.filter(isAnsweredRead).map(({ readId }) => readId));
-    const fault = linearizabilityFault(observations.flatMap((one) => operationOf(one, read)));
+    const judged = upTo(forgottenAtMs(history, observations), observations);
+    const read = new Set(judged.filter(isAnsweredRead).map(({ readId }) => readId));
+    const fault = linearizabilityFault(judged.flatMap((one) => operationOf(one, read)));
     if (fault === null) return [];
     return [
       {
@@ -25,6 +24,29 @@ export function checkRegisters(history: History): Violation[] {
       },
     ];
   });
+}
+
+/**
+ * From when on nothing is promised of a key: as many disks as acknowledged a request have lost what they had since it was
+ * made, or every replica that its quorum has in common with another one may answer without what it left there, and
+ * nobody notice. Infinity: all is promised.
+ */
+function forgottenAtMs(history: History, observations: readonly Observation[]): number {
+  const momentsMs = history.lossesMs.flat().sort((one, other) => one - other);
+  const isForgotten = (one: Observation, atMs: number): boolean => {
+    const { ack, from } = one.request;
+    return lostDisks(history, one, atMs) >= ack || slippedDisks(history, one, atMs) >= 2 * ack - from;
+  };
+  const found = momentsMs.find((atMs) => observations.some((one) => isForgotten(one, atMs)));
+  return found ?? Number.POSITIVE_INFINITY;
+}
+
+/** What was asked before, and of that what was not answered yet as if it never had been. */
+function upTo(endMs: number, observations: readonly Observation[]): Observation[] {
+  const never = Number.POSITIVE_INFINITY;
+  return observations
+    .filter(({ calledMs }) => calledMs < endMs)
+    .map((one) => (one.answeredMs < endMs ? one : { ...one, outcome: null, answeredAt: never }));
 }
 
 /** @param read whose values were read */

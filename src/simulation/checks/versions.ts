@@ -27,14 +27,26 @@ export function isAnsweredRead(observation: Observation): boolean {
   return isRead(observation) && (outcome === Outcome.ok || outcome === Outcome.notFound);
 }
 
-/** How many machines have lost what was on their disks since the request began. */
-export function lostDisks({ lossesMs }: History, { calledMs }: Observation): number {
-  return lossesMs.filter((losses) => losses.some((lossMs) => lossMs >= calledMs)).length;
+/** How many machines have lost what was on their disks since the request began, until `untilMs`. */
+export function lostDisks(
+  { lossesMs }: History,
+  { calledMs }: Observation,
+  untilMs = Number.POSITIVE_INFINITY,
+): number {
+  return disksWithin(lossesMs, calledMs, untilMs);
 }
 
 /** How many of them may answer without anybody having noticed that they lack what the request has left there. */
-export function slippedDisks({ slipsMs }: History, { calledMs }: Observation): number {
-  return slipsMs.filter((slips) => slips.some((slipMs) => slipMs >= calledMs)).length;
+export function slippedDisks(
+  { slipsMs }: History,
+  { calledMs }: Observation,
+  untilMs = Number.POSITIVE_INFINITY,
+): number {
+  return disksWithin(slipsMs, calledMs, untilMs);
+}
+
+function disksWithin(momentsMs: readonly (readonly number[])[], sinceMs: number, untilMs: number): number {
+  return momentsMs.filter((ofDisk) => ofDisk.some((atMs) => atMs >= sinceMs && atMs <= untilMs)).length;
 }
 
 export function byKey(observations: readonly Observation[]): Iterable<Observation[]> {

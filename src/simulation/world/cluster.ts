@@ -45,13 +45,14 @@ export class SimulatedCluster {
     for (const machine of this.machines) machine.start();
   }
 
-  /** As an operator does: a node that says that it takes no writes until it is restarted is. */
-  restartFailed(): void {
-    for (const machine of this.machines) {
-      if (machine.state !== 'failed') continue;
+  /** As an operator does: a node that says that it takes no writes until it is restarted is. False: there is none. */
+  restartFailed(): boolean {
+    const failed = this.machines.filter(({ state }) => state === 'failed');
+    for (const machine of failed) {
       machine.kill();
       machine.start();
     }
+    return failed.length > 0;
   }
 
   /** Has the owners of keys compare what they hold: a node that serves tells the others. */

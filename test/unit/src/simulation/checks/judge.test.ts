@@ -51,6 +51,40 @@ describe('linearizable requests are', () => {
     assert.deepEqual(checkRegisters(run.history), []);
   });
 
+  test('what one disk lost excuses nothing, and what as many lost as acknowledged a write excuses what comes later', () => {
+    const run = new HistoryByHand();
+    run.put(1, REGISTER);
+    run.lose(0);
+    run.get(null, REGISTER);
+    assert.equal(checkRegisters(run.history).length, 1);
+    const other = new HistoryByHand();
+    other.put(1, REGISTER);
+    other.lose(0);
+    other.lose(1);
+    other.get(null, REGISTER);
+    assert.deepEqual(checkRegisters(other.history), []);
+    const late = new HistoryByHand();
+    late.put(1, REGISTER);
+    late.get(null, REGISTER);
+    late.lose(0);
+    late.lose(1);
+    assert.equal(checkRegisters(late.history).length, 1, 'that was wrong before anything was lost');
+  });
+
+  test('a machine that misses too little for anybody to notice may be the only one that two quorums have in common', () => {
+    const run = new HistoryByHand();
+    run.put(1, REGISTER);
+    run.slip(0);
+    run.get(null, REGISTER);
+    assert.deepEqual(checkRegisters(run.history), []);
+    const larger = { ...REGISTER, ack: 3, from: 4 };
+    const other = new HistoryByHand();
+    other.put(1, larger);
+    other.slip(0);
+    other.get(null, larger);
+    assert.equal(checkRegisters(other.history).length, 1, 'two have it in common');
+  });
+
   test('other requests are not judged as registers', () => {
     const run = new HistoryByHand();
     run.put(1);
