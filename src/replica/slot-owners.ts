@@ -33,6 +33,10 @@ export class SlotOwners {
     return Array.from(this.listOf(slot), (node) => this.nodeIds[node]);
   }
 
+  isOwner(slot: number, nodeId: string): boolean {
+    return this.positionOf(slot, this.nodeIds.indexOf(nodeId)) >= 0;
+  }
+
   /** The node's position in the slot's list; -1: it is no owner. */
   positionOf(slot: number, node: number): number {
     const { lists } = this.#placement;

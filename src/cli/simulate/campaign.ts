@@ -19,6 +19,7 @@ interface CampaignPlan {
 }
 
 export interface CampaignResult {
+  readonly threads: number;
   readonly seeds: number;
   readonly requests: number;
   readonly faults: number;
@@ -71,6 +72,7 @@ export class Campaign {
       await pool.destroy();
     }
     return {
+      threads,
       seeds: this.#seeds,
       requests: this.#requests,
       faults: this.#faults,

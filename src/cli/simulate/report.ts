@@ -9,11 +9,13 @@ import type { CampaignResult } from './campaign.ts';
 const FAULT_KINDS: readonly FaultKind[] = Object.values(FaultKind);
 
 export function summaryLines(result: CampaignResult): string[] {
-  const { failed, faults, ranMs, requests, seeds, simulatedMs } = result;
+  const { failed, faults, ranMs, requests, seeds, simulatedMs, threads } = result;
   const seconds = ranMs / 1000;
+  const inThreads =
+    threads === 1 ? 'one thread' : `${threads} threads, ${Math.round(requests / seconds / threads)} in each`;
   return [
     `${seeds} seeds, ${requests} requests, ${faults} faults, ${(simulatedMs / 60_000).toFixed(1)} minutes of simulated time`,
-    `in ${seconds.toFixed(1)} s: ${Math.round(requests / seconds)} requests/s, ${(seeds / seconds).toFixed(1)} seeds/s`,
+    `in ${seconds.toFixed(1)} s: ${Math.round(requests / seconds)} requests/s in ${inThreads}; ${(seeds / seconds).toFixed(1)} seeds/s`,
     `seeds that broke a promise: ${failed.length}`,
   ];
 }

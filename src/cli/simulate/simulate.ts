@@ -1,3 +1,4 @@
+import os from 'node:os';
 import { Command } from 'commander';
 import { systemClock, systemRandom } from '../../clock.ts';
 import { PROGRAM } from '../../program.ts';
@@ -12,7 +13,7 @@ import { print } from '../output.ts';
 import { StopSignals } from '../stop-signals.ts';
 import { Campaign } from './campaign.ts';
 import { coverageLines, shrunkLines, summaryLines, violationLines } from './report.ts';
-import { MAX_SEED, type SimulateSettings, simulateSettings } from './settings.ts';
+import { MAX_SEED, MAX_THREADS, type SimulateSettings, simulateSettings } from './settings.ts';
 
 /** Runs that are made to find a smaller plan, and of how many failed seeds. */
 const MAX_SHRINKING_RUNS = 400;
@@ -49,7 +50,7 @@ requests for as long as it still breaks it. The table at the end says how many
 requests of each kind were under way while each kind of fault held.
 
 Examples:
-  ${PROGRAM} simulate --seeds 1000 --threads 2
+  ${PROGRAM} simulate --seeds 1000
   ${PROGRAM} simulate --minutes 30 --seeds 1000000
   ${PROGRAM} simulate --seed 17 --trace
 
@@ -91,7 +92,8 @@ async function runOne(seed: number, { only: ids, trace: isTraced }: SimulateSett
 }
 
 async function runMany(settings: SimulateSettings): Promise<void> {
-  const { minutes, seeds, threads } = settings;
+  const { minutes, seeds } = settings;
+  const threads = settings.threads ?? Math.min(os.availableParallelism(), MAX_THREADS);
   const firstSeed = settings.firstSeed ?? Math.floor(systemRandom() * (MAX_SEED - seeds));
   await print(`seeds ${firstSeed} to ${firstSeed + seeds - 1}`);
   const maxMs = minutes === undefined ? Number.POSITIVE_INFINITY : minutes * 60_000;

@@ -47,7 +47,7 @@ interface BootstrapOptions {
   readonly nodeId: string;
   readonly incarnation: string;
   readonly wholeness: Lacking;
-  readonly owners: () => Pick<SlotOwners, 'idsOf'>;
+  readonly owners: () => Pick<SlotOwners, 'idsOf' | 'isOwner'>;
   readonly peers: BulkPeers;
   readonly writer: Pick<BulkWriter, 'write'>;
   readonly records: Pick<OwnRecords, 'get' | 'put' | 'delete' | 'scan'>;
@@ -301,7 +301,7 @@ export class Bootstrap {
   async #leaveOutForeignSlots(signal: AbortSignal): Promise<void> {
     const { clock, nodeId, owners, wholeness } = this.#options;
     for (let slot = 0; slot < SLOT_COUNT; slot++) {
-      if (!owners().idsOf(slot).includes(nodeId)) wholeness.slotFilled(slot);
+      if (!owners().isOwner(slot, nodeId)) wholeness.slotFilled(slot);
       if (slot % SLOTS_A_TURN === SLOTS_A_TURN - 1) await pause(clock, 0, signal);
     }
   }

@@ -251,7 +251,7 @@ describe('hints in a damaged block', () => {
 
 describe('the progress of a refill in a damaged block', () => {
   const incarnation = '0123456789abcdef0123456789abcdef';
-  const owners = () => ({ idsOf: () => ['a', 'b'] });
+  const owners = () => ({ idsOf: () => ['a', 'b'], isOwner: () => true });
 
   /** A refill from one source that has nothing, until it is proved; `asked` are its pages. */
   function refill() {

@@ -17,8 +17,11 @@ test('the owners of a slot are those of its preference list, by index and by id'
     ['c,a', 'b,d', 'd,c'],
   );
   for (const slot of [0, 1, 2])
-    for (const [node, id] of OWNERS.nodeIds.entries())
+    for (const [node, id] of OWNERS.nodeIds.entries()) {
       assert.equal(OWNERS.positionOf(slot, node), OWNERS.idsOf(slot).indexOf(id), `${id} in ${slot}`);
+      assert.equal(OWNERS.isOwner(slot, id), OWNERS.idsOf(slot).includes(id), `${id} in ${slot}`);
+    }
+  assert.equal(OWNERS.isOwner(0, 'nobody'), false);
   assert.equal(OWNERS.positionOf(0, -1), -1, 'a node that is not in the view owns nothing');
 });
 
