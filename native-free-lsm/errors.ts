@@ -82,3 +82,24 @@ export function refusal(file: string, offset: number, cause: unknown): LsmError 
     return corruption(file, offset, message);
   return new LsmError('UNSUPPORTED_FORMAT', `${file} has, at byte ${offset}, ${message}`, { file, offset });
 }
+
+/**
+ * An error for a file, or a part of it, whose checksum is right and whose format version is another one.
+ * @param what the file and what it has: `/db/000001.sst is a table`
+ */
+export function otherFormat(
+  what: string,
+  format: number,
+  known: number,
+  place: { readonly file: string; readonly offset: number },
+): LsmError {
+  const advice =
+    format > known
+      ? 'open the folder with the later version that wrote it'
+      : 'open the folder with the version that wrote it, and write its entries into a new folder with this one';
+  return new LsmError(
+    'UNSUPPORTED_FORMAT',
+    `${what} of format ${format}, and this version reads format ${known}: ${advice}`,
+    place,
+  );
+}

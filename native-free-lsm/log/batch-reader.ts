@@ -1,4 +1,4 @@
-import { corruption, LsmError } from '../errors.ts';
+import { corruption, LsmError, otherFormat } from '../errors.ts';
 import { FRAME_ALIGNMENT_BYTES } from '../format/frame.ts';
 import {
   BATCH_HEADER_BYTES,
@@ -8,7 +8,7 @@ import {
   batchSyncedBytes,
   decodeFileHeader,
   FILE_HEADER_BYTES,
-  type FileMagic,
+  FileMagic,
   isBatchHeader,
   isBatchIntact,
   LOG_FORMAT,
@@ -75,11 +75,9 @@ export class BatchReader {
     }
     if (header.number !== this.#number && this.window.sizeBytes <= FILE_HEADER_BYTES) return false;
     if (header.format !== LOG_FORMAT) {
-      throw new LsmError(
-        'UNSUPPORTED_FORMAT',
-        `${this.#path} has format ${header.format}; this version reads format ${LOG_FORMAT}`,
-        { file: this.#path, offset: 4 },
-      );
+      const place = { file: this.#path, offset: 4 };
+      const what = `${this.#path} is a ${magic === FileMagic.log ? 'log' : 'manifest'}`;
+      throw otherFormat(what, header.format, LOG_FORMAT, place);
     }
     if (header.number !== this.#number) {
       throw corruption(this.#path, 8, `by its header it is number ${header.number}`);

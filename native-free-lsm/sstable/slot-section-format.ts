@@ -1,4 +1,4 @@
-import { corruption, LsmError } from '../errors.ts';
+import { corruption, type LsmError, otherFormat } from '../errors.ts';
 import { checksum } from '../format/checksum.ts';
 import type { HashSeed } from '../format/hash.ts';
 import { readUint32, readUint53, writeUint32, writeUint53 } from '../format/integers.ts';
@@ -131,8 +131,7 @@ export function readHead(
   if (checksum(bytes, 0, crcAt) !== readUint32(bytes, crcAt))
     throw damaged('have a head that does not match its checksum');
   if (bytes[0] !== SLOT_SECTION_FORMAT) {
-    const message = `${file} has slot versions of format ${bytes[0]}; this version reads format ${SLOT_SECTION_FORMAT}`;
-    throw new LsmError('UNSUPPORTED_FORMAT', message, { file, offset });
+    throw otherFormat(`${file} has slot versions`, bytes[0], SLOT_SECTION_FORMAT, { file, offset });
   }
   const head: SlotSectionHead = {
     timestampBytes: bytes[1],

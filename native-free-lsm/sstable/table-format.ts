@@ -1,4 +1,4 @@
-import { corruption, LsmError } from '../errors.ts';
+import { corruption, LsmError, otherFormat } from '../errors.ts';
 import { checksum } from '../format/checksum.ts';
 import { readUint32, writeUint32 } from '../format/integers.ts';
 import type { FileSystem } from '../fs/file-system.ts';
@@ -115,11 +115,8 @@ function requireFooter(footer: Uint8Array, file: string, footerOffset: number): 
   }
   const version = readUint32(footer, 16);
   if (version !== TABLE_FORMAT_VERSION) {
-    throw new LsmError(
-      'UNSUPPORTED_FORMAT',
-      `${file} is a table of format ${version}; this version reads format ${TABLE_FORMAT_VERSION}`,
-      { file, offset: footerOffset + 16 },
-    );
+    const place = { file, offset: footerOffset + 16 };
+    throw otherFormat(`${file} is a table`, version, TABLE_FORMAT_VERSION, place);
   }
 }
 

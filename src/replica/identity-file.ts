@@ -111,9 +111,13 @@ function refuseOtherVersion(file: Buffer, path: string): void {
   const line = file.toString('latin1', 0, file.indexOf(10) + 1);
   const version = /^quorate-identity (\d{1,9}) [0-9a-f]{8}\n$/.exec(line)?.[1];
   if (version === undefined || headerLine(Number(version), file.subarray(line.length)) !== line) return;
+  const advice =
+    Number(version) > FORMAT_VERSION
+      ? 'start the later release that wrote it'
+      : 'start the release that wrote it, and write its entries into a cluster of this release, which has a folder of its own';
   throw new QuorateError(
     'STORAGE',
-    `${path} has format version ${version} and this release reads version ${FORMAT_VERSION}: start the release that wrote it`,
+    `${path} has format version ${version} and this release reads version ${FORMAT_VERSION}: ${advice}`,
   );
 }
 
