@@ -11,6 +11,8 @@ export interface Observation {
   /** Infinity: no answer has come. */
   answeredAt: number;
   answeredMs: number;
+  /** For how long of the time in between the process that coordinated it was frozen. */
+  frozenMs: number;
   answers: number;
   /** Null: none has come. */
   outcome: Outcome | null;

@@ -249,7 +249,9 @@ class Run {
 
   #circumstances(): Circumstances {
     const { driftMs, positionOf, startMs } = this.#cluster;
-    return { driftMs, positionOf, startMs, settledAt: this.#cluster.settledAt(this.#keys) };
+    const { requestTimeoutMs } = this.#plan.cluster;
+    const settledAt = this.#cluster.settledAt(this.#keys);
+    return { driftMs, positionOf, requestTimeoutMs, settledAt, startMs };
   }
 
   #differenceOf(finals: readonly FinalState[]): string {

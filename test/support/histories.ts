@@ -61,6 +61,7 @@ export class HistoryByHand {
       calledMs: calledAt,
       answeredAt,
       answeredMs: answeredAt,
+      frozenMs: 0,
       answers: 1,
       outcome: Outcome.ok,
       reason: '',

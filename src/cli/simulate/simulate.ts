@@ -38,7 +38,7 @@ Then everything is mended, and what the clients saw and the disks hold is judged
   quorums overlap do not go back
 - requests with consistency=linearizable are
 - values live as long as they should, and what is deleted or expired stays away
-- every request is answered once, and nothing is left of it then
+- every request is answered once, in its time, and nothing is left of it then
 - what anti-entropy has settled is with all owners of a key; where no node ended,
   hints bring what was missed before any owners are compared
 - nodes come back, and within 20 s all owners of a key have the same

@@ -8,6 +8,8 @@ import { checkAnswers } from './one-answer.ts';
 import { checkRegisters } from './registers.ts';
 
 export interface Circumstances {
+  /** The time that a node gives a request. */
+  readonly requestTimeoutMs: number;
   /** Where a machine is in the preference list of a key. */
   readonly positionOf: (machine: string, key: string) => number;
   /** The wall clock's time at the beginning of the run. */
@@ -21,10 +23,10 @@ export interface Circumstances {
 export function judge(
   history: History,
   finals: readonly FinalState[],
-  { driftMs, positionOf, settledAt, startMs }: Circumstances,
+  { driftMs, positionOf, requestTimeoutMs, settledAt, startMs }: Circumstances,
 ): Violation[] {
   return [
-    ...checkAnswers(history),
+    ...checkAnswers(history, requestTimeoutMs),
     ...checkFreshness(history),
     ...checkMonotonicReads(history),
     ...checkLaterWrites(history),

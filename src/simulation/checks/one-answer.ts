@@ -5,18 +5,26 @@ import { isRead } from './versions.ts';
 
 const CHECK = 'one answer a request';
 
-export function checkAnswers({ observations }: History): Violation[] {
+/** A deadline is seen a little late: many that pass one after the other cost one look. */
+const SLACK_MS = 30;
+
+/** @param timeoutMs the time that a node gives a request */
+export function checkAnswers({ observations }: History, timeoutMs: number): Violation[] {
   return observations.flatMap((observation) => {
-    const sentence = faultOf(observation);
+    const sentence = faultOf(observation, timeoutMs);
     return sentence === '' ? [] : [{ check: CHECK, sentence, requests: [observation.request.id] }];
   });
 }
 
-function faultOf(observation: Observation): string {
+function faultOf(observation: Observation, timeoutMs: number): string {
   const { answers, fault, isCutOff, outcome, request } = observation;
   const name = `#${request.id} ${request.kind}`;
   if (answers > 1) return `${name} was answered ${answers} times`;
   if (answers === 0) return isCutOff ? '' : `${name} was never answered, and its coordinator lives`;
+  // A process that is frozen answers nothing meanwhile, and sees a deadline once it runs again.
+  const tookMs = observation.answeredMs - observation.calledMs - observation.frozenMs;
+  if (tookMs > timeoutMs + SLACK_MS)
+    return `${name} was answered after ${Math.round(tookMs)} ms, and ${timeoutMs} are allowed`;
   if (fault !== '') return `${name} ${fault}`;
   if (outcome === Outcome.failed) return `${name} failed: ${observation.reason}`;
   if (outcome === Outcome.notFound && !isRead(observation)) return `${name} was answered as a read`;

@@ -50,6 +50,7 @@ export class Clients {
       calledMs: time.monotonicMs(),
       answeredAt: Number.POSITIVE_INFINITY,
       answeredMs: Number.POSITIVE_INFINITY,
+      frozenMs: 0,
       answers: 0,
       outcome: null,
       reason: '',
@@ -64,6 +65,7 @@ export class Clients {
     this.#byId.set(request.id, request);
     this.#say(machine.id, nameOf(request));
     const underWay = { observation, process: process! };
+    const frozenBeforeMs = process!.clock.frozenMs;
     this.#underWay.add(underWay);
     const options = this.#optionsOf(request);
     const key = Buffer.from(request.key);
@@ -80,6 +82,7 @@ export class Clients {
         // Who has ended answers nobody.
         if (process!.clock.isOver) return;
         this.#underWay.delete(underWay);
+        observation.frozenMs = process!.clock.frozenMs - frozenBeforeMs;
         this.#answered(observation, outcome, value, reason, timestamp, writer, expiryMs);
       },
     };

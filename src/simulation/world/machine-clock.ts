@@ -38,6 +38,8 @@ export class ProcessClock implements Clock {
   readonly #wall: MachineClock;
   #isOver = false;
   #isFrozen = false;
+  #frozenSinceMs = 0;
+  #frozenBeforeMs = 0;
   /** What became due while it was frozen. */
   #held: (() => void)[] = [];
 
@@ -52,6 +54,11 @@ export class ProcessClock implements Clock {
 
   get isFrozen(): boolean {
     return this.#isFrozen;
+  }
+
+  /** For how long it has been frozen so far, all in all. */
+  get frozenMs(): number {
+    return this.#frozenBeforeMs + (this.#isFrozen ? this.#time.monotonicMs() - this.#frozenSinceMs : 0);
   }
 
   nowMs(): number {
@@ -110,9 +117,11 @@ export class ProcessClock implements Clock {
 
   freeze(): void {
     this.#isFrozen = true;
+    this.#frozenSinceMs = this.#time.monotonicMs();
   }
 
   thaw(): void {
+    this.#frozenBeforeMs = this.frozenMs;
     this.#isFrozen = false;
     const held = this.#held;
     this.#held = [];

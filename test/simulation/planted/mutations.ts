@@ -99,7 +99,7 @@ const OTHER_MUTATIONS: readonly Mutation[] = [
   {
     name: 'a request has no deadline',
     part: 'coordinator',
-    foundIn: 19,
+    foundIn: 2,
     plant: () =>
       patch(
         DeadlineQueue.prototype,

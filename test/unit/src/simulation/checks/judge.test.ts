@@ -9,6 +9,7 @@ import { checkRegisters } from '../../../../../src/simulation/checks/registers.t
 import { disksWith, HistoryByHand } from '../../../../support/histories.ts';
 
 const REGISTER = { isLinearizable: true };
+const TIMEOUT_MS = 300;
 /** The timestamp of a moment: its milliseconds since 2024, and a counter. */
 const EPOCH_MS = Date.UTC(2024, 0, 1);
 const timestampOf = (ms: number): number => ms * 4096;
@@ -137,17 +138,32 @@ describe('one answer a request', () => {
     const run = new HistoryByHand();
     run.put(1);
     const unknown = run.unknown();
-    assert.deepEqual(checkAnswers(run.history), []);
+    assert.deepEqual(checkAnswers(run.history, TIMEOUT_MS), []);
     unknown.isCutOff = false;
     run.put(2).answers = 2;
     run.get(null).fault = 'read 3 bytes that nobody wrote to k';
     run.put(3).outcome = Outcome.failed;
     run.put(4).outcome = Outcome.notFound;
     assert.deepEqual(
-      checkAnswers(run.history).map(({ requests }) => requests[0]),
+      checkAnswers(run.history, TIMEOUT_MS).map(({ requests }) => requests[0]),
       [1, 2, 3, 4, 5],
     );
   });
+});
+
+test('a request has its time, less what its coordinator was frozen, and hardly more', () => {
+  const run = new HistoryByHand();
+  const { calledMs } = run.put(1);
+  for (const [tookMs, frozenMs, isRight] of [
+    [TIMEOUT_MS + 10, 0, true],
+    [TIMEOUT_MS + 100, 0, false],
+    [TIMEOUT_MS + 2_000, 2_000, true],
+    [TIMEOUT_MS + 2_000, 1_900, false],
+  ] as const) {
+    const observations = [{ ...run.observations[0], answeredMs: calledMs + tookMs, frozenMs }];
+    const violations = checkAnswers({ ...run.history, observations }, TIMEOUT_MS);
+    assert.equal(violations.length === 0, isRight, `${tookMs} ms, frozen for ${frozenMs}`);
+  }
 });
 
 test('a node that does not start has lost something, or breaks a promise', () => {
