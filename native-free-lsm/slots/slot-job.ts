@@ -120,8 +120,8 @@ class SlotJob {
   readonly #rows = new SlotRows();
   readonly #fingerprinter: Fingerprinter;
   readonly #memtables: readonly MemtableSlots[];
-  /** Versions with `from` 0 in the levels. */
-  readonly #privateRows = new SlotRows();
+  /** Versions with `from` 0 in the levels, where something may be lost. */
+  #privateRows: SlotRows | null = null;
   readonly #givenUp: SlotSet;
   /** By table id; null: its slot versions cannot be read. */
   readonly #quarantine = new Map<number, LostRows | null>();
@@ -148,9 +148,10 @@ class SlotJob {
     const needed = this.#needed();
     const end = this.#openTables(needed);
     this.#openQuarantine(needed);
-    const digested = new Uint16Array(end);
-    const sums = new Uint32Array(end * minFroms.length * 2);
-    const nextPurges = new Float64Array(end);
+    const most = Math.min(end, needed.count);
+    const digested = new Uint16Array(most);
+    const sums = new Uint32Array(most * minFroms.length * 2);
+    const nextPurges = new Float64Array(most);
     let digests = 0;
     const versions: SlotVersions[] = [];
     const records: SlotJobResult['records'][number][] = [];
@@ -207,10 +208,15 @@ class SlotJob {
   #needed(): SlotSet {
     const { checked, digested, listed, records, unknown } = this.#spec;
     const needed = new SlotSet();
-    const { bytes } = needed;
-    const changed = this.#changed.bytes;
-    for (let at = 0; at < bytes.length; at++)
-      bytes[at] = checked[at] | listed[at] | (digested[at] & (unknown[at] | changed[at]));
+    const { words } = needed;
+    const changedWords = this.#changed.words;
+    const checkedWords = new SlotSet(checked).words;
+    const digestedWords = new SlotSet(digested).words;
+    const listedWords = new SlotSet(listed).words;
+    const unknownWords = new SlotSet(unknown).words;
+    for (let at = 0; at < words.length; at++)
+      words[at] =
+        checkedWords[at] | listedWords[at] | (digestedWords[at] & (unknownWords[at] | changedWords[at]));
     for (const { slot } of records) needed.add(slot);
     return needed;
   }
@@ -218,9 +224,9 @@ class SlotJob {
   /** Returns how many of the slots asked for can be treated. */
   #openTables(needed: SlotSet): number {
     const { scanned, seed, slots, tables } = this.#spec;
-    const asked = slots.filter((slot) => needed.has(slot));
-    if (asked.length === 0) return slots.length;
-    const isScan = asked.length >= SCAN_SLOTS;
+    const { count } = needed;
+    if (count === 0) return slots.length;
+    const isScan = count >= SCAN_SLOTS;
     const withoutSection: number[] = [];
     for (const [index, handle] of tables.entries()) {
       refuseUnreadable(handle);
@@ -239,7 +245,7 @@ class SlotJob {
     }
     if (withoutSection.length === 0) return slots.length;
     const entries = withoutSection.reduce((sum, index) => sum + tables[index].metadata.entries, 0);
-    const some = asked.slice(0, Math.max(1, Math.floor((MAX_SCANNED_ROWS / entries) * SLOT_COUNT)));
+    const some = needed.slots().slice(0, Math.max(1, Math.floor((MAX_SCANNED_ROWS / entries) * SLOT_COUNT)));
     const set = new SlotSet();
     for (const slot of some) set.add(slot);
     this.#scan = new ScannedRows(seed, set);
@@ -247,7 +253,7 @@ class SlotJob {
       this.#scan.read(this.#blocksOf(index), this.#memtables.length + index, this.#refuseCancelled);
       this.#descriptors.trim();
     }
-    return some.length === asked.length ? slots.length : slots.indexOf(some[some.length - 1]) + 1;
+    return some.length === count ? slots.length : slots.indexOf(some[some.length - 1]) + 1;
   }
 
   #openQuarantine(needed: SlotSet): void {
@@ -273,16 +279,17 @@ class SlotJob {
     let looked = 0;
     for (let source = 0; source < this.#memtables.length; source++)
       looked += this.#memtables[source].collect(slot, rows, source);
-    const isLost = this.#isLost(slot);
-    if (!isLost) {
+    let privateRows: SlotRows | null = null;
+    if (!this.#isLost(slot)) {
       for (const { section, source } of this.#sections) looked += section.collect(slot, rows, source);
     } else {
-      this.#privateRows.clear();
-      for (const { section, source } of this.#sections)
-        looked += section.collectAll(slot, this.#bothRows, source);
+      privateRows = this.#privateRows ??= new SlotRows();
+      privateRows.clear();
+      const both = bothRows(privateRows, rows);
+      for (const { section, source } of this.#sections) looked += section.collectAll(slot, both, source);
     }
     looked += this.#scan?.collect(slot, rows) ?? 0;
-    return looked + (isLost ? this.#collectLost(slot, watermark) : 0);
+    return looked + (privateRows === null ? 0 : this.#collectLost(slot, privateRows, watermark));
   }
 
   /** Whether a table in quarantine may have something of the slot. */
@@ -291,14 +298,14 @@ class SlotJob {
     return false;
   }
 
-  #collectLost(slot: number, watermark: number): number {
+  #collectLost(slot: number, privateRows: SlotRows, watermark: number): number {
     const { arePrivateGivenUp } = this.#spec;
     const purge = { watermark, isGivenUp: this.#givenUp.has(slot), arePrivateGivenUp };
     let looked = 0;
     for (const [id, table] of this.#quarantine) {
       if (table?.has(slot) !== true) continue;
       const found = unlessDamaged(() =>
-        table.judge(slot, this.#rows, this.#privateRows, this.#memtables.length, purge),
+        table.judge(slot, this.#rows, privateRows, this.#memtables.length, purge),
       );
       if (found === null) this.#quarantine.set(id, null);
       looked += found ?? 0;
@@ -330,20 +337,6 @@ class SlotJob {
     }
     throw blocks.fault('a record is not in the block in which the slot versions have it');
   }
-
-  readonly #bothRows: RowSink = {
-    add: (high, low, timestamp, writer, from, flags, source, place) =>
-      (from === 0 ? this.#privateRows : this.#rows).add(
-        high,
-        low,
-        timestamp,
-        writer,
-        from,
-        flags,
-        source,
-        place,
-      ),
-  };
 
   #recordsOf({ fingerprints, maxBytes }: WantedRecords): { key: Uint8Array; record: Uint8Array }[] {
     const found: { key: Uint8Array; record: Uint8Array }[] = [];
@@ -402,6 +395,14 @@ class SlotJob {
     }
     return blocks;
   }
+}
+
+/** Takes versions with `from` 0 apart from the others. */
+function bothRows(privateRows: SlotRows, rows: SlotRows): RowSink {
+  return {
+    add: (high, low, timestamp, writer, from, flags, source, place) =>
+      (from === 0 ? privateRows : rows).add(high, low, timestamp, writer, from, flags, source, place),
+  };
 }
 
 /** What `work` returns; null: it has met damage. */

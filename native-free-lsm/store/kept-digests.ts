@@ -14,6 +14,8 @@ interface Column {
  */
 export class KeptDigests {
   readonly #columns = new Map<number, Column>();
+  /** The same by index: they are looked up for each slot. */
+  readonly #byMinFrom: (Column | undefined)[] = Array.from({ length: 256 }, () => undefined);
   readonly #nextPurges = new Float64Array(SLOT_COUNT);
 
   /** The values of `from` for which digests are kept: of these, a slot's are best found together. */
@@ -24,21 +26,20 @@ export class KeptDigests {
   /** Keeps digests for these too from now on. */
   addColumns(minFroms: Uint8Array): void {
     for (const minFrom of minFroms) {
-      if (this.#columns.has(minFrom)) continue;
-      this.#columns.set(minFrom, {
-        sums: new Uint32Array(SLOT_COUNT * 2),
-        known: new Uint8Array(SLOT_COUNT),
-      });
+      if (this.#byMinFrom[minFrom] !== undefined) continue;
+      const column = { sums: new Uint32Array(SLOT_COUNT * 2), known: new Uint8Array(SLOT_COUNT) };
+      this.#columns.set(minFrom, column);
+      this.#byMinFrom[minFrom] = column;
     }
   }
 
   isKnown(slot: number, minFrom: number, watermark: number): boolean {
-    return this.#columns.get(minFrom)?.known[slot] === 1 && watermark < this.#nextPurges[slot];
+    return this.#byMinFrom[minFrom]?.known[slot] === 1 && watermark < this.#nextPurges[slot];
   }
 
   /** Copies the digest of a slot to `target[at]`; returns false when it is not known. */
   read(slot: number, minFrom: number, watermark: number, target: Uint32Array, at: number): boolean {
-    const column = this.#columns.get(minFrom);
+    const column = this.#byMinFrom[minFrom];
     if (column === undefined || column.known[slot] === 0 || watermark >= this.#nextPurges[slot]) return false;
     target[at] = column.sums[slot * 2];
     target[at + 1] = column.sums[slot * 2 + 1];
@@ -51,7 +52,7 @@ export class KeptDigests {
    */
   keep(slots: Uint16Array, minFroms: Uint8Array, sums: Uint32Array, nextPurges: Float64Array): void {
     for (const [column, minFrom] of minFroms.entries()) {
-      const kept = this.#columns.get(minFrom);
+      const kept = this.#byMinFrom[minFrom];
       if (kept === undefined) continue;
       for (let index = 0; index < slots.length; index++) {
         const slot = slots[index];
@@ -67,12 +68,9 @@ export class KeptDigests {
   /** @param changed as in SlotSet */
   forget(changed: Uint8Array): void {
     if (this.#columns.size === 0) return;
-    const set = new SlotSet(changed);
-    for (let byte = 0; byte < changed.length; byte++) {
-      if (changed[byte] === 0) continue;
-      for (let slot = byte * 8; slot < byte * 8 + 8; slot++)
-        if (set.has(slot)) for (const { known } of this.#columns.values()) known[slot] = 0;
-    }
+    const slots = new SlotSet(changed).slots();
+    for (const { known } of this.#columns.values())
+      for (let index = 0; index < slots.length; index++) known[slots[index]] = 0;
   }
 
   forgetAll(): void {

@@ -136,6 +136,8 @@ export class LostTables {
 
   /** No version of the slot with a larger timestamp is lost; 0: none is. */
   lostTo(slot: number): number {
+    // It is asked for each slot of a round, and nothing is lost nearly always.
+    if (this.#tables.size === 0) return 0;
     let newest = 0;
     for (const { handle, isUnknown, open, seen, unseen } of this.#tables.values()) {
       const isSeen = !isUnknown && open !== null && !unseen.has(slot);

@@ -330,6 +330,12 @@ export class SlotKeeper {
     return this.#watermarks === null ? least : Math.max(least, this.#watermarks[slot]);
   }
 
+  #watermarksOf(slots: Uint16Array): Float64Array {
+    const watermarks = new Float64Array(slots.length);
+    for (let index = 0; index < slots.length; index++) watermarks[index] = this.#watermarkOf(slots[index]);
+    return watermarks;
+  }
+
   /** The memtables of a super-version, the oldest first, each up to where it is visible now. */
   #views({ tables }: SuperVersion): MemtableView[] {
     const { arenas } = this.#parts;
@@ -391,7 +397,7 @@ export class SlotKeeper {
       seed: this.#parts.fingerprintSeed,
       maxOpenFiles: this.#parts.options.maxOpenFilesPerThread,
       slots,
-      watermarks: Float64Array.from(slots, (slot) => this.#watermarkOf(slot)),
+      watermarks: this.#watermarksOf(slots),
       digested: digested.bytes,
       unknown: unknown.bytes,
       minFroms: this.#kept.minFroms,

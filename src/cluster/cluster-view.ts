@@ -10,6 +10,9 @@
 import { Placement } from './placement.ts';
 import type { Topology, TopologyNode } from './topology-schema.ts';
 
+/** Views of one topology share its lists: where many nodes are in one process, each list is made once. */
+const PLACEMENTS = new WeakMap<Topology, Placement>();
+
 export class ClusterView {
   /** Later views have a higher epoch. */
   readonly epoch: number;
@@ -22,7 +25,7 @@ export class ClusterView {
   constructor(topology: Topology, epoch: number) {
     this.epoch = epoch;
     this.nodes = Object.freeze(topology.nodes.map((node) => Object.freeze({ ...node })));
-    this.placement = new Placement(this.nodes, topology.placement);
+    this.placement = placementOf(topology);
     this.defaultFrom = topology.from ?? this.placement.maxFrom;
     this.#indexes = new Map(this.nodes.map(({ id }, index) => [id, index]));
     Object.freeze(this);
@@ -32,4 +35,13 @@ export class ClusterView {
   indexOf(nodeId: string): number {
     return this.#indexes.get(nodeId) ?? -1;
   }
+}
+
+function placementOf(topology: Topology): Placement {
+  let placement = PLACEMENTS.get(topology);
+  if (placement === undefined) {
+    placement = new Placement(topology.nodes, topology.placement);
+    PLACEMENTS.set(topology, placement);
+  }
+  return placement;
 }

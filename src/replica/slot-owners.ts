@@ -57,6 +57,15 @@ export class SlotOwners {
     return -1;
   }
 
+  /** Whether no owner is away. @param isAway for each node 1 when it is */
+  areAllPresent(slot: number, isAway: Uint8Array): boolean {
+    const { lists } = this.#placement;
+    const offset = this.#placement.listOffset(slot);
+    for (let position = 0; position < this.count; position++)
+      if (isAway[lists[offset + position]] !== 0) return false;
+    return true;
+  }
+
   /** For each node 1 when it is one of these; ids of other nodes say nothing. */
   marked(nodeIds: Iterable<string>): Uint8Array {
     const marks = new Uint8Array(this.nodeIds.length);

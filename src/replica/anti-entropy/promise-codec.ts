@@ -22,15 +22,22 @@ export function encodePromises({ basis, barred, settled }: GroupPromises): Uint8
   /** Slots that are the first with their pair. */
   const firsts: number[] = [];
   const pairOf = new Uint8Array(GROUP_SLOTS);
+  let pair = -1;
+  let pairBarred = Number.NaN;
+  let pairSettled = Number.NaN;
   for (let slot = 0; slot < GROUP_SLOTS; slot++) {
     const slotBarred = barred[slot];
     const slotSettled = settled[slot];
-    let pair = 0;
-    for (; pair < firsts.length; pair++) {
-      const first = firsts[pair];
-      if (barred[first] === slotBarred && settled[first] === slotSettled) break;
+    // Most slots have the pair of the one before.
+    if (slotBarred !== pairBarred || slotSettled !== pairSettled) {
+      pairBarred = slotBarred;
+      pairSettled = slotSettled;
+      for (pair = 0; pair < firsts.length; pair++) {
+        const first = firsts[pair];
+        if (barred[first] === slotBarred && settled[first] === slotSettled) break;
+      }
+      if (pair === firsts.length) firsts.push(slot);
     }
-    if (pair === firsts.length) firsts.push(slot);
     pairOf[slot] = pair;
   }
   const slotsAt = PAIRS_AT + firsts.length * PAIR_BYTES;

@@ -135,7 +135,12 @@ export class PromiseKeeper {
 
   async #save(slots: Uint16Array): Promise<void> {
     const groups = new Set<number>();
-    for (const slot of slots) groups.add(Math.floor(slot / GROUP_SLOTS));
+    let last = -1;
+    for (const slot of slots) {
+      const group = Math.floor(slot / GROUP_SLOTS);
+      if (group !== last) groups.add(group);
+      last = group;
+    }
     for (const group of groups) if (this.#unknown.has(group)) throw new QuorateError('STORAGE', UNKNOWN);
     await Promise.all(
       Array.from(groups, (group) =>

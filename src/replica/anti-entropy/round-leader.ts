@@ -216,18 +216,19 @@ export class RoundLeader {
 
   /** @returns how many slots are settled */
   async #settle(): Promise<number> {
-    const { isDemanded, owners } = this.#options;
+    const { isDemanded } = this.#options;
     if (this.#point.timestamp <= 0) return 0;
     const away = new Set(this.#scope.skipped);
     for (const { isClosed, isLost, nodeId } of this.#others) if (isLost || !isClosed) away.add(nodeId);
-    const isAway = owners().marked(away);
+    const current = this.#options.owners();
+    const isAway = current.marked(away);
     const { positions, slots } = this.#own;
     const clean = slots.filter(
       (slot, index) =>
         positions[index] === 0 &&
         !this.#faults.isUnclean(slot) &&
         (isDemanded || this.#isOpen(slot)) &&
-        this.#isComplete(slot, isAway),
+        current.areAllPresent(slot, isAway),
     );
     const barred = await this.#askAll(RoundMessage.bar, clean);
     if (barred.length < clean.length)
@@ -235,14 +236,6 @@ export class RoundLeader {
         'a late write came while its slot was compared, or an owner has lost a record by damage that no other has',
       );
     return (await this.#askAll(RoundMessage.settle, barred)).length;
-  }
-
-  /** Whether all owners of the slot are in the round. */
-  #isComplete(slot: number, isAway: Uint8Array): boolean {
-    return this.#options
-      .owners()
-      .listOf(slot)
-      .every((node) => isAway[node] === 0);
   }
 
   /** Asks all owners for a promise, and returns the slots for which all of them have given it. */
