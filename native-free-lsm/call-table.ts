@@ -23,6 +23,9 @@ const SLOTS_THAT_KEEP = 4_096;
 const FREE = -1;
 const NONE: readonly never[] = [];
 
+/**
+ * The calls that wait, by the tag that an answer brings back: tags count up from `firstTag` to MAX_TAG, and start again.
+ */
 export class CallTable<Call extends object> {
   /** For each slot the tag of the call in it, or FREE. */
   #tags = new Int32Array(MIN_SLOTS).fill(FREE);
@@ -104,6 +107,7 @@ export class CallTable<Call extends object> {
     return taken;
   }
 
+  /** Takes out all calls, for good, in no particular order. */
   takeAll(): readonly Call[] {
     return this.takeWhere(isAny, 0);
   }

@@ -68,6 +68,7 @@ export class Engine extends ReadableEngine {
     return this.#write(key, record, options?.sync);
   }
 
+  /** Deletes a key, whether it is there or not; resolves as `put` does. */
   delete(key: Uint8Array, options?: WriteOptions): Promise<void> {
     const fault = options === undefined ? undefined : writeOptionsFault(options);
     if (fault !== undefined) return Promise.reject(fault);
@@ -122,14 +123,27 @@ export class Engine extends ReadableEngine {
     return conditionalWrite(this.store, asked, puts, timestamp, options.sync ?? false);
   }
 
+  /**
+   * Resolves when everything written before is in tables; rejects when a flush fails, though the flush is tried again.
+   * @throws LsmError NO_SPACE, READ_ONLY, IO_ERROR, POISONED, CLOSED
+   */
   flush(): Promise<void> {
     return this.store.flush();
   }
 
+  /**
+   * Resolves when every write that had been answered before the call is on the disk, whatever `durability` says.
+   * @throws LsmError POISONED, and whatever a write may fail with
+   */
   sync(): Promise<void> {
     return this.store.sync();
   }
 
+  /**
+   * Flushes, and moves everything to the last level: what is outdated, deleted or has ended takes no room then. All of it
+   * is rewritten, so it takes as long as that.
+   * @throws LsmError NO_SPACE, READ_ONLY, IO_ERROR, POISONED, CLOSED
+   */
   compact(): Promise<void> {
     return this.store.compact();
   }
@@ -142,10 +156,17 @@ export class Engine extends ReadableEngine {
     return this.store.checkpoint(directory);
   }
 
+  /** Figures of this moment, as plain data. */
   stats(): EngineStats {
     return this.store.stats();
   }
 
+  /**
+   * Resolves when everything accepted is written and synced, and all threads are gone. What is called afterwards fails with
+   * CLOSED.
+   * @throws LsmError POISONED when the last sync failed: with a `durability` below `sync`, what was acknowledged may be lost.
+   *   The directory is unlocked in any case
+   */
   close(): Promise<void> {
     return this.store.close();
   }

@@ -47,6 +47,10 @@ interface LsmErrorDetails {
   readonly cause?: unknown;
 }
 
+/**
+ * What the engine throws, and rejects with. `file` and `offset` (in bytes) name the place where there is one, `cause` is the
+ * error of the system or of a thread, if that was the reason.
+ */
 export class LsmError extends Error {
   override readonly name = 'LsmError';
   readonly code: LsmErrorCode;

@@ -75,6 +75,13 @@ export type {
   WriteOptions,
 } from './write-requests.ts';
 
+/**
+ * Opens a directory for one engine, making it if necessary, and recovers what it holds. Close what you have opened.
+ * @param options see EngineOptions; what is left out is as DEFAULT_OPTIONS has it
+ * @param environment clock, file system and threads of the caller's own, for tests and simulations
+ * @throws LsmError LOCKED: another engine has it open; FOREIGN_DIRECTORY, NOT_FOUND, CORRUPTION, UNSUPPORTED_FORMAT,
+ *   NO_SPACE, IO_ERROR, INVALID_ARGUMENT
+ */
 export const open = Engine.open;
 
 /**

@@ -18,6 +18,7 @@ import type { TableWriterOptions } from './sstable/table-writer.ts';
 const KIB = 1024;
 const MIB = 1024 * KIB;
 
+/** When a write is acknowledged: how much a power cut or a killed process may take of what was. */
 export type Durability =
   /** A write is acknowledged after an fdatasync that covers it; writes that wait together share one. */
   | 'sync'
@@ -100,6 +101,9 @@ export interface EngineOptions {
   readonly watermarks: SharedArrayBuffer | null;
 }
 
+/**
+ * Every option as it is when nobody sets it. `maxBatchBytes` follows from a smaller memtable or a larger record.
+ */
 export const DEFAULT_OPTIONS: EngineOptions = {
   createIfMissing: true,
   durability: 'sync',

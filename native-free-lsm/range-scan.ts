@@ -23,11 +23,13 @@ const PAGE_GROWTH = 8;
 const MAX_PAGE_ENTRIES = 4096;
 const MAX_PAGE_BYTES = 128 * 1024;
 
+/** A key and its value, both views of the memory of a page: copy what you keep for long. */
 export interface Entry {
   readonly key: Uint8Array;
   readonly value: Uint8Array;
 }
 
+/** Which entries a scan gives, and how. Keys compare as unsigned bytes; a bound that is left out is none. */
 export interface RangeOptions extends KeyBounds {
   /** Whether to go from the last key to the first. */
   readonly reverse?: boolean;
@@ -87,6 +89,10 @@ export class RangeScan implements AsyncIterableIterator<Entry, undefined, undefi
     this.#signal = options.signal;
   }
 
+  /**
+   * The next entry.
+   * @throws LsmError OVERLOADED, SNAPSHOT_EXPIRED, CORRUPTION, IO_ERROR, CLOSED; the reason of the signal when it is aborted
+   */
   next(): Promise<IteratorResult<Entry, undefined>> {
     if (this.#underWay === 0 && !this.#signal?.aborted) {
       const entry = this.#take();

@@ -39,6 +39,11 @@ export class ReadableEngine {
     this.#nowMs = nowMs;
   }
 
+  /**
+   * The value of a key, in memory of its own; undefined when there is none, or when it was deleted or has ended.
+   * @param snapshot left out: the newest state
+   * @throws LsmError OVERLOADED when too many reads wait, SNAPSHOT_EXPIRED, CORRUPTION, IO_ERROR, CLOSED, INVALID_ARGUMENT
+   */
   get(key: Uint8Array, snapshot?: Snapshot): Promise<Uint8Array | undefined> {
     // The store checks the arguments, here and in `getMany`.
     const token = this.#pending.begin();
@@ -84,6 +89,11 @@ export class ReadableEngine {
     return new RangeScan(this.#store, options, this.#nowMs);
   }
 
+  /**
+   * A view of this moment to read from, as long as you hold it: dispose of it when you are done. It sees the writes that had
+   * been answered, and none that came later.
+   * @throws LsmError CLOSED
+   */
   snapshot(): Snapshot {
     return this.#store.snapshot();
   }

@@ -13,6 +13,7 @@ import {
 } from './arguments.ts';
 import type { LsmError } from './errors.ts';
 
+/** How one write is made. */
 export interface WriteOptions {
   /**
    * Whether to wait until the write is on the disk, also where `durability` says less. Writes that wait together share
@@ -21,6 +22,7 @@ export interface WriteOptions {
   readonly sync?: boolean;
 }
 
+/** How one value is put. */
 export interface PutOptions extends WriteOptions {
   /** How long the value lives, in ms from the call on. Left out: until it is overwritten or deleted. */
   readonly ttlMs?: number;
@@ -48,6 +50,7 @@ export type ConditionalResult =
       readonly version: number | null;
     };
 
+/** One of the operations of a batch. */
 export type BatchOperation =
   | {
       readonly type: 'put';

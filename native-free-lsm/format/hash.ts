@@ -14,6 +14,10 @@ export interface HashSeed {
   readonly high: number;
 }
 
+/**
+ * HalfSipHash-1-3 with 32 bits of `bytes[start, end)`, keyed by the seed: who does not know that cannot make keys that
+ * collide (Aumasson and Bernstein, "SipHash: a fast short-input PRF").
+ */
 export function hashBytes(bytes: Uint8Array, start: number, end: number, seed: HashSeed): number {
   let v0 = seed.low | 0;
   let v1 = seed.high | 0;

@@ -15,13 +15,18 @@
  */
 import { readUint32, readUint53, writeUint32, writeUint53 } from './integers.ts';
 
+/** The first byte of every record that is written. */
 export const RECORD_FORMAT = 1;
+/** Bits of the second byte of a record. */
 export const RecordFlag = { tombstone: 1, hasExpiry: 2 } as const;
 const KNOWN_FLAGS = RecordFlag.tombstone | RecordFlag.hasExpiry;
+/** Bytes before the value of a record without an expiry. */
 export const RECORD_HEADER_BYTES = 16;
+/** Bytes that an expiry adds to the header. */
 export const RECORD_EXPIRY_BYTES = 8;
 const EXPIRY_END_AT = RECORD_HEADER_BYTES + RECORD_EXPIRY_BYTES;
 
+/** What a header says. A version is timestamp, then writer; the newest wins wherever two meet. */
 export interface RecordFields {
   /** A whole number from 0 to MAX_TIMESTAMP. */
   readonly timestamp: number;
@@ -32,6 +37,7 @@ export interface RecordFields {
   readonly expiryMs: number;
 }
 
+/** How many bytes a record has in all, header and value. */
 export function recordSizeBytes(valueBytes: number, hasExpiry: boolean): number {
   return RECORD_HEADER_BYTES + (hasExpiry ? RECORD_EXPIRY_BYTES : 0) + valueBytes;
 }
@@ -61,14 +67,17 @@ export function encodeRecord(fields: RecordFields, value: Uint8Array): Uint8Arra
   return record;
 }
 
+/** The timestamp of the record that starts at `bytes[at]`, up to 2^53 - 1. */
 export function recordTimestamp(bytes: Uint8Array, at: number): number {
   return readUint53(bytes, at + 4);
 }
 
+/** The writer of the record that starts at `bytes[at]`: it tells equal timestamps apart. */
 export function recordWriter(bytes: Uint8Array, at: number): number {
   return readUint32(bytes, at + 12);
 }
 
+/** How many replicas the write asked for of the record that starts at `bytes[at]`; 0: it did not say. */
 export function recordFrom(bytes: Uint8Array, at: number): number {
   return bytes[at + 2] | (bytes[at + 3] << 8);
 }
@@ -78,6 +87,7 @@ export function recordFlags(bytes: Uint8Array, at: number): number {
   return bytes[at + 1];
 }
 
+/** Whether the record that starts at `bytes[at]` says that its key is deleted. */
 export function isTombstone(bytes: Uint8Array, at: number): boolean {
   return (bytes[at + 1] & RecordFlag.tombstone) !== 0;
 }
@@ -134,6 +144,7 @@ export function compareVersions(
   return aTimestamp !== bTimestamp ? aTimestamp - bTimestamp : aWriter - bWriter;
 }
 
+/** Compares the versions of the records that start at `a[aAt]` and `b[bAt]`, as `compareVersions` does. */
 export function compareRecordVersions(a: Uint8Array, aAt: number, b: Uint8Array, bAt: number): number {
   return compareVersions(
     recordTimestamp(a, aAt),

@@ -6,6 +6,7 @@
 import { murmur3 } from './murmur3.ts';
 
 const SLOT_BITS = 16;
+/** How many slots there are: slots are whole numbers below it. */
 export const SLOT_COUNT = 2 ** SLOT_BITS;
 
 /**
@@ -15,6 +16,7 @@ export const SLOT_COUNT = 2 ** SLOT_BITS;
  */
 const SLOT_SEED = 0x51_07_5e_ed;
 
+/** The slot of the key in `key[start, end)`. */
 export function slotOf(key: Uint8Array, start = 0, end = key.length): number {
   return murmur3(key, start, end, SLOT_SEED) >>> (32 - SLOT_BITS);
 }

@@ -5,7 +5,9 @@
 
 /** The first moment that a timestamp can hold, in ms since the Unix epoch. */
 export const TIMESTAMP_EPOCH_MS = Date.UTC(2024, 0, 1);
+/** How many timestamps a millisecond has. */
 export const TIMESTAMPS_PER_MS = 2 ** 12;
+/** The largest timestamp, 2^53 - 1. */
 export const MAX_TIMESTAMP = Number.MAX_SAFE_INTEGER;
 
 /** The first timestamp of a moment in ms since the Unix epoch; 0 for one that none can hold, as it is too early. */

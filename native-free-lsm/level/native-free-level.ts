@@ -34,6 +34,10 @@ const MANIFEST = {
   additionalMethods: { approximateSize: true, compactRange: true },
 } as const;
 
+/**
+ * What the constructor takes beside the options of abstract-level (encodings, `createIfMissing`, `errorIfExists`,
+ * `passive`).
+ */
 export interface NativeFreeLevelOptions<K, V> extends AbstractDatabaseOptions<K, V>, AbstractOpenOptions {
   /** Of the engine, see its README. */
   readonly engine?: Partial<EngineOptions>;

@@ -41,6 +41,7 @@ export interface DumpedRecord {
 
 type BatchName = 'data' | 'cleanClose' | 'continued' | 'unknown';
 
+/** What a file has, piece by piece, in the order of the file; offsets and lengths are in bytes. */
 export type DumpItem =
   | DumpedRecord
   | { readonly type: 'current'; readonly manifest: number }
@@ -75,6 +76,7 @@ export type DumpItem =
     }
   | { readonly type: 'damage'; readonly damage: Damage };
 
+/** The keys to look at. */
 export interface KeyRange {
   /** Inclusive; undefined: from the first. */
   readonly start?: Uint8Array | undefined;

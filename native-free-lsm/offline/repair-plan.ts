@@ -55,6 +55,7 @@ interface DamagedTable {
   readonly salvage: TableSalvage;
 }
 
+/** What a repair would do, or has done, and what is lost by it. */
 export interface RepairPlan {
   readonly directory: string;
   readonly contents: FolderContents;

@@ -54,6 +54,7 @@ import { orphanTables, type Progress } from './verify.ts';
 const READAHEAD_BYTES = 256 * 1024;
 const OPEN_FILES = 64;
 
+/** How a folder is repaired. */
 export interface RepairOptions {
   /** Left out: only the plan is made, and nothing is changed. */
   readonly apply?: boolean;

@@ -30,12 +30,14 @@ export interface TableSums {
   readonly largestTimestamp: number | undefined;
 }
 
+/** The tables of one level. */
 export interface LevelStat extends TableSums {
   /** A number, or the quarantine of damaged tables. */
   readonly level: number | 'quarantine';
   readonly list: readonly TableMetadata[];
 }
 
+/** A log of writes. Sizes are in bytes; `puts` are those that a replay would apply. */
 export interface LogStat {
   readonly file: string;
   readonly generation: number;
@@ -49,6 +51,9 @@ export interface LogStat {
   readonly isObsolete: boolean;
 }
 
+/**
+ * What a folder holds, told from its manifest, the ends of its tables and its logs; no data block is read for it.
+ */
 export interface FolderStat {
   readonly manifest: { readonly file: string; readonly sizeBytes: number; readonly edits: number };
   readonly oldestGeneration: number;

@@ -14,6 +14,7 @@ import { type ManifestSurvey, surveyManifest } from './manifest-survey.ts';
 import { verifyTable } from './verify-table.ts';
 import { checkVersionOrder } from './version-order.ts';
 
+/** What reading every byte of a folder has shown: no `damages`, and it is whole. */
 export interface VerifyReport {
   readonly damages: readonly Damage[];
   /** Sentences about what is no damage but worth knowing: torn tails, files left over. */

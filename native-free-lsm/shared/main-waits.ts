@@ -31,6 +31,7 @@ export class WaitPlace {
     return nowMs;
   }
 
+  /** A wait is over. @param beganMs what its `begin` returned */
   end(beganMs: number): void {
     // It began before this recording, or nothing is recorded any more.
     if (beganMs < this.#recordsSinceMs) return;
@@ -39,6 +40,7 @@ export class WaitPlace {
     this.#add(systemEngineClock.monotonicMs() - beganMs);
   }
 
+  /** Begins a recording, and forgets the one before. */
   record(): void {
     this.#count = 0;
     this.#totalMs = 0;

@@ -26,6 +26,7 @@ export class SlotRows {
   /** By hash: one more than the index of a row; 0: free. Twice as many as there is room for rows. */
   #table = new Int32Array(FIRST_ROOM * 2);
 
+  /** Removes all rows, for the next slot. */
   clear(): void {
     // A table that a large slot has made large is not gone through again for each small one.
     if (this.count * 8 < this.#table.length) this.#removeRows();
@@ -68,38 +69,47 @@ export class SlotRows {
     return this.#find(high >>> 0, low >>> 0);
   }
 
+  /** Whether the row has just this version. */
   hasVersion(row: number, timestamp: number, writer: number): boolean {
     return this.#timestamps[row] === timestamp && this.#writers[row] === writer;
   }
 
+  /** The upper 32 bits of the row's fingerprint. */
   high(row: number): number {
     return this.#highs[row];
   }
 
+  /** The lower 32 bits of the row's fingerprint. */
   low(row: number): number {
     return this.#lows[row];
   }
 
+  /** Of the row's version. */
   timestamp(row: number): number {
     return this.#timestamps[row];
   }
 
+  /** Of the row's version. */
   writer(row: number): number {
     return this.#writers[row];
   }
 
+  /** How many replicas the row's version was written for. */
   from(row: number): number {
     return this.#froms[row];
   }
 
+  /** Bits of RecordFlag. */
   flags(row: number): number {
     return this.#flags[row];
   }
 
+  /** Which source had the row's version, by the number that `add` was given. */
   source(row: number): number {
     return this.#sources[row];
   }
 
+  /** Where in its source the row's version is, as `add` was told. */
   place(row: number): number {
     return this.#places[row];
   }

@@ -18,6 +18,7 @@ export class SlotSet {
     return true;
   }
 
+  /** Takes a slot out, if it is in the set. */
   delete(slot: number): void {
     this.bytes[slot >>> 3] &= ~(1 << (slot & 7));
   }
@@ -56,6 +57,7 @@ export class SlotSet {
     return found;
   }
 
+  /** Whether the slot is in the set. */
   has(slot: number): boolean {
     return (this.bytes[slot >>> 3] & (1 << (slot & 7))) !== 0;
   }

@@ -39,6 +39,7 @@ export class ReadableStore {
     else this.#reads.read(key, null, sink, token);
   }
 
+  /** As `read`, of a snapshot; SNAPSHOT_EXPIRED when that was given up. */
   readAt(snapshot: StoreSnapshot, key: Uint8Array, sink: ReadSink, token: number): void {
     requireSink(sink, 'onRead', token);
     const fault = this.#snapshots.fault(snapshot) ?? bytesFault('key', key);

@@ -15,6 +15,10 @@ export const WriteStatus = {
 } as const;
 export type WriteStatus = (typeof WriteStatus)[keyof typeof WriteStatus];
 
+/**
+ * Takes the answers of writes. It is called once for each call, possibly before the call returns, with the token that the
+ * call was made with, and may call the store again.
+ */
 export interface WriteSink {
   /**
    * @param metTimestamp of the version that the write met; 0 when it met none, or did not have to look
@@ -30,6 +34,7 @@ export interface WriteSink {
   ): void;
 }
 
+/** Takes the answers of reads; see WriteSink for what is promised to it. */
 export interface ReadSink {
   /** @param record header and value in memory of its own; null when there is none, or `error` is set */
   onRead(token: number, record: Uint8Array | null, error: Error | null): void;

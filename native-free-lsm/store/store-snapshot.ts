@@ -18,6 +18,7 @@ export class StoreSnapshot {
     this.#onEnd = onEnd;
   }
 
+  /** Ends the view, and frees what it holds; once more does nothing. */
   release(): void {
     const { point } = this;
     if (point === undefined) return;

@@ -152,6 +152,10 @@ export class RecordStore extends ReadableStore {
     return this.#slots.digests(slots, minFroms, signal);
   }
 
+  /**
+   * The versions of all keys of a slot, by fingerprint, that tables and memtables hold.
+   * @throws the reason of the signal when it is aborted; LsmError CORRUPTION, IO_ERROR, CLOSED
+   */
   slotVersions(slot: number, signal?: AbortSignal): Promise<SlotVersions> {
     const fault = slotFault(slot, signal);
     if (fault !== undefined) return Promise.reject(fault);
@@ -210,6 +214,7 @@ export class RecordStore extends ReadableStore {
     this.#slots.giveUpPrivate();
   }
 
+  /** As `ReadableStore.snapshot`, and with what has been written here. */
   override snapshot(): StoreSnapshot {
     if (this.#closing !== undefined) throw CLOSED;
     return super.snapshot();
@@ -288,6 +293,7 @@ export class RecordStore extends ReadableStore {
     this.#parts.readers.nudge();
   }
 
+  /** Figures of this moment, as plain data. */
   stats(): EngineStats {
     return collectStats(this.#parts);
   }

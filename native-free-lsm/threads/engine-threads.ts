@@ -10,12 +10,14 @@ export type ThreadHandle = Pick<
   'startCpuProfile' | 'startHeapProfile' | 'cpuUsage' | 'getHeapStatistics' | 'performance'
 >;
 
+/** A thread of an engine. */
 export interface EngineThread {
   /** By what the thread does: `writer`, `reader-1`, `background-2`. */
   readonly name: string;
   readonly handle: ThreadHandle;
 }
 
+/** What one thread waited for during a recording. */
 export interface ThreadWaits {
   /** As in EngineThread. */
   readonly thread: string;

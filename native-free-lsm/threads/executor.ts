@@ -19,6 +19,7 @@ export interface RoleHandle {
   readonly exited: Promise<Error | undefined>;
 }
 
+/** What an executor gets from the engine that it is made for. */
 export interface ExecutorContext {
   readonly control: SharedArrayBuffer;
   readonly fs: FileSystem;
@@ -52,4 +53,5 @@ export interface Executor {
   close(): Promise<void>;
 }
 
+/** Makes the executor of one engine. */
 export type ExecutorFactory = (context: ExecutorContext) => Executor;

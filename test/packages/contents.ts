@@ -6,6 +6,7 @@ import { installedFolder } from '../../src/cli/page-files.ts';
 
 const DOCUMENTS: Readonly<Record<PackageName, readonly string[]>> = {
   'native-free-lsm': [
+    'API.md',
     'DESIGN.md',
     'FORMAT.md',
     'LICENSE',
