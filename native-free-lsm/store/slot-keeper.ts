@@ -32,8 +32,11 @@ interface SlotKeeperParts {
   readonly onDamage: (error: LsmError) => void;
   /** Everything that this table in quarantine holds is in other tables, too. */
   readonly onHealed: (tableId: number) => void;
-  /** Deletions that were lost, made again: to be put. Rejects when they cannot be. */
-  readonly onDeletions: (deletions: readonly KeyedRecord[]) => Promise<void>;
+  /**
+   * Deletions that were lost, made again: to be put. Resolves to whether that has changed anything; rejects when they
+   * cannot be.
+   */
+  readonly onDeletions: (deletions: readonly KeyedRecord[]) => Promise<boolean>;
   /** All that can be healed is in memtables: once these are in tables, tables in quarantine may go. */
   readonly onFlushWanted: () => void;
 }
@@ -284,7 +287,11 @@ export class SlotKeeper {
 
   #putDeletions(deletions: readonly KeyedRecord[]): void {
     this.#parts.onDeletions(deletions).then(
-      () => this.checkLost(),
+      // Where nothing has changed another look would find the same: a private one counts as lost until it is in a table,
+      // and one that can be read again after all stands in the way of its own copy.
+      (isAny) => {
+        if (isAny) this.checkLost();
+      },
       // They are found again when somebody looks next.
       () => undefined,
     );

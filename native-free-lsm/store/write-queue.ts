@@ -143,20 +143,24 @@ export class WriteQueue {
   }
 
   /**
-   * Puts records one by one. Resolves when each is stored, or something newer is there.
+   * Puts records one by one. Resolves when each is stored, or the same or something newer is there.
+   * @returns whether any was stored
    * @throws LsmError why one of them could not be put
    */
-  async putAll(puts: readonly KeyedRecord[]): Promise<void> {
-    const one = ({ key, record }: KeyedRecord): Promise<void> =>
+  async putAll(puts: readonly KeyedRecord[]): Promise<boolean> {
+    const one = ({ key, record }: KeyedRecord): Promise<boolean> =>
       new Promise((resolve, reject) => {
         this.put(
           key,
           record,
-          { onWrite: (_token, _status, _time, _writer, error) => (error ? reject(error) : resolve()) },
+          {
+            onWrite: (_token, status, _time, _writer, error) =>
+              error ? reject(error) : resolve(status === WriteStatus.applied),
+          },
           0,
         );
       });
-    await Promise.all(puts.map(one));
+    return (await Promise.all(puts.map(one))).includes(true);
   }
 
   /** All puts of a batch become durable and visible together. */

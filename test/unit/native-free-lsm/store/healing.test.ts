@@ -7,6 +7,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { SLOT_COUNT } from '../../../../native-free-lsm/format/slot.ts';
 import {
+  type ExecutorFactory,
   encodeRecord,
   isTombstone,
   type LsmError,
@@ -20,7 +21,7 @@ import { surveyTable } from '../../../../native-free-lsm/offline/table-survey.ts
 import { fileSystemError } from '../../../../native-free-lsm/simulation/index.ts';
 import { blocksOfTable, flipBit } from '../../../support/damaged-tables.ts';
 import { readResult, writeRecordTo } from '../../../support/engine-calls.ts';
-import { EngineSimulation, TINY_OPTIONS } from '../../../support/engine-simulation.ts';
+import { backgroundAfter, EngineSimulation, TINY_OPTIONS } from '../../../support/engine-simulation.ts';
 import { pageEntries } from '../../../support/page-entries.ts';
 
 const KEYS = 60;
@@ -28,25 +29,28 @@ const WRITER = 7;
 
 /** An engine with one table that holds everything, and its twin, which is never damaged. */
 class Twins {
-  readonly simulation = new EngineSimulation({
-    ...TINY_OPTIONS,
-    targetFileBytes: 1 << 20,
-    maxCompactionBytes: 1 << 22,
-    blockCacheBytes: 0,
-  });
+  readonly simulation: EngineSimulation;
   readonly watermarks = new SharedArrayBuffer(8 * SLOT_COUNT);
   readonly records = new Map<string, Uint8Array>();
   store: RecordStore;
 
-  private constructor() {
+  private constructor(executor: ExecutorFactory | undefined) {
+    const options = {
+      ...TINY_OPTIONS,
+      targetFileBytes: 1 << 20,
+      maxCompactionBytes: 1 << 22,
+      blockCacheBytes: 0,
+    };
+    this.simulation = new EngineSimulation(options, undefined, executor);
     this.store = this.#open();
   }
 
   /** @param from of the records; 0: private ones. @param flagsOf what is not a plain value */
   static async make(
     fieldsOf: (i: number) => { tombstone?: boolean; expiryMs?: number; from?: number } = () => ({}),
+    executor?: ExecutorFactory,
   ): Promise<Twins> {
-    const twins = new Twins();
+    const twins = new Twins(executor);
     for (let i = 0; i < KEYS; i++) {
       const fields = { timestamp: 1000 + i, writer: WRITER, tombstone: false, from: 3, expiryMs: 0 };
       const more = fieldsOf(i);
@@ -107,6 +111,21 @@ class Twins {
     await this.settle(this.store.close());
     this.store = this.#open();
     await this.rest();
+  }
+
+  /** How often the log is written to while so much time passes. */
+  async logWritesIn(ms: number, tables: 'tables can be made' | 'no tables can be made'): Promise<number> {
+    const { fs } = this.simulation;
+    let writes = 0;
+    fs.onCall = ({ operation, path }) => {
+      if (tables === 'no tables can be made' && operation === 'create' && !path.endsWith('.log'))
+        throw fileSystemError('EIO', operation, path);
+      if (operation === 'write' && path.endsWith('.log')) writes++;
+      return undefined;
+    };
+    await this.simulation.pass(ms);
+    fs.onCall = undefined;
+    return writes;
   }
 
   get damageStats() {
@@ -330,6 +349,35 @@ for (const from of [3, 0]) {
     await twins.settle(twins.store.close());
   });
 }
+
+test('a deletion that can be read again after all is not made again for ever', async () => {
+  const twins = await Twins.make(undefined, backgroundAfter(1000));
+  const [first] = [...twins.records.keys()];
+  const deletion = recordOf({ timestamp: 5000, tombstone: true });
+  const above = await damagedAbove(twins, new Map([[first, deletion]]));
+  await twins.simulation.pass(1500);
+  assert.equal(twins.damageStats.tables, 1);
+  // The disk reads it again, but what was missing is missing in the other tables.
+  flipBit(twins.simulation.fs, above, 3);
+  await twins.simulation.pass(5000);
+  assert.deepEqual(await twins.read(first), deletion);
+  assert.equal(await twins.logWritesIn(60_000, 'tables can be made'), 0);
+  await twins.settle(twins.store.close());
+});
+
+test('a private deletion is made again once, though its memtable cannot be flushed', async () => {
+  const twins = await Twins.make(() => ({ from: 0 }), backgroundAfter(1000));
+  const [first] = [...twins.records.keys()];
+  const deletion = recordOf({ timestamp: 5000, from: 0, tombstone: true });
+  await damagedAbove(twins, new Map([[first, deletion]]));
+  await twins.simulation.pass(1500);
+  assert.equal(twins.damageStats.tables, 1);
+  const writes = await twins.logWritesIn(60_000, 'no tables can be made');
+  // It, and what seals the memtable.
+  assert.ok(writes < 10, `${writes}`);
+  assert.deepEqual(await twins.read(first), deletion);
+  await twins.settle(twins.store.close());
+});
 
 test('a settled value that is lost, and that nobody else has, was deleted: what is below it does not come back', async () => {
   const twins = await Twins.make();

@@ -49,7 +49,7 @@ test('a flush that says so late, after a job has looked at its tables already, l
     superVersions: { current: superVersion.tables, pin: () => superVersion, unpin: () => undefined },
     onDamage: () => undefined,
     onHealed: () => undefined,
-    onDeletions: () => Promise.resolve(),
+    onDeletions: () => Promise.resolve(false),
     onFlushWanted: () => undefined,
   });
   const key = Buffer.from('key');
