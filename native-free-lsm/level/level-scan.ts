@@ -34,31 +34,39 @@ export function boundsOf({ gt, gte, lt, lte }: LevelScanOptions): KeyBounds {
 
 /**
  * An iterator of a database over a scan of the engine. Without a snapshot of the caller's it has one of its own, of the
- * moment at which it was made.
+ * moment at which it was made. What is wrong with its options, or with the target of a seek, its reads fail with:
+ * abstract-level makes iterators and seeks while it opens a database, and an error thrown there ends the opening.
  */
 export class LevelScan<K, V> extends AbstractIterator<AbstractLevel<Buffer, K, V>, K, V> {
-  readonly #scan: RangeScan;
+  /** Undefined: it cannot be made, and there is a fault. */
+  readonly #scan: RangeScan | undefined;
   readonly #bounds: KeyBounds;
   readonly #withValues: boolean;
   readonly #signal: AbortSignal | null;
   readonly #ownSnapshot: Snapshot | undefined;
   /** Whether a seek went beyond the bounds, where no entry is. */
   #isOutside = false;
+  #fault: unknown;
 
   constructor(db: AbstractLevel<Buffer, K, V>, engine: Engine, options: LevelScanOptions) {
     super(db, options as unknown as AbstractIteratorOptions<K, V>);
     this.#bounds = boundsOf(options);
     this.#withValues = options.values !== false;
     this.#signal = options.signal ?? null;
-    this.#ownSnapshot = options.snapshot === undefined ? engine.snapshot() : undefined;
-    this.#scan = engine.range({
-      ...this.#bounds,
-      reverse: options.reverse,
-      ...(options.limit >= 0 && { limit: options.limit }),
-      values: this.#withValues,
-      snapshot: this.#ownSnapshot ?? (options.snapshot as LevelSnapshot).held,
-      ...(this.#signal !== null && { signal: this.#signal }),
-    });
+    try {
+      this.#ownSnapshot = options.snapshot === undefined ? engine.snapshot() : undefined;
+      this.#scan = engine.range({
+        ...this.#bounds,
+        reverse: options.reverse,
+        ...(options.limit >= 0 && { limit: options.limit }),
+        values: this.#withValues,
+        snapshot: this.#ownSnapshot ?? (options.snapshot as LevelSnapshot).held,
+        ...(this.#signal !== null && { signal: this.#signal }),
+      });
+    } catch (error) {
+      this.#ownSnapshot?.release();
+      this.#fault = levelError(error);
+    }
   }
 
   async _next(): Promise<LevelEntry | undefined> {
@@ -66,7 +74,8 @@ export class LevelScan<K, V> extends AbstractIterator<AbstractLevel<Buffer, K, V
   }
 
   async _nextv(size: number): Promise<LevelEntry[]> {
-    if (this.#isOutside) return [];
+    if (this.#fault !== undefined) throw this.#fault;
+    if (this.#isOutside || this.#scan === undefined) return [];
     try {
       const entries = await this.#scan.nextMany(size);
       return entries.map(({ key, value }) => [
@@ -79,12 +88,19 @@ export class LevelScan<K, V> extends AbstractIterator<AbstractLevel<Buffer, K, V
   }
 
   _seek(target: Buffer): void {
+    if (this.#scan === undefined) return;
+    this.#fault = undefined;
     this.#isOutside = isOutside(this.#bounds, target);
-    if (!this.#isOutside) this.#scan.seek(target);
+    if (this.#isOutside) return;
+    try {
+      this.#scan.seek(target);
+    } catch (error) {
+      this.#fault = levelError(error);
+    }
   }
 
   async _close(): Promise<void> {
-    await this.#scan.return();
+    await this.#scan?.return();
     this.#ownSnapshot?.release();
   }
 }

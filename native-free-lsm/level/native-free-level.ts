@@ -211,11 +211,7 @@ export class NativeFreeLevel<K = string, V = string> extends AbstractLevel<Buffe
   }
 
   _iterator(options: LevelScanOptions): LevelScan<K, V> {
-    try {
-      return new LevelScan(this, this.engine, options);
-    } catch (error) {
-      throw levelError(error);
-    }
+    return new LevelScan(this, this.engine, options);
   }
 
   _snapshot(options: object): LevelSnapshot {

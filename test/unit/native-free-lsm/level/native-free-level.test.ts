@@ -88,6 +88,26 @@ test('errors of the engine keep their reason behind the codes of abstract-level'
   await assert.rejects(level.iterator().all(), { code: 'LEVEL_CORRUPTION' });
 });
 
+test('an iterator with a bound or a target that is too long fails when it is read, and is closed as any other', async () => {
+  const level = inMemory();
+  const refused = { code: 'LEVEL_INVALID_ARGUMENT', message: /must have at most 65535 bytes, not 70000/ };
+  const bounds = { gt: 'x'.repeat(70_000) };
+  // Before it is open, and afterwards.
+  for (const _ of [1, 2]) {
+    const [wrong, right] = [level.iterator(bounds), level.iterator()];
+    right.seek(bounds.gt);
+    await assert.rejects(wrong.next(), refused);
+    await assert.rejects(right.next(), refused);
+    wrong.seek('a');
+    right.seek('a');
+    await assert.rejects(wrong.all(), refused);
+    await level.put('a', 'b');
+    assert.deepEqual((await level.iterator().all()).length, 1);
+    await assert.rejects(level.keys(bounds).all(), refused);
+  }
+  await level.close();
+});
+
 test('a clear that is large goes on over what was there when it was called', async () => {
   await using level = inMemory();
   await level.open();
