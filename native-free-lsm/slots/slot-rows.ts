@@ -6,7 +6,8 @@ import type { SlotVersions } from './slot-versions.ts';
  * still, and bring it only where they see that it is missing.
  */
 export const LOST_SOURCE = -1;
-const FIRST_ROOM = 64;
+/** Most slots have less, and most jobs are of a few slots. */
+const FIRST_ROOM = 8;
 
 /**
  * The newest version of each key of one slot, gathered from any number of sources in any order. It is made once and

@@ -15,7 +15,7 @@ interface Column {
 export class KeptDigests {
   readonly #columns = new Map<number, Column>();
   /** The same by index: they are looked up for each slot. */
-  readonly #byMinFrom: (Column | undefined)[] = Array.from({ length: 256 }, () => undefined);
+  readonly #byMinFrom: (Column | undefined)[] = [];
   readonly #nextPurges = new Float64Array(SLOT_COUNT);
 
   /** The values of `from` for which digests are kept: of these, a slot's are best found together. */
@@ -29,6 +29,7 @@ export class KeptDigests {
       if (this.#byMinFrom[minFrom] !== undefined) continue;
       const column = { sums: new Uint32Array(SLOT_COUNT * 2), known: new Uint8Array(SLOT_COUNT) };
       this.#columns.set(minFrom, column);
+      while (this.#byMinFrom.length <= minFrom) this.#byMinFrom.push(undefined);
       this.#byMinFrom[minFrom] = column;
     }
   }

@@ -370,8 +370,8 @@ export class SlotKeeper {
     const all = new SlotSet();
     const digested = new SlotSet();
     const unknown = new SlotSet();
-    const listed = new SlotSet();
-    const checked = new SlotSet();
+    const listed = asks.some((ask) => ask instanceof VersionsAsk) ? new SlotSet() : NO_SLOT;
+    const checked = asks.some((ask) => ask instanceof LostAsk) ? new SlotSet() : NO_SLOT;
     for (const ask of asks) {
       if (ask instanceof DigestsAsk) {
         for (let index = 0; index < ask.slots.length; index++) {
@@ -479,6 +479,8 @@ export class SlotKeeper {
 
 type AnyAsk = DigestsAsk | VersionsAsk | RecordsAsk | LostAsk;
 
+/** It stays empty: most jobs have no versions to list and nothing that is lost to look for. */
+const NO_SLOT = new SlotSet();
 const EVERY_SLOT = new Uint8Array(SLOT_COUNT / 8).fill(0xff);
 
 function isReadable({ fault }: TableHandle): boolean {

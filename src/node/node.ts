@@ -15,7 +15,7 @@ import { LoopDelayMonitor } from './loop-delay.ts';
 import type { NodeOptions } from './options.ts';
 import { NodeProfiler } from './profiling/node-profiler.ts';
 import { Readiness } from './readiness.ts';
-import { nodeStatus } from './status.ts';
+import { type NodeState, nodeState, nodeStatus } from './status.ts';
 
 export interface RunningNode extends AsyncDisposable {
   /** Where clients reach it: one for each door, in their order. */
@@ -23,6 +23,8 @@ export interface RunningNode extends AsyncDisposable {
   readonly rpcAddress: string;
   /** What its doors call; a program that runs the node in its own process may call it too. */
   readonly services: NodeServices;
+  /** As its status says it. */
+  readonly state: NodeState;
   /**
    * Takes no more requests of clients and ends those in flight, while peers are answered as before: the first step
    * of stopping a whole cluster, in which every node's last requests need the others.
@@ -161,9 +163,17 @@ class Node implements RunningNode {
       );
   }
 
+  get state(): NodeState {
+    return nodeState(this.#core, this.#isDraining);
+  }
+
   status(): Record<string, unknown> {
-    const isDraining = this.#isQuiescing || this.#draining !== null;
-    return nodeStatus(this.#core, this.#loopDelay, isDraining, this.#clock.monotonicMs() - this.#startedMs);
+    const uptimeMs = this.#clock.monotonicMs() - this.#startedMs;
+    return nodeStatus(this.#core, this.#loopDelay, this.#isDraining, uptimeMs);
+  }
+
+  get #isDraining(): boolean {
+    return this.#isQuiescing || this.#draining !== null;
   }
 
   quiesce(signal: AbortSignal): Promise<void> {

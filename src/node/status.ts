@@ -20,7 +20,7 @@ import type { CurrentView } from './current-view.ts';
 import type { LoopDelayMonitor } from './loop-delay.ts';
 import type { Repair } from './repair.ts';
 
-type NodeState =
+export type NodeState =
   | 'serving'
   /** It serves, but something is wrong: `conditions` says what, and since when. */
   | 'degraded'
@@ -51,7 +51,7 @@ interface StatusSources {
   readonly admission: Admission;
 }
 
-function nodeState(sources: StatusSources, isDraining: boolean): NodeState {
+export function nodeState(sources: StatusSources, isDraining: boolean): NodeState {
   if (isDraining) return 'draining';
   if (sources.replica.isPoisoned || sources.engine.stats().state === 'poisoned') return 'failed';
   if (sources.wholeness.whole === 'incomplete') return 'incomplete';

@@ -57,13 +57,13 @@ export class SlotOwners {
     return -1;
   }
 
-  /** Whether no owner is away. @param isAway for each node 1 when it is */
-  areAllPresent(slot: number, isAway: Uint8Array): boolean {
+  /** Whether one of its owners is marked. @param marks as `marked` gives them */
+  hasOwnerOf(slot: number, marks: Uint8Array): boolean {
     const { lists } = this.#placement;
     const offset = this.#placement.listOffset(slot);
     for (let position = 0; position < this.count; position++)
-      if (isAway[lists[offset + position]] !== 0) return false;
-    return true;
+      if (marks[lists[offset + position]] === 1) return true;
+    return false;
   }
 
   /** For each node 1 when it is one of these; ids of other nodes say nothing. */

@@ -18,37 +18,39 @@ export interface GroupPromises {
   readonly settled: Float64Array;
 }
 
+/** The pairs of the record that is being made: made once, as a round makes hundreds of records. */
+const PAIRS_BARRED = new Float64Array(GROUP_SLOTS);
+const PAIRS_SETTLED = new Float64Array(GROUP_SLOTS);
+
 export function encodePromises({ basis, barred, settled }: GroupPromises): Uint8Array {
-  /** Slots that are the first with their pair. */
-  const firsts: number[] = [];
   const pairOf = new Uint8Array(GROUP_SLOTS);
+  let pairs = 0;
   let pair = -1;
-  let pairBarred = Number.NaN;
-  let pairSettled = Number.NaN;
   for (let slot = 0; slot < GROUP_SLOTS; slot++) {
     const slotBarred = barred[slot];
     const slotSettled = settled[slot];
-    // Most slots have the pair of the one before.
-    if (slotBarred !== pairBarred || slotSettled !== pairSettled) {
-      pairBarred = slotBarred;
-      pairSettled = slotSettled;
-      for (pair = 0; pair < firsts.length; pair++) {
-        const first = firsts[pair];
-        if (barred[first] === slotBarred && settled[first] === slotSettled) break;
+    // Many slots have the pair of the one before.
+    if (pair < 0 || PAIRS_BARRED[pair] !== slotBarred || PAIRS_SETTLED[pair] !== slotSettled) {
+      pair = 0;
+      while (pair < pairs && (PAIRS_BARRED[pair] !== slotBarred || PAIRS_SETTLED[pair] !== slotSettled))
+        pair++;
+      if (pair === pairs) {
+        PAIRS_BARRED[pair] = slotBarred;
+        PAIRS_SETTLED[pair] = slotSettled;
+        pairs++;
       }
-      if (pair === firsts.length) firsts.push(slot);
     }
     pairOf[slot] = pair;
   }
-  const slotsAt = PAIRS_AT + firsts.length * PAIR_BYTES;
+  const slotsAt = PAIRS_AT + pairs * PAIR_BYTES;
   const bytes = Buffer.allocUnsafe(slotsAt + GROUP_SLOTS);
   bytes[0] = FORMAT;
   bytes.set(basis, 1);
   // There is one at least, and 256 do not fit into a byte.
-  bytes[PAIR_COUNT_AT] = firsts.length - 1;
-  for (const [pair, slot] of firsts.entries()) {
-    bytes.writeDoubleLE(barred[slot], PAIRS_AT + pair * PAIR_BYTES);
-    bytes.writeDoubleLE(settled[slot], PAIRS_AT + pair * PAIR_BYTES + 8);
+  bytes[PAIR_COUNT_AT] = pairs - 1;
+  for (pair = 0; pair < pairs; pair++) {
+    bytes.writeDoubleLE(PAIRS_BARRED[pair], PAIRS_AT + pair * PAIR_BYTES);
+    bytes.writeDoubleLE(PAIRS_SETTLED[pair], PAIRS_AT + pair * PAIR_BYTES + 8);
   }
   bytes.set(pairOf, slotsAt);
   return bytes;

@@ -228,7 +228,7 @@ export class RoundLeader {
         positions[index] === 0 &&
         !this.#faults.isUnclean(slot) &&
         (isDemanded || this.#isOpen(slot)) &&
-        current.areAllPresent(slot, isAway),
+        !current.hasOwnerOf(slot, isAway),
     );
     const barred = await this.#askAll(RoundMessage.bar, clean);
     if (barred.length < clean.length)

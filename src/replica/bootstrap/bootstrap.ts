@@ -47,7 +47,7 @@ interface BootstrapOptions {
   readonly nodeId: string;
   readonly incarnation: string;
   readonly wholeness: Lacking;
-  readonly owners: () => Pick<SlotOwners, 'idsOf' | 'isOwner'>;
+  readonly owners: () => Pick<SlotOwners, 'hasOwnerOf' | 'idsOf' | 'isOwner' | 'marked'>;
   readonly peers: BulkPeers;
   readonly writer: Pick<BulkWriter, 'write'>;
   readonly records: Pick<OwnRecords, 'get' | 'put' | 'delete' | 'scan'>;
@@ -140,14 +140,9 @@ export class Bootstrap {
     const { owners, wholeness } = this.#options;
     if (wholeness.whole !== 'incomplete' || this.#sources.size === 0) return;
     if (this.#floor === 0 || watermark < this.#floor) return;
-    for (const slot of slots) {
-      if (
-        owners()
-          .idsOf(slot)
-          .some((id) => this.#sources.has(id))
-      )
-        wholeness.slotFilled(slot);
-    }
+    const current = owners();
+    const isSource = current.marked(this.#sources);
+    for (const slot of slots) if (current.hasOwnerOf(slot, isSource)) wholeness.slotFilled(slot);
     this.#keepSoon();
   }
 

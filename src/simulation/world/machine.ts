@@ -86,9 +86,7 @@ export class Machine {
 
   /** As its status says it; empty while none serves. */
   get state(): string {
-    if (this.serving === null) return '';
-    const { node } = this.serving.services.status.status() as { node: { state: string } };
-    return node.state;
+    return this.serving?.state ?? '';
   }
 
   /** How many processes it has had. */

@@ -13,6 +13,7 @@ import { Bootstrap } from '../../../../src/replica/bootstrap/bootstrap.ts';
 import { encodeBulkPage } from '../../../../src/replica/bootstrap/bulk-page-codec.ts';
 import { HintLog } from '../../../../src/replica/hints/hint-log.ts';
 import { MAX_OWN_VALUE_BYTES, OwnPart, OwnRecords } from '../../../../src/replica/own-records.ts';
+import { SlotOwners } from '../../../../src/replica/slot-owners.ts';
 import { found } from '../../../../src/reply.ts';
 import { blocksOfTable, flipBit } from '../../../support/damaged-tables.ts';
 import { EngineSimulation, TINY_OPTIONS } from '../../../support/engine-simulation.ts';
@@ -251,7 +252,8 @@ describe('hints in a damaged block', () => {
 
 describe('the progress of a refill in a damaged block', () => {
   const incarnation = '0123456789abcdef0123456789abcdef';
-  const owners = () => ({ idsOf: () => ['a', 'b'], isOwner: () => true });
+  const everySlot = { lists: Uint16Array.of(0, 1), maxFrom: 2, listOffset: () => 0 };
+  const owners = () => new SlotOwners(['a', 'b'], everySlot);
 
   /** A refill from one source that has nothing, until it is proved; `asked` are its pages. */
   function refill() {

@@ -32,4 +32,9 @@ test('the first owner that is there is found, and none where all are away', () =
     [0, 1, 2].map((slot) => OWNERS.firstPresent(slot, isAway)),
     [0, 1, -1],
   );
+  assert.deepEqual(
+    [0, 1, 2].map((slot) => OWNERS.hasOwnerOf(slot, isAway)),
+    [true, true, true],
+  );
+  assert.equal(OWNERS.hasOwnerOf(0, OWNERS.marked(['b', 'd'])), false);
 });
