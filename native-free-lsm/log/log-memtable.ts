@@ -31,9 +31,11 @@ export function fillMemtable<Result>(
     memtable.reset(generation);
     let isFull = false;
     const result = read((log, keyStart, keyEnd, recordStart, recordEnd) => {
-      isFull ||= memtable.insert(log, keyStart, keyEnd, log, recordStart, recordEnd) === InsertStatus.full;
+      isFull ||=
+        memtable.insertUnlinked(log, keyStart, keyEnd, log, recordStart, recordEnd) === InsertStatus.full;
     });
     if (!isFull) {
+      memtable.linkAll();
       memtable.publish();
       return { memory, memtable, result };
     }

@@ -11,6 +11,7 @@
  *    slots (once), and the header.
  *  - A key's chain is in order of versions as of offsets: `insert` refuses what is not newer than the newest.
  *  - A link to a node or entry is stored only after all of it was written.
+ *  - The skip list has every key that the hash index has, except between `insertUnlinked` and `linkAll`.
  *  - Limits are boundaries between allocations; a key node lies directly before its first entry, so a node
  *    below a limit has an entry below it.
  *
@@ -57,6 +58,7 @@ import {
   Word,
 } from './arena-layout.ts';
 import { ArrivalCursor } from './arrival-cursor.ts';
+import { linkNodes } from './link-nodes.ts';
 import { MemtableIterator, newestBelow } from './memtable-iterator.ts';
 import { ReverseMemtableIterator } from './reverse-memtable-iterator.ts';
 
@@ -139,6 +141,38 @@ export class Memtable {
     recordStart: number,
     recordEnd: number,
   ): InsertStatus {
+    return this.#insert(keyBytes, keyStart, keyEnd, recordBytes, recordStart, recordEnd, true);
+  }
+
+  /**
+   * Writer. As `insert`, but the key may be missing in the skip list until `linkAll`, which must be called before
+   * `publish`. For many puts at once: to sort their keys then takes a quarter of the time.
+   */
+  insertUnlinked(
+    keyBytes: Uint8Array,
+    keyStart: number,
+    keyEnd: number,
+    recordBytes: Uint8Array,
+    recordStart: number,
+    recordEnd: number,
+  ): InsertStatus {
+    return this.#insert(keyBytes, keyStart, keyEnd, recordBytes, recordStart, recordEnd, false);
+  }
+
+  /** Writer. Links all keys of a memtable that nobody reads yet. */
+  linkAll(): void {
+    linkNodes(this.#words, this.bytes);
+  }
+
+  #insert(
+    keyBytes: Uint8Array,
+    keyStart: number,
+    keyEnd: number,
+    recordBytes: Uint8Array,
+    recordStart: number,
+    recordEnd: number,
+    isLinked: boolean,
+  ): InsertStatus {
     const hash = hashBytes(keyBytes, keyStart, keyEnd, this.#seed);
     const slotAt = this.#probe(keyBytes, keyStart, keyEnd, hash);
     const slot = this.#words[slotAt];
@@ -146,7 +180,7 @@ export class Memtable {
     if (slot === 0) {
       this.metTimestamp = 0;
       this.metWriter = 0;
-      const node = this.#insertKey(keyBytes, keyStart, keyEnd, recordBytes, recordStart, recordEnd);
+      const node = this.#insertKey(keyBytes, keyStart, keyEnd, recordBytes, recordStart, recordEnd, isLinked);
       if (node === 0) return InsertStatus.full;
       // Release: the node is whole before a reader can find it through the slot.
       Atomics.store(this.#words, slotAt, (node >>> 2) | (hash & ~SLOT_OFFSET_MASK));
@@ -251,6 +285,11 @@ export class Memtable {
     return this.publishedOffset;
   }
 
+  /** The bytes of the arena that published entries take, without fixed parts. */
+  get contentBytes(): number {
+    return this.publishedOffset - allocationsStart(this.bytes.length);
+  }
+
   /** The smallest published timestamp; MAX_TIMESTAMP when nothing is published. */
   get smallestTimestamp(): number {
     return this.#publishedTotal(Total.smallestLow, Total.smallestHigh);
@@ -306,7 +345,7 @@ export class Memtable {
     return start;
   }
 
-  /** Allocates, writes and links the node of a new key with its first entry. Returns 0 when the arena is full. */
+  /** Allocates and writes the node of a new key with its first entry, and links it. Returns 0 when the arena is full. */
   #insertKey(
     keyBytes: Uint8Array,
     keyStart: number,
@@ -314,6 +353,7 @@ export class Memtable {
     recordBytes: Uint8Array,
     recordStart: number,
     recordEnd: number,
+    isLinked: boolean,
   ): number {
     const words = this.#words;
     const height = this.#drawHeight();
@@ -329,6 +369,7 @@ export class Memtable {
     this.#writeEntry(entry, 0, recordBytes, recordStart, recordEnd);
     // A reader that sees the old height starts lower and only takes more steps.
     if (height > words[Word.height]) words[Word.height] = height;
+    if (!isLinked) return node;
     this.#findBefore(keyBytes, keyStart, keyEnd);
     for (let level = 0; level < height; level++) {
       words[linkIndex(node, level)] = words[linkIndex(this.#before[level], level)];

@@ -13,6 +13,7 @@
  *     32   consumer   head: position behind the last released frame
  *     33   consumer   frames released (the consumer's epoch word, see epochs.ts)
  *     34   consumer   1 while it sleeps for frames
+ *     35   consumer   1 since there is one
  *
  * Each side's words lie on a pair of cache lines of its own (pairs: processors prefetch the neighbour).
  *
@@ -45,6 +46,7 @@ const PRODUCER_WAITS = 1;
 const HEAD = 32;
 const COMPLETED = 33;
 const CONSUMER_SLEEPS = 34;
+const CONSUMER_THERE = 35;
 
 /** A word on which one sleeper waits for several rings; `publish` adds 1 to it. */
 export interface Doorbell {
@@ -193,6 +195,12 @@ export class RingProducer {
     return Atomics.load(this.#words, COMPLETED) >>> 0;
   }
 
+  /** Whether the consumer's thread has come so far that it takes frames. */
+  get hasConsumer(): boolean {
+    // Any recent value will do: a frame that is published before lies there until the consumer comes.
+    return Atomics.load(this.#words, CONSUMER_THERE) === 1;
+  }
+
   /** Bytes of frames, padding and skipped ends that the consumer has not released yet. */
   get usedBytes(): number {
     // Any recent value will do; atomic so that a caller that polls sees it change.
@@ -237,6 +245,8 @@ export class RingConsumer {
     this.#head = Atomics.load(this.#words, HEAD);
     this.#completed = Atomics.load(this.#words, COMPLETED);
     this.#runEndPosition = this.#head;
+    // It only says how far this thread is; nothing is ordered by it.
+    Atomics.store(this.#words, CONSUMER_THERE, 1);
   }
 
   /**

@@ -32,6 +32,7 @@ import { PageMemory } from './page-memory.ts';
 import type { ReaderChannel } from './reader-channel.ts';
 import { MAX_PAGE_BYTES, MAX_PAGE_ENTRIES } from './reader-channels.ts';
 import { answerRead, type ReadSink } from './sinks.ts';
+import type { StartingReads } from './starting-reads.ts';
 import type { SnapshotPoint } from './store-snapshot.ts';
 import type { SuperVersions } from './super-versions.ts';
 import { type WaitingRead, WaitingReads } from './waiting-reads.ts';
@@ -62,8 +63,8 @@ type Reach = (typeof Reach)[keyof typeof Reach];
 
 /**
  * Main's end of the read path. A read that memory can answer (memtables, filters, cached blocks) is answered in the
- * call. One that needs a block from disk is sent to a reader thread, with the place from which to continue. Reads for
- * which the threads' rings have no room wait here in order, up to a bound; beyond it reads fail at once.
+ * call. One that needs a block from disk is sent to a reader thread, with the place from which to continue, or read on
+ * the calling thread where that is asked for, and for a moment after the opening, see StartingReads. Reads for which the threads' rings have no room wait here in order, up to a bound; beyond it reads fail at once.
  */
 export class ReadPath {
   readonly #arenas: Arenas;
@@ -79,6 +80,7 @@ export class ReadPath {
   readonly #pageMemory = new PageMemory();
   readonly #waiting: WaitingReads;
   readonly #blocking: BlockingReads;
+  readonly #starting: StartingReads;
   readonly #pages: MemoryPages;
   #closed: LsmError | undefined;
 
@@ -88,6 +90,7 @@ export class ReadPath {
     cache: BlockCache,
     channels: readonly ReaderChannel[],
     blocking: BlockingReads,
+    starting: StartingReads,
     hashSeed: HashSeed,
     maxWaitingBytes: number,
     events: ReadEvents,
@@ -97,6 +100,7 @@ export class ReadPath {
     this.#cache = cache;
     this.#channels = channels;
     this.#blocking = blocking;
+    this.#starting = starting;
     this.#hashSeed = hashSeed;
     this.#lookup = new TableLookup(hashSeed);
     this.#pages = new MemoryPages(arenas, cache);
@@ -126,7 +130,14 @@ export class ReadPath {
     if (key.length > MAX_KEY_BYTES) return null;
     const sink = new LastRead();
     const reach = this.#searchMemory(key, snapshot, sink, 0);
-    if (reach === Reach.answer) return sink.record;
+    return reach === Reach.answer ? sink.record : this.#readHere(reach, key, snapshot);
+  }
+
+  /**
+   * Goes on where the lookup is, on the calling thread.
+   * @throws LsmError CORRUPTION, IO_ERROR
+   */
+  #readHere(reach: Reach, key: Uint8Array, snapshot: SnapshotPoint | null): Uint8Array | null {
     try {
       if (reach === Reach.missingBlock) return this.#blocking.continue(this.#lookup, key);
       return this.#blocking.newest(this.#lookup, this.#tables(snapshot), key);
@@ -152,9 +163,30 @@ export class ReadPath {
   ): void {
     const reach = this.#searchMemory(key, snapshot, sink, token);
     if (reach === Reach.answer) return;
+    if (deaths === 0 && this.#starting.lasts()) {
+      this.#answerHere(reach, key, snapshot, sink, token);
+      return;
+    }
     if (mayAsk && this.#ask(this.#lookup, reach, key, snapshot, sink, token, deaths)) return;
     if (!this.#wait({ key, snapshot, sink, token, page: null, deaths }))
       answerRead(sink, token, null, TOO_MANY_READS);
+  }
+
+  #answerHere(
+    reach: Reach,
+    key: Uint8Array,
+    snapshot: SnapshotPoint | null,
+    sink: ReadSink,
+    token: number,
+  ): void {
+    let record: Uint8Array | null = null;
+    let failure: LsmError | null = null;
+    try {
+      record = this.#starting.run(() => this.#readHere(reach, key, snapshot));
+    } catch (error) {
+      failure = error as LsmError;
+    }
+    answerRead(sink, token, record, failure);
   }
 
   /** Answers the read if memory can. If not, `#lookup` is at the place from which a reader thread must continue. */

@@ -4,6 +4,7 @@ import type { LsmError } from '../errors.ts';
 import { completeOptions, type EngineOptions } from '../options.ts';
 import type { SlotVersions } from '../slots/slot-versions.ts';
 import type { EngineThreads } from '../threads/engine-threads.ts';
+import { flushLongLogs } from './closing-flush.ts';
 import { completeEnvironment, type Environment } from './environment.ts';
 import { type IngestRequest, ingestFault } from './ingestion.ts';
 import type { OpeningHeld } from './opening-held.ts';
@@ -315,6 +316,7 @@ export class RecordStore extends ReadableStore {
   async #close(): Promise<void> {
     this.#writer.stopAsking();
     this.#held.stop();
+    await flushLongLogs(this.#parts);
     this.#parts.maintenance.closing();
     await this.#writes.idle();
     this.#writes.close(CLOSED);

@@ -22,6 +22,7 @@ import { RingTraffic } from './ring-traffic.ts';
 import { SlotKeeper } from './slot-keeper.ts';
 import { SnapshotKeeper } from './snapshot-keeper.ts';
 import { Snapshots } from './snapshots.ts';
+import { StartingReads } from './starting-reads.ts';
 import { SuperVersions } from './super-versions.ts';
 import type { WriteQueue } from './write-queue.ts';
 import { WriterChannel } from './writer-channel.ts';
@@ -221,18 +222,21 @@ function connect(
     onEnded: (index, error) => {
       if (error === undefined || opened.isClosing) return;
       report(`a reader thread died (${error.message}); another takes its place`);
+      starting.lasts();
       readers.start(index);
       reads.retry(index);
       // Releases what only it might still have read: no answer that would do so may come any more.
       superVersions.collect();
     },
   });
+  const starting = new StartingReads(executor.clock, readers.channels);
   const reads = new ReadPath(
     arenas,
     superVersions,
     cache,
     readers.channels,
     blocking,
+    starting,
     hashSeed,
     options.maxQueuedReadBytes,
     {

@@ -91,11 +91,18 @@ export class MortalExecutor implements Executor {
   }
 }
 
-/** A simulated engine whose roles can be held and killed. */
-export function mortal(options?: ConstructorParameters<typeof EngineSimulation>[0]) {
+/**
+ * A simulated engine whose roles can be held and killed.
+ * @param onMade is given the executor of each opening before it starts anything
+ */
+export function mortal(
+  options?: ConstructorParameters<typeof EngineSimulation>[0],
+  onMade: (executor: MortalExecutor) => void = () => undefined,
+) {
   let executor: MortalExecutor | undefined;
   const simulation = new EngineSimulation(options, new MemoryFileSystem(), (context) => {
     executor = new MortalExecutor(context);
+    onMade(executor);
     return executor;
   });
   return { simulation, executor: () => executor as MortalExecutor };

@@ -17,6 +17,7 @@ import { BlockingReads } from '../../../../native-free-lsm/store/blocking-reads.
 import { ReadPath } from '../../../../native-free-lsm/store/read-path.ts';
 import { ReaderChannel } from '../../../../native-free-lsm/store/reader-channel.ts';
 import { recover } from '../../../../native-free-lsm/store/recovery.ts';
+import { StartingReads } from '../../../../native-free-lsm/store/starting-reads.ts';
 import { SuperVersions } from '../../../../native-free-lsm/store/super-versions.ts';
 import {
   AnswerStatus,
@@ -178,11 +179,22 @@ async function withoutThreads() {
   const nothing = (): void => undefined;
   const maxBytes = options.maxQueuedReadBytes;
   const blocking = new BlockingReads(simulation.fs, new Int32Array(control), 4, cache);
-  const reads = new ReadPath(arenas, superVersions, cache, [channel], blocking, HASH_SEED, maxBytes, {
-    onQueued: nothing,
-    onPage: nothing,
-    onDamage: nothing,
-  });
+  // There is one, which does nothing.
+  new RingConsumer(channel.requestRing);
+  const channels = [channel];
+  const starting = new StartingReads(simulation.clock, channels);
+  const events = { onQueued: nothing, onPage: nothing, onDamage: nothing };
+  const reads = new ReadPath(
+    arenas,
+    superVersions,
+    cache,
+    channels,
+    blocking,
+    starting,
+    HASH_SEED,
+    maxBytes,
+    events,
+  );
   const memtable = arenas.memtable(state.nextGeneration);
   const write = (i: number): void => {
     const written = record(1000 + i, 'newer');
