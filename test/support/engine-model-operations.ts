@@ -4,6 +4,8 @@ import { type EngineOptions, MAX_TIMESTAMP } from '../../native-free-lsm/index.t
 import { STOPS, type Stop } from './engine-crash.ts';
 
 export const KEYS = 40;
+/** How much older a version is for each step of its age. */
+export const AGE_TICKS = 137;
 
 /** A key, or a bound beside it: before all keys, just behind a key, or the beginning of one. */
 export interface Bound {
@@ -40,10 +42,29 @@ export interface VersionItem extends Value {
   readonly days: number;
 }
 
+/** That the key has what it has, or nothing, or a version that it has not. */
+export interface AskedCondition {
+  readonly key: number;
+  readonly is: 'as it is' | 'absent' | 'other';
+}
+
+/** How a write is made: whether it is answered when it is on the disk; for so many days, 0: for ever. */
+export interface WriteManner {
+  readonly sync?: boolean;
+  readonly days?: number;
+}
+
 export type Operation =
-  | ({ readonly type: 'put' } & Value)
-  | { readonly type: 'delete'; readonly key: number }
-  | { readonly type: 'batch'; readonly items: readonly Value[] }
+  | ({ readonly type: 'put' } & Value & WriteManner)
+  | ({ readonly type: 'delete'; readonly key: number } & WriteManner)
+  | ({ readonly type: 'batch'; readonly items: readonly Value[] } & WriteManner)
+  /** One batch of all keys, which may be larger than a memtable. */
+  | ({ readonly type: 'largeBatch'; readonly size: number; readonly rounds: number } & WriteManner)
+  | ({
+      readonly type: 'conditional';
+      readonly conditions: readonly AskedCondition[];
+      readonly items: readonly Value[];
+    } & WriteManner)
   | { readonly type: 'burst'; readonly count: number; readonly first: number; readonly size: number }
   /** Several versions given by the caller, in one batch. */
   | { readonly type: 'versions'; readonly items: readonly VersionItem[] }
@@ -69,6 +90,8 @@ export type Operation =
   | { readonly type: 'readSnapshot'; readonly which: number; readonly key: number; readonly whole: boolean }
   | { readonly type: 'releaseSnapshot'; readonly which: number }
   | { readonly type: 'flush' | 'compact' | 'idle' | 'reopen' }
+  /** Makes a copy, and compares what is in it. */
+  | { readonly type: 'checkpoint' }
   /** Compares what the engine says of all slots. */
   | { readonly type: 'slots' }
   /** Has it find out digests of the slots of some keys, which it keeps, while other operations go on. */
@@ -87,6 +110,12 @@ const size = fc.oneof(
   { weight: 2, arbitrary: fc.constant(-1) },
 );
 const value = { key, size, fill: fc.nat(255) };
+const manner = { sync: fc.boolean(), days: fc.constantFrom(0, 0, 1, 2) };
+const sync = fc.boolean();
+const condition = fc.record({
+  key,
+  is: fc.constantFrom('as it is', 'as it is', 'as it is', 'absent', 'other'),
+});
 const bound = fc.record({ key, place: fc.constantFrom('at', 'behind', 'piece', 'first') });
 const maybeBound = fc.option(bound, { freq: 3 });
 
@@ -105,9 +134,28 @@ const ingest = operation('ingest', {
 
 export const operations: fc.Arbitrary<Operation[]> = fc.array(
   fc.oneof(
-    { weight: 8, arbitrary: operation('put', { ...value, size: fc.nat(3000) }) },
-    { weight: 3, arbitrary: operation('delete', { key }) },
-    { weight: 3, arbitrary: operation('batch', { items: fc.array(fc.record(value), { maxLength: 8 }) }) },
+    { weight: 8, arbitrary: operation('put', { ...value, ...manner, size: fc.nat(3000) }) },
+    { weight: 3, arbitrary: operation('delete', { key, sync }) },
+    {
+      weight: 3,
+      arbitrary: operation('batch', { ...manner, items: fc.array(fc.record(value), { maxLength: 8 }) }),
+    },
+    {
+      weight: 1,
+      arbitrary: operation('largeBatch', {
+        ...manner,
+        size: fc.nat(3000),
+        rounds: fc.integer({ min: 1, max: 2 }),
+      }),
+    },
+    {
+      weight: 6,
+      arbitrary: operation('conditional', {
+        ...manner,
+        conditions: fc.array(condition, { minLength: 1, maxLength: 3 }),
+        items: fc.array(fc.record(value), { minLength: 1, maxLength: 3 }),
+      }),
+    },
     {
       weight: 4,
       arbitrary: operation('burst', {
@@ -155,6 +203,7 @@ export const operations: fc.Arbitrary<Operation[]> = fc.array(
     { weight: 2, arbitrary: operation('compact') },
     { weight: 1, arbitrary: operation('idle') },
     { weight: 1, arbitrary: operation('reopen') },
+    { weight: 1, arbitrary: operation('checkpoint') },
     { weight: 6, arbitrary: operation('slots') },
     { weight: 4, arbitrary: operation('lookAtSlots', { keys: fewOrAll }) },
     { weight: 4, arbitrary: operation('settle', { keys: fewOrAll, age: fc.nat(30) }) },

@@ -3,32 +3,30 @@ import assert from 'node:assert/strict';
 import {
   type Engine,
   type EngineOptions,
-  encodeRecord,
   keyBehind,
   SLOT_COUNT,
   type Snapshot,
-  slotOf,
 } from '../../native-free-lsm/index.ts';
-import { VersionSource } from '../../native-free-lsm/version-source.ts';
 import { readRecord } from './engine-calls.ts';
 import { stopped } from './engine-crash.ts';
-import { EngineModel, type Entries, type Version, visibleEntries, visibleValue } from './engine-model.ts';
+import { EngineModel, type Entries, visibleEntries, visibleValue } from './engine-model.ts';
+import { visibleVersion } from './engine-model-conditions.ts';
 import {
-  type Bound,
-  KEYS,
-  type Operation,
-  type Scanned,
-  type VersionItem,
-} from './engine-model-operations.ts';
-import { checkSlots, lookAtSlots, MAX_FROM } from './engine-model-slots.ts';
+  boundOf,
+  keyOf,
+  latin1,
+  nameOfKey,
+  SLOTS_OF_ALL_KEYS,
+  slotOfName,
+  slotsOfKeys,
+} from './engine-model-keys.ts';
+import { AGE_TICKS, KEYS, type Operation, type Scanned } from './engine-model-operations.ts';
+import { checkSlots, lookAtSlots } from './engine-model-slots.ts';
+import { ModelWrites } from './engine-model-writes.ts';
 import { backgroundAfter, EngineSimulation } from './engine-simulation.ts';
-import { entriesOf, packRuns } from './packed-runs.ts';
 import { pageEntries } from './page-entries.ts';
 
 const DAY_MS = 86_400_000;
-const AGE_TICKS = 137;
-/** The writer of the versions that a run chooses itself; the engine's own have writer 0. */
-const WRITER = 9;
 const MAX_SNAPSHOTS = 3;
 /** All from some key on. */
 const WHOLE_RANGE = {
@@ -40,7 +38,6 @@ const WHOLE_RANGE = {
   values: true,
   seek: null,
 } as const;
-const NOTHING = new Uint8Array(0);
 
 interface Taken {
   readonly snapshot: Snapshot;
@@ -54,9 +51,9 @@ export class ModelRun {
   readonly #watermarks: Float64Array | null;
   #simulation: EngineSimulation;
   #engine!: Engine;
-  /** Issues the same versions as the engine: both are asked in the same order at the same times. */
-  #versions!: VersionSource;
+  #writes!: ModelWrites;
   #snapshots: Taken[] = [];
+  #copies = 0;
 
   private constructor(given: Partial<EngineOptions>, backgroundDelayMs: number, isReplica: boolean) {
     const watermarks = isReplica ? new SharedArrayBuffer(SLOT_COUNT * Float64Array.BYTES_PER_ELEMENT) : null;
@@ -88,22 +85,14 @@ export class ModelRun {
     const engine = this.#engine;
     switch (operation.type) {
       case 'put':
-        return this.#settle(this.#write([{ key: operation.key, value: bytesOf(operation) }]));
       case 'delete':
-        return this.#settle(this.#write([{ key: operation.key, value: null }]));
-      case 'batch': {
-        const items = operation.items.map((item) => ({
-          key: item.key,
-          value: item.size < 0 ? null : bytesOf(item),
-        }));
-        return this.#settle(this.#write(items));
-      }
+      case 'batch':
+      case 'largeBatch':
+      case 'conditional':
       case 'burst':
-        return this.#burst(operation);
       case 'versions':
-        return this.#writeVersions(operation.items);
       case 'ingest':
-        return this.#ingest(operation);
+        return this.#writes.do(operation);
       case 'get':
         return this.#checkKey(operation.key);
       case 'getMany': {
@@ -127,12 +116,14 @@ export class ModelRun {
       case 'compact':
         await this.#settle(operation.type === 'flush' ? engine.flush() : engine.compact());
         return this.#model.noteDurable();
+      case 'checkpoint':
+        return this.#checkpoint();
       case 'idle':
         return this.#settle(engine.store.maintenanceIdle());
       case 'slots':
         return this.#checkSlots();
       case 'lookAtSlots':
-        return lookAtSlots(engine.store, slotsOf(operation.keys));
+        return lookAtSlots(engine.store, slotsOfKeys(operation.keys));
       case 'settle':
         return this.#raiseWatermarks(operation);
       case 'pass':
@@ -149,122 +140,30 @@ export class ModelRun {
   async #open(): Promise<void> {
     this.#snapshots = [];
     this.#engine = await this.#simulation.openEngine();
-    this.#versions = new VersionSource(this.#engine.store.newestTimestamp, this.#simulation.clock);
+    this.#writes = new ModelWrites(this.#engine, this.#model, this.#simulation, this.#watermarks !== null);
   }
 
-  /** Writes the newest versions of keys, a null for a deletion; they become visible together. */
-  #write(items: readonly { readonly key: number; readonly value: Uint8Array | null }[]): Promise<void> {
-    const versions = items.map(
-      ({ key, value }) => [name(key), this.#next(key, value === null ? null : latin1(value))] as const,
-    );
-    this.#model.write(versions);
-    if (items.length === 0) return this.#engine.write([]);
-    if (this.#watermarks !== null) {
-      const puts = items.map(({ key, value }, index) => {
-        const fields = { ...versions[index][1], tombstone: value === null };
-        return { key: keyOf(key), record: encodeRecord(fields, value ?? NOTHING) };
-      });
-      return this.#writeRecords(puts).then(() => undefined);
-    }
-    const [{ key, value }] = items;
-    if (items.length === 1)
-      return value === null ? this.#engine.delete(keyOf(key)) : this.#engine.put(keyOf(key), value);
-    return this.#engine.write(
-      items.map((item) =>
-        item.value === null
-          ? { type: 'delete', key: keyOf(item.key) }
-          : { type: 'put', key: keyOf(item.key), value: item.value },
-      ),
-    );
-  }
-
-  /** Many writes at once, so that memtables fill up and levels grow. */
-  async #burst({ count, first, size }: { count: number; first: number; size: number }): Promise<void> {
-    const calls: Promise<void>[] = [];
-    for (let i = 0; i < count; i++) {
-      const key = (first + i * 7) % KEYS;
-      const bytes = Buffer.alloc(size, `${first}.${i}.`);
-      calls.push(this.#write([{ key, value: bytes }]));
-    }
-    await this.#settle(Promise.all(calls));
-  }
-
-  async #writeVersions(items: readonly VersionItem[]): Promise<void> {
-    const { puts, versions } = this.#versionsOf(items);
-    if (puts.length === 0) return;
-    const applied = this.#model.write(versions) > 0;
-    const status = await this.#settle(this.#writeRecords(puts));
-    assert.equal(status, applied ? 0 : 1, 'applied or stale');
-  }
-
-  /** Leaves out late versions of keys that may have been forgotten: nothing older may come, as the option says. */
-  #versionsOf(items: readonly VersionItem[]): {
-    readonly puts: { key: Buffer; record: Uint8Array }[];
-    readonly versions: [string, Version][];
-  } {
-    const newest = this.#model.newestTimestamp + 1000;
+  /** The engine's copy has what the engine has, and can be written to. */
+  async #checkpoint(): Promise<void> {
+    const directory = `/copy ${this.#copies++}`;
+    await this.#settle(this.#engine.checkpoint(directory));
+    const copy = await this.#simulation.openEngineAt(directory);
     const nowMs = this.#simulation.clock.nowMs();
-    const puts: { key: Buffer; record: Uint8Array }[] = [];
-    const versions: [string, Version][] = [];
-    for (const [i, item] of items.entries()) {
-      if (items.slice(0, i).some(({ key }) => key === item.key)) continue;
-      const timestamp = Math.max(1, newest - item.age * AGE_TICKS - i);
-      if (
-        timestamp <= newest - 1000 &&
-        (this.#model.mayForget(name(item.key), nowMs) || item.days > 0 || this.#expires(item.key))
-      )
-        continue;
-      const tombstone = item.size < 0;
-      // In the middle of a day, so that no operation takes long enough to matter.
-      const expiryMs = item.days === 0 || tombstone ? 0 : startOfDay(nowMs) + (item.days + 0.5) * DAY_MS;
-      const value = tombstone ? new Uint8Array(0) : bytesOf(item);
-      const from = this.#fromOf(item.key, timestamp);
-      const fields = { timestamp, writer: WRITER, from, expiryMs };
-      puts.push({ key: keyOf(item.key), record: encodeRecord({ ...fields, tombstone }, value) });
-      versions.push([name(item.key), { ...fields, value: tombstone ? null : latin1(value) }]);
+    for (let key = 0; key < KEYS; key++) {
+      const record = await this.#settle(readRecord(copy.store, keyOf(key)));
+      this.#model.checkRecord(nameOfKey(key), record, nowMs);
     }
-    return { puts, versions };
-  }
-
-  /** Records that go below all others, while others of the same keys are put: each key has its newest version in the end. */
-  async #ingest({ meanwhile, runs }: Operation & { type: 'ingest' }): Promise<void> {
-    const { store } = this.#engine;
-    const taken = runs.map((items) => this.#versionsOf(items));
-    for (const { versions } of taken) this.#model.write(versions);
-    const { entries, pieces } = packRuns(taken.map(({ puts }) => puts));
-    const timestamps = taken.flatMap(({ versions }) => versions.map(([, { timestamp }]) => timestamp));
-    const ingesting = store.ingest({
-      entries,
-      runs: pieces,
-      largestTimestamp: Math.max(0, ...timestamps),
-      smallestKey: NOTHING,
-      largestKey: Buffer.from([0xff]),
-    });
-    const others = meanwhile.map((item) => this.#versionsOf([item]));
-    for (const { versions } of others) this.#model.write(versions);
-    const written = others.map(({ puts }) => (puts.length === 0 ? 0 : this.#writeRecords(puts)));
-    const left = await this.#settle(ingesting);
-    await this.#settle(Promise.all(written));
-    const rest = left === null ? taken.flatMap(({ puts }) => puts) : entriesOf(left);
-    for (const put of rest) await this.#settle(this.#writeRecords([put]));
-    if (this.#options.durability === 'sync') return;
-    // What was taken is durable, whatever becomes of writes that were before it.
-    await this.#settle(this.#engine.flush());
-    this.#model.noteDurable();
-  }
-
-  #writeRecords(puts: readonly { readonly key: Uint8Array; readonly record: Uint8Array }[]): Promise<number> {
-    return new Promise((resolve, reject) => {
-      const onWrite = (_token: number, code: number, _time: number, _writer: number, error: Error | null) =>
-        error === null ? resolve(code) : reject(error);
-      this.#engine.store.writeBatch(puts, { onWrite }, 0);
-    });
+    const added = Buffer.from('of the copy alone');
+    await this.#settle(copy.put(added, added));
+    assert.equal(text(await this.#settle(copy.get(added))), latin1(added));
+    await this.#settle(copy.close());
+    assert.equal(await this.#settle(this.#engine.get(added)), undefined);
   }
 
   async #checkSlots(): Promise<void> {
     const nowMs = this.#simulation.clock.nowMs();
     const watermarkOf = (slot: number): number => this.#watermarkOf(slot);
-    await this.#settle(checkSlots(this.#engine.store, this.#model, ALL_SLOTS, watermarkOf, nowMs));
+    await this.#settle(checkSlots(this.#engine.store, this.#model, SLOTS_OF_ALL_KEYS, watermarkOf, nowMs));
   }
 
   /** A node tells its engine so when no write at or below these timestamps comes any more. */
@@ -273,7 +172,7 @@ export class ModelRun {
     if (watermarks === null) return;
     const timestamp = this.#model.newestTimestamp - age * AGE_TICKS;
     for (const key of keys) {
-      const slot = slotOfName(name(key));
+      const slot = slotOfName(nameOfKey(key));
       watermarks[slot] = Math.max(watermarks[slot], timestamp);
     }
     this.#engine.store.purge();
@@ -286,10 +185,20 @@ export class ModelRun {
 
   async #checkKey(key: number): Promise<void> {
     const found = await this.#settle(this.#engine.get(keyOf(key)));
-    assert.equal(text(found), this.#visible(key), `the value of ${name(key)}`);
-    assert.equal(text(this.#engine.getSync(keyOf(key))), this.#visible(key), `${name(key)}, read at once`);
+    assert.equal(text(found), this.#visible(key), `the value of ${nameOfKey(key)}`);
+    assert.equal(
+      text(this.#engine.getSync(keyOf(key))),
+      this.#visible(key),
+      `${nameOfKey(key)}, read at once`,
+    );
     const record = await this.#settle(readRecord(this.#engine.store, keyOf(key)));
-    this.#model.checkRecord(name(key), record, this.#simulation.clock.nowMs());
+    this.#model.checkRecord(nameOfKey(key), record, this.#simulation.clock.nowMs());
+    const versioned = await this.#settle(this.#engine.getVersioned(keyOf(key)));
+    const nowMs = this.#simulation.clock.nowMs();
+    assert.equal(text(versioned?.value), this.#visible(key), `${nameOfKey(key)}, read with its version`);
+    assert.equal(versioned?.version ?? null, visibleVersion(this.#model.entries, key, nowMs));
+    if (versioned !== undefined)
+      assert.equal(versioned.expiryMs ?? 0, this.#model.entries.get(nameOfKey(key))?.expiryMs);
   }
 
   async #checkAll(): Promise<void> {
@@ -386,7 +295,9 @@ export class ModelRun {
     if (taken === undefined) return;
     const found = await this.#settle(this.#engine.get(keyOf(key), taken.snapshot));
     const nowMs = this.#simulation.clock.nowMs();
-    assert.equal(text(found), visibleValue(taken.entries, name(key), nowMs), 'in a snapshot');
+    assert.equal(text(found), visibleValue(taken.entries, nameOfKey(key), nowMs), 'in a snapshot');
+    const atOnce = this.#engine.getSync(keyOf(key), taken.snapshot);
+    assert.equal(text(atOnce), text(found), 'in a snapshot, read at once');
     if (!whole) return;
     const start = { key, place: 'at' } as const;
     for (const reverse of [false, true])
@@ -400,27 +311,13 @@ export class ModelRun {
     await this.#open();
     const found = new Map<string, Uint8Array | null>();
     for (let key = 0; key < KEYS; key++)
-      found.set(name(key), await this.#settle(readRecord(this.#engine.store, keyOf(key))));
+      found.set(nameOfKey(key), await this.#settle(readRecord(this.#engine.store, keyOf(key))));
     const all = stop === 'kill' || this.#options.durability === 'sync';
     this.#model.afterStop(found, all, this.#simulation.clock.nowMs());
   }
 
-  #next(key: number, value: string | null): Version {
-    const timestamp = this.#versions.next();
-    return { timestamp, writer: 0, value, expiryMs: 0, from: this.#fromOf(key, timestamp) };
-  }
-
-  /** As it changes from write to write, so must what counts for whom. */
-  #fromOf(key: number, timestamp: number): number {
-    return this.#watermarks === null ? 1 : 1 + ((key + timestamp) % MAX_FROM);
-  }
-
-  #expires(key: number): boolean {
-    return (this.#model.entries.get(name(key))?.expiryMs ?? 0) > 0;
-  }
-
   #visible(key: number): string | undefined {
-    return this.#visibleName(name(key));
+    return this.#visibleName(nameOfKey(key));
   }
 
   #visibleName(key: string): string | undefined {
@@ -432,45 +329,6 @@ export class ModelRun {
   }
 }
 
-/** Keys of many lengths; some are the beginning of others, and one of all. */
-function keyOf(index: number): Buffer {
-  if (index === 0) return Buffer.alloc(0);
-  return Buffer.from(`${'k'.repeat(1 + (index % 3))}${index}`);
-}
-
-function name(index: number): string {
-  return keyOf(index).toString('latin1');
-}
-
-function slotOfName(key: string): number {
-  return slotOf(Buffer.from(key, 'latin1'), 0, key.length);
-}
-
-function slotsOf(keys: readonly number[]): Uint16Array {
-  return Uint16Array.from(new Set(keys.map((key) => slotOfName(name(key)))));
-}
-
-const ALL_SLOTS = slotsOf(Array.from({ length: KEYS }, (_, key) => key));
-
-function boundOf({ key, place }: Bound): Buffer {
-  const at = keyOf(key);
-  if (place === 'first') return Buffer.alloc(0);
-  if (place === 'piece') return at.subarray(0, 1 + (key % Math.max(1, at.length)));
-  return place === 'behind' ? Buffer.concat([at, Buffer.of(0)]) : at;
-}
-
-function bytesOf({ size, fill }: { size: number; fill: number }): Buffer {
-  return Buffer.alloc(size, fill);
-}
-
-function startOfDay(ms: number): number {
-  return ms - (ms % DAY_MS);
-}
-
 function text(bytes: Uint8Array | undefined): string | undefined {
   return bytes === undefined ? undefined : latin1(bytes);
-}
-
-function latin1(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString('latin1');
 }

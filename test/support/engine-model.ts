@@ -143,7 +143,8 @@ export function visibleEntries(entries: Entries, nowMs: number): [string, string
     .sort(([a], [b]) => (a < b ? -1 : 1));
 }
 
-function isVisible({ value, expiryMs }: Version, nowMs: number): boolean {
+/** Whether a client that reads at `nowMs` sees a value. */
+export function isVisible({ value, expiryMs }: Version, nowMs: number): boolean {
   return value !== null && (expiryMs === 0 || expiryMs > nowMs);
 }
 
