@@ -14,7 +14,7 @@ import type { PromiseKeeper } from './promise-keeper.ts';
 const POLL_MS = 50;
 
 interface PromiseRestoringOptions {
-  readonly keeper: PromiseKeeper;
+  readonly keeper: Pick<PromiseKeeper, 'barUnknown' | 'hasUnknown' | 'load' | 'restore'>;
   readonly engine: Pick<StorageEngine, 'giveUpPrivate' | 'losses'>;
   /** No promise of an earlier process can be later; 0: the time is not known yet. */
   readonly latestPromise: () => number;
@@ -72,6 +72,8 @@ export class PromiseRestoring {
     const losses = engine.losses ?? 0;
     if (losses === this.#losses) return;
     await keeper.restore();
+    // What was lost meanwhile may be of what had been read by then: the next look finds it.
+    if ((engine.losses ?? 0) !== losses) return;
     // Hints are left out where they cannot be read, and how far a refill has come may be known too little.
     engine.giveUpPrivate?.();
     this.#losses = losses;

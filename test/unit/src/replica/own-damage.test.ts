@@ -204,6 +204,37 @@ describe('promises in a damaged block', () => {
   });
 });
 
+describe('what the disk loses while promises are written again', () => {
+  it('is not given up before it was looked for', async () => {
+    const done: string[] = [];
+    const engine = { losses: 1, giveUpPrivate: () => void done.push('given up') };
+    const keeper = {
+      hasUnknown: false,
+      load: () => Promise.resolve(0),
+      barUnknown: () => Promise.resolve(),
+      restore: async () => {
+        done.push('written again');
+        if (done.length === 1) engine.losses++;
+      },
+    };
+    const restoring = new PromiseRestoring({
+      keeper,
+      engine,
+      latestPromise: () => 0,
+      clock: simulation.clock,
+      log,
+      signal: NEVER,
+    });
+    await restoring.look();
+    assert.deepEqual(done, ['written again']);
+    await restoring.look();
+    assert.deepEqual(done, ['written again', 'written again', 'given up']);
+    await restoring.look();
+    assert.equal(done.length, 3);
+    await settle(store.close());
+  });
+});
+
 describe('hints in a damaged block', () => {
   function hintsOf(): HintLog {
     const { clock } = simulation;
