@@ -164,7 +164,7 @@ export class SlotKeeper {
   /** Something may have been healed: looks at everything that is not. */
   checkLost(): void {
     if (this.#lost.isEmpty) return;
-    this.#checkAgain = this.#lost.unhealed;
+    this.#checkLater(this.#lost.unhealed);
     this.#flushWanted = '';
     this.#askLost();
   }
@@ -172,7 +172,9 @@ export class SlotKeeper {
   /** A memtable is in tables now. @param slots those that it has, by SlotSet */
   flushed(generation: number, slots: Uint8Array): void {
     if (!this.#lost.isEmpty) {
-      this.#checkAgain = this.#lost.undurable;
+      this.#checkLater(this.#lost.undurable);
+      // Without watermarks nobody asks about slots, so it is noticed here that keys were written anew.
+      if (this.#watermarks === null) this.#checkLater(this.#lost.unhealed, new SlotSet(slots));
       this.#askLost();
     }
     if (this.#running !== undefined) this.#flushedMeanwhile.push({ generation, slots });
@@ -250,6 +252,11 @@ export class SlotKeeper {
       this.losses++;
     }
     this.#askLost();
+  }
+
+  /** @param among only these of the slots */
+  #checkLater(slots: SlotSet, among = slots): void {
+    for (const slot of slots.slots()) if (among.has(slot)) this.#checkAgain.add(slot);
   }
 
   /** Has jobs look what is lost, in slots that nobody has looked at and in those that are to be looked at again. */

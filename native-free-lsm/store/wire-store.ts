@@ -266,6 +266,7 @@ function connect(
         keeper.rotated(next);
       },
       onBegun: (first) => maintenance.logBegun(first),
+      onDamage,
       onQueued: () => traffic.publishSoon(),
     },
     isHeld,

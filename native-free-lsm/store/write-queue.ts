@@ -68,6 +68,8 @@ export interface WriterEvents {
   onFault(error: LsmError): void;
   /** From now on writes fail with this error; undefined: they succeed again. */
   onFailing(error: LsmError | undefined): void;
+  /** A table that a write had to look into is damaged. */
+  onDamage(error: LsmError): void;
   /** The last of so many frames that were pushed is to be synced before it is answered. Called before `onQueued`. */
   onSyncAsked(framesPushed: number): void;
   /** Something was put into the ring, and must be published by the end of the turn. */
@@ -426,6 +428,9 @@ export class WriteQueue {
         break;
       case WriterAnswerKind.failing:
         this.#events.onFailing(decodeFailing(bytes, start, end));
+        break;
+      case WriterAnswerKind.damaged:
+        this.#events.onDamage(decodeError(bytes, start, end));
         break;
       default:
         this.#failure = decodeError(bytes, start, end);

@@ -32,7 +32,7 @@ interface WriterChannelParts {
   /** The generation and the arena with which the writer begins. */
   readonly generation: number;
   readonly arena: number;
-  readonly events: Pick<WriterEvents, 'onRotated' | 'onBegun' | 'onQueued'>;
+  readonly events: Pick<WriterEvents, 'onRotated' | 'onBegun' | 'onDamage' | 'onQueued'>;
   /** Whether nothing may be written at the moment. */
   readonly isHeld: () => boolean;
   readonly publish: () => void;

@@ -5,7 +5,7 @@ import type { Memtable } from '../memtable/memtable.ts';
 import type { RingConsumer } from '../shared/ring.ts';
 import type { CurrentVersion } from './current-version.ts';
 import { toLsmError } from './protocol/errors.ts';
-import { WriteCode, writeCodeOf } from './protocol/writer-messages.ts';
+import { WriteCode } from './protocol/writer-messages.ts';
 import type { StaleWriteFilter } from './stale-write-filter.ts';
 import { enterFrame } from './write-run.ts';
 
@@ -65,8 +65,7 @@ export class ConditionalWrites {
       if (unmet === -1) return true;
       answers.note(frameTag(bytes, frame), WriteCode.unmet, this.#metTimestamp, unmet);
     } catch (error) {
-      const code = writeCodeOf(toLsmError(error, 'looking for the current version'));
-      answers.note(frameTag(bytes, frame), code, 0, 0);
+      answers.noteFailed(frameTag(bytes, frame), toLsmError(error, 'looking for the current version'));
     }
     const cursor = enterFrame(this.#cursor, bytes, frame);
     while (cursor.next()) cursor.drop();

@@ -1,9 +1,11 @@
+import type { LsmError } from '../errors.ts';
 import { frameTag, nextFrame } from '../format/frame.ts';
 import { type HashSeed, hashBytes } from '../format/hash.ts';
 import { recordTimestamp, recordWriter } from '../format/record.ts';
 import { OperationCursor } from '../log/write-operation.ts';
 import type { Memtable } from '../memtable/memtable.ts';
 import type { RingConsumer } from '../shared/ring.ts';
+import { isDamage } from '../sstable/damage.ts';
 import { toLsmError } from './protocol/errors.ts';
 import { WriteCode, writeCodeOf } from './protocol/writer-messages.ts';
 import type { VersionLookup } from './version-lookup.ts';
@@ -23,13 +25,16 @@ interface Found {
 export class StaleWriteFilter {
   readonly #versions: VersionLookup;
   readonly #hashSeed: HashSeed;
+  readonly #onDamage: (error: LsmError) => void;
   readonly #cursor = new OperationCursor();
   /** By tag: rare, hence a Map. */
   readonly #found = new Map<number, Found>();
 
-  constructor(versions: VersionLookup, hashSeed: HashSeed) {
+  /** @param onDamage hears of a table that cannot be read where it had to be */
+  constructor(versions: VersionLookup, hashSeed: HashSeed, onDamage: (error: LsmError) => void) {
     this.#versions = versions;
     this.#hashSeed = hashSeed;
+    this.#onDamage = onDamage;
   }
 
   /** Another run begins: what was found out about the last one is forgotten. */
@@ -42,6 +47,12 @@ export class StaleWriteFilter {
     this.#found.set(tag, { code, metTimestamp, metWriter });
   }
 
+  /** Notes that nobody knows what becomes of a write of the run, which is dropped. */
+  noteFailed(tag: number, error: LsmError): void {
+    if (isDamage(error)) this.#onDamage(error);
+    this.note(tag, writeCodeOf(error), 0, 0);
+  }
+
   /** Marks the stale operations as dropped in the run's own bytes, so that a replay passes them over too. */
   drop(run: RingConsumer, memtable: Memtable, generation: number): void {
     const { bytes, runStart, runEnd } = run;
@@ -49,9 +60,8 @@ export class StaleWriteFilter {
       try {
         this.#dropOf(bytes, at, memtable, generation);
       } catch (error) {
-        const code = writeCodeOf(toLsmError(error, 'looking for a newer version'));
         this.#dropAllOf(bytes, at);
-        this.#found.set(frameTag(bytes, at), { code, metTimestamp: 0, metWriter: 0 });
+        this.noteFailed(frameTag(bytes, at), toLsmError(error, 'looking for a newer version'));
       }
     }
   }

@@ -13,6 +13,8 @@ export class WriterNews {
   readonly #responses: RingProducer;
   /** The code of the error that main was told writes fail with; empty: main knows that writes succeed. */
   #told = '';
+  /** The place of which main was told last that it is damaged. */
+  #damaged = '';
 
   constructor(responses: RingProducer) {
     this.#responses = responses;
@@ -44,6 +46,19 @@ export class WriterNews {
     const at = this.#responses.reserve(body.length);
     this.#responses.bytes.set(body, at);
     this.#responses.push(WriterAnswerKind.fault);
+  }
+
+  /** Tells main that a write has met damage, once in a row for each place. */
+  damaged(error: LsmError): void {
+    const place = `${error.file} ${error.offset}`;
+    if (place === this.#damaged) return;
+    const body = encodeError(error);
+    const at = this.#responses.reserve(body.length);
+    // When the ring has no room, the next write that meets it tells it.
+    if (at === -1) return;
+    this.#responses.bytes.set(body, at);
+    this.#responses.push(WriterAnswerKind.damaged);
+    this.#damaged = place;
   }
 
   #generation(

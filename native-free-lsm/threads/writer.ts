@@ -101,7 +101,9 @@ export class WriterRole {
     const loader = new BlockLoader(fs, this.#descriptors, this.#words, init.thread);
     const lost = new LostVersions(fs, this.#descriptors);
     this.#versions = new VersionLookup(this.#tracker, this.#words, loader, lost, init.hashSeed);
-    this.#staleWrites = new StaleWriteFilter(this.#versions, init.hashSeed);
+    this.#staleWrites = new StaleWriteFilter(this.#versions, init.hashSeed, (error) =>
+      this.#news.damaged(error),
+    );
     const current = new CurrentVersion(this.#tracker, this.#words, loader, lost, init.hashSeed);
     this.#conditions = new ConditionalWrites(current, init.hashSeed);
     this.#generation = init.generation;

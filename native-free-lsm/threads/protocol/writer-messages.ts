@@ -11,6 +11,7 @@
  *   begun        u32 generation
  *   failing      error (errors.ts), or nothing
  *   fault        error
+ *   damaged      error
  *
  * Encoding and decoding make no objects but for errors. Pure.
  */
@@ -37,6 +38,8 @@ export const WriterAnswerKind = {
   failing: 3,
   /** The first log of this run is there, durable with its name. */
   begun: 4,
+  /** A table that a write had to look into is damaged. */
+  damaged: 5,
 } as const;
 
 /** What became of a write: 0 and 1 as in the public WriteStatus, then what made it fail. */
@@ -77,7 +80,10 @@ const ERROR_OF_CODE: readonly LsmError[] = [
     'a sync failed, so nothing is acknowledged any more: restart when the disk is sound',
   ),
   new LsmError('IO_ERROR', 'the log could not be written'),
-  new LsmError('CORRUPTION', 'a table that the write had to look into is damaged'),
+  new LsmError(
+    'CORRUPTION',
+    'a table that the write had to look into is damaged: the conditions of the engine name it',
+  ),
   new LsmError('READ_ONLY', 'the file system is read-only: writes are refused until it takes them again'),
   new LsmError('OVERLOADED', 'the time of the write was over before it was its turn: it was not written'),
 ];

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ConditionalResult, Engine, EngineOptions } from '../../../../native-free-lsm/index.ts';
+import { blocksOfTable, flipBit } from '../../../support/damaged-tables.ts';
 import { backgroundAfter, EngineSimulation, TINY_OPTIONS } from '../../../support/engine-simulation.ts';
 
 const KEY = Buffer.from('key');
@@ -219,17 +220,29 @@ test('conditions on different keys share a run and its sync', async () => {
   await simulation.settle(engine.close());
 });
 
-test('where the key cannot be read nobody knows whether a condition is met, and nothing is written', async () => {
+test('where the key cannot be read nothing is written, and its table is set aside as one that a read has met', async () => {
   const { simulation, engine } = await opened({ blockCacheBytes: 0 });
   for (let i = 0; i < 40; i++) await simulation.settle(engine.put(bytes(`key${i}`), Buffer.alloc(300)));
   await simulation.settle(engine.compact());
   const table = simulation.fs.listSync('/db').find((name) => name.endsWith('.sst')) as string;
-  const contents = simulation.fs.contents(`/db/${table}`);
-  contents[20] ^= 1;
-  simulation.fs.place(`/db/${table}`, contents);
-  await assert.rejects(simulation.settle(engine.putIf(bytes('key0'), bytes('x'), null)), {
-    code: 'CORRUPTION',
-  });
+  const [block] = blocksOfTable(simulation.fs, `/db/${table}`);
+  flipBit(simulation.fs, block.path, block.offset + 3);
+  const lost = bytes(block.keys[0]);
+  const refused = { code: 'CORRUPTION', message: /the conditions of the engine name it/ };
+  await assert.rejects(simulation.settle(engine.putIf(lost, bytes('x'), null)), refused);
+  const damage = () => engine.stats().conditions.map(({ code, message }) => `${code} ${message}`);
+  assert.match(damage()[0], new RegExp(`^DAMAGED_TABLE .*${block.path} is damaged at byte ${block.offset}`));
+  await simulation.pass(50);
+  assert.equal(engine.stats().damage.lostRecords, block.keys.length);
+  // It is still there, though nobody knows in which version; what never was is not.
+  await assert.rejects(simulation.settle(engine.putIf(lost, bytes('x'), null)), refused);
+  versionOf(await simulation.settle(engine.putIf(bytes(`${lost} and more`), bytes('x'), null)));
+  for (const key of block.keys) await simulation.settle(engine.put(bytes(key), bytes('again')));
+  const met = await simulation.settle(engine.getVersioned(lost));
+  versionOf(await simulation.settle(engine.putIf(lost, bytes('x'), met?.version ?? null)));
+  await simulation.settle(engine.flush());
+  await simulation.pass(100);
+  assert.deepEqual(damage(), []);
   await simulation.settle(engine.close());
 });
 

@@ -478,6 +478,7 @@ for (const seed of [11, 12, 13]) {
     const other = `/db/${sizes[3]}`;
     const [block] = blocksOfTable(checked.fs, other);
     flipBit(checked.fs, other, block.offset + 1);
+    checked.spared = block.keys[0];
     await checked.reopen();
     checked.fs.onCall = ({ operation, path }) => {
       if (operation === 'read' && unreadable.has(path)) throw fileSystemError('EIO', operation, path);
