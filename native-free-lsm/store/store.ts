@@ -316,8 +316,9 @@ export class RecordStore extends ReadableStore {
   async #close(): Promise<void> {
     this.#writer.stopAsking();
     this.#held.stop();
-    await flushLongLogs(this.#parts);
+    // First, as records from outside that the disk may have or not hold back what the flush waits behind.
     this.#parts.maintenance.closing();
+    await flushLongLogs(this.#parts);
     await this.#writes.idle();
     this.#writes.close(CLOSED);
     this.#reads.close(CLOSED);

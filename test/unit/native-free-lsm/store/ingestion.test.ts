@@ -311,3 +311,19 @@ test('an engine closes though the disk does not say whether records are there, a
   assert.ok((await simulation.settle(taking)) instanceof Error);
   assert.equal((await simulation.settle(older)).status, WriteStatus.failed);
 });
+
+test('an engine with a long log closes though the manifest fails for records that it is just taking', async () => {
+  const options = { ...TINY_OPTIONS, memtableBytes: 4 << 20 };
+  const simulation = new EngineSimulation(options, undefined, backgroundAfter(100));
+  const store = simulation.openStore();
+  for (let i = 0; i < 100; i++)
+    await simulation.settle(writeRecordTo(store, keyOf(39), entry(39, 100 + i, 15_000).record));
+  const taking = ingest(store, [even, odd], 50).catch((error: Error) => error);
+  await simulation.pass(50);
+  const older = writeRecordTo(store, keyOf(0), entry(0, 40).record);
+  const closing = store.close().catch(() => undefined);
+  failManifest(simulation);
+  await simulation.settle(closing);
+  assert.ok((await simulation.settle(taking)) instanceof Error);
+  assert.equal((await simulation.settle(older)).status, WriteStatus.failed);
+});
