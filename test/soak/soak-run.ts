@@ -155,6 +155,7 @@ class Soak {
       callers: CALLERS,
       keysPerCaller: keys / CALLERS,
       maxValueBytes,
+      largeBatchBytes: this.#options.memtableBytes / 4,
       deleteShare: phase.deleteShare,
       readShare: phase.readShare,
       mayFail: ['OVERLOADED'],

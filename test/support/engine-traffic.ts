@@ -1,21 +1,35 @@
 /**
- * Callers of a real engine that write, delete, write batches, read and scan at the same time, while a test kills
- * threads or holds snapshots. Each has keys of its own, and every value is checked.
+ * Callers of a real engine that write, delete, write batches small and large, write on conditions, read and scan at the
+ * same time, while a test kills threads or holds snapshots. Each has keys of its own, and every value is checked.
  */
 import assert from 'node:assert/strict';
-import type { BatchOperation, Engine, LsmError } from '../../native-free-lsm/index.ts';
+import type { BatchOperation, Engine, LsmError, WriteCondition } from '../../native-free-lsm/index.ts';
 import { type Random, seededRandom } from '../../src/clock.ts';
 import type { EngineLedger } from './engine-ledger.ts';
 import { ownValue } from './own-value.ts';
 
 /** How many keys one scan covers. */
 const SCANNED_KEYS = 100;
+/** The most keys of a large batch. */
+const LARGE_BATCH_KEYS = 100;
+/** What a batch has beside a value, for each of its keys. */
+const BATCH_OVERHEAD_BYTES = 64;
+const DAY_MS = 86_400_000;
+/** Of the writes. */
+const BATCH_SHARE = 0.15;
+const CONDITIONAL_SHARE = 0.15;
+const LARGE_BATCH_SHARE = 0.02;
+/** Of the single writes: those that are answered when they are on the disk, and values that end one day. */
+const SYNC_SHARE = 0.1;
+const TTL_SHARE = 0.1;
 
 export interface TrafficOptions {
   readonly seed: number;
   readonly callers: number;
   readonly keysPerCaller: number;
   readonly maxValueBytes: number;
+  /** About the size of a batch of all keys of a caller. */
+  readonly largeBatchBytes: number;
   /** The share of the writes that delete. */
   readonly deleteShare: number;
   /** The share of the calls that read one key; half of the rest scan. */
@@ -78,8 +92,7 @@ export class EngineTraffic {
         const kind = random();
         if (kind < readShare) await this.#read(key());
         else if (kind < readShare + (1 - readShare) * 0.1) await this.#scan(caller, random);
-        else if (random() < 0.15) await this.#writeBatch(new Set([key(), key(), key()]), random);
-        else await this.#write(key(), random);
+        else await this.#writeSomehow(caller, key, random);
       } catch (error) {
         this.#note(error as LsmError);
         // Refused at once, perhaps: let the others run, and what would end the trouble.
@@ -108,13 +121,71 @@ export class EngineTraffic {
     this.scans++;
   }
 
+  #writeSomehow(caller: number, key: () => number, random: Random): Promise<void> {
+    let kind = random();
+    if (kind < BATCH_SHARE) return this.#writeBatch(new Set([key(), key(), key()]), random);
+    kind -= BATCH_SHARE;
+    if (kind < CONDITIONAL_SHARE) return this.#writeIf(new Set([key(), key()]), random);
+    kind -= CONDITIONAL_SHARE;
+    if (kind < LARGE_BATCH_SHARE) return this.#writeLargeBatch(caller);
+    return this.#write(key(), random);
+  }
+
   async #write(key: number, random: Random): Promise<void> {
     const counter = this.#ledger.next();
     const operation = this.#operation(key, counter, random);
+    const sync = random() < SYNC_SHARE;
+    const ttl = random() < TTL_SHARE ? { ttlMs: DAY_MS } : {};
     this.#ledger.send(key, counter, operation.type === 'delete');
-    if (operation.type === 'put') await this.#engine.put(operation.key, operation.value);
-    else await this.#engine.delete(operation.key);
+    if (operation.type === 'put') await this.#engine.put(operation.key, operation.value, { sync, ...ttl });
+    else await this.#engine.delete(operation.key, { sync });
     this.#ledger.acknowledge(key, counter);
+    this.writes++;
+  }
+
+  /** Writes keys if they are as they were read, and then once more, which must not be done. */
+  async #writeIf(keys: ReadonlySet<number>, random: Random): Promise<void> {
+    const conditions: WriteCondition[] = [];
+    for (const key of keys) {
+      const found = await this.#engine.getVersioned(engineKey(key));
+      conditions.push({ key: engineKey(key), version: found?.version ?? null });
+    }
+    const counter = this.#ledger.next();
+    const operations = [...keys].map((key) => this.#operation(key, counter, random));
+    this.#ledger.sendBatch(
+      counter,
+      operations.map(({ key, type }) => ({ key: keyNumberOf(key), deletes: type === 'delete' })),
+    );
+    const { applied } = await this.#engine.writeIf(conditions, operations);
+    // A call that failed may have been carried out all the same, after what it found here was read.
+    assert.ok(applied || this.failures.size > 0, 'nobody else writes these keys');
+    if (!applied) return;
+    for (const key of keys) this.#ledger.acknowledge(key, counter);
+    this.writes++;
+    if (operations.every(({ type }, i) => type === 'delete' && conditions[i].version === null)) return;
+    // Nothing is sent by the ledger: whoever finds this value finds what nobody wrote.
+    const refused = this.#ledger.next();
+    const again = [...keys].map((key): BatchOperation => {
+      return { type: 'put', key: engineKey(key), value: ownValue(key, refused, this.#options.maxValueBytes) };
+    });
+    const second = await this.#engine.writeIf(conditions, again);
+    assert.ok(!second.applied, 'the keys have other versions by now');
+  }
+
+  async #writeLargeBatch(caller: number): Promise<void> {
+    const { keysPerCaller, largeBatchBytes } = this.#options;
+    const count = Math.min(keysPerCaller, LARGE_BATCH_KEYS);
+    const keys = Array.from({ length: count }, (_, i) => caller * keysPerCaller + i);
+    const counter = this.#ledger.next();
+    const valueBytes = Math.floor(largeBatchBytes / count) - BATCH_OVERHEAD_BYTES;
+    this.#ledger.sendBatch(
+      counter,
+      keys.map((key) => ({ key, deletes: false })),
+    );
+    await this.#engine.write(
+      keys.map((key) => ({ type: 'put', key: engineKey(key), value: ownValue(key, counter, valueBytes) })),
+    );
+    for (const key of keys) this.#ledger.acknowledge(key, counter);
     this.writes++;
   }
 

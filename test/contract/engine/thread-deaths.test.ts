@@ -42,6 +42,7 @@ const TRAFFIC: TrafficOptions = {
   keysPerCaller: 40,
   deleteShare: 0.15,
   maxValueBytes: 3000,
+  largeBatchBytes: 100 * KIB,
   readShare: 0.6,
   mayFail: ['WORKER_DIED', 'OVERLOADED'],
 };
