@@ -39,7 +39,10 @@ export interface EngineOptions {
   readonly syncIntervalMs: number;
   /** The largest key and value together, with some room to spare: rings are sized by it. */
   readonly maxRecordBytes: number;
-  /** The largest batch, with 8 bytes for each of its writes. Rings are sized by it as well. */
+  /**
+   * The largest batch that goes through log and memtable, with 8 bytes for each of its writes. Rings are sized by it as
+   * well.
+   */
   readonly maxBatchBytes: number;
   /** The size of a memtable's arena. A flush makes about one table of this size. */
   readonly memtableBytes: number;

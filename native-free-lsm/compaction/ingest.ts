@@ -1,31 +1,21 @@
 import { LsmError } from '../errors.ts';
 import { compareBytes } from '../format/bytes.ts';
-import { type HashSeed, hashBytes } from '../format/hash.ts';
-import { compareRecordVersions, recordFault, recordTimestamp } from '../format/record.ts';
+import type { HashSeed } from '../format/hash.ts';
+import { recordFault, recordTimestamp } from '../format/record.ts';
 import { slotOf } from '../format/slot.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import { CursorIterator } from '../iterator/cursor-iterator.ts';
 import { MergingIterator } from '../iterator/merging-iterator.ts';
 import { PackedIterator, type PackedPiece } from '../iterator/packed-iterator.ts';
 import { PAGE_ENTRY_HEADER_BYTES } from '../iterator/page.ts';
-import type { RecordCursor, RecordIterator } from '../iterator/record-iterator.ts';
-import { Memtable } from '../memtable/memtable.ts';
-import { createControl } from '../shared/control.ts';
+import type { RecordIterator } from '../iterator/record-iterator.ts';
 import { SlotSet } from '../slots/slot-set.ts';
-import { type BlockHit, searchBlock } from '../sstable/block.ts';
-import { BlockLoader } from '../sstable/block-loader.ts';
 import { DescriptorCache } from '../sstable/descriptor-cache.ts';
 import type { TableHandle } from '../sstable/table-handle.ts';
 import type { TableMetadata } from '../sstable/table-metadata.ts';
 import { TableReader } from '../sstable/table-reader.ts';
-import { TableLookup, TableSet } from '../sstable/table-set.ts';
+import { type MemtableLimit, RecordLayers } from './record-layers.ts';
 import { type TableOutputSpec, writeTables } from './table-output.ts';
-
-/** A memtable as it is looked at: entries below the limit are visible. */
-interface MemtableLimit {
-  readonly arena: SharedArrayBuffer;
-  readonly limit: number;
-}
 
 /** Records from outside that go below all others. */
 export interface IngestSource {
@@ -62,8 +52,6 @@ interface Ingested {
 }
 
 const READAHEAD_BYTES = 256 * 1024;
-/** The index of the control block's counters that are used here: nobody reads them. */
-const THREAD = 1;
 
 /**
  * Writes records to tables of the last level. A read stops at its first hit from above, so a record may go there only if
@@ -83,7 +71,8 @@ export function ingestRecords(
   try {
     const runs = spec.runs.map((pieces) => new PackedIterator(bytes, pieces));
     const records = runs.length === 1 ? runs[0] : new MergingIterator(runs);
-    const taken = new TakenRecords(records, new Above(fs, descriptors, spec), spec);
+    const above = new RecordLayers(fs, descriptors, spec.hashSeed, spec.memtables, spec.above);
+    const taken = new TakenRecords(records, above, spec);
     const tables = spec.overlapping.map((handle) =>
       new TableReader(handle).iterator(fs, descriptors.get(handle), READAHEAD_BYTES),
     );
@@ -96,55 +85,14 @@ export function ingestRecords(
   }
 }
 
-/** What lies above the last level. */
-class Above {
-  readonly #memtables: readonly { readonly memtable: Memtable; readonly limit: number }[];
-  readonly #loader: BlockLoader;
-  readonly #tables: TableSet;
-  readonly #lookup: TableLookup;
-  readonly #seed: HashSeed;
-  readonly #hit: BlockHit = { recordStart: 0, recordEnd: 0 };
-
-  constructor(fs: FileSystem, descriptors: DescriptorCache, { above, hashSeed, memtables }: IngestSpec) {
-    this.#memtables = memtables.map(({ arena, limit }) => ({ memtable: new Memtable(arena), limit }));
-    this.#loader = new BlockLoader(fs, descriptors, new Int32Array(createControl()), THREAD);
-    this.#tables = new TableSet(
-      0,
-      0,
-      above.map((handles) => handles.map((handle) => new TableReader(handle))),
-    );
-    this.#lookup = new TableLookup(hashSeed);
-    this.#seed = hashSeed;
-  }
-
-  /** The version above, compared with the record: below 0 when it is older; undefined: there is none. */
-  compare({ keyBytes, keyStart, keyEnd, recordBytes, recordStart }: RecordCursor): number | undefined {
-    const hash = hashBytes(keyBytes, keyStart, keyEnd, this.#seed);
-    for (const { memtable, limit } of this.#memtables) {
-      const entry = memtable.find(keyBytes, keyStart, keyEnd, limit, hash);
-      if (entry === 0) continue;
-      return compareRecordVersions(memtable.bytes, memtable.recordStart(entry), recordBytes, recordStart);
-    }
-    const lookup = this.#lookup;
-    lookup.begin(this.#tables, keyBytes, keyStart, keyEnd, hash);
-    while (lookup.next()) {
-      const end = this.#loader.load(lookup.reader, lookup.ordinal);
-      const block = this.#loader.scratch;
-      if (!searchBlock(block, 0, end, keyBytes, keyStart, keyEnd, this.#hit)) continue;
-      return compareRecordVersions(block, this.#hit.recordStart, recordBytes, recordStart);
-    }
-    return undefined;
-  }
-}
-
 /** The records that may go below everything. */
 class TakenRecords extends CursorIterator<RecordIterator> {
   readonly slots = new SlotSet();
-  readonly #above: Above;
+  readonly #above: RecordLayers;
   readonly #spec: IngestSpec;
   readonly #left: Uint8Array[] = [];
 
-  constructor(records: RecordIterator, above: Above, spec: IngestSpec) {
+  constructor(records: RecordIterator, above: RecordLayers, spec: IngestSpec) {
     super(records);
     this.#above = above;
     this.#spec = spec;

@@ -1,4 +1,5 @@
 import type { EngineClock } from '../clock.ts';
+import type { BatchSource } from '../compaction/batch-tables.ts';
 import type { IngestSource } from '../compaction/ingest.ts';
 import type { CompactionTask } from '../compaction/picker.ts';
 import { LsmError } from '../errors.ts';
@@ -27,6 +28,9 @@ import { TableJobs } from './table-jobs.ts';
 import { VersionCommits } from './version-commits.ts';
 import { Waiters } from './waiters.ts';
 import { WriterPace } from './writer-pace.ts';
+
+type BatchJob = BackgroundJob['job'];
+type MakeBatchJob = (source: BatchSource, level: number) => BatchJob;
 
 const DOUBT_RETRY_MS = 100;
 const CLOSED = new LsmError('CLOSED', 'the engine is closed');
@@ -85,6 +89,7 @@ export class Maintenance {
   /** Rings when so much has expired in a table that it is worth a rewrite. */
   readonly #expiryAlarm: Alarm;
   #flushing = false;
+  readonly #flushEndWaiters: (() => void)[] = [];
   #compacting = 0;
   /** How many callers want everything in the last level. */
   #fullCompactions = 0;
@@ -243,17 +248,49 @@ export class Maintenance {
    */
   async ingest(source: IngestSource): Promise<Uint8Array> {
     const beside = source.overlapping.map(({ metadata }) => metadata);
-    const job = this.#tableJobs.ingest(source, beside);
+    const result = await this.#putInForce(this.#tableJobs.ingest(source, beside), beside);
+    return result.left;
+  }
+
+  /**
+   * Has `take` decide, while no flush is under way, about a large batch: the tables of the job that it makes lie above
+   * those of earlier flushes and below those of later ones.
+   * @param take is given what makes a job to write a batch to a level
+   */
+  betweenFlushes<Result>(take: (makeJob: MakeBatchJob) => Result): Promise<Result> {
+    return new Promise((resolve, reject) => {
+      const look = (): void => {
+        if (this.#closed) reject(CLOSED);
+        else resolve(take((source, level) => this.#tableJobs.batch(source, level)));
+      };
+      if (this.#flushing) this.#flushEndWaiters.push(look);
+      else look();
+    });
+  }
+
+  /**
+   * Has a large batch written, and puts it in force. Call it within `alone`, once it is quiet.
+   * @returns whether there was anything to write
+   * @throws LsmError: nothing was written
+   */
+  async writeBatch(job: BatchJob): Promise<boolean> {
+    const { tables } = await this.#putInForce(job, []);
+    return tables.length > 0;
+  }
+
+  /** Runs a job whose tables take the place of others of the levels below it. */
+  async #putInForce(job: BackgroundJob['job'], beside: readonly TableMetadata[]): Promise<BackgroundResult> {
     let result: BackgroundResult;
     try {
       result = await this.#parts.jobs.run(job);
     } catch (error) {
       // A table that cannot be read is set aside, and is in nobody's way then.
-      this.damageFound(toLsmError(error, 'ingest'));
+      this.damageFound(toLsmError(error, job.type));
       throw error;
     }
     if (this.#closed) throw CLOSED;
     const added = result.tables.map(({ metadata }) => metadata);
+    if (added.length === 0 && beside.length === 0) return result;
     try {
       await this.#commits.commit({ added, removed: beside.map(({ id }) => id) }, result.tables);
     } catch (error) {
@@ -264,7 +301,7 @@ export class Maintenance {
     this.#parts.onSlotsChanged(result.slots);
     this.#parts.onSlotsChanged(result.expired);
     for (const { fileSizeBytes } of added) this.bytesIngested += fileSizeBytes;
-    return result.left;
+    return result;
   }
 
   /**
@@ -349,6 +386,7 @@ export class Maintenance {
       (error) => this.#flushFailed(error),
     ).finally(() => {
       this.#flushing = false;
+      for (const look of this.#flushEndWaiters.splice(0)) look();
       this.#ended();
     });
   }

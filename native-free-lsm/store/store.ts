@@ -17,7 +17,14 @@ import type { SlotKeeper } from './slot-keeper.ts';
 import { collectStats, type EngineStats } from './stats.ts';
 import type { StoreSnapshot } from './store-snapshot.ts';
 import { CLOSED, type StoreParts, wireStore } from './wire-store.ts';
-import { batchFault, keyConditionsFault, NEVER, putFault, timeoutFault } from './write-checks.ts';
+import {
+  batchFault,
+  conditionalBatchFault,
+  fitsMemtable,
+  NEVER,
+  putFault,
+  timeoutFault,
+} from './write-checks.ts';
 import type { WriteQueue } from './write-queue.ts';
 import type { WriterChannel } from './writer-channel.ts';
 
@@ -103,12 +110,17 @@ export class RecordStore extends ReadableStore {
     else this.#writes.put(key, record, sink, token, this.#clock.monotonicMs() + timeoutMs, isSynced);
   }
 
-  /** Puts several records that become durable and visible together. */
+  /**
+   * Puts several records that become durable and visible together. More than `maxBatchBytes` do not go through the log:
+   * they are on the disk when they are answered, and writes that are called meanwhile may be answered, and survive a
+   * crash, before them.
+   */
   writeBatch(puts: readonly KeyedRecord[], sink: WriteSink, token: number, isSynced = false): void {
     requireSink(sink, 'onWrite', token);
     const fault = this.#refusal ?? batchFault(this.options, puts);
     if (fault !== undefined) answerWrite(sink, token, WriteStatus.failed, 0, 0, fault);
-    else this.#writes.batch(puts, sink, token, isSynced);
+    else if (fitsMemtable(this.options, puts)) this.#writes.batch(puts, sink, token, isSynced);
+    else this.#parts.largeBatches.write(puts, sink, token);
   }
 
   /**
@@ -123,8 +135,7 @@ export class RecordStore extends ReadableStore {
     isSynced = false,
   ): void {
     requireSink(sink, 'onWrite', token);
-    const fault =
-      this.#refusal ?? keyConditionsFault(conditions) ?? batchFault(this.options, puts, conditions);
+    const fault = this.#refusal ?? conditionalBatchFault(this.options, puts, conditions);
     if (fault !== undefined) answerWrite(sink, token, WriteStatus.failed, 0, 0, fault);
     else this.#writes.conditionalBatch(conditions, puts, sink, token, isSynced);
   }
@@ -227,6 +238,7 @@ export class RecordStore extends ReadableStore {
   async flush(): Promise<void> {
     const refusal = this.#refusal;
     if (refusal !== undefined) throw refusal;
+    if (!this.#parts.largeBatches.isIdle) await this.#parts.largeBatches.settled();
     await this.#parts.seal();
     // What was sealed is below; an active memtable that was empty is still the active one.
     await this.#parts.maintenance.flushed(this.#parts.arenas.activeGeneration);
@@ -316,8 +328,9 @@ export class RecordStore extends ReadableStore {
   async #close(): Promise<void> {
     this.#writer.stopAsking();
     this.#held.stop();
-    // First, as records from outside that the disk may have or not hold back what the flush waits behind.
+    // First, as what the disk may have or not holds back what the rest waits behind.
     this.#parts.maintenance.closing();
+    if (!this.#parts.largeBatches.isIdle) await this.#parts.largeBatches.settled();
     await flushLongLogs(this.#parts);
     await this.#writes.idle();
     this.#writes.close(CLOSED);

@@ -1,3 +1,4 @@
+import type { BatchSource } from '../compaction/batch-tables.ts';
 import type { IngestSource } from '../compaction/ingest.ts';
 import type { CompactionTask } from '../compaction/picker.ts';
 import type { HashSeed } from '../format/hash.ts';
@@ -8,6 +9,9 @@ import type { BackgroundJob } from '../threads/protocol/posted-messages.ts';
 import { LEVELS } from '../version/version.ts';
 
 type Job = BackgroundJob['job'];
+
+/** A large batch has no more tables than that in level 0: there, each takes part in every read. */
+const MAX_L0_TABLES_OF_BATCH = 4;
 
 interface TableJobsParts {
   readonly directory: string;
@@ -82,6 +86,33 @@ export class TableJobs {
         targetFileBytes: options.targetFileBytes,
         table: tableOptions(options, true, hashSeed),
         maxRecordBytes: options.maxRecordBytes,
+        maxOpenFiles: options.maxOpenFilesPerThread,
+        hashSeed,
+        // Nothing is dropped: a compaction decides about that.
+        bottommost: false,
+        dropTombstonesBelow: 0,
+        watermarks: null,
+        nowMs: 0,
+      },
+    };
+  }
+
+  /** Writes a batch that is too large for a memtable to tables of a level. */
+  batch(source: BatchSource, outputLevel: number): Job {
+    const { directory, hashSeed, options } = this.#parts;
+    const bytes = source.entries.byteLength;
+    const leastFileBytes = outputLevel === 0 ? Math.ceil(bytes / MAX_L0_TABLES_OF_BATCH) : 0;
+    return {
+      type: 'batch',
+      spec: {
+        ...source,
+        directory,
+        outputLevel,
+        // The last one takes the rest.
+        fileIds:
+          outputLevel === 0 ? this.#parts.takeFileIds(MAX_L0_TABLES_OF_BATCH) : this.#fileIdsFor(2 * bytes),
+        targetFileBytes: Math.max(options.targetFileBytes, leastFileBytes),
+        table: tableOptions(options, outputLevel === LEVELS - 1, hashSeed),
         maxOpenFiles: options.maxOpenFilesPerThread,
         hashSeed,
         // Nothing is dropped: a compaction decides about that.

@@ -13,6 +13,7 @@ import { ClosingStack } from './closing-stack.ts';
 import { EngineConditions } from './conditions.ts';
 import type { Environment } from './environment.ts';
 import { Ingestion } from './ingestion.ts';
+import { LargeBatches } from './large-batches.ts';
 import { Maintenance } from './maintenance.ts';
 import { OpeningHeld } from './opening-held.ts';
 import { ReadPath } from './read-path.ts';
@@ -50,6 +51,7 @@ export interface StoreParts {
   readonly reads: ReadPath;
   readonly maintenance: Maintenance;
   readonly ingestion: Ingestion;
+  readonly largeBatches: LargeBatches;
   readonly slots: SlotKeeper;
   readonly checkpoints: Checkpoints;
   /** Has the active memtable sealed, unless it is empty; resolves when it is. */
@@ -275,6 +277,13 @@ function connect(
   });
   const writes = writer.queue;
   const ingestion = new Ingestion({ arenas, maintenance, superVersions, writes });
+  const sealUnderWay = async (): Promise<number> => {
+    // Before the request that makes the writer look.
+    Atomics.add(words, ControlWord.sealRequests, 1);
+    await writes.barrierUnderWay();
+    return arenas.activeGeneration;
+  };
+  const largeBatches = new LargeBatches({ maintenance, superVersions, writes, seal: sealUnderWay });
   traffic.add(writes);
   traffic.add(reads);
 
@@ -318,6 +327,7 @@ function connect(
     reads,
     maintenance,
     ingestion,
+    largeBatches,
     slots,
     checkpoints,
     seal,

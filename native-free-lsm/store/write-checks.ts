@@ -23,6 +23,8 @@ import type { KeyCondition, KeyedRecord } from './sinks.ts';
 
 /** `maxRecordBytes` counts key and record; this is for the fields around them in an operation. */
 const OPERATION_OVERHEAD_BYTES = 64;
+/** Offsets in a batch that is sorted have 32 bits. */
+const MAX_LARGE_BATCH_BYTES = 0xffff_ffff;
 
 /** The time-out of writes without one. */
 export const NEVER = Number.POSITIVE_INFINITY;
@@ -37,28 +39,51 @@ export function putFault(options: EngineOptions, key: Uint8Array, record: Uint8A
   return keyFault('key', key) ?? contentFault('record', record) ?? sizeFault(options, key, record);
 }
 
-/** What is wrong with a batch: with any of its puts, or with its size, because it must fit into one memtable. */
-export function batchFault(
+/** What is wrong with any put of a batch, or with the size of one that no memory holds. */
+export function batchFault(options: EngineOptions, puts: readonly KeyedRecord[]): LsmError | undefined {
+  const fault = arrayFault('puts', puts);
+  if (fault !== undefined) return fault;
+  let bytes = 0;
+  for (let i = 0; i < puts.length; i++) {
+    const fault = elementFault(options, i, puts[i]);
+    if (fault !== undefined) return fault;
+    bytes += putOperationBytes(puts[i].key.length, puts[i].record.length);
+  }
+  if (bytes <= MAX_LARGE_BATCH_BYTES) return undefined;
+  return invalidArgument(
+    `a batch of ${bytes} bytes is too large: at most ${MAX_LARGE_BATCH_BYTES} are possible`,
+  );
+}
+
+/**
+ * Whether a batch goes the way of single writes, through the log into one memtable.
+ * @param puts without a fault
+ */
+export function fitsMemtable(
   options: EngineOptions,
   puts: readonly KeyedRecord[],
   conditions: readonly KeyCondition[] = NO_CONDITIONS,
-): LsmError | undefined {
-  const fault = arrayFault('puts', puts);
-  if (fault !== undefined) return fault;
-  let entryBytes = 0;
-  for (const [i, put] of puts.entries()) {
-    const fault = elementFault(options, i, put);
-    if (fault !== undefined) return fault;
-    entryBytes += Memtable.entryBytes(put.key.length, put.record.length);
-  }
-  if (entryBytes > options.memtableBytes - allocationsStart(options.memtableBytes)) {
-    return invalidArgument(
-      `a batch of ${puts.length} puts does not fit into one memtable: memtableBytes is ${options.memtableBytes}`,
-    );
-  }
+): boolean {
   const bytes = batchOperationBytes(puts) + conditionsBytes(conditions);
-  if (bytes <= options.maxBatchBytes + OPERATION_OVERHEAD_BYTES) return undefined;
-  return invalidArgument(`a batch of ${bytes} bytes is too large: maxBatchBytes is ${options.maxBatchBytes}`);
+  if (bytes > options.maxBatchBytes + OPERATION_OVERHEAD_BYTES) return false;
+  let entryBytes = 0;
+  for (const { key, record } of puts) entryBytes += Memtable.entryBytes(key.length, record.length);
+  return entryBytes <= options.memtableBytes - allocationsStart(options.memtableBytes);
+}
+
+/** What is wrong with a batch that depends on conditions: they are judged where single writes go. */
+export function conditionalBatchFault(
+  options: EngineOptions,
+  puts: readonly KeyedRecord[],
+  conditions: readonly KeyCondition[],
+): LsmError | undefined {
+  const fault = keyConditionsFault(conditions) ?? batchFault(options, puts);
+  if (fault !== undefined || fitsMemtable(options, puts, conditions)) return fault;
+  const bytes = batchOperationBytes(puts) + conditionsBytes(conditions);
+  return invalidArgument(
+    `a batch of ${bytes} bytes is too large for one with conditions: maxBatchBytes is ${options.maxBatchBytes}, ` +
+      'and it must fit into one memtable',
+  );
 }
 
 const NO_CONDITIONS: readonly KeyCondition[] = [];
@@ -71,7 +96,7 @@ function conditionsBytes(conditions: readonly KeyCondition[]): number {
 }
 
 /** What is wrong with the conditions of a batch. */
-export function keyConditionsFault(conditions: readonly KeyCondition[]): LsmError | undefined {
+function keyConditionsFault(conditions: readonly KeyCondition[]): LsmError | undefined {
   const fault =
     arrayFault('conditions', conditions) ?? elementsFault('conditions', conditions, conditionFault);
   if (fault !== undefined || (conditions.length > 0 && conditions.length <= MAX_CONDITIONS)) return fault;

@@ -95,6 +95,8 @@ export class WriteQueue {
   #waitBeganMs = 0;
   /** Writes of a timestamp up to it are held back. None is negative. */
   #holdUpTo = NOT_HELD;
+  /** For how many reasons conditional writes are held back. */
+  #conditionalHolds = 0;
   /** In the order in which they came. */
   #held: QueuedWrite[] = [];
   #failure: LsmError | undefined;
@@ -152,15 +154,7 @@ export class WriteQueue {
   async putAll(puts: readonly KeyedRecord[]): Promise<boolean> {
     const one = ({ key, record }: KeyedRecord): Promise<boolean> =>
       new Promise((resolve, reject) => {
-        this.put(
-          key,
-          record,
-          {
-            onWrite: (_token, status, _time, _writer, error) =>
-              error ? reject(error) : resolve(status === WriteStatus.applied),
-          },
-          0,
-        );
+        this.put(key, record, settling(resolve, reject), 0);
       });
     return (await Promise.all(puts.map(one))).includes(true);
   }
@@ -192,19 +186,9 @@ export class WriteQueue {
     token: number,
     isSynced: boolean,
   ): void {
-    const payloadBytes = batchOperationBytes(puts, conditions);
-    const write = {
-      puts,
-      isBatch: true,
-      payloadBytes,
-      sink,
-      token,
-      deadlineMs: NEVER,
-      isSynced,
-      conditions,
-    };
+    const write = batchOf(puts, conditions, sink, token, isSynced);
     if (this.#failure !== undefined) fail(sink, token, this.#failure);
-    else if (this.#holdUpTo !== NOT_HELD && this.#isHeld(puts)) this.#hold(write);
+    else if (this.#isHeld(write)) this.#hold(write);
     else this.#enqueue(write);
   }
 
@@ -215,17 +199,34 @@ export class WriteQueue {
    */
   hold(upTo: number): Promise<void> {
     this.#holdUpTo = upTo;
-    // It has no timestamp, and nothing is held back yet: so it goes behind all that is under way.
-    return this.barrier();
+    return this.barrierUnderWay();
   }
 
   /** Passes on what was held back. */
   release(): void {
     this.#holdUpTo = NOT_HELD;
+    this.#passOn();
+  }
+
+  /** From now on conditional writes are held back, until this is released as often as it was called. */
+  holdConditional(): void {
+    this.#conditionalHolds++;
+  }
+
+  releaseConditional(): void {
+    if (--this.#conditionalHolds === 0) this.#passOn();
+  }
+
+  /** Takes up what is held back for no reason any more. */
+  #passOn(): void {
     const held = this.#held;
     this.#held = [];
     const nowMs = this.#clock.monotonicMs();
     for (const write of held) {
+      if (this.#isHeld(write)) {
+        this.#held.push(write);
+        continue;
+      }
       this.#waitingBytes -= write.payloadBytes;
       if (write.deadlineMs <= nowMs) fail(write.sink, write.token, errorOfWriteCode(WriteCode.expired));
       else this.#enqueue(write);
@@ -303,13 +304,28 @@ export class WriteQueue {
    * @param isSynced whether all that were answered before are on the disk then, whatever the durability
    */
   barrier(isSynced = false): Promise<void> {
-    return new Promise((resolve, reject) => {
+    return new Promise((resolve, reject) =>
       this.batch(
         [],
-        { onWrite: (_token, _status, _time, _writer, error) => (error ? reject(error) : resolve()) },
+        settling(() => resolve(), reject),
         0,
         isSynced,
+      ),
+    );
+  }
+
+  /** Resolves when all earlier writes have been answered but those that are held back. */
+  barrierUnderWay(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const write = batchOf(
+        [],
+        NO_CONDITIONS,
+        settling(() => resolve(), reject),
+        0,
+        false,
       );
+      if (this.#failure !== undefined) reject(this.#failure);
+      else this.#enqueue(write);
     });
   }
 
@@ -321,9 +337,12 @@ export class WriteQueue {
   }
 
   /** One that waits for all earlier ones, a batch without puts, waits also for those that are held back. */
-  #isHeld(puts: readonly KeyedRecord[]): boolean {
+  #isHeld({ conditions, puts }: QueuedWrite): boolean {
     if (puts.length === 0) return this.#held.length > 0;
-    return puts.some(({ record }) => recordTimestamp(record, 0) <= this.#holdUpTo);
+    if (conditions.length > 0 && this.#conditionalHolds > 0) return true;
+    return (
+      this.#holdUpTo !== NOT_HELD && puts.some(({ record }) => recordTimestamp(record, 0) <= this.#holdUpTo)
+    );
   }
 
   #hold(write: QueuedWrite): void {
@@ -468,6 +487,25 @@ function onePut(
 ): QueuedWrite {
   const puts = [{ key, record }];
   return { puts, isBatch: false, payloadBytes, sink, token, deadlineMs, isSynced, conditions: NO_CONDITIONS };
+}
+
+function batchOf(
+  puts: readonly KeyedRecord[],
+  conditions: readonly KeyedRecord[],
+  sink: WriteSink,
+  token: number,
+  isSynced: boolean,
+): QueuedWrite {
+  const payloadBytes = batchOperationBytes(puts, conditions);
+  return { puts, isBatch: true, payloadBytes, sink, token, deadlineMs: NEVER, isSynced, conditions };
+}
+
+/** The sink of one call, as a promise has it. */
+function settling(resolve: (isApplied: boolean) => void, reject: (error: Error) => void): WriteSink {
+  return {
+    onWrite: (_token, status, _time, _writer, error) =>
+      error ? reject(error) : resolve(status === WriteStatus.applied),
+  };
 }
 
 /** The sink of a call that is over: the call must not keep the real one alive. */

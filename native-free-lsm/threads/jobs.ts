@@ -1,3 +1,4 @@
+import { writeBatchTables } from '../compaction/batch-tables.ts';
 import { ingestRecords } from '../compaction/ingest.ts';
 import { mergeTables } from '../compaction/merge.ts';
 import { writeTables } from '../compaction/table-output.ts';
@@ -29,6 +30,10 @@ export function runBackgroundJob(fs: FileSystem, { job, control }: BackgroundJob
   if (job.type === 'ingest') {
     const { tables, left, slots } = ingestRecords(fs, job.spec, cancelled, expired);
     return { ...nothing, tables: load(fs, job.spec.directory, tables), slots: slots.bytes, left };
+  }
+  if (job.type === 'batch') {
+    const { tables, slots } = writeBatchTables(fs, job.spec, cancelled);
+    return { ...nothing, tables: load(fs, job.spec.directory, tables), slots: slots.bytes };
   }
   const spec = {
     directory: job.directory,

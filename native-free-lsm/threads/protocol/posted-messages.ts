@@ -3,6 +3,7 @@
  * their results. It is posted and cloned, so its types are its layout; shared buffers go by reference. Errors alone are
  * encoded, as cloning loses their code.
  */
+import type { BatchSpec } from '../../compaction/batch-tables.ts';
 import type { IngestSpec } from '../../compaction/ingest.ts';
 import type { MergeSpec } from '../../compaction/merge.ts';
 import type { DamagedInput } from '../../compaction/sound-iterator.ts';
@@ -97,8 +98,13 @@ interface IngestJob {
   readonly spec: IngestSpec;
 }
 
+interface BatchJob {
+  readonly type: 'batch';
+  readonly spec: BatchSpec;
+}
+
 export interface BackgroundJob {
-  readonly job: FlushJob | SnapshotJob | MergeJob | IngestJob;
+  readonly job: FlushJob | SnapshotJob | MergeJob | IngestJob | BatchJob;
   readonly control: SharedArrayBuffer;
 }
 
