@@ -20,6 +20,12 @@ export type LsmErrorCode =
   | 'NO_SPACE'
   /** The file system takes no writes; they are refused until it does. */
   | 'READ_ONLY'
+  /** What was opened to be read is to be written. */
+  | 'NOT_WRITABLE'
+  /** The folder is written so fast by another process that no view of it could be taken. */
+  | 'CHANGING'
+  /** Another folder is in the place of the one that was opened to be read, or an older copy of it. */
+  | 'REPLACED'
   /** A sync failed, so it is unknown what is on disk; nothing is acknowledged until a restart. */
   | 'POISONED'
   /** Queues or memtables are full. */
@@ -36,6 +42,7 @@ const RETRYABLE: ReadonlySet<LsmErrorCode> = new Set([
   'NO_SPACE',
   'READ_ONLY',
   'OVERLOADED',
+  'CHANGING',
   'SNAPSHOT_EXPIRED',
   'WORKER_DIED',
 ]);

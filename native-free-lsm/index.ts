@@ -1,13 +1,15 @@
 /**
- * The engine's only door: `open` a directory for the calls with promises, or `RecordStore.open` for callers that bring
- * their own versions and answer thousands of requests a second.
+ * The engine's only door: `open` a directory for the calls with promises, `openReadOnly` one that another process
+ * writes, or `RecordStore.open` for callers that bring their own versions and answer thousands of requests a second.
  */
 import { Engine } from './engine.ts';
+import { EngineReader } from './engine-reader.ts';
 import type { RepairOptions, RepairPlan } from './offline/repair.ts';
 
 export { CallTable, MAX_TAG } from './call-table.ts';
 export { drawHashSeed, type EngineClock } from './clock.ts';
 export { Engine } from './engine.ts';
+export { EngineReader } from './engine-reader.ts';
 export { LsmError, type LsmErrorCode } from './errors.ts';
 export { compareBytes, copyBytes } from './format/bytes.ts';
 export { Fingerprinter } from './format/fingerprint.ts';
@@ -50,6 +52,7 @@ export type { SlotVersions } from './slots/slot-versions.ts';
 export type { EngineCondition } from './store/conditions.ts';
 export type { Environment } from './store/environment.ts';
 export type { IngestRequest } from './store/ingestion.ts';
+export type { ReaderOptions } from './store/reader-options.ts';
 export {
   type KeyCondition,
   type KeyedRecord,
@@ -83,6 +86,15 @@ export type {
  *   NO_SPACE, IO_ERROR, INVALID_ARGUMENT
  */
 export const open = Engine.open;
+/**
+ * Opens a directory to be read beside the engine that writes it, in this process or another. It takes no lock and writes
+ * nothing there. Close what you have opened.
+ * @param options see ReaderOptions
+ * @param environment clock, file system and threads of the caller's own, for tests and simulations
+ * @throws LsmError NOT_FOUND: there is no such directory, or no engine has stored anything there yet; CHANGING: try
+ *   again; FOREIGN_DIRECTORY, CORRUPTION, UNSUPPORTED_FORMAT, IO_ERROR, OVERLOADED, INVALID_ARGUMENT
+ */
+export const openReadOnly = EngineReader.open;
 
 /**
  * The tools for directories that no engine has open. They are loaded when they are asked for, so that a node does not

@@ -22,6 +22,7 @@ const TOPICS = [
     files: [
       'index.d.ts',
       'engine.d.ts',
+      'engine-reader.d.ts',
       'options.d.ts',
       'range-scan.d.ts',
       'readable-engine.d.ts',
@@ -30,6 +31,7 @@ const TOPICS = [
       'store/stats.d.ts',
       'store/conditions.d.ts',
       'store/environment.d.ts',
+      'store/reader-options.d.ts',
       'clock.d.ts',
     ],
   },

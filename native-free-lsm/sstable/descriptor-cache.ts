@@ -35,6 +35,7 @@ export class DescriptorCache {
    * @throws LsmError IO_ERROR
    */
   getForSlotVersions(handle: TableHandle): number {
+    if (handle.descriptor !== undefined) return handle.descriptor;
     const id = handle.metadata.id;
     let table = this.#open.get(id);
     if (table === undefined) {

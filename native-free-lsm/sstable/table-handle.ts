@@ -16,6 +16,11 @@ export interface TableHandle {
   readonly slots: (SlotSectionPlace & { readonly head: SlotSectionHead }) | null;
   /** Why nothing of the table can be read: see unreadable-table.ts. Null: its blocks can be read. */
   readonly fault: TableFault | null;
+  /**
+   * The open file, in stores that do not write the folder: whoever writes it may remove the name at any time. Its owner
+   * closes it when no thread has the handle any more. Undefined: every thread opens `path` for itself.
+   */
+  readonly descriptor?: number;
 }
 
 /** What is wrong with a table, and at which byte. */

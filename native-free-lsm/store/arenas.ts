@@ -66,6 +66,23 @@ export class Arenas {
   }
 
   /**
+   * Takes over a memtable that was filled by main itself, as the newest: in a store that has no writer.
+   * @param announce has the pool threads know the arena
+   */
+  succeed(
+    generation: number,
+    memory: SharedArrayBuffer,
+    announce: (index: number, memory: SharedArrayBuffer) => void,
+  ): void {
+    const index = this.#add(memory);
+    this.#arenas[index].generation = generation;
+    announce(index, memory);
+    this.#place(generation, index);
+    // After the place of its arena, as the writer does it: see the invariant in control.ts.
+    Atomics.store(this.#words, ControlWord.activeGeneration, generation);
+  }
+
+  /**
    * Offers the writer a free arena for its next rotation, if none is on offer.
    * @returns the index and memory of an arena that is new to the pool threads, or undefined
    */

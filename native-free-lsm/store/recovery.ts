@@ -1,20 +1,11 @@
 import { join } from 'node:path';
-import { corruption } from '../errors.ts';
 import type { HashSeed } from '../format/hash.ts';
 import type { DirectoryLock, FileSystem } from '../fs/file-system.ts';
 import { ioFailure } from '../fs/io-failure.ts';
 import { type EngineOptions, NO_SEED } from '../options.ts';
-import { isDamage } from '../sstable/damage.ts';
-import {
-  findSlotVersions,
-  fingerprintSeedOf,
-  hashSeedOf,
-  isAnotherTable,
-  loadTable,
-} from '../sstable/load-table.ts';
+import { fingerprintSeedOf, hashSeedOf } from '../sstable/load-table.ts';
+import { loadOrSetAside } from '../sstable/set-aside.ts';
 import type { TableHandle } from '../sstable/table-handle.ts';
-import { type TableMetadata, tableFileName } from '../sstable/table-metadata.ts';
-import { unreadableTable } from '../sstable/unreadable-table.ts';
 import { LOCK_FILE_NAME } from '../version/file-names.ts';
 import { folderContents } from '../version/folder-contents.ts';
 import { refuseForeign, refuseMissing } from './folder-checks.ts';
@@ -88,34 +79,4 @@ export function readServableState(
       recoverLogs(fs, directory, [generation], options.memtableBytes, seedFor(handles), isBegun),
   });
   return { ...state, hashSeed: seedFor(state.tables) };
-}
-
-/** How often the disk may fail to read a table before the table counts as unreadable. */
-const MAX_LOADS = 3;
-
-/**
- * Damage in one table costs only its own content, so the engine is opened without it. A file that is missing, or has
- * the name of another one, is different: an operator who has lost or mixed up files must hear of it before anything is
- * built on what is left.
- */
-function loadOrSetAside(
-  fs: FileSystem,
-  directory: string,
-  metadata: TableMetadata,
-  report: (message: string) => void,
-): TableHandle {
-  for (let load = 1; ; load++) {
-    try {
-      return loadTable(fs, directory, metadata);
-    } catch (error) {
-      if (!isDamage(error) || error.systemCode === 'ENOENT') throw error;
-      if (error.code === 'IO_ERROR' && load < MAX_LOADS) continue;
-      if (isAnotherTable(fs, directory, metadata)) throw error;
-      const path = join(directory, tableFileName(metadata.id));
-      const cause =
-        error.code === 'CORRUPTION' ? error : corruption(path, 0, `it cannot be read (${error.message})`);
-      report(`${cause.message}. Nothing of this table can be read; all else is served`);
-      return unreadableTable(path, metadata, cause, findSlotVersions(fs, directory, metadata));
-    }
-  }
 }

@@ -29,7 +29,7 @@ import type { WriteQueue } from './write-queue.ts';
 import { WriterChannel } from './writer-channel.ts';
 
 /** Too small for a block, so that a cache of this size holds nothing. */
-const LEAST_CACHE_BYTES = 4096;
+export const LEAST_CACHE_BYTES = 4096;
 
 export const CLOSED = new LsmError('CLOSED', 'the engine is closed');
 
