@@ -93,6 +93,14 @@ export function isConditionMet(condition: RequestCondition, timestamp: number, w
   return ifNoneMatch === null || !isIn(ifNoneMatch, timestamp, writer);
 }
 
+/** What a condition makes of a read: `unchanged` where the client has the value that it finds. */
+export type ReadVerdict = 'met' | 'unchanged' | 'unmet';
+
+export function judgeRead(condition: RequestCondition, timestamp: number, writer: number): ReadVerdict {
+  if (isConditionMet(condition, timestamp, writer)) return 'met';
+  return isConditionMet({ ...condition, ifNoneMatch: null }, timestamp, writer) ? 'unchanged' : 'unmet';
+}
+
 function isIn(versions: VersionSet, timestamp: number, writer: number): boolean {
   if (timestamp === 0) return false;
   if (versions === 'any') return true;

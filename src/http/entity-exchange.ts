@@ -6,7 +6,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { OVERLOADED_SENTENCE } from '../admission/admission.ts';
 import { type EntityMethod, EntityRequest } from '../admission/entity-request.ts';
 import { Outcome } from '../outcome.ts';
-import { isConditionMet, type RequestOptions } from '../request-options.ts';
+import { judgeRead, type ReadVerdict, type RequestOptions } from '../request-options.ts';
 import { declaredBodyBytes, UNSUPPORTED_CODING, UNSUPPORTED_CODING_SENTENCE } from './body.ts';
 import { BodyIntake, type BodyOwner, tooLong } from './body-intake.ts';
 import { HttpConnection } from './connection.ts';
@@ -27,6 +27,10 @@ import {
 const EMPTY_BODY: Headers = ['Content-Length', '0'];
 const EMPTY_BODY_AND_CLOSE: Headers = ['Content-Length', '0', 'Connection', 'close'];
 const EMPTY_VALUE = Buffer.alloc(0);
+const STATUS_OF_READ = { met: 200, unchanged: 304, unmet: 412 } as const satisfies Record<
+  ReadVerdict,
+  number
+>;
 const UNMET_SENTENCE = 'The value of the key is not one that the condition allows.';
 /** Values from here on count among the bytes in flight until they are sent. */
 const HELD_VALUE_BYTES = 16 * 1024;
@@ -194,8 +198,7 @@ export class EntityExchange extends EntityRequest<HttpContext> implements BodyOw
   /** Of a GET of a value. */
   #statusOfValue(timestamp: number, writer: number): 200 | 304 | 412 {
     const { condition } = this.options;
-    if (condition === null || isConditionMet(condition, timestamp, writer)) return 200;
-    return isConditionMet({ ...condition, ifNoneMatch: null }, timestamp, writer) ? 304 : 412;
+    return condition === null ? 200 : STATUS_OF_READ[judgeRead(condition, timestamp, writer)];
   }
 
   /** 304 has no body, so an explained one is a 200 whose body says 304. */

@@ -1,5 +1,4 @@
 /** How often each kind of fault met each kind of request: one of that kind was under way while the fault held. */
-import type { Observation } from './history.ts';
 import {
   FaultKind,
   PlannedCondition,
@@ -17,18 +16,36 @@ const TrafficKind = {
   delete: 'DELETE',
   linearizableRead: 'linearizable GET',
   linearizableWrite: 'linearizable PUT, DELETE',
-  conditional: 'conditional',
+  conditionalRead: 'conditional GET',
+  conditionalPut: 'conditional PUT',
+  conditionalDelete: 'conditional DELETE',
   ttl: 'PUT with ttl',
+  linearizableTtl: 'linearizable PUT with ttl',
+  explained: 'explained',
+  scan: 'scan',
 } as const;
 type TrafficKind = (typeof TrafficKind)[keyof typeof TrafficKind];
 
 export const TRAFFIC_KINDS: readonly TrafficKind[] = Object.values(TrafficKind);
 const FAULT_KINDS: readonly FaultKind[] = Object.values(FaultKind);
 
+const PLAIN_KINDS = { GET: TrafficKind.get, PUT: TrafficKind.put, DELETE: TrafficKind.delete } as const;
+const CONDITIONAL_KINDS = {
+  GET: TrafficKind.conditionalRead,
+  PUT: TrafficKind.conditionalPut,
+  DELETE: TrafficKind.conditionalDelete,
+} as const;
+
 interface Held {
   readonly kind: FaultKind;
   readonly beganMs: number;
   endedMs: number;
+}
+
+interface UnderWay {
+  readonly request: PlannedRequest;
+  readonly calledMs: number;
+  readonly answeredMs: number;
 }
 
 export class Coverage {
@@ -46,8 +63,8 @@ export class Coverage {
   }
 
   /** Counts the requests of the run whose faults it has. */
-  addRequests(observations: readonly Observation[]): void {
-    for (const { answeredMs, calledMs, request } of observations) {
+  addRequests(asked: readonly UnderWay[]): void {
+    for (const { answeredMs, calledMs, request } of asked) {
       const kinds = trafficKindsOf(request);
       for (const { beganMs, endedMs, kind } of this.#held.values()) {
         if (beganMs > answeredMs || endedMs < calledMs) continue;
@@ -95,13 +112,20 @@ function pairOf(fault: FaultKind, traffic: TrafficKind): string {
   return `${fault}: ${traffic}`;
 }
 
-function trafficKindsOf({ condition, isLinearizable, kind, ttlMs }: PlannedRequest): TrafficKind[] {
+function trafficKindsOf({
+  condition,
+  isExplained,
+  isLinearizable,
+  kind,
+  ttlMs,
+}: PlannedRequest): TrafficKind[] {
+  if (kind === RequestMethod.scan) return [TrafficKind.scan];
   const isRead = kind === RequestMethod.get;
   const kinds: TrafficKind[] = [];
   if (isLinearizable) kinds.push(isRead ? TrafficKind.linearizableRead : TrafficKind.linearizableWrite);
-  else if (isRead) kinds.push(TrafficKind.get);
-  else kinds.push(kind === RequestMethod.put ? TrafficKind.put : TrafficKind.delete);
-  if (condition !== PlannedCondition.none) kinds.push(TrafficKind.conditional);
-  if (ttlMs > 0) kinds.push(TrafficKind.ttl);
+  else kinds.push(PLAIN_KINDS[kind]);
+  if (condition !== PlannedCondition.none) kinds.push(CONDITIONAL_KINDS[kind]);
+  if (ttlMs > 0) kinds.push(isLinearizable ? TrafficKind.linearizableTtl : TrafficKind.ttl);
+  if (isExplained) kinds.push(TrafficKind.explained);
   return kinds;
 }

@@ -1,5 +1,7 @@
 /** What clients saw of a run, for the checks. Plain data. */
+import type { Explanation } from '../explanation.ts';
 import type { Outcome } from '../outcome.ts';
+import type { ReadVerdict, RecordVersion } from '../request-options.ts';
 import type { PlannedRequest } from './plan/plan.ts';
 
 /** One request. Moments are counted, so that of two things each knows which came first. */
@@ -20,13 +22,46 @@ export interface Observation {
   /** Of what was read or written; 0: nothing. */
   timestamp: number;
   writer: number;
-  expiryMs: number;
-  /** The request whose value was read; -1: none. */
+  /** Of a value that was read: how long it still lives, as the answer says; 0: until it is replaced. */
+  livesMs: number;
+  /** The request whose value was read; -1: none, or it is not told. */
   readId: number;
+  /** The version in its condition; null: there is none. */
+  readonly sent: RecordVersion | null;
+  /** What its condition makes of the value that a GET finds. */
+  verdict: ReadVerdict;
+  /** How it went, where it was asked for; null: it was not said. */
+  explanation: Explanation | null;
   /** The process that coordinated it ended before it had answered. */
   isCutOff: boolean;
   /** The value that was read is not what any request wrote; empty: it is. */
   fault: string;
+}
+
+/** One entry of a scan. */
+export interface ScannedEntry {
+  readonly key: string;
+  /** The request whose value it is; -1: of none. */
+  readonly readId: number;
+  /** The value is not what any request wrote to the key; empty: it is. */
+  readonly fault: string;
+}
+
+/** What a client saw of one node's own entries. */
+export interface ScanObservation {
+  readonly request: PlannedRequest;
+  readonly machine: string;
+  /** The machine's place among all. */
+  readonly node: number;
+  readonly calledAt: number;
+  readonly calledMs: number;
+  /** Infinity: it has not come to its end. */
+  answeredAt: number;
+  answeredMs: number;
+  /** In the order in which they came; null: it failed, or has not come to its end. */
+  entries: readonly ScannedEntry[] | null;
+  /** The process that it asked ended before it did. */
+  isCutOff: boolean;
 }
 
 /** A record as it is on a machine's disk. */
@@ -50,6 +85,7 @@ export interface FinalState {
 
 export interface History {
   readonly observations: readonly Observation[];
+  readonly scans: readonly ScanObservation[];
   /** When what had been acknowledged was taken from a disk, for each machine. */
   readonly lossesMs: readonly (readonly number[])[];
   /** Those of them that are so small that the machine may count for reads all the same. */

@@ -8,10 +8,11 @@ import { checkConvergence, differenceOf, isMortal } from './checks/convergence.t
 import { checkHandoff, missingOf } from './checks/handoff.ts';
 import { type Circumstances, judge } from './checks/judge.ts';
 import { checkKept } from './checks/kept.ts';
+import { checkScanAtRest } from './checks/scans.ts';
 import { checkSettled } from './checks/settled.ts';
 import { Coverage } from './coverage.ts';
 import type { FinalState, StoredRecord, Violation } from './history.ts';
-import type { Plan, PlannedFault } from './plan/plan.ts';
+import { type Plan, type PlannedFault, RequestMethod } from './plan/plan.ts';
 import { NO_TRACE, type Trace } from './trace.ts';
 import { runTurns } from './turns.ts';
 import { Clients } from './world/clients.ts';
@@ -76,7 +77,9 @@ class Run {
   constructor(plan: Plan, trace: Trace) {
     this.#plan = plan;
     this.#trace = trace;
-    this.#keys = new Set(plan.requests.map(({ key }) => key));
+    this.#keys = new Set(
+      plan.requests.filter(({ kind }) => kind !== RequestMethod.scan).map(({ key }) => key),
+    );
     const say = (who: string, what: string): void => trace.say(this.#cluster.time.monotonicMs(), who, what);
     this.#cluster = new SimulatedCluster(plan.cluster, plan.seed, say);
     this.#clients = new Clients(this.#cluster, say);
@@ -112,18 +115,20 @@ class Run {
     const convergedMs = this.#nowMs - mendedMs;
     const { finals: purged, violations: taken } = await this.#purge(finals);
     finals = purged;
-    const { observations } = this.#clients;
+    const { observations, scans } = this.#clients;
     this.#clients.noteCutOff();
     this.#coverage.addRequests(observations);
+    this.#coverage.addRequests(scans);
     const lossesMs = this.#cluster.machines.map((machine) => machine.lossesMs);
     const slipsMs = this.#cluster.machines.map((machine) => machine.slipsMs);
     const violations = [
-      ...judge({ observations, lossesMs, slipsMs }, finals, this.#circumstances()),
+      ...judge({ observations, scans, lossesMs, slipsMs }, finals, this.#circumstances()),
       ...proved,
       ...handedOff,
       ...taken,
       ...checkRest(restOf(this.#cluster)),
       ...checkConvergence(this.#differenceOf(finals), CONVERGE_MS),
+      ...(await this.#checkScansAtRest(finals)),
     ];
     for (const { check, sentence } of violations) this.#say('', `VIOLATION ${check}: ${sentence}`);
     return {
@@ -131,7 +136,7 @@ class Run {
       violations,
       coverage: this.#coverage,
       figures: {
-        requests: observations.length,
+        requests: observations.length + scans.length,
         faults: this.#faults,
         turns: this.#turns,
         simulatedMs: this.#nowMs,
@@ -241,6 +246,18 @@ class Run {
     const { driftMs, time } = this.#cluster;
     const settledAt = this.#cluster.settledAt(this.#keys);
     return { finals, violations: checkKept(before, finals, settledAt, time.nowMs() + driftMs) };
+  }
+
+  /** Of nodes that can tell what they have. */
+  async #checkScansAtRest(finals: readonly FinalState[]): Promise<Violation[]> {
+    const { driftMs, machines, startMs } = this.#cluster;
+    const scans = machines.map((machine) => this.#clients.scanWhole(machine));
+    const endMs = this.#nowMs + REST_MS;
+    while (scans.some(({ answeredMs }) => answeredMs > this.#nowMs) && this.#nowMs < endMs)
+      await this.#passTo(this.#nowMs + LOOK_MS);
+    return finals.flatMap(({ records }, node) =>
+      records === null ? [] : checkScanAtRest(scans[node], records, { driftMs, startMs }),
+    );
   }
 
   #repairEvery(periodMs: number): void {

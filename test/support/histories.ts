@@ -1,11 +1,19 @@
 /** Histories by hand, for the tests of the simulator's checks. */
 import { Outcome } from '../../src/outcome.ts';
-import type { FinalState, History, Observation, StoredRecord } from '../../src/simulation/history.ts';
+import type {
+  FinalState,
+  History,
+  Observation,
+  ScannedEntry,
+  ScanObservation,
+  StoredRecord,
+} from '../../src/simulation/history.ts';
 import { PlannedCondition, type PlannedRequest, RequestMethod } from '../../src/simulation/plan/plan.ts';
 
 /** Requests come one after the other, each answered before the next, unless they say otherwise. */
 export class HistoryByHand {
   readonly observations: Observation[] = [];
+  readonly scans: ScanObservation[] = [];
   readonly lossesMs: number[][] = [[], [], []];
   readonly slipsMs: number[][] = [[], [], []];
   #moment = 0;
@@ -48,7 +56,12 @@ export class HistoryByHand {
   }
 
   get history(): History {
-    return { observations: this.observations, lossesMs: this.lossesMs, slipsMs: this.slipsMs };
+    return {
+      observations: this.observations,
+      scans: this.scans,
+      lossesMs: this.lossesMs,
+      slipsMs: this.slipsMs,
+    };
   }
 
   #add(request: Partial<PlannedRequest>, seen: Partial<Observation>): Observation {
@@ -67,8 +80,11 @@ export class HistoryByHand {
       reason: '',
       timestamp: 0,
       writer: 1,
-      expiryMs: 0,
+      livesMs: 0,
       readId: -1,
+      sent: null,
+      verdict: 'met',
+      explanation: null,
       isCutOff: false,
       fault: '',
       ...seen,
@@ -76,6 +92,24 @@ export class HistoryByHand {
     this.observations.push(observation);
     return observation;
   }
+}
+
+/** A scan of everything on machine n1, from one moment on to the next; null: it has failed. */
+export function scanOf(
+  entries: readonly ScannedEntry[] | null,
+  { calledAt = 1_000, request = {} }: { calledAt?: number; request?: Partial<PlannedRequest> } = {},
+): ScanObservation {
+  return {
+    request: plannedRequest(900, { kind: RequestMethod.scan, key: 'a', ...request }),
+    machine: 'n1',
+    node: 0,
+    calledAt,
+    calledMs: calledAt,
+    answeredAt: calledAt + 1,
+    answeredMs: calledAt + 1,
+    entries,
+    isCutOff: false,
+  };
 }
 
 const NO_RECORD: StoredRecord = { timestamp: 0, writer: 1, from: 3, isTombstone: false, expiryMs: 0 };
@@ -97,6 +131,7 @@ function plannedRequest(id: number, request: Partial<PlannedRequest>): PlannedRe
     kind: RequestMethod.get,
     node: 0,
     key: 'k',
+    endKey: null,
     paddingBytes: 0,
     ack: 2,
     from: 3,
@@ -104,6 +139,7 @@ function plannedRequest(id: number, request: Partial<PlannedRequest>): PlannedRe
     repairsLater: false,
     condition: PlannedCondition.none,
     ttlMs: 0,
+    isExplained: false,
     ...request,
   };
 }

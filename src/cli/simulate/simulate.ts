@@ -38,6 +38,9 @@ Then everything is mended, and what the clients saw and the disks hold is judged
   quorums overlap do not go back
 - requests with consistency=linearizable are
 - values live as long as they should, and what is deleted or expired stays away
+- scans show what their node has, in order, and nothing deleted, expired or foreign
+- equal entity tags are the same write, a 304 is of the version that its client has,
+  and what is told with explain=1 fits the answer
 - every request is answered once, in its time, and nothing is left of it then
 - what anti-entropy has settled is with all owners of a key; where no node ended,
   hints bring what was missed before any owners are compared

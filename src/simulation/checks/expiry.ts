@@ -1,24 +1,20 @@
 /** A value with a time to live is there until then, and absent after, as far as the clocks of nodes may differ. Pure. */
-import { timestampMs } from '../../../native-free-lsm/index.ts';
 import { Outcome } from '../../outcome.ts';
 import type { History, Observation, Violation } from '../history.ts';
+import { endOf, isOver, type WorldTime } from './life.ts';
 import { byKey, describeRequest, isAcknowledgedWrite, isAnsweredRead } from './versions.ts';
 
 const CHECK = 'values live as long as they should';
 
-/**
- * @param startMs the wall clock's time at the beginning of the run
- * @param driftMs how far the nodes' own times may be from the right time
- */
-export function checkExpiry({ observations }: History, startMs: number, driftMs: number): Violation[] {
+export function checkExpiry({ observations }: History, world: WorldTime): Violation[] {
   return [...byKey(observations)].flatMap((ofKey) => {
-    const mortal = ofKey.filter((one) => isAcknowledgedWrite(one) && one.request.ttlMs > 0);
+    const writes = ofKey.filter(isAcknowledgedWrite);
     return ofKey.filter(isAnsweredRead).flatMap((read) => {
-      const written = mortal.find(
+      const written = writes.find(
         ({ timestamp, writer }) => timestamp === read.timestamp && writer === read.writer,
       );
       if (written === undefined) return [];
-      const sentence = faultOf(read, written, startMs, driftMs);
+      const sentence = faultOf(read, written, world);
       return sentence === ''
         ? []
         : [{ check: CHECK, sentence, requests: [written.request.id, read.request.id] }];
@@ -26,12 +22,23 @@ export function checkExpiry({ observations }: History, startMs: number, driftMs:
   });
 }
 
-function faultOf(read: Observation, written: Observation, startMs: number, driftMs: number): string {
-  const expiryMs = timestampMs(written.timestamp) + written.request.ttlMs;
+function faultOf(read: Observation, written: Observation, world: WorldTime): string {
+  const { driftMs, startMs } = world;
+  const { answeredMs, calledMs, livesMs, outcome } = read;
+  const isThere = outcome === Outcome.ok;
+  if (written.request.ttlMs === 0)
+    return isThere && livesMs !== 0
+      ? `${describeRequest(read)} says that it lives for ${livesMs} ms, and it has no end`
+      : '';
+  const endMs = endOf(written) - startMs;
   const what = `${describeRequest(read)} of ${describeRequest(written)}, which lives for ${written.request.ttlMs} ms`;
-  if (read.outcome === Outcome.ok && startMs + read.calledMs > expiryMs + driftMs)
-    return `${what}, came ${Math.round(startMs + read.calledMs - expiryMs)} ms after its end and found it`;
-  if (read.outcome === Outcome.notFound && startMs + read.answeredMs < expiryMs - driftMs)
-    return `${what}, was answered ${Math.round(expiryMs - startMs - read.answeredMs)} ms before its end and did not find it`;
-  return '';
+  if (isThere && isOver(written, calledMs, world))
+    return `${what}, came ${Math.round(calledMs - endMs)} ms after its end and found it`;
+  if (!isThere && answeredMs < endMs - driftMs)
+    return `${what}, was answered ${Math.round(endMs - answeredMs)} ms before its end and did not find it`;
+  // It is told at some moment between call and answer, and at least a millisecond.
+  const isLifeRight = livesMs <= endMs - calledMs + driftMs + 1 && livesMs >= endMs - answeredMs - driftMs;
+  return isThere && !isLifeRight
+    ? `${what}, ended ${Math.round(endMs - answeredMs)} ms after the answer, which says ${Math.round(livesMs)} ms`
+    : '';
 }

@@ -11,14 +11,15 @@
  *   where another one has its place, the two can change places.
  *
  * A write with an unknown outcome (a time-out, an answer that never came) may take effect at any moment after its call,
- * or never. A read without an answer says nothing, and is left out. Pure.
+ * or never. So does a value that expires. A read without an answer says nothing, and is left out. Pure.
  */
 
 /** What a client saw of one request. Times are whatever grows: a counter of events is the most exact. */
 export interface RegisterOperation {
   readonly key: string;
-  readonly kind: 'read' | 'write';
-  /** What was written or read; null: the key is deleted, or was not there. */
+  /** Expiry: where this value is still there, it is gone by itself. */
+  readonly kind: 'read' | 'write' | 'expiry';
+  /** What was written or read, or expires; null: the key is deleted, or was not there. */
   readonly value: string | null;
   readonly calledAt: number;
   /** One answered before another was called comes before it. Infinity: nobody knows whether it had an effect. */
@@ -112,7 +113,7 @@ function faultOfKey(operations: readonly RegisterOperation[]): LinearizabilityFa
         entry = fittingRead(head, value) ?? head.later;
         continue;
       }
-      if (entry.operation.kind === 'write') {
+      if (entry.operation.kind !== 'read') {
         entry = entry.later;
         continue;
       }
@@ -150,10 +151,10 @@ function fittingRead(head: Entry, value: string | null): Entry | null {
 
 /** Whether another write of the same, which may come next as well, is to be tried instead of this one. */
 function hasStandIn({ id, operation }: Entry, head: Entry): boolean {
-  if (operation.kind === 'read') return false;
+  if (operation.kind !== 'write') return false;
   for (let other = head.later; other?.isCall === true; other = other.later) {
     const { answeredAt, kind, value } = other.operation;
-    if (kind === 'read' || value !== operation.value) continue;
+    if (kind !== 'write' || value !== operation.value) continue;
     if (answeredAt < operation.answeredAt || (answeredAt === operation.answeredAt && other.id < id))
       return true;
   }
@@ -163,7 +164,8 @@ function hasStandIn({ id, operation }: Entry, head: Entry): boolean {
 /** Undefined: the operation cannot come next. */
 function valueAfter(operation: RegisterOperation, value: string | null): string | null | undefined {
   if (operation.kind === 'write') return operation.value;
-  return operation.value === value ? value : undefined;
+  if (operation.value !== value) return undefined;
+  return operation.kind === 'expiry' ? null : value;
 }
 
 /** Whether this set of operations with this value was not tried before; its bit is set then. */
@@ -180,13 +182,21 @@ function isNew(tried: Set<string>, taken: Uint32Array, id: number, value: string
   return false;
 }
 
-/** Not a read without an answer, nor a write of unknown outcome whose value nobody has read: leaving it out is an order, too. */
+/**
+ * Not a read without an answer, nor what of unknown outcome would leave behind what nobody has read: leaving it out is an
+ * order, too.
+ */
 function isConsidered(operations: readonly RegisterOperation[]): (operation: RegisterOperation) => boolean {
   const isKnown = ({ answeredAt }: RegisterOperation): boolean => answeredAt !== Number.POSITIVE_INFINITY;
   const read = new Set<string | null>();
   for (const operation of operations)
     if (operation.kind === 'read' && isKnown(operation)) read.add(operation.value);
-  return (operation) => isKnown(operation) || (operation.kind === 'write' && read.has(operation.value));
+  // What expires may be there for nobody to read, and leave nothing behind.
+  if (read.has(null)) for (const { kind, value } of operations) if (kind === 'expiry') read.add(value);
+  return (operation) => {
+    if (operation.kind === 'expiry') return read.has(null);
+    return isKnown(operation) || (operation.kind === 'write' && read.has(operation.value));
+  };
 }
 
 /** @returns the first; of entries at the same time the calls come first, so that they count as concurrent */

@@ -7,6 +7,8 @@ const CHECK = 'one answer a request';
 
 /** A deadline is seen a little late: many that pass one after the other cost one look. */
 const SLACK_MS = 30;
+/** One that is explained waits so much longer for those that have not answered. */
+const EXPLAINING_MS = 50;
 
 /** @param timeoutMs the time that a node gives a request */
 export function checkAnswers({ observations }: History, timeoutMs: number): Violation[] {
@@ -23,7 +25,8 @@ function faultOf(observation: Observation, timeoutMs: number): string {
   if (answers === 0) return isCutOff ? '' : `${name} was never answered, and its coordinator lives`;
   // A process that is frozen answers nothing meanwhile, and sees a deadline once it runs again.
   const tookMs = observation.answeredMs - observation.calledMs - observation.frozenMs;
-  if (tookMs > timeoutMs + SLACK_MS)
+  const mostMs = timeoutMs + SLACK_MS + (request.isExplained ? EXPLAINING_MS : 0);
+  if (tookMs > mostMs)
     return `${name} was answered after ${Math.round(tookMs)} ms, and ${timeoutMs} are allowed`;
   if (fault !== '') return `${name} ${fault}`;
   if (outcome === Outcome.failed) return `${name} failed: ${observation.reason}`;

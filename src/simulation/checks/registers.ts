@@ -2,19 +2,24 @@
 import { Outcome } from '../../outcome.ts';
 import type { History, Observation, Violation } from '../history.ts';
 import { RequestMethod } from '../plan/plan.ts';
+import { endOf, type WorldTime } from './life.ts';
 import { describeFault, linearizabilityFault, type RegisterOperation } from './linearizability.ts';
-import { byKey, isAnsweredRead, isRead, lostDisks, slippedDisks } from './versions.ts';
+import { byKey, isAcknowledgedWrite, isAnsweredRead, isRead, lostDisks, slippedDisks } from './versions.ts';
 
 /** How the answer to a write ends whose condition was not met by what was there. */
 const NOTHING_WRITTEN = 'nothing was written.';
 const CHECK = 'linearizable requests are';
 
-export function checkRegisters(history: History): Violation[] {
+export function checkRegisters(history: History, world: WorldTime): Violation[] {
   const asked = history.observations.filter(({ request }) => request.isLinearizable);
   return [...byKey(asked)].flatMap((observations) => {
     const judged = upTo(forgottenAtMs(history, observations), observations);
     const read = new Set(judged.filter(isAnsweredRead).map(({ readId }) => readId));
-    const fault = linearizabilityFault(judged.flatMap((one) => operationOf(one, read)));
+    const operations = judged.flatMap((one) => [
+      ...operationOf(one, read),
+      ...expiryOf(one, momentFrom(earliestEndMs(one, world), observations)),
+    ]);
+    const fault = linearizabilityFault(operations);
     if (fault === null) return [];
     return [
       {
@@ -67,4 +72,36 @@ function operationOf(observation: Observation, read: ReadonlySet<number>): Regis
     if (kind === RequestMethod.put) time.answeredAt = answeredAt;
   }
   return [{ ...time, kind: 'write', value: kind === RequestMethod.delete ? null : `#${id}` }];
+}
+
+/** @param calledAt the moment from which on it may have expired; Infinity: it has not */
+function expiryOf({ request }: Observation, calledAt: number): RegisterOperation[] {
+  if (calledAt === Number.POSITIVE_INFINITY) return [];
+  return [
+    {
+      key: request.key,
+      kind: 'expiry',
+      value: `#${request.id}`,
+      calledAt,
+      answeredAt: Number.POSITIVE_INFINITY,
+    },
+  ];
+}
+
+/** When its value ends for the first node, in ms since the start; Infinity: it has none that ends. */
+function earliestEndMs(one: Observation, { driftMs, startMs }: WorldTime): number {
+  const { calledMs, request } = one;
+  if (request.ttlMs === 0) return Number.POSITIVE_INFINITY;
+  // Of one that was not acknowledged nobody knows the timestamp, but that it is not from before its call.
+  return (isAcknowledgedWrite(one) ? endOf(one) - startMs : calledMs + request.ttlMs) - driftMs;
+}
+
+/** Just before the first thing that happened to these requests from then on; Infinity: nothing did. */
+function momentFrom(sinceMs: number, observations: readonly Observation[]): number {
+  let moment = Number.POSITIVE_INFINITY;
+  for (const { answeredAt, answeredMs, calledAt, calledMs } of observations) {
+    if (calledMs >= sinceMs) moment = Math.min(moment, calledAt);
+    else if (answeredMs >= sinceMs) moment = Math.min(moment, answeredAt);
+  }
+  return moment - 0.5;
 }

@@ -20,6 +20,12 @@ import {
 const MIN_REQUESTS = 60;
 const MAX_REQUESTS = 600;
 const NODE_COUNTS = [3, 3, 3, 3, 3, 4, 4, 5, 5, 6, 7];
+const MAX_TTL_MS = 1_500;
+const REGISTERS = 3;
+/** Of keys that clients use. */
+const BEFORE_ALL_KEYS = 'k';
+const READ_CONDITIONS = [PlannedCondition.changed, PlannedCondition.changed, PlannedCondition.seen];
+const WRITE_CONDITIONS = [PlannedCondition.absent, PlannedCondition.present, PlannedCondition.seen];
 /** Between two requests of a burst, and between two bursts. */
 const BURST_GAP_MS = 3;
 const PAUSE_MS = 300;
@@ -79,6 +85,8 @@ interface Habits {
   readonly repairsLater: number;
   readonly conditions: number;
   readonly ttl: number;
+  readonly scans: number;
+  readonly explained: number;
 }
 
 function plannedRequests(random: Random, cluster: DrawnShape, durationMs: number): PlannedRequest[] {
@@ -117,6 +125,8 @@ function drawHabits(random: Random, { nodes }: DrawnShape): Habits {
     repairsLater: often(),
     conditions: often(),
     ttl: often(),
+    scans: pick(random, [0, 0.03, 0.15]),
+    explained: often() / 2,
   };
 }
 
@@ -127,33 +137,75 @@ function plannedRequest(
   id: number,
   atMs: number,
 ): PlannedRequest {
+  if (random() < habits.scans) return drawnScan(random, cluster, habits, id, atMs);
   const kind = pick(random, habits.kinds);
+  const isRead = kind === RequestMethod.get;
   const from = 1 + Math.floor(random() * cluster.nodes);
   const other = { from, ack: 1 + Math.floor(random() * from) };
   const { readAck, writeAck, from: usualFrom } = habits.usual;
-  const usual = { ack: kind === RequestMethod.get ? readAck : writeAck, from: usualFrom };
+  const usual = { ack: isRead ? readAck : writeAck, from: usualFrom };
   const isUsual = random() >= habits.otherQuorums && random() >= habits.otherQuorums;
   const isRegister = random() < habits.linearizable;
   const key = Math.floor(random() * habits.keys);
-  const condition = pick(random, [PlannedCondition.absent, PlannedCondition.present, PlannedCondition.seen]);
-  const isConditional = kind !== RequestMethod.get && random() < habits.conditions;
+  const condition = pick(random, isRead ? READ_CONDITIONS : WRITE_CONDITIONS);
+  const isConditional = random() < habits.conditions;
   const paddingBytes =
     random() < habits.largeValues ? Math.floor(random() * MAX_PADDING_BYTES) : Math.floor(random() * 40);
   const ttlMs =
-    random() < habits.ttl && kind === RequestMethod.put && !isRegister ? 1 + Math.floor(random() * 1_500) : 0;
+    random() < habits.ttl && kind === RequestMethod.put ? 1 + Math.floor(random() * MAX_TTL_MS) : 0;
   return {
     id,
     atMs,
     kind,
     node: Math.floor(random() * cluster.nodes),
     // What is read and written as a register is not written in another way: that would promise nothing.
-    key: isRegister ? `register${key % 3}` : `key${key}`,
+    key: isRegister ? `register${key % REGISTERS}` : `key${key}`,
+    endKey: null,
     paddingBytes,
     ...(isRegister ? { ack: majorityOf(usualFrom), from: usualFrom } : isUsual ? usual : other),
     isLinearizable: isRegister,
-    repairsLater: kind === RequestMethod.get && !isRegister && random() < habits.repairsLater,
+    repairsLater: isRead && !isRegister && random() < habits.repairsLater,
     condition: isConditional ? condition : PlannedCondition.none,
     ttlMs,
+    // The value tells which write a read of a register has seen, and an explanation has none.
+    isExplained: random() < habits.explained && !(isRead && isRegister),
+  };
+}
+
+function drawnScan(
+  random: Random,
+  cluster: DrawnShape,
+  habits: Habits,
+  id: number,
+  atMs: number,
+): PlannedRequest {
+  const key = `key${Math.floor(random() * habits.keys)}`;
+  return {
+    ...plannedScan(id),
+    atMs,
+    node: Math.floor(random() * cluster.nodes),
+    key: pick(random, [BEFORE_ALL_KEYS, BEFORE_ALL_KEYS, key]),
+    endKey: pick(random, [null, null, `register${Math.floor(random() * REGISTERS)}`]),
+  };
+}
+
+/** Of all that the first node has. */
+export function plannedScan(id: number): PlannedRequest {
+  return {
+    id,
+    atMs: 0,
+    kind: RequestMethod.scan,
+    node: 0,
+    key: BEFORE_ALL_KEYS,
+    endKey: null,
+    paddingBytes: 0,
+    ack: 1,
+    from: 1,
+    isLinearizable: false,
+    repairsLater: false,
+    condition: PlannedCondition.none,
+    ttlMs: 0,
+    isExplained: false,
   };
 }
 

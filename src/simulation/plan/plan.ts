@@ -5,7 +5,8 @@
 import type { PlacementPolicy } from '../../cluster/placement.ts';
 import type { Replication } from '../../config.ts';
 
-export const RequestMethod = { get: 'GET', put: 'PUT', delete: 'DELETE' } as const;
+/** A scan shows what one node has; the others ask replicas. */
+export const RequestMethod = { get: 'GET', put: 'PUT', delete: 'DELETE', scan: 'scan' } as const;
 export type RequestMethod = (typeof RequestMethod)[keyof typeof RequestMethod];
 
 /** What a client can say in a condition: it does not choose a version, but takes one that it has seen. */
@@ -17,6 +18,8 @@ export const PlannedCondition = {
   present: 'present',
   /** Only where there still is the version that this client saw last. */
   seen: 'seen',
+  /** Only where there is another version than that. */
+  changed: 'changed',
 } as const;
 export type PlannedCondition = (typeof PlannedCondition)[keyof typeof PlannedCondition];
 
@@ -26,7 +29,10 @@ export interface PlannedRequest {
   readonly kind: RequestMethod;
   /** Who coordinates it; where that one is down, the next one that is not. */
   readonly node: number;
+  /** Of a scan: where it begins. */
   readonly key: string;
+  /** Of a scan: what it ends before; null: with the last key. */
+  readonly endKey: string | null;
   /** How many bytes the value of a PUT has behind the number of its request. */
   readonly paddingBytes: number;
   readonly ack: number;
@@ -37,6 +43,8 @@ export interface PlannedRequest {
   readonly condition: PlannedCondition;
   /** Of a PUT; 0: it stays. */
   readonly ttlMs: number;
+  /** How it went is asked for, too: it is answered once all have answered, and without the value. */
+  readonly isExplained: boolean;
 }
 
 /** The table of faults (`faults.ts`) says what each does. */

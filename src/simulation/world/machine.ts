@@ -17,6 +17,7 @@ import type { MemoryNetwork } from '../memory-network.ts';
 import { executorOver } from './disk-executor.ts';
 import { DiskFaults } from './disk-faults.ts';
 import { MachineClock, ProcessClock } from './machine-clock.ts';
+import { SCANNING_DOOR } from './scanning-door.ts';
 
 const DATA_FOLDER = '/data';
 const CLUSTER_SECRET = 'the secret of a cluster that is simulated';
@@ -247,7 +248,7 @@ export class Machine {
       clusterSecret: CLUSTER_SECRET,
       dataDirectory: DATA_FOLDER,
       settings,
-      doors: [],
+      doors: [SCANNING_DOOR],
       onFault: () => this.#exit(process),
       log: this.#log(process, say),
       clock,

@@ -18,6 +18,7 @@ import { ABSENT, found, type ReplicaReply, ReplyKind, STORED } from '../../../sr
 import { Consistency } from '../../../src/request-options.ts';
 import { InFlightTable } from '../../../src/rpc/in-flight.ts';
 import { RequestKind } from '../../../src/settlement.ts';
+import { CLIENT_MUTATIONS } from './client-mutations.ts';
 import { CONVERGENCE_MUTATIONS } from './convergence-mutations.ts';
 import type { Mutation } from './mutation.ts';
 import { all, patch, patchGetter, type Undo } from './patch.ts';
@@ -287,4 +288,8 @@ const OTHER_MUTATIONS: readonly Mutation[] = [
   },
 ];
 
-export const MUTATIONS: readonly Mutation[] = [...OTHER_MUTATIONS, ...CONVERGENCE_MUTATIONS];
+export const MUTATIONS: readonly Mutation[] = [
+  ...OTHER_MUTATIONS,
+  ...CLIENT_MUTATIONS,
+  ...CONVERGENCE_MUTATIONS,
+];

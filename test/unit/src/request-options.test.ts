@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import {
   DEFAULT_REQUEST,
   isConditionMet,
+  judgeRead,
   quorumOptions,
   requestOptions,
 } from '../../../src/request-options.ts';
@@ -60,4 +61,18 @@ test('of two conditions both have to be met', () => {
   assert.ok(isConditionMet(condition, 6, 1));
   assert.ok(!isConditionMet(condition, 5, 1));
   assert.ok(!isConditionMet(condition, 0, 0));
+});
+
+test('a read is unmet where `ifMatch` names another value, and else unchanged where `ifNoneMatch` names this one', () => {
+  const [here, other] = [[{ timestamp: 5, writer: 1 }], [{ timestamp: 6, writer: 1 }]];
+  for (const [ifMatch, ifNoneMatch, verdict] of [
+    [null, other, 'met'],
+    [null, here, 'unchanged'],
+    [null, 'any', 'unchanged'],
+    [here, null, 'met'],
+    [here, here, 'unchanged'],
+    [other, null, 'unmet'],
+    [other, here, 'unmet'],
+  ] as const)
+    assert.equal(judgeRead({ ifMatch, ifNoneMatch }, 5, 1), verdict);
 });

@@ -3,7 +3,7 @@ import { beforeEach, describe, test } from 'node:test';
 import { Coverage, TRAFFIC_KINDS } from '../../../../src/simulation/coverage.ts';
 import type { Observation } from '../../../../src/simulation/history.ts';
 import { FaultKind, PlannedCondition, type PlannedFault } from '../../../../src/simulation/plan/plan.ts';
-import { HistoryByHand } from '../../../support/histories.ts';
+import { HistoryByHand, scanOf } from '../../../support/histories.ts';
 
 const fault = (kind: FaultKind): PlannedFault => ({
   id: 0,
@@ -64,17 +64,25 @@ describe('which faults have met which requests', () => {
     run.delete(1);
     run.put(2, { isLinearizable: true, condition: PlannedCondition.absent });
     run.get(null, { isLinearizable: true });
-    run.put(3, { ttlMs: 5 });
-    coverage.addRequests(run.observations);
+    run.put(3, { ttlMs: 5, isExplained: true });
+    run.put(4, { isLinearizable: true, ttlMs: 5 });
+    run.get(null, { condition: PlannedCondition.changed });
+    run.delete(5, { condition: PlannedCondition.seen });
+    coverage.addRequests([...run.observations, scanOf([])]);
     const counts = TRAFFIC_KINDS.map((traffic) => coverage.count(FaultKind.partition, traffic));
     assert.deepEqual(Object.fromEntries(TRAFFIC_KINDS.map((traffic, index) => [traffic, counts[index]])), {
-      GET: 0,
+      GET: 1,
       PUT: 1,
-      DELETE: 1,
+      DELETE: 2,
       'linearizable GET': 1,
-      'linearizable PUT, DELETE': 1,
-      conditional: 1,
+      'linearizable PUT, DELETE': 2,
+      'conditional GET': 1,
+      'conditional PUT': 1,
+      'conditional DELETE': 1,
       'PUT with ttl': 1,
+      'linearizable PUT with ttl': 1,
+      explained: 1,
+      scan: 1,
     });
   });
 

@@ -12,6 +12,7 @@ const REGISTER = { isLinearizable: true };
 const TIMEOUT_MS = 300;
 /** The timestamp of a moment: its milliseconds since 2024, and a counter. */
 const EPOCH_MS = Date.UTC(2024, 0, 1);
+const WORLD = { startMs: EPOCH_MS, driftMs: 100 };
 const timestampOf = (ms: number): number => ms * 4096;
 
 describe('linearizable requests are', () => {
@@ -21,9 +22,9 @@ describe('linearizable requests are', () => {
     run.get(value, REGISTER);
     run.delete(2, REGISTER);
     run.get(null, REGISTER);
-    assert.deepEqual(checkRegisters(run.history), []);
+    assert.deepEqual(checkRegisters(run.history, WORLD), []);
     run.get(value, REGISTER);
-    assert.match(checkRegisters(run.history)[0].sentence, /Key k is not linearizable/);
+    assert.match(checkRegisters(run.history, WORLD)[0].sentence, /Key k is not linearizable/);
   });
 
   test('a write that was refused has no effect, and one of which nobody has heard may have one', () => {
@@ -34,9 +35,9 @@ describe('linearizable requests are', () => {
     const unknown = run.unknown(REGISTER);
     run.get(null, REGISTER);
     run.get({ ...unknown, timestamp: 2 }, REGISTER);
-    assert.deepEqual(checkRegisters(run.history), []);
+    assert.deepEqual(checkRegisters(run.history, WORLD), []);
     run.get(refused, REGISTER);
-    assert.equal(checkRegisters(run.history).length, 1);
+    assert.equal(checkRegisters(run.history, WORLD).length, 1);
   });
 
   test('a write that lost to another one may be seen at the same time, and not after it was told so', () => {
@@ -45,11 +46,11 @@ describe('linearizable requests are', () => {
     overtaken.outcome = Outcome.conditionFailed;
     overtaken.reason = 'The value of the key met the condition, but another write came before this one.';
     run.get(null, REGISTER);
-    assert.deepEqual(checkRegisters(run.history), [], 'nobody has to see it');
+    assert.deepEqual(checkRegisters(run.history, WORLD), [], 'nobody has to see it');
     const late = run.get(overtaken, REGISTER);
-    assert.equal(checkRegisters(run.history).length, 1);
+    assert.equal(checkRegisters(run.history, WORLD).length, 1);
     run.observations.splice(1, 2, { ...late, calledAt: overtaken.calledAt });
-    assert.deepEqual(checkRegisters(run.history), []);
+    assert.deepEqual(checkRegisters(run.history, WORLD), []);
   });
 
   test('what one disk lost excuses nothing, and what as many lost as acknowledged a write excuses what comes later', () => {
@@ -57,19 +58,19 @@ describe('linearizable requests are', () => {
     run.put(1, REGISTER);
     run.lose(0);
     run.get(null, REGISTER);
-    assert.equal(checkRegisters(run.history).length, 1);
+    assert.equal(checkRegisters(run.history, WORLD).length, 1);
     const other = new HistoryByHand();
     other.put(1, REGISTER);
     other.lose(0);
     other.lose(1);
     other.get(null, REGISTER);
-    assert.deepEqual(checkRegisters(other.history), []);
+    assert.deepEqual(checkRegisters(other.history, WORLD), []);
     const late = new HistoryByHand();
     late.put(1, REGISTER);
     late.get(null, REGISTER);
     late.lose(0);
     late.lose(1);
-    assert.equal(checkRegisters(late.history).length, 1, 'that was wrong before anything was lost');
+    assert.equal(checkRegisters(late.history, WORLD).length, 1, 'that was wrong before anything was lost');
   });
 
   test('a machine that misses too little for anybody to notice may be the only one that two quorums have in common', () => {
@@ -77,20 +78,35 @@ describe('linearizable requests are', () => {
     run.put(1, REGISTER);
     run.slip(0);
     run.get(null, REGISTER);
-    assert.deepEqual(checkRegisters(run.history), []);
+    assert.deepEqual(checkRegisters(run.history, WORLD), []);
     const larger = { ...REGISTER, ack: 3, from: 4 };
     const other = new HistoryByHand();
     other.put(1, larger);
     other.slip(0);
     other.get(null, larger);
-    assert.equal(checkRegisters(other.history).length, 1, 'two have it in common');
+    assert.equal(checkRegisters(other.history, WORLD).length, 1, 'two have it in common');
+  });
+
+  test('a value that expires is gone from its end on, and not before', () => {
+    const run = new HistoryByHand();
+    const written = run.put(timestampOf(0), { ...REGISTER, ttlMs: 300 });
+    run.get(written, REGISTER);
+    const gone = run.get(null, REGISTER);
+    for (const [answeredMs, isRight] of [
+      [190, false],
+      [210, true],
+    ] as const) {
+      const observations = run.observations.with(2, { ...gone, answeredMs });
+      const violations = checkRegisters({ ...run.history, observations }, WORLD);
+      assert.equal(violations.length === 0, isRight, `${answeredMs} ms`);
+    }
   });
 
   test('other requests are not judged as registers', () => {
     const run = new HistoryByHand();
     run.put(1);
     run.get(null);
-    assert.deepEqual(checkRegisters(run.history), []);
+    assert.deepEqual(checkRegisters(run.history, WORLD), []);
   });
 });
 
@@ -123,14 +139,32 @@ describe('values live as long as they should', () => {
       const outcome = isThere ? Outcome.ok : Outcome.notFound;
       const seen = { ...read, calledMs, answeredMs: calledMs + 5, outcome, timestamp: 0, writer: 1 };
       const mortal = { ...written, timestamp: timestampOf(0) };
-      const violations = checkExpiry(
-        { observations: [mortal, seen], lossesMs: [], slipsMs: [] },
-        EPOCH_MS,
-        100,
-      );
+      const livesMs = isThere ? Math.max(1_000 - calledMs, 1) : 0;
+      const answered = { ...seen, livesMs };
+      const violations = checkExpiry({ ...run.history, observations: [mortal, answered] }, WORLD);
       assert.equal(violations.length === 0, isRight, `${calledMs} ms`);
     }
   });
+});
+
+test('what is told of the rest of a life is right within the drift', () => {
+  const run = new HistoryByHand();
+  const mortal = run.put(timestampOf(0), { ttlMs: 1_000 });
+  const read = { ...run.get(mortal), calledMs: 400, answeredMs: 420 };
+  for (const [livesMs, isRight] of [
+    [590, true],
+    [690, true],
+    [720, false],
+    [490, true],
+    [470, false],
+    [0, false],
+  ] as const) {
+    const observations = [mortal, { ...read, livesMs }];
+    assert.equal(checkExpiry({ ...run.history, observations }, WORLD).length === 0, isRight, `${livesMs} ms`);
+  }
+  const lasting = run.put(timestampOf(1));
+  const observations = [lasting, { ...run.get(lasting), livesMs: 5 }];
+  assert.equal(checkExpiry({ ...run.history, observations }, WORLD).length, 1, 'it has no end');
 });
 
 describe('one answer a request', () => {

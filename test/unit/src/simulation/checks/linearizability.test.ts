@@ -17,6 +17,10 @@ function read(value: string | null, calledAt: number, answeredAt: number, key = 
   return { key, kind: 'read', value, calledAt, answeredAt };
 }
 
+function expiry(value: string, calledAt: number): RegisterOperation {
+  return { key: 'k', kind: 'expiry', value, calledAt, answeredAt: UNKNOWN };
+}
+
 const GOOD: Readonly<Record<string, RegisterOperation[]>> = {
   'nothing at all': [],
   'a key that was never written': [read(null, 1, 2)],
@@ -44,6 +48,26 @@ const GOOD: Readonly<Record<string, RegisterOperation[]>> = {
     read('c', 8, 9),
     read('b', 10, 11),
   ],
+  'a value expires, sooner or later': [
+    write('a', 1, 2),
+    expiry('a', 5),
+    read('a', 6, 7),
+    read(null, 8, 9),
+    write('b', 10, 11),
+    read('b', 12, 13),
+  ],
+  'a value expires while it is replaced': [
+    write('a', 1, 2),
+    write('b', 3, 8),
+    expiry('a', 4),
+    read(null, 5, 6),
+  ],
+  'a write of unknown outcome expires': [
+    write('a', 1, 2),
+    write('b', 3, UNKNOWN),
+    expiry('b', 4),
+    read(null, 5, 6),
+  ],
   'a read without an answer says nothing': [write('a', 1, 2), read('z', 3, UNKNOWN)],
   'an answer and a call at one time are concurrent': [write('a', 1, 2), read(null, 2, 3)],
   'keys do not know each other': [write('a', 1, 2, 'x'), read(null, 3, 4, 'y'), read('a', 3, 4, 'x')],
@@ -69,6 +93,9 @@ const BAD: Readonly<Record<string, RegisterOperation[]>> = {
   ],
   'a value that nobody wrote': [write('a', 1, 2), read('z', 3, 4)],
   'a deletion is undone': [write('a', 1, 2), write(null, 3, 4), read('a', 5, 6)],
+  'a value expires before its time': [write('a', 1, 2), expiry('a', 5), read(null, 3, 4)],
+  'another value expires': [write('a', 1, 2), expiry('a', 3), write('b', 4, 5), read(null, 6, 7)],
+  'what has expired comes back': [write('a', 1, 2), expiry('a', 3), read(null, 4, 5), read('a', 6, 7)],
   'two readers see two writes in different orders': [
     write('a', 1, 4),
     write('b', 1, 4),
@@ -114,7 +141,7 @@ test('a fault tells a person what was put in order, and what does not fit', () =
 
 const operation = fc
   .record({
-    kind: fc.constantFrom<'read' | 'write'>('read', 'write'),
+    kind: fc.constantFrom<'read' | 'write' | 'expiry'>('read', 'read', 'write', 'write', 'expiry'),
     value: fc.constantFrom('a', 'b', null),
     calledAt: fc.nat(12),
     tookFor: fc.oneof({ weight: 2, arbitrary: fc.nat(6) }, { weight: 1, arbitrary: fc.constant(UNKNOWN) }),
@@ -124,7 +151,7 @@ const operation = fc
     kind,
     value,
     calledAt,
-    answeredAt: calledAt + tookFor,
+    answeredAt: kind === 'expiry' ? UNKNOWN : calledAt + tookFor,
   }));
 
 test('dozens of operations under way at once are judged at once, whether there is an order or not', () => {
@@ -175,6 +202,8 @@ function hasAnOrder(unplaced: readonly RegisterOperation[], value: string | null
   return unplaced.some((next, i) => {
     if (next.calledAt > firstAnswer) return false;
     if (next.kind === 'read' && next.value !== value && next.answeredAt !== UNKNOWN) return false;
-    return hasAnOrder(unplaced.toSpliced(i, 1), next.kind === 'read' ? value : next.value);
+    if (next.kind === 'expiry' && next.value !== value) return false;
+    const left = next.kind === 'expiry' ? null : next.value;
+    return hasAnOrder(unplaced.toSpliced(i, 1), next.kind === 'read' ? value : left);
   });
 }
