@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { checkScanAtRest, checkScans } from '../../../../../src/simulation/checks/scans.ts';
-import type { ScanObservation, ScannedEntry, StoredRecord } from '../../../../../src/simulation/history.ts';
+import type { ScannedEntry, ScanObservation, StoredRecord } from '../../../../../src/simulation/history.ts';
 import { disksWith, HistoryByHand, scanOf } from '../../../../support/histories.ts';
 
 const EPOCH_MS = Date.UTC(2024, 0, 1);
