@@ -114,6 +114,13 @@ export class MemoryNetwork {
     return this.#streams.size;
   }
 
+  /** Those of them whose other end is closed, and that have not heard of it. */
+  get loneEnds(): number {
+    let ends = 0;
+    for (const stream of this.#streams) if (stream.peer.isClosed) ends++;
+    return ends;
+  }
+
   forget(stream: MemoryStream): void {
     this.#streams.delete(stream);
   }

@@ -20,6 +20,8 @@ export interface ClusterRest {
   readonly nodes: readonly NodeRest[];
   /** Both ends of each. */
   readonly openStreams: number;
+  /** Ends of which the other one is closed. What a machine that lost its power had open is silent for a while. */
+  readonly loneEnds: number;
   readonly pendingTimers: number;
 }
 
@@ -28,9 +30,11 @@ const MAX_BACKGROUND = 64;
 const MAX_QUEUED_BYTES = 64 * 1024;
 /** Tables, logs and manifest. */
 const MAX_DESCRIPTORS = 200;
+/** As many connections as a node keeps from another one, but for the one that is in use. */
+const MAX_LONE_ENDS = 3;
 const MAX_TIMERS_OF_A_NODE = 200;
 
-export function checkRest({ nodes, openStreams, pendingTimers }: ClusterRest): Violation[] {
+export function checkRest({ loneEnds, nodes, openStreams, pendingTimers }: ClusterRest): Violation[] {
   const sentences: string[] = [];
   const atMost = (most: number, count: number, what: string): void => {
     if (count > most) sentences.push(`${count} ${what}, and ${most} at most are right`);
@@ -43,7 +47,9 @@ export function checkRest({ nodes, openStreams, pendingTimers }: ClusterRest): V
     atMost(MAX_DESCRIPTORS, openDescriptors, `files are open in ${machine}`);
   }
   // Each node dials each other one, and a stream has two ends.
-  atMost(2 * nodes.length * (nodes.length - 1), openStreams, 'ends of streams are open');
+  const ways = nodes.length * (nodes.length - 1);
+  atMost(2 * ways, openStreams, 'ends of streams are open');
+  atMost(MAX_LONE_ENDS * ways, loneEnds, 'ends of streams are open whose other end is closed');
   atMost(MAX_TIMERS_OF_A_NODE * nodes.length, pendingTimers, 'timers are set');
   return sentences.map((sentence) => ({ check: CHECK, sentence, requests: [] }));
 }

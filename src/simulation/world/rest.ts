@@ -27,7 +27,8 @@ export function hintsLost({ serving }: Machine): number {
 export function restOf({ machines, network, time }: SimulatedCluster): ClusterRest {
   return {
     nodes: machines.map(restOfNode),
-    openStreams: network.openStreams,
+    openStreams: network.openStreams - network.loneEnds,
+    loneEnds: network.loneEnds,
     pendingTimers: time.pendingTimers,
   };
 }

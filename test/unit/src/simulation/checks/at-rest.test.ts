@@ -13,7 +13,13 @@ const IDLE: NodeRest = {
 
 function rest(node: Partial<NodeRest> = {}, cluster: Partial<ClusterRest> = {}): ClusterRest {
   const others = ['n2', 'n3'].map((machine) => ({ ...IDLE, machine }));
-  return { nodes: [{ ...IDLE, ...node }, ...others], openStreams: 12, pendingTimers: 60, ...cluster };
+  return {
+    nodes: [{ ...IDLE, ...node }, ...others],
+    openStreams: 12,
+    loneEnds: 0,
+    pendingTimers: 60,
+    ...cluster,
+  };
 }
 
 describe('nothing is left at rest', () => {
@@ -39,6 +45,11 @@ describe('nothing is left at rest', () => {
   test('each node may have one stream to each other', () => {
     const [violation] = checkRest(rest({}, { openStreams: 13 }));
     assert.equal(violation.sentence, '13 ends of streams are open, and 12 at most are right');
+  });
+
+  test('an end whose other end is closed may not have heard of it, and they do not grow more', () => {
+    assert.deepEqual(checkRest(rest({}, { loneEnds: 18 })), []);
+    assert.match(checkRest(rest({}, { loneEnds: 19 }))[0].sentence, /^19 ends of streams are open whose/);
   });
 
   test('timers are bounded for the cluster', () => {
