@@ -160,7 +160,7 @@ export class FolderFollower {
         log = new FollowedLog(this.#fs, this.#directory, generation);
         this.#logs.set(generation, log);
       }
-      this.#chain.beginLog(generation);
+      this.#chain.beginLog(log);
       const look = yield* this.#readLog(log);
       if (look === LogLook.another) throw replaced(this.#directory, `${log.path} is another log than before`);
       if (look === LogLook.unmarked) {

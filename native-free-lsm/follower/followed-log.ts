@@ -25,8 +25,9 @@ export type LogLook = (typeof LogLook)[keyof typeof LogLook];
  */
 export class FollowedLog {
   readonly path: string;
+  readonly generation: number;
   readonly #fs: FileSystem;
-  readonly #generation: number;
+  #sizeBytes = 0;
   /** Where the next batch will be; 0 while the file has no header. */
   #endOffset = 0;
   /** The last batch of data that was read: its header names its place, and has a checksum of all of it. */
@@ -36,8 +37,13 @@ export class FollowedLog {
 
   constructor(fs: FileSystem, directory: string, generation: number) {
     this.#fs = fs;
-    this.#generation = generation;
+    this.generation = generation;
     this.path = join(directory, logFileName(generation));
+  }
+
+  /** That of the file at the last look. */
+  get sizeBytes(): number {
+    return this.#sizeBytes;
   }
 
   /** Whether it says at its end that the next log was begun. */
@@ -53,10 +59,11 @@ export class FollowedLog {
    */
   *read(visit: PutVisitor, isBegun: boolean): Generator<void, LogLook, void> {
     const sizeBytes = this.#fs.sizeSync(this.path);
+    this.#sizeBytes = sizeBytes;
     if (sizeBytes === this.#endOffset) return LogLook.ahead;
     const fd = this.#fs.openReadSync(this.path);
     try {
-      const reader = new BatchReader(new LogWindow(this.#fs, fd, sizeBytes), this.path, this.#generation);
+      const reader = new BatchReader(new LogWindow(this.#fs, fd, sizeBytes), this.path, this.generation);
       if (this.#last === undefined) {
         if (!reader.readHeader(FileMagic.log, isBegun)) return LogLook.ahead;
         this.#endOffset = Math.max(this.#endOffset, FILE_HEADER_BYTES);

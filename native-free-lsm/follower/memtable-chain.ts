@@ -5,14 +5,14 @@ import type { PutVisitor } from '../log/batch-puts.ts';
 import { createArena, MAX_ARENA_BYTES } from '../memtable/arena-layout.ts';
 import { InsertStatus, Memtable } from '../memtable/memtable.ts';
 
-/** A memtable, and up to which log it has what logs say. */
+/** A memtable with what one log says, or a part of it. */
 interface ChainedMemtable {
   /** The generation by which its store knows it; 0: none yet. */
   generation: number;
   readonly memory: SharedArrayBuffer;
   readonly memtable: Memtable;
-  /** The newest log from which it has something; 0: it is empty. */
-  newestLog: number;
+  /** The number of its log; 0: it is empty, and will be that of the next log that says something. */
+  log: number;
 }
 
 interface ChainOptions {
@@ -24,18 +24,28 @@ interface ChainOptions {
   readonly hashSeed: () => HashSeed;
 }
 
-/** As long as there are fewer, each log begins a memtable of its own, so that it goes when its log does. */
-const MANY = 6;
+/** The log that is being read. */
+interface ReadLog {
+  readonly generation: number;
+  /** As far as is known. */
+  readonly sizeBytes: number;
+}
+
+const NO_LOG: ReadLog = { generation: 0, sizeBytes: 0 };
+/** A store has sixteen places for generations, and needs some of them for what it goes over to. */
+const MAX_MEMTABLES = 13;
+/** Of the memory that a memtable takes to that of its log: mostly it is enough. */
+const MEMORY_OF_LOG = 1.5;
 
 /**
  * The memtables of a store that another process writes, filled from its logs. Nobody sees what was inserted before
- * `publish`. Where one ends within a log the next goes on, and it may have the end of one log and the beginning of the
- * next: what tables have too does no harm, as it is older than what lies above it, or the same.
+ * `publish`. A log has one or more, each twice as large as the one before, as nobody knows how much it will say. None has
+ * anything of two logs: what a log says is outdated by tables as soon as it is in tables itself, and must go then.
  */
 export class MemtableChain {
   readonly #options: ChainOptions;
   #memtables: ChainedMemtable[] = [];
-  #log = 0;
+  #log = NO_LOG;
   #begun = 0;
   #insertedTimestamp = 0;
 
@@ -49,20 +59,20 @@ export class MemtableChain {
   }
 
   /** What follows comes from this log: logs follow each other, each from where it ended before. */
-  beginLog(generation: number): void {
-    this.#log = generation;
+  beginLog(log: ReadLog): void {
+    this.#log = log;
   }
 
   readonly insert: PutVisitor = (log, keyStart, keyEnd, recordStart, recordEnd) => {
     let newest = this.#memtables.at(-1);
-    const isOlder = newest !== undefined && newest.newestLog !== 0 && newest.newestLog !== this.#log;
-    if (newest === undefined || (isOlder && this.#memtables.length < MANY))
-      newest = this.#begin(this.#options.memtableBytes);
-    while (isFull(newest, log, keyStart, keyEnd, recordStart, recordEnd)) {
-      const growth = this.#memtables.length < MANY ? 2 : 4;
-      newest = this.#begin(Math.min(growth * newest.memory.byteLength, MAX_ARENA_BYTES));
+    if (newest === undefined || (newest.log !== 0 && newest.log !== this.#log.generation)) {
+      const { memtableBytes } = this.#options;
+      const logBytes = Math.ceil((this.#log.sizeBytes * MEMORY_OF_LOG) / 8) * 8;
+      newest = this.#begin(Math.min(Math.max(memtableBytes, logBytes), MAX_ARENA_BYTES));
     }
-    newest.newestLog = this.#log;
+    while (isFull(newest, log, keyStart, keyEnd, recordStart, recordEnd))
+      newest = this.#begin(Math.min(2 * newest.memory.byteLength, MAX_ARENA_BYTES));
+    newest.log = this.#log.generation;
     this.#insertedTimestamp = Math.max(this.#insertedTimestamp, recordTimestamp(log, recordStart));
   };
 
@@ -71,13 +81,11 @@ export class MemtableChain {
     return this.#insertedTimestamp;
   }
 
-  /** Drops what logs before this one alone have said. */
+  /** Drops what logs before this one have said: it is in tables. */
   dropBefore(oldestLog: number): void {
-    const first = this.#memtables.findIndex(
-      ({ newestLog }, index) =>
-        newestLog >= oldestLog || (newestLog === 0 && index === this.#memtables.length - 1),
+    this.#memtables = this.#memtables.filter(
+      ({ log }, index) => log >= oldestLog || (log === 0 && index === this.#memtables.length - 1),
     );
-    this.#memtables.splice(0, first < 0 ? this.#memtables.length : first);
   }
 
   /** Shows what was inserted. There is one memtable at least then. */
@@ -99,16 +107,16 @@ export class MemtableChain {
   #begin(bytes: number): ChainedMemtable {
     const { hashSeed, maxBytes } = this.#options;
     const takenBytes = this.#memtables.reduce((sum, { memory }) => sum + memory.byteLength, 0);
-    if (takenBytes + bytes > maxBytes) {
+    if (takenBytes + bytes > maxBytes || this.#memtables.length === MAX_MEMTABLES) {
       const message =
-        `the logs hold more than fits into ${maxBytes} bytes of memtables: ` +
-        'wait until their writer has put them into tables, or raise maxMemtableBytes';
+        `the logs hold more than fits into ${MAX_MEMTABLES} memtables of ${maxBytes} bytes together: ` +
+        'wait until their writer has put them into tables, or raise maxMemtableBytes or memtableBytes';
       throw new LsmError('OVERLOADED', message);
     }
     const memory = createArena(bytes, hashSeed());
     const memtable = new Memtable(memory);
     memtable.reset(++this.#begun);
-    const begun = { generation: 0, memory, memtable, newestLog: 0 };
+    const begun = { generation: 0, memory, memtable, log: 0 };
     this.#memtables.push(begun);
     return begun;
   }

@@ -106,6 +106,16 @@ export async function runFollowed({ backgroundDelayMs, seed, steps }: RunOptions
       const [first, last] = [records[0].key, records[2].key];
       const range = { largestTimestamp: 10 + name, smallestKey: first, largestKey: last };
       await write(records, () => simulation.settle(store.ingest({ entries, runs: pieces, ...range })));
+    } else if (chance === 11) {
+      // More than a memtable takes: it goes into tables directly.
+      const puts = Array.from({ length: KEYS }, (_, key) => {
+        timestamp += 10;
+        return {
+          key: Buffer.from(`key${key}`),
+          record: record(timestamp, Buffer.alloc(2000, `${timestamp}.`)),
+        };
+      });
+      await write(puts, () => simulation.settle(writeBatch(store, puts)));
     } else if (chance < 16) {
       const puts = [...new Map([put(), put(), put()].map((one) => [one.key.toString(), one])).values()];
       await write(puts, () => simulation.settle(writeBatch(store, puts)));
