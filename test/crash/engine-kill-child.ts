@@ -27,7 +27,7 @@ const traffic = new EngineTraffic(engine, ledger, {
   keysPerCaller: 30,
   deleteShare: 0.15,
   maxValueBytes: 1500,
-  largeBatchBytes: 28 * 1024,
+  largeBatchBytes: 200 * 1024,
   readShare: 0.1,
   mayFail: ['OVERLOADED'],
 });

@@ -58,7 +58,7 @@ export type Operation =
   | ({ readonly type: 'put' } & Value & WriteManner)
   | ({ readonly type: 'delete'; readonly key: number } & WriteManner)
   | ({ readonly type: 'batch'; readonly items: readonly Value[] } & WriteManner)
-  /** One batch of all keys, which may be larger than a memtable. */
+  /** One batch of all keys, often larger than a memtable. */
   | ({ readonly type: 'largeBatch'; readonly size: number; readonly rounds: number } & WriteManner)
   | ({
       readonly type: 'conditional';
@@ -145,7 +145,7 @@ export const operations: fc.Arbitrary<Operation[]> = fc.array(
       arbitrary: operation('largeBatch', {
         ...manner,
         size: fc.nat(3000),
-        rounds: fc.integer({ min: 1, max: 2 }),
+        rounds: fc.integer({ min: 1, max: 3 }),
       }),
     },
     {
