@@ -4,6 +4,7 @@
  */
 import { Engine } from './engine.ts';
 import { EngineReader } from './engine-reader.ts';
+import type { DestroyOptions } from './offline/destroy.ts';
 import type { RepairOptions, RepairPlan } from './offline/repair.ts';
 
 export { CallTable, MAX_TAG } from './call-table.ts';
@@ -26,6 +27,7 @@ export type { PackedPiece } from './iterator/packed-iterator.ts';
 export { Page } from './iterator/page.ts';
 export { PageBuilder, pageEntryBytes } from './iterator/page-builder.ts';
 export { BulkLoad, BulkTable, type TableMetadata } from './offline/bulk-loader.ts';
+export type { DestroyOptions } from './offline/destroy.ts';
 export type {
   Damage,
   DumpedRecord,
@@ -112,4 +114,16 @@ export function loadOfflineTools(): Promise<typeof import('./offline/index.ts')>
 export async function repair(directory: string, options: RepairOptions = {}): Promise<RepairPlan> {
   const { repairFolder } = await import('./offline/repair.ts');
   return repairFolder(directory, options);
+}
+
+/**
+ * Removes an engine's directory: its own files, those that repairs have put aside, and the directory itself if nothing
+ * else is in it. Files of others stay, and a link goes without what it leads to. A missing directory is no error. A
+ * destroy that was cut short may be repeated; until then an opening refuses what is left.
+ * @throws LsmError LOCKED: it is open; FOREIGN_DIRECTORY: it is no engine's, and nothing was removed; READ_ONLY,
+ *   IO_ERROR: something is left; INVALID_ARGUMENT
+ */
+export async function destroy(directory: string, options: DestroyOptions = {}): Promise<void> {
+  const { destroyFolder } = await import('./offline/destroy.ts');
+  return destroyFolder(directory, options);
 }

@@ -66,6 +66,8 @@ export interface FileSystem {
    */
   linkSync(from: string, to: string): void;
   removeSync(path: string): void;
+  /** Removes an empty directory; fails with `ENOTEMPTY` when it holds anything. */
+  removeDirectorySync(path: string): void;
   syncDirectorySync(path: string): void;
   /**
    * Takes the one lock of a directory, kept in `path`; a kill frees it.

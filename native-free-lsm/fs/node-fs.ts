@@ -15,6 +15,7 @@ import {
   readSync,
   rename,
   renameSync,
+  rmdirSync,
   statSync,
   unlink,
   unlinkSync,
@@ -135,6 +136,10 @@ export class NodeFileSystem implements FileSystem {
 
   removeSync(path: string): void {
     unlinkSync(path);
+  }
+
+  removeDirectorySync(path: string): void {
+    rmdirSync(path);
   }
 
   syncDirectorySync(path: string): void {

@@ -101,6 +101,21 @@ export class NativeFreeLevel<K = string, V = string> extends AbstractLevel<Buffe
     this.#environment = environment;
   }
 
+  /** Removes a database that is not open, see `destroy` of the engine. A missing one is no error. */
+  static async destroy(location: string): Promise<void> {
+    const { destroyFolder } = await import('../offline/destroy.ts');
+    await inLevelTerms(() => destroyFolder(location, {}));
+  }
+
+  /**
+   * Mends what damage has left of a database that is not open, see `repair` of the engine, which can say first what
+   * it would do. What is replaced is kept in `lost/`.
+   */
+  static async repair(location: string): Promise<void> {
+    const { repairFolder } = await import('../offline/repair.ts');
+    await inLevelTerms(() => repairFolder(location, { apply: true }));
+  }
+
   /** The engine underneath. @throws Error LEVEL_DATABASE_NOT_OPEN */
   get engine(): Engine {
     if (this.#opened !== undefined) return this.#opened;
@@ -114,7 +129,7 @@ export class NativeFreeLevel<K = string, V = string> extends AbstractLevel<Buffe
     options: { readonly keyEncoding?: Transcoder.KnownEncodingName | undefined } = {},
   ): Promise<number> {
     if (this.status === 'opening') return this.deferAsync(() => this.approximateSize(start, end, options));
-    return this.#called(() =>
+    return inLevelTerms(() =>
       this.engine.store.approximateSize(this.#encoded(start, options), this.#encoded(end, options)),
     );
   }
@@ -131,7 +146,7 @@ export class NativeFreeLevel<K = string, V = string> extends AbstractLevel<Buffe
     if (this.status === 'opening') return this.deferAsync(() => this.compactRange(start, end, options));
     this.#encoded(start, options);
     this.#encoded(end, options);
-    return this.#called(() => this.engine.compact());
+    return inLevelTerms(() => this.engine.compact());
   }
 
   async _open({ createIfMissing, errorIfExists }: OpenOptions): Promise<void> {
@@ -139,7 +154,7 @@ export class NativeFreeLevel<K = string, V = string> extends AbstractLevel<Buffe
     const isThere = this.#environment?.fs?.existsSync(current) ?? existsSync(current);
     if (isThere && errorIfExists) throw existsError(this.location);
     if (!isThere && !createIfMissing) throw missingError(this.location);
-    this.#opened = await this.#called(() =>
+    this.#opened = await inLevelTerms(() =>
       Engine.open(this.location, { ...this.#settings, createIfMissing }, this.#environment),
     );
   }
@@ -147,11 +162,11 @@ export class NativeFreeLevel<K = string, V = string> extends AbstractLevel<Buffe
   async _close(): Promise<void> {
     const opened = this.#opened;
     this.#opened = undefined;
-    await this.#called(() => opened?.close());
+    await inLevelTerms(() => opened?.close());
   }
 
   async _get(key: Buffer, options: ReadOptions): Promise<Buffer | undefined> {
-    return this.#called(() => this.engine.get(key, heldBy(options)) as Promise<Buffer | undefined>);
+    return inLevelTerms(() => this.engine.get(key, heldBy(options)) as Promise<Buffer | undefined>);
   }
 
   _getSync(key: Buffer, options: ReadOptions): Buffer | undefined {
@@ -163,7 +178,7 @@ export class NativeFreeLevel<K = string, V = string> extends AbstractLevel<Buffe
   }
 
   async _getMany(keys: Buffer[], options: ReadOptions): Promise<(Buffer | undefined)[]> {
-    return this.#called(() => this.engine.getMany(keys, heldBy(options)) as Promise<(Buffer | undefined)[]>);
+    return inLevelTerms(() => this.engine.getMany(keys, heldBy(options)) as Promise<(Buffer | undefined)[]>);
   }
 
   async _has(key: Buffer, options: ReadOptions): Promise<boolean> {
@@ -175,11 +190,11 @@ export class NativeFreeLevel<K = string, V = string> extends AbstractLevel<Buffe
   }
 
   async _put(key: Buffer, value: Buffer, { sync = false, ttl }: LevelWriteOptions): Promise<void> {
-    return this.#called(() => this.engine.put(key, value, { ...livesFor(ttl), sync }));
+    return inLevelTerms(() => this.engine.put(key, value, { ...livesFor(ttl), sync }));
   }
 
   async _del(key: Buffer, { sync = false }: LevelWriteOptions): Promise<void> {
-    return this.#called(() => this.engine.delete(key, { sync }));
+    return inLevelTerms(() => this.engine.delete(key, { sync }));
   }
 
   async _batch(
@@ -190,13 +205,13 @@ export class NativeFreeLevel<K = string, V = string> extends AbstractLevel<Buffe
       ({ type, key, value, ttl = common }): BatchOperation =>
         type === 'put' ? { type, key, value, ...livesFor(ttl) } : { type: 'delete', key },
     );
-    return this.#called(() => this.engine.write(writes, { sync }));
+    return inLevelTerms(() => this.engine.write(writes, { sync }));
   }
 
   /** Deletes what the range held when it was called, some at a time. */
   async _clear(options: LevelScanOptions): Promise<void> {
     const { engine } = this;
-    await this.#called(async () => {
+    await inLevelTerms(async () => {
       using own = options.snapshot === undefined ? engine.snapshot() : undefined;
       const snapshot = own ?? (options.snapshot as LevelSnapshot).held;
       const { limit, reverse } = options;
@@ -226,14 +241,14 @@ export class NativeFreeLevel<K = string, V = string> extends AbstractLevel<Buffe
     const encoding = keyEncoding === undefined ? this.keyEncoding() : this.keyEncoding(keyEncoding);
     return this.prefixKey(encoding.encode(key as never) as Buffer, 'buffer', true);
   }
+}
 
-  /** Errors of the engine come out under the codes of abstract-level. */
-  async #called<Result>(call: () => Result | Promise<Result>): Promise<Result> {
-    try {
-      return await call();
-    } catch (error) {
-      throw levelError(error);
-    }
+/** Errors of the engine come out under the codes of abstract-level. */
+async function inLevelTerms<Result>(call: () => Result | Promise<Result>): Promise<Result> {
+  try {
+    return await call();
+  } catch (error) {
+    throw levelError(error);
   }
 }
 

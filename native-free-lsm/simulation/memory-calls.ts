@@ -16,6 +16,7 @@ export type FileSystemOperation =
   | 'rename'
   | 'link'
   | 'remove'
+  | 'removeDirectory'
   | 'syncDirectory'
   | 'lock';
 

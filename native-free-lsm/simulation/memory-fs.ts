@@ -274,6 +274,13 @@ export class MemoryFileSystem implements FileSystem {
     this.#unlink(file);
   }
 
+  /** At once and for good, as directories are made. */
+  removeDirectorySync(path: string): void {
+    if (this.listSync(path).length > 0) throw fileSystemError('ENOTEMPTY', 'rmdir', path);
+    if (this.#enter('removeDirectory', path) === 'skip') return;
+    this.#directories.delete(resolve(path));
+  }
+
   syncDirectorySync(path: string): void {
     if (this.#enter('syncDirectory', path) === 'skip') return;
     const directory = this.#directories.get(resolve(path));
@@ -418,6 +425,7 @@ const CHANGES: ReadonlySet<FileSystemOperation> = new Set([
   'rename',
   'link',
   'remove',
+  'removeDirectory',
 ]);
 
 function isPartial(answer: 'skip' | PartialCall | undefined): answer is PartialCall {

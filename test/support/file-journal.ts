@@ -178,6 +178,11 @@ class JournaledFileSystem implements FileSystem {
     this.#steps.push((fs) => fs.removeSync(path));
   }
 
+  removeDirectorySync(path: string): void {
+    this.#alive.removeDirectorySync(path);
+    this.#steps.push((fs) => fs.removeDirectorySync(path));
+  }
+
   syncDirectorySync(path: string): void {
     this.#alive.syncDirectorySync(path);
   }

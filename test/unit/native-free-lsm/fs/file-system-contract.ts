@@ -70,6 +70,22 @@ export function fileSystemContract(make: () => { fs: FileSystem; directory: stri
     }
   });
 
+  test('a directory is removed when nothing is in it', () => {
+    using place = make();
+    const { fs, directory } = place;
+    const path = (name: string) => join(directory, name);
+    fs.makeDirectorySync(path('deep/er'));
+    fs.closeSync(fs.createSync(path('file')));
+    assert.throws(() => fs.removeDirectorySync(path('deep')), hasCode('ENOTEMPTY'));
+    fs.removeDirectorySync(path('deep/er'));
+    fs.closeSync(fs.createSync(path('deep/file')));
+    assert.throws(() => fs.removeDirectorySync(path('deep')), hasCode('ENOTEMPTY'));
+    fs.removeSync(path('deep/file'));
+    fs.removeDirectorySync(path('deep'));
+    assert.deepEqual(fs.listSync(directory), ['file']);
+    assert.throws(() => fs.removeDirectorySync(path('deep')), hasCode('ENOENT'));
+  });
+
   test('a second name for a file goes to one who wants it, and each name leads to the file by itself', () => {
     using place = make();
     const { fs, directory } = place;
