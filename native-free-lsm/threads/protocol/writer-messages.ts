@@ -79,7 +79,10 @@ const ERROR_OF_CODE: readonly LsmError[] = [
     'POISONED',
     'a sync failed, so nothing is acknowledged any more: restart when the disk is sound',
   ),
-  new LsmError('IO_ERROR', 'the log could not be written'),
+  new LsmError(
+    'IO_ERROR',
+    'the log could not be written, or a table that the write had to look into could not be read',
+  ),
   new LsmError(
     'CORRUPTION',
     'a table that the write had to look into is damaged: the conditions of the engine name it',
