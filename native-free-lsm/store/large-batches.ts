@@ -17,10 +17,7 @@ interface LargeBatchesParts {
     'alone' | 'betweenFlushes' | 'flushed' | 'isInDoubt' | 'writeBatch'
   >;
   readonly superVersions: Pick<SuperVersions, 'handle' | 'pin' | 'unpin'>;
-  readonly writes: Pick<
-    WriteQueue,
-    'hold' | 'holdConditional' | 'refuseHeld' | 'release' | 'releaseConditional'
-  >;
+  readonly writes: Pick<WriteQueue, 'batchBegun' | 'batchEnded' | 'hold' | 'refuseHeld' | 'release'>;
   /** Has the active memtable sealed, unless it is empty, whatever is held back; returns the generation after it. */
   readonly seal: () => Promise<number>;
 }
@@ -64,8 +61,8 @@ export class LargeBatches {
   /** @param puts at least one; they must not change before the answer */
   write(puts: readonly KeyedRecord[], sink: WriteSink, token: number): void {
     const { writes } = this.#parts;
-    writes.holdConditional();
-    const done = this.#take(puts).then(
+    const batch = writes.batchBegun();
+    const done = this.#take(puts, batch).then(
       (status) => answerWrite(sink, token, status, 0, 0, null),
       (cause) =>
         answerWrite(sink, token, WriteStatus.failed, 0, 0, toLsmError(cause, 'writing a large batch')),
@@ -73,7 +70,8 @@ export class LargeBatches {
     this.#underWay.add(done);
     done.then(() => {
       this.#underWay.delete(done);
-      writes.releaseConditional();
+      // Also where it has not come to its turn.
+      writes.batchEnded(batch);
     });
   }
 
@@ -86,7 +84,7 @@ export class LargeBatches {
     await Promise.all(this.#underWay);
   }
 
-  #take(puts: readonly KeyedRecord[]): Promise<WriteStatus> {
+  #take(puts: readonly KeyedRecord[], batch: number): Promise<WriteStatus> {
     const { maintenance, seal, writes } = this.#parts;
     return maintenance.alone(async (quiet) => {
       const packed = pack(puts);
@@ -99,6 +97,8 @@ export class LargeBatches {
         // After a start it might be there, below what was held back for it.
         if (maintenance.isInDoubt) writes.refuseHeld(IN_DOUBT);
         else writes.release();
+        // Before the next one's turn: what was called between them must not see that.
+        writes.batchEnded(batch);
       }
     });
   }

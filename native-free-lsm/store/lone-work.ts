@@ -6,15 +6,18 @@ interface LoneWorkParts {
   readonly onEnd: () => void;
 }
 
-/** Work that takes turns with its like, and from a moment of its own choice runs beside nothing that bars it. */
+/**
+ * Work that takes turns with its like, in the order in which it came, and from a moment of its own choice runs beside
+ * nothing that bars it.
+ */
 export class LoneWork {
   readonly #parts: LoneWorkParts;
   readonly #endWaiters: (() => void)[] = [];
   /** Whether somebody has the turn. */
   #isRunning = false;
   #isQuiet = false;
-  /** How many wait for the turn. */
-  #wanted = 0;
+  /** One for each that waits for the turn. */
+  readonly #waiting: symbol[] = [];
 
   constructor(parts: LoneWorkParts) {
     this.#parts = parts;
@@ -31,19 +34,20 @@ export class LoneWork {
 
   /** Whether nothing that bars it should begin without need, so that it gets its turn. */
   get isDue(): boolean {
-    return this.#isRunning || this.#wanted > 0;
+    return this.#isRunning || this.#waiting.length > 0;
   }
 
   /** @throws what `check` throws, and what `work` throws */
   async run<Result>(work: (quiet: () => Promise<void>) => Promise<Result>): Promise<Result> {
     const { check, isBarred, onEnd } = this.#parts;
-    this.#wanted++;
+    const turn = Symbol('turn');
+    this.#waiting.push(turn);
     try {
-      while (this.#isRunning || isBarred()) await this.#nextEnd();
+      while (this.#waiting[0] !== turn || this.#isRunning || isBarred()) await this.#nextEnd();
       check();
       this.#isRunning = true;
     } finally {
-      this.#wanted--;
+      this.#waiting.shift();
     }
     try {
       return await work(async () => {

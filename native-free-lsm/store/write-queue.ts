@@ -2,14 +2,7 @@ import { CallTable, NO_CALL } from '../call-table.ts';
 import type { EngineClock } from '../clock.ts';
 import type { LsmError } from '../errors.ts';
 import { frameLength, frameTag, nextFrame, payloadStart } from '../format/frame.ts';
-import { recordTimestamp } from '../format/record.ts';
-import {
-  batchOperationBytes,
-  conditionRecord,
-  encodeBatch,
-  encodePut,
-  putOperationBytes,
-} from '../log/write-operation.ts';
+import { conditionRecord, encodeBatch, encodePut, putOperationBytes } from '../log/write-operation.ts';
 import { ENGINE_WAITS } from '../shared/main-waits.ts';
 import type { RingConsumer, RingProducer } from '../shared/ring.ts';
 import type { WriteDeadlines } from '../shared/write-deadlines.ts';
@@ -26,7 +19,10 @@ import {
   WriteCode,
   WriterAnswerKind,
 } from '../threads/protocol/writer-messages.ts';
+import { HeldWrites } from './held-writes.ts';
+import { batchOf, NO_CONDITIONS, onePut, type QueuedWrite } from './queued-write.ts';
 import { answerWrite, type KeyCondition, type KeyedRecord, type WriteSink, WriteStatus } from './sinks.ts';
+import { NEVER } from './write-checks.ts';
 
 /** The most writes in the writer's ring at one time. Its response ring has room for the completions of all of them. */
 export const MAX_WRITES_IN_RING = 8192;
@@ -38,26 +34,6 @@ interface WriteCall {
   sink: WriteSink;
   token: number;
 }
-
-/** A write for which the ring has no room. */
-interface QueuedWrite {
-  readonly puts: readonly KeyedRecord[];
-  readonly isBatch: boolean;
-  readonly payloadBytes: number;
-  readonly sink: WriteSink;
-  readonly token: number;
-  readonly deadlineMs: number;
-  readonly isSynced: boolean;
-  /** Of a batch: what must be so, each with a record as log/write-operation.ts has it. */
-  readonly conditions: readonly KeyedRecord[];
-}
-
-const NO_CONDITIONS: readonly KeyedRecord[] = [];
-
-/** Below every timestamp. */
-const NOT_HELD = -1;
-/** The deadline of a write without one. */
-const NEVER = Number.POSITIVE_INFINITY;
 
 export interface WriterEvents {
   /** The writer now writes the memtable and the log of this generation. */
@@ -93,12 +69,7 @@ export class WriteQueue {
   #waitingBytes = 0;
   /** While any waits. */
   #waitBeganMs = 0;
-  /** Writes of a timestamp up to it are held back. None is negative. */
-  #holdUpTo = NOT_HELD;
-  /** For how many reasons conditional writes are held back. */
-  #conditionalHolds = 0;
-  /** In the order in which they came. */
-  #held: QueuedWrite[] = [];
+  readonly #held = new HeldWrites();
   #failure: LsmError | undefined;
   #idleWaiters: (() => void)[] = [];
 
@@ -119,7 +90,7 @@ export class WriteQueue {
   }
 
   get inFlight(): number {
-    return this.#calls.count + this.#waiting.length + this.#held.length;
+    return this.#calls.count + this.#waiting.length + this.#held.count;
   }
 
   /**
@@ -136,7 +107,7 @@ export class WriteQueue {
   ): void {
     const payloadBytes = putOperationBytes(key.length, record.length);
     if (this.#failure !== undefined) fail(sink, token, this.#failure);
-    else if (this.#holdUpTo !== NOT_HELD && recordTimestamp(record, 0) <= this.#holdUpTo)
+    else if (this.#held.holdsPut(key, record))
       this.#hold(onePut(key, record, payloadBytes, sink, token, deadlineMs, isSynced));
     else if (
       this.#waiting.length > 0 ||
@@ -186,9 +157,9 @@ export class WriteQueue {
     token: number,
     isSynced: boolean,
   ): void {
-    const write = batchOf(puts, conditions, sink, token, isSynced);
+    const write = batchOf(puts, conditions, sink, token, isSynced, this.#held.lastBatch);
     if (this.#failure !== undefined) fail(sink, token, this.#failure);
-    else if (this.#isHeld(write)) this.#hold(write);
+    else if (this.#held.holds(write)) this.#hold(write);
     else this.#enqueue(write);
   }
 
@@ -198,35 +169,34 @@ export class WriteQueue {
    * @throws LsmError when nobody knows: the writer refuses what it is asked
    */
   hold(upTo: number): Promise<void> {
-    this.#holdUpTo = upTo;
+    this.#held.holdUpTo(upTo);
     return this.barrierUnderWay();
   }
 
   /** Passes on what was held back. */
   release(): void {
-    this.#holdUpTo = NOT_HELD;
+    this.#held.releaseUpTo();
     this.#passOn();
   }
 
-  /** From now on conditional writes are held back, until this is released as often as it was called. */
-  holdConditional(): void {
-    this.#conditionalHolds++;
+  /**
+   * A large batch is called: conditional writes that come from now on are held back until it has ended.
+   * @returns its number
+   */
+  batchBegun(): number {
+    return this.#held.batchBegun();
   }
 
-  releaseConditional(): void {
-    if (--this.#conditionalHolds === 0) this.#passOn();
+  /** It is answered, or about to be; to say it twice does nothing. */
+  batchEnded(batch: number): void {
+    this.#held.batchEnded(batch);
+    this.#passOn();
   }
 
   /** Takes up what is held back for no reason any more. */
   #passOn(): void {
-    const held = this.#held;
-    this.#held = [];
     const nowMs = this.#clock.monotonicMs();
-    for (const write of held) {
-      if (this.#isHeld(write)) {
-        this.#held.push(write);
-        continue;
-      }
+    for (const write of this.#held.takeReleased()) {
       this.#waitingBytes -= write.payloadBytes;
       if (write.deadlineMs <= nowMs) fail(write.sink, write.token, errorOfWriteCode(WriteCode.expired));
       else this.#enqueue(write);
@@ -236,10 +206,8 @@ export class WriteQueue {
 
   /** Fails what was held back. */
   refuseHeld(error: LsmError): void {
-    this.#holdUpTo = NOT_HELD;
-    const held = this.#held;
-    this.#held = [];
-    for (const { payloadBytes, sink, token } of held) {
+    this.#held.releaseUpTo();
+    for (const { payloadBytes, sink, token } of this.#held.takeAll()) {
       this.#waitingBytes -= payloadBytes;
       fail(sink, token, error);
     }
@@ -284,10 +252,8 @@ export class WriteQueue {
     if (waiting.length > 0) ENGINE_WAITS.writes.end(this.#waitBeganMs);
     this.#waiting = [];
     this.#waitingBytes = 0;
-    const held = this.#held;
-    this.#held = [];
     for (const { sink, token } of waiting) fail(sink, token, error);
-    for (const { sink, token } of held) fail(sink, token, error);
+    for (const { sink, token } of this.#held.takeAll()) fail(sink, token, error);
     this.#wakeIdleWaiters();
   }
 
@@ -336,22 +302,13 @@ export class WriteQueue {
     for (const resolve of waiters) resolve();
   }
 
-  /** One that waits for all earlier ones, a batch without puts, waits also for those that are held back. */
-  #isHeld({ conditions, puts }: QueuedWrite): boolean {
-    if (puts.length === 0) return this.#held.length > 0;
-    if (conditions.length > 0 && this.#conditionalHolds > 0) return true;
-    return (
-      this.#holdUpTo !== NOT_HELD && puts.some(({ record }) => recordTimestamp(record, 0) <= this.#holdUpTo)
-    );
-  }
-
   #hold(write: QueuedWrite): void {
     if (this.#waitingBytes + write.payloadBytes > this.#maxWaitingBytes) {
       fail(write.sink, write.token, errorOfWriteCode(WriteCode.overloaded));
       return;
     }
     this.#waitingBytes += write.payloadBytes;
-    this.#held.push(write);
+    this.#held.add(write);
   }
 
   #enqueue(write: QueuedWrite): void {
@@ -474,30 +431,6 @@ export class WriteQueue {
       answerWrite(sink, token, status, metTimestamp, metWriter, null);
     }
   }
-}
-
-function onePut(
-  key: Uint8Array,
-  record: Uint8Array,
-  payloadBytes: number,
-  sink: WriteSink,
-  token: number,
-  deadlineMs: number,
-  isSynced: boolean,
-): QueuedWrite {
-  const puts = [{ key, record }];
-  return { puts, isBatch: false, payloadBytes, sink, token, deadlineMs, isSynced, conditions: NO_CONDITIONS };
-}
-
-function batchOf(
-  puts: readonly KeyedRecord[],
-  conditions: readonly KeyedRecord[],
-  sink: WriteSink,
-  token: number,
-  isSynced: boolean,
-): QueuedWrite {
-  const payloadBytes = batchOperationBytes(puts, conditions);
-  return { puts, isBatch: true, payloadBytes, sink, token, deadlineMs: NEVER, isSynced, conditions };
 }
 
 /** The sink of one call, as a promise has it. */

@@ -234,6 +234,59 @@ test('conditional writes wait for it and see it; one of that size is refused', a
   await simulation.settle(engine.close());
 });
 
+test('what is called behind a conditional write that waits for it does not pass that on its keys', async () => {
+  const simulation = new EngineSimulation(TINY_OPTIONS, undefined, backgroundAfter(10));
+  const engine = await simulation.openEngine();
+  const keys = ['x', 'y', 'z'].map((name) => Buffer.from(name));
+  const value = bytesFor('condition');
+  const writing = engine.write(batchOf('batch'));
+  const order: string[] = [];
+  const noted = <T>(name: string, promise: Promise<T>): Promise<T> => promise.finally(() => order.push(name));
+  const conditional = noted(
+    'conditional',
+    engine.writeIf([{ key: keys[0], version: null }], [{ type: 'put', key: keys[1], value }]),
+  );
+  const later = [
+    noted('put', engine.put(keys[0], bytesFor('put'))),
+    noted('delete', engine.delete(keys[1])),
+    noted('free', engine.put(keys[2], bytesFor('free'))),
+    noted('batch', engine.write([{ type: 'put', key: keys[0], value: bytesFor('small batch') }])),
+  ];
+  const again = noted('again', engine.putIf(keys[0], bytesFor('again'), null));
+  const { applied } = await simulation.settle(conditional);
+  await simulation.settle(Promise.all([...later, writing]));
+  assert.ok(applied);
+  assert.deepEqual(order, ['free', 'conditional', 'put', 'delete', 'batch', 'again']);
+  assert.equal((await again).applied, false);
+  const found = await simulation.settle(engine.getMany(keys));
+  assert.deepEqual(
+    found.map((one) => one && Buffer.from(one).toString().split('.')[0]),
+    ['small batch', undefined, 'free'],
+  );
+  await simulation.settle(engine.close());
+});
+
+test('a conditional write waits for those before it alone, though there are always others', async () => {
+  const simulation = new EngineSimulation(TINY_OPTIONS, undefined, backgroundAfter(10));
+  const engine = await simulation.openEngine();
+  const answered: string[] = [];
+  const write = (name: string): Promise<unknown> =>
+    engine.write(batchOf(name)).finally(() => answered.push(name));
+  const writing = [write('one')];
+  const conditional = engine.putIf(keyOf(1), bytesFor('condition'), null);
+  writing.push(write('two'), write('three'));
+  const { applied, version } = await simulation.settle(conditional);
+  assert.deepEqual([applied, answered], [false, ['one']]);
+  const found = await simulation.settle(engine.getVersioned(keyOf(1)));
+  assert.equal(found?.version, version, 'that of the first batch');
+  await simulation.settle(Promise.all(writing));
+  assert.deepEqual(
+    await versions(simulation, engine),
+    all.map(() => 'three'),
+  );
+  await simulation.settle(engine.close());
+});
+
 test('a close waits for it', async () => {
   const simulation = new EngineSimulation(TINY_OPTIONS, undefined, backgroundAfter(10));
   const engine = await simulation.openEngine();

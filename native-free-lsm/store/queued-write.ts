@@ -1,0 +1,46 @@
+import { batchOperationBytes } from '../log/write-operation.ts';
+import type { KeyedRecord, WriteSink } from './sinks.ts';
+import { NEVER } from './write-checks.ts';
+
+/** A write that waits on main, for room in the writer's ring or because it is held back. */
+export interface QueuedWrite {
+  readonly puts: readonly KeyedRecord[];
+  readonly isBatch: boolean;
+  readonly payloadBytes: number;
+  readonly sink: WriteSink;
+  readonly token: number;
+  readonly deadlineMs: number;
+  readonly isSynced: boolean;
+  /** Of a batch: what must be so, each with a record as log/write-operation.ts has it. */
+  readonly conditions: readonly KeyedRecord[];
+  /** The number of the last large batch that was called before it, where it must see that. */
+  readonly behind: number;
+}
+
+export const NO_CONDITIONS: readonly KeyedRecord[] = [];
+
+export function onePut(
+  key: Uint8Array,
+  record: Uint8Array,
+  payloadBytes: number,
+  sink: WriteSink,
+  token: number,
+  deadlineMs: number,
+  isSynced: boolean,
+): QueuedWrite {
+  const puts = [{ key, record }];
+  const conditions = NO_CONDITIONS;
+  return { puts, isBatch: false, payloadBytes, sink, token, deadlineMs, isSynced, conditions, behind: 0 };
+}
+
+export function batchOf(
+  puts: readonly KeyedRecord[],
+  conditions: readonly KeyedRecord[],
+  sink: WriteSink,
+  token: number,
+  isSynced: boolean,
+  behind = 0,
+): QueuedWrite {
+  const payloadBytes = batchOperationBytes(puts, conditions);
+  return { puts, isBatch: true, payloadBytes, sink, token, deadlineMs: NEVER, isSynced, conditions, behind };
+}
