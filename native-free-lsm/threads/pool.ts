@@ -1,6 +1,5 @@
 import { extname } from 'node:path';
 import { MessageChannel, type Worker } from 'node:worker_threads';
-import { Piscina } from 'piscina';
 import { systemEngineClock } from '../clock.ts';
 import { LsmError } from '../errors.ts';
 import { ControlWord } from '../shared/control.ts';
@@ -18,18 +17,22 @@ import {
   type SlotsJob,
   type WriterInit,
 } from './protocol/posted-messages.ts';
+import { type PoolOptions, ThreadPool } from './thread-pool.ts';
 import type { PoolTask, PoolWorkerData } from './worker.ts';
-
-/** piscina types its transfer lists as a browser's, which have no Node ports. */
-type RunOptions = Parameters<Piscina['run']>[1];
 
 /** What a task of the background pool gives: its result, or an error. */
 type Answer<Result> = Result | Uint8Array;
 
-/** How long after a thread has died the pool checks whether another has taken its place. */
-const SUCCESSOR_MS = 100;
 /** A thread that takes the place of one that died may start before the row of that one is free. */
 const SPARE_ROWS = 4;
+
+/** A role that was given to the pool. */
+interface RoleStart {
+  /** As the thread table has it. */
+  readonly name: string;
+  /** Ends it. */
+  readonly abort: AbortController;
+}
 
 /** Runs roles and jobs in threads: one piscina pool for the long-lived roles, one for flush and compaction. */
 export class PoolExecutor implements Executor {
@@ -38,12 +41,27 @@ export class PoolExecutor implements Executor {
   readonly #table: ThreadTable;
   readonly #words: Int32Array;
   readonly #onResponses: () => void;
-  readonly #roles: Piscina<PoolTask, undefined>;
+  readonly #options: PoolOptions;
+  readonly #roles: ThreadPool<undefined>;
+  /** Those that have not ended. */
+  #starts: RoleStart[] = [];
   readonly #backgroundPoolThreads: number;
-  #background: Piscina<PoolTask, BackgroundAnswer> | undefined;
+  #background: ThreadPool<BackgroundAnswer> | undefined;
+  /** Of jobs that have not ended. */
+  readonly #jobs = new Set<AbortController>();
   #closed = false;
 
-  constructor({ control, threads, backgroundThreads, onResponses }: ExecutorContext) {
+  /**
+   * @param options what threads are started with besides or instead of the usual, for those who try what happens then
+   * @throws LsmError WORKER_DIED when Node is not allowed to start threads
+   */
+  constructor(
+    { control, threads, backgroundThreads, onResponses }: ExecutorContext,
+    options: PoolOptions = {},
+  ) {
+    if (process.permission?.has('worker') === false)
+      throw new LsmError('WORKER_DIED', 'this process may start no threads: run Node with --allow-worker');
+    this.#options = { ...POOL, ...options };
     this.#words = new Int32Array(control);
     this.#onResponses = onResponses;
     this.#backgroundPoolThreads = backgroundThreads;
@@ -53,13 +71,21 @@ export class PoolExecutor implements Executor {
       () => [...this.roleThreads, ...this.backgroundThreads],
       this.clock,
     );
-    this.#roles = this.#watched(
-      new Piscina({ ...this.#poolOptions('log'), minThreads: threads, maxThreads: threads }),
+    this.#roles = new ThreadPool(
+      { ...this.#poolOptions('log'), minThreads: threads, maxThreads: threads },
+      this.clock,
+      {
+        onDeath: () => this.threads.forgetDead(),
+        onUnstartable: (error) => {
+          const begun = new Set(this.threads.list().map(({ name }) => name));
+          for (const { abort, name } of this.#starts) if (!begun.has(name)) abort.abort(error);
+        },
+      },
     );
     this.#listen();
   }
 
-  /** The threads of the roles. Before anything was started, the first is the one that the writer will get. */
+  /** The threads of the roles. */
   get roleThreads(): readonly Worker[] {
     return this.#roles.threads;
   }
@@ -69,11 +95,11 @@ export class PoolExecutor implements Executor {
   }
 
   startWriter(init: WriterInit): RoleHandle {
-    return this.#start({ role: 'writer', init });
+    return this.#start('writer', { role: 'writer', init });
   }
 
   startReader(init: ReaderInit): RoleHandle {
-    return this.#start({ role: 'reader', init });
+    return this.#start(`reader-${init.number}`, { role: 'reader', init });
   }
 
   async runBackground(job: BackgroundJob): Promise<BackgroundResult> {
@@ -92,13 +118,25 @@ export class PoolExecutor implements Executor {
 
   async #inBackground(task: PoolTask): Promise<BackgroundAnswer> {
     // It is made when it is first needed, because a start needs no background threads.
-    this.#background ??= this.#watched(
-      new Piscina({ ...this.#poolOptions('tables'), minThreads: 1, maxThreads: this.#backgroundPoolThreads }),
+    this.#background ??= new ThreadPool(
+      { ...this.#poolOptions('tables'), minThreads: 1, maxThreads: this.#backgroundPoolThreads },
+      this.clock,
+      {
+        onDeath: () => this.threads.forgetDead(),
+        onUnstartable: (error) => {
+          // While there is a thread it runs one of the jobs, and then the others.
+          if (this.backgroundThreads.length === 0) for (const job of this.#jobs) job.abort(error);
+        },
+      },
     );
+    const abort = new AbortController();
+    this.#jobs.add(abort);
     try {
-      return await this.#background.run(task);
+      return await this.#background.run(task, abort.signal);
     } catch (error) {
       throw new LsmError('WORKER_DIED', `a background thread died (${messageOf(error)})`, { cause: error });
+    } finally {
+      this.#jobs.delete(abort);
     }
   }
 
@@ -114,38 +152,22 @@ export class PoolExecutor implements Executor {
   /** @param writes what these threads write */
   #poolOptions(writes: PoolWorkerData['writes']) {
     const workerData: PoolWorkerData = { table: this.#table.memory, writes };
-    return { ...POOL, workerData };
+    return { ...this.#options, workerData };
   }
 
-  #start(task: Pick<PoolTask & { role: 'writer' | 'reader' }, 'role' | 'init'>): RoleHandle {
+  #start(name: string, task: Pick<PoolTask & { role: 'writer' | 'reader' }, 'role' | 'init'>): RoleHandle {
     const { port1, port2 } = new MessageChannel();
     port1.unref();
+    const start = { name, abort: new AbortController() };
+    this.#starts.push(start);
     const exited = this.#roles
-      .run({ ...task, port: port2 } as PoolTask, { transferList: [port2] } as unknown as RunOptions)
-      .then(
-        () => undefined,
-        (error: unknown) => (error instanceof Error ? error : new Error(String(error))),
-      )
-      .finally(() => port1.close());
+      .run({ ...task, port: port2 } as PoolTask, start.abort.signal, [port2])
+      .catch((error: unknown) => (error instanceof Error ? error : new Error(String(error))))
+      .finally(() => {
+        this.#starts = this.#starts.filter((each) => each !== start);
+        port1.close();
+      });
     return { post: (message) => port1.postMessage(message), exited };
-  }
-
-  /**
-   * piscina does not replace a thread that died before it was ready, and a task in its queue would wait for ever. But it
-   * counts its threads again when it is given another task. So it is given one, which is taken back at once.
-   */
-  #watched<Result>(pool: Piscina<PoolTask, Result>): Piscina<PoolTask, Result> {
-    const look = (): void => {
-      this.threads.forgetDead();
-      if (this.#closed || pool.queueSize === 0) return;
-      const nothing = new AbortController();
-      pool.run({ role: 'nothing' }, { signal: nothing.signal } as RunOptions).catch(() => undefined);
-      nothing.abort();
-    };
-    pool.on('workerDestroy', () => this.clock.after(SUCCESSOR_MS, look));
-    // A thread has died without a task. Nobody waits for it, and piscina replaces it.
-    pool.on('error', () => undefined);
-    return pool;
   }
 
   /** Waits for the doorbell, without blocking, for as long as the pool is open. */
@@ -168,7 +190,7 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-const POOL = {
+const POOL: PoolOptions = {
   filename: new URL(`./worker${extname(import.meta.url)}`, import.meta.url).href,
   name: 'run',
   idleTimeout: Number.POSITIVE_INFINITY,
@@ -177,4 +199,4 @@ const POOL = {
   recordTiming: false,
   // The threads work in shared memory, so their own heaps hold little and make little garbage.
   resourceLimits: { maxYoungGenerationSizeMb: 6 },
-} as const;
+};

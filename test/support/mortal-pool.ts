@@ -5,17 +5,14 @@ import { PoolExecutor } from '../../native-free-lsm/threads/pool.ts';
 import type { Random } from '../../src/clock.ts';
 
 export class MortalPool extends PoolExecutor {
-  readonly #writer: Worker;
+  #writer: Worker | undefined;
 
-  constructor(context: ExecutorContext) {
-    super(context);
-    this.#writer = this.roleThreads[0];
-  }
-
-  /** Resolves when the thread is gone; false when there was none. */
+  /** Resolves when the thread is gone; false when there was none, or nobody knows yet which one is the writer's. */
   async killReader(random: Random): Promise<boolean> {
+    const writer = this.#findWriter();
+    if (writer === undefined) return false;
     return await killOne(
-      this.roleThreads.filter((thread) => thread !== this.#writer),
+      this.roleThreads.filter((thread) => thread !== writer),
       random,
     );
   }
@@ -25,7 +22,13 @@ export class MortalPool extends PoolExecutor {
   }
 
   async killWriter(): Promise<void> {
-    await this.#writer.terminate();
+    await this.#findWriter()?.terminate();
+  }
+
+  #findWriter(): Worker | undefined {
+    const found = this.threads.list().find(({ name }) => name === 'writer');
+    this.#writer ??= found?.handle as Worker | undefined;
+    return this.#writer;
   }
 }
 

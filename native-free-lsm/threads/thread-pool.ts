@@ -1,0 +1,118 @@
+import type { Worker } from 'node:worker_threads';
+import { Piscina } from 'piscina';
+import type { EngineClock } from '../clock.ts';
+import type { PoolTask } from './worker.ts';
+
+export type PoolOptions = NonNullable<ConstructorParameters<typeof Piscina>[0]>;
+
+/** piscina types its transfer lists as a browser's, which have no Node ports. */
+type RunOptions = Parameters<Piscina['run']>[1];
+
+/** How long after a thread has died the pool checks whether another has taken its place. */
+const SUCCESSOR_MS = 100;
+/** After so many threads in a row that end before they run anything, those who wait for one are told. */
+const MAX_FAILED_STARTS = 3;
+
+interface ThreadPoolEvents {
+  /** Called some time after a thread has ended. */
+  onDeath(): void;
+  /** Threads end before they run anything, or the system has none. It is tried again for as long as tasks wait. */
+  onUnstartable(error: Error): void;
+}
+
+interface WaitingTask {
+  readonly begin: (pool: Piscina) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/**
+ * A piscina pool that starts its threads when the turn has ended in which it was made: to make a thread takes the calling
+ * one some milliseconds, and what a program does in the turn of an opening, a first get perhaps, needs none.
+ *
+ * It goes on where piscina does not: piscina does not replace a thread that has ended before it was ready, and a task in
+ * its queue would wait for ever.
+ */
+export class ThreadPool<Result> {
+  readonly #options: PoolOptions;
+  readonly #clock: EngineClock;
+  readonly #events: ThreadPoolEvents;
+  #pool: Piscina | undefined;
+  /** Tasks for the pool, while there is none. */
+  #waiting: WaitingTask[] = [];
+  #failedStarts = 0;
+  #closed = false;
+
+  constructor(options: PoolOptions, clock: EngineClock, events: ThreadPoolEvents) {
+    this.#options = options;
+    this.#clock = clock;
+    this.#events = events;
+    clock.endOfTurn(this.#start);
+  }
+
+  get threads(): readonly Worker[] {
+    return this.#pool?.threads ?? [];
+  }
+
+  /**
+   * @param signal ends the task, and the thread if it has one
+   * @param transferList of the task
+   */
+  run(task: PoolTask, signal: AbortSignal, transferList: readonly object[] = []): Promise<Result> {
+    const { promise, resolve, reject } = Promise.withResolvers<Result>();
+    // piscina would put an error of its own around it.
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+    const begin = (pool: Piscina): void => {
+      pool.run(task, { signal, transferList } as unknown as RunOptions).then(resolve, reject);
+    };
+    this.#failedStarts = 0;
+    if (this.#pool === undefined) this.#waiting.push({ begin, reject });
+    else begin(this.#pool);
+    return promise;
+  }
+
+  async destroy(): Promise<void> {
+    this.#closed = true;
+    for (const { reject } of this.#waiting.splice(0)) reject(new Error('its pool was closed'));
+    await this.#pool?.destroy();
+  }
+
+  readonly #start = (): void => {
+    if (this.#closed) return;
+    let pool: Piscina;
+    try {
+      pool = new Piscina(this.#options);
+    } catch (error) {
+      this.#startFailed(error);
+      this.#clock.after(SUCCESSOR_MS, this.#start);
+      return;
+    }
+    this.#pool = pool;
+    pool.on('workerDestroy', () => this.#clock.after(SUCCESSOR_MS, this.#look));
+    // A thread has ended without a task.
+    pool.on('error', (error) => this.#startFailed(error));
+    for (const { begin } of this.#waiting.splice(0)) begin(pool);
+  };
+
+  /** piscina counts its threads again when it is given another task. So it is given one, which is taken back at once. */
+  readonly #look = (): void => {
+    const pool = this.#pool;
+    this.#events.onDeath();
+    if (this.#closed || pool === undefined || pool.queueSize === 0) return;
+    const nothing = new AbortController();
+    try {
+      pool.run({ role: 'nothing' }, { signal: nothing.signal } as RunOptions).catch(() => undefined);
+    } catch (error) {
+      this.#startFailed(error);
+      this.#clock.after(SUCCESSOR_MS, this.#look);
+    }
+    nothing.abort();
+  };
+
+  #startFailed(cause: unknown): void {
+    this.#failedStarts++;
+    if (this.#closed || this.#failedStarts < MAX_FAILED_STARTS) return;
+    this.#failedStarts = 0;
+    const message = cause instanceof Error ? cause.message : String(cause);
+    this.#events.onUnstartable(new Error(`it could not be started: ${message}`, { cause }));
+  }
+}
