@@ -40,6 +40,8 @@ const SKIP_MARK = 0xffff_ffff;
 const CONTROL_BYTES = 256;
 const MIN_CAPACITY_BYTES = 64;
 const MAX_CAPACITY_BYTES = 64 << 20;
+const MIN_USUAL_BYTES = 256 * 1024;
+const MAX_USUAL_BYTES = 4 * 1024 * 1024;
 
 const TAIL = 0;
 const PRODUCER_WAITS = 1;
@@ -61,9 +63,16 @@ export function createRing(capacityBytes: number): SharedArrayBuffer {
 }
 
 /** The capacity for a frame of this payload, which may take half of a ring, and for many small ones. */
-export function ringBytesFor(payloadBytes: number): number {
-  let bytes = 4 * 1024 * 1024;
+export function ringBytesFor(payloadBytes: number, leastBytes = MAX_USUAL_BYTES): number {
+  let bytes = leastBytes;
   while (bytes / 2 < payloadBytes + 4096) bytes *= 2;
+  return bytes;
+}
+
+/** The capacity for many small frames on their way into memtables of this size: more would only wait for their flush. */
+export function usualRingBytes(memtableBytes: number): number {
+  let bytes = MIN_USUAL_BYTES;
+  while (bytes < memtableBytes && bytes < MAX_USUAL_BYTES) bytes *= 2;
   return bytes;
 }
 

@@ -24,10 +24,12 @@ import { batchOf, NO_CONDITIONS, onePut, type QueuedWrite } from './queued-write
 import { answerWrite, type KeyCondition, type KeyedRecord, type WriteSink, WriteStatus } from './sinks.ts';
 import { NEVER } from './write-checks.ts';
 
-/** The most writes in the writer's ring at one time. Its response ring has room for the completions of all of them. */
-export const MAX_WRITES_IN_RING = 8192;
-/** A ring that has started again has an eighth of its size as room, and a single completion takes 32 bytes of it. */
-export const WRITER_RESPONSE_RING_BYTES = 4 * 1024 * 1024;
+/**
+ * So many bytes the response ring has for each write that may be in the writer's ring at one time: room for the completions
+ * of all of them. A ring that has started again has an eighth of its size as room, and a single completion takes 32 bytes
+ * of it.
+ */
+export const RESPONSE_BYTES_PER_WRITE = 512;
 
 /** A write in the ring. */
 interface WriteCall {
@@ -59,6 +61,7 @@ export interface WriterEvents {
 export class WriteQueue {
   readonly #requests: RingProducer;
   readonly #responses: RingConsumer;
+  readonly #maxWritesInRing: number;
   readonly #events: WriterEvents;
   readonly #maxWaitingBytes: number;
   readonly #deadlines: WriteDeadlines;
@@ -83,6 +86,7 @@ export class WriteQueue {
   ) {
     this.#requests = requests;
     this.#responses = responses;
+    this.#maxWritesInRing = responses.bytes.length / RESPONSE_BYTES_PER_WRITE;
     this.#deadlines = deadlines;
     this.#maxWaitingBytes = maxWaitingBytes;
     this.#clock = clock;
@@ -235,7 +239,7 @@ export class WriteQueue {
   /** Passes the writer's answers on. */
   drain(): void {
     const responses = this.#responses;
-    while (responses.nextRun(WRITER_RESPONSE_RING_BYTES)) {
+    while (responses.nextRun(responses.bytes.length)) {
       const { bytes, runStart, runEnd } = responses;
       for (let at = runStart; at < runEnd; at = nextFrame(bytes, at)) this.#onFrame(bytes, at);
       responses.release();
@@ -375,7 +379,7 @@ export class WriteQueue {
   }
 
   #reserve(payloadBytes: number): number {
-    return this.#calls.count === MAX_WRITES_IN_RING ? -1 : this.#requests.reserve(payloadBytes);
+    return this.#calls.count === this.#maxWritesInRing ? -1 : this.#requests.reserve(payloadBytes);
   }
 
   #pushed(sink: WriteSink, token: number, deadlineMs: number, isSynced: boolean): void {

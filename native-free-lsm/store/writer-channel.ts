@@ -3,18 +3,13 @@ import type { EngineClock } from '../clock.ts';
 import { LsmError } from '../errors.ts';
 import type { EngineOptions } from '../options.ts';
 import { ControlWord } from '../shared/control.ts';
-import { createRing, RingConsumer, RingProducer, ringBytesFor } from '../shared/ring.ts';
+import { createRing, RingConsumer, RingProducer, ringBytesFor, usualRingBytes } from '../shared/ring.ts';
 import { WriteDeadlines } from '../shared/write-deadlines.ts';
 import type { Executor } from '../threads/executor.ts';
 import type { RoleInit } from '../threads/protocol/posted-messages.ts';
 import type { EngineConditions } from './conditions.ts';
 import type { SuperVersions } from './super-versions.ts';
-import {
-  MAX_WRITES_IN_RING,
-  WRITER_RESPONSE_RING_BYTES,
-  WriteQueue,
-  type WriterEvents,
-} from './write-queue.ts';
+import { RESPONSE_BYTES_PER_WRITE, WriteQueue, type WriterEvents } from './write-queue.ts';
 import { WriteTrouble } from './write-trouble.ts';
 
 const THREAD = 1;
@@ -46,8 +41,8 @@ export class WriterChannel {
   readonly #parts: WriterChannelParts;
   readonly #trouble: WriteTrouble;
   readonly #requestRing: SharedArrayBuffer;
-  readonly #responseRing = createRing(WRITER_RESPONSE_RING_BYTES);
-  readonly #deadlines = WriteDeadlines.allocate(CallTable.slotsFor(MAX_WRITES_IN_RING));
+  readonly #responseRing: SharedArrayBuffer;
+  readonly #deadlines: SharedArrayBuffer;
   #ended: Promise<void> = Promise.resolve();
   #fault: LsmError | undefined;
 
@@ -55,7 +50,10 @@ export class WriterChannel {
     this.#parts = parts;
     const { clock, conditions, events, executor, options, report, superVersions, words } = parts;
     this.#trouble = new WriteTrouble(clock, conditions, report, () => this.ask());
-    this.#requestRing = createRing(ringBytesFor(options.maxBatchBytes));
+    const usualBytes = usualRingBytes(options.memtableBytes);
+    this.#requestRing = createRing(ringBytesFor(options.maxBatchBytes, usualBytes));
+    this.#responseRing = createRing(usualBytes);
+    this.#deadlines = WriteDeadlines.allocate(CallTable.slotsFor(usualBytes / RESPONSE_BYTES_PER_WRITE));
     const requests = new RingProducer(this.#requestRing);
     superVersions.attachWriter(requests);
     const responses = new RingConsumer(this.#responseRing);

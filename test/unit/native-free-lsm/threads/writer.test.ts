@@ -9,10 +9,7 @@ import { ControlWord, createControl } from '../../../../native-free-lsm/shared/c
 import { createRing, RingConsumer, RingProducer } from '../../../../native-free-lsm/shared/ring.ts';
 import { WriteDeadlines } from '../../../../native-free-lsm/shared/write-deadlines.ts';
 import { MemoryFileSystem } from '../../../../native-free-lsm/simulation/index.ts';
-import {
-  MAX_WRITES_IN_RING,
-  WRITER_RESPONSE_RING_BYTES,
-} from '../../../../native-free-lsm/store/write-queue.ts';
+import { RESPONSE_BYTES_PER_WRITE } from '../../../../native-free-lsm/store/write-queue.ts';
 import {
   COMPLETION_BYTES,
   Completion,
@@ -25,6 +22,8 @@ import { record } from '../../../support/engine-calls.ts';
 import { HASH_SEED } from '../../../support/hash-flood.ts';
 
 const KEY = Buffer.from('key');
+const RESPONSE_RING_BYTES = 4 << 20;
+const MAX_WRITES_IN_RING = RESPONSE_RING_BYTES / RESPONSE_BYTES_PER_WRITE;
 
 /** A writer with the rings main would have, in this thread and over a disk in memory. */
 function startWriter(responseRingBytes: number, memtableBytes: number, more: Partial<EngineOptions> = {}) {
@@ -84,12 +83,12 @@ test('answers are seen only once the ring has the room of what they answer', (t)
 // Main may be busy for as long as it takes to write all of them, one by one, and the ring of answers may just have
 // started again at its beginning, where it has least room.
 test('all writes main has under way are answered though it takes no answer meanwhile', () => {
-  const { writer, responses, put } = startWriter(WRITER_RESPONSE_RING_BYTES, 16 << 20);
+  const { writer, responses, put } = startWriter(RESPONSE_RING_BYTES, 16 << 20);
   let answeredBytes = 0;
-  while (answeredBytes < WRITER_RESPONSE_RING_BYTES / 8) {
+  while (answeredBytes < RESPONSE_RING_BYTES / 8) {
     put();
     writer.step();
-    assert.equal(responses.nextRun(WRITER_RESPONSE_RING_BYTES), true);
+    assert.equal(responses.nextRun(RESPONSE_RING_BYTES), true);
     answeredBytes += responses.runEnd - responses.runStart;
     responses.release();
   }
@@ -98,7 +97,7 @@ test('all writes main has under way are answered though it takes no answer meanw
     assert.equal(writer.step(), true);
   }
   let answers = 0;
-  while (responses.nextRun(WRITER_RESPONSE_RING_BYTES)) {
+  while (responses.nextRun(RESPONSE_RING_BYTES)) {
     answers += responses.runFrames;
     responses.release();
   }
@@ -107,7 +106,7 @@ test('all writes main has under way are answered though it takes no answer meanw
 });
 
 test('what was written before is synced in time though nothing comes but writes whose time is over', () => {
-  const { clock, fs, put, writer } = startWriter(WRITER_RESPONSE_RING_BYTES, 64 << 10, {
+  const { clock, fs, put, writer } = startWriter(RESPONSE_RING_BYTES, 64 << 10, {
     durability: 'interval',
     syncIntervalMs: 10,
   });
@@ -129,7 +128,7 @@ for (const [what, writeStallTimeoutMs] of [
   ['is refused', 0],
 ] as const) {
   test(`what was written before is synced in time while a write ${what} for want of a memtable`, () => {
-    const { clock, fs, put, writer } = startWriter(WRITER_RESPONSE_RING_BYTES, 64 << 10, {
+    const { clock, fs, put, writer } = startWriter(RESPONSE_RING_BYTES, 64 << 10, {
       durability: 'interval',
       syncIntervalMs: 10,
       writeStallTimeoutMs,
@@ -155,7 +154,7 @@ for (const [what, writeStallTimeoutMs] of [
 
 // A replica may be idle for hours, before its first write too: nothing wakes it a thousand times a second.
 test('a writer that nobody asks for anything has nothing to do, whatever main has not done yet', () => {
-  const { put, responses, writer, control } = startWriter(WRITER_RESPONSE_RING_BYTES, 64 << 10, {
+  const { put, responses, writer, control } = startWriter(RESPONSE_RING_BYTES, 64 << 10, {
     writeStallTimeoutMs: 0,
   });
   Atomics.store(new Int32Array(control), ControlWord.notedGeneration, 0);
@@ -165,12 +164,12 @@ test('a writer that nobody asks for anything has nothing to do, whatever main ha
   assert.equal(writer.step(), true, 'refused, as its log is not noted');
   assert.equal(writer.step(), false);
   assert.equal(writer.dueMs, Number.POSITIVE_INFINITY, 'after a write that was refused');
-  while (responses.nextRun(WRITER_RESPONSE_RING_BYTES)) responses.release();
+  while (responses.nextRun(RESPONSE_RING_BYTES)) responses.release();
   writer.close();
 });
 
 test('a writer that is told to stop does not wait for a note of its log: none comes any more', () => {
-  const { control, fs, memtable, put, responses, writer } = startWriter(WRITER_RESPONSE_RING_BYTES, 64 << 10);
+  const { control, fs, memtable, put, responses, writer } = startWriter(RESPONSE_RING_BYTES, 64 << 10);
   const words = new Int32Array(control);
   Atomics.store(words, ControlWord.notedGeneration, 0);
   put(1);
@@ -178,7 +177,7 @@ test('a writer that is told to stop does not wait for a note of its log: none co
   assert.equal(writer.dueMs, 1, 'it waits for the note');
   Atomics.store(words, ControlWord.stop, 1);
   assert.equal(writer.step(), true, 'without that any time has passed');
-  assert.equal(responses.nextRun(WRITER_RESPONSE_RING_BYTES), true);
+  assert.equal(responses.nextRun(RESPONSE_RING_BYTES), true);
   const completion = new Completion();
   decodeCompletion(responses.bytes, payloadStart(responses.runStart), completion);
   assert.equal(completion.code, WriteCode.overloaded, 'what is not noted is not acknowledged');
@@ -190,7 +189,7 @@ test('a writer that is told to stop does not wait for a note of its log: none co
 });
 
 test('a write whose time is over is not written: neither before the others of its run, nor among, nor behind them', () => {
-  const { clock, fs, put, responses, writer } = startWriter(WRITER_RESPONSE_RING_BYTES, 64 << 10);
+  const { clock, fs, put, responses, writer } = startWriter(RESPONSE_RING_BYTES, 64 << 10);
   clock.advance(100);
   // By tag: 1, 2, 5 and 8 are late.
   const late = [1, 2, 5, 8];
@@ -203,7 +202,7 @@ test('a write whose time is over is not written: neither before the others of it
   while (writer.step()) steps++;
   const codes = new Map<number, number>();
   const completion = new Completion();
-  while (responses.nextRun(WRITER_RESPONSE_RING_BYTES)) {
+  while (responses.nextRun(RESPONSE_RING_BYTES)) {
     const { bytes, runStart, runEnd } = responses;
     for (let at = runStart; at < runEnd; at = nextFrame(bytes, at)) {
       const end = payloadStart(at) + frameLength(bytes, at);
@@ -223,24 +222,24 @@ test('a write whose time is over is not written: neither before the others of it
 });
 
 test('a write that waits for a memtable until its time is over is answered then', () => {
-  const { clock, put, responses, writer } = startWriter(WRITER_RESPONSE_RING_BYTES, 64 << 10, {
+  const { clock, put, responses, writer } = startWriter(RESPONSE_RING_BYTES, 64 << 10, {
     writeStallTimeoutMs: 60_000,
   });
   do {
     put(0, 500);
-    while (responses.nextRun(WRITER_RESPONSE_RING_BYTES)) responses.release();
+    while (responses.nextRun(RESPONSE_RING_BYTES)) responses.release();
   } while (writer.step());
   clock.advance(499);
   assert.equal(writer.step(), false);
   clock.advance(1);
   assert.equal(writer.step(), true);
-  assert.equal(responses.nextRun(WRITER_RESPONSE_RING_BYTES), true);
+  assert.equal(responses.nextRun(RESPONSE_RING_BYTES), true);
   assert.equal(writer.dueMs, Number.POSITIVE_INFINITY, 'nothing is waited for any more');
   writer.close();
 });
 
 test('a writer has nothing to do either once a log came that needs no note, while a write waited for one', () => {
-  const { control, memtable, put, writer } = startWriter(WRITER_RESPONSE_RING_BYTES, 64 << 10);
+  const { control, memtable, put, writer } = startWriter(RESPONSE_RING_BYTES, 64 << 10);
   const words = new Int32Array(control);
   // What a start has found, which a flush may ask for at once.
   const found = record(1, '');
