@@ -180,9 +180,11 @@ export class Explainer implements ReplicaSet, OutcomeSink, SettlementSink, Follo
     if (question.answer !== null || this.#isTold) return;
     const { code, kind, record, reason } = reply;
     question.answeredAfterMs = this.#afterMs;
-    question.answer = answerOf(reply);
+    // A replica that holds the very version already, because a hint or another try has brought it, has it stored.
+    const isHeld = kind === ReplyKind.stale && record !== null && isVersionOf(record, question);
+    question.answer = isHeld ? 'stored' : answerOf(reply);
     question.failure = code === FailureCode.none ? '' : failureName(code);
-    question.reason = reason;
+    question.reason = isHeld ? '' : reason;
     if (record === null || recordFault(record, 0, record.length) !== undefined) return;
     // What is under way to a node is known already; what it has instead is news.
     if (kind === ReplyKind.ok && question.timestamp > 0) return;
@@ -270,6 +272,11 @@ class HeardReply implements ReplySink {
     this.#explainer.hear(this.#questions[position - this.#first], reply);
     this.#sink.onReply(position, reply);
   }
+}
+
+function isVersionOf(record: Uint8Array, { timestamp, writer }: ExplainedQuestion): boolean {
+  const isRecord = recordFault(record, 0, record.length) === undefined;
+  return isRecord && recordTimestamp(record, 0) === timestamp && recordWriter(record, 0) === writer;
 }
 
 function answerOf({ kind, record }: ReplicaReply): AnswerKind {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { recordTimestamp, recordWriter } from '../../../../native-free-lsm/index.ts';
 import type { Replication } from '../../../../src/config.ts';
 import { type ExplainedQuestion, ExplanationSlot } from '../../../../src/explanation.ts';
 import { FailureCode } from '../../../../src/failure.ts';
@@ -173,6 +174,25 @@ test('each try of a write is shown, and what it met', () => {
     '1 write retry 0-0 stored 301',
     '2 write retry 0-0 stored 301',
   ]);
+});
+
+test('a replica that holds the version already, because a hint has brought it, has stored it', () => {
+  const { asked, coordinator, explained, answers, slot } = setUp();
+  coordinator.put(KEY, VALUE, explained(), answers);
+  const record = asked[0].record!;
+  const [timestamp, writer] = [recordTimestamp(record, 0), recordWriter(record, 0)];
+  asked[0].reply(STORED);
+  asked[1].reply(stale(timestamp, writer));
+  asked[2].reply(stale(timestamp + 1, writer));
+  assert.deepEqual(answers.all, ['ok']);
+  assert.deepEqual(
+    slot.explanation?.questions.map(({ answer, reason }) => [answer, reason]),
+    [
+      ['stored', ''],
+      ['stored', ''],
+      ['newer', 'it holds a newer version'],
+    ],
+  );
 });
 
 test('a write that asks for versions first shows both rounds', () => {
