@@ -1,6 +1,7 @@
 import { arrayFault, bytesFault, elementsFault } from './arguments.ts';
-import { isLive, recordExpiryMs, recordTimestamp, recordValueStart } from './format/record.ts';
-import { ManyReads, PendingCalls, type ResultOf } from './pending-calls.ts';
+import { isVisible, recordExpiryMs, recordTimestamp, recordValueStart } from './format/record.ts';
+import { ManyReads } from './many-reads.ts';
+import { PendingCalls, type ResultOf } from './pending-calls.ts';
 import { type RangeOptions, RangeScan } from './range-scan.ts';
 import type { ReadableStore } from './store/readable-store.ts';
 import type { StoreSnapshot } from './store/store-snapshot.ts';
@@ -23,7 +24,7 @@ export class ReadableEngine {
   readonly #nowMs: () => number;
   /** What clients see of a record: undefined for a deletion, or for what has expired. */
   readonly #valueOf: ResultOf<Uint8Array | undefined> = (record) =>
-    record !== null && isLive(record, 0, this.#nowMs())
+    record !== null && isVisible(record, 0, this.#nowMs)
       ? record.subarray(recordValueStart(record, 0))
       : undefined;
   readonly #pending = new PendingCalls(this.#valueOf);
@@ -73,10 +74,7 @@ export class ReadableEngine {
   getMany(keys: readonly Uint8Array[], snapshot?: Snapshot): Promise<(Uint8Array | undefined)[]> {
     const fault = arrayFault('keys', keys) ?? elementsFault('keys', keys, bytesFault);
     if (fault !== undefined) return Promise.reject(fault);
-    return new ManyReads(keys.length, this.#valueOf, (sink, index) => {
-      if (snapshot === undefined) this.#store.read(keys[index], sink, index);
-      else this.#store.readAt(snapshot, keys[index], sink, index);
-    }).run();
+    return new ManyReads(this.#store, keys, snapshot, this.#nowMs).run();
   }
 
   /**

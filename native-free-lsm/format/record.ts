@@ -107,6 +107,11 @@ export function isLive(bytes: Uint8Array, at: number, nowMs: number): boolean {
   return expiryMs === 0 || expiryMs > nowMs;
 }
 
+/** As `isLive`, for a clock that is asked only where it matters: nearly every record has no flags. */
+export function isVisible(bytes: Uint8Array, at: number, nowMs: () => number): boolean {
+  return bytes[at + 1] === 0 || isLive(bytes, at, nowMs());
+}
+
 /** Where the value starts, counted from the start of `bytes`. */
 export function recordValueStart(bytes: Uint8Array, at: number): number {
   return at + RECORD_HEADER_BYTES + ((bytes[at + 1] & RecordFlag.hasExpiry) !== 0 ? RECORD_EXPIRY_BYTES : 0);

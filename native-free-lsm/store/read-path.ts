@@ -1,14 +1,12 @@
 import type { BlockCache } from '../cache/block-cache.ts';
 import { CallTable } from '../call-table.ts';
 import { LsmError } from '../errors.ts';
-import { copyBytes } from '../format/bytes.ts';
 import { frameLength, frameTag, nextFrame, payloadStart } from '../format/frame.ts';
-import { type HashSeed, hashBytes } from '../format/hash.ts';
+import type { HashSeed } from '../format/hash.ts';
 import type { Page } from '../iterator/page.ts';
 import { MAX_KEY_BYTES } from '../log/write-operation.ts';
-import { type BlockHit, searchBlock } from '../sstable/block.ts';
 import { isDamage } from '../sstable/damage.ts';
-import { TableLookup, type TableSet } from '../sstable/table-set.ts';
+import type { TableLookup, TableSet } from '../sstable/table-set.ts';
 import { decodeError, toLsmError } from '../threads/protocol/errors.ts';
 import {
   AnswerStatus,
@@ -27,11 +25,12 @@ import type { Arenas } from './arenas.ts';
 import { AskedRead, MAX_ASKED_READS, NO_KEY, NO_SINK } from './asked-read.ts';
 import type { BlockingReads } from './blocking-reads.ts';
 import { MemoryPages, type PagePoint } from './memory-pages.ts';
+import { copyOut, MemorySearch, Reach } from './memory-search.ts';
 import { PageCall } from './page-call.ts';
 import { PageMemory } from './page-memory.ts';
 import type { ReaderChannel } from './reader-channel.ts';
 import { MAX_PAGE_BYTES, MAX_PAGE_ENTRIES } from './reader-channels.ts';
-import { answerRead, type ReadSink } from './sinks.ts';
+import { answerRead, type InPlaceSink, type ReadSink } from './sinks.ts';
 import type { StartingReads } from './starting-reads.ts';
 import type { SnapshotPoint } from './store-snapshot.ts';
 import type { SuperVersions } from './super-versions.ts';
@@ -50,17 +49,6 @@ interface ReadEvents {
   onDamage(error: LsmError): void;
 }
 
-/** How far a read got in memory. */
-const Reach = {
-  /** It was answered. */
-  answer: 0,
-  /** The block at which the lookup stands is not in the cache. */
-  missingBlock: 1,
-  /** A table in quarantine may hold the key, so that the first hit would not be the whole truth. */
-  quarantine: 2,
-} as const;
-type Reach = (typeof Reach)[keyof typeof Reach];
-
 /**
  * Main's end of the read path. A read that memory can answer (memtables, filters, cached blocks) is answered in the
  * call. One that needs a block from disk is sent to a reader thread, with the place from which to continue, or read on
@@ -72,9 +60,7 @@ export class ReadPath {
   readonly #cache: BlockCache;
   readonly #channels: readonly ReaderChannel[];
   readonly #events: ReadEvents;
-  readonly #hashSeed: HashSeed;
-  readonly #lookup: TableLookup;
-  readonly #hit: BlockHit = { recordStart: 0, recordEnd: 0 };
+  readonly #search: MemorySearch;
   readonly #asked = new CallTable<AskedRead>();
   readonly #answer = new ReaderAnswer();
   readonly #pageMemory = new PageMemory();
@@ -101,8 +87,7 @@ export class ReadPath {
     this.#channels = channels;
     this.#blocking = blocking;
     this.#starting = starting;
-    this.#hashSeed = hashSeed;
-    this.#lookup = new TableLookup(hashSeed);
+    this.#search = new MemorySearch(arenas, cache, hashSeed);
     this.#pages = new MemoryPages(arenas, cache);
     this.#waiting = new WaitingReads(maxWaitingBytes);
     this.#events = events;
@@ -121,6 +106,22 @@ export class ReadPath {
   }
 
   /**
+   * As `read`, but shows what memory holds where it lies. `key` may not be longer than a key.
+   * @param snapshot null: the newest state
+   */
+  readInPlace(key: Uint8Array, snapshot: SnapshotPoint | null, sink: InPlaceSink, token: number): void {
+    if (this.#closed !== undefined) {
+      answerRead(sink, token, null, this.#closed);
+      return;
+    }
+    const search = this.#search;
+    const reach = this.#find(key, snapshot);
+    if (reach === Reach.found) sink.onRecord(token, search.bytes, search.start, search.end);
+    else if (!this.#isAnswered(reach, sink, token))
+      this.#goOn(reach, key, snapshot, sink, token, 0, this.#waiting.count === 0);
+  }
+
+  /**
    * Reads on the calling thread what memory does not hold.
    * @param snapshot null: the newest state
    * @throws LsmError CLOSED, CORRUPTION, IO_ERROR
@@ -128,9 +129,9 @@ export class ReadPath {
   readSync(key: Uint8Array, snapshot: SnapshotPoint | null): Uint8Array | null {
     if (this.#closed !== undefined) throw this.#closed;
     if (key.length > MAX_KEY_BYTES) return null;
-    const sink = new LastRead();
-    const reach = this.#searchMemory(key, snapshot, sink, 0);
-    return reach === Reach.answer ? sink.record : this.#readHere(reach, key, snapshot);
+    const reach = this.#find(key, snapshot);
+    if (reach === Reach.found) return this.#search.copy();
+    return reach === Reach.absent ? null : this.#readHere(reach, key, snapshot);
   }
 
   /**
@@ -139,8 +140,8 @@ export class ReadPath {
    */
   #readHere(reach: Reach, key: Uint8Array, snapshot: SnapshotPoint | null): Uint8Array | null {
     try {
-      if (reach === Reach.missingBlock) return this.#blocking.continue(this.#lookup, key);
-      return this.#blocking.newest(this.#lookup, this.#tables(snapshot), key);
+      if (reach === Reach.missingBlock) return this.#blocking.continue(this.#search.lookup, key);
+      return this.#blocking.newest(this.#search.lookup, this.#tables(snapshot), key);
     } catch (error) {
       const failure = toLsmError(error, 'reading a table');
       if (isDamage(failure)) this.#events.onDamage(failure);
@@ -161,13 +162,25 @@ export class ReadPath {
     deaths: number,
     mayAsk: boolean,
   ): void {
-    const reach = this.#searchMemory(key, snapshot, sink, token);
-    if (reach === Reach.answer) return;
+    const reach = this.#find(key, snapshot);
+    if (!this.#isAnswered(reach, sink, token)) this.#goOn(reach, key, snapshot, sink, token, deaths, mayAsk);
+  }
+
+  /** Has the read done where memory could not answer it. */
+  #goOn(
+    reach: Reach,
+    key: Uint8Array,
+    snapshot: SnapshotPoint | null,
+    sink: ReadSink,
+    token: number,
+    deaths: number,
+    mayAsk: boolean,
+  ): void {
     if (deaths === 0 && this.#starting.lasts()) {
       this.#answerHere(reach, key, snapshot, sink, token);
       return;
     }
-    if (mayAsk && this.#ask(this.#lookup, reach, key, snapshot, sink, token, deaths)) return;
+    if (mayAsk && this.#ask(reach, key, snapshot, sink, token, deaths)) return;
     if (!this.#wait({ key, snapshot, sink, token, page: null, deaths }))
       answerRead(sink, token, null, TOO_MANY_READS);
   }
@@ -189,35 +202,15 @@ export class ReadPath {
     answerRead(sink, token, record, failure);
   }
 
-  /** Answers the read if memory can. If not, `#lookup` is at the place from which a reader thread must continue. */
-  #searchMemory(key: Uint8Array, snapshot: SnapshotPoint | null, sink: ReadSink, token: number): Reach {
-    const tables = this.#tables(snapshot);
-    const hash = hashBytes(key, 0, key.length, this.#hashSeed);
-    const newest = snapshot === null ? this.#arenas.activeGeneration : snapshot.generation;
-    for (let generation = newest; generation >= tables.oldestGeneration; generation--) {
-      const memtable = this.#arenas.memtable(generation);
-      const limit = snapshot !== null && generation === newest ? snapshot.limit : memtable.publishedOffset;
-      const entry = memtable.find(key, 0, key.length, limit, hash);
-      if (entry === 0) continue;
-      const record = copyOut(memtable.bytes, memtable.recordStart(entry), memtable.recordEnd(entry));
-      answerRead(sink, token, record, null);
-      return Reach.answer;
-    }
-    const lookup = this.#lookup;
-    const hit = this.#hit;
-    const cache = this.#cache;
-    lookup.begin(tables, key, 0, key.length, hash);
-    if (tables.quarantine.length > 0 && tables.isDoubtful(key, 0, key.length)) return Reach.quarantine;
-    while (lookup.next()) {
-      const slot = cache.find(lookup.reader.metadata.id, lookup.ordinal);
-      if (slot === -1) return Reach.missingBlock;
-      if (searchBlock(cache.bytes, cache.dataStart(slot), cache.dataEnd(slot), key, 0, key.length, hit)) {
-        answerRead(sink, token, copyOut(cache.bytes, hit.recordStart, hit.recordEnd), null);
-        return Reach.answer;
-      }
-    }
-    answerRead(sink, token, null, null);
-    return Reach.answer;
+  #find(key: Uint8Array, snapshot: SnapshotPoint | null): Reach {
+    return this.#search.find(key, snapshot, this.#tables(snapshot));
+  }
+
+  /** Answers the read if memory could; if not, the search is at the place from which a reader thread must continue. */
+  #isAnswered(reach: Reach, sink: ReadSink, token: number): boolean {
+    if (reach > Reach.absent) return false;
+    answerRead(sink, token, reach === Reach.found ? this.#search.copy() : null, null);
+    return true;
   }
 
   /**
@@ -293,8 +286,8 @@ export class ReadPath {
 
   /** Searches memory again, which may have the answer by now. Returns false when the rings have no room for it. */
   #askAgain({ key, snapshot, sink, token, deaths }: WaitingRead): boolean {
-    const reach = this.#searchMemory(key, snapshot, sink, token);
-    return reach === Reach.answer || this.#ask(this.#lookup, reach, key, snapshot, sink, token, deaths);
+    const reach = this.#find(key, snapshot);
+    return this.#isAnswered(reach, sink, token) || this.#ask(reach, key, snapshot, sink, token, deaths);
   }
 
   /**
@@ -336,11 +329,10 @@ export class ReadPath {
   }
 
   /**
-   * Sends a read to a reader, which continues where the lookup is.
+   * Sends a read to a reader, which continues where the search is.
    * @returns false when the rings have no room for it
    */
   #ask(
-    lookup: TableLookup,
     reach: Reach,
     key: Uint8Array,
     snapshot: SnapshotPoint | null,
@@ -355,6 +347,7 @@ export class ReadPath {
     const at = requests.reserve(isContinued ? continuedReadBytes(key.length) : readBytes(key.length));
     if (at === -1) return false;
     const { bytes } = requests;
+    const { lookup } = this.#search;
     const { hash, superVersionId, level, index, ordinal } = lookup;
     const cacheSlot = isContinued ? this.#reserveCacheSlot(lookup) : -1;
     if (isContinued) {
@@ -457,15 +450,6 @@ export class ReadPath {
   }
 }
 
-/** Keeps what a read is answered during its call. */
-class LastRead implements ReadSink {
-  record: Uint8Array | null = null;
-
-  onRead(_token: number, record: Uint8Array | null): void {
-    this.record = record;
-  }
-}
-
 const THREADS_DIED = new LsmError(
   'WORKER_DIED',
   `${MAX_DEATHS} reader threads died one after another with this read in hand: try again later`,
@@ -477,10 +461,4 @@ const TOO_MANY_READS = new LsmError(
 
 function isAskedOf({ channel }: AskedRead, index: number): boolean {
   return channel === index;
-}
-
-function copyOut(bytes: Uint8Array, start: number, end: number): Uint8Array {
-  const copy = Buffer.allocUnsafe(end - start);
-  copyBytes(bytes, start, end, copy, 0);
-  return copy;
 }

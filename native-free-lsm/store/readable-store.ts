@@ -1,10 +1,11 @@
 import { bytesFault, keyFault, refuse, requireSink, signalFault } from '../arguments.ts';
 import type { Page } from '../iterator/page.ts';
+import { MAX_KEY_BYTES } from '../log/write-operation.ts';
 import type { EngineOptions } from '../options.ts';
 import type { ScanPageRequest } from '../threads/protocol/reader-messages.ts';
 import { pageFault } from './page-checks.ts';
 import type { ReadPath } from './read-path.ts';
-import { answerRead, type ReadSink } from './sinks.ts';
+import { answerRead, type InPlaceSink, type ReadSink } from './sinks.ts';
 import type { Snapshots } from './snapshots.ts';
 import type { SnapshotPoint, StoreSnapshot } from './store-snapshot.ts';
 import type { SuperVersions } from './super-versions.ts';
@@ -45,6 +46,18 @@ export class ReadableStore {
     const fault = this.#snapshots.fault(snapshot) ?? bytesFault('key', key);
     if (fault !== undefined) answerRead(sink, token, null, fault);
     else this.#reads.read(key, snapshot.point as SnapshotPoint, sink, token);
+  }
+
+  /**
+   * As `read`, but shows what memory holds where it lies.
+   * @param key bytes: that is not checked again
+   * @param snapshot undefined: the newest state
+   */
+  readInPlace(key: Uint8Array, snapshot: StoreSnapshot | undefined, sink: InPlaceSink, token: number): void {
+    const fault = snapshot === undefined ? undefined : this.#snapshots.fault(snapshot);
+    if (fault !== undefined) answerRead(sink, token, null, fault);
+    else if (key.length > MAX_KEY_BYTES) answerRead(sink, token, null, null);
+    else this.#reads.readInPlace(key, snapshot?.point ?? null, sink, token);
   }
 
   /**

@@ -40,6 +40,12 @@ export interface ReadSink {
   onRead(token: number, record: Uint8Array | null, error: Error | null): void;
 }
 
+/** Takes records where they lie, as far as that can be; what it does with them cannot fail. */
+export interface InPlaceSink extends ReadSink {
+  /** In place of `onRead`: the record is `bytes[start, end)` until this returns. */
+  onRecord(token: number, bytes: Uint8Array, start: number, end: number): void;
+}
+
 /** What a key must have for a write to be stored. */
 export interface KeyCondition {
   readonly key: Uint8Array;

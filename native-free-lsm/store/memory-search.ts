@@ -1,0 +1,90 @@
+import type { BlockCache } from '../cache/block-cache.ts';
+import { copyBytes } from '../format/bytes.ts';
+import { type HashSeed, hashBytes } from '../format/hash.ts';
+import { type BlockHit, searchBlock } from '../sstable/block.ts';
+import { TableLookup, type TableSet } from '../sstable/table-set.ts';
+import type { Arenas } from './arenas.ts';
+import type { SnapshotPoint } from './store-snapshot.ts';
+
+/** How far a read got in memory. */
+export const Reach = {
+  /** The record lies where the search says. */
+  found: 0,
+  /** No memtable and no table has the key. */
+  absent: 1,
+  /** The block at which the lookup stands is not in the cache. */
+  missingBlock: 2,
+  /** A table in quarantine may hold the key, so that the first hit would not be the whole truth. */
+  quarantine: 3,
+} as const;
+export type Reach = (typeof Reach)[keyof typeof Reach];
+
+const NO_BYTES = new Uint8Array(0);
+
+/** Finds keys in memory: in memtables and cached blocks, with the filters and indexes of all tables. One at a time. */
+export class MemorySearch {
+  /** Where a reader goes on when a block is missing. */
+  readonly lookup: TableLookup;
+  /** What was found is `bytes[start, end)`, until anything else is done. */
+  bytes: Uint8Array = NO_BYTES;
+  start = 0;
+  end = 0;
+  readonly #arenas: Arenas;
+  readonly #cache: BlockCache;
+  readonly #hashSeed: HashSeed;
+  readonly #hit: BlockHit = { recordStart: 0, recordEnd: 0 };
+
+  constructor(arenas: Arenas, cache: BlockCache, hashSeed: HashSeed) {
+    this.#arenas = arenas;
+    this.#cache = cache;
+    this.#hashSeed = hashSeed;
+    this.lookup = new TableLookup(hashSeed);
+  }
+
+  /**
+   * @param snapshot null: the newest state
+   * @param tables those of that state
+   */
+  find(key: Uint8Array, snapshot: SnapshotPoint | null, tables: TableSet): Reach {
+    const hash = hashBytes(key, 0, key.length, this.#hashSeed);
+    const newest = snapshot === null ? this.#arenas.activeGeneration : snapshot.generation;
+    for (let generation = newest; generation >= tables.oldestGeneration; generation--) {
+      const memtable = this.#arenas.memtable(generation);
+      const limit = snapshot !== null && generation === newest ? snapshot.limit : memtable.publishedOffset;
+      const entry = memtable.find(key, 0, key.length, limit, hash);
+      if (entry === 0) continue;
+      return this.#found(memtable.bytes, memtable.recordStart(entry), memtable.recordEnd(entry));
+    }
+    const { lookup } = this;
+    const cache = this.#cache;
+    const hit = this.#hit;
+    lookup.begin(tables, key, 0, key.length, hash);
+    if (tables.quarantine.length > 0 && tables.isDoubtful(key, 0, key.length)) return Reach.quarantine;
+    while (lookup.next()) {
+      const slot = cache.find(lookup.reader.metadata.id, lookup.ordinal);
+      if (slot === -1) return Reach.missingBlock;
+      if (searchBlock(cache.bytes, cache.dataStart(slot), cache.dataEnd(slot), key, 0, key.length, hit))
+        return this.#found(cache.bytes, hit.recordStart, hit.recordEnd);
+    }
+    return Reach.absent;
+  }
+
+  /** What was found, in memory of its own. */
+  copy(): Uint8Array {
+    return copyOut(this.bytes, this.start, this.end);
+  }
+
+  #found(bytes: Uint8Array, start: number, end: number): Reach {
+    this.bytes = bytes;
+    this.start = start;
+    this.end = end;
+    return Reach.found;
+  }
+}
+
+/** As all reads give what they have found: callers decode Buffers. */
+export function copyOut(bytes: Uint8Array, start: number, end: number): Uint8Array {
+  const copy = Buffer.allocUnsafe(end - start);
+  copyBytes(bytes, start, end, copy, 0);
+  return copy;
+}
