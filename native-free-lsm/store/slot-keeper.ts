@@ -173,8 +173,7 @@ export class SlotKeeper {
   flushed(generation: number, slots: Uint8Array): void {
     if (!this.#lost.isEmpty) {
       this.#checkLater(this.#lost.undurable);
-      // Without watermarks nobody asks about slots, so it is noticed here that keys were written anew.
-      if (this.#watermarks === null) this.#checkLater(this.#lost.unhealed, new SlotSet(slots));
+      this.#checkWritten(slots);
       this.#askLost();
     }
     if (this.#running !== undefined) this.#flushedMeanwhile.push({ generation, slots });
@@ -186,6 +185,10 @@ export class SlotKeeper {
    * @param slots those of their keys, by SlotSet
    */
   changed(slots: Uint8Array): void {
+    if (!this.#lost.isEmpty) {
+      this.#checkWritten(slots);
+      this.#askLost();
+    }
     this.#kept.forget(slots);
     // A job that runs has not seen them.
     if (this.#running !== undefined)
@@ -252,6 +255,11 @@ export class SlotKeeper {
       this.losses++;
     }
     this.#askLost();
+  }
+
+  /** Without watermarks nobody asks about slots, so it is noticed here that keys were written anew. */
+  #checkWritten(slots: Uint8Array): void {
+    if (this.#watermarks === null) this.#checkLater(this.#lost.unhealed, new SlotSet(slots));
   }
 
   /** @param among only these of the slots */

@@ -11,6 +11,7 @@ import {
 } from '../../../../native-free-lsm/index.ts';
 import { fileSystemError } from '../../../../native-free-lsm/simulation/index.ts';
 import { seededRandom } from '../../../../src/clock.ts';
+import { blocksOfTable, flipBit } from '../../../support/damaged-tables.ts';
 import { readRecord, record, writeRecordTo } from '../../../support/engine-calls.ts';
 import { STOPS, stopName, stopped } from '../../../support/engine-crash.ts';
 import { backgroundAfter, EngineSimulation, TINY_OPTIONS } from '../../../support/engine-simulation.ts';
@@ -212,6 +213,26 @@ test('digests of slots know it', async () => {
   assert.deepEqual(await other.settle(singly.slotDigests(slots, minFroms)), after);
   await other.settle(singly.close());
   await simulation.settle(store.close());
+});
+
+test('what was lost by damage is well again when it brings all of it', async () => {
+  const simulation = new EngineSimulation({ ...TINY_OPTIONS, blockCacheBytes: 0 });
+  const engine = await simulation.openEngine();
+  await simulation.settle(engine.write(batchOf('first')));
+  const [name] = tables(simulation);
+  const [block] = blocksOfTable(simulation.fs, `/db/${name}`);
+  flipBit(simulation.fs, block.path, block.offset + 3);
+  await assert.rejects(simulation.settle(engine.get(Buffer.from(block.keys[0]))), { code: 'CORRUPTION' });
+  await simulation.pass(50);
+  assert.equal(engine.stats().damage.lostRecords, block.keys.length);
+  await simulation.settle(engine.write(batchOf('second')));
+  await simulation.pass(50);
+  assert.deepEqual(engine.stats().conditions, []);
+  assert.deepEqual(
+    await versions(simulation, engine),
+    all.map(() => 'second'),
+  );
+  await simulation.settle(engine.close());
 });
 
 test('conditional writes wait for it and see it; one of that size is refused', async () => {
