@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { corruption } from '../errors.ts';
+import { corruption, LsmError } from '../errors.ts';
 import { type FileSystem, readFullySync } from '../fs/file-system.ts';
 import { CURRENT_FILE_NAME, manifestFileName, TEMPORARY_CURRENT_FILE_NAME } from './file-names.ts';
 
@@ -13,14 +13,49 @@ function currentLine(number: number): Buffer {
   return Buffer.from(`${name} ${crc32(name).toString(16).padStart(8, '0')}\n`);
 }
 
+/** CURRENT as LevelDB has it, and RocksDB after it, whose other files have names like ours: nothing follows the name. */
+const OF_LEVELDB = /^MANIFEST-\d+\n$/;
+
+/**
+ * Nothing of a folder of LevelDB must be taken for a damaged one of ours. One that cannot be read is for others to report.
+ * @throws LsmError FOREIGN_DIRECTORY
+ */
+export function refuseLevelDb(fs: FileSystem, directory: string): void {
+  if (!OF_LEVELDB.test(textOfCurrent(fs, directory))) return;
+  throw new LsmError(
+    'FOREIGN_DIRECTORY',
+    `${directory} is a folder of LevelDB or RocksDB, and not an engine's: name another one`,
+    { file: join(directory, CURRENT_FILE_NAME) },
+  );
+}
+
+function textOfCurrent(fs: FileSystem, directory: string): string {
+  try {
+    const fd = fs.openReadSync(join(directory, CURRENT_FILE_NAME));
+    try {
+      return lineOf(fs, fd, join(directory, CURRENT_FILE_NAME))?.toString('latin1') ?? '';
+    } finally {
+      fs.closeSync(fd);
+    }
+  } catch {
+    return '';
+  }
+}
+
+/** Undefined: it is shorter than the system says. */
+function lineOf(fs: FileSystem, fd: number, path: string): Buffer | undefined {
+  const line = Buffer.alloc(Math.min(fs.sizeSync(path), 64));
+  return readFullySync(fs, fd, line, 0, line.length, 0) ? line : undefined;
+}
+
 /** The number of the manifest in force, or undefined when there is no CURRENT. */
 export function readCurrent(fs: FileSystem, directory: string): number | undefined {
   const path = join(directory, CURRENT_FILE_NAME);
   if (!fs.existsSync(path)) return undefined;
   const fd = fs.openReadSync(path);
   try {
-    const line = Buffer.alloc(Math.min(fs.sizeSync(path), 64));
-    if (readFullySync(fs, fd, line, 0, line.length, 0)) {
+    const line = lineOf(fs, fd, path);
+    if (line !== undefined) {
       const number = Number(/^MANIFEST-(\d{6,15}) /.exec(line.toString('latin1'))?.[1]);
       if (currentLine(number).equals(line)) return number;
     }

@@ -1,5 +1,6 @@
 import type { FileSystem } from '../fs/file-system.ts';
 import { ioFailure } from '../fs/io-failure.ts';
+import { refuseLevelDb } from './current-file.ts';
 import { LOCK_FILE_NAME, parseFileName } from './file-names.ts';
 
 /** The files of an engine's directory by kind, with ascending numbers. */
@@ -22,7 +23,7 @@ export interface FolderContents {
 
 /**
  * Lists a directory; a missing one counts as empty.
- * @throws LsmError IO_ERROR
+ * @throws LsmError IO_ERROR; FOREIGN_DIRECTORY for one of LevelDB, whose files have names like ours
  */
 export function folderContents(fs: FileSystem, directory: string): FolderContents {
   let names: string[];
@@ -53,6 +54,7 @@ export function folderContents(fs: FileSystem, directory: string): FolderContent
     else if (file.kind !== 'lock' && file.kind !== 'lostFolder') numbers[file.kind].push(file.number);
     if (file?.kind === 'temporary') temporary.push(name);
   }
+  if (hasCurrent) refuseLevelDb(fs, directory);
   for (const list of Object.values(numbers)) list.sort((a, b) => a - b);
   return {
     directory,
