@@ -48,13 +48,16 @@ export class WriterNews {
     this.#responses.push(WriterAnswerKind.fault);
   }
 
-  /** Tells main that a write has met damage, once in a row for each place. */
+  /**
+   * Tells main that a write has met damage, once in a row for each place. There is never more than one such message in
+   * the ring, as the rest of it is for answers: while main has something to read, the next write that meets the place
+   * tells it.
+   */
   damaged(error: LsmError): void {
     const place = `${error.file} ${error.offset}`;
-    if (place === this.#damaged) return;
+    if (place === this.#damaged || this.#responses.usedBytes > 0) return;
     const body = encodeError(error);
     const at = this.#responses.reserve(body.length);
-    // When the ring has no room, the next write that meets it tells it.
     if (at === -1) return;
     this.#responses.bytes.set(body, at);
     this.#responses.push(WriterAnswerKind.damaged);
