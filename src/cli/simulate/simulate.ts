@@ -29,7 +29,8 @@ the same run, to the last byte. Nothing is read or written outside this process.
 Faults: clocks that are set or drift; links that are cut, blocked in one direction
 or both, slow, late or full; nodes that are killed, frozen, restarted, or lose their
 power and with it what was not synced; disks that are full, slow, refuse calls or
-change a byte; folders that are emptied or put back to an older copy.
+syncs, or change a byte; folders that are emptied, put back to an older copy, or
+declared whole although something is missing.
 
 Then everything is mended, and what the clients saw and the disks hold is judged:
 - a write that was acknowledged is on as many disks as acknowledged it, less those

@@ -33,9 +33,11 @@ function faultOf(one: Observation, positionOf: (machine: string, key: string) =>
   const said = isRead(one) ? answersToRead(explanation) : answersToWrite(explanation, one);
   const count = new Set(said.map(({ node }) => node)).size;
   if (count < ack) return `is answered by ${count} nodes`;
-  const isOfAny =
-    !isRead(one) || outcome === Outcome.notFound || said.some((question) => isOf(question, one));
-  return isOfAny ? '' : 'is of a version that nobody has told';
+  if (!isRead(one) || outcome === Outcome.notFound) return '';
+  // One who lacks something does not count, but what he has may be the newest.
+  return explanation.questions.some((question) => isOf(question, one))
+    ? ''
+    : 'is of a version that nobody has told';
 }
 
 /** Those that count for a read. */

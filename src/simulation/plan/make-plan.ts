@@ -236,9 +236,11 @@ const FAULT_HABITS: readonly FaultHabit[] = [
   { kind: FaultKind.restart, share: 0.25, maxMs: 1_500 },
   { kind: FaultKind.diskFull, share: 0.2, maxMs: 1_500 },
   { kind: FaultKind.failingCalls, share: 0.25, maxMs: 1_000 },
+  { kind: FaultKind.failedSync, share: 0.2, maxMs: 1_500 },
   { kind: FaultKind.slowDisk, share: 0.25, maxMs: 2_000 },
   { kind: FaultKind.corruption, share: 0.06, maxMs: 1_000 },
   { kind: FaultKind.emptiedFolder, share: 0.12, maxMs: 1_000 },
+  { kind: FaultKind.declaredWhole, share: 0.08, maxMs: 1_500 },
   { kind: FaultKind.oldCopy, share: 0.12, maxMs: 2_500 },
 ];
 /** One run in so many has no faults. */

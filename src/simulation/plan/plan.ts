@@ -64,9 +64,11 @@ export const FaultKind = {
   restart: 'restart',
   diskFull: 'disk full',
   failingCalls: 'failing calls',
+  failedSync: 'failed sync, restarted',
   slowDisk: 'slow disk',
   corruption: 'corruption',
   emptiedFolder: 'emptied folder',
+  declaredWhole: 'emptied folder declared whole',
   oldCopy: 'old copy put back',
 } as const;
 export type FaultKind = (typeof FaultKind)[keyof typeof FaultKind];

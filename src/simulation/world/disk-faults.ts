@@ -23,6 +23,8 @@ export class DiskFaults {
   delayMs = 0;
   /** Room that is left for what is written from now on. */
   leftBytes = Number.POSITIVE_INFINITY;
+  /** Whether nothing that was written becomes durable: each sync of a file fails. */
+  areSyncsFailing = false;
   /** The share of calls that fail, and with what. */
   #failing: { readonly code: string; readonly share: number; readonly random: Random } | null = null;
   /** How many calls have failed. */
@@ -38,6 +40,10 @@ export class DiskFaults {
   }
 
   readonly hook: CallHook = ({ lengthBytes, operation, path }) => {
+    if (this.areSyncsFailing && operation === 'fdatasync') {
+      this.failures++;
+      throw fileSystemError('EIO', operation, path);
+    }
     const failing = this.#failing;
     if (failing === null || !CHANGES.has(operation) || failing.random() >= failing.share) return undefined;
     this.failures++;

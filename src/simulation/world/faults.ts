@@ -17,6 +17,8 @@ type BeginFault = (cluster: SimulatedCluster, machine: Machine, fault: PlannedFa
 const MAX_CLOCK_STEP_MS = 3_000;
 const MAX_DRIFT_PPM = 100_000;
 const MAX_DELAY_MS = 400;
+/** How often somebody looks whether a node says that something is missing from it. */
+const LOOK_MS = 50;
 const FAILURES = ['EIO', 'ENOSPC', 'EMFILE', 'EROFS'];
 const SURVIVALS = ['torn', 'torn', 'lost', 'kept'] as const;
 
@@ -98,13 +100,25 @@ export const FAULTS: Readonly<Record<FaultKind, BeginFault>> = {
       machine.applyRoom();
     };
   },
-  [FaultKind.failingCalls]: ({ seed }, { disk }, { degree, id }) => {
+  [FaultKind.failingCalls]: ({ seed }, machine, { degree, id }) => {
+    const { disk } = machine;
     disk.fail(
       FAILURES[Math.floor(degree * FAILURES.length)],
       0.02 + degree * 0.3,
       seededRandom(seed * 512 + id),
     );
-    return () => disk.mend();
+    return () => {
+      disk.mend();
+      if (id % 2 === 0) machine.restartFailed();
+    };
+  },
+  // A node whose sync has failed takes no writes until somebody restarts it, however well its disk is by then.
+  [FaultKind.failedSync]: (_, machine) => {
+    machine.disk.areSyncsFailing = true;
+    return () => {
+      machine.disk.areSyncsFailing = false;
+      machine.restartFailed();
+    };
   },
   [FaultKind.slowDisk]: (_, { disk }, { degree }) => {
     disk.delayMs = 1 + degree * 300;
@@ -115,6 +129,16 @@ export const FAULTS: Readonly<Record<FaultKind, BeginFault>> = {
   [FaultKind.corruption]: ({ seed }, machine, { id }) =>
     whileDown(machine, () => machine.corrupt(seededRandom(seed * 512 + id))),
   [FaultKind.emptiedFolder]: (_, machine) => whileDown(machine, () => machine.emptyFolder()),
+  [FaultKind.declaredWhole]: ({ time }, machine) => {
+    whileDown(machine, () => machine.emptyFolder());
+    machine.start();
+    const looks = time.every(LOOK_MS, () => {
+      if (machine.state !== 'incomplete') return;
+      looks.cancel();
+      void machine.declareWhole();
+    });
+    return () => looks.cancel();
+  },
   [FaultKind.oldCopy]: ({ time }, machine) => {
     const copy: MemoryFileSystem = machine.copyFolder();
     const copiedMs = time.monotonicMs();

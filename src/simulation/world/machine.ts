@@ -11,6 +11,7 @@ import type { Log } from '../../log.ts';
 import { engineOpener } from '../../node/data-folder.ts';
 import { type RunningNode, startNode } from '../../node/node.ts';
 import type { NodeOptions } from '../../node/options.ts';
+import { declareWhole, ENGINE_FOLDER } from '../../replica/identity.ts';
 import type { StorageEngine } from '../../replica/storage-engine.ts';
 import type { FakeClock } from '../fake-clock.ts';
 import type { MemoryNetwork } from '../memory-network.ts';
@@ -155,6 +156,33 @@ export class Machine {
   emptyFolder(): void {
     this.fs = new MemoryFileSystem();
     this.#lose('its folder is emptied');
+  }
+
+  /** Starts a node again that says that it takes no writes until then. False: it does not say so. */
+  restartFailed(): boolean {
+    if (this.state !== 'failed') return false;
+    this.kill();
+    this.start();
+    return true;
+  }
+
+  /**
+   * As an operator does who believes that nothing is missing from its folder: the node is stopped meanwhile. From then on
+   * nobody notices what is.
+   */
+  async declareWhole(): Promise<void> {
+    this.isWanted = false;
+    this.kill();
+    const stopped = this.fs;
+    try {
+      const lock = (): Disposable => stopped.lockSync(`${DATA_FOLDER}/${ENGINE_FOLDER}/LOCK`);
+      await declareWhole(stopped, DATA_FOLDER, this.clock.nowMs(), lock);
+      this.slipsMs.push(...this.lossesMs);
+      this.#surroundings.say(this.id, 'its folder is declared whole');
+    } catch (error) {
+      this.#surroundings.say(this.id, `its folder is not declared whole: ${errorMessage(error)}`);
+    }
+    if (!this.isOff) this.start();
   }
 
   /** As a snapshot of its volume; it may run. */

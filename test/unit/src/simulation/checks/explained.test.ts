@@ -62,6 +62,9 @@ describe('explanations fit the answers', () => {
     assert.match(explained(get, [question(0, value), question(1, { answer: 'failed' })])[0], /by 1 nodes/);
     const older = { ...value, timestamp: 4 };
     assert.match(explained(get, [question(0, older), question(1, older)])[0], /that nobody has told/);
+    const incomplete = question(2, { ...value, answer: 'incomplete' });
+    assert.deepEqual(explained(get, [question(0, older), question(1, older), incomplete]), []);
+    assert.match(explained(get, [question(0, older), incomplete])[0], /by 1 nodes/);
   });
 
   test('`ack` nodes have stored a write, or something newer', () => {
