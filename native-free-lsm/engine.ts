@@ -8,7 +8,9 @@ import type { Environment } from './store/environment.ts';
 import type { KeyedRecord } from './store/sinks.ts';
 import type { EngineStats } from './store/stats.ts';
 import { RecordStore } from './store/store.ts';
+import { CLOSED } from './store/wire-store.ts';
 import { VersionSource } from './version-source.ts';
+import { WriteBacklog } from './write-backlog.ts';
 import {
   type BatchOperation,
   type ConditionalResult,
@@ -34,20 +36,25 @@ export class Engine extends ReadableEngine {
   readonly store: RecordStore;
   readonly #versions: VersionSource;
   readonly #writes = new PendingCalls(() => undefined);
+  readonly #backlog: WriteBacklog;
 
   private constructor(store: RecordStore, versions: VersionSource) {
     super(store, store.expiryNowMs);
     this.store = store;
     this.#versions = versions;
+    this.#backlog = new WriteBacklog(store, store.options.whenFull === 'wait');
   }
 
-  /** Opens `directory`, making it if necessary, and recovers what it holds. See RecordStore.open for errors. */
+  /**
+   * Opens `directory`, making it if necessary, and recovers what it holds. See RecordStore.open for errors.
+   * @param options `whenFull` is `wait` if it is left out
+   */
   static async open(
     directory: string,
     options: Partial<EngineOptions> = {},
     environment: Partial<Environment> = {},
   ): Promise<Engine> {
-    const store = RecordStore.open(directory, options, environment);
+    const store = RecordStore.open(directory, waiting(options), environment);
     return new Engine(store, new VersionSource(store.newestTimestamp, environment.clock));
   }
 
@@ -61,18 +68,18 @@ export class Engine extends ReadableEngine {
       bytesFault('value', value) ??
       (options === undefined ? undefined : putOptionsFault(options));
     if (fault !== undefined) return Promise.reject(fault);
-    const record = encodeRecord(
-      fieldsOf(this.#versions.next(), false, this.#expiryOf(options?.ttlMs)),
-      value,
-    );
-    return this.#write(key, record, options?.sync);
+    const fields = fieldsOf(this.#versions.next(), false, this.#expiryOf(options?.ttlMs));
+    if (!this.#backlog.isNeeded) return this.#write(key, encodeRecord(fields, value), options?.sync);
+    return this.#backlog.wait(() => this.#write(key, encodeRecord(fields, value), options?.sync));
   }
 
   /** Deletes a key, whether it is there or not; resolves as `put` does. */
   delete(key: Uint8Array, options?: WriteOptions): Promise<void> {
     const fault = options === undefined ? undefined : writeOptionsFault(options);
     if (fault !== undefined) return Promise.reject(fault);
-    return this.#write(key, encodeRecord(fieldsOf(this.#versions.next(), true, 0), NO_VALUE), options?.sync);
+    const record = encodeRecord(fieldsOf(this.#versions.next(), true, 0), NO_VALUE);
+    if (!this.#backlog.isNeeded) return this.#write(key, record, options?.sync);
+    return this.#backlog.wait(() => this.#write(key, record, options?.sync));
   }
 
   /** All operations or none, visible together; a later operation on a key wins over an earlier one. */
@@ -80,10 +87,16 @@ export class Engine extends ReadableEngine {
     const fault =
       operationsFault(operations) ?? (options === undefined ? undefined : writeOptionsFault(options));
     if (fault !== undefined) return Promise.reject(fault);
-    const puts = operations.map((operation) => this.#putOf(operation, this.#versions.next()));
-    const token = this.#writes.begin();
-    this.store.writeBatch(puts, this.#writes, token, options?.sync);
-    return this.#writes.result(token) as Promise<void>;
+    // Drawn now, as it is the time of the call that decides.
+    const timestamps = operations.map(() => this.#versions.next());
+    const nowMs = Math.ceil(this.store.expiryNowMs());
+    const write = (): Promise<void> => {
+      const puts = operations.map((operation, i) => putOf(operation, timestamps[i], nowMs));
+      const token = this.#writes.begin();
+      this.store.writeBatch(puts, this.#writes, token, options?.sync);
+      return this.#writes.result(token) as Promise<void>;
+    };
+    return this.#backlog.isNeeded ? this.#backlog.wait(write) : write();
   }
 
   /**
@@ -117,10 +130,19 @@ export class Engine extends ReadableEngine {
     const fault = conditionsFault(conditions) ?? operationsFault(operations, 1) ?? writeOptionsFault(options);
     if (fault !== undefined) return Promise.reject(fault);
     const timestamp = this.#versions.next();
-    const nowMs = Math.floor(this.store.expiryNowMs());
-    const asked = conditions.map(({ key, version }) => ({ key, timestamp: version ?? 0, nowMs }));
-    const puts = lastOfEachKey(operations).map((operation) => this.#putOf(operation, timestamp));
-    return conditionalWrite(this.store, asked, puts, timestamp, options.sync ?? false);
+    const nowMs = this.store.expiryNowMs();
+    const write = (): Promise<ConditionalResult> => {
+      const asked = conditions.map(({ key, version }) => ({
+        key,
+        timestamp: version ?? 0,
+        nowMs: Math.floor(nowMs),
+      }));
+      const puts = lastOfEachKey(operations).map((operation) =>
+        putOf(operation, timestamp, Math.ceil(nowMs)),
+      );
+      return conditionalWrite(this.store, asked, puts, timestamp, options.sync ?? false);
+    };
+    return this.#backlog.isNeeded ? this.#backlog.wait(write) : write();
   }
 
   /**
@@ -128,7 +150,7 @@ export class Engine extends ReadableEngine {
    * @throws LsmError NO_SPACE, READ_ONLY, IO_ERROR, POISONED, CLOSED
    */
   flush(): Promise<void> {
-    return this.store.flush();
+    return this.#afterWrites(() => this.store.flush());
   }
 
   /**
@@ -145,7 +167,7 @@ export class Engine extends ReadableEngine {
    * @throws LsmError NO_SPACE, READ_ONLY, IO_ERROR, POISONED, CLOSED
    */
   compact(): Promise<void> {
-    return this.store.compact();
+    return this.#afterWrites(() => this.store.compact());
   }
 
   /**
@@ -153,7 +175,7 @@ export class Engine extends ReadableEngine {
    * on one file system it takes no time and no room, as the tables are shared. Reads and writes go on meanwhile.
    */
   checkpoint(directory: string): Promise<void> {
-    return this.store.checkpoint(directory);
+    return this.#afterWrites(() => this.store.checkpoint(directory));
   }
 
   /** Figures of this moment, as plain data. */
@@ -162,12 +184,13 @@ export class Engine extends ReadableEngine {
   }
 
   /**
-   * Resolves when everything accepted is written and synced, and all threads are gone. What is called afterwards fails with
-   * CLOSED.
+   * Resolves when everything accepted is written and synced, and all threads are gone. Writes that still wait for room, and
+   * what is called afterwards, fail with CLOSED.
    * @throws LsmError POISONED when the last sync failed: with a `durability` below `sync`, what was acknowledged may be lost.
    *   The directory is unlocked in any case
    */
   close(): Promise<void> {
+    this.#backlog.close(CLOSED);
     return this.store.close();
   }
 
@@ -175,12 +198,9 @@ export class Engine extends ReadableEngine {
     await this.close();
   }
 
-  #putOf(operation: BatchOperation, timestamp: number): KeyedRecord {
-    const { key } = operation;
-    if (operation.type === 'delete')
-      return { key, record: encodeRecord(fieldsOf(timestamp, true, 0), NO_VALUE) };
-    const fields = fieldsOf(timestamp, false, this.#expiryOf(operation.ttlMs));
-    return { key, record: encodeRecord(fields, operation.value) };
+  /** Behind all writes that wait. */
+  #afterWrites(call: () => Promise<void>): Promise<void> {
+    return this.#backlog.isNeeded ? this.#backlog.wait(call) : call();
   }
 
   /** When the life of a value ends; 0: never. */
@@ -195,6 +215,21 @@ export class Engine extends ReadableEngine {
     // A write reads no record, so its result is undefined.
     return this.#writes.result(token) as Promise<void>;
   }
+}
+
+/** Writes wait for room where nobody has said that they should not. */
+function waiting(options: Partial<EngineOptions>): Partial<EngineOptions> {
+  if (typeof options !== 'object' || options === null) return options;
+  return { ...options, whenFull: options.whenFull ?? 'wait' };
+}
+
+/** @param nowMs rounded up: a value lives at least as long as it was told to */
+function putOf(operation: BatchOperation, timestamp: number, nowMs: number): KeyedRecord {
+  const { key } = operation;
+  if (operation.type === 'delete')
+    return { key, record: encodeRecord(fieldsOf(timestamp, true, 0), NO_VALUE) };
+  const expiryMs = operation.ttlMs === undefined ? 0 : nowMs + operation.ttlMs;
+  return { key, record: encodeRecord(fieldsOf(timestamp, false, expiryMs), operation.value) };
 }
 
 const NO_VALUE = new Uint8Array(0);

@@ -42,7 +42,7 @@ export type {
   VerifyReport,
 } from './offline/index.ts';
 export type { RepairOptions, RepairPlan } from './offline/repair.ts';
-export { DEFAULT_OPTIONS, type Durability, type EngineOptions } from './options.ts';
+export { DEFAULT_OPTIONS, type Durability, type EngineOptions, type WhenFull } from './options.ts';
 export { type Entry, type RangeOptions, RangeScan } from './range-scan.ts';
 export type { Snapshot, VersionedValue } from './readable-engine.ts';
 export { ENGINE_WAITS, WaitPlace } from './shared/main-waits.ts';

@@ -31,6 +31,20 @@ export type Durability =
    */
   | 'none';
 
+/** What becomes of a write while there is no room for it: memtables wait for their flush, and queues are full. */
+export type WhenFull =
+  /**
+   * It waits until there is room; only while what it waits for fails, it fails with OVERLOADED after
+   * `writeStallTimeoutMs`. `Engine.open` begins so.
+   */
+  | 'wait'
+  /**
+   * It fails with OVERLOADED: at once when `maxQueuedWriteBytes` wait already, otherwise after `writeStallTimeoutMs`.
+   * `RecordStore.open` begins so, and with either refuses what has no room in its queue, as it has no promises to wait
+   * with.
+   */
+  | 'refuse';
+
 /** Everything that can be set when an engine is opened. Sizes are in bytes, times in ms. */
 export interface EngineOptions {
   /** Whether a missing or empty directory becomes a new engine; if not, it is refused with NOT_FOUND. */
@@ -48,7 +62,8 @@ export interface EngineOptions {
   readonly memtableBytes: number;
   /** How many memtables may wait for their flush; beyond this, writes wait. */
   readonly maxSealedMemtables: number;
-  /** How long a write waits for room before it fails with OVERLOADED. */
+  readonly whenFull: WhenFull;
+  /** How long a write waits for room before it fails with OVERLOADED; with `whenFull: 'wait'` see there. */
   readonly writeStallTimeoutMs: number;
   /** How many bytes of writes may wait in the main thread's memory because the writer's ring is full. */
   readonly maxQueuedWriteBytes: number;
@@ -115,6 +130,7 @@ export const DEFAULT_OPTIONS: EngineOptions = {
   maxBatchBytes: 3 * MIB,
   memtableBytes: 12 * MIB,
   maxSealedMemtables: 2,
+  whenFull: 'refuse',
   writeStallTimeoutMs: 1000,
   maxQueuedWriteBytes: 64 * MIB,
   maxQueuedReadBytes: 64 * MIB,
@@ -156,6 +172,7 @@ export function completeOptions(given: Partial<EngineOptions>): EngineOptions {
   checkNumber(options, 'maxCompactionBytes', options.targetFileBytes);
   checkOneOf(options, 'durability', ['sync', 'interval', 'none']);
   checkOneOf(options, 'bottomCompression', ['none', 'zstd']);
+  checkOneOf(options, 'whenFull', ['wait', 'refuse']);
   refuse(booleanFault('createIfMissing', options.createIfMissing));
   if (options.fingerprintSeed !== null) refuse(seedFault('fingerprintSeed', options.fingerprintSeed));
   refuse(watermarksFault(options.watermarks));
@@ -198,7 +215,13 @@ function batchDefault({ maxRecordBytes, memtableBytes }: Partial<EngineOptions>)
 
 type NumericOption = Exclude<
   keyof EngineOptions,
-  'createIfMissing' | 'durability' | 'bottomCompression' | 'entryEncoders' | 'fingerprintSeed' | 'watermarks'
+  | 'createIfMissing'
+  | 'durability'
+  | 'whenFull'
+  | 'bottomCompression'
+  | 'entryEncoders'
+  | 'fingerprintSeed'
+  | 'watermarks'
 >;
 
 /** The least and the most of each option; `completeOptions` checks bounds that depend on another option. */
@@ -258,7 +281,7 @@ function watermarksFault(given: unknown): LsmError | undefined {
 
 function checkOneOf(
   options: EngineOptions,
-  name: 'durability' | 'bottomCompression',
+  name: 'durability' | 'bottomCompression' | 'whenFull',
   known: readonly string[],
 ): void {
   if (known.includes(options[name])) return;

@@ -12,6 +12,7 @@
  *   syncRequests               main             writer thread          counts writes to be synced whatever the durability
  *   syncFrames                 main             writer thread          frames pushed up to the last such write, with it
  *   cancelBackground           main             background threads     1: give up the running job
+ *   stallFails                 main             writer thread          1: what the writer waits for is tried and fails
  *   notedGeneration            main             writer thread          first log of this run, once the manifest names it
  *   writerSuperVersionEpoch    writer thread    main                   superVersionEpoch up to which the writer has followed
  *   generationArena[g mod 16]  writer thread    all                    arena of generation g
@@ -39,6 +40,7 @@ export const ControlWord = {
   notedGeneration: 10,
   syncRequests: 11,
   syncFrames: 12,
+  stallFails: 13,
   generationArena: 16,
   tableReads: 32,
   tableReadKib: 64,

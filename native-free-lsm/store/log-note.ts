@@ -9,6 +9,8 @@ interface LogNoteParts extends RetryParts {
   readonly commits: VersionCommits;
   /** Whether nothing may be written now: `look` is called when that is over. */
   readonly isHeld: () => boolean;
+  /** It has failed or succeeded: the writer waits for it. */
+  readonly onTried: () => void;
 }
 
 /**
@@ -57,11 +59,13 @@ export class LogNote {
     this.#retry.works();
     // Release: a writer that sees it may acknowledge, because the note is durable.
     Atomics.store(words, ControlWord.notedGeneration, this.#generation);
+    this.#parts.onTried();
   }
 
   #failed(error: LsmError): void {
     if (this.#closed) return;
     this.#isDue = true;
     this.#retry.failed(error);
+    this.#parts.onTried();
   }
 }

@@ -107,7 +107,8 @@ export class Maintenance {
     this.#parts = parts;
     this.#words = new Int32Array(parts.control);
     this.#commits = new VersionCommits(parts.fs, parts.manifest, parts.superVersions, parts.nextFileId);
-    this.#logNote = new LogNote({ ...parts, words: this.#words, commits: this.#commits });
+    const onTried = (): void => this.steerWriter();
+    this.#logNote = new LogNote({ ...parts, words: this.#words, commits: this.#commits, onTried });
     this.#damagedTables = new DamagedTables(parts.superVersions, parts.conditions);
     this.#flushRetry = new Retry('flush', parts, () => this.wake());
     this.#compactionRetry = new CompactionRetry(parts, () => this.wake());

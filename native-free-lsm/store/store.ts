@@ -90,6 +90,16 @@ export class RecordStore extends ReadableStore {
     return newest;
   }
 
+  /** Whether the next write may be refused with OVERLOADED because too many wait. */
+  get isFull(): boolean {
+    return this.#writes.isFull;
+  }
+
+  /** Calls back once when it is not full any more, or closed. */
+  whenRoom(callback: () => void): void {
+    this.#writes.whenRoom(callback);
+  }
+
   /**
    * Puts a record unless the same or a newer version of the key is there.
    * @param timeoutMs a write that has not begun after this time fails with OVERLOADED; infinite for none

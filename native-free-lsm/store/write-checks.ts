@@ -22,7 +22,7 @@ import type { EngineOptions } from '../options.ts';
 import type { KeyCondition, KeyedRecord } from './sinks.ts';
 
 /** `maxRecordBytes` counts key and record; this is for the fields around them in an operation. */
-const OPERATION_OVERHEAD_BYTES = 64;
+export const OPERATION_OVERHEAD_BYTES = 64;
 /** Offsets in a batch that is sorted have 32 bits. */
 const MAX_LARGE_BATCH_BYTES = 0xffff_ffff;
 

@@ -22,7 +22,7 @@ import {
 import { HeldWrites } from './held-writes.ts';
 import { batchOf, NO_CONDITIONS, onePut, type QueuedWrite } from './queued-write.ts';
 import { answerWrite, type KeyCondition, type KeyedRecord, type WriteSink, WriteStatus } from './sinks.ts';
-import { NEVER } from './write-checks.ts';
+import { NEVER, OPERATION_OVERHEAD_BYTES } from './write-checks.ts';
 
 /**
  * So many bytes the response ring has for each write that may be in the writer's ring at one time: room for the completions
@@ -64,6 +64,8 @@ export class WriteQueue {
   readonly #maxWritesInRing: number;
   readonly #events: WriterEvents;
   readonly #maxWaitingBytes: number;
+  /** Beyond it there may be no room for a batch. */
+  readonly #fullBytes: number;
   readonly #deadlines: WriteDeadlines;
   readonly #clock: EngineClock;
   readonly #calls = new CallTable<WriteCall>();
@@ -75,15 +77,18 @@ export class WriteQueue {
   readonly #held = new HeldWrites();
   #failure: LsmError | undefined;
   #idleWaiters: (() => void)[] = [];
+  #roomWaiters: (() => void)[] = [];
 
   constructor(
     requests: RingProducer,
     responses: RingConsumer,
     deadlines: WriteDeadlines,
     maxWaitingBytes: number,
+    maxBatchBytes: number,
     clock: EngineClock,
     events: WriterEvents,
   ) {
+    this.#fullBytes = Math.max(0, maxWaitingBytes - maxBatchBytes - OPERATION_OVERHEAD_BYTES);
     this.#requests = requests;
     this.#responses = responses;
     this.#maxWritesInRing = responses.bytes.length / RESPONSE_BYTES_PER_WRITE;
@@ -95,6 +100,16 @@ export class WriteQueue {
 
   get inFlight(): number {
     return this.#calls.count + this.#waiting.length + this.#held.count;
+  }
+
+  /** Whether the next write may be refused because too many wait. One is always taken. */
+  get isFull(): boolean {
+    return this.#waitingBytes > this.#fullBytes;
+  }
+
+  /** Calls back once when it is not full any more, or closed. The caller may write then, and look again. */
+  whenRoom(callback: () => void): void {
+    this.#roomWaiters.push(callback);
   }
 
   /**
@@ -205,7 +220,7 @@ export class WriteQueue {
       if (write.deadlineMs <= nowMs) fail(write.sink, write.token, errorOfWriteCode(WriteCode.expired));
       else this.#enqueue(write);
     }
-    this.#wakeIdleWaiters();
+    this.#wakeWaiters();
   }
 
   /** Fails what was held back. */
@@ -215,7 +230,7 @@ export class WriteQueue {
       this.#waitingBytes -= payloadBytes;
       fail(sink, token, error);
     }
-    this.#wakeIdleWaiters();
+    this.#wakeWaiters();
   }
 
   /** Has the writer look at its control words, and check whether writes succeed now. */
@@ -245,7 +260,7 @@ export class WriteQueue {
       responses.release();
     }
     if (this.#waiting.length > 0) this.#pushWaiting();
-    this.#wakeIdleWaiters();
+    this.#wakeWaiters();
   }
 
   /** Fails all writes under way and all later ones. */
@@ -258,7 +273,7 @@ export class WriteQueue {
     this.#waitingBytes = 0;
     for (const { sink, token } of waiting) fail(sink, token, error);
     for (const { sink, token } of this.#held.takeAll()) fail(sink, token, error);
-    this.#wakeIdleWaiters();
+    this.#wakeWaiters();
   }
 
   /** Resolves when no write is under way. */
@@ -299,6 +314,12 @@ export class WriteQueue {
     });
   }
 
+  #wakeWaiters(): void {
+    if (this.#roomWaiters.length > 0 && !this.isFull)
+      for (const callback of this.#roomWaiters.splice(0)) callback();
+    this.#wakeIdleWaiters();
+  }
+
   #wakeIdleWaiters(): void {
     if (this.inFlight > 0) return;
     const waiters = this.#idleWaiters;
@@ -307,7 +328,7 @@ export class WriteQueue {
   }
 
   #hold(write: QueuedWrite): void {
-    if (this.#waitingBytes + write.payloadBytes > this.#maxWaitingBytes) {
+    if (this.#waitingBytes > 0 && this.#waitingBytes + write.payloadBytes > this.#maxWaitingBytes) {
       fail(write.sink, write.token, errorOfWriteCode(WriteCode.overloaded));
       return;
     }
@@ -320,7 +341,7 @@ export class WriteQueue {
   }
 
   #wait(write: QueuedWrite): void {
-    if (this.#waitingBytes + write.payloadBytes > this.#maxWaitingBytes) {
+    if (this.#waitingBytes > 0 && this.#waitingBytes + write.payloadBytes > this.#maxWaitingBytes) {
       fail(write.sink, write.token, errorOfWriteCode(WriteCode.overloaded));
       return;
     }

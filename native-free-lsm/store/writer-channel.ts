@@ -58,7 +58,9 @@ export class WriterChannel {
     superVersions.attachWriter(requests);
     const responses = new RingConsumer(this.#responseRing);
     const deadlines = new WriteDeadlines(this.#deadlines);
-    this.queue = new WriteQueue(requests, responses, deadlines, options.maxQueuedWriteBytes, executor.clock, {
+    const { maxBatchBytes, maxQueuedWriteBytes } = options;
+    const bounds = [maxQueuedWriteBytes, maxBatchBytes] as const;
+    this.queue = new WriteQueue(requests, responses, deadlines, ...bounds, executor.clock, {
       ...events,
       onSyncAsked: (framesPushed) => {
         // In this order: whoever sees the request finds the frame. Both are stored before the frame is published.

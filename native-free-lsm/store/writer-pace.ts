@@ -2,16 +2,18 @@ import type { EngineClock } from '../clock.ts';
 import type { EngineOptions } from '../options.ts';
 import { ControlWord } from '../shared/control.ts';
 import type { Arenas } from './arenas.ts';
-import type { Worker } from './conditions.ts';
+import type { EngineConditions, Worker } from './conditions.ts';
 import type { SuperVersions } from './super-versions.ts';
 
 const SLOWDOWN_STEP_MICROS = 1000;
 const MAX_SLOWDOWN_MICROS = 10_000;
 const ARENA_LOOK_MS = 5;
+const WAITED_FOR: readonly Worker[] = ['flush', 'compaction', 'manifest'];
 
 interface WriterPaceParts {
   readonly arenas: Arenas;
   readonly clock: EngineClock;
+  readonly conditions: EngineConditions;
   readonly options: EngineOptions;
   readonly superVersions: SuperVersions;
   /** Of the control block. */
@@ -46,12 +48,16 @@ export class WriterPace {
 
   /** Slows the writer down before it must stop, and gives it a new memtable only while flushes keep up. */
   steer(): void {
-    const { arenas, clock, onArenaLook, onArenasShort, options, superVersions, words } = this.#parts;
+    const { arenas, clock, conditions, onArenaLook, onArenasShort, options, superVersions, words } =
+      this.#parts;
     const l0Tables = superVersions.version.levels[0].length;
     const excess = l0Tables - options.l0SlowdownTables + 1;
     const micros = excess > 0 ? Math.min(excess * SLOWDOWN_STEP_MICROS, MAX_SLOWDOWN_MICROS) : 0;
     // A hint that the writer reads after each batch; nothing is ordered by it.
     Atomics.store(words, ControlWord.slowdownMicros, micros);
+    const fails = WAITED_FOR.some((worker) => conditions.isFailing(worker) && this.isStoppedBy(worker));
+    // Looked at in each turn of a wait; nothing is ordered by it.
+    Atomics.store(words, ControlWord.stallFails, fails ? 1 : 0);
     if (this.isStoppedBy('flush') || this.isStoppedBy('compaction')) return;
     const announce = (index: number, memory: SharedArrayBuffer): void =>
       superVersions.announceArena(index, memory);

@@ -211,7 +211,7 @@ export class WriterRole {
     this.#isNoted = Atomics.load(this.#words, ControlWord.notedGeneration) === this.#generation;
     // When main closes the store it notes nothing more. By then all writes are answered, and only requests that wake the
     // writer can be in the ring.
-    if (!this.#isNoted) return !this.#isStopped && this.#notePatience.waits() ? WAIT : NOT_NOTED;
+    if (!this.#isNoted) return !this.#isStopped && this.#waits(this.#notePatience) ? WAIT : NOT_NOTED;
     this.#notePatience.end();
     return undefined;
   }
@@ -286,7 +286,7 @@ export class WriterRole {
     }
     // Acquire: main announced the arena before it stored its number here.
     const spare = Atomics.load(this.#words, ControlWord.spareArena);
-    if (spare === 0) return this.#roomPatience.waits() ? WAIT : MEMORY_SHORT;
+    if (spare === 0) return this.#waits(this.#roomPatience) ? WAIT : MEMORY_SHORT;
     // Main may have made this arena since the writer last looked at its inbox.
     this.#refresh();
     // As in sealAsked: everybody who has asked so far has its writes in this memtable or an older one.
@@ -303,6 +303,15 @@ export class WriterRole {
     }
     this.#roomPatience.end();
     return undefined;
+  }
+
+  /** Whether the run goes on waiting for what main does. */
+  #waits(patience: Patience): boolean {
+    // Any recent value will do: it is looked at again in a moment.
+    const isDone = Atomics.load(this.#words, ControlWord.stallFails) === 0;
+    if (this.#options.whenFull === 'refuse' || !isDone) return patience.waits();
+    patience.end();
+    return true;
   }
 
   /**

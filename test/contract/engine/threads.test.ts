@@ -252,7 +252,7 @@ describe('the engine in threads', { timeout: 60_000 }, () => {
   });
 
   test('more writes than fit anywhere are refused at once, and taken again when there is room', async () => {
-    const engine = await open(directory(), { maxQueuedWriteBytes: 2 * MIB });
+    const engine = await open(directory(), { maxQueuedWriteBytes: 2 * MIB, whenFull: 'refuse' });
     const value = Buffer.alloc(100_000);
     const results = await Promise.allSettled(
       Array.from({ length: 200 }, (_, i) => engine.put(key(i), value)),
