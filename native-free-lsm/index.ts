@@ -99,7 +99,7 @@ export const open = Engine.open;
 export const openReadOnly = EngineReader.open;
 
 /**
- * The tools for directories that no engine has open. They are loaded when they are asked for, so that a node does not
+ * The tools that read directories file by file. They are loaded when they are asked for, so that a node does not
  * pay for them.
  */
 export function loadOfflineTools(): Promise<typeof import('./offline/index.ts')> {

@@ -94,17 +94,14 @@ describe('lsm', { timeout: 240_000 }, () => {
       for (let i = 1; i <= 20; i++) await client.put(port, `key${i}`, Buffer.from(`new ${i}`));
       await client.delete(port, 'key21');
       await client.put(port, 'tab\tand "quote"', Buffer.from([0, 0xff, 0x0a]));
-      const busy = await lsm('stat', join(data, 'node-1'));
-      assert.deepEqual([busy.exitCode, busy.stdout], [1, '']);
-      assert.match(
-        busy.stderr,
-        /^quorate: the folder \S+ is in use: stop its node \(or the other command\) first\n$/,
-      );
-      for (const command of [['compact'], ['verify'], ['dump'], ['repair'], ['repair', '--apply']]) {
+      for (const command of [['compact'], ['repair'], ['repair', '--apply']]) {
         const [name, ...flags] = command;
-        const { exitCode, stderr } = await lsm(name, join(data, 'node-1'), ...flags);
-        assert.equal(exitCode, 1);
-        assert.match(stderr, /is in use/);
+        const { exitCode, stderr, stdout } = await lsm(name, join(data, 'node-1'), ...flags);
+        assert.deepEqual([exitCode, stdout], [1, '']);
+        assert.match(
+          stderr,
+          /^quorate: the folder \S+ is in use: stop its node \(or the other command\) first\n$/,
+        );
       }
     } finally {
       await node.stop();
@@ -120,6 +117,59 @@ describe('lsm', { timeout: 240_000 }, () => {
     cpSync(sample, node, { recursive: true, preserveTimestamps: true });
     return { node, engine: join(node, 'engine') };
   }
+
+  it('reads the folder of a node that runs, and the node goes on', async () => {
+    const data = join(root, 'running');
+    const running = join(data, 'node-1');
+    const [port] = await freePortRow(1);
+    const node = new TestNode('node-1', port, data, [
+      'serve',
+      '--nodes',
+      '1',
+      '--data',
+      data,
+      '--port',
+      String(port),
+    ]);
+    using client = new HttpClient();
+    await node.start();
+    try {
+      for (let i = 1; i <= 20; i++) await client.put(port, `key${i}`, Buffer.from(`new ${i}`));
+      let writes = 0;
+      let isRead = false;
+      const writing = (async () => {
+        for (; !isRead; writes++) await client.put(port, `other${writes}`, Buffer.alloc(1000, 'x'));
+      })();
+      const stat = await lsm('stat', running, '--live', '--json');
+      const writesAfter = writes;
+      const verified = await lsm('verify', running, '--json');
+      const dumped = await lsm('dump', running, '--keys', 'key..key2');
+      isRead = true;
+      await writing;
+      assert.deepEqual([stat.exitCode, verified.exitCode, dumped.exitCode], [0, 0, 0], stat.stderr);
+      const { isInUse, live } = JSON.parse(stat.stdout);
+      const clients = live.entries - 20;
+      assert.ok(
+        isInUse === true && clients >= 0 && clients <= writesAfter + 10,
+        `${live.entries} of ${writesAfter}`,
+      );
+      assert.ok(writes > 0);
+      const { damages, isInUse: isVerifiedInUse, isOrderChecked } = JSON.parse(verified.stdout);
+      assert.deepEqual([damages, isVerifiedInUse, isOrderChecked], [[], true, true]);
+      const keys = dumped.stdout.split('\n').map((line) => line.split('\t')[0]);
+      assert.deepEqual(keys, ['key1', ...Array.from({ length: 10 }, (_, i) => `key${10 + i}`), '']);
+      assert.match(
+        (await lsm('stat', running)).stdout,
+        /^in use {4}the folder is in use: this is one moment/m,
+      );
+      assert.match((await lsm('verify', running)).stdout, /^note: the folder is in use.*no damage\n$/s);
+      const log = (await lsm('stat', running, '--json')).stdout;
+      const { exitCode, stdout } = await lsm('dump', running, '--file', JSON.parse(log).logs.at(-1).file);
+      assert.ok(exitCode === 0 && stdout.includes('key20\tnew 20\t'));
+    } finally {
+      await node.stop();
+    }
+  });
 
   it('shows what a folder holds and changes nothing', async () => {
     const { node, engine } = copy();

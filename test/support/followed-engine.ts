@@ -16,6 +16,7 @@ import {
   type Snapshot,
   WriteStatus,
 } from '../../native-free-lsm/index.ts';
+import { dumpEntries, FrozenFolder, statFolder, verifyFolder } from '../../native-free-lsm/offline/index.ts';
 import { type Random, seededRandom } from '../../src/clock.ts';
 import { record, writeRecordTo } from './engine-calls.ts';
 import { backgroundAfter, EngineSimulation, TINY_OPTIONS } from './engine-simulation.ts';
@@ -27,7 +28,7 @@ const DIRECTORY = '/db';
 const KEYS = 40;
 const FROM_OUTSIDE = 'from-outside';
 /** No run takes records from outside as often. */
-const MAX_INGESTED = 60;
+const MAX_INGESTED = 15;
 const KEY_NAMES = [
   ...Array.from({ length: KEYS }, (_, key) => `key${key}`),
   ...Array.from({ length: MAX_INGESTED * 3 }, (_, i) => `${FROM_OUTSIDE}${1 + Math.floor(i / 3)}.${i % 3}`),
@@ -187,6 +188,8 @@ interface LookOptions {
   readonly reopenEvery: number;
   /** How many calls of the writer come before each call of the reader. */
   readonly stepsPerCall: (random: Random) => number;
+  /** And before each call of what takes one moment of the folder, which makes fewer. */
+  readonly stepsPerFrozenCall: (random: Random) => number;
   /** And before each look. */
   readonly stepsPerLook: (random: Random) => number;
 }
@@ -209,6 +212,10 @@ const READER_OPTIONS = { memtableBytes: 64 * 1024, maxRecordBytes: 16 * 1024, bl
 /** Every so many looks read the state by a scan, which goes through a reader role; the others get every key. */
 const SCAN_EVERY = 4;
 
+const FREEZE_EVERY = 4;
+/** Takes longer. */
+const VERIFY_EVERY = 5 * FREEZE_EVERY;
+
 class Looks {
   readonly counts = { looks: 0, changing: 0, expired: 0 };
   readonly #run: FollowedRun;
@@ -218,6 +225,7 @@ class Looks {
   readonly #reads: DiskReads;
   readonly #simulation = new EngineSimulation();
   readonly #clock: EngineClock;
+  #isFreezing = false;
   #elapsedMs = 0;
   #reader: EngineReader | undefined;
   #held: Held | undefined;
@@ -231,9 +239,10 @@ class Looks {
     this.#options = options;
     this.#random = seededRandom(options.seed);
     this.#replay = run.journal.replay();
-    this.#reads = new DiskReads(this.#replay.disk, () =>
-      this.#replay.advance(options.stepsPerCall(this.#random)),
-    );
+    this.#reads = new DiskReads(this.#replay.disk, () => {
+      const steps = this.#isFreezing ? options.stepsPerFrozenCall : options.stepsPerCall;
+      this.#replay.advance(steps(this.#random));
+    });
     const { clock } = this.#simulation;
     this.#clock = {
       nowMs: () => clock.nowMs(),
@@ -268,19 +277,52 @@ class Looks {
     const until = this.#replay.position;
     const reader = this.#reader as EngineReader;
     this.#state = await this.#stateOf(reader);
+    this.#least = this.#numberOf(this.#state, from, until);
+    await this.#lookAtSnapshot(reader);
+    if (look % FREEZE_EVERY === 0) this.#freeze(look % VERIFY_EVERY === 0);
+  }
+
+  /** The number of a state that was shown, which must be one of those between the two calls. */
+  #numberOf(state: string, from: number, until: number): number {
     const { acknowledged, asked, states } = this.#run;
     const last = asked.findLastIndex((at) => at <= until);
-    const first = Math.max(
-      this.#least,
-      acknowledged.findLastIndex((at) => at <= from),
-    );
-    const found = states.slice(first, last + 1).indexOf(this.#state);
-    assert.ok(
-      found >= 0,
-      `look ${look}, between calls ${from} and ${until}, shows no state from ${first} to ${last}`,
-    );
-    this.#least = first + found;
-    await this.#lookAtSnapshot(reader);
+    const known = acknowledged.findLastIndex((at) => at <= from);
+    const first = Math.max(this.#least, known);
+    const found = states.slice(first, last + 1).indexOf(state);
+    const look = `look ${this.counts.looks}, between calls ${from} and ${until}`;
+    assert.ok(found >= 0, `${look}, shows no state from ${first} to ${last}`);
+    return first + found;
+  }
+
+  /** As the tools read the folder of an engine that has it open. */
+  #freeze(isVerified: boolean): void {
+    const from = this.#replay.position;
+    const before = this.#reads.openFiles;
+    let frozen: FrozenFolder;
+    try {
+      this.#isFreezing = true;
+      frozen = FrozenFolder.take(this.#reads.fs, DIRECTORY);
+    } catch (error) {
+      if ((error as LsmError).code !== 'CHANGING') throw error;
+      this.counts.changing++;
+      return;
+    } finally {
+      this.#isFreezing = false;
+    }
+    const until = this.#replay.position;
+    const lines: string[] = [];
+    for (const item of dumpEntries(frozen, DIRECTORY, { start: undefined, end: undefined }, 0))
+      if (item.type === 'entry') lines.push(lineOf(Buffer.from(item.key).toString(), item.value));
+    this.#numberOf(lines.sort().join('\n'), from, until);
+    if (isVerified) {
+      statFolder(frozen, DIRECTORY);
+      const verifying = verifyFolder(frozen, DIRECTORY);
+      let step = verifying.next();
+      while (step.done !== true) step = verifying.next();
+      assert.deepEqual(step.value.damages, []);
+    }
+    frozen[Symbol.dispose]();
+    assert.equal(this.#reads.openFiles, before);
   }
 
   /** Everything must be closed then. */

@@ -1,9 +1,9 @@
 import {
   type DumpedRecord,
   type DumpItem,
+  type FileSystem,
   type KeyRange,
   loadOfflineTools,
-  NodeFileSystem,
 } from '../../../native-free-lsm/index.ts';
 import { systemClock } from '../../clock.ts';
 import { IDENTITY_FILE } from '../../replica/identity-file.ts';
@@ -12,7 +12,7 @@ import { CommandError, ExitCode } from '../exit-codes.ts';
 import { print, writeOutput } from '../output.ts';
 import { escapeBytes } from '../range-format.ts';
 import { damageFailure, requireIdentity } from './damage.ts';
-import { findFolder, holdFolder, type LsmFolder } from './folder.ts';
+import { findFolder, type LsmFolder, readFolder } from './folder.ts';
 import { describeTimestamp, parseKeyRange, parseLimit, shortKey, toJson } from './format.ts';
 
 const WRITE_CHARACTERS = 64 * 1024;
@@ -22,7 +22,7 @@ export async function runDump(directory: string, options: Readonly<Record<string
   const limit = typeof options.limit === 'string' ? parseLimit(options.limit) : Number.POSITIVE_INFINITY;
   const file = typeof options.file === 'string' ? options.file : undefined;
   const folder = await findFolder(directory);
-  using _held = await holdFolder(folder);
+  using held = await readFolder(folder);
   if (file === IDENTITY_FILE) {
     const identity = requireIdentity(folder);
     if (identity === null)
@@ -33,7 +33,7 @@ export async function runDump(directory: string, options: Readonly<Record<string
   const describe = file === undefined ? describeEntry : describeItem;
   const format = options.json === true ? (item: DumpItem) => toJson(item) : describe;
   try {
-    const damaged = await dump(await itemsOf(folder, file, range), limit, format);
+    const damaged = await dump(await itemsOf(held.fs, folder, file, range), limit, format);
     if (damaged > 0)
       throw new CommandError(
         ExitCode.damaged,
@@ -47,12 +47,12 @@ export async function runDump(directory: string, options: Readonly<Record<string
 const EVERYTHING: KeyRange = { start: undefined, end: undefined };
 
 async function itemsOf(
+  fs: FileSystem,
   { engine, node }: LsmFolder,
   file: string | undefined,
   range: KeyRange,
 ): Promise<Iterable<DumpItem>> {
   const { dumpEntries, dumpFile } = await loadOfflineTools();
-  const fs = new NodeFileSystem();
   return file === undefined
     ? dumpEntries(fs, engine, node === undefined ? range : withoutOwnRecords(range), systemClock.nowMs())
     : dumpFile(fs, engine, file, range);

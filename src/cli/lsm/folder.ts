@@ -1,7 +1,12 @@
 /** Finds out which folder an `lsm` command is about: a node's, or the engine's inside it. Changes nothing. */
 import fs from 'node:fs';
 import path from 'node:path';
-import { LsmError, loadOfflineTools, NodeFileSystem } from '../../../native-free-lsm/index.ts';
+import {
+  type FileSystem,
+  LsmError,
+  loadOfflineTools,
+  NodeFileSystem,
+} from '../../../native-free-lsm/index.ts';
 import { systemClock } from '../../clock.ts';
 import { errorMessage, QuorateError } from '../../errors.ts';
 import { ENGINE_FOLDER, FILLING_FILE } from '../../replica/identity.ts';
@@ -80,7 +85,7 @@ function unfinished(directory: string): QuorateError {
 }
 
 /**
- * Keeps a node from starting while the folder is read.
+ * Keeps a node from starting while the folder is changed.
  * @throws QuorateError STORAGE when the node runs
  */
 export async function holdFolder({ engine }: LsmFolder): Promise<Disposable> {
@@ -89,6 +94,36 @@ export async function holdFolder({ engine }: LsmFolder): Promise<Disposable> {
     return lockForReading(new NodeFileSystem(), engine);
   } catch (error) {
     throw inUse(engine, error);
+  }
+}
+
+/** A folder that is being read. */
+interface ReadFolder extends Disposable {
+  /** By which its files are read. */
+  readonly fs: FileSystem;
+  /** Whether its node, or another command, has it open: then what is read is one moment of it. */
+  readonly isInUse: boolean;
+}
+
+/** What is read of a folder that is in use, and may have been half done just then. */
+export const IN_USE_NOTE =
+  'the folder is in use: this is one moment of it, and what is unfinished is being written';
+
+/**
+ * Keeps a node from starting while the folder is read. Of a folder that is in use it takes one moment: its node goes on,
+ * and does not notice.
+ * @throws LsmError CHANGING, IO_ERROR
+ */
+export async function readFolder({ engine }: LsmFolder): Promise<ReadFolder> {
+  const { FrozenFolder, lockForReading } = await loadOfflineTools();
+  const fs = new NodeFileSystem();
+  try {
+    const lock = lockForReading(fs, engine);
+    return { fs, isInUse: false, [Symbol.dispose]: () => lock[Symbol.dispose]() };
+  } catch (error) {
+    if (!(error instanceof LsmError) || error.code !== 'LOCKED') throw error;
+    const frozen = FrozenFolder.take(fs, engine);
+    return { fs: frozen, isInUse: true, [Symbol.dispose]: () => frozen[Symbol.dispose]() };
   }
 }
 

@@ -1,4 +1,4 @@
-/** `lsm`: commands for the data folder of a node that does not run. Each is loaded only when it is called. */
+/** `lsm`: commands for the data folder of a node. Each is loaded only when it is called. */
 
 import { Command } from 'commander';
 import { PROGRAM } from '../../program.ts';
@@ -6,9 +6,11 @@ import { ExitCode, exitCodesManual } from '../exit-codes.ts';
 
 const MANUAL = `
 DIR is the data folder of one node, DATA/node-1, or the engine's folder in it,
-DATA/node-1/engine, or a copy of either. The node must be stopped: a folder that
-is in use is refused. \`stat\`, \`dump\` and \`verify\` change nothing. \`compact\` and
-\`repair --apply\` do; \`repair\` without it only says what it would do.
+DATA/node-1/engine, or a copy of either. \`stat\`, \`dump\` and \`verify\` change
+nothing. Of a node that runs they read one moment, and the node does not notice;
+what it removes meanwhile keeps its room on the disk until they have ended. The
+node must be stopped for \`compact\` and \`repair\`, which refuse a folder that is in
+use; \`repair\` without \`--apply\` only says what it would do.
 
 Each has a manual of its own, with what --json prints: lsm verify --help
 
@@ -52,6 +54,7 @@ it, until they are compacted.
   identity              clusterId, nodeId, incarnation, whole (whether its reads
                         count: whole, unproven, incomplete), clockCeiling; null
                         for a folder that is no node's
+  isInUse               whether its node runs: then this is one moment of it
   manifest              file, sizeBytes, edits
   oldestGeneration      logs below it are in tables
   levels                of each that has tables: level (a number, or
@@ -124,7 +127,8 @@ log, is no damage: it was never acknowledged.
 
 Progress goes to stderr: a bar on a terminal, otherwise a line every few seconds.
 
---json prints one object: directory, isWhole, damages (each code, file, offset or
+--json prints one object: directory, isWhole, isInUse (its node runs: then this
+is one moment of the folder), damages (each code, file, offset or
 null, message), notes, and files, tables, logs, entries, sizeBytes that were read,
 isOrderChecked (false where damage left nothing to compare).
 
@@ -194,11 +198,11 @@ Examples:
 
 export function lsmCommand(): Command {
   const command = new Command('lsm')
-    .description("Looks into, checks, compacts and repairs a stopped node's data folder.")
+    .description("Looks into, checks, compacts and repairs a node's data folder.")
     .addHelpText('after', MANUAL);
   for (const [name, { summary, usage, options, manual, codes, run }] of Object.entries(SUBCOMMANDS)) {
     const subcommand = new Command(name).summary(summary).description(usage);
-    subcommand.argument('<directory>', "a stopped node's data folder, or the engine's folder in it");
+    subcommand.argument('<directory>', "a node's data folder, or the engine's folder in it");
     for (const [flags, help] of options) subcommand.option(flags, help);
     subcommand
       .addHelpText('after', `${manual}\n\n${exitCodesManual(codes)}`)

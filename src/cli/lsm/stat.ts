@@ -1,7 +1,7 @@
 import {
+  type FileSystem,
   type FolderStat,
   loadOfflineTools,
-  NodeFileSystem,
   type TableSums,
 } from '../../../native-free-lsm/index.ts';
 import { systemClock } from '../../clock.ts';
@@ -10,7 +10,7 @@ import type { Identity } from '../../replica/identity-file.ts';
 import { print } from '../output.ts';
 import { FillProgress } from '../progress.ts';
 import { damageFailure, requireIdentity } from './damage.ts';
-import { findFolder, holdFolder, turn } from './folder.ts';
+import { findFolder, IN_USE_NOTE, readFolder, turn } from './folder.ts';
 import { columns, describeTimestamp, shortKey, toJson } from './format.ts';
 
 interface LiveStat {
@@ -21,14 +21,15 @@ interface LiveStat {
 
 export async function runStat(directory: string, options: Readonly<Record<string, unknown>>): Promise<void> {
   const folder = await findFolder(directory);
-  using _held = await holdFolder(folder);
+  using held = await readFolder(folder);
+  const { fs, isInUse } = held;
   const identity = requireIdentity(folder);
   const { statFolder } = await loadOfflineTools();
   let stat: FolderStat;
   let live: LiveStat | null = null;
   try {
-    stat = statFolder(new NodeFileSystem(), folder.engine);
-    if (options.live === true) live = await count(folder.engine, stat);
+    stat = statFolder(fs, folder.engine);
+    if (options.live === true) live = await count(fs, folder.engine, stat);
   } catch (error) {
     throw damageFailure(error, directory);
   }
@@ -36,7 +37,9 @@ export async function runStat(directory: string, options: Readonly<Record<string
   const bytesPerStoredByte = rawSizeBytes === 0 ? null : stat.diskBytes / rawSizeBytes;
   if (options.json === true) {
     const shown = identity === null ? null : identityOf(identity);
-    await print(toJson({ directory: folder.engine, identity: shown, ...stat, bytesPerStoredByte, live }, 2));
+    await print(
+      toJson({ directory: folder.engine, identity: shown, isInUse, ...stat, bytesPerStoredByte, live }, 2),
+    );
     return;
   }
   const lines = identity === null ? [] : [describeIdentity(identity)];
@@ -71,19 +74,24 @@ export async function runStat(directory: string, options: Readonly<Record<string
       `live      ${live.entries} entries, ${live.sizeBytes} bytes (${describeSize(live.sizeBytes)})${room}`,
     );
   }
+  if (isInUse) lines.push(`in use    ${IN_USE_NOTE}`);
   if (stat.orphans.length > 0) lines.push(`left over ${stat.orphans.join(', ')}: removed at the next start`);
   if (stat.foreign.length > 0) lines.push(`not ours  ${stat.foreign.join(', ')}`);
   await print(lines.join('\n'));
 }
 
-async function count(engine: string, { diskBytes, total, logs }: FolderStat): Promise<LiveStat> {
+async function count(
+  fs: FileSystem,
+  engine: string,
+  { diskBytes, total, logs }: FolderStat,
+): Promise<LiveStat> {
   const { countLive } = await loadOfflineTools();
   const logBytes = logs.reduce((sum, log) => sum + log.sizeBytes, 0);
   let doneBytes = 0;
   let shownBytes = 0;
   const target = { totalBytes: Math.max(1, total.rawSizeBytes + logBytes), doneBytes: () => doneBytes };
   using _progress = new FillProgress(target, systemClock, process.stderr);
-  const steps = countLive(new NodeFileSystem(), engine, systemClock.nowMs());
+  const steps = countLive(fs, engine, systemClock.nowMs());
   for (;;) {
     const { done, value } = steps.next();
     if (done === true) {

@@ -1,6 +1,6 @@
 import {
+  type FileSystem,
   loadOfflineTools,
-  NodeFileSystem,
   type Progress,
   type VerifyReport,
 } from '../../../native-free-lsm/index.ts';
@@ -9,7 +9,7 @@ import { describeSize } from '../../config/units.ts';
 import { CommandError, ExitCode } from '../exit-codes.ts';
 import { print } from '../output.ts';
 import { damageFailure, IDENTITY_ADVICE, identityDamages } from './damage.ts';
-import { findFolder, holdFolder, turn } from './folder.ts';
+import { findFolder, IN_USE_NOTE, readFolder, turn } from './folder.ts';
 import { toJson } from './format.ts';
 import { LsmProgress } from './progress.ts';
 
@@ -18,20 +18,22 @@ export async function runVerify(
   options: Readonly<Record<string, unknown>>,
 ): Promise<void> {
   const folder = await findFolder(directory);
-  using _held = await holdFolder(folder);
+  using held = await readFolder(folder);
+  const { fs, isInUse } = held;
   let report: VerifyReport;
   try {
-    report = await verify(folder.engine);
+    report = await verify(fs, folder.engine);
   } catch (error) {
     throw damageFailure(error, directory);
   }
   const damages = [...identityDamages(folder), ...report.damages];
   const isWhole = damages.length === 0;
   if (options.json === true) {
-    await print(toJson({ directory: folder.engine, isWhole, ...report, damages }, 2));
+    await print(toJson({ directory: folder.engine, isWhole, isInUse, ...report, damages }, 2));
   } else {
     const { entries, logs, notes, sizeBytes, tables } = report;
     const lines = [
+      ...(isInUse ? [`note: ${IN_USE_NOTE}`] : []),
       ...damages.map(({ message }) => message),
       ...notes.map((note) => `note: ${note}`),
       `${tables} tables and ${logs} logs, ${entries} entries, ${describeSize(sizeBytes)} read`,
@@ -49,10 +51,10 @@ export async function runVerify(
   );
 }
 
-async function verify(engine: string): Promise<VerifyReport> {
+async function verify(fs: FileSystem, engine: string): Promise<VerifyReport> {
   const { verifyFolder } = await loadOfflineTools();
   using progress = new LsmProgress(systemClock, process.stderr);
-  const steps: Generator<Progress, VerifyReport, void> = verifyFolder(new NodeFileSystem(), engine);
+  const steps: Generator<Progress, VerifyReport, void> = verifyFolder(fs, engine);
   for (;;) {
     const { done, value } = steps.next();
     if (done === true) return value;

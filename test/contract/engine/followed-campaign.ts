@@ -29,6 +29,7 @@ let looks = 0;
         seed,
         reopenEvery: 2 + Math.floor(random() * 30),
         stepsPerCall: (draw) => (draw() < likely ? Math.floor(draw() * 20) : 0),
+        stepsPerFrozenCall: (draw) => (draw() < 4 * likely ? Math.floor(draw() * 5) : 0),
         stepsPerLook: (draw) => Math.floor(draw() * 6),
       });
       looks += counts.looks;
