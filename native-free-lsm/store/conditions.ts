@@ -108,7 +108,7 @@ export class EngineConditions {
       const [first] = this.#damaged.values();
       const others =
         this.#damaged.size === 1 ? '' : `; and ${this.#damaged.size - 1} more tables are damaged`;
-      const message = `${first.error.message}${others}. Only keys in that place cannot be read, until other replicas have brought them again; where there are none, stop the engine and repair its folder, or restore it`;
+      const message = `${first.error.message}${others}. Only keys in that place cannot be read, until they are written again, which other replicas do by themselves; where nobody has them, stop the engine and repair its folder, or restore it`;
       add(ConditionCode.damagedTable, { ...first, error: new LsmError('CORRUPTION', message) }, false);
     }
     return [...byCode.values()];
