@@ -81,6 +81,8 @@ export class FolderFollower {
 
   #readManifest(): FollowedManifest {
     const fs = this.#fs;
+    // Before CURRENT is read: that of LevelDB has the same name.
+    if (this.#manifest === undefined) folderContents(fs, this.#directory);
     const number = readCurrent(fs, this.#directory);
     if (number === undefined) throw this.#missing();
     const path = join(this.#directory, manifestFileName(number));

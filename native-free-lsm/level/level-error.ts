@@ -35,8 +35,9 @@ export function existsError(location: string): Error {
   return new LevelError(`${location} exists already, and errorIfExists is true`, 'LEVEL_DATABASE_EXISTS');
 }
 
-export function missingError(location: string): Error {
-  return new LevelError(`${location} does not exist, and createIfMissing is false`, 'LEVEL_DATABASE_MISSING');
+export function missingError(location: string, readOnly: boolean): Error {
+  const reason = readOnly ? 'readOnly makes none' : 'createIfMissing is false';
+  return new LevelError(`${location} does not exist, and ${reason}`, 'LEVEL_DATABASE_MISSING');
 }
 
 export function invalidKeyError(): Error {

@@ -1,9 +1,8 @@
 import { AbstractIterator, type AbstractIteratorOptions, type AbstractLevel } from 'abstract-level';
-import type { Engine } from '../engine.ts';
 import { compareBytes } from '../format/bytes.ts';
 import type { KeyBounds } from '../iterator/key-range.ts';
 import type { RangeScan } from '../range-scan.ts';
-import type { Snapshot } from '../readable-engine.ts';
+import type { ReadableEngine, Snapshot } from '../readable-engine.ts';
 import { abortError, levelError } from './level-error.ts';
 import type { LevelSnapshot } from './level-snapshot.ts';
 
@@ -48,7 +47,7 @@ export class LevelScan<K, V> extends AbstractIterator<AbstractLevel<Buffer, K, V
   #isOutside = false;
   #fault: unknown;
 
-  constructor(db: AbstractLevel<Buffer, K, V>, engine: Engine, options: LevelScanOptions) {
+  constructor(db: AbstractLevel<Buffer, K, V>, engine: ReadableEngine, options: LevelScanOptions) {
     super(db, options as unknown as AbstractIteratorOptions<K, V>);
     this.#bounds = boundsOf(options);
     this.#withValues = options.values !== false;

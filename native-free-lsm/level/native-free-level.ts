@@ -7,9 +7,13 @@ import {
   type Transcoder,
 } from 'abstract-level';
 import { Engine } from '../engine.ts';
+import { EngineReader } from '../engine-reader.ts';
+import { LsmError } from '../errors.ts';
 import type { EngineOptions } from '../options.ts';
-import type { Snapshot } from '../readable-engine.ts';
+import type { ReadableEngine, Snapshot } from '../readable-engine.ts';
 import type { Environment } from '../store/environment.ts';
+import type { ReadableStore } from '../store/readable-store.ts';
+import type { ReaderOptions } from '../store/reader-options.ts';
 import { CURRENT_FILE_NAME } from '../version/file-names.ts';
 import type { BatchOperation, PutOptions } from '../write-requests.ts';
 import { existsError, invalidKeyError, levelError, missingError, notOpenError } from './level-error.ts';
@@ -31,7 +35,7 @@ const MANIFEST = {
   errorIfExists: true,
   deferredOpen: true,
   signals: { iterators: true },
-  additionalMethods: { approximateSize: true, compactRange: true },
+  additionalMethods: { approximateSize: true, compactRange: true, refresh: true },
 } as const;
 
 /**
@@ -42,11 +46,14 @@ export interface NativeFreeLevelOptions<K, V> extends AbstractDatabaseOptions<K,
   /** Of the engine, see its README. */
   readonly engine?: Partial<EngineOptions>;
   readonly environment?: Partial<Environment>;
+  /** Of the reader, when the database is opened with `readOnly`. */
+  readonly reader?: Partial<ReaderOptions>;
 }
 
 interface OpenOptions {
   readonly createIfMissing: boolean;
   readonly errorIfExists: boolean;
+  readonly readOnly?: boolean;
 }
 
 /** A read as abstract-level passes it on. */
@@ -70,6 +77,13 @@ interface LevelWriteOptions {
 }
 
 declare module 'abstract-level' {
+  interface AbstractOpenOptions {
+    /**
+     * Whether to read beside the process that has the database open to be written, or has written it. Nothing can be
+     * written then, and what is new is shown after `refresh`.
+     */
+    readonly readOnly?: boolean;
+  }
   // The names of the parameters must be those of the declarations that this adds to.
   interface AbstractPutOptions<K, V> extends LevelWriteOptions {}
   interface AbstractDelOptions<K> extends Pick<LevelWriteOptions, 'sync'> {}
@@ -87,18 +101,21 @@ export class NativeFreeLevel<K = string, V = string> extends AbstractLevel<Buffe
   readonly location: string;
   readonly #settings: Partial<EngineOptions> | undefined;
   readonly #environment: Partial<Environment> | undefined;
+  readonly #readerSettings: Partial<ReaderOptions> | undefined;
   #opened: Engine | undefined;
+  #reader: EngineReader | undefined;
 
   /** @param location the directory, which is made when the database is opened */
   constructor(location: string, options?: NativeFreeLevelOptions<K, V>) {
     // The engine's own settings are not for hooks, which are given all other options.
-    const { engine, environment, ...others } = options ?? {};
+    const { engine, environment, reader, ...others } = options ?? {};
     super(MANIFEST, others);
     if (typeof location !== 'string' || location === '')
       throw new TypeError('location must be a path in a string: the directory of the database');
     this.location = location;
     this.#settings = engine;
     this.#environment = environment;
+    this.#readerSettings = reader;
   }
 
   /** Removes a database that is not open, see `destroy` of the engine. A missing one is no error. */
@@ -116,10 +133,23 @@ export class NativeFreeLevel<K = string, V = string> extends AbstractLevel<Buffe
     await inLevelTerms(() => repairFolder(location, { apply: true }));
   }
 
-  /** The engine underneath. @throws Error LEVEL_DATABASE_NOT_OPEN */
+  /** The engine underneath. @throws Error LEVEL_DATABASE_NOT_OPEN; LEVEL_NOT_WRITABLE with `readOnly` */
   get engine(): Engine {
     if (this.#opened !== undefined) return this.#opened;
+    if (this.#reader !== undefined) throw levelError(notWritable(this.location));
     throw notOpenError();
+  }
+
+  /**
+   * Of a database that was opened with `readOnly`: takes what was written since, by its writer, up to now. What was shown
+   * before is shown until then, and when it fails. A database that is open to be written shows everything anyway.
+   * @returns whether anything was new
+   * @throws Error LEVEL_CHANGING, LEVEL_OVERLOADED: try again; LEVEL_REPLACED: another database is in its place, open it
+   *   again; LEVEL_CORRUPTION, LEVEL_IO_ERROR, LEVEL_UNSUPPORTED_FORMAT, LEVEL_DATABASE_NOT_OPEN
+   */
+  async refresh(): Promise<boolean> {
+    if (this.status === 'opening') return this.deferAsync(() => this.refresh());
+    return inLevelTerms(() => (this.#reads === this.#reader ? this.#reader.refresh() : false));
   }
 
   /** About how many bytes of the disk keys from `start` to before `end` take. What was not flushed yet does not count. */
@@ -130,7 +160,7 @@ export class NativeFreeLevel<K = string, V = string> extends AbstractLevel<Buffe
   ): Promise<number> {
     if (this.status === 'opening') return this.deferAsync(() => this.approximateSize(start, end, options));
     return inLevelTerms(() =>
-      this.engine.store.approximateSize(this.#encoded(start, options), this.#encoded(end, options)),
+      this.#reads.store.approximateSize(this.#encoded(start, options), this.#encoded(end, options)),
     );
   }
 
@@ -149,36 +179,43 @@ export class NativeFreeLevel<K = string, V = string> extends AbstractLevel<Buffe
     return inLevelTerms(() => this.engine.compact());
   }
 
-  async _open({ createIfMissing, errorIfExists }: OpenOptions): Promise<void> {
+  async _open({ createIfMissing, errorIfExists, readOnly = false }: OpenOptions): Promise<void> {
     const current = join(this.location, CURRENT_FILE_NAME);
     const isThere = this.#environment?.fs?.existsSync(current) ?? existsSync(current);
     if (isThere && errorIfExists) throw existsError(this.location);
-    if (!isThere && !createIfMissing) throw missingError(this.location);
+    if (!isThere && (!createIfMissing || readOnly)) throw missingError(this.location, readOnly);
+    if (readOnly) {
+      this.#reader = await inLevelTerms(() =>
+        EngineReader.open(this.location, this.#readerSettings, this.#environment),
+      );
+      return;
+    }
     this.#opened = await inLevelTerms(() =>
       Engine.open(this.location, { ...this.#settings, createIfMissing }, this.#environment),
     );
   }
 
   async _close(): Promise<void> {
-    const opened = this.#opened;
+    const opened = this.#opened ?? this.#reader;
     this.#opened = undefined;
+    this.#reader = undefined;
     await inLevelTerms(() => opened?.close());
   }
 
   async _get(key: Buffer, options: ReadOptions): Promise<Buffer | undefined> {
-    return inLevelTerms(() => this.engine.get(key, heldBy(options)) as Promise<Buffer | undefined>);
+    return inLevelTerms(() => this.#reads.get(key, heldBy(options)) as Promise<Buffer | undefined>);
   }
 
   _getSync(key: Buffer, options: ReadOptions): Buffer | undefined {
     try {
-      return this.engine.getSync(key, heldBy(options)) as Buffer | undefined;
+      return this.#reads.getSync(key, heldBy(options)) as Buffer | undefined;
     } catch (error) {
       throw levelError(error);
     }
   }
 
   async _getMany(keys: Buffer[], options: ReadOptions): Promise<(Buffer | undefined)[]> {
-    return inLevelTerms(() => this.engine.getMany(keys, heldBy(options)) as Promise<(Buffer | undefined)[]>);
+    return inLevelTerms(() => this.#reads.getMany(keys, heldBy(options)) as Promise<(Buffer | undefined)[]>);
   }
 
   async _has(key: Buffer, options: ReadOptions): Promise<boolean> {
@@ -226,11 +263,15 @@ export class NativeFreeLevel<K = string, V = string> extends AbstractLevel<Buffe
   }
 
   _iterator(options: LevelScanOptions): LevelScan<K, V> {
-    return new LevelScan(this, this.engine, options);
+    return new LevelScan(this, this.#reads, options);
   }
 
   _snapshot(options: object): LevelSnapshot {
-    return new LevelSnapshot(options, this.engine.snapshot());
+    return new LevelSnapshot(options, this.#reads.snapshot());
+  }
+
+  get #reads(): ReadableEngine & { readonly store: ReadableStore } {
+    return this.#reader ?? this.engine;
   }
 
   #encoded(
@@ -250,6 +291,10 @@ async function inLevelTerms<Result>(call: () => Result | Promise<Result>): Promi
   } catch (error) {
     throw levelError(error);
   }
+}
+
+function notWritable(location: string): LsmError {
+  return new LsmError('NOT_WRITABLE', `${location} was opened with readOnly: write where it is open without`);
 }
 
 /** 0 counts as none, as with level-ttl. */

@@ -274,6 +274,9 @@ test('folders in which there is nothing to read', async () => {
   fs.place('/db/photo.jpg', bytes('x'));
   await refused('FOREIGN_DIRECTORY', /photo\.jpg/);
   fs.removeSync('/db/photo.jpg');
+  fs.place('/db/CURRENT', bytes('MANIFEST-000004\n'));
+  await refused('FOREIGN_DIRECTORY', /LevelDB/);
+  fs.removeSync('/db/CURRENT');
   fs.place('/db/CHECKPOINTING', bytes(''));
   await refused('CORRUPTION', /being made or was cut short/);
   fs.removeSync('/db/CHECKPOINTING');

@@ -154,3 +154,61 @@ test('a location must be a path', () => {
   assert.throws(() => new NativeFreeLevel(''), TypeError);
   assert.throws(() => new NativeFreeLevel(5 as unknown as string), TypeError);
 });
+
+test('a database that is read beside its writer, in the same words', async () => {
+  const fs = new MemoryFileSystem();
+  const missing = new NativeFreeLevel('/db', { readOnly: true, environment: { fs } });
+  await assert.rejects(missing.open(), (error: Error & { cause: { code: string; message: string } }) => {
+    assert.deepEqual(
+      [error.cause.code, error.cause.message],
+      ['LEVEL_DATABASE_MISSING', '/db does not exist, and readOnly makes none'],
+    );
+    return true;
+  });
+  await using writer = inMemory(fs);
+  await writer.batch([
+    { type: 'put', key: 'a', value: '1' },
+    { type: 'put', key: 'b', value: '2' },
+  ]);
+  assert.equal(await writer.refresh(), false);
+  const executor = (context: ExecutorContext) => new InlineExecutor(context);
+  const reader: { maxMemtableBytes: number } = { maxMemtableBytes: 64 * 1024 * 1024 };
+  await using level = new NativeFreeLevel('/db', { readOnly: true, reader, environment: { fs, executor } });
+  // Deferred until it is open.
+  assert.equal(await level.refresh(), false);
+  assert.deepEqual(await level.iterator({ reverse: true }).all(), [
+    ['b', '2'],
+    ['a', '1'],
+  ]);
+  const snapshot = level.snapshot();
+  await writer.put('c', '3');
+  await writer.del('a');
+  assert.equal(await level.get('c'), undefined);
+  assert.equal(await level.refresh(), true);
+  assert.deepEqual(
+    [level.getSync('c'), await level.getMany(['a', 'b']), await level.has('a')],
+    ['3', [undefined, '2'], false],
+  );
+  assert.deepEqual(await level.keys({ snapshot }).all(), ['a', 'b']);
+  await snapshot.close();
+  assert.equal(await level.approximateSize('a', 'z'), 0);
+  const refused = { code: 'LEVEL_NOT_WRITABLE', message: /\/db was opened with readOnly/ };
+  await assert.rejects(level.put('d', '4'), refused);
+  await assert.rejects(level.del('a'), refused);
+  await assert.rejects(level.batch([{ type: 'del', key: 'a' }]), refused);
+  await assert.rejects(level.batch().put('d', '4').write(), refused);
+  await assert.rejects(level.clear(), refused);
+  await assert.rejects(level.compactRange('a', 'z'), refused);
+  assert.throws(() => level.engine, refused);
+  await level.close();
+  await assert.rejects(level.refresh(), { code: 'LEVEL_DATABASE_NOT_OPEN' });
+  // The same database may be opened to be written once nobody writes it.
+  await writer.close();
+  const both = inMemory(fs);
+  await both.open({ readOnly: true });
+  await assert.rejects(both.put('d', '4'), refused);
+  await both.close();
+  await both.open({ readOnly: false });
+  await both.put('d', '4');
+  await both.close();
+});
