@@ -32,8 +32,10 @@ export function addStrays(shared: Uint32Array, all: Uint32Array): Uint32Array {
 /** Folds leaves into their groups: two words for each of the 256, zero for one without slots. */
 export function foldGroups(slots: Uint16Array, leaves: Uint32Array): Uint32Array {
   const groups = new Uint32Array(2 * GROUP_COUNT);
-  for (const [index, slot] of slots.entries())
+  for (let index = 0; index < slots.length; index++) {
+    const slot = slots[index];
     fold(groups, 2 * Math.floor(slot / GROUP_SLOTS), slot, leaves[2 * index], leaves[2 * index + 1]);
+  }
   return groups;
 }
 

@@ -1,4 +1,7 @@
-/** Lists of numbers as messages of rounds have them: little-endian, one item directly behind the other. Pure. */
+/**
+ * Lists of numbers as messages of rounds have them: little-endian, one item directly behind the other. A round has lists
+ * of all slots: they are gone through by index, as an iterator makes an object for each item. Pure.
+ */
 import { protocolError } from '../../errors.ts';
 import { DIGEST_BYTES } from './digest-tree.ts';
 import { FAN_OUT, MAX_DEPTH, type SlotRange } from './version-list.ts';
@@ -57,28 +60,29 @@ export function decodeFingerprints(bytes: Buffer): SlotFingerprint[] {
 
 export function encodeSlots(slots: Uint16Array): Buffer {
   const bytes = Buffer.allocUnsafe(slots.length * SLOT_BYTES);
-  for (const [index, slot] of slots.entries()) bytes.writeUInt16LE(slot, index * SLOT_BYTES);
+  for (let index = 0; index < slots.length; index++) bytes.writeUInt16LE(slots[index], index * SLOT_BYTES);
   return bytes;
 }
 
 export function decodeSlots(answer: Uint8Array): Uint16Array {
   const bytes = viewOf(answer);
-  return Uint16Array.from({ length: countOf(bytes, SLOT_BYTES) }, (_, index) =>
-    bytes.readUInt16LE(index * SLOT_BYTES),
-  );
+  const slots = new Uint16Array(countOf(bytes, SLOT_BYTES));
+  for (let index = 0; index < slots.length; index++) slots[index] = bytes.readUInt16LE(index * SLOT_BYTES);
+  return slots;
 }
 
 export function encodeWords(words: Uint32Array): Buffer {
   const bytes = Buffer.allocUnsafe(words.length * 4);
-  for (const [index, word] of words.entries()) bytes.writeUInt32LE(word, index * 4);
+  for (let index = 0; index < words.length; index++) bytes.writeUInt32LE(words[index], index * 4);
   return bytes;
 }
 
 /** Pairs of words. */
 export function decodeWords(answer: Uint8Array): Uint32Array {
   const bytes = viewOf(answer);
-  const pairs = countOf(bytes, DIGEST_BYTES);
-  return Uint32Array.from({ length: 2 * pairs }, (_, index) => bytes.readUInt32LE(index * 4));
+  const words = new Uint32Array(2 * countOf(bytes, DIGEST_BYTES));
+  for (let index = 0; index < words.length; index++) words[index] = bytes.readUInt32LE(index * 4);
+  return words;
 }
 
 function countOf(bytes: Uint8Array, size: number): number {

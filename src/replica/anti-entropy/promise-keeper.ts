@@ -112,17 +112,18 @@ export class PromiseKeeper {
 
   /** Bars the slots at once, and resolves when that is durable, and so is all that this node holds of them. */
   async bar(slots: Uint16Array, timestamp: number): Promise<void> {
-    for (const slot of slots) this.#promises.bar(slot, timestamp);
+    for (let index = 0; index < slots.length; index++) this.#promises.bar(slots[index], timestamp);
     await this.#save(slots);
   }
 
   /** Makes durable that the slots are settled; only then do they count as that. */
   async settle(slots: Uint16Array, timestamp: number): Promise<void> {
     const unsettled = this.#unsettled;
-    for (const slot of slots) if (timestamp > this.#settling[slot]) this.#settling[slot] = timestamp;
+    for (let index = 0; index < slots.length; index++)
+      if (timestamp > this.#settling[slots[index]]) this.#settling[slots[index]] = timestamp;
     await this.#save(slots);
     if (unsettled !== this.#unsettled) return;
-    for (const slot of slots) this.#promises.settle(slot, timestamp);
+    for (let index = 0; index < slots.length; index++) this.#promises.settle(slots[index], timestamp);
   }
 
   /** The folder has turned out not to be whole: nothing of it counts as settled, also after a restart. */
@@ -136,8 +137,8 @@ export class PromiseKeeper {
   async #save(slots: Uint16Array): Promise<void> {
     const groups = new Set<number>();
     let last = -1;
-    for (const slot of slots) {
-      const group = Math.floor(slot / GROUP_SLOTS);
+    for (let index = 0; index < slots.length; index++) {
+      const group = Math.floor(slots[index] / GROUP_SLOTS);
       if (group !== last) groups.add(group);
       last = group;
     }

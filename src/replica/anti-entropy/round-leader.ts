@@ -6,6 +6,7 @@
  * settled then. Whatever fails, fails for the slots that it concerns: they are not settled, and the next round takes
  * them again.
  */
+import { SlotSet } from '../../../native-free-lsm/index.ts';
 import { differing, foldGroups, foldRoot, GROUP_COUNT } from './digest-tree.ts';
 import { encodeRequest, RoundMessage, type RoundPoint, type RoundScope } from './messages.ts';
 import type { OpenSlots } from './open-slots.ts';
@@ -16,7 +17,7 @@ import { RoundFaults } from './round-faults.ts';
 import type { RoundOwner, RoundOwnerOptions } from './round-owner.ts';
 import { SlotBatch } from './slot-batch.ts';
 import type { SlotShare } from './slot-share.ts';
-import { withinGroups, without } from './slot-share.ts';
+import { chosenOf, withinGroups, without } from './slot-share.ts';
 
 /** Groups whose leaves are asked for at a time: 16 KiB of them. */
 const GROUPS_AT_A_TIME = 8;
@@ -223,7 +224,8 @@ export class RoundLeader {
     const current = this.#options.owners();
     const isAway = current.marked(away);
     const { positions, slots } = this.#own;
-    const clean = slots.filter(
+    const clean = chosenOf(
+      slots,
       (slot, index) =>
         positions[index] === 0 &&
         !this.#faults.isUnclean(slot) &&
@@ -254,13 +256,16 @@ export class RoundLeader {
     const { first, last } = this.#scope;
     const given = new Uint8Array(last - first + 1);
     const ask = async (id: string, own: Uint16Array): Promise<void> => {
-      const refused = new Set(decodeSlots(await peers.ask(id, body, ANSWER_TIMEOUT_MS)));
-      for (const slot of own) if (!refused.has(slot)) given[slot - first]++;
+      const refused = new SlotSet();
+      for (const slot of decodeSlots(await peers.ask(id, body, ANSWER_TIMEOUT_MS))) refused.add(slot);
+      for (let index = 0; index < own.length; index++)
+        if (!refused.has(own[index])) given[own[index] - first]++;
     };
     await Promise.all([
       ask(nodeId, this.#own.slots),
       ...this.#others.map((other) => this.#faults.tryWith(other, () => ask(other.nodeId, other.share.slots))),
     ]);
-    return slots.filter((slot) => given[slot - first] === owners().count);
+    const { count } = owners();
+    return chosenOf(slots, (slot) => given[slot - first] === count);
   }
 }

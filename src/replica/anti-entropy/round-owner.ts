@@ -28,7 +28,7 @@ import { encodeSlots, encodeWords, type SlotFingerprint } from './packed-lists.t
 import type { PromiseKeeper } from './promise-keeper.ts';
 import { type RoundRecords, StoreOutcome } from './round-records.ts';
 import type { SlotPromises } from './slot-promises.ts';
-import { type SlotShare, shareOf, withinGroups, without } from './slot-share.ts';
+import { chosenOf, type SlotShare, shareOf, withinGroups, without } from './slot-share.ts';
 import { encodeTold } from './told-ranges.ts';
 
 /** A few leaders go through their slots at the same time, and again at the next time. 25 KiB each. */
@@ -207,7 +207,7 @@ export class RoundOwner {
       throw new QuorateError('PROTOCOL', 'the round would settle what clients may still write');
     const { slots } = await this.shareOf(request);
     this.#lossesAtClose.set(request.leader, { round, losses: engine.losses ?? 0 });
-    for (const slot of slots) promises.close(slot, round, timestamp);
+    for (let index = 0; index < slots.length; index++) promises.close(slots[index], round, timestamp);
     // What was taken before belongs to what this node holds, and is counted by what it tells from now on.
     await whenWritten();
     return DONE;
@@ -241,7 +241,7 @@ export class RoundOwner {
     if (atClose?.round === round && atClose.losses === (this.#options.engine.losses ?? 0))
       this.#options.engine.giveUpPurged?.(asked);
     const lacking = await this.#lackingOf(asked, signal);
-    const closed = without(asked, lacking).filter((slot) => promises.isClosed(slot, round, timestamp));
+    const closed = chosenOf(without(asked, lacking), (slot) => promises.isClosed(slot, round, timestamp));
     await keeper.bar(closed, timestamp);
     return encodeSlots(without(asked, closed));
   }
@@ -250,10 +250,10 @@ export class RoundOwner {
   async #lackingOf(slots: Uint16Array, signal: AbortSignal): Promise<Uint16Array> {
     const { engine, settledAt } = this.#options;
     const isLacking = (slot: number): boolean => (engine.lostTo?.(slot) ?? 0) > settledAt(slot);
-    const before = slots.filter(isLacking);
+    const before = chosenOf(slots, isLacking);
     if (before.length === 0) return before;
     await engine.lookForLost?.(before, signal);
-    return before.filter(isLacking);
+    return chosenOf(before, isLacking);
   }
 
   /** Answers with the slots that it does not settle. */
@@ -261,7 +261,8 @@ export class RoundOwner {
     const { keeper, onSettled, promises } = this.#options;
     const { round, timestamp } = request;
     const asked = without((await this.shareOf(request)).slots, excluded);
-    const barred = asked.filter(
+    const barred = chosenOf(
+      asked,
       (slot) => promises.isClosed(slot, round, timestamp) && promises.barredAt(slot) >= timestamp,
     );
     await keeper.settle(barred, timestamp);

@@ -53,12 +53,24 @@ export async function shareOf(
   return { slots: slots.slice(0, count), positions: positions.slice(0, count) };
 }
 
+/** As `filter`, without what that keeps on the way for each slot: rounds choose among all slots again and again. */
+export function chosenOf(
+  slots: Uint16Array,
+  isChosen: (slot: number, index: number) => boolean,
+): Uint16Array {
+  const chosen = new Uint16Array(slots.length);
+  let count = 0;
+  for (let index = 0; index < slots.length; index++)
+    if (isChosen(slots[index], index)) chosen[count++] = slots[index];
+  return chosen.slice(0, count);
+}
+
 /** Those of the slots that are not among the others. */
 export function without(slots: Uint16Array, others: Uint16Array): Uint16Array {
   if (others.length === 0) return slots;
   const found = new SlotSet();
-  for (const slot of others) found.add(slot);
-  return slots.filter((slot) => !found.has(slot));
+  for (let index = 0; index < others.length; index++) found.add(others[index]);
+  return chosenOf(slots, (slot) => !found.has(slot));
 }
 
 /** The slots of the share that lie in these groups. */
@@ -67,7 +79,7 @@ export function withinGroups({ slots, positions }: SlotShare, groups: Uint16Arra
   for (const group of groups) isAsked[group] = 1;
   const isWithin = (slot: number): boolean => isAsked[Math.floor(slot / GROUP_SLOTS)] === 1;
   return {
-    slots: slots.filter(isWithin),
+    slots: chosenOf(slots, isWithin),
     positions: positions.filter((_, index) => isWithin(slots[index])),
   };
 }

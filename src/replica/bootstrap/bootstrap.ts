@@ -142,7 +142,8 @@ export class Bootstrap {
     if (this.#floor === 0 || watermark < this.#floor) return;
     const current = owners();
     const isSource = current.marked(this.#sources);
-    for (const slot of slots) if (current.hasOwnerOf(slot, isSource)) wholeness.slotFilled(slot);
+    for (let index = 0; index < slots.length; index++)
+      if (current.hasOwnerOf(slots[index], isSource)) wholeness.slotFilled(slots[index]);
     this.#keepSoon();
   }
 
