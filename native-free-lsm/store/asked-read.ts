@@ -5,10 +5,10 @@ import type { SnapshotPoint } from './store-snapshot.ts';
 export const MAX_ASKED_READS = 16_384;
 /** In the place of the key of a page, and of a read that is over. */
 export const NO_KEY = new Uint8Array(0);
-/** In the place of the sink of a page, which has a promise, and of a read that is over. */
+/** In the place of the sink of a page, which has a promise, of a block that is loaded, and of a read that is over. */
 export const NO_SINK: ReadSink = { onRead: () => undefined };
 
-/** A read or a page that a reader thread has been asked for. */
+/** A read, a page, or a block for the cache that a reader thread has been asked for. */
 export class AskedRead {
   key: Uint8Array = NO_KEY;
   snapshot: SnapshotPoint | null = null;
@@ -22,6 +22,11 @@ export class AskedRead {
   channel = 0;
   /** The place that the cache has reserved for the read's block; -1: none. */
   cacheSlot = -1;
+
+  /** Whether it is a block that is only to be in the cache. */
+  get isBlockLoad(): boolean {
+    return this.page === null && this.sink === NO_SINK;
+  }
 
   /** The read is over, and must keep nothing alive until the object is used again. */
   clear(): void {

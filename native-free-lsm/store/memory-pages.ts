@@ -3,23 +3,34 @@ import { corruption, LsmError } from '../errors.ts';
 import { ownBytes } from '../format/copy.ts';
 import { readUint32 } from '../format/integers.ts';
 import { KeyBound } from '../iterator/key-bound.ts';
+import { keyBehind } from '../iterator/key-range.ts';
 import { MergingIterator } from '../iterator/merging-iterator.ts';
 import { PAGE_ENTRY_HEADER_BYTES, Page } from '../iterator/page.ts';
 import { PageBuilder } from '../iterator/page-builder.ts';
 import type { RecordIterator } from '../iterator/record-iterator.ts';
+import { MAX_KEY_BYTES } from '../log/write-operation.ts';
 import type { BlockSource } from '../sstable/block-source.ts';
 import { LevelIterator } from '../sstable/level-iterator.ts';
 import type { TableCursor, TableReader } from '../sstable/table-reader.ts';
 import type { TableSet } from '../sstable/table-set.ts';
 import type { ScanPageRequest } from '../threads/protocol/reader-messages.ts';
 import type { Arenas } from './arenas.ts';
+import { MissedBlocks } from './missed-blocks.ts';
 
 /** Larger pages are for a reader: this is the main thread. */
 const MAX_ENTRIES = 128;
 const MAX_BYTES = 64 * 1024;
+/** The most blocks that one page has loaded for those to come. */
+const MAX_MISSING = 8;
 
 /** Thrown where a walk needs what is not in memory. It is no error that anybody sees. */
 const NOT_IN_MEMORY = Symbol('not in memory');
+
+/** A block that a page would have needed. */
+interface MissingBlock {
+  readonly reader: TableReader;
+  readonly ordinal: number;
+}
 
 /** Where the page stands in time. */
 export interface PagePoint {
@@ -37,6 +48,9 @@ export class MemoryPages {
   readonly #cache: BlockCache;
   readonly #bound = new KeyBound();
   readonly #page = new PageBuilder();
+  readonly #missed = new MissedBlocks();
+  /** What the page that was read last has missed, and one before it as well: at most one block of each table. */
+  readonly missing: MissingBlock[] = [];
 
   constructor(arenas: Arenas, cache: BlockCache) {
     this.#arenas = arenas;
@@ -46,14 +60,48 @@ export class MemoryPages {
   /** The page, or as much of it as memory has; null when that is nothing, or when the page may be large. */
   read(request: ScanPageRequest, point: PagePoint): Page | null {
     const { encoder, maxBytes, maxEntries } = request;
+    this.missing.length = 0;
     if (encoder !== 0 || maxEntries > MAX_ENTRIES || maxBytes > MAX_BYTES) return null;
     // Versions decide there, and what cannot be read counts.
     if (point.tables.quarantine.length > 0) return null;
     try {
-      return this.#walk(request, this.#iterator(request, point));
+      const sources = this.#sources(request, point);
+      const iterator = new MergingIterator(sources, request.reverse ?? false);
+      if (this.#isPlaced(request, iterator)) return this.#walk(request, iterator);
+      if (this.#keepMissedAgain()) {
+        // Each source tells what it misses, so that the next scan from here finds it.
+        this.missing.length = 0;
+        for (const source of sources) {
+          if (this.missing.length >= MAX_MISSING) break;
+          this.#isPlaced(request, source);
+        }
+      }
+      return null;
     } catch (error) {
       // A reader says what is damaged.
       if (error === NOT_IN_MEMORY || error instanceof LsmError) return null;
+      throw error;
+    }
+  }
+
+  /** Forgets the block that was missed unless it was missed before, lately. */
+  #keepMissedAgain(): boolean {
+    // A table that cannot be read is no missing block.
+    const missing = this.missing.at(-1);
+    const isAgain = missing !== undefined && this.#missed.missed(missing.reader.metadata.id, missing.ordinal);
+    if (!isAgain) this.missing.length = 0;
+    return isAgain;
+  }
+
+  /** Goes to where the page begins; false: memory does not have that. */
+  #isPlaced({ end, reverse, start }: ScanPageRequest, iterator: RecordIterator): boolean {
+    try {
+      if (!reverse) iterator.seek(start, 0, start.length);
+      else if (end !== null) iterator.seek(end, 0, end.length);
+      else iterator.seekToFirst();
+      return true;
+    } catch (error) {
+      if (error === NOT_IN_MEMORY) return false;
       throw error;
     }
   }
@@ -64,9 +112,6 @@ export class MemoryPages {
     if (reverse) bound.setAtOrAbove(start, 0, start.length);
     else if (end !== null) bound.setBelow(end, 0, end.length);
     else bound.clear();
-    if (!reverse) iterator.seek(start, 0, start.length);
-    else if (end !== null) iterator.seek(end, 0, end.length);
-    else iterator.seekToFirst();
     const page = this.#page;
     const bytes = Buffer.allocUnsafe(maxBytes);
     page.begin(bytes, 0, maxBytes, { ...request, encoder: null });
@@ -87,15 +132,21 @@ export class MemoryPages {
         iterator.next();
       }
     } catch (error) {
-      // Nobody knows what comes behind the last entry, so the page ends before it and goes on there.
-      if (error !== NOT_IN_MEMORY || lastAt === 0) throw error;
+      if (error !== NOT_IN_MEMORY) throw error;
+      this.#keepMissedAgain();
+      if (page.at === 0) throw error;
       const keyAt = lastAt + PAGE_ENTRY_HEADER_BYTES;
-      return new Page(bytes, lastAt, ownBytes(bytes, keyAt, keyAt + readUint32(bytes, lastAt)));
+      const lastKey = ownBytes(bytes, keyAt, keyAt + readUint32(bytes, lastAt));
+      // Nobody knows what comes behind the last entry: the scan goes on behind its key.
+      if (!reverse && lastKey.length < MAX_KEY_BYTES) return new Page(bytes, page.at, keyBehind(lastKey));
+      // Against the order there is no such key, so the page ends before that entry and goes on with it.
+      if (lastAt === 0) throw error;
+      return new Page(bytes, lastAt, lastKey);
     }
     return new Page(bytes, page.at, resumeAt);
   }
 
-  #iterator({ reverse = false }: ScanPageRequest, { generation, limit, tables }: PagePoint): MergingIterator {
+  #sources({ reverse = false }: ScanPageRequest, { generation, limit, tables }: PagePoint): RecordIterator[] {
     const sources: RecordIterator[] = [];
     for (let g = generation; g >= tables.oldestGeneration; g--) {
       const memtable = this.#arenas.memtable(g);
@@ -103,13 +154,13 @@ export class MemoryPages {
     }
     const open = (reader: TableReader): TableCursor => {
       if (reader.handle.fault !== null) throw NOT_IN_MEMORY;
-      return reader.walk(new CachedBlocks(this.#cache, reader), reverse);
+      return reader.walk(new CachedBlocks(this.#cache, reader, this.missing), reverse);
     };
     for (const [level, readers] of tables.levels.entries()) {
       if (level === 0) for (const reader of readers) sources.push(open(reader));
       else if (readers.length > 0) sources.push(new LevelIterator(readers, open, reverse));
     }
-    return new MergingIterator(sources, reverse);
+    return sources;
   }
 }
 
@@ -121,11 +172,14 @@ class CachedBlocks implements BlockSource {
   ordinal = 0;
   readonly #cache: BlockCache;
   readonly #reader: TableReader;
+  readonly #missing: MissingBlock[];
 
-  constructor(cache: BlockCache, reader: TableReader) {
+  /** @param missing takes a block that is not there */
+  constructor(cache: BlockCache, reader: TableReader, missing: MissingBlock[]) {
     this.bytes = cache.bytes;
     this.#cache = cache;
     this.#reader = reader;
+    this.#missing = missing;
   }
 
   expectWalk(): void {}
@@ -135,7 +189,10 @@ class CachedBlocks implements BlockSource {
   enter(ordinal: number): void {
     this.ordinal = ordinal;
     const slot = this.#cache.find(this.#reader.metadata.id, ordinal);
-    if (slot === -1) throw NOT_IN_MEMORY;
+    if (slot === -1) {
+      this.#missing.push({ reader: this.#reader, ordinal });
+      throw NOT_IN_MEMORY;
+    }
     this.start = this.#cache.dataStart(slot);
     this.end = this.#cache.dataEnd(slot);
   }

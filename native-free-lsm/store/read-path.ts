@@ -10,8 +10,10 @@ import type { TableLookup, TableSet } from '../sstable/table-set.ts';
 import { decodeError, toLsmError } from '../threads/protocol/errors.ts';
 import {
   AnswerStatus,
+  BLOCK_LOAD_BYTES,
   continuedReadBytes,
   decodeAnswer,
+  encodeBlockLoad,
   encodeContinuedRead,
   encodePageRequest,
   encodeRead,
@@ -68,6 +70,8 @@ export class ReadPath {
   readonly #blocking: BlockingReads;
   readonly #starting: StartingReads;
   readonly #pages: MemoryPages;
+  /** How many of the reads that were asked for are blocks for the cache. */
+  #blockLoads = 0;
   #closed: LsmError | undefined;
 
   constructor(
@@ -94,7 +98,7 @@ export class ReadPath {
   }
 
   get inFlight(): number {
-    return this.#asked.count + this.#waiting.count;
+    return this.#asked.count - this.#blockLoads + this.#waiting.count;
   }
 
   /** @param snapshot null: the newest state */
@@ -222,13 +226,43 @@ export class ReadPath {
     const maxBytes = Math.min(Math.max(request.maxBytes, 1), MAX_PAGE_BYTES);
     const maxEntries = Math.min(Math.max(request.maxEntries, 1), MAX_PAGE_ENTRIES);
     const bounded = { ...request, maxBytes, maxEntries };
+    let page: Page | null = null;
     if (!signal?.aborted) {
-      const page = this.#pages.read(bounded, this.#pagePoint(snapshot));
-      if (page !== null) return Promise.resolve(page);
+      page = this.#pages.read(bounded, this.#pagePoint(snapshot));
+      if (page !== null && this.#pages.missing.length === 0) return Promise.resolve(page);
     }
-    const call = new PageCall(bounded, snapshot, signal);
-    if (!call.isGivenUp) this.#askPageOrWait(call, 0, this.#waiting.count === 0);
-    return call.promise;
+    const call = page === null ? new PageCall(bounded, snapshot, signal) : null;
+    if (call !== null && !call.isGivenUp) this.#askPageOrWait(call, 0, this.#waiting.count === 0);
+    this.#loadMissing(this.#tables(snapshot));
+    return call === null ? Promise.resolve(page as Page) : call.promise;
+  }
+
+  /**
+   * Has blocks loaded that pages from memory have needed again and again, so that the next scan of the same keys
+   * crosses no thread: a reader makes pages without the cache. They come behind the page that was asked for, and what has
+   * no room is left.
+   */
+  #loadMissing({ id, levels }: TableSet): void {
+    for (const { ordinal, reader } of this.#pages.missing) {
+      if (this.#asked.count === MAX_ASKED_READS || this.#waiting.count > 0) break;
+      const level = levels.findIndex((readers) => readers.includes(reader));
+      const channel = this.#pickChannel();
+      const { requests } = this.#channels[channel];
+      const at = requests.reserve(BLOCK_LOAD_BYTES);
+      if (at === -1) break;
+      const cacheSlot = this.#cache.reserve(reader.metadata.id, ordinal, reader.blockMemoryBytes(ordinal));
+      if (cacheSlot === -1) continue;
+      const index = levels[level].indexOf(reader);
+      encodeBlockLoad(requests.bytes, at, id, level, index, ordinal, this.#cache.dataStart(cacheSlot));
+      const read = this.#asked.reuse() ?? new AskedRead();
+      read.clear();
+      read.channel = channel;
+      read.cacheSlot = cacheSlot;
+      requests.push(this.#asked.add(read));
+      this.#blockLoads++;
+      this.#events.onQueued();
+    }
+    this.#pages.missing.length = 0;
   }
 
   #pagePoint(snapshot: SnapshotPoint | null): PagePoint {
@@ -302,7 +336,11 @@ export class ReadPath {
     const held = new Set(reads.flatMap(({ snapshot }) => snapshot?.superVersion ?? []));
     for (const superVersion of held) this.#superVersions.hold(superVersion);
     for (const { cacheSlot } of reads) if (cacheSlot >= 0) this.#cache.cancel(cacheSlot);
-    for (const read of reads) this.#survive(read);
+    for (const read of reads) {
+      // A block for the cache is wanted by nobody in particular.
+      if (read.isBlockLoad) this.#blockLoads--;
+      else this.#survive(read);
+    }
     for (const superVersion of held) this.#superVersions.letGoOnceAsked(superVersion);
     // Perhaps no answer will arrive any more that would start them.
     this.#askWaiting();
@@ -410,7 +448,8 @@ export class ReadPath {
     const tag = frameTag(bytes, frame);
     const read = this.#asked.find(tag);
     if (read === undefined) return;
-    const { page, sink, token, cacheSlot } = read;
+    const { page, sink, token, cacheSlot, isBlockLoad } = read;
+    if (isBlockLoad) this.#blockLoads--;
     read.clear();
     this.#asked.free(tag);
     const answer = this.#answer;

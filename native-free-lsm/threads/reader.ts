@@ -25,6 +25,8 @@ import type { ReaderInit } from './protocol/posted-messages.ts';
 import {
   AnswerStatus,
   answerBytes,
+  BlockLoadRequest,
+  decodeBlockLoad,
   decodePageRequest,
   decodeRead,
   encodeAnswer,
@@ -58,6 +60,7 @@ export class ReaderRole {
   readonly #page = new PageBuilder();
   readonly #readRequest = new ReadRequest();
   readonly #pageRequest = new PointedPageRequest();
+  readonly #blockLoadRequest = new BlockLoadRequest();
   readonly #bound = new KeyBound();
   readonly #encoders: EntryEncoders;
 
@@ -133,6 +136,8 @@ export class ReaderRole {
           return this.#read(at, tag);
         case ReaderRequestKind.page:
           return this.#readPage(at, tag);
+        case ReaderRequestKind.blockLoad:
+          return this.#loadBlock(at, tag);
         default:
           return true;
       }
@@ -196,6 +201,17 @@ export class ReaderRole {
     if (this.#quarantine.lost !== undefined) throw this.#quarantine.lost;
     if (newest === undefined) return this.#respond(tag, AnswerStatus.absent, false, key, 0, 0);
     return this.#respond(tag, AnswerStatus.found, false, newest);
+  }
+
+  /** Fills the place in the cache that main has reserved for a block. */
+  #loadBlock(at: number, tag: number): boolean {
+    const { bytes } = this.#requests;
+    const request = this.#blockLoadRequest;
+    decodeBlockLoad(bytes, at, request);
+    const { cacheStart, index, level, ordinal } = request;
+    const reader = this.#tableSet(request.superVersionId).levels[level][index];
+    this.#loader.loadInto(reader, ordinal, this.#cache.bytes, cacheStart);
+    return this.#respond(tag, AnswerStatus.absent, true, bytes, 0, 0);
   }
 
   #tableSet(id: number): TableSet {

@@ -9,9 +9,10 @@
  *   page            u8 3, u8 flags, u16 start length, u32 super-version, u32 generation, u32 memtable limit,
  *                   u32 max bytes, u32 max entries, u32 limit, u16 end length, u16 encoder, u53 now, start, end
  *   wake            u8 4; there is no answer
+ *   block load      u8 5, u8 0, u16 0, u32 super-version, u32 level, u32 index, u32 ordinal, u32 cache start
  *
  * Answers, from the thread:
- *   of a read       u8 status, u8 1 if the block is in its cache place, u16 0, record
+ *   of a read       u8 status, u8 1 if the block is in its cache place, u16 0, record; of a block load: absent
  *   of a page       u8 1, u8 1 if it is not the last page, u16 resume key length, entries, resume key
  *   failed          u8 2, u8 0, u16 0, error (errors.ts)
  *
@@ -28,6 +29,8 @@ export const ReaderRequestKind = {
   page: 3,
   /** Look at your messages, and at the word that stops you. */
   wake: 4,
+  /** Put a block into its place in the cache. */
+  blockLoad: 5,
 } as const;
 
 const READ_HEADER_BYTES = 12;
@@ -37,6 +40,7 @@ const PAGE_HEADER_BYTES = 40;
 const PageFlag = { hasEnd: 1, includeTombstones: 2, reverse: 4, keysOnly: 8, skipsDamage: 16 } as const;
 const NO_LIMIT = 0xffff_ffff;
 export const WAKE_BYTES = 1;
+export const BLOCK_LOAD_BYTES = 24;
 
 export function readerRequestKind(source: Uint8Array, at: number): number {
   return source[at];
@@ -245,6 +249,40 @@ export function decodePageRequest(source: Uint8Array, at: number, into: PointedP
   into.hasEnd = (flags & PageFlag.hasEnd) !== 0;
   into.endStart = into.startEnd;
   into.endEnd = into.endStart + (source[at + 28] | (source[at + 29] << 8));
+}
+
+/** A block to be put into the cache, as decoded. */
+export class BlockLoadRequest {
+  superVersionId = 0;
+  level = 0;
+  index = 0;
+  ordinal = 0;
+  cacheStart = 0;
+}
+
+export function encodeBlockLoad(
+  target: Uint8Array,
+  at: number,
+  superVersionId: number,
+  level: number,
+  index: number,
+  ordinal: number,
+  cacheStart: number,
+): void {
+  writeUint32(target, at, ReaderRequestKind.blockLoad);
+  writeUint32(target, at + 4, superVersionId);
+  writeUint32(target, at + 8, level);
+  writeUint32(target, at + 12, index);
+  writeUint32(target, at + 16, ordinal);
+  writeUint32(target, at + 20, cacheStart);
+}
+
+export function decodeBlockLoad(source: Uint8Array, at: number, into: BlockLoadRequest): void {
+  into.superVersionId = readUint32(source, at + 4);
+  into.level = readUint32(source, at + 8);
+  into.index = readUint32(source, at + 12);
+  into.ordinal = readUint32(source, at + 16);
+  into.cacheStart = readUint32(source, at + 20);
 }
 
 export function encodeWake(target: Uint8Array, at: number): void {

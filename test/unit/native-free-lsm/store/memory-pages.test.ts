@@ -72,3 +72,70 @@ test('a snapshot is read from memory too, and an entry larger than the page by a
   assert.ok((await simulation.settle(page)).usedBytes > 16_000);
   await simulation.settle(engine.close());
 });
+
+/** In the last level, and some of them deleted or written again in two tables above it. */
+async function layered(): Promise<{ simulation: EngineSimulation; engine: Engine }> {
+  const { simulation, engine } = await filled();
+  await simulation.settle(engine.compact());
+  for (const round of [1, 2]) {
+    for (let i = round; i < KEYS.length; i += 7)
+      await simulation.settle(engine.put(KEYS[i], Buffer.from(`newer ${round} ${KEYS[i]}`)));
+    await simulation.settle(engine.delete(KEYS[30 + round]));
+    if (round === 1) await simulation.settle(engine.flush());
+  }
+  await simulation.settle(engine.flush());
+  return { simulation, engine };
+}
+
+const isGone = (key: string): boolean => key === 'key031' || key === 'key032';
+
+for (const reverse of [false, true]) {
+  test(`what small scans need again and again is loaded, of every table${reverse ? ', in reverse' : ''}`, async () => {
+    const { simulation, engine } = await layered();
+    const options: RangeOptions = reverse
+      ? { lt: KEYS[40], reverse, limit: 10 }
+      : { gte: KEYS[28], limit: 10 };
+    const all = reverse ? expected(28, 40).reverse() : expected(28, 40);
+    const wanted = all.filter((key) => !isGone(key)).slice(0, 10);
+    let crossings = 0;
+    for (let scan = 0; scan < 12; scan++) {
+      const found = first(engine, 10, options);
+      if (engine.stats().readsInFlight > 0) crossings++;
+      assert.deepEqual(await simulation.settle(found), wanted);
+      // What is loaded behind the page.
+      await simulation.pass(5);
+      assert.equal(engine.stats().readsInFlight, 0);
+    }
+    assert.ok(crossings >= 2 && crossings <= 6, `${crossings} scans were answered by a reader`);
+    // Nothing turns the clock here.
+    assert.deepEqual(await first(engine, 10, options), wanted);
+    await simulation.settle(engine.close());
+  });
+}
+
+test('what is needed once is not loaded', async () => {
+  const { simulation, engine } = await filled();
+  await simulation.settle(engine.compact());
+  const before = engine.stats().cacheBytes;
+  // A table of 100 keys has few blocks, so each is begun at once.
+  for (const key of [KEYS[0], KEYS[99]]) await simulation.settle(first(engine, 1, { gte: key, limit: 1 }));
+  await simulation.pass(5);
+  assert.equal(engine.stats().cacheBytes, before);
+  await simulation.settle(first(engine, 1, { gte: KEYS[99], limit: 1 }));
+  await simulation.pass(5);
+  assert.ok(engine.stats().cacheBytes > before);
+  await simulation.settle(engine.close());
+});
+
+test('without a cache every scan of tables is a reader’s', async () => {
+  const simulation = new EngineSimulation({ ...OPTIONS, blockCacheBytes: 0 });
+  const engine = await simulation.openEngine();
+  for (const key of KEYS) await simulation.settle(engine.put(key, key));
+  await simulation.settle(engine.compact());
+  for (let scan = 0; scan < 4; scan++) {
+    const found = first(engine, 3, { gte: KEYS[20], limit: 3 });
+    assert.equal(engine.stats().readsInFlight, 1);
+    assert.deepEqual(await simulation.settle(found), expected(20, 23));
+  }
+  await simulation.settle(engine.close());
+});

@@ -205,3 +205,37 @@ test('tables that only a dead writer might still read go with it', async () => {
   );
   await simulation.settle(store.close());
 });
+
+test('blocks that were to be loaded by a thread that died are loaded when they are missed again', async () => {
+  const { simulation, executor } = mortal();
+  const store = await filled(simulation);
+  const scan = (): Promise<number> =>
+    store
+      .rangePage({
+        start: key(10),
+        end: key(11),
+        maxBytes: 1000,
+        maxEntries: 10,
+        includeTombstones: false,
+        encoder: 0,
+        nowMs: 0,
+      })
+      .then(({ usedBytes }) => usedBytes);
+  const size = await simulation.settle(scan());
+  executor().rolesHeld = true;
+  const again = scan();
+  await simulation.pass(1);
+  await killHeldReaders(simulation, executor(), 1);
+  executor().rolesHeld = false;
+  executor().kick();
+  assert.equal(await simulation.settle(again), size);
+  assert.equal(store.stats().readsInFlight, 0);
+  const { cacheBytes } = store.stats();
+  for (let i = 0; i < 4; i++) {
+    assert.equal(await simulation.settle(scan()), size);
+    await simulation.pass(5);
+  }
+  assert.ok(store.stats().cacheBytes > cacheBytes);
+  assert.equal(store.stats().readsInFlight, 0);
+  await simulation.settle(store.close());
+});

@@ -4,11 +4,15 @@ import fc from 'fast-check';
 import {
   AnswerStatus,
   answerBytes,
+  BLOCK_LOAD_BYTES,
+  BlockLoadRequest,
   continuedReadBytes,
   decodeAnswer,
+  decodeBlockLoad,
   decodePageRequest,
   decodeRead,
   encodeAnswer,
+  encodeBlockLoad,
   encodeContinuedRead,
   encodePageAnswer,
   encodePageRequest,
@@ -126,6 +130,27 @@ test('keys of the greatest length come through', () => {
   encodeContinuedRead(memory, AT, 1, 2, 3, 4, 5, -1, longest);
   decodeRead(memory, AT, readRequest);
   assert.equal(readRequest.keyEnd - readRequest.keyStart, 0xffff);
+});
+
+test('a block load comes through', () => {
+  const load = new BlockLoadRequest();
+  fc.assert(
+    fc.property(
+      uint32,
+      uint32,
+      uint32,
+      uint32,
+      uint32,
+      (superVersionId, level, index, ordinal, cacheStart) => {
+        const memory = memoryFor(BLOCK_LOAD_BYTES);
+        encodeBlockLoad(memory, AT, superVersionId, level, index, ordinal, cacheStart);
+        assertNothingOutside(memory);
+        assert.equal(readerRequestKind(memory, AT), ReaderRequestKind.blockLoad);
+        decodeBlockLoad(memory, AT, load);
+        assert.deepEqual({ ...load }, { superVersionId, level, index, ordinal, cacheStart });
+      },
+    ),
+  );
 });
 
 test('a wake is a wake', () => {
