@@ -88,10 +88,10 @@ export class Engine extends ReadableEngine {
       operationsFault(operations) ?? (options === undefined ? undefined : writeOptionsFault(options));
     if (fault !== undefined) return Promise.reject(fault);
     // Drawn now, as it is the time of the call that decides.
-    const timestamps = operations.map(() => this.#versions.next());
+    const first = this.#versions.take(operations.length);
     const nowMs = Math.ceil(this.store.expiryNowMs());
     const write = (): Promise<void> => {
-      const puts = operations.map((operation, i) => putOf(operation, timestamps[i], nowMs));
+      const puts = operations.map((operation, i) => putOf(operation, first + i, nowMs));
       const token = this.#writes.begin();
       this.store.writeBatch(puts, this.#writes, token, options?.sync);
       return this.#writes.result(token) as Promise<void>;

@@ -16,8 +16,15 @@ export class VersionSource {
   }
 
   next(): number {
+    return this.take(1);
+  }
+
+  /** Several in a row. @returns the first; each other one is larger by one */
+  take(count: number): number {
     const timestamp = timestampAt(this.#clock.nowMs());
-    this.#last = timestamp > this.#last && timestamp <= MAX_TIMESTAMP ? timestamp : this.#last + 1;
-    return this.#last;
+    const first = timestamp > this.#last && timestamp <= MAX_TIMESTAMP ? timestamp : this.#last + 1;
+    // Of none, the last one is none of them.
+    if (count > 0) this.#last = first + count - 1;
+    return first;
   }
 }

@@ -267,6 +267,17 @@ describe('the engine in threads', { timeout: 60_000 }, () => {
     await engine.close();
   });
 
+  test('more writes than fit anywhere wait, unless they should not, and are all there', async () => {
+    const engine = await open(directory(), { maxQueuedWriteBytes: 2 * MIB });
+    const value = Buffer.alloc(100_000);
+    await Promise.all(Array.from({ length: 200 }, (_, i) => engine.put(key(i), value)));
+    assert.equal(
+      (await engine.getMany(Array.from({ length: 200 }, (_, i) => key(i)))).includes(undefined),
+      false,
+    );
+    await engine.close();
+  });
+
   test('a damaged byte in a table is reported with its place, and the rest is served', async () => {
     const path = directory();
     let engine = await open(path);

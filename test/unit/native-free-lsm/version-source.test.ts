@@ -29,6 +29,9 @@ test('timestamps rise, whatever the clock does, and fit into a record', () => {
     last = next;
   }
   assert.equal(last, 3000 * 4096, 'and is followed again when it is right');
+  assert.equal(versions.take(0), last + 1, 'none is taken');
+  assert.equal(versions.take(10), last + 1);
+  assert.equal(versions.next(), last + 11);
 });
 
 test('a store that holds newer versions than the clock shows is written above them', () => {
