@@ -48,6 +48,7 @@ export class MemtableChain {
   #log = NO_LOG;
   #begun = 0;
   #insertedTimestamp = 0;
+  #isShown = false;
 
   constructor(options: ChainOptions) {
     this.#options = options;
@@ -70,7 +71,7 @@ export class MemtableChain {
       const logBytes = Math.ceil((this.#log.sizeBytes * MEMORY_OF_LOG) / 8) * 8;
       newest = this.#begin(Math.min(Math.max(memtableBytes, logBytes), MAX_ARENA_BYTES));
     }
-    while (isFull(newest, log, keyStart, keyEnd, recordStart, recordEnd))
+    while (this.#isFull(newest.memtable, log, keyStart, keyEnd, recordStart, recordEnd))
       newest = this.#begin(Math.min(2 * newest.memory.byteLength, MAX_ARENA_BYTES));
     newest.log = this.#log.generation;
     this.#insertedTimestamp = Math.max(this.#insertedTimestamp, recordTimestamp(log, recordStart));
@@ -91,16 +92,33 @@ export class MemtableChain {
   /** Shows what was inserted. There is one memtable at least then. */
   publish(): void {
     if (this.#memtables.length === 0) this.#begin(this.#options.memtableBytes);
-    for (const { generation, memtable } of this.#memtables) {
-      if (generation === 0) memtable.linkAll();
+    for (const { memtable } of this.#memtables) {
+      if (!this.#isShown) memtable.linkAll();
       memtable.publish();
     }
+    this.#isShown = true;
   }
 
   /** Forgets all logs: they will be read from their beginnings. */
   restart(): void {
     this.#memtables = [];
     this.#insertedTimestamp = 0;
+  }
+
+  /** Puts a record; returns whether there is no room for it. */
+  #isFull(
+    memtable: Memtable,
+    log: Uint8Array,
+    keyStart: number,
+    keyEnd: number,
+    recordStart: number,
+    recordEnd: number,
+  ): boolean {
+    // An opening has much to insert, and nobody waits for the event loop: keys are sorted together when it is done.
+    const status = this.#isShown
+      ? memtable.insert(log, keyStart, keyEnd, log, recordStart, recordEnd)
+      : memtable.insertUnlinked(log, keyStart, keyEnd, log, recordStart, recordEnd);
+    return status === InsertStatus.full;
   }
 
   /** @throws LsmError OVERLOADED */
@@ -120,21 +138,4 @@ export class MemtableChain {
     this.#memtables.push(begun);
     return begun;
   }
-}
-
-/** Puts a record; returns whether there is no room for it. */
-function isFull(
-  { generation, memtable }: ChainedMemtable,
-  log: Uint8Array,
-  keyStart: number,
-  keyEnd: number,
-  recordStart: number,
-  recordEnd: number,
-): boolean {
-  // Nobody reads one yet that has no generation: its keys are sorted together, when it is published.
-  const status =
-    generation === 0
-      ? memtable.insertUnlinked(log, keyStart, keyEnd, log, recordStart, recordEnd)
-      : memtable.insert(log, keyStart, keyEnd, log, recordStart, recordEnd);
-  return status === InsertStatus.full;
 }

@@ -1,12 +1,17 @@
 import { join } from 'node:path';
 import { corruption, LsmError } from '../errors.ts';
-import type { FileSystem } from '../fs/file-system.ts';
+import { type FileSystem, THREADS_SHARE_DESCRIPTORS } from '../fs/file-system.ts';
 import { ioFailure } from '../fs/io-failure.ts';
 import { differingProperty } from '../sstable/properties.ts';
 import { loadOrSetAside } from '../sstable/set-aside.ts';
 import type { TableHandle } from '../sstable/table-handle.ts';
 import { type TableMetadata, tableFileName } from '../sstable/table-metadata.ts';
 import type { Version } from '../version/version.ts';
+
+interface OpenTable {
+  readonly handle: TableHandle;
+  readonly descriptor: number;
+}
 
 /**
  * Tables with their files held open: who writes the folder removes a table as soon as it is obsolete there, and an open
@@ -16,7 +21,7 @@ export class OpenTables {
   readonly #fs: FileSystem;
   readonly #directory: string;
   readonly #report: (message: string) => void;
-  readonly #open = new Map<number, TableHandle & { readonly descriptor: number }>();
+  readonly #open = new Map<number, OpenTable>();
   /** Those that nobody was given yet. */
   readonly #new = new Set<number>();
 
@@ -27,8 +32,8 @@ export class OpenTables {
     this.#report = report;
   }
 
-  get handles(): Iterable<TableHandle> {
-    return this.#open.values();
+  get handles(): TableHandle[] {
+    return [...this.#open.values()].map(({ handle }) => handle);
   }
 
   has(id: number): boolean {
@@ -44,15 +49,17 @@ export class OpenTables {
     const known = this.#open.get(metadata.id);
     const path = join(this.#directory, tableFileName(metadata.id));
     if (known !== undefined) {
-      const differing = differingProperty(known.metadata, metadata);
+      const differing = differingProperty(known.handle.metadata, metadata);
       if (differing === undefined) return;
       const message = `${path} is another table than before (they differ in ${differing})`;
       throw new LsmError('REPLACED', message, { file: path });
     }
     const descriptor = this.#openFile(path);
     try {
-      const handle = loadOrSetAside(this.#fs, this.#directory, metadata, this.#report);
-      this.#open.set(metadata.id, { ...handle, descriptor });
+      const loaded = loadOrSetAside(this.#fs, this.#directory, metadata, this.#report);
+      // Where threads do not share them, a thread that comes too late says that the file is gone.
+      const handle = THREADS_SHARE_DESCRIPTORS ? { ...loaded, descriptor } : loaded;
+      this.#open.set(metadata.id, { handle, descriptor });
       this.#new.add(metadata.id);
     } catch (error) {
       this.#fs.closeSync(descriptor);
@@ -65,7 +72,7 @@ export class OpenTables {
     const taken: TableHandle[] = [];
     const named = new Set(version.tables.map(({ id }) => id));
     for (const id of this.#new) {
-      if (named.has(id)) taken.push(this.#open.get(id) as TableHandle);
+      if (named.has(id)) taken.push((this.#open.get(id) as OpenTable).handle);
       else this.close(id);
     }
     this.#new.clear();

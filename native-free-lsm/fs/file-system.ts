@@ -83,6 +83,9 @@ export interface FileSystem {
   syncDirectory(path: string): Promise<void>;
 }
 
+/** Whether what one thread has opened can be read by all. In Deno every thread has descriptors of its own. */
+export const THREADS_SHARE_DESCRIPTORS = process.versions.deno === undefined;
+
 /** Reads exactly `length` bytes, or returns false: the caller reports a short read. */
 export function readFullySync(
   fs: FileSystem,

@@ -68,7 +68,7 @@ export async function openFollowed(
   opened.defer(() => tables.closeAll());
   let seed: HashSeed | undefined;
   const hashSeed = (): HashSeed => {
-    seed ??= hashSeedOf([...tables.handles]) ?? drawHashSeed();
+    seed ??= hashSeedOf(tables.handles) ?? drawHashSeed();
     return seed;
   };
   const chain = new MemtableChain({

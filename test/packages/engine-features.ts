@@ -60,6 +60,29 @@ async function features(door: Door, directory: string): Promise<Record<string, s
       }
       return count === 5000;
     });
+    await attempt('a reader beside the writer', async () => {
+      const reader = await door.openReadOnly(directory);
+      try {
+        await engine.put(bytes('key00017'), bytes('new'));
+        const before = textOf(await reader.get(bytes('key00017')));
+        const isNew = await reader.refresh();
+        return before === 'value 17' && isNew && textOf(await reader.get(bytes('key00017'))) === 'new';
+      } finally {
+        await reader.close();
+      }
+    });
+    await attempt('reads of what the writer has removed', async () => {
+      const reader = await door.openReadOnly(directory);
+      try {
+        await engine.compact();
+        const old = textOf(await reader.get(bytes('key00018')));
+        let count = 0;
+        for await (const _ of reader.range({ gte: bytes('key'), lt: bytes('kez') })) count++;
+        return old === 'value 18' && count === 5000;
+      } finally {
+        await reader.close();
+      }
+    });
     await attempt('refuses a second opener', async () => {
       const second = await door.open(directory).catch((error: { code?: string }) => error.code);
       return second === 'LOCKED';
