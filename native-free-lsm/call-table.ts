@@ -53,6 +53,11 @@ export class CallTable<Call extends object> {
     return this.#count;
   }
 
+  /** The tag that the next `add` will return. */
+  get nextTag(): number {
+    return this.#nextTag;
+  }
+
   /** A freed call, to be filled and given to the next `add`; undefined: make a new one. */
   reuse(): Call | undefined {
     return this.#calls[this.#nextTag & this.#mask];

@@ -11,6 +11,7 @@ import {
   recordWriter,
 } from '../format/record.ts';
 import { SLOT_COUNT } from '../format/slot.ts';
+import { RowColumns } from './row-columns.ts';
 import {
   CHECKSUM_BYTES,
   CLASS_BYTES,
@@ -28,7 +29,6 @@ import {
   writeHead,
 } from './slot-section-format.ts';
 
-const FIRST_ROOM = 1024;
 /** With fewer rows, to go through the counters of wide digits takes longer than to sort in twice as many passes. */
 const WIDE_DIGIT_ROWS = 16_384;
 const PURGEABLE = RecordFlag.tombstone | RecordFlag.hasExpiry;
@@ -40,11 +40,7 @@ export class SlotSectionBuilder {
   readonly #fingerprinter: Fingerprinter;
   readonly #seed: HashSeed;
   #rows = 0;
-  #highs = new Uint32Array(FIRST_ROOM);
-  #lows = new Uint32Array(FIRST_ROOM);
-  #timestamps = new Float64Array(FIRST_ROOM);
-  #classNumbers = new Uint32Array(FIRST_ROOM);
-  #blocks = new Uint32Array(FIRST_ROOM);
+  readonly #columns: RowColumns;
   #smallestTimestamp = Number.MAX_SAFE_INTEGER;
   #largestTimestamp = 0;
   #largestBlock = 0;
@@ -65,7 +61,9 @@ export class SlotSectionBuilder {
   #sampleStride = 1;
   #samples: { readonly slot: number; readonly timestamp: number; readonly expiryMs: number }[] = [];
 
-  constructor(seed: HashSeed) {
+  /** @param columns that nobody else uses as long as this does, but for those that it leaves alone */
+  constructor(seed: HashSeed, columns = new RowColumns()) {
+    this.#columns = columns;
     this.#seed = seed;
     this.#fingerprinter = new Fingerprinter(seed);
   }
@@ -92,18 +90,19 @@ export class SlotSectionBuilder {
     block: number,
   ): void {
     const from = recordFrom(record, at);
-    if (this.#rows === this.#highs.length) this.#grow();
+    if (this.#rows === this.#columns.room) this.#columns.grow();
     const row = this.#rows++;
     if (from === 0) this.#privateRows++;
     const fingerprinter = this.#fingerprinter;
     fingerprinter.take(key, keyStart, keyEnd);
     const timestamp = recordTimestamp(record, at);
     const flags = recordFlags(record, at);
-    this.#highs[row] = fingerprinter.high;
-    this.#lows[row] = fingerprinter.low;
-    this.#timestamps[row] = timestamp;
-    this.#classNumbers[row] = this.#classOf(recordWriter(record, at), from, flags);
-    this.#blocks[row] = block;
+    const columns = this.#columns;
+    columns.highs[row] = fingerprinter.high;
+    columns.lows[row] = fingerprinter.low;
+    columns.timestamps[row] = timestamp;
+    columns.classNumbers[row] = this.#classOf(recordWriter(record, at), from, flags);
+    columns.blocks[row] = block;
     if (timestamp < this.#smallestTimestamp) this.#smallestTimestamp = timestamp;
     if (timestamp > this.#largestTimestamp) this.#largestTimestamp = timestamp;
     if (block > this.#largestBlock) this.#largestBlock = block;
@@ -144,7 +143,7 @@ export class SlotSectionBuilder {
     let start = piecesStart;
     for (const [number, first] of pieces.entries()) {
       const end = pieces[number + 1] ?? this.#rows;
-      const firstSlot = this.#highs[order[first]] >>> 16;
+      const firstSlot = this.#columns.highs[order[first]] >>> 16;
       for (let index = first; index < end; index++)
         this.#writeRow(bytes, piecesStart + index * size, order[index], firstSlot, head);
       const next = piecesStart + end * size;
@@ -179,15 +178,15 @@ export class SlotSectionBuilder {
   }
 
   #writeRow(bytes: Uint8Array, start: number, row: number, firstSlot: number, head: SlotSectionHead): void {
-    const high = this.#highs[row];
+    const high = this.#columns.highs[row];
     bytes[start] = (high >>> 16) - firstSlot;
     bytes[start + 1] = high;
     bytes[start + 2] = high >>> 8;
-    writeUint32(bytes, start + 3, this.#lows[row]);
+    writeUint32(bytes, start + 3, this.#columns.lows[row]);
     let at = start + ROW_KEY_BYTES;
-    at = writeUint(bytes, at, this.#timestamps[row] - head.smallestTimestamp, head.timestampBytes);
-    at = writeUint(bytes, at, this.#classNumbers[row], head.classBytes);
-    writeUint(bytes, at, this.#blocks[row], head.blockBytes);
+    at = writeUint(bytes, at, this.#columns.timestamps[row] - head.smallestTimestamp, head.timestampBytes);
+    at = writeUint(bytes, at, this.#columns.classNumbers[row], head.classBytes);
+    writeUint(bytes, at, this.#columns.blocks[row], head.blockBytes);
   }
 
   /** The first row of each piece. */
@@ -196,7 +195,7 @@ export class SlotSectionBuilder {
     let firstSlot = 0;
     let first = 0;
     for (let index = 0; index < this.#rows; index++) {
-      const slot = this.#highs[order[index]] >>> 16;
+      const slot = this.#columns.highs[order[index]] >>> 16;
       if (pieces.length > 0 && index - first < MAX_PIECE_ROWS && slot - firstSlot < MAX_PIECE_SLOTS) continue;
       pieces.push(index);
       first = index;
@@ -211,13 +210,14 @@ export class SlotSectionBuilder {
    */
   #sorted(): Uint32Array {
     const rows = this.#rows;
-    let from = new Uint32Array(rows);
+    const columns = this.#columns;
+    let from = columns.order;
     for (let row = 0; row < rows; row++) from[row] = row;
-    let to = new Uint32Array(rows);
+    let to = columns.otherOrder;
     const digitBits = rows < WIDE_DIGIT_ROWS ? 8 : 16;
     const digits = 1 << digitBits;
     const counts = new Uint32Array(digits);
-    for (const column of [this.#lows, this.#highs]) {
+    for (const column of [columns.lows, columns.highs]) {
       for (let shift = 0; shift < 32; shift += digitBits) {
         counts.fill(0);
         for (let row = 0; row < rows; row++) counts[(column[row] >>> shift) & (digits - 1)]++;
@@ -261,20 +261,6 @@ export class SlotSectionBuilder {
     }
     this.#samples.push({ slot, timestamp, expiryMs });
   }
-
-  #grow(): void {
-    const room = this.#highs.length * 2;
-    this.#highs = grown(this.#highs, new Uint32Array(room));
-    this.#lows = grown(this.#lows, new Uint32Array(room));
-    this.#timestamps = grown(this.#timestamps, new Float64Array(room));
-    this.#classNumbers = grown(this.#classNumbers, new Uint32Array(room));
-    this.#blocks = grown(this.#blocks, new Uint32Array(room));
-  }
-}
-
-function grown<Column extends { set(from: Column): void }>(from: Column, to: Column): Column {
-  to.set(from);
-  return to;
 }
 
 /** How many bytes a number takes at least. */

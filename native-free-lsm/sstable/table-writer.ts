@@ -23,6 +23,7 @@ import {
 import { bloomFilterBytes, buildBloomFilter } from './bloom-filter.ts';
 import { OutputBuffer } from './output-buffer.ts';
 import { encodeProperties, type TableProperties } from './properties.ts';
+import { RowColumns } from './row-columns.ts';
 import { commonPrefixBytes, writeSeparator } from './separator.ts';
 import { SlotSectionBuilder } from './slot-section-builder.ts';
 import {
@@ -82,6 +83,7 @@ export class TableWriter implements Disposable {
   readonly #block: BlockBuilder;
   readonly #compress: BlockCompressor;
   readonly #index = new TableIndexBuilder();
+  readonly #columns = RowColumns.take();
   readonly #slots: SlotSectionBuilder;
   #blocks = 0;
   readonly #trailer = new Uint8Array(BLOCK_TRAILER_BYTES);
@@ -90,7 +92,6 @@ export class TableWriter implements Disposable {
   readonly #separator = new Uint8Array(MAX_TABLE_KEY_BYTES);
   /** The size of the blocks written so far. */
   #blocksBytes = 0;
-  #hashes = new Uint32Array(4096);
   #smallestKey: Uint8Array = new Uint8Array(0);
   #entries = 0;
   #tombstones = 0;
@@ -112,7 +113,7 @@ export class TableWriter implements Disposable {
     this.#id = id;
     this.#options = options;
     this.#temporaryPath = join(directory, temporaryTableFileName(id));
-    this.#slots = new SlotSectionBuilder(options.fingerprintSeed);
+    this.#slots = new SlotSectionBuilder(options.fingerprintSeed, this.#columns);
     this.#block = new BlockBuilder(options.restartInterval, options.blockSizeBytes);
     this.#compress = blockCompressor(options.compression, options.zstdLevel, options.blockSizeBytes);
     try {
@@ -179,7 +180,8 @@ export class TableWriter implements Disposable {
     this.#count(recordBytes, recordStart, keyLength, recordEnd);
     this.#slots.add(keyBytes, keyStart, keyEnd, recordBytes, recordStart, this.#blocks);
     const { bloomBitsPerKey, hashSeed } = this.#options;
-    if (bloomBitsPerKey > 0) this.#addHash(hashBytes(keyBytes, keyStart, keyEnd, hashSeed));
+    if (bloomBitsPerKey > 0)
+      this.#columns.hashes[this.#entries] = hashBytes(keyBytes, keyStart, keyEnd, hashSeed);
     this.#entries++;
   }
 
@@ -230,15 +232,6 @@ export class TableWriter implements Disposable {
     }
   }
 
-  #addHash(hash: number): void {
-    if (this.#entries === this.#hashes.length) {
-      const larger = new Uint32Array(this.#hashes.length * 2);
-      larger.set(this.#hashes);
-      this.#hashes = larger;
-    }
-    this.#hashes[this.#entries] = hash;
-  }
-
   /** Ends the block before the key, if the index has room for another entry. */
   #endBlockBefore(keyBytes: Uint8Array, keyStart: number, keyEnd: number, shared: number): void {
     const separator = this.#separator;
@@ -284,7 +277,7 @@ export class TableWriter implements Disposable {
     addMeta(MetaBlockType.index, true, this.#index.finish());
     const { bloomBitsPerKey: bits, hashSeed } = this.#options;
     if (bits > 0) {
-      const filter = buildBloomFilter(this.#hashes, this.#entries, bits, hashSeed);
+      const filter = buildBloomFilter(this.#columns.hashes, this.#entries, bits, hashSeed);
       addMeta(MetaBlockType.bloomFilter, false, filter);
     }
     addMeta(MetaBlockType.slotVersions, false, this.#slots.finish());
@@ -330,6 +323,7 @@ export class TableWriter implements Disposable {
     if (fd < 0) return;
     this.#fd = -1;
     this.#output.release();
+    this.#columns.release();
     this.#fs.closeSync(fd);
   }
 }

@@ -198,5 +198,5 @@ const POOL: PoolOptions = {
   atomics: 'disabled',
   recordTiming: false,
   // The threads work in shared memory, so their own heaps hold little and make little garbage.
-  resourceLimits: { maxYoungGenerationSizeMb: 6 },
+  resourceLimits: { maxYoungGenerationSizeMb: 2 },
 };

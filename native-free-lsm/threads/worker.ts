@@ -1,6 +1,8 @@
 /**
  * What a pool thread runs: one task per role or job. The task of a role is long-lived and blocks its thread in
  * Atomics.wait. That is why background jobs have a pool of their own.
+ *
+ * A thread loads what its first task needs and no more: each has code in memory of its own, and starts sooner with less.
  */
 import * as modules from 'node:module';
 import { setPriority } from 'node:os';
@@ -10,7 +12,7 @@ import { ControlWord } from '../shared/control.ts';
 import { ThreadRole } from '../shared/thread-table.ts';
 import { WaitRecorder } from '../shared/wait-recorder.ts';
 import { WaitSiteId } from '../shared/wait-sites.ts';
-import { runBackgroundJob, runCheckpoint, runSlots } from './jobs.ts';
+import type * as Jobs from './jobs.ts';
 import { toLsmError } from './protocol/errors.ts';
 import {
   type BackgroundAnswer,
@@ -22,10 +24,10 @@ import {
   type WorkerMessage,
   type WriterInit,
 } from './protocol/posted-messages.ts';
-import { ReaderRole } from './reader.ts';
+import type * as Reader from './reader.ts';
 import { RecordingFileSystem } from './recording-fs.ts';
 import type { Inbox } from './super-version-tracker.ts';
-import { WriterRole } from './writer.ts';
+import type * as Writer from './writer.ts';
 
 export type PoolTask =
   | { readonly role: 'writer'; readonly init: WriterInit; readonly port: MessagePort }
@@ -51,31 +53,36 @@ const waits = WaitRecorder.ofThread(table, threadId, systemEngineClock);
 const fs = new RecordingFileSystem(waits, writes);
 let isBackground = false;
 
-export function run(task: PoolTask): BackgroundAnswer | undefined {
+export async function run(task: PoolTask): Promise<BackgroundAnswer | undefined> {
   if (task.role === 'nothing') return undefined;
   if (task.role !== 'writer' && task.role !== 'reader') {
     becomeBackground();
+    const jobs = await import('./jobs.ts');
     try {
-      return runJob(task);
+      return runJob(jobs, task);
     } catch (error) {
       return encodeJobFailure(toLsmError(error, workOf(task)));
     }
   }
+  const inbox = inboxOf(task.port);
+  const runRole =
+    task.role === 'writer'
+      ? runWriter.bind(undefined, await import('./writer.ts'), task.init, inbox)
+      : runReader.bind(undefined, await import('./reader.ts'), task.init, inbox);
   // A role never returns to the event loop, and its thread is terminated, so this is the only chance to fill the
   // compile cache. It does nothing when there is no cache, or when everything is in it. Deno does not have it.
   modules.flushCompileCache?.();
-  if (task.role === 'writer') runWriter(task.init, inboxOf(task.port));
-  else runReader(task.init, inboxOf(task.port));
+  runRole();
   task.port.close();
   return undefined;
 }
 
 type JobTask = PoolTask & { readonly role: 'background' | 'slots' | 'checkpoint' };
 
-function runJob(task: JobTask): BackgroundAnswer {
-  if (task.role === 'slots') return runSlots(fs, task.job);
-  if (task.role === 'background') return runBackgroundJob(fs, task.job);
-  runCheckpoint(fs, task.job);
+function runJob(jobs: typeof Jobs, task: JobTask): BackgroundAnswer {
+  if (task.role === 'slots') return jobs.runSlots(fs, task.job);
+  if (task.role === 'background') return jobs.runBackgroundJob(fs, task.job);
+  jobs.runCheckpoint(fs, task.job);
   return undefined;
 }
 
@@ -86,7 +93,7 @@ function workOf(task: JobTask): string {
   return type === 'merge' ? 'compaction' : type;
 }
 
-function runWriter(init: WriterInit, inbox: Inbox): void {
+function runWriter({ WriterRole }: typeof Writer, init: WriterInit, inbox: Inbox): void {
   waits.become(ThreadRole.writer, 1);
   const words = new Int32Array(init.control);
   const role = new WriterRole(init, fs, inbox, systemEngineClock);
@@ -105,7 +112,7 @@ function runWriter(init: WriterInit, inbox: Inbox): void {
   }
 }
 
-function runReader(init: ReaderInit, inbox: Inbox): void {
+function runReader({ ReaderRole }: typeof Reader, init: ReaderInit, inbox: Inbox): void {
   waits.become(ThreadRole.reader, init.number);
   const role = new ReaderRole(init, fs, inbox);
   while (!role.finished) if (!role.step() && !role.finished) role.waitForRequests(waits);

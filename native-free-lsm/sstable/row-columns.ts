@@ -1,0 +1,58 @@
+const FIRST_ROOM = 1024;
+/** Columns of more rows are not kept: 18 MiB. A table of 32 MiB has as many if its records have 64 bytes. */
+const MAX_KEPT_ROWS = 512 * 1024;
+
+/**
+ * Columns that this thread uses again, because it writes one table after another. As garbage they would be collected
+ * late, since a thread with little other garbage seldom collects any.
+ */
+let spare: RowColumns | undefined;
+
+/** What is gathered of each record of a table while it is written, by row. */
+export class RowColumns {
+  /** Of fingerprints. */
+  highs = new Uint32Array(FIRST_ROOM);
+  lows = new Uint32Array(FIRST_ROOM);
+  timestamps = new Float64Array(FIRST_ROOM);
+  classNumbers = new Uint32Array(FIRST_ROOM);
+  blocks = new Uint32Array(FIRST_ROOM);
+  /** Of the keys, for the filter. */
+  hashes = new Uint32Array(FIRST_ROOM);
+  /** For the numbers of rows while they are sorted. */
+  order = new Uint32Array(FIRST_ROOM);
+  otherOrder = new Uint32Array(FIRST_ROOM);
+
+  /** Columns that nobody else uses, with anything in them. */
+  static take(): RowColumns {
+    const columns = spare ?? new RowColumns();
+    spare = undefined;
+    return columns;
+  }
+
+  get room(): number {
+    return this.highs.length;
+  }
+
+  /** Doubles the room. */
+  grow(): void {
+    const room = this.room * 2;
+    this.highs = grown(this.highs, new Uint32Array(room));
+    this.lows = grown(this.lows, new Uint32Array(room));
+    this.timestamps = grown(this.timestamps, new Float64Array(room));
+    this.classNumbers = grown(this.classNumbers, new Uint32Array(room));
+    this.blocks = grown(this.blocks, new Uint32Array(room));
+    this.hashes = grown(this.hashes, new Uint32Array(room));
+    this.order = new Uint32Array(room);
+    this.otherOrder = new Uint32Array(room);
+  }
+
+  /** Call it when they are not used any more. */
+  release(): void {
+    if (this.room <= MAX_KEPT_ROWS) spare = this;
+  }
+}
+
+function grown<Column extends { set(from: Column): void }>(from: Column, to: Column): Column {
+  to.set(from);
+  return to;
+}
