@@ -112,7 +112,7 @@ export const IN_USE_NOTE =
 /**
  * Keeps a node from starting while the folder is read. Of a folder that is in use it takes one moment: its node goes on,
  * and does not notice.
- * @throws LsmError CHANGING, IO_ERROR
+ * @throws QuorateError STORAGE when it cannot be opened, or changes too fast
  */
 export async function readFolder({ engine }: LsmFolder): Promise<ReadFolder> {
   const { FrozenFolder, lockForReading } = await loadOfflineTools();
@@ -121,10 +121,18 @@ export async function readFolder({ engine }: LsmFolder): Promise<ReadFolder> {
     const lock = lockForReading(fs, engine);
     return { fs, isInUse: false, [Symbol.dispose]: () => lock[Symbol.dispose]() };
   } catch (error) {
-    if (!(error instanceof LsmError) || error.code !== 'LOCKED') throw error;
+    if (!(error instanceof LsmError) || error.code !== 'LOCKED') throw storageError(error);
+  }
+  try {
     const frozen = FrozenFolder.take(fs, engine);
     return { fs: frozen, isInUse: true, [Symbol.dispose]: () => frozen[Symbol.dispose]() };
+  } catch (error) {
+    throw storageError(error);
   }
+}
+
+function storageError(error: unknown): unknown {
+  return error instanceof LsmError ? new QuorateError('STORAGE', error.message, error) : error;
 }
 
 /** Turns the error of a folder that is in use into a sentence for people; returns any other error unchanged. */
