@@ -92,6 +92,8 @@ export type Operation =
   | { readonly type: 'flush' | 'compact' | 'idle' | 'reopen' }
   /** Makes a copy, and compares what is in it. */
   | { readonly type: 'checkpoint' }
+  /** Looks by a reader beside the engine, which shows the moment at which it was opened or looked anew. */
+  | { readonly type: 'beside'; readonly isRefreshed: boolean; readonly from: number }
   /** Compares what the engine says of all slots. */
   | { readonly type: 'slots' }
   /** Has it find out digests of the slots of some keys, which it keeps, while other operations go on. */
@@ -204,6 +206,7 @@ export const operations: fc.Arbitrary<Operation[]> = fc.array(
     { weight: 1, arbitrary: operation('idle') },
     { weight: 1, arbitrary: operation('reopen') },
     { weight: 1, arbitrary: operation('checkpoint') },
+    { weight: 3, arbitrary: operation('beside', { isRefreshed: fc.boolean(), from: key }) },
     { weight: 6, arbitrary: operation('slots') },
     { weight: 4, arbitrary: operation('lookAtSlots', { keys: fewOrAll }) },
     { weight: 4, arbitrary: operation('settle', { keys: fewOrAll, age: fc.nat(30) }) },

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import {
   type Engine,
   type EngineOptions,
+  type EngineReader,
   keyBehind,
   SLOT_COUNT,
   type Snapshot,
@@ -26,6 +27,8 @@ import { ModelWrites } from './engine-model-writes.ts';
 import { backgroundAfter, EngineSimulation } from './engine-simulation.ts';
 import { pageEntries } from './page-entries.ts';
 
+/** As small as the engine's own. */
+const READER_OPTIONS = { maxRecordBytes: 16 << 10, memtableBytes: 64 << 10, blockCacheBytes: 64 << 10 };
 const DAY_MS = 86_400_000;
 const MAX_SNAPSHOTS = 3;
 /** All from some key on. */
@@ -38,6 +41,12 @@ const WHOLE_RANGE = {
   values: true,
   seek: null,
 } as const;
+
+/** What a reader beside the engine shows. */
+interface Beside {
+  readonly reader: EngineReader;
+  entries: Entries;
+}
 
 interface Taken {
   readonly snapshot: Snapshot;
@@ -54,6 +63,7 @@ export class ModelRun {
   #writes!: ModelWrites;
   #snapshots: Taken[] = [];
   #copies = 0;
+  #beside: Beside | undefined;
 
   private constructor(given: Partial<EngineOptions>, backgroundDelayMs: number, isReplica: boolean) {
     const watermarks = isReplica ? new SharedArrayBuffer(SLOT_COUNT * Float64Array.BYTES_PER_ELEMENT) : null;
@@ -74,6 +84,7 @@ export class ModelRun {
     await run.#open();
     for (const operation of operations) await run.#do(operation);
     await run.#checkAll();
+    await run.#closeBeside();
     await run.#settle(run.#engine.close());
     assert.equal(run.#simulation.fs.openDescriptors, 0);
     await run.#open();
@@ -118,6 +129,8 @@ export class ModelRun {
         return this.#model.noteDurable();
       case 'checkpoint':
         return this.#checkpoint();
+      case 'beside':
+        return this.#lookBeside(operation);
       case 'idle':
         return this.#settle(engine.store.maintenanceIdle());
       case 'slots':
@@ -209,13 +222,18 @@ export class ModelRun {
       await this.#checkRange({ ...WHOLE_RANGE, start, reverse }, this.#model.entries);
   }
 
-  async #checkRange(scanned: Scanned, entries: Entries, snapshot?: Snapshot): Promise<void> {
+  async #checkRange(
+    scanned: Scanned,
+    entries: Entries,
+    snapshot?: Snapshot,
+    engine: Pick<Engine, 'range'> = this.#engine,
+  ): Promise<void> {
     const { isAbove, isLimited, isUpTo, most, reverse, seek, values } = scanned;
     const from = boundOf(scanned.start);
     const to = scanned.end === null ? null : boundOf(scanned.end);
     const found: [string, string][] = [];
     const read = async (): Promise<void> => {
-      await using scan = this.#engine.range({
+      await using scan = engine.range({
         ...(isAbove ? { gt: from } : { gte: from }),
         ...(to !== null && (isUpTo ? { lte: to } : { lt: to })),
         ...(isLimited && { limit: most }),
@@ -304,7 +322,35 @@ export class ModelRun {
       await this.#checkRange({ ...WHOLE_RANGE, start, reverse }, taken.entries, taken.snapshot);
   }
 
+  async #lookBeside({ from, isRefreshed }: Operation & { type: 'beside' }): Promise<void> {
+    if (this.#beside === undefined) {
+      const opening = this.#simulation.openReader(READER_OPTIONS);
+      this.#beside = { reader: await this.#settle(opening), entries: new Map(this.#model.entries) };
+    } else if (isRefreshed) {
+      await this.#settle(this.#beside.reader.refresh());
+      this.#beside.entries = new Map(this.#model.entries);
+    }
+    const { entries, reader } = this.#beside;
+    for (let key = 0; key < KEYS; key++) {
+      const found = await this.#settle(reader.getVersioned(keyOf(key)));
+      const nowMs = this.#simulation.clock.nowMs();
+      const expected = visibleValue(entries, nameOfKey(key), nowMs);
+      assert.equal(text(found?.value), expected, `the value of ${nameOfKey(key)}, beside`);
+      assert.equal(found?.version ?? null, visibleVersion(entries, key, nowMs));
+    }
+    const start = { key: from, place: 'at' } as const;
+    for (const reverse of [false, true])
+      await this.#checkRange({ ...WHOLE_RANGE, start, reverse }, entries, undefined, reader);
+  }
+
+  async #closeBeside(): Promise<void> {
+    const reader = this.#beside?.reader;
+    this.#beside = undefined;
+    if (reader !== undefined) await this.#settle(reader.close());
+  }
+
   async #crash({ stop, seed }: Operation & { type: 'crash' }): Promise<void> {
+    await this.#closeBeside();
     const next = this.#simulation.restartWith(stopped(this.#simulation.fs, stop, seed));
     next.clock.setWallMs(this.#simulation.clock.nowMs());
     this.#simulation = next;

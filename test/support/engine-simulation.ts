@@ -7,10 +7,12 @@ import {
   Engine,
   type EngineClock,
   type EngineOptions,
+  EngineReader,
   type Environment,
   type ExecutorContext,
   type ExecutorFactory,
   type HashSeed,
+  type ReaderOptions,
   RecordStore,
 } from '../../native-free-lsm/index.ts';
 import { InlineExecutor, MemoryFileSystem } from '../../native-free-lsm/simulation/index.ts';
@@ -123,6 +125,11 @@ export class EngineSimulation {
   openEngine(options: Partial<EngineOptions> = {}, environment: Partial<Environment> = {}): Promise<Engine> {
     const surroundings = { ...this.#environment(), ...environment };
     return Engine.open(DIRECTORY, { ...this.options, ...options }, surroundings);
+  }
+
+  /** A reader beside the engine. */
+  openReader(options: Partial<ReaderOptions>): Promise<EngineReader> {
+    return EngineReader.open(DIRECTORY, options, this.#environment());
   }
 
   /** An engine in another directory of the same disk. */
