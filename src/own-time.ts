@@ -16,6 +16,10 @@
  * latest of those is that answer, when they are too few; and with its wall clock only when no node that answers knows a
  * time, as when a whole cluster is new. Before the last two it waits a moment for those that have not answered yet.
  *
+ * A node that starts again knows what own time was at least (it had reserved a little more), and goes on from there. Once
+ * most of the clocks agree with its wall clock, it takes that, as far as time was reserved. So a clock that is ahead when
+ * a node starts does not bring own time ahead.
+ *
  * A jump is noticed at the next timestamp, and does not move own time. These move it (of a peer's own time, only what it
  * has reached for sure counts, however inexact the measurement was):
  * - Small differences, while the clock is right: own time goes forward at once. When the wall clock is behind, own time
@@ -103,6 +107,8 @@ export class OwnTime {
   /** Own time minus the monotonic time. */
   #offsetMs: number;
   #takenAtMs: number;
+  /** Up to here own time may have been when the node started; less when that is known. */
+  #reservedOffsetMs: number;
   readonly #step: ClockStep;
   /** When the wall clock's offset is outside of these two, it has changed since it was measured. */
   #lowOffsetMs = NO_OFFSET;
@@ -132,9 +138,9 @@ export class OwnTime {
     this.#isKnown = reachedMs > 0;
     const atMs = clock.monotonicMs();
     const wallMs = clock.nowMs();
-    // Nobody has confirmed the wall clock yet, so it is used only as far as time was reserved anyway.
-    const startMs = this.#isKnown ? Math.max(Math.min(wallMs, reservedMs), reachedMs) : wallMs;
-    this.#offsetMs = startMs - atMs;
+    // Nobody has confirmed the wall clock yet: a time that is ahead would go on for good, in others too.
+    this.#offsetMs = (this.#isKnown ? reachedMs : wallMs) - atMs;
+    this.#reservedOffsetMs = reservedMs - atMs;
     this.#takenAtMs = atMs;
     this.#center(wallMs - atMs);
     // A node without peers has nobody to ask.
@@ -321,6 +327,7 @@ export class OwnTime {
       this.#isKnown = true;
     }
     if (commonMs - this.#offsetMs > this.#maxDriftMs) this.#moveTo(commonMs);
+    if (isMajority) this.#beginAt(wallOffsetMs);
     for (const peer of peers) {
       const reachedMs = surelyReached(peer, atMs);
       if (this.#isRightBefore(wallOffsetMs, peer, reachedMs)) this.#moveTo(reachedMs);
@@ -356,6 +363,13 @@ export class OwnTime {
     // else brings the nodes together.
     const hangsOnWall = Math.abs(wallOffsetMs - this.#offsetMs) <= slackMs(this.#maxDriftMs);
     return aheadMs > (hangsOnWall ? this.#maxDriftMs : NOISE_MS);
+  }
+
+  /** The wall clock is confirmed for the first time since the start: own time goes up to it, but not beyond what was reserved. */
+  #beginAt(wallOffsetMs: number): void {
+    const offsetMs = Math.min(wallOffsetMs, this.#reservedOffsetMs);
+    this.#reservedOffsetMs = NO_OFFSET;
+    if (offsetMs > this.#offsetMs) this.#moveTo(offsetMs);
   }
 
   #moveTo(offsetMs: number): void {

@@ -24,6 +24,8 @@ export interface Observation {
   writer: number;
   /** Of a value that was read: how long it still lives, as the answer says; 0: until it is replaced. */
   livesMs: number;
+  /** How far its coordinator's own time was behind, for keys whose values end; Infinity: it was not known. */
+  ownLagMs: number;
   /** The request whose value was read; -1: none, or it is not told. */
   readId: number;
   /** The version in its condition; null: there is none. */
@@ -55,6 +57,8 @@ export interface ScanObservation {
   readonly node: number;
   readonly calledAt: number;
   readonly calledMs: number;
+  /** How far the node's own time was behind then; Infinity: it was not known. */
+  readonly ownLagMs: number;
   /** Infinity: it has not come to its end. */
   answeredAt: number;
   answeredMs: number;

@@ -14,7 +14,16 @@ export function endOf({ request, timestamp }: Observation): number {
   return request.ttlMs === 0 ? Number.POSITIVE_INFINITY : timestampMs(timestamp) + request.ttlMs;
 }
 
-/** Whether the value of an acknowledged PUT has ended for all nodes. */
-export function isOver(written: Observation, atMs: number, { driftMs, startMs }: WorldTime): boolean {
-  return startMs + atMs > endOf(written) + driftMs;
+/**
+ * Whether the value of an acknowledged PUT has ended for a node. One that has just started may be behind with its own
+ * time until it has compared its clock with others': it shows values for so much longer, and never for less long.
+ * @param ownLagMs how far the node's own time is behind
+ */
+export function isOver(
+  written: Observation,
+  atMs: number,
+  ownLagMs: number,
+  { driftMs, startMs }: WorldTime,
+): boolean {
+  return startMs + atMs > endOf(written) + Math.max(driftMs, ownLagMs);
 }

@@ -51,7 +51,8 @@ export function checkScanAtRest(
   for (const [key, { expiryMs, isTombstone }] of records) {
     const endMs = expiryMs === 0 ? Number.POSITIVE_INFINITY : expiryMs - startMs;
     if (found.has(key) && isTombstone) object(`shows ${key}, which is deleted`);
-    else if (found.has(key) && endMs < scan.calledMs - driftMs) object(`shows ${key}, which has expired`);
+    else if (found.has(key) && endMs < scan.calledMs - Math.max(driftMs, scan.ownLagMs))
+      object(`shows ${key}, which has expired`);
     else if (!found.has(key) && !isTombstone && endMs > scan.answeredMs + driftMs)
       object(`does not show ${key}, which is there`);
   }
@@ -77,7 +78,11 @@ function formFault({ entries, request }: ScanObservation): string {
 function expiredEntry({ observations }: History, scan: ScanObservation, world: WorldTime): string {
   for (const { readId } of scan.entries!) {
     const written = observations.find(({ request }) => request.id === readId);
-    if (written !== undefined && isAcknowledgedWrite(written) && isOver(written, scan.calledMs, world))
+    if (
+      written !== undefined &&
+      isAcknowledgedWrite(written) &&
+      isOver(written, scan.calledMs, scan.ownLagMs, world)
+    )
       return `shows what ${describeRequest(written)} wrote, and began after its end`;
   }
   return '';

@@ -37,6 +37,8 @@ export class Clients {
   readonly #underWay = new Set<UnderWay>();
   /** The version that was seen last of each key, by any client. */
   readonly #seen = new Map<string, RecordVersion>();
+  /** Keys that have had a value with an end. */
+  readonly #mortal = new Set<string>();
   #moments = 0;
 
   constructor(cluster: SimulatedCluster, say: (who: string, what: string) => void) {
@@ -65,7 +67,8 @@ export class Clients {
     for (const { process, seen } of this.#underWay) if (process.clock.isOver) seen.isCutOff = true;
   }
 
-  #ask(request: PlannedRequest, { id, process }: Machine): void {
+  #ask(request: PlannedRequest, machine: Machine): void {
+    const { id, process } = machine;
     const { entities } = process!.node!.services;
     const { clock } = process!;
     const condition = this.#conditionOf(request);
@@ -83,6 +86,7 @@ export class Clients {
       timestamp: 0,
       writer: 0,
       livesMs: 0,
+      ownLagMs: this.#mortal.has(request.key) ? machine.ownLagMs : 0,
       readId: -1,
       sent: sentVersion(condition),
       verdict: 'met',
@@ -113,6 +117,8 @@ export class Clients {
         if (++observation.answers > 1) return;
         observation.frozenMs = clock.frozenMs - frozenBeforeMs;
         Object.assign(observation, { outcome, reason, timestamp, writer, livesMs });
+        // It may have come closer to the right time meanwhile.
+        if (livesMs > 0) observation.ownLagMs = Math.max(observation.ownLagMs, machine.ownLagMs);
         if (slot !== null) observation.explanation = slot.explanation;
         // What a door does with a value that it is given.
         if (condition !== null && request.kind === RequestMethod.get && outcome === Outcome.ok)
@@ -124,6 +130,7 @@ export class Clients {
     else if (request.kind === RequestMethod.delete) entities.delete(key, options, sink, 0);
     else {
       this.values.add(request);
+      if (request.ttlMs > 0) this.#mortal.add(request.key);
       entities.put(key, valueFor(request), options, sink, 0);
     }
   }
@@ -151,11 +158,12 @@ export class Clients {
     return scan;
   }
 
-  #newScan(request: PlannedRequest, { id }: Machine): ScanObservation {
+  #newScan(request: PlannedRequest, machine: Machine): ScanObservation {
     return {
       request,
-      machine: id,
-      node: this.#cluster.machines.findIndex((machine) => machine.id === id),
+      machine: machine.id,
+      node: this.#cluster.machines.indexOf(machine),
+      ownLagMs: machine.serving === null ? Number.POSITIVE_INFINITY : machine.ownLagMs,
       calledAt: this.#moments++,
       calledMs: this.#cluster.time.monotonicMs(),
       answeredAt: Number.POSITIVE_INFINITY,

@@ -38,6 +38,12 @@ interface Surroundings {
   readonly say: (machine: string, what: string) => void;
 }
 
+/** The part of `GET /v0/status` that says what a node's own time is. */
+interface ClockFigures {
+  readonly state: string;
+  readonly ownTimeAheadMs: number;
+}
+
 /** One process of a machine. */
 export class Process {
   readonly clock: ProcessClock;
@@ -89,6 +95,17 @@ export class Machine {
   /** As its status says it; empty while none serves. */
   get state(): string {
     return this.serving?.state ?? '';
+  }
+
+  /**
+   * How far the own time of the node that serves is behind the right time; Infinity while it is not known, as before the
+   * clocks of others are measured.
+   */
+  get ownLagMs(): number {
+    const { clock } = this.serving!.services.status.status() as { clock: ClockFigures };
+    return clock.state === 'unmeasured'
+      ? Number.POSITIVE_INFINITY
+      : -(clock.ownTimeAheadMs + this.clock.offsetMs);
   }
 
   /** How many processes it has had. */

@@ -7,6 +7,8 @@ import { CLOCK_OFF } from '../../../src/node/clock-watch.ts';
 import { FakeClock } from '../../../src/simulation/fake-clock.ts';
 import { type ClockNode, clockNodes, MAX_DRIFT_MS, pass, settle } from '../../support/clock-nodes.ts';
 
+/** Measurements of others' clocks are not exact. */
+const NOISE_MS = 10;
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 
@@ -449,6 +451,37 @@ test('when two of three nodes are left and differ, neither writes', async () => 
   await write(nodes, base, 3000);
   assert.equal(nodes[0].hybrid.issue(), 0);
   await assertTaken(nodes.slice(1), base);
+});
+
+test('a node that starts while its clock is ahead brings nobody ahead, not as far as it had reserved either', async () => {
+  for (const isAlone of [false, true]) {
+    const { base, nodes } = await running(3);
+    await write(nodes, base, 1000);
+    const [wrong, ...others] = nodes;
+    wrong.stop();
+    if (isAlone) for (const node of others) node.isUp = false;
+    wrong.clock.set(3 * RESERVE_AHEAD_MS);
+    await pass(base, 100);
+    wrong.start();
+    await pass(base, 900);
+    const aheadMs = (node: ClockNode): number => node.hybrid.nowMs() - base.nowMs();
+    assert.ok(aheadMs(wrong) <= NOISE_MS, `${aheadMs(wrong)} ms`);
+    wrong.clock.set(0);
+    for (const node of others) node.isUp = true;
+    await write(nodes, base, 3000);
+    for (const node of nodes) assert.ok(aheadMs(node) <= NOISE_MS, `${aheadMs(node)} ms`);
+    await assertTaken(nodes, base);
+  }
+});
+
+test('a cluster that starts again at once waits for no time: what was reserved is taken once most clocks agree', async () => {
+  const { base, nodes } = await running(3);
+  await write(nodes, base, 1000);
+  for (const node of nodes) node.stop();
+  await pass(base, 2 * RESERVE_AHEAD_MS);
+  for (const node of nodes) node.start();
+  await pass(base, 150);
+  await assertTaken(nodes, base);
 });
 
 test('a node that is alone goes on at its own time whatever its clock does', async () => {

@@ -167,6 +167,24 @@ test('what is told of the rest of a life is right within the drift', () => {
   assert.equal(checkExpiry({ ...run.history, observations }, WORLD).length, 1, 'it has no end');
 });
 
+test('a coordinator whose own time is behind finds a value for so much longer, and never for less long', () => {
+  const run = new HistoryByHand();
+  const mortal = run.put(timestampOf(0), { ttlMs: 1_000 });
+  const read = { ...run.get(mortal), ownLagMs: 400, livesMs: 1 };
+  for (const [calledMs, outcome, isRight] of [
+    [1_390, Outcome.ok, true],
+    [1_410, Outcome.ok, false],
+    [890, Outcome.notFound, false],
+  ] as const) {
+    const observations = [mortal, { ...read, calledMs, answeredMs: calledMs + 5, outcome }];
+    assert.equal(
+      checkExpiry({ ...run.history, observations }, WORLD).length === 0,
+      isRight,
+      `${calledMs} ms`,
+    );
+  }
+});
+
 describe('one answer a request', () => {
   test('two are one too many, none is too few while its coordinator lives', () => {
     const run = new HistoryByHand();

@@ -70,6 +70,18 @@ describe('scans show what a node has', () => {
       );
   });
 
+  test('a node whose own time is behind shows values for so much longer', () => {
+    const run = new HistoryByHand();
+    run.put(timestampOf(500), { ...EVERYWHERE, ttlMs: 1_000 });
+    for (const [calledAt, isRight] of [
+      [1_890, true],
+      [1_910, false],
+    ] as const) {
+      const scan = { ...scanOf([entry(0)], { calledAt }), ownLagMs: 400 };
+      assert.equal(faultsOf(run, scan).length === 0, isRight, `${calledAt} ms`);
+    }
+  });
+
   test('keys are in order, inside of it, and those of clients', () => {
     const run = new HistoryByHand();
     for (const entries of [
