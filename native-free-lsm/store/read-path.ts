@@ -31,7 +31,7 @@ import { copyOut, MemorySearch, Reach } from './memory-search.ts';
 import { PageCall } from './page-call.ts';
 import { PageMemory } from './page-memory.ts';
 import type { ReaderChannel } from './reader-channel.ts';
-import { MAX_PAGE_BYTES, MAX_PAGE_ENTRIES } from './reader-channels.ts';
+import { MAX_PAGE_ENTRIES } from './reader-channels.ts';
 import { answerRead, type InPlaceSink, type ReadSink } from './sinks.ts';
 import type { StartingReads } from './starting-reads.ts';
 import type { SnapshotPoint } from './store-snapshot.ts';
@@ -61,6 +61,7 @@ export class ReadPath {
   readonly #superVersions: SuperVersions;
   readonly #cache: BlockCache;
   readonly #channels: readonly ReaderChannel[];
+  readonly #maxPageBytes: number;
   readonly #events: ReadEvents;
   readonly #search: MemorySearch;
   readonly #asked = new CallTable<AskedRead>();
@@ -83,6 +84,7 @@ export class ReadPath {
     starting: StartingReads,
     hashSeed: HashSeed,
     maxWaitingBytes: number,
+    maxPageBytes: number,
     events: ReadEvents,
   ) {
     this.#arenas = arenas;
@@ -94,6 +96,7 @@ export class ReadPath {
     this.#search = new MemorySearch(arenas, cache, hashSeed);
     this.#pages = new MemoryPages(arenas, cache);
     this.#waiting = new WaitingReads(maxWaitingBytes);
+    this.#maxPageBytes = maxPageBytes;
     this.#events = events;
   }
 
@@ -223,7 +226,7 @@ export class ReadPath {
    */
   page(request: ScanPageRequest, snapshot: SnapshotPoint | null, signal?: AbortSignal): Promise<Page> {
     if (this.#closed !== undefined) return Promise.reject(this.#closed);
-    const maxBytes = Math.min(Math.max(request.maxBytes, 1), MAX_PAGE_BYTES);
+    const maxBytes = Math.min(Math.max(request.maxBytes, 1), this.#maxPageBytes);
     const maxEntries = Math.min(Math.max(request.maxEntries, 1), MAX_PAGE_ENTRIES);
     const bounded = { ...request, maxBytes, maxEntries };
     let page: Page | null = null;

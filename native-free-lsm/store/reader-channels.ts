@@ -1,7 +1,8 @@
 import { NO_CALL } from '../call-table.ts';
 import { MAX_KEY_BYTES } from '../log/write-operation.ts';
+import type { EngineOptions } from '../options.ts';
 import type { EpochDomain } from '../shared/epochs.ts';
-import { createRing, ringBytesFor } from '../shared/ring.ts';
+import { createRing, ringBytesFor, usualRingBytes } from '../shared/ring.ts';
 import type { Executor, RoleHandle } from '../threads/executor.ts';
 import type { RoleInit } from '../threads/protocol/posted-messages.ts';
 import { encodeWake, WAKE_BYTES } from '../threads/protocol/reader-messages.ts';
@@ -9,7 +10,7 @@ import { READER_REQUEST_RING_BYTES, ReaderChannel } from './reader-channel.ts';
 import type { SuperVersions } from './super-versions.ts';
 
 const FIRST_THREAD = 2;
-export const MAX_PAGE_BYTES = 1024 * 1024;
+const MAX_PAGE_BYTES = 1024 * 1024;
 /** The most entries that a page looks at, so that a long run of deletions cannot keep the thread busy. */
 export const MAX_PAGE_ENTRIES = 50_000;
 
@@ -18,10 +19,15 @@ interface ReaderChannelsParts {
   readonly superVersions: SuperVersions;
   readonly epochs: EpochDomain;
   readonly cache: SharedArrayBuffer;
-  readonly maxRecordBytes: number;
+  readonly options: Pick<EngineOptions, 'maxRecordBytes' | 'memtableBytes'>;
   readonly initOf: (requests: SharedArrayBuffer, responses: SharedArrayBuffer, thread: number) => RoleInit;
   /** A thread has ended; with an error it was not told to. */
   readonly onEnded: (channel: number, error: Error | undefined) => void;
+}
+
+/** The largest page that is read at a time: what an engine with small memtables holds may be little, too. */
+export function maxPageBytes({ memtableBytes }: Pick<EngineOptions, 'memtableBytes'>): number {
+  return Math.min(MAX_PAGE_BYTES, usualRingBytes(memtableBytes) / 2);
 }
 
 /** One channel for each thread that searches the disk. A channel keeps its index when its thread is replaced. */
@@ -37,10 +43,11 @@ export class ReaderChannels {
 
   /** Starts the thread of a channel: its first, or a successor of one that has died. */
   start(index: number): void {
-    const { cache, epochs, executor, initOf, maxRecordBytes, onEnded, superVersions } = this.#parts;
+    const { cache, epochs, executor, initOf, onEnded, options, superVersions } = this.#parts;
     const thread = FIRST_THREAD + index;
     // Room for the largest page, or for the largest record as a page of its own, and for the key to continue from.
-    const responseBytes = ringBytesFor(Math.max(maxRecordBytes, MAX_PAGE_BYTES) + MAX_KEY_BYTES);
+    const pageBytes = Math.max(options.maxRecordBytes, maxPageBytes(options)) + MAX_KEY_BYTES;
+    const responseBytes = ringBytesFor(pageBytes, usualRingBytes(options.memtableBytes));
     const channel = new ReaderChannel(
       createRing(READER_REQUEST_RING_BYTES),
       createRing(responseBytes),

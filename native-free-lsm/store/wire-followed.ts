@@ -14,7 +14,7 @@ import { BlockingReads } from './blocking-reads.ts';
 import { ClosingStack } from './closing-stack.ts';
 import type { Environment } from './environment.ts';
 import { ReadPath } from './read-path.ts';
-import { ReaderChannels } from './reader-channels.ts';
+import { maxPageBytes, ReaderChannels } from './reader-channels.ts';
 import type { CompleteReaderOptions } from './reader-options.ts';
 import { RingTraffic } from './ring-traffic.ts';
 import { Snapshots } from './snapshots.ts';
@@ -142,7 +142,7 @@ function connect(
     superVersions,
     epochs,
     cache: cacheMemory,
-    maxRecordBytes: options.maxRecordBytes,
+    options,
     initOf: (requests, responses, thread) => {
       const rings = { requests, responses };
       return { directory, options, control, ...rings, arenas: arenas.memories, thread, hashSeed };
@@ -167,6 +167,7 @@ function connect(
     starting,
     hashSeed,
     options.maxQueuedReadBytes,
+    maxPageBytes(options),
     {
       onQueued: () => traffic.publishSoon(),
       onPage: () => {

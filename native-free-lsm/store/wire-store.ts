@@ -17,7 +17,7 @@ import { LargeBatches } from './large-batches.ts';
 import { Maintenance } from './maintenance.ts';
 import { OpeningHeld } from './opening-held.ts';
 import { ReadPath } from './read-path.ts';
-import { ReaderChannels } from './reader-channels.ts';
+import { maxPageBytes, ReaderChannels } from './reader-channels.ts';
 import type { RecoveredState } from './recovery.ts';
 import { RingTraffic } from './ring-traffic.ts';
 import { SlotKeeper } from './slot-keeper.ts';
@@ -219,7 +219,7 @@ function connect(
     superVersions,
     epochs,
     cache: cacheMemory,
-    maxRecordBytes: options.maxRecordBytes,
+    options,
     initOf,
     onEnded: (index, error) => {
       if (error === undefined || opened.isClosing) return;
@@ -241,6 +241,7 @@ function connect(
     starting,
     hashSeed,
     options.maxQueuedReadBytes,
+    maxPageBytes(options),
     {
       onQueued: () => traffic.publishSoon(),
       // At once, so that a reader works on a page while main writes the one before to a socket.

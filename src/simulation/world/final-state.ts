@@ -21,18 +21,21 @@ export async function finalStateOf(machine: Machine): Promise<FinalState> {
     return { machine: id, records: null, isWhole: false, fault: machine.startFault ?? 'it is down' };
   const isWhole = state !== 'incomplete' && state !== 'joining';
   try {
-    const range = { start: new Uint8Array(0), end: END, ...ALL };
-    using page = await process.engine.rangePage({ ...range, includeTombstones: true, encoder: 0, nowMs: 0 });
+    const range = { end: END, ...ALL, includeTombstones: true, encoder: 0, nowMs: 0 };
     const records = new Map<string, StoredRecord>();
-    while (page.next()) {
-      const { bytes, recordStart: at } = page;
-      records.set(Buffer.from(bytes.subarray(page.keyStart, page.keyEnd)).toString(), {
-        timestamp: recordTimestamp(bytes, at),
-        writer: recordWriter(bytes, at),
-        from: recordFrom(bytes, at),
-        isTombstone: isTombstone(bytes, at),
-        expiryMs: recordExpiryMs(bytes, at),
-      });
+    for (let start: Uint8Array | null = new Uint8Array(0); start !== null; ) {
+      using page = await process.engine.rangePage({ ...range, start });
+      while (page.next()) {
+        const { bytes, recordStart: at } = page;
+        records.set(Buffer.from(bytes.subarray(page.keyStart, page.keyEnd)).toString(), {
+          timestamp: recordTimestamp(bytes, at),
+          writer: recordWriter(bytes, at),
+          from: recordFrom(bytes, at),
+          isTombstone: isTombstone(bytes, at),
+          expiryMs: recordExpiryMs(bytes, at),
+        });
+      }
+      start = page.resumeAt;
     }
     return { machine: id, records, isWhole, fault: '' };
   } catch (error) {

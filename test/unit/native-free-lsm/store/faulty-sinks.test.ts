@@ -193,6 +193,7 @@ async function withoutThreads() {
     starting,
     HASH_SEED,
     maxBytes,
+    maxBytes,
     events,
   );
   const memtable = arenas.memtable(state.nextGeneration);
