@@ -37,7 +37,7 @@ export interface EngineStats {
   readonly compactions: number;
   readonly bytesFlushed: number;
   readonly bytesCompacted: number;
-  /** Of tables with records from outside. */
+  /** Of tables that did not come from memtables: with large batches, or with records from outside. */
   readonly bytesIngested: number;
   readonly compactionDebtBytes: number;
   readonly damage: DamageStats;
