@@ -3,19 +3,24 @@
  * can look between any two calls of its writer, and in the middle of a write.
  */
 import type { DirectoryLock, FileStatus, FileSystem } from '../../native-free-lsm/fs/file-system.ts';
-import { MemoryFileSystem } from '../../native-free-lsm/simulation/index.ts';
+import { fileSystemError, MemoryFileSystem } from '../../native-free-lsm/simulation/index.ts';
 
 /** The descriptor of the writer, and that of the same file in the folder where it is done again. */
 type Descriptors = Map<number, number>;
 type Step = (fs: MemoryFileSystem, descriptors: Descriptors) => void;
 
+type FailsToSync = (path: string, lastWriteBytes: number) => boolean;
+
 export class FileJournal {
   readonly disk = new MemoryFileSystem();
   readonly steps: Step[] = [];
 
-  /** The disk as one process has it, until it is killed. */
-  process(): JournaledFileSystem {
-    return new JournaledFileSystem(this.disk, this.steps);
+  /**
+   * The disk as one process has it, until it is killed.
+   * @param failsToSync asked before each sync of a file, with the size of the last write to it
+   */
+  process(failsToSync: FailsToSync = () => false): JournaledFileSystem {
+    return new JournaledFileSystem(this.disk, this.steps, failsToSync);
   }
 
   /** Does the same again from the beginning. */
@@ -82,11 +87,15 @@ class JournaledFileSystem implements FileSystem {
   readonly userId = 1000;
   readonly #disk: MemoryFileSystem;
   readonly #steps: Step[];
+  readonly #failsToSync: FailsToSync;
+  /** By descriptor. */
+  readonly #written = new Map<number, { readonly path: string; lastWriteBytes: number }>();
   #isKilled = false;
 
-  constructor(disk: MemoryFileSystem, steps: Step[]) {
+  constructor(disk: MemoryFileSystem, steps: Step[], failsToSync: FailsToSync) {
     this.#disk = disk;
     this.#steps = steps;
+    this.#failsToSync = failsToSync;
   }
 
   /** Nothing that this process calls from now on does anything. */
@@ -100,6 +109,7 @@ class JournaledFileSystem implements FileSystem {
 
   createSync(path: string): number {
     const fd = this.#alive.createSync(path);
+    this.#written.set(fd, { path, lastWriteBytes: 0 });
     this.#steps.push((fs, descriptors) => descriptors.set(fd, fs.createSync(path)));
     return fd;
   }
@@ -116,6 +126,8 @@ class JournaledFileSystem implements FileSystem {
 
   writeSync(fd: number, parts: readonly Uint8Array[], position: number): void {
     const bytes = Buffer.concat(parts);
+    const written = this.#written.get(fd);
+    if (written !== undefined) written.lastWriteBytes = bytes.length;
     this.#alive.writeSync(fd, [bytes], position);
     const write = (end: number): Step => {
       return (fs, descriptors) =>
@@ -126,6 +138,9 @@ class JournaledFileSystem implements FileSystem {
   }
 
   fdatasyncSync(fd: number): void {
+    const written = this.#written.get(fd);
+    if (written !== undefined && this.#failsToSync(written.path, written.lastWriteBytes))
+      throw fileSystemError('EIO', 'fdatasync', written.path);
     this.#alive.fdatasyncSync(fd);
   }
 

@@ -16,9 +16,10 @@ import {
   type Snapshot,
   WriteStatus,
 } from '../../native-free-lsm/index.ts';
+import { BATCH_HEADER_BYTES } from '../../native-free-lsm/log/log-format.ts';
 import { dumpEntries, FrozenFolder, statFolder, verifyFolder } from '../../native-free-lsm/offline/index.ts';
 import { type Random, seededRandom } from '../../src/clock.ts';
-import { record, writeRecordTo } from './engine-calls.ts';
+import { record } from './engine-calls.ts';
 import { backgroundAfter, EngineSimulation, TINY_OPTIONS } from './engine-simulation.ts';
 import { DiskReads, FileJournal, type JournalReplay } from './file-journal.ts';
 import { HASH_SEED } from './hash-flood.ts';
@@ -51,10 +52,20 @@ interface RunOptions {
   readonly steps: number;
   /** How much later flushes and compactions begin: meanwhile several logs wait. */
   readonly backgroundDelayMs: number;
+  /**
+   * How likely a sync of the manifest fails, or that of the mark at a log's end: then what readers may have seen is
+   * taken back, or done again in another way. Records from outside and large batches, which are lost then, are left out.
+   */
+  readonly failing?: number;
 }
 
 /** Writes of all kinds, one or several at a time, flushes, compactions, restarts and kills. */
-export async function runFollowed({ backgroundDelayMs, seed, steps }: RunOptions): Promise<FollowedRun> {
+export async function runFollowed({
+  backgroundDelayMs,
+  failing = 0,
+  seed,
+  steps,
+}: RunOptions): Promise<FollowedRun> {
   const random = seededRandom(seed);
   const below = (limit: number): number => Math.floor(random() * limit);
   const journal = new FileJournal();
@@ -83,21 +94,32 @@ export async function runFollowed({ backgroundDelayMs, seed, steps }: RunOptions
     acknowledged[index] = journal.steps.length;
   };
 
-  let process = openWriter(journal, backgroundDelayMs);
+  const failsToSync = (path: string, lastWriteBytes: number): boolean =>
+    (path.includes('MANIFEST') || (path.endsWith('.log') && lastWriteBytes === BATCH_HEADER_BYTES)) &&
+    random() < failing;
+  const open = () => openWriter(journal, backgroundDelayMs, failsToSync);
+  const job = async (work: Promise<void>): Promise<void> => {
+    try {
+      await work;
+    } catch (error) {
+      if (failing === 0) throw error;
+    }
+  };
+  let process = open();
   for (let step = 0; step < steps; step++) {
     const { simulation, store } = process;
     const chance = below(40);
     if (chance < 2) {
-      await simulation.settle(store.close());
-      process = openWriter(journal, backgroundDelayMs);
+      await job(simulation.settle(store.close()));
+      process = open();
     } else if (chance < 4) {
       process.fs.kill();
-      process = openWriter(journal, backgroundDelayMs);
-    } else if (chance < 6) await simulation.settle(store.flush());
+      process = open();
+    } else if (chance < 6) await job(simulation.settle(store.flush()));
     // What is written meanwhile goes to the next log. A stop ends it early.
     else if (chance === 6) store.flush().catch(() => undefined);
-    else if (chance === 7) await simulation.settle(store.compact());
-    else if (chance < 11 && ingested < MAX_INGESTED) {
+    else if (chance === 7) await job(simulation.settle(store.compact()));
+    else if (chance < 11 && ingested < MAX_INGESTED && failing === 0) {
       const name = ++ingested;
       const records = Array.from({ length: 3 }, (_, i) => ({
         key: Buffer.from(`${FROM_OUTSIDE}${name}.${i}`),
@@ -107,7 +129,7 @@ export async function runFollowed({ backgroundDelayMs, seed, steps }: RunOptions
       const [first, last] = [records[0].key, records[2].key];
       const range = { largestTimestamp: 10 + name, smallestKey: first, largestKey: last };
       await write(records, () => simulation.settle(store.ingest({ entries, runs: pieces, ...range })));
-    } else if (chance === 11) {
+    } else if (chance === 11 && failing === 0) {
       // More than a memtable takes: it goes into tables directly.
       const puts = Array.from({ length: KEYS }, (_, key) => {
         timestamp += 10;
@@ -119,23 +141,30 @@ export async function runFollowed({ backgroundDelayMs, seed, steps }: RunOptions
       await write(puts, () => simulation.settle(writeBatch(store, puts)));
     } else if (chance < 16) {
       const puts = [...new Map([put(), put(), put()].map((one) => [one.key.toString(), one])).values()];
-      await write(puts, () => simulation.settle(writeBatch(store, puts)));
+      await write(puts, () => simulation.settle(untilTaken(() => writeBatch(store, puts))));
     } else {
       const calls: Promise<void>[] = [];
-      for (let i = below(5); i >= 0; i--) {
-        const { key, record } = put();
-        calls.push(write([{ key, record }], () => writeRecordTo(store, key, record)));
+      // One that has to be tried again comes behind the others.
+      for (let i = failing > 0 ? 0 : below(5); i >= 0; i--) {
+        const one = put();
+        calls.push(write([one], () => untilTaken(() => writeBatch(store, [one]))));
       }
       await simulation.settle(Promise.all(calls));
     }
   }
-  await process.simulation.settle(process.store.close());
+  await job(process.simulation.settle(process.store.close()));
   return { journal, states, asked, acknowledged };
 }
 
-function openWriter(journal: FileJournal, backgroundDelayMs: number) {
+function openWriter(
+  journal: FileJournal,
+  backgroundDelayMs: number,
+  failsToSync: (path: string, lastWriteBytes: number) => boolean,
+) {
   const simulation = new EngineSimulation();
-  const fs = journal.process();
+  // What an opening cannot do is thrown by it, and nobody would go on.
+  let isOpen = false;
+  const fs = journal.process((path, lastWriteBytes) => isOpen && failsToSync(path, lastWriteBytes));
   const store = RecordStore.open(
     DIRECTORY,
     { ...TINY_OPTIONS, durability: 'none' },
@@ -146,7 +175,19 @@ function openWriter(journal: FileJournal, backgroundDelayMs: number) {
       drawHashSeed: () => HASH_SEED,
     },
   );
+  isOpen = true;
   return { fs, simulation, store };
+}
+
+/** A write for which the next log cannot be begun fails, at once or after some time, and nothing of it is there. */
+async function untilTaken(write: () => Promise<void>): Promise<void> {
+  for (;;) {
+    try {
+      return await write();
+    } catch (error) {
+      if (!['IO_ERROR', 'OVERLOADED'].includes((error as LsmError).code)) throw error;
+    }
+  }
 }
 
 function writeBatch(store: RecordStore, puts: readonly KeyedRecord[]): Promise<void> {

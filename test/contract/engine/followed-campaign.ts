@@ -24,7 +24,12 @@ let looks = 0;
     const backgroundDelayMs = Math.floor(random() * MAX_DELAY_MS);
     const likely = random() ** 3 / 5;
     try {
-      const run = await runFollowed({ seed, steps: 150, backgroundDelayMs });
+      const run = await runFollowed({
+        seed,
+        steps: 150,
+        backgroundDelayMs,
+        failing: seed % 3 === 0 ? 0.4 : 0,
+      });
       const counts = await lookAlong(run, {
         seed,
         reopenEvery: 2 + Math.floor(random() * 30),

@@ -36,3 +36,15 @@ test('looks during which the writer goes on', async () => {
   }
   assert.ok(looks > 200 && changing < looks / 20, `${changing} of ${looks} looks`);
 });
+
+test('looks at a folder whose disk fails to sync the manifest and the ends of logs', async () => {
+  const run = await runFollowed({ seed: 3, steps: 100, backgroundDelayMs: 10, failing: 0.4 });
+  const { changing, looks } = await lookAlong(run, {
+    seed: 3,
+    reopenEvery: 20,
+    stepsPerCall: (random) => (random() < 0.01 ? Math.floor(random() * 20) : 0),
+    stepsPerFrozenCall: (random) => (random() < 0.04 ? Math.floor(random() * 5) : 0),
+    stepsPerLook: (random) => Math.floor(random() * 8),
+  });
+  assert.ok(looks > 50 && changing < looks / 10, `${changing} of ${looks} looks`);
+});

@@ -16,6 +16,8 @@ import {
   FileMagic,
 } from '../../../../native-free-lsm/log/log-format.ts';
 import type { MemoryFileSystem } from '../../../../native-free-lsm/simulation/index.ts';
+import { Manifest } from '../../../../native-free-lsm/version/manifest.ts';
+import type { RecoveredManifest } from '../../../../native-free-lsm/version/manifest-reader.ts';
 import { flipBit } from '../../../support/damaged-tables.ts';
 import {
   backgroundAfter,
@@ -494,6 +496,33 @@ test('a log whose end was marked in vain goes on', async () => {
   fs.place(LOG, after);
   await simulation.settle(reader.refresh());
   assert.equal(await shown(simulation, reader), '12');
+  await simulation.settle(reader.close());
+});
+
+test('a flush that the manifest has taken back: its log counts again, below those that came later', async () => {
+  const simulation = new EngineSimulation(OPTIONS);
+  const { fs } = simulation;
+  const engine = await simulation.openEngine();
+  await simulation.settle(engine.put(bytes('a'), bytes('1')));
+  const before = Manifest.recover(fs, DIRECTORY) as RecoveredManifest;
+  let log = bytes('');
+  fs.onCall = ({ operation, path }) => {
+    if (operation === 'remove' && path === LOG) log = Buffer.from(fs.contents(LOG));
+    return undefined;
+  };
+  await simulation.settle(engine.flush());
+  fs.onCall = undefined;
+  await simulation.settle(engine.put(bytes('a'), bytes('2')));
+  const reader = await openReader(simulation);
+  assert.equal(await shown(simulation, reader), '2');
+  // The edit was on the disk when it could not be synced, and is not in the manifest that came instead.
+  fs.place(LOG, log);
+  Manifest.create(fs, DIRECTORY, { ...before, begunGeneration: 2, nextFileId: 20 }).abandon();
+  await simulation.settle(reader.refresh());
+  assert.equal(await shown(simulation, reader), '2');
+  await simulation.settle(engine.put(bytes('b'), bytes('3')));
+  await simulation.settle(reader.refresh());
+  assert.equal(await shown(simulation, reader), '23');
   await simulation.settle(reader.close());
 });
 
