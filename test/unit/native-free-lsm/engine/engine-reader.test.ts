@@ -18,7 +18,7 @@ import {
 import type { MemoryFileSystem } from '../../../../native-free-lsm/simulation/index.ts';
 import { Manifest } from '../../../../native-free-lsm/version/manifest.ts';
 import type { RecoveredManifest } from '../../../../native-free-lsm/version/manifest-reader.ts';
-import { flipBit } from '../../../support/damaged-tables.ts';
+import { blocksOfTable, flipBit } from '../../../support/damaged-tables.ts';
 import {
   backgroundAfter,
   EngineSimulation,
@@ -348,6 +348,41 @@ test('a table that cannot be read costs what is in it, and no more', async () =>
   assert.equal(String(await simulation.settle(reader.get(bytes('other')))), 'y');
   await assert.rejects(simulation.settle(reader.get(bytes('key000'))), { code: 'CORRUPTION' });
   assert.match(String(reports), /Nothing of this table can be read; all else is served/);
+  await simulation.settle(reader.close());
+  await simulation.settle(engine.close());
+});
+
+test('a table that the writer has set aside is read as it reads it', async () => {
+  const simulation = new EngineSimulation(OPTIONS);
+  const { fs } = simulation;
+  const engine = await simulation.openEngine();
+  await fill(simulation, engine, 'x', 10);
+  await simulation.settle(engine.compact());
+  const reader = await openReader(simulation);
+  const [table] = fs.listSync(DIRECTORY).filter((name) => name.endsWith('.sst'));
+  const [, second] = blocksOfTable(fs, `${DIRECTORY}/${table}`);
+  flipBit(fs, second.path, second.offset + 20);
+  const read = (from: Engine | EngineReader, key: string): Promise<string> =>
+    simulation.settle(
+      from.get(bytes(key)).then(
+        (value) => String(value?.[0]),
+        (error: LsmError) => error.code,
+      ),
+    );
+  const [lost] = second.keys;
+  assert.equal(await read(engine, lost), 'CORRUPTION');
+  await simulation.pass(100);
+  await simulation.settle(engine.store.maintenanceIdle());
+  assert.equal(engine.stats().damage.tables, 1);
+  await simulation.settle(reader.refresh());
+  await simulation.settle(engine.put(bytes('key005'), Buffer.from('y')));
+  for (const from of [engine, reader]) {
+    assert.equal(await read(from, lost), 'CORRUPTION');
+    assert.equal(await read(from, 'key000'), '120');
+  }
+  await simulation.settle(engine.put(bytes(lost), bytes('z')));
+  await simulation.settle(reader.refresh());
+  assert.equal(await read(reader, lost), '122');
   await simulation.settle(reader.close());
   await simulation.settle(engine.close());
 });
