@@ -56,7 +56,8 @@ async function round(seed: number): Promise<void> {
   for (const durability of DURABILITIES) {
     const options = { ...shape, durability };
     for (let offset = 0; offset < PASSES; offset++) {
-      const check = { seed, steps: STEPS, every: PASSES, offset, stopsAtOnce: 3, options, backgroundDelayMs };
+      const run = { seed, steps: STEPS, isOfEveryKind: seed % 2 === 0 };
+      const check = { ...run, every: PASSES, offset, stopsAtOnce: 3, options, backgroundDelayMs };
       parts.push({
         name: `stops, ${durability}`,
         run: async () => (await checkCrashes(check)).moments,

@@ -151,7 +151,8 @@ async function checkMoment(
     });
     const there = await first.settle(history.checkPrefix(store, moment.least, moment.issued));
     second = history.fork(there, () => first.clock.monotonicMs());
-    await workOn(first, store, second, { seed: random, steps: 1 + (random % 3), life: 1 });
+    const { isOfEveryKind = false } = check;
+    await workOn(first, store, second, { seed: random, steps: 1 + (random % 3), life: 1, isOfEveryKind });
     assert.deepEqual(second.failures, [], 'no call fails after the stop');
     const { disk, least, issued } = image ?? takeImage();
     const left = simulation.restartWith(disk);

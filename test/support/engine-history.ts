@@ -5,6 +5,7 @@
  */
 import assert from 'node:assert/strict';
 import {
+  type KeyCondition,
   type KeyedRecord,
   type RecordStore,
   recordTimestamp,
@@ -14,7 +15,8 @@ import { readRecord, readResult } from './engine-calls.ts';
 import { pageEntries } from './page-entries.ts';
 
 interface Write {
-  readonly puts: readonly KeyedRecord[];
+  /** None once it is known that its conditions were not met. */
+  puts: readonly KeyedRecord[];
   acknowledged: boolean;
   /** By the clock of the history. */
   acknowledgedMs: number;
@@ -44,6 +46,20 @@ export class EngineHistory {
 
   writeBatch(store: RecordStore, puts: readonly KeyedRecord[]): Promise<void> {
     return this.#call(puts, (sink) => store.writeBatch(puts, sink, 0));
+  }
+
+  /** A batch that is on the disk, with all that was written before, when it is acknowledged. */
+  writeSynced(store: RecordStore, puts: readonly KeyedRecord[]): Promise<void> {
+    return this.#call(puts, (sink) => store.writeBatch(puts, sink, 0, true), true);
+  }
+
+  /** A batch that is there only if its conditions are met: what becomes of it is for the store to say. */
+  writeIf(
+    store: RecordStore,
+    conditions: readonly KeyCondition[],
+    puts: readonly KeyedRecord[],
+  ): Promise<void> {
+    return this.#call(puts, (sink) => store.writeIf(conditions, puts, sink, 0));
   }
 
   /** Reads a key and checks that it shows what is acknowledged, or something newer that was written. */
@@ -190,14 +206,18 @@ export class EngineHistory {
     start: (sink: {
       onWrite(token: number, status: WriteStatus, t: number, w: number, e: Error | null): void;
     }) => void,
+    isDurable = false,
   ): Promise<void> {
-    const write = { puts, acknowledged: false, acknowledgedMs: Number.POSITIVE_INFINITY };
+    const write: Write = { puts, acknowledged: false, acknowledgedMs: Number.POSITIVE_INFINITY };
     this.#remember(write);
+    const count = this.#writes.length;
     return new Promise((resolve) => {
       start({
         onWrite: (_token, status, _timestamp, _writer, error) => {
           if (status === WriteStatus.failed) this.failures.push(error as Error);
           else {
+            if (status === WriteStatus.unmet) write.puts = [];
+            if (isDurable) this.durable = Math.max(this.durable, count);
             write.acknowledged = true;
             write.acknowledgedMs = this.#nowMs();
           }

@@ -2,7 +2,7 @@
  * A seeded run of everything that an engine does to its disk: writes of all kinds by several callers at once, older
  * versions that arrive late, flushes, compactions, pauses and clean restarts.
  */
-import { LsmError, type RecordStore } from '../../native-free-lsm/index.ts';
+import { type KeyCondition, LsmError, type RecordStore } from '../../native-free-lsm/index.ts';
 import { seededRandom } from '../../src/clock.ts';
 import { record } from './engine-calls.ts';
 import type { EngineHistory } from './engine-history.ts';
@@ -17,6 +17,8 @@ export interface WorkloadOptions {
   readonly steps: number;
   /** Which life of the store it is, from 0 on: every version is above those of all lives before, except late ones. */
   readonly life?: number;
+  /** Whether there are also writes on conditions, synced ones, and batches larger than a memtable. */
+  readonly isOfEveryKind?: boolean;
 }
 
 /** Runs to its end and leaves the store closed. The history notes calls that fail; opening may throw. */
@@ -38,7 +40,7 @@ export async function workOn(
   simulation: EngineSimulation,
   opened: RecordStore,
   history: EngineHistory,
-  { seed, steps, life = 0 }: WorkloadOptions,
+  { seed, steps, life = 0, isOfEveryKind = false }: WorkloadOptions,
 ): Promise<RecordStore> {
   const random = seededRandom(seed);
   const below = (limit: number): number => Math.floor(random() * limit);
@@ -53,8 +55,32 @@ export async function workOn(
     timestamp++;
     return { key: Buffer.from(`key${below(KEYS)}`), record: record(version, value) };
   };
+  /** Half of them ask for what their key had before the calls that are under way with them. */
+  const condition = (): KeyCondition => {
+    const key = Buffer.from(`key${below(KEYS)}`);
+    const newest = history.acknowledgedVersions().get(key.toString()) ?? 0;
+    return { key, timestamp: below(2) === 0 ? newest : 0, nowMs: 1 };
+  };
+  const other = (): Promise<void> => {
+    const puts = distinct([put(), put()]);
+    return below(3) === 0
+      ? history.writeSynced(store, puts)
+      : history.writeIf(store, [condition(), condition()], puts);
+  };
   for (let step = 0; step < steps; step++) {
     const calls: Promise<unknown>[] = [];
+    if (isOfEveryKind) {
+      // Alone: writes that are newer and called meanwhile do not wait for it.
+      if (below(12) === 0) {
+        const puts = Array.from({ length: KEYS }, (_, i) => ({
+          key: Buffer.from(`key${i}`),
+          record: record(timestamp * 1000, Buffer.alloc(3_000 + below(3_000), `${timestamp}.`)),
+        }));
+        timestamp++;
+        await lasting(() => history.writeBatch(store, puts), simulation, history);
+      }
+      for (let i = below(3); i > 0; i--) calls.push(other());
+    }
     for (let i = below(6); i >= 0; i--) {
       if (below(5) > 0) {
         const { key, record } = put();

@@ -36,6 +36,14 @@ for (const { durability, every, name } of DURABILITIES) {
   });
 }
 
+for (const durability of ['sync', 'none'] as const) {
+  test(`durability ${durability}: writes on conditions, synced ones, batches larger than a memtable`, async () => {
+    const check = { seed: 21, steps: 30, every: 9, offset: 1, options: { durability }, isOfEveryKind: true };
+    const { moments } = await checkCrashes(check);
+    assert.ok(moments > 40, `${moments} moments`);
+  });
+}
+
 test('an opening that is stopped or fails at any call, twice in a row', async () => {
   const { calls, moments } = await checkRecovery({
     seed: 2,
