@@ -10,6 +10,9 @@ import {
 import type { BlockSource } from './block-source.ts';
 import { readExactly } from './read-exactly.ts';
 import type { TableIndex } from './table-index.ts';
+import { OWN_WINDOWS, type WindowSource } from './window-memory.ts';
+
+const NO_BYTES = new Uint8Array(0);
 
 /**
  * The blocks of a table from its file. Several are read at a time into memory of its own, and each is verified when it
@@ -26,8 +29,9 @@ export class BlockWindow implements BlockSource {
   readonly #index: TableIndex;
   readonly #readaheadBytes: number;
   readonly #isReverse: boolean;
+  readonly #memory: WindowSource;
   /** The blocks from `#first` to before `#behind`, as they are in the file. */
-  #stored = new Uint8Array(0);
+  #stored: Uint8Array = NO_BYTES;
   #first = 0;
   #behind = 0;
   /** How much the next read may take: little after a seek, and more with every read that continues it. */
@@ -36,6 +40,7 @@ export class BlockWindow implements BlockSource {
   /**
    * @param readaheadBytes the most that one read may take, unless one block is larger
    * @param isReverse whether the cursor goes from the last block to the first
+   * @param memory where the window lies
    */
   constructor(
     fs: FileSystem,
@@ -44,8 +49,10 @@ export class BlockWindow implements BlockSource {
     index: TableIndex,
     readaheadBytes: number,
     isReverse: boolean,
+    memory: WindowSource = OWN_WINDOWS,
   ) {
     this.#fs = fs;
+    this.#memory = memory;
     this.#fd = fd;
     this.#path = path;
     this.#index = index;
@@ -102,7 +109,7 @@ export class BlockWindow implements BlockSource {
     // The window is empty until the read has succeeded.
     this.#behind = 0;
     this.#first = 0;
-    if (this.#stored.length < length) this.#stored = new Uint8Array(Math.max(length, this.#nextReadBytes));
+    if (this.#stored.length < length) this.#stored = this.#memory.take(Math.max(length, this.#nextReadBytes));
     readExactly(this.#fs, this.#fd, this.#path, this.#stored, length, start);
     this.#first = first;
     this.#behind = last + 1;

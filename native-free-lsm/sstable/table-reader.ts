@@ -14,6 +14,7 @@ import { TableIndex } from './table-index.ts';
 import { TableIterator } from './table-iterator.ts';
 import type { TableMetadata } from './table-metadata.ts';
 import { UnreadableIterator } from './unreadable-table.ts';
+import { OWN_WINDOWS, type WindowSource } from './window-memory.ts';
 
 /** What walks over a table, in key order or against it. */
 export type TableCursor = TableIterator | ReverseTableIterator | UnreadableIterator;
@@ -105,11 +106,13 @@ export class TableReader {
     readaheadBytes: number,
     bound: KeyBound,
     isReverse: boolean,
+    memory: WindowSource = OWN_WINDOWS,
   ): TableCursor {
     if (this.handle.fault !== null) return new UnreadableIterator(this.handle, bound, isReverse);
     const { path } = this.handle;
     const fd = descriptors.get(this.handle);
-    return this.walk(new BlockWindow(fs, fd, path, this.#index, readaheadBytes, isReverse), isReverse);
+    const window = new BlockWindow(fs, fd, path, this.#index, readaheadBytes, isReverse, memory);
+    return this.walk(window, isReverse);
   }
 
   /** A cursor in key order that passes over blocks that cannot be read: one at a time is read, so that no other suffers. */

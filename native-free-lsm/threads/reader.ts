@@ -19,6 +19,7 @@ import { LostVersions } from '../sstable/lost-versions.ts';
 import { QuarantineLookup } from '../sstable/quarantine-lookup.ts';
 import type { TableCursor, TableReader } from '../sstable/table-reader.ts';
 import { TableLookup, type TableSet } from '../sstable/table-set.ts';
+import { WindowMemory } from '../sstable/window-memory.ts';
 import { EntryEncoders } from './entry-encoders.ts';
 import { encodeError, toLsmError } from './protocol/errors.ts';
 import type { ReaderInit } from './protocol/posted-messages.ts';
@@ -58,6 +59,8 @@ export class ReaderRole {
   readonly #hit: BlockHit = { recordStart: 0, recordEnd: 0 };
   readonly #quarantine: QuarantineLookup;
   readonly #page = new PageBuilder();
+  /** Of the page that is being made. */
+  readonly #windows = new WindowMemory();
   readonly #readRequest = new ReadRequest();
   readonly #pageRequest = new PointedPageRequest();
   readonly #blockLoadRequest = new BlockLoadRequest();
@@ -243,6 +246,7 @@ export class ReaderRole {
     const { maxBytes } = request;
     const encoder = this.#encoders.get(request.encoder);
     const responses = this.#responses;
+    this.#windows.releaseAll();
     // What was answered before must not wait for a page, which takes long. And nothing is read for a page that has no
     // room.
     responses.publish();
@@ -300,7 +304,7 @@ export class ReaderRole {
     const open = (reader: TableReader): TableCursor =>
       skipsDamage
         ? reader.soundCursor(this.#fs, this.#descriptors)
-        : reader.cursor(this.#fs, this.#descriptors, READAHEAD_BYTES, bound, reverse);
+        : reader.cursor(this.#fs, this.#descriptors, READAHEAD_BYTES, bound, reverse, this.#windows);
     for (const [level, all] of tables.levels.entries()) {
       const readers = skipsDamage ? all.filter(isReadable) : all;
       if (level === 0) for (const reader of readers) sources.push(open(reader));
