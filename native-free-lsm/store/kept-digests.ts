@@ -16,7 +16,8 @@ export class KeptDigests {
   readonly #columns = new Map<number, Column>();
   /** The same by index: they are looked up for each slot. */
   readonly #byMinFrom: (Column | undefined)[] = [];
-  readonly #nextPurges = new Float64Array(SLOT_COUNT);
+  /** Of each slot; there are none before there are columns, as in an engine that nobody asks for digests. */
+  #nextPurges = new Float64Array(0);
 
   /** The values of `from` for which digests are kept: of these, a slot's are best found together. */
   get minFroms(): Uint8Array {
@@ -25,7 +26,12 @@ export class KeptDigests {
 
   /** Keeps digests for these too from now on. */
   addColumns(minFroms: Uint8Array): void {
-    for (const minFrom of minFroms) {
+    if (this.#nextPurges.length === 0) this.#nextPurges = new Float64Array(SLOT_COUNT);
+    let last = -1;
+    for (let index = 0; index < minFroms.length; index++) {
+      const minFrom = minFroms[index];
+      if (minFrom === last) continue;
+      last = minFrom;
       if (this.#byMinFrom[minFrom] !== undefined) continue;
       const column = { sums: new Uint32Array(SLOT_COUNT * 2), known: new Uint8Array(SLOT_COUNT) };
       this.#columns.set(minFrom, column);
@@ -52,6 +58,7 @@ export class KeptDigests {
    * @param nextPurges of each slot the watermark from which on its digests are others
    */
   keep(slots: Uint16Array, minFroms: Uint8Array, sums: Uint32Array, nextPurges: Float64Array): void {
+    if (this.#columns.size === 0) return;
     for (const [column, minFrom] of minFroms.entries()) {
       const kept = this.#byMinFrom[minFrom];
       if (kept === undefined) continue;
