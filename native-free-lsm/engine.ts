@@ -1,6 +1,9 @@
-import { bytesFault, keyFault } from './arguments.ts';
+import { bytesFault, keyFault, refuse } from './arguments.ts';
+import { onlyBoundsFault } from './bounds-fault.ts';
+import { clearRange } from './clear-range.ts';
 import { conditionalWrite, lastOfEachKey } from './conditional-write.ts';
 import { encodeRecord, type RecordFields } from './format/record.ts';
+import { type KeyBounds, keyRange } from './iterator/key-range.ts';
 import type { EngineOptions } from './options.ts';
 import { PendingCalls } from './pending-calls.ts';
 import { ReadableEngine } from './readable-engine.ts';
@@ -80,6 +83,15 @@ export class Engine extends ReadableEngine {
     const record = encodeRecord(fieldsOf(this.#versions.next(), true, 0), NO_VALUE);
     if (!this.#backlog.isNeeded) return this.#write(key, record, options?.sync);
     return this.#backlog.wait(() => this.#write(key, record, options?.sync));
+  }
+
+  /**
+   * Deletes all keys of a range that were written before the call. It is one record in the log, however many keys there
+   * are, and reads pass over them at once; compactions give the room back.
+   */
+  async clear(range: KeyBounds = {}, options: WriteOptions = NO_OPTIONS): Promise<void> {
+    refuse(onlyBoundsFault('range', range) ?? writeOptionsFault(options));
+    await clearRange(this.store, keyRange(range), this.#versions, options.sync ?? false);
   }
 
   /** All operations or none, visible together; a later operation on a key wins over an earlier one. */

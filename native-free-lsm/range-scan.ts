@@ -1,13 +1,13 @@
 import {
   booleanFault,
   fieldsFault,
-  invalidArgument,
   keyFault,
   optionalFault,
   refuse,
   signalFault,
   wholeNumberFault,
 } from './arguments.ts';
+import { boundsFault } from './bounds-fault.ts';
 import type { LsmError } from './errors.ts';
 import { ownBytes } from './format/copy.ts';
 import { isLive, recordValueStart } from './format/record.ts';
@@ -224,18 +224,9 @@ export class RangeScan implements AsyncIterableIterator<Entry, undefined, undefi
 function rangeOptionsFault(options: RangeOptions): LsmError | undefined {
   const fault = fieldsFault('options', options, FIELDS);
   if (fault !== undefined) return fault;
-  const { gt, gte, lt, lte, reverse, limit, values, signal } = options;
+  const { reverse, limit, values, signal } = options;
   return (
-    optionalFault(keyFault, 'options.gt', gt) ??
-    optionalFault(keyFault, 'options.gte', gte) ??
-    optionalFault(keyFault, 'options.lt', lt) ??
-    optionalFault(keyFault, 'options.lte', lte) ??
-    (gt !== undefined && gte !== undefined
-      ? invalidArgument('options.gt and options.gte are both given: a range begins at one key')
-      : undefined) ??
-    (lt !== undefined && lte !== undefined
-      ? invalidArgument('options.lt and options.lte are both given: a range ends at one key')
-      : undefined) ??
+    boundsFault('options', options) ??
     optionalFault(booleanFault, 'options.reverse', reverse) ??
     (limit === undefined ? undefined : wholeNumberFault('options.limit', limit, 0)) ??
     optionalFault(booleanFault, 'options.values', values) ??

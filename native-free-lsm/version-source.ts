@@ -15,6 +15,11 @@ export class VersionSource {
     this.#last = newest;
   }
 
+  /** From now on none is given up to this one, which somebody else has given. */
+  passed(timestamp: number): void {
+    this.#last = Math.max(this.#last, timestamp);
+  }
+
   next(): number {
     return this.take(1);
   }

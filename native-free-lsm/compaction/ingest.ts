@@ -9,6 +9,7 @@ import { MergingIterator } from '../iterator/merging-iterator.ts';
 import { PackedIterator, type PackedPiece } from '../iterator/packed-iterator.ts';
 import { PAGE_ENTRY_HEADER_BYTES } from '../iterator/page.ts';
 import type { RecordIterator } from '../iterator/record-iterator.ts';
+import { RangeFragments } from '../range-tombstones/fragments.ts';
 import { SlotSet } from '../slots/slot-set.ts';
 import { DescriptorCache } from '../sstable/descriptor-cache.ts';
 import type { TableHandle } from '../sstable/table-handle.ts';
@@ -73,12 +74,14 @@ export function ingestRecords(
     const records = runs.length === 1 ? runs[0] : new MergingIterator(runs);
     const above = new RecordLayers(fs, descriptors, spec.hashSeed, spec.memtables, spec.above);
     const taken = new TakenRecords(records, above, spec);
-    const tables = spec.overlapping.map((handle) =>
-      new TableReader(handle).iterator(fs, descriptors.get(handle), READAHEAD_BYTES),
+    const overlapping = spec.overlapping.map((handle) => new TableReader(handle));
+    const tables = overlapping.map((reader) =>
+      reader.iterator(fs, descriptors.get(reader.handle), READAHEAD_BYTES),
     );
+    const ranges = RangeFragments.merged(overlapping.map((reader) => reader.ranges));
     // Of the same version, what is there stays, as with a put.
     const source = tables.length === 0 ? taken : new MergingIterator([...tables, taken]);
-    const written = writeTables(fs, source, spec, cancelled, expired);
+    const written = writeTables(fs, source, spec, cancelled, expired, ranges);
     return { tables: written, left: taken.left, slots: taken.slots };
   } finally {
     descriptors.closeAll();

@@ -1,11 +1,13 @@
 import type { FileSystem } from '../fs/file-system.ts';
 import { ioFailure } from '../fs/io-failure.ts';
 import { MergingIterator } from '../iterator/merging-iterator.ts';
+import { RangeFragments } from '../range-tombstones/fragments.ts';
 import type { SlotSet } from '../slots/slot-set.ts';
 import type { TableHandle } from '../sstable/table-handle.ts';
 import type { TableMetadata } from '../sstable/table-metadata.ts';
 import { TableReader } from '../sstable/table-reader.ts';
 import { refuseUnreadable } from '../sstable/unreadable-table.ts';
+import { isHidden } from './hidden-tables.ts';
 import { type DamagedInput, SoundIterator } from './sound-iterator.ts';
 import { type TableOutputSpec, writeTables } from './table-output.ts';
 
@@ -39,23 +41,27 @@ export function mergeTables(
 ): Merged {
   const descriptors: number[] = [];
   const damaged: SoundIterator[] = [];
+  const readers = spec.inputs.map((handle) => new TableReader(handle));
+  const ranges = RangeFragments.merged(readers.map((reader) => reader.ranges));
   try {
-    const sources = spec.inputs.map((handle) => {
-      const reader = new TableReader(handle);
-      if (!spec.damaged.includes(handle.metadata.id)) {
-        const fd = openTable(fs, handle);
-        descriptors.push(fd);
-        return reader.iterator(fs, fd, READAHEAD_BYTES);
-      }
-      const iterator = new SoundIterator(fs, reader, () => {
-        const fd = openTable(fs, handle);
-        descriptors.push(fd);
-        return fd;
+    const sources = readers
+      .filter(({ metadata }) => !isHidden(metadata, ranges))
+      .map((reader) => {
+        const { handle } = reader;
+        if (!spec.damaged.includes(handle.metadata.id)) {
+          const fd = openTable(fs, handle);
+          descriptors.push(fd);
+          return reader.iterator(fs, fd, READAHEAD_BYTES);
+        }
+        const iterator = new SoundIterator(fs, reader, () => {
+          const fd = openTable(fs, handle);
+          descriptors.push(fd);
+          return fd;
+        });
+        damaged.push(iterator);
+        return iterator;
       });
-      damaged.push(iterator);
-      return iterator;
-    });
-    const tables = writeTables(fs, new MergingIterator(sources), spec, cancelled, expired);
+    const tables = writeTables(fs, new MergingIterator(sources), spec, cancelled, expired, ranges);
     return { tables, damaged: damaged.flatMap((iterator) => iterator.damage ?? []) };
   } finally {
     for (const fd of descriptors) fs.closeSync(fd);

@@ -350,7 +350,9 @@ function makeTask(
   }
   // LevelDB rewrites a table that overlaps much of the level after next, to split it there. Here outputs are split by
   // size alone, so rewriting would produce the same table: moving it is always better.
-  const trivialMove = inputs.length === 1 && overlapping.length === 0;
+  // Range tombstones that hide nothing any more would be moved along for ever.
+  const isEmptied = bottommost && inputs[0].rangeTombstones !== undefined;
+  const trivialMove = inputs.length === 1 && overlapping.length === 0 && !isEmptied;
   return { inputLevel, outputLevel, inputs, overlapping, trivialMove, bottommost };
 }
 

@@ -1,5 +1,5 @@
 import { type HashSeed, hashBytes } from '../format/hash.ts';
-import { compareRecordVersions } from '../format/record.ts';
+import { compareRecordVersions, recordTimestamp } from '../format/record.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import type { RecordCursor } from '../iterator/record-iterator.ts';
 import { Memtable } from '../memtable/memtable.ts';
@@ -51,9 +51,16 @@ export class RecordLayers {
     this.#seed = hashSeed;
   }
 
-  /** The version that is there, compared with the record: below 0 when it is older; undefined: there is none. */
+  /**
+   * The version that is there, compared with the record: below 0 when it is older, above 0 also when a range tombstone hides
+   * the record; undefined: there is none.
+   */
   compare({ keyBytes, keyStart, keyEnd, recordBytes, recordStart }: RecordCursor): number | undefined {
     const hash = hashBytes(keyBytes, keyStart, keyEnd, this.#seed);
+    let cover = this.#tables.coverOf(keyBytes, keyStart, keyEnd);
+    for (const { memtable, limit } of this.#memtables)
+      cover = Math.max(cover, memtable.coverOf(keyBytes, keyStart, keyEnd, limit));
+    if (cover > recordTimestamp(recordBytes, recordStart)) return 1;
     for (const { memtable, limit } of this.#memtables) {
       const entry = memtable.find(keyBytes, keyStart, keyEnd, limit, hash);
       if (entry === 0) continue;

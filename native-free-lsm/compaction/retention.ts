@@ -8,6 +8,7 @@ import {
   writeRecord,
 } from '../format/record.ts';
 import { slotOf } from '../format/slot.ts';
+import type { RangeFragments } from '../range-tombstones/fragments.ts';
 import type { SlotSet } from '../slots/slot-set.ts';
 
 /** What happens to a record when it is written to a new table. */
@@ -54,6 +55,11 @@ export class RetentionRule {
     this.#watermarks = bottommost && watermarks !== null ? new Float64Array(watermarks) : null;
     this.#nowMs = options.nowMs;
     this.#expired = expired;
+  }
+
+  /** The range tombstones that may not be dropped: those of which a tombstone of one key could not be. */
+  keptRanges(ranges: RangeFragments): RangeFragments {
+    return this.#dropBelow === 0 ? ranges : ranges.since(this.#dropBelow);
   }
 
   /** @param key the record's, `key[keyStart, keyEnd)` */

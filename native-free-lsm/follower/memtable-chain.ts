@@ -64,14 +64,14 @@ export class MemtableChain {
     this.#log = log;
   }
 
-  readonly insert: PutVisitor = (log, keyStart, keyEnd, recordStart, recordEnd) => {
+  readonly insert: PutVisitor = (log, keyStart, keyEnd, recordStart, recordEnd, rangeEndStart) => {
     let newest = this.#memtables.at(-1);
     if (newest === undefined || (newest.log !== 0 && newest.log !== this.#log.generation)) {
       const { memtableBytes } = this.#options;
       const logBytes = Math.ceil((this.#log.sizeBytes * MEMORY_OF_LOG) / 8) * 8;
       newest = this.#begin(Math.min(Math.max(memtableBytes, logBytes), MAX_ARENA_BYTES));
     }
-    while (this.#isFull(newest.memtable, log, keyStart, keyEnd, recordStart, recordEnd))
+    while (this.#isFull(newest.memtable, log, keyStart, keyEnd, recordStart, recordEnd, rangeEndStart))
       newest = this.#begin(Math.min(2 * newest.memory.byteLength, MAX_ARENA_BYTES));
     newest.log = this.#log.generation;
     this.#insertedTimestamp = Math.max(this.#insertedTimestamp, recordTimestamp(log, recordStart));
@@ -105,7 +105,7 @@ export class MemtableChain {
     this.#insertedTimestamp = 0;
   }
 
-  /** Puts a record; returns whether there is no room for it. */
+  /** Puts a record, or a range tombstone; returns whether there is no room for it. */
   #isFull(
     memtable: Memtable,
     log: Uint8Array,
@@ -113,7 +113,12 @@ export class MemtableChain {
     keyEnd: number,
     recordStart: number,
     recordEnd: number,
+    rangeEndStart: number | undefined,
   ): boolean {
+    if (rangeEndStart !== undefined) {
+      const status = memtable.insertRange(log, keyStart, keyEnd, recordStart, rangeEndStart, recordEnd);
+      return status === InsertStatus.full;
+    }
     // An opening has much to insert, and nobody waits for the event loop: keys are sorted together when it is done.
     const status = this.#isShown
       ? memtable.insert(log, keyStart, keyEnd, log, recordStart, recordEnd)

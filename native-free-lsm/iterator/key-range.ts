@@ -32,6 +32,11 @@ export function keyRange({ gt, gte, lt, lte }: KeyBounds): ScanRange {
   return { start, end: lte === undefined ? (lt ?? null) : keyBehind(lte) };
 }
 
+/** Whether no key can be in it. */
+export function isEmptyRange({ start, end }: ScanRange): boolean {
+  return end !== null && compareKeys(start, end) >= 0;
+}
+
 /** The part of a range from a key on. */
 export function rangeFrom({ start, end }: ScanRange, key: Uint8Array): ScanRange {
   return { start: compareKeys(key, start) > 0 ? key : start, end };

@@ -1,5 +1,6 @@
 import { compareBytes } from '../format/bytes.ts';
 import { compareRecordVersions } from '../format/record.ts';
+import type { CoverWindow } from '../range-tombstones/cover-window.ts';
 import { KeyBound } from './key-bound.ts';
 import type { PageBuilder } from './page-builder.ts';
 import type { RecordIterator } from './record-iterator.ts';
@@ -87,6 +88,23 @@ export class MergingIterator implements RecordIterator {
       return false;
     }
     this.next();
+    return true;
+  }
+
+  /**
+   * The current entry is hidden by what a window says of its key: moves on, and with it every source that knows without
+   * reading it that what it has in the window is hidden too.
+   */
+  passHidden(window: CoverWindow): boolean {
+    this.valid = false;
+    let hasMoved = false;
+    for (let at = 0; at < this.#size; at++) {
+      const source = this.#sources[this.#heap[at]];
+      if (window.has(source.keyBytes, source.keyStart, source.keyEnd))
+        hasMoved = source.passHidden?.(window) === true || hasMoved;
+    }
+    if (hasMoved) this.#build();
+    else this.next();
     return true;
   }
 

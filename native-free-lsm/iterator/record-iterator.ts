@@ -1,3 +1,4 @@
+import type { CoverWindow } from '../range-tombstones/cover-window.ts';
 import type { KeyBound } from './key-bound.ts';
 import type { PageBuilder } from './page-builder.ts';
 
@@ -38,4 +39,10 @@ export interface RecordIterator extends RecordCursor {
    * ends before an entry; the cursor is then at that entry.
    */
   addRun?(page: PageBuilder, bound: KeyBound): boolean;
+  /**
+   * Only for iterators that know of many entries that they are old without reading them. It stands at an entry of the
+   * window, and moves on, perhaps to behind the window, past entries that are older than the window's timestamp. Returns
+   * false when it has not moved.
+   */
+  passHidden?(window: CoverWindow): boolean;
 }

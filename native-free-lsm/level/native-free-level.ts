@@ -245,13 +245,15 @@ export class NativeFreeLevel<K = string, V = string> extends AbstractLevel<Buffe
     return inLevelTerms(() => this.engine.write(writes, { sync }));
   }
 
-  /** Deletes what the range held when it was called, some at a time. */
+  /** Deletes the range by one record, unless not all that it holds now is meant: then the keys that are, some at a time. */
   async _clear(options: LevelScanOptions): Promise<void> {
     const { engine } = this;
+    const { limit, reverse } = options;
+    if (limit < 0 && options.snapshot === undefined)
+      return inLevelTerms(() => engine.clear(boundsOf(options)));
     await inLevelTerms(async () => {
       using own = options.snapshot === undefined ? engine.snapshot() : undefined;
       const snapshot = own ?? (options.snapshot as LevelSnapshot).held;
-      const { limit, reverse } = options;
       const range = { ...boundsOf(options), reverse, values: false, snapshot };
       await using scan = engine.range({ ...range, ...(limit >= 0 && { limit }) });
       for (;;) {

@@ -10,6 +10,8 @@ export type PutVisitor = (
   keyEnd: number,
   recordStart: number,
   recordEnd: number,
+  /** Of a range tombstone, which begins at the key: where its end key starts, or -1. Undefined: a put. */
+  rangeEndStart?: number,
 ) => void;
 
 /**
@@ -30,7 +32,8 @@ export function visitPuts(reader: BatchReader, path: string, visit: PutVisitor):
     if (end > bodyEnd) throw corruption(path, offset, 'a frame leaves its batch');
     enter(cursor, bytes, start, end, path, offset);
     while (advance(cursor, path, offset)) {
-      visit(bytes, cursor.keyStart, cursor.keyEnd, cursor.recordStart, cursor.recordEnd);
+      const rangeEndStart = cursor.isRange ? cursor.rangeEndStart : undefined;
+      visit(bytes, cursor.keyStart, cursor.keyEnd, cursor.recordStart, cursor.recordEnd, rangeEndStart);
       puts++;
     }
   }

@@ -30,9 +30,13 @@ export function fillMemtable<Result>(
     const memtable = new Memtable(memory);
     memtable.reset(generation);
     let isFull = false;
-    const result = read((log, keyStart, keyEnd, recordStart, recordEnd) => {
-      isFull ||=
-        memtable.insertUnlinked(log, keyStart, keyEnd, log, recordStart, recordEnd) === InsertStatus.full;
+    const result = read((log, keyStart, keyEnd, recordStart, recordEnd, rangeEndStart) => {
+      if (isFull) return;
+      const status =
+        rangeEndStart === undefined
+          ? memtable.insertUnlinked(log, keyStart, keyEnd, log, recordStart, recordEnd)
+          : memtable.insertRange(log, keyStart, keyEnd, recordStart, rangeEndStart, recordEnd);
+      isFull = status === InsertStatus.full;
     });
     if (!isFull) {
       memtable.linkAll();

@@ -1,6 +1,7 @@
 import { LsmError } from '../errors.ts';
+import { compareBytes } from '../format/bytes.ts';
 import { readUint32, readUint53, writeUint32, writeUint53 } from '../format/integers.ts';
-import { isOfLaterFormat, recordFault } from '../format/record.ts';
+import { encodeRecord, isOfLaterFormat, RECORD_HEADER_BYTES, recordFault } from '../format/record.ts';
 
 /**
  * A write operation: the payload of one frame of the writer's ring and, the same bytes, of one frame of the
@@ -15,8 +16,11 @@ import { isOfLaterFormat, recordFault } from '../format/record.ts';
  *
  * Flag bit 1: a condition, as the first so many entries of a batch are. In place of a record it has the timestamp that
  * the key must have, 0 if it must have no value, and the time by which values have expired (two u64). The writer applies
- * the puts behind them if all are met, and otherwise marks them as dropped; a replay passes conditions over. Other flags
- * are refused.
+ * the puts behind them if all are met, and otherwise marks them as dropped; a replay passes conditions over.
+ *
+ * Flag bit 2: a range tombstone, which deletes all keys from the put's key on. In place of a record it has the header of
+ * one, with its version, and behind it u8 1 and the key before which it ends, or u8 0 alone: it goes to the last key.
+ * Other flags are refused.
  *
  * Operation 0 stays unused, so that zeroed bytes are never an operation; the others are reserved and refused.
  */
@@ -24,6 +28,7 @@ const WriteOperation = { put: 1, batch: 2 } as const;
 
 const DROPPED = 1;
 const CONDITION = 2;
+const RANGE = 4;
 const CONDITION_RECORD_BYTES = 16;
 /** Fixed bytes of an operation, and of each put of a batch. */
 const HEAD_BYTES = 8;
@@ -72,6 +77,22 @@ export function encodeBatch(
   let next = at + HEAD_BYTES;
   for (const { key, record } of conditions) next = writeEntry(target, next, CONDITION, key, record);
   for (const { key, record } of puts) next = writeEntry(target, next, 0, key, record);
+}
+
+/** What stands in place of a record in a range tombstone. @param end exclusive; null: there is none */
+export function rangeRecord(timestamp: number, end: Uint8Array | null): Uint8Array {
+  const value = new Uint8Array(1 + (end?.length ?? 0));
+  if (end !== null) {
+    value[0] = 1;
+    value.set(end, 1);
+  }
+  return encodeRecord({ timestamp, writer: 0, tombstone: true, from: 1, expiryMs: 0 }, value);
+}
+
+/** Writes one range tombstone at `at`. @param record a `rangeRecord` */
+export function encodeRange(target: Uint8Array, at: number, start: Uint8Array, record: Uint8Array): void {
+  encodePut(target, at, start, record);
+  target[at + 1] = RANGE;
 }
 
 /** What stands in place of a record in a condition. @param timestamp 0: the key must have no value */
@@ -131,6 +152,10 @@ export class OperationCursor {
   conditions = 0;
   /** How many were in all operations that it was reset to; whoever wants to know sets it to 0 before. */
   conditionsSeen = 0;
+  /** Whether the current put is a range tombstone: its key is where the range begins. */
+  isRange = false;
+  /** Whether there was one among all that it has come to; whoever wants to know sets it to false before. */
+  rangeSeen = false;
   /** How many of this operation's have not been come to. */
   #conditionsLeft = 0;
 
@@ -192,14 +217,25 @@ export class OperationCursor {
    */
   next(): boolean {
     while (this.#left > 0) {
-      if (this.#step() === 0) return true;
+      const flags = this.#step();
+      if (flags === 0) return true;
+      if (flags === RANGE) {
+        this.rangeSeen = true;
+        return true;
+      }
     }
     return false;
   }
 
+  /** Where the end key of the current range tombstone starts; it ends with the record. -1: it goes to the last key. */
+  get rangeEndStart(): number {
+    const at = this.recordStart + RECORD_HEADER_BYTES;
+    return this.#bytes[at] === 0 ? -1 : at + 1;
+  }
+
   /** Marks the current put as dropped, in the operation's own bytes. */
   drop(): void {
-    this.#bytes[this.keyStart - HEAD_BYTES + this.#flagsOffset] = DROPPED;
+    this.#bytes[this.keyStart - HEAD_BYTES + this.#flagsOffset] = this.isRange ? DROPPED | RANGE : DROPPED;
   }
 
   /** Moves to the next put and returns its flags. */
@@ -209,8 +245,10 @@ export class OperationCursor {
     if (at + HEAD_BYTES > this.#end) throw malformed('the operation ends inside a put');
     const flags = bytes[at + this.#flagsOffset];
     const isCondition = flags === CONDITION;
-    if (flags > CONDITION || (isCondition && this.conditions === 0))
+    const isRange = (flags & ~DROPPED) === RANGE;
+    if ((flags > CONDITION && !isRange) || (isCondition && this.conditions === 0))
       throw unsupported(`flags ${flags} of a put are unknown`);
+    this.isRange = isRange;
     if (isCondition !== this.#conditionsLeft > 0)
       throw malformed('a condition behind a put, or a put in place of one');
     if (this.#flagsOffset === 2 && bytes[at + 3] !== 0) throw malformed('byte 3 of a put is not zero');
@@ -228,6 +266,10 @@ export class OperationCursor {
       const isLater = isOfLaterFormat(bytes, this.recordStart, this.recordEnd);
       throw isLater && !isCondition ? unsupported(fault) : malformed(fault);
     }
+    if (isRange) {
+      const fault = rangeFault(bytes, this.keyStart, this.keyEnd, this.recordStart, this.recordEnd);
+      if (fault !== undefined) throw malformed(fault);
+    }
     if (isCondition) this.#conditionsLeft--;
     this.#at = this.recordEnd;
     this.#left--;
@@ -242,6 +284,23 @@ function conditionFault(bytes: Uint8Array, start: number, end: number): string |
     return 'the timestamp of a condition is above 53 bits';
   if (bytes[start + 15] !== 0 || bytes[start + 14] > 0x1f) return 'the time of a condition is above 53 bits';
   return undefined;
+}
+
+/** What is wrong with a range tombstone whose header is that of a record; undefined when nothing is. */
+function rangeFault(
+  bytes: Uint8Array,
+  keyStart: number,
+  keyEnd: number,
+  recordStart: number,
+  recordEnd: number,
+): string | undefined {
+  const at = recordStart + RECORD_HEADER_BYTES;
+  if (at >= recordEnd || bytes[at] > 1) return 'a range tombstone does not say whether it has an end';
+  if (bytes[at] === 0) return at + 1 === recordEnd ? undefined : 'a range tombstone without an end has one';
+  if (recordEnd - at - 1 > MAX_KEY_BYTES) return 'the end of a range tombstone is too long for a key';
+  return compareBytes(bytes, keyStart, keyEnd, bytes, at + 1, recordEnd) < 0
+    ? undefined
+    : 'a range tombstone does not end behind its start';
 }
 
 function malformed(what: string): LsmError {

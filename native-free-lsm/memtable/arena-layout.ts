@@ -10,7 +10,8 @@ import type { HashSeed } from '../format/hash.ts';
  *   304   head node (only its links are used)
  *   308   hash index: one word a slot, a power of two of them, at least one per 32 bytes of arena
  *   …     allocations, one behind another, up to `used`; each begins with one word: the negative height of a key node,
- *         its links then follow; or, for another version of a key, the offset of its key node
+ *         its links then follow; or, for another version of a key, the offset of its key node; or 0 for a range
+ *         tombstone
  *
  * Key node, one per distinct key, allocated together with the first entry, which lies behind it:
  *
@@ -24,6 +25,14 @@ import type { HashSeed } from '../format/hash.ts';
  *   e                     the next older entry of the same key
  *   e + 4                 record length in bytes
  *   e + 8                 record, zero to three bytes of padding
+ *
+ * Range tombstone, each linked to the one that came before it:
+ *
+ *   r                     the range tombstone before it
+ *   r + 4                 timestamp, low and high word
+ *   r + 12                bytes of the first key, zero to three bytes of padding behind it
+ *   r + 16                bytes of the key before which it ends, and 1; 0: it goes to the last key
+ *   r + 20                first key, end
  *
  * Hash slot: 0 when free, else the key node's offset / 4 in the low 26 bits and the key's highest 6 hash bits
  * above, so that most foreign keys on the probe path are passed over without a look at their node.
@@ -52,6 +61,8 @@ export const Word = {
   /** The seed of the hash index. The thread that makes the arena writes it once, and it never changes. */
   seedLow: 34,
   seedHigh: 35,
+  /** The range tombstone that came last, published or not; 0: none has come. */
+  newestRange: 38,
 } as const;
 
 /** The words of one copy of the published totals. */
@@ -75,6 +86,9 @@ export const LARGEST_TIMESTAMP_DOUBLE = 15;
  */
 export const RAW_BYTES_DOUBLE = 16;
 
+/** The largest timestamp of a range tombstone: whatever is newer needs no look at them. Only the writer reads it. */
+export const LARGEST_RANGE_TIMESTAMP_DOUBLE = 18;
+
 /** With a branching of 4, 12 levels are enough for 16 million keys. */
 export const MAX_HEIGHT = 12;
 export const HEAD_NODE = 256 + 4 * MAX_HEIGHT;
@@ -83,6 +97,7 @@ export const INDEX_START = HEAD_NODE + 4;
 export const ALLOCATION_HEADER_BYTES = 4;
 export const NODE_HEADER_BYTES = 8;
 export const ENTRY_HEADER_BYTES = 8;
+export const RANGE_HEADER_BYTES = 20;
 
 export const SLOT_OFFSET_MASK = 0x03ff_ffff;
 export const SLOT_TAG_SHIFT = 26;

@@ -6,15 +6,18 @@ import {
   NODE_HEADER_BYTES,
 } from './arena-layout.ts';
 import { newestBelow } from './memtable-iterator.ts';
+import { rangeEnd } from './memtable-ranges.ts';
 
 /**
- * The entries of a memtable in the order in which they were inserted: where a walk ends, a later one goes on. It runs
+ * The entries of a memtable in the order in which they were inserted, without range tombstones: where a walk ends, a later one goes on. It runs
  * in any thread while the writer goes on, as what is published below a limit does not change.
  */
 export class ArrivalCursor {
   readonly bytes: Uint8Array;
   /** Whether the entry is the first of its key. */
   isFirst = false;
+  /** Where its allocation begins. */
+  allocation = 0;
   /** The key's node. */
   node = 0;
   keyStart = 0;
@@ -37,8 +40,10 @@ export class ArrivalCursor {
 
   /** @param limit a published offset; returns false at it */
   advance(limit: number): boolean {
-    if (this.next >= limit) return false;
     const words = this.#words;
+    while (this.next < limit && words[this.next >>> 2] === 0) this.next = rangeEnd(words, this.next);
+    if (this.next >= limit) return false;
+    this.allocation = this.next;
     const header = words[this.next >>> 2];
     const start = this.next + ALLOCATION_HEADER_BYTES;
     this.isFirst = header < 0;

@@ -11,12 +11,12 @@ export function linkNodes(words: Int32Array, bytes: Uint8Array): void {
   const found = new Uint32Array(words[Word.entries]);
   let count = 0;
   const cursor = new ArrivalCursor(words, bytes);
-  for (let at = cursor.next; cursor.advance(end); at = cursor.next) {
+  while (cursor.advance(end)) {
     if (!cursor.isFirst) continue;
-    const { node } = cursor;
+    const { allocation, node } = cursor;
     found[count++] = node;
     // How many links a node has says where it begins. That is noted in the first of them until the node is linked.
-    words[linkIndex(node, 0)] = (node - at - ALLOCATION_HEADER_BYTES) >>> 2;
+    words[linkIndex(node, 0)] = (node - allocation - ALLOCATION_HEADER_BYTES) >>> 2;
   }
   const nodes = found.subarray(0, count);
   new NodeOrder(words, bytes, nodes).sort();

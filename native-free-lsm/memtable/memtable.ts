@@ -9,7 +9,8 @@
  * Invariants
  *  - Nothing in the arena changes once written, except links (each from one whole word to another), free hash
  *    slots (once), and the header.
- *  - A key's chain is in order of versions as of offsets: `insert` refuses what is not newer than the newest.
+ *  - A key's chain is in order of versions as of offsets: `insert` refuses what is not newer than the newest, and what a
+ *    range tombstone hides.
  *  - A link to a node or entry is stored only after all of it was written.
  *  - The skip list has every key that the hash index has, except between `insertUnlinked` and `linkAll`.
  *  - Limits are boundaries between allocations; a key node lies directly before its first entry, so a node
@@ -35,6 +36,7 @@ import { highWord, joinWords } from '../format/integers.ts';
 import { compareVersions, recordTimestamp, recordValueStart, recordWriter } from '../format/record.ts';
 import { MAX_TIMESTAMP } from '../format/timestamp.ts';
 import type { RecordIterator } from '../iterator/record-iterator.ts';
+import type { RangeFragments } from '../range-tombstones/fragments.ts';
 import {
   ALLOCATION_HEADER_BYTES,
   aligned,
@@ -42,6 +44,7 @@ import {
   ENTRY_HEADER_BYTES,
   HEAD_NODE,
   INDEX_START,
+  LARGEST_RANGE_TIMESTAMP_DOUBLE,
   LARGEST_TIMESTAMP_DOUBLE,
   linkIndex,
   MAX_ARENA_BYTES,
@@ -60,6 +63,7 @@ import {
 import { ArrivalCursor } from './arrival-cursor.ts';
 import { linkNodes } from './link-nodes.ts';
 import { MemtableIterator, newestBelow } from './memtable-iterator.ts';
+import { MemtableRanges, rangeBytes, writeRange } from './memtable-ranges.ts';
 import { ReverseMemtableIterator } from './reverse-memtable-iterator.ts';
 
 export const InsertStatus = { applied: 0, stale: 1, full: 2 } as const;
@@ -79,6 +83,7 @@ export class Memtable {
   readonly #seed: HashSeed;
   /** The last node before the current key, by level. The writer's scratch memory. */
   readonly #before = new Int32Array(MAX_HEIGHT);
+  readonly #ranges: MemtableRanges;
 
   /** @param arena from `createArena`: 1 KiB to 256 MiB, a multiple of 8 bytes; call `reset` before its first use */
   constructor(arena: SharedArrayBuffer) {
@@ -91,6 +96,7 @@ export class Memtable {
     this.#words = new Int32Array(arena);
     this.#doubles = new Float64Array(arena, 0, INDEX_START >>> 3);
     this.#slotMask = slotCount(size) - 1;
+    this.#ranges = new MemtableRanges(this.#words, this.bytes);
     this.#seed = { low: this.#words[Word.seedLow] >>> 0, high: this.#words[Word.seedHigh] >>> 0 };
   }
 
@@ -111,6 +117,8 @@ export class Memtable {
     words[Word.height] = 1;
     words[Word.random] = (Math.imul(generation, 0x9e3779b9) ^ this.#seed.low) | 1;
     words[Word.entries] = 0;
+    words[Word.newestRange] = 0;
+    this.#doubles[LARGEST_RANGE_TIMESTAMP_DOUBLE] = 0;
     this.#doubles[RAW_BYTES_DOUBLE] = 0;
     this.#doubles[SMALLEST_TIMESTAMP_DOUBLE] = MAX_TIMESTAMP;
     this.#doubles[LARGEST_TIMESTAMP_DOUBLE] = 0;
@@ -131,7 +139,8 @@ export class Memtable {
 
   /**
    * Writer. Puts a record if its version is newer than every version of the key in this memtable, published or not (the
-   * same version counts as stale). Sets `metTimestamp` and `metWriter`. Readers see it after `publish`.
+   * same version counts as stale), and no range tombstone in it hides the record. Sets `metTimestamp` and `metWriter`.
+   * Readers see it after `publish`.
    */
   insert(
     keyBytes: Uint8Array,
@@ -177,6 +186,11 @@ export class Memtable {
     const slotAt = this.#probe(keyBytes, keyStart, keyEnd, hash);
     const slot = this.#words[slotAt];
     const timestamp = recordTimestamp(recordBytes, recordStart);
+    if (
+      timestamp < this.#doubles[LARGEST_RANGE_TIMESTAMP_DOUBLE] &&
+      this.#isHidden(keyBytes, keyStart, keyEnd, timestamp)
+    )
+      return InsertStatus.stale;
     if (slot === 0) {
       this.metTimestamp = 0;
       this.metWriter = 0;
@@ -201,6 +215,62 @@ export class Memtable {
     const valueBytes = recordEnd - recordValueStart(recordBytes, recordStart);
     this.#count(keyEnd - keyStart + valueBytes, timestamp);
     return InsertStatus.applied;
+  }
+
+  #isHidden(key: Uint8Array, start: number, end: number, timestamp: number): boolean {
+    const cover = this.coverOf(key, start, end, this.#words[Word.used]);
+    if (cover <= timestamp) return false;
+    this.metTimestamp = cover;
+    this.metWriter = 0;
+    return true;
+  }
+
+  /** The most bytes that a range tombstone takes. */
+  static rangeBytes(startBytes: number, endBytes: number): number {
+    return ALLOCATION_HEADER_BYTES + rangeBytes(startBytes, endBytes);
+  }
+
+  /**
+   * Writer. Puts a range tombstone from a key to before another. Everything that was inserted before must have a smaller
+   * timestamp, here and below: the caller sees to it.
+   * @param recordStart where the header of a record lies that has its timestamp
+   * @param endStart -1: the range has no end
+   */
+  insertRange(
+    bytes: Uint8Array,
+    keyStart: number,
+    keyEnd: number,
+    recordStart: number,
+    endStart: number,
+    endEnd: number,
+  ): InsertStatus {
+    const timestamp = recordTimestamp(bytes, recordStart);
+    this.metTimestamp = 0;
+    this.metWriter = 0;
+    const endBytes = endStart < 0 ? 0 : endEnd - endStart;
+    const start = this.#allocate(0, rangeBytes(keyEnd - keyStart, endBytes));
+    if (start === 0) return InsertStatus.full;
+    writeRange(this.#words, this.bytes, start, timestamp, bytes, keyStart, keyEnd, endStart, endEnd);
+    // Release: it is whole before a reader can follow the link to it.
+    Atomics.store(this.#words, Word.newestRange, start);
+    if (timestamp > this.#doubles[LARGEST_RANGE_TIMESTAMP_DOUBLE])
+      this.#doubles[LARGEST_RANGE_TIMESTAMP_DOUBLE] = timestamp;
+    this.#count(keyEnd - keyStart + endBytes, timestamp);
+    return InsertStatus.applied;
+  }
+
+  /** Any thread. The newest range tombstone below `limit` that hides the key, by its timestamp; 0: none does. */
+  coverOf(key: Uint8Array, start: number, end: number, limit: number): number {
+    if (this.#words[Word.newestRange] === 0) return 0;
+    return this.ranges(limit)?.coverOf(key, start, end) ?? 0;
+  }
+
+  /**
+   * Any thread. The range tombstones below `limit`; null: there is none. They are valid until the thread asks for those
+   * below another limit.
+   */
+  ranges(limit: number): RangeFragments | null {
+    return this.#words[Word.newestRange] === 0 ? null : this.#ranges.below(limit, this.generation);
   }
 
   /** Writer. Makes everything inserted so far visible at once. */

@@ -39,11 +39,20 @@ export interface DumpedRecord {
   readonly expiryMs: number;
 }
 
+/** A deletion of all keys from `start` to before `end`, null: to the last, that have a smaller timestamp. */
+interface DumpedRange {
+  readonly type: 'rangeTombstone';
+  readonly start: Uint8Array;
+  readonly end: Uint8Array | null;
+  readonly timestamp: number;
+}
+
 type BatchName = 'data' | 'cleanClose' | 'continued' | 'unknown';
 
 /** What a file has, piece by piece, in the order of the file; offsets and lengths are in bytes. */
 export type DumpItem =
   | DumpedRecord
+  | DumpedRange
   | { readonly type: 'current'; readonly manifest: number }
   | {
       readonly type: 'edit';
@@ -182,10 +191,18 @@ function* dumpLog(
     const { offset, lengthBytes, syncedBytes } = batch;
     yield { type: 'batch', offset, lengthBytes, kind: kindName(batch.kind), syncedBytes };
     if (batch.kind !== BatchKind.data || !log.reader.moveTo(offset)) continue;
-    const records: DumpedRecord[] = [];
+    const records: (DumpedRecord | DumpedRange)[] = [];
     try {
-      visitPuts(log.reader, path, (bytes, keyStart, keyEnd, recordStart, recordEnd) => {
-        if (isWithin(bytes, keyStart, keyEnd, range))
+      visitPuts(log.reader, path, (bytes, keyStart, keyEnd, recordStart, recordEnd, rangeEndStart) => {
+        if (rangeEndStart !== undefined) {
+          const dumped = {
+            type: 'rangeTombstone',
+            start: ownBytes(bytes, keyStart, keyEnd),
+            end: rangeEndStart < 0 ? null : ownBytes(bytes, rangeEndStart, recordEnd),
+            timestamp: recordTimestamp(bytes, recordStart),
+          } as const;
+          if (meets(dumped, range)) records.push(dumped);
+        } else if (isWithin(bytes, keyStart, keyEnd, range))
           records.push(recordOf(bytes, keyStart, keyEnd, bytes, recordStart, recordEnd));
       });
     } catch (error) {
@@ -205,13 +222,14 @@ function kindName(kind: number): BatchName {
 }
 
 function* dumpTable(fs: FileSystem, path: string, range: KeyRange): Generator<DumpItem, void, void> {
-  const { damages, index, layout, properties, sizeBytes, slotVersions } = surveyTable(fs, path);
+  const { damages, index, layout, properties, ranges, sizeBytes, slotVersions } = surveyTable(fs, path);
   for (const damage of damages) yield { type: 'damage', damage };
   if (properties !== undefined) yield { type: 'properties', properties };
   if (slotVersions !== undefined) {
     const { bytes, head } = slotVersions;
     yield { type: 'slotVersions', rows: head.rows, pieces: head.pieces, sizeBytes: bytes.length };
   }
+  for (const piece of ranges ?? []) if (meets(piece, range)) yield { type: 'rangeTombstone', ...piece };
   using file = openFile(fs, path);
   const blocks =
     index === undefined
@@ -235,6 +253,12 @@ function* dumpTable(fs: FileSystem, path: string, range: KeyRange): Generator<Du
     if (cursor.fault !== undefined)
       yield { type: 'damage', damage: damageOf(corruption(path, block.offset, cursor.fault), path) };
   }
+}
+
+/** Whether a range tombstone deletes keys of the range. */
+function meets(piece: Pick<DumpedRange, 'start' | 'end'>, { start, end }: KeyRange): boolean {
+  if (end !== undefined && Buffer.compare(piece.start, end) >= 0) return false;
+  return start === undefined || piece.end === null || Buffer.compare(piece.end, start) > 0;
 }
 
 function isWithin(bytes: Uint8Array, from: number, to: number, { start, end }: KeyRange): boolean {

@@ -8,6 +8,7 @@ import { type FilledMemtable, fillMemtable } from '../log/log-memtable.ts';
 import { type LogReplay, replayLog } from '../log/log-reader.ts';
 import { MAX_ARENA_BYTES } from '../memtable/arena-layout.ts';
 import type { Memtable } from '../memtable/memtable.ts';
+import { RangeFragments } from '../range-tombstones/fragments.ts';
 import { DescriptorCache } from '../sstable/descriptor-cache.ts';
 import { LevelIterator } from '../sstable/level-iterator.ts';
 import { loadTable } from '../sstable/load-table.ts';
@@ -35,6 +36,8 @@ export interface Layer {
  */
 export class Layers implements Disposable {
   readonly layers: readonly Layer[];
+  /** The range tombstones of all of them together. */
+  readonly ranges: RangeFragments;
   readonly #descriptors: DescriptorCache;
 
   /**
@@ -50,12 +53,15 @@ export class Layers implements Disposable {
   ) {
     this.#descriptors = new DescriptorCache(fs, OPEN_FILES);
     const layers: Layer[] = [];
+    const ranges: RangeFragments[] = [];
     for (const memtable of logs.toReversed()) {
       const iterator = memtable.iterator(memtable.publishedOffset);
+      ranges.push(memtable.ranges(memtable.publishedOffset) ?? new RangeFragments());
       layers.push({ name: `log ${memtable.generation}`, iterator });
     }
     const chain = (tables: readonly TableMetadata[]): RecordIterator => {
       const readers = tables.map((table) => new TableReader(loadTable(fs, directory, table)));
+      ranges.push(...readers.map((reader) => reader.ranges));
       const open = (reader: TableReader): TableCursor =>
         reader.cursor(fs, this.#descriptors, READAHEAD_BYTES, new KeyBound(), false);
       return new LevelIterator(readers, open, false);
@@ -71,6 +77,7 @@ export class Layers implements Disposable {
       if (!without.has(table.id))
         layers.push({ name: `table ${table.id}, set aside`, iterator: chain([table]) });
     this.layers = layers;
+    this.ranges = RangeFragments.merged(ranges);
   }
 
   [Symbol.dispose](): void {

@@ -21,7 +21,7 @@ import {
   missingLogs,
 } from '../log/log-format.ts';
 import { differingProperty } from '../sstable/properties.ts';
-import { type TableMetadata, tableFileName } from '../sstable/table-metadata.ts';
+import { isLastKey, type TableMetadata, tableFileName } from '../sstable/table-metadata.ts';
 import { isNewerOrphan } from '../store/folder-checks.ts';
 import { manifestFileName } from '../version/file-names.ts';
 import type { FolderContents } from '../version/folder-contents.ts';
@@ -269,10 +269,25 @@ class Planner {
       const what = `${lengthBytes} bytes at byte ${offset} of ${tableFileName(id)}: ${isComplete ? 'no entry was in them' : `${keys}, or older versions of them come back`}`;
       this.#drops.push({ file: path, what, lengthBytes, mayHoldRecords: !isComplete });
     }
+    this.#noteLostRanges(path, id, salvage, listed ?? properties);
     if (isComplete || salvage.losses.length === 0) return;
     const lost = known === undefined ? 'an unknown number' : `${known - salvage.entries}`;
     const what = `of ${tableFileName(id)} ${salvage.entries} entries are kept, ${lost} are lost`;
     this.#drops.push({ file: path, what, lengthBytes: 0, mayHoldRecords: true });
+  }
+
+  /** @param known what is known of the table */
+  #noteLostRanges(
+    file: string,
+    id: number,
+    { ranges }: TableSalvage,
+    known: Pick<TableMetadata, 'rangeTombstones'> | undefined,
+  ): void {
+    if (ranges !== null || (known !== undefined && known.rangeTombstones === undefined)) return;
+    const count = known?.rangeTombstones;
+    const lost = count === undefined ? 'range tombstones, if there were any' : `${count} range tombstones`;
+    const what = `the ${lost} of ${tableFileName(id)}: keys that they have deleted may come back`;
+    this.#drops.push({ file, what, lengthBytes: 0, mayHoldRecords: true });
   }
 
   /** Whether the log is damaged, so that an opening would refuse it. A torn tail is no damage. */
@@ -314,7 +329,8 @@ class Planner {
   }
 }
 
-function describeKeys(above: Uint8Array | undefined, upTo: Uint8Array | undefined): string {
+function describeKeys(above: Uint8Array | undefined, end: Uint8Array | undefined): string {
+  const upTo = end !== undefined && isLastKey(end) ? undefined : end;
   if (above === undefined && upTo === undefined) return 'any key may have been in them';
   const from = above === undefined ? 'the first' : showKey(above);
   return `keys from ${from} to ${upTo === undefined ? 'the last' : showKey(upTo)} may be gone`;

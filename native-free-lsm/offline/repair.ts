@@ -29,6 +29,7 @@ import { MergingIterator } from '../iterator/merging-iterator.ts';
 import type { RecordIterator } from '../iterator/record-iterator.ts';
 import { logFileName } from '../log/log-format.ts';
 import { completeOptions, type EngineOptions, tableOptions } from '../options.ts';
+import { RangeFragments } from '../range-tombstones/fragments.ts';
 import { DescriptorCache } from '../sstable/descriptor-cache.ts';
 import { LevelIterator } from '../sstable/level-iterator.ts';
 import { fingerprintSeedOf, hashSeedOf, loadTable } from '../sstable/load-table.ts';
@@ -244,7 +245,7 @@ class Repair {
   /** Replaces one table by one; in level 0 its id decides its place in the order. */
   #salvaged(salvage: TableSalvage, level: number, isBottom: boolean): TableMetadata[] {
     using source = new SalvageIterator(this.#fs, salvage);
-    return this.#write(source, level, isBottom, 1, Number.MAX_SAFE_INTEGER);
+    return this.#write(source, level, isBottom, 1, Number.MAX_SAFE_INTEGER, salvage.ranges);
   }
 
   #renumbered(table: TableMetadata): TableMetadata {
@@ -266,6 +267,7 @@ class Repair {
       false,
       64,
       this.#options.targetFileBytes,
+      memtable.ranges(memtable.publishedOffset),
     );
   }
 
@@ -287,8 +289,10 @@ class Repair {
   #merged(tables: readonly TableMetadata[]): TableMetadata[] {
     const descriptors = new DescriptorCache(this.#fs, OPEN_FILES);
     try {
+      const lists: RangeFragments[] = [];
       const rows = disjointRows(tables).map((row) => {
         const readers = row.map((table) => new TableReader(loadTable(this.#fs, this.#directory, table)));
+        lists.push(...readers.map(({ ranges }) => ranges));
         const open = (reader: TableReader): TableCursor =>
           reader.cursor(this.#fs, descriptors, READAHEAD_BYTES, new KeyBound(), false);
         return new LevelIterator(readers, open, false);
@@ -296,7 +300,8 @@ class Repair {
       const rawBytes = tables.reduce((sum, table) => sum + table.rawSizeBytes + 64 * table.entries, 0);
       const { targetFileBytes } = this.#options;
       const most = 4 + Math.ceil(rawBytes / targetFileBytes) * 2;
-      return this.#write(new MergingIterator(rows), 1, true, most, targetFileBytes);
+      const ranges = RangeFragments.merged(lists);
+      return this.#write(new MergingIterator(rows), 1, true, most, targetFileBytes, ranges);
     } finally {
       descriptors.closeAll();
     }
@@ -308,6 +313,7 @@ class Repair {
     isBottom: boolean,
     mostTables: number,
     targetFileBytes: number,
+    ranges: RangeFragments | null,
   ): TableMetadata[] {
     const fileIds = Array.from({ length: mostTables }, () => this.#nextId++);
     const spec = {
@@ -322,7 +328,7 @@ class Repair {
       watermarks: null,
       nowMs: 0,
     };
-    const tables = writeTables(this.#fs, source, spec, () => false);
+    const tables = writeTables(this.#fs, source, spec, () => false, undefined, ranges);
     for (const { fileSizeBytes, id } of tables) {
       this.#doneBytes += fileSizeBytes;
       this.#written.push(id);

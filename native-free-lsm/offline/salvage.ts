@@ -3,6 +3,7 @@ import { ownBytes } from '../format/copy.ts';
 import { recordFault } from '../format/record.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import { CursorIterator } from '../iterator/cursor-iterator.ts';
+import type { RangeFragments } from '../range-tombstones/fragments.ts';
 import type { BlockCursor } from '../sstable/block.ts';
 import type { TableMetadata } from '../sstable/table-metadata.ts';
 import { findBlocks } from './block-finder.ts';
@@ -26,6 +27,8 @@ export interface TableSalvage {
   readonly blocks: readonly BlockPlace[];
   readonly entries: number;
   readonly losses: readonly TableLoss[];
+  /** Its range tombstones; null: they cannot be read, or nobody knows whether there were any. */
+  readonly ranges: RangeFragments | null;
 }
 
 /**
@@ -42,7 +45,7 @@ export function planSalvage(
   if (sizeBytes === 0 || !fs.existsSync(path)) {
     const above = undefined;
     losses.push({ offset: 0, lengthBytes: listed?.fileSizeBytes ?? 0, above, upTo: undefined });
-    return { path, blocks: [], entries: 0, losses };
+    return { path, blocks: [], entries: 0, losses, ranges: null };
   }
   using file = openFile(fs, path);
   const found =
@@ -69,7 +72,7 @@ export function planSalvage(
     const upTo = bounds.find((bound) => bound.offset > offset)?.first;
     losses.push({ offset, lengthBytes, above, upTo });
   }
-  return { path, blocks, entries, losses };
+  return { path, blocks, entries, losses, ranges: survey.ranges ?? null };
 }
 
 /** The first and last key of a block and the number of its keys; undefined when it is not whole or out of order. */

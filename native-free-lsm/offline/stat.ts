@@ -2,11 +2,14 @@ import { basename } from 'node:path';
 import { refuse, wholeNumberFault } from '../arguments.ts';
 import { isLive, recordValueStart } from '../format/record.ts';
 import type { FileSystem } from '../fs/file-system.ts';
+import { KeyBound } from '../iterator/key-bound.ts';
 import { MergingIterator } from '../iterator/merging-iterator.ts';
 import type { RecordIterator } from '../iterator/record-iterator.ts';
 import { visitPuts } from '../log/batch-puts.ts';
 import { BatchKind, FileMagic, logFileName } from '../log/log-format.ts';
 import { type LogReplay, replayLog } from '../log/log-reader.ts';
+import { CoveredIterator } from '../range-tombstones/covered-iterator.ts';
+import { ReadCover } from '../range-tombstones/read-cover.ts';
 import type { TableMetadata } from '../sstable/table-metadata.ts';
 import { tableFileName } from '../sstable/table-metadata.ts';
 import { compareKeys, QUARANTINE } from '../version/version.ts';
@@ -22,6 +25,7 @@ export interface TableSums {
   readonly fileSizeBytes: number;
   readonly entries: number;
   readonly tombstones: number;
+  readonly rangeTombstones: number;
   /** Keys and values as they were given. */
   readonly rawSizeBytes: number;
   readonly smallestKey: Uint8Array | undefined;
@@ -163,6 +167,7 @@ function sumTables(tables: readonly TableMetadata[]): TableSums {
     fileSizeBytes: sum((table) => table.fileSizeBytes),
     entries: sum((table) => table.entries),
     tombstones: sum((table) => table.tombstones),
+    rangeTombstones: sum((table) => table.rangeTombstones ?? 0),
     rawSizeBytes: sum((table) => table.rawSizeBytes),
     smallestKey: least(
       ({ smallestKey }) => smallestKey,
@@ -214,7 +219,7 @@ export function* countLive(
   return { entries, sizeBytes };
 }
 
-/** The newest version of every key, including tombstones and expired values, in key order. */
+/** The newest version of every key that no range tombstone hides, with tombstones and expired values, in key order. */
 export function openLive(
   fs: FileSystem,
   directory: string,
@@ -228,6 +233,8 @@ export function openLive(
   });
   const memtables = logs.map(({ memtable }) => memtable);
   const layers = new Layers(fs, directory, manifest.version, memtables);
-  const iterator = new MergingIterator(layers.layers.map((layer) => layer.iterator));
+  const merge = new MergingIterator(layers.layers.map((layer) => layer.iterator));
+  const cover = layers.ranges.count === 0 ? null : ReadCover.of([layers.ranges], null);
+  const iterator = cover === null ? merge : new CoveredIterator(merge, cover, new KeyBound(), false);
   return { iterator, [Symbol.dispose]: () => layers[Symbol.dispose]() };
 }

@@ -1,5 +1,7 @@
 import { corruption } from '../errors.ts';
 import type { FileSystem } from '../fs/file-system.ts';
+import { decodeFragments } from '../range-tombstones/fragment-codec.ts';
+import { RangeFragments } from '../range-tombstones/fragments.ts';
 import { BLOCK_TRAILER_BYTES } from '../sstable/block-codec.ts';
 import { BloomFilter, bloomFilterFault } from '../sstable/bloom-filter.ts';
 import { decodeProperties, type TableProperties } from '../sstable/properties.ts';
@@ -14,6 +16,7 @@ import {
 } from '../sstable/table-format.ts';
 import { indexFault, TableIndex } from '../sstable/table-index.ts';
 import { type Damage, damageOf, openFile } from './folder.ts';
+import { findRanges } from './range-finder.ts';
 
 /** Where a data block is in its file. */
 export interface BlockPlace {
@@ -40,10 +43,18 @@ export interface TableSurvey {
   readonly filter: BloomFilter | undefined;
   /** As they are in the file; undefined also when the table has none. */
   readonly slotVersions: SurveyedSlotVersions | undefined;
+  /** Without any where the table has none; undefined: they cannot be read, or nobody knows whether there are any. */
+  readonly ranges: RangeFragments | undefined;
   readonly damages: readonly Damage[];
 }
 
-const NO_PARTS = { properties: undefined, index: undefined, filter: undefined, slotVersions: undefined };
+const NO_PARTS = {
+  properties: undefined,
+  index: undefined,
+  filter: undefined,
+  slotVersions: undefined,
+  ranges: undefined,
+};
 
 export function surveyTable(fs: FileSystem, path: string): TableSurvey {
   const damages: Damage[] = [];
@@ -64,7 +75,8 @@ export function surveyTable(fs: FileSystem, path: string): TableSurvey {
   const sizeBytes = fs.sizeSync(path);
   const layout = attempt(() => readTableLayout(fs, fd, path));
   if (layout === undefined) {
-    return { path, sizeBytes, layout, ...NO_PARTS, damages };
+    const ranges = findRanges(fs, fd, path, sizeBytes);
+    return { path, sizeBytes, layout, ...NO_PARTS, ranges, damages };
   }
   const properties = attempt(() => {
     const block = requireMetaBlock(layout, MetaBlockType.properties, path);
@@ -78,6 +90,7 @@ export function surveyTable(fs: FileSystem, path: string): TableSurvey {
   });
   let filter: BloomFilter | undefined;
   let slotVersions: SurveyedSlotVersions | undefined;
+  let ranges: RangeFragments | undefined = new RangeFragments();
   for (const block of layout.metaBlocks) {
     if (block.type === MetaBlockType.index || block.type === MetaBlockType.properties) continue;
     const memory = attempt(() => read(fs, fd, path, block));
@@ -88,13 +101,40 @@ export function surveyTable(fs: FileSystem, path: string): TableSurvey {
       if (head !== undefined) slotVersions = { block, bytes, head };
       continue;
     }
+    if (block.type === MetaBlockType.rangeTombstones) {
+      ranges = attempt(() => rangesOf(memory, path, block));
+      continue;
+    }
     if (block.type !== MetaBlockType.bloomFilter || memory === undefined) continue;
     filter = attempt(() => {
       refuse(path, block, bloomFilterFault(memory));
       return new BloomFilter(memory);
     });
   }
-  return { path, sizeBytes, layout, properties, index, filter, slotVersions, damages };
+  if (
+    properties !== undefined &&
+    ranges !== undefined &&
+    ranges.count !== (properties.rangeTombstones ?? 0)
+  ) {
+    const what = `${ranges.count} range tombstones where the table says that it has ${properties.rangeTombstones ?? 0}`;
+    damages.push(damageOf(corruption(path, layout.dataBytes, what), path));
+    if (ranges.count === 0) ranges = undefined;
+  }
+  return { path, sizeBytes, layout, properties, index, filter, slotVersions, ranges, damages };
+}
+
+/** @param memory undefined: it could not be read, and is among the damages */
+function rangesOf(
+  memory: SharedArrayBuffer | undefined,
+  path: string,
+  block: MetaBlock,
+): RangeFragments | undefined {
+  if (memory === undefined) return undefined;
+  try {
+    return decodeFragments(memory);
+  } catch (error) {
+    throw corruption(path, block.offset, (error as Error).message);
+  }
 }
 
 export function blocksOf(index: TableIndex): BlockPlace[] {

@@ -15,6 +15,7 @@ import type { FileSystem } from '../fs/file-system.ts';
 import { RESTART_BYTES } from '../sstable/block.ts';
 import { BLOCK_TRAILER_BYTES } from '../sstable/block-codec.ts';
 import { differingProperty, type TableProperties } from '../sstable/properties.ts';
+import { withRanges } from '../sstable/range-bounds.ts';
 import { commonPrefixBytes } from '../sstable/separator.ts';
 import { SlotSectionBuilder } from '../sstable/slot-section-builder.ts';
 import { MetaBlockType, requireMetaBlock } from '../sstable/table-format.ts';
@@ -215,9 +216,9 @@ class EntryCheck {
   }
 
   #checkProperties(): boolean {
-    const { layout, path, properties } = this.#survey;
-    if (layout === undefined || properties === undefined) return true;
-    const found: TableProperties = {
+    const { layout, path, properties, ranges } = this.#survey;
+    if (layout === undefined || properties === undefined || ranges === undefined) return true;
+    const entries: TableProperties = {
       entries: this.#entries,
       tombstones: this.#tombstones,
       rawSizeBytes: this.#rawSizeBytes,
@@ -227,7 +228,7 @@ class EntryCheck {
       largestTimestamp: this.#largestTimestamp,
       smallestExpiryMs: this.#smallestExpiryMs,
     };
-    const differing = differingProperty(properties, found);
+    const differing = differingProperty(properties, withRanges(entries, ranges));
     if (differing === undefined) return true;
     const { offset } = requireMetaBlock(layout, MetaBlockType.properties, path);
     const what = `its property ${differing} is not what its entries add up to`;

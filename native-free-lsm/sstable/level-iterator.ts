@@ -1,8 +1,9 @@
 import type { KeyBound } from '../iterator/key-bound.ts';
 import type { PageBuilder } from '../iterator/page-builder.ts';
 import type { RecordIterator } from '../iterator/record-iterator.ts';
+import type { CoverWindow } from '../range-tombstones/cover-window.ts';
 import type { TableCursor, TableReader } from './table-reader.ts';
-import { firstTableEndingAtOrAbove, lastTableStartingBelow } from './table-set.ts';
+import { firstTableEndingAtOrAbove, lastTableStartingBelow } from './table-search.ts';
 
 const NOTHING = new Uint8Array(0);
 
@@ -68,6 +69,35 @@ export class LevelIterator implements RecordIterator {
     const goesOn = this.#current?.addRun(page, bound) ?? true;
     this.#skipEmpty();
     return goesOn;
+  }
+
+  /** Passes over tables that are older than the cover, and within one of them to where the cover ends. */
+  passHidden(window: CoverWindow): boolean {
+    const step = this.#isReverse ? -1 : 1;
+    const edge = this.#isReverse ? window.from : window.until;
+    let index = this.#index;
+    while (this.#isHidden(index, window) && !this.#reaches(index, edge)) index += step;
+    const isHidden = this.#isHidden(index, window);
+    if (index === this.#index && !isHidden) return false;
+    if (index !== this.#index) this.#open(index);
+    // A table that is hidden and was not passed over has the end of the window.
+    if (isHidden && edge !== null) this.#current?.seek(edge, 0, edge.length);
+    else this.#current?.seekToFirst();
+    this.#skipEmpty();
+    return true;
+  }
+
+  /** Whether everything that a table has in the window is hidden. */
+  #isHidden(index: number, { timestamp }: CoverWindow): boolean {
+    const table = this.#tables[index];
+    return table !== undefined && table.metadata.largestTimestamp < timestamp;
+  }
+
+  /** Whether a table may have keys beyond the edge of a window in which it begins. */
+  #reaches(index: number, edge: Uint8Array | null): boolean {
+    if (edge === null) return false;
+    const { largestKey, smallestKey } = this.#tables[index].metadata;
+    return this.#isReverse ? Buffer.compare(smallestKey, edge) < 0 : Buffer.compare(largestKey, edge) >= 0;
   }
 
   #skipEmpty(): void {

@@ -3,6 +3,7 @@ import { corruption, LsmError } from '../errors.ts';
 import type { HashSeed } from '../format/hash.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import { ioFailure } from '../fs/io-failure.ts';
+import { decodeFragments } from '../range-tombstones/fragment-codec.ts';
 import { BLOCK_TRAILER_BYTES } from './block-codec.ts';
 import { BloomFilter, bloomFilterFault } from './bloom-filter.ts';
 import { decodeProperties, differingProperty, type TableProperties } from './properties.ts';
@@ -49,6 +50,7 @@ export function loadTable(fs: FileSystem, directory: string, metadata: TableMeta
   refuse(path, indexBlock, indexFault(index, layout.dataBytes, BLOCK_TRAILER_BYTES));
   let filter = new SharedArrayBuffer(0);
   let slots: TableHandle['slots'] = null;
+  let ranges: TableHandle['ranges'] = null;
   for (const block of layout.metaBlocks) {
     if (block.type === MetaBlockType.index || block.type === MetaBlockType.properties) continue;
     if (block.type === MetaBlockType.slotVersions) {
@@ -56,11 +58,28 @@ export function loadTable(fs: FileSystem, directory: string, metadata: TableMeta
       continue;
     }
     const memory = readShared(fs, table.fd, path, block);
+    if (block.type === MetaBlockType.rangeTombstones) {
+      refuse(path, block, rangesFault(memory, properties));
+      ranges = memory;
+    }
     if (block.type !== MetaBlockType.bloomFilter) continue;
     refuse(path, block, bloomFilterFault(memory));
     filter = memory;
   }
-  return { metadata, path, index, filter, slots, fault: null };
+  if (ranges === null && properties.rangeTombstones !== undefined)
+    throw corruption(path, layout.dataBytes, 'the table has no part with its range tombstones');
+  return { metadata, path, index, filter, ranges, slots, fault: null };
+}
+
+/** What is wrong with the range tombstones of a table; undefined when nothing is. */
+function rangesFault(memory: SharedArrayBuffer, properties: TableProperties): string | undefined {
+  try {
+    const { count } = decodeFragments(memory);
+    if (count > 0 && count === properties.rangeTombstones) return undefined;
+    return `${count} range tombstones where the table says that it has ${properties.rangeTombstones ?? 0}`;
+  } catch (error) {
+    return (error as Error).message;
+  }
 }
 
 function readSlotSection(

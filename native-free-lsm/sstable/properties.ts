@@ -1,7 +1,7 @@
 import { Packr } from 'msgpackr/pack';
 import { corruption } from '../errors.ts';
 import { ownBytes } from '../format/copy.ts';
-import type { TableMetadata } from './table-metadata.ts';
+import { isLastKey, LAST_KEY, type TableMetadata } from './table-metadata.ts';
 
 /** The program that wrote a table: for people, and for working around a faulty one. */
 export const CREATOR = 'native-free-lsm 0.1.0';
@@ -28,6 +28,10 @@ export function encodeProperties(properties: TableProperties): Uint8Array {
   const map: Record<string, unknown> = { creator: CREATOR };
   for (const name of NUMBERS) map[name] = properties[name];
   for (const name of KEYS) map[name] = Buffer.from(properties[name]);
+  if (properties.rangeTombstones !== undefined) {
+    map.rangeTombstones = properties.rangeTombstones;
+    if (isLastKey(properties.largestKey)) map.largestKey = null;
+  }
   return packr.pack(map);
 }
 
@@ -42,15 +46,17 @@ export function decodeProperties(bytes: Uint8Array, file: string, fileOffset: nu
   const fault = propertiesFault(map);
   if (fault !== undefined) throw corruption(file, fileOffset, fault);
   const found = map as unknown as TableProperties;
+  const largestKey = map.largestKey === null ? LAST_KEY : found.largestKey;
   return {
     entries: found.entries,
     tombstones: found.tombstones,
     rawSizeBytes: found.rawSizeBytes,
     smallestKey: ownBytes(found.smallestKey, 0, found.smallestKey.length),
-    largestKey: ownBytes(found.largestKey, 0, found.largestKey.length),
+    largestKey: ownBytes(largestKey, 0, largestKey.length),
     smallestTimestamp: found.smallestTimestamp,
     largestTimestamp: found.largestTimestamp,
     smallestExpiryMs: found.smallestExpiryMs,
+    ...(found.rangeTombstones !== undefined && { rangeTombstones: found.rangeTombstones }),
   };
 }
 
@@ -64,8 +70,15 @@ function propertiesFault(map: unknown): string | undefined {
     }
   }
   for (const name of KEYS) {
-    if (!(found[name] instanceof Uint8Array)) return `its property ${name} is not a key`;
+    const isUnbounded = name === 'largestKey' && found[name] === null && found.rangeTombstones !== undefined;
+    if (!isUnbounded && !(found[name] instanceof Uint8Array)) return `its property ${name} is not a key`;
   }
+  const { rangeTombstones } = found;
+  if (
+    rangeTombstones !== undefined &&
+    !(Number.isSafeInteger(rangeTombstones) && Number(rangeTombstones) > 0)
+  )
+    return 'its property rangeTombstones is not a number of them';
   return undefined;
 }
 
@@ -75,6 +88,7 @@ export function differingProperty(
   metadata: TableProperties,
 ): string | undefined {
   for (const name of NUMBERS) if (properties[name] !== metadata[name]) return name;
+  if (properties.rangeTombstones !== metadata.rangeTombstones) return 'rangeTombstones';
   for (const name of KEYS) if (Buffer.compare(properties[name], metadata[name]) !== 0) return name;
   return undefined;
 }

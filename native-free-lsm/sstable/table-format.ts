@@ -30,7 +30,13 @@ const FOOTER_CHECKSUM_AT = 20;
 const MAGIC_AT = 24;
 
 /** Append only; 0 is never given out. */
-export const MetaBlockType = { index: 1, properties: 2, bloomFilter: 3, slotVersions: 4 } as const;
+export const MetaBlockType = {
+  index: 1,
+  properties: 2,
+  bloomFilter: 3,
+  slotVersions: 4,
+  rangeTombstones: 5,
+} as const;
 
 const REQUIRED_FLAG = 1;
 
@@ -135,7 +141,7 @@ function decodeDirectory(
     const lengthBytes = readUint32(directory, at + 8);
     const place = directoryOffset + at;
     const required = (flags & REQUIRED_FLAG) !== 0;
-    const known = type >= MetaBlockType.index && type <= MetaBlockType.slotVersions;
+    const known = type >= MetaBlockType.index && type <= MetaBlockType.rangeTombstones;
     if ((!known && required) || flags > REQUIRED_FLAG) {
       throw new LsmError(
         'UNSUPPORTED_FORMAT',

@@ -12,6 +12,8 @@ export interface TableHandle {
   readonly index: SharedArrayBuffer;
   /** The filter as it is in the file: see bloom-filter.ts. It is empty when the table has none. */
   readonly filter: SharedArrayBuffer;
+  /** The range tombstones as they are in the file: see range-tombstones/fragment-codec.ts. Null: the table has none. */
+  readonly ranges: SharedArrayBuffer | null;
   /** Where the slot versions are, and what their head says; null: the table has none. */
   readonly slots: (SlotSectionPlace & { readonly head: SlotSectionHead }) | null;
   /** Why nothing of the table can be read: see unreadable-table.ts. Null: its blocks can be read. */

@@ -1,3 +1,5 @@
+import { MAX_KEY_BYTES } from '../log/write-operation.ts';
+
 /**
  * What the manifest knows of one table: enough to decide whether a read or a compaction needs it, without
  * opening it. Plain data, structured-cloneable and packable.
@@ -23,6 +25,18 @@ export interface TableMetadata {
   readonly smallestExpiryMs: number;
   /** For a table in quarantine: the offset in the file where damage was first found. */
   readonly damagedAt?: number;
+  /**
+   * How many range tombstones it has; left out: none. Then its keys and timestamps are also those of them: its largest key
+   * may be the one before which the last of them ends, or LAST_KEY.
+   */
+  readonly rangeTombstones?: number;
+}
+
+/** In place of the largest key of a table with a range tombstone that has no end. No key is above it. */
+export const LAST_KEY: Uint8Array = new Uint8Array(MAX_KEY_BYTES).fill(0xff);
+
+export function isLastKey(key: Uint8Array): boolean {
+  return key.length === MAX_KEY_BYTES && Buffer.compare(key, LAST_KEY) === 0;
 }
 
 export function tableFileName(id: number): string {

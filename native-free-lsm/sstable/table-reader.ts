@@ -2,6 +2,8 @@ import { compareBytes } from '../format/bytes.ts';
 import { type HashSeed, hashBytes } from '../format/hash.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import type { KeyBound } from '../iterator/key-bound.ts';
+import { decodeFragments } from '../range-tombstones/fragment-codec.ts';
+import { RangeFragments } from '../range-tombstones/fragments.ts';
 import { BLOCK_TRAILER_BYTES, unpackBlock } from './block-codec.ts';
 import type { BlockSource } from './block-source.ts';
 import { BlockWindow } from './block-window.ts';
@@ -24,11 +26,16 @@ let stored = new Uint8Array(64 * 1024);
 /** Larger blocks are rare and get a buffer of their own, so that one of 16 MiB is not kept for good. */
 const MAX_KEPT_BYTES = 1024 * 1024;
 
+/** Nobody adds to it. */
+const NO_RANGES = new RangeFragments();
+
 /** How one thread reads a table: its filter, its index and its blocks. It keeps no file open. */
 export class TableReader {
   readonly handle: TableHandle;
   readonly metadata: TableMetadata;
   readonly blockCount: number;
+  /** Its range tombstones. */
+  readonly ranges: RangeFragments;
   readonly #filter: BloomFilter;
   readonly #index: TableIndex;
 
@@ -38,6 +45,7 @@ export class TableReader {
     this.#filter = new BloomFilter(handle.filter);
     this.#index = new TableIndex(handle.index, BLOCK_TRAILER_BYTES);
     this.blockCount = this.#index.blockCount;
+    this.ranges = handle.ranges === null ? NO_RANGES : decodeFragments(handle.ranges);
   }
 
   /** The seed of the hashes that `mayContain` takes. */

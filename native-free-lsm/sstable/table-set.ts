@@ -1,7 +1,8 @@
 import { compareBytes } from '../format/bytes.ts';
 import { type HashSeed, hashBytes } from '../format/hash.ts';
-import type { TableMetadata } from './table-metadata.ts';
+import { RangedTables } from './ranged-tables.ts';
 import type { TableReader } from './table-reader.ts';
+import { firstTableEndingAtOrAbove } from './table-search.ts';
 
 /**
  * The tables of one super-version, as one thread reads them: a reader for each, by level, in the order of
@@ -17,6 +18,8 @@ export class TableSet {
   readonly quarantine: readonly TableReader[];
   /** Largest timestamp in any table: a put above it cannot be older than anything on disk. */
   readonly largestTimestamp: number;
+  /** Those that have range tombstones; null: none has. */
+  readonly ranged: RangedTables | null;
 
   constructor(
     id: number,
@@ -33,12 +36,24 @@ export class TableSet {
       for (const reader of readers) largest = Math.max(largest, reader.metadata.largestTimestamp);
     }
     this.largestTimestamp = largest;
+    this.ranged = RangedTables.among(levels, quarantine);
   }
 
-  /** Whether a table in quarantine may hold the key, so that a hit in the levels may not be the newest version. */
-  isDoubtful(key: Uint8Array, start: number, end: number): boolean {
-    for (const reader of this.quarantine) if (reader.ordinalFor(key, start, end) >= 0) return true;
+  /**
+   * Whether a table in quarantine may hold the key, so that a hit in the levels may not be the newest version.
+   * @param minTimestamp older versions do not matter
+   */
+  isDoubtful(key: Uint8Array, start: number, end: number, minTimestamp = 0): boolean {
+    for (const reader of this.quarantine) {
+      if (reader.metadata.largestTimestamp < minTimestamp) continue;
+      if (reader.ordinalFor(key, start, end) >= 0) return true;
+    }
     return false;
+  }
+
+  /** The newest range tombstone in the tables that hides the key, by its timestamp; 0: none does. */
+  coverOf(key: Uint8Array, start: number, end: number): number {
+    return this.ranged === null ? 0 : this.ranged.coverOf(key, start, end);
   }
 }
 
@@ -146,41 +161,4 @@ export class TableLookup {
     if (low === this.#seed.low && high === this.#seed.high) return this.hash;
     return hashBytes(this.#key, this.#start, this.#end, reader.hashSeed);
   }
-}
-
-/** What the search in a level looks at. */
-interface KeySpan {
-  readonly metadata: Pick<TableMetadata, 'smallestKey' | 'largestKey'>;
-}
-
-/** In a level of disjoint tables in key order, the first whose largest key is at or above `key`. */
-export function firstTableEndingAtOrAbove(
-  tables: readonly KeySpan[],
-  key: Uint8Array,
-  start: number,
-  end: number,
-): number {
-  let low = 0;
-  let high = tables.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    const largest = tables[middle].metadata.largestKey;
-    if (compareBytes(largest, 0, largest.length, key, start, end) < 0) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
-
-/** In a level of disjoint tables in key order, the last whose smallest key is below `key`; -1 when there is none. */
-export function lastTableStartingBelow(
-  tables: readonly KeySpan[],
-  key: Uint8Array,
-  start: number,
-  end: number,
-): number {
-  // All tables before it lie below the key, and all behind it start above its end.
-  const index = firstTableEndingAtOrAbove(tables, key, start, end);
-  if (index === tables.length) return index - 1;
-  const smallest = tables[index].metadata.smallestKey;
-  return compareBytes(smallest, 0, smallest.length, key, start, end) < 0 ? index : index - 1;
 }

@@ -13,6 +13,8 @@ import {
 } from '../format/record.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import { ioFailure } from '../fs/io-failure.ts';
+import { encodeFragments } from '../range-tombstones/fragment-codec.ts';
+import type { RangeFragments } from '../range-tombstones/fragments.ts';
 import { BlockBuilder } from './block-builder.ts';
 import {
   BLOCK_TRAILER_BYTES,
@@ -23,6 +25,7 @@ import {
 import { bloomFilterBytes, buildBloomFilter } from './bloom-filter.ts';
 import { OutputBuffer } from './output-buffer.ts';
 import { encodeProperties, type TableProperties } from './properties.ts';
+import { withRanges } from './range-bounds.ts';
 import { RowColumns } from './row-columns.ts';
 import { commonPrefixBytes, writeSeparator } from './separator.ts';
 import { SlotSectionBuilder } from './slot-section-builder.ts';
@@ -47,7 +50,7 @@ const MAX_TABLE_KEY_BYTES = 0xffff;
 const INDEX_SHARE = 32;
 const FREE_INDEX_BYTES = 16 * 1024;
 /** Room for properties other than keys, directory and footer, when a size is estimated. */
-const FIXED_BYTES = 256 + 4 * META_ENTRY_BYTES + FOOTER_BYTES;
+const FIXED_BYTES = 256 + 5 * META_ENTRY_BYTES + FOOTER_BYTES;
 
 export interface TableWriterOptions {
   /**
@@ -128,6 +131,11 @@ export class TableWriter implements Disposable {
     return this.#entries;
   }
 
+  /** The key that was added last. */
+  get lastKey(): Uint8Array {
+    return ownBytes(this.#previousKey, 0, this.#previousKeyLength);
+  }
+
   /** An estimate of the file's size if it were finished now. */
   get estimatedSizeBytes(): number {
     const bits = this.#options.bloomBitsPerKey;
@@ -188,13 +196,14 @@ export class TableWriter implements Disposable {
   /**
    * Writes what is left, syncs the file and gives it its name; the caller syncs the directory.
    * @param level only for the metadata
+   * @param ranges the range tombstones of the table
    * @throws LsmError INVALID_ARGUMENT when nothing was added, NO_SPACE, IO_ERROR
    */
-  finish(level: number): TableMetadata {
+  finish(level: number, ranges: RangeFragments | null = null): TableMetadata {
     if (this.#entries === 0) throw invalid('a table without entries');
     this.#endBlock(this.#previousKey, this.#previousKeyLength);
-    const properties = this.#properties();
-    this.#writeMeta(properties);
+    const properties = withRanges(this.#properties(), ranges);
+    this.#writeMeta(properties, ranges);
     const fileSizeBytes = this.#output.offset;
     this.#publish();
     return { id: this.#id, level, fileSizeBytes, ...properties };
@@ -265,7 +274,7 @@ export class TableWriter implements Disposable {
     this.#block.reset();
   }
 
-  #writeMeta(properties: TableProperties): void {
+  #writeMeta(properties: TableProperties, ranges: RangeFragments | null): void {
     const dataBytes = this.#output.offset;
     const metaBlocks: MetaBlock[] = [];
     const addMeta = (type: number, required: boolean, bytes: Uint8Array) => {
@@ -281,6 +290,8 @@ export class TableWriter implements Disposable {
       addMeta(MetaBlockType.bloomFilter, false, filter);
     }
     addMeta(MetaBlockType.slotVersions, false, this.#slots.finish());
+    if (ranges !== null && ranges.count > 0)
+      addMeta(MetaBlockType.rangeTombstones, true, encodeFragments(ranges));
     addMeta(MetaBlockType.properties, true, encodeProperties(properties));
     const directoryOffset = this.#output.offset;
     const directory = encodeDirectory(metaBlocks);
@@ -294,7 +305,7 @@ export class TableWriter implements Disposable {
       tombstones: this.#tombstones,
       rawSizeBytes: this.#rawSizeBytes,
       smallestKey: this.#smallestKey,
-      largestKey: ownBytes(this.#previousKey, 0, this.#previousKeyLength),
+      largestKey: this.lastKey,
       smallestTimestamp: this.#smallestTimestamp,
       largestTimestamp: this.#largestTimestamp,
       smallestExpiryMs: this.#smallestExpiryMs,

@@ -27,7 +27,9 @@ export function unreadableTable(
   const index = new SharedArrayBuffer(stored.length);
   new Uint8Array(index).set(stored);
   const fault = { message: error.message, offset: error.offset ?? 0 };
-  return { metadata, path, index, filter: new SharedArrayBuffer(0), slots, fault };
+  // The slot versions know nothing of range tombstones: where there were any nobody knows what they have hidden.
+  const known = metadata.rangeTombstones === undefined ? slots : null;
+  return { metadata, path, index, filter: new SharedArrayBuffer(0), ranges: null, slots: known, fault };
 }
 
 /** @throws LsmError CORRUPTION when nothing of the table can be read */

@@ -14,6 +14,8 @@ export class AskedRead {
   snapshot: SnapshotPoint | null = null;
   sink: ReadSink = NO_SINK;
   token = 0;
+  /** What has a smaller timestamp is hidden by a range tombstone. */
+  cover = 0;
   /** When set, it is a page that was asked for, and of the fields above only the snapshot has a meaning. */
   page: PageCall | null = null;
   /** How many threads have died while they had it. */
@@ -33,6 +35,7 @@ export class AskedRead {
     this.key = NO_KEY;
     this.snapshot = null;
     this.sink = NO_SINK;
+    this.cover = 0;
     this.page = null;
     this.cacheSlot = -1;
   }

@@ -1,3 +1,4 @@
+import { hasHiddenTable } from '../compaction/hidden-tables.ts';
 import {
   type CompactionTask,
   type PickerOptions,
@@ -23,7 +24,8 @@ interface DueCompactionsParts {
 
 /**
  * Which compaction is to run next: one that the shape of the tree asks for, then one that rewrites a damaged table, then
- * one that purges, or drops values that have expired. No two that run have a table in common.
+ * one that purges, frees the room of a range that was deleted, or drops values that have expired. No two that run have a
+ * table in common.
  */
 export class DueCompactions {
   readonly #parts: DueCompactionsParts;
@@ -56,6 +58,7 @@ export class DueCompactions {
       retry.pick(pick) ??
       this.#pickRewrite(pickerOptions) ??
       this.#pickPurge(pickerOptions, running) ??
+      this.#pickHole(pickerOptions, running) ??
       this.#pickExpired(pickerOptions, running, isFull)
     );
   }
@@ -115,6 +118,21 @@ export class DueCompactions {
     // While others wait after a failure, which may have been of a purge, none was looked for.
     this.#mayPurge = task !== null || retry.pending;
     return task;
+  }
+
+  /**
+   * A range tombstone is small, so no level is too full by it, and what it hides could stay for ever: one below which a
+   * whole table is hidden is brought down to it. One at a time, as nobody waits for it.
+   */
+  #pickHole(options: PickerOptions, running: number): CompactionTask | null {
+    const { damagedTables, retry, superVersions } = this.#parts;
+    const { current, version } = superVersions;
+    if (running > 0 || current.ranged === null) return null;
+    const hides = (table: TableMetadata): boolean =>
+      table.rangeTombstones !== undefined &&
+      damagedTables.among([table]).length === 0 &&
+      hasHiddenTable(version, table, superVersions.ranges(table.id));
+    return retry.pick((held) => pickPurge(version, this.#busyTables, options, hides, held));
   }
 
   /** Where there are watermarks, their owner says when something may go. */

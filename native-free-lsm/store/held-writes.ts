@@ -1,5 +1,5 @@
 import { recordTimestamp } from '../format/record.ts';
-import type { QueuedWrite } from './queued-write.ts';
+import { type QueuedWrite, WriteKind } from './queued-write.ts';
 import type { KeyedRecord } from './sinks.ts';
 
 /** Below every timestamp. */
@@ -11,6 +11,8 @@ const NOT_HELD = -1;
  * - those that are not newer than what comes into tables by another way than the writer's;
  * - conditional ones, for as long as a large batch is under way that was called before them, as they must see it;
  * - whatever comes behind such a conditional write and touches its keys: it would be seen by it, and was called later;
+ * - a deletion of a range, while anything is held back by its keys: it may touch any of them; and all that comes behind a
+ *   deletion of a range that is held back, as that must be newer than all before it, and older than all behind it;
  * - a batch without puts, which waits for all that came before it.
  *
  * Pure.
@@ -23,6 +25,8 @@ export class HeldWrites {
   #writes: QueuedWrite[] = [];
   /** What those that wait for a large batch touch. */
   readonly #keys = new Set<string>();
+  /** Whether a deletion of a range is among them. */
+  #hasRange = false;
 
   get count(): number {
     return this.#writes.length;
@@ -55,6 +59,7 @@ export class HeldWrites {
 
   /** Whether a single put is to be held back now. */
   holdsPut(key: Uint8Array, record: Uint8Array): boolean {
+    if (this.#hasRange) return true;
     if (this.#upTo !== NOT_HELD && recordTimestamp(record, 0) <= this.#upTo) return true;
     return this.#keys.size > 0 && this.#keys.has(textOf(key));
   }
@@ -63,12 +68,14 @@ export class HeldWrites {
   holds(write: QueuedWrite): boolean {
     const { conditions, puts } = write;
     if (puts.length === 0) return this.#writes.length > 0;
+    if (this.#hasRange || (write.kind === WriteKind.range && this.#keys.size > 0)) return true;
     if (this.#waitsForBatch(write) || this.#touches(puts) || this.#touches(conditions)) return true;
     return this.#upTo !== NOT_HELD && puts.some(({ record }) => recordTimestamp(record, 0) <= this.#upTo);
   }
 
   add(write: QueuedWrite): void {
     this.#writes.push(write);
+    if (write.kind === WriteKind.range) this.#hasRange = true;
     if (this.#batches.size === 0) return;
     for (const { key } of write.conditions) this.#keys.add(textOf(key));
     for (const { key } of write.puts) this.#keys.add(textOf(key));
@@ -88,6 +95,7 @@ export class HeldWrites {
     const writes = this.#writes;
     this.#writes = [];
     this.#keys.clear();
+    this.#hasRange = false;
     return writes;
   }
 

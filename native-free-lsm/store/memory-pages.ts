@@ -9,6 +9,9 @@ import { PAGE_ENTRY_HEADER_BYTES, Page } from '../iterator/page.ts';
 import { PageBuilder } from '../iterator/page-builder.ts';
 import type { RecordIterator } from '../iterator/record-iterator.ts';
 import { MAX_KEY_BYTES } from '../log/write-operation.ts';
+import { CoveredIterator } from '../range-tombstones/covered-iterator.ts';
+import type { RangeFragments } from '../range-tombstones/fragments.ts';
+import { ReadCover } from '../range-tombstones/read-cover.ts';
 import type { BlockSource } from '../sstable/block-source.ts';
 import { LevelIterator } from '../sstable/level-iterator.ts';
 import type { TableCursor, TableReader } from '../sstable/table-reader.ts';
@@ -65,8 +68,10 @@ export class MemoryPages {
     // Versions decide there, and what cannot be read counts.
     if (point.tables.quarantine.length > 0) return null;
     try {
-      const sources = this.#sources(request, point);
-      const iterator = new MergingIterator(sources, request.reverse ?? false);
+      this.#setBound(request);
+      const cover = this.#cover(point);
+      const sources = this.#sources(request, point, cover);
+      const iterator = this.#iterator(sources, cover, request.reverse ?? false);
       if (this.#isPlaced(request, iterator)) return this.#walk(request, iterator);
       if (this.#keepMissedAgain()) {
         // Each source tells what it misses, so that the next scan from here finds it.
@@ -82,6 +87,37 @@ export class MemoryPages {
       if (error === NOT_IN_MEMORY || error instanceof LsmError) return null;
       throw error;
     }
+  }
+
+  #setBound({ end, reverse, start }: ScanPageRequest): void {
+    const bound = this.#bound;
+    if (reverse) bound.setAtOrAbove(start, 0, start.length);
+    else if (end !== null) bound.setBelow(end, 0, end.length);
+    else bound.clear();
+  }
+
+  #cover({ generation, limit, tables }: PagePoint): ReadCover | null {
+    const ranges: RangeFragments[] = [];
+    for (let g = generation; g >= tables.oldestGeneration; g--) {
+      const memtable = this.#arenas.memtable(g);
+      const own = memtable.ranges(g === generation ? limit : memtable.publishedOffset);
+      if (own !== null) ranges.push(own);
+    }
+    return ReadCover.of(ranges, tables.ranged);
+  }
+
+  #iterator(
+    sources: readonly RecordIterator[],
+    cover: ReadCover | null,
+    isReverse: boolean,
+  ): MergingIterator | CoveredIterator {
+    const merge = new MergingIterator(sources, isReverse);
+    if (cover === null) return merge;
+    let hidden = 0;
+    return new CoveredIterator(merge, cover, this.#bound, isReverse, () => {
+      // A reader has the time to walk over what was deleted.
+      if (++hidden > MAX_ENTRIES) throw NOT_IN_MEMORY;
+    });
   }
 
   /** Forgets the block that was missed unless it was missed before, lately. */
@@ -106,12 +142,9 @@ export class MemoryPages {
     }
   }
 
-  #walk(request: ScanPageRequest, iterator: MergingIterator): Page | null {
-    const { end, maxBytes, reverse, start } = request;
+  #walk(request: ScanPageRequest, iterator: MergingIterator | CoveredIterator): Page | null {
+    const { maxBytes, reverse } = request;
     const bound = this.#bound;
-    if (reverse) bound.setAtOrAbove(start, 0, start.length);
-    else if (end !== null) bound.setBelow(end, 0, end.length);
-    else bound.clear();
     const page = this.#page;
     const bytes = Buffer.allocUnsafe(maxBytes);
     page.begin(bytes, 0, maxBytes, { ...request, encoder: null });
@@ -146,7 +179,11 @@ export class MemoryPages {
     return new Page(bytes, page.at, resumeAt);
   }
 
-  #sources({ reverse = false }: ScanPageRequest, { generation, limit, tables }: PagePoint): RecordIterator[] {
+  #sources(
+    { reverse = false }: ScanPageRequest,
+    { generation, limit, tables }: PagePoint,
+    cover: ReadCover | null,
+  ): RecordIterator[] {
     const sources: RecordIterator[] = [];
     for (let g = generation; g >= tables.oldestGeneration; g--) {
       const memtable = this.#arenas.memtable(g);
@@ -157,7 +194,11 @@ export class MemoryPages {
       return reader.walk(new CachedBlocks(this.#cache, reader, this.missing), reverse);
     };
     for (const [level, readers] of tables.levels.entries()) {
-      if (level === 0) for (const reader of readers) sources.push(open(reader));
+      // One that is a level of its own can be passed over where it is hidden.
+      const isApart = level === 0 && cover === null;
+      if (isApart) for (const reader of readers) sources.push(open(reader));
+      else if (level === 0)
+        for (const reader of readers) sources.push(new LevelIterator([reader], open, reverse));
       else if (readers.length > 0) sources.push(new LevelIterator(readers, open, reverse));
     }
     return sources;

@@ -1,6 +1,7 @@
 import type { BlockCache } from '../cache/block-cache.ts';
 import { copyBytes } from '../format/bytes.ts';
 import { type HashSeed, hashBytes } from '../format/hash.ts';
+import { recordTimestamp } from '../format/record.ts';
 import { type BlockHit, searchBlock } from '../sstable/block.ts';
 import { TableLookup, type TableSet } from '../sstable/table-set.ts';
 import type { Arenas } from './arenas.ts';
@@ -10,7 +11,7 @@ import type { SnapshotPoint } from './store-snapshot.ts';
 export const Reach = {
   /** The record lies where the search says. */
   found: 0,
-  /** No memtable and no table has the key. */
+  /** No memtable and no table has the key, or what has it is hidden by a range tombstone. */
   absent: 1,
   /** The block at which the lookup stands is not in the cache. */
   missingBlock: 2,
@@ -29,6 +30,8 @@ export class MemorySearch {
   bytes: Uint8Array = NO_BYTES;
   start = 0;
   end = 0;
+  /** The newest range tombstone that hides the key, by its timestamp; 0: none does. */
+  cover = 0;
   readonly #arenas: Arenas;
   readonly #cache: BlockCache;
   readonly #hashSeed: HashSeed;
@@ -47,10 +50,14 @@ export class MemorySearch {
    */
   find(key: Uint8Array, snapshot: SnapshotPoint | null, tables: TableSet): Reach {
     const hash = hashBytes(key, 0, key.length, this.#hashSeed);
+    // The first hit may be hidden by what lies above it, or in the same place. Below nothing can hide it.
+    this.cover = 0;
     const newest = snapshot === null ? this.#arenas.activeGeneration : snapshot.generation;
     for (let generation = newest; generation >= tables.oldestGeneration; generation--) {
       const memtable = this.#arenas.memtable(generation);
       const limit = snapshot !== null && generation === newest ? snapshot.limit : memtable.publishedOffset;
+      const cover = memtable.coverOf(key, 0, key.length, limit);
+      if (cover > this.cover) this.cover = cover;
       const entry = memtable.find(key, 0, key.length, limit, hash);
       if (entry === 0) continue;
       return this.#found(memtable.bytes, memtable.recordStart(entry), memtable.recordEnd(entry));
@@ -58,8 +65,10 @@ export class MemorySearch {
     const { lookup } = this;
     const cache = this.#cache;
     const hit = this.#hit;
-    lookup.begin(tables, key, 0, key.length, hash);
-    if (tables.quarantine.length > 0 && tables.isDoubtful(key, 0, key.length)) return Reach.quarantine;
+    const cover = Math.max(this.cover, tables.coverOf(key, 0, key.length));
+    this.cover = cover;
+    lookup.begin(tables, key, 0, key.length, hash, cover);
+    if (tables.quarantine.length > 0 && tables.isDoubtful(key, 0, key.length, cover)) return Reach.quarantine;
     while (lookup.next()) {
       const slot = cache.find(lookup.reader.metadata.id, lookup.ordinal);
       if (slot === -1) return Reach.missingBlock;
@@ -75,11 +84,17 @@ export class MemorySearch {
   }
 
   #found(bytes: Uint8Array, start: number, end: number): Reach {
+    if (isHidden(bytes, start, this.cover)) return Reach.absent;
     this.bytes = bytes;
     this.start = start;
     this.end = end;
     return Reach.found;
   }
+}
+
+/** Whether a range tombstone of this timestamp hides a record; 0: there is none. */
+export function isHidden(bytes: Uint8Array, recordStart: number, cover: number): boolean {
+  return cover > 0 && recordTimestamp(bytes, recordStart) < cover;
 }
 
 /** As all reads give what they have found: callers decode Buffers. */

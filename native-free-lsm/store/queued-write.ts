@@ -1,11 +1,11 @@
-import { batchOperationBytes } from '../log/write-operation.ts';
+import { batchOperationBytes, putOperationBytes } from '../log/write-operation.ts';
 import type { KeyedRecord, WriteSink } from './sinks.ts';
 import { NEVER } from './write-checks.ts';
 
 /** A write that waits on main, for room in the writer's ring or because it is held back. */
 export interface QueuedWrite {
   readonly puts: readonly KeyedRecord[];
-  readonly isBatch: boolean;
+  readonly kind: WriteKind;
   readonly payloadBytes: number;
   readonly sink: WriteSink;
   readonly token: number;
@@ -16,6 +16,10 @@ export interface QueuedWrite {
   /** The number of the last large batch that was called before it, where it must see that. */
   readonly behind: number;
 }
+
+/** Which operation a write is; log/write-operation.ts has their layouts. */
+export const WriteKind = { put: 0, batch: 1, range: 2 } as const;
+type WriteKind = (typeof WriteKind)[keyof typeof WriteKind];
 
 export const NO_CONDITIONS: readonly KeyedRecord[] = [];
 
@@ -29,8 +33,18 @@ export function onePut(
   isSynced: boolean,
 ): QueuedWrite {
   const puts = [{ key, record }];
+  const kind = WriteKind.put;
   const conditions = NO_CONDITIONS;
-  return { puts, isBatch: false, payloadBytes, sink, token, deadlineMs, isSynced, conditions, behind: 0 };
+  return { puts, kind, payloadBytes, sink, token, deadlineMs, isSynced, conditions, behind: 0 };
+}
+
+/** @param put where the range begins, and a `rangeRecord` */
+export function rangeOf(put: KeyedRecord, sink: WriteSink, token: number, isSynced: boolean): QueuedWrite {
+  const payloadBytes = putOperationBytes(put.key.length, put.record.length);
+  return {
+    ...onePut(put.key, put.record, payloadBytes, sink, token, NEVER, isSynced),
+    kind: WriteKind.range,
+  };
 }
 
 export function batchOf(
@@ -42,5 +56,6 @@ export function batchOf(
   behind = 0,
 ): QueuedWrite {
   const payloadBytes = batchOperationBytes(puts, conditions);
-  return { puts, isBatch: true, payloadBytes, sink, token, deadlineMs: NEVER, isSynced, conditions, behind };
+  const kind = WriteKind.batch;
+  return { puts, kind, payloadBytes, sink, token, deadlineMs: NEVER, isSynced, conditions, behind };
 }

@@ -27,7 +27,7 @@ import type { Arenas } from './arenas.ts';
 import { AskedRead, MAX_ASKED_READS, NO_KEY, NO_SINK } from './asked-read.ts';
 import type { BlockingReads } from './blocking-reads.ts';
 import { MemoryPages, type PagePoint } from './memory-pages.ts';
-import { copyOut, MemorySearch, Reach } from './memory-search.ts';
+import { copyOut, isHidden, MemorySearch, Reach } from './memory-search.ts';
 import { PageCall } from './page-call.ts';
 import { PageMemory } from './page-memory.ts';
 import type { ReaderChannel } from './reader-channel.ts';
@@ -147,8 +147,12 @@ export class ReadPath {
    */
   #readHere(reach: Reach, key: Uint8Array, snapshot: SnapshotPoint | null): Uint8Array | null {
     try {
-      if (reach === Reach.missingBlock) return this.#blocking.continue(this.#search.lookup, key);
-      return this.#blocking.newest(this.#search.lookup, this.#tables(snapshot), key);
+      const { cover, lookup } = this.#search;
+      const record =
+        reach === Reach.missingBlock
+          ? this.#blocking.continue(lookup, key)
+          : this.#blocking.newest(lookup, this.#tables(snapshot), key);
+      return record === null || isHidden(record, 0, cover) ? null : record;
     } catch (error) {
       const failure = toLsmError(error, 'reading a table');
       if (isDamage(failure)) this.#events.onDamage(failure);
@@ -400,6 +404,7 @@ export class ReadPath {
     read.snapshot = snapshot;
     read.sink = sink;
     read.token = token;
+    read.cover = this.#search.cover;
     read.page = null;
     read.deaths = deaths;
     read.channel = channel;
@@ -451,7 +456,7 @@ export class ReadPath {
     const tag = frameTag(bytes, frame);
     const read = this.#asked.find(tag);
     if (read === undefined) return;
-    const { page, sink, token, cacheSlot, isBlockLoad } = read;
+    const { page, sink, token, cacheSlot, cover, isBlockLoad } = read;
     if (isBlockLoad) this.#blockLoads--;
     read.clear();
     this.#asked.free(tag);
@@ -459,7 +464,7 @@ export class ReadPath {
     const start = payloadStart(frame);
     decodeAnswer(bytes, start, start + frameLength(bytes, frame), answer);
     if (page !== null) this.#onPageAnswer(page, bytes, answer);
-    else this.#onReadAnswer(sink, token, cacheSlot, bytes, answer);
+    else this.#onReadAnswer(sink, token, cacheSlot, cover, bytes, answer);
   }
 
   #onPageAnswer(page: PageCall, bytes: Uint8Array, answer: ReaderAnswer): void {
@@ -472,6 +477,7 @@ export class ReadPath {
     sink: ReadSink,
     token: number,
     cacheSlot: number,
+    cover: number,
     bytes: Uint8Array,
     answer: ReaderAnswer,
   ): void {
@@ -480,8 +486,10 @@ export class ReadPath {
       else this.#cache.cancel(cacheSlot);
     }
     const { status, bodyStart, bodyEnd } = answer;
-    if (status === AnswerStatus.found) answerRead(sink, token, copyOut(bytes, bodyStart, bodyEnd), null);
-    else if (status === AnswerStatus.absent) answerRead(sink, token, null, null);
+    const isFound = status === AnswerStatus.found;
+    if (isFound && !isHidden(bytes, bodyStart, cover))
+      answerRead(sink, token, copyOut(bytes, bodyStart, bodyEnd), null);
+    else if (isFound || status === AnswerStatus.absent) answerRead(sink, token, null, null);
     else answerRead(sink, token, null, this.#failure(bytes, answer));
   }
 

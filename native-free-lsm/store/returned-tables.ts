@@ -4,8 +4,11 @@ import { type HashSeed, hashBytes } from '../format/hash.ts';
 import { compareRecordVersions, recordTimestamp } from '../format/record.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import { CursorIterator } from '../iterator/cursor-iterator.ts';
-import type { RecordCursor } from '../iterator/record-iterator.ts';
+import { keyBehind } from '../iterator/key-range.ts';
+import type { RecordCursor, RecordIterator } from '../iterator/record-iterator.ts';
+import { rangeRecord } from '../log/write-operation.ts';
 import { type EngineOptions, tableOptions } from '../options.ts';
+import { RangeFragments } from '../range-tombstones/fragments.ts';
 import { createControl } from '../shared/control.ts';
 import { type BlockHit, searchBlock } from '../sstable/block.ts';
 import { BlockLoader } from '../sstable/block-loader.ts';
@@ -67,6 +70,7 @@ export function takeBackTables(
     nextFileId += fileIds.length;
     try {
       const source = new NewerRecords(levels.walk(reader), levels);
+      const ranges = levels.placed(reader.ranges, source);
       requireSound(levels.walk(reader));
       const added = writeTables(
         fs,
@@ -84,6 +88,8 @@ export function takeBackTables(
           nowMs: 0,
         },
         () => false,
+        undefined,
+        ranges,
       );
       const loaded = added.map((metadata) => loadTable(fs, directory, metadata));
       for (const handle of loaded) readers.set(handle.metadata.id, new TableReader(handle));
@@ -112,6 +118,8 @@ function isOfTable(error: LsmError, readers: ReadonlyMap<number, TableReader>): 
 function requireSound(table: TableIterator): void {
   for (table.seekToFirst(); table.valid; table.next());
 }
+
+type RecordPlace = Pick<RecordCursor, 'keyBytes' | 'keyStart' | 'keyEnd' | 'recordBytes' | 'recordStart'>;
 
 /** The tables of a version that have a place in its order. */
 class Levels implements Disposable {
@@ -151,13 +159,33 @@ class Levels implements Disposable {
   }
 
   /**
-   * Whether they hold this version of the key or a newer one.
+   * Whether they hold this version of the key or a newer one, or hide it by a range tombstone.
    * @throws LsmError when a table cannot be read
    */
-  outdo(record: RecordCursor): boolean {
-    const isOutdone = this.#find(record);
+  outdo(record: RecordPlace): boolean {
+    const { keyBytes, keyEnd, keyStart, recordBytes, recordStart } = record;
+    const cover = this.#tables.coverOf(keyBytes, keyStart, keyEnd);
+    const isOutdone = cover > recordTimestamp(recordBytes, recordStart) || this.#find(record);
     this.#descriptors.trim();
     return isOutdone;
+  }
+
+  /**
+   * Range tombstones as they may be above all levels. Where there is no record beside them their first key gets a deletion
+   * of its own: it must not be one of which the levels hold something newer.
+   */
+  placed(ranges: RangeFragments, records: RecordIterator): RangeFragments {
+    records.seekToFirst();
+    let rest = ranges;
+    while (!records.valid && rest.count > 0) {
+      const key = rest.start(0);
+      const recordBytes = rangeRecord(rest.timestamp(0), null);
+      const place = { keyBytes: key, keyStart: 0, keyEnd: key.length, recordBytes, recordStart: 0 };
+      if (!this.#find(place)) break;
+      const behind = keyBehind(key);
+      rest = behind === null ? new RangeFragments() : rest.from(behind);
+    }
+    return rest;
   }
 
   [Symbol.dispose](): void {
@@ -165,7 +193,7 @@ class Levels implements Disposable {
     this.#walked.closeAll();
   }
 
-  #find({ keyBytes, keyStart, keyEnd, recordBytes, recordStart }: RecordCursor): boolean {
+  #find({ keyBytes, keyStart, keyEnd, recordBytes, recordStart }: RecordPlace): boolean {
     const lookup = this.#lookup;
     const hash = hashBytes(keyBytes, keyStart, keyEnd, this.#hashSeed);
     lookup.begin(this.#tables, keyBytes, keyStart, keyEnd, hash, recordTimestamp(recordBytes, recordStart));

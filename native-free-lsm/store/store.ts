@@ -1,6 +1,8 @@
 import { directoryFault, refuse, requireSink } from '../arguments.ts';
 import type { EngineClock } from '../clock.ts';
 import type { LsmError } from '../errors.ts';
+import { isEmptyRange, type ScanRange } from '../iterator/key-range.ts';
+import { rangeRecord } from '../log/write-operation.ts';
 import { completeOptions, type EngineOptions } from '../options.ts';
 import type { SlotVersions } from '../slots/slot-versions.ts';
 import type { EngineThreads } from '../threads/engine-threads.ts';
@@ -19,6 +21,7 @@ import type { StoreSnapshot } from './store-snapshot.ts';
 import { CLOSED, type StoreParts, wireStore } from './wire-store.ts';
 import {
   batchFault,
+  clearFault,
   conditionalBatchFault,
   fitsMemtable,
   NEVER,
@@ -118,6 +121,19 @@ export class RecordStore extends ReadableStore {
     if (fault !== undefined) answerWrite(sink, token, WriteStatus.failed, 0, 0, fault);
     else if (timeoutMs === NEVER) this.#writes.put(key, record, sink, token, timeoutMs, isSynced);
     else this.#writes.put(key, record, sink, token, this.#clock.monotonicMs() + timeoutMs, isSynced);
+  }
+
+  /**
+   * Deletes all keys of a range by one record, however many there are. It must be newer than everything that was written
+   * before: if not, the sink is told that it is stale, and the timestamp which it has to exceed.
+   */
+  clear(range: ScanRange, timestamp: number, sink: WriteSink, token: number, isSynced = false): void {
+    requireSink(sink, 'onWrite', token);
+    const record = rangeRecord(timestamp, range.end);
+    const fault = this.#refusal ?? clearFault(this.options, range, record);
+    if (fault !== undefined) answerWrite(sink, token, WriteStatus.failed, 0, 0, fault);
+    else if (isEmptyRange(range)) answerWrite(sink, token, WriteStatus.applied, 0, 0, null);
+    else this.#writes.range({ key: range.start, record }, sink, token, isSynced);
   }
 
   /**

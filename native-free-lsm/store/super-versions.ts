@@ -1,3 +1,4 @@
+import type { RangeFragments } from '../range-tombstones/fragments.ts';
 import { ControlWord } from '../shared/control.ts';
 import type { EpochDomain } from '../shared/epochs.ts';
 import type { RingProducer } from '../shared/ring.ts';
@@ -86,6 +87,11 @@ export class SuperVersions {
 
   handle(tableId: number): TableHandle {
     return (this.#readers.get(tableId) as TableReader).handle;
+  }
+
+  /** The range tombstones of a table. */
+  ranges(tableId: number): RangeFragments {
+    return (this.#readers.get(tableId) as TableReader).ranges;
   }
 
   /** Replaces the current super-version. Commands already in a ring keep the old one until they are answered. */

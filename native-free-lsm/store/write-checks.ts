@@ -10,6 +10,7 @@ import {
 } from '../arguments.ts';
 import type { LsmError } from '../errors.ts';
 import { recordFault } from '../format/record.ts';
+import type { ScanRange } from '../iterator/key-range.ts';
 import {
   batchOperationBytes,
   conditionRecord,
@@ -37,6 +38,22 @@ export function timeoutFault(timeoutMs: number): LsmError | undefined {
 /** What is wrong with a put; undefined when nothing is. */
 export function putFault(options: EngineOptions, key: Uint8Array, record: Uint8Array): LsmError | undefined {
   return keyFault('key', key) ?? contentFault('record', record) ?? sizeFault(options, key, record);
+}
+
+/** What is wrong with a range that is to be deleted. @param record a `rangeRecord` */
+export function clearFault(
+  options: EngineOptions,
+  { start, end }: ScanRange,
+  record: Uint8Array,
+): LsmError | undefined {
+  const fault =
+    keyFault('range.start', start) ??
+    (end === null ? undefined : keyFault('range.end', end)) ??
+    sizeFault(options, start, record);
+  if (fault !== undefined || options.watermarks === null) return fault;
+  return invalidArgument(
+    'a store with watermarks deletes no ranges, as others are compared with it key by key: delete the keys',
+  );
 }
 
 /** What is wrong with any put of a batch, or with the size of one that no memory holds. */

@@ -2,7 +2,13 @@ import { CallTable, NO_CALL } from '../call-table.ts';
 import type { EngineClock } from '../clock.ts';
 import type { LsmError } from '../errors.ts';
 import { frameLength, frameTag, nextFrame, payloadStart } from '../format/frame.ts';
-import { conditionRecord, encodeBatch, encodePut, putOperationBytes } from '../log/write-operation.ts';
+import {
+  conditionRecord,
+  encodeBatch,
+  encodePut,
+  encodeRange,
+  putOperationBytes,
+} from '../log/write-operation.ts';
 import { ENGINE_WAITS } from '../shared/main-waits.ts';
 import type { RingConsumer, RingProducer } from '../shared/ring.ts';
 import type { WriteDeadlines } from '../shared/write-deadlines.ts';
@@ -20,7 +26,7 @@ import {
   WriterAnswerKind,
 } from '../threads/protocol/writer-messages.ts';
 import { HeldWrites } from './held-writes.ts';
-import { batchOf, NO_CONDITIONS, onePut, type QueuedWrite } from './queued-write.ts';
+import { batchOf, NO_CONDITIONS, onePut, type QueuedWrite, rangeOf, WriteKind } from './queued-write.ts';
 import { answerWrite, type KeyCondition, type KeyedRecord, type WriteSink, WriteStatus } from './sinks.ts';
 import { NEVER, OPERATION_OVERHEAD_BYTES } from './write-checks.ts';
 
@@ -176,7 +182,16 @@ export class WriteQueue {
     token: number,
     isSynced: boolean,
   ): void {
-    const write = batchOf(puts, conditions, sink, token, isSynced, this.#held.lastBatch);
+    this.#take(batchOf(puts, conditions, sink, token, isSynced, this.#held.lastBatch));
+  }
+
+  /** A range tombstone: `put.key` is where it begins, and its record is a `rangeRecord`. */
+  range(put: KeyedRecord, sink: WriteSink, token: number, isSynced: boolean): void {
+    this.#take(rangeOf(put, sink, token, isSynced));
+  }
+
+  #take(write: QueuedWrite): void {
+    const { sink, token } = write;
     if (this.#failure !== undefined) fail(sink, token, this.#failure);
     else if (this.#held.holds(write)) this.#hold(write);
     else this.#enqueue(write);
@@ -382,7 +397,7 @@ export class WriteQueue {
 
   #push(write: QueuedWrite): boolean {
     const { puts } = write;
-    if (!write.isBatch)
+    if (write.kind === WriteKind.put)
       return this.#pushPut(
         puts[0].key,
         puts[0].record,
@@ -394,7 +409,8 @@ export class WriteQueue {
       );
     const at = this.#reserve(write.payloadBytes);
     if (at === -1) return false;
-    encodeBatch(this.#requests.bytes, at, puts, write.conditions);
+    if (write.kind === WriteKind.range) encodeRange(this.#requests.bytes, at, puts[0].key, puts[0].record);
+    else encodeBatch(this.#requests.bytes, at, puts, write.conditions);
     this.#pushed(write.sink, write.token, write.deadlineMs, write.isSynced);
     return true;
   }

@@ -23,6 +23,8 @@ export class ConditionalWrites {
   readonly #cursor = new OperationCursor();
   /** Hashes of the keys that the run changes. Of two keys with one hash the second only has the run cut early. */
   readonly #changed = new Set<number>();
+  /** Whether the run has a range tombstone: it may change any key. */
+  #changesAny = false;
   /** Of the condition that was judged last. */
   #metTimestamp = 0;
 
@@ -35,6 +37,7 @@ export class ConditionalWrites {
   judge(run: RingConsumer, memtable: Memtable, generation: number, answers: StaleWriteFilter): void {
     const { bytes } = run;
     this.#changed.clear();
+    this.#changesAny = false;
     let frames = 0;
     for (let at = run.runStart; at < run.runEnd; at = nextFrame(bytes, at)) {
       const hasConditions = enterFrame(this.#cursor, bytes, at).conditions > 0;
@@ -49,6 +52,7 @@ export class ConditionalWrites {
   }
 
   #dependsOnRun(bytes: Uint8Array): boolean {
+    if (this.#changesAny) return true;
     while (this.#cursor.nextCondition()) if (this.#changed.has(this.#hash(bytes))) return true;
     return false;
   }
@@ -92,7 +96,10 @@ export class ConditionalWrites {
 
   #noteChanges(bytes: Uint8Array, frame: number): void {
     const cursor = enterFrame(this.#cursor, bytes, frame);
-    while (cursor.next()) this.#changed.add(this.#hash(bytes));
+    while (cursor.next()) {
+      if (cursor.isRange) this.#changesAny = true;
+      else this.#changed.add(this.#hash(bytes));
+    }
   }
 
   #hash(bytes: Uint8Array): number {

@@ -49,13 +49,18 @@ export class CurrentVersion {
     nowMs: number,
   ): number {
     const tables = this.#tracker.latest;
+    // What a range tombstone hides has no value, and nothing below the first hit can hide it.
+    let cover = 0;
     for (let g = generation; g >= tables.oldestGeneration; g--) {
       const memtable = g === generation ? active : this.#tracker.memtable(arenaOfGeneration(this.#words, g));
-      const entry = memtable.find(keyBytes, keyStart, keyEnd, memtable.publishedOffset, hash);
-      if (entry !== 0) return timestampAt(memtable.bytes, memtable.recordStart(entry), nowMs);
+      const limit = memtable.publishedOffset;
+      cover = Math.max(cover, memtable.coverOf(keyBytes, keyStart, keyEnd, limit));
+      const entry = memtable.find(keyBytes, keyStart, keyEnd, limit, hash);
+      if (entry !== 0) return timestampAt(memtable.bytes, memtable.recordStart(entry), nowMs, cover);
     }
-    const found = this.#findInTables(tables, keyBytes, keyStart, keyEnd, hash);
-    return found === undefined ? 0 : timestampAt(found, 0, nowMs);
+    cover = Math.max(cover, tables.coverOf(keyBytes, keyStart, keyEnd));
+    const found = this.#findInTables(tables, keyBytes, keyStart, keyEnd, hash, cover);
+    return found === undefined ? 0 : timestampAt(found, 0, nowMs, cover);
   }
 
   #findInTables(
@@ -64,9 +69,10 @@ export class CurrentVersion {
     keyStart: number,
     keyEnd: number,
     hash: number,
+    cover: number,
   ): Uint8Array | undefined {
     const lookup = this.#lookup;
-    lookup.begin(tables, keyBytes, keyStart, keyEnd, hash);
+    lookup.begin(tables, keyBytes, keyStart, keyEnd, hash, cover);
     let found: Uint8Array | undefined;
     while (found === undefined && lookup.next()) {
       const end = this.#loader.load(lookup.reader, lookup.ordinal);
@@ -75,12 +81,14 @@ export class CurrentVersion {
         found = ownBytes(block, this.#hit.recordStart, this.#hit.recordEnd);
     }
     if (tables.quarantine.length === 0) return found;
-    const newest = this.#quarantine.newest(tables, keyBytes, keyStart, keyEnd, found);
+    const newest = this.#quarantine.newest(tables, keyBytes, keyStart, keyEnd, found, cover);
     if (this.#quarantine.lost !== undefined) throw this.#quarantine.lost;
     return newest;
   }
 }
 
-function timestampAt(bytes: Uint8Array, recordStart: number, nowMs: number): number {
-  return isLive(bytes, recordStart, nowMs) ? recordTimestamp(bytes, recordStart) : 0;
+/** @param cover what has a smaller timestamp is hidden */
+function timestampAt(bytes: Uint8Array, recordStart: number, nowMs: number, cover: number): number {
+  const timestamp = recordTimestamp(bytes, recordStart);
+  return timestamp >= cover && isLive(bytes, recordStart, nowMs) ? timestamp : 0;
 }

@@ -7,6 +7,7 @@ import { slotOf } from '../format/slot.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import { MergingIterator } from '../iterator/merging-iterator.ts';
 import { Memtable } from '../memtable/memtable.ts';
+import { RangeFragments } from '../range-tombstones/fragments.ts';
 import { ControlWord } from '../shared/control.ts';
 import { runSlotJob, type SlotJobResult } from '../slots/slot-job.ts';
 import { SlotSet } from '../slots/slot-set.ts';
@@ -48,13 +49,19 @@ export function runBackgroundJob(fs: FileSystem, { job, control }: BackgroundJob
   };
   if (job.type === 'snapshot') {
     // They stay until main has heard of the end: the job's super-version is held.
-    const sources = job.memtables.map(({ arena, limit }) => new Memtable(arena).iterator(limit));
-    const tables = writeTables(fs, new MergingIterator(sources), spec, cancelled, expired);
+    const memtables = job.memtables.map(({ arena, limit }) => ({ memtable: new Memtable(arena), limit }));
+    const sources = memtables.map(({ memtable, limit }) => memtable.iterator(limit));
+    const ranges = RangeFragments.merged(
+      memtables.flatMap(({ memtable, limit }) => memtable.ranges(limit) ?? []),
+    );
+    const tables = writeTables(fs, new MergingIterator(sources), spec, cancelled, expired, ranges);
     return { ...nothing, tables: load(fs, job.directory, tables) };
   }
   // The memtable is sealed: nothing is added to it, and it stays until this flush is part of a super-version.
   const memtable = new Memtable(job.arena);
-  const tables = writeTables(fs, memtable.iterator(memtable.publishedOffset), spec, cancelled, expired);
+  const limit = memtable.publishedOffset;
+  const source = memtable.iterator(limit);
+  const tables = writeTables(fs, source, spec, cancelled, expired, memtable.ranges(limit));
   return { ...nothing, tables: load(fs, job.directory, tables), slots: slotsOf(memtable) };
 }
 

@@ -7,6 +7,9 @@ import { MergingIterator } from '../iterator/merging-iterator.ts';
 import { PageBuilder, pageEntryBytes } from '../iterator/page-builder.ts';
 import type { RecordIterator } from '../iterator/record-iterator.ts';
 import { MAX_KEY_BYTES } from '../log/write-operation.ts';
+import { CoveredIterator } from '../range-tombstones/covered-iterator.ts';
+import type { RangeFragments } from '../range-tombstones/fragments.ts';
+import { ReadCover } from '../range-tombstones/read-cover.ts';
 import { arenaOfGeneration, ControlWord } from '../shared/control.ts';
 import { RingConsumer, RingProducer } from '../shared/ring.ts';
 import type { WaitRecorder } from '../shared/wait-recorder.ts';
@@ -294,20 +297,29 @@ export class ReaderRole {
     return true;
   }
 
-  #iterator(tables: TableSet, request: PointedPageRequest, bound: KeyBound): MergingIterator {
+  #iterator(tables: TableSet, request: PointedPageRequest, bound: KeyBound): ScanIterator {
     const { generation, memtableLimit, reverse, skipsDamage } = request;
     const sources: RecordIterator[] = [];
+    const ranges: RangeFragments[] = [];
     for (let g = generation; g >= tables.oldestGeneration; g--) {
       const memtable = this.#tracker.memtable(arenaOfGeneration(this.#words, g));
-      sources.push(memtable.iterator(g === generation ? memtableLimit : memtable.publishedOffset, reverse));
+      const limit = g === generation ? memtableLimit : memtable.publishedOffset;
+      sources.push(memtable.iterator(limit, reverse));
+      const own = memtable.ranges(limit);
+      if (own !== null) ranges.push(own);
     }
+    const cover = ReadCover.of(ranges, tables.ranged);
     const open = (reader: TableReader): TableCursor =>
       skipsDamage
         ? reader.soundCursor(this.#fs, this.#descriptors)
         : reader.cursor(this.#fs, this.#descriptors, READAHEAD_BYTES, bound, reverse, this.#windows);
     for (const [level, all] of tables.levels.entries()) {
       const readers = skipsDamage ? all.filter(isReadable) : all;
-      if (level === 0) for (const reader of readers) sources.push(open(reader));
+      // One that is a level of its own can be passed over where it is hidden.
+      const isApart = level === 0 && cover === null;
+      if (isApart) for (const reader of readers) sources.push(open(reader));
+      else if (level === 0)
+        for (const reader of readers) sources.push(new LevelIterator([reader], open, reverse));
       else if (readers.length > 0) sources.push(new LevelIterator(readers, open, reverse));
     }
     for (const reader of tables.quarantine) {
@@ -318,9 +330,12 @@ export class ReaderRole {
       if (!bound.admits(first, 0, first.length)) continue;
       sources.push(open(reader));
     }
-    return new MergingIterator(sources, reverse);
+    const merge = new MergingIterator(sources, reverse);
+    return cover === null ? merge : new CoveredIterator(merge, cover, bound, reverse);
   }
 }
+
+type ScanIterator = MergingIterator | CoveredIterator;
 
 function isReadable({ handle }: TableReader): boolean {
   return handle.fault === null;

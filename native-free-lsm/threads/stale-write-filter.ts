@@ -74,7 +74,8 @@ export class StaleWriteFilter {
   #dropOf(bytes: Uint8Array, frame: number, memtable: Memtable, generation: number): void {
     const cursor = enterFrame(this.#cursor, bytes, frame);
     while (cursor.next()) {
-      if (this.#versions.mustLook(recordTimestamp(bytes, cursor.recordStart)))
+      // A range tombstone that was not dropped is newer than everything.
+      if (!cursor.isRange && this.#versions.mustLook(recordTimestamp(bytes, cursor.recordStart)))
         this.#dropIfStale(bytes, frameTag(bytes, frame), memtable, generation);
     }
   }

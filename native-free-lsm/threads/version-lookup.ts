@@ -8,11 +8,12 @@ import { isDamage } from '../sstable/damage.ts';
 import type { LostVersions } from '../sstable/lost-versions.ts';
 import { QuarantineLookup } from '../sstable/quarantine-lookup.ts';
 import type { TableReader } from '../sstable/table-reader.ts';
-import { TableLookup } from '../sstable/table-set.ts';
+import { TableLookup, type TableSet } from '../sstable/table-set.ts';
 import type { SuperVersionTracker } from './super-version-tracker.ts';
 
 /**
- * Looks for a newer version of a key below the memtable that is being written: in sealed memtables, then in tables. It
+ * Looks for a newer version of a key below the memtable that is being written, or a range tombstone that hides it: in
+ * sealed memtables, then in tables. It
  * keeps arrival order and version order one and the same for every key, so that a read may stop at its first hit. A put
  * above every version ever sealed needs no lookup; that is nearly every put, as clocks go forward.
  */
@@ -52,6 +53,11 @@ export class VersionLookup {
     return timestamp <= this.#largestSealed || timestamp <= this.#tracker.latest.largestTimestamp;
   }
 
+  /** At least the largest timestamp below the memtable that is being written. */
+  get largestTimestamp(): number {
+    return Math.max(this.#largestSealed, this.#tracker.latest.largestTimestamp);
+  }
+
   /**
    * Whether the sealed memtables or the tables hold this version of the key or a newer one; `metTimestamp` and
    * `metWriter` are what was found. Of what cannot be read, as its block is damaged, the slot versions of its table say
@@ -71,6 +77,11 @@ export class VersionLookup {
     this.metTimestamp = 0;
     this.metWriter = 0;
     const tables = this.#tracker.latest;
+    const cover = this.#coverOf(generation, tables, keyBytes, keyStart, keyEnd);
+    if (cover > timestamp) {
+      this.metTimestamp = cover;
+      return true;
+    }
     for (let older = generation - 1; older >= tables.oldestGeneration; older--) {
       const memtable = this.#tracker.memtable(arenaOfGeneration(this.#words, older));
       const entry = memtable.find(keyBytes, keyStart, keyEnd, memtable.publishedOffset, hash);
@@ -99,6 +110,16 @@ export class VersionLookup {
     if (compareVersions(this.metTimestamp, this.metWriter, foundTimestamp, foundWriter) > 0)
       return this.#isOutdoneByLost(timestamp, writer);
     return this.#met(found, 0, timestamp, writer);
+  }
+
+  /** The newest range tombstone below the memtable that is being written which hides the key; 0: none does. */
+  #coverOf(generation: number, tables: TableSet, key: Uint8Array, start: number, end: number): number {
+    let cover = tables.coverOf(key, start, end);
+    for (let older = generation - 1; older >= tables.oldestGeneration; older--) {
+      const memtable = this.#tracker.memtable(arenaOfGeneration(this.#words, older));
+      cover = Math.max(cover, memtable.coverOf(key, start, end, memtable.publishedOffset));
+    }
+    return cover;
   }
 
   /** Loads a block of the levels to the loader's scratch, and returns where it ends there, or one of BlockState. */

@@ -19,7 +19,11 @@ export function runEntryBytes({ bytes, runStart, runEnd }: RingConsumer, scratch
   for (let at = runStart; at < runEnd; at = nextFrame(bytes, at)) {
     const cursor = enterFrame(scratch, bytes, at);
     while (cursor.next()) {
-      needed += Memtable.entryBytes(cursor.keyEnd - cursor.keyStart, cursor.recordEnd - cursor.recordStart);
+      const keyBytes = cursor.keyEnd - cursor.keyStart;
+      const recordBytes = cursor.recordEnd - cursor.recordStart;
+      needed += cursor.isRange
+        ? Memtable.rangeBytes(keyBytes, recordBytes)
+        : Memtable.entryBytes(keyBytes, recordBytes);
     }
   }
   return needed;

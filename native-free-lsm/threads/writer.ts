@@ -18,6 +18,7 @@ import { LostVersions } from '../sstable/lost-versions.ts';
 import { Answers } from './answers.ts';
 import { ConditionalWrites } from './conditional-writes.ts';
 import { CurrentVersion } from './current-version.ts';
+import { LateRanges } from './late-ranges.ts';
 import { Patience } from './patience.ts';
 import { toLsmError } from './protocol/errors.ts';
 import type { WriterInit } from './protocol/posted-messages.ts';
@@ -58,8 +59,11 @@ export class WriterRole {
   readonly #versions: VersionLookup;
   readonly #staleWrites: StaleWriteFilter;
   readonly #conditions: ConditionalWrites;
+  readonly #lateRanges: LateRanges;
   /** Whether the run has writes that depend on what their keys have. */
   #hasConditions = false;
+  /** Whether the run has range tombstones. */
+  #hasRanges = false;
   readonly #cursor = new OperationCursor();
   readonly #answers = new Answers();
   readonly #news: WriterNews;
@@ -106,6 +110,7 @@ export class WriterRole {
     );
     const current = new CurrentVersion(this.#tracker, this.#words, loader, lost, init.hashSeed);
     this.#conditions = new ConditionalWrites(current, init.hashSeed);
+    this.#lateRanges = new LateRanges(this.#versions);
     this.#generation = init.generation;
     this.#memtable = this.#tracker.memtable(init.arena);
     this.#lastSyncMs = clock.monotonicMs();
@@ -277,8 +282,10 @@ export class WriterRole {
   #makeRoom(): LsmError | typeof WAIT | undefined {
     const cursor = this.#cursor;
     cursor.conditionsSeen = 0;
+    cursor.rangeSeen = false;
     const needed = runEntryBytes(this.#requests, cursor);
     this.#hasConditions = cursor.conditionsSeen > 0;
+    this.#hasRanges = cursor.rangeSeen;
     if (needed <= this.#memtable.bytes.length - this.#memtable.usedBytes && !this.#sealAsked()) {
       this.#roomPatience.end();
       // With an empty run main asks whether writes would succeed now. Small ones succeed even while rotations fail.
@@ -366,6 +373,7 @@ export class WriterRole {
     this.#staleWrites.begin();
     if (this.#hasConditions)
       this.#conditions.judge(this.#requests, this.#memtable, this.#generation, this.#staleWrites);
+    if (this.#hasRanges) this.#lateRanges.drop(this.#requests, this.#memtable, this.#staleWrites);
     const { bytes, runStart, runEnd } = this.#requests;
     const log = this.#logs.current as LogWriter;
     this.#staleWrites.drop(this.#requests, this.#memtable, this.#generation);
@@ -405,7 +413,9 @@ export class WriterRole {
       let metWriter = 0;
       while (cursor.next()) {
         const { keyStart, keyEnd, recordStart, recordEnd } = cursor;
-        const status = memtable.insert(bytes, keyStart, keyEnd, bytes, recordStart, recordEnd);
+        const status = cursor.isRange
+          ? memtable.insertRange(bytes, keyStart, keyEnd, recordStart, cursor.rangeEndStart, recordEnd)
+          : memtable.insert(bytes, keyStart, keyEnd, bytes, recordStart, recordEnd);
         // #makeRoom saw to it that the worst case fits. Any answer given now would be wrong.
         if (status === InsertStatus.full) throw new Error('the memtable has less room than it said');
         if (status === InsertStatus.applied) code = WriteCode.applied;

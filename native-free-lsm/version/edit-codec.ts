@@ -9,7 +9,7 @@ import {
   payloadStart,
   writeFrameHeader,
 } from '../format/frame.ts';
-import type { TableMetadata } from '../sstable/table-metadata.ts';
+import { isLastKey, LAST_KEY, type TableMetadata } from '../sstable/table-metadata.ts';
 import type { VersionEdit } from './version.ts';
 
 /**
@@ -20,22 +20,28 @@ const packr = new Packr({ useRecords: false });
 
 /** The tags of a manifest's frames: the first frame is a snapshot, all others are edits. */
 export const ManifestTag = { snapshot: 1, edit: 2 } as const;
+/** What is added to the tag of a frame in which a table has range tombstones: earlier versions do not know them. */
+const RANGED = 2;
 export type ManifestTag = (typeof ManifestTag)[keyof typeof ManifestTag];
 
 const TABLE_FIELDS = 12;
+const RANGED_TABLE_FIELDS = 13;
+/** Which of them is the largest key. */
+const LARGEST_KEY_FIELD = 7;
 const EDIT_FIELDS = 5;
 
 /** The body of a manifest's batch: one frame. */
 export function encodeFrame(edit: VersionEdit, tag: ManifestTag): Uint8Array {
+  const isRanged = edit.added.some(({ rangeTombstones }) => rangeTombstones !== undefined);
   const payload = packr.pack([
-    edit.added.map(tableToArray),
+    edit.added.map(isRanged ? rangedTableToArray : tableToArray),
     edit.removed,
     edit.oldestGeneration ?? null,
     edit.nextFileId ?? null,
     edit.begunGeneration ?? null,
   ]);
   const body = new Uint8Array(frameBytes(payload.length));
-  writeFrameHeader(body, 0, payload.length, tag);
+  writeFrameHeader(body, 0, payload.length, isRanged ? tag + RANGED : tag);
   body.set(payload, payloadStart(0));
   return body;
 }
@@ -50,17 +56,18 @@ export function decodeFrame(bytes: Uint8Array, start: number, end: number, tag: 
   const payloadEnd = payload + frameLength(bytes, start);
   if (payloadEnd > end) throw new Error('the frame leaves its batch');
   const found = frameTag(bytes, start);
-  if (found > ManifestTag.edit) {
+  if (found > ManifestTag.edit + RANGED) {
     throw new LsmError('UNSUPPORTED_FORMAT', `a frame of tag ${found}, which this version does not know`);
   }
-  if (found !== tag) throw new Error(`tag ${found} where ${tag} was expected`);
-  return decodeEdit(bytes.subarray(payload, payloadEnd));
+  const isRanged = found === tag + RANGED;
+  if (found !== tag && !isRanged) throw new Error(`tag ${found} where ${tag} was expected`);
+  return decodeEdit(bytes.subarray(payload, payloadEnd), isRanged);
 }
 
-function decodeEdit(payload: Uint8Array): VersionEdit {
+function decodeEdit(payload: Uint8Array, isRanged: boolean): VersionEdit {
   const fields = arrayOf(packr.unpack(payload), EDIT_FIELDS);
   return {
-    added: arrayOf(fields[0]).map(tableFromArray),
+    added: arrayOf(fields[0]).map(isRanged ? rangedTableFromArray : tableFromArray),
     removed: arrayOf(fields[1]).map(wholeNumber),
     ...(fields[2] === null ? {} : { oldestGeneration: wholeNumber(fields[2]) }),
     ...(fields[3] === null ? {} : { nextFileId: wholeNumber(fields[3]) }),
@@ -83,6 +90,21 @@ function tableToArray(table: TableMetadata): unknown[] {
     table.smallestExpiryMs,
     table.damagedAt ?? null,
   ];
+}
+
+/** The largest key is null where a range tombstone has no end. */
+function rangedTableToArray(table: TableMetadata): unknown[] {
+  const fields = tableToArray(table);
+  if (isLastKey(table.largestKey)) fields[LARGEST_KEY_FIELD] = null;
+  return [...fields, table.rangeTombstones ?? 0];
+}
+
+function rangedTableFromArray(value: unknown): TableMetadata {
+  const fields = arrayOf(value, RANGED_TABLE_FIELDS);
+  const rangeTombstones = wholeNumber(fields.pop());
+  fields[LARGEST_KEY_FIELD] ??= LAST_KEY;
+  const table = tableFromArray(fields);
+  return rangeTombstones === 0 ? table : { ...table, rangeTombstones };
 }
 
 function tableFromArray(value: unknown): TableMetadata {

@@ -92,6 +92,17 @@ class Sample {
     this.entries.set(keyOf(2), `batch ${round}`).set(keyOf(4), null);
   }
 
+  /** @param end null: there is none */
+  async clear(start: string, end: string | null): Promise<void> {
+    const range = {
+      gte: Buffer.from(start, 'latin1'),
+      ...(end !== null && { lt: Buffer.from(end, 'latin1') }),
+    };
+    await this.#simulation.settle(this.#engine.clear(range));
+    for (const key of this.entries.keys())
+      if (key >= start && (end === null || key < end)) this.entries.set(key, null);
+  }
+
   async #put(i: number, value: string, ttlMs?: number): Promise<void> {
     const options = ttlMs === undefined ? {} : { ttlMs };
     await this.#done(
@@ -132,10 +143,13 @@ async function grown(
   await simulation.settle(engine.compact());
   for (let round = 6; round < 8; round++) {
     await sample.write(round, round);
+    await sample.clear(`key 1${round}`, `key 1${round + 1}`);
+    await sample.clear('\xff', null);
     await simulation.settle(engine.flush());
   }
   await sample.write(8, 9);
   await sample.batch(8);
+  await sample.clear('shared/key 1', 'shared/key 11');
   await simulation.pass(2 * SHORT_MS);
   return { sample, simulation };
 }

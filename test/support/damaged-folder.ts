@@ -4,6 +4,7 @@
  * the test moves.
  */
 import assert from 'node:assert/strict';
+import { clearRange } from '../../native-free-lsm/clear-range.ts';
 import {
   type EngineOptions,
   encodeRecord,
@@ -39,8 +40,8 @@ export const SMALL: Partial<EngineOptions> = {
 };
 
 export type Files = ReadonlyMap<string, Uint8Array>;
-/** By key, the record in hexadecimal. */
-export type Contents = ReadonlyMap<string, string>;
+/** By key, the record in hexadecimal; null: a range was deleted that has it. */
+export type Contents = ReadonlyMap<string, string | null>;
 
 export interface SampleFolder {
   readonly files: Files;
@@ -55,14 +56,14 @@ export interface SampleFolder {
 const EXPIRY_MS = 4_000_000_000_000;
 
 /**
- * A zstd table in the last level; a table in level 0 above it that overwrites and deletes some of it; a log of several
- * batches that does the same; and the manifest of all that.
+ * A zstd table in the last level; a table in level 0 above it that overwrites and deletes some of it, also by range
+ * tombstones; a log of several batches that does the same; and the manifest of all that.
  * @param isClosed if false, its engine was killed, and its log and manifest have no mark of a clean close
  */
 export async function sampleFolder(isClosed: boolean): Promise<SampleFolder> {
   const simulation = new EngineSimulation(SMALL);
   const store = simulation.openStore();
-  const contents = new Map<string, string>();
+  const contents = new Map<string, string | null>();
   const written = new Set<string>();
   let timestamp = 1000;
   const write = async (key: string, value: string | null, expiryMs = 0): Promise<void> => {
@@ -72,6 +73,14 @@ export async function sampleFolder(isClosed: boolean): Promise<SampleFolder> {
     contents.set(key, Buffer.from(record).toString('hex'));
     written.add(Buffer.from(record).toString('hex'));
   };
+  const clear = async (start: string, end: string): Promise<void> => {
+    const range = { start: Buffer.from(start), end: Buffer.from(end) };
+    await simulation.settle(
+      clearRange(store, range, { next: () => timestamp++, passed: () => assert.fail() }, false),
+    );
+    for (const key of contents.keys()) if (key >= start && key < end) contents.set(key, null);
+  };
+  for (const key of ['nothing1', 'nothing2', 'open1', 'open2', 'open3']) await write(key, 'deleted soon');
   for (let i = 10; i < 32; i++) {
     await write(`key${i}`, i % 7 === 0 ? null : `value ${i} `.repeat(4), i % 5 === 0 ? EXPIRY_MS : 0);
   }
@@ -81,15 +90,20 @@ export async function sampleFolder(isClosed: boolean): Promise<SampleFolder> {
   await simulation.settle(store.compact());
   for (let i = 12; i < 32; i += 3) await write(`key${i}`, i % 2 === 0 ? null : `newer ${i}`);
   await write('above', 'everything');
+  await clear('open', 'open3');
+  await clear('open3', 'open4');
+  await write('open2', 'again');
   await simulation.settle(store.flush());
   const afterBatches: Contents[] = [new Map(contents)];
   for (const [key, value] of [
     ['key10', 'newest'],
     ['key11', null],
     ['late', 'comer'],
+    ['nothing', 'open'],
     ['key31', 'the last'],
   ] as const) {
-    await write(key, value);
+    if (key === 'nothing') await clear(key, value as string);
+    else await write(key, value);
     afterBatches.push(new Map(contents));
   }
   if (isClosed) await simulation.settle(store.close());
@@ -192,8 +206,11 @@ export function runToEnd<Result>(steps: Generator<unknown, Result, void>): Resul
   }
 }
 
+/** How many keys are deleted. */
 export function tombstonesOf(contents: Contents): number {
-  return [...contents.values()].filter((record) => isTombstone(Buffer.from(record, 'hex'), 0)).length;
+  const isDeleted = (record: string | null): boolean =>
+    record === null || isTombstone(Buffer.from(record, 'hex'), 0);
+  return [...contents.values()].filter(isDeleted).length;
 }
 
 export function tableNames(fs: MemoryFileSystem): string[] {

@@ -200,7 +200,7 @@ async function goOn(
 async function checkRestart(simulation: EngineSimulation, history: EngineHistory): Promise<void> {
   const store = simulation.openStore();
   await simulation.settle(history.check(store));
-  const { status } = await simulation.settle(writeRecordTo(store, Buffer.from('later'), record(1, 'later')));
+  const { status } = await simulation.settle(writeRecordTo(store, Buffer.from('after'), record(1, 'later')));
   assert.equal(status, WriteStatus.applied);
   await simulation.settle(store.compact());
   await simulation.settle(store.close());

@@ -5,24 +5,33 @@
  */
 import assert from 'node:assert/strict';
 import {
+  isTombstone,
   type KeyCondition,
   type KeyedRecord,
   type RecordStore,
   recordTimestamp,
   WriteStatus,
 } from '../../native-free-lsm/index.ts';
+import type { ScanRange } from '../../native-free-lsm/iterator/key-range.ts';
 import { readRecord, readResult } from './engine-calls.ts';
 import { pageEntries } from './page-entries.ts';
+
+/** A deletion of a range. */
+interface Clear {
+  readonly range: ScanRange;
+  readonly timestamp: number;
+}
 
 interface Write {
   /** None once it is known that its conditions were not met. */
   puts: readonly KeyedRecord[];
+  readonly clear?: Clear;
   acknowledged: boolean;
   /** By the clock of the history. */
   acknowledgedMs: number;
 }
 
-/** The newest version of each key; 0: none. */
+/** The newest version of each key, that of a deletion of a range included; 0: none. */
 export type Versions = Map<string, number>;
 
 export class EngineHistory {
@@ -34,6 +43,8 @@ export class EngineHistory {
   readonly #nowMs: () => number;
   readonly #writes: Write[] = [];
   readonly #keys = new Map<string, Uint8Array>();
+  /** By timestamp. */
+  readonly #clears = new Map<number, Clear>();
   #acknowledged = 0;
 
   constructor(nowMs: () => number = () => 0) {
@@ -60,6 +71,11 @@ export class EngineHistory {
     puts: readonly KeyedRecord[],
   ): Promise<void> {
     return this.#call(puts, (sink) => store.writeIf(conditions, puts, sink, 0));
+  }
+
+  /** Deletes a range in a version that is newer than all that were handed over before. */
+  clear(store: RecordStore, range: ScanRange, timestamp: number): Promise<void> {
+    return this.#call([], (sink) => store.clear(range, timestamp, sink, 0), false, { range, timestamp });
   }
 
   /** Reads a key and checks that it shows what is acknowledged, or something newer that was written. */
@@ -91,8 +107,9 @@ export class EngineHistory {
   /** A separate history that begins with the first `count` writes, for another life of the store. */
   fork(count: number, nowMs: () => number = () => 0): EngineHistory {
     const fork = new EngineHistory(nowMs);
-    for (const { puts } of this.#writes.slice(0, count)) {
-      fork.#remember({ puts, acknowledged: true, acknowledgedMs: Number.NEGATIVE_INFINITY });
+    for (const { puts, clear } of this.#writes.slice(0, count)) {
+      const settled = { acknowledged: true, acknowledgedMs: Number.NEGATIVE_INFINITY };
+      fork.#remember({ puts, ...settled, ...(clear !== undefined && { clear }) });
     }
     fork.durable = count;
     return fork;
@@ -122,14 +139,12 @@ export class EngineHistory {
     const found = await this.#found(store);
     this.#checkKeys(found, this.#versions(this.#writes.slice(0, least)));
     const versions = this.#versions(this.#writes.slice(0, least));
-    const differing = new Set([...found.keys()].filter((key) => found.get(key) !== (versions.get(key) ?? 0)));
+    const isShown = (key: string): boolean => found.get(key) === this.#shown(versions.get(key) ?? 0);
+    const differing = new Set([...found.keys()].filter((key) => !isShown(key)));
     let there = differing.size === 0 ? least : -1;
     for (let count = least; count < issued; count++) {
-      for (const { key, record } of this.#writes[count].puts) {
-        const name = text(key);
-        const newest = Math.max(versions.get(name) ?? 0, recordTimestamp(record, 0));
-        versions.set(name, newest);
-        if (found.get(name) === newest) differing.delete(name);
+      for (const name of this.#raise(versions, this.#writes[count])) {
+        if (isShown(name)) differing.delete(name);
         else differing.add(name);
       }
       if (differing.size === 0) there = count + 1;
@@ -144,16 +159,36 @@ export class EngineHistory {
     for (const [name, key] of this.#keys) {
       const record = await readRecord(store, key);
       this.#checkRecord(name, record, 0);
-      found.set(name, record === null ? 0 : recordTimestamp(record, 0));
+      found.set(name, record === null ? 0 : this.#shown(recordTimestamp(record, 0)));
     }
-    await checkScan(store, found);
+    await checkScan(store, found, (timestamp) => this.#shown(timestamp));
     return found;
   }
 
+  /** What a read shows of a version: nothing where a range was deleted, but perhaps a deletion of its first key. */
+  #shown(timestamp: number): number {
+    return this.#clears.has(timestamp) ? 0 : timestamp;
+  }
+
+  /** Whether what a read has shown may be of a version from `least` on. */
+  #isAtLeast(name: string, shown: number, least: number): boolean {
+    if (shown >= least) return true;
+    const mayHide = ({ range, timestamp }: Clear): boolean => timestamp >= least && isIn(name, range);
+    return shown === 0 && [...this.#clears.values()].some(mayHide);
+  }
+
   #checkRecord(name: string, record: Uint8Array | null, least: number): void {
-    const timestamp = record === null ? 0 : recordTimestamp(record, 0);
-    assert.ok(timestamp >= least, `${name} was acknowledged at ${least}, and is lost: ${timestamp} is there`);
+    const timestamp = record === null ? 0 : this.#shown(recordTimestamp(record, 0));
+    assert.ok(
+      this.#isAtLeast(name, timestamp, least),
+      `${name} was acknowledged at ${least}, and is lost: ${timestamp} is there`,
+    );
     if (record === null) return;
+    if (timestamp === 0) {
+      const clear = this.#clears.get(recordTimestamp(record, 0)) as Clear;
+      assert.ok(isTombstone(record, 0) && isIn(name, clear.range), `${name} is not what was deleted`);
+      return;
+    }
     const written = this.#record(name, timestamp);
     assert.ok(written !== undefined, `${name} has a version nobody wrote: ${timestamp}`);
     assert.ok(Buffer.compare(written, record) === 0, `${name} has other bytes at ${timestamp}`);
@@ -172,7 +207,7 @@ export class EngineHistory {
     for (const [name, timestamp] of found) {
       const version = least.get(name) ?? 0;
       assert.ok(
-        timestamp >= version,
+        this.#isAtLeast(name, timestamp, version),
         `${name} was acknowledged at ${version}, and is lost: ${timestamp} is there`,
       );
     }
@@ -182,7 +217,7 @@ export class EngineHistory {
       for (const { key, record } of puts) {
         const timestamp = found.get(text(key)) as number;
         assert.ok(
-          timestamp >= recordTimestamp(record, 0),
+          this.#isAtLeast(text(key), timestamp, recordTimestamp(record, 0)),
           `half of a batch: ${text(key)} is at ${timestamp}`,
         );
       }
@@ -191,13 +226,17 @@ export class EngineHistory {
 
   #versions(writes: readonly Write[]): Versions {
     const versions: Versions = new Map();
-    for (const { puts } of writes) {
-      for (const { key, record } of puts) {
-        const name = text(key);
-        versions.set(name, Math.max(versions.get(name) ?? 0, recordTimestamp(record, 0)));
-      }
-    }
+    for (const write of writes) this.#raise(versions, write);
     return versions;
+  }
+
+  /** Adds a write to the versions, and returns the keys that it is about. */
+  #raise(versions: Versions, { clear, puts }: Write): string[] {
+    const raised: [string, number][] = puts.map(({ key, record }) => [text(key), recordTimestamp(record, 0)]);
+    if (clear !== undefined)
+      for (const name of this.#keys.keys()) if (isIn(name, clear.range)) raised.push([name, clear.timestamp]);
+    for (const [name, timestamp] of raised) versions.set(name, Math.max(versions.get(name) ?? 0, timestamp));
+    return raised.map(([name]) => name);
   }
 
   /** Notes the answer during the call of the sink, the earliest moment at which a caller can rely on it. */
@@ -207,8 +246,10 @@ export class EngineHistory {
       onWrite(token: number, status: WriteStatus, t: number, w: number, e: Error | null): void;
     }) => void,
     isDurable = false,
+    clear?: Clear,
   ): Promise<void> {
-    const write: Write = { puts, acknowledged: false, acknowledgedMs: Number.POSITIVE_INFINITY };
+    const pending = { acknowledged: false, acknowledgedMs: Number.POSITIVE_INFINITY };
+    const write: Write = { puts, ...pending, ...(clear !== undefined && { clear }) };
     this.#remember(write);
     const count = this.#writes.length;
     return new Promise((resolve) => {
@@ -218,6 +259,10 @@ export class EngineHistory {
           else {
             if (status === WriteStatus.unmet) write.puts = [];
             if (isDurable) this.durable = Math.max(this.durable, count);
+            assert.ok(
+              clear === undefined || status === WriteStatus.applied,
+              'a range that is newer than all',
+            );
             write.acknowledged = true;
             write.acknowledgedMs = this.#nowMs();
           }
@@ -230,16 +275,28 @@ export class EngineHistory {
   #remember(write: Write): void {
     this.#writes.push(write);
     for (const { key } of write.puts) this.#keys.set(text(key), key);
+    if (write.clear !== undefined) this.#clears.set(write.clear.timestamp, write.clear);
   }
 }
 
-async function checkScan(store: RecordStore, found: Versions): Promise<void> {
+function isIn(name: string, { start, end }: ScanRange): boolean {
+  return name >= text(start) && (end === null || name < text(end));
+}
+
+async function checkScan(
+  store: RecordStore,
+  found: Versions,
+  shown: (timestamp: number) => number,
+): Promise<void> {
   const scanned: [string, number][] = [];
   let start: Uint8Array = new Uint8Array(0);
   const limits = { end: null, maxBytes: 4096, maxEntries: 1000 };
   for (;;) {
     const page = await store.rangePage({ start, ...limits, includeTombstones: true, encoder: 0, nowMs: 0 });
-    for (const [key, stored] of pageEntries(page)) scanned.push([text(key), recordTimestamp(stored, 0)]);
+    for (const [key, stored] of pageEntries(page)) {
+      const timestamp = shown(recordTimestamp(stored, 0));
+      if (timestamp > 0) scanned.push([text(key), timestamp]);
+    }
     if (page.resumeAt === null) break;
     start = page.resumeAt;
   }

@@ -1,6 +1,7 @@
 /** The keys of the model test, and the bounds beside them. */
 import { slotOf } from '../../native-free-lsm/index.ts';
-import { type Bound, KEYS } from './engine-model-operations.ts';
+import type { KeyBounds } from '../../native-free-lsm/iterator/key-range.ts';
+import { type Bound, KEYS, type Scanned } from './engine-model-operations.ts';
 
 /** Keys of many lengths; some are the beginning of others, and one of all. */
 export function keyOf(index: number): Buffer {
@@ -32,4 +33,13 @@ export function boundOf({ key, place }: Bound): Buffer {
 
 export function latin1(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
+}
+
+export function boundsOf(given: Pick<Scanned, 'start' | 'end' | 'isAbove' | 'isUpTo'>): KeyBounds {
+  const from = boundOf(given.start);
+  const to = given.end === null ? null : boundOf(given.end);
+  return {
+    ...(given.isAbove ? { gt: from } : { gte: from }),
+    ...(to !== null && (given.isUpTo ? { lte: to } : { lt: to })),
+  };
 }

@@ -74,6 +74,14 @@ export type Operation =
       readonly runs: readonly (readonly VersionItem[])[];
       readonly meanwhile: readonly VersionItem[];
     }
+  /** Deletes a range; of a replica's engine, which must refuse it. */
+  | {
+      readonly type: 'clear';
+      readonly start: Bound;
+      readonly end: Bound | null;
+      readonly isAbove: boolean;
+      readonly isUpTo: boolean;
+    }
   | { readonly type: 'get'; readonly key: number }
   | { readonly type: 'getMany'; readonly keys: readonly number[] }
   | ({ readonly type: 'range' } & Scanned)
@@ -171,6 +179,15 @@ export const operations: fc.Arbitrary<Operation[]> = fc.array(
       arbitrary: operation('versions', { items: fc.array(version, { minLength: 1, maxLength: 4 }) }),
     },
     { weight: 5, arbitrary: ingest },
+    {
+      weight: 4,
+      arbitrary: operation('clear', {
+        start: bound,
+        end: maybeBound,
+        isAbove: fc.boolean(),
+        isUpTo: fc.boolean(),
+      }),
+    },
     { weight: 4, arbitrary: operation('get', { key }) },
     { weight: 2, arbitrary: operation('getMany', { keys: fc.array(key, { maxLength: 20 }) }) },
     {

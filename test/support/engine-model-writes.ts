@@ -9,10 +9,11 @@ import {
   type KeyedRecord,
   type WriteCondition,
 } from '../../native-free-lsm/index.ts';
+import { isEmptyRange, keyRange } from '../../native-free-lsm/iterator/key-range.ts';
 import { VersionSource } from '../../native-free-lsm/version-source.ts';
 import type { EngineModel, Version } from './engine-model.ts';
 import { conditionsOf, refusalOf } from './engine-model-conditions.ts';
-import { keyOf, latin1, nameOfKey } from './engine-model-keys.ts';
+import { boundsOf, keyOf, latin1, nameOfKey } from './engine-model-keys.ts';
 import {
   AGE_TICKS,
   KEYS,
@@ -36,7 +37,16 @@ interface Item {
 }
 
 type WriteOperation = Operation & {
-  readonly type: 'put' | 'delete' | 'batch' | 'largeBatch' | 'conditional' | 'burst' | 'versions' | 'ingest';
+  readonly type:
+    | 'put'
+    | 'delete'
+    | 'batch'
+    | 'largeBatch'
+    | 'conditional'
+    | 'burst'
+    | 'versions'
+    | 'ingest'
+    | 'clear';
 };
 
 /** For one opening of the engine. */
@@ -76,6 +86,8 @@ export class ModelWrites {
         return this.#writeVersions(operation.items);
       case 'ingest':
         return this.#ingest(operation);
+      case 'clear':
+        return this.#clear(operation);
     }
   }
 
@@ -206,6 +218,28 @@ export class ModelWrites {
 
   #ttlOf({ days = 0 }: WriteManner): { readonly ttlMs?: number } {
     return days === 0 ? {} : { ttlMs: this.#endAfter(days) - this.#simulation.clock.nowMs() };
+  }
+
+  async #clear(operation: Operation & { type: 'clear' }): Promise<void> {
+    const bounds = boundsOf(operation);
+    const cleared = this.#engine.clear(bounds);
+    this.#versions.next();
+    if (this.#isReplica) {
+      await this.#simulation.settle(assert.rejects(cleared, { code: 'INVALID_ARGUMENT' }));
+      return;
+    }
+    await this.#simulation.settle(cleared);
+    const range = keyRange(bounds);
+    if (isEmptyRange(range)) return;
+    // Nothing is newer than a range that was deleted last.
+    const timestamp = this.#engine.store.newestTimestamp;
+    this.#versions.passed(timestamp);
+    const version = { timestamp, writer: 0, value: null, expiryMs: 0, from: 1, isCleared: true };
+    const { start, end } = range;
+    const names = Array.from({ length: KEYS }, (_, key) => nameOfKey(key)).filter(
+      (name) => name >= latin1(start) && (end === null || name < latin1(end)),
+    );
+    this.#model.write(names.map((name) => [name, version]));
   }
 
   /** Many writes at once, so that memtables fill up and levels grow. */

@@ -21,6 +21,8 @@ export interface Version {
   readonly expiryMs: number;
   /** How many replicas the write asked for; 0: the record is nobody's but the engine's. */
   readonly from: number;
+  /** Whether a deletion of a range is what has deleted it: then there need not be a record of it. */
+  readonly isCleared?: boolean;
 }
 
 /** By key as latin1. */
@@ -114,7 +116,8 @@ export class EngineModel {
   #fault(key: string, record: Uint8Array | null, nowMs: number): string | undefined {
     const version = this.#entries.get(key);
     if (record === null) {
-      return version === undefined || this.mayForget(key, nowMs) ? undefined : `${key} is missing`;
+      const needsNone = version === undefined || version.isCleared || this.mayForget(key, nowMs);
+      return needsNone ? undefined : `${key} is missing`;
     }
     if (version === undefined) return `${key} is there though it was never written`;
     const found = [recordTimestamp(record, 0), recordWriter(record, 0)];

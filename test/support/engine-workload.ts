@@ -1,6 +1,6 @@
 /**
- * A seeded run of everything that an engine does to its disk: writes of all kinds by several callers at once, older
- * versions that arrive late, flushes, compactions, pauses and clean restarts.
+ * A seeded run of everything that an engine does to its disk: writes of all kinds by several callers at once, deletions of
+ * ranges, older versions that arrive late, flushes, compactions, pauses and clean restarts.
  */
 import { type KeyCondition, LsmError, type RecordStore } from '../../native-free-lsm/index.ts';
 import { seededRandom } from '../../src/clock.ts';
@@ -82,11 +82,16 @@ export async function workOn(
       for (let i = below(3); i > 0; i--) calls.push(other());
     }
     for (let i = below(6); i >= 0; i--) {
-      if (below(5) > 0) {
+      const kind = below(25);
+      if (kind > 4) {
         const { key, record } = put();
         calls.push(history.write(store, key, record));
-      } else {
+      } else if (kind > 0) {
         calls.push(history.writeBatch(store, distinct([put(), put(), put()])));
+      } else {
+        const [start, end] = [below(KEYS), below(KEYS)].sort().map((key) => Buffer.from(`key${key}`));
+        const range = { start, end: below(3) === 0 ? null : Buffer.concat([end, Buffer.of(0)]) };
+        calls.push(history.clear(store, range, timestamp++ * 1000));
       }
     }
     await simulation.settle(Promise.all(calls));

@@ -104,6 +104,10 @@ function describeItem(item: DumpItem): string {
   switch (item.type) {
     case 'entry':
       return `  ${escapeBytes(item.key)}\t${item.isTombstone ? '(deleted)' : escapeBytes(item.value)}\t${describeVersion(item)}`;
+    case 'rangeTombstone': {
+      const end = item.end === null ? 'the last key' : `before ${escapeBytes(item.end)}`;
+      return `  (deleted) from ${escapeBytes(item.start)} to ${end}\t${describeTimestamp(item.timestamp)}`;
+    }
     case 'current':
       return `manifest ${item.manifest} is in force`;
     case 'edit': {
@@ -116,7 +120,7 @@ function describeItem(item: DumpItem): string {
       ];
       const tables = added.map(
         (table) =>
-          `\n  adds ${table.id} to level ${table.level}: ${table.fileSizeBytes} bytes, ${table.entries} entries, ${table.tombstones} deleted, ${shortKey(table.smallestKey)} to ${shortKey(table.largestKey)}`,
+          `\n  adds ${table.id} to level ${table.level}: ${table.fileSizeBytes} bytes, ${table.entries} entries, ${table.tombstones} deleted${rangesText(table.rangeTombstones)}, ${shortKey(table.smallestKey)} to ${shortKey(table.largestKey)}`,
       );
       return `${[head, ...facts].join(', ')}${tables.join('')}`;
     }
@@ -129,12 +133,13 @@ function describeItem(item: DumpItem): string {
         entries,
         largestKey,
         largestTimestamp,
+        rangeTombstones,
         rawSizeBytes,
         smallestKey,
         smallestTimestamp,
         tombstones,
       } = item.properties;
-      return `${entries} entries, ${tombstones} deleted, ${rawSizeBytes} bytes of keys and values, ${shortKey(smallestKey)} to ${shortKey(largestKey)}, ${describeTimestamp(smallestTimestamp)} to ${describeTimestamp(largestTimestamp)}`;
+      return `${entries} entries, ${tombstones} deleted${rangesText(rangeTombstones)}, ${rawSizeBytes} bytes of keys and values, ${shortKey(smallestKey)} to ${shortKey(largestKey)}, ${describeTimestamp(smallestTimestamp)} to ${describeTimestamp(largestTimestamp)}`;
     }
     case 'slotVersions':
       return `slot versions of ${item.rows} entries in ${item.pieces} pieces, ${item.sizeBytes} bytes`;
@@ -143,6 +148,10 @@ function describeItem(item: DumpItem): string {
     case 'damage':
       return `DAMAGE: ${item.damage.message}`;
   }
+}
+
+function rangesText(count: number | undefined): string {
+  return count === undefined ? '' : `, ${count} ranges deleted`;
 }
 
 const KINDS = {

@@ -60,8 +60,8 @@ it, until they are compacted.
   levels                of each that has tables: level (a number, or
                         quarantine: damaged ones), tables, fileSizeBytes,
                         rawSizeBytes (keys and values), entries, tombstones,
-                        smallestKey, largestKey, smallestTimestamp,
-                        largestTimestamp, list (the tables, by id)
+                        rangeTombstones (deletions of ranges), smallestKey,
+                        largestKey, smallestTimestamp, largestTimestamp, list (the tables, by id)
   total                 the same of all levels
   logs                  file, generation, sizeBytes, batches, puts, tornBytes,
                         isClean, isObsolete

@@ -2,6 +2,7 @@ import {
   type FileSystem,
   type FolderStat,
   loadOfflineTools,
+  type TableMetadata,
   type TableSums,
 } from '../../../native-free-lsm/index.ts';
 import { systemClock } from '../../clock.ts';
@@ -56,7 +57,7 @@ export async function runStat(directory: string, options: Readonly<Record<string
   );
   if (options.tables === true) {
     const rows = stat.levels.flatMap(({ level, list }) =>
-      list.map((table) => [`${table.id}`, `${level}`, ...sumsRow({ tables: 1, ...table }).slice(1)]),
+      list.map((table) => [`${table.id}`, `${level}`, ...sumsRow(sumsOf(table)).slice(1)]),
     );
     lines.push('', columns([['table', 'level', ...LEVEL_HEAD.slice(2)], ...rows]));
   }
@@ -137,12 +138,16 @@ function levelRow(name: string, sums: TableSums): string[] {
   return [name, ...sumsRow(sums)];
 }
 
+function sumsOf(table: TableMetadata): TableSums {
+  return { ...table, tables: 1, rangeTombstones: table.rangeTombstones ?? 0 };
+}
+
 function sumsRow(sums: TableSums): string[] {
   return [
     `${sums.tables}`,
     `${sums.fileSizeBytes}`,
     `${sums.entries}`,
-    `${sums.tombstones}`,
+    sums.rangeTombstones === 0 ? `${sums.tombstones}` : `${sums.tombstones}, ${sums.rangeTombstones} ranges`,
     shortKey(sums.smallestKey),
     shortKey(sums.largestKey),
     describeTimestamp(sums.smallestTimestamp),

@@ -298,7 +298,7 @@ function putEndsOf({ files }: SampleFolder): number[] {
   let end = 0;
   for (const item of dumpFile(placeFiles(files), DIRECTORY, name, {})) {
     if (item.type === 'batch') end = item.offset + item.lengthBytes;
-    if (item.type === 'entry') ends.add(end);
+    if (item.type === 'entry' || item.type === 'rangeTombstone') ends.add(end);
   }
   return [...ends];
 }

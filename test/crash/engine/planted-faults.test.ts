@@ -12,7 +12,7 @@ const RUN = { seed: 3, steps: 24, every: 1, offset: 0 };
 const FAILING = { seed: 3, steps: 16, code: 'EIO' } as const;
 
 test('the checks pass when no fault is planted', async () => {
-  assert.ok((await checkCrashes({ ...RUN, every: 4, stopsAtOnce: 1 })).moments > 50);
+  assert.ok((await checkCrashes({ ...RUN, every: 3, stopsAtOnce: 1 })).moments > 50);
   await failInTurn(FAILING, FAILURE_FAULTS['no cut of the manifest after a failed write'].calls);
 });
 

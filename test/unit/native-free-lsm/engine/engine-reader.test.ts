@@ -101,6 +101,28 @@ test('a reader shows what was written before it looked, and what is new once it 
   await simulation.settle(Promise.all([reader.close(), other.close()]));
 });
 
+test('a range that is deleted is gone for a reader once it looks again, and not for what it has held', async () => {
+  const simulation = new EngineSimulation(OPTIONS);
+  const engine = await simulation.openEngine();
+  for (const key of ['a', 'b', 'c', 'd']) await simulation.settle(engine.put(bytes(key), bytes(key)));
+  const reader = await openReader(simulation);
+  await simulation.settle(engine.clear({ gte: bytes('b'), lt: bytes('d') }));
+  assert.equal(await shown(simulation, reader), 'abcd');
+  using held = reader.snapshot();
+  await simulation.settle(reader.refresh());
+  assert.equal(await shown(simulation, reader), 'ad');
+  await simulation.settle(engine.put(bytes('c'), bytes('c')));
+  await simulation.settle(engine.flush());
+  await simulation.settle(reader.refresh());
+  assert.equal(await shown(simulation, reader), 'acd');
+  await simulation.settle(engine.clear());
+  await simulation.settle(engine.compact());
+  await simulation.settle(reader.refresh());
+  assert.equal(await shown(simulation, reader), '');
+  assert.equal(await shown(simulation, reader, held), 'abcd');
+  await simulation.settle(Promise.all([reader.close(), engine.close()]));
+});
+
 test('it works on a disk that takes no writes, takes no lock and opens no file for writing', async () => {
   const simulation = new EngineSimulation(OPTIONS);
   const engine = await simulation.openEngine();

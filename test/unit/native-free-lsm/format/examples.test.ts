@@ -19,8 +19,16 @@ import {
   batchOperationBytes,
   conditionRecord,
   encodeBatch,
+  encodeRange,
   OperationCursor,
+  putOperationBytes,
+  rangeRecord,
 } from '../../../../native-free-lsm/log/write-operation.ts';
+import {
+  decodeFragments,
+  encodeFragments,
+} from '../../../../native-free-lsm/range-tombstones/fragment-codec.ts';
+import { RangeFragments } from '../../../../native-free-lsm/range-tombstones/fragments.ts';
 import { BlockCursor, blockFault } from '../../../../native-free-lsm/sstable/block.ts';
 import { BlockBuilder } from '../../../../native-free-lsm/sstable/block-builder.ts';
 import {
@@ -119,6 +127,17 @@ const EXAMPLES: Readonly<Record<string, (bytes: Buffer) => Promise<void> | void>
     assert.equal(hex(trailer), hex(bytes.subarray(-BLOCK_TRAILER_BYTES)));
   },
 
+  'range-tombstones-example'(bytes) {
+    const drawn = new RangeFragments();
+    drawn.add(Buffer.from('m'), null, 2 ** 32 + 5);
+    drawn.add(Buffer.from('a'), Buffer.from('b'), 1000);
+    const read = decodeFragments(Uint8Array.from(bytes).buffer);
+    const shownOf = (fragments: RangeFragments) =>
+      [...fragments].map(({ start, end, timestamp }) => [hex(start), end && hex(end), timestamp]);
+    assert.deepEqual(shownOf(read), shownOf(drawn));
+    assert.equal(hex(encodeFragments(drawn)), hex(bytes));
+  },
+
   'table-example'(bytes) {
     const fs = emptyFileSystem();
     fs.place('/db/000001.sst', bytes);
@@ -153,6 +172,20 @@ const EXAMPLES: Readonly<Record<string, (bytes: Buffer) => Promise<void> | void>
     cursor.reset(written, 0, written.length);
     assert.ok(cursor.next() && cursor.next());
     cursor.drop();
+    assert.equal(hex(written), hex(bytes));
+  },
+
+  'range-example'(bytes) {
+    const cursor = new OperationCursor();
+    cursor.reset(bytes, 0, bytes.length);
+    assert.ok(cursor.next() && cursor.isRange);
+    assert.equal(bytes.toString('latin1', cursor.keyStart, cursor.keyEnd), 'a');
+    assert.equal(bytes.toString('latin1', cursor.rangeEndStart, cursor.recordEnd), 'b');
+    assert.equal(recordTimestamp(bytes, cursor.recordStart), 1000);
+    assert.equal(cursor.next(), false);
+    const record = rangeRecord(1000, Buffer.from('b'));
+    const written = new Uint8Array(putOperationBytes(1, record.length));
+    encodeRange(written, 0, Buffer.from('a'), record);
     assert.equal(hex(written), hex(bytes));
   },
 

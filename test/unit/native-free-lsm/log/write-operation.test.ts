@@ -2,15 +2,17 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { LsmError } from '../../../../native-free-lsm/errors.ts';
-import { encodeRecord } from '../../../../native-free-lsm/format/record.ts';
+import { encodeRecord, recordTimestamp } from '../../../../native-free-lsm/format/record.ts';
 import {
   batchOperationBytes,
   conditionRecord,
   encodeBatch,
   encodePut,
+  encodeRange,
   OperationCursor,
   type Put,
   putOperationBytes,
+  rangeRecord,
 } from '../../../../native-free-lsm/log/write-operation.ts';
 import { put, shown } from './log-support.ts';
 
@@ -51,6 +53,46 @@ test('puts and batches come back as they were encoded, over memory that was not 
       assert.deepEqual(read(batch, at, batch.length), many.map(shown));
     }),
   );
+});
+
+test('range tombstones come back as they were encoded, and stay what they are when they are dropped', () => {
+  for (const end of [null, 'b', 'a\0', 'k'.repeat(0xffff)]) {
+    const start = Buffer.from('a');
+    const record = rangeRecord(7, end === null ? null : Buffer.from(end));
+    const bytes = new Uint8Array(putOperationBytes(start.length, record.length));
+    encodeRange(bytes, 0, start, record);
+    const cursor = new OperationCursor();
+    cursor.reset(bytes, 0, bytes.length);
+    assert.ok(cursor.next() && cursor.isRange && cursor.rangeSeen);
+    assert.equal(recordTimestamp(bytes, cursor.recordStart), 7);
+    const at = cursor.rangeEndStart;
+    const found = at < 0 ? null : Buffer.from(bytes.subarray(at, cursor.recordEnd)).toString();
+    assert.equal(found, end);
+    cursor.drop();
+    cursor.reset(bytes, 0, bytes.length);
+    assert.ok(!cursor.next());
+  }
+});
+
+test('what is no range tombstone is refused, and one is no put', () => {
+  const start = Buffer.from('b');
+  const encoded = (record: Uint8Array): Uint8Array => {
+    const bytes = new Uint8Array(putOperationBytes(start.length, record.length));
+    encodeRange(bytes, 0, start, record);
+    return bytes;
+  };
+  const faults: [Uint8Array, RegExp][] = [
+    [rangeRecord(7, Buffer.from('b')), /does not end behind its start/],
+    [rangeRecord(7, Buffer.from('a')), /does not end behind its start/],
+    [rangeRecord(7, null).subarray(0, 16), /does not say whether it has an end/],
+    [Buffer.concat([rangeRecord(7, null), Buffer.of(1)]), /without an end has one/],
+    [Buffer.concat([rangeRecord(7, null).subarray(0, 16), Buffer.of(2)]), /does not say whether/],
+    [rangeRecord(7, Buffer.alloc(0x10000, 'c')), /too long for a key/],
+  ];
+  for (const [record, message] of faults) {
+    const bytes = encoded(record);
+    assert.throws(() => read(bytes, 0, bytes.length), { code: 'INVALID_ARGUMENT', message });
+  }
 });
 
 test('the longest key', () => {

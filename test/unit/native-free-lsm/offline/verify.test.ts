@@ -189,7 +189,7 @@ describe('stat and dump', () => {
     );
     assert.deepEqual(
       logs.map(({ puts, isClean, tornBytes }) => [puts, isClean, tornBytes]),
-      [[4, true, 0]],
+      [[5, true, 0]],
     );
     assert.deepEqual([orphans, total.tables], [[], 2]);
     assert.equal(total.entries, levels[0].entries + levels[1].entries);

@@ -1,9 +1,9 @@
 /** Which writes wait on main, and for how long. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { conditionRecord } from '../../../../native-free-lsm/log/write-operation.ts';
+import { conditionRecord, rangeRecord } from '../../../../native-free-lsm/log/write-operation.ts';
 import { HeldWrites } from '../../../../native-free-lsm/store/held-writes.ts';
-import { batchOf, type QueuedWrite } from '../../../../native-free-lsm/store/queued-write.ts';
+import { batchOf, type QueuedWrite, rangeOf } from '../../../../native-free-lsm/store/queued-write.ts';
 import { record } from '../../../support/engine-calls.ts';
 
 const SINK = { onWrite: () => undefined };
@@ -24,6 +24,15 @@ class Queue {
       false,
       this.held.lastBatch,
     );
+    return this.#take(name, write);
+  }
+
+  clear(name: string, start: string, timestamp = 1000): boolean {
+    const put = { key: Buffer.from(start), record: rangeRecord(timestamp, null) };
+    return this.#take(name, rangeOf(put, SINK, 0, false));
+  }
+
+  #take(name: string, write: QueuedWrite): boolean {
     if (!this.held.holds(write)) return true;
     this.#names.set(write, name);
     this.held.add(write);
@@ -34,6 +43,27 @@ class Queue {
     return this.held.takeReleased().map((write) => this.#names.get(write));
   }
 }
+
+test('a deletion of a range waits for what is held back by its keys, and all that follows waits for it', () => {
+  const queue = new Queue();
+  assert.ok(queue.clear('free', 'a'));
+  const batch = queue.held.batchBegun();
+  assert.ok(queue.clear('newer than the batch', 'a'));
+  assert.ok(!queue.take('conditional', ['k'], ['k']));
+  assert.ok(queue.take('elsewhere', [], ['d']));
+  assert.ok(!queue.clear('range', 'x'));
+  assert.ok(!queue.take('behind it', [], ['d']));
+  assert.ok(queue.held.holdsPut(Buffer.from('d'), record(1000, Buffer.alloc(1))));
+  assert.deepEqual(queue.released(), []);
+  queue.held.batchEnded(batch);
+  assert.deepEqual(queue.released(), ['conditional', 'range', 'behind it']);
+  assert.ok(!queue.held.holdsPut(Buffer.from('d'), record(1000, Buffer.alloc(1))));
+  queue.held.holdUpTo(500);
+  assert.ok(!queue.clear('old', 'x', 400));
+  assert.ok(!queue.take('behind the old one', [], ['d'], 600));
+  queue.held.releaseUpTo();
+  assert.deepEqual(queue.released(), ['old', 'behind the old one']);
+});
 
 test('a conditional write waits for the large batches before it, and what touches its keys waits behind it', () => {
   const queue = new Queue();

@@ -417,7 +417,9 @@ test('whatever fails or stops while a manifest goes on in a fresh one, every edi
 
 test('a frame with the tag of a later version is named as such', async () => {
   for (const [tag, code] of [
-    [3, 'UNSUPPORTED_FORMAT'],
+    [5, 'UNSUPPORTED_FORMAT'],
+    [3, 'CORRUPTION'],
+    [4, 'CORRUPTION'],
     [1, 'CORRUPTION'],
     [0, 'CORRUPTION'],
   ] as const) {

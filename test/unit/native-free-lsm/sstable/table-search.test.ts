@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import {
   firstTableEndingAtOrAbove,
   lastTableStartingBelow,
-} from '../../../../native-free-lsm/sstable/table-set.ts';
+} from '../../../../native-free-lsm/sstable/table-search.ts';
 
 test('where a key lies in a level is found from both ends, also between tables and beyond them', () => {
   const spans = [

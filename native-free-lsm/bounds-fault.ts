@@ -1,0 +1,26 @@
+import { fieldsFault, invalidArgument, keyFault, optionalFault } from './arguments.ts';
+import type { LsmError } from './errors.ts';
+import type { KeyBounds } from './iterator/key-range.ts';
+
+const BOUNDS = ['gt', 'gte', 'lt', 'lte'];
+
+/** What is wrong with the bounds of a range; undefined when nothing is. */
+export function boundsFault(name: string, { gt, gte, lt, lte }: KeyBounds): LsmError | undefined {
+  return (
+    optionalFault(keyFault, `${name}.gt`, gt) ??
+    optionalFault(keyFault, `${name}.gte`, gte) ??
+    optionalFault(keyFault, `${name}.lt`, lt) ??
+    optionalFault(keyFault, `${name}.lte`, lte) ??
+    (gt !== undefined && gte !== undefined
+      ? invalidArgument(`${name}.gt and ${name}.gte are both given: a range begins at one key`)
+      : undefined) ??
+    (lt !== undefined && lte !== undefined
+      ? invalidArgument(`${name}.lt and ${name}.lte are both given: a range ends at one key`)
+      : undefined)
+  );
+}
+
+/** What is wrong with an argument that has nothing but bounds. */
+export function onlyBoundsFault(name: string, given: KeyBounds): LsmError | undefined {
+  return fieldsFault(name, given, BOUNDS) ?? boundsFault(name, given);
+}
