@@ -12,7 +12,7 @@ export const CLIENT_MUTATIONS: readonly Mutation[] = [
   {
     name: 'a scan shows what has expired',
     part: 'engine',
-    foundIn: 7,
+    foundIn: 6,
     plant: () =>
       patch(
         ReadableStore.prototype,
@@ -26,7 +26,7 @@ export const CLIENT_MUTATIONS: readonly Mutation[] = [
   {
     name: 'a page of a scan begins behind the first key that it should have',
     part: 'engine',
-    foundIn: 6,
+    foundIn: 3,
     plant: () =>
       patch(
         ReadableStore.prototype,

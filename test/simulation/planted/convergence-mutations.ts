@@ -26,7 +26,7 @@ export const CONVERGENCE_MUTATIONS: readonly Mutation[] = [
   {
     name: 'hints are not delivered',
     part: 'repair',
-    foundIn: 10,
+    foundIn: 82,
     plant: () => patch(HintDelivery.prototype, 'kick', () => () => undefined),
   },
   {

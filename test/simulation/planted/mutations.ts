@@ -44,19 +44,19 @@ const OTHER_MUTATIONS: readonly Mutation[] = [
   {
     name: 'a replica that failed counts as one that has stored',
     part: 'coordinator',
-    foundIn: 9,
+    foundIn: 2,
     plant: () => hearing(RequestKind.write, (reply) => (reply.kind === ReplyKind.failed ? STORED : reply)),
   },
   {
     name: 'a write that met a newer version counts as stored',
     part: 'coordinator',
-    foundIn: 36,
+    foundIn: 4,
     plant: () => hearing(RequestKind.write, (reply) => (reply.kind === ReplyKind.stale ? STORED : reply)),
   },
   {
     name: 'a read believes the first replica that answers',
     part: 'coordinator',
-    foundIn: 2,
+    foundIn: 1,
     plant: () => {
       const answered = new WeakSet<Operation>();
       return hearing(RequestKind.read, (reply, operation) => {
@@ -70,7 +70,7 @@ const OTHER_MUTATIONS: readonly Mutation[] = [
   {
     name: 'a replica whose data is not whole counts for reads',
     part: 'coordinator',
-    foundIn: 82,
+    foundIn: 29,
     plant: () =>
       hearing(RequestKind.read, (reply) => {
         if (reply.kind !== ReplyKind.incomplete) return reply;
@@ -80,13 +80,13 @@ const OTHER_MUTATIONS: readonly Mutation[] = [
   {
     name: 'a replica that failed has nothing, for a read',
     part: 'coordinator',
-    foundIn: 12,
+    foundIn: 1,
     plant: () => hearing(RequestKind.read, (reply) => (reply.kind === ReplyKind.failed ? ABSENT : reply)),
   },
   {
     name: 'a read does not bring what is newest to others before it answers',
     part: 'coordinator',
-    foundIn: 32,
+    foundIn: 15,
     plant: () =>
       patch(
         Coordinator.prototype,
@@ -100,7 +100,7 @@ const OTHER_MUTATIONS: readonly Mutation[] = [
   {
     name: 'a request has no deadline',
     part: 'coordinator',
-    foundIn: 2,
+    foundIn: 6,
     plant: () =>
       patch(
         DeadlineQueue.prototype,
@@ -114,7 +114,7 @@ const OTHER_MUTATIONS: readonly Mutation[] = [
   {
     name: 'a time to live is forgotten',
     part: 'coordinator',
-    foundIn: 9,
+    foundIn: 6,
     plant: () =>
       patch(
         Coordinator.prototype,
@@ -158,7 +158,7 @@ const OTHER_MUTATIONS: readonly Mutation[] = [
   {
     name: 'an answer goes to the request after the one that it is for',
     part: 'RPC',
-    foundIn: 1,
+    foundIn: 2,
     plant: () =>
       patch(
         InFlightTable.prototype,
@@ -190,7 +190,7 @@ const OTHER_MUTATIONS: readonly Mutation[] = [
   {
     name: "a peer's deletion is answered and not stored",
     part: 'replica',
-    foundIn: 1,
+    foundIn: 3,
     plant: () =>
       patch(
         PeerRequests.prototype,
@@ -205,7 +205,7 @@ const OTHER_MUTATIONS: readonly Mutation[] = [
   {
     name: 'an emptied folder counts as whole',
     part: 'replica',
-    foundIn: 82,
+    foundIn: 29,
     plant: () =>
       all(
         patchGetter(FolderWholeness.prototype, 'isWhole', () => true),
@@ -215,7 +215,7 @@ const OTHER_MUTATIONS: readonly Mutation[] = [
   {
     name: 'a node tells its peers nothing of what it remembers of them',
     part: 'replica',
-    foundIn: 82,
+    foundIn: 29,
     plant: () =>
       patch(
         FolderWholeness.prototype,
@@ -229,7 +229,7 @@ const OTHER_MUTATIONS: readonly Mutation[] = [
   {
     name: 'a node stores no write of its own',
     part: 'replica',
-    foundIn: 3,
+    foundIn: 2,
     plant: () =>
       patch(Replica.prototype, 'write', () => (_key, _record, sink, position) => {
         sink.onReply(position, STORED);
@@ -238,13 +238,13 @@ const OTHER_MUTATIONS: readonly Mutation[] = [
   {
     name: 'nothing is synced',
     part: 'engine',
-    foundIn: 5,
+    foundIn: 1,
     plant: () => patch(MemoryFileSystem.prototype, 'fdatasyncSync', () => () => undefined),
   },
   {
     name: 'names in folders are not synced',
     part: 'engine',
-    foundIn: 5,
+    foundIn: 1,
     plant: () => patch(MemoryFileSystem.prototype, 'syncDirectorySync', () => () => undefined),
   },
   {
@@ -274,7 +274,7 @@ const OTHER_MUTATIONS: readonly Mutation[] = [
   {
     name: 'every compaction drops deletions',
     part: 'engine',
-    foundIn: 2,
+    foundIn: 3,
     plant: () =>
       patch(
         RetentionRule.prototype,

@@ -4,7 +4,7 @@ import { findPlanted } from './find.ts';
 import { MUTATIONS } from './mutations.ts';
 
 /** Those that are found so soon are looked for in each run of the tests; `npm run simulate:planted` looks for all. */
-const SOON = 3;
+const SOON = 2;
 /** The seeds in which a fault shows change with the product. */
 const MOST_SEEDS = 40;
 
