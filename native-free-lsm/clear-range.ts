@@ -6,16 +6,18 @@ import type { VersionSource } from './version-source.ts';
 /**
  * Deletes a range in a version that is newer than everything that was written before. Only whoever writes to the store
  * itself can have given a later one: then the next version is tried.
+ * @param timestamp the version of the call, which is older than those of all calls after it
  * @throws LsmError as a write fails with
  */
 export async function clearRange(
   store: Pick<RecordStore, 'clear'>,
   range: ScanRange,
+  timestamp: number,
   versions: Pick<VersionSource, 'next' | 'passed'>,
   isSynced: boolean,
 ): Promise<void> {
-  for (;;) {
-    const newest = await clearAt(store, range, versions.next(), isSynced);
+  for (let version = timestamp; ; version = versions.next()) {
+    const newest = await clearAt(store, range, version, isSynced);
     if (newest === undefined) return;
     versions.passed(newest);
   }

@@ -91,7 +91,11 @@ export class Engine extends ReadableEngine {
    */
   async clear(range: KeyBounds = {}, options: WriteOptions = NO_OPTIONS): Promise<void> {
     refuse(onlyBoundsFault('range', range) ?? writeOptionsFault(options));
-    await clearRange(this.store, keyRange(range), this.#versions, options.sync ?? false);
+    const keys = keyRange(range);
+    const timestamp = this.#versions.next();
+    const clear = (): Promise<void> =>
+      clearRange(this.store, keys, timestamp, this.#versions, options.sync ?? false);
+    await (this.#backlog.isNeeded ? this.#backlog.wait(clear) : clear());
   }
 
   /** All operations or none, visible together; a later operation on a key wins over an earlier one. */

@@ -76,7 +76,13 @@ export async function sampleFolder(isClosed: boolean): Promise<SampleFolder> {
   const clear = async (start: string, end: string): Promise<void> => {
     const range = { start: Buffer.from(start), end: Buffer.from(end) };
     await simulation.settle(
-      clearRange(store, range, { next: () => timestamp++, passed: () => assert.fail() }, false),
+      clearRange(
+        store,
+        range,
+        timestamp++,
+        { next: () => assert.fail(), passed: () => assert.fail() },
+        false,
+      ),
     );
     for (const key of contents.keys()) if (key >= start && key < end) contents.set(key, null);
   };

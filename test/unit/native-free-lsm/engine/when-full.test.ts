@@ -49,6 +49,29 @@ test('a program that writes without waiting is slowed down, and not refused', as
   await simulation.settle(engine.close());
 });
 
+test('deletions of ranges keep their place among those that wait, and are not refused', async () => {
+  const simulation = new EngineSimulation(SMALL, undefined, backgroundAfter(3));
+  const engine = await simulation.openEngine();
+  const version = (await simulation.settle(engine.putIf(Buffer.from('a'), bytesOf(1), null))).version;
+  const calls: Promise<unknown>[] = puts(engine, 300);
+  assert.ok(engine.store.isFull);
+  const before = [
+    engine.putIf(Buffer.from('a'), bytesOf(2), version),
+    engine.putIf(Buffer.from('b'), bytesOf(2), null),
+  ];
+  calls.push(engine.clear({ lt: keyOf(0) }));
+  const behind = engine.putIf(Buffer.from('b'), bytesOf(3), null);
+  // More than there is room for, if they did not wait.
+  for (let i = 0; i < 2000; i++) calls.push(engine.clear({ gte: keyOf(49), lt: Buffer.from(`key49${i}`) }));
+  assert.deepEqual(await refusals(simulation, calls), []);
+  for (const call of [...before, behind]) assert.equal((await simulation.settle(call)).applied, true);
+  assert.equal(await simulation.settle(engine.get(Buffer.from('a'))), undefined);
+  assert.equal(versionIn(await simulation.settle(engine.get(Buffer.from('b')))), 3);
+  assert.equal(await simulation.settle(engine.get(keyOf(49))), undefined);
+  assert.equal(versionIn(await simulation.settle(engine.get(keyOf(48)))), 298);
+  await simulation.settle(engine.close());
+});
+
 test('with whenFull: refuse what has no room fails at once', async () => {
   const simulation = new EngineSimulation(SMALL);
   const engine = await simulation.openEngine({ whenFull: 'refuse' });
