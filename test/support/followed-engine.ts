@@ -45,7 +45,17 @@ interface FollowedRun {
   readonly acknowledged: readonly number[];
 }
 
-type State = Map<string, Uint8Array>;
+/** A range of keys that was cleared. */
+interface Cleared {
+  readonly start: Buffer;
+  readonly end: Buffer;
+  readonly timestamp: number;
+}
+
+interface State {
+  readonly records: Map<string, Uint8Array>;
+  readonly cleared: Cleared[];
+}
 
 interface RunOptions {
   readonly seed: number;
@@ -59,7 +69,7 @@ interface RunOptions {
   readonly failing?: number;
 }
 
-/** Writes of all kinds, one or several at a time, flushes, compactions, restarts and kills. */
+/** Writes of all kinds, one or several at a time, ranges that are cleared, flushes, compactions, restarts and kills. */
 export async function runFollowed({
   backgroundDelayMs,
   failing = 0,
@@ -69,7 +79,7 @@ export async function runFollowed({
   const random = seededRandom(seed);
   const below = (limit: number): number => Math.floor(random() * limit);
   const journal = new FileJournal();
-  const state: State = new Map();
+  const state: State = { records: new Map(), cleared: [] };
   const states = [shown(state)];
   const asked = [0];
   const acknowledged = [0];
@@ -139,7 +149,13 @@ export async function runFollowed({
         };
       });
       await write(puts, () => simulation.settle(writeBatch(store, puts)));
-    } else if (chance < 16) {
+    } else if (chance < 14) {
+      const [start, end] = [`key${below(KEYS)}`, `key${below(KEYS)}`].sort().map((key) => Buffer.from(key));
+      timestamp += 10;
+      const cleared = { start, end, timestamp };
+      state.cleared.push(cleared);
+      await write([], () => simulation.settle(untilTaken(() => clear(store, cleared))));
+    } else if (chance < 18) {
       const puts = [...new Map([put(), put(), put()].map((one) => [one.key.toString(), one])).values()];
       await write(puts, () => simulation.settle(untilTaken(() => writeBatch(store, puts))));
     } else {
@@ -190,6 +206,19 @@ async function untilTaken(write: () => Promise<void>): Promise<void> {
   }
 }
 
+function clear(store: RecordStore, { end, start, timestamp }: Cleared): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const onWrite = (
+      _token: number,
+      status: WriteStatus,
+      _at: number,
+      _writer: number,
+      error: Error | null,
+    ) => (status === WriteStatus.applied ? resolve() : reject(error ?? new Error('the range is stale')));
+    store.clear({ start, end }, timestamp, { onWrite }, 1);
+  });
+}
+
 function writeBatch(store: RecordStore, puts: readonly KeyedRecord[]): Promise<void> {
   return new Promise((resolve, reject) => {
     const onWrite = (
@@ -203,14 +232,26 @@ function writeBatch(store: RecordStore, puts: readonly KeyedRecord[]): Promise<v
   });
 }
 
-function apply(state: State, key: string, record: Uint8Array): void {
-  const held = state.get(key);
-  if (held === undefined || recordTimestamp(held, 0) < recordTimestamp(record, 0)) state.set(key, record);
+function apply({ records }: State, key: string, record: Uint8Array): void {
+  const held = records.get(key);
+  if (held === undefined || recordTimestamp(held, 0) < recordTimestamp(record, 0)) records.set(key, record);
+}
+
+function isHidden({ cleared }: State, key: string, record: Uint8Array): boolean {
+  const bytes = Buffer.from(key);
+  return cleared.some(
+    ({ end, start, timestamp }) =>
+      Buffer.compare(start, bytes) <= 0 &&
+      Buffer.compare(bytes, end) < 0 &&
+      recordTimestamp(record, 0) < timestamp,
+  );
 }
 
 function shown(state: State): string {
-  const lines = [...state].flatMap(([key, record]) => {
-    return isTombstone(record, 0) ? [] : [lineOf(key, record.subarray(recordValueStart(record, 0)))];
+  const lines = [...state.records].flatMap(([key, record]) => {
+    return isTombstone(record, 0) || isHidden(state, key, record)
+      ? []
+      : [lineOf(key, record.subarray(recordValueStart(record, 0)))];
   });
   return lines.sort().join('\n');
 }
