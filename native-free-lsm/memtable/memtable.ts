@@ -155,7 +155,7 @@ export class Memtable {
 
   /**
    * Writer. As `insert`, but the key may be missing in the skip list until `linkAll`, which must be called before
-   * `publish`. For many puts at once: to sort their keys then takes a quarter of the time.
+   * `publish`. For many puts at once: to sort their keys then takes less time than to search the place of each.
    */
   insertUnlinked(
     keyBytes: Uint8Array,
