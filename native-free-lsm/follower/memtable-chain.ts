@@ -1,6 +1,6 @@
 import { LsmError } from '../errors.ts';
-import type { HashSeed } from '../format/hash.ts';
-import { recordTimestamp } from '../format/record.ts';
+import { type HashSeed, hashBytes } from '../format/hash.ts';
+import { compareRecordVersions, recordTimestamp } from '../format/record.ts';
 import type { PutVisitor } from '../log/batch-puts.ts';
 import { createArena, MAX_ARENA_BYTES } from '../memtable/arena-layout.ts';
 import { InsertStatus, Memtable } from '../memtable/memtable.ts';
@@ -41,6 +41,9 @@ const MEMORY_OF_LOG = 1.5;
  * The memtables of a store that another process writes, filled from its logs. Nobody sees what was inserted before
  * `publish`. A log has one or more, each twice as large as the one before, as nobody knows how much it will say. None has
  * anything of two logs: what a log says is outdated by tables as soon as it is in tables itself, and must go then.
+ *
+ * A log does not say which of its writes were stale when they came, where its writer had all of it in one memtable. So
+ * what is older than an earlier memtable of the same log has is left out, as a read ends at its first hit.
  */
 export class MemtableChain {
   readonly #options: ChainOptions;
@@ -71,6 +74,7 @@ export class MemtableChain {
       const logBytes = Math.ceil((this.#log.sizeBytes * MEMORY_OF_LOG) / 8) * 8;
       newest = this.#begin(Math.min(Math.max(memtableBytes, logBytes), MAX_ARENA_BYTES));
     }
+    if (rangeEndStart === undefined && this.#isStale(newest, log, keyStart, keyEnd, recordStart)) return;
     while (this.#isFull(newest.memtable, log, keyStart, keyEnd, recordStart, recordEnd, rangeEndStart))
       newest = this.#begin(Math.min(2 * newest.memory.byteLength, MAX_ARENA_BYTES));
     newest.log = this.#log.generation;
@@ -103,6 +107,27 @@ export class MemtableChain {
   restart(): void {
     this.#memtables = [];
     this.#insertedTimestamp = 0;
+  }
+
+  /** Whether an earlier memtable of the log has something newer of the key, published or not. */
+  #isStale(
+    newest: ChainedMemtable,
+    log: Uint8Array,
+    keyStart: number,
+    keyEnd: number,
+    recordStart: number,
+  ): boolean {
+    for (const { log: logOfOther, memtable } of this.#memtables) {
+      if (logOfOther !== this.#log.generation || memtable === newest.memtable) continue;
+      const limit = memtable.bytes.length;
+      if (memtable.coverOf(log, keyStart, keyEnd, limit) > recordTimestamp(log, recordStart)) return true;
+      const hash = hashBytes(log, keyStart, keyEnd, this.#options.hashSeed());
+      const entry = memtable.find(log, keyStart, keyEnd, limit, hash);
+      if (entry === 0) continue;
+      if (compareRecordVersions(memtable.bytes, memtable.recordStart(entry), log, recordStart) >= 0)
+        return true;
+    }
+    return false;
   }
 
   /** Puts a record, or a range tombstone; returns whether there is no room for it. */
