@@ -163,7 +163,7 @@ export class Clients {
       request,
       machine: machine.id,
       node: this.#cluster.machines.indexOf(machine),
-      ownLagMs: machine.serving === null ? Number.POSITIVE_INFINITY : machine.ownLagMs,
+      ownLagMs: machine.ownLagMs,
       calledAt: this.#moments++,
       calledMs: this.#cluster.time.monotonicMs(),
       answeredAt: Number.POSITIVE_INFINITY,

@@ -98,11 +98,13 @@ export class Machine {
   }
 
   /**
-   * How far the own time of the node that serves is behind the right time; Infinity while it is not known, as before the
-   * clocks of others are measured.
+   * How far the own time of its node, which may be draining, is behind the right time; Infinity while it is not known,
+   * as before the clocks of others are measured.
    */
   get ownLagMs(): number {
-    const { clock } = this.serving!.services.status.status() as { clock: ClockFigures };
+    const node = this.process?.node ?? null;
+    if (node === null) return Number.POSITIVE_INFINITY;
+    const { clock } = node.services.status.status() as { clock: ClockFigures };
     return clock.state === 'unmeasured'
       ? Number.POSITIVE_INFINITY
       : -(clock.ownTimeAheadMs + this.clock.offsetMs);

@@ -32,7 +32,7 @@ export const CONVERGENCE_MUTATIONS: readonly Mutation[] = [
   {
     name: 'of a page of hints the first alone is delivered',
     part: 'repair',
-    foundIn: 10,
+    foundIn: 193,
     plant: () =>
       patch(
         HintLog.prototype,
@@ -59,13 +59,13 @@ export const CONVERGENCE_MUTATIONS: readonly Mutation[] = [
   {
     name: 'slots of a folder that is refilled count for reads before anything is proved',
     part: 'repair',
-    foundIn: 82,
+    foundIn: 29,
     plant: () => patch(FolderWholeness.prototype, 'isSlotWhole', () => () => true),
   },
   {
     name: 'slots count as settled up to a time to come',
     part: 'watermark',
-    foundIn: 11,
+    foundIn: 87,
     plant: () =>
       patch(
         SlotPromises.prototype,
@@ -79,7 +79,7 @@ export const CONVERGENCE_MUTATIONS: readonly Mutation[] = [
   {
     name: 'an owner that is away has everything, and promises all',
     part: 'watermark',
-    foundIn: 14,
+    foundIn: 40,
     plant: () =>
       all(
         patch(RpcMesh.prototype, 'isUp', () => () => true),

@@ -250,7 +250,7 @@ const OTHER_MUTATIONS: readonly Mutation[] = [
   {
     name: 'an older write that comes late is put over a newer one',
     part: 'engine',
-    foundIn: 393,
+    foundIn: 208,
     plant: () => patch(StaleWriteFilter.prototype, 'drop', () => () => undefined),
   },
   {
