@@ -40,6 +40,9 @@ export function rangeEnd(words: Int32Array, allocation: number): number {
   return at + rangeBytes(words[(at >>> 2) + 3], endBytes);
 }
 
+/** So many lists of older limits are kept: as many snapshots may be read in turn, each list being made once. */
+const MAX_EARLIER = 4;
+
 /** What a thread has made of the range tombstones up to one of them. */
 interface Fragmented {
   readonly generation: number;
@@ -57,7 +60,8 @@ export class MemtableRanges {
   readonly #words: Int32Array;
   readonly #bytes: Uint8Array;
   #latest: Fragmented | undefined;
-  #earlier: Fragmented | undefined;
+  /** For older limits, the one that was asked for last before the others. */
+  #earlier: readonly Fragmented[] = [];
 
   constructor(words: Int32Array, bytes: Uint8Array) {
     this.#words = words;
@@ -82,11 +86,20 @@ export class MemtableRanges {
 
   #earlierBelow(newest: number, generation: number): RangeFragments {
     const kept = this.#earlier;
-    if (kept?.generation === generation && kept.newest === newest) return kept.fragments;
+    const found =
+      kept.find((one) => one.generation === generation && one.newest === newest) ??
+      this.#made(newest, generation);
+    if (found !== kept[0]) {
+      const others = kept.filter((one) => one !== found && one.generation === generation);
+      this.#earlier = [found, ...others].slice(0, MAX_EARLIER);
+    }
+    return found.fragments;
+  }
+
+  #made(newest: number, generation: number): Fragmented {
     const fragments = new RangeFragments();
     this.#addAll(fragments, newest, 0);
-    this.#earlier = { generation, newest, fragments };
-    return fragments;
+    return { generation, newest, fragments };
   }
 
   #newestBelow(limit: number): number {

@@ -67,6 +67,24 @@ test('range tombstones are seen from their publication on, and not at earlier li
   assert.equal(memtable.largestTimestamp, 7);
 });
 
+test('a few snapshots that are read in turn have their lists made once', () => {
+  const memtable = newMemtable();
+  const limits: number[] = [];
+  for (let timestamp = 1; timestamp <= 5; timestamp++) {
+    clear(memtable, `a${timestamp}`, null, timestamp);
+    memtable.publish();
+    limits.push(memtable.publishedOffset);
+  }
+  memtable.ranges(limits[4]);
+  const first = limits.map((limit) => memtable.ranges(limit));
+  for (let turn = 0; turn < 3; turn++) {
+    for (const [at, limit] of limits.entries()) {
+      assert.equal(memtable.ranges(limit), first[at], 'the same list');
+      assert.equal(cover(memtable, 'b', limit), at + 1);
+    }
+  }
+});
+
 test('another view of the arena reads the same, also when it looks later', () => {
   const memtable = newMemtable();
   const other = new Memtable(memtable.bytes.buffer as SharedArrayBuffer);
