@@ -1,3 +1,4 @@
+import { isHidden } from '../compaction/hidden-tables.ts';
 import { toLsmError } from '../threads/protocol/errors.ts';
 import type { SuperVersions } from './super-versions.ts';
 import type { VersionCommits } from './version-commits.ts';
@@ -35,7 +36,9 @@ export class HealedTables {
   /** What fails is tried again with the next call: the table is known to be damaged as long as it is there. */
   remove(): void {
     const { commits, onEnd, onRemoved, report, superVersions } = this.#parts;
-    if (this.#tableIds.size === 0 || this.#isRemoving) return;
+    if (this.#isRemoving) return;
+    this.#addDeleted();
+    if (this.#tableIds.size === 0) return;
     const healed = superVersions.version.quarantine.filter(({ id }) => this.#tableIds.has(id));
     this.#tableIds.clear();
     if (healed.length === 0) return;
@@ -59,5 +62,17 @@ export class HealedTables {
         this.#isRemoving = false;
         onEnd();
       });
+  }
+
+  /** Adds those of which a range tombstone in a table hides everything: it is durable, and nothing comes back without them. */
+  #addDeleted(): void {
+    const { superVersions } = this.#parts;
+    const { current, version } = superVersions;
+    if (version.quarantine.length === 0 || current.ranged === null) return;
+    for (const upper of version.levels.flat()) {
+      if (upper.rangeTombstones === undefined) continue;
+      const ranges = superVersions.ranges(upper.id);
+      for (const table of version.quarantine) if (isHidden(table, ranges)) this.#tableIds.add(table.id);
+    }
   }
 }

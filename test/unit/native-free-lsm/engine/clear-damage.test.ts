@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Engine, LsmError, MAX_TIMESTAMP } from '../../../../native-free-lsm/index.ts';
 import { fileSystemError } from '../../../../native-free-lsm/simulation/index.ts';
+import { flipBit } from '../../../support/damaged-tables.ts';
 import { EngineSimulation, TINY_OPTIONS } from '../../../support/engine-simulation.ts';
 
 const bytes = (text: string) => Buffer.from(text);
@@ -83,3 +84,30 @@ for (const [name, behind, whole] of [
     });
   }
 }
+
+test('a damaged table is removed when a range hides all that it held, and scans go on', async () => {
+  const simulation = new EngineSimulation(TINY_OPTIONS);
+  const first = await opened(simulation);
+  for (const key of 'bc') await simulation.settle(first.put(bytes(key), bytes(key)));
+  await simulation.settle(first.flush());
+  await simulation.settle(first.close());
+  flipBit(simulation.fs, newestTable(simulation), 20);
+  const engine = await opened(simulation);
+  assert.equal(await shown(simulation, engine), '-!!-');
+  await simulation.settle(engine.store.maintenanceIdle());
+  const flushCleared = async (end: string): Promise<void> => {
+    await simulation.settle(engine.clear({ gte: bytes('b'), lt: bytes(end) }));
+    await simulation.settle(engine.flush());
+    await simulation.settle(engine.store.maintenanceIdle());
+  };
+  await flushCleared('c');
+  assert.equal(engine.stats().conditions.length, 1, 'it holds one more key');
+  assert.equal(await simulation.settle(engine.get(bytes('b'))), undefined);
+  await flushCleared('d');
+  assert.deepEqual(engine.stats().conditions, []);
+  assert.equal(await shown(simulation, engine), '----');
+  await simulation.settle(engine.close());
+  const again = await opened(simulation);
+  assert.equal(await shown(simulation, again), '----');
+  await simulation.settle(again.close());
+});
