@@ -1,6 +1,6 @@
 /**
- * Callers of a real engine that write, delete, write batches small and large, write on conditions, read and scan at the
- * same time, while a test kills threads or holds snapshots. Each has keys of its own, and every value is checked.
+ * Callers of a real engine that write, delete keys and ranges of them, write batches small and large, write on
+ * conditions, read and scan at the same time, while a test kills threads or holds snapshots. Each has keys of its own, and every value is checked.
  */
 import assert from 'node:assert/strict';
 import type { BatchOperation, Engine, LsmError, WriteCondition } from '../../native-free-lsm/index.ts';
@@ -19,6 +19,9 @@ const DAY_MS = 86_400_000;
 const BATCH_SHARE = 0.15;
 const CONDITIONAL_SHARE = 0.15;
 const LARGE_BATCH_SHARE = 0.02;
+const CLEAR_SHARE = 0.02;
+/** The most keys that one range tombstone deletes. */
+const CLEARED_KEYS = 20;
 /** Of the single writes: those that are answered when they are on the disk, and values that end one day. */
 const SYNC_SHARE = 0.1;
 const TTL_SHARE = 0.1;
@@ -128,6 +131,8 @@ export class EngineTraffic {
     if (kind < CONDITIONAL_SHARE) return this.#writeIf(new Set([key(), key()]), random);
     kind -= CONDITIONAL_SHARE;
     if (kind < LARGE_BATCH_SHARE) return this.#writeLargeBatch(caller);
+    kind -= LARGE_BATCH_SHARE;
+    if (kind < CLEAR_SHARE) return this.#clear(caller, random);
     return this.#write(key(), random);
   }
 
@@ -185,6 +190,22 @@ export class EngineTraffic {
     await this.#engine.write(
       keys.map((key) => ({ type: 'put', key: engineKey(key), value: ownValue(key, counter, valueBytes) })),
     );
+    for (const key of keys) this.#ledger.acknowledge(key, counter);
+    this.writes++;
+  }
+
+  /** Deletes some neighbouring keys of a caller by one record. */
+  async #clear(caller: number, random: Random): Promise<void> {
+    const { keysPerCaller } = this.#options;
+    const count = Math.min(keysPerCaller, 1 + Math.floor(random() * CLEARED_KEYS));
+    const first = caller * keysPerCaller + Math.floor(random() * (keysPerCaller - count + 1));
+    const keys = Array.from({ length: count }, (_, i) => first + i);
+    const counter = this.#ledger.next();
+    this.#ledger.sendBatch(
+      counter,
+      keys.map((key) => ({ key, deletes: true })),
+    );
+    await this.#engine.clear({ gte: engineKey(first), lt: engineKey(first + count) });
     for (const key of keys) this.#ledger.acknowledge(key, counter);
     this.writes++;
   }
