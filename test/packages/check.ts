@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { PACKAGE_NAMES, type PackageName } from '../../deploy/packages/packages.ts';
 import { count, script } from '../support/script-flags.ts';
+import { emulatedNode } from './arm64.ts';
 import { contentFaults } from './contents.ts';
 import { costTable } from './cost-table.ts';
 import { lintFaults } from './lint.ts';
@@ -40,6 +41,8 @@ interface Flags {
 const NODES_OF_ENGINE = ['22.15.0', '22', '24', '26'];
 const NODES_OF_PROGRAM = ['24.0.0', '24', '26'];
 const TOO_OLD = '22';
+/** Its threads share no descriptors. */
+const LIMITS_OF_DENO = { 'reads of what the writer has removed': 'fails with IO_ERROR until refresh()' };
 const ABSTRACT_LEVEL = '3.1.1';
 const OTHERS = ['classic-level@3.0.0', 'lmdb@3.5.6', 'harperdb@4.7.29'];
 
@@ -93,12 +96,19 @@ async function installAndTry(tarballs: ReadonlyMap<PackageName, Tarball>): Promi
     runtimes.push([name, name === 'Deno' ? [runtime, 'run', '--allow-all'] : [runtime]]);
   }
   for (const [name, command] of runtimes) {
-    refuse(await tryFeatures(command, engine.folder));
+    const limits = name === 'Deno' ? LIMITS_OF_DENO : {};
+    refuse(await tryFeatures(command, engine.folder, limits));
     const programs = await tryExamples(command, engine.folder);
+    const but = Object.entries(limits).map(([feature, result]) => ` (but ${feature}: ${result})`);
     console.log(
-      `native-free-lsm on ${name}: every feature works, and all ${programs} programs of its manual`,
+      `native-free-lsm on ${name}: every feature works${but.join('')}, and all ${programs} programs of its manual`,
     );
   }
+  const arm = await emulatedNode('26', path.join(folder, 'node-arm64'));
+  if (typeof arm !== 'string') refuse(await tryFeatures(arm, engine.folder));
+  console.log(
+    `native-free-lsm on Node 26 for ARM64, emulated: ${typeof arm === 'string' ? arm : 'every feature works'}`,
+  );
   for (const version of NODES_OF_PROGRAM) {
     const { startMs } = await tryCluster(nodeOf(version), program.folder);
     await tryCommands(nodeOf(version), program.folder);

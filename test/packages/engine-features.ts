@@ -17,9 +17,10 @@ const textOf = (value: Uint8Array | undefined): string =>
 
 async function features(door: Door, directory: string): Promise<Record<string, string>> {
   const results: Record<string, string> = {};
-  const attempt = async (name: string, use: () => Promise<boolean>): Promise<void> => {
+  const attempt = async (name: string, use: () => Promise<boolean | string>): Promise<void> => {
     try {
-      results[name] = (await use()) ? 'works' : 'gives a wrong result';
+      const used = await use();
+      results[name] = typeof used === 'string' ? used : used ? 'works' : 'gives a wrong result';
     } catch (error) {
       results[name] = `fails: ${error instanceof Error ? error.message : String(error)}`;
     }
@@ -75,13 +76,27 @@ async function features(door: Door, directory: string): Promise<Record<string, s
       const reader = await door.openReadOnly(directory);
       try {
         await engine.compact();
-        const old = textOf(await reader.get(bytes('key00018')));
+        let failed = false;
+        const old = await reader.get(bytes('key00018')).catch(async (error: { code?: string }) => {
+          if (error.code !== 'IO_ERROR') throw error;
+          failed = true;
+          await reader.refresh();
+          return reader.get(bytes('key00018'));
+        });
         let count = 0;
         for await (const _ of reader.range({ gte: bytes('key'), lt: bytes('kez') })) count++;
-        return old === 'value 18' && count === 5000;
+        if (textOf(old) !== 'value 18' || count !== 5000) return false;
+        return failed ? 'fails with IO_ERROR until refresh()' : true;
       } finally {
         await reader.close();
       }
+    });
+    await attempt('a range that is cleared', async () => {
+      await engine.clear({ gte: bytes('key01000'), lt: bytes('key04000') });
+      await engine.compact();
+      let count = 0;
+      for await (const _ of engine.range({ gte: bytes('key'), lt: bytes('kez') })) count++;
+      return count === 2000 && (await engine.get(bytes('key01000'))) === undefined;
     });
     await attempt('refuses a second opener', async () => {
       const second = await door.open(directory).catch((error: { code?: string }) => error.code);
@@ -101,7 +116,10 @@ async function features(door: Door, directory: string): Promise<Record<string, s
   });
   await attempt('repair of a stopped folder', async () => {
     await door.repair(directory);
-    return true;
+    const repaired = await door.open(directory, { createIfMissing: false });
+    const values = [textOf(await repaired.get(bytes('a'))), textOf(await repaired.get(bytes('key04999')))];
+    await repaired.close();
+    return values.join() === '3,value 4999';
   });
   return results;
 }

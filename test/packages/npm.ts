@@ -120,12 +120,17 @@ export async function installOtherRuntimes(folder: string): Promise<ReadonlyMap<
   );
 }
 
-/** @returns the program of a Node of this version, for this machine */
-export async function installNode(version: string, folder: string): Promise<string> {
+/**
+ * @param arch of a processor, if it is not for this machine
+ * @returns the program of a Node of this version
+ */
+export async function installNode(version: string, folder: string, arch?: string): Promise<string> {
   const windows = process.platform === 'win32';
-  const name = `node-${windows ? 'win' : process.platform}-${process.arch}`;
+  const name = `node-${windows ? 'win' : process.platform}-${arch ?? process.arch}`;
+  // npm refuses what is for another machine.
+  const flags = arch === undefined ? [] : ['--force'];
   await mkdir(folder, { recursive: true });
   await writeFile(path.join(folder, 'package.json'), '{ "private": true }\n');
-  await run('npm', ['install', '--no-audit', '--no-fund', `${name}@${version}`], { cwd: folder });
+  await run('npm', ['install', '--no-audit', '--no-fund', ...flags, `${name}@${version}`], { cwd: folder });
   return path.join(folder, 'node_modules', name, 'bin', windows ? 'node.exe' : 'node');
 }
