@@ -7,14 +7,19 @@ interface Link {
   blocks: number;
 }
 
+/** A way has another rate now than before, in bytes per ms. */
+type OnRate = (from: string, to: string, oldRate: number, newRate: number) => void;
+
 export class Links {
   readonly #links = new Map<string, Link>();
   readonly #off = new Set<string>();
   readonly #onOpened: () => void;
+  readonly #onRate: OnRate;
 
   /** @param onOpened something can go on that could not */
-  constructor(onOpened: () => void) {
+  constructor(onOpened: () => void, onRate: OnRate) {
     this.#onOpened = onOpened;
+    this.#onRate = onRate;
   }
 
   isOpen(from: string, to: string): boolean {
@@ -35,7 +40,11 @@ export class Links {
   }
 
   setRate(from: string, to: string, bytesPerMs: number): void {
-    this.#link(from, to).bytesPerMs = bytesPerMs;
+    const link = this.#link(from, to);
+    const oldRate = link.bytesPerMs;
+    if (bytesPerMs === oldRate) return;
+    link.bytesPerMs = bytesPerMs;
+    this.#onRate(from, to, oldRate, bytesPerMs);
   }
 
   /** It is open again once it has been unblocked as often as it was blocked. */

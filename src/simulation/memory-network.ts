@@ -11,7 +11,10 @@ import { MemoryStream } from './memory-stream.ts';
 export class MemoryNetwork {
   readonly clock: Clock;
   readonly random: Random;
-  readonly links = new Links(() => this.#wakeAll());
+  readonly links = new Links(
+    () => this.#wakeAll(),
+    (from, to, oldRate, newRate) => this.#changeRate(from, to, oldRate, newRate),
+  );
   latencyMs = 1;
   /** How much one direction of a stream holds before its writer has to wait. */
   bufferBytes = 64 * 1024;
@@ -101,6 +104,11 @@ export class MemoryNetwork {
 
   #wakeAll(): void {
     for (const stream of this.#streams) stream.wake();
+  }
+
+  #changeRate(from: string, to: string, oldRate: number, newRate: number): void {
+    for (const stream of this.#streams)
+      if (stream.host === to && stream.peer.host === from) stream.changeRate(oldRate, newRate);
   }
 
   /** How many bytes on their way to a host it has not read. */

@@ -3,7 +3,7 @@
  * chunks are overwritten, memory that a `write` has not taken completely is read only when its turn comes, chunks are cut
  * anywhere, and nothing is called back during a call.
  */
-import type { Clock, Random } from '../clock.ts';
+import type { Clock, Random, TimerHandle } from '../clock.ts';
 import type { ByteStream, StreamHandler } from '../rpc/transport.ts';
 import type { Links } from './links.ts';
 
@@ -25,7 +25,9 @@ interface StreamNetwork {
 interface Piece {
   readonly bytes: Uint8Array;
   at: number;
-  /** When it arrives, of the network's monotonic time. */
+  /** Before this, its first byte cannot arrive. */
+  firstMs: number;
+  /** When all of it has arrived, of the network's monotonic time. */
   dueMs: number;
 }
 
@@ -44,7 +46,8 @@ export class MemoryStream implements ByteStream {
   #lastDueMs = 0;
   #isPaused = false;
   isClosed = false;
-  #isScheduled = false;
+  /** Set while this end has something to do. */
+  #timer: TimerHandle | null = null;
   #writerWaits = false;
   #peerHasEnded = false;
   #closeReason = 'the other end closed the connection';
@@ -102,19 +105,44 @@ export class MemoryStream implements ByteStream {
 
   /** What is on its way to this end comes so much later. */
   delayBy(delayMs: number): void {
-    for (const piece of this.#incoming) piece.dueMs += delayMs;
+    for (const piece of this.#incoming) {
+      piece.firstMs += delayMs;
+      piece.dueMs += delayMs;
+    }
     this.#lastDueMs = Math.max(this.#lastDueMs, this.#network.clock.monotonicMs()) + delayMs;
+  }
+
+  /**
+   * The way to this end has another rate now, in bytes per ms: what has not arrived yet takes as much longer or shorter.
+   * What was sent at an infinite rate has left the link already, and stays as it is.
+   */
+  changeRate(oldRate: number, newRate: number): void {
+    if (oldRate === Number.POSITIVE_INFINITY || this.#incoming.length === 0) return;
+    const nowMs = this.#network.clock.monotonicMs();
+    // When the piece before has arrived, at each of the two rates.
+    let oldMs = nowMs;
+    let newMs = nowMs;
+    for (const piece of this.#incoming) {
+      if (piece.dueMs <= nowMs) continue;
+      const leftMs = piece.dueMs - Math.max(oldMs, piece.firstMs);
+      oldMs = piece.dueMs;
+      newMs = Math.max(newMs, piece.firstMs) + (leftMs * oldRate) / newRate;
+      piece.dueMs = newMs;
+    }
+    this.#lastDueMs = newMs;
+    this.#timer?.cancel();
+    this.#timer = null;
+    this.wake();
   }
 
   /** Continues with what this end has to do, if anything. */
   wake(): void {
-    if (this.#isScheduled) return;
-    this.#isScheduled = true;
+    if (this.#timer !== null) return;
     const { clock, latencyMs, random } = this.#network;
     const dueMs = this.#incoming[0]?.dueMs ?? this.#lastDueMs;
     const leftMs = dueMs - clock.monotonicMs();
-    clock.after(leftMs > 0 ? leftMs : latencyMs * random(), () => {
-      this.#isScheduled = false;
+    this.#timer = clock.after(leftMs > 0 ? leftMs : latencyMs * random(), () => {
+      this.#timer = null;
       if (!this.#network.isFrozen(this.host) && this.#hearsPeer) this.#work();
     });
   }
@@ -157,7 +185,7 @@ export class MemoryStream implements ByteStream {
     const arrivesMs = clock.monotonicMs() + links.delayMs(from, this.host) + latencyMs * random();
     this.#lastDueMs = Math.max(this.#lastDueMs, arrivesMs) + bytes.length / links.bytesPerMs(from, this.host);
     const kept = this.#writerWaits ? bytes : Uint8Array.from(bytes);
-    this.#incoming.push({ bytes: kept, at: 0, dueMs: this.#lastDueMs });
+    this.#incoming.push({ bytes: kept, at: 0, firstMs: arrivesMs, dueMs: this.#lastDueMs });
     this.wake();
     return !this.#writerWaits;
   }

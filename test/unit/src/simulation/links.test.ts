@@ -4,10 +4,15 @@ import { Links } from '../../../../src/simulation/links.ts';
 
 describe('links between hosts', () => {
   let opened = 0;
+  let changes: (string | number)[][] = [];
   let links: Links;
   beforeEach(() => {
     opened = 0;
-    links = new Links(() => opened++);
+    changes = [];
+    links = new Links(
+      () => opened++,
+      (...change) => changes.push(change),
+    );
   });
 
   test('an untouched way is open, without delay, and as fast as its sender', () => {
@@ -24,6 +29,16 @@ describe('links between hosts', () => {
     assert.ok(links.isOpen('b', 'a'));
     assert.deepEqual([links.delayMs('a', 'b'), links.delayMs('b', 'a')], [40, 0]);
     assert.deepEqual([links.bytesPerMs('a', 'b'), links.bytesPerMs('b', 'a')], [3, Number.POSITIVE_INFINITY]);
+  });
+
+  test('a way whose rate changes says so, with the rate before', () => {
+    links.setRate('a', 'b', 3);
+    links.setRate('a', 'b', 3);
+    links.setRate('a', 'b', Number.POSITIVE_INFINITY);
+    assert.deepEqual(changes, [
+      ['a', 'b', Number.POSITIVE_INFINITY, 3],
+      ['a', 'b', 3, Number.POSITIVE_INFINITY],
+    ]);
   });
 
   test('two faults that block a way hold until both have ended', () => {
