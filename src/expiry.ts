@@ -5,6 +5,8 @@
  *   every copy.
  * - It is gone for a node once this node's *own time* (own-time.ts) has come to that moment. Own time never goes back, and
  *   does not follow a wall clock that jumps. So what is gone for a node stays gone for it.
+ * - A GET goes by the own time at which it began. What replicas say may be as old as that: a value that expires while
+ *   the GET waits for the last answer may have been replaced before it expired, and then the key never was empty.
  * - Own times differ, by up to twice the drift allowed where both nodes' clocks are right. So a value that has just expired
  *   for one node is still there for another. A GET that finds one which expired within `freshMs` therefore brings its
  *   deletion to `ack` replicas before it answers that there is none, as it does with a version on which replicas differ.
@@ -39,21 +41,28 @@ export function freshMsOf(nodes: number, maxClockDriftMs: number): number {
   return nodes === 1 ? 0 : FRESH_DRIFTS * maxClockDriftMs;
 }
 
-/** For how long a record's value is there still. 0: it is not, as it is deleted or expired; Infinity: it has no end. */
-export function lifeOf(record: Uint8Array, time: ExpiryTime): number {
+/**
+ * For how long a record's value is there still. 0: it is not, as it is deleted or expired; Infinity: it has no end.
+ * @param ownMs a node's own time
+ */
+export function lifeOf(record: Uint8Array, ownMs: number): number {
   if (isTombstone(record, 0)) return 0;
   const expiryMs = recordExpiryMs(record, 0);
   if (expiryMs === 0) return Number.POSITIVE_INFINITY;
   // A node whose time is behind, or not known yet, does not let a value live longer than it was given.
-  const nowMs = Math.max(time.nowMs(), timestampMs(recordTimestamp(record, 0)));
+  const nowMs = Math.max(ownMs, timestampMs(recordTimestamp(record, 0)));
   return Math.max(expiryMs - nowMs, 0);
 }
 
-/** The deletion that takes the place of a value which has just expired; null: it has not, or for so long that it is gone for all. */
-export function freshDeletion(record: Uint8Array, time: ExpiryTime, freshMs: number): Uint8Array | null {
+/**
+ * The deletion that takes the place of a value which has just expired; null: it has not, or for so long that it is gone
+ * for all.
+ * @param ownMs a node's own time
+ */
+export function freshDeletion(record: Uint8Array, ownMs: number, freshMs: number): Uint8Array | null {
   const expiryMs = recordExpiryMs(record, 0);
   if (expiryMs === 0 || isTombstone(record, 0)) return null;
-  const overdueMs = time.nowMs() - expiryMs;
+  const overdueMs = ownMs - expiryMs;
   if (overdueMs < 0 || overdueMs >= freshMs) return null;
   const writer = (recordWriter(record, 0) | 1) >>> 0;
   const version = { timestamp: recordTimestamp(record, 0), writer, from: recordFrom(record, 0) };

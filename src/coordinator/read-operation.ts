@@ -18,6 +18,8 @@ const FULL_SENTENCE = 'This node holds as many bytes of answers as it may: try a
  * to other replicas before it is answered: see write-back.ts.
  */
 export class ReadOperation extends Operation implements WrittenBackRead {
+  /** This node's own time before any replica was asked. */
+  readonly #beganAtOwnMs: number;
   #reservedBytes = 0;
   /** Whether what it is about to answer is a value, and none that is deleted or expired. */
   #isLive = false;
@@ -36,6 +38,7 @@ export class ReadOperation extends Operation implements WrittenBackRead {
     waitedMs: number,
   ) {
     super(context, replicas, RequestKind.read, key, options, ack, from, listOffset, reply, waitedMs);
+    this.#beganAtOwnMs = context.timestamps.nowMs();
   }
 
   /** Asks all in parallel. */
@@ -92,10 +95,10 @@ export class ReadOperation extends Operation implements WrittenBackRead {
       this.answer(Outcome.notFound, null, '');
       return;
     }
-    const { freshMs, timestamps } = this.context;
-    // Judged once: what is brought to others and what is answered must not be two things.
-    this.#isLive = lifeOf(record, timestamps) > 0;
-    const deletion = this.#isLive ? null : freshDeletion(record, timestamps, freshMs);
+    // Judged once: what is brought to others and what is answered must not be two things. And judged by the time of the
+    // beginning: by now something newer may have taken the place of a value that had not expired then.
+    this.#isLive = lifeOf(record, this.#beganAtOwnMs) > 0;
+    const deletion = this.#isLive ? null : freshDeletion(record, this.#beganAtOwnMs, this.context.freshMs);
     if ((deletion === null && !this.accumulator.disagrees) || !this.#isToBeWrittenBack)
       this.#answerWith(record);
     else this.#bringToOthers(deletion ?? record);
@@ -143,8 +146,8 @@ export class ReadOperation extends Operation implements WrittenBackRead {
       this.answer(Outcome.notFound, null, '', timestamp, writer);
       return;
     }
-    const lifeMs = lifeOf(record, timestamps);
-    // It may have expired while it was brought to others.
+    const lifeMs = lifeOf(record, timestamps.nowMs());
+    // It may have expired since the read began.
     const livesMs = lifeMs === Number.POSITIVE_INFINITY ? 0 : Math.max(lifeMs, 1);
     this.answer(Outcome.ok, record.subarray(recordValueStart(record, 0)), '', timestamp, writer, livesMs);
   }

@@ -117,7 +117,7 @@ export class TwoPhaseWrite extends WriteOperation implements VersionAsker {
   }
 
   #isLive(met: Uint8Array): boolean {
-    return lifeOf(met, this.context.timestamps) > 0;
+    return lifeOf(met, this.context.timestamps.nowMs()) > 0;
   }
 
   #fallShortOfVersions(silence: string): void {

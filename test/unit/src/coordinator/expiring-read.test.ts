@@ -10,7 +10,7 @@ import {
 } from '../../../../native-free-lsm/index.ts';
 import { Outcome } from '../../../../src/outcome.ts';
 import { found as foundRecord, metNewer, STORED } from '../../../../src/reply.ts';
-import { quorumOptions, requestOptions } from '../../../../src/request-options.ts';
+import { Consistency, quorumOptions, requestOptions } from '../../../../src/request-options.ts';
 import {
   Answers,
   FRESH_MS,
@@ -115,6 +115,26 @@ test('a replica that has a newer write keeps it, and counts', () => {
   writes[0].reply(metNewer(encodeRecord(newer, new Uint8Array(0))));
   writes[1].reply(STORED);
   assert.deepEqual(answers.all, ['notFound']);
+});
+
+test('a value that expires while a read waits for replicas is still answered: a newer one may have taken its place before', () => {
+  for (const consistency of [Consistency.default, Consistency.linearizable]) {
+    const replicas = new FakeReplicas(viewOfNodes(3));
+    const { clock, coordinator } = setUpCoordinator(replicas, undefined, 'parallel', {}, true);
+    const expiryMs = clock.nowMs() + 50;
+    const answers = new Answers();
+    coordinator.get(KEY, requestOptions({ ack: 2, from: 3, consistency }), answers);
+    // Read before a PUT that is acknowledged by the two others; the second answer is held up until the value has expired.
+    replicas.asked[0].reply(foundRecord(valueUntil(expiryMs)));
+    clock.advance(60);
+    replicas.asked[1].reply(foundRecord(valueUntil(expiryMs)));
+    assert.deepEqual(answers.all, ['ok value']);
+    // One that begins now finds that it is gone, and says so once two replicas have that from it.
+    coordinator.get(KEY, requestOptions({ ack: 2, from: 3, consistency }), answers);
+    for (const question of replicas.asked.slice(3, 5)) question.reply(foundRecord(valueUntil(expiryMs)));
+    for (const question of replicas.asked.slice(6)) question.reply(STORED);
+    assert.equal(answers.all[1], 'notFound');
+  }
 });
 
 test('a value that expires while it is brought to others is still answered, with nothing left of its life', () => {
