@@ -55,8 +55,8 @@ export class HintLog {
   #timeKeptMs = 0;
   readonly #queues = new Map<string, HintQueue>();
   #timer: TimerHandle | null = null;
-  /** The last page of each queue that is on its way to the disk, and all that were before it. */
-  readonly #storing = new Map<HintQueue, Promise<void>>();
+  /** The last page of each queue that is on its way to the disk, and all that were before it: whether none is lost. */
+  readonly #storing = new Map<HintQueue, Promise<boolean>>();
   #unstoredBytes = 0;
   #isClosed = false;
   /** Keys that were dropped: no room, too old, or not stored. */
@@ -128,11 +128,11 @@ export class HintLog {
     return Noted.added;
   }
 
-  /** Resolves when all that was noted for the node is stored, or lost. */
-  async stored(nodeId: string): Promise<void> {
+  /** Resolves when all that was noted for the node is stored, or lost: whether nothing of what was on its way is lost. */
+  async stored(nodeId: string): Promise<boolean> {
     const queue = this.#queueOf(nodeId);
     this.#seal(queue);
-    await this.#storing.get(queue);
+    return (await this.#storing.get(queue)) ?? true;
   }
 
   /** The keys of a page that is stored; null: there is no such page, or the disk has lost it. Each of them is noted again from now on. */
@@ -246,21 +246,25 @@ export class HintLog {
     const sealed = queue.seal();
     if (sealed === null) return;
     const before = this.#storing.get(queue);
-    const storing = Promise.all([before, this.#store(queue, sealed)]).then(() => {
+    const storing = Promise.all([before, this.#store(queue, sealed)]).then(([wereStored, isStored]) => {
       if (this.#storing.get(queue) === storing) this.#storing.delete(queue);
+      return isStored && wereStored !== false;
     });
     this.#storing.set(queue, storing);
   }
 
-  async #store(queue: HintQueue, { page, value }: SealedPage): Promise<void> {
+  /** @returns false: the page is lost */
+  async #store(queue: HintQueue, { page, value }: SealedPage): Promise<boolean> {
     this.#unstoredBytes += value.length;
     try {
       await this.#options.records.put(OwnPart.hints, pageName(queue.nodeId, page.number), value);
+      return true;
     } catch (error) {
       this.lost += page.count;
       queue.release(page, decodeHintPage(value)?.keys ?? []);
       queue.remove(page);
       this.#tellFault(error);
+      return false;
     } finally {
       this.#unstoredBytes -= value.length;
     }

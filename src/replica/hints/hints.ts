@@ -47,6 +47,7 @@ const NOT_TO_BE_HINTED: ReadonlySet<number> = new Set([
 
 const OFF = failed(FailureCode.notServed, 'this node keeps no hints');
 const FULL = failed(FailureCode.queueFull, 'there is no room for more hints');
+const LOST = failed(FailureCode.storage, 'the hints could not be stored');
 const NO_PAGE = failed(FailureCode.malformed, 'the hints are malformed');
 
 interface HintsOptions {
@@ -165,7 +166,7 @@ export class Hints implements SettlementSink {
       const overflowed = this.#log.overflowed;
       for (const key of keys) this.#note(nodeId, key);
       const reply = this.#log.overflowed === overflowed ? STORED : FULL;
-      void this.#log.stored(nodeId).then(() => sink.onReply(token, reply));
+      void this.#log.stored(nodeId).then((areStored) => sink.onReply(token, areStored ? reply : LOST));
     }
   }
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
-import { beforeEach, describe, it } from 'node:test';
+import { beforeEach, describe, it, mock } from 'node:test';
 import { MapEngine } from '../../../../../bench/cluster/map-engine.ts';
+import { LsmError, WriteStatus } from '../../../../../native-free-lsm/index.ts';
 import { seededRandom } from '../../../../../src/clock.ts';
 import { FailureCode } from '../../../../../src/failure.ts';
 import { ByteThrottle } from '../../../../../src/replica/byte-throttle.ts';
@@ -178,6 +179,28 @@ describe('hints', () => {
     hints = made();
     await hints.start();
     assert.equal(hints.figures().keys, 2);
+  });
+
+  it('that a failing disk has lost are not acknowledged to who asked for them', async () => {
+    const replies: ReplicaReply[] = [];
+    const sink: ReplySink = { onReply: (_token, reply) => void replies.push(reply) };
+    const page = encodeHintPage(1, [Buffer.from('k1')], 13);
+    const failing = mock.method(engine, 'write', (...args: Parameters<MapEngine['write']>) => {
+      const [, , written, token] = args;
+      written.onWrite(token, WriteStatus.failed, 0, 0, new LsmError('NO_SPACE', 'the disk is full'));
+    });
+    // The second asks for what is known already, and on its way to the disk.
+    hints.remember('b', page, sink, 0);
+    hints.remember('b', page, sink, 0);
+    await pass(10);
+    failing.mock.restore();
+    hints.remember('b', page, sink, 0);
+    await pass(10);
+    const { keys, lost } = hints.figures();
+    assert.deepEqual(
+      [replies.map(({ kind, code }) => (kind === ReplyKind.failed ? code : 0)), keys, lost],
+      [[FailureCode.storage, FailureCode.storage, 0], 1, 1],
+    );
   });
 
   it('are refused of this node itself, of strangers, of own keys, and where there are to be none', () => {
