@@ -40,6 +40,11 @@ interface Entry {
   readonly operation: RegisterOperation;
   /** Of the operation, the same in both its entries. */
   readonly id: number;
+  /**
+   * Whether it makes a difference later that it was taken. Not so the expiry of a value that is written once: once there
+   * is another value, it cannot follow any more.
+   */
+  readonly isRemembered: boolean;
   /** Null in an answer itself, and in the call of a write that has none. */
   readonly answer: Entry | null;
   readonly isCall: boolean;
@@ -82,6 +87,7 @@ function faultOfKey(operations: readonly RegisterOperation[]): LinearizabilityFa
   const head: Entry = {
     operation: operations[0],
     id: -1,
+    isRemembered: false,
     answer: null,
     isCall: false,
     earlier: null,
@@ -105,7 +111,7 @@ function faultOfKey(operations: readonly RegisterOperation[]): LinearizabilityFa
         entry = entry.later;
         continue;
       }
-      if (isNew(tried, taken, entry.id, next)) {
+      if (isNew(tried, taken, entry, next)) {
         steps.push({ call: entry, valueBefore: value });
         value = next;
         if (entry.answer !== null) missing--;
@@ -169,9 +175,14 @@ function valueAfter(operation: RegisterOperation, value: string | null): string 
 }
 
 /** Whether this set of operations with this value was not tried before; its bit is set then. */
-function isNew(tried: Set<string>, taken: Uint32Array, id: number, value: string | null): boolean {
+function isNew(
+  tried: Set<string>,
+  taken: Uint32Array,
+  { id, isRemembered }: Entry,
+  value: string | null,
+): boolean {
   const word = id >>> 5;
-  const bit = 1 << (id & 31);
+  const bit = isRemembered ? 1 << (id & 31) : 0;
   taken[word] |= bit;
   const configuration = `${taken.join(' ')} ${value === null ? '' : `=${value}`}`;
   if (!tried.has(configuration)) {
@@ -202,8 +213,13 @@ function isConsidered(operations: readonly RegisterOperation[]): (operation: Reg
 /** @returns the first; of entries at the same time the calls come first, so that they count as concurrent */
 function entriesOf(operations: readonly RegisterOperation[]): Entry | null {
   const entries: Entry[] = [];
+  const writes = Map.groupBy(
+    operations.filter(({ kind }) => kind === 'write'),
+    ({ value }) => value,
+  );
   for (const [id, operation] of operations.entries()) {
-    const common = { operation, id, earlier: null, later: null };
+    const isRemembered = operation.kind !== 'expiry' || (writes.get(operation.value)?.length ?? 0) > 1;
+    const common = { operation, id, isRemembered, earlier: null, later: null };
     const isKnown = operation.answeredAt !== Number.POSITIVE_INFINITY;
     const answer: Entry | null = isKnown ? { ...common, answer: null, isCall: false } : null;
     entries.push({ ...common, answer, isCall: true });

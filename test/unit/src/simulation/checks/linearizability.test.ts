@@ -166,6 +166,13 @@ test('dozens of operations under way at once are judged at once, whether there i
   assert.ok(linearizabilityFault([...history, neverWritten])?.stuck.includes(neverWritten));
 });
 
+test('dozens of values that may have expired are judged at once', () => {
+  const history = [read(null, 0, 1)];
+  for (let i = 1; i <= 40; i++) history.push(write(`v${i}`, 10 * i, 10 * i + 1), expiry(`v${i}`, 10 * i + 2));
+  assert.equal(linearizabilityFault([...history, read(null, 1_000, 1_001)]), null);
+  assert.ok(linearizabilityFault([...history, read('v1', 1_000, 1_001)]) !== null);
+});
+
 test('it says the same as trying every order', () => {
   let good = 0;
   let bad = 0;
