@@ -11,6 +11,7 @@ import { type Random, seededRandom } from '../../src/clock.ts';
 import { TestCluster } from '../support/cluster.ts';
 import { malformedHttpRequests } from '../support/http-fuzz.ts';
 import { malformedRpc } from '../support/malformed-rpc.ts';
+import { until } from '../support/until.ts';
 
 const COUNT = process.env.MALFORMED === 'all' ? 100_000 : 20_000;
 const HTTP_REQUESTS = COUNT * 0.6;
@@ -69,10 +70,15 @@ test(`${COUNT} malformed requests and frames: no crash, no leak, the cluster ser
   const residentBefore = residentMib(nodes[0].pid);
   await send(ports[0], HTTP_REQUESTS - WARM_UP, requests);
   await send(rpcPort, RPC_FRAMES - WARM_UP, frames);
-  const grown = residentMib(nodes[0].pid) - residentBefore;
+  const grown = (): number => residentMib(nodes[0].pid) - residentBefore;
   const most = SLACK_MIB + (SLACK_BYTES_EACH * (COUNT - 2 * WARM_UP)) / 2 ** 20;
-  t.diagnostic(`resident memory grew by ${grown.toFixed(0)} MiB`);
-  assert.ok(grown < most, `resident memory grew by ${grown.toFixed(0)} MiB, more than ${most.toFixed(0)}`);
+  t.diagnostic(`resident memory grew by ${grown().toFixed(0)} MiB`);
+  // A busy machine collects garbage late; what leaks stays.
+  await until(
+    async () => grown() < most,
+    30_000,
+    () => `resident memory grew by ${grown().toFixed(0)} MiB, more than ${most.toFixed(0)}`,
+  );
   assert.ok(openDescriptors(nodes[0].pid) < 1024, 'descriptors are left open');
   for (const port of ports) {
     assert.equal((await client.get(port, 'kept', { ack: 2, from: 2 })).body.toString(), 'value');
